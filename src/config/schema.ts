@@ -1,0 +1,331 @@
+import { Type, type Static } from 'typebox';
+
+/*
+ * The one source of contender.yml: the TypeScript types, the published JSON Schema and the error messages all come from here.
+ * Names that reach a path, a tag or Markdown match a strict pattern.
+ */
+
+export const modelNamePattern = '^[A-Za-z0-9](?:[A-Za-z0-9_-]{0,98}[A-Za-z0-9])?$';
+
+const strict = { additionalProperties: false } as const;
+const Column = Type.String({ minLength: 1, maxLength: 500 });
+const Margin = Type.Number({ minimum: 0, description: 'the largest tolerated loss, in the units of the metric' });
+
+export const ModelReference = Type.Union(
+  [
+    Type.String({ minLength: 1, description: 'a path in the workspace, an https URL, or registry' }),
+    Type.Object(
+      {
+        uri: Type.String({ minLength: 1 }),
+        sha256: Type.Optional(Type.String({ pattern: '^[0-9a-f]{64}$' })),
+        output: Type.Optional(Type.String({ description: 'name of the model output that holds the scores' })),
+        transform: Type.Optional(
+          Type.Enum(['none', 'sigmoid', 'softmax'], { description: 'turn raw scores (logits) into probabilities' }),
+        ),
+        threshold: Type.Optional(Type.Number({ description: 'decision threshold of this model (default 0.5)' })),
+      },
+      strict,
+    ),
+    Type.Object(
+      {
+        predictions: Type.String({ minLength: 1, description: 'CSV or Parquet file or glob, keyed by row id' }),
+        sha256: Type.Optional(Type.String({ pattern: '^[0-9a-f]{64}$', description: 'of the model that made them' })),
+        id: Type.Optional(Column),
+        label: Type.Optional(Column),
+        score: Type.Optional(Type.Union([Column, Type.Array(Column, { minItems: 1 })])),
+        threshold: Type.Optional(Type.Number()),
+      },
+      strict,
+    ),
+  ],
+  { description: 'a path, an https URL, registry, {uri, sha256} or {predictions: file}' },
+);
+export type ModelReference = Static<typeof ModelReference>;
+
+export const Columns = Type.Object(
+  {
+    id: Column,
+    label: Column,
+    positive: Type.Optional(
+      Type.Union([Type.Number(), Type.String(), Type.Boolean()], {
+        description: 'label of the positive class (default 1)',
+      }),
+    ),
+    classes: Type.Optional(
+      Type.Array(Type.Union([Type.Number(), Type.String()]), {
+        minItems: 2,
+        description: 'in the order of the model outputs',
+      }),
+    ),
+    features: Type.Optional(
+      Type.Array(Column, {
+        minItems: 1,
+        description: 'in the order of the model input; default: every other column, by name',
+      }),
+    ),
+    weight: Type.Optional(Type.Union([Column, Type.Null()])),
+    cluster: Type.Optional(
+      Type.Union([Column, Type.Null()], { description: 'rows of one cluster are not independent: a person, a thread' }),
+    ),
+    group: Type.Optional(Type.Union([Column, Type.Null()], { description: 'query or list id, for ranking' })),
+  },
+  strict,
+);
+export type Columns = Static<typeof Columns>;
+
+export const TableRule = Type.Union(
+  [
+    Type.Object(
+      {
+        row_count: Type.Object(
+          { min: Type.Optional(Type.Integer({ minimum: 0 })), max: Type.Optional(Type.Integer({ minimum: 0 })) },
+          { ...strict, minProperties: 1 },
+        ),
+      },
+      strict,
+    ),
+    Type.Object({ unique: Type.Array(Column, { minItems: 1 }) }, strict),
+    Type.Object(
+      {
+        null_fraction: Type.Object({ column: Column, max: Type.Number({ minimum: 0, maximum: 1 }) }, strict),
+      },
+      strict,
+    ),
+  ],
+  { description: 'row_count, unique or null_fraction' },
+);
+export type TableRule = Static<typeof TableRule>;
+
+export const Data = Type.Object(
+  {
+    evaluation: Type.String({ minLength: 1, description: 'CSV, JSONL or Parquet with labels' }),
+    reference: Type.Optional(Type.String({ minLength: 1 })),
+    current: Type.Optional(Type.String({ minLength: 1 })),
+    contract: Type.Optional(Type.String({ minLength: 1, description: 'JSON Schema 2020-12 of one row' })),
+    rules: Type.Optional(Type.Array(TableRule)),
+  },
+  strict,
+);
+export type Data = Static<typeof Data>;
+
+export const Requirement = Type.Enum(['superior', 'non-inferior', 'not-inferior']);
+export type Requirement = 'superior' | 'non-inferior' | 'not-inferior';
+
+/** Slices by the values of a column (its name), by quantile bins, by a SQL predicate, or by crossing columns. */
+export const Slice = Type.Union([
+  Column,
+  Type.Object({ column: Column, bins: Type.Optional(Type.Integer({ minimum: 2, maximum: 20 })) }, strict),
+  Type.Object({ name: Type.String({ minLength: 1, maxLength: 100 }), sql: Type.String({ minLength: 1 }) }, strict),
+  Type.Object({ cross: Type.Array(Column, { minItems: 2, maxItems: 3 }) }, strict),
+]);
+export type Slice = Static<typeof Slice>;
+
+const metricFields = {
+  metric: Type.String({ minLength: 1, description: 'see docs/metrics.md' }),
+  margin: Type.Optional(Margin),
+  relative_margin: Type.Optional(
+    Type.Number({ minimum: 0, description: "the margin as a fraction of the champion's value" }),
+  ),
+  min: Type.Optional(Type.Number({ description: 'absolute floor of the candidate' })),
+  max: Type.Optional(Type.Number({ description: 'absolute ceiling of the candidate' })),
+  severity: Type.Optional(Type.Enum(['block', 'warn', 'info'])),
+};
+
+export const Primary = Type.Object(
+  {
+    ...metricFields,
+    require: Type.Optional(Requirement),
+    min_gain: Type.Optional(
+      Type.Number({ exclusiveMinimum: 0, description: 'the gain worth finding: used to say how many rows are needed' }),
+    ),
+  },
+  strict,
+);
+export type Primary = Static<typeof Primary>;
+
+export const Guardrail = Type.Object(
+  {
+    ...metricFields,
+    require: Type.Optional(Requirement),
+    slices: Type.Optional(
+      Type.Array(Slice, { minItems: 1, description: 'compare on each of these slices instead of on the whole' }),
+    ),
+    mode: Type.Optional(
+      Type.Enum(['guard', 'prove'], {
+        description: 'guard: block on demonstrated harm (default); prove: every slice must be shown non-inferior',
+      }),
+    ),
+    min_rows: Type.Optional(
+      Type.Integer({ minimum: 1, description: 'smaller slices are skipped, visibly (default 30)' }),
+    ),
+    required: Type.Optional(
+      Type.Array(Type.String(), {
+        description: 'slices such as source=hard_ham that must be there and be large enough',
+      }),
+    ),
+  },
+  strict,
+);
+export type Guardrail = Static<typeof Guardrail>;
+
+export const Policy = Type.Object(
+  {
+    alpha: Type.Optional(
+      Type.Number({ exclusiveMinimum: 0, maximum: 0.5, description: 'one-sided level (default 0.05)' }),
+    ),
+    primary: Primary,
+    guardrails: Type.Optional(Type.Array(Guardrail)),
+    report: Type.Optional(Type.Array(Type.String(), { description: 'metrics to report without gating on them' })),
+    on_inconclusive: Type.Optional(Type.Enum(['hold', 'reject'])),
+    allow_first: Type.Optional(
+      Type.Boolean({ description: 'may a model become the first champion on its floors and a sanity baseline alone?' }),
+    ),
+    required_evidence: Type.Optional(
+      Type.Array(Type.String({ pattern: '^[a-z][a-z-]*$' }), {
+        description: 'default: every stage that is configured',
+      }),
+    ),
+    max_evidence_age: Type.Optional(Type.String({ pattern: '^[0-9]+(s|m|h|d)$' })),
+    version: Type.Optional(
+      Type.Enum(['patch', 'minor', 'major'], { description: 'what a promotion raises (default patch)' }),
+    ),
+    seed: Type.Optional(Type.Integer({ minimum: 0, description: 'of every resampling (default 20240501)' })),
+  },
+  strict,
+);
+export type Policy = Static<typeof Policy>;
+
+const Duration = Type.String({ pattern: '^[0-9]+(?:\\.[0-9]+)?(ms|s|m|h)$', description: 'such as 500ms, 20s, 5m' });
+const Bytes = Type.String({ pattern: '^[0-9]+(?:\\.[0-9]+)?(KiB|MiB|GiB|kB|MB|GB)$', description: 'such as 512MiB' });
+
+export const Staging = Type.Union([
+  Type.Object(
+    { target: Type.Literal('builtin'), port: Type.Optional(Type.Integer({ minimum: 0, maximum: 65535 })) },
+    strict,
+  ),
+  Type.Object(
+    {
+      image: Type.String({ minLength: 1, description: 'a local image or one the Docker Engine can pull' }),
+      port: Type.Optional(
+        Type.Integer({ minimum: 1, maximum: 65535, description: 'inside the container (default 8080)' }),
+      ),
+      memory: Type.Optional(Bytes),
+      cpus: Type.Optional(Type.Number({ exclusiveMinimum: 0 })),
+      health: Type.Optional(
+        Type.String({ description: 'path that answers 200 when ready (default /v2/health/ready)' }),
+      ),
+      start_timeout: Type.Optional(Duration),
+      env: Type.Optional(Type.Record(Type.String(), Type.String())),
+      command: Type.Optional(Type.Array(Type.String())),
+      mount_model: Type.Optional(
+        Type.String({ description: 'absolute path in the container at which the candidate is mounted, read-only' }),
+      ),
+    },
+    strict,
+  ),
+  Type.Object(
+    {
+      url: Type.String({ pattern: '^https?://' }),
+      health: Type.Optional(Type.String()),
+      start_timeout: Type.Optional(Duration),
+    },
+    strict,
+  ),
+]);
+export type Staging = Static<typeof Staging>;
+
+export const Load = Type.Object(
+  {
+    profile: Type.Optional(
+      Type.Object(
+        {
+          kind: Type.Optional(Type.Enum(['constant'], { description: 'requests at a constant rate' })),
+          rate: Type.Number({ exclusiveMinimum: 0, maximum: 100000, description: 'requests per second' }),
+          duration: Duration,
+          arrivals: Type.Optional(Type.Enum(['constant', 'poisson'])),
+          warmup: Type.Optional(Duration),
+          connections: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000 })),
+          rows_per_request: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000 })),
+          timeout: Type.Optional(Duration),
+        },
+        strict,
+      ),
+    ),
+    slo: Type.Object(
+      {
+        p50_ms: Type.Optional(Type.Number({ exclusiveMinimum: 0 })),
+        p95_ms: Type.Optional(Type.Number({ exclusiveMinimum: 0 })),
+        p99_ms: Type.Optional(Type.Number({ exclusiveMinimum: 0 })),
+        error_rate: Type.Optional(Type.Number({ minimum: 0, maximum: 1 })),
+        throughput: Type.Optional(
+          Type.Number({ minimum: 0, maximum: 1, description: 'delivered share of the offered rate (default 0.98)' }),
+        ),
+        accuracy: Type.Optional(
+          Type.Union([Type.Literal('parity'), Type.Number({ minimum: 0, maximum: 1 })], {
+            description: 'parity: answers must equal the offline predictions; a number: least accuracy under load',
+          }),
+        ),
+      },
+      strict,
+    ),
+  },
+  strict,
+);
+export type Load = Static<typeof Load>;
+
+export const Limits = Type.Object(
+  {
+    memory: Type.Optional(Bytes),
+    time: Type.Optional(Duration),
+  },
+  strict,
+);
+
+export const Task = Type.Enum([
+  'binary-classification',
+  'multiclass-classification',
+  'multilabel-classification',
+  'regression',
+  'ranking',
+]);
+export type Task =
+  'binary-classification' | 'multiclass-classification' | 'multilabel-classification' | 'regression' | 'ranking';
+
+export const Model = Type.Object(
+  {
+    task: Task,
+    candidate: ModelReference,
+    champion: Type.Optional(ModelReference),
+    columns: Columns,
+    data: Data,
+    policy: Policy,
+    staging: Type.Optional(Staging),
+    load: Type.Optional(Load),
+    limits: Type.Optional(Limits),
+  },
+  strict,
+);
+export type Model = Static<typeof Model>;
+
+export const Registry = Type.Object(
+  {
+    path: Type.Optional(
+      Type.String({ minLength: 1, description: 'folder of the registry in the repository (default registry)' }),
+    ),
+    branch: Type.Optional(
+      Type.String({ minLength: 1, description: 'branch that holds it (default: the one checked out)' }),
+    ),
+  },
+  strict,
+);
+export type Registry = Static<typeof Registry>;
+
+export const Config = Type.Object(
+  {
+    version: Type.Literal(1),
+    models: Type.Record(Type.String({ pattern: modelNamePattern }), Model, { ...strict, minProperties: 1 }),
+    registry: Type.Optional(Registry),
+  },
+  strict,
+);
+export type Config = Static<typeof Config>;

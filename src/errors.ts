@@ -1,0 +1,84 @@
+/** What went wrong, told to a person: what was found, what was expected, where, and what to do about it. */
+export interface Fault {
+  /** What was found. One sentence, no trailing period needed. */
+  found: string;
+  /** What was expected instead. */
+  expected?: string | undefined;
+  /** Where: a file, `file:line:column`, a column, a check. */
+  where?: string | undefined;
+  /** What the reader can do about it. */
+  remedy?: string | undefined;
+  cause?: unknown;
+}
+
+/**
+ * A fault the person who runs Contender can mend. The command line prints `message` and no stack trace;
+ * anything that is not a `ContenderError` is a bug of ours and keeps its stack.
+ * `code` is stable and may be matched on.
+ */
+export class ContenderError extends Error {
+  readonly code: string;
+  readonly fault: Fault;
+  constructor(code: string, fault: Fault) {
+    super(describe(fault), fault.cause === undefined ? undefined : { cause: fault.cause });
+    this.name = new.target.name;
+    this.code = code;
+    this.fault = fault;
+  }
+}
+
+/** A flag, an action input or an argument that cannot be used. */
+export class UsageError extends ContenderError {
+  constructor(fault: Fault) {
+    super('usage', fault);
+  }
+}
+
+/** contender.yml cannot be read or does not match its schema. */
+export class ConfigError extends ContenderError {
+  constructor(fault: Fault) {
+    super('config', fault);
+  }
+}
+
+/** A dataset or prediction file that cannot be read, joined or used. */
+export class DataError extends ContenderError {
+  constructor(fault: Fault) {
+    super('data', fault);
+  }
+}
+
+/** A model artifact that cannot be found, verified, loaded or run. */
+export class ModelError extends ContenderError {
+  constructor(fault: Fault) {
+    super('model', fault);
+  }
+}
+
+/** A staging target or model server that does not start, become healthy or answer as agreed. */
+export class StagingError extends ContenderError {
+  constructor(fault: Fault) {
+    super('staging', fault);
+  }
+}
+
+/** A registry that cannot be read, is damaged, or refuses a write. */
+export class RegistryError extends ContenderError {
+  constructor(fault: Fault) {
+    super('registry', fault);
+  }
+}
+
+/** Evidence that is missing, damaged or does not belong to the decision at hand. */
+export class EvidenceError extends ContenderError {
+  constructor(fault: Fault) {
+    super('evidence', fault);
+  }
+}
+
+function describe(fault: Fault): string {
+  const parts = [fault.where === undefined ? fault.found : `${fault.where}: ${fault.found}`];
+  if (fault.expected !== undefined) parts.push(`Expected ${fault.expected}`);
+  if (fault.remedy !== undefined) parts.push(fault.remedy);
+  return parts.map((part) => part.replace(/[.\s]+$/u, '')).join('. ') + '.';
+}

@@ -1,0 +1,32 @@
+import { combinedVerdict, type Check } from './check.ts';
+import { evidenceSchemaId, type Evidence, type Subjects } from './evidence.ts';
+
+/** What a stage hands over; the rest of the evidence follows from it. */
+export interface EvidenceInput {
+  kind: string;
+  model: string;
+  subjects: Subjects;
+  policyDigest: string;
+  toolVersion: string;
+  startedAt: Date;
+  finishedAt: Date;
+  checks: Check[];
+  details: Record<string, unknown>;
+}
+
+/** Evidence from checks: the verdict is the checks' combined verdict, never the stage's own. */
+export function buildEvidence(input: EvidenceInput): Evidence {
+  return {
+    schema: evidenceSchemaId,
+    kind: input.kind,
+    model: input.model,
+    subjects: input.subjects,
+    policy: { sha256: input.policyDigest },
+    tool: { name: 'contender', version: input.toolVersion },
+    startedAt: input.startedAt.toISOString(),
+    finishedAt: input.finishedAt.toISOString(),
+    verdict: combinedVerdict(input.checks),
+    checks: input.checks,
+    details: input.details,
+  };
+}

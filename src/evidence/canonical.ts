@@ -1,0 +1,40 @@
+import { createHash } from 'node:crypto';
+import canonicalizeModule from 'canonicalize';
+import type { Evidence } from './evidence.ts';
+
+// The package is CommonJS whose types claim a default export.
+const canonicalize = canonicalizeModule as unknown as (value: unknown) => string | undefined;
+
+/**
+ * Canonical JSON of a plain value (RFC 8785, JSON Canonicalization Scheme): equal values give equal bytes.
+ * Undefined members are left out; a number that JSON cannot hold (NaN, infinity) is a TypeError.
+ */
+export function canonicalJson(value: unknown): string {
+  const text = canonicalize(JSON.parse(JSON.stringify(value, refuseNonFinite)));
+  if (text === undefined) throw new TypeError('value has no JSON form');
+  return text;
+}
+
+/** SHA-256 of text (as UTF-8) or bytes, as 64 lower-case hex digits. */
+export function sha256(bytes: string | Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
+
+/** SHA-256 of the canonical JSON of a value. */
+export function digest(value: unknown): string {
+  return sha256(canonicalJson(value));
+}
+
+/** Digest of what the evidence says. Timings are left out: the same inputs at another hour give the same digest. */
+export function evidenceDigest(evidence: Evidence): string {
+  const { startedAt: _started, finishedAt: _finished, ...said } = evidence;
+  const { timings: _timings, ...details } = said.details;
+  return digest({ ...said, details });
+}
+
+function refuseNonFinite(key: string, value: unknown): unknown {
+  if (typeof value === 'number' && !Number.isFinite(value)) {
+    throw new TypeError(`${key === '' ? 'value' : key} is ${value}, which JSON cannot hold`);
+  }
+  return value;
+}

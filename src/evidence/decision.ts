@@ -1,0 +1,140 @@
+import { Type } from 'typebox';
+import { Artifact, DatasetSubject, Sha256 } from './evidence.ts';
+import { Shown, Verdict } from './check.ts';
+
+export const decisionSchemaId = 'contender/decision/v1';
+
+export type Outcome = 'promote' | 'hold' | 'reject' | 'no-change';
+export const Outcome = Type.Enum(['promote', 'hold', 'reject', 'no-change']);
+
+/** What was done to the registry. `gate` is a judged candidate; the others are acts of a person. */
+export type DecisionAction = 'register' | 'gate' | 'override' | 'rollback' | 'deprecate';
+export const DecisionAction = Type.Enum(['register', 'gate', 'override', 'rollback', 'deprecate']);
+
+/** A version of a model: its semver and its artifacts. */
+export const Version = Type.Object({ version: Type.String(), artifacts: Type.Array(Artifact) });
+export interface Version {
+  version: string;
+  artifacts: Artifact[];
+}
+
+/** Why, worst first. `check` names the check that decided, if one did. */
+export const Reason = Type.Object({
+  code: Type.String({ description: 'check-failed | check-inconclusive | evidence-missing | stale | ...' }),
+  message: Type.String(),
+  check: Type.Optional(Type.String()),
+});
+export interface Reason {
+  code: string;
+  message: string;
+  check?: string;
+}
+
+export const EvidenceReference = Type.Object({
+  kind: Type.String(),
+  sha256: Sha256,
+  verdict: Verdict,
+  summary: Type.Record(Type.String(), Shown),
+});
+export interface EvidenceReference {
+  kind: string;
+  /** Digest of the canonical bytes of the evidence without its timings. */
+  sha256: string;
+  verdict: Verdict;
+  /** A few numbers worth reading without opening the evidence. */
+  summary: Record<string, Shown>;
+}
+
+/** Where the decision was made. Absent fields were unknown (a laptop has no run). */
+export const Source = Type.Object({
+  repository: Type.Optional(Type.String()),
+  sha: Type.Optional(Type.String()),
+  ref: Type.Optional(Type.String()),
+  run: Type.Optional(Type.String()),
+  attempt: Type.Optional(Type.String()),
+  event: Type.Optional(Type.String()),
+  pullRequest: Type.Optional(Type.Integer()),
+});
+export interface Source {
+  repository?: string;
+  sha?: string;
+  ref?: string;
+  run?: string;
+  attempt?: string;
+  event?: string;
+  pullRequest?: number;
+}
+
+export const Approval = Type.Object({ by: Type.String(), at: Type.String(), reason: Type.Optional(Type.String()) });
+export interface Approval {
+  by: string;
+  at: string;
+  reason?: string;
+}
+
+const decisionFields = {
+  schema: Type.Literal(decisionSchemaId),
+  model: Type.String(),
+  action: DecisionAction,
+  outcome: Outcome,
+  reasons: Type.Array(Reason),
+  from: Type.Union([Version, Type.Null()], { description: 'the champion that was there; null if there was none' }),
+  to: Type.Union([Version, Type.Null()], { description: 'the champion after it; null only if there is none' }),
+  candidate: Type.Union([Version, Type.Null()], { description: 'what was judged; its version is set when promoted' }),
+  policy: Type.Object({
+    sha256: Sha256,
+    text: Type.String({ description: 'canonical JSON of the model configuration' }),
+  }),
+  evidence: Type.Array(EvidenceReference),
+  datasets: Type.Record(Type.String(), DatasetSubject),
+  source: Source,
+  actor: Type.String(),
+  approvals: Type.Array(Approval),
+  idempotencyKey: Sha256,
+  time: Type.String({ description: 'ISO 8601, UTC' }),
+};
+
+/** A decision before the registry gave it its place in the chain. */
+export const Decision = Type.Object(decisionFields);
+export interface Decision {
+  schema: typeof decisionSchemaId;
+  model: string;
+  action: DecisionAction;
+  outcome: Outcome;
+  reasons: Reason[];
+  from: Version | null;
+  to: Version | null;
+  candidate: Version | null;
+  policy: { sha256: string; text: string };
+  evidence: EvidenceReference[];
+  datasets: Record<string, DatasetSubject>;
+  source: Source;
+  actor: string;
+  approvals: Approval[];
+  idempotencyKey: string;
+  time: string;
+}
+
+/** A decision as the registry keeps it: immutable, linked to the one before it. */
+export const RecordedDecision = Type.Object({
+  ...decisionFields,
+  seq: Type.Integer({ minimum: 1 }),
+  prev: Type.Union([Sha256, Type.Null()], {
+    description: 'sha256 of the bytes of the decision before; null for the first',
+  }),
+});
+export interface RecordedDecision extends Decision {
+  seq: number;
+  prev: string | null;
+}
+
+/** What `decide` may know of the registry: who is champion, since which decision, and how often the holdout was used. */
+export interface RegistryView {
+  champion: Version | null;
+  /** Sequence number of the decision that made it champion; 0 if there is none. */
+  championSeq: number;
+  /** Every version ever promoted, so that the next number is free. */
+  versions: readonly string[];
+  /** Decisions made on each evaluation set so far, by dataset digest. */
+  decisionsByDataset: Readonly<Record<string, number>>;
+}

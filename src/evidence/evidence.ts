@@ -1,0 +1,66 @@
+import { Type, type Static } from 'typebox';
+import { Check, Verdict } from './check.ts';
+
+export const evidenceSchemaId = 'contender/evidence/v1';
+
+export const Sha256 = Type.String({ pattern: '^[0-9a-f]{64}$' });
+
+/** Bytes with an identity. `uri` says where they were found; only the digest identifies them. */
+export const Artifact = Type.Object({
+  role: Type.Enum(['model', 'image', 'predictions']),
+  uri: Type.String({ description: 'git:<commit>:<path>, an https URL, file:<path>, docker:<image>' }),
+  sha256: Sha256,
+  size: Type.Integer({ minimum: 0, description: 'bytes' }),
+});
+export type Artifact = { role: 'model' | 'image' | 'predictions'; uri: string; sha256: string; size: number };
+
+export const DatasetSubject = Type.Object({
+  uri: Type.String(),
+  sha256: Sha256,
+  rows: Type.Integer({ minimum: 0 }),
+});
+export type DatasetSubject = Static<typeof DatasetSubject>;
+
+/** What the evidence speaks of. The decision refuses evidence whose subjects disagree. */
+export const Subjects = Type.Object({
+  candidate: Type.Optional(Artifact),
+  champion: Type.Optional(Artifact),
+  datasets: Type.Record(Type.String(), DatasetSubject),
+});
+export interface Subjects {
+  candidate?: Artifact;
+  champion?: Artifact;
+  /** Keyed by the part they play: evaluation, reference, current. */
+  datasets: Record<string, DatasetSubject>;
+}
+
+export type EvidenceKind = 'data' | 'evaluation' | 'load';
+
+export const Evidence = Type.Object({
+  schema: Type.Literal(evidenceSchemaId),
+  kind: Type.String({ pattern: '^[a-z][a-z-]*$', description: 'data | evaluation | load | any later stage' }),
+  model: Type.String(),
+  subjects: Subjects,
+  policy: Type.Object({ sha256: Sha256 }, { description: 'digest of the configuration this stage ran under' }),
+  tool: Type.Object({ name: Type.String(), version: Type.String() }),
+  startedAt: Type.String({ description: 'ISO 8601, UTC' }),
+  finishedAt: Type.String(),
+  verdict: Verdict,
+  checks: Type.Array(Check),
+  details: Type.Record(Type.String(), Type.Unknown(), {
+    description: 'what a report draws: tables, curves, counts. Plain JSON.',
+  }),
+});
+export interface Evidence {
+  schema: typeof evidenceSchemaId;
+  kind: string;
+  model: string;
+  subjects: Subjects;
+  policy: { sha256: string };
+  tool: { name: string; version: string };
+  startedAt: string;
+  finishedAt: string;
+  verdict: Verdict;
+  checks: Check[];
+  details: Record<string, unknown>;
+}

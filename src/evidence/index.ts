@@ -1,0 +1,5 @@
+export * from './build.ts';
+export * from './canonical.ts';
+export * from './check.ts';
+export * from './decision.ts';
+export * from './evidence.ts';

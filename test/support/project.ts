@@ -1,0 +1,30 @@
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** Absolute path of the project: the nearest folder above this file with a package.json. */
+export const projectRoot = findRoot(dirname(fileURLToPath(import.meta.url)));
+
+/** Absolute path of a file in `fixtures/`, such as `spam/data/eval.parquet`. */
+export function fixture(path: string): string {
+  return join(projectRoot, 'fixtures', path);
+}
+
+/** Run `work` in a new temporary folder that is removed afterwards, whatever happens. */
+export async function inTemporaryFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
+  const folder = await mkdtemp(join(tmpdir(), 'contender-test-'));
+  try {
+    return await work(folder);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+function findRoot(folder: string): string {
+  if (existsSync(join(folder, 'package.json'))) return folder;
+  const parent = dirname(folder);
+  if (parent === folder) throw new Error('no package.json above the tests');
+  return findRoot(parent);
+}
