@@ -1,0 +1,37 @@
+import type { Model, Policy } from './schema.ts';
+
+/** Values in force where contender.yml is silent. There is no default margin: what may be lost is for the team to say. */
+export const defaults = {
+  alpha: 0.05,
+  minRows: 30,
+  seed: 20240501,
+  planningPower: 0.8,
+  limits: { memory: '4GiB', time: '10m' },
+  registryPath: 'registry',
+  firstVersion: '1.0.0',
+  /** Delivered share of the offered rate below which a load test fails. */
+  throughput: 0.98,
+  requestTimeout: '5s',
+  startTimeout: '60s',
+} as const;
+
+/** Kinds of evidence a promotion needs: those the policy lists, else one for every stage that is configured. */
+export function requiredEvidence(model: Model): string[] {
+  return (
+    model.policy.required_evidence ?? [
+      ...(model.data.contract !== undefined || model.data.rules !== undefined ? ['data'] : []),
+      'evaluation',
+      ...(model.load !== undefined ? ['load'] : []),
+    ]
+  );
+}
+
+/** What a decision is bound to: the configuration of the model without the two references that change with every candidate. */
+export function policySubject(model: Model): Omit<Model, 'candidate' | 'champion'> {
+  const { candidate: _candidate, champion: _champion, ...rest } = model;
+  return rest;
+}
+
+export function alphaOf(policy: Policy): number {
+  return policy.alpha ?? defaults.alpha;
+}

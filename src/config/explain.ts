@@ -1,0 +1,137 @@
+import type { ErrorObject } from 'ajv/dist/2020.js';
+import { nearest } from './suggest.ts';
+
+/** One thing wrong with a document: where (a JSON pointer, and the key itself when a key is at fault) and what. */
+export interface Problem {
+  pointer: string;
+  /** Set when the fault is a key of the object at `pointer`, so that the key's own line can be shown. */
+  key?: string;
+  message: string;
+}
+
+/**
+ * Turn ajv's errors (allErrors, verbose) into problems a person can act on.
+ * Of the alternatives of an `anyOf` only the one that was most probably meant is explained.
+ */
+export function explain(errors: readonly ErrorObject[]): Problem[] {
+  const problems = meantAlternatives(errors).map(problem);
+  const seen = new Set<string>();
+  return problems.filter((each) => {
+    const line = `${each.pointer}\n${each.key ?? ''}\n${each.message}`;
+    return !seen.has(line) && seen.add(line);
+  });
+}
+
+function meantAlternatives(errors: readonly ErrorObject[]): ErrorObject[] {
+  let remaining = [...errors];
+  const unions = errors
+    .filter((error) => error.keyword === 'anyOf')
+    // Innermost first: the choice inside an alternative decides how well that alternative fits.
+    .sort((a, b) => b.schemaPath.length - a.schemaPath.length || b.instancePath.length - a.instancePath.length);
+  for (const union of unions) {
+    const prefix = `${union.schemaPath}/`;
+    const inside = remaining.filter(
+      (error) =>
+        error !== union && error.schemaPath.startsWith(prefix) && error.instancePath.startsWith(union.instancePath),
+    );
+    const branches = new Map<string, ErrorObject[]>();
+    for (const error of inside) {
+      const branch = error.schemaPath.slice(prefix.length).split('/')[0] ?? '';
+      branches.set(branch, [...(branches.get(branch) ?? []), error]);
+    }
+    const ranked = [...branches.values()].sort((a, b) => misfit(a, union) - misfit(b, union));
+    const meant = ranked[0];
+    const dropped = new Set<ErrorObject>(inside);
+    if (meant !== undefined && misfit(meant, union) < wrongType) {
+      dropped.add(union);
+      for (const error of meant) dropped.delete(error);
+    } else {
+      union.params = { types: inside.filter((error) => error.keyword === 'type').map((error) => error.params['type']) };
+    }
+    remaining = remaining.filter((error) => !dropped.has(error));
+  }
+  return remaining;
+}
+
+const wrongType = 1e6;
+
+function misfit(errors: readonly ErrorObject[], union: ErrorObject): number {
+  let score = 0;
+  for (const error of errors) {
+    const here = error.instancePath === union.instancePath;
+    if (here && (error.keyword === 'type' || error.keyword === 'enum')) score += wrongType;
+    else if (
+      here &&
+      (error.keyword === 'required' || error.keyword === 'additionalProperties' || error.keyword === 'const')
+    )
+      score += 100;
+    else score += 1;
+  }
+  return score;
+}
+
+function problem(error: ErrorObject): Problem {
+  const pointer = error.instancePath;
+  const params = error.params as Record<string, unknown>;
+  const schema = (error.parentSchema ?? {}) as { properties?: Record<string, unknown>; description?: string };
+  switch (error.keyword) {
+    case 'additionalProperties': {
+      const key = String(params['additionalProperty']);
+      const allowed = Object.keys(schema.properties ?? {});
+      if (allowed.length === 0) {
+        return {
+          pointer,
+          key,
+          message: `${quote(key)} is not a valid name. Expected letters, digits, - and _, starting and ending with a letter or digit, at most 100`,
+        };
+      }
+      const near = nearest(key, allowed);
+      return {
+        pointer,
+        key,
+        message: `unknown key ${quote(key)}.${near === undefined ? '' : ` Did you mean ${quote(near)}?`} Expected one of: ${allowed.join(', ')}`,
+      };
+    }
+    case 'required':
+      return { pointer, message: `the key ${quote(String(params['missingProperty']))} is missing` };
+    case 'enum': {
+      const allowed = (params['allowedValues'] as unknown[]).map(String);
+      const near = typeof error.data === 'string' ? nearest(error.data, allowed) : undefined;
+      return {
+        pointer,
+        message: `found ${show(error.data)}.${near === undefined ? '' : ` Did you mean ${quote(near)}?`} Expected one of: ${allowed.join(', ')}`,
+      };
+    }
+    case 'const':
+      return { pointer, message: `found ${show(error.data)}. Expected ${show(params['allowedValue'])}` };
+    case 'type':
+      return { pointer, message: `found ${show(error.data)}. Expected ${String(params['type'])}${meaning(schema)}` };
+    case 'anyOf': {
+      const types = [...new Set((params['types'] as string[] | undefined) ?? [])];
+      const expected = types.length > 0 ? types.join(' or ') : 'one of the forms the schema names';
+      return { pointer, message: `found ${show(error.data)}. Expected ${expected}${meaning(schema)}` };
+    }
+    case 'pattern':
+      return {
+        pointer,
+        message: `found ${show(error.data)}. Expected text that matches ${String(params['pattern'])}${meaning(schema)}`,
+      };
+    default:
+      return { pointer, message: `found ${show(error.data)}. It ${error.message ?? 'is not valid'}${meaning(schema)}` };
+  }
+}
+
+function meaning(schema: { description?: string }): string {
+  return schema.description === undefined ? '' : ` (${schema.description})`;
+}
+
+function quote(text: string): string {
+  return JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}…` : text);
+}
+
+function show(value: unknown): string {
+  if (typeof value === 'string') return quote(value);
+  if (Array.isArray(value)) return value.length === 0 ? 'an empty list' : 'a list';
+  if (value !== null && typeof value === 'object') return 'a mapping';
+  return String(value);
+}

@@ -1,0 +1,5 @@
+export * from './defaults.ts';
+export * from './load.ts';
+export * from './schema.ts';
+export * from './suggest.ts';
+export * from './units.ts';

@@ -1,0 +1,102 @@
+import { readFile, stat } from 'node:fs/promises';
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import { LineCounter, parseDocument, isMap, isScalar, type Document } from 'yaml';
+import { ConfigError } from '../errors.ts';
+import { Config } from './schema.ts';
+import { explain, type Problem } from './explain.ts';
+
+const maximumBytes = 1024 * 1024;
+
+/**
+ * Read and check contender.yml.
+ * @param path absolute path of the file
+ * @param shown the path as messages show it
+ * @throws ConfigError with every problem found, each with `file:line:column`, what was found, what is allowed and the nearest valid key
+ */
+export async function loadConfig(path: string, shown: string = path): Promise<Config> {
+  return parseConfig(await readConfig(path, shown), shown);
+}
+
+/** Check the text of a configuration; see `loadConfig`. */
+export function parseConfig(text: string, shown: string): Config {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true });
+  const syntax = document.errors[0];
+  if (syntax !== undefined) {
+    const { line, col } = lines.linePos(syntax.pos[0]);
+    throw new ConfigError({
+      found: `not valid YAML: ${syntax.message}`,
+      where: `${shown}:${line}:${col}`,
+      remedy: 'Mend the YAML',
+    });
+  }
+  const value = toPlain(document, shown);
+  const ajv = new Ajv2020({ allErrors: true, verbose: true, strict: false });
+  const valid = ajv.compile(Config);
+  if (valid(value)) return value as Config;
+  const told = explain(valid.errors ?? []).map((problem) => tell(problem, document, lines, shown));
+  const more = told.length > 8 ? `\n… and ${told.length - 8} more` : '';
+  throw new ConfigError({
+    found: told.length === 1 ? (told[0] ?? '') : `${told.length} problems:\n${told.slice(0, 8).join('\n')}${more}\n`,
+    remedy: 'docs/configuration.md describes every key',
+  });
+}
+
+async function readConfig(path: string, shown: string): Promise<string> {
+  const info = await stat(path).catch((cause: NodeJS.ErrnoException) => {
+    throw new ConfigError({
+      found: cause.code === 'ENOENT' ? 'there is no such file' : `cannot be read (${cause.code ?? cause.message})`,
+      expected: 'a configuration file',
+      where: shown,
+      remedy: 'Create contender.yml (docs/configuration.md has one to copy) or name another with --config',
+      cause,
+    });
+  });
+  if (!info.isFile() || info.size > maximumBytes) {
+    throw new ConfigError({
+      found: info.isFile() ? `the file has ${info.size} bytes` : 'this is not a file',
+      expected: `a YAML file of at most ${maximumBytes} bytes`,
+      where: shown,
+      remedy: 'Name the configuration file with --config',
+    });
+  }
+  return readFile(path, 'utf8');
+}
+
+function toPlain(document: Document, shown: string): unknown {
+  try {
+    return document.toJS({ maxAliasCount: 100 });
+  } catch (cause) {
+    throw new ConfigError({
+      found: cause instanceof Error ? cause.message : String(cause),
+      where: shown,
+      remedy: 'Write the repeated parts out instead of nesting aliases',
+      cause,
+    });
+  }
+}
+
+function tell(problem: Problem, document: Document, lines: LineCounter, shown: string): string {
+  const path = problem.pointer
+    .split('/')
+    .slice(1)
+    .map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'));
+  const { line, col } = lines.linePos(offsetOf(document, path, problem.key));
+  const name = path.length === 0 ? '' : `${path.join('.')}: `;
+  return `${shown}:${line}:${col}: ${name}${problem.message}`;
+}
+
+/** Where a node starts, or the key itself; falls back to the nearest ancestor that stands in the file. */
+function offsetOf(document: Document, path: readonly string[], key: string | undefined): number {
+  for (let depth = path.length; depth >= 0; depth--) {
+    const here = path.slice(0, depth).map((part) => (/^[0-9]+$/u.test(part) ? Number(part) : part));
+    const node = depth === 0 ? document.contents : document.getIn(here, true);
+    if (key !== undefined && isMap(node)) {
+      const pair = node.items.find((item) => isScalar(item.key) && String(item.key.value) === key);
+      if (isScalar(pair?.key) && pair.key.range) return pair.key.range[0];
+    }
+    const range = (node as { range?: [number, number, number] | null } | undefined)?.range;
+    if (range) return range[0];
+  }
+  return 0;
+}

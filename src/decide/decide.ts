@@ -1,0 +1,295 @@
+import { inc, gt, valid } from 'semver';
+import { defaults, milliseconds, policySubject, requiredEvidence, type Model } from '../config/index.ts';
+import {
+  canonicalJson,
+  combinedVerdict,
+  decisionSchemaId,
+  digest,
+  evidenceDigest,
+  type Approval,
+  type Artifact,
+  type Check,
+  type DatasetSubject,
+  type Decision,
+  type Evidence,
+  type Outcome,
+  type Reason,
+  type RegistryView,
+  type Source,
+  type Version,
+} from '../evidence/index.ts';
+import { UsageError } from '../errors.ts';
+
+export interface DecisionSubject {
+  /** Name of the model line. */
+  model: string;
+  /** Its configuration: the policy and everything else a decision is bound to. */
+  config: Model;
+  candidate: Artifact;
+}
+
+export interface DecisionContext {
+  now: Date;
+  actor: string;
+  source: Source;
+  approvals: readonly Approval[];
+  /** A version the team chose; otherwise the next free one. */
+  version?: string;
+}
+
+/**
+ * Decide whether the candidate may replace the champion. Pure: the same arguments give the same decision.
+ *
+ * - `no-change`: the candidate is the champion, byte for byte.
+ * - `reject`: a blocking check failed (or is inconclusive, where the policy says so).
+ * - `hold`: nothing was shown to be wrong, but not enough was shown to be right: a blocking check is inconclusive, evidence is
+ *   missing, or it speaks of another candidate, champion, dataset or policy (`stale`), and a fresh evaluation is needed.
+ * - `promote`: every blocking check of every required kind of evidence passed.
+ *
+ * @throws UsageError when the chosen version is not a free semantic version
+ */
+export function decide(
+  subject: DecisionSubject,
+  evidence: readonly Evidence[],
+  view: RegistryView,
+  context: DecisionContext,
+): Decision {
+  const { outcome, reasons } = judge(subject, evidence, view, context.now);
+  const champion = view.champion;
+  const version = outcome === 'promote' ? nextVersion(subject.config, view, context.version) : 'candidate';
+  const candidate: Version = { version, artifacts: [subject.candidate] };
+  const policyText = canonicalJson(policySubject(subject.config));
+  const datasets = datasetsOf(evidence);
+  const policyDigest = digest(policySubject(subject.config));
+  return {
+    schema: decisionSchemaId,
+    model: subject.model,
+    action: 'gate',
+    outcome,
+    reasons,
+    from: champion,
+    to: outcome === 'promote' ? candidate : champion,
+    candidate,
+    policy: { sha256: policyDigest, text: policyText },
+    evidence: evidence.map((each) => ({
+      kind: each.kind,
+      sha256: evidenceDigest(each),
+      verdict: combinedVerdict(each.checks),
+      summary: summary(each.checks),
+    })),
+    datasets,
+    source: context.source,
+    actor: context.actor,
+    approvals: [...context.approvals],
+    // The champion is named by the decision that made it champion, not only by its digest: after a rollback the same
+    // promotion is a new decision and must not be taken for the old one.
+    idempotencyKey: digest({
+      model: subject.model,
+      candidate: subject.candidate.sha256,
+      champion: champion === null ? null : { sha256: modelDigest(champion), since: view.championSeq },
+      policy: policyDigest,
+      datasets: Object.fromEntries(Object.entries(datasets).map(([name, dataset]) => [name, dataset.sha256])),
+      outcome,
+    }),
+    time: context.now.toISOString(),
+  };
+}
+
+/** The digest of the model artifact of a version. */
+export function modelDigest(version: Version): string | undefined {
+  return version.artifacts.find((artifact) => artifact.role !== 'image')?.sha256;
+}
+
+function judge(
+  subject: DecisionSubject,
+  evidence: readonly Evidence[],
+  view: RegistryView,
+  now: Date,
+): { outcome: Outcome; reasons: Reason[] } {
+  if (view.champion !== null && modelDigest(view.champion) === subject.candidate.sha256) {
+    return {
+      outcome: 'no-change',
+      reasons: [
+        {
+          code: 'same-model',
+          message: `The candidate is the champion (version ${view.champion.version}, sha256 ${subject.candidate.sha256.slice(0, 12)}): there is nothing to decide.`,
+        },
+      ],
+    };
+  }
+  const blocking = evidence.flatMap((each) => each.checks.filter((check) => check.severity === 'block'));
+  const stale = [...disagreements(subject, evidence, view), ...tooOld(subject.config, evidence, now)];
+  if (stale.length > 0) return { outcome: 'hold', reasons: stale };
+
+  const failed = blocking.filter((check) => check.verdict === 'fail').map(reasonOf('check-failed'));
+  const open = [
+    ...missing(subject.config, evidence),
+    ...blocking.filter((check) => check.verdict === 'inconclusive').map(reasonOf('check-inconclusive')),
+    ...firstModel(subject.config, view),
+  ];
+  if (failed.length > 0) return { outcome: 'reject', reasons: [...failed, ...open] };
+  if (open.length > 0) {
+    return { outcome: subject.config.policy.on_inconclusive === 'reject' ? 'reject' : 'hold', reasons: open };
+  }
+  const passed = blocking.filter((check) => check.verdict === 'pass');
+  const primary =
+    passed.find((check) => check.id === `evaluation/${subject.config.policy.primary.metric}`) ??
+    passed.find((check) => check.comparison !== undefined);
+  return {
+    outcome: 'promote',
+    reasons: [
+      {
+        code: 'all-passed',
+        message: `All ${passed.length} blocking checks passed.${primary === undefined ? '' : ` ${primary.message}`}`,
+        ...(primary === undefined ? {} : { check: primary.id }),
+      },
+    ],
+  };
+}
+
+/** Evidence that speaks of another candidate, champion, dataset or policy, or contradicts itself. */
+function disagreements(subject: DecisionSubject, evidence: readonly Evidence[], view: RegistryView): Reason[] {
+  const reasons: Reason[] = [];
+  const stale = (message: string): void => {
+    reasons.push({ code: 'stale', message: `${message} Evaluate afresh; the old verdict is not replayed.` });
+  };
+  const policy = digest(policySubject(subject.config));
+  const champion = view.champion === null ? undefined : modelDigest(view.champion);
+  const datasets = new Map<string, string>();
+  for (const each of evidence) {
+    if (each.model !== subject.model) {
+      stale(`The ${each.kind} evidence is of model ${each.model}, not ${subject.model}.`);
+    }
+    if (each.policy.sha256 !== policy) {
+      stale(`The ${each.kind} evidence was made under another configuration.`);
+    }
+    const judged = each.subjects.candidate?.sha256;
+    if (judged === undefined ? each.kind !== 'data' : judged !== subject.candidate.sha256) {
+      stale(
+        `The ${each.kind} evidence is of another candidate (${short(judged)}, not ${short(subject.candidate.sha256)}).`,
+      );
+    }
+    const against = each.subjects.champion?.sha256;
+    if (
+      (each.kind === 'evaluation' || against !== undefined) &&
+      against !== champion &&
+      !standsIn(subject.config, view)
+    ) {
+      stale(
+        `The ${each.kind} evidence compares with champion ${short(against)}, but the registry's champion is ${short(champion)}.`,
+      );
+    }
+    for (const [name, dataset] of Object.entries(each.subjects.datasets)) {
+      const known = datasets.get(name);
+      if (known !== undefined && known !== dataset.sha256) {
+        stale(`The ${name} dataset of the ${each.kind} evidence differs from that of the other evidence.`);
+      }
+      datasets.set(name, dataset.sha256);
+    }
+    if (combinedVerdict(each.checks) !== each.verdict) {
+      stale(`The ${each.kind} evidence says ${each.verdict}, but its checks say ${combinedVerdict(each.checks)}.`);
+    }
+  }
+  const kinds = evidence.map((each) => each.kind);
+  for (const kind of new Set(kinds)) {
+    if (kinds.filter((each) => each === kind).length > 1) stale(`There is more than one piece of ${kind} evidence.`);
+  }
+  return reasons;
+}
+
+/** A champion named in the configuration stands in for the registry's only where the registry has none. */
+function standsIn(config: Model, view: RegistryView): boolean {
+  return view.champion === null && config.champion !== undefined && config.champion !== 'registry';
+}
+
+function tooOld(config: Model, evidence: readonly Evidence[], now: Date): Reason[] {
+  const limit = config.policy.max_evidence_age;
+  if (limit === undefined) return [];
+  return evidence
+    .filter((each) => now.getTime() - Date.parse(each.finishedAt) > milliseconds(limit))
+    .map((each) => ({
+      code: 'stale',
+      message: `The ${each.kind} evidence is of ${each.finishedAt}, older than ${limit}. Run that stage again.`,
+    }));
+}
+
+function missing(config: Model, evidence: readonly Evidence[]): Reason[] {
+  const required = requiredEvidence(config);
+  const absent = required
+    .filter((kind) => !evidence.some((each) => each.kind === kind))
+    .map((kind) => ({
+      code: 'evidence-missing',
+      message: `The policy requires ${kind} evidence and there is none. Run that stage.`,
+    }));
+  const empty = evidence
+    .filter((each) => required.includes(each.kind) && combinedVerdict(each.checks) === 'skipped')
+    .map((each) => ({
+      code: 'evidence-missing',
+      message: `The ${each.kind} evidence has no blocking check that could be computed, so it shows nothing.`,
+    }));
+  return [...absent, ...empty];
+}
+
+function firstModel(config: Model, view: RegistryView): Reason[] {
+  if (view.champion !== null || standsIn(config, view) || config.policy.allow_first === true) return [];
+  return [
+    {
+      code: 'first-model',
+      message:
+        'There is no champion yet. Set policy.allow_first: true to let a first model in on its floors and a sanity baseline, or register one with `contender registry register`.',
+    },
+  ];
+}
+
+function reasonOf(code: string): (check: Check) => Reason {
+  return (check) => ({ code, message: check.message, check: check.id });
+}
+
+function nextVersion(config: Model, view: RegistryView, chosen: string | undefined): string {
+  const highest = view.versions.reduce<string | undefined>(
+    (best, version) => (best === undefined || gt(version, best) ? version : best),
+    undefined,
+  );
+  if (chosen !== undefined) {
+    const version = valid(chosen);
+    if (version === null || version !== chosen.replace(/^v/u, '')) {
+      throw new UsageError({
+        found: `version ${JSON.stringify(chosen)}`,
+        expected: 'a semantic version such as 1.4.0',
+      });
+    }
+    if (view.versions.includes(version)) {
+      throw new UsageError({
+        found: `version ${version} is taken`,
+        expected: `a version that the registry does not have yet`,
+        remedy: `Leave the version out to get the next one (the highest is ${highest})`,
+      });
+    }
+    return version;
+  }
+  if (highest === undefined) return defaults.firstVersion;
+  return inc(highest, config.policy.version ?? 'patch') ?? defaults.firstVersion;
+}
+
+function datasetsOf(evidence: readonly Evidence[]): Record<string, DatasetSubject> {
+  return Object.assign({}, ...evidence.map((each) => each.subjects.datasets)) as Record<string, DatasetSubject>;
+}
+
+function summary(checks: readonly Check[]): Record<string, string | number> {
+  const count = (verdict: string): number => checks.filter((check) => check.verdict === verdict).length;
+  const deciding =
+    checks.find((check) => check.severity === 'block' && check.verdict === 'fail') ??
+    checks.find((check) => check.severity === 'block' && check.verdict === 'inconclusive');
+  return {
+    checks: checks.length,
+    passed: count('pass'),
+    failed: count('fail'),
+    inconclusive: count('inconclusive'),
+    skipped: count('skipped'),
+    ...(deciding === undefined ? {} : { deciding: deciding.message }),
+  };
+}
+
+function short(sha256: string | undefined): string {
+  return sha256 === undefined ? 'none' : sha256.slice(0, 12);
+}

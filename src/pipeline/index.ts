@@ -1,0 +1,3 @@
+export * from './promote.ts';
+export * from './stages.ts';
+export * from './workspace.ts';

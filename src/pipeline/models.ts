@@ -1,0 +1,138 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { sha256, type Artifact, type RegistryView } from '../evidence/index.ts';
+import { ContenderError, ModelError } from '../errors.ts';
+import { localModel, type LocalArtifact } from '../model/artifact.ts';
+import { fetchArtifact } from '../registry/artifact-uri.ts';
+import { modelDigest } from '../decide/decide.ts';
+import type { ModelReference } from '../config/index.ts';
+import { inside, type Workspace } from './workspace.ts';
+
+/** How a model's outputs are to be read. */
+export interface ReadingOptions {
+  output?: string;
+  transform?: 'none' | 'sigmoid' | 'softmax';
+  threshold?: number;
+}
+
+/** A contender of the comparison: an ONNX model on disk, or a file of predictions. */
+export type Contestant =
+  | { kind: 'model'; artifact: LocalArtifact; reading: ReadingOptions }
+  | {
+      kind: 'predictions';
+      artifact: Artifact;
+      path: string;
+      reference: Extract<ModelReference, { predictions: string }>;
+    };
+
+/** The champion to compare with: none yet, one that can be read, or one that cannot (which is not "none"). */
+export type Champion =
+  null | { contestant: Contestant } | { artifact: Artifact; fault: { code: string; message: string } };
+
+/** Run `work` with a private folder for downloaded models that is removed afterwards. */
+export async function withModelFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
+  const folder = await mkdtemp(join(tmpdir(), 'contender-models-'));
+  try {
+    return await work(folder);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** The candidate the configuration (or an override) names. @throws ModelError, UsageError */
+export async function resolveCandidate(workspace: Workspace, downloads: string): Promise<Contestant> {
+  if (workspace.modelConfig.candidate === 'registry') {
+    throw new ModelError({
+      found: 'the candidate is "registry"',
+      expected: 'a path, an https URL, {uri, sha256} or {predictions: file}',
+      where: `models.${workspace.model}.candidate`,
+      remedy: 'Only the champion can come from the registry',
+    });
+  }
+  return resolveReference(workspace, workspace.modelConfig.candidate, 'candidate', downloads);
+}
+
+/** The champion the configuration names, or the registry's (the default). A champion that cannot be fetched is a fault, not an absence. */
+export async function resolveChampion(workspace: Workspace, view: RegistryView, downloads: string): Promise<Champion> {
+  const reference = workspace.modelConfig.champion ?? 'registry';
+  if (reference !== 'registry') {
+    return { contestant: await resolveReference(workspace, reference, 'champion', downloads) };
+  }
+  if (view.champion === null) return null;
+  const artifact = view.champion.artifacts.find((each) => each.sha256 === modelDigest(view.champion as never));
+  if (artifact === undefined) return null;
+  try {
+    const path = await fetchArtifact(workspace.root, artifact, downloads);
+    return {
+      contestant: {
+        kind: 'model',
+        artifact: { ...(await localModel(path, artifact.uri)), uri: artifact.uri },
+        reading: {},
+      },
+    };
+  } catch (error) {
+    if (!(error instanceof ContenderError)) throw error;
+    return { artifact, fault: { code: error.code, message: error.message } };
+  }
+}
+
+async function resolveReference(
+  workspace: Workspace,
+  reference: ModelReference,
+  role: 'candidate' | 'champion',
+  downloads: string,
+): Promise<Contestant> {
+  if (typeof reference === 'object' && 'predictions' in reference) {
+    const path = await inside(workspace, reference.predictions, `${role}.predictions`);
+    const { digestFiles } = await import('../model/prediction-file.ts');
+    const file = await digestFiles(path);
+    return {
+      kind: 'predictions',
+      path,
+      reference,
+      artifact: {
+        role: 'predictions',
+        uri: `file:${reference.predictions}`,
+        sha256: reference.sha256 ?? file.sha256,
+        size: file.size,
+      },
+    };
+  }
+  const { uri, ...rest } = typeof reference === 'string' ? { uri: reference } : reference;
+  const { sha256: expected, ...reading } = rest as ReadingOptions & { sha256?: string };
+  const artifact = await bytesOf(workspace, uri, expected, role, downloads);
+  if (expected !== undefined && artifact.sha256 !== expected) {
+    throw new ModelError({
+      found: `${uri} has sha256 ${artifact.sha256}`,
+      expected: `sha256 ${expected}`,
+      where: `models.${workspace.model}.${role}`,
+      remedy: 'Fetch the model again, or correct the digest in the configuration',
+    });
+  }
+  return { kind: 'model', artifact, reading };
+}
+
+async function bytesOf(
+  workspace: Workspace,
+  uri: string,
+  expected: string | undefined,
+  role: string,
+  downloads: string,
+): Promise<LocalArtifact> {
+  if (!/^[a-z][a-z0-9+.-]*:/iu.test(uri)) return localModel(await inside(workspace, uri, role), `file:${uri}`);
+  if (expected === undefined) {
+    throw new ModelError({
+      found: `${uri} is named without a digest`,
+      expected: '{uri, sha256}: what a URL serves can change, a digest cannot',
+      where: `models.${workspace.model}.${role}`,
+      remedy: 'Add the sha256 of the file',
+    });
+  }
+  const path = await fetchArtifact(
+    workspace.root,
+    { role: 'model', uri, sha256: expected, size: 0 },
+    join(downloads, sha256(uri).slice(0, 16)),
+  );
+  return localModel(path, uri);
+}

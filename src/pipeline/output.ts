@@ -1,0 +1,78 @@
+import { mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import { Evidence as EvidenceSchema, type Decision, type Evidence } from '../evidence/index.ts';
+import { EvidenceError } from '../errors.ts';
+import { renderHtml } from '../report/html.ts';
+import { renderMarkdown } from '../report/markdown.ts';
+import type { Workspace } from './workspace.ts';
+
+/** Write one piece of evidence to `<out>/<model>/evidence/<kind>.json`, whole or not at all. */
+export async function writeEvidence(workspace: Workspace, evidence: Evidence): Promise<Evidence> {
+  await writeWhole(evidencePath(workspace, evidence.kind), `${JSON.stringify(evidence, null, 2)}\n`);
+  return evidence;
+}
+
+/** A stage that starts removes what it said before, so that a failed run never leaves an old verdict behind. */
+export async function discardEvidence(workspace: Workspace, kind: string): Promise<void> {
+  await rm(evidencePath(workspace, kind), { force: true });
+  await rm(join(workspace.out, 'decision.json'), { force: true });
+}
+
+/** All evidence in the output folder, by kind. @throws EvidenceError for a file that is not evidence */
+export async function readEvidence(workspace: Workspace): Promise<Evidence[]> {
+  const folder = join(workspace.out, 'evidence');
+  const names = (await readdir(folder).catch(() => [])).filter((name) => name.endsWith('.json')).sort();
+  const valid = new Ajv2020({ strict: false }).compile(EvidenceSchema);
+  return Promise.all(
+    names.map(async (name) => {
+      const path = join(folder, name);
+      const value = parse(await readFile(path, 'utf8'), path);
+      if (!valid(value)) {
+        const error = valid.errors?.[0];
+        throw new EvidenceError({
+          found: `this is not evidence: ${error?.instancePath ?? ''} ${error?.message ?? ''}`,
+          where: path,
+          remedy: 'Run the stage again to write it anew',
+        });
+      }
+      return value as Evidence;
+    }),
+  );
+}
+
+/** Write the decision and its report: `decision.json`, `report.md`, `report.html`. */
+export async function writeDecision(
+  workspace: Workspace,
+  decision: Decision,
+  evidence: readonly Evidence[],
+): Promise<void> {
+  const input = { decision, evidence: [...evidence] };
+  await writeWhole(join(workspace.out, 'decision.json'), `${JSON.stringify(decision, null, 2)}\n`);
+  await writeWhole(join(workspace.out, 'report.md'), renderMarkdown(input));
+  await writeWhole(join(workspace.out, 'report.html'), renderHtml(input));
+}
+
+function evidencePath(workspace: Workspace, kind: string): string {
+  return join(workspace.out, 'evidence', `${kind}.json`);
+}
+
+async function writeWhole(path: string, text: string): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
+  const temporary = `${path}.${process.pid}.tmp`;
+  await writeFile(temporary, text);
+  await rename(temporary, path);
+}
+
+function parse(text: string, path: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new EvidenceError({
+      found: `not JSON: ${cause instanceof Error ? cause.message : String(cause)}`,
+      where: path,
+      remedy: 'Run the stage again to write it anew',
+      cause,
+    });
+  }
+}

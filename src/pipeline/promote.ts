@@ -1,0 +1,129 @@
+import { decide } from '../decide/decide.ts';
+import type { Approval, Artifact, Decision, Evidence, RegistryView, Source } from '../evidence/index.ts';
+import { immutableModelUri } from '../registry/artifact-uri.ts';
+import { openGitRegistry, type Registry } from '../registry/git-registry.ts';
+import { resolveCandidate, withModelFolder, type Contestant } from './models.ts';
+import { readEvidence, writeDecision } from './output.ts';
+import { runModelStages, runValidate } from './stages.ts';
+import type { Workspace } from './workspace.ts';
+import { defaults } from '../config/index.ts';
+import { RegistryError } from '../errors.ts';
+
+export interface PromoteInput {
+  /** Whether the decision goes into the registry. Pull requests evaluate and never record. */
+  record: boolean;
+  actor: string;
+  source: Source;
+  approvals?: readonly Approval[];
+  version?: string | undefined;
+  now?: () => Date;
+}
+
+export interface PromoteResult {
+  decision: Decision;
+  evidence: Evidence[];
+  status: 'recorded' | 'already-recorded' | 'no-change' | 'not-recorded';
+  /** The commit that holds the decision, if it was recorded. */
+  commit: string | null;
+}
+
+/** The registry of the workspace: the git repository it lies in. */
+export function openRegistry(workspace: Workspace): Promise<Registry> {
+  const settings = workspace.config.registry;
+  return openGitRegistry({
+    repository: workspace.root,
+    path: settings?.path ?? defaults.registryPath,
+    ...(settings?.branch === undefined ? {} : { branch: settings.branch }),
+    log: workspace.log,
+  });
+}
+
+const emptyView: RegistryView = { champion: null, championSeq: 0, versions: [], decisionsByDataset: {} };
+
+/**
+ * What the registry knows of the model. Where nothing is recorded and the configuration names the champion itself,
+ * a workspace without a repository will do.
+ */
+export async function registryView(workspace: Workspace, record: boolean): Promise<RegistryView> {
+  const named = workspace.modelConfig.champion !== undefined && workspace.modelConfig.champion !== 'registry';
+  try {
+    return await (await openRegistry(workspace)).view(workspace.model);
+  } catch (error) {
+    if (record || !named || !(error instanceof RegistryError)) throw error;
+    workspace.log.debug(`No registry: ${error.message}`);
+    return emptyView;
+  }
+}
+
+/** Decide on the evidence in the output folder and, if asked, record the decision. */
+export async function runPromote(workspace: Workspace, input: PromoteInput): Promise<PromoteResult> {
+  return withModelFolder(async (downloads) => {
+    const candidate = await resolveCandidate(workspace, downloads);
+    const artifact = await recordable(workspace, candidate, input.record);
+    return decideAndRecord(workspace, input, artifact, await readEvidence(workspace));
+  });
+}
+
+/** The whole gate: validate, evaluate, load test, decide, record. */
+export async function runGate(workspace: Workspace, input: PromoteInput): Promise<PromoteResult> {
+  return withModelFolder(async (downloads) => {
+    const candidate = await resolveCandidate(workspace, downloads);
+    // Asked before the long work: a candidate that could not be recorded is known at once.
+    const artifact = await recordable(workspace, candidate, input.record);
+    const view = await registryView(workspace, input.record);
+    if (view.champion?.artifacts.some((each) => each.role !== 'image' && each.sha256 === artifact.sha256) === true) {
+      return decideAndRecord(workspace, input, artifact, []);
+    }
+    const data = requiresData(workspace) ? [await runValidate(workspace)] : [];
+    const models = await runModelStages(workspace, view);
+    return decideAndRecord(workspace, input, artifact, [...data, ...models]);
+  });
+}
+
+async function decideAndRecord(
+  workspace: Workspace,
+  input: PromoteInput,
+  candidate: Artifact,
+  evidence: Evidence[],
+): Promise<PromoteResult> {
+  const now = (input.now ?? (() => new Date()))();
+  const subject = { model: workspace.model, config: workspace.modelConfig, candidate };
+  const context = {
+    now,
+    actor: input.actor,
+    source: input.source,
+    approvals: input.approvals ?? [],
+    ...(input.version === undefined ? {} : { version: input.version }),
+  };
+  if (!input.record) {
+    const decision = decide(subject, evidence, await registryView(workspace, false), context);
+    await writeDecision(workspace, decision, evidence);
+    return {
+      decision,
+      evidence,
+      status: decision.outcome === 'no-change' ? 'no-change' : 'not-recorded',
+      commit: null,
+    };
+  }
+  const registry = await openRegistry(workspace);
+  const recorded = await registry.record({
+    model: workspace.model,
+    decide: (view) => decide(subject, evidence, view, context),
+    evidence,
+  });
+  await writeDecision(workspace, recorded.decision, evidence);
+  return { decision: recorded.decision, evidence, status: recorded.status, commit: recorded.commit };
+}
+
+/** The candidate as the registry may keep it: an address whose bytes cannot change. */
+async function recordable(workspace: Workspace, candidate: Contestant, record: boolean): Promise<Artifact> {
+  const { role, uri, sha256, size } = candidate.artifact;
+  if (!record || !uri.startsWith('file:')) return { role, uri, sha256, size };
+  const path = candidate.kind === 'model' ? candidate.artifact.path : candidate.path;
+  return { role, uri: await immutableModelUri(workspace.root, path), sha256, size };
+}
+
+function requiresData(workspace: Workspace): boolean {
+  const { contract, rules } = workspace.modelConfig.data;
+  return contract !== undefined || rules !== undefined;
+}

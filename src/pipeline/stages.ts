@@ -1,0 +1,251 @@
+import { isAbsolute, relative } from 'node:path';
+import { bytes, defaults, milliseconds, type Model } from '../config/index.ts';
+import type { Artifact, Evidence, RegistryView, Subjects } from '../evidence/index.ts';
+import { ModelError, UsageError } from '../errors.ts';
+import { datasetSubject, openDataset, type Dataset, type DatasetSource } from '../data/dataset.ts';
+import type { PredictionResult } from '../model/predictions.ts';
+import { predictModels } from '../model/predict.ts';
+import { resolveCandidate, resolveChampion, withModelFolder, type Champion, type Contestant } from './models.ts';
+import { discardEvidence, writeEvidence } from './output.ts';
+import { inside, type Workspace } from './workspace.ts';
+
+/** Validate the datasets against the contract and the table rules; writes `evidence/data.json`. */
+export async function runValidate(workspace: Workspace): Promise<Evidence> {
+  await discardEvidence(workspace, 'data');
+  const { validateData } = await import('../contract/validate.ts');
+  const { data, columns } = workspace.modelConfig;
+  const contractPath =
+    data.contract === undefined ? undefined : await inside(workspace, data.contract, 'data.contract');
+  return workspace.log.group('Validate data', () =>
+    withDatasets(workspace, ['evaluation', 'reference', 'current'], async (datasets) => {
+      const evidence = await validateData({
+        model: workspace.model,
+        data,
+        datasets,
+        ...(contractPath === undefined ? {} : { contractPath }),
+        idColumn: columns.id,
+        policyDigest: workspace.policyDigest,
+        log: workspace.log,
+        ...(workspace.signal === undefined ? {} : { signal: workspace.signal }),
+      });
+      return writeEvidence(workspace, evidence);
+    }),
+  );
+}
+
+/** Predict with both models and compare them; writes `evidence/evaluation.json`. */
+export async function runEvaluate(workspace: Workspace, view: RegistryView): Promise<Evidence> {
+  await discardEvidence(workspace, 'evaluation');
+  return withContestants(workspace, view, (contestants) => evaluateContestants(workspace, view, contestants));
+}
+
+/** Serve the candidate and put it under load; writes `evidence/load.json`. */
+export async function runLoadTest(workspace: Workspace, view: RegistryView): Promise<Evidence> {
+  await discardEvidence(workspace, 'load');
+  requireLoad(workspace.modelConfig, workspace.model);
+  return withContestants(workspace, view, (contestants) => loadContestant(workspace, contestants));
+}
+
+/** Evaluation and, where configured, the load test over one set of predictions. */
+export async function runModelStages(workspace: Workspace, view: RegistryView): Promise<Evidence[]> {
+  await discardEvidence(workspace, 'evaluation');
+  await discardEvidence(workspace, 'load');
+  return withContestants(workspace, view, async (contestants) => {
+    const evidence = [await evaluateContestants(workspace, view, contestants)];
+    // A candidate that cannot predict cannot be served: the failing evaluation says why.
+    if (workspace.modelConfig.load !== undefined && contestants.candidateResult.ok) {
+      evidence.push(await loadContestant(workspace, contestants));
+    }
+    return evidence;
+  });
+}
+
+interface Contestants {
+  candidate: Contestant;
+  candidateResult: PredictionResult;
+  champion: { artifact: Artifact; result: PredictionResult } | null;
+  dataset: Dataset;
+}
+
+async function withContestants<T>(
+  workspace: Workspace,
+  view: RegistryView,
+  work: (contestants: Contestants) => Promise<T>,
+): Promise<T> {
+  return withModelFolder((downloads) =>
+    withDatasets(workspace, ['evaluation'], async (datasets) => {
+      const dataset = datasets['evaluation'] as Dataset;
+      const candidate = await resolveCandidate(workspace, downloads);
+      const champion = await resolveChampion(workspace, view, downloads);
+      const results = await workspace.log.group('Predict', () => predictAll(workspace, dataset, candidate, champion));
+      return work({ candidate, dataset, ...results });
+    }),
+  );
+}
+
+async function predictAll(
+  workspace: Workspace,
+  dataset: Dataset,
+  candidate: Contestant,
+  champion: Champion,
+): Promise<Pick<Contestants, 'candidateResult' | 'champion'>> {
+  const rival = champion !== null && 'contestant' in champion ? champion.contestant : null;
+  const contestants = [
+    { role: 'candidate' as const, contestant: candidate },
+    // The same bytes twice are predicted once.
+    ...(rival === null || rival.artifact.sha256 === candidate.artifact.sha256
+      ? []
+      : [{ role: 'champion' as const, contestant: rival }]),
+  ];
+  const { columns, task, limits } = workspace.modelConfig;
+  const models = contestants.flatMap(({ role, contestant }) =>
+    contestant.kind === 'model' ? [{ role, artifact: contestant.artifact, ...contestant.reading }] : [],
+  );
+  const predicted = await predictModels({
+    models,
+    dataset: { name: dataset.name, path: dataset.path, uri: dataset.uri },
+    columns,
+    task,
+    limits: {
+      memoryBytes: bytes(limits?.memory ?? defaults.limits.memory),
+      timeMs: milliseconds(limits?.time ?? defaults.limits.time),
+    },
+    log: workspace.log,
+    ...(workspace.signal === undefined ? {} : { signal: workspace.signal }),
+  });
+  const resultOf = async (role: 'candidate' | 'champion', contestant: Contestant): Promise<PredictionResult> => {
+    if (contestant.kind === 'model') {
+      return predicted[models.findIndex((each) => each.role === role)] as PredictionResult;
+    }
+    const { readPredictionFile } = await import('../model/prediction-file.ts');
+    const { reference, path } = contestant;
+    return { ok: true, predictions: await readPredictionFile({ reference, path, dataset, columns, task }) };
+  };
+  const candidateResult = await resultOf('candidate', candidate);
+  if (champion === null) return { candidateResult, champion: null };
+  if (!('contestant' in champion)) {
+    return { candidateResult, champion: { artifact: champion.artifact, result: { ok: false, fault: champion.fault } } };
+  }
+  const same = champion.contestant.artifact.sha256 === candidate.artifact.sha256;
+  return {
+    candidateResult,
+    champion: {
+      artifact: plain(champion.contestant.artifact),
+      result: same ? candidateResult : await resultOf('champion', champion.contestant),
+    },
+  };
+}
+
+async function evaluateContestants(
+  workspace: Workspace,
+  view: RegistryView,
+  contestants: Contestants,
+): Promise<Evidence> {
+  const { evaluate } = await import('../evaluate/evaluate.ts');
+  const { dataset, candidate, candidateResult, champion } = contestants;
+  const { task, columns, policy } = workspace.modelConfig;
+  return workspace.log.group('Evaluate', async () => {
+    const evidence = await evaluate({
+      model: workspace.model,
+      task,
+      columns,
+      policy,
+      policyDigest: workspace.policyDigest,
+      dataset,
+      candidate: { artifact: plain(candidate.artifact), result: candidateResult },
+      champion,
+      reuse: view.decisionsByDataset[dataset.sha256] ?? 0,
+      log: workspace.log,
+      ...(workspace.signal === undefined ? {} : { signal: workspace.signal }),
+    });
+    return writeEvidence(workspace, evidence);
+  });
+}
+
+async function loadContestant(workspace: Workspace, contestants: Contestants): Promise<Evidence> {
+  const { candidate, candidateResult, champion, dataset } = contestants;
+  const { load, staging } = requireLoad(workspace.modelConfig, workspace.model);
+  if (!candidateResult.ok) {
+    throw new ModelError({
+      found: `the candidate cannot predict, so there is nothing to load test: ${candidateResult.fault.message}`,
+      where: `models.${workspace.model}.candidate`,
+    });
+  }
+  if (candidate.kind !== 'model') {
+    throw new UsageError({
+      found: 'the candidate is a file of predictions',
+      expected: 'a model that can be served',
+      where: `models.${workspace.model}.candidate`,
+      remedy: 'Remove the load section, or name the model',
+    });
+  }
+  const subjects: Subjects = {
+    candidate: plain(candidate.artifact),
+    ...(champion === null ? {} : { champion: champion.artifact }),
+    datasets: { evaluation: datasetSubject(dataset) },
+  };
+  const { loadTest } = await import('../load/load-test.ts');
+  return workspace.log.group('Load test', async () => {
+    const evidence = await loadTest({
+      model: workspace.model,
+      task: workspace.modelConfig.task,
+      columns: workspace.modelConfig.columns,
+      staging,
+      load,
+      candidate: candidate.artifact,
+      dataset,
+      offline: candidateResult.predictions,
+      subjects,
+      policyDigest: workspace.policyDigest,
+      workspace: workspace.root,
+      log: workspace.log,
+      ...(workspace.signal === undefined ? {} : { signal: workspace.signal }),
+    });
+    return writeEvidence(workspace, evidence);
+  });
+}
+
+function requireLoad(
+  model: Model,
+  name: string,
+): { load: NonNullable<Model['load']>; staging: NonNullable<Model['staging']> } {
+  if (model.load === undefined) {
+    throw new UsageError({
+      found: 'there is no load section',
+      where: `models.${name}`,
+      remedy: 'Add load: {profile: {rate, duration}, slo: {p95_ms}} to load test the candidate',
+    });
+  }
+  return { load: model.load, staging: model.staging ?? { target: 'builtin' } };
+}
+
+async function withDatasets<T>(
+  workspace: Workspace,
+  names: readonly ('evaluation' | 'reference' | 'current')[],
+  work: (datasets: Record<string, Dataset>) => Promise<T>,
+): Promise<T> {
+  const datasets: Record<string, Dataset> = {};
+  try {
+    for (const name of names) {
+      const uri = workspace.modelConfig.data[name];
+      if (uri === undefined) continue;
+      const source: DatasetSource = { name, uri, path: await inside(workspace, uri, `data.${name}`) };
+      datasets[name] = await openDataset(source, { log: workspace.log });
+    }
+    return await work(datasets);
+  } finally {
+    for (const dataset of Object.values(datasets)) dataset.close();
+  }
+}
+
+/** What evidence and registry keep of an artifact: nothing of where it lies on this machine. */
+function plain(artifact: Artifact): Artifact {
+  const { role, uri, sha256, size } = artifact;
+  const path = uri.startsWith('file:') ? uri.slice('file:'.length) : undefined;
+  return {
+    role,
+    uri: path !== undefined && isAbsolute(path) ? `file:${relative(process.cwd(), path)}` : uri,
+    sha256,
+    size,
+  };
+}

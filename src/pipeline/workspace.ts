@@ -1,0 +1,113 @@
+import { realpath } from 'node:fs/promises';
+import { dirname, isAbsolute, join, relative, resolve } from 'node:path';
+import { loadConfig, nearest, policySubject, type Config, type Model, type ModelReference } from '../config/index.ts';
+import { digest } from '../evidence/index.ts';
+import { UsageError } from '../errors.ts';
+import type { Log } from '../log.ts';
+
+/** One model line of one configuration, and where its files are. */
+export interface Workspace {
+  /** Absolute path of the folder nothing may be read or written outside of: the repository. */
+  root: string;
+  /** Absolute path of the folder of contender.yml; paths in it are relative to this. */
+  folder: string;
+  config: Config;
+  model: string;
+  modelConfig: Model;
+  policyDigest: string;
+  /** Absolute path of the folder for evidence, decision and report of this model: `<out>/<model>`. */
+  out: string;
+  log: Log;
+  signal?: AbortSignal | undefined;
+}
+
+export interface WorkspaceInput {
+  /** Absolute path of the repository or folder to work in. */
+  root: string;
+  /** Path of contender.yml, relative to `root` or absolute. */
+  config: string;
+  /** Which model of the configuration; may be left out when there is only one. */
+  model?: string | undefined;
+  /** Output folder, relative to `root` or absolute. */
+  out: string;
+  /** Stand in for what the configuration says. */
+  overrides?: { candidate?: string | undefined; champion?: string | undefined };
+  log: Log;
+  signal?: AbortSignal | undefined;
+}
+
+/** Load the configuration and choose the model. @throws ConfigError, UsageError */
+export async function openWorkspace(input: WorkspaceInput): Promise<Workspace> {
+  const root = await realpath(input.root);
+  const path = resolve(root, input.config);
+  const config = await loadConfig(path, input.config);
+  const model = chooseModel(Object.keys(config.models), input.model);
+  const modelConfig = withOverrides(config.models[model] as Model, input.overrides ?? {});
+  return {
+    root,
+    folder: dirname(await realpath(path)),
+    config,
+    model,
+    modelConfig,
+    policyDigest: digest(policySubject(modelConfig)),
+    out: join(resolve(root, input.out), model),
+    log: input.log,
+    signal: input.signal,
+  };
+}
+
+/**
+ * Absolute path of a file the configuration names, which must lie inside the workspace, links followed.
+ * A file that is not there keeps its lexical path: the stage that opens it says so.
+ */
+export async function inside(workspace: Workspace, path: string, key: string): Promise<string> {
+  const lexical = resolve(workspace.folder, path);
+  const real = await realpath(lexical).catch(() => lexical);
+  for (const each of [lexical, real]) {
+    const way = relative(workspace.root, each);
+    if (way.startsWith('..') || isAbsolute(way)) {
+      throw new UsageError({
+        found: `${JSON.stringify(path)} leads outside the workspace`,
+        expected: `a path inside ${workspace.root}`,
+        where: `models.${workspace.model}.${key}`,
+        remedy: 'Move the file into the workspace, or run with --workspace set to a folder that holds both',
+      });
+    }
+  }
+  return real;
+}
+
+function chooseModel(names: readonly string[], wanted: string | undefined): string {
+  const only = names[0];
+  if (wanted === undefined && names.length === 1 && only !== undefined) return only;
+  if (wanted !== undefined && names.includes(wanted)) return wanted;
+  const near = wanted === undefined ? undefined : nearest(wanted, names);
+  throw new UsageError({
+    found:
+      wanted === undefined
+        ? `the configuration has ${names.length} models`
+        : `there is no model ${JSON.stringify(wanted)}`,
+    expected: `one of: ${names.join(', ')}`,
+    remedy: near === undefined ? 'Choose one with --model' : `Did you mean --model ${near}?`,
+  });
+}
+
+function withOverrides(
+  model: Model,
+  overrides: { candidate?: string | undefined; champion?: string | undefined },
+): Model {
+  return {
+    ...model,
+    ...(overrides.candidate === undefined ? {} : { candidate: redirected(model.candidate, overrides.candidate) }),
+    ...(overrides.champion === undefined ? {} : { champion: redirected(model.champion, overrides.champion) }),
+  };
+}
+
+/** Another file in place of the configured one; how its outputs are read stays as configured. */
+function redirected(reference: ModelReference | undefined, uri: string): ModelReference {
+  if (typeof reference === 'object' && 'uri' in reference) {
+    const { sha256: _sha256, ...rest } = reference;
+    return { ...rest, uri };
+  }
+  return uri;
+}
