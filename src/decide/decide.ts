@@ -245,7 +245,8 @@ function reasonOf(code: string): (check: Check) => Reason {
   return (check) => ({ code, message: check.message, check: check.id });
 }
 
-function nextVersion(config: Model, view: RegistryView, chosen: string | undefined): string {
+/** The version a promotion gets. @throws UsageError when the chosen one is not free or not semantic */
+export function nextVersion(config: Model, view: RegistryView, chosen: string | undefined): string {
   const highest = view.versions.reduce<string | undefined>(
     (best, version) => (best === undefined || gt(version, best) ? version : best),
     undefined,

@@ -77,6 +77,13 @@ export async function resolveChampion(workspace: Workspace, view: RegistryView, 
   }
 }
 
+/** The registry keeps bytes, not how to read them: the champion is read as the candidate of the same line is. */
+function readingOf(reference: ModelReference): ReadingOptions {
+  if (typeof reference === 'string' || 'predictions' in reference) return {};
+  const { uri: _uri, sha256: _sha256, ...reading } = reference;
+  return reading as ReadingOptions;
+}
+
 async function resolveReference(
   workspace: Workspace,
   reference: ModelReference,

@@ -1,11 +1,14 @@
+import { resolve } from 'node:path';
 import { decide } from '../decide/decide.ts';
+import { register } from '../decide/register.ts';
 import type { Approval, Artifact, Decision, Evidence, RegistryView, Source } from '../evidence/index.ts';
 import { immutableModelUri } from '../registry/artifact-uri.ts';
 import { openGitRegistry, type Registry } from '../registry/git-registry.ts';
+import { localModel } from '../model/artifact.ts';
 import { resolveCandidate, withModelFolder, type Contestant } from './models.ts';
 import { readEvidence, writeDecision } from './output.ts';
 import { runModelStages, runValidate } from './stages.ts';
-import type { Workspace } from './workspace.ts';
+import { insideRoot, type Workspace } from './workspace.ts';
 import { defaults } from '../config/index.ts';
 import { RegistryError } from '../errors.ts';
 
@@ -78,6 +81,43 @@ export async function runGate(workspace: Workspace, input: PromoteInput): Promis
     const models = await runModelStages(workspace, view);
     return decideAndRecord(workspace, input, artifact, [...data, ...models]);
   });
+}
+
+export interface RegisterInput {
+  /** The model file, relative to the workspace, committed to the repository. */
+  artifact: string;
+  version?: string | undefined;
+  reason?: string | undefined;
+  actor: string;
+  source: Source;
+  now?: () => Date;
+}
+
+/** Make a model the champion on a person's word, without a gate. Recorded as what it is. */
+export async function registerChampion(workspace: Workspace, input: RegisterInput): Promise<PromoteResult> {
+  const path = await insideRoot(workspace, input.artifact);
+  const model = await localModel(path, `file:${input.artifact}`);
+  const artifact: Artifact = {
+    role: 'model',
+    uri: await immutableModelUri(workspace.root, path),
+    sha256: model.sha256,
+    size: model.size,
+  };
+  const registry = await openRegistry(workspace);
+  const recorded = await registry.record({
+    model: workspace.model,
+    decide: (view) =>
+      register({ model: workspace.model, config: workspace.modelConfig, candidate: artifact }, view, {
+        now: (input.now ?? (() => new Date()))(),
+        actor: input.actor,
+        source: input.source,
+        approvals: [],
+        ...(input.version === undefined ? {} : { version: input.version }),
+        ...(input.reason === undefined ? {} : { reason: input.reason }),
+      }),
+    evidence: [],
+  });
+  return { decision: recorded.decision, evidence: [], status: recorded.status, commit: recorded.commit };
 }
 
 async function decideAndRecord(

@@ -1,4 +1,3 @@
-import { isAbsolute, relative } from 'node:path';
 import { bytes, defaults, milliseconds, type Model } from '../config/index.ts';
 import type { Artifact, Evidence, RegistryView, Subjects } from '../evidence/index.ts';
 import { ModelError, UsageError } from '../errors.ts';
@@ -239,13 +238,6 @@ async function withDatasets<T>(
 }
 
 /** What evidence and registry keep of an artifact: nothing of where it lies on this machine. */
-function plain(artifact: Artifact): Artifact {
-  const { role, uri, sha256, size } = artifact;
-  const path = uri.startsWith('file:') ? uri.slice('file:'.length) : undefined;
-  return {
-    role,
-    uri: path !== undefined && isAbsolute(path) ? `file:${relative(process.cwd(), path)}` : uri,
-    sha256,
-    size,
-  };
+function plain({ role, uri, sha256, size }: Artifact): Artifact {
+  return { role, uri, sha256, size };
 }

@@ -1,5 +1,5 @@
 import { realpath } from 'node:fs/promises';
-import { dirname, isAbsolute, join, relative, resolve } from 'node:path';
+import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { loadConfig, nearest, policySubject, type Config, type Model, type ModelReference } from '../config/index.ts';
 import { digest } from '../evidence/index.ts';
 import { UsageError } from '../errors.ts';
@@ -60,17 +60,30 @@ export async function openWorkspace(input: WorkspaceInput): Promise<Workspace> {
  * Absolute path of a file the configuration names, which must lie inside the workspace, links followed.
  * A file that is not there keeps its lexical path: the stage that opens it says so.
  */
-export async function inside(workspace: Workspace, path: string, key: string): Promise<string> {
-  const lexical = resolve(workspace.folder, path);
+export function inside(workspace: Workspace, path: string, key: string): Promise<string> {
+  return contained(workspace, resolve(workspace.folder, path), path, `models.${workspace.model}.${key}`);
+}
+
+/** The same for a path a person gave on the command line, relative to the workspace. */
+export function insideRoot(workspace: Workspace, path: string): Promise<string> {
+  return contained(workspace, resolve(workspace.root, path), path, undefined);
+}
+
+async function contained(
+  workspace: Workspace,
+  lexical: string,
+  path: string,
+  where: string | undefined,
+): Promise<string> {
   const real = await realpath(lexical).catch(() => lexical);
   for (const each of [lexical, real]) {
     const way = relative(workspace.root, each);
-    if (way.startsWith('..') || isAbsolute(way)) {
+    if (way === '..' || way.startsWith(`..${sep}`) || isAbsolute(way)) {
       throw new UsageError({
         found: `${JSON.stringify(path)} leads outside the workspace`,
         expected: `a path inside ${workspace.root}`,
-        where: `models.${workspace.model}.${key}`,
-        remedy: 'Move the file into the workspace, or run with --workspace set to a folder that holds both',
+        where,
+        remedy: 'Move the file into the workspace, or name a folder that holds both with --workspace',
       });
     }
   }

@@ -1,0 +1,30 @@
+#!/usr/bin/env node
+import { ContenderError } from '../errors.ts';
+import { exitCodes } from './exit-codes.ts';
+import { buildProgram } from './program.ts';
+
+const abort = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => {
+    process.stderr.write(`\n${signal}: stopping (once more to stop at once)\n`);
+    abort.abort(new Error(signal));
+    process.once(signal, () => process.exit(exitCodes.interrupted));
+  });
+}
+
+try {
+  process.exitCode = await buildProgram(process.env, abort.signal).run(process.argv);
+} catch (error) {
+  if (abort.signal.aborted) {
+    process.stderr.write('contender: stopped before it was done; nothing was recorded\n');
+    process.exitCode = exitCodes.interrupted;
+  } else if (error instanceof ContenderError) {
+    process.stderr.write(`contender: ${error.message}\n`);
+    process.exitCode = exitCodes.usage;
+  } else {
+    process.stderr.write(
+      `contender: this is a bug in contender, please report it\n${error instanceof Error ? error.stack : String(error)}\n`,
+    );
+    process.exitCode = exitCodes.bug;
+  }
+}

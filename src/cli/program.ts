@@ -1,0 +1,122 @@
+import { Command, CommanderError, Option } from 'commander';
+import { runContext } from '../github/context.ts';
+import { version } from '../version.ts';
+import { exitCodes } from './exit-codes.ts';
+import { addRegistryCommands } from './registry-commands.ts';
+import { addServeCommands } from './serve-commands.ts';
+import { addStageCommands } from './stage-commands.ts';
+import { terminalLog } from './terminal-log.ts';
+import { actorFrom } from './actor.ts';
+import { openWorkspace, type Workspace } from '../pipeline/workspace.ts';
+
+/** Options every command that reads contender.yml shares. */
+export interface CommonOptions {
+  workspace: string;
+  config: string;
+  model?: string;
+  out: string;
+  candidate?: string;
+  champion?: string;
+  json?: boolean;
+  quiet?: boolean;
+  verbose?: boolean;
+}
+
+/** What a command gets from the process it runs in. */
+export interface CommandContext {
+  env: NodeJS.ProcessEnv;
+  signal: AbortSignal;
+  /** Exit code of the run, set by the command. */
+  finish(code: number): void;
+  print(text: string): void;
+  open(options: CommonOptions): Promise<Workspace>;
+  actor(): Promise<string>;
+  run: ReturnType<typeof runContext>;
+}
+
+/** The command line. `run` gives the exit code; usage errors are 2, as commander prints them. */
+export function buildProgram(
+  env: NodeJS.ProcessEnv,
+  signal: AbortSignal,
+): { run(argv: readonly string[]): Promise<number> } {
+  let code: number = exitCodes.pass;
+  const run = runContext(env);
+  const context: CommandContext = {
+    env,
+    signal,
+    run,
+    finish(value) {
+      code = value;
+    },
+    print(text) {
+      process.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
+    },
+    async open(options) {
+      const log = terminalLog({ verbose: options.verbose === true, quiet: options.quiet === true });
+      const { candidate, champion } = options;
+      return openWorkspace({
+        root: options.workspace,
+        config: options.config,
+        model: options.model,
+        out: options.out,
+        overrides: { candidate, champion },
+        log,
+        signal,
+      });
+    },
+    actor: () => actorFrom(run.actor),
+  };
+  const program = new Command('contender')
+    .description('Decides whether a candidate machine-learning model may replace the champion.')
+    .version(version)
+    .showHelpAfterError('(contender --help shows what there is)')
+    .addHelpText('after', helpText);
+  program.exitOverride();
+  addStageCommands(program, context);
+  addRegistryCommands(program, context);
+  addServeCommands(program, context);
+  for (const command of program.commands) overrideExit(command);
+  return {
+    async run(argv) {
+      try {
+        await program.parseAsync([...argv]);
+      } catch (error) {
+        if (!(error instanceof CommanderError)) throw error;
+        return error.exitCode === 0 ? exitCodes.pass : exitCodes.usage;
+      }
+      return code;
+    },
+  };
+}
+
+/** Add the shared options to a command that reads contender.yml. */
+export function withCommonOptions(command: Command): Command {
+  return command
+    .option('-c, --config <file>', 'the configuration', 'contender.yml')
+    .option('-m, --model <name>', 'which model of the configuration (may be left out when there is one)')
+    .option(
+      '-o, --out <folder>',
+      'where evidence, decision and report go, in a folder named after the model',
+      '.contender',
+    )
+    .option('-w, --workspace <folder>', 'the repository; nothing outside it is read or written', '.')
+    .option('--candidate <uri>', 'a path or URL in place of the configured candidate')
+    .option('--champion <uri>', 'a path, a URL or "registry" in place of the configured champion')
+    .option('--json', 'print the result as JSON on standard output')
+    .addOption(new Option('-q, --quiet', 'only warnings and the result').conflicts('verbose'))
+    .option('-v, --verbose', 'say more');
+}
+
+function overrideExit(command: Command): void {
+  command.exitOverride();
+  for (const each of command.commands) overrideExit(each);
+}
+
+const helpText = `
+A first run, step by step:
+  contender registry register --artifact models/champion.onnx    who is champion today
+  contender gate                                                 validate, evaluate, load test, decide, record
+  contender registry log                                         what was decided, and why
+
+Exit codes: 0 promoted, passed or no change; 1 rejected or failed; 2 usage or input error; 3 held or inconclusive.
+Everything is configured in contender.yml (docs/configuration.md).`;

@@ -1,0 +1,64 @@
+import { InvalidArgumentError, type Command } from 'commander';
+import { resolve } from 'node:path';
+import type { CommandContext } from './program.ts';
+import { terminalLog } from './terminal-log.ts';
+
+interface ServeOptions {
+  name: string;
+  port: number;
+  host: string;
+  task: 'binary-classification' | 'multiclass-classification' | 'regression';
+}
+
+/** serve, inspect: commands about one model file, without a configuration. */
+export function addServeCommands(program: Command, context: CommandContext): void {
+  program
+    .command('serve')
+    .description('Serve a model over HTTP (Open Inference Protocol v2) until stopped.')
+    .argument('<model>', 'an ONNX file')
+    .option('--name <name>', 'the name in the URL: /v2/models/<name>/infer', 'model')
+    .option('--port <number>', '0 takes a free one', port, 8080)
+    .option('--host <address>', 'the address to listen on', '127.0.0.1')
+    .option('--task <task>', 'how to read the outputs', 'binary-classification')
+    .action(async (model: string, options: ServeOptions) => {
+      const { localModel } = await import('../model/artifact.ts');
+      const { startServer } = await import('../serve/server.ts');
+      const server = await startServer({
+        artifact: await localModel(resolve(model), `file:${model}`),
+        modelName: options.name,
+        task: options.task,
+        port: options.port,
+        host: options.host,
+        log: terminalLog({ verbose: false, quiet: false }),
+      });
+      context.print(`${options.name} at ${server.url}/v2/models/${options.name}/infer (stop with Ctrl-C)`);
+      await new Promise<void>((done) => context.signal.addEventListener('abort', () => done(), { once: true }));
+      await server.close();
+    });
+
+  program
+    .command('inspect')
+    .description('Show what a model takes and gives: inputs, outputs, opset, size, metadata.')
+    .argument('<model>', 'an ONNX file')
+    .option('--json', 'print the result as JSON on standard output')
+    .action(async (model: string, options: { json?: boolean }) => {
+      const { localModel } = await import('../model/artifact.ts');
+      const { inspectModel } = await import('../model/inspect.ts');
+      const artifact = await localModel(resolve(model), `file:${model}`);
+      const inspection = await inspectModel(artifact.path);
+      context.print(
+        JSON.stringify(
+          { sha256: artifact.sha256, size: artifact.size, ...inspection },
+          null,
+          options.json === true ? 0 : 2,
+        ),
+      );
+    });
+}
+
+function port(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 0 || value > 65535)
+    throw new InvalidArgumentError('Expected a port from 0 to 65535.');
+  return value;
+}

@@ -1,0 +1,81 @@
+import { Option, type Command } from 'commander';
+import type { Decision, Evidence } from '../evidence/index.ts';
+import { registryView, runGate, runPromote, type PromoteInput, type PromoteResult } from '../pipeline/promote.ts';
+import { runEvaluate, runLoadTest, runValidate } from '../pipeline/stages.ts';
+import { renderConsole } from '../report/console.ts';
+import { exitCodeOfOutcome, exitCodeOfVerdict } from './exit-codes.ts';
+import { withCommonOptions, type CommandContext, type CommonOptions } from './program.ts';
+import type { Workspace } from '../pipeline/workspace.ts';
+
+interface PromoteOptions extends CommonOptions {
+  record: boolean;
+  setVersion?: string;
+}
+
+/** validate, evaluate, load-test, promote, gate. */
+export function addStageCommands(program: Command, context: CommandContext): void {
+  addStage('validate', 'Validate the datasets against the contract and the table rules.', (workspace) =>
+    runValidate(workspace),
+  );
+  addStage('evaluate', 'Predict with champion and candidate and compare them, with intervals.', async (workspace) =>
+    runEvaluate(workspace, await registryView(workspace, false)),
+  );
+  addStage(
+    'load-test',
+    'Serve the candidate, put it under load and check latency, errors and answers.',
+    async (workspace) => runLoadTest(workspace, await registryView(workspace, false)),
+  );
+  addDecision('promote', 'Decide on the evidence in the output folder and record the decision.', runPromote);
+  addDecision('gate', 'The whole gate: validate, evaluate, load test, decide, record.', runGate);
+
+  function addStage(name: string, description: string, stage: (workspace: Workspace) => Promise<Evidence>): void {
+    withCommonOptions(program.command(name).description(description)).action(async (options: CommonOptions) => {
+      const evidence = await stage(await context.open(options));
+      print(options, evidence, null, [evidence]);
+      context.finish(exitCodeOfVerdict(evidence.verdict));
+    });
+  }
+
+  function addDecision(
+    name: string,
+    description: string,
+    decide: (workspace: Workspace, input: PromoteInput) => Promise<PromoteResult>,
+  ): void {
+    withCommonOptions(program.command(name).description(description))
+      .option('--no-record', 'decide, but leave the registry as it is (the rule on pull requests)')
+      .addOption(new Option('--set-version <semver>', 'version of a promoted candidate (default: the next one)'))
+      .action(async (options: PromoteOptions) => {
+        const workspace = await context.open(options);
+        if (options.record && !context.run.mayRecord) {
+          workspace.log.info('This is a pull request: the decision is shown and not recorded.');
+        }
+        const result = await decide(workspace, {
+          record: options.record && context.run.mayRecord,
+          actor: await context.actor(),
+          source: context.run.source,
+          version: options.setVersion,
+        });
+        print(options, { ...result }, result.decision, result.evidence);
+        if (options.json !== true) context.print(whereTo(workspace, result));
+        context.finish(exitCodeOfOutcome(result.decision.outcome));
+      });
+  }
+
+  function print(options: CommonOptions, json: unknown, decision: Decision | null, evidence: Evidence[]): void {
+    if (options.json === true) context.print(JSON.stringify(json, null, 2));
+    else {
+      const colour = process.stdout.isTTY === true && context.env['NO_COLOR'] === undefined;
+      context.print(renderConsole({ decision, evidence }, { colour, width: process.stdout.columns ?? 100 }));
+    }
+  }
+}
+
+function whereTo(workspace: Workspace, result: PromoteResult): string {
+  const recorded = {
+    recorded: `Recorded in commit ${result.commit?.slice(0, 12) ?? ''}.`,
+    'already-recorded': 'This decision is in the registry already; nothing was added.',
+    'no-change': 'Nothing to record.',
+    'not-recorded': 'Not recorded.',
+  }[result.status];
+  return `${recorded} Report: ${workspace.out}/report.html`;
+}

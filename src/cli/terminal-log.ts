@@ -1,0 +1,71 @@
+import cliProgress from 'cli-progress';
+import type { Log } from '../log.ts';
+
+/** A log for people, on standard error: a progress bar where it is a terminal, a line every few seconds where it is not. */
+export function terminalLog(options: {
+  verbose: boolean;
+  quiet: boolean;
+  stream?: NodeJS.WriteStream;
+}): Log & { close(): void } {
+  const stream = options.stream ?? process.stderr;
+  const bar =
+    stream.isTTY && !options.quiet
+      ? new cliProgress.SingleBar(barOptions(stream), cliProgress.Presets.shades_classic)
+      : null;
+  let title: string | null = null;
+  let lastLine = 0;
+  const closeBar = (): void => {
+    if (title !== null) bar?.stop();
+    title = null;
+  };
+  const write = (line: string): void => {
+    closeBar();
+    stream.write(`${line}\n`);
+  };
+  return {
+    info(message) {
+      if (!options.quiet) write(message);
+    },
+    warning(message) {
+      write(`warning: ${message}`);
+    },
+    debug(message) {
+      if (options.verbose) write(message);
+    },
+    async group(heading, work) {
+      if (!options.quiet) write(`· ${heading}`);
+      try {
+        return await work();
+      } finally {
+        closeBar();
+      }
+    },
+    progress(what, done, total) {
+      if (options.quiet) return;
+      if (bar !== null) {
+        if (title !== what) {
+          closeBar();
+          bar.start(total, done, { title: what });
+          title = what;
+        }
+        bar.update(done);
+        if (done >= total) closeBar();
+      } else if (Date.now() - lastLine >= 5000) {
+        lastLine = Date.now();
+        write(`  ${what}: ${done} of ${total}`);
+      }
+    },
+    close: closeBar,
+  };
+}
+
+function barOptions(stream: NodeJS.WriteStream): cliProgress.Options {
+  return {
+    stream,
+    format: '  {title} {bar} {percentage}% {value}/{total}',
+    hideCursor: true,
+    clearOnComplete: true,
+    stopOnComplete: false,
+    etaBuffer: 20,
+  };
+}

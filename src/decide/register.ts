@@ -1,0 +1,49 @@
+import { policySubject } from '../config/index.ts';
+import { canonicalJson, decisionSchemaId, digest, type Decision, type RegistryView } from '../evidence/index.ts';
+import { modelDigest, nextVersion, type DecisionContext, type DecisionSubject } from './decide.ts';
+
+/** A person's word that a model is the champion: no gate, no evidence, and recorded as exactly that. Pure. */
+export function register(
+  subject: DecisionSubject,
+  view: RegistryView,
+  context: DecisionContext & { reason?: string },
+): Decision {
+  const policy = policySubject(subject.config);
+  const same = view.champion !== null && modelDigest(view.champion) === subject.candidate.sha256;
+  const version = same
+    ? (view.champion as { version: string }).version
+    : nextVersion(subject.config, view, context.version);
+  const candidate = same ? view.champion : { version, artifacts: [subject.candidate] };
+  const outcome = same ? 'no-change' : 'promote';
+  return {
+    schema: decisionSchemaId,
+    model: subject.model,
+    action: 'register',
+    outcome,
+    reasons: [
+      {
+        code: same ? 'same-model' : 'registered',
+        message: same
+          ? `This model is the champion already (version ${version}).`
+          : (context.reason ?? `Registered by ${context.actor} without a gate.`),
+      },
+    ],
+    from: view.champion,
+    to: candidate,
+    candidate,
+    policy: { sha256: digest(policy), text: canonicalJson(policy) },
+    evidence: [],
+    datasets: {},
+    source: context.source,
+    actor: context.actor,
+    approvals: [...context.approvals],
+    idempotencyKey: digest({
+      action: 'register',
+      model: subject.model,
+      candidate: subject.candidate.sha256,
+      since: view.championSeq,
+      outcome,
+    }),
+    time: context.now.toISOString(),
+  };
+}
