@@ -1,0 +1,20 @@
+import type { TSchema } from 'typebox';
+import { Config } from './config/schema.ts';
+import { RecordedDecision } from './evidence/decision.ts';
+import { Evidence } from './evidence/evidence.ts';
+import { Manifest } from './registry/manifest.ts';
+
+/** The JSON Schemas (2020-12) published in `schemas/`, by name. */
+export function publishedSchemas(): Record<string, TSchema & Record<string, unknown>> {
+  const named = (title: string, schema: TSchema): TSchema & Record<string, unknown> => ({
+    $schema: 'https://json-schema.org/draft/2020-12/schema',
+    title,
+    ...schema,
+  });
+  return {
+    config: named('contender.yml', Config),
+    evidence: named('Evidence of one stage', Evidence),
+    decision: named('A recorded decision', RecordedDecision),
+    manifest: named('The manifest of a model', Manifest),
+  };
+}

@@ -1,0 +1,73 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { parseConfig } from '../../src/config/index.ts';
+import { ConfigError } from '../../src/errors.ts';
+
+const valid = `version: 1
+models:
+  spam-filter:
+    task: binary-classification
+    candidate: models/candidate.onnx
+    columns: { id: id, label: label, positive: 1 }
+    data:
+      evaluation: data/eval.parquet
+      rules: [{ row_count: { min: 1000 } }, { unique: [id] }]
+    policy:
+      primary: { metric: roc_auc, margin: 0.005, require: superior }
+`;
+
+describe('contender.yml', () => {
+  test('is read into the model it describes', () => {
+    assert.equal(parseConfig(valid, 'contender.yml').models['spam-filter']?.columns.label, 'label');
+  });
+
+  test('an unknown key is named with its place, the nearest key and the allowed ones', () => {
+    assert.match(
+      problem(valid.replace('label: label', 'lable: label')),
+      /contender\.yml:6:\d+: .*"lable".*Did you mean "label"\?.*id, label/su,
+    );
+  });
+
+  test('a wrong value is named with the allowed values and the nearest of them', () => {
+    assert.match(
+      problem(valid.replace('binary-class', 'binary-clas')),
+      /contender\.yml:4:11: .*Did you mean "binary-classification"\?.*regression/su,
+    );
+  });
+
+  test('of the alternatives of a rule only the one that was meant is explained', () => {
+    const told = problem(valid.replace('{ unique: [id] }', '{ unique: id }'));
+    assert.match(told, /rules\.1\.unique: found "id"\. Expected array/u);
+    assert.doesNotMatch(told, /null_fraction/u);
+  });
+
+  test('a model name that could leave its folder, break a tag or a page is refused', () => {
+    for (const name of ['../up', 'a.b', '-a', 'a/b', '"$(id)"', '"a\\nb"', 'a b', '"<img>"', 'é']) {
+      assert.throws(() => parseConfig(valid.replace('spam-filter:', `${name}:`), 'contender.yml'), ConfigError, name);
+    }
+  });
+
+  test('YAML that does not parse, repeats a key or explodes through aliases is refused with a message', () => {
+    assert.match(problem('version: [1'), /contender\.yml:1:\d+: not valid YAML/u);
+    assert.match(problem(`${valid}version: 1\n`), /unique/u);
+    const bomb = `a: &a [1,2,3,4,5,6,7,8,9]\n${[...'bcdefgh'].map((name, index) => `${name}: &${name} [${Array(9).fill(`*${'abcdefgh'[index]}`).join(',')}]`).join('\n')}`;
+    assert.throws(() => parseConfig(bomb, 'contender.yml'), ConfigError);
+  });
+
+  test('every problem of a file is told at once', () => {
+    const told = problem(valid.replace('version: 1', 'version: 2').replace('margin: 0.005', 'margin: -1'));
+    assert.match(told, /2 problems/u);
+    assert.match(told, /Expected 1/u);
+    assert.match(told, /margin: found -1/u);
+  });
+});
+
+function problem(text: string): string {
+  try {
+    parseConfig(text, 'contender.yml');
+  } catch (error) {
+    assert.ok(error instanceof ConfigError);
+    return error.message;
+  }
+  return assert.fail('the configuration was accepted');
+}

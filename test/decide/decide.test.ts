@@ -1,0 +1,214 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import fc from 'fast-check';
+import { decide, type DecisionSubject } from '../../src/decide/decide.ts';
+import { register } from '../../src/decide/register.ts';
+import { policySubject, type Model } from '../../src/config/index.ts';
+import {
+  buildEvidence,
+  digest,
+  type Artifact,
+  type Check,
+  type Evidence,
+  type RegistryView,
+} from '../../src/evidence/index.ts';
+
+const artifact = (name: string): Artifact => ({
+  role: 'model',
+  uri: `git:${'0'.repeat(40)}:${name}`,
+  sha256: digest(name),
+  size: 10,
+});
+const champion = artifact('champion');
+const candidate = artifact('candidate');
+
+const config: Model = {
+  task: 'binary-classification',
+  candidate: 'models/candidate.onnx',
+  columns: { id: 'id', label: 'label' },
+  data: { evaluation: 'eval.parquet', contract: 'contract.json' },
+  policy: { primary: { metric: 'roc_auc', margin: 0.005 } },
+  load: { slo: { p95_ms: 50 } },
+};
+const subject: DecisionSubject = { model: 'spam-filter', config, candidate };
+const view: RegistryView = {
+  champion: { version: '1.0.0', artifacts: [champion] },
+  championSeq: 1,
+  versions: ['1.0.0'],
+  decisionsByDataset: {},
+};
+const context = { now: new Date('2026-01-02T03:04:05Z'), actor: 'ada', source: {}, approvals: [] };
+
+const check = (verdict: Check['verdict'], severity: Check['severity'] = 'block', id = 'x/y'): Check => ({
+  id,
+  title: id,
+  verdict,
+  severity,
+  message: `${id} is ${verdict}`,
+  observed: 1,
+  required: 1,
+});
+
+function piece(kind: string, checks: Check[], changes: Partial<Evidence> = {}): Evidence {
+  const evidence = buildEvidence({
+    kind,
+    model: 'spam-filter',
+    subjects: {
+      ...(kind === 'data' ? {} : { candidate, champion }),
+      datasets: { evaluation: { uri: 'eval.parquet', sha256: digest('eval'), rows: 10 } },
+    },
+    policyDigest: digest(policySubject(config)),
+    toolVersion: '0.0.0',
+    startedAt: new Date('2026-01-01T00:00:00Z'),
+    finishedAt: new Date('2026-01-01T00:00:01Z'),
+    checks,
+    details: {},
+  });
+  return { ...evidence, ...changes };
+}
+
+const passing = (): Evidence[] => [
+  piece('data', [check('pass', 'block', 'data/contract')]),
+  piece('evaluation', [check('pass', 'block', 'evaluation/roc_auc')]),
+  piece('load', [check('pass', 'block', 'load/p95')]),
+];
+
+describe('the decision', () => {
+  test('promotes when every blocking check of every required stage passed, to the next version', () => {
+    const decision = decide(subject, passing(), view, context);
+    assert.equal(decision.outcome, 'promote');
+    assert.equal(decision.to?.version, '1.0.1');
+    assert.deepEqual(decision.from, view.champion);
+  });
+
+  test('rejects on one failed blocking check, whatever else passed, and keeps the champion', () => {
+    const decision = decide(
+      subject,
+      [...passing().slice(0, 2), piece('load', [check('pass'), check('fail')])],
+      view,
+      context,
+    );
+    assert.equal(decision.outcome, 'reject');
+    assert.deepEqual(decision.to, view.champion);
+    assert.equal(decision.reasons[0]?.code, 'check-failed');
+  });
+
+  test('holds on an inconclusive blocking check, or rejects where the policy says so', () => {
+    const evidence = [...passing().slice(0, 2), piece('load', [check('pass'), check('inconclusive')])];
+    assert.equal(decide(subject, evidence, view, context).outcome, 'hold');
+    const strict = { ...config, policy: { ...config.policy, on_inconclusive: 'reject' as const } };
+    const rewritten = evidence.map((each) => ({ ...each, policy: { sha256: digest(policySubject(strict)) } }));
+    assert.equal(decide({ ...subject, config: strict }, rewritten, view, context).outcome, 'reject');
+  });
+
+  test('never promotes without the evidence the policy requires, nor on evidence that shows nothing', () => {
+    for (const evidence of [
+      [],
+      passing().slice(0, 2),
+      [...passing().slice(0, 2), piece('load', [check('skipped')])],
+      [...passing().slice(0, 2), piece('load', [])],
+    ]) {
+      const decision = decide(subject, evidence, view, context);
+      assert.equal(decision.outcome, 'hold');
+      assert.equal(decision.reasons[0]?.code, 'evidence-missing');
+    }
+  });
+
+  test('holds as stale when evidence speaks of another candidate, champion, model, policy or dataset, or contradicts itself', () => {
+    const other = artifact('other');
+    const changed: Partial<Evidence>[] = [
+      { model: 'ham-filter' },
+      { policy: { sha256: digest('other policy') } },
+      { subjects: { candidate: other, champion, datasets: {} } },
+      { subjects: { candidate, champion: other, datasets: {} } },
+      { subjects: { candidate, datasets: {} } },
+      {
+        subjects: {
+          candidate,
+          champion,
+          datasets: { evaluation: { uri: 'eval.parquet', sha256: digest('other'), rows: 10 } },
+        },
+      },
+      { verdict: 'fail' },
+    ];
+    for (const change of changed) {
+      const [data, evaluation, load] = passing() as [Evidence, Evidence, Evidence];
+      const decision = decide(subject, [data, { ...evaluation, ...change }, load], view, context);
+      assert.equal(decision.outcome, 'hold', JSON.stringify(change));
+      assert.equal(decision.reasons[0]?.code, 'stale');
+    }
+  });
+
+  test('holds as stale when the registry has another champion by now', () => {
+    const moved = { ...view, champion: { version: '1.0.1', artifacts: [artifact('newer')] }, championSeq: 2 };
+    assert.equal(decide(subject, passing(), moved, context).reasons[0]?.code, 'stale');
+  });
+
+  test('finds nothing to decide when the candidate is the champion', () => {
+    const same = { ...view, champion: { version: '1.0.0', artifacts: [candidate] } };
+    const decision = decide(subject, [], same, context);
+    assert.equal(decision.outcome, 'no-change');
+    assert.deepEqual(decision.to, same.champion);
+  });
+
+  test('lets a first model in only where the policy allows it', () => {
+    const empty: RegistryView = { champion: null, championSeq: 0, versions: [], decisionsByDataset: {} };
+    const alone = passing().map((each) => ({
+      ...each,
+      subjects: { ...each.subjects, champion: undefined },
+    })) as unknown as Evidence[];
+    const without = alone.map((each) => {
+      const { champion: _champion, ...subjects } = each.subjects;
+      return { ...each, subjects };
+    });
+    assert.equal(decide(subject, without, empty, context).reasons[0]?.code, 'first-model');
+    const open = { ...config, policy: { ...config.policy, allow_first: true } };
+    const rewritten = without.map((each) => ({ ...each, policy: { sha256: digest(policySubject(open)) } }));
+    const decision = decide({ ...subject, config: open }, rewritten, empty, context);
+    assert.equal(decision.outcome, 'promote');
+    assert.equal(decision.to?.version, '1.0.0');
+  });
+
+  test('a blocking check that is not a pass never comes out as a promotion, whatever the others are', () => {
+    const verdict = fc.constantFrom<Check['verdict']>('pass', 'fail', 'inconclusive', 'skipped');
+    const severity = fc.constantFrom<Check['severity']>('block', 'warn', 'info');
+    fc.assert(
+      fc.property(fc.array(fc.tuple(verdict, severity), { maxLength: 8 }), (drawn) => {
+        const checks = drawn.map(([each, weight], index) => check(each, weight, `x/${index}`));
+        const [data, , load] = passing() as [Evidence, Evidence, Evidence];
+        const decision = decide(subject, [data, piece('evaluation', checks), load], view, context);
+        const blocking = checks.filter((each) => each.severity === 'block').map((each) => each.verdict);
+        if (blocking.includes('fail')) assert.equal(decision.outcome, 'reject');
+        else if (blocking.includes('inconclusive') || !blocking.includes('pass'))
+          assert.equal(decision.outcome, 'hold');
+        else assert.equal(decision.outcome, 'promote');
+      }),
+    );
+  });
+
+  test('the idempotency key ignores time and actor, and changes with the champion, its tenure and the outcome', () => {
+    const key = (changes: Partial<RegistryView> = {}, at = context.now): string =>
+      decide(subject, passing(), { ...view, ...changes }, { ...context, now: at, actor: `someone ${at.getTime()}` })
+        .idempotencyKey;
+    assert.equal(key(), key({}, new Date('2027-01-01T00:00:00Z')));
+    assert.notEqual(key(), key({ championSeq: 5 }), 'after a rollback the same promotion is a new decision');
+  });
+
+  test('a version that is taken or not semantic is refused', () => {
+    for (const version of ['1.0.0', 'latest', '1.2', '01.2.3']) {
+      assert.throws(() => decide(subject, passing(), view, { ...context, version }), /version/u);
+    }
+    assert.equal(decide(subject, passing(), view, { ...context, version: 'v2.0.0' }).to?.version, '2.0.0');
+  });
+});
+
+describe('registering a champion', () => {
+  test('makes it the champion without evidence and says so; twice is no change', () => {
+    const empty: RegistryView = { champion: null, championSeq: 0, versions: [], decisionsByDataset: {} };
+    const decision = register(subject, empty, context);
+    assert.deepEqual([decision.action, decision.outcome, decision.to?.version], ['register', 'promote', '1.0.0']);
+    assert.match(decision.reasons[0]?.message ?? '', /without a gate/u);
+    const again = register(subject, { ...view, champion: decision.to }, context);
+    assert.equal(again.outcome, 'no-change');
+  });
+});
