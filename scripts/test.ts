@@ -6,7 +6,7 @@
 import { readdirSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { run } from 'node:test';
-import { spec } from 'node:test/reporters';
+import { spec as SpecReporter } from 'node:test/reporters';
 import { fileURLToPath } from 'node:url';
 
 const testFolder = join(dirname(fileURLToPath(import.meta.url)), '..', 'test');
@@ -49,4 +49,4 @@ stream.on('end', () => {
     process.exitCode = counts.failed > 0 ? 1 : 0;
   });
 });
-stream.compose(spec as never).pipe(process.stdout);
+stream.compose(new SpecReporter()).pipe(process.stdout);

@@ -1,0 +1,104 @@
+/*
+ * The demo, and the main job: in a fresh git repository, register a champion and put three candidates through the whole gate.
+ * Usage: npm run demo [-- --out DIR]. Needs no Docker, no token and no network. Nothing here knows the outcomes.
+ */
+import { execFile } from 'node:child_process';
+import { cp, mkdir, mkdtemp, readdir, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join, relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs, promisify } from 'node:util';
+import { terminalLog } from '../src/cli/terminal-log.ts';
+import { ContenderError, UsageError } from '../src/errors.ts';
+import { openRegistry, registerChampion, runGate, type PromoteResult } from '../src/pipeline/promote.ts';
+import { openWorkspace, type Workspace } from '../src/pipeline/workspace.ts';
+import { headline } from '../src/report/headline.ts';
+
+const fixtures = join(dirname(fileURLToPath(import.meta.url)), '..', '..', 'fixtures', 'spam');
+const model = 'spam-filter';
+const candidates = ['candidate-worse', 'candidate-small', 'candidate'];
+const git = promisify(execFile);
+
+try {
+  await demo();
+} catch (error) {
+  if (!(error instanceof ContenderError)) throw error;
+  process.stderr.write(`demo: ${error.message}\n`);
+  process.exitCode = 2;
+}
+
+async function demo(): Promise<void> {
+  const started = Date.now();
+  const log = terminalLog({ verbose: false, quiet: true });
+  const repository = await freshRepository();
+  const open = (out: string): Promise<Workspace> =>
+    openWorkspace({ root: repository, config: 'contender.yml', model, out, log });
+  const person = { actor: 'demo', source: {} };
+
+  const first = await open('reports/champion');
+  const registered = await registerChampion(first, {
+    ...person,
+    artifact: 'models/champion.onnx',
+    reason: 'The logistic regression in production since before there was a gate.',
+  });
+  console.log(`${model}: champion ${registered.decision.to?.version} registered, on a person's word.\n`);
+
+  const results: { name: string; result: PromoteResult; folder: string }[] = [];
+  for (const name of candidates) {
+    await cp(join(fixtures, 'models', `${name}.onnx`), join(repository, 'models', 'candidate.onnx'));
+    await commit(repository, `Propose ${name}`);
+    const workspace = await open(`reports/${name}`);
+    const result = await runGate(workspace, { ...person, record: true });
+    results.push({ name, result, folder: workspace.out });
+    console.log(`${name}.onnx\n  ${headline({ decision: result.decision, evidence: result.evidence })}\n  ${loadLine(result)}\n`);
+  }
+
+  const registry = await openRegistry(first);
+  const manifest = await registry.manifest(model);
+  const findings = await registry.verify();
+  const count = (outcome: string): number => results.filter((each) => each.result.decision.outcome === outcome).length;
+  console.log(
+    [
+      `${count('promote')} promoted, ${count('hold')} held, ${count('reject')} rejected in ${((Date.now() - started) / 1000).toFixed(0)} s.`,
+      `Champion now: ${manifest?.aliases['champion']?.version}. Registry: ${findings.length === 0 ? 'verified' : `${findings.length} findings`}.`,
+      `Repository:  ${repository}   (git log shows every decision as a commit)`,
+      ...results.map((each) => `Report:      ${relative(repository, each.folder)}/report.html and report.md (${each.name})`),
+    ].join('\n'),
+  );
+}
+
+function loadLine(result: PromoteResult): string {
+  const checks = result.evidence.find((each) => each.kind === 'load')?.checks ?? [];
+  const said = checks.filter((check) => check.severity === 'block').map((check) => check.message);
+  return said.length === 0 ? 'Load: not tested.' : `Load: ${said[0]}${said.length > 1 ? ` (${checks.filter((check) => check.verdict === 'pass').length} of ${checks.length} load checks passed)` : ''}`;
+}
+
+async function freshRepository(): Promise<string> {
+  const { values } = parseArgs({ options: { out: { type: 'string' } } });
+  const out = values.out === undefined ? await mkdtemp(join(tmpdir(), 'contender-demo-')) : resolve(values.out);
+  const repository = join(out, 'repository');
+  const existing = await readdir(repository).catch(() => []);
+  if (existing.length > 0) {
+    throw new UsageError({
+      found: `${repository} is not empty`,
+      expected: 'a folder the demo may fill',
+      remedy: 'Remove it, or choose another with --out',
+    });
+  }
+  await mkdir(join(repository, 'models'), { recursive: true });
+  await mkdir(join(repository, 'data'));
+  for (const file of ['contender.yml', 'schema.json', 'data/eval.parquet', 'models/champion.onnx']) {
+    await cp(join(fixtures, file), join(repository, file));
+  }
+  await writeFile(join(repository, '.gitignore'), '/reports/\n');
+  await git('git', ['init', '--quiet', '--initial-branch=main', repository]);
+  await git('git', ['-C', repository, 'config', 'user.name', 'Contender demo']);
+  await git('git', ['-C', repository, 'config', 'user.email', 'demo@contender.invalid']);
+  await commit(repository, 'Start with the spam filter in production');
+  return repository;
+}
+
+async function commit(repository: string, message: string): Promise<void> {
+  await git('git', ['-C', repository, 'add', '--all']);
+  await git('git', ['-C', repository, 'commit', '--quiet', '--message', message]);
+}
