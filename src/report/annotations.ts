@@ -1,0 +1,59 @@
+import type { Check } from '../evidence/index.ts';
+import { oneLine } from './escape.ts';
+import { isOpen, worstFirst, type ReportInput } from './standing.ts';
+
+/** A remark on a run or on a line of a file, as GitHub shows them. */
+export interface Annotation {
+  level: 'error' | 'warning' | 'notice';
+  title: string;
+  message: string;
+  file?: string;
+  line?: number;
+  column?: number;
+}
+
+/** GitHub shows no more than this many of each level from one step. */
+export const annotationsPerLevel = 10;
+
+/**
+ * What a person should look at, worst first: blocking checks that failed are errors, other checks that did not pass are
+ * warnings (those for information, notices). Reasons that come from no check count too. Where there are more than GitHub
+ * shows, the last one says how many.
+ */
+export function annotations(input: ReportInput): Annotation[] {
+  const checks = worstFirst(input.evidence).filter(isOpen);
+  const known = new Set(checks.map((check) => check.id));
+  const { outcome, reasons = [] } = input.decision ?? {};
+  const others =
+    outcome === 'hold' || outcome === 'reject'
+      ? reasons.filter((reason) => reason.check === undefined || !known.has(reason.check))
+      : [];
+  const all: Annotation[] = [
+    ...others.map(({ code, message }): Annotation => ({
+      level: outcome === 'reject' ? 'error' : 'warning',
+      title: oneLine(code),
+      message: oneLine(message),
+    })),
+    ...checks.map(ofCheck),
+  ];
+  return (['error', 'warning', 'notice'] as const).flatMap((level) =>
+    capped(all.filter((annotation) => annotation.level === level)),
+  );
+}
+
+function ofCheck(check: Check): Annotation {
+  const level =
+    check.severity === 'info' ? 'notice' : check.severity === 'block' && check.verdict === 'fail' ? 'error' : 'warning';
+  return { level, title: oneLine(check.title), message: oneLine(check.message), ...check.location };
+}
+
+function capped(annotations: Annotation[]): Annotation[] {
+  const [first] = annotations;
+  if (first === undefined || annotations.length <= annotationsPerLevel) return annotations;
+  const kept = annotations.slice(0, annotationsPerLevel - 1);
+  const left = annotations.length - kept.length;
+  return [
+    ...kept,
+    { level: first.level, title: `${left} more`, message: `${left} more checks did not pass; the report has them all` },
+  ];
+}

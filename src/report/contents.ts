@@ -1,0 +1,204 @@
+import type { Artifact, Check, Evidence, Version } from '../evidence/index.ts';
+import { headline } from './headline.ts';
+import { about, count, metricName, metricValue, rowsStillNeeded, shown, toldComparison } from './numbers.ts';
+import { badness, isOpen, standing, worstFirst, type ReportInput, type Standing } from './standing.ts';
+
+export interface Cell {
+  text: string;
+  /** How it is set: running text, a number to the right, an identifier, or a verdict with its mood. */
+  kind: 'text' | 'number' | 'code' | 'verdict';
+  mood?: Standing['mood'];
+}
+
+/** A titled table. */
+export interface Section {
+  title: string;
+  columns: readonly string[];
+  rows: readonly Cell[][];
+  /** Left closed where a reader can open it. */
+  collapsed: boolean;
+}
+
+/** What a report says, in the order of its importance. All text is raw: each output escapes it. */
+export interface Contents {
+  title: string;
+  standing: Standing;
+  headline: string;
+  /** Reasons told neither by the headline nor by a check that is shown. */
+  reasons: string[];
+  /** Most important first. */
+  sections: Section[];
+}
+
+/** Arrange decision and evidence for reading. */
+export function contents(input: ReportInput): Contents {
+  const told = new Set(input.evidence.flatMap((each) => each.checks.filter(isOpen)).map((check) => check.id));
+  const [, ...reasons] = input.decision?.reasons ?? [];
+  return {
+    title: input.decision?.model ?? input.evidence[0]?.model ?? 'No evidence',
+    standing: standing(input),
+    headline: headline(input),
+    reasons: reasons.filter(({ check }) => check === undefined || !told.has(check)).map(({ message }) => message),
+    sections: [
+      openChecks(input.evidence),
+      comparisons(input.evidence),
+      slices(input.evidence),
+      ...input.evidence.filter((each) => each.kind !== 'evaluation').map(stage),
+      otherChecks(input.evidence),
+      lineage(input),
+    ].filter((section) => section.rows.length > 0),
+  };
+}
+
+/** Checks that failed or could not say. */
+export function openChecks(evidence: readonly Evidence[]): Section {
+  const rows = worstFirst(evidence)
+    .filter(isOpen)
+    .map((check) => [verdictCell(check), codeCell(check.id), textCell(check.message)]);
+  return { title: 'What did not pass', columns: ['Verdict', 'Check', 'Why'], rows, collapsed: false };
+}
+
+/** The paired comparisons on the whole evaluation set. */
+export function comparisons(evidence: readonly Evidence[]): Section {
+  const rows = evidence
+    .flatMap((each) => each.checks)
+    .flatMap((check) => {
+      const { comparison } = check;
+      if (comparison === undefined || comparison.slice !== undefined) return [];
+      return [[textCell(metricName(comparison.metric)), ...comparisonCells(comparison), verdictCell(check)]];
+    });
+  return {
+    title: 'Candidate against champion',
+    columns: ['Metric', ...comparisonColumns, 'Verdict'],
+    rows,
+    collapsed: false,
+  };
+}
+
+/** The comparisons on slices, worst first. */
+export function slices(evidence: readonly Evidence[]): Section {
+  const rows = evidence
+    .flatMap((each) => each.checks)
+    .filter((check) => check.comparison?.slice !== undefined)
+    .sort((a, b) => badness(a) - badness(b) || (a.comparison?.delta ?? 0) - (b.comparison?.delta ?? 0))
+    .map((check) => {
+      const comparison = check.comparison as NonNullable<Check['comparison']>;
+      return [
+        textCell(comparison.slice ?? ''),
+        numberCell(count(comparison.n)),
+        textCell(metricName(comparison.metric)),
+        ...comparisonCells(comparison),
+        verdictCell(check),
+      ];
+    });
+  const columns = ['Slice', 'Rows', 'Metric', ...comparisonColumns, 'Verdict'];
+  return { title: 'Slices, worst first', columns, rows, collapsed: true };
+}
+
+/** The checks of one stage, with what was observed and what was required. */
+export function stage(evidence: Evidence): Section {
+  return {
+    title: stageTitles[evidence.kind] ?? evidence.kind,
+    columns: ['Check', 'Observed', 'Required', 'Verdict'],
+    rows: worstFirst([evidence]).map(checkRow),
+    collapsed: true,
+  };
+}
+
+const stageTitles: Record<string, string> = { data: 'Data', load: 'Under load' };
+const comparisonColumns = ['Champion', 'Candidate', 'Difference', 'Bounds', 'Margin', 'State'];
+
+/** Evaluation checks that compare nothing: floors, sanity, slices that were too small. */
+function otherChecks(evidence: readonly Evidence[]): Section {
+  const rows = worstFirst(evidence.filter((each) => each.kind === 'evaluation'))
+    .filter((check) => check.comparison === undefined)
+    .map(checkRow);
+  return { title: 'Other checks', columns: ['Check', 'Observed', 'Required', 'Verdict'], rows, collapsed: true };
+}
+
+function lineage({ decision, evidence }: ReportInput): Section {
+  const rows: Cell[][] = [];
+  const add = (name: string, ...values: Cell[]): void => {
+    rows.push([textCell(name), values[0] ?? textCell(''), values[1] ?? textCell('')]);
+  };
+  const addArtifact = (name: string, { role, uri, sha256 }: Artifact): void =>
+    add(role === 'model' ? name : `${name} (${role})`, textCell(uri), codeCell(sha256));
+  const addVersion = (name: string, version: Version | null): void => {
+    if (version === null) add(name, textCell('none'));
+    for (const artifact of version?.artifacts ?? []) {
+      addArtifact(version?.version === 'candidate' ? name : `${name}, version ${version?.version}`, artifact);
+    }
+  };
+  if (decision === null) {
+    const subjects = evidence.find((each) => each.subjects.candidate !== undefined)?.subjects;
+    if (subjects?.candidate !== undefined) addArtifact('Candidate', subjects.candidate);
+    if (subjects?.champion !== undefined) addArtifact('Champion', subjects.champion);
+  } else {
+    addVersion('Candidate', decision.candidate);
+    addVersion('Champion', decision.from);
+  }
+  const datasets = decision?.datasets ?? Object.assign({}, ...evidence.map((each) => each.subjects.datasets));
+  for (const [name, dataset] of Object.entries(datasets as NonNullable<typeof decision>['datasets'])) {
+    add(`Dataset ${name}`, textCell(`${dataset.uri}, ${count(dataset.rows)} rows`), codeCell(dataset.sha256));
+  }
+  const policy = decision?.policy.sha256 ?? evidence[0]?.policy.sha256;
+  if (policy !== undefined) add('Policy', textCell(''), codeCell(policy));
+  for (const each of decision?.evidence ?? [])
+    add(`Evidence ${each.kind}`, textCell(each.verdict), codeCell(each.sha256));
+  if (decision !== null) {
+    const { repository, sha, ref, event, pullRequest } = decision.source;
+    const where = [repository, ref, event, pullRequest === undefined ? undefined : `pull request ${pullRequest}`];
+    const text = where.filter((part) => part !== undefined).join(', ');
+    if (text !== '' || sha !== undefined) add('Source', textCell(text), codeCell(sha ?? ''));
+    for (const { by, at, reason } of decision.approvals) {
+      add('Approved', textCell(`by ${by} at ${at}${reason === undefined ? '' : `: ${reason}`}`));
+    }
+    add('Decided', textCell(`by ${decision.actor} at ${decision.time}`));
+    if ('seq' in decision) add('Recorded', textCell(`as decision ${decision.seq} of ${decision.model}`));
+  }
+  const tool = evidence[0]?.tool;
+  if (tool !== undefined) add('Tool', textCell(`${tool.name} ${tool.version}`));
+  return { title: 'Lineage', columns: ['What', 'Which', 'Digest'], rows, collapsed: true };
+}
+
+function comparisonCells(comparison: NonNullable<Check['comparison']>): Cell[] {
+  const { delta, lower, upper, margin, unit } = toldComparison(comparison);
+  const rows = comparison.state === 'inconclusive' ? rowsStillNeeded(comparison) : undefined;
+  const settle = rows === null ? ', more rows cannot settle it' : rows ? `, needs about ${about(rows)} more rows` : '';
+  return [
+    numberCell(metricValue(comparison.champion)),
+    numberCell(metricValue(comparison.candidate)),
+    numberCell(`${delta}${unit}`),
+    numberCell(`${lower} to ${upper}`),
+    numberCell(margin),
+    textCell(`${comparison.state}${comparison.worseWithinMargin === true ? ', worse within the margin' : ''}${settle}`),
+  ];
+}
+
+function checkRow(check: Check): Cell[] {
+  // A check that did not pass has told why in the first table; the rest have their message here where they show no number.
+  const observed = check.verdict === 'skipped' || check.observed === null ? check.message : shown(check.observed);
+  return [textCell(check.title), textCell(observed), textCell(shown(check.required)), verdictCell(check)];
+}
+
+function verdictCell({ verdict, severity }: Check): Cell {
+  const blocking = severity === 'block';
+  const mood = { pass: 'good', fail: blocking ? 'bad' : 'open', inconclusive: 'open', skipped: 'none' } as const;
+  return {
+    text: blocking || verdict === 'pass' || verdict === 'skipped' ? verdict : `${verdict} (${severity})`,
+    kind: 'verdict',
+    mood: mood[verdict],
+  };
+}
+
+function textCell(text: string): Cell {
+  return { text, kind: 'text' };
+}
+
+function numberCell(text: string): Cell {
+  return { text, kind: 'number' };
+}
+
+function codeCell(text: string): Cell {
+  return { text, kind: 'code' };
+}

@@ -1,0 +1,53 @@
+/*
+ * Everything a report shows may come from a stranger: a model's name, a column, a value in a row, an error text.
+ * Each output has its own way of making such text inert; nothing else in this folder writes user text.
+ */
+
+// Control characters, line and paragraph separators, bidirectional overrides and zero-width characters: none of them shows,
+// all of them can make a line read as something it is not.
+// eslint-disable-next-line no-control-regex
+const invisible =
+  /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]+/gu;
+const loneSurrogate = /\p{Surrogate}/gu;
+const zeroWidthSpace = '\u200b';
+
+/** One line of visible text of at most `limit` characters. */
+export function oneLine(text: string, limit = 1000): string {
+  const line = text.replace(invisible, ' ').replace(loneSurrogate, '\ufffd').trim();
+  if (line.length <= limit) return line;
+  return `${line.slice(0, limit - 1).replace(loneSurrogate, '')}\u2026`;
+}
+
+/**
+ * Text that GitHub-flavoured Markdown shows as it is: no markup, no HTML, no table cell of its own, no link. A zero-width
+ * space keeps GitHub from taking it for a mention or a reference, which it looks for after the Markdown is rendered.
+ */
+export function markdownText(text: string, limit?: number): string {
+  return (
+    oneLine(text, limit)
+      .replace(/[&<>|$]/gu, (character) => `&#${character.codePointAt(0)};`)
+      .replace(/[\\`*_{}[\]~]/gu, '\\$&')
+      .replace(/:(?=\/\/)/gu, '&#58;')
+      .replace(/\b(www)\./giu, '$1&#46;')
+      .replace(/@/gu, `@${zeroWidthSpace}`)
+      .replace(/(#|\bGH-)(?=\d)/giu, `$1${zeroWidthSpace}`)
+      // What would start a heading, a rule or a list.
+      .replace(/^(?:#+|[+-])(?=[\s-]|$)/u, '\\$&')
+      .replace(/^(\d+)([.)])(?=\s|$)/u, '$1\\$2')
+  );
+}
+
+/** Text for HTML content and for quoted attribute values. */
+export function htmlText(text: string, limit?: number): string {
+  return oneLine(text, limit).replace(/[&<>"'`]/gu, (character) => `&#${character.codePointAt(0)};`);
+}
+
+/** Text for XML 1.0 content and attribute values. */
+export function xmlText(text: string, limit?: number): string {
+  return htmlText(text.replace(/[\ufffe\uffff]/gu, '\ufffd'), limit);
+}
+
+/** Text that may be printed to a workflow log: no line of it is a workflow command to the runner. */
+export function withoutWorkflowCommands(text: string): string {
+  return text.replace(/^(\s*)::/gmu, `$1${zeroWidthSpace}::`).replace(/##\[/gu, `##${zeroWidthSpace}[`);
+}

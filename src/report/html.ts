@@ -1,0 +1,108 @@
+import { contents, type Cell, type Section } from './contents.ts';
+import { htmlText } from './escape.ts';
+import type { ReportInput } from './standing.ts';
+
+/** The report as one self-contained page: no scripts, nothing fetched, light and dark. */
+export function renderHtml(input: ReportInput): string {
+  const said = contents(input);
+  const page = html`<!doctype html>
+    <html lang="en">
+      <head>
+        <meta charset="utf-8" />
+        <meta name="viewport" content="width=device-width, initial-scale=1" />
+        <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'" />
+        <meta name="color-scheme" content="light dark" />
+        <title>${said.title}: ${said.standing.word}</title>
+        <style>
+          ${trusted(style)}
+        </style>
+      </head>
+      <body>
+        <main>
+          <h1>${said.title} <span class="badge ${said.standing.mood}">${said.standing.word}</span></h1>
+          <p class="headline">${said.headline}</p>
+          ${
+            said.reasons.length === 0
+              ? []
+              : html`<ul>
+                  ${said.reasons.map((reason) => html`<li>${reason}</li>`)}
+                </ul>`
+          }
+          ${said.sections.map(renderSection)}
+        </main>
+      </body>
+    </html> `;
+  return page.markup;
+}
+
+function renderSection(section: Section): Markup {
+  return html`<details${trusted(section.collapsed ? '' : ' open')}>
+<summary>${section.title} <span class="count">${String(section.rows.length)}</span></summary>
+<div class="wide"><table>
+<thead><tr>${section.columns.map((column, index) => html`<th scope="col" ${align(section.rows[0]?.[index])}>${column}</th>`)}</tr></thead>
+<tbody>${section.rows.map(
+    (row) =>
+      html`<tr>
+        ${row.map(renderCell)}
+      </tr> `,
+  )}</tbody>
+</table></div>
+</details>
+`;
+}
+
+function renderCell(cell: Cell): Markup {
+  if (cell.kind === 'code') return html`<td><code>${cell.text}</code></td>`;
+  if (cell.kind === 'verdict') return html`<td><span class="badge ${cell.mood ?? 'none'}">${cell.text}</span></td>`;
+  return html`<td${align(cell)}>${cell.text}</td>`;
+}
+
+function align(cell: Cell | undefined): Markup {
+  return trusted(cell?.kind === 'number' ? ' class="number"' : '');
+}
+
+/** Text that is markup already. Only the templates of this file make it. */
+interface Markup {
+  markup: string;
+}
+
+type Part = string | Markup | readonly Part[];
+
+/** A template whose values are escaped unless a template made them. */
+function html(texts: TemplateStringsArray, ...parts: Part[]): Markup {
+  return {
+    markup: texts.map((text, index) => text + (index < parts.length ? markup(parts[index] as Part) : '')).join(''),
+  };
+}
+
+function markup(part: Part): string {
+  if (typeof part === 'string') return htmlText(part);
+  return 'markup' in part ? part.markup : part.map(markup).join('');
+}
+
+function trusted(text: string): Markup {
+  return { markup: text };
+}
+
+const style = `
+:root { --ink: #1f2328; --soft: #59636e; --line: #d1d9e0; --ground: #ffffff; --good: #1a7f37; --bad: #cf222e; --open: #9a6700; --none: #59636e; }
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #f0f6fc; --soft: #9198a1; --line: #3d444d; --ground: #0d1117; --good: #3fb950; --bad: #f85149; --open: #d29922; --none: #9198a1; }
+}
+body { margin: 0; background: var(--ground); color: var(--ink); font: 16px/1.5 system-ui, sans-serif; }
+main { max-width: 70rem; margin: 0 auto; padding: 2rem 1rem 4rem; }
+h1 { font-size: 1.6rem; overflow-wrap: anywhere; }
+.headline { font-size: 1.15rem; overflow-wrap: anywhere; }
+.badge { color: var(--none); border: 1px solid currentColor; border-radius: 1rem; padding: 0 0.6rem; font-size: 0.85em; white-space: nowrap; }
+.good { color: var(--good); } .bad { color: var(--bad); } .open { color: var(--open); }
+details { margin: 1.5rem 0; }
+summary { font-size: 1.15rem; font-weight: 600; cursor: pointer; }
+.count { color: var(--soft); font-weight: 400; }
+.wide { overflow-x: auto; }
+table { border-collapse: collapse; margin-top: 0.5rem; font-size: 0.9rem; }
+th, td { border-bottom: 1px solid var(--line); padding: 0.35rem 0.75rem; text-align: left; vertical-align: top; }
+th { color: var(--soft); }
+td { overflow-wrap: anywhere; }
+.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+code { font-size: 0.85em; }
+`;

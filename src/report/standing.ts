@@ -1,0 +1,82 @@
+import {
+  combinedVerdict,
+  type Check,
+  type Decision,
+  type Evidence,
+  type RecordedDecision,
+  type Verdict,
+} from '../evidence/index.ts';
+
+/** What every report renders. Without a decision it reports what the evidence says. */
+export interface ReportInput {
+  decision: Decision | RecordedDecision | null;
+  evidence: readonly Evidence[];
+}
+
+/** How it stands, in a word, and whether that is good news. */
+export interface Standing {
+  word: string;
+  mood: 'good' | 'bad' | 'open' | 'none';
+}
+
+/** How it stands. A promotion that is not in the registry has not happened yet, and is not called one. */
+export function standing({ decision, evidence }: ReportInput): Standing {
+  if (decision === null) return verdicts[combinedVerdict(evidence.flatMap((each) => each.checks))];
+  if (decision.action === 'rollback') return { word: 'Rolled back', mood: 'open' };
+  if (decision.action === 'register') return { word: 'Registered', mood: 'good' };
+  if (decision.action === 'deprecate') return { word: 'Deprecated', mood: 'open' };
+  switch (decision.outcome) {
+    case 'promote':
+      if (!('seq' in decision)) return { word: 'Ready to promote', mood: 'good' };
+      return { word: decision.action === 'override' ? 'Promoted by override' : 'Promoted', mood: 'good' };
+    case 'hold':
+      return { word: 'Held', mood: 'open' };
+    case 'reject':
+      return { word: 'Rejected', mood: 'bad' };
+    case 'no-change':
+      return { word: 'No change', mood: 'none' };
+  }
+}
+
+const verdicts: Record<Verdict, Standing> = {
+  pass: { word: 'Passed', mood: 'good' },
+  fail: { word: 'Failed', mood: 'bad' },
+  inconclusive: { word: 'Inconclusive', mood: 'open' },
+  skipped: { word: 'Nothing shown', mood: 'open' },
+};
+
+/** What decided: the first reason of the decision, or the worst check where there is no decision. */
+export function deciding(input: ReportInput): { check: Check | undefined; message: string; others: number } {
+  const checks = worstFirst(input.evidence);
+  if (input.decision !== null) {
+    const [first, ...others] = input.decision.reasons;
+    const check = first?.check === undefined ? undefined : checks.find((each) => each.id === first.check);
+    return { check, message: first?.message ?? 'no reason was given', others: others.length };
+  }
+  const blocking = checks.filter((check) => check.severity === 'block');
+  const bad = blocking.filter(isOpen);
+  if (bad[0] !== undefined) return { check: bad[0], message: bad[0].message, others: bad.length - 1 };
+  const passed = blocking.filter((check) => check.verdict === 'pass').length;
+  const message =
+    passed === 0
+      ? 'no blocking check could be computed'
+      : `${passed === 1 ? 'the one blocking check' : `all ${passed} blocking checks`} passed`;
+  return { check: undefined, message, others: 0 };
+}
+
+/** Every check, those that keep a candidate out first. */
+export function worstFirst(evidence: readonly Evidence[]): Check[] {
+  return evidence.flatMap((each) => each.checks).sort((a, b) => badness(a) - badness(b));
+}
+
+/** A check that someone should read: it failed, or could not say. */
+export function isOpen(check: Check): boolean {
+  return check.verdict === 'fail' || check.verdict === 'inconclusive';
+}
+
+/** Smaller is worse. */
+export function badness(check: Check): number {
+  const verdict = { fail: 0, inconclusive: 1, skipped: 6, pass: 7 }[check.verdict];
+  const severity = { block: 0, warn: 2, info: 4 }[check.severity];
+  return isOpen(check) ? severity + verdict : verdict;
+}

@@ -1,0 +1,93 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import { headline } from '../../src/report/index.ts';
+import { toldComparison } from '../../src/report/numbers.ts';
+import { check, decision, evidence, failedSlice, hardHam, openRecall, recall, recorded } from './samples.ts';
+
+describe('the headline', () => {
+  it('tells a hold with the numbers that decided it and what would settle it', () => {
+    assert.equal(
+      headline({ decision: decision(), evidence: [evidence([openRecall])] }),
+      'Held: recall is 0.9197, 1.4 points below the champion (bounds -3.5 to +0.7, margin 1.0); about 4,100 more labelled rows would settle it',
+    );
+  });
+
+  it('says so when more rows would not help', () => {
+    const open = { ...openRecall, comparison: { ...recall, rowsNeeded: null } };
+    assert.match(
+      headline({ decision: decision(), evidence: [evidence([open])] }),
+      /more labelled rows would not settle it$/u,
+    );
+  });
+
+  it('names the slice that decided a rejection, and counts the other reasons', () => {
+    const reasons = [failedSlice, openRecall].map(({ id, message }) => ({ code: 'check-failed', message, check: id }));
+    assert.equal(
+      headline({
+        decision: decision({ outcome: 'reject', reasons }),
+        evidence: [evidence([openRecall, failedSlice])],
+      }),
+      'Rejected: accuracy on source=hard_ham is 0.7041, 16.8 points below the champion (bounds -21.8 to -12.0, margin 2.0) (and 1 more reason)',
+    );
+  });
+
+  it('calls a promotion done only once it is recorded', () => {
+    const reasons = [{ code: 'all-passed', message: 'All 3 blocking checks passed.' }];
+    assert.equal(
+      headline({ decision: decision({ outcome: 'promote', reasons }), evidence: [] }),
+      'Ready to promote: All 3 blocking checks passed',
+    );
+    assert.match(headline({ decision: recorded({ outcome: 'promote', reasons }), evidence: [] }), /^Promoted: /u);
+  });
+
+  it('tells of a loss, which is better when lower, as better or worse', () => {
+    const comparison = {
+      ...recall,
+      metric: 'log_loss',
+      champion: 0.0923,
+      candidate: 0.0619,
+      delta: 0.0304,
+      lower: 0.02,
+      upper: 0.04,
+    };
+    assert.match(
+      headline({ decision: decision(), evidence: [evidence([{ ...openRecall, comparison }])] }),
+      /log loss is 0\.0619, 0\.0304 better than the champion \(bounds \+0\.0200 to \+0\.0400, margin 0\.0100\)/u,
+    );
+  });
+
+  it('reports the worst check where nothing is decided yet', () => {
+    assert.match(
+      headline({ decision: null, evidence: [evidence([openRecall, failedSlice, check()])] }),
+      /^Failed: accuracy on/u,
+    );
+    assert.equal(
+      headline({ decision: null, evidence: [evidence([check(), check()])] }),
+      'Passed: all 2 blocking checks passed',
+    );
+    assert.equal(headline({ decision: null, evidence: [] }), 'Nothing shown: no blocking check could be computed');
+  });
+});
+
+describe('the numbers of a comparison', () => {
+  const amount = fc.double({ min: -0.5, max: 0.5, noNaN: true }).map((value) => Math.round(value * 1e6) / 1e6 + 0);
+
+  it('stand to zero and to the margin as they really do', () => {
+    fc.assert(
+      fc.property(amount, amount, amount, fc.constantFrom('recall', 'log_loss'), (a, b, margin, metric) => {
+        const [lower, upper] = a < b ? [a, b] : [b, a];
+        const delta = (lower + upper) / 2 + 0;
+        const comparison = { ...hardHam, metric, delta, lower, upper, margin: Math.abs(margin) };
+        const told = toldComparison(comparison);
+        for (const end of ['lower', 'upper'] as const) {
+          assert.equal(Math.sign(Number(told[end])), Math.sign(comparison[end]));
+          assert.equal(
+            Math.sign(Number(told[end]) + Number(told.margin)),
+            Math.sign(Number((comparison[end] + comparison.margin).toFixed(7))),
+          );
+        }
+      }),
+    );
+  });
+});

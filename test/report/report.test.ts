@@ -1,0 +1,175 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import type { Check } from '../../src/evidence/index.ts';
+import {
+  annotations,
+  annotationsPerLevel,
+  commentLimit,
+  renderConsole,
+  renderHtml,
+  renderJunit,
+  renderMarkdown,
+} from '../../src/report/index.ts';
+import { check, decision, evidence, failedSlice, openRecall, reportOf } from './samples.ts';
+
+const load = check({ id: 'load/p95', title: '95th percentile of latency', observed: 3.25, required: 'at most 50 ms' });
+const rejected = {
+  decision: decision({
+    outcome: 'reject',
+    reasons: [{ code: 'check-failed', message: failedSlice.message, check: failedSlice.id }],
+  }),
+  evidence: [
+    evidence([check({ id: 'evaluation/floor' }), openRecall, failedSlice]),
+    evidence([load], { kind: 'load' }),
+  ],
+};
+const renderers = {
+  markdown: (input: Parameters<typeof renderMarkdown>[0]) => renderMarkdown(input),
+  html: (input: Parameters<typeof renderMarkdown>[0]) => renderHtml(input),
+  console: (input: Parameters<typeof renderMarkdown>[0]) => renderConsole(input, { width: 120, colour: false }),
+};
+
+for (const [name, render] of Object.entries(renderers)) {
+  describe(`the ${name} report`, () => {
+    it('leads with the verdict and the numbers that decided it', () => {
+      const text = render(rejected);
+      const at = (part: string): number => text.search(new RegExp(part, 'iu'));
+      assert.ok(at('rejected') >= 0 && at('rejected') < at('16\\.8 points below the champion'));
+      assert.ok(at('16\\.8 points below') < at('Candidate against champion'));
+    });
+
+    it('shows failures before what is inconclusive', () => {
+      const text = render(rejected);
+      assert.ok(text.indexOf('Accuracy on source=hard') < text.indexOf('Recall may have'));
+    });
+
+    it('shows what was observed under load and what was required', () => {
+      assert.match(render(rejected), /3\.25.*at most 50 ms/u);
+    });
+
+    it('reports on evidence that nothing was decided on, and on nothing at all', () => {
+      assert.match(render({ decision: null, evidence: rejected.evidence }), /failed/iu);
+      assert.match(render({ decision: null, evidence: [] }), /nothing shown/iu);
+    });
+  });
+}
+
+describe('the console report', () => {
+  it('keeps within the width of the terminal', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 60, max: 200 }), fc.string({ maxLength: 60 }), (width, text) => {
+        for (const input of [rejected, reportOf(text)]) {
+          for (const line of renderConsole(input, { width, colour: false }).replaceAll('\u200b', '').split('\n')) {
+            assert.ok([...line].length <= width, line);
+          }
+        }
+      }),
+    );
+  });
+
+  it('differs in nothing but colour when coloured', () => {
+    const coloured = renderConsole(rejected, { width: 100, colour: true });
+    assert.notEqual(coloured, renderConsole(rejected, { width: 100, colour: false }));
+    // eslint-disable-next-line no-control-regex
+    const bare = coloured.replace(/\u001b\[[0-9;]*m/gu, '').replace(/ +$/gmu, '');
+    assert.equal(bare, renderConsole(rejected, { width: 100, colour: false }));
+  });
+
+  it('is a screenful however many checks there are', () => {
+    const many = Array.from({ length: 300 }, (_, index) => ({ ...failedSlice, id: `evaluation/${index}` }));
+    const lines = renderConsole({ ...rejected, evidence: [evidence(many)] }, { width: 120, colour: false }).split('\n');
+    assert.ok(lines.length < 50, `${lines.length} lines`);
+    assert.match(lines.join('\n'), /and 292 more/u);
+  });
+});
+
+describe('a limited Markdown report', () => {
+  const many = (count: number): Check[] =>
+    Array.from({ length: count }, (_, index) => ({
+      ...(index % 2 === 0 ? failedSlice : openRecall),
+      id: `evaluation/check-${index}`,
+      message: `Message of check ${index}. ${'Long words about it. '.repeat(20)}`,
+    }));
+
+  it('fits a comment with 200 checks, leads with the deciding one and says what it left out', () => {
+    const input = { ...rejected, evidence: [evidence([...many(200), failedSlice])] };
+    assert.ok(Buffer.byteLength(renderMarkdown(input)) > commentLimit);
+    const text = renderMarkdown(input, { limit: commentLimit });
+    assert.ok(Buffer.byteLength(text) <= commentLimit);
+    assert.match(text.split('\n').slice(0, 4).join('\n'), /accuracy on source=hard\\_ham is 0\.7041/u);
+    assert.match(text, /left out for length/u);
+    assert.ok(text.length > commentLimit / 3, 'most of the room is used');
+  });
+
+  it('fits any limit', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 100, max: 20_000 }), fc.integer({ min: 0, max: 40 }), (limit, count) => {
+        const input = { ...rejected, evidence: [evidence(many(count))] };
+        assert.ok(Buffer.byteLength(renderMarkdown(input, { limit })) <= limit);
+      }),
+    );
+  });
+
+  it('is whole where there is room', () => {
+    assert.doesNotMatch(renderMarkdown(rejected, { limit: commentLimit }), /left out/u);
+  });
+});
+
+describe('the HTML page', () => {
+  it('needs nothing from elsewhere and runs nothing', () => {
+    assert.doesNotMatch(renderHtml(rejected), /<script|<link|<img|<iframe|src=|href=|@import|url\(/iu);
+  });
+});
+
+describe('the JUnit report', () => {
+  it('counts blocking failures as failures, blocking doubts as errors, and lets warnings pass', () => {
+    const warned = { ...failedSlice, severity: 'warn' as const };
+    const skipped = check({ verdict: 'skipped', message: 'Too few rows.' });
+    const xml = renderJunit({
+      decision: null,
+      evidence: [evidence([failedSlice, openRecall, warned, skipped, check()])],
+    });
+    assert.match(xml, /tests="5" failures="1" errors="1" skipped="1" time="2"/u);
+    assert.equal(xml.match(/<failure /gu)?.length, 1);
+    assert.equal(xml.match(/<error /gu)?.length, 1);
+    assert.match(xml, /<system-out>warn: Accuracy on source=hard_ham fell\.<\/system-out>/u);
+  });
+});
+
+describe('annotations', () => {
+  const located = { ...failedSlice, location: { file: 'contender.yml', line: 12, column: 3 } };
+
+  it('come worst first, errors for blocking failures, on the line they are about', () => {
+    const warned = check({ id: 'data/drift', verdict: 'fail', severity: 'warn' });
+    const noted = check({ id: 'data/note', verdict: 'fail', severity: 'info' });
+    const found = annotations({ decision: null, evidence: [evidence([check(), noted, warned, openRecall, located])] });
+    assert.deepEqual(
+      found.map(({ level }) => level),
+      ['error', 'warning', 'warning', 'notice'],
+    );
+    assert.deepEqual(found[0], {
+      level: 'error',
+      title: 'Accuracy on source=hard_ham',
+      message: 'Accuracy on source=hard_ham fell.',
+      file: 'contender.yml',
+      line: 12,
+      column: 3,
+    });
+  });
+
+  it('tell reasons that come from no check', () => {
+    const reasons = [{ code: 'evidence-missing', message: 'There is no load evidence.' }];
+    assert.deepEqual(annotations({ decision: decision({ reasons }), evidence: [] }), [
+      { level: 'warning', title: 'evidence-missing', message: 'There is no load evidence.' },
+    ]);
+  });
+
+  it('are at most what GitHub shows, and say how many more there are', () => {
+    const many = Array.from({ length: 25 }, () => failedSlice);
+    const found = annotations({ decision: null, evidence: [evidence([...many, openRecall])] });
+    assert.equal(found.filter(({ level }) => level === 'error').length, annotationsPerLevel);
+    assert.match(found[annotationsPerLevel - 1]?.message ?? '', /^16 more checks/u);
+    assert.equal(found.filter(({ level }) => level === 'warning').length, 1);
+  });
+});
