@@ -25,12 +25,12 @@ export function oneLine(text: string, limit = 1000): string {
 export function markdownText(text: string, limit?: number): string {
   return (
     oneLine(text, limit)
+      .replace(/@/gu, `@${zeroWidthSpace}`)
+      .replace(/(#|\bGH-)(?=\d)/giu, `$1${zeroWidthSpace}`)
       .replace(/[&<>|$]/gu, (character) => `&#${character.codePointAt(0)};`)
       .replace(/[\\`*_{}[\]~]/gu, '\\$&')
       .replace(/:(?=\/\/)/gu, '&#58;')
       .replace(/\b(www)\./giu, '$1&#46;')
-      .replace(/@/gu, `@${zeroWidthSpace}`)
-      .replace(/(#|\bGH-)(?=\d)/giu, `$1${zeroWidthSpace}`)
       // What would start a heading, a rule or a list.
       .replace(/^(?:#+|[+-])(?=[\s-]|$)/u, '\\$&')
       .replace(/^(\d+)([.)])(?=\s|$)/u, '$1\\$2')
