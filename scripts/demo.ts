@@ -50,7 +50,9 @@ async function demo(): Promise<void> {
     const workspace = await open(`reports/${name}`);
     const result = await runGate(workspace, { ...person, record: true });
     results.push({ name, result, folder: workspace.out });
-    console.log(`${name}.onnx\n  ${headline({ decision: result.decision, evidence: result.evidence })}\n  ${loadLine(result)}\n`);
+    console.log(
+      `${name}.onnx\n  ${headline({ decision: result.decision, evidence: result.evidence })}\n  ${loadLine(result)}\n`,
+    );
   }
 
   const registry = await openRegistry(first);
@@ -62,7 +64,9 @@ async function demo(): Promise<void> {
       `${count('promote')} promoted, ${count('hold')} held, ${count('reject')} rejected in ${((Date.now() - started) / 1000).toFixed(0)} s.`,
       `Champion now: ${manifest?.aliases['champion']?.version}. Registry: ${findings.length === 0 ? 'verified' : `${findings.length} findings`}.`,
       `Repository:  ${repository}   (git log shows every decision as a commit)`,
-      ...results.map((each) => `Report:      ${relative(repository, each.folder)}/report.html and report.md (${each.name})`),
+      ...results.map(
+        (each) => `Report:      ${relative(repository, each.folder)}/report.html and report.md (${each.name})`,
+      ),
     ].join('\n'),
   );
 }
@@ -70,7 +74,9 @@ async function demo(): Promise<void> {
 function loadLine(result: PromoteResult): string {
   const checks = result.evidence.find((each) => each.kind === 'load')?.checks ?? [];
   const said = checks.filter((check) => check.severity === 'block').map((check) => check.message);
-  return said.length === 0 ? 'Load: not tested.' : `Load: ${said[0]}${said.length > 1 ? ` (${checks.filter((check) => check.verdict === 'pass').length} of ${checks.length} load checks passed)` : ''}`;
+  return said.length === 0
+    ? 'Load: not tested.'
+    : `Load: ${said[0]}${said.length > 1 ? ` (${checks.filter((check) => check.verdict === 'pass').length} of ${checks.length} load checks passed)` : ''}`;
 }
 
 async function freshRepository(): Promise<string> {

@@ -1,23 +1,35 @@
 /*
- * Write the published JSON Schemas from their one source in src. `--check` fails when a committed schema is out of date.
+ * Write the published JSON Schemas and the table of keys in docs/configuration.md from their one source in src. `--check` fails when a committed one is out of date.
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { Config } from '../src/config/schema.ts';
 import { publishedSchemas } from '../src/schemas.ts';
+import { configurationTable } from './configuration-table.ts';
 
-const folder = join(dirname(fileURLToPath(import.meta.url)), '..', '..', 'schemas');
-mkdirSync(folder, { recursive: true });
+const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
+mkdirSync(join(root, 'schemas'), { recursive: true });
 const outdated: string[] = [];
 for (const [name, schema] of Object.entries(publishedSchemas())) {
-  const path = join(folder, `${name}.schema.json`);
-  const text = `${JSON.stringify(schema, null, 2)}\n`;
-  if (!process.argv.includes('--check')) writeFileSync(path, text);
-  else if (read(path) !== text) outdated.push(path);
+  keep(join(root, 'schemas', `${name}.schema.json`), `${JSON.stringify(schema, null, 2)}\n`);
 }
+const page = join(root, 'docs', 'configuration.md');
+keep(
+  page,
+  (read(page) ?? '').replace(
+    /(<!-- keys:[^>]*-->\n).*(<!-- \/keys -->)/su,
+    (_all, open: string, close: string) => `${open}${configurationTable(Config)}\n${close}`,
+  ),
+);
 if (outdated.length > 0) {
   console.error(`out of date: ${outdated.join(', ')}\nRun: npm run schemas`);
   process.exitCode = 1;
+}
+
+function keep(path: string, text: string): void {
+  if (!process.argv.includes('--check')) writeFileSync(path, text);
+  else if (read(path) !== text) outdated.push(path);
 }
 
 function read(path: string): string | undefined {

@@ -1,0 +1,99 @@
+import { execFile, spawn } from 'node:child_process';
+import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { fixture, projectRoot } from './project.ts';
+
+const run = promisify(execFile);
+
+/** A real git repository with the spam case in it: configuration, data, champion and candidate, all committed. */
+export interface GateRepository {
+  folder: string;
+  git(...args: string[]): Promise<string>;
+  commit(message: string): Promise<string>;
+  /** Put another model in the candidate's place and commit it. `name` is a file of fixtures/. */
+  propose(name: string): Promise<void>;
+  /** Replace text in contender.yml and commit it. */
+  configure(from: string, to: string): Promise<void>;
+}
+
+export async function gateRepository(folder: string): Promise<GateRepository> {
+  const git = async (...args: string[]): Promise<string> =>
+    (await run('git', ['-C', folder, ...args], { encoding: 'utf8' })).stdout.trim();
+  const commit = async (message: string): Promise<string> => {
+    await git('add', '--all');
+    await git('commit', '--quiet', '--allow-empty', '-m', message);
+    return git('rev-parse', 'HEAD');
+  };
+  await mkdir(join(folder, 'models'), { recursive: true });
+  await mkdir(join(folder, 'data'));
+  for (const file of ['contender.yml', 'schema.json', 'data/eval.parquet', 'models/champion.onnx']) {
+    await cp(fixture(`spam/${file}`), join(folder, file));
+  }
+  await cp(fixture('spam/models/candidate.onnx'), join(folder, 'models/candidate.onnx'));
+  await writeFile(join(folder, '.gitignore'), '/.contender/\n');
+  await run('git', ['init', '--quiet', '--initial-branch=main', folder]);
+  await git('config', 'user.name', 'Ada');
+  await git('config', 'user.email', 'ada@example.invalid');
+  await commit('Start');
+  return {
+    folder,
+    git,
+    commit,
+    async propose(name) {
+      await cp(fixture(name), join(folder, 'models/candidate.onnx'));
+      await commit(`Propose ${name}`);
+    },
+    async configure(from, to) {
+      const path = join(folder, 'contender.yml');
+      const text = await readFile(path, 'utf8');
+      if (!text.includes(from)) throw new Error(`contender.yml has no ${from}`);
+      await writeFile(path, text.replace(from, to));
+      await commit('Configure');
+    },
+  };
+}
+
+export interface CommandResult {
+  code: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+/** Run the command line as a person would: a process of its own, in `folder`, with a small environment. */
+export function contender(
+  folder: string,
+  args: readonly string[],
+  env: Record<string, string> = {},
+): Promise<CommandResult> {
+  return runNode(join(projectRoot, compiledFolder(), 'src/cli/main.js'), args, folder, env);
+}
+
+/** Run a Node program and collect what it says. */
+export function runNode(
+  program: string,
+  args: readonly string[],
+  cwd: string,
+  env: Record<string, string> = {},
+  node: string = process.execPath,
+): Promise<CommandResult> {
+  return new Promise((done, failed) => {
+    const child = spawn(node, [program, ...args], {
+      cwd,
+      env: { PATH: process.env['PATH'] ?? '', HOME: cwd, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let stdout = '';
+    let stderr = '';
+    child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+    child.on('error', failed);
+    child.on('close', (code) => done({ code, stdout, stderr }));
+  });
+}
+
+/** The output folder this test itself was compiled to, so that it runs the sources it was compiled with. */
+function compiledFolder(): string {
+  const path = new URL(import.meta.url).pathname;
+  return path.slice(projectRoot.length + 1).split('/')[0] ?? 'build';
+}
