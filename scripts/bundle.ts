@@ -1,0 +1,116 @@
+/*
+ * Bundles every action, the command line and the child programs into dist/<name>/index.js, with the native engines of this
+ * platform once beside them in dist/bin, so that a checkout of dist runs with no node_modules near.
+ * Usage: node build/scripts/bundle.js [--out DIR]. Bundles the compiled tree it lies in: equal sources give equal bytes.
+ */
+import { createHash } from 'node:crypto';
+import { cp, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { dirname, join, relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+
+/** Bundle names and their entry modules in the compiled tree. */
+const bundles = {
+  'validate-data': 'actions/validate-data.js',
+  'evaluate-model': 'actions/evaluate-model.js',
+  'load-test': 'actions/load-test.js',
+  promote: 'actions/promote.js',
+  gate: 'actions/gate.js',
+  cli: 'cli/main.js',
+  'predict-process': 'model/predict-process.js',
+  'serve-process': 'serve/serve-process.js',
+} as const;
+
+interface Bundled {
+  code: string;
+  assets: Record<string, { source: string | Buffer }>;
+}
+
+// The bundler has no types.
+const require = createRequire(import.meta.url);
+const ncc = require('@vercel/ncc') as (entry: string, options: Record<string, unknown>) => Promise<Bundled>;
+
+const source = join(dirname(fileURLToPath(import.meta.url)), '..', 'src');
+const { values } = parseArgs({ options: { out: { type: 'string' } } });
+const out = resolve(values.out ?? 'dist');
+const work = `${out}.new`;
+
+await rm(work, { recursive: true, force: true });
+for (const [name, entry] of Object.entries(bundles)) await bundle(name, entry);
+await copyEngines();
+await rm(out, { recursive: true, force: true });
+await rename(work, out);
+const files = await digests(out);
+const bytes = files.reduce((sum, file) => sum + file.size, 0);
+await writeFile(join(out, 'SHA256SUMS'), files.map((file) => `${file.sha256}  ${file.path}\n`).join(''));
+console.log(`${Object.keys(bundles).length} bundles, ${files.length} files, ${(bytes / 1e6).toFixed(1)} MB in ${out}`);
+
+async function bundle(name: string, entry: string): Promise<void> {
+  const { code, assets } = await ncc(join(source, entry), {
+    cache: false,
+    quiet: true,
+    minify: false,
+    sourceMap: false,
+    license: 'licenses.txt',
+    // One copy for all bundles. onnxruntime-node looks for ../bin/napi-v6 by itself.
+    externals: { '/^@duckdb\\/node-bindings-([a-z0-9-]+)\\/duckdb\\.node$/': '../bin/duckdb/$1/duckdb.node' },
+  });
+  await put(join(work, name, 'index.js'), code);
+  for (const [path, asset] of Object.entries(assets)) await put(join(work, name, path), asset.source);
+}
+
+async function copyEngines(): Promise<void> {
+  const { platform, arch } = process;
+  const engines = [
+    {
+      from: packageFolder('onnxruntime-node'),
+      files: join('bin', 'napi-v6', platform, arch),
+      to: join('napi-v6', platform, arch),
+    },
+    {
+      from: packageFolder(`@duckdb/node-bindings-${platform}-${arch}`),
+      files: '.',
+      to: join('duckdb', `${platform}-${arch}`),
+    },
+  ];
+  for (const { from, files, to } of engines) {
+    for (const name of await readdir(join(from, files))) {
+      if (/\.(?:node|dylib|dll|so(?:\.\d+)*)$/u.test(name))
+        await copy(join(from, files, name), join(work, 'bin', to, name));
+    }
+    for (const name of await readdir(from)) {
+      if (/^(?:LICENSE|ThirdPartyNotices)/iu.test(name)) await copy(join(from, name), join(work, 'bin', to, name));
+    }
+  }
+}
+
+/** Folder of an installed package, found from ours, or from the package that brings it. */
+function packageFolder(name: string): string {
+  return dirname(require.resolve(`${name}/package.json`));
+}
+
+async function put(path: string, content: string | Buffer): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
+  await writeFile(path, content);
+}
+
+async function copy(from: string, to: string): Promise<void> {
+  await mkdir(dirname(to), { recursive: true });
+  await cp(from, to, { dereference: true });
+}
+
+async function digests(folder: string): Promise<{ path: string; sha256: string; size: number }[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  const paths = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+  return Promise.all(
+    paths.sort().map(async (path) => {
+      const content = await readFile(path);
+      return {
+        path: relative(folder, path),
+        sha256: createHash('sha256').update(content).digest('hex'),
+        size: content.length,
+      };
+    }),
+  );
+}

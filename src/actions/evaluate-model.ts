@@ -1,0 +1,5 @@
+import { registryView } from '../pipeline/promote.ts';
+import { runEvaluate } from '../pipeline/stages.ts';
+import { stageAction } from './stage-action.ts';
+
+await stageAction(async (workspace) => runEvaluate(workspace, await registryView(workspace, false)));

@@ -1,0 +1,4 @@
+import { runGate } from '../pipeline/promote.ts';
+import { decisionAction } from './decision-action.ts';
+
+await decisionAction(runGate);

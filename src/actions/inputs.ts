@@ -1,0 +1,109 @@
+import * as core from '@actions/core';
+import { realpath } from 'node:fs/promises';
+import { isAbsolute, relative, resolve } from 'node:path';
+import { UsageError } from '../errors.ts';
+import type { RunContext } from '../github/context.ts';
+
+/*
+ * The only place that reads inputs. Defaults live here and not in action.yml, whose defaults could not be told from a
+ * person's choice. An input that is left out or empty leaves what contender.yml says.
+ */
+
+/** Inputs every action has. */
+export interface CommonInputs {
+  /** Absolute path of the checked-out repository. */
+  root: string;
+  config: string;
+  model: string | undefined;
+  out: string;
+  candidate: string | undefined;
+  champion: string | undefined;
+}
+
+export interface StageInputs extends CommonInputs {
+  failOnFailure: boolean;
+  failOnInconclusive: boolean;
+}
+
+export interface DecisionInputs extends CommonInputs {
+  record: boolean;
+  version: string | undefined;
+  failOnReject: boolean;
+  failOnHold: boolean;
+}
+
+/** @throws UsageError */
+export async function stageInputs(env: NodeJS.ProcessEnv): Promise<StageInputs> {
+  return {
+    ...(await commonInputs(env)),
+    failOnFailure: boolean('fail-on-failure', true),
+    failOnInconclusive: boolean('fail-on-inconclusive', true),
+  };
+}
+
+/** @throws UsageError */
+export async function decisionInputs(env: NodeJS.ProcessEnv, run: RunContext): Promise<DecisionInputs> {
+  return {
+    ...(await commonInputs(env)),
+    record: recordInput(run),
+    version: text('version'),
+    failOnReject: boolean('fail-on-reject', true),
+    failOnHold: boolean('fail-on-hold', true),
+  };
+}
+
+async function commonInputs(env: NodeJS.ProcessEnv): Promise<CommonInputs> {
+  return {
+    root: await root(env['GITHUB_WORKSPACE'] ?? process.cwd(), text('working-directory') ?? '.'),
+    config: text('config') ?? 'contender.yml',
+    model: text('model'),
+    out: text('out') ?? '.contender',
+    candidate: text('candidate'),
+    champion: text('champion'),
+  };
+}
+
+/** The working directory, links followed; it must lie in the runner's workspace. */
+async function root(workspace: string, directory: string): Promise<string> {
+  const top = await realpath(workspace);
+  const found = await realpath(resolve(top, directory)).catch(() => undefined);
+  const way = found === undefined ? '..' : relative(top, found);
+  if (found === undefined || way.startsWith('..') || isAbsolute(way)) {
+    throw new UsageError({
+      found: `${JSON.stringify(directory)} is not a folder of the workspace`,
+      expected: 'the folder the repository was checked out into',
+      where: 'input working-directory',
+      remedy: 'Check the repository out with actions/checkout before this step',
+    });
+  }
+  return found;
+}
+
+function recordInput(run: RunContext): boolean {
+  const wanted = text('record') ?? 'auto';
+  if (wanted === 'auto') return run.mayRecord;
+  const record = boolean('record', false, 'auto, true or false');
+  if (record && !run.mayRecord) {
+    throw new UsageError({
+      found: 'true on a pull request',
+      expected: 'auto or false: pull requests evaluate and never record',
+      where: 'input record',
+      remedy: 'Leave the input out, and record when the pull request is merged',
+    });
+  }
+  return record;
+}
+
+function text(name: string): string | undefined {
+  const value = core.getInput(name);
+  return value === '' ? undefined : value;
+}
+
+/** Booleans as the YAML 1.2 core schema writes them, and no other spelling: a typo must not turn a gate off. */
+function boolean(name: string, absent: boolean, expected = 'true or false'): boolean {
+  const value = text(name);
+  if (value === undefined) return absent;
+  if (/^(?:true|True|TRUE)$/u.test(value)) return true;
+  if (/^(?:false|False|FALSE)$/u.test(value)) return false;
+  throw new UsageError({ found: JSON.stringify(value), expected, where: `input ${name}` });
+}

@@ -1,0 +1,4 @@
+import { runPromote } from '../pipeline/promote.ts';
+import { decisionAction } from './decision-action.ts';
+
+await decisionAction(runPromote);
