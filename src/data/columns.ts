@@ -1,0 +1,92 @@
+import type { DuckDBVector } from '@duckdb/node-api';
+import { DataError } from '../errors.ts';
+import { quoteIdentifier, requireColumns, type Dataset } from './dataset.ts';
+
+/** One column in file order. `nulls[i]` is 1 where row i has no value; null when every row has one. */
+export type ColumnVector = { name: string; nulls: Uint8Array | null } & (
+  | { kind: 'number'; /** NaN where null */ values: Float64Array }
+  | { kind: 'text'; values: (string | null)[] }
+  | { kind: 'boolean'; /** 0 or 1; 0 where null */ values: Uint8Array }
+);
+
+const numeric = /^(?:U?(?:TINYINT|SMALLINT|INTEGER|BIGINT)|U?HUGEINT|FLOAT|DOUBLE|DECIMAL)/u;
+const wide = /^(?:U?BIGINT|U?HUGEINT)/u;
+
+/**
+ * Read whole columns into memory, in file order. Integers and decimals become doubles; an integer that a double cannot
+ * hold exactly (beyond 2^53) is refused. Anything that is neither number nor boolean is read as text.
+ * @throws DataError for a column that is not there, or an integer that would change
+ */
+export async function readColumns(dataset: Dataset, names: readonly string[]): Promise<Map<string, ColumnVector>> {
+  const wanted = [...new Set(names)];
+  const columns = requireColumns(dataset, wanted);
+  if (columns.length === 0) return new Map();
+  const kinds = columns.map((column) => kindOf(column.type));
+  await refuseWideIntegers(
+    dataset,
+    columns.filter((column) => wide.test(column.type)).map((column) => column.name),
+  );
+
+  const targets: ColumnVector[] = columns.map((column, index) =>
+    empty(column.name, kinds[index] ?? 'text', dataset.rows),
+  );
+  const selected = columns.flatMap((column, index) => {
+    const name = quoteIdentifier(column.name);
+    const kind = kinds[index];
+    return [kind === 'number' ? `cast(${name} as double)` : kind === 'boolean' ? name : `cast(${name} as varchar)`];
+  });
+  const result = await dataset.connection.stream(`select ${selected.join(', ')} from ${dataset.relation}`);
+  let start = 0;
+  for (let chunk = await result.fetchChunk(); chunk !== null && chunk.rowCount > 0; chunk = await result.fetchChunk()) {
+    for (let index = 0; index < targets.length; index++) {
+      fill(targets[index] as ColumnVector, chunk.getColumnVector(index), start, chunk.rowCount);
+    }
+    start += chunk.rowCount;
+  }
+  return new Map(targets.map((target) => [target.name, target]));
+}
+
+function kindOf(type: string): ColumnVector['kind'] {
+  if (numeric.test(type)) return 'number';
+  return type === 'BOOLEAN' ? 'boolean' : 'text';
+}
+
+function empty(name: string, kind: ColumnVector['kind'], rows: number): ColumnVector {
+  switch (kind) {
+    case 'number':
+      return { name, nulls: null, kind, values: new Float64Array(rows) };
+    case 'boolean':
+      return { name, nulls: null, kind, values: new Uint8Array(rows) };
+    case 'text':
+      return { name, nulls: null, kind, values: Array.from<string | null>({ length: rows }).fill(null) };
+  }
+}
+
+function fill(target: ColumnVector, vector: DuckDBVector, start: number, count: number): void {
+  for (let row = 0; row < count; row++) {
+    const value = vector.getItem(row);
+    if (value === null) {
+      target.nulls ??= new Uint8Array(target.values.length);
+      target.nulls[start + row] = 1;
+      if (target.kind === 'number') target.values[start + row] = Number.NaN;
+    } else if (target.kind === 'number') target.values[start + row] = value as number;
+    else if (target.kind === 'boolean') target.values[start + row] = value === true ? 1 : 0;
+    else target.values[start + row] = value as string;
+  }
+}
+
+async function refuseWideIntegers(dataset: Dataset, names: readonly string[]): Promise<void> {
+  if (names.length === 0) return;
+  const limits = names.map((name) => `max(abs(${quoteIdentifier(name)}::hugeint)) > 9007199254740992`);
+  const row = (
+    await dataset.connection.runAndReadAll(`select ${limits.join(', ')} from ${dataset.relation}`)
+  ).getRows()[0];
+  const bad = names.find((_name, index) => row?.[index] === true);
+  if (bad === undefined) return;
+  throw new DataError({
+    found: `column ${JSON.stringify(bad)} has integers beyond 2^53`,
+    expected: 'numbers that a double holds exactly',
+    where: dataset.uri,
+    remedy: 'Store identifiers as text',
+  });
+}

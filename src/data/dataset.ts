@@ -1,0 +1,255 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { mkdtemp, open, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import type { DuckDBConnection } from '@duckdb/node-api';
+import { nearest } from '../config/suggest.ts';
+import { DataError } from '../errors.ts';
+import type { DatasetSubject } from '../evidence/evidence.ts';
+import type { Log } from '../log.ts';
+
+/** A file of rows, as the configuration names it. */
+export interface DatasetSource {
+  /** The part it plays: evaluation, reference, current. */
+  name: string;
+  /** Absolute path. Glob characters in it are taken literally. */
+  path: string;
+  /** The path as the user wrote it, for messages. */
+  uri: string;
+}
+
+export interface DatasetColumn {
+  name: string;
+  /** DuckDB's type, such as DOUBLE or VARCHAR. */
+  type: string;
+}
+
+export type DatasetFormat = 'csv' | 'jsonl' | 'parquet';
+
+/** An open dataset: a DuckDB connection that can read this file and nothing else. */
+export interface Dataset {
+  name: string;
+  uri: string;
+  path: string;
+  format: DatasetFormat;
+  /** SHA-256 of the bytes of the file. */
+  sha256: string;
+  rows: number;
+  columns: DatasetColumn[];
+  connection: DuckDBConnection;
+  /** SQL name of a view with the rows in file order, typed as DuckDB detects them. */
+  relation: string;
+  close(): void;
+}
+
+export interface OpenOptions {
+  log?: Log;
+  /** DuckDB memory limit, such as 2GB. */
+  memoryLimit?: string;
+  threads?: number;
+}
+
+/**
+ * Open a CSV, JSONL or Parquet file (.csv, .jsonl, .ndjson, .parquet; CSV and JSONL may be .gz).
+ * @throws DataError when the file is missing, empty, of another format, or cannot be parsed to its end
+ */
+export async function openDataset(source: DatasetSource, options: OpenOptions = {}): Promise<Dataset> {
+  const format = formatOf(source);
+  await refuseImpostor(source, format);
+  const { DuckDBInstance } = await import('@duckdb/node-api');
+  const temporary = await mkdtemp(join(tmpdir(), 'contender-duckdb-'));
+  const instance = await DuckDBInstance.create(':memory:');
+  const connection = await instance.connect();
+  const close = (): void => {
+    connection.closeSync();
+    instance.closeSync();
+    void rm(temporary, { recursive: true, force: true });
+  };
+  try {
+    await secure(connection, [source.path], temporary, options);
+    const relation = quoteIdentifier('data');
+    await connection.run(`create view ${relation} as select * from ${reader(source.path, format)}`);
+    const columns = await describe(connection, relation);
+    const counted = await connection.runAndReadAll(`select count(*)::double from ${relation}`);
+    return {
+      name: source.name,
+      uri: source.uri,
+      path: source.path,
+      format,
+      sha256: await fileDigest(source.path),
+      rows: Number(counted.getRows()[0]?.[0]),
+      columns,
+      connection,
+      relation,
+      close,
+    };
+  } catch (cause) {
+    close();
+    if (cause instanceof DataError) throw cause;
+    throw new DataError({
+      found: `cannot be read as ${format}: ${firstLines(cause)}`,
+      where: source.uri,
+      remedy: 'Mend the file, or name it with the extension of its real format',
+      cause,
+    });
+  }
+}
+
+/** What evidence keeps of a dataset. */
+export function datasetSubject(dataset: Dataset): DatasetSubject {
+  return { uri: dataset.uri, sha256: dataset.sha256, rows: dataset.rows };
+}
+
+/** A SQL identifier that names exactly this column, whatever is in it. */
+export function quoteIdentifier(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
+}
+
+/** A SQL string literal of exactly this text. */
+export function quoteLiteral(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`;
+}
+
+/** The columns by name. @throws DataError that names a missing one and the nearest there is */
+export function requireColumns(dataset: Dataset, names: readonly string[]): DatasetColumn[] {
+  return names.map((name) => {
+    const column = dataset.columns.find((each) => each.name === name);
+    if (column !== undefined) return column;
+    const near = nearest(
+      name,
+      dataset.columns.map((each) => each.name),
+    );
+    const known = dataset.columns
+      .slice(0, 20)
+      .map((each) => each.name)
+      .join(', ');
+    throw new DataError({
+      found: `there is no column ${JSON.stringify(name)}`,
+      expected: `one of: ${known}${dataset.columns.length > 20 ? `, … (${dataset.columns.length} columns)` : ''}`,
+      where: dataset.uri,
+      remedy: near === undefined ? 'Correct the column name in contender.yml' : `Did you mean ${JSON.stringify(near)}?`,
+    });
+  });
+}
+
+/** SHA-256 of a file, streamed. */
+export async function fileDigest(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  await pipeline(createReadStream(path), hash);
+  return hash.digest('hex');
+}
+
+/** A FROM clause that reads the file; the format is pinned and nothing is skipped. */
+function reader(path: string, format: DatasetFormat): string {
+  const literal = quoteLiteral(escapeGlob(path));
+  switch (format) {
+    case 'parquet':
+      return `read_parquet(${literal})`;
+    case 'csv':
+      return `read_csv(${literal}, auto_detect = true, header = true, delim = ',', quote = '"', escape = '"', sample_size = -1, ignore_errors = false, null_padding = false, max_line_size = 16777216)`;
+    case 'jsonl':
+      return `read_json(${literal}, format = 'newline_delimited', auto_detect = true, sample_size = -1, ignore_errors = false)`;
+  }
+}
+
+/** DuckDB takes file names for globs: `data[1].csv` would read `data1.csv`. */
+function escapeGlob(path: string): string {
+  return path.replace(/[[*?]/gu, (character) => `[${character}]`);
+}
+
+async function secure(
+  connection: DuckDBConnection,
+  paths: readonly string[],
+  temporary: string,
+  options: OpenOptions,
+): Promise<void> {
+  // The order matters: once the configuration is locked nothing can be loosened again.
+  for (const setting of [
+    'autoinstall_known_extensions = false',
+    'autoload_known_extensions = false',
+    'allow_community_extensions = false',
+    `memory_limit = ${quoteLiteral(options.memoryLimit ?? '2GB')}`,
+    ...(options.threads === undefined ? [] : [`threads = ${Math.max(1, Math.trunc(options.threads))}`]),
+    `temp_directory = ${quoteLiteral(temporary)}`,
+    'preserve_insertion_order = true',
+    // Parquet footers can lie; a predicate must look at the values.
+    "disabled_optimizers = 'statistics_propagation'",
+    `allowed_paths = [${paths.map((path) => quoteLiteral(path)).join(', ')}]`,
+    'enable_external_access = false',
+    'lock_configuration = true',
+  ]) {
+    await connection.run(`set ${setting}`);
+  }
+}
+
+async function describe(connection: DuckDBConnection, relation: string): Promise<DatasetColumn[]> {
+  const described = await connection.runAndReadAll(`describe ${relation}`);
+  return described.getRows().map((row) => ({ name: String(row[0]), type: String(row[1]) }));
+}
+
+function formatOf(source: DatasetSource): DatasetFormat {
+  const name = source.path.toLowerCase().replace(/\.gz$/u, '');
+  if (name.endsWith('.parquet') && name === source.path.toLowerCase()) return 'parquet';
+  if (name.endsWith('.csv')) return 'csv';
+  if (name.endsWith('.jsonl') || name.endsWith('.ndjson')) return 'jsonl';
+  throw new DataError({
+    found: 'the format cannot be told from the file name',
+    expected: '.csv, .jsonl, .ndjson (each may end in .gz) or .parquet',
+    where: source.uri,
+    remedy: 'Rename the file after its format',
+  });
+}
+
+async function refuseImpostor(source: DatasetSource, format: DatasetFormat): Promise<void> {
+  const info = await stat(source.path).catch((cause: NodeJS.ErrnoException) => {
+    throw new DataError({
+      found: cause.code === 'ENOENT' ? 'there is no such file' : `cannot be read (${cause.code ?? cause.message})`,
+      expected: `the ${source.name} data`,
+      where: source.uri,
+      remedy: 'Check the path in contender.yml',
+      cause,
+    });
+  });
+  if (!info.isFile()) {
+    throw new DataError({ found: 'this is not a file', expected: 'one file of rows', where: source.uri });
+  }
+  if (info.size === 0) {
+    throw new DataError({
+      found: 'the file is empty',
+      expected: 'rows of data',
+      where: source.uri,
+      remedy: 'Write the data again',
+    });
+  }
+  const head = Buffer.alloc(64);
+  const file = await open(source.path);
+  try {
+    await file.read(head, 0, 64, 0);
+  } finally {
+    await file.close();
+  }
+  if (head.toString('latin1').startsWith('version https://git-lfs')) {
+    throw new DataError({
+      found: 'this is a Git LFS pointer, not the data',
+      where: source.uri,
+      remedy: "Run 'git lfs pull' first (actions/checkout: lfs: true)",
+    });
+  }
+  if (format === 'parquet' && head.toString('latin1', 0, 4) !== 'PAR1') {
+    throw new DataError({
+      found: 'this is not a Parquet file',
+      expected: 'a file that starts with PAR1',
+      where: source.uri,
+      remedy: 'Name the file after its real format, or write it again',
+    });
+  }
+}
+
+function firstLines(cause: unknown): string {
+  const text = cause instanceof Error ? cause.message : String(cause);
+  return text.split('\n').slice(0, 3).join(' ').slice(0, 500);
+}
+
+export { readColumns, type ColumnVector } from './columns.ts';
