@@ -1,0 +1,42 @@
+import { readFileSync } from 'node:fs';
+import { performance, type EventLoopUtilization } from 'node:perf_hooks';
+
+/** How busy the machine and this process were over a stretch of time, as fractions of it. */
+export interface HostLoad {
+  /** Event loop of the load generator: 1 is a thread that never waits. */
+  eventLoop: number;
+  /** CPU time of this process over wall time; above 1 with several threads. */
+  cpu: number;
+  /** CPU time the hypervisor gave to other machines; null where /proc/stat does not say. */
+  steal: number | null;
+}
+
+/** Start observing; the returned function says how busy the host was since. */
+export function observeHost(): () => HostLoad {
+  const loop: EventLoopUtilization = performance.eventLoopUtilization();
+  const cpu = process.cpuUsage();
+  const ticks = cpuTicks();
+  const start = performance.now();
+  return () => {
+    const used = process.cpuUsage(cpu);
+    const now = cpuTicks();
+    const total = ticks === null || now === null ? 0 : now.total - ticks.total;
+    return {
+      eventLoop: performance.eventLoopUtilization(loop).utilization,
+      cpu: (used.user + used.system) / 1000 / Math.max(1, performance.now() - start),
+      steal: ticks === null || now === null || total === 0 ? null : (now.steal - ticks.steal) / total,
+    };
+  };
+}
+
+/** Ticks of all CPUs together since boot: proc(5), /proc/stat, user nice system idle iowait irq softirq steal. */
+function cpuTicks(): { total: number; steal: number } | null {
+  try {
+    const line = readFileSync('/proc/stat', 'utf8').split('\n', 1)[0] ?? '';
+    const ticks = line.split(/\s+/u).slice(1, 9).map(Number);
+    if (ticks.length < 8 || ticks.some((tick) => !Number.isFinite(tick))) return null;
+    return { total: ticks.reduce((sum, tick) => sum + tick, 0), steal: ticks[7] as number };
+  } catch {
+    return null; // not Linux
+  }
+}
