@@ -1,0 +1,42 @@
+/** Tensor element types of the Open Inference Protocol v2 (`BF16` aside: JSON carries FP16 and wider). */
+export const datatypes = [
+  'BOOL',
+  'UINT8',
+  'UINT16',
+  'UINT32',
+  'UINT64',
+  'INT8',
+  'INT16',
+  'INT32',
+  'INT64',
+  'FP16',
+  'FP32',
+  'FP64',
+  'BYTES',
+] as const;
+export type Datatype = (typeof datatypes)[number];
+
+/** Least and greatest integer a JSON number may hold for each integer type; 64 bit types end where a double ends. */
+const integerRanges: Partial<Record<Datatype, readonly [number, number]>> = {
+  UINT8: [0, 0xff],
+  UINT16: [0, 0xffff],
+  UINT32: [0, 0xffff_ffff],
+  UINT64: [0, Number.MAX_SAFE_INTEGER],
+  INT8: [-0x80, 0x7f],
+  INT16: [-0x8000, 0x7fff],
+  INT32: [-0x8000_0000, 0x7fff_ffff],
+  INT64: [Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER],
+};
+
+export function isDatatype(value: unknown): value is Datatype {
+  return datatypes.some((datatype) => datatype === value);
+}
+
+export function isFloating(datatype: Datatype): boolean {
+  return datatype.startsWith('FP');
+}
+
+/** Least and greatest value of an integer type, or undefined for the other types. */
+export function integerRange(datatype: Datatype): readonly [number, number] | undefined {
+  return integerRanges[datatype];
+}
