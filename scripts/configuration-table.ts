@@ -2,8 +2,8 @@
 interface Schema {
   type?: string;
   description?: string;
-  enum?: unknown[];
-  const?: unknown;
+  enum?: (string | number)[];
+  const?: string | number;
   anyOf?: Schema[];
   items?: Schema;
   properties?: Record<string, Schema>;

@@ -1,4 +1,4 @@
-import { Command, CommanderError, Option } from 'commander';
+import { Command, CommanderError } from 'commander';
 import { runContext } from '../github/context.ts';
 import { version } from '../version.ts';
 import { exitCodes } from './exit-codes.ts';
@@ -7,32 +7,8 @@ import { addServeCommands } from './serve-commands.ts';
 import { addStageCommands } from './stage-commands.ts';
 import { terminalLog } from './terminal-log.ts';
 import { actorFrom } from './actor.ts';
-import { openWorkspace, type Workspace } from '../pipeline/workspace.ts';
-
-/** Options every command that reads contender.yml shares. */
-export interface CommonOptions {
-  workspace: string;
-  config: string;
-  model?: string;
-  out: string;
-  candidate?: string;
-  champion?: string;
-  json?: boolean;
-  quiet?: boolean;
-  verbose?: boolean;
-}
-
-/** What a command gets from the process it runs in. */
-export interface CommandContext {
-  env: NodeJS.ProcessEnv;
-  signal: AbortSignal;
-  /** Exit code of the run, set by the command. */
-  finish(code: number): void;
-  print(text: string): void;
-  open(options: CommonOptions): Promise<Workspace>;
-  actor(): Promise<string>;
-  run: ReturnType<typeof runContext>;
-}
+import { openWorkspace } from '../pipeline/workspace.ts';
+import type { CommandContext } from './command-context.ts';
 
 /** The command line. `run` gives the exit code; usage errors are 2, as commander prints them. */
 export function buildProgram(
@@ -87,24 +63,6 @@ export function buildProgram(
       return code;
     },
   };
-}
-
-/** Add the shared options to a command that reads contender.yml. */
-export function withCommonOptions(command: Command): Command {
-  return command
-    .option('-c, --config <file>', 'the configuration', 'contender.yml')
-    .option('-m, --model <name>', 'which model of the configuration (may be left out when there is one)')
-    .option(
-      '-o, --out <folder>',
-      'where evidence, decision and report go, in a folder named after the model',
-      '.contender',
-    )
-    .option('-w, --workspace <folder>', 'the repository; nothing outside it is read or written', '.')
-    .option('--candidate <uri>', 'a path or URL in place of the configured candidate')
-    .option('--champion <uri>', 'a path, a URL or "registry" in place of the configured champion')
-    .option('--json', 'print the result as JSON on standard output')
-    .addOption(new Option('-q, --quiet', 'only warnings and the result').conflicts('verbose'))
-    .option('-v, --verbose', 'say more');
 }
 
 function overrideExit(command: Command): void {

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import type { RecordedDecision } from '../evidence/index.ts';
 import { openRegistry, registerChampion } from '../pipeline/promote.ts';
 import { exitCodes } from './exit-codes.ts';
-import { withCommonOptions, type CommandContext, type CommonOptions } from './program.ts';
+import { withCommonOptions, type CommandContext, type CommonOptions } from './command-context.ts';
 
 interface RegisterOptions extends CommonOptions {
   artifact: string;

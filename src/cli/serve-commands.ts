@@ -1,6 +1,6 @@
 import { InvalidArgumentError, type Command } from 'commander';
 import { resolve } from 'node:path';
-import type { CommandContext } from './program.ts';
+import type { CommandContext } from './command-context.ts';
 import { terminalLog } from './terminal-log.ts';
 
 interface ServeOptions {

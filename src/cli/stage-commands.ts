@@ -4,7 +4,7 @@ import { registryView, runGate, runPromote, type PromoteInput, type PromoteResul
 import { runEvaluate, runLoadTest, runValidate } from '../pipeline/stages.ts';
 import { renderConsole } from '../report/console.ts';
 import { exitCodeOfOutcome, exitCodeOfVerdict } from './exit-codes.ts';
-import { withCommonOptions, type CommandContext, type CommonOptions } from './program.ts';
+import { withCommonOptions, type CommandContext, type CommonOptions } from './command-context.ts';
 import type { Workspace } from '../pipeline/workspace.ts';
 
 interface PromoteOptions extends CommonOptions {
@@ -64,7 +64,7 @@ export function addStageCommands(program: Command, context: CommandContext): voi
   function print(options: CommonOptions, json: unknown, decision: Decision | null, evidence: Evidence[]): void {
     if (options.json === true) context.print(JSON.stringify(json, null, 2));
     else {
-      const colour = process.stdout.isTTY === true && context.env['NO_COLOR'] === undefined;
+      const colour = process.stdout.isTTY && context.env['NO_COLOR'] === undefined;
       context.print(renderConsole({ decision, evidence }, { colour, width: process.stdout.columns ?? 100 }));
     }
   }

@@ -33,7 +33,7 @@ export function parseConfig(text: string, shown: string): Config {
   const value = toPlain(document, shown);
   const ajv = new Ajv2020({ allErrors: true, verbose: true, strict: false });
   const valid = ajv.compile(Config);
-  if (valid(value)) return value as Config;
+  if (valid(value)) return value;
   const told = explain(valid.errors ?? []).map((problem) => tell(problem, document, lines, shown));
   const more = told.length > 8 ? `\n… and ${told.length - 8} more` : '';
   throw new ConfigError({

@@ -68,7 +68,7 @@ export async function resolveChampion(workspace: Workspace, view: RegistryView, 
       contestant: {
         kind: 'model',
         artifact: { ...(await localModel(path, artifact.uri)), uri: artifact.uri },
-        reading: {},
+        reading: readingOf(workspace.modelConfig.candidate),
       },
     };
   } catch (error) {
@@ -81,7 +81,7 @@ export async function resolveChampion(workspace: Workspace, view: RegistryView, 
 function readingOf(reference: ModelReference): ReadingOptions {
   if (typeof reference === 'string' || 'predictions' in reference) return {};
   const { uri: _uri, sha256: _sha256, ...reading } = reference;
-  return reading as ReadingOptions;
+  return reading;
 }
 
 async function resolveReference(

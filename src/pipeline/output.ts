@@ -36,7 +36,7 @@ export async function readEvidence(workspace: Workspace): Promise<Evidence[]> {
           remedy: 'Run the stage again to write it anew',
         });
       }
-      return value as Evidence;
+      return value;
     }),
   );
 }

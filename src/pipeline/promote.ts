@@ -1,4 +1,3 @@
-import { resolve } from 'node:path';
 import { decide } from '../decide/decide.ts';
 import { register } from '../decide/register.ts';
 import type { Approval, Artifact, Decision, Evidence, RegistryView, Source } from '../evidence/index.ts';

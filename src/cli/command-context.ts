@@ -1,0 +1,46 @@
+import { Option, type Command } from 'commander';
+import type { RunContext } from '../github/context.ts';
+import type { Workspace } from '../pipeline/workspace.ts';
+
+/** Options every command that reads contender.yml shares. */
+export interface CommonOptions {
+  workspace: string;
+  config: string;
+  model?: string;
+  out: string;
+  candidate?: string;
+  champion?: string;
+  json?: boolean;
+  quiet?: boolean;
+  verbose?: boolean;
+}
+
+/** What a command gets from the process it runs in. */
+export interface CommandContext {
+  env: NodeJS.ProcessEnv;
+  signal: AbortSignal;
+  /** Exit code of the run, set by the command. */
+  finish(code: number): void;
+  print(text: string): void;
+  open(options: CommonOptions): Promise<Workspace>;
+  actor(): Promise<string>;
+  run: RunContext;
+}
+
+/** Add the shared options to a command that reads contender.yml. */
+export function withCommonOptions(command: Command): Command {
+  return command
+    .option('-c, --config <file>', 'the configuration', 'contender.yml')
+    .option('-m, --model <name>', 'which model of the configuration (may be left out when there is one)')
+    .option(
+      '-o, --out <folder>',
+      'where evidence, decision and report go, in a folder named after the model',
+      '.contender',
+    )
+    .option('-w, --workspace <folder>', 'the repository; nothing outside it is read or written', '.')
+    .option('--candidate <uri>', 'a path or URL in place of the configured candidate')
+    .option('--champion <uri>', 'a path, a URL or "registry" in place of the configured champion')
+    .option('--json', 'print the result as JSON on standard output')
+    .addOption(new Option('-q, --quiet', 'only warnings and the result').conflicts('verbose'))
+    .option('-v, --verbose', 'say more');
+}
