@@ -1,6 +1,6 @@
 import type { Artifact, Check, Evidence, Version } from '../evidence/index.ts';
 import { headline } from './headline.ts';
-import { about, count, metricName, metricValue, rowsStillNeeded, shown, toldComparison } from './numbers.ts';
+import { count, metricName, metricValue, shown, shownDifference } from './numbers.ts';
 import { badness, isOpen, standing, worstFirst, type ReportInput, type Standing } from './standing.ts';
 
 export interface Cell {
@@ -98,14 +98,17 @@ export function slices(evidence: readonly Evidence[]): Section {
 /** The checks of one stage, with what was observed and what was required. */
 export function stage(evidence: Evidence): Section {
   return {
-    title: stageTitles[evidence.kind] ?? evidence.kind,
+    title: stageTitles.get(evidence.kind) ?? evidence.kind,
     columns: ['Check', 'Observed', 'Required', 'Verdict'],
     rows: worstFirst([evidence]).map(checkRow),
     collapsed: true,
   };
 }
 
-const stageTitles: Record<string, string> = { data: 'Data', load: 'Under load' };
+const stageTitles = new Map([
+  ['data', 'Data'],
+  ['load', 'Under load'],
+]);
 const comparisonColumns = ['Champion', 'Candidate', 'Difference', 'Bounds', 'Margin', 'State'];
 
 /** Evaluation checks that compare nothing: floors, sanity, slices that were too small. */
@@ -162,16 +165,14 @@ function lineage({ decision, evidence }: ReportInput): Section {
 }
 
 function comparisonCells(comparison: NonNullable<Check['comparison']>): Cell[] {
-  const { delta, lower, upper, margin, unit } = toldComparison(comparison);
-  const rows = comparison.state === 'inconclusive' ? rowsStillNeeded(comparison) : undefined;
-  const settle = rows === null ? ', more rows cannot settle it' : rows ? `, needs about ${about(rows)} more rows` : '';
+  const { delta, lower, upper, margin } = shownDifference(comparison);
   return [
     numberCell(metricValue(comparison.champion)),
     numberCell(metricValue(comparison.candidate)),
-    numberCell(`${delta}${unit}`),
+    numberCell(delta),
     numberCell(`${lower} to ${upper}`),
     numberCell(margin),
-    textCell(`${comparison.state}${comparison.worseWithinMargin === true ? ', worse within the margin' : ''}${settle}`),
+    textCell(`${comparison.state}${comparison.worseWithinMargin === true ? ', worse within the margin' : ''}`),
   ];
 }
 

@@ -3,11 +3,9 @@
  * Each output has its own way of making such text inert; nothing else in this folder writes user text.
  */
 
-// Control characters, line and paragraph separators, bidirectional overrides and zero-width characters: none of them shows,
-// all of them can make a line read as something it is not.
-// eslint-disable-next-line no-control-regex
-const invisible =
-  /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]+/gu;
+// Control and format characters (bidirectional overrides, zero-width ones) and line separators: none of them shows, all of
+// them can make a line read as something it is not.
+const invisible = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu;
 const loneSurrogate = /\p{Surrogate}/gu;
 const zeroWidthSpace = '\u200b';
 

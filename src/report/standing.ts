@@ -46,22 +46,20 @@ const verdicts: Record<Verdict, Standing> = {
 };
 
 /** What decided: the first reason of the decision, or the worst check where there is no decision. */
-export function deciding(input: ReportInput): { check: Check | undefined; message: string; others: number } {
-  const checks = worstFirst(input.evidence);
-  if (input.decision !== null) {
-    const [first, ...others] = input.decision.reasons;
-    const check = first?.check === undefined ? undefined : checks.find((each) => each.id === first.check);
-    return { check, message: first?.message ?? 'no reason was given', others: others.length };
+export function deciding({ decision, evidence }: ReportInput): { message: string; others: number } {
+  if (decision !== null) {
+    const [first, ...others] = decision.reasons;
+    return { message: first?.message ?? 'no reason was given', others: others.length };
   }
-  const blocking = checks.filter((check) => check.severity === 'block');
-  const bad = blocking.filter(isOpen);
-  if (bad[0] !== undefined) return { check: bad[0], message: bad[0].message, others: bad.length - 1 };
+  const blocking = worstFirst(evidence).filter((check) => check.severity === 'block');
+  const [worst, ...others] = blocking.filter(isOpen);
+  if (worst !== undefined) return { message: worst.message, others: others.length };
   const passed = blocking.filter((check) => check.verdict === 'pass').length;
-  const message =
-    passed === 0
-      ? 'no blocking check could be computed'
-      : `${passed === 1 ? 'the one blocking check' : `all ${passed} blocking checks`} passed`;
-  return { check: undefined, message, others: 0 };
+  if (passed === 0) return { message: 'no blocking check could be computed', others: 0 };
+  return {
+    message: passed === 1 ? 'the one blocking check passed' : `all ${passed} blocking checks passed`,
+    others: 0,
+  };
 }
 
 /** Every check, those that keep a candidate out first. */

@@ -41,7 +41,7 @@ for (const [name, render] of Object.entries(renderers)) {
 
     it('shows failures before what is inconclusive', () => {
       const text = render(rejected);
-      assert.ok(text.indexOf('Accuracy on source=hard') < text.indexOf('Recall may have'));
+      assert.ok(text.indexOf('Accuracy on source=hard') < text.indexOf('Recall is'));
     });
 
     it('shows what was observed under load and what was required', () => {
@@ -71,8 +71,7 @@ describe('the console report', () => {
   it('differs in nothing but colour when coloured', () => {
     const coloured = renderConsole(rejected, { width: 100, colour: true });
     assert.notEqual(coloured, renderConsole(rejected, { width: 100, colour: false }));
-    // eslint-disable-next-line no-control-regex
-    const bare = coloured.replace(/\u001b\[[0-9;]*m/gu, '').replace(/ +$/gmu, '');
+    const bare = coloured.replace(/\p{Cc}\[[0-9;]*m/gu, '').replace(/ +$/gmu, '');
     assert.equal(bare, renderConsole(rejected, { width: 100, colour: false }));
   });
 
@@ -133,7 +132,7 @@ describe('the JUnit report', () => {
     assert.match(xml, /tests="5" failures="1" errors="1" skipped="1" time="2"/u);
     assert.equal(xml.match(/<failure /gu)?.length, 1);
     assert.equal(xml.match(/<error /gu)?.length, 1);
-    assert.match(xml, /<system-out>warn: Accuracy on source=hard_ham fell\.<\/system-out>/u);
+    assert.match(xml, /<system-out>warn: Accuracy on source=hard_ham is 0\.7041.*<\/system-out>/u);
   });
 });
 
@@ -151,7 +150,7 @@ describe('annotations', () => {
     assert.deepEqual(found[0], {
       level: 'error',
       title: 'Accuracy on source=hard_ham',
-      message: 'Accuracy on source=hard_ham fell.',
+      message: failedSlice.message,
       file: 'contender.yml',
       line: 12,
       column: 3,

