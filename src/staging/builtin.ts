@@ -1,0 +1,114 @@
+import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { milliseconds } from '../config/units.ts';
+import { defaults } from '../config/defaults.ts';
+import { entryPath } from '../entries.ts';
+import { StagingError } from '../errors.ts';
+import { inferPath } from '../protocol/index.ts';
+import { askMetadata, shownLogs } from './health.ts';
+import { cpuMeter, processUsage } from './process-usage.ts';
+import { tailOf } from './tail.ts';
+import type { StagingTarget } from './target.ts';
+
+/** Serve a model file with Contender's own server, in a process of its own. Port 0 takes a free one. */
+export async function startBuiltin(input: {
+  modelPath: string;
+  modelName: string;
+  port: number;
+  signal?: AbortSignal | undefined;
+}): Promise<StagingTarget> {
+  const child = spawn(
+    process.execPath,
+    [
+      entryPath('serve-process'),
+      ...['--model', input.modelPath, '--name', input.modelName, '--host', '127.0.0.1', '--port', String(input.port)],
+      // The child ends when its standard input does, so it cannot outlive us, even when we are killed.
+      '--until-stdin-ends',
+    ],
+    { stdio: ['pipe', 'pipe', 'pipe'], env: minimalEnvironment() },
+  );
+  const logs = tailOf(child.stderr);
+  const ended = new Promise<string>((resolve) => {
+    child.once('error', (error) => resolve(error.message));
+    child.once('close', (code, signal) => resolve(signal === null ? `exit code ${code}` : `signal ${signal}`));
+  });
+  child.stdin.on('error', () => {}); // the child may be gone: its end is told by `ended`
+  let exit: string | undefined;
+  void ended.then((how) => (exit = how));
+  const stop = async () => {
+    await end(child, ended);
+  };
+  try {
+    const url = await readyUrl(child, ended, logs, input.signal);
+    const meter = cpuMeter();
+    return {
+      kind: 'builtin',
+      url,
+      inferPath: inferPath(input.modelName),
+      metadata: await askMetadata(url, input.modelName, input.signal),
+      async observe() {
+        if (exit !== undefined) return { memoryBytes: null, cpuPercent: null, alive: false, exit };
+        const usage = child.pid === undefined ? null : await processUsage(child.pid);
+        return {
+          memoryBytes: usage?.memoryBytes ?? null,
+          cpuPercent: usage === null ? null : meter(usage.cpuSeconds),
+          alive: true,
+        };
+      },
+      logs: () => Promise.resolve(logs()),
+      stop,
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** The first line of the child: where it serves, or why it does not. */
+async function readyUrl(
+  child: ChildProcessWithoutNullStreams,
+  ended: Promise<string>,
+  logs: () => string,
+  signal: AbortSignal | undefined,
+): Promise<string> {
+  const limit = AbortSignal.timeout(milliseconds(defaults.startTimeout));
+  const stopped = signal === undefined ? limit : AbortSignal.any([limit, signal]);
+  const aborted = new Promise<null>((resolve) =>
+    stopped.addEventListener('abort', () => resolve(null), { once: true }),
+  );
+  const lines = createInterface({ input: child.stdout });
+  const line = new Promise<string>((resolve) => lines.once('line', resolve));
+  const first = stopped.aborted ? null : await Promise.race([line, ended.then((how) => ({ ended: how })), aborted]);
+  signal?.throwIfAborted();
+  if (first === null) {
+    throw new StagingError({
+      found: `The model server was not ready after ${defaults.startTimeout}${shownLogs(logs())}`,
+      remedy: 'Try the same model with contender serve',
+    });
+  }
+  if (typeof first !== 'string') {
+    throw new StagingError({
+      found: `The model server ended before it was ready: ${first.ended}${shownLogs(logs())}`,
+      remedy: 'Try the same model with contender serve',
+    });
+  }
+  const answer = JSON.parse(first) as { ready: true; url: string } | { ready: false; error: string };
+  if (!answer.ready) throw new StagingError({ found: `The model server did not start: ${answer.error}` });
+  return answer.url;
+}
+
+/** Ask the child to end (closing its standard input), and kill it when it does not. */
+async function end(child: ChildProcessWithoutNullStreams, ended: Promise<string>): Promise<void> {
+  child.stdin.end();
+  const timer = setTimeout(() => child.kill('SIGKILL'), 2_000);
+  await ended;
+  clearTimeout(timer);
+}
+
+/** What a program needs to run, and nothing that could be a secret. */
+function minimalEnvironment(): NodeJS.ProcessEnv {
+  const names = ['PATH', 'TMPDIR', 'TEMP', 'TMP', 'SYSTEMROOT', 'LD_LIBRARY_PATH', 'LANG', 'TZ'];
+  return Object.fromEntries(
+    names.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])),
+  );
+}

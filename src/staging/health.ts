@@ -1,0 +1,126 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { StagingError } from '../errors.ts';
+import { modelPath, readModelMetadata, type ModelMetadata } from '../protocol/index.ts';
+
+const requestTimeoutMs = 5_000;
+const metadataLimit = 1024 * 1024;
+
+/** Something that is being waited for. */
+export interface Awaited {
+  /** For messages: what is started, without credentials. */
+  what: string;
+  /** Full URL of the health endpoint. */
+  url: string;
+  timeoutMs: number;
+  signal: AbortSignal | undefined;
+  /** Why it can no longer become healthy, or null while it may. */
+  ended: () => Promise<string | null>;
+  /** The last lines it wrote, for the message. */
+  logs: () => Promise<string>;
+}
+
+/**
+ * Ask until the health endpoint answers 200.
+ * @throws StagingError when the target ends or the time is over first, with the last answer and its log.
+ */
+export async function untilHealthy(awaited: Awaited): Promise<void> {
+  const deadline = Date.now() + awaited.timeoutMs;
+  let last = 'no answer';
+  for (let pause = 25; ; pause = Math.min(pause * 1.5, 500)) {
+    awaited.signal?.throwIfAborted();
+    last = await askHealth(awaited.url, Math.max(1, Math.min(requestTimeoutMs, deadline - Date.now())), awaited.signal);
+    if (last === '200') return;
+    awaited.signal?.throwIfAborted();
+    const ended = await awaited.ended();
+    if (ended !== null) {
+      throw new StagingError({
+        found: `${awaited.what} ended before it was healthy: ${ended}${shownLogs(await awaited.logs())}`,
+        expected: `status 200 from ${awaited.url}`,
+        remedy: ended.startsWith('out of memory')
+          ? 'Raise staging.memory or serve a smaller model'
+          : 'Read its log, and try the same start by hand',
+      });
+    }
+    if (Date.now() + pause > deadline) {
+      throw new StagingError({
+        found: `${awaited.what} was not healthy after ${awaited.timeoutMs / 1000} s (last answer: ${last})${shownLogs(await awaited.logs())}`,
+        expected: `status 200 from ${awaited.url}`,
+        remedy: 'Check staging.health and staging.port, or raise staging.start_timeout',
+      });
+    }
+    await sleep(pause, undefined, awaited.signal === undefined ? {} : { signal: awaited.signal });
+  }
+}
+
+/** Status code of one health request as text, or why there is none. Redirects are answers, not followed. */
+export async function askHealth(url: string, timeoutMs: number, signal?: AbortSignal): Promise<string> {
+  try {
+    const limit = AbortSignal.timeout(timeoutMs);
+    const response = await fetch(url, {
+      redirect: 'manual',
+      signal: signal === undefined ? limit : AbortSignal.any([limit, signal]),
+    });
+    await response.body?.cancel();
+    return String(response.status);
+  } catch (error) {
+    return reason(error);
+  }
+}
+
+/**
+ * Ask a healthy server for the metadata of the model that is to be tested.
+ * @throws StagingError when it does not serve that model or does not speak the protocol.
+ */
+export async function askMetadata(base: string, model: string, signal?: AbortSignal): Promise<ModelMetadata> {
+  const url = base + modelPath(model);
+  const limit = AbortSignal.timeout(requestTimeoutMs);
+  let response: Response;
+  let body: string;
+  try {
+    response = await fetch(url, {
+      redirect: 'manual',
+      signal: signal === undefined ? limit : AbortSignal.any([limit, signal]),
+    });
+    body = await limitedText(response);
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw new StagingError({ found: `No metadata from ${url}: ${reason(error)}`, expected: 'an answer', cause: error });
+  }
+  if (response.status !== 200) {
+    throw new StagingError({
+      found: `${url} answered ${response.status}`,
+      expected: `the metadata of model ${JSON.stringify(model)} (Open Inference Protocol v2)`,
+      remedy: `Serve the model under that name; the image of Contender takes it from CONTENDER_MODEL_NAME`,
+    });
+  }
+  return readModelMetadata(body);
+}
+
+/** The log of something that failed, cut to its last lines, ready to follow a sentence. */
+export function shownLogs(logs: string): string {
+  const lines = logs
+    .trimEnd()
+    .split('\n')
+    .slice(-10)
+    .map((line) => line.slice(0, 300));
+  return lines.join('').trim() === '' ? '' : `. Its last lines: ${lines.join(' | ')}`;
+}
+
+async function limitedText(response: Response): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of response.body ?? []) {
+    size += chunk.length;
+    if (size > metadataLimit) throw new Error(`more than ${metadataLimit} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString();
+}
+
+/** fetch hides the reason (connection refused, certificate expired) in its cause. */
+function reason(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  if (error.name === 'TimeoutError') return 'no answer in time';
+  const cause = error.cause instanceof Error ? error.cause : error;
+  return 'code' in cause && typeof cause.code === 'string' ? `${cause.message} (${cause.code})` : cause.message;
+}

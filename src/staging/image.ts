@@ -1,0 +1,237 @@
+import type Docker from 'dockerode';
+import { dirname, relative } from 'node:path';
+import { posix } from 'node:path';
+import { bytes, milliseconds } from '../config/units.ts';
+import { defaults } from '../config/defaults.ts';
+import type { Staging } from '../config/schema.ts';
+import { StagingError } from '../errors.ts';
+import type { Artifact } from '../evidence/index.ts';
+import type { Log } from '../log.ts';
+import type { LocalArtifact } from '../model/artifact.ts';
+import { inferPath, readyPath } from '../protocol/index.ts';
+import { connectEngine, owner, ownerLabel, removeContainer, removeLeftovers, statusOf } from './engine.ts';
+import { askMetadata, untilHealthy } from './health.ts';
+import { cpuMeter } from './process-usage.ts';
+import type { Observation, StagingTarget } from './target.ts';
+
+export type ImageStaging = Extract<Staging, { image: string }>;
+
+/** An image with this label (set by our Dockerfile) runs on a read-only root; others may write where they like. */
+const readOnlyLabel = 'dev.contender.read-only-root';
+const processLimit = 512;
+
+/**
+ * Run an image as a staging container: limited, without capabilities, reachable from this machine only, watched, and
+ * removed whatever happens.
+ * @throws StagingError when the image is missing, ends, runs out of memory or does not become healthy in time.
+ */
+export async function startImage(input: {
+  staging: ImageStaging;
+  candidate: LocalArtifact;
+  modelName: string;
+  log: Log;
+  signal?: AbortSignal | undefined;
+}): Promise<StagingTarget> {
+  const { staging, log, signal } = input;
+  const engine = await connectEngine();
+  await removeLeftovers(engine, log);
+  const image = await findImage(engine, staging.image, log, signal);
+  signal?.throwIfAborted();
+  const container = await createContainer(engine, image, input);
+  let removed: Promise<void> | undefined;
+  const stop = () => (removed ??= removeContainer(container));
+  try {
+    const port = await start(container, staging);
+    const url = `http://127.0.0.1:${port}`;
+    const logs = () => tail(container);
+    await untilHealthy({
+      what: `The container of ${staging.image}`,
+      url: new URL(staging.health ?? readyPath, url).href,
+      timeoutMs: milliseconds(staging.start_timeout ?? defaults.startTimeout),
+      signal,
+      ended: async () => exitOf(await container.inspect(), staging),
+      logs,
+    });
+    return {
+      kind: 'image',
+      url,
+      inferPath: inferPath(input.modelName),
+      metadata: await askMetadata(url, input.modelName, signal),
+      artifact: imageArtifact(staging.image, image),
+      observe: observer(container, staging),
+      logs,
+      stop,
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function findImage(
+  engine: Docker,
+  name: string,
+  log: Log,
+  signal: AbortSignal | undefined,
+): Promise<Docker.ImageInspectInfo> {
+  try {
+    return await engine.getImage(name).inspect();
+  } catch (error) {
+    if (statusOf(error) !== 404) throw engineFault(`Image ${name} cannot be read`, error);
+  }
+  log.info(`Image ${name} is not on this machine: pulling it`);
+  try {
+    const pulling: NodeJS.ReadableStream = await engine.pull(name, { abortSignal: signal });
+    await new Promise<void>((resolve, reject) => {
+      engine.modem.followProgress(pulling, (error) => (error === null ? resolve() : reject(error)));
+    });
+    return await engine.getImage(name).inspect();
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw new StagingError({
+      found: `Image ${name} is not on this machine and cannot be pulled: ${messageOf(error)}`,
+      remedy: 'Check staging.image, build the image in an earlier step, or log in to its registry',
+      cause: error,
+    });
+  }
+}
+
+async function createContainer(
+  engine: Docker,
+  image: Docker.ImageInspectInfo,
+  input: { staging: ImageStaging; candidate: LocalArtifact; modelName: string },
+): Promise<Docker.Container> {
+  const { staging, candidate, modelName } = input;
+  const exposed = `${containerPort(staging)}/tcp`;
+  const environment = { CONTENDER_MODEL_NAME: modelName, ...staging.env };
+  const memory = staging.memory === undefined ? undefined : bytes(staging.memory);
+  const labels = image.Config.Labels as Record<string, string> | null;
+  try {
+    return await engine.createContainer({
+      Image: image.Id,
+      ...(staging.command !== undefined && { Cmd: staging.command }),
+      Env: Object.entries(environment).map(([name, value]) => `${name}=${value}`),
+      Labels: { [ownerLabel]: await owner() },
+      ExposedPorts: { [exposed]: {} },
+      HostConfig: {
+        // Swap counts too: a limit that may be swapped past is none.
+        ...(memory !== undefined && { Memory: memory, MemorySwap: memory }),
+        ...(staging.cpus !== undefined && { NanoCpus: Math.round(staging.cpus * 1e9) }),
+        PidsLimit: processLimit,
+        CapDrop: ['ALL'],
+        SecurityOpt: ['no-new-privileges'],
+        ReadonlyRootfs: labels?.[readOnlyLabel] === 'true',
+        Tmpfs: { '/tmp': 'rw,nosuid,nodev,size=64m' },
+        PortBindings: { [exposed]: [{ HostIp: '127.0.0.1', HostPort: '' }] },
+        Mounts: staging.mount_model === undefined ? [] : modelMounts(candidate, staging.mount_model),
+        LogConfig: { Type: 'json-file', Config: { 'max-size': '10m', 'max-file': '1' } },
+      },
+    });
+  } catch (error) {
+    throw engineFault(`The container of ${staging.image} cannot be created`, error);
+  }
+}
+
+/** The model and the external data beside it, each mounted read-only at its place beside `target`. */
+function modelMounts(candidate: LocalArtifact, target: string): Docker.MountSettings[] {
+  if (!posix.isAbsolute(target)) {
+    throw new StagingError({
+      found: `staging.mount_model is ${target}`,
+      expected: 'an absolute path in the container',
+    });
+  }
+  const folder = dirname(candidate.path);
+  const sources = new Set([candidate.path, ...candidate.files.map(({ path }) => posix.resolve(folder, path))]);
+  return [...sources].map((source) => ({
+    Type: 'bind',
+    Source: source,
+    Target: source === candidate.path ? target : posix.join(posix.dirname(target), relative(folder, source)),
+    ReadOnly: true,
+  }));
+}
+
+/** Start the container and tell the port of this machine that leads to it. */
+async function start(container: Docker.Container, staging: ImageStaging): Promise<string> {
+  try {
+    await container.start();
+  } catch (error) {
+    throw engineFault(`The container of ${staging.image} does not start`, error);
+  }
+  const info = await container.inspect();
+  const port = info.NetworkSettings.Ports[`${containerPort(staging)}/tcp`]?.[0]?.HostPort;
+  if (port !== undefined) return port;
+  throw new StagingError({
+    found: `The container of ${staging.image} ended at once: ${exitOf(info, staging) ?? 'no port was published'}${await tail(container).then((text) => (text === '' ? '' : `. Its last lines: ${text.trimEnd().split('\n').slice(-5).join(' | ')}`))}`,
+    remedy: 'Run the image by hand to see why',
+  });
+}
+
+function observer(container: Docker.Container, staging: ImageStaging): () => Promise<Observation> {
+  const meter = cpuMeter();
+  return async () => {
+    const info = await container.inspect().catch((error: unknown) => {
+      if (statusOf(error) === 404) return null;
+      throw error;
+    });
+    const exit = info === null ? 'removed' : exitOf(info, staging);
+    if (exit !== null) return { memoryBytes: null, cpuPercent: null, alive: false, exit };
+    // one-shot: without it the engine waits a second or two for a second sample.
+    const stats = await container.stats({ stream: false, 'one-shot': true });
+    const used = stats.memory_stats.usage as number | undefined;
+    return {
+      memoryBytes: used === undefined ? null : used - fileCache(stats.memory_stats.stats),
+      cpuPercent: meter(stats.cpu_stats.cpu_usage.total_usage / 1e9),
+      alive: true,
+    };
+  };
+}
+
+/** Page cache that the kernel would give back, which `docker stats` leaves out too (cgroup v2, else v1). */
+function fileCache(stats: object | undefined): number {
+  const counts = (stats ?? {}) as { inactive_file?: number; total_inactive_file?: number };
+  return counts.total_inactive_file ?? counts.inactive_file ?? 0;
+}
+
+/** Why a container ended, or null while it runs. */
+function exitOf(info: Docker.ContainerInspectInfo, staging: ImageStaging): string | null {
+  const { State: state } = info;
+  if (state.OOMKilled) return `out of memory (limit ${staging.memory ?? 'of the machine'})`;
+  if (state.Running) return null;
+  return state.Error === '' ? `exit code ${state.ExitCode}` : `exit code ${state.ExitCode} (${state.Error})`;
+}
+
+/** The last lines of both outputs of the container. */
+async function tail(container: Docker.Container): Promise<string> {
+  const frames = await container.logs({ stdout: true, stderr: true, tail: 50 }).catch(() => Buffer.alloc(0));
+  let text = '';
+  // Each frame: stream, three zero bytes, length, bytes (Docker Engine API, "Attach to a container").
+  for (let offset = 0; offset + 8 <= frames.length;) {
+    const length = frames.readUInt32BE(offset + 4);
+    text += frames.toString('utf8', offset + 8, offset + 8 + length);
+    offset += 8 + length;
+  }
+  return text;
+}
+
+function imageArtifact(name: string, image: Docker.ImageInspectInfo): Artifact {
+  return { role: 'image', uri: `docker:${name}`, sha256: image.Id.replace(/^sha256:/u, ''), size: image.Size };
+}
+
+function containerPort(staging: ImageStaging): number {
+  return staging.port ?? 8080;
+}
+
+function engineFault(what: string, error: unknown): StagingError {
+  return new StagingError({
+    found: `${what}: ${messageOf(error)}`,
+    remedy: 'Check the staging settings against the image',
+    cause: error,
+  });
+}
+
+/** The engine's own sentence, without the status line dockerode puts before it. */
+function messageOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const json = 'json' in error ? (error.json as { message?: unknown } | null) : null;
+  return typeof json?.message === 'string' ? json.message : error.message;
+}
