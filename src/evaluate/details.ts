@@ -1,0 +1,168 @@
+import { compareMetric } from './compare.ts';
+import { cannotCompute, type Compared, type Gate } from './gate.ts';
+import type { Labels } from './labels.ts';
+import { assignBins, binEdges, calibrationBins } from './metrics/calibration.ts';
+import { confusionOf } from './metrics/confusion.ts';
+import { metricValue, type Metric } from './metrics/metric.ts';
+import { curvePoints, rankScores } from './metrics/ranked.ts';
+import { scoresOf, type Outputs, type Sample } from './sample.ts';
+import { mcnemar } from './statistics/mcnemar.ts';
+
+/** Above this many rows a metric that only a bootstrap over rows can bound is reported without bounds, unless it is gated. */
+const boundedRows = 20_000;
+const curveLimit = 100;
+
+interface DetailsInput extends Gate {
+  champion: Outputs | null;
+  labels: Labels;
+  compared: readonly Compared[];
+}
+
+/** What a report draws: plain JSON, finite numbers or null, no rows of data. */
+export function detailsOf(input: DetailsInput): Record<string, unknown> {
+  const { sample, champion, candidate, labels, compared } = input;
+  const sides = { ...(champion === null ? {} : { champion }), candidate };
+  return {
+    ...(labels.classes === null ? {} : { classes: classCounts(sample, labels.classes) }),
+    metrics: input.plan.reported.flatMap((metric) => metricRow(input, metric) ?? []),
+    slices: compared.flatMap(({ check, slice, comparison }) =>
+      slice === null
+        ? []
+        : [
+            {
+              metric: check.id.slice('evaluation/'.length).split('@')[0],
+              slice: slice.name,
+              n: slice.rows.length,
+              verdict: check.verdict,
+              champion: finite(comparison?.champion),
+              candidate: finite(comparison?.candidate),
+              delta: finite(comparison?.interval.delta),
+              lower: check.comparison?.lower ?? null,
+              upper: check.comparison?.upper ?? null,
+              margin: check.comparison?.margin ?? null,
+              state: check.comparison?.state ?? null,
+            },
+          ],
+    ),
+    ...(sample.classes > 0 ? agreement(sample, champion, candidate) : {}),
+    ...(sample.classes > 0 ? { confusion: eachSide(sides, (outputs) => confusionRows(sample, outputs)) } : {}),
+    ...(sample.classes === 2 ? binaryDrawings(sample, sides) : {}),
+    ...(sample.classes === 0 ? { residuals: residualHistograms(sample, sides) } : {}),
+  };
+}
+
+function metricRow(
+  { plan, sample, champion, candidate, compared }: DetailsInput,
+  metric: Metric,
+): Record<string, unknown> | null {
+  if (cannotCompute(metric, sample, { candidate }) !== null) return null;
+  const common = { metric: metric.name, title: metric.title, better: metric.better, scale: metric.scale };
+  if (champion === null || cannotCompute(metric, sample, { candidate, champion }) !== null) {
+    return { ...common, candidate: finite(metricValue(metric, sample, candidate)) };
+  }
+  const done = compared.find((each) => each.slice === null && each.comparison?.metric.name === metric.name)?.comparison;
+  const bounded = metric.kind !== 'statistic' || sample.rows <= boundedRows;
+  const row =
+    done ??
+    compareMetric(metric, sample, champion, candidate, { seed: plan.seed, ...(bounded ? {} : { resamples: 0 }) });
+  const told = done !== undefined || bounded;
+  return {
+    ...common,
+    champion: finite(row.champion),
+    candidate: finite(row.candidate),
+    delta: finite(row.interval.delta),
+    lower: told ? finite(row.interval.lower(plan.alpha)) : null,
+    upper: told ? finite(row.interval.upper(plan.alpha)) : null,
+    standardError: told ? finite(row.interval.standardError) : null,
+    method: row.interval.method,
+    ...(row.interval.seed === undefined ? {} : { seed: row.interval.seed }),
+    n: row.rows,
+    counted: row.counted,
+    ...(row.lowEvidence.length === 0 ? {} : { lowEvidence: row.lowEvidence }),
+  };
+}
+
+function classCounts(sample: Sample, classes: readonly string[]): { name: string; rows: number }[] {
+  const counts = classes.map((name) => ({ name, rows: 0 }));
+  for (const label of sample.truth) (counts[label] as { rows: number }).rows += 1;
+  return counts;
+}
+
+/** On which rows the models agree: McNemar's table and test, and the share of rows decided differently. */
+function agreement(sample: Sample, champion: Outputs | null, candidate: Outputs): Record<string, unknown> {
+  if (champion?.decisions == null || candidate.decisions === null) return {};
+  const table = { bothRight: 0, onlyChampionRight: 0, onlyCandidateRight: 0, bothWrong: 0 };
+  let changed = 0;
+  for (let row = 0; row < sample.rows; row += 1) {
+    const before = champion.decisions[row] === sample.truth[row];
+    const after = candidate.decisions[row] === sample.truth[row];
+    if (before && after) table.bothRight += 1;
+    else if (before) table.onlyChampionRight += 1;
+    else if (after) table.onlyCandidateRight += 1;
+    else table.bothWrong += 1;
+    if (champion.decisions[row] !== candidate.decisions[row]) changed += 1;
+  }
+  return {
+    mcnemar: { ...table, ...mcnemar(table.onlyCandidateRight, table.onlyChampionRight) },
+    churn: { rows: changed, share: changed / sample.rows },
+  };
+}
+
+function confusionRows(sample: Sample, outputs: Outputs): number[][] | null {
+  if (outputs.decisions === null) return null;
+  const { classes, cells } = confusionOf(sample, outputs, null);
+  return Array.from({ length: classes }, (_, label) => [...cells.subarray(label * classes, (label + 1) * classes)]);
+}
+
+function binaryDrawings(sample: Sample, sides: Record<string, Outputs>): Record<string, unknown> {
+  const scored = Object.fromEntries(Object.entries(sides).filter(([, outputs]) => outputs.scores !== null));
+  const probable = Object.fromEntries(Object.entries(scored).filter(([, outputs]) => outputs.probabilities));
+  return {
+    curves: eachSide(scored, (outputs) => {
+      const scores = scoresOf(outputs);
+      const ranked = rankScores(scores, (row) => sample.truth[row] === 1);
+      return curvePoints(ranked, scores, sample.weights, curveLimit);
+    }),
+    calibration: eachSide(probable, (outputs) => {
+      const scores = scoresOf(outputs);
+      const edges = binEdges(scores, 'width');
+      return calibrationBins(scores, sample.truth, sample.weights, assignBins(scores, edges), edges);
+    }),
+    scoreHistogram: eachSide(probable, (outputs) => {
+      const histogram = { negative: new Array<number>(20).fill(0), positive: new Array<number>(20).fill(0) };
+      for (let row = 0; row < sample.rows; row += 1) {
+        const bin = Math.min(19, Math.max(0, Math.floor((scoresOf(outputs)[row] as number) * 20)));
+        histogram[sample.truth[row] === 1 ? 'positive' : 'negative'][bin]! += 1;
+      }
+      return histogram;
+    }),
+  };
+}
+
+/** Residuals (prediction - target) in twenty bins shared by both models, the outer ones open. */
+function residualHistograms(sample: Sample, sides: Record<string, Outputs>): Record<string, unknown> {
+  const residuals = eachSide(sides, (outputs) =>
+    scoresOf(outputs).map((value, row) => value - (sample.truth[row] as number)),
+  );
+  const sorted = Float64Array.from(Object.values(residuals).flatMap((each) => [...each])).sort();
+  const low = sorted[Math.floor(sorted.length * 0.01)] as number;
+  const high = sorted[Math.floor(sorted.length * 0.99)] as number;
+  const width = (high - low) / 20 || 1;
+  return {
+    from: low,
+    to: high,
+    ...eachSide(residuals, (values) => {
+      const counts = new Array<number>(20).fill(0);
+      for (const value of values) counts[Math.min(19, Math.max(0, Math.floor((value - low) / width)))]! += 1;
+      return counts;
+    }),
+  };
+}
+
+function eachSide<From, To>(sides: Record<string, From>, draw: (side: From) => To): Record<string, To> {
+  return Object.fromEntries(Object.entries(sides).map(([name, side]) => [name, draw(side)]));
+}
+
+function finite(value: number | undefined): number | null {
+  return value !== undefined && Number.isFinite(value) ? value : null;
+}

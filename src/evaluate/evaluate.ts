@@ -1,0 +1,284 @@
+import type { Columns, Policy, Slice, Task } from '../config/schema.ts';
+import { datasetSubject, readColumns, type ColumnVector, type Dataset } from '../data/dataset.ts';
+import { DataError } from '../errors.ts';
+import { buildEvidence } from '../evidence/build.ts';
+import type { Check } from '../evidence/check.ts';
+import type { Artifact, Evidence } from '../evidence/evidence.ts';
+import type { Log } from '../log.ts';
+import type { PredictionResult } from '../model/predictions.ts';
+import { version } from '../version.ts';
+import { detailsOf } from './details.ts';
+import { firstModelChecks } from './first-model.ts';
+import { comparisonChecks, floorChecks, type Compared } from './gate.ts';
+import { classText, columnTexts, readLabels, readNumbers, type Labels } from './labels.ts';
+import { outputsOf } from './outputs.ts';
+import { planOf, type Plan } from './plan.ts';
+import type { Outputs, Sample } from './sample.ts';
+import { columnSlices, predicateRows, sliceColumns, type SliceRows } from './slices.ts';
+
+export interface EvaluateInput {
+  model: string;
+  task: Task;
+  columns: Columns;
+  policy: Policy;
+  policyDigest: string;
+  dataset: Dataset;
+  candidate: Contestant;
+  /** Null: there is no champion yet. `result.ok` false: there is one, and it cannot be evaluated. */
+  champion: Contestant | null;
+  /** Decisions already made on this evaluation set. */
+  reuse: number;
+  log: Log;
+  signal?: AbortSignal;
+}
+
+interface Contestant {
+  artifact: Artifact;
+  result: PredictionResult;
+}
+
+/**
+ * Judge the candidate's predictions against the champion's and the policy: evidence of kind `evaluation`.
+ *
+ * @throws ConfigError for a policy that cannot be applied, DataError for labels or columns that cannot be used
+ */
+export async function evaluate(input: EvaluateInput): Promise<Evidence> {
+  const startedAt = new Date();
+  const { task, columns, dataset, policy } = input;
+  const plan = planOf(policy, task);
+  const { checks, details } = await judge(input, plan);
+  input.signal?.throwIfAborted();
+  return buildEvidence({
+    kind: 'evaluation',
+    model: input.model,
+    subjects: {
+      candidate: input.candidate.artifact,
+      ...(input.champion === null ? {} : { champion: input.champion.artifact }),
+      datasets: { evaluation: datasetSubject(dataset) },
+    },
+    policyDigest: input.policyDigest,
+    toolVersion: version,
+    startedAt,
+    finishedAt: new Date(),
+    checks,
+    details: {
+      task,
+      label: columns.label,
+      rows: dataset.rows,
+      alpha: plan.alpha,
+      seed: plan.seed,
+      reuse: input.reuse,
+      ...details,
+    },
+  });
+}
+
+async function judge(input: EvaluateInput, plan: Plan): Promise<{ checks: Check[]; details: Record<string, unknown> }> {
+  const { task, columns, dataset, candidate, champion } = input;
+  if (dataset.rows === 0) {
+    throw new DataError({ found: 'the evaluation set has no rows', expected: 'labelled rows', where: dataset.uri });
+  }
+  if (!candidate.result.ok) {
+    return { checks: [candidateFault(candidate.result.fault.message)], details: {} };
+  }
+  const vectors = await readNeeded(input, plan);
+  const labels = readLabels(
+    vectors.get(columns.label) as ColumnVector,
+    task,
+    columns,
+    knownClasses(input),
+    dataset.uri,
+  );
+  const outputs = outputsOf(candidate.result.predictions, task, labels.classes, dataset.rows);
+  if (!outputs.ok) return { checks: [candidateFault(outputs.message)], details: {} };
+
+  const sample = sampleOf(input, vectors, labels);
+  const checks: Check[] = [...labelChecks(sample, labels), ...reuseChecks(input.reuse)];
+  const gate = { plan, sample, candidate: outputs.outputs };
+  const floors = floorChecks(gate);
+
+  if (champion !== null && champion.artifact.sha256 === candidate.artifact.sha256) {
+    return {
+      checks: [...checks, ...sameModel(candidate.artifact)],
+      details: detailsOf({ ...gate, champion: null, labels, compared: [] }),
+    };
+  }
+  if (champion === null) {
+    return {
+      checks: [...checks, ...floors, ...firstModelChecks(gate, input.policy.allow_first === true)],
+      details: detailsOf({ ...gate, champion: null, labels, compared: [] }),
+    };
+  }
+  const rival: { ok: true; outputs: Outputs } | { ok: false; message: string } = champion.result.ok
+    ? outputsOf(champion.result.predictions, task, labels.classes, dataset.rows)
+    : { ok: false, message: champion.result.fault.message };
+  if (!rival.ok) {
+    return {
+      checks: [...checks, ...floors, unusableChampion(rival.message)],
+      details: detailsOf({ ...gate, champion: null, labels, compared: [] }),
+    };
+  }
+  const families = await sliceFamilies(input, plan, vectors);
+  const compared: Compared[] = [];
+  for (const each of comparisonChecks({ ...gate, champion: rival.outputs }, families)) {
+    input.signal?.throwIfAborted();
+    compared.push(each);
+  }
+  return {
+    checks: [...checks, ...compared.map((each) => each.check), ...floors],
+    details: detailsOf({ ...gate, champion: rival.outputs, labels, compared }),
+  };
+}
+
+async function readNeeded({ columns, dataset }: EvaluateInput, plan: Plan): Promise<Map<string, ColumnVector>> {
+  const slices = plan.guardrails.flatMap((guardrail) => guardrail.comparison?.slices?.definitions ?? []);
+  const names = [columns.label, columns.weight, columns.cluster, ...sliceColumns(slices)];
+  return readColumns(dataset, [...new Set(names.filter((name) => name !== undefined && name !== null))]);
+}
+
+function sampleOf(
+  { columns, dataset }: EvaluateInput,
+  vectors: ReadonlyMap<string, ColumnVector>,
+  labels: Labels,
+): Sample {
+  const weightColumn = columns.weight ?? null;
+  const clusterColumn = columns.cluster ?? null;
+  return {
+    rows: labels.truth.length,
+    classes: labels.classes?.length ?? 0,
+    truth: labels.truth,
+    weights: weightColumn === null ? null : readWeights(vectors.get(weightColumn) as ColumnVector, dataset.uri),
+    clusters: clusterColumn === null ? null : readClusters(vectors.get(clusterColumn) as ColumnVector, dataset.uri),
+  };
+}
+
+function readWeights(vector: ColumnVector, where: string): Float64Array {
+  const weights = readNumbers(vector, where);
+  const negative = weights.findIndex((weight) => weight < 0);
+  if (negative >= 0) {
+    throw new DataError({
+      found: `row ${negative + 1} has the weight ${weights[negative]} in column "${vector.name}"`,
+      expected: 'weights of at least 0',
+      where,
+    });
+  }
+  if (weights.some((weight) => weight > 0)) return weights;
+  throw new DataError({ found: `every weight in column "${vector.name}" is 0`, where });
+}
+
+function readClusters(vector: ColumnVector, where: string): Int32Array {
+  const numbers = new Map<string, number>();
+  return Int32Array.from(columnTexts(vector), (text, row) => {
+    if (text === null) {
+      throw new DataError({
+        found: `row ${row + 1} has no cluster in column "${vector.name}"`,
+        expected: 'a cluster in every row',
+        where,
+      });
+    }
+    const known = numbers.get(text);
+    if (known !== undefined) return known;
+    numbers.set(text, numbers.size);
+    return numbers.size - 1;
+  });
+}
+
+function knownClasses({ candidate, champion }: EvaluateInput): string[] {
+  return [champion, candidate].flatMap((each) =>
+    each !== null && each.result.ok ? (each.result.predictions.classes ?? []).map(classText) : [],
+  );
+}
+
+/** The slices of each guardrail, in the order of the plan; null for those compared on the whole. */
+async function sliceFamilies(
+  input: EvaluateInput,
+  plan: Plan,
+  vectors: ReadonlyMap<string, ColumnVector>,
+): Promise<(SliceRows[] | null)[]> {
+  const resolve = async (definition: Slice): Promise<SliceRows[]> =>
+    typeof definition !== 'string' && 'sql' in definition
+      ? [await predicateRows(input.dataset, definition.name, definition.sql)]
+      : columnSlices(definition, vectors);
+  const families: (SliceRows[] | null)[] = [];
+  // One after the other: a connection runs one query at a time.
+  for (const { comparison } of plan.guardrails) {
+    const resolved: SliceRows[] = [];
+    for (const definition of comparison?.slices?.definitions ?? []) resolved.push(...(await resolve(definition)));
+    families.push(comparison?.slices == null ? null : resolved);
+  }
+  return families;
+}
+
+function candidateFault(message: string): Check {
+  return {
+    id: 'evaluation/candidate-predictions',
+    title: "Candidate's predictions",
+    verdict: 'fail',
+    severity: 'block',
+    message: `The candidate's predictions cannot be used: ${message}.`.replace(/\.+$/u, '.'),
+    observed: message,
+    required: 'a finite prediction for every row',
+  };
+}
+
+function unusableChampion(message: string): Check {
+  return {
+    id: 'evaluation/champion',
+    title: "Champion's predictions",
+    verdict: 'inconclusive',
+    severity: 'block',
+    message: `There is a champion, but it cannot be evaluated, so nothing was compared: ${message}.`.replace(
+      /\.+$/u,
+      '.',
+    ),
+    observed: message,
+    required: 'a finite prediction for every row',
+  };
+}
+
+function sameModel(artifact: Artifact): Check[] {
+  return [
+    {
+      id: 'evaluation/same-model',
+      title: 'Same model',
+      verdict: 'pass',
+      severity: 'info',
+      message: `The candidate is the champion, byte for byte (sha256 ${artifact.sha256.slice(0, 12)}): there is nothing to compare.`,
+      observed: artifact.sha256,
+      required: 'another model',
+    },
+  ];
+}
+
+function labelChecks(sample: Sample, labels: Labels): Check[] {
+  if (labels.classes === null) return [];
+  const present = new Set(sample.truth);
+  if (present.size > 1) return [];
+  const only = labels.classes[sample.truth[0] as number] as string;
+  return [
+    {
+      id: 'evaluation/labels',
+      title: 'Labels',
+      verdict: 'fail',
+      severity: 'warn',
+      message: `All ${sample.rows} labels are ${JSON.stringify(only)}: metrics that set one class against another cannot be computed.`,
+      observed: 1,
+      required: 'at least two classes',
+    },
+  ];
+}
+
+function reuseChecks(reuse: number): Check[] {
+  if (reuse === 0) return [];
+  return [
+    {
+      id: 'evaluation/holdout-reuse',
+      title: 'Reuse of the evaluation set',
+      verdict: 'pass',
+      severity: 'info',
+      message: `${reuse} ${reuse === 1 ? 'decision was' : 'decisions were'} made on this evaluation set before: the more often it is used, the less its intervals promise.`,
+      observed: reuse,
+      required: null,
+    },
+  ];
+}

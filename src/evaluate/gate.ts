@@ -1,0 +1,263 @@
+import type { Check, Verdict } from '../evidence/check.ts';
+import { compareMetric, type MetricComparison } from './compare.ts';
+import { comparisonOf, isUsable, marginFor, plannedRows, verdictOf } from './judge.ts';
+import { metricValue, type Metric } from './metrics/metric.ts';
+import type { Plan, PlannedComparison, PlannedMetric } from './plan.ts';
+import { outputRows, sampleRows, type Outputs, type Sample } from './sample.ts';
+import type { SliceRows } from './slices.ts';
+import { holm } from './statistics/multiplicity.ts';
+import { capitalised, comparisonText, rowsText, valueText } from './wording.ts';
+
+export interface Gate {
+  plan: Plan;
+  sample: Sample;
+  candidate: Outputs;
+}
+
+export interface ChampionGate extends Gate {
+  champion: Outputs;
+}
+
+/** A check against the champion, with the comparison it rests on; null where there was none to make. */
+export interface Compared {
+  check: Check;
+  slice: SliceRows | null;
+  comparison: MetricComparison | null;
+}
+
+/** Checks of the primary metric and the guardrails against the champion. @param families slices of each guardrail, in order */
+export function* comparisonChecks(gate: ChampionGate, families: readonly (SliceRows[] | null)[]): Generator<Compared> {
+  for (const [index, planned] of [gate.plan.primary, ...gate.plan.guardrails].entries()) {
+    if (planned.comparison === null) continue;
+    const slices = index === 0 ? null : (families[index - 1] ?? null);
+    if (slices === null) yield wholeCheck(gate, planned, planned.comparison);
+    else yield* sliceChecks(gate, planned, planned.comparison, slices);
+  }
+}
+
+/** Absolute floors and ceilings of the candidate. */
+export function floorChecks({ plan, sample, candidate }: Gate): Check[] {
+  return [plan.primary, ...plan.guardrails].flatMap(({ metric, floor, ceiling, severity }) => {
+    const bounds = [
+      { bound: floor, word: 'floor', least: 'least', holds: (value: number) => value >= (floor as number) },
+      { bound: ceiling, word: 'ceiling', least: 'most', holds: (value: number) => value <= (ceiling as number) },
+    ];
+    return bounds.flatMap(({ bound, word, least, holds }): Check[] => {
+      if (bound === null) return [];
+      const id = `evaluation/${metric.name}-${word}`;
+      const title = `${capitalised(metric.title)}: ${word}`;
+      const problem = cannotCompute(metric, sample, { candidate });
+      if (problem !== null) return [uncomputable(id, title, severity, problem, bound)];
+      const value = metricValue(metric, sample, candidate);
+      if (!Number.isFinite(value)) {
+        return [uncomputable(id, title, severity, { verdict: 'fail', reason: `${metric.title} is not finite` }, bound)];
+      }
+      const passes = holds(value);
+      return [
+        {
+          id,
+          title,
+          verdict: passes ? 'pass' : 'fail',
+          severity,
+          message: `${capitalised(metric.title)} is ${valueText(value)}, ${passes ? 'within' : 'outside'} the policy's bound of at ${least} ${bound}.`,
+          observed: value,
+          required: bound,
+        },
+      ];
+    });
+  });
+}
+
+function wholeCheck(gate: ChampionGate, { metric, severity }: PlannedMetric, planned: PlannedComparison): Compared {
+  const { plan, sample } = gate;
+  const id = `evaluation/${metric.name}`;
+  const title = `${capitalised(metric.title)} against the champion`;
+  const problem = cannotCompute(metric, sample, gate);
+  if (problem !== null)
+    return { check: uncomputable(id, title, severity, problem, planned.requirement), slice: null, comparison: null };
+  const compared = compareMetric(metric, sample, gate.champion, gate.candidate, { seed: plan.seed });
+  if (!isUsable(compared.interval, plan.alpha)) {
+    return {
+      check: uncomputable(
+        id,
+        title,
+        severity,
+        { verdict: 'fail', reason: `${metric.title} is not finite` },
+        planned.requirement,
+      ),
+      slice: null,
+      comparison: null,
+    };
+  }
+  const margin = marginFor(planned, compared);
+  const bounds = comparisonOf(compared, { margin, alpha: plan.alpha });
+  const verdict = verdictOf(planned.requirement, bounds.lower, bounds.upper, margin);
+  const needed = verdict === 'inconclusive' ? plannedRows(planned, compared, margin, plan.alpha) : undefined;
+  const comparison = { ...bounds, ...(needed === undefined ? {} : { rowsNeeded: needed }) };
+  const outcome = verdict === 'inconclusive' ? 'inconclusive' : comparison.state;
+  return {
+    check: {
+      id,
+      title,
+      verdict,
+      severity,
+      message: `${capitalised(comparisonText(metric, comparison))}: ${outcomeText(outcome, planned)}${rowsText(needed, sample.rows, false)}.`,
+      observed: compared.candidate,
+      required: planned.requirement,
+      comparison,
+    },
+    slice: null,
+    comparison: compared,
+  };
+}
+
+/** One guardrail over its slices: one family for Holm's correction of "demonstrated harm". */
+function* sliceChecks(
+  gate: ChampionGate,
+  planned: PlannedMetric,
+  comparison: PlannedComparison,
+  slices: readonly SliceRows[],
+): Generator<Compared> {
+  const { metric } = planned;
+  const required = new Set(comparison.slices?.required ?? []);
+  const minimumRows = comparison.slices?.minimumRows ?? 1;
+  const compared: { slice: SliceRows; result: MetricComparison; margin: number }[] = [];
+  for (const slice of slices) {
+    const part = sampleRows(gate.sample, slice.rows);
+    const champion = outputRows(gate.champion, gate.sample.classes, slice.rows);
+    const candidate = outputRows(gate.candidate, gate.sample.classes, slice.rows);
+    const few =
+      slice.rows.length < minimumRows ? `it has ${slice.rows.length} rows, fewer than min_rows ${minimumRows}` : null;
+    const problem = few ?? cannotCompute(metric, part, { champion, candidate })?.reason ?? null;
+    if (problem !== null) {
+      yield { check: unjudgedSlice(planned, slice.name, problem, required.has(slice.name)), slice, comparison: null };
+      continue;
+    }
+    const result = compareMetric(metric, part, champion, candidate, { seed: gate.plan.seed });
+    if (isUsable(result.interval, gate.plan.alpha))
+      compared.push({ slice, result, margin: marginFor(comparison, result) });
+    else
+      yield {
+        check: unjudgedSlice(planned, slice.name, `${metric.title} is not finite on it`, true),
+        slice,
+        comparison: null,
+      };
+  }
+  for (const name of required) {
+    if (slices.some((slice) => slice.name === name)) continue;
+    yield { check: unjudgedSlice(planned, name, 'no row belongs to it', true), slice: null, comparison: null };
+  }
+  const harm = holm(compared.map(({ result, margin }) => result.interval.pBelow(-margin)));
+  for (const [index, each] of compared.entries()) {
+    yield {
+      check: sliceCheck(gate.plan, planned, comparison, each, harm[index] as number, compared.length),
+      slice: each.slice,
+      comparison: each.result,
+    };
+  }
+}
+
+function sliceCheck(
+  plan: Plan,
+  { metric, severity }: PlannedMetric,
+  planned: PlannedComparison,
+  { slice, result, margin }: { slice: SliceRows; result: MetricComparison; margin: number },
+  harm: number,
+  family: number,
+): Check {
+  const bounds = comparisonOf(result, { margin, alpha: plan.alpha, slice: slice.name });
+  const guarded = planned.requirement === 'not-inferior';
+  const verdict: Verdict = guarded
+    ? harm < plan.alpha
+      ? 'fail'
+      : 'pass'
+    : verdictOf(planned.requirement, bounds.lower, bounds.upper, margin);
+  // Below the margin by its own bound, but not once the number of slices is accounted for: not demonstrated.
+  const withdrawn = guarded && verdict === 'pass' && bounds.state === 'inferior';
+  const needed = verdict === 'inconclusive' ? plannedRows(planned, result, margin, plan.alpha) : undefined;
+  const comparison = {
+    ...bounds,
+    ...(withdrawn ? { state: 'inconclusive' as const } : {}),
+    ...(needed === undefined ? {} : { rowsNeeded: needed }),
+  };
+  const correction =
+    guarded && (verdict === 'fail' || withdrawn)
+      ? ` (p = ${harm.toPrecision(2)} after Holm over ${family} slices)`
+      : '';
+  const outcome = verdict === 'inconclusive' ? 'inconclusive' : comparison.state;
+  const passedOpen =
+    guarded && verdict === 'pass' && comparison.state === 'inconclusive' ? ', no harm demonstrated' : '';
+  return {
+    id: `evaluation/${metric.name}@${slice.name}`,
+    title: `${capitalised(metric.title)} on ${slice.name}`,
+    verdict,
+    severity,
+    message: `${capitalised(comparisonText(metric, comparison))}: ${outcomeText(outcome, planned)}${correction}${passedOpen}${rowsText(needed, result.rows, true)}.`,
+    observed: result.candidate,
+    required: planned.requirement,
+    comparison,
+  };
+}
+
+function unjudgedSlice({ metric, severity }: PlannedMetric, name: string, reason: string, required: boolean): Check {
+  return {
+    id: `evaluation/${metric.name}@${name}`,
+    title: `${capitalised(metric.title)} on ${name}`,
+    verdict: required ? 'fail' : 'skipped',
+    severity: required ? severity : 'info',
+    message: `${capitalised(metric.title)} on ${name} was not compared: ${reason}${required ? ', and the policy requires it' : ''}.`,
+    observed: null,
+    required: required ? 'a comparison on this slice' : null,
+  };
+}
+
+function outcomeText(state: string, { requirement }: PlannedComparison): string {
+  return state === 'non-inferior' && requirement === 'superior' ? 'not superior' : state;
+}
+
+interface Problem {
+  verdict: Verdict;
+  reason: string;
+}
+
+/**
+ * Why the metric cannot be computed, if so. A sample it means nothing on shows nothing (inconclusive), and so does a champion
+ * without the outputs it needs; a candidate without them fails.
+ */
+export function cannotCompute(
+  metric: Metric,
+  sample: Sample,
+  outputs: { candidate: Outputs; champion?: Outputs },
+): Problem | null {
+  const undefinedOn = metric.undefinedOn?.(sample) ?? null;
+  if (undefinedOn !== null) return { verdict: 'inconclusive', reason: undefinedOn };
+  const lacks = (each: Outputs): string | null => {
+    if (metric.needs === 'decisions') return each.decisions === null ? 'decides for no class' : null;
+    if (each.scores === null) return 'gives labels without scores';
+    return metric.needs === 'probabilities' && !each.probabilities
+      ? 'gives scores that are not probabilities (set transform: sigmoid or softmax)'
+      : null;
+  };
+  const candidate = lacks(outputs.candidate);
+  if (candidate !== null) return { verdict: 'fail', reason: `the candidate ${candidate}` };
+  const champion = outputs.champion === undefined ? null : lacks(outputs.champion);
+  return champion === null ? null : { verdict: 'inconclusive', reason: `the champion ${champion}` };
+}
+
+function uncomputable(
+  id: string,
+  title: string,
+  severity: Check['severity'],
+  problem: Problem,
+  required: Check['required'],
+): Check {
+  return {
+    id,
+    title,
+    verdict: problem.verdict,
+    severity,
+    message: `${title} could not be computed: ${problem.reason}.`,
+    observed: null,
+    required,
+  };
+}

@@ -1,0 +1,137 @@
+import { decisionsOf, type Outputs, type Sample } from '../sample.ts';
+
+/** Counts (or summed weights), row-major [classes x classes]: rows are the true class, columns the decided one. */
+export interface Confusion {
+  classes: number;
+  cells: Float64Array;
+}
+
+export function confusionOf(
+  sample: Sample,
+  outputs: Outputs,
+  weights: Float64Array | null = sample.weights,
+): Confusion {
+  const decisions = decisionsOf(outputs);
+  const { classes, truth } = sample;
+  const cells = new Float64Array(classes * classes);
+  for (let row = 0; row < sample.rows; row += 1) {
+    cells[(truth[row] as number) * classes + (decisions[row] as number)]! +=
+      weights === null ? 1 : (weights[row] as number);
+  }
+  return { classes, cells };
+}
+
+/** Share of rows decided right. */
+export function accuracy(matrix: Confusion): number {
+  return trace(matrix) / total(matrix);
+}
+
+/** Mean recall over the classes that occur. */
+export function balancedAccuracy(matrix: Confusion): number {
+  let sum = 0;
+  let present = 0;
+  for (let label = 0; label < matrix.classes; label += 1) {
+    if (support(matrix, label) === 0) continue;
+    sum += recall(matrix, label);
+    present += 1;
+  }
+  return sum / present;
+}
+
+/** Precision of one class; 0 where nothing was decided to be of it. */
+export function precision(matrix: Confusion, label: number): number {
+  return ratio(hits(matrix, label), predicted(matrix, label));
+}
+
+/** Recall of one class; 0 where it does not occur. */
+export function recall(matrix: Confusion, label: number): number {
+  return ratio(hits(matrix, label), support(matrix, label));
+}
+
+/** F-beta of one class: recall counts beta times as much as precision. */
+export function fScore(matrix: Confusion, label: number, beta = 1): number {
+  const square = beta * beta;
+  return ratio((1 + square) * hits(matrix, label), square * support(matrix, label) + predicted(matrix, label));
+}
+
+/** Recall of the negative class of a binary matrix. */
+export function specificity(matrix: Confusion): number {
+  return recall(matrix, 0);
+}
+
+/** Share of true negatives among rows decided negative, binary. */
+export function negativePredictiveValue(matrix: Confusion): number {
+  return precision(matrix, 0);
+}
+
+/** Unweighted mean over all classes, absent ones included (their value is 0), as scikit-learn with labels given. */
+export function macro(matrix: Confusion, value: (matrix: Confusion, label: number) => number): number {
+  let sum = 0;
+  for (let label = 0; label < matrix.classes; label += 1) sum += value(matrix, label);
+  return sum / matrix.classes;
+}
+
+/** Mean over classes weighted by how often they occur. */
+export function weighted(matrix: Confusion, value: (matrix: Confusion, label: number) => number): number {
+  let sum = 0;
+  for (let label = 0; label < matrix.classes; label += 1) sum += support(matrix, label) * value(matrix, label);
+  return sum / total(matrix);
+}
+
+/** Matthews correlation coefficient, multiclass (Gorodkin 2004); 0 where truth or decision is constant. */
+export function matthews(matrix: Confusion): number {
+  const all = total(matrix);
+  let expected = 0;
+  let decided = 0;
+  let occurring = 0;
+  for (let label = 0; label < matrix.classes; label += 1) {
+    const truths = support(matrix, label);
+    const decisions = predicted(matrix, label);
+    expected += truths * decisions;
+    decided += decisions * decisions;
+    occurring += truths * truths;
+  }
+  return ratio(trace(matrix) * all - expected, Math.sqrt(all * all - decided) * Math.sqrt(all * all - occurring));
+}
+
+/** Cohen's kappa: agreement beyond chance; 0 where agreement by chance is certain. */
+export function kappa(matrix: Confusion): number {
+  const all = total(matrix);
+  let expected = 0;
+  for (let label = 0; label < matrix.classes; label += 1) {
+    expected += (support(matrix, label) / all) * (predicted(matrix, label) / all);
+  }
+  return ratio(trace(matrix) / all - expected, 1 - expected);
+}
+
+export function support({ classes, cells }: Confusion, label: number): number {
+  let sum = 0;
+  for (let decision = 0; decision < classes; decision += 1) sum += cells[label * classes + decision] as number;
+  return sum;
+}
+
+export function predicted({ classes, cells }: Confusion, label: number): number {
+  let sum = 0;
+  for (let truth = 0; truth < classes; truth += 1) sum += cells[truth * classes + label] as number;
+  return sum;
+}
+
+function hits({ classes, cells }: Confusion, label: number): number {
+  return cells[label * classes + label] as number;
+}
+
+function trace(matrix: Confusion): number {
+  let sum = 0;
+  for (let label = 0; label < matrix.classes; label += 1) sum += hits(matrix, label);
+  return sum;
+}
+
+function total({ cells }: Confusion): number {
+  let sum = 0;
+  for (const cell of cells) sum += cell;
+  return sum;
+}
+
+function ratio(part: number, whole: number): number {
+  return whole === 0 ? 0 : part / whole;
+}

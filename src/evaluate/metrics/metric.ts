@@ -1,0 +1,95 @@
+import type { Task } from '../../config/schema.ts';
+import type { Outputs, Sample } from '../sample.ts';
+import { confusionOf, type Confusion } from './confusion.ts';
+
+interface MetricCommon {
+  name: string;
+  /** As in a sentence: "recall is 0.92". */
+  title: string;
+  better: 'higher' | 'lower';
+  /** A share is told in percentage points; a value in its own units. */
+  scale: 'share' | 'value';
+  needs: 'decisions' | 'scores' | 'probabilities';
+  tasks: readonly Task[];
+  /** Why the metric means nothing on this sample, if so. */
+  undefinedOn?(sample: Sample): string | null;
+}
+
+/** Weighted metric of prepared outputs; `null` weights count every row once. */
+export type Evaluator = (weights: Float64Array | null) => number;
+
+/**
+ * A metric, by the form its comparison rests on:
+ * - `proportion`: the share of counting rows that succeed (1, 0, or -1 where the row does not count).
+ * - `moments`: a function of the means of a few per-row terms (all finite). One term and no function: a mean loss.
+ * - `area`: area under the ROC curve.
+ * - `cells`: a function of the confusion matrix.
+ * - `statistic`: anything else that can be prepared once (sorted, binned) and then read under many row weights.
+ */
+export type Metric = MetricCommon &
+  (
+    | { kind: 'proportion'; successes(sample: Sample, outputs: Outputs): Int8Array }
+    | {
+        kind: 'moments';
+        terms(sample: Sample, outputs: Outputs): Float64Array[];
+        /** @param means of the terms; absent: the mean of the only term */
+        value?(means: Float64Array): number;
+      }
+    | { kind: 'area'; prepare(sample: Sample, outputs: Outputs): Evaluator }
+    | { kind: 'cells'; value(matrix: Confusion): number }
+    | { kind: 'statistic'; prepare(sample: Sample, outputs: Outputs): Evaluator }
+  );
+
+/** The metric of one model on the sample under its row weights; NaN where it is undefined. */
+export function metricValue(metric: Metric, sample: Sample, outputs: Outputs): number {
+  return evaluator(metric, sample, outputs)(sample.weights);
+}
+
+/** The metric of one model as a function of row weights. */
+export function evaluator(metric: Metric, sample: Sample, outputs: Outputs): Evaluator {
+  switch (metric.kind) {
+    case 'proportion': {
+      const successes = metric.successes(sample, outputs);
+      return (weights) => {
+        let hit = 0;
+        let all = 0;
+        for (let row = 0; row < successes.length; row += 1) {
+          const success = successes[row] as number;
+          if (success < 0) continue;
+          const weight = weights === null ? 1 : (weights[row] as number);
+          all += weight;
+          if (success === 1) hit += weight;
+        }
+        return all === 0 ? Number.NaN : hit / all;
+      };
+    }
+    case 'moments': {
+      const terms = metric.terms(sample, outputs);
+      return (weights) => {
+        let all = 0;
+        if (weights === null) all = sample.rows;
+        else for (const weight of weights) all += weight;
+        const means = Float64Array.from(terms, (term) => weightedSum(term, weights) / all);
+        return metric.value === undefined ? (means[0] as number) : metric.value(means);
+      };
+    }
+    case 'cells':
+      return (weights) => metric.value(confusionOf(sample, outputs, weights));
+    case 'area':
+    case 'statistic':
+      return metric.prepare(sample, outputs);
+  }
+}
+
+/** Summed with Neumaier's compensation: a mean of a million losses keeps its digits. */
+export function weightedSum(values: Float64Array, weights: Float64Array | null): number {
+  let sum = 0;
+  let lost = 0;
+  for (let row = 0; row < values.length; row += 1) {
+    const value = weights === null ? (values[row] as number) : (values[row] as number) * (weights[row] as number);
+    const next = sum + value;
+    lost += Math.abs(sum) >= Math.abs(value) ? sum - next + value : value - next + sum;
+    sum = next;
+  }
+  return sum + lost;
+}

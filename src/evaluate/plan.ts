@@ -1,0 +1,130 @@
+import type { Guardrail, Policy, Primary, Requirement, Slice, Task } from '../config/schema.ts';
+import { defaults } from '../config/defaults.ts';
+import { ConfigError } from '../errors.ts';
+import type { Severity } from '../evidence/check.ts';
+import { findMetric, metricsOf } from './metrics/catalogue.ts';
+import type { Metric } from './metrics/metric.ts';
+
+/** What the policy asks of one metric. */
+export interface PlannedMetric {
+  metric: Metric;
+  severity: Severity;
+  /** Absent where the policy sets only a floor or a ceiling. */
+  comparison: PlannedComparison | null;
+  floor: number | null;
+  ceiling: number | null;
+}
+
+export interface PlannedComparison {
+  requirement: Requirement;
+  /** Absolute, or a fraction of the champion's value. */
+  margin: { kind: 'absolute' | 'relative'; value: number };
+  /** The gain worth finding: what the number of rows is planned for when superiority is required. */
+  minimumGain: number | null;
+  /** Null: the whole evaluation set. */
+  slices: { definitions: readonly Slice[]; minimumRows: number; required: readonly string[] } | null;
+}
+
+export interface Plan {
+  alpha: number;
+  seed: number;
+  primary: PlannedMetric;
+  guardrails: PlannedMetric[];
+  /** Every metric that details report, gated or not. */
+  reported: Metric[];
+}
+
+/** Read the policy. @throws ConfigError for an unknown metric, a missing margin, or the same check asked for twice */
+export function planOf(policy: Policy, task: Task): Plan {
+  const primary = plan(policy.primary, task, 'policy.primary', 'superior');
+  const guardrails = (policy.guardrails ?? []).map((guardrail, index) => {
+    const where = `policy.guardrails[${index}]`;
+    const planned = plan(guardrail, task, where, 'non-inferior');
+    if (planned.comparison !== null || planned.floor !== null || planned.ceiling !== null) return planned;
+    throw new ConfigError({
+      found: `the guardrail on ${guardrail.metric} asks for nothing`,
+      expected: 'a margin (to compare with the champion), a min or a max',
+      where,
+    });
+  });
+  const whole = [primary, ...guardrails].filter((each) => each.comparison !== null && each.comparison.slices === null);
+  refuseTwice(
+    whole.map((each) => each.metric.name),
+    'compared on the whole evaluation set',
+  );
+  refuseTwice(
+    [primary, ...guardrails].filter((each) => each.floor !== null).map((each) => each.metric.name),
+    'given a min',
+  );
+  refuseTwice(
+    [primary, ...guardrails].filter((each) => each.ceiling !== null).map((each) => each.metric.name),
+    'given a max',
+  );
+  const named = (policy.report ?? []).map((name, index) => findMetric(name, task, `policy.report[${index}]`));
+  return {
+    alpha: policy.alpha ?? defaults.alpha,
+    seed: policy.seed ?? defaults.seed,
+    primary,
+    guardrails,
+    reported: [...new Set([primary.metric, ...guardrails.map((each) => each.metric), ...named, ...metricsOf(task)])],
+  };
+}
+
+function plan(entry: Primary | Guardrail, task: Task, where: string, requirement: Requirement): PlannedMetric {
+  const metric = findMetric(entry.metric, task, `${where}.metric`);
+  const slices = 'slices' in entry ? entry.slices : undefined;
+  const common = {
+    metric,
+    severity: entry.severity ?? 'block',
+    floor: entry.min ?? null,
+    ceiling: entry.max ?? null,
+  } as const;
+  const compares =
+    where === 'policy.primary' ||
+    entry.margin !== undefined ||
+    entry.relative_margin !== undefined ||
+    entry.require !== undefined ||
+    slices !== undefined;
+  if (!compares) return { ...common, comparison: null };
+  const mode = 'mode' in entry ? entry.mode : undefined;
+  const required =
+    entry.require ?? (slices === undefined ? requirement : mode === 'prove' ? 'non-inferior' : 'not-inferior');
+  return {
+    ...common,
+    comparison: {
+      requirement: required,
+      margin: marginOf(entry, required, where),
+      minimumGain: ('min_gain' in entry ? entry.min_gain : undefined) ?? null,
+      slices:
+        slices === undefined
+          ? null
+          : {
+              definitions: slices,
+              minimumRows: ('min_rows' in entry ? entry.min_rows : undefined) ?? defaults.minRows,
+              required: ('required' in entry ? entry.required : undefined) ?? [],
+            },
+    },
+  };
+}
+
+function marginOf(entry: Primary | Guardrail, requirement: Requirement, where: string): PlannedComparison['margin'] {
+  if (entry.margin !== undefined && entry.relative_margin !== undefined) {
+    throw new ConfigError({ found: 'both margin and relative_margin', expected: 'one of them', where });
+  }
+  if (entry.margin !== undefined) return { kind: 'absolute', value: entry.margin };
+  if (entry.relative_margin !== undefined) return { kind: 'relative', value: entry.relative_margin };
+  // Superiority is judged against 0; every other requirement against the margin, for which there is no default.
+  if (requirement === 'superior') return { kind: 'absolute', value: 0 };
+  throw new ConfigError({
+    found: `no margin for ${entry.metric}`,
+    expected: `the largest loss of ${entry.metric} that is tolerated`,
+    where,
+    remedy: 'Add margin (in the units of the metric, 0.01 is one percentage point) or relative_margin',
+  });
+}
+
+function refuseTwice(names: readonly string[], what: string): void {
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice === undefined) return;
+  throw new ConfigError({ found: `${twice} is ${what} more than once`, expected: 'each metric once', where: 'policy' });
+}

@@ -1,0 +1,20 @@
+import { normalQuantile } from './distributions.ts';
+
+/**
+ * Rows at which the test would have the stated power if the true delta lay `gap` inside the bound it has to clear:
+ * rows * ((z[1 - alpha] + z[power]) * standardError / gap)^2, as the standard error shrinks with the root of the rows.
+ * `null` where more rows of this kind cannot help: no gap, or enough rows already.
+ */
+export function rowsNeeded(input: {
+  rows: number;
+  standardError: number;
+  gap: number;
+  alpha: number;
+  power: number;
+}): number | null {
+  const { rows, standardError, gap, alpha, power } = input;
+  if (!(gap > 0) || !Number.isFinite(standardError)) return null;
+  const factor = ((normalQuantile(1 - alpha) + normalQuantile(power)) * standardError) / gap;
+  const needed = Math.ceil(rows * factor * factor);
+  return needed > rows && Number.isSafeInteger(needed) ? needed : null;
+}

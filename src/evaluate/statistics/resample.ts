@@ -1,0 +1,127 @@
+import { multinomial, randomFrom, type Random } from '../random.ts';
+
+/** Independent units of a sample, and the strata within which they are drawn. */
+export interface Units {
+  /** Unit number of each row; null where every row is its own unit. */
+  ofRow: Int32Array | null;
+  count: number;
+  /** Unit numbers by stratum: as many are drawn as there are. */
+  strata: Uint32Array[];
+}
+
+/** Rows as units, drawn within the groups of equal `stratum` (null: one stratum). */
+export function rowUnits(rows: number, stratum: ArrayLike<number> | null): Units {
+  const strata = new Map<number, number[]>();
+  for (let row = 0; row < rows; row += 1) {
+    const key = stratum === null ? 0 : (stratum[row] as number);
+    const members = strata.get(key);
+    if (members === undefined) strata.set(key, [row]);
+    else members.push(row);
+  }
+  return { ofRow: null, count: rows, strata: [...strata.values()].map((members) => Uint32Array.from(members)) };
+}
+
+/** Clusters as units: whole clusters are drawn. */
+export function clusterUnits(clusters: Int32Array): Units {
+  const numbers = new Map<number, number>();
+  const ofRow = Int32Array.from(clusters, (cluster) => {
+    const known = numbers.get(cluster);
+    if (known !== undefined) return known;
+    numbers.set(cluster, numbers.size);
+    return numbers.size - 1;
+  });
+  return { ofRow, count: numbers.size, strata: [Uint32Array.from({ length: numbers.size }, (_, unit) => unit)] };
+}
+
+/** At most `limit` units, each a random set of the given ones: the bootstrap of a smooth statistic hardly notices. */
+export function pooledUnits(units: Units, rows: number, limit: number, seed: number): Units {
+  if (units.count <= limit) return units;
+  const random = randomFrom(seed);
+  const pool = Int32Array.from({ length: units.count }, () => random.integer(limit));
+  const ofRow = Int32Array.from(
+    { length: rows },
+    (_, row) => pool[units.ofRow === null ? row : (units.ofRow[row] as number)] as number,
+  );
+  return { ofRow, count: limit, strata: [Uint32Array.from({ length: limit }, (_, unit) => unit)] };
+}
+
+/** Draw units with replacement; `counts` receives how often each was drawn. */
+export function drawUnits(random: Random, units: Units, counts: Float64Array): void {
+  counts.fill(0);
+  for (const members of units.strata) {
+    for (let draw = 0; draw < members.length; draw += 1)
+      counts[members[random.integer(members.length)] as number]! += 1;
+  }
+}
+
+/**
+ * Replicates of a statistic of row weights under resampling of units.
+ * @param base weights of the rows themselves; null counts every row once
+ */
+export function rowReplicates(input: {
+  statistic: (weights: Float64Array) => number;
+  units: Units;
+  rows: number;
+  base: Float64Array | null;
+  resamples: number;
+  seed: number;
+}): Float64Array {
+  const { statistic, units, rows, base, resamples, seed } = input;
+  const random = randomFrom(seed);
+  const counts = new Float64Array(units.count);
+  const direct = units.ofRow === null && base === null;
+  const weights = direct ? counts : new Float64Array(rows);
+  return Float64Array.from({ length: resamples }, () => {
+    drawUnits(random, units, counts);
+    if (!direct) spread(counts, units, base, weights);
+    return statistic(weights);
+  });
+}
+
+/** The statistic without one random group of units at a time: for the acceleration of a BCa interval. */
+export function groupJackknife(input: {
+  statistic: (weights: Float64Array) => number;
+  units: Units;
+  rows: number;
+  base: Float64Array | null;
+  groups: number;
+  seed: number;
+}): Float64Array {
+  const { statistic, units, rows, base, seed } = input;
+  const groups = Math.min(units.count, input.groups);
+  const random = randomFrom(seed);
+  const group = Int32Array.from({ length: units.count }, (_, unit) =>
+    groups === units.count ? unit : random.integer(groups),
+  );
+  const counts = new Float64Array(units.count);
+  const weights = new Float64Array(rows);
+  return Float64Array.from({ length: groups }, (_, left) => {
+    for (let unit = 0; unit < units.count; unit += 1) counts[unit] = group[unit] === left ? 0 : 1;
+    spread(counts, units, base, weights);
+    return statistic(weights);
+  });
+}
+
+/** Replicates of a statistic of cell counts, the cells drawn anew from their observed shares. */
+export function cellReplicates(
+  statistic: (counts: Float64Array) => number,
+  cells: Float64Array,
+  resamples: number,
+  seed: number,
+): Float64Array {
+  const random = randomFrom(seed);
+  const counts = new Float64Array(cells.length);
+  let total = 0;
+  for (const cell of cells) total += cell;
+  return Float64Array.from({ length: resamples }, () => {
+    multinomial(random, total, cells, counts);
+    return statistic(counts);
+  });
+}
+
+function spread(counts: Float64Array, units: Units, base: Float64Array | null, weights: Float64Array): void {
+  for (let row = 0; row < weights.length; row += 1) {
+    const count = counts[units.ofRow === null ? row : (units.ofRow[row] as number)] as number;
+    weights[row] = base === null ? count : count * (base[row] as number);
+  }
+}

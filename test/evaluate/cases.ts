@@ -1,0 +1,37 @@
+import { readFile } from 'node:fs/promises';
+import { DuckDBInstance } from '@duckdb/node-api';
+import type { Outputs, Sample } from '../../src/evaluate/sample.ts';
+import { fixture } from '../support/project.ts';
+
+/** A fixture case: its evaluation rows, every model's stored predictions and the reference values. */
+export interface Case {
+  rows: Record<string, unknown>[];
+  expected: any; // oxlint-disable-line typescript/no-explicit-any -- reference values, read as they are
+}
+
+/** Rows of the evaluation split, predictions joined by id. */
+export async function readCase(name: string): Promise<Case> {
+  const instance = await DuckDBInstance.create(':memory:', { threads: '1' });
+  const connection = await instance.connect();
+  const predictions = fixture(`${name}/predictions/predictions.parquet`).replaceAll("'", "''");
+  const data = fixture(`${name}/data/eval.parquet`).replaceAll("'", "''");
+  const reader = await connection.runAndReadAll(
+    `select * from (select * from '${predictions}' where split = 'eval') p join '${data}' d using (id)`,
+  );
+  const rows = reader.getRowObjectsJS() as Record<string, unknown>[];
+  connection.closeSync();
+  return { rows, expected: JSON.parse(await readFile(fixture(`${name}/expected.json`), 'utf8')) };
+}
+
+export function binarySample(rows: Case['rows'], label: string): Sample {
+  return { rows: rows.length, classes: 2, truth: numbers(rows, label), weights: null, clusters: null };
+}
+
+export function binaryOutputs(rows: Case['rows'], model: string, threshold = 0.5): Outputs {
+  const scores = numbers(rows, model);
+  return { scores, probabilities: true, decisions: Int32Array.from(scores, (score) => (score >= threshold ? 1 : 0)) };
+}
+
+export function numbers(rows: Case['rows'], column: string): Float64Array {
+  return Float64Array.from(rows, (row) => Number(row[column]));
+}
