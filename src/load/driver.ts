@@ -159,12 +159,13 @@ export async function openGenerator(input: {
           timer = setTimeout(pump, Math.ceil(wait)); // a timer rounds down, and would fire early
           return;
         }
+        const free = idle.entries().next().value;
         if (-wait >= timeoutMs) {
+          if (free !== undefined) lag[next] = now - Math.max(due(next), free[1]);
           settle(next, code.timeout, now);
           next += 1;
           continue;
         }
-        const free = idle.entries().next().value;
         if (free === undefined) return; // the next connection that is ready, or the sweeper, comes back
         const [connection, since] = free;
         if (since > due(next)) queued += 1;

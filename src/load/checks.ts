@@ -1,0 +1,154 @@
+import type { Check, Verdict } from '../evidence/index.ts';
+import type { AnswerSummary } from './answers.ts';
+import type { WindowResult } from './driver.ts';
+import {
+  countOutcomes,
+  defaultErrorRate,
+  judgeErrors,
+  latencyLimits,
+  percent,
+  type Finding,
+  type WindowFindings,
+  type Slo,
+} from './judge.ts';
+import { defaults } from '../config/index.ts';
+
+/** A window and what it says. */
+export interface Measured {
+  result: WindowResult;
+  findings: WindowFindings;
+}
+
+/** What is known of the target beside its answers. */
+export interface TargetWatch {
+  /** Why it is not alive; null while it is. */
+  exit: string | null;
+  peakMemoryBytes: number | null;
+  peakCpuPercent: number | null;
+}
+
+/** What the load did to the target. */
+export interface LoadOutcome {
+  windows: readonly Measured[];
+  answers: AnswerSummary;
+  watch: TargetWatch;
+}
+
+/**
+ * The checks of a load test: load/alive, load/p50 and so on for every objective that is set, load/throughput,
+ * load/error-rate, load/parity or load/accuracy, and load/generator for information.
+ * Timing is judged on the window that settled it, errors and answers over all windows.
+ */
+export function loadChecks({ windows, answers, watch }: LoadOutcome, slo: Slo): Check[] {
+  const alive: Check = {
+    id: 'load/alive',
+    title: 'Alive under load',
+    verdict: watch.exit === null ? 'pass' : 'fail',
+    severity: 'block',
+    message: watch.exit === null ? 'The target lived through the test' : `The target died under load: ${watch.exit}`,
+    observed: watch.exit ?? 'alive',
+    required: 'alive',
+  };
+  const decisive = decisiveWindow(windows);
+  if (watch.exit !== null || decisive === undefined) return [alive, ...skipped(slo)];
+  const { findings } = decisive;
+  const note = windows.length === 1 ? '' : ` (measured ${windows.length} times)`;
+  const generator = findings.generator;
+  return [
+    alive,
+    ...findings.latency.map((finding) =>
+      check(`load/${finding.name}`, latencyTitle(finding.name), { ...finding, message: finding.message + note }),
+    ),
+    check('load/throughput', 'Throughput', { ...findings.throughput, message: findings.throughput.message + note }),
+    check(
+      'load/error-rate',
+      'Errors under load',
+      judgeErrors(countOutcomes(windows.map(({ result }) => result)), slo, generator),
+    ),
+    answersCheck(answers, slo),
+    {
+      id: 'load/generator',
+      title: 'Load generator',
+      verdict: generator.overloaded || generator.late ? 'inconclusive' : 'pass',
+      severity: 'info',
+      message: `The load generator ${generator.overloaded || generator.late ? 'had trouble' : 'kept its schedule'}: ${generator.message}`,
+      observed: generator.overloaded ? 'overloaded' : generator.late ? 'late' : 'on time',
+      required: 'on time',
+    },
+  ];
+}
+
+/** The last window with the verdict that prevails: two misses, or more windows that pass than miss. */
+function decisiveWindow(windows: readonly Measured[]): Measured | undefined {
+  const having = (verdict: Finding['verdict']): Measured[] =>
+    windows.filter(({ findings }) => findings.verdict === verdict);
+  const passes = having('pass');
+  const misses = having('fail');
+  if (passes.length > misses.length) return passes.at(-1);
+  if (misses.length >= 2 || windows.length === misses.length) return misses.at(-1);
+  return having('inconclusive').at(-1) ?? windows.at(-1);
+}
+
+function answersCheck(answers: AnswerSummary, slo: Slo): Check {
+  if (typeof slo.accuracy === 'number') {
+    const share = answers.judged === 0 ? 0 : answers.correct / answers.judged;
+    return check('load/accuracy', 'Accuracy under load', {
+      verdict: answers.judged === 0 ? 'inconclusive' : share >= slo.accuracy ? 'pass' : 'fail',
+      observed: share,
+      required: slo.accuracy,
+      message:
+        answers.judged === 0
+          ? 'No answer could be compared with a label'
+          : `${answers.correct} of ${answers.judged} answers are right (${percent(share)}, at least ${percent(slo.accuracy)} required)`,
+    });
+  }
+  const { compared, mismatched, mismatches } = answers;
+  const first = mismatches[0];
+  const example =
+    first === undefined ? '' : `, first row ${first.row}: offline ${first.offline}, served ${first.served}`;
+  return check('load/parity', 'Served answers equal the offline predictions', {
+    verdict: compared === 0 ? 'inconclusive' : mismatched === 0 ? 'pass' : 'fail',
+    observed: mismatched,
+    required: 0,
+    message:
+      compared === 0
+        ? 'No answer could be compared with the offline predictions'
+        : mismatched === 0
+          ? `All ${compared} answers equal the offline predictions`
+          : `${mismatched} of ${compared} answers differ from the offline predictions${example}`,
+  });
+}
+
+/** A target that died cannot be judged on its speed. */
+function skipped(slo: Slo): Check[] {
+  const skip = (id: string, title: string, required: number): Check =>
+    check(id, title, { verdict: 'skipped', observed: 0, required, message: 'The target died' });
+  return [
+    ...latencyLimits(slo).map(({ name, ms }) => skip(`load/${name}`, latencyTitle(name), ms)),
+    skip('load/throughput', 'Throughput', slo.throughput ?? defaults.throughput),
+    skip('load/error-rate', 'Errors under load', slo.error_rate ?? defaultErrorRate),
+    typeof slo.accuracy === 'number'
+      ? skip('load/accuracy', 'Accuracy under load', slo.accuracy)
+      : skip('load/parity', 'Served answers equal the offline predictions', 0),
+  ];
+}
+
+function latencyTitle(name: string): string {
+  return `${name} latency`;
+}
+
+function check(
+  id: string,
+  title: string,
+  { verdict, observed, required, message }: Omit<Finding, 'verdict'> & { verdict: Verdict },
+): Check {
+  return {
+    id,
+    title,
+    verdict,
+    severity: 'block',
+    message,
+    observed: verdict === 'skipped' ? null : Number(observed.toPrecision(6)),
+    required,
+  };
+}
