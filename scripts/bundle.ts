@@ -1,6 +1,6 @@
 /*
- * Bundles every action, the command line and the child programs into dist/<name>/index.js, with the native engines of this
- * platform once beside them in dist/bin, so that a checkout of dist runs with no node_modules near.
+ * Bundles the actions, the command line and the child programs into dist: their code once, in dist/contender, a short
+ * dist/<name>/index.js for each, and the native engines of this platform in dist/bin. A copy of dist runs with no node_modules near.
  * Usage: node build/scripts/bundle.js [--out DIR]. Bundles the compiled tree it lies in: equal sources give equal bytes.
  */
 import { createHash } from 'node:crypto';
@@ -10,8 +10,8 @@ import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
-/** Bundle names and their entry modules in the compiled tree. */
-const bundles = {
+/** Programs and their entry modules in the compiled tree. */
+const programs = {
   'validate-data': 'actions/validate-data.js',
   'evaluate-model': 'actions/evaluate-model.js',
   'load-test': 'actions/load-test.js',
@@ -37,27 +37,40 @@ const out = resolve(values.out ?? 'dist');
 const work = `${out}.new`;
 
 await rm(work, { recursive: true, force: true });
-for (const [name, entry] of Object.entries(bundles)) await bundle(name, entry);
+await bundlePrograms();
 await copyEngines();
 await rm(out, { recursive: true, force: true });
 await rename(work, out);
 const files = await digests(out);
 const bytes = files.reduce((sum, file) => sum + file.size, 0);
 await writeFile(join(out, 'SHA256SUMS'), files.map((file) => `${file.sha256}  ${file.path}\n`).join(''));
-console.log(`${Object.keys(bundles).length} bundles, ${files.length} files, ${(bytes / 1e6).toFixed(1)} MB in ${out}`);
+console.log(
+  `${Object.keys(programs).length} programs, ${files.length} files, ${(bytes / 1e6).toFixed(1)} MB in ${out}`,
+);
 
-async function bundle(name: string, entry: string): Promise<void> {
-  const { code, assets } = await ncc(join(source, entry), {
+async function bundlePrograms(): Promise<void> {
+  const imports = Object.entries(programs).map(([name, entry]) => `  '${name}': () => import('./${entry}'),\n`);
+  const entry = join(source, 'bundled-programs.js');
+  await writeFile(entry, `const programs = {\n${imports.join('')}};\nexport const run = (name) => programs[name]();\n`);
+  const { code, assets } = await ncc(entry, {
     cache: false,
     quiet: true,
     minify: false,
     sourceMap: false,
     license: 'licenses.txt',
-    // One copy for all bundles. onnxruntime-node looks for ../bin/napi-v6 by itself.
+    // onnxruntime-node looks for ../bin/napi-v6 by itself.
     externals: { '/^@duckdb\\/node-bindings-([a-z0-9-]+)\\/duckdb\\.node$/': '../bin/duckdb/$1/duckdb.node' },
   });
-  await put(join(work, name, 'index.js'), code);
-  for (const [path, asset] of Object.entries(assets)) await put(join(work, name, path), asset.source);
+  // A CommonJS package (hdr-histogram-js, in autocannon) asks for its folder in a way that the bundler does not see.
+  await put(join(work, 'contender', 'index.js'), `globalThis.__dirname = import.meta.dirname;\n${code}`);
+  for (const [path, asset] of Object.entries(assets)) {
+    // An SSH agent for Windows, which ssh2 brings along.
+    if (!path.endsWith('.exe')) await put(join(work, 'contender', path), asset.source);
+  }
+  for (const name of Object.keys(programs)) {
+    await put(join(work, name, 'index.js'), `import { run } from '../contender/index.js';\nawait run('${name}');\n`);
+  }
+  await put(join(work, 'package.json'), '{ "type": "module" }\n');
 }
 
 async function copyEngines(): Promise<void> {

@@ -1,4 +1,4 @@
-import { comparisons, contents, slices, stage, type Cell, type Contents, type Section } from './contents.ts';
+import { comparisons, contents, metrics, slices, stage, type Cell, type Contents, type Section } from './contents.ts';
 import { oneLine, withoutWorkflowCommands } from './escape.ts';
 import type { ReportInput, Standing } from './standing.ts';
 
@@ -31,6 +31,7 @@ const codes: Record<Standing['mood'], string> = { good: '1;32', bad: '1;31', ope
 
 /** The sections worth a place on the screen, without the columns that only a wide page has room for. */
 function screenful(said: Contents, { evidence }: ReportInput): Section[] {
+  const compared = comparisons(evidence);
   const open = said.sections.filter((section) => section.title === 'What did not pass');
   const bad = (section: Section): Section => ({
     ...section,
@@ -38,7 +39,7 @@ function screenful(said: Contents, { evidence }: ReportInput): Section[] {
   });
   return [
     ...open,
-    without(comparisons(evidence), ['Margin']),
+    without(compared.rows.length > 0 ? compared : metrics(evidence), ['Margin', 'Method']),
     without(bad(slices(evidence)), ['Margin', 'Metric']),
     ...evidence.filter((each) => each.kind !== 'evaluation').map(stage),
   ].filter((section) => section.rows.length > 0);

@@ -1,6 +1,6 @@
 import type { Artifact, Check, Evidence, Version } from '../evidence/index.ts';
 import { headline } from './headline.ts';
-import { count, metricName, metricValue, shown, shownDifference } from './numbers.ts';
+import { count, metricName, metricValue, shown, shownDifference, signed } from './numbers.ts';
 import { badness, isOpen, standing, worstFirst, type ReportInput, type Standing } from './standing.ts';
 
 export interface Cell {
@@ -43,6 +43,7 @@ export function contents(input: ReportInput): Contents {
       openChecks(input.evidence),
       comparisons(input.evidence),
       slices(input.evidence),
+      metrics(input.evidence),
       ...input.evidence.filter((each) => each.kind !== 'evaluation').map(stage),
       otherChecks(input.evidence),
       lineage(input),
@@ -93,6 +94,29 @@ export function slices(evidence: readonly Evidence[]): Section {
     });
   const columns = ['Slice', 'Rows', 'Metric', ...comparisonColumns, 'Verdict'];
   return { title: 'Slices, worst first', columns, rows, collapsed: true };
+}
+
+/** Every metric that was computed, gated or not, as the evaluation's details have them. Details are plain JSON of any form. */
+export function metrics(evidence: readonly Evidence[]): Section {
+  const tables = evidence.map((each) => each.details['metrics']).filter((table) => Array.isArray(table));
+  const rows = tables.flat().flatMap((row: unknown) => {
+    if (typeof row !== 'object' || row === null) return [];
+    const { title, champion, candidate, delta, lower, upper, method } = row as Record<string, unknown>;
+    if (typeof title !== 'string') return [];
+    const bounds = typeof lower === 'number' && typeof upper === 'number' ? `${signed(lower)} to ${signed(upper)}` : '';
+    return [
+      [
+        textCell(title),
+        numberCell(typeof champion === 'number' ? metricValue(champion) : ''),
+        numberCell(typeof candidate === 'number' ? metricValue(candidate) : ''),
+        numberCell(typeof delta === 'number' ? signed(delta) : ''),
+        numberCell(bounds),
+        textCell(typeof method === 'string' ? method : ''),
+      ],
+    ];
+  });
+  const columns = ['Metric', 'Champion', 'Candidate', 'Difference', 'Bounds', 'Method'];
+  return { title: 'All metrics', columns, rows, collapsed: true };
 }
 
 /** The checks of one stage, with what was observed and what was required. */

@@ -55,9 +55,17 @@ export function shownDifference({ delta, lower, upper, margin }: Comparison): Sh
       [0, -margin].some((limit) => value !== limit && Number(value.toFixed(digits)) === Number(limit.toFixed(digits))),
     );
   while (digits < 8 && blurred()) digits += 1;
-  const signed = (value: number): string => {
-    const text = value.toFixed(digits);
-    return Number(text) === 0 ? (0).toFixed(digits) : value > 0 ? `+${text}` : text;
+  return {
+    delta: signed(delta, digits),
+    lower: signed(lower, digits),
+    upper: signed(upper, digits),
+    margin: margin.toFixed(digits),
   };
-  return { delta: signed(delta), lower: signed(lower), upper: signed(upper), margin: margin.toFixed(digits) };
+}
+
+/** A difference with its sign; nothing has none. */
+export function signed(value: number, digits = 4): string {
+  const text = value.toFixed(digits);
+  if (Number(text) === 0) return (0).toFixed(digits);
+  return value > 0 ? `+${text}` : text;
 }

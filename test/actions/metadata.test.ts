@@ -97,7 +97,7 @@ describe('the bundles', () => {
   });
 
   it('name the licences of what they contain', async () => {
-    const licences = await readFile(join(dist, 'gate/licenses.txt'), 'utf8');
+    const licences = await readFile(join(dist, 'contender/licenses.txt'), 'utf8');
     for (const name of ['@actions/core', 'ajv', '@duckdb/node-api']) assert.ok(licences.includes(`${name}\n`), name);
   });
 });

@@ -48,6 +48,25 @@ for (const [name, render] of Object.entries(renderers)) {
       assert.match(render(rejected), /3\.25.*at most 50 ms/u);
     });
 
+    it('shows the metrics of a first model, which is compared with nothing', () => {
+      const first = { ...evidence([check()]), details: { metrics: [{ title: 'ROC AUC', candidate: 0.9941 }] } };
+      assert.match(render({ decision: null, evidence: [first] }), /ROC AUC.*0\.9941/su);
+    });
+
+    it('takes details of any form', () => {
+      fc.assert(
+        fc.property(
+          fc.oneof(fc.jsonValue(), fc.array(fc.record({ title: fc.string(), delta: fc.jsonValue() }))),
+          (metrics) => {
+            assert.match(
+              render({ decision: null, evidence: [{ ...evidence([check()]), details: { metrics } }] }),
+              /passed/iu,
+            );
+          },
+        ),
+      );
+    });
+
     it('reports on evidence that nothing was decided on, and on nothing at all', () => {
       assert.match(render({ decision: null, evidence: rejected.evidence }), /failed/iu);
       assert.match(render({ decision: null, evidence: [] }), /nothing shown/iu);

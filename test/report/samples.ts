@@ -143,6 +143,9 @@ export function reportOf(text: string, severity: Check['severity'] = 'block'): R
       actor: text,
       approvals: [{ by: text, at: text, reason: text }],
     }),
-    evidence: ['evaluation', 'load'].map((kind) => evidence(checks, { kind, model: text, uri: text })),
+    evidence: ['evaluation', 'load'].map((kind) => ({
+      ...evidence(checks, { kind, model: text, uri: text }),
+      details: { metrics: [{ title: text, candidate: 0.5, method: text }] },
+    })),
   };
 }
