@@ -1,0 +1,209 @@
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { createReadStream, createWriteStream } from 'node:fs';
+import { copyFile, mkdir, realpath, rename, rm, stat } from 'node:fs/promises';
+import { basename, isAbsolute, join, relative, sep } from 'node:path';
+import { Readable, Transform } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { RegistryError } from '../errors.ts';
+import type { Artifact } from '../evidence/index.ts';
+import { entryAt, readBlobs, type TreeEntry } from './git/objects.ts';
+import { commitAt, isShallow, openRepository, type Repository } from './git/repository.ts';
+import { gitEnvironment, gitSettings } from './git/run.ts';
+
+/** Bytes of a download whose size nobody stated. */
+const maximumBytes = 4 * 1024 ** 3;
+const downloadTimeoutMs = 10 * 60_000;
+
+/**
+ * The address under which a file's bytes can be found for as long as the repository lives: `git:<commit>:<path>`.
+ *
+ * @param repository a folder in the repository
+ * @param path absolute path of the file
+ * @throws RegistryError when the file is not committed as it is
+ */
+export async function immutableModelUri(repository: string, path: string): Promise<string> {
+  const opened = await openRepository(repository);
+  const inside = relative(opened.folder, await realpath(path))
+    .split(sep)
+    .join('/');
+  const commit = await commitAt(opened, 'HEAD');
+  const remedy = `Commit it first: git add ${shellWord(inside)} && git commit`;
+  if (inside.startsWith('../') || isAbsolute(inside)) {
+    throw new RegistryError({
+      found: `${path} is outside the repository`,
+      expected: 'a committed file, so that what the registry names cannot change',
+      remedy: 'Copy it into the repository and commit it, or name an https URL with its sha256',
+    });
+  }
+  const entry = commit === null ? null : await entryAt(opened, commit, inside);
+  if (commit === null || entry?.type !== 'blob') {
+    throw new RegistryError({
+      found: 'this file is not committed',
+      expected: 'a committed file, so that what the registry names cannot change',
+      where: inside,
+      remedy,
+    });
+  }
+  const { size } = await stat(path);
+  const named = await hashFile(path, opened.objectFormat, `blob ${size}\0`);
+  if (named !== entry.oid) {
+    const pointer = await pointerIn(opened, entry);
+    if (pointer === null || pointer !== (await hashFile(path, 'sha256'))) {
+      throw new RegistryError({
+        found: 'this file differs from the committed one',
+        expected: `its content as in commit ${commit.slice(0, 12)}`,
+        where: inside,
+        remedy,
+      });
+    }
+  }
+  return `git:${commit}:${inside}`;
+}
+
+/**
+ * Bring the bytes of a recorded artifact into a folder and verify their digest.
+ *
+ * @returns the absolute path of the file
+ * @throws RegistryError when they cannot be had or are not the recorded bytes
+ */
+export async function fetchArtifact(repository: string, artifact: Artifact, folder: string): Promise<string> {
+  await mkdir(folder, { recursive: true });
+  const git = /^git:([0-9a-f]{40}|[0-9a-f]{64}):(.+)$/su.exec(artifact.uri);
+  const source = git?.[2] ?? (/^https?:/u.test(artifact.uri) ? new URL(artifact.uri).pathname : undefined);
+  if (source === undefined) {
+    throw new RegistryError({
+      found: `${artifact.uri} cannot be fetched`,
+      expected: 'git:<commit>:<path> or an https URL',
+      remedy: 'Register the model again under an address that stays',
+    });
+  }
+  const path = join(folder, fileName(source));
+  const partial = `${path}.part`;
+  try {
+    if (git === null) await download(artifact, partial);
+    else await extract(await openRepository(repository), artifact, git[1] as string, git[2] as string, partial);
+    await verifyDigest(artifact, partial);
+    await rename(partial, path);
+  } finally {
+    await rm(partial, { force: true });
+  }
+  return path;
+}
+
+async function extract(
+  repository: Repository,
+  artifact: Artifact,
+  commit: string,
+  path: string,
+  to: string,
+): Promise<void> {
+  if ((await commitAt(repository, commit)) === null) {
+    throw new RegistryError({
+      found: `commit ${commit.slice(0, 12)}, which holds the model, is not in this clone`,
+      where: artifact.uri,
+      remedy: (await isShallow(repository))
+        ? 'Clone the whole history (actions/checkout with fetch-depth: 0), or run git fetch --unshallow'
+        : `Fetch it: git fetch origin ${commit}`,
+    });
+  }
+  const entry = await entryAt(repository, commit, path);
+  if (entry?.type !== 'blob') {
+    throw new RegistryError({ found: `commit ${commit.slice(0, 12)} has no file ${path}`, where: artifact.uri });
+  }
+  const pointer = await pointerIn(repository, entry);
+  if (pointer === null) return extractBlob(repository, entry.oid, to);
+  // Git LFS: the repository holds a pointer, the bytes lie in the local store or, checked out, in the work tree.
+  const places = [
+    join(repository.commonFolder, 'lfs', 'objects', pointer.slice(0, 2), pointer.slice(2, 4), pointer),
+    ...(repository.bare ? [] : [join(repository.folder, path)]),
+  ];
+  for (const place of places) {
+    const digest = await hashFile(place, 'sha256').catch(() => null);
+    if (digest === pointer) return copyFile(place, to);
+  }
+  throw new RegistryError({
+    found: 'the model is kept in Git LFS and its bytes are not here',
+    where: artifact.uri,
+    remedy: `Fetch them: git lfs fetch origin ${commit} (in a workflow: actions/checkout with lfs: true)`,
+  });
+}
+
+/** Streamed: a model may be larger than memory. */
+async function extractBlob(repository: Repository, oid: string, to: string): Promise<void> {
+  const child = spawn('git', [...gitSettings, 'cat-file', 'blob', oid], {
+    cwd: repository.folder,
+    env: gitEnvironment(),
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  const ended = new Promise<number | null>((done) => child.on('close', done).on('error', () => done(null)));
+  await pipeline(child.stdout, createWriteStream(to));
+  if ((await ended) !== 0)
+    throw new RegistryError({ found: `git could not read object ${oid}`, remedy: 'Run git fsck' });
+}
+
+async function download(artifact: Artifact, to: string): Promise<void> {
+  const url = new URL(artifact.uri);
+  if (url.protocol !== 'https:' && !['127.0.0.1', '[::1]', 'localhost'].includes(url.hostname)) {
+    throw new RegistryError({ found: 'an address without encryption', expected: 'https', where: artifact.uri });
+  }
+  const limit = artifact.size > 0 ? artifact.size : maximumBytes;
+  const fault = (found: string, cause?: unknown): RegistryError =>
+    new RegistryError({
+      found,
+      where: url.origin + url.pathname,
+      remedy: 'Check the address and that it can be reached from here',
+      cause,
+    });
+  try {
+    const response = await fetch(url, { signal: AbortSignal.timeout(downloadTimeoutMs) });
+    if (!response.ok || response.body === null) throw fault(`the server answered ${response.status}`);
+    let received = 0;
+    const limited = new Transform({
+      transform(chunk: Buffer, _encoding, done) {
+        received += chunk.length;
+        done(received > limit ? fault(`more than ${limit} bytes`) : null, chunk);
+      },
+    });
+    await pipeline(Readable.fromWeb(response.body), limited, createWriteStream(to));
+  } catch (error) {
+    if (error instanceof RegistryError) throw error;
+    const { cause, message } = error as Error;
+    throw fault(`the download failed: ${cause instanceof Error ? cause.message : message}`, error);
+  }
+}
+
+async function verifyDigest(artifact: Artifact, path: string): Promise<void> {
+  const found = await hashFile(path, 'sha256');
+  if (found === artifact.sha256) return;
+  throw new RegistryError({
+    found: `the bytes have sha256 ${found}`,
+    expected: artifact.sha256,
+    where: artifact.uri,
+    remedy: 'They are not the recorded model. Find out who changed them before anything else',
+  });
+}
+
+/** The sha256 a Git LFS pointer names; null for any other file (git-lfs docs/spec.md: pointers are below 1024 bytes). */
+async function pointerIn(repository: Repository, entry: TreeEntry): Promise<string | null> {
+  if (entry.size >= 1024) return null;
+  const text = (await readBlobs(repository, [entry])).get(entry.oid)?.toString('utf8') ?? '';
+  if (!text.startsWith('version https://git-lfs.github.com/spec/')) return null;
+  return /^oid sha256:([0-9a-f]{64})$/mu.exec(text)?.[1] ?? null;
+}
+
+async function hashFile(path: string, algorithm: string, prefix = ''): Promise<string> {
+  const hash = createHash(algorithm).update(prefix);
+  for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
+  return hash.digest('hex');
+}
+
+/** The last part of a path or address, safe as a file name. */
+function fileName(source: string): string {
+  const name = basename(source).replace(/[^A-Za-z0-9._-]/gu, '_');
+  return /^\.*$/u.test(name) ? 'model' : name.slice(-100);
+}
+
+function shellWord(text: string): string {
+  return /^[A-Za-z0-9._/-]+$/u.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+}

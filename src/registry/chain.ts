@@ -1,0 +1,135 @@
+import { isDeepStrictEqual } from 'node:util';
+import { canonicalJson, RecordedDecision, sha256, type Decision } from '../evidence/index.ts';
+import { decisionPath } from './layout.ts';
+import { championOf, extendManifest, versionOf, type ChainLink, type Manifest } from './manifest.ts';
+
+/** A difference between what a registry holds and what it must hold. */
+export interface Finding {
+  /** The file, relative to the repository. */
+  path: string;
+  found: string;
+  expected: string;
+  remedy: string;
+}
+
+/** The bytes of one file of the chain, and the number its name claims. */
+export interface DecisionFile {
+  seq: number;
+  /** Relative to the repository. */
+  path: string;
+  bytes: Uint8Array;
+}
+
+export interface Chain {
+  links: ChainLink[];
+  manifest: Manifest | null;
+  findings: Finding[];
+}
+
+export const restoreRemedy = 'Restore the file from the commit that recorded it: git log --follow -- <file>';
+
+/** The bytes a decision or a manifest is kept in: canonical JSON (RFC 8785) and a newline. */
+export function canonicalBytes(value: unknown): Buffer {
+  return Buffer.from(`${canonicalJson(value)}\n`);
+}
+
+/** Give a decision its place at the end of a chain. */
+export function appendDecision(
+  chain: Pick<Chain, 'links' | 'manifest'>,
+  decision: Decision,
+): { decision: RecordedDecision; bytes: Buffer; manifest: Manifest } {
+  const last = chain.links.at(-1);
+  const recorded = { ...decision, seq: (last?.decision.seq ?? 0) + 1, prev: last?.sha256 ?? null };
+  const bytes = canonicalBytes(recorded);
+  return {
+    decision: recorded,
+    bytes,
+    manifest: extendManifest(chain.manifest, { decision: recorded, sha256: sha256(bytes) }),
+  };
+}
+
+/**
+ * Read a chain from its files and report everything that is wrong with it: numbers missing or doubled, bytes that are not
+ * canonical or not a decision, links that do not hold, decisions that contradict the ones before them.
+ */
+export async function readChain(model: string, files: readonly DecisionFile[]): Promise<Chain> {
+  const isDecision = await decisionValidator();
+  const chain: Chain = { links: [], manifest: null, findings: [] };
+  const ordered = [...files].sort((a, b) => a.seq - b.seq);
+  for (const file of ordered) {
+    const report = (found: string, expected: string, remedy = restoreRemedy): void => {
+      chain.findings.push({ path: file.path, found, expected, remedy });
+    };
+    const text = new TextDecoder().decode(file.bytes);
+    const value = parsed(text);
+    if (!isDecision(value)) {
+      report('not a recorded decision', 'JSON that matches schemas/decision.schema.json');
+      continue;
+    }
+    if (`${canonicalJson(value)}\n` !== text)
+      report('bytes that are not canonical', 'canonical JSON (RFC 8785) and a newline');
+    const last = chain.links.at(-1);
+    const next = (last?.decision.seq ?? 0) + 1;
+    if (value.seq !== file.seq) report(`decision number ${value.seq}`, `number ${file.seq}, as the file name says`);
+    if (file.seq > next) report(`decision ${next} is missing before it`, decisionPath(model, next));
+    if (value.prev !== (last?.sha256 ?? null) && file.seq === next) {
+      report(
+        `prev is ${value.prev ?? 'null'}`,
+        last === undefined ? 'null, for the first decision' : `${last.sha256}, the sha256 of decision ${next - 1}`,
+        'One of the two files was edited. Restore it from the commit that recorded it',
+      );
+    }
+    if (value.model !== model) report(`a decision about ${value.model}`, `one about ${model}`);
+    for (const [found, expected] of contradictions(value, chain.manifest)) report(found, expected);
+    const link = { decision: { ...value, seq: file.seq }, sha256: sha256(file.bytes) };
+    chain.links.push(link);
+    chain.manifest = extendManifest(chain.manifest, link);
+  }
+  return chain;
+}
+
+/** What a decision claims against what the chain before it says, as pairs of found and expected. */
+function contradictions(decision: RecordedDecision, before: Manifest | null): [string, string][] {
+  const champion = championOf(before);
+  const known = versionOf(before, decision.to?.version);
+  const named = decision.candidate === null ? null : versionOf(before, decision.candidate.version);
+  const said = (version: { version: string } | null): string => version?.version ?? 'none';
+  const wrong: [string, string][] = [];
+  if (!isDeepStrictEqual(decision.from, champion)) {
+    wrong.push([`from is ${said(decision.from)}`, `${said(champion)}, the champion at that time`]);
+  }
+  if (decision.outcome !== 'promote') {
+    if (!isDeepStrictEqual(decision.to, champion)) {
+      wrong.push([`to is ${said(decision.to)} without a promotion`, `${said(champion)}, the champion at that time`]);
+    }
+  } else if (decision.to === null) {
+    wrong.push(['a promotion to nothing', 'the version promoted']);
+  } else if (decision.action === 'rollback') {
+    if (!isDeepStrictEqual(decision.to, known))
+      wrong.push([`a rollback to ${said(decision.to)}`, 'an earlier version, unchanged']);
+  } else if (known !== null) {
+    wrong.push([`version ${known.version} a second time`, 'a version that was free']);
+  }
+  if (decision.action === 'deprecate' && (named === null || named.version === champion?.version)) {
+    wrong.push([`a deprecation of ${said(decision.candidate)}`, 'an earlier version that is not the champion']);
+  }
+  return wrong;
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+let validator: Promise<(value: unknown) => value is RecordedDecision> | undefined;
+
+/** Loaded with the first decision that is read: an empty registry needs no validator. */
+function decisionValidator(): Promise<(value: unknown) => value is RecordedDecision> {
+  validator ??= import('ajv/dist/2020.js').then(({ Ajv2020 }) =>
+    new Ajv2020({ strict: false }).compile<RecordedDecision>(RecordedDecision),
+  );
+  return validator;
+}

@@ -1,0 +1,26 @@
+import { gunzipSync, gzipSync } from 'node:zlib';
+import { canonicalJson, evidenceDigest, type Evidence } from '../evidence/index.ts';
+
+/** No honest piece of evidence is near this: curves are thinned and rows of data stay out. */
+const maximumBytes = 64 * 1024 * 1024;
+
+/** Evidence as the registry keeps it: canonical JSON, compressed the same way on every system. */
+export function packEvidence(evidence: Evidence): Buffer {
+  const packed = gzipSync(canonicalJson(evidence), { level: 9 });
+  // The operating system field of the header (RFC 1952, 2.3.1) differs by platform: 255 means unknown.
+  packed[9] = 255;
+  return packed;
+}
+
+/** The evidence in a file of the registry, or why it is not what its name, the digest, promises. */
+export function unpackEvidence(bytes: Uint8Array, digest: string): { evidence: Evidence } | { fault: string } {
+  try {
+    const text = gunzipSync(bytes, { maxOutputLength: maximumBytes }).toString('utf8');
+    const evidence = JSON.parse(text) as Evidence;
+    if (canonicalJson(evidence) !== text) return { fault: 'JSON that is not canonical' };
+    const found = evidenceDigest(evidence);
+    return found === digest ? { evidence } : { fault: `evidence with digest ${found}` };
+  } catch (error) {
+    return { fault: `not compressed evidence (${error instanceof Error ? error.message : String(error)})` };
+  }
+}

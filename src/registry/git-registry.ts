@@ -1,0 +1,322 @@
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import {
+  evidenceDigest,
+  type Decision,
+  type Evidence,
+  type RecordedDecision,
+  type RegistryView,
+} from '../evidence/index.ts';
+import { EvidenceError, RegistryError } from '../errors.ts';
+import type { Log } from '../log.ts';
+import { appendDecision, canonicalBytes, type Finding } from './chain.ts';
+import { commitMessage } from './commit-message.ts';
+import { packEvidence } from './evidence-file.ts';
+import { addedIn } from './git/history.ts';
+import { finishInterrupted, removeJournal, writeJournal } from './git/journal.ts';
+import { withLock, type LockPlace } from './git/lock.ts';
+import { entryAt, listFolders, moveBranch, treeWith, writeBlobs, writeCommit } from './git/objects.ts';
+import { pause } from './git/pause.ts';
+import {
+  commitAt,
+  isAncestor,
+  isShallow,
+  openRepository,
+  registryFolder,
+  resolveBranch,
+  workTreeOf,
+  type Repository,
+  type WorkTree,
+} from './git/repository.ts';
+import { bringInLine, refuseEdits, refuseLinks, uncommittedEdits } from './git/work-tree.ts';
+import {
+  attributesPath,
+  attributesText,
+  checkModelName,
+  decisionPath,
+  evidencePath,
+  isModelName,
+  manifestPath,
+} from './layout.ts';
+import { viewOf, type Manifest } from './manifest.ts';
+import { readModel, type ModelState } from './model-state.ts';
+import { verifyRegistry } from './verify.ts';
+
+export interface RecordInput {
+  model: string;
+  /** Decides against the registry as it is at that moment. Called again when another writer came first. Pure. */
+  decide: (view: RegistryView) => Decision;
+  /** Every piece of evidence the decision refers to. */
+  evidence: readonly Evidence[];
+}
+
+export interface RecordResult {
+  status: 'recorded' | 'already-recorded' | 'no-change';
+  decision: RecordedDecision | Decision;
+  /** The commit that holds the decision; null when nothing was recorded. */
+  commit: string | null;
+}
+
+/** Who is champion, since when, on whose word and on what evidence. */
+export interface Registry {
+  /** What a decision may know of a model. */
+  view(model: string): Promise<RegistryView>;
+  /** Names of the models, sorted. */
+  models(): Promise<string[]>;
+  /** Every decision about a model, oldest first. */
+  log(model: string): Promise<RecordedDecision[]>;
+  /** Versions and aliases of a model; null when nothing is recorded. */
+  manifest(model: string): Promise<Manifest | null>;
+  /** Every difference between what the registry holds and what it must hold. */
+  verify(): Promise<Finding[]>;
+  /** Say before long work whether a decision could be recorded. @throws RegistryError when not */
+  ensureWritable(): Promise<void>;
+  /** Decide, and record the decision: exactly once, or not at all. @throws RegistryError, EvidenceError */
+  record(input: RecordInput): Promise<RecordResult>;
+}
+
+/** How often a writer starts anew because another moved the branch first. */
+const maximumAttempts = 30;
+
+/**
+ * The registry in a local git repository. It is read from the commit its branch is at, never from the work tree.
+ *
+ * @param input.repository a folder in the repository
+ * @param input.path the registry's folder, relative to it
+ * @param input.branch the branch that holds it; default: the one checked out
+ * @throws RegistryError when there is no repository or the path leads outside of it
+ */
+export async function openGitRegistry(input: {
+  repository: string;
+  path: string;
+  branch?: string;
+  log: Log;
+}): Promise<Registry> {
+  const repository = await openRepository(input.repository);
+  const folder = registryFolder(repository, input.path);
+  const head = async (): Promise<string | null> => (await resolveBranch(repository, input.branch)).head;
+  const read = async (model: string): Promise<ModelState> => {
+    checkModelName(model);
+    return sound(await readModel(repository, await head(), folder, model));
+  };
+  return {
+    async view(model) {
+      return view(await read(model));
+    },
+    async models() {
+      const commit = await head();
+      return commit === null
+        ? []
+        : (await listFolders(repository, commit, `${folder}/models`)).filter(isModelName).sort();
+    },
+    async log(model) {
+      return (await read(model)).links.map((link) => link.decision);
+    },
+    async manifest(model) {
+      return (await read(model)).manifest;
+    },
+    async verify() {
+      const branch = await resolveBranch(repository, input.branch);
+      if (branch.head === null) return [];
+      if (await isShallow(repository)) {
+        input.log.warning('This clone is shallow: decisions removed before its oldest commit cannot be noticed.');
+      }
+      const committed = await verifyRegistry(repository, branch.head, folder);
+      const workTree = branch.ref === null ? null : await workTreeOf(repository, branch.ref);
+      const edits = workTree === null ? [] : await uncommittedEdits(workTree, folder);
+      return [
+        ...committed,
+        ...edits.map(({ path, what }) => ({
+          path,
+          found: `${what} in the work tree`,
+          expected: 'what is committed',
+          remedy: `Undo it: git restore --staged --worktree -- ${path}, or move the file away if it was never committed`,
+        })),
+      ];
+    },
+    async ensureWritable() {
+      const { ref } = await writableBranch(repository, input.branch);
+      const workTree = await workTreeOf(repository, ref);
+      const place = lockPlace(repository, workTree, ref);
+      await withLock(place, () => prepare({ repository, folder, ref, workTree, place, log: input.log }));
+    },
+    async record(request) {
+      checkModelName(request.model);
+      for (let attempt = 0; attempt < maximumAttempts; attempt++) {
+        const { ref } = await writableBranch(repository, input.branch);
+        const workTree = await workTreeOf(repository, ref);
+        const place = lockPlace(repository, workTree, ref);
+        const target = { repository, folder, ref, workTree, place, log: input.log };
+        const result = await withLock(place, () => recordOnce(target, request));
+        if (result !== 'overtaken') return result;
+        input.log.debug(`${ref} moved meanwhile; deciding again`);
+        await pause(attempt);
+      }
+      throw new RegistryError({
+        found: `the branch moved ${maximumAttempts} times while the decision was being recorded`,
+        remedy: 'Nothing was recorded. Run again when fewer writers are at work',
+      });
+    },
+  };
+}
+
+interface Target {
+  repository: Repository;
+  folder: string;
+  ref: string;
+  workTree: WorkTree | null;
+  place: LockPlace;
+  log: Log;
+}
+
+/** One attempt, under the lock: decide against what is there, write, and move the branch if nobody else did. */
+async function recordOnce(target: Target, input: RecordInput): Promise<RecordResult | 'overtaken'> {
+  const { repository, folder, ref, workTree, place } = target;
+  await prepare(target);
+  const old = await commitAt(repository, ref);
+  if (old === null) return 'overtaken';
+  const state = sound(await readModel(repository, old, folder, input.model));
+  const decision = input.decide(view(state));
+  if (decision.model !== input.model) throw new TypeError(`a decision about ${decision.model}, not ${input.model}`);
+  const known = state.links.find((link) => link.decision.idempotencyKey === decision.idempotencyKey)?.decision;
+  if (known !== undefined) {
+    const path = `${folder}/${decisionPath(input.model, known.seq)}`;
+    return { status: 'already-recorded', decision: known, commit: await addedIn(repository, old, path) };
+  }
+  // A deprecation changes no champion and is recorded all the same.
+  if (decision.outcome === 'no-change' && decision.action !== 'deprecate')
+    return { status: 'no-change', decision, commit: null };
+
+  const appended = appendDecision(state, decision);
+  const files = await newFiles(target, old, state, appended, input);
+  const names = await writeBlobs(repository, [...files.values()]);
+  const paths = [...files.keys()].map((path) => `${folder}/${path}`);
+  if (workTree !== null) await refuseLinks(workTree, paths);
+  const after = new Map(paths.map((path, index) => [path, names[index] as string]));
+  const message = commitMessage(appended.decision, `${folder}/${decisionPath(input.model, appended.decision.seq)}`);
+  const commit = await writeCommit(repository, await treeWith(repository, old, after), old, message);
+  const changes = [...after].map(([path, oid]) => ({
+    path,
+    before: [state.files.get(path.slice(folder.length + 1))?.oid ?? null],
+    after: oid,
+  }));
+
+  await writeJournal(place, { ref, old, new: commit, changes });
+  const subject = message.split('\n')[0] ?? '';
+  const { moved, said } = await moveBranch(workTree?.folder ?? repository.folder, ref, old, commit, subject);
+  if (!moved) {
+    await removeJournal(place);
+    // Another writer, or the lock of a git at work: both pass. Anything else is a fault of its own.
+    if ((await commitAt(repository, ref)) !== old || /unable to create .*\.lock|cannot lock ref/iu.test(said))
+      return 'overtaken';
+    throw new RegistryError({ found: `git update-ref failed: ${said}`, where: ref });
+  }
+  if (workTree !== null) {
+    const contents = new Map([...files.values()].map((bytes, index) => [names[index] as string, bytes]));
+    await bringInLine(repository, workTree, place.scratch, folder, changes, contents);
+  }
+  await removeJournal(place);
+  await confirm(repository, ref, commit);
+  return { status: 'recorded', decision: appended.decision, commit };
+}
+
+/** Mend what an interrupted run left, then refuse to go on over a person's edits. */
+async function prepare({ repository, workTree, place, folder, log }: Target): Promise<void> {
+  if (await finishInterrupted(repository, workTree, place, folder)) {
+    log.info('An earlier run was interrupted while it recorded; its traces were put in order.');
+  }
+  if (workTree !== null) await refuseEdits(workTree, folder);
+}
+
+/** What the next commit adds or replaces, by path in the registry. */
+async function newFiles(
+  target: Target,
+  commit: string,
+  state: ModelState,
+  appended: ReturnType<typeof appendDecision>,
+  input: RecordInput,
+): Promise<Map<string, Uint8Array>> {
+  const { decision } = appended;
+  const files = new Map<string, Uint8Array>();
+  if ((await entryAt(target.repository, commit, `${target.folder}/${attributesPath}`)) === null) {
+    files.set(attributesPath, Buffer.from(attributesText));
+  }
+  const given = new Map(input.evidence.map((each) => [evidenceDigest(each), each]));
+  for (const { kind, sha256 } of decision.evidence) {
+    const path = evidencePath(input.model, sha256);
+    // The same evidence measured at another hour: what is there says the same.
+    if (state.files.has(path)) continue;
+    const evidence = given.get(sha256);
+    if (evidence === undefined) {
+      throw new EvidenceError({
+        found: `the decision refers to ${kind} evidence ${sha256.slice(0, 12)}, which was not handed over`,
+      });
+    }
+    files.set(path, packEvidence(evidence));
+  }
+  files.set(decisionPath(input.model, decision.seq), appended.bytes);
+  files.set(manifestPath(input.model), canonicalBytes(appended.manifest));
+  return files;
+}
+
+/** Believe the branch, not the exit code. */
+async function confirm(repository: Repository, ref: string, commit: string): Promise<void> {
+  const now = await commitAt(repository, ref);
+  if (now !== null && (now === commit || (await isAncestor(repository, commit, now)))) return;
+  throw new RegistryError({
+    found: `the decision was committed as ${commit}, but ${ref} is at ${now ?? 'nothing'} and does not contain it`,
+    remedy: 'Another program rewrote the branch. Run again',
+  });
+}
+
+function view(state: ModelState): RegistryView {
+  return viewOf(
+    state.manifest,
+    state.links.map((link) => link.decision),
+  );
+}
+
+/** @throws RegistryError when the chain or manifest of the model is damaged: nothing is decided on it */
+function sound(state: ModelState): ModelState {
+  const [first] = state.findings;
+  if (first === undefined) return state;
+  throw new RegistryError({
+    found: first.found,
+    expected: first.expected,
+    where: first.path,
+    remedy: `${first.remedy}. See all with contender registry verify`,
+  });
+}
+
+async function writableBranch(
+  repository: Repository,
+  name: string | undefined,
+): Promise<{ ref: string; head: string }> {
+  const { ref, head } = await resolveBranch(repository, name);
+  if (ref === null) {
+    throw new RegistryError({
+      found: 'HEAD is detached: there is no branch to record on',
+      where: repository.folder,
+      remedy: 'Check out a branch (in a workflow: actions/checkout with ref), or set registry.branch',
+    });
+  }
+  if (head === null) {
+    throw new RegistryError({
+      found: `branch ${ref.replace('refs/heads/', '')} has no commit yet`,
+      where: repository.folder,
+      remedy: 'Commit the model and contender.yml first',
+    });
+  }
+  return { ref, head };
+}
+
+function lockPlace(repository: Repository, workTree: WorkTree | null, ref: string): LockPlace {
+  if (workTree !== null) {
+    return { path: join(workTree.gitFolder, 'index.lock'), scratch: join(workTree.gitFolder, 'contender') };
+  }
+  const scratch = join(
+    repository.commonFolder,
+    `contender-${createHash('sha256').update(ref).digest('hex').slice(0, 16)}`,
+  );
+  return { path: `${scratch}.lock`, scratch };
+}

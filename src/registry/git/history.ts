@@ -1,0 +1,47 @@
+import type { Repository } from './repository.ts';
+import { gitBytes } from './run.ts';
+
+/** A file that some commit of the history added. */
+export interface Addition {
+  commit: string;
+  /** Relative to the top of the repository. */
+  path: string;
+  oid: string;
+}
+
+/** Every addition of a file below `folder` in the whole history of `head`, merged branches included, oldest first. */
+export async function additions(repository: Repository, head: string, folder: string): Promise<Addition[]> {
+  const output = await gitBytes(repository.folder, [
+    'log',
+    '-m',
+    '--full-history',
+    '--reverse',
+    '--topo-order',
+    '--no-renames',
+    '--diff-filter=A',
+    '--raw',
+    '--no-abbrev',
+    '-z',
+    '--format=commit %H',
+    head,
+    '--',
+    folder,
+  ]);
+  const found: Addition[] = [];
+  let commit = '';
+  const fields = output.toString('utf8').split('\0');
+  for (let at = 0; at < fields.length; at++) {
+    const field = (fields[at] as string).replace(/^\n/u, '');
+    if (field.startsWith('commit ')) commit = field.slice('commit '.length).trim();
+    else if (field.startsWith(':')) {
+      found.push({ commit, oid: field.split(' ')[3] ?? '', path: fields[++at] ?? '' });
+    }
+  }
+  return found;
+}
+
+/** The commit that added a file, as far as this clone knows. */
+export async function addedIn(repository: Repository, head: string, path: string): Promise<string | null> {
+  const output = await gitBytes(repository.folder, ['log', '-1', '--diff-filter=A', '--format=%H', head, '--', path]);
+  return output.toString('utf8').trim() || null;
+}

@@ -1,0 +1,51 @@
+import { readFile, readlink } from 'node:fs/promises';
+import { hostname } from 'node:os';
+
+/** Which process holds something, told so that another process can be sure when it is gone. */
+export interface Owner {
+  host: string;
+  /** Changes with every start of the machine; null where the system does not say. */
+  boot: string | null;
+  /** Process numbers mean something only inside one namespace (a container has its own). */
+  namespace: string | null;
+  pid: number;
+  /** Start of the process in clock ticks after boot: process numbers are used again. */
+  started: string | null;
+}
+
+/** This process. */
+export async function thisProcess(): Promise<Owner> {
+  return { ...(await place()), pid: process.pid, started: (await processState(process.pid))?.started ?? null };
+}
+
+/** Whether the owner is certainly gone. Where that cannot be known (another machine or container) the answer is no. */
+export async function isGone(owner: Owner): Promise<boolean> {
+  const here = await place();
+  if (owner.host !== here.host) return false;
+  if (owner.boot !== here.boot) return true;
+  if (owner.namespace !== here.namespace) return false;
+  try {
+    process.kill(owner.pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ESRCH';
+  }
+  if (owner.started === null) return false;
+  const state = await processState(owner.pid);
+  // A zombie is dead, only not yet waited for.
+  return state !== null && (state.zombie || state.started !== owner.started);
+}
+
+async function place(): Promise<Pick<Owner, 'host' | 'boot' | 'namespace'>> {
+  return {
+    host: hostname(),
+    boot: (await readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(() => null))?.trim() ?? null,
+    namespace: await readlink('/proc/self/ns/pid').catch(() => null),
+  };
+}
+
+/** From /proc/<pid>/stat, proc(5): fields after the command, which ends with the last parenthesis. */
+async function processState(pid: number): Promise<{ zombie: boolean; started: string } | null> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => null);
+  const fields = stat?.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return fields?.[19] === undefined ? null : { zombie: fields[0] === 'Z' || fields[0] === 'X', started: fields[19] };
+}

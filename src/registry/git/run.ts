@@ -1,0 +1,118 @@
+import { spawn } from 'node:child_process';
+import { RegistryError } from '../../errors.ts';
+
+export interface GitOptions {
+  /** Written to standard input. */
+  input?: string | Uint8Array;
+  /** Added to the environment, such as GIT_INDEX_FILE. */
+  env?: Record<string, string>;
+}
+
+export interface GitResult {
+  code: number;
+  stdout: Buffer;
+  stderr: string;
+}
+
+/*
+ * Variables that would point git at another repository than the folder it runs in (git rev-parse --local-env-vars):
+ * a run inside a git hook inherits them. GIT_CONFIG_COUNT stays, it is how a container declares a folder safe.
+ */
+const redirecting = [
+  'GIT_ALTERNATE_OBJECT_DIRECTORIES',
+  'GIT_COMMON_DIR',
+  'GIT_CONFIG',
+  'GIT_CONFIG_PARAMETERS',
+  'GIT_DIR',
+  'GIT_GRAFT_FILE',
+  'GIT_IMPLICIT_WORK_TREE',
+  'GIT_INDEX_FILE',
+  'GIT_INTERNAL_SUPER_PREFIX',
+  'GIT_NAMESPACE',
+  'GIT_OBJECT_DIRECTORY',
+  'GIT_PREFIX',
+  'GIT_REPLACE_REF_BASE',
+  'GIT_SHALLOW_FILE',
+  'GIT_WORK_TREE',
+  'GIT_GLOB_PATHSPECS',
+  'GIT_NOGLOB_PATHSPECS',
+  'GIT_ICASE_PATHSPECS',
+];
+
+export const gitSettings = ['-c', 'core.hooksPath=/dev/null', '-c', 'core.quotePath=off', '-c', 'core.fsmonitor=false'];
+
+/** Run git in `folder` and return what it says, whatever its exit code. @throws RegistryError when git cannot be started */
+export function runGit(folder: string, args: readonly string[], options: GitOptions = {}): Promise<GitResult> {
+  return new Promise((done, failed) => {
+    const child = spawn('git', [...gitSettings, ...args], {
+      cwd: folder,
+      env: gitEnvironment(options.env),
+      windowsHide: true,
+    });
+    const stdout: Buffer[] = [];
+    const stderr: Buffer[] = [];
+    child.stdout.on('data', (chunk: Buffer) => stdout.push(chunk));
+    child.stderr.on('data', (chunk: Buffer) => stderr.push(chunk));
+    // A git that ends before it has read everything says why on its own.
+    child.stdin.on('error', () => undefined);
+    child.on('error', (cause: NodeJS.ErrnoException) =>
+      failed(
+        new RegistryError({
+          found: `git cannot be started in ${folder} (${cause.code ?? cause.message})`,
+          remedy: 'Install git, and check that the folder exists and PATH leads to git',
+          cause,
+        }),
+      ),
+    );
+    child.on('close', (code, signal) =>
+      done({
+        code: code ?? -1,
+        stdout: Buffer.concat(stdout),
+        stderr: signal === null ? Buffer.concat(stderr).toString('utf8').trim() : `ended by ${signal}`,
+      }),
+    );
+    child.stdin.end(options.input ?? '');
+  });
+}
+
+/** Run git and return its standard output. @throws RegistryError when it fails */
+export async function gitBytes(folder: string, args: readonly string[], options: GitOptions = {}): Promise<Buffer> {
+  const result = await runGit(folder, args, options);
+  if (result.code !== 0) throw gitFault(folder, args, result);
+  return result.stdout;
+}
+
+/** Run git and return its standard output as text without the last newline. @throws RegistryError when it fails */
+export async function git(folder: string, args: readonly string[], options: GitOptions = {}): Promise<string> {
+  return (await gitBytes(folder, args, options)).toString('utf8').replace(/\n$/u, '');
+}
+
+export function gitFault(folder: string, args: readonly string[], result: GitResult): RegistryError {
+  const said = result.stderr.split('\n')[0] ?? '';
+  if (/dubious ownership/u.test(result.stderr)) {
+    return new RegistryError({
+      found: 'the repository belongs to another user, so git refuses to read it',
+      where: folder,
+      remedy: `Run: git config --global --add safe.directory ${folder}`,
+    });
+  }
+  return new RegistryError({
+    found: `git ${args.find((each) => !each.startsWith('-')) ?? ''} failed: ${said === '' ? `exit code ${result.code}` : said}`,
+    where: folder,
+  });
+}
+
+export function gitEnvironment(added: Record<string, string> = {}): NodeJS.ProcessEnv {
+  const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !redirecting.includes(name)));
+  return {
+    ...inherited,
+    LC_ALL: 'C',
+    GIT_TERMINAL_PROMPT: '0',
+    GIT_LITERAL_PATHSPECS: '1',
+    // Reading must not write: `git status` would otherwise refresh the index under its lock.
+    GIT_OPTIONAL_LOCKS: '0',
+    // refs/replace may not stand in for what was committed.
+    GIT_NO_REPLACE_OBJECTS: '1',
+    ...added,
+  };
+}

@@ -1,0 +1,102 @@
+import { Type, type Static } from 'typebox';
+import { Artifact, Sha256 } from '../evidence/evidence.ts';
+import type { RecordedDecision, RegistryView, Version } from '../evidence/decision.ts';
+
+export const manifestSchemaId = 'contender/manifest/v1';
+
+const Alias = Type.Object({
+  version: Type.String(),
+  seq: Type.Integer({ minimum: 1, description: 'the decision that made it so' }),
+});
+
+export const Manifest = Type.Object(
+  {
+    schema: Type.Literal(manifestSchemaId),
+    model: Type.String(),
+    versions: Type.Array(
+      Type.Object({
+        version: Type.String(),
+        artifacts: Type.Array(Artifact),
+        seq: Type.Integer({ minimum: 1, description: 'the decision that first promoted it' }),
+        status: Type.Enum(['active', 'deprecated']),
+      }),
+      { description: 'every version ever promoted, oldest first' },
+    ),
+    aliases: Type.Record(Type.String(), Alias, { description: 'champion, and previous: the champion before it' }),
+    head: Type.Object(
+      { seq: Type.Integer({ minimum: 1 }), sha256: Sha256 },
+      { description: 'the last decision and the sha256 of its bytes' },
+    ),
+  },
+  { description: 'Derived from the decisions: it can be rebuilt from them at any time' },
+);
+export type Manifest = Static<typeof Manifest>;
+
+/** A decision and the sha256 of the bytes it is kept in. */
+export interface ChainLink {
+  decision: RecordedDecision;
+  sha256: string;
+}
+
+/** The manifest that follows from a chain of decisions; null for the empty chain. Pure. */
+export function manifestOf(links: readonly ChainLink[]): Manifest | null {
+  return links.reduce<Manifest | null>(extendManifest, null);
+}
+
+/** The manifest after one more decision. Pure. */
+export function extendManifest(manifest: Manifest | null, link: ChainLink): Manifest {
+  const { decision, sha256 } = link;
+  const before: Manifest = manifest ?? {
+    schema: manifestSchemaId,
+    model: decision.model,
+    versions: [],
+    aliases: {},
+    head: { seq: decision.seq, sha256 },
+  };
+  const next = { ...before, head: { seq: decision.seq, sha256 } };
+  if (decision.action === 'deprecate') return { ...next, versions: withDeprecated(before.versions, decision) };
+  if (decision.outcome !== 'promote' || decision.to === null) return next;
+  const { version, artifacts } = decision.to;
+  const known = before.versions.some((each) => each.version === version);
+  const outgoing = before.aliases['champion'];
+  return {
+    ...next,
+    versions: known
+      ? before.versions
+      : [...before.versions, { version, artifacts, seq: decision.seq, status: 'active' as const }],
+    aliases: {
+      champion: { version, seq: decision.seq },
+      ...(outgoing === undefined ? {} : { previous: outgoing }),
+    },
+  };
+}
+
+/** What a decision may know of a model: its champion, its versions, and how often each evaluation set was used. Pure. */
+export function viewOf(manifest: Manifest | null, decisions: readonly RecordedDecision[]): RegistryView {
+  const uses = new Map<string, number>();
+  for (const { datasets } of decisions) {
+    const sha256 = datasets['evaluation']?.sha256;
+    if (sha256 !== undefined) uses.set(sha256, (uses.get(sha256) ?? 0) + 1);
+  }
+  return {
+    champion: championOf(manifest),
+    championSeq: manifest?.aliases['champion']?.seq ?? 0,
+    versions: manifest?.versions.map((each) => each.version) ?? [],
+    decisionsByDataset: Object.fromEntries(uses),
+  };
+}
+
+export function championOf(manifest: Manifest | null): Version | null {
+  return versionOf(manifest, manifest?.aliases['champion']?.version);
+}
+
+export function versionOf(manifest: Manifest | null, version: string | undefined): Version | null {
+  const found = manifest?.versions.find((each) => each.version === version);
+  return found === undefined ? null : { version: found.version, artifacts: found.artifacts };
+}
+
+function withDeprecated(versions: Manifest['versions'], decision: RecordedDecision): Manifest['versions'] {
+  return versions.map((each) =>
+    each.version === decision.candidate?.version ? { ...each, status: 'deprecated' as const } : each,
+  );
+}

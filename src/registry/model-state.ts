@@ -1,0 +1,103 @@
+import { readChain, canonicalBytes, restoreRemedy, type Chain, type Finding } from './chain.ts';
+import { listFiles, plainFile, readBlobs, type TreeEntry } from './git/objects.ts';
+import type { Repository } from './git/repository.ts';
+import { evidencePath, manifestPath, modelFolder, placeOf } from './layout.ts';
+
+/** Everything a commit says about one model. */
+export interface ModelState extends Chain {
+  /** Files of the model by their path in the registry. */
+  files: Map<string, TreeEntry>;
+}
+
+/** Read the chain and the manifest of a model as they are committed, and report what is wrong with them. */
+export async function readModel(
+  repository: Repository,
+  commit: string | null,
+  folder: string,
+  model: string,
+): Promise<ModelState> {
+  const below = modelFolder(model);
+  const entries = commit === null ? [] : await listFiles(repository, commit, `${folder}/${below}`);
+  return modelState(
+    repository,
+    folder,
+    model,
+    entries.map((entry) => ({ ...entry, path: `${below}/${entry.path}` })),
+  );
+}
+
+/** The same from a listing at hand. Paths of entries are relative to the registry. */
+export async function modelState(
+  repository: Repository,
+  folder: string,
+  model: string,
+  entries: readonly TreeEntry[],
+): Promise<ModelState> {
+  const files = new Map(entries.map((entry) => [entry.path, entry]));
+  const findings = entries.flatMap((entry) => strangeFile(folder, entry, files));
+  const plain = entries.filter((entry) => entry.mode === plainFile);
+  const kept = plain.filter((entry) => ['decision', 'manifest'].includes(placeOf(entry.path)?.kind ?? ''));
+  const contents = await readBlobs(repository, kept);
+  const chain = await readChain(
+    model,
+    kept.flatMap((entry) => {
+      const place = placeOf(entry.path);
+      const bytes = contents.get(entry.oid);
+      return place?.kind === 'decision' && bytes !== undefined
+        ? [{ seq: place.seq, path: `${folder}/${entry.path}`, bytes }]
+        : [];
+    }),
+  );
+  findings.push(...chain.findings);
+  const path = manifestPath(model);
+  const manifest = contents.get(files.get(path)?.oid ?? '');
+  const expected = chain.manifest === null ? undefined : canonicalBytes(chain.manifest);
+  if (expected === undefined ? manifest !== undefined : manifest === undefined || !expected.equals(manifest)) {
+    findings.push({
+      path: `${folder}/${path}`,
+      found: manifest === undefined ? 'no manifest' : 'a manifest that does not follow from the decisions',
+      expected:
+        expected === undefined
+          ? 'none: there are no decisions'
+          : `champion ${chain.manifest?.aliases['champion']?.version ?? 'none'} after decision ${chain.manifest?.head.seq}`,
+      remedy: 'Restore it from the commit of the last decision, or revert the commit that changed it',
+    });
+  }
+  return { ...chain, findings, files };
+}
+
+function strangeFile(folder: string, entry: TreeEntry, files: ReadonlyMap<string, TreeEntry>): Finding[] {
+  const path = `${folder}/${entry.path}`;
+  if (entry.mode !== plainFile) {
+    return [
+      { path, found: `a file of mode ${entry.mode}`, expected: `a plain file (${plainFile})`, remedy: restoreRemedy },
+    ];
+  }
+  if (placeOf(entry.path) !== null) return [];
+  const number = /\/decisions\/.*?0*([0-9]+)\.json$/u.exec(entry.path)?.[1];
+  const twin = [...files.keys()].some((other) => {
+    const place = placeOf(other);
+    return place?.kind === 'decision' && place.seq === Number(number);
+  });
+  return [
+    {
+      path,
+      found: twin ? `a second decision ${number}` : 'a file that a registry does not have',
+      expected: twin ? 'one decision of each number' : 'manifests, decisions and evidence only',
+      remedy: 'Move it out of the registry and commit that',
+    },
+  ];
+}
+
+/** Where the evidence a chain refers to lies, by digest, with the decisions that refer to it. */
+export function evidenceReferences(chain: Chain, model: string): Map<string, { path: string; seqs: number[] }> {
+  const references = new Map<string, { path: string; seqs: number[] }>();
+  for (const { decision } of chain.links) {
+    for (const { sha256 } of decision.evidence) {
+      const known = references.get(sha256);
+      if (known === undefined) references.set(sha256, { path: evidencePath(model, sha256), seqs: [decision.seq] });
+      else known.seqs.push(decision.seq);
+    }
+  }
+  return references;
+}

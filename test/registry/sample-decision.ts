@@ -1,0 +1,74 @@
+import {
+  buildEvidence,
+  decisionSchemaId,
+  digest,
+  evidenceDigest,
+  type Artifact,
+  type Decision,
+  type Evidence,
+  type Outcome,
+  type RegistryView,
+} from '../../src/evidence/index.ts';
+
+/** An artifact known by a name: the same name is the same bytes. */
+export function artifact(name: string): Artifact {
+  return { role: 'model', uri: `git:${'0'.repeat(40)}:${name}.onnx`, sha256: digest(name), size: 10 };
+}
+
+/** Evidence on a candidate, known by its name and the evaluation set's. */
+export function evidence(candidate: string, dataset = 'eval'): Evidence {
+  return buildEvidence({
+    kind: 'evaluation',
+    model: 'any',
+    subjects: {
+      candidate: artifact(candidate),
+      datasets: { evaluation: { uri: dataset, sha256: digest(dataset), rows: 3 } },
+    },
+    policyDigest: digest('policy'),
+    toolVersion: '0.0.0',
+    startedAt: new Date(),
+    finishedAt: new Date(),
+    checks: [],
+    details: {},
+  });
+}
+
+/** A decision as `decide` would make it: pure, bound to the champion found, and its key to that champion's tenure. */
+export function judged(
+  model: string,
+  candidate: string,
+  outcome: Outcome,
+  given: readonly Evidence[] = [],
+): (view: RegistryView) => Decision {
+  return (view) => {
+    const next = `1.0.${view.versions.length}`;
+    const bytes = artifact(candidate);
+    const same = view.champion?.artifacts[0]?.sha256 === bytes.sha256;
+    const promoted = outcome === 'promote' && !same;
+    const version = { version: promoted ? next : 'candidate', artifacts: [bytes] };
+    const decided = same ? 'no-change' : outcome;
+    return {
+      schema: decisionSchemaId,
+      model,
+      action: 'gate',
+      outcome: decided,
+      reasons: [{ code: 'test', message: `${candidate}: ${decided}` }],
+      from: view.champion,
+      to: promoted ? version : view.champion,
+      candidate: version,
+      policy: { sha256: digest('policy'), text: '{}' },
+      evidence: given.map((each) => ({
+        kind: each.kind,
+        sha256: evidenceDigest(each),
+        verdict: 'pass',
+        summary: {},
+      })),
+      datasets: given[0]?.subjects.datasets ?? {},
+      source: {},
+      actor: 'ada',
+      approvals: [],
+      idempotencyKey: digest({ model, candidate, since: view.championSeq, outcome: decided }),
+      time: new Date().toISOString(),
+    };
+  };
+}

@@ -1,0 +1,58 @@
+import { execFile } from 'node:child_process';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { silentLog } from '../../src/log.ts';
+import { openGitRegistry, type Registry } from '../../src/registry/git-registry.ts';
+import { inTemporaryFolder } from '../support/project.ts';
+
+const run = promisify(execFile);
+
+export interface TemporaryRepository {
+  folder: string;
+  git(...args: string[]): Promise<string>;
+  write(path: string, text: string | Uint8Array): Promise<void>;
+  commit(message: string): Promise<string>;
+  registry(path?: string, branch?: string): Promise<Registry>;
+  /** What a person sees in `git status`; empty when index and files agree with the last commit. */
+  status(): Promise<string>;
+}
+
+/** Run `work` on a real repository with one commit on branch main. */
+export function inRepository<T>(work: (repository: TemporaryRepository) => Promise<T>): Promise<T> {
+  return inTemporaryFolder(async (folder) => {
+    await run('git', ['init', '--quiet', '--initial-branch=main', folder]);
+    const repository = repositoryAt(folder);
+    await repository.git('config', 'user.name', 'Ada');
+    await repository.git('config', 'user.email', 'ada@example.invalid');
+    await repository.write('README.md', 'A model.\n');
+    await repository.commit('Start');
+    return work(repository);
+  });
+}
+
+export function repositoryAt(folder: string): TemporaryRepository {
+  const git = async (...args: string[]): Promise<string> =>
+    (await run('git', ['-C', folder, ...args], { encoding: 'utf8', maxBuffer: 1e8 })).stdout.trimEnd();
+  return {
+    folder,
+    git,
+    async write(path, text) {
+      await mkdir(dirname(join(folder, path)), { recursive: true });
+      await writeFile(join(folder, path), text);
+    },
+    async commit(message) {
+      await git('add', '--all');
+      await git('commit', '--quiet', '--allow-empty', '-m', message);
+      return git('rev-parse', 'HEAD');
+    },
+    registry: (path = 'registry', branch) =>
+      openGitRegistry({
+        repository: folder,
+        path,
+        log: silentLog,
+        ...(branch === undefined ? {} : { branch }),
+      }),
+    status: () => git('status', '--porcelain', '--untracked-files=all'),
+  };
+}
