@@ -60,6 +60,9 @@ async function bundlePrograms(): Promise<void> {
     license: 'licenses.txt',
     // onnxruntime-node looks for ../bin/napi-v6 by itself.
     externals: { '/^@duckdb\\/node-bindings-([a-z0-9-]+)\\/duckdb\\.node$/': '../bin/duckdb/$1/duckdb.node' },
+  }).catch((error: unknown) => {
+    // Its own stack shows lines of minified code.
+    throw new Error(error instanceof Error ? error.message : String(error));
   });
   // A CommonJS package (hdr-histogram-js, in autocannon) asks for its folder in a way that the bundler does not see.
   await put(join(work, 'contender', 'index.js'), `globalThis.__dirname = import.meta.dirname;\n${code}`);
