@@ -7,7 +7,6 @@ interface ServeOptions {
   name: string;
   port: number;
   host: string;
-  task: 'binary-classification' | 'multiclass-classification' | 'regression';
 }
 
 /** serve, inspect: commands about one model file, without a configuration. */
@@ -19,14 +18,12 @@ export function addServeCommands(program: Command, context: CommandContext): voi
     .option('--name <name>', 'the name in the URL: /v2/models/<name>/infer', 'model')
     .option('--port <number>', '0 takes a free one', port, 8080)
     .option('--host <address>', 'the address to listen on', '127.0.0.1')
-    .option('--task <task>', 'how to read the outputs', 'binary-classification')
     .action(async (model: string, options: ServeOptions) => {
       const { localModel } = await import('../model/artifact.ts');
       const { startServer } = await import('../serve/server.ts');
       const server = await startServer({
         artifact: await localModel(resolve(model), `file:${model}`),
         modelName: options.name,
-        task: options.task,
         port: options.port,
         host: options.host,
         log: terminalLog({ verbose: false, quiet: false }),
@@ -48,7 +45,7 @@ export function addServeCommands(program: Command, context: CommandContext): voi
       const inspection = await inspectModel(artifact.path);
       context.print(
         JSON.stringify(
-          { sha256: artifact.sha256, size: artifact.size, ...inspection },
+          { sha256: artifact.sha256, ...inspection },
           null,
           options.json === true ? 0 : 2,
         ),
