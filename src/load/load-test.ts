@@ -12,7 +12,9 @@ import { ConfigError, StagingError } from '../errors.ts';
 import { buildEvidence, type Check, type Evidence, type Subjects } from '../evidence/index.ts';
 import type { Log } from '../log.ts';
 import type { LocalArtifact } from '../model/artifact.ts';
-import type { Predictions } from '../model/predictions.ts';
+import { planInputs } from '../model/features.ts';
+import { inspectModel } from '../model/inspect.ts';
+import type { Predictions, ReadingOptions } from '../model/predictions.ts';
 import { signatureOf, type FeatureColumn, type Signature } from '../protocol/index.ts';
 import { startStaging, type StagingTarget } from '../staging/index.ts';
 import { version } from '../version.ts';
@@ -32,7 +34,7 @@ export interface LoadTestInput {
   load: Load;
   candidate: LocalArtifact;
   /** How the outputs of the candidate are read, where the configuration says so. */
-  reading?: { output?: string; transform?: 'none' | 'sigmoid' | 'softmax' };
+  reading?: ReadingOptions;
   dataset: Dataset;
   /** What the candidate predicts offline for the rows of the dataset. */
   offline: Predictions;
@@ -295,14 +297,22 @@ async function requestsFor(
   target: StagingTarget,
   signature: Signature,
   profile: Profile,
-  { columns, dataset }: LoadTestInput,
+  { columns, dataset, candidate }: LoadTestInput,
 ): Promise<RequestPlan> {
-  const other = new Set([columns.id, columns.label, columns.weight, columns.cluster, columns.group]);
-  const features = columns.features ?? dataset.columns.map(({ name }) => name).filter((name) => !other.has(name));
+  // The same columns in the same order as the offline predictions were made from.
+  const features =
+    columns.features ??
+    planInputs(await inspectModel(candidate.path), columns, dataset.columns).flatMap((input) => input.columns);
   const vectors = await readColumns(dataset, features);
+  const names = signature.inputs.map(({ name }) => name);
+  const byOrder =
+    names.length > 1 && names.length === features.length && !names.some((name) => features.includes(name));
   return planRequests({
     url: new URL(target.inferPath, target.url).href,
-    columns: features.map((name) => vectors.get(name) as FeatureColumn),
+    columns: features.map((feature, index): FeatureColumn => {
+      const column = vectors.get(feature) as FeatureColumn;
+      return byOrder ? { ...column, name: names[index] as string } : column;
+    }),
     rows: dataset.rows,
     rowsPerRequest: profile.rowsPerRequest,
     signature,

@@ -231,7 +231,7 @@ async function runLoadTest(options: {
       return await loadTest({
         model: 'm',
         task: options.task ?? 'binary-classification',
-        columns: { id: 'id', label: 'label' },
+        columns: { id: 'id', label: 'label', features: ['x', 'y'] },
         staging: { url: server.url, start_timeout: '1s' },
         load: {
           profile: { rate: 100, duration: '1400ms', warmup: '300ms', ...options.profile },
