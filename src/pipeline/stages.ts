@@ -192,6 +192,7 @@ async function loadContestant(workspace: Workspace, contestants: Contestants): P
       staging,
       load,
       candidate: candidate.artifact,
+      reading: candidate.reading,
       dataset,
       offline: candidateResult.predictions,
       subjects,
