@@ -1,0 +1,232 @@
+import protobuf from 'protobufjs/light.js';
+import { ModelError } from '../errors.ts';
+import {
+  onnxDescriptor,
+  type GraphProto,
+  type ModelProto,
+  type NodeProto,
+  type TensorProto,
+  type TypeProto,
+  type ValueInfoProto,
+} from './onnx-schema.ts';
+
+export type { GraphProto, ModelProto, NodeProto, TensorProto } from './onnx-schema.ts';
+
+/** Names of TensorProto.DataType, by number, as ONNX writes them. */
+export const elementTypes = [
+  'undefined',
+  'float',
+  'uint8',
+  'int8',
+  'uint16',
+  'int16',
+  'int32',
+  'int64',
+  'string',
+  'bool',
+  'float16',
+  'double',
+  'uint32',
+  'uint64',
+  'complex64',
+  'complex128',
+  'bfloat16',
+] as const;
+
+/** A tensor has a shape whose unknown dimensions are null (or a name); anything else (sequence, map) has none. */
+export interface TensorDeclaration {
+  name: string;
+  type: string;
+  shape: (number | string | null)[] | null;
+}
+
+const root = protobuf.Root.fromJSON(onnxDescriptor);
+const modelType = root.lookupType('ModelProto');
+
+/**
+ * Parse the bytes of an ONNX model. Weights are skipped, not copied.
+ * @throws ModelError that tells a damaged file from one that never was a model
+ */
+export function parseModel(bytes: Uint8Array, uri: string): ModelProto {
+  const state = wireState(bytes);
+  if (state === 'not-onnx') {
+    throw new ModelError({
+      found: 'this is not an ONNX file',
+      expected: 'an ONNX model',
+      where: uri,
+      remedy: 'Export the model to ONNX, or use a file of predictions ({predictions: file})',
+    });
+  }
+  try {
+    if (state === 'cut-off') throw new RangeError('a field reaches beyond the end of the file');
+    const model = modelType.toObject(modelType.decode(bytes), {
+      defaults: true,
+      arrays: true,
+      longs: Number,
+      oneofs: true,
+    }) as ModelProto;
+    if (model.graph === null) throw new RangeError('there is no graph');
+    return model;
+  } catch (cause) {
+    throw new ModelError({
+      found: `the file is cut off or damaged (protobuf parsing failed: ${cause instanceof Error ? cause.message : String(cause)})`,
+      expected: `a whole ONNX model; this file has ${bytes.length} bytes`,
+      where: uri,
+      remedy: 'Upload it again and compare its size or sha256 with the source',
+      cause,
+    });
+  }
+}
+
+/** Inputs that must be fed: initializers are listed as inputs too in models before IR version 4. */
+export function graphInputs(graph: GraphProto): TensorDeclaration[] {
+  const initializers = new Set(graph.initializer.map((tensor) => tensor.name));
+  return graph.input.filter((input) => !initializers.has(input.name)).map(describeValue);
+}
+
+export function graphOutputs(graph: GraphProto): TensorDeclaration[] {
+  return graph.output.map(describeValue);
+}
+
+/** Every node of the model, those of subgraphs and functions included. */
+export function* allNodes(model: ModelProto): Generator<NodeProto> {
+  if (model.graph !== null) yield* nodesOf(model.graph);
+  for (const each of model.functions) yield* each.node.flatMap((node) => [node, ...nodesWithin(node)]);
+}
+
+/** Every tensor stored in the model or beside it: initializers and constants, those of subgraphs included. */
+export function* allTensors(model: ModelProto): Generator<TensorProto> {
+  if (model.graph !== null) yield* initializersOf(model.graph);
+  for (const node of allNodes(model)) {
+    for (const attribute of node.attribute) {
+      if (attribute.t !== null) yield attribute.t;
+      yield* attribute.tensors;
+      for (const graph of [attribute.g, ...attribute.graphs]) if (graph !== null) yield* initializersOf(graph);
+    }
+  }
+}
+
+function* initializersOf(graph: GraphProto): Generator<TensorProto> {
+  yield* graph.initializer;
+  for (const { values, indices } of graph.sparseInitializer) {
+    if (values !== null) yield values;
+    if (indices !== null) yield indices;
+  }
+}
+
+function* nodesOf(graph: GraphProto): Generator<NodeProto> {
+  for (const node of graph.node) {
+    yield node;
+    yield* nodesWithin(node);
+  }
+}
+
+function* nodesWithin(node: NodeProto): Generator<NodeProto> {
+  for (const attribute of node.attribute) {
+    for (const graph of [attribute.g, ...attribute.graphs]) if (graph !== null) yield* nodesOf(graph);
+  }
+}
+
+function describeValue(value: ValueInfoProto): TensorDeclaration {
+  const tensor = value.type?.tensorType ?? null;
+  if (tensor === null) return { name: value.name, type: typeText(value.type), shape: null };
+  const shape = tensor.shape?.dim.map((dimension) => {
+    if (dimension.value === 'dimValue') return dimension.dimValue;
+    return dimension.value === 'dimParam' && dimension.dimParam !== '' ? dimension.dimParam : null;
+  });
+  return { name: value.name, type: elementType(tensor.elemType), shape: shape ?? null };
+}
+
+function typeText(type: TypeProto | null): string {
+  if (type === null) return 'unknown';
+  if (type.tensorType !== null) return elementType(type.tensorType.elemType);
+  if (type.sequenceType !== null) return `sequence(${typeText(type.sequenceType.elemType)})`;
+  if (type.mapType !== null) return `map(${elementType(type.mapType.keyType)}, ${typeText(type.mapType.valueType)})`;
+  if (type.optionalType !== null) return `optional(${typeText(type.optionalType.elemType)})`;
+  return type.sparseTensorType === null ? 'unknown' : 'sparse tensor';
+}
+
+function elementType(number: number): string {
+  return elementTypes[number] ?? `type ${number}`;
+}
+
+/**
+ * Take the ZipMap nodes out: they turn a matrix of probabilities into a sequence of maps, which Node cannot read.
+ * The output of that name becomes the matrix before it. Everything else is copied byte for byte.
+ * Returns null if there is none.
+ */
+export function withoutZipMap(
+  bytes: Uint8Array,
+  model: ModelProto,
+): { bytes: Uint8Array; matrices: Map<string, string> } | null {
+  const matrices = new Map<string, string>();
+  for (const node of model.graph?.node ?? []) {
+    const [input, output] = [node.input[0], node.output[0]];
+    if (node.opType === 'ZipMap' && input !== undefined && output !== undefined) matrices.set(output, input);
+  }
+  if (matrices.size === 0) return null;
+  const nodeType = root.lookupType('NodeProto');
+  const valueType = root.lookupType('ValueInfoProto');
+  const rewritten = mapFields(bytes, (id, content) => {
+    if (id !== 7) return content;
+    return mapFields(content, (inner, field) => {
+      if (inner === 1) {
+        return (nodeType.decode(field) as unknown as NodeProto).opType === 'ZipMap' ? null : field;
+      }
+      if (inner === 12) {
+        const matrix = matrices.get((valueType.decode(field) as unknown as ValueInfoProto).name);
+        if (matrix === undefined) return field;
+        return valueType.encode({ name: matrix, type: { tensorType: { elemType: 1 } } }).finish();
+      }
+      return field;
+    });
+  });
+  return { bytes: rewritten, matrices };
+}
+
+/** Copy a message field by field; length-delimited fields go through `change`, null drops one. */
+function mapFields(message: Uint8Array, change: (id: number, content: Uint8Array) => Uint8Array | null): Uint8Array {
+  const reader = protobuf.Reader.create(message);
+  const parts: Uint8Array[] = [];
+  while (reader.pos < reader.len) {
+    const start = reader.pos;
+    const tag = reader.uint32();
+    if ((tag & 7) !== 2) {
+      reader.skipType(tag & 7);
+      parts.push(message.subarray(start, reader.pos));
+      continue;
+    }
+    const content = reader.bytes();
+    const changed = change(tag >>> 3, content);
+    if (changed === content) parts.push(message.subarray(start, reader.pos));
+    else if (changed !== null) parts.push(protobuf.Writer.create().uint32(tag).bytes(changed).finish());
+  }
+  return Buffer.concat(parts);
+}
+
+/** Walk the top level only: is this the start of a model, and is it all there? */
+function wireState(bytes: Uint8Array): 'whole' | 'cut-off' | 'not-onnx' {
+  const reader = protobuf.Reader.create(bytes);
+  const seen = new Set<number>();
+  try {
+    while (reader.pos < reader.len) {
+      const tag = reader.uint32();
+      const id = tag >>> 3;
+      if (id === 0 || ((tag & 7) === 2 ? !lengthDelimited.has(id) : !(id === 1 || id === 5) || (tag & 7) !== 0)) {
+        return seen.has(1) && (seen.has(7) || seen.has(8)) ? 'cut-off' : 'not-onnx';
+      }
+      seen.add(id);
+      if ((tag & 7) === 2) {
+        const length = reader.uint32();
+        if (length > reader.len - reader.pos) return seen.has(1) ? 'cut-off' : 'not-onnx';
+        reader.pos += length;
+      } else reader.skipType(tag & 7);
+    }
+  } catch {
+    return seen.has(1) ? 'cut-off' : 'not-onnx';
+  }
+  return seen.has(7) ? 'whole' : 'not-onnx';
+}
+
+/** Fields of ModelProto that are strings or messages, today's and a few to come. */
+const lengthDelimited = new Set([2, 3, 4, 6, 7, 8, 14, 20, 25, 26, 27, 28, 29, 30]);

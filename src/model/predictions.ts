@@ -1,0 +1,29 @@
+/** Predictions of one model for every row of a dataset, in the order of the dataset. */
+export interface Predictions {
+  rows: number;
+  /** Values of the classes in the order of the model; null for regression and ranking. */
+  classes: readonly (string | number | boolean)[] | null;
+  /** `score` is uncalibrated (a logit, a margin); `label` means labels only; `value` is a regression or ranking output. */
+  kind: 'probability' | 'score' | 'label' | 'value';
+  /** Binary: [rows], of the positive class. Multiclass and multilabel: row-major [rows x classes]. Regression: [rows]. */
+  scores: Float64Array | null;
+  /** Index into `classes` of the label the model itself gave, where it gave one. */
+  labels: Int32Array | null;
+  /** Decision threshold for binary: a score at or above it is positive. */
+  threshold: number;
+}
+
+/** A model that cannot predict is a result to report, not an exception. */
+export type PredictionResult =
+  | { ok: true; predictions: Predictions; /** Odd, but usable: constant output, labels only. */ warnings?: string[] }
+  | { ok: false; fault: { code: string; message: string } };
+
+/** How the outputs of a model are to be read, where its signature does not say it. */
+export interface ReadingOptions {
+  /** Name of the output that holds the scores. */
+  output?: string | undefined;
+  /** What makes probabilities of raw scores. */
+  transform?: 'none' | 'sigmoid' | 'softmax' | undefined;
+  /** Decision threshold for binary. */
+  threshold?: number | undefined;
+}

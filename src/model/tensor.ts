@@ -1,0 +1,89 @@
+/** Elements of a tensor. Numbers of 16 bits are held as 32; int64 as bigint. */
+export type TensorData =
+  | Float32Array
+  | Float64Array
+  | Int8Array
+  | Uint8Array
+  | Int16Array
+  | Uint16Array
+  | Int32Array
+  | Uint32Array
+  | BigInt64Array
+  | BigUint64Array
+  | readonly string[];
+
+/** A tensor in row-major order; `type` is ONNX's name of its elements: float, double, float16, int64, string, bool, ... */
+export interface TensorValues {
+  type: string;
+  dims: readonly number[];
+  data: TensorData;
+}
+
+const readable = /^(?:float|double|float16|u?int(?:8|16|32|64)|bool|string)$/u;
+
+/** Can tensors of this type be fed and read? */
+export function isTensorType(type: string): boolean {
+  return readable.test(type);
+}
+
+export function isFloating(type: string): boolean {
+  return type === 'float' || type === 'double' || type === 'float16';
+}
+
+/** Rows of a tensor, the first dimension being rows, in the given order; a row may be taken several times. */
+export function takeRows({ type, dims, data }: TensorValues, rows: readonly number[]): TensorValues {
+  const width = data.length / (dims[0] ?? 1);
+  const taken = [rows.length, ...dims.slice(1)];
+  if (Array.isArray(data)) {
+    return { type, dims: taken, data: rows.flatMap((row) => (data as string[]).slice(row * width, (row + 1) * width)) };
+  }
+  const source = data as Float32Array;
+  const target = new (source.constructor as Float32ArrayConstructor)(rows.length * width);
+  for (const [index, row] of rows.entries()) target.set(source.subarray(row * width, (row + 1) * width), index * width);
+  return { type, dims: taken, data: target };
+}
+
+/** Tensors below each other, the first dimension being rows. */
+export function joinRows(parts: readonly TensorValues[]): TensorValues {
+  const [first] = parts;
+  if (first === undefined || parts.length === 1) return first as TensorValues;
+  const dims = [parts.reduce((rows, part) => rows + (part.dims[0] ?? 0), 0), ...first.dims.slice(1)];
+  if (Array.isArray(first.data)) return { type: first.type, dims, data: parts.flatMap(({ data }) => data as string[]) };
+  const length = parts.reduce((sum, { data }) => sum + data.length, 0);
+  const target = new (first.data.constructor as Float32ArrayConstructor)(length);
+  let start = 0;
+  for (const { data } of parts) {
+    target.set(data as Float32Array, start);
+    start += data.length;
+  }
+  return { type: first.type, dims, data: target };
+}
+
+/** The number that the 16 bits of an IEEE 754 binary16 stand for. */
+export function fromFloat16(bits: number): number {
+  const sign = bits & 0x8000 ? -1 : 1;
+  const exponent = (bits >> 10) & 0x1f;
+  const fraction = bits & 0x3ff;
+  if (exponent === 0) return sign * fraction * 2 ** -24;
+  if (exponent === 31) return fraction === 0 ? sign * Infinity : Number.NaN;
+  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
+}
+
+/** The bits of the binary16 nearest to a number, ties to even. */
+export function toFloat16(value: number): number {
+  if (Number.isNaN(value)) return 0x7e00;
+  const sign = value < 0 || Object.is(value, -0) ? 0x8000 : 0;
+  const size = Math.abs(value);
+  // Halfway between the largest binary16 (65504) and what would come next.
+  if (size >= 65520) return sign | 0x7c00;
+  const exponent = Math.max(-14, Math.floor(Math.log2(size)));
+  const scaled = roundHalfEven(size / 2 ** (exponent - 10));
+  // A carry out of the fraction runs into the exponent, as it should.
+  return sign | (scaled < 1024 ? scaled : ((exponent + 14) << 10) + scaled);
+}
+
+function roundHalfEven(value: number): number {
+  const floor = Math.floor(value);
+  const rest = value - floor;
+  return rest > 0.5 || (rest === 0.5 && floor % 2 === 1) ? floor + 1 : floor;
+}
