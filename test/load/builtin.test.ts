@@ -1,0 +1,83 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import type { Columns, Load } from '../../src/config/index.ts';
+import { openDataset, type Dataset } from '../../src/data/dataset.ts';
+import type { Evidence } from '../../src/evidence/index.ts';
+import { loadTest } from '../../src/load/load-test.ts';
+import { silentLog } from '../../src/log.ts';
+import { localModel } from '../../src/model/artifact.ts';
+import { predictModels } from '../../src/model/predict.ts';
+import type { Predictions } from '../../src/model/predictions.ts';
+import { fixture, projectRoot } from '../support/project.ts';
+
+const columns: Columns = { id: 'id', label: 'label', positive: 1 };
+const path = fixture('spam/data/eval.parquet');
+
+describe('a load test of the built-in server with the spam models', () => {
+  let dataset: Dataset;
+  let offline: Predictions;
+  before(async () => {
+    dataset = await openDataset({ name: 'evaluation', path, uri: 'eval.parquet' });
+    offline = await predictionsOf('candidate');
+  });
+  after(() => dataset.close());
+
+  test('finds that every row is answered as it is predicted offline', async () => {
+    const evidence = await run('candidate', { accuracy: 'parity' });
+    const blocking = evidence.checks.filter(({ severity }) => severity === 'block');
+    assert.deepEqual(
+      blocking.map(({ id, verdict }) => [id, verdict]),
+      ['staging', 'alive', 'p95', 'throughput', 'error-rate', 'parity'].map((name) => [`load/${name}`, 'pass']),
+      JSON.stringify(blocking, null, 1),
+    );
+    assert.equal(evidence.details['rowsCovered'], 2350);
+    const { peakMemoryBytes } = evidence.details['timings'] as { peakMemoryBytes: number | null };
+    assert.ok(process.platform !== 'linux' || (peakMemoryBytes ?? 0) > 1e7);
+  });
+
+  test('measures the accuracy that the reference values state', async () => {
+    const evidence = await run('candidate', { accuracy: 0.97 });
+    const accuracy = evidence.checks.find(({ id }) => id === 'load/accuracy');
+    assert.equal(accuracy?.verdict, 'pass');
+    assert.ok(Math.abs(Number(accuracy.observed) - 0.9796) < 0.005, accuracy.message);
+  });
+
+  test('fails a server that serves another model than the candidate', async () => {
+    const evidence = await run('champion', { accuracy: 'parity' });
+    assert.equal(evidence.checks.find(({ id }) => id === 'load/parity')?.verdict, 'fail');
+    assert.equal(evidence.verdict, 'fail');
+  });
+
+  async function run(served: string, slo: Load['slo']): Promise<Evidence> {
+    return loadTest({
+      model: 'spam-filter',
+      task: 'binary-classification',
+      columns,
+      staging: { target: 'builtin' },
+      load: {
+        profile: { rate: 100, duration: '2400ms', warmup: '300ms', rows_per_request: 10 },
+        slo: { p95_ms: 1000, ...slo },
+      },
+      candidate: await localModel(fixture(`spam/models/${served}.onnx`), `${served}.onnx`),
+      dataset,
+      offline,
+      subjects: { datasets: {} },
+      policyDigest: '1'.repeat(64),
+      workspace: projectRoot,
+      log: silentLog,
+    });
+  }
+
+  async function predictionsOf(name: string): Promise<Predictions> {
+    const [result] = await predictModels({
+      models: [{ role: 'candidate', artifact: await localModel(fixture(`spam/models/${name}.onnx`), `${name}.onnx`) }],
+      dataset: { name: 'evaluation', path, uri: 'eval.parquet' },
+      columns,
+      task: 'binary-classification',
+      limits: { memoryBytes: 4e9, timeMs: 60_000 },
+      log: silentLog,
+    });
+    assert.ok(result?.ok, JSON.stringify(result));
+    return result.predictions;
+  }
+});
