@@ -132,8 +132,10 @@ function readOutputs(given: unknown, outputs: readonly TensorMetadata[]): string
 }
 
 function matrixInput(input: TensorMetadata, { columns, rows }: FeatureRows): object {
-  const width = input.shape.at(-1) ?? -1;
-  if (width !== -1 && input.shape.length > 1 && width !== columns.length) {
+  const rowShape = input.shape.slice(1);
+  const width = elementCount(rowShape);
+  const known = rowShape.every((size) => size >= 0);
+  if (known && width !== columns.length) {
     throw new StagingError({
       found: `The served model reads ${width} features in ${quote(input.name)}`,
       expected: `the ${columns.length} feature columns of the data`,
@@ -144,7 +146,12 @@ function matrixInput(input: TensorMetadata, { columns, rows }: FeatureRows): obj
   for (let index = 0; index < rows.length; index++) {
     for (const column of columns) data.push(element(column, rows[index] ?? 0, input.datatype));
   }
-  return { name: input.name, shape: [rows.length, columns.length], datatype: input.datatype, data };
+  return {
+    name: input.name,
+    shape: [rows.length, ...(known ? rowShape : [columns.length])],
+    datatype: input.datatype,
+    data,
+  };
 }
 
 function columnInput(input: TensorMetadata, column: FeatureColumn, rows: ArrayLike<number>): object {

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { StagingError } from '../errors.ts';
 import { modelPath, readModelMetadata, type ModelMetadata } from '../protocol/index.ts';
+import { get } from './get.ts';
 
 const requestTimeoutMs = 5_000;
-const metadataLimit = 1024 * 1024;
 
 /** Something that is being waited for. */
 export interface Awaited {
@@ -52,19 +52,9 @@ export async function untilHealthy(awaited: Awaited): Promise<void> {
   }
 }
 
-/** Status code of one health request as text, or why there is none. Redirects are answers, not followed. */
+/** Status code of one health request as text, or why there is none. */
 export async function askHealth(url: string, timeoutMs: number, signal?: AbortSignal): Promise<string> {
-  try {
-    const limit = AbortSignal.timeout(timeoutMs);
-    const response = await fetch(url, {
-      redirect: 'manual',
-      signal: signal === undefined ? limit : AbortSignal.any([limit, signal]),
-    });
-    await response.body?.cancel();
-    return String(response.status);
-  } catch (error) {
-    return reason(error);
-  }
+  return get(url, timeoutMs, signal).then(({ status }) => String(status), reason);
 }
 
 /**
@@ -73,24 +63,15 @@ export async function askHealth(url: string, timeoutMs: number, signal?: AbortSi
  */
 export async function askMetadata(base: string, model: string, signal?: AbortSignal): Promise<ModelMetadata> {
   const url = base + modelPath(model);
-  const limit = AbortSignal.timeout(requestTimeoutMs);
-  let response: Response;
-  let body: string;
-  try {
-    response = await fetch(url, {
-      redirect: 'manual',
-      signal: signal === undefined ? limit : AbortSignal.any([limit, signal]),
-    });
-    body = await limitedText(response);
-  } catch (error) {
+  const { status, body } = await get(url, requestTimeoutMs, signal).catch((error: unknown) => {
     signal?.throwIfAborted();
-    throw new StagingError({ found: `No metadata from ${url}: ${reason(error)}`, expected: 'an answer', cause: error });
-  }
-  if (response.status !== 200) {
+    throw new StagingError({ found: `No metadata from ${url}: ${reason(error)}`, cause: error });
+  });
+  if (status !== 200) {
     throw new StagingError({
-      found: `${url} answered ${response.status}`,
+      found: `${url} answered ${status}`,
       expected: `the metadata of model ${JSON.stringify(model)} (Open Inference Protocol v2)`,
-      remedy: `Serve the model under that name; the image of Contender takes it from CONTENDER_MODEL_NAME`,
+      remedy: 'Serve the model under that name; the image of Contender takes it from CONTENDER_MODEL_NAME',
     });
   }
   return readModelMetadata(body);
@@ -106,21 +87,6 @@ export function shownLogs(logs: string): string {
   return lines.join('').trim() === '' ? '' : `. Its last lines: ${lines.join(' | ')}`;
 }
 
-async function limitedText(response: Response): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of response.body ?? []) {
-    size += chunk.length;
-    if (size > metadataLimit) throw new Error(`more than ${metadataLimit} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString();
-}
-
-/** fetch hides the reason (connection refused, certificate expired) in its cause. */
 function reason(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  if (error.name === 'TimeoutError') return 'no answer in time';
-  const cause = error.cause instanceof Error ? error.cause : error;
-  return 'code' in cause && typeof cause.code === 'string' ? `${cause.message} (${cause.code})` : cause.message;
+  return error instanceof Error ? error.message : String(error);
 }

@@ -1,0 +1,49 @@
+import { parseArgs } from 'node:util';
+import { ContenderError } from '../errors.ts';
+import type { Log } from '../log.ts';
+import { startServer } from './server.ts';
+
+/*
+ * The model server as a program of its own: the built-in staging target and the container image run it.
+ * It prints one JSON line on standard output, {"ready":true,"url":...} or {"ready":false,"error":...}, and its log on
+ * standard error. SIGTERM and SIGINT let the answers under way finish. Exit code 1: it could not start.
+ */
+const log: Log = {
+  info: (message) => process.stderr.write(`${message}\n`),
+  warning: (message) => process.stderr.write(`${message}\n`),
+  debug() {},
+  group: (_title, work) => work(),
+  progress() {},
+};
+
+try {
+  const { values } = parseArgs({
+    options: {
+      model: { type: 'string', default: process.env['CONTENDER_MODEL'] ?? '/model/model.onnx' },
+      name: { type: 'string', default: process.env['CONTENDER_MODEL_NAME'] ?? 'model' },
+      host: { type: 'string', default: '0.0.0.0' },
+      port: { type: 'string', default: process.env['PORT'] ?? '8080' },
+      'until-stdin-ends': { type: 'boolean', default: false },
+    },
+  });
+  const server = await startServer({
+    artifact: { path: values.model },
+    modelName: values.name,
+    port: Number(values.port),
+    host: values.host,
+    log,
+  });
+  const close = () => void server.close().then(() => process.exit(0));
+  process.once('SIGTERM', close);
+  process.once('SIGINT', close);
+  if (values['until-stdin-ends']) process.stdin.once('close', close).resume();
+  tell({ ready: true, url: server.url });
+} catch (error) {
+  tell({ ready: false, error: error instanceof Error ? error.message : String(error) });
+  if (!(error instanceof ContenderError)) console.error(error);
+  process.exitCode = 1;
+}
+
+function tell(message: object): void {
+  process.stdout.write(`${JSON.stringify(message)}\n`);
+}

@@ -1,0 +1,173 @@
+import { ModelError } from '../errors.ts';
+import { loadModel, type TensorValues } from '../model/run.ts';
+import type { Datatype, Tensor, TensorMetadata } from '../protocol/index.ts';
+
+/** A model ready to answer, with its inputs and outputs in the words of the protocol. */
+export interface ServedModel {
+  inputs: readonly TensorMetadata[];
+  outputs: readonly TensorMetadata[];
+  /** Answer inputs that were checked against `inputs`. @throws ModelError when the model itself fails */
+  infer(inputs: readonly Tensor[]): Promise<Tensor[]>;
+  close(): Promise<void>;
+}
+
+/** Datatypes of the protocol by the names ONNX gives its element types. */
+const datatypeOf: Readonly<Record<string, Datatype>> = {
+  float16: 'FP16',
+  float: 'FP32',
+  double: 'FP64',
+  int8: 'INT8',
+  int16: 'INT16',
+  int32: 'INT32',
+  int64: 'INT64',
+  uint8: 'UINT8',
+  uint16: 'UINT16',
+  uint32: 'UINT32',
+  uint64: 'UINT64',
+  bool: 'BOOL',
+  string: 'BYTES',
+};
+
+/**
+ * Load a model for serving and let it answer once, since the first run allocates.
+ * One thread a run: requests come at once, and a second thread waits by spinning on a core another request could use.
+ * @throws ModelError
+ */
+export async function openServedModel(path: string): Promise<ServedModel> {
+  const model = await loadModel(path, path, { threads: 1 });
+  try {
+    const { inspection } = model;
+    const types = Object.fromEntries(inspection.inputs.map(({ name, type }) => [name, type]));
+    const batch = fixedBatch(inspection.inputs.map(({ shape }) => shape?.[0]));
+    const served: ServedModel = {
+      inputs: inspection.inputs.map(({ name, type, shape }) => metadata(name, type, shape ?? [null, null], path)),
+      outputs: model.outputs.map(({ name, type, shape }) => metadata(name, type, shape, path)),
+      infer: (inputs) => (batch === null ? run(inputs) : inBatches(inputs, batch, run)),
+      close: () => model.close(),
+    };
+    await warmUp(served);
+    return served;
+
+    async function run(inputs: readonly Tensor[]): Promise<Tensor[]> {
+      const feeds = Object.fromEntries(
+        inputs.map((input) => [input.name, toValues(input, types[input.name] ?? 'float')]),
+      );
+      const results = await model.run(feeds);
+      return served.outputs.map((output) => fromValues(output, results[output.name]));
+    }
+  } catch (error) {
+    await model.close();
+    throw error;
+  }
+}
+
+function metadata(
+  name: string,
+  type: string,
+  shape: readonly (number | string | null)[],
+  where: string,
+): TensorMetadata {
+  const datatype = datatypeOf[type];
+  if (datatype === undefined) {
+    throw new ModelError({
+      found: `${JSON.stringify(name)} is of type ${type}`,
+      expected: `one of ${Object.keys(datatypeOf).join(', ')}`,
+      where,
+      remedy: 'Export the model with one of these types',
+    });
+  }
+  // The first dimension counts rows, and any number of rows is served whatever the model fixes.
+  return { name, datatype, shape: shape.map((size, axis) => (axis > 0 && typeof size === 'number' ? size : -1)) };
+}
+
+function fixedBatch(firstDimensions: readonly (number | string | null | undefined)[]): number | null {
+  return firstDimensions.find((size) => typeof size === 'number') ?? null;
+}
+
+/** Run a model that takes exactly `batch` rows as often as needed; the last run is filled up with its last row. */
+async function inBatches(
+  inputs: readonly Tensor[],
+  batch: number,
+  run: (inputs: readonly Tensor[]) => Promise<Tensor[]>,
+): Promise<Tensor[]> {
+  const rows = inputs[0]?.shape[0] ?? 0;
+  const parts: Tensor[][] = [];
+  for (let start = 0; start < rows; start += batch) {
+    const taken = Array.from({ length: batch }, (_, index) => Math.min(start + index, rows - 1));
+    parts.push(await run(inputs.map((input) => selectRows(input, taken))));
+  }
+  return (parts[0] ?? []).map((output, index) => {
+    const width = output.data.length / batch;
+    const elements = parts.flatMap((part) => [...(part[index]?.data ?? [])]).slice(0, rows * width);
+    const data = typeof elements[0] === 'number' ? Float64Array.from(elements as number[]) : elements;
+    return { ...output, shape: [rows, ...output.shape.slice(1)], data };
+  });
+}
+
+function selectRows(tensor: Tensor, rows: readonly number[]): Tensor {
+  const width = tensor.data.length / (tensor.shape[0] ?? 1);
+  const elements = rows.flatMap((row) => [...tensor.data.slice(row * width, (row + 1) * width)]);
+  const data = tensor.data instanceof Float32Array ? Float32Array.from(elements as number[]) : elements;
+  return { ...tensor, shape: [rows.length, ...tensor.shape.slice(1)], data };
+}
+
+function toValues({ shape, data, datatype }: Tensor, type: string): TensorValues {
+  return { type, dims: [...shape], data: typedData(data, datatype) };
+}
+
+function typedData(data: Tensor['data'], datatype: Datatype): TensorValues['data'] {
+  const numbers = data as readonly number[];
+  switch (datatype) {
+    case 'FP16':
+    case 'FP32':
+      return data instanceof Float32Array ? data : Float32Array.from(numbers);
+    case 'FP64':
+      return data instanceof Float64Array ? data : Float64Array.from(numbers);
+    case 'BYTES':
+      return data as readonly string[];
+    case 'BOOL':
+      return Uint8Array.from(data as readonly boolean[], Number);
+    case 'INT64':
+      return BigInt64Array.from(numbers, BigInt);
+    case 'UINT64':
+      return BigUint64Array.from(numbers, BigInt) as unknown as BigInt64Array;
+    default:
+      return integerArrays[datatype].from(numbers) as Int32Array;
+  }
+}
+
+const integerArrays = {
+  INT8: Int8Array,
+  INT16: Int16Array,
+  INT32: Int32Array,
+  UINT8: Uint8Array,
+  UINT16: Uint16Array,
+  UINT32: Uint32Array,
+};
+
+function fromValues({ name, datatype }: TensorMetadata, values: TensorValues | undefined): Tensor {
+  const data = values?.data ?? [];
+  return {
+    name,
+    datatype,
+    shape: values?.dims ?? [0],
+    data:
+      data instanceof Float32Array || data instanceof Float64Array
+        ? data
+        : Array.from(data as ArrayLike<number | bigint | string>, (value) =>
+            datatype === 'BOOL' ? Boolean(value) : typeof value === 'bigint' ? Number(value) : value,
+          ),
+  };
+}
+
+/** A row of zeros. A model may refuse it for its values, and a model with free dimensions cannot be asked blindly. */
+async function warmUp(model: ServedModel): Promise<void> {
+  if (model.inputs.some(({ shape }) => shape.slice(1).includes(-1))) return;
+  const inputs = model.inputs.map(({ name, datatype, shape }) => {
+    const dims = shape.map((size) => (size === -1 ? 1 : size));
+    const length = dims.reduce((product, size) => product * size, 1);
+    const zero = datatype === 'BYTES' ? '' : datatype === 'BOOL' ? false : 0;
+    return { name, datatype, shape: dims, data: Array.from({ length }, () => zero) };
+  });
+  await model.infer(inputs).catch(() => {});
+}
