@@ -108,12 +108,15 @@ function intervalOf(context: Context): PairedInterval {
       }
       return momentsInterval(context, metric.value);
     case 'area': {
-      const positives = sample.truth.reduce((sum, label) => sum + label, 0);
+      const label = metric.positive?.(sample) ?? 1;
+      const positive = Uint8Array.from(sample.truth, (truth) => (truth === label ? 1 : 0));
+      const positives = positive.reduce((sum, each) => sum + each, 0);
       if (!plain || positives < 2 || sample.rows - positives < 2) return rowsInterval(context);
-      return delongInterval(delong(sample.truth, scoresOf(champion), scoresOf(candidate)));
+      const scores = (outputs: Outputs): Float64Array => metric.ranking?.(sample, outputs) ?? scoresOf(outputs);
+      return delongInterval(delong(positive, scores(champion), scores(candidate)));
     }
     case 'cells':
-      return plain ? cellsInterval(context, metric.value) : rowsInterval(context);
+      return plain ? cellsInterval(context, (matrix) => metric.value(matrix, sample)) : rowsInterval(context);
     case 'statistic':
       return options.resamples === 0 ? pointInterval(context.delta, 'none') : rowsInterval(context);
   }

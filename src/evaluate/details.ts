@@ -90,7 +90,7 @@ function classCounts(sample: Sample, classes: readonly string[]): { name: string
 
 /** On which rows the models agree: McNemar's table and test, and the share of rows decided differently. */
 function agreement(sample: Sample, champion: Outputs | null, candidate: Outputs): Record<string, unknown> {
-  if (champion?.decisions == null || candidate.decisions === null) return {};
+  if (champion === null || champion.decisions === null || candidate.decisions === null) return {};
   const table = { bothRight: 0, onlyChampionRight: 0, onlyCandidateRight: 0, bothWrong: 0 };
   let changed = 0;
   for (let row = 0; row < sample.rows; row += 1) {

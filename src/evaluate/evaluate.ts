@@ -146,6 +146,7 @@ function sampleOf(
   return {
     rows: labels.truth.length,
     classes: labels.classes?.length ?? 0,
+    names: labels.classes,
     truth: labels.truth,
     weights: weightColumn === null ? null : readWeights(vectors.get(weightColumn) as ColumnVector, dataset.uri),
     clusters: clusterColumn === null ? null : readClusters(vectors.get(clusterColumn) as ColumnVector, dataset.uri),
@@ -204,7 +205,7 @@ async function sliceFamilies(
   for (const { comparison } of plan.guardrails) {
     const resolved: SliceRows[] = [];
     for (const definition of comparison?.slices?.definitions ?? []) resolved.push(...(await resolve(definition)));
-    families.push(comparison?.slices == null ? null : resolved);
+    families.push((comparison?.slices ?? null) === null ? null : resolved);
   }
   return families;
 }

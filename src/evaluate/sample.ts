@@ -3,6 +3,8 @@ export interface Sample {
   rows: number;
   /** Number of classes; 0 for regression. */
   classes: number;
+  /** Class names in the order of their numbers; null for regression. */
+  names: readonly string[] | null;
   /** Class numbers, or the target of a regression. In binary classification 1 is the positive class. */
   truth: Float64Array;
   weights: Float64Array | null;
@@ -25,6 +27,7 @@ export function sampleRows(sample: Sample, rows: Uint32Array): Sample {
   return {
     rows: rows.length,
     classes: sample.classes,
+    names: sample.names,
     truth: take(sample.truth, rows),
     weights: sample.weights === null ? null : take(sample.weights, rows),
     clusters:

@@ -3,10 +3,14 @@ import { DuckDBInstance } from '@duckdb/node-api';
 import type { Outputs, Sample } from '../../src/evaluate/sample.ts';
 import { fixture } from '../support/project.ts';
 
+/** Reference values, read as they are. */
+// oxlint-disable-next-line typescript/no-explicit-any -- the shape is that of expected.json
+export type Reference = any;
+
 /** A fixture case: its evaluation rows, every model's stored predictions and the reference values. */
 export interface Case {
   rows: Record<string, unknown>[];
-  expected: any; // oxlint-disable-line typescript/no-explicit-any -- reference values, read as they are
+  expected: Reference;
 }
 
 /** Rows of the evaluation split, predictions joined by id. */
@@ -24,7 +28,14 @@ export async function readCase(name: string): Promise<Case> {
 }
 
 export function binarySample(rows: Case['rows'], label: string): Sample {
-  return { rows: rows.length, classes: 2, truth: numbers(rows, label), weights: null, clusters: null };
+  return {
+    rows: rows.length,
+    classes: 2,
+    names: ['0', '1'],
+    truth: numbers(rows, label),
+    weights: null,
+    clusters: null,
+  };
 }
 
 export function binaryOutputs(rows: Case['rows'], model: string, threshold = 0.5): Outputs {
@@ -34,4 +45,15 @@ export function binaryOutputs(rows: Case['rows'], model: string, threshold = 0.5
 
 export function numbers(rows: Case['rows'], column: string): Float64Array {
   return Float64Array.from(rows, (row) => Number(row[column]));
+}
+
+export function multiclassOutputs(rows: Case['rows'], model: string, classes: number): Outputs {
+  const scores = Float64Array.from(
+    rows.flatMap((row) => Array.from({ length: classes }, (_, label) => Number(row[`${model}_p${label}`]))),
+  );
+  const decisions = Int32Array.from(rows, (_, row) => {
+    const own = scores.subarray(row * classes, (row + 1) * classes);
+    return own.indexOf(Math.max(...own));
+  });
+  return { scores, probabilities: true, decisions };
 }

@@ -35,8 +35,14 @@ export type Metric = MetricCommon &
         /** @param means of the terms; absent: the mean of the only term */
         value?(means: Float64Array): number;
       }
-    | { kind: 'area'; prepare(sample: Sample, outputs: Outputs): Evaluator }
-    | { kind: 'cells'; value(matrix: Confusion): number }
+    | {
+        kind: 'area';
+        prepare(sample: Sample, outputs: Outputs): Evaluator;
+        /** Scores to rank by, and the positive class, where they are not those of a binary sample. */
+        ranking?(sample: Sample, outputs: Outputs): Float64Array;
+        positive?(sample: Sample): number;
+      }
+    | { kind: 'cells'; value(matrix: Confusion, sample: Sample): number }
     | { kind: 'statistic'; prepare(sample: Sample, outputs: Outputs): Evaluator }
   );
 
@@ -74,7 +80,7 @@ export function evaluator(metric: Metric, sample: Sample, outputs: Outputs): Eva
       };
     }
     case 'cells':
-      return (weights) => metric.value(confusionOf(sample, outputs, weights));
+      return (weights) => metric.value(confusionOf(sample, outputs, weights), sample);
     case 'area':
     case 'statistic':
       return metric.prepare(sample, outputs);

@@ -1,0 +1,456 @@
+import type { Task } from '../../config/schema.ts';
+import { decisionsOf, scoresOf, type Outputs, type Sample } from '../sample.ts';
+import {
+  assignBins,
+  binEdges,
+  calibrationBins,
+  calibrationError,
+  maximumCalibrationError,
+  type Binning,
+} from './calibration.ts';
+import * as confusion from './confusion.ts';
+import { brierLosses, logLosses } from './losses.ts';
+import type { Evaluator, Metric } from './metric.ts';
+import { averagePrecision, rankScores, rocArea, type Ranked } from './ranked.ts';
+
+const binary: readonly Task[] = ['binary-classification'];
+const multiclass: readonly Task[] = ['multiclass-classification'];
+const classification: readonly Task[] = ['binary-classification', 'multiclass-classification'];
+
+const shares = { better: 'higher', scale: 'share' } as const;
+const ofDecisions = { ...shares, needs: 'decisions' } as const;
+
+const binaryMetrics: Metric[] = [
+  {
+    ...ofDecisions,
+    kind: 'proportion',
+    name: 'recall',
+    title: 'recall',
+    tasks: binary,
+    successes: (sample, outputs) => rightWithin(sample, outputs, 1),
+    undefinedOn: (sample) => (occurs(sample, 1) ? null : 'no row is positive'),
+  },
+  {
+    ...ofDecisions,
+    kind: 'proportion',
+    name: 'specificity',
+    title: 'specificity',
+    tasks: binary,
+    successes: (sample, outputs) => rightWithin(sample, outputs, 0),
+    undefinedOn: (sample) => (occurs(sample, 0) ? null : 'no row is negative'),
+  },
+  {
+    ...ofDecisions,
+    kind: 'cells',
+    name: 'precision',
+    title: 'precision',
+    tasks: binary,
+    value: (matrix) => confusion.precision(matrix, 1),
+  },
+  {
+    ...ofDecisions,
+    kind: 'cells',
+    name: 'negative_predictive_value',
+    title: 'negative predictive value',
+    tasks: binary,
+    value: confusion.negativePredictiveValue,
+  },
+  ...[1, 2, 0.5].map((beta): Metric => ({
+    ...ofDecisions,
+    kind: 'cells',
+    name: `f${beta}`,
+    title: `F${beta}`,
+    tasks: binary,
+    value: (matrix) => confusion.fScore(matrix, 1, beta),
+  })),
+  {
+    ...shares,
+    kind: 'area',
+    name: 'roc_auc',
+    title: 'ROC AUC',
+    needs: 'scores',
+    tasks: binary,
+    prepare: (sample, outputs) => areaOf(rankScores(scoresOf(outputs), (row) => sample.truth[row] === 1)),
+    undefinedOn: (sample) => (occurs(sample, 0) && occurs(sample, 1) ? null : 'all rows are of one class'),
+  },
+  {
+    ...shares,
+    kind: 'statistic',
+    name: 'average_precision',
+    title: 'average precision',
+    needs: 'scores',
+    tasks: binary,
+    prepare: (sample, outputs) => {
+      const ranked = rankScores(scoresOf(outputs), (row) => sample.truth[row] === 1);
+      return (weights) => averagePrecision(ranked, weights);
+    },
+    undefinedOn: (sample) => (occurs(sample, 1) ? null : 'no row is positive'),
+  },
+  calibrationMetric('ece', 'expected calibration error', 'width', calibrationError),
+  calibrationMetric('ece_quantile', 'expected calibration error (equal-mass bins)', 'mass', calibrationError),
+  calibrationMetric('mce', 'maximum calibration error', 'width', maximumCalibrationError),
+];
+
+const sharedMetrics: Metric[] = [
+  {
+    ...ofDecisions,
+    kind: 'proportion',
+    name: 'accuracy',
+    title: 'accuracy',
+    tasks: classification,
+    successes: (sample, outputs) => rightWithin(sample, outputs, null),
+  },
+  {
+    ...ofDecisions,
+    kind: 'cells',
+    name: 'balanced_accuracy',
+    title: 'balanced accuracy',
+    tasks: classification,
+    value: confusion.balancedAccuracy,
+  },
+  ...(['precision', 'recall', 'f1'] as const).flatMap((name): Metric[] => {
+    const title = name === 'f1' ? 'F1' : name;
+    const value = { precision: confusion.precision, recall: confusion.recall, f1: f1 }[name];
+    return [
+      {
+        ...ofDecisions,
+        kind: 'cells',
+        name: `${name}_macro`,
+        title: `macro ${title}`,
+        tasks: classification,
+        value: (matrix) => confusion.macro(matrix, value),
+      },
+      {
+        ...ofDecisions,
+        kind: 'cells',
+        name: `${name}_weighted`,
+        title: `weighted ${title}`,
+        tasks: classification,
+        value: (matrix) => confusion.weighted(matrix, value),
+      },
+      {
+        // Every row has one true and one decided class: all three micro averages are the accuracy.
+        ...ofDecisions,
+        kind: 'proportion',
+        name: `${name}_micro`,
+        title: `micro ${title}`,
+        tasks: classification,
+        successes: (sample, outputs) => rightWithin(sample, outputs, null),
+      },
+    ];
+  }),
+  {
+    better: 'higher',
+    scale: 'value',
+    needs: 'decisions',
+    kind: 'cells',
+    name: 'mcc',
+    title: 'Matthews correlation',
+    tasks: classification,
+    value: confusion.matthews,
+  },
+  {
+    better: 'higher',
+    scale: 'value',
+    needs: 'decisions',
+    kind: 'cells',
+    name: 'kappa',
+    title: "Cohen's kappa",
+    tasks: classification,
+    value: confusion.kappa,
+  },
+  {
+    better: 'lower',
+    scale: 'value',
+    needs: 'probabilities',
+    kind: 'moments',
+    name: 'log_loss',
+    title: 'log loss',
+    tasks: classification,
+    terms: (sample, outputs) => [logLosses(sample, outputs)],
+  },
+  {
+    better: 'lower',
+    scale: 'value',
+    needs: 'probabilities',
+    kind: 'moments',
+    name: 'brier',
+    title: 'Brier score',
+    tasks: classification,
+    terms: (sample, outputs) => [brierLosses(sample, outputs)],
+  },
+  {
+    better: 'lower',
+    scale: 'share',
+    needs: 'probabilities',
+    kind: 'statistic',
+    name: 'ece_confidence',
+    title: 'top-label calibration error',
+    tasks: classification,
+    prepare: (sample, outputs) => confidenceCalibration(sample, outputs, 'width'),
+  },
+  {
+    better: 'lower',
+    scale: 'share',
+    needs: 'probabilities',
+    kind: 'statistic',
+    name: 'ece_confidence_quantile',
+    title: 'top-label calibration error (equal-mass bins)',
+    tasks: classification,
+    prepare: (sample, outputs) => confidenceCalibration(sample, outputs, 'mass'),
+  },
+];
+
+const topMetrics = [2, 3, 5].map((k): Metric => ({
+  ...shares,
+  kind: 'proportion',
+  needs: 'scores',
+  name: `top_${k}_accuracy`,
+  title: `top-${k} accuracy`,
+  tasks: multiclass,
+  successes: (sample, outputs) => amongTop(sample, outputs, k),
+}));
+
+const areaMetrics: Metric[] = [
+  multiclassArea('roc_auc_ovr', 'ROC AUC (one against the rest)', (sample, outputs) =>
+    onePerClass(sample, normalised(sample, outputs), rocArea),
+  ),
+  multiclassArea('roc_auc_ovr_weighted', 'ROC AUC (one against the rest, weighted)', weightedByClass),
+  multiclassArea('roc_auc_ovo', 'ROC AUC (one against one)', pairwiseAreas),
+  multiclassArea('average_precision_macro', 'macro average precision', (sample, outputs) =>
+    onePerClass(sample, scoresOf(outputs), averagePrecision),
+  ),
+];
+
+/** All metrics of classification by name; those of one class are named with it: `recall[spam]`. */
+export const classificationMetrics: readonly Metric[] = [
+  ...sharedMetrics,
+  ...binaryMetrics,
+  ...topMetrics,
+  ...areaMetrics,
+];
+
+/** The metric `precision[label]`, `recall[label]`, `f1[label]` or `roc_auc[label]` of one class; undefined for any other name. */
+export function classMetric(name: string): Metric | undefined {
+  const match = /^(precision|recall|f1|roc_auc)\[(.{1,200})\]$/u.exec(name);
+  if (match === null) return undefined;
+  const [, base, label] = match as unknown as [string, 'precision' | 'recall' | 'f1' | 'roc_auc', string];
+  const numberIn = (sample: Sample): number => sample.names?.indexOf(label) ?? -1;
+  const common = {
+    ...shares,
+    name,
+    title: `${base === 'f1' ? 'F1' : base === 'roc_auc' ? 'ROC AUC' : base} of class ${label}`,
+    tasks: multiclass,
+    undefinedOn: (sample: Sample): string | null =>
+      numberIn(sample) < 0
+        ? `there is no class "${label}"`
+        : occurs(sample, numberIn(sample))
+          ? null
+          : `no row is of class "${label}"`,
+  } as const;
+  switch (base) {
+    case 'recall':
+      return {
+        ...common,
+        needs: 'decisions',
+        kind: 'proportion',
+        successes: (sample, outputs) => rightWithin(sample, outputs, numberIn(sample)),
+      };
+    case 'roc_auc':
+      return {
+        ...common,
+        needs: 'scores',
+        kind: 'area',
+        prepare: (sample, outputs) => areaOf(rankClass(sample, scoresOf(outputs), numberIn(sample))),
+        ranking: (sample, outputs) => classScores(sample, scoresOf(outputs), numberIn(sample)),
+        positive: (sample) => numberIn(sample),
+      };
+    default: {
+      const value = base === 'f1' ? f1 : confusion.precision;
+      return {
+        ...common,
+        needs: 'decisions',
+        kind: 'cells',
+        value: (matrix, sample) => value(matrix, numberIn(sample)),
+      };
+    }
+  }
+}
+
+function f1(matrix: confusion.Confusion, label: number): number {
+  return confusion.fScore(matrix, label, 1);
+}
+
+function occurs(sample: Sample, label: number): boolean {
+  return sample.truth.includes(label);
+}
+
+/** 1 where decided right, 0 where wrong, -1 where the row is not of `label` (null: every row counts). */
+function rightWithin(sample: Sample, outputs: Outputs, label: number | null): Int8Array {
+  const decisions = decisionsOf(outputs);
+  const successes = new Int8Array(sample.rows);
+  for (let row = 0; row < sample.rows; row += 1) {
+    const truth = sample.truth[row] as number;
+    successes[row] = label !== null && truth !== label ? -1 : decisions[row] === truth ? 1 : 0;
+  }
+  return successes;
+}
+
+/** 1 where fewer than k classes come before the true one: a higher score, or an equal one and a lower number. */
+function amongTop(sample: Sample, outputs: Outputs, k: number): Int8Array {
+  const scores = scoresOf(outputs);
+  const { classes } = sample;
+  const successes = new Int8Array(sample.rows);
+  for (let row = 0; row < sample.rows; row += 1) {
+    const label = sample.truth[row] as number;
+    const own = scores[row * classes + label] as number;
+    let before = 0;
+    for (let each = 0; each < classes; each += 1) {
+      const score = scores[row * classes + each] as number;
+      if (score > own || (score === own && each < label)) before += 1;
+    }
+    successes[row] = before < k ? 1 : 0;
+  }
+  return successes;
+}
+
+function areaOf(ranked: Ranked): Evaluator {
+  return (weights) => rocArea(ranked, weights);
+}
+
+function calibrationMetric(
+  name: string,
+  title: string,
+  binning: Binning,
+  error: (bins: ReturnType<typeof calibrationBins>) => number,
+): Metric {
+  return {
+    better: 'lower',
+    scale: 'share',
+    needs: 'probabilities',
+    kind: 'statistic',
+    name,
+    title,
+    tasks: binary,
+    prepare: (sample, outputs) => {
+      const scores = scoresOf(outputs);
+      const edges = binEdges(scores, binning);
+      const assigned = assignBins(scores, edges);
+      return (weights) => error(calibrationBins(scores, sample.truth, weights, assigned, edges));
+    },
+  };
+}
+
+/** Calibration of the highest class probability against being right; binary counts a tie for the positive class. */
+function confidenceCalibration(sample: Sample, outputs: Outputs, binning: Binning): Evaluator {
+  const scores = scoresOf(outputs);
+  const { rows, classes, truth } = sample;
+  const confidence = new Float64Array(rows);
+  const right = new Uint8Array(rows);
+  for (let row = 0; row < rows; row += 1) {
+    let best = 0;
+    let highest = Number.NEGATIVE_INFINITY;
+    if (classes === 2) {
+      const score = scores[row] as number;
+      best = score >= 0.5 ? 1 : 0;
+      highest = Math.max(score, 1 - score);
+    } else {
+      for (let label = 0; label < classes; label += 1) {
+        const score = scores[row * classes + label] as number;
+        if (score > highest) [best, highest] = [label, score];
+      }
+    }
+    confidence[row] = highest;
+    right[row] = truth[row] === best ? 1 : 0;
+  }
+  const edges = binEdges(confidence, binning);
+  const assigned = assignBins(confidence, edges);
+  return (weights) => calibrationError(calibrationBins(confidence, right, weights, assigned, edges));
+}
+
+function multiclassArea(name: string, title: string, prepare: (sample: Sample, outputs: Outputs) => Evaluator): Metric {
+  return {
+    ...shares,
+    kind: 'statistic',
+    needs: 'scores',
+    name,
+    title,
+    tasks: multiclass,
+    prepare,
+    undefinedOn: (sample) => {
+      const missing = Array.from({ length: sample.classes }, (_, label) => label).find(
+        (label) => !occurs(sample, label),
+      );
+      return missing === undefined ? null : `no row is of class "${sample.names?.[missing] ?? missing}"`;
+    },
+  };
+}
+
+/** Scores with probabilities divided by the sum of their row, as scikit-learn does before it ranks them. */
+function normalised(sample: Sample, outputs: Outputs): Float64Array {
+  const scores = scoresOf(outputs);
+  if (!outputs.probabilities) return scores;
+  const sums = new Float64Array(sample.rows);
+  for (const [index, score] of scores.entries()) sums[Math.floor(index / sample.classes)]! += score;
+  return scores.map((score, index) => score / (sums[Math.floor(index / sample.classes)] as number));
+}
+
+/** Scores of one class. */
+function classScores(sample: Sample, scores: Float64Array, label: number): Float64Array {
+  return Float64Array.from({ length: sample.rows }, (_, row) => scores[row * sample.classes + label] as number);
+}
+
+function rankClass(sample: Sample, scores: Float64Array, label: number): Ranked {
+  return rankScores(classScores(sample, scores, label), (row) => sample.truth[row] === label);
+}
+
+/** Unweighted mean over classes of a curve's area for that class against the rest. */
+function onePerClass(
+  sample: Sample,
+  scores: Float64Array,
+  area: (ranked: Ranked, weights: Float64Array | null) => number,
+): Evaluator {
+  const ranked = Array.from({ length: sample.classes }, (_, label) => rankClass(sample, scores, label));
+  return (weights) => ranked.reduce((sum, each) => sum + area(each, weights), 0) / ranked.length;
+}
+
+/** Mean of the areas weighted by how often the classes occur. */
+function weightedByClass(sample: Sample, outputs: Outputs): Evaluator {
+  const scores = normalised(sample, outputs);
+  const ranked = Array.from({ length: sample.classes }, (_, label) => rankClass(sample, scores, label));
+  return (weights) => {
+    const mass = new Float64Array(sample.classes);
+    for (let row = 0; row < sample.rows; row += 1)
+      mass[sample.truth[row] as number]! += weights === null ? 1 : (weights[row] as number);
+    let sum = 0;
+    let total = 0;
+    for (const [label, each] of ranked.entries()) {
+      sum += (mass[label] as number) * rocArea(each, weights);
+      total += mass[label] as number;
+    }
+    return sum / total;
+  };
+}
+
+/** Hand and Till's M (Machine Learning 45, 2001): each pair of classes alone, by the scores of either, averaged. */
+function pairwiseAreas(sample: Sample, outputs: Outputs): Evaluator {
+  const scores = normalised(sample, outputs);
+  const rowsOf = Array.from({ length: sample.classes }, (_, label) =>
+    Uint32Array.from(sample.truth.keys()).filter((row) => sample.truth[row] === label),
+  );
+  const pairs = rowsOf.flatMap((ownRows, label) =>
+    rowsOf.flatMap((otherRows, other) => {
+      if (other === label) return [];
+      const rows = Uint32Array.from([...ownRows, ...otherRows]);
+      const own = Float64Array.from(rows, (row) => scores[row * sample.classes + label] as number);
+      return [{ rows, ranked: rankScores(own, (place) => place < ownRows.length) }];
+    }),
+  );
+  return (weights) => {
+    let sum = 0;
+    for (const { rows, ranked } of pairs) {
+      sum += rocArea(ranked, weights === null ? null : Float64Array.from(rows, (row) => weights[row] as number));
+    }
+    return sum / pairs.length;
+  };
+}
