@@ -11,7 +11,11 @@ describe('recording a decision', () => {
     inRepository(async (repository) => {
       const registry = await repository.registry();
       const proof = evidence('a');
-      const result = await registry.record({ model, decide: judged(model, 'a', 'promote', [proof]), evidence: [proof] });
+      const result = await registry.record({
+        model,
+        decide: judged(model, 'a', 'promote', [proof]),
+        evidence: [proof],
+      });
       assert.equal(result.status, 'recorded');
       assert.equal(await repository.git('rev-parse', 'HEAD'), result.commit);
       assert.equal(await repository.git('log', '-1', '--format=%s'), 'contender: promote spam-filter v1.0.0');

@@ -177,13 +177,16 @@ export function blobName(repository: Repository, bytes: Uint8Array): string {
 }
 
 async function identity(repository: Repository): Promise<Record<string, string>> {
-  const [name, email] = await Promise.all(
-    ['user.name', 'user.email'].map(async (key) =>
-      (await runGit(repository.folder, ['config', '--get', key])).stdout.toString('utf8').trim(),
-    ),
+  const configured = await runGit(repository.folder, ['config', '--null', '--get-regexp', '^user\\.(name|email)$']);
+  const values = new Map(
+    configured.stdout
+      .toString('utf8')
+      .split('\0')
+      .map((entry) => [entry.slice(0, entry.indexOf('\n')), entry.slice(entry.indexOf('\n') + 1)]),
   );
-  const person = name === '' || email === '' ? { name: 'contender', email: 'contender@localhost' } : { name, email };
-  const from = (variable: string, fallback: string | undefined): string => process.env[variable] ?? fallback ?? '';
+  const [name, email] = [values.get('user.name'), values.get('user.email')];
+  const person = name && email ? { name, email } : { name: 'contender', email: 'contender@localhost' };
+  const from = (variable: string, fallback: string): string => process.env[variable] ?? fallback;
   return {
     GIT_AUTHOR_NAME: from('GIT_AUTHOR_NAME', person.name),
     GIT_AUTHOR_EMAIL: from('GIT_AUTHOR_EMAIL', person.email),

@@ -1,0 +1,207 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { chmod, mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { silentLog } from '../../src/log.ts';
+import { openGitRegistry } from '../../src/registry/git-registry.ts';
+import { inTemporaryFolder } from '../support/project.ts';
+import { evidence, judged } from '../registry/sample-decision.ts';
+import { inRepository, type TemporaryRepository } from '../registry/temporary-repository.ts';
+
+const program = fileURLToPath(new URL('../registry/promote-process.js', import.meta.url));
+const model = 'spam-filter';
+
+/** Where the registry's branch is: checked out, or a branch of its own. */
+const places = [
+  { name: 'on the branch that is checked out', branch: '' },
+  { name: 'on a branch of its own', branch: 'registry' },
+];
+
+for (const { name, branch } of places) {
+  describe(`a promotion ${name}, killed with its process group`, () => {
+    test('before or after any of its git processes leaves the old or the new registry, and the next run mends the rest', () =>
+      inTemporaryFolder((bin) =>
+        inRepository(async (repository) => {
+          await prepare(repository, branch);
+          await killingGit(bin);
+          let boundaries = 0;
+          for (let boundary = 1; ; boundary++) {
+            await rm(join(bin, 'count'), { force: true });
+            const before = await head(repository, branch);
+            const candidate = `boundary-${boundary}`;
+            const killed = await promote(repository, branch, candidate, {
+              PATH: `${bin}:${process.env['PATH'] ?? ''}`,
+              KILL_FOLDER: bin,
+              KILL_AT: String(boundary),
+            });
+            await assertWhole(repository, branch, before, candidate);
+            await recover(repository, branch, candidate);
+            if (!killed) break;
+            boundaries++;
+          }
+          assert.ok(boundaries >= 30, `only ${boundaries} boundaries were met`);
+        }),
+      ));
+
+    test('at random moments leaves the old or the new registry, and the next run mends the rest', () =>
+      inRepository(async (repository) => {
+        await prepare(repository, branch);
+        const started = Date.now();
+        await promote(repository, branch, 'measure', {});
+        const usual = Date.now() - started;
+        let killedCount = 0;
+        for (let round = 0; round < 25; round++) {
+          const before = await head(repository, branch);
+          const candidate = `random-${round}`;
+          const killed = await promote(repository, branch, candidate, {}, usual * (0.25 + Math.random()));
+          if (killed) killedCount++;
+          await assertWhole(repository, branch, before, candidate);
+          await recover(repository, branch, candidate);
+        }
+        assert.ok(killedCount > 0, 'no run was killed');
+      }));
+  });
+}
+
+describe('a git that was killed while it moved the branch', () => {
+  for (const content of ['', 'the commit']) {
+    test(`leaves locks (${content === '' ? 'empty' : 'holding the new commit'}) that the next run removes`, () =>
+      inTemporaryFolder((bin) =>
+        inRepository(async (repository) => {
+          await prepare(repository, '');
+          await killingGit(bin);
+          const before = await head(repository, '');
+          // The update of the branch is killed before it starts; its locks are put where a real one leaves them.
+          await promote(repository, '', 'b', {
+            PATH: `${bin}:${process.env['PATH'] ?? ''}`,
+            KILL_FOLDER: bin,
+            KILL_BEFORE: 'update-ref',
+          });
+          const journal = JSON.parse(
+            await readFile(join(repository.folder, '.git/contender/journal.json'), 'utf8'),
+          ) as { new: string };
+          await writeFile(
+            join(repository.folder, '.git/refs/heads/main.lock'),
+            content === '' ? '' : `${journal.new}\n`,
+          );
+          await writeFile(join(repository.folder, '.git/HEAD.lock'), '');
+          assert.equal(await head(repository, ''), before);
+          await recover(repository, '', 'b');
+        }),
+      ));
+  }
+});
+
+async function prepare(repository: TemporaryRepository, branch: string): Promise<void> {
+  if (branch !== '') await repository.git('branch', branch);
+  await record(repository, branch, 'first');
+}
+
+async function record(repository: TemporaryRepository, branch: string, candidate: string): Promise<string> {
+  const proof = evidence(candidate);
+  const registry = await open(repository, branch);
+  return (await registry.record({ model, decide: judged(model, candidate, 'promote', [proof]), evidence: [proof] }))
+    .status;
+}
+
+function open(repository: TemporaryRepository, branch: string): ReturnType<typeof openGitRegistry> {
+  return openGitRegistry({
+    repository: repository.folder,
+    path: 'registry',
+    log: silentLog,
+    ...(branch === '' ? {} : { branch }),
+  });
+}
+
+function head(repository: TemporaryRepository, branch: string): Promise<string> {
+  return repository.git('rev-parse', branch === '' ? 'HEAD' : branch);
+}
+
+/** The committed registry is the one before, or the one with exactly this promotion on top: sound either way. */
+async function assertWhole(
+  repository: TemporaryRepository,
+  branch: string,
+  before: string,
+  candidate: string,
+): Promise<void> {
+  const now = await head(repository, branch);
+  if (now !== before) {
+    assert.equal(await repository.git('rev-parse', `${now}^`), before);
+    assert.match(await repository.git('show', `${now}:registry/models/${model}/manifest.json`), /"champion"/u);
+    assert.match(await repository.git('log', '-1', '--format=%b', now), new RegExp(candidate, 'u'));
+  }
+  // Reading refuses a chain or manifest that does not hold together.
+  await (await open(repository, branch)).manifest(model);
+}
+
+async function recover(repository: TemporaryRepository, branch: string, candidate: string): Promise<void> {
+  const status = await record(repository, branch, candidate);
+  assert.ok(status === 'recorded' || status === 'no-change', status);
+  assert.equal(await repository.status(), '');
+  const registry = await open(repository, branch);
+  assert.deepEqual(await registry.verify(), []);
+  const recorded = (await registry.log(model)).filter((each) =>
+    each.candidate?.artifacts[0]?.uri.includes(`:${candidate}.onnx`),
+  );
+  assert.equal(recorded.length, 1, 'recorded exactly once');
+  const left = await readdir(join(repository.folder, '.git'), { recursive: true });
+  assert.deepEqual(
+    left.filter((file) => file.endsWith('.lock') || file.includes('journal')),
+    [],
+  );
+}
+
+/** Run the writer in a process group of its own. Returns whether the group was killed. */
+async function promote(
+  repository: TemporaryRepository,
+  branch: string,
+  candidate: string,
+  env: Record<string, string>,
+  killAfter?: number,
+): Promise<boolean> {
+  const child = spawn(process.execPath, [program, repository.folder, 'registry', branch, model, candidate, 'promote'], {
+    detached: true,
+    stdio: ['ignore', 'ignore', 'inherit'],
+    env: { ...process.env, ...env },
+  });
+  const ended = new Promise<NodeJS.Signals | null>((done) => child.on('close', (_code, signal) => done(signal)));
+  if (killAfter !== undefined) {
+    await Promise.race([sleep(killAfter), ended]);
+    try {
+      process.kill(-(child.pid as number), 'SIGKILL');
+    } catch {
+      // It ended before.
+    }
+  }
+  return (await ended) === 'SIGKILL';
+}
+
+/**
+ * A `git` that kills its whole process group before (odd KILL_AT) or after (even) its N-th run, or before the command KILL_BEFORE.
+ * Its parent, the writer, leads the group.
+ */
+async function killingGit(bin: string): Promise<void> {
+  await mkdir(bin, { recursive: true });
+  const real =
+    process.env['PATH']
+      ?.split(':')
+      .filter((each) => each !== bin)
+      .join(':') ?? '';
+  const script = `#!/bin/sh
+echo x >> "$KILL_FOLDER/count"
+n=$(wc -l < "$KILL_FOLDER/count")
+PATH='${real}'
+die() { kill -9 "-$PPID"; sleep 5; }
+case " $* " in *" \${KILL_BEFORE:-none} "*) die;; esac
+[ "$((2 * n - 1))" = "\${KILL_AT:-0}" ] && die
+git "$@"
+code=$?
+[ "$((2 * n))" = "\${KILL_AT:-0}" ] && die
+exit $code
+`;
+  await writeFile(join(bin, 'git'), script);
+  await chmod(join(bin, 'git'), 0o755);
+}

@@ -1,0 +1,97 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { inRepository, type TemporaryRepository } from './temporary-repository.ts';
+import { judged } from './sample-decision.ts';
+
+const run = promisify(execFile);
+const program = fileURLToPath(new URL('promote-process.js', import.meta.url));
+const writers = Array.from({ length: 20 }, (_, index) => index);
+
+describe('twenty writers at once', () => {
+  for (const branch of ['', 'registry']) {
+    const where = branch === '' ? 'on the branch that is checked out' : 'on a branch of its own';
+
+    test(`of one model ${where}: every decision is recorded once, in one chain`, () =>
+      inRepository(async (repository) => {
+        if (branch !== '') await repository.git('branch', branch);
+        await together(writers, (each) => promote(repository, branch, 'spam-filter', `candidate-${each}`));
+        const registry = await repository.registry('registry', branch === '' ? undefined : branch);
+        const decisions = await registry.log('spam-filter');
+        assert.deepEqual(
+          decisions.map((each) => each.seq),
+          writers.map((each) => each + 1),
+        );
+        assert.equal(new Set(decisions.map((each) => each.candidate?.artifacts[0]?.sha256)).size, writers.length);
+        // Each was decided against the champion it found, never against an older one.
+        for (const [index, decision] of decisions.entries()) {
+          assert.deepEqual(decision.from, decisions[index - 1]?.to ?? null);
+        }
+        assert.deepEqual(await registry.verify(), []);
+        assert.equal(await repository.status(), '');
+      }));
+
+    test(`of different models ${where}: no decision is lost`, () =>
+      inRepository(async (repository) => {
+        if (branch !== '') await repository.git('branch', branch);
+        await together(writers, (each) => promote(repository, branch, `model-${each}`, 'candidate'));
+        const registry = await repository.registry('registry', branch === '' ? undefined : branch);
+        assert.equal((await registry.models()).length, writers.length);
+        for (const each of writers) assert.equal((await registry.log(`model-${each}`)).length, 1);
+        assert.deepEqual(await registry.verify(), []);
+        assert.equal(await repository.status(), '');
+      }));
+  }
+
+  test('of the same decision: it is recorded once, and the others say so', () =>
+    inRepository(async (repository) => {
+      const registry = await repository.registry();
+      const results = await Promise.all(
+        writers.map(() => registry.record({ model: 'm', decide: judged('m', 'same', 'reject'), evidence: [] })),
+      );
+      const recorded = results.filter((each) => each.status === 'recorded');
+      assert.equal(recorded.length, 1);
+      assert.ok(results.every((each) => each.commit === recorded[0]?.commit));
+      assert.equal((await registry.log('m')).length, 1);
+    }));
+});
+
+test('a commit that another program makes between decision and record is kept, and the decision made anew', () =>
+  inRepository(async (repository) => {
+    await repository.git('branch', 'registry');
+    const registry = await repository.registry('registry', 'registry');
+    const other = await repository.registry('registry', 'registry');
+    let calls = 0;
+    const decide = judged('m', 'b', 'promote');
+    // git moves the branch during the first attempt, without asking for our lock.
+    const tree = await repository.git('rev-parse', 'registry^{tree}');
+    const foreign = await repository.git('commit-tree', tree, '-p', 'registry', '-m', 'Foreign');
+    const { execFileSync } = await import('node:child_process');
+    const result = await registry.record({
+      model: 'm',
+      decide: (view) => {
+        if (calls++ === 0) execFileSync('git', ['-C', repository.folder, 'update-ref', 'refs/heads/registry', foreign]);
+        return decide(view);
+      },
+      evidence: [],
+    });
+    assert.equal(calls, 2);
+    assert.equal(await repository.git('rev-parse', `${result.commit}^`), foreign);
+    assert.deepEqual(await other.verify(), []);
+  }));
+
+async function promote(
+  repository: TemporaryRepository,
+  branch: string,
+  model: string,
+  candidate: string,
+): Promise<void> {
+  await run(process.execPath, [program, repository.folder, 'registry', branch, model, candidate, 'promote']);
+}
+
+/** Every one at once. */
+async function together(items: readonly number[], work: (item: number) => Promise<void>): Promise<void> {
+  await Promise.all(items.map(work));
+}
