@@ -1,0 +1,508 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtemp, readdir, rename, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { basename, dirname, extname, join } from 'node:path';
+import type { DuckDBConnection } from '@duckdb/node-api';
+import type { Columns, ModelReference, Task } from '../config/schema.ts';
+import {
+  fileDigest,
+  openDataset,
+  quoteIdentifier,
+  quoteLiteral,
+  requireColumns,
+  type Dataset,
+} from '../data/dataset.ts';
+import { DataError } from '../errors.ts';
+import { digest } from '../evidence/canonical.ts';
+import type { Predictions } from './predictions.ts';
+
+export type PredictionReference = Extract<ModelReference, { predictions: string }>;
+
+/** Names that a file of predictions has by default: `writePredictionFile` uses them too. */
+const scoreColumn = 'score';
+const labelColumn = 'prediction';
+
+const sumTolerance = 0.01;
+
+/**
+ * Read predictions made elsewhere and put them in the order of the dataset, joined by row id. Rows the dataset does not
+ * have are left out; every row of the dataset must have exactly one prediction.
+ *
+ * Columns: the id (`id`, default the id column of the data); scores (`score`, default a column `score`, else all columns
+ * `score_<class>`, else none): one column is the positive class or the value, several are class probabilities in the order of
+ * `columns.classes` (or of the `<class>` in their names, or 0, 1, 2, ...); the predicted label (`label`, default a column
+ * `prediction` if there is one). A column named as the label of the data must agree with it.
+ * @throws DataError naming the first rows at fault: ids missing, repeated or null; labels that differ; scores that are missing, NaN or no probabilities
+ */
+export async function readPredictionFile(input: {
+  reference: PredictionReference;
+  /** Absolute; the last part may have the wildcards `*` and `?`: shards. */
+  path: string;
+  dataset: Dataset;
+  columns: Columns;
+  task: Task;
+}): Promise<Predictions> {
+  const { reference, dataset, columns, task } = input;
+  const where = reference.predictions;
+  const paths = await filesOf(input.path, where);
+  return inWorkspace(async (workspace) => {
+    const layout = await gather(workspace, paths, input);
+    await gatherDataset(workspace, dataset, columns, layout);
+    await refuseBadRows(workspace, where, dataset);
+    await refuseOtherLabels(workspace, where, dataset, columns, layout);
+    const width = layout.scores.length;
+    const scores = width === 0 ? null : new Float64Array(dataset.rows * width);
+    const texts: string[] = [];
+    const selected = [
+      'd.id',
+      ...layout.scores.map((_, index) => `p.s${index}`),
+      ...(layout.predicted === null ? [] : ['p.predicted']),
+    ];
+    const result = await workspace.stream(
+      `select ${selected.join(', ')} from dataset d join predictions p on p.id = d.id order by d.row`,
+    );
+    let row = 0;
+    for (
+      let chunk = await result.fetchChunk();
+      chunk !== null && chunk.rowCount > 0;
+      chunk = await result.fetchChunk()
+    ) {
+      const vectors = selected.map((_, index) => chunk.getColumnVector(index));
+      for (let at = 0; at < chunk.rowCount; at += 1, row += 1) {
+        for (let index = 0; index < width; index += 1) {
+          const value = vectors[index + 1]?.getItem(at) as number | null;
+          if (value === null || !Number.isFinite(value)) {
+            throw new DataError({
+              found: `the ${layout.scores[index]} of id ${vectors[0]?.getItem(at) as string} is ${value === null ? 'missing' : value}`,
+              expected: 'a finite number for every row',
+              where,
+              remedy: 'Predict every row; such rows are never dropped silently',
+            });
+          }
+          (scores as Float64Array)[row * width + index] = value;
+        }
+        if (layout.predicted !== null) {
+          const text = vectors[width + 1]?.getItem(at) as string | null;
+          if (text === null) {
+            throw new DataError({
+              found: `the ${layout.predicted} of id ${vectors[0]?.getItem(at) as string} is missing`,
+              expected: 'a predicted label for every row',
+              where,
+            });
+          }
+          texts.push(text);
+        }
+      }
+    }
+    return interpret(scores, width, layout.predicted === null ? null : texts, layout.scores, {
+      reference,
+      columns,
+      task,
+      where,
+    });
+  });
+}
+
+/** Identity of a file of predictions, or of all its shards: the digest of `[{name, sha256, size}, ...]`. @throws DataError */
+export async function digestFiles(path: string): Promise<{ sha256: string; size: number }> {
+  const paths = await filesOf(path, path);
+  const files = await Promise.all(
+    paths.map(async (each) => ({
+      name: basename(each),
+      sha256: await fileDigest(each),
+      size: (await stat(each)).size,
+    })),
+  );
+  const [only] = files;
+  if (only !== undefined && files.length === 1) return { sha256: only.sha256, size: only.size };
+  return { sha256: digest(files), size: files.reduce((sum, file) => sum + file.size, 0) };
+}
+
+/**
+ * Write predictions so that `readPredictionFile` gives them back: Parquet, or CSV by the name of the file.
+ * @param ids of the rows, as many as there are predictions
+ */
+export async function writePredictionFile(input: {
+  path: string;
+  idColumn: string;
+  ids: readonly (string | number | null)[];
+  predictions: Predictions;
+}): Promise<void> {
+  const { path, ids, predictions } = input;
+  const { DuckDBInstance } = await import('@duckdb/node-api');
+  const folder = await mkdtemp(join(dirname(path), '.predictions-'));
+  const written = join(folder, 'file');
+  const instance = await DuckDBInstance.create(':memory:');
+  const connection = await instance.connect();
+  try {
+    await connection.run(`set allowed_paths = [${quoteLiteral(written)}]`);
+    await connection.run('set enable_external_access = false');
+    const { scores, labels, classes, rows } = predictions;
+    const width = scores === null ? 0 : scores.length / Math.max(1, rows);
+    const names = width === 1 ? [scoreColumn] : (classes ?? []).map((each) => `${scoreColumn}_${each}`);
+    const fields = [
+      `${quoteIdentifier(input.idColumn)} varchar`,
+      ...names.slice(0, width).map((name) => `${quoteIdentifier(name)} double`),
+      ...(labels === null ? [] : [`${quoteIdentifier(labelColumn)} varchar`]),
+    ];
+    await connection.run(`create table predictions (${fields.join(', ')})`);
+    const appender = await connection.createAppender('predictions');
+    for (let row = 0; row < rows; row += 1) {
+      appender.appendVarchar(String(ids[row]));
+      for (let index = 0; index < width; index += 1)
+        appender.appendDouble((scores as Float64Array)[row * width + index] as number);
+      if (labels !== null) appender.appendVarchar(String(classes?.[labels[row] as number]));
+      appender.endRow();
+    }
+    appender.closeSync();
+    const format = extname(path).toLowerCase() === '.csv' ? 'csv, header true' : 'parquet';
+    await connection.run(`copy predictions to ${quoteLiteral(written)} (format ${format})`);
+    await rename(written, path);
+  } finally {
+    connection.closeSync();
+    instance.closeSync();
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+interface Layout {
+  scores: string[];
+  predicted: string | null;
+  truth: string | null;
+}
+
+/** A database of its own that can reach no file. */
+async function inWorkspace<T>(work: (connection: DuckDBConnection) => Promise<T>): Promise<T> {
+  const { DuckDBInstance } = await import('@duckdb/node-api');
+  const folder = mkdtempSync(join(tmpdir(), 'contender-predictions-'));
+  const instance = await DuckDBInstance.create(':memory:');
+  const connection = await instance.connect();
+  try {
+    for (const setting of [
+      "memory_limit = '2GB'",
+      `temp_directory = ${quoteLiteral(folder)}`,
+      'enable_external_access = false',
+      'lock_configuration = true',
+    ]) {
+      await connection.run(`set ${setting}`);
+    }
+    return await work(connection);
+  } finally {
+    connection.closeSync();
+    instance.closeSync();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** Copy id, scores and labels of every shard into the table `predictions`. */
+async function gather(
+  workspace: DuckDBConnection,
+  paths: readonly string[],
+  { reference, columns, task }: { reference: PredictionReference; columns: Columns; task: Task },
+): Promise<Layout> {
+  let layout: Layout | null = null;
+  for (const path of paths) {
+    const uri = paths.length === 1 ? reference.predictions : join(dirname(reference.predictions), basename(path));
+    const shard = await openDataset({ name: 'predictions', path, uri });
+    try {
+      if (layout === null) {
+        layout = layoutOf(shard, reference, columns, task);
+        const fields = [
+          'id varchar',
+          ...layout.scores.map((_, index) => `s${index} double`),
+          ...(layout.predicted === null ? [] : ['predicted varchar']),
+          ...(layout.truth === null ? [] : ['truth varchar']),
+        ];
+        await workspace.run(`create table predictions (${fields.join(', ')})`);
+      }
+      const id = reference.id ?? columns.id;
+      requireColumns(shard, [id, ...layout.scores]);
+      requireNumbers(shard, layout.scores);
+      const selected = [
+        `cast(${quoteIdentifier(id)} as varchar)`,
+        ...layout.scores.map((name) => `cast(${quoteIdentifier(name)} as double)`),
+        ...[layout.predicted, layout.truth].flatMap((name) =>
+          name === null ? [] : [`cast(${quoteIdentifier(name)} as varchar)`],
+        ),
+      ];
+      await copyRows(shard, selected, workspace, 'predictions');
+    } finally {
+      shard.close();
+    }
+  }
+  return layout as Layout;
+}
+
+function layoutOf(shard: Dataset, reference: PredictionReference, columns: Columns, task: Task): Layout {
+  const names = shard.columns.map(({ name }) => name);
+  const { score, label } = reference;
+  const predicted = label ?? (names.includes(labelColumn) ? labelColumn : null);
+  let scores = score === undefined ? [] : typeof score === 'string' ? [score] : [...score];
+  if (score === undefined) {
+    scores = names.includes(scoreColumn) ? [scoreColumn] : names.filter((name) => name.startsWith(`${scoreColumn}_`));
+  }
+  if (scores.length === 0 && (predicted === null || task === 'regression' || task === 'ranking')) {
+    throw new DataError({
+      found: `there is no column ${JSON.stringify(scoreColumn)}`,
+      expected: `the predictions in one of: ${names.slice(0, 20).join(', ')}`,
+      where: reference.predictions,
+      remedy: 'Name the column: {predictions, score} (or {predictions, label} for labels only)',
+    });
+  }
+  if (predicted !== null) requireColumns(shard, [predicted]);
+  return {
+    scores,
+    predicted,
+    truth: predicted !== columns.label && names.includes(columns.label) ? columns.label : null,
+  };
+}
+
+function requireNumbers(shard: Dataset, names: readonly string[]): void {
+  const bad = requireColumns(shard, names).find(
+    ({ type }) => !/^(?:U?(?:TINYINT|SMALLINT|INTEGER|BIGINT)|U?HUGEINT|FLOAT|DOUBLE|DECIMAL)/u.test(type),
+  );
+  if (bad === undefined) return;
+  throw new DataError({
+    found: `column ${JSON.stringify(bad.name)} is ${bad.type}`,
+    expected: 'numbers',
+    where: shard.uri,
+    remedy: 'Name the column of the scores: {predictions, score}',
+  });
+}
+
+async function gatherDataset(
+  workspace: DuckDBConnection,
+  dataset: Dataset,
+  columns: Columns,
+  layout: Layout,
+): Promise<void> {
+  requireColumns(dataset, [columns.id, ...(layout.truth === null ? [] : [columns.label])]);
+  await workspace.run('create table dataset (id varchar, truth varchar, row bigint)');
+  const truth = layout.truth === null ? 'null::varchar' : `cast(${quoteIdentifier(columns.label)} as varchar)`;
+  await copyRows(
+    dataset,
+    [`cast(${quoteIdentifier(columns.id)} as varchar)`, truth, 'row_number() over ()'],
+    workspace,
+    'dataset',
+  );
+}
+
+/** Chunks go from one engine to the other as they are: no value is made a JavaScript object. */
+async function copyRows(
+  source: Dataset,
+  selected: readonly string[],
+  target: DuckDBConnection,
+  table: string,
+): Promise<void> {
+  const result = await source.connection.stream(`select ${selected.join(', ')} from ${source.relation}`);
+  const appender = await target.createAppender(table);
+  for (let chunk = await result.fetchChunk(); chunk !== null && chunk.rowCount > 0; chunk = await result.fetchChunk()) {
+    appender.appendDataChunk(chunk);
+  }
+  appender.closeSync();
+}
+
+async function refuseBadRows(workspace: DuckDBConnection, where: string, dataset: Dataset): Promise<void> {
+  const nulls = await first(workspace, 'select null from predictions where id is null');
+  if (nulls.count > 0) {
+    throw new DataError({ found: `${nulls.count} predictions have no id`, expected: 'the id of a row in each', where });
+  }
+  const twice = (table: string): string =>
+    `select id from (select distinct id from ${table}) semi join dataset using (id) where id in (select id from ${table} group by id having count(*) > 1) order by id`;
+  for (const [table, file, what] of [
+    ['dataset', dataset.uri, 'the data'],
+    ['predictions', where, 'the predictions'],
+  ] as const) {
+    const repeated = await first(workspace, twice(table));
+    if (repeated.count === 0) continue;
+    throw new DataError({
+      found: `${repeated.count} ids stand more than once in ${what}: ${repeated.shown}`,
+      expected: 'each id once',
+      where: file,
+      remedy: 'Remove the repetitions: which of them counts is not for us to say',
+    });
+  }
+  const missing = await first(workspace, 'select id from dataset anti join predictions using (id) order by row');
+  if (missing.count > 0) {
+    throw new DataError({
+      found: `${missing.count} of ${dataset.rows} rows of ${dataset.uri} have no prediction: id ${missing.shown}`,
+      expected: 'a prediction for every row',
+      where,
+      remedy: 'Predict every row, and name the id column as in the data ({predictions, id})',
+    });
+  }
+}
+
+async function refuseOtherLabels(
+  workspace: DuckDBConnection,
+  where: string,
+  dataset: Dataset,
+  columns: Columns,
+  layout: Layout,
+): Promise<void> {
+  if (layout.truth === null) return;
+  // 1 and 1.0 are one label; text is compared as text.
+  const same = `(d.truth is not distinct from p.truth or try_cast(d.truth as double) = try_cast(p.truth as double))`;
+  const other = await first(
+    workspace,
+    `select d.id || ' (' || coalesce(p.truth, 'none') || ' here, ' || coalesce(d.truth, 'none') || ' in the data)' from dataset d join predictions p on p.id = d.id where not coalesce(${same}, false) order by d.row`,
+  );
+  if (other.count === 0) return;
+  throw new DataError({
+    found: `${other.count} labels differ from ${dataset.uri}: id ${other.shown}`,
+    expected: `the same ${columns.label} for the same id`,
+    where,
+    remedy: 'The predictions were made on other data: predict again',
+  });
+}
+
+/** How many rows a query has, and the first of them as text. */
+async function first(connection: DuckDBConnection, query: string): Promise<{ count: number; shown: string }> {
+  const reader = await connection.runAndReadAll(
+    `with found as (${query}) select (select count(*)::double from found), (select string_agg(v, ', ') from (select * from found limit 5) t(v))`,
+  );
+  const [count, shown] = reader.getRows()[0] as [number, string | null];
+  return { count, shown: `${(shown ?? '').slice(0, 500)}${count > 5 ? ', …' : ''}` };
+}
+
+function interpret(
+  scores: Float64Array | null,
+  width: number,
+  texts: string[] | null,
+  names: readonly string[],
+  { reference, columns, task, where }: { reference: PredictionReference; columns: Columns; task: Task; where: string },
+): Predictions {
+  const threshold = reference.threshold ?? 0.5;
+  const rows = scores === null ? (texts?.length ?? 0) : scores.length / width;
+  if (task === 'regression' || task === 'ranking') {
+    if (width !== 1) throw wrongWidth(width, 'one column of predicted values', where);
+    return { rows, classes: null, kind: 'value', scores, labels: null, threshold };
+  }
+  if (scores !== null) refuseNonProbabilities(scores, width, task, where);
+  const classes = classesOf(width, texts, names, columns);
+  const labels = texts === null ? null : labelIndexes(texts, classes, where);
+  if (scores === null) return { rows, classes, kind: 'label', scores, labels, threshold };
+  if (task !== 'binary-classification') {
+    if (width < 2) throw wrongWidth(width, 'a column of probabilities for each class', where);
+    if (classes.length !== width) throw wrongWidth(width, `${classes.length} columns, one for each class`, where);
+    return { rows, classes, kind: 'probability', scores, labels, threshold };
+  }
+  if (width > 2) throw wrongWidth(width, 'one column, of the positive class, or two', where);
+  const positive = width === 1 ? 0 : classes.findIndex((each) => String(each) === String(columns.positive ?? 1));
+  if (positive < 0) {
+    throw new DataError({
+      found: `the scores are of the classes ${classes.join(', ')}`,
+      expected: `the positive class ${String(columns.positive ?? 1)} among them`,
+      where,
+      remedy: 'List the classes in the order of the columns in columns.classes',
+    });
+  }
+  const own = width === 1 ? scores : scores.filter((_, index) => index % 2 === positive);
+  return { rows, classes, kind: 'probability', scores: own, labels, threshold };
+}
+
+function classesOf(
+  width: number,
+  texts: readonly string[] | null,
+  names: readonly string[],
+  columns: Columns,
+): (string | number)[] {
+  if (columns.classes !== undefined) return [...columns.classes];
+  const prefix = `${scoreColumn}_`;
+  if (width > 1 && names.every((name) => name.startsWith(prefix)))
+    return names.map((name) => value(name.slice(prefix.length)));
+  if (width > 1) return names.map((_, index) => index);
+  const found = new Set(texts ?? []);
+  if (found.size === 0 || [...found].every((text) => text === '0' || text === '1')) return [0, 1];
+  return [...found].toSorted().map(value);
+}
+
+/** What is written as a number is one, if it reads back the same. */
+function value(text: string): string | number {
+  return String(Number(text)) === text ? Number(text) : text;
+}
+
+function labelIndexes(texts: readonly string[], classes: readonly (string | number)[], where: string): Int32Array {
+  const index = new Map(classes.map((each, position) => [String(each), position]));
+  return Int32Array.from(texts, (text, row) => {
+    const position = index.get(text) ?? index.get(String(Number(text)));
+    if (position !== undefined) return position;
+    throw new DataError({
+      found: `row ${row + 1} is predicted ${JSON.stringify(text)}`,
+      expected: `one of the classes ${classes.slice(0, 20).join(', ')}`,
+      where,
+      remedy: 'List every class in columns.classes',
+    });
+  });
+}
+
+function refuseNonProbabilities(scores: Float64Array, width: number, task: Task, where: string): void {
+  const outside = scores.findIndex((score) => score < 0 || score > 1);
+  if (outside >= 0) {
+    throw new DataError({
+      found: `row ${Math.floor(outside / width) + 1} of the data is given the probability ${scores[outside]}`,
+      expected: 'probabilities in [0, 1]',
+      where,
+      remedy: 'Write probabilities, not raw scores',
+    });
+  }
+  if (width === 1 || task === 'multilabel-classification') return;
+  for (let start = 0; start < scores.length; start += width) {
+    let sum = 0;
+    for (let index = 0; index < width; index += 1) sum += scores[start + index] as number;
+    if (Math.abs(sum - 1) <= sumTolerance) continue;
+    throw new DataError({
+      found: `the class probabilities of row ${start / width + 1} of the data add up to ${sum}`,
+      expected: '1',
+      where,
+      remedy: 'Write the probabilities of all classes, not raw scores',
+    });
+  }
+}
+
+function wrongWidth(width: number, expected: string, where: string): DataError {
+  return new DataError({
+    found: `there ${width === 1 ? 'is 1 column' : `are ${width} columns`} of scores`,
+    expected,
+    where,
+    remedy: 'Name the columns: {predictions, score: [...]}',
+  });
+}
+
+/** The file itself, or the shards that a wildcard in its last part stands for, by name. */
+async function filesOf(path: string, where: string): Promise<string[]> {
+  if (
+    await stat(path).then(
+      () => true,
+      () => false,
+    )
+  )
+    return [path];
+  const pattern = basename(path);
+  const folder = dirname(path);
+  const found = /[*?]/u.test(pattern)
+    ? (await readdir(folder).catch(() => [])).filter((name) => matches(pattern, name)).toSorted()
+    : [];
+  if (found.length > 0) return found.map((name) => join(folder, name));
+  throw new DataError({
+    found: /[*?]/u.test(pattern) ? 'no file matches' : 'there is no such file',
+    expected: 'predictions as CSV or Parquet',
+    where,
+    remedy: 'Check the path of the predictions',
+  });
+}
+
+/** Wildcards `*` and `?`. Greedy with one point to fall back to: linear for one star, never exponential. */
+function matches(pattern: string, name: string): boolean {
+  let [at, star, resume] = [0, -1, 0];
+  for (let position = 0; position < name.length;) {
+    if (pattern[at] === '*') [star, resume, at] = [at, position, at + 1];
+    else if (at < pattern.length && (pattern[at] === '?' || pattern[at] === name[position]))
+      [at, position] = [at + 1, position + 1];
+    else if (star >= 0) {
+      resume += 1;
+      [at, position] = [star + 1, resume];
+    } else return false;
+  }
+  return [...pattern.slice(at)].every((rest) => rest === '*');
+}
