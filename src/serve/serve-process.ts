@@ -1,5 +1,7 @@
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { ContenderError } from '../errors.ts';
+import { ContenderError, ModelError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { startServer } from './server.ts';
 
@@ -19,7 +21,7 @@ const log: Log = {
 try {
   const { values } = parseArgs({
     options: {
-      model: { type: 'string', default: process.env['CONTENDER_MODEL'] ?? '/model/model.onnx' },
+      model: { type: 'string', default: process.env['CONTENDER_MODEL'] ?? '/model' },
       name: { type: 'string', default: process.env['CONTENDER_MODEL_NAME'] ?? 'model' },
       host: { type: 'string', default: '0.0.0.0' },
       port: { type: 'string', default: process.env['PORT'] ?? '8080' },
@@ -27,7 +29,7 @@ try {
     },
   });
   const server = await startServer({
-    artifact: { path: values.model },
+    artifact: { path: await modelFile(values.model) },
     modelName: values.name,
     port: Number(values.port),
     host: values.host,
@@ -46,4 +48,21 @@ try {
 
 function tell(message: object): void {
   process.stdout.write(`${JSON.stringify(message)}\n`);
+}
+
+/** The model itself, or the only one in a folder. */
+async function modelFile(path: string): Promise<string> {
+  const isFolder = await stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+  if (!isFolder) return path;
+  const [only, ...others] = (await readdir(path)).filter((name) => name.endsWith('.onnx')).sort();
+  if (only !== undefined && others.length === 0) return join(path, only);
+  throw new ModelError({
+    found: only === undefined ? 'There is no ONNX file' : `There are several models: ${[only, ...others].join(', ')}`,
+    expected: 'one .onnx file',
+    where: path,
+    remedy: 'Mount the model there, or name it with --model or CONTENDER_MODEL',
+  });
 }

@@ -38,11 +38,10 @@ export async function openServedModel(path: string): Promise<ServedModel> {
   try {
     const { inspection } = model;
     const types = Object.fromEntries(inspection.inputs.map(({ name, type }) => [name, type]));
-    const batch = fixedBatch(inspection.inputs.map(({ shape }) => shape?.[0]));
     const served: ServedModel = {
       inputs: inspection.inputs.map(({ name, type, shape }) => metadata(name, type, shape ?? [null, null], path)),
       outputs: model.outputs.map(({ name, type, shape }) => metadata(name, type, shape, path)),
-      infer: (inputs) => (batch === null ? run(inputs) : inBatches(inputs, batch, run)),
+      infer: run,
       close: () => model.close(),
     };
     await warmUp(served);
@@ -78,37 +77,6 @@ function metadata(
   }
   // The first dimension counts rows, and any number of rows is served whatever the model fixes.
   return { name, datatype, shape: shape.map((size, axis) => (axis > 0 && typeof size === 'number' ? size : -1)) };
-}
-
-function fixedBatch(firstDimensions: readonly (number | string | null | undefined)[]): number | null {
-  return firstDimensions.find((size) => typeof size === 'number') ?? null;
-}
-
-/** Run a model that takes exactly `batch` rows as often as needed; the last run is filled up with its last row. */
-async function inBatches(
-  inputs: readonly Tensor[],
-  batch: number,
-  run: (inputs: readonly Tensor[]) => Promise<Tensor[]>,
-): Promise<Tensor[]> {
-  const rows = inputs[0]?.shape[0] ?? 0;
-  const parts: Tensor[][] = [];
-  for (let start = 0; start < rows; start += batch) {
-    const taken = Array.from({ length: batch }, (_, index) => Math.min(start + index, rows - 1));
-    parts.push(await run(inputs.map((input) => selectRows(input, taken))));
-  }
-  return (parts[0] ?? []).map((output, index) => {
-    const width = output.data.length / batch;
-    const elements = parts.flatMap((part) => [...(part[index]?.data ?? [])]).slice(0, rows * width);
-    const data = typeof elements[0] === 'number' ? Float64Array.from(elements as number[]) : elements;
-    return { ...output, shape: [rows, ...output.shape.slice(1)], data };
-  });
-}
-
-function selectRows(tensor: Tensor, rows: readonly number[]): Tensor {
-  const width = tensor.data.length / (tensor.shape[0] ?? 1);
-  const elements = rows.flatMap((row) => [...tensor.data.slice(row * width, (row + 1) * width)]);
-  const data = tensor.data instanceof Float32Array ? Float32Array.from(elements as number[]) : elements;
-  return { ...tensor, shape: [rows.length, ...tensor.shape.slice(1)], data };
 }
 
 function toValues({ shape, data, datatype }: Tensor, type: string): TensorValues {

@@ -1,0 +1,193 @@
+import fc from 'fast-check';
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { StagingError } from '../../src/errors.ts';
+import {
+  inferRequest,
+  inferResponse,
+  readInferRequest,
+  readInferResponse,
+  readModelMetadata,
+  RequestError,
+  signatureOf,
+  type FeatureColumn,
+  type ModelMetadata,
+  type Tensor,
+} from '../../src/protocol/index.ts';
+
+const matrix: ModelMetadata = {
+  name: 'm',
+  platform: '',
+  inputs: [{ name: 'features', datatype: 'FP32', shape: [-1, 2] }],
+  outputs: [
+    { name: 'label', datatype: 'INT64', shape: [-1] },
+    { name: 'probabilities', datatype: 'FP32', shape: [-1, 2] },
+  ],
+};
+const binary = { kind: 'binary', classes: [0, 1] } as const;
+
+function numberColumn(name: string, values: number[]): FeatureColumn {
+  return { name, kind: 'number', values: Float64Array.from(values), nulls: null };
+}
+
+test('a matrix model is asked for rows by rows, in the order of the columns', () => {
+  const columns = [numberColumn('a', [1, 2, 3]), numberColumn('b', [10, 20, 30])];
+  const body = inferRequest({ columns, rows: [2, 0] }, signatureOf(matrix, binary));
+  assert.deepEqual(JSON.parse(body), {
+    inputs: [{ name: 'features', shape: [2, 2], datatype: 'FP32', data: [3, 30, 1, 10] }],
+  });
+});
+
+test('a model of named inputs is asked column by column, whatever their order, each in its type', () => {
+  const metadata: ModelMetadata = {
+    ...matrix,
+    inputs: [
+      { name: 'kind', datatype: 'BYTES', shape: [-1, 1] },
+      { name: 'count', datatype: 'INT64', shape: [-1] },
+      { name: 'open', datatype: 'BOOL', shape: [-1, 1] },
+    ],
+  };
+  const columns: FeatureColumn[] = [
+    numberColumn('count', [7, 8]),
+    { name: 'open', kind: 'boolean', values: Uint8Array.from([0, 1]), nulls: null },
+    { name: 'kind', kind: 'text', values: ['a', null], nulls: Uint8Array.from([0, 1]) },
+  ];
+  assert.deepEqual(JSON.parse(inferRequest({ columns, rows: [0, 1] }, signatureOf(metadata, binary))).inputs, [
+    { name: 'kind', shape: [2, 1], datatype: 'BYTES', data: ['a', ''] },
+    { name: 'count', shape: [2], datatype: 'INT64', data: [7, 8] },
+    { name: 'open', shape: [2, 1], datatype: 'BOOL', data: [false, true] },
+  ]);
+});
+
+test('columns that do not match the served model are an error that says both sides', () => {
+  const columns = [numberColumn('a', [1])];
+  assert.throws(
+    () => inferRequest({ columns, rows: [0] }, signatureOf(matrix, binary)),
+    (error: unknown) => error instanceof StagingError && /reads 2 features.*the 1 feature columns/u.test(error.message),
+  );
+});
+
+test('what a client sends is what a server reads, missing numbers included', () => {
+  // JSON.stringify writes -0 as 0.
+  const cell = fc.oneof(
+    fc.double({ noNaN: true, noDefaultInfinity: true }).map((value) => value + 0),
+    fc.constant(Number.NaN),
+  );
+  fc.assert(
+    fc.property(fc.array(fc.tuple(cell, cell), { minLength: 1, maxLength: 20 }), (rows) => {
+      const columns = [0, 1].map((index) =>
+        numberColumn(
+          `c${index}`,
+          rows.map((row) => row[index as 0 | 1]),
+        ),
+      );
+      const body = inferRequest({ columns, rows: rows.map((_, index) => index) }, signatureOf(matrix, binary));
+      const [input] = readInferRequest(JSON.parse(body), matrix).inputs;
+      assert.deepEqual(input?.shape, [rows.length, 2]);
+      assert.deepEqual(input?.data, Float32Array.from(rows.flat()));
+    }),
+  );
+});
+
+test('what a server answers is what a client reads', () => {
+  const score = fc.float({ min: 0, max: 1, noNaN: true });
+  fc.assert(
+    fc.property(fc.array(fc.tuple(score, score), { minLength: 1, maxLength: 20 }), (rows) => {
+      const probabilities = Float32Array.from(rows.flat());
+      const labels = rows.map(([negative, positive]) => Number(positive > negative));
+      const outputs: Tensor[] = [
+        { name: 'label', datatype: 'INT64', shape: [rows.length], data: labels },
+        { name: 'probabilities', datatype: 'FP32', shape: [rows.length, 2], data: probabilities },
+      ];
+      const answer = readInferResponse(inferResponse('m', outputs), signatureOf(matrix, binary));
+      assert.deepEqual(answer, {
+        rows: rows.length,
+        scores: Float64Array.from(rows, ([, positive]) => Math.fround(positive)),
+        labels: Int32Array.from(labels),
+      });
+    }),
+  );
+});
+
+test('scores are read for the positive class, for all classes, or as values', () => {
+  const body = (width: number, data: number[]) =>
+    inferResponse('m', [
+      { name: 'probabilities', datatype: 'FP64', shape: [data.length / width, width], data: Float64Array.from(data) },
+    ]);
+  const metadata = { ...matrix, outputs: [{ name: 'probabilities', datatype: 'FP64' as const, shape: [-1, -1] }] };
+  const scores = (reading: Parameters<typeof signatureOf>[1], width: number, data: number[]) => [
+    ...(readInferResponse(body(width, data), signatureOf(metadata, reading)).scores ?? []),
+  ];
+  assert.deepEqual(
+    scores({ kind: 'binary', classes: ['spam', 'ham'], positive: 0 }, 2, [0.9, 0.1, 0.3, 0.7]),
+    [0.9, 0.3],
+  );
+  assert.deepEqual(scores(binary, 1, [0.9, 0.3]), [0.9, 0.3]);
+  assert.deepEqual(scores({ ...binary, transform: 'sigmoid' }, 1, [0, 800, -800]), [0.5, 1, 0]);
+  assert.deepEqual(scores({ ...binary, transform: 'softmax' }, 2, [1000, 1000]), [0.5]);
+  assert.deepEqual(scores({ kind: 'classes', classes: [1, 2, 3] }, 3, [0.2, 0.3, 0.5]), [0.2, 0.3, 0.5]);
+  assert.deepEqual(scores({ kind: 'values', classes: null }, 1, [4, 5]), [4, 5]);
+  assert.throws(() => scores({ kind: 'classes', classes: [1, 2, 3] }, 2, [0.2, 0.8]), /Expected 3 scores a row/u);
+});
+
+test('labels become indexes into the classes, and -1 when they are none of them', () => {
+  const metadata = { ...matrix, outputs: [{ name: 'label', datatype: 'BYTES' as const, shape: [-1] }] };
+  const body = inferResponse('m', [{ name: 'label', datatype: 'BYTES', shape: [3], data: ['ham', 'spam', 'eggs'] }]);
+  const answer = readInferResponse(body, signatureOf(metadata, { kind: 'binary', classes: ['ham', 'spam'] }));
+  assert.deepEqual(answer, { rows: 3, scores: null, labels: Int32Array.from([0, 1, -1]) });
+});
+
+test('nested data reads as flat data does', () => {
+  const input = { name: 'features', shape: [2, 2], datatype: 'FP32' };
+  const flat = readInferRequest({ inputs: [{ ...input, data: [1, 2, 3, 4] }] }, matrix);
+  assert.deepEqual(readInferRequest({ inputs: [{ ...input, data: [[1, 2], [3, 4]] }] }, matrix), flat); // prettier-ignore
+});
+
+const good = { name: 'features', shape: [1, 2], datatype: 'FP32', data: [1, 2] };
+const refusals: [string, unknown, RegExp][] = [
+  ['no object', [], /not a JSON object/u],
+  ['no inputs', {}, /no array of inputs/u],
+  ['no input at all', { inputs: [] }, /Input "features" is missing/u],
+  ['an unknown input', { inputs: [{ ...good, name: 'x' }] }, /Unknown input "x". Expected features/u],
+  ['an input twice', { inputs: [good, good] }, /given twice/u],
+  ['another type', { inputs: [{ ...good, datatype: 'BYTES' }] }, /datatype "BYTES". Expected FP32/u],
+  ['a made-up type', { inputs: [{ ...good, datatype: 7 }] }, /datatype 7. Expected FP32/u],
+  [
+    'too many features',
+    { inputs: [{ ...good, shape: [1, 3], data: [1, 2, 3] }] },
+    /shape \[1, 3\]. Expected \[\?, 2\]/u,
+  ],
+  ['no rows', { inputs: [{ ...good, shape: [0, 2], data: [] }] }, /at least one row/u],
+  ['a negative size', { inputs: [{ ...good, shape: [-1, 2] }] }, /no valid shape/u],
+  ['a shape too large to hold', { inputs: [{ ...good, shape: [1e15, 2] }] }, /has 2 elements/u],
+  ['fewer elements', { inputs: [{ ...good, shape: [2, 2] }] }, /has 2 elements. Expected 4 of FP32/u],
+  ['text for numbers', { inputs: [{ ...good, data: [1, 'a'] }] }, /holds "a" at index 1/u],
+  ['an unknown output', { inputs: [good], outputs: [{ name: 'x' }] }, /Unknown output "x". Expected label, probab/u],
+  ['an id that is no text', { inputs: [good], id: 7 }, /id is not a string/u],
+];
+for (const [what, body, message] of refusals) {
+  test(`a request with ${what} is refused with the reason`, () => {
+    assert.throws(
+      () => readInferRequest(body, matrix),
+      (error: unknown) => error instanceof RequestError && message.test(error.message),
+    );
+  });
+}
+
+test('an answer that is garbage is a staging error, never another', () => {
+  const signature = signatureOf(matrix, binary);
+  fc.assert(
+    fc.property(fc.oneof(fc.string(), fc.json()), (body) => {
+      assert.throws(() => readInferResponse(body, signature), StagingError);
+      assert.throws(() => readModelMetadata(body), StagingError);
+    }),
+  );
+});
+
+test('an answer whose shape is not that of its data is a staging error', () => {
+  const outputs = (shape: number[]) =>
+    JSON.stringify({ outputs: [{ name: 'label', datatype: 'INT64', shape, data: [1, 2] }] });
+  const signature = signatureOf({ ...matrix, outputs: matrix.outputs.slice(0, 1) }, binary);
+  assert.deepEqual(readInferResponse(outputs([2]), signature).rows, 2);
+  assert.throws(() => readInferResponse(outputs([3]), signature), /has 2 elements in "label". Expected 3 of INT64/u);
+});

@@ -1,0 +1,107 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer, type RequestListener } from 'node:http';
+import { test, type TestContext } from 'node:test';
+import { StagingError } from '../../src/errors.ts';
+import { silentLog } from '../../src/log.ts';
+import { startServer } from '../../src/serve/server.ts';
+import { startStaging } from '../../src/staging/index.ts';
+import { fixture } from '../support/project.ts';
+
+async function listen(t: TestContext, answer: RequestListener): Promise<string> {
+  const server = createServer(answer).listen(0, '127.0.0.1');
+  t.after(() => server.close());
+  await once(server, 'listening');
+  const address = server.address();
+  assert.ok(typeof address === 'object' && address !== null);
+  return `http://127.0.0.1:${address.port}`;
+}
+
+const use = (url: string, options: { health?: string; start_timeout?: string } = {}) =>
+  startStaging({
+    staging: { url, start_timeout: '1s', ...options },
+    candidate: { role: 'model', uri: 'file:m.onnx', sha256: '0'.repeat(64), size: 1, path: '/m.onnx', files: [] },
+    columns: { id: 'id', label: 'label' },
+    task: 'binary-classification',
+    modelName: 'spam-filter',
+    workspace: '/',
+    log: silentLog,
+  });
+
+const refusal = (message: RegExp) => (error: unknown) => {
+  assert.ok(error instanceof StagingError);
+  assert.match(error.message, message);
+  return true;
+};
+
+test('a server that runs already is used and left running', async (t) => {
+  const server = await startServer({
+    artifact: { path: fixture('spam/models/champion.onnx') },
+    modelName: 'spam-filter',
+    port: 0,
+    host: '127.0.0.1',
+    log: silentLog,
+  });
+  t.after(() => server.close());
+  const target = await use(server.url);
+  assert.equal(target.metadata.name, 'spam-filter');
+  assert.deepEqual(await target.observe(), { memoryBytes: null, cpuPercent: null, alive: true });
+  await target.stop();
+  assert.equal((await fetch(server.url + '/v2')).status, 200);
+});
+
+test('the path of the URL comes before the paths of the protocol', async (t) => {
+  const asked: string[] = [];
+  const url = await listen(t, (request, response) => {
+    asked.push(request.url ?? '');
+    const tensor = { name: 'x', datatype: 'FP32', shape: [-1, 2] };
+    response.end(JSON.stringify({ name: 'spam-filter', inputs: [tensor], outputs: [tensor] }));
+  });
+  const target = await use(`${url}/serving/`);
+  assert.deepEqual(asked, ['/serving/v2/health/ready', '/serving/v2/models/spam-filter']);
+  assert.equal(new URL(target.inferPath, target.url).href, `${url}/serving/v2/models/spam-filter/infer`);
+  await use(url, { health: '/healthz' });
+  assert.equal(asked[2], '/healthz');
+});
+
+test('a server that is not there, not ready or redirects is an error with its last answer', async (t) => {
+  await assert.rejects(use('http://127.0.0.1:9'), refusal(/was not healthy after 1 s \(last answer: .*ECONNREFUSED/u));
+  const failing = await listen(t, (_request, response) => response.writeHead(500).end());
+  await assert.rejects(use(failing), refusal(/last answer: 500/u));
+  const moved = await listen(t, (_request, response) =>
+    response.writeHead(302, { location: 'http://127.0.0.1' }).end(),
+  );
+  await assert.rejects(use(moved), refusal(/last answer: 302/u));
+  const silent = await listen(t, () => {});
+  await assert.rejects(use(silent), refusal(/last answer: no answer in time/u));
+});
+
+test('a server of another model or another protocol is an error', async (t) => {
+  const other = await listen(t, (request, response) =>
+    response.writeHead(request.url?.includes('models') === true ? 404 : 200).end('{}'),
+  );
+  await assert.rejects(use(other), refusal(/answered 404.*metadata of model "spam-filter"/u));
+  const page = await listen(t, (_request, response) => response.end('<html>'));
+  await assert.rejects(use(page), refusal(/metadata is not JSON/u));
+  const endless = await listen(t, (request, response) => {
+    if (request.url?.includes('models') !== true) return response.end();
+    const chunk = 'x'.repeat(65_536);
+    const more = (): void => {
+      while (response.writable && response.write(chunk));
+    };
+    response.on('drain', more);
+    more();
+    return undefined;
+  });
+  await assert.rejects(use(endless), refusal(/more than 1048576 bytes/u));
+});
+
+test('a URL with credentials or a query is refused, and not repeated', async () => {
+  for (const url of ['http://user:hunter2@localhost', 'http://localhost/?token=hunter2']) {
+    await assert.rejects(use(url), (error: Error) => {
+      assert.match(error.message, /holds credentials or a query/u);
+      assert.doesNotMatch(error.message, /hunter2/u);
+      return true;
+    });
+  }
+});
