@@ -1,14 +1,16 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { mkdtemp, open, rm, stat } from 'node:fs/promises';
+import { createReadStream, rmSync } from 'node:fs';
+import { mkdtemp, open, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { DuckDBConnection } from '@duckdb/node-api';
 import { nearest } from '../config/suggest.ts';
-import { DataError } from '../errors.ts';
+import { ContenderError, DataError } from '../errors.ts';
 import type { DatasetSubject } from '../evidence/evidence.ts';
 import type { Log } from '../log.ts';
+import { csvHeader, refuseTwin } from './csv.ts';
+import { lineBatches, longestLine } from './lines.ts';
 
 /** A file of rows, as the configuration names it. */
 export interface DatasetSource {
@@ -53,6 +55,7 @@ export interface OpenOptions {
 
 /**
  * Open a CSV, JSONL or Parquet file (.csv, .jsonl, .ndjson, .parquet; CSV and JSONL may be .gz).
+ * CSV is RFC 4180: comma, double quotes, UTF-8, a first line with the names of the columns.
  * @throws DataError when the file is missing, empty, of another format, or cannot be parsed to its end
  */
 export async function openDataset(source: DatasetSource, options: OpenOptions = {}): Promise<Dataset> {
@@ -65,21 +68,21 @@ export async function openDataset(source: DatasetSource, options: OpenOptions = 
   const close = (): void => {
     connection.closeSync();
     instance.closeSync();
-    void rm(temporary, { recursive: true, force: true });
+    rmSync(temporary, { recursive: true, force: true });
   };
   try {
     await secure(connection, [source.path], temporary, options);
     const relation = quoteIdentifier('data');
-    await connection.run(`create view ${relation} as select * from ${reader(source.path, format)}`);
-    const columns = await describe(connection, relation);
-    const counted = await connection.runAndReadAll(`select count(*)::double from ${relation}`);
+    await connection.run(`create view ${relation} as select * from ${await reader(connection, source, format)}`);
+    const columns = await describe(connection, `select * from ${relation}`);
+    if (format === 'parquet') await refuseRenamedColumns(connection, source, columns);
     return {
       name: source.name,
       uri: source.uri,
       path: source.path,
       format,
       sha256: await fileDigest(source.path),
-      rows: Number(counted.getRows()[0]?.[0]),
+      rows: await countRows(connection, relation),
       columns,
       connection,
       relation,
@@ -87,14 +90,17 @@ export async function openDataset(source: DatasetSource, options: OpenOptions = 
     };
   } catch (cause) {
     close();
-    if (cause instanceof DataError) throw cause;
-    throw new DataError({
-      found: `cannot be read as ${format}: ${firstLines(cause)}`,
-      where: source.uri,
-      remedy: 'Mend the file, or name it with the extension of its real format',
-      cause,
-    });
+    throw cause instanceof ContenderError ? cause : await unreadable(source, format, cause);
   }
+}
+
+/**
+ * A FROM clause that reads every cell of a CSV file as the text it is, in file order: columns c0, c1, ... by position,
+ * never null (an empty cell is the empty string).
+ */
+export function csvText(path: string, columns: number): string {
+  const types = Array.from({ length: columns }, (_, index) => `c${index}: 'VARCHAR'`).join(', ');
+  return csvReader(path, `auto_detect = false, columns = {${types}}, nullstr = '\u0001contender-null\u0001'`);
 }
 
 /** What evidence keeps of a dataset. */
@@ -142,16 +148,41 @@ export async function fileDigest(path: string): Promise<string> {
 }
 
 /** A FROM clause that reads the file; the format is pinned and nothing is skipped. */
-function reader(path: string, format: DatasetFormat): string {
-  const literal = quoteLiteral(escapeGlob(path));
+async function reader(connection: DuckDBConnection, source: DatasetSource, format: DatasetFormat): Promise<string> {
+  const literal = quoteLiteral(escapeGlob(source.path));
   switch (format) {
     case 'parquet':
       return `read_parquet(${literal})`;
-    case 'csv':
-      return `read_csv(${literal}, auto_detect = true, header = true, delim = ',', quote = '"', escape = '"', sample_size = -1, ignore_errors = false, null_padding = false, max_line_size = 16777216)`;
     case 'jsonl':
-      return `read_json(${literal}, format = 'newline_delimited', auto_detect = true, sample_size = -1, ignore_errors = false)`;
+      return `read_json(${literal}, format = 'newline_delimited', auto_detect = true, sample_size = -1, ignore_errors = false, maximum_object_size = ${longestLine})`;
+    case 'csv':
+      return typedCsv(connection, source);
   }
+}
+
+/**
+ * Reading with given types ignores the header, and detecting types tells a bad row badly: so the header is read and
+ * bound by position, every cell is read once as text, and only then are the types detected.
+ */
+async function typedCsv(connection: DuckDBConnection, source: DatasetSource): Promise<string> {
+  const names = await csvHeader(source.path, source.uri);
+  const lengths = names.map((_name, index) => `max(length(c${index}))`);
+  await connection.run(`select ${lengths.join(', ')} from ${csvText(source.path, names.length)}`);
+  const list = names.map((name) => quoteLiteral(name)).join(', ');
+  const detected = await describe(
+    connection,
+    `select * from ${csvReader(source.path, `auto_detect = true, sample_size = -1, names = [${list}], auto_type_candidates = ['BOOLEAN', 'BIGINT', 'DOUBLE', 'VARCHAR']`)}`,
+  );
+  const types = names.map(
+    (name, index) => `${quoteLiteral(name)}: ${quoteLiteral(detected[index]?.type ?? 'VARCHAR')}`,
+  );
+  return csvReader(source.path, `auto_detect = false, columns = {${types.join(', ')}}`);
+}
+
+function csvReader(path: string, options: string): string {
+  const dialect = `header = true, delim = ',', quote = '"', escape = '"', comment = '', skip = 0`;
+  const strict = `ignore_errors = false, null_padding = false, max_line_size = ${longestLine}`;
+  return `read_csv(${quoteLiteral(escapeGlob(path))}, ${dialect}, ${strict}, ${options})`;
 }
 
 /** DuckDB takes file names for globs: `data[1].csv` would read `data1.csv`. */
@@ -184,9 +215,77 @@ async function secure(
   }
 }
 
-async function describe(connection: DuckDBConnection, relation: string): Promise<DatasetColumn[]> {
-  const described = await connection.runAndReadAll(`describe ${relation}`);
+async function describe(connection: DuckDBConnection, select: string): Promise<DatasetColumn[]> {
+  const described = await connection.runAndReadAll(`describe ${select}`);
   return described.getRows().map((row) => ({ name: String(row[0]), type: String(row[1]) }));
+}
+
+async function countRows(connection: DuckDBConnection, relation: string): Promise<number> {
+  const counted = await connection.runAndReadAll(`select count(*)::double from ${relation}`);
+  return Number(counted.getRows()[0]?.[0]);
+}
+
+/** DuckDB reads a second column of one name, in any case, under another name. */
+async function refuseRenamedColumns(
+  connection: DuckDBConnection,
+  source: DatasetSource,
+  columns: readonly DatasetColumn[],
+): Promise<void> {
+  const path = quoteLiteral(escapeGlob(source.path));
+  const written = await connection.runAndReadAll(`select name from parquet_schema(${path})`);
+  const names = new Set(written.getRows().map((row) => row[0]));
+  if (columns.every(({ name }) => names.has(name))) return;
+  const seen = new Map<string, string>();
+  for (const row of written.getRows().slice(1)) refuseTwin(String(row[0]), seen, source.uri);
+}
+
+async function unreadable(source: DatasetSource, format: DatasetFormat, cause: unknown): Promise<DataError> {
+  if (format === 'jsonl') {
+    const broken = await brokenLine(source);
+    if (broken !== undefined) {
+      return new DataError({
+        found: broken.found,
+        expected: 'one JSON object a line',
+        where: `${source.uri}:${broken.line}`,
+        remedy: 'Mend this line',
+        cause,
+      });
+    }
+  }
+  const text = (cause instanceof Error ? cause.message : String(cause)).replaceAll(source.path, source.uri);
+  const line = /CSV Error on Line: (\d+)/u.exec(text)?.[1];
+  const reason =
+    line === undefined
+      ? text
+      : text
+          .split('\n')
+          .slice(1)
+          .filter((each) => !each.startsWith('Original Line'))
+          .join('\n');
+  return new DataError({
+    found: `cannot be read as ${format}: ${(reason.split('\n')[0] ?? '').slice(0, 300)}`,
+    where: line === undefined ? source.uri : `${source.uri}:${line}`,
+    remedy:
+      line === undefined
+        ? 'Mend the file, or name it with the extension of its real format'
+        : 'Mend this line: comma-separated, double quotes, UTF-8, as many cells as the header has',
+    cause,
+  });
+}
+
+async function brokenLine(source: DatasetSource): Promise<{ line: number; found: string } | undefined> {
+  const utf8 = new TextDecoder('utf-8', { fatal: true });
+  for await (const lines of lineBatches(source.path, source.uri)) {
+    for (const { number, bytes } of lines) {
+      try {
+        JSON.parse(utf8.decode(bytes));
+      } catch (cause) {
+        const found = cause instanceof SyntaxError ? 'this line is not JSON' : 'this line is not UTF-8';
+        return { line: number, found };
+      }
+    }
+  }
+  return undefined;
 }
 
 function formatOf(source: DatasetSource): DatasetFormat {
@@ -213,7 +312,12 @@ async function refuseImpostor(source: DatasetSource, format: DatasetFormat): Pro
     });
   });
   if (!info.isFile()) {
-    throw new DataError({ found: 'this is not a file', expected: 'one file of rows', where: source.uri });
+    throw new DataError({
+      found: info.isDirectory() ? 'this is a folder' : 'this is not a file',
+      expected: 'one file of rows',
+      where: source.uri,
+      remedy: 'Name the file itself',
+    });
   }
   if (info.size === 0) {
     throw new DataError({
@@ -245,11 +349,6 @@ async function refuseImpostor(source: DatasetSource, format: DatasetFormat): Pro
       remedy: 'Name the file after its real format, or write it again',
     });
   }
-}
-
-function firstLines(cause: unknown): string {
-  const text = cause instanceof Error ? cause.message : String(cause);
-  return text.split('\n').slice(0, 3).join(' ').slice(0, 500);
 }
 
 export { readColumns, type ColumnVector } from './columns.ts';

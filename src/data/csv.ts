@@ -1,0 +1,136 @@
+import { DataError } from '../errors.ts';
+import { byteStream } from './lines.ts';
+
+const quote = 0x22;
+const comma = 0x2c;
+const lineFeed = 0x0a;
+const carriageReturn = 0x0d;
+const longestHeader = 1024 * 1024;
+
+/**
+ * The names in the first row of a CSV file (RFC 4180, comma, UTF-8), exactly as written; a byte order mark is dropped.
+ * @throws DataError when a name is empty or stands twice (also when two names differ only in case, which SQL cannot tell apart)
+ */
+export async function csvHeader(path: string, uri: string): Promise<string[]> {
+  const names = splitRecord(await firstRecord(path, uri));
+  const seen = new Map<string, string>();
+  for (const [index, name] of names.entries()) {
+    if (name === '') {
+      throw new DataError({
+        found: `column ${index + 1} has no name`,
+        expected: 'a first line with the names of the columns',
+        where: `${uri}:1`,
+        remedy: 'Name every column',
+      });
+    }
+    refuseTwin(name, seen, `${uri}:1`);
+  }
+  return names;
+}
+
+/** Refuse a column name that SQL cannot tell from one seen before. */
+export function refuseTwin(name: string, seen: Map<string, string>, where: string): void {
+  const twin = seen.get(name.toLowerCase());
+  if (twin !== undefined) {
+    throw new DataError({
+      found:
+        twin === name
+          ? `column ${JSON.stringify(name)} stands twice`
+          : `columns ${JSON.stringify(twin)} and ${JSON.stringify(name)} differ only in case`,
+      expected: 'column names that differ',
+      where,
+      remedy: 'Rename one of them',
+    });
+  }
+  seen.set(name.toLowerCase(), name);
+}
+
+/**
+ * The line of the file on which each of these rows begins. Rows are 1-based, without the header and without blank lines,
+ * and must be sorted. One pass over the bytes, up to the last row asked for.
+ */
+export async function csvLines(path: string, rows: readonly number[]): Promise<Map<number, number>> {
+  const found = new Map<number, number>();
+  let next = 0;
+  let record = -1;
+  let line = 1;
+  let begun = false;
+  let quoted = false;
+  let previous = 0;
+  for await (const piece of byteStream(path)) {
+    for (const byte of piece as Buffer) {
+      if (next >= rows.length) return found;
+      const ends = !quoted && (byte === lineFeed || byte === carriageReturn);
+      if (!begun && !ends) {
+        begun = true;
+        record += 1;
+        if (record === rows[next]) {
+          found.set(record, line);
+          next += 1;
+        }
+      }
+      if (byte === quote) quoted = !quoted;
+      if (ends) begun = false;
+      if (byte === carriageReturn || (byte === lineFeed && previous !== carriageReturn)) line += 1;
+      previous = byte;
+    }
+  }
+  return found;
+}
+
+async function firstRecord(path: string, uri: string): Promise<string> {
+  const pieces: Buffer[] = [];
+  let size = 0;
+  let quoted = false;
+  for await (const piece of byteStream(path)) {
+    const bytes = piece as Buffer;
+    for (let index = 0; index < bytes.length; index++) {
+      const byte = bytes[index];
+      if (byte === quote) quoted = !quoted;
+      if (!quoted && (byte === lineFeed || byte === carriageReturn)) {
+        pieces.push(bytes.subarray(0, index));
+        return decode(Buffer.concat(pieces), uri);
+      }
+    }
+    pieces.push(bytes);
+    size += bytes.length;
+    if (size > longestHeader) {
+      throw new DataError({
+        found: 'the first line does not end within 1 MiB',
+        expected: 'a line with the names of the columns',
+        where: `${uri}:1`,
+        remedy: 'Close the quote, or write the file as CSV',
+      });
+    }
+  }
+  return decode(Buffer.concat(pieces), uri);
+}
+
+function decode(bytes: Buffer, uri: string): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch (cause) {
+    throw new DataError({
+      found: 'the first line is not UTF-8',
+      where: `${uri}:1`,
+      remedy: 'Save the file as UTF-8',
+      cause,
+    });
+  }
+}
+
+function splitRecord(text: string): string[] {
+  const bytes = Buffer.from(text);
+  const names: string[] = [];
+  let start = 0;
+  let quoted = false;
+  for (let index = 0; index <= bytes.length; index++) {
+    const byte = bytes[index];
+    if (byte === quote) quoted = !quoted;
+    if (index < bytes.length && (quoted || byte !== comma)) continue;
+    const name = bytes.toString('utf8', start, index);
+    names.push(/^"[^]*"$/u.test(name) ? name.slice(1, -1).replaceAll('""', '"') : name);
+    start = index + 1;
+  }
+  return names;
+}

@@ -1,0 +1,73 @@
+import { createReadStream } from 'node:fs';
+import { createGunzip } from 'node:zlib';
+import type { Readable } from 'node:stream';
+import { DataError } from '../errors.ts';
+
+/** Longest line or cell accepted, in bytes. */
+export const longestLine = 16 * 1024 * 1024;
+
+export interface Line {
+  /** 1-based line of the file. */
+  number: number;
+  bytes: Buffer;
+}
+
+/** The bytes of a file, unpacked when its name ends in .gz. */
+export function byteStream(path: string): Readable {
+  const raw = createReadStream(path, { highWaterMark: 1024 * 1024 });
+  if (!path.toLowerCase().endsWith('.gz')) return raw;
+  const unpacked = createGunzip({ chunkSize: 256 * 1024 });
+  raw.on('error', (cause) => unpacked.destroy(cause));
+  unpacked.on('close', () => raw.destroy());
+  return raw.pipe(unpacked);
+}
+
+/**
+ * The lines of a file that are not blank, in batches, without their line ends.
+ * @throws DataError for a line longer than 16 MiB
+ */
+export async function* lineBatches(path: string, uri: string): AsyncGenerator<Line[]> {
+  let carried: Buffer[] = [];
+  let carriedBytes = 0;
+  let number = 0;
+  for await (const piece of byteStream(path)) {
+    const bytes = piece as Buffer;
+    const lines: Line[] = [];
+    let start = 0;
+    for (let end = bytes.indexOf(10); end !== -1; end = bytes.indexOf(10, start)) {
+      const part = bytes.subarray(start, end);
+      number += 1;
+      addLine(lines, number, carried.length === 0 ? part : Buffer.concat([...carried, part]));
+      carried = [];
+      carriedBytes = 0;
+      start = end + 1;
+    }
+    if (start < bytes.length) {
+      carried.push(bytes.subarray(start));
+      carriedBytes += bytes.length - start;
+    }
+    if (carriedBytes > longestLine) {
+      throw new DataError({
+        found: 'a line is longer than 16 MiB',
+        expected: 'one row a line',
+        where: `${uri}:${number + 1}`,
+      });
+    }
+    if (lines.length > 0) yield lines;
+  }
+  if (carried.length > 0) {
+    const lines: Line[] = [];
+    addLine(lines, number + 1, Buffer.concat(carried));
+    if (lines.length > 0) yield lines;
+  }
+}
+
+function addLine(lines: Line[], number: number, bytes: Buffer): void {
+  for (const byte of bytes) {
+    // Space, tab and carriage return are JSON's white space within a line.
+    if (byte !== 0x20 && byte !== 0x09 && byte !== 0x0d) {
+      lines.push({ number, bytes });
+      return;
+    }
+  }
+}
