@@ -168,6 +168,49 @@ export const Guardrail = Type.Object(
 );
 export type Guardrail = Static<typeof Guardrail>;
 
+/** Gaps between groups of people, by the values of sensitive columns. */
+export const Fairness = Type.Object(
+  {
+    columns: Type.Array(Column, { minItems: 1, maxItems: 10, description: 'sensitive columns; each is judged alone' }),
+    favourable: Type.Optional(
+      Type.Enum(['positive', 'negative'], { description: 'the decision that favours a person (default positive)' }),
+    ),
+    min_rows: Type.Optional(
+      Type.Integer({ minimum: 1, description: 'smaller groups are left out, visibly (default 30)' }),
+    ),
+    gates: Type.Array(
+      Type.Object(
+        {
+          metric: Type.Enum([
+            'demographic_parity_difference',
+            'demographic_parity_ratio',
+            'equalized_odds_difference',
+            'equal_opportunity_difference',
+            'false_positive_rate_difference',
+            'predictive_parity_difference',
+            'accuracy_difference',
+          ]),
+          max: Type.Optional(Type.Number({ minimum: 0, maximum: 1, description: 'largest gap of the candidate' })),
+          min: Type.Optional(
+            Type.Number({
+              minimum: 0,
+              maximum: 1,
+              description: 'smallest ratio of the candidate: 0.8 is the four-fifths rule',
+            }),
+          ),
+          margin: Type.Optional(Margin),
+          require: Type.Optional(Requirement),
+          severity: Type.Optional(Type.Enum(['block', 'warn', 'info'])),
+        },
+        strict,
+      ),
+      { minItems: 1 },
+    ),
+  },
+  strict,
+);
+export type Fairness = Static<typeof Fairness>;
+
 export const Policy = Type.Object(
   {
     alpha: Type.Optional(
@@ -175,6 +218,7 @@ export const Policy = Type.Object(
     ),
     primary: Primary,
     guardrails: Type.Optional(Type.Array(Guardrail)),
+    fairness: Type.Optional(Fairness),
     report: Type.Optional(Type.Array(Type.String(), { description: 'metrics to report without gating on them' })),
     on_inconclusive: Type.Optional(Type.Enum(['hold', 'reject'])),
     allow_first: Type.Optional(

@@ -8,10 +8,11 @@ import type { Log } from '../log.ts';
 import type { PredictionResult } from '../model/predictions.ts';
 import { version } from '../version.ts';
 import { detailsOf } from './details.ts';
+import { fairnessChecks } from './fairness.ts';
 import { firstModelChecks } from './first-model.ts';
-import { comparisonChecks, floorChecks, type Compared } from './gate.ts';
+import { comparisonChecks, floorChecks, type Compared, type Gate } from './gate.ts';
 import { classText, columnTexts, readLabels, readNumbers, type Labels } from './labels.ts';
-import { outputsOf } from './outputs.ts';
+import { outputsOf, type OutputsResult } from './outputs.ts';
 import { planOf, type Plan } from './plan.ts';
 import type { Outputs, Sample } from './sample.ts';
 import { columnSlices, predicateRows, sliceColumns, type SliceRows } from './slices.ts';
@@ -78,9 +79,7 @@ async function judge(input: EvaluateInput, plan: Plan): Promise<{ checks: Check[
   if (dataset.rows === 0) {
     throw new DataError({ found: 'the evaluation set has no rows', expected: 'labelled rows', where: dataset.uri });
   }
-  if (!candidate.result.ok) {
-    return { checks: [candidateFault(candidate.result.fault.message)], details: {} };
-  }
+  if (!candidate.result.ok) return { checks: [candidateFault(candidate.result.fault.message)], details: {} };
   const vectors = await readNeeded(input, plan);
   const labels = readLabels(
     vectors.get(columns.label) as ColumnVector,
@@ -89,50 +88,73 @@ async function judge(input: EvaluateInput, plan: Plan): Promise<{ checks: Check[
     knownClasses(input),
     dataset.uri,
   );
-  const outputs = outputsOf(candidate.result.predictions, task, labels.classes, dataset.rows);
+  const outputs = contestantOutputs(candidate, task, labels, dataset.rows);
   if (!outputs.ok) return { checks: [candidateFault(outputs.message)], details: {} };
 
   const sample = sampleOf(input, vectors, labels);
-  const checks: Check[] = [...labelChecks(sample, labels), ...reuseChecks(input.reuse)];
   const gate = { plan, sample, candidate: outputs.outputs };
-  const floors = floorChecks(gate);
-
-  if (champion !== null && champion.artifact.sha256 === candidate.artifact.sha256) {
-    return {
-      checks: [...checks, ...sameModel(candidate.artifact)],
-      details: detailsOf({ ...gate, champion: null, labels, compared: [] }),
-    };
-  }
-  if (champion === null) {
-    return {
-      checks: [...checks, ...floors, ...firstModelChecks(gate, input.policy.allow_first === true)],
-      details: detailsOf({ ...gate, champion: null, labels, compared: [] }),
-    };
-  }
-  const rival: { ok: true; outputs: Outputs } | { ok: false; message: string } = champion.result.ok
-    ? outputsOf(champion.result.predictions, task, labels.classes, dataset.rows)
-    : { ok: false, message: champion.result.fault.message };
-  if (!rival.ok) {
-    return {
-      checks: [...checks, ...floors, unusableChampion(rival.message)],
-      details: detailsOf({ ...gate, champion: null, labels, compared: [] }),
-    };
-  }
-  const families = await sliceFamilies(input, plan, vectors);
+  const same = champion !== null && champion.artifact.sha256 === candidate.artifact.sha256;
+  const rival = champion === null || same ? null : contestantOutputs(champion, task, labels, dataset.rows);
+  const rivalOutputs = rival !== null && rival.ok ? rival.outputs : null;
   const compared: Compared[] = [];
-  for (const each of comparisonChecks({ ...gate, champion: rival.outputs }, families)) {
-    input.signal?.throwIfAborted();
-    compared.push(each);
+  if (rivalOutputs !== null) {
+    const families = await sliceFamilies(input, plan, vectors);
+    for (const each of comparisonChecks({ ...gate, champion: rivalOutputs }, families)) {
+      input.signal?.throwIfAborted();
+      compared.push(each);
+    }
   }
+  const fairness = fairnessOf(input, { ...gate, champion: rivalOutputs }, vectors);
   return {
-    checks: [...checks, ...compared.map((each) => each.check), ...floors],
-    details: detailsOf({ ...gate, champion: rival.outputs, labels, compared }),
+    checks: [
+      ...labelChecks(sample, labels),
+      ...reuseChecks(input.reuse),
+      ...(same
+        ? [sameModel(candidate.artifact)]
+        : [
+            ...compared.map((each) => each.check),
+            ...floorChecks(gate),
+            ...fairness.checks,
+            ...(champion === null ? firstModelChecks(gate, input.policy.allow_first === true) : []),
+            ...(rival !== null && !rival.ok ? [unusableChampion(rival.message)] : []),
+          ]),
+    ],
+    details: { ...detailsOf({ ...gate, champion: rivalOutputs, labels, compared }), ...fairness.details },
   };
 }
 
-async function readNeeded({ columns, dataset }: EvaluateInput, plan: Plan): Promise<Map<string, ColumnVector>> {
+function contestantOutputs({ result }: Contestant, task: Task, labels: Labels, rows: number): OutputsResult {
+  return result.ok
+    ? outputsOf(result.predictions, task, labels.classes, rows)
+    : { ok: false, message: result.fault.message };
+}
+
+function fairnessOf(
+  { policy, task }: EvaluateInput,
+  gate: Gate & { champion: Outputs | null },
+  vectors: ReadonlyMap<string, ColumnVector>,
+): { checks: Check[]; details: Record<string, unknown> } {
+  const { fairness } = policy;
+  if (fairness === undefined) return { checks: [], details: {} };
+  const texts = new Map(fairness.columns.map((name) => [name, columnTexts(vectors.get(name) as ColumnVector)]));
+  const { sample, candidate, champion, plan } = gate;
+  const result = fairnessChecks({
+    fairness,
+    task,
+    sample,
+    champion,
+    candidate,
+    alpha: plan.alpha,
+    seed: plan.seed,
+    texts,
+  });
+  return { checks: result.checks, details: { fairness: result.details } };
+}
+
+async function readNeeded({ columns, dataset, policy }: EvaluateInput, plan: Plan): Promise<Map<string, ColumnVector>> {
   const slices = plan.guardrails.flatMap((guardrail) => guardrail.comparison?.slices?.definitions ?? []);
-  const names = [columns.label, columns.weight, columns.cluster, ...sliceColumns(slices)];
+  const sensitive = policy.fairness?.columns ?? [];
+  const names = [columns.label, columns.weight, columns.cluster, ...sensitive, ...sliceColumns(slices)];
   return readColumns(dataset, [...new Set(names.filter((name) => name !== undefined && name !== null))]);
 }
 
@@ -237,18 +259,16 @@ function unusableChampion(message: string): Check {
   };
 }
 
-function sameModel(artifact: Artifact): Check[] {
-  return [
-    {
-      id: 'evaluation/same-model',
-      title: 'Same model',
-      verdict: 'pass',
-      severity: 'info',
-      message: `The candidate is the champion, byte for byte (sha256 ${artifact.sha256.slice(0, 12)}): there is nothing to compare.`,
-      observed: artifact.sha256,
-      required: 'another model',
-    },
-  ];
+function sameModel(artifact: Artifact): Check {
+  return {
+    id: 'evaluation/same-model',
+    title: 'Same model',
+    verdict: 'pass',
+    severity: 'info',
+    message: `The candidate is the champion, byte for byte (sha256 ${artifact.sha256.slice(0, 12)}): there is nothing to compare.`,
+    observed: artifact.sha256,
+    required: 'another model',
+  };
 }
 
 function labelChecks(sample: Sample, labels: Labels): Check[] {
