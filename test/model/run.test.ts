@@ -1,0 +1,112 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { localModel } from '../../src/model/artifact.ts';
+import { loadModel } from '../../src/model/run.ts';
+import { fixture } from '../support/project.ts';
+import { flatOutputs, tensorOf, zoo, zooModel } from './zoo.ts';
+
+const models = await zoo();
+
+describe('a loaded model', () => {
+  for (const model of models.filter((each) => each.valid)) {
+    it(`answers as Python onnxruntime: ${model.file}`, async () => {
+      const loaded = await loadModel(fixture(`onnx-zoo/${model.file}`), model.file);
+      try {
+        const golden = model.golden;
+        assert.ok(golden);
+        const feeds = Object.fromEntries(
+          Object.entries(golden.inputs).map(([name, tensor]) => [name, tensorOf(tensor)]),
+        );
+        const outputs = await loaded.run(feeds);
+        for (const [name, expected] of Object.entries(golden.outputs)) {
+          const actual = [...(outputs[name]?.data as Float32Array)] as unknown[];
+          const wanted = flatOutputs(expected);
+          assert.equal(actual.length, wanted.length, name);
+          for (const [index, value] of wanted.entries()) {
+            if (typeof value === 'string') assert.equal(actual[index], value);
+            else
+              assert.ok(
+                Math.abs(Number(actual[index]) - Number(value)) <= tolerance(Number(value)),
+                `${name}[${index}]: ${String(actual[index])} for ${String(value)}`,
+              );
+          }
+        }
+      } finally {
+        await loaded.close();
+      }
+    });
+  }
+
+  it('takes any number of rows where the model fixes one, and gives each the answer it has alone', async () => {
+    const loaded = await loadModel(fixture('onnx-zoo/fixed-batch-1.onnx'), 'fixed-batch-1.onnx');
+    try {
+      const { data } = tensorOf(zooModel(models, 'no-shape-dims.onnx').golden?.inputs['x'] ?? assert.fail('no input'));
+      const outputs = await loaded.run({ x: { type: 'float', dims: [5, 6], data } });
+      assert.deepEqual(outputs['p']?.dims, [5, 1]);
+      const golden = flatOutputs(zooModel(models, 'no-shape-dims.onnx').golden?.outputs['p'] ?? []);
+      for (const [row, value] of golden.entries()) {
+        assert.ok(Math.abs(Number(outputs['p']?.data[row]) - Number(value)) < 1e-6);
+      }
+    } finally {
+      await loaded.close();
+    }
+  });
+
+  it('says which input expects what when it is fed something else', async () => {
+    const loaded = await loadModel(fixture('onnx-zoo/float64.onnx'), 'float64.onnx');
+    try {
+      await assert.rejects(loaded.run({ x: { type: 'float', dims: [1, 6], data: new Float32Array(6) } }), {
+        name: 'ModelError',
+        message: /input x is given float\. Expected double/u,
+      });
+      await assert.rejects(loaded.run({ x: { type: 'double', dims: [1, 5], data: new Float64Array(5) } }), {
+        name: 'ModelError',
+        message: /input x expects 6 and is given 5/u,
+      });
+      await assert.rejects(loaded.run({}), { message: /nothing for input x/u });
+    } finally {
+      await loaded.close();
+    }
+  });
+});
+
+/** What a person needs to read about each broken model, at loading or before. */
+const broken: Record<string, RegExp> = {
+  'broken/truncated.onnx': /cut off or damaged \(protobuf parsing failed.*Upload it again and compare/u,
+  'broken/random-bytes.onnx': /this is not an ONNX file/u,
+  'broken/empty.onnx': /the file is empty/u,
+  'broken/git-lfs-pointer.onnx': /Git LFS pointer, not the model.*git lfs pull/u,
+  'broken/html-error-page.onnx': /HTML page, not a model: the download went wrong/u,
+  'broken/opset-99.onnx': /needs ONNX opset 99 .*this runtime supports up to \d+.*lower opset/u,
+  'broken/missing-ml-domain.onnx': /uses operators of domain ai\.onnx\.ml but does not declare it \(opset_import\)/u,
+  'broken/unknown-op.onnx': /needs operator com\.example::FancyTree, which this runtime does not have/u,
+  'broken/external-data-missing.onnx': /keeps its weights in "no-such-file\.data", which is not there/u,
+  'broken/external-data-escape.onnx': /refused: the model refers to a file outside its own folder/u,
+  'broken/type-error.onnx': /graph is not valid: node Add gets float and int64 inputs/u,
+  'broken/shape-error.onnx': /contradicts itself: input x has 6 features, its first weights need 5/u,
+};
+
+describe('a model that cannot be loaded', () => {
+  for (const [file, message] of Object.entries(broken)) {
+    it(`is refused with what its owner needs to know: ${file}`, async () => {
+      const path = fixture(`onnx-zoo/${file}`);
+      await assert.rejects(
+        async () => {
+          const artifact = await localModel(path, file);
+          await (await loadModel(artifact.path, file)).close();
+        },
+        (error: Error) => {
+          assert.equal(error.name, 'ModelError');
+          assert.match(error.message, message);
+          assert.ok(error.message.includes(file), error.message);
+          return true;
+        },
+      );
+    });
+  }
+});
+
+/** Kernels of two builds may differ in the last bits of a float32. */
+function tolerance(value: number): number {
+  return 2e-6 * Math.max(1, Math.abs(value));
+}
