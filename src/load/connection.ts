@@ -66,7 +66,7 @@ export interface Connection {
 }
 
 /** Bytes of the largest answer worth reading. */
-const largestAnswer = 64 * 1024 ** 2;
+const largestAnswer = 16 * 1024 ** 2;
 const firstBackoffMs = 50;
 const longestBackoffMs = 1000;
 

@@ -29,8 +29,6 @@ export interface WindowResult {
   lag: Float64Array;
   /** Index into `outcomes`. */
   outcome: Uint8Array;
-  /** HTTP status, 0 without an answer. */
-  status: Uint16Array;
   /** Why requests were lost: connection closed, ECONNREFUSED, not HTTP, ... */
   lost: Record<string, number>;
   /** Requests that were due while every connection was busy: the server, or the number of connections, is the limit. */
@@ -131,7 +129,6 @@ export async function openGenerator(input: {
     const latency = new Float64Array(planned).fill(timeoutMs);
     const lag = new Float64Array(planned);
     const outcome = new Uint8Array(planned);
-    const status = new Uint16Array(planned);
     const lost: Record<string, number> = {};
     let queued = 0;
     let next = 0;
@@ -152,7 +149,8 @@ export async function openGenerator(input: {
     /** Send what is due, as far as connections are free; then sleep until the next is due. */
     function pump(): void {
       clearTimeout(timer);
-      while (!over && next < planned) {
+      while (next < planned) {
+        if (over) return; // the request before was not to be had
         const now = performance.now();
         const wait = due(next) - now;
         if (wait > 0) {
@@ -178,7 +176,6 @@ export async function openGenerator(input: {
     }
 
     function answered(index: number, answer: Answer): void {
-      status[index] = answer.status;
       guarded(() => settle(index, window.accept(index, answer) ? code.accepted : code.refused, answer.at));
     }
 
@@ -232,7 +229,7 @@ export async function openGenerator(input: {
       if (over) return;
       stop();
       const elapsedMs = performance.now() - start;
-      resolve({ offsets, latency, lag, outcome, status, lost, queued, elapsedMs, host: hostLoad() });
+      resolve({ offsets, latency, lag, outcome, lost, queued, elapsedMs, host: hostLoad() });
     }
   }
 }

@@ -18,7 +18,7 @@ import type { Predictions, ReadingOptions } from '../model/predictions.ts';
 import { signatureOf, type FeatureColumn, type Signature } from '../protocol/index.ts';
 import { startStaging, type StagingTarget } from '../staging/index.ts';
 import { version } from '../version.ts';
-import { answerBook, type AnswerBook, type AnswerSummary } from './answers.ts';
+import { answerBook, type AnswerBook } from './answers.ts';
 import { loadChecks, type LoadOutcome, type Measured, type TargetWatch } from './checks.ts';
 import { openGenerator, type Generator, type WindowResult } from './driver.ts';
 import { judgeWindow, latencyLimits, type WindowFindings } from './judge.ts';

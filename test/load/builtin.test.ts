@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { after, before, describe, test } from 'node:test';
 import type { Columns, Load } from '../../src/config/index.ts';
 import { openDataset, type Dataset } from '../../src/data/dataset.ts';
@@ -48,14 +49,23 @@ describe('a load test of the built-in server with the spam models', () => {
     assert.equal(evidence.verdict, 'fail');
   });
 
-  async function run(served: string, slo: Load['slo']): Promise<Evidence> {
+  test('says how the server ended when it is killed under load', { skip: process.platform !== 'linux' }, async () => {
+    setTimeout(() => process.kill(serverProcess(), 'SIGKILL'), 2000);
+    const evidence = await run('candidate', { accuracy: 'parity' }, '60s');
+    const alive = evidence.checks.find(({ id }) => id === 'load/alive');
+    assert.equal(alive?.verdict, 'fail');
+    assert.match(alive.message, /died under load: signal SIGKILL/u);
+    assert.equal(evidence.checks.find(({ id }) => id === 'load/p95')?.verdict, 'skipped');
+  });
+
+  async function run(served: string, slo: Load['slo'], duration = '2400ms'): Promise<Evidence> {
     return loadTest({
       model: 'spam-filter',
       task: 'binary-classification',
       columns,
       staging: { target: 'builtin' },
       load: {
-        profile: { rate: 100, duration: '2400ms', warmup: '300ms', rows_per_request: 10 },
+        profile: { rate: 100, duration, warmup: '300ms', rows_per_request: 10 },
         slo: { p95_ms: 1000, ...slo },
       },
       candidate: await localModel(fixture(`spam/models/${served}.onnx`), `${served}.onnx`),
@@ -81,3 +91,11 @@ describe('a load test of the built-in server with the spam models', () => {
     return result.predictions;
   }
 });
+
+/** The model server that this test process started. */
+function serverProcess(): number {
+  const listed = execFileSync('ps', ['-o', 'pid=,args=', '--ppid', String(process.pid)], { encoding: 'utf8' });
+  const line = listed.split('\n').find((each) => each.includes('serve-process'));
+  assert.ok(line, listed);
+  return Number.parseInt(line, 10);
+}

@@ -70,7 +70,10 @@ describe('the private parts of autocannon that pacing relies on', () => {
         await again;
       }
       assert.deepEqual(received, ['GET /first HTTP/1.1\r\n\r\n', 'GET /second HTTP/1.1\r\n\r\n']);
-      assert.deepEqual(answers, Array(2).fill({ status: 200, body: 'hé!!' }));
+      assert.deepEqual(answers, [
+        { status: 200, body: 'hé!!' },
+        { status: 200, body: 'hé!!' },
+      ]);
       assert.equal(ready.length, 3);
     } finally {
       await new Promise((resolve) => {

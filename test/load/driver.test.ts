@@ -64,7 +64,6 @@ describe('the load generator', () => {
     const server = await httpServer((_body, response) => response.writeHead(500).end('{"error":"no"}'));
     const result = await load(server, { rate: 100, durationMs: 500 }, (_index, _body, status) => status === 200);
     assert.deepEqual(counts(result), { refused: 50 });
-    assert.ok(result.status.every((status) => status === 500));
     assert.ok(result.latency.every((latency) => latency >= 1000));
   });
 

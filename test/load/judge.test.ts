@@ -119,7 +119,6 @@ function windowOf(input: {
     latency: fill(latency),
     lag: fill(lag),
     outcome: Uint8Array.from({ length: count }, (_, index) => outcomes.indexOf(outcome(index))),
-    status: new Uint16Array(count),
     lost: {},
     queued: 0,
     elapsedMs: count * 10,
