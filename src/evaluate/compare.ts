@@ -42,7 +42,7 @@ const defaultResamples = 2000;
 /** Row visits a bootstrap over rows may cost; beyond it resamples become fewer, never under 200. */
 const visitLimit = 4e8;
 /** Units a bootstrap of means draws from; more are pooled at random. */
-const unitLimit = 10_000;
+const unitLimit = 2_500;
 
 /**
  * Compare two models on one metric, by the method docs/statistics.md names for its form.
