@@ -64,8 +64,7 @@ async function bundlePrograms(): Promise<void> {
     // Its own stack shows lines of minified code.
     throw new Error(error instanceof Error ? error.message : String(error));
   });
-  // A CommonJS package (hdr-histogram-js, in autocannon) asks for its folder in a way that the bundler does not see.
-  await put(join(work, 'contender', 'index.js'), `globalThis.__dirname = import.meta.dirname;\n${code}`);
+  await put(join(work, 'contender', 'index.js'), asNodeWould(code));
   for (const [path, asset] of Object.entries(assets)) {
     // An SSH agent for Windows, which ssh2 brings along.
     if (!path.endsWith('.exe')) await put(join(work, 'contender', path), asset.source);
@@ -74,6 +73,18 @@ async function bundlePrograms(): Promise<void> {
     await put(join(work, name, 'index.js'), `import { run } from '../contender/index.js';\nawait run('${name}');\n`);
   }
   await put(join(work, 'package.json'), '{ "type": "module" }\n');
+}
+
+/** The runtime of the bundle, mended where it treats CommonJS packages otherwise than Node does. */
+function asNodeWould(code: string): string {
+  // Named exports of a package whose export is a function (ajv, fastify) are lost on a dynamic import: the runtime copies
+  // those of objects only.
+  const copies = "typeof current == 'object' &&";
+  if (code.split(copies).length !== 2)
+    throw new Error('the runtime of the bundler has changed: look at import() of CommonJS');
+  const mended = code.replace(copies, "(typeof current == 'object' || typeof current == 'function') &&");
+  // hdr-histogram-js, in autocannon, asks for its folder in a way that the bundler does not see.
+  return `globalThis.__dirname = import.meta.dirname;\n${mended}`;
 }
 
 async function copyEngines(): Promise<void> {

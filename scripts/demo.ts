@@ -50,9 +50,7 @@ async function demo(): Promise<void> {
     const workspace = await open(`reports/${name}`);
     const result = await runGate(workspace, { ...person, record: true });
     results.push({ name, result, folder: workspace.out });
-    console.log(
-      `${name}.onnx\n  ${headline({ decision: result.decision, evidence: result.evidence })}\n  ${loadLine(result)}\n`,
-    );
+    console.log(`${[`${name}.onnx`, ...story(result)].join('\n  ')}\n`);
   }
 
   const registry = await openRegistry(first);
@@ -71,12 +69,14 @@ async function demo(): Promise<void> {
   );
 }
 
-function loadLine(result: PromoteResult): string {
-  const checks = result.evidence.find((each) => each.kind === 'load')?.checks ?? [];
-  const said = checks.filter((check) => check.severity === 'block').map((check) => check.message);
-  return said.length === 0
-    ? 'Load: not tested.'
-    : `Load: ${said[0]}${said.length > 1 ? ` (${checks.filter((check) => check.verdict === 'pass').length} of ${checks.length} load checks passed)` : ''}`;
+/** The verdict with the number that decided it, what else stood in the way, and how the server did. */
+function story(result: PromoteResult): string[] {
+  const more = result.decision.reasons.slice(1, 4).map((reason) => reason.message);
+  const load = result.evidence
+    .flatMap((evidence) => evidence.checks)
+    .filter((check) => ['load/p95', 'load/parity'].includes(check.id))
+    .map((check) => check.message);
+  return [headline(result), ...more, load.length === 0 ? 'Load: not tested' : `Load: ${load.join('; ')}`];
 }
 
 async function freshRepository(): Promise<string> {

@@ -187,7 +187,7 @@ models:
       await repository.commit('A champion of another age');
       const register = await contender(folder, ['registry', 'register', '--artifact', 'models/champion.onnx']);
       assert.equal(register.code, 0, register.stderr);
-      await repository.configure('duration: 5s, warmup: 1s', 'duration: 1s, warmup: 500ms');
+      await repository.configure('duration: 4s, warmup: 1s', 'duration: 1s, warmup: 500ms');
       const result = await contender(folder, ['gate']);
       assert.equal(result.code, 3, result.stderr + result.stdout);
       assert.match(result.stdout, /champion/u);

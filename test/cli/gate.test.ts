@@ -6,7 +6,7 @@ import type { Decision, Evidence } from '../../src/evidence/index.ts';
 import { contender, gateRepository } from '../support/gate-repository.ts';
 import { inTemporaryFolder } from '../support/project.ts';
 
-const short = ['duration: 5s, warmup: 1s', 'duration: 2s, warmup: 500ms'] as const;
+const short = ['duration: 4s, warmup: 1s', 'duration: 2s, warmup: 500ms'] as const;
 
 describe('contender gate', () => {
   test('rejects the candidate that ruins one slice, holds the one that cannot be told apart, promotes the better one', () =>
