@@ -61,7 +61,10 @@ type Refuse = (found: string, expected: string, remedy: string) => never;
 
 function refuseUnsafe(schema: unknown, refuse: Refuse): void {
   const dialect = (schema as { $schema?: unknown }).$schema;
-  if (dialect !== undefined && !/^https:\/\/json-schema\.org\/draft\/2020-12\/schema#?$/u.test(String(dialect))) {
+  if (
+    dialect !== undefined &&
+    !/^https:\/\/json-schema\.org\/draft\/2020-12\/schema#?$/u.test(JSON.stringify(dialect).slice(1, -1))
+  ) {
     refuse(
       `$schema is ${JSON.stringify(dialect).slice(0, 200)}`,
       'https://json-schema.org/draft/2020-12/schema',

@@ -6,7 +6,7 @@ export function showValue(value: unknown): string {
   let text: string;
   if (typeof value === 'number') text = String(value);
   else if (typeof value === 'string') text = JSON.stringify(value.slice(0, longest * 2));
-  else text = JSON.stringify(value) ?? String(value);
+  else text = JSON.stringify(value);
   const safe = text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu, (character) => {
     return `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`;
   });

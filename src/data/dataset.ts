@@ -5,46 +5,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { DuckDBConnection } from '@duckdb/node-api';
-import { nearest } from '../config/suggest.ts';
 import { ContenderError, DataError } from '../errors.ts';
-import type { DatasetSubject } from '../evidence/evidence.ts';
 import type { Log } from '../log.ts';
 import { csvHeader, refuseTwin } from './csv.ts';
 import { lineBatches, longestLine } from './lines.ts';
-
-/** A file of rows, as the configuration names it. */
-export interface DatasetSource {
-  /** The part it plays: evaluation, reference, current. */
-  name: string;
-  /** Absolute path. Glob characters in it are taken literally. */
-  path: string;
-  /** The path as the user wrote it, for messages. */
-  uri: string;
-}
-
-export interface DatasetColumn {
-  name: string;
-  /** DuckDB's type, such as DOUBLE or VARCHAR. */
-  type: string;
-}
-
-export type DatasetFormat = 'csv' | 'jsonl' | 'parquet';
-
-/** An open dataset: a DuckDB connection that can read this file and nothing else. */
-export interface Dataset {
-  name: string;
-  uri: string;
-  path: string;
-  format: DatasetFormat;
-  /** SHA-256 of the bytes of the file. */
-  sha256: string;
-  rows: number;
-  columns: DatasetColumn[];
-  connection: DuckDBConnection;
-  /** SQL name of a view with the rows in file order, typed as DuckDB detects them. */
-  relation: string;
-  close(): void;
-}
+import {
+  quoteIdentifier,
+  quoteLiteral,
+  type Dataset,
+  type DatasetColumn,
+  type DatasetFormat,
+  type DatasetSource,
+} from './relation.ts';
 
 export interface OpenOptions {
   log?: Log;
@@ -71,7 +43,7 @@ export async function openDataset(source: DatasetSource, options: OpenOptions = 
     rmSync(temporary, { recursive: true, force: true });
   };
   try {
-    await secure(connection, [source.path], temporary, options);
+    await secure(connection, source.path, temporary, options);
     const relation = quoteIdentifier('data');
     await connection.run(`create view ${relation} as select * from ${await reader(connection, source, format)}`);
     const columns = await describe(connection, `select * from ${relation}`);
@@ -101,43 +73,6 @@ export async function openDataset(source: DatasetSource, options: OpenOptions = 
 export function csvText(path: string, columns: number): string {
   const types = Array.from({ length: columns }, (_, index) => `c${index}: 'VARCHAR'`).join(', ');
   return csvReader(path, `auto_detect = false, columns = {${types}}, nullstr = '\u0001contender-null\u0001'`);
-}
-
-/** What evidence keeps of a dataset. */
-export function datasetSubject(dataset: Dataset): DatasetSubject {
-  return { uri: dataset.uri, sha256: dataset.sha256, rows: dataset.rows };
-}
-
-/** A SQL identifier that names exactly this column, whatever is in it. */
-export function quoteIdentifier(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`;
-}
-
-/** A SQL string literal of exactly this text. */
-export function quoteLiteral(text: string): string {
-  return `'${text.replaceAll("'", "''")}'`;
-}
-
-/** The columns by name. @throws DataError that names a missing one and the nearest there is */
-export function requireColumns(dataset: Dataset, names: readonly string[]): DatasetColumn[] {
-  return names.map((name) => {
-    const column = dataset.columns.find((each) => each.name === name);
-    if (column !== undefined) return column;
-    const near = nearest(
-      name,
-      dataset.columns.map((each) => each.name),
-    );
-    const known = dataset.columns
-      .slice(0, 20)
-      .map((each) => each.name)
-      .join(', ');
-    throw new DataError({
-      found: `there is no column ${JSON.stringify(name)}`,
-      expected: `one of: ${known}${dataset.columns.length > 20 ? `, … (${dataset.columns.length} columns)` : ''}`,
-      where: dataset.uri,
-      remedy: near === undefined ? 'Correct the column name in contender.yml' : `Did you mean ${JSON.stringify(near)}?`,
-    });
-  });
 }
 
 /** SHA-256 of a file, streamed. */
@@ -192,7 +127,7 @@ function escapeGlob(path: string): string {
 
 async function secure(
   connection: DuckDBConnection,
-  paths: readonly string[],
+  path: string,
   temporary: string,
   options: OpenOptions,
 ): Promise<void> {
@@ -207,7 +142,8 @@ async function secure(
     'preserve_insertion_order = true',
     // Parquet footers can lie; a predicate must look at the values.
     "disabled_optimizers = 'statistics_propagation'",
-    `allowed_paths = [${paths.map((path) => quoteLiteral(path)).join(', ')}]`,
+    // Access is checked on the name as written, with its escapes, and on the file it leads to.
+    `allowed_paths = [${quoteLiteral(path)}, ${quoteLiteral(escapeGlob(path))}]`,
     'enable_external_access = false',
     'lock_configuration = true',
   ]) {
@@ -254,16 +190,11 @@ async function unreadable(source: DatasetSource, format: DatasetFormat, cause: u
   }
   const text = (cause instanceof Error ? cause.message : String(cause)).replaceAll(source.path, source.uri);
   const line = /CSV Error on Line: (\d+)/u.exec(text)?.[1];
-  const reason =
-    line === undefined
-      ? text
-      : text
-          .split('\n')
-          .slice(1)
-          .filter((each) => !each.startsWith('Original Line'))
-          .join('\n');
+  // The engine quotes the bad line, then says what is wrong with it, then what it could ignore.
+  const before = text.slice(0, Math.max(0, text.indexOf('\nPossible'))).trim();
+  const reason = line === undefined || before === '' ? (text.split('\n')[0] ?? '') : (before.split('\n').at(-1) ?? '');
   return new DataError({
-    found: `cannot be read as ${format}: ${(reason.split('\n')[0] ?? '').slice(0, 300)}`,
+    found: `cannot be read as ${format}: ${reason.slice(0, 300)}`,
     where: line === undefined ? source.uri : `${source.uri}:${line}`,
     remedy:
       line === undefined
@@ -351,4 +282,5 @@ async function refuseImpostor(source: DatasetSource, format: DatasetFormat): Pro
   }
 }
 
+export * from './relation.ts';
 export { readColumns, type ColumnVector } from './columns.ts';

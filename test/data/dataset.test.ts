@@ -1,0 +1,278 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { gzipSync } from 'node:zlib';
+import fc from 'fast-check';
+import { csvLines } from '../../src/data/csv.ts';
+import { openDataset, quoteIdentifier, quoteLiteral, readColumns, type Dataset } from '../../src/data/dataset.ts';
+import { DataError } from '../../src/errors.ts';
+import { fixture, inTemporaryFolder } from '../support/project.ts';
+import { writeParquet } from '../support/parquet.ts';
+
+const open = (path: string): Promise<Dataset> => openDataset({ name: 'evaluation', path, uri: 'data/file' });
+
+async function withFile<T>(name: string, bytes: string | Buffer, work: (dataset: Dataset) => Promise<T>): Promise<T> {
+  return inTemporaryFolder(async (folder) => {
+    const path = join(folder, name);
+    await writeFile(path, bytes);
+    const dataset = await open(path);
+    try {
+      return await work(dataset);
+    } finally {
+      dataset.close();
+    }
+  });
+}
+
+async function refused(name: string, bytes: string | Buffer): Promise<string> {
+  return inTemporaryFolder(async (folder) => {
+    const path = join(folder, name);
+    await writeFile(path, bytes);
+    let message = '';
+    await assert.rejects(open(path), (error) => {
+      assert.ok(error instanceof DataError, String(error));
+      message = error.message;
+      return true;
+    });
+    assert.ok(!message.includes(folder), 'messages speak of the path the user wrote');
+    return message;
+  });
+}
+
+test('the spam evaluation set opens with its rows, columns and digest', async () => {
+  const path = fixture('spam/data/eval.parquet');
+  const dataset = await open(path);
+  try {
+    assert.equal(dataset.rows, 2350);
+    assert.equal(dataset.columns.length, 66);
+    assert.equal(
+      dataset.sha256,
+      createHash('sha256')
+        .update(await readFile(path))
+        .digest('hex'),
+    );
+    const columns = await readColumns(dataset, ['id', 'label', 'has_html', 'word_free']);
+    assert.deepEqual(
+      [...columns.values()].map(({ kind, values, nulls }) => [kind, values.length, nulls]),
+      [
+        ['text', 2350, null],
+        ['number', 2350, null],
+        ['boolean', 2350, null],
+        ['number', 2350, null],
+      ],
+    );
+  } finally {
+    dataset.close();
+  }
+});
+
+test('CSV, JSONL, their gzip and Parquet of the same rows give the same columns in file order', async () => {
+  const csv = 'id,x,ok\nb,1.5,true\na,,false\nc,-2,true\n';
+  const jsonl = '{"id":"b","x":1.5,"ok":true}\n\n{"id":"a","x":null,"ok":false}\n{"id":"c","x":-2,"ok":true}\n';
+  const read = async (dataset: Dataset): Promise<unknown> =>
+    [...(await readColumns(dataset, ['ok', 'id', 'x'])).values()].map((each) => [
+      each.name,
+      each.kind,
+      Array.from(each.values as ArrayLike<unknown>),
+      each.nulls === null ? null : [...each.nulls],
+    ]);
+  const expected = [
+    ['ok', 'boolean', [1, 0, 1], null],
+    ['id', 'text', ['b', 'a', 'c'], null],
+    ['x', 'number', [1.5, Number.NaN, -2], [0, 1, 0]],
+  ];
+  assert.deepEqual(await withFile('a.csv', csv, read), expected);
+  assert.deepEqual(await withFile('a.csv', `\uFEFF${csv.replaceAll('\n', '\r\n')}`, read), expected);
+  assert.deepEqual(await withFile('a.csv.gz', gzipSync(csv), read), expected);
+  assert.deepEqual(await withFile('a.jsonl', jsonl, read), expected);
+  assert.deepEqual(await withFile('a.ndjson.gz', gzipSync(jsonl), read), expected);
+  await inTemporaryFolder(async (folder) => {
+    const path = join(folder, 'a.parquet');
+    await writeParquet(
+      path,
+      "select * from (values ('b', 1.5::decimal(9,3), true), ('a', null, false), ('c', -2, true)) t(id, x, ok)",
+    );
+    const dataset = await open(path);
+    assert.deepEqual(await read(dataset), expected);
+    dataset.close();
+  });
+});
+
+test('the order of the file survives many rows and threads', async () => {
+  const rows = 300_000;
+  const text = `n\n${Array.from({ length: rows }, (_, index) => index).join('\n')}\n`;
+  await withFile('a.csv', text, async (dataset) => {
+    const values = (await readColumns(dataset, ['n'])).get('n')?.values as Float64Array;
+    assert.equal(values.length, rows);
+    assert.ok(values.every((value, index) => value === index));
+  });
+});
+
+test('columns of a CSV file keep their exact names, whatever is in them', async () => {
+  const name = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 12 }).filter((each) => !/[\0\uFEFF]/u.test(each));
+  await fc.assert(
+    fc.asyncProperty(
+      fc.uniqueArray(name, { minLength: 2, maxLength: 5, selector: (each) => each.toLowerCase() }),
+      async (names) => {
+        const quoted = names.map((each) => `"${each.replaceAll('"', '""')}"`).join(',');
+        await withFile('a.csv', `${quoted}\n${names.map((_, index) => index).join(',')}\n`, async (dataset) => {
+          assert.deepEqual(
+            dataset.columns.map((column) => column.name),
+            names,
+          );
+          const read = await readColumns(dataset, names.toReversed());
+          assert.deepEqual(
+            names.map((each) => read.get(each)?.values[0]),
+            names.map((_, index) => index),
+          );
+        });
+      },
+    ),
+    { numRuns: 25, examples: [[["'; drop table x; --", 'a"b', 'c\nd']], [['__proto__', '*', 'data[1]']]] },
+  );
+});
+
+test('identifiers and literals mean exactly the text they quote', async () => {
+  await withFile('a.csv', 'a\n1\n', async ({ connection }) => {
+    await fc.assert(
+      fc.asyncProperty(fc.string({ unit: 'grapheme', minLength: 1 }), async (text) => {
+        fc.pre(!text.includes('\0'));
+        const result = await connection.runAndReadAll(`select ${quoteLiteral(text)} as ${quoteIdentifier(text)}`);
+        assert.deepEqual([result.columnNames(), result.getRows()], [[text], [[text]]]);
+      }),
+      { numRuns: 100 },
+    );
+  });
+});
+
+test('glob characters in a file name are taken literally', async () => {
+  await inTemporaryFolder(async (folder) => {
+    await writeFile(join(folder, 'data1.csv'), 'a\n1\n');
+    for (const name of ['data[1].csv', 'data*.csv', 'data?.csv', "it's.csv"]) {
+      await writeFile(join(folder, name), 'a\n7\n');
+      const dataset = await open(join(folder, name));
+      assert.equal((await readColumns(dataset, ['a'])).get('a')?.values[0], 7, name);
+      dataset.close();
+    }
+  });
+});
+
+test('a symbolic link to the data is followed', async () => {
+  await inTemporaryFolder(async (folder) => {
+    await writeFile(join(folder, 'real.csv'), 'a\n7\n');
+    await symlink('real.csv', join(folder, 'link.csv'));
+    const dataset = await open(join(folder, 'link.csv'));
+    assert.equal(dataset.rows, 1);
+    dataset.close();
+  });
+});
+
+test('the connection reads this file and nothing else, and cannot be unlocked', async () => {
+  await inTemporaryFolder(async (folder) => {
+    const other = join(folder, 'other.csv');
+    await writeFile(other, 'a\n1\n');
+    await writeFile(join(folder, 'a.csv'), 'a\n1\n');
+    const { connection, close } = await open(join(folder, 'a.csv'));
+    for (const statement of [
+      `select * from read_csv(${quoteLiteral(other)})`,
+      `select * from read_text('/etc/passwd')`,
+      `copy (select 1) to ${quoteLiteral(join(folder, 'new.csv'))}`,
+      `attach ${quoteLiteral(join(folder, 'new.db'))}`,
+      'set enable_external_access = true',
+      "set memory_limit = '100GB'",
+      'install httpfs',
+      'load httpfs',
+    ]) {
+      await assert.rejects(connection.run(statement), statement);
+    }
+    close();
+  });
+});
+
+test('Parquet footers are not believed: a predicate looks at NaN too', async () => {
+  await inTemporaryFolder(async (folder) => {
+    const path = join(folder, 'a.parquet');
+    await writeParquet(path, "select case when i = 5 then 'nan'::double else 0.5 end as x from range(10) t(i)");
+    const { connection, relation, close } = await open(path);
+    const result = await connection.runAndReadAll(`select count(*)::double from ${relation} where x > 0.9`);
+    assert.equal(result.getRows()[0]?.[0], 1);
+    close();
+  });
+});
+
+test('a missing column is told with the nearest there is', async () => {
+  await withFile('a.csv', 'word_free,word_money\n1,2\n', async (dataset) => {
+    await assert.rejects(readColumns(dataset, ['word_fre']), /no column "word_fre".*Did you mean "word_free"\?/u);
+  });
+});
+
+test('integers that a double cannot hold are refused, those it can are kept', async () => {
+  await withFile('a.csv', 'n\n9007199254740992\n-9007199254740992\n', async (dataset) => {
+    assert.deepEqual([...((await readColumns(dataset, ['n'])).get('n')?.values ?? [])], [2 ** 53, -(2 ** 53)]);
+  });
+  await withFile('a.csv', 'n\n9007199254740993\n', async (dataset) => {
+    await assert.rejects(readColumns(dataset, ['n']), /"n" has integers beyond 2\^53.*as text/u);
+  });
+});
+
+test('each kind of bad file is refused with its place and a remedy', async () => {
+  assert.match(await refused('a.csv', ''), /data\/file: the file is empty/u);
+  assert.match(await refused('a.txt', 'a\n1\n'), /format cannot be told.*\.parquet/su);
+  assert.match(await refused('a.parquet', 'a,b\n1,2\n'), /not a Parquet file/u);
+  assert.match(await refused('a.parquet', 'PAR1 and then nothing'), /cannot be read as parquet/u);
+  assert.match(await refused('a.parquet', 'version https://git-lfs.github.com/spec/v1\noid'), /git lfs pull/u);
+  assert.match(await refused('a.csv', 'a,b\n1,2\n3\n'), /data\/file:3: .*Expected Number of Columns: 2 Found: 1/u);
+  assert.match(await refused('a.csv', 'a,b\n1,2\n3,4,5\n'), /data\/file:3: .*Expected Number of Columns: 2 Found: 3/u);
+  assert.match(await refused('a.csv', 'a,b\n1,2\n3,"4\n'), /data\/file:3: .*unterminated quote/u);
+  assert.match(await refused('a.csv', Buffer.from('a,b\n1,2\n3,\xff\n', 'latin1')), /data\/file:3: .*utf-8/u);
+  assert.match(await refused('a.csv', 'a,b,a\n1,2,3\n'), /data\/file:1: column "a" stands twice/u);
+  assert.match(await refused('a.csv', 'a,A\n1,2\n'), /"a" and "A" differ only in case/u);
+  assert.match(await refused('a.csv', 'a,,b\n1,2,3\n'), /column 2 has no name/u);
+  assert.match(await refused('a.csv.gz', 'a,b\n1,2\n'), /cannot be read/u);
+  assert.match(await refused('a.jsonl', '{"a":1}\n{"a":\n{"a":2}\n'), /data\/file:2: this line is not JSON/u);
+  await inTemporaryFolder(async (folder) => {
+    await assert.rejects(open(join(folder, 'no.csv')), /there is no such file.*Check the path/su);
+    await mkdir(join(folder, 'folder.csv'));
+    await assert.rejects(open(join(folder, 'folder.csv')), /this is a folder/u);
+    await writeParquet(join(folder, 'twins.parquet'), 'select 1 as a, 2 as b');
+    const bytes = await readFile(join(folder, 'twins.parquet'));
+    // The same file with its second column renamed to the first's name in another case.
+    const renamed = Buffer.from(bytes.toString('latin1').replaceAll('\x01b', '\x01A'), 'latin1');
+    await writeFile(join(folder, 'twins.parquet'), renamed);
+    await assert.rejects(open(join(folder, 'twins.parquet')), /"a" and "A" differ only in case/u);
+  });
+});
+
+test('the line of a CSV row is found behind quoted line breaks and blank lines', async () => {
+  const cell = fc.oneof(fc.constant('x'), fc.constant('a\nb'), fc.constant('a\r\nb'), fc.constant('say "hi"\n\n'));
+  const rows = fc.array(fc.record({ cells: fc.tuple(cell, cell), blanks: fc.nat({ max: 2 }) }), {
+    minLength: 1,
+    maxLength: 8,
+  });
+  await inTemporaryFolder(async (folder) => {
+    const path = join(folder, 'a.csv');
+    await fc.assert(
+      fc.asyncProperty(rows, fc.constantFrom('\n', '\r\n'), async (table, end) => {
+        let text = `a,b${end}`;
+        const expected = new Map<number, number>();
+        for (const [index, { cells, blanks }] of table.entries()) {
+          text += end.repeat(blanks);
+          expected.set(index + 1, text.split('\n').length);
+          text += `${cells.map((each) => `"${each.replaceAll('"', '""')}"`).join(',')}${end}`;
+        }
+        await writeFile(path, text);
+        assert.deepEqual(await csvLines(path, [...expected.keys()]), expected);
+        const dataset = await open(path);
+        const [read] = (await readColumns(dataset, ['a'])).values();
+        assert.deepEqual(
+          read?.values,
+          table.map(({ cells }) => cells[0]),
+        );
+        dataset.close();
+      }),
+      { numRuns: 25 },
+    );
+  });
+});
