@@ -23,7 +23,7 @@ COPY LICENSE ${MODEL} /model/
 
 # Contender runs an image with this label on a read-only root.
 LABEL dev.contender.read-only-root=true
-ENV NODE_ENV=production PORT=8080 CONTENDER_MODEL=/model CONTENDER_MODEL_NAME=model
+ENV NODE_ENV=production ORT_DISABLE_TELEMETRY=1 PORT=8080 CONTENDER_MODEL=/model CONTENDER_MODEL_NAME=model
 EXPOSE 8080
 
 # A number, so that an orchestrator that forbids root can check it without reading /etc/passwd.

@@ -36,6 +36,8 @@ export async function loadModel(path: string, uri: string, options: LoadOptions 
   const [problem] = inspection.problems;
   if (problem !== undefined) throw new ModelError({ found: problem, where: uri });
   const rewritten = withoutZipMap(bytes, model);
+  // From 1.29 on the runtime sends the names and digests of models to its maker, unless this is set before it is loaded.
+  process.env['ORT_DISABLE_TELEMETRY'] = '1';
   const ort = await import('onnxruntime-node');
   const session = await createSession(path, rewritten?.bytes ?? null, uri, options);
   const matrices = rewritten?.matrices ?? new Map<string, string>();

@@ -74,7 +74,7 @@ export function readModelMetadata(body: string): ModelMetadata {
   }
   if (!isObject(value) || typeof value['name'] !== 'string') return fail('has no name');
   const tensors = (field: 'inputs' | 'outputs'): TensorMetadata[] => {
-    const list = (value as Record<string, unknown>)[field];
+    const list = value[field];
     if (!Array.isArray(list) || list.length === 0) return fail(`has no ${field}`);
     return (list as unknown[]).map((item) => {
       const shape = isObject(item) ? readShape(item['shape'], -1) : undefined;

@@ -42,7 +42,8 @@ try {
   tell({ ready: true, url: server.url });
 } catch (error) {
   tell({ ready: false, error: error instanceof Error ? error.message : String(error) });
-  if (!(error instanceof ContenderError)) console.error(error);
+  if (!(error instanceof ContenderError))
+    process.stderr.write(`${String(error instanceof Error ? error.stack : error)}\n`);
   process.exitCode = 1;
 }
 

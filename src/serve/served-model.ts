@@ -98,7 +98,7 @@ function typedData(data: Tensor['data'], datatype: Datatype): TensorValues['data
     case 'INT64':
       return BigInt64Array.from(numbers, BigInt);
     case 'UINT64':
-      return BigUint64Array.from(numbers, BigInt) as unknown as BigInt64Array;
+      return BigUint64Array.from(numbers, BigInt);
     default:
       return integerArrays[datatype].from(numbers) as Int32Array;
   }

@@ -47,7 +47,7 @@ export async function startServer(input: {
 }
 
 async function createApp(name: string, model: ServedModel, log: Log): Promise<FastifyInstance> {
-  const { fastify } = await import('fastify');
+  const { default: fastify } = await import('fastify');
   const app = fastify({ bodyLimit, forceCloseConnections: 'idle', routerOptions: { maxParamLength: 300 } });
   const metadata: ModelMetadata = { name, platform: 'onnxruntime_onnx', inputs: model.inputs, outputs: model.outputs };
 

@@ -21,7 +21,10 @@ export async function startBuiltin(input: {
     process.execPath,
     [
       entryPath('serve-process'),
-      ...['--model', input.modelPath, '--name', input.modelName, '--host', '127.0.0.1', '--port', String(input.port)],
+      `--model=${input.modelPath}`,
+      `--name=${input.modelName}`,
+      `--port=${input.port}`,
+      '--host=127.0.0.1',
       // The child ends when its standard input does, so it cannot outlive us, even when we are killed.
       '--until-stdin-ends',
     ],
