@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { request, type IncomingMessage } from 'node:http';
 import { createServer } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import { entryPath } from '../../src/entries.ts';
@@ -180,12 +181,17 @@ test('a file that is no model is an error before a port is opened', async () => 
 
 test('a server told to stop finishes the answers under way and then refuses', async () => {
   const server = await serve('spam/models/candidate.onnx');
-  const rows = 5_000;
-  const data = Array.from({ length: rows * 60 }, (_, index) => index % 5);
-  const body = JSON.stringify({ inputs: [{ name: 'features', shape: [rows, 60], datatype: 'FP32', data }] });
-  const answer = post(server, body);
-  await new Promise((resolve) => setTimeout(resolve, 20));
-  await Promise.all([answer.then(({ status }) => assert.equal(status, 200)), server.close()]);
+  const data = Array.from({ length: 60 }, () => 0);
+  // The server says "continue" once the request is under way; only then is it told to stop, and only then the body comes.
+  const sent = request(`${server.url}/v2/models/m/infer`, { method: 'POST', headers: { expect: '100-continue' } });
+  sent.flushHeaders();
+  await once(sent, 'continue');
+  const closed = server.close();
+  sent.end(JSON.stringify({ inputs: [{ name: 'features', shape: [1, 60], datatype: 'FP32', data }] }));
+  const [response] = (await once(sent, 'response')) as [IncomingMessage];
+  assert.equal(response.statusCode, 200);
+  response.resume();
+  await closed;
   await assert.rejects(fetch(`${server.url}/v2`));
 });
 
