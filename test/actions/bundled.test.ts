@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -33,8 +33,16 @@ for (const [name, node] of Object.entries(nodes)) {
     async function checkout(candidate: string): Promise<void> {
       await rm(join(folder, 'work'), { recursive: true, force: true });
       repository = await gateRepository(join(folder, 'work'));
-      await repository.configure('rate: 200, duration: 5s, warmup: 1s', 'rate: 50, duration: 1s, warmup: 0s');
-      await repository.configure('p95_ms: 100', 'p95_ms: 5000');
+      const path = join(repository.folder, 'contender.yml');
+      const config = await readFile(path, 'utf8');
+      assert.match(config, / profile: .* slo: \{ p95_ms: /su);
+      await writeFile(
+        path,
+        config
+          .replace(/ profile: .*/u, ' profile: { kind: constant, rate: 50, duration: 1s, warmup: 0s }')
+          .replace(/ p95_ms: \d+/u, ' p95_ms: 4000'),
+      );
+      await repository.commit('Test with a short load');
       const registered = await contender(repository.folder, [
         'registry',
         'register',
@@ -63,7 +71,7 @@ for (const [name, node] of Object.entries(nodes)) {
       const before = await head();
       const { exitCode, outputs, summary, annotations, log } = await step('.', {}, 'pull_request');
       assert.equal(exitCode, 1, log);
-      assert.equal(outputs['outcome'], 'reject');
+      assert.equal(outputs['outcome'], 'reject', log);
       assert.equal(outputs['status'], 'not-recorded');
       assert.equal(outputs['commit'], '');
       assert.match(outputs['headline'] ?? '', /^Rejected: accuracy on source=hard_ham is 0\.7\d+, 16\.8 points below/u);
@@ -121,7 +129,7 @@ for (const [name, node] of Object.entries(nodes)) {
       await checkout('candidate-small');
       const held = await step('.', { model: 'spam-filter' });
       assert.equal(held.exitCode, 1, held.log);
-      assert.equal(held.outputs['outcome'], 'hold');
+      assert.equal(held.outputs['outcome'], 'hold', held.log);
       assert.equal(held.outputs['status'], 'recorded');
       assert.match(held.outputs['headline'] ?? '', /^Held: recall is 0\.9\d+, 1\.4 points below the champion/u);
       const passed = await step('.', { 'fail-on-hold': 'false' });
@@ -130,6 +138,8 @@ for (const [name, node] of Object.entries(nodes)) {
     });
 
     describe('given a mistake', () => {
+      before(() => checkout('candidate'));
+
       const mistakes: Record<string, { inputs: Record<string, string>; event?: string; says: RegExp }> = {
         'a configuration that is not there': { inputs: { config: 'no.yml' }, says: /no\.yml/u },
         'a model that is not configured': { inputs: { model: 'spam' }, says: /spam-filter/u },
@@ -144,7 +154,6 @@ for (const [name, node] of Object.entries(nodes)) {
       };
       for (const [what, { inputs, event, says }] of Object.entries(mistakes)) {
         it(`say once what is wrong with ${what}, without a stack, and write no outputs`, async () => {
-          await checkout('candidate');
           const before = await head();
           const { exitCode, annotations, outputs, log } = await step('.', inputs, event);
           assert.equal(exitCode, 1);
@@ -161,7 +170,6 @@ for (const [name, node] of Object.entries(nodes)) {
       }
 
       it('say where the configuration is wrong', async () => {
-        await checkout('candidate');
         await repository.configure('guardrails:', 'guardrail:');
         const { exitCode, annotations } = await step('.');
         assert.equal(exitCode, 1);
