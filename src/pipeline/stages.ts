@@ -2,6 +2,7 @@ import { bytes, defaults, milliseconds, type Model } from '../config/index.ts';
 import type { Artifact, Evidence, RegistryView, Subjects } from '../evidence/index.ts';
 import { ModelError, UsageError } from '../errors.ts';
 import { datasetSubject, openDataset, type Dataset, type DatasetSource } from '../data/dataset.ts';
+import { requireRowIds } from '../data/row-ids.ts';
 import type { PredictionResult } from '../model/predictions.ts';
 import { predictModels } from '../model/predict.ts';
 import { resolveCandidate, resolveChampion, withModelFolder, type Champion, type Contestant } from './models.ts';
@@ -74,6 +75,7 @@ async function withContestants<T>(
   return withModelFolder((downloads) =>
     withDatasets(workspace, ['evaluation'], async (datasets) => {
       const dataset = datasets['evaluation'] as Dataset;
+      await requireRowIds(dataset, workspace.modelConfig.columns.id);
       const candidate = await resolveCandidate(workspace, downloads);
       const champion = await resolveChampion(workspace, view, downloads);
       const results = await workspace.log.group('Predict', () => predictAll(workspace, dataset, candidate, champion));
