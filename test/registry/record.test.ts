@@ -1,10 +1,26 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { readFile, rm, symlink } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { digest, evidenceDigest } from '../../src/evidence/index.ts';
+import { promisify } from 'node:util';
+import { EvidenceError, RegistryError } from '../../src/errors.ts';
+import {
+  digest,
+  evidenceDigest,
+  sha256,
+  type Decision,
+  type RegistryView,
+  type Version,
+} from '../../src/evidence/index.ts';
+import { openGitRegistry } from '../../src/registry/git-registry.ts';
+import { silentLog } from '../../src/log.ts';
+import { inTemporaryFolder } from '../support/project.ts';
 import { artifact, evidence, judged } from './sample-decision.ts';
-import { inRepository } from './temporary-repository.ts';
+import { inRepository, repositoryAt, type TemporaryRepository } from './temporary-repository.ts';
 
 const model = 'spam-filter';
+const manifestFile = 'registry/models/spam-filter/manifest.json';
 
 describe('recording a decision', () => {
   test('adds one commit with decision, manifest and evidence, and leaves the work tree clean', () =>
@@ -28,12 +44,300 @@ describe('recording a decision', () => {
       assert.equal(await repository.status(), '');
       assert.deepEqual(await registry.verify(), []);
       assert.deepEqual(await registry.models(), [model]);
-      const view = await registry.view(model);
-      assert.deepEqual(view, {
+      assert.deepEqual(await registry.view(model), {
         champion: { version: '1.0.0', artifacts: [artifact('a')] },
         championSeq: 1,
         versions: ['1.0.0'],
         decisionsByDataset: { [digest('eval')]: 1 },
       });
     }));
+
+  test('links each decision to the bytes of the one before', () =>
+    inRepository(async (repository) => {
+      const registry = await repository.registry();
+      await promote(repository, 'a');
+      await promote(repository, 'b');
+      const [first, second] = await registry.log(model);
+      assert.equal(first?.prev, null);
+      const bytes = await readFile(join(repository.folder, 'registry/models/spam-filter/decisions/000/000001.json'));
+      assert.equal(second?.prev, sha256(bytes));
+      const manifest = await registry.manifest(model);
+      assert.deepEqual(manifest?.aliases, {
+        champion: { version: '1.0.1', seq: 2 },
+        previous: { version: '1.0.0', seq: 1 },
+      });
+    }));
+
+  test('records a rejection too, once, and counts the use of its evaluation set', () =>
+    inRepository(async (repository) => {
+      await promote(repository, 'a');
+      const registry = await repository.registry();
+      const proof = evidence('worse');
+      const input = { model, decide: judged(model, 'worse', 'reject', [proof]), evidence: [proof] };
+      const first = await registry.record(input);
+      const second = await registry.record(input);
+      assert.deepEqual([first.status, second.status], ['recorded', 'already-recorded']);
+      assert.equal(second.commit, first.commit);
+      assert.equal((await registry.view(model)).champion?.version, '1.0.0');
+      assert.equal(
+        (await registry.view(model)).decisionsByDataset[digest('eval')],
+        2,
+        'the promotion and the rejection',
+      );
+    }));
+
+  test('writes nothing when nothing changes', () =>
+    inRepository(async (repository) => {
+      await promote(repository, 'a');
+      const head = await repository.git('rev-parse', 'HEAD');
+      const result = await (
+        await repository.registry()
+      ).record({ model, decide: judged(model, 'a', 'promote'), evidence: [] });
+      assert.deepEqual([result.status, result.commit], ['no-change', null]);
+      assert.equal(await repository.git('rev-parse', 'HEAD'), head);
+    }));
+
+  test('after a rollback the same promotion is a new decision', () =>
+    inRepository(async (repository) => {
+      await promote(repository, 'a');
+      await promote(repository, 'b');
+      const registry = await repository.registry();
+      const [first] = (await registry.manifest(model))?.versions ?? [];
+      const back = await registry.record({ model, decide: rollbackTo(first as Version), evidence: [] });
+      assert.equal(back.status, 'recorded');
+      const manifest = await registry.manifest(model);
+      assert.deepEqual(manifest?.aliases, {
+        champion: { version: '1.0.0', seq: 3 },
+        previous: { version: '1.0.1', seq: 2 },
+      });
+      assert.equal(manifest.versions.length, 2);
+      const again = await registry.record({ model, decide: judged(model, 'c', 'promote'), evidence: [] });
+      assert.equal(again.status, 'recorded');
+      assert.deepEqual(await registry.verify(), []);
+    }));
+
+  test('keeps what the person staged and changed elsewhere exactly as it was', () =>
+    inRepository(async (repository) => {
+      await repository.write('staged.txt', 'staged\n');
+      await repository.git('add', 'staged.txt');
+      await repository.write('README.md', 'Half an edit');
+      await repository.write('new.txt', 'untracked');
+      const before = await repository.status();
+      await promote(repository, 'a');
+      assert.equal(await repository.status(), before);
+      assert.doesNotMatch(await repository.git('show', '--name-only', '--format=', 'HEAD'), /staged|README|new/u);
+    }));
+
+  test('keeps bytes as they are where the repository converts files', () =>
+    inRepository(async (repository) => {
+      await repository.write('.gitattributes', '*.gz filter=shout\n*.json text eol=crlf\n');
+      await repository.git('config', 'filter.shout.clean', 'tr a-z A-Z');
+      await repository.git('config', 'core.autocrlf', 'true');
+      await repository.commit('Convert');
+      await promote(repository, 'a');
+      await promote(repository, 'b');
+      assert.equal(await repository.status(), '');
+      assert.deepEqual(await (await repository.registry()).verify(), []);
+    }));
+
+  test('works from a subfolder, in a linked work tree, in a bare repository and with objects named by SHA-256', () =>
+    inTemporaryFolder(async (folder) => {
+      const run = promisify(execFile);
+      const top = join(folder, 'top');
+      await run('git', ['init', '--quiet', '--object-format=sha256', '--initial-branch=main', top]);
+      const repository = repositoryAt(top);
+      await repository.git('config', 'user.name', 'Ada');
+      await repository.git('config', 'user.email', 'ada@example.invalid');
+      await repository.write('ml/README.md', 'x');
+      await repository.commit('Start');
+      await promote(repositoryAt(join(top, 'ml')), 'a');
+      assert.match(await repository.git('ls-files'), /^ml\/registry\/models/mu);
+      await repository.git('worktree', 'add', '--quiet', '-b', 'side', join(folder, 'side'));
+      const side = repositoryAt(join(folder, 'side'));
+      await promote(repositoryAt(join(folder, 'side/ml')), 'b');
+      assert.equal(await side.status(), '');
+      // From here, the branch that the other work tree has checked out.
+      const registry = await repositoryAt(join(top, 'ml')).registry('registry', 'side');
+      await registry.record({ model, decide: judged(model, 'c', 'promote'), evidence: [] });
+      assert.equal(await side.status(), '');
+      assert.equal(await repository.status(), '');
+      assert.deepEqual(await registry.verify(), []);
+      await run('git', ['clone', '--quiet', '--bare', top, join(folder, 'bare.git')]);
+      const bare = await openGitRegistry({ repository: join(folder, 'bare.git'), path: 'ml/registry', log: silentLog });
+      const recorded = await bare.record({ model, decide: judged(model, 'd', 'promote'), evidence: [] });
+      assert.equal(recorded.status, 'recorded');
+      assert.deepEqual(await bare.verify(), []);
+    }));
+
+  test('reads commits, never the work tree, and in a detached head too', () =>
+    inRepository(async (repository) => {
+      await promote(repository, 'a');
+      await repository.git('checkout', '--quiet', '--detach');
+      await rm(join(repository.folder, 'registry'), { recursive: true });
+      assert.equal((await (await repository.registry()).view(model)).champion?.version, '1.0.0');
+    }));
+
+  test('refuses a decision that refers to evidence it was not given', () =>
+    inRepository(async (repository) => {
+      const head = await repository.git('rev-parse', 'HEAD');
+      const registry = await repository.registry();
+      const input = { model, decide: judged(model, 'a', 'promote', [evidence('a')]), evidence: [] };
+      await assert.rejects(registry.record(input), EvidenceError);
+      assert.equal(await repository.git('rev-parse', 'HEAD'), head);
+      assert.equal(await repository.status(), '');
+    }));
 });
+
+describe('a person at work in the registry', () => {
+  const edits: { name: string; edit: (repository: TemporaryRepository) => Promise<unknown>; says: RegExp }[] = [
+    { name: 'a modified file', edit: (at) => at.write(manifestFile, '{}'), says: /manifest\.json \(modified\)/u },
+    { name: 'a deleted file', edit: (at) => rm(join(at.folder, manifestFile)), says: /manifest\.json \(deleted\)/u },
+    {
+      name: 'a file that is not committed',
+      edit: (at) => at.write('registry/models/other/notes.txt', 'x'),
+      says: /notes\.txt \(not committed\)/u,
+    },
+    {
+      name: 'a staged reversal to the state before the last decision',
+      edit: (at) => at.git('restore', '--source', 'HEAD~1', '--staged', '--worktree', '--', 'registry'),
+      says: /manifest\.json/u,
+    },
+  ];
+  for (const { name, edit, says } of edits) {
+    test(`${name} is an error that names it, and everything stays as it was`, () =>
+      inRepository(async (repository) => {
+        await promote(repository, 'a');
+        await promote(repository, 'b');
+        await edit(repository);
+        const before = [await repository.git('rev-parse', 'HEAD'), await repository.status()];
+        const registry = await repository.registry();
+        await assert.rejects(registry.ensureWritable(), says);
+        await assert.rejects(
+          registry.record({ model, decide: judged(model, 'c', 'promote'), evidence: [] }),
+          (error) => error instanceof RegistryError && says.test(error.message),
+        );
+        assert.deepEqual([await repository.git('rev-parse', 'HEAD'), await repository.status()], before);
+        assert.notDeepEqual(await registry.verify(), []);
+      }));
+  }
+});
+
+describe('a place where nothing can be recorded is an error with a remedy', () => {
+  const places: {
+    name: string;
+    spoil: (repository: TemporaryRepository) => Promise<unknown>;
+    path?: string;
+    branch?: string;
+    says: RegExp;
+  }[] = [
+    {
+      name: 'a detached head',
+      spoil: (at) => at.git('checkout', '--quiet', '--detach'),
+      says: /detached.*Check out a branch/u,
+    },
+    {
+      name: 'a branch without a commit',
+      spoil: (at) => at.git('checkout', '--quiet', '--orphan', 'new'),
+      says: /no commit yet.*Commit/u,
+    },
+    {
+      name: 'a branch that is not there',
+      spoil: async () => undefined,
+      branch: 'registry',
+      says: /no branch registry.*git branch registry/u,
+    },
+    {
+      name: 'a branch with an impossible name',
+      spoil: async () => undefined,
+      branch: '--upload-pack=x',
+      says: /not the name of a branch/u,
+    },
+    {
+      name: 'a path outside the repository',
+      spoil: async () => undefined,
+      path: '../registry',
+      says: /\.\.\/registry.*inside the repository/u,
+    },
+    { name: 'an absolute path', spoil: async () => undefined, path: '/tmp/registry', says: /inside the repository/u },
+    { name: 'the git folder', spoil: async () => undefined, path: 'a/.GIT/registry', says: /inside the repository/u },
+    { name: 'the repository itself', spoil: async () => undefined, path: './', says: /a folder of its own/u },
+    {
+      name: 'a symbolic link that leads outside',
+      spoil: async (at) => {
+        await at.write('.gitignore', 'registry\n');
+        await symlink('/tmp', join(at.folder, 'registry'));
+        await at.commit('Link');
+      },
+      says: /registry: a symbolic link/u,
+    },
+    {
+      name: 'a committed symbolic link',
+      spoil: async (at) => {
+        await symlink('/tmp', join(at.folder, 'registry'));
+        await at.commit('Link');
+      },
+      says: /symbolic link/u,
+    },
+    {
+      name: 'a stale lock of git',
+      spoil: (at) => at.write('.git/index.lock', ''),
+      says: /index\.lock.*remove that file/u,
+    },
+  ];
+  for (const { name, spoil, path, branch, says } of places) {
+    test(name, () =>
+      inRepository(async (repository) => {
+        await spoil(repository);
+        const before = await repository.status();
+        await assert.rejects(
+          async () =>
+            (await repository.registry(path, branch)).record({
+              model,
+              decide: judged(model, 'a', 'promote'),
+              evidence: [],
+            }),
+          (error) => {
+            assert.ok(error instanceof RegistryError, String(error));
+            assert.match(error.message, says);
+            return true;
+          },
+        );
+        assert.equal(await repository.status(), before);
+      }),
+    );
+  }
+
+  test('a folder without a repository', () =>
+    inTemporaryFolder(async (folder) => {
+      await assert.rejects(repositoryAt(folder).registry(), /not in a git repository.*git init/u);
+    }));
+
+  test('a model name that could become a path', () =>
+    inRepository(async (repository) => {
+      const registry = await repository.registry();
+      for (const name of ['../x', 'a/b', '-x', '', 'a\nb', '$(x)', 'a.b', 'é']) {
+        await assert.rejects(
+          registry.record({ model: name, decide: judged(name, 'a', 'promote'), evidence: [] }),
+          RegistryError,
+        );
+        await assert.rejects(registry.view(name), RegistryError);
+      }
+    }));
+});
+
+async function promote(repository: TemporaryRepository, candidate: string): Promise<void> {
+  const proof = [evidence(candidate)];
+  const registry = await repository.registry();
+  const result = await registry.record({ model, decide: judged(model, candidate, 'promote', proof), evidence: proof });
+  assert.equal(result.status, 'recorded');
+}
+
+function rollbackTo(version: Version): (view: RegistryView) => Decision {
+  return (view) => ({
+    ...judged(model, 'unused', 'promote')(view),
+    action: 'rollback',
+    to: { version: version.version, artifacts: version.artifacts },
+    candidate: { version: version.version, artifacts: version.artifacts },
+    idempotencyKey: digest({ rollback: version.version, since: view.championSeq }),
+  });
+}

@@ -17,8 +17,9 @@ interface LockText {
   owner: Owner;
 }
 
-/** How long to wait for somebody else before giving up. */
+/** How long to wait for other writers before giving up, and for one and the same lock of git's. */
 const patienceMs = 60_000;
+const patienceWithGitMs = 10_000;
 
 export interface LockPlace {
   /** The lock file. */
@@ -30,12 +31,15 @@ export interface LockPlace {
 /** The one file in the scratch folder that outlives a lock: what its holder was about to do. */
 export const journalName = 'journal.json';
 
-/** Run `work` while holding the lock. @throws RegistryError when it cannot be had in a minute */
+/** Run `work` while holding the lock. @throws RegistryError when it cannot be had in time */
 export async function withLock<T>(place: LockPlace, work: () => Promise<T>): Promise<T> {
   const text: LockText = { contender: 'lock', nonce: randomUUID(), owner: await thisProcess() };
   const until = Date.now() + patienceMs;
   for (let attempt = 0; !(await acquire(place, text)); attempt++) {
-    if (Date.now() > until) throw await heldFault(place.path);
+    const foreign = (await readLock(place.path)) === null && (await ageOf(place.path)) > patienceWithGitMs;
+    if (attempt > 0 && (Date.now() > until || (foreign && Date.now() > until - patienceMs + patienceWithGitMs))) {
+      throw await heldFault(place.path);
+    }
     await pause(attempt);
   }
   try {
@@ -133,8 +137,8 @@ async function heldFault(path: string): Promise<RegistryError> {
   return new RegistryError({
     found:
       held === null
-        ? `git's lock has been there for a minute`
-        : `process ${held.owner.pid} on ${held.owner.host} has held the lock for a minute`,
+        ? 'another git process seems to be at work: its lock does not go away'
+        : `process ${held.owner.pid} on ${held.owner.host} holds the lock and does not let go`,
     where: path,
     remedy: 'If no git and no contender is at work in this repository, remove that file and run again',
   });
