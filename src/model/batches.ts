@@ -1,166 +1,229 @@
-import type { DuckDBVector } from '@duckdb/node-api';
-import { DataError, ModelError } from '../errors.ts';
-import { quoteIdentifier, type Dataset, type DatasetColumn } from '../data/dataset.ts';
+import type { DuckDBDataChunk, DuckDBVector } from '@duckdb/node-api';
+import { ContenderError, DataError, ModelError } from '../errors.ts';
+import { quoteIdentifier, requireColumns, type Dataset, type DatasetColumn } from '../data/dataset.ts';
 import type { InputPlan } from './features.ts';
-import type { TensorValues } from './run.ts';
+import type { TensorData, TensorValues } from './tensor.ts';
 
 /** Rows of features for one model, as its inputs want them. */
 export type Feeds = Record<string, TensorValues>;
 
-/** Rows that go through the models at a time: enough to keep the runtime busy, little enough to forget. */
+/** Rows that go through the models at a time: enough to keep the runtime busy, few enough to stay in the caches. */
 const batchRows = 8192;
+/** Rows of the largest chunk the engine gives. */
+const chunkRows = 2048;
 
+/** One tensor to fill; models that take the same columns as the same type share it. */
 interface Slot {
-  /** The SQL of each column of this input. */
-  selects: string[];
   plan: InputPlan;
-  kind: 'float' | 'double' | 'integer' | 'text' | 'boolean';
+  /** Position of each column among the selected ones. */
+  positions: number[];
+  data: Exclude<TensorData, readonly string[]> | string[];
 }
 
 /**
- * Read the features of every model in one pass over the dataset, in file order, a batch at a time.
+ * Read the features of every model in one pass over the dataset, in file order, a batch at a time. A batch is valid until
+ * the next is asked for: its memory is used again.
  * @param plans the inputs of each model
- * @throws DataError when a column is not of the type its input takes, or a value is missing where the type has no way to say so
+ * @throws DataError when a value is missing, or is no number, where the type of the input has no way to say so
+ * @throws ModelError when an input is of a type that cannot be fed
  */
 export async function* featureBatches(
   dataset: Dataset,
   plans: readonly (readonly InputPlan[])[],
 ): AsyncGenerator<{ rows: number; feeds: Feeds[] }> {
-  const slots = plans.map((inputs) => inputs.map((plan) => slotOf(dataset, plan)));
-  // Each distinct column is read once, whatever number of models it feeds.
-  const selects = [...new Set(slots.flat().flatMap((slot) => slot.selects))];
-  const position = new Map(selects.map((select, index) => [select, index]));
-  const result = await dataset.connection.stream(`select ${selects.join(', ')} from ${dataset.relation}`);
-  let vectors: DuckDBVector[][] = [];
-  let counts: number[] = [];
-  let rows = 0;
-  const flush = (): { rows: number; feeds: Feeds[] } => {
-    const feeds = slots.map((inputs) =>
-      Object.fromEntries(inputs.map((slot) => [slot.plan.input.name, tensorOf(slot, vectors, counts, rows, position)])),
-    );
-    const batch = { rows, feeds };
-    vectors = [];
-    counts = [];
-    rows = 0;
-    return batch;
-  };
-  for (let chunk = await result.fetchChunk(); chunk !== null && chunk.rowCount > 0; chunk = await result.fetchChunk()) {
-    vectors.push(selects.map((_, index) => chunk.getColumnVector(index)));
-    counts.push(chunk.rowCount);
-    rows += chunk.rowCount;
-    if (rows >= batchRows) yield flush();
+  const selected: string[] = [];
+  const slots = new Map<string, Slot>();
+  const slotsOfModels = plans.map((inputs) =>
+    inputs.map((plan) => {
+      const key = JSON.stringify([plan.input.type, plan.columns]);
+      const slot = slots.get(key) ?? slotFor(dataset, plan, selected);
+      slots.set(key, slot);
+      return { name: plan.input.name, rowShape: plan.rowShape, slot };
+    }),
+  );
+  const batchOf = (rows: number): { rows: number; feeds: Feeds[] } => ({
+    rows,
+    feeds: slotsOfModels.map((inputs) =>
+      Object.fromEntries(
+        inputs.map(({ name, rowShape, slot }) => {
+          const length = rows * slot.positions.length;
+          const data =
+            length === slot.data.length
+              ? slot.data
+              : Array.isArray(slot.data)
+                ? slot.data.slice(0, length)
+                : slot.data.subarray(0, length);
+          return [name, { type: slot.plan.input.type, dims: [rows, ...rowShape], data }];
+        }),
+      ),
+    ),
+  });
+  let filled = 0;
+  let before = 0;
+  for await (const chunk of chunksOf(dataset, selected)) {
+    const vectors = selected.map((_, index) => chunk.getColumnVector(index));
+    for (const slot of slots.values()) {
+      for (const [column, position] of slot.positions.entries()) {
+        fill(slot, column, vectors[position] as DuckDBVector, filled, chunk.rowCount, before, dataset);
+      }
+    }
+    filled += chunk.rowCount;
+    before += chunk.rowCount;
+    if (filled + chunkRows > batchRows) {
+      yield batchOf(filled);
+      filled = 0;
+    }
   }
-  if (rows > 0) yield flush();
+  if (filled > 0) yield batchOf(filled);
 }
 
-function slotOf(dataset: Dataset, plan: InputPlan): Slot {
-  const columns = plan.columns.map((name) => dataset.columns.find((column) => column.name === name) as DatasetColumn);
-  const type = plan.input.type;
-  if (type === 'string')
-    return { plan, kind: 'text', selects: columns.map((column) => `cast(${quoteIdentifier(column.name)} as varchar)`) };
-  for (const column of columns) requireNumber(dataset, column, plan);
-  const name = (column: DatasetColumn): string => quoteIdentifier(column.name);
-  switch (type) {
-    // The engine rounds to the nearest float, as Math.fround does, and a missing value is NaN.
-    case 'float':
-    case 'float16':
-      return {
-        plan,
-        kind: 'float',
-        selects: columns.map((column) => `coalesce(cast(${name(column)} as float), 'nan'::float)`),
-      };
-    case 'double':
-      return {
-        plan,
-        kind: 'double',
-        selects: columns.map((column) => `coalesce(cast(${name(column)} as double), 'nan'::double)`),
-      };
-    case 'int64':
-    case 'int32':
-    case 'bool':
-      return {
-        plan,
-        kind: type === 'bool' ? 'boolean' : 'integer',
-        selects: columns.map((column) => `cast(${name(column)} as bigint)`),
-      };
-    default:
-      throw new ModelError({
-        found: `Input ${JSON.stringify(plan.input.name)} is of type ${type}`,
-        expected: 'float, double, float16, int64, int32, bool or string',
-        remedy: 'Export the model with one of these input types',
-      });
+/** Chunks of the selected columns; the next is fetched while the caller works on this one. */
+async function* chunksOf(dataset: Dataset, selected: readonly string[]): AsyncGenerator<DuckDBDataChunk> {
+  let next: Promise<DuckDBDataChunk | null> | null = null;
+  try {
+    const result = await dataset.connection.stream(`select ${selected.join(', ')} from ${dataset.relation}`);
+    next = result.fetchChunk();
+    for (let chunk = await next; chunk !== null && chunk.rowCount > 0; chunk = await next) {
+      next = result.fetchChunk();
+      // Its fault is told when its turn comes, if it comes.
+      next.catch(() => {});
+      yield chunk;
+    }
+  } catch (cause) {
+    if (cause instanceof ContenderError) throw cause;
+    throw new DataError({
+      found: `cannot be read to its end: ${(cause instanceof Error ? cause.message : String(cause)).slice(0, 300)}`,
+      where: dataset.uri,
+      cause,
+    });
+  } finally {
+    // The connection must not be closed under a fetch.
+    await next?.catch(() => {});
   }
 }
 
-function requireNumber(dataset: Dataset, column: DatasetColumn, plan: InputPlan): void {
-  if (/^(?:U?(?:TINYINT|SMALLINT|INTEGER|BIGINT)|U?HUGEINT|FLOAT|DOUBLE|DECIMAL|BOOLEAN)/u.test(column.type)) return;
+/** Types whose values arrive as numbers, without a cast. */
+const direct = /^(?:FLOAT|DOUBLE|U?TINYINT|U?SMALLINT|U?INTEGER)$/u;
+const whole = /^U?(?:TINYINT|SMALLINT|INTEGER|BIGINT)$/u;
+const numeric = /^(?:U?(?:TINYINT|SMALLINT|INTEGER|BIGINT)|U?HUGEINT|FLOAT|DOUBLE|DECIMAL.*|BOOLEAN)$/u;
+
+const arrays = {
+  float: Float32Array,
+  float16: Float32Array,
+  double: Float64Array,
+  int8: Int8Array,
+  uint8: Uint8Array,
+  int16: Int16Array,
+  uint16: Uint16Array,
+  int32: Int32Array,
+  uint32: Uint32Array,
+  int64: BigInt64Array,
+  uint64: BigUint64Array,
+  bool: Uint8Array,
+};
+
+function slotFor(dataset: Dataset, plan: InputPlan, selected: string[]): Slot {
+  const { type, name } = plan.input;
+  if (type !== 'string' && !(type in arrays)) {
+    throw new ModelError({
+      found: `Input ${JSON.stringify(name)} is of type ${type}`,
+      expected: `one of ${Object.keys(arrays).join(', ')}, string`,
+      remedy: 'Export the model with inputs of such a type',
+    });
+  }
+  const positions = requireColumns(dataset, plan.columns).map((column) => {
+    const expression = expressionFor(dataset, column, plan);
+    const known = selected.indexOf(expression);
+    return known >= 0 ? known : selected.push(expression) - 1;
+  });
+  const length = batchRows * positions.length;
+  const data = type === 'string' ? Array.from<string>({ length }) : new arrays[type as keyof typeof arrays](length);
+  return { plan, positions, data };
+}
+
+function expressionFor(dataset: Dataset, column: DatasetColumn, plan: InputPlan): string {
+  const name = quoteIdentifier(column.name);
+  const { type } = plan.input;
+  if (type === 'string') {
+    if (!/^(?:FLOAT|DOUBLE|DECIMAL.*)$/u.test(column.type)) return `cast(${name} as varchar)`;
+  } else if (numeric.test(column.type)) {
+    // 64 bits hold more digits than a double does.
+    if ((type === 'int64' || type === 'uint64') && whole.test(column.type)) return `cast(${name} as bigint)`;
+    if (column.type === 'BOOLEAN') return `cast(${name} as tinyint)`;
+    return direct.test(column.type) ? name : `cast(${name} as double)`;
+  }
   throw new DataError({
     found: `column ${JSON.stringify(column.name)} is ${column.type}`,
-    expected: `numbers, for input ${JSON.stringify(plan.input.name)} (${plan.input.type}) of the model`,
+    expected: `${type === 'string' ? 'text' : 'numbers'}, for input ${JSON.stringify(plan.input.name)} (${type}) of the model`,
     where: dataset.uri,
     remedy: 'Mend the column, or leave it out of columns.features',
   });
 }
 
-function tensorOf(
+function fill(
   slot: Slot,
-  vectors: readonly DuckDBVector[][],
-  counts: readonly number[],
-  rows: number,
-  position: ReadonlyMap<string, number>,
-): TensorValues {
-  const width = slot.selects.length;
-  const dims = [rows, ...slot.plan.rowShape];
-  const { type } = slot.plan.input;
-  const columns = slot.selects.map((select) => position.get(select) as number);
-  if (slot.kind === 'float' || slot.kind === 'double') {
-    const data = slot.kind === 'float' ? new Float32Array(rows * width) : new Float64Array(rows * width);
-    each((items, start, count, column) => {
-      const values = items as unknown as { items: Float32Array | Float64Array };
-      const source = values.items;
-      for (let row = 0, at = start * width + column; row < count; row++, at += width) data[at] = source[row] as number;
-    });
-    return { type, dims, data };
+  column: number,
+  vector: DuckDBVector,
+  start: number,
+  count: number,
+  before: number,
+  dataset: Dataset,
+): void {
+  const { data, positions, plan } = slot;
+  const width = positions.length;
+  let at = start * width + column;
+  if (data instanceof Float32Array || data instanceof Float64Array) {
+    const { items, validity } = vector as unknown as NumberVector;
+    for (let row = 0; row < count; row += 1, at += width) data[at] = items[row] as number;
+    if (validity.data === null) return;
+    at = start * width + column;
+    for (let row = 0; row < count; row += 1, at += width) if (!validity.itemValid(row)) data[at] = Number.NaN;
+    return;
   }
-  if (slot.kind === 'text') {
-    const data = Array.from<string>({ length: rows * width });
-    each((vector, start, count, column) => {
-      for (let row = 0; row < count; row++)
-        data[(start + row) * width + column] = present(vector.getItem(row), column, start + row) as string;
-    });
-    return { type, dims, data };
-  }
-  const data =
-    slot.kind === 'boolean'
-      ? new Uint8Array(rows * width)
-      : type === 'int32'
-        ? new Int32Array(rows * width)
-        : new BigInt64Array(rows * width);
-  each((vector, start, count, column) => {
-    for (let row = 0; row < count; row++) {
-      const value = present(vector.getItem(row), column, start + row) as bigint;
-      const at = (start + row) * width + column;
-      if (data instanceof BigInt64Array) data[at] = value;
+  const big = data instanceof BigInt64Array || data instanceof BigUint64Array;
+  for (let row = 0; row < count; row += 1, at += width) {
+    const value = vector.getItem(row);
+    if (value === null) throw missing(before + row);
+    if (Array.isArray(data)) data[at] = value as string;
+    else {
+      if (typeof value === 'number' && !Number.isInteger(value)) throw notWhole(before + row, value);
+      if (big) data[at] = typeof value === 'bigint' ? value : BigInt(value as number);
       else data[at] = Number(value);
+      if (data[at] !== (big ? BigInt(value as number) : value)) throw tooLarge(before + row, value);
     }
-  });
-  return { type, dims, data };
-
-  function each(read: (vector: DuckDBVector, start: number, count: number, column: number) => void): void {
-    let start = 0;
-    vectors.forEach((chunk, index) => {
-      const count = counts[index] as number;
-      columns.forEach((at, column) => read(chunk[at] as DuckDBVector, start, count, column));
-      start += count;
-    });
   }
 
-  function present(value: unknown, column: number, row: number): unknown {
-    if (value !== null) return value;
-    throw new DataError({
-      found: `column ${JSON.stringify(slot.plan.columns[column])} has no value (row ${row + 1} of a batch)`,
-      expected: `a value: input ${JSON.stringify(slot.plan.input.name)} is ${type}, which cannot say "missing"`,
+  function place(row: number): string {
+    return `column ${JSON.stringify(plan.columns[column])}, row ${row + 1}`;
+  }
+  function missing(row: number): DataError {
+    return new DataError({
+      found: `${place(row)} has no value`,
+      expected: `a value: input ${JSON.stringify(plan.input.name)} is ${plan.input.type}, which cannot say "missing"`,
+      where: dataset.uri,
       remedy: 'Fill the missing values, as in training',
     });
   }
+  function notWhole(row: number, value: number): DataError {
+    return new DataError({
+      found: `${place(row)} is ${value}`,
+      expected: `a whole number, for input ${JSON.stringify(plan.input.name)} (${plan.input.type})`,
+      where: dataset.uri,
+      remedy: 'Check that the column feeds the right input (contender inspect)',
+    });
+  }
+  function tooLarge(row: number, value: unknown): DataError {
+    return new DataError({
+      found: `${place(row)} is ${String(value)}`,
+      expected: `a value that ${plan.input.type} can hold, for input ${JSON.stringify(plan.input.name)}`,
+      where: dataset.uri,
+      remedy: 'Check that the column feeds the right input (contender inspect)',
+    });
+  }
+}
+
+/** The typed array behind a vector: the public `getItem` costs a call and a check a value. */
+interface NumberVector {
+  items: ArrayLike<number>;
+  validity: { data: BigUint64Array | null; itemValid(row: number): boolean };
 }

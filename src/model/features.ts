@@ -8,16 +8,15 @@ import type { ModelInspection, TensorDeclaration } from './inspect.ts';
 export interface InputPlan {
   input: TensorDeclaration;
   columns: string[];
-  /** Dimensions after the batch: [60] for a matrix, [1] for a named column, [1, 8, 8] for an image, [] for a vector. */
+  /** Dimensions after the first, which counts rows: [60] of a matrix, [1] of a named column, [1, 8, 8] of an image, [] of a vector. */
   rowShape: number[];
-  /** Rows the model takes at once, where it fixes that; null for any number. */
-  batch: number | null;
 }
 
 /**
- * Decide which columns feed which input. One input takes all features, in order; several inputs of one value each are
- * matched by name, else by the declared order. Anything ambiguous is an error that says both sides.
- * @throws ModelError before anything is run
+ * Decide which columns feed which input. One input takes all features: in the order the model names them in its metadata,
+ * else in the order of `columns.features`, else every other column of the data. Several inputs are matched by name, else they
+ * share out `columns.features` in order. Anything ambiguous is an error that says both sides, before anything is run.
+ * @throws ModelError
  */
 export function planInputs(
   inspection: ModelInspection,
@@ -25,102 +24,115 @@ export function planInputs(
   available: readonly DatasetColumn[],
 ): InputPlan[] {
   const names = available.map((column) => column.name);
-  const { inputs } = inspection;
-  if (inputs.length === 0) throw new ModelError({ found: 'The model has no inputs', expected: 'at least one' });
-  const only = inputs[0];
-  if (inputs.length === 1 && only !== undefined) {
-    const features = featureOrder(inspection, columns, names);
-    return [singleInput(only, features)];
+  const [only, ...others] = inspection.inputs;
+  if (only === undefined) throw new ModelError({ found: 'The model has no inputs', expected: 'at least one' });
+  if (others.length > 0) return severalInputs(inspection.inputs, columns, names);
+  if (rowSize(only) === 1 && columns.features === undefined && names.includes(only.name)) {
+    return [plan(only, [only.name])];
   }
-  return severalInputs(inputs, columns.features ?? null, names);
+  return [singleInput(only, inspection, columns, names)];
 }
 
-/** The features in the order of the model: as configured, as the model says, or every other column of the data. */
+function singleInput(
+  input: TensorDeclaration,
+  inspection: ModelInspection,
+  columns: Columns,
+  names: readonly string[],
+): InputPlan {
+  const features = featureOrder(inspection, columns, names);
+  const wanted = rowSize(input) ?? inspection.featureCounts[input.name] ?? features.length;
+  if (wanted !== features.length) {
+    throw new ModelError({
+      found: `The model expects ${wanted} features (input ${JSON.stringify(input.name)}), the mapping gives ${features.length}: ${listed(features)}`,
+      expected: 'as many features as the model takes',
+      remedy: 'A missing or extra column? List the features, in the order of the model, in columns.features',
+    });
+  }
+  return plan(input, features);
+}
+
+/** The model's own names decide, where the data has columns of all these names. */
 function featureOrder(inspection: ModelInspection, columns: Columns, names: readonly string[]): string[] {
+  const own = inspection.featureNames;
+  if (own !== null && (columns.features === undefined || own.every((name) => names.includes(name)))) {
+    if (own.includes(columns.label)) {
+      throw new ModelError({
+        found: `The model takes the label ${JSON.stringify(columns.label)} for a feature`,
+        expected: 'features that are known before the label is',
+        remedy: 'Train it without that column',
+      });
+    }
+    return known(own, names, 'The metadata of the model');
+  }
   if (columns.features !== undefined) return known(columns.features, names, 'columns.features');
-  if (inspection.featureNames !== null) return known(inspection.featureNames, names, 'the feature names in the model');
   const reserved = [columns.id, columns.label, columns.weight, columns.cluster, columns.group];
   return names.filter((name) => !reserved.includes(name));
 }
 
-function singleInput(input: TensorDeclaration, features: string[]): InputPlan {
-  const shape = input.shape ?? [null, null];
-  const rowShape = shape.slice(1);
-  const fixed = rowShape.filter((size): size is number => typeof size === 'number');
-  const size = fixed.reduce((product, each) => product * each, 1);
-  const complete = fixed.length === rowShape.length;
-  if (complete && size !== features.length) {
-    throw new ModelError({
-      found: `The model expects ${size} features (input ${JSON.stringify(input.name)}), the mapping gives ${features.length}: ${listed(features)}`,
-      expected: 'as many features as the model takes',
-      remedy: 'A missing or extra column? List the features, in order, in columns.features',
-    });
+function severalInputs(inputs: readonly TensorDeclaration[], columns: Columns, names: readonly string[]): InputPlan[] {
+  const sizes = inputs.map((input) => rowSize(input) ?? 1);
+  const matched = inputs.map((input, index) => (sizes[index] === 1 ? columnNamed(input.name, names) : undefined));
+  if (matched.every((name) => name !== undefined)) {
+    return inputs.map((input, index) => plan(input, [matched[index] as string]));
   }
-  if (!complete && rowShape.length > 1) {
+  const features = columns.features ?? [];
+  const total = sizes.reduce((sum, size) => sum + size, 0);
+  if (matched.every((name) => name === undefined) && features.length === total) {
+    const ordered = known(features, names, 'columns.features');
+    let start = 0;
+    return inputs.map((input, index) => plan(input, ordered.slice(start, (start += sizes[index] as number))));
+  }
+  const unmatched = inputs.filter((_, index) => matched[index] === undefined).map(({ name }) => name);
+  const near = nearest(unmatched[0] ?? '', names);
+  throw new ModelError({
+    found: `The model has inputs ${listed(inputs.map(({ name }) => name))}; no column is named ${listed(unmatched)}`,
+    expected: `columns of those names among ${listed(names)}, or ${total} columns.features in the order of the inputs (there are ${features.length})`,
+    remedy: near === undefined ? 'Name the columns after the inputs' : `Did you mean ${JSON.stringify(near)}?`,
+  });
+}
+
+/** The column of that name; exporters write `petal length (cm)` as `petal_length__cm_`, so that such a name is taken for it too. */
+function columnNamed(name: string, names: readonly string[]): string | undefined {
+  if (names.includes(name)) return name;
+  const alike = names.filter((each) => each.replace(/[^A-Za-z0-9]/gu, '_') === name);
+  return alike.length === 1 ? alike[0] : undefined;
+}
+
+function plan(input: TensorDeclaration, columns: string[]): InputPlan {
+  const rest = input.shape === null ? [null] : input.shape.slice(1);
+  if (rowSize(input) === null && rest.length > 1) {
     throw new ModelError({
-      found: `The model does not say the shape of a row of input ${JSON.stringify(input.name)} (${JSON.stringify(shape)})`,
+      found: `The model does not say the shape of a row of input ${JSON.stringify(input.name)}: [${(input.shape ?? []).map((size) => size ?? '?').join(', ')}]`,
       expected: 'fixed dimensions after the first',
       remedy: 'Export the model with only the first dimension free',
     });
   }
-  return {
-    input,
-    columns: features,
-    rowShape: complete ? (rowShape as number[]) : [features.length],
-    batch: typeof shape[0] === 'number' ? shape[0] : null,
-  };
+  return { input, columns, rowShape: rowSize(input) === null ? [columns.length] : (rest as number[]) };
 }
 
-function severalInputs(
-  inputs: readonly TensorDeclaration[],
-  features: readonly string[] | null,
-  names: readonly string[],
-): InputPlan[] {
-  for (const input of inputs) {
-    const size = (input.shape ?? [])
-      .slice(1)
-      .reduce<number>((product, each) => product * (typeof each === 'number' ? each : 1), 1);
-    if (size !== 1) {
-      throw new ModelError({
-        found: `Input ${JSON.stringify(input.name)} takes ${size} values a row and there are ${inputs.length} inputs`,
-        expected: 'one input for all features, or one input a column',
-        remedy: 'Export the model with one of these signatures',
-      });
-    }
-  }
-  const byName = inputs.filter((input) => names.includes(input.name));
-  let chosen: string[];
-  if (byName.length === inputs.length) chosen = inputs.map((input) => input.name);
-  else if (byName.length === 0 && features?.length === inputs.length)
-    chosen = known(features, names, 'columns.features');
-  else {
-    const unmatched = inputs.filter((input) => !names.includes(input.name)).map((input) => input.name);
-    const near = nearest(unmatched[0] ?? '', names);
-    throw new ModelError({
-      found: `The model has inputs ${listed(inputs.map((input) => input.name))}; no column is named ${listed(unmatched)}`,
-      expected: `columns of those names among ${listed(names)}, or as many columns.features as inputs, in their order`,
-      remedy: near === undefined ? 'Name the columns after the inputs' : `Did you mean ${JSON.stringify(near)}?`,
-    });
-  }
-  return inputs.map((input, index) => ({
-    input,
-    columns: [chosen[index] as string],
-    rowShape: (input.shape?.length ?? 2) > 1 ? [1] : [],
-    batch: typeof input.shape?.[0] === 'number' ? input.shape[0] : null,
-  }));
+/** Values of one row of an input, null if its signature leaves that open. */
+function rowSize({ shape }: TensorDeclaration): number | null {
+  if (shape === null) return null;
+  return shape
+    .slice(1)
+    .reduce<number | null>(
+      (product, size) => (product === null || typeof size !== 'number' ? null : product * size),
+      1,
+    );
 }
 
 function known(wanted: readonly string[], names: readonly string[], from: string): string[] {
   const missing = wanted.filter((name) => !names.includes(name));
-  if (missing.length > 0) {
-    const near = nearest(missing[0] ?? '', names);
-    throw new ModelError({
-      found: `${from} names ${listed(missing)}, which the data does not have`,
-      expected: `columns among ${listed(names)}`,
-      remedy: near === undefined ? 'Correct the list' : `Did you mean ${JSON.stringify(near)}?`,
-    });
-  }
-  return [...wanted];
+  if (missing.length === 0) return [...wanted];
+  const near = nearest(missing[0] ?? '', names);
+  throw new ModelError({
+    found: `${from} names ${listed(missing)}, which the data does not have`,
+    expected: `columns among ${listed(names)}`,
+    remedy:
+      near === undefined
+        ? 'List the features, in the order of the model, in columns.features'
+        : `Did you mean ${JSON.stringify(near)}?`,
+  });
 }
 
 function listed(names: readonly string[]): string {

@@ -7,22 +7,19 @@ import { openDataset } from '../data/dataset.ts';
 import { featureBatches, type Feeds } from './batches.ts';
 import { planInputs, type InputPlan } from './features.ts';
 import type { PredictionResult } from './predictions.ts';
-import type { Answer, Job, JobModel } from './predict.ts';
+import type { Answer, Job } from './predict.ts';
 import { outputReader, type OutputReader } from './read-outputs.ts';
 import { loadModel, type LoadedModel } from './run.ts';
+import { startWatchdog } from './watchdog.ts';
 
 process.on('disconnect', () => process.exit(0));
 process.once('message', (job: Job) => {
+  startWatchdog(job.memoryBytes);
   predictAll(job)
     .then((results) => answer({ kind: 'results', results }))
     .catch((error: unknown) => {
       if (error instanceof ContenderError) {
-        return answer({
-          kind: 'error',
-          data: error instanceof DataError,
-          code: error.code,
-          fault: { ...error.fault, cause: undefined },
-        });
+        return answer({ kind: 'error', fault: { ...error.fault, cause: undefined } });
       }
       const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
       return answer({ kind: 'bug', text });
@@ -37,64 +34,59 @@ interface Runner {
 }
 
 async function predictAll(job: Job): Promise<PredictionResult[]> {
+  const results: PredictionResult[] = [];
   const dataset = await openDataset(job.dataset, {
-    memoryLimit: `${Math.max(256, Math.round(job.memoryBytes / 4 / 2 ** 20))}MiB`,
+    // What the engine cannot keep within its part of the limit goes to disk.
+    memoryLimit: `${Math.max(512, Math.round(job.memoryBytes / 4 / 2 ** 20))}MiB`,
   });
-  const results: (PredictionResult | null)[] = job.models.map(() => null);
-  const runners: (Runner | null)[] = [];
+  const runners = new Map<number, Runner>();
   for (const [index, each] of job.models.entries()) {
-    runners.push(
-      await attempt(index, async () => {
-        const model = await loadModel(each.path, each.where);
-        const plans = planInputs(model.inspection, job.columns, dataset.columns);
-        return { model, plans, reader: outputReader(model, job.task, job.columns, readingOf(each), dataset.rows) };
-      }),
-    );
+    await attempt(index, async () => {
+      const model = await loadModel(each.path, each.where);
+      const plans = planInputs(model.inspection, job.columns, dataset.columns);
+      runners.set(index, { model, plans, reader: outputReader(model, job.task, job.columns, each, dataset.rows) });
+    });
   }
-  let done = 0;
-  const live = (): number[] => runners.flatMap((runner, index) => (runner === null ? [] : [index]));
-  const reading = live();
-  if (reading.length > 0) {
-    for await (const batch of featureBatches(
+  const reading = [...runners];
+  if (reading.length > 0) await readAll();
+  for (const [index, runner] of runners) {
+    await attempt(index, async () => {
+      results[index] = { ok: true, ...runner.reader.finish() };
+    });
+  }
+  for (const [, { model }] of reading) await model.close();
+  dataset.close();
+  return results;
+
+  async function readAll(): Promise<void> {
+    let done = 0;
+    for await (const { rows, feeds } of featureBatches(
       dataset,
-      reading.map((index) => (runners[index] as Runner).plans),
+      reading.map(([, runner]) => runner.plans),
     )) {
-      for (const [position, index] of reading.entries()) {
-        const runner = runners[index];
-        if (runner === null || runner === undefined) continue;
-        const ran = await attempt(index, async () => {
-          runner.reader.add(await runner.model.run(batch.feeds[position] as Feeds), batch.rows);
-          return true;
-        });
-        if (ran === null) runners[index] = null;
+      for (const [position, [index, runner]] of reading.entries()) {
+        if (runners.has(index)) {
+          await attempt(index, async () => runner.reader.add(await runner.model.run(feeds[position] as Feeds), rows));
+        }
       }
-      done += batch.rows;
+      done += rows;
       await answer({ kind: 'progress', done, total: dataset.rows });
-      if (live().length === 0) break;
+      if (runners.size === 0) break;
     }
   }
-  for (const index of live()) {
-    const predictions = await attempt(index, async () => (runners[index] as Runner).reader.finish());
-    if (predictions !== null) results[index] = { ok: true, predictions };
-  }
-  for (const runner of runners) await runner?.model.close();
-  dataset.close();
-  return results as PredictionResult[];
 
-  /** Do `work` for a model; a fault of the model becomes its result. */
-  async function attempt<T>(index: number, work: () => Promise<T>): Promise<T | null> {
+  /** Do `work` for a model. A fault of the model becomes its result, and it is not asked again. */
+  async function attempt(index: number, work: () => Promise<void>): Promise<void> {
     try {
-      return await work();
+      await work();
     } catch (error) {
       if (!(error instanceof ContenderError) || error instanceof DataError) throw error;
-      results[index] = { ok: false, fault: { code: error.code, message: error.message } };
-      return null;
+      const where = job.models[index]?.where ?? '';
+      const message = error.message.includes(where) ? error.message : `${where}: ${error.message}`;
+      results[index] = { ok: false, fault: { code: error.code, message } };
+      runners.delete(index);
     }
   }
-}
-
-function readingOf({ output, transform, threshold }: JobModel): Pick<JobModel, 'output' | 'transform' | 'threshold'> {
-  return { output, transform, threshold };
 }
 
 function answer(message: Answer): Promise<void> {

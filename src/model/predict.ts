@@ -7,6 +7,7 @@ import { DataError, ModelError, type Fault } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { LocalArtifact } from './artifact.ts';
 import type { PredictionResult, ReadingOptions } from './predictions.ts';
+import { memoryNotice } from './watchdog.ts';
 
 export interface PredictionModel extends ReadingOptions {
   role: 'champion' | 'candidate';
@@ -14,10 +15,11 @@ export interface PredictionModel extends ReadingOptions {
 }
 
 export interface PredictionInput {
-  models: PredictionModel[];
+  models: readonly PredictionModel[];
   dataset: DatasetSource;
   columns: Columns;
   task: Task;
+  /** `memoryBytes` of resident memory and `timeMs` from start to answer, of the process that runs the models. */
   limits: { memoryBytes: number; timeMs: number };
   log: Log;
   signal?: AbortSignal;
@@ -25,71 +27,70 @@ export interface PredictionInput {
 
 /** What the process is asked. */
 export interface Job {
-  models: JobModel[];
+  models: (ReadingOptions & { path: string; where: string })[];
   dataset: DatasetSource;
   columns: Columns;
   task: Task;
   memoryBytes: number;
-}
-export interface JobModel extends ReadingOptions {
-  path: string;
-  where: string;
 }
 
 /** What it answers. */
 export type Answer =
   | { kind: 'progress'; done: number; total: number }
   | { kind: 'results'; results: PredictionResult[] }
-  | { kind: 'error'; data: boolean; code: string; fault: Fault }
+  | { kind: 'error'; fault: Fault }
   | { kind: 'bug'; text: string };
+
+type Outcome =
+  { kind: 'results'; results: PredictionResult[] } | { kind: 'died'; fault: { code: string; message: string } };
 
 /**
  * Predict every row of a dataset with each model, in one pass over the data, in a process of its own under a memory and a
- * time limit. What a model does wrong (it does not load, crashes, hangs, exhausts memory, answers NaN) is its own result.
+ * time limit. What a model does wrong (it does not load, crashes, hangs, exhausts memory, answers NaN) is its own result:
+ * codes `model`, `crash`, `time`, `memory`. No process is left behind, whatever happens.
+ * @returns one result a model, in their order
  * @throws DataError when the data cannot be read as the models need it
  */
 export async function predictModels(input: PredictionInput): Promise<PredictionResult[]> {
   if (input.models.length === 0) return [];
-  const outcome = await runProcess(input, input.models);
-  if (outcome.kind === 'results') return outcome.results;
+  const outcome = await runProcess(input);
+  if (outcome.kind === 'results') {
+    for (const [index, result] of outcome.results.entries()) {
+      if (result.ok)
+        for (const text of result.warnings ?? []) input.log.warning(`${whereOf(input.models[index])}: ${text}`);
+    }
+    return outcome.results;
+  }
   if (input.models.length === 1) return [{ ok: false, fault: outcome.fault }];
-  // The process died and does not say of which model: each alone tells.
+  // The process died and cannot say of which model: each alone tells.
   input.log.warning(`${outcome.fault.message} Trying each model alone.`);
   const results: PredictionResult[] = [];
   for (const model of input.models) results.push(...(await predictModels({ ...input, models: [model] })));
   return results;
 }
 
-type Outcome =
-  { kind: 'results'; results: PredictionResult[] } | { kind: 'died'; fault: { code: string; message: string } };
-
-async function runProcess(input: PredictionInput, models: readonly PredictionModel[]): Promise<Outcome> {
+async function runProcess(input: PredictionInput): Promise<Outcome> {
   input.signal?.throwIfAborted();
-  const child = spawn(process.execPath, ['--enable-source-maps', entryPath('predict-process')], {
+  const { limits, models } = input;
+  const child = spawn(process.execPath, [entryPath('predict-process')], {
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     serialization: 'advanced',
     env: childEnvironment(),
   });
-  const names = models.map((model) => `the ${model.role}`).join(' and ');
-  let why: { code: string; message: string } | null = null;
-  const kill = (code: string, message: string): void => {
-    why ??= { code, message };
+  const names = models.map((model) => `the ${model.role} (${whereOf(model)})`).join(' and ');
+  let stopped: { code: string; message: string } | null = null;
+  const stop = (code: string, message: string): void => {
+    stopped ??= { code, message };
     child.kill('SIGKILL');
   };
-  const timer = setTimeout(
-    () =>
-      kill(
-        'time',
-        `Predicting with ${names} took longer than ${input.limits.timeMs / 1000} s and was stopped. Raise limits.time if that is expected.`,
-      ),
-    input.limits.timeMs,
-  );
-  const watch = watchMemory(child, input.limits.memoryBytes, (used) =>
-    kill(
-      'memory',
-      `Predicting with ${names} used ${mebibytes(used)}, more than the limit of ${mebibytes(input.limits.memoryBytes)}, and was stopped. Raise limits.memory if that is expected.`,
-    ),
-  );
+  const outOfMemory = `Predicting with ${names} used more memory than the limit of ${Math.round(limits.memoryBytes / 2 ** 20)} MiB and was stopped. Raise limits.memory if that is expected.`;
+  const timer = setTimeout(() => {
+    stop(
+      'time',
+      `Predicting with ${names} took longer than ${limits.timeMs / 1000} s and was stopped. Raise limits.time if that is expected.`,
+    );
+  }, limits.timeMs);
+  const watch = watchMemory(child, limits.memoryBytes, () => stop('memory', outOfMemory));
   const onAbort = (): void => {
     child.kill('SIGKILL');
   };
@@ -103,37 +104,33 @@ async function runProcess(input: PredictionInput, models: readonly PredictionMod
         if (message.kind === 'progress') input.log.progress('Predict', message.done, message.total);
         else answer = message;
       });
-      child.on('error', (cause) =>
-        failed(new ModelError({ found: `the prediction process does not start: ${cause.message}`, cause })),
-      );
+      child.on('error', (cause) => {
+        failed(new ModelError({ found: `the prediction process does not start: ${cause.message}`, cause }));
+      });
       child.on('close', (code, signal) => {
         if (input.signal?.aborted === true) failed(input.signal.reason as Error);
-        else if (answer === null) {
-          done({
-            kind: 'died',
-            fault: why ?? {
-              code: 'crash',
-              message: `The process that ran ${names} died (${signal ?? `exit code ${code}`}).${lastLine(stderr)}`,
-            },
-          });
-        } else if (answer.kind === 'results') done(answer);
-        else if (answer.kind === 'error')
-          failed(answer.data ? new DataError(answer.fault) : new ModelError(answer.fault));
-        else failed(new Error(answer.text));
+        else if (answer?.kind === 'results') done(answer);
+        else if (answer?.kind === 'error') failed(new DataError(answer.fault));
+        else if (answer?.kind === 'bug') failed(new Error(answer.text));
+        else if (stopped === null && stderr.includes(memoryNotice)) {
+          done({ kind: 'died', fault: { code: 'memory', message: outOfMemory } });
+        } else done({ kind: 'died', fault: stopped ?? { code: 'crash', message: crash(names, code, signal, stderr) } });
       });
-      child.send({
-        models: models.map(({ artifact, output, transform, threshold }) => ({
-          path: artifact.path,
-          where: artifact.uri.replace(/^file:/u, ''),
-          output,
-          transform,
-          threshold,
+      const job: Job = {
+        models: models.map((model) => ({
+          path: model.artifact.path,
+          where: whereOf(model),
+          output: model.output,
+          transform: model.transform,
+          threshold: model.threshold,
         })),
         dataset: input.dataset,
         columns: input.columns,
         task: input.task,
-        memoryBytes: input.limits.memoryBytes,
-      } satisfies Job);
+        memoryBytes: limits.memoryBytes,
+      };
+      // A process that is gone before it is asked is told by its end.
+      child.send(job, () => {});
     });
   } finally {
     clearTimeout(timer);
@@ -151,25 +148,29 @@ export function childEnvironment(): NodeJS.ProcessEnv {
   );
 }
 
-/** Resident memory is watched, since a limit on address space breaks the runtimes. */
-function watchMemory(child: ChildProcess, limit: number, exceeded: (bytes: number) => void): NodeJS.Timeout {
+/**
+ * Resident memory is watched, since a limit on address space breaks the runtimes. Where there is no /proc the process
+ * watches itself.
+ */
+function watchMemory(child: ChildProcess, limit: number, exceeded: () => void): NodeJS.Timeout {
   return setInterval(() => {
-    void readFile(`/proc/${child.pid}/statm`, 'utf8').then(
+    void readFile(`/proc/${child.pid}/status`, 'utf8').then(
       (text) => {
-        const pages = Number(text.split(' ')[1]);
-        if (pages * 4096 > limit) exceeded(pages * 4096);
+        const kibibytes = Number(/^VmRSS:\s+(\d+) kB/mu.exec(text)?.[1] ?? 0);
+        if (kibibytes * 1024 > limit) exceeded();
       },
-      // Not Linux, or gone already: the time limit remains.
       () => undefined,
     );
   }, 50);
 }
 
-function mebibytes(bytes: number): string {
-  return `${Math.round(bytes / 2 ** 20)} MiB`;
+function whereOf(model: PredictionModel | undefined): string {
+  return model?.artifact.uri.replace(/^file:/u, '') ?? '';
 }
 
-function lastLine(stderr: string): string {
+function crash(names: string, code: number | null, signal: string | null, stderr: string): string {
   const line = stderr.trim().split('\n').at(-1) ?? '';
-  return line === '' ? '' : ` It said: ${line.slice(0, 300)}`;
+  const end = signal === null ? `ended with code ${code}` : `was ended by ${signal}`;
+  const guess = signal === 'SIGKILL' ? ' Most likely the machine ran out of memory.' : '';
+  return `The process that ran ${names} crashed: it ${end}.${guess}${line === '' ? '' : ` It said: ${line.slice(0, 300)}`}`;
 }

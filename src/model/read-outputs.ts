@@ -2,26 +2,33 @@ import type { Columns, Task } from '../config/schema.ts';
 import { ModelError } from '../errors.ts';
 import type { Predictions, ReadingOptions } from './predictions.ts';
 import type { LoadedModel, TensorValues } from './run.ts';
+import { isFloating } from './tensor.ts';
 
 /** Gathers the outputs of batch after batch and reads them as predictions. */
 export interface OutputReader {
-  /** Take the outputs of a batch of which the first `rows` rows count. @throws ModelError */
+  /** Take the outputs of the next `rows` rows. @throws ModelError */
   add(outputs: Readonly<Record<string, TensorValues>>, rows: number): void;
-  /** All rows read so far as predictions. @throws ModelError when they are not usable */
-  finish(): Predictions;
+  /** All rows read so far, and what is odd about them. @throws ModelError when they are not usable */
+  finish(): { predictions: Predictions; warnings: string[] };
 }
 
 type ClassValue = string | number | boolean;
+/** Where the scores of a task stand: what to do with them depends on nothing else. */
+interface Scores {
+  values: Float64Array;
+  width: number;
+  name: string;
+}
 
-const floating = new Set(['float', 'double', 'float16']);
 /** Rows of class probabilities may miss 1 by this much: half precision and quantised models do. */
 const sumTolerance = 0.01;
+const roundingTolerance = 1e-6;
 
 /**
  * Decide how the outputs of a model are read: which holds the scores, which the labels, what the classes are.
  * Scores are doubles of the model's own floats.
  * @param rows rows there will be in all
- * @throws ModelError when the named output is not there, or nothing can be read
+ * @throws ModelError when the named output is not there, nothing can be read, or it is not clear which output to read
  */
 export function outputReader(
   model: LoadedModel,
@@ -30,205 +37,331 @@ export function outputReader(
   reading: ReadingOptions,
   rows: number,
 ): OutputReader {
-  const scoreName = scoreOutput(model, reading);
-  const labelName =
-    task === 'regression' ? undefined : model.outputs.find((output) => !floating.has(output.type))?.name;
+  const numeric = task === 'regression' || task === 'ranking';
+  const scoreName = scoreOutput(model, reading, numeric);
+  const labelName = numeric ? undefined : labelOutput(model);
   if (scoreName === undefined && labelName === undefined) {
-    throw new ModelError({ found: 'The model has no output of scores or labels', expected: 'a tensor of numbers' });
+    throw new ModelError({
+      found: `The model has no output of scores or labels: ${listOutputs(model)}`,
+      expected: 'a tensor of numbers',
+    });
   }
-  let scores: Float64Array | null = null;
+  let values: Float64Array | null = null;
   let width = 0;
-  let values: ClassValue[] | null = labelName === undefined ? null : [];
   let done = 0;
+  const labels = labelName === undefined ? null : new Int32Array(rows);
+  /** Distinct labels in the order they appear. */
+  const seen = new Map<ClassValue, number>();
+
   return {
     add(outputs, count) {
       if (scoreName !== undefined) {
         const tensor = outputs[scoreName] as TensorValues;
-        const [, ...rest] = tensor.dims;
-        const found = rest.reduce((product, each) => product * each, 1);
-        if ((tensor.dims[0] ?? 1) < count || (width !== 0 && found !== width)) {
+        const found = tensor.data.length / count;
+        if (!Number.isInteger(found) || found === 0 || (values !== null && found !== width)) {
           throw new ModelError({
-            found: `Output ${scoreName} has dimensions ${JSON.stringify(tensor.dims)} for ${count} rows`,
-            expected: 'one row of scores for each row of features',
+            found: `Output ${scoreName} has dimensions [${tensor.dims.join(', ')}] for ${count} rows`,
+            expected: 'as many scores for every row',
           });
         }
         width = found;
-        scores ??= new Float64Array(rows * width);
-        scores.set((tensor.data as Float32Array).subarray(0, count * width), done * width);
+        values ??= new Float64Array(rows * width);
+        copyNumbers(tensor.data, values, done * width);
       }
-      if (labelName !== undefined && values !== null) {
-        const data = (outputs[labelName] as TensorValues).data;
-        for (let row = 0; row < count; row++) values.push(labelValue(data[row]));
+      if (labelName !== undefined && labels !== null) {
+        const { data, dims, type } = outputs[labelName] as TensorValues;
+        if (data.length !== count) {
+          throw new ModelError({
+            found: `Output ${labelName} has dimensions [${dims.join(', ')}] for ${count} rows`,
+            expected: 'one label for every row',
+          });
+        }
+        for (let row = 0; row < count; row += 1) {
+          const label =
+            type === 'bool'
+              ? data[row] === 1
+              : typeof data[row] === 'bigint'
+                ? Number(data[row])
+                : (data[row] as string | number);
+          let index = seen.get(label);
+          if (index === undefined) seen.set(label, (index = seen.size));
+          labels[done + row] = index;
+        }
       }
       done += count;
     },
     finish() {
-      const classes = task === 'regression' ? null : classesOf(model, columns, task, width, values);
-      if (scores !== null) refuseNonFinite(scores, width, scoreName ?? '');
-      const read = readScores(scores, width, task, columns, classes, reading, scoreName ?? '');
-      const labels = values === null || classes === null ? null : labelIndexes(values, classes);
-      values = null;
-      return { rows: done, classes, labels, threshold: reading.threshold ?? 0.5, ...read };
+      const scores = values === null ? null : { values, width, name: scoreName as string };
+      if (scores !== null) refuseNonFinite(scores);
+      const warnings = oddities(scores);
+      const threshold = reading.threshold ?? 0.5;
+      if (numeric) {
+        if (width !== 1)
+          throw wrongWidth(
+            scores as Scores,
+            'one predicted value a row',
+            'Name the output that holds it: {uri, output}',
+          );
+        return {
+          predictions: { rows: done, classes: null, kind: 'value', scores: values, labels: null, threshold },
+          warnings,
+        };
+      }
+      const classes = classesOf(model, columns, task, width, [...seen.keys()]);
+      const indexes = labels === null ? null : labelIndexes(labels, [...seen.keys()], classes);
+      if (scores === null) {
+        warnings.push(
+          'The model gives labels only: accuracy, F1 and McNemar can be computed; ROC AUC, log loss, Brier and calibration cannot.',
+        );
+        return {
+          predictions: { rows: done, classes, kind: 'label', scores: null, labels: indexes, threshold },
+          warnings,
+        };
+      }
+      const read =
+        task === 'binary-classification'
+          ? readBinary(scores, columns, classes, reading)
+          : readClasses(scores, task, classes, reading);
+      return {
+        predictions: {
+          rows: done,
+          classes,
+          labels: indexes,
+          ...read,
+          // 0 is where the probability of a logit is 0.5.
+          threshold: reading.threshold ?? (read.kind === 'score' ? 0 : 0.5),
+        },
+        warnings,
+      };
     },
   };
 }
 
-function scoreOutput(model: LoadedModel, reading: ReadingOptions): string | undefined {
-  const candidates = model.outputs.filter((output) => floating.has(output.type));
+function scoreOutput(model: LoadedModel, reading: ReadingOptions, numeric: boolean): string | undefined {
+  const candidates = model.outputs.filter(({ type }) =>
+    numeric ? type !== 'string' && type !== 'bool' : isFloating(type),
+  );
   if (reading.output !== undefined) {
-    if (!candidates.some((output) => output.name === reading.output)) {
-      throw new ModelError({
-        found: `The model has no output of numbers named ${JSON.stringify(reading.output)}`,
-        expected: `one of: ${model.outputs.map((output) => `${output.name} (${output.type})`).join(', ')}`,
-      });
-    }
-    return reading.output;
+    if (candidates.some(({ name }) => name === reading.output)) return reading.output;
+    throw new ModelError({
+      found: `The model has no output of numbers named ${JSON.stringify(reading.output)}`,
+      expected: `one of: ${listOutputs(model)}`,
+    });
   }
   if (candidates.length <= 1) return candidates[0]?.name;
-  const named = candidates.filter((output) => /prob/iu.test(output.name));
+  const named = candidates.filter(({ name }) => (numeric ? /pred|variable|value|score/iu : /prob/iu).test(name));
   if (named.length === 1) return named[0]?.name;
   throw new ModelError({
-    found: `The model has ${candidates.length} outputs of numbers: ${candidates.map((output) => output.name).join(', ')}`,
+    found: `The model has ${candidates.length} outputs of numbers: ${candidates.map(({ name }) => name).join(', ')}`,
     expected: 'to know which one holds the scores',
     remedy: 'Name it: candidate: {uri, output}',
   });
 }
 
+function labelOutput(model: LoadedModel): string | undefined {
+  const candidates = model.outputs.filter(({ type }) => !isFloating(type));
+  return (candidates.find(({ name }) => /label|class|pred/iu.test(name)) ?? candidates[0])?.name;
+}
+
+function listOutputs(model: LoadedModel): string {
+  return model.outputs.map(({ name, type }) => `${name} (${type})`).join(', ');
+}
+
+function copyNumbers(data: TensorValues['data'], target: Float64Array, start: number): void {
+  if (data instanceof Float32Array || data instanceof Float64Array) target.set(data, start);
+  else for (let index = 0; index < data.length; index += 1) target[start + index] = Number(data[index]);
+}
+
+/** The model's own class labels, else the configured ones, else what its labels or the number of its scores say. */
 function classesOf(
   model: LoadedModel,
   columns: Columns,
   task: Task,
   width: number,
-  labels: readonly ClassValue[] | null,
+  seen: readonly ClassValue[],
 ): ClassValue[] {
-  const count = width <= 1 ? 2 : width;
+  const count = width === 1 && task === 'binary-classification' ? 2 : width;
   const own = model.inspection.classes ?? columns.classes ?? null;
-  if (own !== null && (width === 0 || own.length === count)) return [...own];
-  if (own !== null && width > 1) {
+  if (own !== null) {
+    if (width === 0 || own.length === count) return [...own];
     throw new ModelError({
-      found: `The model scores ${width} classes and there are ${own.length} class labels: ${own.slice(0, 10).join(', ')}`,
-      expected: 'one label for each score',
-      remedy: 'List them, in the order of the scores, in columns.classes',
+      found: `The model gives ${width} scores a row and there are ${own.length} class labels: ${own.slice(0, 10).join(', ')}`,
+      expected: 'one score for each label',
+      remedy: 'List the classes, in the order of the scores, in columns.classes; or name the output: {uri, output}',
     });
   }
-  if (task === 'binary-classification' && labels !== null && labels.some((label) => typeof label === 'boolean'))
-    return [false, true];
-  if (width === 0 && labels !== null) return [...new Set(labels)].sort((a, b) => (a < b ? -1 : a > b ? 1 : 0));
-  return Array.from({ length: count }, (_, index) => index);
+  if (seen.some((label) => typeof label === 'boolean')) return [false, true];
+  const numbers = Array.from({ length: count === 0 ? 2 : count }, (_, index) => index);
+  if (seen.every((label) => numbers.includes(label as number))) return numbers;
+  // Labels only, or labels such as -1 and 1: in their order, if there is one for each score.
+  const sorted = seen.toSorted((a, b) => (a < b ? -1 : 1));
+  if (width === 0 || sorted.length === count) return sorted;
+  throw new ModelError({
+    found: `The model gives ${width} scores a row and labels such as ${seen.slice(0, 5).map(String).join(', ')}`,
+    expected: 'to know which score belongs to which label',
+    remedy: 'List the classes, in the order of the scores, in columns.classes',
+  });
 }
 
-function readScores(
-  scores: Float64Array | null,
-  width: number,
-  task: Task,
-  columns: Columns,
-  classes: readonly ClassValue[] | null,
-  reading: ReadingOptions,
-  name: string,
-): Pick<Predictions, 'kind' | 'scores'> {
-  if (scores === null) return { kind: 'label', scores: null };
-  if (task === 'regression' || task === 'ranking') {
-    if (width !== 1) {
-      throw new ModelError({
-        found: `Output ${name} has ${width} values a row`,
-        expected: 'one predicted value a row',
-      });
-    }
-    return { kind: 'value', scores };
-  }
-  const transformed = transform(scores, width, reading.transform ?? 'none');
-  const kind = probabilities(transformed, width, task) ? 'probability' : 'score';
-  if (kind === 'score' && reading.transform === undefined) {
-    const extreme = transformed.reduce((most, score) => (Math.abs(score) > Math.abs(most) ? score : most), 0);
+function labelIndexes(labels: Int32Array, seen: readonly ClassValue[], classes: readonly ClassValue[]): Int32Array {
+  const positions = seen.map((label) => {
+    const position = classes.findIndex((each) => sameClass(each, label));
+    if (position >= 0) return position;
     throw new ModelError({
-      found: `Output ${name} is not a probability: ${extreme > 1 || extreme < 0 ? `values up to ${extreme}, outside [0, 1]` : 'rows do not sum to 1'}. Is it a raw score?`,
-      expected: 'probabilities',
-      remedy: 'Choose the transform: candidate: {uri, transform: sigmoid | softmax | none}',
+      found: `The model predicts the label ${JSON.stringify(label)}`,
+      expected: `one of its classes: ${classes.slice(0, 10).map(String).join(', ')}`,
+      remedy: 'List every class in columns.classes',
+    });
+  });
+  return labels.map((index) => positions[index] as number);
+}
+
+function sameClass(a: ClassValue, b: ClassValue): boolean {
+  const text = (value: ClassValue): string => (typeof value === 'boolean' ? String(Number(value)) : String(value));
+  return text(a) === text(b);
+}
+
+type Read = Pick<Predictions, 'kind' | 'scores'>;
+
+/** One score a row, of the positive class: the only column, the column of `columns.positive`, or the difference of two logits. */
+function readBinary(scores: Scores, columns: Columns, classes: readonly ClassValue[], reading: ReadingOptions): Read {
+  if (scores.width > 2) {
+    throw wrongWidth(
+      scores,
+      'one or two, for binary classification',
+      'Set task: multiclass-classification, or name the output: {uri, output}',
+    );
+  }
+  const positive = columns.positive ?? 1;
+  const column = scores.width === 1 ? 0 : classes.findIndex((each) => sameClass(each, positive));
+  if (column < 0) {
+    throw new ModelError({
+      found: `The classes of the model are ${classes.map(String).join(', ')}; the positive class of the data is ${String(positive)}`,
+      expected: 'the positive class among those of the model',
+      remedy: 'Set columns.positive, or list the classes, in the order of the scores, in columns.classes',
     });
   }
-  if (task !== 'binary-classification') return { kind, scores: transformed };
-  return { kind, scores: ofPositive(transformed, width, columns, classes) };
-}
-
-/** The score of the positive class: the only column, or the column of `columns.positive`. */
-function ofPositive(
-  scores: Float64Array,
-  width: number,
-  columns: Columns,
-  classes: readonly ClassValue[] | null,
-): Float64Array {
-  if (width === 1) return scores;
-  if (width !== 2) {
-    throw new ModelError({
-      found: `The model scores ${width} classes`,
-      expected: 'two, for binary classification',
-      remedy: 'Set task: multiclass-classification',
-    });
+  if (reading.transform === 'sigmoid') return { kind: 'probability', scores: pick(scores, column).map(sigmoid) };
+  if (reading.transform === 'softmax') {
+    return {
+      kind: 'probability',
+      scores: scores.width === 1 ? scores.values.map(sigmoid) : pick(softmax(scores), column),
+    };
   }
-  const positive = String(columns.positive ?? 1);
-  const index = classes?.findIndex((value) => String(value) === positive) ?? 1;
-  const column = index < 0 ? 1 : index;
-  return Float64Array.from({ length: scores.length / 2 }, (_, row) => scores[row * 2 + column] as number);
+  if (isProbability(scores, 'binary-classification', reading))
+    return { kind: 'probability', scores: pick(scores, column) };
+  if (scores.width === 1) return { kind: 'score', scores: scores.values };
+  const difference = Float64Array.from(
+    { length: scores.values.length / 2 },
+    (_, row) => (scores.values[row * 2 + column] as number) - (scores.values[row * 2 + 1 - column] as number),
+  );
+  return { kind: 'score', scores: difference };
 }
 
-function transform(scores: Float64Array, width: number, how: 'none' | 'sigmoid' | 'softmax'): Float64Array {
-  if (how === 'none') return scores;
-  if (how === 'sigmoid' || width === 1) return scores.map((score) => 1 / (1 + Math.exp(-score)));
-  const result = new Float64Array(scores.length);
-  for (let start = 0; start < scores.length; start += width) {
-    const row = scores.subarray(start, start + width);
+function readClasses(scores: Scores, task: Task, classes: readonly ClassValue[], reading: ReadingOptions): Read {
+  if (task === 'multiclass-classification' && classes.length < 2) {
+    throw wrongWidth(
+      scores,
+      'a score for each of at least two classes',
+      'Name the output that holds them: {uri, output}',
+    );
+  }
+  if (reading.transform === 'sigmoid') return { kind: 'probability', scores: scores.values.map(sigmoid) };
+  if (reading.transform === 'softmax') return { kind: 'probability', scores: softmax(scores).values };
+  return { kind: isProbability(scores, task, reading) ? 'probability' : 'score', scores: scores.values };
+}
+
+/**
+ * Are these probabilities? What is not, and is not said to be anything else (by its name, or by transform: none), is an error:
+ * nobody may compute a log loss on raw scores unawares.
+ */
+function isProbability(scores: Scores, task: Task, reading: ReadingOptions): boolean {
+  const { values, width, name } = scores;
+  const raw = reading.transform === 'none' || /logit|margin|decision|raw/iu.test(name);
+  let [lowest, highest] = [0, 1];
+  for (const value of values) {
+    if (value < lowest) lowest = value;
+    if (value > highest) highest = value;
+  }
+  const outside = lowest < -roundingTolerance || highest > 1 + roundingTolerance;
+  const row = outside || width === 1 || task === 'multilabel-classification' ? -1 : rowNotSummingToOne(values, width);
+  if (!outside && row < 0) return true;
+  if (raw) return false;
+  throw new ModelError({
+    found: outside
+      ? `Output ${name} is not a probability: values from ${lowest} to ${highest}, outside [0, 1]. Is it a raw score?`
+      : `Output ${name} is not a probability: the scores of row ${row + 1} do not add up to 1. Are they raw scores?`,
+    expected: 'probabilities',
+    remedy: 'Choose the transform: candidate: {uri, transform: sigmoid | softmax | none}',
+  });
+}
+
+function rowNotSummingToOne(values: Float64Array, width: number): number {
+  for (let start = 0; start < values.length; start += width) {
+    let sum = 0;
+    for (let index = 0; index < width; index += 1) sum += values[start + index] as number;
+    if (Math.abs(sum - 1) > sumTolerance) return start / width;
+  }
+  return -1;
+}
+
+function pick({ values, width }: Scores, column: number): Float64Array {
+  if (width === 1) return values;
+  const picked = new Float64Array(values.length / width);
+  for (let row = 0; row < picked.length; row += 1) picked[row] = values[row * width + column] as number;
+  return picked;
+}
+
+function sigmoid(score: number): number {
+  return 1 / (1 + Math.exp(-score));
+}
+
+function softmax({ values, width, name }: Scores): Scores {
+  const result = new Float64Array(values.length);
+  for (let start = 0; start < values.length; start += width) {
+    const row = values.subarray(start, start + width);
     const most = row.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
     const sum = row.reduce((total, score) => total + Math.exp(score - most), 0);
-    for (let index = 0; index < width; index++) result[start + index] = Math.exp((row[index] as number) - most) / sum;
+    for (let index = 0; index < width; index += 1)
+      result[start + index] = Math.exp((row[index] as number) - most) / sum;
   }
-  return result;
+  return { values: result, width, name };
 }
 
-function probabilities(scores: Float64Array, width: number, task: Task): boolean {
-  if (scores.some((score) => score < -1e-6 || score > 1 + 1e-6)) return false;
-  if (width <= 1 || task === 'multilabel-classification') return true;
-  for (let start = 0; start < scores.length; start += width) {
-    let sum = 0;
-    for (let index = 0; index < width; index++) sum += scores[start + index] as number;
-    if (Math.abs(sum - 1) > sumTolerance) return false;
-  }
-  return true;
-}
-
-function refuseNonFinite(scores: Float64Array, width: number, name: string): void {
+function refuseNonFinite({ values, width, name }: Scores): void {
   let bad = 0;
   let first = -1;
-  for (let index = 0; index < scores.length; index++) {
-    if (!Number.isFinite(scores[index])) {
-      if (first < 0) first = index;
-      bad++;
-    }
+  for (let row = 0; row < values.length / width; row += 1) {
+    let finite = true;
+    for (let index = row * width; index < (row + 1) * width; index += 1)
+      if (!Number.isFinite(values[index])) finite = false;
+    if (finite) continue;
+    if (first < 0) first = row;
+    bad += 1;
   }
   if (bad === 0) return;
-  const value = scores[first];
+  const worst = values.subarray(first * width, (first + 1) * width).find((value) => !Number.isFinite(value));
   throw new ModelError({
-    found: `${bad} of ${scores.length} predictions ${bad === 1 ? 'is' : 'are'} ${Number.isNaN(value) ? 'NaN' : 'not finite'} (first: row ${Math.floor(first / width) + 1}, output ${name})`,
+    found: `${bad} of ${values.length / width} predictions ${bad === 1 ? 'is' : 'are'} ${Number.isNaN(worst) ? 'NaN' : 'infinite'} (first: row ${first + 1}, output ${name})`,
     expected: 'a finite number for every row',
-    remedy: 'Find what the model makes of that row; such rows are never dropped silently',
+    remedy: 'Find what the model makes of that row; no metric is computed, and such rows are never dropped silently',
   });
 }
 
-function labelIndexes(values: readonly ClassValue[], classes: readonly ClassValue[]): Int32Array {
-  const index = new Map(classes.map((value, position) => [String(value), position]));
-  return Int32Array.from(values, (value, row) => {
-    const position = index.get(String(value));
-    if (position === undefined) {
-      throw new ModelError({
-        found: `The model labels row ${row + 1} ${JSON.stringify(value)}`,
-        expected: `one of its classes: ${classes.slice(0, 10).map(String).join(', ')}`,
-        remedy: 'List the classes in columns.classes',
-      });
-    }
-    return position;
-  });
+/** What is usable, but hardly meant. */
+function oddities(scores: Scores | null): string[] {
+  if (scores === null || scores.values.length <= scores.width) return [];
+  const { values, width } = scores;
+  for (let index = width; index < values.length; index += 1) if (values[index] !== values[index % width]) return [];
+  return [
+    `All predictions are equal (${values.subarray(0, Math.min(width, 5)).join(', ')}): almost certainly a broken export.`,
+  ];
 }
 
-function labelValue(value: unknown): ClassValue {
-  if (typeof value === 'bigint') return Number(value);
-  return typeof value === 'string' || typeof value === 'boolean' ? value : Number(value);
+function wrongWidth({ width, name }: Scores, expected: string, remedy: string): ModelError {
+  return new ModelError({
+    found: `Output ${name} has ${width} value${width === 1 ? '' : 's'} a row`,
+    expected,
+    remedy,
+  });
 }

@@ -1,0 +1,389 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { openDataset, readColumns } from '../../src/data/dataset.ts';
+import { silentLog, type Log } from '../../src/log.ts';
+import { localModel } from '../../src/model/artifact.ts';
+import { inspectModel } from '../../src/model/inspect.ts';
+import { predictModels, type PredictionInput } from '../../src/model/predict.ts';
+import type { PredictionResult, Predictions } from '../../src/model/predictions.ts';
+import { fixture, inTemporaryFolder } from '../support/project.ts';
+import { endlessModel } from './onnx-builder.ts';
+import { flatOutputs, zoo, zooModel } from './zoo.ts';
+
+const spamData = { name: 'evaluation', path: fixture('spam/data/eval.parquet'), uri: 'data/eval.parquet' };
+/** The 60 features, of which the model says the names. */
+const { featureNames } = await inspectModel(fixture('spam/models/champion.onnx'));
+const spamColumns = { id: 'id', label: 'label', features: featureNames ?? [] };
+const limits = { memoryBytes: 2 ** 30, timeMs: 60_000 };
+
+describe('predictions of the spam models', async () => {
+  const names = [
+    'champion',
+    'candidate',
+    'candidate-worse',
+    'candidate-worse-global',
+    'candidate-small',
+    'champion-int8',
+  ];
+  const results = await predictPaths(
+    names.map((name) => fixture(`spam/models/${name}.onnx`)),
+    {
+      columns: { id: 'id', label: 'label' },
+    },
+  );
+  const stored = await storedPredictions('spam', names);
+
+  for (const [index, name] of names.entries()) {
+    it(`are those that Python made: ${name}`, () => {
+      const predictions = usable(results[index]);
+      const scores = predictions.scores ?? assert.fail('no scores');
+      const expected = stored.get(name) ?? assert.fail('nothing stored');
+      assert.equal(predictions.rows, 2350);
+      assert.equal(predictions.kind, 'probability');
+      assert.deepEqual(predictions.classes, [0, 1]);
+      for (const [row, value] of expected.entries())
+        assert.ok(Math.abs((scores[row] as number) - value) <= 1e-6, `row ${row + 1}`);
+      // These models label by the greater probability.
+      assert.deepEqual(
+        predictions.labels,
+        Int32Array.from(expected, (value) => (value > 0.5 ? 1 : 0)),
+      );
+      assert.ok(
+        scores.every((score) => Math.fround(score) === score),
+        'scores are the floats the model gave',
+      );
+    });
+  }
+});
+
+describe('predictions of other cases', () => {
+  it('reads an image from its columns and gives each class its probability', async () => {
+    const features = Array.from({ length: 64 }, (_, index) => `p${Math.floor(index / 8)}${index % 8}`);
+    const results = await predictPaths(
+      ['champion', 'candidate'].map((name) => fixture(`digits/models/${name}.onnx`)),
+      {
+        dataset: { name: 'evaluation', path: fixture('digits/data/eval.parquet'), uri: 'eval.parquet' },
+        columns: { id: 'id', label: 'label', features },
+        task: 'multiclass-classification',
+      },
+    );
+    for (const [index, name] of ['champion', 'candidate'].entries()) {
+      const predictions = usable(results[index]);
+      const columns = Array.from({ length: 10 }, (_, digit) => `${name}_p${digit}`);
+      const stored = await storedPredictions('digits', columns);
+      assert.deepEqual(predictions.classes, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+      for (const [digit, column] of columns.entries()) {
+        for (const [row, value] of (stored.get(column) ?? assert.fail(column)).entries()) {
+          assert.ok(Math.abs((predictions.scores?.[row * 10 + digit] as number) - value) <= 1e-6);
+        }
+      }
+    }
+  });
+
+  it('feeds missing values as NaN, and each model the columns it names itself', async () => {
+    const results = await predictPaths(
+      ['champion', 'candidate'].map((name) => fixture(`credit-synth/models/${name}.onnx`)),
+      {
+        dataset: { name: 'evaluation', path: fixture('credit-synth/data/eval.parquet'), uri: 'eval.parquet' },
+        columns: { id: 'id', label: 'default' },
+      },
+    );
+    const stored = await storedPredictions('credit-synth', ['champion', 'candidate']);
+    for (const [index, name] of ['champion', 'candidate'].entries()) {
+      const { scores } = usable(results[index]);
+      for (const [row, value] of (stored.get(name) ?? []).entries())
+        assert.ok(Math.abs((scores?.[row] as number) - value) <= 1e-6);
+    }
+  });
+
+  it('gives a regression one value a row, and no classes', async () => {
+    const [result] = await predictPaths([fixture('randhie/models/champion.onnx')], {
+      dataset: { name: 'evaluation', path: fixture('randhie/data/eval.parquet'), uri: 'eval.parquet' },
+      columns: { id: 'id', label: 'mdvis' },
+      task: 'regression',
+    });
+    const predictions = usable(result);
+    assert.equal(predictions.kind, 'value');
+    assert.equal(predictions.classes, null);
+    const stored = (await storedPredictions('randhie', ['champion'])).get('champion') ?? assert.fail('nothing stored');
+    for (const [row, value] of stored.entries()) {
+      assert.ok(Math.abs((predictions.scores?.[row] as number) - value) <= 1e-6 * Math.max(1, value));
+    }
+  });
+});
+
+describe('outputs of a model', async () => {
+  const models = await zoo();
+
+  it('are refused when some are NaN, with the first row', async () => {
+    const result = await predictZoo('broken/outputs-nan.onnx', 'x');
+    assert.match(fault(result), /1 of 3 predictions is NaN \(first: row 2, output p\)/u);
+  });
+
+  it('are refused when they are no probabilities, and taken when the transform says what they are', async () => {
+    const result = await predictZoo('broken/not-a-probability.onnx', 'x');
+    assert.match(fault(result), /Infinity|infinite/u);
+    const logits = await predictZoo('torch-logits.onnx', 'input', { task: 'multiclass-classification' });
+    assert.equal(usable(logits).kind, 'score');
+    const softmax = await predictZoo(
+      'torch-logits.onnx',
+      'input',
+      { task: 'multiclass-classification' },
+      { transform: 'softmax' },
+    );
+    assert.equal(usable(softmax).kind, 'probability');
+    const golden = flatOutputs(zooModel(models, 'torch-logits.onnx').golden?.outputs['logits'] ?? []) as number[];
+    const first = golden.slice(0, 3).map((logit) => Math.exp(logit));
+    const sum = first.reduce((a, b) => a + b, 0);
+    for (const [index, value] of first.entries()) {
+      assert.ok(Math.abs((usable(softmax).scores?.[index] as number) - value / sum) < 1e-6);
+    }
+  });
+
+  it('may be labels only, which is said', async () => {
+    const result = await predictZoo('broken/label-only.onnx', 'x');
+    const predictions = usable(result);
+    assert.equal(predictions.kind, 'label');
+    assert.equal(predictions.scores, null);
+    assert.deepEqual(predictions.labels, Int32Array.of(1, 0));
+    assert.match(warnings(result), /gives labels only.*ROC AUC, log loss.*cannot/u);
+  });
+
+  it('that are all equal are said to be a broken export', async () => {
+    assert.match(warnings(await predictZoo('broken/constant-output.onnx', 'x')), /All predictions are equal \(0\.5\)/u);
+  });
+
+  it('keep text labels, in the order of the model', async () => {
+    for (const file of ['sklearn-string-labels.onnx', 'sklearn-zipmap-strings.onnx']) {
+      const predictions = usable(await predictZoo(file, 'float_input', { task: 'multiclass-classification' }));
+      assert.deepEqual(predictions.classes, ['setosa', 'versicolor', 'virginica']);
+      assert.deepEqual(predictions.labels, Int32Array.of(0, 1, 2, 2, 2));
+      assert.equal(predictions.scores?.length, 15);
+    }
+  });
+
+  it('take columns of several types by their names', async () => {
+    const { golden } = zooModel(models, 'named-columns-mixed.onnx');
+    const columns = Object.entries(golden?.inputs ?? {});
+    const csv = [
+      'id,label,kind,count,length',
+      ...[0, 1, 2].map((row) =>
+        [
+          row,
+          row % 2,
+          ...['kind', 'count', 'length'].map((name) => columns.find(([each]) => each === name)?.[1].data.flat()[row]),
+        ].join(','),
+      ),
+    ];
+    await inTemporaryFolder(async (folder) => {
+      const path = join(folder, 'data.csv');
+      await writeFile(path, `${csv.join('\n')}\n`);
+      const [result] = await predictPaths([fixture('onnx-zoo/named-columns-mixed.onnx')], {
+        dataset: { name: 'evaluation', path, uri: 'data.csv' },
+      });
+      const expected = flatOutputs(golden?.outputs['probability'] ?? []) as number[];
+      for (const [row, value] of expected.entries())
+        assert.ok(Math.abs((usable(result).scores?.[row] as number) - value) < 1e-6);
+    });
+  });
+
+  it('are not asked for when the model and the data have different numbers of features', async () => {
+    const [result] = await predictPaths([fixture('onnx-zoo/broken/wrong-feature-count.onnx')], {
+      columns: spamColumns,
+    });
+    assert.match(fault(result), /expects 59 features .*the mapping gives 60/u);
+  });
+});
+
+describe('a model that misbehaves', () => {
+  it('is stopped when it goes on for ever, at the time limit', async () => {
+    await withModel(endlessModel(60, false), async (path) => {
+      const [result] = await predictPaths([path], { columns: spamColumns, limits: { ...limits, timeMs: 1500 } });
+      assert.match(fault(result), /took longer than 1\.5 s and was stopped/u);
+      assert.deepEqual(await predictionProcesses(), []);
+    });
+  });
+
+  it('is stopped when it takes memory without end, and the other model is judged on its own', async () => {
+    await withModel(endlessModel(60, true), async (path) => {
+      const said: string[] = [];
+      const log: Log = { ...silentLog, warning: (text) => said.push(text) };
+      const [champion, hungry] = await predictPaths([fixture('spam/models/champion.onnx'), path], {
+        columns: spamColumns,
+        limits: { ...limits, memoryBytes: 600 * 2 ** 20 },
+        log,
+      });
+      assert.equal(usable(champion).rows, 2350);
+      assert.match(fault(hungry), /more memory than the limit of 600 MiB/u);
+      assert.match(said.join('\n'), /Trying each model alone/u);
+      assert.deepEqual(await predictionProcesses(), []);
+    });
+  });
+
+  it('is told to have crashed when its process does', async () => {
+    await withModel(endlessModel(60, false), async (path) => {
+      const running = predictPaths([path], { columns: spamColumns });
+      const [pid] = await until(predictionProcesses);
+      process.kill(pid as number, 'SIGSEGV');
+      const [result] = await running;
+      assert.match(fault(result), /crashed: it was ended by SIGSEGV/u);
+      assert.deepEqual(await predictionProcesses(), []);
+    });
+  });
+
+  it('ends with the signal of its caller', async () => {
+    await withModel(endlessModel(60, false), async (path) => {
+      const controller = new AbortController();
+      const running = predictPaths([path], { columns: spamColumns, signal: controller.signal });
+      await until(predictionProcesses);
+      controller.abort(new Error('enough'));
+      await assert.rejects(running, { message: 'enough' });
+      assert.deepEqual(await predictionProcesses(), []);
+    });
+  });
+
+  it('ends with its caller, even when that is killed', async () => {
+    await withModel(endlessModel(60, false), async (path) => {
+      const script = `
+        const { predictModels } = await import(${JSON.stringify(new URL('../../src/model/predict.js', import.meta.url).href)});
+        const { localModel } = await import(${JSON.stringify(new URL('../../src/model/artifact.js', import.meta.url).href)});
+        const { silentLog } = await import(${JSON.stringify(new URL('../../src/log.js', import.meta.url).href)});
+        await predictModels({ models: [{ role: 'candidate', artifact: await localModel(${JSON.stringify(path)}, 'x') }], dataset: ${JSON.stringify(spamData)},
+          columns: ${JSON.stringify(spamColumns)}, task: 'binary-classification', limits: ${JSON.stringify(limits)}, log: silentLog });`;
+      const caller = execFile(process.execPath, ['--input-type=module', '--eval', script], () => {});
+      const parent = caller.pid as number;
+      const [child] = await until(() => predictionProcesses(parent));
+      caller.kill('SIGKILL');
+      await until(async () => ((await isAlive(child as number)) ? [] : [true]));
+    });
+  });
+});
+
+interface Options extends Partial<Omit<PredictionInput, 'models'>> {}
+
+async function predictPaths(
+  paths: readonly string[],
+  options: Options,
+  reading: { transform?: 'softmax' } = {},
+): Promise<PredictionResult[]> {
+  return predictModels({
+    models: await Promise.all(
+      paths.map(async (path) => ({
+        role: 'candidate' as const,
+        artifact: await localModel(path, `file:${path}`),
+        ...reading,
+      })),
+    ),
+    dataset: spamData,
+    columns: { id: 'id', label: 'label' },
+    task: 'binary-classification',
+    limits,
+    log: silentLog,
+    ...options,
+  });
+}
+
+/** Predict with a model of the zoo on its own golden rows, put into a file as columns f0, f1, ... */
+async function predictZoo(
+  file: string,
+  input: string,
+  options: Options = {},
+  reading: { transform?: 'softmax' } = {},
+): Promise<PredictionResult> {
+  const model = zooModel(await zoo(), file);
+  const tensor = (model.golden?.inputs ?? model.run_inputs)?.[input] ?? assert.fail(`no input ${input}`);
+  const rows = tensor.data as number[][];
+  const header = ['id', 'label', ...(rows[0] ?? []).map((_, index) => `f${index}`)];
+  const lines = [header, ...rows.map((row, index) => [index, index % 2, ...row])].map((cells) => cells.join(','));
+  return inTemporaryFolder(async (folder) => {
+    const path = join(folder, 'data.csv');
+    await writeFile(path, `${lines.join('\n')}\n`);
+    const [result] = await predictPaths(
+      [fixture(`onnx-zoo/${file}`)],
+      { dataset: { name: 'evaluation', path, uri: 'data.csv' }, ...options },
+      reading,
+    );
+    return result as PredictionResult;
+  });
+}
+
+async function storedPredictions(name: string, columns: readonly string[]): Promise<Map<string, Float64Array>> {
+  const data = await openDataset({ name: 'evaluation', path: fixture(`${name}/data/eval.parquet`), uri: 'eval' });
+  const stored = await openDataset({
+    name: 'predictions',
+    path: fixture(`${name}/predictions/predictions.parquet`),
+    uri: 'predictions',
+  });
+  try {
+    const idOf = (await readColumns(stored, ['id', ...columns])) as Map<string, { values: ArrayLike<unknown> }>;
+    const position = new Map(Array.from(idOf.get('id')?.values ?? [], (id, index) => [id, index]));
+    const ids = (await readColumns(data, ['id'])).get('id')?.values ?? [];
+    return new Map(
+      columns.map((column) => [
+        column,
+        Float64Array.from(
+          ids as ArrayLike<unknown>,
+          (id) => idOf.get(column)?.values[position.get(id) as number] as number,
+        ),
+      ]),
+    );
+  } finally {
+    data.close();
+    stored.close();
+  }
+}
+
+function usable(result: PredictionResult | undefined): Predictions {
+  assert.ok(result?.ok === true, result?.ok === false ? result.fault.message : 'no result');
+  return result.predictions;
+}
+
+function fault(result: PredictionResult | undefined): string {
+  assert.ok(result?.ok === false, 'the model was taken for usable');
+  return result.fault.message;
+}
+
+function warnings(result: PredictionResult): string {
+  assert.ok(result.ok, 'the model was refused');
+  return (result.warnings ?? []).join('\n');
+}
+
+async function withModel(bytes: Uint8Array, work: (path: string) => Promise<void>): Promise<void> {
+  await inTemporaryFolder(async (folder) => {
+    const path = join(folder, 'model.onnx');
+    await writeFile(path, bytes);
+    await work(path);
+  });
+}
+
+/** Ids of the prediction processes that this process (or another) started and that live. */
+async function predictionProcesses(parent: number = process.pid): Promise<number[]> {
+  const found: number[] = [];
+  for (const name of await readdir('/proc')) {
+    if (!/^\d+$/u.test(name)) continue;
+    const status = await readFile(`/proc/${name}/status`, 'utf8').catch(() => '');
+    const command = await readFile(`/proc/${name}/cmdline`, 'utf8').catch(() => '');
+    if (status.includes(`PPid:\t${parent}\n`) && command.includes('predict-process') && !/^State:\s+Z/mu.test(status)) {
+      found.push(Number(name));
+    }
+  }
+  return found;
+}
+
+async function isAlive(pid: number): Promise<boolean> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
+  return status !== '' && !/^State:\s+Z/mu.test(status);
+}
+
+/** What `look` finds once it finds something, within 30 s. */
+async function until<T>(look: () => Promise<T[]>): Promise<T[]> {
+  for (let tries = 0; tries < 300; tries += 1) {
+    const found = await look();
+    if (found.length > 0) return found;
+    await new Promise((done) => setTimeout(done, 100));
+  }
+  throw new Error('nothing happened for 30 s');
+}

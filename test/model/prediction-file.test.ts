@@ -1,0 +1,189 @@
+import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import type { Columns, Task } from '../../src/config/schema.ts';
+import { openDataset } from '../../src/data/dataset.ts';
+import {
+  digestFiles,
+  readPredictionFile,
+  writePredictionFile,
+  type PredictionReference,
+} from '../../src/model/prediction-file.ts';
+import type { Predictions } from '../../src/model/predictions.ts';
+import { fixture, inTemporaryFolder } from '../support/project.ts';
+
+const columns: Columns = { id: 'id', label: 'label' };
+const data = 'id,label,x\na,1,5\nb,0,6\nc,1,7\n';
+
+describe('a file of predictions', () => {
+  it('is put in the order of the data, and rows of other data are left out', async () => {
+    const predictions = await read('id,score\nz,0.1\nc,0.75\na,0.25\nb,0.5\n');
+    assert.deepEqual(predictions.scores, Float64Array.of(0.25, 0.5, 0.75));
+    assert.equal(predictions.kind, 'probability');
+    assert.equal(predictions.threshold, 0.5);
+  });
+
+  it('holds the predictions of the spam models as they were made', async () => {
+    const dataset = await openDataset({ name: 'evaluation', path: fixture('spam/data/eval.parquet'), uri: 'eval' });
+    try {
+      const { scores } = await readPredictionFile({
+        reference: { predictions: 'predictions.parquet', score: 'champion', threshold: 0.4 },
+        path: fixture('spam/predictions/predictions.parquet'),
+        dataset,
+        columns,
+        task: 'binary-classification',
+      });
+      assert.equal(scores?.length, 2350);
+      assert.ok(scores.every((score) => Math.fround(score) === score));
+    } finally {
+      dataset.close();
+    }
+  });
+
+  const refused: [what: string, file: string, message: RegExp, reference?: Partial<PredictionReference>][] = [
+    [
+      'an id stands twice',
+      'id,score\na,0.1\nb,0.2\nc,0.3\nb,0.4\n',
+      /1 ids stand more than once in the predictions: b/u,
+    ],
+    ['rows are missing', 'id,score\na,0.1\n', /2 of 3 rows of data\.csv have no prediction: id b, c/u],
+    ['an id is missing', 'id,score\na,0.1\nb,0.2\nc,0.3\n,0.4\n', /1 predictions have no id/u],
+    [
+      'labels differ',
+      'id,score,label\na,0.1,1\nb,0.2,0\nc,0.3,0\n',
+      /1 labels differ from data\.csv: id c \(0 here, 1 in the data\)/u,
+    ],
+    ['a score is NaN', 'id,score\na,0.1\nb,nan\nc,0.3\n', /the score of id b is NaN/u],
+    ['a score is missing', 'id,score\na,0.1\nb,\nc,0.3\n', /the score of id b is missing/u],
+    ['a score is no probability', 'id,score\na,0.1\nb,0.2\nc,3\n', /row 3 of the data is given the probability 3/u],
+    [
+      'there is no score',
+      'id,x\na,1\nb,2\nc,3\n',
+      /there is no column "score"\. Expected the predictions in one of: id, x/u,
+    ],
+    ['the score is text', 'id,score\na,high\nb,low\nc,low\n', /column "score" is VARCHAR/u],
+    [
+      'the named column is not there',
+      'id,score\na,1\nb,1\nc,1\n',
+      /no column "scores".*Did you mean "score"/u,
+      { score: 'scores' },
+    ],
+  ];
+  for (const [what, file, message, reference] of refused) {
+    it(`is refused when ${what}`, async () => {
+      await assert.rejects(read(file, { ...(reference === undefined ? {} : { reference }) }), (error: Error) => {
+        assert.equal(error.name, 'DataError');
+        assert.match(error.message, message);
+        return true;
+      });
+    });
+  }
+
+  it('gives each class its probability, by the names of the columns or by the configuration', async () => {
+    const file = 'id,score_ham,score_spam,score_eggs\na,0.1,0.2,0.7\nb,0.3,0.3,0.4\nc,1,0,0\n';
+    const named = await read(file, { task: 'multiclass-classification' });
+    assert.deepEqual(named.classes, ['ham', 'spam', 'eggs']);
+    assert.deepEqual(named.scores, Float64Array.of(0.1, 0.2, 0.7, 0.3, 0.3, 0.4, 1, 0, 0));
+    const listed = await read(file, {
+      task: 'multiclass-classification',
+      reference: { score: ['score_eggs', 'score_ham', 'score_spam'] },
+      columns: { ...columns, classes: ['eggs', 'ham', 'spam'] },
+    });
+    assert.deepEqual(listed.scores?.subarray(0, 3), Float64Array.of(0.7, 0.1, 0.2));
+    await assert.rejects(
+      read('id,score_0,score_1\na,0.1,0.2\nb,0.5,0.5\nc,1,0\n', { task: 'multiclass-classification' }),
+      /class probabilities of row 1 of the data add up to/u,
+    );
+  });
+
+  it('may hold labels only', async () => {
+    const predictions = await read('id,prediction\nb,0\na,1\nc,0\n');
+    assert.equal(predictions.kind, 'label');
+    assert.deepEqual(predictions.labels, Int32Array.of(1, 0, 0));
+  });
+
+  it('gives back what was written, whole or in shards', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.record({ score: fc.float({ min: 0, max: 1, noNaN: true }), shard: fc.nat(2) }), {
+          minLength: 1,
+          maxLength: 40,
+        }),
+        fc.constantFrom('parquet', 'csv'),
+        async (rows, format) => {
+          await inTemporaryFolder(async (folder) => {
+            const path = join(folder, 'data.csv');
+            await writeFile(path, `id,label\n${rows.map((_, index) => `row ${index},${index % 2}`).join('\n')}\n`);
+            for (const shard of [0, 1, 2]) {
+              const own = rows.flatMap((row, index) => (row.shard === shard ? [{ ...row, index }] : []));
+              if (own.length === 0) continue;
+              await writePredictionFile({
+                path: join(folder, `part-${shard}.${format}`),
+                idColumn: 'id',
+                ids: own.map(({ index }) => `row ${index}`),
+                predictions: binary(Float64Array.from(own, ({ score }) => score)),
+              });
+            }
+            const dataset = await openDataset({ name: 'evaluation', path, uri: 'data.csv' });
+            try {
+              const read = await readPredictionFile({
+                reference: { predictions: `part-*.${format}` },
+                path: join(folder, `part-*.${format}`),
+                dataset,
+                columns,
+                task: 'binary-classification',
+              });
+              assert.deepEqual(
+                read.scores,
+                Float64Array.from(rows, ({ score }) => score),
+              );
+            } finally {
+              dataset.close();
+            }
+          });
+        },
+      ),
+      { numRuns: 8 },
+    );
+  });
+
+  it('is identified by its bytes, and shards by all of theirs', async () => {
+    await inTemporaryFolder(async (folder) => {
+      await writeFile(join(folder, 'p-1.csv'), 'id,score\na,1\n');
+      const one = await digestFiles(join(folder, 'p-*.csv'));
+      assert.equal(one.size, 13);
+      await writeFile(join(folder, 'p-2.csv'), 'id,score\nb,1\n');
+      assert.notEqual((await digestFiles(join(folder, 'p-*.csv'))).sha256, one.sha256);
+      assert.equal((await digestFiles(join(folder, 'p-1.csv'))).sha256, one.sha256);
+      await assert.rejects(digestFiles(join(folder, 'q-*.csv')), /no file matches/u);
+    });
+  });
+});
+
+async function read(
+  file: string,
+  options: { reference?: Partial<PredictionReference>; columns?: Columns; task?: Task } = {},
+): Promise<Predictions> {
+  return inTemporaryFolder(async (folder) => {
+    await writeFile(join(folder, 'data.csv'), data);
+    await writeFile(join(folder, 'predictions.csv'), file);
+    const dataset = await openDataset({ name: 'evaluation', path: join(folder, 'data.csv'), uri: 'data.csv' });
+    try {
+      return await readPredictionFile({
+        reference: { predictions: 'predictions.csv', ...options.reference },
+        path: join(folder, 'predictions.csv'),
+        dataset,
+        columns: options.columns ?? columns,
+        task: options.task ?? 'binary-classification',
+      });
+    } finally {
+      dataset.close();
+    }
+  });
+}
+
+function binary(scores: Float64Array): Predictions {
+  return { rows: scores.length, classes: [0, 1], kind: 'probability', scores, labels: null, threshold: 0.5 };
+}
