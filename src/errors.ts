@@ -80,5 +80,8 @@ function describe(fault: Fault): string {
   const parts = [fault.where === undefined ? fault.found : `${fault.where}: ${fault.found}`];
   if (fault.expected !== undefined) parts.push(`Expected ${fault.expected}`);
   if (fault.remedy !== undefined) parts.push(fault.remedy);
-  return parts.map((part) => (part.endsWith('\n') ? part : `${part.replace(/[.\s]+$/u, '')}. `)).join('').trimEnd();
+  return parts
+    .map((part) => (part.endsWith('\n') ? part : `${part.replace(/[.\s]+$/u, '')}. `))
+    .join('')
+    .trimEnd();
 }

@@ -43,13 +43,7 @@ export function addServeCommands(program: Command, context: CommandContext): voi
       const { inspectModel } = await import('../model/inspect.ts');
       const artifact = await localModel(resolve(model), `file:${model}`);
       const inspection = await inspectModel(artifact.path);
-      context.print(
-        JSON.stringify(
-          { sha256: artifact.sha256, ...inspection },
-          null,
-          options.json === true ? 0 : 2,
-        ),
-      );
+      context.print(JSON.stringify({ sha256: artifact.sha256, ...inspection }, null, options.json === true ? 0 : 2));
     });
 }
 
