@@ -45,7 +45,8 @@ export function cellTypes(schema: unknown, columns: readonly string[]): CellType
 function applicable(schema: unknown, root: unknown): Schema[] {
   const found = new Set<Schema>();
   const pending = [schema];
-  for (let next = pending.pop(); next !== undefined && found.size < steps; next = pending.pop()) {
+  while (pending.length > 0 && found.size < steps) {
+    const next = pending.pop();
     if (typeof next !== 'object' || next === null || Array.isArray(next) || found.has(next as Schema)) continue;
     const each = next as Schema;
     found.add(each);

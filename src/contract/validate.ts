@@ -1,6 +1,6 @@
 import type { Data } from '../config/schema.ts';
 import { csvLines } from '../data/csv.ts';
-import { datasetSubject, quoteIdentifier, type Dataset } from '../data/dataset.ts';
+import { datasetSubject, quoteIdentifier, reading, type Dataset } from '../data/dataset.ts';
 import { buildEvidence } from '../evidence/build.ts';
 import type { Check } from '../evidence/check.ts';
 import type { Evidence } from '../evidence/evidence.ts';
@@ -59,12 +59,15 @@ export async function validateData(input: ValidateInput): Promise<Evidence> {
   const details: Record<string, DatasetDetails> = {};
   for (const [name, dataset] of Object.entries(input.datasets)) {
     input.signal?.throwIfAborted();
-    const found = await describeDataset(dataset);
-    details[name] = found;
-    checks.push(...(await tableChecks(dataset, input.data.rules ?? [], input.idColumn)));
-    if (contract === undefined || judge === undefined) continue;
-    await judgeRows(dataset, contract, judge, found, input);
-    checks.push(contractCheck(dataset, contract, found));
+    details[name] = await reading(dataset, async () => {
+      const found = await describeDataset(dataset);
+      checks.push(...(await tableChecks(dataset, input.data.rules ?? [], input.idColumn)));
+      if (contract !== undefined && judge !== undefined) {
+        await judgeRows(dataset, contract, judge, found, input);
+        checks.push(contractCheck(dataset, contract, found));
+      }
+      return found;
+    });
   }
   return buildEvidence({
     kind: 'data',

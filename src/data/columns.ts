@@ -1,6 +1,6 @@
 import type { DuckDBVector } from '@duckdb/node-api';
 import { DataError } from '../errors.ts';
-import { quoteIdentifier, requireColumns, type Dataset } from './relation.ts';
+import { quoteIdentifier, reading, requireColumns, type Dataset } from './relation.ts';
 
 /** One column in file order. `nulls[i]` is 1 where row i has no value; null when every row has one. */
 export type ColumnVector = { name: string; nulls: Uint8Array | null } & (
@@ -17,7 +17,11 @@ const wide = /^(?:U?BIGINT|U?HUGEINT)/u;
  * hold exactly (beyond 2^53) is refused. Anything that is neither number nor boolean is read as text.
  * @throws DataError for a column that is not there, or an integer that would change
  */
-export async function readColumns(dataset: Dataset, names: readonly string[]): Promise<Map<string, ColumnVector>> {
+export function readColumns(dataset: Dataset, names: readonly string[]): Promise<Map<string, ColumnVector>> {
+  return reading(dataset, () => readAll(dataset, names));
+}
+
+async function readAll(dataset: Dataset, names: readonly string[]): Promise<Map<string, ColumnVector>> {
   const wanted = [...new Set(names)];
   const columns = requireColumns(dataset, wanted);
   if (columns.length === 0) return new Map();

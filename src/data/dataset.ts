@@ -54,7 +54,7 @@ export async function openDataset(source: DatasetSource, options: OpenOptions = 
       path: source.path,
       format,
       sha256: await fileDigest(source.path),
-      rows: await countRows(connection, relation),
+      rows: await countRows(connection, relation, format === 'jsonl' ? columns : []),
       columns,
       connection,
       relation,
@@ -156,8 +156,14 @@ async function describe(connection: DuckDBConnection, select: string): Promise<D
   return described.getRows().map((row) => ({ name: String(row[0]), type: String(row[1]) }));
 }
 
-async function countRows(connection: DuckDBConnection, relation: string): Promise<number> {
-  const counted = await connection.runAndReadAll(`select count(*)::double from ${relation}`);
+/** Counting values of a column reads it, so that what cannot be read is told now. */
+async function countRows(
+  connection: DuckDBConnection,
+  relation: string,
+  read: readonly DatasetColumn[],
+): Promise<number> {
+  const values = read.map(({ name }) => `, count(${quoteIdentifier(name)})`).join('');
+  const counted = await connection.runAndReadAll(`select count(*)::double${values} from ${relation}`);
   return Number(counted.getRows()[0]?.[0]);
 }
 
@@ -187,6 +193,16 @@ async function unreadable(source: DatasetSource, format: DatasetFormat, cause: u
         cause,
       });
     }
+  }
+  const twice = /has duplicate key (".*")/u.exec(cause instanceof Error ? cause.message : '')?.[1];
+  if (twice !== undefined) {
+    return new DataError({
+      found: `an object has the key ${twice.slice(0, 200)} twice`,
+      expected: 'each key once',
+      where: source.uri,
+      remedy: 'Write each key once',
+      cause,
+    });
   }
   const text = (cause instanceof Error ? cause.message : String(cause)).replaceAll(source.path, source.uri);
   const line = /CSV Error on Line: (\d+)/u.exec(text)?.[1];

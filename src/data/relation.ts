@@ -73,3 +73,19 @@ export function requireColumns(dataset: Dataset, names: readonly string[]): Data
     });
   });
 }
+
+/** Run queries over a dataset. @throws DataError where the engine finds the file damaged further in */
+export async function reading<T>(dataset: Dataset, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (cause) {
+    // The engine's own errors begin with their kind: "Invalid Input Error: ..."; ours and bugs pass through.
+    if (!(cause instanceof Error) || !/^[A-Z][A-Za-z ]* Error: /u.test(cause.message)) throw cause;
+    throw new DataError({
+      found: `cannot be read to its end: ${(cause.message.split('\n')[0] ?? '').replaceAll(dataset.path, dataset.uri).slice(0, 300)}`,
+      where: dataset.uri,
+      remedy: 'Write the file again',
+      cause,
+    });
+  }
+}

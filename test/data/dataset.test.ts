@@ -174,7 +174,7 @@ test('the connection reads this file and nothing else, and cannot be unlocked', 
     const other = join(folder, 'other.csv');
     await writeFile(other, 'a\n1\n');
     await writeFile(join(folder, 'a.csv'), 'a\n1\n');
-    const { connection, close } = await open(join(folder, 'a.csv'));
+    const dataset = await open(join(folder, 'a.csv'));
     for (const statement of [
       `select * from read_csv(${quoteLiteral(other)})`,
       `select * from read_text('/etc/passwd')`,
@@ -185,9 +185,9 @@ test('the connection reads this file and nothing else, and cannot be unlocked', 
       'install httpfs',
       'load httpfs',
     ]) {
-      await assert.rejects(connection.run(statement), statement);
+      await assert.rejects(dataset.connection.run(statement), statement);
     }
-    close();
+    dataset.close();
   });
 });
 
@@ -195,10 +195,11 @@ test('Parquet footers are not believed: a predicate looks at NaN too', async () 
   await inTemporaryFolder(async (folder) => {
     const path = join(folder, 'a.parquet');
     await writeParquet(path, "select case when i = 5 then 'nan'::double else 0.5 end as x from range(10) t(i)");
-    const { connection, relation, close } = await open(path);
-    const result = await connection.runAndReadAll(`select count(*)::double from ${relation} where x > 0.9`);
+    const dataset = await open(path);
+    const query = `select count(*)::double from ${dataset.relation} where x > 0.9`;
+    const result = await dataset.connection.runAndReadAll(query);
     assert.equal(result.getRows()[0]?.[0], 1);
-    close();
+    dataset.close();
   });
 });
 
@@ -232,6 +233,7 @@ test('each kind of bad file is refused with its place and a remedy', async () =>
   assert.match(await refused('a.csv', 'a,,b\n1,2,3\n'), /column 2 has no name/u);
   assert.match(await refused('a.csv.gz', 'a,b\n1,2\n'), /cannot be read/u);
   assert.match(await refused('a.jsonl', '{"a":1}\n{"a":\n{"a":2}\n'), /data\/file:2: this line is not JSON/u);
+  assert.match(await refused('a.jsonl', '{"a":1}\n{"a":1,"a":2}\n'), /an object has the key "a" twice/u);
   await inTemporaryFolder(async (folder) => {
     await assert.rejects(open(join(folder, 'no.csv')), /there is no such file.*Check the path/su);
     await mkdir(join(folder, 'folder.csv'));
