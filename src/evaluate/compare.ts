@@ -2,7 +2,7 @@ import { confusionOf, type Confusion } from './metrics/confusion.ts';
 import { evaluator, type Metric } from './metrics/metric.ts';
 import { decisionsOf, scoresOf, type Outputs, type Sample } from './sample.ts';
 import { bcaInterval, jackknifeAcceleration } from './statistics/bootstrap.ts';
-import { delong, delongInterval } from './statistics/delong.ts';
+import { delong, normalInterval } from './statistics/delong.ts';
 import { normalQuantile } from './statistics/distributions.ts';
 import { mirrored, type PairedInterval } from './statistics/interval.ts';
 import { pairedMeanInterval, pointInterval } from './statistics/paired-mean.ts';
@@ -43,6 +43,8 @@ const defaultResamples = 2000;
 const visitLimit = 4e8;
 /** Units a bootstrap of means draws from; more are pooled at random. */
 const unitLimit = 2_500;
+/** Above this many rows a statistic with a known influence function is linearised instead of resampled. */
+const influenceRows = 20_000;
 
 /**
  * Compare two models on one metric, by the method docs/statistics.md names for its form.
@@ -113,12 +115,16 @@ function intervalOf(context: Context): PairedInterval {
       const positives = positive.reduce((sum, each) => sum + each, 0);
       if (!plain || positives < 2 || sample.rows - positives < 2) return rowsInterval(context);
       const scores = (outputs: Outputs): Float64Array => metric.ranking?.(sample, outputs) ?? scoresOf(outputs);
-      return delongInterval(delong(positive, scores(champion), scores(candidate)));
+      const areas = delong(positive, scores(champion), scores(candidate));
+      return normalInterval(areas.delta, areas.standardError, 'delong');
     }
     case 'cells':
       return plain ? cellsInterval(context, (matrix) => metric.value(matrix, sample)) : rowsInterval(context);
     case 'statistic':
-      return options.resamples === 0 ? pointInterval(context.delta, 'none') : rowsInterval(context);
+      if (options.resamples === 0) return pointInterval(context.delta, 'none');
+      if (metric.influence !== undefined && sample.rows > influenceRows)
+        return influenceInterval(context, metric.influence);
+      return rowsInterval(context);
   }
 }
 
@@ -214,6 +220,16 @@ function momentsInterval(
   return bootstrapped(difference, drawn, units.count, null, delta, sample, options, 'bootstrap-rows');
 }
 
+/** Normal interval from the paired differences of influence (the infinitesimal jackknife), summed by cluster where there are any. */
+function influenceInterval(
+  context: Context,
+  influence: (sample: Sample, outputs: Outputs) => Float64Array,
+): PairedInterval {
+  const { sample, champion, candidate, delta } = context;
+  const { standardError } = ratioInterval(context, influence(sample, champion), influence(sample, candidate));
+  return clustered(normalInterval(delta, standardError, 'influence'), sample);
+}
+
 /** Any statistic of row weights, rows drawn within their true class, or whole clusters. */
 function rowsInterval({ sample, difference, delta, options }: Context): PairedInterval {
   return bootstrapped(
@@ -274,7 +290,14 @@ function cellsInterval(
     return difference(counts);
   });
   const acceleration = jackknifeAcceleration(without, joint.counts);
-  return bcaInterval({ delta, values, acceleration, method: 'bootstrap-cells', seed: options.seed });
+  return bcaInterval({
+    delta,
+    values,
+    acceleration,
+    observations: joint.discordant,
+    method: 'bootstrap-cells',
+    seed: options.seed,
+  });
 }
 
 interface JointCells {
@@ -292,18 +315,20 @@ function jointCells(sample: Sample, champion: Outputs, candidate: Outputs): Join
   const { classes } = sample;
   const before = decisionsOf(champion);
   const after = decisionsOf(candidate);
-  const counts = new Map<number, number>();
+  const counts = classes <= 100 ? new Float64Array(classes ** 3) : new Map<number, number>();
   for (let row = 0; row < sample.rows; row += 1) {
     const cell = ((sample.truth[row] as number) * classes + (before[row] as number)) * classes + (after[row] as number);
-    counts.set(cell, (counts.get(cell) ?? 0) + 1);
+    if (counts instanceof Map) counts.set(cell, (counts.get(cell) ?? 0) + 1);
+    else counts[cell]! += 1;
   }
-  const cells = [...counts.keys()].sort((a, b) => a - b);
+  const countOf = (cell: number): number => (counts instanceof Map ? counts.get(cell) : counts[cell]) ?? 0;
+  const cells = [...counts.keys()].filter((cell) => countOf(cell) > 0).sort((a, b) => a - b);
   const joint: JointCells = {
     classes,
     truth: Int32Array.from(cells, (cell) => Math.floor(cell / (classes * classes))),
     champion: Int32Array.from(cells, (cell) => Math.floor(cell / classes) % classes),
     candidate: Int32Array.from(cells, (cell) => cell % classes),
-    counts: Float64Array.from(cells, (cell) => counts.get(cell) as number),
+    counts: Float64Array.from(cells, countOf),
     discordant: 0,
   };
   for (const [cell, count] of joint.counts.entries()) {

@@ -11,7 +11,7 @@ import {
 import * as confusion from './confusion.ts';
 import { brierLosses, logLosses } from './losses.ts';
 import type { Evaluator, Metric } from './metric.ts';
-import { averagePrecision, rankScores, rocArea, type Ranked } from './ranked.ts';
+import { averagePrecision, averagePrecisionInfluence, rankScores, rocArea, type Ranked } from './ranked.ts';
 
 const binary: readonly Task[] = ['binary-classification'];
 const multiclass: readonly Task[] = ['multiclass-classification'];
@@ -84,6 +84,11 @@ const binaryMetrics: Metric[] = [
       const ranked = rankScores(scoresOf(outputs), (row) => sample.truth[row] === 1);
       return (weights) => averagePrecision(ranked, weights);
     },
+    influence: (sample, outputs) =>
+      averagePrecisionInfluence(
+        rankScores(scoresOf(outputs), (row) => sample.truth[row] === 1),
+        sample.weights,
+      ),
     undefinedOn: (sample) => (occurs(sample, 1) ? null : 'no row is positive'),
   },
   calibrationMetric('ece', 'expected calibration error', 'width', calibrationError),

@@ -43,7 +43,12 @@ export type Metric = MetricCommon &
         positive?(sample: Sample): number;
       }
     | { kind: 'cells'; value(matrix: Confusion, sample: Sample): number }
-    | { kind: 'statistic'; prepare(sample: Sample, outputs: Outputs): Evaluator }
+    | {
+        kind: 'statistic';
+        prepare(sample: Sample, outputs: Outputs): Evaluator;
+        /** First-order effect of each row on the metric (its influence function), for samples too large to resample. */
+        influence?(sample: Sample, outputs: Outputs): Float64Array;
+      }
   );
 
 /** The metric of one model on the sample under its row weights; NaN where it is undefined. */

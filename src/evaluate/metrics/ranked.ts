@@ -67,6 +67,43 @@ export function averagePrecision(ranked: Ranked, weights: Float64Array | null): 
   return hits > 0 ? sum / hits : Number.NaN;
 }
 
+/**
+ * Influence of each row on the average precision: its own precision, if positive, and its effect on the precision at every positive
+ * that does not come before it.
+ */
+export function averagePrecisionInfluence(ranked: Ranked, weights: Float64Array | null): Float64Array {
+  const runs: { positives: number; seen: number; precision: number }[] = [];
+  let hits = 0;
+  let seen = 0;
+  let sum = 0;
+  eachRun(ranked, weights, (positives, negatives) => {
+    hits += positives;
+    seen += positives + negatives;
+    const precision = seen === 0 ? 0 : hits / seen;
+    sum += positives * precision;
+    runs.push({ positives, seen, precision });
+  });
+  const average = sum / hits;
+  const influence = new Float64Array(ranked.order.length);
+  // Sums over the runs from the last to the present one, which are those a row of the present run has an effect on.
+  let inverse = 0;
+  let precise = 0;
+  for (let index = runs.length - 1; index >= 0; index -= 1) {
+    const { positives, seen: total, precision } = runs[index] as (typeof runs)[number];
+    if (total > 0) {
+      inverse += positives / total;
+      precise += (positives * precision) / total;
+    }
+    const start = index === 0 ? 0 : (ranked.ends[index - 1] as number);
+    for (let place = start; place < (ranked.ends[index] as number); place += 1) {
+      const row = ranked.order[place] as number;
+      const label = ranked.positive[row] as number;
+      influence[row] = ((label === 1 ? precision - average : 0) + label * inverse - precise) * (seen / hits);
+    }
+  }
+  return influence;
+}
+
 /** A point of the ROC curve and of the precision-recall curve, at one threshold. */
 export interface CurvePoint {
   threshold: number;

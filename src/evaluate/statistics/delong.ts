@@ -15,18 +15,16 @@ export interface DeLong {
 
 /**
  * Areas under two correlated ROC curves, with their covariance. DeLong, DeLong and Clarke-Pearson (Biometrics 1988) in the
- * fast form of Sun and Xu (IEEE Signal Processing Letters 2014): midranks, so ties count one half; n - 1 denominators.
+ * fast form of Sun and Xu (IEEE Signal Processing Letters 2014): one sort a model, from which the placements
+ * follow without ranks; ties count one half; n - 1 denominators.
  * Needs at least two positives and two negatives.
  */
 export function delong(positive: ArrayLike<number>, champion: Float64Array, candidate: Float64Array): DeLong {
-  const positives: number[] = [];
-  const negatives: number[] = [];
-  for (let row = 0; row < positive.length; row += 1) (positive[row] === 1 ? positives : negatives).push(row);
-  const first = placements(positives, negatives, champion);
-  const second = placements(positives, negatives, candidate);
+  const first = placements(positive, champion);
+  const second = placements(positive, candidate);
   const covariance = (a: Placements, b: Placements): number =>
-    sampleCovariance(a.positives, b.positives) / positives.length +
-    sampleCovariance(a.negatives, b.negatives) / negatives.length;
+    sampleCovariance(a.positives, b.positives) / a.positives.length +
+    sampleCovariance(a.negatives, b.negatives) / a.negatives.length;
   const championVariance = covariance(first, first);
   const candidateVariance = covariance(second, second);
   // The variance of the difference from the differences themselves: no cancellation when the models nearly agree.
@@ -46,14 +44,14 @@ export function delong(positive: ArrayLike<number>, champion: Float64Array, cand
   };
 }
 
-/** Normal interval on the difference of the areas. */
-export function delongInterval({ delta, standardError }: DeLong): PairedInterval {
+/** Normal interval about `delta`. */
+export function normalInterval(delta: number, standardError: number, method: string): PairedInterval {
   const tail = (value: number): number =>
     standardError > 0 ? normalCdf((delta - value) / standardError) : delta < value ? 0 : 1;
   return {
     delta,
     standardError,
-    method: 'delong',
+    method,
     lower: (alpha) => delta - normalQuantile(1 - alpha) * standardError,
     upper: (alpha) => delta + normalQuantile(1 - alpha) * standardError,
     pBelow: tail,
@@ -68,38 +66,32 @@ interface Placements {
   negatives: Float64Array;
 }
 
-function placements(positives: readonly number[], negatives: readonly number[], scores: Float64Array): Placements {
-  const ofPositives = Float64Array.from(positives, (row) => scores[row] as number);
-  const ofNegatives = Float64Array.from(negatives, (row) => scores[row] as number);
-  const pooled = new Float64Array(scores.length);
-  pooled.set(ofPositives);
-  pooled.set(ofNegatives, ofPositives.length);
-  const ranks = midranks(pooled);
-  const positiveRanks = midranks(ofPositives);
-  const negativeRanks = midranks(ofNegatives);
-  const m = positives.length;
-  const n = negatives.length;
-  let rankSum = 0;
-  for (let index = 0; index < m; index += 1) rankSum += ranks[index] as number;
-  return {
-    area: (rankSum - (m * (m + 1)) / 2) / (m * n),
-    positives: positiveRanks.map((rank, index) => ((ranks[index] as number) - rank) / n),
-    negatives: negativeRanks.map((rank, index) => 1 - ((ranks[m + index] as number) - rank) / m),
-  };
-}
-
-/** Ranks from 1; equal values share the mean of their ranks. */
-export function midranks(values: Float64Array): Float64Array {
-  const order = sortedOrder(values);
-  const ranks = new Float64Array(values.length);
+function placements(positive: ArrayLike<number>, scores: Float64Array): Placements {
+  const order = sortedOrder(scores);
+  let m = 0;
+  for (let row = 0; row < positive.length; row += 1) m += positive[row] === 1 ? 1 : 0;
+  const n = scores.length - m;
+  const ofRow = new Float64Array(scores.length);
+  let below = { positives: 0, negatives: 0 };
   for (let start = 0; start < order.length;) {
-    const value = values[order[start] as number];
-    let end = start + 1;
-    while (end < order.length && values[order[end] as number] === value) end += 1;
-    for (let place = start; place < end; place += 1) ranks[order[place] as number] = (start + 1 + end) / 2;
+    const score = scores[order[start] as number];
+    let end = start;
+    let positives = 0;
+    for (; end < order.length && scores[order[end] as number] === score; end += 1) {
+      if (positive[order[end] as number] === 1) positives += 1;
+    }
+    const negatives = end - start - positives;
+    const ofPositive = (below.negatives + negatives / 2) / n;
+    const ofNegative = 1 - (below.positives + positives / 2) / m;
+    for (let place = start; place < end; place += 1) {
+      const row = order[place] as number;
+      ofRow[row] = positive[row] === 1 ? ofPositive : ofNegative;
+    }
+    below = { positives: below.positives + positives, negatives: below.negatives + negatives };
     start = end;
   }
-  return ranks;
+  const ofPositives = ofRow.filter((_, row) => positive[row] === 1);
+  return { area: mean(ofPositives), positives: ofPositives, negatives: ofRow.filter((_, row) => positive[row] !== 1) };
 }
 
 function sampleCovariance(a: Float64Array, b: Float64Array): number {

@@ -2,11 +2,13 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { binomial, multinomial, randomFrom } from '../../../src/evaluate/random.ts';
+import { averagePrecision, averagePrecisionInfluence, rankScores } from '../../../src/evaluate/metrics/ranked.ts';
 import { bcaInterval } from '../../../src/evaluate/statistics/bootstrap.ts';
 import { mcnemar } from '../../../src/evaluate/statistics/mcnemar.ts';
 import { benjaminiHochberg, holm } from '../../../src/evaluate/statistics/multiplicity.ts';
 import { pairedMeanInterval } from '../../../src/evaluate/statistics/paired-mean.ts';
 import { rowsNeeded } from '../../../src/evaluate/statistics/power.ts';
+import { rowReplicates, rowUnits } from '../../../src/evaluate/statistics/resample.ts';
 
 describe('random numbers', () => {
   it('are the same for the same seed, and others for another', () => {
@@ -153,3 +155,28 @@ describe('rows needed', () => {
 function round(value: number): number {
   return Number(value.toFixed(10));
 }
+
+describe('the influence of rows on the average precision', () => {
+  it('sums to nothing and gives the standard error of the bootstrap', () => {
+    const random = randomFrom(9);
+    const rows = 2000;
+    const truth = Uint8Array.from({ length: rows }, () => (random.uniform() < 0.3 ? 1 : 0));
+    const scores = Float64Array.from(truth, (label) => Math.round(50 * (label * 0.3 + random.uniform())) / 50);
+    const ranked = rankScores(scores, (row) => truth[row] === 1);
+    const influence = averagePrecisionInfluence(ranked, null);
+    const mean = influence.reduce((sum, value) => sum + value, 0) / rows;
+    assert.ok(Math.abs(mean) < 1e-9, `${mean}`);
+    const error = Math.sqrt(influence.reduce((sum, value) => sum + value * value, 0)) / rows;
+    const replicates = rowReplicates({
+      statistic: (weights) => averagePrecision(ranked, weights),
+      units: rowUnits(rows, null),
+      rows,
+      base: null,
+      resamples: 1000,
+      seed: 4,
+    });
+    const centre = replicates.reduce((sum, value) => sum + value, 0) / replicates.length;
+    const spread = Math.sqrt(replicates.reduce((sum, value) => sum + (value - centre) ** 2, 0) / replicates.length);
+    assert.ok(Math.abs(error / spread - 1) < 0.1, `${error} against ${spread}`);
+  });
+});
