@@ -70,8 +70,9 @@ export async function runPromote(workspace: Workspace, input: PromoteInput): Pro
 export async function runGate(workspace: Workspace, input: PromoteInput): Promise<PromoteResult> {
   return withModelFolder(async (downloads) => {
     const candidate = await resolveCandidate(workspace, downloads);
-    // Asked before the long work: a candidate that could not be recorded is known at once.
+    // Asked before the long work: what could not be recorded is known at once.
     const artifact = await recordable(workspace, candidate, input.record);
+    if (input.record) await (await openRegistry(workspace)).ensureWritable();
     const view = await registryView(workspace, input.record);
     if (view.champion?.artifacts.some((each) => each.role !== 'image' && each.sha256 === artifact.sha256) === true) {
       return decideAndRecord(workspace, input, artifact, []);

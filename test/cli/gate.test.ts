@@ -6,7 +6,11 @@ import type { Decision, Evidence } from '../../src/evidence/index.ts';
 import { contender, gateRepository } from '../support/gate-repository.ts';
 import { inTemporaryFolder } from '../support/project.ts';
 
-const short = ['duration: 4s, warmup: 1s', 'duration: 2s, warmup: 500ms'] as const;
+// The tests share the machine with each other: what is asserted here is the decision, not the latency.
+const short = [
+  'profile: { kind: constant, rate: 200, duration: 4s, warmup: 1s }\n      slo: { p95_ms: 100,',
+  'profile: { kind: constant, rate: 50, duration: 2s, warmup: 500ms }\n      slo: { p95_ms: 2000,',
+] as const;
 
 describe('contender gate', () => {
   test('rejects the candidate that ruins one slice, holds the one that cannot be told apart, promotes the better one', () =>
