@@ -90,7 +90,7 @@ function featureNames(metadata: Record<string, string>): string[] | null {
   if (text === undefined || text.trim() === '') return null;
   try {
     const value: unknown = JSON.parse(text);
-    if (Array.isArray(value) && value.every((each) => typeof each === 'string')) return value as string[];
+    if (Array.isArray(value) && value.every((each) => typeof each === 'string')) return value;
   } catch {
     // Not JSON: names separated by commas.
   }

@@ -154,14 +154,13 @@ export function childEnvironment(): NodeJS.ProcessEnv {
  */
 function watchMemory(child: ChildProcess, limit: number, exceeded: () => void): NodeJS.Timeout {
   return setInterval(() => {
-    void readFile(`/proc/${child.pid}/status`, 'utf8').then(
-      (text) => {
-        const kibibytes = Number(/^VmRSS:\s+(\d+) kB/mu.exec(text)?.[1] ?? 0);
-        if (kibibytes * 1024 > limit) exceeded();
-      },
-      () => undefined,
-    );
+    void residentBytes(child.pid).then((used) => used > limit && exceeded());
   }, 50);
+}
+
+async function residentBytes(pid: number | undefined): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
+  return Number(/^VmRSS:\s+(\d+) kB/mu.exec(status)?.[1] ?? 0) * 1024;
 }
 
 function whereOf(model: PredictionModel | undefined): string {

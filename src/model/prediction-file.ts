@@ -504,5 +504,5 @@ function matches(pattern: string, name: string): boolean {
       [at, position] = [star + 1, resume];
     } else return false;
   }
-  return [...pattern.slice(at)].every((rest) => rest === '*');
+  return /^\**$/u.test(pattern.slice(at));
 }

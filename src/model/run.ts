@@ -70,7 +70,7 @@ export async function loadModel(path: string, uri: string, options: LoadOptions 
       outputs.map(({ name, type }, index) => {
         const { data, dims } = results[fetches[index] as string] as Tensor;
         const values = type === 'float16' ? Float32Array.from(data as Uint16Array, fromFloat16) : data;
-        return [name, { type, dims, data: values as TensorValues['data'] }];
+        return [name, { type, dims, data: values }];
       }),
     );
   }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { openDataset, readColumns } from '../../src/data/dataset.ts';
@@ -11,6 +11,7 @@ import { predictModels, type PredictionInput } from '../../src/model/predict.ts'
 import type { PredictionResult, Predictions } from '../../src/model/predictions.ts';
 import { fixture, inTemporaryFolder } from '../support/project.ts';
 import { endlessModel } from './onnx-builder.ts';
+import { isAlive, predictionProcesses } from './processes.ts';
 import { flatOutputs, zoo, zooModel } from './zoo.ts';
 
 const spamData = { name: 'evaluation', path: fixture('spam/data/eval.parquet'), uri: 'data/eval.parquet' };
@@ -357,25 +358,6 @@ async function withModel(bytes: Uint8Array, work: (path: string) => Promise<void
     await writeFile(path, bytes);
     await work(path);
   });
-}
-
-/** Ids of the prediction processes that this process (or another) started and that live. */
-async function predictionProcesses(parent: number = process.pid): Promise<number[]> {
-  const found: number[] = [];
-  for (const name of await readdir('/proc')) {
-    if (!/^\d+$/u.test(name)) continue;
-    const status = await readFile(`/proc/${name}/status`, 'utf8').catch(() => '');
-    const command = await readFile(`/proc/${name}/cmdline`, 'utf8').catch(() => '');
-    if (status.includes(`PPid:\t${parent}\n`) && command.includes('predict-process') && !/^State:\s+Z/mu.test(status)) {
-      found.push(Number(name));
-    }
-  }
-  return found;
-}
-
-async function isAlive(pid: number): Promise<boolean> {
-  const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
-  return status !== '' && !/^State:\s+Z/mu.test(status);
 }
 
 /** What `look` finds once it finds something, within 30 s. */

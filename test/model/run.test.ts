@@ -19,7 +19,7 @@ describe('a loaded model', () => {
         );
         const outputs = await loaded.run(feeds);
         for (const [name, expected] of Object.entries(golden.outputs)) {
-          const actual = [...(outputs[name]?.data as Float32Array)] as unknown[];
+          const actual = Array.from<unknown>((outputs[name] ?? assert.fail(name)).data);
           const wanted = flatOutputs(expected);
           assert.equal(actual.length, wanted.length, name);
           for (const [index, value] of wanted.entries()) {

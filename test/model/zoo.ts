@@ -53,7 +53,7 @@ export function tensorOf({ dtype, shape, data }: GoldenTensor): TensorValues {
 
 /** Golden outputs as one list: a map of class to probability gives its values in the order of its keys. */
 export function flatOutputs(output: readonly unknown[]): unknown[] {
-  return (output.flat(5) as unknown[]).flatMap((value) =>
-    typeof value === 'object' && value !== null ? Object.values(value) : [value],
-  );
+  return (output as unknown[])
+    .flat(5)
+    .flatMap((value) => (typeof value === 'object' && value !== null ? Object.values(value) : [value]));
 }
