@@ -73,7 +73,7 @@ describe('a file of predictions', () => {
   ];
   for (const [what, file, message, reference] of refused) {
     it(`is refused when ${what}`, async () => {
-      await assert.rejects(read(file, { ...(reference === undefined ? {} : { reference }) }), (error: Error) => {
+      await assert.rejects(read(file, reference === undefined ? {} : { reference }), (error: Error) => {
         assert.equal(error.name, 'DataError');
         assert.match(error.message, message);
         return true;
