@@ -10,6 +10,8 @@ import { mcnemar } from './statistics/mcnemar.ts';
 
 /** Above this many rows a metric that only a bootstrap over rows can bound is reported without bounds, unless it is gated. */
 const boundedRows = 20_000;
+/** Draws of a bootstrap over rows for a metric that is reported but not gated. */
+const reportResamples = 400;
 const curveLimit = 100;
 
 interface DetailsInput extends Gate {
@@ -64,7 +66,10 @@ function metricRow(
   const bounded = metric.kind !== 'statistic' || sample.rows <= boundedRows;
   const row =
     done ??
-    compareMetric(metric, sample, champion, candidate, { seed: plan.seed, ...(bounded ? {} : { resamples: 0 }) });
+    compareMetric(metric, sample, champion, candidate, {
+      seed: plan.seed,
+      ...(metric.kind === 'statistic' ? { resamples: bounded ? reportResamples : 0 } : {}),
+    });
   const told = done !== undefined || bounded;
   return {
     ...common,

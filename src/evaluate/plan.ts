@@ -36,6 +36,13 @@ export interface Plan {
 
 /** Read the policy. @throws ConfigError for an unknown metric, a missing margin, or the same check asked for twice */
 export function planOf(policy: Policy, task: Task): Plan {
+  if (metricsOf(task).length === 0) {
+    throw new ConfigError({
+      found: `task ${task}, for which there are no metrics yet`,
+      expected: 'binary-classification, multiclass-classification or regression',
+      where: 'task',
+    });
+  }
   const primary = plan(policy.primary, task, 'policy.primary', 'superior');
   const guardrails = (policy.guardrails ?? []).map((guardrail, index) => {
     const where = `policy.guardrails[${index}]`;
