@@ -9,9 +9,6 @@ import type { RunContext } from '../github/context.ts';
  * person's choice. An input that is left out or empty leaves what contender.yml says.
  */
 
-/** Events that record by themselves. Any other that is no pull request may be told to. */
-const recordingEvents = new Set(['push', 'workflow_dispatch', 'repository_dispatch', 'schedule']);
-
 /** Inputs every action has. */
 export interface CommonInputs {
   /** Absolute path of the checked-out repository. */
@@ -84,7 +81,7 @@ async function root(workspace: string, directory: string): Promise<string> {
 
 function recordInput(run: RunContext): boolean {
   const wanted = text('record') ?? 'auto';
-  if (wanted === 'auto') return run.mayRecord && recordingEvents.has(run.source.event ?? 'push');
+  if (wanted === 'auto') return run.recordsByDefault;
   const record = boolean('record', false, 'auto, true or false');
   if (record && !run.mayRecord) {
     throw new UsageError({

@@ -8,7 +8,7 @@ import { withCommonOptions, type CommandContext, type CommonOptions } from './co
 import type { Workspace } from '../pipeline/workspace.ts';
 
 interface PromoteOptions extends CommonOptions {
-  record: boolean;
+  record?: boolean;
   setVersion?: string;
 }
 
@@ -42,15 +42,17 @@ export function addStageCommands(program: Command, context: CommandContext): voi
     decide: (workspace: Workspace, input: PromoteInput) => Promise<PromoteResult>,
   ): void {
     withCommonOptions(program.command(name).description(description))
-      .option('--no-record', 'decide, but leave the registry as it is (the rule on pull requests)')
+      .option('--record', 'record the decision (the default, except on pull requests and unusual workflow events)')
+      .option('--no-record', 'decide, but leave the registry as it is')
       .addOption(new Option('--set-version <semver>', 'version of a promoted candidate (default: the next one)'))
       .action(async (options: PromoteOptions) => {
         const workspace = await context.open(options);
-        if (options.record && !context.run.mayRecord) {
-          workspace.log.info('This is a pull request: the decision is shown and not recorded.');
+        const record = context.run.mayRecord && (options.record ?? context.run.recordsByDefault);
+        if (options.record !== false && !record) {
+          workspace.log.info('This event does not record: the decision is shown and the registry stays as it is.');
         }
         const result = await decide(workspace, {
-          record: options.record && context.run.mayRecord,
+          record,
           actor: await context.actor(),
           source: context.run.source,
           version: options.setVersion,

@@ -124,7 +124,11 @@ function judge(
   const failed = blocking.filter((check) => check.verdict === 'fail').map(reasonOf('check-failed'));
   const open = [
     ...missing(subject.config, evidence),
-    ...blocking.filter((check) => check.verdict === 'inconclusive').map(reasonOf('check-inconclusive')),
+    ...blocking
+      .filter((check) => check.verdict === 'inconclusive')
+      // What needs the most rows decides how long the hold lasts.
+      .sort((a, b) => (b.comparison?.rowsNeeded ?? 0) - (a.comparison?.rowsNeeded ?? 0))
+      .map(reasonOf('check-inconclusive')),
     ...firstModel(subject.config, view),
   ];
   if (failed.length > 0) return { outcome: 'reject', reasons: [...failed, ...open] };

@@ -4,9 +4,13 @@ import type { Source } from '../evidence/index.ts';
 export interface RunContext {
   source: Source;
   actor: string | undefined;
-  /** Pull requests evaluate and never record; pushes, dispatches and schedules record. */
+  /** Pull requests evaluate and never record. */
   mayRecord: boolean;
+  /** Pushes, dispatches, schedules and laptops record by themselves; any other event only when told to. */
+  recordsByDefault: boolean;
 }
+
+const recordingEvents = new Set(['push', 'workflow_dispatch', 'repository_dispatch', 'schedule']);
 
 /**
  * Read the default variables of GitHub Actions ("Default environment variables", GitHub docs).
@@ -26,9 +30,11 @@ export function runContext(env: NodeJS.ProcessEnv): RunContext {
     event,
     pullRequest: pullRequest === undefined ? undefined : Number(pullRequest),
   };
+  const mayRecord = pullRequest === undefined && !(event ?? '').startsWith('pull_request');
   return {
     source: Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)),
     actor: text('GITHUB_ACTOR'),
-    mayRecord: pullRequest === undefined && !(event ?? '').startsWith('pull_request'),
+    mayRecord,
+    recordsByDefault: mayRecord && (event === undefined || recordingEvents.has(event)),
   };
 }
