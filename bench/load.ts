@@ -67,7 +67,7 @@ async function bare(url: string, duration: number): Promise<number> {
         headers: { 'content-type': 'application/json' },
         setupRequest(request) {
           next += 1;
-          return { ...request, body: bodies[next % bodies.length] as string };
+          return { ...request, body: bodies[next % bodies.length] };
         },
       },
     ],

@@ -89,7 +89,7 @@ describe('a load test', () => {
 
   test('measures accuracy under load against the labels', async () => {
     const half = await runLoadTest({
-      answer: (rows, response) => reply(response, rows, (row) => (row % 2 === 0 ? 1 : 0) as number),
+      answer: (rows, response) => reply(response, rows, (row) => (row % 2 === 0 ? 1 : 0)),
       slo: { accuracy: 0.9 },
     });
     assert.equal(verdicts(half)['load/accuracy'], 'fail');
