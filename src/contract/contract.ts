@@ -9,7 +9,7 @@ export interface Contract {
   schema: Record<string, unknown> | boolean;
 }
 
-const largest = 4 * 1024 * 1024;
+const largest = 1024 * 1024;
 const deepest = 100;
 
 /**
@@ -31,7 +31,7 @@ export async function readContract(path: string, uri: string): Promise<Contract>
       ),
   );
   if (size > largest)
-    refuse(`the contract has ${size} bytes`, 'at most 4 MiB', 'Move lists of values out of the schema');
+    refuse(`the contract has ${size} bytes`, 'at most 1 MiB', 'Move lists of values out of the schema');
   const text = await readFile(path, 'utf8').catch((cause: NodeJS.ErrnoException) =>
     refuse(
       `cannot be read (${cause.code ?? cause.message})`,
@@ -44,7 +44,7 @@ export async function readContract(path: string, uri: string): Promise<Contract>
   try {
     schema = JSON.parse(text.replace(/^\uFEFF/u, ''));
   } catch (cause) {
-    refuse(`not JSON: ${(cause as Error).message}`, 'a JSON Schema', 'Mend the JSON', cause);
+    refuse(`not JSON: ${(cause as Error).message.replace(/\s+/gu, ' ')}`, 'a JSON Schema', 'Mend the JSON', cause);
   }
   if (typeof schema !== 'boolean' && (typeof schema !== 'object' || schema === null || Array.isArray(schema))) {
     refuse(

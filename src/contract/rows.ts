@@ -92,7 +92,9 @@ function parquetCell({ name, type }: DatasetColumn): { select: string; read: (ce
     return { select: `cast(${column} as double)`, read: same };
   }
   if (type === 'TIMESTAMP WITH TIME ZONE') {
-    return { select: `strftime(make_timestamp(epoch_us(${column})), '%Y-%m-%dT%H:%M:%S.%fZ')`, read: same };
+    // epoch_us(infinity) is NULL, which would pass for a missing cell.
+    const finite = `strftime(make_timestamp(epoch_us(${column})), '%Y-%m-%dT%H:%M:%S.%fZ')`;
+    return { select: `if(isfinite(${column}), ${finite}, cast(${column} as varchar))`, read: same };
   }
   if (type.startsWith('TIMESTAMP')) {
     return { select: `strftime(cast(${column} as timestamp), '%Y-%m-%dT%H:%M:%S.%fZ')`, read: same };

@@ -60,8 +60,10 @@ export async function loadModel(path: string, uri: string, options: LoadOptions 
     const tensors: Record<string, Tensor> = {};
     for (const { name, type } of inspection.inputs) {
       const { data, dims } = feeds[name] as TensorValues;
-      const native = type === 'float16' ? Uint16Array.from(data as Float32Array, toFloat16) : data;
-      tensors[name] = new ort.Tensor(nativeTypes[type] ?? (type as never), native as never, dims);
+      tensors[name] =
+        type === 'float16'
+          ? halfTensor(ort.Tensor, data as Float32Array, dims)
+          : new ort.Tensor(nativeTypes[type] ?? (type as never), data as never, dims);
     }
     const results = await session.run(tensors, fetches).catch((cause: unknown) => {
       throw explainRunError(cause, uri);
@@ -69,8 +71,7 @@ export async function loadModel(path: string, uri: string, options: LoadOptions 
     return Object.fromEntries(
       outputs.map(({ name, type }, index) => {
         const { data, dims } = results[fetches[index] as string] as Tensor;
-        const values = type === 'float16' ? Float32Array.from(data as Uint16Array, fromFloat16) : data;
-        return [name, { type, dims, data: values }];
+        return [name, { type, dims, data: type === 'float16' ? singles(data as Uint16Array) : data }];
       }),
     );
   }
@@ -88,6 +89,22 @@ export async function loadModel(path: string, uri: string, options: LoadOptions 
 
 /** Names of the runtime, where they are not ONNX's. */
 const nativeTypes: Readonly<Record<string, 'float32' | 'float64'>> = { float: 'float32', double: 'float64' };
+
+/**
+ * A tensor of half precision floats. Where JavaScript has Float16Array (Node 24) onnxruntime-common 1.30 turns the bits into
+ * one, which its native half takes for empty: the bits are put back.
+ */
+function halfTensor(TensorClass: typeof Tensor, values: Float32Array, dims: readonly number[]): Tensor {
+  const bits = Uint16Array.from(values, toFloat16);
+  return Object.defineProperty(new TensorClass('float16', bits, dims), 'data', { value: bits });
+}
+
+/** Half precision floats as the runtime gives them: their bits before Node 24, a Float16Array since. */
+function singles(data: Uint16Array): Float32Array {
+  return data instanceof Uint16Array
+    ? Float32Array.from(data, fromFloat16)
+    : Float32Array.from(data as ArrayLike<number>);
+}
 
 async function createSession(
   path: string,

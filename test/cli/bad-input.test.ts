@@ -158,7 +158,7 @@ describe('a model that cannot be judged', () => {
 
   test('is never promoted when it answers NaN', () =>
     inTemporaryFolder(async (folder) => {
-      const repository = await registered(folder);
+      const repository = await gateRepository(folder);
       await repository.propose('onnx-zoo/broken/outputs-nan.onnx');
       await cp(fixture('onnx-zoo/broken/label-only.onnx'), join(folder, 'models/labels.onnx'));
       await writeFile(join(folder, 'tiny.csv'), 'id,label,x,y\na,0,1,2\nb,1,-1,2\nc,1,3,1\n');

@@ -133,6 +133,20 @@ test('Parquet cells become the JSON that docs/data.md says', async () => {
   });
 });
 
+test('an infinite date or time is neither a date nor missing', async () => {
+  await inTemporaryFolder(async (folder) => {
+    const path = join(folder, 'a.parquet');
+    for (const [type, format] of [
+      ['date', 'date'],
+      ['timestamp', 'date-time'],
+      ['timestamptz', 'date-time'],
+    ]) {
+      await writeParquet(path, `select unnest(['infinity', '2024-02-29', null, '-infinity'])::${type} as x`);
+      assert.deepEqual(await invalidRows(path, { properties: { x: { format } } }), [1, 4], type);
+    }
+  });
+});
+
 test('NaN and infinities are not numbers to a contract', async () => {
   await inTemporaryFolder(async (folder) => {
     const path = join(folder, 'a.parquet');
@@ -235,6 +249,7 @@ test('a contract that cannot be used is refused with the reason', async () => {
       [{ $async: true }, /\$async/u],
       [{ properties: { id: { pattern: '(' } } }, /not a usable JSON Schema: .*pattern|regular expression/u],
       [`${'{"not":'.repeat(200)}{}${'}'.repeat(200)}`, /deeper than 100/u],
+      [`{}${' '.repeat(1024 * 1024)}`, /at most 1 MiB/u],
     ];
     for (const [schema, message] of cases) {
       await assert.rejects(
