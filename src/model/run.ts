@@ -101,9 +101,7 @@ function halfTensor(TensorClass: typeof Tensor, values: Float32Array, dims: read
 
 /** Half precision floats as the runtime gives them: their bits before Node 24, a Float16Array since. */
 function singles(data: Uint16Array): Float32Array {
-  return data instanceof Uint16Array
-    ? Float32Array.from(data, fromFloat16)
-    : Float32Array.from(data as ArrayLike<number>);
+  return data instanceof Uint16Array ? Float32Array.from(data, fromFloat16) : Float32Array.from(data);
 }
 
 async function createSession(
