@@ -19,7 +19,8 @@ export interface Journal {
 
 export async function writeJournal(place: LockPlace, journal: Journal): Promise<void> {
   const whole = join(place.scratch, `${journalName}.new`);
-  await writeFile(whole, JSON.stringify(journal));
+  // On disk before the branch moves: a power cut must not leave half a journal beside a moved branch.
+  await writeFile(whole, JSON.stringify(journal), { flush: true });
   await rename(whole, join(place.scratch, journalName));
 }
 
@@ -89,6 +90,8 @@ async function readJournal(place: LockPlace): Promise<Journal | null> {
     return JSON.parse(await readFile(join(place.scratch, journalName), 'utf8')) as Journal;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    // Not written to its end, so the branch had not moved yet: there is nothing to finish.
+    if (error instanceof SyntaxError) return null;
     throw error;
   }
 }
