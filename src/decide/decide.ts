@@ -106,13 +106,14 @@ function judge(
   view: RegistryView,
   now: Date,
 ): { outcome: Outcome; reasons: Reason[] } {
-  if (view.champion !== null && modelDigest(view.champion) === subject.candidate.sha256) {
+  const champion = championOf(subject.config, evidence, view);
+  if (champion?.sha256 === subject.candidate.sha256) {
     return {
       outcome: 'no-change',
       reasons: [
         {
           code: 'same-model',
-          message: `The candidate is the champion (version ${view.champion.version}, sha256 ${subject.candidate.sha256.slice(0, 12)}): there is nothing to decide.`,
+          message: `The candidate is the champion (${champion.name}, sha256 ${subject.candidate.sha256.slice(0, 12)}): there is nothing to decide.`,
         },
       ],
     };
@@ -149,6 +150,17 @@ function judge(
       },
     ],
   };
+}
+
+/** The registry's champion, or the one the configuration names while the registry has none. */
+function championOf(
+  config: Model,
+  evidence: readonly Evidence[],
+  view: RegistryView,
+): { sha256: string | undefined; name: string } | undefined {
+  if (view.champion !== null) return { sha256: modelDigest(view.champion), name: `version ${view.champion.version}` };
+  const named = standsIn(config, view) ? evidence.find((each) => each.subjects.champion)?.subjects.champion : undefined;
+  return named === undefined ? undefined : { sha256: named.sha256, name: named.uri };
 }
 
 /** Evidence that speaks of another candidate, champion, dataset or policy, or contradicts itself. */

@@ -151,6 +151,14 @@ describe('the decision', () => {
     assert.deepEqual(decision.to, same.champion);
   });
 
+  test('finds nothing to decide when the candidate is the champion that the configuration names', () => {
+    const empty: RegistryView = { champion: null, championSeq: 0, versions: [], decisionsByDataset: {} };
+    const named = { ...subject, config: { ...config, champion: 'models/champion.onnx' } };
+    const same = passing().map((each) => ({ ...each, subjects: { ...each.subjects, champion: candidate } }));
+    assert.equal(decide(named, same, empty, context).outcome, 'no-change');
+    assert.equal(decide(named, passing(), empty, context).outcome, 'promote');
+  });
+
   test('lets a first model in only where the policy allows it', () => {
     const empty: RegistryView = { champion: null, championSeq: 0, versions: [], decisionsByDataset: {} };
     const alone = passing().map((each) => ({
