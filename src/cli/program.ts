@@ -3,7 +3,8 @@ import { runContext } from '../github/context.ts';
 import { version } from '../version.ts';
 import { exitCodes } from './exit-codes.ts';
 import { addRegistryCommands } from './registry-commands.ts';
-import { addServeCommands } from './serve-commands.ts';
+import { addInspectCommand } from './inspect-command.ts';
+import { addServeCommand } from './serve-command.ts';
 import { addStageCommands } from './stage-commands.ts';
 import { terminalLog } from './terminal-log.ts';
 import { actorFrom } from './actor.ts';
@@ -50,7 +51,8 @@ export function buildProgram(
   program.exitOverride();
   addStageCommands(program, context);
   addRegistryCommands(program, context);
-  addServeCommands(program, context);
+  addServeCommand(program, context);
+  addInspectCommand(program, context);
   for (const command of program.commands) overrideExit(command);
   return {
     async run(argv) {

@@ -9,8 +9,8 @@ interface ServeOptions {
   host: string;
 }
 
-/** serve, inspect: commands about one model file, without a configuration. */
-export function addServeCommands(program: Command, context: CommandContext): void {
+/** serve: one model file, without a configuration. */
+export function addServeCommand(program: Command, context: CommandContext): void {
   program
     .command('serve')
     .description('Serve a model over HTTP (Open Inference Protocol v2) until stopped.')
@@ -31,19 +31,6 @@ export function addServeCommands(program: Command, context: CommandContext): voi
       context.print(`${options.name} at ${server.url}/v2/models/${options.name}/infer (stop with Ctrl-C)`);
       await new Promise<void>((done) => context.signal.addEventListener('abort', () => done(), { once: true }));
       await server.close();
-    });
-
-  program
-    .command('inspect')
-    .description('Show what a model takes and gives: inputs, outputs, opset, size, metadata.')
-    .argument('<model>', 'an ONNX file')
-    .option('--json', 'print the result as JSON on standard output')
-    .action(async (model: string, options: { json?: boolean }) => {
-      const { localModel } = await import('../model/artifact.ts');
-      const { inspectModel } = await import('../model/inspect.ts');
-      const artifact = await localModel(resolve(model), `file:${model}`);
-      const inspection = await inspectModel(artifact.path);
-      context.print(JSON.stringify({ sha256: artifact.sha256, ...inspection }, null, options.json === true ? 0 : 2));
     });
 }
 
