@@ -97,19 +97,25 @@ async function reader(connection: DuckDBConnection, source: DatasetSource, forma
 
 /**
  * Reading with given types ignores the header, and detecting types tells a bad row badly: so the header is read and
- * bound by position, every cell is read once as text, and only then are the types detected.
+ * bound by position, every cell is read once as text, and only then are the types detected. Only true and false are
+ * booleans: DuckDB would make them of yes and no, t and f, or 1 and 0 as well, and lose the labels they are.
  */
 async function typedCsv(connection: DuckDBConnection, source: DatasetSource): Promise<string> {
   const names = await csvHeader(source.path, source.uri);
-  const lengths = names.map((_name, index) => `max(length(c${index}))`);
-  await connection.run(`select ${lengths.join(', ')} from ${csvText(source.path, names.length)}`);
+  const booleans = names.map(
+    (_name, index) => `coalesce(bool_and(lower(c${index}) in ('true', 'false')) filter (c${index} <> ''), false)`,
+  );
+  const [boolean] = (
+    await connection.runAndReadAll(`select ${booleans.join(', ')} from ${csvText(source.path, names.length)}`)
+  ).getRows();
   const list = names.map((name) => quoteLiteral(name)).join(', ');
   const detected = await describe(
     connection,
-    `select * from ${csvReader(source.path, `auto_detect = true, sample_size = -1, names = [${list}], auto_type_candidates = ['BOOLEAN', 'BIGINT', 'DOUBLE', 'VARCHAR']`)}`,
+    `select * from ${csvReader(source.path, `auto_detect = true, sample_size = -1, names = [${list}], auto_type_candidates = ['BIGINT', 'DOUBLE', 'VARCHAR']`)}`,
   );
   const types = names.map(
-    (name, index) => `${quoteLiteral(name)}: ${quoteLiteral(detected[index]?.type ?? 'VARCHAR')}`,
+    (name, index) =>
+      `${quoteLiteral(name)}: ${quoteLiteral(boolean?.[index] === true ? 'BOOLEAN' : (detected[index]?.type ?? 'VARCHAR'))}`,
   );
   return csvReader(source.path, `auto_detect = false, columns = {${types.join(', ')}}`);
 }

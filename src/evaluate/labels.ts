@@ -92,9 +92,17 @@ export function columnTexts(vector: ColumnVector): (string | null)[] {
 }
 
 function binaryClasses(vector: ColumnVector, texts: readonly string[], columns: Columns, where: string): string[] {
-  if (vector.kind === 'boolean')
-    return columns.positive === false || columns.positive === 0 ? ['true', 'false'] : ['false', 'true'];
   const positive = classText(columns.positive ?? 1);
+  if (vector.kind === 'boolean') {
+    if (['true', '1'].includes(positive)) return ['false', 'true'];
+    if (['false', '0'].includes(positive)) return ['true', 'false'];
+    throw new DataError({
+      found: `column "${vector.name}" holds true and false, and columns.positive is ${JSON.stringify(positive)}`,
+      expected: 'true or false',
+      where,
+      remedy: 'Correct columns.positive',
+    });
+  }
   if (columns.classes !== undefined) {
     const others = columns.classes.map(classText).filter((name) => name !== positive);
     if (others.length === 1) return [others[0] as string, positive];

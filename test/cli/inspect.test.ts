@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { describe, test } from 'node:test';
-import { contender } from '../support/gate-repository.ts';
+import { commandLine, contender } from '../support/gate-repository.ts';
 import { fixture } from '../support/project.ts';
 
 describe('contender inspect', () => {
@@ -43,4 +45,14 @@ describe('contender inspect', () => {
       assert.doesNotMatch(stderr, /^ {4}at /mu);
     }
   });
+});
+
+test('a reader that closes the pipe early, such as head, is no error', async () => {
+  const child = spawn(process.execPath, [commandLine, 'inspect', '--json', fixture('spam/models/champion.onnx')]);
+  child.stdout.destroy();
+  let stderr = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+  const [code] = (await once(child, 'close')) as [number];
+  assert.equal(stderr, '');
+  assert.equal(code, 0);
 });

@@ -278,3 +278,17 @@ test('the line of a CSV row is found behind quoted line breaks and blank lines',
     );
   });
 });
+
+test('of a CSV only true and false are booleans: yes and no, t and f, 1 and 0 stay what they are', () =>
+  withFile('a.csv', 'yes,t,one,ok,gap\nyes,t,1,true,\nno,f,0,False,TRUE\n', async (dataset) => {
+    const columns = await readColumns(dataset, ['yes', 't', 'one', 'ok', 'gap']);
+    const read = [...columns.values()].map(({ kind, values }) => [kind, [...values]]);
+    assert.deepEqual(read.slice(0, 4), [
+      ['text', ['yes', 'no']],
+      ['text', ['t', 'f']],
+      ['number', [1, 0]],
+      ['boolean', [1, 0]],
+    ]);
+    assert.equal(columns.get('gap')?.kind, 'boolean');
+    assert.deepEqual([...(columns.get('gap')?.nulls ?? [])], [1, 0]);
+  }));

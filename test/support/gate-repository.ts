@@ -60,13 +60,16 @@ export interface CommandResult {
   stderr: string;
 }
 
+/** The compiled command line. */
+export const commandLine = join(projectRoot, compiledFolder(), 'src/cli/main.js');
+
 /** Run the command line as a person would: a process of its own, in `folder`, with a small environment. */
 export function contender(
   folder: string,
   args: readonly string[],
   env: Record<string, string> = {},
 ): Promise<CommandResult> {
-  return runNode(join(projectRoot, compiledFolder(), 'src/cli/main.js'), args, folder, env);
+  return runNode(commandLine, args, folder, env);
 }
 
 /** Run a Node program and collect what it says. */
