@@ -74,10 +74,20 @@ export function requireColumns(dataset: Dataset, names: readonly string[]): Data
   });
 }
 
-/** Run queries over a dataset. @throws DataError where the engine finds the file damaged further in */
+/** The last work begun on each connection. */
+const busy = new WeakMap<DuckDBConnection, Promise<unknown>>();
+
+/**
+ * Run queries over a dataset, one work after another: a connection that streams one result loses it to the next query.
+ * @param work must not call `reading` on the same dataset, or it waits for itself
+ * @throws DataError where the engine finds the file damaged further in
+ */
 export async function reading<T>(dataset: Dataset, work: () => Promise<T>): Promise<T> {
+  const before = busy.get(dataset.connection) ?? Promise.resolve();
+  const done = before.then(work, work);
+  busy.set(dataset.connection, done);
   try {
-    return await work();
+    return await done;
   } catch (cause) {
     // The engine's own errors begin with their kind: "Invalid Input Error: ..."; ours and bugs pass through.
     if (!(cause instanceof Error) || !/^[A-Z][A-Za-z ]* Error: /u.test(cause.message)) throw cause;

@@ -292,3 +292,25 @@ test('of a CSV only true and false are booleans: yes and no, t and f, 1 and 0 st
     assert.equal(columns.get('gap')?.kind, 'boolean');
     assert.deepEqual([...(columns.get('gap')?.nulls ?? [])], [1, 0]);
   }));
+
+test('columns read at the same time are those read one after the other', async () => {
+  const rows = Array.from({ length: 20_000 }, (_, row) => `${row},${row * 2},t${row}`);
+  await withFile('wide.csv', `a,b,c\n${rows.join('\n')}\n`, async (dataset) => {
+    const together = await Promise.all([['a'], ['b'], ['c'], ['b', 'a']].map((names) => readColumns(dataset, names)));
+    for (const read of together) {
+      for (const [name, { values }] of read) {
+        const alone = (await readColumns(dataset, [name])).get(name)?.values;
+        assert.deepEqual(values, alone);
+      }
+    }
+    assert.equal(together[0]?.get('a')?.values[19_999], 19_999);
+  });
+});
+
+test('a read that fails does not hold up the next', async () => {
+  await withFile('one.csv', 'a\n1\n', async (dataset) => {
+    const [bad, good] = await Promise.allSettled([readColumns(dataset, ['b']), readColumns(dataset, ['a'])]);
+    assert.equal(bad.status, 'rejected');
+    assert.equal(good.status, 'fulfilled');
+  });
+});
