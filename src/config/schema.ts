@@ -211,6 +211,18 @@ export const Fairness = Type.Object(
 );
 export type Fairness = Static<typeof Fairness>;
 
+/** A search for slices on which the candidate loses. */
+export const Discover = Type.Object(
+  {
+    columns: Type.Optional(
+      Type.Array(Column, { minItems: 1, description: 'columns to search (default: every feature column)' }),
+    ),
+    min_rows: Type.Optional(Type.Integer({ minimum: 1, description: 'smaller slices are not looked at (default 30)' })),
+  },
+  { ...strict, description: 'look for slices on which the candidate loses: advice, never a gate' },
+);
+export type Discover = Static<typeof Discover>;
+
 export const Policy = Type.Object(
   {
     alpha: Type.Optional(
@@ -219,6 +231,7 @@ export const Policy = Type.Object(
     primary: Primary,
     guardrails: Type.Optional(Type.Array(Guardrail)),
     fairness: Type.Optional(Fairness),
+    discover: Type.Optional(Discover),
     report: Type.Optional(Type.Array(Type.String(), { description: 'metrics to report without gating on them' })),
     on_inconclusive: Type.Optional(Type.Enum(['hold', 'reject'])),
     allow_first: Type.Optional(

@@ -16,6 +16,7 @@ import { outputsOf, type OutputsResult } from './outputs.ts';
 import { planOf, type Plan } from './plan.ts';
 import type { Outputs, Sample } from './sample.ts';
 import { columnSlices, predicateRows, sliceColumns, type SliceRows } from './slices.ts';
+import { weakSliceAdvice } from './weak-slices.ts';
 
 export interface EvaluateInput {
   model: string;
@@ -75,7 +76,7 @@ export async function evaluate(input: EvaluateInput): Promise<Evidence> {
 }
 
 async function judge(input: EvaluateInput, plan: Plan): Promise<{ checks: Check[]; details: Record<string, unknown> }> {
-  const { task, columns, dataset, candidate, champion } = input;
+  const { task, columns, dataset, policy, candidate, champion } = input;
   if (dataset.rows === 0) {
     throw new DataError({ found: 'the evaluation set has no rows', expected: 'labelled rows', where: dataset.uri });
   }
@@ -105,6 +106,10 @@ async function judge(input: EvaluateInput, plan: Plan): Promise<{ checks: Check[
     }
   }
   const fairness = fairnessOf(input, { ...gate, champion: rivalOutputs }, vectors);
+  const weak =
+    rivalOutputs === null || policy.discover === undefined
+      ? { checks: [], details: {} }
+      : await weakSliceAdvice({ ...gate, champion: rivalOutputs }, policy.discover, columns, dataset);
   return {
     checks: [
       ...labelChecks(sample, labels),
@@ -115,11 +120,16 @@ async function judge(input: EvaluateInput, plan: Plan): Promise<{ checks: Check[
             ...compared.map((each) => each.check),
             ...floorChecks(gate),
             ...fairness.checks,
-            ...(champion === null ? firstModelChecks(gate, input.policy.allow_first === true) : []),
+            ...weak.checks,
+            ...(champion === null ? firstModelChecks(gate, policy.allow_first === true) : []),
             ...(rival !== null && !rival.ok ? [unusableChampion(rival.message)] : []),
           ]),
     ],
-    details: { ...detailsOf({ ...gate, champion: rivalOutputs, labels, compared }), ...fairness.details },
+    details: {
+      ...detailsOf({ ...gate, champion: rivalOutputs, labels, compared }),
+      ...fairness.details,
+      ...weak.details,
+    },
   };
 }
 

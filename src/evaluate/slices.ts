@@ -96,19 +96,39 @@ function binTexts(vector: ColumnVector, bins: number): (string | null)[] {
     });
   }
   const present = vector.values.filter((value, row) => vector.nulls?.[row] !== 1 && !Number.isNaN(value)).sort();
-  const edges = [...new Set(Array.from({ length: bins + 1 }, (_, edge) => quantileOfSorted(present, edge / bins)))];
+  const edges = quantileEdges(present, bins);
+  const labels = binLabels(edges);
+  return Array.from(vector.values, (value, row) =>
+    vector.nulls?.[row] === 1 || Number.isNaN(value) ? null : (labels[binOf(value, edges)] as string),
+  );
+}
+
+/** Edges of quantile bins of sorted values; equal edges merge. */
+export function quantileEdges(sorted: Float64Array, bins: number): number[] {
+  return [...new Set(Array.from({ length: bins + 1 }, (_, edge) => quantileOfSorted(sorted, edge / bins)))];
+}
+
+/** The bin of a value; what lies outside the edges belongs to the outer bins. */
+export function binOf(value: number, edges: readonly number[]): number {
   const last = edges.length - 2;
+  let bin = 0;
+  while (bin < last && value >= (edges[bin + 1] as number)) bin += 1;
+  return bin;
+}
+
+/** Names of the bins, such as `[0, 2.5)`. */
+export function binLabels(edges: readonly number[]): string[] {
   const format = (value: number | undefined): string => String(Number(value?.toPrecision(6)));
-  return Array.from(vector.values, (value, row) => {
-    if (vector.nulls?.[row] === 1 || Number.isNaN(value)) return null;
-    let bin = 0;
-    while (bin < last && value >= (edges[bin + 1] as number)) bin += 1;
-    return last < 0 ? format(edges[0]) : `[${format(edges[bin])}, ${format(edges[bin + 1])}${bin === last ? ']' : ')'}`;
-  });
+  const last = edges.length - 2;
+  if (last < 0) return [format(edges[0])];
+  return Array.from(
+    { length: last + 1 },
+    (_, bin) => `[${format(edges[bin])}, ${format(edges[bin + 1])}${bin === last ? ']' : ')'}`,
+  );
 }
 
 /** A value from the data in an id and a message: no control characters, not endless. */
-function shown(name: string): string {
+export function shown(name: string): string {
   const printable = name.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, '\ufffd');
   return printable.length > 200 ? `${printable.slice(0, 199)}\u2026` : printable;
 }

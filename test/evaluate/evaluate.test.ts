@@ -85,6 +85,22 @@ describe('evaluation of the spam case', () => {
     assert.equal(failed[0]!.comparison?.state, 'inferior');
   });
 
+  it('is told where a candidate loses when the policy asks to look for it, as advice', async () => {
+    const discover = { columns: ['source', 'has_html', 'length_bucket', 'word_free'] };
+    const { checks, details, verdict } = await judge('candidate-worse', {
+      policy: { primary: { metric: 'accuracy', margin: 1, require: 'non-inferior' }, discover },
+    });
+    assert.equal(verdict, 'pass');
+    const advice = find(checks, 'evaluation/weak-slices');
+    assert.deepEqual([advice.verdict, advice.severity], ['fail', 'info']);
+    assert.match(advice.message, /source=hard_ham/u);
+    const { weakSlices } = details as { weakSlices: { slices: Record<string, number | string>[] } };
+    const [worst] = weakSlices.slices;
+    assert.deepEqual([worst!['slice'], worst!['champion'], worst!['candidate']], ['source=hard_ham', 0.872, 0.704]);
+    const none = await judge('candidate', { policy: { primary: { metric: 'accuracy', margin: 1 }, discover: {} } });
+    assert.equal(find(none.checks, 'evaluation/weak-slices').verdict, 'pass');
+  });
+
   it('holds the smaller candidate: recall is inconclusive, nothing fails, and it says what would settle it', async () => {
     const { verdict, checks } = await judge('candidate-small');
     assert.equal(verdict, 'inconclusive');

@@ -18,3 +18,11 @@ export function mcnemar(gained: number, lost: number): McNemar {
   const exact = Math.min(1, 2 * tail);
   return { exact, midP: exact - point };
 }
+
+/** One-sided mid-p of "the candidate does not lose": small where `lost` outnumbers `gained` beyond chance. */
+export function lossMidP(gained: number, lost: number): number {
+  const discordant = gained + lost;
+  if (discordant === 0) return 1;
+  const below = gained === 0 ? 0 : binomialCdf(gained - 1, discordant, 0.5);
+  return (binomialCdf(gained, discordant, 0.5) + below) / 2;
+}
