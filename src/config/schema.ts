@@ -232,6 +232,23 @@ export const Policy = Type.Object(
     guardrails: Type.Optional(Type.Array(Guardrail)),
     fairness: Type.Optional(Fairness),
     discover: Type.Optional(Discover),
+    holdout: Type.Optional(
+      Type.Object(
+        {
+          spend: Type.Boolean({
+            description: 'share alpha out over the decisions made on one evaluation set, so that together they keep it',
+          }),
+          budget: Type.Optional(
+            Type.Integer({
+              minimum: 1,
+              description:
+                'decisions the set is good for, each at alpha / budget (default: decision k has alpha / (k (k + 1)))',
+            }),
+          ),
+        },
+        strict,
+      ),
+    ),
     report: Type.Optional(Type.Array(Type.String(), { description: 'metrics to report without gating on them' })),
     on_inconclusive: Type.Optional(Type.Enum(['hold', 'reject'])),
     allow_first: Type.Optional(

@@ -11,6 +11,7 @@ import { detailsOf } from './details.ts';
 import { fairnessChecks } from './fairness.ts';
 import { firstModelChecks } from './first-model.ts';
 import { comparisonChecks, floorChecks, type Compared, type Gate } from './gate.ts';
+import { reuseChecks } from './holdout.ts';
 import { classText, columnTexts, readLabels, readNumbers, type Labels } from './labels.ts';
 import { outputsOf, type OutputsResult } from './outputs.ts';
 import { planOf, type Plan } from './plan.ts';
@@ -47,7 +48,7 @@ interface Contestant {
 export async function evaluate(input: EvaluateInput): Promise<Evidence> {
   const startedAt = new Date();
   const { task, columns, dataset, policy } = input;
-  const plan = planOf(policy, task);
+  const plan = planOf(policy, task, input.reuse);
   const { checks, details } = await judge(input, plan);
   input.signal?.throwIfAborted();
   return buildEvidence({
@@ -70,6 +71,9 @@ export async function evaluate(input: EvaluateInput): Promise<Evidence> {
       alpha: plan.alpha,
       seed: plan.seed,
       reuse: input.reuse,
+      ...(plan.spending.rule === null
+        ? {}
+        : { holdout: { rule: plan.spending.rule, policyAlpha: plan.guardAlpha, budget: plan.spending.budget } }),
       ...details,
     },
   });
@@ -113,7 +117,7 @@ async function judge(input: EvaluateInput, plan: Plan): Promise<{ checks: Check[
   return {
     checks: [
       ...labelChecks(sample, labels),
-      ...reuseChecks(input.reuse),
+      ...(same ? [] : reuseChecks(input.reuse, plan.spending)),
       ...(same
         ? [sameModel(candidate.artifact)]
         : [
@@ -155,6 +159,7 @@ function fairnessOf(
     champion,
     candidate,
     alpha: plan.alpha,
+    guardAlpha: plan.guardAlpha,
     seed: plan.seed,
     texts,
   });
@@ -295,21 +300,6 @@ function labelChecks(sample: Sample, labels: Labels): Check[] {
       message: `All ${sample.rows} labels are ${JSON.stringify(only)}: metrics that set one class against another cannot be computed.`,
       observed: 1,
       required: 'at least two classes',
-    },
-  ];
-}
-
-function reuseChecks(reuse: number): Check[] {
-  if (reuse === 0) return [];
-  return [
-    {
-      id: 'evaluation/holdout-reuse',
-      title: 'Reuse of the evaluation set',
-      verdict: 'pass',
-      severity: 'info',
-      message: `${reuse} ${reuse === 1 ? 'decision was' : 'decisions were'} made on this evaluation set before: the more often it is used, the less its intervals promise.`,
-      observed: reuse,
-      required: null,
     },
   ];
 }

@@ -3,6 +3,7 @@ import { defaults } from '../config/defaults.ts';
 import { ConfigError } from '../errors.ts';
 import type { Check, Comparison } from '../evidence/check.ts';
 import { stateOf, verdictOf } from './judge.ts';
+import { alphaFor } from './plan.ts';
 import { multinomial, randomFrom } from './random.ts';
 import { decisionsOf, type Outputs, type Sample } from './sample.ts';
 import { bcaInterval } from './statistics/bootstrap.ts';
@@ -163,6 +164,8 @@ interface FairnessInput {
   champion: Outputs | null;
   candidate: Outputs;
   alpha: number;
+  /** Level at which harm is demonstrated. */
+  guardAlpha: number;
   seed: number;
   /** The sensitive columns as text. */
   texts: ReadonlyMap<string, readonly (string | null)[]>;
@@ -248,9 +251,11 @@ function gateChecks(
   }
   if (gate.margin === undefined || champion === null) return checks;
   const before = gap.of(groupRates(sample, champion, groups, favourable));
+  const requirement = gate.require ?? 'not-inferior';
+  const alpha = alphaFor(input, requirement);
   const interval = changeInterval(input, champion, gap, groups, favourable);
-  const lower = interval.lower(input.alpha);
-  const upper = interval.upper(input.alpha);
+  const lower = interval.lower(alpha);
+  const upper = interval.upper(alpha);
   if (![before, lower, upper].every(Number.isFinite)) {
     return [
       ...checks,
@@ -265,7 +270,6 @@ function gateChecks(
       },
     ];
   }
-  const requirement = gate.require ?? 'not-inferior';
   const verdict = verdictOf(requirement, lower, upper, gate.margin);
   const state = stateOf(lower, upper, gate.margin);
   const comparison: Comparison = {
@@ -277,7 +281,7 @@ function gateChecks(
     lower,
     upper,
     margin: gate.margin,
-    alpha: input.alpha,
+    alpha,
     state,
     method: interval.method,
     n: sample.rows,

@@ -2,7 +2,7 @@ import type { Check, Verdict } from '../evidence/check.ts';
 import { compareMetric, type MetricComparison } from './compare.ts';
 import { comparisonOf, isUsable, marginFor, plannedRows, verdictOf } from './judge.ts';
 import { metricValue, type Metric } from './metrics/metric.ts';
-import type { Plan, PlannedComparison, PlannedMetric } from './plan.ts';
+import { alphaFor, type Plan, type PlannedComparison, type PlannedMetric } from './plan.ts';
 import { outputRows, sampleRows, type Outputs, type Sample } from './sample.ts';
 import type { SliceRows } from './slices.ts';
 import { holm } from './statistics/multiplicity.ts';
@@ -70,13 +70,14 @@ export function floorChecks({ plan, sample, candidate }: Gate): Check[] {
 
 function wholeCheck(gate: ChampionGate, { metric, severity }: PlannedMetric, planned: PlannedComparison): Compared {
   const { plan, sample } = gate;
+  const alpha = alphaFor(plan, planned.requirement);
   const id = `evaluation/${metric.name}`;
   const title = `${capitalised(metric.title)} against the champion`;
   const problem = cannotCompute(metric, sample, gate);
   if (problem !== null)
     return { check: uncomputable(id, title, severity, problem, planned.requirement), slice: null, comparison: null };
   const compared = compareMetric(metric, sample, gate.champion, gate.candidate, { seed: plan.seed });
-  if (!isUsable(compared.interval, plan.alpha)) {
+  if (!isUsable(compared.interval, alpha)) {
     return {
       check: uncomputable(
         id,
@@ -90,9 +91,9 @@ function wholeCheck(gate: ChampionGate, { metric, severity }: PlannedMetric, pla
     };
   }
   const margin = marginFor(planned, compared);
-  const bounds = comparisonOf(compared, { margin, alpha: plan.alpha });
+  const bounds = comparisonOf(compared, { margin, alpha });
   const verdict = verdictOf(planned.requirement, bounds.lower, bounds.upper, margin);
-  const needed = verdict === 'inconclusive' ? plannedRows(planned, compared, margin, plan.alpha) : undefined;
+  const needed = verdict === 'inconclusive' ? plannedRows(planned, compared, margin, alpha) : undefined;
   const comparison = { ...bounds, ...(needed === undefined ? {} : { rowsNeeded: needed }) };
   const outcome = verdict === 'inconclusive' ? 'inconclusive' : comparison.state;
   return {
@@ -134,7 +135,7 @@ function* sliceChecks(
       continue;
     }
     const result = compareMetric(metric, part, champion, candidate, { seed: gate.plan.seed });
-    if (isUsable(result.interval, gate.plan.alpha))
+    if (isUsable(result.interval, alphaFor(gate.plan, comparison.requirement)))
       compared.push({ slice, result, margin: marginFor(comparison, result) });
     else
       yield {
@@ -165,16 +166,17 @@ function sliceCheck(
   harm: number,
   family: number,
 ): Check {
-  const bounds = comparisonOf(result, { margin, alpha: plan.alpha, slice: slice.name });
+  const alpha = alphaFor(plan, planned.requirement);
+  const bounds = comparisonOf(result, { margin, alpha, slice: slice.name });
   const guarded = planned.requirement === 'not-inferior';
   const verdict: Verdict = guarded
-    ? harm < plan.alpha
+    ? harm < alpha
       ? 'fail'
       : 'pass'
     : verdictOf(planned.requirement, bounds.lower, bounds.upper, margin);
   // Below the margin by its own bound, but not once the number of slices is accounted for: not demonstrated.
   const withdrawn = guarded && verdict === 'pass' && bounds.state === 'inferior';
-  const needed = verdict === 'inconclusive' ? plannedRows(planned, result, margin, plan.alpha) : undefined;
+  const needed = verdict === 'inconclusive' ? plannedRows(planned, result, margin, alpha) : undefined;
   const comparison = {
     ...bounds,
     ...(withdrawn ? { state: 'inconclusive' as const } : {}),

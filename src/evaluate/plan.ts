@@ -1,7 +1,8 @@
 import type { Guardrail, Policy, Primary, Requirement, Slice, Task } from '../config/schema.ts';
-import { defaults } from '../config/defaults.ts';
+import { alphaOf, defaults } from '../config/defaults.ts';
 import { ConfigError } from '../errors.ts';
 import type { Severity } from '../evidence/check.ts';
+import { spendAlpha, type Spending } from './holdout.ts';
 import { findMetric, metricsOf } from './metrics/catalogue.ts';
 import type { Metric } from './metrics/metric.ts';
 
@@ -26,7 +27,11 @@ export interface PlannedComparison {
 }
 
 export interface Plan {
+  /** Level of the tests that let a candidate pass. */
   alpha: number;
+  /** The policy's level, at which harm is demonstrated: alpha is never spent on guards, which would make them lenient. */
+  guardAlpha: number;
+  spending: Spending;
   seed: number;
   primary: PlannedMetric;
   guardrails: PlannedMetric[];
@@ -34,8 +39,13 @@ export interface Plan {
   reported: Metric[];
 }
 
-/** Read the policy. @throws ConfigError for an unknown metric, a missing margin, or the same check asked for twice */
-export function planOf(policy: Policy, task: Task): Plan {
+/** The level a requirement is judged at. */
+export function alphaFor(plan: Pick<Plan, 'alpha' | 'guardAlpha'>, requirement: Requirement): number {
+  return requirement === 'not-inferior' ? plan.guardAlpha : plan.alpha;
+}
+
+/** Read the policy. @param reuse decisions already made on the evaluation set @throws ConfigError for an unknown metric, a missing margin, or the same check asked for twice */
+export function planOf(policy: Policy, task: Task, reuse = 0): Plan {
   if (metricsOf(task).length === 0) {
     throw new ConfigError({
       found: `task ${task}, for which there are no metrics yet`,
@@ -68,8 +78,12 @@ export function planOf(policy: Policy, task: Task): Plan {
     'given a max',
   );
   const named = (policy.report ?? []).map((name, index) => findMetric(name, task, `policy.report[${index}]`));
+  const guardAlpha = alphaOf(policy);
+  const spending = spendAlpha(guardAlpha, policy.holdout, reuse);
   return {
-    alpha: policy.alpha ?? defaults.alpha,
+    alpha: spending.alpha,
+    guardAlpha,
+    spending,
     seed: policy.seed ?? defaults.seed,
     primary,
     guardrails,

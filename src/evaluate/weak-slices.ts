@@ -86,7 +86,7 @@ export async function weakSliceAdvice(
   }
   const { coded, leftOut } = await codedColumns(dataset, searched(discover, columns, dataset));
   const minimumRows = discover.min_rows ?? defaults.minRows;
-  const search = searchWeakSlices(coded, gainsOf(metric, gate), { minimumRows, level: gate.plan.alpha });
+  const search = searchWeakSlices(coded, gainsOf(metric, gate), { minimumRows, level: gate.plan.guardAlpha });
   const slices = search.slices.map((slice) => {
     const rows = sliceRows(slice);
     const part = sampleRows(gate.sample, rows);
@@ -114,7 +114,7 @@ export async function weakSliceAdvice(
       weakSlices: {
         metric: metric.name,
         minRows: minimumRows,
-        level: gate.plan.alpha,
+        level: gate.plan.guardAlpha,
         correction: 'benjamini-hochberg',
         columns: coded.map((column) => column.name),
         leftOut,

@@ -202,6 +202,25 @@ describe('evaluation of the spam case', () => {
     assert.match(find(checks, 'evaluation/holdout-reuse').message, /12 decisions were made/u);
   });
 
+  it('spends alpha on the decisions made on it, where the policy says so, but not on guards', async () => {
+    const spent = await judge('candidate', { policy: { ...policy, holdout: { spend: true, budget: 5 } }, reuse: 4 });
+    assert.equal(find(spent.checks, 'evaluation/recall').comparison?.alpha, 0.01);
+    assert.equal(find(spent.checks, 'evaluation/accuracy@source=hard_ham').comparison?.alpha, 0.05);
+    assert.match(find(spent.checks, 'evaluation/holdout-reuse').message, /4 decisions .* 5 .*: .* alpha 0\.01\./u);
+    const plain = await judge('candidate');
+    const lowerOf = ({ checks }: Evidence): number => find(checks, 'evaluation/recall').comparison!.lower;
+    assert.ok(lowerOf(spent) < lowerOf(plain));
+  });
+
+  it('shows nothing more once its budget of decisions is spent', async () => {
+    const { checks, verdict } = await judge('candidate', {
+      policy: { ...policy, holdout: { spend: true, budget: 5 } },
+      reuse: 5,
+    });
+    assert.equal(verdict, 'inconclusive');
+    assert.equal(find(checks, 'evaluation/holdout-reuse').verdict, 'inconclusive');
+  });
+
   it('skips small slices visibly and fails a required slice that is small or missing', async () => {
     const guardrail = { metric: 'accuracy', margin: 0.02, slices: ['content_type', 'source'], min_rows: 30 };
     const open = await judge('candidate', { policy: { ...policy, guardrails: [guardrail] } });

@@ -35,6 +35,7 @@ describe('fairness on credit-synth by group', () => {
       champion: outputs.get('champion')!,
       candidate: outputs.get(candidate)!,
       alpha: 0.05,
+      guardAlpha: 0.05,
       seed: 1,
       texts: new Map([['group', texts]]),
     }).checks;
