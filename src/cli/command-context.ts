@@ -22,7 +22,8 @@ export interface CommandContext {
   /** Exit code of the run, set by the command. */
   finish(code: number): void;
   print(text: string): void;
-  open(options: CommonOptions): Promise<Workspace>;
+  /** `anyModel`: the command concerns every model, so none need be chosen. */
+  open(options: CommonOptions, anyModel?: boolean): Promise<Workspace>;
   actor(): Promise<string>;
   run: RunContext;
 }
@@ -37,7 +38,7 @@ export function withCommonOptions(command: Command): Command {
       'where evidence, decision and report go, in a folder named after the model',
       '.contender',
     )
-    .option('-w, --workspace <folder>', 'the repository; nothing outside it is read or written', '.')
+    .option('-w, --workspace <folder>', 'the repository; no data or model outside it is read', '.')
     .option('--candidate <uri>', 'a path or URL in place of the configured candidate')
     .option('--champion <uri>', 'a path, a URL or "registry" in place of the configured champion')
     .option('--json', 'print the result as JSON on standard output')

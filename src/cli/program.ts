@@ -28,13 +28,14 @@ export function buildProgram(
     print(text) {
       process.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
     },
-    async open(options) {
+    async open(options, anyModel = false) {
       const log = terminalLog({ verbose: options.verbose === true, quiet: options.quiet === true });
       const { candidate, champion } = options;
       return openWorkspace({
         root: options.workspace,
         config: options.config,
         model: options.model,
+        anyModel,
         out: options.out,
         overrides: { candidate, champion },
         log,

@@ -48,7 +48,7 @@ export function addRegistryCommands(program: Command, context: CommandContext): 
   withCommonOptions(
     registry.command('verify').description('Rebuild every manifest from its chain and report any difference.'),
   ).action(async (options: CommonOptions) => {
-    const workspace = await context.open(options);
+    const workspace = await context.open(options, true);
     const findings = await (await openRegistry(workspace)).verify();
     if (options.json === true) context.print(JSON.stringify(findings, null, 2));
     else if (findings.length === 0)

@@ -29,7 +29,7 @@ export const ModelReference = Type.Union(
     Type.Object(
       {
         predictions: Type.String({ minLength: 1, description: 'CSV or Parquet file or glob, keyed by row id' }),
-        sha256: Type.Optional(Type.String({ pattern: '^[0-9a-f]{64}$', description: 'of the model that made them' })),
+        sha256: Type.Optional(Type.String({ pattern: '^[0-9a-f]{64}$', description: 'of the file of predictions' })),
         id: Type.Optional(Column),
         label: Type.Optional(Column),
         score: Type.Optional(Type.Union([Column, Type.Array(Column, { minItems: 1 })])),

@@ -90,6 +90,8 @@ export function decide(
       policy: policyDigest,
       datasets: Object.fromEntries(Object.entries(datasets).map(([name, dataset]) => [name, dataset.sha256])),
       outcome,
+      // A hold for want of evidence and a hold on a metric are two decisions. Codes and checks, no numbers: those have timings.
+      because: reasons.map(({ code, check }) => (check === undefined ? code : `${code} ${check}`)).sort(),
     }),
     time: context.now.toISOString(),
   };

@@ -64,6 +64,9 @@ export async function resolveChampion(workspace: Workspace, view: RegistryView, 
   if (artifact === undefined) return null;
   try {
     const path = await fetchArtifact(workspace.root, artifact, downloads);
+    if (artifact.role === 'predictions') {
+      return { contestant: { kind: 'predictions', artifact, path, reference: predictionsAs(workspace, artifact.uri) } };
+    }
     return {
       contestant: {
         kind: 'model',
@@ -84,6 +87,13 @@ function readingOf(reference: ModelReference): ReadingOptions {
   return reading;
 }
 
+/** The same for a champion of predictions: its columns are named as the candidate's are. */
+function predictionsAs(workspace: Workspace, uri: string): Extract<ModelReference, { predictions: string }> {
+  const { candidate } = workspace.modelConfig;
+  const { sha256: _sha256, ...columns } = typeof candidate === 'object' && 'predictions' in candidate ? candidate : {};
+  return { ...columns, predictions: uri };
+}
+
 async function resolveReference(
   workspace: Workspace,
   reference: ModelReference,
@@ -94,6 +104,7 @@ async function resolveReference(
     const path = await inside(workspace, reference.predictions, `${role}.predictions`);
     const { digestFiles } = await import('../model/prediction-file.ts');
     const file = await digestFiles(path);
+    refuseOtherBytes(workspace, role, reference.predictions, file.sha256, reference.sha256);
     return {
       kind: 'predictions',
       path,
@@ -101,7 +112,7 @@ async function resolveReference(
       artifact: {
         role: 'predictions',
         uri: `file:${reference.predictions}`,
-        sha256: reference.sha256 ?? file.sha256,
+        sha256: file.sha256,
         size: file.size,
       },
     };
@@ -109,15 +120,25 @@ async function resolveReference(
   const { uri, ...rest } = typeof reference === 'string' ? { uri: reference } : reference;
   const { sha256: expected, ...reading } = rest as ReadingOptions & { sha256?: string };
   const artifact = await bytesOf(workspace, uri, expected, role, downloads);
-  if (expected !== undefined && artifact.sha256 !== expected) {
-    throw new ModelError({
-      found: `${uri} has sha256 ${artifact.sha256}`,
-      expected: `sha256 ${expected}`,
-      where: `models.${workspace.model}.${role}`,
-      remedy: 'Fetch the model again, or correct the digest in the configuration',
-    });
-  }
+  refuseOtherBytes(workspace, role, uri, artifact.sha256, expected);
   return { kind: 'model', artifact, reading };
+}
+
+/** What is recorded under a digest must be those bytes. */
+function refuseOtherBytes(
+  workspace: Workspace,
+  role: string,
+  uri: string,
+  found: string,
+  expected: string | undefined,
+): void {
+  if (expected === undefined || found === expected) return;
+  throw new ModelError({
+    found: `${uri} has sha256 ${found}`,
+    expected: `sha256 ${expected}`,
+    where: `models.${workspace.model}.${role}`,
+    remedy: 'Fetch the file again, or correct the digest in the configuration',
+  });
 }
 
 async function bytesOf(

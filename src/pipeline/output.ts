@@ -16,7 +16,8 @@ export async function writeEvidence(workspace: Workspace, evidence: Evidence): P
 /** A stage that starts removes what it said before, so that a failed run never leaves an old verdict behind. */
 export async function discardEvidence(workspace: Workspace, kind: string): Promise<void> {
   await rm(evidencePath(workspace, kind), { force: true });
-  await rm(join(workspace.out, 'decision.json'), { force: true });
+  for (const name of ['decision.json', 'report.md', 'report.html'])
+    await rm(join(workspace.out, name), { force: true });
 }
 
 /** All evidence in the output folder, by kind. @throws EvidenceError for a file that is not evidence */

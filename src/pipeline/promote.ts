@@ -1,15 +1,15 @@
-import { decide } from '../decide/decide.ts';
+import { decide, modelDigest, nextVersion } from '../decide/decide.ts';
 import { register } from '../decide/register.ts';
 import type { Approval, Artifact, Decision, Evidence, RegistryView, Source } from '../evidence/index.ts';
 import { immutableModelUri } from '../registry/artifact-uri.ts';
 import { openGitRegistry, type Registry } from '../registry/git-registry.ts';
 import { localModel } from '../model/artifact.ts';
 import { resolveCandidate, withModelFolder, type Contestant } from './models.ts';
-import { readEvidence, writeDecision } from './output.ts';
+import { discardEvidence, readEvidence, writeDecision } from './output.ts';
 import { runModelStages, runValidate } from './stages.ts';
 import { insideRoot, type Workspace } from './workspace.ts';
 import { defaults } from '../config/index.ts';
-import { RegistryError } from '../errors.ts';
+import { EvidenceError, RegistryError } from '../errors.ts';
 
 export interface PromoteInput {
   /** Whether the decision goes into the registry. Pull requests evaluate and never record. */
@@ -62,7 +62,16 @@ export async function runPromote(workspace: Workspace, input: PromoteInput): Pro
   return withModelFolder(async (downloads) => {
     const candidate = await resolveCandidate(workspace, downloads);
     const artifact = await recordable(workspace, candidate, input.record);
-    return decideAndRecord(workspace, input, artifact, await readEvidence(workspace));
+    const evidence = await readEvidence(workspace);
+    if (evidence.length === 0 && !isChampion(artifact, await registryView(workspace, input.record))) {
+      throw new EvidenceError({
+        found: 'there is no evidence to decide on',
+        expected: 'what validate, evaluate and load-test wrote',
+        where: workspace.out,
+        remedy: 'Run those stages first with the same --out, or the whole gate at once (contender gate)',
+      });
+    }
+    return decideAndRecord(workspace, input, artifact, evidence);
   });
 }
 
@@ -74,13 +83,17 @@ export async function runGate(workspace: Workspace, input: PromoteInput): Promis
     const artifact = await recordable(workspace, candidate, input.record);
     if (input.record) await (await openRegistry(workspace)).ensureWritable();
     const view = await registryView(workspace, input.record);
-    if (view.champion?.artifacts.some((each) => each.role !== 'image' && each.sha256 === artifact.sha256) === true) {
-      return decideAndRecord(workspace, input, artifact, []);
-    }
+    if (input.version !== undefined) nextVersion(workspace.modelConfig, view, input.version);
+    for (const kind of ['data', 'evaluation', 'load']) await discardEvidence(workspace, kind);
+    if (isChampion(artifact, view)) return decideAndRecord(workspace, input, artifact, []);
     const data = requiresData(workspace) ? [await runValidate(workspace)] : [];
     const models = await runModelStages(workspace, view);
     return decideAndRecord(workspace, input, artifact, [...data, ...models]);
   });
+}
+
+function isChampion(candidate: Artifact, view: RegistryView): boolean {
+  return view.champion !== null && modelDigest(view.champion) === candidate.sha256;
 }
 
 export interface RegisterInput {
@@ -146,13 +159,16 @@ async function decideAndRecord(
     };
   }
   const registry = await openRegistry(workspace);
+  let today: Decision | undefined;
   const recorded = await registry.record({
     model: workspace.model,
-    decide: (view) => decide(subject, evidence, view, context),
+    decide: (view) => (today = decide(subject, evidence, view, context)),
     evidence,
   });
-  await writeDecision(workspace, recorded.decision, evidence);
-  return { decision: recorded.decision, evidence, status: recorded.status, commit: recorded.commit };
+  // A decision that is there already was made on evidence of its own: what is shown beside today's evidence is today's.
+  const decision = recorded.status === 'already-recorded' ? (today ?? recorded.decision) : recorded.decision;
+  await writeDecision(workspace, decision, evidence);
+  return { decision, evidence, status: recorded.status, commit: recorded.commit };
 }
 
 /** The candidate as the registry may keep it: an address whose bytes cannot change. */

@@ -28,6 +28,8 @@ export interface WorkspaceInput {
   config: string;
   /** Which model of the configuration; may be left out when there is only one. */
   model?: string | undefined;
+  /** Any model of the configuration will do: what is done concerns them all. */
+  anyModel?: boolean;
   /** Output folder, relative to `root` or absolute. */
   out: string;
   /** Stand in for what the configuration says. */
@@ -41,7 +43,8 @@ export async function openWorkspace(input: WorkspaceInput): Promise<Workspace> {
   const root = await realpath(input.root);
   const path = resolve(root, input.config);
   const config = await loadConfig(path, input.config);
-  const model = chooseModel(Object.keys(config.models), input.model);
+  const names = Object.keys(config.models);
+  const model = input.anyModel === true ? (names[0] ?? '') : chooseModel(names, input.model);
   const modelConfig = withOverrides(config.models[model] as Model, input.overrides ?? {});
   return {
     root,
