@@ -223,6 +223,32 @@ export const Discover = Type.Object(
 );
 export type Discover = Static<typeof Discover>;
 
+/** What decisions cost, in the team's own units. A negative cost is a gain. */
+export const Cost = Type.Union(
+  [
+    Type.Object(
+      {
+        false_positive: Type.Number(),
+        false_negative: Type.Number(),
+        true_positive: Type.Optional(Type.Number({ description: 'default 0' })),
+        true_negative: Type.Optional(Type.Number({ description: 'default 0' })),
+      },
+      strict,
+    ),
+    Type.Object(
+      {
+        matrix: Type.Record(Type.String(), Type.Record(Type.String(), Type.Number()), {
+          description: 'true class, then decided class; right decisions cost 0 unless stated',
+        }),
+        otherwise: Type.Number({ description: 'every wrong decision that the matrix does not state' }),
+      },
+      strict,
+    ),
+  ],
+  { description: 'for the metric expected_cost' },
+);
+export type Cost = Static<typeof Cost>;
+
 export const Policy = Type.Object(
   {
     alpha: Type.Optional(
@@ -231,6 +257,7 @@ export const Policy = Type.Object(
     primary: Primary,
     guardrails: Type.Optional(Type.Array(Guardrail)),
     fairness: Type.Optional(Fairness),
+    cost: Type.Optional(Cost),
     discover: Type.Optional(Discover),
     holdout: Type.Optional(
       Type.Object(

@@ -369,7 +369,7 @@ function agreementInterval(matrix: Confusion, value: (matrix: Confusion) => numb
         const moved = Math.min(flipped, cells[truth * matrix.classes + truth] as number);
         cells[truth * matrix.classes + truth]! -= moved;
         cells[truth * matrix.classes + decision]! += moved;
-        worst = Math.max(worst, now - value({ classes: matrix.classes, cells }));
+        worst = Math.max(worst, Math.abs(now - value({ classes: matrix.classes, cells })));
       }
     }
     return worst;

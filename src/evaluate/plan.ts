@@ -4,6 +4,7 @@ import { ConfigError } from '../errors.ts';
 import type { Severity } from '../evidence/check.ts';
 import { spendAlpha, type Spending } from './holdout.ts';
 import { findMetric, metricsOf } from './metrics/catalogue.ts';
+import { costMetric, costName } from './metrics/cost.ts';
 import type { Metric } from './metrics/metric.ts';
 
 /** What the policy asks of one metric. */
@@ -53,10 +54,10 @@ export function planOf(policy: Policy, task: Task, reuse = 0): Plan {
       where: 'task',
     });
   }
-  const primary = plan(policy.primary, task, 'policy.primary', 'superior');
+  const primary = plan(policy, policy.primary, task, 'policy.primary', 'superior');
   const guardrails = (policy.guardrails ?? []).map((guardrail, index) => {
     const where = `policy.guardrails[${index}]`;
-    const planned = plan(guardrail, task, where, 'non-inferior');
+    const planned = plan(policy, guardrail, task, where, 'non-inferior');
     if (planned.comparison !== null || planned.floor !== null || planned.ceiling !== null) return planned;
     throw new ConfigError({
       found: `the guardrail on ${guardrail.metric} asks for nothing`,
@@ -77,7 +78,8 @@ export function planOf(policy: Policy, task: Task, reuse = 0): Plan {
     [primary, ...guardrails].filter((each) => each.ceiling !== null).map((each) => each.metric.name),
     'given a max',
   );
-  const named = (policy.report ?? []).map((name, index) => findMetric(name, task, `policy.report[${index}]`));
+  const named = (policy.report ?? []).map((name, index) => metricOf(name, policy, task, `policy.report[${index}]`));
+  const reported = [primary.metric, ...guardrails.map((each) => each.metric), ...named, ...metricsOf(task)];
   const guardAlpha = alphaOf(policy);
   const spending = spendAlpha(guardAlpha, policy.holdout, reuse);
   return {
@@ -87,12 +89,28 @@ export function planOf(policy: Policy, task: Task, reuse = 0): Plan {
     seed: policy.seed ?? defaults.seed,
     primary,
     guardrails,
-    reported: [...new Set([primary.metric, ...guardrails.map((each) => each.metric), ...named, ...metricsOf(task)])],
+    reported: [...new Map(reported.map((metric) => [metric.name, metric])).values()],
   };
 }
 
-function plan(entry: Primary | Guardrail, task: Task, where: string, requirement: Requirement): PlannedMetric {
-  const metric = findMetric(entry.metric, task, `${where}.metric`);
+function metricOf(name: string, { cost }: Policy, task: Task, where: string): Metric {
+  if (name !== costName) return findMetric(name, task, where);
+  if (cost !== undefined) return costMetric(cost, task);
+  throw new ConfigError({
+    found: `${costName} without costs`,
+    expected: 'policy.cost, which says what decisions cost',
+    where,
+  });
+}
+
+function plan(
+  policy: Policy,
+  entry: Primary | Guardrail,
+  task: Task,
+  where: string,
+  requirement: Requirement,
+): PlannedMetric {
+  const metric = metricOf(entry.metric, policy, task, `${where}.metric`);
   const slices = 'slices' in entry ? entry.slices : undefined;
   const common = {
     metric,
