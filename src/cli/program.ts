@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { runContext } from '../github/context.ts';
 import { version } from '../version.ts';
 import { exitCodes } from './exit-codes.ts';
+import { addPredictCommand } from './predict-command.ts';
 import { addRegistryCommands } from './registry-commands.ts';
 import { addInspectCommand } from './inspect-command.ts';
 import { addServeCommand } from './serve-command.ts';
@@ -51,6 +52,7 @@ export function buildProgram(
     .addHelpText('after', helpText);
   program.exitOverride();
   addStageCommands(program, context);
+  addPredictCommand(program, context);
   addRegistryCommands(program, context);
   addServeCommand(program, context);
   addInspectCommand(program, context);

@@ -7,6 +7,12 @@ import type { TensorData, TensorValues } from './tensor.ts';
 /** Rows of features for one model, as its inputs want them. */
 export type Feeds = Record<string, TensorValues>;
 
+/** Consecutive rows of a dataset: `count` of them from the one at `start`, the first being 0. */
+export interface RowRange {
+  start: number;
+  count: number;
+}
+
 /** Rows that go through the models at a time: enough to keep the runtime busy, few enough to stay in the caches. */
 const batchRows = 8192;
 /** Rows of the largest chunk the engine gives. */
@@ -24,12 +30,14 @@ interface Slot {
  * Read the features of every model in one pass over the dataset, in file order, a batch at a time. A batch is valid until
  * the next is asked for: its memory is used again.
  * @param plans the inputs of each model
+ * @param range only these rows
  * @throws DataError when a value is missing, or is no number, where the type of the input has no way to say so
  * @throws ModelError when an input is of a type that cannot be fed
  */
 export async function* featureBatches(
   dataset: Dataset,
   plans: readonly (readonly InputPlan[])[],
+  range?: RowRange,
 ): AsyncGenerator<{ rows: number; feeds: Feeds[] }> {
   const selected: string[] = [];
   const slots = new Map<string, Slot>();
@@ -59,8 +67,8 @@ export async function* featureBatches(
     ),
   });
   let filled = 0;
-  let before = 0;
-  for await (const chunk of chunksOf(dataset, selected)) {
+  let before = range?.start ?? 0;
+  for await (const chunk of chunksOf(dataset, selected, range)) {
     const vectors = selected.map((_, index) => chunk.getColumnVector(index));
     for (const slot of slots.values()) {
       for (const [column, position] of slot.positions.entries()) {
@@ -78,10 +86,15 @@ export async function* featureBatches(
 }
 
 /** Chunks of the selected columns; the next is fetched while the caller works on this one. */
-async function* chunksOf(dataset: Dataset, selected: readonly string[]): AsyncGenerator<DuckDBDataChunk> {
+async function* chunksOf(
+  dataset: Dataset,
+  selected: readonly string[],
+  range?: RowRange,
+): AsyncGenerator<DuckDBDataChunk> {
+  const limit = range === undefined ? '' : ` limit ${range.count} offset ${range.start}`;
   let next: Promise<DuckDBDataChunk | null> | null = null;
   try {
-    const result = await dataset.connection.stream(`select ${selected.join(', ')} from ${dataset.relation}`);
+    const result = await dataset.connection.stream(`select ${selected.join(', ')} from ${dataset.relation}${limit}`);
     next = result.fetchChunk();
     for (let chunk = await next; chunk !== null && chunk.rowCount > 0; chunk = await next) {
       next = result.fetchChunk();

@@ -39,12 +39,13 @@ async function predictAll(job: Job): Promise<PredictionResult[]> {
     // What the engine cannot keep within its part of the limit goes to disk.
     memoryLimit: `${Math.max(512, Math.round(job.memoryBytes / 4 / 2 ** 20))}MiB`,
   });
+  const total = job.rows?.count ?? dataset.rows;
   const runners = new Map<number, Runner>();
   for (const [index, each] of job.models.entries()) {
     await attempt(index, async () => {
       const model = await loadModel(each.path, each.where);
       const plans = planInputs(model.inspection, job.columns, dataset.columns);
-      runners.set(index, { model, plans, reader: outputReader(model, job.task, job.columns, each, dataset.rows) });
+      runners.set(index, { model, plans, reader: outputReader(model, job.task, job.columns, each, total) });
     });
   }
   const reading = [...runners];
@@ -63,6 +64,7 @@ async function predictAll(job: Job): Promise<PredictionResult[]> {
     for await (const { rows, feeds } of featureBatches(
       dataset,
       reading.map(([, runner]) => runner.plans),
+      job.rows,
     )) {
       for (const [position, [index, runner]] of reading.entries()) {
         if (runners.has(index)) {
@@ -70,7 +72,7 @@ async function predictAll(job: Job): Promise<PredictionResult[]> {
         }
       }
       done += rows;
-      await answer({ kind: 'progress', done, total: dataset.rows });
+      await answer({ kind: 'progress', done, total });
       if (runners.size === 0) break;
     }
   }

@@ -6,6 +6,7 @@ import { entryPath } from '../entries.ts';
 import { DataError, ModelError, type Fault } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { LocalArtifact } from './artifact.ts';
+import type { RowRange } from './batches.ts';
 import type { PredictionResult, ReadingOptions } from './predictions.ts';
 import { memoryNotice } from './watchdog.ts';
 
@@ -17,6 +18,8 @@ export interface PredictionModel extends ReadingOptions {
 export interface PredictionInput {
   models: readonly PredictionModel[];
   dataset: DatasetSource;
+  /** Predict only these rows (default: all). */
+  rows?: RowRange;
   columns: Columns;
   task: Task;
   /** `memoryBytes` of resident memory and `timeMs` from start to answer, of the process that runs the models. */
@@ -29,6 +32,7 @@ export interface PredictionInput {
 export interface Job {
   models: (ReadingOptions & { path: string; where: string })[];
   dataset: DatasetSource;
+  rows: RowRange | undefined;
   columns: Columns;
   task: Task;
   memoryBytes: number;
@@ -45,7 +49,7 @@ type Outcome =
   { kind: 'results'; results: PredictionResult[] } | { kind: 'died'; fault: { code: string; message: string } };
 
 /**
- * Predict every row of a dataset with each model, in one pass over the data, in a process of its own under a memory and a
+ * Predict every row of a dataset, or a range of them, with each model, in one pass over the data, in a process of its own under a memory and a
  * time limit. What a model does wrong (it does not load, crashes, hangs, exhausts memory, answers NaN) is its own result:
  * codes `model`, `crash`, `time`, `memory`. No process is left behind, whatever happens.
  * @returns one result a model, in their order
@@ -125,6 +129,7 @@ async function runProcess(input: PredictionInput): Promise<Outcome> {
           threshold: model.threshold,
         })),
         dataset: input.dataset,
+        rows: input.rows,
         columns: input.columns,
         task: input.task,
         memoryBytes: limits.memoryBytes,

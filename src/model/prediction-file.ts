@@ -1,5 +1,5 @@
 import { mkdtempSync, rmSync } from 'node:fs';
-import { mkdtemp, readdir, rename, rm, stat } from 'node:fs/promises';
+import { mkdtemp, readdir, realpath, rename, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, dirname, extname, join } from 'node:path';
 import type { DuckDBConnection } from '@duckdb/node-api';
@@ -23,6 +23,7 @@ const scoreColumn = 'score';
 const labelColumn = 'prediction';
 
 const sumTolerance = 0.01;
+const roundingTolerance = 1e-6;
 
 /**
  * Read predictions made elsewhere and put them in the order of the dataset, joined by row id. Rows the dataset does not
@@ -407,10 +408,15 @@ function classesOf(
   names: readonly string[],
   columns: Columns,
 ): (string | number)[] {
-  if (columns.classes !== undefined) return [...columns.classes];
   const prefix = `${scoreColumn}_`;
-  if (width > 1 && names.every((name) => name.startsWith(prefix)))
-    return names.map((name) => value(name.slice(prefix.length)));
+  const named = names.map((name) => (name.startsWith(prefix) ? name.slice(prefix.length) : null));
+  const { classes } = columns;
+  // Columns that name the very classes of the configuration say which is which, in whatever order they stand.
+  if (classes !== undefined) {
+    const own = named.map((name) => classes.find((each) => String(each) === name));
+    return new Set(own).size === classes.length && !own.includes(undefined) ? (own as typeof classes) : [...classes];
+  }
+  if (width > 1 && !named.includes(null)) return named.map((name) => value(name as string));
   if (width > 1) return names.map((_, index) => index);
   const found = new Set(texts ?? []);
   if (found.size === 0 || [...found].every((text) => text === '0' || text === '1')) return [0, 1];
@@ -437,7 +443,7 @@ function labelIndexes(texts: readonly string[], classes: readonly (string | numb
 }
 
 function refuseNonProbabilities(scores: Float64Array, width: number, task: Task, where: string): void {
-  const outside = scores.findIndex((score) => score < 0 || score > 1);
+  const outside = scores.findIndex((score) => score < -roundingTolerance || score > 1 + roundingTolerance);
   if (outside >= 0) {
     throw new DataError({
       found: `row ${Math.floor(outside / width) + 1} of the data is given the probability ${scores[outside]}`,
@@ -483,12 +489,25 @@ async function filesOf(path: string, where: string): Promise<string[]> {
   const found = /[*?]/u.test(pattern)
     ? (await readdir(folder).catch(() => [])).filter((name) => matches(pattern, name)).toSorted()
     : [];
-  if (found.length > 0) return found.map((name) => join(folder, name));
+  if (found.length > 0) return Promise.all(found.map((name) => shardOf(folder, name, where)));
   throw new DataError({
     found: /[*?]/u.test(pattern) ? 'no file matches' : 'there is no such file',
     expected: 'predictions as CSV or Parquet',
     where,
     remedy: 'Check the path of the predictions',
+  });
+}
+
+/** A wildcard finds what lies in its folder, and no link that leads out of it. */
+async function shardOf(folder: string, name: string, where: string): Promise<string> {
+  const path = join(folder, name);
+  const [own, real] = await Promise.all([realpath(folder), realpath(path).catch(() => path)]);
+  if (real === path || dirname(real) === own) return path;
+  throw new DataError({
+    found: `${JSON.stringify(name.slice(0, 200))} is a link to a file outside the folder`,
+    expected: 'shards that lie beside each other',
+    where,
+    remedy: 'Put the file itself there',
   });
 }
 

@@ -98,7 +98,7 @@ async function predictAll(
       ? []
       : [{ role: 'champion' as const, contestant: rival }]),
   ];
-  const { columns, task, limits } = workspace.modelConfig;
+  const { columns, task } = workspace.modelConfig;
   const models = contestants.flatMap(({ role, contestant }) =>
     contestant.kind === 'model' ? [{ role, artifact: contestant.artifact, ...contestant.reading }] : [],
   );
@@ -107,10 +107,7 @@ async function predictAll(
     dataset: { name: dataset.name, path: dataset.path, uri: dataset.uri },
     columns,
     task,
-    limits: {
-      memoryBytes: bytes(limits?.memory ?? defaults.limits.memory),
-      timeMs: milliseconds(limits?.time ?? defaults.limits.time),
-    },
+    limits: limitsOf(workspace),
     log: workspace.log,
     ...(workspace.signal === undefined ? {} : { signal: workspace.signal }),
   });
@@ -134,6 +131,14 @@ async function predictAll(
       artifact: plain(champion.contestant.artifact),
       result: same ? candidateResult : await resultOf('champion', champion.contestant),
     },
+  };
+}
+
+/** What the process that runs models may take. */
+export function limitsOf({ modelConfig: { limits } }: Workspace): { memoryBytes: number; timeMs: number } {
+  return {
+    memoryBytes: bytes(limits?.memory ?? defaults.limits.memory),
+    timeMs: milliseconds(limits?.time ?? defaults.limits.time),
   };
 }
 
@@ -221,7 +226,7 @@ function requireLoad(
   return { load: model.load, staging: model.staging ?? { target: 'builtin' } };
 }
 
-async function withDatasets<T>(
+export async function withDatasets<T>(
   workspace: Workspace,
   names: readonly ('evaluation' | 'reference' | 'current')[],
   work: (datasets: Record<string, Dataset>) => Promise<T>,

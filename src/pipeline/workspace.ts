@@ -1,5 +1,5 @@
 import { realpath } from 'node:fs/promises';
-import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
+import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { loadConfig, nearest, policySubject, type Config, type Model, type ModelReference } from '../config/index.ts';
 import { digest } from '../evidence/index.ts';
 import { UsageError } from '../errors.ts';
@@ -61,7 +61,7 @@ export async function openWorkspace(input: WorkspaceInput): Promise<Workspace> {
 
 /**
  * Absolute path of a file the configuration names, which must lie inside the workspace, links followed.
- * A file that is not there keeps its lexical path: the stage that opens it says so.
+ * Of a file that is not there, or a name with wildcards, the folders are followed: the stage that opens it says the rest.
  */
 export function inside(workspace: Workspace, path: string, key: string): Promise<string> {
   return contained(workspace, resolve(workspace.folder, path), path, `models.${workspace.model}.${key}`);
@@ -78,7 +78,7 @@ async function contained(
   path: string,
   where: string | undefined,
 ): Promise<string> {
-  const real = await realpath(lexical).catch(() => lexical);
+  const real = await followed(lexical);
   for (const each of [lexical, real]) {
     const way = relative(workspace.root, each);
     if (way === '..' || way.startsWith(`..${sep}`) || isAbsolute(way)) {
@@ -91,6 +91,12 @@ async function contained(
     }
   }
   return real;
+}
+
+/** The path with the links of every part followed that is there. */
+async function followed(path: string): Promise<string> {
+  const folder = dirname(path);
+  return realpath(path).catch(async () => (folder === path ? path : join(await followed(folder), basename(path))));
 }
 
 function chooseModel(names: readonly string[], wanted: string | undefined): string {

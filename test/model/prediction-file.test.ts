@@ -92,6 +92,11 @@ describe('a file of predictions', () => {
       columns: { ...columns, classes: ['eggs', 'ham', 'spam'] },
     });
     assert.deepEqual(listed.scores?.subarray(0, 3), Float64Array.of(0.7, 0.1, 0.2));
+    const ordered = await read(file, {
+      task: 'multiclass-classification',
+      columns: { ...columns, classes: ['eggs', 'ham', 'spam'] },
+    });
+    assert.deepEqual(ordered.classes, ['ham', 'spam', 'eggs'], 'names tell more than an order');
     await assert.rejects(
       read('id,score_0,score_1\na,0.1,0.2\nb,0.5,0.5\nc,1,0\n', { task: 'multiclass-classification' }),
       /class probabilities of row 1 of the data add up to/u,

@@ -1,0 +1,152 @@
+import { mkdir } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { ModelError, UsageError } from '../errors.ts';
+import { quoteIdentifier, reading, type Dataset } from '../data/dataset.ts';
+import { requireRowIds } from '../data/row-ids.ts';
+import type { RowRange } from '../model/batches.ts';
+import { predictModels } from '../model/predict.ts';
+import type { Predictions } from '../model/predictions.ts';
+import { registryView } from './promote.ts';
+import { resolveCandidate, resolveChampion, withModelFolder, type Contestant } from './models.ts';
+import { limitsOf, withDatasets } from './stages.ts';
+import { insideRoot, type Workspace } from './workspace.ts';
+
+export interface PredictInput {
+  role: 'candidate' | 'champion';
+  /** Predict the `index`-th (from 1) of `count` contiguous parts of the evaluation set. */
+  shard: { index: number; count: number };
+  /** CSV or Parquet file to write, relative to the workspace. */
+  file: string;
+}
+
+export interface PredictResult {
+  role: 'candidate' | 'champion';
+  file: string;
+  /** Digest of the model that predicted. */
+  sha256: string;
+  rows: number;
+  /** Rows of the whole evaluation set. */
+  of: number;
+  /** Decision threshold, for binary classification: the file does not hold it. */
+  threshold: number | null;
+}
+
+/**
+ * Predict the evaluation set, or a shard of it, with one model and write the predictions, keyed by row id.
+ * All shards together are judged as the model itself is: `{predictions: 'parts/*.parquet'}`.
+ * @throws ModelError for a model that cannot predict, or gives raw scores; UsageError when there is nothing to predict
+ */
+export async function runPredict(workspace: Workspace, { role, shard, file }: PredictInput): Promise<PredictResult> {
+  const path = await insideRoot(workspace, file);
+  if (!/\.(?:csv|parquet)$/iu.test(path)) {
+    throw new UsageError({
+      found: `--file ${JSON.stringify(file)}`,
+      expected: 'a name that ends in .parquet or .csv',
+    });
+  }
+  return withModelFolder((downloads) =>
+    withDatasets(workspace, ['evaluation'], async (datasets) => {
+      const dataset = datasets['evaluation'] as Dataset;
+      const { columns, task } = workspace.modelConfig;
+      await requireRowIds(dataset, columns.id);
+      const rows = rangeOf(dataset.rows, shard);
+      const { artifact, reading: readAs } = await modelOf(workspace, role, downloads);
+      const [result] = await predictModels({
+        models: [{ role, artifact, ...readAs }],
+        dataset: { name: dataset.name, path: dataset.path, uri: dataset.uri },
+        rows,
+        columns,
+        task,
+        limits: limitsOf(workspace),
+        log: workspace.log,
+        ...(workspace.signal === undefined ? {} : { signal: workspace.signal }),
+      });
+      if (result?.ok !== true) {
+        throw new ModelError({
+          found: result?.fault.message ?? 'nothing was predicted',
+          where: named(workspace, role),
+        });
+      }
+      refuseRawScores(workspace, role, result.predictions);
+      const { writePredictionFile } = await import('../model/prediction-file.ts');
+      const ids = await idsOf(dataset, columns.id, rows);
+      await mkdir(dirname(path), { recursive: true });
+      await writePredictionFile({ path, idColumn: columns.id, ids, predictions: result.predictions });
+      const binary = task === 'binary-classification' && result.predictions.scores !== null;
+      return {
+        role,
+        file,
+        sha256: artifact.sha256,
+        rows: rows.count,
+        of: dataset.rows,
+        threshold: binary ? result.predictions.threshold : null,
+      };
+    }),
+  );
+}
+
+/** Every row is in exactly one shard, and the sizes of shards differ by one row at most. */
+function rangeOf(rows: number, { index, count }: PredictInput['shard']): RowRange {
+  if (count > rows) {
+    throw new UsageError({
+      found: `${count} shards of ${rows} rows`,
+      expected: 'at least one row a shard',
+      remedy: 'Use fewer shards',
+    });
+  }
+  const start = Math.floor((rows * (index - 1)) / count);
+  return { start, count: Math.floor((rows * index) / count) - start };
+}
+
+async function modelOf(
+  workspace: Workspace,
+  role: PredictInput['role'],
+  downloads: string,
+): Promise<Extract<Contestant, { kind: 'model' }>> {
+  const where = named(workspace, role);
+  if (role === 'candidate') return requireModel(await resolveCandidate(workspace, downloads), where);
+  const champion = await resolveChampion(workspace, await registryView(workspace, false), downloads);
+  if (champion === null) {
+    throw new UsageError({
+      found: 'there is no champion yet',
+      where,
+      remedy: 'Name one with --champion, or register it: contender registry register --artifact',
+    });
+  }
+  if ('fault' in champion) throw new ModelError({ found: champion.fault.message, where });
+  return requireModel(champion.contestant, where);
+}
+
+function requireModel(contestant: Contestant, where: string): Extract<Contestant, { kind: 'model' }> {
+  if (contestant.kind === 'model') return contestant;
+  throw new UsageError({
+    found: `${contestant.reference.predictions} is a file of predictions already`,
+    expected: 'an ONNX model',
+    where,
+  });
+}
+
+/** A file of predictions holds probabilities: raw scores in it would be taken for them, or refused when it is too late. */
+function refuseRawScores(workspace: Workspace, role: PredictInput['role'], { kind }: Predictions): void {
+  if (kind !== 'score') return;
+  throw new ModelError({
+    found: 'the model gives raw scores',
+    expected: 'probabilities: a file of predictions cannot say that it holds anything else',
+    where: named(workspace, role),
+    remedy: 'Choose the transform: {uri, transform: sigmoid | softmax}',
+  });
+}
+
+/** Ids as the text they are joined by. */
+function idsOf(dataset: Dataset, id: string, { start, count }: RowRange): Promise<string[]> {
+  return reading(dataset, async () => {
+    const reader = await dataset.connection.runAndReadAll(
+      `select cast(${quoteIdentifier(id)} as varchar) from ${dataset.relation} limit ${count} offset ${start}`,
+    );
+    return reader.getColumns()[0] as string[];
+  });
+}
+
+function named(workspace: Workspace, role: PredictInput['role']): string {
+  return `models.${workspace.model}.${role}`;
+}
