@@ -23,6 +23,8 @@ export interface OpenOptions {
   /** DuckDB memory limit, such as 2GB. */
   memoryLimit?: string;
   threads?: number;
+  /** Digest of the file where the caller knows it, or has no use for it: it is not computed again. */
+  sha256?: string;
 }
 
 /**
@@ -53,7 +55,7 @@ export async function openDataset(source: DatasetSource, options: OpenOptions = 
       uri: source.uri,
       path: source.path,
       format,
-      sha256: await fileDigest(source.path),
+      sha256: options.sha256 ?? (await fileDigest(source.path)),
       rows: await countRows(connection, relation, format === 'jsonl' ? columns : []),
       columns,
       connection,
