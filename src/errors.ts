@@ -76,6 +76,11 @@ export class EvidenceError extends ContenderError {
   }
 }
 
+/** Why a file could not be looked at, in a person's words. */
+export function openingFault(cause: NodeJS.ErrnoException): string {
+  return cause.code === 'ENOENT' ? 'there is no such file' : `cannot be read (${cause.code ?? cause.message})`;
+}
+
 function describe(fault: Fault): string {
   const parts = [fault.where === undefined ? fault.found : `${fault.where}: ${fault.found}`];
   if (fault.expected !== undefined) parts.push(`Expected ${fault.expected}`);

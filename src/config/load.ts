@@ -1,7 +1,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { LineCounter, parseDocument, isMap, isScalar, type Document } from 'yaml';
-import { ConfigError } from '../errors.ts';
+import { ConfigError, openingFault } from '../errors.ts';
 import { Config } from './schema.ts';
 import { explain, type Problem } from './explain.ts';
 
@@ -45,7 +45,7 @@ export function parseConfig(text: string, shown: string): Config {
 async function readConfig(path: string, shown: string): Promise<string> {
   const info = await stat(path).catch((cause: NodeJS.ErrnoException) => {
     throw new ConfigError({
-      found: cause.code === 'ENOENT' ? 'there is no such file' : `cannot be read (${cause.code ?? cause.message})`,
+      found: openingFault(cause),
       expected: 'a configuration file',
       where: shown,
       remedy: 'Create contender.yml (docs/configuration.md has one to copy) or name another with --config',

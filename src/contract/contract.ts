@@ -1,5 +1,5 @@
 import { readFile, stat } from 'node:fs/promises';
-import { DataError } from '../errors.ts';
+import { DataError, openingFault } from '../errors.ts';
 import { sha256 } from '../evidence/canonical.ts';
 
 /** A data contract: the JSON Schema (2020-12) of one row. */
@@ -23,12 +23,7 @@ export async function readContract(path: string, uri: string): Promise<Contract>
   const size = await stat(path).then(
     (info) => info.size,
     (cause: NodeJS.ErrnoException) =>
-      refuse(
-        cause.code === 'ENOENT' ? 'there is no such file' : `cannot be read (${cause.code ?? cause.message})`,
-        'the data contract',
-        'Check data.contract in contender.yml',
-        cause,
-      ),
+      refuse(openingFault(cause), 'the data contract', 'Check data.contract in contender.yml', cause),
   );
   if (size > largest)
     refuse(`the contract has ${size} bytes`, 'at most 1 MiB', 'Move lists of values out of the schema');

@@ -50,6 +50,15 @@ async function readAll(dataset: Dataset, names: readonly string[]): Promise<Map<
   return new Map(targets.map((target) => [target.name, target]));
 }
 
+/** Values of a column as text; null where missing. */
+export function columnTexts(vector: ColumnVector): (string | null)[] {
+  const text = (row: number): string | null => {
+    if (vector.kind === 'text') return vector.values[row] ?? null;
+    return vector.kind === 'boolean' ? String(vector.values[row] === 1) : String(vector.values[row]);
+  };
+  return Array.from({ length: vector.values.length }, (_, row) => (vector.nulls?.[row] === 1 ? null : text(row)));
+}
+
 function kindOf(type: string): ColumnVector['kind'] {
   if (numeric.test(type)) return 'number';
   return type === 'BOOLEAN' ? 'boolean' : 'text';

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { DuckDBConnection } from '@duckdb/node-api';
-import { ContenderError, DataError } from '../errors.ts';
+import { ContenderError, DataError, openingFault } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { csvHeader, refuseTwin } from './csv.ts';
 import { lineBatches, longestLine } from './lines.ts';
@@ -259,7 +259,7 @@ function formatOf(source: DatasetSource): DatasetFormat {
 async function refuseImpostor(source: DatasetSource, format: DatasetFormat): Promise<void> {
   const info = await stat(source.path).catch((cause: NodeJS.ErrnoException) => {
     throw new DataError({
-      found: cause.code === 'ENOENT' ? 'there is no such file' : `cannot be read (${cause.code ?? cause.message})`,
+      found: openingFault(cause),
       expected: `the ${source.name} data`,
       where: source.uri,
       remedy: 'Check the path in contender.yml',
@@ -307,4 +307,4 @@ async function refuseImpostor(source: DatasetSource, format: DatasetFormat): Pro
 }
 
 export * from './relation.ts';
-export { readColumns, type ColumnVector } from './columns.ts';
+export { columnTexts, readColumns, type ColumnVector } from './columns.ts';

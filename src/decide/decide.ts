@@ -6,6 +6,7 @@ import {
   decisionSchemaId,
   digest,
   evidenceDigest,
+  sha256,
   type Approval,
   type Artifact,
   type Check,
@@ -59,8 +60,8 @@ export function decide(
   const version = outcome === 'promote' ? nextVersion(subject.config, view, context.version) : 'candidate';
   const candidate: Version = { version, artifacts: [subject.candidate] };
   const policyText = canonicalJson(policySubject(subject.config));
+  const policyDigest = sha256(policyText);
   const datasets = datasetsOf(evidence);
-  const policyDigest = digest(policySubject(subject.config));
   return {
     schema: decisionSchemaId,
     model: subject.model,

@@ -1,5 +1,5 @@
 import type { Columns, Policy, Slice, Task } from '../config/schema.ts';
-import { datasetSubject, readColumns, type ColumnVector, type Dataset } from '../data/dataset.ts';
+import { columnTexts, datasetSubject, readColumns, type ColumnVector, type Dataset } from '../data/dataset.ts';
 import { DataError } from '../errors.ts';
 import { buildEvidence } from '../evidence/build.ts';
 import type { Check } from '../evidence/check.ts';
@@ -12,7 +12,7 @@ import { fairnessChecks } from './fairness.ts';
 import { firstModelChecks } from './first-model.ts';
 import { comparisonChecks, floorChecks, type Compared, type Gate } from './gate.ts';
 import { reuseChecks } from './holdout.ts';
-import { classText, columnTexts, readLabels, readNumbers, type Labels } from './labels.ts';
+import { classText, readLabels, readNumbers, type Labels } from './labels.ts';
 import { outputsOf, type OutputsResult } from './outputs.ts';
 import { planOf, type Plan } from './plan.ts';
 import type { Outputs, Sample } from './sample.ts';

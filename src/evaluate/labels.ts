@@ -1,6 +1,6 @@
 import type { Columns, Task } from '../config/schema.ts';
 import { DataError } from '../errors.ts';
-import type { ColumnVector } from '../data/dataset.ts';
+import { columnTexts, type ColumnVector } from '../data/dataset.ts';
 
 /** The labels of a dataset as class numbers, or as the target of a regression. */
 export interface Labels {
@@ -80,15 +80,6 @@ function labelTexts(vector: ColumnVector, where: string): string[] {
     });
   }
   return texts as string[];
-}
-
-/** Values of a column as text; null where missing. */
-export function columnTexts(vector: ColumnVector): (string | null)[] {
-  const text = (row: number): string | null => {
-    if (vector.kind === 'text') return vector.values[row] ?? null;
-    return vector.kind === 'boolean' ? String(vector.values[row] === 1) : String(vector.values[row]);
-  };
-  return Array.from({ length: vector.values.length }, (_, row) => (vector.nulls?.[row] === 1 ? null : text(row)));
 }
 
 function binaryClasses(vector: ColumnVector, texts: readonly string[], columns: Columns, where: string): string[] {

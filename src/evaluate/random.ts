@@ -1,3 +1,5 @@
+import { splitmix32 } from '../splitmix.ts';
+
 /** A seeded source of uniform random numbers. Not for secrets. */
 export interface Random {
   /** The next number in [0, 1), with 32 random bits. */
@@ -11,15 +13,7 @@ export interface Random {
  * from `seed` by splitmix32. The same seed gives the same numbers on every machine: evidence can be recomputed.
  */
 export function randomFrom(seed: number): Random {
-  let state = seed >>> 0;
-  const fill = (): number => {
-    state = (state + 0x9e3779b9) | 0;
-    let mixed = state ^ (state >>> 16);
-    mixed = Math.imul(mixed, 0x21f0aaad);
-    mixed ^= mixed >>> 15;
-    mixed = Math.imul(mixed, 0x735a2d97);
-    return mixed ^ (mixed >>> 15);
-  };
+  const fill = splitmix32(seed);
   let a = fill();
   let b = fill();
   let c = fill();

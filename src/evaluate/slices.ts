@@ -1,7 +1,6 @@
 import type { Slice } from '../config/schema.ts';
-import { quoteIdentifier, type ColumnVector, type Dataset } from '../data/dataset.ts';
+import { columnTexts, quoteIdentifier, type ColumnVector, type Dataset } from '../data/dataset.ts';
 import { ConfigError } from '../errors.ts';
-import { columnTexts } from './labels.ts';
 import { quantileOfSorted } from './metrics/calibration.ts';
 
 /** A named part of the evaluation rows. */

@@ -34,8 +34,6 @@ export interface Subjects {
   datasets: Record<string, DatasetSubject>;
 }
 
-export type EvidenceKind = 'data' | 'evaluation' | 'load';
-
 export const Evidence = Type.Object({
   schema: Type.Literal(evidenceSchemaId),
   kind: Type.String({ pattern: '^[a-z][a-z-]*$', description: 'data | evaluation | load | any later stage' }),

@@ -7,7 +7,7 @@ import {
   type Staging,
   type Task,
 } from '../config/index.ts';
-import { readColumns, type Dataset } from '../data/dataset.ts';
+import { columnTexts, readColumns, type Dataset } from '../data/dataset.ts';
 import { ConfigError, StagingError } from '../errors.ts';
 import { buildEvidence, type Check, type Evidence, type Subjects } from '../evidence/index.ts';
 import type { Log } from '../log.ts';
@@ -326,9 +326,7 @@ async function truthOf({ columns, dataset }: LoadTestInput, signature: Signature
   if (signature.kind === 'values' || classes === undefined) return null;
   const vector = (await readColumns(dataset, [columns.label])).get(columns.label);
   if (vector === undefined) return null;
-  const text = (row: number): string =>
-    vector.kind === 'boolean' ? String(vector.values[row] === 1) : String(vector.values[row]);
-  return Int32Array.from({ length: dataset.rows }, (_, row) => classes.indexOf(text(row)));
+  return Int32Array.from(columnTexts(vector), (text) => (text === null ? -1 : classes.indexOf(text)));
 }
 
 function startedCheck(target: StagingTarget): Check {

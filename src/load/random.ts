@@ -1,15 +1,9 @@
-/** A stream of uniform numbers in [0, 1) that a seed fixes (splitmix32: Steele, Lea and Flood, OOPSLA 2014, in 32 bits). */
+import { splitmix32 } from '../splitmix.ts';
+
+/** A stream of uniform numbers in [0, 1) that a seed fixes. */
 export function uniform(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x9e3779b9) >>> 0;
-    let mixed = state ^ (state >>> 16);
-    mixed = Math.imul(mixed, 0x21f0aaad);
-    mixed ^= mixed >>> 15;
-    mixed = Math.imul(mixed, 0x735a2d97);
-    mixed ^= mixed >>> 15;
-    return (mixed >>> 0) / 2 ** 32;
-  };
+  const next = splitmix32(seed);
+  return () => next() / 2 ** 32;
 }
 
 /** The numbers 0 to `count` - 1 in an order that the seed fixes (Fisher and Yates). */

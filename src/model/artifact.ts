@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs';
 import { open, readFile, realpath, stat } from 'node:fs/promises';
 import { dirname, join, posix, sep } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { ModelError } from '../errors.ts';
+import { ModelError, openingFault } from '../errors.ts';
 import { canonicalJson } from '../evidence/canonical.ts';
 import type { Artifact } from '../evidence/evidence.ts';
 
@@ -62,7 +62,7 @@ export async function localModel(path: string, uri: string): Promise<LocalArtifa
 export async function readModel(path: string, uri: string): Promise<Buffer> {
   const info = await stat(path).catch((cause: NodeJS.ErrnoException) => {
     throw new ModelError({
-      found: cause.code === 'ENOENT' ? 'there is no such file' : `cannot be read (${cause.code ?? cause.message})`,
+      found: openingFault(cause),
       expected: 'an ONNX model',
       where: uri,
       remedy: 'Check the path; a model kept elsewhere is named as {uri, sha256}',

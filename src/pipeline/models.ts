@@ -4,17 +4,11 @@ import { join } from 'node:path';
 import { sha256, type Artifact, type RegistryView } from '../evidence/index.ts';
 import { ContenderError, ModelError } from '../errors.ts';
 import { localModel, type LocalArtifact } from '../model/artifact.ts';
+import type { ReadingOptions } from '../model/predictions.ts';
 import { fetchArtifact } from '../registry/artifact-uri.ts';
 import { modelDigest } from '../decide/decide.ts';
 import type { ModelReference } from '../config/index.ts';
 import { inside, type Workspace } from './workspace.ts';
-
-/** How a model's outputs are to be read. */
-export interface ReadingOptions {
-  output?: string;
-  transform?: 'none' | 'sigmoid' | 'softmax';
-  threshold?: number;
-}
 
 /** A contender of the comparison: an ONNX model on disk, or a file of predictions. */
 export type Contestant =
@@ -59,8 +53,8 @@ export async function resolveChampion(workspace: Workspace, view: RegistryView, 
   if (reference !== 'registry') {
     return { contestant: await resolveReference(workspace, reference, 'champion', downloads) };
   }
-  if (view.champion === null) return null;
-  const artifact = view.champion.artifacts.find((each) => each.sha256 === modelDigest(view.champion as never));
+  const { champion } = view;
+  const artifact = champion?.artifacts.find((each) => each.sha256 === modelDigest(champion));
   if (artifact === undefined) return null;
   try {
     const path = await fetchArtifact(workspace.root, artifact, downloads);

@@ -87,7 +87,7 @@ export async function runGate(workspace: Workspace, input: PromoteInput): Promis
     for (const kind of ['data', 'evaluation', 'load']) await discardEvidence(workspace, kind);
     if (isChampion(artifact, view)) return decideAndRecord(workspace, input, artifact, []);
     const data = requiresData(workspace) ? [await runValidate(workspace)] : [];
-    const models = await runModelStages(workspace, view);
+    const models = await runModelStages(workspace, view, candidate, downloads);
     return decideAndRecord(workspace, input, artifact, [...data, ...models]);
   });
 }

@@ -46,11 +46,17 @@ export async function runLoadTest(workspace: Workspace, view: RegistryView): Pro
   return withContestants(workspace, view, (contestants) => loadContestant(workspace, contestants));
 }
 
-/** Evaluation and, where configured, the load test over one set of predictions. */
-export async function runModelStages(workspace: Workspace, view: RegistryView): Promise<Evidence[]> {
-  await discardEvidence(workspace, 'evaluation');
-  await discardEvidence(workspace, 'load');
-  return withContestants(workspace, view, async (contestants) => {
+/**
+ * Evaluation and, where configured, the load test over one set of predictions of the candidate that was resolved before:
+ * what is judged are the bytes that will be recorded.
+ */
+export async function runModelStages(
+  workspace: Workspace,
+  view: RegistryView,
+  candidate: Contestant,
+  downloads: string,
+): Promise<Evidence[]> {
+  return withRival(workspace, view, candidate, downloads, async (contestants) => {
     const evidence = [await evaluateContestants(workspace, view, contestants)];
     // A candidate that cannot predict cannot be served: the failing evaluation says why.
     if (workspace.modelConfig.load !== undefined && contestants.candidateResult.ok) {
@@ -67,21 +73,30 @@ interface Contestants {
   dataset: Dataset;
 }
 
-async function withContestants<T>(
+function withContestants<T>(
   workspace: Workspace,
   view: RegistryView,
   work: (contestants: Contestants) => Promise<T>,
 ): Promise<T> {
-  return withModelFolder((downloads) =>
-    withDatasets(workspace, ['evaluation'], async (datasets) => {
-      const dataset = datasets['evaluation'] as Dataset;
-      await requireRowIds(dataset, workspace.modelConfig.columns.id);
-      const candidate = await resolveCandidate(workspace, downloads);
-      const champion = await resolveChampion(workspace, view, downloads);
-      const results = await workspace.log.group('Predict', () => predictAll(workspace, dataset, candidate, champion));
-      return work({ candidate, dataset, ...results });
-    }),
+  return withModelFolder(async (downloads) =>
+    withRival(workspace, view, await resolveCandidate(workspace, downloads), downloads, work),
   );
+}
+
+function withRival<T>(
+  workspace: Workspace,
+  view: RegistryView,
+  candidate: Contestant,
+  downloads: string,
+  work: (contestants: Contestants) => Promise<T>,
+): Promise<T> {
+  return withDatasets(workspace, ['evaluation'], async (datasets) => {
+    const dataset = datasets['evaluation'] as Dataset;
+    await requireRowIds(dataset, workspace.modelConfig.columns.id);
+    const champion = await resolveChampion(workspace, view, downloads);
+    const results = await workspace.log.group('Predict', () => predictAll(workspace, dataset, candidate, champion));
+    return work({ candidate, dataset, ...results });
+  });
 }
 
 async function predictAll(

@@ -1,0 +1,15 @@
+/**
+ * A stream of 32-bit numbers (0 to 2^32 - 1) that a seed fixes, the same on every machine: splitmix32, after SplitMix64 of
+ * Steele, Lea and Flood (OOPSLA 2014). Not for secrets.
+ */
+export function splitmix32(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x9e3779b9) >>> 0;
+    let mixed = state ^ (state >>> 16);
+    mixed = Math.imul(mixed, 0x21f0aaad);
+    mixed ^= mixed >>> 15;
+    mixed = Math.imul(mixed, 0x735a2d97);
+    return (mixed ^ (mixed >>> 15)) >>> 0;
+  };
+}
