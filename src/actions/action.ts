@@ -1,29 +1,69 @@
 import * as core from '@actions/core';
-import { isAbsolute, relative } from 'node:path';
 import { ContenderError } from '../errors.ts';
+import { writeJunit } from '../pipeline/output.ts';
+import { withPlaces } from '../pipeline/places.ts';
 import { openWorkspace, type Workspace } from '../pipeline/workspace.ts';
-import { annotations, renderConsole, renderMarkdown, summaryLimit, type ReportInput } from '../report/index.ts';
+import {
+  annotations,
+  renderConsole,
+  renderFault,
+  renderMarkdown,
+  summaryLimit,
+  type ReportInput,
+} from '../report/index.ts';
 import { actionLog } from './action-log.ts';
 import type { CommonInputs } from './inputs.ts';
 
+/** What an action gets from the process it runs in. */
+export interface ActionContext {
+  /** A cancelled job has seconds to end: this tells the stages, which stop what they started. */
+  signal: AbortSignal;
+  /** Give every output, before any failure: a later step may want them all the same. */
+  setOutputs(outputs: Record<string, string | readonly string[]>): void;
+}
+
 /**
- * Run an action. What a person can mend is one message; anything else is a bug of ours and keeps its stack. A cancelled job
- * has seconds to end: `signal` tells the stages, which stop what they started.
+ * Run an action. What a person can mend is one message; anything else is a bug of ours and keeps its stack. Where it ends
+ * before the outputs are set they are set all the same: `error` for the verdict, the message for the headline.
+ *
+ * @param outputs the names of all outputs, the verdict first
  */
-export async function runAction(work: (signal: AbortSignal) => Promise<void>): Promise<void> {
+export async function runAction(
+  outputs: readonly [verdict: string, ...others: string[]],
+  work: (context: ActionContext) => Promise<void>,
+): Promise<void> {
   const abort = new AbortController();
   for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => abort.abort(new Error(name)));
+  let told = false;
   try {
-    await work(abort.signal);
+    await work({
+      signal: abort.signal,
+      setOutputs(values) {
+        told = true;
+        for (const [name, value] of Object.entries(values)) core.setOutput(name, value);
+      },
+    });
   } catch (error) {
-    if (abort.signal.aborted) core.setFailed('Cancelled before it was done; nothing was recorded.');
-    else if (error instanceof ContenderError) core.setFailed(error.message);
-    else {
-      core.setFailed(
-        `This is a bug in Contender, please report it: ${error instanceof Error ? error.stack : String(error)}`,
-      );
-    }
+    const message = messageOf(error, abort.signal);
+    process.exitCode = core.ExitCode.Failure;
+    core.error(message, placeIn(message));
+    if (told) return;
+    const values: Record<string, string> = { [outputs[0]]: 'error', headline: message };
+    for (const name of outputs) core.setOutput(name, values[name] ?? '');
+    await writeSummary(renderFault(message));
   }
+}
+
+/** Where in a file a fault is, if its message says so: `contender.yml:12:3: ...`. */
+function placeIn(message: string): core.AnnotationProperties {
+  const { file, line, column } = /^(?<file>[^\s:]+):(?<line>\d+):(?<column>\d+): /mu.exec(message)?.groups ?? {};
+  return file === undefined ? {} : { file, startLine: Number(line), startColumn: Number(column) };
+}
+
+function messageOf(error: unknown, signal: AbortSignal): string {
+  if (signal.aborted) return 'Cancelled before it was done; nothing was recorded.';
+  if (error instanceof ContenderError) return error.message;
+  return `This is a bug in Contender, please report it: ${error instanceof Error ? error.stack : String(error)}`;
 }
 
 /** The workspace the inputs describe. @throws ConfigError, UsageError */
@@ -32,17 +72,22 @@ export function openActionWorkspace(inputs: CommonInputs, signal: AbortSignal): 
   return openWorkspace({ root, config, model, out, overrides: { candidate, champion }, log: actionLog(), signal });
 }
 
-/** Tell a person: the log, annotations on the run, and the step summary. */
-export async function report(input: ReportInput, workspace: Workspace): Promise<void> {
+/** Tell a person: the log, annotations on the run, the step summary, and a JUnit file where one is asked for. */
+export async function report(input: ReportInput, workspace: Workspace, { junit }: CommonInputs): Promise<void> {
   core.info(renderConsole(input, { colour: true, width: 120 }));
-  for (const { level, message, title, file, line, column } of annotations(input)) {
+  const placed = { ...input, evidence: await withPlaces(workspace, input.evidence) };
+  for (const { level, message, title, file, line, column } of annotations(placed)) {
     core[level](message, {
       title,
-      ...(file === undefined ? {} : { file: isAbsolute(file) ? relative(workspace.root, file) : file }),
+      ...(file === undefined ? {} : { file }),
       ...(line === undefined ? {} : { startLine: line }),
       ...(column === undefined ? {} : { startColumn: column }),
     });
   }
-  if ((process.env['GITHUB_STEP_SUMMARY'] ?? '') === '') return;
-  await core.summary.addRaw(renderMarkdown(input, { limit: summaryLimit })).write();
+  if (junit !== undefined) await writeJunit(workspace, placed, junit);
+  await writeSummary(renderMarkdown(input, { limit: summaryLimit }));
+}
+
+async function writeSummary(text: string): Promise<void> {
+  if ((process.env['GITHUB_STEP_SUMMARY'] ?? '') !== '') await core.summary.addRaw(text).write();
 }

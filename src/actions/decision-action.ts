@@ -7,11 +7,24 @@ import { headline } from '../report/index.ts';
 import { openActionWorkspace, report, runAction } from './action.ts';
 import { decisionInputs } from './inputs.ts';
 
+const outputs = [
+  'outcome',
+  'headline',
+  'status',
+  'version',
+  'commit',
+  'candidate-sha256',
+  'decision',
+  'evidence',
+  'report',
+  'report-html',
+] as const;
+
 /** An action that decides, and records the decision where the event allows it. */
 export function decisionAction(
   decide: (workspace: Workspace, input: PromoteInput) => Promise<PromoteResult>,
 ): Promise<void> {
-  return runAction(async (signal) => {
+  return runAction(outputs, async ({ signal, setOutputs }) => {
     const run = runContext(process.env);
     const inputs = await decisionInputs(process.env, run);
     const workspace = await openActionWorkspace(inputs, signal);
@@ -22,21 +35,19 @@ export function decisionAction(
       version: inputs.version,
     });
     const { decision, evidence } = result;
-    // Before any failure: a later step may want them all the same.
-    core.setOutput('outcome', decision.outcome);
-    core.setOutput('headline', headline(result));
-    core.setOutput('status', result.status);
-    core.setOutput('version', decision.to?.version ?? '');
-    core.setOutput('commit', result.commit ?? '');
-    core.setOutput('candidate-sha256', decision.candidate?.artifacts[0]?.sha256 ?? '');
-    core.setOutput('decision', join(workspace.out, 'decision.json'));
-    core.setOutput(
-      'evidence',
-      evidence.map(({ kind }) => join(workspace.out, 'evidence', `${kind}.json`)),
-    );
-    core.setOutput('report', join(workspace.out, 'report.md'));
-    core.setOutput('report-html', join(workspace.out, 'report.html'));
-    await report(result, workspace);
+    setOutputs({
+      outcome: decision.outcome,
+      headline: headline(result),
+      status: result.status,
+      version: decision.to?.version ?? '',
+      commit: result.commit ?? '',
+      'candidate-sha256': decision.candidate?.artifacts[0]?.sha256 ?? '',
+      decision: join(workspace.out, 'decision.json'),
+      evidence: evidence.map(({ kind }) => join(workspace.out, 'evidence', `${kind}.json`)),
+      report: join(workspace.out, 'report.md'),
+      'report-html': join(workspace.out, 'report.html'),
+    } satisfies Record<(typeof outputs)[number], string | string[]>);
+    await report(result, workspace, inputs);
     const failed =
       (decision.outcome === 'reject' && inputs.failOnReject) || (decision.outcome === 'hold' && inputs.failOnHold);
     if (failed) core.setFailed(headline(result));

@@ -18,6 +18,8 @@ export interface CommonInputs {
   out: string;
   candidate: string | undefined;
   champion: string | undefined;
+  /** Where to write the checks as JUnit XML, from the working directory. */
+  junit: string | undefined;
 }
 
 export interface StageInputs extends CommonInputs {
@@ -60,6 +62,7 @@ async function commonInputs(env: NodeJS.ProcessEnv): Promise<CommonInputs> {
     out: text('out') ?? '.contender',
     candidate: text('candidate'),
     champion: text('champion'),
+    junit: text('junit'),
   };
 }
 

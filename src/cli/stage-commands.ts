@@ -1,13 +1,19 @@
 import { Option, type Command } from 'commander';
 import type { Decision, Evidence } from '../evidence/index.ts';
 import { registryView, runGate, runPromote, type PromoteInput, type PromoteResult } from '../pipeline/promote.ts';
+import { writeJunit } from '../pipeline/output.ts';
+import { withPlaces } from '../pipeline/places.ts';
 import { runEvaluate, runLoadTest, runValidate } from '../pipeline/stages.ts';
-import { renderConsole } from '../report/console.ts';
+import { renderConsole, type ReportInput } from '../report/index.ts';
 import { exitCodeOfOutcome, exitCodeOfVerdict } from './exit-codes.ts';
 import { withCommonOptions, type CommandContext, type CommonOptions } from './command-context.ts';
 import type { Workspace } from '../pipeline/workspace.ts';
 
-interface PromoteOptions extends CommonOptions {
+interface ReportOptions extends CommonOptions {
+  junit?: string;
+}
+
+interface PromoteOptions extends ReportOptions {
   record?: boolean;
   setVersion?: string;
 }
@@ -29,8 +35,10 @@ export function addStageCommands(program: Command, context: CommandContext): voi
   addDecision('gate', 'The whole gate: validate, evaluate, load test, decide, record.', runGate);
 
   function addStage(name: string, description: string, stage: (workspace: Workspace) => Promise<Evidence>): void {
-    withCommonOptions(program.command(name).description(description)).action(async (options: CommonOptions) => {
-      const evidence = await stage(await context.open(options));
+    withReportOptions(program.command(name).description(description)).action(async (options: ReportOptions) => {
+      const workspace = await context.open(options);
+      const evidence = await stage(workspace);
+      await writeReports(workspace, options, { decision: null, evidence: [evidence] });
       print(options, evidence, null, [evidence]);
       context.finish(exitCodeOfVerdict(evidence.verdict));
     });
@@ -41,7 +49,7 @@ export function addStageCommands(program: Command, context: CommandContext): voi
     description: string,
     decide: (workspace: Workspace, input: PromoteInput) => Promise<PromoteResult>,
   ): void {
-    withCommonOptions(program.command(name).description(description))
+    withReportOptions(program.command(name).description(description))
       .option('--record', 'record the decision (the default, except on pull requests and unusual workflow events)')
       .option('--no-record', 'decide, but leave the registry as it is')
       .addOption(new Option('--set-version <semver>', 'version of a promoted candidate (default: the next one)'))
@@ -57,6 +65,7 @@ export function addStageCommands(program: Command, context: CommandContext): voi
           source: context.run.source,
           version: options.setVersion,
         });
+        await writeReports(workspace, options, result);
         print(options, { ...result }, result.decision, result.evidence);
         if (options.json !== true) context.print(whereTo(workspace, result));
         context.finish(exitCodeOfOutcome(result.decision.outcome));
@@ -70,6 +79,18 @@ export function addStageCommands(program: Command, context: CommandContext): voi
       context.print(renderConsole({ decision, evidence }, { colour, width: process.stdout.columns ?? 100 }));
     }
   }
+}
+
+function withReportOptions(command: Command): Command {
+  return withCommonOptions(command).option(
+    '--junit <file>',
+    'write the checks as JUnit XML, for tools that read test results',
+  );
+}
+
+async function writeReports(workspace: Workspace, { junit }: ReportOptions, input: ReportInput): Promise<void> {
+  if (junit === undefined) return;
+  await writeJunit(workspace, { ...input, evidence: await withPlaces(workspace, input.evidence) }, junit);
 }
 
 function whereTo(workspace: Workspace, result: PromoteResult): string {

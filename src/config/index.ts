@@ -1,5 +1,6 @@
 export * from './defaults.ts';
 export * from './load.ts';
+export * from './places.ts';
 export * from './schema.ts';
 export * from './suggest.ts';
 export * from './units.ts';

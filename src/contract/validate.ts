@@ -167,10 +167,12 @@ function contractCheck(dataset: Dataset, contract: Contract, found: DatasetDetai
   const [first] = found.examples;
   const check = {
     id: `data/${dataset.name}/contract`,
-    title: `Contract of the ${dataset.name} data`,
+    title: `Rows of the ${dataset.name} data that break the contract`,
     severity: 'block' as const,
     observed: invalid,
     required: 0,
+    limit: 'at most' as const,
+    unit: 'rows',
   };
   if (dataset.rows === 0) {
     return { ...check, verdict: 'fail', message: 'there are no rows to judge', location: { file: dataset.uri } };

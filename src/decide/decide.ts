@@ -142,7 +142,9 @@ function judge(
   const passed = blocking.filter((check) => check.verdict === 'pass');
   const primary =
     passed.find((check) => check.id === `evaluation/${subject.config.policy.primary.metric}`) ??
-    passed.find((check) => check.comparison !== undefined);
+    passed.find((check) => check.comparison !== undefined) ??
+    // A first model has nothing to be compared with but models that look at no feature.
+    passed.find((check) => check.id === 'evaluation/sanity-baseline');
   return {
     outcome: 'promote',
     reasons: [

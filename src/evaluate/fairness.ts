@@ -247,6 +247,7 @@ function gateChecks(
       message: `${title} is ${valueText(value)} (${extremes(groupRates(sample, candidate, groups, favourable))}), ${holds ? 'within' : 'outside'} the policy's bound of at ${word} ${bound}.`,
       observed: value,
       required: bound,
+      limit: `at ${word}`,
     });
   }
   if (gate.margin === undefined || champion === null) return checks;

@@ -39,10 +39,10 @@ export function* comparisonChecks(gate: ChampionGate, families: readonly (SliceR
 export function floorChecks({ plan, sample, candidate }: Gate): Check[] {
   return [plan.primary, ...plan.guardrails].flatMap(({ metric, floor, ceiling, severity }) => {
     const bounds = [
-      { bound: floor, word: 'floor', least: 'least', holds: (value: number) => value >= (floor as number) },
-      { bound: ceiling, word: 'ceiling', least: 'most', holds: (value: number) => value <= (ceiling as number) },
-    ];
-    return bounds.flatMap(({ bound, word, least, holds }): Check[] => {
+      { bound: floor, word: 'floor', limit: 'at least', holds: (value: number) => value >= (floor as number) },
+      { bound: ceiling, word: 'ceiling', limit: 'at most', holds: (value: number) => value <= (ceiling as number) },
+    ] as const;
+    return bounds.flatMap(({ bound, word, limit, holds }): Check[] => {
       if (bound === null) return [];
       const id = `evaluation/${metric.name}-${word}`;
       const title = `${capitalised(metric.title)}: ${word}`;
@@ -59,9 +59,10 @@ export function floorChecks({ plan, sample, candidate }: Gate): Check[] {
           title,
           verdict: passes ? 'pass' : 'fail',
           severity,
-          message: `${capitalised(metric.title)} is ${valueText(value)}, ${passes ? 'within' : 'outside'} the policy's bound of at ${least} ${bound}.`,
+          message: `${capitalised(metric.title)} is ${valueText(value)}, ${passes ? 'within' : 'outside'} the policy's bound of ${limit} ${bound}.`,
           observed: value,
           required: bound,
+          limit,
         },
       ];
     });

@@ -62,6 +62,15 @@ export const Check = Type.Object({
   message: Type.String({ description: 'one sentence with the numbers that decided it' }),
   observed: Shown,
   required: Shown,
+  limit: Type.Optional(
+    Type.Enum(['at most', 'at least'], { description: 'how observed must stand to a required number' }),
+  ),
+  unit: Type.Optional(
+    Type.String({
+      description:
+        'of observed and required where they are numbers: ms, share, requests, ...; a share is shown as a percentage',
+    }),
+  ),
   comparison: Type.Optional(Comparison),
   location: Type.Optional(Location),
 });

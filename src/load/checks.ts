@@ -56,13 +56,24 @@ export function loadChecks({ windows, answers, watch }: LoadOutcome, slo: Slo): 
   return [
     alive,
     ...findings.latency.map((finding) =>
-      check(`load/${finding.name}`, latencyTitle(finding.name), { ...finding, message: finding.message + note }),
+      check(
+        `load/${finding.name}`,
+        latencyTitle(finding.name),
+        { ...finding, message: finding.message + note },
+        mostMilliseconds,
+      ),
     ),
-    check('load/throughput', 'Throughput', { ...findings.throughput, message: findings.throughput.message + note }),
+    check(
+      'load/throughput',
+      'Requests answered in time',
+      { ...findings.throughput, message: findings.throughput.message + note },
+      leastShare,
+    ),
     check(
       'load/error-rate',
       'Errors under load',
       judgeErrors(countOutcomes(windows.map(({ result }) => result)), slo, findings.generator),
+      mostShare,
     ),
     answersCheck(answers, slo),
     generatorCheck(findings),
@@ -102,7 +113,7 @@ function generatorCheck({ generator, verdict }: WindowFindings): Check {
 function answersCheck(answers: AnswerSummary, slo: Slo): Check {
   if (typeof slo.accuracy === 'number') {
     const share = answers.judged === 0 ? 0 : answers.correct / answers.judged;
-    return check('load/accuracy', 'Accuracy under load', {
+    const finding = {
       verdict: answers.judged === 0 ? 'inconclusive' : share >= slo.accuracy ? 'pass' : 'fail',
       observed: share,
       required: slo.accuracy,
@@ -110,13 +121,14 @@ function answersCheck(answers: AnswerSummary, slo: Slo): Check {
         answers.judged === 0
           ? 'No answer could be compared with a label'
           : `${answers.correct} of ${answers.judged} answers are right (${percent(share)}, at least ${percent(slo.accuracy)} required)`,
-    });
+    } as const;
+    return check('load/accuracy', 'Accuracy under load', finding, leastShare);
   }
   const { compared, mismatched, mismatches } = answers;
   const first = mismatches[0];
   const example =
     first === undefined ? '' : `, first row ${first.row}: offline ${first.offline}, served ${first.served}`;
-  return check('load/parity', 'Served answers equal the offline predictions', {
+  const finding = {
     verdict: compared === 0 ? 'inconclusive' : mismatched === 0 ? 'pass' : 'fail',
     observed: mismatched,
     required: 0,
@@ -126,22 +138,29 @@ function answersCheck(answers: AnswerSummary, slo: Slo): Check {
         : mismatched === 0
           ? `All ${compared} answers equal the offline predictions`
           : `${mismatched} of ${compared} answers differ from the offline predictions${example}`,
-  });
+  } as const;
+  return check('load/parity', 'Served answers that differ from the offline predictions', finding, mostAnswers);
 }
 
 /** A target that died cannot be judged on its speed. */
 function skipped(slo: Slo): Check[] {
-  const skip = (id: string, title: string, required: number): Check =>
-    check(id, title, { verdict: 'skipped', observed: 0, required, message: 'The target died' });
+  const skip = (id: string, title: string, required: number, limit: Limit): Check =>
+    check(id, title, { verdict: 'skipped', observed: 0, required, message: 'The target died' }, limit);
   return [
-    ...latencyLimits(slo).map(({ name, ms }) => skip(`load/${name}`, latencyTitle(name), ms)),
-    skip('load/throughput', 'Throughput', slo.throughput ?? defaults.throughput),
-    skip('load/error-rate', 'Errors under load', slo.error_rate ?? defaultErrorRate),
+    ...latencyLimits(slo).map(({ name, ms }) => skip(`load/${name}`, latencyTitle(name), ms, mostMilliseconds)),
+    skip('load/throughput', 'Requests answered in time', slo.throughput ?? defaults.throughput, leastShare),
+    skip('load/error-rate', 'Errors under load', slo.error_rate ?? defaultErrorRate, mostShare),
     typeof slo.accuracy === 'number'
-      ? skip('load/accuracy', 'Accuracy under load', slo.accuracy)
-      : skip('load/parity', 'Served answers equal the offline predictions', 0),
+      ? skip('load/accuracy', 'Accuracy under load', slo.accuracy, leastShare)
+      : skip('load/parity', 'Served answers that differ from the offline predictions', 0, mostAnswers),
   ];
 }
+
+type Limit = Required<Pick<Check, 'limit' | 'unit'>>;
+const mostMilliseconds: Limit = { limit: 'at most', unit: 'ms' };
+const mostShare: Limit = { limit: 'at most', unit: 'share' };
+const leastShare: Limit = { limit: 'at least', unit: 'share' };
+const mostAnswers: Limit = { limit: 'at most', unit: 'answers' };
 
 function latencyTitle(name: string): string {
   return `${name} latency`;
@@ -151,6 +170,7 @@ function check(
   id: string,
   title: string,
   { verdict, observed, required, message }: Omit<Finding, 'verdict'> & { verdict: Verdict },
+  limit: Limit,
 ): Check {
   return {
     id,
@@ -160,5 +180,6 @@ function check(
     message,
     observed: verdict === 'skipped' ? null : Number(observed.toPrecision(6)),
     required,
+    ...limit,
   };
 }

@@ -1,10 +1,12 @@
 import { mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { Evidence as EvidenceSchema, type Decision, type Evidence } from '../evidence/index.ts';
 import { EvidenceError } from '../errors.ts';
 import { renderHtml } from '../report/html.ts';
+import { renderJunit } from '../report/junit.ts';
 import { renderMarkdown } from '../report/markdown.ts';
+import type { ReportInput } from '../report/standing.ts';
 import type { Workspace } from './workspace.ts';
 
 /** Write one piece of evidence to `<out>/<model>/evidence/<kind>.json`, whole or not at all. */
@@ -52,6 +54,11 @@ export async function writeDecision(
   await writeWhole(join(workspace.out, 'decision.json'), `${JSON.stringify(decision, null, 2)}\n`);
   await writeWhole(join(workspace.out, 'report.md'), renderMarkdown(input));
   await writeWhole(join(workspace.out, 'report.html'), renderHtml(input));
+}
+
+/** Write the checks as JUnit XML to a file named from the root of the workspace. */
+export async function writeJunit(workspace: Workspace, input: ReportInput, file: string): Promise<void> {
+  await writeWhole(resolve(workspace.root, file), renderJunit(input));
 }
 
 function evidencePath(workspace: Workspace, kind: string): string {

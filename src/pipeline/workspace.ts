@@ -11,6 +11,8 @@ export interface Workspace {
   root: string;
   /** Absolute path of the folder of contender.yml; paths in it are relative to this. */
   folder: string;
+  /** Absolute path of contender.yml. */
+  configPath: string;
   config: Config;
   model: string;
   modelConfig: Model;
@@ -46,9 +48,11 @@ export async function openWorkspace(input: WorkspaceInput): Promise<Workspace> {
   const names = Object.keys(config.models);
   const model = input.anyModel === true ? (names[0] ?? '') : chooseModel(names, input.model);
   const modelConfig = withOverrides(config.models[model] as Model, input.overrides ?? {});
+  const configPath = await realpath(path);
   return {
     root,
-    folder: dirname(await realpath(path)),
+    folder: dirname(configPath),
+    configPath,
     config,
     model,
     modelConfig,

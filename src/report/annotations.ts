@@ -15,12 +15,19 @@ export interface Annotation {
 /** GitHub shows no more than this many of each level from one step. */
 export const annotationsPerLevel = 10;
 
+/** The annotations of a step, worst first. Where there are more than GitHub shows of one level, the last says how many. */
+export function annotations(input: ReportInput): Annotation[] {
+  const all = annotationsOf(input);
+  return levels.flatMap((level) => capped(all.filter((annotation) => annotation.level === level)));
+}
+
+const levels = ['error', 'warning', 'notice'] as const;
+
 /**
  * What a person should look at, worst first: blocking checks that failed are errors, other checks that did not pass are
- * warnings (those for information, notices). Reasons that come from no check count too. Where there are more than GitHub
- * shows, the last one says how many.
+ * warnings (those for information, notices). Reasons that come from no check count too.
  */
-export function annotations(input: ReportInput): Annotation[] {
+export function annotationsOf(input: ReportInput): Annotation[] {
   const checks = worstFirst(input.evidence).filter(isOpen);
   const known = new Set(checks.map((check) => check.id));
   const { outcome, reasons = [] } = input.decision ?? {};
@@ -36,9 +43,7 @@ export function annotations(input: ReportInput): Annotation[] {
     })),
     ...checks.map(ofCheck),
   ];
-  return (['error', 'warning', 'notice'] as const).flatMap((level) =>
-    capped(all.filter((annotation) => annotation.level === level)),
-  );
+  return all.sort((a, b) => levels.indexOf(a.level) - levels.indexOf(b.level));
 }
 
 function ofCheck(check: Check): Annotation {

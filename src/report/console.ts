@@ -1,4 +1,4 @@
-import { comparisons, contents, metrics, slices, stage, type Cell, type Contents, type Section } from './contents.ts';
+import { comparisons, contents, metrics, slices, stages, type Cell, type Contents, type Section } from './contents.ts';
 import { oneLine, withoutWorkflowCommands } from './escape.ts';
 import type { ReportInput, Standing } from './standing.ts';
 
@@ -41,7 +41,7 @@ function screenful(said: Contents, { evidence }: ReportInput): Section[] {
     ...open,
     without(compared.rows.length > 0 ? compared : metrics(evidence), ['Margin', 'Method']),
     without(bad(slices(evidence)), ['Margin', 'Metric']),
-    ...evidence.filter((each) => each.kind !== 'evaluation').map(stage),
+    ...stages(evidence),
   ].filter((section) => section.rows.length > 0);
 }
 

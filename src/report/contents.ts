@@ -1,6 +1,6 @@
 import type { Artifact, Check, Evidence, Version } from '../evidence/index.ts';
 import { headline } from './headline.ts';
-import { count, metricName, metricValue, shown, shownDifference, signed } from './numbers.ts';
+import { count, metricName, metricValue, observedText, requiredText, shownDifference, signed } from './numbers.ts';
 import { badness, isOpen, standing, worstFirst, type ReportInput, type Standing } from './standing.ts';
 
 export interface Cell {
@@ -17,6 +17,8 @@ export interface Section {
   rows: readonly Cell[][];
   /** Left closed where a reader can open it. */
   collapsed: boolean;
+  /** Where a text has no room for all rows, those of the least important section go first. */
+  importance: number;
 }
 
 /** What a report says, in the order of its importance. All text is raw: each output escapes it. */
@@ -24,9 +26,11 @@ export interface Contents {
   title: string;
   standing: Standing;
   headline: string;
+  /** What was compared with what, on which data; empty where the evidence does not say. */
+  subject: string;
   /** Reasons told neither by the headline nor by a check that is shown. */
   reasons: string[];
-  /** Most important first. */
+  /** As a reader wants them: what failed, the comparisons, the slices, then the detail. */
   sections: Section[];
 }
 
@@ -38,14 +42,15 @@ export function contents(input: ReportInput): Contents {
     title: input.decision?.model ?? input.evidence[0]?.model ?? 'No evidence',
     standing: standing(input),
     headline: headline(input),
+    subject: subject(input),
     reasons: reasons.filter(({ check }) => check === undefined || !told.has(check)).map(({ message }) => message),
     sections: [
       openChecks(input.evidence),
       comparisons(input.evidence),
       slices(input.evidence),
-      metrics(input.evidence),
-      ...input.evidence.filter((each) => each.kind !== 'evaluation').map(stage),
       otherChecks(input.evidence),
+      ...stages(input.evidence),
+      metrics(input.evidence),
       lineage(input),
     ].filter((section) => section.rows.length > 0),
   };
@@ -56,7 +61,7 @@ export function openChecks(evidence: readonly Evidence[]): Section {
   const rows = worstFirst(evidence)
     .filter(isOpen)
     .map((check) => [verdictCell(check), codeCell(check.id), textCell(check.message)]);
-  return { title: 'What did not pass', columns: ['Verdict', 'Check', 'Why'], rows, collapsed: false };
+  return { title: 'What did not pass', columns: ['Verdict', 'Check', 'Why'], rows, collapsed: false, importance: 7 };
 }
 
 /** The paired comparisons on the whole evaluation set. */
@@ -73,6 +78,7 @@ export function comparisons(evidence: readonly Evidence[]): Section {
     columns: ['Metric', ...comparisonColumns, 'Verdict'],
     rows,
     collapsed: false,
+    importance: 6,
   };
 }
 
@@ -93,7 +99,7 @@ export function slices(evidence: readonly Evidence[]): Section {
       ];
     });
   const columns = ['Slice', 'Rows', 'Metric', ...comparisonColumns, 'Verdict'];
-  return { title: 'Slices, worst first', columns, rows, collapsed: true };
+  return { title: 'Slices, worst first', columns, rows, collapsed: true, importance: 3 };
 }
 
 /** Every metric that was computed, gated or not, as the evaluation's details have them. Details are plain JSON of any form. */
@@ -116,7 +122,7 @@ export function metrics(evidence: readonly Evidence[]): Section {
     ];
   });
   const columns = ['Metric', 'Champion', 'Candidate', 'Difference', 'Bounds', 'Method'];
-  return { title: 'All metrics', columns, rows, collapsed: true };
+  return { title: 'All metrics', columns, rows, collapsed: true, importance: 1 };
 }
 
 /** The checks of one stage, with what was observed and what was required. */
@@ -126,7 +132,17 @@ export function stage(evidence: Evidence): Section {
     columns: ['Check', 'Observed', 'Required', 'Verdict'],
     rows: worstFirst([evidence]).map(checkRow),
     collapsed: true,
+    importance: 4,
   };
+}
+
+/** Every stage but the evaluation, which has sections of its own. Load first: it is about the candidate, not the data. */
+export function stages(evidence: readonly Evidence[]): Section[] {
+  const order = ['load', 'data'];
+  return evidence
+    .filter((each) => each.kind !== 'evaluation')
+    .sort((a, b) => order.indexOf(a.kind) - order.indexOf(b.kind))
+    .map(stage);
 }
 
 const stageTitles = new Map([
@@ -140,7 +156,32 @@ function otherChecks(evidence: readonly Evidence[]): Section {
   const rows = worstFirst(evidence.filter((each) => each.kind === 'evaluation'))
     .filter((check) => check.comparison === undefined)
     .map(checkRow);
-  return { title: 'Other checks', columns: ['Check', 'Observed', 'Required', 'Verdict'], rows, collapsed: true };
+  return {
+    title: 'Other checks',
+    columns: ['Check', 'Observed', 'Required', 'Verdict'],
+    rows,
+    collapsed: true,
+    importance: 2,
+  };
+}
+
+/** "models/candidate.onnx against version 1.0.0, on 2,350 rows of data/eval.parquet" */
+function subject({ decision, evidence }: ReportInput): string {
+  const subjects = evidence.find((each) => each.kind === 'evaluation')?.subjects;
+  if (subjects?.candidate === undefined) return '';
+  const version = decision?.from?.version;
+  const champion = version === undefined ? subjects.champion?.uri : `version ${version}`;
+  const data = subjects.datasets['evaluation'];
+  return [
+    shortUri(subjects.candidate.uri),
+    ...(champion === undefined ? [] : [` against ${shortUri(champion)}`]),
+    ...(data === undefined ? [] : [`, on ${count(data.rows)} rows of ${data.uri}`]),
+  ].join('');
+}
+
+/** An address as a person would say it: no scheme of ours, commits cut short. */
+function shortUri(uri: string): string {
+  return uri.replace(/^file:/u, '').replace(/^git:([0-9a-f]{12})[0-9a-f]*:(.*)$/su, '$2 of commit $1');
 }
 
 function lineage({ decision, evidence }: ReportInput): Section {
@@ -185,7 +226,7 @@ function lineage({ decision, evidence }: ReportInput): Section {
   }
   const tool = evidence[0]?.tool;
   if (tool !== undefined) add('Tool', textCell(`${tool.name} ${tool.version}`));
-  return { title: 'Lineage', columns: ['What', 'Which', 'Digest'], rows, collapsed: true };
+  return { title: 'Lineage', columns: ['What', 'Which', 'Digest'], rows, collapsed: true, importance: 5 };
 }
 
 function comparisonCells(comparison: NonNullable<Check['comparison']>): Cell[] {
@@ -202,8 +243,8 @@ function comparisonCells(comparison: NonNullable<Check['comparison']>): Cell[] {
 
 function checkRow(check: Check): Cell[] {
   // A check that did not pass has told why in the first table; the rest have their message here where they show no number.
-  const observed = check.verdict === 'skipped' || check.observed === null ? check.message : shown(check.observed);
-  return [textCell(check.title), textCell(observed), textCell(shown(check.required)), verdictCell(check)];
+  const observed = check.verdict === 'skipped' || check.observed === null ? check.message : observedText(check);
+  return [textCell(check.title), textCell(observed), textCell(requiredText(check)), verdictCell(check)];
 }
 
 function verdictCell({ verdict, severity }: Check): Cell {

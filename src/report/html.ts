@@ -21,6 +21,7 @@ export function renderHtml(input: ReportInput): string {
         <main>
           <h1>${said.title} <span class="badge ${said.standing.mood}">${said.standing.word}</span></h1>
           <p class="headline">${said.headline}</p>
+          ${said.subject === '' ? [] : html`<p class="count">${said.subject}</p>`}
           ${
             said.reasons.length === 0
               ? []

@@ -1,4 +1,5 @@
 export * from './annotations.ts';
+export * from './check-run.ts';
 export * from './console.ts';
 export * from './headline.ts';
 export * from './html.ts';

@@ -1,55 +1,105 @@
 import type { Check, Evidence } from '../evidence/index.ts';
 import { xmlText } from './escape.ts';
+import { headline } from './headline.ts';
 import type { ReportInput } from './standing.ts';
 
-/**
- * The checks as JUnit XML: one suite a stage, one case a check. A blocking check that failed is a failure, one that is
- * inconclusive an error; a warning passes and says so in its output.
- */
-export function renderJunit({ evidence }: ReportInput): string {
-  const suites = evidence.map(suite);
-  return `<?xml version="1.0" encoding="UTF-8"?>\n<testsuites name="contender">\n${suites.join('')}</testsuites>\n`;
+/** One case of a suite: a name and what came of it. */
+interface Case {
+  name: string;
+  message: string;
+  result: 'passed' | 'failure' | 'error' | 'skipped' | 'warning';
+  /** `file:line` where there is one. */
+  place?: string;
 }
 
-function suite(evidence: Evidence): string {
-  const { checks, kind, model, startedAt, finishedAt } = evidence;
-  const tally = (verdict: string): number =>
-    checks.filter((check) => check.severity === 'block' && check.verdict === verdict).length;
-  const skipped = checks.filter((check) => check.verdict === 'skipped').length;
-  const seconds = Math.max(0, Date.parse(finishedAt) - Date.parse(startedAt)) / 1000;
-  const attributes = {
-    name: `${model}/${kind}`,
-    tests: checks.length,
-    failures: tally('fail'),
-    errors: tally('inconclusive'),
-    skipped,
-    time: Number.isFinite(seconds) ? seconds : 0,
+interface Suite {
+  name: string;
+  cases: Case[];
+  seconds: number;
+  /** ISO 8601, UTC. */
+  timestamp: string;
+}
+
+/**
+ * The checks as JUnit XML: one suite a stage, one case a check, and a suite for the decision. A blocking check that failed
+ * is a failure, one that is inconclusive an error; a warning passes and says so in its output. Only elements and
+ * attributes that the schemas of Jenkins (junit-10.xsd) and Ant (JUnit.xsd) share; times are UTC without a zone, as these want them.
+ */
+export function renderJunit(input: ReportInput): string {
+  const suites = [...input.evidence.map(ofEvidence), ...ofDecision(input)];
+  const attributes = { name: 'contender', ...totals(suites.flatMap(({ cases }) => cases)) };
+  return `<?xml version="1.0" encoding="UTF-8"?>\n<testsuites${text(attributes)}>\n${suites.map(suite).join('')}</testsuites>\n`;
+}
+
+function ofEvidence({ checks, kind, model, startedAt, finishedAt }: Evidence): Suite {
+  return {
+    name: `${model}.${kind}`,
+    cases: checks.map(ofCheck),
+    seconds: (Date.parse(finishedAt) - Date.parse(startedAt)) / 1000,
     timestamp: startedAt,
   };
-  return `  <testsuite${text(attributes)}>\n${checks.map((check) => testCase(check, evidence)).join('')}  </testsuite>\n`;
 }
 
-function testCase(check: Check, { model, kind }: Evidence): string {
-  const attributes = {
-    name: check.id,
-    classname: `${model}.${kind}`,
-    file: check.location?.file,
-    line: check.location?.line,
+function ofCheck({ id, message, verdict, severity, location }: Check): Case {
+  const open = severity === 'block' ? ({ fail: 'failure', inconclusive: 'error' } as const) : null;
+  return {
+    name: id,
+    message: severity === 'block' ? message : `${severity}: ${message}`,
+    result:
+      verdict === 'pass' || verdict === 'skipped'
+        ? ({ pass: 'passed', skipped: 'skipped' } as const)[verdict]
+        : (open?.[verdict] ?? 'warning'),
+    ...(location === undefined ? {} : { place: [location.file, location.line].filter(Boolean).join(':') }),
   };
-  return `    <testcase${text(attributes)}>${result(check)}</testcase>\n`;
 }
 
-function result(check: Check): string {
-  const attributes = text({ message: check.message, type: check.verdict });
-  if (check.verdict === 'skipped') return `<skipped${text({ message: check.message })}/>`;
-  if (check.verdict === 'pass') return '';
-  if (check.severity !== 'block') return `<system-out>${xmlText(`${check.severity}: ${check.message}`)}</system-out>`;
-  return check.verdict === 'fail' ? `<failure${attributes}/>` : `<error${attributes}/>`;
+/** A hold for want of evidence has no check that tells it. */
+function ofDecision(input: ReportInput): Suite[] {
+  const { decision } = input;
+  if (decision === null) return [];
+  const result = { promote: 'passed', 'no-change': 'passed', reject: 'failure', hold: 'error' } as const;
+  return [
+    {
+      name: `${decision.model}.decision`,
+      cases: [{ name: decision.action, message: headline(input), result: result[decision.outcome] }],
+      seconds: 0,
+      timestamp: decision.time,
+    },
+  ];
 }
 
-function text(attributes: Record<string, string | number | undefined>): string {
+function totals(cases: readonly Case[]): Record<'tests' | 'failures' | 'errors', number> {
+  const count = (result: Case['result']): number => cases.filter((each) => each.result === result).length;
+  return { tests: cases.length, failures: count('failure'), errors: count('error') };
+}
+
+function suite({ name, cases, seconds, timestamp }: Suite): string {
+  const time = new Date(timestamp);
+  const attributes = {
+    name,
+    ...totals(cases),
+    skipped: cases.filter(({ result }) => result === 'skipped').length,
+    time: (seconds > 0 ? seconds : 0).toFixed(3),
+    timestamp: (Number.isNaN(time.getTime()) ? new Date(0) : time).toISOString().slice(0, 19),
+  };
+  return `  <testsuite${text(attributes)}>\n${cases.map((each) => testCase(name, each)).join('')}  </testsuite>\n`;
+}
+
+function testCase(classname: string, { name, message, result, place }: Case): string {
+  const said = xmlText(place === undefined ? message : `${place}: ${message}`);
+  const short = text({ message, type: result });
+  const body = {
+    passed: '',
+    skipped: `<skipped${text({ message })}/>`,
+    failure: `<failure${short}>${said}</failure>`,
+    error: `<error${short}>${said}</error>`,
+    warning: `<system-out>${said}</system-out>`,
+  }[result];
+  return `    <testcase${text({ classname, name, time: '0.000' })}>${body}</testcase>\n`;
+}
+
+function text(attributes: Record<string, string | number>): string {
   return Object.entries(attributes)
-    .filter(([, value]) => value !== undefined)
     .map(([name, value]) => ` ${name}="${xmlText(String(value))}"`)
     .join('');
 }

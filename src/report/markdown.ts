@@ -15,30 +15,57 @@ export interface MarkdownOptions {
 export function renderMarkdown(input: ReportInput, options: MarkdownOptions = {}): string {
   const { limit = Infinity } = options;
   const said = contents(input);
-  const kept = said.sections.map((section) => section.rows.length);
-  const keptReasons = { count: said.reasons.length };
-  for (;;) {
-    const text = render(said, keptReasons.count, kept);
-    if (Buffer.byteLength(text) <= limit) return text;
-    // The last section matters least. Half of it goes at a time, so that this ends soon.
-    const victim = kept.findLastIndex((rows) => rows > 0);
-    if (victim >= 0) kept[victim] = Math.floor((kept[victim] as number) / 2);
-    else if (keptReasons.count > 0) keptReasons.count = Math.floor(keptReasons.count / 2);
-    else return text.slice(0, Math.floor(limit / 4));
+  const fits = (kept: Kept): boolean => Buffer.byteLength(render(said, kept)) <= limit;
+  let kept: Kept = { reasons: said.reasons.length, rows: said.sections.map((section) => section.rows.length) };
+  if (fits(kept)) return render(said, kept);
+  const order = said.sections.map((_, index) => index);
+  const importance = (index: number): number => said.sections[index]?.importance ?? 0;
+  for (const index of order.sort((a, b) => importance(a) - importance(b))) {
+    const shorter = (rows: number): Kept => ({ ...kept, rows: kept.rows.with(index, rows) });
+    const most = greatest(kept.rows[index] ?? 0, (rows) => fits(shorter(rows)));
+    kept = shorter(most ?? 0);
+    if (most !== null) return render(said, kept);
   }
+  const most = greatest(kept.reasons, (reasons) => fits({ ...kept, reasons }));
+  const text = render(said, { ...kept, reasons: most ?? 0 });
+  return most === null ? text.slice(0, Math.floor(limit / 4)) : text;
+}
+
+/** Why there is no report: the message of an error, for a step summary. */
+export function renderFault(message: string): string {
+  const lines = message.split('\n').filter((line) => line.trim() !== '');
+  return `## ${symbols.bad} Contender: error\n\n${lines.map((line) => markdownText(line)).join('<br>\n')}\n`;
+}
+
+/** How much of the contents is shown: so many reasons, so many rows of each section. */
+interface Kept {
+  reasons: number;
+  rows: readonly number[];
+}
+
+/** The greatest whole number from 0 to `most` that will do, where all smaller ones do too; null when none does. */
+function greatest(most: number, willDo: (value: number) => boolean): number | null {
+  let [good, bad] = [-1, most + 1];
+  while (bad - good > 1) {
+    const middle = Math.floor((good + bad) / 2);
+    if (willDo(middle)) good = middle;
+    else bad = middle;
+  }
+  return good < 0 ? null : good;
 }
 
 const symbols: Record<Standing['mood'], string> = { good: '✅', bad: '❌', open: '⚠️', none: '➖' };
 
-function render(said: Contents, reasons: number, kept: readonly number[]): string {
-  const left = said.reasons.length - reasons;
-  const list = said.reasons.slice(0, reasons).map((reason) => `- ${markdownText(reason)}`);
+function render(said: Contents, kept: Kept): string {
+  const left = said.reasons.length - kept.reasons;
+  const list = said.reasons.slice(0, kept.reasons).map((reason) => `- ${markdownText(reason)}`);
   if (left > 0) list.push(`- ${left} more, left out for length`);
   return [
     `## ${symbols[said.standing.mood]} ${markdownText(said.title)}: ${said.standing.word.toLowerCase()}`,
     `**${markdownText(said.headline)}**`,
+    ...(said.subject === '' ? [] : [markdownText(said.subject)]),
     ...(list.length > 0 ? [list.join('\n')] : []),
-    ...said.sections.map((section, index) => renderSection(section, kept[index] as number)),
+    ...said.sections.map((section, index) => renderSection(section, kept.rows[index] as number)),
   ]
     .join('\n\n')
     .concat('\n');

@@ -1,4 +1,4 @@
-import type { Comparison, Shown } from '../evidence/index.ts';
+import type { Check, Comparison, Shown } from '../evidence/index.ts';
 
 /** Metrics whose names are not words. */
 const names = new Map([
@@ -30,10 +30,28 @@ export function count(value: number): string {
   return value.toLocaleString('en-US', { maximumFractionDigits: 0 });
 }
 
-/** An observed or required value. */
-export function shown(value: Shown): string {
+/** What a check observed, with its unit, in as many digits as it takes to tell it from what was required: `2.97 ms`, `99.8%`. */
+export function observedText({ observed, required, unit }: Check): string {
+  const texts = [3, 4, 5, 6, 8, 10, 12].map((digits) => shown(observed, unit, digits));
+  return texts.find((text) => observed === required || text !== shown(required, unit)) ?? String(observed);
+}
+
+/** What a check required: `at most 100 ms`. */
+export function requiredText({ required, unit, limit }: Check): string {
+  const text = shown(required, unit);
+  return limit === undefined || typeof required !== 'number' ? text : `${limit} ${text}`;
+}
+
+function shown(value: Shown, unit: string | undefined, digits = 6): string {
   if (typeof value !== 'number') return value === null ? '' : String(value);
-  return value.toLocaleString('en-US', { maximumSignificantDigits: Number.isInteger(value) ? 21 : 6 });
+  // Values without a unit are metrics, which people read to four decimals or so.
+  if (unit === undefined) return significant(value, Math.max(6, digits));
+  return unit === 'share' ? `${significant(100 * value, digits)}%` : `${significant(value, digits)} ${unit}`;
+}
+
+/** At most so many significant digits; whole numbers are never rounded. */
+function significant(value: number, digits: number): string {
+  return value.toLocaleString('en-US', { maximumSignificantDigits: Number.isInteger(value) ? 21 : digits });
 }
 
 /** The difference of a comparison, its bounds and its margin, as text. */

@@ -154,11 +154,14 @@ for (const [name, node] of Object.entries(nodes)) {
         'a candidate that is not there': { inputs: { candidate: 'models/none.onnx' }, says: /none\.onnx/u },
       };
       for (const [what, { inputs, event, says }] of Object.entries(mistakes)) {
-        it(`say once what is wrong with ${what}, without a stack, and write no outputs`, async () => {
+        it(`say once what is wrong with ${what}, without a stack, in the outputs and the summary too`, async () => {
           const before = await head();
-          const { exitCode, annotations, outputs, log } = await step('.', inputs, event);
+          const { exitCode, annotations, outputs, summary, log } = await step('.', inputs, event);
           assert.equal(exitCode, 1);
-          assert.deepEqual(outputs, {});
+          assert.equal(outputs['outcome'], 'error');
+          assert.match(outputs['headline'] ?? '', says);
+          assert.equal(outputs['report'], '');
+          assert.match(summary, /^## ❌ Contender: error\n\n\S/u);
           assert.deepEqual(
             annotations.map(({ level }) => level),
             ['error'],
@@ -175,6 +178,7 @@ for (const [name, node] of Object.entries(nodes)) {
         const { exitCode, annotations } = await step('.');
         assert.equal(exitCode, 1);
         assert.match(annotations[0]?.message ?? '', /contender\.yml:\d+:\d+.*guardrails/u);
+        assert.match(annotations[0]?.properties ?? '', /^file=contender\.yml,line=\d+,col=\d+$/u);
       });
     });
 
@@ -184,7 +188,13 @@ for (const [name, node] of Object.entries(nodes)) {
       for (const file of ['contender.yml', 'schema.json', 'data', 'models']) {
         await rename(join(repository.folder, file), join(repository.folder, 'team', file));
       }
-      const { outputs, log } = await step('actions/validate-data', { config: 'team/contender.yml', out: 'reports' });
+      const junit = 'reports/junit.xml';
+      const inputs = { config: 'team/contender.yml', out: 'reports', junit };
+      const { outputs, log } = await step('actions/validate-data', inputs);
+      assert.match(
+        await readFile(join(repository.folder, junit), 'utf8'),
+        /<testsuite name="spam-filter\.data" tests="4"/u,
+      );
       assert.equal(outputs['verdict'], 'pass', log);
       assert.equal(outputs['evidence'], join(repository.folder, 'reports/spam-filter/evidence/data.json'));
     });

@@ -177,6 +177,31 @@ describe('the decision', () => {
     assert.equal(decision.to?.version, '1.0.0');
   });
 
+  test('the reason of a first promotion has the numbers that decided it', () => {
+    const empty: RegistryView = { champion: null, championSeq: 0, versions: [], decisionsByDataset: {} };
+    const open = {
+      ...config,
+      policy: { ...config.policy, allow_first: true },
+      load: undefined,
+      data: { evaluation: 'e' },
+    };
+    const { load: _load, ...first } = open;
+    const better = {
+      ...check('pass', 'block', 'evaluation/sanity-baseline'),
+      message: 'ROC AUC is 0.99 against 0.50.',
+    };
+    const evidence = piece('evaluation', [check('pass'), better]);
+    const { champion: _champion, ...subjects } = evidence.subjects;
+    const decision = decide(
+      { ...subject, config: first },
+      [{ ...evidence, subjects, policy: { sha256: digest(policySubject(first)) } }],
+      empty,
+      context,
+    );
+    assert.equal(decision.outcome, 'promote');
+    assert.equal(decision.reasons[0]?.message, 'All 2 blocking checks passed. ROC AUC is 0.99 against 0.50.');
+  });
+
   test('a blocking check that is not a pass never comes out as a promotion, whatever the others are', () => {
     const verdict = fc.constantFrom<Check['verdict']>('pass', 'fail', 'inconclusive', 'skipped');
     const severity = fc.constantFrom<Check['severity']>('block', 'warn', 'info');

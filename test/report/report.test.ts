@@ -8,12 +8,18 @@ import {
   commentLimit,
   renderConsole,
   renderHtml,
-  renderJunit,
   renderMarkdown,
 } from '../../src/report/index.ts';
 import { check, decision, evidence, failedSlice, openRecall, reportOf } from './samples.ts';
 
-const load = check({ id: 'load/p95', title: '95th percentile of latency', observed: 3.25, required: 'at most 50 ms' });
+const load = check({
+  id: 'load/p95',
+  title: 'p95 latency',
+  observed: 3.25417,
+  required: 50,
+  limit: 'at most',
+  unit: 'ms',
+});
 const rejected = {
   decision: decision({
     outcome: 'reject',
@@ -39,13 +45,34 @@ for (const [name, render] of Object.entries(renderers)) {
       assert.ok(at('16\\.8 points below') < at('Candidate against champion'));
     });
 
+    it('goes on with what failed, slices, load, data and lineage, in this order', () => {
+      const data = evidence([check({ id: 'data/rows', title: 'Rows of the data' })], { kind: 'data' });
+      const text = render({ ...rejected, evidence: [data, ...rejected.evidence] });
+      const order = ['What did not pass', 'Slices', 'Under load', 'Data', 'Lineage'].map((title) =>
+        text.search(new RegExp(`^.{0,20}${title}\\b`, 'mu')),
+      );
+      assert.deepEqual(
+        order.filter((at) => at >= 0),
+        order.filter((at) => at >= 0).toSorted((a, b) => a - b),
+      );
+      assert.ok(order.filter((at) => at >= 0).length >= (name === 'console' ? 3 : 5), text);
+    });
+
     it('shows failures before what is inconclusive', () => {
       const text = render(rejected);
       assert.ok(text.indexOf('Accuracy on source=hard') < text.indexOf('Recall is'));
     });
 
-    it('shows what was observed under load and what was required', () => {
-      assert.match(render(rejected), /3\.25.*at most 50 ms/u);
+    it('shows what was observed under load and what was required, with units', () => {
+      assert.match(render(rejected), /3\.25 ms.*at most 50 ms/su);
+    });
+
+    it('shows shares as percentages, in digits enough to tell what was observed from what was required', () => {
+      const share = { ...load, unit: 'share', limit: 'at least' as const, observed: 0.979996, required: 0.98 };
+      assert.match(
+        render({ decision: null, evidence: [evidence([share], { kind: 'load' })] }),
+        /97\.9996%.*at least 98%/su,
+      );
     });
 
     it('shows the metrics of a first model, which is compared with nothing', () => {
@@ -117,7 +144,23 @@ describe('a limited Markdown report', () => {
     assert.ok(Buffer.byteLength(text) <= commentLimit);
     assert.match(text.split('\n').slice(0, 4).join('\n'), /accuracy on source=hard\\_ham is 0\.7041/u);
     assert.match(text, /left out for length/u);
-    assert.ok(text.length > commentLimit / 3, 'most of the room is used');
+    assert.ok(Buffer.byteLength(text) > commentLimit - 2000, 'the room is used');
+  });
+
+  it('gives up metrics and passing checks before failures and lineage', () => {
+    const passing = Array.from({ length: 100 }, (_, index) =>
+      check({ id: `evaluation/other-${index}`, title: `Check ${index}` }),
+    );
+    const metrics = Array.from({ length: 100 }, (_, index) => ({
+      title: `metric ${index}`,
+      candidate: 0.5,
+      method: 'delong',
+    }));
+    const input = { ...rejected, evidence: [{ ...evidence([...many(20), ...passing]), details: { metrics } }] };
+    const text = renderMarkdown(input, { limit: Buffer.byteLength(renderMarkdown(input)) - 8000 });
+    assert.match(text, /100 of 100 rows left out/u);
+    assert.match(text, /Message of check 19/u);
+    assert.match(text, /<code>c{64}<\/code>/u);
   });
 
   it('fits any limit', () => {
@@ -137,21 +180,6 @@ describe('a limited Markdown report', () => {
 describe('the HTML page', () => {
   it('needs nothing from elsewhere and runs nothing', () => {
     assert.doesNotMatch(renderHtml(rejected), /<script|<link|<img|<iframe|src=|href=|@import|url\(/iu);
-  });
-});
-
-describe('the JUnit report', () => {
-  it('counts blocking failures as failures, blocking doubts as errors, and lets warnings pass', () => {
-    const warned = { ...failedSlice, severity: 'warn' as const };
-    const skipped = check({ verdict: 'skipped', message: 'Too few rows.' });
-    const xml = renderJunit({
-      decision: null,
-      evidence: [evidence([failedSlice, openRecall, warned, skipped, check()])],
-    });
-    assert.match(xml, /tests="5" failures="1" errors="1" skipped="1" time="2"/u);
-    assert.equal(xml.match(/<failure /gu)?.length, 1);
-    assert.equal(xml.match(/<error /gu)?.length, 1);
-    assert.match(xml, /<system-out>warn: Accuracy on source=hard_ham is 0\.7041.*<\/system-out>/u);
   });
 });
 

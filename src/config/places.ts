@@ -1,0 +1,48 @@
+import { LineCounter, isCollection, isScalar, parseDocument } from 'yaml';
+
+/** A line and column of contender.yml, counted from 1. */
+export interface Place {
+  line: number;
+  column: number;
+}
+
+/**
+ * Where the configuration asks for a check: the guardrail, rule or objective that `checkId` judges, else the nearest section
+ * of the model. Undefined for a text that is not the configuration of such a model.
+ *
+ * @param text contender.yml as it is in the file
+ */
+export function placeOfCheck(text: string, model: string, checkId: string): Place | undefined {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  const keys = ['models', model, ...keysOfCheck(checkId, (path) => document.getIn(['models', model, ...path]))];
+  for (let depth = keys.length; depth >= 2; depth--) {
+    const node: unknown = document.getIn(keys.slice(0, depth), true);
+    const range = isScalar(node) || isCollection(node) ? node.range : undefined;
+    if (range) {
+      const { line, col } = lines.linePos(range[0]);
+      return { line, column: col };
+    }
+  }
+  return undefined;
+}
+
+/** The keys below the model that lead to what asks for a check. */
+function keysOfCheck(checkId: string, read: (path: readonly (string | number)[]) => unknown): (string | number)[] {
+  const [kind = '', ...rest] = checkId.split('/');
+  const name = rest.join('/');
+  if (kind === 'load') return name === 'staging' ? ['staging'] : ['load', 'slo', sloKey(name)];
+  if (kind === 'data') return ['data', name.endsWith('/contract') ? 'contract' : 'rules'];
+  if (kind !== 'evaluation') return [];
+  if (name.startsWith('fairness')) return ['policy', 'fairness'];
+  const metric = name.replace(/@.*$/su, '').replace(/-(?:floor|ceiling)$/u, '');
+  const asks = (path: readonly (string | number)[]): boolean => read([...path, 'metric']) === metric;
+  const guardrail = Array.from({ length: 100 }, (_, index) => ['policy', 'guardrails', index] as const).find(asks);
+  const primary = ['policy', 'primary'];
+  // A slice is asked for by a guardrail.
+  return asks(primary) && (!name.includes('@') || guardrail === undefined) ? primary : [...(guardrail ?? ['policy'])];
+}
+
+function sloKey(name: string): string {
+  return /^p\d+$/u.test(name) ? `${name}_ms` : ({ 'error-rate': 'error_rate', parity: 'accuracy' }[name] ?? name);
+}

@@ -1,0 +1,93 @@
+import { annotationsOf, type Annotation } from './annotations.ts';
+import { headline } from './headline.ts';
+import { renderMarkdown } from './markdown.ts';
+import { standing, type ReportInput } from './standing.ts';
+
+/** What GitHub takes for a check run ("Checks", REST API): 65,535 characters of summary, 50 annotations a request. */
+const summaryBytes = 65_535;
+export const annotationsPerRequest = 50;
+const titleCharacters = 255;
+const messageCharacters = 16_000;
+
+export type Conclusion = 'success' | 'failure' | 'neutral' | 'action_required';
+
+/** A check run as the API takes it; the annotations in batches, one for each request, worst first. */
+export interface CheckRun {
+  name: string;
+  conclusion: Conclusion;
+  output: { title: string; summary: string };
+  annotations: CheckAnnotation[][];
+}
+
+export interface CheckAnnotation {
+  path: string;
+  start_line: number;
+  end_line: number;
+  start_column?: number;
+  end_column?: number;
+  annotation_level: 'failure' | 'warning' | 'notice';
+  title: string;
+  message: string;
+}
+
+/**
+ * The report as a check run. Neutral for a hold, since nothing was shown to be wrong (GitHub lets a neutral check pass a
+ * branch rule: the failing step is what keeps a held model out), action required where only an approval is missing.
+ *
+ * @param configFile path of contender.yml in the repository: where annotations go that have no place of their own
+ */
+export function checkRun(input: ReportInput, configFile: string): CheckRun {
+  const model = input.decision?.model ?? input.evidence[0]?.model ?? '';
+  const all = annotationsOf(input).map((annotation) => checkAnnotation(annotation, configFile));
+  const batches: CheckAnnotation[][] = [];
+  for (let first = 0; first < all.length; first += annotationsPerRequest) {
+    batches.push(all.slice(first, first + annotationsPerRequest));
+  }
+  return {
+    name: checkRunName(model),
+    conclusion: conclusion(input),
+    output: {
+      title: headline(input).slice(0, titleCharacters),
+      summary: renderMarkdown(input, { limit: summaryBytes }),
+    },
+    annotations: batches,
+  };
+}
+
+/** The name a branch rule asks for: one for each model. */
+export function checkRunName(model: string): string {
+  return `contender / ${model}`;
+}
+
+function conclusion(input: ReportInput): Conclusion {
+  const { decision } = input;
+  if (decision === null) {
+    return ({ good: 'success', bad: 'failure', open: 'neutral', none: 'neutral' } as const)[standing(input).mood];
+  }
+  switch (decision.outcome) {
+    case 'promote':
+    case 'no-change':
+      return 'success';
+    case 'reject':
+      return 'failure';
+    case 'hold':
+      return decision.reasons.length > 0 && decision.reasons.every(({ code }) => code === 'approval-missing')
+        ? 'action_required'
+        : 'neutral';
+  }
+}
+
+function checkAnnotation(
+  { level, title, message, file, line, column }: Annotation,
+  configFile: string,
+): CheckAnnotation {
+  return {
+    path: file ?? configFile,
+    start_line: line ?? 1,
+    end_line: line ?? 1,
+    ...(column === undefined || line === undefined ? {} : { start_column: column, end_column: column }),
+    annotation_level: level === 'error' ? 'failure' : level,
+    title: title.slice(0, titleCharacters),
+    message: message.slice(0, messageCharacters),
+  };
+}

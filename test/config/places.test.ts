@@ -1,0 +1,40 @@
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import { placeOfCheck } from '../../src/config/index.ts';
+import { fixture } from '../support/project.ts';
+
+describe('the line of contender.yml that asks for a check', async () => {
+  const text = await readFile(fixture('spam/contender.yml'), 'utf8');
+  const lineOf = (id: string): string | undefined => {
+    const place = placeOfCheck(text, 'spam-filter', id);
+    return place === undefined ? undefined : text.split('\n')[place.line - 1]?.slice(place.column - 1);
+  };
+
+  it('is that of the metric for a comparison, a floor and a slice', () => {
+    assert.match(lineOf('evaluation/roc_auc') ?? '', /^\{ metric: roc_auc/u);
+    assert.match(lineOf('evaluation/recall') ?? '', /^\{ metric: recall/u);
+    assert.match(lineOf('evaluation/recall-floor') ?? '', /^\{ metric: recall/u);
+    assert.match(lineOf('evaluation/accuracy@source=hard_ham') ?? '', /^\{ metric: accuracy/u);
+  });
+
+  it('is that of the objective, the contract and the rules', () => {
+    assert.match(lineOf('load/p95') ?? '', /^100/u);
+    assert.match(lineOf('load/error-rate') ?? '', /^0\.001/u);
+    assert.match(lineOf('load/parity') ?? '', /^parity/u);
+    assert.match(lineOf('data/evaluation/contract') ?? '', /^schema\.json/u);
+    assert.match(lineOf('data/evaluation/row-count') ?? '', /^- row_count/u);
+  });
+
+  it('is the section where nothing says more, and none in another file', () => {
+    assert.match(lineOf('evaluation/sanity-baseline') ?? '', /^alpha: 0\.05/u);
+    assert.equal(placeOfCheck('a: [', 'spam-filter', 'evaluation/recall'), undefined);
+    fc.assert(
+      fc.property(fc.string(), fc.string(), (config, id) => {
+        const place = placeOfCheck(config, 'm', id);
+        assert.ok(place === undefined || place.line >= 1);
+      }),
+    );
+  });
+});
