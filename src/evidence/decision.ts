@@ -138,3 +138,20 @@ export interface RegistryView {
   /** Decisions made on each evaluation set so far, by dataset digest. */
   decisionsByDataset: Readonly<Record<string, number>>;
 }
+
+/** A version the registry knows. */
+export interface RegisteredVersion extends Version {
+  /** The decision that first promoted it. */
+  seq: number;
+  status: 'active' | 'deprecated';
+}
+
+/** Everything the registry holds of a model: what an act of a person (override, rollback, assignment) is decided on. */
+export interface RegistryHistory extends RegistryView {
+  /** Oldest first. */
+  registered: readonly RegisteredVersion[];
+  /** champion, previous and the team's own stages, each with the decision that made it so. */
+  aliases: Readonly<Record<string, { version: string; seq: number }>>;
+  /** Oldest first. */
+  decisions: readonly RecordedDecision[];
+}

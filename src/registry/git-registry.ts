@@ -1,21 +1,15 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import {
-  evidenceDigest,
-  type Decision,
-  type Evidence,
-  type RecordedDecision,
-  type RegistryView,
-} from '../evidence/index.ts';
+import { evidenceDigest, type RegistryHistory } from '../evidence/index.ts';
 import { EvidenceError, RegistryError } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { appendDecision, canonicalBytes, type Finding } from './chain.ts';
+import { appendDecision, canonicalBytes } from './chain.ts';
 import { commitMessage } from './commit-message.ts';
-import { packEvidence } from './evidence-file.ts';
+import { packEvidence, unpackEvidence } from './evidence-file.ts';
 import { addedIn } from './git/history.ts';
 import { finishInterrupted, removeJournal, writeJournal } from './git/journal.ts';
 import { withLock, type LockPlace } from './git/lock.ts';
-import { entryAt, listFolders, moveBranch, treeWith, writeBlobs, writeCommit } from './git/objects.ts';
+import { entryAt, listFolders, moveBranch, readBlobs, treeWith, writeBlobs, writeCommit } from './git/objects.ts';
 import { pause } from './git/pause.ts';
 import {
   commitAt,
@@ -38,42 +32,10 @@ import {
   isModelName,
   manifestPath,
 } from './layout.ts';
-import { viewOf, type Manifest } from './manifest.ts';
+import { viewOf } from './manifest.ts';
 import { readModel, type ModelState } from './model-state.ts';
+import type { RecordInput, RecordResult, Registry } from './registry.ts';
 import { verifyRegistry } from './verify.ts';
-
-export interface RecordInput {
-  model: string;
-  /** Decides against the registry as it is at that moment. Called again when another writer came first. Pure. */
-  decide: (view: RegistryView) => Decision;
-  /** Every piece of evidence the decision refers to. */
-  evidence: readonly Evidence[];
-}
-
-export interface RecordResult {
-  status: 'recorded' | 'already-recorded' | 'no-change';
-  decision: RecordedDecision | Decision;
-  /** The commit that holds the decision; null when nothing was recorded. */
-  commit: string | null;
-}
-
-/** Who is champion, since when, on whose word and on what evidence. */
-export interface Registry {
-  /** What a decision may know of a model. */
-  view(model: string): Promise<RegistryView>;
-  /** Names of the models, sorted. */
-  models(): Promise<string[]>;
-  /** Every decision about a model, oldest first. */
-  log(model: string): Promise<RecordedDecision[]>;
-  /** Versions and aliases of a model; null when nothing is recorded. */
-  manifest(model: string): Promise<Manifest | null>;
-  /** Every difference between what the registry holds and what it must hold. */
-  verify(): Promise<Finding[]>;
-  /** Say before long work whether a decision could be recorded. @throws RegistryError when not */
-  ensureWritable(): Promise<void>;
-  /** Decide, and record the decision: exactly once, or not at all. @throws RegistryError, EvidenceError */
-  record(input: RecordInput): Promise<RecordResult>;
-}
 
 /** How often a writer starts anew because another moved the branch first. */
 const maximumAttempts = 30;
@@ -114,6 +76,21 @@ export async function openGitRegistry(input: {
     },
     async manifest(model) {
       return (await read(model)).manifest;
+    },
+    async evidence(model, sha256) {
+      checkModelName(model);
+      const commit = await head();
+      const path = `${folder}/${evidencePath(model, sha256)}`;
+      const entry = commit === null ? null : await entryAt(repository, commit, path);
+      const bytes = entry === null ? undefined : (await readBlobs(repository, [entry])).get(entry.oid);
+      const unpacked = bytes === undefined ? { fault: 'no such file' } : unpackEvidence(bytes, sha256);
+      if ('evidence' in unpacked) return unpacked.evidence;
+      throw new RegistryError({
+        found: unpacked.fault,
+        expected: 'the evidence a decision refers to',
+        where: path,
+        remedy: 'See what else is wrong with contender registry verify',
+      });
     },
     async verify() {
       const branch = await resolveBranch(repository, input.branch);
@@ -181,11 +158,11 @@ async function recordOnce(target: Target, input: RecordInput): Promise<RecordRes
   const known = state.links.find((link) => link.decision.idempotencyKey === decision.idempotencyKey)?.decision;
   if (known !== undefined) {
     const path = `${folder}/${decisionPath(input.model, known.seq)}`;
-    return { status: 'already-recorded', decision: known, commit: await addedIn(repository, old, path) };
+    return { status: 'already-recorded', decision: known, commit: await addedIn(repository, old, path), tags: [] };
   }
   // A deprecation changes no champion and is recorded all the same.
   if (decision.outcome === 'no-change' && decision.action !== 'deprecate')
-    return { status: 'no-change', decision, commit: null };
+    return { status: 'no-change', decision, commit: null, tags: [] };
 
   const appended = appendDecision(state, decision);
   const files = await newFiles(target, old, state, appended, input);
@@ -217,7 +194,7 @@ async function recordOnce(target: Target, input: RecordInput): Promise<RecordRes
   }
   await removeJournal(place);
   await confirm(repository, ref, commit);
-  return { status: 'recorded', decision: appended.decision, commit };
+  return { status: 'recorded', decision: appended.decision, commit, tags: [] };
 }
 
 /** Mend what an interrupted run left, then refuse to go on over a person's edits. */
@@ -269,7 +246,7 @@ async function confirm(repository: Repository, ref: string, commit: string): Pro
   });
 }
 
-function view(state: ModelState): RegistryView {
+function view(state: ModelState): RegistryHistory {
   return viewOf(
     state.manifest,
     state.links.map((link) => link.decision),

@@ -1,6 +1,6 @@
 import { Type, type Static } from 'typebox';
 import { Artifact, Sha256 } from '../evidence/evidence.ts';
-import type { RecordedDecision, RegistryView, Version } from '../evidence/decision.ts';
+import type { RecordedDecision, RegistryHistory, Version } from '../evidence/decision.ts';
 
 export const manifestSchemaId = 'contender/manifest/v1';
 
@@ -71,8 +71,8 @@ export function extendManifest(manifest: Manifest | null, link: ChainLink): Mani
   };
 }
 
-/** What a decision may know of a model: its champion, its versions, and how often each evaluation set was used. Pure. */
-export function viewOf(manifest: Manifest | null, decisions: readonly RecordedDecision[]): RegistryView {
+/** What a decision may know of a model: its champion, its versions, its past, and how often each evaluation set was used. Pure. */
+export function viewOf(manifest: Manifest | null, decisions: readonly RecordedDecision[]): RegistryHistory {
   const uses = new Map<string, number>();
   for (const { datasets } of decisions) {
     const sha256 = datasets['evaluation']?.sha256;
@@ -83,6 +83,9 @@ export function viewOf(manifest: Manifest | null, decisions: readonly RecordedDe
     championSeq: manifest?.aliases['champion']?.seq ?? 0,
     versions: manifest?.versions.map((each) => each.version) ?? [],
     decisionsByDataset: Object.fromEntries(uses),
+    registered: manifest?.versions ?? [],
+    aliases: manifest?.aliases ?? {},
+    decisions,
   };
 }
 

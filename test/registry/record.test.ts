@@ -44,12 +44,18 @@ describe('recording a decision', () => {
       assert.equal(await repository.status(), '');
       assert.deepEqual(await registry.verify(), []);
       assert.deepEqual(await registry.models(), [model]);
+      const version = { version: '1.0.0', artifacts: [artifact('a')] };
       assert.deepEqual(await registry.view(model), {
-        champion: { version: '1.0.0', artifacts: [artifact('a')] },
+        champion: version,
         championSeq: 1,
         versions: ['1.0.0'],
         decisionsByDataset: { [digest('eval')]: 1 },
+        registered: [{ ...version, seq: 1, status: 'active' }],
+        aliases: { champion: { version: '1.0.0', seq: 1 } },
+        decisions: [result.decision],
       });
+      assert.deepEqual(await registry.evidence(model, evidenceDigest(proof)), proof);
+      await assert.rejects(registry.evidence(model, sha256('other')), RegistryError);
     }));
 
   test('links each decision to the bytes of the one before', () =>

@@ -3,7 +3,8 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { silentLog } from '../../src/log.ts';
-import { openGitRegistry, type Registry } from '../../src/registry/git-registry.ts';
+import { openGitRegistry } from '../../src/registry/git-registry.ts';
+import type { Registry } from '../../src/registry/registry.ts';
 import { inTemporaryFolder } from '../support/project.ts';
 
 const run = promisify(execFile);

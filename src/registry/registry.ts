@@ -1,0 +1,44 @@
+import type { Decision, Evidence, RecordedDecision, RegistryHistory } from '../evidence/index.ts';
+import type { Finding } from './chain.ts';
+import type { Manifest } from './manifest.ts';
+
+/** Who is champion, since when, on whose word and on what evidence. Each store of the registry is one of these. */
+export interface Registry {
+  /** What a decision may know of a model. */
+  view(model: string): Promise<RegistryHistory>;
+  /** Names of the models, sorted. */
+  models(): Promise<string[]>;
+  /** Every decision about a model, oldest first. */
+  log(model: string): Promise<RecordedDecision[]>;
+  /** Versions and aliases of a model; null when nothing is recorded. */
+  manifest(model: string): Promise<Manifest | null>;
+  /** A piece of evidence that a decision refers to, by its digest. @throws RegistryError when it is not there or damaged */
+  evidence(model: string, sha256: string): Promise<Evidence>;
+  /** Every difference between what the registry holds and what it must hold. */
+  verify(): Promise<Finding[]>;
+  /** Say before long work whether a decision could be recorded. @throws RegistryError when not */
+  ensureWritable(): Promise<void>;
+  /**
+   * Decide, and record the decision: exactly once, or not at all. Where the registry is tagged, tags that the chain calls for
+   * and that are missing (of this decision, or of one whose writer was interrupted) are made before this returns, whatever
+   * the status. @throws RegistryError, EvidenceError
+   */
+  record(input: RecordInput): Promise<RecordResult>;
+}
+
+export interface RecordInput {
+  model: string;
+  /** Decides against the registry as it is at that moment. Called again when another writer came first. Pure. */
+  decide: (view: RegistryHistory) => Decision;
+  /** Every piece of evidence the decision refers to and the registry may not have yet. */
+  evidence: readonly Evidence[];
+}
+
+export interface RecordResult {
+  status: 'recorded' | 'already-recorded' | 'no-change';
+  decision: RecordedDecision | Decision;
+  /** The commit that holds the decision; null when nothing was recorded. */
+  commit: string | null;
+  /** Names of the tags that this call made. */
+  tags: string[];
+}
