@@ -148,6 +148,8 @@ async function secure(
     ...(options.threads === undefined ? [] : [`threads = ${Math.max(1, Math.trunc(options.threads))}`]),
     `temp_directory = ${quoteLiteral(temporary)}`,
     'preserve_insertion_order = true',
+    // The engine reads ahead while the caller works on what it has.
+    "streaming_buffer_size = '16MB'",
     // Parquet footers can lie; a predicate must look at the values.
     "disabled_optimizers = 'statistics_propagation'",
     // Access is checked on the name as written, with its escapes, and on the file it leads to.

@@ -24,7 +24,8 @@ process.once('message', (job: Job) => {
       const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
       return answer({ kind: 'bug', text });
     })
-    .finally(() => process.disconnect());
+    // The sessions end with the process.
+    .finally(() => process.exit(0));
 });
 
 interface Runner {
@@ -35,17 +36,27 @@ interface Runner {
 
 async function predictAll(job: Job): Promise<PredictionResult[]> {
   const results: PredictionResult[] = [];
-  const dataset = await openDataset(job.dataset, {
+  const runners = new Map<number, Runner>();
+  const opening = openDataset(job.dataset, {
     // Whoever asks has identified the file.
     sha256: '',
     // What the engine cannot keep within its part of the limit goes to disk.
     memoryLimit: `${Math.max(512, Math.round(job.memoryBytes / 4 / 2 ** 20))}MiB`,
   });
+  // Told when it is waited for: the models load while the engine starts.
+  opening.catch(() => {});
+  const models: (LoadedModel | undefined)[] = [];
+  for (const [index, { path, where }] of job.models.entries()) {
+    await attempt(index, async () => {
+      models[index] = await loadModel(path, where);
+    });
+  }
+  const dataset = await opening;
   const total = job.rows?.count ?? dataset.rows;
-  const runners = new Map<number, Runner>();
   for (const [index, each] of job.models.entries()) {
     await attempt(index, async () => {
-      const model = await loadModel(each.path, each.where);
+      const model = models[index];
+      if (model === undefined) return;
       const plans = planInputs(model.inspection, job.columns, dataset.columns);
       runners.set(index, { model, plans, reader: outputReader(model, job.task, job.columns, each, total) });
     });
@@ -57,7 +68,6 @@ async function predictAll(job: Job): Promise<PredictionResult[]> {
       results[index] = { ok: true, ...runner.reader.finish() };
     });
   }
-  for (const [, { model }] of reading) await model.close();
   dataset.close();
   return results;
 

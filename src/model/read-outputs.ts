@@ -279,7 +279,8 @@ function isProbability(scores: Scores, task: Task, reading: ReadingOptions): boo
   const { values, width, name } = scores;
   const raw = reading.transform === 'none' || /logit|margin|decision|raw/iu.test(name);
   let [lowest, highest] = [0, 1];
-  for (const value of values) {
+  for (let index = 0; index < values.length; index += 1) {
+    const value = values[index] as number;
     if (value < lowest) lowest = value;
     if (value > highest) highest = value;
   }
