@@ -71,7 +71,8 @@ function render(said: Contents, kept: Kept): string {
     .concat('\n');
 }
 
-function renderSection(section: Section, kept: number): string {
+/** A section as Markdown, or its first rows and how many were left out. */
+export function renderSection(section: Section, kept: number = section.rows.length): string {
   const left = section.rows.length - kept;
   const note =
     left > 0 ? `\n\n_${left} of ${section.rows.length} rows left out for length; the evidence has them all._` : '';

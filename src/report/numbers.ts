@@ -30,6 +30,12 @@ export function count(value: number): string {
   return value.toLocaleString('en-US', { maximumFractionDigits: 0 });
 }
 
+/** A number of bytes in binary units: `21 B`, `1.2 MiB`. */
+export function bytes(value: number): string {
+  const power = value < 1024 ? 0 : Math.min(4, Math.floor(Math.log2(value) / 10));
+  return `${significant(value / 1024 ** power, 3)} ${['B', 'KiB', 'MiB', 'GiB', 'TiB'][power] ?? 'B'}`;
+}
+
 /** What a check observed, with its unit, in as many digits as it takes to tell it from what was required: `2.97 ms`, `99.8%`. */
 export function observedText({ observed, required, unit }: Check): string {
   const texts = [3, 4, 5, 6, 8, 10, 12].map((digits) => shown(observed, unit, digits));

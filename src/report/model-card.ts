@@ -1,0 +1,160 @@
+import { stringify } from 'yaml';
+import type { Evidence } from '../evidence/index.ts';
+import { comparisons, metrics, slices, stages, type Cell, type Section } from './contents.ts';
+import { markdownText, oneLine } from './escape.ts';
+import { headline } from './headline.ts';
+import { renderSection } from './markdown.ts';
+import { bytes, count } from './numbers.ts';
+import {
+  evaluationOf,
+  fileNameOf,
+  metricRows,
+  modelArtifact,
+  policyOf,
+  publishedName,
+  type Published,
+} from './published.ts';
+import { isOpen, worstFirst } from './standing.ts';
+
+/** Tasks of the Hugging Face Hub; ours that it does not have keep their own names. */
+const tasks = new Map([
+  ['binary-classification', 'tabular-classification'],
+  ['multiclass-classification', 'tabular-classification'],
+  ['multilabel-classification', 'tabular-classification'],
+  ['regression', 'tabular-regression'],
+]);
+
+/** Metrics that the Hub calls otherwise. */
+const hubMetrics = new Map([
+  ['mcc', 'matthews_correlation'],
+  ['brier', 'brier_score'],
+  ['r2', 'r_squared'],
+]);
+
+/**
+ * The model card of a version: Markdown with the metadata the Hugging Face Hub reads as YAML front matter, the results in
+ * `model-index` ("Model Cards", Hub documentation; modelcard.md of huggingface/hub-docs). It says what the registry knows
+ * and nothing else: intended use and training are for the team to tell.
+ */
+export function renderModelCard(published: Published): string {
+  const { decision, evidence } = published;
+  const parts = [
+    `# ${markdownText(publishedName(published))}`,
+    `**${markdownText(headline({ decision, evidence }))}**`,
+    renderSection(facts(published)),
+    ...[comparisons(evidence), slices(evidence), metrics(evidence), ...stages(evidence)]
+      .filter((section) => section.rows.length > 0)
+      .map((section) => renderSection({ ...section, collapsed: false })),
+    ...limitations(evidence),
+    ...verification(published),
+  ];
+  return `---\n${frontMatter(published)}---\n\n${parts.join('\n\n')}\n`;
+}
+
+function frontMatter(published: Published): string {
+  const { decision } = published;
+  const { task: named } = policyOf(published);
+  const task = typeof named === 'string' ? named : 'other';
+  const onHub = tasks.get(task);
+  const rows = metricRows(published).filter(({ candidate }) => Number.isFinite(candidate));
+  const dataset = decision.datasets['evaluation'];
+  const artifact = modelArtifact(published);
+  const card = {
+    ...(onHub === undefined ? {} : { pipeline_tag: onHub }),
+    ...(artifact !== undefined && /\.onnx$/iu.test(artifact.uri) ? { library_name: 'onnx' } : {}),
+    tags: ['contender', task],
+    ...(rows.length === 0 ? {} : { metrics: rows.map(({ metric }) => hubMetric(metric)) }),
+    'model-index': [
+      {
+        name: decision.model,
+        results:
+          rows.length === 0 || dataset === undefined
+            ? []
+            : [
+                {
+                  task: { type: onHub ?? task, name: task.replaceAll('-', ' ') },
+                  dataset: {
+                    type: 'private',
+                    name: oneLine(dataset.uri, 200),
+                    split: 'evaluation',
+                    revision: `sha256:${dataset.sha256}`,
+                  },
+                  metrics: rows.map(({ metric, title, candidate }) => ({
+                    type: hubMetric(metric),
+                    value: candidate,
+                    name: oneLine(title, 200),
+                  })),
+                },
+              ],
+      },
+    ],
+  };
+  return stringify(card, { lineWidth: 0 });
+}
+
+function hubMetric(metric: string): string {
+  return hubMetrics.get(metric) ?? oneLine(metric, 100);
+}
+
+function facts(published: Published): Section {
+  const { decision } = published;
+  const { task } = policyOf(published);
+  const artifact = modelArtifact(published);
+  const { repository, sha } = decision.source;
+  const rows: [string, Cell][] = [
+    ['Model', text(decision.model)],
+    ['Version', text(decision.to?.version ?? '')],
+    ...(decision.from === null ? [] : ([['Version before', text(decision.from.version)]] as [string, Cell][])),
+    ...(typeof task === 'string' ? ([['Task', text(task.replaceAll('-', ' '))]] as [string, Cell][]) : []),
+    ...(artifact === undefined
+      ? []
+      : ([
+          ['File', text(`${fileNameOf(artifact.uri)}, ${bytes(artifact.size)}`)],
+          ['SHA-256', code(artifact.sha256)],
+        ] as [string, Cell][])),
+    ...Object.entries(decision.datasets).map(([name, { uri, rows: many }]): [string, Cell] => [
+      `Data (${name})`,
+      text(`${uri}, ${count(many)} rows`),
+    ]),
+    ['Decided', text(`${decision.time} by ${decision.actor}${repository === undefined ? '' : ` in ${repository}`}`)],
+    ...(sha === undefined ? [] : ([['Source', code(sha)]] as [string, Cell][])),
+    ['Recorded', text(`decision ${decision.seq} of ${decision.model}`)],
+  ];
+  return {
+    title: 'Model details',
+    columns: ['What', 'Which'],
+    rows: rows.map(([name, cell]) => [text(name), cell]),
+    collapsed: false,
+    importance: 0,
+  };
+}
+
+/** What the evaluation itself says the numbers do not show. */
+function limitations(evidence: readonly Evidence[]): string[] {
+  const checks = worstFirst(evidence);
+  const said = [
+    ...checks
+      .filter((check) => isOpen(check) || check.verdict === 'skipped')
+      .map(({ title, message }) => `${title}: ${message}`),
+    ...checks.flatMap(({ title, comparison }) => (comparison?.lowEvidence ?? []).map((why) => `${title}: ${why}`)),
+  ];
+  const list = [...new Set(said)].map((line) => `- ${markdownText(line)}`);
+  return list.length === 0 ? [] : [`### What the evidence does not show\n\n${list.join('\n')}`];
+}
+
+function verification(published: Published): string[] {
+  const artifact = modelArtifact(published);
+  if (artifact === undefined) return [];
+  const file = markdownText(fileNameOf(artifact.uri));
+  return [
+    `### Verify\n\nIn a clone of the repository that holds the registry, \`contender verify FILE\` (here ${file}) says whether a file is this version.`,
+  ];
+}
+
+function text(value: string): Cell {
+  return { text: value, kind: 'text' };
+}
+
+function code(value: string): Cell {
+  return { text: value, kind: 'code' };
+}
