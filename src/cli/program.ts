@@ -3,6 +3,7 @@ import { runContext } from '../github/context.ts';
 import { version } from '../version.ts';
 import { exitCodes } from './exit-codes.ts';
 import { addPredictCommand } from './predict-command.ts';
+import { addPublishCommands } from './publish-commands.ts';
 import { addRegistryCommands } from './registry-commands.ts';
 import { addInspectCommand } from './inspect-command.ts';
 import { addServeCommand } from './serve-command.ts';
@@ -54,6 +55,7 @@ export function buildProgram(
   addStageCommands(program, context);
   addPredictCommand(program, context);
   addRegistryCommands(program, context);
+  addPublishCommands(program, context);
   addServeCommand(program, context);
   addInspectCommand(program, context);
   for (const command of program.commands) overrideExit(command);

@@ -43,7 +43,7 @@ export function statementOf(
   decision: RecordedDecision,
   server = 'https://github.com',
 ): Statement | null {
-  const artifact = evidence.subjects.candidate ?? decision.to?.artifacts.find(({ role }) => role !== 'image');
+  const artifact = evidence.subjects.candidate ?? decision.candidate?.artifacts.find(({ role }) => role !== 'image');
   if (artifact === undefined) return null;
   const named = (test: (check: Check) => boolean): string[] => evidence.checks.filter(test).map(({ id }) => id);
   const failedTests = named(isFailed);

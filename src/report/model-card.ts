@@ -5,15 +5,7 @@ import { markdownText, oneLine } from './escape.ts';
 import { headline } from './headline.ts';
 import { renderSection } from './markdown.ts';
 import { bytes, count } from './numbers.ts';
-import {
-  evaluationOf,
-  fileNameOf,
-  metricRows,
-  modelArtifact,
-  policyOf,
-  publishedName,
-  type Published,
-} from './published.ts';
+import { fileNameOf, metricRows, modelArtifact, policyOf, publishedName, type Published } from './published.ts';
 import { isOpen, worstFirst } from './standing.ts';
 
 /** Tasks of the Hugging Face Hub; ours that it does not have keep their own names. */
@@ -74,7 +66,7 @@ function frontMatter(published: Published): string {
                 {
                   task: { type: onHub ?? task, name: task.replaceAll('-', ' ') },
                   dataset: {
-                    type: 'private',
+                    type: `${decision.model}-evaluation`,
                     name: oneLine(dataset.uri, 200),
                     split: 'evaluation',
                     revision: `sha256:${dataset.sha256}`,

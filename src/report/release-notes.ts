@@ -32,6 +32,7 @@ function changes(now: Published, before: Published): string {
   const names = [...new Set([...Object.keys(before.decision.datasets), ...Object.keys(now.decision.datasets)])];
   const lines = [
     sizeChange(now, before),
+    ...(Object.keys(before.decision.datasets).length === 0 ? ['That version was let in without an evaluation'] : []),
     ...names.map((name) => dataChange(name, before.decision.datasets[name], now.decision.datasets[name])),
     now.decision.policy.sha256 === before.decision.policy.sha256 ? 'Policy: unchanged' : 'Policy: changed',
   ];
@@ -65,7 +66,9 @@ function metricsSection(now: Published, before: Published | null): string[] {
   const section: Section = {
     title: 'Metrics',
     columns:
-      before === null ? ['Metric', versions[1] ?? ''] : ['Metric', ...versions.map(markdownText), 'Gain', 'Bounds'],
+      before === null
+        ? ['Metric', versions[1] ?? '']
+        : ['Metric', ...versions.map((version) => markdownText(version)), 'Gain', 'Bounds'],
     rows: rows.map((row) => {
       const old = valueBefore(row);
       const gain = paired ? row.delta : null;

@@ -1,0 +1,104 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { RecordedDecision } from '../evidence/index.ts';
+import { RegistryError } from '../errors.ts';
+import type { Registry } from '../registry/registry.ts';
+import {
+  renderHtml,
+  renderMarkdown,
+  renderModelCard,
+  renderReleaseNotes,
+  statementOf,
+  type Published,
+} from '../report/index.ts';
+import { openRegistry } from './promote.ts';
+import type { Workspace } from './workspace.ts';
+
+/** What can be exported of a version. */
+export const exportParts = ['model-card', 'release-notes', 'in-toto', 'report', 'evidence'] as const;
+export type ExportPart = (typeof exportParts)[number];
+
+export interface ExportInput {
+  /** Default: the champion. */
+  version: string | undefined;
+  parts: readonly ExportPart[];
+  /** Address of the GitHub server, for links to runs. */
+  server?: string | undefined;
+}
+
+/**
+ * Write what the registry knows of a version into `<out>/<model>/export/<version>/`.
+ * @returns absolute paths of the files
+ * @throws RegistryError when there is no such version or its evidence is damaged
+ */
+export async function exportVersion(workspace: Workspace, input: ExportInput): Promise<string[]> {
+  const registry = await openRegistry(workspace);
+  const published = await publishedVersion(registry, workspace.model, input.version);
+  const files = exportedFiles(published, await publishedBefore(registry, published), input);
+  const folder = join(workspace.out, 'export', published.decision.to?.version ?? '');
+  const paths: string[] = [];
+  for (const [name, text] of files) {
+    const path = join(folder, name);
+    await mkdir(dirname(path), { recursive: true });
+    await writeFile(path, text);
+    paths.push(path);
+  }
+  return paths;
+}
+
+/** The exported files by name. Pure: the same version gives the same bytes. */
+export function exportedFiles(
+  published: Published,
+  before: Published | null,
+  { parts, server }: Pick<ExportInput, 'parts' | 'server'>,
+): Map<string, string> {
+  const { decision, evidence } = published;
+  const files = new Map<string, string>();
+  const json = (name: string, value: unknown): unknown => files.set(name, `${JSON.stringify(value, null, 2)}\n`);
+  if (parts.includes('model-card')) files.set('model-card.md', renderModelCard(published));
+  if (parts.includes('release-notes')) files.set('release-notes.md', renderReleaseNotes(published, before));
+  if (parts.includes('report')) {
+    files.set('report.md', renderMarkdown({ decision, evidence }));
+    files.set('report.html', renderHtml({ decision, evidence }));
+  }
+  for (const each of evidence) {
+    if (parts.includes('evidence')) json(`evidence/${each.kind}.json`, each);
+    const statement = parts.includes('in-toto') ? statementOf(each, decision, server) : null;
+    if (statement === null) continue;
+    json(`in-toto/${each.kind}.json`, statement);
+    // What GitHub's attest action takes: it makes the statement itself.
+    json(`in-toto/${each.kind}.predicate.json`, statement.predicate);
+  }
+  if (parts.includes('evidence')) json('decision.json', decision);
+  return files;
+}
+
+/** The decision that first made a version champion, with its evidence. @throws RegistryError */
+export async function publishedVersion(registry: Registry, model: string, version?: string): Promise<Published> {
+  const manifest = await registry.manifest(model);
+  const wanted = version ?? manifest?.aliases['champion']?.version;
+  const known = manifest?.versions.find((each) => each.version === wanted?.replace(/^v/u, ''));
+  if (known === undefined) {
+    throw new RegistryError({
+      found: wanted === undefined ? `${model} has no champion` : `${model} has no version ${wanted}`,
+      expected:
+        manifest === null
+          ? 'a model with recorded decisions'
+          : `one of: ${manifest.versions.map((each) => each.version).join(', ')}`,
+      remedy: 'See what there is with contender registry show',
+    });
+  }
+  const decision = (await registry.log(model)).find(({ seq }) => seq === known.seq) as RecordedDecision;
+  return withEvidence(registry, decision);
+}
+
+/** The version that was champion when this one came; null for the first. */
+export async function publishedBefore(registry: Registry, published: Published): Promise<Published | null> {
+  const { model, from } = published.decision;
+  return from === null ? null : publishedVersion(registry, model, from.version);
+}
+
+async function withEvidence(registry: Registry, decision: RecordedDecision): Promise<Published> {
+  const evidence = await Promise.all(decision.evidence.map(({ sha256 }) => registry.evidence(decision.model, sha256)));
+  return { decision, evidence };
+}

@@ -1,0 +1,107 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { ModelError, UsageError, openingFault } from '../errors.ts';
+import { localModel } from '../model/artifact.ts';
+import type { Manifest } from '../registry/manifest.ts';
+import { openRegistry } from './promote.ts';
+import { insideRoot, type Workspace } from './workspace.ts';
+
+export interface VerifyInput {
+  /** The file, relative to the workspace. */
+  file: string;
+  /** A tag that claims a version: `name@v1.2.3`, or `v1.2.3` where the model is known. */
+  tag?: string | undefined;
+  /** Refuse every version but the champion. */
+  champion: boolean;
+}
+
+/** What a file is to the registry. */
+export interface Verification {
+  model: string;
+  sha256: string;
+  /** The version these bytes are; null when the registry has none with this digest. */
+  version: string | null;
+  /** champion, previous and whatever else points at that version. */
+  aliases: string[];
+  /** Whether it is all that was asked for. */
+  verified: boolean;
+  /** One sentence that says why or why not. */
+  message: string;
+}
+
+/**
+ * Is this file, byte for byte, a version that the registry recorded, and the one it claims to be?
+ * @throws RegistryError when the chain of the model is damaged; UsageError for a file that is not there and for a strange tag
+ */
+export async function verifyArtifact(workspace: Workspace, input: VerifyInput): Promise<Verification> {
+  const { model } = workspace;
+  const claimed = input.tag === undefined ? undefined : versionOfTag(input.tag, model);
+  const digests = await digestsOf(workspace, input.file);
+  const manifest = await (await openRegistry(workspace)).manifest(model);
+  const version = versionWith(manifest, digests);
+  const sha256 = version?.sha256 ?? digests[0];
+  const aliases = Object.entries(manifest?.aliases ?? {})
+    .filter(([, alias]) => alias.version === version?.version)
+    .map(([name]) => name);
+  const champion = manifest?.aliases['champion']?.version;
+  const verdict = (verified: boolean, message: string): Verification => ({
+    model,
+    sha256,
+    version: version?.version ?? null,
+    aliases,
+    verified,
+    message,
+  });
+  const what = `${input.file} (sha256 ${sha256.slice(0, 12)})`;
+  if (version === undefined) return verdict(false, `${what} is no version of ${model} that the registry recorded`);
+  const is = `${what} is ${model} ${version.version}`;
+  if (claimed !== undefined && claimed !== version.version) {
+    return verdict(false, `${is}, but the tag ${input.tag} claims version ${claimed}`);
+  }
+  if (input.champion && !aliases.includes('champion')) {
+    return verdict(false, `${is}, but the champion is ${champion ?? 'none'}`);
+  }
+  if (version.status === 'deprecated') return verdict(false, `${is}, which is deprecated`);
+  return verdict(true, aliases.length === 0 ? is : `${is} (${aliases.join(', ')})`);
+}
+
+/** Digest of the bytes and, for a model that keeps weights in other files, the one that covers these. */
+async function digestsOf(workspace: Workspace, file: string): Promise<string[]> {
+  const path = await insideRoot(workspace, file);
+  const info = await stat(path).catch((cause: NodeJS.ErrnoException) => {
+    throw new UsageError({ found: openingFault(cause), expected: 'a model file', where: file, cause });
+  });
+  if (!info.isFile()) throw new UsageError({ found: 'this is not a file', expected: 'a model file', where: file });
+  const hash = createHash('sha256');
+  for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
+  const whole = await localModel(path, file).catch((error: unknown) => {
+    if (error instanceof ModelError) return null;
+    throw error;
+  });
+  return [...new Set([hash.digest('hex'), ...(whole === null ? [] : [whole.sha256])])];
+}
+
+function versionWith(
+  manifest: Manifest | null,
+  digests: readonly string[],
+): { version: string; sha256: string; status: 'active' | 'deprecated' } | undefined {
+  // The same bytes may have been registered twice: the latest counts.
+  return manifest?.versions
+    .flatMap(({ version, status, artifacts }) => artifacts.map(({ sha256 }) => ({ version, status, sha256 })))
+    .findLast(({ sha256 }) => digests.includes(sha256));
+}
+
+function versionOfTag(tag: string, model: string): string {
+  const { name, version } =
+    /^(?:refs\/tags\/)?(?:(?<name>[^@#]+)@)?v(?<version>\d+\.\d+\.\d+(?:[-+][0-9A-Za-z.+-]+)?)$/u.exec(tag)?.groups ??
+    {};
+  if (version === undefined || (name !== undefined && name !== model)) {
+    throw new UsageError({
+      found: `tag ${JSON.stringify(tag)}`,
+      expected: `${model}@v1.2.3 or v1.2.3`,
+      remedy: 'Only tags of versions can be verified',
+    });
+  }
+  return version;
+}

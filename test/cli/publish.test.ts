@@ -1,0 +1,103 @@
+import assert from 'node:assert/strict';
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import type { Statement } from '../../src/report/index.ts';
+import { contender, gateRepository, type GateRepository } from '../support/gate-repository.ts';
+import { fixture } from '../support/project.ts';
+
+describe('what is published of a registry', () => {
+  let folder = '';
+  let repository: GateRepository;
+  const run = (...args: string[]): ReturnType<typeof contender> => contender(folder, args);
+
+  before(async () => {
+    folder = join(await mkdtemp(join(tmpdir(), 'contender-publish-')), 'repository');
+    repository = await gateRepository(folder);
+    const path = join(folder, 'contender.yml');
+    const config = await readFile(path, 'utf8');
+    await writeFile(path, config.replace(/ {4}staging:.*(?=registry:)/su, ''));
+    await repository.commit('No load test');
+    assert.equal((await run('registry', 'register', '--artifact', 'models/champion.onnx')).code, 0);
+    assert.equal((await run('gate', '--quiet')).code, 0);
+  });
+  after(() => rm(join(folder, '..'), { recursive: true, force: true }));
+
+  it('export writes card, notes, statements, report and evidence of the champion', async () => {
+    const { code, stdout, stderr } = await run('export', '--json');
+    assert.equal(code, 0, stderr);
+    const files = JSON.parse(stdout) as string[];
+    const names = files.map((file) => file.slice(join(folder, '.contender/spam-filter/export/1.0.1/').length));
+    assert.deepEqual(names.toSorted(), [
+      'decision.json',
+      'evidence/data.json',
+      'evidence/evaluation.json',
+      'in-toto/data.json',
+      'in-toto/data.predicate.json',
+      'in-toto/evaluation.json',
+      'in-toto/evaluation.predicate.json',
+      'model-card.md',
+      'release-notes.md',
+      'report.html',
+      'report.md',
+    ]);
+    const statement = JSON.parse(
+      await readFile(join(folder, '.contender/spam-filter/export/1.0.1/in-toto/evaluation.json'), 'utf8'),
+    ) as Statement;
+    assert.equal(statement.predicate.result, 'PASSED');
+  });
+
+  it('export writes what is asked for of a version that is asked for, and says which versions there are', async () => {
+    const card = await run('export', 'model-card', '--of', '1.0.0', '--json');
+    assert.deepEqual(JSON.parse(card.stdout), [join(folder, '.contender/spam-filter/export/1.0.0/model-card.md')]);
+    const unknown = await run('export', '--of', '9.9.9');
+    assert.equal(unknown.code, 2);
+    assert.match(unknown.stderr, /no version 9\.9\.9.*1\.0\.0, 1\.0\.1/u);
+  });
+
+  it('verify knows a version by its bytes, wherever they lie', async () => {
+    await cp(fixture('spam/models/candidate.onnx'), join(folder, 'elsewhere.bin'));
+    const found = await run('verify', 'elsewhere.bin', '--json');
+    assert.equal(found.code, 0, found.stderr);
+    const { version, aliases, verified } = JSON.parse(found.stdout) as Record<string, unknown>;
+    assert.deepEqual({ version, aliases, verified }, { version: '1.0.1', aliases: ['champion'], verified: true });
+  });
+
+  it('verify refuses strangers, former champions where the champion is asked for, and tags that claim another version', async () => {
+    await cp(fixture('spam/models/candidate-worse.onnx'), join(folder, 'stranger.onnx'));
+    const refused: [string[], RegExp][] = [
+      [['stranger.onnx'], /is no version of spam-filter/u],
+      [['models/champion.onnx', '--is-champion'], /is spam-filter 1\.0\.0, but the champion is 1\.0\.1/u],
+      [['models/candidate.onnx', '--tag', 'spam-filter@v1.0.0'], /claims version 1\.0\.0/u],
+    ];
+    for (const [args, says] of refused) {
+      const { code, stdout } = await run('verify', ...args);
+      assert.equal(code, 1, stdout);
+      assert.match(stdout, says);
+    }
+    assert.equal((await run('verify', 'models/champion.onnx')).code, 0);
+    const tagged = await run(
+      'verify',
+      'models/candidate.onnx',
+      '--is-champion',
+      '--tag',
+      'refs/tags/spam-filter@v1.0.1',
+    );
+    assert.equal(tagged.code, 0, tagged.stdout);
+  });
+
+  it('verify tells a mistake from a refusal', async () => {
+    for (const [args, says] of [
+      [['none.onnx'], /no such file/u],
+      [['models'], /not a file/u],
+      [['../../x'], /outside the workspace/u],
+      [['models/candidate.onnx', '--tag', 'other@v1.0.1'], /spam-filter@v1\.2\.3/u],
+      [['models/candidate.onnx', '--tag', 'spam-filter#champion#1'], /Only tags of versions/u],
+    ] as const) {
+      const { code, stderr } = await run('verify', ...args);
+      assert.equal(code, 2, stderr);
+      assert.match(stderr, says);
+    }
+  });
+});
