@@ -67,7 +67,7 @@ export async function verifyArtifact(workspace: Workspace, input: VerifyInput): 
 }
 
 /** Digest of the bytes and, for a model that keeps weights in other files, the one that covers these. */
-async function digestsOf(workspace: Workspace, file: string): Promise<string[]> {
+async function digestsOf(workspace: Workspace, file: string): Promise<[string, ...string[]]> {
   const path = await insideRoot(workspace, file);
   const info = await stat(path).catch((cause: NodeJS.ErrnoException) => {
     throw new UsageError({ found: openingFault(cause), expected: 'a model file', where: file, cause });
@@ -79,7 +79,7 @@ async function digestsOf(workspace: Workspace, file: string): Promise<string[]> 
     if (error instanceof ModelError) return null;
     throw error;
   });
-  return [...new Set([hash.digest('hex'), ...(whole === null ? [] : [whole.sha256])])];
+  return [hash.digest('hex'), ...(whole === null ? [] : [whole.sha256])];
 }
 
 function versionWith(
