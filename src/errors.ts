@@ -69,6 +69,32 @@ export class RegistryError extends ContenderError {
   }
 }
 
+/**
+ * Why GitHub did not do what it was asked, told by what it says and not by its status, which means several things.
+ * - `conflict`: something changed meanwhile; read again and repeat
+ * - `exists`: what was to be created is there already
+ * - `rules`: branch protection or a ruleset forbids it, for everybody
+ * - `permission`: the token may not do it; `credentials`: there is no token, or it is not valid
+ * - `absent`: not there, or not visible to this token
+ * - `limited`: a rate limit that lasts longer than it is worth waiting
+ * - `unavailable`: it cannot be reached or fails; `uncertain` says whether the request may have been carried out all the same
+ * - `refused`: any other refusal
+ */
+export type GitHubFault =
+  'conflict' | 'exists' | 'rules' | 'permission' | 'credentials' | 'absent' | 'limited' | 'unavailable' | 'refused';
+
+/** GitHub's API refuses a request or cannot be reached. */
+export class GitHubError extends ContenderError {
+  readonly kind: GitHubFault;
+  /** The request may have been carried out although no answer says so. */
+  readonly uncertain: boolean;
+  constructor(kind: GitHubFault, fault: Fault, uncertain = false) {
+    super('github', fault);
+    this.kind = kind;
+    this.uncertain = uncertain;
+  }
+}
+
 /** Evidence that is missing, damaged or does not belong to the decision at hand. */
 export class EvidenceError extends ContenderError {
   constructor(fault: Fault) {

@@ -1,0 +1,206 @@
+import type { BareRepository } from './bare-repository.ts';
+
+/*
+ * What GitHub keeps beside git: who may do what, pull requests, comments, check runs, releases. Kept in memory, in the
+ * form the REST API shows it, so that a test can look at it directly.
+ */
+
+export type Scope =
+  | 'contents'
+  | 'pull-requests'
+  | 'issues'
+  | 'checks'
+  | 'actions'
+  | 'statuses'
+  | 'administration'
+  | 'metadata'
+  | 'workflows';
+export type Permissions = Partial<Record<Scope, 'read' | 'write'>>;
+
+export interface Token {
+  login: string;
+  /** A bot's commits and tags made through the API are signed by GitHub, a person's are not. */
+  type: 'Bot' | 'User';
+  /** Scopes that are not named are not granted; null: everything. */
+  permissions: Permissions | null;
+  /** Requests left until the primary limit; null: no limit. */
+  remaining: number | null;
+  /** When the limit is lifted, in seconds since 1970. */
+  reset: number;
+}
+
+export interface Protection {
+  /** Branches by full name, such as `refs/heads/main`, `refs/heads/release/*` or `refs/tags/*`. */
+  ref: string;
+  kind: 'branch-protection' | 'ruleset';
+  /** What GitHub says is missing. */
+  violations: string[];
+  /** Logins it does not bind. */
+  bypass: string[];
+  /** Approving reviews a pull request needs before it can be merged. */
+  approvals: number;
+}
+
+export interface Person {
+  login: string;
+  id: number;
+  type: 'Bot' | 'User';
+}
+
+export interface PullRequest {
+  number: number;
+  title: string;
+  body: string | null;
+  state: 'open' | 'closed';
+  draft: boolean;
+  base: string;
+  head: string;
+  /** Where head lies, for a pull request from a fork. */
+  headRepository: string;
+  /** The commit of head: kept here once it is closed and its branch gone. */
+  headSha: string;
+  user: Person;
+  labels: string[];
+  merged: boolean;
+  mergeSha: string | null;
+  created: string;
+  updated: string;
+  reviews: Review[];
+}
+
+export interface Review {
+  id: number;
+  user: Person;
+  state: 'APPROVED' | 'CHANGES_REQUESTED' | 'COMMENTED' | 'DISMISSED';
+  body: string;
+  commit: string;
+  submitted: string;
+}
+
+export interface Comment {
+  id: number;
+  issue: number;
+  user: Person;
+  body: string;
+  minimized: boolean;
+  created: string;
+  updated: string;
+}
+
+export interface Annotation {
+  path: string;
+  start_line: number;
+  end_line: number;
+  start_column?: number;
+  end_column?: number;
+  annotation_level: 'notice' | 'warning' | 'failure';
+  message: string;
+  title?: string;
+  raw_details?: string;
+}
+
+export interface CheckRun {
+  id: number;
+  name: string;
+  head_sha: string;
+  external_id: string;
+  details_url: string | null;
+  status: 'queued' | 'in_progress' | 'completed';
+  conclusion: string | null;
+  started_at: string;
+  completed_at: string | null;
+  output: { title: string | null; summary: string | null; text: string | null };
+  annotations: Annotation[];
+  app: string;
+}
+
+export interface Asset {
+  id: number;
+  name: string;
+  label: string | null;
+  content_type: string;
+  bytes: Buffer;
+}
+
+export interface Release {
+  id: number;
+  tag_name: string;
+  target_commitish: string;
+  name: string | null;
+  body: string | null;
+  draft: boolean;
+  prerelease: boolean;
+  created: string;
+  published: string | null;
+  author: Person;
+  assets: Asset[];
+}
+
+export interface WorkflowArtifact {
+  id: number;
+  name: string;
+  /** The zip archive. */
+  bytes: Buffer;
+  expired: boolean;
+  run: number;
+}
+
+export interface WorkflowRun {
+  id: number;
+  name: string;
+  head_branch: string;
+  head_sha: string;
+  event: string;
+  status: string;
+  conclusion: string | null;
+  path: string;
+  head_repository: string;
+  pull_requests: number[];
+  approvals: { state: 'approved' | 'rejected'; comment: string; user: string; environments: string[] }[];
+}
+
+export interface RepositoryState {
+  owner: string;
+  name: string;
+  git: BareRepository;
+  private: boolean;
+  archived: boolean;
+  defaultBranch: string;
+  protections: Protection[];
+  pulls: Map<number, PullRequest>;
+  /** Issues that are no pull requests: number and title. */
+  issues: Map<number, { title: string }>;
+  comments: Map<number, Comment>;
+  checks: Map<number, CheckRun>;
+  releases: Map<number, Release>;
+  artifacts: Map<number, WorkflowArtifact>;
+  runs: Map<number, WorkflowRun>;
+  statuses: { sha: string; state: string; context: string; description: string | null }[];
+  /** What each ref was at before its last move, for stale answers. */
+  before: Map<string, string | null>;
+  /** Ref updates one after the other. */
+  queue: Promise<unknown>;
+}
+
+/** A refusal as the real API words it. */
+export class ApiError extends Error {
+  readonly status: number;
+  readonly extra: Record<string, unknown>;
+  /** For GraphQL. */
+  readonly type: string;
+  constructor(status: number, message: string, extra: Record<string, unknown> = {}, type = 'UNPROCESSABLE') {
+    super(message);
+    this.status = status;
+    this.extra = extra;
+    this.type = type;
+  }
+}
+
+let lastId = 1000;
+export function newId(): number {
+  return ++lastId;
+}
+
+export function now(): string {
+  return `${new Date().toISOString().slice(0, 19)}Z`;
+}
