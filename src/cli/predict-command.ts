@@ -32,5 +32,5 @@ function told({ role, file, rows, of, threshold }: PredictResult): string {
   // The default needs no saying.
   return threshold === null || threshold === 0.5
     ? wrote
-    : `${wrote} Its threshold is not in the file: {predictions, threshold: ${threshold}}.`;
+    : `${wrote} Its threshold is not in the file: {predictions, threshold: ${JSON.stringify(threshold)}}.`;
 }

@@ -1,3 +1,4 @@
+export * from './columns.ts';
 export * from './defaults.ts';
 export * from './load.ts';
 export * from './places.ts';

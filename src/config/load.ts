@@ -3,6 +3,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import { LineCounter, parseDocument, isMap, isScalar, type Document } from 'yaml';
 import { ConfigError, openingFault } from '../errors.ts';
 import { Config } from './schema.ts';
+import { inconsistencies } from './consistent.ts';
 import { explain, type Problem } from './explain.ts';
 
 const maximumBytes = 1024 * 1024;
@@ -33,8 +34,9 @@ export function parseConfig(text: string, shown: string): Config {
   const value = toPlain(document, shown);
   const ajv = new Ajv2020({ allErrors: true, verbose: true, strict: false });
   const valid = ajv.compile(Config);
-  if (valid(value)) return value;
-  const told = explain(valid.errors ?? []).map((problem) => tell(problem, document, lines, shown));
+  const problems = valid(value) ? inconsistencies(value) : explain(valid.errors ?? []);
+  if (problems.length === 0) return value as Config;
+  const told = problems.map((problem) => tell(problem, document, lines, shown));
   const more = told.length > 8 ? `\n… and ${told.length - 8} more` : '';
   throw new ConfigError({
     found: told.length === 1 ? (told[0] ?? '') : `${told.length} problems:\n${told.slice(0, 8).join('\n')}${more}\n`,

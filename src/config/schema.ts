@@ -9,6 +9,10 @@ export const modelNamePattern = '^[A-Za-z0-9](?:[A-Za-z0-9_-]{0,98}[A-Za-z0-9])?
 
 const strict = { additionalProperties: false } as const;
 const Column = Type.String({ minLength: 1, maxLength: 500 });
+/** Of binary classification one number, of multilabel classification one for all labels or one each. */
+const Threshold = Type.Union([Type.Number(), Type.Array(Type.Number(), { minItems: 1 })], {
+  description: 'decision threshold of this model (default 0.5); a list for multilabel, in the order of columns.label',
+});
 const Margin = Type.Number({ minimum: 0, description: 'the largest tolerated loss, in the units of the metric' });
 
 export const ModelReference = Type.Union(
@@ -22,7 +26,7 @@ export const ModelReference = Type.Union(
         transform: Type.Optional(
           Type.Enum(['none', 'sigmoid', 'softmax'], { description: 'turn raw scores (logits) into probabilities' }),
         ),
-        threshold: Type.Optional(Type.Number({ description: 'decision threshold of this model (default 0.5)' })),
+        threshold: Type.Optional(Threshold),
       },
       strict,
     ),
@@ -31,9 +35,9 @@ export const ModelReference = Type.Union(
         predictions: Type.String({ minLength: 1, description: 'CSV or Parquet file or glob, keyed by row id' }),
         sha256: Type.Optional(Type.String({ pattern: '^[0-9a-f]{64}$', description: 'of the file of predictions' })),
         id: Type.Optional(Column),
-        label: Type.Optional(Column),
+        label: Type.Optional(Type.Union([Column, Type.Array(Column, { minItems: 1 })])),
         score: Type.Optional(Type.Union([Column, Type.Array(Column, { minItems: 1 })])),
-        threshold: Type.Optional(Type.Number()),
+        threshold: Type.Optional(Threshold),
       },
       strict,
     ),
@@ -45,7 +49,9 @@ export type ModelReference = Static<typeof ModelReference>;
 export const Columns = Type.Object(
   {
     id: Column,
-    label: Column,
+    label: Type.Union([Column, Type.Array(Column, { minItems: 2, maxItems: 1000, uniqueItems: true })], {
+      description: 'for multilabel-classification a list: columns of 0 and 1, in the order of the model outputs',
+    }),
     positive: Type.Optional(
       Type.Union([Type.Number(), Type.String(), Type.Boolean()], {
         description: 'label of the positive class (default 1)',
@@ -67,7 +73,7 @@ export const Columns = Type.Object(
     cluster: Type.Optional(
       Type.Union([Column, Type.Null()], { description: 'rows of one cluster are not independent: a person, a thread' }),
     ),
-    group: Type.Optional(Type.Union([Column, Type.Null()], { description: 'query or list id, for ranking' })),
+    group: Type.Optional(Type.Union([Column, Type.Null()], { description: 'query of a row, for ranking' })),
   },
   strict,
 );

@@ -1,5 +1,5 @@
 import { confusionOf, type Confusion } from './metrics/confusion.ts';
-import { evaluator, type Metric } from './metrics/metric.ts';
+import { evaluator, type Metric, type ShownMetric } from './metrics/metric.ts';
 import { decisionsOf, scoresOf, type Outputs, type Sample } from './sample.ts';
 import { bcaInterval, jackknifeAcceleration } from './statistics/bootstrap.ts';
 import { delong, normalInterval } from './statistics/delong.ts';
@@ -24,8 +24,9 @@ export interface MetricComparison {
   candidate: number;
   /** Oriented: positive delta means the candidate is better. */
   interval: PairedInterval;
-  /** Rows of the sample. */
+  /** Rows of the sample, or the queries of a ranking that count. */
   rows: number;
+  unit: 'rows' | 'queries';
   /** Rows the metric counts (recall: the positives). */
   counted: number;
   /** Why the numbers rest on little. */
@@ -57,6 +58,10 @@ export function compareMetric(
   candidate: Outputs,
   options: CompareOptions,
 ): MetricComparison {
+  if (metric.kind === 'view') {
+    const seen = (outputs: Outputs): Outputs => metric.outputs(sample, outputs);
+    return { ...compareMetric(metric.of, metric.sample(sample), seen(champion), seen(candidate), options), metric };
+  }
   const ofChampion = evaluator(metric, sample, champion);
   const ofCandidate = evaluator(metric, sample, candidate);
   const difference = (weights: Float64Array | null): number => ofCandidate(weights) - ofChampion(weights);
@@ -76,13 +81,14 @@ export function compareMetric(
     ...values,
     interval: metric.better === 'higher' ? interval : mirrored(interval),
     rows: sample.rows,
+    unit: sample.unit ?? 'rows',
     counted: metric.kind === 'proportion' ? countedRows(metric.successes(sample, champion)) : sample.rows,
     lowEvidence: lowEvidence(context, interval),
   };
 }
 
 interface Context {
-  metric: Metric;
+  metric: ShownMetric;
   sample: Sample;
   champion: Outputs;
   candidate: Outputs;
@@ -399,7 +405,7 @@ function agreementInterval(matrix: Confusion, value: (matrix: Confusion) => numb
 
 function lowEvidence({ metric, sample, champion, candidate }: Context, interval: PairedInterval): string[] {
   const reasons: string[] = [];
-  if (sample.rows < 30) reasons.push(`only ${sample.rows} rows`);
+  if (sample.rows < 30) reasons.push(`only ${sample.rows} ${sample.unit ?? 'rows'}`);
   if (metric.kind === 'proportion') {
     const { gained, lost, rows } = pairedCounts(
       metric.successes(sample, champion),

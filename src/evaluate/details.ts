@@ -3,7 +3,8 @@ import { cannotCompute, type Compared, type Gate } from './gate.ts';
 import type { Labels } from './labels.ts';
 import { assignBins, binEdges, calibrationBins } from './metrics/calibration.ts';
 import { confusionOf } from './metrics/confusion.ts';
-import { metricValue, type Metric } from './metrics/metric.ts';
+import { metricValue, shownMetric, type Metric } from './metrics/metric.ts';
+import { countQueries } from './metrics/ranking.ts';
 import { curvePoints, rankScores } from './metrics/ranked.ts';
 import { scoresOf, type Outputs, type Sample } from './sample.ts';
 import { mcnemar } from './statistics/mcnemar.ts';
@@ -49,7 +50,8 @@ export function detailsOf(input: DetailsInput): Record<string, unknown> {
     ...(sample.classes > 0 ? agreement(sample, champion, candidate) : {}),
     ...(sample.classes > 0 ? { confusion: eachSide(sides, (outputs) => confusionRows(sample, outputs)) } : {}),
     ...(sample.classes === 2 ? binaryDrawings(sample, sides) : {}),
-    ...(sample.classes === 0 ? { residuals: residualHistograms(sample, sides) } : {}),
+    ...(input.plan.task === 'regression' ? { residuals: residualHistograms(sample, sides) } : {}),
+    ...(sample.queries === undefined ? {} : { queries: countQueries(sample) }),
   };
 }
 
@@ -63,12 +65,13 @@ function metricRow(
     return { ...common, candidate: finite(metricValue(metric, sample, candidate)) };
   }
   const done = compared.find((each) => each.slice === null && each.comparison?.metric.name === metric.name)?.comparison;
-  const bounded = metric.kind !== 'statistic' || sample.rows <= boundedRows;
+  const resampled = shownMetric(metric).kind === 'statistic';
+  const bounded = !resampled || sample.rows <= boundedRows;
   const row =
     done ??
     compareMetric(metric, sample, champion, candidate, {
       seed: plan.seed,
-      ...(metric.kind === 'statistic' ? { resamples: bounded ? reportResamples : 0 } : {}),
+      ...(resampled ? { resamples: bounded ? reportResamples : 0 } : {}),
     });
   const told = done !== undefined || bounded;
   return {

@@ -1,3 +1,4 @@
+import { labelColumns } from '../config/columns.ts';
 import type { Columns, Policy, Slice, Task } from '../config/schema.ts';
 import { columnTexts, datasetSubject, readColumns, type ColumnVector, type Dataset } from '../data/dataset.ts';
 import { DataError } from '../errors.ts';
@@ -12,9 +13,11 @@ import { fairnessChecks } from './fairness.ts';
 import { firstModelChecks } from './first-model.ts';
 import { comparisonChecks, floorChecks, type Compared, type Gate } from './gate.ts';
 import { reuseChecks } from './holdout.ts';
-import { classText, readLabels, readNumbers, type Labels } from './labels.ts';
+import { classText, readLabels, type Labels } from './labels.ts';
 import { outputsOf, type OutputsResult } from './outputs.ts';
 import { planOf, type Plan } from './plan.ts';
+import { sampleOf } from './read-sample.ts';
+import { countQueries } from './metrics/ranking.ts';
 import type { Outputs, Sample } from './sample.ts';
 import { columnSlices, predicateRows, sliceColumns, type SliceRows } from './slices.ts';
 import { weakSliceAdvice } from './weak-slices.ts';
@@ -87,7 +90,7 @@ async function judge(input: EvaluateInput, plan: Plan): Promise<{ checks: Check[
   if (!candidate.result.ok) return { checks: [candidateFault(candidate.result.fault.message)], details: {} };
   const vectors = await readNeeded(input, plan);
   const labels = readLabels(
-    vectors.get(columns.label) as ColumnVector,
+    labelColumns(columns).map((name) => vectors.get(name) as ColumnVector),
     task,
     columns,
     knownClasses(input),
@@ -96,7 +99,7 @@ async function judge(input: EvaluateInput, plan: Plan): Promise<{ checks: Check[
   const outputs = contestantOutputs(candidate, task, labels, dataset.rows);
   if (!outputs.ok) return { checks: [candidateFault(outputs.message)], details: {} };
 
-  const sample = sampleOf(input, vectors, labels);
+  const sample = sampleOf({ task, columns, where: dataset.uri }, vectors, labels);
   const gate = { plan, sample, candidate: outputs.outputs };
   const same = champion !== null && champion.artifact.sha256 === candidate.artifact.sha256;
   const rival = champion === null || same ? null : contestantOutputs(champion, task, labels, dataset.rows);
@@ -166,59 +169,16 @@ function fairnessOf(
   return { checks: result.checks, details: { fairness: result.details } };
 }
 
-async function readNeeded({ columns, dataset, policy }: EvaluateInput, plan: Plan): Promise<Map<string, ColumnVector>> {
+async function readNeeded(
+  { task, columns, dataset, policy }: EvaluateInput,
+  plan: Plan,
+): Promise<Map<string, ColumnVector>> {
   const slices = plan.guardrails.flatMap((guardrail) => guardrail.comparison?.slices?.definitions ?? []);
   const sensitive = policy.fairness?.columns ?? [];
-  const names = [columns.label, columns.weight, columns.cluster, ...sensitive, ...sliceColumns(slices)];
+  const { weight, cluster, group } = columns;
+  const own = [...labelColumns(columns), weight, cluster, ...(task === 'ranking' ? [group] : [])];
+  const names = [...own, ...sensitive, ...sliceColumns(slices)];
   return readColumns(dataset, [...new Set(names.filter((name) => name !== undefined && name !== null))]);
-}
-
-function sampleOf(
-  { columns, dataset }: EvaluateInput,
-  vectors: ReadonlyMap<string, ColumnVector>,
-  labels: Labels,
-): Sample {
-  const weightColumn = columns.weight ?? null;
-  const clusterColumn = columns.cluster ?? null;
-  return {
-    rows: labels.truth.length,
-    classes: labels.classes?.length ?? 0,
-    names: labels.classes,
-    truth: labels.truth,
-    weights: weightColumn === null ? null : readWeights(vectors.get(weightColumn) as ColumnVector, dataset.uri),
-    clusters: clusterColumn === null ? null : readClusters(vectors.get(clusterColumn) as ColumnVector, dataset.uri),
-  };
-}
-
-function readWeights(vector: ColumnVector, where: string): Float64Array {
-  const weights = readNumbers(vector, where);
-  const negative = weights.findIndex((weight) => weight < 0);
-  if (negative >= 0) {
-    throw new DataError({
-      found: `row ${negative + 1} has the weight ${weights[negative]} in column "${vector.name}"`,
-      expected: 'weights of at least 0',
-      where,
-    });
-  }
-  if (weights.some((weight) => weight > 0)) return weights;
-  throw new DataError({ found: `every weight in column "${vector.name}" is 0`, where });
-}
-
-function readClusters(vector: ColumnVector, where: string): Int32Array {
-  const numbers = new Map<string, number>();
-  return Int32Array.from(columnTexts(vector), (text, row) => {
-    if (text === null) {
-      throw new DataError({
-        found: `row ${row + 1} has no cluster in column "${vector.name}"`,
-        expected: 'a cluster in every row',
-        where,
-      });
-    }
-    const known = numbers.get(text);
-    if (known !== undefined) return known;
-    numbers.set(text, numbers.size);
-    return numbers.size - 1;
-  });
 }
 
 function knownClasses({ candidate, champion }: EvaluateInput): string[] {
@@ -287,19 +247,44 @@ function sameModel(artifact: Artifact): Check {
 }
 
 function labelChecks(sample: Sample, labels: Labels): Check[] {
-  if (labels.classes === null) return [];
-  const present = new Set(sample.truth);
-  if (present.size > 1) return [];
-  const only = labels.classes[sample.truth[0] as number] as string;
-  return [
-    {
-      id: 'evaluation/labels',
-      title: 'Labels',
+  const found = sample.queries === undefined ? constantLabels(sample, labels) : uncountedQueries(sample);
+  if (found === null) return [];
+  return [{ id: 'evaluation/labels', title: 'Labels', severity: 'warn', ...found }];
+}
+
+type Found = Pick<Check, 'verdict' | 'message' | 'observed' | 'required'>;
+
+function constantLabels({ rows, truth, labels: width = 1 }: Sample, { classes }: Labels): Found | null {
+  if (classes === null) return null;
+  if (width > 1) {
+    const constant = classes.filter((_, label) =>
+      truth.every((value, at) => at % width !== label || value === truth[label]),
+    );
+    if (constant.length === 0) return null;
+    return {
       verdict: 'fail',
-      severity: 'warn',
-      message: `All ${sample.rows} labels are ${JSON.stringify(only)}: metrics that set one class against another cannot be computed.`,
-      observed: 1,
-      required: 'at least two classes',
-    },
-  ];
+      message: `In all ${rows} rows each of these labels has the same value: ${constant.map((name) => JSON.stringify(name)).join(', ')}. Metrics that set rows with a label against rows without cannot be computed for them.`,
+      observed: constant.length,
+      required: 'rows with and without every label',
+    };
+  }
+  if (new Set(truth).size > 1) return null;
+  return {
+    verdict: 'fail',
+    message: `All ${rows} labels are ${JSON.stringify(classes[truth[0] as number])}: metrics that set one class against another cannot be computed.`,
+    observed: 1,
+    required: 'at least two classes',
+  };
+}
+
+/** Queries whose order cannot be right or wrong are no mistake, but what is left must be known. */
+function uncountedQueries(sample: Sample): Found | null {
+  const { queries, counted, oneRow, noneRelevant } = countQueries(sample);
+  if (counted === queries) return null;
+  return {
+    verdict: counted === 0 ? 'fail' : 'pass',
+    message: `${counted} of ${queries} queries count: ${oneRow} have one row and ${noneRelevant} no relevant row, and any order of those is as good as any other.`,
+    observed: counted,
+    required: 'queries of at least two rows, one of them relevant',
+  };
 }

@@ -28,6 +28,11 @@ export function firstModelChecks(gate: Gate, allowed: boolean): Check[] {
 /** Predictions that look at no feature. Exported for details and tests. */
 export function baselines(sample: Sample, seed: number): { name: string; outputs: Outputs }[] {
   const { rows, classes, truth } = sample;
+  if (sample.queries !== undefined) {
+    const random = randomFrom(seed);
+    const scores = Float64Array.from({ length: rows }, () => random.uniform());
+    return [{ name: 'a random order', outputs: { scores, probabilities: false, decisions: null } }];
+  }
   if (classes === 0) {
     const sorted = Float64Array.from(truth).sort();
     const mean = truth.reduce((sum, value) => sum + value, 0) / rows;

@@ -2,6 +2,7 @@ import type { Check, Verdict } from '../evidence/check.ts';
 import { compareMetric, type MetricComparison } from './compare.ts';
 import { comparisonOf, isUsable, marginFor, plannedRows, verdictOf } from './judge.ts';
 import { metricValue, type Metric } from './metrics/metric.ts';
+import { countingQueries } from './metrics/ranking.ts';
 import { alphaFor, type Plan, type PlannedComparison, type PlannedMetric } from './plan.ts';
 import { outputRows, sampleRows, type Outputs, type Sample } from './sample.ts';
 import type { SliceRows } from './slices.ts';
@@ -103,7 +104,7 @@ function wholeCheck(gate: ChampionGate, { metric, severity }: PlannedMetric, pla
       title,
       verdict,
       severity,
-      message: `${capitalised(comparisonText(metric, comparison))}: ${outcomeText(outcome, planned)}${rowsText(needed, sample.rows, false)}.`,
+      message: `${capitalised(comparisonText(metric, comparison))}: ${outcomeText(outcome, planned)}${rowsText(needed, compared, false)}.`,
       observed: compared.candidate,
       required: planned.requirement,
       comparison,
@@ -126,10 +127,13 @@ function* sliceChecks(
   const compared: { slice: SliceRows; result: MetricComparison; margin: number }[] = [];
   for (const slice of slices) {
     const part = sampleRows(gate.sample, slice.rows);
-    const champion = outputRows(gate.champion, gate.sample.classes, slice.rows);
-    const candidate = outputRows(gate.candidate, gate.sample.classes, slice.rows);
+    const champion = outputRows(gate.champion, gate.sample, slice.rows);
+    const candidate = outputRows(gate.candidate, gate.sample, slice.rows);
+    const size = part.queries === undefined ? part.rows : countingQueries(part).length;
     const few =
-      slice.rows.length < minimumRows ? `it has ${slice.rows.length} rows, fewer than min_rows ${minimumRows}` : null;
+      size < minimumRows
+        ? `it has ${size} ${part.queries === undefined ? 'rows' : 'queries that count'}, fewer than min_rows ${minimumRows}`
+        : null;
     const problem = few ?? cannotCompute(metric, part, { champion, candidate })?.reason ?? null;
     if (problem !== null) {
       yield { check: unjudgedSlice(planned, slice.name, problem, required.has(slice.name)), slice, comparison: null };
@@ -195,7 +199,7 @@ function sliceCheck(
     title: `${capitalised(metric.title)} on ${slice.name}`,
     verdict,
     severity,
-    message: `${capitalised(comparisonText(metric, comparison))}: ${outcomeText(outcome, planned)}${correction}${passedOpen}${rowsText(needed, result.rows, true)}.`,
+    message: `${capitalised(comparisonText(metric, comparison))}: ${outcomeText(outcome, planned)}${correction}${passedOpen}${rowsText(needed, result, true)}.`,
     observed: result.candidate,
     required: planned.requirement,
     comparison,

@@ -2,27 +2,34 @@ import type { Columns, Task } from '../config/schema.ts';
 import { DataError } from '../errors.ts';
 import { columnTexts, type ColumnVector } from '../data/dataset.ts';
 
-/** The labels of a dataset as class numbers, or as the target of a regression. */
+/** The labels of a dataset as a sample takes them. */
 export interface Labels {
+  /** Class numbers, the target of a regression, the relevance of a ranking; multilabel: row-major [rows x labels] of 0 and 1. */
   truth: Float64Array;
-  /** Class names in the order of their numbers; null for regression. Binary: the negative, then the positive class. */
+  /**
+   * Class names in the order of their numbers; null for regression and ranking. Binary: the negative, then the positive class.
+   * Multilabel: the names of the labels.
+   */
   classes: string[] | null;
 }
 
 const maximumClasses = 1000;
 
 /**
- * Read the label column.
+ * Read the label columns: one, but for a multilabel task.
  * @param known classes the models say they have, for tasks whose classes the configuration does not list
  * @throws DataError naming the first row whose label is missing or not one of the classes
  */
 export function readLabels(
-  vector: ColumnVector,
+  vectors: readonly ColumnVector[],
   task: Task,
   columns: Columns,
   known: readonly string[],
   where: string,
 ): Labels {
+  if (task === 'multilabel-classification') return labelMatrix(vectors, where);
+  const vector = vectors[0] as ColumnVector;
+  if (task === 'ranking') return { truth: relevance(vector, where), classes: null };
   if (task === 'regression') return { truth: readNumbers(vector, where), classes: null };
   const texts = labelTexts(vector, where);
   const classes =
@@ -62,6 +69,36 @@ export function readNumbers(vector: ColumnVector, where: string): Float64Array {
     }
   }
   return values;
+}
+
+/** A column for each label, of 0 and 1 or of false and true. */
+function labelMatrix(vectors: readonly ColumnVector[], where: string): Labels {
+  const width = vectors.length;
+  const truth = new Float64Array((vectors[0]?.values.length ?? 0) * width);
+  for (const [label, vector] of vectors.entries()) {
+    for (const [row, value] of readNumbers(vector, where).entries()) {
+      if (value !== 0 && value !== 1) {
+        throw new DataError({
+          found: `row ${row + 1} has the value ${value} in column "${vector.name}"`,
+          expected: '0 or 1 in every column of columns.label',
+          where,
+        });
+      }
+      truth[row * width + label] = value;
+    }
+  }
+  return { truth, classes: vectors.map(({ name }) => name) };
+}
+
+function relevance(vector: ColumnVector, where: string): Float64Array {
+  const values = readNumbers(vector, where);
+  const negative = values.findIndex((value) => value < 0);
+  if (negative < 0) return values;
+  throw new DataError({
+    found: `row ${negative + 1} has the relevance ${values[negative]} in column "${vector.name}"`,
+    expected: 'a relevance of at least 0 (0: not relevant)',
+    where,
+  });
 }
 
 /** A class as text, the same for 1, 1.0 and "1". */

@@ -1,5 +1,5 @@
 import type { Task } from '../config/schema.ts';
-import type { Predictions } from '../model/predictions.ts';
+import { thresholdAt, type Predictions } from '../model/predictions.ts';
 import { classText } from './labels.ts';
 import type { Outputs } from './sample.ts';
 
@@ -36,11 +36,12 @@ export function outputsOf(
       }
     }
   }
-  if (task === 'regression') {
+  if (task === 'regression' || task === 'ranking') {
     return scores === null
       ? refuse('there are no predicted values')
       : { ok: true, outputs: { scores, probabilities: false, decisions: null } };
   }
+  if (task === 'multilabel-classification') return labelOutputs(predictions, classes as readonly string[], rows);
   return task === 'binary-classification'
     ? binaryOutputs(predictions, classes as readonly string[])
     : classOutputs(predictions, classes as readonly string[], rows);
@@ -51,7 +52,8 @@ function binaryOutputs(
   names: readonly string[],
 ): OutputsResult {
   if (scores !== null) {
-    const decisions = Int32Array.from(scores, (score) => (score >= threshold ? 1 : 0));
+    const limit = thresholdAt(threshold);
+    const decisions = Int32Array.from(scores, (score) => (score >= limit ? 1 : 0));
     return { ok: true, outputs: { scores, probabilities: kind === 'probability', decisions } };
   }
   if (labels === null) return refuse('there are neither scores nor labels');
@@ -64,6 +66,33 @@ function binaryOutputs(
       decisions: Int32Array.from(labels, (label) => (positive[label] === true ? 1 : 0)),
     },
   };
+}
+
+/** Every label is decided for itself, by its threshold. */
+function labelOutputs(
+  { scores, labels, classes, threshold, kind }: Predictions,
+  names: readonly string[],
+  rows: number,
+): OutputsResult {
+  const own = (classes ?? []).map(classText);
+  const numbers = names.map((name) => own.indexOf(name));
+  const given = scores ?? labels;
+  if (given === null) return refuse('there are neither scores nor labels');
+  if (own.length !== names.length || numbers.includes(-1))
+    return refuse(`it predicts the labels ${own.join(', ')}; those of the data are ${names.join(', ')}`);
+  if (given.length !== rows * names.length)
+    return refuse(`there are ${given.length} values for ${rows} rows and ${names.length} labels`);
+  const placed = scores === null ? null : new Float64Array(given.length);
+  const decisions = new Int32Array(given.length);
+  for (let row = 0; row < rows; row += 1) {
+    for (const [label, number] of numbers.entries()) {
+      const place = row * names.length + label;
+      const value = given[row * names.length + number] as number;
+      if (placed !== null) placed[place] = value;
+      decisions[place] = (placed === null ? value === 1 : value >= thresholdAt(threshold, number)) ? 1 : 0;
+    }
+  }
+  return { ok: true, outputs: { scores: placed, probabilities: kind === 'probability', decisions } };
 }
 
 function classOutputs(

@@ -28,6 +28,7 @@ export interface PlannedComparison {
 }
 
 export interface Plan {
+  task: Task;
   /** Level of the tests that let a candidate pass. */
   alpha: number;
   /** The policy's level, at which harm is demonstrated: alpha is never spent on guards, which would make them lenient. */
@@ -83,6 +84,7 @@ export function planOf(policy: Policy, task: Task, reuse = 0): Plan {
   const guardAlpha = alphaOf(policy);
   const spending = spendAlpha(guardAlpha, policy.holdout, reuse);
   return {
+    task,
     alpha: spending.alpha,
     guardAlpha,
     spending,

@@ -1,24 +1,44 @@
-/** The rows on which models are judged. All arrays have one element a row. */
+/** The rows on which models are judged. All arrays have one element a row, but where `labels` makes them wider. */
 export interface Sample {
   rows: number;
-  /** Number of classes; 0 for regression. */
+  /** Number of classes, of which a row has one; 0 for every other task. */
   classes: number;
-  /** Class names in the order of their numbers; null for regression. */
+  /** Names of the classes in the order of their numbers, or of the labels; null for regression and ranking. */
   names: readonly string[] | null;
-  /** Class numbers, or the target of a regression. In binary classification 1 is the positive class. */
+  /**
+   * Class numbers, the target of a regression, or the relevance of a ranking. In binary classification 1 is the positive class.
+   * Multilabel: row-major [rows x labels] of 0 and 1.
+   */
   truth: Float64Array;
   weights: Float64Array | null;
   /** Cluster numbers: rows of one cluster are not independent. */
   clusters: Int32Array | null;
+  /** Multilabel: how many labels a row may have. */
+  labels?: number;
+  /** Ranking: the lists that are ranked. */
+  queries?: Queries;
+  /** What a row is, where it is no row of the data. */
+  unit?: 'queries';
+}
+
+/** Rows by query: those of query q are `rows[starts[q]]` up to `rows[starts[q + 1] - 1]`. */
+export interface Queries {
+  /** Query number of each row, from 0 and without gaps. */
+  ofRow: Int32Array;
+  rows: Uint32Array;
+  starts: Uint32Array;
 }
 
 /** What one model says of the rows of a sample. */
 export interface Outputs {
-  /** Binary: score of the positive class, one a row. Multiclass: row-major [rows x classes]. Regression: the value. */
+  /**
+   * Binary: score of the positive class, one a row. Multiclass and multilabel: row-major [rows x classes] and [rows x labels].
+   * Regression and ranking: the value.
+   */
   scores: Float64Array | null;
   /** Whether the scores are probabilities. */
   probabilities: boolean;
-  /** The class decided for, one a row; null for regression. */
+  /** The class decided for, one a row; multilabel: 0 or 1, [rows x labels]; null for regression and ranking. */
   decisions: Int32Array | null;
 }
 
@@ -28,37 +48,53 @@ export function sampleRows(sample: Sample, rows: Uint32Array): Sample {
     rows: rows.length,
     classes: sample.classes,
     names: sample.names,
-    truth: take(sample.truth, rows),
+    truth: take(sample.truth, rows, sample.labels),
     weights: sample.weights === null ? null : take(sample.weights, rows),
-    clusters:
-      sample.clusters === null ? null : Int32Array.from(rows, (row) => (sample.clusters as Int32Array)[row] as number),
+    clusters: sample.clusters === null ? null : take(sample.clusters, rows),
+    ...(sample.labels === undefined ? {} : { labels: sample.labels }),
+    ...(sample.queries === undefined ? {} : { queries: queriesOf(Array.from(rows, queryOf(sample.queries))) }),
   };
+}
+
+/** Group rows by query. @param keys one a row; equal keys are one query */
+export function queriesOf(keys: ArrayLike<unknown> & Iterable<unknown>): Queries {
+  const numbers = new Map<unknown, number>();
+  const ofRow = Int32Array.from(keys, (key: unknown) => {
+    const known = numbers.get(key) ?? numbers.size;
+    numbers.set(key, known);
+    return known;
+  });
+  const starts = new Uint32Array(numbers.size + 1);
+  for (const query of ofRow) starts[query + 1]! += 1;
+  for (let query = 0; query < numbers.size; query += 1) starts[query + 1]! += starts[query] as number;
+  const next = Uint32Array.from(starts);
+  const rows = new Uint32Array(ofRow.length);
+  for (const [row, query] of ofRow.entries()) rows[next[query]!++] = row;
+  return { ofRow, rows, starts };
+}
+
+function queryOf({ ofRow }: Queries): (row: number) => number {
+  return (row) => ofRow[row] as number;
 }
 
 /** The outputs at some rows of the sample they belong to. */
-export function outputRows(outputs: Outputs, classes: number, rows: Uint32Array): Outputs {
-  const { scores, decisions, probabilities } = outputs;
-  const width = classes > 2 ? classes : 1;
-  let taken: Float64Array | null = null;
-  if (scores !== null && width === 1) taken = take(scores, rows);
-  else if (scores !== null) {
-    taken = new Float64Array(rows.length * width);
-    for (let place = 0; place < rows.length; place += 1) {
-      const start = (rows[place] as number) * width;
-      taken.set(scores.subarray(start, start + width), place * width);
-    }
-  }
+export function outputRows({ scores, decisions, probabilities }: Outputs, sample: Sample, rows: Uint32Array): Outputs {
+  const widthOf = (values: ArrayLike<number>): number => values.length / sample.rows;
   return {
-    scores: taken,
+    scores: scores === null ? null : take(scores, rows, widthOf(scores)),
     probabilities,
-    decisions: decisions === null ? null : Int32Array.from(rows, (row) => decisions[row] as number),
+    decisions: decisions === null ? null : take(decisions, rows, widthOf(decisions)),
   };
 }
 
-function take(values: Float64Array, rows: Uint32Array): Float64Array {
-  const taken = new Float64Array(rows.length);
-  for (let place = 0; place < rows.length; place += 1) taken[place] = values[rows[place] as number] as number;
-  return taken;
+function take<Values extends Float64Array | Int32Array>(values: Values, rows: Uint32Array, width = 1): Values {
+  const taken =
+    values instanceof Int32Array ? new Int32Array(rows.length * width) : new Float64Array(rows.length * width);
+  for (let place = 0; place < rows.length; place += 1) {
+    const start = (rows[place] as number) * width;
+    for (let index = 0; index < width; index += 1) taken[place * width + index] = values[start + index] as number;
+  }
+  return taken as Values;
 }
 
 /** Scores, or a fault of ours: a metric's needs are checked before it is computed. */

@@ -1,11 +1,13 @@
-import type { Discover, Columns } from '../config/schema.ts';
+import { reservedColumns } from '../config/columns.ts';
+import type { Columns, Discover } from '../config/schema.ts';
 import { defaults } from '../config/defaults.ts';
 import { readColumns, requireColumns, type ColumnVector, type Dataset } from '../data/dataset.ts';
 import type { Check } from '../evidence/check.ts';
 import { cannotCompute, type ChampionGate } from './gate.ts';
 import { findMetric } from './metrics/catalogue.ts';
-import { metricValue, type Metric } from './metrics/metric.ts';
-import { outputRows, sampleRows } from './sample.ts';
+import { metricValue, shownMetric, type Metric } from './metrics/metric.ts';
+import { countingQueries } from './metrics/ranking.ts';
+import { outputRows, sampleRows, type Outputs, type Queries, type Sample } from './sample.ts';
 import { binLabels, binOf, quantileEdges, shown } from './slices.ts';
 import { tCdf } from './statistics/distributions.ts';
 import { lossMidP } from './statistics/mcnemar.ts';
@@ -76,22 +78,23 @@ export async function weakSliceAdvice(
   columns: Columns,
   dataset: Dataset,
 ): Promise<{ checks: Check[]; details: Record<string, unknown> }> {
-  const metric = rowMetric(gate);
-  const problem = cannotCompute(metric, gate.sample, gate);
+  const { metric, ...judged } = lossOf(gate);
+  const problem =
+    cannotCompute(gate.plan.primary.metric, gate.sample, gate) ?? cannotCompute(metric, judged.sample, judged);
   const title = 'Where the candidate loses';
   const common = { id: 'evaluation/weak-slices', title, severity: 'info', required: null } as const;
   if (problem !== null) {
     const message = `Slices were not searched: ${problem.reason}.`;
     return { checks: [{ ...common, verdict: 'skipped', message, observed: null }], details: {} };
   }
-  const { coded, leftOut } = await codedColumns(dataset, searched(discover, columns, dataset));
+  const { coded, leftOut } = await codedColumns(dataset, searched(discover, columns, dataset), gate.sample);
   const minimumRows = discover.min_rows ?? defaults.minRows;
-  const search = searchWeakSlices(coded, gainsOf(metric, gate), { minimumRows, level: gate.plan.guardAlpha });
+  const search = searchWeakSlices(coded, gainsOf(metric, judged), { minimumRows, level: gate.plan.guardAlpha });
   const slices = search.slices.map((slice) => {
     const rows = sliceRows(slice);
-    const part = sampleRows(gate.sample, rows);
+    const part = sampleRows(judged.sample, rows);
     const valueOf = (side: 'champion' | 'candidate'): number =>
-      metricValue(metric, part, outputRows(gate[side], gate.sample.classes, rows));
+      metricValue(metric, part, outputRows(judged[side], judged.sample, rows));
     return {
       slice: shown(nameOf(slice)),
       n: rows.length,
@@ -107,7 +110,7 @@ export async function weakSliceAdvice(
   const message =
     worst === undefined
       ? `No slice was found on which the candidate's ${metric.title} is worse beyond chance (${looked}).`
-      : `${capitalised(metric.title)} is worse on ${worst.slice} (${deltaText(metric, worst.delta)}${metric.scale === 'share' ? ' points' : ''} over ${worst.n} rows, p = ${worst.adjusted.toPrecision(2)} corrected over ${looked})${slices.length > 1 ? `, and on ${slices.length - 1} more` : ''}: advice, not a gate.`;
+      : `${capitalised(metric.title)} is worse on ${worst.slice} (${deltaText(metric, worst.delta)}${metric.scale === 'share' ? ' points' : ''} over ${worst.n} ${judged.sample.unit ?? 'rows'}, p = ${worst.adjusted.toPrecision(2)} corrected over ${looked})${slices.length > 1 ? `, and on ${slices.length - 1} more` : ''}: advice, not a gate.`;
   return {
     checks: [{ ...common, verdict: worst === undefined ? 'pass' : 'fail', message, observed: slices.length }],
     details: {
@@ -221,16 +224,29 @@ export function codeColumn(vector: ColumnVector): CodedColumn | string {
   return labels.length < 2 ? 'one value only' : { name, codes, labels };
 }
 
-/** The metric that tells a row's loss: the primary one where it is a mean over rows, else accuracy or the absolute error. */
-function rowMetric({ plan, sample }: ChampionGate): Metric {
-  const { metric } = plan.primary;
-  if (metric.kind === 'proportion' || (metric.kind === 'moments' && metric.value === undefined)) return metric;
-  const task =
-    sample.classes === 0 ? 'regression' : sample.classes === 2 ? 'binary-classification' : 'multiclass-classification';
-  return findMetric(sample.classes === 0 ? 'mae' : 'accuracy', task, 'policy.discover');
+interface Judged {
+  sample: Sample;
+  champion: Outputs;
+  candidate: Outputs;
 }
 
-function gainsOf(metric: Metric, { sample, champion, candidate }: ChampionGate): RowGains {
+/**
+ * The metric that tells the loss of a row, or of a query: the primary one where it is a mean over them, else a wrong decision
+ * or the absolute error.
+ */
+function lossOf({ plan, sample, champion, candidate }: ChampionGate): Judged & { metric: Metric } {
+  const { metric } = plan.primary;
+  const shown = shownMetric(metric);
+  if (shown.kind === 'proportion' || (shown.kind === 'moments' && shown.value === undefined)) {
+    if (metric.kind !== 'view') return { metric, sample, champion, candidate };
+    const seen = (outputs: Outputs): Outputs => metric.outputs(sample, outputs);
+    return { metric: shown, sample: metric.sample(sample), champion: seen(champion), candidate: seen(candidate) };
+  }
+  const name = { regression: 'mae', 'multilabel-classification': 'hamming_loss' }[plan.task as string] ?? 'accuracy';
+  return { metric: findMetric(name, plan.task, 'policy.discover'), sample, champion, candidate };
+}
+
+function gainsOf(metric: Metric, { sample, champion, candidate }: Judged): RowGains {
   const { weights, clusters } = sample;
   const counts = weights === null ? new Float64Array(sample.rows).fill(1) : Float64Array.from(weights);
   const of = (outputs: typeof champion): ArrayLike<number> => {
@@ -252,7 +268,7 @@ function gainsOf(metric: Metric, { sample, champion, candidate }: ChampionGate):
 
 function searched(discover: Discover, columns: Columns, dataset: Dataset): string[] {
   if (discover.columns !== undefined) return requireColumns(dataset, discover.columns).map(({ name }) => name);
-  const reserved = new Set([columns.id, columns.label, columns.weight, columns.cluster, columns.group]);
+  const reserved = new Set(reservedColumns(columns));
   return dataset.columns.map(({ name }) => name).filter((name) => !reserved.has(name));
 }
 
@@ -260,15 +276,26 @@ function searched(discover: Discover, columns: Columns, dataset: Dataset): strin
 async function codedColumns(
   dataset: Dataset,
   names: readonly string[],
+  sample: Sample,
 ): Promise<{ coded: CodedColumn[]; leftOut: { column: string; reason: string }[] }> {
   const coded: CodedColumn[] = [];
   const leftOut: { column: string; reason: string }[] = [];
   for (const name of names) {
-    const column = codeColumn((await readColumns(dataset, [name])).get(name) as ColumnVector);
+    const rows = codeColumn((await readColumns(dataset, [name])).get(name) as ColumnVector);
+    const column =
+      typeof rows === 'string' || sample.queries === undefined ? rows : ofQueries(rows, sample, sample.queries);
     if (typeof column === 'string') leftOut.push({ column: shown(name), reason: column });
     else coded.push(column);
   }
   return { coded, leftOut };
+}
+
+/** The column at the level of queries, if it is one of theirs. */
+function ofQueries({ name, codes, labels }: CodedColumn, sample: Sample, queries: Queries): CodedColumn | string {
+  const { ofRow, rows, starts } = queries;
+  const codeOf = (query: number): number => codes[rows[starts[query] as number] as number] as number;
+  if (codes.some((code, row) => code !== codeOf(ofRow[row] as number))) return 'differs between the rows of a query';
+  return { name, codes: Uint8Array.from(countingQueries(sample), codeOf), labels };
 }
 
 /** Every value (or pair of values) of at least `minimumRows` counting rows, with its gain and p-value. */

@@ -42,10 +42,14 @@ export function comparisonText(metric: Metric, comparison: Comparison): string {
 }
 
 /** "about 4,100 more labelled rows would settle it", or why not. */
-export function rowsText(needed: number | null | undefined, rows: number, slice: boolean): string {
+export function rowsText(
+  needed: number | null | undefined,
+  { rows, unit }: { rows: number; unit: 'rows' | 'queries' },
+  slice: boolean,
+): string {
   if (needed === undefined) return '';
-  if (needed === null) return '; more rows alone are not expected to settle it';
-  return `; about ${roughly(needed - rows)} more labelled rows${slice ? ' of this slice' : ''} would settle it`;
+  if (needed === null) return `; more ${unit} alone are not expected to settle it`;
+  return `; about ${roughly(needed - rows)} more labelled ${unit}${slice ? ' of this slice' : ''} would settle it`;
 }
 
 /** Two significant digits with thousands separators: a plan, not a measurement. */

@@ -1,5 +1,5 @@
 import { StagingError } from '../errors.ts';
-import type { Predictions } from '../model/predictions.ts';
+import { thresholdAt, type Predictions } from '../model/predictions.ts';
 import { readInferResponse, type Answer, type Signature } from '../protocol/index.ts';
 
 /** What the answers under load were worth. Rows, not requests, unless it says so. */
@@ -144,7 +144,7 @@ export function answerBook(input: {
     if (answer.scores === null) return answer.labels?.[position] ?? -1;
     const positive = signature.positive ?? 1;
     if (signature.kind === 'binary') {
-      return (answer.scores[position] as number) >= offline.threshold ? positive : 1 - positive;
+      return (answer.scores[position] as number) >= thresholdAt(offline.threshold) ? positive : 1 - positive;
     }
     const scores = answer.scores.subarray(position * width, (position + 1) * width);
     return scores.indexOf(Math.max(...scores));

@@ -7,6 +7,7 @@ import {
   type Staging,
   type Task,
 } from '../config/index.ts';
+import { labelColumns } from '../config/columns.ts';
 import { columnTexts, readColumns, type Dataset } from '../data/dataset.ts';
 import { ConfigError, StagingError } from '../errors.ts';
 import { buildEvidence, type Check, type Evidence, type Subjects } from '../evidence/index.ts';
@@ -323,8 +324,9 @@ async function requestsFor(
 /** The class of each row as a position among the classes of the model; null where rows have no single class. */
 async function truthOf({ columns, dataset }: LoadTestInput, signature: Signature): Promise<Int32Array | null> {
   const classes = signature.classes?.map(String);
-  if (signature.kind === 'values' || classes === undefined) return null;
-  const vector = (await readColumns(dataset, [columns.label])).get(columns.label);
+  const [label, ...others] = labelColumns(columns);
+  if (signature.kind === 'values' || classes === undefined || label === undefined || others.length > 0) return null;
+  const vector = (await readColumns(dataset, [label])).get(label);
   if (vector === undefined) return null;
   return Int32Array.from(columnTexts(vector), (text) => (text === null ? -1 : classes.indexOf(text)));
 }

@@ -1,3 +1,4 @@
+import { labelColumns, reservedColumns } from '../config/columns.ts';
 import type { Columns } from '../config/schema.ts';
 import { ModelError } from '../errors.ts';
 import type { DatasetColumn } from '../data/dataset.ts';
@@ -55,9 +56,10 @@ function singleInput(
 function featureOrder(inspection: ModelInspection, columns: Columns, names: readonly string[]): string[] {
   const own = inspection.featureNames;
   if (own !== null && (columns.features === undefined || own.every((name) => names.includes(name)))) {
-    if (own.includes(columns.label)) {
+    const label = labelColumns(columns).find((name) => own.includes(name));
+    if (label !== undefined) {
       throw new ModelError({
-        found: `The model takes the label ${JSON.stringify(columns.label)} for a feature`,
+        found: `The model takes the label ${JSON.stringify(label)} for a feature`,
         expected: 'features that are known before the label is',
         remedy: 'Train it without that column',
       });
@@ -65,7 +67,7 @@ function featureOrder(inspection: ModelInspection, columns: Columns, names: read
     return known(own, names, 'The metadata of the model');
   }
   if (columns.features !== undefined) return known(columns.features, names, 'columns.features');
-  const reserved = [columns.id, columns.label, columns.weight, columns.cluster, columns.group];
+  const reserved = reservedColumns(columns);
   return names.filter((name) => !reserved.includes(name));
 }
 

@@ -3,6 +3,7 @@ import { mkdtemp, readdir, realpath, rename, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, dirname, extname, join } from 'node:path';
 import type { DuckDBConnection } from '@duckdb/node-api';
+import { labelColumns } from '../config/columns.ts';
 import type { Columns, ModelReference, Task } from '../config/schema.ts';
 import {
   fileDigest,
@@ -32,7 +33,9 @@ const roundingTolerance = 1e-6;
  * Columns: the id (`id`, default the id column of the data); scores (`score`, default a column `score`, else all columns
  * `score_<class>`, else none): one column is the positive class or the value, several are class probabilities in the order of
  * `columns.classes` (or of the `<class>` in their names, or 0, 1, 2, ...); the predicted label (`label`, default a column
- * `prediction` if there is one). A column named as the label of the data must agree with it.
+ * `prediction` if there is one). For several labels: a score, or a predicted 0 or 1, of each, in columns `score_<label>` and
+ * `prediction_<label>` or in those that `score` and `label` list in the order of `columns.label`.
+ * A column named as the label of the data must agree with it.
  * @throws DataError naming the first rows at fault: ids missing, repeated or null; labels that differ; scores that are missing, NaN or no probabilities
  */
 export async function readPredictionFile(input: {
@@ -50,13 +53,14 @@ export async function readPredictionFile(input: {
     const layout = await gather(workspace, paths, input);
     await gatherDataset(workspace, dataset, columns, layout);
     await refuseBadRows(workspace, where, dataset);
-    await refuseOtherLabels(workspace, where, dataset, columns, layout);
-    const width = layout.scores.length;
-    const scores = width === 0 ? null : new Float64Array(dataset.rows * width);
+    await refuseOtherLabels(workspace, where, dataset, layout);
+    const numbers = [...layout.scores, ...layout.decisions];
+    const width = numbers.length;
+    const values = new Float64Array(dataset.rows * width);
     const texts: string[] = [];
     const selected = [
       'd.id',
-      ...layout.scores.map((_, index) => `p.s${index}`),
+      ...numbers.map((_, index) => `p.s${index}`),
       ...(layout.predicted === null ? [] : ['p.predicted']),
     ];
     const result = await workspace.stream(
@@ -74,13 +78,13 @@ export async function readPredictionFile(input: {
           const value = vectors[index + 1]?.getItem(at) as number | null;
           if (value === null || !Number.isFinite(value)) {
             throw new DataError({
-              found: `the ${layout.scores[index]} of id ${vectors[0]?.getItem(at) as string} is ${value === null ? 'missing' : value}`,
+              found: `the ${numbers[index]} of id ${vectors[0]?.getItem(at) as string} is ${value === null ? 'missing' : value}`,
               expected: 'a finite number for every row',
               where,
               remedy: 'Predict every row; such rows are never dropped silently',
             });
           }
-          (scores as Float64Array)[row * width + index] = value;
+          values[row * width + index] = value;
         }
         if (layout.predicted !== null) {
           const text = vectors[width + 1]?.getItem(at) as string | null;
@@ -95,12 +99,10 @@ export async function readPredictionFile(input: {
         }
       }
     }
-    return interpret(scores, width, layout.predicted === null ? null : texts, layout.scores, {
-      reference,
-      columns,
-      task,
-      where,
-    });
+    const context = { reference, columns, task, where };
+    if (task === 'multilabel-classification') return interpretLabels(values, layout, context);
+    const scores = width === 0 ? null : values;
+    return interpret(scores, width, layout.predicted === null ? null : texts, layout.scores, context);
   });
 }
 
@@ -141,10 +143,13 @@ export async function writePredictionFile(input: {
     const { scores, labels, classes, rows } = predictions;
     const width = scores === null ? 0 : scores.length / Math.max(1, rows);
     const names = width === 1 ? [scoreColumn] : (classes ?? []).map((each) => `${scoreColumn}_${each}`);
+    // One label a row, or 0 or 1 for each label.
+    const given = labels === null ? 0 : labels.length / Math.max(1, rows);
+    const labelNames = given === 1 ? [labelColumn] : (classes ?? []).map((each) => `${labelColumn}_${each}`);
     const fields = [
       `${quoteIdentifier(input.idColumn)} varchar`,
       ...names.slice(0, width).map((name) => `${quoteIdentifier(name)} double`),
-      ...(labels === null ? [] : [`${quoteIdentifier(labelColumn)} varchar`]),
+      ...labelNames.slice(0, given).map((name) => `${quoteIdentifier(name)} varchar`),
     ];
     await connection.run(`create table predictions (${fields.join(', ')})`);
     const appender = await connection.createAppender('predictions');
@@ -152,7 +157,10 @@ export async function writePredictionFile(input: {
       appender.appendVarchar(String(ids[row]));
       for (let index = 0; index < width; index += 1)
         appender.appendDouble((scores as Float64Array)[row * width + index] as number);
-      if (labels !== null) appender.appendVarchar(String(classes?.[labels[row] as number]));
+      for (let index = 0; index < given; index += 1) {
+        const label = labels?.[row * given + index] as number;
+        appender.appendVarchar(String(given === 1 ? classes?.[label] : label));
+      }
       appender.endRow();
     }
     appender.closeSync();
@@ -168,8 +176,12 @@ export async function writePredictionFile(input: {
 
 interface Layout {
   scores: string[];
+  /** Multilabel: a column of 0 and 1 for each label. */
+  decisions: string[];
+  /** The predicted label of every other classification. */
   predicted: string | null;
-  truth: string | null;
+  /** Label columns of the data that the file has too. */
+  truth: string[];
 }
 
 /** A database of its own that can reach no file. */
@@ -210,21 +222,21 @@ async function gather(
         layout = layoutOf(shard, reference, columns, task);
         const fields = [
           'id varchar',
-          ...layout.scores.map((_, index) => `s${index} double`),
+          ...[...layout.scores, ...layout.decisions].map((_, index) => `s${index} double`),
           ...(layout.predicted === null ? [] : ['predicted varchar']),
-          ...(layout.truth === null ? [] : ['truth varchar']),
+          ...layout.truth.map((_, index) => `truth${index} varchar`),
         ];
         await workspace.run(`create table predictions (${fields.join(', ')})`);
       }
       const id = reference.id ?? columns.id;
-      requireColumns(shard, [id, ...layout.scores]);
+      requireColumns(shard, [id, ...layout.scores, ...layout.decisions]);
       requireNumbers(shard, layout.scores);
+      const texts = [...(layout.predicted === null ? [] : [layout.predicted]), ...layout.truth];
       const selected = [
         `cast(${quoteIdentifier(id)} as varchar)`,
         ...layout.scores.map((name) => `cast(${quoteIdentifier(name)} as double)`),
-        ...[layout.predicted, layout.truth].flatMap((name) =>
-          name === null ? [] : [`cast(${quoteIdentifier(name)} as varchar)`],
-        ),
+        ...layout.decisions.map((name) => `try_cast(${quoteIdentifier(name)} as double)`),
+        ...texts.map((name) => `cast(${quoteIdentifier(name)} as varchar)`),
       ];
       await copyRows(shard, selected, workspace, 'predictions');
     } finally {
@@ -236,7 +248,10 @@ async function gather(
 
 function layoutOf(shard: Dataset, reference: PredictionReference, columns: Columns, task: Task): Layout {
   const names = shard.columns.map(({ name }) => name);
+  if (task === 'multilabel-classification') return labelsLayout(shard, names, reference, columns);
   const { score, label } = reference;
+  if (typeof label === 'object')
+    throw wrongWidth(label.length, 'one column of predicted labels', reference.predictions);
   const predicted = label ?? (names.includes(labelColumn) ? labelColumn : null);
   let scores = score === undefined ? [] : typeof score === 'string' ? [score] : [...score];
   if (score === undefined) {
@@ -253,8 +268,48 @@ function layoutOf(shard: Dataset, reference: PredictionReference, columns: Colum
   if (predicted !== null) requireColumns(shard, [predicted]);
   return {
     scores,
+    decisions: [],
     predicted,
-    truth: predicted !== columns.label && names.includes(columns.label) ? columns.label : null,
+    truth: labelColumns(columns).filter((name) => name !== predicted && names.includes(name)),
+  };
+}
+
+/** A score, or a predicted 0 or 1, of every label. */
+function labelsLayout(
+  shard: Dataset,
+  names: readonly string[],
+  reference: PredictionReference,
+  columns: Columns,
+): Layout {
+  const labels = labelColumns(columns);
+  const named = (given: string | readonly string[] | undefined, prefix: string): string[] => {
+    if (given !== undefined) return typeof given === 'string' ? [given] : [...given];
+    const own = labels.map((name) => `${prefix}_${name}`);
+    // All of them, if any: a missing one is named by whoever requires them.
+    return own.some((name) => names.includes(name)) ? own : [];
+  };
+  const scores = named(reference.score, scoreColumn);
+  const decisions = named(reference.label, labelColumn);
+  if (scores.length === 0 && decisions.length === 0) {
+    throw new DataError({
+      found: `there are no columns ${labels.map((name) => `${scoreColumn}_${name}`).join(', ')}`,
+      expected: `a score, or a predicted 0 or 1, of each label in: ${names.slice(0, 20).join(', ')}`,
+      where: reference.predictions,
+      remedy:
+        'Name the columns in the order of columns.label: {predictions, score: [...]} or {predictions, label: [...]}',
+    });
+  }
+  for (const { length } of [scores, decisions]) {
+    if (length > 0 && length !== labels.length) {
+      throw wrongWidth(length, `${labels.length}, one for each label`, reference.predictions);
+    }
+  }
+  requireColumns(shard, decisions);
+  return {
+    scores,
+    decisions,
+    predicted: null,
+    truth: labels.filter((name) => !decisions.includes(name) && names.includes(name)),
   };
 }
 
@@ -277,15 +332,11 @@ async function gatherDataset(
   columns: Columns,
   layout: Layout,
 ): Promise<void> {
-  requireColumns(dataset, [columns.id, ...(layout.truth === null ? [] : [columns.label])]);
-  await workspace.run('create table dataset (id varchar, truth varchar, row bigint)');
-  const truth = layout.truth === null ? 'null::varchar' : `cast(${quoteIdentifier(columns.label)} as varchar)`;
-  await copyRows(
-    dataset,
-    [`cast(${quoteIdentifier(columns.id)} as varchar)`, truth, 'row_number() over ()'],
-    workspace,
-    'dataset',
-  );
+  requireColumns(dataset, [columns.id, ...layout.truth]);
+  const truth = layout.truth.map((_, index) => `truth${index} varchar, `).join('');
+  await workspace.run(`create table dataset (id varchar, ${truth}row bigint)`);
+  const texts = [columns.id, ...layout.truth].map((name) => `cast(${quoteIdentifier(name)} as varchar)`);
+  await copyRows(dataset, [...texts, 'row_number() over ()'], workspace, 'dataset');
 }
 
 /** Chunks go from one engine to the other as they are: no value is made a JavaScript object. */
@@ -338,23 +389,24 @@ async function refuseOtherLabels(
   workspace: DuckDBConnection,
   where: string,
   dataset: Dataset,
-  columns: Columns,
   layout: Layout,
 ): Promise<void> {
-  if (layout.truth === null) return;
-  // 1 and 1.0 are one label; text is compared as text.
-  const same = `(d.truth is not distinct from p.truth or try_cast(d.truth as double) = try_cast(p.truth as double))`;
-  const other = await first(
-    workspace,
-    `select d.id || ' (' || coalesce(p.truth, 'none') || ' here, ' || coalesce(d.truth, 'none') || ' in the data)' from dataset d join predictions p on p.id = d.id where not coalesce(${same}, false) order by d.row`,
-  );
-  if (other.count === 0) return;
-  throw new DataError({
-    found: `${other.count} labels differ from ${dataset.uri}: id ${other.shown}`,
-    expected: `the same ${columns.label} for the same id`,
-    where,
-    remedy: 'The predictions were made on other data: predict again',
-  });
+  for (const [index, name] of layout.truth.entries()) {
+    const [own, given] = [`d.truth${index}`, `p.truth${index}`];
+    // 1 and 1.0 are one label; text is compared as text.
+    const same = `(${own} is not distinct from ${given} or try_cast(${own} as double) = try_cast(${given} as double))`;
+    const other = await first(
+      workspace,
+      `select d.id || ' (' || coalesce(${given}, 'none') || ' here, ' || coalesce(${own}, 'none') || ' in the data)' from dataset d join predictions p on p.id = d.id where not coalesce(${same}, false) order by d.row`,
+    );
+    if (other.count === 0) continue;
+    throw new DataError({
+      found: `${other.count} labels differ from ${dataset.uri}: id ${other.shown}`,
+      expected: `the same ${name} for the same id`,
+      where,
+      remedy: 'The predictions were made on other data: predict again',
+    });
+  }
 }
 
 /** How many rows a query has, and the first of them as text. */
@@ -400,6 +452,37 @@ function interpret(
   }
   const own = width === 1 ? scores : scores.filter((_, index) => index % 2 === positive);
   return { rows, classes, kind: 'probability', scores: own, labels, threshold };
+}
+
+/** @param values a score (if there are any), then a decision (if there are any), of every label, row by row */
+function interpretLabels(
+  values: Float64Array,
+  layout: Layout,
+  { reference, columns, task, where }: { reference: PredictionReference; columns: Columns; task: Task; where: string },
+): Predictions {
+  const classes = labelColumns(columns);
+  const count = layout.scores.length + layout.decisions.length;
+  const part = (from: number): Float64Array =>
+    values.filter((_, at) => at % count >= from && at % count < from + classes.length);
+  const scores = layout.scores.length === 0 ? null : part(0);
+  const decided = layout.decisions.length === 0 ? null : part(layout.scores.length);
+  if (scores !== null) refuseNonProbabilities(scores, classes.length, task, where);
+  const other = decided?.findIndex((value) => value !== 0 && value !== 1) ?? -1;
+  if (decided !== null && other >= 0) {
+    throw new DataError({
+      found: `row ${Math.floor(other / classes.length) + 1} of the data has ${decided[other]} in ${layout.decisions[other % classes.length]}`,
+      expected: '0 or 1 for every label',
+      where,
+    });
+  }
+  return {
+    rows: values.length / count,
+    classes,
+    kind: scores === null ? 'label' : 'probability',
+    scores,
+    labels: decided === null ? null : Int32Array.from(decided),
+    threshold: reference.threshold ?? 0.5,
+  };
 }
 
 function classesOf(

@@ -1,16 +1,21 @@
 /** Predictions of one model for every row of a dataset, in the order of the dataset. */
 export interface Predictions {
   rows: number;
-  /** Values of the classes in the order of the model; null for regression and ranking. */
+  /** Values of the classes in the order of the model, or names of the labels; null for regression and ranking. */
   classes: readonly (string | number | boolean)[] | null;
   /** `score` is uncalibrated (a logit, a margin); `label` means labels only; `value` is a regression or ranking output. */
   kind: 'probability' | 'score' | 'label' | 'value';
   /** Binary: [rows], of the positive class. Multiclass and multilabel: row-major [rows x classes]. Regression: [rows]. */
   scores: Float64Array | null;
-  /** Index into `classes` of the label the model itself gave, where it gave one. */
+  /** Index into `classes` of the label the model itself gave, where it gave one. Multilabel: 0 or 1, [rows x classes]. */
   labels: Int32Array | null;
-  /** Decision threshold for binary: a score at or above it is positive. */
-  threshold: number;
+  /** Decision threshold for binary: a score at or above it is positive. Multilabel: one for all labels, or one each. */
+  threshold: number | readonly number[];
+}
+
+/** The decision threshold of a label, or the only one. */
+export function thresholdAt(threshold: Predictions['threshold'], label = 0): number {
+  return typeof threshold === 'number' ? threshold : (threshold[label] as number);
 }
 
 /** A model that cannot predict is a result to report, not an exception. */
@@ -24,6 +29,6 @@ export interface ReadingOptions {
   output?: string | undefined;
   /** What makes probabilities of raw scores. */
   transform?: 'none' | 'sigmoid' | 'softmax' | undefined;
-  /** Decision threshold for binary. */
-  threshold?: number | undefined;
+  /** Decision threshold for binary; for multilabel one for all labels, or one each. */
+  threshold?: number | readonly number[] | undefined;
 }

@@ -27,8 +27,8 @@ export interface PredictResult {
   rows: number;
   /** Rows of the whole evaluation set. */
   of: number;
-  /** Decision threshold, for binary classification: the file does not hold it. */
-  threshold: number | null;
+  /** Decision threshold, for binary and multilabel classification: the file does not hold it. */
+  threshold: number | readonly number[] | null;
 }
 
 /**
@@ -72,14 +72,14 @@ export async function runPredict(workspace: Workspace, { role, shard, file }: Pr
       const ids = await idsOf(dataset, columns.id, rows);
       await mkdir(dirname(path), { recursive: true });
       await writePredictionFile({ path, idColumn: columns.id, ids, predictions: result.predictions });
-      const binary = task === 'binary-classification' && result.predictions.scores !== null;
+      const thresholds = task === 'binary-classification' || task === 'multilabel-classification';
       return {
         role,
         file,
         sha256: artifact.sha256,
         rows: rows.count,
         of: dataset.rows,
-        threshold: binary ? result.predictions.threshold : null,
+        threshold: thresholds && result.predictions.scores !== null ? result.predictions.threshold : null,
       };
     }),
   );

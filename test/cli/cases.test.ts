@@ -32,6 +32,12 @@ const cases: Record<string, Record<string, { outcome: string; because?: string[]
     'candidate-worse': { outcome: 'reject', because: ['evaluation/roc_auc'] },
     champion: { outcome: 'no-change' },
   },
+  search: {
+    candidate: { outcome: 'promote' },
+    'candidate-rounded': { outcome: 'reject', because: ['evaluation/mrr'] },
+    'candidate-worse': { outcome: 'reject', because: ['evaluation/ndcg@10', 'evaluation/mrr'] },
+    champion: { outcome: 'no-change' },
+  },
 };
 
 for (const [name, candidates] of Object.entries(cases)) {

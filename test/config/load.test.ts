@@ -21,6 +21,16 @@ describe('contender.yml', () => {
     assert.equal(parseConfig(valid, 'contender.yml').models['spam-filter']?.columns.label, 'label');
   });
 
+  test('columns that do not go with the task are told with their place', () => {
+    const ranking = valid.replace('binary-classification', 'ranking');
+    assert.match(problem(ranking), /contender\.yml:6:14: .*the key "group" is missing/u);
+    assert.match(problem(valid.replace('label: label', 'label: [a, b]')), /yml:6:24: .*label is a list.*one column/u);
+    const many = valid.replace('binary-classification', 'multilabel-classification');
+    assert.match(problem(many), /yml:6:24: .*label is one column.*a list of columns/u);
+    assert.doesNotThrow(() => parseConfig(many.replace('label: label', 'label: [a, b]'), 'contender.yml'));
+    assert.doesNotThrow(() => parseConfig(ranking.replace('id: id', 'id: id, group: query'), 'contender.yml'));
+  });
+
   test('an unknown key is named with its place, the nearest key and the allowed ones', () => {
     assert.match(
       problem(valid.replace('label: label', 'lable: label')),

@@ -148,8 +148,8 @@ for (const [name, label] of [
             compareMetric(
               findMetric(metric, task, 'test'),
               part,
-              outputRows(outputs.get('champion')!, 2, rows),
-              outputRows(outputs.get(candidate)!, 2, rows),
+              outputRows(outputs.get('champion')!, sample, rows),
+              outputRows(outputs.get(candidate)!, sample, rows),
               { seed: 1 },
             );
           close(compare('accuracy').interval.delta, slice.accuracy_diff, 1e-9, `${pair} ${slice.slice}`);

@@ -13,7 +13,7 @@ const truths = (...values: number[]): ColumnVector => ({
   values: Uint8Array.from(values),
 });
 const read = (vector: ColumnVector, positive: string | number | boolean) =>
-  readLabels(vector, 'binary-classification', columns(positive), [], 'data.csv');
+  readLabels([vector], 'binary-classification', columns(positive), [], 'data.csv');
 
 describe('binary labels', () => {
   it('are 1 where they are the positive label, whichever of the two it is', () => {

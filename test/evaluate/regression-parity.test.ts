@@ -116,7 +116,11 @@ describe('the stored predictions of randhie', () => {
           ['champion', 'champion'],
           [candidate, 'candidate'],
         ] as const) {
-          const rmse = metricValue(findMetric('rmse', task, 'test'), part, outputRows(outputs.get(model)!, 0, rows));
+          const rmse = metricValue(
+            findMetric('rmse', task, 'test'),
+            part,
+            outputRows(outputs.get(model)!, sample, rows),
+          );
           close(rmse, slice[`rmse_${side}`], 1e-9, slice.slice);
         }
       }

@@ -24,6 +24,7 @@ export type Evaluator = (weights: Float64Array | null) => number;
  * - `moments`: a function of the means of a few per-row terms (all finite). One term and no function: a mean loss.
  * - `area`: area under the ROC curve.
  * - `cells`: a function of the confusion matrix.
+ * - `view`: another metric of a view of the sample: one class against the rest, one label of several, a row for every query.
  * - `statistic`: anything else that can be prepared once (sorted, binned) and then read under many row weights.
  */
 export type Metric = MetricCommon &
@@ -44,12 +45,26 @@ export type Metric = MetricCommon &
       }
     | { kind: 'cells'; value(matrix: Confusion, sample: Sample): number }
     | {
+        kind: 'view';
+        of: Metric;
+        sample(sample: Sample): Sample;
+        outputs(sample: Sample, outputs: Outputs): Outputs;
+      }
+    | {
         kind: 'statistic';
         prepare(sample: Sample, outputs: Outputs): Evaluator;
         /** First-order effect of each row on the metric (its influence function), for samples too large to resample. */
         influence?(sample: Sample, outputs: Outputs): Float64Array;
       }
   );
+
+/** A metric that is no view of another. */
+export type ShownMetric = Exclude<Metric, { kind: 'view' }>;
+
+/** The metric that is computed in the end: what a view shows, or the metric itself. */
+export function shownMetric(metric: Metric): ShownMetric {
+  return metric.kind === 'view' ? shownMetric(metric.of) : metric;
+}
 
 /** The metric of one model on the sample under its row weights; NaN where it is undefined. */
 export function metricValue(metric: Metric, sample: Sample, outputs: Outputs): number {
@@ -86,6 +101,12 @@ export function evaluator(metric: Metric, sample: Sample, outputs: Outputs): Eva
     }
     case 'cells':
       return (weights) => metric.value(confusionOf(sample, outputs, weights), sample);
+    case 'view': {
+      const { of, sample: view } = metric;
+      const viewed = metric.outputs(sample, outputs);
+      const ofView = evaluator(of, view(sample), viewed);
+      return (weights) => ofView(view({ ...sample, weights }).weights);
+    }
     case 'area':
     case 'statistic':
       return metric.prepare(sample, outputs);
