@@ -1,11 +1,8 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import { evidenceDigest, type RegistryHistory } from '../evidence/index.ts';
-import { EvidenceError, RegistryError } from '../errors.ts';
+import { RegistryError } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { appendDecision, canonicalBytes } from './chain.ts';
-import { commitMessage } from './commit-message.ts';
-import { packEvidence, unpackEvidence } from './evidence-file.ts';
+import { unpackEvidence } from './evidence-file.ts';
 import { addedIn } from './git/history.ts';
 import { finishInterrupted, removeJournal, writeJournal } from './git/journal.ts';
 import { withLock, type LockPlace } from './git/lock.ts';
@@ -23,17 +20,10 @@ import {
   type WorkTree,
 } from './git/repository.ts';
 import { bringInLine, refuseEdits, refuseLinks, uncommittedEdits } from './git/work-tree.ts';
-import {
-  attributesPath,
-  attributesText,
-  checkModelName,
-  decisionPath,
-  evidencePath,
-  isModelName,
-  manifestPath,
-} from './layout.ts';
+import { attributesPath, checkModelName, evidencePath, isModelName } from './layout.ts';
 import { viewOf } from './manifest.ts';
-import { readModel, type ModelState } from './model-state.ts';
+import { readModel, sound, type ModelState } from './model-state.ts';
+import { planRecord } from './plan-record.ts';
 import type { RecordInput, RecordResult, Registry } from './registry.ts';
 import { verifyRegistry } from './verify.ts';
 
@@ -63,7 +53,11 @@ export async function openGitRegistry(input: {
   };
   return {
     async view(model) {
-      return view(await read(model));
+      const { manifest, links } = await read(model);
+      return viewOf(
+        manifest,
+        links.map((link) => link.decision),
+      );
     },
     async models() {
       const commit = await head();
@@ -153,24 +147,19 @@ async function recordOnce(target: Target, input: RecordInput): Promise<RecordRes
   const old = await commitAt(repository, ref);
   if (old === null) return 'overtaken';
   const state = sound(await readModel(repository, old, folder, input.model));
-  const decision = input.decide(view(state));
-  if (decision.model !== input.model) throw new TypeError(`a decision about ${decision.model}, not ${input.model}`);
-  const known = state.links.find((link) => link.decision.idempotencyKey === decision.idempotencyKey)?.decision;
-  if (known !== undefined) {
-    const path = `${folder}/${decisionPath(input.model, known.seq)}`;
-    return { status: 'already-recorded', decision: known, commit: await addedIn(repository, old, path), tags: [] };
+  const hasAttributes = (await entryAt(repository, old, `${folder}/${attributesPath}`)) !== null;
+  const plan = planRecord(folder, state, input, hasAttributes);
+  if (plan.status === 'already-recorded') {
+    const commit = await addedIn(repository, old, plan.path);
+    return { status: plan.status, decision: plan.decision, commit, tags: [] };
   }
-  // A deprecation changes no champion and is recorded all the same.
-  if (decision.outcome === 'no-change' && decision.action !== 'deprecate')
-    return { status: 'no-change', decision, commit: null, tags: [] };
+  if (plan.status === 'no-change') return { ...plan, commit: null, tags: [] };
 
-  const appended = appendDecision(state, decision);
-  const files = await newFiles(target, old, state, appended, input);
+  const { files, message } = plan;
   const names = await writeBlobs(repository, [...files.values()]);
-  const paths = [...files.keys()].map((path) => `${folder}/${path}`);
+  const paths = [...files.keys()];
   if (workTree !== null) await refuseLinks(workTree, paths);
   const after = new Map(paths.map((path, index) => [path, names[index] as string]));
-  const message = commitMessage(appended.decision, `${folder}/${decisionPath(input.model, appended.decision.seq)}`);
   const commit = await writeCommit(repository, await treeWith(repository, old, after), old, message);
   const changes = [...after].map(([path, oid]) => ({
     path,
@@ -194,7 +183,7 @@ async function recordOnce(target: Target, input: RecordInput): Promise<RecordRes
   }
   await removeJournal(place);
   await confirm(repository, ref, commit);
-  return { status: 'recorded', decision: appended.decision, commit, tags: [] };
+  return { status: 'recorded', decision: plan.decision, commit, tags: [] };
 }
 
 /** Mend what an interrupted run left, then refuse to go on over a person's edits. */
@@ -205,37 +194,6 @@ async function prepare({ repository, workTree, place, folder, log }: Target): Pr
   if (workTree !== null) await refuseEdits(workTree, folder);
 }
 
-/** What the next commit adds or replaces, by path in the registry. */
-async function newFiles(
-  target: Target,
-  commit: string,
-  state: ModelState,
-  appended: ReturnType<typeof appendDecision>,
-  input: RecordInput,
-): Promise<Map<string, Uint8Array>> {
-  const { decision } = appended;
-  const files = new Map<string, Uint8Array>();
-  if ((await entryAt(target.repository, commit, `${target.folder}/${attributesPath}`)) === null) {
-    files.set(attributesPath, Buffer.from(attributesText));
-  }
-  const given = new Map(input.evidence.map((each) => [evidenceDigest(each), each]));
-  for (const { kind, sha256 } of decision.evidence) {
-    const path = evidencePath(input.model, sha256);
-    // The same evidence measured at another hour: what is there says the same.
-    if (state.files.has(path)) continue;
-    const evidence = given.get(sha256);
-    if (evidence === undefined) {
-      throw new EvidenceError({
-        found: `the decision refers to ${kind} evidence ${sha256.slice(0, 12)}, which was not handed over`,
-      });
-    }
-    files.set(path, packEvidence(evidence));
-  }
-  files.set(decisionPath(input.model, decision.seq), appended.bytes);
-  files.set(manifestPath(input.model), canonicalBytes(appended.manifest));
-  return files;
-}
-
 /** Believe the branch, not the exit code. */
 async function confirm(repository: Repository, ref: string, commit: string): Promise<void> {
   const now = await commitAt(repository, ref);
@@ -243,25 +201,6 @@ async function confirm(repository: Repository, ref: string, commit: string): Pro
   throw new RegistryError({
     found: `the decision was committed as ${commit}, but ${ref} is at ${now ?? 'nothing'} and does not contain it`,
     remedy: 'Another program rewrote the branch. Run again',
-  });
-}
-
-function view(state: ModelState): RegistryHistory {
-  return viewOf(
-    state.manifest,
-    state.links.map((link) => link.decision),
-  );
-}
-
-/** @throws RegistryError when the chain or manifest of the model is damaged: nothing is decided on it */
-function sound(state: ModelState): ModelState {
-  const [first] = state.findings;
-  if (first === undefined) return state;
-  throw new RegistryError({
-    found: first.found,
-    expected: first.expected,
-    where: first.path,
-    remedy: `${first.remedy}. See all with contender registry verify`,
   });
 }
 

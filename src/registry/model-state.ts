@@ -1,3 +1,4 @@
+import { RegistryError } from '../errors.ts';
 import { readChain, canonicalBytes, restoreRemedy, type Chain, type Finding } from './chain.ts';
 import { listFiles, plainFile, readBlobs, type TreeEntry } from './git/objects.ts';
 import type { Repository } from './git/repository.ts';
@@ -19,16 +20,19 @@ export async function readModel(
   const below = modelFolder(model);
   const entries = commit === null ? [] : await listFiles(repository, commit, `${folder}/${below}`);
   return modelState(
-    repository,
+    (wanted) => readBlobs(repository, wanted),
     folder,
     model,
     entries.map((entry) => ({ ...entry, path: `${below}/${entry.path}` })),
   );
 }
 
-/** The same from a listing at hand. Paths of entries are relative to the registry. */
+/** Reads the bytes of blobs, by object name. */
+export type BlobReader = (entries: readonly TreeEntry[]) => Promise<ReadonlyMap<string, Buffer>>;
+
+/** The same from a listing at hand, wherever the blobs lie. Paths of entries are relative to the registry. */
 export async function modelState(
-  repository: Repository,
+  read: BlobReader,
   folder: string,
   model: string,
   entries: readonly TreeEntry[],
@@ -37,7 +41,7 @@ export async function modelState(
   const findings = entries.flatMap((entry) => strangeFile(folder, entry, files));
   const plain = entries.filter((entry) => entry.mode === plainFile);
   const kept = plain.filter((entry) => ['decision', 'manifest'].includes(placeOf(entry.path)?.kind ?? ''));
-  const contents = await readBlobs(repository, kept);
+  const contents = await read(kept);
   const chain = await readChain(
     model,
     kept.flatMap((entry) => {
@@ -64,6 +68,18 @@ export async function modelState(
     });
   }
   return { ...chain, findings, files };
+}
+
+/** @throws RegistryError when the chain or manifest of the model is damaged: nothing is decided on it */
+export function sound(state: ModelState): ModelState {
+  const [first] = state.findings;
+  if (first === undefined) return state;
+  throw new RegistryError({
+    found: first.found,
+    expected: first.expected,
+    where: first.path,
+    remedy: `${first.remedy}. See all with contender registry verify`,
+  });
 }
 
 function strangeFile(folder: string, entry: TreeEntry, files: ReadonlyMap<string, TreeEntry>): Finding[] {

@@ -23,7 +23,7 @@ export async function verifyRegistry(repository: Repository, commit: string, fol
   }
   findings.push(...(await attributes(repository, folder, entries)));
   for (const [model, files] of byModel) {
-    const state = await modelState(repository, folder, model, files);
+    const state = await modelState((wanted) => readBlobs(repository, wanted), folder, model, files);
     findings.push(...state.findings, ...(await evidence(repository, folder, model, state)));
   }
   findings.push(...(await history(repository, commit, folder, entries)));

@@ -1,0 +1,83 @@
+import { evidenceDigest, type Decision, type RecordedDecision } from '../evidence/index.ts';
+import { EvidenceError } from '../errors.ts';
+import { appendDecision, canonicalBytes } from './chain.ts';
+import { commitMessage } from './commit-message.ts';
+import { packEvidence } from './evidence-file.ts';
+import { attributesPath, attributesText, decisionPath, evidencePath, manifestPath } from './layout.ts';
+import { viewOf } from './manifest.ts';
+import type { ModelState } from './model-state.ts';
+import type { RecordInput } from './registry.ts';
+
+/** What recording comes to on the state that was found: nothing to write, or one commit. */
+export type RecordPlan =
+  | { status: 'already-recorded'; decision: RecordedDecision; path: string }
+  | { status: 'no-change'; decision: Decision }
+  | {
+      status: 'write';
+      decision: RecordedDecision;
+      /** Where the decision will lie, relative to the repository. */
+      path: string;
+      /** What the commit adds or replaces, by path relative to the repository. */
+      files: Map<string, Uint8Array>;
+      message: string;
+    };
+
+/**
+ * Decide against the state found, and say what that changes. Every store does the same here. Pure, if `input.decide` is.
+ *
+ * @param folder the registry, relative to the repository
+ * @param state a sound one
+ * @param hasAttributes whether the registry has its .gitattributes already
+ * @throws EvidenceError when the decision refers to evidence that is neither there nor handed over
+ */
+export function planRecord(folder: string, state: ModelState, input: RecordInput, hasAttributes: boolean): RecordPlan {
+  const decision = input.decide(
+    viewOf(
+      state.manifest,
+      state.links.map((link) => link.decision),
+    ),
+  );
+  if (decision.model !== input.model) throw new TypeError(`a decision about ${decision.model}, not ${input.model}`);
+  const known = state.links.find((link) => link.decision.idempotencyKey === decision.idempotencyKey)?.decision;
+  const pathOf = ({ seq }: RecordedDecision): string => `${folder}/${decisionPath(input.model, seq)}`;
+  if (known !== undefined) return { status: 'already-recorded', decision: known, path: pathOf(known) };
+  // A deprecation changes no champion and is recorded all the same.
+  if (decision.outcome === 'no-change' && decision.action !== 'deprecate') return { status: 'no-change', decision };
+  const appended = appendDecision(state, decision);
+  const path = pathOf(appended.decision);
+  const files = newFiles(state, appended, input, hasAttributes);
+  return {
+    status: 'write',
+    decision: appended.decision,
+    path,
+    files: new Map([...files].map(([name, bytes]) => [`${folder}/${name}`, bytes])),
+    message: commitMessage(appended.decision, path),
+  };
+}
+
+/** By path in the registry. */
+function newFiles(
+  state: ModelState,
+  { decision, bytes, manifest }: ReturnType<typeof appendDecision>,
+  input: RecordInput,
+  hasAttributes: boolean,
+): Map<string, Uint8Array> {
+  const files = new Map<string, Uint8Array>();
+  if (!hasAttributes) files.set(attributesPath, Buffer.from(attributesText));
+  const given = new Map(input.evidence.map((each) => [evidenceDigest(each), each]));
+  for (const { kind, sha256 } of decision.evidence) {
+    const path = evidencePath(input.model, sha256);
+    // The same evidence measured at another hour: what is there says the same.
+    if (state.files.has(path)) continue;
+    const evidence = given.get(sha256);
+    if (evidence === undefined) {
+      throw new EvidenceError({
+        found: `the decision refers to ${kind} evidence ${sha256.slice(0, 12)}, which was not handed over`,
+      });
+    }
+    files.set(path, packEvidence(evidence));
+  }
+  files.set(decisionPath(input.model, decision.seq), bytes);
+  files.set(manifestPath(input.model), canonicalBytes(manifest));
+  return files;
+}
