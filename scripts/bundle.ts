@@ -14,6 +14,7 @@ import { parseArgs } from 'node:util';
 const programs = {
   'validate-data': 'actions/validate-data.js',
   'evaluate-model': 'actions/evaluate-model.js',
+  predict: 'actions/predict.js',
   'load-test': 'actions/load-test.js',
   promote: 'actions/promote.js',
   gate: 'actions/gate.js',

@@ -68,8 +68,9 @@ function messageOf(error: unknown, signal: AbortSignal): string {
 
 /** The workspace the inputs describe. @throws ConfigError, UsageError */
 export function openActionWorkspace(inputs: CommonInputs, signal: AbortSignal): Promise<Workspace> {
-  const { root, config, model, out, candidate, champion } = inputs;
-  return openWorkspace({ root, config, model, out, overrides: { candidate, champion }, log: actionLog(), signal });
+  const { root, config, model, out, candidate, champion, predictions } = inputs;
+  const overrides = { candidate, champion };
+  return openWorkspace({ root, config, model, out, overrides, predictions, log: actionLog(), signal });
 }
 
 /** Tell a person: the log, annotations on the run, the step summary, and a JUnit file where one is asked for. */

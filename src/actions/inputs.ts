@@ -3,6 +3,7 @@ import { realpath } from 'node:fs/promises';
 import { isAbsolute, relative, resolve } from 'node:path';
 import { UsageError } from '../errors.ts';
 import type { RunContext } from '../github/context.ts';
+import { shardOf } from '../pipeline/predict.ts';
 
 /*
  * The only place that reads inputs. Defaults live here and not in action.yml, whose defaults could not be told from a
@@ -18,8 +19,16 @@ export interface CommonInputs {
   out: string;
   candidate: string | undefined;
   champion: string | undefined;
+  /** Files of predictions in place of running the models, from the working directory. */
+  predictions: string | undefined;
   /** Where to write the checks as JUnit XML, from the working directory. */
   junit: string | undefined;
+}
+
+export interface PredictInputs extends CommonInputs {
+  role: 'candidate' | 'champion';
+  shard: { index: number; count: number };
+  file: string;
 }
 
 export interface StageInputs extends CommonInputs {
@@ -54,6 +63,24 @@ export async function decisionInputs(env: NodeJS.ProcessEnv, run: RunContext): P
   };
 }
 
+/** @throws UsageError */
+export async function predictInputs(env: NodeJS.ProcessEnv): Promise<PredictInputs> {
+  const role = text('role') ?? 'candidate';
+  if (role !== 'candidate' && role !== 'champion')
+    throw new UsageError({ found: JSON.stringify(role), expected: 'candidate or champion', where: 'input role' });
+  const shard = shardOf(text('shard') ?? '1/1');
+  if (shard === null)
+    throw new UsageError({
+      found: JSON.stringify(text('shard')),
+      expected: 'i/N, from 1/N to N/N',
+      where: 'input shard',
+    });
+  const file = text('file');
+  if (file === undefined)
+    throw new UsageError({ found: 'no file', expected: 'the .parquet or .csv file to write', where: 'input file' });
+  return { ...(await commonInputs(env)), role, shard, file };
+}
+
 async function commonInputs(env: NodeJS.ProcessEnv): Promise<CommonInputs> {
   return {
     root: await root(env['GITHUB_WORKSPACE'] ?? process.cwd(), text('working-directory') ?? '.'),
@@ -62,6 +89,7 @@ async function commonInputs(env: NodeJS.ProcessEnv): Promise<CommonInputs> {
     out: text('out') ?? '.contender',
     candidate: text('candidate'),
     champion: text('champion'),
+    predictions: text('predictions'),
     junit: text('junit'),
   };
 }

@@ -10,6 +10,7 @@ export interface CommonOptions {
   out: string;
   candidate?: string;
   champion?: string;
+  predictions?: string;
   json?: boolean;
   quiet?: boolean;
   verbose?: boolean;

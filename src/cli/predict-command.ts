@@ -1,5 +1,5 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
-import { runPredict, type PredictInput, type PredictResult } from '../pipeline/predict.ts';
+import { runPredict, shardOf, type PredictInput, type PredictResult } from '../pipeline/predict.ts';
 import { withCommonOptions, type CommandContext, type CommonOptions } from './command-context.ts';
 
 type PredictOptions = CommonOptions & PredictInput;
@@ -21,16 +21,11 @@ export function addPredictCommand(program: Command, context: CommandContext): vo
 }
 
 function shard(text: string): PredictInput['shard'] {
-  const [, index, count] = (/^([0-9]{1,6})\/([0-9]{1,6})$/u.exec(text) ?? []).map(Number);
-  if (index === undefined || count === undefined || index < 1 || index > count)
-    throw new InvalidArgumentError('Expected i/N, from 1/N to N/N.');
-  return { index, count };
+  const found = shardOf(text);
+  if (found === null) throw new InvalidArgumentError('Expected i/N, from 1/N to N/N.');
+  return found;
 }
 
-function told({ role, file, rows, of, threshold }: PredictResult): string {
-  const wrote = `${file}: ${rows} of ${of} rows, predicted by the ${role}.`;
-  // The default needs no saying.
-  return threshold === null || threshold === 0.5
-    ? wrote
-    : `${wrote} Its threshold is not in the file: {predictions, threshold: ${JSON.stringify(threshold)}}.`;
+function told({ role, file, rows, of }: PredictResult): string {
+  return `${file}: ${rows} of ${of} rows, predicted by the ${role}. Judge with: contender evaluate --predictions <files>`;
 }

@@ -40,6 +40,7 @@ export function buildProgram(
         anyModel,
         out: options.out,
         overrides: { candidate, champion },
+        predictions: options.predictions,
         log,
         signal,
       });

@@ -23,8 +23,10 @@ export function addStageCommands(program: Command, context: CommandContext): voi
   addStage('validate', 'Validate the datasets against the contract and the table rules.', (workspace) =>
     runValidate(workspace),
   );
-  addStage('evaluate', 'Predict with champion and candidate and compare them, with intervals.', async (workspace) =>
-    runEvaluate(workspace, await registryView(workspace, false)),
+  withPredictions(
+    addStage('evaluate', 'Predict with champion and candidate and compare them, with intervals.', async (workspace) =>
+      runEvaluate(workspace, await registryView(workspace, false)),
+    ),
   );
   addStage(
     'load-test',
@@ -32,10 +34,10 @@ export function addStageCommands(program: Command, context: CommandContext): voi
     async (workspace) => runLoadTest(workspace, await registryView(workspace, false)),
   );
   addDecision('promote', 'Decide on the evidence in the output folder and record the decision.', runPromote);
-  addDecision('gate', 'The whole gate: validate, evaluate, load test, decide, record.', runGate);
+  withPredictions(addDecision('gate', 'The whole gate: validate, evaluate, load test, decide, record.', runGate));
 
-  function addStage(name: string, description: string, stage: (workspace: Workspace) => Promise<Evidence>): void {
-    withReportOptions(program.command(name).description(description)).action(async (options: ReportOptions) => {
+  function addStage(name: string, description: string, stage: (workspace: Workspace) => Promise<Evidence>): Command {
+    return withReportOptions(program.command(name).description(description)).action(async (options: ReportOptions) => {
       const workspace = await context.open(options);
       const evidence = await stage(workspace);
       await writeReports(workspace, options, { decision: null, evidence: [evidence] });
@@ -48,8 +50,8 @@ export function addStageCommands(program: Command, context: CommandContext): voi
     name: string,
     description: string,
     decide: (workspace: Workspace, input: PromoteInput) => Promise<PromoteResult>,
-  ): void {
-    withReportOptions(program.command(name).description(description))
+  ): Command {
+    return withReportOptions(program.command(name).description(description))
       .option('--record', 'record the decision (the default, except on pull requests and unusual workflow events)')
       .option('--no-record', 'decide, but leave the registry as it is')
       .addOption(new Option('--set-version <semver>', 'version of a promoted candidate (default: the next one)'))
@@ -85,6 +87,13 @@ function withReportOptions(command: Command): Command {
   return withCommonOptions(command).option(
     '--junit <file>',
     'write the checks as JUnit XML, for tools that read test results',
+  );
+}
+
+function withPredictions(command: Command): Command {
+  return command.option(
+    '--predictions <files>',
+    'what contender predict wrote, in place of running the models: a path, perhaps with wildcards',
   );
 }
 

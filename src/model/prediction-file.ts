@@ -42,13 +42,15 @@ export async function readPredictionFile(input: {
   reference: PredictionReference;
   /** Absolute; the last part may have the wildcards `*` and `?`: shards. */
   path: string;
+  /** Only these of the files that `path` stands for. */
+  only?: readonly string[];
   dataset: Dataset;
   columns: Columns;
   task: Task;
 }): Promise<Predictions> {
   const { reference, dataset, columns, task } = input;
   const where = reference.predictions;
-  const paths = await filesOf(input.path, where);
+  const paths = input.only ?? (await filesOf(input.path, where));
   return inWorkspace(async (workspace) => {
     const layout = await gather(workspace, paths, input);
     await gatherDataset(workspace, dataset, columns, layout);
@@ -124,12 +126,14 @@ export async function digestFiles(path: string): Promise<{ sha256: string; size:
 /**
  * Write predictions so that `readPredictionFile` gives them back: Parquet, or CSV by the name of the file.
  * @param ids of the rows, as many as there are predictions
+ * @param metadata kept in a Parquet file beside the rows, by key; CSV has no place for it
  */
 export async function writePredictionFile(input: {
   path: string;
   idColumn: string;
   ids: readonly (string | number | null)[];
   predictions: Predictions;
+  metadata?: Readonly<Record<string, string>>;
 }): Promise<void> {
   const { path, ids, predictions } = input;
   const { DuckDBInstance } = await import('@duckdb/node-api');
@@ -164,7 +168,11 @@ export async function writePredictionFile(input: {
       appender.endRow();
     }
     appender.closeSync();
-    const format = extname(path).toLowerCase() === '.csv' ? 'csv, header true' : 'parquet';
+    const pairs = Object.entries(input.metadata ?? {}).map(
+      ([key, text]) => `${quoteIdentifier(key)}: ${quoteLiteral(text)}`,
+    );
+    const metadata = pairs.length === 0 ? '' : `, kv_metadata {${pairs.join(', ')}}`;
+    const format = extname(path).toLowerCase() === '.csv' ? 'csv, header true' : `parquet${metadata}`;
     await connection.run(`copy predictions to ${quoteLiteral(written)} (format ${format})`);
     await rename(written, path);
   } finally {
@@ -559,7 +567,7 @@ function wrongWidth(width: number, expected: string, where: string): DataError {
 }
 
 /** The file itself, or the shards that a wildcard in its last part stands for, by name. */
-async function filesOf(path: string, where: string): Promise<string[]> {
+export async function filesOf(path: string, where: string): Promise<string[]> {
   if (
     await stat(path).then(
       () => true,

@@ -6,6 +6,7 @@ import { requireRowIds } from '../data/row-ids.ts';
 import type { RowRange } from '../model/batches.ts';
 import { predictModels } from '../model/predict.ts';
 import type { Predictions } from '../model/predictions.ts';
+import type { Provenance } from '../model/shards.ts';
 import { registryView } from './promote.ts';
 import { resolveCandidate, resolveChampion, withModelFolder, type Contestant } from './models.ts';
 import { limitsOf, withDatasets } from './stages.ts';
@@ -33,7 +34,7 @@ export interface PredictResult {
 
 /**
  * Predict the evaluation set, or a shard of it, with one model and write the predictions, keyed by row id.
- * All shards together are judged as the model itself is: `{predictions: 'parts/*.parquet'}`.
+ * All shards together stand for the model itself: `evaluate --predictions 'parts/*.parquet'`.
  * @throws ModelError for a model that cannot predict, or gives raw scores; UsageError when there is nothing to predict
  */
 export async function runPredict(workspace: Workspace, { role, shard, file }: PredictInput): Promise<PredictResult> {
@@ -69,9 +70,24 @@ export async function runPredict(workspace: Workspace, { role, shard, file }: Pr
       }
       refuseRawScores(workspace, role, result.predictions);
       const { writePredictionFile } = await import('../model/prediction-file.ts');
+      const { provenanceKey } = await import('../model/shards.ts');
       const ids = await idsOf(dataset, columns.id, rows);
       await mkdir(dirname(path), { recursive: true });
-      await writePredictionFile({ path, idColumn: columns.id, ids, predictions: result.predictions });
+      const provenance: Provenance = {
+        schema: 'contender/predictions/v1',
+        role,
+        model: artifact.sha256,
+        dataset: dataset.sha256,
+        rows: { ...rows, of: dataset.rows },
+        threshold: plain(result.predictions.threshold),
+      };
+      await writePredictionFile({
+        path,
+        idColumn: columns.id,
+        ids,
+        predictions: result.predictions,
+        metadata: { [provenanceKey]: JSON.stringify(provenance) },
+      });
       const thresholds = task === 'binary-classification' || task === 'multilabel-classification';
       return {
         role,
@@ -83,6 +99,16 @@ export async function runPredict(workspace: Workspace, { role, shard, file }: Pr
       };
     }),
   );
+}
+
+function plain(threshold: Predictions['threshold']): Provenance['threshold'] {
+  return typeof threshold === 'number' ? threshold : [...threshold];
+}
+
+/** The `i/N` of a shard, i from 1 to N; null for any other text. */
+export function shardOf(text: string): PredictInput['shard'] | null {
+  const [, index, count] = (/^([0-9]{1,6})\/([0-9]{1,6})$/u.exec(text) ?? []).map(Number);
+  return index === undefined || count === undefined || index < 1 || index > count ? null : { index, count };
 }
 
 /** Every row is in exactly one shard, and the sizes of shards differ by one row at most. */

@@ -1,13 +1,13 @@
 import { bytes, defaults, milliseconds, type Model } from '../config/index.ts';
 import type { Artifact, Evidence, RegistryView, Subjects } from '../evidence/index.ts';
-import { ModelError, UsageError } from '../errors.ts';
+import { DataError, ModelError, UsageError } from '../errors.ts';
 import { datasetSubject, openDataset, type Dataset, type DatasetSource } from '../data/dataset.ts';
 import { requireRowIds } from '../data/row-ids.ts';
-import type { PredictionResult } from '../model/predictions.ts';
+import type { PredictionResult, Predictions } from '../model/predictions.ts';
 import { predictModels } from '../model/predict.ts';
 import { resolveCandidate, resolveChampion, withModelFolder, type Champion, type Contestant } from './models.ts';
 import { discardEvidence, writeEvidence } from './output.ts';
-import { inside, type Workspace } from './workspace.ts';
+import { inside, insideRoot, type Workspace } from './workspace.ts';
 
 /** Validate the datasets against the contract and the table rules; writes `evidence/data.json`. */
 export async function runValidate(workspace: Workspace): Promise<Evidence> {
@@ -114,8 +114,11 @@ async function predictAll(
       : [{ role: 'champion' as const, contestant: rival }]),
   ];
   const { columns, task } = workspace.modelConfig;
+  const before = await predictedBefore(workspace, dataset, contestants);
   const models = contestants.flatMap(({ role, contestant }) =>
-    contestant.kind === 'model' ? [{ role, artifact: contestant.artifact, ...contestant.reading }] : [],
+    contestant.kind === 'model' && !before.has(role)
+      ? [{ role, artifact: contestant.artifact, ...contestant.reading }]
+      : [],
   );
   const predicted = await predictModels({
     models,
@@ -127,6 +130,8 @@ async function predictAll(
     ...(workspace.signal === undefined ? {} : { signal: workspace.signal }),
   });
   const resultOf = async (role: 'candidate' | 'champion', contestant: Contestant): Promise<PredictionResult> => {
+    const known = before.get(role);
+    if (known !== undefined) return { ok: true, predictions: known };
     if (contestant.kind === 'model') {
       return predicted[models.findIndex((each) => each.role === role)] as PredictionResult;
     }
@@ -147,6 +152,57 @@ async function predictAll(
       result: same ? candidateResult : await resultOf('champion', champion.contestant),
     },
   };
+}
+
+/**
+ * What `contender predict` wrote stands for running a model, if it is of these very bytes on this very data. A model that none
+ * of the files is of is run here.
+ * @throws DataError where the files are of another model or other data, or not of every row
+ */
+async function predictedBefore(
+  workspace: Workspace,
+  dataset: Dataset,
+  contestants: readonly { role: 'candidate' | 'champion'; contestant: Contestant }[],
+): Promise<Map<'candidate' | 'champion', Predictions>> {
+  const found = new Map<'candidate' | 'champion', Predictions>();
+  const uri = workspace.predictions;
+  if (uri === undefined) return found;
+  const path = await insideRoot(workspace, uri);
+  const [{ readShards }, { readPredictionFile }] = await Promise.all([
+    import('../model/shards.ts'),
+    import('../model/prediction-file.ts'),
+  ]);
+  const shards = await readShards(path, uri);
+  const { columns, task } = workspace.modelConfig;
+  for (const { role, contestant } of contestants) {
+    const own = shards.filter(({ provenance }) => provenance.role === role);
+    const [shard] = own;
+    if (contestant.kind !== 'model' || shard === undefined) continue;
+    for (const { uri: where, provenance } of own) {
+      const other =
+        provenance.model !== contestant.artifact.sha256
+          ? { what: 'model', is: provenance.model, wanted: `${contestant.artifact.sha256}, the ${role}` }
+          : provenance.dataset !== dataset.sha256
+            ? { what: 'data', is: provenance.dataset, wanted: `${dataset.sha256}, ${dataset.uri}` }
+            : null;
+      if (other === null) continue;
+      throw new DataError({
+        found: `predictions of the ${role} with ${other.what} of sha256 ${other.is}`,
+        expected: `sha256 ${other.wanted}`,
+        where,
+        remedy: 'Predict again with the files that are compared here',
+      });
+    }
+    const threshold = contestant.reading.threshold ?? shard.provenance.threshold;
+    const reference = {
+      predictions: uri,
+      id: columns.id,
+      threshold: typeof threshold === 'number' ? threshold : [...threshold],
+    };
+    const only = own.map((each) => each.path);
+    found.set(role, await readPredictionFile({ reference, path, only, dataset, columns, task }));
+  }
+  return found;
 }
 
 /** What the process that runs models may take. */

@@ -19,6 +19,8 @@ export interface Workspace {
   policyDigest: string;
   /** Absolute path of the folder for evidence, decision and report of this model: `<out>/<model>`. */
   out: string;
+  /** Files that `contender predict` wrote, which stand for running the models: a path, perhaps with wildcards, from the root. */
+  predictions?: string | undefined;
   log: Log;
   signal?: AbortSignal | undefined;
 }
@@ -36,6 +38,8 @@ export interface WorkspaceInput {
   out: string;
   /** Stand in for what the configuration says. */
   overrides?: { candidate?: string | undefined; champion?: string | undefined };
+  /** Files of predictions in place of running the models, relative to `root`. */
+  predictions?: string | undefined;
   log: Log;
   signal?: AbortSignal | undefined;
 }
@@ -58,6 +62,7 @@ export async function openWorkspace(input: WorkspaceInput): Promise<Workspace> {
     modelConfig,
     policyDigest: digest(policySubject(modelConfig)),
     out: join(resolve(root, input.out), model),
+    predictions: input.predictions,
     log: input.log,
     signal: input.signal,
   };

@@ -125,6 +125,30 @@ for (const [name, node] of Object.entries(nodes)) {
       assert.equal(again.exitCode, 0);
     });
 
+    it('compare the shards that others predicted as the models themselves', async () => {
+      await checkout('candidate');
+      for (const shard of ['1/2', '2/2']) {
+        const file = `parts/${shard.replace('/', '-')}.parquet`;
+        const { exitCode, outputs, log } = await step('actions/predict', { shard, file });
+        assert.equal(exitCode, 0, log);
+        assert.deepEqual(outputs, {
+          outcome: 'predicted',
+          headline: 'Predicted 1175 of 2350 rows with the candidate.',
+          file,
+          rows: '1175',
+          'model-sha256': outputs['model-sha256'],
+        });
+      }
+      const whole = await step('actions/evaluate-model');
+      const sharded = await step('actions/evaluate-model', { predictions: 'parts/*.parquet' });
+      assert.equal(sharded.exitCode, 0, sharded.log);
+      assert.equal(sharded.outputs['evidence-sha256'], whole.outputs['evidence-sha256']);
+      const nothing = await step('actions/predict', { shard: '3/2', file: 'a.parquet' });
+      assert.equal(nothing.exitCode, 1);
+      assert.equal(nothing.outputs['outcome'], 'error');
+      assert.match(nothing.outputs['headline'] ?? '', /input shard: "3\/2"/u);
+    });
+
     it('record a hold on a push and fail the step, unless told that a hold may pass', async () => {
       await checkout('candidate-small');
       const held = await step('.', { model: 'spam-filter' });

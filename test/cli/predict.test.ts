@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { mkdir, readFile, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import type { Evidence } from '../../src/evidence/index.ts';
+import { evidenceDigest, type Evidence } from '../../src/evidence/index.ts';
 import { contender, gateRepository, type GateRepository } from '../support/gate-repository.ts';
-import { inTemporaryFolder } from '../support/project.ts';
+import { writeParquet } from '../support/parquet.ts';
+import { fixture, inTemporaryFolder } from '../support/project.ts';
 
 /** The spam case with the champion by path, so that no registry is needed. */
 async function spamCase(folder: string): Promise<GateRepository> {
@@ -18,32 +19,77 @@ async function predict(folder: string, ...args: string[]): Promise<void> {
   assert.equal(code, 0, stderr);
 }
 
-/** What the evaluation found, without what names the files it was found from and when. */
-async function findings(folder: string): Promise<unknown> {
-  const { code, stderr } = await contender(folder, ['evaluate']);
+async function evaluated(folder: string, ...args: string[]): Promise<Evidence> {
+  const { code, stderr } = await contender(folder, ['evaluate', ...args]);
   assert.equal(code, 0, stderr);
-  const text = await readFile(join(folder, '.contender/spam-filter/evidence/evaluation.json'), 'utf8');
-  const { verdict, checks, details } = JSON.parse(text) as Evidence;
+  return JSON.parse(
+    await readFile(join(folder, '.contender/spam-filter/evidence/evaluation.json'), 'utf8'),
+  ) as Evidence;
+}
+
+/** What the evaluation found, without what names the files it was found from and when. */
+function findings({ verdict, checks, details }: Evidence): unknown {
   return { verdict, checks, details };
+}
+
+async function predictAll(folder: string, roles: readonly string[]): Promise<void> {
+  for (const role of roles) {
+    for (const shard of [1, 2, 3]) {
+      await predict(folder, '--role', role, '--shard', `${shard}/3`, '--file', `parts/${role}-${shard}.parquet`);
+    }
+  }
 }
 
 describe('contender predict', () => {
   test('in three shards is judged exactly as the models are', () =>
     inTemporaryFolder(async (folder) => {
       const repository = await spamCase(folder);
-      const direct = await findings(folder);
-      for (const role of ['candidate', 'champion']) {
-        for (const shard of [1, 2, 3]) {
-          await predict(folder, '--role', role, '--shard', `${shard}/3`, '--file', `parts/${role}-${shard}.parquet`);
-        }
-      }
+      const direct = await evaluated(folder);
+      await predictAll(folder, ['candidate', 'champion']);
+      const sharded = await evaluated(folder, '--predictions', 'parts/*.parquet');
+      assert.equal(evidenceDigest(sharded), evidenceDigest(direct));
+      // The same files as predictions made elsewhere.
       for (const role of ['candidate', 'champion']) {
         await repository.configure(
           `${role}: models/${role}.onnx`,
           `${role}: { predictions: 'parts/${role}-*.parquet' }`,
         );
       }
-      assert.deepEqual(await findings(folder), direct);
+      assert.deepEqual(findings(await evaluated(folder)), findings(direct));
+    }));
+
+  test('of one model leaves the other to be run where they are compared', () =>
+    inTemporaryFolder(async (folder) => {
+      await spamCase(folder);
+      const direct = await evaluated(folder);
+      await predictAll(folder, ['champion']);
+      const mixed = await evaluated(folder, '--predictions', 'parts/*.parquet');
+      assert.equal(evidenceDigest(mixed), evidenceDigest(direct));
+    }));
+
+  test('of another model, of other data, in part or by another hand is not taken for the model', () =>
+    inTemporaryFolder(async (folder) => {
+      const repository = await spamCase(folder);
+      await predictAll(folder, ['candidate']);
+      const refusal = async (...args: string[]): Promise<string> => {
+        const { code, stderr } = await contender(folder, ['evaluate', ...args]);
+        assert.equal(code, 2, stderr);
+        assert.doesNotMatch(stderr, /\n\s+at /u);
+        return stderr;
+      };
+      const all = ['--predictions', 'parts/*.parquet'];
+      assert.match(await refusal('--predictions', 'parts/*-1.parquet'), /1567 of 2350 rows .* have no prediction/u);
+      assert.match(await refusal('--predictions', 'none/*.parquet'), /no file matches/u);
+      assert.match(await refusal('--predictions', 'data/*.parquet'), /does not say which model/u);
+      assert.match(await refusal('--predictions', '../*.parquet'), /leads outside the workspace/u);
+      await writeParquet(join(folder, 'data/other.parquet'), `from '${fixture('spam/data/eval.parquet')}' limit 2000`);
+      await repository.configure('data/eval.parquet', 'data/other.parquet');
+      assert.match(await refusal(...all), /predictions of the candidate with data of sha256/u);
+      await repository.propose('spam/models/candidate-worse.onnx');
+      assert.match(
+        await refusal(...all),
+        /parts\/candidate-1\.parquet: predictions of the candidate with model of sha256 [0-9a-f]{64}/u,
+      );
     }));
 
   test('says what it wrote, and every row is in one shard', () =>

@@ -1,0 +1,82 @@
+import { basename, dirname, join } from 'node:path';
+import { Type, type Static } from 'typebox';
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import { quoteIdentifier, quoteLiteral } from '../data/dataset.ts';
+import { DataError } from '../errors.ts';
+import { filesOf } from './prediction-file.ts';
+
+/** Key of the metadata of a Parquet file under which it says what its predictions are of. */
+export const provenanceKey = 'contender';
+
+const sha256 = Type.String({ pattern: '^[0-9a-f]{64}$' });
+const count = Type.Integer({ minimum: 0 });
+
+/** What predicted, on which data, and which rows of it: what makes a file of predictions stand for the model itself. */
+export const Provenance = Type.Object({
+  schema: Type.Literal('contender/predictions/v1'),
+  role: Type.Enum(['candidate', 'champion']),
+  model: sha256,
+  dataset: sha256,
+  rows: Type.Object({ start: count, count, of: count }),
+  threshold: Type.Union([Type.Number(), Type.Array(Type.Number())]),
+});
+export type Provenance = Static<typeof Provenance>;
+
+export interface Shard {
+  /** Absolute. */
+  path: string;
+  /** As the user would write it. */
+  uri: string;
+  provenance: Provenance;
+}
+
+/**
+ * The files a path with wildcards stands for, each with what it says it was made of.
+ * @throws DataError for a file that `contender predict` did not write
+ */
+export async function readShards(path: string, uri: string): Promise<Shard[]> {
+  const paths = await filesOf(path, uri);
+  const { DuckDBInstance } = await import('@duckdb/node-api');
+  const instance = await DuckDBInstance.create(':memory:');
+  const connection = await instance.connect();
+  const valid = new Ajv2020({ strict: false }).compile<Provenance>(Provenance);
+  try {
+    const literals = paths.map((each) => quoteLiteral(each));
+    await connection.run(`set allowed_paths = [${literals.join(', ')}]`);
+    await connection.run('set enable_external_access = false');
+    const shards: Shard[] = [];
+    for (const [index, each] of paths.entries()) {
+      const shown = paths.length === 1 ? uri : join(dirname(uri), basename(each));
+      const text = await connection
+        .runAndReadAll(
+          `select decode(${quoteIdentifier('value')}) from parquet_kv_metadata(${literals[index]}) where ${quoteIdentifier('key')} = ${quoteLiteral(provenanceKey)}::blob`,
+        )
+        .then(
+          (reader) => reader.getRows()[0]?.[0],
+          () => undefined,
+        );
+      const provenance = typeof text === 'string' ? parsed(text) : undefined;
+      if (!valid(provenance)) {
+        throw new DataError({
+          found: 'this file does not say which model and which data its predictions are of',
+          expected: 'a Parquet file that contender predict wrote',
+          where: shown,
+          remedy: 'Predict again, or name predictions made elsewhere in contender.yml: {predictions: file}',
+        });
+      }
+      shards.push({ path: each, uri: shown, provenance });
+    }
+    return shards;
+  } finally {
+    connection.closeSync();
+    instance.closeSync();
+  }
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
