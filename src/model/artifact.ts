@@ -58,6 +58,14 @@ export async function localModel(path: string, uri: string): Promise<LocalArtifa
   };
 }
 
+/** Where a model file says its weights are, relative to its folder; each judged to stay inside it. @throws ModelError */
+export async function externalLocations(path: string, uri: string): Promise<string[]> {
+  const { parseModel } = await import('./onnx.ts');
+  const { externalData } = await import('./external-data.ts');
+  const locations = [...externalData(parseModel(await readModel(path, uri), uri)).keys()];
+  return locations.map((location) => innerPath(location, uri));
+}
+
 /** The bytes of a model file, once what often stands in its place is told apart. @throws ModelError */
 export async function readModel(path: string, uri: string): Promise<Buffer> {
   const info = await stat(path).catch((cause: NodeJS.ErrnoException) => {
@@ -114,18 +122,7 @@ export async function readModel(path: string, uri: string): Promise<Buffer> {
 /** Where an external data file lies. Refuses, without opening anything, what is not inside the folder of the model. */
 async function insideFolder(model: string, location: string, uri: string): Promise<string> {
   const folder = dirname(model);
-  const normal = posix.normalize(location);
-  const climbs =
-    normal === '..' || normal.startsWith('../') || normal.startsWith('/') || /^[a-z]:|[\\\0]/iu.test(location);
-  if (climbs || location === '') {
-    throw new ModelError({
-      found: `refused: the model refers to a file outside its own folder (${quote(location)})`,
-      expected: 'external data beside the model',
-      where: uri,
-      remedy: 'Do not use a model from a source that you do not trust',
-    });
-  }
-  const path = join(folder, normal);
+  const path = join(folder, innerPath(location, uri));
   const real = await realpath(path).catch(() => null);
   if (real === null) {
     throw new ModelError({
@@ -142,6 +139,20 @@ async function insideFolder(model: string, location: string, uri: string): Promi
     });
   }
   return path;
+}
+
+/** The location in its plainest form. @throws ModelError for one that leads out of the folder of the model */
+function innerPath(location: string, uri: string): string {
+  const normal = posix.normalize(location);
+  const climbs =
+    normal === '..' || normal.startsWith('../') || normal.startsWith('/') || /^[a-z]:|[\\\0]/iu.test(location);
+  if (!climbs && location !== '') return normal;
+  throw new ModelError({
+    found: `refused: the model refers to a file outside its own folder (${quote(location)})`,
+    expected: 'external data beside the model',
+    where: uri,
+    remedy: 'Do not use a model from a source that you do not trust',
+  });
 }
 
 async function digestFile(path: string): Promise<{ path: string; sha256: string; size: number }> {

@@ -2,11 +2,12 @@ import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
 import { copyFile, mkdir, realpath, rename, rm, stat } from 'node:fs/promises';
-import { basename, isAbsolute, join, relative, sep } from 'node:path';
+import { basename, dirname, isAbsolute, join, posix, relative, sep } from 'node:path';
 import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { RegistryError } from '../errors.ts';
+import { ModelError, RegistryError } from '../errors.ts';
 import type { Artifact } from '../evidence/index.ts';
+import { externalLocations, localModel } from '../model/artifact.ts';
 import { entryAt, readBlobs, type TreeEntry } from './git/objects.ts';
 import { commitAt, isShallow, openRepository, type Repository } from './git/repository.ts';
 import { gitEnvironment, gitSettings } from './git/run.ts';
@@ -16,18 +17,29 @@ const maximumBytes = 4 * 1024 ** 3;
 const downloadTimeoutMs = 10 * 60_000;
 
 /**
- * The address under which a file's bytes can be found for as long as the repository lives: `git:<commit>:<path>`.
+ * The address under which a model's bytes can be found for as long as the repository lives: `git:<commit>:<path>`.
  *
  * @param repository a folder in the repository
- * @param path absolute path of the file
- * @throws RegistryError when the file is not committed as it is
+ * @param path absolute path of the model file
+ * @param beside absolute paths of its external data files, which must be committed too
+ * @throws RegistryError when a file is not committed as it is
  */
-export async function immutableModelUri(repository: string, path: string): Promise<string> {
+export async function immutableModelUri(
+  repository: string,
+  path: string,
+  beside: readonly string[] = [],
+): Promise<string> {
   const opened = await openRepository(repository);
+  const commit = await commitAt(opened, 'HEAD');
+  for (const each of beside) await committedPath(opened, commit, each);
+  return `git:${commit}:${await committedPath(opened, commit, path)}`;
+}
+
+/** The path of a file in a commit that holds it as it is. @throws RegistryError */
+async function committedPath(opened: Repository, commit: string | null, path: string): Promise<string> {
   const inside = relative(opened.folder, await realpath(path))
     .split(sep)
     .join('/');
-  const commit = await commitAt(opened, 'HEAD');
   const remedy = `Commit it first: git add ${shellWord(inside)} && git commit`;
   if (inside.startsWith('../') || isAbsolute(inside)) {
     throw new RegistryError({
@@ -58,50 +70,88 @@ export async function immutableModelUri(repository: string, path: string): Promi
       });
     }
   }
-  return `git:${commit}:${inside}`;
+  return inside;
 }
 
 /**
- * Bring the bytes of a recorded artifact into a folder and verify their digest.
+ * Bring the bytes of a recorded artifact into a folder, a model's external data files beside it, and verify their digest.
  *
  * @returns the absolute path of the file
  * @throws RegistryError when they cannot be had or are not the recorded bytes
  */
 export async function fetchArtifact(repository: string, artifact: Artifact, folder: string): Promise<string> {
   await mkdir(folder, { recursive: true });
-  const git = /^git:([0-9a-f]{40}|[0-9a-f]{64}):(.+)$/su.exec(artifact.uri);
-  const source = git?.[2] ?? (/^https?:/u.test(artifact.uri) ? new URL(artifact.uri).pathname : undefined);
-  if (source === undefined) {
-    throw new RegistryError({
-      found: `${artifact.uri} cannot be fetched`,
-      expected: 'git:<commit>:<path> or an https URL',
-      remedy: 'Register the model again under an address that stays',
-    });
-  }
-  const path = join(folder, fileName(source));
-  const partial = `${path}.part`;
+  const source = sourceOf(artifact.uri);
+  const path = join(folder, fileName(source.path));
+  const fetched: string[] = [];
+  const fetchFile = async (from: Source, to: string): Promise<void> => {
+    fetched.push(to);
+    await mkdir(dirname(to), { recursive: true });
+    const partial = `${to}.part`;
+    try {
+      if ('url' in from) await download(from.url, artifact.size, partial);
+      else await extract(await openRepository(repository), artifact.uri, from.commit, from.path, partial);
+      await rename(partial, to);
+    } finally {
+      await rm(partial, { force: true });
+    }
+  };
   try {
-    if (git === null) await download(artifact, partial);
-    else await extract(await openRepository(repository), artifact, git[1] as string, git[2] as string, partial);
-    await verifyDigest(artifact, partial);
-    await rename(partial, path);
-  } finally {
-    await rm(partial, { force: true });
+    await fetchFile(source, path);
+    let found = await hashFile(path, 'sha256');
+    // The digest of a model with external data is of all its files; which they are the model itself says.
+    const locations =
+      found === artifact.sha256 || artifact.role !== 'model' ? [] : await readableLocations(path, artifact.uri);
+    for (const location of locations) await fetchFile(beside(source, location), join(folder, location));
+    if (locations.length > 0) found = (await localModel(path, artifact.uri)).sha256;
+    if (found !== artifact.sha256) throw otherBytes(artifact, found);
+  } catch (error) {
+    for (const each of fetched) await rm(each, { force: true });
+    throw error;
   }
   return path;
 }
 
-async function extract(
-  repository: Repository,
-  artifact: Artifact,
-  commit: string,
-  path: string,
-  to: string,
-): Promise<void> {
+/** Where the bytes of one file are: in a commit of this repository, or at an address. */
+type Source = { commit: string; path: string } | { url: URL; path: string };
+
+function sourceOf(uri: string): Source {
+  const git = /^git:([0-9a-f]{40}|[0-9a-f]{64}):(.+)$/su.exec(uri);
+  if (git !== null) return { commit: git[1] as string, path: git[2] as string };
+  if (/^https?:/u.test(uri) && URL.canParse(uri)) {
+    const url = new URL(uri);
+    return { url, path: url.pathname };
+  }
+  throw new RegistryError({
+    found: `${uri} cannot be fetched`,
+    expected: 'git:<commit>:<path> or an https URL',
+    remedy: 'Register the model again under an address that stays',
+  });
+}
+
+/** The file at `location`, relative to the folder of another. */
+function beside(source: Source, location: string): Source {
+  if ('commit' in source) return { commit: source.commit, path: posix.join(posix.dirname(source.path), location) };
+  const url = new URL(location.split('/').map(encodeURIComponent).join('/'), source.url);
+  url.search = source.url.search;
+  return { url, path: url.pathname };
+}
+
+/** What is not a model has no external data: it is told by its digest. */
+async function readableLocations(path: string, uri: string): Promise<string[]> {
+  try {
+    return await externalLocations(path, uri);
+  } catch (error) {
+    if (error instanceof ModelError && !error.fault.found.startsWith('refused')) return [];
+    throw error;
+  }
+}
+
+async function extract(repository: Repository, uri: string, commit: string, path: string, to: string): Promise<void> {
   if ((await commitAt(repository, commit)) === null) {
     throw new RegistryError({
       found: `commit ${commit.slice(0, 12)}, which holds the model, is not in this clone`,
-      where: artifact.uri,
+      where: uri,
       remedy: (await isShallow(repository))
         ? 'Clone the whole history (actions/checkout with fetch-depth: 0), or run git fetch --unshallow'
         : `Fetch it: git fetch origin ${commit}`,
@@ -109,7 +159,7 @@ async function extract(
   }
   const entry = await entryAt(repository, commit, path);
   if (entry?.type !== 'blob') {
-    throw new RegistryError({ found: `commit ${commit.slice(0, 12)} has no file ${path}`, where: artifact.uri });
+    throw new RegistryError({ found: `commit ${commit.slice(0, 12)} has no file ${path}`, where: uri });
   }
   const pointer = await pointerIn(repository, entry);
   if (pointer === null) return extractBlob(repository, entry.oid, to);
@@ -124,7 +174,7 @@ async function extract(
   }
   throw new RegistryError({
     found: 'the model is kept in Git LFS and its bytes are not here',
-    where: artifact.uri,
+    where: uri,
     remedy: `Fetch them: git lfs fetch origin ${commit} (in a workflow: actions/checkout with lfs: true)`,
   });
 }
@@ -142,12 +192,15 @@ async function extractBlob(repository: Repository, oid: string, to: string): Pro
     throw new RegistryError({ found: `git could not read object ${oid}`, remedy: 'Run git fsck' });
 }
 
-async function download(artifact: Artifact, to: string): Promise<void> {
-  const url = new URL(artifact.uri);
+async function download(url: URL, size: number, to: string): Promise<void> {
   if (url.protocol !== 'https:' && !['127.0.0.1', '[::1]', 'localhost'].includes(url.hostname)) {
-    throw new RegistryError({ found: 'an address without encryption', expected: 'https', where: artifact.uri });
+    throw new RegistryError({
+      found: 'an address without encryption',
+      expected: 'https',
+      where: url.origin + url.pathname,
+    });
   }
-  const limit = artifact.size > 0 ? artifact.size : maximumBytes;
+  const limit = size > 0 ? size : maximumBytes;
   const fault = (found: string, cause?: unknown): RegistryError =>
     new RegistryError({
       found,
@@ -173,10 +226,8 @@ async function download(artifact: Artifact, to: string): Promise<void> {
   }
 }
 
-async function verifyDigest(artifact: Artifact, path: string): Promise<void> {
-  const found = await hashFile(path, 'sha256');
-  if (found === artifact.sha256) return;
-  throw new RegistryError({
+function otherBytes(artifact: Artifact, found: string): RegistryError {
+  return new RegistryError({
     found: `the bytes have sha256 ${found}`,
     expected: artifact.sha256,
     where: artifact.uri,

@@ -9,7 +9,8 @@ import { promisify } from 'node:util';
 import { RegistryError } from '../../src/errors.ts';
 import { sha256, type Artifact } from '../../src/evidence/index.ts';
 import { fetchArtifact, immutableModelUri } from '../../src/registry/artifact-uri.ts';
-import { inTemporaryFolder } from '../support/project.ts';
+import { localModel } from '../../src/model/artifact.ts';
+import { fixture, inTemporaryFolder } from '../support/project.ts';
 import { inRepository, type TemporaryRepository } from './temporary-repository.ts';
 
 const bytes = Buffer.from(Array.from({ length: 5000 }, (_, index) => index % 251));
@@ -72,6 +73,39 @@ describe('the address of a committed model', () => {
         await mkdir(store, { recursive: true });
         await writeFile(join(store, sha256(bytes)), bytes);
         assert.deepEqual(await readFile(await fetchArtifact(repository.folder, model(uri), folder)), bytes);
+      });
+    }));
+
+  test('brings the external data of a model along, and needs it committed too', () =>
+    inRepository(async (repository) => {
+      const [name, data] = ['external-data.onnx', 'external-data.onnx.data'];
+      const path = await commitModel(repository, `m/${name}`, await readFile(fixture(`onnx-zoo/${name}`)));
+      const weights = await readFile(fixture(`onnx-zoo/${data}`));
+      await repository.write(`m/${data}`, weights);
+      const { files, ...artifact } = await localModel(path, 'm');
+      const others = files.slice(1).map((file) => file.path);
+      await assert.rejects(
+        immutableModelUri(repository.folder, path, others),
+        /m\/external-data\.onnx\.data: this file/u,
+      );
+      await repository.commit('Weights');
+      const recorded = { ...artifact, uri: await immutableModelUri(repository.folder, path, others) };
+      await commitModel(repository, `m/${data}`, Buffer.from('others'));
+      await inTemporaryFolder(async (folder) => {
+        const fetched = await fetchArtifact(repository.folder, recorded, folder);
+        assert.equal((await localModel(fetched, 'm')).sha256, recorded.sha256);
+        assert.deepEqual((await readdir(folder)).toSorted(), [name, data]);
+      });
+      await inTemporaryFolder(async (folder) => {
+        const changed = {
+          ...recorded,
+          uri: recorded.uri.replace(/[0-9a-f]{40}/u, await repository.git('rev-parse', 'HEAD')),
+        };
+        await assert.rejects(
+          fetchArtifact(repository.folder, changed, folder),
+          /not the recorded model|external data/u,
+        );
+        assert.deepEqual(await readdir(folder), []);
       });
     }));
 });
