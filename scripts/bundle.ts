@@ -17,6 +17,7 @@ const programs = {
   predict: 'actions/predict.js',
   'load-test': 'actions/load-test.js',
   promote: 'actions/promote.js',
+  rollback: 'actions/rollback.js',
   gate: 'actions/gate.js',
   cli: 'cli/main.js',
   'predict-process': 'model/predict-process.js',

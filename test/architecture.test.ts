@@ -18,7 +18,7 @@ const allowed: Record<string, readonly string[]> = {
   contract: ['evidence', 'config', 'data'],
   evaluate: ['evidence', 'config', 'data', 'model'],
   load: ['evidence', 'config', 'data', 'model', 'staging', 'protocol'],
-  registry: ['evidence', 'config', 'github'],
+  registry: ['evidence', 'config', 'github', 'model'],
   decide: ['evidence', 'config'],
   report: ['evidence'],
   pipeline: [

@@ -5,7 +5,7 @@ import type { PromoteInput, PromoteResult } from '../pipeline/promote.ts';
 import type { Workspace } from '../pipeline/workspace.ts';
 import { headline } from '../report/index.ts';
 import { openActionWorkspace, report, runAction } from './action.ts';
-import { decisionInputs } from './inputs.ts';
+import { decisionInputs, type DecisionInputs } from './inputs.ts';
 
 const outputs = [
   'outcome',
@@ -22,18 +22,19 @@ const outputs = [
 
 /** An action that decides, and records the decision where the event allows it. */
 export function decisionAction(
-  decide: (workspace: Workspace, input: PromoteInput) => Promise<PromoteResult>,
+  decide: (workspace: Workspace, input: PromoteInput, inputs: DecisionInputs) => Promise<PromoteResult>,
 ): Promise<void> {
   return runAction(outputs, async ({ signal, setOutputs }) => {
     const run = runContext(process.env);
     const inputs = await decisionInputs(process.env, run);
     const workspace = await openActionWorkspace(inputs, signal);
-    const result = await decide(workspace, {
+    const input = {
       record: inputs.record,
       actor: run.actor ?? 'unknown',
       source: run.source,
       version: inputs.version,
-    });
+    };
+    const result = await decide(workspace, input, inputs);
     const { decision, evidence } = result;
     setOutputs({
       outcome: decision.outcome,

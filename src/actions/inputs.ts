@@ -38,6 +38,7 @@ export interface StageInputs extends CommonInputs {
 
 export interface DecisionInputs extends CommonInputs {
   record: boolean;
+  overrideReason: string | undefined;
   version: string | undefined;
   failOnReject: boolean;
   failOnHold: boolean;
@@ -57,6 +58,7 @@ export async function decisionInputs(env: NodeJS.ProcessEnv, run: RunContext): P
   return {
     ...(await commonInputs(env)),
     record: recordInput(run),
+    overrideReason: text('override-reason'),
     version: text('version'),
     failOnReject: boolean('fail-on-reject', true),
     failOnHold: boolean('fail-on-hold', true),
@@ -79,6 +81,22 @@ export async function predictInputs(env: NodeJS.ProcessEnv): Promise<PredictInpu
   if (file === undefined)
     throw new UsageError({ found: 'no file', expected: 'the .parquet or .csv file to write', where: 'input file' });
   return { ...(await commonInputs(env)), role, shard, file };
+}
+
+export interface RollbackInputs extends CommonInputs {
+  record: boolean;
+  to: string;
+  reason: string;
+}
+
+/** @throws UsageError */
+export async function rollbackInputs(env: NodeJS.ProcessEnv, run: RunContext): Promise<RollbackInputs> {
+  return {
+    ...(await commonInputs(env)),
+    record: recordInput(run),
+    to: text('to') ?? 'previous',
+    reason: text('reason') ?? '',
+  };
 }
 
 async function commonInputs(env: NodeJS.ProcessEnv): Promise<CommonInputs> {

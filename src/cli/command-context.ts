@@ -29,6 +29,15 @@ export interface CommandContext {
   run: RunContext;
 }
 
+/** Whether what is decided goes into the registry: as asked, where the event allows it. */
+export function recordsHere(context: CommandContext, options: { record?: boolean }, { log }: Workspace): boolean {
+  const record = context.run.mayRecord && (options.record ?? context.run.recordsByDefault);
+  if (options.record !== false && !record) {
+    log.info('This event does not record: the decision is shown and the registry stays as it is.');
+  }
+  return record;
+}
+
 /** Add the shared options to a command that reads contender.yml. */
 export function withCommonOptions(command: Command): Command {
   return command

@@ -4,6 +4,7 @@ import { version } from '../version.ts';
 import { exitCodes } from './exit-codes.ts';
 import { addPredictCommand } from './predict-command.ts';
 import { addPublishCommands } from './publish-commands.ts';
+import { addRollbackCommand } from './registry-acts.ts';
 import { addRegistryCommands } from './registry-commands.ts';
 import { addInspectCommand } from './inspect-command.ts';
 import { addServeCommand } from './serve-command.ts';
@@ -50,11 +51,14 @@ export function buildProgram(
   const program = new Command('contender')
     .description('Decides whether a candidate machine-learning model may replace the champion.')
     .version(version)
+    // After the name of a command, --version is that of a model.
+    .enablePositionalOptions()
     .showHelpAfterError('(contender --help shows what there is)')
     .addHelpText('after', helpText);
   program.exitOverride();
   addStageCommands(program, context);
   addPredictCommand(program, context);
+  addRollbackCommand(program, context);
   addRegistryCommands(program, context);
   addPublishCommands(program, context);
   addServeCommand(program, context);
@@ -83,6 +87,7 @@ A first run, step by step:
   contender registry register --artifact models/champion.onnx    who is champion today
   contender gate                                                 validate, evaluate, load test, decide, record
   contender registry log                                         what was decided, and why
+  contender rollback --reason "..."                              back to the version before
 
 Exit codes: 0 promoted, passed or no change; 1 rejected or failed; 2 usage or input error; 3 held or inconclusive.
 Everything is configured in contender.yml (docs/configuration.md).`;

@@ -1,16 +1,11 @@
 import type { Command } from 'commander';
 import type { RecordedDecision } from '../evidence/index.ts';
-import { openRegistry, registerChampion } from '../pipeline/promote.ts';
+import { openRegistry } from '../pipeline/promote.ts';
 import { exitCodes } from './exit-codes.ts';
+import { addRegistryActs } from './registry-acts.ts';
 import { withCommonOptions, type CommandContext, type CommonOptions } from './command-context.ts';
 
-interface RegisterOptions extends CommonOptions {
-  artifact: string;
-  setVersion?: string;
-  reason?: string;
-}
-
-/** registry show, log, verify, register. */
+/** registry show, log, verify, and what people do to a registry. */
 export function addRegistryCommands(program: Command, context: CommandContext): void {
   const registry = program.command('registry').description('Who is champion, since when, on what evidence.');
 
@@ -60,30 +55,7 @@ export function addRegistryCommands(program: Command, context: CommandContext): 
     context.finish(findings.length === 0 ? exitCodes.pass : exitCodes.fail);
   });
 
-  withCommonOptions(
-    registry
-      .command('register')
-      .description('Make a model the champion on your word, without a gate: how a registry starts.'),
-  )
-    .requiredOption('--artifact <file>', 'the model file, committed to the repository')
-    .option('--set-version <semver>', 'its version (default: the next one)')
-    .option('--reason <text>', 'why, for the record')
-    .action(async (options: RegisterOptions) => {
-      const workspace = await context.open(options);
-      const result = await registerChampion(workspace, {
-        artifact: options.artifact,
-        version: options.setVersion,
-        reason: options.reason,
-        actor: await context.actor(),
-        source: context.run.source,
-      });
-      if (options.json === true) return context.print(JSON.stringify(result, null, 2));
-      context.print(
-        result.status === 'recorded'
-          ? `${workspace.model} ${result.decision.to?.version ?? ''} is champion. Recorded in commit ${result.commit?.slice(0, 12) ?? ''}.`
-          : `${workspace.model} ${result.decision.to?.version ?? ''} is champion already; nothing was added.`,
-      );
-    });
+  addRegistryActs(registry, context);
 }
 
 function logLine(decision: RecordedDecision): string {

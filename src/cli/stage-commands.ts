@@ -6,7 +6,7 @@ import { withPlaces } from '../pipeline/places.ts';
 import { runEvaluate, runLoadTest, runValidate } from '../pipeline/stages.ts';
 import { renderConsole, type ReportInput } from '../report/index.ts';
 import { exitCodeOfOutcome, exitCodeOfVerdict } from './exit-codes.ts';
-import { withCommonOptions, type CommandContext, type CommonOptions } from './command-context.ts';
+import { recordsHere, withCommonOptions, type CommandContext, type CommonOptions } from './command-context.ts';
 import type { Workspace } from '../pipeline/workspace.ts';
 
 interface ReportOptions extends CommonOptions {
@@ -57,12 +57,8 @@ export function addStageCommands(program: Command, context: CommandContext): voi
       .addOption(new Option('--set-version <semver>', 'version of a promoted candidate (default: the next one)'))
       .action(async (options: PromoteOptions) => {
         const workspace = await context.open(options);
-        const record = context.run.mayRecord && (options.record ?? context.run.recordsByDefault);
-        if (options.record !== false && !record) {
-          workspace.log.info('This event does not record: the decision is shown and the registry stays as it is.');
-        }
         const result = await decide(workspace, {
-          record,
+          record: recordsHere(context, options, workspace),
           actor: await context.actor(),
           source: context.run.source,
           version: options.setVersion,

@@ -6,6 +6,7 @@ import {
   decisionSchemaId,
   digest,
   evidenceDigest,
+  modelDigest,
   sha256,
   type Approval,
   type Artifact,
@@ -96,11 +97,6 @@ export function decide(
     }),
     time: context.now.toISOString(),
   };
-}
-
-/** The digest of the model artifact of a version. */
-export function modelDigest(version: Version): string | undefined {
-  return version.artifacts.find((artifact) => artifact.role !== 'image')?.sha256;
 }
 
 function judge(
@@ -223,7 +219,8 @@ function standsIn(config: Model, view: RegistryView): boolean {
   return view.champion === null && config.champion !== undefined && config.champion !== 'registry';
 }
 
-function tooOld(config: Model, evidence: readonly Evidence[], now: Date): Reason[] {
+/** Evidence older than the policy allows. */
+export function tooOld(config: Model, evidence: readonly Evidence[], now: Date): Reason[] {
   const limit = config.policy.max_evidence_age;
   if (limit === undefined) return [];
   return evidence

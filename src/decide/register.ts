@@ -1,6 +1,13 @@
 import { policySubject } from '../config/index.ts';
-import { canonicalJson, decisionSchemaId, digest, type Decision, type RegistryView } from '../evidence/index.ts';
-import { modelDigest, nextVersion, type DecisionContext, type DecisionSubject } from './decide.ts';
+import {
+  canonicalJson,
+  decisionSchemaId,
+  digest,
+  modelDigest,
+  type Decision,
+  type RegistryView,
+} from '../evidence/index.ts';
+import { nextVersion, type DecisionContext, type DecisionSubject } from './decide.ts';
 
 /** A person's word that a model is the champion: no gate, no evidence, and recorded as exactly that. Pure. */
 export function register(

@@ -8,14 +8,19 @@ export type Outcome = 'promote' | 'hold' | 'reject' | 'no-change';
 export const Outcome = Type.Enum(['promote', 'hold', 'reject', 'no-change']);
 
 /** What was done to the registry. `gate` is a judged candidate; the others are acts of a person. */
-export type DecisionAction = 'register' | 'gate' | 'override' | 'rollback' | 'deprecate';
-export const DecisionAction = Type.Enum(['register', 'gate', 'override', 'rollback', 'deprecate']);
+export type DecisionAction = 'register' | 'gate' | 'override' | 'rollback' | 'deprecate' | 'assign';
+export const DecisionAction = Type.Enum(['register', 'gate', 'override', 'rollback', 'deprecate', 'assign']);
 
 /** A version of a model: its semver and its artifacts. */
 export const Version = Type.Object({ version: Type.String(), artifacts: Type.Array(Artifact) });
 export interface Version {
   version: string;
   artifacts: Artifact[];
+}
+
+/** The digest of the model artifact of a version. */
+export function modelDigest(version: Version): string | undefined {
+  return version.artifacts.find((artifact) => artifact.role !== 'image')?.sha256;
 }
 
 /** Why, worst first. `check` names the check that decided, if one did. */
@@ -90,6 +95,10 @@ const decisionFields = {
   source: Source,
   actor: Type.String(),
   approvals: Type.Array(Approval),
+  overrides: Type.Optional(
+    Type.Integer({ minimum: 1, description: 'of an override: sequence number of the hold it sets aside' }),
+  ),
+  stage: Type.Optional(Type.String({ description: 'of an assignment: the stage that candidate is in from now on' })),
   idempotencyKey: Sha256,
   time: Type.String({ description: 'ISO 8601, UTC' }),
 };
@@ -111,6 +120,8 @@ export interface Decision {
   source: Source;
   actor: string;
   approvals: Approval[];
+  overrides?: number;
+  stage?: string;
   idempotencyKey: string;
   time: string;
 }
@@ -143,6 +154,8 @@ export interface RegistryView {
 export interface RegisteredVersion extends Version {
   /** The decision that first promoted it. */
   seq: number;
+  /** The champion it replaced then; null for the first. */
+  replaced: string | null;
   status: 'active' | 'deprecated';
 }
 

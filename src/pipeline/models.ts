@@ -1,12 +1,11 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { sha256, type Artifact, type RegistryView } from '../evidence/index.ts';
+import { modelDigest, sha256, type Artifact, type RegistryView } from '../evidence/index.ts';
 import { ContenderError, ModelError } from '../errors.ts';
 import { localModel, type LocalArtifact } from '../model/artifact.ts';
 import type { ReadingOptions } from '../model/predictions.ts';
 import { fetchArtifact } from '../registry/artifact-uri.ts';
-import { modelDigest } from '../decide/decide.ts';
 import type { ModelReference } from '../config/index.ts';
 import { inside, type Workspace } from './workspace.ts';
 

@@ -1,6 +1,14 @@
-import { decide, modelDigest, nextVersion } from '../decide/decide.ts';
+import { decide, nextVersion } from '../decide/decide.ts';
 import { register } from '../decide/register.ts';
-import type { Approval, Artifact, Decision, Evidence, RegistryView, Source } from '../evidence/index.ts';
+import {
+  modelDigest,
+  type Approval,
+  type Artifact,
+  type Decision,
+  type Evidence,
+  type RegistryView,
+  type Source,
+} from '../evidence/index.ts';
 import { immutableModelUri } from '../registry/artifact-uri.ts';
 import { openGitRegistry } from '../registry/git-registry.ts';
 import type { Registry } from '../registry/registry.ts';
@@ -28,6 +36,8 @@ export interface PromoteResult {
   status: 'recorded' | 'already-recorded' | 'no-change' | 'not-recorded';
   /** The commit that holds the decision, if it was recorded. */
   commit: string | null;
+  /** Names of the tags that were made. */
+  tags: string[];
 }
 
 /** The registry of the workspace: the git repository it lies in. */
@@ -113,7 +123,11 @@ export async function registerChampion(workspace: Workspace, input: RegisterInpu
   const model = await localModel(path, `file:${input.artifact}`);
   const artifact: Artifact = {
     role: 'model',
-    uri: await immutableModelUri(workspace.root, path),
+    uri: await immutableModelUri(
+      workspace.root,
+      path,
+      model.files.slice(1).map((file) => file.path),
+    ),
     sha256: model.sha256,
     size: model.size,
   };
@@ -131,7 +145,7 @@ export async function registerChampion(workspace: Workspace, input: RegisterInpu
       }),
     evidence: [],
   });
-  return { decision: recorded.decision, evidence: [], status: recorded.status, commit: recorded.commit };
+  return { evidence: [], ...recorded };
 }
 
 async function decideAndRecord(
@@ -157,6 +171,7 @@ async function decideAndRecord(
       evidence,
       status: decision.outcome === 'no-change' ? 'no-change' : 'not-recorded',
       commit: null,
+      tags: [],
     };
   }
   const registry = await openRegistry(workspace);
@@ -169,15 +184,16 @@ async function decideAndRecord(
   // A decision that is there already was made on evidence of its own: what is shown beside today's evidence is today's.
   const decision = recorded.status === 'already-recorded' ? (today ?? recorded.decision) : recorded.decision;
   await writeDecision(workspace, decision, evidence);
-  return { decision, evidence, status: recorded.status, commit: recorded.commit };
+  return { ...recorded, decision, evidence };
 }
 
 /** The candidate as the registry may keep it: an address whose bytes cannot change. */
 async function recordable(workspace: Workspace, candidate: Contestant, record: boolean): Promise<Artifact> {
   const { role, uri, sha256, size } = candidate.artifact;
   if (!record || !uri.startsWith('file:')) return { role, uri, sha256, size };
-  const path = candidate.kind === 'model' ? candidate.artifact.path : candidate.path;
-  return { role, uri: await immutableModelUri(workspace.root, path), sha256, size };
+  const [path, ...beside] =
+    candidate.kind === 'model' ? candidate.artifact.files.map((file) => file.path) : [candidate.path];
+  return { role, uri: await immutableModelUri(workspace.root, path as string, beside), sha256, size };
 }
 
 function requiresData(workspace: Workspace): boolean {

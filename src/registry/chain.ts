@@ -1,5 +1,12 @@
 import { isDeepStrictEqual } from 'node:util';
-import { canonicalJson, RecordedDecision, sha256, type Decision } from '../evidence/index.ts';
+import {
+  canonicalJson,
+  modelDigest,
+  RecordedDecision,
+  sha256,
+  type Decision,
+  type Version,
+} from '../evidence/index.ts';
 import { decisionPath } from './layout.ts';
 import { championOf, extendManifest, versionOf, type ChainLink, type Manifest } from './manifest.ts';
 
@@ -80,7 +87,7 @@ export async function readChain(model: string, files: readonly DecisionFile[]): 
       );
     }
     if (value.model !== model) report(`a decision about ${value.model}`, `one about ${model}`);
-    for (const [found, expected] of contradictions(value, chain.manifest)) report(found, expected);
+    for (const [found, expected] of contradictions(value, chain)) report(found, expected);
     const link = { decision: { ...value, seq: file.seq }, sha256: sha256(file.bytes) };
     chain.links.push(link);
     chain.manifest = extendManifest(chain.manifest, link);
@@ -89,7 +96,7 @@ export async function readChain(model: string, files: readonly DecisionFile[]): 
 }
 
 /** What a decision claims against what the chain before it says, as pairs of found and expected. */
-function contradictions(decision: RecordedDecision, before: Manifest | null): [string, string][] {
+function contradictions(decision: RecordedDecision, { links, manifest: before }: Chain): [string, string][] {
   const champion = championOf(before);
   const known = versionOf(before, decision.to?.version);
   const named = decision.candidate === null ? null : versionOf(before, decision.candidate.version);
@@ -105,15 +112,56 @@ function contradictions(decision: RecordedDecision, before: Manifest | null): [s
   } else if (decision.to === null) {
     wrong.push(['a promotion to nothing', 'the version promoted']);
   } else if (decision.action === 'rollback') {
-    if (!isDeepStrictEqual(decision.to, known))
-      wrong.push([`a rollback to ${said(decision.to)}`, 'an earlier version, unchanged']);
+    if (!isDeepStrictEqual(decision.to, known) || !isActive(before, known))
+      wrong.push([`a rollback to ${said(decision.to)}`, 'an earlier version, unchanged and not deprecated']);
   } else if (known !== null) {
     wrong.push([`version ${known.version} a second time`, 'a version that was free']);
   }
   if (decision.action === 'deprecate' && (named === null || named.version === champion?.version)) {
     wrong.push([`a deprecation of ${said(decision.candidate)}`, 'an earlier version that is not the champion']);
   }
+  if (decision.action === 'override') wrong.push(...overrideFaults(decision, links));
   return wrong;
+}
+
+function isActive(manifest: Manifest | null, version: Version | null): boolean {
+  return manifest?.versions.some((each) => each.version === version?.version && each.status === 'active') ?? false;
+}
+
+/** An override sets aside a hold of that same candidate, against the same champion, under the same policy, for a reason. */
+function overrideFaults(decision: RecordedDecision, links: readonly ChainLink[]): [string, string][] {
+  const held = links[(decision.overrides ?? 0) - 1]?.decision;
+  const digestOf = ({ candidate }: RecordedDecision): string | undefined =>
+    candidate === null ? undefined : modelDigest(candidate);
+  const last = links.findLast(
+    (link) => link.decision.action === 'gate' && digestOf(link.decision) === digestOf(decision),
+  )?.decision;
+  const wrong: [string, string][] = [];
+  if (decision.outcome !== 'promote') wrong.push([`an override that gives ${decision.outcome}`, 'a promotion']);
+  if (held === undefined || held.outcome !== 'hold' || held.seq !== last?.seq) {
+    wrong.push([
+      `an override of ${held === undefined ? 'nothing' : `decision ${held.seq}, a ${held.outcome}`}`,
+      'the last decision about this candidate, which must be a hold',
+    ]);
+  } else {
+    if (!isDeepStrictEqual(held.from, decision.from) || links.slice(held.seq).some(changesChampion)) {
+      wrong.push([`an override of decision ${held.seq} after the champion changed`, 'a fresh decision of the gate']);
+    }
+    if (!isDeepStrictEqual(held.candidate?.artifacts, decision.to?.artifacts)) {
+      wrong.push(['artifacts other than those that were held', `those of decision ${held.seq}`]);
+    }
+    if (held.policy.sha256 !== decision.policy.sha256 || !isDeepStrictEqual(held.evidence, decision.evidence)) {
+      wrong.push([`another policy or other evidence than decision ${held.seq}`, 'those of the hold it overrides']);
+    }
+  }
+  if (!decision.approvals.some(({ by, reason }) => by.trim() !== '' && (reason ?? '').trim() !== '')) {
+    wrong.push(["an override on nobody's word", 'a named person and a reason']);
+  }
+  return wrong;
+}
+
+function changesChampion({ decision }: ChainLink): boolean {
+  return decision.outcome === 'promote';
 }
 
 function parsed(text: string): unknown {

@@ -15,6 +15,7 @@ export function commitMessage(decision: RecordedDecision, path: string): string 
 
 function deed({ action, outcome, model, to, candidate }: RecordedDecision): string {
   if (action === 'deprecate') return `deprecate ${model} v${candidate?.version ?? ''}`;
+  if (action === 'override') return `promote ${model} v${to?.version ?? ''} by override`;
   if (outcome !== 'promote')
     return `${outcome} ${model} candidate ${candidate?.artifacts[0]?.sha256.slice(0, 12) ?? ''}`.trim();
   const verb = action === 'gate' ? 'promote' : action === 'rollback' ? 'roll back' : action;

@@ -18,11 +18,14 @@ export const Manifest = Type.Object(
         version: Type.String(),
         artifacts: Type.Array(Artifact),
         seq: Type.Integer({ minimum: 1, description: 'the decision that first promoted it' }),
+        replaced: Type.Union([Type.String(), Type.Null()], { description: 'the champion it replaced then' }),
         status: Type.Enum(['active', 'deprecated']),
       }),
       { description: 'every version ever promoted, oldest first' },
     ),
-    aliases: Type.Record(Type.String(), Alias, { description: 'champion, and previous: the champion before it' }),
+    aliases: Type.Record(Type.String(), Alias, {
+      description: 'champion; previous: the version to go back to; and the stages of the team',
+    }),
     head: Type.Object(
       { seq: Type.Integer({ minimum: 1 }), sha256: Sha256 },
       { description: 'the last decision and the sha256 of its bytes' },
@@ -55,18 +58,27 @@ export function extendManifest(manifest: Manifest | null, link: ChainLink): Mani
   };
   const next = { ...before, head: { seq: decision.seq, sha256 } };
   if (decision.action === 'deprecate') return { ...next, versions: withDeprecated(before.versions, decision) };
+  if (decision.action === 'assign') return { ...next, aliases: withStage(before.aliases, decision) };
   if (decision.outcome !== 'promote' || decision.to === null) return next;
   const { version, artifacts } = decision.to;
-  const known = before.versions.some((each) => each.version === version);
-  const outgoing = before.aliases['champion'];
+  const known = before.versions.find((each) => each.version === version);
+  const { champion: outgoing, previous: _previous, ...stages } = before.aliases;
+  // What a rollback withdrew is not what the next one should bring back.
+  const previous =
+    decision.action === 'rollback' ? before.versions.find((each) => each.version === known?.replaced) : outgoing;
   return {
     ...next,
-    versions: known
-      ? before.versions
-      : [...before.versions, { version, artifacts, seq: decision.seq, status: 'active' as const }],
+    versions:
+      known === undefined
+        ? [
+            ...before.versions,
+            { version, artifacts, seq: decision.seq, replaced: outgoing?.version ?? null, status: 'active' as const },
+          ]
+        : before.versions,
     aliases: {
+      ...stages,
       champion: { version, seq: decision.seq },
-      ...(outgoing === undefined ? {} : { previous: outgoing }),
+      ...(previous === undefined ? {} : { previous: { version: previous.version, seq: previous.seq } }),
     },
   };
 }
@@ -74,9 +86,10 @@ export function extendManifest(manifest: Manifest | null, link: ChainLink): Mani
 /** What a decision may know of a model: its champion, its versions, its past, and how often each evaluation set was used. Pure. */
 export function viewOf(manifest: Manifest | null, decisions: readonly RecordedDecision[]): RegistryHistory {
   const uses = new Map<string, number>();
-  for (const { datasets } of decisions) {
+  for (const { action, datasets } of decisions) {
     const sha256 = datasets['evaluation']?.sha256;
-    if (sha256 !== undefined) uses.set(sha256, (uses.get(sha256) ?? 0) + 1);
+    // An act of a person looks at no new numbers.
+    if (action === 'gate' && sha256 !== undefined) uses.set(sha256, (uses.get(sha256) ?? 0) + 1);
   }
   return {
     champion: championOf(manifest),
@@ -96,6 +109,11 @@ export function championOf(manifest: Manifest | null): Version | null {
 export function versionOf(manifest: Manifest | null, version: string | undefined): Version | null {
   const found = manifest?.versions.find((each) => each.version === version);
   return found === undefined ? null : { version: found.version, artifacts: found.artifacts };
+}
+
+function withStage(aliases: Manifest['aliases'], { stage, candidate, seq }: RecordedDecision): Manifest['aliases'] {
+  if (stage === undefined || candidate === null) return aliases;
+  return { ...aliases, [stage]: { version: candidate.version, seq } };
 }
 
 function withDeprecated(versions: Manifest['versions'], decision: RecordedDecision): Manifest['versions'] {

@@ -22,7 +22,9 @@ export interface Standing {
 /** How it stands. A promotion that is not in the registry has not happened yet, and is not called one. */
 export function standing({ decision, evidence }: ReportInput): Standing {
   if (decision === null) return verdicts[combinedVerdict(evidence.flatMap((each) => each.checks))];
-  if (decision.action === 'rollback') return { word: 'Rolled back', mood: 'open' };
+  if (decision.action === 'rollback' && decision.outcome === 'promote') {
+    return { word: 'seq' in decision ? 'Rolled back' : 'Ready to roll back', mood: 'open' };
+  }
   if (decision.action === 'register') return { word: 'Registered', mood: 'good' };
   if (decision.action === 'deprecate') return { word: 'Deprecated', mood: 'open' };
   switch (decision.outcome) {

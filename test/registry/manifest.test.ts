@@ -75,7 +75,9 @@ function decisionFor(
   );
   const candidate = `candidate-${links.length}`;
   if (act === 'promote' || act === 'reject' || act === 'hold') return judged('m', candidate, act)(view);
-  const earlier = view.versions.filter((each) => each !== view.champion?.version);
+  const earlier = view.registered
+    .filter((each) => each.version !== view.champion?.version && (act !== 'rollback' || each.status === 'active'))
+    .map((each) => each.version);
   const chosen = versionOf(manifest, earlier[pick % Math.max(1, earlier.length)]);
   if (chosen === null) return null;
   const base = judged('m', candidate, 'reject')(view);

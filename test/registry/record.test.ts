@@ -50,7 +50,7 @@ describe('recording a decision', () => {
         championSeq: 1,
         versions: ['1.0.0'],
         decisionsByDataset: { [digest('eval')]: 1 },
-        registered: [{ ...version, seq: 1, status: 'active' }],
+        registered: [{ ...version, seq: 1, replaced: null, status: 'active' }],
         aliases: { champion: { version: '1.0.0', seq: 1 } },
         decisions: [result.decision],
       });
@@ -114,7 +114,6 @@ describe('recording a decision', () => {
       const manifest = await registry.manifest(model);
       assert.deepEqual(manifest?.aliases, {
         champion: { version: '1.0.0', seq: 3 },
-        previous: { version: '1.0.1', seq: 2 },
       });
       assert.equal(manifest.versions.length, 2);
       const again = await registry.record({ model, decide: judged(model, 'c', 'promote'), evidence: [] });

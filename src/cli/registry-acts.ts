@@ -1,0 +1,121 @@
+import type { Command } from 'commander';
+import { deprecateVersion, overrideHold, rollBack, type ActInput } from '../pipeline/acts.ts';
+import { registerChampion, type PromoteResult } from '../pipeline/promote.ts';
+import type { Workspace } from '../pipeline/workspace.ts';
+import { oneLine } from '../report/escape.ts';
+import { recordsHere, withCommonOptions, type CommandContext, type CommonOptions } from './command-context.ts';
+
+interface ActOptions extends CommonOptions {
+  reason?: string;
+  by?: string;
+  record?: boolean;
+  setVersion?: string;
+  version?: string;
+  to?: string;
+}
+
+/** registry register, override, deprecate: what a person does to a registry. */
+export function addRegistryActs(registry: Command, context: CommandContext): void {
+  withCommonOptions(
+    registry
+      .command('register')
+      .description('Make a model the champion on your word, without a gate: how a registry starts.'),
+  )
+    .requiredOption('--artifact <file>', 'the model file, committed to the repository')
+    .option('--set-version <semver>', 'its version (default: the next one)')
+    .option('--reason <text>', 'why, for the record')
+    .action(async (options: CommonOptions & { artifact: string; setVersion?: string; reason?: string }) => {
+      const workspace = await context.open(options);
+      const result = await registerChampion(workspace, {
+        artifact: options.artifact,
+        version: options.setVersion,
+        reason: options.reason,
+        actor: await context.actor(),
+        source: context.run.source,
+      });
+      if (options.json === true) return context.print(JSON.stringify(result, null, 2));
+      context.print(
+        result.status === 'recorded'
+          ? `${workspace.model} ${result.decision.to?.version ?? ''} is champion. Recorded in commit ${result.commit?.slice(0, 12) ?? ''}.`
+          : `${workspace.model} ${result.decision.to?.version ?? ''} is champion already; nothing was added.`,
+      );
+    });
+
+  addAct(
+    registry
+      .command('override')
+      .description(
+        'Promote the candidate although it was held, on your word: the hold, its evidence and your reason stay.',
+      )
+      .option('--set-version <semver>', 'its version (default: the next one)'),
+    context,
+    (workspace, input, options) => overrideHold(workspace, { ...input, version: options.setVersion }),
+  );
+  addAct(
+    registry
+      .command('deprecate')
+      .description('Say that a version must not be used any more.')
+      .requiredOption('--version <semver>', 'the version'),
+    context,
+    (workspace, input, options) => deprecateVersion(workspace, { ...input, version: options.version ?? '' }),
+  );
+}
+
+/** rollback: an earlier version becomes champion again. */
+export function addRollbackCommand(program: Command, context: CommandContext): void {
+  addAct(
+    program
+      .command('rollback')
+      .description('Make an earlier version the champion again, once its artifact is seen to be there, byte for byte.')
+      .option('--to <version>', 'a version, or "previous": the one that the champion replaced', 'previous'),
+    context,
+    (workspace, input, options) => rollBack(workspace, { ...input, to: options.to ?? 'previous' }),
+  );
+}
+
+function addAct(
+  command: Command,
+  context: CommandContext,
+  perform: (workspace: Workspace, input: ActInput, options: ActOptions) => Promise<PromoteResult>,
+): void {
+  withCommonOptions(command)
+    .requiredOption('--reason <text>', 'why, for the record')
+    .option('--by <person>', 'who answers for it (default: the person who runs this)')
+    .option('--record', 'record it (the default, except on pull requests and unusual workflow events)')
+    .option('--no-record', 'show what would happen, and leave the registry as it is')
+    .action(async (options: ActOptions) => {
+      const workspace = await context.open(options);
+      const result = await perform(
+        workspace,
+        {
+          reason: options.reason ?? '',
+          by: options.by,
+          actor: await context.actor(),
+          source: context.run.source,
+          record: recordsHere(context, options, workspace),
+        },
+        options,
+      );
+      context.print(options.json === true ? JSON.stringify(result, null, 2) : told(workspace.model, result));
+    });
+}
+
+/** What was done, in a few lines. */
+function told(model: string, { decision, status, commit, tags }: PromoteResult): string {
+  const [from, to] = [decision.from?.version ?? 'none', decision.to?.version ?? 'none'];
+  const done = status === 'recorded' || status === 'already-recorded';
+  const deed =
+    decision.action === 'deprecate'
+      ? `${model} ${decision.candidate?.version ?? ''} ${done ? 'is' : 'would be'} deprecated`
+      : from === to
+        ? `${model} ${to} is the champion already`
+        : `${model} ${to} ${done ? 'is' : 'would be'} champion in place of ${from}`;
+  const where = {
+    recorded: `Recorded in commit ${commit?.slice(0, 12) ?? ''}.`,
+    'already-recorded': 'This is in the registry already; nothing was added.',
+    'no-change': 'Nothing to record.',
+    'not-recorded': 'Not recorded.',
+  }[status];
+  const made = tags.length === 0 ? [] : [`Tags: ${tags.join(', ')}`];
+  return [`${deed}. ${where}`, oneLine(decision.reasons[0]?.message ?? ''), ...made].join('\n');
+}

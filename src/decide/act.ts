@@ -1,0 +1,33 @@
+import { UsageError } from '../errors.ts';
+import type { Approval, Source } from '../evidence/index.ts';
+
+/** An act of a person on the registry: who answers for it, and why. */
+export interface Act {
+  now: Date;
+  source: Source;
+  /** Whose run it is. */
+  actor: string;
+  /** Who answers for it; often the same. */
+  by: string;
+  reason: string;
+}
+
+/** The person's word, as the decision keeps it. @throws UsageError for an unnamed person or an empty reason */
+export function wordOf({ now, by, reason }: Act): Approval {
+  const [name, why] = [by.trim(), reason.trim()];
+  if (name === '' || name === 'unknown') {
+    throw new UsageError({
+      found: 'nobody is named who answers for this',
+      expected: 'a person',
+      remedy: 'Say who with --by (in a workflow it is the person who started the run)',
+    });
+  }
+  if (why === '') {
+    throw new UsageError({
+      found: 'there is no reason',
+      expected: 'a sentence that the log will keep',
+      remedy: 'Say why with --reason "..."',
+    });
+  }
+  return { by: name, at: now.toISOString(), reason: why };
+}

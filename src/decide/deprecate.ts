@@ -1,0 +1,65 @@
+import { policySubject, type Model } from '../config/index.ts';
+import {
+  canonicalJson,
+  decisionSchemaId,
+  digest,
+  sha256,
+  type Decision,
+  type RegistryHistory,
+} from '../evidence/index.ts';
+import { UsageError } from '../errors.ts';
+import { wordOf, type Act } from './act.ts';
+import { namedVersion } from './rollback.ts';
+
+/**
+ * Say that a version must not be used any more: nothing rolls back to it or assigns it. Its artifact and its past stay. Pure.
+ * @throws UsageError when there is no such version, or it is the champion or in a stage
+ */
+export function deprecate(
+  subject: { model: string; config: Model },
+  name: string,
+  view: RegistryHistory,
+  act: Act,
+): Decision {
+  const word = wordOf(act);
+  const target = namedVersion(name, view);
+  if (target.status === 'deprecated') {
+    const made = view.decisions.find(
+      ({ action, candidate }) => action === 'deprecate' && candidate?.version === target.version,
+    );
+    if (made !== undefined) return made;
+  }
+  const used = Object.entries(view.aliases).find(
+    ([alias, { version }]) => alias !== 'previous' && version === target.version,
+  )?.[0];
+  if (used !== undefined) {
+    throw new UsageError({
+      found: `version ${target.version} is ${used === 'champion' ? 'the champion' : `in stage ${used}`}`,
+      expected: 'a version that is not in use',
+      remedy:
+        used === 'champion'
+          ? 'Promote another first, or roll back: contender rollback'
+          : `Assign another version to ${used} first: contender registry assign --stage ${used}`,
+    });
+  }
+  const version = { version: target.version, artifacts: target.artifacts };
+  const text = canonicalJson(policySubject(subject.config));
+  return {
+    schema: decisionSchemaId,
+    model: subject.model,
+    action: 'deprecate',
+    outcome: 'no-change',
+    reasons: [{ code: 'deprecated', message: `${word.by} deprecates ${target.version}: ${word.reason}` }],
+    from: view.champion,
+    to: view.champion,
+    candidate: version,
+    policy: { sha256: sha256(text), text },
+    evidence: [],
+    datasets: {},
+    source: act.source,
+    actor: act.actor,
+    approvals: [word],
+    idempotencyKey: digest({ action: 'deprecate', model: subject.model, version: target.version }),
+    time: act.now.toISOString(),
+  };
+}

@@ -1,0 +1,125 @@
+import { isDeepStrictEqual } from 'node:util';
+import { policySubject } from '../config/index.ts';
+import {
+  decisionSchemaId,
+  digest,
+  modelDigest,
+  type Decision,
+  type Evidence,
+  type RecordedDecision,
+  type RegistryHistory,
+} from '../evidence/index.ts';
+import { UsageError } from '../errors.ts';
+import { wordOf, type Act } from './act.ts';
+import { nextVersion, tooOld, type DecisionSubject } from './decide.ts';
+
+/**
+ * A named person promotes a candidate that was held, against the verdict and for a stated reason. Pure.
+ *
+ * The last decision about the candidate must be a hold under the same policy and against the same champion, and its evidence
+ * must not be too old. What is recorded is the person's word, with the hold and its evidence.
+ *
+ * @param evidence what the hold was decided on
+ * @throws UsageError for anything else: a rejection needs another policy, a stale hold a fresh evaluation
+ */
+export function override(
+  subject: Omit<DecisionSubject, 'candidate'> & { sha256: string },
+  evidence: readonly Evidence[],
+  view: RegistryHistory,
+  act: Act & { version?: string },
+): Decision {
+  const word = wordOf(act);
+  const before = overrideOf(subject.sha256, view);
+  if (before !== undefined) return before;
+  const held = lastDecisionOn(subject.sha256, view);
+  refuseUnlessHeld(subject, held, view);
+  const stale =
+    policyFault(subject, held) ??
+    championFault(held, view) ??
+    held.reasons.find((reason) => reason.code === 'stale')?.message ??
+    tooOld(subject.config, evidence, act.now)[0]?.message;
+  if (stale !== undefined) {
+    throw new UsageError({
+      found: `the hold of decision ${held.seq} is stale: ${stale}`,
+      expected: 'a hold on evidence that still stands',
+      remedy: 'Run the gate again, then override its decision if it is a hold',
+    });
+  }
+  const version = { version: nextVersion(subject.config, view, act.version), artifacts: held.candidate.artifacts };
+  return {
+    schema: decisionSchemaId,
+    model: subject.model,
+    action: 'override',
+    outcome: 'promote',
+    reasons: [
+      { code: 'override', message: `${word.by} overrides the hold of decision ${held.seq}: ${word.reason}` },
+      ...held.reasons,
+    ],
+    from: view.champion,
+    to: version,
+    candidate: version,
+    policy: held.policy,
+    evidence: held.evidence,
+    datasets: held.datasets,
+    source: act.source,
+    actor: act.actor,
+    approvals: [word],
+    overrides: held.seq,
+    idempotencyKey: digest({ action: 'override', model: subject.model, overrides: held.seq }),
+    time: act.now.toISOString(),
+  };
+}
+
+type Held = RecordedDecision & { candidate: NonNullable<RecordedDecision['candidate']> };
+
+/** The last decision of the gate about a candidate. */
+export function lastDecisionOn(sha256: string, view: RegistryHistory): RecordedDecision | undefined {
+  return view.decisions.findLast(({ action, candidate }) => action === 'gate' && isOf(candidate, sha256));
+}
+
+/** The same act run again: the champion is the candidate, by an override. */
+function overrideOf(sha256: string, view: RegistryHistory): RecordedDecision | undefined {
+  const made = view.decisions.find(({ seq }) => seq === view.championSeq);
+  return made?.action === 'override' && isOf(made.to, sha256) ? made : undefined;
+}
+
+function isOf(version: Parameters<typeof modelDigest>[0] | null, sha256: string): boolean {
+  return version !== null && modelDigest(version) === sha256;
+}
+
+function refuseUnlessHeld(
+  { model, sha256 }: { model: string; sha256: string },
+  decision: RecordedDecision | undefined,
+  view: RegistryHistory,
+): asserts decision is Held {
+  const expected = 'a candidate whose last recorded decision is a hold';
+  if (isOf(view.champion, sha256)) {
+    throw new UsageError({ found: `this candidate is the champion already (${view.champion?.version})`, expected });
+  }
+  if (decision === undefined || decision.candidate === null) {
+    throw new UsageError({
+      found: `no decision about this candidate (sha256 ${sha256.slice(0, 12)}) of ${model} is recorded`,
+      expected,
+      remedy: 'Run the gate first: contender gate',
+    });
+  }
+  if (decision.outcome === 'hold') return;
+  throw new UsageError({
+    found: `decision ${decision.seq} is a ${decision.outcome}, not a hold: ${decision.reasons[0]?.message ?? ''}`,
+    expected,
+    remedy:
+      decision.outcome === 'reject'
+        ? 'A rejection cannot be overridden. It needs a policy change: edit contender.yml, have it reviewed, and run the gate again'
+        : 'Run the gate again',
+  });
+}
+
+function policyFault({ config }: { config: DecisionSubject['config'] }, held: Held): string | undefined {
+  const now = digest(policySubject(config));
+  return held.policy.sha256 === now ? undefined : 'it was decided under another configuration.';
+}
+
+function championFault(held: Held, view: RegistryHistory): string | undefined {
+  if (isDeepStrictEqual(held.from, view.champion) && view.championSeq < held.seq) return undefined;
+  return `it compared with champion ${held.from?.version ?? 'none'}, but the champion is ${view.champion?.version ?? 'none'} since decision ${view.championSeq}.`;
+}

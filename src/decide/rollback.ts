@@ -1,0 +1,113 @@
+import { valid } from 'semver';
+import { policySubject, type Model } from '../config/index.ts';
+import {
+  canonicalJson,
+  decisionSchemaId,
+  sha256,
+  digest,
+  type Decision,
+  type RegisteredVersion,
+  type RegistryHistory,
+} from '../evidence/index.ts';
+import { UsageError } from '../errors.ts';
+import { wordOf, type Act } from './act.ts';
+
+/**
+ * Make an earlier version champion again, on a person's word. Pure.
+ *
+ * Run again it finds its own decision and changes nothing. After a rollback, a further step back names its version, so that a
+ * job that is run twice does not go back twice.
+ *
+ * @param to a version, or `previous`: the champion that this one replaced
+ * @throws UsageError when there is no such version or it is deprecated
+ */
+export function rollback(
+  subject: { model: string; config: Model },
+  to: string,
+  view: RegistryHistory,
+  act: Act,
+): Decision {
+  const word = wordOf(act);
+  const { champion } = view;
+  if (champion === null) {
+    throw new UsageError({ found: `${subject.model} has no champion`, expected: 'one to roll back from' });
+  }
+  const made = view.decisions.find(({ seq }) => seq === view.championSeq);
+  const byRollback = made?.action === 'rollback' ? made : undefined;
+  const again = byRollback?.approvals.some(({ by, reason }) => by === word.by && reason === word.reason);
+  if (byRollback !== undefined && again === true && to === 'previous') return byRollback;
+  const target = to === 'previous' ? previousVersion(view, byRollback?.seq) : namedVersion(to, view);
+  if (target.version === champion.version && byRollback !== undefined) return byRollback;
+  if (target.status === 'deprecated') {
+    throw new UsageError({
+      found: `version ${target.version} is deprecated`,
+      expected: 'a version that may be used',
+      remedy: `Name another with --to: ${usable(view)}`,
+    });
+  }
+  const version = { version: target.version, artifacts: target.artifacts };
+  const same = target.version === champion.version;
+  const text = canonicalJson(policySubject(subject.config));
+  return {
+    schema: decisionSchemaId,
+    model: subject.model,
+    action: 'rollback',
+    outcome: same ? 'no-change' : 'promote',
+    reasons: [
+      same
+        ? { code: 'same-model', message: `Version ${target.version} is the champion already.` }
+        : { code: 'rollback', message: `${word.by} goes back from ${champion.version}: ${word.reason}` },
+    ],
+    from: champion,
+    to: version,
+    candidate: version,
+    policy: { sha256: sha256(text), text },
+    evidence: [],
+    datasets: {},
+    source: act.source,
+    actor: act.actor,
+    approvals: [word],
+    idempotencyKey: digest({
+      action: 'rollback',
+      model: subject.model,
+      to: target.version,
+      since: view.championSeq,
+    }),
+    time: act.now.toISOString(),
+  };
+}
+
+function previousVersion(view: RegistryHistory, rolledBackIn: number | undefined): RegisteredVersion {
+  const alias = view.aliases['previous'];
+  if (rolledBackIn !== undefined) {
+    throw new UsageError({
+      found: `the champion ${view.champion?.version} came by the rollback of decision ${rolledBackIn}`,
+      expected: 'the version to go back to by name, so that a job that is run twice does not go back twice',
+      remedy: alias === undefined ? 'There is no earlier version' : `To go back further: --to ${alias.version}`,
+    });
+  }
+  if (alias === undefined) {
+    throw new UsageError({
+      found: `there is no version before ${view.champion?.version}`,
+      expected: 'an earlier champion',
+      remedy: `Name a version with --to: ${usable(view)}`,
+    });
+  }
+  return namedVersion(alias.version, view);
+}
+
+/** A version by its number, with or without a leading v. @throws UsageError when the registry does not have it */
+export function namedVersion(name: string, view: RegistryHistory): RegisteredVersion {
+  const found = view.registered.find(({ version }) => version === (valid(name) ?? name));
+  if (found !== undefined) return found;
+  throw new UsageError({
+    found: `there is no version ${JSON.stringify(name)}`,
+    expected: `one of: ${usable(view)}`,
+  });
+}
+
+function usable(view: RegistryHistory): string {
+  const versions = view.registered.filter(({ status }) => status === 'active').map(({ version }) => version);
+  const shown = versions.slice(-10).join(', ');
+  return versions.length > 10 ? `..., ${shown}` : shown || 'none';
+}

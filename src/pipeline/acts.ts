@@ -1,0 +1,119 @@
+import { isDeepStrictEqual } from 'node:util';
+import { deprecate } from '../decide/deprecate.ts';
+import { lastDecisionOn, override } from '../decide/override.ts';
+import { rollback } from '../decide/rollback.ts';
+import type { Act } from '../decide/act.ts';
+import type { Artifact, Decision, Evidence, RecordedDecision, RegistryHistory, Source } from '../evidence/index.ts';
+import { RegistryError } from '../errors.ts';
+import { fetchArtifact } from '../registry/artifact-uri.ts';
+import type { Registry } from '../registry/registry.ts';
+import { resolveCandidate, withModelFolder } from './models.ts';
+import { discardEvidence, writeDecision, writeEvidence } from './output.ts';
+import { openRegistry, type PromoteResult } from './promote.ts';
+import type { Workspace } from './workspace.ts';
+
+/*
+ * What a person does to the registry, beside the gate: override a hold, go back to an earlier version, deprecate one.
+ * What would be written is known and checked before anything is, and nothing is where `record` is false.
+ */
+
+export interface ActInput {
+  reason: string;
+  /** Who answers for it, if not the actor. */
+  by?: string | undefined;
+  actor: string;
+  source: Source;
+  record: boolean;
+  now?: () => Date;
+}
+
+/** Promote the candidate on a person's word although it was held. @throws UsageError where that is not open to a person */
+export async function overrideHold(
+  workspace: Workspace,
+  input: ActInput & { version?: string | undefined },
+): Promise<PromoteResult> {
+  const candidate = await withModelFolder((downloads) => resolveCandidate(workspace, downloads));
+  const { sha256 } = candidate.artifact;
+  const registry = await openRegistry(workspace);
+  const held = lastDecisionOn(sha256, await registry.view(workspace.model));
+  const evidence = await Promise.all(
+    (held?.evidence ?? []).map((each) => registry.evidence(workspace.model, each.sha256)),
+  );
+  const subject = { model: workspace.model, config: workspace.modelConfig, sha256 };
+  const context = { ...actOf(input), ...(input.version === undefined ? {} : { version: input.version }) };
+  const result = await perform(workspace, registry, input.record, (view) => override(subject, evidence, view, context));
+  for (const kind of ['data', 'evaluation', 'load']) await discardEvidence(workspace, kind);
+  for (const each of evidence) await writeEvidence(workspace, each);
+  await writeDecision(workspace, result.decision, evidence);
+  return { ...result, evidence };
+}
+
+/** Make an earlier version champion again. @param to a version, or `previous` @throws UsageError, RegistryError */
+export async function rollBack(workspace: Workspace, input: ActInput & { to: string }): Promise<PromoteResult> {
+  const act = actOf(input);
+  const subject = { model: workspace.model, config: workspace.modelConfig };
+  const registry = await openRegistry(workspace);
+  return perform(workspace, registry, input.record, (view) => rollback(subject, input.to, view, act));
+}
+
+/** Say that a version must not be used any more. @throws UsageError, RegistryError */
+export async function deprecateVersion(
+  workspace: Workspace,
+  input: ActInput & { version: string },
+): Promise<PromoteResult> {
+  const act = actOf(input);
+  const subject = { model: workspace.model, config: workspace.modelConfig };
+  const registry = await openRegistry(workspace);
+  return perform(workspace, registry, input.record, (view) => deprecate(subject, input.version, view, act));
+}
+
+function actOf({ now = () => new Date(), source, actor, by, reason }: ActInput): Act {
+  return { now: now(), source, actor, by: by ?? actor, reason };
+}
+
+/** Look first: what would become champion must be there, byte for byte. Then record, unless this is a rehearsal. */
+async function perform(
+  workspace: Workspace,
+  registry: Registry,
+  record: boolean,
+  decide: (view: RegistryHistory) => Decision,
+): Promise<PromoteResult> {
+  const planned = decide(await registry.view(workspace.model));
+  if (planned.outcome === 'promote') await verifyArtifacts(workspace, planned.to?.artifacts ?? []);
+  if (!record) {
+    const status = isRecorded(planned)
+      ? 'already-recorded'
+      : planned.outcome === 'no-change' && planned.action === 'rollback'
+        ? 'no-change'
+        : 'not-recorded';
+    return { decision: planned, evidence: [], status, commit: null, tags: [] };
+  }
+  const { decision, status, commit, tags } = await registry.record({
+    model: workspace.model,
+    decide: (view) => {
+      const now = decide(view);
+      if (isDeepStrictEqual(now.to?.artifacts, planned.to?.artifacts)) return now;
+      throw new RegistryError({
+        found: 'another decision was recorded meanwhile, and what was checked is not what would become champion',
+        remedy: 'Nothing was recorded. Look at contender registry log, then run again',
+      });
+    },
+    evidence: [],
+  });
+  return { decision, evidence: [] as Evidence[], status, commit, tags };
+}
+
+function isRecorded(decision: Decision): decision is RecordedDecision {
+  return 'seq' in decision;
+}
+
+/** @throws RegistryError when an artifact is gone or its bytes are others */
+async function verifyArtifacts(workspace: Workspace, artifacts: readonly Artifact[]): Promise<void> {
+  for (const artifact of artifacts) {
+    if (artifact.role === 'image') {
+      workspace.log.warning(`${artifact.uri} is a container image: whether it is still there was not checked.`);
+      continue;
+    }
+    await withModelFolder((downloads) => fetchArtifact(workspace.root, artifact, downloads));
+  }
+}

@@ -1,0 +1,91 @@
+import assert from 'node:assert/strict';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import type { PromoteResult } from '../../src/pipeline/promote.ts';
+import { contender, gateRepository, type CommandResult, type GateRepository } from '../support/gate-repository.ts';
+import { inTemporaryFolder } from '../support/project.ts';
+
+test('a hold is overridden by a named person, rolled back, and the version deprecated; everything is in the log', () =>
+  inTemporaryFolder(async (folder) => {
+    const repository = await spam(folder);
+    await repository.propose('spam/models/candidate-worse.onnx');
+    assert.equal((await contender(folder, ['gate', '--quiet'])).code, 1);
+    const refused = await contender(folder, ['registry', 'override', '--reason', 'ship it']);
+    assert.equal(refused.code, 2);
+    assert.match(refused.stderr, /a rejection cannot be overridden.*policy change/isu);
+
+    await repository.propose('spam/models/candidate-small.onnx');
+    assert.equal((await contender(folder, ['gate', '--quiet'])).code, 3);
+    const head = await repository.git('rev-parse', 'HEAD');
+    const rehearsal = await contender(folder, ['registry', 'override', '--no-record', '--reason', 'half the size']);
+    assert.match(rehearsal.stdout, /1\.0\.1 would be champion in place of 1\.0\.0\. Not recorded\./u);
+    assert.match((await contender(folder, ['registry', 'override', '--reason', ' '])).stderr, /no reason/u);
+    assert.equal((await contender(folder, ['registry', 'override'])).code, 2);
+    assert.equal(await repository.git('rev-parse', 'HEAD'), head);
+    const overridden = await json(folder, 'registry', 'override', '--reason', 'half the size', '--by', 'Grace Hopper');
+    assert.equal(overridden.status, 'recorded');
+    assert.equal(overridden.decision.overrides, 3);
+    assert.equal(overridden.decision.approvals[0]?.by, 'Grace Hopper');
+    assert.deepEqual(overridden.evidence.map((each) => each.kind).toSorted(), ['data', 'evaluation']);
+    assert.equal(await repository.git('log', '-1', '--format=%s'), 'contender: promote spam-filter v1.0.1 by override');
+    const again = await json(folder, 'registry', 'override', '--reason', 'half the size', '--by', 'Grace Hopper');
+    assert.equal(again.status, 'already-recorded');
+
+    const tried = await contender(folder, ['rollback', '--no-record', '--reason', 'mail is lost']);
+    assert.match(tried.stdout, /1\.0\.0 would be champion in place of 1\.0\.1\. Not recorded\./u);
+    const back = await json(folder, 'rollback', '--reason', 'mail is lost');
+    assert.deepEqual([back.status, back.decision.to?.version], ['recorded', '1.0.0']);
+    assert.equal((await json(folder, 'rollback', '--reason', 'mail is lost')).status, 'already-recorded');
+
+    const deprecated = await contender(folder, [
+      'registry',
+      'deprecate',
+      '--version',
+      '1.0.1',
+      '--reason',
+      'loses mail',
+    ]);
+    assert.match(deprecated.stdout, /1\.0\.1 is deprecated\. Recorded in commit/u);
+    const gone = await contender(folder, ['rollback', '--to', 'v1.0.1', '--reason', 'no']);
+    assert.match(gone.stderr, /1\.0\.1 is deprecated/u);
+    const log = await contender(folder, ['registry', 'log']);
+    assert.match(log.stdout, /deprecate.*rollback promote \(1\.0\.1 -> 1\.0\.0\).*mail is lost.*override promote/su);
+    assert.equal((await contender(folder, ['registry', 'verify'])).code, 0);
+    assert.equal(await repository.git('status', '--porcelain'), '');
+  }));
+
+test('a rollback to a version whose artifact is gone or changed is refused, and nothing is written', () =>
+  inTemporaryFolder(async (folder) => {
+    const repository = await spam(folder);
+    await repository.propose('spam/models/candidate.onnx');
+    assert.equal((await contender(folder, ['gate', '--quiet'])).code, 0);
+    const head = await repository.git('rev-parse', 'HEAD');
+    const blob = await repository.git('rev-parse', 'HEAD:models/champion.onnx');
+    await rm(join(folder, '.git/objects', blob.slice(0, 2), blob.slice(2)), { force: true });
+    const refused = await contender(folder, ['rollback', '--reason', 'back']);
+    assert.equal(refused.code, 2, refused.stdout);
+    assert.match(refused.stderr, /git (?:could not read object|ls-tree failed)|cannot be read/u);
+    assert.equal(await repository.git('rev-parse', 'HEAD'), head);
+  }));
+
+/** The spam case with its champion registered, gated on data and evaluation alone. */
+async function spam(folder: string): Promise<GateRepository> {
+  const repository = await gateRepository(folder);
+  await repository.configure(
+    `    load:
+      profile: { kind: constant, rate: 200, duration: 4s, warmup: 1s }
+      slo: { p95_ms: 100, error_rate: 0.001, accuracy: parity }
+`,
+    '',
+  );
+  const registered = await contender(folder, ['registry', 'register', '--artifact', 'models/champion.onnx']);
+  assert.equal(registered.code, 0, registered.stderr);
+  return repository;
+}
+
+async function json(folder: string, ...args: string[]): Promise<PromoteResult> {
+  const result: CommandResult = await contender(folder, [...args, '--json']);
+  assert.equal(result.code, 0, result.stderr);
+  return JSON.parse(result.stdout) as PromoteResult;
+}

@@ -1,0 +1,327 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import fc from 'fast-check';
+import { policySubject, type Model } from '../../src/config/index.ts';
+import type { Act } from '../../src/decide/act.ts';
+import { deprecate } from '../../src/decide/deprecate.ts';
+import { override } from '../../src/decide/override.ts';
+import { rollback } from '../../src/decide/rollback.ts';
+import { ContenderError, UsageError } from '../../src/errors.ts';
+import {
+  canonicalJson,
+  digest,
+  sha256,
+  type Decision,
+  type Outcome,
+  type RecordedDecision,
+  type RegistryHistory,
+} from '../../src/evidence/index.ts';
+import { appendDecision, canonicalBytes, readChain, type DecisionFile } from '../../src/registry/chain.ts';
+import { decisionPath } from '../../src/registry/layout.ts';
+import { viewOf, type ChainLink, type Manifest } from '../../src/registry/manifest.ts';
+import { artifact, evidence, judged } from './sample-decision.ts';
+
+const config: Model = {
+  task: 'binary-classification',
+  candidate: 'models/candidate.onnx',
+  columns: { id: 'id', label: 'label' },
+  data: { evaluation: 'eval.parquet' },
+  policy: { primary: { metric: 'roc_auc', margin: 0.005 }, max_evidence_age: '7d' },
+};
+const subject = { model: 'm', config };
+const now = new Date('2026-03-01T12:00:00Z');
+const act: Act = { now, source: {}, actor: 'ada', by: 'ada', reason: 'the reason' };
+const policy = { sha256: digest(policySubject(config)), text: canonicalJson(policySubject(config)) };
+
+/** A chain in memory, to which acts are appended as a store does it. */
+function chain(): {
+  links: ChainLink[];
+  files: DecisionFile[];
+  view(): RegistryHistory;
+  add(decide: (view: RegistryHistory) => Decision): RecordedDecision;
+  judge(candidate: string, outcome: Outcome): RecordedDecision;
+} {
+  const links: ChainLink[] = [];
+  const files: DecisionFile[] = [];
+  let manifest: Manifest | null = null;
+  const view = (): RegistryHistory =>
+    viewOf(
+      manifest,
+      links.map((link) => link.decision),
+    );
+  const add = (decide: (history: RegistryHistory) => Decision): RecordedDecision => {
+    const appended = appendDecision({ links, manifest }, decide(view()));
+    const { seq } = appended.decision;
+    files.push({ seq, path: decisionPath('m', seq), bytes: appended.bytes });
+    links.push({ decision: appended.decision, sha256: sha256(appended.bytes) });
+    manifest = appended.manifest;
+    return appended.decision;
+  };
+  return {
+    links,
+    files,
+    view,
+    add,
+    judge: (candidate, outcome) =>
+      add((history) => ({ ...judged('m', candidate, outcome, [proof(candidate)])(history), policy })),
+  };
+}
+
+const proof = (candidate: string): ReturnType<typeof evidence> => ({
+  ...evidence(candidate),
+  finishedAt: '2026-03-01T11:00:00Z',
+});
+const overriding =
+  (candidate: string, by: Act = act, changed = subject) =>
+  (view: RegistryHistory): Decision =>
+    override({ ...changed, sha256: artifact(candidate).sha256 }, [proof(candidate)], view, by);
+
+describe('an override', () => {
+  test('promotes a held candidate on the word of a person, and keeps the hold, its reasons and its evidence', async () => {
+    const registry = chain();
+    registry.judge('a', 'promote');
+    const held = registry.judge('b', 'hold');
+    const decision = registry.add(overriding('b', { ...act, by: 'grace' }));
+    assert.equal(decision.action, 'override');
+    assert.deepEqual(decision.to, { version: '1.0.1', artifacts: [artifact('b')] });
+    assert.equal(decision.overrides, held.seq);
+    assert.deepEqual(decision.evidence, held.evidence);
+    assert.deepEqual(decision.approvals, [{ by: 'grace', at: now.toISOString(), reason: 'the reason' }]);
+    assert.deepEqual(
+      decision.reasons.map(({ code }) => code),
+      ['override', 'test'],
+    );
+    assert.equal(decision.actor, 'ada', 'who ran it, beside who answers for it');
+    assert.deepEqual((await readChain('m', registry.files)).findings, []);
+    assert.equal(registry.view().decisionsByDataset[digest('eval')], 2, 'no numbers were looked at anew');
+  });
+
+  const refusals: { name: string; prepare(registry: ReturnType<typeof chain>): unknown; by?: Act; says: RegExp }[] = [
+    { name: 'of a rejection', prepare: (at) => at.judge('b', 'reject'), says: /a reject.*needs a policy change/su },
+    {
+      name: 'of a hold that a rejection followed',
+      prepare: (at) => [at.judge('b', 'hold'), at.judge('b', 'reject')],
+      says: /needs a policy change/u,
+    },
+    { name: 'of what was never decided on', prepare: () => undefined, says: /no decision about this candidate/u },
+    {
+      name: 'after the champion changed',
+      prepare: (at) => [at.judge('b', 'hold'), at.judge('c', 'promote')],
+      says: /stale: it compared with champion 1\.0\.0, but the champion is 1\.0\.1/u,
+    },
+    {
+      name: 'after the champion changed and came back',
+      prepare: (at) => [
+        at.judge('b', 'hold'),
+        at.judge('c', 'promote'),
+        at.add((view) => rollback(subject, 'previous', view, act)),
+      ],
+      says: /stale/u,
+    },
+    {
+      name: 'of a hold that was stale itself',
+      prepare: (at) =>
+        at.add((view) => ({
+          ...judged('m', 'b', 'hold', [proof('b')])(view),
+          policy,
+          reasons: [{ code: 'stale', message: 'Another champion.' }],
+        })),
+      says: /stale: Another champion/u,
+    },
+    {
+      name: 'under another policy',
+      prepare: (at) => at.add(judged('m', 'b', 'hold', [proof('b')])),
+      says: /another configuration/u,
+    },
+    {
+      name: 'on evidence older than the policy allows',
+      prepare: (at) => at.judge('b', 'hold'),
+      by: { ...act, now: new Date('2026-03-09T12:00:00Z') },
+      says: /older than 7d/u,
+    },
+    { name: 'by nobody', prepare: (at) => at.judge('b', 'hold'), by: { ...act, by: ' ' }, says: /nobody is named/u },
+    {
+      name: 'by an unknown user',
+      prepare: (at) => at.judge('b', 'hold'),
+      by: { ...act, by: 'unknown' },
+      says: /nobody is named/u,
+    },
+    {
+      name: 'without a reason',
+      prepare: (at) => at.judge('b', 'hold'),
+      by: { ...act, reason: '\n ' },
+      says: /no reason/u,
+    },
+  ];
+  for (const { name, prepare, by, says } of refusals) {
+    test(`is refused ${name}`, () => {
+      const registry = chain();
+      registry.judge('a', 'promote');
+      prepare(registry);
+      assert.throws(
+        () => overriding('b', by)(registry.view()),
+        (error) => error instanceof UsageError && says.test(error.message),
+      );
+    });
+  }
+
+  const forgeries: { name: string; forge(decision: Decision): Decision; found: RegExp }[] = [
+    { name: 'another hold', forge: (it) => ({ ...it, overrides: 3 }), found: /an override of decision 3/u },
+    { name: 'nothing', forge: ({ overrides: _overrides, ...it }) => it, found: /an override of nothing/u },
+    { name: 'a promotion', forge: (it) => ({ ...it, overrides: 1 }), found: /decision 1, a promote/u },
+    {
+      name: 'the hold, for another model',
+      forge: (it) => ({ ...it, to: { version: '1.0.1', artifacts: [artifact('x')] } }),
+      found: /artifacts other than those that were held/u,
+    },
+    { name: 'the hold, on other evidence', forge: (it) => ({ ...it, evidence: [] }), found: /other evidence/u },
+    { name: 'the hold, on the word of nobody', forge: (it) => ({ ...it, approvals: [] }), found: /nobody's word/u },
+    {
+      name: 'the hold, giving a hold',
+      forge: (it) => ({ ...it, outcome: 'hold', to: it.from }),
+      found: /gives hold/u,
+    },
+  ];
+  for (const { name, forge, found } of forgeries) {
+    test(`of ${name}, written by hand, is found in the chain`, async () => {
+      const registry = chain();
+      registry.judge('a', 'promote');
+      registry.judge('b', 'hold');
+      registry.judge('c', 'hold');
+      registry.add((view) => forge(overriding('b')(view)));
+      const { findings } = await readChain('m', registry.files);
+      assert.ok(
+        findings.some((each) => found.test(each.found)),
+        JSON.stringify(findings),
+      );
+    });
+  }
+
+  test('after the champion changed, written by hand, is found in the chain', async () => {
+    const registry = chain();
+    registry.judge('a', 'promote');
+    const held = registry.judge('b', 'hold');
+    const stolen = overriding('b')(registry.view());
+    registry.judge('c', 'promote');
+    registry.add((view) => ({ ...stolen, from: view.champion, to: { version: '1.0.2', artifacts: [artifact('b')] } }));
+    const { findings } = await readChain('m', registry.files);
+    assert.ok(findings.some((each) => each.found.includes(`decision ${held.seq} after the champion changed`)));
+  });
+});
+
+describe('a rollback', () => {
+  test('goes to the version the champion replaced, and leaves as previous the one that version had replaced', () => {
+    const registry = chain();
+    for (const candidate of ['a', 'b', 'c']) registry.judge(candidate, 'promote');
+    const back = registry.add((view) => rollback(subject, 'previous', view, act));
+    assert.equal(back.to?.version, '1.0.1');
+    assert.equal(registry.view().aliases['previous']?.version, '1.0.0');
+    // What was withdrawn never comes back by itself.
+    registry.judge('d', 'promote');
+    assert.equal(registry.view().aliases['previous']?.version, '1.0.1');
+  });
+
+  test('run again is the same act; a further step back names its version', () => {
+    const registry = chain();
+    for (const candidate of ['a', 'b', 'c']) registry.judge(candidate, 'promote');
+    const back = registry.add((view) => rollback(subject, 'previous', view, act));
+    const view = registry.view();
+    assert.equal(rollback(subject, 'previous', view, act), view.decisions.at(-1));
+    assert.equal(rollback(subject, 'v1.0.1', view, act), view.decisions.at(-1));
+    assert.throws(
+      () => rollback(subject, 'previous', view, { ...act, reason: 'another' }),
+      new RegExp(`came by the rollback of decision ${back.seq}.*--to 1\\.0\\.0`, 'su'),
+    );
+    assert.equal(rollback(subject, '1.0.0', view, act).to?.version, '1.0.0');
+  });
+
+  test('is refused without a champion, an earlier version, or to a version that is unknown or deprecated', () => {
+    const registry = chain();
+    const to = (version: string) => () => rollback(subject, version, registry.view(), act);
+    assert.throws(to('previous'), /no champion/u);
+    registry.judge('a', 'promote');
+    assert.throws(to('previous'), /no version before 1\.0\.0/u);
+    assert.equal(to('1.0.0')().outcome, 'no-change');
+    registry.judge('b', 'promote');
+    assert.throws(to('9.9.9'), /no version "9\.9\.9".*1\.0\.0, 1\.0\.1/su);
+    registry.add((view) => deprecate(subject, '1.0.0', view, act));
+    assert.throws(to('previous'), /1\.0\.0 is deprecated/u);
+  });
+
+  test('to a deprecated version, written by hand, is found in the chain', async () => {
+    const registry = chain();
+    registry.judge('a', 'promote');
+    registry.judge('b', 'promote');
+    const back = rollback(subject, 'previous', registry.view(), act);
+    registry.add((view) => deprecate(subject, '1.0.0', view, act));
+    registry.add(() => back);
+    const { findings } = await readChain('m', registry.files);
+    assert.ok(findings.some((each) => /a rollback to 1\.0\.0/u.test(each.found)));
+  });
+});
+
+test('a deprecation is refused of the champion, and is one however often it is run', () => {
+  const registry = chain();
+  registry.judge('a', 'promote');
+  registry.judge('b', 'promote');
+  assert.throws(() => deprecate(subject, '1.0.1', registry.view(), act), /is the champion/u);
+  const first = registry.add((view) => deprecate(subject, '1.0.0', view, act));
+  const view = registry.view();
+  assert.equal(deprecate(subject, '1.0.0', view, { ...act, reason: 'again' }), view.decisions[first.seq - 1]);
+});
+
+test('whatever people and gate do, the chain is sound, the champion is in use, and doing it again changes nothing', async () => {
+  const names = ['a', 'b', 'c', 'd'];
+  const step = fc.oneof(
+    fc.record({
+      kind: fc.constant('judge' as const),
+      name: fc.constantFrom(...names),
+      outcome: fc.constantFrom<Outcome>('promote', 'hold', 'reject'),
+    }),
+    fc.record({ kind: fc.constant('override' as const), name: fc.constantFrom(...names) }),
+    fc.record({ kind: fc.constant('rollback' as const), to: fc.constantFrom('previous', '1.0.0', '1.0.1', '1.0.2') }),
+    fc.record({ kind: fc.constant('deprecate' as const), version: fc.constantFrom('1.0.0', '1.0.1', '1.0.2') }),
+  );
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { maxLength: 25 }), async (steps) => {
+      const registry = chain();
+      for (const [index, each] of steps.entries()) {
+        const today = { ...act, reason: `reason ${index}` };
+        const perform = (view: RegistryHistory): Decision => {
+          if (each.kind === 'judge') {
+            return { ...judged('m', each.name, each.outcome, [proof(each.name)])(view), policy };
+          }
+          if (each.kind === 'override') return overriding(each.name, today)(view);
+          if (each.kind === 'rollback') return rollback(subject, each.to, view, today);
+          return deprecate(subject, each.version, view, today);
+        };
+        let decision: Decision;
+        try {
+          decision = perform(registry.view());
+        } catch (error) {
+          if (!(error instanceof ContenderError)) throw error;
+          continue;
+        }
+        const known = registry.links.some((link) => link.decision.idempotencyKey === decision.idempotencyKey);
+        if (known || (decision.outcome === 'no-change' && decision.action !== 'deprecate')) continue;
+        registry.add(() => decision);
+        const view = registry.view();
+        if (each.kind !== 'judge') {
+          const again = perform(view);
+          assert.ok(
+            again.outcome === 'no-change' && again.action !== 'deprecate' ? true : again === view.decisions.at(-1),
+            JSON.stringify(each),
+          );
+        }
+        const champion = view.registered.find(({ version }) => version === view.champion?.version);
+        if (view.champion !== null) assert.equal(champion?.status, 'active');
+        assert.notEqual(view.aliases['previous']?.version, view.champion?.version ?? 'none');
+      }
+      const read = await readChain('m', registry.files);
+      assert.deepEqual(read.findings, []);
+      assert.deepEqual(read.links, registry.links);
+      for (const { decision, sha256: hash } of read.links) assert.equal(sha256(canonicalBytes(decision)), hash);
+    }),
+    { numRuns: 150 },
+  );
+});
