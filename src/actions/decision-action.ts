@@ -6,6 +6,7 @@ import type { Workspace } from '../pipeline/workspace.ts';
 import { headline } from '../report/index.ts';
 import { openActionWorkspace, report, runAction } from './action.ts';
 import { decisionInputs, type DecisionInputs } from './inputs.ts';
+import { openPublishing, publishingFaults, publishReport } from './publishing.ts';
 
 const outputs = [
   'outcome',
@@ -34,7 +35,8 @@ export function decisionAction(
       source: run.source,
       version: inputs.version,
     };
-    const result = await decide(workspace, input, inputs);
+    const publishing = await openPublishing(workspace, inputs);
+    const result = await publishingFaults(publishing, workspace, () => decide(workspace, input, inputs));
     const { decision, evidence } = result;
     setOutputs({
       outcome: decision.outcome,
@@ -49,6 +51,7 @@ export function decisionAction(
       'report-html': join(workspace.out, 'report.html'),
     } satisfies Record<(typeof outputs)[number], string | string[]>);
     await report(result, workspace, inputs);
+    await publishReport(publishing, workspace, result);
     const failed =
       (decision.outcome === 'reject' && inputs.failOnReject) || (decision.outcome === 'hold' && inputs.failOnHold);
     if (failed) core.setFailed(headline(result));

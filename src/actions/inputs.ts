@@ -37,6 +37,10 @@ export interface StageInputs extends CommonInputs {
 }
 
 export interface DecisionInputs extends CommonInputs {
+  /** For comments and check runs. */
+  token: string | undefined;
+  comment: 'always' | 'on-failure' | 'never';
+  check: boolean;
   record: boolean;
   overrideReason: string | undefined;
   version: string | undefined;
@@ -57,6 +61,9 @@ export async function stageInputs(env: NodeJS.ProcessEnv): Promise<StageInputs> 
 export async function decisionInputs(env: NodeJS.ProcessEnv, run: RunContext): Promise<DecisionInputs> {
   return {
     ...(await commonInputs(env)),
+    token: tokenInput(),
+    comment: choice('comment', ['always', 'on-failure', 'never']),
+    check: boolean('check', false),
     record: recordInput(run),
     overrideReason: text('override-reason'),
     version: text('version'),
@@ -141,6 +148,21 @@ function recordInput(run: RunContext): boolean {
     });
   }
   return record;
+}
+
+/** Masked before anything is logged. */
+function tokenInput(): string | undefined {
+  const token = text('token');
+  if (token !== undefined) core.setSecret(token);
+  return token;
+}
+
+/** One of some words; the first is the default. */
+function choice<T extends string>(name: string, words: readonly [T, ...T[]]): T {
+  const value = text(name) ?? words[0];
+  const found = words.find((word) => word === value);
+  if (found !== undefined) return found;
+  throw new UsageError({ found: JSON.stringify(value), expected: words.join(', '), where: `input ${name}` });
 }
 
 function text(name: string): string | undefined {

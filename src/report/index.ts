@@ -1,5 +1,6 @@
 export * from './annotations.ts';
 export * from './check-run.ts';
+export * from './comment.ts';
 export * from './console.ts';
 export * from './headline.ts';
 export * from './html.ts';

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { changedFiles } from './git-routes.ts';
 import { forbidding, moveRefs, refAt } from './refs.ts';
 import {
@@ -672,6 +673,7 @@ function assetAnswer(call: Call, { bytes, ...asset }: Release['assets'][number])
     ...asset,
     state: 'uploaded',
     size: bytes.length,
+    digest: `sha256:${createHash('sha256').update(bytes).digest('hex')}`,
     url: `${call.api}/repos/${name}/releases/assets/${asset.id}`,
     browser_download_url: `${call.site}/_assets/${name}/${asset.id}`,
   };

@@ -1,0 +1,54 @@
+import { readFile } from 'node:fs/promises';
+
+/** Where in GitHub a workflow run stands: what its comments, checks and releases are about. */
+export interface RunPlace {
+  /** `owner/name`. */
+  repository: string;
+  apiUrl: string | undefined;
+  run: { id: number; attempt: number; url: string };
+  /** The commit a person looks at: of a pull request its head, not the merge that GitHub tries out. */
+  headSha: string;
+  pullRequest: { number: number; fork: boolean } | null;
+}
+
+/** Null outside a workflow. The event's payload is GitHub's word, but names and texts in it are anybody's. */
+export async function runPlace(env: NodeJS.ProcessEnv): Promise<RunPlace | null> {
+  const repository = env['GITHUB_REPOSITORY'] ?? '';
+  const id = Number(env['GITHUB_RUN_ID'] ?? '');
+  const sha = env['GITHUB_SHA'] ?? '';
+  if (repository === '' || !Number.isSafeInteger(id) || id < 1 || sha === '') return null;
+  const server = env['GITHUB_SERVER_URL'] ?? 'https://github.com';
+  const pull = objectAt(await eventPayload(env), 'pull_request');
+  const head = objectAt(pull, 'head');
+  const number = pull?.['number'];
+  const headSha = head?.['sha'];
+  return {
+    repository,
+    apiUrl: env['GITHUB_API_URL'],
+    run: {
+      id,
+      attempt: Number(env['GITHUB_RUN_ATTEMPT'] ?? '') || 1,
+      url: `${server}/${repository}/actions/runs/${id}`,
+    },
+    headSha: typeof headSha === 'string' ? headSha : sha,
+    pullRequest:
+      typeof number === 'number' ? { number, fork: objectAt(head, 'repo')?.['full_name'] !== repository } : null,
+  };
+}
+
+/** What started the run (GITHUB_EVENT_PATH); empty where there is none. */
+export async function eventPayload(env: NodeJS.ProcessEnv): Promise<Record<string, unknown>> {
+  const path = env['GITHUB_EVENT_PATH'] ?? '';
+  if (path === '') return {};
+  try {
+    const value: unknown = JSON.parse(await readFile(path, 'utf8'));
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
+  } catch {
+    return {};
+  }
+}
+
+export function objectAt(value: Record<string, unknown> | null, key: string): Record<string, unknown> | null {
+  const found = value?.[key];
+  return typeof found === 'object' && found !== null ? (found as Record<string, unknown>) : null;
+}

@@ -1,0 +1,138 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { startGitHub, type GitHubStandIn, type TokenInput } from '../support/github-api/server.ts';
+import type { CheckRun } from '../support/github-api/state.ts';
+import {
+  commandLine,
+  contender,
+  gateRepository,
+  runNode,
+  type CommandResult,
+  type GateRepository,
+} from '../support/gate-repository.ts';
+
+const name = 'acme/models';
+const number = 7;
+
+describe('the gate of a pull request', () => {
+  let folder = '';
+  let repository: GateRepository;
+  let server: GitHubStandIn;
+  let head = '';
+  let run = 100;
+
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'contender-gate-'));
+    repository = await gateRepository(join(folder, 'work'));
+    const path = join(repository.folder, 'contender.yml');
+    const config = await readFile(path, 'utf8');
+    // The first model of a team, on few metrics: what is tested here is what becomes of the result.
+    await writeFile(path, config.replace(/ {4}staging:.*(?=registry:)/su, '').replace(/\n.*slices: \[.*/u, ''));
+    await repository.commit('No load test');
+    await contender(repository.folder, ['registry', 'register', '--artifact', 'models/champion.onnx']);
+    await repository.propose('spam/models/candidate-small.onnx');
+    head = await repository.git('rev-parse', 'HEAD');
+    server = await startGitHub(join(folder, 'hub'));
+    const { git, issues } = await server.create(name, { files: {} });
+    await repository.git('push', '--quiet', git.folder, 'HEAD:refs/heads/proposal');
+    issues.set(number, { title: 'A better model' });
+  });
+  after(async () => {
+    await server.close();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  /** The root action, as compiled, on the pull request. */
+  async function gate(
+    inputs: Record<string, string> = {},
+    { token = {}, fork = false }: { token?: TokenInput; fork?: boolean } = {},
+  ): Promise<CommandResult & { summary: string }> {
+    const files = { GITHUB_OUTPUT: 'output', GITHUB_STEP_SUMMARY: 'summary', GITHUB_EVENT_PATH: 'event.json' };
+    for (const file of Object.values(files)) await writeFile(join(folder, file), '');
+    const repo = { full_name: fork ? 'stranger/models' : name };
+    await writeFile(
+      join(folder, 'event.json'),
+      JSON.stringify({ pull_request: { number, head: { sha: head, repo } } }),
+    );
+    const secret = server.token(token);
+    const result = await runNode(commandLine.replace('cli/main.js', 'actions/gate.js'), [], folder, {
+      ...server.environment(name),
+      GITHUB_ACTIONS: 'true',
+      GITHUB_WORKSPACE: repository.folder,
+      GITHUB_ACTOR: 'ada',
+      GITHUB_RUN_ID: String(++run),
+      GITHUB_RUN_ATTEMPT: '1',
+      GITHUB_EVENT_NAME: 'pull_request',
+      GITHUB_REF: `refs/pull/${number}/merge`,
+      GITHUB_SHA: '0'.repeat(40),
+      ...Object.fromEntries(Object.entries(files).map(([key, file]) => [key, join(folder, file)])),
+      INPUT_TOKEN: secret,
+      ...Object.fromEntries(Object.entries(inputs).map(([key, value]) => [`INPUT_${key.toUpperCase()}`, value])),
+    });
+    const told = (result.stdout + result.stderr).replace(`::add-mask::${secret}`, '');
+    assert.ok(!told.includes(secret), 'the token is told to nobody');
+    return { ...result, summary: await readFile(join(folder, 'summary'), 'utf8') };
+  }
+
+  const comments = (): string[] => [...server.repository(name).comments.values()].map(({ body }) => body);
+  const checks = (): CheckRun[] => [...server.repository(name).checks.values()];
+
+  it('tells the result in one comment and one check run on the head commit', async () => {
+    const { code, stdout, summary } = await gate({ check: 'true' });
+    assert.equal(code, 1, stdout);
+    const [comment = ''] = comments();
+    assert.match(
+      comment,
+      /^<!-- contender model=spam-filter run=101\.1 -->\n## ⚠️ spam-filter: held\n\n\*\*Held: recall is 0\.9\d+, 1\.4 points below/u,
+    );
+    assert.ok(comment.includes(summary.split('\n')[2] ?? ''), 'in the words of the summary');
+    assert.match(comment, new RegExp(`${head}.*acme/models/actions/runs/101`, 'u'));
+    const [check] = checks();
+    assert.deepEqual([check?.name, check?.head_sha, check?.conclusion], ['contender / spam-filter', head, 'neutral']);
+    const [worst] = check?.annotations ?? [];
+    const asked = (await readFile(join(repository.folder, 'contender.yml'), 'utf8')).split('\n')[
+      (worst?.start_line ?? 0) - 1
+    ];
+    assert.deepEqual([worst?.path, worst?.annotation_level], ['contender.yml', 'warning']);
+    assert.match(asked ?? '', /metric: (?:recall|roc_auc)/u);
+  });
+
+  it('updates the comment, also with the error of a run that could not decide', async () => {
+    const { code, summary } = await gate({ candidate: 'models/none.onnx', check: 'true' });
+    assert.equal(code, 1);
+    assert.equal(comments().length, 1);
+    assert.match(comments()[0] ?? '', /run=102\.1 -->\n## ❌ spam-filter: error\n\n.*none\.onnx/u);
+    assert.match(summary, /error\n\n.*none\.onnx/u);
+    assert.equal(checks().at(-1)?.conclusion, 'failure');
+  });
+
+  it('of a fork has its result in summary and exit code, with a notice and no error about the comment', async () => {
+    const before = comments();
+    const { code, stdout, summary } = await gate(
+      { 'fail-on-hold': 'false', check: 'true' },
+      { token: { permissions: { contents: 'read', 'pull-requests': 'read' } }, fork: true },
+    );
+    assert.equal(code, 0, stdout);
+    assert.match(summary, /held/u);
+    assert.match(stdout, /^::notice::No comment: the token of a pull request from a fork only reads/mu);
+    assert.doesNotMatch(stdout, /^::(?:error|warning)::No/mu);
+    assert.deepEqual(comments(), before);
+  });
+
+  it('without the permission names it, and holds all the same', async () => {
+    const { stdout } = await gate({}, { token: { permissions: { contents: 'read' } } });
+    assert.match(stdout, /^::notice::No comment: .*permissions:%0A {2}pull-requests: write/mu);
+    assert.match(stdout, /::error.*Held/u);
+  });
+
+  it('says nothing where it is told to say nothing', async () => {
+    const before = server.requests.length;
+    await gate({ comment: 'never' });
+    assert.equal(server.requests.length, before);
+    const wrong = await gate({ comment: 'yes' });
+    assert.match(wrong.stdout, /^::error::input comment: "yes".*always, on-failure, never/mu);
+  });
+});
