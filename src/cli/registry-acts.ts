@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { deprecateVersion, overrideHold, rollBack, type ActInput } from '../pipeline/acts.ts';
+import { assignStage, deprecateVersion, overrideHold, rollBack, type ActInput } from '../pipeline/acts.ts';
 import { registerChampion, type PromoteResult } from '../pipeline/promote.ts';
 import type { Workspace } from '../pipeline/workspace.ts';
 import { oneLine } from '../report/escape.ts';
@@ -12,9 +12,10 @@ interface ActOptions extends CommonOptions {
   setVersion?: string;
   version?: string;
   to?: string;
+  stage?: string;
 }
 
-/** registry register, override, deprecate: what a person does to a registry. */
+/** registry register, override, assign, deprecate: what a person does to a registry. */
 export function addRegistryActs(registry: Command, context: CommandContext): void {
   withCommonOptions(
     registry
@@ -51,6 +52,7 @@ export function addRegistryActs(registry: Command, context: CommandContext): voi
     context,
     (workspace, input, options) => overrideHold(workspace, { ...input, version: options.setVersion }),
   );
+  addAssign(registry, context);
   addAct(
     registry
       .command('deprecate')
@@ -58,6 +60,20 @@ export function addRegistryActs(registry: Command, context: CommandContext): voi
       .requiredOption('--version <semver>', 'the version'),
     context,
     (workspace, input, options) => deprecateVersion(workspace, { ...input, version: options.version ?? '' }),
+  );
+}
+
+/** registry assign: a version goes into a stage. */
+function addAssign(registry: Command, context: CommandContext): void {
+  addAct(
+    registry
+      .command('assign')
+      .description("Put a version into one of the team's own stages (registry.stages in contender.yml).")
+      .requiredOption('--stage <name>', 'the stage')
+      .option('--version <semver>', 'the version (default: the champion)')
+      .option('--reason <text>', 'why, for the record', 'as planned'),
+    context,
+    (workspace, input, { stage = '', version }) => assignStage(workspace, { ...input, stage, version }),
   );
 }
 
@@ -78,8 +94,10 @@ function addAct(
   context: CommandContext,
   perform: (workspace: Workspace, input: ActInput, options: ActOptions) => Promise<PromoteResult>,
 ): void {
+  if (!command.options.some(({ long }) => long === '--reason')) {
+    command.requiredOption('--reason <text>', 'why, for the record');
+  }
   withCommonOptions(command)
-    .requiredOption('--reason <text>', 'why, for the record')
     .option('--by <person>', 'who answers for it (default: the person who runs this)')
     .option('--record', 'record it (the default, except on pull requests and unusual workflow events)')
     .option('--no-record', 'show what would happen, and leave the registry as it is')
@@ -107,9 +125,11 @@ function told(model: string, { decision, status, commit, tags }: PromoteResult):
   const deed =
     decision.action === 'deprecate'
       ? `${model} ${decision.candidate?.version ?? ''} ${done ? 'is' : 'would be'} deprecated`
-      : from === to
-        ? `${model} ${to} is the champion already`
-        : `${model} ${to} ${done ? 'is' : 'would be'} champion in place of ${from}`;
+      : decision.action === 'assign'
+        ? `${model} ${decision.candidate?.version ?? ''} ${done ? 'is' : 'would be'} in ${decision.stage ?? ''}`
+        : from === to
+          ? `${model} ${to} is the champion already`
+          : `${model} ${to} ${done ? 'is' : 'would be'} champion in place of ${from}`;
   const where = {
     recorded: `Recorded in commit ${commit?.slice(0, 12) ?? ''}.`,
     'already-recorded': 'This is in the registry already; nothing was added.',

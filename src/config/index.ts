@@ -3,5 +3,6 @@ export * from './defaults.ts';
 export * from './load.ts';
 export * from './places.ts';
 export * from './schema.ts';
+export * from './stages.ts';
 export * from './suggest.ts';
 export * from './units.ts';

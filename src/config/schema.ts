@@ -414,6 +414,28 @@ export const Model = Type.Object(
 );
 export type Model = Static<typeof Model>;
 
+/** Names that a stage of a team's own may have: as a GTO tag and an MLflow alias take them, and not one of the registry's. */
+export const stageNamePattern = '^(?!(?:champion|previous|latest|v[0-9]+)$)[a-z0-9](?:[a-z0-9-]{0,48}[a-z0-9])?$';
+
+export const Stage = Type.Object(
+  {
+    after: Type.Optional(
+      Type.String({ minLength: 1, description: 'the stage that a version must have been in before this one' }),
+    ),
+    evidence: Type.Optional(
+      Type.Array(Type.String({ pattern: '^[a-z][a-z-]*$' }), {
+        minItems: 1,
+        description: 'kinds of evidence on the version that must have passed',
+      }),
+    ),
+    max_age: Type.Optional(
+      Type.String({ pattern: '^[0-9]+(s|m|h|d)$', description: 'how old that evidence may be, such as 24h' }),
+    ),
+  },
+  strict,
+);
+export type Stage = Static<typeof Stage>;
+
 export const Registry = Type.Object(
   {
     path: Type.Optional(
@@ -421,6 +443,12 @@ export const Registry = Type.Object(
     ),
     branch: Type.Optional(
       Type.String({ minLength: 1, description: 'branch that holds it (default: the one checked out)' }),
+    ),
+    stages: Type.Optional(
+      Type.Record(Type.String({ pattern: stageNamePattern }), Stage, {
+        ...strict,
+        description: "a team's own stages, such as staging, canary and production, and what each asks of a version",
+      }),
     ),
   },
   strict,

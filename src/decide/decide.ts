@@ -14,6 +14,7 @@ import {
   type DatasetSubject,
   type Decision,
   type Evidence,
+  type EvidenceReference,
   type Outcome,
   type Reason,
   type RegistryView,
@@ -73,12 +74,7 @@ export function decide(
     to: outcome === 'promote' ? candidate : champion,
     candidate,
     policy: { sha256: policyDigest, text: policyText },
-    evidence: evidence.map((each) => ({
-      kind: each.kind,
-      sha256: evidenceDigest(each),
-      verdict: combinedVerdict(each.checks),
-      summary: summary(each.checks),
-    })),
+    evidence: evidence.map(referenceTo),
     datasets,
     source: context.source,
     actor: context.actor,
@@ -290,7 +286,17 @@ export function nextVersion(config: Model, view: RegistryView, chosen: string | 
   return inc(highest, config.policy.version ?? 'patch') ?? defaults.firstVersion;
 }
 
-function datasetsOf(evidence: readonly Evidence[]): Record<string, DatasetSubject> {
+/** A piece of evidence as a decision refers to it. */
+export function referenceTo(evidence: Evidence): EvidenceReference {
+  return {
+    kind: evidence.kind,
+    sha256: evidenceDigest(evidence),
+    verdict: combinedVerdict(evidence.checks),
+    summary: summary(evidence.checks),
+  };
+}
+
+export function datasetsOf(evidence: readonly Evidence[]): Record<string, DatasetSubject> {
   return Object.assign({}, ...evidence.map((each) => each.subjects.datasets)) as Record<string, DatasetSubject>;
 }
 

@@ -1,14 +1,24 @@
 import { isDeepStrictEqual } from 'node:util';
 import { deprecate } from '../decide/deprecate.ts';
 import { lastDecisionOn, override } from '../decide/override.ts';
-import { rollback } from '../decide/rollback.ts';
+import { namedVersion, rollback } from '../decide/rollback.ts';
+import { assign } from '../decide/assign.ts';
+import { stageRule } from '../config/index.ts';
 import type { Act } from '../decide/act.ts';
-import type { Artifact, Decision, Evidence, RecordedDecision, RegistryHistory, Source } from '../evidence/index.ts';
+import {
+  modelDigest,
+  type Artifact,
+  type Decision,
+  type Evidence,
+  type RecordedDecision,
+  type RegistryHistory,
+  type Source,
+} from '../evidence/index.ts';
 import { RegistryError } from '../errors.ts';
 import { fetchArtifact } from '../registry/artifact-uri.ts';
 import type { Registry } from '../registry/registry.ts';
 import { resolveCandidate, withModelFolder } from './models.ts';
-import { discardEvidence, writeDecision, writeEvidence } from './output.ts';
+import { discardEvidence, readEvidence, writeDecision, writeEvidence } from './output.ts';
 import { openRegistry, type PromoteResult } from './promote.ts';
 import type { Workspace } from './workspace.ts';
 
@@ -56,6 +66,41 @@ export async function rollBack(workspace: Workspace, input: ActInput & { to: str
   return perform(workspace, registry, input.record, (view) => rollback(subject, input.to, view, act));
 }
 
+/** Put a version, by default the champion, into one of the team's stages. @throws UsageError, ConfigError, RegistryError */
+export async function assignStage(
+  workspace: Workspace,
+  input: ActInput & { stage: string; version?: string | undefined },
+): Promise<PromoteResult> {
+  const { stage, version } = input;
+  const rule = stageRule(workspace.config, stage);
+  const act = actOf(input);
+  const registry = await openRegistry(workspace);
+  const recorded = await recordedEvidence(registry, workspace.model, version, rule.evidence ?? []);
+  const evidence = [...(rule.evidence === undefined ? [] : await readEvidence(workspace)), ...recorded];
+  const { model, modelConfig: config } = workspace;
+  const subject = { model, config, stage, rule, ...(version === undefined ? {} : { version }) };
+  return perform(workspace, registry, input.record, (view) => assign(subject, evidence, view, act), evidence);
+}
+
+/** What the registry has of these kinds on a version, by default the champion. */
+async function recordedEvidence(
+  registry: Registry,
+  model: string,
+  name: string | undefined,
+  kinds: readonly string[],
+): Promise<Evidence[]> {
+  if (kinds.length === 0) return [];
+  const view = await registry.view(model);
+  const version = name === undefined ? view.champion : namedVersion(name, view);
+  if (version === null) return [];
+  const digests = view.decisions
+    .filter(({ candidate }) => candidate !== null && modelDigest(candidate) === modelDigest(version))
+    .flatMap((decision) => decision.evidence)
+    .filter(({ kind }) => kinds.includes(kind))
+    .map(({ sha256 }) => sha256);
+  return Promise.all([...new Set(digests)].map((sha256) => registry.evidence(model, sha256)));
+}
+
 /** Say that a version must not be used any more. @throws UsageError, RegistryError */
 export async function deprecateVersion(
   workspace: Workspace,
@@ -77,6 +122,7 @@ async function perform(
   registry: Registry,
   record: boolean,
   decide: (view: RegistryHistory) => Decision,
+  evidence: readonly Evidence[] = [],
 ): Promise<PromoteResult> {
   const planned = decide(await registry.view(workspace.model));
   if (planned.outcome === 'promote') await verifyArtifacts(workspace, planned.to?.artifacts ?? []);
@@ -98,9 +144,9 @@ async function perform(
         remedy: 'Nothing was recorded. Look at contender registry log, then run again',
       });
     },
-    evidence: [],
+    evidence,
   });
-  return { decision, evidence: [] as Evidence[], status, commit, tags };
+  return { decision, evidence: [], status, commit, tags };
 }
 
 function isRecorded(decision: Decision): decision is RecordedDecision {

@@ -7,6 +7,7 @@ import {
   type Decision,
   type Version,
 } from '../evidence/index.ts';
+import { milliseconds, stageNamePattern, type Stage } from '../config/index.ts';
 import { decisionPath } from './layout.ts';
 import { championOf, extendManifest, versionOf, type ChainLink, type Manifest } from './manifest.ts';
 
@@ -117,10 +118,61 @@ function contradictions(decision: RecordedDecision, { links, manifest: before }:
   } else if (known !== null) {
     wrong.push([`version ${known.version} a second time`, 'a version that was free']);
   }
-  if (decision.action === 'deprecate' && (named === null || named.version === champion?.version)) {
-    wrong.push([`a deprecation of ${said(decision.candidate)}`, 'an earlier version that is not the champion']);
+  const inUse = Object.entries(before?.aliases ?? {}).some(
+    ([alias, { version }]) => alias !== 'previous' && version === named?.version,
+  );
+  if (decision.action === 'deprecate' && (named === null || inUse)) {
+    wrong.push([`a deprecation of ${said(decision.candidate)}`, 'an earlier version that is not in use']);
   }
+  if (decision.action === 'assign') wrong.push(...assignmentFaults(decision, links, before));
   if (decision.action === 'override') wrong.push(...overrideFaults(decision, links));
+  return wrong;
+}
+
+/** An assignment puts a version in use into a stage whose rule, kept with it, was met. */
+function assignmentFaults(
+  decision: RecordedDecision,
+  links: readonly ChainLink[],
+  before: Manifest | null,
+): [string, string][] {
+  const { stage = '', candidate, outcome, policy, evidence, time } = decision;
+  const known = versionOf(before, candidate?.version);
+  const wrong: [string, string][] = [];
+  if (outcome !== 'no-change') wrong.push([`an assignment that gives ${outcome}`, 'no change of the champion']);
+  if (candidate === null || !isDeepStrictEqual(candidate, known) || !isActive(before, known)) {
+    wrong.push([
+      `an assignment of ${candidate?.version ?? 'nothing'}`,
+      'an earlier version, unchanged and not deprecated',
+    ]);
+  }
+  const rule = parsed(policy.text) as (Stage & { stage?: string }) | undefined;
+  if (
+    !new RegExp(stageNamePattern, 'u').test(stage) ||
+    rule?.stage !== stage ||
+    policy.sha256 !== sha256(policy.text)
+  ) {
+    return [
+      ...wrong,
+      [`stage ${JSON.stringify(stage)} with the rule of another`, 'a stage of the team, with its rule'],
+    ];
+  }
+  const passedThrough = links.some(
+    ({ decision: each }) =>
+      each.action === 'assign' && each.stage === rule.after && each.candidate?.version === candidate?.version,
+  );
+  if (rule.after !== undefined && !passedThrough) {
+    wrong.push([`${stage} for a version that was never in ${rule.after}`, `${stage} after ${rule.after}`]);
+  }
+  for (const kind of rule.evidence ?? []) {
+    const shown = evidence.find((each) => each.kind === kind);
+    const age = Date.parse(time) - Date.parse(String(shown?.summary['finishedAt']));
+    if (shown?.verdict !== 'pass' || (rule.max_age !== undefined && !(age <= milliseconds(rule.max_age)))) {
+      wrong.push([
+        `${stage} without ${kind} evidence that passed and was fresh`,
+        `${kind} evidence${rule.max_age === undefined ? '' : ` of the last ${rule.max_age}`}`,
+      ]);
+    }
+  }
   return wrong;
 }
 

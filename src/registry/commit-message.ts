@@ -13,8 +13,9 @@ export function commitMessage(decision: RecordedDecision, path: string): string 
   ].join('\n');
 }
 
-function deed({ action, outcome, model, to, candidate }: RecordedDecision): string {
+function deed({ action, outcome, model, to, candidate, stage }: RecordedDecision): string {
   if (action === 'deprecate') return `deprecate ${model} v${candidate?.version ?? ''}`;
+  if (action === 'assign') return `assign ${model} v${candidate?.version ?? ''} to ${stage ?? ''}`;
   if (action === 'override') return `promote ${model} v${to?.version ?? ''} by override`;
   if (outcome !== 'promote')
     return `${outcome} ${model} candidate ${candidate?.artifacts[0]?.sha256.slice(0, 12) ?? ''}`.trim();

@@ -41,8 +41,9 @@ export function planRecord(folder: string, state: ModelState, input: RecordInput
   const known = state.links.find((link) => link.decision.idempotencyKey === decision.idempotencyKey)?.decision;
   const pathOf = ({ seq }: RecordedDecision): string => `${folder}/${decisionPath(input.model, seq)}`;
   if (known !== undefined) return { status: 'already-recorded', decision: known, path: pathOf(known) };
-  // A deprecation changes no champion and is recorded all the same.
-  if (decision.outcome === 'no-change' && decision.action !== 'deprecate') return { status: 'no-change', decision };
+  // A deprecation or an assignment changes no champion and is recorded all the same.
+  if (decision.outcome === 'no-change' && !['deprecate', 'assign'].includes(decision.action))
+    return { status: 'no-change', decision };
   const appended = appendDecision(state, decision);
   const path = pathOf(appended.decision);
   const files = newFiles(state, appended, input, hasAttributes);

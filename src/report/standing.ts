@@ -26,6 +26,7 @@ export function standing({ decision, evidence }: ReportInput): Standing {
     return { word: 'seq' in decision ? 'Rolled back' : 'Ready to roll back', mood: 'open' };
   }
   if (decision.action === 'register') return { word: 'Registered', mood: 'good' };
+  if (decision.action === 'assign') return { word: 'Assigned', mood: 'good' };
   if (decision.action === 'deprecate') return { word: 'Deprecated', mood: 'open' };
   switch (decision.outcome) {
     case 'promote':

@@ -38,6 +38,20 @@ test('a hold is overridden by a named person, rolled back, and the version depre
     assert.deepEqual([back.status, back.decision.to?.version], ['recorded', '1.0.0']);
     assert.equal((await json(folder, 'rollback', '--reason', 'mail is lost')).status, 'already-recorded');
 
+    await repository.configure(
+      '  path: registry',
+      '  path: registry\n  stages: { staging: {}, live: { after: staging, evidence: [evaluation, data] } }',
+    );
+    const early = await contender(folder, ['registry', 'assign', '--stage', 'live', '--version', '1.0.1']);
+    assert.match(early.stderr, /1\.0\.1 was never in staging/u);
+    assert.match(
+      (await contender(folder, ['registry', 'assign', '--stage', 'staging', '--version', '1.0.1'])).stdout,
+      /1\.0\.1 is in staging\. Recorded/u,
+    );
+    const held = await contender(folder, ['registry', 'assign', '--stage', 'live', '--version', '1.0.1']);
+    assert.match(held.stderr, /evaluation evidence on version 1\.0\.1 did not pass/u);
+    await contender(folder, ['registry', 'assign', '--stage', 'staging']);
+
     const deprecated = await contender(folder, [
       'registry',
       'deprecate',

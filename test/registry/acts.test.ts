@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { policySubject, type Model } from '../../src/config/index.ts';
+import { policySubject, stageRule, type Config, type Model, type Stage } from '../../src/config/index.ts';
 import type { Act } from '../../src/decide/act.ts';
+import { assign } from '../../src/decide/assign.ts';
 import { deprecate } from '../../src/decide/deprecate.ts';
 import { override } from '../../src/decide/override.ts';
 import { rollback } from '../../src/decide/rollback.ts';
@@ -11,7 +12,9 @@ import {
   canonicalJson,
   digest,
   sha256,
+  type Check,
   type Decision,
+  type Evidence,
   type Outcome,
   type RecordedDecision,
   type RegistryHistory,
@@ -67,6 +70,15 @@ function chain(): {
   };
 }
 
+const passingCheck: Check = {
+  id: 'evaluation/accuracy',
+  title: 'Accuracy',
+  verdict: 'pass',
+  severity: 'block',
+  message: 'fine',
+  observed: 1,
+  required: 1,
+};
 const proof = (candidate: string): ReturnType<typeof evidence> => ({
   ...evidence(candidate),
   finishedAt: '2026-03-01T11:00:00Z',
@@ -270,6 +282,137 @@ test('a deprecation is refused of the champion, and is one however often it is r
   assert.equal(deprecate(subject, '1.0.0', view, { ...act, reason: 'again' }), view.decisions[first.seq - 1]);
 });
 
+describe('an assignment', () => {
+  const rules: Record<string, Stage> = {
+    staging: {},
+    canary: { after: 'staging', evidence: ['evaluation'], max_age: '24h' },
+    production: { after: 'canary' },
+  };
+  const put =
+    (stage: string, version: string | undefined, given = [proof('a')], by: Act = act) =>
+    (view: RegistryHistory): Decision =>
+      assign(
+        { ...subject, stage, rule: rules[stage] as Stage, ...(version === undefined ? {} : { version }) },
+        given,
+        view,
+        by,
+      );
+  const passed = (candidate: string, finishedAt: string): Evidence => ({
+    ...proof(candidate),
+    checks: [passingCheck],
+    verdict: 'pass',
+    policy: { sha256: policy.sha256 },
+    finishedAt,
+  });
+
+  test('moves a version through the stages in their order, and leaves the champion alone', async () => {
+    const registry = chain();
+    registry.judge('a', 'promote');
+    registry.judge('b', 'promote');
+    const fresh = [passed('a', '2026-03-01T00:00:00Z')];
+    assert.throws(() => put('canary', '1.0.0', fresh)(registry.view()), /never in staging.*assign --stage staging/su);
+    registry.add(put('staging', '1.0.0'));
+    const canary = registry.add(put('canary', 'v1.0.0', fresh));
+    assert.deepEqual([canary.outcome, canary.stage, canary.to?.version], ['no-change', 'canary', '1.0.1']);
+    assert.equal(canary.evidence[0]?.summary['finishedAt'], '2026-03-01T00:00:00Z');
+    registry.add(put('staging', undefined));
+    registry.add(put('production', '1.0.0'));
+    const view = registry.view();
+    assert.deepEqual(Object.fromEntries(Object.entries(view.aliases).map(([name, { version }]) => [name, version])), {
+      champion: '1.0.1',
+      previous: '1.0.0',
+      staging: '1.0.1',
+      canary: '1.0.0',
+      production: '1.0.0',
+    });
+    assert.equal(put('canary', '1.0.0', [])(view), view.decisions[canary.seq - 1], 'again: the same act');
+    assert.throws(() => deprecate(subject, '1.0.0', view, act), /in stage canary/u);
+    assert.deepEqual((await readChain('m', registry.files)).findings, []);
+  });
+
+  const asked: { name: string; given: Evidence[]; says: RegExp }[] = [
+    { name: 'no evidence', given: [], says: /no evaluation evidence on version 1\.0\.0/u },
+    {
+      name: 'evidence on another model',
+      given: [passed('x', '2026-03-01T11:00:00Z')],
+      says: /no evaluation evidence/u,
+    },
+    {
+      name: 'evidence under another policy',
+      given: [{ ...passed('a', '2026-03-01T11:00:00Z'), policy: { sha256: digest('lax') } }],
+      says: /no evaluation evidence/u,
+    },
+    {
+      name: 'evidence that failed',
+      given: [{ ...passed('a', '2026-03-01T11:00:00Z'), checks: [{ ...passingCheck, verdict: 'fail' }] }],
+      says: /did not pass/u,
+    },
+    { name: 'evidence of the day before', given: [passed('a', '2026-02-28T11:59:59Z')], says: /of the last 24h/u },
+  ];
+  for (const { name, given, says } of asked) {
+    test(`to a stage that asks for fresh evidence is refused with ${name}`, () => {
+      const registry = chain();
+      registry.judge('a', 'promote');
+      registry.add(put('staging', '1.0.0'));
+      assert.throws(
+        () => put('canary', '1.0.0', given)(registry.view()),
+        (error) => error instanceof UsageError && says.test(error.message),
+      );
+    });
+  }
+
+  const forgeries: { name: string; forge(decision: Decision): Decision; found: RegExp }[] = [
+    { name: 'without its evidence', forge: (it) => ({ ...it, evidence: [] }), found: /without evaluation evidence/u },
+    {
+      name: 'with old evidence',
+      forge: (it) => ({ ...it, time: '2026-03-09T00:00:00Z' }),
+      found: /without evaluation evidence/u,
+    },
+    { name: 'of another stage', forge: (it) => ({ ...it, stage: 'production' }), found: /the rule of another/u },
+    { name: 'of the champion alias', forge: (it) => ({ ...it, stage: 'champion' }), found: /the rule of another/u },
+    {
+      name: 'of a version that is not there',
+      forge: (it) => ({ ...it, candidate: { version: '7.0.0', artifacts: [artifact('a')] } }),
+      found: /an assignment of 7\.0\.0/u,
+    },
+    {
+      name: 'of a version that was not in the stage before',
+      forge: (it) => ({ ...it, candidate: { version: '1.0.1', artifacts: [artifact('b')] } }),
+      found: /never in staging/u,
+    },
+    {
+      name: 'that promotes',
+      forge: (it) => ({ ...it, outcome: 'promote' }),
+      found: /an assignment that gives promote/u,
+    },
+  ];
+  for (const { name, forge, found } of forgeries) {
+    test(`${name}, written by hand, is found in the chain`, async () => {
+      const registry = chain();
+      registry.judge('a', 'promote');
+      registry.judge('b', 'promote');
+      registry.add(put('staging', '1.0.0'));
+      registry.add((view) => forge(put('canary', '1.0.0', [passed('a', '2026-03-01T11:00:00Z')])(view)));
+      const { findings } = await readChain('m', registry.files);
+      assert.ok(
+        findings.some((each) => found.test(each.found)),
+        JSON.stringify(findings),
+      );
+    });
+  }
+});
+
+test('a stage that is not configured, or follows one that is not, is named', () => {
+  const stages = { staging: {}, canary: { after: 'stagging' }, odd: { after: 'odd' } };
+  const all: Config = { version: 1, models: { m: config }, registry: { stages } };
+  assert.deepEqual(stageRule(all, 'staging'), {});
+  assert.throws(() => stageRule(all, 'stagin'), /no stage "stagin".*Did you mean staging/su);
+  assert.throws(() => stageRule(all, 'canary'), /registry\.stages\.canary\.after: "stagging"/u);
+  assert.throws(() => stageRule(all, 'odd'), /another stage/u);
+  assert.throws(() => stageRule(all, 'toString'), /no stage/u);
+  assert.throws(() => stageRule({ version: 1, models: {} }, 'x'), /registry\.stages/u);
+});
+
 test('whatever people and gate do, the chain is sound, the champion is in use, and doing it again changes nothing', async () => {
   const names = ['a', 'b', 'c', 'd'];
   const step = fc.oneof(
@@ -280,6 +423,11 @@ test('whatever people and gate do, the chain is sound, the champion is in use, a
     }),
     fc.record({ kind: fc.constant('override' as const), name: fc.constantFrom(...names) }),
     fc.record({ kind: fc.constant('rollback' as const), to: fc.constantFrom('previous', '1.0.0', '1.0.1', '1.0.2') }),
+    fc.record({
+      kind: fc.constant('assign' as const),
+      stage: fc.constantFrom('staging', 'canary'),
+      version: fc.constantFrom('1.0.0', '1.0.1', '1.0.2'),
+    }),
     fc.record({ kind: fc.constant('deprecate' as const), version: fc.constantFrom('1.0.0', '1.0.1', '1.0.2') }),
   );
   await fc.assert(
@@ -293,6 +441,10 @@ test('whatever people and gate do, the chain is sound, the champion is in use, a
           }
           if (each.kind === 'override') return overriding(each.name, today)(view);
           if (each.kind === 'rollback') return rollback(subject, each.to, view, today);
+          if (each.kind === 'assign') {
+            const rule = each.stage === 'canary' ? { after: 'staging' } : {};
+            return assign({ ...subject, stage: each.stage, rule, version: each.version }, [], view, today);
+          }
           return deprecate(subject, each.version, view, today);
         };
         let decision: Decision;
@@ -303,18 +455,18 @@ test('whatever people and gate do, the chain is sound, the champion is in use, a
           continue;
         }
         const known = registry.links.some((link) => link.decision.idempotencyKey === decision.idempotencyKey);
-        if (known || (decision.outcome === 'no-change' && decision.action !== 'deprecate')) continue;
+        if (known || (decision.outcome === 'no-change' && !['deprecate', 'assign'].includes(decision.action))) continue;
         registry.add(() => decision);
         const view = registry.view();
         if (each.kind !== 'judge') {
           const again = perform(view);
-          assert.ok(
-            again.outcome === 'no-change' && again.action !== 'deprecate' ? true : again === view.decisions.at(-1),
-            JSON.stringify(each),
-          );
+          const nothing = again.outcome === 'no-change' && again.action === 'rollback';
+          assert.ok(nothing || again === view.decisions.at(-1), JSON.stringify(each));
         }
-        const champion = view.registered.find(({ version }) => version === view.champion?.version);
-        if (view.champion !== null) assert.equal(champion?.status, 'active');
+        for (const [alias, { version }] of Object.entries(view.aliases)) {
+          if (alias === 'previous') continue;
+          assert.equal(view.registered.find((known) => known.version === version)?.status, 'active', alias);
+        }
         assert.notEqual(view.aliases['previous']?.version, view.champion?.version ?? 'none');
       }
       const read = await readChain('m', registry.files);

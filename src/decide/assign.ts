@@ -1,0 +1,138 @@
+import { milliseconds, policySubject, type Model, type Stage } from '../config/index.ts';
+import {
+  canonicalJson,
+  combinedVerdict,
+  decisionSchemaId,
+  digest,
+  evidenceDigest,
+  modelDigest,
+  sha256,
+  type Decision,
+  type Evidence,
+  type RegisteredVersion,
+  type RegistryHistory,
+} from '../evidence/index.ts';
+import { UsageError } from '../errors.ts';
+import { wordOf, type Act } from './act.ts';
+import { datasetsOf, referenceTo } from './decide.ts';
+import { namedVersion } from './rollback.ts';
+
+export interface Assignment {
+  model: string;
+  config: Model;
+  stage: string;
+  /** What the stage asks of a version; recorded with the assignment. */
+  rule: Stage;
+  /** The version; default: the champion. */
+  version?: string;
+}
+
+/**
+ * Put a version into one of the team's stages, in place of the one that is there. Pure.
+ *
+ * @param evidence on whatever model; what is about this version, passed and is fresh enough counts. It is about it when the
+ * registry has it with a decision on this version, or when it names this version's digest and was made under today's policy
+ * @throws UsageError when the stage asks for more than there is
+ */
+export function assign(subject: Assignment, evidence: readonly Evidence[], view: RegistryHistory, act: Act): Decision {
+  const word = wordOf(act);
+  const { model, stage, rule } = subject;
+  const target = targetOf(subject, view);
+  const alias = view.aliases[stage];
+  if (alias?.version === target.version) {
+    const made = view.decisions.find(({ seq }) => seq === alias.seq);
+    if (made !== undefined) return made;
+  }
+  const { after } = rule;
+  if (after !== undefined && !wasIn(after, target.version, view)) {
+    throw new UsageError({
+      found: `version ${target.version} was never in ${after}`,
+      expected: `a version that was: ${stage} comes after ${after}`,
+      remedy: `First: contender registry assign --stage ${after} --version ${target.version}`,
+    });
+  }
+  const shown = (rule.evidence ?? []).map((kind) => freshest(kind, subject, target, evidence, view, act.now));
+  const version = { version: target.version, artifacts: target.artifacts };
+  const text = canonicalJson({ stage, ...rule });
+  return {
+    schema: decisionSchemaId,
+    model,
+    action: 'assign',
+    outcome: 'no-change',
+    reasons: [{ code: 'assigned', message: `${word.by} puts ${target.version} into ${stage}: ${word.reason}` }],
+    from: view.champion,
+    to: view.champion,
+    candidate: version,
+    policy: { sha256: sha256(text), text },
+    evidence: shown.map((each) => {
+      const reference = referenceTo(each);
+      return { ...reference, summary: { ...reference.summary, finishedAt: each.finishedAt } };
+    }),
+    datasets: datasetsOf(shown),
+    source: act.source,
+    actor: act.actor,
+    approvals: [word],
+    stage,
+    idempotencyKey: digest({ action: 'assign', model, stage, version: target.version, since: alias?.seq ?? 0 }),
+    time: act.now.toISOString(),
+  };
+}
+
+function targetOf({ model, stage, version }: Assignment, view: RegistryHistory): RegisteredVersion {
+  if (version === undefined && view.champion === null) {
+    throw new UsageError({ found: `${model} has no champion`, expected: `a version to put into ${stage}` });
+  }
+  const target = namedVersion(version ?? (view.champion as { version: string }).version, view);
+  if (target.status === 'active') return target;
+  throw new UsageError({ found: `version ${target.version} is deprecated`, expected: 'a version that may be used' });
+}
+
+function wasIn(stage: string, version: string, view: RegistryHistory): boolean {
+  return view.decisions.some(
+    (each) => each.action === 'assign' && each.stage === stage && each.candidate?.version === version,
+  );
+}
+
+/** The newest evidence of a kind that the stage may rely on. */
+function freshest(
+  kind: string,
+  { config, stage, rule }: Assignment,
+  target: RegisteredVersion,
+  evidence: readonly Evidence[],
+  view: RegistryHistory,
+  now: Date,
+): Evidence {
+  const sha = modelDigest(target);
+  const recorded = new Set(
+    view.decisions
+      .filter(({ candidate }) => candidate !== null && modelDigest(candidate) === sha)
+      .flatMap((decision) => decision.evidence.map((each) => each.sha256)),
+  );
+  const policy = digest(policySubject(config));
+  const ofKind = evidence.filter(
+    (each) =>
+      each.kind === kind &&
+      (recorded.has(evidenceDigest(each)) ||
+        (each.subjects.candidate?.sha256 === sha && each.policy.sha256 === policy)),
+  );
+  const [newest] = ofKind
+    .filter((each) => combinedVerdict(each.checks) === 'pass')
+    .sort((a, b) => Date.parse(b.finishedAt) - Date.parse(a.finishedAt));
+  const limit = rule.max_age;
+  if (newest !== undefined) {
+    if (limit === undefined || now.getTime() - Date.parse(newest.finishedAt) <= milliseconds(limit)) return newest;
+    throw new UsageError({
+      found: `the newest ${kind} evidence on ${target.version} is of ${newest.finishedAt}`,
+      expected: `one of the last ${limit}, as ${stage} asks`,
+      remedy: `Run that stage again on this version, with the same --out`,
+    });
+  }
+  throw new UsageError({
+    found:
+      ofKind.length === 0
+        ? `there is no ${kind} evidence on version ${target.version}`
+        : `the ${kind} evidence on version ${target.version} did not pass`,
+    expected: `${kind} evidence that passed, as ${stage} asks`,
+    remedy: 'Run that stage on this version, with the same --out',
+  });
+}
