@@ -1,7 +1,7 @@
 import { compareMetric } from './compare.ts';
 import { cannotCompute, type Compared, type Gate } from './gate.ts';
 import type { Labels } from './labels.ts';
-import { assignBins, binEdges, calibrationBins } from './metrics/calibration.ts';
+import { binned, calibrationBins } from './metrics/calibration.ts';
 import { confusionOf } from './metrics/confusion.ts';
 import { metricValue, shownMetric, type Metric } from './metrics/metric.ts';
 import { countQueries } from './metrics/ranking.ts';
@@ -131,11 +131,9 @@ function binaryDrawings(sample: Sample, sides: Record<string, Outputs>): Record<
       const ranked = rankScores(scores, (row) => sample.truth[row] === 1);
       return curvePoints(ranked, scores, sample.weights, curveLimit);
     }),
-    calibration: eachSide(probable, (outputs) => {
-      const scores = scoresOf(outputs);
-      const edges = binEdges(scores, 'width');
-      return calibrationBins(scores, sample.truth, sample.weights, assignBins(scores, edges), edges);
-    }),
+    calibration: eachSide(probable, (outputs) =>
+      calibrationBins(binned(scoresOf(outputs), sample.truth, 'width'), sample.weights),
+    ),
     scoreHistogram: eachSide(probable, (outputs) => {
       const histogram = { negative: new Array<number>(20).fill(0), positive: new Array<number>(20).fill(0) };
       for (let row = 0; row < sample.rows; row += 1) {

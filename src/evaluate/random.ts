@@ -36,6 +36,14 @@ export function randomFrom(seed: number): Random {
   };
 }
 
+/** Two independent standard normal variates, written to `pair`: Box and Muller's transform (Ann. Math. Stat. 29, 1958). */
+export function normalPair(random: Random, pair: Float64Array): void {
+  const radius = Math.sqrt(-2 * Math.log(1 - random.uniform()));
+  const angle = 2 * Math.PI * random.uniform();
+  pair[0] = radius * Math.cos(angle);
+  pair[1] = radius * Math.sin(angle);
+}
+
 /**
  * A binomial variate: successes in `trials` with probability `probability`.
  * Inversion where the mean is small, else the transformed rejection BTRS (Hörmann, "The generation of binomial random

@@ -1,3 +1,5 @@
+import { orderOf } from '../sort.ts';
+
 /** One bin of a reliability diagram. */
 export interface CalibrationBin {
   from: number;
@@ -9,28 +11,43 @@ export interface CalibrationBin {
 
 export type Binning = 'width' | 'mass';
 
+/** Scores against outcomes of 0 or 1, and the bin of each: what every calibration error is computed from. */
+export interface Binned {
+  scores: Float64Array;
+  outcomes: ArrayLike<number>;
+  edges: Float64Array;
+  assigned: Uint8Array;
+}
+
+/** Scores in `bins` bins of equal width on [0, 1], or of equal mass. */
+export function binned(scores: Float64Array, outcomes: ArrayLike<number>, binning: Binning, bins = 10): Binned {
+  const edges = binEdges(scores, binning, bins);
+  return { scores, outcomes, edges, assigned: assignBins(scores, edges) };
+}
+
 /**
  * Edges of `bins` bins: of equal width on [0, 1], or of equal mass (quantiles with linear interpolation).
  * Bins are closed on the right, the first on both sides, as scikit-learn's calibration_curve.
  */
 export function binEdges(scores: Float64Array, binning: Binning, bins = 10): Float64Array {
-  const edges = new Float64Array(bins + 1);
-  if (binning === 'width') {
-    for (let edge = 0; edge <= bins; edge += 1) edges[edge] = edge / bins;
-    return edges;
-  }
-  const sorted = Float64Array.from(scores).sort();
-  for (let edge = 0; edge <= bins; edge += 1) edges[edge] = quantileOfSorted(sorted, edge / bins);
-  return edges;
+  if (binning === 'width') return Float64Array.from({ length: bins + 1 }, (_, edge) => edge / bins);
+  const order = orderOf(scores);
+  return Float64Array.from({ length: bins + 1 }, (_, edge) =>
+    quantileOf(order.length, edge / bins, (place) => scores[order[place] as number] as number),
+  );
 }
 
 /** Quantile by linear interpolation of the order statistics (Hyndman and Fan's type 7). NaN of nothing. */
 export function quantileOfSorted(sorted: Float64Array, probability: number): number {
-  if (sorted.length === 0) return Number.NaN;
-  const place = (sorted.length - 1) * probability;
+  return quantileOf(sorted.length, probability, (place) => sorted[place] as number);
+}
+
+function quantileOf(count: number, probability: number, at: (place: number) => number): number {
+  if (count === 0) return Number.NaN;
+  const place = (count - 1) * probability;
   const below = Math.floor(place);
-  const low = sorted[below] as number;
-  const high = sorted[Math.min(below + 1, sorted.length - 1)] as number;
+  const low = at(below);
+  const high = at(Math.min(below + 1, count - 1));
   const share = place - below;
   // As numpy: interpolate from the nearer end.
   return share < 0.5 ? low + (high - low) * share : high - (high - low) * (1 - share);
@@ -39,11 +56,14 @@ export function quantileOfSorted(sorted: Float64Array, probability: number): num
 /** Bin number of each score. */
 export function assignBins(scores: Float64Array, edges: Float64Array): Uint8Array {
   const last = edges.length - 2;
-  return Uint8Array.from(scores, (score) => {
+  const assigned = new Uint8Array(scores.length);
+  for (let row = 0; row < scores.length; row += 1) {
+    const score = scores[row] as number;
     let bin = 0;
     while (bin < last && score > (edges[bin + 1] as number)) bin += 1;
-    return bin;
-  });
+    assigned[row] = bin;
+  }
+  return assigned;
 }
 
 /** Expected calibration error: mean over rows of |mean outcome - mean score| of their bin. */
@@ -63,30 +83,34 @@ export function maximumCalibrationError(bins: readonly CalibrationBin[]): number
   return Math.max(...bins.filter((bin) => bin.weight > 0).map((bin) => Math.abs(bin.meanOutcome - bin.meanScore)));
 }
 
-/** The reliability diagram. `outcomes` are 0 or 1; empty bins have weight 0 and mean 0. */
+/** The reliability diagram of rows. Empty bins have weight 0 and mean 0. */
 export function calibrationBins(
-  scores: Float64Array,
-  outcomes: ArrayLike<number>,
+  { scores, outcomes, edges, assigned }: Binned,
   weights: Float64Array | null,
-  assigned: Uint8Array,
-  edges: Float64Array,
 ): CalibrationBin[] {
   const bins = edges.length - 1;
-  const weight = new Float64Array(bins);
-  const score = new Float64Array(bins);
-  const outcome = new Float64Array(bins);
+  const sums = new Float64Array(3 * bins);
   for (let row = 0; row < scores.length; row += 1) {
     const bin = assigned[row] as number;
-    const each = weights === null ? 1 : (weights[row] as number);
-    weight[bin]! += each;
-    score[bin]! += each * (scores[row] as number);
-    outcome[bin]! += each * (outcomes[row] as number);
+    const weight = weights === null ? 1 : (weights[row] as number);
+    sums[bin]! += weight;
+    sums[bins + bin]! += weight * (scores[row] as number);
+    sums[2 * bins + bin]! += weight * (outcomes[row] as number);
   }
-  return Array.from(weight, (mass, bin) => ({
-    from: edges[bin] as number,
-    to: edges[bin + 1] as number,
-    weight: mass,
-    meanScore: mass === 0 ? 0 : (score[bin] as number) / mass,
-    meanOutcome: mass === 0 ? 0 : (outcome[bin] as number) / mass,
-  }));
+  return binsOf(sums, edges);
+}
+
+/** The reliability diagram of sums: first the weights of the bins, then their weighted scores, then their weighted outcomes. */
+export function binsOf(sums: Float64Array, edges: Float64Array): CalibrationBin[] {
+  const bins = edges.length - 1;
+  return Array.from({ length: bins }, (_, bin) => {
+    const weight = sums[bin] as number;
+    return {
+      from: edges[bin] as number,
+      to: edges[bin + 1] as number,
+      weight,
+      meanScore: weight === 0 ? 0 : (sums[bins + bin] as number) / weight,
+      meanOutcome: weight === 0 ? 0 : (sums[2 * bins + bin] as number) / weight,
+    };
+  });
 }

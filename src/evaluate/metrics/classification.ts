@@ -1,12 +1,12 @@
 import type { Task } from '../../config/schema.ts';
 import { decisionsOf, scoresOf, type Outputs, type Sample } from '../sample.ts';
 import {
-  assignBins,
-  binEdges,
-  calibrationBins,
+  binned,
   calibrationError,
   maximumCalibrationError,
+  type Binned,
   type Binning,
+  type CalibrationBin,
 } from './calibration.ts';
 import * as confusion from './confusion.ts';
 import { brierLosses, logLosses } from './losses.ts';
@@ -188,21 +188,23 @@ const sharedMetrics: Metric[] = [
     better: 'lower',
     scale: 'share',
     needs: 'probabilities',
-    kind: 'statistic',
+    kind: 'calibration',
     name: 'ece_confidence',
     title: 'top-label calibration error',
     tasks: classification,
-    prepare: (sample, outputs) => confidenceCalibration(sample, outputs, 'width'),
+    bins: (sample, outputs) => confidenceBins(sample, outputs, 'width'),
+    error: calibrationError,
   },
   {
     better: 'lower',
     scale: 'share',
     needs: 'probabilities',
-    kind: 'statistic',
+    kind: 'calibration',
     name: 'ece_confidence_quantile',
     title: 'top-label calibration error (equal-mass bins)',
     tasks: classification,
-    prepare: (sample, outputs) => confidenceCalibration(sample, outputs, 'mass'),
+    bins: (sample, outputs) => confidenceBins(sample, outputs, 'mass'),
+    error: calibrationError,
   },
 ];
 
@@ -327,27 +329,23 @@ function calibrationMetric(
   name: string,
   title: string,
   binning: Binning,
-  error: (bins: ReturnType<typeof calibrationBins>) => number,
+  error: (bins: readonly CalibrationBin[]) => number,
 ): Metric {
   return {
     better: 'lower',
     scale: 'share',
     needs: 'probabilities',
-    kind: 'statistic',
+    kind: 'calibration',
     name,
     title,
     tasks: binary,
-    prepare: (sample, outputs) => {
-      const scores = scoresOf(outputs);
-      const edges = binEdges(scores, binning);
-      const assigned = assignBins(scores, edges);
-      return (weights) => error(calibrationBins(scores, sample.truth, weights, assigned, edges));
-    },
+    bins: (sample, outputs) => binned(scoresOf(outputs), sample.truth, binning),
+    error,
   };
 }
 
 /** Calibration of the highest class probability against being right; binary counts a tie for the positive class. */
-function confidenceCalibration(sample: Sample, outputs: Outputs, binning: Binning): Evaluator {
+function confidenceBins(sample: Sample, outputs: Outputs, binning: Binning): Binned {
   const scores = scoresOf(outputs);
   const { rows, classes, truth } = sample;
   const confidence = new Float64Array(rows);
@@ -362,15 +360,15 @@ function confidenceCalibration(sample: Sample, outputs: Outputs, binning: Binnin
     } else {
       for (let label = 0; label < classes; label += 1) {
         const score = scores[row * classes + label] as number;
-        if (score > highest) [best, highest] = [label, score];
+        if (score <= highest) continue;
+        best = label;
+        highest = score;
       }
     }
     confidence[row] = highest;
     right[row] = truth[row] === best ? 1 : 0;
   }
-  const edges = binEdges(confidence, binning);
-  const assigned = assignBins(confidence, edges);
-  return (weights) => calibrationError(calibrationBins(confidence, right, weights, assigned, edges));
+  return binned(confidence, right, binning);
 }
 
 function multiclassArea(name: string, title: string, prepare: (sample: Sample, outputs: Outputs) => Evaluator): Metric {

@@ -1,5 +1,6 @@
 import type { Task } from '../../config/schema.ts';
 import type { Outputs, Sample } from '../sample.ts';
+import { calibrationBins, type Binned, type CalibrationBin } from './calibration.ts';
 import { confusionOf, type Confusion } from './confusion.ts';
 
 interface MetricCommon {
@@ -25,6 +26,7 @@ export type Evaluator = (weights: Float64Array | null) => number;
  * - `area`: area under the ROC curve.
  * - `cells`: a function of the confusion matrix.
  * - `view`: another metric of a view of the sample: one class against the rest, one label of several, a row for every query.
+ * - `calibration`: a function of the mean score and the mean outcome of bins of the scores.
  * - `statistic`: anything else that can be prepared once (sorted, binned) and then read under many row weights.
  */
 export type Metric = MetricCommon &
@@ -49,6 +51,11 @@ export type Metric = MetricCommon &
         of: Metric;
         sample(sample: Sample): Sample;
         outputs(sample: Sample, outputs: Outputs): Outputs;
+      }
+    | {
+        kind: 'calibration';
+        bins(sample: Sample, outputs: Outputs): Binned;
+        error(bins: readonly CalibrationBin[]): number;
       }
     | {
         kind: 'statistic';
@@ -76,28 +83,15 @@ export function evaluator(metric: Metric, sample: Sample, outputs: Outputs): Eva
   switch (metric.kind) {
     case 'proportion': {
       const successes = metric.successes(sample, outputs);
-      return (weights) => {
-        let hit = 0;
-        let all = 0;
-        for (let row = 0; row < successes.length; row += 1) {
-          const success = successes[row] as number;
-          if (success < 0) continue;
-          const weight = weights === null ? 1 : (weights[row] as number);
-          all += weight;
-          if (success === 1) hit += weight;
-        }
-        return all === 0 ? Number.NaN : hit / all;
-      };
+      return (weights) => successShare(successes, weights);
     }
     case 'moments': {
       const terms = metric.terms(sample, outputs);
-      return (weights) => {
-        let all = 0;
-        if (weights === null) all = sample.rows;
-        else for (const weight of weights) all += weight;
-        const means = Float64Array.from(terms, (term) => weightedSum(term, weights) / all);
-        return metric.value === undefined ? (means[0] as number) : metric.value(means);
-      };
+      return (weights) => valueOfMoments(metric, terms, weights);
+    }
+    case 'calibration': {
+      const bins = metric.bins(sample, outputs);
+      return (weights) => metric.error(calibrationBins(bins, weights));
     }
     case 'cells':
       return (weights) => metric.value(confusionOf(sample, outputs, weights), sample);
@@ -111,6 +105,33 @@ export function evaluator(metric: Metric, sample: Sample, outputs: Outputs): Eva
     case 'statistic':
       return metric.prepare(sample, outputs);
   }
+}
+
+/** Share of successes among the rows that count: those that are not -1. */
+export function successShare(successes: Int8Array, weights: Float64Array | null): number {
+  let hit = 0;
+  let all = 0;
+  for (let row = 0; row < successes.length; row += 1) {
+    const success = successes[row] as number;
+    if (success < 0) continue;
+    const weight = weights === null ? 1 : (weights[row] as number);
+    all += weight;
+    if (success === 1) hit += weight;
+  }
+  return all === 0 ? Number.NaN : hit / all;
+}
+
+/** A metric of moments from its terms. */
+export function valueOfMoments(
+  metric: Extract<Metric, { kind: 'moments' }>,
+  terms: readonly Float64Array[],
+  weights: Float64Array | null,
+): number {
+  let all = 0;
+  if (weights === null) all = terms[0]?.length ?? 0;
+  else for (const weight of weights) all += weight;
+  const means = Float64Array.from(terms, (term) => weightedSum(term, weights) / all);
+  return metric.value === undefined ? (means[0] as number) : metric.value(means);
 }
 
 /** Summed with Neumaier's compensation: a mean of a million losses keeps its digits. */

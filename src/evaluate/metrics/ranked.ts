@@ -1,40 +1,44 @@
-import { sortedOrder } from '../sort.ts';
+import { orderOf } from '../sort.ts';
 
 /** Rows from the highest score to the lowest, and where each run of equal scores ends: sorted once, read many times. */
 export interface Ranked {
   order: Uint32Array;
-  /** Positions in `order` just after the last row of each run of equal scores. */
+  /** Places in `order` just after the last row of each run of equal scores. */
   ends: Uint32Array;
+  /** 1 where the row at that place of `order` is positive. */
   positive: Uint8Array;
 }
 
-/** @param isPositive one a row @throws never; `scores` must be finite */
+/** @param isPositive asked of every row @throws never; `scores` must be finite, and are sorted once however often they are ranked */
 export function rankScores(scores: Float64Array, isPositive: (row: number) => boolean): Ranked {
-  const order = sortedOrder(scores).reverse();
-  const ends: number[] = [];
-  const positive = new Uint8Array(scores.length);
-  for (let place = 0; place < order.length; place += 1) {
+  const order = Uint32Array.from(orderOf(scores)).reverse();
+  const rows = order.length;
+  const ends = new Uint32Array(rows);
+  const positive = new Uint8Array(rows);
+  let runs = 0;
+  for (let place = 0; place < rows; place += 1) {
     const row = order[place] as number;
-    positive[row] = isPositive(row) ? 1 : 0;
-    if (place + 1 === order.length || scores[order[place + 1] as number] !== scores[row]) ends.push(place + 1);
+    positive[place] = isPositive(row) ? 1 : 0;
+    if (place > 0 && scores[row] !== scores[order[place - 1] as number]) ends[runs++] = place;
   }
-  return { order, ends: Uint32Array.from(ends), positive };
+  if (rows > 0) ends[runs++] = rows;
+  return { order, ends: ends.slice(0, runs), positive };
 }
 
 /** Calls `visit` with the summed weights of positives and negatives of each run of equal scores, best first. */
 function eachRun(
-  ranked: Ranked,
+  { order, ends, positive }: Ranked,
   weights: Float64Array | null,
   visit: (positives: number, negatives: number) => void,
 ): void {
   let place = 0;
-  for (const end of ranked.ends) {
+  for (let run = 0; run < ends.length; run += 1) {
+    const end = ends[run] as number;
     let positives = 0;
     let negatives = 0;
     for (; place < end; place += 1) {
-      const row = ranked.order[place] as number;
-      const weight = weights === null ? 1 : (weights[row] as number);
-      if (ranked.positive[row] === 1) positives += weight;
+      const weight = weights === null ? 1 : (weights[order[place] as number] as number);
+      if (positive[place] === 1) positives += weight;
       else negatives += weight;
     }
     visit(positives, negatives);
@@ -72,33 +76,41 @@ export function averagePrecision(ranked: Ranked, weights: Float64Array | null): 
  * that does not come before it.
  */
 export function averagePrecisionInfluence(ranked: Ranked, weights: Float64Array | null): Float64Array {
-  const runs: { positives: number; seen: number; precision: number }[] = [];
+  const { order, ends, positive } = ranked;
+  const hitsOf = new Float64Array(ends.length);
+  const seenOf = new Float64Array(ends.length);
+  const precisionOf = new Float64Array(ends.length);
   let hits = 0;
   let seen = 0;
   let sum = 0;
+  let run = 0;
   eachRun(ranked, weights, (positives, negatives) => {
     hits += positives;
     seen += positives + negatives;
     const precision = seen === 0 ? 0 : hits / seen;
     sum += positives * precision;
-    runs.push({ positives, seen, precision });
+    hitsOf[run] = positives;
+    seenOf[run] = seen;
+    precisionOf[run] = precision;
+    run += 1;
   });
   const average = sum / hits;
-  const influence = new Float64Array(ranked.order.length);
+  const influence = new Float64Array(order.length);
   // Sums over the runs from the last to the present one, which are those a row of the present run has an effect on.
   let inverse = 0;
   let precise = 0;
-  for (let index = runs.length - 1; index >= 0; index -= 1) {
-    const { positives, seen: total, precision } = runs[index] as (typeof runs)[number];
+  for (run = ends.length - 1; run >= 0; run -= 1) {
+    const positives = hitsOf[run] as number;
+    const total = seenOf[run] as number;
+    const precision = precisionOf[run] as number;
     if (total > 0) {
       inverse += positives / total;
       precise += (positives * precision) / total;
     }
-    const start = index === 0 ? 0 : (ranked.ends[index - 1] as number);
-    for (let place = start; place < (ranked.ends[index] as number); place += 1) {
-      const row = ranked.order[place] as number;
-      const label = ranked.positive[row] as number;
-      influence[row] = ((label === 1 ? precision - average : 0) + label * inverse - precise) * (seen / hits);
+    for (let place = run === 0 ? 0 : (ends[run - 1] as number); place < (ends[run] as number); place += 1) {
+      const label = positive[place] as number;
+      influence[order[place] as number] =
+        ((label === 1 ? precision - average : 0) + label * inverse - precise) * (seen / hits);
     }
   }
   return influence;
@@ -119,26 +131,31 @@ export function curvePoints(
   weights: Float64Array | null,
   limit: number,
 ): CurvePoint[] {
-  const runs: { positives: number; negatives: number }[] = [];
-  eachRun(ranked, weights, (positives, negatives) => runs.push({ positives, negatives }));
-  const positiveTotal = runs.reduce((sum, run) => sum + run.positives, 0);
-  const negativeTotal = runs.reduce((sum, run) => sum + run.negatives, 0);
+  let positiveTotal = 0;
+  let negativeTotal = 0;
+  eachRun(ranked, weights, (positives, negatives) => {
+    positiveTotal += positives;
+    negativeTotal += negatives;
+  });
   const points: CurvePoint[] = [];
+  const { order, ends } = ranked;
   const step = (positiveTotal + negativeTotal) / limit;
   let hits = 0;
   let alarms = 0;
   let next = 0;
-  for (const [index, run] of runs.entries()) {
-    hits += run.positives;
-    alarms += run.negatives;
-    if (hits + alarms < next && index < runs.length - 1) continue;
+  let run = 0;
+  eachRun(ranked, weights, (positives, negatives) => {
+    hits += positives;
+    alarms += negatives;
+    run += 1;
+    if (hits + alarms < next && run < ends.length) return;
     next = hits + alarms + step;
     points.push({
-      threshold: scores[ranked.order[(ranked.ends[index] as number) - 1] as number] as number,
+      threshold: scores[order[(ends[run - 1] as number) - 1] as number] as number,
       falsePositiveRate: negativeTotal === 0 ? 0 : alarms / negativeTotal,
       recall: positiveTotal === 0 ? 0 : hits / positiveTotal,
       precision: hits / (hits + alarms),
     });
-  }
+  });
   return points;
 }

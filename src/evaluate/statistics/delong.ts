@@ -1,4 +1,4 @@
-import { sortedOrder } from '../sort.ts';
+import { orderOf } from '../sort.ts';
 import { normalCdf, normalQuantile } from './distributions.ts';
 import type { PairedInterval } from './interval.ts';
 
@@ -22,25 +22,17 @@ export interface DeLong {
 export function delong(positive: ArrayLike<number>, champion: Float64Array, candidate: Float64Array): DeLong {
   const first = placements(positive, champion);
   const second = placements(positive, candidate);
-  const covariance = (a: Placements, b: Placements): number =>
-    sampleCovariance(a.positives, b.positives) / a.positives.length +
-    sampleCovariance(a.negatives, b.negatives) / a.negatives.length;
-  const championVariance = covariance(first, first);
-  const candidateVariance = covariance(second, second);
-  // The variance of the difference from the differences themselves: no cancellation when the models nearly agree.
-  const difference: Placements = {
-    area: second.area - first.area,
-    positives: second.positives.map((value, index) => value - (first.positives[index] as number)),
-    negatives: second.negatives.map((value, index) => value - (first.negatives[index] as number)),
-  };
+  const scatter = scatterOf(positive, first, second);
+  const over = ([ofPositives, ofNegatives]: readonly [number, number]): number =>
+    ofPositives / (first.m - 1) / first.m + ofNegatives / (first.n - 1) / first.n;
   return {
     champion: first.area,
     candidate: second.area,
-    championVariance,
-    candidateVariance,
-    covariance: covariance(first, second),
-    delta: difference.area,
-    standardError: Math.sqrt(covariance(difference, difference)),
+    championVariance: over(scatter.champion),
+    candidateVariance: over(scatter.candidate),
+    covariance: over(scatter.both),
+    delta: second.area - first.area,
+    standardError: Math.sqrt(over(scatter.difference)),
   };
 }
 
@@ -62,17 +54,21 @@ export function normalInterval(delta: number, standardError: number, method: str
 /** For each positive the share of negatives below it, for each negative the share of positives above it; ties one half. */
 interface Placements {
   area: number;
-  positives: Float64Array;
-  negatives: Float64Array;
+  ofRow: Float64Array;
+  /** Positives and negatives. */
+  m: number;
+  n: number;
 }
 
 function placements(positive: ArrayLike<number>, scores: Float64Array): Placements {
-  const order = sortedOrder(scores);
+  const order = orderOf(scores);
   let m = 0;
   for (let row = 0; row < positive.length; row += 1) m += positive[row] === 1 ? 1 : 0;
   const n = scores.length - m;
   const ofRow = new Float64Array(scores.length);
-  let below = { positives: 0, negatives: 0 };
+  let area = 0;
+  let positivesBelow = 0;
+  let negativesBelow = 0;
   for (let start = 0; start < order.length;) {
     const score = scores[order[start] as number];
     let end = start;
@@ -81,31 +77,52 @@ function placements(positive: ArrayLike<number>, scores: Float64Array): Placemen
       if (positive[order[end] as number] === 1) positives += 1;
     }
     const negatives = end - start - positives;
-    const ofPositive = (below.negatives + negatives / 2) / n;
-    const ofNegative = 1 - (below.positives + positives / 2) / m;
+    const ofPositive = (negativesBelow + negatives / 2) / n;
+    const ofNegative = 1 - (positivesBelow + positives / 2) / m;
     for (let place = start; place < end; place += 1) {
       const row = order[place] as number;
       ofRow[row] = positive[row] === 1 ? ofPositive : ofNegative;
     }
-    below = { positives: below.positives + positives, negatives: below.negatives + negatives };
+    area += positives * (negativesBelow + negatives / 2);
+    positivesBelow += positives;
+    negativesBelow += negatives;
     start = end;
   }
-  const ofPositives = ofRow.filter((_, row) => positive[row] === 1);
-  return { area: mean(ofPositives), positives: ofPositives, negatives: ofRow.filter((_, row) => positive[row] !== 1) };
+  return { area: area / m / n, ofRow, m, n };
 }
 
-function sampleCovariance(a: Float64Array, b: Float64Array): number {
-  const meanA = mean(a);
-  const meanB = mean(b);
-  let sum = 0;
-  for (let index = 0; index < a.length; index += 1) {
-    sum += ((a[index] as number) - meanA) * ((b[index] as number) - meanB);
+/**
+ * Sums of squares and products of the placements about their means, of positives and of negatives. Those of the difference come from the
+ * differences themselves: no cancellation when the models nearly agree.
+ */
+function scatterOf(
+  positive: ArrayLike<number>,
+  champion: Placements,
+  candidate: Placements,
+): Record<'champion' | 'candidate' | 'both' | 'difference', [number, number]> {
+  const scatter = {
+    champion: [0, 0] as [number, number],
+    candidate: [0, 0] as [number, number],
+    both: [0, 0] as [number, number],
+    difference: [0, 0] as [number, number],
+  };
+  // The mean placement of either class is the area.
+  for (const label of [1, 0] as const) {
+    let [first, second, both, difference] = [0, 0, 0, 0];
+    for (let row = 0; row < champion.ofRow.length; row += 1) {
+      if ((positive[row] === 1) !== (label === 1)) continue;
+      const a = (champion.ofRow[row] as number) - champion.area;
+      const b = (candidate.ofRow[row] as number) - candidate.area;
+      first += a * a;
+      second += b * b;
+      both += a * b;
+      difference += (b - a) * (b - a);
+    }
+    const place = 1 - label;
+    scatter.champion[place] = first;
+    scatter.candidate[place] = second;
+    scatter.both[place] = both;
+    scatter.difference[place] = difference;
   }
-  return sum / (a.length - 1);
-}
-
-function mean(values: Float64Array): number {
-  let sum = 0;
-  for (const value of values) sum += value;
-  return sum / values.length;
+  return scatter;
 }

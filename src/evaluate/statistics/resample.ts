@@ -5,15 +5,16 @@ export interface Units {
   /** Unit number of each row; null where every row is its own unit. */
   ofRow: Int32Array | null;
   count: number;
-  /** Unit numbers by stratum: as many are drawn as there are. */
-  strata: Uint32Array[];
+  /** Unit numbers by stratum: as many are drawn as there are. Null: all units are one stratum. */
+  strata: Uint32Array[] | null;
 }
 
 /** Rows as units, drawn within the groups of equal `stratum` (null: one stratum). */
 export function rowUnits(rows: number, stratum: ArrayLike<number> | null): Units {
+  if (stratum === null) return { ofRow: null, count: rows, strata: null };
   const strata = new Map<number, number[]>();
   for (let row = 0; row < rows; row += 1) {
-    const key = stratum === null ? 0 : (stratum[row] as number);
+    const key = stratum[row] as number;
     const members = strata.get(key);
     if (members === undefined) strata.set(key, [row]);
     else members.push(row);
@@ -30,25 +31,30 @@ export function clusterUnits(clusters: Int32Array): Units {
     numbers.set(cluster, numbers.size);
     return numbers.size - 1;
   });
-  return { ofRow, count: numbers.size, strata: [Uint32Array.from({ length: numbers.size }, (_, unit) => unit)] };
+  return { ofRow, count: numbers.size, strata: null };
 }
 
 /** At most `limit` units, each a random set of the given ones: the bootstrap of a smooth statistic hardly notices. */
 export function pooledUnits(units: Units, rows: number, limit: number, seed: number): Units {
   if (units.count <= limit) return units;
   const random = randomFrom(seed);
-  const pool = Int32Array.from({ length: units.count }, () => random.integer(limit));
-  const ofRow = Int32Array.from(
-    { length: rows },
-    (_, row) => pool[units.ofRow === null ? row : (units.ofRow[row] as number)] as number,
-  );
-  return { ofRow, count: limit, strata: [Uint32Array.from({ length: limit }, (_, unit) => unit)] };
+  const pool = new Int32Array(units.count);
+  for (let unit = 0; unit < units.count; unit += 1) pool[unit] = random.integer(limit);
+  const { ofRow } = units;
+  if (ofRow === null) return { ofRow: pool, count: limit, strata: null };
+  const pooled = new Int32Array(rows);
+  for (let row = 0; row < rows; row += 1) pooled[row] = pool[ofRow[row] as number] as number;
+  return { ofRow: pooled, count: limit, strata: null };
 }
 
 /** Draw units with replacement; `counts` receives how often each was drawn. */
-export function drawUnits(random: Random, units: Units, counts: Float64Array): void {
+export function drawUnits(random: Random, { strata, count }: Units, counts: Float64Array): void {
   counts.fill(0);
-  for (const members of units.strata) {
+  if (strata === null) {
+    for (let draw = 0; draw < count; draw += 1) counts[random.integer(count)]! += 1;
+    return;
+  }
+  for (const members of strata) {
     for (let draw = 0; draw < members.length; draw += 1)
       counts[members[random.integer(members.length)] as number]! += 1;
   }

@@ -1,0 +1,164 @@
+import type { Confusion } from '../metrics/confusion.ts';
+import { bcaInterval, jackknifeAcceleration } from './bootstrap.ts';
+import { normalQuantile } from './distributions.ts';
+import type { PairedInterval } from './interval.ts';
+import { cellReplicates } from './resample.ts';
+
+/** Rows counted by label and the decisions of both models: all that a function of the confusion matrix can see of a comparison. */
+export interface JointCells {
+  classes: number;
+  /** Truth, champion's and candidate's decision of each cell that occurs, in that order. */
+  truth: Int32Array;
+  champion: Int32Array;
+  candidate: Int32Array;
+  counts: Float64Array;
+  /** Number of the cell of each row. */
+  ofRow: Int32Array;
+  /** Rows on which the decisions differ. */
+  discordant: number;
+}
+
+/** Above this many possible cells only those that occur are given memory. */
+const tableLimit = 1e6;
+
+/** @param classes up to 1,290: the codes of cells are 32-bit integers */
+export function jointCells(
+  classes: number,
+  truth: ArrayLike<number>,
+  champion: Int32Array,
+  candidate: Int32Array,
+): JointCells {
+  const rows = truth.length;
+  const codes = new Int32Array(rows);
+  let discordant = 0;
+  for (let row = 0; row < rows; row += 1) {
+    const before = champion[row] as number;
+    const after = candidate[row] as number;
+    if (before !== after) discordant += 1;
+    codes[row] = ((truth[row] as number) * classes + before) * classes + after;
+  }
+  const possible = classes ** 3;
+  const occurring = possible <= tableLimit ? new Uint8Array(possible) : new Set(codes);
+  if (occurring instanceof Uint8Array) for (let row = 0; row < rows; row += 1) occurring[codes[row] as number] = 1;
+  const cells =
+    occurring instanceof Set
+      ? [...occurring].sort((a, b) => a - b)
+      : [...occurring.keys()].filter((code) => occurring[code] === 1);
+  const place = occurring instanceof Set ? new Map<number, number>() : new Int32Array(possible);
+  for (const [index, code] of cells.entries()) {
+    if (place instanceof Map) place.set(code, index);
+    else place[code] = index;
+  }
+  const counts = new Float64Array(cells.length);
+  for (let row = 0; row < rows; row += 1) {
+    const code = codes[row] as number;
+    const cell = (place instanceof Map ? place.get(code) : place[code]) as number;
+    counts[cell]! += 1;
+    codes[row] = cell;
+  }
+  return {
+    classes,
+    truth: Int32Array.from(cells, (cell) => Math.floor(cell / (classes * classes))),
+    champion: Int32Array.from(cells, (cell) => Math.floor(cell / classes) % classes),
+    candidate: Int32Array.from(cells, (cell) => cell % classes),
+    counts,
+    ofRow: codes,
+    discordant,
+  };
+}
+
+/** Weight of each cell. @param weights of rows; null counts each once */
+export function weightsOf({ counts, ofRow }: JointCells, weights: Float64Array | null): Float64Array {
+  if (weights === null) return counts;
+  const sums = new Float64Array(counts.length);
+  for (let row = 0; row < ofRow.length; row += 1) sums[ofRow[row] as number]! += weights[row] as number;
+  return sums;
+}
+
+/** The confusion matrices of both models where the cells have these counts or weights. */
+export function confusionsOf(joint: JointCells, counts: Float64Array): { champion: Confusion; candidate: Confusion } {
+  const { classes } = joint;
+  const champion = new Float64Array(classes * classes);
+  const candidate = new Float64Array(classes * classes);
+  for (let cell = 0; cell < joint.counts.length; cell += 1) {
+    const truth = (joint.truth[cell] as number) * classes;
+    const count = counts[cell] as number;
+    champion[truth + (joint.champion[cell] as number)]! += count;
+    candidate[truth + (joint.candidate[cell] as number)]! += count;
+  }
+  return { champion: { classes, cells: champion }, candidate: { classes, cells: candidate } };
+}
+
+/**
+ * Interval on the difference of a function of the confusion matrix: the joint counts are drawn anew, whatever the rows.
+ * @param value of a confusion matrix
+ */
+export function cellsInterval(
+  joint: JointCells,
+  value: (matrix: Confusion) => number,
+  { seed, resamples }: { seed: number; resamples: number },
+): PairedInterval {
+  if (joint.discordant === 0) return agreementInterval(confusionsOf(joint, joint.counts).candidate, value);
+  const difference = (counts: Float64Array): number => {
+    const { champion, candidate } = confusionsOf(joint, counts);
+    return value(candidate) - value(champion);
+  };
+  const without = Float64Array.from(joint.counts, (count, cell) => {
+    const counts = Float64Array.from(joint.counts);
+    counts[cell] = count - 1;
+    return difference(counts);
+  });
+  return bcaInterval({
+    delta: difference(joint.counts),
+    values: cellReplicates(difference, joint.counts, resamples, seed),
+    acceleration: jackknifeAcceleration(without, joint.counts),
+    observations: joint.discordant,
+    method: 'bootstrap-cells',
+    seed,
+  });
+}
+
+/**
+ * No row is decided differently, and a bootstrap would call the difference exactly 0. As the score interval does, allow for
+ * rows / (rows + z^2) * z^2 rows that a larger sample may flip: the bounds are the worst and best the metric could do with them.
+ */
+function agreementInterval(matrix: Confusion, value: (matrix: Confusion) => number): PairedInterval {
+  const now = value(matrix);
+  const rows = matrix.cells.reduce((sum, count) => sum + count, 0);
+  const reach = (z: number): number => {
+    const flipped = (rows * z * z) / (rows + z * z);
+    let worst = 0;
+    for (let truth = 0; truth < matrix.classes; truth += 1) {
+      for (let decision = 0; decision < matrix.classes; decision += 1) {
+        if (decision === truth) continue;
+        const cells = Float64Array.from(matrix.cells);
+        const moved = Math.min(flipped, cells[truth * matrix.classes + truth] as number);
+        cells[truth * matrix.classes + truth]! -= moved;
+        cells[truth * matrix.classes + decision]! += moved;
+        worst = Math.max(worst, Math.abs(now - value({ classes: matrix.classes, cells })));
+      }
+    }
+    return worst;
+  };
+  const level = (distance: number): number => {
+    // The level at which the reach equals the distance, by bisection: the reach grows with z.
+    let low = 1e-9;
+    let high = 0.5;
+    for (let step = 0; step < 50; step += 1) {
+      const middle = (low + high) / 2;
+      if (reach(normalQuantile(1 - middle)) > distance) low = middle;
+      else high = middle;
+    }
+    return high;
+  };
+  const tail = (distance: number): number => (distance > 0 ? level(distance) : 1 - level(-distance));
+  return {
+    delta: 0,
+    standardError: reach(1),
+    method: 'score-agreement',
+    lower: (alpha) => -reach(normalQuantile(1 - alpha)),
+    upper: (alpha) => reach(normalQuantile(1 - alpha)),
+    pBelow: tail,
+    pAbove: (value_) => tail(-value_),
+  };
+}

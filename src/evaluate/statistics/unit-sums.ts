@@ -1,0 +1,74 @@
+import { randomFrom } from '../random.ts';
+import { bcaInterval, jackknifeAcceleration } from './bootstrap.ts';
+import type { PairedInterval } from './interval.ts';
+import { drawUnits, type Units } from './resample.ts';
+
+/** Sums of a few terms over the rows of each unit, row-major [units x width]: all that a function of sums needs of them. */
+export interface UnitSums {
+  units: Units;
+  rows: number;
+  width: number;
+  sums: Float64Array;
+}
+
+export function emptySums(units: Units, rows: number, width: number): UnitSums {
+  return { units, rows, width, sums: new Float64Array(units.count * width) };
+}
+
+/**
+ * Add a value a row to the term numbered `first`, or `places[row]` after it.
+ * @param values null: 1 @param weights of rows; null counts each once
+ */
+export function addAt(
+  { units: { ofRow }, rows, width, sums }: UnitSums,
+  places: ArrayLike<number> | null,
+  first: number,
+  values: ArrayLike<number> | null,
+  weights: Float64Array | null,
+): void {
+  for (let row = 0; row < rows; row += 1) {
+    const unit = ofRow === null ? row : (ofRow[row] as number);
+    const term = places === null ? first : first + (places[row] as number);
+    const value = values === null ? 1 : (values[row] as number);
+    sums[unit * width + term]! += weights === null ? value : value * (weights[row] as number);
+  }
+}
+
+/** BCa interval of a function of the sums over all units, units drawn anew; the acceleration leaves out one unit at a time. */
+export function sumsInterval(
+  { units, width, sums }: UnitSums,
+  statistic: (totals: Float64Array) => number,
+  { seed, resamples, method }: { seed: number; resamples: number; method: string },
+): PairedInterval {
+  const random = randomFrom(seed);
+  const counts = new Float64Array(units.count);
+  const totals = new Float64Array(width);
+  const addUnit = (unit: number, count: number): void => {
+    const start = unit * width;
+    for (let term = 0; term < width; term += 1) totals[term]! += count * (sums[start + term] as number);
+  };
+  const values = Float64Array.from({ length: resamples }, () => {
+    drawUnits(random, units, counts);
+    totals.fill(0);
+    for (let unit = 0; unit < units.count; unit += 1) {
+      const count = counts[unit] as number;
+      if (count > 0) addUnit(unit, count);
+    }
+    return statistic(totals);
+  });
+  totals.fill(0);
+  for (let unit = 0; unit < units.count; unit += 1) addUnit(unit, 1);
+  const whole = Float64Array.from(totals);
+  const without = Float64Array.from({ length: units.count }, (_, unit) => {
+    totals.set(whole);
+    addUnit(unit, -1);
+    return statistic(totals);
+  });
+  return bcaInterval({
+    delta: statistic(whole),
+    values,
+    acceleration: jackknifeAcceleration(without, null),
+    method,
+    seed,
+  });
+}
