@@ -65,13 +65,13 @@ function metricRow(
     return { ...common, candidate: finite(metricValue(metric, sample, candidate)) };
   }
   const done = compared.find((each) => each.slice === null && each.comparison?.metric.name === metric.name)?.comparison;
-  const resampled = shownMetric(metric).kind === 'statistic';
-  const bounded = !resampled || sample.rows <= boundedRows;
+  const { kind } = shownMetric(metric);
+  const bounded = kind !== 'statistic' || sample.rows <= boundedRows;
   const row =
     done ??
     compareMetric(metric, sample, champion, candidate, {
       seed: plan.seed,
-      ...(resampled ? { resamples: bounded ? reportResamples : 0 } : {}),
+      ...(kind === 'statistic' || kind === 'calibration' ? { resamples: bounded ? reportResamples : 0 } : {}),
     });
   const told = done !== undefined || bounded;
   return {

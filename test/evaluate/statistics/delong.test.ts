@@ -81,9 +81,11 @@ describe("DeLong's comparison", () => {
 });
 
 describe('ranks', () => {
-  it('are the same by radix sort and by comparison, for any doubles', () => {
+  it('are the same by radix sort and by comparison, for any doubles and any floats', () => {
+    const number = fc.oneof(fc.constant(fc.double({ noNaN: true })), fc.constant(fc.float({ noNaN: true })));
+    const numbers = number.chain((each) => fc.array(each, { minLength: 1, maxLength: 50 }));
     fc.assert(
-      fc.property(fc.array(fc.double({ noNaN: true }), { minLength: 1, maxLength: 50 }), (values) => {
+      fc.property(numbers, (values) => {
         // Repeated beyond the size at which the radix sort takes over, with ties.
         const many = Float64Array.from({ length: 5000 }, (_, index) => values[index % values.length]!);
         const order = sortedOrder(many);
