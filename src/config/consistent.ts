@@ -1,24 +1,47 @@
+import { labelColumns } from './columns.ts';
 import type { Problem } from './explain.ts';
 import type { Config, Model } from './schema.ts';
 
-/** What no key of a configuration shows alone: columns that do not go with the task. */
+/** What no key of a configuration shows alone: columns and thresholds that do not go with the task. */
 export function inconsistencies({ models }: Config): Problem[] {
-  return Object.entries(models).flatMap(([name, model]) => {
-    const message = columnsProblem(model);
-    return message === null ? [] : [{ pointer: `/models/${name}/columns`, ...message }];
-  });
+  return Object.entries(models).flatMap(([name, model]) =>
+    [...columnsProblems(model), ...thresholdProblems(model)].map(({ pointer, ...problem }) => ({
+      pointer: `/models/${name}${pointer}`,
+      ...problem,
+    })),
+  );
 }
 
-function columnsProblem({ task, columns }: Model): Pick<Problem, 'key' | 'message'> | null {
-  const many = Array.isArray(columns.label);
+function columnsProblems({ task, columns }: Model): Problem[] {
+  const pointer = '/columns';
+  const many = typeof columns.label !== 'string';
   if (task === 'multilabel-classification' && !many) {
-    return { key: 'label', message: `label is one column. Expected for ${task}: a list of columns of 0 and 1` };
+    return [
+      { pointer, key: 'label', message: `label is one column. Expected for ${task}: a list of columns of 0 and 1` },
+    ];
   }
   if (task !== 'multilabel-classification' && many) {
-    return { key: 'label', message: `label is a list. Expected for ${task}: one column` };
+    return [{ pointer, key: 'label', message: `label is a list. Expected for ${task}: one column` }];
   }
   if (task === 'ranking' && (columns.group ?? null) === null) {
-    return { message: 'the key "group" is missing: the column of the query that a row belongs to, for ranking' };
+    return [
+      { pointer, message: 'the key "group" is missing: the column of the query that a row belongs to, for ranking' },
+    ];
   }
-  return null;
+  return [];
+}
+
+function thresholdProblems({ task, columns, candidate, champion }: Model): Problem[] {
+  const labels = labelColumns(columns).length;
+  return Object.entries({ candidate, champion }).flatMap(([role, reference]) => {
+    if (typeof reference !== 'object' || typeof reference.threshold !== 'object') return [];
+    const problem = { pointer: `/${role}`, key: 'threshold' };
+    if (task !== 'multilabel-classification') {
+      return [{ ...problem, message: `threshold is a list. Expected for ${task}: a number` }];
+    }
+    const { length } = reference.threshold;
+    return length === labels
+      ? []
+      : [{ ...problem, message: `there are ${length} thresholds. Expected ${labels}, one for each of columns.label` }];
+  });
 }

@@ -121,19 +121,14 @@ function judge(metric: ShownMetric, pair: Pair): Judged {
     case 'calibration':
       return judgeCalibration(metric, pair, plain);
     case 'area': {
-      const label = metric.positive?.(sample) ?? 1;
-      const positive = new Uint8Array(sample.rows);
-      let positives = 0;
-      for (let row = 0; row < sample.rows; row += 1) {
-        if (sample.truth[row] !== label) continue;
-        positive[row] = 1;
-        positives += 1;
-      }
+      const positive = Uint8Array.from(sample.truth);
+      const positives = positive.reduce((sum, each) => sum + each, 0);
       if (!plain || positives < 2 || sample.rows - positives < 2) return judgeRows(metric, pair);
-      const scores = (outputs: Outputs): Float64Array => metric.ranking?.(sample, outputs) ?? scoresOf(outputs);
-      const areas = delong(positive, scores(pair.champion), scores(pair.candidate));
+      const areas = delong(positive, scoresOf(pair.champion), scoresOf(pair.candidate));
       return { ...areas, interval: () => normalInterval(areas.delta, areas.standardError, 'delong') };
     }
+    case 'counts':
+      return judgeCounts(metric, pair);
     case 'statistic':
       return judgeRows(metric, pair);
   }
@@ -200,6 +195,30 @@ function judgeCells(metric: Extract<Metric, { kind: 'cells' }>, pair: Pair, plai
     });
   };
   return { ...valuesOf(weightsOf(joint, sample.weights)), interval };
+}
+
+/** Sums of counts by unit, units drawn anew. */
+function judgeCounts(metric: Extract<Metric, { kind: 'counts' }>, pair: Pair): Judged {
+  const { sample } = pair;
+  const width = metric.width(sample);
+  const interval = (): PairedInterval => {
+    // The counts of both models.
+    const sums = emptySums(pooled(pair), sample.rows, 2 * width);
+    const { ofRow } = sums.units;
+    for (let row = 0; row < sample.rows; row += 1) {
+      const start = (ofRow === null ? row : (ofRow[row] as number)) * 2 * width;
+      const weight = sample.weights === null ? 1 : (sample.weights[row] as number);
+      metric.add(sample, pair.champion, row, weight, sums.sums, start);
+      metric.add(sample, pair.candidate, row, weight, sums.sums, start + width);
+    }
+    return summed(
+      pair,
+      sums,
+      (totals) => metric.value(totals.subarray(width)) - metric.value(totals.subarray(0, width)),
+    );
+  };
+  const valueOf = (outputs: Outputs): number => evaluator(metric, sample, outputs)(sample.weights);
+  return { champion: valueOf(pair.champion), candidate: valueOf(pair.candidate), interval };
 }
 
 function judgeCalibration(metric: Extract<Metric, { kind: 'calibration' }>, pair: Pair, plain: boolean): Judged {

@@ -3,6 +3,7 @@ import { cannotCompute, type Compared, type Gate } from './gate.ts';
 import type { Labels } from './labels.ts';
 import { binned, calibrationBins } from './metrics/calibration.ts';
 import { confusionOf } from './metrics/confusion.ts';
+import { addLabelCounts, perLabel } from './metrics/label-counts.ts';
 import { metricValue, shownMetric, type Metric } from './metrics/metric.ts';
 import { countQueries } from './metrics/ranking.ts';
 import { curvePoints, rankScores } from './metrics/ranked.ts';
@@ -26,7 +27,9 @@ export function detailsOf(input: DetailsInput): Record<string, unknown> {
   const { sample, champion, candidate, labels, compared } = input;
   const sides = { ...(champion === null ? {} : { champion }), candidate };
   return {
-    ...(labels.classes === null ? {} : { classes: classCounts(sample, labels.classes) }),
+    ...(labels.classes === null
+      ? {}
+      : { [sample.labels === undefined ? 'classes' : 'labels']: classCounts(sample, labels.classes) }),
     metrics: input.plan.reported.flatMap((metric) => metricRow(input, metric) ?? []),
     slices: compared.flatMap(({ check, slice, comparison }) =>
       slice === null
@@ -47,8 +50,9 @@ export function detailsOf(input: DetailsInput): Record<string, unknown> {
             },
           ],
     ),
-    ...(sample.classes > 0 ? agreement(sample, champion, candidate) : {}),
+    ...agreement(sample, champion, candidate),
     ...(sample.classes > 0 ? { confusion: eachSide(sides, (outputs) => confusionRows(sample, outputs)) } : {}),
+    ...(sample.labels === undefined ? {} : { labelCounts: eachSide(sides, (outputs) => labelCounts(sample, outputs)) }),
     ...(sample.classes === 2 ? binaryDrawings(sample, sides) : {}),
     ...(input.plan.task === 'regression' ? { residuals: residualHistograms(sample, sides) } : {}),
     ...(sample.queries === undefined ? {} : { queries: countQueries(sample) }),
@@ -71,7 +75,9 @@ function metricRow(
     done ??
     compareMetric(metric, sample, champion, candidate, {
       seed: plan.seed,
-      ...(kind === 'statistic' || kind === 'calibration' ? { resamples: bounded ? reportResamples : 0 } : {}),
+      ...(kind === 'statistic' || kind === 'calibration' || kind === 'counts'
+        ? { resamples: bounded ? reportResamples : 0 }
+        : {}),
     });
   const told = done !== undefined || bounded;
   return {
@@ -92,23 +98,32 @@ function metricRow(
 
 function classCounts(sample: Sample, classes: readonly string[]): { name: string; rows: number }[] {
   const counts = classes.map((name) => ({ name, rows: 0 }));
-  for (const label of sample.truth) (counts[label] as { rows: number }).rows += 1;
+  const { labels } = sample;
+  for (const [at, value] of sample.truth.entries()) {
+    if (labels === undefined) (counts[value] as { rows: number }).rows += 1;
+    else (counts[at % labels] as { rows: number }).rows += value;
+  }
   return counts;
 }
 
-/** On which rows the models agree: McNemar's table and test, and the share of rows decided differently. */
+/** On which rows the models agree (in all labels): McNemar's table and test, and the share of rows decided differently. */
 function agreement(sample: Sample, champion: Outputs | null, candidate: Outputs): Record<string, unknown> {
   if (champion === null || champion.decisions === null || candidate.decisions === null) return {};
+  const { labels = 1 } = sample;
+  const same = (some: ArrayLike<number>, others: ArrayLike<number>, row: number): boolean => {
+    for (let at = row * labels; at < (row + 1) * labels; at += 1) if (some[at] !== others[at]) return false;
+    return true;
+  };
   const table = { bothRight: 0, onlyChampionRight: 0, onlyCandidateRight: 0, bothWrong: 0 };
   let changed = 0;
   for (let row = 0; row < sample.rows; row += 1) {
-    const before = champion.decisions[row] === sample.truth[row];
-    const after = candidate.decisions[row] === sample.truth[row];
+    const before = same(champion.decisions, sample.truth, row);
+    const after = same(candidate.decisions, sample.truth, row);
     if (before && after) table.bothRight += 1;
     else if (before) table.onlyChampionRight += 1;
     else if (after) table.onlyCandidateRight += 1;
     else table.bothWrong += 1;
-    if (champion.decisions[row] !== candidate.decisions[row]) changed += 1;
+    if (!same(champion.decisions, candidate.decisions, row)) changed += 1;
   }
   return {
     mcnemar: { ...table, ...mcnemar(table.onlyCandidateRight, table.onlyChampionRight) },
@@ -120,6 +135,24 @@ function confusionRows(sample: Sample, outputs: Outputs): number[][] | null {
   if (outputs.decisions === null) return null;
   const { classes, cells } = confusionOf(sample, outputs, null);
   return Array.from({ length: classes }, (_, label) => [...cells.subarray(label * classes, (label + 1) * classes)]);
+}
+
+/** What was decided of each label. */
+function labelCounts(sample: Sample, outputs: Outputs): Record<string, unknown>[] | null {
+  if (outputs.decisions === null) return null;
+  const { rows, names, labels = 1 } = sample;
+  const counts = new Float64Array(labels * perLabel);
+  for (let row = 0; row < rows; row += 1) addLabelCounts(sample, outputs, row, 1, counts, 0);
+  return (names ?? []).map((label, number) => {
+    const [hits, given, having] = counts.subarray(number * perLabel) as unknown as [number, number, number];
+    return {
+      label,
+      truePositives: hits,
+      falsePositives: given - hits,
+      falseNegatives: having - hits,
+      trueNegatives: rows - given - having + hits,
+    };
+  });
 }
 
 function binaryDrawings(sample: Sample, sides: Record<string, Outputs>): Record<string, unknown> {

@@ -28,6 +28,7 @@ export function firstModelChecks(gate: Gate, allowed: boolean): Check[] {
 /** Predictions that look at no feature. Exported for details and tests. */
 export function baselines(sample: Sample, seed: number): { name: string; outputs: Outputs }[] {
   const { rows, classes, truth } = sample;
+  if (sample.labels !== undefined) return labelBaselines(sample, sample.labels, seed);
   if (sample.queries !== undefined) {
     const random = randomFrom(seed);
     const scores = Float64Array.from({ length: rows }, () => random.uniform());
@@ -73,6 +74,29 @@ export function baselines(sample: Sample, seed: number): { name: string; outputs
       },
     },
     { name: 'a draw by class frequency', outputs: { scores: certain, probabilities: true, decisions: drawn } },
+  ];
+}
+
+/** Every label for itself: what most rows have, all of them, and a draw by how often rows have it. */
+function labelBaselines({ rows, truth }: Sample, labels: number, seed: number): { name: string; outputs: Outputs }[] {
+  const shares = new Float64Array(labels);
+  for (const [at, value] of truth.entries()) shares[at % labels]! += value / rows;
+  const random = randomFrom(seed);
+  const shareAt = (at: number): number => shares[at % labels] as number;
+  const drawn = Int32Array.from(truth, (_, at) => (random.uniform() < shareAt(at) ? 1 : 0));
+  const scores = Float64Array.from(truth, (_, at) => shareAt(at));
+  const most = Int32Array.from(truth, (_, at) => (shareAt(at) > 0.5 ? 1 : 0));
+  return [
+    { name: 'what most rows have of each label', outputs: { scores, probabilities: true, decisions: most } },
+    // F1 rewards giving what is rare to everyone.
+    {
+      name: 'every label for every row',
+      outputs: { scores, probabilities: true, decisions: new Int32Array(truth.length).fill(1) },
+    },
+    {
+      name: 'a draw by label frequency',
+      outputs: { scores: Float64Array.from(drawn), probabilities: true, decisions: drawn },
+    },
   ];
 }
 

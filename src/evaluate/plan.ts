@@ -48,13 +48,6 @@ export function alphaFor(plan: Pick<Plan, 'alpha' | 'guardAlpha'>, requirement: 
 
 /** Read the policy. @param reuse decisions already made on the evaluation set @throws ConfigError for an unknown metric, a missing margin, or the same check asked for twice */
 export function planOf(policy: Policy, task: Task, reuse = 0): Plan {
-  if (metricsOf(task).length === 0) {
-    throw new ConfigError({
-      found: `task ${task}, for which there are no metrics yet`,
-      expected: 'binary-classification, multiclass-classification or regression',
-      where: 'task',
-    });
-  }
   const primary = plan(policy, policy.primary, task, 'policy.primary', 'superior');
   const guardrails = (policy.guardrails ?? []).map((guardrail, index) => {
     const where = `policy.guardrails[${index}]`;
@@ -80,7 +73,12 @@ export function planOf(policy: Policy, task: Task, reuse = 0): Plan {
     'given a max',
   );
   const named = (policy.report ?? []).map((name, index) => metricOf(name, policy, task, `policy.report[${index}]`));
-  const reported = [primary.metric, ...guardrails.map((each) => each.metric), ...named, ...metricsOf(task)];
+  const reported = [
+    primary.metric,
+    ...guardrails.map((each) => each.metric),
+    ...named,
+    ...metricsOf(task).filter((metric) => metric.onRequest !== true),
+  ];
   const guardAlpha = alphaOf(policy);
   const spending = spendAlpha(guardAlpha, policy.holdout, reuse);
   return {

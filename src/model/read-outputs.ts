@@ -1,3 +1,4 @@
+import { labelColumns } from '../config/columns.ts';
 import type { Columns, Task } from '../config/schema.ts';
 import { ModelError } from '../errors.ts';
 import type { Predictions, ReadingOptions } from './predictions.ts';
@@ -38,6 +39,8 @@ export function outputReader(
   rows: number,
 ): OutputReader {
   const numeric = task === 'regression' || task === 'ranking';
+  /** Several labels a row: how many. */
+  const many = task === 'multilabel-classification' ? labelColumns(columns).length : null;
   const scoreName = scoreOutput(model, reading, numeric);
   const labelName = numeric ? undefined : labelOutput(model);
   if (scoreName === undefined && labelName === undefined) {
@@ -49,14 +52,14 @@ export function outputReader(
   let values: Float64Array | null = null;
   let width = 0;
   let done = 0;
-  const labels = labelName === undefined ? null : new Int32Array(rows);
+  const labels = labelName === undefined ? null : new Int32Array(rows * (many ?? 1));
   /** Distinct labels in the order they appear. */
   const seen = new Map<ClassValue, number>();
 
   return {
     add(outputs, count) {
       if (scoreName !== undefined) {
-        const tensor = outputs[scoreName] as TensorValues;
+        const tensor = positiveScores(outputs[scoreName] as TensorValues, many, count);
         const found = tensor.data.length / count;
         if (!Number.isInteger(found) || found === 0 || (values !== null && found !== width)) {
           throw new ModelError({
@@ -70,22 +73,23 @@ export function outputReader(
       }
       if (labelName !== undefined && labels !== null) {
         const { data, dims, type } = outputs[labelName] as TensorValues;
-        if (data.length !== count) {
+        const each = many ?? 1;
+        if (data.length !== count * each) {
           throw new ModelError({
             found: `Output ${labelName} has dimensions [${dims.join(', ')}] for ${count} rows`,
-            expected: 'one label for every row',
+            expected: many === null ? 'one label for every row' : `0 or 1 for each of ${many} labels of every row`,
           });
         }
-        for (let row = 0; row < count; row += 1) {
+        for (let at = 0; at < data.length; at += 1) {
           const label =
             type === 'bool'
-              ? data[row] === 1
-              : typeof data[row] === 'bigint'
-                ? Number(data[row])
-                : (data[row] as string | number);
+              ? data[at] === 1
+              : typeof data[at] === 'bigint'
+                ? Number(data[at])
+                : (data[at] as string | number);
           let index = seen.get(label);
           if (index === undefined) seen.set(label, (index = seen.size));
-          labels[done + row] = index;
+          labels[done * each + at] = index;
         }
       }
       done += count;
@@ -107,6 +111,7 @@ export function outputReader(
           warnings,
         };
       }
+      if (many !== null) return { predictions: readLabels(scores, labels, [...seen.keys()], done), warnings };
       const classes = classesOf(model, columns, task, width, [...seen.keys()]);
       const indexes = labels === null ? null : labelIndexes(labels, [...seen.keys()], classes);
       if (scores === null) {
@@ -135,6 +140,69 @@ export function outputReader(
       };
     },
   };
+
+  /** Every label for itself; the columns of scores are in the order of the label columns, unless the model names its own. */
+  function readLabels(
+    scores: Scores | null,
+    given: Int32Array | null,
+    values: readonly ClassValue[],
+    count: number,
+  ): Predictions {
+    const classes = labelsOf(model, labelColumns(columns));
+    const has = values.map((value) => value === 1 || value === true);
+    const other = values.find((value) => ![0, 1, false, true].includes(value as number));
+    if (other !== undefined) {
+      throw new ModelError({
+        found: `Output ${labelName} has the value ${JSON.stringify(other)}`,
+        expected: '0 or 1 for each label',
+      });
+    }
+    const decided = given === null ? null : given.map((index) => (has[index] === true ? 1 : 0));
+    const common = { rows: count, classes, labels: decided };
+    if (scores === null) return { ...common, kind: 'label', scores: null, threshold: reading.threshold ?? 0.5 };
+    if (scores.width !== classes.length) {
+      throw wrongWidth(
+        scores,
+        `${classes.length}, one for each of columns.label`,
+        'Name the output that holds them: {uri, output}',
+      );
+    }
+    if (reading.transform === 'softmax') {
+      throw new ModelError({
+        found: 'transform: softmax for several labels a row',
+        expected: 'sigmoid, or none',
+        remedy: 'Choose the transform: candidate: {uri, transform: sigmoid}',
+      });
+    }
+    const sigmoids = reading.transform === 'sigmoid';
+    const kind = sigmoids || isProbability(scores, task, reading) ? 'probability' : 'score';
+    return {
+      ...common,
+      kind,
+      scores: sigmoids ? scores.values.map(sigmoid) : scores.values,
+      threshold: reading.threshold ?? (kind === 'score' ? 0 : 0.5),
+    };
+  }
+}
+
+/**
+ * Scores row by row. Exporters of models with one classifier a label stack their probabilities: [labels, rows, 2], of which the
+ * last are those of having the label.
+ */
+function positiveScores(tensor: TensorValues, labels: number | null, rows: number): TensorValues {
+  const [first, second, third, ...rest] = tensor.dims;
+  if (labels === null || first !== labels || second !== rows || third !== 2 || rest.length > 0) return tensor;
+  const data = Float64Array.from({ length: rows * labels }, (_, at) =>
+    Number(tensor.data[((at % labels) * rows + Math.floor(at / labels)) * 2 + 1]),
+  );
+  return { type: tensor.type, dims: [rows, labels], data };
+}
+
+/** The model's own names of the labels where they are those of the data, else the label columns in their order. */
+function labelsOf(model: LoadedModel, columns: readonly string[]): string[] {
+  const own = model.inspection.classes?.map(String) ?? [];
+  const same = own.length === columns.length && columns.every((name) => own.includes(name));
+  return same ? own : [...columns];
 }
 
 function scoreOutput(model: LoadedModel, reading: ReadingOptions, numeric: boolean): string | undefined {

@@ -32,6 +32,11 @@ const cases: Record<string, Record<string, { outcome: string; because?: string[]
     'candidate-worse': { outcome: 'reject', because: ['evaluation/roc_auc'] },
     champion: { outcome: 'no-change' },
   },
+  topics: {
+    candidate: { outcome: 'promote' },
+    'candidate-worse': { outcome: 'reject', because: ['evaluation/recall[refund]'] },
+    champion: { outcome: 'no-change' },
+  },
   search: {
     candidate: { outcome: 'promote' },
     'candidate-rounded': { outcome: 'reject', because: ['evaluation/mrr'] },

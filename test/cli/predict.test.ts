@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, readFile, symlink } from 'node:fs/promises';
+import { cp, mkdir, readFile, readdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { evidenceDigest, type Evidence } from '../../src/evidence/index.ts';
@@ -22,8 +22,9 @@ async function predict(folder: string, ...args: string[]): Promise<void> {
 async function evaluated(folder: string, ...args: string[]): Promise<Evidence> {
   const { code, stderr } = await contender(folder, ['evaluate', ...args]);
   assert.equal(code, 0, stderr);
+  const [model] = await readdir(join(folder, '.contender'));
   return JSON.parse(
-    await readFile(join(folder, '.contender/spam-filter/evidence/evaluation.json'), 'utf8'),
+    await readFile(join(folder, '.contender', model as string, 'evidence/evaluation.json'), 'utf8'),
   ) as Evidence;
 }
 
@@ -90,6 +91,19 @@ describe('contender predict', () => {
         await refusal(...all),
         /parts\/candidate-1\.parquet: predictions of the candidate with model of sha256 [0-9a-f]{64}/u,
       );
+    }));
+
+  test('writes every label of a message, judged exactly as the models are', () =>
+    inTemporaryFolder(async (folder) => {
+      for (const part of ['contender.yml', 'schema.json', 'data', 'models']) {
+        await cp(fixture(`topics/${part}`), join(folder, part), { recursive: true });
+      }
+      const direct = await evaluated(folder);
+      for (const role of ['candidate', 'champion']) await predict(folder, '--role', role, '--file', `${role}.parquet`);
+      const config = join(folder, 'contender.yml');
+      const text = await readFile(config, 'utf8');
+      await writeFile(config, text.replace(/models\/(candidate|champion)\.onnx/gu, '{ predictions: $1.parquet }'));
+      assert.deepEqual(findings(await evaluated(folder)), findings(direct));
     }));
 
   test('says what it wrote, and every row is in one shard', () =>

@@ -28,6 +28,10 @@ describe('contender.yml', () => {
     const many = valid.replace('binary-classification', 'multilabel-classification');
     assert.match(problem(many), /yml:6:24: .*label is one column.*a list of columns/u);
     assert.doesNotThrow(() => parseConfig(many.replace('label: label', 'label: [a, b]'), 'contender.yml'));
+    const two = many.replace('label: label', 'label: [a, b]');
+    const threshold = '{ uri: m.onnx, threshold: [0.5] }';
+    assert.match(problem(two.replace('models/candidate.onnx', threshold)), /yml:5:\d+: .*1 thresholds. Expected 2/u);
+    assert.match(problem(valid.replace('models/candidate.onnx', threshold)), /yml:5:\d+: .*threshold is a list/u);
     assert.doesNotThrow(() => parseConfig(ranking.replace('id: id', 'id: id, group: query'), 'contender.yml'));
   });
 

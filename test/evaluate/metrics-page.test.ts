@@ -9,7 +9,13 @@ import { projectRoot } from '../support/project.ts';
 describe('the page of metrics', () => {
   it('names every metric there is', async () => {
     const page = await readFile(join(projectRoot, 'docs/metrics.md'), 'utf8');
-    const tasks = ['binary-classification', 'multiclass-classification', 'regression', 'ranking'] as const;
+    const tasks = [
+      'binary-classification',
+      'multiclass-classification',
+      'multilabel-classification',
+      'regression',
+      'ranking',
+    ] as const;
     for (const name of [
       ...tasks.flatMap((task) => metricsOf(task).map((metric) => metric.name)),
       ...Object.keys(gaps),

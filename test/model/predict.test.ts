@@ -8,7 +8,7 @@ import { silentLog, type Log } from '../../src/log.ts';
 import { localModel } from '../../src/model/artifact.ts';
 import { inspectModel } from '../../src/model/inspect.ts';
 import { predictModels, type PredictionInput } from '../../src/model/predict.ts';
-import type { PredictionResult, Predictions } from '../../src/model/predictions.ts';
+import type { PredictionResult, Predictions, ReadingOptions } from '../../src/model/predictions.ts';
 import { fixture, inTemporaryFolder } from '../support/project.ts';
 import { endlessModel } from './onnx-builder.ts';
 import { isAlive, predictionProcesses } from './processes.ts';
@@ -82,6 +82,23 @@ describe('predictions of other cases', () => {
         }
       }
     }
+  });
+
+  it('reads a ranking as one value a row', async () => {
+    const [result] = await predictPaths([fixture('search/models/candidate.onnx')], {
+      dataset: { name: 'evaluation', path: fixture('search/data/eval.parquet'), uri: 'eval.parquet' },
+      columns: {
+        id: 'id',
+        label: 'relevance',
+        group: 'query',
+        features: ['title_match', 'body_match', 'clicks', 'freshness', 'length', 'price'],
+      },
+      task: 'ranking',
+    });
+    const { kind, scores } = usable(result);
+    assert.equal(kind, 'value');
+    const stored = (await storedPredictions('search', ['candidate'])).get('candidate');
+    for (const [row, value] of stored!.entries()) assert.ok(Math.abs((scores?.[row] as number) - value) <= 1e-6);
   });
 
   it('feeds missing values as NaN, and each model the columns it names itself', async () => {
@@ -268,7 +285,7 @@ interface Options extends Partial<Omit<PredictionInput, 'models'>> {}
 async function predictPaths(
   paths: readonly string[],
   options: Options,
-  reading: { transform?: 'softmax' } = {},
+  reading: ReadingOptions = {},
 ): Promise<PredictionResult[]> {
   return predictModels({
     models: await Promise.all(
@@ -286,6 +303,67 @@ async function predictPaths(
     ...options,
   });
 }
+
+describe('predictions of several labels a row', async () => {
+  const topics = ['billing', 'delivery', 'refund', 'account', 'bug'];
+  const columnsOf = (label: string[]) => ({
+    id: 'id',
+    label,
+    features: Array.from({ length: 24 }, (_, word) => `w${String(word).padStart(2, '0')}`),
+  });
+  const predictTopics = (names: readonly string[], reading: ReadingOptions = {}, labels = topics) =>
+    predictPaths(
+      names.map((name) => fixture(`topics/models/${name}.onnx`)),
+      {
+        dataset: { name: 'evaluation', path: fixture('topics/data/eval.parquet'), uri: 'eval.parquet' },
+        columns: columnsOf(labels),
+        task: 'multilabel-classification',
+      },
+      reading,
+    );
+  const stored = await storedPredictions(
+    'topics',
+    topics.map((topic) => `candidate_${topic}`),
+  );
+  const expected = topics.map((topic) => stored.get(`candidate_${topic}`) ?? assert.fail(topic));
+  const agree = (predictions: Predictions): void => {
+    for (const [at, score] of (predictions.scores ?? assert.fail('no scores')).entries()) {
+      assert.ok(Math.abs(score - expected[at % 5]![Math.floor(at / 5)]!) <= 1e-6, `${at}`);
+    }
+  };
+
+  it('are a probability of each, and a decision where the model gives one', async () => {
+    const [candidate, stacked] = await predictTopics(['candidate', 'candidate-stacked']);
+    for (const result of [candidate, stacked]) {
+      const predictions = usable(result);
+      agree(predictions);
+      assert.deepEqual([predictions.kind, predictions.classes], ['probability', topics]);
+    }
+    const { labels, scores } = usable(candidate);
+    assert.deepEqual(
+      labels,
+      Int32Array.from(scores!, (score) => (score >= 0.5 ? 1 : 0)),
+    );
+  });
+
+  it('are raw scores as they come, at threshold 0, or probabilities by a sigmoid', async () => {
+    const [raw] = await predictTopics(['candidate-logits']);
+    assert.deepEqual([usable(raw).kind, usable(raw).threshold], ['score', 0]);
+    const [result] = await predictTopics(['candidate-logits'], {
+      transform: 'sigmoid',
+      threshold: [0.5, 0.4, 0.3, 0.5, 0.5],
+    });
+    agree(usable(result));
+    assert.deepEqual(usable(result).threshold, [0.5, 0.4, 0.3, 0.5, 0.5]);
+  });
+
+  it('are refused where they do not go with the label columns', async () => {
+    const [few] = await predictTopics(['champion'], {}, topics.slice(0, 4));
+    assert.match(fault(few), /Output probabilities has 5 values a row\. Expected 4, one for each of columns\.label/u);
+    const [softmax] = await predictTopics(['candidate-logits'], { transform: 'softmax' });
+    assert.match(fault(softmax), /softmax for several labels a row\. Expected sigmoid, or none/u);
+  });
+});
 
 /** Predict with a model of the zoo on its own golden rows, put into a file as columns f0, f1, ... */
 async function predictZoo(

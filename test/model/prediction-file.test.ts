@@ -103,6 +103,63 @@ describe('a file of predictions', () => {
     );
   });
 
+  describe('of several labels a row', () => {
+    const several = { task: 'multilabel-classification', columns: { id: 'id', label: ['label', 'x'] } } as const;
+    const options = { ...several, columns: { ...several.columns, label: [...several.columns.label] } };
+
+    it('has a score of each, by name or in the order that is listed, and agrees with the labels it repeats', async () => {
+      const named = await read('id,score_x,score_label\na,0.9,0.1\nb,0.8,0.2\nc,0.7,0.3\n', options);
+      assert.deepEqual(named.scores, Float64Array.of(0.1, 0.9, 0.2, 0.8, 0.3, 0.7));
+      assert.deepEqual([named.classes, named.kind], [['label', 'x'], 'probability']);
+      const listed = await read('id,p,q,x\nb,0.2,0.8,6\na,0.1,0.9,5\nc,0.3,0.7,7\n', {
+        ...options,
+        reference: { score: ['p', 'q'], threshold: [0.5, 0.3] },
+      });
+      assert.deepEqual([listed.scores, listed.threshold], [named.scores, [0.5, 0.3]]);
+      await assert.rejects(
+        read('id,score_x,score_label,x\na,0.9,0.1,5\nb,0.8,0.2,1\nc,0.7,0.3,7\n', options),
+        /1 labels differ from data\.csv: id b \(1 here, 6 in the data\)\. Expected the same x/u,
+      );
+    });
+
+    it('may hold a 0 or 1 of each instead', async () => {
+      const { kind, labels, scores } = await read('id,prediction_x,prediction_label\na,1,0\nb,0,0\nc,1,1\n', options);
+      assert.deepEqual([kind, scores, labels], ['label', null, Int32Array.of(0, 1, 0, 0, 1, 1)]);
+    });
+
+    for (const [what, file, message, reference] of [
+      ['a label has no score', 'id,score_x\na,1\nb,1\nc,1\n', /no column "score_label"/u, {}],
+      ['no column says anything', 'id,score\na,1\nb,1\nc,1\n', /no columns score_label, score_x/u, {}],
+      [
+        'too few are listed',
+        'id,p\na,1\nb,1\nc,1\n',
+        /1 column of scores\. Expected 2, one for each/u,
+        { score: ['p'] },
+      ],
+      [
+        'a score is none',
+        'id,score_x,score_label\na,1,1\nb,1,2\nc,1,1\n',
+        /row 2 of the data is given the probability 2/u,
+        {},
+      ],
+      [
+        'a decision is none',
+        'id,prediction_x,prediction_label\na,1,1\nb,1,2\nc,1,1\n',
+        /row 2 of the data has 2 in prediction_label/u,
+        {},
+      ],
+      [
+        'a decision is text',
+        'id,prediction_x,prediction_label\na,1,1\nb,1,yes\nc,1,1\n',
+        /the prediction_label of id b is missing/u,
+        {},
+      ],
+    ] as const) {
+      it(`is refused where ${what}`, () =>
+        assert.rejects(read(file, { ...options, reference: reference as Partial<PredictionReference> }), message));
+    }
+  });
+
   it('may hold labels only', async () => {
     const predictions = await read('id,prediction\nb,0\na,1\nc,0\n');
     assert.equal(predictions.kind, 'label');

@@ -1,12 +1,19 @@
 import type { Task } from '../../config/schema.ts';
 import { nearest } from '../../config/suggest.ts';
 import { ConfigError } from '../../errors.ts';
-import { classificationMetrics, classMetric } from './classification.ts';
+import { classificationMetrics } from './classification.ts';
 import type { Metric } from './metric.ts';
+import { multilabelMetrics } from './multilabel.ts';
 import { rankingMetric, rankingMetrics } from './ranking.ts';
 import { quantileMetric, regressionMetrics } from './regression.ts';
+import { oneAgainstRest } from './views.ts';
 
-const all: readonly Metric[] = [...classificationMetrics, ...regressionMetrics, ...rankingMetrics];
+const all: readonly Metric[] = [
+  ...classificationMetrics,
+  ...multilabelMetrics,
+  ...regressionMetrics,
+  ...rankingMetrics,
+];
 
 /** The metrics of a task. */
 export function metricsOf(task: Task): readonly Metric[] {
@@ -15,9 +22,12 @@ export function metricsOf(task: Task): readonly Metric[] {
 
 /** @throws ConfigError when the metric is unknown or not of the task, with the nearest name. */
 export function findMetric(name: string, task: Task, where: string): Metric {
-  const named = [...all, classMetric(name), quantileMetric(name), rankingMetric(name)].filter(
-    (metric) => metric?.name === name,
-  );
+  const named = [
+    ...all,
+    oneAgainstRest(name, metricsOf('binary-classification')),
+    quantileMetric(name),
+    rankingMetric(name),
+  ].filter((metric) => metric?.name === name);
   const found = named.find((metric) => metric?.tasks.includes(task));
   if (found !== undefined) return found;
   const names = metricsOf(task).map((metric) => metric.name);

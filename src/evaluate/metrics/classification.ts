@@ -20,6 +20,20 @@ const classification: readonly Task[] = ['binary-classification', 'multiclass-cl
 const shares = { better: 'higher', scale: 'share' } as const;
 const ofDecisions = { ...shares, needs: 'decisions' } as const;
 
+/** What is averaged over classes: unweighted, by how often they occur, or over all rows together. */
+const averaged: {
+  name: string;
+  title: string;
+  value: (matrix: confusion.Confusion, label: number) => number;
+  onRequest?: true;
+}[] = [
+  { name: 'precision', title: 'precision', value: confusion.precision },
+  { name: 'recall', title: 'recall', value: confusion.recall },
+  { name: 'f1', title: 'F1', value: (matrix, label) => confusion.fScore(matrix, label, 1) },
+  { name: 'f2', title: 'F2', value: (matrix, label) => confusion.fScore(matrix, label, 2), onRequest: true },
+  { name: 'f0.5', title: 'F0.5', value: (matrix, label) => confusion.fScore(matrix, label, 0.5), onRequest: true },
+];
+
 const binaryMetrics: Metric[] = [
   {
     ...ofDecisions,
@@ -113,33 +127,29 @@ const sharedMetrics: Metric[] = [
     tasks: classification,
     value: confusion.balancedAccuracy,
   },
-  ...(['precision', 'recall', 'f1'] as const).flatMap((name): Metric[] => {
-    const title = name === 'f1' ? 'F1' : name;
-    const value = { precision: confusion.precision, recall: confusion.recall, f1: f1 }[name];
+  ...averaged.flatMap(({ name, title, value, ...usual }): Metric[] => {
+    const common = { ...ofDecisions, ...usual, tasks: classification } as const;
     return [
       {
-        ...ofDecisions,
+        ...common,
         kind: 'cells',
         name: `${name}_macro`,
         title: `macro ${title}`,
-        tasks: classification,
         value: (matrix) => confusion.macro(matrix, value),
       },
       {
-        ...ofDecisions,
+        ...common,
         kind: 'cells',
         name: `${name}_weighted`,
         title: `weighted ${title}`,
-        tasks: classification,
         value: (matrix) => confusion.weighted(matrix, value),
       },
       {
-        // Every row has one true and one decided class: all three micro averages are the accuracy.
-        ...ofDecisions,
+        // Every row has one true and one decided class: every micro average is the accuracy.
+        ...common,
         kind: 'proportion',
         name: `${name}_micro`,
         title: `micro ${title}`,
-        tasks: classification,
         successes: (sample, outputs) => rightWithin(sample, outputs, null),
       },
     ];
@@ -229,64 +239,13 @@ const areaMetrics: Metric[] = [
   ),
 ];
 
-/** All metrics of classification by name; those of one class are named with it: `recall[spam]`. */
+/** Metrics of a task with one class a row. Those of one class of several are the binary ones of a view: `recall[spam]`. */
 export const classificationMetrics: readonly Metric[] = [
   ...sharedMetrics,
   ...binaryMetrics,
   ...topMetrics,
   ...areaMetrics,
 ];
-
-/** The metric `precision[label]`, `recall[label]`, `f1[label]` or `roc_auc[label]` of one class; undefined for any other name. */
-export function classMetric(name: string): Metric | undefined {
-  const match = /^(precision|recall|f1|roc_auc)\[(.{1,200})\]$/u.exec(name);
-  if (match === null) return undefined;
-  const [, base, label] = match as unknown as [string, 'precision' | 'recall' | 'f1' | 'roc_auc', string];
-  const numberIn = (sample: Sample): number => sample.names?.indexOf(label) ?? -1;
-  const common = {
-    ...shares,
-    name,
-    title: `${base === 'f1' ? 'F1' : base === 'roc_auc' ? 'ROC AUC' : base} of class ${label}`,
-    tasks: multiclass,
-    undefinedOn: (sample: Sample): string | null =>
-      numberIn(sample) < 0
-        ? `there is no class "${label}"`
-        : occurs(sample, numberIn(sample))
-          ? null
-          : `no row is of class "${label}"`,
-  } as const;
-  switch (base) {
-    case 'recall':
-      return {
-        ...common,
-        needs: 'decisions',
-        kind: 'proportion',
-        successes: (sample, outputs) => rightWithin(sample, outputs, numberIn(sample)),
-      };
-    case 'roc_auc':
-      return {
-        ...common,
-        needs: 'scores',
-        kind: 'area',
-        prepare: (sample, outputs) => areaOf(rankClass(sample, scoresOf(outputs), numberIn(sample))),
-        ranking: (sample, outputs) => classScores(sample, scoresOf(outputs), numberIn(sample)),
-        positive: (sample) => numberIn(sample),
-      };
-    default: {
-      const value = base === 'f1' ? f1 : confusion.precision;
-      return {
-        ...common,
-        needs: 'decisions',
-        kind: 'cells',
-        value: (matrix, sample) => value(matrix, numberIn(sample)),
-      };
-    }
-  }
-}
-
-function f1(matrix: confusion.Confusion, label: number): number {
-  return confusion.fScore(matrix, label, 1);
-}
 
 function occurs(sample: Sample, label: number): boolean {
   return sample.truth.includes(label);

@@ -11,7 +11,7 @@ export const costName = 'expected_cost';
  */
 export function costMetric(cost: Cost, task: Task): Metric {
   const binary = 'false_positive' in cost;
-  if (binary !== (task === 'binary-classification') || task === 'regression') {
+  if (task !== (binary ? 'binary-classification' : 'multiclass-classification')) {
     throw new ConfigError({
       found: `policy.cost ${binary ? 'with false_positive' : 'with a matrix'} for ${task}`,
       expected: 'false_positive and false_negative for binary, matrix and otherwise for multiclass classification',

@@ -8,7 +8,7 @@ export function logLosses(sample: Sample, outputs: Outputs): Float64Array {
   const scores = scoresOf(outputs);
   const losses = new Float64Array(sample.rows);
   for (let row = 0; row < sample.rows; row += 1) {
-    losses[row] = -Math.log(clip(trueClassProbability(sample, scores, row)));
+    losses[row] = clippedLog(trueClassProbability(sample, scores, row));
   }
   return losses;
 }
@@ -40,6 +40,7 @@ function trueClassProbability({ classes, truth }: Sample, scores: Float64Array, 
   return (scores[row * classes + label] as number) / sum;
 }
 
-function clip(probability: number): number {
-  return Math.min(1 - epsilon, Math.max(epsilon, probability));
+/** -ln of a probability kept away from 0 and 1. */
+export function clippedLog(probability: number): number {
+  return -Math.log(Math.min(1 - epsilon, Math.max(epsilon, probability)));
 }

@@ -12,6 +12,8 @@ interface MetricCommon {
   scale: 'share' | 'value';
   needs: 'decisions' | 'scores' | 'probabilities';
   tasks: readonly Task[];
+  /** Reported only where the policy names it. */
+  onRequest?: true;
   /** Why the metric means nothing on this sample, if so. */
   undefinedOn?(sample: Sample): string | null;
 }
@@ -23,8 +25,9 @@ export type Evaluator = (weights: Float64Array | null) => number;
  * A metric, by the form its comparison rests on:
  * - `proportion`: the share of counting rows that succeed (1, 0, or -1 where the row does not count).
  * - `moments`: a function of the means of a few per-row terms (all finite). One term and no function: a mean loss.
- * - `area`: area under the ROC curve.
+ * - `area`: area under the ROC curve of binary scores.
  * - `cells`: a function of the confusion matrix.
+ * - `counts`: a function of sums over rows of `width` counts.
  * - `view`: another metric of a view of the sample: one class against the rest, one label of several, a row for every query.
  * - `calibration`: a function of the mean score and the mean outcome of bins of the scores.
  * - `statistic`: anything else that can be prepared once (sorted, binned) and then read under many row weights.
@@ -41,11 +44,15 @@ export type Metric = MetricCommon &
     | {
         kind: 'area';
         prepare(sample: Sample, outputs: Outputs): Evaluator;
-        /** Scores to rank by, and the positive class, where they are not those of a binary sample. */
-        ranking?(sample: Sample, outputs: Outputs): Float64Array;
-        positive?(sample: Sample): number;
       }
     | { kind: 'cells'; value(matrix: Confusion, sample: Sample): number }
+    | {
+        kind: 'counts';
+        width(sample: Sample): number;
+        /** Add a row of this weight to the counts from `start` on. */
+        add(sample: Sample, outputs: Outputs, row: number, weight: number, counts: Float64Array, start: number): void;
+        value(counts: Float64Array): number;
+      }
     | {
         kind: 'view';
         of: Metric;
@@ -95,6 +102,14 @@ export function evaluator(metric: Metric, sample: Sample, outputs: Outputs): Eva
     }
     case 'cells':
       return (weights) => metric.value(confusionOf(sample, outputs, weights), sample);
+    case 'counts':
+      return (weights) => {
+        const counts = new Float64Array(metric.width(sample));
+        for (let row = 0; row < sample.rows; row += 1) {
+          metric.add(sample, outputs, row, weights === null ? 1 : (weights[row] as number), counts, 0);
+        }
+        return metric.value(counts);
+      };
     case 'view': {
       const { of, sample: view } = metric;
       const viewed = metric.outputs(sample, outputs);

@@ -38,7 +38,7 @@ const forms: Record<string, { title: string; cutoff: 'none' | 'may' | 'must'; va
     cutoff: 'may',
     value: (list, k) => normalisedGain(list, k, (relevance) => 2 ** relevance - 1),
   },
-  map: { title: 'MAP', cutoff: 'none', value: averagePrecision },
+  map: { title: 'MAP', cutoff: 'none', value: listPrecision },
   mrr: { title: 'MRR', cutoff: 'none', value: reciprocalRank },
   precision: { title: 'precision', cutoff: 'must', value: (list, k) => relevantWithin(list, k) / k },
   recall: {
@@ -128,13 +128,22 @@ function listValues(sample: Sample, outputs: Outputs, value: (list: RankedList) 
   const order = rankedRows(sample, outputs);
   const scores = scoresOf(outputs);
   return Float64Array.from(countingQueries(sample), (query) => {
-    const rows = order.subarray(starts[query], starts[query + 1]);
-    const ends: number[] = [];
-    for (let rank = 1; rank <= rows.length; rank += 1) {
-      if (rank === rows.length || scores[rows[rank] as number] !== scores[rows[rank - 1] as number]) ends.push(rank);
-    }
-    return value({ relevance: Float64Array.from(rows, (row) => sample.truth[row] as number), ends });
+    return value(listOf(order.subarray(starts[query], starts[query + 1]), scores, sample.truth));
   });
+}
+
+/** The list of a few rows. */
+export function rankedList(scores: Float64Array, relevance: Float64Array): RankedList {
+  const order = Uint32Array.from(scores.keys()).sort((a, b) => (scores[b] as number) - (scores[a] as number));
+  return listOf(order, scores, relevance);
+}
+
+function listOf(order: Uint32Array, scores: Float64Array, relevance: Float64Array): RankedList {
+  const ends: number[] = [];
+  for (let rank = 1; rank <= order.length; rank += 1) {
+    if (rank === order.length || scores[order[rank] as number] !== scores[order[rank - 1] as number]) ends.push(rank);
+  }
+  return { relevance: Float64Array.from(order, (row) => relevance[row] as number), ends };
 }
 
 /** Every metric reads the same order: it is found once for the outputs of a model. */
@@ -182,7 +191,7 @@ function discount(place: number): number {
 }
 
 /** Average precision of one list, as scikit-learn's `average_precision_score`: a run of equal scores is one threshold. */
-function averagePrecision({ relevance, ends }: RankedList): number {
+export function listPrecision({ relevance, ends }: RankedList): number {
   let sum = 0;
   let hits = 0;
   let start = 0;
