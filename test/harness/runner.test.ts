@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import type { StandIn } from '../support/runner/action-source.ts';
+import { concurrencyGroups } from '../support/runner/concurrency.ts';
 import type { JobResult } from '../support/runner/job-state.ts';
 import { startRun, type Permissions, type Run, type RunResult } from '../support/runner/run.ts';
 import { readWorkflow } from '../support/runner/workflow-file.ts';
@@ -56,6 +57,7 @@ async function start(text: string, given: Given = {}): Promise<Run> {
     service: {},
     actions: { repositories: { 'made/action': tree }, standIns: given.standIns ?? {} },
     settings: { node: process.execPath, minuteMs: 400, patience: { interruptMs: 300, terminateMs: 300 } },
+    concurrency: concurrencyGroups(),
     folder: join(place, 'run'),
     runners: 2,
   });

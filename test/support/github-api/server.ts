@@ -139,7 +139,7 @@ export async function startGitHub(folder: string): Promise<GitHubStandIn> {
 
   async function handle(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
     const url = new URL(incoming.url ?? '/', site);
-    if (/\.git\//u.test(url.pathname)) return smartHttp(incoming, outgoing, url);
+    if (/\/(?:info\/refs|git-(?:upload|receive)-pack)$/u.test(url.pathname)) return smartHttp(incoming, outgoing, url);
     const raw = await bytesOf(incoming);
     const graph = url.pathname === '/api/graphql';
     const body = parsed(raw, incoming.headers['content-type'] ?? '');
@@ -287,7 +287,7 @@ export async function startGitHub(folder: string): Promise<GitHubStandIn> {
 
   /** `git clone`, `fetch` and `push` through git's own http-backend. */
   async function smartHttp(incoming: IncomingMessage, outgoing: ServerResponse, url: URL): Promise<void> {
-    const [, name = '', rest = ''] = /^\/([^/]+\/[^/]+)\.git(\/.*)$/u.exec(url.pathname) ?? [];
+    const [, name = '', rest = ''] = /^\/([^/]+\/[^/]+?)(?:\.git)?(\/.*)$/u.exec(url.pathname) ?? [];
     const [, password = ''] = Buffer.from((incoming.headers.authorization ?? '').replace(/^basic /iu, ''), 'base64')
       .toString('utf8')
       .split(':');

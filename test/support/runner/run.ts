@@ -2,10 +2,12 @@ import { join } from 'node:path';
 import type { ActionSource } from './action-source.ts';
 import type { Annotation } from './commands.ts';
 import { asText, evaluateTexts, evaluateToken, holds, type Scope, type Value } from './expressions.ts';
+import type { Concurrency, ConcurrencyGroups } from './concurrency.ts';
 import { startJob, type RunningJob } from './job.ts';
-import type { JobResult, Result, RunnerSettings } from './job-state.ts';
+import type { JobRequest, JobResult, Result, RunnerSettings } from './job-state.ts';
 import { combinations, type Combination } from './matrix.ts';
 import { isMapping } from './parser.ts';
+import { places } from './places.ts';
 import type { JobFile, WorkflowFile } from './workflow-file.ts';
 
 export type Permissions = Record<string, 'read' | 'write' | 'none'>;
@@ -23,6 +25,7 @@ export interface RunRequest {
   service: Record<string, string>;
   actions: ActionSource;
   settings: RunnerSettings;
+  concurrency: ConcurrencyGroups;
   folder: string;
   /** Jobs at one time. */
   runners: number;
@@ -48,12 +51,18 @@ interface Finished {
   jobs: JobResult[];
 }
 
+/** The jobs of one matrix. */
+interface Siblings {
+  places: ReturnType<typeof places>;
+  running: Set<RunningJob>;
+  stopped: boolean;
+}
+
 export function startRun(request: RunRequest): Run {
   const { file } = request;
-  const running = new Set<RunningJob>();
+  const running = new Map<RunningJob, JobFile>();
   const finished = new Map<string, Finished>();
-  const waiting: (() => void)[] = [];
-  let free = request.runners;
+  const runners = places(request.runners);
   let cancelled = false;
   let started = 0;
 
@@ -68,7 +77,7 @@ export function startRun(request: RunRequest): Run {
 
   function cancel(): void {
     cancelled = true;
-    for (const job of running) job.cancel();
+    for (const [one, job] of running) if (!wantsToRun(job)) one.cancel();
   }
 
   async function whole(): Promise<RunResult> {
@@ -93,69 +102,71 @@ export function startRun(request: RunRequest): Run {
 
   async function runMatrix(job: JobFile): Promise<Finished> {
     const before = scopeOf(job, {});
-    if (!holds(job.condition, before)) return ended(job, before, 'skipped');
-    if (cancelled && !holds('always()', before)) return ended(job, before, 'cancelled');
+    if (!holds(job.condition, before)) {
+      const result = cancelled ? 'cancelled' : 'skipped';
+      return { result, outputs: {}, jobs: [emptyResult(job, nameOf(job, null, before), null, result)] };
+    }
     const strategy = job.token.find('strategy');
     const setting = (key: string): Value =>
       strategy !== undefined && isMapping(strategy) ? evaluateToken(strategy.find(key), before) : null;
     const matrix = setting('matrix');
-    const all: (Combination | null)[] = matrix === null ? [null] : combinations(matrix);
-    const failFast = setting('fail-fast') !== false;
+    const all = matrix === null ? [null] : combinations(matrix);
     const parallel = Number(setting('max-parallel') ?? all.length);
-    const siblings = new Set<RunningJob>();
-    let stopped = false;
-    let places = parallel;
-    const queue: (() => void)[] = [];
+    const failFast = setting('fail-fast') !== false;
+    const siblings: Siblings = { places: places(parallel), running: new Set(), stopped: false };
     const jobs = await Promise.all(
       all.map(async (combination, index) => {
-        if (places > 0) places--;
-        else await new Promise<void>((turn) => queue.push(turn));
-        await place();
-        try {
-          const scope = scopeOf(job, {
-            matrix: combination,
-            strategy: {
-              'fail-fast': failFast,
-              'job-index': index,
-              'job-total': all.length,
-              'max-parallel': parallel,
-            },
-          });
-          if (stopped) return emptyResult(job, nameOf(job, combination, scope), combination, 'cancelled');
-          const one = startJob(jobRequest(job, combination, scope));
-          running.add(one);
-          siblings.add(one);
-          if (cancelled) one.cancel();
-          const result = await one.done;
-          running.delete(one);
-          siblings.delete(one);
-          const tolerated = evaluateToken(job.token.find('continue-on-error'), scope) === true;
-          if (result.result === 'failure' && failFast && !tolerated) {
-            stopped = true;
-            for (const sibling of siblings) sibling.cancel();
-          }
-          return { ...result, tolerated };
-        } finally {
-          release();
-          places++;
-          const next = queue.shift();
-          if (next !== undefined) {
-            places--;
-            next();
-          }
+        const of = { 'fail-fast': failFast, 'job-index': index, 'job-total': all.length, 'max-parallel': parallel };
+        const result = await runCombination(job, scopeOf(job, { matrix: combination, strategy: of }), siblings);
+        const tolerated = evaluateToken(job.token.find('continue-on-error'), before) === true;
+        if (result.result === 'failure' && failFast && !tolerated) {
+          siblings.stopped = true;
+          for (const sibling of siblings.running) sibling.cancel();
         }
+        return { ...result, seen: tolerated && result.result === 'failure' ? 'success' : result.result };
       }),
     );
-    const results = jobs.map((each) => ('tolerated' in each && each.tolerated ? 'success' : each.result));
     return {
-      result: jobs.length === 0 ? 'skipped' : worst(results),
+      result: worst(jobs.map(({ seen }) => seen)),
       // The last combination that says something is heard.
       outputs: Object.assign({}, ...jobs.map(({ outputs }) => said(outputs))) as Record<string, string>,
       jobs,
     };
   }
 
-  function jobRequest(job: JobFile, combination: Combination | null, scope: Scope): Parameters<typeof startJob>[0] {
+  async function runCombination(job: JobFile, scope: Scope, siblings: Siblings): Promise<JobResult> {
+    const combination = scope.contexts['matrix'] as Combination | null;
+    const name = nameOf(job, combination, scope);
+    const leave: (() => void)[] = [await siblings.places.take()];
+    try {
+      const wanted = concurrencyOf(job.token.find('concurrency'), scope);
+      if (wanted !== null) {
+        const turn = await request.concurrency.enter(wanted, () =>
+          [...siblings.running].forEach((each) => each.cancel()),
+        );
+        if (turn === null) return emptyResult(job, name, combination, 'cancelled');
+        leave.push(turn);
+      }
+      leave.push(await runners.take());
+      if (siblings.stopped || (cancelled && !wantsToRun(job))) return emptyResult(job, name, combination, 'cancelled');
+      const one = startJob(jobRequest(job, name, scope));
+      running.set(one, job);
+      siblings.running.add(one);
+      const result = await one.done;
+      running.delete(one);
+      siblings.running.delete(one);
+      return result;
+    } finally {
+      for (const each of leave) each();
+    }
+  }
+
+  /** Jobs whose condition still holds when the run is cancelled are left alone. */
+  function wantsToRun(job: JobFile): boolean {
+    return holds(job.condition, scopeOf(job, {}));
+  }
+
+  function jobRequest(job: JobFile, name: string, scope: Scope): JobRequest {
     const permissions = permissionsOf(job);
     const token = request.token(permissions);
     const secrets = { ...request.secrets, GITHUB_TOKEN: token, github_token: token };
@@ -164,7 +175,7 @@ export function startRun(request: RunRequest): Run {
     const inner = { ...scope, contexts };
     return {
       job,
-      name: nameOf(job, combination, scope),
+      name,
       contexts,
       env: { ...evaluateTexts(file.token.find('env'), inner), ...evaluateTexts(job.token.find('env'), inner) },
       defaults: { ...defaultsOf(file.token.find('defaults'), inner), ...defaultsOf(job.token.find('defaults'), inner) },
@@ -215,21 +226,6 @@ export function startRun(request: RunRequest): Run {
       hashFiles: () => '',
     };
   }
-
-  async function place(): Promise<void> {
-    if (free > 0) free--;
-    else await new Promise<void>((turn) => waiting.push(turn));
-  }
-
-  function release(): void {
-    const next = waiting.shift();
-    if (next === undefined) free++;
-    else next();
-  }
-}
-
-function ended(job: JobFile, scope: Scope, result: Result): Finished {
-  return { result, outputs: {}, jobs: [emptyResult(job, nameOf(job, null, scope), null, result)] };
 }
 
 function emptyResult(job: JobFile, name: string, matrix: Value, result: Result): JobResult {
@@ -267,11 +263,8 @@ function worst(results: readonly Result[]): Result {
   return (['failure', 'cancelled', 'success'] as const).find((result) => results.includes(result)) ?? 'skipped';
 }
 
-/** The value of a workflow's or job's concurrency key: its group, and what happens to those that wait and run. */
-export function concurrencyOf(
-  token: Parameters<typeof evaluateToken>[0],
-  scope: Scope,
-): { group: string; cancelInProgress: boolean; queue: 'single' | 'max' } | null {
+/** What a workflow's or job's `concurrency` says. */
+export function concurrencyOf(token: Parameters<typeof evaluateToken>[0], scope: Scope): Concurrency | null {
   const value = evaluateToken(token, scope);
   if (value === null) return null;
   if (typeof value !== 'object') return { group: asText(value), cancelInProgress: false, queue: 'single' };

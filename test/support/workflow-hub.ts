@@ -1,0 +1,81 @@
+import { execFile } from 'node:child_process';
+import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { downloadActions, nodes } from '../actions/runner.ts';
+import { contender, gateRepository, type GateRepository } from './gate-repository.ts';
+import { startGitHub, type GitHubStandIn } from './github-api/server.ts';
+import type { RepositoryState } from './github-api/state.ts';
+import { projectRoot } from './project.ts';
+import { startActions, type ActionsService } from './runner/service.ts';
+
+const run = promisify(execFile);
+
+/** The spam case on a stand-in of GitHub, with workflows of ours copied into it, and a champion registered. */
+export interface WorkflowHub {
+  hub: GitHubStandIn;
+  repository: RepositoryState;
+  actions: ActionsService;
+  /** A person's clone. */
+  clone: GateRepository;
+  /** Push the clone's branch. Gives what the branch was at before. */
+  push(branch?: string): Promise<string | null>;
+  close(): Promise<void>;
+}
+
+export const repositoryName = 'ada/spam';
+
+/** The actions as a runner downloads them, once for all hubs of a test file. */
+export function downloadContender(folder: string): Promise<string> {
+  return downloadActions(join(folder, 'contender'));
+}
+
+/** Without `load` the gate goes without its load test, which takes longest. */
+export async function workflowHub(
+  folder: string,
+  tree: string,
+  workflows: readonly string[],
+  { load = false } = {},
+): Promise<WorkflowHub> {
+  const hub = await startGitHub(join(folder, 'hub'));
+  const repository = await hub.create(repositoryName, { files: {} });
+  const clone = await gateRepository(join(folder, 'clone'));
+  await mkdir(join(clone.folder, '.github/workflows'), { recursive: true });
+  for (const name of workflows) {
+    await cp(join(projectRoot, 'workflows', name), join(clone.folder, '.github/workflows', name));
+  }
+  await adjustLoad(clone.folder, load);
+  // The champion is what lies there, until somebody proposes another.
+  await clone.propose('spam/models/champion.onnx');
+  const registered = await contender(clone.folder, ['registry', 'register', '--artifact', 'models/champion.onnx']);
+  if (registered.code !== 0) throw new Error(registered.stderr);
+  const actions = startActions({
+    hub,
+    repository: repositoryName,
+    folder: join(folder, 'runs'),
+    actions: { 'contender/contender': tree },
+    settings: { node: nodes['Node 24'] },
+  });
+  const push = async (branch = 'main'): Promise<string | null> => {
+    const before = await repository.git
+      .git('rev-parse', '--verify', '--quiet', `refs/heads/${branch}`)
+      .catch(() => null);
+    await run('git', ['-C', clone.folder, 'push', '--quiet', repository.git.folder, `HEAD:refs/heads/${branch}`]);
+    return before;
+  };
+  await push();
+  return { hub, repository, actions, clone, push, close: () => hub.close() };
+}
+
+/** A load that any machine stands, for a second; or none. */
+async function adjustLoad(folder: string, load: boolean): Promise<void> {
+  const path = join(folder, 'contender.yml');
+  const config = await readFile(path, 'utf8');
+  const changed = load
+    ? config
+        .replace(/ profile: .*/u, ' profile: { kind: constant, rate: 100, duration: 1s, warmup: 0s }')
+        .replace(/ p95_ms: \d+/u, ' p95_ms: 4000')
+    : config.replace(/^ {4}staging:\n(?: {6}.*\n)+ {4}load:\n(?: {6}.*\n)+/mu, '');
+  if (changed === config) throw new Error('contender.yml has another form of load');
+  await writeFile(path, changed);
+}
