@@ -1,0 +1,213 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import type { Manifest } from '../../src/registry/manifest.ts';
+import { contender } from '../support/gate-repository.ts';
+import type { StartedRun } from '../support/runner/service.ts';
+import type { RunResult } from '../support/runner/run.ts';
+import { unzip } from '../support/runner/zip.ts';
+import { downloadContender, repositoryName, workflowHub, type WorkflowHub } from '../support/workflow-hub.ts';
+
+/* The workflows that people copy, whole and unmodified, with the bundled actions, real git and the stand-in of GitHub's API. */
+let folder = '';
+let tree = '';
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'contender-workflows-'));
+  tree = await downloadContender(folder);
+});
+after(() => rm(folder, { recursive: true, force: true }));
+
+let at: WorkflowHub;
+/** A fresh hub for the tests of one workflow. */
+function given(workflows: readonly string[], options: { load?: boolean } = {}): void {
+  before(async () => {
+    at = await workflowHub(join(folder, workflows.join('+')), tree, workflows, options);
+  });
+  after(() => at.close());
+}
+
+function only(runs: readonly StartedRun[]): StartedRun {
+  assert.equal(runs.length, 1, `started: ${runs.map(({ name }) => name).join(', ')}`);
+  return runs[0] as StartedRun;
+}
+
+/** A branch with this candidate, and a pull request of it. */
+async function propose(candidate: string): Promise<{ number: number; run: StartedRun }> {
+  await at.clone.git('switch', '--quiet', '--create', candidate, 'main');
+  await at.clone.propose(`spam/models/${candidate}.onnx`);
+  await at.push(candidate);
+  const answer = await fetch(`${at.hub.url}/repos/${repositoryName}/pulls`, {
+    method: 'POST',
+    headers: {
+      authorization: `Bearer ${at.hub.token({ login: 'ada', type: 'User' })}`,
+      'content-type': 'application/json',
+    },
+    body: JSON.stringify({ title: 'A candidate', head: candidate, base: 'main' }),
+  });
+  assert.equal(answer.status, 201);
+  const { number } = (await answer.json()) as { number: number };
+  return { number, run: only(await at.actions.pullRequest(number, 'opened')) };
+}
+
+/** Put a candidate on main, as a merge does. */
+async function merge(candidate: string): Promise<StartedRun[]> {
+  await at.clone.git('switch', '--quiet', 'main');
+  await at.clone.git('pull', '--quiet', '--ff-only', at.repository.git.folder, 'main');
+  await at.clone.propose(`spam/models/${candidate}.onnx`);
+  return at.actions.push('refs/heads/main', await at.push());
+}
+
+async function manifest(): Promise<Manifest> {
+  return JSON.parse(await at.repository.git.git('show', 'main:registry/models/spam-filter/manifest.json')) as Manifest;
+}
+
+async function verified(): Promise<void> {
+  await at.clone.git('switch', '--quiet', 'main');
+  await at.clone.git('pull', '--quiet', '--ff-only', at.repository.git.folder, 'main');
+  const { code, stdout, stderr } = await contender(at.clone.folder, ['registry', 'verify']);
+  assert.equal(code, 0, stdout + stderr);
+}
+
+/** Files of the artifact of a run. */
+function artifact(name: string, run: StartedRun): string[] {
+  const found = [...at.repository.artifacts.values()].find((each) => each.name === name && each.run === run.id);
+  return found === undefined ? [] : [...unzip(found.bytes).keys()].toSorted();
+}
+
+const comments = (): string[] => [...at.repository.comments.values()].map(({ body }) => body);
+
+function failedSteps(result: RunResult): string[] {
+  return result.jobs.flatMap(({ steps }) => steps.filter((step) => step.conclusion === 'failure').map(({ id }) => id));
+}
+
+describe('pull-request.yml', () => {
+  given(['pull-request.yml']);
+
+  it('lets a better candidate pass, says so in one comment, and records nothing', async () => {
+    const before = await at.repository.git.git('rev-parse', 'main');
+    const { run } = await propose('candidate');
+    const result = await run.done;
+    assert.equal(result.conclusion, 'success', result.log);
+    assert.match(result.jobs[0]?.steps.map(({ summary }) => summary).join('') ?? '', /ROC AUC/u);
+    assert.equal(comments().length, 1, result.log);
+    assert.match(comments()[0] ?? '', /spam-filter/u);
+    assert.ok(artifact('model-gate', run).includes('spam-filter/decision.json'), artifact('model-gate', run).join());
+    assert.equal(await at.repository.git.git('rev-parse', 'main'), before);
+  });
+
+  it('fails on a worse candidate, with the number that decided it', async () => {
+    const { run } = await propose('candidate-worse');
+    const result = await run.done;
+    assert.equal(result.conclusion, 'failure', result.log);
+    assert.deepEqual(failedSteps(result), ['gate']);
+    assert.match(result.annotations.map(({ message }) => message).join('\n'), /hard_ham/u);
+    assert.match(comments().at(-1) ?? '', /16\.8 points below/u);
+    assert.ok(artifact('model-gate', run).includes('spam-filter/report.md'));
+  });
+});
+
+describe('promote.yml', () => {
+  given(['promote.yml'], { load: true });
+
+  it('promotes a better candidate, pushes the decision, and does not start itself again', async () => {
+    const run = only(await merge('candidate'));
+    const result = await run.done;
+    assert.equal(result.conclusion, 'success', result.log);
+    assert.match(await at.repository.git.git('log', '-1', '--format=%s', 'main'), /promote/iu);
+    assert.equal((await manifest()).head.seq, 2);
+    await verified();
+    assert.ok(artifact('promotion', run).includes('spam-filter/evidence/load.json'));
+    assert.equal((await at.actions.settled()).length, 1);
+    // Had a person pushed it, the paths would not have matched either.
+    assert.deepEqual(await at.actions.push('refs/heads/main'), []);
+  });
+
+  it('records a rejection too, and fails', async () => {
+    const result = await only(await merge('candidate-worse')).done;
+    assert.equal(result.conclusion, 'failure', result.log);
+    assert.deepEqual(failedSteps(result), ['gate']);
+    assert.match(await at.repository.git.git('log', '-1', '--format=%s', 'main'), /reject/iu);
+    assert.equal((await manifest()).head.seq, 3);
+    await verified();
+  });
+});
+
+describe('sharded-evaluation.yml', () => {
+  given(['sharded-evaluation.yml']);
+
+  it('gives the verdict and the numbers of one runner, from a matrix of them', async () => {
+    const { run } = await propose('candidate');
+    const result = await run.done;
+    assert.equal(result.conclusion, 'success', result.log);
+    assert.deepEqual(
+      result.jobs.map(({ name }) => name),
+      [
+        'predict (candidate, 1/2)',
+        'predict (candidate, 2/2)',
+        'predict (champion, 1/2)',
+        'predict (champion, 2/2)',
+        'gate',
+      ],
+    );
+    assert.match(result.jobs.at(-1)?.log ?? '', /ROC AUC +0\.9941 +0\.9967 +\+0\.0026/u);
+  });
+
+  it('judges nothing when a shard could not be predicted', async () => {
+    await at.clone.git('switch', '--quiet', 'main');
+    await at.clone.configure('models/candidate.onnx', 'models/none.onnx');
+    const { run } = await propose('candidate-worse');
+    const result = await run.done;
+    assert.equal(result.conclusion, 'failure');
+    assert.equal(result.jobs.at(-1)?.result, 'skipped');
+    assert.match(result.annotations.map(({ message }) => message).join('\n'), /none\.onnx/u);
+  });
+});
+
+describe('rollback.yml', () => {
+  given(['rollback.yml']);
+
+  it('makes the earlier version the champion again, on the word of who started it', async () => {
+    await at.clone.propose('spam/models/candidate.onnx');
+    const gate = await contender(at.clone.folder, ['gate']);
+    assert.equal(gate.code, 0, gate.stderr);
+    await at.push();
+    const result = await only(await at.actions.dispatch('rollback.yml', { reason: 'It misses "invoices"; $(id)' }))
+      .done;
+    assert.equal(result.conclusion, 'success', result.log);
+    const log = await at.repository.git.git('show', 'main:registry/models/spam-filter/decisions/000/000003.json');
+    assert.match(log, /"actor":"ada"|"actor": "ada"/u);
+    assert.match(log, /\$\(id\)/u);
+    await verified();
+  });
+
+  it('fails when there is nothing to go back to, and records nothing', async () => {
+    const before = await at.repository.git.git('rev-parse', 'main');
+    const result = await only(await at.actions.dispatch('rollback.yml', { to: '9.9.9', reason: 'Why not' })).done;
+    assert.equal(result.conclusion, 'failure', result.log);
+    assert.match(result.annotations[0]?.message ?? '', /9\.9\.9/u);
+    assert.equal(await at.repository.git.git('rev-parse', 'main'), before);
+    await assert.rejects(at.actions.dispatch('rollback.yml', {}), /Required input 'reason'/u);
+  });
+});
+
+describe('nightly.yml', () => {
+  given(['nightly.yml'], { load: true });
+
+  it('puts the model under load, and still does when the data break their contract', async () => {
+    const fine = only(await at.actions.event('schedule', { schedule: '17 3 * * *' }));
+    const result = await fine.done;
+    assert.equal(result.conclusion, 'success', result.log);
+    assert.deepEqual(artifact('nightly-model-checks', fine), [
+      'spam-filter/evidence/data.json',
+      'spam-filter/evidence/load.json',
+    ]);
+    await at.clone.configure('min: 1000', 'min: 100000');
+    await at.push();
+    const failing = await only(await at.actions.dispatch('nightly.yml')).done;
+    assert.equal(failing.conclusion, 'failure');
+    assert.deepEqual(failedSteps(failing), ['data']);
+    assert.equal(failing.jobs[0]?.steps.find(({ id }) => id === 'load')?.outputs['verdict'], 'pass', failing.log);
+  });
+});
