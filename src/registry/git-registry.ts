@@ -45,7 +45,7 @@ export async function openGitRegistry(input: {
   log: Log;
 }): Promise<Registry> {
   const repository = await openRepository(input.repository);
-  const folder = registryFolder(repository, input.path);
+  const folder = registryFolder(input.path);
   const head = async (): Promise<string | null> => (await resolveBranch(repository, input.branch)).head;
   const read = async (model: string): Promise<ModelState> => {
     checkModelName(model);

@@ -145,7 +145,7 @@ describe('recording a decision', () => {
       assert.deepEqual(await (await repository.registry()).verify(), []);
     }));
 
-  test('works from a subfolder, in a linked work tree, in a bare repository and with objects named by SHA-256', () =>
+  test('lies at the top from any subfolder, works in a linked work tree, in a bare repository and with objects named by SHA-256', () =>
     inTemporaryFolder(async (folder) => {
       const run = promisify(execFile);
       const top = join(folder, 'top');
@@ -156,7 +156,8 @@ describe('recording a decision', () => {
       await repository.write('ml/README.md', 'x');
       await repository.commit('Start');
       await promote(repositoryAt(join(top, 'ml')), 'a');
-      assert.match(await repository.git('ls-files'), /^ml\/registry\/models/mu);
+      assert.match(await repository.git('ls-files'), /^registry\/models/mu);
+      assert.equal((await (await repositoryAt(top).registry()).view(model)).champion?.version, '1.0.0');
       await repository.git('worktree', 'add', '--quiet', '-b', 'side', join(folder, 'side'));
       const side = repositoryAt(join(folder, 'side'));
       await promote(repositoryAt(join(folder, 'side/ml')), 'b');
@@ -168,7 +169,7 @@ describe('recording a decision', () => {
       assert.equal(await repository.status(), '');
       assert.deepEqual(await registry.verify(), []);
       await run('git', ['clone', '--quiet', '--bare', top, join(folder, 'bare.git')]);
-      const bare = await openGitRegistry({ repository: join(folder, 'bare.git'), path: 'ml/registry', log: silentLog });
+      const bare = await openGitRegistry({ repository: join(folder, 'bare.git'), path: 'registry', log: silentLog });
       const recorded = await bare.record({ model, decide: judged(model, 'd', 'promote'), evidence: [] });
       assert.equal(recorded.status, 'recorded');
       assert.deepEqual(await bare.verify(), []);

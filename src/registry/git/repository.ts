@@ -1,5 +1,4 @@
 import { realpath } from 'node:fs/promises';
-import { join } from 'node:path';
 import { RegistryError } from '../../errors.ts';
 import { git, gitFault, runGit } from './run.ts';
 
@@ -9,8 +8,6 @@ export interface Repository {
   bare: boolean;
   /** Shared by all work trees of the repository. Absolute. */
   commonFolder: string;
-  /** Path from the top of the work tree to the folder the repository was opened from: '' or 'a/b/'. */
-  prefix: string;
   /** Hash of object names. */
   objectFormat: 'sha1' | 'sha256';
 }
@@ -54,9 +51,9 @@ export async function openRepository(folder: string): Promise<Repository> {
     commonFolder: await realpath(commonFolder),
     objectFormat: objectFormat === 'sha256' ? ('sha256' as const) : ('sha1' as const),
   };
-  if (inside !== 'true') return { folder, bare: true, prefix: '', ...shared };
-  const [top = '', prefix = ''] = (await git(folder, ['rev-parse', '--show-toplevel', '--show-prefix'])).split('\n');
-  return { folder: top, bare: false, prefix, ...shared };
+  if (inside !== 'true') return { folder, bare: true, ...shared };
+  const [top = ''] = (await git(folder, ['rev-parse', '--show-toplevel'])).split('\n');
+  return { folder: top, bare: false, ...shared };
 }
 
 /** The branch that holds the registry: the one named, or the one checked out. @throws RegistryError when it does not exist */
@@ -120,11 +117,11 @@ export async function workTreeOf(repository: Repository, ref: string): Promise<W
 }
 
 /**
- * The registry's folder relative to the top of the repository.
+ * The registry's folder, from the top of the repository whatever folder one works in: one repository, one registry.
  * @throws RegistryError when it is not a folder of its own inside the repository
  */
-export function registryFolder(repository: Repository, path: string): string {
-  const parts = join(repository.prefix, path)
+export function registryFolder(path: string): string {
+  const parts = path
     .split(/[\\/]+/u)
     .filter((part) => part !== '' && part !== '.');
   const bad =
