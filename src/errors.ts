@@ -57,8 +57,11 @@ export class ModelError extends ContenderError {
 
 /** A staging target or model server that does not start, become healthy or answer as agreed. */
 export class StagingError extends ContenderError {
-  constructor(fault: Fault) {
+  /** Nothing was learned about the candidate: the Docker Engine, the registry of the image or the server cannot be reached. */
+  readonly unavailable: boolean;
+  constructor(fault: Fault, unavailable = false) {
     super('staging', fault);
+    this.unavailable = unavailable;
   }
 }
 
@@ -112,7 +115,7 @@ function describe(fault: Fault): string {
   if (fault.expected !== undefined) parts.push(`Expected ${fault.expected}`);
   if (fault.remedy !== undefined) parts.push(fault.remedy);
   return parts
-    .map((part) => (part.endsWith('\n') ? part : `${part.replace(/[.\s]+$/u, '')}. `))
+    .map((part) => (part.endsWith('\n') ? part : `${part.replace(/[.\s]+$/u, '').replace(/(?<![?!])$/u, '.')} `))
     .join('')
     .trimEnd();
 }

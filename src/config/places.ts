@@ -1,4 +1,4 @@
-import { LineCounter, isCollection, isScalar, parseDocument } from 'yaml';
+import { LineCounter, isCollection, isScalar, parseDocument, type Document } from 'yaml';
 
 /** A line and column of contender.yml, counted from 1. */
 export interface Place {
@@ -13,9 +13,25 @@ export interface Place {
  * @param text contender.yml as it is in the file
  */
 export function placeOfCheck(text: string, model: string, checkId: string): Place | undefined {
+  return nearestPlace(text, (document) => [
+    'models',
+    model,
+    ...keysOfCheck(checkId, (path) => document.getIn(['models', model, ...path])),
+  ]);
+}
+
+/** Where keys such as `models`, `spam`, `policy`, `guardrails`, 0, `metric` lead, or the last of them that is there. */
+export function placeOfKeys(text: string, keys: readonly (string | number)[]): Place | undefined {
+  return nearestPlace(text, () => keys);
+}
+
+function nearestPlace(
+  text: string,
+  find: (document: Document) => readonly (string | number)[],
+): Place | undefined {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
-  const keys = ['models', model, ...keysOfCheck(checkId, (path) => document.getIn(['models', model, ...path]))];
+  const keys = find(document);
   for (let depth = keys.length; depth >= 2; depth--) {
     const node: unknown = document.getIn(keys.slice(0, depth), true);
     const range = isScalar(node) || isCollection(node) ? node.range : undefined;

@@ -347,7 +347,7 @@ function failedCheck(error: StagingError): Check {
   return {
     id: 'load/staging',
     title: 'Staging target',
-    verdict: 'fail',
+    verdict: error.unavailable ? 'inconclusive' : 'fail',
     severity: 'block',
     message: error.message,
     observed: error.fault.found,

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { isAbsolute, relative, resolve, sep } from 'node:path';
-import { placeOfCheck } from '../config/index.ts';
+import { placeOfCheck, placeOfKeys } from '../config/index.ts';
+import { ConfigError } from '../errors.ts';
 import type { Check, Evidence } from '../evidence/index.ts';
 import type { Workspace } from './workspace.ts';
 
@@ -18,6 +19,25 @@ export async function withPlaces(workspace: Workspace, evidence: readonly Eviden
     return { ...check, location: { file, ...placeOfCheck(config, workspace.model, check.id) } };
   };
   return evidence.map((each) => ({ ...each, checks: each.checks.map(placed) }));
+}
+
+/** Do `work`; what it finds wrong with a key of the model's configuration is told with the line of contender.yml that has it. */
+export async function withLines<T>(workspace: Workspace, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    const key = /^(?:models\.[^.]+\.)?(?<key>(?:task|columns|data|policy|staging|load|behaviour)\b[\w.[\]]*)/u.exec(
+      error.fault.where ?? '',
+    )?.groups?.['key'];
+    if (key === undefined) throw error;
+    const parts = key.split(/[.[\]]+/u).filter((part) => part !== '');
+    const keys = ['models', workspace.model, ...parts.map((part) => (/^\d+$/u.test(part) ? Number(part) : part))];
+    const place = placeOfKeys(await readFile(workspace.configPath, 'utf8'), keys);
+    if (place === undefined) throw error;
+    const where = `${configFile(workspace)}:${place.line}:${place.column}: models.${workspace.model}.${key}`;
+    throw new ConfigError({ ...error.fault, where });
+  }
 }
 
 /** Path of contender.yml from the root of the repository. */

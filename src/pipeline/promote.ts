@@ -15,7 +15,7 @@ import type { Registry } from '../registry/registry.ts';
 import { localModel } from '../model/artifact.ts';
 import { resolveCandidate, withModelFolder, type Contestant } from './models.ts';
 import { discardEvidence, readEvidence, writeDecision } from './output.ts';
-import { runModelStages, runValidate } from './stages.ts';
+import { checkPolicy, runModelStages, runValidate } from './stages.ts';
 import { insideRoot, type Workspace } from './workspace.ts';
 import { defaults } from '../config/index.ts';
 import { EvidenceError, RegistryError } from '../errors.ts';
@@ -88,6 +88,7 @@ export async function runPromote(workspace: Workspace, input: PromoteInput): Pro
 
 /** The whole gate: validate, evaluate, load test, decide, record. */
 export async function runGate(workspace: Workspace, input: PromoteInput): Promise<PromoteResult> {
+  await checkPolicy(workspace);
   return withModelFolder(async (downloads) => {
     const candidate = await resolveCandidate(workspace, downloads);
     // Asked before the long work: what could not be recorded is known at once.

@@ -7,6 +7,7 @@ import type { PredictionResult, Predictions } from '../model/predictions.ts';
 import { predictModels } from '../model/predict.ts';
 import { resolveCandidate, resolveChampion, withModelFolder, type Champion, type Contestant } from './models.ts';
 import { discardEvidence, writeEvidence } from './output.ts';
+import { withLines } from './places.ts';
 import { inside, insideRoot, type Workspace } from './workspace.ts';
 
 /** Validate the datasets against the contract and the table rules; writes `evidence/data.json`. */
@@ -33,9 +34,18 @@ export async function runValidate(workspace: Workspace): Promise<Evidence> {
   );
 }
 
+/** Refuse a policy that cannot be judged by before the long work. @throws ConfigError with the line of contender.yml */
+export function checkPolicy(workspace: Workspace): Promise<void> {
+  return withLines(workspace, async () => {
+    const { planOf } = await import('../evaluate/plan.ts');
+    planOf(workspace.modelConfig.policy, workspace.modelConfig.task);
+  });
+}
+
 /** Predict with both models and compare them; writes `evidence/evaluation.json`. */
 export async function runEvaluate(workspace: Workspace, view: RegistryView): Promise<Evidence> {
   await discardEvidence(workspace, 'evaluation');
+  await checkPolicy(workspace);
   return withContestants(workspace, view, (contestants) => evaluateContestants(workspace, view, contestants));
 }
 
@@ -95,7 +105,7 @@ function withRival<T>(
     await requireRowIds(dataset, workspace.modelConfig.columns.id);
     const champion = await resolveChampion(workspace, view, downloads);
     const results = await workspace.log.group('Predict', () => predictAll(workspace, dataset, candidate, champion));
-    return work({ candidate, dataset, ...results });
+    return withLines(workspace, () => work({ candidate, dataset, ...results }));
   });
 }
 

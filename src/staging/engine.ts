@@ -14,22 +14,28 @@ export const ownerLabel = 'dev.contender.staging';
 export async function connectEngine(): Promise<Docker> {
   const host = process.env['DOCKER_HOST'];
   if (host !== undefined && /^(?:tcp|ssh|https?):/u.test(host)) {
-    throw new StagingError({
-      found: 'DOCKER_HOST names an engine on the network',
-      expected: 'an engine on this machine (a unix socket)',
-      remedy: 'Run the container there yourself and use staging: { url }',
-    });
+    throw new StagingError(
+      {
+        found: 'DOCKER_HOST names an engine on the network',
+        expected: 'an engine on this machine (a unix socket)',
+        remedy: 'Run the container there yourself and use staging: { url }',
+      },
+      true,
+    );
   }
   const { default: Engine } = await import('dockerode');
   const engine = new Engine();
   try {
     await engine.ping();
   } catch (error) {
-    throw new StagingError({
-      found: `No Docker Engine answers: ${error instanceof Error ? error.message : String(error)}`,
-      remedy: 'Start Docker, allow this user its socket, or use staging: { target: builtin }',
-      cause: error,
-    });
+    throw new StagingError(
+      {
+        found: `No Docker Engine answers: ${error instanceof Error ? error.message : String(error)}`,
+        remedy: 'Start Docker, allow this user its socket, or use staging: { target: builtin }',
+        cause: error,
+      },
+      true,
+    );
   }
   return engine;
 }

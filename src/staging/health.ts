@@ -13,6 +13,8 @@ export interface Awaited {
   url: string;
   timeoutMs: number;
   signal: AbortSignal | undefined;
+  /** Somebody else runs it: that it does not answer at all says nothing about the candidate. */
+  external: boolean;
   /** Why it can no longer become healthy, or null while it may. */
   ended: () => Promise<string | null>;
   /** The last lines it wrote, for the message. */
@@ -42,11 +44,15 @@ export async function untilHealthy(awaited: Awaited): Promise<void> {
       });
     }
     if (Date.now() + pause > deadline) {
-      throw new StagingError({
-        found: `${awaited.what} was not healthy after ${awaited.timeoutMs / 1000} s (last answer: ${last})${shownLogs(await awaited.logs())}`,
-        expected: `status 200 from ${awaited.url}`,
-        remedy: 'Check staging.health and staging.port, or raise staging.start_timeout',
-      });
+      const setting = awaited.external ? 'staging.url and staging.health' : 'staging.health and staging.port';
+      throw new StagingError(
+        {
+          found: `${awaited.what} was not healthy after ${awaited.timeoutMs / 1000} s (last answer: ${last})${shownLogs(await awaited.logs())}`,
+          expected: `status 200 from ${awaited.url}`,
+          remedy: `Check ${setting}, or raise staging.start_timeout`,
+        },
+        awaited.external && !/^\d+$/u.test(last),
+      );
     }
     await sleep(pause, undefined, awaited.signal === undefined ? {} : { signal: awaited.signal });
   }

@@ -49,6 +49,7 @@ export async function startImage(input: {
       url: new URL(staging.health ?? readyPath, url).href,
       timeoutMs: milliseconds(staging.start_timeout ?? defaults.startTimeout),
       signal,
+      external: false,
       ended: async () => exitOf(await container.inspect(), staging),
       logs,
     });
@@ -88,11 +89,14 @@ async function findImage(
     return await engine.getImage(name).inspect();
   } catch (error) {
     signal?.throwIfAborted();
-    throw new StagingError({
-      found: `Image ${name} is not on this machine and cannot be pulled: ${messageOf(error)}`,
-      remedy: 'Check staging.image, build the image in an earlier step, or log in to its registry',
-      cause: error,
-    });
+    throw new StagingError(
+      {
+        found: `Image ${name} is not on this machine and cannot be pulled: ${messageOf(error)}`,
+        remedy: 'Check staging.image, build the image in an earlier step, or log in to its registry',
+        cause: error,
+      },
+      true,
+    );
   }
 }
 
@@ -222,11 +226,15 @@ function containerPort(staging: ImageStaging): number {
 }
 
 function engineFault(what: string, error: unknown): StagingError {
-  return new StagingError({
-    found: `${what}: ${messageOf(error)}`,
-    remedy: 'Check the staging settings against the image',
-    cause: error,
-  });
+  // The engine answers with a status what it refuses; without one it cannot be reached.
+  return new StagingError(
+    {
+      found: `${what}: ${messageOf(error)}`,
+      remedy: 'Check the staging settings against the image',
+      cause: error,
+    },
+    statusOf(error) === undefined,
+  );
 }
 
 /** The engine's own sentence, without the status line dockerode puts before it. */

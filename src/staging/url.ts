@@ -19,6 +19,7 @@ export async function useUrl(input: {
     url: health,
     timeoutMs: input.timeoutMs,
     signal: input.signal,
+    external: true,
     ended: () => Promise.resolve(null),
     logs: () => Promise.resolve(''),
   });

@@ -24,6 +24,18 @@ const cases: Case[] = [
     says: /contender\.yml:\d+:\d+: .*"evaluatoin".*Did you mean "evaluation"/su,
   },
   {
+    name: 'a metric that does not exist, before any long work',
+    spoil: (repository) => repository.configure('metric: recall', 'metric: recal'),
+    code: 2,
+    says: /^contender: contender\.yml:\d+:\d+: models\.spam-filter\.policy\.guardrails\[0\]\.metric: unknown metric "recal"\. .*Did you mean "recall"\?\n$/u,
+  },
+  {
+    name: 'a slice that cannot be made',
+    spoil: (repository) => repository.configure('slices: [source', 'slices: [{ column: source, bins: 4 }'),
+    code: 2,
+    says: /contender\.yml:\d+:\d+: models\.spam-filter\.policy\.guardrails.*"source" does not hold numbers/u,
+  },
+  {
     name: 'a missing configuration',
     spoil: async () => undefined,
     args: ['gate', '--config', 'nowhere.yml'],

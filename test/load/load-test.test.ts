@@ -163,6 +163,13 @@ describe('a load test', () => {
     assert.match(find(evidence, 'load/staging').message, /not healthy.*503/su);
   });
 
+  test('learns nothing about the candidate from a target that cannot be reached', async () => {
+    const evidence = await runLoadTest({ answer: honest, url: 'http://127.0.0.1:9' });
+    assert.deepEqual(verdicts(evidence), { 'load/staging': 'inconclusive' });
+    assert.match(find(evidence, 'load/staging').message, /ECONNREFUSED.*Check staging\.url/su);
+    assert.equal(evidence.verdict, 'inconclusive');
+  });
+
   test('turns a target that serves another model into one failing check', async () => {
     const evidence = await runLoadTest({
       answer: honest,
@@ -208,6 +215,8 @@ async function runLoadTest(options: {
   task?: LoadTestInput['task'];
   healthy?: boolean;
   inputs?: object[];
+  /** In place of the server's own. */
+  url?: string;
   signal?: AbortSignal;
 }): Promise<Evidence> {
   const server: RunningServer = await httpServer((body, response, { url }) => {
@@ -232,7 +241,7 @@ async function runLoadTest(options: {
         model: 'm',
         task: options.task ?? 'binary-classification',
         columns: { id: 'id', label: 'label', features: ['x', 'y'] },
-        staging: { url: server.url, start_timeout: '1s' },
+        staging: { url: options.url ?? server.url, start_timeout: '1s' },
         load: {
           profile: { rate: 100, duration: '1400ms', warmup: '300ms', ...options.profile },
           slo: options.slo ?? { p50_ms: 500, p95_ms: 1000 },

@@ -172,6 +172,7 @@ test('an image that is not there is an error with a remedy', async (t) => {
   await assert.rejects(start(t, engine, { command: [], image: 'localhost:9/contender-test/absent:1' }), (error) => {
     assert.ok(error instanceof StagingError);
     assert.match(error.message, /localhost:9\/contender-test\/absent:1 is not on this machine and cannot be pulled/u);
+    assert.equal(error.unavailable, true);
     return true;
   });
 });
