@@ -1,6 +1,7 @@
 import * as core from '@actions/core';
 import { realpath } from 'node:fs/promises';
 import { isAbsolute, relative, resolve } from 'node:path';
+import { defaults } from '../config/defaults.ts';
 import { UsageError } from '../errors.ts';
 import type { RunContext } from '../github/context.ts';
 import { shardOf } from '../pipeline/predict.ts';
@@ -111,7 +112,7 @@ async function commonInputs(env: NodeJS.ProcessEnv): Promise<CommonInputs> {
     root: await root(env['GITHUB_WORKSPACE'] ?? process.cwd(), text('working-directory') ?? '.'),
     config: text('config') ?? 'contender.yml',
     model: text('model'),
-    out: text('out') ?? '.contender',
+    out: text('out') ?? defaults.out,
     candidate: text('candidate'),
     champion: text('champion'),
     predictions: text('predictions'),

@@ -1,4 +1,5 @@
 import { Option, type Command } from 'commander';
+import { defaults } from '../config/defaults.ts';
 import type { RunContext } from '../github/context.ts';
 import type { Workspace } from '../pipeline/workspace.ts';
 
@@ -46,7 +47,7 @@ export function withCommonOptions(command: Command): Command {
     .option(
       '-o, --out <folder>',
       'where evidence, decision and report go, in a folder named after the model',
-      '.contender',
+      defaults.out,
     )
     .option('-w, --workspace <folder>', 'the repository; no data or model outside it is read', '.')
     .option('--candidate <uri>', 'a path or URL in place of the configured candidate')

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { resolve } from 'node:path';
+import { defaults } from '../config/defaults.ts';
 import type { InputPlan } from '../model/features.ts';
 import type { ModelInspection } from '../model/inspect.ts';
 import type { CommandContext } from './command-context.ts';
@@ -36,7 +37,7 @@ export function addInspectCommand(program: Command, context: CommandContext): vo
     const { inputsFromData } = await import('../pipeline/inspect.ts');
     const workspace = await context.open({
       workspace: '.',
-      out: '.contender',
+      out: defaults.out,
       config,
       ...(model !== undefined && { model }),
     });

@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { runContext } from '../github/context.ts';
 import { version } from '../version.ts';
+import { addExamples } from './examples.ts';
 import { exitCodes } from './exit-codes.ts';
 import { addPredictCommand } from './predict-command.ts';
 import { addPublishCommands } from './publish-commands.ts';
@@ -63,6 +64,7 @@ export function buildProgram(
   addPublishCommands(program, context);
   addServeCommand(program, context);
   addInspectCommand(program, context);
+  addExamples(program);
   for (const command of program.commands) overrideExit(command);
   return {
     async run(argv) {

@@ -25,10 +25,7 @@ export function placeOfKeys(text: string, keys: readonly (string | number)[]): P
   return nearestPlace(text, () => keys);
 }
 
-function nearestPlace(
-  text: string,
-  find: (document: Document) => readonly (string | number)[],
-): Place | undefined {
+function nearestPlace(text: string, find: (document: Document) => readonly (string | number)[]): Place | undefined {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
   const keys = find(document);

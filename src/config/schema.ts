@@ -439,7 +439,10 @@ export type Stage = Static<typeof Stage>;
 export const Registry = Type.Object(
   {
     path: Type.Optional(
-      Type.String({ minLength: 1, description: 'folder of the registry, from the top of the repository (default registry)' }),
+      Type.String({
+        minLength: 1,
+        description: 'folder of the registry, from the top of the repository (default registry)',
+      }),
     ),
     branch: Type.Optional(
       Type.String({ minLength: 1, description: 'branch that holds it (default: the one checked out)' }),

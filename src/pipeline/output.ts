@@ -1,6 +1,7 @@
 import { mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { Ajv2020 } from 'ajv/dist/2020.js';
+import { defaults } from '../config/index.ts';
 import { Evidence as EvidenceSchema, type Decision, type Evidence } from '../evidence/index.ts';
 import { EvidenceError } from '../errors.ts';
 import { renderHtml } from '../report/html.ts';
@@ -11,6 +12,7 @@ import type { Workspace } from './workspace.ts';
 
 /** Write one piece of evidence to `<out>/<model>/evidence/<kind>.json`, whole or not at all. */
 export async function writeEvidence(workspace: Workspace, evidence: Evidence): Promise<Evidence> {
+  await keepOutOfGit(workspace);
   await writeWhole(evidencePath(workspace, evidence.kind), `${JSON.stringify(evidence, null, 2)}\n`);
   return evidence;
 }
@@ -51,6 +53,7 @@ export async function writeDecision(
   evidence: readonly Evidence[],
 ): Promise<void> {
   const input = { decision, evidence: [...evidence] };
+  await keepOutOfGit(workspace);
   await writeWhole(join(workspace.out, 'decision.json'), `${JSON.stringify(decision, null, 2)}\n`);
   await writeWhole(join(workspace.out, 'report.md'), renderMarkdown(input));
   await writeWhole(join(workspace.out, 'report.html'), renderHtml(input));
@@ -63,6 +66,16 @@ export async function writeJunit(workspace: Workspace, input: ReportInput, file:
 
 function evidencePath(workspace: Workspace, kind: string): string {
   return join(workspace.out, 'evidence', `${kind}.json`);
+}
+
+/** The default folder is ours alone: git need not see it. What a person chose, they may want to commit. */
+async function keepOutOfGit(workspace: Workspace): Promise<void> {
+  const folder = dirname(workspace.out);
+  if (basename(folder) !== defaults.out) return;
+  await mkdir(folder, { recursive: true });
+  await writeFile(join(folder, '.gitignore'), '*\n', { flag: 'wx' }).catch((cause: NodeJS.ErrnoException) => {
+    if (cause.code !== 'EEXIST') throw cause;
+  });
 }
 
 async function writeWhole(path: string, text: string): Promise<void> {

@@ -31,7 +31,6 @@ export async function gateRepository(folder: string): Promise<GateRepository> {
     await cp(fixture(`spam/${file}`), join(folder, file));
   }
   await cp(fixture('spam/models/candidate.onnx'), join(folder, 'models/candidate.onnx'));
-  await writeFile(join(folder, '.gitignore'), '/.contender/\n');
   await run('git', ['init', '--quiet', '--initial-branch=main', folder]);
   await git('config', 'user.name', 'Ada');
   await git('config', 'user.email', 'ada@example.invalid');

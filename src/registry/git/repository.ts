@@ -121,9 +121,7 @@ export async function workTreeOf(repository: Repository, ref: string): Promise<W
  * @throws RegistryError when it is not a folder of its own inside the repository
  */
 export function registryFolder(path: string): string {
-  const parts = path
-    .split(/[\\/]+/u)
-    .filter((part) => part !== '' && part !== '.');
+  const parts = path.split(/[\\/]+/u).filter((part) => part !== '' && part !== '.');
   const bad =
     /^(?:[\\/]|[A-Za-z]:)/u.test(path) ||
     // eslint-disable-next-line no-control-regex

@@ -1,0 +1,57 @@
+import type { Command } from 'commander';
+
+/** What a person would type first, by command. */
+const examples: Readonly<Record<string, readonly string[]>> = {
+  validate: ['contender validate', 'contender validate --model spam-filter --json'],
+  evaluate: [
+    'contender evaluate',
+    'contender evaluate --candidate models/new.onnx --champion models/old.onnx',
+    "contender evaluate --predictions 'parts/*.parquet'",
+  ],
+  'load-test': ['contender load-test', 'contender load-test --junit load.xml'],
+  promote: ['contender promote', 'contender promote --no-record', 'contender promote --set-version 2.0.0'],
+  gate: ['contender gate', 'contender gate --no-record', 'contender gate --candidate models/new.onnx --no-record'],
+  predict: [
+    'contender predict --file predictions.parquet',
+    'contender predict --role champion --shard 1/3 --file parts/champion-1.parquet',
+  ],
+  inspect: [
+    'contender inspect models/candidate.onnx',
+    'contender inspect models/candidate.onnx --config contender.yml',
+  ],
+  serve: ['contender serve models/candidate.onnx --port 8080'],
+  'registry register': [
+    'contender registry register --artifact models/champion.onnx --reason "in production since May"',
+  ],
+  'registry verify': ['contender registry verify'],
+  rollback: ['contender rollback --reason "complaints about missed mail"'],
+};
+
+const meanings = {
+  decision: '0 promoted or no change; 1 rejected; 2 usage or input error; 3 held',
+  stage: '0 passed; 1 failed; 2 usage or input error; 3 inconclusive',
+  other: '0 done; 2 usage or input error',
+};
+const kinds: Readonly<Record<string, keyof typeof meanings>> = {
+  promote: 'decision',
+  gate: 'decision',
+  validate: 'stage',
+  evaluate: 'stage',
+  'load-test': 'stage',
+};
+
+/** Add examples and exit codes to the help of a command and of those below it. */
+export function addExamples(command: Command, path: readonly string[] = []): void {
+  for (const each of command.commands) {
+    const names = [...path, each.name()];
+    addExamples(each, names);
+    if (each.commands.length > 0) continue;
+    const lines = examples[names.join(' ')] ?? [];
+    const shown = lines.length === 0 ? '' : `\nExamples:\n${lines.map((line) => `  ${line}`).join('\n')}\n`;
+    const codes =
+      names.join(' ') === 'registry verify'
+        ? '0 sound; 1 not; 2 usage or input error'
+        : meanings[kinds[names[0] ?? ''] ?? 'other'];
+    each.addHelpText('after', `${shown}\nExit codes: ${codes}.`);
+  }
+}
