@@ -5,7 +5,17 @@ import { parse } from 'yaml';
 /** Every action: the folder of its action.yml, and the page that documents it. */
 export const documentedActions = [
   { folder: '.', page: 'docs/actions.md' },
-  ...['validate-data', 'evaluate-model', 'predict', 'load-test', 'promote', 'rollback'].map((name) => ({
+  ...[
+    'validate-data',
+    'evaluate-model',
+    'predict',
+    'load-test',
+    'promote',
+    'rollback',
+    'comment',
+    'release',
+    'verify-model',
+  ].map((name) => ({
     folder: `actions/${name}`,
     page: `actions/${name}/README.md`,
   })),

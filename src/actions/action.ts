@@ -89,6 +89,6 @@ export async function report(input: ReportInput, workspace: Workspace, { junit }
   await writeSummary(renderMarkdown(input, { limit: summaryLimit }));
 }
 
-async function writeSummary(text: string): Promise<void> {
+export async function writeSummary(text: string): Promise<void> {
   if ((process.env['GITHUB_STEP_SUMMARY'] ?? '') !== '') await core.summary.addRaw(text).write();
 }

@@ -91,6 +91,47 @@ export async function predictInputs(env: NodeJS.ProcessEnv): Promise<PredictInpu
   return { ...(await commonInputs(env)), role, shard, file };
 }
 
+export interface ReleaseInputs extends CommonInputs {
+  token: string;
+  version: string | undefined;
+}
+
+/** @throws UsageError */
+export async function releaseInputs(env: NodeJS.ProcessEnv): Promise<ReleaseInputs> {
+  const token = requiredToken('contents');
+  return { ...(await commonInputs(env)), token, version: text('version') };
+}
+
+export interface VerifyInputs extends CommonInputs {
+  file: string;
+  tag: string | undefined;
+  require: 'champion' | 'version';
+}
+
+/** The tag is the one that was pushed, if one was, and names the model where it may. @throws UsageError */
+export async function verifyInputs(env: NodeJS.ProcessEnv): Promise<VerifyInputs> {
+  const file = text('file');
+  if (file === undefined) throw new UsageError({ found: 'no file', expected: 'the model file', where: 'input file' });
+  const common = await commonInputs(env);
+  const tag = text('tag') ?? (env['GITHUB_REF_TYPE'] === 'tag' ? env['GITHUB_REF_NAME'] : undefined);
+  const model = common.model ?? /^([^@]+)@v/u.exec(tag ?? '')?.[1];
+  return { ...common, model, file, tag, require: choice('require', ['champion', 'version']) };
+}
+
+export interface CommentInputs {
+  token: string;
+  /** Absolute path of the folder with what the other workflow left. */
+  path: string;
+}
+
+/** @throws UsageError */
+export async function commentInputs(env: NodeJS.ProcessEnv): Promise<CommentInputs> {
+  return {
+    token: requiredToken('pull requests'),
+    path: await root(env['GITHUB_WORKSPACE'] ?? process.cwd(), text('path') ?? '.', 'path'),
+  };
+}
+
 export interface RollbackInputs extends CommonInputs {
   record: boolean;
   to: string;
@@ -121,16 +162,19 @@ async function commonInputs(env: NodeJS.ProcessEnv): Promise<CommonInputs> {
 }
 
 /** The working directory, links followed; it must lie in the runner's workspace. */
-async function root(workspace: string, directory: string): Promise<string> {
+async function root(workspace: string, directory: string, input = 'working-directory'): Promise<string> {
   const top = await realpath(workspace);
   const found = await realpath(resolve(top, directory)).catch(() => undefined);
   const way = found === undefined ? '..' : relative(top, found);
   if (found === undefined || way.startsWith('..') || isAbsolute(way)) {
     throw new UsageError({
       found: `${JSON.stringify(directory)} is not a folder of the workspace`,
-      expected: 'the folder the repository was checked out into',
-      where: 'input working-directory',
-      remedy: 'Check the repository out with actions/checkout before this step',
+      expected:
+        input === 'path'
+          ? 'the folder the artifact was downloaded to'
+          : 'the folder the repository was checked out into',
+      where: `input ${input}`,
+      remedy: `Use ${input === 'path' ? 'actions/download-artifact' : 'actions/checkout'} before this step`,
     });
   }
   return found;
@@ -156,6 +200,17 @@ function tokenInput(): string | undefined {
   const token = text('token');
   if (token !== undefined) core.setSecret(token);
   return token;
+}
+
+function requiredToken(what: string): string {
+  const token = tokenInput();
+  if (token !== undefined) return token;
+  throw new UsageError({
+    found: 'no token',
+    expected: `one that may write ${what}`,
+    where: 'input token',
+    remedy: 'Leave the input out to use the token of the job',
+  });
 }
 
 /** One of some words; the first is the default. */

@@ -1,12 +1,15 @@
-import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { prerelease } from 'semver';
+import { defaults } from '../config/index.ts';
 import { sha256, type Artifact } from '../evidence/index.ts';
 import { RegistryError } from '../errors.ts';
 import type { GitHub } from '../github/client.ts';
 import { makeRelease, type MadeRelease, type ReleaseAsset } from '../github/release.ts';
+import { localModel } from '../model/artifact.ts';
 import { fetchArtifact } from '../registry/artifact-uri.ts';
-import { commitAt, openRepository } from '../registry/git/repository.ts';
+import { canonicalBytes } from '../registry/chain.ts';
+import { commitAt, openRepository, resolveBranch } from '../registry/git/repository.ts';
+import { decisionPath } from '../registry/layout.ts';
 import { modelArtifact, publishedName, type Published } from '../report/index.ts';
 import { exportedFiles, exportParts, publishedBefore, publishedVersion } from './export.ts';
 import { withModelFolder } from './models.ts';
@@ -46,6 +49,7 @@ export async function releaseVersion(workspace: Workspace, input: ReleaseVersion
   const published = await publishedVersion(registry, workspace.model, input.version);
   const version = published.decision.to?.version ?? '';
   const tag = versionTag(workspace.model, version);
+  await requirePushed(workspace, github, published);
   const target = await targetOf(workspace, github, published, tag);
   const files = exportedFiles(published, await publishedBefore(registry, published), { parts: exportParts, server });
   return withModelFolder(async (folder) => {
@@ -61,6 +65,25 @@ export async function releaseVersion(workspace: Workspace, input: ReleaseVersion
       }),
     );
     return { ...made, version, tag };
+  });
+}
+
+/** A release of a decision that GitHub does not have would outlive the decision, if its push were refused. */
+async function requirePushed(workspace: Workspace, github: GitHub, { decision }: Published): Promise<void> {
+  const { path = defaults.registryPath, branch } = workspace.config.registry ?? {};
+  const { ref } = await resolveBranch(await openRepository(workspace.root), branch);
+  const file = `${path}/${decisionPath(decision.model, decision.seq)}`;
+  const there = await github.find('GET /repos/{owner}/{repo}/contents/{path}', {
+    path: file,
+    ...(ref === null ? {} : { ref: ref.replace('refs/heads/', '') }),
+  });
+  const bytes =
+    there !== null && 'content' in there && 'encoding' in there ? Buffer.from(there.content, 'base64') : null;
+  if (bytes?.equals(canonicalBytes(decision)) === true) return;
+  throw new RegistryError({
+    found: `GitHub does not have decision ${decision.seq} of ${decision.model}, which made ${decision.to?.version ?? ''} champion`,
+    expected: `it in ${file}${ref === null ? '' : ` of branch ${ref.replace('refs/heads/', '')}`}`,
+    remedy: 'Push the registry first (git push), then make the release',
   });
 }
 
@@ -92,23 +115,19 @@ async function targetOf(workspace: Workspace, github: GitHub, { decision }: Publ
 async function modelAssets(workspace: Workspace, published: Published, folder: string): Promise<ReleaseAsset[]> {
   const artifact = modelArtifact(published);
   if (artifact === undefined) return [];
-  const here = artifact.uri.startsWith('git:') && artifact.size <= largestAsset;
-  if (!here) return [textAsset('model.json', `${JSON.stringify(pointerTo(artifact), null, 2)}\n`, true)];
-  const path = await fetchArtifact(workspace.root, artifact, folder);
-  const { size } = await stat(path);
-  // A model with external data has more files than this one, and its digest is not that of any of them.
-  if (size !== artifact.size)
+  if (!artifact.uri.startsWith('git:') || artifact.size > largestAsset) {
     return [textAsset('model.json', `${JSON.stringify(pointerTo(artifact), null, 2)}\n`, true)];
-  return [
-    {
-      name: assetName(basename(path)),
-      type: 'application/octet-stream',
-      content: { path },
-      size,
-      sha256: artifact.sha256,
-      exact: true,
-    },
-  ];
+  }
+  const path = await fetchArtifact(workspace.root, artifact, folder);
+  const files = artifact.role === 'model' ? (await localModel(path, artifact.uri)).files : [{ ...artifact, path }];
+  return files.map((file) => ({
+    name: assetName(basename(file.path)),
+    type: 'application/octet-stream',
+    content: { path: file.path },
+    size: file.size,
+    sha256: file.sha256,
+    exact: true,
+  }));
 }
 
 function pointerTo({ uri, sha256: digest, size }: Artifact): object {

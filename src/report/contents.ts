@@ -105,22 +105,26 @@ export function slices(evidence: readonly Evidence[]): Section {
 /** Every metric that was computed, gated or not, as the evaluation's details have them. Details are plain JSON of any form. */
 export function metrics(evidence: readonly Evidence[]): Section {
   const tables = evidence.map((each) => each.details['metrics']).filter((table) => Array.isArray(table));
-  const rows = tables.flat().flatMap((row: unknown) => {
-    if (typeof row !== 'object' || row === null) return [];
-    const { title, champion, candidate, delta, lower, upper, method } = row as Record<string, unknown>;
-    if (typeof title !== 'string') return [];
-    const bounds = typeof lower === 'number' && typeof upper === 'number' ? `${signed(lower)} to ${signed(upper)}` : '';
-    return [
-      [
-        textCell(title),
-        numberCell(typeof champion === 'number' ? metricValue(champion) : ''),
-        numberCell(typeof candidate === 'number' ? metricValue(candidate) : ''),
-        numberCell(typeof delta === 'number' ? signed(delta) : ''),
-        numberCell(bounds),
-        textCell(typeof method === 'string' ? method : ''),
-      ],
-    ];
-  });
+  const rows = tables
+    .flat()
+    .slice(0, mostMetrics)
+    .flatMap((row: unknown) => {
+      if (typeof row !== 'object' || row === null) return [];
+      const { title, champion, candidate, delta, lower, upper, method } = row as Record<string, unknown>;
+      if (typeof title !== 'string') return [];
+      const bounds =
+        typeof lower === 'number' && typeof upper === 'number' ? `${signed(lower)} to ${signed(upper)}` : '';
+      return [
+        [
+          textCell(title),
+          numberCell(typeof champion === 'number' ? metricValue(champion) : ''),
+          numberCell(typeof candidate === 'number' ? metricValue(candidate) : ''),
+          numberCell(typeof delta === 'number' ? signed(delta) : ''),
+          numberCell(bounds),
+          textCell(typeof method === 'string' ? method : ''),
+        ],
+      ];
+    });
   const columns = ['Metric', 'Champion', 'Candidate', 'Difference', 'Bounds', 'Method'];
   return { title: 'All metrics', columns, rows, collapsed: true, importance: 1 };
 }
@@ -144,6 +148,9 @@ export function stages(evidence: readonly Evidence[]): Section[] {
     .sort((a, b) => order.indexOf(a.kind) - order.indexOf(b.kind))
     .map(stage);
 }
+
+/** No evaluation of ours reports this many. */
+const mostMetrics = 1000;
 
 const stageTitles = new Map([
   ['data', 'Data'],

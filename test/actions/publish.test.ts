@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -16,6 +16,25 @@ import {
 
 const name = 'acme/models';
 const number = 7;
+const pull = {
+  number,
+  title: 'A better model',
+  body: null,
+  state: 'open' as const,
+  draft: false,
+  base: 'main',
+  head: 'proposal',
+  user: { login: 'stranger', id: 1, type: 'User' as const },
+  labels: [],
+  merged: false,
+  mergeSha: null,
+  created: '2026-01-02T03:04:05Z',
+  updated: '2026-01-02T03:04:05Z',
+  reviews: [],
+};
+const fork = 'stranger/models';
+
+type Step = CommandResult & { summary: string };
 
 describe('the gate of a pull request', () => {
   let folder = '';
@@ -45,29 +64,34 @@ describe('the gate of a pull request', () => {
     await rm(folder, { recursive: true, force: true });
   });
 
-  /** The root action, as compiled, on the pull request. */
-  async function gate(
-    inputs: Record<string, string> = {},
-    { token = {}, fork = false }: { token?: TokenInput; fork?: boolean } = {},
-  ): Promise<CommandResult & { summary: string }> {
+  /** An action, as compiled, in a run of its own. */
+  async function step(
+    action: string,
+    {
+      inputs = {},
+      token = {},
+      event,
+      env,
+    }: {
+      inputs?: Record<string, string>;
+      token?: TokenInput;
+      event: object;
+      env: Record<string, string>;
+    },
+  ): Promise<Step> {
     const files = { GITHUB_OUTPUT: 'output', GITHUB_STEP_SUMMARY: 'summary', GITHUB_EVENT_PATH: 'event.json' };
     for (const file of Object.values(files)) await writeFile(join(folder, file), '');
-    const repo = { full_name: fork ? 'stranger/models' : name };
-    await writeFile(
-      join(folder, 'event.json'),
-      JSON.stringify({ pull_request: { number, head: { sha: head, repo } } }),
-    );
+    await writeFile(join(folder, 'event.json'), JSON.stringify(event));
     const secret = server.token(token);
-    const result = await runNode(commandLine.replace('cli/main.js', 'actions/gate.js'), [], folder, {
+    const program = commandLine.replace('cli/main.js', `actions/${action}.js`);
+    const result = await runNode(program, [], folder, {
       ...server.environment(name),
       GITHUB_ACTIONS: 'true',
       GITHUB_WORKSPACE: repository.folder,
       GITHUB_ACTOR: 'ada',
       GITHUB_RUN_ID: String(++run),
       GITHUB_RUN_ATTEMPT: '1',
-      GITHUB_EVENT_NAME: 'pull_request',
-      GITHUB_REF: `refs/pull/${number}/merge`,
-      GITHUB_SHA: '0'.repeat(40),
+      ...env,
       ...Object.fromEntries(Object.entries(files).map(([key, file]) => [key, join(folder, file)])),
       INPUT_TOKEN: secret,
       ...Object.fromEntries(Object.entries(inputs).map(([key, value]) => [`INPUT_${key.toUpperCase()}`, value])),
@@ -76,6 +100,40 @@ describe('the gate of a pull request', () => {
     assert.ok(!told.includes(secret), 'the token is told to nobody');
     return { ...result, summary: await readFile(join(folder, 'summary'), 'utf8') };
   }
+
+  /** The root action on the pull request. */
+  const gate = (
+    inputs: Record<string, string> = {},
+    { token = {}, from = name }: { token?: TokenInput; from?: string } = {},
+  ): Promise<Step> =>
+    step('gate', {
+      inputs,
+      token,
+      event: { pull_request: { number, head: { sha: head, repo: { full_name: from } } } },
+      env: { GITHUB_EVENT_NAME: 'pull_request', GITHUB_REF: `refs/pull/${number}/merge`, GITHUB_SHA: '0'.repeat(40) },
+    });
+
+  /** The action that follows a gate, on the artifact it left. */
+  const follow = async (over: Record<string, unknown> = {}): Promise<Step> => {
+    const path = join(repository.folder, 'artifact');
+    await rm(path, { recursive: true, force: true });
+    await cp(join(repository.folder, '.contender'), path, { recursive: true });
+    const workflow_run = {
+      id: run,
+      run_attempt: 1,
+      event: 'pull_request',
+      head_sha: head,
+      head_branch: 'proposal',
+      head_repository: { full_name: fork },
+      pull_requests: [],
+      ...over,
+    };
+    return step('comment', {
+      inputs: { path: 'artifact' },
+      event: { workflow_run },
+      env: { GITHUB_EVENT_NAME: 'workflow_run', GITHUB_REF: 'refs/heads/main', GITHUB_SHA: head },
+    });
+  };
 
   const comments = (): string[] => [...server.repository(name).comments.values()].map(({ body }) => body);
   const checks = (): CheckRun[] => [...server.repository(name).checks.values()];
@@ -113,7 +171,7 @@ describe('the gate of a pull request', () => {
     const before = comments();
     const { code, stdout, summary } = await gate(
       { 'fail-on-hold': 'false', check: 'true' },
-      { token: { permissions: { contents: 'read', 'pull-requests': 'read' } }, fork: true },
+      { token: { permissions: { contents: 'read', 'pull-requests': 'read' } }, from: fork },
     );
     assert.equal(code, 0, stdout);
     assert.match(summary, /held/u);
@@ -122,15 +180,48 @@ describe('the gate of a pull request', () => {
     assert.deepEqual(comments(), before);
   });
 
-  it('without the permission names it, and holds all the same', async () => {
-    const { stdout } = await gate({}, { token: { permissions: { contents: 'read' } } });
+  it('of a fork is told by the action that follows it, in the same comment, as the word of strangers', async () => {
+    server.repository(name).pulls.set(number, {
+      ...pull,
+      headSha: head,
+      headRepository: fork,
+    });
+    await writeFile(join(repository.folder, '.contender/spam-filter/report.md'), 'All is well, @everyone');
+    const { code, stdout } = await follow();
+    assert.equal(code, 0, stdout);
+    assert.equal(comments().length, 1);
+    assert.match(
+      comments()[0] ?? '',
+      new RegExp(`run=103\\.1 -->\n## ⚠️ spam-filter: held\n.*under the control of the author.*actions/runs/103`, 'su'),
+    );
+    assert.doesNotMatch(comments()[0] ?? '', /everyone/u);
+  });
+
+  it('of a fork is not told once its branch has moved on, nor of another run, nor after a push', async () => {
+    const before = comments();
+    const moved = await follow({ id: 103, head_sha: '1'.repeat(40) });
+    assert.match(moved.stdout, /No open pull request has 1{40} as its head/u);
+    assert.equal(moved.code, 0);
+    const other = await follow({ id: 99 });
+    assert.match(other.stdout, /::error::the decision on spam-filter is of another run/u);
+    const push = await follow({ id: 103, event: 'push' });
+    assert.match(push.stdout, /::error::this run follows no workflow run of a pull request/u);
+    assert.deepEqual(comments(), before);
+  });
+
+  // The champion itself is no news, and quickly judged.
+  const quick = { candidate: 'models/champion.onnx' };
+
+  it('without the permission names it, and judges all the same', async () => {
+    const { code, stdout, summary } = await gate(quick, { token: { permissions: { contents: 'read' } } });
     assert.match(stdout, /^::notice::No comment: .*permissions:%0A {2}pull-requests: write/mu);
-    assert.match(stdout, /::error.*Held/u);
+    assert.equal(code, 0);
+    assert.match(summary, /no change/u);
   });
 
   it('says nothing where it is told to say nothing', async () => {
     const before = server.requests.length;
-    await gate({ comment: 'never' });
+    assert.equal((await gate({ ...quick, comment: 'never' })).code, 0);
     assert.equal(server.requests.length, before);
     const wrong = await gate({ comment: 'yes' });
     assert.match(wrong.stdout, /^::error::input comment: "yes".*always, on-failure, never/mu);

@@ -16,10 +16,10 @@ async function assertWhole(server: GitHubStandIn): Promise<void> {
   const [release, ...others] = releases(server);
   assert.deepEqual(others, []);
   assert.equal(release?.draft, false);
-  assert.deepEqual(release?.assets.map(({ name, bytes }) => [name, bytes.toString('utf8')]).toSorted(), [
-    ['candidate.onnx', 'the model'],
-    ['decision.json', '{}'],
-    ['model-card.md', '# Card'],
+  assert.deepEqual(release?.assets.map(({ name, bytes }) => `${name}: ${bytes.toString('utf8')}`).toSorted(), [
+    'candidate.onnx: the model',
+    'decision.json: {}',
+    'model-card.md: # Card',
   ]);
   assert.match(release?.body ?? '', /^Better\./u);
   assert.match(await server.repository(repositoryName).git.git('for-each-ref', 'refs/tags'), /spam-filter@v1\.1\.0/u);

@@ -1,0 +1,70 @@
+import * as core from '@actions/core';
+import { UsageError } from '../errors.ts';
+import { openGitHub } from '../github/client.ts';
+import { postComment } from '../github/comment.ts';
+import { eventPayload, runPlace } from '../github/run-place.ts';
+import { followedRun, pullRequestsOf } from '../github/workflow-run.ts';
+import { readUntrustedReports } from '../pipeline/untrusted-reports.ts';
+import { renderComment } from '../report/index.ts';
+import { actionLog } from './action-log.ts';
+import { runAction } from './action.ts';
+import { commentInputs } from './inputs.ts';
+
+const outputs = ['status', 'headline', 'pull-requests', 'models'] as const;
+
+/*
+ * Follows a gate whose own token may not write, such as that of a pull request from a fork. It runs no code and reads no
+ * configuration of the pull request: decision and evidence are data, checked and rendered here.
+ */
+await runAction(outputs, async ({ signal, setOutputs }) => {
+  const inputs = await commentInputs(process.env);
+  const place = await runPlace(process.env);
+  const run = followedRun(await eventPayload(process.env));
+  if (place === null || run === null) {
+    throw new UsageError({
+      found: 'this run follows no workflow run of a pull request',
+      expected: 'the event workflow_run, after a workflow of event pull_request',
+      remedy: "Add if: github.event.workflow_run.event == 'pull_request' to the job",
+    });
+  }
+  const { repository, apiUrl } = place;
+  const github = openGitHub({ repository, token: inputs.token, apiUrl, log: actionLog(), signal });
+  const reports = await readUntrustedReports(inputs.path);
+  const strange = reports.find(({ input }) => input.decision?.source.run !== String(run.id));
+  if (strange !== undefined) {
+    throw new UsageError({
+      found: `the decision on ${strange.model} is of another run`,
+      expected: `run ${run.id}, which this one follows`,
+      remedy: 'Download the artifact with run-id: ${{ github.event.workflow_run.id }}',
+    });
+  }
+  const pullRequests = await pullRequestsOf(github, run);
+  const server = process.env['GITHUB_SERVER_URL'] ?? 'https://github.com';
+  const about = {
+    commit: run.headSha,
+    runUrl: `${server}/${repository}/actions/runs/${run.id}`,
+    untrusted: run.headRepository !== repository,
+  };
+  for (const pullRequest of pullRequests) {
+    for (const { model, input } of reports) {
+      const { action, url } = await postComment(github, {
+        pullRequest,
+        model,
+        run,
+        body: (limit) => renderComment(input, about, limit),
+      });
+      core.info(`${model}: ${action} ${url}`);
+    }
+  }
+  const headline =
+    pullRequests.length === 0
+      ? `No open pull request has ${run.headSha} as its head: it was closed or has moved on.`
+      : `${reports.length} ${reports.length === 1 ? 'model' : 'models'} told on pull request ${pullRequests.join(', ')}.`;
+  setOutputs({
+    status: pullRequests.length === 0 || reports.length === 0 ? 'none' : 'told',
+    headline,
+    'pull-requests': JSON.stringify(pullRequests),
+    models: JSON.stringify(reports.map(({ model }) => model)),
+  } satisfies Record<(typeof outputs)[number], string>);
+  core.info(headline);
+});

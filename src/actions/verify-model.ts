@@ -1,0 +1,24 @@
+import * as core from '@actions/core';
+import { verifyArtifact } from '../pipeline/verify-artifact.ts';
+import { markdownText } from '../report/escape.ts';
+import { openActionWorkspace, runAction, writeSummary } from './action.ts';
+import { verifyInputs } from './inputs.ts';
+
+const outputs = ['verified', 'headline', 'version', 'aliases', 'sha256'] as const;
+
+await runAction(outputs, async ({ signal, setOutputs }) => {
+  const inputs = await verifyInputs(process.env);
+  const workspace = await openActionWorkspace(inputs, signal);
+  const { file, tag } = inputs;
+  const found = await verifyArtifact(workspace, { file, tag, champion: inputs.require === 'champion' });
+  setOutputs({
+    verified: String(found.verified),
+    headline: found.message,
+    version: found.version ?? '',
+    aliases: JSON.stringify(found.aliases),
+    sha256: found.sha256,
+  } satisfies Record<(typeof outputs)[number], string>);
+  await writeSummary(`## ${found.verified ? '✅' : '❌'} ${markdownText(found.message)}\n`);
+  if (found.verified) core.info(found.message);
+  else core.setFailed(found.message);
+});

@@ -1,0 +1,134 @@
+import assert from 'node:assert/strict';
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { startGitHub, type GitHubStandIn } from '../support/github-api/server.ts';
+import type { Release } from '../support/github-api/state.ts';
+import {
+  commandLine,
+  contender,
+  gateRepository,
+  runNode,
+  type CommandResult,
+  type GateRepository,
+} from '../support/gate-repository.ts';
+import { fixture } from '../support/project.ts';
+
+const name = 'acme/models';
+
+describe('the release of a champion', () => {
+  let folder = '';
+  let repository: GateRepository;
+  let server: GitHubStandIn;
+
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'contender-release-'));
+    repository = await gateRepository(join(folder, 'work'));
+    const path = join(repository.folder, 'contender.yml');
+    const config = await readFile(path, 'utf8');
+    await writeFile(path, config.replace(/ {4}staging:.*(?=registry:)/su, '').replace(/\n.*slices: \[.*/u, ''));
+    const sha = await repository.commit('No load test');
+    server = await startGitHub(join(folder, 'hub'));
+    const { git } = await server.create(name, { files: {} });
+    await repository.git('remote', 'add', 'origin', git.folder);
+    await repository.git('push', '--quiet', 'origin', 'main');
+    const run = { GITHUB_SHA: sha, GITHUB_EVENT_NAME: 'push', GITHUB_REPOSITORY: name };
+    await contender(repository.folder, ['registry', 'register', '--artifact', 'models/champion.onnx'], run);
+    const gate = await contender(repository.folder, ['gate', '--quiet'], run);
+    assert.equal(gate.code, 0, gate.stderr);
+  });
+  after(async () => {
+    await server.close();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  async function step(
+    action: string,
+    inputs: Record<string, string> = {},
+    env: Record<string, string> = {},
+  ): Promise<CommandResult & { outputs: string }> {
+    await writeFile(join(folder, 'output'), '');
+    const result = await runNode(commandLine.replace('cli/main.js', `actions/${action}.js`), [], folder, {
+      ...server.environment(name),
+      GITHUB_WORKSPACE: repository.folder,
+      GITHUB_RUN_ID: '7',
+      GITHUB_SHA: await repository.git('rev-parse', 'HEAD'),
+      GITHUB_OUTPUT: join(folder, 'output'),
+      INPUT_TOKEN: server.token({ permissions: { contents: 'write' } }),
+      ...env,
+      ...Object.fromEntries(Object.entries(inputs).map(([key, value]) => [`INPUT_${key.toUpperCase()}`, value])),
+    });
+    return { ...result, outputs: await readFile(join(folder, 'output'), 'utf8') };
+  }
+
+  const releases = (): Release[] => [...server.repository(name).releases.values()];
+
+  it('is refused while GitHub does not have the decision', async () => {
+    const { code, stdout, outputs } = await step('release');
+    assert.equal(code, 1, stdout);
+    assert.match(stdout, /::error::GitHub does not have decision 2 of spam-filter.*git push/u);
+    assert.match(outputs, /status<<.*\nerror\n/u);
+    assert.deepEqual(releases(), []);
+  });
+
+  it('holds the model byte for byte, card, report, evidence and statements, and says what changed', async () => {
+    await repository.git('push', '--quiet', 'origin', 'main');
+    const { code, stdout, outputs } = await step('release');
+    assert.equal(code, 0, stdout);
+    assert.match(outputs, /status<<.*\ncreated\n(?:.*\n)*tag<<.*\nspam-filter@v1\.0\.1\n/u);
+    const [release] = releases();
+    assert.equal(release?.name, 'spam-filter 1.0.1');
+    assert.equal(release?.draft, false);
+    assert.match(release?.body ?? '', /### Since spam-filter 1\.0\.0\n\n- Size: 2\.55 KiB to/u);
+    assert.deepEqual(
+      release?.assets.map((asset) => asset.name).toSorted((a, b) => a.localeCompare(b)),
+      [
+        'candidate.onnx',
+        'decision.json',
+        'evidence-data.json',
+        'evidence-evaluation.json',
+        'in-toto-data.json',
+        'in-toto-evaluation.json',
+        'model-card.md',
+        'report.html',
+        'report.md',
+      ],
+    );
+    const model = release?.assets.find((asset) => asset.name === 'candidate.onnx')?.bytes;
+    assert.deepEqual(model, await readFile(fixture('spam/models/candidate.onnx')));
+    assert.match((await step('release')).outputs, /status<<.*\nunchanged\n/u);
+    assert.equal(releases().length, 1);
+  });
+
+  it('of an earlier version is made on request, and none of a version that never was', async () => {
+    await repository.git('tag', '--annotate', '-m', '1.0.0', 'spam-filter@v1.0.0', 'HEAD~1');
+    const early = await step('release', { version: '1.0.0' });
+    assert.match(
+      early.stdout,
+      /::error::the tag spam-filter@v1\.0\.0 is here and not on GitHub.*git push origin refs\/tags/u,
+    );
+    await repository.git('push', '--quiet', 'origin', 'refs/tags/spam-filter@v1.0.0');
+    assert.match((await step('release', { version: '1.0.0' })).outputs, /status<<.*\ncreated\n/u);
+    assert.match(releases().at(-1)?.body ?? '', /first version in the registry/u);
+    assert.match((await step('release', { version: '3.0.0' })).stdout, /no version 3\.0\.0/u);
+  });
+
+  it('is guarded by the check of a tag: no file but the champion passes, under no other version', async () => {
+    const tagged = { GITHUB_REF_TYPE: 'tag', GITHUB_REF_NAME: 'spam-filter@v1.0.1' };
+    const good = await step('verify-model', { file: 'models/candidate.onnx' }, tagged);
+    assert.equal(good.code, 0, good.stdout);
+    assert.match(good.outputs, /verified<<.*\ntrue\n/u);
+    const wrong = await step('verify-model', { file: 'models/champion.onnx' }, tagged);
+    assert.equal(wrong.code, 1);
+    assert.match(wrong.stdout, /is spam-filter 1\.0\.0, but the tag spam-filter@v1\.0\.1 claims version 1\.0\.1/u);
+    assert.match(wrong.outputs, /verified<<.*\nfalse\n/u);
+    const former = await step('verify-model', { file: 'models/champion.onnx' });
+    assert.match(former.stdout, /but the champion is 1\.0\.1/u);
+    const version = await step('verify-model', { file: 'models/champion.onnx', require: 'version' });
+    assert.equal(version.code, 0, version.stdout);
+    await cp(fixture('spam/models/candidate-worse.onnx'), join(repository.folder, 'stranger.onnx'));
+    const stranger = await step('verify-model', { file: 'stranger.onnx' }, tagged);
+    assert.match(stranger.stdout, /is no version of spam-filter/u);
+  });
+});
