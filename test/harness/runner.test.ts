@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import type { StandIn } from '../support/runner/action-source.ts';
 import { concurrencyGroups } from '../support/runner/concurrency.ts';
 import type { JobResult } from '../support/runner/job-state.ts';
@@ -56,7 +58,7 @@ async function start(text: string, given: Given = {}): Promise<Run> {
     },
     service: {},
     actions: { repositories: { 'made/action': tree }, standIns: given.standIns ?? {} },
-    settings: { node: process.execPath, minuteMs: 400, patience: { interruptMs: 300, terminateMs: 300 } },
+    settings: { node: process.execPath, minuteMs: 1000, patience: { interruptMs: 300, terminateMs: 300 } },
     concurrency: concurrencyGroups(),
     folder: join(place, 'run'),
     runners: 2,
@@ -65,6 +67,11 @@ async function start(text: string, given: Given = {}): Promise<Run> {
 
 async function run(text: string, given: Given = {}): Promise<RunResult> {
   return (await start(text, given)).done;
+}
+
+/** Until a step has made this file. */
+async function present(path: string): Promise<void> {
+  while (!existsSync(path)) await setTimeout(20);
 }
 
 /** One job with these steps, written from the first column on. */
@@ -208,17 +215,19 @@ describe('the harness runs steps as the runner does', () => {
   });
 
   it('answers a cancelled run with SIGINT, then SIGTERM, then the end of everything it started', async () => {
+    const flag = join(folder, 'stubborn');
     const started = await start(
       steps(`- id: stubborn
   run: |
     trap 'echo interrupted' INT
     trap 'echo terminated' TERM
-    echo ready
+    touch ${flag}
     while true; do sleep 0.05; done
 - { id: skipped, run: "true" }
 - { id: cleanup, if: cancelled(), run: echo cleaned }`),
     );
-    setTimeout(() => started.cancel(), 300);
+    await present(flag);
+    started.cancel();
     const result = await started.done;
     assert.deepEqual(outcomes(result), [
       'stubborn:cancelled/cancelled',
@@ -230,8 +239,10 @@ describe('the harness runs steps as the runner does', () => {
   });
 
   it('lets a running step that wants to go on when cancelled go on', async () => {
-    const started = await start(steps(`- { id: wants, if: always(), run: sleep 0.6; echo done }`));
-    setTimeout(() => started.cancel(), 200);
+    const flag = join(folder, 'wants');
+    const started = await start(steps(`- { id: wants, if: always(), run: touch ${flag}; sleep 0.6; echo done }`));
+    await present(flag);
+    started.cancel();
     const result = await started.done;
     assert.deepEqual(outcomes(result), ['wants:success/success'], result.log);
     assert.match(result.log, /^done$/mu);
