@@ -24,12 +24,18 @@ const examples: Readonly<Record<string, readonly string[]>> = {
     'contender registry register --artifact models/champion.onnx --reason "in production since May"',
   ],
   'registry verify': ['contender registry verify'],
+  export: ['contender export', 'contender export model-card in-toto --of 1.2.0'],
+  verify: [
+    'contender verify models/candidate.onnx',
+    'contender verify models/candidate.onnx --is-champion --tag spam-filter@v1.2.0',
+  ],
   rollback: ['contender rollback --reason "complaints about missed mail"'],
 };
 
 const meanings = {
   decision: '0 promoted or no change; 1 rejected; 2 usage or input error; 3 held',
   stage: '0 passed; 1 failed; 2 usage or input error; 3 inconclusive',
+  check: '0 as it should be; 1 not; 2 usage or input error',
   other: '0 done; 2 usage or input error',
 };
 const kinds: Readonly<Record<string, keyof typeof meanings>> = {
@@ -38,6 +44,8 @@ const kinds: Readonly<Record<string, keyof typeof meanings>> = {
   validate: 'stage',
   evaluate: 'stage',
   'load-test': 'stage',
+  verify: 'check',
+  'registry verify': 'check',
 };
 
 /** Add examples and exit codes to the help of a command and of those below it. */
@@ -48,10 +56,7 @@ export function addExamples(command: Command, path: readonly string[] = []): voi
     if (each.commands.length > 0) continue;
     const lines = examples[names.join(' ')] ?? [];
     const shown = lines.length === 0 ? '' : `\nExamples:\n${lines.map((line) => `  ${line}`).join('\n')}\n`;
-    const codes =
-      names.join(' ') === 'registry verify'
-        ? '0 sound; 1 not; 2 usage or input error'
-        : meanings[kinds[names[0] ?? ''] ?? 'other'];
+    const codes = meanings[kinds[names.join(' ')] ?? 'other'];
     each.addHelpText('after', `${shown}\nExit codes: ${codes}.`);
   }
 }

@@ -8,7 +8,7 @@ import { makeRelease, type MadeRelease, type ReleaseAsset } from '../github/rele
 import { localModel } from '../model/artifact.ts';
 import { fetchArtifact } from '../registry/artifact-uri.ts';
 import { canonicalBytes } from '../registry/chain.ts';
-import { commitAt, openRepository, resolveBranch } from '../registry/git/repository.ts';
+import { commitAt, openRepository, registryFolder, resolveBranch } from '../registry/git/repository.ts';
 import { decisionPath } from '../registry/layout.ts';
 import { modelArtifact, publishedName, type Published } from '../report/index.ts';
 import { exportedFiles, exportParts, publishedBefore, publishedVersion } from './export.ts';
@@ -71,8 +71,9 @@ export async function releaseVersion(workspace: Workspace, input: ReleaseVersion
 /** A release of a decision that GitHub does not have would outlive the decision, if its push were refused. */
 async function requirePushed(workspace: Workspace, github: GitHub, { decision }: Published): Promise<void> {
   const { path = defaults.registryPath, branch } = workspace.config.registry ?? {};
-  const { ref } = await resolveBranch(await openRepository(workspace.root), branch);
-  const file = `${path}/${decisionPath(decision.model, decision.seq)}`;
+  const repository = await openRepository(workspace.root);
+  const { ref } = await resolveBranch(repository, branch);
+  const file = `${registryFolder(repository, path)}/${decisionPath(decision.model, decision.seq)}`;
   const there = await github.find('GET /repos/{owner}/{repo}/contents/{path}', {
     path: file,
     ...(ref === null ? {} : { ref: ref.replace('refs/heads/', '') }),

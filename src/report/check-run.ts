@@ -59,6 +59,9 @@ export function checkRunName(model: string): string {
   return `contender / ${model}`;
 }
 
+/** Reasons that no evaluation settles, but a person's word does. */
+const forAPerson = new Set(['approval-missing', 'first-model']);
+
 function conclusion(input: ReportInput): Conclusion {
   const { decision } = input;
   if (decision === null) {
@@ -71,7 +74,7 @@ function conclusion(input: ReportInput): Conclusion {
     case 'reject':
       return 'failure';
     case 'hold':
-      return decision.reasons.length > 0 && decision.reasons.every(({ code }) => code === 'approval-missing')
+      return decision.reasons.length > 0 && decision.reasons.every(({ code }) => forAPerson.has(code))
         ? 'action_required'
         : 'neutral';
   }

@@ -16,6 +16,7 @@ describe('the check run', () => {
     assert.equal(of({ outcome: 'reject' }), 'failure');
     assert.equal(of({ outcome: 'hold' }), 'neutral');
     assert.equal(of({ outcome: 'hold', reasons: because('approval-missing') }), 'action_required');
+    assert.equal(of({ outcome: 'hold', reasons: because('first-model') }), 'action_required');
     assert.equal(of({ outcome: 'hold', reasons: because('approval-missing', 'stale') }), 'neutral');
   });
 
