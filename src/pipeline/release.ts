@@ -71,9 +71,8 @@ export async function releaseVersion(workspace: Workspace, input: ReleaseVersion
 /** A release of a decision that GitHub does not have would outlive the decision, if its push were refused. */
 async function requirePushed(workspace: Workspace, github: GitHub, { decision }: Published): Promise<void> {
   const { path = defaults.registryPath, branch } = workspace.config.registry ?? {};
-  const repository = await openRepository(workspace.root);
-  const { ref } = await resolveBranch(repository, branch);
-  const file = `${registryFolder(repository, path)}/${decisionPath(decision.model, decision.seq)}`;
+  const { ref } = await resolveBranch(await openRepository(workspace.root), branch);
+  const file = `${registryFolder(path)}/${decisionPath(decision.model, decision.seq)}`;
   const there = await github.find('GET /repos/{owner}/{repo}/contents/{path}', {
     path: file,
     ...(ref === null ? {} : { ref: ref.replace('refs/heads/', '') }),
