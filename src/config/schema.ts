@@ -255,6 +255,21 @@ export const Cost = Type.Union(
 );
 export type Cost = Static<typeof Cost>;
 
+/** A metric of the team's own, in SQL. */
+export const CustomMetric = Type.Object(
+  {
+    name: Type.String({ pattern: '^[a-z][a-z0-9_]{0,63}$', description: 'as metric, elsewhere in the policy' }),
+    sql: Type.String({
+      minLength: 1,
+      maxLength: 10000,
+      description: 'one expression of aggregates over label, prediction, score and the columns of the data',
+    }),
+    higher_is_better: Type.Boolean(),
+  },
+  strict,
+);
+export type CustomMetric = Static<typeof CustomMetric>;
+
 export const Policy = Type.Object(
   {
     alpha: Type.Optional(
@@ -264,6 +279,9 @@ export const Policy = Type.Object(
     guardrails: Type.Optional(Type.Array(Guardrail)),
     fairness: Type.Optional(Fairness),
     cost: Type.Optional(Cost),
+    metrics: Type.Optional(
+      Type.Array(CustomMetric, { minItems: 1, maxItems: 50, description: "metrics of the team's own, in SQL" }),
+    ),
     discover: Type.Optional(Discover),
     holdout: Type.Optional(
       Type.Object(

@@ -1,9 +1,10 @@
 import { binsOf, calibrationBins } from './metrics/calibration.ts';
 import { evaluator, successShare, valueOfMoments, type Metric, type ShownMetric } from './metrics/metric.ts';
-import { decisionsOf, scoresOf, type Outputs, type Sample } from './sample.ts';
+import { decisionsOf, measuredOf, scoresOf, type Outputs, type Sample } from './sample.ts';
 import { bcaInterval, jackknifeAcceleration } from './statistics/bootstrap.ts';
 import { delong, normalInterval } from './statistics/delong.ts';
 import { mirrored, type PairedInterval } from './statistics/interval.ts';
+import { jackknifeInterval } from './statistics/jackknife.ts';
 import { cellsInterval, confusionsOf, jointCells, weightsOf } from './statistics/joint-cells.ts';
 import { pairedMeanInterval, pointInterval } from './statistics/paired-mean.ts';
 import {
@@ -129,6 +130,8 @@ function judge(metric: ShownMetric, pair: Pair): Judged {
     }
     case 'counts':
       return judgeCounts(metric, pair);
+    case 'sql':
+      return judgeMeasured(metric, pair);
     case 'statistic':
       return judgeRows(metric, pair);
   }
@@ -195,6 +198,29 @@ function judgeCells(metric: Extract<Metric, { kind: 'cells' }>, pair: Pair, plai
     });
   };
   return { ...valuesOf(weightsOf(joint, sample.weights)), interval };
+}
+
+/** What the database measured of both models, on the same resamples. */
+function judgeMeasured({ name }: Metric, { sample, champion, candidate, seed }: Pair): Judged {
+  const before = measuredOf(champion, name);
+  const after = measuredOf(candidate, name);
+  const delta = after.value - before.value;
+  const difference = (of: 'resampled' | 'left'): Float64Array =>
+    after[of].map((value, index) => value - (before[of][index] as number));
+  const interval = (): PairedInterval => {
+    const left = difference('left');
+    if (after.resampled.length === 0) return clustered(jackknifeInterval(delta, left, 'jackknife-rows'), sample);
+    const replicates = {
+      delta,
+      values: difference('resampled'),
+      acceleration: jackknifeAcceleration(left, null),
+      ...(sample.clusters === null ? {} : { observations: after.units }),
+      method: 'bootstrap-rows',
+      seed,
+    };
+    return clustered(bcaInterval(replicates), sample);
+  };
+  return { champion: before.value, candidate: after.value, interval };
 }
 
 /** Sums of counts by unit, units drawn anew. */

@@ -10,10 +10,12 @@ import type { PredictionResult } from '../model/predictions.ts';
 import { version } from '../version.ts';
 import { detailsOf } from './details.ts';
 import { fairnessChecks } from './fairness.ts';
-import { firstModelChecks } from './first-model.ts';
+import { baselines, firstModelChecks, type Baseline } from './first-model.ts';
 import { comparisonChecks, floorChecks, type Compared, type Gate } from './gate.ts';
 import { reuseChecks } from './holdout.ts';
 import { classText, readLabels, type Labels } from './labels.ts';
+import { measure } from './measure.ts';
+import { sqlMetrics } from './metrics/sql.ts';
 import { outputsOf, type OutputsResult } from './outputs.ts';
 import { planOf, type Plan } from './plan.ts';
 import { sampleOf } from './read-sample.ts';
@@ -51,7 +53,8 @@ interface Contestant {
 export async function evaluate(input: EvaluateInput): Promise<Evidence> {
   const startedAt = new Date();
   const { task, columns, dataset, policy } = input;
-  const plan = planOf(policy, task, input.reuse);
+  const custom = await sqlMetrics(policy.metrics ?? [], { task, columns, available: dataset.columns });
+  const plan = planOf(policy, task, input.reuse, custom);
   const { checks, details } = await judge(input, plan);
   input.signal?.throwIfAborted();
   return buildEvidence({
@@ -100,14 +103,22 @@ async function judge(input: EvaluateInput, plan: Plan): Promise<{ checks: Check[
   if (!outputs.ok) return { checks: [candidateFault(outputs.message)], details: {} };
 
   const sample = sampleOf({ task, columns, where: dataset.uri }, vectors, labels);
-  const gate = { plan, sample, candidate: outputs.outputs };
   const same = champion !== null && champion.artifact.sha256 === candidate.artifact.sha256;
   const rival = champion === null || same ? null : contestantOutputs(champion, task, labels, dataset.rows);
-  const rivalOutputs = rival !== null && rival.ok ? rival.outputs : null;
+  const rivals =
+    champion === null
+      ? baselines(sample, plan.seed)
+      : rival !== null && rival.ok
+        ? [{ name: 'the champion', outputs: rival.outputs }]
+        : [];
+  const families = rival === null ? [] : await sliceFamilies(input, plan, vectors);
+  const own = { name: 'the candidate', outputs: outputs.outputs };
+  const known = await measureAll(input, plan, sample, [own, ...rivals], families);
+  const gate = { plan, sample, candidate: (known.models[0] as Baseline).outputs };
+  const rivalOutputs = champion === null ? null : (known.models[1]?.outputs ?? null);
   const compared: Compared[] = [];
   if (rivalOutputs !== null) {
-    const families = await sliceFamilies(input, plan, vectors);
-    for (const each of comparisonChecks({ ...gate, champion: rivalOutputs }, families)) {
+    for (const each of comparisonChecks({ ...gate, champion: rivalOutputs }, known.families)) {
       input.signal?.throwIfAborted();
       compared.push(each);
     }
@@ -128,7 +139,7 @@ async function judge(input: EvaluateInput, plan: Plan): Promise<{ checks: Check[
             ...floorChecks(gate),
             ...fairness.checks,
             ...weak.checks,
-            ...(champion === null ? firstModelChecks(gate, policy.allow_first === true) : []),
+            ...(champion === null ? firstModelChecks(gate, policy.allow_first === true, known.models.slice(1)) : []),
             ...(rival !== null && !rival.ok ? [unusableChampion(rival.message)] : []),
           ]),
     ],
@@ -138,6 +149,50 @@ async function judge(input: EvaluateInput, plan: Plan): Promise<{ checks: Check[
       ...weak.details,
     },
   };
+}
+
+/** The models and the slices with what the metrics in SQL are on them. The candidate is the first model. */
+async function measureAll(
+  { task, columns, dataset, signal }: EvaluateInput,
+  plan: Plan,
+  sample: Sample,
+  models: readonly Baseline[],
+  families: readonly (SliceRows[] | null)[],
+): Promise<{ models: readonly Baseline[]; families: readonly (SliceRows[] | null)[] }> {
+  const metrics = plan.reported.filter((metric) => metric.kind === 'sql');
+  if (metrics.length === 0) return { models, families };
+  // Only what a guardrail asks of a slice is measured on it.
+  const slices = families.flatMap((family, index) => {
+    const metric = plan.guardrails[index]?.metric;
+    return metric?.kind === 'sql' ? (family ?? []).map((slice) => ({ slice, metrics: [metric] })) : [];
+  });
+  const [whole = [], ...onSlices] = await measure({
+    task,
+    columns,
+    dataset,
+    sample,
+    sides: models.map(({ outputs }) => outputs),
+    parts: [{ rows: null, metrics }, ...slices.map(({ slice, metrics: one }) => ({ rows: slice.rows, metrics: one }))],
+    seed: plan.seed,
+    ...(signal === undefined ? {} : { signal }),
+  });
+  const found = new Map(slices.map(({ slice }, index) => [slice, onSlices[index] ?? []]));
+  return {
+    models: models.map((model, index) => ({ ...model, outputs: withMeasured(model.outputs, whole[index]) })),
+    families: families.map(
+      (family) =>
+        family?.map((slice) => {
+          const [candidate, champion] = found.get(slice) ?? [];
+          return candidate === undefined || champion === undefined
+            ? slice
+            : { ...slice, measured: { candidate, champion } };
+        }) ?? null,
+    ),
+  };
+}
+
+function withMeasured(outputs: Outputs, measured: Outputs['measured']): Outputs {
+  return measured === undefined ? outputs : { ...outputs, measured };
 }
 
 function contestantOutputs({ result }: Contestant, task: Task, labels: Labels, rows: number): OutputsResult {

@@ -10,7 +10,7 @@ import { capitalised, deltaText, valueText } from './wording.ts';
  * Checks of a model that has no champion to beat: it must be shown better than models that look at no feature, on the
  * primary metric, and the policy must allow a first model at all (the decision enforces that; here it is told).
  */
-export function firstModelChecks(gate: Gate, allowed: boolean): Check[] {
+export function firstModelChecks(gate: Gate, allowed: boolean, rivals: readonly Baseline[]): Check[] {
   return [
     {
       id: 'evaluation/first-model',
@@ -21,12 +21,17 @@ export function firstModelChecks(gate: Gate, allowed: boolean): Check[] {
       observed: 'no champion',
       required: null,
     },
-    sanityBaseline(gate),
+    sanityBaseline(gate, rivals),
   ];
 }
 
-/** Predictions that look at no feature. Exported for details and tests. */
-export function baselines(sample: Sample, seed: number): { name: string; outputs: Outputs }[] {
+export interface Baseline {
+  name: string;
+  outputs: Outputs;
+}
+
+/** Predictions that look at no feature. */
+export function baselines(sample: Sample, seed: number): Baseline[] {
   const { rows, classes, truth } = sample;
   if (sample.labels !== undefined) return labelBaselines(sample, sample.labels, seed);
   if (sample.queries !== undefined) {
@@ -78,7 +83,7 @@ export function baselines(sample: Sample, seed: number): { name: string; outputs
 }
 
 /** Every label for itself: what most rows have, all of them, and a draw by how often rows have it. */
-function labelBaselines({ rows, truth }: Sample, labels: number, seed: number): { name: string; outputs: Outputs }[] {
+function labelBaselines({ rows, truth }: Sample, labels: number, seed: number): Baseline[] {
   const shares = new Float64Array(labels);
   for (const [at, value] of truth.entries()) shares[at % labels]! += value / rows;
   const random = randomFrom(seed);
@@ -100,7 +105,7 @@ function labelBaselines({ rows, truth }: Sample, labels: number, seed: number): 
   ];
 }
 
-function sanityBaseline({ plan, sample, candidate }: Gate): Check {
+function sanityBaseline({ plan, sample, candidate }: Gate, rivals: readonly Baseline[]): Check {
   const { metric } = plan.primary;
   const common = {
     id: 'evaluation/sanity-baseline',
@@ -117,7 +122,7 @@ function sanityBaseline({ plan, sample, candidate }: Gate): Check {
       required: 'better',
     };
   }
-  const results = baselines(sample, plan.seed).map(({ name, outputs }) => ({
+  const results = rivals.map(({ name, outputs }) => ({
     name,
     compared: compareMetric(metric, sample, outputs, candidate, { seed: plan.seed }),
   }));

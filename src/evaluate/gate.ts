@@ -127,8 +127,10 @@ function* sliceChecks(
   const compared: { slice: SliceRows; result: MetricComparison; margin: number }[] = [];
   for (const slice of slices) {
     const part = sampleRows(gate.sample, slice.rows);
-    const champion = outputRows(gate.champion, gate.sample, slice.rows);
-    const candidate = outputRows(gate.candidate, gate.sample, slice.rows);
+    const [champion, candidate] = (['champion', 'candidate'] as const).map((side) => ({
+      ...outputRows(gate[side], gate.sample, slice.rows),
+      ...(slice.measured === undefined ? {} : { measured: slice.measured[side] }),
+    })) as [Outputs, Outputs];
     const size = part.queries === undefined ? part.rows : countingQueries(part).length;
     const few =
       size < minimumRows

@@ -46,12 +46,14 @@ export function alphaFor(plan: Pick<Plan, 'alpha' | 'guardAlpha'>, requirement: 
   return requirement === 'not-inferior' ? plan.guardAlpha : plan.alpha;
 }
 
-/** Read the policy. @param reuse decisions already made on the evaluation set @throws ConfigError for an unknown metric, a missing margin, or the same check asked for twice */
-export function planOf(policy: Policy, task: Task, reuse = 0): Plan {
-  const primary = plan(policy, policy.primary, task, 'policy.primary', 'superior');
+/** Read the policy. @param custom the metrics that the policy defines itself @param reuse decisions already made on the evaluation set @throws ConfigError for an unknown metric, a missing margin, or the same check asked for twice */
+export function planOf(policy: Policy, task: Task, reuse = 0, custom: readonly Metric[] = []): Plan {
+  const find = (name: string, where: string): Metric =>
+    custom.find((metric) => metric.name === name) ?? metricOf(name, policy, task, where);
+  const primary = plan(find, policy.primary, 'policy.primary', 'superior');
   const guardrails = (policy.guardrails ?? []).map((guardrail, index) => {
     const where = `policy.guardrails[${index}]`;
-    const planned = plan(policy, guardrail, task, where, 'non-inferior');
+    const planned = plan(find, guardrail, where, 'non-inferior');
     if (planned.comparison !== null || planned.floor !== null || planned.ceiling !== null) return planned;
     throw new ConfigError({
       found: `the guardrail on ${guardrail.metric} asks for nothing`,
@@ -72,10 +74,11 @@ export function planOf(policy: Policy, task: Task, reuse = 0): Plan {
     [primary, ...guardrails].filter((each) => each.ceiling !== null).map((each) => each.metric.name),
     'given a max',
   );
-  const named = (policy.report ?? []).map((name, index) => metricOf(name, policy, task, `policy.report[${index}]`));
+  const named = (policy.report ?? []).map((name, index) => find(name, `policy.report[${index}]`));
   const reported = [
     primary.metric,
     ...guardrails.map((each) => each.metric),
+    ...custom,
     ...named,
     ...metricsOf(task).filter((metric) => metric.onRequest !== true),
   ];
@@ -104,13 +107,12 @@ function metricOf(name: string, { cost }: Policy, task: Task, where: string): Me
 }
 
 function plan(
-  policy: Policy,
+  find: (name: string, where: string) => Metric,
   entry: Primary | Guardrail,
-  task: Task,
   where: string,
   requirement: Requirement,
 ): PlannedMetric {
-  const metric = metricOf(entry.metric, policy, task, `${where}.metric`);
+  const metric = find(entry.metric, `${where}.metric`);
   const slices = 'slices' in entry ? entry.slices : undefined;
   const common = {
     metric,

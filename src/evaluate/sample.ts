@@ -40,6 +40,18 @@ export interface Outputs {
   probabilities: boolean;
   /** The class decided for, one a row; multilabel: 0 or 1, [rows x labels]; null for regression and ranking. */
   decisions: Int32Array | null;
+  /** What was measured in SQL on these very rows, by the name of the metric. */
+  measured?: ReadonlyMap<string, Measured>;
+}
+
+/** A metric of one model that only the database computes. */
+export interface Measured {
+  value: number;
+  /** On resamples of the units, the same for every model; empty where there are too many rows. */
+  resampled: Float64Array;
+  /** With one group of units left out at a time. */
+  left: Float64Array;
+  units: number;
 }
 
 /** The sample at some of its rows, in the order given. */
@@ -95,6 +107,13 @@ function take<Values extends Float64Array | Int32Array>(values: Values, rows: Ui
     for (let index = 0; index < width; index += 1) taken[place * width + index] = values[start + index] as number;
   }
   return taken as Values;
+}
+
+/** What was measured of a metric, or a fault of ours: it is measured before it is asked for. */
+export function measuredOf({ measured }: Outputs, metric: string): Measured {
+  const found = measured?.get(metric);
+  if (found === undefined) throw new Error(`${metric} was not measured`);
+  return found;
 }
 
 /** Scores, or a fault of ours: a metric's needs are checked before it is computed. */

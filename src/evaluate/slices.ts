@@ -1,6 +1,7 @@
 import type { Slice } from '../config/schema.ts';
 import { columnTexts, quoteIdentifier, type ColumnVector, type Dataset } from '../data/dataset.ts';
 import { ConfigError } from '../errors.ts';
+import type { Measured } from './sample.ts';
 import { quantileOfSorted } from './metrics/calibration.ts';
 
 /** A named part of the evaluation rows. */
@@ -8,6 +9,8 @@ export interface SliceRows {
   /** Such as `source=hard_ham`. */
   name: string;
   rows: Uint32Array;
+  /** What was measured in SQL on these rows. */
+  measured?: Record<'champion' | 'candidate', ReadonlyMap<string, Measured>>;
 }
 
 /** Above this many values a column is no slice but an identifier. */

@@ -1,6 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
 import { mkdtemp, readdir, realpath, rename, rm, stat } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { basename, dirname, extname, join } from 'node:path';
 import type { DuckDBConnection } from '@duckdb/node-api';
 import { labelColumns } from '../config/columns.ts';
@@ -13,6 +11,7 @@ import {
   requireColumns,
   type Dataset,
 } from '../data/dataset.ts';
+import { copyRows, inWorkspace } from '../data/workspace.ts';
 import { DataError } from '../errors.ts';
 import { digest } from '../evidence/canonical.ts';
 import type { Predictions } from './predictions.ts';
@@ -192,29 +191,6 @@ interface Layout {
   truth: string[];
 }
 
-/** A database of its own that can reach no file. */
-async function inWorkspace<T>(work: (connection: DuckDBConnection) => Promise<T>): Promise<T> {
-  const { DuckDBInstance } = await import('@duckdb/node-api');
-  const folder = mkdtempSync(join(tmpdir(), 'contender-predictions-'));
-  const instance = await DuckDBInstance.create(':memory:');
-  const connection = await instance.connect();
-  try {
-    for (const setting of [
-      "memory_limit = '2GB'",
-      `temp_directory = ${quoteLiteral(folder)}`,
-      'enable_external_access = false',
-      'lock_configuration = true',
-    ]) {
-      await connection.run(`set ${setting}`);
-    }
-    return await work(connection);
-  } finally {
-    connection.closeSync();
-    instance.closeSync();
-    rmSync(folder, { recursive: true, force: true });
-  }
-}
-
 /** Copy id, scores and labels of every shard into the table `predictions`. */
 async function gather(
   workspace: DuckDBConnection,
@@ -345,21 +321,6 @@ async function gatherDataset(
   await workspace.run(`create table dataset (id varchar, ${truth}row bigint)`);
   const texts = [columns.id, ...layout.truth].map((name) => `cast(${quoteIdentifier(name)} as varchar)`);
   await copyRows(dataset, [...texts, 'row_number() over ()'], workspace, 'dataset');
-}
-
-/** Chunks go from one engine to the other as they are: no value is made a JavaScript object. */
-async function copyRows(
-  source: Dataset,
-  selected: readonly string[],
-  target: DuckDBConnection,
-  table: string,
-): Promise<void> {
-  const result = await source.connection.stream(`select ${selected.join(', ')} from ${source.relation}`);
-  const appender = await target.createAppender(table);
-  for (let chunk = await result.fetchChunk(); chunk !== null && chunk.rowCount > 0; chunk = await result.fetchChunk()) {
-    appender.appendDataChunk(chunk);
-  }
-  appender.closeSync();
 }
 
 async function refuseBadRows(workspace: DuckDBConnection, where: string, dataset: Dataset): Promise<void> {

@@ -1,5 +1,6 @@
 import type { Task } from '../../config/schema.ts';
-import type { Outputs, Sample } from '../sample.ts';
+import type { DatasetColumn } from '../../data/relation.ts';
+import { measuredOf, type Outputs, type Sample } from '../sample.ts';
 import { calibrationBins, type Binned, type CalibrationBin } from './calibration.ts';
 import { confusionOf, type Confusion } from './confusion.ts';
 
@@ -28,6 +29,7 @@ export type Evaluator = (weights: Float64Array | null) => number;
  * - `area`: area under the ROC curve of binary scores.
  * - `cells`: a function of the confusion matrix.
  * - `counts`: a function of sums over rows of `width` counts.
+ * - `sql`: an aggregate that only the database computes: read from what was measured of a model's outputs.
  * - `view`: another metric of a view of the sample: one class against the rest, one label of several, a row for every query.
  * - `calibration`: a function of the mean score and the mean outcome of bins of the scores.
  * - `statistic`: anything else that can be prepared once (sorted, binned) and then read under many row weights.
@@ -52,6 +54,14 @@ export type Metric = MetricCommon &
         /** Add a row of this weight to the counts from `start` on. */
         add(sample: Sample, outputs: Outputs, row: number, weight: number, counts: Float64Array, start: number): void;
         value(counts: Float64Array): number;
+      }
+    | {
+        kind: 'sql';
+        expression: string;
+        /** Columns of the data that it reads. */
+        columns: readonly DatasetColumn[];
+        /** Where the policy defines it. */
+        where: string;
       }
     | {
         kind: 'view';
@@ -102,6 +112,8 @@ export function evaluator(metric: Metric, sample: Sample, outputs: Outputs): Eva
     }
     case 'cells':
       return (weights) => metric.value(confusionOf(sample, outputs, weights), sample);
+    case 'sql':
+      return () => measuredOf(outputs, metric.name).value;
     case 'counts':
       return (weights) => {
         const counts = new Float64Array(metric.width(sample));
