@@ -28,7 +28,7 @@ const levels = ['error', 'warning', 'notice'] as const;
  * warnings (those for information, notices). Reasons that come from no check count too.
  */
 export function annotationsOf(input: ReportInput): Annotation[] {
-  const checks = worstFirst(input.evidence).filter(isOpen);
+  const checks = worstFirst(input.evidence, input.decision).filter(isOpen);
   const known = new Set(checks.map((check) => check.id));
   const { outcome, reasons = [] } = input.decision ?? {};
   const others =

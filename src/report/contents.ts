@@ -45,7 +45,7 @@ export function contents(input: ReportInput): Contents {
     subject: subject(input),
     reasons: reasons.filter(({ check }) => check === undefined || !told.has(check)).map(({ message }) => message),
     sections: [
-      openChecks(input.evidence),
+      openChecks(input),
       comparisons(input.evidence),
       slices(input.evidence),
       otherChecks(input.evidence),
@@ -57,8 +57,8 @@ export function contents(input: ReportInput): Contents {
 }
 
 /** Checks that failed or could not say. */
-export function openChecks(evidence: readonly Evidence[]): Section {
-  const rows = worstFirst(evidence)
+export function openChecks({ evidence, decision }: ReportInput): Section {
+  const rows = worstFirst(evidence, decision)
     .filter(isOpen)
     .map((check) => [verdictCell(check), codeCell(check.id), textCell(check.message)]);
   return { title: 'What did not pass', columns: ['Verdict', 'Check', 'Why'], rows, collapsed: false, importance: 7 };

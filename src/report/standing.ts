@@ -65,9 +65,13 @@ export function deciding({ decision, evidence }: ReportInput): { message: string
   };
 }
 
-/** Every check, those that keep a candidate out first. */
-export function worstFirst(evidence: readonly Evidence[]): Check[] {
-  return evidence.flatMap((each) => each.checks).sort((a, b) => badness(a) - badness(b));
+/** Every check: those that decided first, in the order of the decision's reasons, then whatever keeps a candidate out. */
+export function worstFirst(evidence: readonly Evidence[], decision: ReportInput['decision'] = null): Check[] {
+  const reasons = new Map(decision?.reasons.map(({ check }, index) => [check, index]));
+  const rank = (check: Check): number => (isOpen(check) ? reasons.get(check.id) : undefined) ?? Infinity;
+  return evidence
+    .flatMap((each) => each.checks)
+    .sort((a, b) => (rank(a) === rank(b) ? badness(a) - badness(b) : rank(a) - rank(b)));
 }
 
 /** A check that someone should read: it failed, or could not say. */

@@ -63,6 +63,24 @@ for (const [name, render] of Object.entries(renderers)) {
       assert.ok(text.indexOf('Accuracy on source=hard') < text.indexOf('Recall is'));
     });
 
+    it('leads with the check that decided, whatever the order of the evidence', () => {
+      const others = Array.from({ length: 20 }, (_, index) => ({
+        ...openRecall,
+        id: `evaluation/other-${index}`,
+        message: `Other ${index}.`,
+      }));
+      const decisive = { ...openRecall, message: 'Recall decided.' };
+      const reasons = [decisive, ...others].map(({ id, message }) => ({
+        code: 'check-inconclusive',
+        message,
+        check: id,
+      }));
+      const text = render({ decision: decision({ reasons }), evidence: [evidence([...others, decisive])] });
+      const table = text.slice(text.indexOf('What did not pass'));
+      assert.ok(table.indexOf('Recall decided.') > 0);
+      assert.ok(table.indexOf('Recall decided.') < table.indexOf('Other 0.'));
+    });
+
     it('shows what was observed under load and what was required, with units', () => {
       assert.match(render(rejected), /3\.25 ms.*at most 50 ms/su);
     });
