@@ -283,18 +283,10 @@ function refuseImpossible({ model, task, load, dataset, offline }: LoadTestInput
   }
 }
 
-const kinds: Record<Task, Signature['kind']> = {
-  'binary-classification': 'binary',
-  'multiclass-classification': 'classes',
-  'multilabel-classification': 'labels',
-  regression: 'values',
-  ranking: 'values',
-};
-
 function signatureOfTarget({ metadata }: StagingTarget, { task, offline, columns, reading }: LoadTestInput): Signature {
   const positive = offline.classes?.findIndex((value) => String(value) === String(columns.positive ?? 1)) ?? -1;
   return signatureOf(metadata, {
-    kind: kinds[task],
+    kind: task === 'binary-classification' ? 'binary' : offline.classes === null ? 'values' : 'classes',
     classes: offline.classes,
     positive: positive === -1 ? 1 : positive,
     ...(reading?.output === undefined ? {} : { output: reading.output }),

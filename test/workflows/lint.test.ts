@@ -41,7 +41,7 @@ for (const name of readdirSync(folder)) {
     });
 
     it('begins with what it is for', () => {
-      assert.match(text, /^# [A-Z].*\.$/mu);
+      assert.match(text, /^# [A-Z]/u);
     });
 
     it('grants nothing by default, and each job what it needs with the reason beside it', async () => {
@@ -78,7 +78,7 @@ for (const name of readdirSync(folder)) {
     });
 
     it('loses no decision to a concurrency group', () => {
-      if (/contents: write/u.test(text)) {
+      if (/\bgit push\b/u.test(text)) {
         assert.match(
           text,
           /^concurrency:\n(?: .*\n)* {2}group: model-registry\n {2}cancel-in-progress: false\n {2}queue: max$/mu,

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import type { Manifest } from '../../src/registry/manifest.ts';
 import { contender } from '../support/gate-repository.ts';
+import { now, type PullRequest } from '../support/github-api/state.ts';
 import type { StartedRun } from '../support/runner/service.ts';
 import type { RunResult } from '../support/runner/run.ts';
 import { unzip } from '../support/runner/zip.ts';
@@ -51,6 +52,34 @@ async function propose(candidate: string): Promise<{ number: number; run: Starte
   return { number, run: only(await at.actions.pullRequest(number, 'opened')) };
 }
 
+/** The same from a fork, whose commits GitHub keeps with the repository. */
+async function proposeFromFork(candidate: string): Promise<{ number: number; run: StartedRun }> {
+  const { git, pulls } = at.repository;
+  await at.clone.git('switch', '--quiet', '--create', 'forked', 'main');
+  await at.clone.propose(`spam/models/${candidate}.onnx`);
+  await at.clone.git('push', '--quiet', git.folder, 'HEAD:refs/forks/eve/spam');
+  const pull: PullRequest = {
+    number: 7,
+    title: 'A candidate',
+    body: null,
+    state: 'open',
+    draft: false,
+    base: 'main',
+    head: 'main',
+    headRepository: 'eve/spam',
+    headSha: await git.git('rev-parse', 'refs/forks/eve/spam'),
+    user: { login: 'eve', id: 3, type: 'User' },
+    labels: [],
+    merged: false,
+    mergeSha: null,
+    created: now(),
+    updated: now(),
+    reviews: [],
+  };
+  pulls.set(pull.number, pull);
+  return { number: pull.number, run: only(await at.actions.pullRequest(pull.number, 'opened')) };
+}
+
 /** Put a candidate on main, as a merge does. */
 async function merge(candidate: string): Promise<StartedRun[]> {
   await at.clone.git('switch', '--quiet', 'main');
@@ -74,6 +103,11 @@ async function verified(): Promise<void> {
 function artifact(name: string, run: StartedRun): string[] {
   const found = [...at.repository.artifacts.values()].find((each) => each.name === name && each.run === run.id);
   return found === undefined ? [] : [...unzip(found.bytes).keys()].toSorted();
+}
+
+/** Evidence in it. */
+function evidence(name: string, run: StartedRun): string[] {
+  return artifact(name, run).filter((path) => path.includes('/evidence/'));
 }
 
 const comments = (): string[] => [...at.repository.comments.values()].map(({ body }) => body);
@@ -108,6 +142,66 @@ describe('pull-request.yml', () => {
   });
 });
 
+describe('comment.yml', () => {
+  given(['pull-request.yml', 'comment.yml']);
+
+  it('tells what the gate found of a pull request from a fork, which could not tell it itself', async () => {
+    const { run } = await proposeFromFork('candidate-worse');
+    const gate = await run.done;
+    assert.equal(gate.conclusion, 'failure', gate.log);
+    assert.match(gate.annotations.map(({ message }) => message).join('\n'), /from a fork only reads/u);
+    const settled = await at.actions.settled();
+    const told = settled.find(({ name }) => name === 'Model gate comment')?.result;
+    assert.equal(told?.conclusion, 'success', told?.log);
+    assert.deepEqual(
+      [...at.repository.comments.values()].map(({ issue }) => issue),
+      [7],
+      told?.log,
+    );
+    assert.match(comments()[0] ?? '', /16\.8 points below/u);
+  });
+
+  it('says nothing of a gate that left nothing, and does not fail', async () => {
+    await at.clone.git('switch', '--quiet', 'forked');
+    await at.clone.configure('guardrails:', 'guardrail:');
+    await at.clone.git('push', '--quiet', at.repository.git.folder, 'HEAD:refs/forks/eve/spam');
+    const pull = at.repository.pulls.get(7) as PullRequest;
+    pull.headSha = await at.clone.git('rev-parse', 'HEAD');
+    assert.equal((await only(await at.actions.pullRequest(7)).done).conclusion, 'failure');
+    const told = (await at.actions.settled()).at(-1);
+    assert.equal(told?.name, 'Model gate comment');
+    assert.equal(told?.result.conclusion, 'success', told?.result.log);
+    assert.equal(comments().length, 1);
+  });
+});
+
+describe('release.yml', () => {
+  given(['release.yml']);
+
+  async function tag(name: string): Promise<RunResult> {
+    await at.clone.git('tag', '--annotate', '--force', name, '--message', name);
+    await at.clone.git('push', '--quiet', '--force', at.repository.git.folder, `refs/tags/${name}`);
+    return only(await at.actions.push(`refs/tags/${name}`, null)).done;
+  }
+
+  it('releases the champion', async () => {
+    const result = await tag('spam-filter@v1.0.0');
+    assert.equal(result.conclusion, 'success', result.log);
+    assert.deepEqual(
+      [...at.repository.releases.values()].map((release) => [release.tag_name, release.draft]),
+      [['spam-filter@v1.0.0', false]],
+    );
+  });
+
+  it('refuses a tag on anything else', async () => {
+    await at.clone.propose('spam/models/candidate-worse.onnx');
+    const result = await tag('spam-filter@v2.0.0');
+    assert.equal(result.conclusion, 'failure');
+    assert.match(result.annotations[0]?.message ?? '', /spam-filter|registry/u, result.log);
+    assert.equal(at.repository.releases.size, 1);
+  });
+});
+
 describe('promote.yml', () => {
   given(['promote.yml'], { load: true });
 
@@ -118,6 +212,10 @@ describe('promote.yml', () => {
     assert.match(await at.repository.git.git('log', '-1', '--format=%s', 'main'), /promote/iu);
     assert.equal((await manifest()).head.seq, 2);
     await verified();
+    assert.deepEqual(
+      [...at.repository.releases.values()].map((release) => [release.tag_name, release.draft]),
+      [['spam-filter@v1.0.1', false]],
+    );
     assert.ok(artifact('promotion', run).includes('spam-filter/evidence/load.json'));
     assert.equal((await at.actions.settled()).length, 1);
     // Had a person pushed it, the paths would not have matched either.
@@ -199,7 +297,7 @@ describe('nightly.yml', () => {
     const fine = only(await at.actions.event('schedule', { schedule: '17 3 * * *' }));
     const result = await fine.done;
     assert.equal(result.conclusion, 'success', result.log);
-    assert.deepEqual(artifact('nightly-model-checks', fine), [
+    assert.deepEqual(evidence('nightly-model-checks', fine), [
       'spam-filter/evidence/data.json',
       'spam-filter/evidence/load.json',
     ]);

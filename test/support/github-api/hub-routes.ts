@@ -442,7 +442,9 @@ async function merge(call: Call, pull: PullRequest): Promise<Answer> {
 }
 
 async function endsOf(repository: RepositoryState, pull: PullRequest): Promise<{ base: string; head: string }> {
-  const head = pull.state === 'open' ? await refAt(repository, `refs/heads/${pull.head}`) : null;
+  // The branch of a fork may be called as one of ours.
+  const own = pull.headRepository === fullName(repository);
+  const head = pull.state === 'open' && own ? await refAt(repository, `refs/heads/${pull.head}`) : null;
   return { base: (await refAt(repository, `refs/heads/${pull.base}`)) ?? '', head: head ?? pull.headSha };
 }
 
