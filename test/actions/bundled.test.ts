@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { evidenceDigest, type Decision, type Evidence } from '../../src/evidence/index.ts';
 import { contender, gateRepository, type GateRepository } from '../support/gate-repository.ts';
+import { documentedActions } from '../../scripts/action-tables.ts';
 import { downloadActions, nodes, runStep, type Step } from './runner.ts';
 
 /** What evidence says that does not change from run to run; a load test's measurements do. */
@@ -205,6 +206,26 @@ for (const [name, node] of Object.entries(nodes)) {
         assert.match(annotations[0]?.properties ?? '', /^file=contender\.yml,line=\d+,col=\d+$/u);
       });
     });
+
+    for (const { folder: action } of documentedActions) {
+      it(`${action} starts where nothing is installed, and says what it lacks in log, outputs and summary`, async () => {
+        const workspace = join(folder, 'empty');
+        await mkdir(workspace, { recursive: true });
+        const temporary = join(folder, 'runner');
+        const { exitCode, outputs, summary, annotations, log } = await runStep(actions, {
+          folder: action,
+          node,
+          workspace,
+          sha: '0'.repeat(40),
+          temporary,
+        });
+        assert.equal(exitCode, 1, log);
+        assert.ok(Object.values(outputs).includes('error'), log);
+        assert.match(summary, /^## ❌ Contender: error\n\n\S/u);
+        assert.equal(annotations.length, 1, log);
+        assert.doesNotMatch(log, /^\s+at |This is a bug/mu);
+      });
+    }
 
     it('take a configuration in a folder of the repository, and an output folder of choice', async () => {
       await checkout('candidate');
