@@ -1,7 +1,7 @@
 import type { Task } from '../../config/schema.ts';
 import { nearest } from '../../config/suggest.ts';
 import { ConfigError } from '../../errors.ts';
-import { classificationMetrics } from './classification.ts';
+import { classificationMetrics, topMetric } from './classification.ts';
 import type { Metric } from './metric.ts';
 import { multilabelMetrics } from './multilabel.ts';
 import { rankingMetric, rankingMetrics } from './ranking.ts';
@@ -25,6 +25,7 @@ export function findMetric(name: string, task: Task, where: string): Metric {
   const named = [
     ...all,
     oneAgainstRest(name, metricsOf('binary-classification')),
+    topMetric(name),
     quantileMetric(name),
     rankingMetric(name),
   ].filter((metric) => metric?.name === name);

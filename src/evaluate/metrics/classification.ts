@@ -218,22 +218,20 @@ const sharedMetrics: Metric[] = [
   },
 ];
 
-const topMetrics = [2, 3, 5].map((k): Metric => ({
-  ...shares,
-  kind: 'proportion',
-  needs: 'scores',
-  name: `top_${k}_accuracy`,
-  title: `top-${k} accuracy`,
-  tasks: multiclass,
-  successes: (sample, outputs) => amongTop(sample, outputs, k),
-}));
-
 const areaMetrics: Metric[] = [
   multiclassArea('roc_auc_ovr', 'ROC AUC (one against the rest)', (sample, outputs) =>
     onePerClass(sample, normalised(sample, outputs), rocArea),
   ),
   multiclassArea('roc_auc_ovr_weighted', 'ROC AUC (one against the rest, weighted)', weightedByClass),
-  multiclassArea('roc_auc_ovo', 'ROC AUC (one against one)', pairwiseAreas),
+  multiclassArea('roc_auc_ovo', 'ROC AUC (one against one)', (sample, outputs) =>
+    pairwiseAreas(sample, outputs, false),
+  ),
+  {
+    ...multiclassArea('roc_auc_ovo_weighted', 'ROC AUC (one against one, weighted)', (sample, outputs) =>
+      pairwiseAreas(sample, outputs, true),
+    ),
+    onRequest: true,
+  },
   multiclassArea('average_precision_macro', 'macro average precision', (sample, outputs) =>
     onePerClass(sample, scoresOf(outputs), averagePrecision),
   ),
@@ -243,9 +241,27 @@ const areaMetrics: Metric[] = [
 export const classificationMetrics: readonly Metric[] = [
   ...sharedMetrics,
   ...binaryMetrics,
-  ...topMetrics,
+  ...[2, 3, 5].map(topAccuracy),
   ...areaMetrics,
 ];
+
+/** The metric `top_4_accuracy`, of any number of classes up to 999; undefined for any other name. */
+export function topMetric(name: string): Metric | undefined {
+  const k = Number(/^top_([1-9][0-9]{0,2})_accuracy$/u.exec(name)?.[1]);
+  return k > 0 ? topAccuracy(k) : undefined;
+}
+
+function topAccuracy(k: number): Metric {
+  return {
+    ...shares,
+    kind: 'proportion',
+    needs: 'scores',
+    name: `top_${k}_accuracy`,
+    title: `top-${k} accuracy`,
+    tasks: multiclass,
+    successes: (sample, outputs) => amongTop(sample, outputs, k),
+  };
+}
 
 function occurs(sample: Sample, label: number): boolean {
   return sample.truth.includes(label);
@@ -395,7 +411,7 @@ function weightedByClass(sample: Sample, outputs: Outputs): Evaluator {
 }
 
 /** Hand and Till's M (Machine Learning 45, 2001): each pair of classes alone, by the scores of either, averaged. */
-function pairwiseAreas(sample: Sample, outputs: Outputs): Evaluator {
+function pairwiseAreas(sample: Sample, outputs: Outputs, weighted: boolean): Evaluator {
   const scores = normalised(sample, outputs);
   const rowsOf = Array.from({ length: sample.classes }, (_, label) =>
     Uint32Array.from(sample.truth.keys()).filter((row) => sample.truth[row] === label),
@@ -410,9 +426,14 @@ function pairwiseAreas(sample: Sample, outputs: Outputs): Evaluator {
   );
   return (weights) => {
     let sum = 0;
+    let all = 0;
     for (const { rows, ranked } of pairs) {
-      sum += rocArea(ranked, weights === null ? null : Float64Array.from(rows, (row) => weights[row] as number));
+      const own = weights === null ? null : Float64Array.from(rows, (row) => weights[row] as number);
+      // By how often either class of the pair occurs, as scikit-learn.
+      const mass = !weighted ? 1 : own === null ? rows.length : own.reduce((total, weight) => total + weight, 0);
+      sum += mass * rocArea(ranked, own);
+      all += mass;
     }
-    return sum / pairs.length;
+    return sum / all;
   };
 }
