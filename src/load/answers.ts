@@ -57,6 +57,8 @@ export function answerBook(input: {
 }): AnswerBook {
   const { offline, signature, truth } = input;
   const width = offline.scores === null ? 0 : offline.scores.length / offline.rows;
+  /** Labels of a row: one, or 0 or 1 for each of several. */
+  const given = offline.labels === null ? 1 : offline.labels.length / offline.rows;
   const summary: AnswerSummary = {
     compared: 0,
     mismatched: 0,
@@ -117,8 +119,10 @@ export function answerBook(input: {
         if (!(difference <= scoreTolerance * Math.max(1, Math.abs(expected)))) equal = false;
       }
     }
-    if (answer.labels !== null && offline.labels !== null && answer.labels[position] !== offline.labels[row]) {
-      equal = false;
+    if (answer.labels !== null && offline.labels !== null) {
+      for (let label = 0; label < given; label += 1) {
+        if (answer.labels[position * given + label] !== offline.labels[row * given + label]) equal = false;
+      }
     }
     summary.compared += 1;
     if (equal) return;
@@ -126,8 +130,8 @@ export function answerBook(input: {
     if (summary.mismatches.length < mostExamples) {
       summary.mismatches.push({
         row: row + 1,
-        offline: described(offline.scores, offline.labels, row, width),
-        served: described(answer.scores, answer.labels, position, width),
+        offline: described(offline.scores, offline.labels, row, width, given),
+        served: described(answer.scores, answer.labels, position, width, given),
       });
     }
   }
@@ -171,10 +175,17 @@ function readAnswer(body: Buffer, signature: Signature): Answer | string {
   }
 }
 
-function described(scores: Float64Array | null, labels: Int32Array | null, row: number, width: number): string {
-  const shown = scores === null ? [] : [...scores.subarray(row * width, Math.min((row + 1) * width, row * width + 5))];
+function described(
+  scores: Float64Array | null,
+  labels: Int32Array | null,
+  row: number,
+  width: number,
+  given: number,
+): string {
+  const start = (values: Float64Array | Int32Array, of: number): number[] =>
+    Array.from(values.subarray(row * of, row * of + Math.min(of, 5)), (value) => Number(value.toPrecision(9)));
   return [
-    ...(scores === null ? [] : [`score ${shown.map((score) => Number(score.toPrecision(9))).join(', ')}`]),
-    ...(labels === null ? [] : [`label ${labels[row]}`]),
+    ...(scores === null ? [] : [`score ${start(scores, width).join(', ')}`]),
+    ...(labels === null ? [] : [`label ${start(labels, given).join(', ')}`]),
   ].join('; ');
 }

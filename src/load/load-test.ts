@@ -283,10 +283,18 @@ function refuseImpossible({ model, task, load, dataset, offline }: LoadTestInput
   }
 }
 
+const kinds: Record<Task, Signature['kind']> = {
+  'binary-classification': 'binary',
+  'multiclass-classification': 'classes',
+  'multilabel-classification': 'labels',
+  regression: 'values',
+  ranking: 'values',
+};
+
 function signatureOfTarget({ metadata }: StagingTarget, { task, offline, columns, reading }: LoadTestInput): Signature {
   const positive = offline.classes?.findIndex((value) => String(value) === String(columns.positive ?? 1)) ?? -1;
   return signatureOf(metadata, {
-    kind: task === 'binary-classification' ? 'binary' : offline.classes === null ? 'values' : 'classes',
+    kind: kinds[task],
     classes: offline.classes,
     positive: positive === -1 ? 1 : positive,
     ...(reading?.output === undefined ? {} : { output: reading.output }),

@@ -7,8 +7,8 @@ import type { Signature } from './signature.ts';
 
 /**
  * Predictions as an answer gives them, laid out as offline predictions are: binary scores `[rows]` of the positive class,
- * scores of several classes row-major `[rows x classes]`, values of a regression `[rows]`; labels as indexes into the classes,
- * -1 for a label that is none of them.
+ * scores of several classes or labels row-major `[rows x classes]`, values of a regression `[rows]`; labels as indexes into the
+ * classes, several labels as 0 and 1 `[rows x labels]`, -1 for what is none of these.
  */
 export interface Answer {
   rows: number;
@@ -33,13 +33,14 @@ export function inferResponse(model: string, outputs: readonly Tensor[], id?: st
  */
 export function readInferResponse(body: string | Buffer, signature: Signature): Answer {
   const outputs = readOutputs(body);
-  const score = signature.scoreOutput === null ? null : named(outputs, signature.scoreOutput);
+  const score = signature.scoreOutput === null ? null : ofRows(named(outputs, signature.scoreOutput), signature);
   const label = signature.labelOutput === null ? null : named(outputs, signature.labelOutput);
   const rows = (score ?? label)?.shape[0] ?? 0;
-  if (label !== null && elementCount(label.shape) !== rows) {
+  const each = signature.kind === 'labels' ? (signature.classes?.length ?? 1) : 1;
+  if (label !== null && elementCount(label.shape) !== rows * each) {
     throw unexpected(
       `has shape ${describeShape(label.shape)} in ${quote(label.name)}`,
-      `one label for each of ${rows} rows`,
+      `${each === 1 ? 'one label' : `${each} labels`} for each of ${rows} rows`,
     );
   }
   return {
@@ -76,11 +77,24 @@ function readOutputs(body: string | Buffer): Tensor[] {
   });
 }
 
+/** Scores row by row: models of one classifier a label stack their probabilities, `[labels, rows, 2]`. */
+function ofRows(tensor: Tensor, { kind, classes }: Signature): Tensor {
+  const [labels = 0, rows = 0, pair, ...rest] = tensor.shape;
+  if (kind !== 'labels' || labels !== classes?.length || pair !== 2 || rest.length > 0) return tensor;
+  const stacked = tensor.data as Float64Array;
+  const data = Float64Array.from(
+    { length: rows * labels },
+    (_, at) => stacked[((at % labels) * rows + Math.floor(at / labels)) * 2 + 1] as number,
+  );
+  return { ...tensor, shape: [rows, labels], data };
+}
+
 function readScores(tensor: Tensor, { kind, classes, positive = 1, transform = 'none' }: Signature): Float64Array {
   const [rows = 0, ...rest] = tensor.shape;
   const width = elementCount(rest);
   const values = tensor.data as Float64Array;
-  const wanted = kind === 'classes' ? (classes?.length ?? width) : kind === 'binary' ? [1, 2] : 1;
+  const many = kind === 'classes' || kind === 'labels';
+  const wanted = many ? (classes?.length ?? width) : kind === 'binary' ? [1, 2] : 1;
   if (Array.isArray(wanted) ? !wanted.includes(width) : width !== wanted) {
     throw unexpected(
       `has shape ${describeShape(tensor.shape)} in ${quote(tensor.name)}`,
@@ -109,8 +123,11 @@ function softmax(values: Float64Array, width: number): void {
   }
 }
 
-function readLabels(tensor: Tensor, { classes }: Signature): Int32Array {
+function readLabels(tensor: Tensor, { kind, classes }: Signature): Int32Array {
   const data = tensor.data as readonly Element[];
+  if (kind === 'labels') {
+    return Int32Array.from(data, (value) => ([0, 1, false, true].includes(value as number) ? Number(value) : -1));
+  }
   // Exporters write labels as numbers or text, whatever the column of the data holds.
   const indexes = new Map((classes ?? []).map((value, index) => [String(value), index]));
   return Int32Array.from(data, (value) => indexes.get(String(value)) ?? (classes === null ? Number(value) : -1));

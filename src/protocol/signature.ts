@@ -6,9 +6,12 @@ import type { ModelMetadata, TensorMetadata } from './tensor.ts';
 
 /** How scores and labels are read from the outputs of a served model. */
 export interface Reading {
-  /** `probabilities` of a classifier become one score (binary) or one a class; `values` of a regression are read as they are. */
-  kind: 'binary' | 'classes' | 'values';
-  /** Values of the classes in the order of the model, null for a regression. */
+  /**
+   * `probabilities` of a classifier become one score (binary) or one a class; `labels` are several a row, each with a score and a
+   * decision of its own; `values` of a regression or a ranking are read as they are.
+   */
+  kind: 'binary' | 'classes' | 'labels' | 'values';
+  /** Values of the classes in the order of the model, or names of the labels; null for values. */
   classes: readonly (string | number | boolean)[] | null;
   /** Index of the positive class of a binary model (default 1). */
   positive?: number | undefined;

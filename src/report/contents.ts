@@ -126,13 +126,16 @@ export function metrics(evidence: readonly Evidence[]): Section {
       ];
     });
   const columns = ['Metric', 'Champion', 'Candidate', 'Difference', 'Bounds', 'Method'];
-  return withoutEmptyColumns({ title: 'All metrics', columns, rows, collapsed: true, importance: 1 });
-}
-
-/** A first model has no champion, no difference and no bounds. */
-function withoutEmptyColumns(section: Section): Section {
-  const filled = (_: unknown, column: number): boolean => section.rows.some((row) => row[column]?.text !== '');
-  return { ...section, columns: section.columns.filter(filled), rows: section.rows.map((row) => row.filter(filled)) };
+  // A first model has no champion, no difference and no bounds.
+  const only = rows.some((row) => row[1]?.text !== '') ? columns : ['Metric', 'Candidate'];
+  const kept = (_: unknown, index: number): boolean => only.includes(columns[index] ?? '');
+  return {
+    title: 'All metrics',
+    columns: only,
+    rows: rows.map((row) => row.filter(kept)),
+    collapsed: true,
+    importance: 1,
+  };
 }
 
 /** The checks of one stage, with what was observed and what was required. */

@@ -66,6 +66,33 @@ describe('answers', () => {
     assert.equal(book.summary().mismatched, 2);
   });
 
+  test('of several labels a row are compared in every score and every label', () => {
+    const signature: Signature = { ...classes, kind: 'labels', classes: ['a', 'b'], labelOutput: 'label' };
+    const offline = predictions({
+      scores: [0.2, 0.5, 0.7, 0.1],
+      kind: 'probability',
+      classes: ['a', 'b'],
+      labels: Int32Array.of(0, 1, 1, 0),
+    });
+    const book = answerBook({ offline, signature, truth: null });
+    book.take([1, 0], ok({ probabilities: [0.7, 0.1, 0.2, 0.5], label: [1, 0, 0, 1] }, 2));
+    assert.deepEqual([book.summary().compared, book.summary().mismatched], [2, 0]);
+    book.take([1], ok({ probabilities: [0.7, 0.1], label: [1, 1] }, 2));
+    assert.equal(book.summary().mismatched, 1);
+    assert.deepEqual(book.summary().mismatches[0], {
+      row: 2,
+      offline: 'score 0.7, 0.1; label 1, 0',
+      served: 'score 0.7, 0.1; label 1, 1',
+    });
+    // A classifier a label, as exporters stack them: [labels, rows, 2].
+    const stacked = [0.3, 0.7, 0.8, 0.2, 0.9, 0.1, 0.5, 0.5];
+    const tensor = { name: 'probabilities', datatype: 'FP32', shape: [2, 2, 2], data: stacked };
+    const alone = answerBook({ offline, signature: { ...signature, labelOutput: null }, truth: null });
+    assert.ok(alone.take([1, 0], { status: 200, body: Buffer.from(JSON.stringify({ outputs: [tensor] })) }));
+    assert.deepEqual([alone.summary().compared, alone.summary().mismatched], [2, 0]);
+    assert.equal(book.take([0], ok({ probabilities: [0.2, 0.5], label: [0] }, 2)), false);
+  });
+
   test('keep a few examples, however many are wrong', () => {
     const book = answerBook({
       offline: predictions({ scores: [0.5], kind: 'value' }),

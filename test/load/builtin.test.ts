@@ -92,6 +92,63 @@ describe('a load test of the built-in server with the spam models', () => {
   }
 });
 
+describe('a load test of the built-in server', () => {
+  const several: Columns = {
+    id: 'id',
+    label: ['billing', 'delivery', 'refund', 'account', 'bug'],
+    features: Array.from({ length: 24 }, (_, word) => `w${String(word).padStart(2, '0')}`),
+  };
+  const ranked: Columns = {
+    id: 'id',
+    label: 'relevance',
+    group: 'query',
+    features: ['title_match', 'body_match', 'clicks', 'freshness', 'length', 'price'],
+  };
+  for (const [what, name, model, task, own] of [
+    ['several labels a row', 'topics', 'candidate', 'multilabel-classification', several],
+    ['a classifier a label', 'topics', 'candidate-stacked', 'multilabel-classification', several],
+    ['a ranking', 'search', 'candidate', 'ranking', ranked],
+  ] as const) {
+    test(`compares the answers of ${what} with the offline predictions`, async () => {
+      const dataset = await openDataset({
+        name: 'evaluation',
+        path: fixture(`${name}/data/eval.parquet`),
+        uri: 'eval',
+      });
+      const candidate = await localModel(fixture(`${name}/models/${model}.onnx`), `${model}.onnx`);
+      const common = { columns: own, task, log: silentLog };
+      try {
+        const [result] = await predictModels({
+          ...common,
+          models: [{ role: 'candidate', artifact: candidate }],
+          dataset: { name: 'evaluation', path: dataset.path, uri: 'eval' },
+          limits: { memoryBytes: 4e9, timeMs: 60_000 },
+        });
+        assert.ok(result?.ok, JSON.stringify(result));
+        const evidence = await loadTest({
+          ...common,
+          model: name,
+          staging: { target: 'builtin' },
+          load: {
+            profile: { rate: 50, duration: '1s', warmup: '200ms', rows_per_request: 20 },
+            slo: { error_rate: 0, accuracy: 'parity' },
+          },
+          candidate,
+          dataset,
+          offline: result.predictions,
+          subjects: { datasets: {} },
+          policyDigest: '1'.repeat(64),
+          workspace: projectRoot,
+        });
+        const parity = evidence.checks.find(({ id }) => id === 'load/parity');
+        assert.deepEqual([parity?.verdict, parity?.observed], ['pass', 0], JSON.stringify(evidence.checks));
+      } finally {
+        dataset.close();
+      }
+    });
+  }
+});
+
 /** The model server that this test process started. */
 function serverProcess(): number {
   const listed = execFileSync('ps', ['-o', 'pid=,args=', '--ppid', String(process.pid)], { encoding: 'utf8' });
