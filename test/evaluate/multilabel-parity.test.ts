@@ -127,6 +127,31 @@ describe('the stored predictions of topics', () => {
     }
   });
 
+  it('have influences that give the standard error of the bootstrap, for samples too large to resample', () => {
+    for (const weights of [null, numbers(data.rows, 'importance')]) {
+      const on = { ...sample, weights };
+      for (const name of ['roc_auc', 'average_precision'].flatMap((base) =>
+        ['macro', 'weighted', 'micro'].map((mean) => `${base}_${mean}`),
+      )) {
+        const metric = find(name);
+        assert.ok(metric.kind === 'statistic' && metric.influence !== undefined, name);
+        const [before, after] = ['champion', 'candidate'].map((model) => metric.influence!(on, outputs.get(model)!));
+        const total = weights === null ? on.rows : weights.reduce((sum, weight) => sum + weight, 0);
+        const squares = before!.reduce(
+          (sum, value, row) => sum + ((weights?.[row] ?? 1) * (after![row]! - value)) ** 2,
+          0,
+        );
+        const { interval } = compareMetric(metric, on, outputs.get('champion')!, outputs.get('candidate')!, {
+          seed: 1,
+          resamples: 400,
+        });
+        assert.match(interval.method, /^bootstrap/u);
+        const ratio = Math.sqrt(squares) / total / interval.standardError;
+        assert.ok(ratio > 0.88 && ratio < 1.14, `${name}: ${ratio}`);
+      }
+    }
+  });
+
   it('say which label is not there, or has one value only', () => {
     assert.equal(find('recall[spam]').undefinedOn?.(sample), 'there is no label "spam"');
     const never = { ...sample, truth: sample.truth.map((value, at) => (at % 5 === 2 ? 0 : value)) };

@@ -12,8 +12,15 @@ import {
   type LabelValue,
 } from './label-counts.ts';
 import { clippedLog } from './losses.ts';
-import type { Evaluator, Metric } from './metric.ts';
-import { averagePrecision, rankScores, rocArea, type Ranked } from './ranked.ts';
+import { weightedSum, type Evaluator, type Metric } from './metric.ts';
+import {
+  averagePrecision,
+  averagePrecisionInfluence,
+  rankScores,
+  rocArea,
+  rocAreaInfluence,
+  type Ranked,
+} from './ranked.ts';
 import { listPrecision, rankedList, type RankedList } from './ranking.ts';
 
 const tasks: readonly Task[] = ['multilabel-classification'];
@@ -72,8 +79,13 @@ const decisionMetrics: Metric[] = [
 ];
 
 const scoreMetrics: Metric[] = [
-  ...curveMetrics('roc_auc', 'ROC AUC', rocArea, true),
-  ...curveMetrics('average_precision', 'average precision', averagePrecision, false),
+  ...curveMetrics('roc_auc', 'ROC AUC', { area: rocArea, influence: rocAreaInfluence }, true),
+  ...curveMetrics(
+    'average_precision',
+    'average precision',
+    { area: averagePrecision, influence: averagePrecisionInfluence },
+    false,
+  ),
   {
     ...ofScores,
     kind: 'moments',
@@ -137,13 +149,14 @@ function probabilityLoss(name: string, title: string, loss: (probability: number
   };
 }
 
+/** The area under a curve, and the influence of each row on it. */
+interface Curve {
+  area(ranked: Ranked, weights: Float64Array | null): number;
+  influence(ranked: Ranked, weights: Float64Array | null): Float64Array;
+}
+
 /** The area under a curve: of each label and averaged, or of all pairs of row and label as if they were rows. */
-function curveMetrics(
-  name: string,
-  title: string,
-  area: (ranked: Ranked, weights: Float64Array | null) => number,
-  bothSides: boolean,
-): Metric[] {
+function curveMetrics(name: string, title: string, curve: Curve, bothSides: boolean): Metric[] {
   const undefinedOn = (sample: Sample): string | null => {
     const label = sample.names?.findIndex((_, number) => {
       const values = labelColumn(sample, sample.truth, number);
@@ -159,7 +172,8 @@ function curveMetrics(
       ...common,
       name: `${name}_macro`,
       title: `macro ${title}`,
-      prepare: (sample, outputs) => meanOverLabels(sample, outputs, area, false),
+      prepare: (sample, outputs) => meanOverLabels(sample, outputs, curve, false),
+      influence: (sample, outputs) => influenceOverLabels(sample, outputs, curve, false),
       undefinedOn,
     },
     {
@@ -167,7 +181,8 @@ function curveMetrics(
       onRequest: true,
       name: `${name}_weighted`,
       title: `weighted ${title}`,
-      prepare: (sample, outputs) => meanOverLabels(sample, outputs, area, true),
+      prepare: (sample, outputs) => meanOverLabels(sample, outputs, curve, true),
+      influence: (sample, outputs) => influenceOverLabels(sample, outputs, curve, true),
       undefinedOn,
     },
     {
@@ -175,15 +190,17 @@ function curveMetrics(
       name: `${name}_micro`,
       title: `micro ${title}`,
       prepare: (sample, outputs) => {
-        const ranked = rankScores(scoresOf(outputs), (at) => sample.truth[at] === 1);
+        const ranked = rankPairs(sample, outputs);
+        return (weights) => curve.area(ranked, spread(sample, weights));
+      },
+      influence: (sample, outputs) => {
         const { labels = 1 } = sample;
-        return (weights) =>
-          area(
-            ranked,
-            weights === null
-              ? null
-              : Float64Array.from(sample.truth, (_, at) => weights[Math.floor(at / labels)] as number),
-          );
+        const influence = new Float64Array(sample.rows);
+        const ofPairs = curve.influence(rankPairs(sample, outputs), spread(sample, sample.weights));
+        for (let at = 0; at < ofPairs.length; at += 1) {
+          influence[Math.floor(at / labels)]! += (ofPairs[at] as number) / labels;
+        }
+        return influence;
       },
       undefinedOn: ({ truth }) =>
         !truth.includes(1)
@@ -195,26 +212,62 @@ function curveMetrics(
   ];
 }
 
-function meanOverLabels(
-  sample: Sample,
-  outputs: Outputs,
-  area: (ranked: Ranked, weights: Float64Array | null) => number,
-  weighted: boolean,
-): Evaluator {
-  const columns = Array.from({ length: sample.labels ?? 1 }, (_, label) => {
+/** Every pair of a row and a label as a row of its own. */
+function rankPairs(sample: Sample, outputs: Outputs): Ranked {
+  return rankScores(scoresOf(outputs), (at) => sample.truth[at] === 1);
+}
+
+/** The weight of its row for every label. */
+function spread({ truth, labels = 1 }: Sample, weights: Float64Array | null): Float64Array | null {
+  return weights === null ? null : truth.map((_, at) => weights[Math.floor(at / labels)] as number);
+}
+
+interface LabelRanking {
+  truth: Float64Array;
+  ranked: Ranked;
+}
+
+function rankLabels(sample: Sample, outputs: Outputs): LabelRanking[] {
+  return Array.from({ length: sample.labels ?? 1 }, (_, label) => {
     const truth = labelColumn(sample, sample.truth, label);
     return { truth, ranked: rankScores(labelColumn(sample, scoresOf(outputs), label), (row) => truth[row] === 1) };
   });
+}
+
+function meanOverLabels(sample: Sample, outputs: Outputs, { area }: Curve, weighted: boolean): Evaluator {
+  const labels = rankLabels(sample, outputs);
   return (weights) => {
     let sum = 0;
     let all = 0;
-    for (const { truth, ranked } of columns) {
-      const mass = !weighted ? 1 : truth.reduce((total, value, row) => total + value * (weights?.[row] ?? 1), 0);
+    for (const { truth, ranked } of labels) {
+      const mass = weighted ? weightedSum(truth, weights) : 1;
       sum += mass * area(ranked, weights);
       all += mass;
     }
     return sum / all;
   };
+}
+
+/** The mean of the labels' influences; where labels weigh as many rows as have them, a row also moves the weights. */
+function influenceOverLabels(sample: Sample, outputs: Outputs, curve: Curve, weighted: boolean): Float64Array {
+  const { rows, weights } = sample;
+  const labels = rankLabels(sample, outputs).map(({ truth, ranked }) => ({
+    truth,
+    area: curve.area(ranked, weights),
+    share: weightedSum(truth, weights) / (weights === null ? rows : weightedSum(weights, null)),
+    influence: curve.influence(ranked, weights),
+  }));
+  const weigh = (share: number): number => (weighted ? share : 1);
+  const all = labels.reduce((sum, { share }) => sum + weigh(share), 0);
+  const average = labels.reduce((sum, { share, area }) => sum + weigh(share) * area, 0) / all;
+  const influence = new Float64Array(rows);
+  for (const { truth, area, share, influence: own } of labels) {
+    for (let row = 0; row < rows; row += 1) {
+      const moved = weighted ? ((truth[row] as number) - share) * (area - average) : 0;
+      influence[row]! += (weigh(share) * (own[row] as number) + moved) / all;
+    }
+  }
+  return influence;
 }
 
 function labelColumn({ rows, labels = 1 }: Sample, values: Float64Array, label: number): Float64Array {

@@ -116,6 +116,34 @@ export function averagePrecisionInfluence(ranked: Ranked, weights: Float64Array 
   return influence;
 }
 
+/** Influence of each row on the area under the ROC curve: how many of the other class it is ordered rightly with, ties one half. */
+export function rocAreaInfluence(ranked: Ranked, weights: Float64Array | null): Float64Array {
+  const { order, ends, positive } = ranked;
+  let positiveTotal = 0;
+  let negativeTotal = 0;
+  eachRun(ranked, weights, (positives, negatives) => {
+    positiveTotal += positives;
+    negativeTotal += negatives;
+  });
+  const area = rocArea(ranked, weights);
+  const all = positiveTotal + negativeTotal;
+  const influence = new Float64Array(order.length);
+  let above = 0;
+  let alarms = 0;
+  let run = 0;
+  eachRun(ranked, weights, (positives, negatives) => {
+    const ofPositive = (1 - (alarms + negatives / 2) / negativeTotal - area) * (all / positiveTotal);
+    const ofNegative = ((above + positives / 2) / positiveTotal - area) * (all / negativeTotal);
+    for (let place = run === 0 ? 0 : (ends[run - 1] as number); place < (ends[run] as number); place += 1) {
+      influence[order[place] as number] = positive[place] === 1 ? ofPositive : ofNegative;
+    }
+    above += positives;
+    alarms += negatives;
+    run += 1;
+  });
+  return influence;
+}
+
 /** A point of the ROC curve and of the precision-recall curve, at one threshold. */
 export interface CurvePoint {
   threshold: number;
