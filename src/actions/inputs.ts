@@ -4,6 +4,7 @@ import { isAbsolute, relative, resolve } from 'node:path';
 import { defaults } from '../config/defaults.ts';
 import { UsageError } from '../errors.ts';
 import type { RunContext } from '../github/context.ts';
+import { modelOfTag } from '../pipeline/verify-artifact.ts';
 import { shardOf } from '../pipeline/predict.ts';
 
 /*
@@ -114,7 +115,7 @@ export async function verifyInputs(env: NodeJS.ProcessEnv): Promise<VerifyInputs
   if (file === undefined) throw new UsageError({ found: 'no file', expected: 'the model file', where: 'input file' });
   const common = await commonInputs(env);
   const tag = text('tag') ?? (env['GITHUB_REF_TYPE'] === 'tag' ? env['GITHUB_REF_NAME'] : undefined);
-  const model = common.model ?? /^([^@]+)@v/u.exec(tag ?? '')?.[1];
+  const model = common.model ?? modelOfTag(tag);
   return { ...common, model, file, tag, require: choice('require', ['champion', 'version']) };
 }
 

@@ -1,6 +1,6 @@
 import { Argument, type Command } from 'commander';
 import { exportParts, exportVersion, type ExportPart } from '../pipeline/export.ts';
-import { verifyArtifact } from '../pipeline/verify-artifact.ts';
+import { modelOfTag, verifyArtifact } from '../pipeline/verify-artifact.ts';
 import { withCommonOptions, type CommandContext, type CommonOptions } from './command-context.ts';
 import { exitCodes } from './exit-codes.ts';
 
@@ -44,7 +44,9 @@ export function addPublishCommands(program: Command, context: CommandContext): v
     .option('--tag <name>', 'refuse another version than this tag claims, such as spam-filter@v1.2.3')
     .action(async (file: string, options: VerifyOptions) => {
       const { isChampion = false, tag } = options;
-      const found = await verifyArtifact(await context.open(options), { file, champion: isChampion, tag });
+      const model = options.model ?? modelOfTag(tag);
+      const workspace = await context.open({ ...options, ...(model === undefined ? {} : { model }) });
+      const found = await verifyArtifact(workspace, { file, champion: isChampion, tag });
       context.print(options.json === true ? JSON.stringify(found, null, 2) : `${found.message}.`);
       context.finish(found.verified ? exitCodes.pass : exitCodes.fail);
     });

@@ -66,6 +66,11 @@ export async function verifyArtifact(workspace: Workspace, input: VerifyInput): 
   return verdict(true, aliases.length === 0 ? is : `${is} (${aliases.join(', ')})`);
 }
 
+/** The model a tag names, `name@v1.2.3`; undefined where it names none. */
+export function modelOfTag(tag: string | undefined): string | undefined {
+  return tag === undefined ? undefined : versionTag.exec(tag)?.groups?.['name'];
+}
+
 /** Digest of the bytes and, for a model that keeps weights in other files, the one that covers these. */
 async function digestsOf(workspace: Workspace, file: string): Promise<[string, ...string[]]> {
   const path = await insideRoot(workspace, file);
@@ -91,6 +96,8 @@ function versionWith(
     .flatMap(({ version, status, artifacts }) => artifacts.map(({ sha256 }) => ({ version, status, sha256 })))
     .findLast(({ sha256 }) => digests.includes(sha256));
 }
+
+const versionTag = /^(?:refs\/tags\/)?(?:(?<name>[^@#]+)@)?v(?<version>\d+\.\d+\.\d+(?:[-+][0-9A-Za-z.+-]+)?)$/u;
 
 function versionOfTag(tag: string, model: string): string {
   const { name, version } =

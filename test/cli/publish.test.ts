@@ -92,7 +92,8 @@ describe('what is published of a registry', () => {
       [['none.onnx'], /no such file/u],
       [['models'], /not a file/u],
       [['../../x'], /outside the workspace/u],
-      [['models/candidate.onnx', '--tag', 'other@v1.0.1'], /spam-filter@v1\.2\.3/u],
+      [['models/candidate.onnx', '--tag', 'other@v1.0.1'], /no model "other"/u],
+      [['models/candidate.onnx', '--model', 'spam-filter', '--tag', 'other@v1.0.1'], /spam-filter@v1\.2\.3/u],
       [['models/candidate.onnx', '--tag', 'spam-filter#champion#1'], /Only tags of versions/u],
     ] as const) {
       const { code, stderr } = await run('verify', ...args);

@@ -6,6 +6,7 @@ import {
   annotations,
   annotationsPerLevel,
   commentLimit,
+  renderComment,
   renderConsole,
   renderHtml,
   renderMarkdown,
@@ -189,6 +190,20 @@ describe('a limited Markdown report', () => {
         const input = { ...rejected, evidence: [evidence(many(count))] };
         assert.ok(Buffer.byteLength(renderMarkdown(input, { limit })) <= limit);
       }),
+    );
+  });
+
+  it('as a comment fits any limit with the commit and the run it is of, and says whose word it is', () => {
+    const place = { commit: '1'.repeat(40), runUrl: 'https://github.com/acme/models/actions/runs/7' };
+    fc.assert(
+      fc.property(fc.integer({ min: 2000, max: 20_000 }), fc.boolean(), (limit, untrusted) => {
+        const text = renderComment({ ...rejected, evidence: [evidence(many(40))] }, { ...place, untrusted }, limit);
+        assert.ok(Buffer.byteLength(text) <= limit);
+        assert.match(text, /^## ❌ spam-filter: rejected\n/u);
+        assert.match(text, /1{40}.*actions\/runs\/7/u);
+        assert.equal(/under the control of the author/u.test(text), untrusted);
+      }),
+      { numRuns: 30 },
     );
   });
 
