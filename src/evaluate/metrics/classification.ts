@@ -8,6 +8,15 @@ import {
   type Binning,
   type CalibrationBin,
 } from './calibration.ts';
+import {
+  meanArea,
+  meanAreaInfluence,
+  precisionCurve,
+  rankClass,
+  rocCurve,
+  type Curve,
+  type RankedClass,
+} from './averaged-areas.ts';
 import * as confusion from './confusion.ts';
 import { brierLosses, logLosses } from './losses.ts';
 import type { Evaluator, Metric } from './metric.ts';
@@ -219,10 +228,15 @@ const sharedMetrics: Metric[] = [
 ];
 
 const areaMetrics: Metric[] = [
-  multiclassArea('roc_auc_ovr', 'ROC AUC (one against the rest)', (sample, outputs) =>
-    onePerClass(sample, normalised(sample, outputs), rocArea),
+  ...[false, true].map((weighted) =>
+    againstRest(
+      weighted ? 'roc_auc_ovr_weighted' : 'roc_auc_ovr',
+      `ROC AUC (one against the rest${weighted ? ', weighted' : ''})`,
+      rocCurve,
+      weighted,
+      normalised,
+    ),
   ),
-  multiclassArea('roc_auc_ovr_weighted', 'ROC AUC (one against the rest, weighted)', weightedByClass),
   multiclassArea('roc_auc_ovo', 'ROC AUC (one against one)', (sample, outputs) =>
     pairwiseAreas(sample, outputs, false),
   ),
@@ -232,8 +246,8 @@ const areaMetrics: Metric[] = [
     ),
     onRequest: true,
   },
-  multiclassArea('average_precision_macro', 'macro average precision', (sample, outputs) =>
-    onePerClass(sample, scoresOf(outputs), averagePrecision),
+  againstRest('average_precision_macro', 'macro average precision', precisionCurve, false, (_, outputs) =>
+    scoresOf(outputs),
   ),
 ];
 
@@ -346,7 +360,29 @@ function confidenceBins(sample: Sample, outputs: Outputs, binning: Binning): Bin
   return binned(confidence, right, binning);
 }
 
-function multiclassArea(name: string, title: string, prepare: (sample: Sample, outputs: Outputs) => Evaluator): Metric {
+/** The areas of a curve of every class against the rest, averaged. */
+function againstRest(
+  name: string,
+  title: string,
+  curve: Curve,
+  weighted: boolean,
+  scores: (sample: Sample, outputs: Outputs) => Float64Array,
+): Metric {
+  return {
+    ...multiclassArea(name, title, (sample, outputs) => {
+      const classes = eachAgainstRest(sample, scores(sample, outputs));
+      return (weights) => meanArea(classes, curve, weighted, weights);
+    }),
+    influence: (sample, outputs) =>
+      meanAreaInfluence(eachAgainstRest(sample, scores(sample, outputs)), curve, weighted, sample.weights),
+  };
+}
+
+function multiclassArea(
+  name: string,
+  title: string,
+  prepare: (sample: Sample, outputs: Outputs) => Evaluator,
+): Extract<Metric, { kind: 'statistic' }> {
   return {
     ...shares,
     kind: 'statistic',
@@ -373,41 +409,14 @@ function normalised(sample: Sample, outputs: Outputs): Float64Array {
   return scores.map((score, index) => score / (sums[Math.floor(index / sample.classes)] as number));
 }
 
-/** Scores of one class. */
-function classScores(sample: Sample, scores: Float64Array, label: number): Float64Array {
-  return Float64Array.from({ length: sample.rows }, (_, row) => scores[row * sample.classes + label] as number);
-}
-
-function rankClass(sample: Sample, scores: Float64Array, label: number): Ranked {
-  return rankScores(classScores(sample, scores, label), (row) => sample.truth[row] === label);
-}
-
-/** Unweighted mean over classes of a curve's area for that class against the rest. */
-function onePerClass(
-  sample: Sample,
-  scores: Float64Array,
-  area: (ranked: Ranked, weights: Float64Array | null) => number,
-): Evaluator {
-  const ranked = Array.from({ length: sample.classes }, (_, label) => rankClass(sample, scores, label));
-  return (weights) => ranked.reduce((sum, each) => sum + area(each, weights), 0) / ranked.length;
-}
-
-/** Mean of the areas weighted by how often the classes occur. */
-function weightedByClass(sample: Sample, outputs: Outputs): Evaluator {
-  const scores = normalised(sample, outputs);
-  const ranked = Array.from({ length: sample.classes }, (_, label) => rankClass(sample, scores, label));
-  return (weights) => {
-    const mass = new Float64Array(sample.classes);
-    for (let row = 0; row < sample.rows; row += 1)
-      mass[sample.truth[row] as number]! += weights === null ? 1 : (weights[row] as number);
-    let sum = 0;
-    let total = 0;
-    for (const [label, each] of ranked.entries()) {
-      sum += (mass[label] as number) * rocArea(each, weights);
-      total += mass[label] as number;
-    }
-    return sum / total;
-  };
+/** Every class against the rest. */
+function eachAgainstRest(sample: Sample, scores: Float64Array): RankedClass[] {
+  return Array.from({ length: sample.classes }, (_, label) =>
+    rankClass(
+      sample.truth.map((truth) => (truth === label ? 1 : 0)),
+      Float64Array.from({ length: sample.rows }, (__, row) => scores[row * sample.classes + label] as number),
+    ),
+  );
 }
 
 /** Hand and Till's M (Machine Learning 45, 2001): each pair of classes alone, by the scores of either, averaged. */

@@ -1,8 +1,17 @@
 import type { Task } from '../../config/schema.ts';
 import { decisionsOf, scoresOf, type Outputs, type Sample } from '../sample.ts';
 import {
-  fScore,
+  meanArea,
+  meanAreaInfluence,
+  precisionCurve,
+  rankClass,
+  rocCurve,
+  type Curve,
+  type RankedClass,
+} from './averaged-areas.ts';
+import {
   addLabelCounts,
+  fScore,
   jaccard,
   mean,
   micro,
@@ -12,15 +21,8 @@ import {
   type LabelValue,
 } from './label-counts.ts';
 import { clippedLog } from './losses.ts';
-import { weightedSum, type Evaluator, type Metric } from './metric.ts';
-import {
-  averagePrecision,
-  averagePrecisionInfluence,
-  rankScores,
-  rocArea,
-  rocAreaInfluence,
-  type Ranked,
-} from './ranked.ts';
+import type { Metric } from './metric.ts';
+import { rankScores, type Ranked } from './ranked.ts';
 import { listPrecision, rankedList, type RankedList } from './ranking.ts';
 
 const tasks: readonly Task[] = ['multilabel-classification'];
@@ -79,13 +81,8 @@ const decisionMetrics: Metric[] = [
 ];
 
 const scoreMetrics: Metric[] = [
-  ...curveMetrics('roc_auc', 'ROC AUC', { area: rocArea, influence: rocAreaInfluence }, true),
-  ...curveMetrics(
-    'average_precision',
-    'average precision',
-    { area: averagePrecision, influence: averagePrecisionInfluence },
-    false,
-  ),
+  ...curveMetrics('roc_auc', 'ROC AUC', rocCurve, true),
+  ...curveMetrics('average_precision', 'average precision', precisionCurve, false),
   {
     ...ofScores,
     kind: 'moments',
@@ -149,12 +146,6 @@ function probabilityLoss(name: string, title: string, loss: (probability: number
   };
 }
 
-/** The area under a curve, and the influence of each row on it. */
-interface Curve {
-  area(ranked: Ranked, weights: Float64Array | null): number;
-  influence(ranked: Ranked, weights: Float64Array | null): Float64Array;
-}
-
 /** The area under a curve: of each label and averaged, or of all pairs of row and label as if they were rows. */
 function curveMetrics(name: string, title: string, curve: Curve, bothSides: boolean): Metric[] {
   const undefinedOn = (sample: Sample): string | null => {
@@ -168,23 +159,18 @@ function curveMetrics(name: string, title: string, curve: Curve, bothSides: bool
   };
   const common = { ...ofScores, kind: 'statistic' } as const;
   return [
-    {
+    ...[false, true].map((weighted): Metric => ({
       ...common,
-      name: `${name}_macro`,
-      title: `macro ${title}`,
-      prepare: (sample, outputs) => meanOverLabels(sample, outputs, curve, false),
-      influence: (sample, outputs) => influenceOverLabels(sample, outputs, curve, false),
+      ...(weighted ? { onRequest: true } : {}),
+      name: `${name}_${weighted ? 'weighted' : 'macro'}`,
+      title: `${weighted ? 'weighted' : 'macro'} ${title}`,
+      prepare: (sample, outputs) => {
+        const labels = rankLabels(sample, outputs);
+        return (weights) => meanArea(labels, curve, weighted, weights);
+      },
+      influence: (sample, outputs) => meanAreaInfluence(rankLabels(sample, outputs), curve, weighted, sample.weights),
       undefinedOn,
-    },
-    {
-      ...common,
-      onRequest: true,
-      name: `${name}_weighted`,
-      title: `weighted ${title}`,
-      prepare: (sample, outputs) => meanOverLabels(sample, outputs, curve, true),
-      influence: (sample, outputs) => influenceOverLabels(sample, outputs, curve, true),
-      undefinedOn,
-    },
+    })),
     {
       ...common,
       name: `${name}_micro`,
@@ -222,52 +208,10 @@ function spread({ truth, labels = 1 }: Sample, weights: Float64Array | null): Fl
   return weights === null ? null : truth.map((_, at) => weights[Math.floor(at / labels)] as number);
 }
 
-interface LabelRanking {
-  truth: Float64Array;
-  ranked: Ranked;
-}
-
-function rankLabels(sample: Sample, outputs: Outputs): LabelRanking[] {
-  return Array.from({ length: sample.labels ?? 1 }, (_, label) => {
-    const truth = labelColumn(sample, sample.truth, label);
-    return { truth, ranked: rankScores(labelColumn(sample, scoresOf(outputs), label), (row) => truth[row] === 1) };
-  });
-}
-
-function meanOverLabels(sample: Sample, outputs: Outputs, { area }: Curve, weighted: boolean): Evaluator {
-  const labels = rankLabels(sample, outputs);
-  return (weights) => {
-    let sum = 0;
-    let all = 0;
-    for (const { truth, ranked } of labels) {
-      const mass = weighted ? weightedSum(truth, weights) : 1;
-      sum += mass * area(ranked, weights);
-      all += mass;
-    }
-    return sum / all;
-  };
-}
-
-/** The mean of the labels' influences; where labels weigh as many rows as have them, a row also moves the weights. */
-function influenceOverLabels(sample: Sample, outputs: Outputs, curve: Curve, weighted: boolean): Float64Array {
-  const { rows, weights } = sample;
-  const labels = rankLabels(sample, outputs).map(({ truth, ranked }) => ({
-    truth,
-    area: curve.area(ranked, weights),
-    share: weightedSum(truth, weights) / (weights === null ? rows : weightedSum(weights, null)),
-    influence: curve.influence(ranked, weights),
-  }));
-  const weigh = (share: number): number => (weighted ? share : 1);
-  const all = labels.reduce((sum, { share }) => sum + weigh(share), 0);
-  const average = labels.reduce((sum, { share, area }) => sum + weigh(share) * area, 0) / all;
-  const influence = new Float64Array(rows);
-  for (const { truth, area, share, influence: own } of labels) {
-    for (let row = 0; row < rows; row += 1) {
-      const moved = weighted ? ((truth[row] as number) - share) * (area - average) : 0;
-      influence[row]! += (weigh(share) * (own[row] as number) + moved) / all;
-    }
-  }
-  return influence;
+function rankLabels(sample: Sample, outputs: Outputs): RankedClass[] {
+  return Array.from({ length: sample.labels ?? 1 }, (_, label) =>
+    rankClass(labelColumn(sample, sample.truth, label), labelColumn(sample, scoresOf(outputs), label)),
+  );
 }
 
 function labelColumn({ rows, labels = 1 }: Sample, values: Float64Array, label: number): Float64Array {
