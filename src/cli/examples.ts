@@ -25,6 +25,7 @@ const examples: Readonly<Record<string, readonly string[]>> = {
   ],
   'registry verify': ['contender registry verify'],
   export: ['contender export', 'contender export model-card in-toto --of 1.2.0'],
+  release: ['GITHUB_TOKEN=... contender release --repository acme/models'],
   verify: [
     'contender verify models/candidate.onnx',
     'contender verify models/candidate.onnx --is-champion --tag spam-filter@v1.2.0',

@@ -1,5 +1,8 @@
 import { Argument, type Command } from 'commander';
+import { UsageError } from '../errors.ts';
+import { openGitHub } from '../github/client.ts';
 import { exportParts, exportVersion, type ExportPart } from '../pipeline/export.ts';
+import { releaseVersion } from '../pipeline/release.ts';
 import { modelOfTag, verifyArtifact } from '../pipeline/verify-artifact.ts';
 import { withCommonOptions, type CommandContext, type CommonOptions } from './command-context.ts';
 import { exitCodes } from './exit-codes.ts';
@@ -8,12 +11,17 @@ interface ExportOptions extends CommonOptions {
   of?: string;
 }
 
+interface ReleaseOptions extends CommonOptions {
+  of?: string;
+  repository?: string;
+}
+
 interface VerifyOptions extends CommonOptions {
   isChampion?: boolean;
   tag?: string;
 }
 
-/** export, verify. */
+/** export, release, verify. */
 export function addPublishCommands(program: Command, context: CommandContext): void {
   const parts = new Argument('[parts...]', 'what to write (default: all of it)').choices(exportParts);
   withCommonOptions(
@@ -32,6 +40,28 @@ export function addPublishCommands(program: Command, context: CommandContext): v
         server: context.env['GITHUB_SERVER_URL'],
       });
       context.print(options.json === true ? JSON.stringify(files, null, 2) : files.join('\n'));
+    });
+
+  withCommonOptions(
+    program
+      .command('release')
+      .description('Make the GitHub release of a version, or complete one that was cut off. Needs GITHUB_TOKEN.'),
+  )
+    .option('--of <semver>', 'which version (default: the champion)')
+    .option('--repository <owner/name>', 'the repository on GitHub (default: GITHUB_REPOSITORY)')
+    .action(async (options: ReleaseOptions) => {
+      const { env, signal } = context;
+      const token = env['GITHUB_TOKEN'] ?? '';
+      if (token === '') {
+        throw new UsageError({ found: 'no token', expected: 'one that may write contents', where: 'GITHUB_TOKEN' });
+      }
+      const workspace = await context.open(options);
+      const repository = options.repository ?? env['GITHUB_REPOSITORY'] ?? '';
+      const github = openGitHub({ repository, token, apiUrl: env['GITHUB_API_URL'], log: workspace.log, signal });
+      const server = env['GITHUB_SERVER_URL'];
+      const released = await releaseVersion(workspace, { github, version: options.of, server });
+      const { tag, action, url } = released;
+      context.print(options.json === true ? JSON.stringify(released, null, 2) : `${tag}: ${action}. ${url}`);
     });
 
   withCommonOptions(

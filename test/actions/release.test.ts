@@ -101,6 +101,16 @@ describe('the release of a champion', () => {
     assert.equal(releases().length, 1);
   });
 
+  it('is the same from the command line, which needs a token and a repository', async () => {
+    const { folder: work } = repository;
+    assert.match((await contender(work, ['release'])).stderr, /GITHUB_TOKEN: no token/u);
+    const env = { GITHUB_TOKEN: server.token(), GITHUB_API_URL: server.url };
+    assert.match((await contender(work, ['release'], env)).stderr, /repository "".*owner\/name/u);
+    const { code, stdout, stderr } = await contender(work, ['release', '--repository', name], env);
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /^spam-filter@v1\.0\.1: unchanged\. http/u);
+  });
+
   it('of an earlier version is made on request, and none of a version that never was', async () => {
     await repository.git('tag', '--annotate', '-m', '1.0.0', 'spam-filter@v1.0.0', 'HEAD~1');
     const early = await step('release', { version: '1.0.0' });
