@@ -1,18 +1,21 @@
 import * as core from '@actions/core';
 import { ContenderError } from '../errors.ts';
-import { openGitHub, type GitHub } from '../github/client.ts';
+import { openGitHub } from '../github/client.ts';
 import { runPlace, type RunPlace } from '../github/run-place.ts';
-import { publishFault, publishResult, type PublishChoice, type Unpublished } from '../pipeline/publish.ts';
+import {
+  publishFault,
+  publishResult,
+  type PublishChoice,
+  type Publishing,
+  type Unpublished,
+} from '../pipeline/publish.ts';
 import type { Workspace } from '../pipeline/workspace.ts';
 import type { ReportInput } from '../report/index.ts';
 
-/** Where and how a result is published; null outside a workflow and without a token. */
-export interface Publishing {
-  github: GitHub;
-  place: RunPlace;
-  choice: PublishChoice;
-}
+/** A comment is not worth a job that waits for minutes. */
+const patience = { attempts: 4, longestMs: 60_000 };
 
+/** Null outside a workflow and without a token: there is nobody to tell. */
 export async function openPublishing(
   workspace: Workspace,
   { token, ...choice }: PublishChoice & { token: string | undefined },
@@ -21,7 +24,7 @@ export async function openPublishing(
   if (place === null || token === undefined) return null;
   const { repository, apiUrl } = place;
   return {
-    github: openGitHub({ repository, token, apiUrl, log: workspace.log, signal: workspace.signal }),
+    github: openGitHub({ repository, token, apiUrl, log: workspace.log, signal: workspace.signal, patience }),
     place,
     choice,
   };

@@ -3,7 +3,14 @@ import { postCheckRun } from '../github/check-run.ts';
 import type { GitHub } from '../github/client.ts';
 import { postComment } from '../github/comment.ts';
 import type { RunPlace } from '../github/run-place.ts';
-import { checkRun, checkRunName, renderComment, renderFaultComment, type ReportInput } from '../report/index.ts';
+import {
+  checkRun,
+  checkRunName,
+  renderComment,
+  renderFaultComment,
+  type CommentPlace,
+  type ReportInput,
+} from '../report/index.ts';
 import { configFile, withPlaces } from './places.ts';
 import type { Workspace } from './workspace.ts';
 
@@ -12,6 +19,13 @@ export interface PublishChoice {
   comment: 'always' | 'on-failure' | 'never';
   /** Whether a check run of its own does. */
   check: boolean;
+}
+
+/** Where and how a result is published. */
+export interface Publishing {
+  github: GitHub;
+  place: RunPlace;
+  choice: PublishChoice;
 }
 
 /** What was not published, and why: never a reason to fail, since summary and exit code have it all. */
@@ -24,15 +38,15 @@ export interface Unpublished {
 export async function publishResult(
   workspace: Workspace,
   result: ReportInput,
-  { github, place, choice }: { github: GitHub; place: RunPlace; choice: PublishChoice },
+  publishing: Publishing,
 ): Promise<Unpublished[]> {
-  const commit = { commit: place.headSha, runUrl: place.run.url };
+  const about = aboutOf(publishing.place);
   const outcome = result.decision?.outcome;
   const run = checkRun({ ...result, evidence: await withPlaces(workspace, result.evidence) }, configFile(workspace));
-  return publish(github, place, choice, {
+  return publish(publishing, {
     model: workspace.model,
     failed: outcome === 'reject' || outcome === 'hold',
-    comment: (limit) => renderComment(result, commit, limit),
+    comment: (limit) => renderComment(result, about, limit),
     check: run,
   });
 }
@@ -41,15 +55,15 @@ export async function publishResult(
 export async function publishFault(
   workspace: Workspace,
   message: string,
-  { github, place, choice }: { github: GitHub; place: RunPlace; choice: PublishChoice },
+  publishing: Publishing,
 ): Promise<Unpublished[]> {
   const { model } = workspace;
-  const commit = { commit: place.headSha, runUrl: place.run.url };
-  const summary = renderFaultComment(model, message, commit, 10_000);
-  return publish(github, place, choice, {
+  const about = aboutOf(publishing.place);
+  const summary = renderFaultComment(model, message, about, 10_000);
+  return publish(publishing, {
     model,
     failed: true,
-    comment: (limit) => renderFaultComment(model, message, commit, limit),
+    comment: (limit) => renderFaultComment(model, message, about, limit),
     check: {
       name: checkRunName(model),
       conclusion: 'failure',
@@ -59,10 +73,12 @@ export async function publishFault(
   });
 }
 
+function aboutOf({ headSha, run }: RunPlace): CommentPlace {
+  return { commit: headSha, runUrl: run.url };
+}
+
 async function publish(
-  github: GitHub,
-  place: RunPlace,
-  choice: PublishChoice,
+  { github, place, choice }: Publishing,
   said: {
     model: string;
     failed: boolean;
