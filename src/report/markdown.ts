@@ -14,20 +14,20 @@ export interface MarkdownOptions {
 /** The report as GitHub-flavoured Markdown: verdict, deciding numbers, comparisons; then the detail, closed. */
 export function renderMarkdown(input: ReportInput, options: MarkdownOptions = {}): string {
   const { limit = Infinity } = options;
-  const said = contents(input);
-  const fits = (kept: Kept): boolean => Buffer.byteLength(render(said, kept)) <= limit;
-  let kept: Kept = { reasons: said.reasons.length, rows: said.sections.map((section) => section.rows.length) };
-  if (fits(kept)) return render(said, kept);
-  const order = said.sections.map((_, index) => index);
-  const importance = (index: number): number => said.sections[index]?.importance ?? 0;
+  const page = written(contents(input));
+  const fits = (kept: Kept): boolean => Buffer.byteLength(render(page, kept)) <= limit;
+  let kept: Kept = { reasons: page.reasons.length, rows: page.sections.map(({ rows }) => rows.length) };
+  if (fits(kept)) return render(page, kept);
+  const order = page.sections.map((_, index) => index);
+  const importance = (index: number): number => page.sections[index]?.importance ?? 0;
   for (const index of order.sort((a, b) => importance(a) - importance(b))) {
     const shorter = (rows: number): Kept => ({ ...kept, rows: kept.rows.with(index, rows) });
     const most = greatest(kept.rows[index] ?? 0, (rows) => fits(shorter(rows)));
     kept = shorter(most ?? 0);
-    if (most !== null) return render(said, kept);
+    if (most !== null) return render(page, kept);
   }
   const most = greatest(kept.reasons, (reasons) => fits({ ...kept, reasons }));
-  const text = render(said, { ...kept, reasons: most ?? 0 });
+  const text = render(page, { ...kept, reasons: most ?? 0 });
   return most === null ? text.slice(0, Math.floor(limit / 4)) : text;
 }
 
@@ -56,39 +56,68 @@ function greatest(most: number, willDo: (value: number) => boolean): number | nu
 
 const symbols: Record<Standing['mood'], string> = { good: '✅', bad: '❌', open: '⚠️', none: '➖' };
 
-function render(said: Contents, kept: Kept): string {
-  const left = said.reasons.length - kept.reasons;
-  const list = said.reasons.slice(0, kept.reasons).map((reason) => `- ${markdownText(reason)}`);
-  if (left > 0) list.push(`- ${left} more, left out for length`);
+/** The contents as Markdown, part by part: each is written once, however often the whole is tried for length. */
+interface Page {
+  lead: readonly string[];
+  reasons: readonly string[];
+  sections: readonly WrittenSection[];
+}
+
+interface WrittenSection {
+  title: string;
+  collapsed: boolean;
+  importance: number;
+  head: string;
+  rows: readonly string[];
+}
+
+function written(said: Contents): Page {
+  return {
+    lead: [
+      `## ${symbols[said.standing.mood]} ${markdownText(said.title)}: ${said.standing.word.toLowerCase()}`,
+      `**${markdownText(said.headline)}**`,
+      ...(said.subject === '' ? [] : [markdownText(said.subject)]),
+    ],
+    reasons: said.reasons.map((reason) => `- ${markdownText(reason)}`),
+    sections: said.sections.map(writtenSection),
+  };
+}
+
+function writtenSection({ title, collapsed, importance, columns, rows }: Section): WrittenSection {
+  const alignment = columns.map((_, index) => (rows[0]?.[index]?.kind === 'number' ? '---:' : '---'));
+  return {
+    title: markdownText(title),
+    collapsed,
+    importance,
+    head: `${row(columns)}\n${row(alignment)}`,
+    rows: rows.map((cells) => row(cells.map(cell))),
+  };
+}
+
+function render({ lead, reasons, sections }: Page, kept: Kept): string {
+  const left = reasons.length - kept.reasons;
+  const list = [...reasons.slice(0, kept.reasons), ...(left > 0 ? [`- ${left} more, left out for length`] : [])];
   return [
-    `## ${symbols[said.standing.mood]} ${markdownText(said.title)}: ${said.standing.word.toLowerCase()}`,
-    `**${markdownText(said.headline)}**`,
-    ...(said.subject === '' ? [] : [markdownText(said.subject)]),
+    ...lead,
     ...(list.length > 0 ? [list.join('\n')] : []),
-    ...said.sections.map((section, index) => renderSection(section, kept.rows[index] as number)),
+    ...sections.map((section, index) => sectionText(section, kept.rows[index] ?? 0)),
   ]
     .join('\n\n')
     .concat('\n');
 }
 
-/** A section as Markdown, or its first rows and how many were left out. */
-export function renderSection(section: Section, kept: number = section.rows.length): string {
-  const left = section.rows.length - kept;
-  const note =
-    left > 0 ? `\n\n_${left} of ${section.rows.length} rows left out for length; the evidence has them all._` : '';
-  const body = kept === 0 ? note.trim() : table(section, kept) + note;
-  if (!section.collapsed) return `### ${section.title}\n\n${body}`;
-  // The blank lines make GitHub read what is inside as Markdown.
-  return `<details>\n<summary>${markdownText(section.title)} (${section.rows.length})</summary>\n\n${body}\n\n</details>`;
+/** A section as Markdown. */
+export function renderSection(section: Section): string {
+  return sectionText(writtenSection(section), section.rows.length);
 }
 
-function table(section: Section, kept: number): string {
-  const numbers = section.columns.map((_, index) => section.rows[0]?.[index]?.kind === 'number');
-  return [
-    row(section.columns),
-    row(numbers.map((number) => (number ? '---:' : '---'))),
-    ...section.rows.slice(0, kept).map((cells) => row(cells.map(cell))),
-  ].join('\n');
+function sectionText({ title, collapsed, head, rows }: WrittenSection, kept: number): string {
+  const left = rows.length - kept;
+  const note = left > 0 ? `\n\n_${left} of ${rows.length} rows left out for length; the evidence has them all._` : '';
+  const body = kept === 0 ? note.trim() : [head, ...rows.slice(0, kept)].join('\n') + note;
+  if (!collapsed) return `### ${title}\n\n${body}`;
+  // The blank lines make GitHub read what is inside as Markdown.
+  return `<details>\n<summary>${title} (${rows.length})</summary>\n\n${body}\n\n</details>`;
 }
 
 function row(cells: readonly string[]): string {
