@@ -48,12 +48,18 @@ function keysOfCheck(checkId: string, read: (path: readonly (string | number)[])
   if (kind === 'data') return ['data', name.endsWith('/contract') ? 'contract' : 'rules'];
   if (kind !== 'evaluation') return [];
   if (name.startsWith('fairness')) return ['policy', 'fairness'];
-  const metric = name.replace(/@.*$/su, '').replace(/-(?:floor|ceiling)$/u, '');
-  const asks = (path: readonly (string | number)[]): boolean => read([...path, 'metric']) === metric;
-  const guardrail = Array.from({ length: 100 }, (_, index) => ['policy', 'guardrails', index] as const).find(asks);
-  const primary = ['policy', 'primary'];
+  const guardrails = Array.from({ length: 100 }, (_, index) => ['policy', 'guardrails', index]);
+  const asking = [['policy', 'primary'], ...guardrails].flatMap((path) => {
+    const metric = read([...path, 'metric']);
+    if (typeof metric !== 'string') return [];
+    const whole = ['', '-floor', '-ceiling'].some((what) => name === `${metric}${what}`);
+    return whole || name.startsWith(`${metric}@`) ? [{ path, metric, whole }] : [];
+  });
+  // A name of a metric may itself hold an @: of ndcg and ndcg@10 the longer is meant.
+  const longest = Math.max(...asking.map(({ metric }) => metric.length));
+  const meant = asking.filter(({ metric }) => metric.length === longest);
   // A slice is asked for by a guardrail.
-  return asks(primary) && (!name.includes('@') || guardrail === undefined) ? primary : [...(guardrail ?? ['policy'])];
+  return (meant.find(({ whole, path }) => whole || path[1] === 'guardrails') ?? meant[0])?.path ?? ['policy'];
 }
 
 function sloKey(name: string): string {

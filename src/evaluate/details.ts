@@ -36,7 +36,8 @@ export function detailsOf(input: DetailsInput): Record<string, unknown> {
         ? []
         : [
             {
-              metric: check.id.slice('evaluation/'.length).split('@')[0],
+              // The metric may have an @ in its name, and the slice too.
+              metric: check.id.slice('evaluation/'.length, -`@${slice.name}`.length),
               slice: slice.name,
               n: slice.rows.length,
               verdict: check.verdict,

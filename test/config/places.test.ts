@@ -19,6 +19,15 @@ describe('the line of contender.yml that asks for a check', async () => {
     assert.match(lineOf('evaluation/accuracy@source=hard_ham') ?? '', /^\{ metric: accuracy/u);
   });
 
+  it('is that of a metric with a cut-off, and of its slices', async () => {
+    const ranking = await readFile(fixture('search/contender.yml'), 'utf8');
+    const lineAt = (id: string): string | undefined =>
+      ranking.split('\n')[(placeOfCheck(ranking, 'search', id)?.line ?? 0) - 1];
+    assert.match(lineAt('evaluation/ndcg@10') ?? '', /primary: \{ metric: ndcg@10/u);
+    assert.match(lineAt('evaluation/ndcg@10@device=mobile') ?? '', /metric: ndcg@10.*slices: \[device\]/u);
+    assert.match(lineAt('evaluation/mrr-floor') ?? '', /metric: mrr/u);
+  });
+
   it('is that of the objective, the contract and the rules', () => {
     assert.match(lineOf('load/p95') ?? '', /^100/u);
     assert.match(lineOf('load/error-rate') ?? '', /^0\.001/u);

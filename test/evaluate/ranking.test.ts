@@ -105,7 +105,7 @@ describe('the evaluation of a ranking', () => {
     const hopeless = lists(1, () => false).map((row) => ({ ...row, query: 'hopeless', relevance: 0 }));
     const { checks, details } = await judge([...rows, alone, ...hopeless]);
     assert.match(
-      find(checks, 'evaluation/labels').message,
+      find(checks, 'evaluation/queries').message,
       /40 of 42 queries count: 1 have one row and 1 no relevant row/u,
     );
     assert.deepEqual(details['queries'], { queries: 42, counted: 40, oneRow: 1, noneRelevant: 1 });
