@@ -200,25 +200,13 @@ function judgeCells(metric: Extract<Metric, { kind: 'cells' }>, pair: Pair, plai
   return { ...valuesOf(weightsOf(joint, sample.weights)), interval };
 }
 
-/** What the database measured of both models, on the same resamples. */
-function judgeMeasured({ name }: Metric, { sample, champion, candidate, seed }: Pair): Judged {
+/** What the database measured of both models, as a whole and without the same groups of rows. */
+function judgeMeasured({ name }: Metric, { sample, champion, candidate }: Pair): Judged {
   const before = measuredOf(champion, name);
   const after = measuredOf(candidate, name);
-  const delta = after.value - before.value;
-  const difference = (of: 'resampled' | 'left'): Float64Array =>
-    after[of].map((value, index) => value - (before[of][index] as number));
   const interval = (): PairedInterval => {
-    const left = difference('left');
-    if (after.resampled.length === 0) return clustered(jackknifeInterval(delta, left, 'jackknife-rows'), sample);
-    const replicates = {
-      delta,
-      values: difference('resampled'),
-      acceleration: jackknifeAcceleration(left, null),
-      ...(sample.clusters === null ? {} : { observations: after.units }),
-      method: 'bootstrap-rows',
-      seed,
-    };
-    return clustered(bcaInterval(replicates), sample);
+    const left = after.left.map((value, group) => value - (before.left[group] as number));
+    return clustered(jackknifeInterval(after.value - before.value, left, 'jackknife-rows'), sample);
   };
   return { champion: before.value, candidate: after.value, interval };
 }

@@ -5,12 +5,11 @@ import { copyRows, inWorkspace } from '../data/workspace.ts';
 import { ConfigError } from '../errors.ts';
 import { ownColumns, type SqlMetric } from './metrics/sql.ts';
 import { sampleRows, type Measured, type Outputs, type Sample } from './sample.ts';
-import { clusterUnits, rowUnits, type Units } from './statistics/resample.ts';
+import { clusterUnits } from './statistics/resample.ts';
 
-/** Up to this many rows a metric in SQL is resampled; beyond it groups of rows are left out in turn. */
-const resampledRows = 10_000;
-const resamples = 1000;
-const groups = 50;
+/** Groups of units that are left out in turn: at least as many units in each as there are groups, where units are many. */
+const fewestGroups = 25;
+const mostGroups = 50;
 const timeLimitMs = 120_000;
 
 export interface MeasureInput {
@@ -28,9 +27,8 @@ export interface MeasureInput {
 }
 
 /**
- * Compute metrics in SQL for every model on every part, with what their differences are judged by: the metric on resamples
- * of the units (rows within their true class, clusters, queries), the same for all models, and with groups of units left out.
- * One thread, so that the sums are the same every time.
+ * Compute metrics in SQL for every model on every part, and again without each of some groups of units (rows, clusters, queries):
+ * the differences are judged by how much they move. One thread, so that the sums are the same every time.
  * @returns by part, then by model
  * @throws ConfigError for an expression that does not run, or not in time
  */
@@ -41,12 +39,12 @@ export async function measure(input: MeasureInput): Promise<ReadonlyMap<string, 
     const measured: ReadonlyMap<string, Measured>[][] = [];
     for (const { rows, metrics } of parts) {
       const part = rows === null ? sample : sampleRows(sample, rows);
-      const units = await loadUnits(workspace, part, rows, input.seed, key);
+      const groups = await loadGroups(workspace, part, rows, input.seed, key);
       const bySide: ReadonlyMap<string, Measured>[] = [];
       for (const side of sides.keys()) {
         const values = new Map<string, Measured>();
         for (const metric of metrics)
-          values.set(metric.name, await measureOne(workspace, metric, side, units, input, key));
+          values.set(metric.name, await measureOne(workspace, metric, side, groups, input, key));
         bySide.push(values);
       }
       measured.push(bySide);
@@ -61,7 +59,7 @@ export async function measure(input: MeasureInput): Promise<ReadonlyMap<string, 
 
 interface Keys {
   row: string;
-  replicate: string;
+  group: string;
 }
 
 /** A table `facts<side>` for each model: the columns the metrics read, the label, and what the model says. */
@@ -75,7 +73,7 @@ async function loadFacts(
   const own = ownColumns(task, columns);
   const taken = [...own.labels, ...own.predictions, ...own.scores, ...read.map(({ name }) => name)];
   const free = (name: string): string => (taken.some((each) => each.toLowerCase() === name) ? free(`${name}_`) : name);
-  const keys = { row: free('row'), replicate: free('replicate') };
+  const keys = { row: free('row'), group: free('left_out') };
   const row = quoteIdentifier(keys.row);
   const fields = read.map(({ name, type }) => `${quoteIdentifier(name)} ${type}, `).join('');
   await workspace.run(`create table source (${fields}${row} bigint)`);
@@ -89,7 +87,6 @@ async function loadFacts(
     await workspace.run(`create table facts${side} as select * from said${side} join source using (${row})`);
     await workspace.run(`drop table said${side}`);
   }
-  await workspace.run(`create table replicates as select range::integer as replicate from range(${resamples})`);
   return keys;
 }
 
@@ -155,83 +152,56 @@ async function saidColumns(task: Task, columns: Columns, sample: Sample, outputs
   ];
 }
 
-/** Tables of the units of a part: `members` with their rows, `units` with their place in their stratum and their group. */
-async function loadUnits(
+/** The table `members`: the rows of a part with the group they are left out in. @returns how many groups there are */
+async function loadGroups(
   workspace: DuckDBConnection,
   part: Sample,
   rows: Uint32Array | null,
   seed: number,
-  { row }: Keys,
-): Promise<Units> {
+  { row, group }: Keys,
+): Promise<number> {
   const { INTEGER } = await import('@duckdb/node-api');
-  const units =
-    part.clusters !== null
-      ? clusterUnits(part.clusters)
-      : part.queries !== undefined
-        ? clusterUnits(part.queries.ofRow)
-        : rowUnits(part.rows, part.classes > 0 ? part.truth : null);
-  const places = new Int32Array(units.count);
-  const strata = new Int32Array(units.count);
-  const byStratum = units.strata ?? [Uint32Array.from(places.keys())];
-  for (const [stratum, members] of byStratum.entries()) {
-    for (const [place, unit] of members.entries()) {
-      places[unit] = place;
-      strata[unit] = stratum;
-    }
-  }
-  await workspace.run(`create or replace table members (${quoteIdentifier(row)} integer, unit integer)`);
-  await insert(workspace, 'members', part.rows, [
-    { name: row, type: INTEGER, at: (at) => rows?.[at] ?? at },
-    { name: 'unit', type: INTEGER, at: (at) => units.ofRow?.[at] ?? at },
-  ]);
-  await workspace.run('create or replace table placed (unit integer, stratum integer, place integer, size integer)');
-  const sizeOf = (unit: number): number => (byStratum[strata[unit] as number] as Uint32Array).length;
-  await insert(workspace, 'placed', units.count, [
-    { name: 'unit', type: INTEGER, at: (unit) => unit },
-    { name: 'stratum', type: INTEGER, at: (unit) => strata[unit] as number },
-    { name: 'place', type: INTEGER, at: (unit) => places[unit] as number },
-    { name: 'size', type: INTEGER, at: sizeOf },
-  ]);
+  const unitOf =
+    part.clusters !== null ? clusterUnits(part.clusters).ofRow : part.queries !== undefined ? part.queries.ofRow : null;
+  // Rows of every class in every group.
+  const stratumOf = unitOf === null && part.classes > 0 ? part.truth : null;
   await workspace.run(
-    `create or replace table units as select *, (ntile(${groupsOf(units)}) over (order by hash(${seed}, unit), unit))::integer - 1 as part from placed`,
+    `create or replace table placed (${quoteIdentifier(row)} integer, unit integer, stratum integer)`,
   );
-  return units;
-}
-
-function groupsOf(units: Units): number {
-  return Math.max(1, Math.min(groups, units.count));
+  await insert(workspace, 'placed', part.rows, [
+    { name: row, type: INTEGER, at: (at) => rows?.[at] ?? at },
+    { name: 'unit', type: INTEGER, at: (at) => unitOf?.[at] ?? at },
+    { name: 'stratum', type: INTEGER, at: (at) => stratumOf?.[at] ?? 0 },
+  ]);
+  const [[units]] = (await workspace.runAndReadAll('select count(distinct unit)::integer from placed')).getRows() as [
+    [number],
+  ];
+  const count = Math.min(units, Math.max(fewestGroups, Math.min(mostGroups, Math.floor(Math.sqrt(units)))));
+  const start = BigInt(Math.trunc(seed) >>> 0) * 2n ** 31n;
+  await workspace.run(
+    `create or replace table members as select ${quoteIdentifier(row)}, part as ${quoteIdentifier(group)} from placed join (select unit, ((row_number() over (order by stratum, hash(${start}::bigint + unit), unit)) % ${Math.max(1, count)})::integer as part from (select distinct unit, stratum from placed)) using (unit)`,
+  );
+  return count;
 }
 
 async function measureOne(
   workspace: DuckDBConnection,
   metric: SqlMetric,
   side: number,
-  units: Units,
+  groups: number,
   input: MeasureInput,
   keys: Keys,
 ): Promise<Measured> {
-  const row = quoteIdentifier(keys.row);
-  const replicate = quoteIdentifier(keys.replicate);
+  const [row, group] = [quoteIdentifier(keys.row), quoteIdentifier(keys.group)];
   const value = `cast((\n${metric.expression}\n) as double)`;
-  const facts = `f.* exclude (${row})`;
-  const members = `members m join facts${side} f using (${row})`;
+  const rows = `members m join facts${side} f using (${row})`;
+  const said = `f.* exclude (${row})`;
   const run = (query: string): Promise<Float64Array> => within(workspace, query, metric, input);
-  const [whole = Number.NaN] = await run(`select ${value} from (select ${facts} from ${members}) group by ()`);
-  // A stratum's units are numbered; the hash picks one of them: 31 bits of it, scaled.
-  const draws = `select r.replicate, u.stratum, ((hash(${input.seed}, u.unit, r.replicate) >> 33)::bigint * u.size) >> 31 as place from units u, replicates r`;
-  const resampled =
-    (units.ofRow?.length ?? units.count) <= resampledRows
-      ? await run(
-          `select ${value} from (select d.replicate as ${replicate}, ${facts} from (${draws}) d join units u on u.stratum = d.stratum and u.place = d.place join ${members} on m.unit = u.unit) group by ${replicate} order by ${replicate}`,
-        )
-      : new Float64Array(0);
-  const left =
-    units.count < 2
-      ? new Float64Array(0)
-      : await run(
-          `select ${value} from (select r.replicate as ${replicate}, ${facts} from ${members} join units u on u.unit = m.unit join replicates r on r.replicate < ${groupsOf(units)} and r.replicate <> u.part) group by ${replicate} order by ${replicate}`,
-        );
-  return { value: whole, resampled, left, units: units.count };
+  const [whole = Number.NaN] = await run(`select ${value} from (select ${said} from ${rows}) group by ()`);
+  const left = await run(
+    `select ${value} from (select g.range as ${group}, ${said} from ${rows} join range(${groups}) g on g.range <> m.${group}) group by ${group} order by ${group}`,
+  );
+  return { value: whole, left };
 }
 
 /** The first column of a query, NaN where it is null or not finite. @throws ConfigError */

@@ -47,11 +47,8 @@ export interface Outputs {
 /** A metric of one model that only the database computes. */
 export interface Measured {
   value: number;
-  /** On resamples of the units, the same for every model; empty where there are too many rows. */
-  resampled: Float64Array;
-  /** With one group of units left out at a time. */
+  /** With one group of units left out at a time, the same groups for every model. */
   left: Float64Array;
-  units: number;
 }
 
 /** The sample at some of its rows, in the order given. */

@@ -65,7 +65,7 @@ describe('a metric in SQL', () => {
     });
   };
 
-  it('is compared by the bootstrap, with bounds like those of the same metric by its own method', async () => {
+  it('is compared with groups of rows left out in turn, with bounds like those of the same metric by its own method', async () => {
     const policy = policyOf([accuracy], {
       primary: { metric: 'right', margin: 0.01, require: 'superior' },
       guardrails: [{ metric: 'accuracy', margin: 0.01 }],
@@ -74,11 +74,12 @@ describe('a metric in SQL', () => {
     const [ours, tango] = [find(checks, 'evaluation/right'), find(checks, 'evaluation/accuracy')].map(
       (check) => check.comparison!,
     );
-    assert.deepEqual([ours!.method, ours!.n], ['bootstrap-rows', 2350]);
+    assert.deepEqual([ours!.method, ours!.n], ['jackknife-rows', 2350]);
     for (const name of ['champion', 'candidate', 'delta'] as const) close(ours![name], tango![name], 1e-12);
     const width = tango!.upper - tango!.lower;
-    close(ours!.lower, tango!.lower, 0.1 * width);
-    close(ours!.upper, tango!.upper, 0.1 * width);
+    // Of 48 groups a standard error is known to about a tenth.
+    close(ours!.lower, tango!.lower, 0.15 * width);
+    close(ours!.upper, tango!.upper, 0.15 * width);
   });
 
   it('gives the same evidence every time', async () => {
@@ -107,18 +108,18 @@ describe('a metric in SQL', () => {
     const failed = checks.filter((check) => check.verdict === 'fail').map((check) => check.id);
     assert.deepEqual(failed, ['evaluation/right@source=hard_ham', 'evaluation/right-floor']);
     const hard = find(checks, 'evaluation/right@source=hard_ham').comparison!;
-    assert.deepEqual([hard.champion, hard.candidate, hard.method], [0.872, 0.704, 'bootstrap-rows']);
+    assert.deepEqual([hard.champion, hard.candidate, hard.method], [0.872, 0.704, 'jackknife-rows']);
     const expected = Math.max(
       ...data.rows.filter((row) => Number(row['candidate-worse']) < 0.5).map((row) => Number(row['word_free'])),
     );
     assert.equal(find(checks, 'evaluation/free_mail-ceiling').observed, expected);
   });
 
-  it('resamples whole clusters', async () => {
+  it('leaves out whole clusters', async () => {
     const policy = policyOf([accuracy], { guardrails: [{ metric: 'right', margin: 0.2 }] });
     const { checks } = await judge(policy, { more: { cluster: 'length_bucket' } });
     const { comparison } = find(checks, 'evaluation/right');
-    assert.equal(comparison?.method, 'bootstrap-clusters');
+    assert.equal(comparison?.method, 'jackknife-clusters');
     assert.match(comparison?.lowEvidence?.join() ?? '', /clusters/u);
   });
 
@@ -203,7 +204,7 @@ describe('a metric in SQL', () => {
 });
 
 describe('a metric in SQL over many rows', () => {
-  it('is judged with groups of rows left out in turn, with bounds like those of the same metric by its own method', async () => {
+  it('has bounds like those of the same metric by its own method', async () => {
     const data = await readCase('credit-synth');
     const dataset = await openDataset({
       name: 'evaluation',
@@ -325,7 +326,7 @@ describe('what a metric in SQL reads', () => {
     close(await value('multilabel-classification', sql, predictions, { label }), 2.25, 1e-12);
   });
 
-  it('is the score itself in a ranking, whose queries are resampled', async () => {
+  it('is the score itself in a ranking', async () => {
     const scores = new Float64Array(4530).fill(2);
     const sql = 'avg(score * relevance) / avg(label) + count(distinct query)';
     close(await value('ranking', sql, { scores }, { label: 'relevance', group: 'query' }), 422, 1e-9);
