@@ -24,7 +24,7 @@ const examples: Readonly<Record<string, readonly string[]>> = {
     'contender registry register --artifact models/champion.onnx --reason "in production since May"',
   ],
   'registry verify': ['contender registry verify'],
-  export: ['contender export', 'contender export model-card in-toto --of 1.2.0'],
+  export: ['contender export', 'contender export model-card --of 1.2.0', 'contender export in-toto --decision 12'],
   release: ['GITHUB_TOKEN=... contender release --repository acme/models'],
   verify: [
     'contender verify models/candidate.onnx',

@@ -1,4 +1,4 @@
-import { Argument, type Command } from 'commander';
+import { Argument, Option, type Command } from 'commander';
 import { UsageError } from '../errors.ts';
 import { openGitHub } from '../github/client.ts';
 import { exportParts, exportVersion, type ExportPart } from '../pipeline/export.ts';
@@ -9,6 +9,7 @@ import { exitCodes } from './exit-codes.ts';
 
 interface ExportOptions extends CommonOptions {
   of?: string;
+  decision?: string;
 }
 
 interface ReleaseOptions extends CommonOptions {
@@ -32,10 +33,12 @@ export function addPublishCommands(program: Command, context: CommandContext): v
       ),
   )
     .addArgument(parts)
-    .option('--of <semver>', 'which version (default: the champion)')
+    .addOption(new Option('--of <semver>', 'which version (default: the champion)').conflicts('decision'))
+    .option('--decision <number>', 'a decision in place of a version, such as a hold or a rejection')
     .action(async (chosen: ExportPart[], options: ExportOptions) => {
       const files = await exportVersion(await context.open(options), {
         version: options.of,
+        decision: options.decision === undefined ? undefined : decisionNumber(options.decision),
         parts: chosen.length === 0 ? exportParts : chosen,
         server: context.env['GITHUB_SERVER_URL'],
       });
@@ -80,4 +83,15 @@ export function addPublishCommands(program: Command, context: CommandContext): v
       context.print(options.json === true ? JSON.stringify(found, null, 2) : `${found.message}.`);
       context.finish(found.verified ? exitCodes.pass : exitCodes.fail);
     });
+}
+
+function decisionNumber(text: string): number {
+  const number = /^[1-9]\d{0,8}$/u.test(text) ? Number(text) : 0;
+  if (number > 0) return number;
+  throw new UsageError({
+    found: JSON.stringify(text),
+    expected: 'the number of a decision, such as 12',
+    where: '--decision',
+    remedy: 'See what there is with contender registry log',
+  });
 }

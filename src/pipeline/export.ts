@@ -20,22 +20,30 @@ export type ExportPart = (typeof exportParts)[number];
 
 export interface ExportInput {
   /** Default: the champion. */
-  version: string | undefined;
+  version?: string | undefined;
+  /** A decision by its number, promotion or not, in place of a version. */
+  decision?: number | undefined;
   parts: readonly ExportPart[];
   /** Address of the GitHub server, for links to runs. */
   server?: string | undefined;
 }
 
 /**
- * Write what the registry knows of a version into `<out>/<model>/export/<version>/`.
+ * Write what the registry knows of a version into `<out>/<model>/export/<version>/`, or of a decision into
+ * `<out>/<model>/export/decision-<number>/`.
  * @returns absolute paths of the files
- * @throws RegistryError when there is no such version or its evidence is damaged
+ * @throws RegistryError when there is no such version or decision, or its evidence is damaged
  */
 export async function exportVersion(workspace: Workspace, input: ExportInput): Promise<string[]> {
   const registry = await openRegistry(workspace);
-  const published = await publishedVersion(registry, workspace.model, input.version);
+  const { decision } = input;
+  const published =
+    decision === undefined
+      ? await publishedVersion(registry, workspace.model, input.version)
+      : await publishedDecision(registry, workspace.model, decision);
   const files = exportedFiles(published, await publishedBefore(registry, published), input);
-  const folder = join(workspace.out, 'export', published.decision.to?.version ?? '');
+  const name = decision === undefined ? published.decision.to?.version : `decision-${decision}`;
+  const folder = join(workspace.out, 'export', name ?? '');
   const paths: string[] = [];
   for (const [name, text] of files) {
     const path = join(folder, name);
@@ -46,7 +54,7 @@ export async function exportVersion(workspace: Workspace, input: ExportInput): P
   return paths;
 }
 
-/** The exported files by name. Pure: the same version gives the same bytes. */
+/** The exported files by name. Pure: the same version gives the same bytes. Only what was promoted has a card and notes. */
 export function exportedFiles(
   published: Published,
   before: Published | null,
@@ -55,8 +63,9 @@ export function exportedFiles(
   const { decision, evidence } = published;
   const files = new Map<string, string>();
   const json = (name: string, value: unknown): unknown => files.set(name, `${JSON.stringify(value, null, 2)}\n`);
-  if (parts.includes('model-card')) files.set('model-card.md', renderModelCard(published));
-  if (parts.includes('release-notes')) files.set('release-notes.md', renderReleaseNotes(published, before));
+  const promoted = decision.outcome === 'promote';
+  if (promoted && parts.includes('model-card')) files.set('model-card.md', renderModelCard(published));
+  if (promoted && parts.includes('release-notes')) files.set('release-notes.md', renderReleaseNotes(published, before));
   if (parts.includes('report')) {
     files.set('report.md', renderMarkdown({ decision, evidence }));
     files.set('report.html', renderHtml({ decision, evidence }));
@@ -90,6 +99,18 @@ export async function publishedVersion(registry: Registry, model: string, versio
   }
   const decision = (await registry.log(model)).find(({ seq }) => seq === known.seq) as RecordedDecision;
   return withEvidence(registry, decision);
+}
+
+/** A decision with its evidence. @throws RegistryError */
+async function publishedDecision(registry: Registry, model: string, seq: number): Promise<Published> {
+  const decisions = await registry.log(model);
+  const found = decisions.find((each) => each.seq === seq);
+  if (found !== undefined) return withEvidence(registry, found);
+  throw new RegistryError({
+    found: `${model} has no decision ${seq}`,
+    expected: decisions.length === 0 ? 'a model with recorded decisions' : `one of 1 to ${decisions.length}`,
+    remedy: 'See what there is with contender registry log',
+  });
 }
 
 /** The version that was champion when this one came; null for the first. */

@@ -3,6 +3,7 @@ import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { sha256 } from '../../src/evidence/index.ts';
 import type { Statement } from '../../src/report/index.ts';
 import { contender, gateRepository, type GateRepository } from '../support/gate-repository.ts';
 import { fixture } from '../support/project.ts';
@@ -54,6 +55,24 @@ describe('what is published of a registry', () => {
     const unknown = await run('export', '--of', '9.9.9');
     assert.equal(unknown.code, 2);
     assert.match(unknown.stderr, /no version 9\.9\.9.*1\.0\.0, 1\.0\.1/u);
+  });
+
+  it('export writes the statements of a decision that promoted nothing, and they say so', async () => {
+    await repository.propose('spam/models/candidate-small.onnx');
+    assert.equal((await run('gate', '--quiet')).code, 1);
+    const rejected = await run('export', '--decision', '3', '--json');
+    assert.equal(rejected.code, 0, rejected.stderr);
+    const files = JSON.parse(rejected.stdout) as string[];
+    assert.ok(files.every((file) => file.includes('/export/decision-3/')));
+    assert.ok(!files.some((file) => /model-card|release-notes/u.test(file)), 'it is no version');
+    const path = join(folder, '.contender/spam-filter/export/decision-3/in-toto/evaluation.json');
+    const { subject, predicate } = JSON.parse(await readFile(path, 'utf8')) as Statement;
+    assert.equal(predicate.result, 'FAILED');
+    assert.ok(predicate.failedTests.includes('evaluation/roc_auc'));
+    assert.equal(subject[0]?.digest['sha256'], sha256(await readFile(fixture('spam/models/candidate-small.onnx'))));
+    assert.match((await run('export', '--decision', '99')).stderr, /no decision 99.*one of 1 to 3/u);
+    assert.match((await run('export', '--decision', 'x')).stderr, /--decision: "x"/u);
+    await repository.propose('spam/models/candidate.onnx');
   });
 
   it('verify knows a version by its bytes, wherever they lie', async () => {
