@@ -30,12 +30,12 @@ export function downloadContender(folder: string): Promise<string> {
   return downloadActions(join(folder, 'contender'));
 }
 
-/** Without `load` the gate goes without its load test, which takes longest. */
+/** Without `load` the gate goes without its load test, which takes longest. `registryBranch` holds the registry in place of main. */
 export async function workflowHub(
   folder: string,
   tree: string,
   workflows: readonly string[],
-  { load = false } = {},
+  { load = false, registryBranch = undefined as string | undefined } = {},
 ): Promise<WorkflowHub> {
   const hub = await startGitHub(join(folder, 'hub'));
   const repository = await hub.create(repositoryName, { files: {} });
@@ -47,6 +47,10 @@ export async function workflowHub(
   await adjustLoad(clone.folder, load);
   // The champion is what lies there, until somebody proposes another.
   await clone.propose('spam/models/champion.onnx');
+  if (registryBranch !== undefined) {
+    await clone.configure('path: registry', `path: registry\n  branch: ${registryBranch}`);
+    await clone.git('branch', registryBranch);
+  }
   const registered = await contender(clone.folder, ['registry', 'register', '--artifact', 'models/champion.onnx']);
   if (registered.code !== 0) throw new Error(registered.stderr);
   const actions = startActions({
@@ -64,6 +68,7 @@ export async function workflowHub(
     return before;
   };
   await push();
+  if (registryBranch !== undefined) await clone.git('push', '--quiet', repository.git.folder, registryBranch);
   return { hub, repository, actions, clone, push, close: () => hub.close() };
 }
 

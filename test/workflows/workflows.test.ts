@@ -22,7 +22,7 @@ after(() => rm(folder, { recursive: true, force: true }));
 
 let at: WorkflowHub;
 /** A fresh hub for the tests of one workflow. */
-function given(workflows: readonly string[], options: { load?: boolean } = {}): void {
+function given(workflows: readonly string[], options: { load?: boolean; registryBranch?: string } = {}): void {
   before(async () => {
     at = await workflowHub(join(folder, workflows.join('+')), tree, workflows, options);
   });
@@ -229,6 +229,30 @@ describe('promote.yml', () => {
     assert.match(await at.repository.git.git('log', '-1', '--format=%s', 'main'), /reject/iu);
     assert.equal((await manifest()).head.seq, 3);
     await verified();
+  });
+});
+
+describe('promote-protected.yml', () => {
+  given(['promote-protected.yml'], { registryBranch: 'model-registry' });
+
+  it('records on the branch of the registry and leaves main, which it may not push, as it is', async () => {
+    at.hub.protect(repositoryName, { ref: 'refs/heads/main' });
+    const result = await only(await merge('candidate')).done;
+    assert.equal(result.conclusion, 'success', result.log);
+    const merged = await at.clone.git('rev-parse', 'HEAD');
+    assert.equal(await at.repository.git.git('rev-parse', 'main'), merged);
+    assert.match(await at.repository.git.git('log', '-1', '--format=%s', 'model-registry'), /promote/iu);
+    await at.clone.git('fetch', '--quiet', at.repository.git.folder, 'model-registry:model-registry');
+    const { code, stdout, stderr } = await contender(at.clone.folder, ['registry', 'verify']);
+    assert.equal(code, 0, stdout + stderr);
+  });
+
+  it('records a rejection too, after the decision before it', async () => {
+    const result = await only(await merge('candidate-worse')).done;
+    assert.equal(result.conclusion, 'failure', result.log);
+    assert.deepEqual(failedSteps(result), ['gate']);
+    const log = await at.repository.git.git('log', '-2', '--format=%s', 'model-registry');
+    assert.match(log, /reject.*\n.*promote/iu);
   });
 });
 
