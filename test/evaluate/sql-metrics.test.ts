@@ -255,6 +255,10 @@ describe('a metric in SQL over many rows', () => {
 });
 
 describe('the interval from groups left out', () => {
+  it('is none where there is but one unit', () => {
+    assert.ok(Number.isNaN(jackknifeInterval(0.2, new Float64Array(0), 'jackknife-clusters').lower(0.05)));
+  });
+
   it('is that of the mean where every group is one value', () => {
     const values = Float64Array.from({ length: 40 }, (_, at) => ((at * 37) % 11) - at / 7);
     const total = values.reduce((sum, value) => sum + value, 0);

@@ -9,10 +9,12 @@ import { pointInterval } from './paired-mean.ts';
  */
 export function jackknifeInterval(delta: number, left: Float64Array, method: string): PairedInterval {
   const groups = left.length;
+  // One unit says nothing of how others differ.
+  if (groups < 2) return pointInterval(Number.NaN, method);
   const mean = left.reduce((sum, value) => sum + value, 0) / groups;
   const squares = left.reduce((sum, value) => sum + (value - mean) ** 2, 0);
   const standardError = Math.sqrt(((groups - 1) / groups) * squares);
-  if (groups < 2 || standardError === 0) return pointInterval(delta, method);
+  if (standardError === 0) return pointInterval(delta, method);
   const freedom = groups - 1;
   return {
     delta,
