@@ -22,7 +22,7 @@ async function predict(folder: string, ...args: string[]): Promise<void> {
 async function evaluated(folder: string, ...args: string[]): Promise<Evidence> {
   const { code, stderr } = await contender(folder, ['evaluate', ...args]);
   assert.equal(code, 0, stderr);
-  const [model] = await readdir(join(folder, '.contender'));
+  const model = (await readdir(join(folder, '.contender'))).find((name) => !name.startsWith('.'));
   return JSON.parse(
     await readFile(join(folder, '.contender', model as string, 'evidence/evaluation.json'), 'utf8'),
   ) as Evidence;
