@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import type { Manifest } from '../../src/registry/manifest.ts';
 import { contender } from '../support/gate-repository.ts';
 import { now, type PullRequest } from '../support/github-api/state.ts';
+import { fixture } from '../support/project.ts';
 import type { StartedRun } from '../support/runner/service.ts';
 import type { RunResult } from '../support/runner/run.ts';
 import { unzip } from '../support/runner/zip.ts';
@@ -222,11 +225,20 @@ describe('promote.yml', () => {
     assert.deepEqual(await at.actions.push('refs/heads/main'), []);
   });
 
-  it('records a rejection too, and fails', async () => {
-    const result = await only(await merge('candidate-worse')).done;
+  it('records a rejection too, and fails, though somebody pushed to main meanwhile', async () => {
+    const from = at.hub.requests.length;
+    const run = only(await merge('candidate-worse'));
+    // Advertisement, refs, objects: then the checkout has what it judges.
+    while (at.hub.requests.slice(from).filter(({ name }) => name.startsWith('git fetch')).length < 3)
+      await setTimeout(10);
+    await writeFile(join(at.clone.folder, 'NOTES.md'), 'Meanwhile\n');
+    const meanwhile = await at.clone.commit('Write notes');
+    await at.push();
+    const result = await run.done;
     assert.equal(result.conclusion, 'failure', result.log);
     assert.deepEqual(failedSteps(result), ['gate']);
     assert.match(await at.repository.git.git('log', '-1', '--format=%s', 'main'), /reject/iu);
+    assert.equal(await at.repository.git.git('rev-parse', 'main^'), meanwhile);
     assert.equal((await manifest()).head.seq, 3);
     await verified();
   });
@@ -235,6 +247,12 @@ describe('promote.yml', () => {
 describe('promote-protected.yml', () => {
   given(['promote-protected.yml'], { registryBranch: 'model-registry' });
 
+  async function verifiedBranch(): Promise<void> {
+    await at.clone.git('fetch', '--quiet', at.repository.git.folder, 'model-registry:model-registry');
+    const { code, stdout, stderr } = await contender(at.clone.folder, ['registry', 'verify']);
+    assert.equal(code, 0, stdout + stderr);
+  }
+
   it('records on the branch of the registry and leaves main, which it may not push, as it is', async () => {
     at.hub.protect(repositoryName, { ref: 'refs/heads/main' });
     const result = await only(await merge('candidate')).done;
@@ -242,9 +260,7 @@ describe('promote-protected.yml', () => {
     const merged = await at.clone.git('rev-parse', 'HEAD');
     assert.equal(await at.repository.git.git('rev-parse', 'main'), merged);
     assert.match(await at.repository.git.git('log', '-1', '--format=%s', 'model-registry'), /promote/iu);
-    await at.clone.git('fetch', '--quiet', at.repository.git.folder, 'model-registry:model-registry');
-    const { code, stdout, stderr } = await contender(at.clone.folder, ['registry', 'verify']);
-    assert.equal(code, 0, stdout + stderr);
+    await verifiedBranch();
   });
 
   it('records a rejection too, after the decision before it', async () => {
@@ -253,6 +269,19 @@ describe('promote-protected.yml', () => {
     assert.deepEqual(failedSteps(result), ['gate']);
     const log = await at.repository.git.git('log', '-2', '--format=%s', 'model-registry');
     assert.match(log, /reject.*\n.*promote/iu);
+  });
+
+  it('decides for every merge of those that come at once, one after the other', async () => {
+    const runs = [only(await merge('candidate-small')), only(await merge('candidate-worse-global'))];
+    const results = await Promise.all(runs.map(({ done }) => done));
+    // The last one was judged, by whichever run came to it first; no run was dropped, and nothing recorded twice.
+    assert.ok(results.every(({ conclusion }) => conclusion === 'failure'));
+    const sha256 = createHash('sha256')
+      .update(await readFile(fixture('spam/models/candidate-worse-global.onnx')))
+      .digest('hex');
+    const recorded = await at.repository.git.git('grep', '-l', sha256, 'model-registry', '--', '*/decisions/*');
+    assert.equal(recorded.split('\n').length, 1, recorded);
+    await verifiedBranch();
   });
 });
 
