@@ -15,6 +15,7 @@ export const documentedActions = [
     'comment',
     'release',
     'verify-model',
+    'verify-registry',
   ].map((name) => ({
     folder: `actions/${name}`,
     page: `actions/${name}/README.md`,

@@ -22,6 +22,7 @@ const programs = {
   comment: 'actions/comment.js',
   release: 'actions/release.js',
   'verify-model': 'actions/verify-model.js',
+  'verify-registry': 'actions/verify-registry.js',
   cli: 'cli/main.js',
   'predict-process': 'model/predict-process.js',
   'serve-process': 'serve/serve-process.js',

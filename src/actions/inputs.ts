@@ -149,7 +149,8 @@ export async function rollbackInputs(env: NodeJS.ProcessEnv, run: RunContext): P
   };
 }
 
-async function commonInputs(env: NodeJS.ProcessEnv): Promise<CommonInputs> {
+/** @throws UsageError */
+export async function commonInputs(env: NodeJS.ProcessEnv): Promise<CommonInputs> {
   return {
     root: await root(env['GITHUB_WORKSPACE'] ?? process.cwd(), text('working-directory') ?? '.'),
     config: text('config') ?? 'contender.yml',

@@ -285,6 +285,34 @@ describe('promote-protected.yml', () => {
   });
 });
 
+describe('registry.yml', () => {
+  given(['registry.yml']);
+
+  it('lets a pull request pass that leaves the registry as its decisions make it', async () => {
+    const { run } = await propose('candidate');
+    const result = await run.done;
+    assert.equal(result.conclusion, 'success', result.log);
+  });
+
+  it('refuses one that edits a decision, or takes one away, and names the file', async () => {
+    const decision = 'registry/models/spam-filter/decisions/000/000001.json';
+    await at.clone.git('switch', '--quiet', 'candidate');
+    const path = join(at.clone.folder, decision);
+    const edited = (await readFile(path, 'utf8')).replace('"actor":', '"actor" :');
+    for (const change of [() => writeFile(path, edited), () => rm(path)]) {
+      await change();
+      await at.clone.commit('Nothing to see here');
+      await at.push('candidate');
+      const result = await only(await at.actions.pullRequest(1)).done;
+      assert.equal(result.conclusion, 'failure', result.log);
+      assert.ok(
+        result.annotations.some(({ file }) => file === decision),
+        result.log,
+      );
+    }
+  });
+});
+
 describe('sharded-evaluation.yml', () => {
   given(['sharded-evaluation.yml']);
 
