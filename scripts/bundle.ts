@@ -25,6 +25,7 @@ const programs = {
   'verify-registry': 'actions/verify-registry.js',
   cli: 'cli/main.js',
   'predict-process': 'model/predict-process.js',
+  'model-process': 'model/model-process.js',
   'serve-process': 'serve/serve-process.js',
 } as const;
 

@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
  */
 const entries = {
   'predict-process': 'model/predict-process.js',
+  'model-process': 'model/model-process.js',
   'serve-process': 'serve/serve-process.js',
 } as const;
 

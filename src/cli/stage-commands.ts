@@ -3,7 +3,7 @@ import type { Decision, Evidence } from '../evidence/index.ts';
 import { registryView, runGate, runPromote, type PromoteInput, type PromoteResult } from '../pipeline/promote.ts';
 import { writeJunit } from '../pipeline/output.ts';
 import { withPlaces } from '../pipeline/places.ts';
-import { runEvaluate, runLoadTest, runValidate } from '../pipeline/stages.ts';
+import { runBehaviour, runEvaluate, runLoadTest, runValidate } from '../pipeline/stages.ts';
 import { renderConsole, type ReportInput } from '../report/index.ts';
 import { exitCodeOfOutcome, exitCodeOfVerdict } from './exit-codes.ts';
 import { recordsHere, withCommonOptions, type CommandContext, type CommonOptions } from './command-context.ts';
@@ -18,7 +18,7 @@ interface PromoteOptions extends ReportOptions {
   setVersion?: string;
 }
 
-/** validate, evaluate, load-test, promote, gate. */
+/** validate, evaluate, behaviour, load-test, promote, gate. */
 export function addStageCommands(program: Command, context: CommandContext): void {
   addStage('validate', 'Validate the datasets against the contract and the table rules.', (workspace) =>
     runValidate(workspace),
@@ -28,13 +28,22 @@ export function addStageCommands(program: Command, context: CommandContext): voi
       runEvaluate(workspace, await registryView(workspace, false)),
     ),
   );
+  withPredictions(
+    addStage(
+      'behaviour',
+      'Look at what champion and candidate cost to run, what they look at, and how they take changed data.',
+      async (workspace) => runBehaviour(workspace, await registryView(workspace, false)),
+    ),
+  );
   addStage(
     'load-test',
     'Serve the candidate, put it under load and check latency, errors and answers.',
     async (workspace) => runLoadTest(workspace, await registryView(workspace, false)),
   );
   addDecision('promote', 'Decide on the evidence in the output folder and record the decision.', runPromote);
-  withPredictions(addDecision('gate', 'The whole gate: validate, evaluate, load test, decide, record.', runGate));
+  withPredictions(
+    addDecision('gate', 'The whole gate: validate, evaluate, behaviour, load test, decide, record.', runGate),
+  );
 
   function addStage(name: string, description: string, stage: (workspace: Workspace) => Promise<Evidence>): Command {
     return withReportOptions(program.command(name).description(description)).action(async (options: ReportOptions) => {

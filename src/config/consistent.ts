@@ -2,13 +2,15 @@ import { labelColumns } from './columns.ts';
 import type { Problem } from './explain.ts';
 import type { Config, Model } from './schema.ts';
 
-/** What no key of a configuration shows alone: columns and thresholds that do not go with the task. */
+/** What no key of a configuration shows alone: columns, thresholds and gates that do not go with the task. */
 export function inconsistencies({ models }: Config): Problem[] {
   return Object.entries(models).flatMap(([name, model]) =>
-    [...columnsProblems(model), ...thresholdProblems(model)].map(({ pointer, ...problem }) => ({
-      pointer: `/models/${name}${pointer}`,
-      ...problem,
-    })),
+    [...columnsProblems(model), ...thresholdProblems(model), ...behaviourProblems(model)].map(
+      ({ pointer, ...problem }) => ({
+        pointer: `/models/${name}${pointer}`,
+        ...problem,
+      }),
+    ),
   );
 }
 
@@ -44,4 +46,18 @@ function thresholdProblems({ task, columns, candidate, champion }: Model): Probl
       ? []
       : [{ ...problem, message: `there are ${length} thresholds. Expected ${labels}, one for each of columns.label` }];
   });
+}
+
+/** Where nothing is decided, no decision can change. */
+function behaviourProblems({ task, behaviour }: Model): Problem[] {
+  if (task !== 'regression' && task !== 'ranking') return [];
+  const message = (key: string): string => `${key} is of decisions, and a model of ${task} makes none`;
+  return [
+    ...(behaviour?.robustness?.max_flip_rate === undefined
+      ? []
+      : [{ pointer: '/behaviour/robustness', key: 'max_flip_rate', message: message('max_flip_rate') }]),
+    ...(behaviour?.agreement?.min_label_agreement === undefined
+      ? []
+      : [{ pointer: '/behaviour/agreement', key: 'min_label_agreement', message: message('min_label_agreement') }]),
+  ];
 }

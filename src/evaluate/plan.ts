@@ -96,7 +96,8 @@ export function planOf(policy: Policy, task: Task, reuse = 0, custom: readonly M
   };
 }
 
-function metricOf(name: string, { cost }: Policy, task: Task, where: string): Metric {
+/** The metric of a name. @throws ConfigError */
+export function metricOf(name: string, { cost }: Policy, task: Task, where: string): Metric {
   if (name !== costName) return findMetric(name, task, where);
   if (cost !== undefined) return costMetric(cost, task);
   throw new ConfigError({

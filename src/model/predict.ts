@@ -1,17 +1,17 @@
-import { spawn, type ChildProcess } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
 import type { Columns, Task } from '../config/schema.ts';
 import type { DatasetSource } from '../data/dataset.ts';
-import { entryPath } from '../entries.ts';
-import { DataError, ModelError, type Fault } from '../errors.ts';
+import { DataError, type Fault } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { LocalArtifact } from './artifact.ts';
 import type { RowRange } from './batches.ts';
+import { startGuarded } from './guarded-process.ts';
 import type { PredictionResult, ReadingOptions } from './predictions.ts';
-import { memoryNotice } from './watchdog.ts';
+
+/** What a model is compared as; `parent`: the model that a candidate was made of, by quantising it for instance. */
+export type ModelRole = 'champion' | 'candidate' | 'parent';
 
 export interface PredictionModel extends ReadingOptions {
-  role: 'champion' | 'candidate';
+  role: ModelRole;
   artifact: LocalArtifact;
 }
 
@@ -74,107 +74,37 @@ export async function predictModels(input: PredictionInput): Promise<PredictionR
 }
 
 async function runProcess(input: PredictionInput): Promise<Outcome> {
-  input.signal?.throwIfAborted();
-  const { limits, models } = input;
-  const child = spawn(process.execPath, [entryPath('predict-process')], {
-    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-    serialization: 'advanced',
-    env: childEnvironment(),
-  });
+  const { limits, models, signal } = input;
   const names = models.map((model) => `the ${model.role} (${whereOf(model)})`).join(' and ');
-  let stopped: { code: string; message: string } | null = null;
-  const stop = (code: string, message: string): void => {
-    stopped ??= { code, message };
-    child.kill('SIGKILL');
+  const guarded = startGuarded({ entry: 'predict-process', doing: `Predicting with ${names}`, limits, signal });
+  let answer = null as Exclude<Answer, { kind: 'progress' }> | null;
+  guarded.child.on('message', (message: Answer) => {
+    if (message.kind === 'progress') input.log.progress('Predict', message.done, message.total);
+    else answer = message;
+  });
+  const job: Job = {
+    models: models.map((model) => ({
+      path: model.artifact.path,
+      where: whereOf(model),
+      output: model.output,
+      transform: model.transform,
+      threshold: model.threshold,
+    })),
+    dataset: input.dataset,
+    rows: input.rows,
+    columns: input.columns,
+    task: input.task,
+    memoryBytes: limits.memoryBytes,
   };
-  const outOfMemory = `Predicting with ${names} used more memory than the limit of ${Math.round(limits.memoryBytes / 2 ** 20)} MiB and was stopped. Raise limits.memory if that is expected.`;
-  const timer = setTimeout(() => {
-    stop(
-      'time',
-      `Predicting with ${names} took longer than ${limits.timeMs / 1000} s and was stopped. Raise limits.time if that is expected.`,
-    );
-  }, limits.timeMs);
-  const watch = watchMemory(child, limits.memoryBytes, () => stop('memory', outOfMemory));
-  const onAbort = (): void => {
-    child.kill('SIGKILL');
-  };
-  input.signal?.addEventListener('abort', onAbort, { once: true });
-  try {
-    return await new Promise<Outcome>((done, failed) => {
-      let answer: Exclude<Answer, { kind: 'progress' }> | null = null;
-      let stderr = '';
-      child.stderr?.setEncoding('utf8').on('data', (text: string) => (stderr = `${stderr}${text}`.slice(-4000)));
-      child.on('message', (message: Answer) => {
-        if (message.kind === 'progress') input.log.progress('Predict', message.done, message.total);
-        else answer = message;
-      });
-      child.on('error', (cause) => {
-        failed(new ModelError({ found: `the prediction process does not start: ${cause.message}`, cause }));
-      });
-      child.on('close', (code, signal) => {
-        if (input.signal?.aborted === true) failed(input.signal.reason as Error);
-        else if (answer?.kind === 'results') done(answer);
-        else if (answer?.kind === 'error') failed(new DataError(answer.fault));
-        else if (answer?.kind === 'bug') failed(new Error(answer.text));
-        else if (stopped === null && stderr.includes(memoryNotice)) {
-          done({ kind: 'died', fault: { code: 'memory', message: outOfMemory } });
-        } else done({ kind: 'died', fault: stopped ?? { code: 'crash', message: crash(names, code, signal, stderr) } });
-      });
-      const job: Job = {
-        models: models.map((model) => ({
-          path: model.artifact.path,
-          where: whereOf(model),
-          output: model.output,
-          transform: model.transform,
-          threshold: model.threshold,
-        })),
-        dataset: input.dataset,
-        rows: input.rows,
-        columns: input.columns,
-        task: input.task,
-        memoryBytes: limits.memoryBytes,
-      };
-      // A process that is gone before it is asked is told by its end.
-      child.send(job, () => {});
-    });
-  } finally {
-    clearTimeout(timer);
-    clearInterval(watch);
-    input.signal?.removeEventListener('abort', onAbort);
-    child.kill('SIGKILL');
-  }
-}
-
-/** Nothing a model's process does not need: no tokens, no options for Node. */
-export function childEnvironment(): NodeJS.ProcessEnv {
-  const kept = ['PATH', 'HOME', 'TMPDIR', 'TEMP', 'TMP', 'LANG', 'LC_ALL', 'SYSTEMROOT', 'LD_LIBRARY_PATH'];
-  return Object.fromEntries(
-    kept.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])),
-  );
-}
-
-/**
- * Resident memory is watched, since a limit on address space breaks the runtimes. Where there is no /proc the process
- * watches itself.
- */
-function watchMemory(child: ChildProcess, limit: number, exceeded: () => void): NodeJS.Timeout {
-  return setInterval(() => {
-    void residentBytes(child.pid).then((used) => used > limit && exceeded());
-  }, 50);
-}
-
-async function residentBytes(pid: number | undefined): Promise<number> {
-  const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
-  return Number(/^VmRSS:\s+(\d+) kB/mu.exec(status)?.[1] ?? 0) * 1024;
+  // A process that is gone before it is asked is told by its end.
+  guarded.child.send(job, () => {});
+  const fault = await guarded.ended;
+  if (answer?.kind === 'results') return answer;
+  if (answer?.kind === 'error') throw new DataError(answer.fault);
+  if (answer?.kind === 'bug') throw new Error(answer.text);
+  return { kind: 'died', fault };
 }
 
 function whereOf(model: PredictionModel | undefined): string {
   return model?.artifact.uri.replace(/^file:/u, '') ?? '';
-}
-
-function crash(names: string, code: number | null, signal: string | null, stderr: string): string {
-  const line = stderr.trim().split('\n').at(-1) ?? '';
-  const end = signal === null ? `ended with code ${code}` : `was ended by ${signal}`;
-  const guess = signal === 'SIGKILL' ? ' Most likely the machine ran out of memory.' : '';
-  return `The process that ran ${names} crashed: it ${end}.${guess}${line === '' ? '' : ` It said: ${line.slice(0, 300)}`}`;
 }

@@ -87,10 +87,11 @@ function predictionsAs(workspace: Workspace, uri: string): Extract<ModelReferenc
   return { ...columns, predictions: uri };
 }
 
-async function resolveReference(
+/** A model or a file of predictions that the configuration names under `role`, its key. @throws ModelError, UsageError */
+export async function resolveReference(
   workspace: Workspace,
   reference: ModelReference,
-  role: 'candidate' | 'champion',
+  role: string,
   downloads: string,
 ): Promise<Contestant> {
   if (typeof reference === 'object' && 'predictions' in reference) {

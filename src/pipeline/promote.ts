@@ -86,7 +86,7 @@ export async function runPromote(workspace: Workspace, input: PromoteInput): Pro
   });
 }
 
-/** The whole gate: validate, evaluate, load test, decide, record. */
+/** The whole gate: validate, evaluate, look at behaviour, load test, decide, record. */
 export async function runGate(workspace: Workspace, input: PromoteInput): Promise<PromoteResult> {
   await checkPolicy(workspace);
   return withModelFolder(async (downloads) => {
@@ -96,7 +96,7 @@ export async function runGate(workspace: Workspace, input: PromoteInput): Promis
     if (input.record) await (await openRegistry(workspace)).ensureWritable();
     const view = await registryView(workspace, input.record);
     if (input.version !== undefined) nextVersion(workspace.modelConfig, view, input.version);
-    for (const kind of ['data', 'evaluation', 'load']) await discardEvidence(workspace, kind);
+    for (const kind of ['data', 'evaluation', 'behaviour', 'load']) await discardEvidence(workspace, kind);
     if (isChampion(artifact, view)) return decideAndRecord(workspace, input, artifact, []);
     const data = requiresData(workspace) ? [await runValidate(workspace)] : [];
     const models = await runModelStages(workspace, view, candidate, downloads);

@@ -56,8 +56,22 @@ export async function runLoadTest(workspace: Workspace, view: RegistryView): Pro
   return withContestants(workspace, view, (contestants) => loadContestant(workspace, contestants));
 }
 
+/** Look at how both models behave beside being right; writes `evidence/behaviour.json`. */
+export async function runBehaviour(workspace: Workspace, view: RegistryView): Promise<Evidence> {
+  await discardEvidence(workspace, 'behaviour');
+  const { behaviourOf } = await import('./behaviour.ts');
+  if (workspace.modelConfig.behaviour === undefined) {
+    throw new UsageError({
+      found: 'there is no behaviour section',
+      where: `models.${workspace.model}`,
+      remedy: 'Add behaviour: {efficiency: {latency_ratio: {max: 1.2}}}, or importance, robustness or agreement',
+    });
+  }
+  return withContestants(workspace, view, (contestants, downloads) => behaviourOf(workspace, contestants, downloads));
+}
+
 /**
- * Evaluation and, where configured, the load test over one set of predictions of the candidate that was resolved before:
+ * Evaluation and, where configured, behaviour and the load test over one set of predictions of the candidate that was resolved before:
  * what is judged are the bytes that will be recorded.
  */
 export async function runModelStages(
@@ -68,6 +82,10 @@ export async function runModelStages(
 ): Promise<Evidence[]> {
   return withRival(workspace, view, candidate, downloads, async (contestants) => {
     const evidence = [await evaluateContestants(workspace, view, contestants)];
+    if (workspace.modelConfig.behaviour !== undefined) {
+      const { behaviourOf } = await import('./behaviour.ts');
+      evidence.push(await behaviourOf(workspace, contestants, downloads));
+    }
     // A candidate that cannot predict cannot be served: the failing evaluation says why.
     if (workspace.modelConfig.load !== undefined && contestants.candidateResult.ok) {
       evidence.push(await loadContestant(workspace, contestants));
@@ -76,20 +94,24 @@ export async function runModelStages(
   });
 }
 
-interface Contestants {
+export interface Contestants {
   candidate: Contestant;
   candidateResult: PredictionResult;
   champion: { artifact: Artifact; result: PredictionResult } | null;
+  /** The champion itself, where it could be fetched. */
+  rival: Contestant | null;
   dataset: Dataset;
 }
 
 function withContestants<T>(
   workspace: Workspace,
   view: RegistryView,
-  work: (contestants: Contestants) => Promise<T>,
+  work: (contestants: Contestants, downloads: string) => Promise<T>,
 ): Promise<T> {
   return withModelFolder(async (downloads) =>
-    withRival(workspace, view, await resolveCandidate(workspace, downloads), downloads, work),
+    withRival(workspace, view, await resolveCandidate(workspace, downloads), downloads, (contestants) =>
+      work(contestants, downloads),
+    ),
   );
 }
 
@@ -114,7 +136,7 @@ async function predictAll(
   dataset: Dataset,
   candidate: Contestant,
   champion: Champion,
-): Promise<Pick<Contestants, 'candidateResult' | 'champion'>> {
+): Promise<Pick<Contestants, 'candidateResult' | 'champion' | 'rival'>> {
   const rival = champion !== null && 'contestant' in champion ? champion.contestant : null;
   const contestants = [
     { role: 'candidate' as const, contestant: candidate },
@@ -150,13 +172,15 @@ async function predictAll(
     return { ok: true, predictions: await readPredictionFile({ reference, path, dataset, columns, task }) };
   };
   const candidateResult = await resultOf('candidate', candidate);
-  if (champion === null) return { candidateResult, champion: null };
+  if (champion === null) return { candidateResult, champion: null, rival };
   if (!('contestant' in champion)) {
-    return { candidateResult, champion: { artifact: champion.artifact, result: { ok: false, fault: champion.fault } } };
+    const result = { ok: false as const, fault: champion.fault };
+    return { candidateResult, champion: { artifact: champion.artifact, result }, rival };
   }
   const same = champion.contestant.artifact.sha256 === candidate.artifact.sha256;
   return {
     candidateResult,
+    rival,
     champion: {
       artifact: plain(champion.contestant.artifact),
       result: same ? candidateResult : await resultOf('champion', champion.contestant),
@@ -327,6 +351,6 @@ export async function withDatasets<T>(
 }
 
 /** What evidence and registry keep of an artifact: nothing of where it lies on this machine. */
-function plain({ role, uri, sha256, size }: Artifact): Artifact {
+export function plain({ role, uri, sha256, size }: Artifact): Artifact {
   return { role, uri, sha256, size };
 }

@@ -1,25 +1,11 @@
 import type { Artifact, Check, Evidence, Version } from '../evidence/index.ts';
+import { behaviourSections } from './behaviour.ts';
 import { headline } from './headline.ts';
 import { count, metricName, metricValue, observedText, requiredText, shownDifference, signed } from './numbers.ts';
+import { codeCell, numberCell, textCell, type Cell, type Section } from './section.ts';
 import { badness, isOpen, standing, worstFirst, type ReportInput, type Standing } from './standing.ts';
 
-export interface Cell {
-  text: string;
-  /** How it is set: running text, a number to the right, an identifier, or a verdict with its mood. */
-  kind: 'text' | 'number' | 'code' | 'verdict';
-  mood?: Standing['mood'];
-}
-
-/** A titled table. */
-export interface Section {
-  title: string;
-  columns: readonly string[];
-  rows: readonly Cell[][];
-  /** Left closed where a reader can open it. */
-  collapsed: boolean;
-  /** Where a text has no room for all rows, those of the least important section go first. */
-  importance: number;
-}
+export type { Cell, Section } from './section.ts';
 
 /** What a report says, in the order of its importance. All text is raw: each output escapes it. */
 export interface Contents {
@@ -50,6 +36,7 @@ export function contents(input: ReportInput): Contents {
       slices(input.evidence),
       otherChecks(input.evidence),
       ...stages(input.evidence),
+      ...behaviourSections(input.evidence),
       metrics(input.evidence),
       lineage(input),
     ].filter((section) => section.rows.length > 0),
@@ -149,9 +136,9 @@ export function stage(evidence: Evidence): Section {
   };
 }
 
-/** Every stage but the evaluation, which has sections of its own. Load first: it is about the candidate, not the data. */
+/** Every stage but the evaluation, which has sections of its own. What is about the candidate comes first. */
 export function stages(evidence: readonly Evidence[]): Section[] {
-  const order = ['load', 'data'];
+  const order = ['behaviour', 'load', 'data'];
   return evidence
     .filter((each) => each.kind !== 'evaluation')
     .sort((a, b) => order.indexOf(a.kind) - order.indexOf(b.kind))
@@ -164,6 +151,7 @@ const mostMetrics = 1000;
 const stageTitles = new Map([
   ['data', 'Data'],
   ['load', 'Under load'],
+  ['behaviour', 'Behaviour'],
 ]);
 const comparisonColumns = ['Champion', 'Candidate', 'Difference', 'Bounds', 'Margin', 'State'];
 
@@ -271,16 +259,4 @@ function verdictCell({ verdict, severity }: Check): Cell {
     kind: 'verdict',
     mood: mood[verdict],
   };
-}
-
-function textCell(text: string): Cell {
-  return { text, kind: 'text' };
-}
-
-function numberCell(text: string): Cell {
-  return { text, kind: 'number' };
-}
-
-function codeCell(text: string): Cell {
-  return { text, kind: 'code' };
 }

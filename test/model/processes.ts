@@ -1,13 +1,13 @@
 import { readdir, readFile } from 'node:fs/promises';
 
-/** Ids of the prediction processes that this process (or another) started and that live. */
+/** Ids of the processes with models that this process (or another) started and that live. */
 export async function predictionProcesses(parent: number = process.pid): Promise<number[]> {
   const found: number[] = [];
   for (const name of await readdir('/proc')) {
     if (!/^\d+$/u.test(name)) continue;
     const status = await statusOf(name);
     const command = await readFile(`/proc/${name}/cmdline`, 'utf8').catch(() => '');
-    if (status.includes(`PPid:\t${parent}\n`) && command.includes('predict-process') && !ended(status)) {
+    if (status.includes(`PPid:\t${parent}\n`) && /(?:predict|model)-process/u.test(command) && !ended(status)) {
       found.push(Number(name));
     }
   }

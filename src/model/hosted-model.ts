@@ -1,0 +1,123 @@
+import type { Columns, Task } from '../config/schema.ts';
+import type { LocalArtifact } from './artifact.ts';
+import type { Feeds } from './batches.ts';
+import type { InputPlan } from './features.ts';
+import { startGuarded, type ProcessFault } from './guarded-process.ts';
+import type { ModelInspection } from './inspect.ts';
+import type { PerturbableColumns, Perturbation } from './perturbation.ts';
+import type { ModelRole } from './predict.ts';
+import type { PredictionResult, ReadingOptions } from './predictions.ts';
+
+/** What the process of a model is asked. */
+export type Question = { id: number } & (
+  | ({ kind: 'load'; path: string; where: string; memoryBytes: number } & ReadingOptions)
+  | { kind: 'feed'; plans: InputPlan[]; feeds: Feeds; rows: number; task: Task; columns: Columns }
+  | { kind: 'predict'; change: Perturbation | null }
+  | { kind: 'time'; batch: number; runs: number; first: number }
+  | { kind: 'memory' }
+);
+
+/** What it answers. */
+export interface Answers {
+  load: { inspection: ModelInspection; loadMs: number; idleBytes: number };
+  feed: PerturbableColumns;
+  predict: PredictionResult;
+  time: Float64Array;
+  memory: { peakBytes: number };
+}
+
+export type Reply = { id: number } & (
+  { ok: true; value: Answers[keyof Answers] } | { ok: false; fault: ProcessFault } | { ok: false; bug: string }
+);
+
+export interface HostedModelInput {
+  role: ModelRole;
+  artifact: LocalArtifact;
+  reading: ReadingOptions;
+  limits: { memoryBytes: number; timeMs: number };
+  signal?: AbortSignal | undefined;
+}
+
+/** A model that does not do what it is asked: it does not load, crashes, hangs, exhausts memory, or refuses its input. */
+export class HostedModelFault extends Error {
+  readonly fault: ProcessFault;
+  constructor(fault: ProcessFault) {
+    super(fault.message);
+    this.name = 'HostedModelFault';
+    this.fault = fault;
+  }
+}
+
+/**
+ * A model in a process of its own, under a memory and a time limit, that is asked again and again.
+ * Every question throws `HostedModelFault` when the model is at fault, then and from then on.
+ */
+export interface HostedModel {
+  inspection: ModelInspection;
+  /** Milliseconds that loading the model took, the runtime being there. */
+  loadMs: number;
+  /** Resident memory of the process before the model was loaded. */
+  idleBytes: number;
+  /** Keep these rows: what follows is asked of them. Gives what can be done to their columns. */
+  feed(rows: Omit<Extract<Question, { kind: 'feed' }>, 'id' | 'kind'>): Promise<PerturbableColumns>;
+  /** Predict the rows kept, changed or as they are. */
+  predict(change: Perturbation | null): Promise<PredictionResult>;
+  /** Milliseconds of each of `runs` runs over `batch` rows; `first` says where to begin, so that rows take turns. */
+  time(batch: number, runs: number, first: number): Promise<Float64Array>;
+  /** Peak resident memory of the process so far, in bytes. */
+  peakBytes(): Promise<number>;
+  /** End the process. */
+  close(): void;
+}
+
+/** Load a model into a process of its own, which must be closed. @throws HostedModelFault */
+export async function hostModel(input: HostedModelInput): Promise<HostedModel> {
+  const { artifact, role, reading, limits, signal } = input;
+  const where = artifact.uri.replace(/^file:/u, '');
+  const { child, ended, end } = startGuarded({
+    entry: 'model-process',
+    doing: `Measuring the ${role} (${where})`,
+    limits,
+    signal,
+  });
+  const waiting = new Map<number, { take(value: never): void; refuse(error: unknown): void }>();
+  let next = 0;
+  let over: unknown;
+  const giveUp = (error: unknown): void => {
+    over = error;
+    for (const { refuse } of waiting.values()) refuse(error);
+    waiting.clear();
+  };
+  ended.then((fault) => giveUp(new HostedModelFault(fault)), giveUp);
+  child.on('message', (reply: Reply) => {
+    const asked = waiting.get(reply.id);
+    waiting.delete(reply.id);
+    if (reply.ok) asked?.take(reply.value as never);
+    else asked?.refuse('bug' in reply ? new Error(reply.bug) : new HostedModelFault(reply.fault));
+  });
+  const ask = <Kind extends keyof Answers>(
+    question: { kind: Kind } & Omit<Extract<Question, { kind: Kind }>, 'id'>,
+  ): Promise<Answers[Kind]> =>
+    new Promise((take, refuse) => {
+      if (over !== undefined) return refuse(over);
+      const id = (next += 1);
+      waiting.set(id, { take, refuse });
+      // A process that is gone before it is asked is told by its end.
+      child.send({ ...question, id }, () => {});
+    });
+  try {
+    const { path } = artifact;
+    const loaded = await ask({ kind: 'load', path, where, memoryBytes: limits.memoryBytes, ...reading });
+    return {
+      ...loaded,
+      feed: (rows) => ask({ kind: 'feed', ...rows }),
+      predict: (change) => ask({ kind: 'predict', change }),
+      time: (batch, runs, first) => ask({ kind: 'time', batch, runs, first }),
+      peakBytes: async () => (await ask({ kind: 'memory' })).peakBytes,
+      close: end,
+    };
+  } catch (error) {
+    end();
+    throw error;
+  }
+}

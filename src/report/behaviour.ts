@@ -1,0 +1,94 @@
+import type { Evidence } from '../evidence/index.ts';
+import { bytes, metricValue, signed } from './numbers.ts';
+import { numberCell, textCell, type Cell, type Section } from './section.ts';
+
+/** What the behaviour stage measured, as its details have it. Details are plain JSON of any form. */
+export function behaviourSections(evidence: readonly Evidence[]): Section[] {
+  return evidence
+    .filter(({ kind }) => kind === 'behaviour')
+    .flatMap((each) => [cost(each), robustness(each), importance(each)]);
+}
+
+/** What both models cost to run. */
+function cost({ details }: Evidence): Section {
+  const { efficiency } = object(details['timings']);
+  const { size, parameters } = object(details['efficiency']);
+  const fixed = [
+    { title: 'Size', values: object(size), text: bytes },
+    { title: 'Parameters', values: object(parameters), text: (value: number) => value.toLocaleString('en-US') },
+  ].flatMap(({ title, values: { champion, candidate }, text }) => {
+    if (typeof candidate !== 'number') return [];
+    const before = typeof champion === 'number' ? text(champion) : '';
+    const ratio = typeof champion === 'number' && champion > 0 ? short(candidate / champion) : '';
+    return [[textCell(title), numberCell(before), numberCell(text(candidate)), numberCell(ratio), numberCell('')]];
+  });
+  const measured = Object.values(object(efficiency)).flatMap((each) => {
+    const { title, unit, champion, candidate, ratio, lower, upper, rowsPerSecond } = object(each);
+    if (typeof title !== 'string' || typeof candidate !== 'number') return [];
+    const withUnit = (value: unknown): string => (typeof value === 'number' ? `${short(value)} ${String(unit)}` : '');
+    const rate = typeof rowsPerSecond === 'number' ? ` (${short(rowsPerSecond)} rows/s)` : '';
+    const bounds = typeof lower === 'number' && typeof upper === 'number' ? `${short(lower)} to ${short(upper)}` : '';
+    return [
+      [
+        textCell(title),
+        numberCell(withUnit(champion)),
+        numberCell(withUnit(candidate) + rate),
+        numberCell(typeof ratio === 'number' ? short(ratio) : ''),
+        numberCell(bounds),
+      ],
+    ];
+  });
+  const columns = ['What', 'Champion', 'Candidate', 'Ratio', 'Bounds'];
+  return table('Cost of running', columns, [...fixed, ...measured]);
+}
+
+/** What changed data do to both models. */
+function robustness({ details }: Evidence): Section {
+  const side = (value: unknown): Cell[] => {
+    const { loss, flips, fault, skipped } = object(value);
+    if (typeof fault === 'string') return [textCell(`error: ${fault.slice(0, 120)}`), numberCell('')];
+    if (typeof skipped === 'string') return [textCell(skipped), numberCell('')];
+    return [
+      numberCell(typeof loss === 'number' ? signed(-loss) : ''),
+      numberCell(typeof flips === 'number' ? String(flips) : ''),
+    ];
+  };
+  const rows = list(details['robustness']).flatMap((each) => {
+    const { what, candidate, champion } = object(each);
+    return typeof what === 'string' ? [[textCell(what), ...side(champion), ...side(candidate)]] : [];
+  });
+  const columns = ['Data', 'Champion', 'Decisions changed', 'Candidate', 'Decisions changed'];
+  return table('Changed data', columns, rows);
+}
+
+/** What both models look at. */
+function importance({ details }: Evidence): Section {
+  const drop = (value: unknown): Cell => {
+    const { drop: lost, lower } = object(value);
+    if (typeof lost !== 'number') return numberCell('');
+    return numberCell(`${metricValue(lost)}${typeof lower === 'number' && lower > 0 ? '' : ' (not shown)'}`);
+  };
+  const rows = list(object(details['importance'])['features'])
+    .slice(0, 20)
+    .flatMap((each) => {
+      const { feature, candidate, champion } = object(each);
+      return typeof feature === 'string' ? [[textCell(feature), drop(champion), drop(candidate)]] : [];
+    });
+  return table('Permutation importance: what is lost without a feature', ['Feature', 'Champion', 'Candidate'], rows);
+}
+
+function table(title: string, columns: readonly string[], rows: readonly Cell[][]): Section {
+  return { title, columns, rows, collapsed: true, importance: 2 };
+}
+
+function object(value: unknown): Record<string, unknown> {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
+}
+
+function list(value: unknown): unknown[] {
+  return Array.isArray(value) ? value : [];
+}
+
+function short(value: number): string {
+  return value.toLocaleString('en-US', { maximumSignificantDigits: 3 });
+}
