@@ -1,5 +1,5 @@
 import { DataError } from '../errors.ts';
-import { quoteIdentifier, requireColumns, type Dataset } from './dataset.ts';
+import { quoteIdentifier, reading, requireColumns, type Dataset } from './dataset.ts';
 
 /**
  * Rows are joined by id, so there must be some, each with an id of its own.
@@ -40,4 +40,29 @@ export async function requireRowIds(dataset: Dataset, id: string): Promise<void>
       remedy: 'Remove the duplicates, or name another column in columns.id',
     });
   }
+}
+
+/** Ids of `count` rows from the one at `start`, the first being 0, as the text they are joined by. */
+export function idsOf(
+  dataset: Dataset,
+  id: string,
+  { start, count }: { start: number; count: number },
+): Promise<string[]> {
+  return reading(dataset, async () => {
+    const reader = await dataset.connection.runAndReadAll(
+      `select cast(${quoteIdentifier(id)} as varchar) from ${dataset.relation} limit ${count} offset ${start}`,
+    );
+    return reader.getColumns()[0] as string[];
+  });
+}
+
+/** Ids of single rows, by row (from 0), as text. */
+export function idsOfRows(dataset: Dataset, id: string, rows: readonly number[]): Promise<Map<number, string>> {
+  return reading(dataset, async () => {
+    const reader = await dataset.connection.runAndReadAll(
+      `select row, cast(${quoteIdentifier(id)} as varchar) from (select row_number() over () - 1 as row, ${quoteIdentifier(id)} from ${dataset.relation})
+       semi join (select unnest([${rows.join(', ')}]) as row) using (row)`,
+    );
+    return new Map(reader.getRows().map(([row, text]) => [Number(row), String(text)]));
+  });
 }

@@ -1,3 +1,4 @@
+import { agreement } from './agreement.ts';
 import { compareMetric } from './compare.ts';
 import { cannotCompute, type Compared, type Gate } from './gate.ts';
 import type { Labels } from './labels.ts';
@@ -8,7 +9,7 @@ import { metricValue, shownMetric, type Metric } from './metrics/metric.ts';
 import { countQueries } from './metrics/ranking.ts';
 import { curvePoints, rankScores } from './metrics/ranked.ts';
 import { scoresOf, type Outputs, type Sample } from './sample.ts';
-import { mcnemar } from './statistics/mcnemar.ts';
+import type { SliceRows } from './slices.ts';
 
 /** Above this many rows a metric that only a bootstrap over rows can bound is reported without bounds, unless it is gated. */
 const boundedRows = 20_000;
@@ -51,13 +52,18 @@ export function detailsOf(input: DetailsInput): Record<string, unknown> {
             },
           ],
     ),
-    ...agreement(sample, champion, candidate),
+    ...(champion === null ? {} : agreement(sample, champion, candidate, slicesOf(compared))),
     ...(sample.classes > 0 ? { confusion: eachSide(sides, (outputs) => confusionRows(sample, outputs)) } : {}),
     ...(sample.labels === undefined ? {} : { labelCounts: eachSide(sides, (outputs) => labelCounts(sample, outputs)) }),
     ...(sample.classes === 2 ? binaryDrawings(sample, sides) : {}),
     ...(input.plan.task === 'regression' ? { residuals: residualHistograms(sample, sides) } : {}),
     ...(sample.queries === undefined ? {} : { queries: countQueries(sample) }),
   };
+}
+
+/** Every slice that was looked at, once. */
+function slicesOf(compared: readonly Compared[]): SliceRows[] {
+  return [...new Map(compared.flatMap(({ slice }) => (slice === null ? [] : [[slice.name, slice] as const]))).values()];
 }
 
 function metricRow(
@@ -105,31 +111,6 @@ function classCounts(sample: Sample, classes: readonly string[]): { name: string
     else (counts[at % labels] as { rows: number }).rows += value;
   }
   return counts;
-}
-
-/** On which rows the models agree (in all labels): McNemar's table and test, and the share of rows decided differently. */
-function agreement(sample: Sample, champion: Outputs | null, candidate: Outputs): Record<string, unknown> {
-  if (champion === null || champion.decisions === null || candidate.decisions === null) return {};
-  const { labels = 1 } = sample;
-  const same = (some: ArrayLike<number>, others: ArrayLike<number>, row: number): boolean => {
-    for (let at = row * labels; at < (row + 1) * labels; at += 1) if (some[at] !== others[at]) return false;
-    return true;
-  };
-  const table = { bothRight: 0, onlyChampionRight: 0, onlyCandidateRight: 0, bothWrong: 0 };
-  let changed = 0;
-  for (let row = 0; row < sample.rows; row += 1) {
-    const before = same(champion.decisions, sample.truth, row);
-    const after = same(candidate.decisions, sample.truth, row);
-    if (before && after) table.bothRight += 1;
-    else if (before) table.onlyChampionRight += 1;
-    else if (after) table.onlyCandidateRight += 1;
-    else table.bothWrong += 1;
-    if (!same(champion.decisions, candidate.decisions, row)) changed += 1;
-  }
-  return {
-    mcnemar: { ...table, ...mcnemar(table.onlyCandidateRight, table.onlyChampionRight) },
-    churn: { rows: changed, share: changed / sample.rows },
-  };
 }
 
 function confusionRows(sample: Sample, outputs: Outputs): number[][] | null {

@@ -8,6 +8,7 @@ import type { Artifact, Evidence } from '../evidence/evidence.ts';
 import type { Log } from '../log.ts';
 import type { PredictionResult } from '../model/predictions.ts';
 import { version } from '../version.ts';
+import { changedRows, type ChangedRow } from './agreement.ts';
 import { detailsOf } from './details.ts';
 import { fairnessChecks } from './fairness.ts';
 import { baselines, firstModelChecks, type Baseline } from './first-model.ts';
@@ -36,9 +37,14 @@ export interface EvaluateInput {
   champion: Contestant | null;
   /** Decisions already made on this evaluation set. */
   reuse: number;
+  /** Told once which rows the models decide differently, those the candidate breaks first: at most `changedRowsLimit`. */
+  onChanged?: (rows: readonly ChangedRow[]) => void;
   log: Log;
   signal?: AbortSignal;
 }
+
+/** More rows than a person looks through. */
+export const changedRowsLimit = 100_000;
 
 interface Contestant {
   artifact: Artifact;
@@ -128,6 +134,9 @@ async function judge(input: EvaluateInput, plan: Plan): Promise<{ checks: Check[
     rivalOutputs === null || policy.discover === undefined
       ? { checks: [], details: {} }
       : await weakSliceAdvice({ ...gate, champion: rivalOutputs }, policy.discover, columns, dataset);
+  if (rivalOutputs !== null && input.onChanged !== undefined) {
+    input.onChanged(changedRows(sample, rivalOutputs, outputs.outputs, labels, changedRowsLimit));
+  }
   return {
     checks: [
       ...labelChecks(sample, labels),

@@ -4,6 +4,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import { defaults } from '../config/index.ts';
 import { Evidence as EvidenceSchema, type Decision, type Evidence } from '../evidence/index.ts';
 import { EvidenceError } from '../errors.ts';
+import type { ChangedRow } from '../evaluate/agreement.ts';
 import { renderHtml } from '../report/html.ts';
 import { renderJunit } from '../report/junit.ts';
 import { renderMarkdown } from '../report/markdown.ts';
@@ -20,7 +21,12 @@ export async function writeEvidence(workspace: Workspace, evidence: Evidence): P
 /** A stage that starts removes what it said before, so that a failed run never leaves an old verdict behind. */
 export async function discardEvidence(workspace: Workspace, kind: string): Promise<void> {
   await rm(evidencePath(workspace, kind), { force: true });
-  for (const name of ['decision.json', 'report.md', 'report.html'])
+  for (const name of [
+    'decision.json',
+    'report.md',
+    'report.html',
+    ...(kind === 'evaluation' ? ['changed-rows.csv'] : []),
+  ])
     await rm(join(workspace.out, name), { force: true });
 }
 
@@ -57,6 +63,22 @@ export async function writeDecision(
   await writeWhole(join(workspace.out, 'decision.json'), `${JSON.stringify(decision, null, 2)}\n`);
   await writeWhole(join(workspace.out, 'report.md'), renderMarkdown(input));
   await writeWhole(join(workspace.out, 'report.html'), renderHtml(input));
+}
+
+/** Write which rows champion and candidate decide differently to `changed-rows.csv`: rows of data, which no evidence holds. */
+export async function writeChangedRows(
+  workspace: Workspace,
+  idColumn: string,
+  ids: ReadonlyMap<number, string>,
+  rows: readonly ChangedRow[],
+): Promise<void> {
+  const quoted = (text: string): string => (/[",\r\n]/u.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+  const lines = rows.map(({ row, truth, champion, candidate }) =>
+    [ids.get(row) ?? '', truth, champion, candidate].map(quoted).join(','),
+  );
+  const header = [idColumn, 'label', 'champion', 'candidate'].map(quoted).join(',');
+  await keepOutOfGit(workspace);
+  await writeWhole(join(workspace.out, 'changed-rows.csv'), `${[header, ...lines].join('\n')}\n`);
 }
 
 /** Write the checks as JUnit XML to a file named from the root of the workspace. */

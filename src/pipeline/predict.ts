@@ -1,8 +1,8 @@
 import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { ModelError, UsageError } from '../errors.ts';
-import { quoteIdentifier, reading, type Dataset } from '../data/dataset.ts';
-import { requireRowIds } from '../data/row-ids.ts';
+import type { Dataset } from '../data/dataset.ts';
+import { idsOf, requireRowIds } from '../data/row-ids.ts';
 import type { RowRange } from '../model/batches.ts';
 import { predictModels } from '../model/predict.ts';
 import type { Predictions } from '../model/predictions.ts';
@@ -160,16 +160,6 @@ function refuseRawScores(workspace: Workspace, role: PredictInput['role'], { kin
     expected: 'probabilities: a file of predictions cannot say that it holds anything else',
     where: named(workspace, role),
     remedy: 'Choose the transform: {uri, transform: sigmoid | softmax}',
-  });
-}
-
-/** Ids as the text they are joined by. */
-function idsOf(dataset: Dataset, id: string, { start, count }: RowRange): Promise<string[]> {
-  return reading(dataset, async () => {
-    const reader = await dataset.connection.runAndReadAll(
-      `select cast(${quoteIdentifier(id)} as varchar) from ${dataset.relation} limit ${count} offset ${start}`,
-    );
-    return reader.getColumns()[0] as string[];
   });
 }
 

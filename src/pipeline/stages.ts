@@ -2,11 +2,12 @@ import { bytes, defaults, milliseconds, type Model } from '../config/index.ts';
 import type { Artifact, Evidence, RegistryView, Subjects } from '../evidence/index.ts';
 import { DataError, ModelError, UsageError } from '../errors.ts';
 import { datasetSubject, openDataset, type Dataset, type DatasetSource } from '../data/dataset.ts';
-import { requireRowIds } from '../data/row-ids.ts';
+import { idsOfRows, requireRowIds } from '../data/row-ids.ts';
+import type { ChangedRow } from '../evaluate/agreement.ts';
 import type { PredictionResult, Predictions } from '../model/predictions.ts';
 import { predictModels } from '../model/predict.ts';
 import { resolveCandidate, resolveChampion, withModelFolder, type Champion, type Contestant } from './models.ts';
-import { discardEvidence, writeEvidence } from './output.ts';
+import { discardEvidence, writeChangedRows, writeEvidence } from './output.ts';
 import { withLines } from './places.ts';
 import { inside, insideRoot, type Workspace } from './workspace.ts';
 
@@ -256,6 +257,7 @@ async function evaluateContestants(
   const { dataset, candidate, candidateResult, champion } = contestants;
   const { task, columns, policy } = workspace.modelConfig;
   return workspace.log.group('Evaluate', async () => {
+    let changed: readonly ChangedRow[] = [];
     const evidence = await evaluate({
       model: workspace.model,
       task,
@@ -266,9 +268,18 @@ async function evaluateContestants(
       candidate: { artifact: plain(candidate.artifact), result: candidateResult },
       champion,
       reuse: view.decisionsByDataset[dataset.sha256] ?? 0,
+      onChanged: (rows) => (changed = rows),
       log: workspace.log,
       ...(workspace.signal === undefined ? {} : { signal: workspace.signal }),
     });
+    if (changed.length > 0) {
+      const ids = await idsOfRows(
+        dataset,
+        columns.id,
+        changed.map(({ row }) => row),
+      );
+      await writeChangedRows(workspace, columns.id, ids, changed);
+    }
     return writeEvidence(workspace, evidence);
   });
 }

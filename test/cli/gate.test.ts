@@ -47,6 +47,12 @@ describe('contender gate', () => {
       assert.equal(promoted.decision.to?.version, '1.0.1');
       assert.equal(await repository.git('rev-parse', 'HEAD'), promoted.commit);
 
+      const changed = await readFile(join(folder, '.contender/spam-filter/changed-rows.csv'), 'utf8');
+      assert.match(
+        changed,
+        /^id,label,champion,candidate\n(?:[\w/-]+,(?:0,0,1|1,1,0)\n){13}(?:[\w/-]+,(?:0,1,0|1,0,1)\n){35}$/u,
+      );
+
       const again = await contender(folder, ['gate', '--json']);
       assert.equal(again.code, 0);
       assert.equal((JSON.parse(again.stdout) as { decision: Decision }).decision.outcome, 'no-change');

@@ -142,6 +142,13 @@ describe('evaluation of the spam case', () => {
     );
     const { mcnemar } = details as { mcnemar: { onlyCandidateRight: number; exact: number } };
     assert.equal(mcnemar.onlyCandidateRight, 35);
+    const { churn } = details as { churn: Record<string, number> & { slices: Record<string, number>[] } };
+    assert.deepEqual([churn['changed'], churn['fixed'], churn['broken']], [48, 35, 13]);
+    const bySource = churn.slices.filter(({ slice }) => String(slice).startsWith('source='));
+    assert.equal(
+      bySource.reduce((sum, each) => sum + (each['changed'] as number), 0),
+      48,
+    );
     const curves = details['curves'] as { champion: unknown[] };
     assert.ok(curves.champion.length > 10 && curves.champion.length <= 102);
     assert.equal((details['slices'] as unknown[]).length, 9);
