@@ -44,12 +44,13 @@ export interface CompareOptions {
 const defaultResamples = 2000;
 /** Row visits a bootstrap over rows may cost; beyond it resamples become fewer, never under 200. */
 const visitLimit = 4e8;
-/** Units a bootstrap of sums draws from; more are pooled at random. */
+/** Units a bootstrap of sums draws from; more are pooled at random into groups. */
 const unitLimit = 2_500;
+const unitGroups = 1_000;
 /** Numbers the sums by unit may hold. */
 const sumsLimit = 2e7;
 /** Above this many rows a statistic with a known influence function is linearised instead of resampled. */
-const influenceRows = 20_000;
+const influenceRows = 5_000;
 
 /**
  * Compare two models on one metric, by the method docs/statistics.md names for its form.
@@ -342,7 +343,7 @@ function unitsOf(sample: Sample): Units {
 }
 
 function pooled({ sample, seed }: Pair): Units {
-  return pooledUnits(unitsOf(sample), sample.rows, unitLimit, seed);
+  return pooledUnits(unitsOf(sample), sample.rows, { limit: unitLimit, into: unitGroups, seed });
 }
 
 function lowEvidence(sample: Sample, { discordant }: Judged, interval: PairedInterval): string[] {

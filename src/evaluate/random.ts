@@ -6,6 +6,8 @@ export interface Random {
   uniform(): number;
   /** The next integer in 0..bound-1; `bound` up to 2^32. */
   integer(bound: number): number;
+  /** Adds 1 to `draws` elements of `counts`, each drawn anew: what `integer(counts.length)` would draw, and faster. */
+  tally(counts: Float64Array, draws: number): void;
 }
 
 /**
@@ -33,6 +35,24 @@ export function randomFrom(seed: number): Random {
   return {
     uniform: () => next() / 4294967296,
     integer: (bound) => Math.floor((next() / 4294967296) * bound),
+    tally: (counts, draws) => {
+      const bound = counts.length;
+      // The same steps as `next`, with the state in local variables for as long as they are many.
+      let [x, y, z, w] = [a, b, c, d];
+      for (let draw = 0; draw < draws; draw += 1) {
+        const scrambled = Math.imul(y, 5);
+        const result = Math.imul((scrambled << 7) | (scrambled >>> 25), 9) >>> 0;
+        const shifted = y << 9;
+        z ^= x;
+        w ^= y;
+        y ^= z;
+        x ^= w;
+        z ^= shifted;
+        w = (w << 11) | (w >>> 21);
+        counts[Math.floor((result / 4294967296) * bound)]! += 1;
+      }
+      [a, b, c, d] = [x, y, z, w];
+    },
   };
 }
 

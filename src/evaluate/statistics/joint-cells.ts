@@ -76,17 +76,31 @@ export function weightsOf({ counts, ofRow }: JointCells, weights: Float64Array |
 }
 
 /** The confusion matrices of both models where the cells have these counts or weights. */
-export function confusionsOf(joint: JointCells, counts: Float64Array): { champion: Confusion; candidate: Confusion } {
+export function confusionsOf(joint: JointCells, counts: Float64Array): Confusions {
   const { classes } = joint;
-  const champion = new Float64Array(classes * classes);
-  const candidate = new Float64Array(classes * classes);
+  const confusions = {
+    champion: { classes, cells: new Float64Array(classes * classes) },
+    candidate: { classes, cells: new Float64Array(classes * classes) },
+  };
+  fillConfusions(joint, counts, confusions);
+  return confusions;
+}
+
+interface Confusions {
+  champion: Confusion;
+  candidate: Confusion;
+}
+
+function fillConfusions(joint: JointCells, counts: Float64Array, { champion, candidate }: Confusions): void {
+  const { classes } = joint;
+  champion.cells.fill(0);
+  candidate.cells.fill(0);
   for (let cell = 0; cell < joint.counts.length; cell += 1) {
     const truth = (joint.truth[cell] as number) * classes;
     const count = counts[cell] as number;
-    champion[truth + (joint.champion[cell] as number)]! += count;
-    candidate[truth + (joint.candidate[cell] as number)]! += count;
+    champion.cells[truth + (joint.champion[cell] as number)]! += count;
+    candidate.cells[truth + (joint.candidate[cell] as number)]! += count;
   }
-  return { champion: { classes, cells: champion }, candidate: { classes, cells: candidate } };
 }
 
 /**
@@ -99,9 +113,10 @@ export function cellsInterval(
   { seed, resamples }: { seed: number; resamples: number },
 ): PairedInterval {
   if (joint.discordant === 0) return agreementInterval(confusionsOf(joint, joint.counts).candidate, value);
+  const confusions = confusionsOf(joint, joint.counts);
   const difference = (counts: Float64Array): number => {
-    const { champion, candidate } = confusionsOf(joint, counts);
-    return value(candidate) - value(champion);
+    fillConfusions(joint, counts, confusions);
+    return value(confusions.candidate) - value(confusions.champion);
   };
   const without = Float64Array.from(joint.counts, (count, cell) => {
     const counts = Float64Array.from(joint.counts);

@@ -20,7 +20,7 @@ export interface PairedRatio {
  */
 export function pairedMeanInterval(ratio: PairedRatio, seed: number, resamples: number): PairedInterval {
   const units = ratio.differences.length;
-  const all = meanAndError(ratio, null);
+  const all = meanAndError(ratio);
   const delta = all.mean;
   const standardError = all.error;
   if (units < 2 || !(standardError > 0)) return pointInterval(delta, 'paired-t');
@@ -37,14 +37,29 @@ export function pairedMeanInterval(ratio: PairedRatio, seed: number, resamples: 
     };
   }
   const random = randomFrom(seed);
-  const counts = new Float64Array(units);
   const studentised = new Float64Array(resamples);
+  // Sums of residuals, weights and their products give the mean and the error of a resample in one pass, without cancellation.
+  const { differences, weights } = ratio;
+  const residuals = differences.map(
+    (difference, unit) => difference - delta * (weights === null ? 1 : (weights[unit] as number)),
+  );
   for (let resample = 0; resample < resamples; resample += 1) {
-    counts.fill(0);
-    for (let draw = 0; draw < units; draw += 1) counts[random.integer(units)]! += 1;
-    const { mean, error } = meanAndError(ratio, counts);
+    let [sum, squares, mass, products, massSquares] = [0, 0, 0, 0, 0];
+    for (let draw = 0; draw < units; draw += 1) {
+      const unit = random.integer(units);
+      const residual = residuals[unit] as number;
+      const weight = weights === null ? 1 : (weights[unit] as number);
+      sum += residual;
+      squares += residual * residual;
+      mass += weight;
+      products += residual * weight;
+      massSquares += weight * weight;
+    }
+    const shift = sum / mass;
+    const scatter = squares - 2 * shift * products + shift * shift * massSquares;
+    const error = Math.sqrt((Math.max(0, scatter) / (units - 1)) * units) / mass;
     // A resample of equal differences says nothing of scale: it is as extreme as its mean says.
-    studentised[resample] = error > 0 ? (mean - delta) / error : Math.sign(mean - delta) * Number.MAX_VALUE;
+    studentised[resample] = error > 1e-9 * standardError ? shift / error : Math.sign(shift) * Number.MAX_VALUE;
   }
   studentised.sort();
   const quantile = (probability: number): number =>
@@ -74,24 +89,19 @@ export function pointInterval(delta: number, method: string): PairedInterval {
   };
 }
 
-function meanAndError(
-  { differences, weights }: PairedRatio,
-  counts: Float64Array | null,
-): { mean: number; error: number } {
+function meanAndError({ differences, weights }: PairedRatio): { mean: number; error: number } {
   const units = differences.length;
   let numerator = 0;
   let denominator = 0;
   for (let unit = 0; unit < units; unit += 1) {
-    const count = counts === null ? 1 : (counts[unit] as number);
-    numerator += count * (differences[unit] as number);
-    denominator += count * (weights === null ? 1 : (weights[unit] as number));
+    numerator += differences[unit] as number;
+    denominator += weights === null ? 1 : (weights[unit] as number);
   }
   const mean = numerator / denominator;
   let squares = 0;
   for (let unit = 0; unit < units; unit += 1) {
-    const count = counts === null ? 1 : (counts[unit] as number);
     const residual = (differences[unit] as number) - mean * (weights === null ? 1 : (weights[unit] as number));
-    squares += count * residual * residual;
+    squares += residual * residual;
   }
   return { mean, error: Math.sqrt((squares / (units - 1)) * units) / denominator };
 }

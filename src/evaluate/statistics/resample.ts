@@ -34,24 +34,28 @@ export function clusterUnits(clusters: Int32Array): Units {
   return { ofRow, count: numbers.size, strata: null };
 }
 
-/** At most `limit` units, each a random set of the given ones: the bootstrap of a smooth statistic hardly notices. */
-export function pooledUnits(units: Units, rows: number, limit: number, seed: number): Units {
+/** More than `limit` units as `into` random sets of them: the bootstrap of a smooth statistic hardly notices. */
+export function pooledUnits(
+  units: Units,
+  rows: number,
+  { limit, into, seed }: { limit: number; into: number; seed: number },
+): Units {
   if (units.count <= limit) return units;
   const random = randomFrom(seed);
   const pool = new Int32Array(units.count);
-  for (let unit = 0; unit < units.count; unit += 1) pool[unit] = random.integer(limit);
+  for (let unit = 0; unit < units.count; unit += 1) pool[unit] = random.integer(into);
   const { ofRow } = units;
-  if (ofRow === null) return { ofRow: pool, count: limit, strata: null };
+  if (ofRow === null) return { ofRow: pool, count: into, strata: null };
   const pooled = new Int32Array(rows);
   for (let row = 0; row < rows; row += 1) pooled[row] = pool[ofRow[row] as number] as number;
-  return { ofRow: pooled, count: limit, strata: null };
+  return { ofRow: pooled, count: into, strata: null };
 }
 
 /** Draw units with replacement; `counts` receives how often each was drawn. */
 export function drawUnits(random: Random, { strata, count }: Units, counts: Float64Array): void {
   counts.fill(0);
   if (strata === null) {
-    for (let draw = 0; draw < count; draw += 1) counts[random.integer(count)]! += 1;
+    random.tally(counts, count);
     return;
   }
   for (const members of strata) {
