@@ -1,5 +1,6 @@
 import { binsOf, calibrationBins } from './metrics/calibration.ts';
 import { evaluator, successShare, valueOfMoments, type Metric, type ShownMetric } from './metrics/metric.ts';
+import { remembered } from './remember.ts';
 import { decisionsOf, measuredOf, scoresOf, type Outputs, type Sample } from './sample.ts';
 import { bcaInterval, jackknifeAcceleration } from './statistics/bootstrap.ts';
 import { delong, normalInterval } from './statistics/delong.ts';
@@ -123,10 +124,9 @@ function judge(metric: ShownMetric, pair: Pair): Judged {
     case 'calibration':
       return judgeCalibration(metric, pair, plain);
     case 'area': {
-      const positive = Uint8Array.from(sample.truth);
-      const positives = positive.reduce((sum, each) => sum + each, 0);
-      if (!plain || positives < 2 || sample.rows - positives < 2) return judgeRows(metric, pair);
-      const areas = delong(positive, scoresOf(pair.champion), scoresOf(pair.candidate));
+      const [negatives = 0, positives = 0] = classSizes(sample.truth, 2);
+      if (!plain || positives < 2 || negatives < 2) return judgeRows(metric, pair);
+      const areas = delong(sample.truth, scoresOf(pair.champion), scoresOf(pair.candidate));
       return { ...areas, interval: () => normalInterval(areas.delta, areas.standardError, 'delong') };
     }
     case 'counts':
@@ -181,7 +181,7 @@ function judgeMoments(metric: Extract<Metric, { kind: 'moments' }>, pair: Pair):
 
 function judgeCells(metric: Extract<Metric, { kind: 'cells' }>, pair: Pair, plain: boolean): Judged {
   const { sample } = pair;
-  const joint = jointCells(sample.classes, sample.truth, decisionsOf(pair.champion), decisionsOf(pair.candidate));
+  const joint = jointCells(decisionsOf(pair.candidate), decisionsOf(pair.champion), sample.truth, sample.classes);
   const width = joint.counts.length;
   const units = plain ? null : pooled(pair);
   if (units !== null && units.count * width > sumsLimit) return judgeRows(metric, pair);
@@ -269,7 +269,6 @@ function judgeRows(metric: ShownMetric, pair: Pair): Judged {
   const champion = ofChampion(sample.weights);
   const candidate = ofCandidate(sample.weights);
   const interval = (): PairedInterval => {
-    if (resamples === 0) return pointInterval(candidate - champion, 'none');
     const influence = metric.kind === 'statistic' ? metric.influence : undefined;
     if (influence !== undefined && sample.rows > influenceRows) {
       // The infinitesimal jackknife: the paired differences of influence, summed by cluster where there are any.
@@ -280,6 +279,7 @@ function judgeRows(metric: ShownMetric, pair: Pair): Judged {
       );
       return clustered(normalInterval(candidate - champion, standardError, 'influence'), sample);
     }
+    if (resamples === 0) return pointInterval(candidate - champion, 'none');
     const statistic = (weights: Float64Array): number => ofCandidate(weights) - ofChampion(weights);
     const units =
       sample.clusters === null
@@ -346,6 +346,12 @@ function pooled({ sample, seed }: Pair): Units {
   return pooledUnits(unitsOf(sample), sample.rows, { limit: unitLimit, into: unitGroups, seed });
 }
 
+const classSizes = remembered((truth: Float64Array, classes: number): Uint32Array => {
+  const sizes = new Uint32Array(classes);
+  for (let row = 0; row < truth.length; row += 1) sizes[truth[row] as number]! += 1;
+  return sizes;
+});
+
 function lowEvidence(sample: Sample, { discordant }: Judged, interval: PairedInterval): string[] {
   const reasons: string[] = [];
   if (sample.rows < 30) reasons.push(`only ${sample.rows} ${sample.unit ?? 'rows'}`);
@@ -354,9 +360,7 @@ function lowEvidence(sample: Sample, { discordant }: Judged, interval: PairedInt
     if (rows < 30 && rows < sample.rows) reasons.push(`only ${rows} rows count`);
     if (gained + lost < 10) reasons.push(`the models differ on only ${gained + lost} of the rows that count`);
   } else if (sample.classes > 0) {
-    const sizes = new Uint32Array(sample.classes);
-    for (let row = 0; row < sample.rows; row += 1) sizes[sample.truth[row] as number]! += 1;
-    const smallest = Math.min(...sizes.filter((size) => size > 0));
+    const smallest = Math.min(...classSizes(sample.truth, sample.classes).filter((size) => size > 0));
     if (smallest < 10) reasons.push(`only ${smallest} rows of one class`);
   }
   if (sample.clusters !== null) {

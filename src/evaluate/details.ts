@@ -76,8 +76,9 @@ function metricRow(
     return { ...common, candidate: finite(metricValue(metric, sample, candidate)) };
   }
   const done = compared.find((each) => each.slice === null && each.comparison?.metric.name === metric.name)?.comparison;
-  const { kind } = shownMetric(metric);
-  const bounded = kind !== 'statistic' || sample.rows <= boundedRows;
+  const computed = shownMetric(metric);
+  const { kind } = computed;
+  const bounded = kind !== 'statistic' || computed.influence !== undefined || sample.rows <= boundedRows;
   const row =
     done ??
     compareMetric(metric, sample, champion, candidate, {
@@ -143,19 +144,20 @@ function binaryDrawings(sample: Sample, sides: Record<string, Outputs>): Record<
   return {
     curves: eachSide(scored, (outputs) => {
       const scores = scoresOf(outputs);
-      const ranked = rankScores(scores, (row) => sample.truth[row] === 1);
+      const ranked = rankScores(scores, sample.truth);
       return curvePoints(ranked, scores, sample.weights, curveLimit);
     }),
     calibration: eachSide(probable, (outputs) =>
       calibrationBins(binned(scoresOf(outputs), sample.truth, 'width'), sample.weights),
     ),
     scoreHistogram: eachSide(probable, (outputs) => {
-      const histogram = { negative: new Array<number>(20).fill(0), positive: new Array<number>(20).fill(0) };
+      const scores = scoresOf(outputs);
+      const counts = new Float64Array(40);
       for (let row = 0; row < sample.rows; row += 1) {
-        const bin = Math.min(19, Math.max(0, Math.floor((scoresOf(outputs)[row] as number) * 20)));
-        histogram[sample.truth[row] === 1 ? 'positive' : 'negative'][bin]! += 1;
+        const bin = Math.min(19, Math.max(0, Math.floor((scores[row] as number) * 20)));
+        counts[20 * (sample.truth[row] as number) + bin]! += 1;
       }
-      return histogram;
+      return { negative: [...counts.subarray(0, 20)], positive: [...counts.subarray(20)] };
     }),
   };
 }

@@ -53,7 +53,8 @@ function binaryOutputs(
 ): OutputsResult {
   if (scores !== null) {
     const limit = thresholdAt(threshold);
-    const decisions = Int32Array.from(scores, (score) => (score >= limit ? 1 : 0));
+    const decisions = new Int32Array(scores.length);
+    for (let row = 0; row < scores.length; row += 1) decisions[row] = (scores[row] as number) >= limit ? 1 : 0;
     return { ok: true, outputs: { scores, probabilities: kind === 'probability', decisions } };
   }
   if (labels === null) return refuse('there are neither scores nor labels');

@@ -1,3 +1,5 @@
+import { remembered } from './remember.ts';
+
 /**
  * Row numbers in ascending order of `values`, stable: equal values keep their order. No NaN.
  * A radix sort over the bits of the numbers (a comparison sort through a callback takes several times as long on a million rows):
@@ -13,16 +15,8 @@ export function sortedOrder(values: Float64Array): Uint32Array {
   return order;
 }
 
-const orders = new WeakMap<Float64Array, Uint32Array>();
-
-/** `sortedOrder` of values that never change, sorted once for all who ask. Not to be written to. */
-export function orderOf(values: Float64Array): Uint32Array {
-  const known = orders.get(values);
-  if (known !== undefined) return known;
-  const order = sortedOrder(values);
-  orders.set(values, order);
-  return order;
-}
+/** `sortedOrder`, sorted once for all who ask. */
+export const orderOf = remembered((values: Float64Array): Uint32Array => sortedOrder(values));
 
 const digits = [0, 11, 22];
 

@@ -24,7 +24,7 @@ export interface RankedClass {
 }
 
 export function rankClass(truth: Float64Array, scores: Float64Array): RankedClass {
-  return { truth, ranked: rankScores(scores, (row) => truth[row] === 1) };
+  return { truth, ranked: rankScores(scores, truth) };
 }
 
 /** Mean of the areas; `weighted` by how many rows have the class. */

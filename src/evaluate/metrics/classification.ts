@@ -93,7 +93,7 @@ const binaryMetrics: Metric[] = [
     title: 'ROC AUC',
     needs: 'scores',
     tasks: binary,
-    prepare: (sample, outputs) => areaOf(rankScores(scoresOf(outputs), (row) => sample.truth[row] === 1)),
+    prepare: (sample, outputs) => areaOf(rankScores(scoresOf(outputs), sample.truth)),
     undefinedOn: (sample) => (occurs(sample, 0) && occurs(sample, 1) ? null : 'all rows are of one class'),
   },
   {
@@ -104,14 +104,11 @@ const binaryMetrics: Metric[] = [
     needs: 'scores',
     tasks: binary,
     prepare: (sample, outputs) => {
-      const ranked = rankScores(scoresOf(outputs), (row) => sample.truth[row] === 1);
+      const ranked = rankScores(scoresOf(outputs), sample.truth);
       return (weights) => averagePrecision(ranked, weights);
     },
     influence: (sample, outputs) =>
-      averagePrecisionInfluence(
-        rankScores(scoresOf(outputs), (row) => sample.truth[row] === 1),
-        sample.weights,
-      ),
+      averagePrecisionInfluence(rankScores(scoresOf(outputs), sample.truth), sample.weights),
     undefinedOn: (sample) => (occurs(sample, 1) ? null : 'no row is positive'),
   },
   calibrationMetric('ece', 'expected calibration error', 'width', calibrationError),
@@ -430,7 +427,8 @@ function pairwiseAreas(sample: Sample, outputs: Outputs, weighted: boolean): Eva
       if (other === label) return [];
       const rows = Uint32Array.from([...ownRows, ...otherRows]);
       const own = Float64Array.from(rows, (row) => scores[row * sample.classes + label] as number);
-      return [{ rows, ranked: rankScores(own, (place) => place < ownRows.length) }];
+      const truth = new Uint8Array(rows.length).fill(1, 0, ownRows.length);
+      return [{ rows, ranked: rankScores(own, truth) }];
     }),
   );
   return (weights) => {

@@ -200,7 +200,7 @@ function curveMetrics(name: string, title: string, curve: Curve, bothSides: bool
 
 /** Every pair of a row and a label as a row of its own. */
 function rankPairs(sample: Sample, outputs: Outputs): Ranked {
-  return rankScores(scoresOf(outputs), (at) => sample.truth[at] === 1);
+  return rankScores(scoresOf(outputs), sample.truth);
 }
 
 /** The weight of its row for every label. */

@@ -1,3 +1,4 @@
+import { remembered } from '../remember.ts';
 import { orderOf } from '../sort.ts';
 
 /** Rows from the highest score to the lowest, and where each run of equal scores ends: sorted once, read many times. */
@@ -9,8 +10,8 @@ export interface Ranked {
   positive: Uint8Array;
 }
 
-/** @param isPositive asked of every row @throws never; `scores` must be finite, and are sorted once however often they are ranked */
-export function rankScores(scores: Float64Array, isPositive: (row: number) => boolean): Ranked {
+/** Ranks finite scores; rows of truth 1 are the positive ones. Ranked once for all who ask. */
+export const rankScores = remembered((scores: Float64Array, truth: ArrayLike<number>): Ranked => {
   const order = Uint32Array.from(orderOf(scores)).reverse();
   const rows = order.length;
   const ends = new Uint32Array(rows);
@@ -18,12 +19,12 @@ export function rankScores(scores: Float64Array, isPositive: (row: number) => bo
   let runs = 0;
   for (let place = 0; place < rows; place += 1) {
     const row = order[place] as number;
-    positive[place] = isPositive(row) ? 1 : 0;
+    positive[place] = truth[row] === 1 ? 1 : 0;
     if (place > 0 && scores[row] !== scores[order[place - 1] as number]) ends[runs++] = place;
   }
   if (rows > 0) ends[runs++] = rows;
   return { order, ends: ends.slice(0, runs), positive };
-}
+});
 
 /** Calls `visit` with the summed weights of positives and negatives of each run of equal scores, best first. */
 function eachRun(

@@ -1,4 +1,4 @@
-import { orderOf } from '../sort.ts';
+import { rankScores } from '../metrics/ranked.ts';
 import { normalCdf, normalQuantile } from './distributions.ts';
 import type { PairedInterval } from './interval.ts';
 
@@ -16,7 +16,7 @@ export interface DeLong {
 /**
  * Areas under two correlated ROC curves, with their covariance. DeLong, DeLong and Clarke-Pearson (Biometrics 1988) in the
  * fast form of Sun and Xu (IEEE Signal Processing Letters 2014): one sort a model, from which the placements
- * follow without ranks; ties count one half; n - 1 denominators.
+ * follow; ties count one half; n - 1 denominators.
  * Needs at least two positives and two negatives.
  */
 export function delong(positive: ArrayLike<number>, champion: Float64Array, candidate: Float64Array): DeLong {
@@ -60,32 +60,29 @@ interface Placements {
   n: number;
 }
 
-function placements(positive: ArrayLike<number>, scores: Float64Array): Placements {
-  const order = orderOf(scores);
+function placements(truth: ArrayLike<number>, scores: Float64Array): Placements {
+  const { order, ends, positive } = rankScores(scores, truth);
   let m = 0;
-  for (let row = 0; row < positive.length; row += 1) m += positive[row] === 1 ? 1 : 0;
-  const n = scores.length - m;
-  const ofRow = new Float64Array(scores.length);
+  for (let place = 0; place < positive.length; place += 1) m += positive[place] as number;
+  const n = order.length - m;
+  const ofRow = new Float64Array(order.length);
   let area = 0;
-  let positivesBelow = 0;
-  let negativesBelow = 0;
-  for (let start = 0; start < order.length;) {
-    const score = scores[order[start] as number];
-    let end = start;
+  let positivesAbove = 0;
+  let negativesAbove = 0;
+  let start = 0;
+  for (let run = 0; run < ends.length; run += 1) {
+    const end = ends[run] as number;
     let positives = 0;
-    for (; end < order.length && scores[order[end] as number] === score; end += 1) {
-      if (positive[order[end] as number] === 1) positives += 1;
-    }
+    for (let place = start; place < end; place += 1) positives += positive[place] as number;
     const negatives = end - start - positives;
-    const ofPositive = (negativesBelow + negatives / 2) / n;
-    const ofNegative = 1 - (positivesBelow + positives / 2) / m;
+    const ofPositive = (n - negativesAbove - negatives / 2) / n;
+    const ofNegative = (positivesAbove + positives / 2) / m;
     for (let place = start; place < end; place += 1) {
-      const row = order[place] as number;
-      ofRow[row] = positive[row] === 1 ? ofPositive : ofNegative;
+      ofRow[order[place] as number] = positive[place] === 1 ? ofPositive : ofNegative;
     }
-    area += positives * (negativesBelow + negatives / 2);
-    positivesBelow += positives;
-    negativesBelow += negatives;
+    area += positives * (n - negativesAbove - negatives / 2);
+    positivesAbove += positives;
+    negativesAbove += negatives;
     start = end;
   }
   return { area: area / m / n, ofRow, m, n };

@@ -1,4 +1,5 @@
 import type { Confusion } from '../metrics/confusion.ts';
+import { remembered } from '../remember.ts';
 import { bcaInterval, jackknifeAcceleration } from './bootstrap.ts';
 import { normalQuantile } from './distributions.ts';
 import type { PairedInterval } from './interval.ts';
@@ -21,12 +22,14 @@ export interface JointCells {
 /** Above this many possible cells only those that occur are given memory. */
 const tableLimit = 1e6;
 
-/** @param classes up to 1,290: the codes of cells are 32-bit integers */
-export function jointCells(
-  classes: number,
-  truth: ArrayLike<number>,
-  champion: Int32Array,
+/** Counted once for all who ask. @param classes up to 1,290: the codes of cells are 32-bit integers */
+export const jointCells = remembered(countCells);
+
+function countCells(
   candidate: Int32Array,
+  champion: Int32Array,
+  truth: ArrayLike<number>,
+  classes: number,
 ): JointCells {
   const rows = truth.length;
   const codes = new Int32Array(rows);

@@ -24,7 +24,10 @@ describe('the area under the ROC curve', () => {
           }
         }
         const expected = right / (positives.length * negatives.length);
-        const ranked = rankScores(scores, (row) => each[row]!.label === 1);
+        const ranked = rankScores(
+          scores,
+          each.map((row) => row.label),
+        );
         assert.ok(Math.abs(rocArea(ranked, null) - expected) < 1e-12);
         const result = delong(
           Float64Array.from(each, (row) => row.label),
@@ -45,7 +48,7 @@ describe('the area under the ROC curve', () => {
           rocArea(
             rankScores(
               Float64Array.from(list, (row) => row.champion),
-              (row) => list[row]!.label === 1,
+              list.map((row) => row.label),
             ),
             weighted,
           );

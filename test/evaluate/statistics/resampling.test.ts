@@ -162,7 +162,7 @@ describe('the influence of rows on the average precision', () => {
     const rows = 2000;
     const truth = Uint8Array.from({ length: rows }, () => (random.uniform() < 0.3 ? 1 : 0));
     const scores = Float64Array.from(truth, (label) => Math.round(50 * (label * 0.3 + random.uniform())) / 50);
-    const ranked = rankScores(scores, (row) => truth[row] === 1);
+    const ranked = rankScores(scores, truth);
     const influence = averagePrecisionInfluence(ranked, null);
     const mean = influence.reduce((sum, value) => sum + value, 0) / rows;
     assert.ok(Math.abs(mean) < 1e-9, `${mean}`);
