@@ -15,6 +15,8 @@ export type RecordPlan =
   | {
       status: 'write';
       decision: RecordedDecision;
+      /** Of the bytes the decision will lie in. */
+      sha256: string;
       /** Where the decision will lie, relative to the repository. */
       path: string;
       /** What the commit adds or replaces, by path relative to the repository. */
@@ -50,6 +52,7 @@ export function planRecord(folder: string, state: ModelState, input: RecordInput
   return {
     status: 'write',
     decision: appended.decision,
+    sha256: appended.manifest.head.sha256,
     path,
     files: new Map([...files].map(([name, bytes]) => [`${folder}/${name}`, bytes])),
     message: commitMessage(appended.decision, path),

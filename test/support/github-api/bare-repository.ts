@@ -77,7 +77,7 @@ export function openBareRepository(folder: string): BareRepository {
     const path = join(folder, 'objects', oid.slice(0, 2), oid.slice(2));
     if (existsSync(path)) return oid;
     const whole = join(folder, 'objects', `tmp_${randomUUID()}`);
-    await mkdir(dirname(path), { recursive: true });
+    if (!existsSync(dirname(path))) await mkdir(dirname(path), { recursive: true });
     await writeFile(whole, deflateSync(Buffer.concat([header, bytes]), { level: 1 }), { mode: 0o444 });
     await rename(whole, path);
     return oid;
@@ -203,6 +203,12 @@ function batchReader(folder: string): { read(name: string): Promise<GitObject | 
   let chunks: Buffer[] = [];
   let buffered = 0;
   const waiting: ((object: GitObject | null) => void)[] = [];
+  // Objects never change under their name; small ones are kept.
+  const known = new Map<string, GitObject>();
+  const keep = (object: GitObject): GitObject => {
+    if (object.bytes.length < 100_000) known.set(object.oid, object);
+    return object;
+  };
 
   const take = (length: number): Buffer => {
     const whole = chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks);
@@ -233,12 +239,14 @@ function batchReader(folder: string): { read(name: string): Promise<GitObject | 
       const bytes = Buffer.from(take(header.size + 1).subarray(0, header.size));
       const { oid, type } = header;
       header = undefined;
-      waiting.shift()?.({ oid, type, bytes });
+      waiting.shift()?.(keep({ oid, type, bytes }));
     }
   };
   return {
     read(name) {
       if (/[\n\0]/u.test(name) || name === '') return Promise.resolve(null);
+      const kept = known.get(name);
+      if (kept !== undefined) return Promise.resolve(kept);
       if (child === undefined) {
         child = spawn('git', ['-C', folder, 'cat-file', '--batch']);
         child.stdout.on('data', (chunk: Buffer) => {

@@ -1,9 +1,18 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { buildSchema, graphql, GraphQLError, type GraphQLSchema } from 'graphql';
+import {
+  buildSchema,
+  execute,
+  GraphQLError,
+  parse,
+  validate,
+  type DocumentNode,
+  type ExecutionResult,
+  type GraphQLSchema,
+} from 'graphql';
 import { projectRoot } from '../project.ts';
 import type { TreeItem } from './bare-repository.ts';
-import { forbidding, isRefName, moveRefs, refAt, ruleRefusal } from './refs.ts';
+import { forbidding, exclusively, isRefName, moveRefs, moveRefsNow, refAt, ruleRefusal } from './refs.ts';
 import { fullName } from './route.ts';
 import { ApiError, type RepositoryState, type Token } from './state.ts';
 
@@ -32,12 +41,11 @@ export async function answerGraphQl(
       noLocation: true,
     },
   );
-  const { data, errors } = await graphql({
-    schema,
-    source: typeof body['query'] === 'string' ? body['query'] : '',
-    variableValues: (body['variables'] ?? {}) as Record<string, unknown>,
-    rootValue: root(context),
-  });
+  const { data, errors } = await execution(
+    typeof body['query'] === 'string' ? body['query'] : '',
+    (body['variables'] ?? {}) as Record<string, unknown>,
+    root(context),
+  );
   return {
     ...(data === undefined ? {} : { data }),
     ...(errors === undefined
@@ -50,6 +58,29 @@ export async function answerGraphQl(
           })),
         }),
   };
+}
+
+/** Queries that were found valid, parsed. */
+const valid = new Map<string, DocumentNode>();
+
+async function execution(
+  source: string,
+  variableValues: Record<string, unknown>,
+  rootValue: unknown,
+): Promise<ExecutionResult> {
+  const known = schema as GraphQLSchema;
+  let document = valid.get(source);
+  if (document === undefined) {
+    try {
+      document = parse(source);
+    } catch (error) {
+      return { errors: [error as GraphQLError] };
+    }
+    const errors = validate(known, document);
+    if (errors.length > 0) return { errors };
+    valid.set(source, document);
+  }
+  return execute({ schema: known, document, variableValues, rootValue });
 }
 
 function root(context: GraphQlContext) {
@@ -233,6 +264,15 @@ async function createCommitOnBranch(input: CommitOnBranch, context: GraphQlConte
   const { additions, deletions } = input.fileChanges ?? {};
   if (additions === null || deletions === null)
     throw new ApiError(500, 'Something went wrong while executing your query.', {}, 'INTERNAL');
+  return exclusively(repository, () => commitNow(repository, input, context));
+}
+
+async function commitNow(
+  repository: RepositoryState,
+  input: CommitOnBranch,
+  context: GraphQlContext,
+): Promise<unknown> {
+  const { additions, deletions } = input.fileChanges ?? {};
   const branch = input.branch.branchName ?? '';
   const ref = `refs/heads/${branch}`;
   const head = await refAt(repository, ref);
@@ -257,7 +297,7 @@ async function createCommitOnBranch(input: CommitOnBranch, context: GraphQlConte
         : { name: context.token.login, email: `${context.token.login}@users.noreply.github.com` },
     signed: true,
   });
-  if (!(await moveRefs(repository, [{ ref, before: head, after: commit }]))) throw staleHead(input.expectedHeadOid);
+  if (!(await moveRefsNow(repository, [{ ref, before: head, after: commit }]))) throw staleHead(input.expectedHeadOid);
   return { clientMutationId: null, commit: () => objectNode(repository, commit), ref: { name: branch } };
 }
 

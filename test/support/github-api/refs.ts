@@ -17,18 +17,25 @@ export function forbidding(repository: RepositoryState, ref: string, token: Toke
 
 /** All changes or none, one caller at a time. @returns false when a ref is not where it must be */
 export function moveRefs(repository: RepositoryState, changes: readonly RefChange[]): Promise<boolean> {
-  const work = async (): Promise<boolean> => {
-    const before = await Promise.all(changes.map(({ ref }) => refAt(repository, ref)));
-    if (changes.some((each, index) => each.before !== undefined && each.before !== before[index])) return false;
-    const moved = await repository.git.updateRefs(
-      changes.map((each, index) => ({ ...each, before: each.before ?? before[index] ?? null })),
-    );
-    if (moved) changes.forEach(({ ref }, index) => repository.before.set(ref, before[index] ?? null));
-    return moved;
-  };
+  return exclusively(repository, () => moveRefsNow(repository, changes));
+}
+
+/** Run what reads refs and then moves them, one at a time. */
+export function exclusively<T>(repository: RepositoryState, work: () => Promise<T>): Promise<T> {
   const result = repository.queue.then(work, work);
-  repository.queue = result;
+  repository.queue = result.catch(() => undefined);
   return result;
+}
+
+/** The same as `moveRefs`, for who has the repository exclusively. */
+export async function moveRefsNow(repository: RepositoryState, changes: readonly RefChange[]): Promise<boolean> {
+  const before = await Promise.all(changes.map(({ ref }) => refAt(repository, ref)));
+  if (changes.some((each, index) => each.before !== undefined && each.before !== before[index])) return false;
+  const moved = await repository.git.updateRefs(
+    changes.map((each, index) => ({ ...each, before: each.before ?? before[index] ?? null })),
+  );
+  if (moved) changes.forEach(({ ref }, index) => repository.before.set(ref, before[index] ?? null));
+  return moved;
 }
 
 /** As GitHub words it, by kind of rule and by the call that ran into it. */

@@ -24,6 +24,8 @@ export type Fault =
   /** Never answered; after being carried out, or without. */
   | 'hang'
   | 'hang-after'
+  /** Carried out and answered, and then undone: refs are where they were. */
+  | 'lost'
   /** Refs are read as they were before their last move. */
   | 'stale';
 
@@ -167,6 +169,7 @@ export async function startGitHub(folder: string): Promise<GitHubStandIn> {
           : restAnswer({ seen, url, body, raw, token, incoming, stale: fault === 'stale' }),
       );
     }
+    if (fault === 'lost') await Promise.all([...repositories.values()].map(undoLastMove));
     if (fault === 'reset-after') return void incoming.socket.destroy();
     if (fault === 'hang-after') return;
     seen.status = answer.status;
@@ -447,6 +450,13 @@ export async function startGitHub(folder: string): Promise<GitHubStandIn> {
       }
     },
   };
+}
+
+/** Whoever moved a branch last finds it where it was. */
+async function undoLastMove({ git, before, defaultBranch }: RepositoryState): Promise<void> {
+  const ref = `refs/heads/${defaultBranch}`;
+  const old = before.get(ref);
+  if (old !== undefined) await git.updateRefs([{ ref, after: old }]);
 }
 
 /** Pushes over git are held against the same protections, by a hook. */

@@ -1,0 +1,210 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { GitHubError, RegistryError } from '../errors.ts';
+import type { RecordedDecision } from '../evidence/index.ts';
+import type { GitHub } from '../github/client.ts';
+import { jittered } from '../github/retry.ts';
+import type { Log } from '../log.ts';
+import { unpackEvidence } from './evidence-file.ts';
+import { registryFolder } from './git/repository.ts';
+import { cloneBranch } from './github/clone.ts';
+import { commitOnBranch } from './github/commit-files.ts';
+import {
+  blobOid,
+  listModels,
+  readFile,
+  readSnapshot,
+  type BlobCache,
+  type Place,
+  type Snapshot,
+} from './github/snapshot.ts';
+import { checkModelName, evidencePath } from './layout.ts';
+import { viewOf } from './manifest.ts';
+import { sound } from './model-state.ts';
+import { planRecord } from './plan-record.ts';
+import type { RecordInput, RecordResult, Registry } from './registry.ts';
+import { verifyRegistry } from './verify.ts';
+
+export interface GitHubRegistryInput {
+  github: GitHub;
+  token: string;
+  /** The registry's folder, from the top of the repository. */
+  path: string;
+  /** The branch that holds it; default: the repository's default branch. */
+  branch?: string | undefined;
+  log: Log;
+  signal?: AbortSignal | undefined;
+  /** How a writer that was overtaken waits. */
+  pace?: { attempts?: number; baseMs?: number; capMs?: number };
+}
+
+const defaultPace = { attempts: 40, baseMs: 300, capMs: 10_000 };
+
+/**
+ * The registry in a repository on GitHub, read and written through the API: no clone, no work tree. Commits are signed by GitHub.
+ *
+ * @throws RegistryError when the path leads outside of the repository
+ */
+export function openGitHubRegistry(input: GitHubRegistryInput): Registry {
+  const { github, log, signal } = input;
+  const folder = registryFolder(input.path);
+  const pace = { ...defaultPace, ...input.pace };
+  const cache: BlobCache = new Map();
+  let chosen: Promise<string> | undefined;
+  const place = async (): Promise<Place> => {
+    chosen ??= input.branch === undefined ? defaultBranch(github) : Promise.resolve(input.branch);
+    return { github, folder, branch: await chosen };
+  };
+  const snapshot = async (model: string): Promise<Snapshot> => {
+    checkModelName(model);
+    const where = await place();
+    const found = await readSnapshot(where, model, cache);
+    if (found === null) throw noBranch(where);
+    sound(found.state);
+    return found;
+  };
+  return {
+    async view(model) {
+      const { manifest, links } = (await snapshot(model)).state;
+      return viewOf(manifest, decisionsOf(links));
+    },
+    async models() {
+      const where = await place();
+      const names = await listModels(where);
+      if (names === null) throw noBranch(where);
+      return names;
+    },
+    async log(model) {
+      return decisionsOf((await snapshot(model)).state.links);
+    },
+    async manifest(model) {
+      return (await snapshot(model)).state.manifest;
+    },
+    async evidence(model, sha256) {
+      checkModelName(model);
+      const path = `${folder}/${evidencePath(model, sha256)}`;
+      const bytes = await readFile(await place(), path);
+      const unpacked = bytes === null ? { fault: 'no such file' } : unpackEvidence(bytes, sha256);
+      if ('evidence' in unpacked) return unpacked.evidence;
+      throw new RegistryError({
+        found: unpacked.fault,
+        expected: 'the evidence a decision refers to',
+        where: path,
+        remedy: 'See what else is wrong with contender registry verify',
+      });
+    },
+    async verify() {
+      const { branch } = await place();
+      // A whole registry, and what it was in every commit, is far beyond what the API gives in an hour: git fetches it at once.
+      const temporary = await mkdtemp(join(tmpdir(), 'contender-registry-'));
+      try {
+        const { repository, head } = await cloneBranch({
+          github,
+          token: input.token,
+          branch,
+          into: join(temporary, 'clone'),
+        });
+        return await verifyRegistry(repository, head, folder);
+      } finally {
+        await rm(temporary, { recursive: true, force: true });
+      }
+    },
+    async ensureWritable() {
+      const where = await place();
+      if ((await listModels(where)) === null) throw noBranch(where);
+      // An object that no branch refers to is seen by nobody, and only who may write can store it.
+      await github.request(
+        'POST /repos/{owner}/{repo}/git/blobs',
+        { content: '', encoding: 'utf-8' },
+        { repeatable: true },
+      );
+    },
+    async record(request) {
+      const attempted: Attempted = new Map();
+      for (let attempt = 1; attempt <= pace.attempts; attempt++) {
+        const found = await snapshot(request.model).catch((error: unknown) => {
+          throw attempted.size > 0 && error instanceof GitHubError ? inDoubt(error) : error;
+        });
+        const result = await recordOnce(await place(), found, request, attempted, attempt);
+        if (result !== 'again') return result;
+        log.debug(`${request.model}: reading the registry again (attempt ${attempt})`);
+        await sleep(jittered(attempt, pace), undefined, signal === undefined ? {} : { signal });
+      }
+      throw new RegistryError({
+        found: `the branch moved ${pace.attempts} times while the decision was being recorded`,
+        where: `${github.repository} ${(await place()).branch}`,
+        remedy: 'Nothing was recorded. Run again when fewer writers are at work',
+      });
+    },
+  };
+
+  /**
+   * One attempt: believe only what is read back. A commit that GitHub says it made, or that it may have made before an answer was lost,
+   * is there when the next reading shows it, and is made anew when it does not: the head it must be on rules out a second one.
+   */
+  async function recordOnce(
+    where: Place,
+    { head, tree, hasAttributes, state }: Snapshot,
+    request: RecordInput,
+    attempted: Attempted,
+    count: number,
+  ): Promise<RecordResult | 'again'> {
+    const mine = state.links.find(({ sha256 }) => attempted.has(sha256));
+    if (mine !== undefined) {
+      const { path, commit } = attempted.get(mine.sha256) as { path: string; commit: string | null };
+      return { status: 'recorded', decision: mine.decision, commit: commit ?? (await addedIn(where, path)), tags: [] };
+    }
+    const plan = planRecord(folder, state, request, hasAttributes);
+    if (plan.status === 'already-recorded') {
+      return { status: plan.status, decision: plan.decision, commit: await addedIn(where, plan.path), tags: [] };
+    }
+    if (plan.status === 'no-change') return { ...plan, commit: null, tags: [] };
+    for (const bytes of plan.files.values()) cache.set(blobOid(bytes), Buffer.from(bytes));
+    const attempt = { path: plan.path, commit: null as string | null };
+    attempted.set(plan.sha256, attempt);
+    try {
+      attempt.commit = await commitOnBranch(where, { head, tree }, plan.files, plan.message);
+    } catch (error) {
+      if (!(error instanceof GitHubError)) throw error;
+      if (!error.uncertain) attempted.delete(plan.sha256);
+      // A branch that is deleted between reading and writing is an error of the next reading.
+      const passes = error.kind === 'conflict' || error.uncertain || (error.kind === 'absent' && count <= 3);
+      if (!passes) throw error;
+      log.debug(`${request.model}: ${error.fault.found}`);
+    }
+    return 'again';
+  }
+}
+
+/** Decisions this writer may have recorded, by the sha256 of their bytes. */
+type Attempted = Map<string, { path: string; commit: string | null }>;
+
+function decisionsOf(links: readonly { decision: RecordedDecision }[]): RecordedDecision[] {
+  return links.map(({ decision }) => decision);
+}
+
+/** The commit that added a file: files of decisions never change, so it is the last one that touched it. */
+async function addedIn({ github, branch }: Place, path: string): Promise<string | null> {
+  const [commit] = await github.request('GET /repos/{owner}/{repo}/commits', { sha: branch, path, per_page: 1 });
+  return commit?.sha ?? null;
+}
+
+async function defaultBranch(github: GitHub): Promise<string> {
+  return (await github.request('GET /repos/{owner}/{repo}', {})).default_branch;
+}
+
+function inDoubt({ kind, fault, uncertain }: GitHubError): GitHubError {
+  const remedy = 'The decision may have been recorded. Run again: it is never recorded twice';
+  return new GitHubError(kind, { ...fault, remedy }, uncertain);
+}
+
+function noBranch({ github, branch }: Place): RegistryError {
+  return new RegistryError({
+    found: `there is no branch ${branch}`,
+    where: github.repository,
+    expected: 'the branch that holds the registry',
+    remedy: `Create it once: git push origin HEAD:refs/heads/${branch}`,
+  });
+}

@@ -1,0 +1,49 @@
+import { RegistryError } from '../../errors.ts';
+import type { GitHub } from '../../github/client.ts';
+import { commitAt, openRepository, type Repository } from '../git/repository.ts';
+import { gitFault, runGit } from '../git/run.ts';
+
+/**
+ * Clone one branch with its whole history and the tags, without a work tree. git needs the token, and gets it in its environment
+ * alone, bound to this server: no argument, file or address holds it.
+ *
+ * @throws RegistryError
+ */
+export async function cloneBranch(input: {
+  github: GitHub;
+  token: string;
+  branch: string;
+  into: string;
+}): Promise<{ repository: Repository; head: string }> {
+  const { github, token, branch, into } = input;
+  const server = serverOf(github.apiUrl);
+  const count = Number(process.env['GIT_CONFIG_COUNT'] ?? 0);
+  const basic = Buffer.from(`x-access-token:${token}`).toString('base64');
+  const env = {
+    GIT_CONFIG_COUNT: String(count + 1),
+    [`GIT_CONFIG_KEY_${count}`]: `http.${server}/.extraheader`,
+    [`GIT_CONFIG_VALUE_${count}`]: `AUTHORIZATION: basic ${basic}`,
+  };
+  const args = [
+    'clone',
+    '--quiet',
+    '--bare',
+    '--single-branch',
+    `--branch=${branch}`,
+    `${server}/${github.repository}.git`,
+    into,
+  ];
+  const result = await runGit(process.cwd(), args, { env });
+  if (result.code !== 0) throw gitFault(`${server}/${github.repository}`, args, result);
+  const repository = await openRepository(into);
+  const head = await commitAt(repository, `refs/heads/${branch}`);
+  if (head === null) throw new RegistryError({ found: `there is no branch ${branch}`, where: github.repository });
+  return { repository, head };
+}
+
+/** Where repositories are cloned from, by the address of the API: github.com, a subdomain of ghe.com, or a server of one's own. */
+function serverOf(apiUrl: string): string {
+  const url = new URL(apiUrl);
+  const path = url.pathname.replace(/\/api\/v3\/?$/u, '').replace(/\/$/u, '');
+  return `${url.protocol}//${url.host.replace(/^api\./u, '')}${path}`;
+}

@@ -1,0 +1,74 @@
+import type { GitHub } from '../../github/client.ts';
+import type { Place, Snapshot } from './snapshot.ts';
+
+/** Larger commits go up file by file: GitHub takes no large bodies (trees fail above about 2.5 MB). */
+const bytesAtOnce = 1024 * 1024;
+
+const commitMutation = `mutation Commit($input: CreateCommitOnBranchInput!) {
+  createCommitOnBranch(input: $input) { commit { oid } }
+}`;
+
+/**
+ * Put a commit on top of a branch, if the branch is still where it was read: compare and swap. GitHub signs it.
+ *
+ * @throws GitHubError `conflict` when the branch moved, `rules` when it may not be written to; uncertain when nobody knows
+ */
+export async function commitOnBranch(
+  place: Place,
+  from: Pick<Snapshot, 'head' | 'tree'>,
+  files: ReadonlyMap<string, Uint8Array>,
+  message: string,
+): Promise<string> {
+  const { github, branch } = place;
+  if ([...files.values()].reduce((sum, bytes) => sum + bytes.length, 0) > bytesAtOnce) {
+    const sha = await storeCommit(github, from, files, message);
+    // Without force only a branch that is still at the commit's parent moves.
+    await github.request('PATCH /repos/{owner}/{repo}/git/refs/{ref}', { ref: `heads/${branch}`, sha, force: false });
+    return sha;
+  }
+  const [headline = '', ...body] = message.split('\n');
+  const input = {
+    branch: { repositoryNameWithOwner: github.repository, branchName: branch },
+    expectedHeadOid: from.head,
+    message: { headline, body: body.join('\n').trim() },
+    fileChanges: {
+      additions: [...files].map(([path, bytes]) => ({ path, contents: Buffer.from(bytes).toString('base64') })),
+    },
+  };
+  const answer = await github.graphql<{ createCommitOnBranch: { commit: { oid: string } } }>(commitMutation, { input });
+  return answer.createCommitOnBranch.commit.oid;
+}
+
+/**
+ * Store a commit that no branch holds yet. Nobody sees it until a ref moves to it, so every step may be repeated. With a
+ * workflow's or an app's token GitHub signs it, since it names no author.
+ */
+export async function storeCommit(
+  github: GitHub,
+  parent: Pick<Snapshot, 'head' | 'tree'>,
+  files: ReadonlyMap<string, Uint8Array>,
+  message: string,
+): Promise<string> {
+  const repeatable = { repeatable: true };
+  const items = [];
+  for (const [path, bytes] of files) {
+    const content = Buffer.from(bytes).toString('base64');
+    const blob = await github.request(
+      'POST /repos/{owner}/{repo}/git/blobs',
+      { content, encoding: 'base64' },
+      repeatable,
+    );
+    items.push({ path, mode: '100644' as const, type: 'blob' as const, sha: blob.sha });
+  }
+  const tree = await github.request(
+    'POST /repos/{owner}/{repo}/git/trees',
+    { base_tree: parent.tree, tree: items },
+    repeatable,
+  );
+  const commit = await github.request(
+    'POST /repos/{owner}/{repo}/git/commits',
+    { message, tree: tree.sha, parents: [parent.head] },
+    repeatable,
+  );
+  return commit.sha;
+}

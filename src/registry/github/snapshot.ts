@@ -1,0 +1,210 @@
+import { createHash } from 'node:crypto';
+import { RegistryError } from '../../errors.ts';
+import type { GitHub } from '../../github/client.ts';
+import { plainFile, type TreeEntry } from '../git/objects.ts';
+import { attributesPath, isModelName, modelFolder } from '../layout.ts';
+import { modelState, type BlobReader, type ModelState } from '../model-state.ts';
+
+/** A branch of a repository on GitHub, and the folder in it that is the registry. */
+export interface Place {
+  github: GitHub;
+  branch: string;
+  folder: string;
+}
+
+/** Everything one commit says about a model, read in one request and one more for contents that are new to us. */
+export interface Snapshot {
+  head: string;
+  tree: string;
+  hasAttributes: boolean;
+  state: ModelState;
+}
+
+/** Blobs by object name. They never change, so what was read once is not read again. */
+export type BlobCache = Map<string, Buffer>;
+
+/** Contents of so many files, and of so many bytes, are asked for at once. */
+const filesAtOnce = 100;
+const bytesAtOnce = 1024 * 1024;
+
+const entry = 'name type mode oid size';
+const snapshotQuery = `query Snapshot($owner: String!, $name: String!, $ref: String!, $model: String!, $attributes: String!) {
+  repository(owner: $owner, name: $name) {
+    ref(qualifiedName: $ref) {
+      target {
+        oid
+        ... on Commit {
+          tree { oid }
+          attributes: file(path: $attributes) { oid }
+          model: file(path: $model) {
+            ${entry}
+            object { ... on Tree { entries { ${entry}
+              object { ... on Tree { entries { ${entry}
+                object { ... on Tree { entries { ${entry} } } } } } } } } }
+          }
+        }
+      }
+    }
+  }
+}`;
+
+interface Entry {
+  name: string;
+  type: string;
+  mode: number;
+  oid: string;
+  size: number;
+  object?: { entries?: Entry[] | null } | null;
+}
+
+interface Answer {
+  repository: {
+    ref: {
+      target: { oid: string; tree?: { oid: string }; attributes: { oid: string } | null; model: Entry | null };
+    } | null;
+  };
+}
+
+/** Only what is below the model is asked for, so the cost does not grow with the other models. Null: there is no such branch. */
+export async function readSnapshot(place: Place, model: string, cache: BlobCache): Promise<Snapshot | null> {
+  const { github, branch, folder } = place;
+  const { repository } = await github.graphql<Answer>(snapshotQuery, {
+    owner: github.owner,
+    name: github.repo,
+    ref: `refs/heads/${branch}`,
+    model: `${folder}/${modelFolder(model)}`,
+    attributes: `${folder}/${attributesPath}`,
+  });
+  const target = repository.ref?.target;
+  if (target?.tree === undefined) return null;
+  const entries = target.model === null ? [] : listed(target.model, modelFolder(model));
+  return {
+    head: target.oid,
+    tree: target.tree.oid,
+    hasAttributes: target.attributes !== null,
+    state: await modelState(blobReader(github, cache), folder, model, entries),
+  };
+}
+
+/** Names of the models, sorted. */
+export async function listModels({ github, branch, folder }: Place): Promise<string[] | null> {
+  const query = `query Models($owner: String!, $name: String!, $ref: String!, $path: String!) {
+    repository(owner: $owner, name: $name) {
+      ref(qualifiedName: $ref) { target { ... on Commit { file(path: $path) { object { ... on Tree { entries { name type } } } } } } }
+    }
+  }`;
+  const { repository } = await github.graphql<{
+    repository: {
+      ref: { target: { file?: { object: { entries?: { name: string; type: string }[] } | null } | null } } | null;
+    };
+  }>(query, { owner: github.owner, name: github.repo, ref: `refs/heads/${branch}`, path: `${folder}/models` });
+  if (repository.ref === null) return null;
+  const entries = repository.ref.target.file?.object?.entries ?? [];
+  return entries
+    .filter(({ name, type }) => type === 'tree' && isModelName(name))
+    .map(({ name }) => name)
+    .sort();
+}
+
+/** The bytes of one file of the branch; null when it is not there. */
+export async function readFile({ github, branch }: Place, path: string): Promise<Buffer | null> {
+  const query = `query File($owner: String!, $name: String!, $ref: String!, $path: String!) {
+    repository(owner: $owner, name: $name) {
+      ref(qualifiedName: $ref) { target { ... on Commit { file(path: $path) { ${entry} } } } }
+    }
+  }`;
+  const { repository } = await github.graphql<{ repository: { ref: { target: { file?: Entry | null } } | null } }>(
+    query,
+    {
+      owner: github.owner,
+      name: github.repo,
+      ref: `refs/heads/${branch}`,
+      path,
+    },
+  );
+  const found = repository.ref?.target.file;
+  return found?.type === 'blob' ? readBlob(github, found.oid) : null;
+}
+
+/** The object name git gives to a blob with these bytes. */
+export function blobOid(bytes: Uint8Array, algorithm = 'sha1'): string {
+  return createHash(algorithm).update(`blob ${bytes.length}\0`).update(bytes).digest('hex');
+}
+
+/** The files below a folder, at any depth that was listed. */
+function listed(folder: Entry, path: string): TreeEntry[] {
+  const inside = folder.object?.entries;
+  if (folder.type !== 'tree' || inside === undefined || inside === null) {
+    const { oid, type, size } = folder;
+    return [{ mode: folder.mode.toString(8).padStart(6, '0'), type, oid, size, path }];
+  }
+  return inside.flatMap((each) => listed(each, `${path}/${each.name}`));
+}
+
+function blobReader(github: GitHub, cache: BlobCache): BlobReader {
+  return async (entries) => {
+    const missing = [...new Map(entries.map((each) => [each.oid, each])).values()].filter(({ oid }) => !cache.has(oid));
+    for (const batch of batches(missing)) {
+      for (const [oid, bytes] of await readTexts(github, batch)) cache.set(oid, bytes);
+    }
+    return cache;
+  };
+}
+
+function batches(entries: readonly TreeEntry[]): TreeEntry[][] {
+  const found: TreeEntry[][] = [];
+  let room = 0;
+  for (const each of entries) {
+    const last = found.at(-1);
+    if (last === undefined || last.length >= filesAtOnce || room < each.size) {
+      found.push([each]);
+      room = bytesAtOnce - each.size;
+    } else {
+      last.push(each);
+      room -= each.size;
+    }
+  }
+  return found;
+}
+
+/** Many small files at once as text. What is not the text of those bytes (cut, not UTF-8) is read again as bytes. */
+async function readTexts(github: GitHub, entries: readonly TreeEntry[]): Promise<Map<string, Buffer>> {
+  const wanted = entries.filter(({ mode }) => mode === plainFile);
+  const names = wanted.map((_, index) => `b${index}`);
+  const { repository } = await github.graphql<{ repository: Record<string, { text?: string | null } | null> }>(
+    `query Blobs($owner: String!, $name: String!, ${names.map((name) => `$${name}: GitObjectID!`).join(', ')}) {
+      repository(owner: $owner, name: $name) {
+        ${names.map((name) => `${name}: object(oid: $${name}) { ... on Blob { text } }`).join('\n')}
+      }
+    }`,
+    {
+      owner: github.owner,
+      name: github.repo,
+      ...Object.fromEntries(wanted.map(({ oid }, index) => [`b${index}`, oid])),
+    },
+  );
+  const found = new Map<string, Buffer>();
+  for (const [index, { oid }] of wanted.entries()) {
+    const text = repository[`b${index}`]?.text;
+    const bytes = typeof text === 'string' ? Buffer.from(text) : null;
+    found.set(oid, bytes !== null && named(bytes, oid) ? bytes : await readBlob(github, oid));
+  }
+  return found;
+}
+
+async function readBlob(github: GitHub, oid: string): Promise<Buffer> {
+  const response = await github.open('GET /repos/{owner}/{repo}/git/blobs/{file_sha}', {
+    file_sha: oid,
+    headers: { accept: 'application/vnd.github.raw+json' },
+  });
+  const bytes = Buffer.from(await response.arrayBuffer());
+  if (named(bytes, oid)) return bytes;
+  throw new RegistryError({
+    found: `GitHub sent other bytes than those of blob ${oid}`,
+    remedy: 'Run again; if it lasts, something between here and GitHub changes answers',
+  });
+}
+
+function named(bytes: Buffer, oid: string): boolean {
+  return blobOid(bytes, oid.length === 64 ? 'sha256' : 'sha1') === oid;
+}
