@@ -2,7 +2,7 @@ import * as core from '@actions/core';
 import { ContenderError } from '../errors.ts';
 import { writeJunit } from '../pipeline/output.ts';
 import { withPlaces } from '../pipeline/places.ts';
-import { openWorkspace, type Workspace } from '../pipeline/workspace.ts';
+import { gitHubAccess, openWorkspace, type Workspace } from '../pipeline/workspace.ts';
 import {
   annotations,
   renderConsole,
@@ -12,7 +12,7 @@ import {
   type ReportInput,
 } from '../report/index.ts';
 import { actionLog } from './action-log.ts';
-import type { CommonInputs } from './inputs.ts';
+import { tokenInput, type CommonInputs } from './inputs.ts';
 
 /** What an action gets from the process it runs in. */
 export interface ActionContext {
@@ -70,7 +70,8 @@ function messageOf(error: unknown, signal: AbortSignal): string {
 export function openActionWorkspace(inputs: CommonInputs, signal: AbortSignal): Promise<Workspace> {
   const { root, config, model, out, candidate, champion, predictions } = inputs;
   const overrides = { candidate, champion };
-  return openWorkspace({ root, config, model, out, overrides, predictions, log: actionLog(), signal });
+  const github = gitHubAccess(process.env, tokenInput() ?? process.env['GITHUB_TOKEN']);
+  return openWorkspace({ root, config, model, out, overrides, predictions, github, log: actionLog(), signal });
 }
 
 /** Tell a person: the log, annotations on the run, the step summary, and a JUnit file where one is asked for. */

@@ -12,7 +12,7 @@ import { addServeCommand } from './serve-command.ts';
 import { addStageCommands } from './stage-commands.ts';
 import { terminalLog } from './terminal-log.ts';
 import { actorFrom } from './actor.ts';
-import { openWorkspace } from '../pipeline/workspace.ts';
+import { gitHubAccess, openWorkspace } from '../pipeline/workspace.ts';
 import type { CommandContext } from './command-context.ts';
 
 /** The command line. `run` gives the exit code; usage errors are 2, as commander prints them. */
@@ -43,6 +43,7 @@ export function buildProgram(
         out: options.out,
         overrides: { candidate, champion },
         predictions: options.predictions,
+        github: gitHubAccess(env),
         log,
         signal,
       });

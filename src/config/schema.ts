@@ -611,6 +611,12 @@ export const Registry = Type.Object(
     branch: Type.Optional(
       Type.String({ minLength: 1, description: 'branch that holds it (default: the one checked out)' }),
     ),
+    store: Type.Optional(
+      Type.Enum(['git', 'github'], {
+        description:
+          "git: commits in the clone at hand (default); github: commits through GitHub's API, signed by GitHub, with a token that may write contents",
+      }),
+    ),
     stages: Type.Optional(
       Type.Record(Type.String({ pattern: stageNamePattern }), Stage, {
         ...strict,

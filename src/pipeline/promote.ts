@@ -17,8 +17,8 @@ import { resolveCandidate, withModelFolder, type Contestant } from './models.ts'
 import { discardEvidence, readEvidence, writeDecision } from './output.ts';
 import { checkPolicy, runModelStages, runValidate } from './stages.ts';
 import { insideRoot, type Workspace } from './workspace.ts';
-import { defaults } from '../config/index.ts';
-import { EvidenceError, RegistryError } from '../errors.ts';
+import { defaults, type Registry as RegistrySettings } from '../config/index.ts';
+import { EvidenceError, RegistryError, UsageError } from '../errors.ts';
 
 export interface PromoteInput {
   /** Whether the decision goes into the registry. Pull requests evaluate and never record. */
@@ -40,14 +40,40 @@ export interface PromoteResult {
   tags: string[];
 }
 
-/** The registry of the workspace: the git repository it lies in. */
-export function openRegistry(workspace: Workspace): Promise<Registry> {
+/** The registry of the workspace: in the git repository it lies in, or in the one on GitHub through its API. */
+export async function openRegistry(workspace: Workspace): Promise<Registry> {
   const settings = workspace.config.registry;
+  if (settings?.store === 'github') return openOnGitHub(workspace, settings);
   return openGitRegistry({
     repository: workspace.root,
     path: settings?.path ?? defaults.registryPath,
     ...(settings?.branch === undefined ? {} : { branch: settings.branch }),
     log: workspace.log,
+  });
+}
+
+async function openOnGitHub(workspace: Workspace, settings: RegistrySettings): Promise<Registry> {
+  const { repository, token, apiUrl } = workspace.github ?? {};
+  if (repository === undefined || repository === '' || token === undefined || token === '') {
+    throw new UsageError({
+      found: `registry.store is github, and there is no ${repository === undefined || repository === '' ? 'repository' : 'token'}`,
+      expected: 'GITHUB_REPOSITORY (owner/name) and GITHUB_TOKEN, as in a workflow',
+      where: 'registry.store',
+      remedy: 'In a workflow pass the input token; elsewhere set both, or use store: git',
+    });
+  }
+  const [{ openGitHub }, { openGitHubRegistry }] = await Promise.all([
+    import('../github/client.ts'),
+    import('../registry/github-registry.ts'),
+  ]);
+  const { log, signal } = workspace;
+  return openGitHubRegistry({
+    github: openGitHub({ repository, token, apiUrl, log, signal }),
+    token,
+    path: settings.path ?? defaults.registryPath,
+    branch: settings.branch,
+    log,
+    signal,
   });
 }
 

@@ -21,8 +21,23 @@ export interface Workspace {
   out: string;
   /** Files that `contender predict` wrote, which stand for running the models: a path, perhaps with wildcards, from the root. */
   predictions?: string | undefined;
+  /** How GitHub is reached, where the registry is kept through its API. */
+  github?: GitHubAccess | undefined;
   log: Log;
   signal?: AbortSignal | undefined;
+}
+
+export interface GitHubAccess {
+  /** owner/name */
+  repository: string | undefined;
+  token: string | undefined;
+  /** Address of the API (default: github.com's). */
+  apiUrl: string | undefined;
+}
+
+/** What the environment of a workflow step, or of a person who set it so, says of GitHub. */
+export function gitHubAccess(env: NodeJS.ProcessEnv, token = env['GITHUB_TOKEN']): GitHubAccess {
+  return { repository: env['GITHUB_REPOSITORY'], token, apiUrl: env['GITHUB_API_URL'] };
 }
 
 export interface WorkspaceInput {
@@ -40,6 +55,7 @@ export interface WorkspaceInput {
   overrides?: { candidate?: string | undefined; champion?: string | undefined };
   /** Files of predictions in place of running the models, relative to `root`. */
   predictions?: string | undefined;
+  github?: GitHubAccess | undefined;
   log: Log;
   signal?: AbortSignal | undefined;
 }
@@ -63,6 +79,7 @@ export async function openWorkspace(input: WorkspaceInput): Promise<Workspace> {
     policyDigest: digest(policySubject(modelConfig)),
     out: join(resolve(root, input.out), model),
     predictions: input.predictions,
+    github: input.github,
     log: input.log,
     signal: input.signal,
   };

@@ -1,0 +1,50 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { contender, gateRepository } from '../support/gate-repository.ts';
+import { startGitHub } from '../support/github-api/server.ts';
+import { inTemporaryFolder } from '../support/project.ts';
+
+describe('a registry kept through the API of GitHub', () => {
+  test('is written and read by the command line, with the clone left as it was', () =>
+    inTemporaryFolder(async (folder) => {
+      const hub = await startGitHub(join(folder, 'hub'));
+      try {
+        const { git } = await hub.create('acme/models', { files: {} });
+        const clone = await gateRepository(join(folder, 'clone'));
+        await clone.configure('path: registry', 'path: registry\n  store: github');
+        await clone.git('push', '--quiet', '--force', git.folder, 'main');
+        const before = await clone.git('rev-parse', 'HEAD');
+        const register = ['registry', 'register', '--artifact', 'models/champion.onnx'];
+        const env = {
+          GITHUB_REPOSITORY: 'acme/models',
+          GITHUB_API_URL: hub.url,
+          GITHUB_TOKEN: hub.token({ permissions: { contents: 'write' } }),
+        };
+
+        const alone = await contender(clone.folder, register);
+        assert.equal(alone.code, 2);
+        assert.match(alone.stderr, /registry\.store: registry\.store is github, and there is no repository/u);
+        const reader = { ...env, GITHUB_TOKEN: hub.token({ permissions: { contents: 'read' } }) };
+        const refused = await contender(clone.folder, register, reader);
+        assert.equal(refused.code, 2);
+        assert.match(refused.stderr, /contents: write/u);
+        assert.doesNotMatch(refused.stderr, new RegExp(reader.GITHUB_TOKEN, 'u'));
+
+        const registered = await contender(clone.folder, register, env);
+        assert.equal(registered.code, 0, registered.stderr);
+        assert.match(registered.stdout, /spam-filter 1\.0\.0 is champion\. Recorded in commit/u);
+        assert.equal(await clone.git('rev-parse', 'HEAD'), before);
+        assert.equal(await clone.git('status', '--porcelain'), '');
+        assert.match(await git.git('cat-file', 'commit', 'main'), /^gpgsig /mu);
+
+        const again = await contender(clone.folder, register, env);
+        assert.match(again.stdout, /is champion already; nothing was added/u);
+        const shown = await contender(clone.folder, ['registry', 'show'], env);
+        assert.match(shown.stdout, /champion 1\.0\.0/u);
+        assert.equal((await contender(clone.folder, ['registry', 'verify'], env)).code, 0);
+      } finally {
+        await hub.close();
+      }
+    }));
+});
