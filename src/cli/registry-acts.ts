@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { assignStage, deprecateVersion, overrideHold, rollBack, type ActInput } from '../pipeline/acts.ts';
-import { registerChampion, type PromoteResult } from '../pipeline/promote.ts';
+import { openRegistry, registerChampion, type PromoteResult } from '../pipeline/promote.ts';
 import type { Workspace } from '../pipeline/workspace.ts';
 import { oneLine } from '../report/escape.ts';
 import { recordsHere, withCommonOptions, type CommandContext, type CommonOptions } from './command-context.ts';
@@ -52,6 +52,14 @@ export function addRegistryActs(registry: Command, context: CommandContext): voi
     context,
     (workspace, input, options) => overrideHold(workspace, { ...input, version: options.setVersion }),
   );
+  withCommonOptions(
+    registry.command('tag').description('Make the git tags that are missing (registry.tags in contender.yml).'),
+  ).action(async (options: CommonOptions) => {
+    const workspace = await context.open(options);
+    const made = await (await openRegistry(workspace)).tag(workspace.model);
+    if (options.json === true) return context.print(JSON.stringify(made, null, 2));
+    context.print(made.length === 0 ? 'No tag is missing.' : `Made ${made.join(', ')}`);
+  });
   addAssign(registry, context);
   addAct(
     registry

@@ -48,6 +48,7 @@ export async function openRegistry(workspace: Workspace): Promise<Registry> {
     repository: workspace.root,
     path: settings?.path ?? defaults.registryPath,
     ...(settings?.branch === undefined ? {} : { branch: settings.branch }),
+    ...(settings?.tags === undefined ? {} : { tags: settings.tags }),
     log: workspace.log,
   });
 }
@@ -60,6 +61,14 @@ async function openOnGitHub(workspace: Workspace, settings: RegistrySettings): P
       expected: 'GITHUB_REPOSITORY (owner/name) and GITHUB_TOKEN, as in a workflow',
       where: 'registry.store',
       remedy: 'In a workflow pass the input token; elsewhere set both, or use store: git',
+    });
+  }
+  if (settings.tags !== undefined) {
+    throw new UsageError({
+      found: `registry.tags: ${settings.tags} with registry.store: github`,
+      expected: 'tags with store: git only',
+      where: 'registry.tags',
+      remedy: 'Leave one of the two out',
     });
   }
   const [{ openGitHub }, { openGitHubRegistry }] = await Promise.all([

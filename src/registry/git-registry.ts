@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { RegistryError } from '../errors.ts';
+import { sha256 } from '../evidence/index.ts';
 import type { Log } from '../log.ts';
 import { unpackEvidence } from './evidence-file.ts';
 import { addedIn } from './git/history.ts';
@@ -19,12 +20,14 @@ import {
   type Repository,
   type WorkTree,
 } from './git/repository.ts';
+import { completeTags, listTags, refuseTaken } from './git/tags.ts';
 import { bringInLine, refuseEdits, refuseLinks, uncommittedEdits } from './git/work-tree.ts';
 import { attributesPath, checkModelName, evidencePath, isModelName } from './layout.ts';
-import { viewOf } from './manifest.ts';
+import { viewOf, type ChainLink } from './manifest.ts';
 import { readModel, sound, type ModelState } from './model-state.ts';
 import { planRecord } from './plan-record.ts';
 import type { RecordInput, RecordResult, Registry } from './registry.ts';
+import { gtoTags } from './tags.ts';
 import { verifyRegistry } from './verify.ts';
 
 /** How often a writer starts anew because another moved the branch first. */
@@ -36,16 +39,19 @@ const maximumAttempts = 30;
  * @param input.repository a folder in the repository
  * @param input.path the registry's folder, relative to it
  * @param input.branch the branch that holds it; default: the one checked out
+ * @param input.tags which tags to keep; default: none
  * @throws RegistryError when there is no repository or the path leads outside of it
  */
 export async function openGitRegistry(input: {
   repository: string;
   path: string;
   branch?: string;
+  tags?: 'gto';
   log: Log;
 }): Promise<Registry> {
   const repository = await openRepository(input.repository);
   const folder = registryFolder(input.path);
+  const tagged = input.tags !== undefined;
   const head = async (): Promise<string | null> => (await resolveBranch(repository, input.branch)).head;
   const read = async (model: string): Promise<ModelState> => {
     checkModelName(model);
@@ -92,7 +98,7 @@ export async function openGitRegistry(input: {
       if (await isShallow(repository)) {
         input.log.warning('This clone is shallow: decisions removed before its oldest commit cannot be noticed.');
       }
-      const committed = await verifyRegistry(repository, branch.head, folder);
+      const committed = await verifyRegistry(repository, branch.head, folder, tagged);
       const workTree = branch.ref === null ? null : await workTreeOf(repository, branch.ref);
       const edits = workTree === null ? [] : await uncommittedEdits(workTree, folder);
       return [
@@ -109,7 +115,26 @@ export async function openGitRegistry(input: {
       const { ref } = await writableBranch(repository, input.branch);
       const workTree = await workTreeOf(repository, ref);
       const place = lockPlace(repository, workTree, ref);
-      await withLock(place, () => prepare({ repository, folder, ref, workTree, place, log: input.log }));
+      await withLock(place, () => prepare({ repository, folder, ref, workTree, place, tagged, log: input.log }));
+    },
+    async tag(model) {
+      checkModelName(model);
+      if (!tagged) {
+        throw new RegistryError({
+          found: 'this registry has no tags',
+          expected: 'registry.tags: gto',
+          remedy: 'Set it in contender.yml',
+        });
+      }
+      const { ref } = await writableBranch(repository, input.branch);
+      const workTree = await workTreeOf(repository, ref);
+      const place = lockPlace(repository, workTree, ref);
+      return withLock(place, async () => {
+        await prepare({ repository, folder, ref, workTree, place, tagged, log: input.log });
+        const now = (await resolveBranch(repository, input.branch)).head;
+        const { links } = sound(await readModel(repository, now, folder, model));
+        return now === null ? [] : completeTags(repository, folder, model, now, links);
+      });
     },
     async record(request) {
       checkModelName(request.model);
@@ -117,7 +142,7 @@ export async function openGitRegistry(input: {
         const { ref } = await writableBranch(repository, input.branch);
         const workTree = await workTreeOf(repository, ref);
         const place = lockPlace(repository, workTree, ref);
-        const target = { repository, folder, ref, workTree, place, log: input.log };
+        const target = { repository, folder, ref, workTree, place, tagged, log: input.log };
         const result = await withLock(place, () => recordOnce(target, request));
         if (result !== 'overtaken') return result;
         input.log.debug(`${ref} moved meanwhile; deciding again`);
@@ -137,6 +162,7 @@ interface Target {
   ref: string;
   workTree: WorkTree | null;
   place: LockPlace;
+  tagged: boolean;
   log: Log;
 }
 
@@ -149,13 +175,21 @@ async function recordOnce(target: Target, input: RecordInput): Promise<RecordRes
   const state = sound(await readModel(repository, old, folder, input.model));
   const hasAttributes = (await entryAt(repository, old, `${folder}/${attributesPath}`)) !== null;
   const plan = planRecord(folder, state, input, hasAttributes);
+  const tags = async (at: string, links: readonly ChainLink[]): Promise<string[]> =>
+    target.tagged ? completeTags(repository, folder, input.model, at, links) : [];
   if (plan.status === 'already-recorded') {
     const commit = await addedIn(repository, old, plan.path);
-    return { status: plan.status, decision: plan.decision, commit, tags: [] };
+    return { status: plan.status, decision: plan.decision, commit, tags: await tags(old, state.links) };
   }
-  if (plan.status === 'no-change') return { ...plan, commit: null, tags: [] };
+  if (plan.status === 'no-change') return { ...plan, commit: null, tags: await tags(old, state.links) };
 
   const { files, message } = plan;
+  const added = { decision: plan.decision, sha256: sha256(files.get(plan.path) as Uint8Array) };
+  const links = [...state.links, added];
+  if (target.tagged) {
+    const called = gtoTags(input.model, links).filter(({ seq }) => seq === plan.decision.seq);
+    refuseTaken(called, await listTags(repository, input.model));
+  }
   const names = await writeBlobs(repository, [...files.values()]);
   const paths = [...files.keys()];
   if (workTree !== null) await refuseLinks(workTree, paths);
@@ -183,11 +217,19 @@ async function recordOnce(target: Target, input: RecordInput): Promise<RecordRes
   }
   await removeJournal(place);
   await confirm(repository, ref, commit);
-  return { status: 'recorded', decision: plan.decision, commit, tags: [] };
+  return { status: 'recorded', decision: plan.decision, commit, tags: await tags(commit, links) };
 }
 
 /** Mend what an interrupted run left, then refuse to go on over a person's edits. */
-async function prepare({ repository, workTree, place, folder, log }: Target): Promise<void> {
+async function prepare({ repository, workTree, place, folder, tagged, log }: Target): Promise<void> {
+  if (tagged && (await isShallow(repository))) {
+    throw new RegistryError({
+      found: 'this clone is shallow',
+      expected: 'the whole history: a tag points at the commit that first promoted its version',
+      where: repository.folder,
+      remedy: 'Check out with fetch-depth: 0, or run git fetch --unshallow --tags',
+    });
+  }
   if (await finishInterrupted(repository, workTree, place, folder)) {
     log.info('An earlier run was interrupted while it recorded; its traces were put in order.');
   }

@@ -111,6 +111,14 @@ export function openGitHubRegistry(input: GitHubRegistryInput): Registry {
         await rm(temporary, { recursive: true, force: true });
       }
     },
+    async tag() {
+      throw new RegistryError({
+        found: 'a registry kept through the API is not tagged',
+        expected: 'registry.store: git',
+        where: 'registry.tags',
+        remedy: 'Make the tags in a clone, with store: git, and push them',
+      });
+    },
     async ensureWritable() {
       const where = await place();
       if ((await listModels(where)) === null) throw noBranch(where);

@@ -16,6 +16,8 @@ export interface Registry {
   evidence(model: string, sha256: string): Promise<Evidence>;
   /** Every difference between what the registry holds and what it must hold. */
   verify(): Promise<Finding[]>;
+  /** Make the tags that the chain of a model calls for and that are missing. Returns their names. @throws RegistryError */
+  tag(model: string): Promise<string[]>;
   /** Say before long work whether a decision could be recorded. @throws RegistryError when not */
   ensureWritable(): Promise<void>;
   /**

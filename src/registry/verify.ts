@@ -1,18 +1,28 @@
 import type { Finding } from './chain.ts';
 import { restoreRemedy } from './chain.ts';
 import { unpackEvidence } from './evidence-file.ts';
-import { additions } from './git/history.ts';
+import { additions, type Addition } from './git/history.ts';
 import { listFiles, readBlobs, type TreeEntry } from './git/objects.ts';
-import type { Repository } from './git/repository.ts';
-import { attributesPath, attributesText, placeOf } from './layout.ts';
+import { isShallow, type Repository } from './git/repository.ts';
+import { listTags } from './git/tags.ts';
+import { attributesPath, attributesText, decisionPath, placeOf } from './layout.ts';
+import type { ChainLink } from './manifest.ts';
 import { evidenceReferences, modelState, type ModelState } from './model-state.ts';
+import { tagFindings } from './tags.ts';
 
 /**
  * Rebuild every manifest of a commit from its chain and report every difference: numbers missing or doubled, hashes that do not
  * hold, edited or foreign files, evidence that is missing or not what its name says, and decisions that an earlier commit of the
- * history recorded and that are gone or changed. Nothing to report: an empty list.
+ * history recorded and that are gone or changed; and tags that disagree with the chains. Nothing to report: an empty list.
+ *
+ * @param tagged whether every tag that the chains call for must be there
  */
-export async function verifyRegistry(repository: Repository, commit: string, folder: string): Promise<Finding[]> {
+export async function verifyRegistry(
+  repository: Repository,
+  commit: string,
+  folder: string,
+  tagged = false,
+): Promise<Finding[]> {
   const entries = await listFiles(repository, commit, folder);
   const findings: Finding[] = [];
   const byModel = new Map<string, TreeEntry[]>();
@@ -22,11 +32,15 @@ export async function verifyRegistry(repository: Repository, commit: string, fol
     else if (entry.path !== attributesPath) findings.push(foreign(folder, entry.path));
   }
   findings.push(...(await attributes(repository, folder, entries)));
+  const chains = new Map<string, readonly ChainLink[]>();
   for (const [model, files] of byModel) {
     const state = await modelState((wanted) => readBlobs(repository, wanted), folder, model, files);
+    chains.set(model, state.links);
     findings.push(...state.findings, ...(await evidence(repository, folder, model, state)));
   }
-  findings.push(...(await history(repository, commit, folder, entries)));
+  const added = await additions(repository, commit, folder);
+  findings.push(...history(added, folder, entries));
+  findings.push(...(await tags(repository, folder, chains, added, tagged)));
   return findings;
 }
 
@@ -80,15 +94,10 @@ async function evidence(repository: Repository, folder: string, model: string, s
 }
 
 /** What was once recorded stays: a decision or evidence that some commit added must be there, unchanged, in the last one. */
-async function history(
-  repository: Repository,
-  commit: string,
-  folder: string,
-  entries: readonly TreeEntry[],
-): Promise<Finding[]> {
+function history(added: readonly Addition[], folder: string, entries: readonly TreeEntry[]): Finding[] {
   const now = new Map(entries.map((entry) => [entry.path, entry.oid]));
   const findings = new Map<string, Finding>();
-  for (const addition of await additions(repository, commit, folder)) {
+  for (const addition of added) {
     const path = addition.path.slice(folder.length + 1);
     const kind = placeOf(path)?.kind;
     if ((kind !== 'decision' && kind !== 'evidence') || now.get(path) === addition.oid) continue;
@@ -100,6 +109,25 @@ async function history(
     });
   }
   return [...findings.values()];
+}
+
+async function tags(
+  repository: Repository,
+  folder: string,
+  chains: ReadonlyMap<string, readonly ChainLink[]>,
+  added: readonly Addition[],
+  required: boolean,
+): Promise<Finding[]> {
+  // A shallow clone takes its oldest commit for the origin of everything.
+  const commits = (await isShallow(repository))
+    ? null
+    : new Map(added.toReversed().map(({ path, commit }) => [path, commit]));
+  return tagFindings({
+    chains,
+    found: await listTags(repository),
+    required,
+    commitOf: (model, seq) => commits?.get(`${folder}/${decisionPath(model, seq)}`),
+  });
 }
 
 function foreign(folder: string, path: string): Finding {

@@ -16,29 +16,36 @@ const model = 'spam-filter';
 
 /** Where the registry's branch is: checked out, or a branch of its own, which has no work tree to bring in line and so less to go wrong. */
 const places = [
-  { name: 'on the branch that is checked out', branch: '', step: 1, rounds: 15 },
-  { name: 'on a branch of its own', branch: 'registry', step: 3, rounds: 5 },
+  { name: 'on the branch that is checked out', branch: '', tags: '', step: 3, rounds: 5 },
+  { name: 'on a branch of its own', branch: 'registry', tags: '', step: 7, rounds: 2 },
+  { name: 'with tags', branch: '', tags: 'gto', step: 5, rounds: 2 },
 ];
 
-for (const { name, branch, step, rounds } of places) {
+for (const { name, branch, tags, step, rounds } of places) {
   describe(`a promotion ${name}, killed with its process group`, () => {
     test('before or after any of its git processes leaves the old or the new registry, and the next run mends the rest', () =>
       inTemporaryFolder((bin) =>
         inRepository(async (repository) => {
-          await prepare(repository, branch);
+          await prepare(repository, branch, tags);
           await killingGit(bin);
           let boundaries = 0;
           for (let boundary = 1; ; boundary += step) {
             await rm(join(bin, 'count'), { force: true });
             const before = await head(repository, branch);
             const candidate = `boundary-${boundary}`;
-            const killed = await promote(repository, branch, candidate, {
-              PATH: `${bin}:${process.env['PATH'] ?? ''}`,
-              KILL_FOLDER: bin,
-              KILL_AT: String(boundary),
-            });
+            const killed = await promote(
+              repository,
+              branch,
+              candidate,
+              {
+                PATH: `${bin}:${process.env['PATH'] ?? ''}`,
+                KILL_FOLDER: bin,
+                KILL_AT: String(boundary),
+              },
+              { tags },
+            );
             await assertWhole(repository, branch, before, candidate);
-            await recover(repository, branch, candidate);
+            await recover(repository, branch, candidate, tags);
             if (!killed) break;
             boundaries++;
           }
@@ -48,23 +55,51 @@ for (const { name, branch, step, rounds } of places) {
 
     test('at random moments leaves the old or the new registry, and the next run mends the rest', () =>
       inRepository(async (repository) => {
-        await prepare(repository, branch);
+        await prepare(repository, branch, tags);
         const started = Date.now();
-        await promote(repository, branch, 'measure', {});
+        await promote(repository, branch, 'measure', {}, { tags });
         const usual = Date.now() - started;
         let killedCount = 0;
         for (let round = 0; round < rounds; round++) {
           const before = await head(repository, branch);
           const candidate = `random-${round}`;
-          const killed = await promote(repository, branch, candidate, {}, usual * (0.25 + Math.random()));
+          const killed = await promote(
+            repository,
+            branch,
+            candidate,
+            {},
+            { tags, killAfter: usual * (0.25 + Math.random()) },
+          );
           if (killed) killedCount++;
           await assertWhole(repository, branch, before, candidate);
-          await recover(repository, branch, candidate);
+          await recover(repository, branch, candidate, tags);
         }
         assert.ok(killedCount > 0, 'no run was killed');
       }));
   });
 }
+
+test('a rollback killed before or after any of its git processes is completed, with its tags, by the next run', () =>
+  inTemporaryFolder((bin) =>
+    inRepository(async (repository) => {
+      await prepare(repository, '', 'gto');
+      await killingGit(bin);
+      const registry = await open(repository, '', 'gto');
+      for (let boundary = 1, killed = true; killed; boundary += 3) {
+        await record(repository, '', `withdrawn-${boundary}`, 'gto');
+        await rm(join(bin, 'count'), { force: true });
+        const reason = `rollback ${boundary}`;
+        const env = { PATH: `${bin}:${process.env['PATH'] ?? ''}`, KILL_FOLDER: bin, KILL_AT: String(boundary) };
+        killed = await promote(repository, '', reason, env, { tags: 'gto', outcome: 'rollback' });
+        await promote(repository, '', reason, {}, { tags: 'gto', outcome: 'rollback' });
+        const acts = (await registry.log(model)).filter(({ approvals }) => approvals[0]?.reason === reason);
+        assert.equal(acts.length, 1, 'once');
+        assert.equal((await registry.view(model)).champion?.version, '1.0.0');
+        assert.equal(await repository.status(), '');
+        assert.deepEqual(await registry.verify(), []);
+      }
+    }),
+  ));
 
 describe('a git that was killed while it moved the branch', () => {
   for (const content of ['', 'the commit']) {
@@ -95,24 +130,25 @@ describe('a git that was killed while it moved the branch', () => {
   }
 });
 
-async function prepare(repository: TemporaryRepository, branch: string): Promise<void> {
+async function prepare(repository: TemporaryRepository, branch: string, tags = ''): Promise<void> {
   if (branch !== '') await repository.git('branch', branch);
-  await record(repository, branch, 'first');
+  await record(repository, branch, 'first', tags);
 }
 
-async function record(repository: TemporaryRepository, branch: string, candidate: string): Promise<string> {
+async function record(repository: TemporaryRepository, branch: string, candidate: string, tags = ''): Promise<string> {
   const proof = evidence(candidate);
-  const registry = await open(repository, branch);
+  const registry = await open(repository, branch, tags);
   return (await registry.record({ model, decide: judged(model, candidate, 'promote', [proof]), evidence: [proof] }))
     .status;
 }
 
-function open(repository: TemporaryRepository, branch: string): ReturnType<typeof openGitRegistry> {
+function open(repository: TemporaryRepository, branch: string, tags = ''): ReturnType<typeof openGitRegistry> {
   return openGitRegistry({
     repository: repository.folder,
     path: 'registry',
     log: silentLog,
     ...(branch === '' ? {} : { branch }),
+    ...(tags === 'gto' ? { tags } : {}),
   });
 }
 
@@ -135,11 +171,11 @@ async function assertWhole(
   await (await open(repository, branch)).manifest(model);
 }
 
-async function recover(repository: TemporaryRepository, branch: string, candidate: string): Promise<void> {
-  const status = await record(repository, branch, candidate);
+async function recover(repository: TemporaryRepository, branch: string, candidate: string, tags = ''): Promise<void> {
+  const status = await record(repository, branch, candidate, tags);
   assert.ok(status === 'recorded' || status === 'no-change', status);
   assert.equal(await repository.status(), '');
-  const registry = await open(repository, branch);
+  const registry = await open(repository, branch, tags);
   assert.deepEqual(await registry.verify(), []);
   const recorded = (await registry.log(model)).filter((each) =>
     each.candidate?.artifacts[0]?.uri.includes(`:${candidate}.onnx`),
@@ -158,9 +194,10 @@ async function promote(
   branch: string,
   candidate: string,
   env: Record<string, string>,
-  killAfter?: number,
+  { killAfter, tags = '', outcome = 'promote' }: { killAfter?: number; tags?: string; outcome?: string } = {},
 ): Promise<boolean> {
-  const child = spawn(process.execPath, [program, repository.folder, 'registry', branch, model, candidate, 'promote'], {
+  const args = [program, repository.folder, 'registry', branch, model, candidate, outcome, tags];
+  const child = spawn(process.execPath, args, {
     detached: true,
     stdio: ['ignore', 'ignore', 'inherit'],
     env: { ...process.env, ...env },

@@ -1,92 +1,29 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { policySubject, stageRule, type Config, type Model, type Stage } from '../../src/config/index.ts';
+import { stageRule, type Config, type Stage } from '../../src/config/index.ts';
 import type { Act } from '../../src/decide/act.ts';
 import { assign } from '../../src/decide/assign.ts';
 import { deprecate } from '../../src/decide/deprecate.ts';
-import { override } from '../../src/decide/override.ts';
 import { rollback } from '../../src/decide/rollback.ts';
-import { ContenderError, UsageError } from '../../src/errors.ts';
+import { UsageError } from '../../src/errors.ts';
+import { digest, sha256, type Decision, type Evidence, type RegistryHistory } from '../../src/evidence/index.ts';
+import { canonicalBytes, readChain } from '../../src/registry/chain.ts';
 import {
-  canonicalJson,
-  digest,
-  sha256,
-  type Check,
-  type Decision,
-  type Evidence,
-  type Outcome,
-  type RecordedDecision,
-  type RegistryHistory,
-} from '../../src/evidence/index.ts';
-import { appendDecision, canonicalBytes, readChain, type DecisionFile } from '../../src/registry/chain.ts';
-import { decisionPath } from '../../src/registry/layout.ts';
-import { viewOf, type ChainLink, type Manifest } from '../../src/registry/manifest.ts';
-import { artifact, evidence, judged } from './sample-decision.ts';
-
-const config: Model = {
-  task: 'binary-classification',
-  candidate: 'models/candidate.onnx',
-  columns: { id: 'id', label: 'label' },
-  data: { evaluation: 'eval.parquet' },
-  policy: { primary: { metric: 'roc_auc', margin: 0.005 }, max_evidence_age: '7d' },
-};
-const subject = { model: 'm', config };
-const now = new Date('2026-03-01T12:00:00Z');
-const act: Act = { now, source: {}, actor: 'ada', by: 'ada', reason: 'the reason' };
-const policy = { sha256: digest(policySubject(config)), text: canonicalJson(policySubject(config)) };
-
-/** A chain in memory, to which acts are appended as a store does it. */
-function chain(): {
-  links: ChainLink[];
-  files: DecisionFile[];
-  view(): RegistryHistory;
-  add(decide: (view: RegistryHistory) => Decision): RecordedDecision;
-  judge(candidate: string, outcome: Outcome): RecordedDecision;
-} {
-  const links: ChainLink[] = [];
-  const files: DecisionFile[] = [];
-  let manifest: Manifest | null = null;
-  const view = (): RegistryHistory =>
-    viewOf(
-      manifest,
-      links.map((link) => link.decision),
-    );
-  const add = (decide: (history: RegistryHistory) => Decision): RecordedDecision => {
-    const appended = appendDecision({ links, manifest }, decide(view()));
-    const { seq } = appended.decision;
-    files.push({ seq, path: decisionPath('m', seq), bytes: appended.bytes });
-    links.push({ decision: appended.decision, sha256: sha256(appended.bytes) });
-    manifest = appended.manifest;
-    return appended.decision;
-  };
-  return {
-    links,
-    files,
-    view,
-    add,
-    judge: (candidate, outcome) =>
-      add((history) => ({ ...judged('m', candidate, outcome, [proof(candidate)])(history), policy })),
-  };
-}
-
-const passingCheck: Check = {
-  id: 'evaluation/accuracy',
-  title: 'Accuracy',
-  verdict: 'pass',
-  severity: 'block',
-  message: 'fine',
-  observed: 1,
-  required: 1,
-};
-const proof = (candidate: string): ReturnType<typeof evidence> => ({
-  ...evidence(candidate),
-  finishedAt: '2026-03-01T11:00:00Z',
-});
-const overriding =
-  (candidate: string, by: Act = act, changed = subject) =>
-  (view: RegistryHistory): Decision =>
-    override({ ...changed, sha256: artifact(candidate).sha256 }, [proof(candidate)], view, by);
+  act,
+  anyStep,
+  chain,
+  config,
+  now,
+  overriding,
+  passingCheck,
+  performing,
+  policy,
+  proof,
+  recordable,
+  subject,
+} from './acts-in-memory.ts';
+import { artifact, judged } from './sample-decision.ts';
 
 describe('an override', () => {
   test('promotes a held candidate on the word of a person, and keeps the hold, its reasons and its evidence', async () => {
@@ -414,48 +351,13 @@ test('a stage that is not configured, or follows one that is not, is named', () 
 });
 
 test('whatever people and gate do, the chain is sound, the champion is in use, and doing it again changes nothing', async () => {
-  const names = ['a', 'b', 'c', 'd'];
-  const step = fc.oneof(
-    fc.record({
-      kind: fc.constant('judge' as const),
-      name: fc.constantFrom(...names),
-      outcome: fc.constantFrom<Outcome>('promote', 'hold', 'reject'),
-    }),
-    fc.record({ kind: fc.constant('override' as const), name: fc.constantFrom(...names) }),
-    fc.record({ kind: fc.constant('rollback' as const), to: fc.constantFrom('previous', '1.0.0', '1.0.1', '1.0.2') }),
-    fc.record({
-      kind: fc.constant('assign' as const),
-      stage: fc.constantFrom('staging', 'canary'),
-      version: fc.constantFrom('1.0.0', '1.0.1', '1.0.2'),
-    }),
-    fc.record({ kind: fc.constant('deprecate' as const), version: fc.constantFrom('1.0.0', '1.0.1', '1.0.2') }),
-  );
   await fc.assert(
-    fc.asyncProperty(fc.array(step, { maxLength: 25 }), async (steps) => {
+    fc.asyncProperty(fc.array(anyStep, { maxLength: 25 }), async (steps) => {
       const registry = chain();
       for (const [index, each] of steps.entries()) {
-        const today = { ...act, reason: `reason ${index}` };
-        const perform = (view: RegistryHistory): Decision => {
-          if (each.kind === 'judge') {
-            return { ...judged('m', each.name, each.outcome, [proof(each.name)])(view), policy };
-          }
-          if (each.kind === 'override') return overriding(each.name, today)(view);
-          if (each.kind === 'rollback') return rollback(subject, each.to, view, today);
-          if (each.kind === 'assign') {
-            const rule = each.stage === 'canary' ? { after: 'staging' } : {};
-            return assign({ ...subject, stage: each.stage, rule, version: each.version }, [], view, today);
-          }
-          return deprecate(subject, each.version, view, today);
-        };
-        let decision: Decision;
-        try {
-          decision = perform(registry.view());
-        } catch (error) {
-          if (!(error instanceof ContenderError)) throw error;
-          continue;
-        }
-        const known = registry.links.some((link) => link.decision.idempotencyKey === decision.idempotencyKey);
-        if (known || (decision.outcome === 'no-change' && !['deprecate', 'assign'].includes(decision.action))) continue;
+        const perform = performing(each, index);
+        const decision = recordable(registry, perform);
+        if (decision === null) continue;
         registry.add(() => decision);
         const view = registry.view();
         if (each.kind !== 'judge') {

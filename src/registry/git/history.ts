@@ -1,3 +1,4 @@
+import { RegistryError } from '../../errors.ts';
 import type { Repository } from './repository.ts';
 import { gitBytes } from './run.ts';
 
@@ -38,6 +39,13 @@ export async function additions(repository: Repository, head: string, folder: st
     }
   }
   return found;
+}
+
+/** The first commit of the history of `head` that added a file. @throws RegistryError when there is none */
+export async function firstAddedIn(repository: Repository, head: string, path: string): Promise<string> {
+  const [first] = await additions(repository, head, path);
+  if (first !== undefined) return first.commit;
+  throw new RegistryError({ found: 'no commit added this file', where: path, remedy: 'Run contender registry verify' });
 }
 
 /** The commit that added a file, as far as this clone knows. */

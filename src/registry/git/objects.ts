@@ -176,7 +176,10 @@ export function blobName(repository: Repository, bytes: Uint8Array): string {
   return createHash(repository.objectFormat).update(`blob ${bytes.length}\0`).update(bytes).digest('hex');
 }
 
-async function identity(repository: Repository): Promise<Record<string, string>> {
+/** Who commits and tags: git's configured person, or Contender where git knows nobody. */
+export async function identity(
+  repository: Repository,
+): Promise<Record<`GIT_${'AUTHOR' | 'COMMITTER'}_${'NAME' | 'EMAIL'}`, string>> {
   const configured = await runGit(repository.folder, ['config', '--null', '--get-regexp', '^user\\.(name|email)$']);
   const values = new Map(
     configured.stdout

@@ -1,0 +1,155 @@
+import type { Finding } from './chain.ts';
+import { extendManifest, type ChainLink, type Manifest } from './manifest.ts';
+
+/*
+ * Git tags as GTO reads them (github.com/iterative/gto), made from the chain alone: the same chain gives the same tags, whoever
+ * makes them and whenever. `name@v1.2.0` registers a version, `name@v1.2.0!` takes it back, `name#stage#7` puts the version
+ * whose commit it points at into a stage and `name#stage!#8` takes it out again. The number counts the assignments of the
+ * model, over all its stages. GTO orders events by the tagger's time, and of several versions in one stage shows the highest: so times
+ * rise strictly in the order of the chain, and a version that is replaced is taken out.
+ */
+export interface RegistryTag {
+  name: string;
+  /** The decision that calls for it. */
+  seq: number;
+  /** The decision at whose commit it points: the one that first promoted the version. */
+  target: number;
+  message: string;
+  /** Of the tagger, in seconds since 1970. */
+  time: number;
+}
+
+/** A tag as it is in a repository. */
+export interface FoundTag {
+  name: string;
+  /** What it points at in the end; null when that is no commit. */
+  commit: string | null;
+  /** Empty for a tag without an object of its own, which GTO does not see. */
+  message: string;
+}
+
+/** Every tag that a chain calls for, in its order. Pure. */
+export function gtoTags(model: string, links: readonly ChainLink[]): RegistryTag[] {
+  const tags: RegistryTag[] = [];
+  let manifest: Manifest | null = null;
+  let count = 0;
+  let last = 0;
+  for (const link of links) {
+    const { decision, sha256 } = link;
+    const before: Manifest | null = manifest;
+    const after = extendManifest(before, link);
+    manifest = after;
+    const add = (name: string, version: string, deed: string): void => {
+      const target = after.versions.find((each) => each.version === version)?.seq;
+      // A version that never was: the chain is damaged, and says so elsewhere.
+      if (target === undefined) return;
+      last = Math.max(Math.floor(Date.parse(decision.time) / 1000) || 0, last + 1);
+      const message = `${deed}\n\nContender-Decision: ${model}#${decision.seq}\nContender-Sha256: ${sha256}\n`;
+      tags.push({ name, seq: decision.seq, target, message, time: last });
+    };
+    for (const { version } of after.versions.slice(before?.versions.length ?? 0)) {
+      add(`${model}@v${version}`, version, `Register ${model} v${version}`);
+    }
+    if (decision.action === 'deprecate' && decision.candidate !== null) {
+      const { version } = decision.candidate;
+      add(`${model}@v${version}!`, version, `Deprecate ${model} v${version}`);
+    }
+    for (const [stage, { version, seq }] of Object.entries(after.aliases)) {
+      if (stage === 'previous' || seq !== decision.seq) continue;
+      const outgoing = before?.aliases[stage]?.version;
+      if (outgoing === version) continue;
+      if (outgoing !== undefined)
+        add(`${model}#${stage}!#${++count}`, outgoing, `Take ${model} v${outgoing} out of ${stage}`);
+      add(`${model}#${stage}#${++count}`, version, `Put ${model} v${version} into ${stage}`);
+    }
+  }
+  return tags;
+}
+
+/** The decision that a tag was made from, as its message says; null for a tag of somebody else. */
+export function decisionOf(message: string): { model: string; seq: number; sha256: string } | null {
+  const { model, seq, sha256 } =
+    /^Contender-Decision: (?<model>[A-Za-z0-9_-]{1,100})#(?<seq>[1-9][0-9]{0,8})\nContender-Sha256: (?<sha256>[0-9a-f]{64})$/mu.exec(
+      message,
+    )?.groups ?? {};
+  return model === undefined || sha256 === undefined ? null : { model, seq: Number(seq), sha256 };
+}
+
+/** Whether a tag that was found is the one that the chain calls for. */
+export function isTag(found: FoundTag, wanted: RegistryTag): boolean {
+  return found.name === wanted.name && found.message.trim() === wanted.message.trim();
+}
+
+/**
+ * What the tags of a repository say against its chains: tags that are missing or were edited, and tags made from decisions that are not
+ * there any more, so that the history was rewritten or cut off. Tags of others are left alone. Pure.
+ *
+ * @param input.chains by model
+ * @param input.required whether every tag must be there
+ * @param input.commitOf the commit that added a decision; undefined when that cannot be known
+ */
+export function tagFindings(input: {
+  chains: ReadonlyMap<string, readonly ChainLink[]>;
+  found: readonly FoundTag[];
+  required: boolean;
+  commitOf: (model: string, seq: number) => string | undefined;
+}): Finding[] {
+  const findings: Finding[] = [];
+  const report = (name: string, found: string, expected: string, remedy: string): void => {
+    findings.push({ path: `refs/tags/${name}`, found, expected, remedy });
+  };
+  const byName = new Map(input.found.map((tag) => [tag.name, tag]));
+  const wantedNames = new Set<string>();
+  const remake = (name: string): string =>
+    `Find out who changed it; then delete it and make it anew: git tag -d '${name}', contender registry tag`;
+  for (const [model, links] of input.chains) {
+    for (const wanted of gtoTags(model, links)) {
+      wantedNames.add(wanted.name);
+      const tag = byName.get(wanted.name);
+      if (tag === undefined) {
+        if (!input.required) continue;
+        report(
+          wanted.name,
+          'no such tag',
+          `a tag of decision ${wanted.seq}`,
+          'Fetch the tags (git fetch --tags), or make what is missing: contender registry tag',
+        );
+        continue;
+      }
+      const commit = input.commitOf(model, wanted.target);
+      if (!isTag(tag, wanted)) {
+        // Of a decision that is gone: told below.
+        if (isOfTheChain(tag))
+          report(wanted.name, 'another tag', `the one of decision ${wanted.seq}`, remake(wanted.name));
+      } else if (commit !== undefined && commit !== tag.commit) {
+        report(
+          wanted.name,
+          `a tag on ${tag.commit ?? 'no commit'}`,
+          `one on ${commit}, which recorded decision ${wanted.target}`,
+          remake(wanted.name),
+        );
+      }
+    }
+  }
+  for (const tag of input.found) {
+    const made = decisionOf(tag.message);
+    if (made === null) continue;
+    const link = input.chains.get(made.model)?.[made.seq - 1];
+    if (link?.sha256 !== made.sha256) {
+      report(
+        tag.name,
+        `made from decision ${made.seq} of ${made.model} with sha256 ${made.sha256.slice(0, 12)}, ${link === undefined ? 'which the chain does not have' : `but the chain has ${link.sha256.slice(0, 12)}`}`,
+        'the decision it was made from',
+        `Where this branch is only behind, bring it up to date. Otherwise its history was rewritten or cut off: what was recorded is in that of the tag, git log '${tag.name}'`,
+      );
+    } else if (!wantedNames.has(tag.name)) {
+      report(tag.name, 'a tag that the chain does not call for', 'no such tag', `Delete it: git tag -d '${tag.name}'`);
+    }
+  }
+  return findings;
+
+  function isOfTheChain(tag: FoundTag): boolean {
+    const made = decisionOf(tag.message);
+    return made === null || input.chains.get(made.model)?.[made.seq - 1]?.sha256 === made.sha256;
+  }
+}

@@ -1,0 +1,277 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { promisify } from 'node:util';
+import fc from 'fast-check';
+import { assign } from '../../src/decide/assign.ts';
+import { deprecate } from '../../src/decide/deprecate.ts';
+import { rollback } from '../../src/decide/rollback.ts';
+import { RegistryError } from '../../src/errors.ts';
+import type { Decision, RegistryHistory } from '../../src/evidence/index.ts';
+import { silentLog } from '../../src/log.ts';
+import { openGitRegistry } from '../../src/registry/git-registry.ts';
+import type { RecordResult, Registry } from '../../src/registry/registry.ts';
+import { gtoTags, tagFindings } from '../../src/registry/tags.ts';
+import { inTemporaryFolder } from '../support/project.ts';
+import { act, anyStep, chain, config, performing, recordable } from './acts-in-memory.ts';
+import { counterOf, readAsGto, type ReadTag } from './gto-reader.ts';
+import { evidence, judged } from './sample-decision.ts';
+import { inRepository, type TemporaryRepository } from './temporary-repository.ts';
+
+const run = promisify(execFile);
+
+test('the tags of any chain, read as GTO reads them, say what the manifest says', () => {
+  fc.assert(
+    fc.property(fc.array(anyStep, { maxLength: 30 }), (steps) => {
+      const registry = chain();
+      for (const [index, step] of steps.entries()) {
+        const decision = recordable(registry, performing(step, index));
+        if (decision !== null) registry.add(() => decision);
+      }
+      const tags = gtoTags('m', registry.links);
+      const state = readAsGto(
+        'm',
+        tags.map(({ name, target, time }) => ({ name, time, commit: `commit-${target}` })),
+      );
+      const { registered, aliases } = registry.view();
+      const active = registered.filter(({ status }) => status === 'active').map(({ version }) => version);
+      assert.deepEqual(state.versions, active.toReversed());
+      const stages = Object.entries(aliases).filter(([alias]) => alias !== 'previous');
+      assert.deepEqual(state.stages, Object.fromEntries(stages.map(([alias, { version }]) => [alias, version])));
+      const names = tags.map(({ name }) => name);
+      assert.equal(new Set(names).size, names.length);
+      const counted = names.filter((name) => name.includes('#'));
+      assert.equal(counterOf('m', names), counted.length);
+      assert.ok(tags.every((tag, index) => tag.time > (tags[index - 1]?.time ?? 0)));
+      const found = tags.map(({ name, message, target }) => ({ name, message, commit: `commit-${target}` }));
+      const input = { required: true, commitOf: (_: string, seq: number) => `commit-${seq}` };
+      assert.deepEqual(tagFindings({ ...input, chains: new Map([['m', registry.links]]), found }), []);
+      // The chain as it was before any of its decisions is not the one that was tagged.
+      for (let length = 0; length < registry.links.length; length++) {
+        const cut = tagFindings({ ...input, chains: new Map([['m', registry.links.slice(0, length)]]), found });
+        const later = tags.filter(({ seq }) => seq > length).length;
+        assert.equal(cut.filter((each) => /rewritten or cut off/u.test(each.remedy)).length, later);
+      }
+    }),
+    { numRuns: 100 },
+  );
+});
+
+test('two promotions, a rollback and a third promotion are tagged as GTO would tag them', () =>
+  inRepository(async (repository) => {
+    const registry = await tagged(repository);
+    assert.deepEqual((await promote(registry, 'a')).tags, ['m@v1.0.0', 'm#champion#1']);
+    assert.deepEqual((await promote(registry, 'b')).tags, ['m@v1.0.1', 'm#champion!#2', 'm#champion#3']);
+    const back = await registry.record({ model: 'm', decide: rollingBack, evidence: [] });
+    assert.deepEqual(back.tags, ['m#champion!#4', 'm#champion#5']);
+    assert.deepEqual(await shown(repository), { versions: ['1.0.1', '1.0.0'], stages: { champion: '1.0.0' } });
+    await promote(registry, 'c');
+    assert.deepEqual(await shown(repository), {
+      versions: ['1.0.2', '1.0.1', '1.0.0'],
+      stages: { champion: '1.0.2' },
+    });
+    // Versions and assignments point at the commit that first promoted the version.
+    const at = (ref: string): Promise<string> => repository.git('rev-parse', `${ref}^{commit}`);
+    assert.equal(await at('m@v1.0.0'), await at('HEAD~3'));
+    assert.equal(await at('m#champion#5'), await at('m@v1.0.0'));
+    assert.equal(await repository.git('cat-file', '-t', 'm#champion#5'), 'tag');
+    const text = await repository.git('cat-file', 'tag', 'm#champion#5');
+    assert.match(text, /^tagger Ada <ada@example\.invalid> \d+ \+0000$/mu);
+    assert.match(text, /^Put m v1\.0\.0 into champion\n\nContender-Decision: m#3\nContender-Sha256: [0-9a-f]{64}$/mu);
+    assert.deepEqual(await registry.verify(), []);
+  }));
+
+test('stages and deprecations are tagged too', () =>
+  inRepository(async (repository) => {
+    const registry = await tagged(repository);
+    await promote(registry, 'a');
+    await promote(registry, 'b');
+    const put = (version: string) => (view: RegistryHistory) =>
+      assign({ model: 'm', config, stage: 'live', rule: {}, version }, [], view, act);
+    await registry.record({ model: 'm', decide: put('1.0.0'), evidence: [] });
+    const moved = await registry.record({ model: 'm', decide: put('1.0.1'), evidence: [] });
+    assert.deepEqual(moved.tags, ['m#live!#5', 'm#live#6']);
+    const gone = await registry.record({
+      model: 'm',
+      decide: (view) => deprecate({ model: 'm', config }, '1.0.0', view, act),
+      evidence: [],
+    });
+    assert.deepEqual(gone.tags, ['m@v1.0.0!']);
+    assert.deepEqual(await shown(repository), { versions: ['1.0.1'], stages: { champion: '1.0.1', live: '1.0.1' } });
+    assert.deepEqual(await registry.verify(), []);
+  }));
+
+test('tags that are missing are made by the next record or on request, for a registry that had none as well', () =>
+  inRepository(async (repository) => {
+    const plain = await repository.registry();
+    await promote(plain, 'a');
+    await promote(plain, 'b');
+    assert.equal(await repository.git('tag'), '');
+    await assert.rejects(plain.tag('m'), /has no tags.*registry\.tags/su);
+    const registry = await tagged(repository);
+    const all = ['m@v1.0.0', 'm#champion#1', 'm@v1.0.1', 'm#champion!#2', 'm#champion#3'];
+    assert.deepEqual(await registry.tag('m'), all);
+    assert.deepEqual(await registry.tag('m'), []);
+    const objects = await repository.git('for-each-ref', '--format=%(refname) %(objectname)', 'refs/tags');
+    for (const name of all) await repository.git('tag', '-d', name);
+    assert.equal((await registry.verify()).length, all.length);
+    assert.deepEqual((await promote(registry, 'b')).tags, all, 'although there was nothing to decide');
+    assert.equal(
+      await repository.git('for-each-ref', '--format=%(refname) %(objectname)', 'refs/tags'),
+      objects,
+      'the same chain gives the same tags, to the byte',
+    );
+  }));
+
+test('a git that was killed while it made a tag leaves a lock that the next run removes', () =>
+  inRepository(async (repository) => {
+    const registry = await tagged(repository);
+    await repository.write('.git/refs/tags/m@v1.0.0.lock', '');
+    await promote(registry, 'a');
+    assert.deepEqual((await readdir(join(repository.folder, '.git/refs/tags'))).toSorted(), [
+      'm#champion#1',
+      'm@v1.0.0',
+    ]);
+  }));
+
+describe('a decision that could not be tagged is not recorded', () => {
+  test('when the name of a tag is taken by somebody else', () =>
+    inRepository(async (repository) => {
+      await repository.git('tag', '-a', 'm@v1.0.0', '-m', 'By hand');
+      const head = await repository.git('rev-parse', 'HEAD');
+      const registry = await tagged(repository);
+      await assert.rejects(promote(registry, 'a'), /a tag m@v1\.0\.0 already.*git show/su);
+      assert.equal(await repository.git('rev-parse', 'HEAD'), head);
+    }));
+
+  test('in a shallow clone, which does not have the commits to tag', () =>
+    inRepository((repository) =>
+      inTemporaryFolder(async (folder) => {
+        await promote(await tagged(repository), 'a');
+        const clone = join(folder, 'clone');
+        await run('git', ['clone', '--quiet', '--depth', '1', `file://${repository.folder}`, clone]);
+        const registry = await openGitRegistry({ repository: clone, path: 'registry', tags: 'gto', log: silentLog });
+        await assert.rejects(registry.ensureWritable(), /shallow.*fetch-depth: 0/su);
+        await assert.rejects(promote(registry, 'b'), RegistryError);
+      }),
+    ));
+});
+
+describe('verify holds the chain against its tags and finds', () => {
+  const tampering: {
+    name: string;
+    tamper(repository: TemporaryRepository): Promise<unknown>;
+    path: string;
+    found: RegExp;
+  }[] = [
+    {
+      name: 'a tag that is gone',
+      tamper: (at) => at.git('tag', '-d', 'm@v1.0.1'),
+      path: 'refs/tags/m@v1.0.1',
+      found: /no such tag/u,
+    },
+    {
+      name: 'a tag that was moved to another commit',
+      tamper: async (at) => {
+        const text = (await at.git('cat-file', 'tag', 'm#champion#3')).replace(
+          /^object .*/u,
+          `object ${await at.git('rev-parse', 'HEAD')}`,
+        );
+        await at.write('moved', `${text}\n`);
+        const moved = await at.git('hash-object', '-t', 'tag', '-w', 'moved');
+        await rm(join(at.folder, 'moved'));
+        await at.git('update-ref', 'refs/tags/m#champion#3', moved);
+      },
+      path: 'refs/tags/m#champion#3',
+      found: /^a tag on [0-9a-f]{40}/u,
+    },
+    {
+      name: 'a tag made anew by hand',
+      tamper: (at) => at.git('tag', '-f', '-a', 'm@v1.0.0', '-m', 'Mine'),
+      path: 'refs/tags/m@v1.0.0',
+      found: /another tag/u,
+    },
+    {
+      name: 'a tag without an object of its own',
+      tamper: (at) => at.git('tag', '-f', 'm@v1.0.0', 'm@v1.0.0^{commit}'),
+      path: 'refs/tags/m@v1.0.0',
+      found: /another tag/u,
+    },
+    {
+      name: 'a tail cut off by a forced push',
+      tamper: (at) => at.git('reset', '--quiet', '--hard', 'HEAD~2'),
+      path: 'refs/tags/m@v1.0.1',
+      found: /made from decision 2 of m .* which the chain does not have/u,
+    },
+    {
+      name: 'a history that was rewritten whole',
+      tamper: async (at) => {
+        await at.git('reset', '--quiet', '--hard', 'HEAD~3');
+        const forged = await at.registry();
+        await promote(forged, 'mallory');
+        await promote(forged, 'b');
+        await forged.record({ model: 'm', decide: judged('m', 'c', 'reject'), evidence: [] });
+      },
+      path: 'refs/tags/m@v1.0.0',
+      found: /made from decision 1 of m .* but the chain has/u,
+    },
+    {
+      name: 'a registry that was removed whole',
+      tamper: (at) => at.git('reset', '--quiet', '--hard', 'HEAD~3'),
+      path: 'refs/tags/m@v1.0.0',
+      found: /made from decision 1 of m .* does not have/u,
+    },
+  ];
+  for (const { name, tamper, path, found } of tampering) {
+    test(name, () =>
+      inRepository(async (repository) => {
+        const registry = await tagged(repository);
+        await promote(registry, 'a');
+        await promote(registry, 'b');
+        await registry.record({ model: 'm', decide: judged('m', 'c', 'reject'), evidence: [] });
+        assert.deepEqual(await registry.verify(), []);
+        await tamper(repository);
+        const findings = await registry.verify();
+        assert.ok(
+          findings.some((each) => each.path === path && found.test(each.found)),
+          JSON.stringify(findings, null, 2),
+        );
+      }),
+    );
+  }
+
+  test('nothing in the tags of other people', () =>
+    inRepository(async (repository) => {
+      const registry = await tagged(repository);
+      await promote(registry, 'a');
+      await repository.git('tag', 'v1.0.0');
+      await repository.git('tag', '-a', 'other@v1.0.0', '-m', 'Another artifact');
+      await repository.git('tag', '-a', 'm#dev', '-m', 'By hand');
+      assert.deepEqual(await registry.verify(), []);
+    }));
+});
+
+function tagged(repository: TemporaryRepository): Promise<Registry> {
+  return openGitRegistry({ repository: repository.folder, path: 'registry', tags: 'gto', log: silentLog });
+}
+
+function promote(registry: Registry, candidate: string): Promise<RecordResult> {
+  const proof = [evidence(candidate)];
+  return registry.record({ model: 'm', decide: judged('m', candidate, 'promote', proof), evidence: proof });
+}
+
+function rollingBack(view: RegistryHistory): Decision {
+  return rollback({ model: 'm', config }, 'previous', view, act);
+}
+
+async function shown(repository: TemporaryRepository): Promise<ReturnType<typeof readAsGto>> {
+  const format = '--format=%(refname:strip=2) %(*objectname) %(taggerdate:unix)';
+  const lines = (await repository.git('for-each-ref', format, 'refs/tags')).split('\n');
+  const tags = lines.map((line): ReadTag => {
+    const [name = '', commit = '', time] = line.split(' ');
+    return { name, commit, time: Number(time) };
+  });
+  return readAsGto('m', tags);
+}
