@@ -616,6 +616,7 @@ export const Registry = Type.Object(
         description:
           "git: commits in the clone at hand (default); github: commits through GitHub's API, signed by GitHub, with a token that may write contents",
       }),
+    ),
     tags: Type.Optional(
       Type.Enum(['gto'], { description: 'tag versions and stages in git, as GTO reads them (default: no tags)' }),
     ),

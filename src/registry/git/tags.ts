@@ -38,7 +38,7 @@ export async function listTags(repository: Repository, model?: string): Promise<
 /** @throws RegistryError when a tag that a decision will call for is there already, and another */
 export function refuseTaken(wanted: readonly RegistryTag[], found: readonly FoundTag[]): void {
   for (const tag of wanted) {
-    if (/\.lock$/u.test(tag.name)) {
+    if (tag.name.endsWith('.lock')) {
       throw new RegistryError({ found: `git takes no tag named ${tag.name}`, remedy: 'Choose another version' });
     }
     const there = found.find((each) => each.name === tag.name);
