@@ -12,7 +12,7 @@ import {
   type ReportInput,
 } from '../report/index.ts';
 import { actionLog } from './action-log.ts';
-import { tokenInput, type CommonInputs } from './inputs.ts';
+import type { CommonInputs } from './inputs.ts';
 
 /** What an action gets from the process it runs in. */
 export interface ActionContext {
@@ -67,10 +67,13 @@ function messageOf(error: unknown, signal: AbortSignal): string {
 }
 
 /** The workspace the inputs describe. @throws ConfigError, UsageError */
-export function openActionWorkspace(inputs: CommonInputs, signal: AbortSignal): Promise<Workspace> {
+export function openActionWorkspace(
+  inputs: CommonInputs & { token?: string | undefined },
+  signal: AbortSignal,
+): Promise<Workspace> {
   const { root, config, model, out, candidate, champion, predictions } = inputs;
   const overrides = { candidate, champion };
-  const github = gitHubAccess(process.env, tokenInput() ?? process.env['GITHUB_TOKEN']);
+  const github = gitHubAccess(process.env, inputs.token ?? process.env['GITHUB_TOKEN']);
   return openWorkspace({ root, config, model, out, overrides, predictions, github, log: actionLog(), signal });
 }
 

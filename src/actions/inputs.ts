@@ -198,8 +198,8 @@ function recordInput(run: RunContext): boolean {
 }
 
 /** Masked before anything is logged. */
-/** The input `token`, kept out of every log; undefined for an action without one. */
-export function tokenInput(): string | undefined {
+/** The input `token`, kept out of every log. */
+function tokenInput(): string | undefined {
   const token = text('token');
   if (token !== undefined) core.setSecret(token);
   return token;
