@@ -129,7 +129,7 @@ function csvReader(path: string, options: string): string {
 }
 
 /** DuckDB takes file names for globs: `data[1].csv` would read `data1.csv`. */
-function escapeGlob(path: string): string {
+export function escapeGlob(path: string): string {
   return path.replace(/[[*?]/gu, (character) => `[${character}]`);
 }
 

@@ -1,7 +1,7 @@
 import { basename, dirname, join } from 'node:path';
 import { Type, type Static } from 'typebox';
 import { Ajv2020 } from 'ajv/dist/2020.js';
-import { quoteIdentifier, quoteLiteral } from '../data/dataset.ts';
+import { escapeGlob, quoteIdentifier, quoteLiteral } from '../data/dataset.ts';
 import { DataError } from '../errors.ts';
 import { filesOf } from './prediction-file.ts';
 
@@ -41,8 +41,10 @@ export async function readShards(path: string, uri: string): Promise<Shard[]> {
   const connection = await instance.connect();
   const valid = new Ajv2020({ strict: false }).compile<Provenance>(Provenance);
   try {
-    const literals = paths.map((each) => quoteLiteral(each));
-    await connection.run(`set allowed_paths = [${literals.join(', ')}]`);
+    const literals = paths.map((each) => quoteLiteral(escapeGlob(each)));
+    // Access is checked on the name as written and on the file it leads to.
+    const allowed = [...literals, ...paths.map((each) => quoteLiteral(each))];
+    await connection.run(`set allowed_paths = [${allowed.join(', ')}]`);
     await connection.run('set enable_external_access = false');
     const shards: Shard[] = [];
     for (const [index, each] of paths.entries()) {

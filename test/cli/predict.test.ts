@@ -33,10 +33,10 @@ function findings({ verdict, checks, details }: Evidence): unknown {
   return { verdict, checks, details };
 }
 
-async function predictAll(folder: string, roles: readonly string[]): Promise<void> {
+async function predictAll(folder: string, roles: readonly string[], parts = 'parts'): Promise<void> {
   for (const role of roles) {
     for (const shard of [1, 2, 3]) {
-      await predict(folder, '--role', role, '--shard', `${shard}/3`, '--file', `parts/${role}-${shard}.parquet`);
+      await predict(folder, '--role', role, '--shard', `${shard}/3`, '--file', `${parts}/${role}-${shard}.parquet`);
     }
   }
 }
@@ -63,8 +63,9 @@ describe('contender predict', () => {
     inTemporaryFolder(async (folder) => {
       await spamCase(folder);
       const direct = await evaluated(folder);
-      await predictAll(folder, ['champion']);
-      const mixed = await evaluated(folder, '--predictions', 'parts/*.parquet');
+      // A folder whose name would be a pattern to the engine.
+      await predictAll(folder, ['champion'], 'parts [1]');
+      const mixed = await evaluated(folder, '--predictions', 'parts [1]/*.parquet');
       assert.equal(evidenceDigest(mixed), evidenceDigest(direct));
     }));
 
