@@ -18,7 +18,7 @@ import { RegistryError } from '../errors.ts';
 import { fetchArtifact } from '../registry/artifact-uri.ts';
 import type { Registry } from '../registry/registry.ts';
 import { resolveCandidate, withModelFolder } from './models.ts';
-import { discardEvidence, readEvidence, writeDecision, writeEvidence } from './output.ts';
+import { discardAllEvidence, readEvidence, writeDecision, writeEvidence } from './output.ts';
 import { openRegistry, type PromoteResult } from './promote.ts';
 import type { Workspace } from './workspace.ts';
 
@@ -52,7 +52,7 @@ export async function overrideHold(
   const subject = { model: workspace.model, config: workspace.modelConfig, sha256 };
   const context = { ...actOf(input), ...(input.version === undefined ? {} : { version: input.version }) };
   const result = await perform(workspace, registry, input.record, (view) => override(subject, evidence, view, context));
-  for (const kind of ['data', 'evaluation', 'load']) await discardEvidence(workspace, kind);
+  await discardAllEvidence(workspace);
   for (const each of evidence) await writeEvidence(workspace, each);
   await writeDecision(workspace, result.decision, evidence);
   return { ...result, evidence };

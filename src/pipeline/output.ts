@@ -30,6 +30,14 @@ export async function discardEvidence(workspace: Workspace, kind: string): Promi
     await rm(join(workspace.out, name), { force: true });
 }
 
+/** The kinds of evidence a run writes, in its order. */
+const kinds = ['data', 'evaluation', 'behaviour', 'load'];
+
+/** The same for every stage. */
+export async function discardAllEvidence(workspace: Workspace): Promise<void> {
+  for (const kind of kinds) await discardEvidence(workspace, kind);
+}
+
 /** All evidence in the output folder, by kind. @throws EvidenceError for a file that is not evidence */
 export async function readEvidence(workspace: Workspace): Promise<Evidence[]> {
   const folder = join(workspace.out, 'evidence');

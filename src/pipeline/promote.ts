@@ -14,7 +14,7 @@ import { openGitRegistry } from '../registry/git-registry.ts';
 import type { Registry } from '../registry/registry.ts';
 import { localModel } from '../model/artifact.ts';
 import { resolveCandidate, withModelFolder, type Contestant } from './models.ts';
-import { discardEvidence, readEvidence, writeDecision } from './output.ts';
+import { discardAllEvidence, readEvidence, writeDecision } from './output.ts';
 import { checkPolicy, runModelStages, runValidate } from './stages.ts';
 import { insideRoot, type Workspace } from './workspace.ts';
 import { defaults, type Registry as RegistrySettings } from '../config/index.ts';
@@ -54,10 +54,10 @@ export async function openRegistry(workspace: Workspace): Promise<Registry> {
 }
 
 async function openOnGitHub(workspace: Workspace, settings: RegistrySettings): Promise<Registry> {
-  const { repository, token, apiUrl } = workspace.github ?? {};
-  if (repository === undefined || repository === '' || token === undefined || token === '') {
+  const { repository = '', token = '', apiUrl } = workspace.github ?? {};
+  if (repository === '' || token === '') {
     throw new UsageError({
-      found: `registry.store is github, and there is no ${repository === undefined || repository === '' ? 'repository' : 'token'}`,
+      found: `registry.store is github, and there is no ${repository === '' ? 'repository' : 'token'}`,
       expected: 'GITHUB_REPOSITORY (owner/name) and GITHUB_TOKEN, as in a workflow',
       where: 'registry.store',
       remedy: 'In a workflow pass the input token; elsewhere set both, or use store: git',
@@ -131,7 +131,7 @@ export async function runGate(workspace: Workspace, input: PromoteInput): Promis
     if (input.record) await (await openRegistry(workspace)).ensureWritable();
     const view = await registryView(workspace, input.record);
     if (input.version !== undefined) nextVersion(workspace.modelConfig, view, input.version);
-    for (const kind of ['data', 'evaluation', 'behaviour', 'load']) await discardEvidence(workspace, kind);
+    await discardAllEvidence(workspace);
     if (isChampion(artifact, view)) return decideAndRecord(workspace, input, artifact, []);
     const data = requiresData(workspace) ? [await runValidate(workspace)] : [];
     const models = await runModelStages(workspace, view, candidate, downloads);
@@ -157,16 +157,7 @@ export interface RegisterInput {
 export async function registerChampion(workspace: Workspace, input: RegisterInput): Promise<PromoteResult> {
   const path = await insideRoot(workspace, input.artifact);
   const model = await localModel(path, `file:${input.artifact}`);
-  const artifact: Artifact = {
-    role: 'model',
-    uri: await immutableModelUri(
-      workspace.root,
-      path,
-      model.files.slice(1).map((file) => file.path),
-    ),
-    sha256: model.sha256,
-    size: model.size,
-  };
+  const artifact = await recordable(workspace, { kind: 'model', artifact: model, reading: {} }, true);
   const registry = await openRegistry(workspace);
   const recorded = await registry.record({
     model: workspace.model,

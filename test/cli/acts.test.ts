@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { rm } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { PromoteResult } from '../../src/pipeline/promote.ts';
@@ -23,8 +24,12 @@ test('a hold is overridden by a named person, rolled back, and the version depre
     assert.match((await contender(folder, ['registry', 'override', '--reason', ' '])).stderr, /no reason/u);
     assert.equal((await contender(folder, ['registry', 'override'])).code, 2);
     assert.equal(await repository.git('rev-parse', 'HEAD'), head);
+    // Left behind by a run about another candidate.
+    const old = join(folder, '.contender/spam-filter/evidence/behaviour.json');
+    await writeFile(old, '{}');
     const overridden = await json(folder, 'registry', 'override', '--reason', 'half the size', '--by', 'Grace Hopper');
     assert.equal(overridden.status, 'recorded');
+    assert.equal(existsSync(old), false);
     assert.equal(overridden.decision.overrides, 3);
     assert.equal(overridden.decision.approvals[0]?.by, 'Grace Hopper');
     assert.deepEqual(overridden.evidence.map((each) => each.kind).toSorted(), ['data', 'evaluation']);
