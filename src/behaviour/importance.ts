@@ -2,23 +2,11 @@ import type { Behaviour } from '../config/index.ts';
 import { defaults } from '../config/index.ts';
 import { ConfigError } from '../errors.ts';
 import type { Check } from '../evidence/index.ts';
-import type { Log } from '../log.ts';
-import type { Scorer } from '../model/scorer.ts';
-import { absentCheck, atMost, limitCheck, percent, type Absence } from './limit.ts';
+import { absentCheck, atMost, limitCheck, percent } from './limit.ts';
 import { meanBounds } from './log-ratio.ts';
-import { lossOf, lossText, scoredUnder, type Subject } from './subject.ts';
+import { lossOf, lossText, scoredUnder, type Examination, type Subject } from './subject.ts';
 
-export interface ImportanceInput {
-  settings: NonNullable<Behaviour['importance']>;
-  candidate: Subject;
-  champion: Subject | null;
-  absence: Absence;
-  scorer: Scorer;
-  alpha: number;
-  seed: number;
-  log: Log;
-  signal?: AbortSignal | undefined;
-}
+export type ImportanceInput = Examination<NonNullable<Behaviour['importance']>>;
 
 /** Features that are permuted at most, where the configuration does not name them. */
 const mostFeatures = 200;

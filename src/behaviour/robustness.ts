@@ -1,25 +1,14 @@
 import type { Behaviour } from '../config/index.ts';
 import type { Check } from '../evidence/index.ts';
-import type { Log } from '../log.ts';
 import type { Perturbation } from '../model/perturbation.ts';
-import { changedDecisions, type Bounds, type Scored, type Scorer } from '../model/scorer.ts';
-import { absentCheck, atMost, digits, limitCheck, percent, type Absence } from './limit.ts';
+import { changedDecisions, type Bounds, type Scored } from '../model/scorer.ts';
+import { absentCheck, atMost, digits, limitCheck, percent } from './limit.ts';
 import { proportionBounds } from './proportion.ts';
-import { lossOf, lossText, scoredUnder, type Subject } from './subject.ts';
+import { lossOf, lossText, scoredUnder, type Examination, type Subject } from './subject.ts';
 
 type Settings = NonNullable<Behaviour['robustness']>;
 
-export interface RobustnessInput {
-  settings: Settings;
-  candidate: Subject;
-  champion: Subject | null;
-  absence: Absence;
-  scorer: Scorer;
-  alpha: number;
-  seed: number;
-  log: Log;
-  signal?: AbortSignal | undefined;
-}
+export type RobustnessInput = Examination<Settings>;
 
 /** What a change did to one model. */
 type Effect =

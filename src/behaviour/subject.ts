@@ -1,12 +1,27 @@
+import type { Log } from '../log.ts';
 import { HostedModelFault, type HostedModel } from '../model/hosted-model.ts';
 import type { Perturbation, PerturbableColumns } from '../model/perturbation.ts';
 import type { Scored, Scorer } from '../model/scorer.ts';
+import type { Absence } from './limit.ts';
 
 /** A model in its process, with the rows it was fed and what it says of them as they are. */
 export interface Subject {
   host: HostedModel;
   columns: PerturbableColumns;
   plain: Scored;
+}
+
+/** What importance and robustness are judged from. */
+export interface Examination<Settings> {
+  settings: Settings;
+  candidate: Subject;
+  champion: Subject | null;
+  absence: Absence;
+  scorer: Scorer;
+  alpha: number;
+  seed: number;
+  log: Log;
+  signal?: AbortSignal | undefined;
 }
 
 /** What a model says of changed rows, or why it says nothing: a finding, and no end of the work. */

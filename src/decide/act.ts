@@ -1,5 +1,12 @@
 import { UsageError } from '../errors.ts';
-import type { Approval, Source } from '../evidence/index.ts';
+import {
+  canonicalJson,
+  decisionSchemaId,
+  sha256,
+  type Approval,
+  type Decision,
+  type Source,
+} from '../evidence/index.ts';
 
 /** An act of a person on the registry: who answers for it, and why. */
 export interface Act {
@@ -10,6 +17,22 @@ export interface Act {
   /** Who answers for it; often the same. */
   by: string;
   reason: string;
+}
+
+/** What every decision made on a person's word says of it: who, when and where. */
+export function madeBy(
+  model: string,
+  act: Act,
+  word: Approval,
+): Pick<Decision, 'schema' | 'model' | 'source' | 'actor' | 'approvals' | 'time'> {
+  const { source, actor, now } = act;
+  return { schema: decisionSchemaId, model, source, actor, approvals: [word], time: now.toISOString() };
+}
+
+/** What a decision was made under, as it keeps it: the text, and its digest. */
+export function policyRecord(policy: unknown): Decision['policy'] {
+  const text = canonicalJson(policy);
+  return { sha256: sha256(text), text };
 }
 
 /** The person's word, as the decision keeps it. @throws UsageError for an unnamed person or an empty reason */

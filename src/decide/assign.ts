@@ -1,19 +1,16 @@
 import { milliseconds, policySubject, type Model, type Stage } from '../config/index.ts';
 import {
-  canonicalJson,
   combinedVerdict,
-  decisionSchemaId,
   digest,
   evidenceDigest,
   modelDigest,
-  sha256,
   type Decision,
   type Evidence,
   type RegisteredVersion,
   type RegistryHistory,
 } from '../evidence/index.ts';
 import { UsageError } from '../errors.ts';
-import { wordOf, type Act } from './act.ts';
+import { madeBy, policyRecord, wordOf, type Act } from './act.ts';
 import { datasetsOf, referenceTo } from './decide.ts';
 import { namedVersion } from './rollback.ts';
 
@@ -53,28 +50,22 @@ export function assign(subject: Assignment, evidence: readonly Evidence[], view:
   }
   const shown = (rule.evidence ?? []).map((kind) => freshest(kind, subject, target, evidence, view, act.now));
   const version = { version: target.version, artifacts: target.artifacts };
-  const text = canonicalJson({ stage, ...rule });
   return {
-    schema: decisionSchemaId,
-    model,
+    ...madeBy(model, act, word),
     action: 'assign',
     outcome: 'no-change',
     reasons: [{ code: 'assigned', message: `${word.by} puts ${target.version} into ${stage}: ${word.reason}` }],
     from: view.champion,
     to: view.champion,
     candidate: version,
-    policy: { sha256: sha256(text), text },
+    policy: policyRecord({ stage, ...rule }),
     evidence: shown.map((each) => {
       const reference = referenceTo(each);
       return { ...reference, summary: { ...reference.summary, finishedAt: each.finishedAt } };
     }),
     datasets: datasetsOf(shown),
-    source: act.source,
-    actor: act.actor,
-    approvals: [word],
     stage,
     idempotencyKey: digest({ action: 'assign', model, stage, version: target.version, since: alias?.seq ?? 0 }),
-    time: act.now.toISOString(),
   };
 }
 

@@ -1,13 +1,11 @@
 import { inc, gt, valid } from 'semver';
 import { defaults, milliseconds, policySubject, requiredEvidence, type Model } from '../config/index.ts';
 import {
-  canonicalJson,
   combinedVerdict,
   decisionSchemaId,
   digest,
   evidenceDigest,
   modelDigest,
-  sha256,
   type Approval,
   type Artifact,
   type Check,
@@ -22,6 +20,7 @@ import {
   type Version,
 } from '../evidence/index.ts';
 import { UsageError } from '../errors.ts';
+import { policyRecord } from './act.ts';
 
 export interface DecisionSubject {
   /** Name of the model line. */
@@ -61,8 +60,7 @@ export function decide(
   const champion = view.champion;
   const version = outcome === 'promote' ? nextVersion(subject.config, view, context.version) : 'candidate';
   const candidate: Version = { version, artifacts: [subject.candidate] };
-  const policyText = canonicalJson(policySubject(subject.config));
-  const policyDigest = sha256(policyText);
+  const policy = policyRecord(policySubject(subject.config));
   const datasets = datasetsOf(evidence);
   return {
     schema: decisionSchemaId,
@@ -73,7 +71,7 @@ export function decide(
     from: champion,
     to: outcome === 'promote' ? candidate : champion,
     candidate,
-    policy: { sha256: policyDigest, text: policyText },
+    policy,
     evidence: evidence.map(referenceTo),
     datasets,
     source: context.source,
@@ -85,7 +83,7 @@ export function decide(
       model: subject.model,
       candidate: subject.candidate.sha256,
       champion: champion === null ? null : { sha256: modelDigest(champion), since: view.championSeq },
-      policy: policyDigest,
+      policy: policy.sha256,
       datasets: Object.fromEntries(Object.entries(datasets).map(([name, dataset]) => [name, dataset.sha256])),
       outcome,
       // A hold for want of evidence and a hold on a metric are two decisions. Codes and checks, no numbers: those have timings.

@@ -1,14 +1,7 @@
 import { policySubject, type Model } from '../config/index.ts';
-import {
-  canonicalJson,
-  decisionSchemaId,
-  digest,
-  sha256,
-  type Decision,
-  type RegistryHistory,
-} from '../evidence/index.ts';
+import { digest, type Decision, type RegistryHistory } from '../evidence/index.ts';
 import { UsageError } from '../errors.ts';
-import { wordOf, type Act } from './act.ts';
+import { madeBy, policyRecord, wordOf, type Act } from './act.ts';
 import { namedVersion } from './rollback.ts';
 
 /**
@@ -43,23 +36,17 @@ export function deprecate(
     });
   }
   const version = { version: target.version, artifacts: target.artifacts };
-  const text = canonicalJson(policySubject(subject.config));
   return {
-    schema: decisionSchemaId,
-    model: subject.model,
+    ...madeBy(subject.model, act, word),
     action: 'deprecate',
     outcome: 'no-change',
     reasons: [{ code: 'deprecated', message: `${word.by} deprecates ${target.version}: ${word.reason}` }],
     from: view.champion,
     to: view.champion,
     candidate: version,
-    policy: { sha256: sha256(text), text },
+    policy: policyRecord(policySubject(subject.config)),
     evidence: [],
     datasets: {},
-    source: act.source,
-    actor: act.actor,
-    approvals: [word],
     idempotencyKey: digest({ action: 'deprecate', model: subject.model, version: target.version }),
-    time: act.now.toISOString(),
   };
 }

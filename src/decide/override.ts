@@ -1,7 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { policySubject } from '../config/index.ts';
 import {
-  decisionSchemaId,
   digest,
   modelDigest,
   type Decision,
@@ -10,7 +9,7 @@ import {
   type RegistryHistory,
 } from '../evidence/index.ts';
 import { UsageError } from '../errors.ts';
-import { wordOf, type Act } from './act.ts';
+import { madeBy, wordOf, type Act } from './act.ts';
 import { nextVersion, tooOld, type DecisionSubject } from './decide.ts';
 
 /**
@@ -47,8 +46,7 @@ export function override(
   }
   const version = { version: nextVersion(subject.config, view, act.version), artifacts: held.candidate.artifacts };
   return {
-    schema: decisionSchemaId,
-    model: subject.model,
+    ...madeBy(subject.model, act, word),
     action: 'override',
     outcome: 'promote',
     reasons: [
@@ -61,12 +59,8 @@ export function override(
     policy: held.policy,
     evidence: held.evidence,
     datasets: held.datasets,
-    source: act.source,
-    actor: act.actor,
-    approvals: [word],
     overrides: held.seq,
     idempotencyKey: digest({ action: 'override', model: subject.model, overrides: held.seq }),
-    time: act.now.toISOString(),
   };
 }
 

@@ -1,12 +1,6 @@
 import { policySubject } from '../config/index.ts';
-import {
-  canonicalJson,
-  decisionSchemaId,
-  digest,
-  modelDigest,
-  type Decision,
-  type RegistryView,
-} from '../evidence/index.ts';
+import { decisionSchemaId, digest, modelDigest, type Decision, type RegistryView } from '../evidence/index.ts';
+import { policyRecord } from './act.ts';
 import { nextVersion, type DecisionContext, type DecisionSubject } from './decide.ts';
 
 /** A person's word that a model is the champion: no gate, no evidence, and recorded as exactly that. Pure. */
@@ -15,7 +9,6 @@ export function register(
   view: RegistryView,
   context: DecisionContext & { reason?: string },
 ): Decision {
-  const policy = policySubject(subject.config);
   const same = view.champion !== null && modelDigest(view.champion) === subject.candidate.sha256;
   const version = same
     ? (view.champion as { version: string }).version
@@ -38,7 +31,7 @@ export function register(
     from: view.champion,
     to: candidate,
     candidate,
-    policy: { sha256: digest(policy), text: canonicalJson(policy) },
+    policy: policyRecord(policySubject(subject.config)),
     evidence: [],
     datasets: {},
     source: context.source,

@@ -1,16 +1,8 @@
 import { valid } from 'semver';
 import { policySubject, type Model } from '../config/index.ts';
-import {
-  canonicalJson,
-  decisionSchemaId,
-  sha256,
-  digest,
-  type Decision,
-  type RegisteredVersion,
-  type RegistryHistory,
-} from '../evidence/index.ts';
+import { digest, type Decision, type RegisteredVersion, type RegistryHistory } from '../evidence/index.ts';
 import { UsageError } from '../errors.ts';
-import { wordOf, type Act } from './act.ts';
+import { madeBy, policyRecord, wordOf, type Act } from './act.ts';
 
 /**
  * Make an earlier version champion again, on a person's word. Pure.
@@ -47,10 +39,8 @@ export function rollback(
   }
   const version = { version: target.version, artifacts: target.artifacts };
   const same = target.version === champion.version;
-  const text = canonicalJson(policySubject(subject.config));
   return {
-    schema: decisionSchemaId,
-    model: subject.model,
+    ...madeBy(subject.model, act, word),
     action: 'rollback',
     outcome: same ? 'no-change' : 'promote',
     reasons: [
@@ -61,19 +51,15 @@ export function rollback(
     from: champion,
     to: version,
     candidate: version,
-    policy: { sha256: sha256(text), text },
+    policy: policyRecord(policySubject(subject.config)),
     evidence: [],
     datasets: {},
-    source: act.source,
-    actor: act.actor,
-    approvals: [word],
     idempotencyKey: digest({
       action: 'rollback',
       model: subject.model,
       to: target.version,
       since: view.championSeq,
     }),
-    time: act.now.toISOString(),
   };
 }
 

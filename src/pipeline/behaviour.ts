@@ -3,11 +3,10 @@ import { ModelError } from '../errors.ts';
 import type { Evidence } from '../evidence/index.ts';
 import type { Contender } from '../behaviour/behaviour.ts';
 import type { AgreementInput } from '../behaviour/agreement.ts';
-import { predictModels } from '../model/predict.ts';
 import type { PredictionResult } from '../model/predictions.ts';
 import { resolveReference, type Contestant } from './models.ts';
 import { writeEvidence } from './output.ts';
-import { limitsOf, plain, type Contestants } from './stages.ts';
+import { limitsOf, plain, predictRows, type Contestants } from './stages.ts';
 import type { Workspace } from './workspace.ts';
 
 /** Look at how models behave that have been predicted with; writes `evidence/behaviour.json`. */
@@ -93,15 +92,7 @@ async function parentOf(
     return { name, sha256, result: { ok: true, predictions } };
   }
   const [result] = await workspace.log.group('Predict with the parent', () =>
-    predictModels({
-      models: [{ role: 'parent', artifact: parent.artifact, ...parent.reading }],
-      dataset: { name: dataset.name, path: dataset.path, uri: dataset.uri },
-      columns,
-      task,
-      limits: limitsOf(workspace),
-      log: workspace.log,
-      ...(workspace.signal === undefined ? {} : { signal: workspace.signal }),
-    }),
+    predictRows(workspace, dataset, [{ role: 'parent', artifact: parent.artifact, ...parent.reading }]),
   );
   return { name, sha256, result: result as PredictionResult };
 }

@@ -4,12 +4,11 @@ import { ModelError, UsageError } from '../errors.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { idsOf, requireRowIds } from '../data/row-ids.ts';
 import type { RowRange } from '../model/batches.ts';
-import { predictModels } from '../model/predict.ts';
 import type { Predictions } from '../model/predictions.ts';
 import type { Provenance } from '../model/shards.ts';
 import { registryView } from './promote.ts';
 import { resolveCandidate, resolveChampion, withModelFolder, type Contestant } from './models.ts';
-import { limitsOf, withDatasets } from './stages.ts';
+import { predictRows, withDatasets } from './stages.ts';
 import { insideRoot, type Workspace } from './workspace.ts';
 
 export interface PredictInput {
@@ -52,16 +51,7 @@ export async function runPredict(workspace: Workspace, { role, shard, file }: Pr
       await requireRowIds(dataset, columns.id);
       const rows = rangeOf(dataset.rows, shard);
       const { artifact, reading: readAs } = await modelOf(workspace, role, downloads);
-      const [result] = await predictModels({
-        models: [{ role, artifact, ...readAs }],
-        dataset: { name: dataset.name, path: dataset.path, uri: dataset.uri },
-        rows,
-        columns,
-        task,
-        limits: limitsOf(workspace),
-        log: workspace.log,
-        ...(workspace.signal === undefined ? {} : { signal: workspace.signal }),
-      });
+      const [result] = await predictRows(workspace, dataset, [{ role, artifact, ...readAs }], rows);
       if (result?.ok !== true) {
         throw new ModelError({
           found: result?.fault.message ?? 'nothing was predicted',

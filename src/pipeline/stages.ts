@@ -5,7 +5,8 @@ import { datasetSubject, openDataset, type Dataset, type DatasetSource } from '.
 import { idsOfRows, requireRowIds } from '../data/row-ids.ts';
 import type { ChangedRow } from '../evaluate/agreement.ts';
 import type { PredictionResult, Predictions } from '../model/predictions.ts';
-import { predictModels } from '../model/predict.ts';
+import type { RowRange } from '../model/batches.ts';
+import { predictModels, type PredictionModel } from '../model/predict.ts';
 import { resolveCandidate, resolveChampion, withModelFolder, type Champion, type Contestant } from './models.ts';
 import { discardEvidence, writeChangedRows, writeEvidence } from './output.ts';
 import { withLines } from './places.ts';
@@ -153,15 +154,7 @@ async function predictAll(
       ? [{ role, artifact: contestant.artifact, ...contestant.reading }]
       : [],
   );
-  const predicted = await predictModels({
-    models,
-    dataset: { name: dataset.name, path: dataset.path, uri: dataset.uri },
-    columns,
-    task,
-    limits: limitsOf(workspace),
-    log: workspace.log,
-    ...(workspace.signal === undefined ? {} : { signal: workspace.signal }),
-  });
+  const predicted = await predictRows(workspace, dataset, models);
   const resultOf = async (role: 'candidate' | 'champion', contestant: Contestant): Promise<PredictionResult> => {
     const known = before.get(role);
     if (known !== undefined) return { ok: true, predictions: known };
@@ -238,6 +231,26 @@ async function predictedBefore(
     found.set(role, await readPredictionFile({ reference, path, only, dataset, columns, task }));
   }
   return found;
+}
+
+/** Predict the rows of a dataset, or a range of them, as the configuration says. */
+export function predictRows(
+  workspace: Workspace,
+  { name, path, uri }: Dataset,
+  models: readonly PredictionModel[],
+  rows?: RowRange,
+): Promise<PredictionResult[]> {
+  const { columns, task } = workspace.modelConfig;
+  return predictModels({
+    models,
+    dataset: { name, path, uri },
+    ...(rows === undefined ? {} : { rows }),
+    columns,
+    task,
+    limits: limitsOf(workspace),
+    log: workspace.log,
+    ...(workspace.signal === undefined ? {} : { signal: workspace.signal }),
+  });
 }
 
 /** What the process that runs models may take. */
