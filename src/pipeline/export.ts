@@ -119,7 +119,8 @@ export async function publishedBefore(registry: Registry, published: Published):
   return from === null ? null : publishedVersion(registry, model, from.version);
 }
 
-async function withEvidence(registry: Registry, decision: RecordedDecision): Promise<Published> {
+/** A decision, and the evidence it refers to. @throws RegistryError */
+export async function withEvidence(registry: Registry, decision: RecordedDecision): Promise<Published> {
   const evidence = await Promise.all(decision.evidence.map(({ sha256 }) => registry.evidence(decision.model, sha256)));
   return { decision, evidence };
 }

@@ -10,12 +10,19 @@ export interface ConsoleOptions {
 
 const rowsShown = 8;
 
+/** Tables whole, under their titles. Sections without rows are left out. */
+export function renderSections(sections: readonly Section[], { colour, width }: ConsoleOptions): string {
+  const texts = sections
+    .filter((section) => section.rows.length > 0)
+    .map((section) => [section.title, ...table(section, Math.max(40, width), painter(colour), Infinity)].join('\n'));
+  return withoutWorkflowCommands(texts.map((text) => `${text}\n`).join('\n'));
+}
+
 /** The report as a screenful of text: verdict, what did not pass, then the key numbers. */
 export function renderConsole(input: ReportInput, { colour, width }: ConsoleOptions): string {
   const wide = Math.max(40, width);
   const said = contents(input);
-  const paint = (text: string, mood: Standing['mood']): string =>
-    colour ? `\u001b[${codes[mood]}m${text}\u001b[0m` : text;
+  const paint = painter(colour);
   const lines = [
     paint(oneLine(`${said.standing.word.toUpperCase()}  ${said.title}`, wide), said.standing.mood),
     ...wrap(said.headline, wide),
@@ -25,6 +32,12 @@ export function renderConsole(input: ReportInput, { colour, width }: ConsoleOpti
     lines.push(...table(section, wide, paint));
   }
   return withoutWorkflowCommands(`${lines.join('\n')}\n`);
+}
+
+type Paint = (text: string, mood: Standing['mood']) => string;
+
+function painter(colour: boolean): Paint {
+  return (text, mood) => (colour ? `\u001b[${codes[mood]}m${text}\u001b[0m` : text);
 }
 
 const codes: Record<Standing['mood'], string> = { good: '1;32', bad: '1;31', open: '1;33', none: '1' };
@@ -50,10 +63,8 @@ function without(section: Section, columns: readonly string[]): Section {
   return { ...section, columns: section.columns.filter(keep), rows: section.rows.map((row) => row.filter(keep)) };
 }
 
-function table(section: Section, width: number, paint: (text: string, mood: Standing['mood']) => string): string[] {
-  const rows = section.rows
-    .slice(0, rowsShown)
-    .map((row) => row.map((cell) => ({ ...cell, text: oneLine(cell.text) })));
+function table(section: Section, width: number, paint: Paint, most = rowsShown): string[] {
+  const rows = section.rows.slice(0, most).map((row) => row.map((cell) => ({ ...cell, text: oneLine(cell.text) })));
   const widths = columnWidths([section.columns, ...rows.map((row) => row.map((cell) => cell.text))], width - 2);
   const line = (cells: readonly Cell[]): string[] => {
     const wrapped = cells.map((cell, column) => wrap(cell.text, widths[column] as number));

@@ -45,6 +45,15 @@ export function xmlText(text: string, limit?: number): string {
   return htmlText(text.replace(/[\ufffe\uffff]/gu, '\ufffd'), limit);
 }
 
+/** A value as JSON that a terminal shows as it is: what is invisible is written as an escape, which parses to the same value. */
+export function jsonText(value: unknown): string {
+  return JSON.stringify(value, null, 2).replace(/(?!\n)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) =>
+    Array.from({ length: character.length }, (_, index) => character.charCodeAt(index))
+      .map((unit) => `\\u${unit.toString(16).padStart(4, '0')}`)
+      .join(''),
+  );
+}
+
 /** Text that may be printed to a workflow log: no line of it is a workflow command to the runner. */
 export function withoutWorkflowCommands(text: string): string {
   return text.replace(/^(\s*)::/gmu, `$1${zeroWidthSpace}::`).replace(/##\[/gu, `##${zeroWidthSpace}[`);

@@ -48,6 +48,11 @@ export function requiredText({ required, unit, limit }: Check): string {
   return limit === undefined || typeof required !== 'number' ? text : `${limit} ${text}`;
 }
 
+/** A number with its unit, to four digits: `3.254 ms`, `99.8%`. */
+export function quantity(value: number, unit: string | null): string {
+  return shown(value, unit ?? undefined, 4);
+}
+
 function shown(value: Shown, unit: string | undefined, digits = 6): string {
   if (typeof value !== 'number') return value === null ? '' : String(value);
   // Values without a unit are metrics, which people read to four decimals or so.

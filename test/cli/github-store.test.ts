@@ -40,8 +40,14 @@ describe('a registry kept through the API of GitHub', () => {
 
         const again = await contender(clone.folder, register, env);
         assert.match(again.stdout, /is champion already; nothing was added/u);
-        const shown = await contender(clone.folder, ['registry', 'show'], env);
+        const models = await contender(clone.folder, ['registry', 'show'], env);
+        assert.match(models.stdout, /spam-filter +1\.0\.0/u);
+        const shown = await contender(clone.folder, ['registry', 'show', 'spam-filter'], env);
         assert.match(shown.stdout, /champion 1\.0\.0/u);
+        const why = await contender(clone.folder, ['registry', 'why'], env);
+        assert.match(why.stdout, /Why 1\.0\.0 is the champion\n\nREGISTERED  spam-filter/u);
+        const diff = await contender(clone.folder, ['registry', 'diff', '1.0.0..'], env);
+        assert.match(diff.stdout, /2\.55 KiB, unchanged\nPolicy: unchanged/u);
         assert.equal((await contender(clone.folder, ['registry', 'verify'], env)).code, 0);
       } finally {
         await hub.close();

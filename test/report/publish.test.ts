@@ -178,7 +178,7 @@ describe('the release notes', () => {
     };
     const notes = renderReleaseNotes(unpaired, first);
     assert.match(notes, /changed, data\/eval\.parquet with 2,350 rows to data\/eval\.parquet with 3,000 rows/u);
-    assert.match(notes, /\| ROC AUC \| 0\.9900 \| 0\.9967 \| {2}\| {2}\|/u);
+    assert.match(notes, /\| ROC AUC \| 0\.9900 \| 0\.9967 \| \+0\.0067 \|\n/u);
     assert.match(notes, /not from the same comparison/u);
   });
 

@@ -1,0 +1,285 @@
+import type {
+  Approval,
+  Artifact,
+  Check,
+  DecisionAction,
+  Evidence,
+  Outcome,
+  Reason,
+  RecordedDecision,
+  Source,
+  Verdict,
+} from '../evidence/index.ts';
+import { renderConsole, renderSections, type ConsoleOptions } from './console.ts';
+import { contents } from './contents.ts';
+import { oneLine, withoutWorkflowCommands } from './escape.ts';
+import { bytes } from './numbers.ts';
+import { fileNameOf } from './published.ts';
+import { codeCell, numberCell, textCell, type Cell, type Section } from './section.ts';
+import { datasetChange, metricsSection, otherSections, sizeChange, type VersionChanges } from './version-changes.ts';
+
+/*
+ * What the registry says when it is asked, in the form that --json prints, and as text for a terminal. Every text is somebody's:
+ * it is made one visible line and kept to the width.
+ */
+
+/** A decision in passing. */
+export interface DecisionMention {
+  decision: number;
+  action: DecisionAction;
+  outcome: Outcome;
+  time: string;
+  /** Who answers for it: of the gate who ran it, of an act of a person that person. */
+  by: string;
+}
+
+/** A model at a glance: an item of `contender registry show --json`. */
+export interface ModelSummary {
+  model: string;
+  /** The champion, and the decision that made it so. */
+  champion: ({ version: string } & DecisionMention) | null;
+  /** The team's own stages, and the version in each. */
+  stages: Record<string, string>;
+  decisions: number;
+  last: DecisionMention | null;
+}
+
+/** A model in full: `contender registry show MODEL --json`. */
+export interface ModelDetail extends ModelSummary {
+  versions: VersionSummary[];
+}
+
+export interface VersionSummary {
+  version: string;
+  status: 'active' | 'deprecated';
+  /** champion, previous, and stages. */
+  aliases: string[];
+  /** The decision that first promoted it. */
+  promoted: DecisionMention;
+  /** The champion it replaced then. */
+  replaced: string | null;
+  artifacts: Artifact[];
+  /** The git tag that names it, where the registry is tagged. */
+  tag: string | null;
+}
+
+/** Why there is this champion, and why the last candidate did not replace it: `contender registry why --json`. */
+export interface Reasons {
+  model: string;
+  champion: Explanation | null;
+  /** The last decision of the gate, where it came after the champion and let nobody in. */
+  last: Explanation | null;
+}
+
+export interface Explanation extends DecisionMention {
+  /** The version that is or was champion; `candidate` where none was let in. */
+  version: string;
+  headline: string;
+  reasons: Reason[];
+  /** The checks that the reasons name. */
+  checks: Check[];
+  /** Of a version that became champion again: the decision that first promoted it. */
+  first: (DecisionMention & { headline: string }) | null;
+  actor: string;
+  approvals: Approval[];
+  source: Source;
+  policy: string;
+  evidence: { kind: string; sha256: string; verdict: Verdict }[];
+  /** Commands to go on with. */
+  next: { command: string; purpose: string }[];
+}
+
+/** One line for each model. */
+export function renderSummaries(summaries: readonly ModelSummary[], options: ConsoleOptions): string {
+  if (summaries.length === 0) return 'Nothing is recorded yet.\n';
+  const staged = summaries.some(({ stages }) => Object.keys(stages).length > 0);
+  const section = list(
+    'Models',
+    ['Model', 'Champion', 'Since', 'By', ...(staged ? ['Stages'] : []), 'Last decision', 'Decisions'],
+    summaries.map(({ model, champion, stages, last, decisions }) => [
+      textCell(model),
+      textCell(champion?.version ?? 'none'),
+      textCell(champion === null ? '' : minute(champion.time)),
+      textCell(champion?.by ?? ''),
+      ...(staged ? [textCell(stageList(stages))] : []),
+      textCell(last === null ? '' : `${deed(last)}, ${minute(last.time)}`),
+      numberCell(String(decisions)),
+    ]),
+  );
+  return renderSections([section], options);
+}
+
+/** Champion, versions, aliases and stages of one model. */
+export function renderDetail(detail: ModelDetail, options: ConsoleOptions): string {
+  const { model, champion, last, versions, decisions } = detail;
+  if (last === null) return `${oneLine(model)}: nothing is recorded yet\n`;
+  const lines = [
+    champion === null
+      ? `${model}: no champion`
+      : `${model}: champion ${champion.version} since ${minute(champion.time)}, by ${champion.by} (decision ${champion.decision}, ${deed(champion)})`,
+    `${decisions} ${decisions === 1 ? 'decision' : 'decisions'}, the last: ${deed(last)}, ${minute(last.time)}, by ${last.by}`,
+  ];
+  const tagged = versions.some(({ tag }) => tag !== null);
+  const table = list(
+    'Versions',
+    ['Version', 'Is', 'Promoted', 'By', 'Decision', 'Model', 'Size', 'SHA-256', ...(tagged ? ['Tag'] : [])],
+    versions.toReversed().map((each) => {
+      const artifact = each.artifacts.find(({ role }) => role !== 'image');
+      return [
+        textCell(each.version),
+        textCell([...each.aliases, ...(each.status === 'deprecated' ? ['deprecated'] : [])].join(', ')),
+        textCell(minute(each.promoted.time)),
+        textCell(each.promoted.by),
+        numberCell(String(each.promoted.decision)),
+        textCell(artifact === undefined ? '' : fileNameOf(artifact.uri)),
+        numberCell(artifact === undefined ? '' : bytes(artifact.size)),
+        codeCell(artifact?.sha256.slice(0, 12) ?? ''),
+        ...(tagged ? [textCell(each.tag ?? '')] : []),
+      ];
+    }),
+  );
+  return joined([inert(lines, options), renderSections([table], options)]);
+}
+
+/** Every decision, newest first, in two lines each. */
+export function renderLog(model: string, decisions: readonly RecordedDecision[], options: ConsoleOptions): string {
+  if (decisions.length === 0) return `${oneLine(model)}: nothing is recorded yet\n`;
+  const lines = decisions.toReversed().flatMap((decision) => {
+    const versions = `${decision.from?.version ?? 'none'} -> ${decision.to?.version ?? 'none'}`;
+    const { seq, time, action, outcome } = decision;
+    return [
+      `#${seq} ${time.slice(0, 16)}Z ${action} ${outcome} (${versions}) by ${responsible(decision)}`,
+      `    ${decision.reasons[0]?.message ?? ''}`,
+    ];
+  });
+  return inert(lines, options);
+}
+
+/** Two versions side by side. */
+export function renderChanges(changes: VersionChanges, options: ConsoleOptions): string {
+  const { model, from, to, datasets, policy } = changes;
+  const metrics = metricsSection(changes);
+  const at = ({ version, decision, time }: VersionChanges['from']): string =>
+    `${version} (decision ${decision}, ${minute(time)})`;
+  return joined([
+    inert([`${model}: ${at(from)} against ${at(to)}`], options),
+    ...(metrics === null ? [] : [renderSections([metrics.section], options), inert([metrics.how], options)]),
+    inert(
+      [
+        sizeChange(changes),
+        ...datasets.map(datasetChange),
+        policy.changed ? 'Policy: changed' : 'Policy: unchanged',
+        ...(metrics === null ? ['Metrics: neither version has an evaluation'] : []),
+      ],
+      options,
+    ),
+    renderSections(otherSections(changes), options),
+  ]);
+}
+
+/** Why, with the numbers that decided, who and on what, and how to go on. */
+export function renderReasons(
+  { model, champion, last }: Reasons,
+  found: { decision: RecordedDecision; evidence: readonly Evidence[] }[],
+  options: ConsoleOptions,
+): string {
+  const explained = [champion, last].flatMap((each) => (each === null ? [] : [each]));
+  if (explained.length === 0) return `${oneLine(model)}: nothing is recorded yet\n`;
+  return joined(
+    explained.map((each) => {
+      const input = found.find(({ decision }) => decision.seq === each.decision);
+      const title = each === champion ? `Why ${each.version} is the champion` : 'Why the last candidate is not';
+      return joined([
+        inert([title], options),
+        ...(input === undefined ? [] : [renderConsole(input, options)]),
+        ...(input === undefined ? [] : [otherReasons(input, options)]),
+        ...(each.first === null
+          ? []
+          : [inert([`First promoted by decision ${each.first.decision}: ${each.first.headline}`], options)]),
+        renderSections([provenance(each)], options),
+        commands(each),
+      ]);
+    }),
+  );
+}
+
+/** Reasons told neither by the headline nor by a check that is shown. */
+function otherReasons(
+  input: { decision: RecordedDecision; evidence: readonly Evidence[] },
+  options: ConsoleOptions,
+): string {
+  return inert(
+    contents(input).reasons.map((reason) => `Also: ${reason}`),
+    options,
+  );
+}
+
+function provenance(each: Explanation): Section {
+  const { repository, ref, run, event, sha } = each.source;
+  const where = [repository, ref, event, run === undefined ? undefined : `run ${run}`].filter(
+    (part) => part !== undefined,
+  );
+  const rows: [string, Cell][] = [
+    ['Decided', textCell(`by ${each.actor} at ${each.time}, as decision ${each.decision}`)],
+    ...(where.length === 0 ? [] : [['In', textCell(where.join(', '))] as [string, Cell]]),
+    ...(sha === undefined ? [] : [['At commit', codeCell(sha)] as [string, Cell]]),
+    ...each.approvals.map(({ by, at, reason }): [string, Cell] => [
+      'Approved',
+      textCell(`by ${by} at ${at}${reason === undefined ? '' : `: ${reason}`}`),
+    ]),
+    ['Policy', codeCell(each.policy)],
+    ...each.evidence.map(({ kind, sha256, verdict }): [string, Cell] => [
+      `Evidence ${kind}`,
+      codeCell(`${sha256} (${verdict})`),
+    ]),
+  ];
+  return list(
+    'Who, and on what',
+    ['What', 'Which'],
+    rows.map(([name, cell]) => [textCell(name), cell]),
+  );
+}
+
+/** Each whole on a line of its own, to be copied: made of nothing but words of ours, a number and the name of a model. */
+function commands({ next }: Explanation): string {
+  return ['To go on', ...next.flatMap(({ command, purpose }) => [`  ${purpose}:`, `    ${command}`]), ''].join('\n');
+}
+
+/** Who answers for a decision: of the gate who ran it, of an act of a person that person. */
+export function responsible({ action, actor, approvals }: RecordedDecision): string {
+  return action === 'gate' || action === 'register' ? actor : (approvals[0]?.by ?? actor);
+}
+
+function deed({ action, outcome }: DecisionMention): string {
+  if (action === 'assign' || action === 'deprecate' || action === 'register') return action;
+  return action === 'gate' ? outcome : `${action} ${outcome}`;
+}
+
+function stageList(stages: Record<string, string>): string {
+  return Object.entries(stages)
+    .map(([stage, version]) => `${stage} ${version}`)
+    .join(', ');
+}
+
+function minute(time: string): string {
+  return `${time.slice(0, 16).replace('T', ' ')} UTC`;
+}
+
+/** Lines that are nothing but text, whoever wrote it, each kept to the width, with the indentation it has. */
+function inert(lines: readonly string[], { width }: ConsoleOptions): string {
+  const shown = lines
+    .filter((line) => line.trim() !== '')
+    .map((line) => {
+      const indentation = /^ */u.exec(line)?.[0] ?? '';
+      return `${indentation}${oneLine(line, Math.max(40, width) - indentation.length)}\n`;
+    });
+  return withoutWorkflowCommands(shown.join(''));
+}
+
+function joined(parts: readonly string[]): string {
+  return parts.filter((part) => part !== '').join('\n');
+}
+
+function list(title: string, columns: readonly string[], rows: readonly Cell[][]): Section {
+  return { title, columns, rows, collapsed: false, importance: 0 };
+}

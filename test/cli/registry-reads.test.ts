@@ -1,0 +1,148 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import type { ModelDetail, ModelSummary, Reasons, VersionChanges } from '../../src/report/index.ts';
+import { contender, gateRepository, type GateRepository } from '../support/gate-repository.ts';
+
+describe('what the registry says when it is asked', () => {
+  let folder = '';
+  let repository: GateRepository;
+  const run = (...args: string[]): ReturnType<typeof contender> => contender(folder, ['registry', ...args]);
+
+  before(async () => {
+    folder = join(await mkdtemp(join(tmpdir(), 'contender-reads-')), 'repository');
+    repository = await gateRepository(folder);
+    const path = join(folder, 'contender.yml');
+    const config = await readFile(path, 'utf8');
+    await writeFile(path, config.replace(/ {4}staging:.*(?=registry:)/su, ''));
+    await repository.commit('No load test');
+  });
+  after(() => rm(join(folder, '..'), { recursive: true, force: true }));
+
+  async function json<T>(...args: string[]): Promise<T> {
+    const { code, stdout, stderr } = await run(...args, '--json');
+    assert.equal(code, 0, stderr);
+    return JSON.parse(stdout) as T;
+  }
+
+  it('says that there is nothing, where there is nothing', async () => {
+    for (const args of [['show'], ['show', 'spam-filter'], ['log'], ['why']]) {
+      const { code, stdout } = await run(...args);
+      assert.equal(code, 0);
+      assert.match(stdout, /nothing is recorded yet/iu, args.join(' '));
+    }
+    assert.deepEqual(await json('show'), []);
+    const none = await run('diff');
+    assert.equal(none.code, 2);
+    assert.match(none.stderr, /no version before champion/u);
+  });
+
+  it('shows champions, versions, changes and reasons once there is a past', async () => {
+    const register = ['registry', 'register', '--artifact', 'models/champion.onnx'];
+    assert.equal((await contender(folder, register, { GITHUB_ACTOR: 'grace' })).code, 0);
+    assert.equal((await contender(folder, ['gate', '--quiet'], { GITHUB_ACTOR: 'ada' })).code, 0);
+    await repository.configure('recall, min: 0.85, margin: 0.01', 'recall, min: 0.85, margin: 0.02');
+    await repository.propose('spam/models/candidate-small.onnx');
+    assert.equal((await contender(folder, ['gate', '--quiet'], { GITHUB_ACTOR: 'eve' })).code, 1);
+
+    const [model, ...others] = await json<ModelSummary[]>('show');
+    assert.deepEqual(others, []);
+    assert.deepEqual(
+      [model?.model, model?.champion?.version, model?.champion?.by, model?.decisions, model?.last?.outcome],
+      ['spam-filter', '1.0.1', 'ada', 3, 'reject'],
+    );
+    assert.match((await run('show')).stdout, /spam-filter +1\.0\.1 +\d{4}-\d\d-\d\d \d\d:\d\d UTC +ada +reject/u);
+
+    const detail = await json<ModelDetail>('show', 'spam-filter');
+    assert.deepEqual(
+      detail.versions.map(({ version, aliases, replaced, promoted }) => [version, aliases, replaced, promoted.by]),
+      [
+        ['1.0.0', ['previous'], null, 'grace'],
+        ['1.0.1', ['champion'], '1.0.0', 'ada'],
+      ],
+    );
+    assert.match(
+      (await run('show', '--model', 'spam-filter')).stdout,
+      /champion 1\.0\.1 since .*, by ada \(decision 2, promote\)/u,
+    );
+    assert.match((await run('log')).stdout, /^#3 .* gate reject .* by eve\n {4}ROC AUC is .*\n#2 .* by ada/u);
+  });
+
+  it('compares versions by number or alias, in either direction', async () => {
+    const changes = await json<VersionChanges>('diff');
+    assert.deepEqual([changes.from.version, changes.to.version, changes.metrics.paired], ['1.0.0', '1.0.1', true]);
+    const auc = changes.metrics.rows.find(({ metric }) => metric === 'roc_auc');
+    assert.ok(auc !== undefined && auc.lower !== null && auc.gain !== null && auc.gain > auc.lower);
+    for (const range of ['v1.0.0..', '..1.0.1']) {
+      assert.deepEqual(await json('diff', range), changes, range);
+    }
+    assert.match((await run('diff')).stdout, /ROC AUC +0\.9941 +0\.9967 +\+0\.0026 +\+0\.0013 to \+0\.0039/u);
+    const back = await json<VersionChanges>('diff', 'champion..previous');
+    assert.equal(back.metrics.paired, false);
+    assert.deepEqual([back.size.from, back.size.to, back.datasets[0]?.to], [changes.size.to, changes.size.from, null]);
+    for (const [range, says] of [
+      ['1.0.1', /"1\.0\.1".*two versions or aliases/u],
+      ['1.0.0..9.9.9', /no version 9\.9\.9.*1\.0\.0, 1\.0\.1/u],
+      ['..1.0.0', /no version before 1\.0\.0/u],
+    ] as const) {
+      const { code, stderr } = await run('diff', range);
+      assert.equal(code, 2);
+      assert.match(stderr, says);
+    }
+  });
+
+  it('says why: the numbers that decided, who, when, on what, and how to go on', async () => {
+    const { champion, last } = await json<Reasons>('why', 'spam-filter');
+    assert.deepEqual([champion?.version, champion?.decision, champion?.by], ['1.0.1', 2, 'ada']);
+    assert.match(champion?.headline ?? '', /^Promoted: .*0\.9967/u);
+    assert.deepEqual([last?.outcome, last?.actor], ['reject', 'eve']);
+    assert.ok(last?.checks.some(({ id, comparison }) => id === 'evaluation/roc_auc' && comparison !== undefined));
+    assert.deepEqual(last?.evidence.map(({ kind }) => kind).toSorted(), ['data', 'evaluation']);
+    const { stdout } = await run('why');
+    assert.match(stdout, /Why 1\.0\.1 is the champion.*Why the last candidate is not.*0\.34 points below/su);
+    for (const { command } of [...(champion?.next ?? []), ...(last?.next ?? [])]) {
+      assert.ok(stdout.includes(`\n    ${command}\n`), command);
+      if (/gate|rollback|override/u.test(command)) continue;
+      assert.equal((await contender(folder, command.split(' ').slice(1))).code, 0, command);
+    }
+  });
+
+  it('goes back to what first made a version champion, after a rollback', async () => {
+    assert.equal((await contender(folder, ['rollback', '--reason', 'mail is lost', '--by', 'Grace'])).code, 0);
+    const { champion, last } = await json<Reasons>('why');
+    assert.deepEqual([champion?.action, champion?.by, champion?.first?.decision], ['rollback', 'Grace', 1]);
+    assert.equal(last, null, 'that candidate was judged against another champion');
+  });
+
+  it('names the models there are where one is asked for that is not', async () => {
+    for (const command of ['show', 'log', 'why']) {
+      const { code, stderr } = await run(command, 'spam-fliter');
+      assert.equal(code, 2);
+      assert.match(stderr, /no model "spam-fliter".*one of: spam-filter.*Did you mean spam-filter/u);
+    }
+  });
+
+  it('shows nothing that a terminal would obey, whoever wrote it', async () => {
+    const hostile =
+      'mail\u001b[2J\u001b]0;owned\u0007 \u202egnp\u202c \u009b31m \u{e0041}::error::\n::set-output\u2028end';
+    const act = ['registry', 'deprecate', '--version', '1.0.1', '--reason', hostile, '--by', hostile];
+    assert.equal((await contender(folder, act, { GITHUB_ACTOR: hostile })).code, 0);
+    assert.equal((await contender(folder, ['rollback', '--to', '1.0.0', '--reason', hostile])).code, 0);
+    for (const args of [['show'], ['show', 'spam-filter'], ['log'], ['why'], ['diff', '1.0.0..1.0.1']]) {
+      for (const form of [[], ['--json']]) {
+        const { code, stdout, stderr } = await run(...args, ...form);
+        assert.equal(code, 0, stderr);
+        assert.doesNotMatch(stdout, /(?!\n)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u, args.join(' '));
+        assert.doesNotMatch(stdout, /^\s*::/mu);
+        if (form.length === 0) {
+          const longest = Math.max(...stdout.split('\n').map((line) => line.length));
+          assert.ok(longest <= 100, `${args.join(' ')}: ${longest} columns`);
+        }
+      }
+    }
+    const log = JSON.parse((await run('log', '--json')).stdout) as { approvals: { reason: string }[] }[];
+    assert.equal(log[4]?.approvals[0]?.reason, hostile, 'nothing is lost');
+  });
+});
