@@ -248,11 +248,16 @@ function judgeCalibration(metric: Extract<Metric, { kind: 'calibration' }>, pair
       for (const [part, values] of [null, scores, outcomes].entries())
         addAt(sums, assigned, (3 * side + part) * bins, values, sample.weights);
     }
-    return summed(pair, sums, (totals) => {
-      const error = (side: number, edges: Float64Array): number =>
-        metric.error(binsOf(totals.subarray(3 * side * bins, 3 * (side + 1) * bins), edges));
-      return error(1, after.edges) - error(0, before.edges);
-    });
+    return summed(
+      pair,
+      sums,
+      (totals) => {
+        const error = (side: number, edges: Float64Array): number =>
+          metric.error(binsOf(totals.subarray(3 * side * bins, 3 * (side + 1) * bins), edges));
+        return error(1, after.edges) - error(0, before.edges);
+      },
+      true,
+    );
   };
   return {
     champion: metric.error(calibrationBins(before, sample.weights)),
@@ -327,9 +332,14 @@ function ratioInterval(
   );
 }
 
-function summed(pair: Pair, sums: UnitSums, statistic: (totals: Float64Array) => number): PairedInterval {
+function summed(
+  pair: Pair,
+  sums: UnitSums,
+  statistic: (totals: Float64Array) => number,
+  kinks = false,
+): PairedInterval {
   const { sample, seed, resamples } = pair;
-  return clustered(sumsInterval(sums, statistic, { seed, resamples, method: 'bootstrap-rows' }), sample);
+  return clustered(sumsInterval(sums, statistic, { seed, resamples, method: 'bootstrap-rows', kinks }), sample);
 }
 
 function clustered(interval: PairedInterval, sample: Sample): PairedInterval {

@@ -1,3 +1,4 @@
+import { normalInterval } from './delong.ts';
 import { normalCdf, normalQuantile, tCdf, tQuantile } from './distributions.ts';
 import type { PairedInterval } from './interval.ts';
 import { pointInterval } from './paired-mean.ts';
@@ -51,6 +52,21 @@ export function bcaInterval(replicates: Replicates): PairedInterval {
     pBelow: (value) => 1 - levels.cdf(level(value)),
     pAbove: (value) => levels.cdf(level(value)),
   };
+}
+
+/**
+ * Normal interval about delta with the standard error of the replicates: for statistics with kinks, such as a sum of absolute values.
+ * Near a kink replicates lie to one side of the estimate, which the BCa interval takes for a bias and overcorrects, while their spread
+ * is at worst too large.
+ */
+export function standardErrorInterval({
+  delta,
+  values,
+  method,
+  seed,
+}: Omit<Replicates, 'acceleration'>): PairedInterval {
+  const defined = values.filter((value) => !Number.isNaN(value));
+  return { ...normalInterval(delta, defined.length === 0 ? Number.NaN : standardDeviation(defined), method), seed };
 }
 
 function levelsOf(observations = Number.POSITIVE_INFINITY): { quantile(p: number): number; cdf(z: number): number } {

@@ -1,6 +1,6 @@
 import { binsOf, type Binned, type CalibrationBin } from '../metrics/calibration.ts';
 import { multinomial, normalPair, randomFrom } from '../random.ts';
-import { bcaInterval, jackknifeAcceleration } from './bootstrap.ts';
+import { standardErrorInterval } from './bootstrap.ts';
 import type { PairedInterval } from './interval.ts';
 import { pointInterval } from './paired-mean.ts';
 
@@ -68,18 +68,8 @@ export function calibrationInterval(
     }
     return difference();
   });
-  const without = Float64Array.from(cells, (left) => {
-    for (const cell of cells) add(cell, cell === left ? cell.count - 1 : cell.count, 0, 0);
-    return difference();
-  });
   for (const cell of cells) add(cell, cell.count, 0, 0);
-  return bcaInterval({
-    delta: difference(),
-    values,
-    acceleration: jackknifeAcceleration(without, observed),
-    method: 'bootstrap-cells',
-    seed,
-  });
+  return standardErrorInterval({ delta: difference(), values, method: 'bootstrap-cells', seed });
 }
 
 /** The cells that occur; null where the models' scores and outcomes are the same on every row. */

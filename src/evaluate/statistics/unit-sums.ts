@@ -1,5 +1,5 @@
 import { randomFrom } from '../random.ts';
-import { bcaInterval, jackknifeAcceleration } from './bootstrap.ts';
+import { bcaInterval, jackknifeAcceleration, standardErrorInterval } from './bootstrap.ts';
 import type { PairedInterval } from './interval.ts';
 import { drawUnits, type Units } from './resample.ts';
 
@@ -34,11 +34,14 @@ export function addAt(
   }
 }
 
-/** BCa interval of a function of the sums over all units, units drawn anew; the acceleration leaves out one unit at a time. */
+/**
+ * Interval of a function of the sums over all units, units drawn anew: BCa, its acceleration from leaving out one unit at a time, or,
+ * where the function has kinks, normal.
+ */
 export function sumsInterval(
   { units, width, sums }: UnitSums,
   statistic: (totals: Float64Array) => number,
-  { seed, resamples, method }: { seed: number; resamples: number; method: string },
+  { seed, resamples, method, kinks }: { seed: number; resamples: number; method: string; kinks: boolean },
 ): PairedInterval {
   const random = randomFrom(seed);
   const counts = new Float64Array(units.count);
@@ -59,13 +62,15 @@ export function sumsInterval(
   totals.fill(0);
   for (let unit = 0; unit < units.count; unit += 1) addUnit(unit, 1);
   const whole = Float64Array.from(totals);
+  const delta = statistic(whole);
+  if (kinks) return standardErrorInterval({ delta, values, method, seed });
   const without = Float64Array.from({ length: units.count }, (_, unit) => {
     totals.set(whole);
     addUnit(unit, -1);
     return statistic(totals);
   });
   return bcaInterval({
-    delta: statistic(whole),
+    delta,
     values,
     acceleration: jackknifeAcceleration(without, null),
     method,

@@ -5,7 +5,7 @@ import { findMetric } from '../../../src/evaluate/metrics/catalogue.ts';
 import { evaluator } from '../../../src/evaluate/metrics/metric.ts';
 import { randomFrom } from '../../../src/evaluate/random.ts';
 import type { Outputs, Sample } from '../../../src/evaluate/sample.ts';
-import { bcaInterval } from '../../../src/evaluate/statistics/bootstrap.ts';
+import { bcaInterval, standardErrorInterval } from '../../../src/evaluate/statistics/bootstrap.ts';
 import { clusterUnits, rowReplicates, rowUnits } from '../../../src/evaluate/statistics/resample.ts';
 
 const binary = 'binary-classification';
@@ -49,7 +49,8 @@ function drawn(name: string, { sample, champion, candidate }: ReturnType<typeof 
     resamples: 2000,
     seed: 8,
   });
-  return bcaInterval({ delta: difference(sample.weights), values, acceleration: 0, method: 'drawn', seed: 8 });
+  const interval = name.startsWith('ece') ? standardErrorInterval : bcaInterval;
+  return interval({ delta: difference(sample.weights), values, acceleration: 0, method: 'drawn', seed: 8 });
 }
 
 describe('intervals from sums', () => {
