@@ -1,12 +1,15 @@
 /*
- * Predicting with two models and comparing them, against a bare script that reads the same Parquet through the same engine and
- * runs the same two sessions, each in a process of its own, in turns. Medians count.
+ * Predicting with two models and comparing them on every binary metric, each with its interval, and on ten slices. Beside it, each in a
+ * process of its own and in turns: a bare script that reads the same Parquet through the same engine and runs the same two sessions, and
+ * (where BENCH_PYTHON names a Python with numpy, scipy, scikit-learn, pyarrow and onnxruntime) the same comparison in Python, once with
+ * a bootstrap of everything and once by the same methods as here. Medians count.
  */
-import { fork } from 'node:child_process';
+import { execFile, fork } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { loadavg, tmpdir } from 'node:os';
+import { cpus, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import type { Policy } from '../src/config/schema.ts';
 import { openDataset } from '../src/data/dataset.ts';
 import { evaluate } from '../src/evaluate/evaluate.ts';
@@ -16,28 +19,44 @@ import { localModel } from '../src/model/artifact.ts';
 import { predictModels } from '../src/model/predict.ts';
 import { floats, graph, model, node, tensor, valueInfo } from '../test/model/onnx-builder.ts';
 import { writeParquet } from '../test/support/parquet.ts';
+import { projectRoot } from '../test/support/project.ts';
 
 const rows = Number(process.env['BENCH_ROWS'] ?? 1_000_000);
 const rounds = Number(process.env['BENCH_ROUNDS'] ?? 3);
-/** Metrics without a closed form, such as the calibration errors, are resampled 2,000 times: minutes for a million rows. */
-const resampled = process.env['BENCH_RESAMPLED'] === '1';
+const python = process.env['BENCH_PYTHON'];
+/** Resamples of Contender and of the second peer; the first peer draws few, and its time for so many is extrapolated. */
+const resamples = 2000;
+const resamplesDrawn = 2;
 const features = Array.from({ length: 50 }, (_, index) => `f${index}`);
 const columns = { id: 'id', label: 'label', features };
 const task = 'binary-classification';
 
 interface Measured {
+  /** Milliseconds. */
   predict: number;
   evaluate: number;
-  /** Sum of all scores: both must have predicted the same. */
+  /** Sum of all scores: all must have predicted the same. */
   checksum: number;
-  /** Peak resident memory of the process itself, in MiB. */
+  /** Peak resident memory, in MiB; of Contender, of the process that evaluates. */
   memory: number;
+  /** One-sided 95% bounds by metric, and by metric and slice. */
+  intervals: Record<string, [number, number]>;
 }
+
+/** `resample`: what one resample took. */
+type Peer = Measured & { resample: number | null };
 
 const [, , role, folder = '', batch = ''] = process.argv;
 if (role === 'bare') process.send?.(await bare(folder, Number(batch)));
 else if (role === 'ours') process.send?.(await ours(folder));
 else await compare();
+
+interface Round {
+  bare: Measured;
+  ours: Measured;
+  bootstrap: Peer | null;
+  closed: Peer | null;
+}
 
 async function compare(): Promise<void> {
   const temporary = await mkdtemp(join(tmpdir(), 'contender-bench-'));
@@ -47,28 +66,83 @@ async function compare(): Promise<void> {
     const trials: number[] = [];
     for (const size of sizes) trials.push((await run('bare', temporary, size)).predict);
     const best = sizes[trials.indexOf(Math.min(...trials))] as number;
+    console.log(`${rows} rows, ${features.length} features; ${cpus().length} cores; ${process.version}`);
     console.log(`bare: ${sizes.map((size, index) => `${size} rows a batch ${seconds(trials[index])}`).join(', ')}`);
-    const results: { bare: Measured; ours: Measured }[] = [];
+    const results: Round[] = [];
     for (let round = 0; round < rounds; round += 1) {
       const first = round % 2 === 0 ? await run('bare', temporary, best) : null;
       const own = await run('ours', temporary, 0);
       const other = first ?? (await run('bare', temporary, best));
-      if (Math.abs(own.checksum - other.checksum) > 1e-3) throw new Error('the predictions differ');
-      results.push({ bare: other, ours: own });
+      const closed = await peer('closed', temporary, resamples);
+      const bootstrap = await peer('bootstrap', temporary, resamplesDrawn);
+      results.push({ bare: other, ours: own, closed, bootstrap });
+      for (const each of [other, closed, bootstrap]) {
+        if (each !== null && Math.abs(own.checksum - each.checksum) > 1e-6 * own.checksum)
+          throw new Error(`the predictions differ: ${own.checksum} and ${each.checksum}`);
+      }
+      if (closed !== null) agree(own, closed);
       console.log(
-        `read and predict: bare ${seconds(other.predict)} (${other.memory} MiB), contender ${seconds(own.predict)}; ` +
-          `evaluate ${seconds(own.evaluate)} (${own.memory} MiB); load average ${loadavg()[0]?.toFixed(1)}`,
+        [
+          `round ${round + 1}: bare ${seconds(other.predict)} (${other.memory} MiB)`,
+          `contender ${seconds(own.predict)} + ${seconds(own.evaluate)} (${own.memory} MiB)`,
+          ...[closed, bootstrap].map((each) =>
+            each === null
+              ? 'no Python'
+              : `Python ${seconds(each.predict)} + ${seconds(each.evaluate)} (${each.memory} MiB)`,
+          ),
+          `load average ${loadavg()[0]?.toFixed(1)}`,
+        ].join('; '),
       );
     }
-    const ratio = median(results.map((each) => each.bare.predict / each.ours.predict));
-    console.log(`read and predict: median ratio ${ratio.toFixed(3)} (target >= 0.85)`);
-    const whole = median(results.map(({ ours: own }) => own.predict + own.evaluate));
-    console.log(
-      `read, predict and evaluate${resampled ? '' : ' (metrics with a closed form)'}: median ${seconds(whole)}`,
-    );
+    report(results);
   } finally {
     await rm(temporary, { recursive: true, force: true });
   }
+}
+
+function report(results: readonly Round[]): void {
+  const ratio = (of: (round: Round) => number): string => median(results.map(of)).toFixed(2);
+  const whole = ({ predict, evaluate: judged }: Measured): number => predict + judged;
+  console.log(
+    `read and predict, against the bare script: ${ratio((each) => each.bare.predict / each.ours.predict)} (target 0.85)`,
+  );
+  console.log(
+    `contender: predict ${seconds(median(results.map((each) => each.ours.predict)))}, evaluate ${seconds(median(results.map((each) => each.ours.evaluate)))}`,
+  );
+  if (results.some(({ closed, bootstrap }) => closed === null || bootstrap === null)) {
+    console.log('Python: not measured (set BENCH_PYTHON)');
+    return;
+  }
+  console.log(
+    `whole, against Python with the same methods: ${ratio(({ closed, ours: own }) => whole(closed as Peer) / whole(own))} (target 3); ` +
+      `evaluation alone ${ratio(({ closed, ours: own }) => (closed as Peer).evaluate / own.evaluate)}`,
+  );
+  const extrapolated = ({ predict, resample }: Peer): number => predict + resamples * (resample ?? 0);
+  console.log(
+    `whole, against Python with a bootstrap of ${resamples} (extrapolated from ${resamplesDrawn}, ` +
+      `${seconds(median(results.map(({ bootstrap }) => (bootstrap as Peer).resample ?? 0)))} each): ` +
+      `${ratio(({ bootstrap, ours: own }) => extrapolated(bootstrap as Peer) / whole(own))} (target 3)`,
+  );
+}
+
+/** The same work gives the same bounds: exactly where nothing is drawn, else nearly. */
+function agree(own: Measured, other: Measured): void {
+  for (const [name, bounds] of Object.entries(own.intervals)) {
+    const others = other.intervals[name];
+    if (others === undefined) throw new Error(`the peer lacks ${name}`);
+    const width = bounds[1] - bounds[0];
+    for (const side of [0, 1] as const) {
+      const apart = Math.abs(bounds[side] - others[side]) / width;
+      if (apart > 0.15) throw new Error(`${name}: bounds ${bounds.join(', ')} here and ${others.join(', ')} in Python`);
+    }
+  }
+}
+
+async function peer(mode: 'bootstrap' | 'closed', source: string, draws: number): Promise<Peer | null> {
+  if (python === undefined) return null;
+  const script = join(projectRoot, 'bench', 'evaluate_peer.py');
+  const { stdout } = await promisify(execFile)(python, [script, mode, source, String(draws)]);
+  return JSON.parse(stdout) as Peer;
 }
 
 async function generate(target: string): Promise<void> {
@@ -144,7 +218,7 @@ async function bare(source: string, size: number): Promise<Measured> {
     if (filled + 2048 > size) await flush();
   }
   if (filled > 0) await flush();
-  return { predict: performance.now() - started, evaluate: 0, checksum: sum(scores), memory: peak() };
+  return { predict: performance.now() - started, evaluate: 0, checksum: sum(scores), memory: peak(), intervals: {} };
 }
 
 /** A function of its own, since the engine optimises the loop there far better than inside an async function. */
@@ -152,7 +226,7 @@ function transpose(items: Float32Array, data: Float32Array, start: number, width
   for (let row = 0, at = start; row < count; row += 1, at += width) data[at] = items[row] as number;
 }
 
-/** All binary metrics with intervals (but see `resampled`), and accuracy on ten slices. */
+/** All binary metrics with intervals, and accuracy on ten slices. */
 async function ours(source: string): Promise<Measured> {
   const path = join(source, 'data.parquet');
   const artifacts = {
@@ -175,14 +249,15 @@ async function ours(source: string): Promise<Measured> {
     primary: { metric: 'roc_auc', margin: 0.01 },
     guardrails: [
       ...metricsOf(task)
-        .filter(({ name, kind }) => name !== 'roc_auc' && (resampled || kind !== 'statistic'))
+        .filter(({ name }) => name !== 'roc_auc')
         .map(({ name }) => ({ metric: name, margin: 0.01 })),
       { metric: 'accuracy', margin: 0.02, slices: ['segment'] },
     ],
   };
+  const intervals: Measured['intervals'] = {};
   const dataset = await openDataset({ name: 'evaluation', path, uri: 'data.parquet' });
   try {
-    await evaluate({
+    const evidence = await evaluate({
       model: 'bench',
       task,
       columns,
@@ -194,6 +269,9 @@ async function ours(source: string): Promise<Measured> {
       reuse: 0,
       log: silentLog,
     });
+    for (const { id, comparison } of evidence.checks) {
+      if (comparison !== undefined) intervals[id.slice('evaluation/'.length)] = [comparison.lower, comparison.upper];
+    }
   } finally {
     dataset.close();
   }
@@ -202,6 +280,7 @@ async function ours(source: string): Promise<Measured> {
     evaluate: performance.now() - predicted,
     checksum: sum([candidate, champion].map(({ predictions }) => predictions.scores as Float64Array)),
     memory: peak(),
+    intervals,
   };
 }
 

@@ -52,11 +52,24 @@ async function readAll(dataset: Dataset, names: readonly string[]): Promise<Map<
 
 /** Values of a column as text; null where missing. */
 export function columnTexts(vector: ColumnVector): (string | null)[] {
-  const text = (row: number): string | null => {
-    if (vector.kind === 'text') return vector.values[row] ?? null;
-    return vector.kind === 'boolean' ? String(vector.values[row] === 1) : String(vector.values[row]);
-  };
-  return Array.from({ length: vector.values.length }, (_, row) => (vector.nulls?.[row] === 1 ? null : text(row)));
+  const { kind, values, nulls } = vector;
+  const texts = new Array<string | null>(values.length);
+  // Labels and slices repeat a few values: each becomes text once.
+  let last = Number.NaN;
+  let lastText = '';
+  for (let row = 0; row < values.length; row += 1) {
+    const value = values[row] ?? null;
+    if (nulls?.[row] === 1 || value === null) texts[row] = null;
+    else if (typeof value === 'string') texts[row] = value;
+    else {
+      if (value !== last) {
+        lastText = kind === 'boolean' ? String(value === 1) : String(value);
+        last = value;
+      }
+      texts[row] = lastText;
+    }
+  }
+  return texts;
 }
 
 function kindOf(type: string): ColumnVector['kind'] {

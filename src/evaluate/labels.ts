@@ -37,9 +37,14 @@ export function readLabels(
       ? binaryClasses(vector, texts, columns, where)
       : manyClasses(texts, columns, known, where);
   const numbers = new Map(classes.map((name, number) => [name, number]));
-  const truth = Float64Array.from(texts, (text, row) => {
+  const truth = new Float64Array(texts.length);
+  for (let row = 0; row < texts.length; row += 1) {
+    const text = texts[row] as string;
     const number = numbers.get(text);
-    if (number !== undefined) return number;
+    if (number !== undefined) {
+      truth[row] = number;
+      continue;
+    }
     throw new DataError({
       found: `row ${row + 1} has label ${JSON.stringify(text.slice(0, 80))} in column "${vector.name}"`,
       expected: `one of ${classes
@@ -49,7 +54,7 @@ export function readLabels(
       where,
       remedy: 'Correct the row, or name the classes in columns.positive or columns.classes',
     });
-  });
+  }
   return { truth, classes };
 }
 

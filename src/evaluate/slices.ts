@@ -69,7 +69,10 @@ function byValue(names: readonly string[], texts: readonly (string | null)[][]):
   const groups = new Map<string, number[]>();
   const rows = texts[0]?.length ?? 0;
   for (let row = 0; row < rows; row += 1) {
-    const name = names.map((column, index) => `${column}=${texts[index]?.[row] ?? '(missing)'}`).join(' & ');
+    let name = '';
+    for (let index = 0; index < names.length; index += 1) {
+      name += `${index === 0 ? '' : ' & '}${names[index]}=${texts[index]?.[row] ?? '(missing)'}`;
+    }
     const members = groups.get(name);
     if (members !== undefined) members.push(row);
     else if (groups.size < maximumValues) groups.set(name, [row]);

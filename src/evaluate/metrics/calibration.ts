@@ -1,3 +1,4 @@
+import { remembered } from '../remember.ts';
 import { orderOf } from '../sort.ts';
 
 /** One bin of a reliability diagram. */
@@ -19,11 +20,18 @@ export interface Binned {
   assigned: Uint8Array;
 }
 
-/** Scores in `bins` bins of equal width on [0, 1], or of equal mass. */
-export function binned(scores: Float64Array, outcomes: ArrayLike<number>, binning: Binning, bins = 10): Binned {
-  const edges = binEdges(scores, binning, bins);
-  return { scores, outcomes, edges, assigned: assignBins(scores, edges) };
+/** Scores in ten bins of equal width on [0, 1], or of equal mass; binned once for all who ask. */
+export function binned(scores: Float64Array, outcomes: ArrayLike<number>, binning: Binning): Binned {
+  return { width: byWidth, mass: byMass }[binning](scores, outcomes);
 }
+
+const binnedBy = (binning: Binning) =>
+  remembered((scores: Float64Array, outcomes: ArrayLike<number>): Binned => {
+    const edges = binEdges(scores, binning);
+    return { scores, outcomes, edges, assigned: assignBins(scores, edges) };
+  });
+const byWidth = binnedBy('width');
+const byMass = binnedBy('mass');
 
 /**
  * Edges of `bins` bins: of equal width on [0, 1], or of equal mass (quantiles with linear interpolation).
@@ -56,10 +64,12 @@ function quantileOf(count: number, probability: number, at: (place: number) => n
 /** Bin number of each score. */
 export function assignBins(scores: Float64Array, edges: Float64Array): Uint8Array {
   const last = edges.length - 2;
+  const middle = (last + 1) >> 1;
+  const centre = edges[middle] as number;
   const assigned = new Uint8Array(scores.length);
   for (let row = 0; row < scores.length; row += 1) {
     const score = scores[row] as number;
-    let bin = 0;
+    let bin = score > centre ? middle : 0;
     while (bin < last && score > (edges[bin + 1] as number)) bin += 1;
     assigned[row] = bin;
   }

@@ -1,4 +1,5 @@
 import type { Task } from '../../config/schema.ts';
+import { remembered } from '../remember.ts';
 import { decisionsOf, scoresOf, type Outputs, type Sample } from '../sample.ts';
 import {
   binned,
@@ -280,14 +281,17 @@ function occurs(sample: Sample, label: number): boolean {
 
 /** 1 where decided right, 0 where wrong, -1 where the row is not of `label` (null: every row counts). */
 function rightWithin(sample: Sample, outputs: Outputs, label: number | null): Int8Array {
-  const decisions = decisionsOf(outputs);
-  const successes = new Int8Array(sample.rows);
-  for (let row = 0; row < sample.rows; row += 1) {
-    const truth = sample.truth[row] as number;
+  return rightDecisions(decisionsOf(outputs), sample.truth, label);
+}
+
+const rightDecisions = remembered((decisions: Int32Array, labels: Float64Array, label: number | null): Int8Array => {
+  const successes = new Int8Array(decisions.length);
+  for (let row = 0; row < decisions.length; row += 1) {
+    const truth = labels[row] as number;
     successes[row] = label !== null && truth !== label ? -1 : decisions[row] === truth ? 1 : 0;
   }
   return successes;
-}
+});
 
 /** 1 where fewer than k classes come before the true one: a higher score, or an equal one and a lower number. */
 function amongTop(sample: Sample, outputs: Outputs, k: number): Int8Array {
@@ -331,9 +335,13 @@ function calibrationMetric(
 }
 
 /** Calibration of the highest class probability against being right; binary counts a tie for the positive class. */
-function confidenceBins(sample: Sample, outputs: Outputs, binning: Binning): Binned {
-  const scores = scoresOf(outputs);
-  const { rows, classes, truth } = sample;
+function confidenceBins({ truth, classes }: Sample, outputs: Outputs, binning: Binning): Binned {
+  const { confidence, right } = confidences(scoresOf(outputs), truth, classes);
+  return binned(confidence, right, binning);
+}
+
+const confidences = remembered((scores: Float64Array, truth: Float64Array, classes: number) => {
+  const rows = truth.length;
   const confidence = new Float64Array(rows);
   const right = new Uint8Array(rows);
   for (let row = 0; row < rows; row += 1) {
@@ -354,8 +362,8 @@ function confidenceBins(sample: Sample, outputs: Outputs, binning: Binning): Bin
     confidence[row] = highest;
     right[row] = truth[row] === best ? 1 : 0;
   }
-  return binned(confidence, right, binning);
-}
+  return { confidence, right };
+});
 
 /** The areas of a curve of every class against the rest, averaged. */
 function againstRest(

@@ -1,4 +1,5 @@
 import { binsOf, type Binned, type CalibrationBin } from '../metrics/calibration.ts';
+import { remembered } from '../remember.ts';
 import { multinomial, normalPair, randomFrom } from '../random.ts';
 import { standardErrorInterval } from './bootstrap.ts';
 import type { PairedInterval } from './interval.ts';
@@ -30,7 +31,7 @@ export function calibrationInterval(
   error: (bins: readonly CalibrationBin[]) => number,
   { seed, resamples }: { seed: number; resamples: number },
 ): PairedInterval {
-  const cells = scoreCells(champion, candidate);
+  const cells = scoreCells(candidate, champion);
   if (cells === null) return pointInterval(0, 'bootstrap-cells');
   const bins = champion.edges.length - 1;
   const sums = { champion: new Float64Array(3 * bins), candidate: new Float64Array(3 * bins) };
@@ -73,7 +74,7 @@ export function calibrationInterval(
 }
 
 /** The cells that occur; null where the models' scores and outcomes are the same on every row. */
-function scoreCells(champion: Binned, candidate: Binned): ScoreCell[] | null {
+const scoreCells = remembered((candidate: Binned, champion: Binned): ScoreCell[] | null => {
   const width = 2 * (candidate.edges.length - 1);
   const possible = 2 * (champion.edges.length - 1) * width;
   // Sums of 1, a, b, aa, ab and bb, of scores less the lower edge of their bin: they lose no digits so.
@@ -121,4 +122,4 @@ function scoreCells(champion: Binned, candidate: Binned): ScoreCell[] | null {
     });
   }
   return cells;
-}
+});
