@@ -17,6 +17,7 @@ import { metricsOf } from '../src/evaluate/metrics/catalogue.ts';
 import { silentLog } from '../src/log.ts';
 import { localModel } from '../src/model/artifact.ts';
 import { predictModels } from '../src/model/predict.ts';
+import { publish } from './support/page.ts';
 import { floats, graph, model, node, tensor, valueInfo } from '../test/model/onnx-builder.ts';
 import { writeParquet } from '../test/support/parquet.ts';
 import { projectRoot } from '../test/support/project.ts';
@@ -43,8 +44,10 @@ interface Measured {
   intervals: Record<string, [number, number]>;
 }
 
-/** `resample`: what one resample took. */
-type Peer = Measured & { resample: number | null };
+/** What one resample took, in milliseconds. */
+type BootstrapPeer = Measured & { resample: number };
+/** What scikit-learn's values took of `evaluate`, in milliseconds. */
+type ClosedPeer = Measured & { values: number };
 
 const [, , role, folder = '', batch = ''] = process.argv;
 if (role === 'bare') process.send?.(await bare(folder, Number(batch)));
@@ -54,8 +57,7 @@ else await compare();
 interface Round {
   bare: Measured;
   ours: Measured;
-  bootstrap: Peer | null;
-  closed: Peer | null;
+  python: { bootstrap: BootstrapPeer; closed: ClosedPeer } | null;
 }
 
 async function compare(): Promise<void> {
@@ -73,56 +75,82 @@ async function compare(): Promise<void> {
       const first = round % 2 === 0 ? await run('bare', temporary, best) : null;
       const own = await run('ours', temporary, 0);
       const other = first ?? (await run('bare', temporary, best));
-      const closed = await peer('closed', temporary, resamples);
-      const bootstrap = await peer('bootstrap', temporary, resamplesDrawn);
-      results.push({ bare: other, ours: own, closed, bootstrap });
-      for (const each of [other, closed, bootstrap]) {
-        if (each !== null && Math.abs(own.checksum - each.checksum) > 1e-6 * own.checksum)
+      const peers =
+        python === undefined
+          ? null
+          : {
+              closed: await peer<ClosedPeer>(python, 'closed', temporary, resamples),
+              bootstrap: await peer<BootstrapPeer>(python, 'bootstrap', temporary, resamplesDrawn),
+            };
+      results.push({ bare: other, ours: own, python: peers });
+      for (const each of [other, ...Object.values(peers ?? {})]) {
+        if (Math.abs(own.checksum - each.checksum) > 1e-6 * own.checksum)
           throw new Error(`the predictions differ: ${own.checksum} and ${each.checksum}`);
       }
-      if (closed !== null) agree(own, closed);
-      console.log(
-        [
-          `round ${round + 1}: bare ${seconds(other.predict)} (${other.memory} MiB)`,
-          `contender ${seconds(own.predict)} + ${seconds(own.evaluate)} (${own.memory} MiB)`,
-          ...[closed, bootstrap].map((each) =>
-            each === null
-              ? 'no Python'
-              : `Python ${seconds(each.predict)} + ${seconds(each.evaluate)} (${each.memory} MiB)`,
-          ),
-          `load average ${loadavg()[0]?.toFixed(1)}`,
-        ].join('; '),
+      if (peers !== null) agree(own, peers.closed);
+      const figures = Object.entries({ bare: other, contender: own, ...peers }).map(
+        ([name, each]) => `${name} ${seconds(each.predict)} + ${seconds(each.evaluate)} (${each.memory} MiB)`,
       );
+      console.log(`round ${round + 1}: ${figures.join('; ')}; load average ${loadavg()[0]?.toFixed(1)}`);
     }
-    report(results);
+    await publish('Evaluation', section(results));
   } finally {
     await rm(temporary, { recursive: true, force: true });
   }
 }
 
-function report(results: readonly Round[]): void {
-  const ratio = (of: (round: Round) => number): string => median(results.map(of)).toFixed(2);
+function section(results: readonly Round[]): string[] {
   const whole = ({ predict, evaluate: judged }: Measured): number => predict + judged;
-  console.log(
-    `read and predict, against the bare script: ${ratio((each) => each.bare.predict / each.ours.predict)} (target 0.85)`,
-  );
-  console.log(
-    `contender: predict ${seconds(median(results.map((each) => each.ours.predict)))}, evaluate ${seconds(median(results.map((each) => each.ours.evaluate)))}`,
-  );
-  if (results.some(({ closed, bootstrap }) => closed === null || bootstrap === null)) {
-    console.log('Python: not measured (set BENCH_PYTHON)');
-    return;
-  }
-  console.log(
-    `whole, against Python with the same methods: ${ratio(({ closed, ours: own }) => whole(closed as Peer) / whole(own))} (target 3); ` +
-      `evaluation alone ${ratio(({ closed, ours: own }) => (closed as Peer).evaluate / own.evaluate)}`,
-  );
-  const extrapolated = ({ predict, resample }: Peer): number => predict + resamples * (resample ?? 0);
-  console.log(
-    `whole, against Python with a bootstrap of ${resamples} (extrapolated from ${resamplesDrawn}, ` +
-      `${seconds(median(results.map(({ bootstrap }) => (bootstrap as Peer).resample ?? 0)))} each): ` +
-      `${ratio(({ bootstrap, ours: own }) => extrapolated(bootstrap as Peer) / whole(own))} (target 3)`,
-  );
+  const first = results[0] as Round;
+  const rowOf = (what: string, of: (round: Round) => Measured): string => {
+    const middle = (part: (measured: Measured) => number): number => median(results.map((each) => part(of(each))));
+    const judged = middle((each) => each.evaluate);
+    return `| ${what} | ${seconds(middle((each) => each.predict))} | ${judged === 0 ? '' : seconds(judged)} | ${middle((each) => each.memory)} MiB |`;
+  };
+  const ratioOf = (what: string, target: string, of: (round: Round) => number): string => {
+    const ratios = results.map(of).toSorted((a, b) => a - b);
+    const [least, most] = [ratios[0], ratios.at(-1)].map((each) => each?.toPrecision(3));
+    return `| ${what} | ${median(ratios).toPrecision(3)} | ${least} to ${most} | ${target} |`;
+  };
+  const lines = [
+    `${rows.toLocaleString('en')} rows of ${features.length} features in a Parquet file, two networks; all binary metrics with intervals, and accuracy on ten slices.`,
+    `Each in a process of its own, in turns; medians of ${results.length} rounds. All predict the same, and the bounds agree to 0.15 of an interval's width.`,
+    '',
+    '| | read and predict | evaluate | peak memory |',
+    '|---|---|---|---|',
+    rowOf('bare script on DuckDB and onnxruntime-node', (each) => each.bare),
+    rowOf('contender (memory: of the process that evaluates)', (each) => each.ours),
+  ];
+  const ratios = [
+    '| contender is faster by a factor of | median | rounds | target |',
+    '|---|---|---|---|',
+    ratioOf('read and predict, than the bare script', '0.85', (each) => each.bare.predict / each.ours.predict),
+  ];
+  if (first.python === null)
+    return [...lines, '', ...ratios, '', 'Python was not measured: `BENCH_PYTHON` names none.'];
+  const python = (each: Round): NonNullable<Round['python']> => each.python as NonNullable<Round['python']>;
+  const bootstrapped = ({ predict, resample }: BootstrapPeer): number => predict + resamples * resample;
+  return [
+    ...lines,
+    rowOf("Python: scikit-learn's values, intervals by the same methods", (each) => python(each).closed),
+    '',
+    ...ratios,
+    ratioOf(
+      `whole, than Python with a paired bootstrap (${resamples} resamples, extrapolated from ${resamplesDrawn} of ${seconds(median(results.map((each) => python(each).bootstrap.resample)))} each)`,
+      '3',
+      (each) => bootstrapped(python(each).bootstrap) / whole(each.ours),
+    ),
+    ratioOf(
+      "whole, than Python with scikit-learn's values and the same methods",
+      '3',
+      (each) => whole(python(each).closed) / whole(each.ours),
+    ),
+    ratioOf(
+      'whole, than Python with the same methods and no values',
+      '',
+      (each) => (whole(python(each).closed) - python(each).closed.values) / whole(each.ours),
+    ),
+  ];
 }
 
 /** The same work gives the same bounds: exactly where nothing is drawn, else nearly. */
@@ -138,11 +166,10 @@ function agree(own: Measured, other: Measured): void {
   }
 }
 
-async function peer(mode: 'bootstrap' | 'closed', source: string, draws: number): Promise<Peer | null> {
-  if (python === undefined) return null;
+async function peer<Kind>(interpreter: string, mode: string, source: string, draws: number): Promise<Kind> {
   const script = join(projectRoot, 'bench', 'evaluate_peer.py');
-  const { stdout } = await promisify(execFile)(python, [script, mode, source, String(draws)]);
-  return JSON.parse(stdout) as Peer;
+  const { stdout } = await promisify(execFile)(interpreter, [script, mode, source, String(draws)]);
+  return JSON.parse(stdout) as Kind;
 }
 
 async function generate(target: string): Promise<void> {
