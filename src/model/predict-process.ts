@@ -3,11 +3,11 @@
  * Started by predict.ts with a job over IPC; answers with predictions or faults, and ends with its parent.
  */
 import { ContenderError, DataError } from '../errors.ts';
-import { openDataset } from '../data/dataset.ts';
+import { openDataset, type Dataset } from '../data/dataset.ts';
 import { featureBatches, type Feeds } from './batches.ts';
 import { planInputs, type InputPlan } from './features.ts';
 import type { PredictionResult } from './predictions.ts';
-import type { Answer, Job } from './predict.ts';
+import type { Answer, Job, SentResult } from './predict.ts';
 import { outputReader, type OutputReader } from './read-outputs.ts';
 import { loadModel, type LoadedModel } from './run.ts';
 import { startWatchdog } from './watchdog.ts';
@@ -15,8 +15,14 @@ import { startWatchdog } from './watchdog.ts';
 process.on('disconnect', () => process.exit(0));
 process.once('message', (job: Job) => {
   startWatchdog(job.memoryBytes);
-  predictAll(job)
-    .then((results) => answer({ kind: 'results', results }))
+  const dataset = openDataset(job.dataset, {
+    // Whoever asks has identified the file.
+    sha256: '',
+    // What the engine cannot keep within its part of the limit goes to disk.
+    memoryLimit: `${Math.max(512, Math.round(job.memoryBytes / 4 / 2 ** 20))}MiB`,
+  });
+  predictAll(job, dataset)
+    .then((results) => answer({ kind: 'results', results: results.map(narrowed) }))
     .catch((error: unknown) => {
       if (error instanceof ContenderError) {
         return answer({ kind: 'error', fault: { ...error.fault, cause: undefined } });
@@ -24,9 +30,15 @@ process.once('message', (job: Job) => {
       const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
       return answer({ kind: 'bug', text });
     })
+    .then(() => dataset)
+    .then(({ close }) => close())
+    .catch(() => {})
     // The sessions end with the process.
     .finally(() => process.exit(0));
 });
+
+/** Milliseconds. */
+const progressEvery = 100;
 
 interface Runner {
   model: LoadedModel;
@@ -34,15 +46,9 @@ interface Runner {
   reader: OutputReader;
 }
 
-async function predictAll(job: Job): Promise<PredictionResult[]> {
+async function predictAll(job: Job, opening: Promise<Dataset>): Promise<PredictionResult[]> {
   const results: PredictionResult[] = [];
   const runners = new Map<number, Runner>();
-  const opening = openDataset(job.dataset, {
-    // Whoever asks has identified the file.
-    sha256: '',
-    // What the engine cannot keep within its part of the limit goes to disk.
-    memoryLimit: `${Math.max(512, Math.round(job.memoryBytes / 4 / 2 ** 20))}MiB`,
-  });
   // Told when it is waited for: the models load while the engine starts.
   opening.catch(() => {});
   const models: (LoadedModel | undefined)[] = [];
@@ -68,11 +74,11 @@ async function predictAll(job: Job): Promise<PredictionResult[]> {
       results[index] = { ok: true, ...runner.reader.finish() };
     });
   }
-  dataset.close();
   return results;
 
   async function readAll(): Promise<void> {
     let done = 0;
+    let told = 0;
     for await (const { rows, feeds } of featureBatches(
       dataset,
       reading.map(([, runner]) => runner.plans),
@@ -84,7 +90,10 @@ async function predictAll(job: Job): Promise<PredictionResult[]> {
         }
       }
       done += rows;
-      await answer({ kind: 'progress', done, total });
+      if (performance.now() - told > progressEvery) {
+        void answer({ kind: 'progress', done, total });
+        told = performance.now();
+      }
       if (runners.size === 0) break;
     }
   }
@@ -101,6 +110,15 @@ async function predictAll(job: Job): Promise<PredictionResult[]> {
       runners.delete(index);
     }
   }
+}
+
+/** Scores of single precision are sent as such: half the bytes. */
+function narrowed(result: PredictionResult): SentResult {
+  if (!result.ok || result.predictions.scores === null) return result;
+  const { scores } = result.predictions;
+  const singles = new Float32Array(scores);
+  for (let index = 0; index < scores.length; index += 1) if (singles[index] !== scores[index]) return result;
+  return { ...result, predictions: { ...result.predictions, scores: singles } };
 }
 
 function answer(message: Answer): Promise<void> {

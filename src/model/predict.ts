@@ -5,7 +5,7 @@ import type { Log } from '../log.ts';
 import type { LocalArtifact } from './artifact.ts';
 import type { RowRange } from './batches.ts';
 import { startGuarded } from './guarded-process.ts';
-import type { PredictionResult, ReadingOptions } from './predictions.ts';
+import type { PredictionResult, Predictions, ReadingOptions } from './predictions.ts';
 
 /** What a model is compared as; `parent`: the model that a candidate was made of, by quantising it for instance. */
 export type ModelRole = 'champion' | 'candidate' | 'parent';
@@ -41,9 +41,18 @@ export interface Job {
 /** What it answers. */
 export type Answer =
   | { kind: 'progress'; done: number; total: number }
-  | { kind: 'results'; results: PredictionResult[] }
+  | { kind: 'results'; results: SentResult[] }
   | { kind: 'error'; fault: Fault }
   | { kind: 'bug'; text: string };
+
+/** A result on its way: scores that are of single precision travel as such. */
+export type SentResult =
+  | Extract<PredictionResult, { ok: false }>
+  | {
+      ok: true;
+      predictions: Omit<Predictions, 'scores'> & { scores: Float32Array | Float64Array | null };
+      warnings?: string[];
+    };
 
 type Outcome =
   { kind: 'results'; results: PredictionResult[] } | { kind: 'died'; fault: { code: string; message: string } };
@@ -77,10 +86,11 @@ async function runProcess(input: PredictionInput): Promise<Outcome> {
   const { limits, models, signal } = input;
   const names = models.map((model) => `the ${model.role} (${whereOf(model)})`).join(' and ');
   const guarded = startGuarded({ entry: 'predict-process', doing: `Predicting with ${names}`, limits, signal });
-  let answer = null as Exclude<Answer, { kind: 'progress' }> | null;
-  guarded.child.on('message', (message: Answer) => {
-    if (message.kind === 'progress') input.log.progress('Predict', message.done, message.total);
-    else answer = message;
+  const answered = new Promise<Exclude<Answer, { kind: 'progress' }>>((done) => {
+    guarded.child.on('message', (message: Answer) => {
+      if (message.kind === 'progress') input.log.progress('Predict', message.done, message.total);
+      else done(message);
+    });
   });
   const job: Job = {
     models: models.map((model) => ({
@@ -98,11 +108,18 @@ async function runProcess(input: PredictionInput): Promise<Outcome> {
   };
   // A process that is gone before it is asked is told by its end.
   guarded.child.send(job, () => {});
-  const fault = await guarded.ended;
-  if (answer?.kind === 'results') return answer;
-  if (answer?.kind === 'error') throw new DataError(answer.fault);
-  if (answer?.kind === 'bug') throw new Error(answer.text);
-  return { kind: 'died', fault };
+  // Having answered it tidies up and ends, which nobody need wait for.
+  const answer = await Promise.race([answered, guarded.ended]);
+  if (!('kind' in answer)) return { kind: 'died', fault: answer };
+  if (answer.kind === 'error') throw new DataError(answer.fault);
+  if (answer.kind === 'bug') throw new Error(answer.text);
+  return { kind: 'results', results: answer.results.map(received) };
+}
+
+function received(sent: SentResult): PredictionResult {
+  if (!sent.ok) return sent;
+  const { scores } = sent.predictions;
+  return { ...sent, predictions: { ...sent.predictions, scores: scores === null ? null : new Float64Array(scores) } };
 }
 
 function whereOf(model: PredictionModel | undefined): string {

@@ -15,10 +15,20 @@ export interface OutputReader {
 
 type ClassValue = string | number | boolean;
 /** Where the scores of a task stand: what to do with them depends on nothing else. */
-interface Scores {
+interface Scores extends Matrix {
+  name: string;
+  range: Range;
+}
+
+interface Matrix {
   values: Float64Array;
   width: number;
-  name: string;
+}
+
+interface Range {
+  lowest: number;
+  highest: number;
+  nan: boolean;
 }
 
 /** Rows of class probabilities may miss 1 by this much: half precision and quantised models do. */
@@ -52,6 +62,7 @@ export function outputReader(
   let values: Float64Array | null = null;
   let width = 0;
   let done = 0;
+  const range: Range = { lowest: Number.POSITIVE_INFINITY, highest: Number.NEGATIVE_INFINITY, nan: false };
   const labels = labelName === undefined ? null : new Int32Array(rows * (many ?? 1));
   /** Distinct labels in the order they appear. */
   const seen = new Map<ClassValue, number>();
@@ -70,6 +81,7 @@ export function outputReader(
         width = found;
         values ??= new Float64Array(rows * width);
         copyNumbers(tensor.data, values, done * width);
+        extend(range, values.subarray(done * width, (done + count) * width));
       }
       if (labelName !== undefined && labels !== null) {
         const { data, dims, type } = outputs[labelName] as TensorValues;
@@ -95,7 +107,7 @@ export function outputReader(
       done += count;
     },
     finish() {
-      const scores = values === null ? null : { values, width, name: scoreName as string };
+      const scores = values === null ? null : { values, width, name: scoreName as string, range };
       if (scores !== null) refuseNonFinite(scores);
       const warnings = oddities(scores);
       const threshold = reading.threshold ?? 0.5;
@@ -240,6 +252,18 @@ function copyNumbers(data: TensorValues['data'], target: Float64Array, start: nu
   else for (let index = 0; index < data.length; index += 1) target[start + index] = Number(data[index]);
 }
 
+/** While the values are at hand: a pass of its own over many rows takes longer. */
+function extend(range: Range, values: Float64Array): void {
+  let { lowest, highest, nan } = range;
+  for (let index = 0; index < values.length; index += 1) {
+    const value = values[index] as number;
+    if (value < lowest) lowest = value;
+    if (value > highest) highest = value;
+    if (Number.isNaN(value)) nan = true;
+  }
+  Object.assign(range, { lowest, highest, nan });
+}
+
 /** The model's own class labels, else the configured ones, else what its labels or the number of its scores say. */
 function classesOf(
   model: LoadedModel,
@@ -345,13 +369,8 @@ function readClasses(scores: Scores, task: Task, classes: readonly ClassValue[],
  */
 function isProbability(scores: Scores, task: Task, reading: ReadingOptions): boolean {
   const { values, width, name } = scores;
+  const { lowest, highest } = scores.range;
   const raw = reading.transform === 'none' || /logit|margin|decision|raw/iu.test(name);
-  let [lowest, highest] = [0, 1];
-  for (let index = 0; index < values.length; index += 1) {
-    const value = values[index] as number;
-    if (value < lowest) lowest = value;
-    if (value > highest) highest = value;
-  }
   const outside = lowest < -roundingTolerance || highest > 1 + roundingTolerance;
   const row = outside || width === 1 || task === 'multilabel-classification' ? -1 : rowNotSummingToOne(values, width);
   if (!outside && row < 0) return true;
@@ -374,7 +393,7 @@ function rowNotSummingToOne(values: Float64Array, width: number): number {
   return -1;
 }
 
-function pick({ values, width }: Scores, column: number): Float64Array {
+function pick({ values, width }: Matrix, column: number): Float64Array {
   if (width === 1) return values;
   const picked = new Float64Array(values.length / width);
   for (let row = 0; row < picked.length; row += 1) picked[row] = values[row * width + column] as number;
@@ -385,7 +404,7 @@ function sigmoid(score: number): number {
   return 1 / (1 + Math.exp(-score));
 }
 
-function softmax({ values, width, name }: Scores): Scores {
+function softmax({ values, width }: Matrix): Matrix {
   const result = new Float64Array(values.length);
   for (let start = 0; start < values.length; start += width) {
     const row = values.subarray(start, start + width);
@@ -394,10 +413,11 @@ function softmax({ values, width, name }: Scores): Scores {
     for (let index = 0; index < width; index += 1)
       result[start + index] = Math.exp((row[index] as number) - most) / sum;
   }
-  return { values: result, width, name };
+  return { values: result, width };
 }
 
-function refuseNonFinite({ values, width, name }: Scores): void {
+function refuseNonFinite({ values, width, name, range }: Scores): void {
+  if (!range.nan && Number.isFinite(range.lowest) && Number.isFinite(range.highest)) return;
   let bad = 0;
   let first = -1;
   for (let row = 0; row < values.length / width; row += 1) {
@@ -408,7 +428,6 @@ function refuseNonFinite({ values, width, name }: Scores): void {
     if (first < 0) first = row;
     bad += 1;
   }
-  if (bad === 0) return;
   const worst = values.subarray(first * width, (first + 1) * width).find((value) => !Number.isFinite(value));
   throw new ModelError({
     found: `${bad} of ${values.length / width} predictions ${bad === 1 ? 'is' : 'are'} ${Number.isNaN(worst) ? 'NaN' : 'infinite'} (first: row ${first + 1}, output ${name})`,
