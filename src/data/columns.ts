@@ -1,6 +1,6 @@
 import type { DuckDBVector } from '@duckdb/node-api';
 import { DataError } from '../errors.ts';
-import { quoteIdentifier, reading, requireColumns, type Dataset } from './relation.ts';
+import { quoteIdentifier, quoteLiteral, reading, requireColumns, type Dataset, type DatasetColumn } from './relation.ts';
 
 /** One column in file order. `nulls[i]` is 1 where row i has no value; null when every row has one. */
 export type ColumnVector = { name: string; nulls: Uint8Array | null } & (
@@ -34,14 +34,21 @@ async function readAll(dataset: Dataset, names: readonly string[]): Promise<Map<
   const targets: ColumnVector[] = columns.map((column, index) =>
     empty(column.name, kinds[index] ?? 'text', dataset.rows),
   );
-  const selected = columns.flatMap((column, index) => {
+  const selected: string[] = [];
+  for (const [index, column] of columns.entries()) {
     const name = quoteIdentifier(column.name);
-    const kind = kinds[index];
-    return [kind === 'number' ? `cast(${name} as double)` : kind === 'boolean' ? name : `cast(${name} as varchar)`];
-  });
+    if (kinds[index] === 'number') selected.push(`cast(${name} as double)`);
+    else if (kinds[index] === 'boolean') selected.push(name);
+    else selected.push(`cast(${name} as ${(await fewTexts(dataset, column)) ?? 'varchar'})`);
+  }
   const result = await dataset.connection.stream(`select ${selected.join(', ')} from ${dataset.relation}`);
   let start = 0;
-  for (let chunk = await result.fetchChunk(); chunk !== null && chunk.rowCount > 0; chunk = await result.fetchChunk()) {
+  // The next chunk is fetched while this one is read.
+  let next = result.fetchChunk();
+  for (let chunk = await next; chunk !== null && chunk.rowCount > 0; chunk = await next) {
+    next = result.fetchChunk();
+    // Its fault is told when its turn comes.
+    next.catch(() => {});
     for (let index = 0; index < targets.length; index++) {
       fill(targets[index] as ColumnVector, chunk.getColumnVector(index), start, chunk.rowCount);
     }
@@ -84,7 +91,7 @@ function empty(name: string, kind: ColumnVector['kind'], rows: number): ColumnVe
     case 'boolean':
       return { name, nulls: null, kind, values: new Uint8Array(rows) };
     case 'text':
-      return { name, nulls: null, kind, values: Array.from<string | null>({ length: rows }).fill(null) };
+      return { name, nulls: null, kind, values: new Array<string | null>(rows).fill(null) };
   }
 }
 
@@ -114,6 +121,31 @@ function wholeDoubles(vector: DuckDBVector): Float64Array | undefined {
   const { items, validity } = vector as unknown as { items?: unknown; validity?: { data?: unknown } };
   return items instanceof Float64Array && validity?.data === null ? items : undefined;
 }
+
+/**
+ * The type of a column of few texts, such as one to slice by: of such a type the engine hands over numbers, and each text becomes a
+ * string once rather than in every row. Undefined where there are more.
+ */
+async function fewTexts(dataset: Dataset, { name, type }: DatasetColumn): Promise<string | undefined> {
+  if (type !== 'VARCHAR') return undefined;
+  const column = quoteIdentifier(name);
+  const distinct = async (rows: string): Promise<string[]> => {
+    const found = await dataset.connection.runAndReadAll(
+      `select distinct ${column} from (${rows}) where ${column} is not null limit ${few + 1}`,
+    );
+    return found.getRows().map((row) => String(row[0]));
+  };
+  const all = `select ${column} from ${dataset.relation}`;
+  // Identifiers show themselves early.
+  if ((await distinct(`${all} limit 4096`)).length > few) return undefined;
+  const texts = await distinct(all);
+  // A statement ends at a character of number 0.
+  if (texts.length === 0 || texts.length > few || texts.some((text) => text.includes('\0'))) return undefined;
+  return `enum(${texts.map(quoteLiteral).join(', ')})`;
+}
+
+/** As many as a byte tells apart. */
+const few = 255;
 
 async function refuseWideIntegers(dataset: Dataset, names: readonly string[]): Promise<void> {
   if (names.length === 0) return;

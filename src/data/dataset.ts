@@ -35,6 +35,9 @@ export interface OpenOptions {
 export async function openDataset(source: DatasetSource, options: OpenOptions = {}): Promise<Dataset> {
   const format = formatOf(source);
   await refuseImpostor(source, format);
+  // While the engine starts and looks at the file.
+  const digest = options.sha256 ?? fileDigest(source.path);
+  if (typeof digest !== 'string') digest.catch(() => {});
   const { DuckDBInstance } = await import('@duckdb/node-api');
   const temporary = await mkdtemp(join(tmpdir(), 'contender-duckdb-'));
   const instance = await DuckDBInstance.create(':memory:');
@@ -50,13 +53,14 @@ export async function openDataset(source: DatasetSource, options: OpenOptions = 
     await connection.run(`create view ${relation} as select * from ${await reader(connection, source, format)}`);
     const columns = await describe(connection, `select * from ${relation}`);
     if (format === 'parquet') await refuseRenamedColumns(connection, source, columns);
+    const rows = await countRows(connection, relation, format === 'jsonl' ? columns : []);
     return {
       name: source.name,
       uri: source.uri,
       path: source.path,
       format,
-      sha256: options.sha256 ?? (await fileDigest(source.path)),
-      rows: await countRows(connection, relation, format === 'jsonl' ? columns : []),
+      sha256: await digest,
+      rows,
       columns,
       connection,
       relation,
@@ -80,7 +84,8 @@ export function csvText(path: string, columns: number): string {
 /** SHA-256 of a file, streamed. */
 export async function fileDigest(path: string): Promise<string> {
   const hash = createHash('sha256');
-  await pipeline(createReadStream(path), hash);
+  // Larger pieces than the stream's own of 64 KiB: a third of the time.
+  await pipeline(createReadStream(path, { highWaterMark: 2 ** 20 }), hash);
   return hash.digest('hex');
 }
 

@@ -314,3 +314,21 @@ test('a read that fails does not hold up the next', async () => {
     assert.equal(good.status, 'fulfilled');
   });
 });
+
+test('texts are read as they stand in the file, few different ones or many, whatever is in them', async () => {
+  const hostile = fc.constantFrom('', ' ', "'", "','", '"', '\\', 'a\u0000b', '\u0000', 'é', '😀', 'null', '(missing)');
+  const texts = fc.array(fc.option(fc.oneof(hostile, fc.string({ unit: 'binary', maxLength: 40 }))), {
+    minLength: 1,
+    maxLength: 40,
+  });
+  await fc.assert(
+    fc.asyncProperty(texts, fc.boolean(), async (some, many) => {
+      const rows = many ? [...some, ...Array.from({ length: 300 }, (_, index) => `text ${index}`)] : some;
+      // With a value that JSON can only give as text, so that an all-null column is one of texts too.
+      const lines = [...rows, 'x'].map((text) => `${JSON.stringify({ text })}\n`);
+      const read = await withFile('a.jsonl', lines.join(''), async (dataset) => readColumns(dataset, ['text']));
+      assert.deepEqual(read.get('text')?.values, [...rows, 'x']);
+    }),
+    { numRuns: 40 },
+  );
+});
