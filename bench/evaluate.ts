@@ -7,16 +7,9 @@
 import { execFile, fork } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { cpus, loadavg, tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import type { Policy } from '../src/config/schema.ts';
-import { openDataset } from '../src/data/dataset.ts';
-import { evaluate } from '../src/evaluate/evaluate.ts';
-import { metricsOf } from '../src/evaluate/metrics/catalogue.ts';
-import { silentLog } from '../src/log.ts';
-import { localModel } from '../src/model/artifact.ts';
-import { predictModels } from '../src/model/predict.ts';
 import { publish } from './support/page.ts';
 import { floats, graph, model, node, tensor, valueInfo } from '../test/model/onnx-builder.ts';
 import { writeParquet } from '../test/support/parquet.ts';
@@ -29,10 +22,8 @@ const python = process.env['BENCH_PYTHON'];
 const resamples = 2000;
 const resamplesDrawn = 2;
 const features = Array.from({ length: 50 }, (_, index) => `f${index}`);
-const columns = { id: 'id', label: 'label', features };
-const task = 'binary-classification';
 
-interface Measured {
+export interface Measured {
   /** Milliseconds; `whole` from the start of the process. */
   predict: number;
   evaluate: number;
@@ -50,9 +41,7 @@ type BootstrapPeer = Measured & { resample: number };
 /** What scikit-learn's values took of `evaluate`, in milliseconds. */
 type ClosedPeer = Measured & { values: number };
 
-const [, , role, folder = ''] = process.argv;
-if (role === 'ours') process.send?.(await ours(folder));
-else await compare();
+await compare();
 
 /** `alone`: without the start of its process, in milliseconds. */
 type BareScript = Measured & { alone: number };
@@ -76,7 +65,7 @@ async function compare(): Promise<void> {
     const results: Round[] = [];
     for (let round = 0; round < rounds; round += 1) {
       const first = round % 2 === 0 ? await bare(temporary, best) : null;
-      const own = await run<Measured>(fileURLToPath(import.meta.url), ['ours', temporary]);
+      const own = await run<Measured>('evaluate-contender', [temporary, String(features.length)]);
       const other = first ?? (await bare(temporary, best));
       const peers =
         python === undefined
@@ -221,87 +210,19 @@ function perceptron(hidden: number): Uint8Array {
   );
 }
 
-/** All binary metrics with intervals, and accuracy on ten slices. */
-async function ours(source: string): Promise<Measured> {
-  const path = join(source, 'data.parquet');
-  const artifacts = {
-    candidate: await localModel(join(source, 'candidate.onnx'), 'file:candidate.onnx'),
-    champion: await localModel(join(source, 'champion.onnx'), 'file:champion.onnx'),
-  };
-  const started = performance.now();
-  const results = await predictModels({
-    models: (['candidate', 'champion'] as const).map((each) => ({ role: each, artifact: artifacts[each] })),
-    dataset: { name: 'evaluation', path, uri: 'data.parquet' },
-    columns,
-    task,
-    limits: { memoryBytes: 4 * 2 ** 30, timeMs: 600_000 },
-    log: silentLog,
-  });
-  const predicted = performance.now();
-  const [candidate, champion] = results;
-  if (candidate?.ok !== true || champion?.ok !== true) throw new Error(JSON.stringify(results));
-  const policy: Policy = {
-    primary: { metric: 'roc_auc', margin: 0.01 },
-    guardrails: [
-      ...metricsOf(task)
-        .filter(({ name }) => name !== 'roc_auc')
-        .map(({ name }) => ({ metric: name, margin: 0.01 })),
-      { metric: 'accuracy', margin: 0.02, slices: ['segment'] },
-    ],
-  };
-  const intervals: Measured['intervals'] = {};
-  const dataset = await openDataset({ name: 'evaluation', path, uri: 'data.parquet' });
-  try {
-    const evidence = await evaluate({
-      model: 'bench',
-      task,
-      columns,
-      policy,
-      policyDigest: '',
-      dataset,
-      candidate: { artifact: artifacts.candidate, result: candidate },
-      champion: { artifact: artifacts.champion, result: champion },
-      reuse: 0,
-      log: silentLog,
-    });
-    for (const { id, comparison } of evidence.checks) {
-      if (comparison !== undefined) intervals[id.slice('evaluation/'.length)] = [comparison.lower, comparison.upper];
-    }
-  } finally {
-    dataset.close();
-  }
-  return {
-    predict: predicted - started,
-    evaluate: performance.now() - predicted,
-    whole: performance.now(),
-    checksum: sum([candidate, champion].map(({ predictions }) => predictions.scores as Float64Array)),
-    memory: peak(),
-    intervals,
-  };
-}
-
 function bare(source: string, size: number): Promise<BareScript> {
-  const script = fileURLToPath(new URL('support/predict-bare.js', import.meta.url));
-  return run<BareScript>(script, [source, String(rows), String(features.length), String(size)]);
+  return run<BareScript>('predict-bare', [source, String(rows), String(features.length), String(size)]);
 }
 
 function run<Kind extends Measured>(script: string, parameters: readonly string[]): Promise<Kind> {
   return new Promise((done, failed) => {
-    const child = fork(script, parameters);
+    const child = fork(fileURLToPath(new URL(`support/${script}.js`, import.meta.url)), parameters);
     child.once('message', (measured) => {
       done(measured as Kind);
       child.kill();
     });
-    child.once('exit', (code) => failed(new Error(`${basename(script)} ended with ${code}`)));
+    child.once('exit', (code) => failed(new Error(`${script} ended with ${code}`)));
   });
-}
-
-function sum(arrays: readonly Float64Array[]): number {
-  return arrays.reduce((total, values) => values.reduce((a, b) => a + b, total), 0);
-}
-
-function peak(): number {
-  return Math.round(process.resourceUsage().maxRSS / 1024);
 }
 
 function median(values: readonly number[]): number {

@@ -1,6 +1,13 @@
 import type { DuckDBVector } from '@duckdb/node-api';
 import { DataError } from '../errors.ts';
-import { quoteIdentifier, quoteLiteral, reading, requireColumns, type Dataset, type DatasetColumn } from './relation.ts';
+import {
+  quoteIdentifier,
+  quoteLiteral,
+  reading,
+  requireColumns,
+  type Dataset,
+  type DatasetColumn,
+} from './relation.ts';
 
 /** One column in file order. `nulls[i]` is 1 where row i has no value; null when every row has one. */
 export type ColumnVector = { name: string; nulls: Uint8Array | null } & (
