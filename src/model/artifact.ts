@@ -1,11 +1,10 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { open, readFile, realpath, stat } from 'node:fs/promises';
 import { dirname, join, posix, sep } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import { ModelError, openingFault } from '../errors.ts';
 import { canonicalJson } from '../evidence/canonical.ts';
 import type { Artifact } from '../evidence/evidence.ts';
+import { fileDigest } from '../file-digest.ts';
 
 /** A model on this machine, its external data files included. */
 export interface LocalArtifact extends Artifact {
@@ -36,16 +35,17 @@ export async function localModel(path: string, uri: string): Promise<LocalArtifa
   const paths = await Promise.all(locations.map(([location]) => insideFolder(path, location, uri)));
   const files = [own];
   for (const [index, [location, needed]] of locations.entries()) {
-    const file = await digestFile(paths[index] as string);
-    if (file.size < needed) {
+    const beside = paths[index] as string;
+    const { size } = await stat(beside);
+    if (size < needed) {
       throw new ModelError({
-        found: `the external data ${quote(location)} has ${file.size} bytes`,
+        found: `the external data ${quote(location)} has ${size} bytes`,
         expected: `at least ${needed} bytes, which the model refers to`,
         where: uri,
         remedy: 'The file is cut off or of another model: upload it again',
       });
     }
-    files.push(file);
+    files.push({ path: beside, sha256: await fileDigest(beside), size });
   }
   const named = files.map(({ sha256, size }, index) => ({ name: locations[index - 1]?.[0] ?? 'model', sha256, size }));
   return {
@@ -153,22 +153,6 @@ function innerPath(location: string, uri: string): string {
     where: uri,
     remedy: 'Do not use a model from a source that you do not trust',
   });
-}
-
-async function digestFile(path: string): Promise<{ path: string; sha256: string; size: number }> {
-  const hash = createHash('sha256');
-  let size = 0;
-  await pipeline(
-    createReadStream(path),
-    async function* (source: AsyncIterable<Buffer>) {
-      for await (const chunk of source) {
-        size += chunk.length;
-        yield chunk;
-      }
-    },
-    hash,
-  );
-  return { path, sha256: hash.digest('hex'), size };
 }
 
 function quote(text: string): string {

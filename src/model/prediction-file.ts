@@ -3,17 +3,11 @@ import { basename, dirname, extname, join } from 'node:path';
 import type { DuckDBConnection } from '@duckdb/node-api';
 import { labelColumns } from '../config/columns.ts';
 import type { Columns, ModelReference, Task } from '../config/schema.ts';
-import {
-  fileDigest,
-  openDataset,
-  quoteIdentifier,
-  quoteLiteral,
-  requireColumns,
-  type Dataset,
-} from '../data/dataset.ts';
+import { openDataset, quoteIdentifier, quoteLiteral, requireColumns, type Dataset } from '../data/dataset.ts';
 import { copyRows, inWorkspace } from '../data/workspace.ts';
 import { DataError } from '../errors.ts';
 import { digest } from '../evidence/canonical.ts';
+import { fileDigest } from '../file-digest.ts';
 import type { Predictions } from './predictions.ts';
 
 export type PredictionReference = Extract<ModelReference, { predictions: string }>;

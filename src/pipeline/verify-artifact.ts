@@ -1,7 +1,6 @@
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { ModelError, UsageError, openingFault } from '../errors.ts';
+import { fileDigest } from '../file-digest.ts';
 import { localModel } from '../model/artifact.ts';
 import type { Manifest } from '../registry/manifest.ts';
 import { openRegistry } from './promote.ts';
@@ -78,13 +77,12 @@ async function digestsOf(workspace: Workspace, file: string): Promise<[string, .
     throw new UsageError({ found: openingFault(cause), expected: 'a model file', where: file, cause });
   });
   if (!info.isFile()) throw new UsageError({ found: 'this is not a file', expected: 'a model file', where: file });
-  const hash = createHash('sha256');
-  for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
+  const bytes = await fileDigest(path);
   const whole = await localModel(path, file).catch((error: unknown) => {
     if (error instanceof ModelError) return null;
     throw error;
   });
-  return [hash.digest('hex'), ...(whole === null ? [] : [whole.sha256])];
+  return [bytes, ...(whole === null ? [] : [whole.sha256])];
 }
 
 function versionWith(

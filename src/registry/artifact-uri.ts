@@ -1,12 +1,12 @@
 import { spawn } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { createReadStream, createWriteStream } from 'node:fs';
+import { createWriteStream } from 'node:fs';
 import { copyFile, mkdir, realpath, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, posix, relative, sep } from 'node:path';
 import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { ModelError, RegistryError } from '../errors.ts';
 import type { Artifact } from '../evidence/index.ts';
+import { fileDigest } from '../file-digest.ts';
 import { externalLocations, localModel } from '../model/artifact.ts';
 import { entryAt, readBlobs, type TreeEntry } from './git/objects.ts';
 import { commitAt, isShallow, openRepository, type Repository } from './git/repository.ts';
@@ -58,10 +58,10 @@ async function committedPath(opened: Repository, commit: string | null, path: st
     });
   }
   const { size } = await stat(path);
-  const named = await hashFile(path, opened.objectFormat, `blob ${size}\0`);
+  const named = await fileDigest(path, opened.objectFormat, `blob ${size}\0`);
   if (named !== entry.oid) {
     const pointer = await pointerIn(opened, entry);
-    if (pointer === null || pointer !== (await hashFile(path, 'sha256'))) {
+    if (pointer === null || pointer !== (await fileDigest(path))) {
       throw new RegistryError({
         found: 'this file differs from the committed one',
         expected: `its content as in commit ${commit.slice(0, 12)}`,
@@ -98,7 +98,7 @@ export async function fetchArtifact(repository: string, artifact: Artifact, fold
   };
   try {
     await fetchFile(source, path);
-    let found = await hashFile(path, 'sha256');
+    let found = await fileDigest(path);
     // The digest of a model with external data is of all its files; which they are the model itself says.
     const locations =
       found === artifact.sha256 || artifact.role !== 'model' ? [] : await readableLocations(path, artifact.uri);
@@ -169,7 +169,7 @@ async function extract(repository: Repository, uri: string, commit: string, path
     ...(repository.bare ? [] : [join(repository.folder, path)]),
   ];
   for (const place of places) {
-    const digest = await hashFile(place, 'sha256').catch(() => null);
+    const digest = await fileDigest(place).catch(() => null);
     if (digest === pointer) return copyFile(place, to);
   }
   throw new RegistryError({
@@ -241,12 +241,6 @@ async function pointerIn(repository: Repository, entry: TreeEntry): Promise<stri
   const text = (await readBlobs(repository, [entry])).get(entry.oid)?.toString('utf8') ?? '';
   if (!text.startsWith('version https://git-lfs.github.com/spec/')) return null;
   return /^oid sha256:([0-9a-f]{64})$/mu.exec(text)?.[1] ?? null;
-}
-
-async function hashFile(path: string, algorithm: string, prefix = ''): Promise<string> {
-  const hash = createHash(algorithm).update(prefix);
-  for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
-  return hash.digest('hex');
 }
 
 /** The last part of a path or address, safe as a file name. */
