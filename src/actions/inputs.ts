@@ -4,6 +4,7 @@ import { isAbsolute, relative, resolve } from 'node:path';
 import { defaults } from '../config/defaults.ts';
 import { UsageError } from '../errors.ts';
 import type { RunContext } from '../github/context.ts';
+import { baseOfEvent } from '../github/run-place.ts';
 import { modelOfTag } from '../pipeline/verify-artifact.ts';
 import { shardOf } from '../pipeline/predict.ts';
 
@@ -117,6 +118,16 @@ export async function verifyInputs(env: NodeJS.ProcessEnv): Promise<VerifyInputs
   const tag = text('tag') ?? (env['GITHUB_REF_TYPE'] === 'tag' ? env['GITHUB_REF_NAME'] : undefined);
   const model = common.model ?? modelOfTag(tag);
   return { ...common, model, file, tag, require: choice('require', ['champion', 'version']) };
+}
+
+export interface VerifyRegistryInputs extends CommonInputs {
+  /** What a change is held against, as git names it; undefined where there is no change. */
+  base: string | undefined;
+}
+
+/** @throws UsageError */
+export async function verifyRegistryInputs(env: NodeJS.ProcessEnv): Promise<VerifyRegistryInputs> {
+  return { ...(await commonInputs(env)), base: text('base') ?? (await baseOfEvent(env)) };
 }
 
 export interface CommentInputs {

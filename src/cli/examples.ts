@@ -27,7 +27,7 @@ const examples: Readonly<Record<string, readonly string[]>> = {
   'registry show': ['contender registry show', 'contender registry show spam-filter --json'],
   'registry diff': ['contender registry diff', 'contender registry diff 1.0.0..1.1.0 spam-filter'],
   'registry why': ['contender registry why spam-filter'],
-  'registry verify': ['contender registry verify'],
+  'registry verify': ['contender registry verify', 'contender registry verify --base origin/main'],
   export: ['contender export', 'contender export model-card --of 1.2.0', 'contender export in-toto --decision 12'],
   release: ['GITHUB_TOKEN=... contender release --repository acme/models'],
   verify: [

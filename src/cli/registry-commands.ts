@@ -1,5 +1,9 @@
 import type { Command } from 'commander';
+import { resolve } from 'node:path';
 import { openRegistry } from '../pipeline/promote.ts';
+import type { Finding } from '../pipeline/verify-change.ts';
+import { oneLine } from '../report/escape.ts';
+import { jsonText } from '../report/index.ts';
 import { exitCodes } from './exit-codes.ts';
 import { addRegistryActs } from './registry-acts.ts';
 import { addRegistryReads } from './registry-reads.ts';
@@ -12,19 +16,48 @@ export function addRegistryCommands(program: Command, context: CommandContext): 
   addRegistryReads(registry, context);
 
   withCommonOptions(
-    registry.command('verify').description('Rebuild every manifest from its chain and report any difference.'),
-  ).action(async (options: CommonOptions) => {
-    const workspace = await context.open(options, true);
-    const findings = await (await openRegistry(workspace)).verify();
-    if (options.json === true) context.print(JSON.stringify(findings, null, 2));
-    else if (findings.length === 0)
-      context.print('The registry is sound: every chain, manifest and piece of evidence agrees.');
+    registry
+      .command('verify')
+      .description('Rebuild every manifest from its chain and report any difference.')
+      .option(
+        '--base <commit>',
+        'hold what HEAD makes of the registry against this branch, tag or commit, under the configuration there',
+      ),
+  ).action(async (options: CommonOptions & { base?: string }) => {
+    const { findings, sound } =
+      options.base === undefined
+        ? await verified(context, options)
+        : await verifiedAgainst(resolve(options.workspace), options.config, options.base);
+    if (options.json === true) context.print(jsonText(findings));
+    else if (findings.length === 0) context.print(sound);
     else
       context.print(
-        findings.map((each) => `${each.path}: ${each.found}. Expected ${each.expected}. ${each.remedy}`).join('\n'),
+        findings
+          .map((each) => oneLine(`${each.path}: ${each.found}. Expected ${each.expected}. ${each.remedy}`))
+          .join('\n'),
       );
     context.finish(findings.length === 0 ? exitCodes.pass : exitCodes.fail);
   });
 
   addRegistryActs(registry, context);
+}
+
+interface Verified {
+  findings: Finding[];
+  /** What there is to say where nothing was found. */
+  sound: string;
+}
+
+async function verified(context: CommandContext, options: CommonOptions): Promise<Verified> {
+  const workspace = await context.open(options, true);
+  return {
+    findings: await (await openRegistry(workspace)).verify(),
+    sound: 'The registry is sound: every chain, manifest and piece of evidence agrees.',
+  };
+}
+
+async function verifiedAgainst(root: string, config: string, base: string): Promise<Verified> {
+  const { verifyAgainst, soundChange } = await import('../pipeline/verify-change.ts');
+  const result = await verifyAgainst({ root, config, base });
+  return { findings: result.findings, sound: soundChange(result) };
 }

@@ -6,7 +6,7 @@ import { Config } from './schema.ts';
 import { inconsistencies } from './consistent.ts';
 import { explain, type Problem } from './explain.ts';
 
-const maximumBytes = 1024 * 1024;
+export const maximumConfigBytes = 1024 * 1024;
 
 /**
  * Read and check contender.yml.
@@ -54,10 +54,10 @@ async function readConfig(path: string, shown: string): Promise<string> {
       cause,
     });
   });
-  if (!info.isFile() || info.size > maximumBytes) {
+  if (!info.isFile() || info.size > maximumConfigBytes) {
     throw new ConfigError({
       found: info.isFile() ? `the file has ${info.size} bytes` : 'this is not a file',
-      expected: `a YAML file of at most ${maximumBytes} bytes`,
+      expected: `a YAML file of at most ${maximumConfigBytes} bytes`,
       where: shown,
       remedy: 'Name the configuration file with --config',
     });

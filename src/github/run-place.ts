@@ -36,6 +36,14 @@ export async function runPlace(env: NodeJS.ProcessEnv): Promise<RunPlace | null>
   };
 }
 
+/** What the change that started the run is made to, as git names it in a clone of actions/checkout; undefined for other events. */
+export async function baseOfEvent(env: NodeJS.ProcessEnv): Promise<string | undefined> {
+  const branch = env['GITHUB_BASE_REF'] ?? '';
+  if (branch !== '') return `refs/remotes/origin/${branch}`;
+  const queued = objectAt(await eventPayload(env), 'merge_group')?.['base_sha'];
+  return typeof queued === 'string' ? queued : undefined;
+}
+
 /** What started the run (GITHUB_EVENT_PATH); empty where there is none. */
 export async function eventPayload(env: NodeJS.ProcessEnv): Promise<Record<string, unknown>> {
   const path = env['GITHUB_EVENT_PATH'] ?? '';

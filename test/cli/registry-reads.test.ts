@@ -116,6 +116,19 @@ describe('what the registry says when it is asked', () => {
     assert.equal(last, null, 'that candidate was judged against another champion');
   });
 
+  it('verifies what a branch makes of it, under the configuration of its base', async () => {
+    await repository.git('switch', '--quiet', '--create', 'proposal');
+    assert.match((await run('verify', '--base', 'main')).stdout, /what the base recorded is as it was\.$/mu);
+    await repository.configure('path: registry', 'path: elsewhere');
+    const moved = await run('verify', '--base', 'main');
+    assert.equal(moved.code, 1);
+    assert.match(moved.stdout, /^contender\.yml: registry\.path: elsewhere\. Expected registry, as on the base/mu);
+    const none = await run('verify', '--base', 'none');
+    assert.equal(none.code, 2);
+    assert.match(none.stderr, /no commit "none" here/u);
+    await repository.git('switch', '--quiet', 'main');
+  });
+
   it('names the models there are where one is asked for that is not', async () => {
     for (const command of ['show', 'log', 'why']) {
       const { code, stderr } = await run(command, 'spam-fliter');

@@ -42,17 +42,22 @@ async function propose(candidate: string): Promise<{ number: number; run: Starte
   await at.clone.git('switch', '--quiet', '--create', candidate, 'main');
   await at.clone.propose(`spam/models/${candidate}.onnx`);
   await at.push(candidate);
+  const number = await openPull(candidate);
+  return { number, run: only(await at.actions.pullRequest(number, 'opened')) };
+}
+
+/** A pull request of a branch that was pushed. */
+async function openPull(head: string): Promise<number> {
   const answer = await fetch(`${at.hub.url}/repos/${repositoryName}/pulls`, {
     method: 'POST',
     headers: {
       authorization: `Bearer ${at.hub.token({ login: 'ada', type: 'User' })}`,
       'content-type': 'application/json',
     },
-    body: JSON.stringify({ title: 'A candidate', head: candidate, base: 'main' }),
+    body: JSON.stringify({ title: 'A candidate', head, base: 'main' }),
   });
   assert.equal(answer.status, 201);
-  const { number } = (await answer.json()) as { number: number };
-  return { number, run: only(await at.actions.pullRequest(number, 'opened')) };
+  return ((await answer.json()) as { number: number }).number;
 }
 
 /** The same from a fork, whose commits GitHub keeps with the repository. */
@@ -310,6 +315,30 @@ describe('registry.yml', () => {
         result.log,
       );
     }
+  });
+
+  it('refuses a champion that no gate made, and a way round by a configuration that leads elsewhere', async () => {
+    await at.clone.git('switch', '--quiet', '--create', 'by-hand', 'main');
+    await at.clone.propose('spam/models/candidate-worse.onnx');
+    const register = ['registry', 'register', '--artifact', 'models/candidate.onnx', '--reason', 'trust me'];
+    assert.equal((await contender(at.clone.folder, register)).code, 0);
+    // All that Contender asks of a registry by itself is in order.
+    assert.equal((await contender(at.clone.folder, ['registry', 'verify'])).code, 0);
+    await at.push('by-hand');
+    const number = await openPull('by-hand');
+    const second = 'registry/models/spam-filter/decisions/000/000002.json';
+    const refused = await only(await at.actions.pullRequest(number, 'opened')).done;
+    assert.equal(refused.conclusion, 'failure', refused.log);
+    assert.ok(
+      refused.annotations.some(({ file, message }) => file === second && /asks no gate/u.test(message)),
+      refused.log,
+    );
+    await at.clone.configure('path: registry', 'path: elsewhere');
+    await at.push('by-hand');
+    const again = await only(await at.actions.pullRequest(number)).done;
+    assert.equal(again.conclusion, 'failure', again.log);
+    const files = again.annotations.flatMap(({ file }) => file ?? []);
+    assert.deepEqual(new Set(files), new Set(['contender.yml', second]), again.log);
   });
 });
 

@@ -1,0 +1,386 @@
+import assert from 'node:assert/strict';
+import { cp, mkdtemp, readFile, rename, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { parseConfig, policySubject, stageRule, type Config, type Model } from '../../src/config/index.ts';
+import { assign } from '../../src/decide/assign.ts';
+import { decide } from '../../src/decide/decide.ts';
+import { deprecate } from '../../src/decide/deprecate.ts';
+import { override } from '../../src/decide/override.ts';
+import { register } from '../../src/decide/register.ts';
+import { rollback } from '../../src/decide/rollback.ts';
+import {
+  buildEvidence,
+  digest,
+  modelDigest,
+  type Check,
+  type Decision,
+  type Evidence,
+  type RegistryHistory,
+} from '../../src/evidence/index.ts';
+import { verifyAgainst, type VerifiedChange } from '../../src/pipeline/verify-change.ts';
+import { artifact } from '../registry/sample-decision.ts';
+import { inRepository, repositoryAt, type TemporaryRepository } from '../registry/temporary-repository.ts';
+import { inTemporaryFolder } from '../support/project.ts';
+
+const text = `version: 1
+models:
+  m:
+    task: binary-classification
+    candidate: m.onnx
+    columns: { id: id, label: label }
+    data: { evaluation: eval.csv }
+    policy: { primary: { metric: recall, margin: 0.01, require: superior } }
+registry:
+  stages: { staging: {}, live: { after: staging, evidence: [evaluation] } }
+`;
+const now = new Date('2026-01-02T03:04:05Z');
+const by = { now, source: {}, actor: 'ada', by: 'Ada', reason: 'because' };
+const decisions = 'registry/models/m/decisions/000';
+
+type Decide = (view: RegistryHistory) => Decision;
+type Made = [decide: Decide, evidence?: Evidence[]];
+
+/** What the gate decides of a candidate whose one check has this verdict, under a configuration. */
+function gate(candidate: string, verdict: Check['verdict'], config = text, change = (made: Decision) => made): Made {
+  const model = modelOf(config);
+  let evidence: Evidence[] = [];
+  return [
+    (view) => {
+      evidence.push(evidenceOn(candidate, verdict, model, view));
+      const context = { now, actor: 'ada', source: {}, approvals: [] };
+      const subject = { model: 'm', config: model, candidate: artifact(candidate) };
+      return change(decide(subject, evidence, view, context));
+    },
+    evidence,
+  ];
+}
+
+function evidenceOn(candidate: string, verdict: Check['verdict'], model: Model, view: RegistryHistory): Evidence {
+  const check: Check = {
+    id: 'evaluation/recall',
+    title: 'Recall',
+    verdict,
+    severity: 'block',
+    message: `Recall: ${verdict}.`,
+    observed: 1,
+    required: 'superior',
+  };
+  return buildEvidence({
+    kind: 'evaluation',
+    model: 'm',
+    subjects: {
+      candidate: artifact(candidate),
+      ...(view.champion === null ? {} : { champion: view.champion.artifacts[0]! }),
+      datasets: { evaluation: { uri: 'eval.csv', sha256: digest('eval'), rows: 3 } },
+    },
+    policyDigest: digest(policySubject(model)),
+    toolVersion: '0.0.0',
+    startedAt: now,
+    finishedAt: now,
+    checks: [check],
+    details: {},
+  });
+}
+
+function registered(candidate: string): Made {
+  const context = { now, actor: 'ada', source: {}, approvals: [] };
+  return [(view) => register({ model: 'm', config: modelOf(text), candidate: artifact(candidate) }, view, context)];
+}
+
+const overridden = (candidate: string): Made => [
+  (view) =>
+    override(
+      { model: 'm', config: modelOf(text), sha256: modelDigest({ version: '', artifacts: [artifact(candidate)] })! },
+      [],
+      view,
+      by,
+    ),
+];
+const subject = { model: 'm', config: modelOf(text) };
+
+function assigned(stage: string, config = text): Made {
+  const rule = stageRule(parsed(config), stage);
+  let evidence: Evidence[] = [];
+  return [
+    (view) => {
+      evidence.push(evidenceOn('b', 'pass', modelOf(text), { ...view, champion: null }));
+      return assign({ ...subject, stage, rule }, rule.evidence === undefined ? [] : evidence, view, by);
+    },
+    evidence,
+  ];
+}
+
+function parsed(config: string): Config {
+  return parseConfig(config, 'contender.yml');
+}
+
+function modelOf(config: string): Model {
+  return parsed(config).models['m'] as Model;
+}
+
+async function record(at: TemporaryRepository, ...all: Made[]): Promise<void> {
+  const registry = await at.registry();
+  for (const [made, evidence = []] of all) await registry.record({ model: 'm', decide: made, evidence });
+}
+
+/** A base with a champion that the gate let in after a first one. */
+let base = '';
+before(async () => {
+  base = await mkdtemp(join(tmpdir(), 'contender-base-'));
+  await inRepository(async (at) => {
+    await at.write('contender.yml', text);
+    await at.commit('Configure');
+    await record(at, registered('a'), gate('b', 'pass'));
+    await cp(at.folder, base, { recursive: true });
+  });
+});
+after(() => rm(base, { recursive: true, force: true }));
+
+/** A branch of it. */
+function inProposal(work: (at: TemporaryRepository) => Promise<void>): Promise<void> {
+  return inTemporaryFolder(async (folder) => {
+    await cp(base, folder, { recursive: true });
+    const at = repositoryAt(folder);
+    await at.git('switch', '--quiet', '--create', 'proposal');
+    await work(at);
+  });
+}
+
+function verify(at: TemporaryRepository, base = 'main'): Promise<VerifiedChange> {
+  return verifyAgainst({ root: at.folder, config: 'contender.yml', base });
+}
+
+async function configure(at: TemporaryRepository, from: string, to: string): Promise<string> {
+  const changed = text.replace(from, to);
+  assert.notEqual(changed, text);
+  await at.write('contender.yml', changed);
+  await at.commit('Configure');
+  return changed;
+}
+
+describe('a change of the registry held against its base', () => {
+  it('passes where it adds what Contender decides, by gate or on the word of a person', () =>
+    inProposal(async (at) => {
+      await at.write('README.md', 'Other words.\n');
+      await at.commit('Write');
+      assert.deepEqual(await verify(at), { findings: [], appended: 0, held: true });
+      await record(at, gate('c', 'fail'), gate('d', 'inconclusive'), overridden('d'), gate('e', 'pass'));
+      await record(at, [(view) => rollback(subject, '1.0.1', view, by)], assigned('staging'), assigned('live'));
+      await record(at, [(view) => deprecate(subject, '1.0.3', view, by)]);
+      assert.deepEqual(await verify(at), { findings: [], appended: 8, held: true });
+    }));
+
+  it('lets the policy change, which is reviewed as such', () =>
+    inProposal(async (at) => {
+      await configure(at, 'margin: 0.01', 'margin: 0.2');
+      assert.deepEqual((await verify(at)).findings, []);
+    }));
+
+  const promoted = gate('c', 'pass')[0];
+  const forged: [string, (at: TemporaryRepository) => Promise<unknown>, path: string, found: RegExp][] = [
+    [
+      'a promotion that nobody evaluated',
+      (at) => record(at, [(view) => ({ ...promoted(view), evidence: [], datasets: {} })]),
+      `${decisions}/000003.json`,
+      /a promotion where the outcome is hold: The policy requires evaluation evidence/u,
+    ],
+    [
+      'a promotion of what failed',
+      (at) =>
+        record(
+          at,
+          gate('c', 'fail', text, (made) => {
+            const to = { ...made.candidate!, version: '1.0.2' };
+            return { ...made, outcome: 'promote', to, candidate: to, reasons: [] };
+          }),
+        ),
+      `${decisions}/000003.json`,
+      /a promotion where the outcome is reject: Recall: fail/u,
+    ],
+    [
+      'a promotion on evidence of another candidate',
+      (at) =>
+        record(
+          at,
+          gate('c', 'pass', text, (made) => {
+            const to = { version: '1.0.2', artifacts: [artifact('other')] };
+            return { ...made, to, candidate: to };
+          }),
+        ),
+      `${decisions}/000003.json`,
+      /where the outcome is hold: The evaluation evidence is of another candidate/u,
+    ],
+    [
+      'a promotion under a policy that the change brings along',
+      async (at) => record(at, gate('c', 'pass', await configure(at, 'margin: 0.01', 'margin: 0.2'))),
+      `${decisions}/000003.json`,
+      /a decision under policy [0-9a-f]{12}/u,
+    ],
+    [
+      'a promotion whose text of the policy is another than its digest',
+      (at) =>
+        record(
+          at,
+          gate('c', 'pass', text, (made) => ({ ...made, policy: { ...made.policy, text: '{}' } })),
+        ),
+      `${decisions}/000003.json`,
+      /other contents than its evidence gives/u,
+    ],
+    [
+      'a hold where the gate rejects, to be overridden',
+      (at) =>
+        record(
+          at,
+          gate('c', 'fail', text, (made) => ({ ...made, outcome: 'hold' })),
+          overridden('c'),
+        ),
+      `${decisions}/000003.json`,
+      /a decision to hold where the outcome is reject/u,
+    ],
+    [
+      'a registration over the head of the champion',
+      (at) => record(at, registered('c')),
+      `${decisions}/000003.json`,
+      /refused: version 1\.0\.1 is the champion, and a registration asks no gate/u,
+    ],
+    [
+      'an assignment under a rule that the change brings along',
+      async (at) =>
+        record(at, assigned('live', await configure(at, '{ after: staging, evidence: [evaluation] }', '{}'))),
+      `${decisions}/000003.json`,
+      /a decision to assign that is refused: version 1\.0\.1 was never in staging/u,
+    ],
+    [
+      'a decision about a model that the base does not have',
+      async (at) => {
+        const other = text.replace('  m:', '  other:');
+        await at.write('contender.yml', other);
+        await at.commit('Another model');
+        const registry = await at.registry();
+        const made = registered('x')[0];
+        await registry.record({ model: 'other', decide: (view) => ({ ...made(view), model: 'other' }), evidence: [] });
+      },
+      'registry/models/other/decisions/000/000001.json',
+      /a decision about other, of which contender\.yml of the base says nothing/u,
+    ],
+    [
+      'an edited decision',
+      async (at) => {
+        const path = join(at.folder, decisions, '000002.json');
+        await at.write(`${decisions}/000002.json`, (await readFile(path, 'utf8')).replace('"ada"', '"eve"'));
+        await at.commit('Edit');
+      },
+      `${decisions}/000002.json`,
+      /decision that the change edits/u,
+    ],
+    [
+      'a renumbered decision',
+      async (at) => {
+        await rename(join(at.folder, decisions, '000002.json'), join(at.folder, decisions, '000003.json'));
+        await at.commit('Renumber');
+      },
+      `${decisions}/000002.json`,
+      /decision that the change takes away or renames/u,
+    ],
+    [
+      'a chain that was made anew, sound in itself',
+      async (at) => {
+        await at.git('reset', '--quiet', '--hard', 'main~2');
+        await record(at, registered('a'), gate('z', 'pass'));
+        await at.git('merge', '--quiet', '--strategy=ours', '--message=Merge', 'main');
+      },
+      `${decisions}/000002.json`,
+      /decision that the change edits/u,
+    ],
+    [
+      'a registry that is taken away',
+      async (at) => {
+        await rm(join(at.folder, 'registry'), { recursive: true });
+        await at.commit('Tidy');
+      },
+      `${decisions}/000001.json`,
+      /takes away/u,
+    ],
+    [
+      'a configuration that leads to another registry',
+      (at) => configure(at, 'registry:\n', 'registry:\n  path: elsewhere\n'),
+      'contender.yml',
+      /registry\.path: elsewhere/u,
+    ],
+    [
+      'a configuration that leads to another branch',
+      (at) => configure(at, 'registry:\n', 'registry:\n  branch: mine\n'),
+      'contender.yml',
+      /registry\.branch: mine/u,
+    ],
+    ['a configuration that cannot be read', (at) => configure(at, 'task:', 'tusk:'), 'contender.yml', /tusk/u],
+    [
+      'a configuration that is gone',
+      async (at) => {
+        await rm(join(at.folder, 'contender.yml'));
+        await at.commit('Tidy');
+      },
+      'contender.yml',
+      /no such file any more/u,
+    ],
+  ];
+  for (const [name, tamper, path, found] of forged) {
+    it(`finds ${name}`, () =>
+      inProposal(async (at) => {
+        await tamper(at);
+        const { findings } = await verify(at);
+        assert.ok(
+          findings.some((each) => each.path === path && found.test(each.found)),
+          JSON.stringify(findings, null, 1),
+        );
+      }));
+  }
+
+  it('looks at what merging makes of the two, where the base has gone on', () =>
+    inProposal(async (at) => {
+      await at.write('NOTES.md', 'Mine\n');
+      await at.commit('Note');
+      await at.git('switch', '--quiet', 'main');
+      await record(at, gate('c', 'pass'));
+      await at.git('switch', '--quiet', 'proposal');
+      const head = await at.git('rev-parse', 'HEAD');
+      assert.deepEqual(await verify(at), { findings: [], appended: 0, held: true });
+      assert.equal(await at.git('rev-parse', 'HEAD'), head);
+      await record(at, gate('d', 'pass'));
+      await assert.rejects(verify(at), /conflicts with main in registry.*must be made again/su);
+    }));
+
+  it('is told by a commit that is not here, and by a clone that is too shallow', () =>
+    inProposal(async (at) => {
+      await assert.rejects(verify(at, 'origin/none'), /no commit "origin\/none" here.*fetch-depth: 0/u);
+      await assert.rejects(verify(at, '--output=x'), /no commit/u);
+      await at.write('NOTES.md', 'Mine\n');
+      await at.commit('Note');
+      await at.git('branch', 'other', 'main');
+      await at.git('switch', '--quiet', 'other');
+      await at.write('OTHER.md', 'Theirs\n');
+      await at.commit('Note');
+      await at.git(
+        'clone',
+        '--quiet',
+        '--depth=1',
+        '--no-single-branch',
+        `file://${at.folder}`,
+        join(at.folder, 'clone'),
+      );
+      const shallow = { root: join(at.folder, 'clone'), config: 'contender.yml', base: 'origin/proposal' };
+      await assert.rejects(verifyAgainst(shallow), /shallow.*fetch-depth: 0/u);
+    }));
+
+  it('holds a beginning against nothing, and says so', () =>
+    inRepository(async (at) => {
+      await at.git('switch', '--quiet', '--create', 'proposal');
+      await assert.rejects(verify(at), /neither the base nor the change has this file/u);
+      await at.write('contender.yml', text);
+      await at.commit('Configure');
+      await record(at, registered('a'));
+      assert.deepEqual(await verify(at), { findings: [], appended: 1, held: false });
+    }));
+});
