@@ -4,7 +4,7 @@ import { headline } from '../report/index.ts';
 import { openActionWorkspace, report, runAction } from './action.ts';
 import { rollbackInputs } from './inputs.ts';
 
-const outputs = ['status', 'headline', 'version', 'from', 'sha256', 'uri', 'commit'] as const;
+const outputs = ['status', 'headline', 'pull-request', 'version', 'from', 'sha256', 'uri', 'commit'] as const;
 
 await runAction(outputs, async ({ signal, setOutputs }) => {
   const run = runContext(process.env);
@@ -13,11 +13,13 @@ await runAction(outputs, async ({ signal, setOutputs }) => {
   const { record, to, reason } = inputs;
   const result = await rollBack(workspace, { to, reason, record, actor: run.actor ?? 'unknown', source: run.source });
   const { decision } = result;
-  const artifact = decision.to?.artifacts[0];
+  const champion = result.status === 'pending' ? decision.from : decision.to;
+  const artifact = champion?.artifacts[0];
   setOutputs({
     status: result.status,
     headline: headline(result),
-    version: decision.to?.version ?? '',
+    'pull-request': result.pullRequest?.url ?? '',
+    version: champion?.version ?? '',
     from: decision.from?.version ?? '',
     sha256: artifact?.sha256 ?? '',
     uri: artifact?.uri ?? '',

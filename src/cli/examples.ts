@@ -38,9 +38,11 @@ const examples: Readonly<Record<string, readonly string[]>> = {
 };
 
 const meanings = {
-  decision: '0 promoted or no change; 1 rejected; 2 usage or input error; 3 held',
+  decision:
+    '0 promoted or no change; 1 rejected; 2 usage or input error; 3 held, or waits for a pull request to be merged',
   stage: '0 passed; 1 failed; 2 usage or input error; 3 inconclusive',
   check: '0 as it should be; 1 not; 2 usage or input error',
+  act: '0 done; 2 usage or input error; 3 waits for a pull request to be merged',
   other: '0 done; 2 usage or input error',
 };
 const kinds: Readonly<Record<string, keyof typeof meanings>> = {
@@ -50,6 +52,11 @@ const kinds: Readonly<Record<string, keyof typeof meanings>> = {
   evaluate: 'stage',
   behaviour: 'stage',
   'load-test': 'stage',
+  rollback: 'act',
+  'registry register': 'act',
+  'registry override': 'act',
+  'registry assign': 'act',
+  'registry deprecate': 'act',
   verify: 'check',
   'registry verify': 'check',
 };

@@ -3,6 +3,8 @@ import { assignStage, deprecateVersion, overrideHold, rollBack, type ActInput } 
 import { openRegistry, registerChampion, type PromoteResult } from '../pipeline/promote.ts';
 import type { Workspace } from '../pipeline/workspace.ts';
 import { oneLine } from '../report/escape.ts';
+import { exitCodes } from './exit-codes.ts';
+import { pendingText } from './pending-text.ts';
 import { recordsHere, withCommonOptions, type CommandContext, type CommonOptions } from './command-context.ts';
 
 interface ActOptions extends CommonOptions {
@@ -34,11 +36,14 @@ export function addRegistryActs(registry: Command, context: CommandContext): voi
         actor: await context.actor(),
         source: context.run.source,
       });
+      if (result.status === 'pending') context.finish(exitCodes.hold);
       if (options.json === true) return context.print(JSON.stringify(result, null, 2));
       context.print(
         result.status === 'recorded'
           ? `${workspace.model} ${result.decision.to?.version ?? ''} is champion. Recorded in commit ${result.commit?.slice(0, 12) ?? ''}.`
-          : `${workspace.model} ${result.decision.to?.version ?? ''} is champion already; nothing was added.`,
+          : result.status === 'pending'
+            ? `${workspace.model} ${result.decision.to?.version ?? ''} is not champion yet. ${pendingText(result)}`
+            : `${workspace.model} ${result.decision.to?.version ?? ''} is champion already; nothing was added.`,
       );
     });
 
@@ -123,11 +128,13 @@ function addAct(
         options,
       );
       context.print(options.json === true ? JSON.stringify(result, null, 2) : told(workspace.model, result));
+      if (result.status === 'pending') context.finish(exitCodes.hold);
     });
 }
 
 /** What was done, in a few lines. */
-function told(model: string, { decision, status, commit, tags }: PromoteResult): string {
+function told(model: string, result: PromoteResult): string {
+  const { decision, status, commit, tags } = result;
   const [from, to] = [decision.from?.version ?? 'none', decision.to?.version ?? 'none'];
   const done = status === 'recorded' || status === 'already-recorded';
   const deed =
@@ -143,6 +150,7 @@ function told(model: string, { decision, status, commit, tags }: PromoteResult):
     'already-recorded': 'This is in the registry already; nothing was added.',
     'no-change': 'Nothing to record.',
     'not-recorded': 'Not recorded.',
+    pending: pendingText(result),
   }[status];
   const made = tags.length === 0 ? [] : [`Tags: ${tags.join(', ')}`];
   return [`${deed}. ${where}`, oneLine(decision.reasons[0]?.message ?? ''), ...made].join('\n');

@@ -1,11 +1,12 @@
 import { Option, type Command } from 'commander';
-import type { Decision, Evidence } from '../evidence/index.ts';
+import type { Evidence } from '../evidence/index.ts';
 import { registryView, runGate, runPromote, type PromoteInput, type PromoteResult } from '../pipeline/promote.ts';
 import { writeJunit } from '../pipeline/output.ts';
 import { withPlaces } from '../pipeline/places.ts';
 import { runBehaviour, runEvaluate, runLoadTest, runValidate } from '../pipeline/stages.ts';
 import { renderConsole, type ReportInput } from '../report/index.ts';
-import { exitCodeOfOutcome, exitCodeOfVerdict } from './exit-codes.ts';
+import { exitCodeOf, exitCodeOfVerdict } from './exit-codes.ts';
+import { pendingText } from './pending-text.ts';
 import { recordsHere, withCommonOptions, type CommandContext, type CommonOptions } from './command-context.ts';
 import type { Workspace } from '../pipeline/workspace.ts';
 
@@ -50,7 +51,7 @@ export function addStageCommands(program: Command, context: CommandContext): voi
       const workspace = await context.open(options);
       const evidence = await stage(workspace);
       await writeReports(workspace, options, { decision: null, evidence: [evidence] });
-      print(options, evidence, null, [evidence]);
+      print(options, evidence, { decision: null, evidence: [evidence] });
       context.finish(exitCodeOfVerdict(evidence.verdict));
     });
   }
@@ -73,17 +74,17 @@ export function addStageCommands(program: Command, context: CommandContext): voi
           version: options.setVersion,
         });
         await writeReports(workspace, options, result);
-        print(options, { ...result }, result.decision, result.evidence);
+        print(options, { ...result }, result);
         if (options.json !== true) context.print(whereTo(workspace, result));
-        context.finish(exitCodeOfOutcome(result.decision.outcome));
+        context.finish(exitCodeOf(result));
       });
   }
 
-  function print(options: CommonOptions, json: unknown, decision: Decision | null, evidence: Evidence[]): void {
+  function print(options: CommonOptions, json: unknown, shown: ReportInput): void {
     if (options.json === true) context.print(JSON.stringify(json, null, 2));
     else {
       const colour = process.stdout.isTTY && context.env['NO_COLOR'] === undefined;
-      context.print(renderConsole({ decision, evidence }, { colour, width: process.stdout.columns ?? 100 }));
+      context.print(renderConsole(shown, { colour, width: process.stdout.columns ?? 100 }));
     }
   }
 }
@@ -113,6 +114,7 @@ function whereTo(workspace: Workspace, result: PromoteResult): string {
     'already-recorded': 'This decision is in the registry already; nothing was added.',
     'no-change': 'Nothing to record.',
     'not-recorded': 'Not recorded.',
+    pending: pendingText(result),
   }[result.status];
   return `${recorded} Report: ${workspace.out}/report.html`;
 }

@@ -617,6 +617,12 @@ export const Registry = Type.Object(
           "git: commits in the clone at hand (default); github: commits through GitHub's API, signed by GitHub, with a token that may write contents",
       }),
     ),
+    pull_request: Type.Optional(
+      Type.Enum(['when-protected', 'always', 'never'], {
+        description:
+          'of store github: decide in a pull request that is merged by people, where the rules of the branch forbid to commit to it (default), always, or never',
+      }),
+    ),
     tags: Type.Optional(
       Type.Enum(['gto'], { description: 'tag versions and stages in git, as GTO reads them (default: no tags)' }),
     ),

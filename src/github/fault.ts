@@ -27,6 +27,7 @@ const meanings: readonly [RegExp, GitHubFault][] = [
   ],
   [/must be made through a pull request|approving reviews? (?:is|are) required|required status check/iu, 'rules'],
   [/must have verified signatures|merge queue|branch is locked|not authorized to push to this branch/iu, 'rules'],
+  [/not permitted to create or approve pull requests/iu, 'permission'],
   [
     /resource not accessible|must have (?:push|write|admin)|permission to .* denied|insufficient.*scope|write access/iu,
     'permission',
@@ -93,7 +94,7 @@ const remedies: Record<GitHubFault, (refusal: Refusal) => string | undefined> = 
   conflict: () => 'Somebody else changed it at the same moment. Run again',
   exists: () => undefined,
   rules: () =>
-    'A branch protection rule or ruleset forbids it. Record on a branch of its own (registry.branch), or through a pull request',
+    'A branch protection rule or ruleset forbids it. Record on a branch of its own (registry.branch), or through a pull request (registry.pull_request: when-protected)',
   permission: (refusal) => permissionRemedy(refusal),
   credentials: () =>
     'Pass a token: in a workflow, token: ${{ github.token }}; on a machine, GITHUB_TOKEN in the environment',
@@ -103,7 +104,15 @@ const remedies: Record<GitHubFault, (refusal: Refusal) => string | undefined> = 
   refused: ({ documentation }) => (documentation === undefined ? undefined : `See ${documentation}`),
 };
 
-function permissionRemedy({ request, accepted }: Refusal): string {
+/** A setting of the repository, and no permission of the token, keeps workflows from making pull requests. */
+export function isForbiddenBySetting(message: string): boolean {
+  return /not permitted to create or approve pull requests/iu.test(message);
+}
+
+function permissionRemedy({ request, message, accepted }: Refusal): string {
+  if (isForbiddenBySetting(message)) {
+    return 'Allow it: Settings > Actions > General > Workflow permissions > Allow GitHub Actions to create and approve pull requests (an organisation has the same setting), or pass the token of a GitHub App';
+  }
   const wanted = grants(accepted ?? '') ?? permissionOf(request);
   const yaml = `permissions:\n  ${wanted.join('\n  ')}\n`;
   return `Give the job the permission, and remember that permissions it does not name are then none:\n\n${yaml}`;

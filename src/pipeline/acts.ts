@@ -54,7 +54,7 @@ export async function overrideHold(
   const result = await perform(workspace, registry, input.record, (view) => override(subject, evidence, view, context));
   await discardAllEvidence(workspace);
   for (const each of evidence) await writeEvidence(workspace, each);
-  await writeDecision(workspace, result.decision, evidence);
+  await writeDecision(workspace, { ...result, evidence });
   return { ...result, evidence };
 }
 
@@ -134,7 +134,7 @@ async function perform(
         : 'not-recorded';
     return { decision: planned, evidence: [], status, commit: null, tags: [] };
   }
-  const { decision, status, commit, tags } = await registry.record({
+  const recorded = await registry.record({
     model: workspace.model,
     decide: (view) => {
       const now = decide(view);
@@ -146,7 +146,7 @@ async function perform(
     },
     evidence,
   });
-  return { decision, evidence: [], status, commit, tags };
+  return { ...recorded, evidence: [] };
 }
 
 function isRecorded(decision: Decision): decision is RecordedDecision {

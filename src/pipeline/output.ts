@@ -61,14 +61,9 @@ export async function readEvidence(workspace: Workspace): Promise<Evidence[]> {
 }
 
 /** Write the decision and its report: `decision.json`, `report.md`, `report.html`. */
-export async function writeDecision(
-  workspace: Workspace,
-  decision: Decision,
-  evidence: readonly Evidence[],
-): Promise<void> {
-  const input = { decision, evidence: [...evidence] };
+export async function writeDecision(workspace: Workspace, input: ReportInput & { decision: Decision }): Promise<void> {
   await keepOutOfGit(workspace);
-  await writeWhole(join(workspace.out, 'decision.json'), `${JSON.stringify(decision, null, 2)}\n`);
+  await writeWhole(join(workspace.out, 'decision.json'), `${JSON.stringify(input.decision, null, 2)}\n`);
   await writeWhole(join(workspace.out, 'report.md'), renderMarkdown(input));
   await writeWhole(join(workspace.out, 'report.html'), renderHtml(input));
 }

@@ -1,3 +1,4 @@
+import { carryOver } from '../decide/carry-over.ts';
 import { decide, nextVersion } from '../decide/decide.ts';
 import { register } from '../decide/register.ts';
 import {
@@ -10,8 +11,10 @@ import {
   type Source,
 } from '../evidence/index.ts';
 import { immutableModelUri } from '../registry/artifact-uri.ts';
+import type { PullRequestSettings } from '../registry/github/record-pending.ts';
 import { openGitRegistry } from '../registry/git-registry.ts';
-import type { Registry } from '../registry/registry.ts';
+import type { PendingPullRequest, RecordResult, Registry } from '../registry/registry.ts';
+import { describePromotion, describeReplaced } from '../report/promotion.ts';
 import { localModel } from '../model/artifact.ts';
 import { resolveCandidate, withModelFolder, type Contestant } from './models.ts';
 import { discardAllEvidence, readEvidence, writeDecision } from './output.ts';
@@ -33,7 +36,10 @@ export interface PromoteInput {
 export interface PromoteResult {
   decision: Decision;
   evidence: Evidence[];
-  status: 'recorded' | 'already-recorded' | 'no-change' | 'not-recorded';
+  /** `pending`: it waits for a pull request to be merged, and is not in force. */
+  status: RecordResult['status'] | 'not-recorded';
+  /** Of a pending decision: where it waits. */
+  pullRequest?: PendingPullRequest;
   /** The commit that holds the decision, if it was recorded. */
   commit: string | null;
   /** Names of the tags that were made. */
@@ -44,6 +50,13 @@ export interface PromoteResult {
 export async function openRegistry(workspace: Workspace): Promise<Registry> {
   const settings = workspace.config.registry;
   if (settings?.store === 'github') return openOnGitHub(workspace, settings);
+  if (settings?.pull_request !== undefined && settings.pull_request !== 'never') {
+    throw new UsageError({
+      found: `registry.pull_request: ${settings.pull_request} with the store in git`,
+      expected: 'store: github, which can make pull requests',
+      where: 'registry.pull_request',
+    });
+  }
   return openGitRegistry({
     repository: workspace.root,
     path: settings?.path ?? defaults.registryPath,
@@ -81,9 +94,15 @@ async function openOnGitHub(workspace: Workspace, settings: RegistrySettings): P
     token,
     path: settings.path ?? defaults.registryPath,
     branch: settings.branch,
+    pullRequests: pullRequestSettings(settings.pull_request ?? 'when-protected'),
     log,
     signal,
   });
+}
+
+function pullRequestSettings(when: RegistrySettings['pull_request']): PullRequestSettings | undefined {
+  if (when === undefined || when === 'never') return undefined;
+  return { when, carryOver, describe: describePromotion, describeReplaced };
 }
 
 const emptyView: RegistryView = { champion: null, championSeq: 0, versions: [], decisionsByDataset: {} };
@@ -192,7 +211,7 @@ async function decideAndRecord(
   };
   if (!input.record) {
     const decision = decide(subject, evidence, await registryView(workspace, false), context);
-    await writeDecision(workspace, decision, evidence);
+    await writeDecision(workspace, { decision, evidence });
     return {
       decision,
       evidence,
@@ -210,7 +229,7 @@ async function decideAndRecord(
   });
   // A decision that is there already was made on evidence of its own: what is shown beside today's evidence is today's.
   const decision = recorded.status === 'already-recorded' ? (today ?? recorded.decision) : recorded.decision;
-  await writeDecision(workspace, decision, evidence);
+  await writeDecision(workspace, { decision, evidence, pullRequest: recorded.pullRequest });
   return { ...recorded, decision, evidence };
 }
 

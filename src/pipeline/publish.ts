@@ -47,7 +47,7 @@ export async function publishResult(
     model: workspace.model,
     failed: outcome === 'reject' || outcome === 'hold',
     comment: (limit) => renderComment(result, about, limit),
-    check: run,
+    check: { ...run, ...(result.pullRequest === undefined ? {} : { detailsUrl: result.pullRequest.url }) },
   });
 }
 
@@ -83,7 +83,7 @@ async function publish(
     model: string;
     failed: boolean;
     comment: (limit: number) => string;
-    check: ReturnType<typeof checkRun>;
+    check: ReturnType<typeof checkRun> & { detailsUrl?: string | undefined };
   },
 ): Promise<Unpublished[]> {
   const unpublished: Unpublished[] = [];
@@ -109,7 +109,7 @@ async function publish(
   }
   if (choice.check) {
     await attempt('check run', () =>
-      postCheckRun(github, { ...said.check, headSha: place.headSha, detailsUrl: place.run.url }),
+      postCheckRun(github, { detailsUrl: place.run.url, ...said.check, headSha: place.headSha }),
     );
   }
   return unpublished;

@@ -13,6 +13,7 @@ import {
   type Published,
   type Reasons,
   type VersionChanges,
+  type WaitingMention,
 } from '../report/index.ts';
 import { publishedVersion, withEvidence } from './export.ts';
 import { openRegistry } from './promote.ts';
@@ -41,8 +42,13 @@ export async function describeModel(workspace: Workspace, wanted: string | undef
   const { registry, model } = await modelToRead(workspace, wanted);
   const view = await registry.view(model);
   const tagged = workspace.config.registry?.tags !== undefined;
+  const pending = await registry.pending(model);
   return {
     ...summaryOf(model, view),
+    pending:
+      pending === null
+        ? null
+        : { decisions: pending.decisions.map(waitingMention), pullRequest: pending.pullRequest?.url ?? null },
     versions: view.registered.map(({ version, status, replaced, artifacts, seq }) => ({
       version,
       status,
@@ -207,6 +213,11 @@ function summaryOf(model: string, view: RegistryHistory): ModelSummary {
     decisions: view.decisions.length,
     last: last === undefined ? null : mention(last),
   };
+}
+
+function waitingMention(decision: RecordedDecision): WaitingMention {
+  const { version = 'candidate' } = (decision.outcome === 'promote' ? decision.to : decision.candidate) ?? {};
+  return { ...mention(decision), version };
 }
 
 function mention(decision: RecordedDecision): DecisionMention {

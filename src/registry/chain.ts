@@ -97,7 +97,10 @@ export async function readChain(model: string, files: readonly DecisionFile[]): 
 }
 
 /** What a decision claims against what the chain before it says, as pairs of found and expected. */
-function contradictions(decision: RecordedDecision, { links, manifest: before }: Chain): [string, string][] {
+export function contradictions(
+  decision: RecordedDecision,
+  { links, manifest: before }: Pick<Chain, 'links' | 'manifest'>,
+): [string, string][] {
   const champion = championOf(before);
   const known = versionOf(before, decision.to?.version);
   const named = decision.candidate === null ? null : versionOf(before, decision.candidate.version);

@@ -77,6 +77,8 @@ export async function openGitRegistry(input: {
     async manifest(model) {
       return (await read(model)).manifest;
     },
+    // Commits of a clone wait nowhere: who pushes them is not asked here.
+    pending: () => Promise.resolve(null),
     async evidence(model, sha256) {
       checkModelName(model);
       const commit = await head();

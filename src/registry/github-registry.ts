@@ -11,6 +11,7 @@ import { unpackEvidence } from './evidence-file.ts';
 import { registryFolder } from './git/repository.ts';
 import { cloneBranch } from './github/clone.ts';
 import { commitOnBranch } from './github/commit-files.ts';
+import { pendingPromotion, pendingRecorder, type PullRequestSettings } from './github/record-pending.ts';
 import {
   blobOid,
   listModels,
@@ -36,6 +37,8 @@ export interface GitHubRegistryInput {
   branch?: string | undefined;
   log: Log;
   signal?: AbortSignal | undefined;
+  /** How decisions wait in pull requests; left out: a branch that rules protect is an error. */
+  pullRequests?: PullRequestSettings | undefined;
   /** How a writer that was overtaken waits. */
   pace?: { attempts?: number; baseMs?: number; capMs?: number };
 }
@@ -95,6 +98,9 @@ export function openGitHubRegistry(input: GitHubRegistryInput): Registry {
         remedy: 'See what else is wrong with contender registry verify',
       });
     },
+    async pending(model) {
+      return pendingPromotion(await place(), await snapshot(model), model, cache);
+    },
     async verify() {
       const { branch } = await place();
       // A whole registry, and what it was in every commit, is far beyond what the API gives in an hour: git fetches it at once.
@@ -131,11 +137,26 @@ export function openGitHubRegistry(input: GitHubRegistryInput): Registry {
     },
     async record(request) {
       const attempted: Attempted = new Map();
-      for (let attempt = 1; attempt <= pace.attempts; attempt++) {
+      const { pullRequests } = input;
+      const directly = async (attempt: number): Promise<RecordResult | 'again'> => {
         const found = await snapshot(request.model).catch((error: unknown) => {
           throw attempted.size > 0 && error instanceof GitHubError ? inDoubt(error) : error;
         });
-        const result = await recordOnce(await place(), found, request, attempted, attempt);
+        return recordOnce(await place(), found, request, attempted, attempt);
+      };
+      const pending = async (settings: PullRequestSettings): Promise<typeof directly> => {
+        const base = await place();
+        return pendingRecorder({ base, settings, request, cache, log, snapshot: () => snapshot(request.model) });
+      };
+      let once = pullRequests?.when === 'always' ? await pending(pullRequests) : directly;
+      for (let attempt = 1; attempt <= pace.attempts; attempt++) {
+        const result = await once(attempt).catch(async (error: unknown) => {
+          const forbidden = error instanceof GitHubError && error.kind === 'rules' && once === directly;
+          if (!forbidden || pullRequests === undefined) throw error;
+          log.debug(`${request.model}: ${error.fault.found}`);
+          once = await pending(pullRequests);
+          return once(attempt);
+        });
         if (result !== 'again') return result;
         log.debug(`${request.model}: reading the registry again (attempt ${attempt})`);
         await sleep(jittered(attempt, pace), undefined, signal === undefined ? {} : { signal });

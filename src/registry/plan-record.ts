@@ -1,6 +1,6 @@
 import { evidenceDigest, type Decision, type RecordedDecision } from '../evidence/index.ts';
 import { EvidenceError } from '../errors.ts';
-import { appendDecision, canonicalBytes } from './chain.ts';
+import { appendDecision, canonicalBytes, type Chain } from './chain.ts';
 import { commitMessage } from './commit-message.ts';
 import { packEvidence } from './evidence-file.ts';
 import { attributesPath, attributesText, decisionPath, evidencePath, manifestPath } from './layout.ts';
@@ -22,6 +22,8 @@ export type RecordPlan =
       /** What the commit adds or replaces, by path relative to the repository. */
       files: Map<string, Uint8Array>;
       message: string;
+      /** The chain with it. */
+      next: Pick<Chain, 'links' | 'manifest'>;
     };
 
 /**
@@ -56,6 +58,10 @@ export function planRecord(folder: string, state: ModelState, input: RecordInput
     path,
     files: new Map([...files].map(([name, bytes]) => [`${folder}/${name}`, bytes])),
     message: commitMessage(appended.decision, path),
+    next: {
+      links: [...state.links, { decision: appended.decision, sha256: appended.manifest.head.sha256 }],
+      manifest: appended.manifest,
+    },
   };
 }
 

@@ -12,6 +12,8 @@ export interface Registry {
   log(model: string): Promise<RecordedDecision[]>;
   /** Versions and aliases of a model; null when nothing is recorded. */
   manifest(model: string): Promise<Manifest | null>;
+  /** Decisions about a model that wait for a pull request to be merged; null: none. */
+  pending(model: string): Promise<Pending | null>;
   /** A piece of evidence that a decision refers to, by its digest. @throws RegistryError when it is not there or damaged */
   evidence(model: string, sha256: string): Promise<Evidence>;
   /** Every difference between what the registry holds and what it must hold. */
@@ -37,10 +39,28 @@ export interface RecordInput {
 }
 
 export interface RecordResult {
-  status: 'recorded' | 'already-recorded' | 'no-change';
+  /** `pending`: it waits for a pull request to be merged, and is not in force. */
+  status: 'recorded' | 'already-recorded' | 'no-change' | 'pending';
   decision: RecordedDecision | Decision;
+  /** Of a pending decision: where it waits. */
+  pullRequest?: PendingPullRequest;
   /** The commit that holds the decision; null when nothing was recorded. */
   commit: string | null;
   /** Names of the tags that this call made. */
   tags: string[];
+}
+
+/** Where a decision waits to be merged. */
+export interface PendingPullRequest {
+  number: number;
+  url: string;
+  /** Not open: a person closed it without merging it. */
+  open: boolean;
+}
+
+export interface Pending {
+  /** In the order they will be recorded in. */
+  decisions: RecordedDecision[];
+  /** Null: it was closed, or could not be made. */
+  pullRequest: PendingPullRequest | null;
 }

@@ -69,6 +69,8 @@ function conclusion(input: ReportInput): Conclusion {
   }
   switch (decision.outcome) {
     case 'promote':
+      // It was shown to be better; whether it is merged is for a person to say.
+      return input.pullRequest === undefined ? 'success' : 'action_required';
     case 'no-change':
       return 'success';
     case 'reject':

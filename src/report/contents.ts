@@ -12,6 +12,8 @@ export interface Contents {
   title: string;
   standing: Standing;
   headline: string;
+  /** Where the decision waits to be merged. */
+  pullRequest: ReportInput['pullRequest'];
   /** What was compared with what, on which data; empty where the evidence does not say. */
   subject: string;
   /** Reasons told neither by the headline nor by a check that is shown. */
@@ -28,6 +30,7 @@ export function contents(input: ReportInput): Contents {
     title: input.decision?.model ?? input.evidence[0]?.model ?? 'No evidence',
     standing: standing(input),
     headline: headline(input),
+    pullRequest: input.pullRequest,
     subject: subject(input),
     reasons: reasons.filter(({ check }) => check === undefined || !told.has(check)).map(({ message }) => message),
     sections: [

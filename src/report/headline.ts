@@ -7,7 +7,16 @@ import { deciding, standing, type ReportInput } from './standing.ts';
 export function headline(input: ReportInput): string {
   const { message, others } = deciding(input);
   const more = others === 0 ? '' : ` (and ${others} more ${others === 1 ? 'reason' : 'reasons'})`;
-  return `${standing(input).word}: ${continued(message)}${more}`;
+  return `${standing(input).word}: ${continued(message)}${more}${waiting(input)}`;
+}
+
+/** Where the decision waits: nobody should take it for one that is in force. */
+function waiting({ pullRequest }: ReportInput): string {
+  if (pullRequest === undefined) return '';
+  const { number, open } = pullRequest;
+  return open
+    ? `; not in force until pull request ${number} is merged`
+    : `; not in force, since pull request ${number} was closed without being merged`;
 }
 
 /** A sentence as the second half of another; what is not an ordinary word keeps its capital. */

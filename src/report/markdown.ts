@@ -76,6 +76,9 @@ function written(said: Contents): Page {
     lead: [
       `## ${symbols[said.standing.mood]} ${markdownText(said.title)}: ${said.standing.word.toLowerCase()}`,
       `**${markdownText(said.headline)}**`,
+      ...(said.pullRequest === undefined
+        ? []
+        : [`[Pull request ${said.pullRequest.number}](${encodeURI(said.pullRequest.url)})`]),
       ...(said.subject === '' ? [] : [markdownText(said.subject)]),
     ],
     reasons: said.reasons.map((reason) => `- ${markdownText(reason)}`),

@@ -47,6 +47,14 @@ export interface ModelSummary {
 /** A model in full: `contender registry show MODEL --json`. */
 export interface ModelDetail extends ModelSummary {
   versions: VersionSummary[];
+  /** Decisions that are not in force until a pull request is merged; its address is null where none is open. */
+  pending: { decisions: WaitingMention[]; pullRequest: string | null } | null;
+}
+
+/** A decision that waits: its number is the one it will have. */
+export interface WaitingMention extends DecisionMention {
+  /** The version it makes champion; `candidate` where it lets nobody in. */
+  version: string;
 }
 
 export interface VersionSummary {
@@ -111,13 +119,24 @@ export function renderSummaries(summaries: readonly ModelSummary[], options: Con
 
 /** Champion, versions, aliases and stages of one model. */
 export function renderDetail(detail: ModelDetail, options: ConsoleOptions): string {
-  const { model, champion, last, versions, decisions } = detail;
-  if (last === null) return `${oneLine(model)}: nothing is recorded yet\n`;
+  const { model, champion, last, versions, decisions, pending } = detail;
+  const waiting =
+    pending === null
+      ? []
+      : [
+          `Pending: ${pending.decisions.map((each) => `${deed(each)} ${each.version}`).join(', ')}`,
+          pending.pullRequest === null
+            ? '  Not in force, and no pull request is open'
+            : '  Not in force until its pull request is merged',
+          ...(pending.pullRequest === null ? [] : [`  ${pending.pullRequest}`]),
+        ];
+  if (last === null) return inert([`${oneLine(model)}: nothing is recorded yet`, ...waiting], options);
   const lines = [
     champion === null
       ? `${model}: no champion`
       : `${model}: champion ${champion.version} since ${minute(champion.time)}, by ${champion.by} (decision ${champion.decision}, ${deed(champion)})`,
     `${decisions} ${decisions === 1 ? 'decision' : 'decisions'}, the last: ${deed(last)}, ${minute(last.time)}, by ${last.by}`,
+    ...waiting,
   ];
   const tagged = versions.some(({ tag }) => tag !== null);
   const table = list(

@@ -11,6 +11,8 @@ import {
 export interface ReportInput {
   decision: Decision | RecordedDecision | null;
   evidence: readonly Evidence[];
+  /** Where the decision waits to be merged; absent: it does not. */
+  pullRequest?: { number: number; url: string; open: boolean } | undefined;
 }
 
 /** How it stands, in a word, and whether that is good news. */
@@ -20,9 +22,10 @@ export interface Standing {
 }
 
 /** How it stands. A promotion that is not in the registry has not happened yet, and is not called one. */
-export function standing({ decision, evidence }: ReportInput): Standing {
+export function standing({ decision, evidence, pullRequest }: ReportInput): Standing {
   if (decision === null) return verdicts[combinedVerdict(evidence.flatMap((each) => each.checks))];
   if (decision.action === 'rollback' && decision.outcome === 'promote') {
+    if (pullRequest !== undefined) return { word: 'Rollback pending', mood: 'open' };
     return { word: 'seq' in decision ? 'Rolled back' : 'Ready to roll back', mood: 'open' };
   }
   if (decision.action === 'register') return { word: 'Registered', mood: 'good' };
@@ -30,6 +33,7 @@ export function standing({ decision, evidence }: ReportInput): Standing {
   if (decision.action === 'deprecate') return { word: 'Deprecated', mood: 'open' };
   switch (decision.outcome) {
     case 'promote':
+      if (pullRequest !== undefined) return { word: 'Promotion pending', mood: 'open' };
       if (!('seq' in decision)) return { word: 'Ready to promote', mood: 'good' };
       return { word: decision.action === 'override' ? 'Promoted by override' : 'Promoted', mood: 'good' };
     case 'hold':

@@ -1,3 +1,6 @@
+import { carryOver } from '../../src/decide/carry-over.ts';
+import { describePromotion, describeReplaced } from '../../src/report/promotion.ts';
+import type { PullRequestSettings } from '../../src/registry/github/record-pending.ts';
 import { silentLog } from '../../src/log.ts';
 import { openGitHub } from '../../src/github/client.ts';
 import { openGitHubRegistry, type GitHubRegistryInput } from '../../src/registry/github-registry.ts';
@@ -28,4 +31,9 @@ export function registryOn(
     pace: { attempts: 60, baseMs: 20, capMs: 2000 },
     ...input,
   });
+}
+
+/** What the command line and the actions hand to the registry for pull requests. */
+export function throughPullRequests(when: PullRequestSettings['when'] = 'when-protected'): PullRequestSettings {
+  return { when, carryOver, describe: describePromotion, describeReplaced };
 }

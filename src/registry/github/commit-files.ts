@@ -1,4 +1,5 @@
 import type { GitHub } from '../../github/client.ts';
+import type { FileContent } from '../plan-pending.ts';
 import type { Place, Snapshot } from './snapshot.ts';
 
 /** Larger commits go up file by file: GitHub takes no large bodies (trees fail above about 2.5 MB). */
@@ -21,7 +22,7 @@ export async function commitOnBranch(
 ): Promise<string> {
   const { github, branch } = place;
   if ([...files.values()].reduce((sum, bytes) => sum + bytes.length, 0) > bytesAtOnce) {
-    const sha = await storeCommit(github, from, files, message);
+    const { sha } = await storeCommit(github, from, files, message);
     // Without force only a branch that is still at the commit's parent moves.
     await github.request('PATCH /repos/{owner}/{repo}/git/refs/{ref}', { ref: `heads/${branch}`, sha, force: false });
     return sha;
@@ -46,19 +47,14 @@ export async function commitOnBranch(
 export async function storeCommit(
   github: GitHub,
   parent: Pick<Snapshot, 'head' | 'tree'>,
-  files: ReadonlyMap<string, Uint8Array>,
+  files: ReadonlyMap<string, FileContent>,
   message: string,
-): Promise<string> {
+): Promise<{ sha: string; signed: boolean }> {
   const repeatable = { repeatable: true };
   const items = [];
-  for (const [path, bytes] of files) {
-    const content = Buffer.from(bytes).toString('base64');
-    const blob = await github.request(
-      'POST /repos/{owner}/{repo}/git/blobs',
-      { content, encoding: 'base64' },
-      repeatable,
-    );
-    items.push({ path, mode: '100644' as const, type: 'blob' as const, sha: blob.sha });
+  for (const [path, content] of files) {
+    const sha = content instanceof Uint8Array ? await storeBlob(github, content) : content.oid;
+    items.push({ path, mode: '100644' as const, type: 'blob' as const, sha });
   }
   const tree = await github.request(
     'POST /repos/{owner}/{repo}/git/trees',
@@ -70,5 +66,15 @@ export async function storeCommit(
     { message, tree: tree.sha, parents: [parent.head] },
     repeatable,
   );
-  return commit.sha;
+  return { sha: commit.sha, signed: commit.verification.verified };
+}
+
+async function storeBlob(github: GitHub, bytes: Uint8Array): Promise<string> {
+  const content = Buffer.from(bytes).toString('base64');
+  const blob = await github.request(
+    'POST /repos/{owner}/{repo}/git/blobs',
+    { content, encoding: 'base64' },
+    { repeatable: true },
+  );
+  return blob.sha;
 }

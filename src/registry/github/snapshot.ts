@@ -192,7 +192,8 @@ async function readTexts(github: GitHub, entries: readonly TreeEntry[]): Promise
   return found;
 }
 
-async function readBlob(github: GitHub, oid: string): Promise<Buffer> {
+/** The bytes of a blob, seen to be those of its name. @throws RegistryError, GitHubError */
+export async function readBlob(github: GitHub, oid: string): Promise<Buffer> {
   const response = await github.open('GET /repos/{owner}/{repo}/git/blobs/{file_sha}', {
     file_sha: oid,
     headers: { accept: 'application/vnd.github.raw+json' },

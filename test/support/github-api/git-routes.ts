@@ -1,6 +1,7 @@
 import { parentsOf, type GitObject, type TreeItem } from './bare-repository.ts';
 import { forbidding, isRefName, moveRefs, refAt, ruleRefusal } from './refs.ts';
 import {
+  addressOf,
   created,
   fullName,
   invalid,
@@ -109,11 +110,7 @@ export const gitRoutes: Route[] = [
       tree: tree ?? '',
       parents: parents ?? [],
       message: text(call.body['message']),
-      author:
-        author ??
-        (call.token?.type === 'Bot'
-          ? undefined
-          : { name: call.token?.login ?? '', email: `${call.token?.login ?? ''}@users.noreply.github.com` }),
+      author: author ?? addressOf(call.token),
       signed: call.token?.type === 'Bot' && author === undefined && committer === undefined,
     });
     return created(await commitAnswer(call.repository, oid));
@@ -264,6 +261,7 @@ export const gitRoutes: Route[] = [
       tree,
       parents: [head],
       message: text(body['message']),
+      author: addressOf(token),
       signed: token?.type === 'Bot',
     });
     if (!(await moveRefs(repository, [{ ref, before: head, after: commit }]))) {
@@ -400,7 +398,11 @@ export async function commitAnswer(repository: RepositoryState, oid: string): Pr
 /** As `/commits` shows it: the git commit inside of one with people and files. */
 async function fullCommit(repository: RepositoryState, sha: string): Promise<unknown> {
   const commit = await commitAnswer(repository, sha);
-  return { sha, commit, parents: commit['parents'], author: null, committer: null };
+  const { email } = commit['author'] as { email: string };
+  // GitHub knows people and bots by their address.
+  const login = /^(?:[0-9]+\+)?(.+)@users\.noreply\.github\.com$/u.exec(email)?.[1];
+  const author = login === undefined ? null : { login, type: login.endsWith('[bot]') ? 'Bot' : 'User' };
+  return { sha, commit, parents: commit['parents'], author, committer: null };
 }
 
 async function contents(call: Call, path: string): Promise<Answer> {

@@ -13,7 +13,7 @@ import {
 import { projectRoot } from '../project.ts';
 import type { TreeItem } from './bare-repository.ts';
 import { forbidding, exclusively, isRefName, moveRefs, moveRefsNow, refAt, ruleRefusal } from './refs.ts';
-import { fullName } from './route.ts';
+import { addressOf, fullName } from './route.ts';
 import { ApiError, type RepositoryState, type Token } from './state.ts';
 
 /*
@@ -291,10 +291,7 @@ async function commitNow(
     tree: await repository.git.treeWith(base, changes),
     parents: [head],
     message: body === undefined || body === '' ? headline : `${headline}\n\n${body}`,
-    author:
-      context.token.type === 'Bot'
-        ? undefined
-        : { name: context.token.login, email: `${context.token.login}@users.noreply.github.com` },
+    author: addressOf(context.token),
     signed: true,
   });
   if (!(await moveRefsNow(repository, [{ ref, before: head, after: commit }]))) throw staleHead(input.expectedHeadOid);

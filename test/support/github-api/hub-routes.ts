@@ -42,8 +42,15 @@ export const hubRoutes: Route[] = [
     const failed = (errors: unknown[]) => invalid('Validation Failed', errors);
     if (headSha === null) throw failed([{ resource: 'PullRequest', field: 'head', code: 'invalid' }]);
     if (baseSha === null) throw failed([{ resource: 'PullRequest', field: 'base', code: 'invalid' }]);
+    if (call.token?.type === 'Bot' && !repository.workflowsMakePulls) {
+      throw new ApiError(403, 'GitHub Actions is not permitted to create or approve pull requests.');
+    }
     const same = [...repository.pulls.values()].some(
-      (each) => each.state === 'open' && each.head === head && each.base === base,
+      (each) =>
+        each.state === 'open' &&
+        each.head === head &&
+        each.base === base &&
+        each.headRepository === fullName(repository),
     );
     if (same)
       throw failed([
@@ -423,6 +430,7 @@ async function merge(call: Call, pull: PullRequest): Promise<Answer> {
   const tree = await repository.git.git('merge-tree', '--write-tree', base, head).catch(() => null);
   if (tree === null) throw new ApiError(405, 'Pull Request is not mergeable');
   const method = text(body['merge_method']) || 'merge';
+  if (method === 'rebase') return finishMerge(call, pull, base, head, await rebased(call, base, head));
   const title =
     text(body['commit_title']) ||
     (method === 'merge'
@@ -434,11 +442,43 @@ async function merge(call: Call, pull: PullRequest): Promise<Answer> {
     message: [title, text(body['commit_message'])].filter(Boolean).join('\n\n'),
     signed: true,
   });
-  if (!(await moveRefs(repository, [{ ref, before: base, after: commit }]))) {
+  return finishMerge(call, pull, base, head, commit);
+}
+
+async function finishMerge(
+  { repository }: Call,
+  pull: PullRequest,
+  base: string,
+  head: string,
+  commit: string,
+): Promise<Answer> {
+  if (!(await moveRefs(repository, [{ ref: `refs/heads/${pull.base}`, before: base, after: commit }]))) {
     throw new ApiError(409, 'Base branch was modified. Review and try the merge again.');
   }
   Object.assign(pull, { state: 'closed', merged: true, mergeSha: commit, headSha: head, updated: now() });
   return ok({ sha: commit, merged: true, message: 'Pull Request successfully merged' });
+}
+
+/** Each commit of the branch made anew on the base: GitHub signs none of them. */
+async function rebased({ repository: { git } }: Call, base: string, head: string): Promise<string> {
+  let onto = base;
+  for (const sha of (await git.git('rev-list', '--reverse', '--no-merges', `${base}..${head}`)).split('\n')) {
+    const commit = async (name: string, parents: string[]) =>
+      git.commit({ tree: await git.git('rev-parse', `${name}^{tree}`), parents, message: '', signed: false });
+    // What the commit changed, merged with what the base is: as if they had only its parent in common.
+    const before = await commit(`${sha}^`, []);
+    const merged = await git.git(
+      'merge-tree',
+      '--write-tree',
+      await commit(onto, [before]),
+      await commit(sha, [before]),
+    );
+    const [name = '', email = '', message = ''] = (await git.git('show', '-s', '--format=%an%x00%ae%x00%B', sha)).split(
+      '\0',
+    );
+    onto = await git.commit({ tree: merged, parents: [onto], message, author: { name, email }, signed: false });
+  }
+  return onto;
 }
 
 async function endsOf(repository: RepositoryState, pull: PullRequest): Promise<{ base: string; head: string }> {

@@ -384,6 +384,7 @@ export async function startGitHub(folder: string): Promise<GitHubStandIn> {
         archived: false,
         defaultBranch: branch,
         protections: [],
+        workflowsMakePulls: true,
         pulls: new Map(),
         issues: new Map(),
         comments: new Map(),

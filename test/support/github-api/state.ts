@@ -167,6 +167,8 @@ export interface RepositoryState {
   archived: boolean;
   defaultBranch: string;
   protections: Protection[];
+  /** The setting that lets workflows make pull requests. */
+  workflowsMakePulls: boolean;
   pulls: Map<number, PullRequest>;
   /** Issues that are no pull requests: number and title. */
   issues: Map<number, { title: string }>;

@@ -1,0 +1,77 @@
+import { RegistryError } from '../../errors.ts';
+import type { GitHub } from '../../github/client.ts';
+import { modelFolder } from '../layout.ts';
+import type { FileContent } from '../plan-pending.ts';
+import { storeCommit } from './commit-files.ts';
+import type { Place, Snapshot } from './snapshot.ts';
+
+/** The branch on which decisions about a model wait for their pull request to be merged. */
+export function promotionBranch(model: string): string {
+  return `contender/promote/${model}`;
+}
+
+const repositoryQuery = `query Repository($owner: String!, $name: String!) { repository(owner: $owner, name: $name) { id } }`;
+const moveMutation = `mutation MovePromotion($input: UpdateRefsInput!) { updateRefs(input: $input) { clientMutationId } }`;
+const noCommit = '0'.repeat(40);
+
+/**
+ * Make the branch one commit on top of the base, if it is still where it was read: compare and swap.
+ *
+ * @param before the commit the branch is at; null: there is none
+ * @returns the commit
+ * @throws GitHubError `conflict` when the branch moved; uncertain when nobody knows. RegistryError when GitHub does not sign for this token
+ */
+export async function movePromotionBranch(
+  place: Place,
+  before: string | null,
+  base: Pick<Snapshot, 'head' | 'tree'>,
+  files: ReadonlyMap<string, FileContent>,
+  message: string,
+): Promise<string> {
+  const { github, branch } = place;
+  const { sha, signed } = await storeCommit(github, base, files, message);
+  if (!signed) throw notSigned(github);
+  const { repository } = await github.graphql<{ repository: { id: string } }>(repositoryQuery, {
+    owner: github.owner,
+    name: github.repo,
+  });
+  const move = { name: `refs/heads/${branch}`, beforeOid: before ?? noCommit, afterOid: sha, force: true };
+  await github.graphql(moveMutation, { input: { repositoryId: repository.id, refUpdates: [move] } });
+  return sha;
+}
+
+/**
+ * What waits on the branch is taken over only from a commit that GitHub signed for a bot: nobody's edit is passed on under
+ * Contender's name.
+ *
+ * @throws RegistryError when somebody else changed what the branch says about the model
+ */
+export async function checkOwnWork(place: Place, model: string): Promise<void> {
+  const { github, branch, folder } = place;
+  const path = `${folder}/${modelFolder(model)}`;
+  const [last] = await github.request('GET /repos/{owner}/{repo}/commits', { sha: branch, path, per_page: 1 });
+  if (last !== undefined && isSignedByBot(last)) return;
+  throw new RegistryError({
+    found: `commit ${last?.sha.slice(0, 12) ?? 'none'} changed what ${branch} says about ${model}, and is not Contender's`,
+    expected: 'commits made by a bot through the API, which GitHub signed',
+    where: `${github.repository} ${branch}`,
+    remedy: `Find out who pushed to it. Then delete the branch, which closes its pull request, and run again`,
+  });
+}
+
+/** A commit made through the API with a workflow's or an app's token: nobody can make GitHub sign one in their name. */
+export function isSignedByBot(commit: {
+  author: { type?: string } | null | Record<string, never>;
+  commit: { verification?: { verified: boolean } };
+}): boolean {
+  return commit.commit.verification?.verified === true && commit.author?.type === 'Bot';
+}
+
+function notSigned(github: GitHub): RegistryError {
+  return new RegistryError({
+    found: 'GitHub did not sign the commit, so that nobody could tell later whether it was edited',
+    expected: 'the token of a workflow or of a GitHub App, whose commits GitHub signs',
+    where: github.repository,
+    remedy: 'Pass ${{ github.token }}, or the token of an app, in place of a personal one',
+  });
+}

@@ -1,0 +1,199 @@
+import { GitHubError, RegistryError } from '../../errors.ts';
+import type { Evidence, RecordedDecision } from '../../evidence/index.ts';
+import { isForbiddenBySetting } from '../../github/fault.ts';
+import {
+  commentOn,
+  ensurePullRequest,
+  openPullRequest,
+  pullRequestCharacters,
+  type PullRequestText,
+} from '../../github/pull-request.ts';
+import type { Log } from '../../log.ts';
+import { unpackEvidence } from '../evidence-file.ts';
+import { evidencePath } from '../layout.ts';
+import { sound } from '../model-state.ts';
+import { planPending, waitingOn, type CarryOver, type PendingPlan, type Waiting } from '../plan-pending.ts';
+import type { Pending, RecordInput, RecordResult } from '../registry.ts';
+import { checkOwnWork, movePromotionBranch, promotionBranch } from './promotion-branch.ts';
+import { readBlob, readSnapshot, type BlobCache, type Place, type Snapshot } from './snapshot.ts';
+
+/** What recording through pull requests needs of the other stages. */
+export interface PullRequestSettings {
+  /** `when-protected`: where the rules forbid to commit to the branch. `always`: also where they do not. */
+  when: 'when-protected' | 'always';
+  carryOver: CarryOver;
+  /** The text of a pull request, its body in at most so many UTF-8 bytes. */
+  describe(promotion: WaitingPromotion, limit: number): PullRequestText;
+  /** A comment that says what became of decisions that waited. */
+  describeReplaced(replaced: readonly Replaced[]): string;
+}
+
+export type Replaced = Extract<PendingPlan, { status: 'write' }>['replaced'][number];
+
+/** What a pull request holds. */
+export interface WaitingPromotion {
+  model: string;
+  branch: string;
+  base: string;
+  /** In the order they are recorded in when it is merged. */
+  decisions: readonly RecordedDecision[];
+  /** The one it is about: the promotion, or the last of what changes no champion. */
+  lead: RecordedDecision;
+  /** Of that decision. */
+  evidence: readonly Evidence[];
+}
+
+/** Write a decision to the promotion branch and see to its pull request, attempt by attempt, until the branch is read to hold it. */
+export function pendingRecorder(context: {
+  base: Place;
+  settings: PullRequestSettings;
+  request: RecordInput;
+  cache: BlobCache;
+  log: Log;
+  snapshot: () => Promise<Snapshot>;
+}): () => Promise<RecordResult | 'again'> {
+  const { base, settings, request, cache, log } = context;
+  const { github } = base;
+  const { model } = request;
+  const place: Place = { ...base, branch: promotionBranch(model) };
+  let replaced: readonly Replaced[] = [];
+  let refusals = 0;
+
+  return async () => {
+    const from = await context.snapshot();
+    const found = await readPromotionBranch(place, from, model, cache);
+    const plan = planPending(
+      base.folder,
+      from.state,
+      found?.waiting ?? nothing,
+      request,
+      from.hasAttributes,
+      settings.carryOver,
+    );
+    if (plan.status === 'already-recorded' || plan.status === 'no-change') {
+      return { status: plan.status, decision: plan.decision, commit: null, tags: [] };
+    }
+    if (plan.status === 'waiting' && found !== null) return see(found, plan.decision);
+    if (plan.status === 'write') await write(from, found, plan);
+    return 'again';
+  };
+
+  async function write(
+    from: Snapshot,
+    found: PromotionBranch | null,
+    plan: Extract<PendingPlan, { status: 'write' }>,
+  ): Promise<void> {
+    try {
+      await movePromotionBranch(place, found?.head ?? null, from, plan.files, plan.message);
+    } catch (error) {
+      if (!(error instanceof GitHubError)) throw error;
+      // How a branch that moved is refused here is told in several ways.
+      const passes = error.kind === 'conflict' || error.kind === 'exists' || error.uncertain;
+      if (!passes && (error.kind !== 'refused' || ++refusals > 3)) throw error;
+      log.debug(`${model}: ${error.fault.found}`);
+      if (!error.uncertain) return;
+    }
+    replaced = plan.replaced;
+  }
+
+  /** The pull request says what the branch holds, whoever wrote that last. */
+  async function see(found: PromotionBranch, decision: RecordedDecision): Promise<RecordResult | 'again'> {
+    const ends = { branch: place.branch, headSha: found.head, base: base.branch };
+    const text = settings.describe(
+      await promotionOf(place, base.branch, found, decision, cache),
+      pullRequestCharacters,
+    );
+    const { made, ...pullRequest } = await ensurePullRequest(github, ends, text).catch((error: unknown) => {
+      throw error instanceof GitHubError ? withBranch(error, place.branch) : error;
+    });
+    if ((await branchHead(place)) !== found.head) return 'again';
+    if (replaced.length > 0 && !made && pullRequest.open) {
+      await commentOn(github, pullRequest.number, settings.describeReplaced(replaced));
+    }
+    if (!pullRequest.open) {
+      log.warning(
+        `${model}: pull request ${pullRequest.number} for this decision was closed without being merged. Reopen it, or delete the branch ${place.branch} to start anew`,
+      );
+    }
+    const { seq: _seq, prev: _prev, ...waits } = decision;
+    return { status: 'pending', decision: waits, pullRequest, commit: null, tags: [] };
+  }
+}
+
+/** What waits for a person to merge it; null: nothing. */
+export async function pendingPromotion(
+  base: Place,
+  from: Snapshot,
+  model: string,
+  cache: BlobCache,
+): Promise<Pending | null> {
+  const place: Place = { ...base, branch: promotionBranch(model) };
+  const found = await readPromotionBranch(place, from, model, cache);
+  if (found === null || found.waiting.decisions.length === 0) return null;
+  const open = await openPullRequest(base.github, { branch: place.branch, base: base.branch });
+  return {
+    decisions: found.waiting.decisions,
+    pullRequest: open === null ? null : { number: open.number, url: open.html_url, open: true },
+  };
+}
+
+const nothing: Waiting = { since: 0, decisions: [], evidence: new Map() };
+
+interface PromotionBranch extends Snapshot {
+  waiting: Waiting;
+}
+
+async function readPromotionBranch(
+  place: Place,
+  base: Snapshot,
+  model: string,
+  cache: BlobCache,
+): Promise<PromotionBranch | null> {
+  const found = await readSnapshot(place, model, cache);
+  if (found === null) return null;
+  const waiting = waitingOn(model, base.state, found.state);
+  if (waiting.decisions.length > 0) {
+    sound(found.state);
+    await checkOwnWork(place, model);
+  }
+  return { ...found, waiting };
+}
+
+async function promotionOf(
+  place: Place,
+  base: string,
+  { waiting, state }: PromotionBranch,
+  asked: RecordedDecision,
+  cache: BlobCache,
+): Promise<WaitingPromotion> {
+  const { decisions } = waiting;
+  const { model } = asked;
+  const lead = decisions.findLast(({ outcome }) => outcome === 'promote') ?? decisions.at(-1) ?? asked;
+  const evidence = await Promise.all(
+    lead.evidence.map(async ({ sha256 }) => {
+      const path = evidencePath(model, sha256);
+      const oid = state.files.get(path)?.oid ?? '';
+      const bytes = cache.get(oid) ?? (await readBlob(place.github, oid));
+      const unpacked = unpackEvidence(bytes, sha256);
+      if ('evidence' in unpacked) return unpacked.evidence;
+      throw new RegistryError({ found: unpacked.fault, where: `${place.branch} ${place.folder}/${path}` });
+    }),
+  );
+  return { model, branch: place.branch, base, decisions, lead, evidence };
+}
+
+async function branchHead({ github, branch }: Place): Promise<string | null> {
+  const found = await github.find('GET /repos/{owner}/{repo}/git/ref/{ref}', { ref: `heads/${branch}` });
+  return found?.object.sha ?? null;
+}
+
+/** The decision is safe on the branch, but nobody was asked to merge it. */
+function withBranch({ kind, fault, uncertain }: GitHubError, branch: string): GitHubError {
+  const kept = `The decision is kept on the branch ${branch}: run again, or open its pull request by hand`;
+  // To look for a pull request takes less than to make one; what is asked for at once is enough for both.
+  const remedy =
+    kind === 'permission' && !isForbiddenBySetting(fault.found)
+      ? `${kept}. Give the job both permissions:\n\npermissions:\n  contents: write\n  pull-requests: write\n`
+      : `${fault.remedy ?? ''}\n${kept}`;
+  return new GitHubError(kind, { ...fault, remedy }, uncertain);
+}

@@ -1,0 +1,76 @@
+import type { Decision, Evidence, RecordedDecision } from '../evidence/index.ts';
+import { markdownText, oneLine } from './escape.ts';
+import { renderMarkdown } from './markdown.ts';
+
+/** Decisions about a model that wait in a pull request, and the one it is about. */
+export interface Promotion {
+  model: string;
+  branch: string;
+  base: string;
+  /** In the order they are recorded in when it is merged. */
+  decisions: readonly RecordedDecision[];
+  lead: RecordedDecision;
+  /** Of that decision. */
+  evidence: readonly Evidence[];
+}
+
+/** So many decisions are listed one by one. */
+const listed = 50;
+
+/** Title and text of a promotion pull request: the verdict first, then what merging does. The body takes at most `limit` UTF-8 bytes. */
+export function describePromotion(promotion: Promotion, limit: number): { title: string; body: string } {
+  const { model, branch, base, decisions, lead, evidence } = promotion;
+  const { seq: _seq, prev: _prev, ...decision } = lead;
+  const rows = decisions
+    .slice(-listed)
+    .map((each) => `| ${each.seq} | ${each.action} | ${each.outcome} | ${why(each)} | ${markdownText(each.time)} |`);
+  const left = decisions.length - rows.length;
+  const footer = [
+    '\n### What merging does\n',
+    `It records ${decisions.length === 1 ? 'this decision' : `these ${decisions.length} decisions`} about **${markdownText(model)}** on ${code(base)}. Merge, squash and rebase all keep the bytes.`,
+    ...(left === 0 ? [] : [`The first ${left} are not listed here; the files have them all.`]),
+    '',
+    '| Decision | Action | Outcome | Why | Decided |',
+    '| ---: | --- | --- | --- | --- |',
+    ...rows,
+    '',
+    `<sub>${code(branch)} is Contender's: it is written anew with every decision, and what anybody else pushes to it is refused when it is merged. To decline, close this pull request.</sub>`,
+    '',
+  ].join('\n');
+  const report = renderMarkdown({ decision, evidence }, { limit: Math.max(1000, limit - Buffer.byteLength(footer)) });
+  return { title: titleOf(lead), body: report + footer };
+}
+
+/** A comment below a promotion pull request: what became of decisions that waited in it. */
+export function describeReplaced(replaced: readonly { decision: RecordedDecision; by: Decision | null }[]): string {
+  const lines = replaced.slice(-listed).map(({ decision, by }) => {
+    const what = `The ${decision.action === 'gate' ? decision.outcome : decision.action} of ${candidateOf(decision)}`;
+    return by === null
+      ? `- ${what} was dropped: it was made on a champion or a registry that is not there any more. Whoever wants it does it again.`
+      : `- ${what} is kept as a ${by.outcome}: ${markdownText(by.reasons[0]?.message ?? '', 500)}`;
+  });
+  return `This pull request was written anew.\n\n${lines.join('\n')}\n`;
+}
+
+function titleOf({ action, outcome, model, to, candidate, stage }: RecordedDecision): string {
+  const version = (action === 'assign' || action === 'deprecate' ? candidate : to)?.version ?? '';
+  if (action === 'deprecate') return oneLine(`Deprecate ${model} ${version}`);
+  if (action === 'assign') return oneLine(`Assign ${model} ${version} to ${stage ?? ''}`);
+  if (action === 'rollback') return oneLine(`Roll back ${model} to ${version}`);
+  if (outcome === 'promote')
+    return oneLine(`Promote ${model} ${version}${action === 'override' ? ' by override' : ''}`);
+  return oneLine(`Record that a candidate for ${model} was ${outcome === 'reject' ? 'rejected' : 'held'}`);
+}
+
+function why({ reasons }: Decision): string {
+  return markdownText(reasons[0]?.message ?? '', 300);
+}
+
+function candidateOf({ candidate }: Decision): string {
+  const sha256 = candidate?.artifacts[0]?.sha256.slice(0, 12);
+  return sha256 === undefined ? 'a candidate' : `candidate ${code(sha256)}`;
+}
+
+function code(text: string): string {
+  return `<code>${markdownText(text)}</code>`;
+}
