@@ -60,10 +60,7 @@ export async function measureEfficiency(
   input: EfficiencyInput,
 ): Promise<{ checks: Check[]; details: Record<string, unknown>; timings: Record<string, unknown> }> {
   const { settings, candidate, champion, alpha } = input;
-  const measured: Partial<Record<Quantity, Sides>> = {
-    ...(await measureLatency(input)),
-    ...(await measureStarts(input)),
-  };
+  const measured = await measureProcesses(input);
   const rows = (Object.keys(quantities) as Quantity[]).flatMap((name) => {
     const sides = measured[name];
     if (sides === undefined) return [];
@@ -112,26 +109,70 @@ function batchOf({ settings, rows }: EfficiencyInput): number {
   return Math.min(settings.batch ?? defaults.behaviour.batch, rows);
 }
 
+/** What is timed: how many rows at a time, and how often in one arm of a block, by model (candidate first). */
+interface Timing {
+  name: 'latency' | 'batch_latency';
+  batch: number;
+  runs: number[];
+  /** Blocks with one pair of processes. */
+  blocks: number;
+}
+
 /**
- * Median latency by block. A block runs the models in the order ABBA or BAAB, by lot: what drifts evenly falls out of it.
- * Where a gate is left open, as many blocks again are measured, once.
+ * Every quantity by pair of fresh processes, champion and candidate at work side by side: how a process happens to lie in memory and
+ * on the cores makes it faster or slower than the next for as long as it lives, so that pairs of processes are what is independent, and
+ * not the blocks within one. Where a gate on latency is left open, as many pairs again are timed, once.
  */
-async function measureLatency(input: EfficiencyInput): Promise<Partial<Record<Quantity, Sides>>> {
-  const { settings, candidate, champion, seed, budgetMs, alpha, log, signal } = input;
+async function measureProcesses(input: EfficiencyInput): Promise<Partial<Record<Quantity, Sides>>> {
+  const { settings, champion, alpha, seed } = input;
+  const timings = await planTimings(input);
+  const found: Partial<Record<Quantity, Sides>> = {};
+  const add = (name: Quantity, values: readonly number[]): void => {
+    const sides = (found[name] ??= { candidate: [], champion: [] });
+    for (const [side, value] of values.entries()) sides[side === 0 ? 'candidate' : 'champion'].push(value);
+  };
+  const uniform = uniformsFor(seed, 'blocks');
+  await eachPair(input, 'Fresh processes', async (hosts) => {
+    const memory: number[] = [];
+    for (const host of hosts) {
+      await host.time(batchOf(input), 3, 0);
+      memory.push((await host.peakBytes()) / 2 ** 20);
+    }
+    add('memory', memory);
+    add(
+      'load',
+      hosts.map(({ loadMs }) => loadMs),
+    );
+    for (const timing of timings) add(timing.name, await timePair(hosts, timing, uniform, input));
+  });
+  const open = timings.filter(({ name }) => {
+    const max = settings[quantities[name].gate]?.max;
+    const sides = found[name];
+    if (champion === null || max === undefined || sides === undefined) return false;
+    return atMost(ratioOf(sides.candidate, sides.champion, alpha / looks), max) === 'inconclusive';
+  });
+  if (open.length > 0) {
+    await eachPair(input, 'Latency, once more', async (hosts) => {
+      for (const timing of open) add(timing.name, await timePair(hosts, timing, uniform, input));
+    });
+  }
+  return found;
+}
+
+/** Times that fit the budget, from the processes that run already. */
+async function planTimings(input: EfficiencyInput): Promise<Timing[]> {
+  const { settings, candidate, champion, budgetMs, log } = input;
   const hosts = [candidate.host, ...(champion === null ? [] : [champion.host])];
   const kinds = [
     { name: 'latency' as const, batch: 1 },
     { name: 'batch_latency' as const, batch: batchOf(input) },
   ];
-  const uniform = uniformsFor(seed, 'blocks');
-  const found: Partial<Record<Quantity, Sides>> = {};
+  const timings: Timing[] = [];
   for (const { name, batch } of kinds) {
     const runs: number[] = [];
     let blockMs = 0;
     for (const host of hosts) {
-      const [once = 0] = await host.time(batch, 1, 0);
-      // Warm: caches are filled, clocks are up.
-      const warm = median(await host.time(batch, Math.max(1, Math.min(20, Math.ceil(100 / once))), 1));
+      const warm = await warmTime(host, batch);
       runs.push(Math.max(1, Math.min(200, Math.round(armMs / warm))));
       blockMs += 2 * warm * (runs.at(-1) as number);
     }
@@ -143,58 +184,67 @@ async function measureLatency(input: EfficiencyInput): Promise<Partial<Record<Qu
       continue;
     }
     const blocks = Math.min(settings.blocks ?? defaults.behaviour.blocks, affordable);
-    const sides: Sides = { candidate: [], champion: [] };
-    const measure = async (): Promise<void> => {
-      for (let block = 0; block < blocks; block += 1) {
-        signal?.throwIfAborted();
-        const first = uniform() < 0.5 ? 0 : 1;
-        const order = hosts.length === 1 ? [0, 0] : [first, 1 - first, 1 - first, first];
-        const times: number[][] = [[], []];
-        for (const [turn, side] of order.entries()) {
-          const host = hosts[side] as HostedModel;
-          times[side]?.push(...(await host.time(batch, runs[side] as number, (2 * block + turn) * 7)));
-        }
-        sides.candidate.push(median(times[0] as number[]));
-        if (champion !== null) sides.champion.push(median(times[1] as number[]));
-        log.progress(quantities[name].title, block + 1, blocks);
-      }
-    };
-    await measure();
-    const max = settings[quantities[name].gate]?.max;
-    if (champion !== null && max !== undefined) {
-      const open = atMost(ratioOf(sides.candidate, sides.champion, alpha / looks), max) === 'inconclusive';
-      if (open) await measure();
-    }
-    found[name] = sides;
+    timings.push({ name, batch, runs, blocks: Math.ceil(blocks / startsOf(input)) });
   }
-  return found;
+  return timings;
 }
 
-/** Memory and load time of fresh processes, champion and candidate in turn. The ones that run already were the warm-up. */
-async function measureStarts(input: EfficiencyInput): Promise<Partial<Record<Quantity, Sides>>> {
-  const { settings, candidate, champion, log, signal } = input;
-  const starts = settings.starts ?? defaults.behaviour.starts;
-  const memory: Sides = { candidate: [], champion: [] };
-  const load: Sides = { candidate: [], champion: [] };
-  const sides = [
-    { name: 'candidate' as const, measured: candidate },
-    ...(champion === null ? [] : [{ name: 'champion' as const, measured: champion }]),
-  ];
+/** Milliseconds of one run when caches are filled and clocks are up. */
+async function warmTime(host: HostedModel, batch: number): Promise<number> {
+  const [once = 0] = await host.time(batch, 1, 0);
+  return median(await host.time(batch, Math.max(1, Math.min(20, Math.ceil(100 / once))), 1));
+}
+
+/** Work with fresh processes of both models, as often as the settings say. */
+async function eachPair(
+  input: EfficiencyInput,
+  doing: string,
+  work: (hosts: readonly HostedModel[]) => Promise<void>,
+): Promise<void> {
+  const { candidate, champion, log, signal } = input;
+  const sides = champion === null ? [candidate] : [candidate, champion];
+  const starts = startsOf(input);
   for (let start = 0; start < starts; start += 1) {
     signal?.throwIfAborted();
-    for (const { name, measured } of start % 2 === 0 ? sides : sides.toReversed()) {
-      const host = await measured.start();
-      try {
-        await host.time(batchOf(input), 3, 0);
-        memory[name].push((await host.peakBytes()) / 2 ** 20);
-        load[name].push(host.loadMs);
-      } finally {
-        host.close();
-      }
+    const hosts: HostedModel[] = [];
+    try {
+      for (const side of start % 2 === 0 ? sides : sides.toReversed()) hosts.push(await side.start());
+      await work(start % 2 === 0 ? hosts : hosts.toReversed());
+    } finally {
+      for (const host of hosts) host.close();
     }
-    log.progress('Fresh processes', start + 1, starts);
+    log.progress(doing, start + 1, starts);
   }
-  return { memory, load };
+}
+
+/**
+ * Time of each model over the blocks of one pair of processes: the geometric mean of its medians. A block runs the models in the order
+ * ABBA or BAAB, by lot: what drifts evenly falls out of it.
+ */
+async function timePair(
+  hosts: readonly HostedModel[],
+  { batch, runs, blocks }: Timing,
+  uniform: () => number,
+  { signal }: EfficiencyInput,
+): Promise<number[]> {
+  for (const host of hosts) await warmTime(host, batch);
+  const logs = hosts.map(() => 0);
+  for (let block = 0; block < blocks; block += 1) {
+    signal?.throwIfAborted();
+    const first = uniform() < 0.5 ? 0 : 1;
+    const order = hosts.length === 1 ? [0, 0] : [first, 1 - first, 1 - first, first];
+    const times = hosts.map((): number[] => []);
+    for (const [turn, side] of order.entries()) {
+      const host = hosts[side] as HostedModel;
+      times[side]?.push(...(await host.time(batch, runs[side] as number, (2 * block + turn) * 7)));
+    }
+    for (const [side, each] of times.entries()) logs[side] = (logs[side] as number) + Math.log(median(each)) / blocks;
+  }
+  return logs.map(Math.exp);
+}
+
+function startsOf({ settings }: EfficiencyInput): number {
+  return settings.starts ?? defaults.behaviour.starts;
 }
 
 function sizeChecks({ settings, candidate, champion, absence }: EfficiencyInput): Check[] {

@@ -14,7 +14,7 @@ export const defaults = {
   throughput: 0.98,
   requestTimeout: '5s',
   startTimeout: '60s',
-  behaviour: { rows: 1000, batch: 256, blocks: 30, starts: 5, repeats: 5 },
+  behaviour: { rows: 1000, batch: 256, blocks: 30, starts: 8, repeats: 5 },
 } as const;
 
 /** Kinds of evidence a promotion needs: those the policy lists, else one for every stage that is configured. */

@@ -447,13 +447,17 @@ export const Behaviour = Type.Object(
             Type.Integer({ minimum: 2, maximum: 8192, description: 'rows of a batch (default 256)' }),
           ),
           blocks: Type.Optional(
-            Type.Integer({ minimum: 20, maximum: 500, description: 'paired measurements of latency (default 30)' }),
+            Type.Integer({
+              minimum: 20,
+              maximum: 500,
+              description: 'paired measurements of latency, shared out over the pairs of processes (default 30)',
+            }),
           ),
           starts: Type.Optional(
             Type.Integer({
               minimum: 3,
               maximum: 50,
-              description: 'fresh processes of each model, for memory and load time (default 5)',
+              description: 'pairs of fresh processes over which latency, memory and load time are measured (default 8)',
             }),
           ),
         },
