@@ -3,7 +3,8 @@
  * Ends with what was skipped and why, so that a machine without Docker says so where people look.
  * Arguments: parts of file names, to run only those.
  */
-import { readdirSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { run } from 'node:test';
 import { spec as SpecReporter } from 'node:test/reporters';
@@ -21,6 +22,11 @@ if (files.length === 0) {
   console.error(`no test file matches ${wanted.join(' ')}`);
   process.exit(1);
 }
+
+// Nothing is kept from one run of the tests to the next.
+const cache = mkdtempSync(join(tmpdir(), 'contender-cache-'));
+process.env['CONTENDER_CACHE'] = cache;
+process.on('exit', () => rmSync(cache, { recursive: true, force: true }));
 
 const counts = { passed: 0, failed: 0, skipped: 0 };
 const skipped = new Map<string, string[]>();

@@ -160,6 +160,6 @@ async function verifyArtifacts(workspace: Workspace, artifacts: readonly Artifac
       workspace.log.warning(`${artifact.uri} is a container image: whether it is still there was not checked.`);
       continue;
     }
-    await withModelFolder((downloads) => fetchArtifact(workspace.root, artifact, downloads));
+    await withModelFolder((downloads) => fetchArtifact(workspace.root, artifact, downloads, { ...workspace, fresh: true }));
   }
 }

@@ -56,7 +56,7 @@ export async function resolveChampion(workspace: Workspace, view: RegistryView, 
   const artifact = champion?.artifacts.find((each) => each.sha256 === modelDigest(champion));
   if (artifact === undefined) return null;
   try {
-    const path = await fetchArtifact(workspace.root, artifact, downloads);
+    const path = await fetchArtifact(workspace.root, artifact, downloads, workspace);
     if (artifact.role === 'predictions') {
       return { contestant: { kind: 'predictions', artifact, path, reference: predictionsAs(workspace, artifact.uri) } };
     }
@@ -155,6 +155,7 @@ async function bytesOf(
     workspace.root,
     { role: 'model', uri, sha256: expected, size: 0 },
     join(downloads, sha256(uri).slice(0, 16)),
+    workspace,
   );
   return localModel(path, uri);
 }

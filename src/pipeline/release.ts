@@ -118,7 +118,7 @@ async function modelAssets(workspace: Workspace, published: Published, folder: s
   if (!artifact.uri.startsWith('git:') || artifact.size > largestAsset) {
     return [textAsset('model.json', `${JSON.stringify(pointerTo(artifact), null, 2)}\n`, true)];
   }
-  const path = await fetchArtifact(workspace.root, artifact, folder);
+  const path = await fetchArtifact(workspace.root, artifact, folder, workspace);
   const files = artifact.role === 'model' ? (await localModel(path, artifact.uri)).files : [{ ...artifact, path }];
   return files.map((file) => ({
     name: assetName(basename(file.path)),

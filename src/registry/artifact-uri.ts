@@ -2,19 +2,21 @@ import { spawn } from 'node:child_process';
 import { createWriteStream } from 'node:fs';
 import { copyFile, mkdir, realpath, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, posix, relative, sep } from 'node:path';
-import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { ModelError, RegistryError } from '../errors.ts';
 import type { Artifact } from '../evidence/index.ts';
 import { fileDigest } from '../file-digest.ts';
+import type { Log } from '../log.ts';
 import { externalLocations, localModel } from '../model/artifact.ts';
+import { cacheFolder, trimCache } from './artifact-cache.ts';
+import { download, RefusedDownload } from './download.ts';
 import { entryAt, readBlobs, type TreeEntry } from './git/objects.ts';
 import { commitAt, isShallow, openRepository, type Repository } from './git/repository.ts';
 import { gitEnvironment, gitSettings } from './git/run.ts';
+import { releaseAsset, type AssetAccess } from './release-asset.ts';
 
 /** Bytes of a download whose size nobody stated. */
 const maximumBytes = 4 * 1024 ** 3;
-const downloadTimeoutMs = 10 * 60_000;
 
 /**
  * The address under which a model's bytes can be found for as long as the repository lives: `git:<commit>:<path>`.
@@ -73,43 +75,112 @@ async function committedPath(opened: Repository, commit: string | null, path: st
   return inside;
 }
 
+export interface FetchOptions {
+  /** Take from where it is recorded to be, whatever earlier runs kept of it: for who must know that it is still there. */
+  fresh?: boolean;
+  /** For files of releases of private repositories. */
+  github?: AssetAccess | undefined;
+  log: Log;
+  signal?: AbortSignal | undefined;
+}
+
 /**
- * Bring the bytes of a recorded artifact into a folder, a model's external data files beside it, and verify their digest.
+ * Bring the bytes of a recorded artifact to this machine, a model's external data files beside it, and verify their digest. What is
+ * downloaded is kept for the next run, a download that broke off too, which goes on where it ended.
  *
- * @returns the absolute path of the file
+ * @param folder where what comes from the repository is put
+ * @returns the absolute path of the file, which is not to be changed
  * @throws RegistryError when they cannot be had or are not the recorded bytes
  */
-export async function fetchArtifact(repository: string, artifact: Artifact, folder: string): Promise<string> {
-  await mkdir(folder, { recursive: true });
+export async function fetchArtifact(
+  repository: string,
+  artifact: Artifact,
+  folder: string,
+  options: FetchOptions,
+): Promise<string> {
   const source = sourceOf(artifact.uri);
+  const cache = 'url' in source && options.fresh !== true ? await cacheFolder(artifact.sha256) : null;
+  if (cache === null) return fetchInto(folder, source, repository, artifact, options);
+  const path = await fetchInto(cache, source, repository, artifact, options);
+  await trimCache(cache).catch(() => {});
+  return path;
+}
+
+async function fetchInto(
+  folder: string,
+  source: Source,
+  repository: string,
+  artifact: Artifact,
+  options: FetchOptions,
+): Promise<string> {
   const path = join(folder, fileName(source.path));
-  const fetched: string[] = [];
-  const fetchFile = async (from: Source, to: string): Promise<void> => {
-    fetched.push(to);
+  const kept = await exists(path);
+  const taken: string[] = [];
+  const take = async (from: Source, to: string): Promise<void> => {
+    taken.push(to);
+    if ('url' in from && (await exists(to))) return;
     await mkdir(dirname(to), { recursive: true });
     const partial = `${to}.part`;
-    try {
-      if ('url' in from) await download(from.url, artifact.size, partial);
-      else await extract(await openRepository(repository), artifact.uri, from.commit, from.path, partial);
-      await rename(partial, to);
-    } finally {
-      await rm(partial, { force: true });
+    if ('url' in from) await downloadFrom(from.url, partial, artifact, options);
+    else {
+      const opened = await openRepository(repository);
+      await extract(opened, artifact.uri, from.commit, from.path, partial).catch(async (error: unknown) => {
+        await rm(partial, { force: true });
+        throw error;
+      });
     }
+    // Another process may have been first, with the same bytes.
+    await rename(partial, to).catch(async (error: unknown) => {
+      if (!(await exists(to))) throw error;
+    });
   };
-  try {
-    await fetchFile(source, path);
-    let found = await fileDigest(path);
+  const fetchOnce = async (): Promise<string> => {
+    await take(source, path);
+    const found = await fileDigest(path);
     // The digest of a model with external data is of all its files; which they are the model itself says.
     const locations =
       found === artifact.sha256 || artifact.role !== 'model' ? [] : await readableLocations(path, artifact.uri);
-    for (const location of locations) await fetchFile(beside(source, location), join(folder, location));
-    if (locations.length > 0) found = (await localModel(path, artifact.uri)).sha256;
-    if (found !== artifact.sha256) throw otherBytes(artifact, found);
-  } catch (error) {
-    for (const each of fetched) await rm(each, { force: true });
+    for (const location of locations) await take(beside(source, location), join(folder, location));
+    return locations.length > 0 ? (await localModel(path, artifact.uri)).sha256 : found;
+  };
+  const discard = async (): Promise<void> => {
+    for (const each of taken.splice(0)) await rm(each, { force: true });
+  };
+  const begun = kept || (await exists(`${path}.part`));
+  let found = await fetchOnce().catch(async (error: unknown) => {
+    await discard();
     throw error;
+  });
+  if (found !== artifact.sha256 && begun) {
+    // What an earlier run left may be at fault: once more, from nothing.
+    await discard();
+    found = await fetchOnce();
   }
-  return path;
+  if (found === artifact.sha256) return path;
+  await discard();
+  throw otherBytes(artifact, found);
+}
+
+/** Of a private repository only the API gives the files of releases. */
+async function downloadFrom(url: URL, to: string, { size }: Artifact, options: FetchOptions): Promise<void> {
+  const limits = { limit: size > 0 ? size : maximumBytes, signal: options.signal };
+  try {
+    await download({ url }, to, limits);
+  } catch (error) {
+    const asset =
+      error instanceof RefusedDownload && [401, 403, 404].includes(error.status) && options.github !== undefined
+        ? await releaseAsset(url, options.github, options.log)
+        : null;
+    if (asset === null) throw error;
+    await download(asset, to, limits);
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** Where the bytes of one file are: in a commit of this repository, or at an address. */
@@ -190,40 +261,6 @@ async function extractBlob(repository: Repository, oid: string, to: string): Pro
   await pipeline(child.stdout, createWriteStream(to));
   if ((await ended) !== 0)
     throw new RegistryError({ found: `git could not read object ${oid}`, remedy: 'Run git fsck' });
-}
-
-async function download(url: URL, size: number, to: string): Promise<void> {
-  if (url.protocol !== 'https:' && !['127.0.0.1', '[::1]', 'localhost'].includes(url.hostname)) {
-    throw new RegistryError({
-      found: 'an address without encryption',
-      expected: 'https',
-      where: url.origin + url.pathname,
-    });
-  }
-  const limit = size > 0 ? size : maximumBytes;
-  const fault = (found: string, cause?: unknown): RegistryError =>
-    new RegistryError({
-      found,
-      where: url.origin + url.pathname,
-      remedy: 'Check the address and that it can be reached from here',
-      cause,
-    });
-  try {
-    const response = await fetch(url, { signal: AbortSignal.timeout(downloadTimeoutMs) });
-    if (!response.ok || response.body === null) throw fault(`the server answered ${response.status}`);
-    let received = 0;
-    const limited = new Transform({
-      transform(chunk: Buffer, _encoding, done) {
-        received += chunk.length;
-        done(received > limit ? fault(`more than ${limit} bytes`) : null, chunk);
-      },
-    });
-    await pipeline(Readable.fromWeb(response.body), limited, createWriteStream(to));
-  } catch (error) {
-    if (error instanceof RegistryError) throw error;
-    const { cause, message } = error as Error;
-    throw fault(`the download failed: ${cause instanceof Error ? cause.message : message}`, error);
-  }
 }
 
 function otherBytes(artifact: Artifact, found: string): RegistryError {

@@ -1,15 +1,19 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { mkdir, readFile, readdir, rm, symlink, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:http';
+import { once } from 'node:events';
+import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { promisify } from 'node:util';
-import { RegistryError } from '../../src/errors.ts';
 import { sha256, type Artifact } from '../../src/evidence/index.ts';
-import { fetchArtifact, immutableModelUri } from '../../src/registry/artifact-uri.ts';
+import { silentLog } from '../../src/log.ts';
+import { fetchArtifact, immutableModelUri, type FetchOptions } from '../../src/registry/artifact-uri.ts';
 import { localModel } from '../../src/model/artifact.ts';
+import { makeRelease } from '../../src/github/release.ts';
+import { sampleRelease, textAsset } from '../github/sample-release.ts';
+import { clientOf, repositoryName, withGitHub } from '../github/with-github.ts';
 import { fixture, inTemporaryFolder } from '../support/project.ts';
 import { inRepository, type TemporaryRepository } from './temporary-repository.ts';
 
@@ -29,7 +33,7 @@ describe('the address of a committed model', () => {
       assert.equal(uri, `git:${await repository.git('rev-parse', 'HEAD')}:models/a model.onnx`);
       await commitModel(repository, 'models/a model.onnx', Buffer.from('another'));
       await inTemporaryFolder(async (folder) => {
-        const fetched = await fetchArtifact(repository.folder, model(uri), join(folder, 'new'));
+        const fetched = await fetchArtifact(repository.folder, model(uri), join(folder, 'new'), { log: silentLog });
         assert.deepEqual(await readFile(fetched), bytes);
         assert.deepEqual(await readdir(join(folder, 'new')), ['a_model.onnx']);
       });
@@ -66,13 +70,22 @@ describe('the address of a committed model', () => {
       await writeFile(path, bytes);
       const uri = await immutableModelUri(repository.folder, path);
       await inTemporaryFolder(async (folder) => {
-        assert.deepEqual(await readFile(await fetchArtifact(repository.folder, model(uri), folder)), bytes);
+        assert.deepEqual(
+          await readFile(await fetchArtifact(repository.folder, model(uri), folder, { log: silentLog })),
+          bytes,
+        );
         await rm(path);
-        await assert.rejects(fetchArtifact(repository.folder, model(uri), folder), /Git LFS.*git lfs fetch/u);
+        await assert.rejects(
+          fetchArtifact(repository.folder, model(uri), folder, { log: silentLog }),
+          /Git LFS.*git lfs fetch/u,
+        );
         const store = join(repository.folder, '.git/lfs/objects', sha256(bytes).slice(0, 2), sha256(bytes).slice(2, 4));
         await mkdir(store, { recursive: true });
         await writeFile(join(store, sha256(bytes)), bytes);
-        assert.deepEqual(await readFile(await fetchArtifact(repository.folder, model(uri), folder)), bytes);
+        assert.deepEqual(
+          await readFile(await fetchArtifact(repository.folder, model(uri), folder, { log: silentLog })),
+          bytes,
+        );
       });
     }));
 
@@ -92,7 +105,7 @@ describe('the address of a committed model', () => {
       const recorded = { ...artifact, uri: await immutableModelUri(repository.folder, path, others) };
       await commitModel(repository, `m/${data}`, Buffer.from('others'));
       await inTemporaryFolder(async (folder) => {
-        const fetched = await fetchArtifact(repository.folder, recorded, folder);
+        const fetched = await fetchArtifact(repository.folder, recorded, folder, { log: silentLog });
         assert.equal((await localModel(fetched, 'm')).sha256, recorded.sha256);
         assert.deepEqual((await readdir(folder)).toSorted(), [name, data]);
       });
@@ -102,7 +115,7 @@ describe('the address of a committed model', () => {
           uri: recorded.uri.replace(/[0-9a-f]{40}/u, await repository.git('rev-parse', 'HEAD')),
         };
         await assert.rejects(
-          fetchArtifact(repository.folder, changed, folder),
+          fetchArtifact(repository.folder, changed, folder, { log: silentLog }),
           /not the recorded model|external data/u,
         );
         assert.deepEqual(await readdir(folder), []);
@@ -116,7 +129,10 @@ describe('an artifact that cannot be trusted', () => {
       const uri = await immutableModelUri(repository.folder, await commitModel(repository, 'm.onnx', bytes));
       await inTemporaryFolder(async (folder) => {
         const other = { ...model(uri), sha256: sha256('other') };
-        await assert.rejects(fetchArtifact(repository.folder, other, folder), /not the recorded model/u);
+        await assert.rejects(
+          fetchArtifact(repository.folder, other, folder, { log: silentLog }),
+          /not the recorded model/u,
+        );
         assert.deepEqual(await readdir(folder), []);
       });
     }));
@@ -128,38 +144,155 @@ describe('an artifact that cannot be trusted', () => {
       await inTemporaryFolder(async (folder) => {
         const clone = join(folder, 'clone');
         await promisify(execFile)('git', ['clone', '--quiet', '--depth', '1', `file://${repository.folder}`, clone]);
-        await assert.rejects(fetchArtifact(clone, model(uri), folder), /not in this clone.*fetch-depth: 0/u);
-        await assert.rejects(fetchArtifact(clone, model('file:m.onnx'), folder), /cannot be fetched/u);
+        await assert.rejects(
+          fetchArtifact(clone, model(uri), folder, { log: silentLog }),
+          /not in this clone.*fetch-depth: 0/u,
+        );
+        await assert.rejects(
+          fetchArtifact(clone, model('file:m.onnx'), folder, { log: silentLog }),
+          /cannot be fetched/u,
+        );
       });
     }));
 });
 
 describe('a download', () => {
   test('gives the verified bytes; a failure, a surplus or another digest is an error', () =>
-    inRepository((repository) =>
-      inTemporaryFolder(async (folder) => {
-        const server = createServer((request, response) => {
-          if (request.url === '/missing.onnx') response.statusCode = 404;
-          response.end(bytes);
-        }).listen(0, '127.0.0.1');
-        await new Promise((listening) => server.once('listening', listening));
-        const base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-        const get = (artifact: Artifact): Promise<string> => fetchArtifact(repository.folder, artifact, folder);
-        try {
-          assert.deepEqual(await readFile(await get(model(`${base}/m.onnx?token=secret`))), bytes);
-          assert.deepEqual(await readFile(await get({ ...model(`${base}/n.onnx`), size: 0 })), bytes);
-          await assert.rejects(get(model(`${base}/missing.onnx`)), /answered 404/u);
-          await assert.rejects(get({ ...model(`${base}/m.onnx`), size: 100 }), /more than 100 bytes/u);
-          await assert.rejects(get({ ...model(`${base}/m.onnx`), sha256: sha256('x') }), /not the recorded model/u);
-          await assert.rejects(get(model('http://models.example/m.onnx')), /https/u);
-        } finally {
-          server.close();
-          server.closeAllConnections();
-        }
-        await assert.rejects(get(model(`${base}/m.onnx`)), RegistryError);
-      }),
+    downloading(
+      (request, response) => {
+        if (request.url === '/missing.onnx') response.statusCode = 404;
+        response.end(bytes);
+      },
+      async (get, base) => {
+        assert.deepEqual(await readFile(await get(model(`${base}/m.onnx?token=secret`))), bytes);
+        await assert.rejects(get(model(`${base}/missing.onnx`), { fresh: true }), /answered 404/u);
+        await assert.rejects(get({ ...model(`${base}/m.onnx`), size: 100 }, { fresh: true }), /more than 100 bytes/u);
+        await assert.rejects(get({ ...model(`${base}/m.onnx`), sha256: sha256('x') }), /not the recorded model/u);
+        await assert.rejects(get({ ...model(`${base}/n.onnx`), size: 0, sha256: sha256('x') }), /not the recorded/u);
+        await assert.rejects(get(model('http://models.example/m.onnx'), { fresh: true }), /https/u);
+      },
     ));
+
+  test('is kept for the next run, verified there, and asked for again by who must know that it is still there', () => {
+    let asked = 0;
+    return downloading(
+      (_request, response) => {
+        asked += 1;
+        response.end(bytes);
+      },
+      async (get, base) => {
+        const artifact = model(`${base}/m.onnx`);
+        const path = await get(artifact);
+        assert.equal(await get(artifact), path);
+        assert.equal(asked, 1);
+        await writeFile(path, 'edited');
+        assert.deepEqual(await readFile(await get(artifact)), bytes);
+        assert.equal(asked, 2);
+        assert.notEqual(await get(artifact, { fresh: true }), path);
+        assert.equal(asked, 3);
+      },
+    );
+  });
+
+  test('goes on where it broke off, within a run and in the next', () => {
+    const ranges: (string | undefined)[] = [];
+    let up = true;
+    return downloading(
+      (request, response) => {
+        ranges.push(request.headers.range);
+        const start = Number(/^bytes=(\d+)-$/u.exec(request.headers.range ?? '')?.[1] ?? 0);
+        if (!up) {
+          response.statusCode = 503;
+          response.end();
+          return;
+        }
+        response.writeHead(start > 0 ? 206 : 200, {
+          'content-length': bytes.length - start,
+          ...(start > 0 ? { 'content-range': `bytes ${start}-${bytes.length - 1}/${bytes.length}` } : {}),
+        });
+        const end = Math.min(bytes.length, start + 1000);
+        response.write(bytes.subarray(start, end));
+        // Not before the client has what was written.
+        setTimeout(() => (end < bytes.length ? response.destroy() : response.end()), 100);
+        // Once half of it is out the server goes down.
+        if (ranges.length === 2) up = false;
+      },
+      async (get, base) => {
+        const artifact = model(`${base}/m.onnx`);
+        await assert.rejects(get(artifact), /answered 503/u);
+        assert.deepEqual(ranges, [
+          undefined,
+          ...Array.from({ length: ranges.length - 1 }, (_, at) => `bytes=${at === 0 ? 1000 : 2000}-`),
+        ]);
+        up = true;
+        ranges.length = 2;
+        assert.deepEqual(await readFile(await get(artifact)), bytes);
+        assert.equal(ranges[2], 'bytes=2000-');
+      },
+    );
+  });
+
+  for (const ranges of [true, false]) {
+    test(`gives the right bytes where those begun with are not the server's, which ${ranges ? 'gives' : 'knows no'} parts`, () =>
+      downloading(
+        (request, response) => {
+          const start = Number(/^bytes=(\d+)-$/u.exec(request.headers.range ?? '')?.[1] ?? 0);
+          if (!ranges || start === 0) return void response.end(bytes);
+          response.writeHead(206, { 'content-range': `bytes ${start}-${bytes.length - 1}/${bytes.length}` });
+          response.end(bytes.subarray(start));
+        },
+        async (get, base, cache) => {
+          const artifact = model(`${base}/m.onnx`);
+          await mkdir(join(cache, artifact.sha256), { recursive: true });
+          await writeFile(join(cache, artifact.sha256, 'm.onnx.part'), 'of another file');
+          assert.deepEqual(await readFile(await get(artifact)), bytes);
+        },
+      ));
+  }
+
+  test('of a file of a release of a private repository goes through the API, the token to nobody else', () =>
+    withGitHub(async (server) => {
+      const text = 'The bytes of a model.';
+      const file = textAsset('m.onnx', text);
+      await makeRelease(clientOf(server), sampleRelease({ tag: 'm@v1.0.0', assets: [file] }));
+      const token = server.token();
+      const uri = `${new URL(server.url).origin}/${repositoryName}/releases/download/m%40v1.0.0/m.onnx`;
+      await inTemporaryFolder(async (folder) => {
+        const get = (options: Partial<FetchOptions>): Promise<string> =>
+          fetchArtifact(folder, model(uri, Buffer.from(text)), folder, { fresh: true, log: silentLog, ...options });
+        await assert.rejects(get({}), /answered 404/u);
+        await assert.rejects(get({ github: { token: '', apiUrl: server.url } }), /answered 404/u);
+        assert.equal(await readFile(await get({ github: { token, apiUrl: server.url } }), 'utf8'), text);
+      });
+    }));
 });
+
+/** Run `work` beside a server, with a cache of its own. */
+async function downloading(
+  listener: RequestListener,
+  work: (
+    get: (artifact: Artifact, options?: Partial<FetchOptions>) => Promise<string>,
+    base: string,
+    cache: string,
+  ) => Promise<void>,
+): Promise<void> {
+  await inTemporaryFolder(async (folder) => {
+    const server = createServer(listener).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    process.env['CONTENDER_CACHE'] = join(folder, 'cache');
+    try {
+      await work(
+        (artifact, options) => fetchArtifact(folder, artifact, join(folder, 'new'), { log: silentLog, ...options }),
+        `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+        join(folder, 'cache', 'artifacts'),
+      );
+    } finally {
+      delete process.env['CONTENDER_CACHE'];
+      server.close();
+      server.closeAllConnections();
+    }
+  });
+}
 
 async function commitModel(repository: TemporaryRepository, path: string, content: Uint8Array): Promise<string> {
   await repository.write(path, content);

@@ -1,0 +1,35 @@
+import type { Log } from '../log.ts';
+import { openGitHub } from '../github/client.ts';
+import type { Address } from './download.ts';
+
+/** How GitHub is reached by whoever has a token. */
+export interface AssetAccess {
+  token: string | undefined;
+  /** Address of the API (default: github.com's). */
+  apiUrl: string | undefined;
+}
+
+/**
+ * Where the API serves the file of a release that a person names by its address in the browser, `https://github.com/<owner>/<name>/
+ * releases/download/<tag>/<file>`: of a private repository only the API gives it, to who has a token. Null for any other address, and
+ * where there is no such file or no token.
+ */
+export async function releaseAsset(url: URL, { token, apiUrl }: AssetAccess, log: Log): Promise<Address | null> {
+  const path = /^\/([^/]+)\/([^/]+)\/releases\/download\/([^/]+)\/([^/]+)$/u.exec(url.pathname);
+  if (path === null || token === undefined || token === '' || url.origin !== siteOf(apiUrl)) return null;
+  const [owner = '', repo = '', tag = '', name = ''] = path.slice(1).map(decodeURIComponent);
+  const github = openGitHub({ repository: `${owner}/${repo}`, token, apiUrl, log });
+  const release = await github.find('GET /repos/{owner}/{repo}/releases/tags/{tag}', { tag });
+  const asset = release?.assets.find((each) => each.name === name);
+  if (asset === undefined) return null;
+  return {
+    url: new URL(`${github.apiUrl}/repos/${github.owner}/${github.repo}/releases/assets/${asset.id}`),
+    headers: { accept: 'application/octet-stream', authorization: `Bearer ${token}` },
+  };
+}
+
+/** The pages of github.com for its API, or of an Enterprise server, whose API lies below /api/v3. */
+function siteOf(apiUrl = 'https://api.github.com'): string {
+  const api = new URL(apiUrl);
+  return api.host === 'api.github.com' ? 'https://github.com' : api.origin;
+}
