@@ -5,12 +5,15 @@ import type { Config, Model } from './schema.ts';
 /** What no key of a configuration shows alone: columns, thresholds and gates that do not go with the task. */
 export function inconsistencies({ models }: Config): Problem[] {
   return Object.entries(models).flatMap(([name, model]) =>
-    [...columnsProblems(model), ...thresholdProblems(model), ...behaviourProblems(model)].map(
-      ({ pointer, ...problem }) => ({
-        pointer: `/models/${name}${pointer}`,
-        ...problem,
-      }),
-    ),
+    [
+      ...columnsProblems(model),
+      ...thresholdProblems(model),
+      ...behaviourProblems(model),
+      ...approvalsProblems(model),
+    ].map(({ pointer, ...problem }) => ({
+      pointer: `/models/${name}${pointer}`,
+      ...problem,
+    })),
   );
 }
 
@@ -46,6 +49,16 @@ function thresholdProblems({ task, columns, candidate, champion }: Model): Probl
       ? []
       : [{ ...problem, message: `there are ${length} thresholds. Expected ${labels}, one for each of columns.label` }];
   });
+}
+
+/** A policy that nobody can satisfy is a mistake. Logins are the same in upper and lower case. */
+function approvalsProblems({ policy: { approvals } }: Model): Problem[] {
+  if (approvals === undefined) return [];
+  const people = new Set(approvals.from.map((login) => login.toLowerCase())).size;
+  const { required = 1 } = approvals;
+  if (people >= required) return [];
+  const message = `${required} approvals are required and ${people === 1 ? 'one person' : `${people} people`} may give them`;
+  return [{ pointer: '/policy/approvals', key: 'required', message }];
 }
 
 /** Where nothing is decided, no decision can change. */

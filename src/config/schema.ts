@@ -270,6 +270,22 @@ export const CustomMetric = Type.Object(
 );
 export type CustomMetric = Static<typeof CustomMetric>;
 
+/** People who must agree before a candidate is promoted. */
+export const Approvals = Type.Object(
+  {
+    required: Type.Optional(
+      Type.Integer({ minimum: 1, maximum: 50, description: 'how many of them must approve (default 1)' }),
+    ),
+    from: Type.Array(Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$' }), {
+      minItems: 1,
+      maxItems: 200,
+      description: 'GitHub logins of those who may approve: in a review of the pull request, or for an environment',
+    }),
+  },
+  { ...strict, description: 'a promotion needs the word of people: without it, what passed is held' },
+);
+export type Approvals = Static<typeof Approvals>;
+
 export const Policy = Type.Object(
   {
     alpha: Type.Optional(
@@ -310,6 +326,7 @@ export const Policy = Type.Object(
         description: 'default: every stage that is configured',
       }),
     ),
+    approvals: Type.Optional(Approvals),
     max_evidence_age: Type.Optional(Type.String({ pattern: '^[0-9]+(s|m|h|d)$' })),
     version: Type.Optional(
       Type.Enum(['patch', 'minor', 'major'], { description: 'what a promotion raises (default patch)' }),

@@ -21,6 +21,7 @@ import {
 } from '../evidence/index.ts';
 import { UsageError } from '../errors.ts';
 import { policyRecord } from './act.ts';
+import { countedApprovals, missingApprovals } from './approvals.ts';
 
 export interface DecisionSubject {
   /** Name of the model line. */
@@ -34,6 +35,7 @@ export interface DecisionContext {
   now: Date;
   actor: string;
   source: Source;
+  /** As they were given; those that count are kept. */
   approvals: readonly Approval[];
   /** A version the team chose; otherwise the next free one. */
   version?: string;
@@ -45,8 +47,9 @@ export interface DecisionContext {
  * - `no-change`: the candidate is the champion, byte for byte.
  * - `reject`: a blocking check failed (or is inconclusive, where the policy says so).
  * - `hold`: nothing was shown to be wrong, but not enough was shown to be right: a blocking check is inconclusive, evidence is
- *   missing, or it speaks of another candidate, champion, dataset or policy (`stale`), and a fresh evaluation is needed.
- * - `promote`: every blocking check of every required kind of evidence passed.
+ *   missing, or it speaks of another candidate, champion, dataset or policy (`stale`), and a fresh evaluation is needed; or all
+ *   passed and the people that the policy names have not approved.
+ * - `promote`: every blocking check of every required kind of evidence passed, and whoever must approve did.
  *
  * @throws UsageError when the chosen version is not a free semantic version
  */
@@ -56,7 +59,7 @@ export function decide(
   view: RegistryView,
   context: DecisionContext,
 ): Decision {
-  const { outcome, reasons } = judge(subject, evidence, view, context.now);
+  const { outcome, reasons } = judge(subject, evidence, view, context);
   const champion = view.champion;
   const version = outcome === 'promote' ? nextVersion(subject.config, view, context.version) : 'candidate';
   const candidate: Version = { version, artifacts: [subject.candidate] };
@@ -76,7 +79,7 @@ export function decide(
     datasets,
     source: context.source,
     actor: context.actor,
-    approvals: [...context.approvals],
+    approvals: countedApprovals(subject.config, context.approvals),
     // The champion is named by the decision that made it champion, not only by its digest: after a rollback the same
     // promotion is a new decision and must not be taken for the old one.
     idempotencyKey: digest({
@@ -97,7 +100,7 @@ function judge(
   subject: DecisionSubject,
   evidence: readonly Evidence[],
   view: RegistryView,
-  now: Date,
+  { now, approvals }: Pick<DecisionContext, 'now' | 'approvals'>,
 ): { outcome: Outcome; reasons: Reason[] } {
   const champion = championOf(subject.config, evidence, view);
   if (champion?.sha256 === subject.candidate.sha256) {
@@ -129,6 +132,8 @@ function judge(
   if (open.length > 0) {
     return { outcome: subject.config.policy.on_inconclusive === 'reject' ? 'reject' : 'hold', reasons: open };
   }
+  const unapproved = missingApprovals(subject.config, approvals);
+  if (unapproved.length > 0) return { outcome: 'hold', reasons: unapproved };
   const passed = blocking.filter((check) => check.verdict === 'pass');
   const primary =
     passed.find((check) => check.id === `evaluation/${subject.config.policy.primary.metric}`) ??

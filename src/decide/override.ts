@@ -3,6 +3,7 @@ import { policySubject } from '../config/index.ts';
 import {
   digest,
   modelDigest,
+  type Approval,
   type Decision,
   type Evidence,
   type RecordedDecision,
@@ -10,13 +11,15 @@ import {
 } from '../evidence/index.ts';
 import { UsageError } from '../errors.ts';
 import { madeBy, wordOf, type Act } from './act.ts';
+import { countedApprovals, missingApprovals } from './approvals.ts';
 import { nextVersion, tooOld, type DecisionSubject } from './decide.ts';
 
 /**
  * A named person promotes a candidate that was held, against the verdict and for a stated reason. Pure.
  *
  * The last decision about the candidate must be a hold under the same policy and against the same champion, and its evidence
- * must not be too old. What is recorded is the person's word, with the hold and its evidence.
+ * must not be too old. What is recorded is the person's word, with the hold and its evidence. Where the policy asks for approvals,
+ * an override needs them as a promotion does.
  *
  * @param evidence what the hold was decided on
  * @throws UsageError for anything else: a rejection needs another policy, a stale hold a fresh evaluation
@@ -25,7 +28,7 @@ export function override(
   subject: Omit<DecisionSubject, 'candidate'> & { sha256: string },
   evidence: readonly Evidence[],
   view: RegistryHistory,
-  act: Act & { version?: string },
+  act: Act & { version?: string; approvals?: readonly Approval[] },
 ): Decision {
   const word = wordOf(act);
   const before = overrideOf(subject.sha256, view);
@@ -44,9 +47,20 @@ export function override(
       remedy: 'Run the gate again, then override its decision if it is a hold',
     });
   }
+  // One person's word is not two.
+  const approvals = (act.approvals ?? []).filter(({ by }) => by.toLowerCase() !== word.by.toLowerCase());
+  const [unapproved] = missingApprovals(subject.config, approvals);
+  if (unapproved !== undefined) {
+    throw new UsageError({
+      found: `an override, and not the approvals that a promotion needs. ${unapproved.message}`,
+      expected:
+        'the word of one person for the candidate, and of those whom the policy names: one does not stand for the other',
+    });
+  }
   const version = { version: nextVersion(subject.config, view, act.version), artifacts: held.candidate.artifacts };
   return {
     ...madeBy(subject.model, act, word),
+    approvals: [word, ...countedApprovals(subject.config, approvals)],
     action: 'override',
     outcome: 'promote',
     reasons: [

@@ -70,11 +70,21 @@ export interface Source {
   pullRequest?: number;
 }
 
-export const Approval = Type.Object({ by: Type.String(), at: Type.String(), reason: Type.Optional(Type.String()) });
+export const Approval = Type.Object({
+  by: Type.String(),
+  at: Type.String(),
+  reason: Type.Optional(Type.String()),
+  source: Type.Optional(
+    Type.String({
+      description: 'where it was given, as "review of pull request 12"; absent where the act itself is the word',
+    }),
+  ),
+});
 export interface Approval {
   by: string;
   at: string;
   reason?: string;
+  source?: string;
 }
 
 const decisionFields = {

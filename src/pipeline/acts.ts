@@ -17,6 +17,7 @@ import {
 import { RegistryError } from '../errors.ts';
 import { fetchArtifact } from '../registry/artifact-uri.ts';
 import type { Registry } from '../registry/registry.ts';
+import { readApprovals } from './approvals.ts';
 import { resolveCandidate, withModelFolder } from './models.ts';
 import { discardAllEvidence, readEvidence, writeDecision, writeEvidence } from './output.ts';
 import { openRegistry, type PromoteResult } from './promote.ts';
@@ -50,7 +51,8 @@ export async function overrideHold(
     (held?.evidence ?? []).map((each) => registry.evidence(workspace.model, each.sha256)),
   );
   const subject = { model: workspace.model, config: workspace.modelConfig, sha256 };
-  const context = { ...actOf(input), ...(input.version === undefined ? {} : { version: input.version }) };
+  const approvals = await readApprovals(workspace, candidate, input);
+  const context = { ...actOf(input), approvals, ...(input.version === undefined ? {} : { version: input.version }) };
   const result = await perform(workspace, registry, input.record, (view) => override(subject, evidence, view, context));
   await discardAllEvidence(workspace);
   for (const each of evidence) await writeEvidence(workspace, each);

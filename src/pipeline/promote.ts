@@ -16,6 +16,7 @@ import { openGitRegistry } from '../registry/git-registry.ts';
 import type { PendingPullRequest, RecordResult, Registry } from '../registry/registry.ts';
 import { describePromotion, describeReplaced } from '../report/promotion.ts';
 import { localModel } from '../model/artifact.ts';
+import { readApprovals } from './approvals.ts';
 import { resolveCandidate, withModelFolder, type Contestant } from './models.ts';
 import { discardAllEvidence, readEvidence, writeDecision } from './output.ts';
 import { checkPolicy, runModelStages, runValidate } from './stages.ts';
@@ -28,7 +29,6 @@ export interface PromoteInput {
   record: boolean;
   actor: string;
   source: Source;
-  approvals?: readonly Approval[];
   version?: string | undefined;
   now?: () => Date;
 }
@@ -136,7 +136,7 @@ export async function runPromote(workspace: Workspace, input: PromoteInput): Pro
         remedy: 'Run those stages first with the same --out, or the whole gate at once (contender gate)',
       });
     }
-    return decideAndRecord(workspace, input, artifact, evidence);
+    return decideAndRecord(workspace, input, artifact, evidence, await readApprovals(workspace, candidate, input));
   });
 }
 
@@ -150,11 +150,12 @@ export async function runGate(workspace: Workspace, input: PromoteInput): Promis
     if (input.record) await (await openRegistry(workspace)).ensureWritable();
     const view = await registryView(workspace, input.record);
     if (input.version !== undefined) nextVersion(workspace.modelConfig, view, input.version);
+    const approvals = await readApprovals(workspace, candidate, input);
     await discardAllEvidence(workspace);
-    if (isChampion(artifact, view)) return decideAndRecord(workspace, input, artifact, []);
+    if (isChampion(artifact, view)) return decideAndRecord(workspace, input, artifact, [], approvals);
     const data = requiresData(workspace) ? [await runValidate(workspace)] : [];
     const models = await runModelStages(workspace, view, candidate, downloads);
-    return decideAndRecord(workspace, input, artifact, [...data, ...models]);
+    return decideAndRecord(workspace, input, artifact, [...data, ...models], approvals);
   });
 }
 
@@ -199,6 +200,7 @@ async function decideAndRecord(
   input: PromoteInput,
   candidate: Artifact,
   evidence: Evidence[],
+  approvals: readonly Approval[],
 ): Promise<PromoteResult> {
   const now = (input.now ?? (() => new Date()))();
   const subject = { model: workspace.model, config: workspace.modelConfig, candidate };
@@ -206,7 +208,7 @@ async function decideAndRecord(
     now,
     actor: input.actor,
     source: input.source,
-    approvals: input.approvals ?? [],
+    approvals,
     ...(input.version === undefined ? {} : { version: input.version }),
   };
   if (!input.record) {

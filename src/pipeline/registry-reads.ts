@@ -167,9 +167,15 @@ function nextCommands(
       log,
     ];
   }
-  const again = { command: `contender gate ${on}`, purpose: 'judge afresh, once candidate, data or policy are others' };
-  // A hold that is stale cannot be overridden, nor one that is not the last word on its candidate.
-  const open = outcome === 'hold' && !reasons.some(({ code }) => code === 'stale');
+  const unapproved = reasons.some(({ code }) => code === 'approval-missing');
+  const again = {
+    command: `contender gate ${on}`,
+    purpose: unapproved
+      ? 'judge afresh, once it is approved'
+      : 'judge afresh, once candidate, data or policy are others',
+  };
+  // A hold that is stale cannot be overridden, and an override needs the approvals that a promotion does.
+  const open = outcome === 'hold' && !unapproved && !reasons.some(({ code }) => code === 'stale');
   return [
     report,
     again,

@@ -137,7 +137,7 @@ function appendedFindings(added: AppendedDecision, config: Config, path: string)
   const remedy = 'Take it out, and let Contender record its own decision: contender gate';
   try {
     const own = decidedAgain(added, model, config);
-    if (isDeepStrictEqual(bindingOf(own), bindingOf(decision))) return [];
+    if (isDeepStrictEqual(bindingOf(own), bindingOf(decision)) || isCarriedOver(decision, own)) return [];
     const why = own.reasons[0]?.message ?? '';
     return own.outcome === decision.outcome
       ? finding(`a ${deed(decision)} with other contents than its evidence gives`, expected, remedy)
@@ -170,7 +170,11 @@ function decidedAgain({ decision, view, evidence }: AppendedDecision, config: Mo
     case 'gate':
       return decide({ ...subject, candidate: artifact }, evidence, view, { now, actor, source, approvals, ...version });
     case 'override':
-      return override({ ...subject, sha256: modelDigest(candidate) ?? '' }, evidence, view, { ...act, ...version });
+      return override({ ...subject, sha256: modelDigest(candidate) ?? '' }, evidence, view, {
+        ...act,
+        approvals: approvals.slice(1),
+        ...version,
+      });
     case 'rollback':
       return rollback(subject, to?.version ?? '', view, act);
     case 'deprecate':
@@ -194,10 +198,39 @@ function decidedAgain({ decision, view, evidence }: AppendedDecision, config: Mo
 }
 
 /** What a decision binds, and nothing that is a matter of words, people or time. */
-function bindingOf({ action, outcome, from, to, candidate, policy, evidence, datasets, ...rest }: Decision): object {
-  const { overrides, stage, idempotencyKey } = rest;
+function bindingOf({
+  action,
+  outcome,
+  from,
+  to,
+  candidate,
+  policy,
+  evidence,
+  datasets,
+  overrides,
+  stage,
+  idempotencyKey,
+}: Decision) {
   const references = evidence.map(({ kind, sha256, verdict }) => ({ kind, sha256, verdict }));
   return { action, outcome, from, to, candidate, policy, references, datasets, overrides, stage, idempotencyKey };
+}
+
+/**
+ * A judgement that waited for a pull request to be merged, and is a hold since its champion is gone or a newer candidate took
+ * its place (`carryOver`). It lets nobody in: what it must not be is one that a person may override though the gate rejects it.
+ */
+function isCarriedOver(decision: Decision, own: Decision): boolean {
+  const [first] = decision.reasons;
+  const { outcome: _outcome, candidate, to: _to, idempotencyKey: _key, ...rest } = bindingOf(decision);
+  const { outcome: _own, candidate: ownCandidate, to: _ownTo, idempotencyKey: _ownKey, ...ownRest } = bindingOf(own);
+  return (
+    decision.action === 'gate' &&
+    decision.outcome === 'hold' &&
+    (first?.code === 'stale' || (first?.code === 'superseded' && own.outcome === 'promote')) &&
+    isDeepStrictEqual(decision.to, decision.from) &&
+    isDeepStrictEqual(candidate?.artifacts, ownCandidate?.artifacts) &&
+    isDeepStrictEqual(rest, ownRest)
+  );
 }
 
 let validator: ((value: unknown) => value is Evidence) | undefined;

@@ -33,11 +33,18 @@ export interface GitHubAccess {
   token: string | undefined;
   /** Address of the API (default: github.com's). */
   apiUrl: string | undefined;
+  /** Who started the run, or ran it again. */
+  triggeredBy?: string | undefined;
 }
 
 /** What the environment of a workflow step, or of a person who set it so, says of GitHub. */
 export function gitHubAccess(env: NodeJS.ProcessEnv, token = env['GITHUB_TOKEN']): GitHubAccess {
-  return { repository: env['GITHUB_REPOSITORY'], token, apiUrl: env['GITHUB_API_URL'] };
+  return {
+    repository: env['GITHUB_REPOSITORY'],
+    token,
+    apiUrl: env['GITHUB_API_URL'],
+    triggeredBy: env['GITHUB_TRIGGERING_ACTOR'],
+  };
 }
 
 export interface WorkspaceInput {

@@ -1,4 +1,5 @@
 import type { Artifact, Check, Evidence, Version } from '../evidence/index.ts';
+import { approvalText } from './approval.ts';
 import { behaviourSections } from './behaviour.ts';
 import { headline } from './headline.ts';
 import { count, metricName, metricValue, observedText, requiredText, shownDifference, signed } from './numbers.ts';
@@ -225,9 +226,7 @@ function lineage({ decision, evidence }: ReportInput): Section {
     const where = [repository, ref, event, pullRequest === undefined ? undefined : `pull request ${pullRequest}`];
     const text = where.filter((part) => part !== undefined).join(', ');
     if (text !== '' || sha !== undefined) add('Source', textCell(text), codeCell(sha ?? ''));
-    for (const { by, at, reason } of decision.approvals) {
-      add('Approved', textCell(`by ${by} at ${at}${reason === undefined ? '' : `: ${reason}`}`));
-    }
+    for (const approval of decision.approvals) add('Approved', textCell(approvalText(approval)));
     add('Decided', textCell(`by ${decision.actor} at ${decision.time}`));
     if ('seq' in decision) add('Recorded', textCell(`as decision ${decision.seq} of ${decision.model}`));
   }

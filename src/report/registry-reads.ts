@@ -10,6 +10,7 @@ import type {
   Source,
   Verdict,
 } from '../evidence/index.ts';
+import { approvalText } from './approval.ts';
 import { renderConsole, renderSections, type ConsoleOptions } from './console.ts';
 import { contents } from './contents.ts';
 import { oneLine, withoutWorkflowCommands } from './escape.ts';
@@ -242,10 +243,7 @@ function provenance(each: Explanation): Section {
     ['Decided', textCell(`by ${each.actor} at ${each.time}, as decision ${each.decision}`)],
     ...(where.length === 0 ? [] : [['In', textCell(where.join(', '))] as [string, Cell]]),
     ...(sha === undefined ? [] : [['At commit', codeCell(sha)] as [string, Cell]]),
-    ...each.approvals.map(({ by, at, reason }): [string, Cell] => [
-      'Approved',
-      textCell(`by ${by} at ${at}${reason === undefined ? '' : `: ${reason}`}`),
-    ]),
+    ...each.approvals.map((approval): [string, Cell] => ['Approved', textCell(approvalText(approval))]),
     ['Policy', codeCell(each.policy)],
     ...each.evidence.map(({ kind, sha256, verdict }): [string, Cell] => [
       `Evidence ${kind}`,

@@ -1,3 +1,4 @@
+import { approvalText } from './approval.ts';
 import { markdownText } from './escape.ts';
 import { headline } from './headline.ts';
 import { renderSection } from './markdown.ts';
@@ -23,10 +24,7 @@ export function renderReleaseNotes(now: Published, before: Published | null): st
 }
 
 function approvals({ decision }: Published): string[] {
-  const lines = decision.approvals.map(
-    ({ by, at, reason }) =>
-      `- Approved by ${markdownText(by)} at ${markdownText(at)}${reason === undefined ? '' : `: ${markdownText(reason)}`}`,
-  );
+  const lines = decision.approvals.map((approval) => `- Approved ${markdownText(approvalText(approval))}`);
   return lines.length === 0 ? [] : [lines.join('\n')];
 }
 

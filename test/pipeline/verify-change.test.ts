@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { parseConfig, policySubject, stageRule, type Config, type Model } from '../../src/config/index.ts';
 import { assign } from '../../src/decide/assign.ts';
+import { carryOver } from '../../src/decide/carry-over.ts';
 import { decide } from '../../src/decide/decide.ts';
 import { deprecate } from '../../src/decide/deprecate.ts';
 import { override } from '../../src/decide/override.ts';
@@ -43,7 +44,12 @@ type Decide = (view: RegistryHistory) => Decision;
 type Made = [decide: Decide, evidence?: Evidence[]];
 
 /** What the gate decides of a candidate whose one check has this verdict, under a configuration. */
-function gate(candidate: string, verdict: Check['verdict'], config = text, change = (made: Decision) => made): Made {
+function gate(
+  candidate: string,
+  verdict: Check['verdict'],
+  config = text,
+  change = (made: Decision) => made,
+): Required<Made> {
   const model = modelOf(config);
   let evidence: Evidence[] = [];
   return [
@@ -178,6 +184,65 @@ describe('a change of the registry held against its base', () => {
       assert.deepEqual((await verify(at)).findings, []);
     }));
 
+  it('passes what waited for a pull request, and let nobody in when another came first', () =>
+    inProposal(async (at) => {
+      const waited = (seq: number, since: number, [made, evidence]: Required<Made>, superseded: boolean): Made => [
+        (view) => carryOver({ ...made(view), seq, prev: null }, view, since, superseded) as Decision,
+        evidence,
+      ];
+      await record(at, waited(3, 2, gate('c', 'pass'), true), gate('d', 'pass'));
+      const [stale, evidence] = gate('e', 'pass');
+      // Judged when the first was champion, recorded when the third is.
+      const then = (await (await at.registry()).log('m')).slice(0, 1);
+      const first = then[0]?.to ?? null;
+      await record(at, [
+        (view) => {
+          const made = stale({ ...view, champion: first, championSeq: 1 });
+          return carryOver({ ...made, seq: 2, prev: null }, view, 1, false) as Decision;
+        },
+        evidence,
+      ]);
+      const log = await (await at.registry()).log('m');
+      assert.deepEqual(
+        log.slice(2).map(({ outcome, reasons }) => [outcome, reasons[0]?.code]),
+        [
+          ['hold', 'superseded'],
+          ['promote', 'all-passed'],
+          ['hold', 'stale'],
+        ],
+      );
+      assert.deepEqual(await verify(at), { findings: [], appended: 3, held: true });
+    }));
+
+  it('holds approvals against the policy of the base', () =>
+    inProposal(async (at) => {
+      await at.git('switch', '--quiet', 'main');
+      const asking = await configure(at, 'policy: { ', 'policy: { approvals: { from: [grace] }, ');
+      await at.git('switch', '--quiet', '--create', 'approved');
+      const approvals = [{ by: 'grace', at: now.toISOString(), source: 'review of pull request 1' }];
+      const evidence: Evidence[] = [];
+      await record(at, [
+        (view) => {
+          evidence.push(evidenceOn('c', 'pass', modelOf(asking), view));
+          const context = { now, actor: 'ada', source: {}, approvals };
+          return decide({ model: 'm', config: modelOf(asking), candidate: artifact('c') }, evidence, view, context);
+        },
+        evidence,
+      ]);
+      assert.deepEqual((await verify(at)).findings, []);
+      await at.git('switch', '--quiet', '--create', 'unapproved', 'main');
+      const granted = { outcome: 'promote' as const, reasons: [] };
+      await record(
+        at,
+        gate('c', 'pass', asking, (made) => {
+          const to = { ...made.candidate!, version: '1.0.2' };
+          return { ...made, ...granted, to, candidate: to };
+        }),
+      );
+      const [finding] = (await verify(at)).findings;
+      assert.match(finding?.found ?? '', /a promotion where the outcome is hold: .*May approve: grace/u);
+    }));
+
   const promoted = gate('c', 'pass')[0];
   const forged: [string, (at: TemporaryRepository) => Promise<unknown>, path: string, found: RegExp][] = [
     [
@@ -227,6 +292,20 @@ describe('a change of the registry held against its base', () => {
         ),
       `${decisions}/000003.json`,
       /other contents than its evidence gives/u,
+    ],
+    [
+      'a rejection that is dressed up as replaced by a newer candidate, to be overridden',
+      (at) =>
+        record(
+          at,
+          gate('c', 'fail', text, (made) => {
+            const reasons = [{ code: 'superseded', message: 'It waited.' }];
+            return { ...made, outcome: 'hold', reasons };
+          }),
+          overridden('c'),
+        ),
+      `${decisions}/000003.json`,
+      /a decision to hold where the outcome is reject/u,
     ],
     [
       'a hold where the gate rejects, to be overridden',

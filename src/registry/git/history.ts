@@ -53,3 +53,9 @@ export async function addedIn(repository: Repository, head: string, path: string
   const output = await gitBytes(repository.folder, ['log', '-1', '--diff-filter=A', '--format=%H', head, '--', path]);
   return output.toString('utf8').trim() || null;
 }
+
+/** The commit that gave a file the contents it has at `head`; null where it never had any. */
+export async function lastChangedIn(repository: Repository, head: string, path: string): Promise<string | null> {
+  const output = await gitBytes(repository.folder, ['log', '-1', '--format=%H', head, '--', path]);
+  return output.toString('utf8').trim() || null;
+}

@@ -288,14 +288,6 @@ export const gitRoutes: Route[] = [
       ),
     );
   }),
-  route('GET /commits/:sha/pulls', ['pull-requests', 'contents'], (call) => {
-    const sha = call.parameters['sha'];
-    const found = [...call.repository.pulls.values()].filter((each) => each.mergeSha === sha || each.headSha === sha);
-    return page(
-      call,
-      found.map(({ number, state, title }) => ({ number, state, title })),
-    );
-  }),
   route('GET /commits/*ref', 'contents', async (call) => {
     const name = call.parameters['ref'] ?? '';
     const commit =

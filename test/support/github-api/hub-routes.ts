@@ -136,6 +136,20 @@ export const hubRoutes: Route[] = [
         .map((sha) => ({ sha })),
     );
   }),
+  route('GET /commits/:sha/pulls', 'pull-requests', async (call) => {
+    const { git, pulls } = call.repository;
+    const sha = await git.git('rev-parse', '--verify', `${call.parameters['sha'] ?? ''}^{commit}`).catch(() => '');
+    const found: unknown[] = [];
+    for (const pull of pulls.values()) {
+      // What a pull request brought, or would bring, and the commit that merged it.
+      const before = pull.merged ? `${pull.mergeSha}^1` : (await endsOf(call.repository, pull)).base;
+      const own = await git.git('rev-list', pull.headSha, `^${before}`).catch(() => '');
+      if (pull.mergeSha === sha || own.split('\n').includes(sha)) {
+        found.push(await pullAnswer(call, pull));
+      }
+    }
+    return page(call, found);
+  }),
   route('GET /pulls/:number/merge', 'pull-requests', (call) => {
     if (pullOf(call).merged) return { status: 204 };
     throw notFound();
