@@ -162,6 +162,8 @@ async function verifyArtifacts(workspace: Workspace, artifacts: readonly Artifac
       workspace.log.warning(`${artifact.uri} is a container image: whether it is still there was not checked.`);
       continue;
     }
-    await withModelFolder((downloads) => fetchArtifact(workspace.root, artifact, downloads, { ...workspace, fresh: true }));
+    await withModelFolder((downloads) =>
+      fetchArtifact(workspace.root, artifact, downloads, { ...workspace, fresh: true }),
+    );
   }
 }
