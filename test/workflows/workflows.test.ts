@@ -47,18 +47,7 @@ async function propose(candidate: string): Promise<{ number: number; run: Starte
 }
 
 /** A pull request of a branch that was pushed. */
-async function openPull(head: string): Promise<number> {
-  const answer = await fetch(`${at.hub.url}/repos/${repositoryName}/pulls`, {
-    method: 'POST',
-    headers: {
-      authorization: `Bearer ${at.hub.token({ login: 'ada', type: 'User' })}`,
-      'content-type': 'application/json',
-    },
-    body: JSON.stringify({ title: 'A candidate', head, base: 'main' }),
-  });
-  assert.equal(answer.status, 201);
-  return ((await answer.json()) as { number: number }).number;
-}
+const openPull = (head: string): Promise<number> => at.openPull(head);
 
 /** The same from a fork, whose commits GitHub keeps with the repository. */
 async function proposeFromFork(candidate: string): Promise<{ number: number; run: StartedRun }> {

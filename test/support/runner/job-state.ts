@@ -32,6 +32,8 @@ export interface RunnerSettings {
   /** What a minute of `timeout-minutes` lasts, in ms. */
   minuteMs: number;
   patience: Patience;
+  /** What the runner's own machine puts into every environment, such as its proxy. */
+  machine?: Record<string, string>;
 }
 
 export interface StepResult {
@@ -170,6 +172,7 @@ export function processEnvironment(
     PATH: process.env['PATH'] ?? '',
     HOME: state.folders.home,
     LANG: 'C.UTF-8',
+    ...state.request.settings.machine,
     ...state.env,
     ...scope.env,
   };
