@@ -121,13 +121,15 @@ export async function verifyInputs(env: NodeJS.ProcessEnv): Promise<VerifyInputs
 }
 
 export interface VerifyRegistryInputs extends CommonInputs {
+  /** To read a registry that is kept through the API. */
+  token: string | undefined;
   /** What a change is held against, as git names it; undefined where there is no change. */
   base: string | undefined;
 }
 
 /** @throws UsageError */
 export async function verifyRegistryInputs(env: NodeJS.ProcessEnv): Promise<VerifyRegistryInputs> {
-  return { ...(await commonInputs(env)), base: text('base') ?? (await baseOfEvent(env)) };
+  return { ...(await commonInputs(env)), token: tokenInput(), base: text('base') ?? (await baseOfEvent(env)) };
 }
 
 export interface CommentInputs {

@@ -1,19 +1,26 @@
 import * as core from '@actions/core';
-import { openRegistry, openWorkspace } from '../pipeline/index.ts';
-import { soundChange, verifyAgainst, type Finding } from '../pipeline/verify-change.ts';
+import { gitHubAccess, openWorkspace, type Workspace } from '../pipeline/index.ts';
+import { verify } from '../pipeline/verify-change.ts';
 import { markdownText, withoutWorkflowCommands } from '../report/escape.ts';
 import { actionLog } from './action-log.ts';
 import { runAction, writeSummary } from './action.ts';
-import { verifyRegistryInputs, type VerifyRegistryInputs } from './inputs.ts';
+import { verifyRegistryInputs } from './inputs.ts';
 
 const outputs = ['verified', 'headline', 'findings'] as const;
 /** Annotations GitHub keeps of a step. */
 const shown = 10;
 
 await runAction(outputs, async ({ signal, setOutputs }) => {
-  const inputs = await verifyRegistryInputs(process.env);
-  const { findings, headline } = await verified(inputs, signal);
+  const { root, config, model, out, token, base } = await verifyRegistryInputs(process.env);
+  const github = gitHubAccess(process.env, token);
+  const open = (): Promise<Workspace> =>
+    openWorkspace({ root, config, model, out, anyModel: true, github, log: actionLog(), signal });
+  const verified = await verify({ root, config, base }, open);
+  const { findings } = verified;
   const sound = findings.length === 0;
+  const headline = sound
+    ? verified.sound
+    : `The registry is not sound: ${findings.length} ${findings.length === 1 ? 'thing does' : 'things do'} not agree.`;
   setOutputs({
     verified: String(sound),
     headline,
@@ -30,25 +37,3 @@ await runAction(outputs, async ({ signal, setOutputs }) => {
   if (sound) core.info(headline);
   else core.setFailed(headline);
 });
-
-async function verified(
-  inputs: VerifyRegistryInputs,
-  signal: AbortSignal,
-): Promise<{ findings: Finding[]; headline: string }> {
-  const { root, config, base } = inputs;
-  const told = (findings: Finding[], sound: string): { findings: Finding[]; headline: string } => ({
-    findings,
-    headline:
-      findings.length === 0
-        ? sound
-        : `The registry is not sound: ${findings.length} ${findings.length === 1 ? 'thing does' : 'things do'} not agree.`,
-  });
-  if (base === undefined) {
-    const { model, out } = inputs;
-    const workspace = await openWorkspace({ root, config, model, out, anyModel: true, log: actionLog(), signal });
-    const findings = await (await openRegistry(workspace)).verify();
-    return told(findings, 'The registry is sound: every chain, manifest and piece of evidence agrees.');
-  }
-  const change = await verifyAgainst({ root, config, base });
-  return told(change.findings, soundChange(change));
-}

@@ -1,7 +1,6 @@
 import type { Command } from 'commander';
 import { resolve } from 'node:path';
-import { openRegistry } from '../pipeline/promote.ts';
-import type { Finding } from '../pipeline/verify-change.ts';
+import { verify } from '../pipeline/verify-change.ts';
 import { oneLine } from '../report/escape.ts';
 import { jsonText } from '../report/index.ts';
 import { exitCodes } from './exit-codes.ts';
@@ -24,10 +23,10 @@ export function addRegistryCommands(program: Command, context: CommandContext): 
         'hold what HEAD makes of the registry against this branch, tag or commit, under the configuration there',
       ),
   ).action(async (options: CommonOptions & { base?: string }) => {
-    const { findings, sound } =
-      options.base === undefined
-        ? await verified(context, options)
-        : await verifiedAgainst(resolve(options.workspace), options.config, options.base);
+    const { config, base } = options;
+    const { findings, sound } = await verify({ root: resolve(options.workspace), config, base }, () =>
+      context.open(options, true),
+    );
     if (options.json === true) context.print(jsonText(findings));
     else if (findings.length === 0) context.print(sound);
     else
@@ -40,24 +39,4 @@ export function addRegistryCommands(program: Command, context: CommandContext): 
   });
 
   addRegistryActs(registry, context);
-}
-
-interface Verified {
-  findings: Finding[];
-  /** What there is to say where nothing was found. */
-  sound: string;
-}
-
-async function verified(context: CommandContext, options: CommonOptions): Promise<Verified> {
-  const workspace = await context.open(options, true);
-  return {
-    findings: await (await openRegistry(workspace)).verify(),
-    sound: 'The registry is sound: every chain, manifest and piece of evidence agrees.',
-  };
-}
-
-async function verifiedAgainst(root: string, config: string, base: string): Promise<Verified> {
-  const { verifyAgainst, soundChange } = await import('../pipeline/verify-change.ts');
-  const result = await verifyAgainst({ root, config, base });
-  return { findings: result.findings, sound: soundChange(result) };
 }

@@ -136,7 +136,8 @@ export async function runPromote(workspace: Workspace, input: PromoteInput): Pro
         remedy: 'Run those stages first with the same --out, or the whole gate at once (contender gate)',
       });
     }
-    return decideAndRecord(workspace, input, artifact, evidence, await readApprovals(workspace, candidate, input));
+    const approvals = evidence.length === 0 ? [] : await readApprovals(workspace, candidate, input);
+    return decideAndRecord(workspace, input, artifact, evidence, approvals);
   });
 }
 
@@ -150,9 +151,9 @@ export async function runGate(workspace: Workspace, input: PromoteInput): Promis
     if (input.record) await (await openRegistry(workspace)).ensureWritable();
     const view = await registryView(workspace, input.record);
     if (input.version !== undefined) nextVersion(workspace.modelConfig, view, input.version);
-    const approvals = await readApprovals(workspace, candidate, input);
     await discardAllEvidence(workspace);
-    if (isChampion(artifact, view)) return decideAndRecord(workspace, input, artifact, [], approvals);
+    if (isChampion(artifact, view)) return decideAndRecord(workspace, input, artifact, [], []);
+    const approvals = await readApprovals(workspace, candidate, input);
     const data = requiresData(workspace) ? [await runValidate(workspace)] : [];
     const models = await runModelStages(workspace, view, candidate, downloads);
     return decideAndRecord(workspace, input, artifact, [...data, ...models], approvals);

@@ -22,6 +22,8 @@ import type { Finding } from '../registry/chain.ts';
 import { entryAt, readBlobs } from '../registry/git/objects.ts';
 import { openRepository, registryFolder, type Repository } from '../registry/git/repository.ts';
 import { changeBetween, verifyChange, type AppendedDecision } from '../registry/verify-change.ts';
+import { openRegistry } from './promote.ts';
+import type { Workspace } from './workspace.ts';
 
 export type { Finding } from '../registry/chain.ts';
 
@@ -32,6 +34,28 @@ export interface VerifyChangeInput {
   config: string;
   /** What the change is made to: a branch, tag or commit, as git names it. */
   base: string;
+}
+
+/** What verification found, and what there is to say where it found nothing. */
+export interface Verified {
+  findings: Finding[];
+  sound: string;
+}
+
+/** Verify the whole registry as it is, or what HEAD makes of it, where there is a base to hold it against. */
+export async function verify(
+  input: Omit<VerifyChangeInput, 'base'> & { base: string | undefined },
+  open: () => Promise<Workspace>,
+): Promise<Verified> {
+  const { base } = input;
+  if (base === undefined) {
+    return {
+      findings: await (await openRegistry(await open())).verify(),
+      sound: 'The registry is sound: every chain, manifest and piece of evidence agrees.',
+    };
+  }
+  const change = await verifyAgainst({ ...input, base });
+  return { findings: change.findings, sound: soundChange(change) };
 }
 
 export interface VerifiedChange {
@@ -80,7 +104,7 @@ export async function verifyAgainst({ root, config: file, base }: VerifyChangeIn
 }
 
 /** What there is to say of a change in which nothing was found, in a sentence. */
-export function soundChange({ appended, held }: VerifiedChange): string {
+function soundChange({ appended, held }: VerifiedChange): string {
   if (!held) {
     return 'The registry is sound. The base has no configuration, so that decisions are held against none: have them reviewed.';
   }

@@ -226,4 +226,20 @@ describe('the gate of a pull request', () => {
     const wrong = await gate({ comment: 'yes' });
     assert.match(wrong.stdout, /^::error::input comment: "yes".*always, on-failure, never/mu);
   });
+
+  it('asks for action where all passed and an approval is missing', async () => {
+    await repository.configure('      alpha: 0.05\n', '      alpha: 0.05\n      approvals: { from: [grace] }\n');
+    await repository.propose('spam/models/candidate.onnx');
+    const { pulls, git } = server.repository(name);
+    await repository.git('push', '--quiet', git.folder, 'HEAD:refs/heads/proposal');
+    pulls.set(number, { ...pull, headSha: head, headRepository: name });
+    const { code, stdout } = await gate({ check: 'true' });
+    assert.equal(code, 1, stdout);
+    const check = checks().at(-1);
+    assert.equal(check?.conclusion, 'action_required', stdout);
+    assert.match(
+      check?.output.title ?? '',
+      /^Held: the policy asks for 1 approval and there is none\. May approve: grace/u,
+    );
+  });
 });
