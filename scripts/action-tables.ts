@@ -16,6 +16,7 @@ export const documentedActions = [
     'release',
     'verify-model',
     'verify-registry',
+    'finish-promotion',
   ].map((name) => ({
     folder: `actions/${name}`,
     page: `actions/${name}/README.md`,

@@ -23,6 +23,7 @@ const programs = {
   release: 'actions/release.js',
   'verify-model': 'actions/verify-model.js',
   'verify-registry': 'actions/verify-registry.js',
+  'finish-promotion': 'actions/finish-promotion.js',
   cli: 'cli/main.js',
   'predict-process': 'model/predict-process.js',
   'model-process': 'model/model-process.js',

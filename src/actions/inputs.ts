@@ -4,7 +4,7 @@ import { isAbsolute, relative, resolve } from 'node:path';
 import { defaults } from '../config/defaults.ts';
 import { UsageError } from '../errors.ts';
 import type { RunContext } from '../github/context.ts';
-import { baseOfEvent } from '../github/run-place.ts';
+import { baseOfEvent, pushedRange } from '../github/run-place.ts';
 import { modelOfTag } from '../pipeline/verify-artifact.ts';
 import { shardOf } from '../pipeline/predict.ts';
 
@@ -102,6 +102,25 @@ export interface ReleaseInputs extends CommonInputs {
 export async function releaseInputs(env: NodeJS.ProcessEnv): Promise<ReleaseInputs> {
   const token = requiredToken('contents');
   return { ...(await commonInputs(env)), token, version: text('version') };
+}
+
+export interface FinishInputs extends CommonInputs {
+  token: string;
+  range: { before: string | null; after: string };
+}
+
+/** @throws UsageError */
+export async function finishInputs(env: NodeJS.ProcessEnv): Promise<FinishInputs> {
+  const token = requiredToken('contents and pull requests');
+  const range = await pushedRange(env);
+  if (range === null) {
+    throw new UsageError({
+      found: `the event ${env['GITHUB_EVENT_NAME'] ?? ''}`,
+      expected: 'push, to the branch that holds the registry',
+      remedy: 'Run it on push, with paths: [registry/**]',
+    });
+  }
+  return { ...(await commonInputs(env)), token, range };
 }
 
 export interface VerifyInputs extends CommonInputs {

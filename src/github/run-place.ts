@@ -44,6 +44,13 @@ export async function baseOfEvent(env: NodeJS.ProcessEnv): Promise<string | unde
   return typeof queued === 'string' ? queued : undefined;
 }
 
+/** The commits that a push moved a branch from (null: it is new) and to; null for other events. */
+export async function pushedRange(env: NodeJS.ProcessEnv): Promise<{ before: string | null; after: string } | null> {
+  const { before, after } = await eventPayload(env);
+  if (env['GITHUB_EVENT_NAME'] !== 'push' || typeof before !== 'string' || typeof after !== 'string') return null;
+  return { before: /^0+$/u.test(before) ? null : before, after };
+}
+
 /** What started the run (GITHUB_EVENT_PATH); empty where there is none. */
 export async function eventPayload(env: NodeJS.ProcessEnv): Promise<Record<string, unknown>> {
   const path = env['GITHUB_EVENT_PATH'] ?? '';

@@ -32,12 +32,12 @@ export function downloadContender(folder: string): Promise<string> {
   return downloadActions(join(folder, 'contender'));
 }
 
-/** Without `load` the gate goes without its load test, which takes longest. `registryBranch` holds the registry in place of main. */
+/** Without `load` the gate goes without its load test, which takes longest. `registryBranch` holds the registry in place of main; `store` is how it is written after the first champion. */
 export async function workflowHub(
   folder: string,
   tree: string,
   workflows: readonly string[],
-  { load = false, registryBranch = undefined as string | undefined } = {},
+  { load = false, registryBranch = undefined as string | undefined, store = undefined as 'github' | undefined } = {},
 ): Promise<WorkflowHub> {
   const hub = await startGitHub(join(folder, 'hub'));
   const repository = await hub.create(repositoryName, { files: {} });
@@ -55,6 +55,7 @@ export async function workflowHub(
   }
   const registered = await contender(clone.folder, ['registry', 'register', '--artifact', 'models/champion.onnx']);
   if (registered.code !== 0) throw new Error(registered.stderr);
+  if (store === 'github') await clone.configure('path: registry', 'path: registry\n  store: github\n  branch: main');
   const actions = startActions({
     hub,
     repository: repositoryName,

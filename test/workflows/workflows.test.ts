@@ -25,7 +25,10 @@ after(() => rm(folder, { recursive: true, force: true }));
 
 let at: WorkflowHub;
 /** A fresh hub for the tests of one workflow. */
-function given(workflows: readonly string[], options: { load?: boolean; registryBranch?: string } = {}): void {
+function given(
+  workflows: readonly string[],
+  options: { load?: boolean; registryBranch?: string; store?: 'github' } = {},
+): void {
   before(async () => {
     at = await workflowHub(join(folder, workflows.join('+')), tree, workflows, options);
   });
@@ -276,6 +279,94 @@ describe('promote-protected.yml', () => {
     const recorded = await at.repository.git.git('grep', '-l', sha256, 'model-registry', '--', '*/decisions/*');
     assert.equal(recorded.split('\n').length, 1, recorded);
     await verifiedBranch();
+  });
+});
+
+const byPullRequest = ['promote-by-pull-request.yml', 'promotion-finish.yml'];
+
+/** A person merges the promotion pull request. */
+async function mergePromotion(number: number, method: 'merge' | 'squash' | 'rebase'): Promise<StartedRun> {
+  const before = await at.repository.git.git('rev-parse', 'main');
+  const answer = await fetch(`${at.hub.url}/repos/${repositoryName}/pulls/${number}/merge`, {
+    method: 'PUT',
+    headers: {
+      authorization: `Bearer ${at.hub.token({ login: 'ada', type: 'User' })}`,
+      'content-type': 'application/json',
+    },
+    body: JSON.stringify({ merge_method: method }),
+  });
+  assert.equal(answer.status, 200, await answer.text());
+  return only(await at.actions.push('refs/heads/main', before));
+}
+
+async function champion(): Promise<string | undefined> {
+  return (await manifest()).aliases['champion']?.version;
+}
+
+describe('promote-by-pull-request.yml and promotion-finish.yml', () => {
+  given(byPullRequest, { store: 'github' });
+  before(() => at.hub.protect(repositoryName, { ref: 'refs/heads/main' }));
+
+  it('asks people to merge the promotion, shows that it waits, and leaves main as it is', async () => {
+    const result = await only(await merge('candidate')).done;
+    assert.equal(result.conclusion, 'success', result.log);
+    assert.equal(await at.repository.git.git('rev-parse', 'main'), await at.clone.git('rev-parse', 'HEAD'));
+    assert.equal(await champion(), '1.0.0');
+    const pull = at.repository.pulls.get(1);
+    assert.equal(pull?.title, 'Promote spam-filter 1.0.1');
+    assert.match(pull?.body ?? '', /ROC AUC/u);
+    const [check] = [...at.repository.checks.values()];
+    assert.equal(check?.conclusion, 'action_required');
+    assert.match(check?.output.title ?? '', /^Promotion pending: .*not in force until pull request 1 is merged$/u);
+    assert.match(check?.details_url ?? '', /\/pull\/1$/u);
+  });
+
+  it('writes nothing twice when the job runs again', async () => {
+    const before = await at.repository.git.git('rev-parse', 'contender/promote/spam-filter');
+    const result = await only(await at.actions.dispatch('promote-by-pull-request.yml')).done;
+    assert.equal(result.conclusion, 'success', result.log);
+    assert.equal(await at.repository.git.git('rev-parse', 'contender/promote/spam-filter'), before);
+    assert.equal(at.repository.pulls.size, 1);
+  });
+
+  it('releases what was merged, as it was decided', async () => {
+    const result = await (await mergePromotion(1, 'squash')).done;
+    assert.equal(result.conclusion, 'success', result.log);
+    assert.equal(await champion(), '1.0.1');
+    const [release, ...others] = [...at.repository.releases.values()];
+    assert.deepEqual([release?.tag_name, release?.draft, others], ['spam-filter@v1.0.1', false, []]);
+  });
+
+  it('merges a rejection without a release', async () => {
+    const rejected = await only(await merge('candidate-worse')).done;
+    assert.deepEqual([rejected.conclusion, failedSteps(rejected)], ['failure', ['gate']]);
+    assert.equal(at.repository.pulls.get(2)?.title, 'Record that a candidate for spam-filter was rejected');
+    const result = await (await mergePromotion(2, 'rebase')).done;
+    assert.equal(result.conclusion, 'success', result.log);
+    assert.equal((await manifest()).head.seq, 3);
+    assert.equal(at.repository.releases.size, 1);
+  });
+});
+
+describe('promotion-finish.yml, after an edit of the promotion pull request', () => {
+  given(byPullRequest.toReversed(), { store: 'github' });
+
+  it('refuses what was merged: nothing is tagged or released', async () => {
+    at.hub.protect(repositoryName, { ref: 'refs/heads/main' });
+    await only(await merge('candidate')).done;
+    const branch = 'contender/promote/spam-filter';
+    await at.clone.git('fetch', '--quiet', at.repository.git.folder, branch);
+    await at.clone.git('switch', '--quiet', '--create', 'edited', 'FETCH_HEAD');
+    const file = join(at.clone.folder, 'registry/models/spam-filter/decisions/000/000002.json');
+    await writeFile(file, (await readFile(file, 'utf8')).replace('"actor":"ada"', '"actor":"eve"'));
+    await at.clone.commit('Improve');
+    await at.push(branch);
+    const result = await (await mergePromotion(1, 'squash')).done;
+    assert.equal(result.conclusion, 'failure', result.log);
+    assert.deepEqual(failedSteps(result), ['finish']);
+    assert.equal(result.jobs.find(({ id }) => id === 'release')?.result ?? 'skipped', 'skipped');
+    assert.equal(at.repository.releases.size, 0);
+    assert.doesNotMatch(await at.repository.git.git('for-each-ref', 'refs/tags'), /spam-filter/u);
   });
 });
 

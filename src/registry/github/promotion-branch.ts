@@ -50,7 +50,7 @@ export async function checkOwnWork(place: Place, model: string): Promise<void> {
   const { github, branch, folder } = place;
   const path = `${folder}/${modelFolder(model)}`;
   const [last] = await github.request('GET /repos/{owner}/{repo}/commits', { sha: branch, path, per_page: 1 });
-  if (last !== undefined && isSignedByBot(last)) return;
+  if (last !== undefined && (await isOwnCommit(github, last))) return;
   throw new RegistryError({
     found: `commit ${last?.sha.slice(0, 12) ?? 'none'} changed what ${branch} says about ${model}, and is not Contender's`,
     expected: 'commits made by a bot through the API, which GitHub signed',
@@ -59,12 +59,27 @@ export async function checkOwnWork(place: Place, model: string): Promise<void> {
   });
 }
 
-/** A commit made through the API with a workflow's or an app's token: nobody can make GitHub sign one in their name. */
-export function isSignedByBot(commit: {
-  author: { type?: string } | null | Record<string, never>;
+/** A commit as the API lists it. */
+export interface ListedCommit {
+  sha: string;
+  author: { login?: string; type?: string } | null | Record<string, never>;
   commit: { verification?: { verified: boolean } };
-}): boolean {
-  return commit.commit.verification?.verified === true && commit.author?.type === 'Bot';
+}
+
+/**
+ * A commit made through the API with a workflow's or an app's token. Nobody can make GitHub sign one in a bot's name, but for
+ * merging a pull request that the bot opened, whose commits anybody may have made: such a merge is none.
+ *
+ * @param login the bot's; default: any bot's
+ */
+export async function isOwnCommit(
+  github: GitHub,
+  { sha, author, commit }: ListedCommit,
+  login: string | undefined = author?.login,
+): Promise<boolean> {
+  if (commit.verification?.verified !== true || author?.type !== 'Bot' || author.login !== login) return false;
+  const pulls = await github.request('GET /repos/{owner}/{repo}/commits/{commit_sha}/pulls', { commit_sha: sha });
+  return pulls.every((pull) => pull.merge_commit_sha !== sha || pull.merged_at === null);
 }
 
 function notSigned(github: GitHub): RegistryError {

@@ -58,25 +58,32 @@ export function pendingRecorder(context: {
   const place: Place = { ...base, branch: promotionBranch(model) };
   let replaced: readonly Replaced[] = [];
   let refusals = 0;
+  /** The branch has the decision, as far as anybody knows. */
+  let kept = false;
 
   return async () => {
+    try {
+      return await once();
+    } catch (error) {
+      throw error instanceof GitHubError ? explained(error, place.branch, kept) : error;
+    }
+  };
+
+  async function once(): Promise<RecordResult | 'again'> {
     const from = await context.snapshot();
     const found = await readPromotionBranch(place, from, model, cache);
-    const plan = planPending(
-      base.folder,
-      from.state,
-      found?.waiting ?? nothing,
-      request,
-      from.hasAttributes,
-      settings.carryOver,
-    );
+    const waiting = found?.waiting ?? nothing;
+    const plan = planPending(base.folder, from.state, waiting, request, from.hasAttributes, settings.carryOver);
     if (plan.status === 'already-recorded' || plan.status === 'no-change') {
       return { status: plan.status, decision: plan.decision, commit: null, tags: [] };
     }
-    if (plan.status === 'waiting' && found !== null) return see(found, plan.decision);
+    if (plan.status === 'waiting' && found !== null) {
+      kept = true;
+      return see(found, plan.decision);
+    }
     if (plan.status === 'write') await write(from, found, plan);
     return 'again';
-  };
+  }
 
   async function write(
     from: Snapshot,
@@ -94,6 +101,7 @@ export function pendingRecorder(context: {
       if (!error.uncertain) return;
     }
     replaced = plan.replaced;
+    kept = true;
   }
 
   /** The pull request says what the branch holds, whoever wrote that last. */
@@ -103,9 +111,7 @@ export function pendingRecorder(context: {
       await promotionOf(place, base.branch, found, decision, cache),
       pullRequestCharacters,
     );
-    const { made, ...pullRequest } = await ensurePullRequest(github, ends, text).catch((error: unknown) => {
-      throw error instanceof GitHubError ? withBranch(error, place.branch) : error;
-    });
+    const { made, ...pullRequest } = await ensurePullRequest(github, ends, text);
     if ((await branchHead(place)) !== found.head) return 'again';
     if (replaced.length > 0 && !made && pullRequest.open) {
       await commentOn(github, pullRequest.number, settings.describeReplaced(replaced));
@@ -135,6 +141,35 @@ export async function pendingPromotion(
     decisions: found.waiting.decisions,
     pullRequest: open === null ? null : { number: open.number, url: open.html_url, open: true },
   };
+}
+
+/**
+ * Close the pull request of decisions that cannot be merged any more: the base has them by another way, or another champion.
+ * The branch stays, and what waits on it is taken over by the next decision.
+ *
+ * @returns its number; null: there is none to close
+ * @throws RegistryError, GitHubError
+ */
+export async function closeOvertaken(base: Place, model: string, cache: BlobCache): Promise<number | null> {
+  const place: Place = { ...base, branch: promotionBranch(model) };
+  const open = await openPullRequest(base.github, { branch: place.branch, base: base.branch });
+  const from = open === null ? null : await readSnapshot(base, model, cache);
+  const found = from === null ? null : await readPromotionBranch(place, from, model, cache);
+  if (open === null || from === null || found === null) return null;
+  const { decisions, since } = found.waiting;
+  const champion = from.state.manifest?.aliases['champion'];
+  const changed = champion !== undefined && champion.seq > since;
+  if (decisions.length > 0 && !changed) return null;
+  const why =
+    decisions.length === 0
+      ? 'Everything in it is recorded by now, so that nothing is left to merge.'
+      : `The champion is ${champion?.version ?? 'none'} since decision ${champion?.seq ?? 0}, and this was decided against another. Run the gate again: what waited here is kept, as a hold.`;
+  await commentOn(base.github, open.number, why);
+  await base.github.request('PATCH /repos/{owner}/{repo}/pulls/{pull_number}', {
+    pull_number: open.number,
+    state: 'closed',
+  });
+  return open.number;
 }
 
 const nothing: Waiting = { since: 0, decisions: [], evidence: new Map() };
@@ -187,13 +222,16 @@ async function branchHead({ github, branch }: Place): Promise<string | null> {
   return found?.object.sha ?? null;
 }
 
-/** The decision is safe on the branch, but nobody was asked to merge it. */
-function withBranch({ kind, fault, uncertain }: GitHubError, branch: string): GitHubError {
-  const kept = `The decision is kept on the branch ${branch}: run again, or open its pull request by hand`;
-  // To look for a pull request takes less than to make one; what is asked for at once is enough for both.
-  const remedy =
-    kind === 'permission' && !isForbiddenBySetting(fault.found)
-      ? `${kept}. Give the job both permissions:\n\npermissions:\n  contents: write\n  pull-requests: write\n`
-      : `${fault.remedy ?? ''}\n${kept}`;
+/** What to do about a refusal: where the decision is by then, and all the permissions it takes, not only the one that was missed. */
+function explained(error: GitHubError, branch: string, kept: boolean): GitHubError {
+  const { kind, fault, uncertain } = error;
+  const missing = kind === 'permission' && !isForbiddenBySetting(fault.found);
+  if (!missing && !kept) return error;
+  const where = kept
+    ? `The decision is kept on the branch ${branch}: run again, or open its pull request by hand`
+    : 'Nothing was recorded';
+  const remedy = missing
+    ? `${where}. Give the job both permissions:\n\npermissions:\n  contents: write\n  pull-requests: write\n`
+    : `${fault.remedy ?? ''}\n${where}`;
   return new GitHubError(kind, { ...fault, remedy }, uncertain);
 }

@@ -28,24 +28,22 @@ const filesAtOnce = 100;
 const bytesAtOnce = 1024 * 1024;
 
 const entry = 'name type mode oid size';
-const snapshotQuery = `query Snapshot($owner: String!, $name: String!, $ref: String!, $model: String!, $attributes: String!) {
-  repository(owner: $owner, name: $name) {
-    ref(qualifiedName: $ref) {
-      target {
-        oid
-        ... on Commit {
-          tree { oid }
-          attributes: file(path: $attributes) { oid }
-          model: file(path: $model) {
-            ${entry}
-            object { ... on Tree { entries { ${entry}
-              object { ... on Tree { entries { ${entry}
-                object { ... on Tree { entries { ${entry} } } } } } } } } }
-          }
-        }
-      }
+const commitFields = `oid
+  ... on Commit {
+    tree { oid }
+    attributes: file(path: $attributes) { oid }
+    model: file(path: $model) {
+      ${entry}
+      object { ... on Tree { entries { ${entry}
+        object { ... on Tree { entries { ${entry}
+          object { ... on Tree { entries { ${entry} } } } } } } } } }
     }
-  }
+  }`;
+const snapshotQuery = `query Snapshot($owner: String!, $name: String!, $ref: String!, $model: String!, $attributes: String!) {
+  repository(owner: $owner, name: $name) { ref(qualifiedName: $ref) { target { ${commitFields} } } }
+}`;
+const commitQuery = `query SnapshotOfCommit($owner: String!, $name: String!, $oid: GitObjectID!, $model: String!, $attributes: String!) {
+  repository(owner: $owner, name: $name) { object(oid: $oid) { ${commitFields} } }
 }`;
 
 interface Entry {
@@ -57,25 +55,52 @@ interface Entry {
   object?: { entries?: Entry[] | null } | null;
 }
 
-interface Answer {
-  repository: {
-    ref: {
-      target: { oid: string; tree?: { oid: string }; attributes: { oid: string } | null; model: Entry | null };
-    } | null;
-  };
+interface CommitAnswer {
+  oid: string;
+  tree?: { oid: string };
+  attributes: { oid: string } | null;
+  model: Entry | null;
 }
 
 /** Only what is below the model is asked for, so the cost does not grow with the other models. Null: there is no such branch. */
 export async function readSnapshot(place: Place, model: string, cache: BlobCache): Promise<Snapshot | null> {
-  const { github, branch, folder } = place;
-  const { repository } = await github.graphql<Answer>(snapshotQuery, {
+  const { github, branch } = place;
+  const { repository } = await github.graphql<{ repository: { ref: { target: CommitAnswer } | null } }>(snapshotQuery, {
+    ...variables(place, model),
+    ref: `refs/heads/${branch}`,
+  });
+  return snapshotOf(place, model, repository.ref?.target ?? null, cache);
+}
+
+/** The same of a commit. Null: there is no such commit. */
+export async function readSnapshotAt(
+  place: Place,
+  oid: string,
+  model: string,
+  cache: BlobCache,
+): Promise<Snapshot | null> {
+  const { repository } = await place.github.graphql<{ repository: { object: CommitAnswer | null } }>(commitQuery, {
+    ...variables(place, model),
+    oid,
+  });
+  return snapshotOf(place, model, repository.object, cache);
+}
+
+function variables({ github, folder }: Place, model: string): Record<string, string> {
+  return {
     owner: github.owner,
     name: github.repo,
-    ref: `refs/heads/${branch}`,
     model: `${folder}/${modelFolder(model)}`,
     attributes: `${folder}/${attributesPath}`,
-  });
-  const target = repository.ref?.target;
+  };
+}
+
+async function snapshotOf(
+  { github, folder }: Place,
+  model: string,
+  target: CommitAnswer | null,
+  cache: BlobCache,
+): Promise<Snapshot | null> {
   if (target?.tree === undefined) return null;
   const entries = target.model === null ? [] : listed(target.model, modelFolder(model));
   return {
@@ -84,6 +109,50 @@ export async function readSnapshot(place: Place, model: string, cache: BlobCache
     hasAttributes: target.attributes !== null,
     state: await modelState(blobReader(github, cache), folder, model, entries),
   };
+}
+
+/** The folder of each model at a commit, by its tree; empty where the commit has no registry. */
+export async function modelTrees({ github, folder }: Place, oid: string): Promise<Map<string, string>> {
+  const query = `query ModelTrees($owner: String!, $name: String!, $oid: GitObjectID!, $path: String!) {
+    repository(owner: $owner, name: $name) {
+      object(oid: $oid) { ... on Commit { file(path: $path) { object { ... on Tree { entries { name type oid } } } } } }
+    }
+  }`;
+  const { repository } = await github.graphql<{
+    repository: {
+      object: { file?: { object: { entries?: { name: string; type: string; oid: string }[] } | null } | null } | null;
+    };
+  }>(query, { owner: github.owner, name: github.repo, oid, path: `${folder}/models` });
+  const entries = repository.object?.file?.object?.entries ?? [];
+  return new Map(
+    entries.filter(({ name, type }) => type === 'tree' && isModelName(name)).map(({ name, oid: tree }) => [name, tree]),
+  );
+}
+
+/** The object names of files at a commit, by path; null: no such file there. */
+export async function blobsAt(
+  { github }: Place,
+  commit: string,
+  paths: readonly string[],
+): Promise<Map<string, string | null>> {
+  const found = new Map<string, string | null>();
+  for (let first = 0; first < paths.length; first += filesAtOnce) {
+    const some = paths.slice(first, first + filesAtOnce);
+    const { repository } = await github.graphql<{ repository: Record<string, { oid: string } | null> }>(
+      `query BlobsAt($owner: String!, $name: String!, ${some.map((_, index) => `$p${index}: String!`).join(', ')}) {
+        repository(owner: $owner, name: $name) {
+          ${some.map((_, index) => `p${index}: object(expression: $p${index}) { oid }`).join('\n')}
+        }
+      }`,
+      {
+        owner: github.owner,
+        name: github.repo,
+        ...Object.fromEntries(some.map((path, index) => [`p${index}`, `${commit}:${path}`])),
+      },
+    );
+    for (const [index, path] of some.entries()) found.set(path, repository[`p${index}`]?.oid ?? null);
+  }
+  return found;
 }
 
 /** Names of the models, sorted. */

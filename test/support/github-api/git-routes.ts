@@ -388,7 +388,7 @@ export async function commitAnswer(repository: RepositoryState, oid: string): Pr
 }
 
 /** As `/commits` shows it: the git commit inside of one with people and files. */
-async function fullCommit(repository: RepositoryState, sha: string): Promise<unknown> {
+export async function fullCommit(repository: RepositoryState, sha: string): Promise<unknown> {
   const commit = await commitAnswer(repository, sha);
   const { email } = commit['author'] as { email: string };
   // GitHub knows people and bots by their address.

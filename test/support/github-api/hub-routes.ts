@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { changedFiles } from './git-routes.ts';
+import { changedFiles, fullCommit } from './git-routes.ts';
 import { forbidding, moveRefs, refAt } from './refs.ts';
 import {
   created,
@@ -128,13 +128,8 @@ export const hubRoutes: Route[] = [
   route('GET /pulls/:number/commits', 'pull-requests', async (call) => {
     const { base, head } = await endsOf(call.repository, pullOf(call));
     const listing = await call.repository.git.git('rev-list', '--reverse', `${base}..${head}`);
-    return page(
-      call,
-      listing
-        .split('\n')
-        .filter(Boolean)
-        .map((sha) => ({ sha })),
-    );
+    const shas = listing.split('\n').filter(Boolean);
+    return page(call, await Promise.all(shas.map((sha) => fullCommit(call.repository, sha))));
   }),
   route('GET /commits/:sha/pulls', 'pull-requests', async (call) => {
     const { git, pulls } = call.repository;
@@ -469,7 +464,14 @@ async function finishMerge(
   if (!(await moveRefs(repository, [{ ref: `refs/heads/${pull.base}`, before: base, after: commit }]))) {
     throw new ApiError(409, 'Base branch was modified. Review and try the merge again.');
   }
-  Object.assign(pull, { state: 'closed', merged: true, mergeSha: commit, headSha: head, updated: now() });
+  Object.assign(pull, {
+    state: 'closed',
+    merged: true,
+    mergeSha: commit,
+    mergedInto: base,
+    headSha: head,
+    updated: now(),
+  });
   return ok({ sha: commit, merged: true, message: 'Pull Request successfully merged' });
 }
 
@@ -499,7 +501,8 @@ async function endsOf(repository: RepositoryState, pull: PullRequest): Promise<{
   // The branch of a fork may be called as one of ours.
   const own = pull.headRepository === fullName(repository);
   const head = pull.state === 'open' && own ? await refAt(repository, `refs/heads/${pull.head}`) : null;
-  return { base: (await refAt(repository, `refs/heads/${pull.base}`)) ?? '', head: head ?? pull.headSha };
+  const base = pull.mergedInto ?? (await refAt(repository, `refs/heads/${pull.base}`)) ?? '';
+  return { base, head: head ?? pull.headSha };
 }
 
 /** An open pull request whose branch is gone or has nothing of its own left is closed, as GitHub does it. */

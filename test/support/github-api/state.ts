@@ -63,6 +63,8 @@ export interface PullRequest {
   labels: string[];
   merged: boolean;
   mergeSha: string | null;
+  /** What the base was when it was merged. */
+  mergedInto?: string;
   created: string;
   updated: string;
   reviews: Review[];

@@ -1,0 +1,159 @@
+import type { RecordedDecision } from '../../evidence/index.ts';
+import type { Finding } from '../chain.ts';
+import { decisionPath } from '../layout.ts';
+import { sound, type ModelState } from '../model-state.ts';
+import { gtoTags } from '../tags.ts';
+import { isOwnCommit, promotionBranch } from './promotion-branch.ts';
+import { blobsAt, modelTrees, readSnapshotAt, type BlobCache, type Place } from './snapshot.ts';
+
+/** What a push to the branch of the registry made of a model. */
+export interface MergedModel {
+  model: string;
+  /** Decisions that came with it, or before it and are not tagged yet, oldest first. */
+  decisions: RecordedDecision[];
+  /** Decisions that are not what Contender wrote, or came by no way of Contender's. */
+  findings: Finding[];
+}
+
+/** So many of the last merged pull requests of a model are looked at. */
+const pullsLookedAt = 30;
+
+/**
+ * Hold every decision that a push brought against what Contender wrote: the same bytes must be in a commit that GitHub signed for
+ * the bot that made the promotion pull request, or in one that a bot made on the branch itself. How it was merged is all the
+ * same, since merge, squash and rebase keep the bytes of files.
+ *
+ * @param range the commits the branch was at before (null: it is new) and after the push
+ * @throws RegistryError when a chain or manifest is damaged, GitHubError
+ */
+export async function checkMerged(
+  place: Place,
+  range: { before: string | null; after: string },
+  cache: BlobCache,
+): Promise<MergedModel[]> {
+  const [before, after] = await Promise.all([
+    range.before === null ? new Map<string, string>() : modelTrees(place, range.before),
+    modelTrees(place, range.after),
+  ]);
+  const findings = [...before.keys()]
+    .filter((model) => !after.has(model))
+    .map((model): MergedModel => ({ model, decisions: [], findings: [gone(place, `models/${model}`)] }));
+  const changed = [...after].filter(([model, tree]) => before.get(model) !== tree).map(([model]) => model);
+  const checked: MergedModel[] = [];
+  for (const model of changed.toSorted()) checked.push(await checkModel(place, range, model, cache));
+  return [...findings, ...checked];
+}
+
+async function checkModel(
+  place: Place,
+  range: { before: string | null; after: string },
+  model: string,
+  cache: BlobCache,
+): Promise<MergedModel> {
+  const now = sound(await stateAt(place, range.after, model, cache));
+  const past = range.before === null ? null : await stateAt(place, range.before, model, cache);
+  const findings: Finding[] = [];
+  for (const { path, oid } of past?.files.values() ?? []) {
+    if (!path.endsWith('/manifest.json') && now.files.get(path)?.oid !== oid) findings.push(gone(place, path));
+  }
+  const tagged = await lastTagged(place, model, now);
+  const known = past?.links.length ?? 0;
+  const decisions = now.links
+    .map(({ decision }) => decision)
+    .filter(({ seq }) => seq > (tagged === null ? known : Math.min(known, tagged)));
+  findings.push(...(await strangers(place, range.after, now, decisions)));
+  return { model, decisions, findings };
+}
+
+async function stateAt(place: Place, commit: string, model: string, cache: BlobCache): Promise<ModelState> {
+  const found = await readSnapshotAt(place, commit, model, cache);
+  return found?.state ?? { links: [], manifest: null, findings: [], files: new Map() };
+}
+
+/**
+ * The last decision that has a tag of its version: it was checked before it was tagged. Null: the model has no tags. What was
+ * refused in an earlier push is thus looked at again, and a later one does not bring it in.
+ */
+async function lastTagged({ github }: Place, model: string, { links }: ModelState): Promise<number | null> {
+  const refs = await github.list('GET /repos/{owner}/{repo}/git/matching-refs/{ref}', { ref: `tags/${model}@v` });
+  const there = new Set(refs.map(({ ref }) => ref.replace('refs/tags/', '')));
+  return gtoTags(model, links).findLast(({ name }) => there.has(name))?.seq ?? null;
+}
+
+/** Decisions whose bytes no commit of Contender's has. */
+async function strangers(
+  place: Place,
+  after: string,
+  { files }: ModelState,
+  decisions: readonly RecordedDecision[],
+): Promise<Finding[]> {
+  const [first] = decisions;
+  if (first === undefined) return [];
+  const { model } = first;
+  const open = new Map(
+    decisions.map(({ seq }) => {
+      const path = decisionPath(model, seq);
+      return [`${place.folder}/${path}`, { oid: files.get(path)?.oid ?? '', pull: null as number | null }];
+    }),
+  );
+  for (const pull of await mergedPulls(place, model)) {
+    if (open.size === 0) break;
+    for (const commit of await ownCommits(place, pull)) {
+      for (const [path, oid] of await blobsAt(place, commit, [...open.keys()])) {
+        const wanted = open.get(path);
+        if (wanted === undefined || oid === null) continue;
+        if (oid === wanted.oid) open.delete(path);
+        else wanted.pull ??= pull.number;
+      }
+    }
+  }
+  const findings: Finding[] = [];
+  for (const [path, { pull }] of open) {
+    const { github } = place;
+    const [commit] = await github.request('GET /repos/{owner}/{repo}/commits', { sha: after, path, per_page: 1 });
+    if (pull === null && commit !== undefined && (await isOwnCommit(github, commit))) continue;
+    findings.push({
+      path,
+      found:
+        pull === null
+          ? `a decision that commit ${commit?.sha.slice(0, 12) ?? 'none'} brought, which is neither Contender's nor the merge of a promotion pull request`
+          : `another decision than Contender wrote in pull request ${pull}: it was edited before it was merged`,
+      expected: 'the bytes of a commit that GitHub signed for Contender',
+      remedy: 'Revert the merge and find out who changed it. Then decide again: contender gate',
+    });
+  }
+  return findings;
+}
+
+/** Pull requests of the model's promotion branch that a bot made and people merged, the last first. */
+async function mergedPulls({ github, branch }: Place, model: string): Promise<{ number: number; login: string }[]> {
+  const head = promotionBranch(model);
+  const found = await github.list(
+    'GET /repos/{owner}/{repo}/pulls',
+    { state: 'closed', base: branch, head: `${github.owner}:${head}`, sort: 'updated', direction: 'desc' },
+    pullsLookedAt,
+  );
+  return found.flatMap(({ number, merged_at: merged, user, head: from }) =>
+    merged !== null && user?.type === 'Bot' && from.ref === head && from.repo?.full_name === github.repository
+      ? [{ number, login: user.login }]
+      : [],
+  );
+}
+
+async function ownCommits({ github }: Place, pull: { number: number; login: string }): Promise<string[]> {
+  const commits = await github.list('GET /repos/{owner}/{repo}/pulls/{pull_number}/commits', {
+    pull_number: pull.number,
+  });
+  const own: string[] = [];
+  for (const commit of commits) if (await isOwnCommit(github, commit, pull.login)) own.push(commit.sha);
+  return own.toReversed();
+}
+
+function gone({ folder }: Place, path: string): Finding {
+  return {
+    path: `${folder}/${path}`,
+    found: 'what was recorded is gone or changed',
+    expected: 'it as it was: the registry is only added to',
+    remedy: 'Revert the commit that changed it',
+  };
+}

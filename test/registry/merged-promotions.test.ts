@@ -1,0 +1,184 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { RegistryError } from '../../src/errors.ts';
+import { checkMerged, type MergedModel } from '../../src/registry/github/merged-promotions.ts';
+import { closeOvertaken } from '../../src/registry/github/record-pending.ts';
+import { clientOf, repositoryName } from '../github/with-github.ts';
+import type { GitHubStandIn } from '../support/github-api/server.ts';
+import { registryOn } from './github-store.ts';
+import {
+  branch,
+  byAdministrator,
+  commit,
+  headOf,
+  merge,
+  model,
+  protectedHub,
+  pulls,
+  record,
+  store,
+} from './promotion-hub.ts';
+import { judged } from './sample-decision.ts';
+
+const methods = ['merge', 'squash', 'rebase'] as const;
+
+for (const method of methods) {
+  describe(`a promotion pull request that was merged (${method})`, () => {
+    test('as Contender wrote it is what was decided', () =>
+      protectedHub(async (server) => {
+        const before = await headOf(server);
+        await record(server, 'worse', 'reject');
+        await record(server, 'b');
+        await merge(server, method);
+        const [merged, ...others] = await check(server, before);
+        assert.deepEqual([merged?.findings, others], [[], []]);
+        assert.deepEqual(
+          merged?.decisions.map(({ outcome }) => outcome),
+          ['reject', 'promote'],
+        );
+      }));
+
+    test('after the base moved for other reasons is what was decided', () =>
+      protectedHub(async (server) => {
+        await record(server, 'b');
+        await commit(server, 'README.md', 'Other work.\n');
+        const before = await headOf(server);
+        await merge(server, method);
+        assert.deepEqual(findings(await check(server, before)), []);
+      }));
+
+    test('after somebody put another decision in its place is refused, sound as it may be', () =>
+      protectedHub(async (server) => {
+        const before = await headOf(server);
+        await record(server, 'b');
+        await forge(server, 'evil');
+        await merge(server, method);
+        // A merge of another kind leaves what was there before in the history, where it is found too.
+        if (method === 'squash') assert.deepEqual(await registryOn(server).verify(), []);
+        assert.match(findings(await check(server, before)).join(), /edited before it was merged/u);
+      }));
+
+    test('after somebody added a decision of their own is refused', () =>
+      protectedHub(async (server) => {
+        const before = await headOf(server);
+        await record(server, 'b');
+        await registryOn(server, { branch, permissions: { login: 'eve', type: 'User' } }).record({
+          model,
+          decide: judged(model, 'evil', 'promote'),
+          evidence: [],
+        });
+        await merge(server, method);
+        assert.match(findings(await check(server, before)).join(), /neither Contender's nor the merge/u);
+      }));
+  });
+}
+
+test('an edit that leaves the chain broken is an error', () =>
+  protectedHub(async (server) => {
+    const before = await headOf(server);
+    await record(server, 'b');
+    await commit(server, 'registry/models/spam-filter/decisions/000/000002.json', '{}\n', branch);
+    await merge(server, 'squash');
+    await assert.rejects(check(server, before), RegistryError);
+  }));
+
+test('a pull request of a person with decisions of their own is refused', () =>
+  protectedHub(async (server) => {
+    const before = await headOf(server);
+    await forge(server, 'evil');
+    const ada = clientOf(server, { type: 'User', login: 'eve' });
+    await ada.request('POST /repos/{owner}/{repo}/pulls', { title: 'Mine', head: branch, base: 'main' });
+    await merge(server, 'squash');
+    assert.match(findings(await check(server, before)).join(), /neither Contender's nor the merge/u);
+  }));
+
+test('decisions that a bot may commit to the branch itself are what was decided', () =>
+  protectedHub(async (server) => {
+    const before = await headOf(server);
+    await byAdministrator(server, 'b');
+    assert.deepEqual(findings(await check(server, before)), []);
+  }));
+
+test('what was refused once is looked at again with the next push, where versions are tagged', () =>
+  protectedHub(async (server) => {
+    const { git } = server.repository(repositoryName);
+    await git.git('tag', 'spam-filter@v1.0.0', 'main');
+    await record(server, 'b');
+    await forge(server, 'evil');
+    await merge(server, 'squash');
+    const before = await headOf(server);
+    await byAdministrator(server, 'c');
+    assert.equal(findings(await check(server, before)).length, 1);
+  }));
+
+test('a push that takes recorded decisions away is refused', () =>
+  protectedHub(async (server) => {
+    await byAdministrator(server, 'b');
+    const before = await headOf(server);
+    const { git } = server.repository(repositoryName);
+    await git.git('update-ref', 'refs/heads/main', `${before}^`);
+    assert.match(findings(await check(server, before)).join(), /gone or changed/u);
+  }));
+
+test('a push that brings no decision has nothing to finish', () =>
+  protectedHub(async (server) => {
+    const before = await headOf(server);
+    await commit(server, 'README.md', 'Other work.\n');
+    assert.deepEqual(await check(server, before), []);
+  }));
+
+describe('a pull request that cannot be merged any more', () => {
+  const cases: [string, string, RegExp][] = [
+    ['another champion came', 'x', /champion is 1\.0\.1 since decision 2[\s\S]*Run the gate again/u],
+    ['what it holds was recorded by another way', 'b', /Everything in it is recorded by now|Run the gate again/u],
+  ];
+  for (const [name, candidate, says] of cases) {
+    test(`since ${name} is closed once, with a comment`, () =>
+      protectedHub(async (server) => {
+        await record(server, 'b');
+        await byAdministrator(server, candidate);
+        const place = { github: clientOf(server), branch: 'main', folder: 'registry' };
+        assert.equal(await closeOvertaken(place, model, new Map()), 1);
+        assert.equal(await closeOvertaken(place, model, new Map()), null);
+        assert.equal(pulls(server)[0]?.state, 'closed');
+        const comments = [...server.repository(repositoryName).comments.values()];
+        assert.equal(comments.length, 1);
+        assert.match(comments[0]?.body ?? '', says);
+      }));
+  }
+
+  test('and one that can stays open', () =>
+    protectedHub(async (server) => {
+      await record(server, 'b');
+      await byAdministrator(server, 'x', 'reject');
+      const place = { github: clientOf(server), branch: 'main', folder: 'registry' };
+      assert.equal(await closeOvertaken(place, model, new Map()), null);
+      assert.equal((await store(server).pending(model))?.pullRequest?.open, true);
+    }));
+});
+
+/** What is on main, against what it was. */
+async function check(server: GitHubStandIn, before: string): Promise<MergedModel[]> {
+  const place = { github: clientOf(server), branch: 'main', folder: 'registry' };
+  return checkMerged(place, { before, after: await headOf(server) }, new Map());
+}
+
+function findings(merged: readonly MergedModel[]): string[] {
+  return merged.flatMap((each) => each.findings.map(({ path, found }) => `${path}: ${found}`));
+}
+
+/** Put a registry of a person's own on the promotion branch: sound, one commit on main, and not what Contender decided. */
+async function forge(server: GitHubStandIn, candidate: string): Promise<void> {
+  const { git } = server.repository(repositoryName);
+  await git.git('update-ref', 'refs/heads/forged', 'refs/heads/main');
+  await registryOn(server, { branch: 'forged', permissions: { login: 'eve', type: 'User' } }).record({
+    model,
+    decide: judged(model, candidate, 'promote'),
+    evidence: [],
+  });
+  const parents = [await git.git('rev-parse', `refs/heads/${branch}`).catch(() => headOf(server))];
+  const tree = await git.git('rev-parse', 'refs/heads/forged^{tree}');
+  const author = { name: 'eve', email: 'eve@users.noreply.github.com' };
+  const made = await git.commit({ tree, parents, message: 'Better', author, signed: true });
+  await git.updateRefs([{ ref: `refs/heads/${branch}`, after: made }]);
+}
