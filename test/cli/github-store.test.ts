@@ -53,4 +53,41 @@ describe('a registry kept through the API of GitHub', () => {
         await hub.close();
       }
     }));
+
+  test('says that a promotion is pending where people must merge it, with an exit code that stops what follows', () =>
+    inTemporaryFolder(async (folder) => {
+      const hub = await startGitHub(join(folder, 'hub'));
+      try {
+        const { git, pulls } = await hub.create('acme/models', { files: {} });
+        const clone = await gateRepository(join(folder, 'clone'));
+        await clone.configure('path: registry', 'path: registry\n  store: github');
+        await clone.git('push', '--quiet', '--force', git.folder, 'main');
+        hub.protect('acme/models', { ref: 'refs/heads/main' });
+        const env = {
+          GITHUB_REPOSITORY: 'acme/models',
+          GITHUB_API_URL: hub.url,
+          GITHUB_TOKEN: hub.token({ permissions: { contents: 'write', 'pull-requests': 'write' } }),
+        };
+        const register = ['registry', 'register', '--artifact', 'models/champion.onnx'];
+        const registered = await contender(clone.folder, register, env);
+        assert.equal(registered.code, 3, registered.stderr);
+        const where = `${hub.site}/acme/models/pull/1`;
+        assert.ok(
+          registered.stdout.includes(`not champion yet. Not in force until pull request 1 is merged: ${where}`),
+        );
+        const shown = await contender(clone.folder, ['registry', 'show', 'spam-filter'], env);
+        assert.match(shown.stdout, /Pending: register 1\.0\.0\n +Not in force until its pull request is merged/u);
+        assert.ok(shown.stdout.includes(where));
+        const json = await contender(clone.folder, ['registry', 'show', 'spam-filter', '--json'], env);
+        assert.equal((JSON.parse(json.stdout) as { pending: { pullRequest: string } }).pending.pullRequest, where);
+        assert.equal(pulls.get(1)?.title, 'Promote spam-filter 1.0.0');
+
+        await clone.configure('store: github', 'store: git\n  pull_request: always');
+        const local = await contender(clone.folder, ['registry', 'show'], env);
+        assert.equal(local.code, 2);
+        assert.match(local.stderr, /registry\.pull_request: always with the store in git/u);
+      } finally {
+        await hub.close();
+      }
+    }));
 });

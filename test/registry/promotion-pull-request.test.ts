@@ -1,5 +1,9 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { GitHubError, RegistryError } from '../../src/errors.ts';
 import { evidenceDigest } from '../../src/evidence/index.ts';
 import { clientOf, repositoryName, withGitHub } from '../github/with-github.ts';
@@ -20,6 +24,8 @@ import {
   waiting,
 } from './promotion-hub.ts';
 import { artifact, evidence, judged } from './sample-decision.ts';
+
+const program = fileURLToPath(new URL('./pending-process.js', import.meta.url));
 
 describe('a promotion where the branch is protected', () => {
   test('waits in a pull request of one signed commit on the base, and is not in force', () =>
@@ -148,6 +154,32 @@ describe('a job that runs again', () => {
         assert.equal(pulls(server).length, 1);
         assert.deepEqual(await waiting(server), [['b', 'promote']]);
       }));
+  }
+});
+
+describe('a job that is killed', () => {
+  const moments: [string, RegExp][] = [
+    ['before its commit is stored', /^POST .*\/git\/commits$/u],
+    ['before the branch moves', /mutation MovePromotion/u],
+    ['between branch and pull request', /^POST .*\/pulls$/u],
+  ];
+  for (const [moment, when] of moments) {
+    for (const fault of ['hang', 'hang-after'] as const) {
+      test(`${moment}${fault === 'hang' ? '' : ', which happens all the same'}: run again, it has one branch and one pull request`, () =>
+        protectedHub(async (server) => {
+          server.fail(fault, { when });
+          const child = spawn(process.execPath, [program, server.url, server.token()], { stdio: 'ignore' });
+          while (!server.requests.some(({ name }) => when.test(name))) await sleep(20);
+          // What happens all the same needs a moment to have happened.
+          await sleep(fault === 'hang' ? 0 : 100);
+          child.kill('SIGKILL');
+          await once(child, 'exit');
+          assert.equal((await record(server, 'b')).status, 'pending');
+          assert.deepEqual(await waiting(server), [['b', 'promote']]);
+          assert.equal(pulls(server).length, 1);
+          assert.equal(await ahead(server), '1');
+        }));
+    }
   }
 });
 
