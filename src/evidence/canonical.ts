@@ -15,6 +15,15 @@ export function canonicalJson(value: unknown): string {
   return text;
 }
 
+/** The same of a value as JSON.parse gave it, which is plain already. Null where it holds a number beyond all doubles. */
+export function canonicalOfParsed(value: unknown): string | null {
+  try {
+    return canonicalize(value) ?? null;
+  } catch {
+    return null;
+  }
+}
+
 /** SHA-256 of text (as UTF-8) or bytes, as 64 lower-case hex digits. */
 export function sha256(bytes: string | Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex');
@@ -27,9 +36,19 @@ export function digest(value: unknown): string {
 
 /** Digest of what the evidence says. Timings are left out: the same inputs at another hour give the same digest. */
 export function evidenceDigest(evidence: Evidence): string {
+  return digest(whatItSays(evidence));
+}
+
+/** The same of evidence as JSON.parse gave it; null where that holds a number beyond all doubles. */
+export function parsedEvidenceDigest(evidence: Evidence): string | null {
+  const text = canonicalOfParsed(whatItSays(evidence));
+  return text === null ? null : sha256(text);
+}
+
+function whatItSays(evidence: Evidence): object {
   const { startedAt: _started, finishedAt: _finished, ...said } = evidence;
   const { timings: _timings, ...details } = said.details;
-  return digest({ ...said, details });
+  return { ...said, details };
 }
 
 function refuseNonFinite(key: string, value: unknown): unknown {

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import {
   canonicalJson,
+  canonicalOfParsed,
   modelDigest,
   RecordedDecision,
   sha256,
@@ -74,7 +75,7 @@ export async function readChain(model: string, files: readonly DecisionFile[]): 
       report('not a recorded decision', 'JSON that matches schemas/decision.schema.json');
       continue;
     }
-    if (`${canonicalJson(value)}\n` !== text)
+    if (`${canonicalOfParsed(value)}\n` !== text)
       report('bytes that are not canonical', 'canonical JSON (RFC 8785) and a newline');
     const last = chain.links.at(-1);
     const next = (last?.decision.seq ?? 0) + 1;

@@ -1,5 +1,5 @@
 import { gunzipSync, gzipSync } from 'node:zlib';
-import { canonicalJson, evidenceDigest, type Evidence } from '../evidence/index.ts';
+import { canonicalJson, canonicalOfParsed, parsedEvidenceDigest, type Evidence } from '../evidence/index.ts';
 
 /** No honest piece of evidence is near this: curves are thinned and rows of data stay out. */
 const maximumBytes = 64 * 1024 * 1024;
@@ -17,8 +17,8 @@ export function unpackEvidence(bytes: Uint8Array, digest: string): { evidence: E
   try {
     const text = gunzipSync(bytes, { maxOutputLength: maximumBytes }).toString('utf8');
     const evidence = JSON.parse(text) as Evidence;
-    if (canonicalJson(evidence) !== text) return { fault: 'JSON that is not canonical' };
-    const found = evidenceDigest(evidence);
+    if (canonicalOfParsed(evidence) !== text) return { fault: 'JSON that is not canonical' };
+    const found = parsedEvidenceDigest(evidence);
     return found === digest ? { evidence } : { fault: `evidence with digest ${found}` };
   } catch (error) {
     return { fault: `not compressed evidence (${error instanceof Error ? error.message : String(error)})` };

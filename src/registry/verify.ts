@@ -1,6 +1,7 @@
 import type { Finding } from './chain.ts';
 import { restoreRemedy } from './chain.ts';
 import { unpackEvidence } from './evidence-file.ts';
+import { openBlobStream, type BlobStream } from './git/blob-stream.ts';
 import { additions, type Addition } from './git/history.ts';
 import { listFiles, readBlobs, type TreeEntry } from './git/objects.ts';
 import { isShallow, type Repository } from './git/repository.ts';
@@ -28,17 +29,27 @@ export async function verifyRegistry(
   const byModel = new Map<string, TreeEntry[]>();
   for (const entry of entries) {
     const model = /^models\/([^/]+)\//u.exec(entry.path)?.[1];
-    if (model !== undefined) byModel.set(model, [...(byModel.get(model) ?? []), entry]);
+    const files = model === undefined ? undefined : byModel.get(model);
+    if (files !== undefined) files.push(entry);
+    else if (model !== undefined) byModel.set(model, [entry]);
     else if (entry.path !== attributesPath) findings.push(foreign(folder, entry.path));
   }
   findings.push(...(await attributes(repository, folder, entries)));
   const chains = new Map<string, readonly ChainLink[]>();
-  for (const [model, files] of byModel) {
-    const state = await modelState((wanted) => readBlobs(repository, wanted), folder, model, files);
-    chains.set(model, state.links);
-    findings.push(...state.findings, ...(await evidence(repository, folder, model, state)));
+  // git walks the history while the files are judged.
+  const adding = additions(repository, commit, folder);
+  adding.catch(() => {});
+  const blobs = openBlobStream(repository);
+  try {
+    for (const [model, files] of byModel) {
+      const state = await modelState((wanted) => blobs.read(wanted), folder, model, files);
+      chains.set(model, state.links);
+      findings.push(...state.findings, ...(await evidence(blobs, folder, model, state)));
+    }
+  } finally {
+    blobs.close();
   }
-  const added = await additions(repository, commit, folder);
+  const added = await adding;
   findings.push(...history(added, folder, entries));
   findings.push(...(await tags(repository, folder, chains, added, tagged)));
   return findings;
@@ -59,7 +70,7 @@ async function attributes(repository: Repository, folder: string, entries: reado
   ];
 }
 
-async function evidence(repository: Repository, folder: string, model: string, state: ModelState): Promise<Finding[]> {
+async function evidence(blobs: BlobStream, folder: string, model: string, state: ModelState): Promise<Finding[]> {
   const findings: Finding[] = [];
   const references = evidenceReferences(state, model);
   for (const [sha256, { path, seqs }] of references) {
@@ -73,7 +84,7 @@ async function evidence(repository: Repository, folder: string, model: string, s
       });
       continue;
     }
-    const bytes = (await readBlobs(repository, [entry])).get(entry.oid) as Buffer;
+    const bytes = (await blobs.read([entry])).get(entry.oid) as Buffer;
     const unpacked = unpackEvidence(bytes, sha256);
     if ('fault' in unpacked) {
       findings.push({

@@ -53,14 +53,7 @@ export async function entryAt(repository: Repository, commit: string, path: stri
 
 /** The bytes of blobs, by object name, in one process. @throws RegistryError when one is absent or far too large */
 export async function readBlobs(repository: Repository, entries: readonly TreeEntry[]): Promise<Map<string, Buffer>> {
-  const huge = entries.find((entry) => entry.size > maximumBytes);
-  if (huge !== undefined) {
-    throw new RegistryError({
-      found: `a file of ${huge.size} bytes`,
-      where: huge.path,
-      expected: `at most ${maximumBytes} bytes`,
-    });
-  }
+  refuseHuge(entries);
   const names = [...new Set(entries.map((entry) => entry.oid))];
   const contents = new Map<string, Buffer>();
   if (names.length === 0) return contents;
@@ -79,6 +72,17 @@ export async function readBlobs(repository: Repository, entries: readonly TreeEn
     at = end + 1 + Number(size) + 1;
   }
   return contents;
+}
+
+/** @throws RegistryError when one is far too large to be read into memory */
+export function refuseHuge(entries: readonly TreeEntry[]): void {
+  const huge = entries.find((entry) => entry.size > maximumBytes);
+  if (huge === undefined) return;
+  throw new RegistryError({
+    found: `a file of ${huge.size} bytes`,
+    where: huge.path,
+    expected: `at most ${maximumBytes} bytes`,
+  });
 }
 
 /** Store contents as blobs exactly as they are. Returns their object names, in order. */

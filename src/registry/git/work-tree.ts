@@ -97,7 +97,10 @@ export async function bringInLine(
     workTree,
     changes.map((change) => change.path),
   );
-  const index = await indexEntries(workTree, folder);
+  const index = await indexEntries(
+    workTree,
+    changes.map((change) => change.path),
+  );
   const files = new Map<string, string | null>();
   for (const { path } of changes) files.set(path, await fileName(repository, join(workTree.folder, path)));
   const strange = changes.filter(({ path, before, after }) =>
@@ -118,12 +121,12 @@ export async function bringInLine(
   if (staged.length > 0) await replaceIndex(workTree, scratch, staged, hidden);
 }
 
-/** Entries of the index below a folder. `hidden`: outside a sparse checkout, so there is no file. */
+/** Entries of the index by path, of those that have one. `hidden`: outside a sparse checkout, so there is no file. */
 async function indexEntries(
   workTree: WorkTree,
-  folder: string,
+  paths: readonly string[],
 ): Promise<Map<string, { oid: string; hidden: boolean }>> {
-  const listing = await gitBytes(workTree.folder, ['ls-files', '-t', '--stage', '-z', '--', folder]);
+  const listing = await gitBytes(workTree.folder, ['ls-files', '-t', '--stage', '-z', '--', ...paths]);
   const lines = listing
     .toString('utf8')
     .split('\0')

@@ -1,0 +1,231 @@
+/*
+ * What a decision costs in a large registry against an empty one, and what it takes to verify the large one. BENCH_MODELS models
+ * (default 1,000) of 100 decisions each, every decision with a piece of evidence of its own, in a repository that git packed.
+ */
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { buildEvidence, digest, type Evidence } from '../src/evidence/index.ts';
+import { openGitHub } from '../src/github/client.ts';
+import { silentLog } from '../src/log.ts';
+import type { TreeEntry } from '../src/registry/git/objects.ts';
+import { openGitRegistry } from '../src/registry/git-registry.ts';
+import { openGitHubRegistry } from '../src/registry/github-registry.ts';
+import { attributesPath } from '../src/registry/layout.ts';
+import type { ModelState } from '../src/registry/model-state.ts';
+import { planRecord } from '../src/registry/plan-record.ts';
+import type { Registry } from '../src/registry/registry.ts';
+import { artifact, judged } from '../test/registry/sample-decision.ts';
+import { startGitHub } from '../test/support/github-api/server.ts';
+import { publish } from './support/page.ts';
+
+const run = promisify(execFile);
+const models = Number(process.env['BENCH_MODELS'] ?? 1000);
+const decisions = 100;
+const rounds = Number(process.env['BENCH_ROUNDS'] ?? 15);
+const folder = await mkdtemp(join(tmpdir(), 'contender-bench-'));
+const git = async (where: string, ...parameters: string[]): Promise<string> =>
+  (await run('git', ['-C', where, ...parameters], { maxBuffer: 2 ** 28 })).stdout.trim();
+
+try {
+  await measure();
+} finally {
+  await rm(folder, { recursive: true, force: true });
+}
+
+async function measure(): Promise<void> {
+  const [large, empty] = [join(folder, 'large'), join(folder, 'empty')];
+  const started = performance.now();
+  await build(large, models);
+  await build(empty, 0);
+  const files = (await git(large, 'ls-tree', '-r', '--name-only', 'main')).split('\n').length;
+  console.log(
+    `${models} models, ${models * decisions} decisions, ${files} files, built in ${seconds(performance.now() - started)}`,
+  );
+
+  const verifying = performance.now();
+  const findings = await (await local(large)).verify();
+  const verified = performance.now() - verifying;
+  if (findings.length > 0) throw new Error(`verify: ${JSON.stringify(findings[0])}`);
+  const memory = Math.round(process.resourceUsage().maxRSS / 1024);
+  console.log(`verify: ${seconds(verified)}`);
+
+  const lines = [
+    `${models.toLocaleString('en')} models with ${(models * decisions).toLocaleString('en')} decisions, each with evidence of its own (${files.toLocaleString('en')} files), against an`,
+    `empty registry: recording a promotion, in turns, medians of ${rounds} rounds with the least and the greatest ratio.`,
+    '',
+    '| store | empty | large | ratio | rounds | target |',
+    '|---|---|---|---|---|---|',
+    await compare('git, work tree with every file', '', await local(empty), await local(large)),
+  ];
+  for (const each of [large, empty])
+    await git(each, 'sparse-checkout', 'set', '--cone', '--sparse-index', 'registry/models/bench');
+  lines.push(await compare('git, sparse work tree', '1.2', await local(empty), await local(large)));
+  const hub = await startGitHub(join(folder, 'hub'));
+  try {
+    const remote = async (name: string, from: string): Promise<Registry> => {
+      const { git: bare } = await hub.create(`ada/${name}`, { files: {} });
+      await git(from, 'push', '--quiet', '--force', bare.folder, 'main');
+      await git(bare.folder, 'gc', '--quiet');
+      const token = hub.token();
+      return openGitHubRegistry({
+        github: openGitHub({ repository: `ada/${name}`, token, apiUrl: hub.url, log: silentLog }),
+        path: 'registry',
+        branch: 'main',
+        log: silentLog,
+        token,
+      } as Parameters<typeof openGitHubRegistry>[0]);
+    };
+    lines.push(
+      await compare(
+        "through GitHub's API (a stand-in of it)",
+        '1.2',
+        await remote('empty', empty),
+        await remote('large', large),
+      ),
+    );
+  } finally {
+    await hub.close();
+  }
+  await publish('Registry', [
+    ...lines,
+    '',
+    `Verifying the large one, every chain, manifest and piece of evidence and the whole history: ${seconds(verified)} (target: under 60 s), ${memory} MiB at most.`,
+  ]);
+}
+
+async function local(repository: string): Promise<Registry> {
+  return openGitRegistry({ repository, path: 'registry', log: silentLog });
+}
+
+async function compare(store: string, target: string, empty: Registry, large: Registry): Promise<string> {
+  const times: { empty: number; large: number }[] = [];
+  for (let round = -2; round < rounds; round += 1) {
+    const time = async (registry: Registry): Promise<number> => {
+      const given = evidenceOf(`${store} ${round}`);
+      const began = performance.now();
+      const { status } = await registry.record({
+        model: 'bench',
+        decide: judged('bench', `${store} ${round}`, 'promote', [given]),
+        evidence: [given],
+      });
+      if (status !== 'recorded') throw new Error(`${store}: ${status}`);
+      return performance.now() - began;
+    };
+    const both =
+      round % 2 === 0
+        ? { empty: await time(empty), large: await time(large) }
+        : { large: await time(large), empty: await time(empty) };
+    // The first ones fill the caches.
+    if (round >= 0) times.push(both);
+  }
+  const ratios = times.map((each) => each.large / each.empty).toSorted((a, b) => a - b);
+  const cells = [
+    store,
+    milliseconds(times.map((each) => each.empty)),
+    milliseconds(times.map((each) => each.large)),
+    median(ratios).toFixed(2),
+    `${ratios[0]?.toFixed(2)} to ${ratios.at(-1)?.toFixed(2)}`,
+    target,
+  ];
+  console.log(cells.join('  '));
+  return `| ${cells.join(' | ')} |`;
+}
+
+/** A repository whose history recorded all of that, one commit a decision, by what the stores themselves plan. */
+async function build(repository: string, count: number): Promise<void> {
+  await git(folder, 'init', '--quiet', '--initial-branch=main', repository);
+  await git(repository, 'config', 'user.name', 'Ada');
+  await git(repository, 'config', 'user.email', 'ada@example.org');
+  const child = spawn('git', ['-C', repository, 'fast-import', '--quiet'], { stdio: ['pipe', 'ignore', 'inherit'] });
+  const ended = once(child, 'close');
+  const write = async (text: string | Uint8Array): Promise<void> => {
+    if (!child.stdin.write(text)) await once(child.stdin, 'drain');
+  };
+  let time = Date.parse('2026-01-01') / 1000;
+  const commit = async (message: string, files: ReadonlyMap<string, Uint8Array>): Promise<void> => {
+    time += 60;
+    await write(
+      `commit refs/heads/main\ncommitter Ada <ada@example.org> ${time} +0000\ndata ${Buffer.byteLength(message)}\n${message}\n`,
+    );
+    for (const [path, bytes] of files) {
+      await write(`M 100644 inline ${path}\ndata ${bytes.length}\n`);
+      await write(bytes);
+      await write('\n');
+    }
+  };
+  await commit('Begin', new Map([['README.md', Buffer.from('# Models\n')]]));
+  const states = Array.from({ length: count }, (): ModelState => ({
+    links: [],
+    manifest: null,
+    findings: [],
+    files: new Map(),
+  }));
+  for (let number = 0; number < decisions; number += 1) {
+    for (const [index, state] of states.entries()) {
+      const model = `model-${String(index).padStart(4, '0')}`;
+      const candidate = `${model} ${number}`;
+      const given = evidenceOf(candidate);
+      const outcome = number % 10 === 0 ? 'promote' : number % 2 === 0 ? 'hold' : 'reject';
+      const plan = planRecord(
+        'registry',
+        state,
+        { model, decide: judged(model, candidate, outcome, [given]), evidence: [given] },
+        index + number > 0,
+      );
+      if (plan.status !== 'write') throw new Error(plan.status);
+      await commit(plan.message, plan.files);
+      Object.assign(state, plan.next);
+      for (const path of plan.files.keys()) state.files.set(path.slice('registry/'.length), { path } as TreeEntry);
+    }
+  }
+  if (count === 0) await commit('Attributes', new Map([[`registry/${attributesPath}`, Buffer.from('')]]));
+  child.stdin.end();
+  if ((await ended)[0] !== 0) throw new Error('git fast-import failed');
+  await git(repository, 'gc', '--quiet');
+  await git(repository, 'checkout', '--quiet', 'main');
+}
+
+/** Some checks and a curve, as an evaluation leaves them. */
+function evidenceOf(candidate: string): Evidence {
+  const seed = Number.parseInt(digest(candidate).slice(0, 8), 16) / 2 ** 32;
+  return buildEvidence({
+    kind: 'evaluation',
+    model: 'any',
+    subjects: {
+      candidate: artifact(candidate),
+      datasets: { evaluation: { uri: 'eval', sha256: digest('eval'), rows: 2350 } },
+    },
+    policyDigest: digest('policy'),
+    toolVersion: '0.0.0',
+    startedAt: new Date(),
+    finishedAt: new Date(),
+    checks: Array.from({ length: 10 }, (_, index) => ({
+      id: `evaluation/accuracy@slice=${index}`,
+      title: `Accuracy on slice ${index}`,
+      verdict: 'pass',
+      severity: 'block',
+      message: `Accuracy is ${(0.9 + seed / 100).toFixed(4)}`,
+      observed: 0.9 + seed / 100,
+      required: 0.9,
+    })),
+    details: {
+      curve: Array.from({ length: 50 }, (_, index) => [index / 50, Math.min(1, (index / 50) ** (0.2 + seed / 10))]),
+    },
+  });
+}
+
+function milliseconds(values: readonly number[]): string {
+  return `${Math.round(median(values))} ms`;
+}
+
+function seconds(value: number): string {
+  return `${(value / 1000).toFixed(1)} s`;
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] as number;
+}
