@@ -77,7 +77,7 @@ async function measure(): Promise<void> {
         branch: 'main',
         log: silentLog,
         token,
-      } as Parameters<typeof openGitHubRegistry>[0]);
+      });
     };
     lines.push(
       await compare(

@@ -86,20 +86,21 @@ export function openBlobStream(repository: Repository): BlobStream {
     child.kill();
   }
 
+  function ask(names: string[]): Promise<Map<string, Buffer>> {
+    if (ended !== null) throw ended;
+    if (names.length === 0) return Promise.resolve(new Map());
+    return new Promise((done, failed) => {
+      waiting = { names, contents: new Map(), done, failed };
+      child.stdin.write(`${names.join('\n')}\n`);
+    });
+  }
+
   let last: Promise<unknown> = Promise.resolve();
   return {
     read(entries) {
       refuseHuge(entries);
       const names = [...new Set(entries.map(({ oid }) => oid))];
-      const result = last.then(
-        () =>
-          new Promise<Map<string, Buffer>>((done, failed) => {
-            if (names.length === 0) return done(new Map());
-            if (ended !== null) return failed(ended);
-            waiting = { names, contents: new Map(), done, failed };
-            child.stdin.write(`${names.join('\n')}\n`);
-          }),
-      );
+      const result = last.then(() => ask(names));
       last = result.catch(() => undefined);
       return result;
     },
