@@ -644,6 +644,13 @@ export const Registry = Type.Object(
           'of store github: decide in a pull request that is merged by people, where the rules of the branch forbid to commit to it (default), always, or never',
       }),
     ),
+    push: Type.Optional(
+      Type.String({
+        pattern: '^[A-Za-z0-9][A-Za-z0-9._-]*$',
+        description:
+          'of store git: the remote, such as origin, that decisions and their tags are pushed to as they are recorded (default: none)',
+      }),
+    ),
     tags: Type.Optional(
       Type.Enum(['gto'], { description: 'tag versions and stages in git, as GTO reads them (default: no tags)' }),
     ),

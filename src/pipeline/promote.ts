@@ -62,11 +62,20 @@ export async function openRegistry(workspace: Workspace): Promise<Registry> {
     path: settings?.path ?? defaults.registryPath,
     ...(settings?.branch === undefined ? {} : { branch: settings.branch }),
     ...(settings?.tags === undefined ? {} : { tags: settings.tags }),
+    ...(settings?.push === undefined ? {} : { push: settings.push }),
     log: workspace.log,
   });
 }
 
 async function openOnGitHub(workspace: Workspace, settings: RegistrySettings): Promise<Registry> {
+  if (settings.push !== undefined) {
+    throw new UsageError({
+      found: 'registry.push with the store on GitHub',
+      expected: 'store: git, whose commits are pushed; what the API records is there already',
+      where: 'registry.push',
+      remedy: 'Leave it out',
+    });
+  }
   const { repository = '', token = '', apiUrl } = workspace.github ?? {};
   if (repository === '' || token === '') {
     throw new UsageError({

@@ -20,6 +20,7 @@ import {
   type Repository,
   type WorkTree,
 } from './git/repository.ts';
+import { follow, pushTogether } from './git/remote.ts';
 import { completeTags, listTags, refuseTaken } from './git/tags.ts';
 import { bringInLine, refuseEdits, refuseLinks, uncommittedEdits } from './git/work-tree.ts';
 import { attributesPath, checkModelName, evidencePath, isModelName } from './layout.ts';
@@ -27,7 +28,7 @@ import { viewOf, type ChainLink } from './manifest.ts';
 import { readModel, sound, type ModelState } from './model-state.ts';
 import { planRecord } from './plan-record.ts';
 import type { RecordInput, RecordResult, Registry } from './registry.ts';
-import { gtoTags } from './tags.ts';
+import { gtoTags, isTag } from './tags.ts';
 import { verifyRegistry } from './verify.ts';
 
 /** How often a writer starts anew because another moved the branch first. */
@@ -40,6 +41,7 @@ const maximumAttempts = 30;
  * @param input.path the registry's folder, relative to it
  * @param input.branch the branch that holds it; default: the one checked out
  * @param input.tags which tags to keep; default: none
+ * @param input.push the remote that has what is recorded here before `record` returns; default: none
  * @throws RegistryError when there is no repository or the path leads outside of it
  */
 export async function openGitRegistry(input: {
@@ -47,6 +49,7 @@ export async function openGitRegistry(input: {
   path: string;
   branch?: string;
   tags?: 'gto';
+  push?: string;
   log: Log;
 }): Promise<Registry> {
   const repository = await openRepository(input.repository);
@@ -117,7 +120,9 @@ export async function openGitRegistry(input: {
       const { ref } = await writableBranch(repository, input.branch);
       const workTree = await workTreeOf(repository, ref);
       const place = lockPlace(repository, workTree, ref);
-      await withLock(place, () => prepare({ repository, folder, ref, workTree, place, tagged, log: input.log }));
+      const target = { repository, folder, ref, workTree, place, tagged, log: input.log };
+      await withLock(place, () => prepare(target));
+      if (input.push !== undefined) await follow({ ...target, remote: input.push });
     },
     async tag(model) {
       checkModelName(model);
@@ -131,12 +136,22 @@ export async function openGitRegistry(input: {
       const { ref } = await writableBranch(repository, input.branch);
       const workTree = await workTreeOf(repository, ref);
       const place = lockPlace(repository, workTree, ref);
-      return withLock(place, async () => {
-        await prepare({ repository, folder, ref, workTree, place, tagged, log: input.log });
+      const target = { repository, folder, ref, workTree, place, tagged, log: input.log };
+      const { push: remote } = input;
+      const expected = remote === undefined ? null : await followOnce({ ...target, remote });
+      const made = await withLock(place, async () => {
+        await prepare(target);
         const now = (await resolveBranch(repository, input.branch)).head;
         const { links } = sound(await readModel(repository, now, folder, model));
         return now === null ? [] : completeTags(repository, folder, model, now, links);
       });
+      if (remote !== undefined && (await publish({ ...target, remote }, expected, model)) === 'overtaken') {
+        throw new RegistryError({
+          found: `${remote} moved meanwhile, and the tags were not pushed`,
+          remedy: 'Run again',
+        });
+      }
+      return made;
     },
     async record(request) {
       checkModelName(request.model);
@@ -145,14 +160,19 @@ export async function openGitRegistry(input: {
         const workTree = await workTreeOf(repository, ref);
         const place = lockPlace(repository, workTree, ref);
         const target = { repository, folder, ref, workTree, place, tagged, log: input.log };
+        const { push: remote } = input;
+        const expected = remote === undefined ? null : await followOnce({ ...target, remote });
         const result = await withLock(place, () => recordOnce(target, request));
-        if (result !== 'overtaken') return result;
+        if (result !== 'overtaken') {
+          if (remote === undefined) return result;
+          if ((await publish({ ...target, remote }, expected, request.model)) === 'pushed') return result;
+        }
         input.log.debug(`${ref} moved meanwhile; deciding again`);
         await pause(attempt);
       }
       throw new RegistryError({
         found: `the branch moved ${maximumAttempts} times while the decision was being recorded`,
-        remedy: 'Nothing was recorded. Run again when fewer writers are at work',
+        remedy: `Nothing was ${input.push === undefined ? 'recorded' : 'published'}. Run again when fewer writers are at work`,
       });
     },
   };
@@ -166,6 +186,30 @@ interface Target {
   place: LockPlace;
   tagged: boolean;
   log: Log;
+}
+
+/** What an interrupted run left is mended before anything moves. */
+async function followOnce(target: Target & { remote: string }): Promise<string | null> {
+  await withLock(target.place, () => prepare(target));
+  return follow(target);
+}
+
+/** Push the branch, and every tag that the chain of the model calls for. */
+async function publish(
+  target: Target & { remote: string },
+  expected: string | null,
+  model: string,
+): Promise<'pushed' | 'overtaken'> {
+  const { repository, folder, ref, tagged } = target;
+  if (!tagged) return pushTogether(target, expected, []);
+  const { links } = sound(await readModel(repository, await commitAt(repository, ref), folder, model));
+  const found = await listTags(repository, model);
+  const tags = gtoTags(model, links).filter((tag) => found.some((each) => isTag(each, tag)));
+  return pushTogether(
+    target,
+    expected,
+    tags.map(({ name }) => name),
+  );
 }
 
 /** One attempt, under the lock: decide against what is there, write, and move the branch if nobody else did. */

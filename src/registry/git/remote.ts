@@ -1,0 +1,230 @@
+import { RegistryError } from '../../errors.ts';
+import { sha256 } from '../../evidence/index.ts';
+import type { Log } from '../../log.ts';
+import { placeOf } from '../layout.ts';
+import { decisionOf } from '../tags.ts';
+import { moveBranch } from './objects.ts';
+import { commitAt, isAncestor, type Repository, type WorkTree } from './repository.ts';
+import { git, gitBytes, runGit } from './run.ts';
+import { listTags } from './tags.ts';
+
+/** A branch of a remote, and the local one that follows it. */
+export interface Followed {
+  repository: Repository;
+  /** Null when the branch is checked out nowhere. */
+  workTree: WorkTree | null;
+  /** Name of the remote, such as origin. */
+  remote: string;
+  /** Full name, here and there. */
+  ref: string;
+  /** The registry's folder. */
+  folder: string;
+  /** Whether its tags are kept too. */
+  tagged: boolean;
+  log: Log;
+}
+
+/**
+ * Bring the local branch to where the remote's is, so that what is recorded next is decided against that. Where the remote went on
+ * without decisions that were recorded here and never reached it (a run that was overtaken or killed), they are taken back, with their
+ * tags: whoever made them decides again. Commits of anybody else are never taken back, nor are uncommitted changes.
+ *
+ * @returns the commit that the remote's branch is at; null when it has no such branch yet
+ * @throws RegistryError when the remote cannot be reached, or both went on and the local branch with more than decisions
+ */
+export async function follow(followed: Followed): Promise<string | null> {
+  const there = await remoteHead(followed);
+  if (there === null) return null;
+  await followTo(followed, there);
+  // The same tag made here would be another object.
+  if (followed.tagged) await fetchTags(followed);
+  return there;
+}
+
+async function followTo(followed: Followed, there: string): Promise<void> {
+  const { repository, ref, remote, log } = followed;
+  const here = await commitAt(repository, ref);
+  if (here === null || there === here) return;
+  if ((await commitAt(repository, there)) === null) await fetchRef(followed);
+  if (await isAncestor(repository, there, here)) return;
+  if (!(await isAncestor(repository, here, there))) {
+    const dropped = await onlyDecisions(followed, there, here);
+    await dropTags(repository, dropped);
+    log.info(`${dropped.length} decisions that did not reach ${remote} are taken back; others were there first.`);
+  }
+  await moveTo(followed, here, there);
+}
+
+/**
+ * Push the branch and tags together, or nothing, if the remote's branch is still where it was when the decision was made.
+ *
+ * @param expected what `follow` returned
+ * @param tags names of tags that must be there too
+ * @throws RegistryError when the remote refuses it for another reason than that somebody was first
+ */
+export async function pushTogether(
+  followed: Followed,
+  expected: string | null,
+  tags: readonly string[],
+): Promise<'pushed' | 'overtaken'> {
+  const { repository, remote, ref } = followed;
+  const here = await commitAt(repository, ref);
+  // A lease lets a push take commits away: nobody's are.
+  if (here === null || (expected !== null && !(await isAncestor(repository, expected, here)))) return 'overtaken';
+  const pushed = await runGit(repository.folder, [
+    'push',
+    '--porcelain',
+    '--atomic',
+    '--no-verify',
+    `--force-with-lease=${ref}:${expected ?? ''}`,
+    remote,
+    `${here}:${ref}`,
+    ...tags.map((tag) => `refs/tags/${tag}:refs/tags/${tag}`),
+  ]);
+  // Believe the remote, not the exit code.
+  const now = await remoteHead(followed);
+  if (now === here) return 'pushed';
+  const said = `${pushed.stdout.toString('utf8')}\n${pushed.stderr}`;
+  if (pushed.code === 0 && now !== null) {
+    await fetchRef(followed);
+    if (await isAncestor(repository, here, now)) return 'pushed';
+  }
+  if (now !== expected) return 'overtaken';
+  const taken = /^!\s+\S+:refs\/tags\/(\S+)\s+\[rejected\] \(already exists\)/mu.exec(said)?.[1];
+  if (taken !== undefined) {
+    throw new RegistryError({
+      found: `${remote} has another tag ${taken}`,
+      expected: 'the tag that the chain calls for, or none',
+      where: `refs/tags/${taken}`,
+      remedy: `See who made it (git ls-remote ${remote} 'refs/tags/${taken}'), and fetch or delete it. ${kept(here)}`,
+    });
+  }
+  if (overtaken.test(said)) return 'overtaken';
+  throw new RegistryError({
+    found: `${remote} refused it: ${refusal(said)}`,
+    where: ref,
+    remedy: `The decision was not published. Let whoever runs this push to the branch (in a workflow: permissions: contents: write), or keep the registry on a branch of its own (registry.branch). ${kept(here)}`,
+  });
+}
+
+/** Somebody else was first, or is at it. */
+const overtaken = /stale info|fetch first|non-fast-forward|cannot lock ref|failed to update ref|incorrect old value/iu;
+
+function kept(commit: string): string {
+  return `It is committed here as ${commit.slice(0, 12)}; the next run that records pushes it`;
+}
+
+/** The remote's own words, or git's. */
+function refusal(said: string): string {
+  const lines = said.split('\n').map((line) => line.trim());
+  const told = lines.filter((line) => line.startsWith('remote:')).map((line) => line.slice('remote:'.length).trim());
+  const rejected = lines.find((line) => /\[remote rejected\]/u.test(line) && !/atomic/u.test(line));
+  const reason = /\(([^)]*)\)\s*$/u.exec(rejected ?? '')?.[1];
+  const last = lines.findLast((line) => /^(?:fatal|error):/u.test(line));
+  return [...new Set([...told, reason, reason === undefined ? last : undefined])]
+    .filter((line) => line !== undefined && line !== '')
+    .join('; ')
+    .slice(0, 500);
+}
+
+async function remoteHead({ repository, remote, ref }: Followed): Promise<string | null> {
+  const listed = await runGit(repository.folder, ['ls-remote', '--exit-code', '--', remote, ref]);
+  if (listed.code === 2) return null;
+  if (listed.code !== 0) {
+    throw new RegistryError({
+      found: `${remote} cannot be asked: ${listed.stderr.split('\n').findLast((line) => line !== '') ?? ''}`,
+      where: 'registry.push',
+      remedy: `Check the remote (git remote get-url ${remote}), the network and the credentials (actions/checkout keeps them unless persist-credentials is false)`,
+    });
+  }
+  const lines = listed.stdout.toString('utf8').split('\n');
+  return lines.find((line) => line.endsWith(`\t${ref}`))?.split('\t')[0] ?? null;
+}
+
+async function fetchRef({ repository, remote, ref }: Followed): Promise<void> {
+  await git(repository.folder, [
+    'fetch',
+    '--quiet',
+    '--no-tags',
+    '--no-write-fetch-head',
+    '--no-auto-maintenance',
+    '--',
+    remote,
+    ref,
+  ]);
+}
+
+/** Those that are here already stay: one that differs is told when it is pushed. */
+async function fetchTags({ repository, remote }: Followed): Promise<void> {
+  await runGit(repository.folder, [
+    'fetch',
+    '--quiet',
+    '--no-tags',
+    '--no-write-fetch-head',
+    '--no-auto-maintenance',
+    '--',
+    remote,
+    'refs/tags/*:refs/tags/*',
+  ]);
+}
+
+/** The digests of the decisions that `here` has and `there` has not. @throws RegistryError when there is anything else */
+async function onlyDecisions(
+  { repository, remote, ref, folder }: Followed,
+  there: string,
+  here: string,
+): Promise<string[]> {
+  const changed = await gitBytes(repository.folder, [
+    'log',
+    '-m',
+    '-z',
+    '--name-status',
+    '--no-renames',
+    '--format=',
+    here,
+    `^${there}`,
+  ]);
+  const fields = changed
+    .toString('utf8')
+    .split('\0')
+    .map((field) => field.trim());
+  const digests: string[] = [];
+  for (let at = 0; at + 1 < fields.length; at += 2) {
+    const [status, path = ''] = [fields[at], fields[at + 1]];
+    if (!path.startsWith(`${folder}/`)) {
+      throw new RegistryError({
+        found: `the branch here and that of ${remote} both went on, here with ${path}`,
+        expected: 'a branch that follows its remote, but for decisions',
+        where: ref,
+        remedy: `Push or rebase your own commits first: git pull --rebase ${remote}`,
+      });
+    }
+    if (status === 'A' && placeOf(path.slice(folder.length + 1))?.kind === 'decision') {
+      digests.push(sha256(await gitBytes(repository.folder, ['cat-file', 'blob', `${here}:${path}`])));
+    }
+  }
+  return digests;
+}
+
+/** Tags of decisions that are taken back go with them. */
+async function dropTags(repository: Repository, digests: readonly string[]): Promise<void> {
+  const gone = (await listTags(repository)).filter(({ message }) =>
+    digests.includes(decisionOf(message)?.sha256 ?? ''),
+  );
+  if (gone.length > 0) await git(repository.folder, ['tag', '--delete', ...gone.map(({ name }) => name)]);
+}
+
+async function moveTo({ repository, workTree, remote, ref }: Followed, from: string, to: string): Promise<void> {
+  if (workTree === null) {
+    // Whoever moved it meanwhile is told apart when the decision is recorded.
+    await moveBranch(repository.folder, ref, from, to, `follow ${remote}`);
+    return;
+  }
+  const moved = await runGit(workTree.folder, ['reset', '--quiet', '--keep', to]);
+  if (moved.code === 0 || /index\.lock/u.test(moved.stderr)) return;
+  throw new RegistryError({
+    found: `the work tree cannot follow ${remote}: ${moved.stderr.split('\n')[0] ?? ''}`,
+    where: ref,
+    remedy: `Commit or undo the changes it names, or bring it up to date yourself: git pull --ff-only ${remote}`,
+  });
+}
