@@ -1,23 +1,28 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { splitmix32 } from '../../src/splitmix.ts';
 import { inRepository, type TemporaryRepository } from './temporary-repository.ts';
 import { judged } from './sample-decision.ts';
 
 const run = promisify(execFile);
 const program = fileURLToPath(new URL('promote-process.js', import.meta.url));
-const writers = Array.from({ length: 20 }, (_, index) => index);
+/** Fifty writers with each of twenty seeds: CONTENDER_SEEDS=20. */
+const asked = process.env['CONTENDER_SEEDS'];
+const writers = Array.from({ length: asked === undefined ? 20 : 50 }, (_, index) => index);
+const seeds = Array.from({ length: Number(asked ?? 1) }, (_, index) => index + 1);
 
-describe('twenty writers at once', () => {
-  for (const branch of ['', 'registry']) {
-    const where = branch === '' ? 'on the branch that is checked out' : 'on a branch of its own';
+describe(`${writers.length} writers at once`, () => {
+  for (const [seed, branch] of seeds.flatMap((each) => [[each, ''] as const, [each, 'registry'] as const])) {
+    const where = `${branch === '' ? 'on the branch that is checked out' : 'on a branch of its own'} (seed ${seed})`;
 
     test(`of one model ${where}: every decision is recorded once, in one chain`, () =>
       inRepository(async (repository) => {
         if (branch !== '') await repository.git('branch', branch);
-        await together(writers, (each) => promote(repository, branch, 'spam-filter', `candidate-${each}`));
+        await together(seed, (each) => promote(repository, branch, 'spam-filter', `candidate-${each}`));
         const registry = await repository.registry('registry', branch === '' ? undefined : branch);
         const decisions = await registry.log('spam-filter');
         assert.deepEqual(
@@ -29,6 +34,7 @@ describe('twenty writers at once', () => {
         for (const [index, decision] of decisions.entries()) {
           assert.deepEqual(decision.from, decisions[index - 1]?.to ?? null);
         }
+        assert.equal((await registry.view('spam-filter')).champion?.version, decisions.at(-1)?.to?.version);
         assert.deepEqual(await registry.verify(), []);
         assert.equal(await repository.status(), '');
       }));
@@ -36,7 +42,7 @@ describe('twenty writers at once', () => {
     test(`of different models ${where}: no decision is lost`, () =>
       inRepository(async (repository) => {
         if (branch !== '') await repository.git('branch', branch);
-        await together(writers, (each) => promote(repository, branch, `model-${each}`, 'candidate'));
+        await together(seed, (each) => promote(repository, branch, `model-${each}`, 'candidate'));
         const registry = await repository.registry('registry', branch === '' ? undefined : branch);
         assert.equal((await registry.models()).length, writers.length);
         for (const each of writers) assert.equal((await registry.log(`model-${each}`)).length, 1);
@@ -91,7 +97,15 @@ async function promote(
   await run(process.execPath, [program, repository.folder, 'registry', branch, model, candidate, 'promote']);
 }
 
-/** Every one at once. */
-async function together(items: readonly number[], work: (item: number) => Promise<void>): Promise<void> {
-  await Promise.all(items.map(work));
+/** Every one at once, or in what order and how soon after one another the seed says. */
+async function together(seed: number, work: (item: number) => Promise<void>): Promise<void> {
+  const random = splitmix32(seed);
+  const spread = seed === 1 ? 0 : random() % 3000;
+  const delays = writers.map(() => (spread === 0 ? 0 : random() % spread));
+  await Promise.all(
+    writers.map(async (each) => {
+      await sleep(delays[each]);
+      await work(each);
+    }),
+  );
 }

@@ -183,7 +183,7 @@ describe('a registry that is pushed as it is recorded', () => {
       const last = await shared.clone('reader');
       const log = await (await registryOf(last, null)).log('m');
       assert.deepEqual(
-        log.map(({ reasons }) => reasons[0]?.message.replace(/:.*/u, '')).toSorted(),
+        log.map(({ reasons }) => (reasons[0]?.message ?? '').replace(/:.*/u, '')).toSorted(),
         names.map((_, index) => `model-${index}`),
       );
       assert.deepEqual(await (await registryOf(last, null)).verify(), []);

@@ -2,7 +2,7 @@ import { readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { journalName, type LockPlace } from './lock.ts';
-import { listFiles, readBlobs } from './objects.ts';
+import { entriesAt, readBlobs } from './objects.ts';
 import { commitAt, isAncestor, type Repository, type WorkTree } from './repository.ts';
 import { bringInLine, type FileChange } from './work-tree.ts';
 
@@ -46,9 +46,8 @@ export async function finishInterrupted(
   const head = await commitAt(repository, journal.ref);
   const moved = head !== null && (await isAncestor(repository, journal.new, head));
   if (moved && workTree !== null) {
-    const committed = new Map(
-      (await listFiles(repository, head, folder)).map((entry) => [`${folder}/${entry.path}`, entry]),
-    );
+    const paths = journal.changes.map(({ path }) => path);
+    const committed = new Map((await entriesAt(repository, head, paths)).map((entry) => [entry.path, entry]));
     const entries = journal.changes.flatMap(({ path }) => committed.get(path) ?? []);
     const changes = journal.changes.flatMap(({ path, before, after }) => {
       const entry = committed.get(path);

@@ -17,9 +17,20 @@ interface LockText {
   owner: Owner;
 }
 
-/** How long to wait for other writers before giving up, and for one and the same lock of git's. */
-const patienceMs = 60_000;
-const patienceWithGitMs = 10_000;
+/** How long to wait before giving up, in milliseconds. */
+export interface Patience {
+  /** For one and the same holder. */
+  holderMs: number;
+  /** For one and the same lock of git's. */
+  gitMs: number;
+  /** For all holders together: a queue of writers that moves on is no lock that hangs. */
+  queueMs: number;
+}
+
+const defaultPatience: Patience = { holderMs: 60_000, gitMs: 10_000, queueMs: 600_000 };
+
+/** A file on its way to becoming a lock is there for an instant; one this old was left by a dead run. */
+const leftBehindMs = 60_000;
 
 export interface LockPlace {
   /** The lock file. */
@@ -32,12 +43,21 @@ export interface LockPlace {
 export const journalName = 'journal.json';
 
 /** Run `work` while holding the lock. @throws RegistryError when it cannot be had in time */
-export async function withLock<T>(place: LockPlace, work: () => Promise<T>): Promise<T> {
+export async function withLock<T>(
+  place: LockPlace,
+  work: () => Promise<T>,
+  patience: Patience = defaultPatience,
+): Promise<T> {
   const text: LockText = { contender: 'lock', nonce: randomUUID(), owner: await thisProcess() };
-  const until = Date.now() + patienceMs;
+  const started = performance.now();
+  let holder: string | null = null;
+  let held = started;
   for (let attempt = 0; !(await acquire(place, text)); attempt++) {
-    const foreign = (await readLock(place.path)) === null && (await ageOf(place.path)) > patienceWithGitMs;
-    if (attempt > 0 && (Date.now() > until || (foreign && Date.now() > until - patienceMs + patienceWithGitMs))) {
+    const found = (await readLock(place.path))?.nonce ?? null;
+    const now = performance.now();
+    if (found !== holder) [holder, held] = [found, now];
+    const foreign = found === null && now - started > patience.gitMs && (await ageOf(place.path)) > patience.gitMs;
+    if (attempt > 0 && (foreign || now - held > patience.holderMs || now - started > patience.queueMs)) {
       throw await heldFault(place.path);
     }
     await pause(attempt);
@@ -83,7 +103,7 @@ async function takeOver(place: LockPlace, dead: LockText, text: LockText): Promi
 async function clearScratch(place: LockPlace): Promise<void> {
   for (const name of await readdir(place.scratch)) {
     const path = join(place.scratch, name);
-    if (name === journalName || (name.startsWith('new-') && (await ageOf(path)) < patienceMs)) continue;
+    if (name === journalName || (name.startsWith('new-') && (await ageOf(path)) < leftBehindMs)) continue;
     await rm(path, { force: true });
   }
 }

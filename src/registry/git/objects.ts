@@ -47,8 +47,18 @@ export async function listFolders(repository: Repository, commit: string, folder
 
 /** The entry of one path of a commit, or null. */
 export async function entryAt(repository: Repository, commit: string, path: string): Promise<TreeEntry | null> {
-  const listing = await gitBytes(repository.folder, ['ls-tree', '-l', '-z', '--full-tree', commit, '--', path]);
-  return parseEntries(listing).find((entry) => entry.path === path) ?? null;
+  return (await entriesAt(repository, commit, [path])).find((entry) => entry.path === path) ?? null;
+}
+
+/** The entries of a few paths of a commit, those that are there, by their path from the top. */
+export async function entriesAt(
+  repository: Repository,
+  commit: string,
+  paths: readonly string[],
+): Promise<TreeEntry[]> {
+  return parseEntries(
+    await gitBytes(repository.folder, ['ls-tree', '-l', '-z', '--full-tree', commit, '--', ...paths]),
+  );
 }
 
 /** The bytes of blobs, by object name, in one process. @throws RegistryError when one is absent or far too large */
