@@ -26,7 +26,10 @@ describe('a writer that waits for the lock', () => {
           patient,
         );
       await Promise.all([1, 2, 3, 4].map(writer));
-      assert.deepEqual(served.toSorted((a, b) => a - b), [1, 2, 3, 4]);
+      assert.deepEqual(
+        served.toSorted((a, b) => a - b),
+        [1, 2, 3, 4],
+      );
     }));
 
   test('gives up on a holder that does not let go, and names it', () =>
