@@ -85,14 +85,6 @@ async function openOnGitHub(workspace: Workspace, settings: RegistrySettings): P
       remedy: 'In a workflow pass the input token; elsewhere set both, or use store: git',
     });
   }
-  if (settings.tags !== undefined) {
-    throw new UsageError({
-      found: `registry.tags: ${settings.tags} with registry.store: github`,
-      expected: 'tags with store: git only',
-      where: 'registry.tags',
-      remedy: 'Leave one of the two out',
-    });
-  }
   const [{ openGitHub }, { openGitHubRegistry }] = await Promise.all([
     import('../github/client.ts'),
     import('../registry/github-registry.ts'),
@@ -103,6 +95,7 @@ async function openOnGitHub(workspace: Workspace, settings: RegistrySettings): P
     token,
     path: settings.path ?? defaults.registryPath,
     branch: settings.branch,
+    tags: settings.tags,
     pullRequests: pullRequestSettings(settings.pull_request ?? 'when-protected'),
     log,
     signal,

@@ -21,14 +21,14 @@ import {
   type WorkTree,
 } from './git/repository.ts';
 import { follow, pushTogether } from './git/remote.ts';
-import { completeTags, listTags, refuseTaken } from './git/tags.ts';
+import { completeTags, listTags } from './git/tags.ts';
 import { bringInLine, refuseEdits, refuseLinks, uncommittedEdits } from './git/work-tree.ts';
 import { attributesPath, checkModelName, evidencePath, isModelName } from './layout.ts';
 import { viewOf, type ChainLink } from './manifest.ts';
 import { readModel, sound, type ModelState } from './model-state.ts';
 import { planRecord } from './plan-record.ts';
 import type { RecordInput, RecordResult, Registry } from './registry.ts';
-import { gtoTags, isTag } from './tags.ts';
+import { gtoTags, isTag, noTags, refuseTaken } from './tags.ts';
 import { verifyRegistry } from './verify.ts';
 
 /** How often a writer starts anew because another moved the branch first. */
@@ -97,13 +97,13 @@ export async function openGitRegistry(input: {
         remedy: 'See what else is wrong with contender registry verify',
       });
     },
-    async verify() {
+    async verify({ missingTags = true } = {}) {
       const branch = await resolveBranch(repository, input.branch);
       if (branch.head === null) return [];
       if (await isShallow(repository)) {
         input.log.warning('This clone is shallow: decisions removed before its oldest commit cannot be noticed.');
       }
-      const committed = await verifyRegistry(repository, branch.head, folder, tagged);
+      const committed = await verifyRegistry(repository, branch.head, folder, tagged && missingTags);
       const workTree = branch.ref === null ? null : await workTreeOf(repository, branch.ref);
       const edits = workTree === null ? [] : await uncommittedEdits(workTree, folder);
       return [
@@ -126,13 +126,7 @@ export async function openGitRegistry(input: {
     },
     async tag(model) {
       checkModelName(model);
-      if (!tagged) {
-        throw new RegistryError({
-          found: 'this registry has no tags',
-          expected: 'registry.tags: gto',
-          remedy: 'Set it in contender.yml',
-        });
-      }
+      if (!tagged) throw noTags();
       const { ref } = await writableBranch(repository, input.branch);
       const workTree = await workTreeOf(repository, ref);
       const place = lockPlace(repository, workTree, ref);

@@ -10,10 +10,11 @@ import type { Log } from '../log.ts';
 import { unpackEvidence } from './evidence-file.ts';
 import { registryFolder } from './git/repository.ts';
 import { cloneBranch } from './github/clone.ts';
-import { commitOnBranch } from './github/commit-files.ts';
+import { commitOnBranch, commitWithTags } from './github/commit-files.ts';
 import { pendingPromotion, pendingRecorder, type PullRequestSettings } from './github/record-pending.ts';
 import {
   blobOid,
+  lastCommitOf,
   listModels,
   readFile,
   readSnapshot,
@@ -21,11 +22,13 @@ import {
   type Place,
   type Snapshot,
 } from './github/snapshot.ts';
+import { completeTags, isOvertaken, refuseTakenTags, tagsOf } from './github/tags.ts';
 import { checkModelName, evidencePath } from './layout.ts';
 import { viewOf } from './manifest.ts';
 import { sound } from './model-state.ts';
 import { planRecord } from './plan-record.ts';
 import type { RecordInput, RecordResult, Registry } from './registry.ts';
+import { gtoTags, noTags } from './tags.ts';
 import { verifyRegistry } from './verify.ts';
 
 export interface GitHubRegistryInput {
@@ -37,6 +40,8 @@ export interface GitHubRegistryInput {
   branch?: string | undefined;
   log: Log;
   signal?: AbortSignal | undefined;
+  /** Keep the tags that the chains call for, as GTO reads them. Default: no tags. */
+  tags?: 'gto' | undefined;
   /** How decisions wait in pull requests; left out: a branch that rules protect is an error. */
   pullRequests?: PullRequestSettings | undefined;
   /** How a writer that was overtaken waits. */
@@ -54,6 +59,7 @@ export function openGitHubRegistry(input: GitHubRegistryInput): Registry {
   const { github, log, signal } = input;
   const folder = registryFolder(input.path);
   const pace = { ...defaultPace, ...input.pace };
+  const tagged = input.tags !== undefined;
   const cache: BlobCache = new Map();
   let chosen: Promise<string> | undefined;
   const place = async (): Promise<Place> => {
@@ -101,7 +107,7 @@ export function openGitHubRegistry(input: GitHubRegistryInput): Registry {
     async pending(model) {
       return pendingPromotion(await place(), await snapshot(model), model, cache);
     },
-    async verify() {
+    async verify({ missingTags = true } = {}) {
       const { branch } = await place();
       // A whole registry, and what it was in every commit, is far beyond what the API gives in an hour: git fetches it at once.
       const temporary = await mkdtemp(join(tmpdir(), 'contender-registry-'));
@@ -112,18 +118,15 @@ export function openGitHubRegistry(input: GitHubRegistryInput): Registry {
           branch,
           into: join(temporary, 'clone'),
         });
-        return await verifyRegistry(repository, head, folder);
+        return await verifyRegistry(repository, head, folder, tagged && missingTags);
       } finally {
         await rm(temporary, { recursive: true, force: true });
       }
     },
-    async tag() {
-      throw new RegistryError({
-        found: 'a registry kept through the API is not tagged',
-        expected: 'registry.store: git',
-        where: 'registry.tags',
-        remedy: 'Make the tags in a clone, with store: git, and push them',
-      });
+    async tag(model) {
+      if (!tagged) throw noTags();
+      const { links } = (await snapshot(model)).state;
+      return completeTags(await place(), model, links);
     },
     async ensureWritable() {
       const where = await place();
@@ -136,13 +139,13 @@ export function openGitHubRegistry(input: GitHubRegistryInput): Registry {
       );
     },
     async record(request) {
-      const attempted: Attempted = new Map();
+      const attempts: Attempts = { made: new Map(), together: tagged };
       const { pullRequests } = input;
       const directly = async (attempt: number): Promise<RecordResult | 'again'> => {
         const found = await snapshot(request.model).catch((error: unknown) => {
-          throw attempted.size > 0 && error instanceof GitHubError ? inDoubt(error) : error;
+          throw attempts.made.size > 0 && error instanceof GitHubError ? inDoubt(error) : error;
         });
-        return recordOnce(await place(), found, request, attempted, attempt);
+        return recordOnce(await place(), found, request, attempts, attempt);
       };
       const pending = async (settings: PullRequestSettings): Promise<typeof directly> => {
         const base = await place();
@@ -175,49 +178,75 @@ export function openGitHubRegistry(input: GitHubRegistryInput): Registry {
    */
   async function recordOnce(
     where: Place,
-    { head, tree, hasAttributes, state }: Snapshot,
+    found: Snapshot,
     request: RecordInput,
-    attempted: Attempted,
+    attempts: Attempts,
     count: number,
   ): Promise<RecordResult | 'again'> {
-    const mine = state.links.find(({ sha256 }) => attempted.has(sha256));
+    const { state } = found;
+    const { model } = request;
+    const tags = async (): Promise<string[]> => (tagged ? completeTags(where, model, state.links) : []);
+    const mine = state.links.find(({ sha256 }) => attempts.made.has(sha256));
     if (mine !== undefined) {
-      const { path, commit } = attempted.get(mine.sha256) as { path: string; commit: string | null };
-      return { status: 'recorded', decision: mine.decision, commit: commit ?? (await addedIn(where, path)), tags: [] };
+      const { path, commit, tags: made } = attempts.made.get(mine.sha256) as Attempt;
+      return {
+        status: 'recorded',
+        decision: mine.decision,
+        commit: commit ?? (await lastCommitOf(where, path)),
+        tags: [...made, ...(await tags())],
+      };
     }
-    const plan = planRecord(folder, state, request, hasAttributes);
+    const plan = planRecord(folder, state, request, found.hasAttributes);
     if (plan.status === 'already-recorded') {
-      return { status: plan.status, decision: plan.decision, commit: await addedIn(where, plan.path), tags: [] };
+      const commit = await lastCommitOf(where, plan.path);
+      return { status: plan.status, decision: plan.decision, commit, tags: await tags() };
     }
-    if (plan.status === 'no-change') return { ...plan, commit: null, tags: [] };
+    if (plan.status === 'no-change') return { ...plan, commit: null, tags: await tags() };
+    const called = tagged ? gtoTags(model, plan.next.links).filter(({ seq }) => seq === plan.decision.seq) : [];
+    if (called.length > 0) await refuseTakenTags(where.github, called, await tagsOf(where.github, model));
     for (const bytes of plan.files.values()) cache.set(blobOid(bytes), Buffer.from(bytes));
-    const attempt = { path: plan.path, commit: null as string | null };
-    attempted.set(plan.sha256, attempt);
+    const together = attempts.together && called.length > 0;
+    const attempt: Attempt = { path: plan.path, commit: null, tags: together ? called.map(({ name }) => name) : [] };
+    attempts.made.set(plan.sha256, attempt);
     try {
-      attempt.commit = await commitOnBranch(where, { head, tree }, plan.files, plan.message);
+      if (together) {
+        attempt.commit = await commitWithTags(where, found, { ...plan, seq: plan.decision.seq }, model, called);
+        if (attempt.commit === null) {
+          attempts.together = false;
+          attempts.made.delete(plan.sha256);
+        }
+      } else attempt.commit = await commitOnBranch(where, found, plan.files, plan.message);
     } catch (error) {
       if (!(error instanceof GitHubError)) throw error;
-      if (!error.uncertain) attempted.delete(plan.sha256);
+      log.debug(`${model}: ${error.fault.found}`);
+      if (!error.uncertain) attempts.made.delete(plan.sha256);
+      if (isOvertaken(error) || error.uncertain) return 'again';
+      // Where a token may not move branch and tags in one request, the branch moves first and the tags follow.
+      if (together) attempts.together = false;
       // A branch that is deleted between reading and writing is an error of the next reading.
-      const passes = error.kind === 'conflict' || error.uncertain || (error.kind === 'absent' && count <= 3);
-      if (!passes) throw error;
-      log.debug(`${request.model}: ${error.fault.found}`);
+      else if (error.kind !== 'absent' || count > 3) throw error;
     }
     return 'again';
   }
 }
 
-/** Decisions this writer may have recorded, by the sha256 of their bytes. */
-type Attempted = Map<string, { path: string; commit: string | null }>;
+/** What became of the attempts of one writer. */
+interface Attempts {
+  /** Decisions it may have recorded, by the sha256 of their bytes. */
+  made: Map<string, Attempt>;
+  /** Whether branch and tags are moved in one request. */
+  together: boolean;
+}
+
+interface Attempt {
+  path: string;
+  commit: string | null;
+  /** Names of the tags that were made with the commit. */
+  tags: string[];
+}
 
 function decisionsOf(links: readonly { decision: RecordedDecision }[]): RecordedDecision[] {
   return links.map(({ decision }) => decision);
-}
-
-/** The commit that added a file: files of decisions never change, so it is the last one that touched it. */
-async function addedIn({ github, branch }: Place, path: string): Promise<string | null> {
-  const [commit] = await github.request('GET /repos/{owner}/{repo}/commits', { sha: branch, path, per_page: 1 });
-  return commit?.sha ?? null;
 }
 
 async function defaultBranch(github: GitHub): Promise<string> {

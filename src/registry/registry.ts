@@ -16,8 +16,12 @@ export interface Registry {
   pending(model: string): Promise<Pending | null>;
   /** A piece of evidence that a decision refers to, by its digest. @throws RegistryError when it is not there or damaged */
   evidence(model: string, sha256: string): Promise<Evidence>;
-  /** Every difference between what the registry holds and what it must hold. */
-  verify(): Promise<Finding[]>;
+  /**
+   * Every difference between what the registry holds and what it must hold.
+   *
+   * @param options.missingTags report tags that are not there, where the registry is tagged (default: true)
+   */
+  verify(options?: { missingTags?: boolean }): Promise<Finding[]>;
   /** Make the tags that the chain of a model calls for and that are missing. Returns their names. @throws RegistryError */
   tag(model: string): Promise<string[]>;
   /** Say before long work whether a decision could be recorded. @throws RegistryError when not */

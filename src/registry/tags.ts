@@ -1,3 +1,4 @@
+import { RegistryError } from '../errors.ts';
 import type { Finding } from './chain.ts';
 import { extendManifest, type ChainLink, type Manifest } from './manifest.ts';
 
@@ -78,6 +79,31 @@ export function decisionOf(message: string): { model: string; seq: number; sha25
 /** Whether a tag that was found is the one that the chain calls for. */
 export function isTag(found: FoundTag, wanted: RegistryTag): boolean {
   return found.name === wanted.name && found.message.trim() === wanted.message.trim();
+}
+
+/** @throws RegistryError when a tag that a decision will call for is there already, and another */
+export function refuseTaken(wanted: readonly RegistryTag[], found: readonly FoundTag[]): void {
+  for (const tag of wanted) {
+    if (tag.name.endsWith('.lock')) {
+      throw new RegistryError({ found: `git takes no tag named ${tag.name}`, remedy: 'Choose another version' });
+    }
+    const there = found.find((each) => each.name === tag.name);
+    if (there === undefined || isTag(there, tag)) continue;
+    throw new RegistryError({
+      found: `there is a tag ${tag.name} already, and it is not of this registry`,
+      expected: 'a tag that is free',
+      where: `refs/tags/${tag.name}`,
+      remedy: `Choose another version, or see who made the tag (git show '${tag.name}') and delete it`,
+    });
+  }
+}
+
+export function noTags(): RegistryError {
+  return new RegistryError({
+    found: 'this registry has no tags',
+    expected: 'registry.tags: gto',
+    remedy: 'Set it in contender.yml',
+  });
 }
 
 /**

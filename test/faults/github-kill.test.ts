@@ -10,27 +10,27 @@ import type { Fault, GitHubStandIn, SeenRequest } from '../support/github-api/se
 
 const program = fileURLToPath(new URL('../registry/github-process.js', import.meta.url));
 
+const writes = ({ method, name }: SeenRequest): boolean => method !== 'GET' && !name.startsWith('graphql query');
 /** Requests at which the process is killed: every one of the common acts; the writes alone where there are many. */
-const acts: { kind: ActKind; at(request: SeenRequest): boolean; atLeast: number }[] = [
+const acts: { kind: ActKind; tags?: 'gto'; at(request: SeenRequest): boolean; atLeast: number }[] = [
   { kind: 'promotion', at: () => true, atLeast: 4 },
   { kind: 'rollback', at: () => true, atLeast: 4 },
-  {
-    kind: 'large promotion',
-    at: ({ method, name }) => method !== 'GET' && !name.startsWith('graphql query'),
-    atLeast: 6,
-  },
+  { kind: 'large promotion', at: writes, atLeast: 4 },
+  // A blob, a tree, a commit, three tags or two, and the branch with all of them.
+  { kind: 'promotion', tags: 'gto', at: writes, atLeast: 7 },
+  { kind: 'rollback', tags: 'gto', at: writes, atLeast: 5 },
 ];
 const cuts: [string, Fault][] = [
   ['before it is carried out', 'hang'],
   ['after it is carried out, before the answer', 'hang-after'],
 ];
 
-for (const { kind, at, atLeast } of acts) {
-  describe(`a ${kind} through the API`, () => {
+for (const { kind, tags, at, atLeast } of acts) {
+  describe(`a ${kind} through the API${tags === undefined ? '' : ', with its tags'}`, () => {
     for (const [when, fault] of cuts) {
       test(`killed at any request ${when} leaves the old or the new registry, and the next run completes it, once`, () =>
         withGitHub(async (server) => {
-          const registry = registryOn(server);
+          const registry = registryOn(server, { tags });
           await registry.record(requested('promotion', 'first'));
           let killed = true;
           let step = 0;
@@ -38,11 +38,11 @@ for (const { kind, at, atLeast } of acts) {
             await registry.record(requested('promotion', `standing-${step}`));
             const before = await registry.log(model);
             const name = `${kind} ${step}`;
-            killed = await killedAt(server, { kind, name, at, step, fault });
+            killed = await killedAt(server, { kind, name, tags, at, step, fault });
             const between = await registry.log(model);
             assert.deepEqual(await registry.verify(), []);
-            await registryOn(server).record(requested(kind, name));
-            const now = await registryOn(server).log(model);
+            await registryOn(server, { tags }).record(requested(kind, name));
+            const now = await registry.log(model);
             // What was there stays, and the act is on top of it exactly once, whether or not the killed process recorded it.
             assert.deepEqual(now.slice(0, before.length), before);
             assert.deepEqual(now.slice(0, between.length), between);
@@ -72,10 +72,17 @@ async function championOf(registry: Registry): Promise<string | undefined> {
 /** Run a writer that is killed at its request number `step` of those meant. Returns whether there was such a request. */
 async function killedAt(
   server: GitHubStandIn,
-  input: { kind: ActKind; name: string; at: (request: SeenRequest) => boolean; step: number; fault: Fault },
+  input: {
+    kind: ActKind;
+    name: string;
+    tags: 'gto' | undefined;
+    at: (request: SeenRequest) => boolean;
+    step: number;
+    fault: Fault;
+  },
 ): Promise<boolean> {
-  const { kind, name, at, step, fault } = input;
-  const child = spawn(process.execPath, [program, server.url, server.token(), kind, name], {
+  const { kind, name, tags = '', at, step, fault } = input;
+  const child = spawn(process.execPath, [program, server.url, server.token(), kind, name, tags], {
     stdio: ['ignore', 'ignore', 'inherit'],
   });
   const gone = new Promise((done) => child.on('close', done));

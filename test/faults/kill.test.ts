@@ -14,6 +14,9 @@ import { inRepository, type TemporaryRepository } from '../registry/temporary-re
 const program = fileURLToPath(new URL('../registry/promote-process.js', import.meta.url));
 const model = 'spam-filter';
 
+/** At every boundary, and not at every third or so: CONTENDER_EVERY_STEP=1. */
+const everyStep = process.env['CONTENDER_EVERY_STEP'] !== undefined;
+
 /** Where the registry's branch is: checked out, or a branch of its own, which has no work tree to bring in line and so less to go wrong. */
 const places = [
   { name: 'on the branch that is checked out', branch: '', tags: '', step: 3, rounds: 5 },
@@ -21,7 +24,8 @@ const places = [
   { name: 'with tags', branch: '', tags: 'gto', step: 5, rounds: 2 },
 ];
 
-for (const { name, branch, tags, step, rounds } of places) {
+for (const { name, branch, tags, step: usualStep, rounds } of places) {
+  const step = everyStep ? 1 : usualStep;
   describe(`a promotion ${name}, killed with its process group`, () => {
     test('before or after any of its git processes leaves the old or the new registry, and the next run mends the rest', () =>
       inTemporaryFolder((bin) =>
@@ -88,7 +92,7 @@ test('a rollback killed before or after any of its git processes is completed, w
       await prepare(repository, '', 'gto');
       await killingGit(bin);
       const registry = await open(repository, '', 'gto');
-      for (let boundary = 1, killed = true; killed; boundary += 3) {
+      for (let boundary = 1, killed = true; killed; boundary += everyStep ? 1 : 3) {
         await record(repository, '', `withdrawn-${boundary}`, 'gto');
         await rm(join(bin, 'count'), { force: true });
         const reason = `rollback ${boundary}`;

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { describe, test } from 'node:test';
 import { ContenderError, EvidenceError, GitHubError, RegistryError } from '../../src/errors.ts';
 import { digest, evidenceDigest, sha256, type Evidence } from '../../src/evidence/index.ts';
@@ -99,8 +100,7 @@ describe('recording through the API', () => {
 
   test('takes evidence that is too large for one request', () =>
     withGitHub(async (server) => {
-      const noise = Array.from({ length: 160_000 }, (_, index) => digest(String(index)).slice(0, 16));
-      const proof: Evidence = { ...evidence('a'), details: { noise } };
+      const proof = largeEvidence('a');
       const registry = registryOn(server);
       const result = await registry.record({
         model,
@@ -156,6 +156,31 @@ describe('a branch that moves between reading and writing', () => {
       for (const [index, decision] of log.entries()) assert.deepEqual(decision.from, log[index - 1]?.to ?? null);
       assert.equal(log.length, 3);
       assert.deepEqual(await registryOn(server).verify(), []);
+    }));
+
+  test('is not moved back by a commit that is too large for one request', () =>
+    withGitHub(async (server) => {
+      await promote(registryOn(server), 'a');
+      const { folder } = server.repository(repositoryName).git;
+      const git = (...args: string[]): string =>
+        execFileSync('git', ['-C', folder, '-c', 'user.name=Ada', '-c', 'user.email=ada@example.invalid', ...args], {
+          encoding: 'utf8',
+        }).trim();
+      const foreign = git('commit-tree', 'main^{tree}', '-p', 'main', '-m', 'Foreign');
+      const proof = largeEvidence('b');
+      const decide = judged(model, 'b', 'promote', [proof]);
+      let calls = 0;
+      const result = await registryOn(server).record({
+        model,
+        decide: (view) => {
+          // Somebody else pushes after the branch was read and before it is written.
+          if (calls++ === 0) git('update-ref', 'refs/heads/main', foreign);
+          return decide(view);
+        },
+        evidence: [proof],
+      });
+      assert.deepEqual([result.status, calls], ['recorded', 2]);
+      assert.equal(git('rev-parse', 'main^'), foreign);
     }));
 
   test('is never written to on a stale answer', () =>
@@ -333,6 +358,12 @@ describe('a registry that somebody edited', () => {
 function promote(registry: ReturnType<typeof registryOn>, candidate: string) {
   const proof = [evidence(candidate)];
   return registry.record({ model, decide: judged(model, candidate, 'promote', proof), evidence: proof });
+}
+
+/** Evidence of more than a megabyte, packed as it is. */
+function largeEvidence(candidate: string): Evidence {
+  const noise = Array.from({ length: 160_000 }, (_, index) => digest(String(index)).slice(0, 16));
+  return { ...evidence(candidate), details: { noise } };
 }
 
 function headOf(server: GitHubStandIn): Promise<string> {

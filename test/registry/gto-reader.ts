@@ -62,6 +62,17 @@ export function readAsGto(artifact: string, tags: readonly ReadTag[]): GtoState 
   return { versions: active.map((each) => each.version.slice(1)), stages };
 }
 
+/** What GTO says of one artifact in a repository. */
+export async function gtoShow(artifact: string, git: (...args: string[]) => Promise<string>): Promise<GtoState> {
+  const format = '--format=%(objecttype) %(refname:strip=2) %(*objectname) %(taggerdate:unix)';
+  const lines = (await git('for-each-ref', format, 'refs/tags')).split('\n');
+  const tags = lines.flatMap((line): ReadTag[] => {
+    const [type, name = '', commit = '', time] = line.split(' ');
+    return type === 'tag' ? [{ name, commit, time: Number(time) }] : [];
+  });
+  return readAsGto(artifact, tags);
+}
+
 /** The highest number on any tag of an artifact: GTO gives the next one to its next assignment. */
 export function counterOf(artifact: string, names: readonly string[]): number {
   return names.reduce((highest, each) => {

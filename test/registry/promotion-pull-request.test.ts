@@ -134,8 +134,8 @@ describe('a job that runs again', () => {
     }));
 
   const doubts: [string, Fault, RegExp][] = [
-    ['the branch moved and nobody said so', 'reset-after', /mutation MovePromotion/u],
-    ['the branch did not move and nobody said so', 'reset', /mutation MovePromotion/u],
+    ['the branch moved and nobody said so', 'reset-after', /mutation MoveRefs/u],
+    ['the branch did not move and nobody said so', 'reset', /mutation MoveRefs/u],
     ['the pull request was made and nobody said so', 'reset-after', /^POST .*\/pulls$/u],
     ['the server fails between branch and pull request', faults.serverError, /^POST .*\/pulls$/u],
     ['the branch is read as it was before', 'stale', /query Snapshot/u],
@@ -160,7 +160,7 @@ describe('a job that runs again', () => {
 describe('a job that is killed', () => {
   const moments: [string, RegExp][] = [
     ['before its commit is stored', /^POST .*\/git\/commits$/u],
-    ['before the branch moves', /mutation MovePromotion/u],
+    ['before the branch moves', /mutation MoveRefs/u],
     ['between branch and pull request', /^POST .*\/pulls$/u],
   ];
   for (const [moment, when] of moments) {

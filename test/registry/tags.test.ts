@@ -16,7 +16,7 @@ import type { RecordResult, Registry } from '../../src/registry/registry.ts';
 import { gtoTags, tagFindings } from '../../src/registry/tags.ts';
 import { inTemporaryFolder } from '../support/project.ts';
 import { act, anyStep, chain, config, performing, recordable } from './acts-in-memory.ts';
-import { counterOf, readAsGto, type ReadTag } from './gto-reader.ts';
+import { counterOf, gtoShow, readAsGto } from './gto-reader.ts';
 import { evidence, judged } from './sample-decision.ts';
 import { inRepository, type TemporaryRepository } from './temporary-repository.ts';
 
@@ -66,9 +66,12 @@ test('two promotions, a rollback and a third promotion are tagged as GTO would t
     assert.deepEqual((await promote(registry, 'b')).tags, ['m@v1.0.1', 'm#champion!#2', 'm#champion#3']);
     const back = await registry.record({ model: 'm', decide: rollingBack, evidence: [] });
     assert.deepEqual(back.tags, ['m#champion!#4', 'm#champion#5']);
-    assert.deepEqual(await shown(repository), { versions: ['1.0.1', '1.0.0'], stages: { champion: '1.0.0' } });
+    assert.deepEqual(await gtoShow('m', repository.git), {
+      versions: ['1.0.1', '1.0.0'],
+      stages: { champion: '1.0.0' },
+    });
     await promote(registry, 'c');
-    assert.deepEqual(await shown(repository), {
+    assert.deepEqual(await gtoShow('m', repository.git), {
       versions: ['1.0.2', '1.0.1', '1.0.0'],
       stages: { champion: '1.0.2' },
     });
@@ -99,7 +102,10 @@ test('stages and deprecations are tagged too', () =>
       evidence: [],
     });
     assert.deepEqual(gone.tags, ['m@v1.0.0!']);
-    assert.deepEqual(await shown(repository), { versions: ['1.0.1'], stages: { champion: '1.0.1', live: '1.0.1' } });
+    assert.deepEqual(await gtoShow('m', repository.git), {
+      versions: ['1.0.1'],
+      stages: { champion: '1.0.1', live: '1.0.1' },
+    });
     assert.deepEqual(await registry.verify(), []);
   }));
 
@@ -264,14 +270,4 @@ function promote(registry: Registry, candidate: string): Promise<RecordResult> {
 
 function rollingBack(view: RegistryHistory): Decision {
   return rollback({ model: 'm', config }, 'previous', view, act);
-}
-
-async function shown(repository: TemporaryRepository): Promise<ReturnType<typeof readAsGto>> {
-  const format = '--format=%(refname:strip=2) %(*objectname) %(taggerdate:unix)';
-  const lines = (await repository.git('for-each-ref', format, 'refs/tags')).split('\n');
-  const tags = lines.map((line): ReadTag => {
-    const [name = '', commit = '', time] = line.split(' ');
-    return { name, commit, time: Number(time) };
-  });
-  return readAsGto('m', tags);
 }

@@ -55,7 +55,8 @@ export async function workflowHub(
   }
   const registered = await contender(clone.folder, ['registry', 'register', '--artifact', 'models/champion.onnx']);
   if (registered.code !== 0) throw new Error(registered.stderr);
-  if (store === 'github') await clone.configure('path: registry', 'path: registry\n  store: github\n  branch: main');
+  if (store === 'github')
+    await clone.configure('path: registry', 'path: registry\n  store: github\n  branch: main\n  tags: gto');
   await clone.git('remote', 'add', 'origin', repository.git.folder);
   if (workflows.some((name) => /^(?:promote|promote-protected|rollback)\.yml$/u.test(name))) {
     await clone.configure('path: registry', 'path: registry\n  push: origin');

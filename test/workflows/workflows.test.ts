@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import type { Manifest } from '../../src/registry/manifest.ts';
+import { gtoShow } from '../registry/gto-reader.ts';
 import { contender } from '../support/gate-repository.ts';
 import { now, type PullRequest } from '../support/github-api/state.ts';
 import { fixture } from '../support/project.ts';
@@ -329,12 +330,15 @@ describe('promote-by-pull-request.yml and promotion-finish.yml', () => {
     assert.equal(at.repository.pulls.size, 1);
   });
 
-  it('releases what was merged, as it was decided', async () => {
+  it('tags and releases what was merged, as it was decided', async () => {
     const result = await (await mergePromotion(1, 'squash')).done;
     assert.equal(result.conclusion, 'success', result.log);
     assert.equal(await champion(), '1.0.1');
     const [release, ...others] = [...at.repository.releases.values()];
     assert.deepEqual([release?.tag_name, release?.draft, others], ['spam-filter@v1.0.1', false, []]);
+    const { git } = at.repository;
+    assert.deepEqual((await gtoShow('spam-filter', git.git.bind(git))).stages, { champion: '1.0.1' });
+    assert.equal(await git.git('rev-parse', 'spam-filter@v1.0.1^{commit}'), await git.git('rev-parse', 'main'));
   });
 
   it('merges a rejection without a release', async () => {

@@ -35,23 +35,6 @@ export async function listTags(repository: Repository, model?: string): Promise<
   return tags;
 }
 
-/** @throws RegistryError when a tag that a decision will call for is there already, and another */
-export function refuseTaken(wanted: readonly RegistryTag[], found: readonly FoundTag[]): void {
-  for (const tag of wanted) {
-    if (tag.name.endsWith('.lock')) {
-      throw new RegistryError({ found: `git takes no tag named ${tag.name}`, remedy: 'Choose another version' });
-    }
-    const there = found.find((each) => each.name === tag.name);
-    if (there === undefined || isTag(there, tag)) continue;
-    throw new RegistryError({
-      found: `there is a tag ${tag.name} already, and it is not of this registry`,
-      expected: 'a tag that is free',
-      where: `refs/tags/${tag.name}`,
-      remedy: `Choose another version, or see who made the tag (git show '${tag.name}') and delete it`,
-    });
-  }
-}
-
 /**
  * Make every tag that a chain calls for and that is missing, all at once or none. The caller holds the lock of the branch.
  *

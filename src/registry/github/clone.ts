@@ -29,12 +29,17 @@ export async function cloneBranch(input: {
     '--quiet',
     '--bare',
     '--single-branch',
+    '--no-tags',
     `--branch=${branch}`,
     `${server}/${github.repository}.git`,
     into,
   ];
   const result = await runGit(process.cwd(), args, { env });
   if (result.code !== 0) throw gitFault(`${server}/${github.repository}`, args, result);
+  // With a branch git fetches only the tags on its history, and a tag beside it tells that the history was rewritten.
+  const tags = ['fetch', '--quiet', 'origin', '+refs/tags/*:refs/tags/*'];
+  const fetched = await runGit(into, tags, { env });
+  if (fetched.code !== 0) throw gitFault(`${server}/${github.repository}`, tags, fetched);
   const repository = await openRepository(into);
   const head = await commitAt(repository, `refs/heads/${branch}`);
   if (head === null) throw new RegistryError({ found: `there is no branch ${branch}`, where: github.repository });

@@ -1,9 +1,16 @@
+import { isUtf8 } from 'node:buffer';
 import type { GitHub } from '../../github/client.ts';
+import { decisionPath } from '../layout.ts';
 import type { FileContent } from '../plan-pending.ts';
+import type { RegistryTag } from '../tags.ts';
+import { moveRefs, repositoryAndLogin } from './refs.ts';
+import { addedIn, storeTags } from './tags.ts';
 import type { Place, Snapshot } from './snapshot.ts';
 
 /** Larger commits go up file by file: GitHub takes no large bodies (trees fail above about 2.5 MB). */
 const bytesAtOnce = 1024 * 1024;
+/** Text up to this size goes with the tree: one request less for each file. */
+const textBytes = 64 * 1024;
 
 const commitMutation = `mutation Commit($input: CreateCommitOnBranchInput!) {
   createCommitOnBranch(input: $input) { commit { oid } }
@@ -41,6 +48,31 @@ export async function commitOnBranch(
 }
 
 /**
+ * Put a commit on top of a branch and make tags, all at once or nothing, if the branch is still where it was read and none of the
+ * tags is there.
+ *
+ * @returns the commit; null: GitHub signs no such commit for this token, and nothing was moved
+ * @throws GitHubError as `moveRefs` does
+ */
+export async function commitWithTags(
+  place: Place,
+  from: Pick<Snapshot, 'head' | 'tree'>,
+  plan: { files: ReadonlyMap<string, Uint8Array>; message: string; seq: number },
+  model: string,
+  tags: readonly RegistryTag[],
+): Promise<string | null> {
+  const { github, branch } = place;
+  const { sha, signed } = await storeCommit(github, from, plan.files, plan.message);
+  if (!signed) return null;
+  const { id, login } = await repositoryAndLogin(github);
+  const moves = await storeTags(github, login, tags, async (target) =>
+    target === plan.seq ? sha : addedIn(place, decisionPath(model, target)),
+  );
+  await moveRefs(github, id, [{ name: `refs/heads/${branch}`, before: from.head, after: sha }, ...moves]);
+  return sha;
+}
+
+/**
  * Store a commit that no branch holds yet. Nobody sees it until a ref moves to it, so every step may be repeated. With a
  * workflow's or an app's token GitHub signs it, since it names no author.
  */
@@ -53,8 +85,10 @@ export async function storeCommit(
   const repeatable = { repeatable: true };
   const items = [];
   for (const [path, content] of files) {
-    const sha = content instanceof Uint8Array ? await storeBlob(github, content) : content.oid;
-    items.push({ path, mode: '100644' as const, type: 'blob' as const, sha });
+    const item = { path, mode: '100644' as const, type: 'blob' as const };
+    const text = content instanceof Uint8Array && content.length <= textBytes && isUtf8(content);
+    if (text) items.push({ ...item, content: Buffer.from(content).toString('utf8') });
+    else items.push({ ...item, sha: content instanceof Uint8Array ? await storeBlob(github, content) : content.oid });
   }
   const tree = await github.request(
     'POST /repos/{owner}/{repo}/git/trees',

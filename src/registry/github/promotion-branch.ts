@@ -3,16 +3,13 @@ import type { GitHub } from '../../github/client.ts';
 import { modelFolder } from '../layout.ts';
 import type { FileContent } from '../plan-pending.ts';
 import { storeCommit } from './commit-files.ts';
+import { moveRefs, repositoryAndLogin } from './refs.ts';
 import type { Place, Snapshot } from './snapshot.ts';
 
 /** The branch on which decisions about a model wait for their pull request to be merged. */
 export function promotionBranch(model: string): string {
   return `contender/promote/${model}`;
 }
-
-const repositoryQuery = `query Repository($owner: String!, $name: String!) { repository(owner: $owner, name: $name) { id } }`;
-const moveMutation = `mutation MovePromotion($input: UpdateRefsInput!) { updateRefs(input: $input) { clientMutationId } }`;
-const noCommit = '0'.repeat(40);
 
 /**
  * Make the branch one commit on top of the base, if it is still where it was read: compare and swap.
@@ -31,12 +28,8 @@ export async function movePromotionBranch(
   const { github, branch } = place;
   const { sha, signed } = await storeCommit(github, base, files, message);
   if (!signed) throw notSigned(github);
-  const { repository } = await github.graphql<{ repository: { id: string } }>(repositoryQuery, {
-    owner: github.owner,
-    name: github.repo,
-  });
-  const move = { name: `refs/heads/${branch}`, beforeOid: before ?? noCommit, afterOid: sha, force: true };
-  await github.graphql(moveMutation, { input: { repositoryId: repository.id, refUpdates: [move] } });
+  const { id } = await repositoryAndLogin(github);
+  await moveRefs(github, id, [{ name: `refs/heads/${branch}`, before, after: sha, force: true }]);
   return sha;
 }
 

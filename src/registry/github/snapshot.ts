@@ -195,6 +195,15 @@ export async function readFile({ github, branch }: Place, path: string): Promise
   return found?.type === 'blob' ? readBlob(github, found.oid) : null;
 }
 
+/** The last commit that touched a file: for one that never changes, the commit that added it. */
+export async function lastCommitOf(
+  { github, branch }: Pick<Place, 'github' | 'branch'>,
+  path: string,
+): Promise<string | null> {
+  const [commit] = await github.request('GET /repos/{owner}/{repo}/commits', { sha: branch, path, per_page: 1 });
+  return commit?.sha ?? null;
+}
+
 /** The object name git gives to a blob with these bytes. */
 export function blobOid(bytes: Uint8Array, algorithm = 'sha1'): string {
   return createHash(algorithm).update(`blob ${bytes.length}\0`).update(bytes).digest('hex');

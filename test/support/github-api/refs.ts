@@ -34,7 +34,10 @@ export async function moveRefsNow(repository: RepositoryState, changes: readonly
   const moved = await repository.git.updateRefs(
     changes.map((each, index) => ({ ...each, before: each.before ?? before[index] ?? null })),
   );
-  if (moved) changes.forEach(({ ref }, index) => repository.before.set(ref, before[index] ?? null));
+  if (moved) {
+    repository.lastMove = changes.map(({ ref }, index) => ({ ref, before: before[index] ?? null }));
+    for (const { ref, before: old } of repository.lastMove) repository.before.set(ref, old);
+  }
   return moved;
 }
 

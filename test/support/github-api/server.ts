@@ -394,6 +394,7 @@ export async function startGitHub(folder: string): Promise<GitHubStandIn> {
         runs: new Map(),
         statuses: [],
         before: new Map(),
+        lastMove: [],
         queue: Promise.resolve(),
       };
       repositories.set(name, repository);
@@ -454,10 +455,8 @@ export async function startGitHub(folder: string): Promise<GitHubStandIn> {
 }
 
 /** Whoever moved a branch last finds it where it was. */
-async function undoLastMove({ git, before, defaultBranch }: RepositoryState): Promise<void> {
-  const ref = `refs/heads/${defaultBranch}`;
-  const old = before.get(ref);
-  if (old !== undefined) await git.updateRefs([{ ref, after: old }]);
+async function undoLastMove({ git, lastMove }: RepositoryState): Promise<void> {
+  if (lastMove.length > 0) await git.updateRefs(lastMove.map(({ ref, before }) => ({ ref, after: before })));
 }
 
 /** Pushes over git are held against the same protections, by a hook. */

@@ -182,6 +182,8 @@ export interface RepositoryState {
   statuses: { sha: string; state: string; context: string; description: string | null }[];
   /** What each ref was at before its last move, for stale answers. */
   before: Map<string, string | null>;
+  /** The refs that moved together last, and what they were at. */
+  lastMove: { ref: string; before: string | null }[];
   /** Ref updates one after the other. */
   queue: Promise<unknown>;
 }

@@ -1,0 +1,43 @@
+import type { GitHub } from '../../github/client.ts';
+
+const repositoryQuery = `query Repository($owner: String!, $name: String!) {
+  viewer { login }
+  repository(owner: $owner, name: $name) { id }
+}`;
+const moveMutation = `mutation MoveRefs($input: UpdateRefsInput!) { updateRefs(input: $input) { clientMutationId } }`;
+const nothing = '0'.repeat(40);
+
+export interface RefMove {
+  /** In full, such as `refs/heads/main`. */
+  name: string;
+  /** The object it must be at; null: it must not be there. */
+  before: string | null;
+  after: string;
+  /** Also to a commit that does not follow the one it is at. */
+  force?: boolean;
+}
+
+/** What GitHub calls the repository, and who asks. */
+export async function repositoryAndLogin(github: GitHub): Promise<{ id: string; login: string }> {
+  const { repository, viewer } = await github.graphql<{ repository: { id: string }; viewer: { login: string } }>(
+    repositoryQuery,
+    { owner: github.owner, name: github.repo },
+  );
+  return { id: repository.id, login: viewer.login };
+}
+
+/**
+ * Move every ref, if each is still where it must be, or none: compare and swap over all of them (GraphQL `updateRefs`).
+ *
+ * @param id the repository's, of `repositoryAndLogin`
+ * @throws GitHubError `conflict` or `exists` when one was elsewhere; uncertain when nobody knows
+ */
+export async function moveRefs(github: GitHub, id: string, moves: readonly RefMove[]): Promise<void> {
+  const refUpdates = moves.map(({ name, before, after, force = false }) => ({
+    name,
+    beforeOid: before ?? nothing,
+    afterOid: after,
+    force,
+  }));
+  await github.graphql(moveMutation, { input: { repositoryId: id, refUpdates } });
+}

@@ -1,0 +1,141 @@
+import { GitHubError, RegistryError } from '../../errors.ts';
+import type { GitHub } from '../../github/client.ts';
+import { decisionPath } from '../layout.ts';
+import type { ChainLink } from '../manifest.ts';
+import { gtoTags, refuseTaken, type FoundTag, type RegistryTag } from '../tags.ts';
+import { moveRefs, repositoryAndLogin, type RefMove } from './refs.ts';
+import { lastCommitOf, type Place } from './snapshot.ts';
+
+/** So many refs are moved in one request. */
+const refsAtOnce = 50;
+
+/** The tags of a model, by name: the object each is at. */
+export type TagObjects = ReadonlyMap<string, string>;
+
+export async function tagsOf(github: GitHub, model: string): Promise<TagObjects> {
+  const found = await Promise.all(
+    [`tags/${model}@`, `tags/${model}#`].map((ref) =>
+      github.list('GET /repos/{owner}/{repo}/git/matching-refs/{ref}', { ref }),
+    ),
+  );
+  return new Map(found.flat().map(({ ref, object }) => [ref.replace('refs/tags/', ''), object.sha]));
+}
+
+/** @throws RegistryError when a tag that a decision calls for is there already, and another */
+export async function refuseTakenTags(
+  github: GitHub,
+  wanted: readonly RegistryTag[],
+  present: TagObjects,
+): Promise<void> {
+  const found: FoundTag[] = [];
+  for (const { name } of wanted) {
+    const sha = present.get(name);
+    if (sha !== undefined) found.push(await readTag(github, name, sha));
+  }
+  refuseTaken(wanted, found);
+}
+
+/**
+ * Store a tag object for each of the tags. Nobody sees them until a ref is made for each.
+ *
+ * @param commitOf the commit of a decision
+ * @returns the refs to make
+ */
+export async function storeTags(
+  github: GitHub,
+  login: string,
+  tags: readonly RegistryTag[],
+  commitOf: (seq: number) => Promise<string>,
+): Promise<RefMove[]> {
+  const moves: RefMove[] = [];
+  for (const { name, message, target, time } of tags) {
+    const tag = await github.request(
+      'POST /repos/{owner}/{repo}/git/tags',
+      {
+        tag: name,
+        message,
+        object: await commitOf(target),
+        type: 'commit',
+        // The time follows from the chain, as GTO needs it, so that of the request will not do.
+        tagger: {
+          name: login,
+          email: `${login}@users.noreply.github.com`,
+          date: new Date(time * 1000).toISOString(),
+        },
+      },
+      { repeatable: true },
+    );
+    moves.push({ name: `refs/tags/${name}`, before: null, after: tag.sha });
+  }
+  return moves;
+}
+
+/**
+ * Make every tag that a chain calls for and that is missing. Where GitHub does not make many refs in one request for this token,
+ * they are made one by one.
+ *
+ * @returns the names of the tags made
+ * @throws RegistryError when a tag cannot be made
+ */
+export async function completeTags(place: Place, model: string, links: readonly ChainLink[]): Promise<string[]> {
+  const { github } = place;
+  const wanted = gtoTags(model, links);
+  if (wanted.length === 0) return [];
+  const made = new Set<string>();
+  let together = true;
+  for (let failures = 0; ;) {
+    const present = await tagsOf(github, model);
+    const missing = wanted.filter(({ name }) => !present.has(name)).slice(0, refsAtOnce);
+    if (missing.length === 0) return [...made];
+    for (const { name } of missing) made.add(name);
+    try {
+      const { id, login } = await repositoryAndLogin(github);
+      const moves = await storeTags(github, login, missing, (seq) => addedIn(place, decisionPath(model, seq)));
+      if (together) await moveRefs(github, id, moves);
+      else await makeRefs(github, moves);
+    } catch (error) {
+      if (!(error instanceof GitHubError)) throw error;
+      // Another writer makes the same tags, or nobody knows whether they were made: the next reading tells.
+      const passes = isOvertaken(error) || error.uncertain;
+      if (++failures > 10 || (!passes && !together)) throw untagged(missing, error);
+      if (!passes) together = false;
+    }
+  }
+}
+
+/** Some ref was not where it had to be. How that is told for refs that must not be there is not documented: any of these. */
+export function isOvertaken({ kind }: GitHubError): boolean {
+  return kind === 'conflict' || kind === 'exists';
+}
+
+/** The commit that added a file of the registry, which never changed since. @throws RegistryError when there is none */
+export async function addedIn({ github, branch, folder }: Place, file: string): Promise<string> {
+  const commit = await lastCommitOf({ github, branch }, `${folder}/${file}`);
+  if (commit !== null) return commit;
+  throw new RegistryError({
+    found: 'no commit added this file',
+    where: `${github.repository} ${branch} ${folder}/${file}`,
+    remedy: 'Run contender registry verify',
+  });
+}
+
+async function makeRefs(github: GitHub, moves: readonly RefMove[]): Promise<void> {
+  for (const { name, after } of moves) {
+    await github.request('POST /repos/{owner}/{repo}/git/refs', { ref: name, sha: after });
+  }
+}
+
+async function readTag(github: GitHub, name: string, sha: string): Promise<FoundTag> {
+  const tag = await github.find('GET /repos/{owner}/{repo}/git/tags/{tag_sha}', { tag_sha: sha });
+  // A ref without a tag object of its own is at a commit.
+  if (tag === null) return { name, commit: sha, message: '' };
+  return { name, commit: tag.object.type === 'commit' ? tag.object.sha : null, message: tag.message };
+}
+
+function untagged(missing: readonly RegistryTag[], error: GitHubError): RegistryError {
+  return new RegistryError({
+    found: `the tags ${missing.map(({ name }) => name).join(', ')} could not be made: ${error.fault.found}`,
+    ...(error.fault.where === undefined ? {} : { where: error.fault.where }),
+    remedy: `The decision is recorded. ${error.fault.remedy ?? ''}\nThen make the tags with contender registry tag, or by running this again`,
+  });
+}
