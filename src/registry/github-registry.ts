@@ -22,13 +22,13 @@ import {
   type Place,
   type Snapshot,
 } from './github/snapshot.ts';
-import { completeTags, isOvertaken, refuseTakenTags, tagsOf } from './github/tags.ts';
+import { completeTags, isOvertaken, tagsInTheWay } from './github/tags.ts';
 import { checkModelName, evidencePath } from './layout.ts';
 import { viewOf } from './manifest.ts';
 import { sound } from './model-state.ts';
 import { planRecord } from './plan-record.ts';
 import type { RecordInput, RecordResult, Registry } from './registry.ts';
-import { gtoTags, noTags } from './tags.ts';
+import { decisionOf, gtoTags, noTags, refuseTaken } from './tags.ts';
 import { verifyRegistry } from './verify.ts';
 
 export interface GitHubRegistryInput {
@@ -139,7 +139,7 @@ export function openGitHubRegistry(input: GitHubRegistryInput): Registry {
       );
     },
     async record(request) {
-      const attempts: Attempts = { made: new Map(), together: tagged };
+      const attempts: Attempts = { made: new Map(), together: tagged, unseen: 0 };
       const { pullRequests } = input;
       const directly = async (attempt: number): Promise<RecordResult | 'again'> => {
         const found = await snapshot(request.model).catch((error: unknown) => {
@@ -203,7 +203,13 @@ export function openGitHubRegistry(input: GitHubRegistryInput): Registry {
     }
     if (plan.status === 'no-change') return { ...plan, commit: null, tags: await tags() };
     const called = tagged ? gtoTags(model, plan.next.links).filter(({ seq }) => seq === plan.decision.seq) : [];
-    if (called.length > 0) await refuseTakenTags(where.github, called, await tagsOf(where.github, model));
+    if (called.length > 0) {
+      const taken = await tagsInTheWay(where.github, model, called);
+      // Of a decision that came after the branch was read: the next reading shows it, unless the history was cut off.
+      const unseen = taken.some(({ message }) => decisionOf(message)?.model === model);
+      if (unseen && ++attempts.unseen <= 5) return 'again';
+      refuseTaken(called, taken);
+    }
     for (const bytes of plan.files.values()) cache.set(blobOid(bytes), Buffer.from(bytes));
     const together = attempts.together && called.length > 0;
     const attempt: Attempt = { path: plan.path, commit: null, tags: together ? called.map(({ name }) => name) : [] };
@@ -236,6 +242,8 @@ interface Attempts {
   made: Map<string, Attempt>;
   /** Whether branch and tags are moved in one request. */
   together: boolean;
+  /** How often it met tags of decisions that its reading of the branch did not show. */
+  unseen: number;
 }
 
 interface Attempt {

@@ -142,6 +142,24 @@ test('a decision whose tag is taken by somebody else is not recorded', () =>
     assert.equal(await git.git('rev-parse', 'main'), head);
   }));
 
+test('tags of a decision that came after the branch was read are no reason to refuse: it is read again', () =>
+  withGitHub(async (server) => {
+    await promote(tagged(server), 'a');
+    server.fail('stale', { when: /query Snapshot/u, times: 2 });
+    assert.equal((await promote(tagged(server), 'b')).status, 'recorded');
+    assert.equal((await tagged(server).log('m')).length, 2);
+    assert.deepEqual(await tagged(server).verify(), []);
+  }));
+
+test('where the history was cut off, its tags are in the way of a new decision', () =>
+  withGitHub(async (server) => {
+    await promote(tagged(server), 'a');
+    await promote(tagged(server), 'b');
+    const { git } = server.repository(repositoryName);
+    await git.updateRefs([{ ref: 'refs/heads/main', after: await git.git('rev-parse', 'main~1') }]);
+    await assert.rejects(promote(tagged(server), 'c'), /a tag m@v1\.0\.1 already/u);
+  }));
+
 test('where rules forbid to make tags, the decision is recorded and the message says what is missing', () =>
   withGitHub(async (server) => {
     server.protect(repositoryName, { ref: 'refs/tags/*', kind: 'ruleset', violations: ['Cannot create ref.'] });

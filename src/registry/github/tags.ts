@@ -2,7 +2,7 @@ import { GitHubError, RegistryError } from '../../errors.ts';
 import type { GitHub } from '../../github/client.ts';
 import { decisionPath } from '../layout.ts';
 import type { ChainLink } from '../manifest.ts';
-import { gtoTags, refuseTaken, type FoundTag, type RegistryTag } from '../tags.ts';
+import { gtoTags, isTag, type FoundTag, type RegistryTag } from '../tags.ts';
 import { moveRefs, repositoryAndLogin, type RefMove } from './refs.ts';
 import { lastCommitOf, type Place } from './snapshot.ts';
 
@@ -10,9 +10,7 @@ import { lastCommitOf, type Place } from './snapshot.ts';
 const refsAtOnce = 50;
 
 /** The tags of a model, by name: the object each is at. */
-export type TagObjects = ReadonlyMap<string, string>;
-
-export async function tagsOf(github: GitHub, model: string): Promise<TagObjects> {
+async function tagsOf(github: GitHub, model: string): Promise<Map<string, string>> {
   const found = await Promise.all(
     [`tags/${model}@`, `tags/${model}#`].map((ref) =>
       github.list('GET /repos/{owner}/{repo}/git/matching-refs/{ref}', { ref }),
@@ -21,18 +19,16 @@ export async function tagsOf(github: GitHub, model: string): Promise<TagObjects>
   return new Map(found.flat().map(({ ref, object }) => [ref.replace('refs/tags/', ''), object.sha]));
 }
 
-/** @throws RegistryError when a tag that a decision calls for is there already, and another */
-export async function refuseTakenTags(
-  github: GitHub,
-  wanted: readonly RegistryTag[],
-  present: TagObjects,
-): Promise<void> {
+/** What is there in the place of tags that a decision calls for. */
+export async function tagsInTheWay(github: GitHub, model: string, wanted: readonly RegistryTag[]): Promise<FoundTag[]> {
+  const present = await tagsOf(github, model);
   const found: FoundTag[] = [];
-  for (const { name } of wanted) {
-    const sha = present.get(name);
-    if (sha !== undefined) found.push(await readTag(github, name, sha));
+  for (const tag of wanted) {
+    const sha = present.get(tag.name);
+    const there = sha === undefined ? null : await readTag(github, tag.name, sha);
+    if (there !== null && !isTag(there, tag)) found.push(there);
   }
-  refuseTaken(wanted, found);
+  return found;
 }
 
 /**
