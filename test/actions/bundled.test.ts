@@ -124,6 +124,23 @@ for (const [name, node] of Object.entries(nodes)) {
       const again = await step('actions/promote');
       assert.equal(again.outputs['outcome'], 'no-change', again.log);
       assert.equal(again.exitCode, 0);
+
+      const verified = await step('actions/verify-model', { file: 'models/candidate.onnx' });
+      assert.equal(verified.exitCode, 0, verified.log);
+      const back = await step('actions/rollback', { reason: 'It is slow for long mail' }, 'workflow_dispatch');
+      assert.equal(back.exitCode, 0, back.log);
+      assert.deepEqual(
+        [back.outputs['status'], back.outputs['from'], back.outputs['version'], back.outputs['commit']],
+        ['recorded', '2.0.0', '1.0.0', await head()],
+      );
+      assert.equal(back.outputs['sha256'], decision.from?.artifacts[0]?.sha256);
+      assert.match(back.outputs['headline'] ?? '', /ada.*It is slow for long mail/u);
+      const whole = await step('actions/verify-registry');
+      assert.deepEqual(
+        [whole.exitCode, whole.outputs['verified'], whole.outputs['findings']],
+        [0, 'true', '[]'],
+        whole.log,
+      );
     });
 
     it('compare the shards that others predicted as the models themselves', async () => {

@@ -1,0 +1,129 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import { policySubject, type Model } from '../../src/config/index.ts';
+import { decide } from '../../src/decide/decide.ts';
+import { buildEvidence, digest, type Artifact, type Check } from '../../src/evidence/index.ts';
+import {
+  commentLimit,
+  headline,
+  renderComment,
+  renderMarkdown,
+  summaryLimit,
+  type ReportInput,
+} from '../../src/report/index.ts';
+import { markdownText } from '../../src/report/escape.ts';
+import { hardHam } from './samples.ts';
+
+const place = { commit: '1'.repeat(40), runUrl: 'https://github.com/acme/models/actions/runs/7' };
+const artifact = (name: string): Artifact => ({ role: 'model', uri: `file:${name}`, sha256: digest(name), size: 1 });
+const [champion, candidate] = [artifact('champion.onnx'), artifact('candidate.onnx')];
+const config: Model = {
+  task: 'binary-classification',
+  candidate: 'candidate.onnx',
+  columns: { id: 'id', label: 'label' },
+  data: { evaluation: 'eval.parquet' },
+  policy: { primary: { metric: 'roc_auc', margin: 0.005 } },
+};
+
+/** Whatever a column of strangers' data may hold, some of it many bytes to a character. */
+const anyText = fc.oneof(
+  fc.string({ unit: 'binary', maxLength: 400 }),
+  fc.constantFrom('<img src=x onerror=alert(1)>', '| a | b |', '@everyone', '\u{1f98a}'.repeat(200), '```'),
+);
+const anyVerdict = fc.constantFrom<Check['verdict']>('pass', 'pass', 'pass', 'skipped', 'inconclusive', 'fail');
+const anySeverity = fc.constantFrom<Check['severity']>('block', 'block', 'warn', 'info');
+
+/** 200 checks, of which each says its number. */
+const checks = fc
+  .array(fc.tuple(anyVerdict, anySeverity, anyText, fc.boolean()), { minLength: 200, maxLength: 200 })
+  .map((drawn) =>
+    drawn.map(([verdict, severity, text, compared], index): Check => {
+      const slice = `${text} ${index}`;
+      return {
+        id: `evaluation/accuracy@${slice}`,
+        title: `Accuracy on ${slice}`,
+        verdict,
+        severity,
+        message: `Number${index}z tells: ${slice}`,
+        observed: 0.5,
+        required: 0.5,
+        ...(compared ? { comparison: { ...hardHam, slice } } : {}),
+      };
+    }),
+  );
+
+describe('a model with 200 checks', () => {
+  it('has a comment and a summary within what GitHub takes, which lead with the check that decided', () => {
+    fc.assert(
+      fc.property(checks, (drawn) => {
+        const input = decided(drawn);
+        const comment = renderComment(input, place, commentLimit);
+        const summary = renderMarkdown(input, { limit: summaryLimit });
+        // GitHub counts the characters of a comment and the bytes of a summary: bytes are never fewer.
+        assert.ok(Buffer.byteLength(comment) <= commentLimit, `${Buffer.byteLength(comment)} bytes`);
+        assert.ok(Buffer.byteLength(summary) <= summaryLimit, `${Buffer.byteLength(summary)} bytes`);
+        const blocking = drawn.filter(({ severity }) => severity === 'block');
+        const worst =
+          blocking.find(({ verdict }) => verdict === 'fail') ??
+          blocking.find(({ verdict }) => verdict === 'inconclusive');
+        for (const text of [comment, summary]) {
+          const [title = '', , sentence = ''] = text.split('\n');
+          assert.match(title, /^## (?:✅|❌|⚠️|⏸️).* spam-filter: \w/u);
+          assert.ok(sentence.includes(markdownText(headline(input))), sentence);
+          if (worst !== undefined)
+            assert.match(sentence, new RegExp(String.raw`${worst.message.split(' ')[0]} tells`, 'iu'));
+        }
+        const shown = drawn.filter((_, index) => comment.includes(`Number${index}z`)).length;
+        const open = drawn.filter(({ verdict }) => verdict === 'fail' || verdict === 'inconclusive').length;
+        if (shown < open) assert.match(comment, /left out for length/u);
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  it('shows failures before doubts', () => {
+    fc.assert(
+      fc.property(checks, (drawn) => {
+        const comment = renderComment(decided(drawn), place, commentLimit);
+        const table = comment.slice(comment.indexOf('What did not pass'));
+        const at = (verdict: Check['verdict']): number[] =>
+          drawn
+            .map((check, index) => ({ check, at: table.indexOf(`Number${index}z`) }))
+            .filter(({ check, at: place }) => place >= 0 && check.verdict === verdict && check.severity === 'block')
+            .map(({ at: place }) => place);
+        assert.ok(Math.max(0, ...at('fail')) < Math.min(Infinity, ...at('inconclusive')));
+      }),
+      { numRuns: 10 },
+    );
+  });
+});
+
+/** What the gate makes of the checks. */
+function decided(drawn: Check[]): ReportInput {
+  const evidence = [
+    buildEvidence({
+      kind: 'evaluation',
+      model: 'spam-filter',
+      subjects: {
+        candidate,
+        champion,
+        datasets: { evaluation: { uri: 'eval.parquet', sha256: digest('eval'), rows: 2350 } },
+      },
+      policyDigest: digest(policySubject(config)),
+      toolVersion: '0.1.0',
+      startedAt: new Date('2026-01-02T03:04:05Z'),
+      finishedAt: new Date('2026-01-02T03:04:07Z'),
+      checks: drawn,
+      details: {},
+    }),
+  ];
+  const view = {
+    champion: { version: '1.0.0', artifacts: [champion] },
+    championSeq: 1,
+    versions: ['1.0.0'],
+    decisionsByDataset: {},
+  };
+  const context = { now: new Date('2026-01-02T03:04:08Z'), actor: 'ada', source: {}, approvals: [] };
+  return { decision: decide({ model: 'spam-filter', config, candidate }, evidence, view, context), evidence };
+}
