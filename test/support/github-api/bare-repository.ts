@@ -52,11 +52,20 @@ export interface BareRepository {
   close(): void;
 }
 
+interface Person {
+  name: string;
+  email: string;
+  /** Default: now. */
+  date?: string | undefined;
+}
+
 export interface CommitInput {
   tree: string;
   parents: readonly string[];
   message: string;
-  author?: { name: string; email: string; date?: string | undefined } | undefined;
+  author?: Person | undefined;
+  /** Default: the author. */
+  committer?: Person | undefined;
   /** Signed by the server, as GitHub signs what it commits on somebody's behalf. */
   signed: boolean;
 }
@@ -120,18 +129,18 @@ export function openBareRepository(folder: string): BareRepository {
     write,
     tree,
     treeWith,
-    async commit({ tree: oid, parents, message, author, signed }) {
+    async commit({ tree: oid, parents, message, author, committer, signed }) {
       const person = author ?? {
         name: 'github-actions[bot]',
         email: '41898282+github-actions[bot]@users.noreply.github.com',
       };
-      const when = (date: string | undefined): string =>
-        `${Math.floor((date === undefined ? Date.now() : Date.parse(date)) / 1000)} +0000`;
+      const line = ({ name, email, date }: Person): string =>
+        `${name} <${email}> ${Math.floor((date === undefined ? Date.now() : Date.parse(date)) / 1000)} +0000`;
       const text = [
         `tree ${oid}`,
         ...parents.map((parent) => `parent ${parent}`),
-        `author ${person.name} <${person.email}> ${when(person.date)}`,
-        `committer ${signed ? 'GitHub <noreply@github.com>' : `${person.name} <${person.email}>`} ${when(undefined)}`,
+        `author ${line(person)}`,
+        `committer ${line(signed ? { name: 'GitHub', email: 'noreply@github.com' } : (committer ?? person))}`,
         ...(signed ? ['gpgsig -----BEGIN PGP SIGNATURE-----', ' ', ' standin', ' -----END PGP SIGNATURE-----'] : []),
         '',
         message,

@@ -111,6 +111,7 @@ export const gitRoutes: Route[] = [
       parents: parents ?? [],
       message: text(call.body['message']),
       author: author ?? addressOf(call.token),
+      committer,
       signed: call.token?.type === 'Bot' && author === undefined && committer === undefined,
     });
     return created(await commitAnswer(call.repository, oid));
@@ -373,7 +374,7 @@ export async function commitAnswer(repository: RepositoryState, oid: string): Pr
   const who = (name: string) => {
     const [, person = '', email = '', time = '0'] =
       new RegExp(`^${name} (.*?) <(.*?)> ([0-9]+)`, 'mu').exec(head) ?? [];
-    return { name: person, email, date: new Date(Number(time) * 1000).toISOString() };
+    return { name: person, email, date: isoSeconds(time) };
   };
   const verified = /^gpgsig /mu.test(head);
   return {
@@ -456,7 +457,7 @@ function tagAnswer(sha: string, bytes: Buffer): unknown {
     tag: field('tag'),
     message: whole.slice(head.length + 2),
     object: { sha: field('object'), type: field('type') },
-    tagger: { name, email, date: new Date(Number(time) * 1000).toISOString() },
+    tagger: { name, email, date: isoSeconds(time) },
     verification: { verified: false, reason: 'unsigned' },
   };
 }
@@ -475,6 +476,11 @@ async function requireCommits(repository: RepositoryState): Promise<void> {
   if ((await repository.git.read(`refs/heads/${repository.defaultBranch}`)) !== null) return;
   if ((await repository.git.git('for-each-ref', '--count=1')) !== '') return;
   throw new ApiError(409, 'Git Repository is empty.');
+}
+
+/** Such as 2026-01-02T03:04:05Z. */
+function isoSeconds(time: string): string {
+  return `${new Date(Number(time) * 1000).toISOString().slice(0, 19)}Z`;
 }
 
 /** Base64 in lines of 60, as GitHub sends it. */
