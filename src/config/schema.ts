@@ -327,7 +327,12 @@ export const Policy = Type.Object(
       }),
     ),
     approvals: Type.Optional(Approvals),
-    max_evidence_age: Type.Optional(Type.String({ pattern: '^[0-9]+(s|m|h|d)$' })),
+    max_evidence_age: Type.Optional(
+      Type.String({
+        pattern: '^[0-9]+(s|m|h|d)$',
+        description: 'how old evidence may be when it is decided on, such as 7d; older holds (default: any age)',
+      }),
+    ),
     version: Type.Optional(
       Type.Enum(['patch', 'minor', 'major'], { description: 'what a promotion raises (default patch)' }),
     ),

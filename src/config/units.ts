@@ -18,6 +18,23 @@ export function bytes(size: string): number {
   return Math.round(parse(size, byteUnits));
 }
 
+/** Clocks of machines differ by less, in milliseconds. */
+const clockTolerance = 10 * 60_000;
+
+/**
+ * What keeps a measurement from being of the last `limit`, as the end of a sentence; null: nothing. A time to come is no proof of
+ * freshness: a clock was wrong, or was set back.
+ *
+ * @param measuredAt a time in ISO 8601
+ * @param limit a duration, such as `7d`
+ */
+export function ageFault(measuredAt: string, now: Date, limit: string): string | null {
+  const age = now.getTime() - Date.parse(measuredAt);
+  if (!(age <= milliseconds(limit))) return `older than ${limit}`;
+  if (age < -clockTolerance) return `of a time to come, since the clock here says ${now.toISOString()}`;
+  return null;
+}
+
 function parse(text: string, units: Record<string, number>): number {
   const match = /^([0-9]+(?:\.[0-9]+)?)([A-Za-z]+)$/u.exec(text);
   const unit = units[match?.[2] ?? ''];

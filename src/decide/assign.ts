@@ -1,4 +1,4 @@
-import { milliseconds, policySubject, type Model, type Stage } from '../config/index.ts';
+import { ageFault, policySubject, type Model, type Stage } from '../config/index.ts';
 import {
   combinedVerdict,
   digest,
@@ -111,9 +111,10 @@ function freshest(
     .sort((a, b) => Date.parse(b.finishedAt) - Date.parse(a.finishedAt));
   const limit = rule.max_age;
   if (newest !== undefined) {
-    if (limit === undefined || now.getTime() - Date.parse(newest.finishedAt) <= milliseconds(limit)) return newest;
+    const fault = limit === undefined ? null : ageFault(newest.finishedAt, now, limit);
+    if (fault === null) return newest;
     throw new UsageError({
-      found: `the newest ${kind} evidence on ${target.version} is of ${newest.finishedAt}`,
+      found: `the newest ${kind} evidence on ${target.version} is of ${newest.finishedAt}, ${fault}`,
       expected: `one of the last ${limit}, as ${stage} asks`,
       remedy: `Run that stage again on this version, with the same --out`,
     });

@@ -1,5 +1,5 @@
 import { inc, gt, valid } from 'semver';
-import { defaults, milliseconds, policySubject, requiredEvidence, type Model } from '../config/index.ts';
+import { ageFault, defaults, policySubject, requiredEvidence, type Model } from '../config/index.ts';
 import {
   combinedVerdict,
   decisionSchemaId,
@@ -218,16 +218,15 @@ function standsIn(config: Model, view: RegistryView): boolean {
   return view.champion === null && config.champion !== undefined && config.champion !== 'registry';
 }
 
-/** Evidence older than the policy allows. */
+/** Evidence older than the policy allows, or of a time to come. */
 export function tooOld(config: Model, evidence: readonly Evidence[], now: Date): Reason[] {
   const limit = config.policy.max_evidence_age;
   if (limit === undefined) return [];
-  return evidence
-    .filter((each) => now.getTime() - Date.parse(each.finishedAt) > milliseconds(limit))
-    .map((each) => ({
-      code: 'stale',
-      message: `The ${each.kind} evidence is of ${each.finishedAt}, older than ${limit}. Run that stage again.`,
-    }));
+  return evidence.flatMap(({ kind, finishedAt }) => {
+    const fault = ageFault(finishedAt, now, limit);
+    const message = `The ${kind} evidence is of ${finishedAt}, ${fault}. Run that stage again.`;
+    return fault === null ? [] : [{ code: 'stale', message }];
+  });
 }
 
 function missing(config: Model, evidence: readonly Evidence[]): Reason[] {

@@ -8,7 +8,7 @@ import {
   type Decision,
   type Version,
 } from '../evidence/index.ts';
-import { milliseconds, stageNamePattern, type Stage } from '../config/index.ts';
+import { ageFault, stageNamePattern, type Stage } from '../config/index.ts';
 import { decisionPath } from './layout.ts';
 import { championOf, extendManifest, versionOf, type ChainLink, type Manifest } from './manifest.ts';
 
@@ -169,8 +169,9 @@ function assignmentFaults(
   }
   for (const kind of rule.evidence ?? []) {
     const shown = evidence.find((each) => each.kind === kind);
-    const age = Date.parse(time) - Date.parse(String(shown?.summary['finishedAt']));
-    if (shown?.verdict !== 'pass' || (rule.max_age !== undefined && !(age <= milliseconds(rule.max_age)))) {
+    const measuredAt = String(shown?.summary['finishedAt']);
+    const aged = rule.max_age !== undefined && ageFault(measuredAt, new Date(time), rule.max_age) !== null;
+    if (shown?.verdict !== 'pass' || aged) {
       wrong.push([
         `${stage} without ${kind} evidence that passed and was fresh`,
         `${kind} evidence${rule.max_age === undefined ? '' : ` of the last ${rule.max_age}`}`,

@@ -139,6 +139,25 @@ describe('the decision', () => {
     }
   });
 
+  test('holds as stale on evidence older than the policy allows, or of a time to come', () => {
+    const limited: Model = { ...config, policy: { ...config.policy, max_evidence_age: '7d' } };
+    const of = (finishedAt: string): string | undefined => {
+      const given = passing().map((each) => ({
+        ...each,
+        policy: { sha256: digest(policySubject(limited)) },
+        finishedAt,
+      }));
+      const { outcome, reasons } = decide({ ...subject, config: limited }, given, view, context);
+      assert.equal(outcome, reasons[0]?.code === 'stale' ? 'hold' : 'promote');
+      return outcome === 'hold' ? reasons[0]?.message : undefined;
+    };
+    assert.equal(of('2025-12-27T03:04:05Z'), undefined);
+    assert.match(of('2025-12-25T03:04:05Z') ?? '', /older than 7d\. Run that stage again/u);
+    // Clocks of two machines differ by minutes, not by days.
+    assert.equal(of('2026-01-02T03:09:05Z'), undefined);
+    assert.match(of('2026-01-04T03:04:05Z') ?? '', /of a time to come, since the clock here says 2026-01-02/u);
+  });
+
   test('holds as stale when the registry has another champion by now', () => {
     const moved = { ...view, champion: { version: '1.0.1', artifacts: [artifact('newer')] }, championSeq: 2 };
     assert.equal(decide(subject, passing(), moved, context).reasons[0]?.code, 'stale');

@@ -284,6 +284,7 @@ describe('an assignment', () => {
       given: [{ ...passed('a', '2026-03-01T11:00:00Z'), checks: [{ ...passingCheck, verdict: 'fail' }] }],
       says: /did not pass/u,
     },
+    { name: 'evidence of the day after', given: [passed('a', '2026-03-02T12:00:00Z')], says: /of a time to come/u },
     { name: 'evidence of the day before', given: [passed('a', '2026-02-28T11:59:59Z')], says: /of the last 24h/u },
   ];
   for (const { name, given, says } of asked) {

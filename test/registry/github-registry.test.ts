@@ -327,11 +327,13 @@ describe('what cannot be recorded', () => {
 });
 
 describe('a registry that somebody edited', () => {
-  const edits: [string, string, string | null, RegExp][] = [
+  const copied = Symbol('the bytes of the first decision');
+  const edits: [string, string, string | null | typeof copied, RegExp][] = [
     ['the manifest', 'manifest.json', '{}\n', /a manifest that does not follow from the decisions/u],
     ['a decision', 'decisions/000/000001.json', '{}\n', /not a recorded decision/u],
     ['away a decision', 'decisions/000/000001.json', null, /decision 1 is missing before it/u],
     ['in a foreign file', 'notes.txt', 'x', /a file that a registry does not have/u],
+    ['in a second decision of a number', 'decisions/001/000001.json', copied, /a second decision 1/u],
   ];
   for (const [what, file, content, says] of edits) {
     test(`${what} is not decided on`, () =>
@@ -340,7 +342,11 @@ describe('a registry that somebody edited', () => {
         await promote(registryOn(server), 'b');
         const { git } = server.repository(repositoryName);
         const head = await headOf(server);
-        const change = content === null ? null : { mode: '100644', oid: await git.write('blob', Buffer.from(content)) };
+        const bytes =
+          content === copied
+            ? (await git.read(`main:registry/models/${model}/decisions/000/000001.json`))?.bytes
+            : Buffer.from(content ?? '');
+        const change = content === null ? null : { mode: '100644', oid: await git.write('blob', bytes as Buffer) };
         const tree = await git.treeWith(
           await git.git('rev-parse', 'main^{tree}'),
           new Map([[`registry/models/${model}/${file}`, change]]),
