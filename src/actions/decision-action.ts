@@ -1,5 +1,6 @@
 import * as core from '@actions/core';
 import { join } from 'node:path';
+import { ContenderError } from '../errors.ts';
 import { runContext } from '../github/context.ts';
 import type { PromoteInput, PromoteResult } from '../pipeline/promote.ts';
 import type { Workspace } from '../pipeline/workspace.ts';
@@ -54,8 +55,39 @@ export function decisionAction(
     } satisfies Record<(typeof outputs)[number], string | string[]>);
     await report(result, workspace, inputs);
     await publishReport(publishing, workspace, result);
+    tellUnpushed(workspace, result);
+    if (inputs.release !== undefined && mayBeReleased(result)) await releaseChampion(workspace, inputs.release, result);
     const failed =
       (decision.outcome === 'reject' && inputs.failOnReject) || (decision.outcome === 'hold' && inputs.failOnHold);
     if (failed) core.setFailed(headline(result));
   });
+}
+
+/** A release of a champion that the registry has: also of the one it had, whose release may have been cut off. */
+function mayBeReleased({ decision, status }: PromoteResult): boolean {
+  const recorded = status === 'recorded' || status === 'already-recorded';
+  return status === 'no-change' || (recorded && decision.outcome === 'promote');
+}
+
+/** The decision stands, whatever becomes of its release. */
+async function releaseChampion(workspace: Workspace, token: string, result: PromoteResult): Promise<void> {
+  const { release } = await import('./releasing.ts');
+  try {
+    await release(workspace, { token, version: result.decision.to?.version });
+  } catch (error) {
+    if (!(error instanceof ContenderError) || workspace.signal?.aborted === true) throw error;
+    const standing = result.status === 'no-change' ? 'Nothing changed in the registry' : 'The decision is recorded';
+    core.setFailed(
+      `${standing}, and its release is not complete: ${error.message} Then run the job again: it completes the release.`,
+    );
+  }
+}
+
+/** Decisions were lost with the runner, unnoticed, by workflows that never pushed them. */
+function tellUnpushed({ config }: Workspace, { status, commit }: PromoteResult): void {
+  const { store = 'git', push } = config.registry ?? {};
+  if (status !== 'recorded' || store !== 'git' || push !== undefined) return;
+  core.notice(
+    `The decision is commit ${commit?.slice(0, 12) ?? ''} of this checkout, and gone with it unless it is pushed: set registry.push: origin in contender.yml, or push in a later step.`,
+  );
 }

@@ -49,6 +49,8 @@ export interface DecisionInputs extends CommonInputs {
   version: string | undefined;
   failOnReject: boolean;
   failOnHold: boolean;
+  /** The token to make the release of a new champion with; undefined: no release. */
+  release: string | undefined;
 }
 
 /** @throws UsageError */
@@ -72,6 +74,7 @@ export async function decisionInputs(env: NodeJS.ProcessEnv, run: RunContext): P
     version: text('version'),
     failOnReject: boolean('fail-on-reject', true),
     failOnHold: boolean('fail-on-hold', true),
+    release: boolean('release', false) ? requiredToken('contents') : undefined,
   };
 }
 
@@ -229,7 +232,6 @@ function recordInput(run: RunContext): boolean {
   return record;
 }
 
-/** Masked before anything is logged. */
 /** The input `token`, kept out of every log. */
 function tokenInput(): string | undefined {
   const token = text('token');

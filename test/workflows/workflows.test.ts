@@ -25,13 +25,14 @@ before(async () => {
 after(() => rm(folder, { recursive: true, force: true }));
 
 let at: WorkflowHub;
+let hubs = 0;
 /** A fresh hub for the tests of one workflow. */
 function given(
   workflows: readonly string[],
   options: { load?: boolean; registryBranch?: string; store?: 'github' } = {},
 ): void {
   before(async () => {
-    at = await workflowHub(join(folder, workflows.join('+')), tree, workflows, options);
+    at = await workflowHub(join(folder, `hub-${++hubs}`), tree, workflows, options);
   });
   after(() => at.close());
 }
@@ -242,6 +243,32 @@ describe('promote.yml', () => {
   });
 });
 
+describe('promote.yml, where GitHub refuses the release', () => {
+  given(['promote.yml']);
+
+  it('records and pushes the decision all the same, fails, and says so', async () => {
+    const refusal = { status: 403, body: { message: 'Resource not accessible by integration' } };
+    at.hub.fail({ answer: refusal }, { when: /^POST .*\/releases$/u });
+    const result = await only(await merge('candidate')).done;
+    assert.equal(result.conclusion, 'failure', result.log);
+    assert.deepEqual(failedSteps(result), ['gate']);
+    const said = result.annotations.map(({ message }) => message).join('\n');
+    assert.match(
+      said,
+      /^The decision is recorded, and its release is not complete: .*contents: write.*run the job again/msu,
+    );
+    assert.deepEqual([await champion(), at.repository.releases.size], ['1.0.1', 0]);
+  });
+
+  it('completes it when the job runs again', async () => {
+    const result = await only(await at.actions.dispatch('promote.yml')).done;
+    assert.equal(result.conclusion, 'success', result.log);
+    const [release] = [...at.repository.releases.values()];
+    assert.deepEqual([release?.tag_name, release?.draft], ['spam-filter@v1.0.1', false]);
+    assert.equal((await manifest()).head.seq, 2);
+  });
+});
+
 describe('promote-protected.yml', () => {
   given(['promote-protected.yml'], { registryBranch: 'model-registry' });
 
@@ -353,7 +380,7 @@ describe('promote-by-pull-request.yml and promotion-finish.yml', () => {
 });
 
 describe('promotion-finish.yml, after an edit of the promotion pull request', () => {
-  given(byPullRequest.toReversed(), { store: 'github' });
+  given(byPullRequest, { store: 'github' });
 
   it('refuses what was merged: nothing is tagged or released', async () => {
     at.hub.protect(repositoryName, { ref: 'refs/heads/main' });
