@@ -334,7 +334,10 @@ export const Policy = Type.Object(
       }),
     ),
     version: Type.Optional(
-      Type.Enum(['patch', 'minor', 'major'], { description: 'what a promotion raises (default patch)' }),
+      Type.Enum(['patch', 'minor', 'major', 'signature'], {
+        description:
+          "what a promotion raises (default patch); signature: what the change of the model's inputs and outputs asks for",
+      }),
     ),
     seed: Type.Optional(Type.Integer({ minimum: 0, description: 'of every resampling (default 20240501)' })),
   },

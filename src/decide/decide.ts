@@ -1,5 +1,4 @@
-import { inc, gt, valid } from 'semver';
-import { ageFault, defaults, policySubject, requiredEvidence, type Model } from '../config/index.ts';
+import { ageFault, policySubject, requiredEvidence, type Model } from '../config/index.ts';
 import {
   combinedVerdict,
   decisionSchemaId,
@@ -19,9 +18,9 @@ import {
   type Source,
   type Version,
 } from '../evidence/index.ts';
-import { UsageError } from '../errors.ts';
 import { policyRecord } from './act.ts';
 import { countedApprovals, missingApprovals } from './approvals.ts';
+import { nextVersion } from './next-version.ts';
 
 export interface DecisionSubject {
   /** Name of the model line. */
@@ -51,7 +50,7 @@ export interface DecisionContext {
  *   passed and the people that the policy names have not approved.
  * - `promote`: every blocking check of every required kind of evidence passed, and whoever must approve did.
  *
- * @throws UsageError when the chosen version is not a free semantic version
+ * @throws UsageError when the chosen version is not a free semantic version, or raises less than the policy asks for
  */
 export function decide(
   subject: DecisionSubject,
@@ -61,8 +60,11 @@ export function decide(
 ): Decision {
   const { outcome, reasons } = judge(subject, evidence, view, context);
   const champion = view.champion;
-  const version = outcome === 'promote' ? nextVersion(subject.config, view, context.version) : 'candidate';
-  const candidate: Version = { version, artifacts: [subject.candidate] };
+  const next =
+    outcome === 'promote'
+      ? nextVersion(subject.config, evidence, view, context.version)
+      : { version: 'candidate', reasons: [] };
+  const candidate: Version = { version: next.version, artifacts: [subject.candidate] };
   const policy = policyRecord(policySubject(subject.config));
   const datasets = datasetsOf(evidence);
   return {
@@ -70,7 +72,7 @@ export function decide(
     model: subject.model,
     action: 'gate',
     outcome,
-    reasons,
+    reasons: [...reasons, ...next.reasons],
     from: champion,
     to: outcome === 'promote' ? candidate : champion,
     candidate,
@@ -259,33 +261,6 @@ function firstModel(config: Model, view: RegistryView): Reason[] {
 
 function reasonOf(code: string): (check: Check) => Reason {
   return (check) => ({ code, message: check.message, check: check.id });
-}
-
-/** The version a promotion gets. @throws UsageError when the chosen one is not free or not semantic */
-export function nextVersion(config: Model, view: RegistryView, chosen: string | undefined): string {
-  const highest = view.versions.reduce<string | undefined>(
-    (best, version) => (best === undefined || gt(version, best) ? version : best),
-    undefined,
-  );
-  if (chosen !== undefined) {
-    const version = valid(chosen);
-    if (version === null || version !== chosen.replace(/^v/u, '')) {
-      throw new UsageError({
-        found: `version ${JSON.stringify(chosen)}`,
-        expected: 'a semantic version such as 1.4.0',
-      });
-    }
-    if (view.versions.includes(version)) {
-      throw new UsageError({
-        found: `version ${version} is taken`,
-        expected: `a version that the registry does not have yet`,
-        remedy: `Leave the version out to get the next one (the highest is ${highest})`,
-      });
-    }
-    return version;
-  }
-  if (highest === undefined) return defaults.firstVersion;
-  return inc(highest, config.policy.version ?? 'patch') ?? defaults.firstVersion;
 }
 
 /** A piece of evidence as a decision refers to it. */

@@ -12,7 +12,8 @@ import {
 import { UsageError } from '../errors.ts';
 import { madeBy, wordOf, type Act } from './act.ts';
 import { countedApprovals, missingApprovals } from './approvals.ts';
-import { nextVersion, tooOld, type DecisionSubject } from './decide.ts';
+import { tooOld, type DecisionSubject } from './decide.ts';
+import { nextVersion } from './next-version.ts';
 
 /**
  * A named person promotes a candidate that was held, against the verdict and for a stated reason. Pure.
@@ -57,7 +58,8 @@ export function override(
         'the word of one person for the candidate, and of those whom the policy names: one does not stand for the other',
     });
   }
-  const version = { version: nextVersion(subject.config, view, act.version), artifacts: held.candidate.artifacts };
+  const next = nextVersion(subject.config, evidence, view, act.version);
+  const version = { version: next.version, artifacts: held.candidate.artifacts };
   return {
     ...madeBy(subject.model, act, word),
     approvals: [word, ...countedApprovals(subject.config, approvals)],
@@ -66,6 +68,7 @@ export function override(
     reasons: [
       { code: 'override', message: `${word.by} overrides the hold of decision ${held.seq}: ${word.reason}` },
       ...held.reasons,
+      ...next.reasons,
     ],
     from: view.champion,
     to: version,

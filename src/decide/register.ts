@@ -1,7 +1,8 @@
 import { policySubject } from '../config/index.ts';
 import { decisionSchemaId, digest, modelDigest, type Decision, type RegistryView } from '../evidence/index.ts';
 import { policyRecord } from './act.ts';
-import { nextVersion, type DecisionContext, type DecisionSubject } from './decide.ts';
+import type { DecisionContext, DecisionSubject } from './decide.ts';
+import { nextVersion } from './next-version.ts';
 
 /** A person's word that a model is the champion: no gate, no evidence, and recorded as exactly that. Pure. */
 export function register(
@@ -10,9 +11,9 @@ export function register(
   context: DecisionContext & { reason?: string },
 ): Decision {
   const same = view.champion !== null && modelDigest(view.champion) === subject.candidate.sha256;
-  const version = same
-    ? (view.champion as { version: string }).version
-    : nextVersion(subject.config, view, context.version);
+  const { version, reasons } = same
+    ? { version: (view.champion as { version: string }).version, reasons: [] }
+    : nextVersion(subject.config, [], view, context.version);
   const candidate = same ? view.champion : { version, artifacts: [subject.candidate] };
   const outcome = same ? 'no-change' : 'promote';
   return {
@@ -27,6 +28,7 @@ export function register(
           ? `This model is the champion already (version ${version}).`
           : (context.reason ?? `Registered by ${context.actor} without a gate.`),
       },
+      ...reasons,
     ],
     from: view.champion,
     to: candidate,

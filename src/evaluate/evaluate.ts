@@ -4,7 +4,7 @@ import { columnTexts, datasetSubject, readColumns, type ColumnVector, type Datas
 import { DataError } from '../errors.ts';
 import { buildEvidence } from '../evidence/build.ts';
 import type { Check } from '../evidence/check.ts';
-import type { Artifact, Evidence } from '../evidence/evidence.ts';
+import type { Artifact, Evidence, Signatures } from '../evidence/evidence.ts';
 import type { Log } from '../log.ts';
 import type { PredictionResult } from '../model/predictions.ts';
 import { version } from '../version.ts';
@@ -35,6 +35,8 @@ export interface EvaluateInput {
   candidate: Contestant;
   /** Null: there is no champion yet. `result.ok` false: there is one, and it cannot be evaluated. */
   champion: Contestant | null;
+  /** Kept with the evidence: a version is raised by what changed of them. */
+  signatures?: Signatures;
   /** Decisions already made on this evaluation set. */
   reuse: number;
   /** Told once which rows the models decide differently, those the candidate breaks first: at most `changedRowsLimit`. */
@@ -71,6 +73,7 @@ export async function evaluate(input: EvaluateInput): Promise<Evidence> {
       ...(input.champion === null ? {} : { champion: input.champion.artifact }),
       datasets: { evaluation: datasetSubject(dataset) },
     },
+    ...(input.signatures === undefined ? {} : { signatures: input.signatures }),
     policyDigest: input.policyDigest,
     toolVersion: version,
     startedAt,

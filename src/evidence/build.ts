@@ -1,11 +1,12 @@
 import { combinedVerdict, type Check } from './check.ts';
-import { evidenceSchemaId, type Evidence, type Subjects } from './evidence.ts';
+import { evidenceSchemaId, type Evidence, type Signatures, type Subjects } from './evidence.ts';
 
 /** What a stage hands over; the rest of the evidence follows from it. */
 export interface EvidenceInput {
   kind: string;
   model: string;
   subjects: Subjects;
+  signatures?: Signatures;
   policyDigest: string;
   toolVersion: string;
   startedAt: Date;
@@ -21,6 +22,7 @@ export function buildEvidence(input: EvidenceInput): Evidence {
     kind: input.kind,
     model: input.model,
     subjects: input.subjects,
+    ...(input.signatures === undefined ? {} : { signatures: input.signatures }),
     policy: { sha256: input.policyDigest },
     tool: { name: 'contender', version: input.toolVersion },
     startedAt: input.startedAt.toISOString(),

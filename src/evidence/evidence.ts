@@ -1,5 +1,6 @@
 import { Type, type Static } from 'typebox';
 import { Check, Verdict } from './check.ts';
+import { Signature } from './signature.ts';
 
 export const evidenceSchemaId = 'contender/evidence/v1';
 
@@ -34,11 +35,19 @@ export interface Subjects {
   datasets: Record<string, DatasetSubject>;
 }
 
+/** The signatures of those compared, as far as they are known: a file of predictions has none. */
+export const Signatures = Type.Object({ candidate: Type.Optional(Signature), champion: Type.Optional(Signature) });
+export interface Signatures {
+  candidate?: Signature;
+  champion?: Signature;
+}
+
 export const Evidence = Type.Object({
   schema: Type.Literal(evidenceSchemaId),
   kind: Type.String({ pattern: '^[a-z][a-z-]*$', description: 'data | evaluation | load | any later stage' }),
   model: Type.String(),
   subjects: Subjects,
+  signatures: Type.Optional(Signatures),
   policy: Type.Object({ sha256: Sha256 }, { description: 'digest of the configuration this stage ran under' }),
   tool: Type.Object({ name: Type.String(), version: Type.String() }),
   startedAt: Type.String({ description: 'ISO 8601, UTC' }),
@@ -54,6 +63,7 @@ export interface Evidence {
   kind: string;
   model: string;
   subjects: Subjects;
+  signatures?: Signatures;
   policy: { sha256: string };
   tool: { name: string; version: string };
   startedAt: string;

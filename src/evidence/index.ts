@@ -3,3 +3,4 @@ export * from './canonical.ts';
 export * from './check.ts';
 export * from './decision.ts';
 export * from './evidence.ts';
+export * from './signature.ts';

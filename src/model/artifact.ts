@@ -4,6 +4,7 @@ import { dirname, join, posix, sep } from 'node:path';
 import { ModelError, openingFault } from '../errors.ts';
 import { canonicalJson } from '../evidence/canonical.ts';
 import type { Artifact } from '../evidence/evidence.ts';
+import type { Signature } from '../evidence/signature.ts';
 import { fileDigest } from '../file-digest.ts';
 
 /** A model on this machine, its external data files included. */
@@ -12,10 +13,15 @@ export interface LocalArtifact extends Artifact {
   path: string;
   /** The model file, then its external data files in the order of their names; paths are absolute. */
   files: { path: string; sha256: string; size: number }[];
+  /** Null where its text is longer than any model of use has. */
+  signature: Signature | null;
 }
 
 /** Protobuf itself allows no larger message. */
 const largestModel = 2 ** 31;
+
+/** Characters of JSON: some ten thousand inputs. */
+const longestSignature = 2 ** 20;
 
 /**
  * Identify a model file. Of a single file `sha256` is the digest of its bytes; of a model with external data it is the
@@ -25,12 +31,16 @@ const largestModel = 2 ** 31;
  */
 export async function localModel(path: string, uri: string): Promise<LocalArtifact> {
   const bytes = await readModel(path, uri);
-  const { parseModel } = await import('./onnx.ts');
+  const { parseModel, signatureOf } = await import('./onnx.ts');
   const model = parseModel(bytes, uri);
+  const stated = signatureOf(model);
+  const signature = JSON.stringify(stated).length > longestSignature ? null : stated;
   const { externalData } = await import('./external-data.ts');
   const locations = [...externalData(model)].toSorted(([a], [b]) => (a < b ? -1 : 1));
   const own = { path, sha256: createHash('sha256').update(bytes).digest('hex'), size: bytes.length };
-  if (locations.length === 0) return { role: 'model', uri, sha256: own.sha256, size: own.size, path, files: [own] };
+  if (locations.length === 0) {
+    return { role: 'model', uri, sha256: own.sha256, size: own.size, path, files: [own], signature };
+  }
   // All are judged before the first is opened.
   const paths = await Promise.all(locations.map(([location]) => insideFolder(path, location, uri)));
   const files = [own];
@@ -55,6 +65,7 @@ export async function localModel(path: string, uri: string): Promise<LocalArtifa
     size: files.reduce((sum, file) => sum + file.size, 0),
     path,
     files,
+    signature,
   };
 }
 

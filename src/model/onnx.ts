@@ -1,5 +1,6 @@
 import protobuf from 'protobufjs/light.js';
 import { ModelError } from '../errors.ts';
+import type { Signature } from '../evidence/signature.ts';
 import {
   onnxDescriptor,
   type GraphProto,
@@ -76,6 +77,11 @@ export function parseModel(bytes: Uint8Array, uri: string): ModelProto {
       cause,
     });
   }
+}
+
+/** What must be fed and what comes back. */
+export function signatureOf({ graph }: ModelProto): Signature {
+  return graph === null ? { inputs: [], outputs: [] } : { inputs: graphInputs(graph), outputs: graphOutputs(graph) };
 }
 
 /** Inputs that must be fed: initializers are listed as inputs too in models before IR version 4. */

@@ -1,5 +1,6 @@
 import { carryOver } from '../decide/carry-over.ts';
-import { decide, nextVersion } from '../decide/decide.ts';
+import { decide } from '../decide/decide.ts';
+import { requireFree } from '../decide/next-version.ts';
 import { register } from '../decide/register.ts';
 import {
   modelDigest,
@@ -152,7 +153,7 @@ export async function runGate(workspace: Workspace, input: PromoteInput): Promis
     const artifact = await recordable(workspace, candidate, input.record);
     if (input.record) await (await openRegistry(workspace)).ensureWritable();
     const view = await registryView(workspace, input.record);
-    if (input.version !== undefined) nextVersion(workspace.modelConfig, view, input.version);
+    if (input.version !== undefined) requireFree(input.version, view);
     await discardAllEvidence(workspace);
     if (isChampion(artifact, view)) return decideAndRecord(workspace, input, artifact, [], []);
     const approvals = await readApprovals(workspace, candidate, input);

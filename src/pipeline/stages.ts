@@ -1,5 +1,5 @@
 import { bytes, defaults, milliseconds, type Model } from '../config/index.ts';
-import type { Artifact, Evidence, RegistryView, Subjects } from '../evidence/index.ts';
+import type { Artifact, Evidence, RegistryView, Signatures, Subjects } from '../evidence/index.ts';
 import { DataError, ModelError, UsageError } from '../errors.ts';
 import { datasetSubject, openDataset, type Dataset, type DatasetSource } from '../data/dataset.ts';
 import { idsOfRows, requireRowIds } from '../data/row-ids.ts';
@@ -267,7 +267,7 @@ async function evaluateContestants(
   contestants: Contestants,
 ): Promise<Evidence> {
   const { evaluate } = await import('../evaluate/evaluate.ts');
-  const { dataset, candidate, candidateResult, champion } = contestants;
+  const { dataset, candidate, candidateResult, champion, rival } = contestants;
   const { task, columns, policy } = workspace.modelConfig;
   return workspace.log.group('Evaluate', async () => {
     let changed: readonly ChangedRow[] = [];
@@ -280,6 +280,7 @@ async function evaluateContestants(
       dataset,
       candidate: { artifact: plain(candidate.artifact), result: candidateResult },
       champion,
+      signatures: signaturesOf(candidate, rival),
       reuse: view.decisionsByDataset[dataset.sha256] ?? 0,
       onChanged: (rows) => (changed = rows),
       log: workspace.log,
@@ -295,6 +296,14 @@ async function evaluateContestants(
     }
     return writeEvidence(workspace, evidence);
   });
+}
+
+function signaturesOf(candidate: Contestant, champion: Contestant | null): Signatures {
+  const of = (role: keyof Signatures, contestant: Contestant | null): Signatures =>
+    contestant?.kind !== 'model' || contestant.artifact.signature === null
+      ? {}
+      : { [role]: contestant.artifact.signature };
+  return { ...of('candidate', candidate), ...of('champion', champion) };
 }
 
 async function loadContestant(workspace: Workspace, contestants: Contestants): Promise<Evidence> {

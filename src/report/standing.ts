@@ -56,7 +56,9 @@ const verdicts: Record<Verdict, Standing> = {
 export function deciding({ decision, evidence }: ReportInput): { message: string; others: number } {
   if (decision !== null) {
     const [first, ...others] = decision.reasons;
-    return { message: first?.message ?? 'no reason was given', others: others.length };
+    // Why the version is what it is decided nothing.
+    const deciding = others.filter(({ code }) => code !== 'version');
+    return { message: first?.message ?? 'no reason was given', others: deciding.length };
   }
   const blocking = worstFirst(evidence).filter((check) => check.severity === 'block');
   const [worst, ...others] = blocking.filter(isOpen);

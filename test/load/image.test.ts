@@ -96,7 +96,7 @@ async function withEvidence(
           profile: { rate: 60, duration: '2s', warmup: '500ms' },
           slo: { p95_ms: 2000, error_rate: 0.01, accuracy: 'parity' },
         },
-        candidate: { ...candidate, path: fixture('onnx-zoo/broken/label-only.onnx'), files: [] },
+        candidate: { ...candidate, path: fixture('onnx-zoo/broken/label-only.onnx'), files: [], signature: null },
         dataset,
         offline: {
           rows,

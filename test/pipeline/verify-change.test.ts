@@ -243,6 +243,37 @@ describe('a change of the registry held against its base', () => {
       assert.match(finding?.found ?? '', /a promotion where the outcome is hold: .*May approve: grace/u);
     }));
 
+  it('holds the version against what changed of inputs and outputs, where the base asks for it', () =>
+    inProposal(async (at) => {
+      await at.git('switch', '--quiet', 'main');
+      const asking = await configure(at, 'policy: { ', 'policy: { version: signature, ');
+      const propose = async (branch: string, version: string | null): Promise<void> => {
+        await at.git('switch', '--quiet', '--create', branch, 'main');
+        const output = (name: string) => ({ inputs: [], outputs: [{ name, type: 'float', shape: ['N'] }] });
+        const evidence: Evidence[] = [];
+        await record(at, [
+          (view) => {
+            const model = modelOf(asking);
+            const signatures = { candidate: output('q'), champion: output('p') };
+            evidence.push({ ...evidenceOn('c', 'pass', model, view), signatures });
+            const context = { now, actor: 'ada', source: {}, approvals: [] };
+            const made = decide({ model: 'm', config: model, candidate: artifact('c') }, evidence, view, context);
+            const to = { ...made.candidate!, version: version ?? made.candidate!.version };
+            return { ...made, to, candidate: to };
+          },
+          evidence,
+        ]);
+      };
+      await propose('as-it-is', null);
+      assert.deepEqual((await verify(at)).findings, []);
+      await propose('too-low', '1.0.2');
+      const [finding] = (await verify(at)).findings;
+      assert.match(
+        finding?.found ?? '',
+        /a promotion that is refused: version 1\.0\.2, and since 1\.0\.1 output p is gone/u,
+      );
+    }));
+
   const promoted = gate('c', 'pass')[0];
   const forged: [string, (at: TemporaryRepository) => Promise<unknown>, path: string, found: RegExp][] = [
     [

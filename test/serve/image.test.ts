@@ -31,6 +31,7 @@ const target = (staging: { image: string; mount_model?: string }) =>
       size: 1,
       path: fixture('spam/models/candidate.onnx'),
       files: [],
+      signature: null,
     },
     columns: { id: 'id', label: 'label' },
     task: 'binary-classification',

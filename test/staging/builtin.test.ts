@@ -17,7 +17,15 @@ async function start(
 ): Promise<StagingTarget> {
   const target = await startStaging({
     staging: { target: 'builtin', ...(options.port !== undefined && { port: options.port }) },
-    candidate: { role: 'model', uri: `file:${path}`, sha256: '0'.repeat(64), size: 1, path, files: [] },
+    candidate: {
+      role: 'model',
+      uri: `file:${path}`,
+      sha256: '0'.repeat(64),
+      size: 1,
+      path,
+      files: [],
+      signature: null,
+    },
     columns: { id: 'id', label: 'label' },
     task: 'binary-classification',
     modelName: 'spam-filter',
@@ -103,7 +111,7 @@ test('a server does not outlive a run that is killed', async () => {
       program,
       `import { startStaging } from ${JSON.stringify(new URL('../../src/staging/index.js', import.meta.url).href)};
        const path = ${JSON.stringify(fixture('spam/models/champion.onnx'))};
-       const target = await startStaging({ staging: { target: 'builtin' }, modelName: 'm', candidate: { path, files: [] } });
+       const target = await startStaging({ staging: { target: 'builtin' }, modelName: 'm', candidate: { path, files: [], signature: null } });
        console.log(target.url); setInterval(() => {}, 1000);`,
     );
     const child = spawn(process.execPath, [program], { stdio: ['ignore', 'pipe', 'inherit'] });

@@ -44,6 +44,7 @@ async function start(
       size: 1,
       path: fixture('spam/models/champion.onnx'),
       files: [],
+      signature: null,
     },
     columns: { id: 'id', label: 'label' },
     task: 'binary-classification',
@@ -211,7 +212,7 @@ test('the container of a run that was killed is removed by the next', async (t) 
       program,
       `import { startStaging } from ${JSON.stringify(new URL('../../src/staging/index.js', import.meta.url).href)};
        const log = { info() {}, warning() {}, debug() {}, progress() {}, group: (title, work) => work() };
-       await startStaging({ staging: ${JSON.stringify(staging)}, modelName: 'm', candidate: { path: '/m.onnx', files: [] }, log });
+       await startStaging({ staging: ${JSON.stringify(staging)}, modelName: 'm', candidate: { path: '/m.onnx', files: [], signature: null }, log });
        console.log('started'); setInterval(() => {}, 1000);`,
     );
     const child = spawn(process.execPath, [program], { stdio: ['ignore', 'pipe', 'inherit'] });

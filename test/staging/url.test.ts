@@ -20,7 +20,15 @@ async function listen(t: TestContext, answer: RequestListener): Promise<string> 
 const use = (url: string, options: { health?: string; start_timeout?: string } = {}) =>
   startStaging({
     staging: { url, start_timeout: '1s', ...options },
-    candidate: { role: 'model', uri: 'file:m.onnx', sha256: '0'.repeat(64), size: 1, path: '/m.onnx', files: [] },
+    candidate: {
+      role: 'model',
+      uri: 'file:m.onnx',
+      sha256: '0'.repeat(64),
+      size: 1,
+      path: '/m.onnx',
+      files: [],
+      signature: null,
+    },
     columns: { id: 'id', label: 'label' },
     task: 'binary-classification',
     modelName: 'spam-filter',

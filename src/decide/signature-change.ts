@@ -1,0 +1,68 @@
+import type { Signature, SignatureValue } from '../evidence/index.ts';
+
+/** What a version raises. */
+export type Bump = 'major' | 'minor' | 'patch';
+
+export interface SignatureChange {
+  /** `major`: who calls the old model may fail with the new one. `minor`: it gives more than before. */
+  bump: Bump;
+  /** What changed, as the end of a sentence: "output probabilities is gone". Those that raise most come first. */
+  what: string;
+}
+
+/**
+ * What the change from one signature to another means to those who call the model, in the terms of Semantic Versioning 2.0.0. Pure.
+ * Inputs and outputs are known by their names: their order does not matter.
+ *
+ * @returns the changes that raise more than a patch, the greatest first; none where whoever calls the old model may call the new one
+ */
+export function signatureChanges(before: Signature, after: Signature): SignatureChange[] {
+  return [
+    ...changesOf('input', before.inputs, after.inputs),
+    ...changesOf('output', before.outputs, after.outputs),
+  ].toSorted((a, b) => Number(a.bump === 'minor') - Number(b.bump === 'minor'));
+}
+
+function changesOf(
+  kind: 'input' | 'output',
+  before: readonly SignatureValue[],
+  after: readonly SignatureValue[],
+): SignatureChange[] {
+  const old = new Map(before.map((value) => [value.name, value]));
+  const now = new Map(after.map((value) => [value.name, value]));
+  const gone = [...old.keys()].filter((name) => !now.has(name));
+  return [
+    ...gone.map((name): SignatureChange => ({ bump: 'major', what: `${kind} ${shown(name)} is gone` })),
+    ...[...now.values()].flatMap((value): SignatureChange[] => {
+      const named = `${kind} ${shown(value.name)}`;
+      const was = old.get(value.name);
+      if (was === undefined) return [{ bump: kind === 'input' ? 'major' : 'minor', what: `${named} is new` }];
+      const how = difference(was, value);
+      return how === null ? [] : [{ bump: 'major', what: `${named} ${how}` }];
+    }),
+  ];
+}
+
+function difference(before: SignatureValue, after: SignatureValue): string | null {
+  if (before.type !== after.type) return `was ${shown(before.type)} and is ${shown(after.type)}`;
+  if (after.shape === null || accepts(before.shape, after.shape)) return null;
+  return `was ${shapeText(before.shape)} and is ${shapeText(after.shape)}`;
+}
+
+/** A dimension may become one of any size, and be called by another name; it may not become fixed. */
+function accepts(before: SignatureValue['shape'], after: NonNullable<SignatureValue['shape']>): boolean {
+  return (
+    before?.length === after.length &&
+    after.every((size, dimension) => typeof size !== 'number' || size === before[dimension])
+  );
+}
+
+function shapeText(shape: SignatureValue['shape']): string {
+  if (shape === null) return 'of any shape';
+  return shown(`[${shape.map((size) => (typeof size === 'number' ? size : size || '?')).join(', ')}]`);
+}
+
+/** A model is written by others, and its names may be of any length. */
+function shown(text: string): string {
+  return text.length > 60 ? `${text.slice(0, 60)}...` : text;
+}
