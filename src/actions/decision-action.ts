@@ -56,7 +56,8 @@ export function decisionAction(
     await report(result, workspace, inputs);
     await publishReport(publishing, workspace, result);
     tellUnpushed(workspace, result);
-    if (inputs.release !== undefined && mayBeReleased(result)) await releaseChampion(workspace, inputs.release, result);
+    if (inputs.release !== undefined && inputs.record && mayBeReleased(result))
+      await releaseChampion(workspace, inputs.release, result);
     const failed =
       (decision.outcome === 'reject' && inputs.failOnReject) || (decision.outcome === 'hold' && inputs.failOnHold);
     if (failed) core.setFailed(headline(result));
@@ -66,7 +67,7 @@ export function decisionAction(
 /** A release of a champion that the registry has: also of the one it had, whose release may have been cut off. */
 function mayBeReleased({ decision, status }: PromoteResult): boolean {
   const recorded = status === 'recorded' || status === 'already-recorded';
-  return status === 'no-change' || (recorded && decision.outcome === 'promote');
+  return decision.to !== null && (status === 'no-change' || (recorded && decision.outcome === 'promote'));
 }
 
 /** The decision stands, whatever becomes of its release. */

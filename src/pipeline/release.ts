@@ -83,7 +83,7 @@ async function requirePushed(workspace: Workspace, github: GitHub, { decision }:
   throw new RegistryError({
     found: `GitHub does not have decision ${decision.seq} of ${decision.model}, which made ${decision.to?.version ?? ''} champion`,
     expected: `it in ${file}${ref === null ? '' : ` of branch ${ref.replace('refs/heads/', '')}`}`,
-    remedy: 'Push the registry first (git push), then make the release',
+    remedy: 'Push the registry first (registry.push: origin, or git push), then make the release',
   });
 }
 

@@ -122,6 +122,20 @@ describe('the release of a champion', () => {
     assert.match(releases().at(-1)?.body ?? '', /first version in the registry/u);
   });
 
+  it('is looked after by the gate where it records, and left alone on a pull request and without a champion', async () => {
+    const gate = async (inputs: Record<string, string>, event: string): Promise<string> => {
+      const { code, stdout } = await step('gate', { release: 'true', ...inputs }, { GITHUB_EVENT_NAME: event });
+      assert.equal(code, 0, stdout);
+      return stdout;
+    };
+    assert.match(await gate({}, 'push'), /No change.*Release spam-filter@v1\.0\.1: unchanged/su);
+    assert.doesNotMatch(await gate({}, 'pull_request'), /Release spam-filter/u);
+    const config = await readFile(join(repository.folder, 'contender.yml'), 'utf8');
+    await writeFile(join(repository.folder, 'other.yml'), config.replace('path: registry', 'path: other'));
+    const named = { config: 'other.yml', champion: 'models/candidate.onnx' };
+    assert.match(await gate(named, 'push'), /the candidate is the champion/iu);
+  });
+
   it('is guarded by the check of a tag: no file but the champion passes, under no other version', async () => {
     const tagged = { GITHUB_REF_TYPE: 'tag', GITHUB_REF_NAME: 'spam-filter@v1.0.1' };
     const good = await step('verify-model', { file: 'models/candidate.onnx' }, tagged);
