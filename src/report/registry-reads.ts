@@ -12,7 +12,6 @@ import type {
 } from '../evidence/index.ts';
 import { approvalText } from './approval.ts';
 import { renderConsole, renderSections, type ConsoleOptions } from './console.ts';
-import { contents } from './contents.ts';
 import { oneLine, withoutWorkflowCommands } from './escape.ts';
 import { bytes } from './numbers.ts';
 import { fileNameOf } from './published.ts';
@@ -212,7 +211,6 @@ export function renderReasons(
       return joined([
         inert([title], options),
         ...(input === undefined ? [] : [renderConsole(input, options)]),
-        ...(input === undefined ? [] : [otherReasons(input, options)]),
         ...(each.first === null
           ? []
           : [inert([`First promoted by decision ${each.first.decision}: ${each.first.headline}`], options)]),
@@ -220,17 +218,6 @@ export function renderReasons(
         commands(each),
       ]);
     }),
-  );
-}
-
-/** Reasons told neither by the headline nor by a check that is shown. */
-function otherReasons(
-  input: { decision: RecordedDecision; evidence: readonly Evidence[] },
-  options: ConsoleOptions,
-): string {
-  return inert(
-    contents(input).reasons.map((reason) => `Also: ${reason}`),
-    options,
   );
 }
 

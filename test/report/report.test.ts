@@ -101,6 +101,17 @@ for (const [name, render] of Object.entries(renderers)) {
       assert.doesNotMatch(text, /Champion|Bounds/u);
     });
 
+    it('tells reasons that come from no check, and counts none that decided nothing', () => {
+      const passed = { code: 'all-passed', message: 'All 3 blocking checks passed.' };
+      const version = { code: 'version', message: 'This is version 2.0.0, since output p is gone.' };
+      const text = render({ decision: decision({ reasons: [passed, version] }), evidence: [] });
+      assert.match(text, /all 3 blocking checks passed.*This is version 2\.0\.0, since output p is gone/su);
+      assert.doesNotMatch(text, /1 more reason/u);
+      const missing = { code: 'evidence-missing', message: 'There is no load evidence.' };
+      const held = render({ decision: decision({ outcome: 'hold', reasons: [missing, missing] }), evidence: [] });
+      assert.match(held, /\(and 1 more reason\).*There is no load evidence\./su);
+    });
+
     it('takes details of any form', () => {
       fc.assert(
         fc.property(
