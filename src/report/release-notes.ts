@@ -16,7 +16,7 @@ export function renderReleaseNotes(now: Published, before: Published | null): st
     ...approvals(now),
     ...(changed === null || before === null
       ? ['This is the first version in the registry.', ...firstMetrics(now)]
-      : [changesSince(before, changed), ...comparedMetrics(changed)]),
+      : [changesSince(now, before, changed), ...comparedMetrics(changed)]),
     ...(artifact === undefined ? [] : [`SHA-256 of the model: <code>${markdownText(artifact.sha256)}</code>`]),
   ]
     .join('\n\n')
@@ -28,8 +28,9 @@ function approvals({ decision }: Published): string[] {
   return lines.length === 0 ? [] : [lines.join('\n')];
 }
 
-function changesSince(before: Published, changed: VersionChanges): string {
+function changesSince({ decision }: Published, before: Published, changed: VersionChanges): string {
   const lines = [
+    ...decision.reasons.filter(({ code }) => code === 'version').map(({ message }) => message),
     sizeChange(changed),
     ...(Object.keys(before.decision.datasets).length === 0 ? ['That version was let in without an evaluation'] : []),
     ...changed.datasets.map(datasetChange),

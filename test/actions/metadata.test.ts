@@ -49,7 +49,7 @@ describe('the workflows to copy, and the examples', async () => {
   const pages = documentedActions.map(({ page }) => page);
   const ours = /^contender\/contender(?:\/(?<folder>.+))?@v\d/u;
 
-  for (const path of [...workflows, ...pages]) {
+  for (const path of [...workflows, ...pages, 'README.md']) {
     it(`${path} uses actions that exist, with inputs and outputs they have`, async () => {
       const text = await readFile(join(projectRoot, path), 'utf8');
       const yaml = path.endsWith('.md') ? (/```yaml\n(?<yaml>.*?)```/su.exec(text)?.groups?.['yaml'] ?? '') : text;

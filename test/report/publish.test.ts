@@ -170,6 +170,14 @@ describe('the release notes', () => {
     assert.match(notes, /same 2,350 rows/u);
   });
 
+  it('say why the version is what it is, where the policy asks for it', () => {
+    const message = 'This is version 2.0.0, a major step from 1.0.0: output p is gone.';
+    const reasons = [...second.decision.reasons, { code: 'version', message }];
+    const notes = renderReleaseNotes({ ...second, decision: { ...second.decision, reasons } }, first);
+    assert.match(notes, /^- This is version 2\.0\.0, a major step from 1\.0\.0: output p is gone\.\n- Size: /mu);
+    assert.doesNotMatch(notes, /more reason/u);
+  });
+
   it('do not call a comparison what is none', () => {
     const grown = { evaluation: { ...rows.evaluation, sha256: 'e'.repeat(64), rows: 3000 } };
     const unpaired = {

@@ -1,0 +1,60 @@
+import assert from 'node:assert/strict';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { parse, stringify } from 'yaml';
+import { parseConfig } from '../../src/config/index.ts';
+import { projectRoot } from '../support/project.ts';
+
+/** What an example that shows one section leaves out. */
+const model: Record<string, unknown> = {
+  task: 'binary-classification',
+  candidate: 'model.onnx',
+  columns: { id: 'id', label: 'label' },
+  data: { evaluation: 'eval.csv' },
+  policy: { primary: { metric: 'roc_auc', margin: 0.01 } },
+};
+const modelSections = new Set([...Object.keys(model), 'champion', 'staging', 'load', 'behaviour', 'limits']);
+
+describe('the examples of contender.yml', async () => {
+  const pages = ['README.md', ...(await readdir(join(projectRoot, 'docs'))).map((name) => `docs/${name}`)];
+  let found = 0;
+  for (const page of pages) {
+    const text = await readFile(join(projectRoot, page), 'utf8');
+    for (const [index, [, yaml = '']] of [...text.matchAll(/```yaml\n(.*?)```/gsu)].entries()) {
+      const config = wholeOf(parse(yaml));
+      if (config === null) continue;
+      found += 1;
+      it(`are valid: example ${index + 1} of ${page}`, () => {
+        assert.doesNotThrow(() => parseConfig(stringify(config), page));
+      });
+    }
+  }
+
+  it('are found', () => {
+    assert.ok(found > 5, `${found} examples`);
+  });
+});
+
+/** A configuration with the sections of an example; null where it is of something else, such as a workflow. */
+function wholeOf(example: unknown): object | null {
+  if (typeof example !== 'object' || example === null || Array.isArray(example)) return null;
+  const keys = Object.keys(example);
+  if ('version' in example) return example;
+  if (keys.every((key) => modelSections.has(key))) return { version: 1, models: { m: merged(model, example) } };
+  if (keys.every((key) => key === 'models' || key === 'registry')) {
+    const { models = { m: {} }, ...rest } = example as { models?: Record<string, object> };
+    const all = Object.entries(models).map(([name, each]) => [name, merged(model, each)] as const);
+    return { version: 1, models: Object.fromEntries(all), ...rest };
+  }
+  return null;
+}
+
+function merged(base: Record<string, unknown>, over: object): Record<string, unknown> {
+  const entries = Object.entries(over).map(([key, value]: [string, unknown]) => {
+    const under = base[key];
+    const both = typeof under === 'object' && typeof value === 'object' && value !== null && !Array.isArray(value);
+    return [key, both ? { ...under, ...value } : value] as const;
+  });
+  return { ...base, ...Object.fromEntries(entries) };
+}
