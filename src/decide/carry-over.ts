@@ -41,7 +41,8 @@ export function carryOver(
           ? `${waited} while ${named(champion)} became champion. Evaluate afresh; the old verdict is not replayed.`
           : `${waited} when a newer candidate took its place.`,
       },
-      ...decision.reasons,
+      // It gets no version.
+      ...decision.reasons.filter(({ code: why }) => why !== 'version'),
     ],
     idempotencyKey: digest({ waited: decision.idempotencyKey, since: championSeq, code }),
   };

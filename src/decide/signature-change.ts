@@ -64,5 +64,6 @@ function shapeText(shape: SignatureValue['shape']): string {
 
 /** A model is written by others, and its names may be of any length. */
 function shown(text: string): string {
-  return text.length > 60 ? `${text.slice(0, 60)}...` : text;
+  const [start = ''] = /^.{0,60}/su.exec(text) ?? [];
+  return start.length < text.length ? `${start}...` : text;
 }
