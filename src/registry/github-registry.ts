@@ -139,7 +139,7 @@ export function openGitHubRegistry(input: GitHubRegistryInput): Registry {
       );
     },
     async record(request) {
-      const attempts: Attempts = { made: new Map(), together: tagged, unseen: 0 };
+      const attempts: Attempts = { made: new Map(), together: tagged, refusedAt: null, unseen: 0 };
       const { pullRequests } = input;
       const directly = async (attempt: number): Promise<RecordResult | 'again'> => {
         const found = await snapshot(request.model).catch((error: unknown) => {
@@ -226,7 +226,12 @@ export function openGitHubRegistry(input: GitHubRegistryInput): Registry {
       if (!(error instanceof GitHubError)) throw error;
       log.debug(`${model}: ${error.fault.found}`);
       if (!error.uncertain) attempts.made.delete(plan.sha256);
-      if (isOvertaken(error) || error.uncertain) return 'again';
+      if (isOvertaken(error) || error.uncertain) {
+        // Nobody moved the branch, and yet it was refused: then it was not for a rival.
+        if (together && attempts.refusedAt === found.head) attempts.together = false;
+        attempts.refusedAt = found.head;
+        return 'again';
+      }
       // Where a token may not move branch and tags in one request, the branch moves first and the tags follow.
       if (together) attempts.together = false;
       // A branch that is deleted between reading and writing is an error of the next reading.
@@ -242,6 +247,8 @@ interface Attempts {
   made: Map<string, Attempt>;
   /** Whether branch and tags are moved in one request. */
   together: boolean;
+  /** Where the branch was when GitHub last said that something had moved. */
+  refusedAt: string | null;
   /** How often it met tags of decisions that its reading of the branch did not show. */
   unseen: number;
 }

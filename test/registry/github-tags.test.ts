@@ -73,15 +73,22 @@ describe('where branch and tags cannot be moved in one request, the branch moves
       assert.deepEqual(await registry.verify(), []);
     }));
 
-  test('for a token that may not use that request at all: refs are made one by one', () =>
-    withGitHub(async (server) => {
-      server.failBy(({ name }) => (name === 'graphql mutation MoveRefs' ? notForThisToken : null));
-      const registry = tagged(server);
-      assert.deepEqual((await promote(registry, 'a')).tags, firstTags);
-      assert.deepEqual((await promote(registry, 'b')).tags, secondTags);
-      assert.deepEqual(await registry.verify(), []);
-      assert.equal((await registry.log('m')).length, 2);
-    }));
+  const refusals: [string, string, string][] = [
+    ['for want of a permission', 'FORBIDDEN', 'Resource not accessible by integration'],
+    ['as if something had moved', 'UNPROCESSABLE', 'Reference cannot be updated'],
+  ];
+  for (const [how, type, message] of refusals) {
+    test(`for a token to which that request is refused ${how}: refs are made one by one`, () =>
+      withGitHub(async (server) => {
+        const body = { data: null, errors: [{ type, message }] };
+        server.failBy(({ name }) => (name === 'graphql mutation MoveRefs' ? { answer: { status: 200, body } } : null));
+        const registry = tagged(server);
+        assert.deepEqual((await promote(registry, 'a')).tags, firstTags);
+        assert.deepEqual((await promote(registry, 'b')).tags, secondTags);
+        assert.deepEqual(await registry.verify(), []);
+        assert.equal((await registry.log('m')).length, 2);
+      }));
+  }
 });
 
 describe('a move whose fate nobody told', () => {
@@ -227,13 +234,6 @@ test('a decision that waits in a pull request is tagged once it is merged, on th
     assert.equal(await git.git('rev-parse', 'm@v1.0.1^{commit}'), await git.git('rev-parse', 'main'));
     assert.deepEqual(await registry.verify(), []);
   }));
-
-const notForThisToken: Fault = {
-  answer: {
-    status: 200,
-    body: { data: null, errors: [{ type: 'FORBIDDEN', message: 'Resource not accessible by integration' }] },
-  },
-};
 
 function tagged(server: GitHubStandIn, permissions = {}, timeoutMs?: number): Registry {
   return registryOn(server, { tags: 'gto', permissions, ...(timeoutMs === undefined ? {} : { timeoutMs }) });

@@ -94,7 +94,7 @@ export async function completeTags(place: Place, model: string, links: readonly 
       // Another writer makes the same tags, or nobody knows whether they were made: the next reading tells.
       const passes = isOvertaken(error) || error.uncertain;
       if (++failures > 10 || (!passes && !together)) throw untagged(missing, error);
-      if (!passes) together = false;
+      if (!passes || failures >= 3) together = false;
     }
   }
 }
