@@ -92,7 +92,7 @@ test('a rollback killed before or after any of its git processes is completed, w
       await prepare(repository, '', 'gto');
       await killingGit(bin);
       const registry = await open(repository, '', 'gto');
-      for (let boundary = 1, killed = true; killed; boundary += everyStep ? 1 : 3) {
+      for (let boundary = 1, killed = true; killed; boundary += everyStep ? 1 : 7) {
         await record(repository, '', `withdrawn-${boundary}`, 'gto');
         await rm(join(bin, 'count'), { force: true });
         const reason = `rollback ${boundary}`;
