@@ -37,14 +37,16 @@ function changesOf(
       const named = `${kind} ${shown(value.name)}`;
       const was = old.get(value.name);
       if (was === undefined) return [{ bump: kind === 'input' ? 'major' : 'minor', what: `${named} is new` }];
-      const how = difference(was, value);
+      const how = difference(kind, was, value);
       return how === null ? [] : [{ bump: 'major', what: `${named} ${how}` }];
     }),
   ];
 }
 
-function difference(before: SignatureValue, after: SignatureValue): string | null {
+function difference(kind: 'input' | 'output', before: SignatureValue, after: SignatureValue): string | null {
   if (before.type !== after.type) return `was ${shown(before.type)} and is ${shown(after.type)}`;
+  // An output whose shape was not told could be of this one all along.
+  if (kind === 'output' && before.shape === null) return null;
   if (after.shape === null || accepts(before.shape, after.shape)) return null;
   return `was ${shapeText(before.shape)} and is ${shapeText(after.shape)}`;
 }

@@ -81,6 +81,13 @@ describe('the change of a signature', () => {
     });
   }
 
+  it('finds nothing in an output whose shape is told from now on, and a major one in such an input', () => {
+    const untold = withOutputs(label, value('probabilities', { shape: null }));
+    assert.deepEqual(signatureChanges(untold, before), []);
+    const bump = bumpOf(withInputs(value('age', { shape: null }), words), before);
+    assert.equal(bump, 'major');
+  });
+
   it('is a patch between equal signatures, in whatever order', () => {
     fc.assert(
       fc.property(signature, (same) => {
