@@ -331,15 +331,15 @@ describe('a registry that somebody edited', () => {
   const edits: [string, string, string | null | typeof copied, RegExp][] = [
     ['the manifest', 'manifest.json', '{}\n', /a manifest that does not follow from the decisions/u],
     ['a decision', 'decisions/000/000001.json', '{}\n', /not a recorded decision/u],
-    ['away a decision', 'decisions/000/000001.json', null, /decision 1 is missing before it/u],
+    ['away the first decision', 'decisions/000/000001.json', null, /decision 1 is missing before it/u],
+    ['away a decision in the middle', 'decisions/000/000002.json', null, /decision 2 is missing before it/u],
     ['in a foreign file', 'notes.txt', 'x', /a file that a registry does not have/u],
     ['in a second decision of a number', 'decisions/001/000001.json', copied, /a second decision 1/u],
   ];
   for (const [what, file, content, says] of edits) {
     test(`${what} is not decided on`, () =>
       withGitHub(async (server) => {
-        await promote(registryOn(server), 'a');
-        await promote(registryOn(server), 'b');
+        for (const candidate of ['a', 'b', 'd']) await promote(registryOn(server), candidate);
         const { git } = server.repository(repositoryName);
         const head = await headOf(server);
         const bytes =

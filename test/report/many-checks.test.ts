@@ -86,7 +86,9 @@ describe('a model with 200 checks', () => {
     fc.assert(
       fc.property(checks, (drawn) => {
         const comment = renderComment(decided(drawn), place, commentLimit);
-        const table = comment.slice(comment.indexOf('What did not pass'));
+        const start = comment.indexOf('What did not pass');
+        assert.ok(start > 0);
+        const table = comment.slice(start);
         const at = (verdict: Check['verdict']): number[] =>
           drawn
             .map((check, index) => ({ check, at: table.indexOf(`Number${index}z`) }))
