@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { RegistryError } from '../errors.ts';
-import { sha256 } from '../evidence/index.ts';
 import type { Log } from '../log.ts';
 import { unpackEvidence } from './evidence-file.ts';
 import { addedIn } from './git/history.ts';
@@ -224,8 +223,7 @@ async function recordOnce(target: Target, input: RecordInput): Promise<RecordRes
   if (plan.status === 'no-change') return { ...plan, commit: null, tags: await tags(old, state.links) };
 
   const { files, message } = plan;
-  const added = { decision: plan.decision, sha256: sha256(files.get(plan.path) as Uint8Array) };
-  const links = [...state.links, added];
+  const { links } = plan.next;
   if (target.tagged) {
     const called = gtoTags(input.model, links).filter(({ seq }) => seq === plan.decision.seq);
     refuseTaken(called, await listTags(repository, input.model));

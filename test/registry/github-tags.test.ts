@@ -8,6 +8,7 @@ import { faults, type Fault, type GitHubStandIn } from '../support/github-api/se
 import { act, config } from './acts-in-memory.ts';
 import { registryOn, throughPullRequests } from './github-store.ts';
 import { gtoShow } from './gto-reader.ts';
+import { merge } from './promotion-hub.ts';
 import { evidence, judged } from './sample-decision.ts';
 
 const firstTags = ['m@v1.0.0', 'm#champion#1'];
@@ -225,11 +226,7 @@ test('a decision that waits in a pull request is tagged once it is merged, on th
     assert.deepEqual([waits.status, waits.tags], ['pending', []]);
     const { git } = server.repository(repositoryName);
     server.repository(repositoryName).protections.length = 0;
-    const { clientOf } = await import('../github/with-github.ts');
-    await clientOf(server, { type: 'User', login: 'ada' }).request(
-      'PUT /repos/{owner}/{repo}/pulls/{pull_number}/merge',
-      { pull_number: 1, merge_method: 'squash' },
-    );
+    await merge(server, 'squash');
     assert.deepEqual(await registry.tag('m'), secondTags);
     assert.equal(await git.git('rev-parse', 'm@v1.0.1^{commit}'), await git.git('rev-parse', 'main'));
     assert.deepEqual(await registry.verify(), []);

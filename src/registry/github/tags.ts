@@ -44,13 +44,17 @@ export async function storeTags(
   commitOf: (seq: number) => Promise<string>,
 ): Promise<RefMove[]> {
   const moves: RefMove[] = [];
+  // A version and its stages point at one commit.
+  const commits = new Map<number, string>();
   for (const { name, message, target, time } of tags) {
+    const object = commits.get(target) ?? (await commitOf(target));
+    commits.set(target, object);
     const tag = await github.request(
       'POST /repos/{owner}/{repo}/git/tags',
       {
         tag: name,
         message,
-        object: await commitOf(target),
+        object,
         type: 'commit',
         // The time follows from the chain, as GTO needs it, so that of the request will not do.
         tagger: {
