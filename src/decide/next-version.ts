@@ -1,8 +1,14 @@
 import { gt, gte, inc, parse, valid } from 'semver';
 import { defaults, type Model } from '../config/index.ts';
-import type { Evidence, Reason, RegistryView } from '../evidence/index.ts';
+import {
+  signatureChanges,
+  signatureChangesText,
+  type Bump,
+  type Evidence,
+  type Reason,
+  type RegistryView,
+} from '../evidence/index.ts';
 import { UsageError } from '../errors.ts';
-import { signatureChanges, type Bump } from './signature-change.ts';
 
 export interface NextVersion {
   version: string;
@@ -76,7 +82,7 @@ function bySignature(
   }
   const changes = signatureChanges(champion, candidate);
   const bump = changes[0]?.bump ?? 'patch';
-  const why = whyOf(changes.map(({ what }) => what));
+  const why = signatureChangesText(changes);
   if (chosen === undefined) return reasoned(nextFree(from, bump, view), `a ${bump} step from ${from}: ${why}.`);
   const least = raised(from, bump);
   if (bump !== 'patch' && !gte(released(chosen), least)) {
@@ -109,13 +115,4 @@ function raised(version: string, bump: Bump): string {
 function released(version: string): string {
   const { major = 0, minor = 0, patch = 0 } = parse(version) ?? {};
   return `${major}.${minor}.${patch}`;
-}
-
-/** More changes than this are a list, and not a reason. */
-const mostTold = 3;
-
-function whyOf(changes: readonly string[]): string {
-  if (changes.length === 0) return 'inputs and outputs are compatible';
-  const told = changes.slice(0, mostTold).join(', ');
-  return changes.length > mostTold ? `${told}, and ${changes.length - mostTold} more changes` : told;
 }

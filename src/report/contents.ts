@@ -1,4 +1,11 @@
-import type { Artifact, Check, Evidence, Version } from '../evidence/index.ts';
+import {
+  signatureChanges,
+  signatureChangesText,
+  type Artifact,
+  type Check,
+  type Evidence,
+  type Version,
+} from '../evidence/index.ts';
 import { approvalText } from './approval.ts';
 import { behaviourSections } from './behaviour.ts';
 import { headline } from './headline.ts';
@@ -33,7 +40,10 @@ export function contents(input: ReportInput): Contents {
     headline: headline(input),
     pullRequest: input.pullRequest,
     subject: subject(input),
-    reasons: reasons.filter(({ check }) => check === undefined || !told.has(check)).map(({ message }) => message),
+    reasons: [
+      ...reasons.filter(({ check }) => check === undefined || !told.has(check)).map(({ message }) => message),
+      ...changedSignature(input),
+    ],
     sections: [
       openChecks(input),
       comparisons(input.evidence),
@@ -171,6 +181,15 @@ function otherChecks(evidence: readonly Evidence[]): Section {
     collapsed: true,
     importance: 2,
   };
+}
+
+/** Better numbers are no comfort to whoever calls the model and no longer can. A version raised by it says so itself. */
+function changedSignature({ decision, evidence }: ReportInput): string[] {
+  const { candidate, champion } = evidence.find(({ kind }) => kind === 'evaluation')?.signatures ?? {};
+  const isTold = decision?.reasons.some(({ code }) => code === 'version') ?? false;
+  if (candidate === undefined || champion === undefined || isTold) return [];
+  const changes = signatureChanges(champion, candidate);
+  return changes.length === 0 ? [] : [`The signature changes: ${signatureChangesText(changes)}.`];
 }
 
 /** "models/candidate.onnx against version 1.0.0, on 2,350 rows of data/eval.parquet" */

@@ -16,7 +16,14 @@ import { oneLine, withoutWorkflowCommands } from './escape.ts';
 import { bytes } from './numbers.ts';
 import { fileNameOf } from './published.ts';
 import { codeCell, numberCell, textCell, type Cell, type Section } from './section.ts';
-import { datasetChange, metricsSection, otherSections, sizeChange, type VersionChanges } from './version-changes.ts';
+import {
+  datasetChange,
+  metricsSection,
+  otherSections,
+  signatureLine,
+  sizeChange,
+  type VersionChanges,
+} from './version-changes.ts';
 
 /*
  * What the registry says when it is asked, in the form that --json prints, and as text for a terminal. Every text is somebody's:
@@ -186,6 +193,7 @@ export function renderChanges(changes: VersionChanges, options: ConsoleOptions):
     inert(
       [
         sizeChange(changes),
+        signatureLine(changes),
         ...datasets.map(datasetChange),
         policy.changed ? 'Policy: changed' : 'Policy: unchanged',
         ...(metrics === null ? ['Metrics: neither version has an evaluation'] : []),

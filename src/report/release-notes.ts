@@ -5,7 +5,14 @@ import { renderSection } from './markdown.ts';
 import { metricValue } from './numbers.ts';
 import { metricRows, modelArtifact, publishedName, type Published } from './published.ts';
 import { numberCell, textCell } from './section.ts';
-import { datasetChange, metricsSection, sizeChange, versionChanges, type VersionChanges } from './version-changes.ts';
+import {
+  datasetChange,
+  metricsSection,
+  signatureLine,
+  sizeChange,
+  versionChanges,
+  type VersionChanges,
+} from './version-changes.ts';
 
 /** The notes of a release: how the version was let in, and what changed in metrics, data, size and policy since the one before. */
 export function renderReleaseNotes(now: Published, before: Published | null): string {
@@ -32,6 +39,7 @@ function changesSince({ decision }: Published, before: Published, changed: Versi
   const lines = [
     ...decision.reasons.filter(({ code }) => code === 'version').map(({ message }) => message),
     sizeChange(changed),
+    signatureLine(changed),
     ...(Object.keys(before.decision.datasets).length === 0 ? ['That version was let in without an evaluation'] : []),
     ...changed.datasets.map(datasetChange),
     changed.policy.changed ? 'Policy: changed' : 'Policy: unchanged',

@@ -1,7 +1,12 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { DatasetSubject } from '../evidence/index.ts';
+import {
+  signatureChanges,
+  signatureChangesText,
+  type DatasetSubject,
+  type SignatureChange,
+} from '../evidence/index.ts';
 import { bytes, count, metricValue, quantity, signed } from './numbers.ts';
-import { metricRows, modelArtifact, policyOf, type Published } from './published.ts';
+import { evaluationOf, metricRows, modelArtifact, policyOf, type Published } from './published.ts';
 import { numberCell, textCell, type Cell, type Section } from './section.ts';
 
 /** What is different between two versions of a model: the form of `contender registry diff --json`. */
@@ -12,6 +17,8 @@ export interface VersionChanges {
   to: ComparedVersion;
   /** Bytes of the model; null where there is none. */
   size: { from: number | null; to: number | null };
+  /** What whoever calls the model must know of its inputs and outputs; null where those of one version are not known. */
+  signature: SignatureChange[] | null;
   metrics: {
     /** Whether `to` was judged against `from` on the same rows: only then there are gains and bounds. */
     paired: boolean;
@@ -76,6 +83,7 @@ export function versionChanges(before: Published, now: Published): VersionChange
     from: compared(before),
     to: compared(now),
     size: { from: modelArtifact(before)?.size ?? null, to: modelArtifact(now)?.size ?? null },
+    signature: signatureChange(before, now),
     metrics: metricChanges(before, now),
     datasets: union(Object.keys(before.decision.datasets), Object.keys(now.decision.datasets)).map((name) => {
       const [from, to] = [before.decision.datasets[name] ?? null, now.decision.datasets[name] ?? null];
@@ -132,6 +140,12 @@ export function sizeChange({ size }: VersionChanges): string {
   return `Size: ${bytes(old)} to ${bytes(new_)}${share}`;
 }
 
+/** `Inputs and outputs: output probabilities is gone` */
+export function signatureLine({ signature }: VersionChanges): string {
+  if (signature === null) return 'Inputs and outputs: not known of both';
+  return `Inputs and outputs: ${signature.length === 0 ? 'compatible' : signatureChangesText(signature)}`;
+}
+
 /** `Data (evaluation): data/eval.parquet, 2,350 rows, unchanged` */
 export function datasetChange({ name, from, to, changed }: DatasetChange): string {
   const title = `Data (${name})`;
@@ -174,11 +188,21 @@ function compared(published: Published): ComparedVersion {
   };
 }
 
+/** What a person registered has no evaluation: the next one, against it, saw its signature. */
+function signatureChange(before: Published, now: Published): SignatureChange[] | null {
+  const { candidate: after, champion } = evaluationOf(now)?.signatures ?? {};
+  const old = evaluationOf(before)?.signatures?.candidate ?? (isJudgedAgainst(now, before) ? champion : undefined);
+  return old === undefined || after === undefined ? null : signatureChanges(old, after);
+}
+
+function isJudgedAgainst(now: Published, before: Published): boolean {
+  return now.decision.from?.version === before.decision.to?.version;
+}
+
 /** On the same rows where the new version was compared with the old one; else each as its own decision has it. */
 function metricChanges(before: Published, now: Published): VersionChanges['metrics'] {
   const rows = metricRows(now);
-  const paired =
-    now.decision.from?.version === before.decision.to?.version && rows.some(({ champion }) => champion !== null);
+  const paired = isJudgedAgainst(now, before) && rows.some(({ champion }) => champion !== null);
   const old = new Map(metricRows(before).map((row) => [row.metric, row]));
   const current = new Map(rows.map((row) => [row.metric, row]));
   // What only the old version reports is compared with nothing, so a paired table has no place for it.

@@ -47,7 +47,7 @@ describe('a registry kept through the API of GitHub', () => {
         const why = await contender(clone.folder, ['registry', 'why'], env);
         assert.match(why.stdout, /Why 1\.0\.0 is the champion\n\nREGISTERED  spam-filter/u);
         const diff = await contender(clone.folder, ['registry', 'diff', '1.0.0..'], env);
-        assert.match(diff.stdout, /2\.55 KiB, unchanged\nPolicy: unchanged/u);
+        assert.match(diff.stdout, /2\.55 KiB, unchanged\nInputs and outputs: not known of both\nPolicy: unchanged/u);
         assert.equal((await contender(clone.folder, ['registry', 'verify'], env)).code, 0);
       } finally {
         await hub.close();

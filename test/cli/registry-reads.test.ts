@@ -99,6 +99,8 @@ describe('what the registry says when it is asked', () => {
     const auc = changes.metrics.rows.find(({ metric }) => metric === 'roc_auc');
     assert.ok(auc !== undefined && auc.lower !== null && auc.gain !== null && auc.gain > auc.lower);
     assert.match((await run('diff')).stdout, /ROC AUC +0\.9941 +0\.9967 +\+0\.0026 +\+0\.0013 to \+0\.0039/u);
+    // The first version has no evaluation of its own: the one against it saw its inputs and outputs.
+    assert.deepEqual(changes.signature, []);
     const workspace = await opened();
     const diff = (range: string): Promise<VersionChanges> => diffVersions(workspace, undefined, range);
     for (const range of ['v1.0.0..', '..1.0.1']) assert.deepEqual(await diff(range), changes, range);

@@ -163,7 +163,7 @@ describe('the release notes', () => {
     const notes = renderReleaseNotes(second, first);
     assert.match(
       notes,
-      /^### Since spam-filter 1\.0\.0\n\n- Size: 1,?000 B to 1\.46 KiB \(\+50\.0%\)\n- Data \(evaluation\): data\/eval\.parquet, 2,350 rows, unchanged\n- Policy: unchanged$/mu,
+      /^### Since spam-filter 1\.0\.0\n\n- Size: 1,?000 B to 1\.46 KiB \(\+50\.0%\)\n- Inputs and outputs: not known of both\n- Data \(evaluation\): data\/eval\.parquet, 2,350 rows, unchanged\n- Policy: unchanged$/mu,
     );
     assert.match(notes, /\| Metric \| 1\.0\.0 \| 1\.1\.0 \| Gain \| Bounds \|/u);
     assert.match(notes, /\| ROC AUC \| 0\.9941 \| 0\.9967 \| \+0\.0026 \| \+0\.0013 to \+0\.0039 \|/u);

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
+import type { Signature, Signatures } from '../../src/evidence/index.ts';
+import { contents } from '../../src/report/contents.ts';
 import { jsonText, versionChanges, type PolicyChange, type Published } from '../../src/report/index.ts';
 import { check, evidence, recorded } from './samples.ts';
 
@@ -55,6 +57,29 @@ describe('the changes between two versions', () => {
     assert.deepEqual(figures(load(3), load(4)), [{ ...row, from: 3, to: 4 }]);
     assert.deepEqual(figures([], load(4)), [{ ...row, from: null, to: 4 }]);
     assert.deepEqual(figures(load(3), []), [{ ...row, from: 3, to: null }]);
+  });
+
+  it('say what whoever calls the model must know of its inputs and outputs', () => {
+    const tensor = (name: string): object => ({ name, type: 'float', shape: [null, 2] });
+    const model = (...outputs: string[]): Signature =>
+      ({ inputs: [tensor('x')], outputs: outputs.map(tensor) }) as Signature;
+    const judged = (signatures: Signatures): Published['evidence'] => [{ ...evidence([]), signatures }];
+    const first = version('1', {});
+    const second = version(
+      '2',
+      {},
+      { evidence: judged({ champion: model('label', 'scores'), candidate: model('label') }) },
+    );
+    second.decision.from = first.decision.to;
+    const third = version('3', {}, { evidence: judged({ candidate: model('label', 'scores') }) });
+    const gone = [{ bump: 'major', what: 'output scores is gone' }];
+    assert.deepEqual(versionChanges(first, second).signature, gone);
+    assert.deepEqual(versionChanges(second, third).signature, [{ bump: 'minor', what: 'output scores is new' }]);
+    assert.deepEqual(versionChanges(third, third).signature, []);
+    // What a person registered is known by what was judged against it, and by nothing else.
+    assert.equal(versionChanges(first, third).signature, null);
+    const told = contents({ decision: second.decision, evidence: second.evidence }).reasons;
+    assert.ok(told.includes('The signature changes: output scores is gone.'), told.join());
   });
 
   it('keep what only one of two versions reports that were not compared with each other', () => {

@@ -1,4 +1,4 @@
-import type { Signature, SignatureValue } from '../evidence/index.ts';
+import type { Signature, SignatureValue } from './signature.ts';
 
 /** What a version raises. */
 export type Bump = 'major' | 'minor' | 'patch';
@@ -21,6 +21,19 @@ export function signatureChanges(before: Signature, after: Signature): Signature
     ...changesOf('input', before.inputs, after.inputs),
     ...changesOf('output', before.outputs, after.outputs),
   ].toSorted((a, b) => Number(a.bump === 'minor') - Number(b.bump === 'minor'));
+}
+
+/** More changes than this are a list, and not a sentence. */
+const mostTold = 3;
+
+/** The changes in a few words: "output probabilities is gone, input x is new". */
+export function signatureChangesText(changes: readonly SignatureChange[]): string {
+  if (changes.length === 0) return 'inputs and outputs are compatible';
+  const told = changes
+    .slice(0, mostTold)
+    .map(({ what }) => what)
+    .join(', ');
+  return changes.length > mostTold ? `${told}, and ${changes.length - mostTold} more changes` : told;
 }
 
 function changesOf(

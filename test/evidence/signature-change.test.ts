@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { signatureChanges, type Bump } from '../../src/decide/signature-change.ts';
+import { signatureChanges, type Bump } from '../../src/evidence/signature-change.ts';
 import type { Signature, SignatureValue } from '../../src/evidence/index.ts';
 
 const value = (name: string, changes: Partial<SignatureValue> = {}): SignatureValue => ({
