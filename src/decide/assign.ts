@@ -3,7 +3,8 @@ import {
   combinedVerdict,
   digest,
   evidenceDigest,
-  modelDigest,
+  identityOf,
+  modelIdentity,
   type Decision,
   type Evidence,
   type RegisteredVersion,
@@ -12,6 +13,7 @@ import {
 import { UsageError } from '../errors.ts';
 import { madeBy, policyRecord, wordOf, type Act } from './act.ts';
 import { datasetsOf, referenceTo } from './decide.ts';
+import { madeInRun } from './history.ts';
 import { namedVersion } from './rollback.ts';
 
 export interface Assignment {
@@ -35,6 +37,13 @@ export function assign(subject: Assignment, evidence: readonly Evidence[], view:
   const word = wordOf(act);
   const { model, stage, rule } = subject;
   const target = targetOf(subject, view);
+  const before = madeInRun(
+    'assign',
+    act.source,
+    view,
+    (made) => made.stage === stage && made.candidate?.version === target.version,
+  );
+  if (before !== undefined) return before;
   const alias = view.aliases[stage];
   if (alias?.version === target.version) {
     const made = view.decisions.find(({ seq }) => seq === alias.seq);
@@ -59,10 +68,7 @@ export function assign(subject: Assignment, evidence: readonly Evidence[], view:
     to: view.champion,
     candidate: version,
     policy: policyRecord({ stage, ...rule }),
-    evidence: shown.map((each) => {
-      const reference = referenceTo(each);
-      return { ...reference, summary: { ...reference.summary, finishedAt: each.finishedAt } };
-    }),
+    evidence: shown.map(referenceTo),
     datasets: datasetsOf(shown),
     stage,
     idempotencyKey: digest({ action: 'assign', model, stage, version: target.version, since: alias?.seq ?? 0 }),
@@ -93,19 +99,26 @@ function freshest(
   view: RegistryHistory,
   now: Date,
 ): Evidence {
-  const sha = modelDigest(target);
-  const recorded = new Set(
-    view.decisions
-      .filter(({ candidate }) => candidate !== null && modelDigest(candidate) === sha)
-      .flatMap((decision) => decision.evidence.map((each) => each.sha256)),
+  const identity = modelIdentity(target);
+  const references = view.decisions
+    .filter(({ candidate }) => candidate !== null && modelIdentity(candidate) === identity)
+    .flatMap((decision) => decision.evidence);
+  // What was measured again is kept once: the references say when it was last.
+  const recorded = new Map(
+    references
+      .toSorted((a, b) => Date.parse(a.finishedAt) - Date.parse(b.finishedAt))
+      .map(({ sha256, finishedAt }) => [sha256, finishedAt]),
   );
   const policy = digest(policySubject(config));
-  const ofKind = evidence.filter(
-    (each) =>
-      each.kind === kind &&
-      (recorded.has(evidenceDigest(each)) ||
-        (each.subjects.candidate?.sha256 === sha && each.policy.sha256 === policy)),
-  );
+  const ofKind = evidence
+    .filter((each) => each.kind === kind)
+    .flatMap((each) => {
+      const last = recorded.get(evidenceDigest(each));
+      if (last !== undefined && Date.parse(last) > Date.parse(each.finishedAt)) return [{ ...each, finishedAt: last }];
+      const { candidate } = each.subjects;
+      const isAbout = candidate !== undefined && identityOf(candidate) === identity && each.policy.sha256 === policy;
+      return last !== undefined || isAbout ? [each] : [];
+    });
   const [newest] = ofKind
     .filter((each) => combinedVerdict(each.checks) === 'pass')
     .sort((a, b) => Date.parse(b.finishedAt) - Date.parse(a.finishedAt));

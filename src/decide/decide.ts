@@ -1,10 +1,10 @@
-import { ageFault, policySubject, requiredEvidence, type Model } from '../config/index.ts';
+import { policySubject, requiredEvidence, type Model } from '../config/index.ts';
 import {
   combinedVerdict,
   decisionSchemaId,
-  digest,
   evidenceDigest,
-  modelDigest,
+  identityOf,
+  modelIdentity,
   type Approval,
   type Artifact,
   type Check,
@@ -14,13 +14,16 @@ import {
   type EvidenceReference,
   type Outcome,
   type Reason,
-  type RegistryView,
+  type RegistryHistory,
   type Source,
   type Version,
 } from '../evidence/index.ts';
 import { policyRecord } from './act.ts';
 import { countedApprovals, missingApprovals } from './approvals.ts';
+import { keyOf } from './idempotency-key.ts';
 import { nextVersion } from './next-version.ts';
+import { disagreements, standsIn, tooOld } from './stale.ts';
+import { deprecation, rolledBack } from './withdrawn.ts';
 
 export interface DecisionSubject {
   /** Name of the model line. */
@@ -44,10 +47,10 @@ export interface DecisionContext {
  * Decide whether the candidate may replace the champion. Pure: the same arguments give the same decision.
  *
  * - `no-change`: the candidate is the champion, byte for byte.
- * - `reject`: a blocking check failed (or is inconclusive, where the policy says so).
+ * - `reject`: a blocking check failed (or is inconclusive, where the policy says so), or these bytes are deprecated.
  * - `hold`: nothing was shown to be wrong, but not enough was shown to be right: a blocking check is inconclusive, evidence is
  *   missing, or it speaks of another candidate, champion, dataset or policy (`stale`), and a fresh evaluation is needed; or all
- *   passed and the people that the policy names have not approved.
+ *   passed and the people that the policy names have not approved, or a person went back from this very model (`rolled-back`).
  * - `promote`: every blocking check of every required kind of evidence passed, and whoever must approve did.
  *
  * @throws UsageError when the chosen version is not a free semantic version, or raises less than the policy asks for
@@ -55,7 +58,7 @@ export interface DecisionContext {
 export function decide(
   subject: DecisionSubject,
   evidence: readonly Evidence[],
-  view: RegistryView,
+  view: RegistryHistory,
   context: DecisionContext,
 ): Decision {
   const { outcome, reasons } = judge(subject, evidence, view, context);
@@ -82,18 +85,7 @@ export function decide(
     source: context.source,
     actor: context.actor,
     approvals: countedApprovals(subject.config, context.approvals),
-    // The champion is named by the decision that made it champion, not only by its digest: after a rollback the same
-    // promotion is a new decision and must not be taken for the old one.
-    idempotencyKey: digest({
-      model: subject.model,
-      candidate: subject.candidate.sha256,
-      champion: champion === null ? null : { sha256: modelDigest(champion), since: view.championSeq },
-      policy: policy.sha256,
-      datasets: Object.fromEntries(Object.entries(datasets).map(([name, dataset]) => [name, dataset.sha256])),
-      outcome,
-      // A hold for want of evidence and a hold on a metric are two decisions. Codes and checks, no numbers: those have timings.
-      because: reasons.map(({ code, check }) => (check === undefined ? code : `${code} ${check}`)).sort(),
-    }),
+    idempotencyKey: keyOf(subject, { outcome, reasons, policy, datasets }, evidence, view, context.now),
     time: context.now.toISOString(),
   };
 }
@@ -101,11 +93,11 @@ export function decide(
 function judge(
   subject: DecisionSubject,
   evidence: readonly Evidence[],
-  view: RegistryView,
+  view: RegistryHistory,
   { now, approvals }: Pick<DecisionContext, 'now' | 'approvals'>,
 ): { outcome: Outcome; reasons: Reason[] } {
   const champion = championOf(subject.config, evidence, view);
-  if (champion?.sha256 === subject.candidate.sha256) {
+  if (champion?.identity === identityOf(subject.candidate)) {
     return {
       outcome: 'no-change',
       reasons: [
@@ -116,6 +108,8 @@ function judge(
       ],
     };
   }
+  const deprecated = deprecation(subject, view);
+  if (deprecated.length > 0) return { outcome: 'reject', reasons: deprecated };
   const blocking = evidence.flatMap((each) => each.checks.filter((check) => check.severity === 'block'));
   const stale = [...disagreements(subject, evidence, view), ...tooOld(subject.config, evidence, now)];
   if (stale.length > 0) return { outcome: 'hold', reasons: stale };
@@ -134,8 +128,8 @@ function judge(
   if (open.length > 0) {
     return { outcome: subject.config.policy.on_inconclusive === 'reject' ? 'reject' : 'hold', reasons: open };
   }
-  const unapproved = missingApprovals(subject.config, approvals);
-  if (unapproved.length > 0) return { outcome: 'hold', reasons: unapproved };
+  const unwanted = [...rolledBack(subject, view), ...missingApprovals(subject.config, approvals)];
+  if (unwanted.length > 0) return { outcome: 'hold', reasons: unwanted };
   const passed = blocking.filter((check) => check.verdict === 'pass');
   const primary =
     passed.find((check) => check.id === `evaluation/${subject.config.policy.primary.metric}`) ??
@@ -147,7 +141,7 @@ function judge(
     reasons: [
       {
         code: 'all-passed',
-        message: `All ${passed.length} blocking checks passed.${primary === undefined ? '' : ` ${primary.message}`}`,
+        message: `${passed.length === 1 ? 'The one blocking check' : `All ${passed.length} blocking checks`} passed.${primary === undefined ? '' : ` ${primary.message}`}`,
         ...(primary === undefined ? {} : { check: primary.id }),
       },
     ],
@@ -158,77 +152,13 @@ function judge(
 function championOf(
   config: Model,
   evidence: readonly Evidence[],
-  view: RegistryView,
-): { sha256: string | undefined; name: string } | undefined {
-  if (view.champion !== null) return { sha256: modelDigest(view.champion), name: `version ${view.champion.version}` };
+  view: RegistryHistory,
+): { identity: string | undefined; name: string } | undefined {
+  if (view.champion !== null) {
+    return { identity: modelIdentity(view.champion), name: `version ${view.champion.version}` };
+  }
   const named = standsIn(config, view) ? evidence.find((each) => each.subjects.champion)?.subjects.champion : undefined;
-  return named === undefined ? undefined : { sha256: named.sha256, name: named.uri };
-}
-
-/** Evidence that speaks of another candidate, champion, dataset or policy, or contradicts itself. */
-function disagreements(subject: DecisionSubject, evidence: readonly Evidence[], view: RegistryView): Reason[] {
-  const reasons: Reason[] = [];
-  const stale = (message: string): void => {
-    reasons.push({ code: 'stale', message: `${message} Evaluate afresh; the old verdict is not replayed.` });
-  };
-  const policy = digest(policySubject(subject.config));
-  const champion = view.champion === null ? undefined : modelDigest(view.champion);
-  const datasets = new Map<string, string>();
-  for (const each of evidence) {
-    if (each.model !== subject.model) {
-      stale(`The ${each.kind} evidence is of model ${each.model}, not ${subject.model}.`);
-    }
-    if (each.policy.sha256 !== policy) {
-      stale(`The ${each.kind} evidence was made under another configuration.`);
-    }
-    const judged = each.subjects.candidate?.sha256;
-    if (judged === undefined ? each.kind !== 'data' : judged !== subject.candidate.sha256) {
-      stale(
-        `The ${each.kind} evidence is of another candidate (${short(judged)}, not ${short(subject.candidate.sha256)}).`,
-      );
-    }
-    const against = each.subjects.champion?.sha256;
-    if (
-      (each.kind === 'evaluation' || against !== undefined) &&
-      against !== champion &&
-      !standsIn(subject.config, view)
-    ) {
-      stale(
-        `The ${each.kind} evidence compares with champion ${short(against)}, but the registry's champion is ${short(champion)}.`,
-      );
-    }
-    for (const [name, dataset] of Object.entries(each.subjects.datasets)) {
-      const known = datasets.get(name);
-      if (known !== undefined && known !== dataset.sha256) {
-        stale(`The ${name} dataset of the ${each.kind} evidence differs from that of the other evidence.`);
-      }
-      datasets.set(name, dataset.sha256);
-    }
-    if (combinedVerdict(each.checks) !== each.verdict) {
-      stale(`The ${each.kind} evidence says ${each.verdict}, but its checks say ${combinedVerdict(each.checks)}.`);
-    }
-  }
-  const kinds = evidence.map((each) => each.kind);
-  for (const kind of new Set(kinds)) {
-    if (kinds.filter((each) => each === kind).length > 1) stale(`There is more than one piece of ${kind} evidence.`);
-  }
-  return reasons;
-}
-
-/** A champion named in the configuration stands in for the registry's only where the registry has none. */
-function standsIn(config: Model, view: RegistryView): boolean {
-  return view.champion === null && config.champion !== undefined && config.champion !== 'registry';
-}
-
-/** Evidence older than the policy allows, or of a time to come. */
-export function tooOld(config: Model, evidence: readonly Evidence[], now: Date): Reason[] {
-  const limit = config.policy.max_evidence_age;
-  if (limit === undefined) return [];
-  return evidence.flatMap(({ kind, finishedAt }) => {
-    const fault = ageFault(finishedAt, now, limit);
-    const message = `The ${kind} evidence is of ${finishedAt}, ${fault}. Run that stage again.`;
-    return fault === null ? [] : [{ code: 'stale', message }];
-  });
+  return named === undefined ? undefined : { identity: identityOf(named), name: named.uri };
 }
 
 function missing(config: Model, evidence: readonly Evidence[]): Reason[] {
@@ -248,7 +178,7 @@ function missing(config: Model, evidence: readonly Evidence[]): Reason[] {
   return [...absent, ...empty];
 }
 
-function firstModel(config: Model, view: RegistryView): Reason[] {
+function firstModel(config: Model, view: RegistryHistory): Reason[] {
   if (view.champion !== null || standsIn(config, view) || config.policy.allow_first === true) return [];
   return [
     {
@@ -270,6 +200,7 @@ export function referenceTo(evidence: Evidence): EvidenceReference {
     sha256: evidenceDigest(evidence),
     verdict: combinedVerdict(evidence.checks),
     summary: summary(evidence.checks),
+    finishedAt: evidence.finishedAt,
   };
 }
 
@@ -290,8 +221,4 @@ function summary(checks: readonly Check[]): Record<string, string | number> {
     skipped: count('skipped'),
     ...(deciding === undefined ? {} : { deciding: deciding.message }),
   };
-}
-
-function short(sha256: string | undefined): string {
-  return sha256 === undefined ? 'none' : sha256.slice(0, 12);
 }

@@ -2,18 +2,21 @@ import { isDeepStrictEqual } from 'node:util';
 import { policySubject } from '../config/index.ts';
 import {
   digest,
-  modelDigest,
+  modelIdentity,
   type Approval,
   type Decision,
   type Evidence,
   type RecordedDecision,
   type RegistryHistory,
+  type Version,
 } from '../evidence/index.ts';
 import { UsageError } from '../errors.ts';
 import { madeBy, wordOf, type Act } from './act.ts';
 import { countedApprovals, missingApprovals } from './approvals.ts';
-import { tooOld, type DecisionSubject } from './decide.ts';
+import type { DecisionSubject } from './decide.ts';
+import { lastDecisionOn, madeInRun } from './history.ts';
 import { nextVersion } from './next-version.ts';
+import { tooOld } from './stale.ts';
 
 /**
  * A named person promotes a candidate that was held, against the verdict and for a stated reason. Pure.
@@ -26,21 +29,22 @@ import { nextVersion } from './next-version.ts';
  * @throws UsageError for anything else: a rejection needs another policy, a stale hold a fresh evaluation
  */
 export function override(
-  subject: Omit<DecisionSubject, 'candidate'> & { sha256: string },
+  subject: Omit<DecisionSubject, 'candidate'> & { identity: string },
   evidence: readonly Evidence[],
   view: RegistryHistory,
   act: Act & { version?: string; approvals?: readonly Approval[] },
 ): Decision {
   const word = wordOf(act);
-  const before = overrideOf(subject.sha256, view);
+  const { identity } = subject;
+  const before = madeInRun('override', act.source, view, ({ to }) => isOf(to, identity)) ?? overrideOf(identity, view);
   if (before !== undefined) return before;
-  const held = lastDecisionOn(subject.sha256, view);
+  const held = lastDecisionOn(identity, view);
   refuseUnlessHeld(subject, held, view);
   const stale =
     policyFault(subject, held) ??
     championFault(held, view) ??
     held.reasons.find((reason) => reason.code === 'stale')?.message ??
-    tooOld(subject.config, evidence, act.now)[0]?.message;
+    tooOld(subject.config, held.evidence, act.now)[0]?.message;
   if (stale !== undefined) {
     throw new UsageError({
       found: `the hold of decision ${held.seq} is stale: ${stale}`,
@@ -48,8 +52,9 @@ export function override(
       remedy: 'Run the gate again, then override its decision if it is a hold',
     });
   }
-  // One person's word is not two.
-  const approvals = (act.approvals ?? []).filter(({ by }) => by.toLowerCase() !== word.by.toLowerCase());
+  // One person's word is not two, whichever of two names it is given under.
+  const own = [word.by, act.actor].map((name) => name.toLowerCase());
+  const approvals = (act.approvals ?? []).filter(({ by }) => !own.includes(by.toLowerCase()));
   const [unapproved] = missingApprovals(subject.config, approvals);
   if (unapproved !== undefined) {
     throw new UsageError({
@@ -83,33 +88,28 @@ export function override(
 
 type Held = RecordedDecision & { candidate: NonNullable<RecordedDecision['candidate']> };
 
-/** The last decision of the gate about a candidate. */
-export function lastDecisionOn(sha256: string, view: RegistryHistory): RecordedDecision | undefined {
-  return view.decisions.findLast(({ action, candidate }) => action === 'gate' && isOf(candidate, sha256));
-}
-
 /** The same act run again: the champion is the candidate, by an override. */
-function overrideOf(sha256: string, view: RegistryHistory): RecordedDecision | undefined {
+function overrideOf(identity: string, view: RegistryHistory): RecordedDecision | undefined {
   const made = view.decisions.find(({ seq }) => seq === view.championSeq);
-  return made?.action === 'override' && isOf(made.to, sha256) ? made : undefined;
+  return made?.action === 'override' && isOf(made.to, identity) ? made : undefined;
 }
 
-function isOf(version: Parameters<typeof modelDigest>[0] | null, sha256: string): boolean {
-  return version !== null && modelDigest(version) === sha256;
+function isOf(version: Version | null, identity: string): boolean {
+  return version !== null && modelIdentity(version) === identity;
 }
 
 function refuseUnlessHeld(
-  { model, sha256 }: { model: string; sha256: string },
+  { model, identity }: { model: string; identity: string },
   decision: RecordedDecision | undefined,
   view: RegistryHistory,
 ): asserts decision is Held {
   const expected = 'a candidate whose last recorded decision is a hold';
-  if (isOf(view.champion, sha256)) {
+  if (isOf(view.champion, identity)) {
     throw new UsageError({ found: `this candidate is the champion already (${view.champion?.version})`, expected });
   }
   if (decision === undefined || decision.candidate === null) {
     throw new UsageError({
-      found: `no decision about this candidate (sha256 ${sha256.slice(0, 12)}) of ${model} is recorded`,
+      found: `no decision about this candidate (${identity.slice(0, 12)}) of ${model} is recorded`,
       expected,
       remedy: 'Run the gate first: contender gate',
     });

@@ -1,20 +1,39 @@
 import { policySubject } from '../config/index.ts';
-import { decisionSchemaId, digest, modelDigest, type Decision, type RegistryView } from '../evidence/index.ts';
+import {
+  decisionSchemaId,
+  digest,
+  identityOf,
+  modelDigest,
+  modelIdentity,
+  type Decision,
+  type RegistryHistory,
+} from '../evidence/index.ts';
+import { UsageError } from '../errors.ts';
 import { policyRecord } from './act.ts';
 import type { DecisionContext, DecisionSubject } from './decide.ts';
+import { madeInRun } from './history.ts';
 import { nextVersion } from './next-version.ts';
 
-/** A person's word that a model is the champion: no gate, no evidence, and recorded as exactly that. Pure. */
+/**
+ * A person's word that a model is the first champion: no gate, no evidence, and recorded as exactly that. Pure.
+ *
+ * @throws UsageError where there is a champion, which only the gate, an override of its hold or a rollback replaces
+ */
 export function register(
   subject: DecisionSubject,
-  view: RegistryView,
+  view: RegistryHistory,
   context: DecisionContext & { reason?: string },
 ): Decision {
-  const same = view.champion !== null && modelDigest(view.champion) === subject.candidate.sha256;
+  const identity = identityOf(subject.candidate);
+  const before = madeInRun('register', context.source, view, ({ to }) => to !== null && modelIdentity(to) === identity);
+  if (before !== undefined) return before;
+  const { champion } = view;
+  const same = champion !== null && modelIdentity(champion) === identity;
+  if (champion !== null && !same) throw isTaken(subject, view);
   const { version, reasons } = same
-    ? { version: (view.champion as { version: string }).version, reasons: [] }
+    ? { version: champion.version, reasons: [] }
     : nextVersion(subject.config, [], view, context.version);
-  const candidate = same ? view.champion : { version, artifacts: [subject.candidate] };
+  const candidate = same ? champion : { version, artifacts: [subject.candidate] };
   const outcome = same ? 'no-change' : 'promote';
   return {
     schema: decisionSchemaId,
@@ -30,7 +49,7 @@ export function register(
       },
       ...reasons,
     ],
-    from: view.champion,
+    from: champion,
     to: candidate,
     candidate,
     policy: policyRecord(policySubject(subject.config)),
@@ -42,10 +61,20 @@ export function register(
     idempotencyKey: digest({
       action: 'register',
       model: subject.model,
-      candidate: subject.candidate.sha256,
+      candidate: identity,
       since: view.championSeq,
       outcome,
     }),
     time: context.now.toISOString(),
   };
+}
+
+function isTaken({ model, candidate }: DecisionSubject, view: RegistryHistory): UsageError {
+  const known = view.registered.find((each) => modelDigest(each) === candidate.sha256);
+  const back = known?.status === 'active' ? `contender rollback --to ${known.version}` : null;
+  return new UsageError({
+    found: `${model} has a champion, version ${view.champion?.version ?? ''}${known === undefined ? '' : `, and these bytes are version ${known.version}`}`,
+    expected: 'a model without one: registering is how a registry starts',
+    remedy: `Another one comes by the gate: contender gate${back === null ? '' : `, or as an earlier version: ${back}`}`,
+  });
 }

@@ -3,6 +3,7 @@ import { policySubject, type Model } from '../config/index.ts';
 import { digest, type Decision, type RegisteredVersion, type RegistryHistory } from '../evidence/index.ts';
 import { UsageError } from '../errors.ts';
 import { madeBy, policyRecord, wordOf, type Act } from './act.ts';
+import { madeInRun } from './history.ts';
 
 /**
  * Make an earlier version champion again, on a person's word. Pure.
@@ -20,6 +21,8 @@ export function rollback(
   act: Act,
 ): Decision {
   const word = wordOf(act);
+  const before = madeInRun('rollback', act.source, view, (made) => to === 'previous' || made.to?.version === valid(to));
+  if (before !== undefined) return before;
   const { champion } = view;
   if (champion === null) {
     throw new UsageError({ found: `${subject.model} has no champion`, expected: 'one to roll back from' });

@@ -4,6 +4,7 @@ import { columnTexts, datasetSubject, readColumns, type ColumnVector, type Datas
 import { DataError } from '../errors.ts';
 import { buildEvidence } from '../evidence/build.ts';
 import type { Check } from '../evidence/check.ts';
+import { identityOf } from '../evidence/decision.ts';
 import type { Artifact, Evidence, Signatures } from '../evidence/evidence.ts';
 import type { Log } from '../log.ts';
 import type { PredictionResult } from '../model/predictions.ts';
@@ -112,7 +113,7 @@ async function judge(input: EvaluateInput, plan: Plan): Promise<{ checks: Check[
   if (!outputs.ok) return { checks: [candidateFault(outputs.message)], details: {} };
 
   const sample = sampleOf({ task, columns, where: dataset.uri }, vectors, labels);
-  const same = champion !== null && champion.artifact.sha256 === candidate.artifact.sha256;
+  const same = champion !== null && identityOf(champion.artifact) === identityOf(candidate.artifact);
   const rival = champion === null || same ? null : contestantOutputs(champion, task, labels, dataset.rows);
   const rivals =
     champion === null

@@ -1,4 +1,5 @@
 import { Type } from 'typebox';
+import { digest } from './canonical.ts';
 import { Artifact, DatasetSubject, Sha256 } from './evidence.ts';
 import { Shown, Verdict } from './check.ts';
 
@@ -20,7 +21,22 @@ export interface Version {
 
 /** The digest of the model artifact of a version. */
 export function modelDigest(version: Version): string | undefined {
-  return version.artifacts.find((artifact) => artifact.role !== 'image')?.sha256;
+  return modelOf(version)?.sha256;
+}
+
+/** What tells one model from another: its bytes, and how its answers are read where that is not as usual. */
+export function identityOf({ sha256, reading }: Artifact): string {
+  return reading === undefined ? sha256 : digest({ sha256, reading });
+}
+
+/** The identity of the model artifact of a version. */
+export function modelIdentity(version: Version): string | undefined {
+  const model = modelOf(version);
+  return model === undefined ? undefined : identityOf(model);
+}
+
+function modelOf({ artifacts }: Version): Artifact | undefined {
+  return artifacts.find(({ role }) => role !== 'image');
 }
 
 /** Why, worst first. `check` names the check that decided, if one did. */
@@ -40,6 +56,7 @@ export const EvidenceReference = Type.Object({
   sha256: Sha256,
   verdict: Verdict,
   summary: Type.Record(Type.String(), Shown),
+  finishedAt: Type.String({ description: 'when it was measured, ISO 8601, UTC' }),
 });
 export interface EvidenceReference {
   kind: string;
@@ -48,6 +65,8 @@ export interface EvidenceReference {
   verdict: Verdict;
   /** A few numbers worth reading without opening the evidence. */
   summary: Record<string, Shown>;
+  /** When it was measured. The same evidence measured again is kept once, so the file may tell an earlier time. */
+  finishedAt: string;
 }
 
 /** Where the decision was made. Absent fields were unknown (a laptop has no run). */

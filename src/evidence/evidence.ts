@@ -12,8 +12,20 @@ export const Artifact = Type.Object({
   uri: Type.String({ description: 'git:<commit>:<path>, an https URL, file:<path>, docker:<image>' }),
   sha256: Sha256,
   size: Type.Integer({ minimum: 0, description: 'bytes' }),
+  reading: Type.Optional(
+    Type.Record(Type.String(), Type.Unknown(), {
+      description: 'how its answers are read where the configuration says so: threshold, transform, output, columns',
+    }),
+  ),
 });
-export type Artifact = { role: 'model' | 'image' | 'predictions'; uri: string; sha256: string; size: number };
+export interface Artifact {
+  role: 'model' | 'image' | 'predictions';
+  uri: string;
+  sha256: string;
+  size: number;
+  /** Another threshold makes other decisions of the same bytes: it is part of what was judged. */
+  reading?: Record<string, unknown>;
+}
 
 export const DatasetSubject = Type.Object({
   uri: Type.String(),

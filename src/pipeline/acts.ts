@@ -1,12 +1,14 @@
 import { isDeepStrictEqual } from 'node:util';
 import { deprecate } from '../decide/deprecate.ts';
-import { lastDecisionOn, override } from '../decide/override.ts';
+import { lastDecisionOn } from '../decide/history.ts';
+import { override } from '../decide/override.ts';
 import { namedVersion, rollback } from '../decide/rollback.ts';
 import { assign } from '../decide/assign.ts';
 import { stageRule } from '../config/index.ts';
 import type { Act } from '../decide/act.ts';
 import {
-  modelDigest,
+  identityOf,
+  modelIdentity,
   type Artifact,
   type Decision,
   type Evidence,
@@ -44,13 +46,13 @@ export async function overrideHold(
   input: ActInput & { version?: string | undefined },
 ): Promise<PromoteResult> {
   const candidate = await withModelFolder((downloads) => resolveCandidate(workspace, downloads));
-  const { sha256 } = candidate.artifact;
+  const identity = identityOf(candidate.artifact);
   const registry = await openRegistry(workspace);
-  const held = lastDecisionOn(sha256, await registry.view(workspace.model));
+  const held = lastDecisionOn(identity, await registry.view(workspace.model));
   const evidence = await Promise.all(
     (held?.evidence ?? []).map((each) => registry.evidence(workspace.model, each.sha256)),
   );
-  const subject = { model: workspace.model, config: workspace.modelConfig, sha256 };
+  const subject = { model: workspace.model, config: workspace.modelConfig, identity };
   const approvals = await readApprovals(workspace, candidate, input);
   const context = { ...actOf(input), approvals, ...(input.version === undefined ? {} : { version: input.version }) };
   const result = await perform(workspace, registry, input.record, (view) => override(subject, evidence, view, context));
@@ -96,7 +98,7 @@ async function recordedEvidence(
   const version = name === undefined ? view.champion : namedVersion(name, view);
   if (version === null) return [];
   const digests = view.decisions
-    .filter(({ candidate }) => candidate !== null && modelDigest(candidate) === modelDigest(version))
+    .filter(({ candidate }) => candidate !== null && modelIdentity(candidate) === modelIdentity(version))
     .flatMap((decision) => decision.evidence)
     .filter(({ kind }) => kinds.includes(kind))
     .map(({ sha256 }) => sha256);

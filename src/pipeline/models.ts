@@ -58,33 +58,29 @@ export async function resolveChampion(workspace: Workspace, view: RegistryView, 
   try {
     const path = await fetchArtifact(workspace.root, artifact, downloads, workspace);
     if (artifact.role === 'predictions') {
-      return { contestant: { kind: 'predictions', artifact, path, reference: predictionsAs(workspace, artifact.uri) } };
+      const reference = { ...artifact.reading, predictions: artifact.uri };
+      return { contestant: { kind: 'predictions', artifact, path, reference } };
     }
-    return {
-      contestant: {
-        kind: 'model',
-        artifact: { ...(await localModel(path, artifact.uri)), uri: artifact.uri },
-        reading: readingOf(workspace.modelConfig.candidate),
-      },
-    };
+    const reading: ReadingOptions = artifact.reading ?? {};
+    const model = { ...(await localModel(path, artifact.uri)), uri: artifact.uri };
+    return { contestant: { kind: 'model', artifact: withReading(model, reading), reading } };
   } catch (error) {
     if (!(error instanceof ContenderError)) throw error;
     return { artifact, fault: { code: error.code, message: error.message } };
   }
 }
 
-/** The registry keeps bytes, not how to read them: the champion is read as the candidate of the same line is. */
-function readingOf(reference: ModelReference): ReadingOptions {
+/** How the configuration says that the answers of a model are read. */
+export function readingOf(reference: ModelReference): ReadingOptions {
   if (typeof reference === 'string' || 'predictions' in reference) return {};
   const { uri: _uri, sha256: _sha256, ...reading } = reference;
   return reading;
 }
 
-/** The same for a champion of predictions: its columns are named as the candidate's are. */
-function predictionsAs(workspace: Workspace, uri: string): Extract<ModelReference, { predictions: string }> {
-  const { candidate } = workspace.modelConfig;
-  const { sha256: _sha256, ...columns } = typeof candidate === 'object' && 'predictions' in candidate ? candidate : {};
-  return { ...columns, predictions: uri };
+/** An artifact with how its answers are read, where that is said at all: the champion of tomorrow is read as it was judged. */
+export function withReading<T extends Artifact>(artifact: T, reading: object): T {
+  const said = Object.entries(reading).filter(([, value]) => value !== undefined);
+  return said.length === 0 ? artifact : { ...artifact, reading: Object.fromEntries(said) };
 }
 
 /** A model or a file of predictions that the configuration names under `role`, its key. @throws ModelError, UsageError */
@@ -98,24 +94,17 @@ export async function resolveReference(
     const path = await inside(workspace, reference.predictions, `${role}.predictions`);
     const { digestFiles } = await import('../model/prediction-file.ts');
     const file = await digestFiles(path);
-    refuseOtherBytes(workspace, role, reference.predictions, file.sha256, reference.sha256);
-    return {
-      kind: 'predictions',
-      path,
-      reference,
-      artifact: {
-        role: 'predictions',
-        uri: `file:${reference.predictions}`,
-        sha256: file.sha256,
-        size: file.size,
-      },
-    };
+    const { predictions, sha256: stated, ...columns } = reference;
+    refuseOtherBytes(workspace, role, predictions, file.sha256, stated);
+    const { sha256: found, size } = file;
+    const artifact: Artifact = { role: 'predictions', uri: `file:${predictions}`, sha256: found, size };
+    return { kind: 'predictions', path, reference, artifact: withReading(artifact, columns) };
   }
   const { uri, ...rest } = typeof reference === 'string' ? { uri: reference } : reference;
   const { sha256: expected, ...reading } = rest as ReadingOptions & { sha256?: string };
   const artifact = await bytesOf(workspace, uri, expected, role, downloads);
   refuseOtherBytes(workspace, role, uri, artifact.sha256, expected);
-  return { kind: 'model', artifact, reading };
+  return { kind: 'model', artifact: withReading(artifact, reading), reading };
 }
 
 /** What is recorded under a digest must be those bytes. */

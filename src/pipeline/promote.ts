@@ -2,13 +2,15 @@ import { carryOver } from '../decide/carry-over.ts';
 import { decide } from '../decide/decide.ts';
 import { requireFree } from '../decide/next-version.ts';
 import { register } from '../decide/register.ts';
+import { deprecation } from '../decide/withdrawn.ts';
 import {
-  modelDigest,
+  identityOf,
+  modelIdentity,
   type Approval,
   type Artifact,
   type Decision,
   type Evidence,
-  type RegistryView,
+  type RegistryHistory,
   type Source,
 } from '../evidence/index.ts';
 import { immutableModelUri } from '../registry/artifact-uri.ts';
@@ -18,9 +20,9 @@ import type { PendingPullRequest, RecordResult, Registry } from '../registry/reg
 import { describePromotion, describeReplaced } from '../report/promotion.ts';
 import { localModel } from '../model/artifact.ts';
 import { readApprovals } from './approvals.ts';
-import { resolveCandidate, withModelFolder, type Contestant } from './models.ts';
+import { readingOf, resolveCandidate, withModelFolder, withReading, type Contestant } from './models.ts';
 import { discardAllEvidence, readEvidence, writeDecision } from './output.ts';
-import { checkPolicy, runModelStages, runValidate } from './stages.ts';
+import { checkPolicy, plain, runModelStages, runValidate } from './stages.ts';
 import { insideRoot, type Workspace } from './workspace.ts';
 import { defaults, type Registry as RegistrySettings } from '../config/index.ts';
 import { EvidenceError, RegistryError, UsageError } from '../errors.ts';
@@ -108,13 +110,21 @@ function pullRequestSettings(when: RegistrySettings['pull_request']): PullReques
   return { when, carryOver, describe: describePromotion, describeReplaced };
 }
 
-const emptyView: RegistryView = { champion: null, championSeq: 0, versions: [], decisionsByDataset: {} };
+const emptyView: RegistryHistory = {
+  champion: null,
+  championSeq: 0,
+  versions: [],
+  decisionsByDataset: {},
+  registered: [],
+  aliases: {},
+  decisions: [],
+};
 
 /**
  * What the registry knows of the model. Where nothing is recorded and the configuration names the champion itself,
  * a workspace without a repository will do.
  */
-export async function registryView(workspace: Workspace, record: boolean): Promise<RegistryView> {
+export async function registryView(workspace: Workspace, record: boolean): Promise<RegistryHistory> {
   const named = workspace.modelConfig.champion !== undefined && workspace.modelConfig.champion !== 'registry';
   try {
     return await (await openRegistry(workspace)).view(workspace.model);
@@ -155,7 +165,10 @@ export async function runGate(workspace: Workspace, input: PromoteInput): Promis
     const view = await registryView(workspace, input.record);
     if (input.version !== undefined) requireFree(input.version, view);
     await discardAllEvidence(workspace);
-    if (isChampion(artifact, view)) return decideAndRecord(workspace, input, artifact, [], []);
+    const { model, modelConfig: config } = workspace;
+    const isSettled =
+      isChampion(artifact, view) || deprecation({ model, config, candidate: artifact }, view).length > 0;
+    if (isSettled) return decideAndRecord(workspace, input, artifact, [], []);
     const approvals = await readApprovals(workspace, candidate, input);
     const data = requiresData(workspace) ? [await runValidate(workspace)] : [];
     const models = await runModelStages(workspace, view, candidate, downloads);
@@ -163,8 +176,8 @@ export async function runGate(workspace: Workspace, input: PromoteInput): Promis
   });
 }
 
-function isChampion(candidate: Artifact, view: RegistryView): boolean {
-  return view.champion !== null && modelDigest(view.champion) === candidate.sha256;
+function isChampion(candidate: Artifact, view: RegistryHistory): boolean {
+  return view.champion !== null && modelIdentity(view.champion) === identityOf(candidate);
 }
 
 export interface RegisterInput {
@@ -181,7 +194,10 @@ export interface RegisterInput {
 export async function registerChampion(workspace: Workspace, input: RegisterInput): Promise<PromoteResult> {
   const path = await insideRoot(workspace, input.artifact);
   const model = await localModel(path, `file:${input.artifact}`);
-  const artifact = await recordable(workspace, { kind: 'model', artifact: model, reading: {} }, true);
+  // The registry keeps how answers are read with the bytes: from here on the champion is read as the candidate is today.
+  const reading = readingOf(workspace.modelConfig.candidate);
+  const named = { kind: 'model' as const, artifact: withReading(model, reading), reading };
+  const artifact = await recordable(workspace, named, true);
   const registry = await openRegistry(workspace);
   const recorded = await registry.record({
     model: workspace.model,
@@ -241,11 +257,11 @@ async function decideAndRecord(
 
 /** The candidate as the registry may keep it: an address whose bytes cannot change. */
 async function recordable(workspace: Workspace, candidate: Contestant, record: boolean): Promise<Artifact> {
-  const { role, uri, sha256, size } = candidate.artifact;
-  if (!record || !uri.startsWith('file:')) return { role, uri, sha256, size };
+  const artifact = plain(candidate.artifact);
+  if (!record || !artifact.uri.startsWith('file:')) return artifact;
   const [path, ...beside] =
     candidate.kind === 'model' ? candidate.artifact.files.map((file) => file.path) : [candidate.path];
-  return { role, uri: await immutableModelUri(workspace.root, path as string, beside), sha256, size };
+  return { ...artifact, uri: await immutableModelUri(workspace.root, path as string, beside) };
 }
 
 function requiresData(workspace: Workspace): boolean {

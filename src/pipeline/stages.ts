@@ -1,5 +1,12 @@
 import { bytes, defaults, milliseconds, type Model } from '../config/index.ts';
-import type { Artifact, Evidence, RegistryView, Signatures, Subjects } from '../evidence/index.ts';
+import {
+  identityOf,
+  type Artifact,
+  type Evidence,
+  type RegistryView,
+  type Signatures,
+  type Subjects,
+} from '../evidence/index.ts';
 import { DataError, ModelError, UsageError } from '../errors.ts';
 import { datasetSubject, openDataset, type Dataset, type DatasetSource } from '../data/dataset.ts';
 import { idsOfRows, requireRowIds } from '../data/row-ids.ts';
@@ -142,8 +149,8 @@ async function predictAll(
   const rival = champion !== null && 'contestant' in champion ? champion.contestant : null;
   const contestants = [
     { role: 'candidate' as const, contestant: candidate },
-    // The same bytes twice are predicted once.
-    ...(rival === null || rival.artifact.sha256 === candidate.artifact.sha256
+    // The same model twice is asked once.
+    ...(rival === null || identityOf(rival.artifact) === identityOf(candidate.artifact)
       ? []
       : [{ role: 'champion' as const, contestant: rival }]),
   ];
@@ -171,7 +178,7 @@ async function predictAll(
     const result = { ok: false as const, fault: champion.fault };
     return { candidateResult, champion: { artifact: champion.artifact, result }, rival };
   }
-  const same = champion.contestant.artifact.sha256 === candidate.artifact.sha256;
+  const same = identityOf(champion.contestant.artifact) === identityOf(candidate.artifact);
   return {
     candidateResult,
     rival,
@@ -384,6 +391,6 @@ export async function withDatasets<T>(
 }
 
 /** What evidence and registry keep of an artifact: nothing of where it lies on this machine. */
-export function plain({ role, uri, sha256, size }: Artifact): Artifact {
-  return { role, uri, sha256, size };
+export function plain({ role, uri, sha256, size, reading }: Artifact): Artifact {
+  return { role, uri, sha256, size, ...(reading === undefined ? {} : { reading }) };
 }

@@ -17,7 +17,14 @@ import { override } from '../decide/override.ts';
 import { register } from '../decide/register.ts';
 import { rollback } from '../decide/rollback.ts';
 import { ConfigError, ContenderError, UsageError } from '../errors.ts';
-import { digest, Evidence as EvidenceSchema, modelDigest, type Decision, type Evidence } from '../evidence/index.ts';
+import {
+  digest,
+  evidenceDigest,
+  Evidence as EvidenceSchema,
+  modelIdentity,
+  type Decision,
+  type Evidence,
+} from '../evidence/index.ts';
 import type { Finding } from '../registry/chain.ts';
 import { entryAt, readBlobs } from '../registry/git/objects.ts';
 import { openRepository, registryFolder, type Repository } from '../registry/git/repository.ts';
@@ -177,16 +184,19 @@ function appendedFindings(added: AppendedDecision, config: Config, path: string)
 }
 
 /** The decision that Contender makes where and when this one was made. @throws UsageError when it makes none */
-function decidedAgain({ decision, view, evidence }: AppendedDecision, config: Model, all: Config): Decision {
+function decidedAgain({ decision, view, evidence: kept }: AppendedDecision, config: Model, all: Config): Decision {
   const { model, action, actor, source, approvals, to, candidate, stage = '' } = decision;
   const now = new Date(decision.time);
   const artifact = candidate?.artifacts[0];
   if (Number.isNaN(now.getTime()) || candidate === null || artifact === undefined) {
     throw new UsageError({ found: 'it has no time or no candidate', expected: 'both' });
   }
-  const invalid = evidence.find((each) => !isEvidence(each));
+  const invalid = kept.find((each) => !isEvidence(each));
   if (invalid !== undefined)
     throw new UsageError({ found: 'its evidence is no evidence', expected: 'what a stage wrote' });
+  // Evidence that was measured again is kept once: when, the decision says.
+  const times = new Map(decision.evidence.map(({ sha256, finishedAt }) => [sha256, finishedAt]));
+  const evidence = kept.map((each) => ({ ...each, finishedAt: times.get(evidenceDigest(each)) ?? each.finishedAt }));
   const subject = { model, config };
   const version = decision.outcome === 'promote' && to !== null ? { version: to.version } : {};
   const act = { now, actor, source, by: approvals[0]?.by ?? '', reason: approvals[0]?.reason ?? '' };
@@ -194,7 +204,7 @@ function decidedAgain({ decision, view, evidence }: AppendedDecision, config: Mo
     case 'gate':
       return decide({ ...subject, candidate: artifact }, evidence, view, { now, actor, source, approvals, ...version });
     case 'override':
-      return override({ ...subject, sha256: modelDigest(candidate) ?? '' }, evidence, view, {
+      return override({ ...subject, identity: modelIdentity(candidate) ?? '' }, evidence, view, {
         ...act,
         approvals: approvals.slice(1),
         ...version,
@@ -211,13 +221,7 @@ function decidedAgain({ decision, view, evidence }: AppendedDecision, config: Mo
         act,
       );
     case 'register':
-      if (view.champion === null) {
-        return register({ ...subject, candidate: artifact }, view, { now, actor, source, approvals, ...version });
-      }
-      throw new UsageError({
-        found: `version ${view.champion.version} is the champion, and a registration asks no gate`,
-        expected: 'a registration of the first champion alone',
-      });
+      return register({ ...subject, candidate: artifact }, view, { now, actor, source, approvals, ...version });
   }
 }
 

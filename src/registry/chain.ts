@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import {
   canonicalJson,
   canonicalOfParsed,
-  modelDigest,
+  modelIdentity,
   RecordedDecision,
   sha256,
   type Decision,
@@ -169,8 +169,7 @@ function assignmentFaults(
   }
   for (const kind of rule.evidence ?? []) {
     const shown = evidence.find((each) => each.kind === kind);
-    const measuredAt = String(shown?.summary['finishedAt']);
-    const aged = rule.max_age !== undefined && ageFault(measuredAt, new Date(time), rule.max_age) !== null;
+    const aged = rule.max_age !== undefined && ageFault(shown?.finishedAt ?? '', new Date(time), rule.max_age) !== null;
     if (shown?.verdict !== 'pass' || aged) {
       wrong.push([
         `${stage} without ${kind} evidence that passed and was fresh`,
@@ -188,10 +187,10 @@ function isActive(manifest: Manifest | null, version: Version | null): boolean {
 /** An override sets aside a hold of that same candidate, against the same champion, under the same policy, for a reason. */
 function overrideFaults(decision: RecordedDecision, links: readonly ChainLink[]): [string, string][] {
   const held = links[(decision.overrides ?? 0) - 1]?.decision;
-  const digestOf = ({ candidate }: RecordedDecision): string | undefined =>
-    candidate === null ? undefined : modelDigest(candidate);
+  const identityIn = ({ candidate }: RecordedDecision): string | undefined =>
+    candidate === null ? undefined : modelIdentity(candidate);
   const last = links.findLast(
-    (link) => link.decision.action === 'gate' && digestOf(link.decision) === digestOf(decision),
+    (link) => link.decision.action === 'gate' && identityIn(link.decision) === identityIn(decision),
   )?.decision;
   const wrong: [string, string][] = [];
   if (decision.outcome !== 'promote') wrong.push([`an override that gives ${decision.outcome}`, 'a promotion']);

@@ -92,7 +92,7 @@ describe('a policy that asks for approvals', () => {
     config.policy.on_inconclusive = 'hold';
     const hold = { ...decided(config, [], 'inconclusive'), seq: 1, prev: null };
     const overridden = (by: string, approvals: readonly Approval[]): Decision => {
-      const subject = { model: 'm', config, sha256: artifact('b').sha256 };
+      const subject = { model: 'm', config, identity: artifact('b').sha256 };
       const act = { now, source: {}, actor: by, by, reason: 'I know', approvals };
       return override(subject, [], viewOf(null, [hold]), act);
     };

@@ -10,7 +10,7 @@ import {
   type Artifact,
   type Check,
   type Evidence,
-  type RegistryView,
+  type RegistryHistory,
 } from '../../src/evidence/index.ts';
 
 const artifact = (name: string): Artifact => ({
@@ -31,11 +31,23 @@ const config: Model = {
   load: { slo: { p95_ms: 50 } },
 };
 const subject: DecisionSubject = { model: 'spam-filter', config, candidate };
-const view: RegistryView = {
+const view: RegistryHistory = {
   champion: { version: '1.0.0', artifacts: [champion] },
   championSeq: 1,
   versions: ['1.0.0'],
   decisionsByDataset: {},
+  registered: [{ version: '1.0.0', artifacts: [champion], seq: 1, replaced: null, status: 'active' }],
+  aliases: { champion: { version: '1.0.0', seq: 1 } },
+  decisions: [],
+};
+const empty: RegistryHistory = {
+  champion: null,
+  championSeq: 0,
+  versions: [],
+  decisionsByDataset: {},
+  registered: [],
+  aliases: {},
+  decisions: [],
 };
 const context = { now: new Date('2026-01-02T03:04:05Z'), actor: 'ada', source: {}, approvals: [] };
 
@@ -171,7 +183,6 @@ describe('the decision', () => {
   });
 
   test('finds nothing to decide when the candidate is the champion that the configuration names', () => {
-    const empty: RegistryView = { champion: null, championSeq: 0, versions: [], decisionsByDataset: {} };
     const named = { ...subject, config: { ...config, champion: 'models/champion.onnx' } };
     const same = passing().map((each) => ({ ...each, subjects: { ...each.subjects, champion: candidate } }));
     assert.equal(decide(named, same, empty, context).outcome, 'no-change');
@@ -179,7 +190,6 @@ describe('the decision', () => {
   });
 
   test('lets a first model in only where the policy allows it', () => {
-    const empty: RegistryView = { champion: null, championSeq: 0, versions: [], decisionsByDataset: {} };
     const alone = passing().map((each) => ({
       ...each,
       subjects: { ...each.subjects, champion: undefined },
@@ -197,7 +207,6 @@ describe('the decision', () => {
   });
 
   test('the reason of a first promotion has the numbers that decided it', () => {
-    const empty: RegistryView = { champion: null, championSeq: 0, versions: [], decisionsByDataset: {} };
     const open = {
       ...config,
       policy: { ...config.policy, allow_first: true },
@@ -239,7 +248,7 @@ describe('the decision', () => {
   });
 
   test('the idempotency key ignores time and actor, and changes with the champion, its tenure and the outcome', () => {
-    const key = (changes: Partial<RegistryView> = {}, at = context.now): string =>
+    const key = (changes: Partial<RegistryHistory> = {}, at = context.now): string =>
       decide(subject, passing(), { ...view, ...changes }, { ...context, now: at, actor: `someone ${at.getTime()}` })
         .idempotencyKey;
     assert.equal(key(), key({}, new Date('2027-01-01T00:00:00Z')));
@@ -256,7 +265,6 @@ describe('the decision', () => {
 
 describe('registering a champion', () => {
   test('makes it the champion without evidence and says so; twice is no change', () => {
-    const empty: RegistryView = { champion: null, championSeq: 0, versions: [], decisionsByDataset: {} };
     const decision = register(subject, empty, context);
     assert.deepEqual([decision.action, decision.outcome, decision.to?.version], ['register', 'promote', '1.0.0']);
     assert.match(decision.reasons[0]?.message ?? '', /without a gate/u);

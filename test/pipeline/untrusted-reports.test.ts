@@ -14,6 +14,7 @@ const reference = (each: Evidence): Decision['evidence'][number] => ({
   sha256: evidenceDigest(each),
   verdict: each.verdict,
   summary: {},
+  finishedAt: each.finishedAt,
 });
 const honest = decision({ outcome: 'reject', evidence: [reference(proof)] });
 

@@ -92,13 +92,21 @@ function evidenceOn(candidate: string, verdict: Check['verdict'], model: Model, 
 
 function registered(candidate: string): Made {
   const context = { now, actor: 'ada', source: {}, approvals: [] };
-  return [(view) => register({ model: 'm', config: modelOf(text), candidate: artifact(candidate) }, view, context)];
+  const subject = { model: 'm', config: modelOf(text), candidate: artifact(candidate) };
+  // Contender itself registers none over the head of a champion: whoever does makes it up.
+  return [
+    (view) => ({
+      ...register(subject, { ...view, champion: null, championSeq: 0 }, context),
+      from: view.champion,
+      idempotencyKey: digest({ candidate, since: view.championSeq }),
+    }),
+  ];
 }
 
 const overridden = (candidate: string): Made => [
   (view) =>
     override(
-      { model: 'm', config: modelOf(text), sha256: modelDigest({ version: '', artifacts: [artifact(candidate)] })! },
+      { model: 'm', config: modelOf(text), identity: modelDigest({ version: '', artifacts: [artifact(candidate)] })! },
       [],
       view,
       by,
@@ -353,7 +361,7 @@ describe('a change of the registry held against its base', () => {
       'a registration over the head of the champion',
       (at) => record(at, registered('c')),
       `${decisions}/000003.json`,
-      /refused: version 1\.0\.1 is the champion, and a registration asks no gate/u,
+      /refused: m has a champion, version 1\.0\.1/u,
     ],
     [
       'an assignment under a rule that the change brings along',

@@ -83,7 +83,7 @@ export const proof = (candidate: string): ReturnType<typeof evidence> => ({
 export const overriding =
   (candidate: string, by: Act = act, changed = subject) =>
   (view: RegistryHistory): Decision =>
-    override({ ...changed, sha256: artifact(candidate).sha256 }, [proof(candidate)], view, by);
+    override({ ...changed, identity: artifact(candidate).sha256 }, [proof(candidate)], view, by);
 
 export const names = ['a', 'b', 'c', 'd'];
 

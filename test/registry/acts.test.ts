@@ -251,7 +251,7 @@ describe('an assignment', () => {
     registry.add(put('staging', '1.0.0'));
     const canary = registry.add(put('canary', 'v1.0.0', fresh));
     assert.deepEqual([canary.outcome, canary.stage, canary.to?.version], ['no-change', 'canary', '1.0.1']);
-    assert.equal(canary.evidence[0]?.summary['finishedAt'], '2026-03-01T00:00:00Z');
+    assert.equal(canary.evidence[0]?.finishedAt, '2026-03-01T00:00:00Z');
     registry.add(put('staging', undefined));
     registry.add(put('production', '1.0.0'));
     const view = registry.view();

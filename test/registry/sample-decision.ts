@@ -62,6 +62,7 @@ export function judged(
         sha256: evidenceDigest(each),
         verdict: 'pass',
         summary: {},
+        finishedAt: each.finishedAt,
       })),
       datasets: given[0]?.subjects.datasets ?? {},
       source: {},

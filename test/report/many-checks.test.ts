@@ -125,6 +125,9 @@ function decided(drawn: Check[]): ReportInput {
     championSeq: 1,
     versions: ['1.0.0'],
     decisionsByDataset: {},
+    registered: [],
+    aliases: {},
+    decisions: [],
   };
   const context = { now: new Date('2026-01-02T03:04:08Z'), actor: 'ada', source: {}, approvals: [] };
   return { decision: decide({ model: 'spam-filter', config, candidate }, evidence, view, context), evidence };
