@@ -15,7 +15,7 @@ import {
   type Source,
 } from '../evidence/index.ts';
 import { RegistryError } from '../errors.ts';
-import { fetchArtifact } from '../registry/artifact-uri.ts';
+import { fetchArtifact } from '../registry/fetch-artifact.ts';
 import type { Registry } from '../registry/registry.ts';
 import { readApprovals } from './approvals.ts';
 import { resolveCandidate, withModelFolder } from './models.ts';

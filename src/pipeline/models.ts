@@ -5,7 +5,7 @@ import { modelDigest, sha256, type Artifact, type RegistryView } from '../eviden
 import { ContenderError, ModelError } from '../errors.ts';
 import { localModel, type LocalArtifact } from '../model/artifact.ts';
 import type { ReadingOptions } from '../model/predictions.ts';
-import { fetchArtifact } from '../registry/artifact-uri.ts';
+import { fetchArtifact } from '../registry/fetch-artifact.ts';
 import type { ModelReference } from '../config/index.ts';
 import { inside, type Workspace } from './workspace.ts';
 

@@ -6,7 +6,7 @@ import { RegistryError } from '../errors.ts';
 import type { GitHub } from '../github/client.ts';
 import { makeRelease, type MadeRelease, type ReleaseAsset } from '../github/release.ts';
 import { localModel } from '../model/artifact.ts';
-import { fetchArtifact } from '../registry/artifact-uri.ts';
+import { fetchArtifact } from '../registry/fetch-artifact.ts';
 import { canonicalBytes } from '../registry/chain.ts';
 import { commitAt, openRepository, registryFolder, resolveBranch } from '../registry/git/repository.ts';
 import { decisionPath } from '../registry/layout.ts';
