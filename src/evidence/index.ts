@@ -4,3 +4,4 @@ export * from './check.ts';
 export * from './decision.ts';
 export * from './evidence.ts';
 export * from './signature.ts';
+export * from './workflow-artifact.ts';

@@ -1,26 +1,17 @@
-import { mkdir, rename, rm, stat } from 'node:fs/promises';
-import { basename, dirname, join, posix } from 'node:path';
-import { ModelError, RegistryError } from '../errors.ts';
-import type { Artifact } from '../evidence/index.ts';
-import { fileDigest } from '../file-digest.ts';
-import type { Log } from '../log.ts';
-import { externalLocations, localModel } from '../model/artifact.ts';
+import { join } from 'node:path';
+import { RegistryError } from '../errors.ts';
+import { addressOfFile, workflowArtifact, type Artifact, type WorkflowArtifact } from '../evidence/index.ts';
+import { chosenFile } from './archive.ts';
 import { cacheFolder, trimCache } from './artifact-cache.ts';
-import { extractCommitted } from './committed-file.ts';
-import { download, RefusedDownload } from './download.ts';
-import { openRepository } from './git/repository.ts';
-import { releaseAsset, type AssetAccess } from './release-asset.ts';
+import { fetchInto, fileName, sourceOf, type Source, type Wanted } from './fetch-files.ts';
+import { releaseAddress } from './release-asset.ts';
+import { explained, storedArtifact, UnavailableArtifact, type ArtifactAccess } from './workflow-artifact.ts';
 
-/** Bytes of a download whose size nobody stated. */
-const maximumBytes = 4 * 1024 ** 3;
-
-export interface FetchOptions {
+export interface FetchOptions extends ArtifactAccess {
   /** Take from where it is recorded to be, whatever earlier runs kept of it: for who must know that it is still there. */
   fresh?: boolean;
-  /** For files of releases of private repositories. */
-  github?: AssetAccess | undefined;
-  log: Log;
-  signal?: AbortSignal | undefined;
+  /** The release of the version, by its tag: it has the file of an artifact of a workflow run that is gone. */
+  release?: string | undefined;
 }
 
 /**
@@ -37,137 +28,108 @@ export async function fetchArtifact(
   folder: string,
   options: FetchOptions,
 ): Promise<string> {
-  const source = sourceOf(artifact.uri);
-  const cache = 'url' in source && options.fresh !== true ? await cacheFolder(artifact.sha256) : null;
-  if (cache === null) return fetchInto(folder, source, repository, artifact, options);
-  const path = await fetchInto(cache, source, repository, artifact, options);
-  await trimCache(cache).catch(() => {});
-  return path;
+  try {
+    return (await fetchFrom(repository, artifact, folder, options)).path;
+  } catch (error) {
+    const uri = error instanceof UnavailableArtifact ? inRelease(artifact.uri, options) : null;
+    if (!(error instanceof UnavailableArtifact) || uri === null) throw error;
+    try {
+      const { path } = await fetchFrom(repository, { ...artifact, uri }, folder, options);
+      options.log.info(`${error.fault.found}: taken from ${uri} in its place.`);
+      return path;
+    } catch (other) {
+      if (!(other instanceof RegistryError)) throw other;
+      throw new RegistryError({ ...error.fault, found: `${error.fault.found}; in its place ${other.message}` });
+    }
+  }
 }
 
-async function fetchInto(
+/** Bytes that a person named. */
+export interface NamedModel {
+  uri: string;
+  /** May be left out of an artifact of a workflow run, which never changes: GitHub states the digest of its archive. */
+  sha256: string | undefined;
+}
+
+export interface FetchedModel {
+  path: string;
+  /** The address it came from, the file in an archive named. */
+  uri: string;
+}
+
+/** The same for a model that a person named. @throws RegistryError */
+export function fetchNamed(
+  repository: string,
+  model: NamedModel,
+  folder: string,
+  options: FetchOptions,
+): Promise<FetchedModel> {
+  return fetchFrom(repository, { ...model, role: 'model', size: 0 }, folder, options);
+}
+
+async function fetchFrom(
+  repository: string,
+  wanted: Wanted,
+  folder: string,
+  options: FetchOptions,
+): Promise<FetchedModel> {
+  const artifact = workflowArtifact(wanted.uri);
+  if (artifact === null) {
+    return { path: await fetchKept(folder, sourceOf(wanted.uri), repository, wanted, options), uri: wanted.uri };
+  }
+  const archive = await fetchArchive(artifact, repository, wanted, join(folder, 'archive'), options);
+  const path = await chosenFile(archive, artifact.file, wanted.uri);
+  return {
+    path: await fetchInto(folder, { archive, path }, repository, wanted, options),
+    uri: addressOfFile(wanted.uri, path),
+  };
+}
+
+/** The archive of an artifact of a workflow run, verified where GitHub states its digest. */
+async function fetchArchive(
+  artifact: WorkflowArtifact,
+  repository: string,
+  { uri, sha256 }: Wanted,
+  folder: string,
+  options: FetchOptions,
+): Promise<string> {
+  const stored = await storedArtifact(uri, artifact, options);
+  if (stored.sha256 === null && sha256 === undefined) {
+    throw new RegistryError({
+      found: 'the server states no digest of this artifact of a workflow run',
+      expected: '{uri, sha256}',
+      where: uri,
+      remedy: 'Add the sha256 of the file',
+    });
+  }
+  const wanted: Wanted = { role: 'archive', uri, sha256: stored.sha256 ?? undefined, size: 0 };
+  try {
+    return await fetchKept(folder, { address: stored.address, path: 'archive.zip' }, repository, wanted, options);
+  } catch (error) {
+    throw explained(error, uri, options.github?.token);
+  }
+}
+
+/** Where the release of the version has the file of an artifact of a workflow run; null where there is none. */
+function inRelease(uri: string, { release, github }: FetchOptions): string | null {
+  const artifact = workflowArtifact(uri);
+  if (artifact?.file === undefined || release === undefined) return null;
+  return releaseAddress(artifact.site, github?.repository ?? artifact.repository, release, fileName(artifact.file));
+}
+
+/** Into the folder that keeps downloads from run to run, where there is one and it will do; else into `folder`. */
+async function fetchKept(
   folder: string,
   source: Source,
   repository: string,
-  artifact: Artifact,
+  wanted: Wanted,
   options: FetchOptions,
 ): Promise<string> {
-  const path = join(folder, fileName(source.path));
-  const kept = await exists(path);
-  const taken: string[] = [];
-  const take = async (from: Source, to: string): Promise<void> => {
-    taken.push(to);
-    if ('url' in from && (await exists(to))) return;
-    await mkdir(dirname(to), { recursive: true });
-    const partial = `${to}.part`;
-    if ('url' in from) await downloadFrom(from.url, partial, artifact, options);
-    else {
-      const opened = await openRepository(repository);
-      await extractCommitted(opened, artifact.uri, from.commit, from.path, partial).catch(async (error: unknown) => {
-        await rm(partial, { force: true });
-        throw error;
-      });
-    }
-    // Another process may have been first, with the same bytes.
-    await rename(partial, to).catch(async (error: unknown) => {
-      if (!(await exists(to))) throw error;
-    });
-  };
-  const fetchOnce = async (): Promise<string> => {
-    await take(source, path);
-    const found = await fileDigest(path);
-    // The digest of a model with external data is of all its files; which they are the model itself says.
-    const locations =
-      found === artifact.sha256 || artifact.role !== 'model' ? [] : await readableLocations(path, artifact.uri);
-    for (const location of locations) await take(beside(source, location), join(folder, location));
-    return locations.length > 0 ? (await localModel(path, artifact.uri)).sha256 : found;
-  };
-  const discard = async (): Promise<void> => {
-    for (const each of taken.splice(0)) await rm(each, { force: true });
-  };
-  const begun = kept || (await exists(`${path}.part`));
-  let found = await fetchOnce().catch(async (error: unknown) => {
-    await discard();
-    throw error;
-  });
-  if (found !== artifact.sha256 && begun) {
-    // What an earlier run left may be at fault: once more, from nothing.
-    await discard();
-    found = await fetchOnce();
-  }
-  if (found === artifact.sha256) return path;
-  await discard();
-  throw otherBytes(artifact, found);
-}
-
-/** Of a private repository only the API gives the files of releases. */
-async function downloadFrom(url: URL, to: string, { size }: Artifact, options: FetchOptions): Promise<void> {
-  const limits = { limit: size > 0 ? size : maximumBytes, signal: options.signal };
-  try {
-    await download({ url }, to, limits);
-  } catch (error) {
-    const asset =
-      error instanceof RefusedDownload && [401, 403, 404].includes(error.status) && options.github !== undefined
-        ? await releaseAsset(url, options.github, options.log)
-        : null;
-    if (asset === null) throw error;
-    await download(asset, to, limits);
-  }
-}
-
-async function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  );
-}
-
-/** Where the bytes of one file are: in a commit of this repository, or at an address. */
-type Source = { commit: string; path: string } | { url: URL; path: string };
-
-function sourceOf(uri: string): Source {
-  const git = /^git:([0-9a-f]{40}|[0-9a-f]{64}):(.+)$/su.exec(uri);
-  if (git !== null) return { commit: git[1] as string, path: git[2] as string };
-  if (/^https?:/u.test(uri) && URL.canParse(uri)) {
-    const url = new URL(uri);
-    return { url, path: url.pathname };
-  }
-  throw new RegistryError({
-    found: `${uri} cannot be fetched`,
-    expected: 'git:<commit>:<path> or an https URL',
-    remedy: 'Register the model again under an address that stays',
-  });
-}
-
-/** The file at `location`, relative to the folder of another. */
-function beside(source: Source, location: string): Source {
-  if ('commit' in source) return { commit: source.commit, path: posix.join(posix.dirname(source.path), location) };
-  const url = new URL(location.split('/').map(encodeURIComponent).join('/'), source.url);
-  url.search = source.url.search;
-  return { url, path: url.pathname };
-}
-
-/** What is not a model has no external data: it is told by its digest. */
-async function readableLocations(path: string, uri: string): Promise<string[]> {
-  try {
-    return await externalLocations(path, uri);
-  } catch (error) {
-    if (error instanceof ModelError && !error.fault.found.startsWith('refused')) return [];
-    throw error;
-  }
-}
-
-function otherBytes(artifact: Artifact, found: string): RegistryError {
-  return new RegistryError({
-    found: `the bytes have sha256 ${found}`,
-    expected: artifact.sha256,
-    where: artifact.uri,
-    remedy: 'They are not the recorded model. Find out who changed them before anything else',
-  });
-}
-
-/** The last part of a path or address, safe as a file name. */
-function fileName(source: string): string {
-  const name = basename(source).replace(/[^A-Za-z0-9._-]/gu, '_');
-  return /^\.*$/u.test(name) ? 'model' : name.slice(-100);
+  const { sha256 } = wanted;
+  const keep = 'address' in source && sha256 !== undefined && options.fresh !== true;
+  const cache = keep ? await cacheFolder(sha256) : null;
+  if (cache === null) return fetchInto(folder, source, repository, wanted, options);
+  const path = await fetchInto(cache, source, repository, wanted, options);
+  await trimCache(cache).catch(() => {});
+  return path;
 }
