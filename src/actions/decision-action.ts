@@ -2,6 +2,7 @@ import * as core from '@actions/core';
 import { join } from 'node:path';
 import { ContenderError } from '../errors.ts';
 import { runContext } from '../github/context.ts';
+import { warnOfExpiry } from '../pipeline/expiry.ts';
 import type { PromoteInput, PromoteResult } from '../pipeline/promote.ts';
 import type { Workspace } from '../pipeline/workspace.ts';
 import { headline } from '../report/index.ts';
@@ -56,6 +57,7 @@ export function decisionAction(
     await report(result, workspace, inputs);
     await publishReport(publishing, workspace, result);
     tellUnpushed(workspace, result);
+    if (inputs.release === undefined) await warnOfExpiry(workspace, result);
     if (inputs.release !== undefined && inputs.record && mayBeReleased(result))
       await releaseChampion(workspace, inputs.release, result);
     const failed =

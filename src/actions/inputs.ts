@@ -7,6 +7,7 @@ import type { RunContext } from '../github/context.ts';
 import { baseOfEvent, pushedRange } from '../github/run-place.ts';
 import { modelOfTag } from '../pipeline/verify-artifact.ts';
 import { shardOf } from '../pipeline/predict.ts';
+import type { Override } from '../pipeline/workspace.ts';
 
 /*
  * The only place that reads inputs. Defaults live here and not in action.yml, whose defaults could not be told from a
@@ -20,8 +21,8 @@ export interface CommonInputs {
   config: string;
   model: string | undefined;
   out: string;
-  candidate: string | undefined;
-  champion: string | undefined;
+  candidate: Override;
+  champion: Override;
   /** Files of predictions in place of running the models, from the working directory. */
   predictions: string | undefined;
   /** Where to write the checks as JUnit XML, from the working directory. */
@@ -29,12 +30,16 @@ export interface CommonInputs {
 }
 
 export interface PredictInputs extends CommonInputs {
+  /** To fetch models that not everybody may read. */
+  token: string | undefined;
   role: 'candidate' | 'champion';
   shard: { index: number; count: number };
   file: string;
 }
 
 export interface StageInputs extends CommonInputs {
+  /** To fetch models that not everybody may read. */
+  token: string | undefined;
   failOnFailure: boolean;
   failOnInconclusive: boolean;
 }
@@ -57,6 +62,7 @@ export interface DecisionInputs extends CommonInputs {
 export async function stageInputs(env: NodeJS.ProcessEnv): Promise<StageInputs> {
   return {
     ...(await commonInputs(env)),
+    token: tokenInput(),
     failOnFailure: boolean('fail-on-failure', true),
     failOnInconclusive: boolean('fail-on-inconclusive', true),
   };
@@ -93,7 +99,7 @@ export async function predictInputs(env: NodeJS.ProcessEnv): Promise<PredictInpu
   const file = text('file');
   if (file === undefined)
     throw new UsageError({ found: 'no file', expected: 'the .parquet or .csv file to write', where: 'input file' });
-  return { ...(await commonInputs(env)), role, shard, file };
+  return { ...(await commonInputs(env)), token: tokenInput(), role, shard, file };
 }
 
 export interface ReleaseInputs extends CommonInputs {
@@ -169,6 +175,8 @@ export async function commentInputs(env: NodeJS.ProcessEnv): Promise<CommentInpu
 }
 
 export interface RollbackInputs extends CommonInputs {
+  /** To see that the artifact is there, and to record through the API. */
+  token: string | undefined;
   record: boolean;
   to: string;
   reason: string;
@@ -178,6 +186,7 @@ export interface RollbackInputs extends CommonInputs {
 export async function rollbackInputs(env: NodeJS.ProcessEnv, run: RunContext): Promise<RollbackInputs> {
   return {
     ...(await commonInputs(env)),
+    token: tokenInput(),
     record: recordInput(run),
     to: text('to') ?? 'previous',
     reason: text('reason') ?? '',
@@ -191,11 +200,15 @@ export async function commonInputs(env: NodeJS.ProcessEnv): Promise<CommonInputs
     config: text('config') ?? 'contender.yml',
     model: text('model'),
     out: text('out') ?? defaults.out,
-    candidate: text('candidate'),
-    champion: text('champion'),
+    candidate: overrideInput('candidate'),
+    champion: overrideInput('champion'),
     predictions: text('predictions'),
     junit: text('junit'),
   };
+}
+
+function overrideInput(role: 'candidate' | 'champion'): Override {
+  return { uri: text(role), sha256: text(`${role}-sha256`) };
 }
 
 /** The working directory, links followed; it must lie in the runner's workspace. */

@@ -10,7 +10,9 @@ export interface CommonOptions {
   model?: string;
   out: string;
   candidate?: string;
+  candidateSha256?: string;
   champion?: string;
+  championSha256?: string;
   predictions?: string;
   json?: boolean;
   quiet?: boolean;
@@ -51,7 +53,9 @@ export function withCommonOptions(command: Command): Command {
     )
     .option('-w, --workspace <folder>', 'the repository; no data or model outside it is read', '.')
     .option('--candidate <uri>', 'a path or URL in place of the configured candidate')
+    .option('--candidate-sha256 <digest>', 'digest of that file; a URL needs it, but for an artifact of a workflow run')
     .option('--champion <uri>', 'a path, a URL or "registry" in place of the configured champion')
+    .option('--champion-sha256 <digest>', 'the same for that champion')
     .option('--json', 'print the result as JSON on standard output')
     .addOption(new Option('-q, --quiet', 'only warnings and the result').conflicts('verbose'))
     .option('-v, --verbose', 'say more');

@@ -34,14 +34,17 @@ export function buildProgram(
     },
     async open(options, anyModel = false) {
       const log = terminalLog({ verbose: options.verbose === true, quiet: options.quiet === true });
-      const { candidate, champion } = options;
+      const { candidate, candidateSha256, champion, championSha256 } = options;
       return openWorkspace({
         root: options.workspace,
         config: options.config,
         model: options.model,
         anyModel,
         out: options.out,
-        overrides: { candidate, champion },
+        overrides: {
+          candidate: { uri: candidate, sha256: candidateSha256 },
+          champion: { uri: champion, sha256: championSha256 },
+        },
         predictions: options.predictions,
         github: gitHubAccess(env),
         log,

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { assignStage, deprecateVersion, overrideHold, rollBack, type ActInput } from '../pipeline/acts.ts';
+import { warnOfExpiry } from '../pipeline/expiry.ts';
 import { openRegistry, registerChampion, type PromoteResult } from '../pipeline/promote.ts';
 import type { Workspace } from '../pipeline/workspace.ts';
 import { oneLine } from '../report/escape.ts';
@@ -127,6 +128,7 @@ function addAct(
         },
         options,
       );
+      await warnOfExpiry(workspace, result);
       context.print(options.json === true ? JSON.stringify(result, null, 2) : told(workspace.model, result));
       if (result.status === 'pending') context.finish(exitCodes.hold);
     });

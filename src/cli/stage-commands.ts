@@ -1,6 +1,7 @@
 import { Option, type Command } from 'commander';
 import type { Evidence } from '../evidence/index.ts';
 import { registryView, runGate, runPromote, type PromoteInput, type PromoteResult } from '../pipeline/promote.ts';
+import { warnOfExpiry } from '../pipeline/expiry.ts';
 import { writeJunit } from '../pipeline/output.ts';
 import { withPlaces } from '../pipeline/places.ts';
 import { runBehaviour, runEvaluate, runLoadTest, runValidate } from '../pipeline/stages.ts';
@@ -74,6 +75,7 @@ export function addStageCommands(program: Command, context: CommandContext): voi
           version: options.setVersion,
         });
         await writeReports(workspace, options, result);
+        await warnOfExpiry(workspace, result);
         print(options, { ...result }, result);
         if (options.json !== true) context.print(whereTo(workspace, result));
         context.finish(exitCodeOf(result));

@@ -5,3 +5,4 @@ export * from './decision.ts';
 export * from './evidence.ts';
 export * from './signature.ts';
 export * from './signature-change.ts';
+export * from './workflow-artifact.ts';

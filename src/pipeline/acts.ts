@@ -9,7 +9,6 @@ import type { Act } from '../decide/act.ts';
 import {
   identityOf,
   modelIdentity,
-  type Artifact,
   type Decision,
   type Evidence,
   type RecordedDecision,
@@ -17,8 +16,9 @@ import {
   type Source,
 } from '../evidence/index.ts';
 import { RegistryError } from '../errors.ts';
-import { fetchArtifact } from '../registry/artifact-uri.ts';
+import { fetchArtifact } from '../registry/fetch-artifact.ts';
 import type { Registry } from '../registry/registry.ts';
+import { versionTag } from '../registry/tags.ts';
 import { readApprovals } from './approvals.ts';
 import { resolveCandidate, withModelFolder } from './models.ts';
 import { discardAllEvidence, readEvidence, writeDecision, writeEvidence } from './output.ts';
@@ -129,7 +129,7 @@ async function perform(
   evidence: readonly Evidence[] = [],
 ): Promise<PromoteResult> {
   const planned = decide(await registry.view(workspace.model));
-  if (planned.outcome === 'promote') await verifyArtifacts(workspace, planned.to?.artifacts ?? []);
+  if (planned.outcome === 'promote') await verifyArtifacts(workspace, planned.to);
   if (!record) {
     const status = isRecorded(planned)
       ? 'already-recorded'
@@ -158,14 +158,16 @@ function isRecorded(decision: Decision): decision is RecordedDecision {
 }
 
 /** @throws RegistryError when an artifact is gone or its bytes are others */
-async function verifyArtifacts(workspace: Workspace, artifacts: readonly Artifact[]): Promise<void> {
-  for (const artifact of artifacts) {
+async function verifyArtifacts(workspace: Workspace, version: Decision['to']): Promise<void> {
+  if (version === null) return;
+  const release = versionTag(workspace.model, version.version);
+  for (const artifact of version.artifacts) {
     if (artifact.role === 'image') {
       workspace.log.warning(`${artifact.uri} is a container image: whether it is still there was not checked.`);
       continue;
     }
     await withModelFolder((downloads) =>
-      fetchArtifact(workspace.root, artifact, downloads, { ...workspace, fresh: true }),
+      fetchArtifact(workspace.root, artifact, downloads, { ...workspace, fresh: true, release }),
     );
   }
 }

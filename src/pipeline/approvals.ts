@@ -1,6 +1,7 @@
 import { relative, sep } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { RegistryError } from '../errors.ts';
-import type { Approval, Source } from '../evidence/index.ts';
+import { workflowArtifact, type Approval, type Source } from '../evidence/index.ts';
 import { lastChangedIn } from '../registry/git/history.ts';
 import { commitAt, isAncestor, isShallow, openRepository } from '../registry/git/repository.ts';
 import type { Contestant } from './models.ts';
@@ -25,7 +26,12 @@ export async function readApprovals(
     workspace.log.warning('Approvals were not looked for: there is no workflow run or no token to ask GitHub with.');
     return [];
   }
-  const commits = await commitsThatBrought(workspace, candidate, sha);
+  const commits = await commitsThatBrought(workspace, candidate, source, sha);
+  if (commits.length === 0) {
+    workspace.log.warning(
+      'Approvals were not looked for: no commit names this candidate, and it is no artifact of this workflow run. Name it in contender.yml.',
+    );
+  }
   const [{ openGitHub }, { approvalsOf }] = await Promise.all([
     import('../github/client.ts'),
     import('../github/approvals.ts'),
@@ -47,12 +53,21 @@ export async function readApprovals(
   return first.filter(({ by }) => others.every((each) => each.some((other) => other.by === by)));
 }
 
-/** The commits that last changed a file of the candidate, and whether they came after the one the run was started for. */
+/**
+ * The commits that last changed a file of the candidate, and whether they came after the one the run was started for. What no commit
+ * names came with the run's own if the run made it, and with none otherwise.
+ */
 async function commitsThatBrought(
   workspace: Workspace,
   candidate: Contestant,
+  { run }: Source,
   started: string,
 ): Promise<{ commit: string; since: boolean }[]> {
+  if (!candidate.artifact.uri.startsWith('file:') && !isConfigured(workspace)) {
+    const artifact = workflowArtifact(candidate.artifact.uri);
+    const isOwn = artifact?.repository === workspace.github?.repository && artifact?.run === Number(run);
+    return isOwn ? [{ commit: started, since: false }] : [];
+  }
   const repository = await openRepository(workspace.root);
   if (await isShallow(repository)) {
     throw new RegistryError({
@@ -71,6 +86,11 @@ async function commitsThatBrought(
   return Promise.all(
     [...commits].map(async (commit) => ({ commit, since: !(await isAncestor(repository, commit, started)) })),
   );
+}
+
+/** Whether contender.yml names the candidate, and not an input or an option. */
+function isConfigured({ config, model, modelConfig }: Workspace): boolean {
+  return isDeepStrictEqual(config.models[model]?.candidate, modelConfig.candidate);
 }
 
 /** The files of the candidate; contender.yml where it names an address and its digest; the folder of files named with wildcards. */

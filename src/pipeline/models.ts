@@ -1,11 +1,12 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { modelDigest, sha256, type Artifact, type RegistryView } from '../evidence/index.ts';
+import { modelDigest, sha256, workflowArtifact, type Artifact, type RegistryView } from '../evidence/index.ts';
 import { ContenderError, ModelError } from '../errors.ts';
 import { localModel, type LocalArtifact } from '../model/artifact.ts';
 import type { ReadingOptions } from '../model/predictions.ts';
-import { fetchArtifact } from '../registry/artifact-uri.ts';
+import { fetchArtifact, fetchNamed } from '../registry/fetch-artifact.ts';
+import { versionTag } from '../registry/tags.ts';
 import type { ModelReference } from '../config/index.ts';
 import { inside, type Workspace } from './workspace.ts';
 
@@ -54,9 +55,12 @@ export async function resolveChampion(workspace: Workspace, view: RegistryView, 
   }
   const { champion } = view;
   const artifact = champion?.artifacts.find((each) => each.sha256 === modelDigest(champion));
-  if (artifact === undefined) return null;
+  if (champion === null || artifact === undefined) return null;
   try {
-    const path = await fetchArtifact(workspace.root, artifact, downloads, workspace);
+    const path = await fetchArtifact(workspace.root, artifact, downloads, {
+      ...workspace,
+      release: versionTag(workspace.model, champion.version),
+    });
     if (artifact.role === 'predictions') {
       const reference = { ...artifact.reading, predictions: artifact.uri };
       return { contestant: { kind: 'predictions', artifact, path, reference } };
@@ -132,7 +136,7 @@ async function bytesOf(
   downloads: string,
 ): Promise<LocalArtifact> {
   if (!/^[a-z][a-z0-9+.-]*:/iu.test(uri)) return localModel(await inside(workspace, uri, role), `file:${uri}`);
-  if (expected === undefined) {
+  if (expected === undefined && workflowArtifact(uri) === null) {
     throw new ModelError({
       found: `${uri} is named without a digest`,
       expected: '{uri, sha256}: what a URL serves can change, a digest cannot',
@@ -140,11 +144,7 @@ async function bytesOf(
       remedy: 'Add the sha256 of the file',
     });
   }
-  const path = await fetchArtifact(
-    workspace.root,
-    { role: 'model', uri, sha256: expected, size: 0 },
-    join(downloads, sha256(uri).slice(0, 16)),
-    workspace,
-  );
-  return localModel(path, uri);
+  const folder = join(downloads, sha256(uri).slice(0, 16));
+  const fetched = await fetchNamed(workspace.root, { uri, sha256: expected }, folder, workspace);
+  return localModel(fetched.path, fetched.uri);
 }

@@ -2,6 +2,7 @@ import { nearest } from '../config/index.ts';
 import { UsageError } from '../errors.ts';
 import type { RecordedDecision, RegistryHistory } from '../evidence/index.ts';
 import type { Registry } from '../registry/registry.ts';
+import { versionTag } from '../registry/tags.ts';
 import {
   headline,
   responsible,
@@ -17,7 +18,6 @@ import {
 } from '../report/index.ts';
 import { publishedVersion, withEvidence } from './export.ts';
 import { openRegistry } from './promote.ts';
-import { versionTag } from './release.ts';
 import type { Workspace } from './workspace.ts';
 
 /* What the registry says when it is asked. Nothing here writes. */

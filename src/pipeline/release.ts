@@ -1,15 +1,17 @@
 import { basename } from 'node:path';
 import { prerelease } from 'semver';
 import { defaults } from '../config/index.ts';
-import { sha256, type Artifact } from '../evidence/index.ts';
+import { sha256, workflowArtifact, type Artifact } from '../evidence/index.ts';
 import { RegistryError } from '../errors.ts';
 import type { GitHub } from '../github/client.ts';
 import { makeRelease, type MadeRelease, type ReleaseAsset } from '../github/release.ts';
 import { localModel } from '../model/artifact.ts';
-import { fetchArtifact } from '../registry/artifact-uri.ts';
+import { fetchArtifact } from '../registry/fetch-artifact.ts';
 import { canonicalBytes } from '../registry/chain.ts';
 import { commitAt, openRepository, registryFolder, resolveBranch } from '../registry/git/repository.ts';
 import { decisionPath } from '../registry/layout.ts';
+import { assetName } from '../registry/release-asset.ts';
+import { versionTag } from '../registry/tags.ts';
 import { modelArtifact, publishedName, type Published } from '../report/index.ts';
 import { exportedFiles, exportParts, publishedBefore, publishedVersion } from './export.ts';
 import { withModelFolder } from './models.ts';
@@ -32,11 +34,6 @@ export interface ReleasedVersion extends MadeRelease {
   tag: string;
 }
 
-/** The tag of a version (GTO: `name@v1.2.3`). */
-export function versionTag(model: string, version: string): string {
-  return `${model}@v${version}`;
-}
-
 /**
  * Make the GitHub release of a version, or complete one that was left half-made: the model or where it is, the model card, the
  * report, evidence and decision, the in-toto statements; the notes say what changed. Bytes come from the registry and are verified.
@@ -53,7 +50,7 @@ export async function releaseVersion(workspace: Workspace, input: ReleaseVersion
   const target = await targetOf(workspace, github, published, tag);
   const files = exportedFiles(published, await publishedBefore(registry, published), { parts: exportParts, server });
   return withModelFolder(async (folder) => {
-    const assets = [...(await modelAssets(workspace, published, folder)), ...documents(files)];
+    const assets = [...(await modelAssets(workspace, published, tag, folder)), ...documents(files)];
     const made = await workspace.log.group(`Release ${tag}`, () =>
       makeRelease(github, {
         tag,
@@ -112,13 +109,20 @@ async function targetOf(workspace: Workspace, github: GitHub, { decision }: Publ
 }
 
 /** The files of the model, fetched and verified; of one that lies elsewhere or is too large, where it is. */
-async function modelAssets(workspace: Workspace, published: Published, folder: string): Promise<ReleaseAsset[]> {
+async function modelAssets(
+  workspace: Workspace,
+  published: Published,
+  release: string,
+  folder: string,
+): Promise<ReleaseAsset[]> {
   const artifact = modelArtifact(published);
   if (artifact === undefined) return [];
-  if (!artifact.uri.startsWith('git:') || artifact.size > largestAsset) {
+  // A commit is for who has the repository, and GitHub deletes artifacts of workflow runs.
+  const isCopied = artifact.uri.startsWith('git:') || workflowArtifact(artifact.uri) !== null;
+  if (!isCopied || artifact.size > largestAsset) {
     return [textAsset('model.json', `${JSON.stringify(pointerTo(artifact), null, 2)}\n`, true)];
   }
-  const path = await fetchArtifact(workspace.root, artifact, folder, workspace);
+  const path = await fetchArtifact(workspace.root, artifact, folder, { ...workspace, release });
   const files = artifact.role === 'model' ? (await localModel(path, artifact.uri)).files : [{ ...artifact, path }];
   return files.map((file) => ({
     name: assetName(basename(file.path)),
@@ -145,9 +149,4 @@ function textAsset(name: string, text: string, exact: boolean): ReleaseAsset {
   const types: Record<string, string> = { json: 'application/json', md: 'text/markdown', html: 'text/html' };
   const type = types[name.split('.').at(-1) ?? ''] ?? 'text/plain';
   return { name, type, content: { text }, size: Buffer.byteLength(text), sha256: sha256(text), exact };
-}
-
-/** GitHub turns other characters into dots. */
-function assetName(name: string): string {
-  return name.replace(/[^A-Za-z0-9._-]+/gu, '.');
 }

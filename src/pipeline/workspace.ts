@@ -59,7 +59,7 @@ export interface WorkspaceInput {
   /** Output folder, relative to `root` or absolute. */
   out: string;
   /** Stand in for what the configuration says. */
-  overrides?: { candidate?: string | undefined; champion?: string | undefined };
+  overrides?: Overrides;
   /** Files of predictions in place of running the models, relative to `root`. */
   predictions?: string | undefined;
   github?: GitHubAccess | undefined;
@@ -67,14 +67,26 @@ export interface WorkspaceInput {
   signal?: AbortSignal | undefined;
 }
 
+export type Overrides = Partial<Record<'candidate' | 'champion', Override>>;
+
+/** Another file in place of a configured one. */
+export interface Override {
+  /** A path, an address or `registry`; undefined: what the configuration names. */
+  uri: string | undefined;
+  /** Digest of the file, which an address needs. */
+  sha256: string | undefined;
+}
+
 /** Load the configuration and choose the model. @throws ConfigError, UsageError */
 export async function openWorkspace(input: WorkspaceInput): Promise<Workspace> {
+  const { overrides = {} } = input;
+  refuseStrayDigests(overrides);
   const root = await realpath(input.root);
   const path = resolve(root, input.config);
   const config = await loadConfig(path, input.config);
   const names = Object.keys(config.models);
   const model = input.anyModel === true ? (names[0] ?? '') : chooseModel(names, input.model);
-  const modelConfig = withOverrides(config.models[model] as Model, input.overrides ?? {});
+  const modelConfig = withOverrides(config.models[model] as Model, overrides);
   const configPath = await realpath(path);
   return {
     root,
@@ -147,22 +159,35 @@ function chooseModel(names: readonly string[], wanted: string | undefined): stri
   });
 }
 
-function withOverrides(
-  model: Model,
-  overrides: { candidate?: string | undefined; champion?: string | undefined },
-): Model {
+function withOverrides(model: Model, { candidate, champion }: Overrides): Model {
   return {
     ...model,
-    ...(overrides.candidate === undefined ? {} : { candidate: redirected(model.candidate, overrides.candidate) }),
-    ...(overrides.champion === undefined ? {} : { champion: redirected(model.champion, overrides.champion) }),
+    ...(candidate?.uri === undefined
+      ? {}
+      : { candidate: redirected(model.candidate, candidate.uri, candidate.sha256) }),
+    ...(champion?.uri === undefined ? {} : { champion: redirected(model.champion, champion.uri, champion.sha256) }),
   };
 }
 
-/** Another file in place of the configured one; how its outputs are read stays as configured. */
-function redirected(reference: ModelReference | undefined, uri: string): ModelReference {
-  if (typeof reference === 'object' && 'uri' in reference) {
-    const { sha256: _sha256, ...rest } = reference;
-    return { ...rest, uri };
+/** How its outputs are read stays as configured. */
+function redirected(reference: ModelReference | undefined, uri: string, sha256: string | undefined): ModelReference {
+  if (uri === 'registry') return uri;
+  const { sha256: _sha256, ...configured } = typeof reference === 'object' && 'uri' in reference ? reference : {};
+  return { ...configured, uri, ...(sha256 === undefined ? {} : { sha256 }) };
+}
+
+/** A digest is one of something. @throws UsageError */
+function refuseStrayDigests(overrides: Overrides): void {
+  for (const [role, { uri, sha256 }] of Object.entries(overrides)) {
+    if (sha256 === undefined) continue;
+    const stray = uri === undefined || uri === 'registry';
+    if (!stray && /^[0-9a-f]{64}$/u.test(sha256)) continue;
+    throw new UsageError({
+      found: stray
+        ? `a digest, and ${uri === undefined ? 'no file' : 'the registry, which has its own'}`
+        : JSON.stringify(sha256),
+      expected: stray ? `the file it is of, as ${role}` : 'a sha256: 64 characters of 0-9 and a-f',
+      where: `${role}-sha256`,
+    });
   }
-  return uri;
 }

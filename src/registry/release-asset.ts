@@ -4,10 +4,15 @@ import type { Address } from './download.ts';
 
 /** How GitHub is reached by whoever has a token. */
 export interface AssetAccess {
+  /** owner/name of the repository that keeps the registry. */
+  repository?: string | undefined;
   token: string | undefined;
   /** Address of the API (default: github.com's). */
   apiUrl: string | undefined;
 }
+
+/** In the path of the address that a person has of a file of a release. */
+const releasePath = /^\/([^/]+)\/([^/]+)\/releases\/download\/([^/]+)\/([^/]+)$/u;
 
 /**
  * Where the API serves the file of a release that a person names by its address in the browser, `https://github.com/<owner>/<name>/
@@ -15,7 +20,7 @@ export interface AssetAccess {
  * where there is no such file or no token.
  */
 export async function releaseAsset(url: URL, { token, apiUrl }: AssetAccess, log: Log): Promise<Address | null> {
-  const path = /^\/([^/]+)\/([^/]+)\/releases\/download\/([^/]+)\/([^/]+)$/u.exec(url.pathname);
+  const path = releasePath.exec(url.pathname);
   if (path === null || token === undefined || token === '' || url.origin !== siteOf(apiUrl)) return null;
   const [owner = '', repo = '', tag = '', name = ''] = path.slice(1).map(decodeURIComponent);
   const github = openGitHub({ repository: `${owner}/${repo}`, token, apiUrl, log });
@@ -28,8 +33,22 @@ export async function releaseAsset(url: URL, { token, apiUrl }: AssetAccess, log
   };
 }
 
-/** The pages of github.com for its API, or of an Enterprise server, whose API lies below /api/v3. */
-function siteOf(apiUrl = 'https://api.github.com'): string {
-  const api = new URL(apiUrl);
-  return api.host === 'api.github.com' ? 'https://github.com' : api.origin;
+/** The address of a file of a release, as a person has it. */
+export function releaseAddress(site: string, repository: string, tag: string, file: string): string {
+  return `${site}/${repository}/releases/download/${encodeURIComponent(tag)}/${assetName(file)}`;
+}
+
+export function isReleaseAddress(url: URL): boolean {
+  return releasePath.test(url.pathname);
+}
+
+/** The name that a file has in a release: GitHub turns other characters into dots. */
+export function assetName(name: string): string {
+  return name.replace(/[^A-Za-z0-9._-]+/gu, '.');
+}
+
+/** The pages of github.com (or a tenant of ghe.com) for its API, or of an Enterprise server, whose API lies below /api/v3. */
+export function siteOf(apiUrl = 'https://api.github.com'): string {
+  const { origin, pathname } = new URL(apiUrl);
+  return pathname === '/' ? origin.replace('://api.', '://') : origin;
 }

@@ -29,6 +29,11 @@ export interface FoundTag {
   message: string;
 }
 
+/** The tag of a version, and of its release. */
+export function versionTag(model: string, version: string): string {
+  return `${model}@v${version}`;
+}
+
 /** Every tag that a chain calls for, in its order. Pure. */
 export function gtoTags(model: string, links: readonly ChainLink[]): RegistryTag[] {
   const tags: RegistryTag[] = [];
@@ -49,11 +54,11 @@ export function gtoTags(model: string, links: readonly ChainLink[]): RegistryTag
       tags.push({ name, seq: decision.seq, target, message, time: last });
     };
     for (const { version } of after.versions.slice(before?.versions.length ?? 0)) {
-      add(`${model}@v${version}`, version, `Register ${model} v${version}`);
+      add(versionTag(model, version), version, `Register ${model} v${version}`);
     }
     if (decision.action === 'deprecate' && decision.candidate !== null) {
       const { version } = decision.candidate;
-      add(`${model}@v${version}!`, version, `Deprecate ${model} v${version}`);
+      add(`${versionTag(model, version)}!`, version, `Deprecate ${model} v${version}`);
     }
     for (const [stage, { version, seq }] of Object.entries(after.aliases)) {
       if (stage === 'previous' || seq !== decision.seq) continue;

@@ -1,4 +1,4 @@
-import type { Artifact, Evidence, RecordedDecision } from '../evidence/index.ts';
+import { workflowArtifact, type Artifact, type Evidence, type RecordedDecision } from '../evidence/index.ts';
 
 /** A version of a model that became champion: the decision that made it so, and the evidence it was made on. */
 export interface Published {
@@ -65,7 +65,7 @@ export function policyOf({ decision }: Published): Record<string, unknown> {
 
 /** The last part of an address: `candidate.onnx` of `git:<commit>:models/candidate.onnx`. */
 export function fileNameOf(uri: string): string {
-  const path = /^git:[0-9a-f]+:(.*)$/su.exec(uri)?.[1] ?? uri.replace(/[?#].*$/su, '');
+  const path = /^git:[0-9a-f]+:(.*)$/su.exec(uri)?.[1] ?? workflowArtifact(uri)?.file ?? uri.replace(/[?#].*$/su, '');
   return path.split(/[/\\]/u).findLast((part) => part !== '') ?? 'model';
 }
 

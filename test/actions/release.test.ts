@@ -136,6 +136,13 @@ describe('the release of a champion', () => {
     assert.match(await gate(named, 'push'), /the candidate is the champion/iu);
   });
 
+  it('is not made of a candidate that has another digest than the input states', async () => {
+    const other = { candidate: 'models/candidate.onnx', 'candidate-sha256': '0'.repeat(64), release: 'true' };
+    const { code, stdout } = await step('gate', other);
+    assert.equal(code, 1);
+    assert.match(stdout, /::error::.*models\/candidate\.onnx has sha256 .*Expected sha256 0{64}/u);
+  });
+
   it('is guarded by the check of a tag: no file but the champion passes, under no other version', async () => {
     const tagged = { GITHUB_REF_TYPE: 'tag', GITHUB_REF_NAME: 'spam-filter@v1.0.1' };
     const good = await step('verify-model', { file: 'models/candidate.onnx' }, tagged);

@@ -58,7 +58,7 @@ export async function workflowHub(
   if (store === 'github')
     await clone.configure('path: registry', 'path: registry\n  store: github\n  branch: main\n  tags: gto');
   await clone.git('remote', 'add', 'origin', repository.git.folder);
-  if (workflows.some((name) => /^(?:promote|promote-protected|rollback)\.yml$/u.test(name))) {
+  if (workflows.some((name) => /^(?:promote|promote-protected|rollback|train-and-gate)\.yml$/u.test(name))) {
     await clone.configure('path: registry', 'path: registry\n  push: origin');
   }
   const actions = startActions({

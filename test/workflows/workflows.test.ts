@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -266,6 +266,59 @@ describe('promote.yml, where GitHub refuses the release', () => {
     const [release] = [...at.repository.releases.values()];
     assert.deepEqual([release?.tag_name, release?.draft], ['spam-filter@v1.0.1', false]);
     assert.equal((await manifest()).head.seq, 2);
+  });
+});
+
+describe('train-and-gate.yml', () => {
+  given(['train-and-gate.yml']);
+
+  /** Push a training that makes this model. */
+  async function train(model: string): Promise<RunResult> {
+    await at.clone.git('switch', '--quiet', 'main');
+    await at.clone.git('pull', '--quiet', '--ff-only', at.repository.git.folder, 'main');
+    await cp(fixture(`spam/models/${model}.onnx`), join(at.clone.folder, 'data/weights'));
+    await writeFile(join(at.clone.folder, 'train.sh'), '#!/bin/sh\ncp data/weights model.onnx\n', { mode: 0o755 });
+    await at.clone.commit(`Train ${model}`);
+    return only(await at.actions.push('refs/heads/main', await at.push())).done;
+  }
+  const models = () => [...at.repository.artifacts.values()].filter(({ name }) => name === 'model');
+
+  it('promotes what was trained, from its artifact, and releases it byte for byte', async () => {
+    const result = await train('candidate');
+    assert.equal(result.conclusion, 'success', result.log);
+    const [{ id, run } = { id: 0, run: 0 }] = models();
+    assert.deepEqual(
+      (await manifest()).versions.at(-1)?.artifacts.map(({ uri }) => uri),
+      [`${at.hub.site}/${repositoryName}/actions/runs/${run}/artifacts/${id}#model.onnx`],
+    );
+    const assets = [...at.repository.releases.values()].flatMap((release) => release.assets);
+    assert.deepEqual(
+      assets.find(({ name }) => name === 'model.onnx')?.bytes,
+      await readFile(fixture('spam/models/candidate.onnx')),
+    );
+    assert.doesNotMatch(result.annotations.map(({ message }) => message).join('\n'), /GitHub deletes/u);
+    await verified();
+  });
+
+  it('rejects a worse one, against the champion in its release once the artifact expired', async () => {
+    for (const each of models()) each.expired = true;
+    const result = await train('candidate-worse');
+    assert.equal(result.conclusion, 'failure', result.log);
+    assert.deepEqual(failedSteps(result), ['gate']);
+    assert.match(result.log, /taken from \S+\/releases\/download\/spam-filter%40v1\.0\.1\/model\.onnx/u);
+    assert.match(await at.repository.git.git('log', '-1', '--format=%s', 'main'), /reject/iu);
+    await verified();
+  });
+
+  it('decides nothing where training leaves no model', async () => {
+    const before = (await manifest()).head.seq;
+    await writeFile(join(at.clone.folder, 'train.sh'), '#!/bin/sh\n', { mode: 0o755 });
+    await at.clone.git('pull', '--quiet', '--ff-only', at.repository.git.folder, 'main');
+    await at.clone.commit('Train nothing');
+    const result = await only(await at.actions.push('refs/heads/main', await at.push())).done;
+    assert.equal(result.conclusion, 'failure');
+    assert.equal(result.jobs.at(-1)?.result, 'skipped');
+    assert.equal((await manifest()).head.seq, before);
   });
 });
 

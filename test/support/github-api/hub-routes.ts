@@ -408,6 +408,8 @@ export const hubRoutes: Route[] = [
   route('GET /actions/artifacts/:id/zip', 'actions', (call) => {
     const artifact = call.repository.artifacts.get(Number(call.parameters['id']));
     if (artifact === undefined) throw notFound();
+    // Of a public repository too.
+    if (call.token === null) throw new ApiError(401, 'Requires authentication');
     if (artifact.expired) throw new ApiError(410, 'Artifact has expired');
     return {
       status: 302,
@@ -767,6 +769,8 @@ function artifactAnswer(call: Call, id: number): unknown {
     name: artifact.name,
     size_in_bytes: artifact.bytes.length,
     expired: artifact.expired,
+    expires_at: artifact.expires,
+    digest: `sha256:${createHash('sha256').update(artifact.bytes).digest('hex')}`,
     archive_download_url: `${call.api}/repos/${fullName(call.repository)}/actions/artifacts/${id}/zip`,
     workflow_run: { id: artifact.run, head_sha: run?.head_sha ?? '', head_branch: run?.head_branch ?? '' },
   };

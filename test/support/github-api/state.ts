@@ -144,6 +144,8 @@ export interface WorkflowArtifact {
   /** The zip archive. */
   bytes: Buffer;
   expired: boolean;
+  /** When it expires. */
+  expires: string;
   run: number;
 }
 
@@ -208,5 +210,9 @@ export function newId(): number {
 }
 
 export function now(): string {
-  return `${new Date().toISOString().slice(0, 19)}Z`;
+  return inDays(0);
+}
+
+export function inDays(days: number): string {
+  return `${new Date(Date.now() + days * 86_400_000).toISOString().slice(0, 19)}Z`;
 }

@@ -1,6 +1,7 @@
+import { createHash } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve } from 'node:path';
-import { newId, type RepositoryState } from '../../github-api/state.ts';
+import { inDays, newId, type RepositoryState } from '../../github-api/state.ts';
 import type { StandIn, StandInStep } from '../action-source.ts';
 import { findFiles, matchesFilter } from '../globs.ts';
 import { unzip, zip } from '../zip.ts';
@@ -40,8 +41,13 @@ export function uploadArtifact(repository: RepositoryState): StandIn {
       const entries = new Map<string, Buffer>();
       for (const file of files) entries.set(relative(root, file), await readFile(file));
       const id = newId();
-      repository.artifacts.set(id, { id, name, bytes: zip(entries), expired: false, run });
+      const bytes = zip(entries);
+      const expires = inDays(Number(step.input('retention-days')) || 90);
+      repository.artifacts.set(id, { id, name, bytes, expired: false, expires, run });
       step.output('artifact-id', String(id));
+      step.output('artifact-digest', createHash('sha256').update(bytes).digest('hex'));
+      const { GITHUB_SERVER_URL: site = '', GITHUB_REPOSITORY: full = '' } = step.env;
+      step.output('artifact-url', `${site}/${full}/actions/runs/${run}/artifacts/${id}`);
       step.log(`Artifact ${name} has been successfully uploaded! ${entries.size} files, id ${id}`);
     },
   };

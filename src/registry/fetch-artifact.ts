@@ -1,0 +1,135 @@
+import { join } from 'node:path';
+import { RegistryError } from '../errors.ts';
+import { addressOfFile, workflowArtifact, type Artifact, type WorkflowArtifact } from '../evidence/index.ts';
+import { chosenFile } from './archive.ts';
+import { cacheFolder, trimCache } from './artifact-cache.ts';
+import { fetchInto, fileName, sourceOf, type Source, type Wanted } from './fetch-files.ts';
+import { releaseAddress } from './release-asset.ts';
+import { explained, storedArtifact, UnavailableArtifact, type ArtifactAccess } from './workflow-artifact.ts';
+
+export interface FetchOptions extends ArtifactAccess {
+  /** Take from where it is recorded to be, whatever earlier runs kept of it: for who must know that it is still there. */
+  fresh?: boolean;
+  /** The release of the version, by its tag: it has the file of an artifact of a workflow run that is gone. */
+  release?: string | undefined;
+}
+
+/**
+ * Bring the bytes of a recorded artifact to this machine, a model's external data files beside it, and verify their digest. What is
+ * downloaded is kept for the next run, a download that broke off too, which goes on where it ended.
+ *
+ * @param folder where what comes from the repository is put
+ * @returns the absolute path of the file, which is not to be changed
+ * @throws RegistryError when they cannot be had or are not the recorded bytes
+ */
+export async function fetchArtifact(
+  repository: string,
+  artifact: Artifact,
+  folder: string,
+  options: FetchOptions,
+): Promise<string> {
+  try {
+    return (await fetchFrom(repository, artifact, folder, options)).path;
+  } catch (error) {
+    const uri = error instanceof UnavailableArtifact ? inRelease(artifact.uri, options) : null;
+    if (!(error instanceof UnavailableArtifact) || uri === null) throw error;
+    try {
+      const { path } = await fetchFrom(repository, { ...artifact, uri }, folder, options);
+      options.log.info(`${error.fault.found}: taken from ${uri} in its place.`);
+      return path;
+    } catch (other) {
+      if (!(other instanceof RegistryError)) throw other;
+      throw new RegistryError({ ...error.fault, found: `${error.fault.found}; in its place ${other.message}` });
+    }
+  }
+}
+
+/** Bytes that a person named. */
+export interface NamedModel {
+  uri: string;
+  /** May be left out of an artifact of a workflow run, which never changes: GitHub states the digest of its archive. */
+  sha256: string | undefined;
+}
+
+export interface FetchedModel {
+  path: string;
+  /** The address it came from, the file in an archive named. */
+  uri: string;
+}
+
+/** The same for a model that a person named. @throws RegistryError */
+export function fetchNamed(
+  repository: string,
+  model: NamedModel,
+  folder: string,
+  options: FetchOptions,
+): Promise<FetchedModel> {
+  return fetchFrom(repository, { ...model, role: 'model', size: 0 }, folder, options);
+}
+
+async function fetchFrom(
+  repository: string,
+  wanted: Wanted,
+  folder: string,
+  options: FetchOptions,
+): Promise<FetchedModel> {
+  const artifact = workflowArtifact(wanted.uri);
+  if (artifact === null) {
+    return { path: await fetchKept(folder, sourceOf(wanted.uri), repository, wanted, options), uri: wanted.uri };
+  }
+  const archive = await fetchArchive(artifact, repository, wanted, join(folder, 'archive'), options);
+  const path = await chosenFile(archive, artifact.file, wanted.uri);
+  return {
+    path: await fetchInto(folder, { archive, path }, repository, wanted, options),
+    uri: addressOfFile(wanted.uri, path),
+  };
+}
+
+/** The archive of an artifact of a workflow run, verified where GitHub states its digest. */
+async function fetchArchive(
+  artifact: WorkflowArtifact,
+  repository: string,
+  { uri, sha256 }: Wanted,
+  folder: string,
+  options: FetchOptions,
+): Promise<string> {
+  const stored = await storedArtifact(uri, artifact, options);
+  if (stored.sha256 === null && sha256 === undefined) {
+    throw new RegistryError({
+      found: 'the server states no digest of this artifact of a workflow run',
+      expected: '{uri, sha256}',
+      where: uri,
+      remedy: 'Add the sha256 of the file',
+    });
+  }
+  const wanted: Wanted = { role: 'archive', uri, sha256: stored.sha256 ?? undefined, size: 0 };
+  try {
+    return await fetchKept(folder, { address: stored.address, path: 'archive.zip' }, repository, wanted, options);
+  } catch (error) {
+    throw explained(error, uri, options.github?.token);
+  }
+}
+
+/** Where the release of the version has the file of an artifact of a workflow run; null where there is none. */
+function inRelease(uri: string, { release, github }: FetchOptions): string | null {
+  const artifact = workflowArtifact(uri);
+  if (artifact?.file === undefined || release === undefined) return null;
+  return releaseAddress(artifact.site, github?.repository ?? artifact.repository, release, fileName(artifact.file));
+}
+
+/** Into the folder that keeps downloads from run to run, where there is one and it will do; else into `folder`. */
+async function fetchKept(
+  folder: string,
+  source: Source,
+  repository: string,
+  wanted: Wanted,
+  options: FetchOptions,
+): Promise<string> {
+  const { sha256 } = wanted;
+  const keep = 'address' in source && sha256 !== undefined && options.fresh !== true;
+  const cache = keep ? await cacheFolder(sha256) : null;
+  if (cache === null) return fetchInto(folder, source, repository, wanted, options);
+  const path = await fetchInto(cache, source, repository, wanted, options);
+  await trimCache(cache).catch(() => {});
+  return path;
+}

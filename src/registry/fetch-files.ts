@@ -1,0 +1,164 @@
+import { mkdir, rename, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join, posix } from 'node:path';
+import { ModelError, RegistryError } from '../errors.ts';
+import type { Artifact } from '../evidence/index.ts';
+import { fileDigest } from '../file-digest.ts';
+import { externalLocations, localModel } from '../model/artifact.ts';
+import { unpack } from './archive.ts';
+import { extractCommitted } from './committed-file.ts';
+import { download, RefusedDownload, type Address } from './download.ts';
+import { openRepository } from './git/repository.ts';
+import { assetName, isReleaseAddress, releaseAsset } from './release-asset.ts';
+import type { ArtifactAccess } from './workflow-artifact.ts';
+
+/** Bytes of a download whose size nobody stated. */
+const maximumBytes = 4 * 1024 ** 3;
+
+/** What is to be had: `sha256` is not known of what only its archive vouches for, `size` 0 where nobody stated it. */
+export interface Wanted {
+  role: Artifact['role'] | 'archive';
+  uri: string;
+  sha256: string | undefined;
+  size: number;
+}
+
+/**
+ * Put a file into a folder, a model's external data files beside it, and verify their digest.
+ * @returns the absolute path of the file
+ * @throws RegistryError when they cannot be had or are not what is wanted
+ */
+export async function fetchInto(
+  folder: string,
+  source: Source,
+  repository: string,
+  wanted: Wanted,
+  options: ArtifactAccess,
+): Promise<string> {
+  const path = join(folder, fileName(source.path));
+  const kept = await exists(path);
+  const taken: string[] = [];
+  const limit = wanted.size > 0 ? wanted.size : maximumBytes;
+  const take = async (from: Source, to: string): Promise<void> => {
+    taken.push(to);
+    if ('address' in from && (await exists(to))) return;
+    await mkdir(dirname(to), { recursive: true });
+    const partial = `${to}.part`;
+    if ('address' in from) await downloadFrom(from.address, partial, limit, options);
+    else {
+      const extracted =
+        'archive' in from
+          ? unpack(from.archive, from.path, partial, limit, wanted.uri)
+          : extractCommitted(await openRepository(repository), wanted.uri, from.commit, from.path, partial);
+      await extracted.catch(async (error: unknown) => {
+        await rm(partial, { force: true });
+        throw error;
+      });
+    }
+    // Another process may have been first, with the same bytes.
+    await rename(partial, to).catch(async (error: unknown) => {
+      if (!(await exists(to))) throw error;
+    });
+  };
+  const fetchOnce = async (): Promise<string> => {
+    await take(source, path);
+    const found = await fileDigest(path);
+    // The digest of a model with external data is of all its files; which they are the model itself says.
+    const locations =
+      found === wanted.sha256 || wanted.role !== 'model' ? [] : await readableLocations(path, wanted.uri);
+    for (const location of locations) await take(beside(source, location), join(folder, location));
+    return locations.length > 0 ? (await localModel(path, wanted.uri)).sha256 : found;
+  };
+  const discard = async (): Promise<void> => {
+    for (const each of taken.splice(0)) await rm(each, { force: true });
+  };
+  const begun = kept || (await exists(`${path}.part`));
+  const isWanted = (sha256: string): boolean => wanted.sha256 === undefined || sha256 === wanted.sha256;
+  let found = await fetchOnce().catch(async (error: unknown) => {
+    await discard();
+    throw error;
+  });
+  if (!isWanted(found) && begun) {
+    // What an earlier run left may be at fault: once more, from nothing.
+    await discard();
+    found = await fetchOnce();
+  }
+  if (isWanted(found)) return path;
+  await discard();
+  throw otherBytes(wanted, found);
+}
+
+/** Of a private repository only the API gives the files of releases. */
+async function downloadFrom(address: Address, to: string, limit: number, options: ArtifactAccess): Promise<void> {
+  const limits = { limit, signal: options.signal };
+  try {
+    await download(address, to, limits);
+  } catch (error) {
+    const asset =
+      error instanceof RefusedDownload && [401, 403, 404].includes(error.status) && options.github !== undefined
+        ? await releaseAsset(address.url, options.github, options.log)
+        : null;
+    if (asset === null) throw error;
+    await download(asset, to, limits);
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** Where the bytes of one file are: in a commit of this repository, at an address, or in an archive on this machine. */
+export type Source =
+  { commit: string; path: string } | { address: Address; path: string } | { archive: string; path: string };
+
+export function sourceOf(uri: string): Source {
+  const git = /^git:([0-9a-f]{40}|[0-9a-f]{64}):(.+)$/su.exec(uri);
+  if (git !== null) return { commit: git[1] as string, path: git[2] as string };
+  if (/^https?:/u.test(uri) && URL.canParse(uri)) {
+    const url = new URL(uri);
+    return { address: { url }, path: url.pathname };
+  }
+  throw new RegistryError({
+    found: `${uri} cannot be fetched`,
+    expected: 'git:<commit>:<path> or an https URL',
+    remedy: 'Register the model again under an address that stays',
+  });
+}
+
+/** The file at `location`, relative to the folder of another. */
+function beside(source: Source, location: string): Source {
+  if (!('address' in source)) return { ...source, path: posix.join(posix.dirname(source.path), location) };
+  // A release has no folders.
+  const name = isReleaseAddress(source.address.url) ? assetName(basename(location)) : location;
+  const url = new URL(name.split('/').map(encodeURIComponent).join('/'), source.address.url);
+  url.search = source.address.url.search;
+  return { address: { url }, path: url.pathname };
+}
+
+/** What is not a model has no external data: it is told by its digest. */
+async function readableLocations(path: string, uri: string): Promise<string[]> {
+  try {
+    return await externalLocations(path, uri);
+  } catch (error) {
+    if (error instanceof ModelError && !error.fault.found.startsWith('refused')) return [];
+    throw error;
+  }
+}
+
+function otherBytes({ role, uri, sha256 }: Wanted, found: string): RegistryError {
+  const what = role === 'archive' ? 'the archive that was uploaded' : 'the recorded model';
+  return new RegistryError({
+    found: `the bytes have sha256 ${found}`,
+    expected: sha256,
+    where: uri,
+    remedy: `They are not ${what}. Find out who changed them before anything else`,
+  });
+}
+
+/** The last part of a path or address, safe as a file name. */
+export function fileName(source: string): string {
+  const name = basename(source).replace(/[^A-Za-z0-9._-]/gu, '_');
+  return /^\.*$/u.test(name) ? 'model' : name.slice(-100);
+}
