@@ -8,12 +8,12 @@ import type { GitHub } from '../github/client.ts';
 import { jittered } from '../github/retry.ts';
 import type { Log } from '../log.ts';
 import { unpackEvidence } from './evidence-file.ts';
+import { blobOid } from './git/objects.ts';
 import { registryFolder } from './git/repository.ts';
 import { cloneBranch } from './github/clone.ts';
 import { commitOnBranch, commitWithTags } from './github/commit-files.ts';
 import { pendingPromotion, pendingRecorder, type PullRequestSettings } from './github/record-pending.ts';
 import {
-  blobOid,
   lastCommitOf,
   listModels,
   readFile,

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { copyFile, lstat, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { RegistryError } from '../../errors.ts';
-import { blobName, plainFile } from './objects.ts';
+import { blobOid, plainFile } from './objects.ts';
 import type { Repository, WorkTree } from './repository.ts';
 import { git, gitBytes, runGit } from './run.ts';
 
@@ -193,7 +193,7 @@ async function replaceFile(scratch: string, path: string, bytes: Uint8Array): Pr
 async function fileName(repository: Repository, path: string): Promise<string | null> {
   const found = await lstat(path).catch(() => null);
   if (found === null) return null;
-  return found.isFile() ? blobName(repository, await readFile(path)) : 'not a file';
+  return found.isFile() ? blobOid(await readFile(path), repository.objectFormat) : 'not a file';
 }
 
 function parentsOf(path: string): string[] {

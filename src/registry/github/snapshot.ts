@@ -1,7 +1,6 @@
-import { createHash } from 'node:crypto';
 import { RegistryError } from '../../errors.ts';
 import type { GitHub } from '../../github/client.ts';
-import { plainFile, type TreeEntry } from '../git/objects.ts';
+import { blobOid, plainFile, type TreeEntry } from '../git/objects.ts';
 import { attributesPath, isModelName, modelFolder } from '../layout.ts';
 import { modelState, type BlobReader, type ModelState } from '../model-state.ts';
 
@@ -202,11 +201,6 @@ export async function lastCommitOf(
 ): Promise<string | null> {
   const [commit] = await github.request('GET /repos/{owner}/{repo}/commits', { sha: branch, path, per_page: 1 });
   return commit?.sha ?? null;
-}
-
-/** The object name git gives to a blob with these bytes. */
-export function blobOid(bytes: Uint8Array, algorithm = 'sha1'): string {
-  return createHash(algorithm).update(`blob ${bytes.length}\0`).update(bytes).digest('hex');
 }
 
 /** The files below a folder, at any depth that was listed. */
