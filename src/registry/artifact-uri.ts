@@ -186,9 +186,15 @@ async function exists(path: string): Promise<boolean> {
 /** Where the bytes of one file are: in a commit of this repository, or at an address. */
 type Source = { commit: string; path: string } | { url: URL; path: string };
 
-function sourceOf(uri: string): Source {
+/** Where `git:<commit>:<path>` points; null for any other address. */
+export function committedPlace(uri: string): { commit: string; path: string } | null {
   const git = /^git:([0-9a-f]{40}|[0-9a-f]{64}):(.+)$/su.exec(uri);
-  if (git !== null) return { commit: git[1] as string, path: git[2] as string };
+  return git === null ? null : { commit: git[1] as string, path: git[2] as string };
+}
+
+function sourceOf(uri: string): Source {
+  const committed = committedPlace(uri);
+  if (committed !== null) return committed;
   if (/^https?:/u.test(uri) && URL.canParse(uri)) {
     const url = new URL(uri);
     return { url, path: url.pathname };
