@@ -200,7 +200,7 @@ async function build(repository: string, count: number): Promise<void> {
         'registry',
         state,
         { model, decide: judged(model, candidate, outcome, [given]), evidence: [given] },
-        index + number > 0,
+        { hasAttributes: index + number > 0, artifactsYaml: undefined },
       );
       if (plan.status !== 'write') throw new Error(plan.status);
       await commit(plan.message, plan.files);

@@ -662,6 +662,12 @@ export const Registry = Type.Object(
     tags: Type.Optional(
       Type.Enum(['gto'], { description: 'tag versions and stages in git, as GTO reads them (default: no tags)' }),
     ),
+    artifacts_yaml: Type.Optional(
+      Type.Boolean({
+        description:
+          "with tags: gto, keep the champion of each model in GTO's artifacts.yaml at the top of the repository too (default false)",
+      }),
+    ),
     stages: Type.Optional(
       Type.Record(Type.String({ pattern: stageNamePattern }), Stage, {
         ...strict,

@@ -52,6 +52,14 @@ export interface PromoteResult {
 /** The registry of the workspace: in the git repository it lies in, or in the one on GitHub through its API. */
 export async function openRegistry(workspace: Workspace): Promise<Registry> {
   const settings = workspace.config.registry;
+  if (settings?.artifacts_yaml === true && settings.tags !== 'gto') {
+    throw new UsageError({
+      found: 'registry.artifacts_yaml without tags',
+      expected: 'tags: gto, since GTO looks for artifacts.yaml in the commit of a tag',
+      where: 'registry.artifacts_yaml',
+      remedy: 'Set registry.tags: gto, or leave it out',
+    });
+  }
   if (settings?.store === 'github') return openOnGitHub(workspace, settings);
   if (settings?.pull_request !== undefined && settings.pull_request !== 'never') {
     throw new UsageError({
@@ -65,6 +73,7 @@ export async function openRegistry(workspace: Workspace): Promise<Registry> {
     path: settings?.path ?? defaults.registryPath,
     ...(settings?.branch === undefined ? {} : { branch: settings.branch }),
     ...(settings?.tags === undefined ? {} : { tags: settings.tags }),
+    artifactsYaml: settings?.artifacts_yaml === true,
     ...(settings?.push === undefined ? {} : { push: settings.push }),
     log: workspace.log,
   });
@@ -99,6 +108,7 @@ async function openOnGitHub(workspace: Workspace, settings: RegistrySettings): P
     path: settings.path ?? defaults.registryPath,
     branch: settings.branch,
     tags: settings.tags,
+    artifactsYaml: settings.artifacts_yaml,
     pullRequests: pullRequestSettings(settings.pull_request ?? 'when-protected'),
     log,
     signal,

@@ -101,7 +101,8 @@ export async function verifyAgainst({ root, config: file, base }: VerifyChangeIn
     const { findings, appended } = await verifyChange(repository, change, folderOf(after));
     return { findings, appended: appended.length, held: false };
   }
-  const { findings, appended } = await verifyChange(repository, change, folderOf(before));
+  const artifactsYaml = before.registry?.artifacts_yaml === true;
+  const { findings, appended } = await verifyChange(repository, change, folderOf(before), { artifactsYaml });
   const moved = await placeFindings(repository, change.merged, path, before);
   return {
     findings: [...moved, ...findings, ...appended.flatMap((each) => appendedFindings(each, before, path))],

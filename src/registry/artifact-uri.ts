@@ -66,3 +66,9 @@ async function committedPath(opened: Repository, commit: string | null, path: st
 function shellWord(text: string): string {
   return /^[A-Za-z0-9._/-]+$/u.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }
+
+/** Where `git:<commit>:<path>` points; null for any other address. */
+export function committedPlace(uri: string): { commit: string; path: string } | null {
+  const git = /^git:([0-9a-f]{40}|[0-9a-f]{64}):(.+)$/su.exec(uri);
+  return git === null ? null : { commit: git[1] as string, path: git[2] as string };
+}

@@ -5,6 +5,7 @@ import type { Artifact } from '../evidence/index.ts';
 import { fileDigest } from '../file-digest.ts';
 import { externalLocations, localModel } from '../model/artifact.ts';
 import { unpack } from './archive.ts';
+import { committedPlace } from './artifact-uri.ts';
 import { extractCommitted } from './committed-file.ts';
 import { download, RefusedDownload, type Address } from './download.ts';
 import { openRepository } from './git/repository.ts';
@@ -114,8 +115,8 @@ export type Source =
   { commit: string; path: string } | { address: Address; path: string } | { archive: string; path: string };
 
 export function sourceOf(uri: string): Source {
-  const git = /^git:([0-9a-f]{40}|[0-9a-f]{64}):(.+)$/su.exec(uri);
-  if (git !== null) return { commit: git[1] as string, path: git[2] as string };
+  const committed = committedPlace(uri);
+  if (committed !== null) return committed;
   if (/^https?:/u.test(uri) && URL.canParse(uri)) {
     const url = new URL(uri);
     return { address: { url }, path: url.pathname };

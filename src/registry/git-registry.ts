@@ -2,11 +2,22 @@ import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { RegistryError } from '../errors.ts';
 import type { Log } from '../log.ts';
+import { readArtifacts, refusedInWorkTree, refuseUnreadable } from './artifacts-yaml.ts';
 import { unpackEvidence } from './evidence-file.ts';
 import { addedIn } from './git/history.ts';
 import { finishInterrupted, removeJournal, writeJournal } from './git/journal.ts';
 import { withLock, type LockPlace } from './git/lock.ts';
-import { entryAt, listFolders, moveBranch, readBlobs, treeWith, writeBlobs, writeCommit } from './git/objects.ts';
+import {
+  entriesAt,
+  entryAt,
+  listFolders,
+  moveBranch,
+  readBlobs,
+  treeWith,
+  writeBlobs,
+  writeCommit,
+  type TreeEntry,
+} from './git/objects.ts';
 import { pause } from './git/pause.ts';
 import {
   commitAt,
@@ -21,8 +32,8 @@ import {
 } from './git/repository.ts';
 import { follow, pushTogether } from './git/remote.ts';
 import { completeTags, listTags } from './git/tags.ts';
-import { bringInLine, refuseEdits, refuseLinks, uncommittedEdits } from './git/work-tree.ts';
-import { attributesPath, checkModelName, evidencePath, isModelName } from './layout.ts';
+import { bringInLine, isAsCommitted, refuseEdits, refuseLinks, uncommittedEdits } from './git/work-tree.ts';
+import { artifactsPath, attributesPath, checkModelName, evidencePath, isModelName } from './layout.ts';
 import { viewOf, type ChainLink } from './manifest.ts';
 import { readModel, sound, type ModelState } from './model-state.ts';
 import { planRecord } from './plan-record.ts';
@@ -40,6 +51,7 @@ const maximumAttempts = 30;
  * @param input.path the registry's folder, relative to it
  * @param input.branch the branch that holds it; default: the one checked out
  * @param input.tags which tags to keep; default: none
+ * @param input.artifactsYaml whether to keep GTO's artifacts.yaml; default: no
  * @param input.push the remote that has what is recorded here before `record` returns; default: none
  * @throws RegistryError when there is no repository or the path leads outside of it
  */
@@ -48,12 +60,14 @@ export async function openGitRegistry(input: {
   path: string;
   branch?: string;
   tags?: 'gto';
+  artifactsYaml?: boolean;
   push?: string;
   log: Log;
 }): Promise<Registry> {
   const repository = await openRepository(input.repository);
   const folder = registryFolder(input.path);
-  const tagged = input.tags !== undefined;
+  const kept = { tagged: input.tags !== undefined, artifactsYaml: input.artifactsYaml === true };
+  const { tagged, artifactsYaml } = kept;
   const head = async (): Promise<string | null> => (await resolveBranch(repository, input.branch)).head;
   const read = async (model: string): Promise<ModelState> => {
     checkModelName(model);
@@ -102,9 +116,12 @@ export async function openGitRegistry(input: {
       if (await isShallow(repository)) {
         input.log.warning('This clone is shallow: decisions removed before its oldest commit cannot be noticed.');
       }
-      const committed = await verifyRegistry(repository, branch.head, folder, tagged && missingTags);
+      const committed = await verifyRegistry(repository, branch.head, folder, {
+        tags: tagged && missingTags,
+        artifactsYaml,
+      });
       const workTree = branch.ref === null ? null : await workTreeOf(repository, branch.ref);
-      const edits = workTree === null ? [] : await uncommittedEdits(workTree, folder);
+      const edits = workTree === null ? [] : await uncommittedEdits(workTree, [folder]);
       return [
         ...committed,
         ...edits.map(({ path, what }) => ({
@@ -119,9 +136,13 @@ export async function openGitRegistry(input: {
       const { ref } = await writableBranch(repository, input.branch);
       const workTree = await workTreeOf(repository, ref);
       const place = lockPlace(repository, workTree, ref);
-      const target = { repository, folder, ref, workTree, place, tagged, log: input.log };
+      const target = { repository, folder, ref, workTree, place, ...kept, log: input.log };
       await withLock(place, () => prepare(target));
       if (input.push !== undefined) await follow({ ...target, remote: input.push });
+      if (!artifactsYaml) return;
+      await withLock(place, async () => {
+        refuseUnreadable(await readArtifactsYaml(target, await entryAt(repository, ref, artifactsPath)));
+      });
     },
     async tag(model) {
       checkModelName(model);
@@ -129,7 +150,7 @@ export async function openGitRegistry(input: {
       const { ref } = await writableBranch(repository, input.branch);
       const workTree = await workTreeOf(repository, ref);
       const place = lockPlace(repository, workTree, ref);
-      const target = { repository, folder, ref, workTree, place, tagged, log: input.log };
+      const target = { repository, folder, ref, workTree, place, ...kept, log: input.log };
       const { push: remote } = input;
       const expected = remote === undefined ? null : await followOnce({ ...target, remote });
       const made = await withLock(place, async () => {
@@ -152,7 +173,7 @@ export async function openGitRegistry(input: {
         const { ref } = await writableBranch(repository, input.branch);
         const workTree = await workTreeOf(repository, ref);
         const place = lockPlace(repository, workTree, ref);
-        const target = { repository, folder, ref, workTree, place, tagged, log: input.log };
+        const target = { repository, folder, ref, workTree, place, ...kept, log: input.log };
         const { push: remote } = input;
         const expected = remote === undefined ? null : await followOnce({ ...target, remote });
         const result = await withLock(place, () => recordOnce(target, request));
@@ -178,6 +199,7 @@ interface Target {
   workTree: WorkTree | null;
   place: LockPlace;
   tagged: boolean;
+  artifactsYaml: boolean;
   log: Log;
 }
 
@@ -212,8 +234,16 @@ async function recordOnce(target: Target, input: RecordInput): Promise<RecordRes
   const old = await commitAt(repository, ref);
   if (old === null) return 'overtaken';
   const state = sound(await readModel(repository, old, folder, input.model));
-  const hasAttributes = (await entryAt(repository, old, `${folder}/${attributesPath}`)) !== null;
-  const plan = planRecord(folder, state, input, hasAttributes);
+  const attributes = `${folder}/${attributesPath}`;
+  const around = new Map(
+    (await entriesAt(repository, old, [attributes, artifactsPath])).map((entry) => [entry.path, entry]),
+  );
+  const plan = planRecord(folder, state, input, {
+    hasAttributes: around.has(attributes),
+    artifactsYaml: target.artifactsYaml
+      ? await readArtifactsYaml(target, around.get(artifactsPath) ?? null)
+      : undefined,
+  });
   const tags = async (at: string, links: readonly ChainLink[]): Promise<string[]> =>
     target.tagged ? completeTags(repository, folder, input.model, at, links) : [];
   if (plan.status === 'already-recorded') {
@@ -235,7 +265,7 @@ async function recordOnce(target: Target, input: RecordInput): Promise<RecordRes
   const commit = await writeCommit(repository, await treeWith(repository, old, after), old, message);
   const changes = [...after].map(([path, oid]) => ({
     path,
-    before: [state.files.get(path.slice(folder.length + 1))?.oid ?? null],
+    before: [(around.get(path) ?? state.files.get(path.slice(folder.length + 1)))?.oid ?? null],
     after: oid,
   }));
 
@@ -259,7 +289,7 @@ async function recordOnce(target: Target, input: RecordInput): Promise<RecordRes
 }
 
 /** Mend what an interrupted run left, then refuse to go on over a person's edits. */
-async function prepare({ repository, workTree, place, folder, tagged, log }: Target): Promise<void> {
+async function prepare({ repository, workTree, place, folder, tagged, artifactsYaml, log }: Target): Promise<void> {
   if (tagged && (await isShallow(repository))) {
     throw new RegistryError({
       found: 'this clone is shallow',
@@ -271,7 +301,16 @@ async function prepare({ repository, workTree, place, folder, tagged, log }: Tar
   if (await finishInterrupted(repository, workTree, place, folder)) {
     log.info('An earlier run was interrupted while it recorded; its traces were put in order.');
   }
-  if (workTree !== null) await refuseEdits(workTree, folder);
+  if (workTree !== null) await refuseEdits(workTree, folder, artifactsYaml);
+}
+
+/** artifacts.yaml as a commit has it. @throws RegistryError when it could not be written anew, there or in the work tree */
+async function readArtifactsYaml({ repository, workTree }: Target, entry: TreeEntry | null): Promise<string | null> {
+  const text = await readArtifacts(entry, (wanted) => readBlobs(repository, wanted));
+  if (workTree !== null && !(await isAsCommitted(repository, workTree, artifactsPath, entry?.oid ?? null))) {
+    throw refusedInWorkTree(entry !== null);
+  }
+  return text;
 }
 
 /** Believe the branch, not the exit code. */

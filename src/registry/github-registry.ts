@@ -7,13 +7,16 @@ import type { RecordedDecision } from '../evidence/index.ts';
 import type { GitHub } from '../github/client.ts';
 import { jittered } from '../github/retry.ts';
 import type { Log } from '../log.ts';
+import { readArtifacts, refuseUnreadable } from './artifacts-yaml.ts';
 import { unpackEvidence } from './evidence-file.ts';
+import { blobOid } from './git/objects.ts';
 import { registryFolder } from './git/repository.ts';
 import { cloneBranch } from './github/clone.ts';
 import { commitOnBranch, commitWithTags } from './github/commit-files.ts';
 import { pendingPromotion, pendingRecorder, type PullRequestSettings } from './github/record-pending.ts';
 import {
-  blobOid,
+  blobReader,
+  findEntry,
   lastCommitOf,
   listModels,
   readFile,
@@ -23,10 +26,10 @@ import {
   type Snapshot,
 } from './github/snapshot.ts';
 import { completeTags, isOvertaken, tagsInTheWay } from './github/tags.ts';
-import { checkModelName, evidencePath } from './layout.ts';
+import { artifactsPath, checkModelName, evidencePath } from './layout.ts';
 import { viewOf } from './manifest.ts';
 import { sound } from './model-state.ts';
-import { planRecord } from './plan-record.ts';
+import { planRecord, type Surroundings } from './plan-record.ts';
 import type { RecordInput, RecordResult, Registry } from './registry.ts';
 import { decisionOf, gtoTags, noTags, refuseTaken } from './tags.ts';
 import { verifyRegistry } from './verify.ts';
@@ -42,6 +45,8 @@ export interface GitHubRegistryInput {
   signal?: AbortSignal | undefined;
   /** Keep the tags that the chains call for, as GTO reads them. Default: no tags. */
   tags?: 'gto' | undefined;
+  /** Keep GTO's artifacts.yaml. Default: no. */
+  artifactsYaml?: boolean | undefined;
   /** How decisions wait in pull requests; left out: a branch that rules protect is an error. */
   pullRequests?: PullRequestSettings | undefined;
   /** How a writer that was overtaken waits. */
@@ -60,6 +65,7 @@ export function openGitHubRegistry(input: GitHubRegistryInput): Registry {
   const folder = registryFolder(input.path);
   const pace = { ...defaultPace, ...input.pace };
   const tagged = input.tags !== undefined;
+  const artifactsYaml = input.artifactsYaml === true;
   const cache: BlobCache = new Map();
   let chosen: Promise<string> | undefined;
   const place = async (): Promise<Place> => {
@@ -74,6 +80,10 @@ export function openGitHubRegistry(input: GitHubRegistryInput): Registry {
     sound(found.state);
     return found;
   };
+  const around = async ({ hasAttributes, artifacts }: Snapshot): Promise<Surroundings> => ({
+    hasAttributes,
+    artifactsYaml: artifactsYaml ? await readArtifacts(artifacts, blobReader(github, cache)) : undefined,
+  });
   return {
     async view(model) {
       const { manifest, links } = (await snapshot(model)).state;
@@ -118,7 +128,7 @@ export function openGitHubRegistry(input: GitHubRegistryInput): Registry {
           branch,
           into: join(temporary, 'clone'),
         });
-        return await verifyRegistry(repository, head, folder, tagged && missingTags);
+        return await verifyRegistry(repository, head, folder, { tags: tagged && missingTags, artifactsYaml });
       } finally {
         await rm(temporary, { recursive: true, force: true });
       }
@@ -131,6 +141,9 @@ export function openGitHubRegistry(input: GitHubRegistryInput): Registry {
     async ensureWritable() {
       const where = await place();
       if ((await listModels(where)) === null) throw noBranch(where);
+      if (artifactsYaml) {
+        refuseUnreadable(await readArtifacts(await findEntry(where, artifactsPath), blobReader(github, cache)));
+      }
       // An object that no branch refers to is seen by nobody, and only who may write can store it.
       await github.request(
         'POST /repos/{owner}/{repo}/git/blobs',
@@ -149,7 +162,8 @@ export function openGitHubRegistry(input: GitHubRegistryInput): Registry {
       };
       const pending = async (settings: PullRequestSettings): Promise<typeof directly> => {
         const base = await place();
-        return pendingRecorder({ base, settings, request, cache, log, snapshot: () => snapshot(request.model) });
+        const read = (): Promise<Snapshot> => snapshot(request.model);
+        return pendingRecorder({ base, settings, request, cache, log, snapshot: read, around });
       };
       let once = pullRequests?.when === 'always' ? await pending(pullRequests) : directly;
       for (let attempt = 1; attempt <= pace.attempts; attempt++) {
@@ -196,7 +210,7 @@ export function openGitHubRegistry(input: GitHubRegistryInput): Registry {
         tags: [...made, ...(await tags())],
       };
     }
-    const plan = planRecord(folder, state, request, found.hasAttributes);
+    const plan = planRecord(folder, state, request, await around(found));
     if (plan.status === 'already-recorded') {
       const commit = await lastCommitOf(where, plan.path);
       return { status: plan.status, decision: plan.decision, commit, tags: await tags() };

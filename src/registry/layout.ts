@@ -14,6 +14,9 @@ export const attributesPath = '.gitattributes';
 export const attributesText =
   '# Every byte here is hashed: no line ending, filter or keyword may change one.\n* -text -filter -ident\n';
 
+/** What GTO reads, where it is kept too. From the top of the repository: GTO knows no other place. */
+export const artifactsPath = 'artifacts.yaml';
+
 export function modelFolder(model: string): string {
   return `models/${model}`;
 }

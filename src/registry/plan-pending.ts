@@ -1,10 +1,10 @@
 import type { Decision, Evidence, RecordedDecision, RegistryHistory } from '../evidence/index.ts';
 import { contradictions } from './chain.ts';
-import type { TreeEntry } from './git/objects.ts';
-import { evidencePath } from './layout.ts';
+import { blobOid, type TreeEntry } from './git/objects.ts';
+import { artifactsPath, evidencePath } from './layout.ts';
 import { viewOf } from './manifest.ts';
 import type { ModelState } from './model-state.ts';
-import { planRecord, type RecordPlan } from './plan-record.ts';
+import { planRecord, type RecordPlan, type Surroundings } from './plan-record.ts';
 import type { RecordInput } from './registry.ts';
 
 /** Says how a decision that waited stands on what the registry has become; null: it does not. Pure. */
@@ -22,6 +22,8 @@ export interface Waiting {
   decisions: RecordedDecision[];
   /** Files of their evidence, by path in the registry. */
   evidence: ReadonlyMap<string, TreeEntry>;
+  /** The object name of the branch's artifacts.yaml; undefined: it has none. */
+  artifacts: string | undefined;
 }
 
 /** What a file of a commit holds: bytes, or those of an object that the repository has already. */
@@ -43,7 +45,12 @@ export type PendingPlan =
     };
 
 /** What waits: the decisions that the base has neither as they are nor by another way. */
-export function waitingOn(model: string, base: ModelState, branch: ModelState): Waiting {
+export function waitingOn(
+  model: string,
+  base: ModelState,
+  branch: ModelState,
+  artifacts: Waiting['artifacts'],
+): Waiting {
   const differs = branch.links.findIndex(({ sha256 }, index) => base.links[index]?.sha256 !== sha256);
   const since = differs < 0 ? branch.links.length : differs;
   const known = new Set(base.links.map(({ decision }) => decision.idempotencyKey));
@@ -58,7 +65,7 @@ export function waitingOn(model: string, base: ModelState, branch: ModelState): 
       return entry === undefined || base.files.has(path) ? [] : [[path, entry]];
     }),
   );
-  return { since, decisions, evidence };
+  return { since, decisions, evidence, artifacts };
 }
 
 /**
@@ -70,12 +77,12 @@ export function planPending(
   base: ModelState,
   waiting: Waiting,
   input: RecordInput,
-  hasAttributes: boolean,
+  around: Surroundings,
   carryOver: CarryOver,
 ): PendingPlan {
-  const direct = planRecord(folder, base, input, hasAttributes);
+  const direct = planRecord(folder, base, input, around);
   if (direct.status !== 'write') return direct;
-  const draft = draftOn(folder, base, waiting, input.evidence, hasAttributes);
+  const draft = draftOn(folder, base, waiting, input.evidence, around);
   const replaced: Extract<PendingPlan, { status: 'write' }>['replaced'] = [];
   const carry = (decision: RecordedDecision, superseded = false): void => {
     const carried = carryOver(decision, draft.view(), waiting.since, superseded);
@@ -92,19 +99,27 @@ export function planPending(
   if (promotion !== undefined && supersedes) carry(promotion, true);
   if (known === undefined) draft.append(input.decide(draft.view()));
   if (promotion !== undefined && !supersedes) carry(promotion);
-  if (known !== undefined && replaced.length === 0 && base.links.length === waiting.since) {
+  const content = draft.content();
+  // Where artifacts.yaml of the base went on, what the branch has would not merge with it.
+  const artifacts = content.files.get(artifactsPath);
+  const merges = artifacts === undefined || oidOf(artifacts) === waiting.artifacts;
+  if (known !== undefined && replaced.length === 0 && base.links.length === waiting.since && merges) {
     return { status: 'waiting', decision: known };
   }
-  return { status: 'write', ...draft.content(), replaced };
+  return { status: 'write', ...content, replaced };
 }
 
-/** A chain that grows decision by decision, all of them in one commit. */
+function oidOf(content: FileContent): string {
+  return content instanceof Uint8Array ? blobOid(content) : content.oid;
+}
+
+/** A chain that grows decision by decision, all of them in one commit. At most one makes a champion, so that artifacts.yaml changes once. */
 function draftOn(
   folder: string,
   base: ModelState,
   waiting: Waiting,
   evidence: readonly Evidence[],
-  hasAttributes: boolean,
+  around: Surroundings,
 ) {
   let state: ModelState = { ...base, files: new Map([...base.files, ...waiting.evidence]) };
   const files = new Map<string, FileContent>();
@@ -119,7 +134,7 @@ function draftOn(
     /** @returns false when it contradicts the decisions before it */
     append(decision: Decision): boolean {
       const { model } = decision;
-      const plan = planRecord(folder, state, { model, decide: () => decision, evidence }, hasAttributes);
+      const plan = planRecord(folder, state, { model, decide: () => decision, evidence }, around);
       if (plan.status === 'already-recorded') return true;
       if (plan.status !== 'write' || contradictions(plan.decision, state).length > 0) return false;
       state = { ...state, ...plan.next };

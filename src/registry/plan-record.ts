@@ -1,12 +1,21 @@
 import { evidenceDigest, type Decision, type RecordedDecision } from '../evidence/index.ts';
 import { EvidenceError } from '../errors.ts';
 import { appendDecision, canonicalBytes, type Chain } from './chain.ts';
+import { withChampion } from './artifacts-yaml.ts';
 import { commitMessage } from './commit-message.ts';
 import { packEvidence } from './evidence-file.ts';
-import { attributesPath, attributesText, decisionPath, evidencePath, manifestPath } from './layout.ts';
-import { viewOf } from './manifest.ts';
+import { artifactsPath, attributesPath, attributesText, decisionPath, evidencePath, manifestPath } from './layout.ts';
+import { championOf, viewOf } from './manifest.ts';
 import type { ModelState } from './model-state.ts';
 import type { RecordInput } from './registry.ts';
+
+/** What lies around the files of a model, and may change with a decision about it. */
+export interface Surroundings {
+  /** Whether the registry has its .gitattributes already. */
+  hasAttributes: boolean;
+  /** The text of artifacts.yaml, null where there is none yet; undefined: it is not kept. */
+  artifactsYaml: string | null | undefined;
+}
 
 /** What recording comes to on the state that was found: nothing to write, or one commit. */
 export type RecordPlan =
@@ -31,10 +40,15 @@ export type RecordPlan =
  *
  * @param folder the registry, relative to the repository
  * @param state a sound one
- * @param hasAttributes whether the registry has its .gitattributes already
- * @throws EvidenceError when the decision refers to evidence that is neither there nor handed over
+ * @throws EvidenceError when the decision refers to evidence that is neither there nor handed over, RegistryError when artifacts.yaml
+ * cannot be kept
  */
-export function planRecord(folder: string, state: ModelState, input: RecordInput, hasAttributes: boolean): RecordPlan {
+export function planRecord(
+  folder: string,
+  state: ModelState,
+  input: RecordInput,
+  { hasAttributes, artifactsYaml }: Surroundings,
+): RecordPlan {
   const decision = input.decide(
     viewOf(
       state.manifest,
@@ -50,13 +64,16 @@ export function planRecord(folder: string, state: ModelState, input: RecordInput
     return { status: 'no-change', decision };
   const appended = appendDecision(state, decision);
   const path = pathOf(appended.decision);
-  const files = newFiles(state, appended, input, hasAttributes);
+  const inRegistry = newFiles(state, appended, input, hasAttributes);
+  const files = new Map([...inRegistry].map(([name, bytes]) => [`${folder}/${name}`, bytes]));
+  const artifacts = artifactsYaml === undefined ? null : changedArtifacts(artifactsYaml, appended);
+  if (artifacts !== null) files.set(artifactsPath, Buffer.from(artifacts));
   return {
     status: 'write',
     decision: appended.decision,
     sha256: appended.manifest.head.sha256,
     path,
-    files: new Map([...files].map(([name, bytes]) => [`${folder}/${name}`, bytes])),
+    files,
     message: commitMessage(appended.decision, path),
     next: {
       links: [...state.links, { decision: appended.decision, sha256: appended.manifest.head.sha256 }],
@@ -90,4 +107,15 @@ function newFiles(
   files.set(decisionPath(input.model, decision.seq), bytes);
   files.set(manifestPath(input.model), canonicalBytes(manifest));
   return files;
+}
+
+/** The text of artifacts.yaml after a decision; null when it is as before. */
+function changedArtifacts(
+  text: string | null,
+  { decision: { model, seq }, manifest }: ReturnType<typeof appendDecision>,
+): string | null {
+  const champion = championOf(manifest);
+  if (champion === null || manifest.aliases['champion']?.seq !== seq) return null;
+  const changed = withChampion(text, model, champion, seq);
+  return changed === text ? null : changed;
 }

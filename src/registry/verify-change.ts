@@ -73,12 +73,14 @@ export async function changeBetween(repository: Repository, base: string, head =
  * Hold what a change makes of a registry against what was there: everything `verifyRegistry` reports of the result, and
  * every decision and piece of evidence of the base that is not there any more, byte for byte.
  *
+ * @param kept what else is held against the chains
  * @returns the decisions it appends to chains that are sound, oldest first, for whoever knows the policy
  */
 export async function verifyChange(
   repository: Repository,
   { base, merged }: Change,
   folder: string,
+  kept: { artifactsYaml?: boolean } = {},
 ): Promise<{ findings: Finding[]; appended: AppendedDecision[] }> {
   const [before, after] = await Promise.all([
     listFiles(repository, base, folder),
@@ -99,7 +101,7 @@ export async function verifyChange(
     ];
   });
   const known = new Set(changed.map(({ path }) => path));
-  const others = (await verifyRegistry(repository, merged, folder)).filter(({ path }) => !known.has(path));
+  const others = (await verifyRegistry(repository, merged, folder, kept)).filter(({ path }) => !known.has(path));
   const recorded = new Set(before.map(({ path }) => path));
   const models = new Set(
     after.flatMap(({ path }) => {

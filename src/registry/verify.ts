@@ -1,13 +1,16 @@
+import { RegistryError } from '../errors.ts';
+import type { Version } from '../evidence/index.ts';
+import { artifactsFindings, readArtifacts } from './artifacts-yaml.ts';
 import type { Finding } from './chain.ts';
 import { restoreRemedy } from './chain.ts';
 import { unpackEvidence } from './evidence-file.ts';
 import { openBlobStream, type BlobStream } from './git/blob-stream.ts';
 import { additions, type Addition } from './git/history.ts';
-import { listFiles, readBlobs, type TreeEntry } from './git/objects.ts';
+import { entryAt, listFiles, readBlobs, type TreeEntry } from './git/objects.ts';
 import { isShallow, type Repository } from './git/repository.ts';
 import { listTags } from './git/tags.ts';
-import { attributesPath, attributesText, decisionPath, placeOf } from './layout.ts';
-import type { ChainLink } from './manifest.ts';
+import { artifactsPath, attributesPath, attributesText, decisionPath, placeOf } from './layout.ts';
+import { championOf, type ChainLink } from './manifest.ts';
 import { evidenceReferences, modelState, type ModelState } from './model-state.ts';
 import { tagFindings } from './tags.ts';
 
@@ -16,13 +19,14 @@ import { tagFindings } from './tags.ts';
  * hold, edited or foreign files, evidence that is missing or not what its name says, and decisions that an earlier commit of the
  * history recorded and that are gone or changed; and tags that disagree with the chains. Nothing to report: an empty list.
  *
- * @param tagged whether every tag that the chains call for must be there
+ * @param kept.tags whether every tag that the chains call for must be there
+ * @param kept.artifactsYaml whether artifacts.yaml must agree with them
  */
 export async function verifyRegistry(
   repository: Repository,
   commit: string,
   folder: string,
-  tagged = false,
+  kept: { tags?: boolean; artifactsYaml?: boolean } = {},
 ): Promise<Finding[]> {
   const entries = await listFiles(repository, commit, folder);
   const findings: Finding[] = [];
@@ -36,6 +40,7 @@ export async function verifyRegistry(
   }
   findings.push(...(await attributes(repository, folder, entries)));
   const chains = new Map<string, readonly ChainLink[]>();
+  const champions = new Map<string, Version>();
   // git walks the history while the files are judged.
   const adding = additions(repository, commit, folder);
   adding.catch(() => {});
@@ -44,6 +49,8 @@ export async function verifyRegistry(
     for (const [model, files] of byModel) {
       const state = await modelState((wanted) => blobs.read(wanted), folder, model, files);
       chains.set(model, state.links);
+      const champion = championOf(state.manifest);
+      if (champion !== null) champions.set(model, champion);
       findings.push(...state.findings, ...(await evidence(blobs, folder, model, state)));
     }
   } finally {
@@ -51,7 +58,8 @@ export async function verifyRegistry(
   }
   const added = await adding;
   findings.push(...history(added, folder, entries));
-  findings.push(...(await tags(repository, folder, chains, added, tagged)));
+  findings.push(...(await tags(repository, folder, chains, added, kept.tags === true)));
+  if (kept.artifactsYaml === true) findings.push(...(await artifacts(repository, commit, champions)));
   return findings;
 }
 
@@ -139,6 +147,21 @@ async function tags(
     required,
     commitOf: (model, seq) => commits?.get(`${folder}/${decisionPath(model, seq)}`),
   });
+}
+
+async function artifacts(
+  repository: Repository,
+  commit: string,
+  champions: ReadonlyMap<string, Version>,
+): Promise<Finding[]> {
+  try {
+    const entry = await entryAt(repository, commit, artifactsPath);
+    return artifactsFindings(await readArtifacts(entry, (wanted) => readBlobs(repository, wanted)), champions);
+  } catch (error) {
+    if (!(error instanceof RegistryError)) throw error;
+    const { found, expected = '', where = artifactsPath, remedy = '' } = error.fault;
+    return [{ path: where, found, expected, remedy }];
+  }
 }
 
 function foreign(folder: string, path: string): Finding {

@@ -86,6 +86,11 @@ describe('a registry kept through the API of GitHub', () => {
         const local = await contender(clone.folder, ['registry', 'show'], env);
         assert.equal(local.code, 2);
         assert.match(local.stderr, /registry\.pull_request: always with the store in git/u);
+
+        await clone.configure('pull_request: always', 'artifacts_yaml: true');
+        const untagged = await contender(clone.folder, ['registry', 'show'], env);
+        assert.equal(untagged.code, 2);
+        assert.match(untagged.stderr, /registry\.artifacts_yaml without tags.*Set registry\.tags: gto/su);
       } finally {
         await hub.close();
       }

@@ -34,7 +34,15 @@ function registry() {
     made: (view: RegistryHistory) => Decision,
     given: readonly Evidence[] = [],
   ): { status: string; decision: Decision | RecordedDecision } => {
-    const plan = planRecord('registry', state, { model: 'm', decide: made, evidence: given }, true);
+    const plan = planRecord(
+      'registry',
+      state,
+      { model: 'm', decide: made, evidence: given },
+      {
+        hasAttributes: true,
+        artifactsYaml: undefined,
+      },
+    );
     if (plan.status !== 'write') return plan;
     const files = [...plan.files.keys()].map((path) => path.slice('registry/'.length));
     const entry = (path: string) => [path, { mode: '100644', type: 'blob', oid: '', size: 0, path }] as const;

@@ -21,7 +21,7 @@ const everyStep = process.env['CONTENDER_EVERY_STEP'] !== undefined;
 const places = [
   { name: 'on the branch that is checked out', branch: '', tags: '', step: 3, rounds: 5 },
   { name: 'on a branch of its own', branch: 'registry', tags: '', step: 7, rounds: 2 },
-  { name: 'with tags', branch: '', tags: 'gto', step: 5, rounds: 2 },
+  { name: 'with tags and artifacts.yaml', branch: '', tags: 'gto', step: 5, rounds: 2 },
 ];
 
 for (const { name, branch, tags, step: usualStep, rounds } of places) {
@@ -86,7 +86,7 @@ for (const { name, branch, tags, step: usualStep, rounds } of places) {
   });
 }
 
-test('a rollback killed before or after any of its git processes is completed, with its tags, by the next run', () =>
+test('a rollback killed before or after any of its git processes is completed, with its tags and artifacts.yaml, by the next run', () =>
   inTemporaryFolder((bin) =>
     inRepository(async (repository) => {
       await prepare(repository, '', 'gto');
@@ -102,9 +102,33 @@ test('a rollback killed before or after any of its git processes is completed, w
         const acts = (await registry.log(model)).filter(({ approvals }) => approvals[0]?.reason === reason);
         assert.equal(acts.length, 1, 'once');
         assert.equal((await registry.view(model)).champion?.version, '1.0.0');
+        assert.match(await repository.git('show', 'HEAD:artifacts.yaml'), /^ {4}version: 1\.0\.0$/mu);
         assert.equal(await repository.status(), '');
         assert.deepEqual(await registry.verify(), []);
       }
+    }),
+  ));
+
+test('a person who edits artifacts.yaml behind a killed run is told to undo that, and the next run mends the rest', () =>
+  inTemporaryFolder((bin) =>
+    inRepository(async (repository) => {
+      await prepare(repository, '', 'gto');
+      await killingGit(bin);
+      // The branch has moved; index and files have not followed.
+      const env = { PATH: `${bin}:${process.env['PATH'] ?? ''}`, KILL_FOLDER: bin, KILL_BEFORE: 'ls-files' };
+      await promote(repository, '', 'b', env, { tags: 'gto' });
+      const path = join(repository.folder, 'artifacts.yaml');
+      const before = await readFile(path, 'utf8');
+      assert.match(before, /version: 1\.0\.0/u);
+      await writeFile(path, `${before}# mine\n`);
+      await assert.rejects(
+        record(repository, '', 'c', 'gto'),
+        /artifacts\.yaml \(modified\).*git restore --staged --worktree -- registry artifacts\.yaml/u,
+      );
+      assert.equal(await readFile(path, 'utf8'), `${before}# mine\n`);
+      await writeFile(path, before);
+      await recover(repository, '', 'b', 'gto');
+      assert.match(await readFile(path, 'utf8'), /version: 1\.0\.1/u);
     }),
   ));
 
@@ -155,7 +179,7 @@ function open(repository: TemporaryRepository, branch: string, tags = ''): Retur
     path: 'registry',
     log: silentLog,
     ...(branch === '' ? {} : { branch }),
-    ...(tags === 'gto' ? { tags } : {}),
+    ...(tags === 'gto' ? { tags, artifactsYaml: true } : {}),
   });
 }
 
@@ -184,6 +208,11 @@ async function recover(repository: TemporaryRepository, branch: string, candidat
   assert.equal(await repository.status(), '');
   const registry = await open(repository, branch, tags);
   assert.deepEqual(await registry.verify(), []);
+  if (tags !== '') {
+    const { version } = (await registry.view(model)).champion ?? {};
+    const text = await readFile(join(repository.folder, 'artifacts.yaml'), 'utf8');
+    assert.ok(text.includes(`    version: ${version}\n`), text);
+  }
   const recorded = (await registry.log(model)).filter((each) =>
     each.candidate?.artifacts[0]?.uri.includes(`:${candidate}.onnx`),
   );

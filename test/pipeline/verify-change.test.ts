@@ -21,6 +21,8 @@ import {
   type RegistryHistory,
 } from '../../src/evidence/index.ts';
 import { verifyAgainst, type VerifiedChange } from '../../src/pipeline/verify-change.ts';
+import { silentLog } from '../../src/log.ts';
+import { openGitRegistry } from '../../src/registry/git-registry.ts';
 import { artifact } from '../registry/sample-decision.ts';
 import { inRepository, repositoryAt, type TemporaryRepository } from '../registry/temporary-repository.ts';
 import { inTemporaryFolder } from '../support/project.ts';
@@ -280,6 +282,30 @@ describe('a change of the registry held against its base', () => {
         finding?.found ?? '',
         /a promotion that is refused: version 1\.0\.2, and since 1\.0\.1 output p is gone/u,
       );
+    }));
+
+  it('holds artifacts.yaml against the champion, where the base keeps it', () =>
+    inProposal(async (at) => {
+      await at.git('switch', '--quiet', 'main');
+      const record = async (candidate: string): Promise<void> => {
+        const registry = await openGitRegistry({
+          repository: at.folder,
+          path: 'registry',
+          artifactsYaml: true,
+          log: silentLog,
+        });
+        const [made, evidence] = gate(candidate, 'pass');
+        await registry.record({ model: 'm', decide: made, evidence });
+      };
+      await configure(at, 'registry:\n', 'registry:\n  tags: gto\n  artifacts_yaml: true\n');
+      await record('c');
+      await at.git('switch', '--quiet', '--create', 'next');
+      await record('d');
+      assert.deepEqual(await verify(at), { findings: [], appended: 1, held: true });
+      const text = await readFile(join(at.folder, 'artifacts.yaml'), 'utf8');
+      await at.write('artifacts.yaml', text.replace('1.0.3', '1.0.2'));
+      await at.commit('Edit');
+      assert.match((await verify(at)).findings[0]?.found ?? '', /m\.custom is of version 1\.0\.2/u);
     }));
 
   const promoted = gate('c', 'pass')[0];

@@ -42,6 +42,7 @@ const registryOf = (clone: TemporaryRepository, push: string | null = 'origin'):
     repository: clone.folder,
     path: 'registry',
     tags: 'gto',
+    artifactsYaml: true,
     ...(push === null ? {} : { push }),
     log: silentLog,
   });
@@ -68,6 +69,12 @@ async function holds({ remote }: Shared, clone: TemporaryRepository, candidates:
   const tags = (await remote.git('tag', '--list')).split('\n');
   assert.deepEqual((await clone.git('tag', '--list')).split('\n'), tags);
   assert.equal(tags.filter((tag) => /^m@v[0-9.]+$/u.test(tag)).length, candidates.length);
+  for (const [index, candidate] of candidates.entries()) {
+    assert.match(
+      await remote.git('show', `m@v1.0.${index}:artifacts.yaml`),
+      new RegExp(`path: ${candidate}\\.onnx`, 'u'),
+    );
+  }
 }
 
 describe('a registry that is pushed as it is recorded', () => {
@@ -155,6 +162,17 @@ describe('a registry that is pushed as it is recorded', () => {
         promote(await registryOf(bob), 'two'),
         /both went on, here with train\.py.*git pull --rebase/u,
       );
+      assert.equal(await bob.git('rev-parse', 'HEAD'), mine);
+    }));
+
+  test("takes nobody else's change of artifacts.yaml back", () =>
+    inClones(async (shared) => {
+      const [ada, bob] = [await shared.clone('ada'), await shared.clone('bob')];
+      await promote(await registryOf(ada), 'one');
+      await promote(await registryOf(bob, null), 'two');
+      await bob.write('artifacts.yaml', `${await bob.git('show', 'HEAD:artifacts.yaml')}\n# Ours\n`);
+      const mine = await bob.commit('Describe');
+      await assert.rejects(promote(await registryOf(bob), 'three'), /both went on, here with artifacts\.yaml/u);
       assert.equal(await bob.git('rev-parse', 'HEAD'), mine);
     }));
 

@@ -186,8 +186,8 @@ export async function moveBranch(
 }
 
 /** The object name git gives to a blob with these bytes. */
-export function blobName(repository: Repository, bytes: Uint8Array): string {
-  return createHash(repository.objectFormat).update(`blob ${bytes.length}\0`).update(bytes).digest('hex');
+export function blobOid(bytes: Uint8Array, algorithm: Repository['objectFormat'] = 'sha1'): string {
+  return createHash(algorithm).update(`blob ${bytes.length}\0`).update(bytes).digest('hex');
 }
 
 /** Who commits and tags: git's configured person, or Contender where git knows nobody. */

@@ -1,7 +1,7 @@
 import { RegistryError } from '../../errors.ts';
 import { sha256 } from '../../evidence/index.ts';
 import type { Log } from '../../log.ts';
-import { placeOf } from '../layout.ts';
+import { artifactsPath, placeOf } from '../layout.ts';
 import { decisionOf } from '../tags.ts';
 import { moveBranch } from './objects.ts';
 import { commitAt, isAncestor, type Repository, type WorkTree } from './repository.ts';
@@ -168,42 +168,54 @@ async function fetchTags({ repository, remote }: Followed): Promise<void> {
   ]);
 }
 
-/** The digests of the decisions that `here` has and `there` has not. @throws RegistryError when there is anything else */
+/**
+ * The digests of the decisions that `here` has and `there` has not. A commit that adds one may change artifacts.yaml with it.
+ *
+ * @throws RegistryError when there is anything else
+ */
 async function onlyDecisions(
   { repository, remote, ref, folder }: Followed,
   there: string,
   here: string,
 ): Promise<string[]> {
-  const changed = await gitBytes(repository.folder, [
-    'log',
-    '-m',
-    '-z',
-    '--name-status',
-    '--no-renames',
-    '--format=',
-    here,
-    `^${there}`,
-  ]);
-  const fields = changed
-    .toString('utf8')
-    .split('\0')
-    .map((field) => field.trim());
   const digests: string[] = [];
-  for (let at = 0; at + 1 < fields.length; at += 2) {
-    const [status, path = ''] = [fields[at], fields[at + 1]];
-    if (!path.startsWith(`${folder}/`)) {
+  for (const files of await changesOf(repository, there, here)) {
+    const decisions = files.filter(
+      ({ status, path }) => status === 'A' && placeOf(path.slice(folder.length + 1))?.kind === 'decision',
+    );
+    const foreign = files.find(
+      ({ path }) => !path.startsWith(`${folder}/`) && (path !== artifactsPath || decisions.length === 0),
+    );
+    if (foreign !== undefined) {
       throw new RegistryError({
-        found: `the branch here and that of ${remote} both went on, here with ${path}`,
+        found: `the branch here and that of ${remote} both went on, here with ${foreign.path}`,
         expected: 'a branch that follows its remote, but for decisions',
         where: ref,
         remedy: `Push or rebase your own commits first: git pull --rebase ${remote}`,
       });
     }
-    if (status === 'A' && placeOf(path.slice(folder.length + 1))?.kind === 'decision') {
+    for (const { path } of decisions) {
       digests.push(sha256(await gitBytes(repository.folder, ['cat-file', 'blob', `${here}:${path}`])));
     }
   }
   return digests;
+}
+
+/** What each commit changes that `here` has and `there` has not. */
+async function changesOf(
+  repository: Repository,
+  there: string,
+  here: string,
+): Promise<{ status: string; path: string }[][]> {
+  const args = ['log', '-m', '-z', '--name-status', '--no-renames', '--format=commit %H', here, `^${there}`];
+  const fields = (await gitBytes(repository.folder, args)).toString('utf8').split('\0');
+  const commits: { status: string; path: string }[][] = [];
+  for (let at = 0; at < fields.length; at++) {
+    const field = (fields[at] ?? '').trim();
+    if (field.startsWith('commit ')) commits.push([]);
+    else if (field !== '') commits.at(-1)?.push({ status: field, path: fields[++at] ?? '' });
+  }
+  return commits;
 }
 
 /** Tags of decisions that are taken back go with them. */

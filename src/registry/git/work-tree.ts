@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { copyFile, lstat, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { RegistryError } from '../../errors.ts';
-import { blobName, plainFile } from './objects.ts';
+import { artifactsPath } from '../layout.ts';
+import { blobOid, plainFile } from './objects.ts';
 import type { Repository, WorkTree } from './repository.ts';
 import { git, gitBytes, runGit } from './run.ts';
 
@@ -21,8 +22,8 @@ export interface Edit {
   what: 'modified' | 'deleted' | 'not committed' | 'staged' | 'in conflict';
 }
 
-/** What differs in `folder` between the last commit, the index and the files. Files that git ignores do not count. */
-export async function uncommittedEdits(workTree: WorkTree, folder: string): Promise<Edit[]> {
+/** What differs at `paths` between the last commit, the index and the files. Files that git ignores do not count. */
+export async function uncommittedEdits(workTree: WorkTree, paths: readonly string[]): Promise<Edit[]> {
   const args = [
     'status',
     '--porcelain=v2',
@@ -31,7 +32,7 @@ export async function uncommittedEdits(workTree: WorkTree, folder: string): Prom
     '--no-renames',
     '--ignore-submodules=none',
     '--',
-    folder,
+    ...paths,
   ];
   const lines = (await gitBytes(workTree.folder, args)).toString('utf8').split('\0');
   return lines
@@ -45,21 +46,50 @@ export async function uncommittedEdits(workTree: WorkTree, folder: string): Prom
     });
 }
 
-/** @throws RegistryError naming what a person changed in the registry and has not committed */
-export async function refuseEdits(workTree: WorkTree, folder: string): Promise<void> {
-  const edits = await uncommittedEdits(workTree, folder);
-  if (edits.length > 0) throw editsFault(edits, folder);
+/**
+ * @param artifactsYaml whether artifacts.yaml is kept too, which people may edit, but must commit
+ * @throws RegistryError naming what a person changed in the registry and has not committed
+ */
+export async function refuseEdits(workTree: WorkTree, folder: string, artifactsYaml: boolean): Promise<void> {
+  const edits = await uncommittedEdits(workTree, artifactsYaml ? [folder, artifactsPath] : [folder]);
+  const [inRegistry, [edit]] = [edits.filter((each) => !isArtifacts(each)), edits.filter(isArtifacts)];
+  if (inRegistry.length > 0) throw editsFault(inRegistry, folder);
+  if (edit === undefined) return;
+  throw new RegistryError({
+    found: `${edit.path} is ${edit.what}`,
+    expected: `${artifactsPath} as it is committed: a new champion is written to it`,
+    where: artifactsPath,
+    remedy: `Commit it first: git add ${artifactsPath} && git commit. Or undo it: git restore --staged --worktree -- ${artifactsPath}`,
+  });
+}
+
+/** Whether a file of the work tree has the bytes of the blob `oid` (null: there is none), or is not there at all. */
+export async function isAsCommitted(
+  repository: Repository,
+  workTree: WorkTree,
+  path: string,
+  oid: string | null,
+): Promise<boolean> {
+  const found = await fileName(repository, join(workTree.folder, path));
+  return found === null || found === oid;
+}
+
+/** Or in a folder of that name. */
+function isArtifacts({ path }: Edit): boolean {
+  return path === artifactsPath || path.startsWith(`${artifactsPath}/`);
 }
 
 function editsFault(edits: readonly Edit[], folder: string): RegistryError {
   const shown = edits.slice(0, 5).map((edit) => `${edit.path} (${edit.what})`);
   const more = edits.length > shown.length ? ` and ${edits.length - shown.length} more` : '';
   const untracked = edits.some((edit) => edit.what === 'not committed');
+  // An interrupted run may have left artifacts.yaml to be brought in line.
+  const places = edits.some(isArtifacts) ? `${folder} ${artifactsPath}` : folder;
   return new RegistryError({
     found: `the registry has changes that are not committed: ${shown.join(', ')}${more}`,
     expected: 'only Contender to change it, one decision a commit',
     where: folder,
-    remedy: `See them with git status -- ${folder}. Undo them with git restore --staged --worktree -- ${folder}${untracked ? `, and move files that are not committed out of ${folder}` : ''}`,
+    remedy: `See them with git status -- ${places}. Undo them with git restore --staged --worktree -- ${places}${untracked ? `, and move files that are not committed out of ${folder}` : ''}`,
   });
 }
 
@@ -193,7 +223,7 @@ async function replaceFile(scratch: string, path: string, bytes: Uint8Array): Pr
 async function fileName(repository: Repository, path: string): Promise<string | null> {
   const found = await lstat(path).catch(() => null);
   if (found === null) return null;
-  return found.isFile() ? blobName(repository, await readFile(path)) : 'not a file';
+  return found.isFile() ? blobOid(await readFile(path), repository.objectFormat) : 'not a file';
 }
 
 function parentsOf(path: string): string[] {

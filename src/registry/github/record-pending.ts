@@ -13,6 +13,7 @@ import { unpackEvidence } from '../evidence-file.ts';
 import { evidencePath } from '../layout.ts';
 import { sound } from '../model-state.ts';
 import { planPending, waitingOn, type CarryOver, type PendingPlan, type Waiting } from '../plan-pending.ts';
+import type { Surroundings } from '../plan-record.ts';
 import type { Pending, RecordInput, RecordResult } from '../registry.ts';
 import { checkOwnWork, movePromotionBranch, promotionBranch } from './promotion-branch.ts';
 import { readBlob, readSnapshot, type BlobCache, type Place, type Snapshot } from './snapshot.ts';
@@ -51,6 +52,7 @@ export function pendingRecorder(context: {
   cache: BlobCache;
   log: Log;
   snapshot: () => Promise<Snapshot>;
+  around: (found: Snapshot) => Promise<Surroundings>;
 }): () => Promise<RecordResult | 'again'> {
   const { base, settings, request, cache, log } = context;
   const { github } = base;
@@ -73,7 +75,8 @@ export function pendingRecorder(context: {
     const from = await context.snapshot();
     const found = await readPromotionBranch(place, from, model, cache);
     const waiting = found?.waiting ?? nothing;
-    const plan = planPending(base.folder, from.state, waiting, request, from.hasAttributes, settings.carryOver);
+    const around = await context.around(from);
+    const plan = planPending(base.folder, from.state, waiting, request, around, settings.carryOver);
     if (plan.status === 'already-recorded' || plan.status === 'no-change') {
       return { status: plan.status, decision: plan.decision, commit: null, tags: [] };
     }
@@ -172,7 +175,7 @@ export async function closeOvertaken(base: Place, model: string, cache: BlobCach
   return open.number;
 }
 
-const nothing: Waiting = { since: 0, decisions: [], evidence: new Map() };
+const nothing: Waiting = { since: 0, decisions: [], evidence: new Map(), artifacts: undefined };
 
 interface PromotionBranch extends Snapshot {
   waiting: Waiting;
@@ -186,7 +189,7 @@ async function readPromotionBranch(
 ): Promise<PromotionBranch | null> {
   const found = await readSnapshot(place, model, cache);
   if (found === null) return null;
-  const waiting = waitingOn(model, base.state, found.state);
+  const waiting = waitingOn(model, base.state, found.state, found.artifacts?.oid);
   if (waiting.decisions.length > 0) {
     sound(found.state);
     await checkOwnWork(place, model);

@@ -1,8 +1,7 @@
-import { createHash } from 'node:crypto';
 import { RegistryError } from '../../errors.ts';
 import type { GitHub } from '../../github/client.ts';
-import { plainFile, type TreeEntry } from '../git/objects.ts';
-import { attributesPath, isModelName, modelFolder } from '../layout.ts';
+import { blobOid, plainFile, type TreeEntry } from '../git/objects.ts';
+import { artifactsPath, attributesPath, isModelName, modelFolder } from '../layout.ts';
 import { modelState, type BlobReader, type ModelState } from '../model-state.ts';
 
 /** A branch of a repository on GitHub, and the folder in it that is the registry. */
@@ -17,6 +16,8 @@ export interface Snapshot {
   head: string;
   tree: string;
   hasAttributes: boolean;
+  /** artifacts.yaml at the top of the repository. */
+  artifacts: TreeEntry | null;
   state: ModelState;
 }
 
@@ -32,6 +33,7 @@ const commitFields = `oid
   ... on Commit {
     tree { oid }
     attributes: file(path: $attributes) { oid }
+    artifacts: file(path: "${artifactsPath}") { ${entry} }
     model: file(path: $model) {
       ${entry}
       object { ... on Tree { entries { ${entry}
@@ -59,6 +61,7 @@ interface CommitAnswer {
   oid: string;
   tree?: { oid: string };
   attributes: { oid: string } | null;
+  artifacts: Entry | null;
   model: Entry | null;
 }
 
@@ -107,6 +110,7 @@ async function snapshotOf(
     head: target.oid,
     tree: target.tree.oid,
     hasAttributes: target.attributes !== null,
+    artifacts: target.artifacts === null ? null : treeEntry(target.artifacts, artifactsPath),
     state: await modelState(blobReader(github, cache), folder, model, entries),
   };
 }
@@ -176,7 +180,13 @@ export async function listModels({ github, branch, folder }: Place): Promise<str
 }
 
 /** The bytes of one file of the branch; null when it is not there. */
-export async function readFile({ github, branch }: Place, path: string): Promise<Buffer | null> {
+export async function readFile(place: Place, path: string): Promise<Buffer | null> {
+  const found = await findEntry(place, path);
+  return found?.type === 'blob' ? readBlob(place.github, found.oid) : null;
+}
+
+/** What is at a path of the branch; null: nothing. */
+export async function findEntry({ github, branch }: Place, path: string): Promise<TreeEntry | null> {
   const query = `query File($owner: String!, $name: String!, $ref: String!, $path: String!) {
     repository(owner: $owner, name: $name) {
       ref(qualifiedName: $ref) { target { ... on Commit { file(path: $path) { ${entry} } } } }
@@ -191,8 +201,8 @@ export async function readFile({ github, branch }: Place, path: string): Promise
       path,
     },
   );
-  const found = repository.ref?.target.file;
-  return found?.type === 'blob' ? readBlob(github, found.oid) : null;
+  const found = repository.ref?.target.file ?? null;
+  return found === null ? null : treeEntry(found, path);
 }
 
 /** The last commit that touched a file: for one that never changes, the commit that added it. */
@@ -204,22 +214,19 @@ export async function lastCommitOf(
   return commit?.sha ?? null;
 }
 
-/** The object name git gives to a blob with these bytes. */
-export function blobOid(bytes: Uint8Array, algorithm = 'sha1'): string {
-  return createHash(algorithm).update(`blob ${bytes.length}\0`).update(bytes).digest('hex');
-}
-
 /** The files below a folder, at any depth that was listed. */
 function listed(folder: Entry, path: string): TreeEntry[] {
   const inside = folder.object?.entries;
-  if (folder.type !== 'tree' || inside === undefined || inside === null) {
-    const { oid, type, size } = folder;
-    return [{ mode: folder.mode.toString(8).padStart(6, '0'), type, oid, size, path }];
-  }
+  if (folder.type !== 'tree' || inside === undefined || inside === null) return [treeEntry(folder, path)];
   return inside.flatMap((each) => listed(each, `${path}/${each.name}`));
 }
 
-function blobReader(github: GitHub, cache: BlobCache): BlobReader {
+function treeEntry({ mode, type, oid, size }: Entry, path: string): TreeEntry {
+  return { mode: mode.toString(8).padStart(6, '0'), type, oid, size, path };
+}
+
+/** Reads the blobs that the cache does not have, as few requests as can be. */
+export function blobReader(github: GitHub, cache: BlobCache): BlobReader {
   return async (entries) => {
     const missing = [...new Map(entries.map((each) => [each.oid, each])).values()].filter(({ oid }) => !cache.has(oid));
     for (const batch of batches(missing)) {
