@@ -85,7 +85,7 @@ async function unique(dataset: Dataset, columns: readonly string[], isId: boolea
     ...check,
     verdict: passes ? 'pass' : 'fail',
     message: passes ? `no value stands twice in ${rowsOf(dataset.rows)}` : problems.join('; '),
-    observed: passes ? 'unique' : problems.join('; '),
+    observed: passes ? check.required : problems.join('; '),
     ...(passes ? {} : { location: { file: dataset.uri } }),
   };
 }
@@ -95,7 +95,9 @@ async function nullFraction(dataset: Dataset, column: string, max: number): Prom
     id: checkId(dataset, 'null-fraction', [column]),
     title: `Missing values of ${showColumn(column)} in the ${dataset.name} data`,
     severity: 'block' as const,
-    required: `at most ${max}`,
+    required: max,
+    limit: 'at most' as const,
+    unit: 'share',
   };
   const unknown = unknownColumn(dataset, [column]);
   if (unknown !== undefined) return { ...check, ...unknown };

@@ -2,6 +2,7 @@ import type { Fairness, Task } from '../config/schema.ts';
 import { defaults } from '../config/defaults.ts';
 import { ConfigError } from '../errors.ts';
 import type { Check, Comparison } from '../evidence/check.ts';
+import { shownDifference } from '../evidence/difference.ts';
 import { stateOf, verdictOf } from './judge.ts';
 import { alphaFor } from './plan.ts';
 import { multinomial, randomFrom } from './random.ts';
@@ -9,7 +10,7 @@ import { decisionsOf, type Outputs, type Sample } from './sample.ts';
 import { bcaInterval } from './statistics/bootstrap.ts';
 import { mirrored, type PairedInterval } from './statistics/interval.ts';
 import { clusterUnits, rowReplicates, rowUnits } from './statistics/resample.ts';
-import { capitalised, valueText } from './wording.ts';
+import { boundsText, capitalised, findingText, requirementText, shownText, valueText } from './wording.ts';
 
 export type GapName = Fairness['gates'][number]['metric'];
 
@@ -273,9 +274,10 @@ function gateChecks(
   }
   const verdict = verdictOf(requirement, lower, upper, gate.margin);
   const state = stateOf(lower, upper, gate.margin);
-  const comparison: Comparison = {
+  const bounds: Comparison = {
     metric: gate.metric,
     slice: groups.column,
+    scale: 'share',
     champion: before,
     candidate: value,
     delta: interval.delta,
@@ -288,15 +290,16 @@ function gateChecks(
     n: sample.rows,
     seed: input.seed,
   };
-  const text = (points: number): string => `${points < 0 ? '-' : '+'}${Math.abs(100 * points).toFixed(1)}`;
+  const { margin } = shownDifference(bounds);
+  const comparison = { ...bounds, finding: findingText(requirement, bounds, margin) };
   checks.push({
     id,
     title,
     severity,
     verdict,
-    message: `${title} is ${valueText(value)} against the champion's ${valueText(before)} (bounds of the improvement ${text(lower)} to ${text(upper)} points, margin ${(100 * gate.margin).toFixed(1)}): ${verdict === 'inconclusive' ? 'inconclusive' : state}.`,
+    message: `${title} is ${valueText(value)} against the champion's ${valueText(before)} (${boundsText(gap.better, bounds)}): ${shownText(comparison)}.`,
     observed: value,
-    required: requirement,
+    required: requirementText(requirement, margin),
     comparison,
   });
   return checks;

@@ -1,13 +1,14 @@
-import type { Check, Verdict } from '../evidence/check.ts';
+import type { Check, Comparison, Verdict } from '../evidence/check.ts';
+import { shownDifference, statedSize } from '../evidence/difference.ts';
 import { compareMetric, type MetricComparison } from './compare.ts';
-import { comparisonOf, isUsable, marginFor, plannedRows, verdictOf } from './judge.ts';
+import { comparisonOf, isUsable, marginFor, toldComparison, verdictOf } from './judge.ts';
 import { metricValue, type Metric } from './metrics/metric.ts';
 import { countingQueries } from './metrics/ranking.ts';
 import { alphaFor, type Plan, type PlannedComparison, type PlannedMetric } from './plan.ts';
 import { outputRows, sampleRows, type Outputs, type Sample } from './sample.ts';
 import type { SliceRows } from './slices.ts';
 import { holm } from './statistics/multiplicity.ts';
-import { capitalised, comparisonText, rowsText, valueText } from './wording.ts';
+import { capitalised, comparisonText, requirementText, valueText } from './wording.ts';
 
 export interface Gate {
   plan: Plan;
@@ -77,7 +78,11 @@ function wholeCheck(gate: ChampionGate, { metric, severity }: PlannedMetric, pla
   const title = `${capitalised(metric.title)} against the champion`;
   const problem = cannotCompute(metric, sample, gate);
   if (problem !== null)
-    return { check: uncomputable(id, title, severity, problem, planned.requirement), slice: null, comparison: null };
+    return {
+      check: uncomputable(id, title, severity, problem, statedRequirement(planned, metric)),
+      slice: null,
+      comparison: null,
+    };
   const compared = compareMetric(metric, sample, gate.champion, gate.candidate, { seed: plan.seed });
   if (!isUsable(compared.interval, alpha)) {
     return {
@@ -86,7 +91,7 @@ function wholeCheck(gate: ChampionGate, { metric, severity }: PlannedMetric, pla
         title,
         severity,
         { verdict: 'fail', reason: `${metric.title} is not finite` },
-        planned.requirement,
+        statedRequirement(planned, metric),
       ),
       slice: null,
       comparison: null,
@@ -95,18 +100,16 @@ function wholeCheck(gate: ChampionGate, { metric, severity }: PlannedMetric, pla
   const margin = marginFor(planned, compared);
   const bounds = comparisonOf(compared, { margin, alpha });
   const verdict = verdictOf(planned.requirement, bounds.lower, bounds.upper, margin);
-  const needed = verdict === 'inconclusive' ? plannedRows(planned, compared, margin, alpha) : undefined;
-  const comparison = { ...bounds, ...(needed === undefined ? {} : { rowsNeeded: needed }) };
-  const outcome = verdict === 'inconclusive' ? 'inconclusive' : comparison.state;
+  const comparison = toldComparison(bounds, planned, compared, verdict);
   return {
     check: {
       id,
       title,
       verdict,
       severity,
-      message: `${capitalised(comparisonText(metric, comparison))}: ${outcomeText(outcome, planned)}${rowsText(needed, compared, false)}.`,
+      message: `${capitalised(comparisonText(metric, comparison))}${outlookOf(comparison)}.`,
       observed: compared.candidate,
-      required: planned.requirement,
+      required: requiredText(planned, comparison),
       comparison,
     },
     slice: null,
@@ -183,27 +186,24 @@ function sliceCheck(
     : verdictOf(planned.requirement, bounds.lower, bounds.upper, margin);
   // Below the margin by its own bound, but not once the number of slices is accounted for: not demonstrated.
   const withdrawn = guarded && verdict === 'pass' && bounds.state === 'inferior';
-  const needed = verdict === 'inconclusive' ? plannedRows(planned, result, margin, alpha) : undefined;
-  const comparison = {
-    ...bounds,
-    ...(withdrawn ? { state: 'inconclusive' as const } : {}),
-    ...(needed === undefined ? {} : { rowsNeeded: needed }),
-  };
+  const comparison = toldComparison(
+    { ...bounds, ...(withdrawn ? { state: 'inconclusive' as const } : {}) },
+    planned,
+    result,
+    verdict,
+  );
   const correction =
     guarded && (verdict === 'fail' || withdrawn)
       ? ` (p = ${harm.toPrecision(2)} after Holm over ${family} slices)`
       : '';
-  const outcome = verdict === 'inconclusive' ? 'inconclusive' : comparison.state;
-  const passedOpen =
-    guarded && verdict === 'pass' && comparison.state === 'inconclusive' ? ', no harm demonstrated' : '';
   return {
     id: `evaluation/${metric.name}@${slice.name}`,
     title: `${capitalised(metric.title)} on ${slice.name}`,
     verdict,
     severity,
-    message: `${capitalised(comparisonText(metric, comparison))}: ${outcomeText(outcome, planned)}${correction}${passedOpen}${rowsText(needed, result, true)}.`,
+    message: `${capitalised(comparisonText(metric, comparison))}${correction}${outlookOf(comparison)}.`,
     observed: result.candidate,
-    required: planned.requirement,
+    required: requiredText(planned, comparison),
     comparison,
   };
 }
@@ -220,8 +220,21 @@ function unjudgedSlice({ metric, severity }: PlannedMetric, name: string, reason
   };
 }
 
-function outcomeText(state: string, { requirement }: PlannedComparison): string {
-  return state === 'non-inferior' && requirement === 'superior' ? 'not superior' : state;
+function requiredText({ requirement }: PlannedComparison, comparison: Comparison): string {
+  return requirementText(requirement, shownDifference(comparison).margin);
+}
+
+/** The same where nothing was compared. */
+function statedRequirement({ requirement, margin }: PlannedComparison, { scale }: Metric): string {
+  const { kind, value } = margin;
+  return requirementText(
+    requirement,
+    kind === 'absolute' ? statedSize(value, scale) : `${statedSize(100 * value, 'value')}%`,
+  );
+}
+
+function outlookOf({ outlook }: Comparison): string {
+  return outlook === undefined ? '' : `; ${outlook}`;
 }
 
 interface Problem {

@@ -2,10 +2,12 @@ import { defaults } from '../config/defaults.ts';
 import type { Requirement } from '../config/schema.ts';
 import { ConfigError } from '../errors.ts';
 import type { Comparison, ComparisonState, Verdict } from '../evidence/check.ts';
+import { shownDifference } from '../evidence/difference.ts';
 import type { MetricComparison } from './compare.ts';
 import type { PlannedComparison } from './plan.ts';
 import type { PairedInterval } from './statistics/interval.ts';
-import { rowsNeeded } from './statistics/power.ts';
+import { rowsForPower, rowsNeeded } from './statistics/power.ts';
+import { findingText, outlookText } from './wording.ts';
 
 /** Where delta stands, from its one-sided bounds and the margin. */
 export function stateOf(lower: number, upper: number, margin: number): ComparisonState {
@@ -41,7 +43,7 @@ export function marginFor(planned: PlannedComparison, compared: MetricComparison
 /** The comparison as evidence keeps it. All numbers are finite. */
 export function comparisonOf(
   compared: MetricComparison,
-  planned: { margin: number; alpha: number; slice?: string; rowsNeeded?: number | null },
+  planned: { margin: number; alpha: number; slice?: string },
 ): Comparison {
   const { interval } = compared;
   const lower = interval.lower(planned.alpha);
@@ -50,6 +52,7 @@ export function comparisonOf(
   return {
     metric: compared.metric.name,
     ...(planned.slice === undefined ? {} : { slice: planned.slice }),
+    scale: compared.metric.scale,
     champion: compared.champion,
     candidate: compared.candidate,
     delta: interval.delta,
@@ -62,30 +65,54 @@ export function comparisonOf(
     method: interval.method,
     n: compared.rows,
     ...(interval.seed === undefined ? {} : { seed: interval.seed }),
-    ...(planned.rowsNeeded === undefined ? {} : { rowsNeeded: planned.rowsNeeded }),
     ...(compared.lowEvidence.length === 0 ? {} : { lowEvidence: compared.lowEvidence }),
+  };
+}
+
+/** The comparison with what it shows in words and, where that settles nothing, with what would. */
+export function toldComparison(
+  comparison: Comparison,
+  planned: PlannedComparison,
+  compared: MetricComparison,
+  verdict: Verdict,
+): Comparison {
+  const { margin } = shownDifference(comparison);
+  return {
+    ...comparison,
+    finding: findingText(planned.requirement, comparison, margin),
+    ...(verdict === 'inconclusive' ? outlookOf(comparison, planned, compared) : {}),
   };
 }
 
 /**
  * Rows for 80% power at the planned delta: 0 where non-inferiority is required, the policy's `min_gain` where superiority is.
- * Undefined where the policy plans for no gain; null where more rows of this kind cannot help.
+ * Nothing where the policy plans for no gain; null where more rows of this kind cannot help.
  */
-export function plannedRows(
-  planned: PlannedComparison,
-  compared: MetricComparison,
-  margin: number,
-  alpha: number,
-): number | null | undefined {
-  const gap = planned.requirement === 'superior' ? planned.minimumGain : margin;
-  if (gap === null) return undefined;
-  return rowsNeeded({
-    rows: compared.rows,
-    standardError: compared.interval.standardError,
-    gap,
-    alpha,
-    power: defaults.planningPower,
-  });
+function outlookOf(
+  { margin, alpha, delta, slice }: Comparison,
+  { requirement, minimumGain }: PlannedComparison,
+  { rows, unit, metric, interval }: MetricComparison,
+): Pick<Comparison, 'rowsNeeded' | 'outlook'> {
+  const gap = requirement === 'superior' ? minimumGain : margin;
+  if (gap === null) return {};
+  const power = defaults.planningPower;
+  const input = { rows, standardError: interval.standardError, gap, alpha, power };
+  const needed = rowsNeeded(input);
+  const enough = rowsForPower(input) <= rows;
+  return {
+    rowsNeeded: needed,
+    outlook: outlookText(needed, {
+      requirement,
+      scale: metric.scale,
+      gap,
+      power,
+      delta,
+      rows,
+      unit,
+      enough,
+      onSlice: slice !== undefined,
+    }),
+  };
 }
 
 /** Whether an interval says anything: neither undefined nor infinite. */

@@ -17,6 +17,11 @@ export type ComparisonState = 'superior' | 'non-inferior' | 'inconclusive' | 'in
 export const Comparison = Type.Object({
   metric: Type.String(),
   slice: Type.Optional(Type.String({ description: 'such as source=hard_ham; absent for the whole evaluation set' })),
+  scale: Type.Optional(
+    Type.Enum(['share', 'value'], {
+      description: 'share: differences are told in percentage points; value, or absent: in the units of the metric',
+    }),
+  ),
   champion: Type.Number({ description: 'the metric of the champion, in its own units' }),
   candidate: Type.Number(),
   delta: Type.Number({ description: 'candidate against champion, positive is better' }),
@@ -25,6 +30,10 @@ export const Comparison = Type.Object({
   margin: Type.Number({ minimum: 0, description: 'the largest loss the policy tolerates, in units of delta' }),
   alpha: Type.Number({ exclusiveMinimum: 0, maximum: 0.5, description: 'level of each one-sided bound' }),
   state: ComparisonState,
+  finding: Type.Optional(Type.String({ description: 'what the bounds show, in words: "at most 1 point worse"' })),
+  outlook: Type.Optional(
+    Type.String({ description: 'of what is inconclusive: how many rows would settle it, and on what condition' }),
+  ),
   worseWithinMargin: Type.Optional(Type.Boolean({ description: 'shown to be worse, by less than the margin' })),
   method: Type.String({ description: 'tango-score | delong | paired-t | bootstrap-... ' }),
   n: Type.Integer({ minimum: 0, description: 'rows compared' }),

@@ -67,8 +67,8 @@ export function exportedFiles(
   if (promoted && parts.includes('model-card')) files.set('model-card.md', renderModelCard(published));
   if (promoted && parts.includes('release-notes')) files.set('release-notes.md', renderReleaseNotes(published, before));
   if (parts.includes('report')) {
-    files.set('report.md', renderMarkdown({ decision, evidence }));
-    files.set('report.html', renderHtml({ decision, evidence }));
+    files.set('report.md', renderMarkdown({ decision, evidence, server }));
+    files.set('report.html', renderHtml({ decision, evidence, server }));
   }
   for (const each of evidence) {
     if (parts.includes('evidence')) json(`evidence/${each.kind}.json`, each);

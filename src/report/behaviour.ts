@@ -1,5 +1,5 @@
-import type { Evidence } from '../evidence/index.ts';
-import { bytes, metricValue, signed } from './numbers.ts';
+import { signed, type Evidence } from '../evidence/index.ts';
+import { bytes, metricValue } from './numbers.ts';
 import { numberCell, textCell, type Cell, type Section } from './section.ts';
 
 /** What the behaviour stage measured, as its details have it. Details are plain JSON of any form. */

@@ -1,5 +1,9 @@
-import { comparisons, contents, metrics, slices, stages, type Cell, type Contents, type Section } from './contents.ts';
+import { stages } from './checks.ts';
+import { comparisons } from './comparisons.ts';
+import { contents, decisive } from './contents.ts';
 import { oneLine, withoutWorkflowCommands } from './escape.ts';
+import { metrics } from './metrics.ts';
+import { withoutColumns, type Cell, type Section } from './section.ts';
 import type { ReportInput, Standing } from './standing.ts';
 
 export interface ConsoleOptions {
@@ -29,7 +33,7 @@ export function renderConsole(input: ReportInput, { colour, width }: ConsoleOpti
     ...said.reasons.slice(0, rowsShown).flatMap((reason) => wrap(`Also: ${reason}`, wide)),
     ...(said.reasons.length > rowsShown ? [`and ${said.reasons.length - rowsShown} more reasons`] : []),
   ];
-  for (const section of screenful(said, input)) {
+  for (const section of screenful(input)) {
     lines.push('', section.title);
     lines.push(...table(section, wide, paint));
   }
@@ -45,24 +49,14 @@ function painter(colour: boolean): Paint {
 const codes: Record<Standing['mood'], string> = { good: '1;32', bad: '1;31', open: '1;33', none: '1' };
 
 /** The sections worth a place on the screen, without the columns that only a wide page has room for. */
-function screenful(said: Contents, { evidence }: ReportInput): Section[] {
-  const compared = comparisons(evidence);
-  const open = said.sections.filter((section) => section.title === 'What did not pass');
-  const bad = (section: Section): Section => ({
-    ...section,
-    rows: section.rows.filter((row) => row.some((cell) => cell.mood === 'bad' || cell.mood === 'open')),
-  });
+function screenful(input: ReportInput): Section[] {
+  const { evidence } = input;
+  const compared = comparisons(input).rows.length > 0;
   return [
-    ...open,
-    without(compared.rows.length > 0 ? compared : metrics(evidence), ['Margin', 'Method']),
-    without(bad(slices(evidence)), ['Margin', 'Metric']),
+    ...decisive(input),
+    ...(compared ? [] : [withoutColumns(metrics(evidence), ['Method'])]),
     ...stages(evidence),
   ].filter((section) => section.rows.length > 0);
-}
-
-function without(section: Section, columns: readonly string[]): Section {
-  const keep = (_: unknown, index: number): boolean => !columns.includes(section.columns[index] as string);
-  return { ...section, columns: section.columns.filter(keep), rows: section.rows.map((row) => row.filter(keep)) };
 }
 
 function table(section: Section, width: number, paint: Paint, most = rowsShown): string[] {
@@ -85,7 +79,16 @@ function table(section: Section, width: number, paint: Paint, most = rowsShown):
     kind: rows[0]?.[column]?.kind === 'number' ? 'number' : 'text',
   }));
   const left = section.rows.length - rows.length;
-  return [...line(numbers), ...rows.flatMap(line), ...(left > 0 ? [`  and ${left} more`] : [])];
+  const remarks = (section.remarks ?? [])
+    .slice(0, most)
+    .flatMap((remark) => (remark === null ? [] : wrap(`${remark.of.text}: ${remark.text}`, width - 2)));
+  const below = [...wrap(section.legend ?? '', width - 2), ...remarks].filter((text) => text !== '');
+  return [
+    ...line(numbers),
+    ...rows.flatMap(line),
+    ...(left > 0 ? [`  and ${left} more`] : []),
+    ...below.map((text) => `  ${text}`),
+  ];
 }
 
 /** As wide as their widest cell; where that is too much, the widest columns give way first. */

@@ -18,13 +18,32 @@ export function oneLine(text: string, limit = 1000): string {
 
 /**
  * Text that GitHub-flavoured Markdown shows as it is: no markup, no HTML, no table cell of its own, no link. A zero-width
- * space keeps GitHub from taking it for a mention or a reference, which it looks for after the Markdown is rendered.
+ * space keeps GitHub from taking it for a mention, a reference or an emoji, which it looks for after the Markdown is rendered.
+ * The name of a commit, which it would link, is set as code: it does not look there, and who copies the name has it whole.
  */
 export function markdownText(text: string, limit?: number): string {
-  return (
+  return inertMarkdown(
     oneLine(text, limit)
-      .replace(/@/gu, `@${zeroWidthSpace}`)
+      .replace(mention, `$&${zeroWidthSpace}`)
       .replace(/(#|\bGH-)(?=\d)/giu, `$1${zeroWidthSpace}`)
+      .replace(/:(?=(?:[\w+-]*[a-z+-][\w+-]*|100|1234):)/giu, `:${zeroWidthSpace}`),
+  ).replace(/(?<![0-9a-z])[0-9a-f]{40}(?![0-9a-z])/giu, '<code>$&</code>');
+}
+
+/**
+ * An identifier as code in a cell, a heading or a sentence of GitHub-flavoured Markdown. Who copies it has what was written:
+ * GitHub looks for nothing in code, so nothing has to be put in between but, against addresses of mail, an empty comment.
+ */
+export function markdownCode(text: string, limit?: number): string {
+  return `<code>${inertMarkdown(oneLine(text, limit)).replace(/@(?=[\w-]*\.)/gu, '@<!-- -->')}</code>`;
+}
+
+/** What a person or an address of mail may follow: not the sign in NDCG@10. */
+const mention = /(?<!\w)@|@(?=[\w-]*\.|[a-z])/giu;
+
+function inertMarkdown(line: string): string {
+  return (
+    line
       .replace(/[&<>|$]/gu, (character) => `&#${character.codePointAt(0)};`)
       .replace(/[\\`*_{}[\]~]/gu, '\\$&')
       .replace(/:(?=\/\/)/gu, '&#58;')

@@ -1,5 +1,6 @@
-import { contents, type Cell, type Section } from './contents.ts';
+import { contents } from './contents.ts';
 import { htmlText } from './escape.ts';
+import type { Cell, Section } from './section.ts';
 import type { ReportInput } from './standing.ts';
 
 /** The report as one self-contained page: no scripts, nothing fetched, light and dark. */
@@ -21,6 +22,11 @@ export function renderHtml(input: ReportInput): string {
         <main>
           <h1>${said.title} <span class="badge ${said.standing.mood}">${said.standing.word}</span></h1>
           <p class="headline">${said.headline}</p>
+          ${
+            said.pullRequest === undefined
+              ? []
+              : html`<p><a href="${said.pullRequest.url}">Pull request ${String(said.pullRequest.number)}</a></p>`
+          }
           ${said.subject === '' ? [] : html`<p class="count">${said.subject}</p>`}
           ${
             said.reasons.length === 0
@@ -36,26 +42,51 @@ export function renderHtml(input: ReportInput): string {
   return page.markup;
 }
 
-function renderSection(section: Section): Markup {
-  return html`<details${trusted(section.collapsed ? '' : ' open')}>
-<summary>${section.title} <span class="count">${String(section.rows.length)}</span></summary>
-<div class="wide"><table>
-<thead><tr>${section.columns.map((column, index) => html`<th scope="col" ${align(section.rows[0]?.[index])}>${column}</th>`)}</tr></thead>
-<tbody>${section.rows.map(
-    (row) =>
-      html`<tr>
-        ${row.map(renderCell)}
-      </tr> `,
-  )}</tbody>
-</table></div>
-</details>
-`;
+function renderSection(section: Section, index: number): Markup {
+  const id = `section-${index + 1}`;
+  const heading = html`<h2 id="${id}">${section.title} <span class="count">${String(section.rows.length)}</span></h2>`;
+  const remarks = (section.remarks ?? []).filter((remark) => remark !== null);
+  const body = html`<div class="wide">
+      <table aria-labelledby="${id}">
+        <thead>
+          <tr>
+            ${section.columns.map((column, at) => html`<th scope="col" ${align(section.rows[0]?.[at])}>${column}</th>`)}
+          </tr>
+        </thead>
+        <tbody>
+          ${section.rows.map(
+            (row) =>
+              html`<tr>
+                ${row.map(renderCell)}
+              </tr> `,
+          )}
+        </tbody>
+      </table>
+    </div>
+    ${section.legend === undefined ? [] : html`<p class="count">${section.legend}</p>`}
+    ${
+      remarks.length === 0
+        ? []
+        : html`<ul>
+            ${remarks.map(({ of, text }) => html`<li>${cellText(of)}: ${text}</li>`)}
+          </ul>`
+    }`;
+  if (!section.collapsed) return html`<section>${heading}${body}</section> `;
+  return html`<details>
+    <summary>${heading}</summary>
+    ${body}
+  </details> `;
 }
 
 function renderCell(cell: Cell): Markup {
-  if (cell.kind === 'code') return html`<td><code>${cell.text}</code></td>`;
-  if (cell.kind === 'verdict') return html`<td><span class="badge ${cell.mood ?? 'none'}">${cell.text}</span></td>`;
-  return html`<td${align(cell)}>${cell.text}</td>`;
+  const { href } = cell;
+  const text = cellText(cell);
+  return html`<td${align(cell)}>${href === undefined ? text : html`<a href="${href}">${text}</a>`}</td>`;
+}
+
+function cellText({ text, kind, mood }: Cell): Part {
+  if (kind === 'code') return html`<code>${text}</code>`;
+  return kind === 'verdict' ? html`<span class="badge ${mood ?? 'none'}">${text}</span>` : text;
 }
 
 function align(cell: Cell | undefined): Markup {
@@ -85,25 +116,34 @@ function trusted(text: string): Markup {
   return { markup: text };
 }
 
+// Words are never split: a table that is too wide for its words scrolls.
 const style = `
-:root { --ink: #1f2328; --soft: #59636e; --line: #d1d9e0; --ground: #ffffff; --good: #1a7f37; --bad: #cf222e; --open: #9a6700; --none: #59636e; }
+:root { color-scheme: light dark; --ink: #1f2328; --soft: #59636e; --line: #d1d9e0; --ground: #ffffff; --link: #0969da; --good: #1a7f37; --bad: #cf222e; --open: #9a6700; --none: #59636e; }
 @media (prefers-color-scheme: dark) {
-  :root { --ink: #f0f6fc; --soft: #9198a1; --line: #3d444d; --ground: #0d1117; --good: #3fb950; --bad: #f85149; --open: #d29922; --none: #9198a1; }
+  :root { --ink: #f0f6fc; --soft: #9198a1; --line: #3d444d; --ground: #0d1117; --link: #4493f8; --good: #3fb950; --bad: #f85149; --open: #d29922; --none: #9198a1; }
 }
-body { margin: 0; background: var(--ground); color: var(--ink); font: 16px/1.5 system-ui, sans-serif; }
+body { margin: 0; background: var(--ground); color: var(--ink); font: 16px/1.5 system-ui, sans-serif; overflow-wrap: break-word; }
 main { max-width: 70rem; margin: 0 auto; padding: 2rem 1rem 4rem; }
-h1 { font-size: 1.6rem; overflow-wrap: anywhere; }
-.headline { font-size: 1.15rem; overflow-wrap: anywhere; }
+a { color: var(--link); }
+h1 { font-size: 1.6rem; }
+h2 { display: inline; font-size: 1.15rem; }
+.headline { font-size: 1.15rem; }
 .badge { color: var(--none); border: 1px solid currentColor; border-radius: 1rem; padding: 0 0.6rem; font-size: 0.85em; white-space: nowrap; }
 .good { color: var(--good); } .bad { color: var(--bad); } .open { color: var(--open); }
-details { margin: 1.5rem 0; }
-summary { font-size: 1.15rem; font-weight: 600; cursor: pointer; }
+section, details { margin: 1.5rem 0; }
+summary { cursor: pointer; }
 .count { color: var(--soft); font-weight: 400; }
+p.count, section ul { font-size: 0.9rem; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; margin-top: 0.5rem; font-size: 0.9rem; }
 th, td { border-bottom: 1px solid var(--line); padding: 0.35rem 0.75rem; text-align: left; vertical-align: top; }
 th { color: var(--soft); }
-td { overflow-wrap: anywhere; }
+td { max-width: 34rem; }
 .number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 code { font-size: 0.85em; }
+@media print {
+  details::details-content { content-visibility: visible; block-size: auto; }
+  summary { list-style: none; }
+  .wide { overflow-x: visible; }
+}
 `;

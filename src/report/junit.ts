@@ -1,7 +1,7 @@
 import type { Check, Evidence } from '../evidence/index.ts';
 import { xmlText } from './escape.ts';
 import { headline } from './headline.ts';
-import type { ReportInput } from './standing.ts';
+import { isOpen, type ReportInput } from './standing.ts';
 
 /** One case of a suite: a name and what came of it. */
 interface Case {
@@ -53,11 +53,19 @@ function ofCheck({ id, message, verdict, severity, location }: Check): Case {
   };
 }
 
-/** A hold for want of evidence has no check that tells it. */
+/** A failure of its own only where a reason comes from no check, such as want of evidence: the others have failed already. */
 function ofDecision(input: ReportInput): Suite[] {
-  const { decision } = input;
+  const { decision, evidence } = input;
   if (decision === null) return [];
-  const result = { promote: 'passed', 'no-change': 'passed', reject: 'failure', hold: 'error' } as const;
+  const failed = new Set(evidence.flatMap(({ checks }) => checks.filter(isBlocking)).map(({ id }) => id));
+  const told = failed.size > 0 && decision.reasons.every(({ check }) => check !== undefined && failed.has(check));
+  const held = told ? 'warning' : 'error';
+  const result = {
+    promote: 'passed',
+    'no-change': 'passed',
+    reject: told ? 'warning' : 'failure',
+    hold: held,
+  } as const;
   return [
     {
       name: `${decision.model}.decision`,
@@ -66,6 +74,11 @@ function ofDecision(input: ReportInput): Suite[] {
       timestamp: decision.time,
     },
   ];
+}
+
+/** A check that is a failure or an error itself. */
+function isBlocking(check: Check): boolean {
+  return check.severity === 'block' && isOpen(check);
 }
 
 function totals(cases: readonly Case[]): Record<'tests' | 'failures' | 'errors', number> {

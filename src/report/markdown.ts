@@ -1,5 +1,6 @@
-import { contents, type Cell, type Contents, type Section } from './contents.ts';
-import { markdownText } from './escape.ts';
+import { contents, type Contents } from './contents.ts';
+import { markdownCode, markdownText } from './escape.ts';
+import type { Cell, Section } from './section.ts';
 import type { ReportInput, Standing } from './standing.ts';
 
 /** The most GitHub takes for a step summary (bytes) and for a comment (characters). */
@@ -9,18 +10,21 @@ export const commentLimit = 65_536;
 export interface MarkdownOptions {
   /** UTF-8 bytes the text may take. The least important rows are left out to fit, and the text says so. */
   limit?: number;
+  /** What it says is only the word of a run of people who may not write to the repository. */
+  untrusted?: boolean;
 }
 
 /** The report as GitHub-flavoured Markdown: verdict, deciding numbers, comparisons; then the detail, closed. */
 export function renderMarkdown(input: ReportInput, options: MarkdownOptions = {}): string {
-  const { limit = Infinity } = options;
-  const page = written(contents(input));
+  const { limit = Infinity, untrusted = false } = options;
+  const page = written(contents(input), untrusted);
   const fits = (kept: Kept): boolean => Buffer.byteLength(render(page, kept)) <= limit;
   let kept: Kept = { reasons: page.reasons.length, rows: page.sections.map(({ rows }) => rows.length) };
   if (fits(kept)) return render(page, kept);
   const order = page.sections.map((_, index) => index);
   const importance = (index: number): number => page.sections[index]?.importance ?? 0;
-  for (const index of order.sort((a, b) => importance(a) - importance(b))) {
+  // Of sections that matter as much, the first leads with what decided.
+  for (const index of order.sort((a, b) => importance(a) - importance(b) || b - a)) {
     const shorter = (rows: number): Kept => ({ ...kept, rows: kept.rows.with(index, rows) });
     const most = greatest(kept.rows[index] ?? 0, (rows) => fits(shorter(rows)));
     kept = shorter(most ?? 0);
@@ -69,12 +73,15 @@ interface WrittenSection {
   importance: number;
   head: string;
   rows: readonly string[];
+  /** Of each row: what is said of it below the table, or nothing. */
+  remarks: readonly string[];
+  legend: string;
 }
 
-function written(said: Contents): Page {
+function written(said: Contents, untrusted: boolean): Page {
   return {
     lead: [
-      `## ${symbols[said.standing.mood]} ${markdownText(said.title)}: ${said.standing.word.toLowerCase()}`,
+      reportHeading(said.title, said.standing, untrusted),
       `**${markdownText(said.headline)}**`,
       ...(said.pullRequest === undefined
         ? []
@@ -86,7 +93,14 @@ function written(said: Contents): Page {
   };
 }
 
-function writtenSection({ title, collapsed, importance, columns, rows }: Section): WrittenSection {
+/** How a model stands, and whose word that is where it is not ours. */
+export function reportHeading(model: string, { mood, word }: Standing, untrusted: boolean): string {
+  const heading = `## ${symbols[mood]} ${markdownText(model)}: ${word.toLowerCase()}`;
+  if (!untrusted) return heading;
+  return `${heading}, as the fork's own run reports\n\n> Everything below is under the control of the author of this pull request. Nothing is recorded from it: the candidate is judged again when it is merged.`;
+}
+
+function writtenSection({ title, collapsed, importance, columns, rows, remarks, legend }: Section): WrittenSection {
   const alignment = columns.map((_, index) => (rows[0]?.[index]?.kind === 'number' ? '---:' : '---'));
   return {
     title: markdownText(title),
@@ -94,6 +108,11 @@ function writtenSection({ title, collapsed, importance, columns, rows }: Section
     importance,
     head: `${row(columns)}\n${row(alignment)}`,
     rows: rows.map((cells) => row(cells.map(cell))),
+    remarks: rows.map((_, index) => {
+      const remark = remarks?.[index] ?? null;
+      return remark === null ? '' : `- ${cell(remark.of)}: ${markdownText(remark.text)}`;
+    }),
+    legend: legend === undefined ? '' : `<sub>${markdownText(legend)}</sub>`,
   };
 }
 
@@ -114,22 +133,34 @@ export function renderSection(section: Section): string {
   return sectionText(writtenSection(section), section.rows.length);
 }
 
-function sectionText({ title, collapsed, head, rows }: WrittenSection, kept: number): string {
+function sectionText({ title, collapsed, head, rows, remarks, legend }: WrittenSection, kept: number): string {
   const left = rows.length - kept;
-  const note = left > 0 ? `\n\n_${left} of ${rows.length} rows left out for length; the evidence has them all._` : '';
-  const body = kept === 0 ? note.trim() : [head, ...rows.slice(0, kept)].join('\n') + note;
+  const note = left > 0 ? `_${left} of ${rows.length} rows left out for length; the evidence has them all._` : '';
+  const parts =
+    kept === 0 ? [note] : [[head, ...rows.slice(0, kept)].join('\n'), legend, list(remarks.slice(0, kept)), note];
+  const body = parts.filter((part) => part !== '').join('\n\n');
   if (!collapsed) return `### ${title}\n\n${body}`;
   // The blank lines make GitHub read what is inside as Markdown.
   return `<details>\n<summary>${title} (${rows.length})</summary>\n\n${body}\n\n</details>`;
+}
+
+function list(items: readonly string[]): string {
+  return items.filter((item) => item !== '').join('\n');
 }
 
 function row(cells: readonly string[]): string {
   return `| ${cells.join(' | ')} |`;
 }
 
-function cell({ text, kind, mood }: Cell): string {
+function cell(shown: Cell): string {
+  const text = cellText(shown);
+  return shown.href === undefined || text === '' ? text : `[${text}](${shown.href})`;
+}
+
+/** Numbers and verdicts stay on one line, however narrow the page. */
+function cellText({ text, kind, mood = 'none' }: Cell): string {
+  if (kind === 'code') return text === '' ? '' : markdownCode(text);
   const safe = markdownText(text);
-  if (kind === 'code') return safe === '' ? '' : `<code>${safe}</code>`;
-  if (kind === 'verdict') return `${symbols[mood ?? 'none']} ${safe}`;
-  return safe;
+  if (kind === 'number') return safe.replaceAll(' ', '&nbsp;');
+  return kind === 'verdict' ? `${symbols[mood]}&nbsp;${safe}` : safe;
 }

@@ -1,11 +1,14 @@
 import { stringify } from 'yaml';
 import type { Evidence } from '../evidence/index.ts';
-import { comparisons, metrics, slices, stages, type Cell, type Section } from './contents.ts';
+import { stages } from './checks.ts';
+import { comparisons, slices } from './comparisons.ts';
 import { markdownText, oneLine } from './escape.ts';
 import { headline } from './headline.ts';
 import { renderSection } from './markdown.ts';
 import { bytes, count } from './numbers.ts';
-import { fileNameOf, metricRows, modelArtifact, policyOf, publishedName, type Published } from './published.ts';
+import { metricsTable } from './metrics.ts';
+import { fileNameOf, modelArtifact, notableMetrics, policyOf, publishedName, type Published } from './published.ts';
+import { codeCell, textCell, type Cell, type Section } from './section.ts';
 import { isOpen, worstFirst } from './standing.ts';
 
 /** Tasks of the Hugging Face Hub; ours that it does not have keep their own names. */
@@ -34,7 +37,12 @@ export function renderModelCard(published: Published): string {
     `# ${markdownText(publishedName(published))}`,
     `**${markdownText(headline({ decision, evidence }))}**`,
     renderSection(facts(published)),
-    ...[comparisons(evidence), slices(evidence), metrics(evidence), ...stages(evidence)]
+    ...[
+      comparisons(published),
+      slices(published),
+      metricsTable('Metrics', notableMetrics(published)),
+      ...stages(evidence),
+    ]
       .filter((section) => section.rows.length > 0)
       .map((section) => renderSection({ ...section, collapsed: false })),
     ...limitations(evidence),
@@ -48,7 +56,7 @@ function frontMatter(published: Published): string {
   const { task: named } = policyOf(published);
   const task = typeof named === 'string' ? named : 'other';
   const onHub = tasks.get(task);
-  const rows = metricRows(published).filter(({ candidate }) => Number.isFinite(candidate));
+  const rows = notableMetrics(published);
   const dataset = decision.datasets['evaluation'];
   const artifact = modelArtifact(published);
   const card = {
@@ -94,28 +102,31 @@ function facts(published: Published): Section {
   const artifact = modelArtifact(published);
   const { repository, sha } = decision.source;
   const rows: [string, Cell][] = [
-    ['Model', text(decision.model)],
-    ['Version', text(decision.to?.version ?? '')],
-    ...(decision.from === null ? [] : ([['Version before', text(decision.from.version)]] as [string, Cell][])),
-    ...(typeof task === 'string' ? ([['Task', text(task.replaceAll('-', ' '))]] as [string, Cell][]) : []),
+    ['Model', textCell(decision.model)],
+    ['Version', textCell(decision.to?.version ?? '')],
+    ...(decision.from === null ? [] : ([['Version before', textCell(decision.from.version)]] as [string, Cell][])),
+    ...(typeof task === 'string' ? ([['Task', textCell(task.replaceAll('-', ' '))]] as [string, Cell][]) : []),
     ...(artifact === undefined
       ? []
       : ([
-          ['File', text(`${fileNameOf(artifact.uri)}, ${bytes(artifact.size)}`)],
-          ['SHA-256', code(artifact.sha256)],
+          ['File', textCell(`${fileNameOf(artifact.uri)}, ${bytes(artifact.size)}`)],
+          ['SHA-256', codeCell(artifact.sha256)],
         ] as [string, Cell][])),
     ...Object.entries(decision.datasets).map(([name, { uri, rows: many }]): [string, Cell] => [
       `Data (${name})`,
-      text(`${uri}, ${count(many)} rows`),
+      textCell(`${uri}, ${count(many)} rows`),
     ]),
-    ['Decided', text(`${decision.time} by ${decision.actor}${repository === undefined ? '' : ` in ${repository}`}`)],
-    ...(sha === undefined ? [] : ([['Source', code(sha)]] as [string, Cell][])),
-    ['Recorded', text(`decision ${decision.seq} of ${decision.model}`)],
+    [
+      'Decided',
+      textCell(`${decision.time} by ${decision.actor}${repository === undefined ? '' : ` in ${repository}`}`),
+    ],
+    ...(sha === undefined ? [] : ([['Source', codeCell(sha)]] as [string, Cell][])),
+    ['Recorded', textCell(`decision ${decision.seq} of ${decision.model}`)],
   ];
   return {
     title: 'Model details',
     columns: ['What', 'Which'],
-    rows: rows.map(([name, cell]) => [text(name), cell]),
+    rows: rows.map(([name, cell]) => [textCell(name), cell]),
     collapsed: false,
     importance: 0,
   };
@@ -141,12 +152,4 @@ function verification(published: Published): string[] {
   return [
     `### Verify\n\nIn a clone of the repository that holds the registry, \`contender verify FILE\` (here ${file}) says whether a file is this version.`,
   ];
-}
-
-function text(value: string): Cell {
-  return { text: value, kind: 'text' };
-}
-
-function code(value: string): Cell {
-  return { text: value, kind: 'code' };
 }

@@ -1,4 +1,4 @@
-import type { Check, Comparison, Shown } from '../evidence/index.ts';
+import type { Check, Shown } from '../evidence/index.ts';
 
 /** Metrics whose names are not words. */
 const names = new Map([
@@ -37,15 +37,23 @@ export function bytes(value: number): string {
 }
 
 /** What a check observed, with its unit, in as many digits as it takes to tell it from what was required: `2.97 ms`, `99.8%`. */
-export function observedText({ observed, required, unit }: Check): string {
+export function observedText(check: Check): string {
+  const { observed, required, unit } = check;
+  if (observed === 0 && isNone(check)) return 'none';
   const texts = [3, 4, 5, 6, 8, 10, 12].map((digits) => shown(observed, unit, digits));
   return texts.find((text) => observed === required || text !== shown(required, unit)) ?? String(observed);
 }
 
-/** What a check required: `at most 100 ms`. */
-export function requiredText({ required, unit, limit }: Check): string {
+/** What a check required: `at most 100 ms`, or `none`. */
+export function requiredText(check: Check): string {
+  const { required, unit, limit } = check;
+  if (isNone(check)) return 'none';
   const text = shown(required, unit);
   return limit === undefined || typeof required !== 'number' ? text : `${limit} ${text}`;
+}
+
+function isNone({ required, limit }: Check): boolean {
+  return required === 0 && limit === 'at most';
 }
 
 /** A number with its unit, to four digits: `3.254 ms`, `99.8%`. */
@@ -56,45 +64,11 @@ export function quantity(value: number, unit: string | null): string {
 function shown(value: Shown, unit: string | undefined, digits = 6): string {
   if (typeof value !== 'number') return value === null ? '' : String(value);
   // Values without a unit are metrics, which people read to four decimals or so.
-  if (unit === undefined) return significant(value, Math.max(6, digits));
+  if (unit === undefined) return significant(value, Math.max(4, digits));
   return unit === 'share' ? `${significant(100 * value, digits)}%` : `${significant(value, digits)} ${unit}`;
 }
 
 /** At most so many significant digits; whole numbers are never rounded. */
-function significant(value: number, digits: number): string {
+export function significant(value: number, digits: number): string {
   return value.toLocaleString('en-US', { maximumSignificantDigits: Number.isInteger(value) ? 21 : digits });
-}
-
-/** The difference of a comparison, its bounds and its margin, as text. */
-export interface ShownDifference {
-  delta: string;
-  lower: string;
-  upper: string;
-  margin: string;
-}
-
-/**
- * The difference of a comparison in the units of the metric, with signs, in as many digits as it takes for the numbers to stand
- * to each other as they really do: a bound just past the margin must not read as if it were on it.
- */
-export function shownDifference({ delta, lower, upper, margin }: Comparison): ShownDifference {
-  let digits = 4;
-  const blurred = (): boolean =>
-    [delta, lower, upper].some((value) =>
-      [0, -margin].some((limit) => value !== limit && Number(value.toFixed(digits)) === Number(limit.toFixed(digits))),
-    );
-  while (digits < 8 && blurred()) digits += 1;
-  return {
-    delta: signed(delta, digits),
-    lower: signed(lower, digits),
-    upper: signed(upper, digits),
-    margin: margin.toFixed(digits),
-  };
-}
-
-/** A difference with its sign; nothing has none. */
-export function signed(value: number, digits = 4): string {
-  const text = value.toFixed(digits);
-  if (Number(text) === 0) return (0).toFixed(digits);
-  return value > 0 ? `+${text}` : text;
 }

@@ -1,5 +1,5 @@
 import type { Decision, Evidence, RecordedDecision } from '../evidence/index.ts';
-import { markdownText, oneLine } from './escape.ts';
+import { markdownCode, markdownText, oneLine } from './escape.ts';
 import { renderMarkdown } from './markdown.ts';
 
 /** Decisions about a model that wait in a pull request, and the one it is about. */
@@ -27,14 +27,14 @@ export function describePromotion(promotion: Promotion, limit: number): { title:
   const left = decisions.length - rows.length;
   const footer = [
     '\n### What merging does\n',
-    `It records ${decisions.length === 1 ? 'this decision' : `these ${decisions.length} decisions`} about **${markdownText(model)}** on ${code(base)}. Merge, squash and rebase all keep the bytes.`,
+    `It records ${decisions.length === 1 ? 'this decision' : `these ${decisions.length} decisions`} about **${markdownText(model)}** on ${markdownCode(base)}. Merge, squash and rebase all keep the bytes.`,
     ...(left === 0 ? [] : [`The first ${left} are not listed here; the files have them all.`]),
     '',
     '| Decision | Action | Outcome | Why | Decided |',
     '| ---: | --- | --- | --- | --- |',
     ...rows,
     '',
-    `<sub>${code(branch)} is Contender's: it is written anew with every decision, and what anybody else pushes to it is refused when it is merged. To decline, close this pull request.</sub>`,
+    `<sub>${markdownCode(branch)} is Contender's: it is written anew with every decision, and what anybody else pushes to it is refused when it is merged. To decline, close this pull request.</sub>`,
     '',
   ].join('\n');
   const report = renderMarkdown({ decision, evidence }, { limit: Math.max(1000, limit - Buffer.byteLength(footer)) });
@@ -68,9 +68,5 @@ function why({ reasons }: Decision): string {
 
 function candidateOf({ candidate }: Decision): string {
   const sha256 = candidate?.artifacts[0]?.sha256.slice(0, 12);
-  return sha256 === undefined ? 'a candidate' : `candidate ${code(sha256)}`;
-}
-
-function code(text: string): string {
-  return `<code>${markdownText(text)}</code>`;
+  return sha256 === undefined ? 'a candidate' : `candidate ${markdownCode(sha256)}`;
 }

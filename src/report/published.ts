@@ -1,21 +1,10 @@
 import { workflowArtifact, type Artifact, type Evidence, type RecordedDecision } from '../evidence/index.ts';
+import { metricRowsOf, type MetricRow } from './metrics.ts';
 
 /** A version of a model that became champion: the decision that made it so, and the evidence it was made on. */
 export interface Published {
   decision: RecordedDecision;
   evidence: readonly Evidence[];
-}
-
-/** A metric as the evaluation reports it, whether it was gated or not. */
-export interface MetricRow {
-  metric: string;
-  title: string;
-  candidate: number;
-  champion: number | null;
-  /** Gain of the candidate over the champion with its one-sided bounds; positive is better. */
-  delta: number | null;
-  lower: number | null;
-  upper: number | null;
 }
 
 /** `spam-filter 1.0.1` */
@@ -32,25 +21,48 @@ export function evaluationOf({ evidence }: Published): Evidence | undefined {
   return evidence.find(({ kind }) => kind === 'evaluation');
 }
 
-/** The metrics in the evaluation's details, which are plain JSON of any form. */
+/** The metrics of the evaluation. */
 export function metricRows(published: Published): MetricRow[] {
-  const table = evaluationOf(published)?.details['metrics'];
-  return (Array.isArray(table) ? (table as unknown[]) : []).flatMap((row) => {
-    if (typeof row !== 'object' || row === null) return [];
-    const { metric, title, candidate, champion, delta, lower, upper } = row as Record<string, unknown>;
-    if (typeof metric !== 'string' || typeof title !== 'string' || typeof candidate !== 'number') return [];
-    return [
-      {
-        metric,
-        title,
-        candidate,
-        champion: numberOrNull(champion),
-        delta: numberOrNull(delta),
-        lower: numberOrNull(lower),
-        upper: numberOrNull(upper),
-      },
-    ];
-  });
+  const evaluation = evaluationOf(published);
+  return evaluation === undefined ? [] : metricRowsOf([evaluation]);
+}
+
+/**
+ * The metrics that whoever takes up a version wants to know: those its policy names, and a handful that are usual for the task.
+ * All of them where the task is not known.
+ */
+export function notableMetrics(published: Published): MetricRow[] {
+  const { task, policy } = policyOf(published);
+  const usual = usualMetrics.get(String(task));
+  const rows = metricRows(published);
+  if (usual === undefined) return rows;
+  const named = namedMetrics(policy);
+  return rows.filter(({ metric }) => usual.includes(metric) || named.has(metric));
+}
+
+const usualMetrics = new Map<string, readonly string[]>([
+  [
+    'binary-classification',
+    ['roc_auc', 'average_precision', 'accuracy', 'precision', 'recall', 'f1', 'mcc', 'log_loss'],
+  ],
+  ['multiclass-classification', ['accuracy', 'balanced_accuracy', 'f1_macro', 'roc_auc_ovr', 'log_loss']],
+  ['multilabel-classification', ['subset_accuracy', 'hamming_loss', 'f1_micro', 'f1_macro']],
+  ['regression', ['rmse', 'mae', 'r2']],
+  ['ranking', ['ndcg', 'ndcg@10', 'map', 'mrr']],
+]);
+
+/** Metrics that a policy gates on, reports or defines. It is JSON of any form. */
+function namedMetrics(policy: unknown): Set<unknown> {
+  if (typeof policy !== 'object' || policy === null) return new Set();
+  const { primary, guardrails, report, metrics } = policy as Record<string, unknown>;
+  const list = (value: unknown): unknown[] => (Array.isArray(value) ? value : []);
+  const part = (key: string, value: unknown): unknown =>
+    typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[key] : undefined;
+  return new Set([
+    ...[primary, ...list(guardrails)].map((each) => part('metric', each)),
+    ...list(report),
+    ...list(metrics).map((each) => part('name', each)),
+  ]);
 }
 
 /** The configuration the decision was made under, as the registry keeps it; empty where the text is none. */
@@ -67,8 +79,4 @@ export function policyOf({ decision }: Published): Record<string, unknown> {
 export function fileNameOf(uri: string): string {
   const path = /^git:[0-9a-f]+:(.*)$/su.exec(uri)?.[1] ?? workflowArtifact(uri)?.file ?? uri.replace(/[?#].*$/su, '');
   return path.split(/[/\\]/u).findLast((part) => part !== '') ?? 'model';
-}
-
-function numberOrNull(value: unknown): number | null {
-  return typeof value === 'number' ? value : null;
 }

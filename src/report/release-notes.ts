@@ -1,9 +1,9 @@
 import { approvalText } from './approval.ts';
-import { markdownText } from './escape.ts';
+import { markdownCode, markdownText } from './escape.ts';
 import { headline } from './headline.ts';
 import { renderSection } from './markdown.ts';
 import { metricValue } from './numbers.ts';
-import { metricRows, modelArtifact, publishedName, type Published } from './published.ts';
+import { modelArtifact, notableMetrics, publishedName, type Published } from './published.ts';
 import { numberCell, textCell } from './section.ts';
 import {
   datasetChange,
@@ -23,8 +23,8 @@ export function renderReleaseNotes(now: Published, before: Published | null): st
     ...approvals(now),
     ...(changed === null || before === null
       ? ['This is the first version in the registry.', ...firstMetrics(now)]
-      : [changesSince(now, before, changed), ...comparedMetrics(changed)]),
-    ...(artifact === undefined ? [] : [`SHA-256 of the model: <code>${markdownText(artifact.sha256)}</code>`]),
+      : [changesSince(now, before, changed), ...comparedMetrics(now, changed)]),
+    ...(artifact === undefined ? [] : [`SHA-256 of the model: ${markdownCode(artifact.sha256)}`]),
   ]
     .join('\n\n')
     .concat('\n');
@@ -47,8 +47,10 @@ function changesSince({ decision }: Published, before: Published, changed: Versi
   return `### Since ${markdownText(publishedName(before))}\n\n${lines.map((line) => `- ${markdownText(line)}`).join('\n')}`;
 }
 
-function comparedMetrics(changed: VersionChanges): string[] {
-  const compared = metricsSection(changed);
+function comparedMetrics(now: Published, changed: VersionChanges): string[] {
+  const notable = new Set(notableMetrics(now).map(({ metric }) => metric));
+  const rows = changed.metrics.rows.filter(({ metric }) => notable.has(metric));
+  const compared = metricsSection({ ...changed, metrics: { ...changed.metrics, rows } });
   if (compared === null) return [];
   const { section, how } = compared;
   const text = renderSection({ ...section, columns: section.columns.map((column) => markdownText(column)) });
@@ -56,7 +58,7 @@ function comparedMetrics(changed: VersionChanges): string[] {
 }
 
 function firstMetrics(now: Published): string[] {
-  const rows = metricRows(now).map(({ title, candidate }) => [textCell(title), numberCell(metricValue(candidate))]);
+  const rows = notableMetrics(now).map(({ title, candidate }) => [textCell(title), numberCell(metricValue(candidate))]);
   if (rows.length === 0) return [];
   const columns = ['Metric', markdownText(now.decision.to?.version ?? '')];
   return [renderSection({ title: 'Metrics', columns, rows, collapsed: false, importance: 0 })];

@@ -6,6 +6,7 @@ import {
   type RecordedDecision,
   type Verdict,
 } from '../evidence/index.ts';
+import type { Server } from './addresses.ts';
 
 /** What every report renders. Without a decision it reports what the evidence says. */
 export interface ReportInput {
@@ -13,6 +14,8 @@ export interface ReportInput {
   evidence: readonly Evidence[];
   /** Where the decision waits to be merged; absent: it does not. */
   pullRequest?: { number: number; url: string; open: boolean } | undefined;
+  /** Where the commit and the run are linked to. */
+  server?: Server;
 }
 
 /** How it stands, in a word, and whether that is good news. */

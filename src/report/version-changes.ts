@@ -2,10 +2,13 @@ import { isDeepStrictEqual } from 'node:util';
 import {
   signatureChanges,
   signatureChangesText,
+  signed,
+  type Comparison,
   type DatasetSubject,
   type SignatureChange,
 } from '../evidence/index.ts';
-import { bytes, count, metricValue, quantity, signed } from './numbers.ts';
+import { gainCells } from './metrics.ts';
+import { bytes, count, metricValue, quantity, significant } from './numbers.ts';
 import { evaluationOf, metricRows, modelArtifact, policyOf, type Published } from './published.ts';
 import { numberCell, textCell, type Cell, type Section } from './section.ts';
 
@@ -42,6 +45,8 @@ export interface ComparedVersion {
 export interface MetricChange {
   metric: string;
   title: string;
+  /** A share is told in percentage points. */
+  scale: Comparison['scale'] | undefined;
   from: number | null;
   to: number | null;
   /** `to` less `from`, in the units of the metric. */
@@ -111,16 +116,13 @@ export function metricsSection({ from, to, metrics: { paired, rows } }: VersionC
       textCell(row.title),
       numberCell(shown(row.from, metricValue)),
       numberCell(shown(row.to, metricValue)),
-      numberCell(shown(paired ? row.gain : row.difference, signed)),
-      ...(paired
-        ? [numberCell(row.lower === null || row.upper === null ? '' : `${signed(row.lower)} to ${signed(row.upper)}`)]
-        : []),
+      ...gainCells({ ...row, delta: paired ? row.gain : row.difference }).slice(0, paired ? 2 : 1),
     ]),
   );
   if (paired) {
     return {
       section,
-      how: `Both versions on the same ${count(to.rows ?? 0)} rows; a positive gain is better.`,
+      how: `Both versions on the same ${count(to.rows ?? 0)} rows; positive is better, for losses too; bounds are one-sided.`,
     };
   }
   const both = rows.some((row) => row.from !== null) && rows.some((row) => row.to !== null);
@@ -136,7 +138,8 @@ export function metricsSection({ from, to, metrics: { paired, rows } }: VersionC
 export function sizeChange({ size }: VersionChanges): string {
   const [old, new_] = [size.from ?? 0, size.to ?? 0];
   if (new_ === old) return `Size: ${bytes(new_)}, unchanged`;
-  const share = old === 0 ? '' : ` (${signed((100 * (new_ - old)) / old, 1)}%)`;
+  const ratio = new_ / old;
+  const share = old === 0 ? '' : ratio >= 2 ? ` (${significant(ratio, 3)}x)` : ` (${signed(100 * (ratio - 1), 1)}%)`;
   return `Size: ${bytes(old)} to ${bytes(new_)}${share}`;
 }
 
@@ -216,6 +219,7 @@ function metricChanges(before: Published, now: Published): VersionChanges['metri
       return {
         metric,
         title: row?.title ?? old.get(metric)?.title ?? metric,
+        scale: (row ?? old.get(metric))?.scale,
         from,
         to,
         difference: from === null || to === null ? null : to - from,

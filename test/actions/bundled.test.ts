@@ -174,7 +174,7 @@ for (const [name, node] of Object.entries(nodes)) {
       assert.equal(held.outputs['outcome'], 'hold', held.log);
       assert.equal(held.outputs['status'], 'recorded');
       assert.match(held.outputs['headline'] ?? '', /^Held: /u);
-      assert.match(held.summary, /Recall is 0\.9\d+, 1\.4 points below the champion/u);
+      assert.match(held.summary, /recall is 0\.9\d+, 1\.4 points below the champion/u);
       const passed = await step('.', { 'fail-on-hold': 'false' });
       assert.equal(passed.exitCode, 0, passed.log);
       assert.equal(passed.outputs['status'], 'already-recorded');

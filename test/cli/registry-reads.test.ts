@@ -98,7 +98,7 @@ describe('what the registry says when it is asked', () => {
     assert.deepEqual([changes.from.version, changes.to.version, changes.metrics.paired], ['1.0.0', '1.0.1', true]);
     const auc = changes.metrics.rows.find(({ metric }) => metric === 'roc_auc');
     assert.ok(auc !== undefined && auc.lower !== null && auc.gain !== null && auc.gain > auc.lower);
-    assert.match((await run('diff')).stdout, /ROC AUC +0\.9941 +0\.9967 +\+0\.0026 +\+0\.0013 to \+0\.0039/u);
+    assert.match((await run('diff')).stdout, /ROC AUC +0\.9941 +0\.9967 +\+0\.26 points +\+0\.13 to \+0\.39/u);
     // The first version has no evaluation of its own: the one against it saw its inputs and outputs.
     assert.deepEqual(changes.signature, []);
     const workspace = await opened();

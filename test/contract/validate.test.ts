@@ -203,7 +203,7 @@ test('table rules judge row count, uniqueness over several columns and the fract
       evidence.checks.map(({ id, verdict, observed }) => [id, verdict, observed]),
       [
         ['data/evaluation/row-count', 'pass', 4],
-        ['data/evaluation/unique(id)', 'pass', 'unique'],
+        ['data/evaluation/unique(id)', 'pass', 'unique, never null'],
         ['data/evaluation/unique(x,y)', 'fail', '1 row repeats an earlier one, such as "a", "b" (2 times)'],
         ['data/evaluation/null-fraction(y)', 'pass', 0.5],
         ['data/evaluation/null-fraction(x)', 'fail', 0.25],

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { micromark } from 'micromark';
 import { gfm, gfmHtml } from 'micromark-extension-gfm';
 import { annotations, renderConsole, renderHtml, renderJunit, renderMarkdown } from '../../src/report/index.ts';
-import { markdownText, oneLine } from '../../src/report/escape.ts';
+import { markdownCode, markdownText, oneLine } from '../../src/report/escape.ts';
 import { reportOf } from './samples.ts';
 
 const hostile = [
@@ -30,6 +30,13 @@ const anyText = fc.oneof(
   fc.string({ unit: 'binary', maxLength: 40 }),
   fc.array(fc.constantFrom(...'<>&|`*_[]()!#-+:/@\\\n ~$"\'.1aw='), { maxLength: 30 }).map((parts) => parts.join('')),
 );
+/** What means something to Markdown or to GitHub. */
+const markdownish = fc.string({
+  unit: fc.constantFrom(...'<>&|`*_[]()!#-+:/@\\~$"\'.1a '),
+  minLength: 1,
+  maxLength: 20,
+});
+const commit = '0123456789abcdef0123456789abcdef01234567';
 const plain = reportOf('harmless');
 
 /** The elements of a page, in order, with their attributes. */
@@ -55,7 +62,7 @@ describe('text from strangers', () => {
           extensions: [gfm()],
           htmlExtensions: [gfmHtml()],
         }),
-      ).filter((element) => !/^<\/?code>$/u.test(element));
+      ).filter((element) => !/^<(?:\/?code|!-- --)>$/u.test(element));
     const expected = parse(renderMarkdown(plain));
     fc.assert(
       fc.property(
@@ -68,24 +75,28 @@ describe('text from strangers', () => {
 
   it('is shown by Markdown as it was written', () => {
     fc.assert(
-      fc.property(
-        fc.string({ unit: fc.constantFrom(...'<>&|`*_[]()!#-+:/@\\~$"\'.1a '), minLength: 1, maxLength: 20 }),
-        (text) => {
-          const shown = micromark(`| a |\n| --- |\n| ${markdownText(text)} |`, {
-            extensions: [gfm()],
-            htmlExtensions: [gfmHtml()],
-          });
-          const cell = /<td>(?<cell>.*)<\/td>/su.exec(shown)?.groups?.['cell'] ?? '';
-          assert.equal(decode(cell).replaceAll('\u200b', ''), oneLine(text));
-        },
-      ),
-      { numRuns: 500 },
+      fc.property(markdownish, (text) => {
+        assert.equal(shown(markdownText(text)).replaceAll('\u200b', ''), oneLine(text));
+      }),
+      { numRuns: 500, examples: [[commit], [`see ${commit}.`], [':tada:'], ['NDCG@10']] },
     );
   });
 
-  it('mentions nobody', () => {
-    const markdown = renderMarkdown(reportOf('@octocat and #12, GH-12'));
-    assert.doesNotMatch(markdown, /@octocat|#12(?!\d)|GH-12/u);
+  it('is copied from code as it was written, with nothing put in between', () => {
+    fc.assert(
+      fc.property(markdownish, (text) => assert.equal(shown(markdownCode(text)), oneLine(text))),
+      { numRuns: 500, examples: [['evaluation/ndcg@10'], ['a@b.org #1 :tada:'], [commit]] },
+    );
+  });
+
+  it('mentions nobody, refers to nothing and draws no emoji, outside of code, where GitHub looks for none of them', () => {
+    const text = `@octocat and #12, GH-12, :tada: :+1: :100: in ${commit}, someone@${commit}`;
+    const markdown = renderMarkdown(reportOf(text)).replaceAll(/<code>.*?<\/code>/gu, '');
+    assert.doesNotMatch(markdown, /@octocat|#12(?!\d)|GH-12|:tada:|:\+1:|:100:|[0-9a-f]{40}/u);
+  });
+
+  it('is left alone where it is nothing that GitHub looks for', () => {
+    for (const text of ['NDCG@10', '2026-01-02T03:04:05Z', 'a: b', '12:34:56']) assert.equal(markdownText(text), text);
   });
 
   it('gives no workflow command to a runner that reads the console', () => {
@@ -140,6 +151,17 @@ describe('text from strangers', () => {
     assert.ok(markdown.length < 100_000, `${markdown.length} characters`);
   });
 });
+
+/** The text of a cell of a table, as whoever reads or copies it has it. */
+function shown(cell: string): string {
+  const table = micromark(`| a |\n| --- |\n| ${cell} |`, {
+    allowDangerousHtml: true,
+    extensions: [gfm()],
+    htmlExtensions: [gfmHtml()],
+  });
+  const markup = /<td>(?<cell>.*)<\/td>/su.exec(table)?.groups?.['cell'] ?? '';
+  return decode(markup.replaceAll(/<\/?code>|<!-- -->/gu, ''));
+}
 
 function decode(markup: string): string {
   const named: Record<string, string> = { '&amp;': '&', '&lt;': '<', '&gt;': '>', '&quot;': '"' };

@@ -47,6 +47,17 @@ describe('the JUnit report', () => {
     assert.match(promoted, /<testsuites name="contender" tests="2" failures="0" errors="0">/u);
   });
 
+  it('fails once for one check that fails, and says in its decision what that led to', () => {
+    const reasons = [{ code: 'check-failed', message: failedSlice.message, check: failedSlice.id }];
+    const failed = evidence([failedSlice, check()]);
+    const xml = renderJunit({ decision: decision({ outcome: 'reject', reasons }), evidence: [failed] });
+    assert.match(xml, /<testsuites name="contender" tests="3" failures="1" errors="0">/u);
+    assert.match(xml, /<system-out>Rejected: accuracy on source=hard_ham/u);
+    const also = [...reasons, { code: 'evidence-missing', message: 'There is no load evidence.' }];
+    const missing = renderJunit({ decision: decision({ outcome: 'reject', reasons: also }), evidence: [failed] });
+    assert.match(missing, /<testsuites name="contender" tests="3" failures="2" errors="0">/u);
+  });
+
   it('keeps to the elements and attributes that its readers share, and its counts agree', () => {
     fc.assert(
       fc.property(

@@ -39,7 +39,7 @@ const checks = fc
   .array(fc.tuple(anyVerdict, anySeverity, anyText, fc.boolean()), { minLength: 200, maxLength: 200 })
   .map((drawn) =>
     drawn.map(([verdict, severity, text, compared], index): Check => {
-      const slice = `${text} ${index}`;
+      const slice = `${text} Number${index}z`;
       return {
         id: `evaluation/accuracy@${slice}`,
         title: `Accuracy on ${slice}`,
@@ -82,19 +82,31 @@ describe('a model with 200 checks', () => {
     );
   });
 
-  it('shows failures before doubts', () => {
+  it('shows failures before doubts in each table, and first the table that holds what decided', () => {
     fc.assert(
       fc.property(checks, (drawn) => {
-        const comment = renderComment(decided(drawn), place, commentLimit);
-        const start = comment.indexOf('What did not pass');
-        assert.ok(start > 0);
-        const table = comment.slice(start);
-        const at = (verdict: Check['verdict']): number[] =>
-          drawn
-            .map((check, index) => ({ check, at: table.indexOf(`Number${index}z`) }))
-            .filter(({ check, at: place }) => place >= 0 && check.verdict === verdict && check.severity === 'block')
-            .map(({ at: place }) => place);
-        assert.ok(Math.max(0, ...at('fail')) < Math.min(Infinity, ...at('inconclusive')));
+        const input = decided(drawn);
+        const comment = renderComment(input, place, commentLimit);
+        const deciding = input.decision?.reasons[0]?.check;
+        const start = (title: string): number => comment.search(new RegExp(`^### ${title}`, 'mu'));
+        const [checked, compared] = [
+          start('(?:Other c|C)hecks that did not pass'),
+          start('Candidate against champion'),
+        ];
+        const decides = drawn.find(({ id }) => id === deciding);
+        if (decides?.verdict === 'fail' && checked >= 0 && compared >= 0) {
+          assert.equal(decides.comparison === undefined, checked < compared);
+        }
+        for (const from of [checked, compared].filter((at) => at >= 0)) {
+          const [rows = ''] = comment
+            .slice(from)
+            .split(/\n\n(?!\|)/u)
+            .filter((part) => part.includes('| Verdict |'));
+          const verdicts = [...rows.matchAll(/^\| \S+&nbsp;(?<verdict>fail|inconclusive) \|/gmu)].map(
+            (match) => match.groups?.['verdict'] ?? '',
+          );
+          assert.deepEqual(verdicts, verdicts.toSorted());
+        }
       }),
       { numRuns: 10 },
     );

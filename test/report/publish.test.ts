@@ -16,6 +16,7 @@ const metrics = [
   {
     metric: 'roc_auc',
     title: 'ROC AUC',
+    scale: 'share',
     champion: 0.9941,
     candidate: 0.9967,
     delta: 0.0026,
@@ -124,6 +125,26 @@ describe('the model card', () => {
     ]);
   });
 
+  it('gives the metrics that the policy names and those that are usual for the task, and no other', () => {
+    const metric = (name: string): object => ({ metric: name, title: name, candidate: 0.5 });
+    const names = ['roc_auc', 'f2', 'kappa', 'accuracy', 'profit', 'specificity', 'ece'];
+    const policy = {
+      primary: { metric: 'f2' },
+      guardrails: [{ metric: 'specificity' }],
+      metrics: [{ name: 'profit' }],
+    };
+    const text = JSON.stringify({ task: 'binary-classification', policy });
+    const published = {
+      decision: { ...second.decision, policy: { sha256: 'c'.repeat(64), text } },
+      evidence: [{ ...evidence([check()]), details: { metrics: names.map(metric) } }],
+    };
+    const { metrics: given } = frontMatter(renderModelCard(published)) as { metrics: string[] };
+    assert.deepEqual(given, ['roc_auc', 'f2', 'accuracy', 'profit', 'specificity']);
+    const notes = renderReleaseNotes(published, null);
+    assert.match(notes, /profit/u);
+    assert.doesNotMatch(notes, /kappa|ece/u);
+  });
+
   it('tells people the version, the file and its digest, the numbers, and what they do not show', () => {
     const small = { ...openRecall, comparison: { ...openRecall.comparison!, lowEvidence: ['few rows differ'] } };
     const card = renderModelCard({
@@ -166,8 +187,14 @@ describe('the release notes', () => {
       /^### Since spam-filter 1\.0\.0\n\n- Size: 1,?000 B to 1\.46 KiB \(\+50\.0%\)\n- Inputs and outputs: not known of both\n- Data \(evaluation\): data\/eval\.parquet, 2,350 rows, unchanged\n- Policy: unchanged$/mu,
     );
     assert.match(notes, /\| Metric \| 1\.0\.0 \| 1\.1\.0 \| Gain \| Bounds \|/u);
-    assert.match(notes, /\| ROC AUC \| 0\.9941 \| 0\.9967 \| \+0\.0026 \| \+0\.0013 to \+0\.0039 \|/u);
+    assert.match(notes, /\| ROC AUC \| 0\.9941 \| 0\.9967 \| \+0\.26&nbsp;points \| \+0\.13&nbsp;to&nbsp;\+0\.39 \|/u);
     assert.match(notes, /same 2,350 rows/u);
+  });
+
+  it('say how many times as large a model is that has grown a lot', () => {
+    const to = model('1.1.0', 146_000);
+    const grown = { ...second, decision: { ...second.decision, to } };
+    assert.match(renderReleaseNotes(grown, first), /- Size: 1,000 B to 143 KiB \(146x\)\n/u);
   });
 
   it('say why the version is what it is, where the policy asks for it', () => {
@@ -186,7 +213,7 @@ describe('the release notes', () => {
     };
     const notes = renderReleaseNotes(unpaired, first);
     assert.match(notes, /changed, data\/eval\.parquet with 2,350 rows to data\/eval\.parquet with 3,000 rows/u);
-    assert.match(notes, /\| ROC AUC \| 0\.9900 \| 0\.9967 \| \+0\.0067 \|\n/u);
+    assert.match(notes, /\| ROC AUC \| 0\.9900 \| 0\.9967 \| \+0\.67&nbsp;points \|\n/u);
     assert.match(notes, /not from the same comparison/u);
   });
 

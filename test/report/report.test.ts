@@ -10,6 +10,7 @@ import {
   renderConsole,
   renderHtml,
   renderMarkdown,
+  type ReportInput,
 } from '../../src/report/index.ts';
 import { check, decision, evidence, failedSlice, openRecall, reportOf } from './samples.ts';
 
@@ -46,40 +47,94 @@ for (const [name, render] of Object.entries(renderers)) {
       assert.ok(at('16\\.8 points below') < at('Candidate against champion'));
     });
 
-    it('goes on with what failed, slices, load, data and lineage, in this order', () => {
+    it('goes on with what did not pass, slices, load, data and lineage, in this order', () => {
       const data = evidence([check({ id: 'data/rows', title: 'Rows of the data' })], { kind: 'data' });
-      const text = render({ ...rejected, evidence: [data, ...rejected.evidence] });
-      const order = ['What did not pass', 'Slices', 'Under load', 'Data', 'Lineage'].map((title) =>
-        text.search(new RegExp(`^.{0,20}${title}\\b`, 'mu')),
-      );
+      const passed = { ...failedSlice, id: 'evaluation/accuracy@source=spam', verdict: 'pass' as const };
+      const text = render({ ...rejected, evidence: [data, ...rejected.evidence, evidence([passed])] });
+      const titles = ['Candidate against champion', 'Slices that passed', 'Under load', 'Data', 'Lineage'];
+      const order = titles.map((title) => text.search(new RegExp(`^.{0,40}${title}\\b`, 'mu'))).filter((at) => at >= 0);
       assert.deepEqual(
-        order.filter((at) => at >= 0),
-        order.filter((at) => at >= 0).toSorted((a, b) => a - b),
+        order,
+        order.toSorted((a, b) => a - b),
       );
-      assert.ok(order.filter((at) => at >= 0).length >= (name === 'console' ? 3 : 5), text);
+      assert.ok(order.length >= (name === 'console' ? 3 : 5), text);
     });
 
     it('shows failures before what is inconclusive', () => {
       const text = render(rejected);
-      assert.ok(text.indexOf('Accuracy on source=hard') < text.indexOf('Recall is'));
+      const table = text.slice(text.indexOf('Candidate against champion'));
+      assert.ok(table.indexOf('0.7041') > 0);
+      assert.ok(table.indexOf('0.7041') < table.indexOf('0.9197'));
     });
 
     it('leads with the check that decided, whatever the order of the evidence', () => {
-      const others = Array.from({ length: 20 }, (_, index) => ({
-        ...openRecall,
-        id: `evaluation/other-${index}`,
-        message: `Other ${index}.`,
-      }));
-      const decisive = { ...openRecall, message: 'Recall decided.' };
+      const open = (id: string): Check =>
+        check({ id, verdict: 'inconclusive', severity: 'block', message: `Of ${id}.` });
+      const others = Array.from({ length: 20 }, (_, index) => open(`evaluation/other-${index}`));
+      const decisive = open('evaluation/decisive');
       const reasons = [decisive, ...others].map(({ id, message }) => ({
         code: 'check-inconclusive',
         message,
         check: id,
       }));
       const text = render({ decision: decision({ reasons }), evidence: [evidence([...others, decisive])] });
-      const table = text.slice(text.indexOf('What did not pass'));
-      assert.ok(table.indexOf('Recall decided.') > 0);
-      assert.ok(table.indexOf('Recall decided.') < table.indexOf('Other 0.'));
+      const table = text.slice(text.indexOf('Checks that did not pass'));
+      assert.ok(table.indexOf('evaluation/decisive') > 0);
+      assert.ok(table.indexOf('evaluation/decisive') < table.indexOf('evaluation/other-0'));
+    });
+
+    it('has the table first that holds what decided', () => {
+      const slow = check({ ...load, verdict: 'fail', message: 'It is slow.', observed: 60 });
+      const both = (...reasons: Check[]): ReportInput => ({
+        decision: decision({
+          outcome: 'reject',
+          reasons: reasons.map(({ id, message }) => ({ code: 'check-failed', message, check: id })),
+        }),
+        evidence: [evidence([failedSlice]), evidence([slow], { kind: 'load' })],
+      });
+      const order = (input: ReportInput): boolean => {
+        const text = render(input);
+        return text.indexOf('Candidate against champion') < text.indexOf('Other checks that did not pass');
+      };
+      assert.equal(order(both(failedSlice, slow)), true);
+      assert.equal(order(both(slow, failedSlice)), false);
+    });
+
+    it('says of every comparison what was required, in words, and how to read the numbers, once', () => {
+      const text = render(rejected).replaceAll('&nbsp;', ' ');
+      assert.match(text, /-16\.8 points.*-21\.8 to -12\.0.*no harm beyond 2 points/su);
+      assert.match(text, /-1\.4 points.*-3\.5 to \+0\.7.*at most 1 point worse/su);
+      assert.equal(text.match(/positive is better, for losses too/gu)?.length, 1);
+      assert.equal(text.match(/one-sided 95%/gu)?.length, 1);
+    });
+
+    it('tells a failure once: in the headline and its row; of the others it says what the row does not', () => {
+      const text = render(rejected).replace(/\s+/gu, ' ');
+      assert.equal(text.match(/16\.8 points below/gu)?.length, 1);
+      assert.equal(text.match(/4,100 more labelled rows/gu)?.length, 1);
+      assert.match(text, /recall: may be more than 1 point worse; about 4,100 more labelled rows would rule that out/u);
+    });
+
+    it('says why a check passes in spite of what was observed', () => {
+      const late = check({
+        id: 'load/generator',
+        title: 'Load generator',
+        message: 'Latencies include that.',
+        observed: 'late',
+        required: 'on time',
+      });
+      assert.match(
+        render({ decision: null, evidence: [evidence([late], { kind: 'load' })] }),
+        /Latencies include that/u,
+      );
+    });
+
+    it('calls none what there must be none of', () => {
+      const parity = { ...load, id: 'load/parity', title: 'Wrong answers', unit: 'answers', required: 0 };
+      const text = (observed: number): string =>
+        render({ decision: null, evidence: [evidence([{ ...parity, observed }], { kind: 'load' })] });
+      assert.match(text(0), /Wrong answers(?:<[^>]*>|\W)+none(?:<[^>]*>|\W)+none/u);
+      assert.match(text(3), /3 answers.*none/su);
     });
 
     it('shows what was observed under load and what was required, with units', () => {
@@ -95,7 +150,10 @@ for (const [name, render] of Object.entries(renderers)) {
     });
 
     it('shows the metrics of a first model, which is compared with nothing', () => {
-      const first = { ...evidence([check()]), details: { metrics: [{ title: 'ROC AUC', candidate: 0.9941 }] } };
+      const first = {
+        ...evidence([check()]),
+        details: { metrics: [{ metric: 'roc_auc', title: 'ROC AUC', candidate: 0.9941 }] },
+      };
       const text = render({ decision: null, evidence: [first] });
       assert.match(text, /ROC AUC.*0\.9941/su);
       assert.doesNotMatch(text, /Champion|Bounds/u);
@@ -115,7 +173,12 @@ for (const [name, render] of Object.entries(renderers)) {
     it('takes details of any form', () => {
       fc.assert(
         fc.property(
-          fc.oneof(fc.jsonValue(), fc.array(fc.record({ title: fc.string(), delta: fc.jsonValue() }))),
+          fc.oneof(
+            fc.jsonValue(),
+            fc.array(
+              fc.record({ metric: fc.string(), title: fc.string(), candidate: fc.double(), delta: fc.jsonValue() }),
+            ),
+          ),
           (metrics) => {
             assert.match(
               render({ decision: null, evidence: [{ ...evidence([check()]), details: { metrics } }] }),
@@ -164,9 +227,9 @@ describe('the console report', () => {
 describe('a limited Markdown report', () => {
   const many = (count: number): Check[] =>
     Array.from({ length: count }, (_, index) => ({
-      ...(index % 2 === 0 ? failedSlice : openRecall),
+      ...(index % 2 === 0 ? failedSlice : check({ verdict: 'inconclusive' })),
       id: `evaluation/check-${index}`,
-      message: `Message of check ${index}. ${'Long words about it. '.repeat(20)}`,
+      message: `Message of check ${index}. ${'Long words about it. '.repeat(40)}`,
     }));
 
   it('fits a comment with 200 checks, leads with the deciding one and says what it left out', () => {
@@ -184,6 +247,7 @@ describe('a limited Markdown report', () => {
       check({ id: `evaluation/other-${index}`, title: `Check ${index}` }),
     );
     const metrics = Array.from({ length: 100 }, (_, index) => ({
+      metric: `metric-${index}`,
       title: `metric ${index}`,
       candidate: 0.5,
       method: 'delong',
@@ -210,9 +274,11 @@ describe('a limited Markdown report', () => {
       fc.property(fc.integer({ min: 2000, max: 20_000 }), fc.boolean(), (limit, untrusted) => {
         const text = renderComment({ ...rejected, evidence: [evidence(many(40))] }, { ...place, untrusted }, limit);
         assert.ok(Buffer.byteLength(text) <= limit);
-        assert.match(text, /^## ❌ spam-filter: rejected\n/u);
-        assert.match(text, /1{40}.*actions\/runs\/7/u);
-        assert.equal(/under the control of the author/u.test(text), untrusted);
+        const heading = untrusted
+          ? /^## ❌ spam-filter: rejected, as the fork's own run reports\n\n> Everything below is under the control of the author/u
+          : /^## ❌ spam-filter: rejected\n\n\*\*Rejected/u;
+        assert.match(text, heading);
+        assert.match(text, /models\/commit\/1{40}".*models\/actions\/runs\/7/u);
       }),
       { numRuns: 30 },
     );
@@ -226,6 +292,39 @@ describe('a limited Markdown report', () => {
 describe('the HTML page', () => {
   it('needs nothing from elsewhere and runs nothing', () => {
     assert.doesNotMatch(renderHtml(rejected), /<script|<link|<img|<iframe|src=|href=|@import|url\(/iu);
+  });
+
+  it('has a heading for every section, which names its table', () => {
+    const page = renderHtml(rejected);
+    const tables = [...page.matchAll(/<table aria-labelledby="(?<id>[^"]+)"/gu)].map((match) => match.groups?.['id']);
+    const headings = [...page.matchAll(/<h2 id="(?<id>[^"]+)"/gu)].map((match) => match.groups?.['id']);
+    assert.ok(tables.length > 2);
+    assert.deepEqual(tables, headings);
+  });
+});
+
+describe('the commit and the run', () => {
+  const source = { repository: 'acme/models', sha: '1'.repeat(40), run: '7' };
+  const of = (over: object, server?: string): string =>
+    renderHtml({ decision: decision({ source: { ...source, ...over } }), evidence: [], server });
+
+  it('are linked where they are known', () => {
+    assert.match(of({}), /href="https:\/\/github\.com\/acme\/models\/commit\/1{40}"/u);
+    assert.match(of({}, 'https://git.acme.org'), /href="https:\/\/git\.acme\.org\/acme\/models\/actions\/runs\/7"/u);
+  });
+
+  it('are not linked where they are not what they should be', () => {
+    for (const over of [{ repository: 'a/b/../../c' }, { repository: 'javascript:x' }, { sha: 'HEAD', run: 'x' }]) {
+      assert.doesNotMatch(of(over), /href/u);
+    }
+  });
+
+  it('are not linked in the lineage that strangers report', () => {
+    const input = { decision: decision({ source: { ...source, repository: 'evil/copy' } }), evidence: [] };
+    const place = { commit: '1'.repeat(40), runUrl: 'https://github.com/acme/models/actions/runs/7' };
+    const links = (untrusted: boolean): boolean =>
+      renderComment(input, { ...place, untrusted }, commentLimit).includes('https://github.com/evil');
+    assert.deepEqual([links(false), links(true)], [true, false]);
   });
 });
 

@@ -5,6 +5,7 @@ import type { ReportInput } from '../../src/report/index.ts';
 /** The spam case of the fixtures: recall of candidate-small against the champion. */
 export const recall: Comparison = {
   metric: 'recall',
+  scale: 'share',
   champion: 0.9336,
   candidate: 0.9197,
   delta: -0.0139,
@@ -13,6 +14,8 @@ export const recall: Comparison = {
   margin: 0.01,
   alpha: 0.05,
   state: 'inconclusive',
+  finding: 'may be more than 1 point worse',
+  outlook: 'about 4,100 more labelled rows would rule that out if it truly is no worse (80% power)',
   method: 'tango-score',
   n: 2350,
   rowsNeeded: 6450,
@@ -21,6 +24,7 @@ export const recall: Comparison = {
 export const hardHam: Comparison = {
   metric: 'accuracy',
   slice: 'source=hard_ham',
+  scale: 'share',
   champion: 0.8721,
   candidate: 0.7041,
   delta: -0.168,
@@ -29,6 +33,7 @@ export const hardHam: Comparison = {
   margin: 0.02,
   alpha: 0.05,
   state: 'inferior',
+  finding: 'more than 2 points worse',
   method: 'tango-score',
   n: 125,
 };
@@ -41,21 +46,22 @@ export function check(over: Partial<Check> = {}): Check {
     severity: 'block',
     message: 'Recall is fine.',
     observed: 0.9197,
-    required: 'non-inferior',
+    required: 'at most 1 point worse',
     ...over,
   };
 }
 
 const openMessage =
-  "Recall is 0.9197, 1.4 points below the champion's 0.9336 (bounds -3.5 to +0.7, margin 1.0); about 4,100 more labelled rows would settle it.";
+  "Recall is 0.9197, 1.4 points below the champion's 0.9336 (95% bounds -3.5 to +0.7 points): may be more than 1 point worse; about 4,100 more labelled rows would rule that out if it truly is no worse (80% power).";
 const failedMessage =
-  "Accuracy on source=hard_ham is 0.7041, 16.8 points below the champion's 0.8721 (bounds -21.8 to -12.0, margin 2.0).";
+  "Accuracy on source=hard_ham is 0.7041, 16.8 points below the champion's 0.8721 (95% bounds -21.8 to -12.0 points): shown to be more than 2 points worse.";
 export const openRecall = check({ verdict: 'inconclusive', message: openMessage, comparison: recall });
 export const failedSlice = check({
   id: 'evaluation/accuracy@source=hard_ham',
   title: 'Accuracy on source=hard_ham',
   verdict: 'fail',
   message: failedMessage,
+  required: 'no harm beyond 2 points shown',
   comparison: hardHam,
 });
 
@@ -121,7 +127,7 @@ export function reportOf(text: string, severity: Check['severity'] = 'block'): R
       message: text,
       verdict,
       severity,
-      comparison: { ...hardHam, metric: text, slice: text },
+      comparison: { ...hardHam, metric: text, slice: text, finding: text, outlook: text, method: text },
       location: { file: text, line: 3 },
     }),
   ]);
@@ -145,7 +151,7 @@ export function reportOf(text: string, severity: Check['severity'] = 'block'): R
     }),
     evidence: ['evaluation', 'load'].map((kind) => ({
       ...evidence(checks, { kind, model: text, uri: text }),
-      details: { metrics: [{ title: text, candidate: 0.5, method: text }] },
+      details: { metrics: [{ metric: text, title: text, candidate: 0.5, method: text }] },
     })),
   };
 }

@@ -150,10 +150,13 @@ const sharedMetrics: Metric[] = [
         name: `${name}_weighted`,
         title: `weighted ${title}`,
         value: (matrix) => confusion.weighted(matrix, value),
+        // Weighted by how often classes occur, recall is the accuracy.
+        ...(name === 'recall' ? { onRequest: true } : {}),
       },
       {
         // Every row has one true and one decided class: every micro average is the accuracy.
         ...common,
+        onRequest: true,
         kind: 'proportion',
         name: `${name}_micro`,
         title: `micro ${title}`,

@@ -1,20 +1,29 @@
 import { normalQuantile } from './distributions.ts';
 
-/**
- * Rows at which the test would have the stated power if the true delta lay `gap` inside the bound it has to clear:
- * rows * ((z[1 - alpha] + z[power]) * standardError / gap)^2, as the standard error shrinks with the root of the rows.
- * `null` where more rows of this kind cannot help: no gap, or enough rows already.
- */
-export function rowsNeeded(input: {
+/** What rows are planned for. */
+export interface PowerInput {
   rows: number;
   standardError: number;
+  /** How far inside the bound it has to clear the true delta is taken to lie. */
   gap: number;
   alpha: number;
   power: number;
-}): number | null {
-  const { rows, standardError, gap, alpha, power } = input;
-  if (!(gap > 0) || !Number.isFinite(standardError)) return null;
+}
+
+/**
+ * Rows at which the test would have the stated power if the true delta lay `gap` inside the bound it has to clear:
+ * rows * ((z[1 - alpha] + z[power]) * standardError / gap)^2, as the standard error shrinks with the root of the rows.
+ * Infinite where no number of rows has it.
+ */
+export function rowsForPower({ rows, standardError, gap, alpha, power }: PowerInput): number {
+  if (!(gap > 0) || !Number.isFinite(standardError)) return Infinity;
   const factor = ((normalQuantile(1 - alpha) + normalQuantile(power)) * standardError) / gap;
   const needed = Math.ceil(rows * factor * factor);
-  return needed > rows && Number.isSafeInteger(needed) ? needed : null;
+  return Number.isSafeInteger(needed) ? needed : Infinity;
+}
+
+/** The same; `null` where more rows of this kind cannot help: no number of them has the power, or these have it already. */
+export function rowsNeeded(input: PowerInput): number | null {
+  const needed = rowsForPower(input);
+  return needed > input.rows && Number.isFinite(needed) ? needed : null;
 }

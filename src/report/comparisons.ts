@@ -1,0 +1,84 @@
+import { levelText, shownDifference, type Check, type Comparison } from '../evidence/index.ts';
+import { count, metricName, metricValue, requiredText } from './numbers.ts';
+import { numberCell, textCell, verdictCell, type Cell, type Remark, type Section } from './section.ts';
+import { badness, deciding, isOpen, worstFirst, type ReportInput } from './standing.ts';
+
+/** The paired comparisons on the whole evaluation set, and those on slices that did not pass: worst first. */
+export function comparisons(input: ReportInput): Section {
+  const checks = compared(worstFirst(input.evidence, input.decision)).filter(
+    (check) => check.comparison.slice === undefined || isOpen(check),
+  );
+  const told = deciding(input).message;
+  return {
+    title: 'Candidate against champion',
+    columns: ['Verdict', 'Metric', ...numberColumns, 'Required'],
+    rows: checks.map((check) => [
+      verdictCell(check),
+      nameCell(check.comparison),
+      ...numberCells(check.comparison),
+      textCell(requiredText(check)),
+    ]),
+    remarks: checks.map((check) => remark(check, told)),
+    legend: legend(checks),
+    collapsed: false,
+    importance: 6,
+  };
+}
+
+/** The comparisons on slices that passed: those come first in which the candidate looks worst. */
+export function slices({ evidence }: Pick<ReportInput, 'evidence'>): Section {
+  const checks = compared(evidence.flatMap((each) => each.checks))
+    .filter((check) => check.comparison.slice !== undefined && !isOpen(check))
+    .sort((a, b) => badness(a) - badness(b) || a.comparison.delta - b.comparison.delta);
+  const metrics = [...new Set(checks.map(({ comparison }) => metricName(comparison.metric)))];
+  return {
+    title: `Slices that passed, worst first${metrics.length === 1 ? `: ${metrics[0]}` : ''}`,
+    columns: ['Slice', 'Rows', ...numberColumns, 'Shown'],
+    rows: checks.map(({ comparison }) => [
+      metrics.length === 1 ? textCell(comparison.slice ?? '') : nameCell(comparison),
+      numberCell(count(comparison.n)),
+      ...numberCells(comparison),
+      textCell(comparison.finding ?? comparison.state),
+    ]),
+    collapsed: true,
+    importance: 3,
+  };
+}
+
+type Compared = Check & { comparison: Comparison };
+
+const numberColumns = ['Champion', 'Candidate', 'Gain', 'Bounds'];
+
+function compared(checks: readonly Check[]): Compared[] {
+  return checks.filter((check): check is Compared => check.comparison !== undefined);
+}
+
+function nameCell({ metric, slice }: Comparison): Cell {
+  return textCell(`${metricName(metric)}${slice === undefined ? '' : ` on ${slice}`}`);
+}
+
+function numberCells(comparison: Comparison): Cell[] {
+  const { delta, lower, upper, unit } = shownDifference(comparison);
+  return [
+    numberCell(metricValue(comparison.champion)),
+    numberCell(metricValue(comparison.candidate)),
+    numberCell(`${delta}${unit}`),
+    numberCell(`${lower} to ${upper}`),
+  ];
+}
+
+/** What the numbers show and what would settle it, where the headline does not say so and the verdict does not suffice. */
+function remark(check: Compared, told: string): Remark | null {
+  const { finding, outlook, worseWithinMargin, state } = check.comparison;
+  const plain = check.verdict === 'pass' && state !== 'inconclusive' && worseWithinMargin !== true;
+  if (plain || check.message === told) return null;
+  const text =
+    finding === undefined ? check.message : [finding, outlook].filter((part) => part !== undefined).join('; ');
+  return { of: nameCell(check.comparison), text };
+}
+
+function legend(checks: readonly Compared[]): string {
+  const levels = [...new Set(checks.map(({ comparison }) => levelText(comparison.alpha)))].join(' or ');
+  const points = checks.some(({ comparison }) => comparison.scale === 'share') ? ' Points are percentage points.' : '';
+  return `Gain: positive is better, for losses too.${points} Bounds: one-sided ${levels}, each side.`;
+}

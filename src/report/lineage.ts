@@ -1,0 +1,77 @@
+import type { Artifact, Decision, Version } from '../evidence/index.ts';
+import { approvalText } from './approval.ts';
+import { commitAddress, runAddress, type Server } from './addresses.ts';
+import { count } from './numbers.ts';
+import { codeCell, textCell, type Cell, type Section } from './section.ts';
+import type { ReportInput } from './standing.ts';
+
+/** What was judged, on what, by whom: everything by its digest. */
+export function lineage(input: ReportInput): Section {
+  const { decision, evidence } = input;
+  const policy = (decision ?? evidence[0])?.policy.sha256;
+  const rows = [
+    ...(decision === null
+      ? subjects(input)
+      : [...version('Candidate', decision.candidate), ...version('Champion', decision.from)]),
+    ...datasets(input),
+    ...(policy === undefined ? [] : [row('Policy', textCell(''), codeCell(policy))]),
+    ...(decision?.evidence ?? []).map((each) =>
+      row(`Evidence ${each.kind}`, textCell(each.verdict), codeCell(each.sha256)),
+    ),
+    ...(decision === null ? [] : deed(decision, input.server)),
+    ...(evidence[0] === undefined
+      ? []
+      : [row('Tool', textCell(`${evidence[0].tool.name} ${evidence[0].tool.version}`))]),
+  ];
+  return { title: 'Lineage', columns: ['What', 'Which', 'Digest'], rows, collapsed: true, importance: 5 };
+}
+
+function row(name: string, which: Cell, digest: Cell = textCell('')): Cell[] {
+  return [textCell(name), which, digest];
+}
+
+function artifact(name: string, { role, uri, sha256 }: Artifact): Cell[] {
+  return row(role === 'model' ? name : `${name} (${role})`, codeCell(uri), codeCell(sha256));
+}
+
+function version(name: string, version: Version | null): Cell[][] {
+  if (version === null) return [row(name, textCell('none'))];
+  const title = version.version === 'candidate' ? name : `${name}, version ${version.version}`;
+  return version.artifacts.map((each) => artifact(title, each));
+}
+
+/** Of evidence that nothing was decided on. */
+function subjects({ evidence }: ReportInput): Cell[][] {
+  const { candidate, champion } = evidence.find((each) => each.subjects.candidate !== undefined)?.subjects ?? {};
+  return [
+    ...(candidate === undefined ? [] : [artifact('Candidate', candidate)]),
+    ...(champion === undefined ? [] : [artifact('Champion', champion)]),
+  ];
+}
+
+function datasets({ decision, evidence }: ReportInput): Cell[][] {
+  const known =
+    decision === null
+      ? evidence.flatMap((each) => Object.entries(each.subjects.datasets))
+      : Object.entries(decision.datasets);
+  return [...new Map(known)].map(([name, { uri, rows, sha256 }]) =>
+    row(`Dataset ${name}`, textCell(`${uri}, ${count(rows)} rows`), codeCell(sha256)),
+  );
+}
+
+function deed(decision: Decision, server: Server): Cell[][] {
+  const { repository, sha, ref, event, run, pullRequest } = decision.source;
+  const where = [repository, ref, event, pullRequest === undefined ? undefined : `pull request ${pullRequest}`];
+  const text = where.filter((part) => part !== undefined).join(', ');
+  return [
+    ...(text === '' && sha === undefined
+      ? []
+      : [row('Source', textCell(text), codeCell(sha ?? '', commitAddress(decision.source, server)))]),
+    ...(run === undefined ? [] : [row('Run', codeCell(run, runAddress(decision.source, server)))]),
+    ...decision.approvals.map((approval) => row('Approved', textCell(approvalText(approval)))),
+    row('Decided', textCell(`by ${decision.actor} at ${decision.time}`)),
+    ...('seq' in decision
+      ? [row('Recorded', textCell(`as decision ${String(decision.seq)} of ${decision.model}`))]
+      : []),
+  ];
+}

@@ -1,0 +1,110 @@
+import { shownDifference, type Comparison, type Evidence } from '../evidence/index.ts';
+import { metricValue } from './numbers.ts';
+import { numberCell, textCell, withoutColumns, type Cell, type Section } from './section.ts';
+
+/** A metric as the evaluation reports it, whether it was gated or not. */
+export interface MetricRow {
+  metric: string;
+  title: string;
+  scale: Comparison['scale'] | undefined;
+  candidate: number;
+  champion: number | null;
+  /** Gain of the candidate over the champion with its one-sided bounds; positive is better. */
+  delta: number | null;
+  lower: number | null;
+  upper: number | null;
+  method: string;
+}
+
+/** The metrics in the details of the evaluation, which are plain JSON of any form. */
+export function metricRowsOf(evidence: readonly Evidence[]): MetricRow[] {
+  const tables = evidence.map((each) => each.details['metrics']).filter((table) => Array.isArray(table));
+  return tables
+    .flat()
+    .slice(0, mostMetrics)
+    .flatMap((row: unknown) => {
+      if (typeof row !== 'object' || row === null) return [];
+      const { metric, title, scale, candidate, champion, delta, lower, upper, method } = row as Record<string, unknown>;
+      if (typeof metric !== 'string' || typeof title !== 'string' || typeof candidate !== 'number') return [];
+      return [
+        {
+          metric,
+          title,
+          scale: scale === 'share' ? scale : 'value',
+          candidate,
+          champion: numberOrNull(champion),
+          delta: numberOrNull(delta),
+          lower: numberOrNull(lower),
+          upper: numberOrNull(upper),
+          method: typeof method === 'string' ? method : '',
+        },
+      ];
+    });
+}
+
+/** Every metric that was computed, gated or not. */
+export function metrics(evidence: readonly Evidence[]): Section {
+  return metricsTable('All metrics', metricRowsOf(evidence));
+}
+
+/** Metrics of both models side by side. */
+export function metricsTable(title: string, metrics: readonly MetricRow[]): Section {
+  const rows = metrics.map((row) => [
+    textCell(row.title),
+    numberCell(row.champion === null ? '' : metricValue(row.champion)),
+    numberCell(metricValue(row.candidate)),
+    ...gainCells(row),
+    textCell(methodName(row.method)),
+  ]);
+  const section: Section = {
+    title,
+    columns: ['Metric', 'Champion', 'Candidate', 'Gain', 'Bounds', 'Method'],
+    rows,
+    collapsed: true,
+    importance: 1,
+  };
+  // A first model has no champion, no gain and no bounds.
+  const compared = rows.some((row) => row[1]?.text !== '');
+  return compared ? section : withoutColumns(section, ['Champion', 'Gain', 'Bounds', 'Method']);
+}
+
+/** A gain and its bounds, each with what is known of it. */
+export function gainCells({
+  scale,
+  delta,
+  lower,
+  upper,
+}: Pick<MetricRow, 'scale' | 'delta' | 'lower' | 'upper'>): [Cell, Cell] {
+  if (delta === null) return [numberCell(''), numberCell('')];
+  const shown = shownDifference({ scale, delta, lower: lower ?? delta, upper: upper ?? delta, margin: 0 });
+  return [
+    numberCell(`${shown.delta}${shown.unit}`),
+    numberCell(lower === null || upper === null ? '' : `${shown.lower} to ${shown.upper}`),
+  ];
+}
+
+/** No evaluation of ours reports this many. */
+const mostMetrics = 1000;
+
+/** Methods by the names statisticians know them by. */
+const methods = new Map([
+  ['tango-score', 'Tango score interval'],
+  ['delong', 'DeLong'],
+  ['paired-t', 'paired t'],
+  ['bootstrap-t', 'bootstrap t'],
+  ['bootstrap-rows', 'bootstrap'],
+  ['bootstrap-cells', 'bootstrap'],
+  ['jackknife-rows', 'jackknife'],
+  ['influence', 'influence function'],
+  ['none', 'no bounds'],
+]);
+
+function methodName(method: string): string {
+  const [, base = method, clusters] = /^(.*)(-clusters)$/su.exec(method) ?? [];
+  const name = methods.get(base) ?? methods.get(`${base}-rows`) ?? base;
+  return clusters === undefined ? name : `${name}, by clusters`;
+}
+
+function numberOrNull(value: unknown): number | null {
+  return typeof value === 'number' ? value : null;
+}
