@@ -8,6 +8,7 @@ import {
   type Dataset,
   type DatasetColumn,
 } from './relation.ts';
+import { isNumeric, isWideInteger } from './types.ts';
 
 /** One column in file order. `nulls[i]` is 1 where row i has no value; null when every row has one. */
 export type ColumnVector = { name: string; nulls: Uint8Array | null } & (
@@ -15,9 +16,6 @@ export type ColumnVector = { name: string; nulls: Uint8Array | null } & (
   | { kind: 'text'; values: (string | null)[] }
   | { kind: 'boolean'; /** 0 or 1; 0 where null */ values: Uint8Array }
 );
-
-const numeric = /^(?:U?(?:TINYINT|SMALLINT|INTEGER|BIGINT)|U?HUGEINT|FLOAT|DOUBLE|DECIMAL)/u;
-const wide = /^(?:U?BIGINT|U?HUGEINT)/u;
 
 /**
  * Read whole columns into memory, in file order. Integers and decimals become doubles; an integer that a double cannot
@@ -35,7 +33,7 @@ async function readAll(dataset: Dataset, names: readonly string[]): Promise<Map<
   const kinds = columns.map((column) => kindOf(column.type));
   await refuseWideIntegers(
     dataset,
-    columns.filter((column) => wide.test(column.type)).map((column) => column.name),
+    columns.filter((column) => isWideInteger(column.type)).map((column) => column.name),
   );
 
   const targets: ColumnVector[] = columns.map((column, index) =>
@@ -87,7 +85,7 @@ export function columnTexts(vector: ColumnVector): (string | null)[] {
 }
 
 function kindOf(type: string): ColumnVector['kind'] {
-  if (numeric.test(type)) return 'number';
+  if (isNumeric(type)) return 'number';
   return type === 'BOOLEAN' ? 'boolean' : 'text';
 }
 

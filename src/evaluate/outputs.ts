@@ -1,12 +1,10 @@
 import type { Task } from '../config/schema.ts';
 import { thresholdAt, type Predictions } from '../model/predictions.ts';
+import { addsUpToOne, inUnitInterval } from '../probabilities.ts';
 import { classText } from './labels.ts';
 import type { Outputs } from './sample.ts';
 
 export type OutputsResult = { ok: true; outputs: Outputs } | { ok: false; message: string };
-
-/** Rows of class probabilities may miss 1 by this much (float16 and int8 models do). */
-const sumTolerance = 0.01;
 
 /**
  * A model's predictions in the terms of the sample: scores by class number, decisions by threshold or first highest score.
@@ -28,7 +26,7 @@ export function outputsOf(
         `row ${Math.floor(bad / width) + 1} is predicted ${String(scores[bad])}, which is not a finite number`,
       );
     if (predictions.kind === 'probability') {
-      const outside = scores.findIndex((score) => score < -1e-6 || score > 1 + 1e-6);
+      const outside = scores.findIndex((score) => !inUnitInterval(score));
       if (outside >= 0) {
         return refuse(
           `row ${Math.floor(outside / width) + 1} is given the probability ${String(scores[outside])}, outside [0, 1]; set transform: sigmoid or softmax if these are raw scores`,
@@ -139,7 +137,7 @@ function classOutputs(
         decisions[row] = number;
       }
     }
-    if (kind === 'probability' && Math.abs(sum - 1) > sumTolerance) {
+    if (kind === 'probability' && !addsUpToOne(sum)) {
       return refuse(
         `the class probabilities of row ${row + 1} add up to ${sum}; set transform: softmax if these are raw scores`,
       );
