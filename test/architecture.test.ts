@@ -11,6 +11,7 @@ const leaves = [
   'entries.ts',
   'file-digest.ts',
   'probabilities.ts',
+  'process-owner.ts',
   'splitmix.ts',
   'version.ts',
   'wording.ts',
