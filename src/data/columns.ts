@@ -8,7 +8,7 @@ import {
   type Dataset,
   type DatasetColumn,
 } from './relation.ts';
-import { isNumeric, isWideInteger } from './types.ts';
+import { isNested, isNumeric, isWideInteger } from './types.ts';
 
 /** One column in file order. `nulls[i]` is 1 where row i has no value; null when every row has one. */
 export type ColumnVector = { name: string; nulls: Uint8Array | null } & (
@@ -24,6 +24,21 @@ export type ColumnVector = { name: string; nulls: Uint8Array | null } & (
  */
 export function readColumns(dataset: Dataset, names: readonly string[]): Promise<Map<string, ColumnVector>> {
   return reading(dataset, () => readAll(dataset, names));
+}
+
+/**
+ * The same of columns that must hold one value a row, such as labels, weights and columns to slice by.
+ * @throws DataError for a column of lists or structs too
+ */
+export async function readPlainColumns(dataset: Dataset, names: readonly string[]): Promise<Map<string, ColumnVector>> {
+  const nested = requireColumns(dataset, names).find(({ type }) => isNested(type));
+  if (nested === undefined) return readColumns(dataset, names);
+  throw new DataError({
+    found: `column ${JSON.stringify(nested.name)} is ${nested.type.slice(0, 80)}`,
+    expected: 'one value a row',
+    where: dataset.uri,
+    remedy: 'Name another column, or write the parts as columns of their own',
+  });
 }
 
 async function readAll(dataset: Dataset, names: readonly string[]): Promise<Map<string, ColumnVector>> {

@@ -1,6 +1,6 @@
 import { labelColumns } from '../config/columns.ts';
 import type { Columns, Policy, Slice, Task } from '../config/schema.ts';
-import { columnTexts, datasetSubject, readColumns, type ColumnVector, type Dataset } from '../data/dataset.ts';
+import { columnTexts, datasetSubject, readPlainColumns, type ColumnVector, type Dataset } from '../data/dataset.ts';
 import { DataError } from '../errors.ts';
 import { buildEvidence } from '../evidence/build.ts';
 import type { Check } from '../evidence/check.ts';
@@ -14,7 +14,7 @@ import { fairnessChecks } from './fairness.ts';
 import { baselines, firstModelChecks, type Baseline } from './first-model.ts';
 import { comparisonChecks, floorChecks, type Compared, type Gate } from './gate.ts';
 import { reuseChecks } from './holdout.ts';
-import { classText, readLabels, type Labels } from './labels.ts';
+import { knownClasses, readLabels, type Labels } from './labels.ts';
 import { measure } from './measure.ts';
 import { sqlMetrics } from './metrics/sql.ts';
 import { outputsOf, type OutputsResult } from './outputs.ts';
@@ -105,7 +105,7 @@ async function judge(input: EvaluateInput, plan: Plan): Promise<{ checks: Check[
     labelColumns(columns).map((name) => vectors.get(name) as ColumnVector),
     task,
     columns,
-    knownClasses(input),
+    knownClasses([champion, candidate].flatMap((each) => (each?.result.ok === true ? [each.result.predictions] : []))),
     dataset.uri,
   );
   const outputs = contestantOutputs(candidate, task, labels, dataset.rows);
@@ -245,13 +245,7 @@ async function readNeeded(
   const { weight, cluster, group } = columns;
   const own = [...labelColumns(columns), weight, cluster, ...(task === 'ranking' ? [group] : [])];
   const names = [...own, ...sensitive, ...sliceColumns(slices)];
-  return readColumns(dataset, [...new Set(names.filter((name) => name !== undefined && name !== null))]);
-}
-
-function knownClasses({ candidate, champion }: EvaluateInput): string[] {
-  return [champion, candidate].flatMap((each) =>
-    each !== null && each.result.ok ? (each.result.predictions.classes ?? []).map(classText) : [],
-  );
+  return readPlainColumns(dataset, [...new Set(names.filter((name) => name !== undefined && name !== null))]);
 }
 
 /** The slices of each guardrail, in the order of the plan; null for those compared on the whole. */

@@ -1,10 +1,11 @@
 import { labelColumns } from '../config/columns.ts';
 import type { Columns, Task } from '../config/schema.ts';
+import type { ClassValue } from '../data/class-text.ts';
 import { ModelError } from '../errors.ts';
 import type { Predictions, ReadingOptions } from './predictions.ts';
 import { labelOutput, listOutputs, scoreOutput } from './read-outputs/choose.ts';
 import { readBinary, readClasses } from './read-outputs/class-scores.ts';
-import { classesOf, labelIndexes, type ClassValue } from './read-outputs/classes.ts';
+import { classesOf, labelIndexes } from './read-outputs/classes.ts';
 import { positiveScores, readLabels } from './read-outputs/labels.ts';
 import { extend, oddities, refuseNonFinite, wrongWidth, type Range, type Scores } from './read-outputs/scores.ts';
 import type { LoadedModel, TensorValues } from './run.ts';
@@ -109,14 +110,15 @@ export function outputReader(
         const outputs = { scores, given: labels, values: [...seen.keys()], rows: done, labelName };
         return { predictions: readLabels(outputs, model, columns, reading), warnings };
       }
-      const classes = classesOf(model, columns, task, width, [...seen.keys()]);
+      const known = classesOf(model, columns, task, width, [...seen.keys()]);
+      const { classes } = known;
       const indexes = labels === null ? null : labelIndexes(labels, [...seen.keys()], classes);
       if (scores === null) {
         warnings.push(
           'The model gives labels only: accuracy, F1 and McNemar can be computed; ROC AUC, log loss, Brier and calibration cannot.',
         );
         return {
-          predictions: { rows: done, classes, kind: 'label', scores: null, labels: indexes, threshold },
+          predictions: { rows: done, ...known, kind: 'label', scores: null, labels: indexes, threshold },
           warnings,
         };
       }
@@ -127,7 +129,7 @@ export function outputReader(
       return {
         predictions: {
           rows: done,
-          classes,
+          ...known,
           labels: indexes,
           ...read,
           // 0 is where the probability of a logit is 0.5.

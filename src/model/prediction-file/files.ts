@@ -1,6 +1,6 @@
 import { readdir, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { DataError } from '../../errors.ts';
+import { DataError, openingFault } from '../../errors.ts';
 import { digest } from '../../evidence/canonical.ts';
 import { fileDigest } from '../../file-digest.ts';
 
@@ -13,32 +13,52 @@ export async function digestFiles(path: string): Promise<{ sha256: string; size:
       sha256: await fileDigest(each),
       size: (await stat(each)).size,
     })),
-  );
+  ).catch((cause: NodeJS.ErrnoException) => {
+    throw unreadable(cause, path);
+  });
   const [only] = files;
   if (only !== undefined && files.length === 1) return { sha256: only.sha256, size: only.size };
   return { sha256: digest(files), size: files.reduce((sum, file) => sum + file.size, 0) };
 }
 
-/** The file itself, or the shards that a wildcard in its last part stands for, by name. */
+/** The file itself, or the shards that a wildcard in its last part stands for, by name. @throws DataError */
 export async function filesOf(path: string, where: string): Promise<string[]> {
-  if (
-    await stat(path).then(
-      () => true,
-      () => false,
-    )
-  )
-    return [path];
+  const there = await stat(path).then(
+    () => true,
+    (cause: NodeJS.ErrnoException) => {
+      if (cause.code === 'ENOENT') return false;
+      throw unreadable(cause, where);
+    },
+  );
+  if (there) return [path];
   const pattern = basename(path);
   const folder = dirname(path);
-  const found = /[*?]/u.test(pattern)
-    ? (await readdir(folder).catch(() => [])).filter((name) => matches(pattern, name)).toSorted()
-    : [];
+  const several = /[*?]/u.test(pattern);
+  const names = several ? await namesIn(folder, where) : [];
+  const found = names.filter((name) => matches(pattern, name)).toSorted();
   if (found.length > 0) return Promise.all(found.map((name) => shardOf(folder, name, where)));
   throw new DataError({
-    found: /[*?]/u.test(pattern) ? 'no file matches' : 'there is no such file',
+    found: several ? 'no file matches' : 'there is no such file',
     expected: 'predictions as CSV or Parquet',
     where,
     remedy: 'Check the path of the predictions',
+  });
+}
+
+function namesIn(folder: string, where: string): Promise<string[]> {
+  return readdir(folder).catch((cause: NodeJS.ErrnoException) => {
+    if (cause.code === 'ENOENT') return [];
+    throw unreadable(cause, where);
+  });
+}
+
+function unreadable(cause: NodeJS.ErrnoException, where: string): DataError {
+  return new DataError({
+    found: cause.code === 'EISDIR' ? 'this is a folder' : openingFault(cause),
+    expected: 'predictions as CSV or Parquet, which may be read',
+    where,
+    remedy: 'Check the path of the predictions, and who may read it',
+    cause,
   });
 }
 

@@ -1,7 +1,10 @@
 import { basename, dirname, join } from 'node:path';
 import type { DuckDBConnection } from '@duckdb/node-api';
+import { labelColumns } from '../../config/columns.ts';
 import type { Columns, Task } from '../../config/schema.ts';
-import { openDataset, quoteIdentifier, requireColumns, type Dataset } from '../../data/dataset.ts';
+import { classText } from '../../data/class-text.ts';
+import { openDataset, quoteIdentifier, reading, requireColumns, type Dataset } from '../../data/dataset.ts';
+import { readingOfIds, withoutLeadingZeros } from '../../data/row-ids.ts';
 import { copyRows } from '../../data/workspace.ts';
 import { DataError } from '../../errors.ts';
 import { layoutOf, requireNumbers, type Layout, type PredictionReference } from './layout.ts';
@@ -13,6 +16,8 @@ export interface JoinedRows {
   values: Float64Array;
   /** Predicted labels; null where the file has none. */
   texts: string[] | null;
+  /** Texts of the classes that rows of the data are of, where the meaning of the scores depends on them. */
+  labels: readonly string[];
 }
 
 /**
@@ -24,13 +29,34 @@ export async function joinedRows(
   paths: readonly string[],
   input: { reference: PredictionReference; dataset: Dataset; columns: Columns; task: Task },
 ): Promise<JoinedRows> {
-  const { dataset, columns } = input;
+  const { dataset, columns, task } = input;
   const where = input.reference.predictions;
-  const layout = await gather(workspace, paths, input);
-  await gatherDataset(workspace, dataset, columns, layout);
+  const { layout, idsAre } = await gather(workspace, paths, input);
+  idsAre.add(await gatherDataset(workspace, dataset, columns, layout));
+  if (idsAre.size > 1) {
+    // One side says that ids are numbers: a text of the other is the number that it writes.
+    for (const table of ['predictions', 'dataset']) {
+      await workspace.run(`update ${table} set id = ${withoutLeadingZeros('id')}`);
+    }
+  }
   await refuseBadRows(workspace, where, dataset);
   await refuseOtherLabels(workspace, where, dataset, layout);
-  return readJoined(workspace, layout, dataset.rows, where);
+  const labels =
+    task === 'binary-classification' && layout.scored?.length === 1 ? await labelsOf(dataset, columns) : [];
+  return { labels, ...(await readJoined(workspace, layout, dataset.rows, where)) };
+}
+
+/** Few, where the column is one of labels. */
+const mostLabels = 100;
+
+async function labelsOf(dataset: Dataset, columns: Columns): Promise<string[]> {
+  const [label] = requireColumns(dataset, labelColumns(columns)).map(({ name }) => quoteIdentifier(name));
+  return reading(dataset, async () => {
+    const reader = await dataset.connection.runAndReadAll(
+      `select distinct cast(${label} as varchar) from ${dataset.relation} where ${label} is not null order by 1 limit ${mostLabels}`,
+    );
+    return reader.getRows().map(([text]) => classText(text as string));
+  });
 }
 
 async function readJoined(
@@ -38,7 +64,7 @@ async function readJoined(
   layout: Layout,
   rows: number,
   where: string,
-): Promise<JoinedRows> {
+): Promise<Omit<JoinedRows, 'labels'>> {
   const numbers = [...layout.scores, ...layout.decisions];
   const width = numbers.length;
   const values = new Float64Array(rows * width);
@@ -79,13 +105,16 @@ async function readJoined(
   return { layout, values, texts };
 }
 
+type IdsAre = 'numbers' | 'texts';
+
 /** Copy id, scores and labels of every shard into the table `predictions`. */
 async function gather(
   workspace: DuckDBConnection,
   paths: readonly string[],
   { reference, columns, task }: { reference: PredictionReference; columns: Columns; task: Task },
-): Promise<Layout> {
+): Promise<{ layout: Layout; idsAre: Set<IdsAre> }> {
   let layout: Layout | null = null;
+  const idsAre = new Set<IdsAre>();
   for (const path of paths) {
     const uri = paths.length === 1 ? reference.predictions : join(dirname(reference.predictions), basename(path));
     const shard = await openDataset({ name: 'predictions', path, uri });
@@ -100,22 +129,23 @@ async function gather(
         ];
         await workspace.run(`create table predictions (${fields.join(', ')})`);
       }
-      const id = reference.id ?? columns.id;
-      requireColumns(shard, [id, ...layout.scores, ...layout.decisions]);
-      requireNumbers(shard, layout.scores);
+      const ids = readingOfIds(shard, reference.id ?? columns.id);
+      idsAre.add(ids.numeric ? 'numbers' : 'texts');
       const texts = [...(layout.predicted === null ? [] : [layout.predicted]), ...layout.truth];
+      requireColumns(shard, [...layout.scores, ...layout.decisions, ...texts]);
+      requireNumbers(shard, layout.scores);
       const selected = [
-        `cast(${quoteIdentifier(id)} as varchar)`,
+        ids.text,
         ...layout.scores.map((name) => `cast(${quoteIdentifier(name)} as double)`),
         ...layout.decisions.map((name) => `try_cast(${quoteIdentifier(name)} as double)`),
         ...texts.map((name) => `cast(${quoteIdentifier(name)} as varchar)`),
       ];
-      await copyRows(shard, selected, workspace, 'predictions');
+      await reading(shard, () => copyRows(shard, selected, workspace, 'predictions', ids.from));
     } finally {
       shard.close();
     }
   }
-  return layout as Layout;
+  return { layout: layout as Layout, idsAre };
 }
 
 /** Copy id and labels of every row of the data into the table `dataset`. */
@@ -124,12 +154,15 @@ async function gatherDataset(
   dataset: Dataset,
   columns: Columns,
   layout: Layout,
-): Promise<void> {
-  requireColumns(dataset, [columns.id, ...layout.truth]);
+): Promise<IdsAre> {
+  requireColumns(dataset, layout.truth);
+  const ids = readingOfIds(dataset, columns.id);
   const truth = layout.truth.map((_, index) => `truth${index} varchar, `).join('');
   await workspace.run(`create table dataset (id varchar, ${truth}row bigint)`);
-  const texts = [columns.id, ...layout.truth].map((name) => `cast(${quoteIdentifier(name)} as varchar)`);
-  await copyRows(dataset, [...texts, 'row_number() over ()'], workspace, 'dataset');
+  const texts = layout.truth.map((name) => `cast(${quoteIdentifier(name)} as varchar)`);
+  const selected = [ids.text, ...texts, 'row_number() over ()'];
+  await reading(dataset, () => copyRows(dataset, selected, workspace, 'dataset', ids.from));
+  return ids.numeric ? 'numbers' : 'texts';
 }
 
 async function refuseBadRows(workspace: DuckDBConnection, where: string, dataset: Dataset): Promise<void> {
@@ -154,8 +187,13 @@ async function refuseBadRows(workspace: DuckDBConnection, where: string, dataset
   }
   const missing = await first(workspace, 'select id from dataset anti join predictions using (id) order by row');
   if (missing.count > 0) {
+    const other = await first(
+      workspace,
+      `select distinct '"' || id || '"' from predictions anti join dataset using (id) order by 1`,
+    );
+    const unlike = other.count === 0 ? '' : `; the predictions have such ids as ${other.shown}, which the data has not`;
     throw new DataError({
-      found: `${missing.count} of ${dataset.rows} rows of ${dataset.uri} have no prediction: id ${missing.shown}`,
+      found: `${missing.count} of ${dataset.rows} rows of ${dataset.uri} have no prediction: id ${missing.shown}${unlike}`,
       expected: 'a prediction for every row',
       where,
       remedy: 'Predict every row, and name the id column as in the data ({predictions, id})',
@@ -171,8 +209,9 @@ async function refuseOtherLabels(
 ): Promise<void> {
   for (const [index, name] of layout.truth.entries()) {
     const [own, given] = [`d.truth${index}`, `p.truth${index}`];
-    // 1 and 1.0 are one label; text is compared as text.
-    const same = `(${own} is not distinct from ${given} or try_cast(${own} as double) = try_cast(${given} as double))`;
+    // 1 and 1.0 are one label, and so are true and True; other text is compared as text.
+    const booleans = `lower(${own}) in ('true', 'false') and lower(${own}) = lower(${given})`;
+    const same = `(${own} is not distinct from ${given} or try_cast(${own} as double) = try_cast(${given} as double) or (${booleans}))`;
     const other = await first(
       workspace,
       `select d.id || ' (' || coalesce(${given}, 'none') || ' here, ' || coalesce(${own}, 'none') || ' in the data)' from dataset d join predictions p on p.id = d.id where not coalesce(${same}, false) order by d.row`,

@@ -1,5 +1,6 @@
 import { labelColumns } from '../../config/columns.ts';
 import type { Columns, ModelReference, Task } from '../../config/schema.ts';
+import { classText } from '../../data/class-text.ts';
 import { requireColumns, type Dataset } from '../../data/dataset.ts';
 import { isNumeric } from '../../data/types.ts';
 import { DataError } from '../../errors.ts';
@@ -17,6 +18,8 @@ export interface Layout {
   decisions: string[];
   /** The predicted label of every other classification. */
   predicted: string | null;
+  /** Of scores in columns named `score_<class>`: the classes, in their order. */
+  scored: string[] | null;
   /** Label columns of the data that the file has too. */
   truth: string[];
 }
@@ -46,8 +49,15 @@ export function layoutOf(shard: Dataset, reference: PredictionReference, columns
     scores,
     decisions: [],
     predicted,
+    scored: classesNamed(scores),
     truth: labelColumns(columns).filter((name) => name !== predicted && names.includes(name)),
   };
+}
+
+function classesNamed(scores: readonly string[]): string[] | null {
+  const prefix = `${scoreColumn}_`;
+  if (scores.length === 0 || !scores.every((name) => name.startsWith(prefix))) return null;
+  return scores.map((name) => classText(name.slice(prefix.length)));
 }
 
 /** A score, or a predicted 0 or 1, of every label. */
@@ -85,6 +95,7 @@ function labelsLayout(
     scores,
     decisions,
     predicted: null,
+    scored: null,
     truth: labels.filter((name) => !decisions.includes(name) && names.includes(name)),
   };
 }

@@ -1,6 +1,7 @@
-import { mkdtemp, rename, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import { dirname, extname, join } from 'node:path';
 import { quoteIdentifier, quoteLiteral } from '../../data/dataset.ts';
+import { UsageError } from '../../errors.ts';
 import type { Predictions } from '../predictions.ts';
 import { labelColumn, scoreColumn } from './layout.ts';
 
@@ -8,16 +9,45 @@ import { labelColumn, scoreColumn } from './layout.ts';
  * Write predictions so that `readPredictionFile` gives them back: Parquet, or CSV by the name of the file.
  * @param ids of the rows, as many as there are predictions
  * @param metadata kept in a Parquet file beside the rows, by key; CSV has no place for it
+ * @throws UsageError where the file cannot be written
  */
 export async function writePredictionFile(input: {
+  /** Absolute; folders that are not there are made. */
   path: string;
+  /** The path as the user wrote it, for messages. */
+  uri: string;
   idColumn: string;
   ids: readonly (string | number | null)[];
   predictions: Predictions;
   metadata?: Readonly<Record<string, string>>;
 }): Promise<void> {
+  try {
+    await write(input);
+  } catch (cause) {
+    const code = reasonOf(cause);
+    if (code === null) throw cause;
+    throw new UsageError({
+      found: `the predictions cannot be written (${code})`,
+      expected: 'a file in a folder that may be written to and has room',
+      where: input.uri,
+      remedy: 'Name another file with --file',
+      cause,
+    });
+  }
+}
+
+/** Why the system or the engine, for the system, did not write; null for anything else. */
+function reasonOf(cause: unknown): string | null {
+  if (!(cause instanceof Error)) return null;
+  const { code } = cause as NodeJS.ErrnoException;
+  if (typeof code === 'string') return code;
+  return /^IO Error: (?<reason>.{1,200})/u.exec(cause.message)?.groups?.['reason'] ?? null;
+}
+
+async function write(input: Parameters<typeof writePredictionFile>[0]): Promise<void> {
   const { path, ids, predictions } = input;
   const { DuckDBInstance } = await import('@duckdb/node-api');
+  await mkdir(dirname(path), { recursive: true });
   const folder = await mkdtemp(join(dirname(path), '.predictions-'));
   const written = join(folder, 'file');
   const instance = await DuckDBInstance.create(':memory:');

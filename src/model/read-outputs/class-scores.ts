@@ -1,8 +1,8 @@
 import type { Columns, Task } from '../../config/schema.ts';
+import { classPosition, classText, type ClassValue } from '../../data/class-text.ts';
 import { ModelError } from '../../errors.ts';
 import { sigmoid, softmax } from '../../probabilities.ts';
 import type { Predictions, ReadingOptions } from '../predictions.ts';
-import { sameClass, type ClassValue } from './classes.ts';
 import { isProbability, wrongWidth, type Scores } from './scores.ts';
 
 type Read = Pick<Predictions, 'kind' | 'scores'>;
@@ -22,7 +22,7 @@ export function readBinary(
     );
   }
   const positive = columns.positive ?? 1;
-  const column = scores.width === 1 ? 0 : classes.findIndex((each) => sameClass(each, positive));
+  const column = scores.width === 1 ? 0 : classPosition(positive, classes.map(classText));
   if (column < 0) {
     throw new ModelError({
       found: `The classes of the model are ${classes.map(String).join(', ')}; the positive class of the data is ${String(positive)}`,

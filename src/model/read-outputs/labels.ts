@@ -1,10 +1,10 @@
 import { labelColumns } from '../../config/columns.ts';
 import type { Columns } from '../../config/schema.ts';
+import type { ClassValue } from '../../data/class-text.ts';
 import { ModelError } from '../../errors.ts';
 import { sigmoid } from '../../probabilities.ts';
 import type { Predictions, ReadingOptions } from '../predictions.ts';
 import type { LoadedModel, TensorValues } from '../run.ts';
-import type { ClassValue } from './classes.ts';
 import { isProbability, wrongWidth, type Scores } from './scores.ts';
 
 /** What a model says of several labels a row. */
