@@ -1,7 +1,7 @@
 import { labelColumns } from '../config/columns.ts';
-import type { Columns, Policy, Slice, Task } from '../config/schema.ts';
+import type { Columns, Policy, Task } from '../config/schema.ts';
 import { columnTexts, datasetSubject, readPlainColumns, type ColumnVector, type Dataset } from '../data/dataset.ts';
-import { DataError } from '../errors.ts';
+import { ConfigError, DataError } from '../errors.ts';
 import { buildEvidence } from '../evidence/build.ts';
 import type { Check } from '../evidence/check.ts';
 import type { Artifact, Evidence, Signatures } from '../evidence/evidence.ts';
@@ -22,7 +22,15 @@ import { planOf, type Plan } from './plan.ts';
 import { sampleOf } from './read-sample.ts';
 import { countQueries } from './metrics/ranking.ts';
 import type { Outputs, Sample } from './sample.ts';
-import { columnSlices, predicateRows, sliceColumns, type SliceRows } from './slices.ts';
+import {
+  checkPredicates,
+  columnSlices,
+  isPredicate,
+  placeOf,
+  predicateRows,
+  sliceColumns,
+  type SliceRows,
+} from './slices.ts';
 import { weakSliceAdvice } from './weak-slices.ts';
 
 export interface EvaluateInput {
@@ -63,6 +71,7 @@ export async function evaluate(input: EvaluateInput): Promise<Evidence> {
   const { task, columns, dataset, policy } = input;
   const custom = await sqlMetrics(policy.metrics ?? [], { task, columns, available: dataset.columns });
   const plan = planOf(policy, task, input.reuse, custom);
+  await checkPredicates(policy, dataset.columns);
   const { checks, details } = await judge(input, plan);
   input.signal?.throwIfAborted();
   return buildEvidence({
@@ -254,18 +263,37 @@ async function sliceFamilies(
   plan: Plan,
   vectors: ReadonlyMap<string, ColumnVector>,
 ): Promise<(SliceRows[] | null)[]> {
-  const resolve = async (definition: Slice): Promise<SliceRows[]> =>
-    typeof definition !== 'string' && 'sql' in definition
-      ? [await predicateRows(input.dataset, definition.name, definition.sql)]
-      : columnSlices(definition, vectors);
   const families: (SliceRows[] | null)[] = [];
+  const taken = new Map<string, Set<string>>();
   // One after the other: a connection runs one query at a time.
-  for (const { comparison } of plan.guardrails) {
+  for (const [guardrail, { comparison, metric }] of plan.guardrails.entries()) {
+    const names = taken.get(metric.name) ?? new Set();
+    taken.set(metric.name, names);
     const resolved: SliceRows[] = [];
-    for (const definition of comparison?.slices?.definitions ?? []) resolved.push(...(await resolve(definition)));
+    for (const [index, definition] of (comparison?.slices?.definitions ?? []).entries()) {
+      const where = placeOf(guardrail, index);
+      const slices = isPredicate(definition)
+        ? [await predicateRows(input.dataset, definition, where, input)]
+        : columnSlices(definition, vectors);
+      for (const { name } of slices) {
+        if (names.has(name)) throw twiceNamed(metric.name, name, where);
+        names.add(name);
+      }
+      resolved.push(...slices);
+    }
     families.push((comparison?.slices ?? null) === null ? null : resolved);
   }
   return families;
+}
+
+/** Two checks of one id could not be told apart. */
+function twiceNamed(metric: string, slice: string, where: string): ConfigError {
+  return new ConfigError({
+    found: `two slices of ${metric} are named ${slice}`,
+    expected: 'slices with names of their own',
+    where,
+    remedy: 'Give the predicate another name',
+  });
 }
 
 function candidateFault(message: string): Check {
