@@ -77,7 +77,10 @@ async function readAll(dataset: Dataset, names: readonly string[]): Promise<Map<
   return new Map(targets.map((target) => [target.name, target]));
 }
 
-/** Values of a column as text; null where missing. */
+/**
+ * Values of a column as text; null where missing.
+ * @throws DataError for a number beyond 2^53, which may have been another one in the file
+ */
 export function columnTexts(vector: ColumnVector): (string | null)[] {
   const { kind, values, nulls } = vector;
   const texts = new Array<string | null>(values.length);
@@ -90,6 +93,7 @@ export function columnTexts(vector: ColumnVector): (string | null)[] {
     else if (typeof value === 'string') texts[row] = value;
     else {
       if (value !== last) {
+        if (Math.abs(value) > largestExact) throw inexact(vector.name, `the value ${value}`);
         lastText = kind === 'boolean' ? String(value === 1) : String(value);
         last = value;
       }
@@ -169,16 +173,23 @@ const few = 255;
 
 async function refuseWideIntegers(dataset: Dataset, names: readonly string[]): Promise<void> {
   if (names.length === 0) return;
-  const limits = names.map((name) => `max(abs(${quoteIdentifier(name)}::hugeint)) > 9007199254740992`);
+  const limits = names.map((name) => `max(abs(${quoteIdentifier(name)}::hugeint)) > ${largestExact}`);
   const row = (
     await dataset.connection.runAndReadAll(`select ${limits.join(', ')} from ${dataset.relation}`)
   ).getRows()[0];
   const bad = names.find((_name, index) => row?.[index] === true);
   if (bad === undefined) return;
-  throw new DataError({
-    found: `column ${JSON.stringify(bad)} has integers beyond 2^53`,
+  throw inexact(bad, 'integers beyond 2^53', dataset.uri);
+}
+
+/** Beyond it not every whole number is a double. */
+const largestExact = 2 ** 53;
+
+function inexact(column: string, what: string, where?: string): DataError {
+  return new DataError({
+    found: `column ${JSON.stringify(column)} has ${what}`,
     expected: 'numbers that a double holds exactly',
-    where: dataset.uri,
+    where,
     remedy: 'Store identifiers as text',
   });
 }

@@ -29,7 +29,7 @@ export async function columnsOfExpression(
   where: string,
   expected: string,
 ): Promise<string[]> {
-  return columnsOf(connection, await parse(connection, sql, where, expected), where);
+  return columnsOf(connection, await parse(connection, sql, where, expected), where, expected);
 }
 
 /** What the engine makes of the expression: a tree of JSON. */
@@ -62,7 +62,12 @@ async function parse(connection: DuckDBConnection, sql: string, where: string, e
 }
 
 /** The columns an expression reads. @throws ConfigError for what it may not contain */
-async function columnsOf(connection: DuckDBConnection, tree: unknown, where: string): Promise<string[]> {
+async function columnsOf(
+  connection: DuckDBConnection,
+  tree: unknown,
+  where: string,
+  expected: string,
+): Promise<string[]> {
   const columns = new Set<string>();
   const functions = new Set<string>();
   const stack: unknown[] = [tree];
@@ -73,7 +78,7 @@ async function columnsOf(connection: DuckDBConnection, tree: unknown, where: str
     if (typeof kind === 'string' && !allowed.has(kind)) {
       throw new ConfigError({
         found: `a ${kind.toLowerCase().replaceAll('_', ' ')} in the expression`,
-        expected: 'aggregates, functions, comparisons, case, casts and constants',
+        expected,
         where,
       });
     }

@@ -55,7 +55,7 @@ export function rowsText(
 }
 
 /** Two significant digits with thousands separators: a plan, not a measurement. */
-export function roughly(count: number): string {
+function roughly(count: number): string {
   const rounded = count < 100 ? Math.ceil(count) : Number(count.toPrecision(2));
   return rounded.toLocaleString('en-US');
 }
