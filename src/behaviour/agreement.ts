@@ -2,8 +2,9 @@ import type { Behaviour } from '../config/index.ts';
 import type { Check } from '../evidence/index.ts';
 import type { PredictionResult } from '../model/predictions.ts';
 import { changedDecisions, type Scored, type Scorer } from '../model/scorer.ts';
-import { absentCheck, atLeast, digits, limitCheck, percent, type Absence } from './limit.ts';
+import { absentCheck, atLeast, digits, limitCheck, type Absence } from './limit.ts';
 import { proportionBounds } from './proportion.ts';
+import { percent } from '../wording.ts';
 
 export interface AgreementInput {
   settings: NonNullable<Behaviour['agreement']>;

@@ -2,9 +2,10 @@ import type { Behaviour } from '../config/index.ts';
 import { defaults } from '../config/index.ts';
 import { ConfigError } from '../errors.ts';
 import type { Check } from '../evidence/index.ts';
-import { absentCheck, atMost, limitCheck, percent } from './limit.ts';
+import { absentCheck, atMost, limitCheck } from './limit.ts';
 import { meanBounds } from './log-ratio.ts';
 import { lossOf, lossText, scoredUnder, type Examination, type Subject } from './subject.ts';
+import { percent } from '../wording.ts';
 
 export type ImportanceInput = Examination<NonNullable<Behaviour['importance']>>;
 

@@ -58,7 +58,3 @@ export function digits(value: number, significant = 4): string {
     maximumSignificantDigits: Number.isInteger(value) ? 21 : significant,
   });
 }
-
-export function percent(share: number): string {
-  return `${digits(100 * share)}%`;
-}

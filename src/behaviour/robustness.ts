@@ -2,9 +2,10 @@ import type { Behaviour } from '../config/index.ts';
 import type { Check } from '../evidence/index.ts';
 import type { Perturbation } from '../model/perturbation.ts';
 import { changedDecisions, type Bounds, type Scored } from '../model/scorer.ts';
-import { absentCheck, atMost, digits, limitCheck, percent } from './limit.ts';
+import { absentCheck, atMost, digits, limitCheck } from './limit.ts';
 import { proportionBounds } from './proportion.ts';
 import { lossOf, lossText, scoredUnder, type Examination, type Subject } from './subject.ts';
+import { capitalised, percent } from '../wording.ts';
 
 type Settings = NonNullable<Behaviour['robustness']>;
 
@@ -226,8 +227,4 @@ function described({ plain }: Subject, effect: Effect): Record<string, unknown> 
     loss: effect.loss,
     flips: effect.flips,
   };
-}
-
-function capitalised(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1);
 }

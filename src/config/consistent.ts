@@ -10,6 +10,7 @@ export function inconsistencies({ models }: Config): Problem[] {
       ...thresholdProblems(model),
       ...behaviourProblems(model),
       ...approvalsProblems(model),
+      ...slicesProblems(model),
     ].map(({ pointer, ...problem }) => ({
       pointer: `/models/${name}${pointer}`,
       ...problem,
@@ -59,6 +60,30 @@ function approvalsProblems({ policy: { approvals } }: Model): Problem[] {
   if (people >= required) return [];
   const message = `${required} approvals are required and ${people === 1 ? 'one person' : `${people} people`} may give them`;
   return [{ pointer: '/policy/approvals', key: 'required', message }];
+}
+
+/** A slice that a metric is asked for twice would have two checks of one id, whatever bins it is cut into. */
+function slicesProblems({ policy: { guardrails = [] } }: Model): Problem[] {
+  const seen = new Set<string>();
+  return guardrails.flatMap(({ metric, slices = [] }, guardrail) =>
+    slices.flatMap((slice, index) => {
+      const [kind, what] =
+        typeof slice === 'string'
+          ? ['column', slice]
+          : 'cross' in slice
+            ? ['columns', slice.cross.join(' & ')]
+            : 'sql' in slice
+              ? ['name', slice.name]
+              : ['column', slice.column];
+      const key = JSON.stringify([metric, kind, what]);
+      if (!seen.has(key)) {
+        seen.add(key);
+        return [];
+      }
+      const message = `${metric} is asked for by the ${kind} ${JSON.stringify(what)} twice. Expected each slice once for a metric`;
+      return [{ pointer: `/policy/guardrails/${guardrail}/slices/${index}`, message }];
+    }),
+  );
 }
 
 /** Where nothing is decided, no decision can change. */

@@ -2,6 +2,7 @@ import { TextDecoder } from 'node:util';
 import type { Dataset, DatasetColumn } from '../data/dataset.ts';
 import { csvText, quoteIdentifier } from '../data/dataset.ts';
 import { lineBatches } from '../data/lines.ts';
+import { isNested, isNumeric } from '../data/types.ts';
 import { DataError } from '../errors.ts';
 import type { CellTypes } from './cell-types.ts';
 import { absent, missingCell, textCell } from './cells.ts';
@@ -77,7 +78,7 @@ function parquetCell({ name, type }: DatasetColumn): { select: string; read: (ce
   const column = quoteIdentifier(name);
   const same = (cell: unknown): unknown => cell;
   if (type === 'BOOLEAN' || type === 'VARCHAR') return { select: column, read: same };
-  if (/^(?:STRUCT|MAP|UNION|VARIANT|JSON)|\]$/u.test(type)) {
+  if (isNested(type) || type === 'JSON') {
     const read = (cell: unknown): unknown => {
       try {
         return JSON.parse(cell as string) as unknown;
@@ -88,7 +89,7 @@ function parquetCell({ name, type }: DatasetColumn): { select: string; read: (ce
     };
     return { select: `cast(to_json(${column}) as varchar)`, read };
   }
-  if (/^(?:U?(?:TINYINT|SMALLINT|INTEGER|BIGINT|HUGEINT)|FLOAT|DOUBLE|DECIMAL)/u.test(type)) {
+  if (isNumeric(type)) {
     return { select: `cast(${column} as double)`, read: same };
   }
   if (type === 'TIMESTAMP WITH TIME ZONE') {

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { TableRule } from '../config/schema.ts';
 import { nearest } from '../config/suggest.ts';
 import { quoteIdentifier, type Dataset } from '../data/dataset.ts';
+import { readingOfIds } from '../data/row-ids.ts';
 import type { Check } from '../evidence/check.ts';
 import { count, rowsOf, showColumn, showValue } from './show.ts';
 
@@ -55,17 +56,17 @@ async function unique(dataset: Dataset, columns: readonly string[], isId: boolea
   };
   const unknown = unknownColumn(dataset, columns);
   if (unknown !== undefined) return { ...check, ...unknown };
-  const keys = columns.map(quoteIdentifier);
+  const ids = isId ? readingOfIds(dataset, columns[0] as string) : null;
+  const keys = ids === null ? columns.map(quoteIdentifier) : ['id'];
+  const from = ids === null ? dataset.relation : `(select ${ids.text} as id from ${ids.from})`;
   const nulls = keys.map((key) => `${key} is null`).join(' or ');
-  const grouped = `select ${keys.join(', ')}, count(*) as n from ${dataset.relation} where not (${nulls}) group by all having n > 1`;
+  const grouped = `select ${keys.join(', ')}, count(*) as n from ${from} where not (${nulls}) group by all having n > 1`;
   const shown = keys.map((key) => `cast(${key} as varchar)`).join(', ');
   const repeated = await firstRow(
     dataset,
     `select count(*)::double, coalesce(sum(n - 1), 0)::double from (${grouped})`,
   );
-  const missing = Number(
-    (await firstRow(dataset, `select count(*)::double from ${dataset.relation} where ${nulls}`))[0],
-  );
+  const missing = Number((await firstRow(dataset, `select count(*)::double from ${from} where ${nulls}`))[0]);
   const surplus = Number(repeated[1]);
   const problems: string[] = [];
   if (surplus > 0) {

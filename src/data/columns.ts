@@ -8,6 +8,7 @@ import {
   type Dataset,
   type DatasetColumn,
 } from './relation.ts';
+import { isNested, isNumeric, isWideInteger } from './types.ts';
 
 /** One column in file order. `nulls[i]` is 1 where row i has no value; null when every row has one. */
 export type ColumnVector = { name: string; nulls: Uint8Array | null } & (
@@ -15,9 +16,6 @@ export type ColumnVector = { name: string; nulls: Uint8Array | null } & (
   | { kind: 'text'; values: (string | null)[] }
   | { kind: 'boolean'; /** 0 or 1; 0 where null */ values: Uint8Array }
 );
-
-const numeric = /^(?:U?(?:TINYINT|SMALLINT|INTEGER|BIGINT)|U?HUGEINT|FLOAT|DOUBLE|DECIMAL)/u;
-const wide = /^(?:U?BIGINT|U?HUGEINT)/u;
 
 /**
  * Read whole columns into memory, in file order. Integers and decimals become doubles; an integer that a double cannot
@@ -28,6 +26,21 @@ export function readColumns(dataset: Dataset, names: readonly string[]): Promise
   return reading(dataset, () => readAll(dataset, names));
 }
 
+/**
+ * The same of columns that must hold one value a row, such as labels, weights and columns to slice by.
+ * @throws DataError for a column of lists or structs too
+ */
+export async function readPlainColumns(dataset: Dataset, names: readonly string[]): Promise<Map<string, ColumnVector>> {
+  const nested = requireColumns(dataset, names).find(({ type }) => isNested(type));
+  if (nested === undefined) return readColumns(dataset, names);
+  throw new DataError({
+    found: `column ${JSON.stringify(nested.name)} is ${nested.type.slice(0, 80)}`,
+    expected: 'one value a row',
+    where: dataset.uri,
+    remedy: 'Name another column, or write the parts as columns of their own',
+  });
+}
+
 async function readAll(dataset: Dataset, names: readonly string[]): Promise<Map<string, ColumnVector>> {
   const wanted = [...new Set(names)];
   const columns = requireColumns(dataset, wanted);
@@ -35,7 +48,7 @@ async function readAll(dataset: Dataset, names: readonly string[]): Promise<Map<
   const kinds = columns.map((column) => kindOf(column.type));
   await refuseWideIntegers(
     dataset,
-    columns.filter((column) => wide.test(column.type)).map((column) => column.name),
+    columns.filter((column) => isWideInteger(column.type)).map((column) => column.name),
   );
 
   const targets: ColumnVector[] = columns.map((column, index) =>
@@ -64,7 +77,10 @@ async function readAll(dataset: Dataset, names: readonly string[]): Promise<Map<
   return new Map(targets.map((target) => [target.name, target]));
 }
 
-/** Values of a column as text; null where missing. */
+/**
+ * Values of a column as text; null where missing.
+ * @throws DataError for a number beyond 2^53, which may have been another one in the file
+ */
 export function columnTexts(vector: ColumnVector): (string | null)[] {
   const { kind, values, nulls } = vector;
   const texts = new Array<string | null>(values.length);
@@ -77,6 +93,7 @@ export function columnTexts(vector: ColumnVector): (string | null)[] {
     else if (typeof value === 'string') texts[row] = value;
     else {
       if (value !== last) {
+        if (Math.abs(value) > largestExact) throw inexact(vector.name, `the value ${value}`);
         lastText = kind === 'boolean' ? String(value === 1) : String(value);
         last = value;
       }
@@ -87,7 +104,7 @@ export function columnTexts(vector: ColumnVector): (string | null)[] {
 }
 
 function kindOf(type: string): ColumnVector['kind'] {
-  if (numeric.test(type)) return 'number';
+  if (isNumeric(type)) return 'number';
   return type === 'BOOLEAN' ? 'boolean' : 'text';
 }
 
@@ -156,16 +173,23 @@ const few = 255;
 
 async function refuseWideIntegers(dataset: Dataset, names: readonly string[]): Promise<void> {
   if (names.length === 0) return;
-  const limits = names.map((name) => `max(abs(${quoteIdentifier(name)}::hugeint)) > 9007199254740992`);
+  const limits = names.map((name) => `max(abs(${quoteIdentifier(name)}::hugeint)) > ${largestExact}`);
   const row = (
     await dataset.connection.runAndReadAll(`select ${limits.join(', ')} from ${dataset.relation}`)
   ).getRows()[0];
   const bad = names.find((_name, index) => row?.[index] === true);
   if (bad === undefined) return;
-  throw new DataError({
-    found: `column ${JSON.stringify(bad)} has integers beyond 2^53`,
+  throw inexact(bad, 'integers beyond 2^53', dataset.uri);
+}
+
+/** Beyond it not every whole number is a double. */
+const largestExact = 2 ** 53;
+
+function inexact(column: string, what: string, where?: string): DataError {
+  return new DataError({
+    found: `column ${JSON.stringify(column)} has ${what}`,
     expected: 'numbers that a double holds exactly',
-    where: dataset.uri,
+    where,
     remedy: 'Store identifiers as text',
   });
 }

@@ -1,7 +1,5 @@
 import { rmSync } from 'node:fs';
-import { mkdtemp, open, stat } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { open, stat } from 'node:fs/promises';
 import type { DuckDBConnection } from '@duckdb/node-api';
 import { ContenderError, DataError, openingFault } from '../errors.ts';
 import { fileDigest } from '../file-digest.ts';
@@ -16,6 +14,7 @@ import {
   type DatasetFormat,
   type DatasetSource,
 } from './relation.ts';
+import { temporaryFolder } from './temporary.ts';
 
 export interface OpenOptions {
   log?: Log;
@@ -38,7 +37,7 @@ export async function openDataset(source: DatasetSource, options: OpenOptions = 
   const digest = options.sha256 ?? fileDigest(source.path);
   if (typeof digest !== 'string') digest.catch(() => {});
   const { DuckDBInstance } = await import('@duckdb/node-api');
-  const temporary = await mkdtemp(join(tmpdir(), 'contender-duckdb-'));
+  const temporary = await temporaryFolder('duckdb');
   const instance = await DuckDBInstance.create(':memory:');
   const connection = await instance.connect();
   const close = (): void => {
@@ -51,6 +50,11 @@ export async function openDataset(source: DatasetSource, options: OpenOptions = 
     const relation = quoteIdentifier('data');
     await connection.run(`create view ${relation} as select * from ${await reader(connection, source, format)}`);
     const columns = await describe(connection, `select * from ${relation}`);
+    const withText = (name: string): string => {
+      if (format === 'parquet') return relation;
+      const typed = columns.map((column) => (column.name === name ? { name, type: 'VARCHAR' } : column));
+      return format === 'csv' ? csvReader(source.path, typedAs(typed)) : jsonReader(source.path, typedAs(typed));
+    };
     if (format === 'parquet') await refuseRenamedColumns(connection, source, columns);
     const rows = await countRows(connection, relation, format === 'jsonl' ? columns : []);
     return {
@@ -63,6 +67,7 @@ export async function openDataset(source: DatasetSource, options: OpenOptions = 
       columns,
       connection,
       relation,
+      withText,
       close,
     };
   } catch (cause) {
@@ -76,18 +81,17 @@ export async function openDataset(source: DatasetSource, options: OpenOptions = 
  * never null (an empty cell is the empty string).
  */
 export function csvText(path: string, columns: number): string {
-  const types = Array.from({ length: columns }, (_, index) => `c${index}: 'VARCHAR'`).join(', ');
-  return csvReader(path, `auto_detect = false, columns = {${types}}, nullstr = '\u0001contender-null\u0001'`);
+  const texts = Array.from({ length: columns }, (_, index) => ({ name: `c${index}`, type: 'VARCHAR' }));
+  return csvReader(path, `${typedAs(texts)}, nullstr = '\u0001contender-null\u0001'`);
 }
 
 /** A FROM clause that reads the file; the format is pinned and nothing is skipped. */
 async function reader(connection: DuckDBConnection, source: DatasetSource, format: DatasetFormat): Promise<string> {
-  const literal = quoteLiteral(escapeGlob(source.path));
   switch (format) {
     case 'parquet':
-      return `read_parquet(${literal})`;
+      return `read_parquet(${quoteLiteral(escapeGlob(source.path))})`;
     case 'jsonl':
-      return `read_json(${literal}, format = 'newline_delimited', auto_detect = true, sample_size = -1, ignore_errors = false, maximum_object_size = ${longestLine})`;
+      return jsonReader(source.path, 'auto_detect = true, sample_size = -1');
     case 'csv':
       return typedCsv(connection, source);
   }
@@ -111,11 +115,22 @@ async function typedCsv(connection: DuckDBConnection, source: DatasetSource): Pr
     connection,
     `select * from ${csvReader(source.path, `auto_detect = true, sample_size = -1, names = [${list}], auto_type_candidates = ['BIGINT', 'DOUBLE', 'VARCHAR']`)}`,
   );
-  const types = names.map(
-    (name, index) =>
-      `${quoteLiteral(name)}: ${quoteLiteral(boolean?.[index] === true ? 'BOOLEAN' : (detected[index]?.type ?? 'VARCHAR'))}`,
-  );
-  return csvReader(source.path, `auto_detect = false, columns = {${types.join(', ')}}`);
+  const columns = names.map((name, index) => ({
+    name,
+    type: boolean?.[index] === true ? 'BOOLEAN' : (detected[index]?.type ?? 'VARCHAR'),
+  }));
+  return csvReader(source.path, typedAs(columns));
+}
+
+/** Options of a reader that detects nothing. */
+function typedAs(columns: readonly DatasetColumn[]): string {
+  const types = columns.map(({ name, type }) => `${quoteLiteral(name)}: ${quoteLiteral(type)}`);
+  return `auto_detect = false, columns = {${types.join(', ')}}`;
+}
+
+function jsonReader(path: string, options: string): string {
+  const strict = `ignore_errors = false, maximum_object_size = ${longestLine}`;
+  return `read_json(${quoteLiteral(escapeGlob(path))}, format = 'newline_delimited', ${strict}, ${options})`;
 }
 
 function csvReader(path: string, options: string): string {
@@ -281,7 +296,15 @@ async function refuseImpostor(source: DatasetSource, format: DatasetFormat): Pro
     });
   }
   const head = Buffer.alloc(64);
-  const file = await open(source.path);
+  const file = await open(source.path).catch((cause: NodeJS.ErrnoException) => {
+    throw new DataError({
+      found: openingFault(cause),
+      expected: 'a file that may be read',
+      where: source.uri,
+      remedy: 'Check who may read it',
+      cause,
+    });
+  });
   try {
     await file.read(head, 0, 64, 0);
   } finally {
@@ -305,4 +328,4 @@ async function refuseImpostor(source: DatasetSource, format: DatasetFormat): Pro
 }
 
 export * from './relation.ts';
-export { columnTexts, readColumns, type ColumnVector } from './columns.ts';
+export { columnTexts, readColumns, readPlainColumns, type ColumnVector } from './columns.ts';

@@ -34,6 +34,11 @@ export interface Dataset {
   connection: DuckDBConnection;
   /** SQL name of a view with the rows in file order, typed as DuckDB detects them. */
   relation: string;
+  /**
+   * A FROM clause with the same rows in the same order, in which this column holds the text that stands in the file: of CSV and
+   * JSON, whose types are only detected. What a Parquet file holds has the type the file says.
+   */
+  withText(column: string): string;
   close(): void;
 }
 

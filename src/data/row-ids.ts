@@ -1,12 +1,52 @@
+import type { DuckDBValue } from '@duckdb/node-api';
 import { DataError } from '../errors.ts';
-import { quoteIdentifier, reading, requireColumns, type Dataset } from './dataset.ts';
+import { quoteIdentifier, reading, requireColumns, type Dataset, type DatasetColumn } from './dataset.ts';
+import { isNumeric, isWhole } from './types.ts';
+
+/** How the ids of a dataset are read: an expression that is the text of an id, over a FROM clause. */
+export interface IdReading {
+  text: string;
+  from: string;
+  /** The file says that they are numbers, which leading zeros mean nothing to. */
+  numeric: boolean;
+}
+
+/**
+ * Ids are compared as the text that stands in the file, so that `0007` and 20 digits stay what they are, with one exception: a
+ * whole number is written as one, since 7 becomes 7.0 where a column has had a gap.
+ * @throws DataError where there is no such column
+ */
+export function readingOfIds(dataset: Dataset, id: string): IdReading {
+  const [column] = requireColumns(dataset, [id]) as [DatasetColumn];
+  const numeric = dataset.format !== 'csv' && isNumeric(column.type);
+  const name = quoteIdentifier(id);
+  const from = dataset.withText(id);
+  const text = dataset.format === 'parquet' && numeric ? numberText(name, column.type) : plainText(name);
+  return { text, from, numeric };
+}
+
+/** The same ids where the other side says that they are numbers. */
+export function withoutLeadingZeros(text: string): string {
+  return `regexp_replace(${text}, '^(-?)0+([0-9]+)$', '\\1\\2')`;
+}
+
+function plainText(column: string): string {
+  return `regexp_replace(cast(${column} as varchar), '^([+-]?[0-9]+)[.]0+$', '\\1')`;
+}
+
+function numberText(column: string, type: string): string {
+  if (isWhole(type)) return `cast(${column} as varchar)`;
+  // As far as the engine's largest integer goes; NaN and infinities are no whole numbers.
+  const inRange = type.startsWith('DECIMAL') ? 'true' : `abs(${column}) < 1e38`;
+  return `case when ${inRange} and ${column} = trunc(${column}) then cast(cast(${column} as hugeint) as varchar) else cast(${column} as varchar) end`;
+}
 
 /**
  * Rows are joined by id, so there must be some, each with an id of its own.
  * @throws DataError naming the first ids that repeat, or the number of rows without one
  */
 export async function requireRowIds(dataset: Dataset, id: string): Promise<void> {
-  requireColumns(dataset, [id]);
+  const { text, from } = readingOfIds(dataset, id);
   if (dataset.rows === 0) {
     throw new DataError({
       found: 'the dataset has no rows',
@@ -15,11 +55,13 @@ export async function requireRowIds(dataset: Dataset, id: string): Promise<void>
       remedy: 'Write the data again, or correct the path in contender.yml',
     });
   }
-  const column = quoteIdentifier(id);
-  const counted = await dataset.connection.runAndReadAll(
-    `select (count(*) - count(${column}))::double, (count(${column}) - count(distinct ${column}))::double from ${dataset.relation}`,
+  const ids = `(select ${text} as id from ${from})`;
+  const run = (query: string): Promise<DuckDBValue[][]> =>
+    reading(dataset, async () => (await dataset.connection.runAndReadAll(query)).getRows());
+  const [counted = []] = await run(
+    `select (count(*) - count(id))::double, (count(id) - count(distinct id))::double from ${ids}`,
   );
-  const [missing, repeated] = (counted.getRows()[0] ?? []).map(Number);
+  const [missing, repeated] = counted.map(Number);
   if (missing !== undefined && missing > 0) {
     throw new DataError({
       found: `${missing} of ${dataset.rows} rows have no ${JSON.stringify(id)}`,
@@ -29,10 +71,10 @@ export async function requireRowIds(dataset: Dataset, id: string): Promise<void>
     });
   }
   if (repeated !== undefined && repeated > 0) {
-    const first = await dataset.connection.runAndReadAll(
-      `select ${column}::varchar, count(*)::double from ${dataset.relation} group by ${column} having count(*) > 1 order by 1 limit 3`,
+    const first = await run(
+      `select id, count(*)::double from ${ids} where id is not null group by id having count(*) > 1 order by 1 limit 3`,
     );
-    const shown = first.getRows().map(([value, count]) => `${JSON.stringify(value)} (${Number(count)} times)`);
+    const shown = first.map(([value, count]) => `${JSON.stringify(value)} (${Number(count)} times)`);
     throw new DataError({
       found: `row ids repeat in column ${JSON.stringify(id)}: ${shown.join(', ')}`,
       expected: `${dataset.rows} different ids: predictions are joined by them`,
@@ -43,24 +85,24 @@ export async function requireRowIds(dataset: Dataset, id: string): Promise<void>
 }
 
 /** Ids of `count` rows from the one at `start`, the first being 0, as the text they are joined by. */
-export function idsOf(
+export async function idsOf(
   dataset: Dataset,
   id: string,
   { start, count }: { start: number; count: number },
 ): Promise<string[]> {
+  const { text, from } = readingOfIds(dataset, id);
   return reading(dataset, async () => {
-    const reader = await dataset.connection.runAndReadAll(
-      `select cast(${quoteIdentifier(id)} as varchar) from ${dataset.relation} limit ${count} offset ${start}`,
-    );
+    const reader = await dataset.connection.runAndReadAll(`select ${text} from ${from} limit ${count} offset ${start}`);
     return reader.getColumns()[0] as string[];
   });
 }
 
 /** Ids of single rows, by row (from 0), as text. */
-export function idsOfRows(dataset: Dataset, id: string, rows: readonly number[]): Promise<Map<number, string>> {
+export async function idsOfRows(dataset: Dataset, id: string, rows: readonly number[]): Promise<Map<number, string>> {
+  const { text, from } = readingOfIds(dataset, id);
   return reading(dataset, async () => {
     const reader = await dataset.connection.runAndReadAll(
-      `select row, cast(${quoteIdentifier(id)} as varchar) from (select row_number() over () - 1 as row, ${quoteIdentifier(id)} from ${dataset.relation})
+      `select row, id from (select row_number() over () - 1 as row, ${text} as id from ${from})
        semi join (select unnest([${rows.join(', ')}]) as row) using (row)`,
     );
     return new Map(reader.getRows().map(([row, text]) => [Number(row), String(text)]));

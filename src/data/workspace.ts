@@ -1,13 +1,12 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rmSync } from 'node:fs';
 import type { DuckDBConnection } from '@duckdb/node-api';
 import { quoteLiteral, type Dataset } from './relation.ts';
+import { temporaryFolder } from './temporary.ts';
 
 /** Do `work` in a database of its own that can reach no file. @param threads 1: sums of floats come out the same every time */
 export async function inWorkspace<T>(work: (connection: DuckDBConnection) => Promise<T>, threads?: number): Promise<T> {
   const { DuckDBInstance } = await import('@duckdb/node-api');
-  const folder = mkdtempSync(join(tmpdir(), 'contender-workspace-'));
+  const folder = await temporaryFolder('workspace');
   const instance = await DuckDBInstance.create(':memory:');
   const connection = await instance.connect();
   try {
@@ -31,14 +30,19 @@ export async function inWorkspace<T>(work: (connection: DuckDBConnection) => Pro
   }
 }
 
-/** Chunks go from one engine to the other as they are: no value is made a JavaScript object. @param selected expressions over the source */
+/**
+ * Chunks go from one engine to the other as they are: no value is made a JavaScript object.
+ * @param selected expressions over the source
+ * @param from FROM clause of the source, where it is not the relation itself
+ */
 export async function copyRows(
   source: Dataset,
   selected: readonly string[],
   target: DuckDBConnection,
   table: string,
+  from: string = source.relation,
 ): Promise<void> {
-  const result = await source.connection.stream(`select ${selected.join(', ')} from ${source.relation}`);
+  const result = await source.connection.stream(`select ${selected.join(', ')} from ${from}`);
   const appender = await target.createAppender(table);
   for (let chunk = await result.fetchChunk(); chunk !== null && chunk.rowCount > 0; chunk = await result.fetchChunk()) {
     appender.appendDataChunk(chunk);

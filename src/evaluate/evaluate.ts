@@ -1,7 +1,7 @@
 import { labelColumns } from '../config/columns.ts';
-import type { Columns, Policy, Slice, Task } from '../config/schema.ts';
-import { columnTexts, datasetSubject, readColumns, type ColumnVector, type Dataset } from '../data/dataset.ts';
-import { DataError } from '../errors.ts';
+import type { Columns, Policy, Task } from '../config/schema.ts';
+import { columnTexts, datasetSubject, readPlainColumns, type ColumnVector, type Dataset } from '../data/dataset.ts';
+import { ConfigError, DataError } from '../errors.ts';
 import { buildEvidence } from '../evidence/build.ts';
 import type { Check } from '../evidence/check.ts';
 import { identityOf } from '../evidence/decision.ts';
@@ -15,7 +15,7 @@ import { fairnessChecks } from './fairness.ts';
 import { baselines, firstModelChecks, type Baseline } from './first-model.ts';
 import { comparisonChecks, floorChecks, type Compared, type Gate } from './gate.ts';
 import { reuseChecks } from './holdout.ts';
-import { classText, readLabels, type Labels } from './labels.ts';
+import { knownClasses, readLabels, type Labels } from './labels.ts';
 import { measure } from './measure.ts';
 import { sqlMetrics } from './metrics/sql.ts';
 import { outputsOf, type OutputsResult } from './outputs.ts';
@@ -23,7 +23,15 @@ import { planOf, type Plan } from './plan.ts';
 import { sampleOf } from './read-sample.ts';
 import { countQueries } from './metrics/ranking.ts';
 import type { Outputs, Sample } from './sample.ts';
-import { columnSlices, predicateRows, sliceColumns, type SliceRows } from './slices.ts';
+import {
+  checkPredicates,
+  columnSlices,
+  isPredicate,
+  placeOf,
+  predicateRows,
+  sliceColumns,
+  type SliceRows,
+} from './slices.ts';
 import { weakSliceAdvice } from './weak-slices.ts';
 
 export interface EvaluateInput {
@@ -47,7 +55,7 @@ export interface EvaluateInput {
 }
 
 /** More rows than a person looks through. */
-export const changedRowsLimit = 100_000;
+const changedRowsLimit = 100_000;
 
 interface Contestant {
   artifact: Artifact;
@@ -64,6 +72,7 @@ export async function evaluate(input: EvaluateInput): Promise<Evidence> {
   const { task, columns, dataset, policy } = input;
   const custom = await sqlMetrics(policy.metrics ?? [], { task, columns, available: dataset.columns });
   const plan = planOf(policy, task, input.reuse, custom);
+  await checkPredicates(policy, dataset.columns);
   const { checks, details } = await judge(input, plan);
   input.signal?.throwIfAborted();
   return buildEvidence({
@@ -106,7 +115,7 @@ async function judge(input: EvaluateInput, plan: Plan): Promise<{ checks: Check[
     labelColumns(columns).map((name) => vectors.get(name) as ColumnVector),
     task,
     columns,
-    knownClasses(input),
+    knownClasses([champion, candidate].flatMap((each) => (each?.result.ok === true ? [each.result.predictions] : []))),
     dataset.uri,
   );
   const outputs = contestantOutputs(candidate, task, labels, dataset.rows);
@@ -246,13 +255,7 @@ async function readNeeded(
   const { weight, cluster, group } = columns;
   const own = [...labelColumns(columns), weight, cluster, ...(task === 'ranking' ? [group] : [])];
   const names = [...own, ...sensitive, ...sliceColumns(slices)];
-  return readColumns(dataset, [...new Set(names.filter((name) => name !== undefined && name !== null))]);
-}
-
-function knownClasses({ candidate, champion }: EvaluateInput): string[] {
-  return [champion, candidate].flatMap((each) =>
-    each !== null && each.result.ok ? (each.result.predictions.classes ?? []).map(classText) : [],
-  );
+  return readPlainColumns(dataset, [...new Set(names.filter((name) => name !== undefined && name !== null))]);
 }
 
 /** The slices of each guardrail, in the order of the plan; null for those compared on the whole. */
@@ -261,18 +264,37 @@ async function sliceFamilies(
   plan: Plan,
   vectors: ReadonlyMap<string, ColumnVector>,
 ): Promise<(SliceRows[] | null)[]> {
-  const resolve = async (definition: Slice): Promise<SliceRows[]> =>
-    typeof definition !== 'string' && 'sql' in definition
-      ? [await predicateRows(input.dataset, definition.name, definition.sql)]
-      : columnSlices(definition, vectors);
   const families: (SliceRows[] | null)[] = [];
+  const taken = new Map<string, Set<string>>();
   // One after the other: a connection runs one query at a time.
-  for (const { comparison } of plan.guardrails) {
+  for (const [guardrail, { comparison, metric }] of plan.guardrails.entries()) {
+    const names = taken.get(metric.name) ?? new Set();
+    taken.set(metric.name, names);
     const resolved: SliceRows[] = [];
-    for (const definition of comparison?.slices?.definitions ?? []) resolved.push(...(await resolve(definition)));
+    for (const [index, definition] of (comparison?.slices?.definitions ?? []).entries()) {
+      const where = placeOf(guardrail, index);
+      const slices = isPredicate(definition)
+        ? [await predicateRows(input.dataset, definition, where, input)]
+        : columnSlices(definition, vectors);
+      for (const { name } of slices) {
+        if (names.has(name)) throw twiceNamed(metric.name, name, where);
+        names.add(name);
+      }
+      resolved.push(...slices);
+    }
     families.push((comparison?.slices ?? null) === null ? null : resolved);
   }
   return families;
+}
+
+/** Two checks of one id could not be told apart. */
+function twiceNamed(metric: string, slice: string, where: string): ConfigError {
+  return new ConfigError({
+    found: `two slices of ${metric} are named ${slice}`,
+    expected: 'slices with names of their own',
+    where,
+    remedy: 'Give the predicate another name',
+  });
 }
 
 function candidateFault(message: string): Check {

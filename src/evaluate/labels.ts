@@ -1,6 +1,8 @@
 import type { Columns, Task } from '../config/schema.ts';
-import { DataError } from '../errors.ts';
+import { classPosition, classText, type ClassValue } from '../data/class-text.ts';
 import { columnTexts, type ColumnVector } from '../data/dataset.ts';
+import { ConfigError, DataError } from '../errors.ts';
+import type { Predictions } from '../model/predictions.ts';
 
 /** The labels of a dataset as a sample takes them. */
 export interface Labels {
@@ -17,14 +19,14 @@ const maximumClasses = 1000;
 
 /**
  * Read the label columns: one, but for a multilabel task.
- * @param known classes the models say they have, for tasks whose classes the configuration does not list
+ * @param known the classes of each model, for tasks whose classes the configuration does not list
  * @throws DataError naming the first row whose label is missing or not one of the classes
  */
 export function readLabels(
   vectors: readonly ColumnVector[],
   task: Task,
   columns: Columns,
-  known: readonly string[],
+  known: readonly KnownClasses[],
   where: string,
 ): Labels {
   if (task === 'multilabel-classification') return labelMatrix(vectors, where);
@@ -34,28 +36,45 @@ export function readLabels(
   const texts = labelTexts(vector, where);
   const classes =
     task === 'binary-classification'
-      ? binaryClasses(vector, texts, columns, where)
+      ? binaryClasses(vector, texts, columns, known, where)
       : manyClasses(texts, columns, known, where);
-  const numbers = new Map(classes.map((name, number) => [name, number]));
+  const positions = new Map([...new Set(texts)].map((text) => [text, classPosition(text, classes)]));
   const truth = new Float64Array(texts.length);
   for (let row = 0; row < texts.length; row += 1) {
     const text = texts[row] as string;
-    const number = numbers.get(text);
-    if (number !== undefined) {
-      truth[row] = number;
-      continue;
+    const position = positions.get(text) as number;
+    if (position < 0) {
+      throw new DataError({
+        found: `row ${row + 1} has label ${JSON.stringify(text.slice(0, 80))} in column "${vector.name}"`,
+        expected: `one of ${listed(classes)}`,
+        where,
+        remedy: 'Correct the row, or name the classes in columns.positive or columns.classes',
+      });
     }
-    throw new DataError({
-      found: `row ${row + 1} has label ${JSON.stringify(text.slice(0, 80))} in column "${vector.name}"`,
-      expected: `one of ${classes
-        .slice(0, 20)
-        .map((name) => JSON.stringify(name))
-        .join(', ')}`,
-      where,
-      remedy: 'Correct the row, or name the classes in columns.positive or columns.classes',
-    });
+    truth[row] = position;
   }
   return { truth, classes };
+}
+
+/** Texts of the classes of a model, and how far they are to be believed. */
+export interface KnownClasses {
+  names: string[];
+  from: Predictions['classesFrom'];
+}
+
+export function knownClasses(predictions: readonly Predictions[]): KnownClasses[] {
+  return predictions.flatMap(({ classes, classesFrom }) =>
+    classes === null ? [] : [{ names: classes.map(classText), from: classesFrom }],
+  );
+}
+
+/** Names in a message: the first of them, where there are many. */
+export function listed(names: readonly string[]): string {
+  const shown = names
+    .slice(0, 20)
+    .map((name) => JSON.stringify(name.slice(0, 80)))
+    .join(', ');
+  return names.length > 20 ? `${shown}, … (${names.length})` : shown;
 }
 
 /** A column of finite numbers. @throws DataError naming the first row that has none */
@@ -106,25 +125,44 @@ function relevance(vector: ColumnVector, where: string): Float64Array {
   });
 }
 
-/** A class as text, the same for 1, 1.0 and "1". */
-export function classText(value: string | number | boolean): string {
-  return String(value);
-}
-
+/** The labels as texts of classes. @throws DataError for a row without one, and for two labels that would be one class */
 function labelTexts(vector: ColumnVector, where: string): string[] {
-  const texts = columnTexts(vector);
-  const missing = texts.indexOf(null);
-  if (missing >= 0) {
-    throw new DataError({
-      found: `row ${missing + 1} has no label in column "${vector.name}"`,
-      expected: 'a label in every row of the evaluation set',
-      where,
-    });
-  }
-  return texts as string[];
+  const classOf = new Map<string, string>();
+  const labelOf = new Map<string, string>();
+  return columnTexts(vector).map((text, row) => {
+    if (text === null) {
+      throw new DataError({
+        found: `row ${row + 1} has no label in column "${vector.name}"`,
+        expected: 'a label in every row of the evaluation set',
+        where,
+      });
+    }
+    const known = classOf.get(text);
+    if (known !== undefined) return known;
+    const name = classText(text);
+    const twin = labelOf.get(name);
+    if (twin !== undefined) {
+      throw new DataError({
+        found: `column "${vector.name}" has the labels ${JSON.stringify(twin)} and ${JSON.stringify(text)}, of row ${row + 1}`,
+        expected: 'one way to write each class: numbers are compared as numbers',
+        where,
+        remedy: 'Write them alike, or in a way that sets them apart',
+      });
+    }
+    labelOf.set(name, text);
+    classOf.set(text, name);
+    return name;
+  });
 }
 
-function binaryClasses(vector: ColumnVector, texts: readonly string[], columns: Columns, where: string): string[] {
+/** The negative, then the positive class. */
+function binaryClasses(
+  vector: ColumnVector,
+  texts: readonly string[],
+  columns: Columns,
+  known: readonly KnownClasses[],
+  where: string,
+): string[] {
   const positive = classText(columns.positive ?? 1);
   if (vector.kind === 'boolean') {
     if (['true', '1'].includes(positive)) return ['false', 'true'];
@@ -137,7 +175,7 @@ function binaryClasses(vector: ColumnVector, texts: readonly string[], columns: 
     });
   }
   if (columns.classes !== undefined) {
-    const others = columns.classes.map(classText).filter((name) => name !== positive);
+    const others = configuredClasses(columns.classes).filter((name) => name !== positive);
     if (others.length === 1) return [others[0] as string, positive];
     throw new DataError({
       found: `${columns.classes.length} classes`,
@@ -148,7 +186,11 @@ function binaryClasses(vector: ColumnVector, texts: readonly string[], columns: 
   if (positive === '1') return ['0', '1'];
   if (positive === '0') return ['1', '0'];
   const other = texts.find((text) => text !== positive);
-  if (other === undefined && texts.length > 0) return [`not ${positive}`, positive];
+  if (other === undefined && texts.length > 0) {
+    // Where no row says it, a model may: its two classes are those of the task.
+    const own = known.find(({ names, from }) => from === undefined && names.length === 2 && names.includes(positive));
+    return [own?.names.find((name) => name !== positive) ?? `not ${positive}`, positive];
+  }
   if (!texts.includes(positive)) {
     throw new DataError({
       found: `no row has the positive label ${JSON.stringify(positive)} in column "${vector.name}"`,
@@ -159,9 +201,17 @@ function binaryClasses(vector: ColumnVector, texts: readonly string[], columns: 
   return [other as string, positive];
 }
 
-function manyClasses(texts: readonly string[], columns: Columns, known: readonly string[], where: string): string[] {
-  if (columns.classes !== undefined) return columns.classes.map(classText);
-  const names = [...new Set([...known, ...texts])];
+function manyClasses(
+  texts: readonly string[],
+  columns: Columns,
+  known: readonly KnownClasses[],
+  where: string,
+): string[] {
+  if (columns.classes !== undefined) return configuredClasses(columns.classes);
+  const names = [...new Set(texts)];
+  for (const name of known.flatMap((each) => believed(each, texts))) {
+    if (classPosition(name, names) < 0) names.push(name);
+  }
   if (names.length > maximumClasses) {
     throw new DataError({
       found: `${names.length} different labels`,
@@ -171,4 +221,25 @@ function manyClasses(texts: readonly string[], columns: Columns, known: readonly
   }
   const numeric = names.every((name) => name.trim() !== '' && Number.isFinite(Number(name)));
   return numeric ? names.sort((a, b) => Number(a) - Number(b)) : names.sort();
+}
+
+/**
+ * Classes of a model that rows may well have none of. Those of a model that knows none of the labels are not of these data, those
+ * that are counted must hold every label, and those that were predicted prove nothing: a misspelt one would be always wrong.
+ */
+function believed({ names, from }: KnownClasses, labels: readonly string[]): readonly string[] {
+  const isOwn = (label: string): boolean => classPosition(label, names) >= 0;
+  if (from === 'predicted') return [];
+  return (from === 'counted' ? labels.every(isOwn) : labels.some(isOwn)) ? names : [];
+}
+
+function configuredClasses(classes: readonly ClassValue[]): string[] {
+  const names = classes.map(classText);
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice === undefined) return names;
+  throw new ConfigError({
+    found: `the class ${JSON.stringify(twice)} twice`,
+    expected: 'each class once',
+    where: 'columns.classes',
+  });
 }

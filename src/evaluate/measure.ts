@@ -6,13 +6,13 @@ import { ConfigError } from '../errors.ts';
 import { ownColumns, type SqlMetric } from './metrics/sql.ts';
 import { sampleRows, type Measured, type Outputs, type Sample } from './sample.ts';
 import { clusterUnits } from './statistics/resample.ts';
+import { within, type Limits } from './within.ts';
 
 /** Groups of units that are left out in turn: at least as many units in each as there are groups, where units are many. */
 const fewestGroups = 25;
 const mostGroups = 50;
-const timeLimitMs = 120_000;
 
-export interface MeasureInput {
+export interface MeasureInput extends Limits {
   task: Task;
   columns: Columns;
   dataset: Dataset;
@@ -22,8 +22,6 @@ export interface MeasureInput {
   /** What to measure on which rows of the sample; null: all of them. */
   parts: readonly { rows: Uint32Array | null; metrics: readonly SqlMetric[] }[];
   seed: number;
-  signal?: AbortSignal;
-  timeLimitMs?: number;
 }
 
 /**
@@ -196,7 +194,7 @@ async function measureOne(
   const value = `cast((\n${metric.expression}\n) as double)`;
   const rows = `members m join facts${side} f using (${row})`;
   const said = `f.* exclude (${row})`;
-  const run = (query: string): Promise<Float64Array> => within(workspace, query, metric, input);
+  const run = (query: string): Promise<Float64Array> => valuesOf(workspace, query, metric, input);
   const [whole = Number.NaN] = await run(`select ${value} from (select ${said} from ${rows}) group by ()`);
   const left = await run(
     `select ${value} from (select g.range as ${group}, ${said} from ${rows} join range(${groups}) g on g.range <> m.${group}) group by ${group} order by ${group}`,
@@ -205,36 +203,25 @@ async function measureOne(
 }
 
 /** The first column of a query, NaN where it is null or not finite. @throws ConfigError */
-async function within(
+async function valuesOf(
   workspace: DuckDBConnection,
   query: string,
   metric: SqlMetric,
-  { signal, timeLimitMs: limit = timeLimitMs }: MeasureInput,
+  limits: Limits,
 ): Promise<Float64Array> {
-  signal?.throwIfAborted();
-  let late = false;
-  const interrupt = (): void => workspace.interrupt();
-  const timer = setTimeout(() => {
-    late = true;
-    interrupt();
-  }, limit);
-  signal?.addEventListener('abort', interrupt, { once: true });
-  try {
-    const rows = (await workspace.runAndReadAll(query)).getRows();
-    return Float64Array.from(rows, ([value]) => (Number.isFinite(value) ? (value as number) : Number.NaN));
-  } catch (cause) {
-    signal?.throwIfAborted();
-    const text = cause instanceof Error ? (cause.message.split('\n')[0] ?? '') : String(cause);
-    throw new ConfigError({
-      found: late ? `${metric.name} took longer than ${limit / 1000} s` : `${metric.name} cannot be computed: ${text}`,
-      expected: 'an expression of aggregates that gives a number',
-      where: `${metric.where}.sql`,
-      cause,
-    });
-  } finally {
-    clearTimeout(timer);
-    signal?.removeEventListener('abort', interrupt);
-  }
+  const rows = await within(
+    workspace,
+    query,
+    limits,
+    (found, cause) =>
+      new ConfigError({
+        found: `${metric.name} ${found}`,
+        expected: 'an expression of aggregates that gives a number',
+        where: `${metric.where}.sql`,
+        cause,
+      }),
+  );
+  return Float64Array.from(rows, ([value]) => (Number.isFinite(value) ? (value as number) : Number.NaN));
 }
 
 /** Rows go in by chunks of the engine's own size. */

@@ -1,12 +1,11 @@
 import type { Task } from '../config/schema.ts';
+import { classPosition } from '../data/class-text.ts';
 import { thresholdAt, type Predictions } from '../model/predictions.ts';
-import { classText } from './labels.ts';
+import { addsUpToOne, inUnitInterval } from '../probabilities.ts';
+import { listed } from './labels.ts';
 import type { Outputs } from './sample.ts';
 
 export type OutputsResult = { ok: true; outputs: Outputs } | { ok: false; message: string };
-
-/** Rows of class probabilities may miss 1 by this much (float16 and int8 models do). */
-const sumTolerance = 0.01;
 
 /**
  * A model's predictions in the terms of the sample: scores by class number, decisions by threshold or first highest score.
@@ -28,7 +27,7 @@ export function outputsOf(
         `row ${Math.floor(bad / width) + 1} is predicted ${String(scores[bad])}, which is not a finite number`,
       );
     if (predictions.kind === 'probability') {
-      const outside = scores.findIndex((score) => score < -1e-6 || score > 1 + 1e-6);
+      const outside = scores.findIndex((score) => !inUnitInterval(score));
       if (outside >= 0) {
         return refuse(
           `row ${Math.floor(outside / width) + 1} is given the probability ${String(scores[outside])}, outside [0, 1]; set transform: sigmoid or softmax if these are raw scores`,
@@ -47,35 +46,37 @@ export function outputsOf(
     : classOutputs(predictions, classes as readonly string[], rows);
 }
 
-function binaryOutputs(
-  { scores, labels, classes, threshold, kind }: Predictions,
-  names: readonly string[],
-): OutputsResult {
-  if (scores !== null) {
-    const limit = thresholdAt(threshold);
-    const decisions = new Int32Array(scores.length);
-    for (let row = 0; row < scores.length; row += 1) decisions[row] = (scores[row] as number) >= limit ? 1 : 0;
-    return { ok: true, outputs: { scores, probabilities: kind === 'probability', decisions } };
+function binaryOutputs(predictions: Predictions, names: readonly string[]): OutputsResult {
+  const { scores, threshold, kind } = predictions;
+  const probabilities = scores !== null && kind === 'probability';
+  if (scores === null || predictions.labelsDecide === true) {
+    const decided = labelDecisions(predictions, names);
+    return typeof decided === 'string'
+      ? refuse(decided)
+      : { ok: true, outputs: { scores, probabilities, decisions: decided } };
   }
-  if (labels === null) return refuse('there are neither scores nor labels');
-  const positive = (classes ?? [0, 1]).map((value) => sameClass(classText(value), names[1] as string));
-  return {
-    ok: true,
-    outputs: {
-      scores: null,
-      probabilities: false,
-      decisions: Int32Array.from(labels, (label) => (positive[label] === true ? 1 : 0)),
-    },
-  };
+  const limit = thresholdAt(threshold);
+  const decisions = Int32Array.from(scores, (score) => (score >= limit ? 1 : 0));
+  return { ok: true, outputs: { scores, probabilities, decisions } };
+}
+
+/** The class numbers of the labels a model gives, or why there are none. */
+function labelDecisions({ labels, classes }: Predictions, names: readonly string[]): Int32Array | string {
+  if (labels === null) return 'there are neither scores nor labels';
+  const numbers = (classes ?? names).map((each) => classPosition(each, names));
+  const unknown = labels.findIndex((label) => (numbers[label] ?? -1) < 0);
+  if (unknown < 0) return labels.map((label) => numbers[label] as number);
+  const found = classes?.[labels[unknown] as number];
+  return `row ${unknown + 1} is predicted ${JSON.stringify(found)}, and the classes are ${listed(names)}; predict these very labels, or name the classes in columns.classes (and columns.positive)`;
 }
 
 /** Every label is decided for itself, by its threshold. */
 function labelOutputs(
-  { scores, labels, classes, threshold, kind }: Predictions,
+  { scores, labels, classes, threshold, kind, labelsDecide }: Predictions,
   names: readonly string[],
   rows: number,
 ): OutputsResult {
-  const own = (classes ?? []).map(classText);
+  const own = (classes ?? []).map(String);
   const numbers = names.map((name) => own.indexOf(name));
   const given = scores ?? labels;
   if (given === null) return refuse('there are neither scores nor labels');
@@ -84,46 +85,37 @@ function labelOutputs(
   if (given.length !== rows * names.length)
     return refuse(`there are ${given.length} values for ${rows} rows and ${names.length} labels`);
   const placed = scores === null ? null : new Float64Array(given.length);
+  const decided = scores === null || labelsDecide === true ? labels : null;
   const decisions = new Int32Array(given.length);
   for (let row = 0; row < rows; row += 1) {
     for (const [label, number] of numbers.entries()) {
       const place = row * names.length + label;
-      const value = given[row * names.length + number] as number;
+      const at = row * names.length + number;
+      const value = given[at] as number;
       if (placed !== null) placed[place] = value;
-      decisions[place] = (placed === null ? value === 1 : value >= thresholdAt(threshold, number)) ? 1 : 0;
+      decisions[place] = (decided === null ? value >= thresholdAt(threshold, number) : decided[at] === 1) ? 1 : 0;
     }
   }
   return { ok: true, outputs: { scores: placed, probabilities: kind === 'probability', decisions } };
 }
 
-function classOutputs(
-  { scores, labels, classes, kind }: Predictions,
-  names: readonly string[],
-  rows: number,
-): OutputsResult {
-  const own = classes?.map(classText) ?? names;
-  const numbers = own.map((name) => names.indexOf(name));
+function classOutputs(predictions: Predictions, names: readonly string[], rows: number): OutputsResult {
+  const { scores, classes, kind } = predictions;
+  const given = scores === null || predictions.labelsDecide === true ? labelDecisions(predictions, names) : null;
+  if (typeof given === 'string') return refuse(given);
+  if (scores === null) return { ok: true, outputs: { scores, probabilities: false, decisions: given } };
+  const own = classes ?? names;
+  const numbers = own.map((name) => classPosition(name, names));
   const unknown = numbers.indexOf(-1);
   if (unknown >= 0)
     return refuse(
-      `it predicts class ${JSON.stringify(own[unknown])}, which is not among the classes ${names.join(', ')}`,
+      `it has the class ${JSON.stringify(own[unknown])}, which is not among the classes ${listed(names)}; list every class in columns.classes`,
     );
-  if (scores === null) {
-    if (labels === null) return refuse('there are neither scores nor labels');
-    return {
-      ok: true,
-      outputs: {
-        scores: null,
-        probabilities: false,
-        decisions: Int32Array.from(labels, (label) => numbers[label] as number),
-      },
-    };
-  }
   if (scores.length !== rows * own.length)
     return refuse(`there are ${scores.length} scores for ${rows} rows and ${own.length} classes`);
   const spread = new Float64Array(rows * names.length);
   if (kind !== 'probability') spread.fill(Number.MIN_SAFE_INTEGER);
-  const decisions = new Int32Array(rows);
+  const highestScored = new Int32Array(rows);
   for (let row = 0; row < rows; row += 1) {
     let sum = 0;
     let highest = Number.NEGATIVE_INFINITY;
@@ -136,20 +128,17 @@ function classOutputs(
       const score = spread[row * names.length + number] as number;
       if (score > highest) {
         highest = score;
-        decisions[row] = number;
+        highestScored[row] = number;
       }
     }
-    if (kind === 'probability' && Math.abs(sum - 1) > sumTolerance) {
+    if (kind === 'probability' && !addsUpToOne(sum)) {
       return refuse(
         `the class probabilities of row ${row + 1} add up to ${sum}; set transform: softmax if these are raw scores`,
       );
     }
   }
+  const decisions = given ?? highestScored;
   return { ok: true, outputs: { scores: spread, probabilities: kind === 'probability', decisions } };
-}
-
-function sameClass(a: string, b: string): boolean {
-  return a === b || (['1', 'true'].includes(a) && ['1', 'true'].includes(b));
 }
 
 function refuse(message: string): OutputsResult {

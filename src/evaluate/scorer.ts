@@ -1,12 +1,12 @@
 import { labelColumns } from '../config/columns.ts';
 import { defaults } from '../config/defaults.ts';
 import type { Columns, Policy, Task } from '../config/schema.ts';
-import { readColumns, type ColumnVector, type Dataset } from '../data/dataset.ts';
+import { readPlainColumns, type ColumnVector, type Dataset } from '../data/dataset.ts';
 import { ConfigError } from '../errors.ts';
 import type { Predictions } from '../model/predictions.ts';
 import type { Scorer } from '../model/scorer.ts';
 import { cannotCompute } from './gate.ts';
-import { classText, readLabels } from './labels.ts';
+import { knownClasses, readLabels } from './labels.ts';
 import { metricsOf } from './metrics/catalogue.ts';
 import { evaluator, type Evaluator, type Metric } from './metrics/metric.ts';
 import { outputsOf } from './outputs.ts';
@@ -40,12 +40,14 @@ export async function readScorer(input: ScorerInput): Promise<Scorer> {
   const metric = chosenMetric(input);
   const labelNames = labelColumns(columns);
   const names = [...labelNames, columns.weight, columns.cluster, ...(task === 'ranking' ? [columns.group] : [])];
-  const vectors = await readColumns(dataset, [...new Set(names.filter((name) => name !== undefined && name !== null))]);
+  const vectors = await readPlainColumns(dataset, [
+    ...new Set(names.filter((name) => name !== undefined && name !== null)),
+  ]);
   const labels = readLabels(
     labelNames.map((name) => vectors.get(name) as ColumnVector),
     task,
     columns,
-    input.known.flatMap(({ classes }) => (classes ?? []).map(classText)),
+    knownClasses(input.known),
     dataset.uri,
   );
   const whole = sampleOf({ task, columns, where: dataset.uri }, vectors, labels);

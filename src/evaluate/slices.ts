@@ -1,8 +1,19 @@
-import type { Slice } from '../config/schema.ts';
-import { columnTexts, quoteIdentifier, type ColumnVector, type Dataset } from '../data/dataset.ts';
+import type { Policy, Slice } from '../config/schema.ts';
+import {
+  columnTexts,
+  quoteIdentifier,
+  reading,
+  type ColumnVector,
+  type Dataset,
+  type DatasetColumn,
+} from '../data/dataset.ts';
+import { inWorkspace } from '../data/workspace.ts';
 import { ConfigError } from '../errors.ts';
 import type { Measured } from './sample.ts';
 import { quantileOfSorted } from './metrics/calibration.ts';
+import { givenName, sliceName } from './slice-names.ts';
+import { columnsOfExpression, dataColumn } from './sql-expression.ts';
+import { within, type Limits } from './within.ts';
 
 /** A named part of the evaluation rows. */
 export interface SliceRows {
@@ -27,26 +38,60 @@ export function sliceColumns(slices: readonly Slice[]): string[] {
   ];
 }
 
-/** Rows where a SQL predicate over the dataset is true. @throws ConfigError when the predicate cannot be run */
-export async function predicateRows(dataset: Dataset, name: string, sql: string): Promise<SliceRows> {
-  try {
-    const reader = await dataset.connection.runAndReadAll(
-      `select row_number from (select row_number() over () - 1 as row_number, (${sql}) as holds from ${dataset.relation}) where holds`,
-    );
-    return { name: shown(name), rows: Uint32Array.from(reader.getRows(), ([row]) => Number(row)).sort() };
-  } catch (cause) {
-    throw new ConfigError({
-      found: `the predicate of slice "${name}" cannot be run: ${cause instanceof Error ? cause.message : String(cause)}`,
-      expected: `a condition on one row, such as ${quoteIdentifier('age')} < 30`,
-      where: `policy.guardrails, slice ${name}`,
+/** A slice by a predicate in SQL. */
+type PredicateSlice = Extract<Slice, { sql: string }>;
+
+const condition = `a condition on one row, such as ${quoteIdentifier('age')} < 30`;
+
+/**
+ * Check the predicates of the slices that a policy asks for, before anything is run.
+ * @throws ConfigError for what is no expression over the columns, or gives other rows each time
+ */
+export async function checkPredicates(policy: Policy, available: readonly DatasetColumn[]): Promise<void> {
+  const found = (policy.guardrails ?? []).flatMap(({ slices = [] }, guardrail) =>
+    slices.flatMap((slice, index) => (isPredicate(slice) ? [{ slice, where: placeOf(guardrail, index) }] : [])),
+  );
+  if (found.length === 0) return;
+  await inWorkspace(async (connection) => {
+    for (const { slice, where } of found) {
+      const names = await columnsOfExpression(connection, slice.sql, `${where}.sql`, condition);
+      for (const name of names) dataColumn(name, available, [], `${where}.sql`);
+    }
+  });
+}
+
+/** Key of the configuration that asks for a slice. */
+export function placeOf(guardrail: number, slice: number): string {
+  return `policy.guardrails[${guardrail}].slices[${slice}]`;
+}
+
+export function isPredicate(slice: Slice): slice is PredicateSlice {
+  return typeof slice !== 'string' && 'sql' in slice;
+}
+
+/** Rows where a SQL predicate over the dataset is true. @throws ConfigError when it cannot be run, or not in time */
+export async function predicateRows(
+  dataset: Dataset,
+  { name, sql }: PredicateSlice,
+  where: string,
+  limits: Limits,
+): Promise<SliceRows> {
+  // Between parentheses on lines of their own: neither a comment nor a bracket reaches beyond them.
+  const query = `select row_number from (select row_number() over () - 1 as row_number, (\n${sql}\n) as holds from ${dataset.relation}) where holds`;
+  const refusal = (found: string, cause: unknown): ConfigError =>
+    new ConfigError({
+      found: `the predicate of slice ${JSON.stringify(name)} ${found}`,
+      expected: condition,
+      where: `${where}.sql`,
       cause,
     });
-  }
+  const rows = await reading(dataset, () => within(dataset.connection, query, limits, refusal));
+  return { name: givenName(name), rows: Uint32Array.from(rows, ([row]) => Number(row)).sort() };
 }
 
 /** The slices of one definition over columns. A missing value is a slice of its own. */
 export function columnSlices(
-  slice: Exclude<Slice, { sql: string }>,
+  slice: Exclude<Slice, PredicateSlice>,
   vectors: ReadonlyMap<string, ColumnVector>,
 ): SliceRows[] {
   const column = (name: string): ColumnVector => {
@@ -66,16 +111,15 @@ export function columnSlices(
 }
 
 function byValue(names: readonly string[], texts: readonly (string | null)[][]): SliceRows[] {
-  const groups = new Map<string, number[]>();
+  const groups = new Map<string, { values: (string | null)[]; rows: number[] }>();
   const rows = texts[0]?.length ?? 0;
   for (let row = 0; row < rows; row += 1) {
-    let name = '';
-    for (let index = 0; index < names.length; index += 1) {
-      name += `${index === 0 ? '' : ' & '}${names[index]}=${texts[index]?.[row] ?? '(missing)'}`;
-    }
-    const members = groups.get(name);
-    if (members !== undefined) members.push(row);
-    else if (groups.size < maximumValues) groups.set(name, [row]);
+    const values = texts.map((column) => column[row] ?? null);
+    // What tells groups apart is all of their values, and no text made of them.
+    const key = values.length === 1 ? `${typeof values[0]} ${values[0]}` : JSON.stringify(values);
+    const group = groups.get(key);
+    if (group !== undefined) group.rows.push(row);
+    else if (groups.size < maximumValues) groups.set(key, { values, rows: [row] });
     else {
       throw new ConfigError({
         found: `${names.join(' & ')} has more than ${maximumValues} different values`,
@@ -85,9 +129,9 @@ function byValue(names: readonly string[], texts: readonly (string | null)[][]):
       });
     }
   }
-  return [...groups.keys()]
-    .sort()
-    .map((name) => ({ name: shown(name), rows: Uint32Array.from(groups.get(name) as number[]) }));
+  return [...groups.values()]
+    .map((group) => ({ name: sliceName(names, group.values), rows: Uint32Array.from(group.rows) }))
+    .sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
 /** Quantile bins, closed on the left, the last on both sides; equal edges merge. */
@@ -130,10 +174,4 @@ export function binLabels(edges: readonly number[]): string[] {
     { length: last + 1 },
     (_, bin) => `[${format(edges[bin])}, ${format(edges[bin + 1])}${bin === last ? ']' : ')'}`,
   );
-}
-
-/** A value from the data in an id and a message: no control characters, not endless. */
-export function shown(name: string): string {
-  const printable = name.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, '\ufffd');
-  return printable.length > 200 ? `${printable.slice(0, 199)}\u2026` : printable;
 }

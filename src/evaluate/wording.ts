@@ -3,6 +3,8 @@ import type { Comparison } from '../evidence/check.ts';
 import { levelText, shownDifference, signed, statedSize } from '../evidence/difference.ts';
 import type { Metric } from './metrics/metric.ts';
 
+export { capitalised } from '../wording.ts';
+
 /** A metric's value: four decimals, or four digits where it is large. */
 export function valueText(value: number): string {
   return Math.abs(value) >= 10 ? String(Number(value.toPrecision(4))) : value.toFixed(4);
@@ -113,13 +115,9 @@ export function outlookText(needed: number | null, planned: Planned): string {
 }
 
 /** Two significant digits with thousands separators: a plan, not a measurement. */
-export function roughly(count: number): string {
+function roughly(count: number): string {
   const rounded = count < 100 ? Math.ceil(count) : Number(count.toPrecision(2));
   return rounded.toLocaleString('en-US');
-}
-
-export function capitalised(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 function atMost(margin: string): string {

@@ -6,12 +6,12 @@ import {
   defaultErrorRate,
   judgeErrors,
   latencyLimits,
-  percent,
   type Finding,
   type WindowFindings,
   type Slo,
 } from './judge.ts';
 import { defaults } from '../config/index.ts';
+import { percent } from '../wording.ts';
 
 /** A window and what it says. */
 export interface Measured {

@@ -1,4 +1,5 @@
 import { defaults, type Load } from '../config/index.ts';
+import { percent } from '../wording.ts';
 import { outcomes, type Outcome, type WindowResult } from './driver.ts';
 import { judgeShare, percentile, sampleFloor } from './latency.ts';
 
@@ -212,8 +213,4 @@ function countOver(latency: Float64Array, limit: number): number {
 /** Three significant digits, enough for a person. */
 export function milliseconds(value: number): string {
   return `${Number(value.toPrecision(3))} ms`;
-}
-
-export function percent(share: number): string {
-  return `${Number((100 * share).toFixed(2))}%`;
 }

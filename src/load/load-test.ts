@@ -8,6 +8,7 @@ import {
   type Task,
 } from '../config/index.ts';
 import { labelColumns } from '../config/columns.ts';
+import { classPosition, classText } from '../data/class-text.ts';
 import { columnTexts, readColumns, type Dataset } from '../data/dataset.ts';
 import { ConfigError, StagingError } from '../errors.ts';
 import { buildEvidence, type Check, type Evidence, type Subjects } from '../evidence/index.ts';
@@ -292,7 +293,7 @@ const kinds: Record<Task, Signature['kind']> = {
 };
 
 function signatureOfTarget({ metadata }: StagingTarget, { task, offline, columns, reading }: LoadTestInput): Signature {
-  const positive = offline.classes?.findIndex((value) => String(value) === String(columns.positive ?? 1)) ?? -1;
+  const positive = offline.classes === null ? -1 : classPosition(columns.positive ?? 1, offline.classes.map(classText));
   return signatureOf(metadata, {
     kind: kinds[task],
     classes: offline.classes,
@@ -331,12 +332,16 @@ async function requestsFor(
 
 /** The class of each row as a position among the classes of the model; null where rows have no single class. */
 async function truthOf({ columns, dataset }: LoadTestInput, signature: Signature): Promise<Int32Array | null> {
-  const classes = signature.classes?.map(String);
+  const classes = signature.classes?.map(classText);
   const [label, ...others] = labelColumns(columns);
   if (signature.kind === 'values' || classes === undefined || label === undefined || others.length > 0) return null;
   const vector = (await readColumns(dataset, [label])).get(label);
   if (vector === undefined) return null;
-  return Int32Array.from(columnTexts(vector), (text) => (text === null ? -1 : classes.indexOf(text)));
+  const texts = columnTexts(vector);
+  const positions = new Map(
+    [...new Set(texts)].map((text) => [text, text === null ? -1 : classPosition(text, classes)]),
+  );
+  return Int32Array.from(texts, (text) => positions.get(text) ?? -1);
 }
 
 function startedCheck(target: StagingTarget): Check {

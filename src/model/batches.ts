@@ -1,6 +1,7 @@
 import type { DuckDBDataChunk, DuckDBVector } from '@duckdb/node-api';
 import { ContenderError, DataError, ModelError } from '../errors.ts';
 import { quoteIdentifier, requireColumns, type Dataset, type DatasetColumn } from '../data/dataset.ts';
+import { isNested, isNumeric, isWhole } from '../data/types.ts';
 import type { InputPlan } from './features.ts';
 import type { TensorData, TensorValues } from './tensor.ts';
 
@@ -117,8 +118,6 @@ async function* chunksOf(
 
 /** Types whose values arrive as numbers, without a cast. */
 const direct = /^(?:FLOAT|DOUBLE|U?TINYINT|U?SMALLINT|U?INTEGER)$/u;
-const whole = /^U?(?:TINYINT|SMALLINT|INTEGER|BIGINT)$/u;
-const numeric = /^(?:U?(?:TINYINT|SMALLINT|INTEGER|BIGINT)|U?HUGEINT|FLOAT|DOUBLE|DECIMAL.*|BOOLEAN)$/u;
 
 const arrays = {
   float: Float32Array,
@@ -158,10 +157,11 @@ function expressionFor(dataset: Dataset, column: DatasetColumn, plan: InputPlan)
   const name = quoteIdentifier(column.name);
   const { type } = plan.input;
   if (type === 'string') {
-    if (!/^(?:FLOAT|DOUBLE|DECIMAL.*)$/u.test(column.type)) return `cast(${name} as varchar)`;
-  } else if (numeric.test(column.type)) {
+    const fraction = isNumeric(column.type) && !isWhole(column.type);
+    if (!fraction && !isNested(column.type)) return `cast(${name} as varchar)`;
+  } else if (isNumeric(column.type) || column.type === 'BOOLEAN') {
     // 64 bits hold more digits than a double does.
-    if ((type === 'int64' || type === 'uint64') && whole.test(column.type)) return `cast(${name} as bigint)`;
+    if ((type === 'int64' || type === 'uint64') && isWhole(column.type)) return `cast(${name} as bigint)`;
     if (column.type === 'BOOLEAN') return `cast(${name} as tinyint)`;
     return direct.test(column.type) ? name : `cast(${name} as double)`;
   }

@@ -1,14 +1,20 @@
+import type { ClassValue } from '../data/class-text.ts';
+
 /** Predictions of one model for every row of a dataset, in the order of the dataset. */
 export interface Predictions {
   rows: number;
   /** Values of the classes in the order of the model, or names of the labels; null for regression and ranking. */
-  classes: readonly (string | number | boolean)[] | null;
+  classes: readonly ClassValue[] | null;
+  /** Where nobody says which classes there are: they are counted from 0, or are those that were predicted. */
+  classesFrom?: 'counted' | 'predicted';
   /** `score` is uncalibrated (a logit, a margin); `label` means labels only; `value` is a regression or ranking output. */
   kind: 'probability' | 'score' | 'label' | 'value';
   /** Binary: [rows], of the positive class. Multiclass and multilabel: row-major [rows x classes]. Regression: [rows]. */
   scores: Float64Array | null;
   /** Index into `classes` of the label the model itself gave, where it gave one. Multilabel: 0 or 1, [rows x classes]. */
   labels: Int32Array | null;
+  /** The labels decide, and not the scores beside them: a file of predictions says so. */
+  labelsDecide?: true;
   /** Decision threshold for binary: a score at or above it is positive. Multilabel: one for all labels, or one each. */
   threshold: number | readonly number[];
 }

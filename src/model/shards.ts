@@ -3,7 +3,7 @@ import { Type, type Static } from 'typebox';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { escapeGlob, quoteIdentifier, quoteLiteral } from '../data/dataset.ts';
 import { DataError } from '../errors.ts';
-import { filesOf } from './prediction-file.ts';
+import { filesOf } from './prediction-file/files.ts';
 
 /** Key of the metadata of a Parquet file under which it says what its predictions are of. */
 export const provenanceKey = 'contender';

@@ -1,6 +1,6 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { temporaryFolder } from '../data/temporary.ts';
 import { modelDigest, sha256, workflowArtifact, type Artifact, type RegistryView } from '../evidence/index.ts';
 import { ContenderError, ModelError } from '../errors.ts';
 import { localModel, type LocalArtifact } from '../model/artifact.ts';
@@ -26,7 +26,7 @@ export type Champion =
 
 /** Run `work` with a private folder for downloaded models that is removed afterwards. */
 export async function withModelFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
-  const folder = await mkdtemp(join(tmpdir(), 'contender-models-'));
+  const folder = await temporaryFolder('models');
   try {
     return await work(folder);
   } finally {

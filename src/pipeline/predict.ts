@@ -1,5 +1,3 @@
-import { mkdir } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import { ModelError, UsageError } from '../errors.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { idsOf, requireRowIds } from '../data/row-ids.ts';
@@ -62,7 +60,6 @@ export async function runPredict(workspace: Workspace, { role, shard, file }: Pr
       const { writePredictionFile } = await import('../model/prediction-file.ts');
       const { provenanceKey } = await import('../model/shards.ts');
       const ids = await idsOf(dataset, columns.id, rows);
-      await mkdir(dirname(path), { recursive: true });
       const provenance: Provenance = {
         schema: 'contender/predictions/v1',
         role,
@@ -73,6 +70,7 @@ export async function runPredict(workspace: Workspace, { role, shard, file }: Pr
       };
       await writePredictionFile({
         path,
+        uri: file,
         idColumn: columns.id,
         ids,
         predictions: result.predictions,

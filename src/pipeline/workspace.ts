@@ -1,6 +1,7 @@
 import { realpath } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { loadConfig, nearest, policySubject, type Config, type Model, type ModelReference } from '../config/index.ts';
+import { sweepTemporaryFolders } from '../data/temporary.ts';
 import { digest } from '../evidence/index.ts';
 import { UsageError } from '../errors.ts';
 import type { Log } from '../log.ts';
@@ -81,6 +82,7 @@ export interface Override {
 export async function openWorkspace(input: WorkspaceInput): Promise<Workspace> {
   const { overrides = {} } = input;
   refuseStrayDigests(overrides);
+  await sweepTemporaryFolders();
   const root = await realpath(input.root);
   const path = resolve(root, input.config);
   const config = await loadConfig(path, input.config);

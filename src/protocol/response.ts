@@ -1,4 +1,5 @@
 import { StagingError } from '../errors.ts';
+import { sigmoid, softmax } from '../probabilities.ts';
 import { isDatatype } from './datatype.ts';
 import { isObject, quote } from './json.ts';
 import { describeShape, elementCount, readElements, readShape } from './tensor.ts';
@@ -92,7 +93,7 @@ function ofRows(tensor: Tensor, { kind, classes }: Signature): Tensor {
 function readScores(tensor: Tensor, { kind, classes, positive = 1, transform = 'none' }: Signature): Float64Array {
   const [rows = 0, ...rest] = tensor.shape;
   const width = elementCount(rest);
-  const values = tensor.data as Float64Array;
+  const raw = tensor.data as Float64Array;
   const many = kind === 'classes' || kind === 'labels';
   const wanted = many ? (classes?.length ?? width) : kind === 'binary' ? [1, 2] : 1;
   if (Array.isArray(wanted) ? !wanted.includes(width) : width !== wanted) {
@@ -101,26 +102,9 @@ function readScores(tensor: Tensor, { kind, classes, positive = 1, transform = '
       `${String(wanted)} scores a row`,
     );
   }
-  if (transform === 'softmax') softmax(values, width);
-  if (transform === 'sigmoid')
-    for (let index = 0; index < values.length; index++) values[index] = sigmoid(values[index] ?? NaN);
+  const values = transform === 'softmax' ? softmax(raw, width) : transform === 'sigmoid' ? raw.map(sigmoid) : raw;
   if (kind !== 'binary' || width === 1) return values;
   return Float64Array.from({ length: rows }, (_, row) => values[row * width + positive] ?? Number.NaN);
-}
-
-/** Numerically stable logistic function. */
-function sigmoid(value: number): number {
-  return value >= 0 ? 1 / (1 + Math.exp(-value)) : Math.exp(value) / (1 + Math.exp(value));
-}
-
-function softmax(values: Float64Array, width: number): void {
-  for (let start = 0; start < values.length; start += width) {
-    const row = values.subarray(start, start + width);
-    const greatest = Math.max(...row);
-    let sum = 0;
-    for (const [index, value] of row.entries()) sum += row[index] = Math.exp(value - greatest);
-    for (const [index, value] of row.entries()) row[index] = value / sum;
-  }
 }
 
 function readLabels(tensor: Tensor, { kind, classes }: Signature): Int32Array {

@@ -123,7 +123,22 @@ describe('contender predict', () => {
       assert.equal(rows, 2350);
     }));
 
+  test('says how its file is judged, which for CSV is by contender.yml', () =>
+    inTemporaryFolder(async (folder) => {
+      const repository = await spamCase(folder);
+      const direct = await evaluated(folder);
+      const written = await contender(folder, ['predict', '--file', 'a.csv']);
+      const [, reference = ''] =
+        /Judge by naming it in contender\.yml: (candidate: \{.*\})$/mu.exec(written.stdout) ?? [];
+      assert.equal(reference, 'candidate: { predictions: "a.csv", threshold: 0.5 }');
+      await repository.configure('candidate: models/candidate.onnx', reference);
+      assert.deepEqual(findings(await evaluated(folder)), findings(direct));
+      const parquet = await contender(folder, ['predict', '--role', 'champion', '--file', 'a.parquet']);
+      assert.match(parquet.stdout, /Judge with: contender evaluate --predictions/u);
+    }));
+
   const refused: [what: string, args: string[], message: RegExp][] = [
+    ['the file is a folder', ['--file', 'data.csv'], /data\.csv: the predictions cannot be written \(EISDIR\)/u],
     ['shards begin at one', ['--shard', '0/3', '--file', 'a.parquet'], /Expected i\/N/u],
     ['there is no such shard', ['--shard', '4/3', '--file', 'a.parquet'], /Expected i\/N/u],
     ['there are more shards than rows', ['--shard', '1/9999', '--file', 'a.parquet'], /9999 shards of 2350 rows/u],
@@ -138,6 +153,7 @@ describe('contender predict', () => {
         await mkdir(folder);
         await spamCase(folder);
         await symlink(outside, join(folder, 'out'));
+        await mkdir(join(folder, 'data.csv'));
         const { code, stderr } = await contender(folder, ['predict', ...args]);
         assert.equal(code, 2, stderr);
         assert.match(stderr, message);

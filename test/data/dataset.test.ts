@@ -6,7 +6,15 @@ import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { csvLines } from '../../src/data/csv.ts';
-import { openDataset, quoteIdentifier, quoteLiteral, readColumns, type Dataset } from '../../src/data/dataset.ts';
+import {
+  columnTexts,
+  openDataset,
+  quoteIdentifier,
+  quoteLiteral,
+  readColumns,
+  type ColumnVector,
+  type Dataset,
+} from '../../src/data/dataset.ts';
 import { DataError } from '../../src/errors.ts';
 import { fixture, inTemporaryFolder } from '../support/project.ts';
 import { writeParquet } from '../support/parquet.ts';
@@ -217,6 +225,12 @@ test('integers that a double cannot hold are refused, those it can are kept', as
     await assert.rejects(readColumns(dataset, ['n']), /"n" has integers beyond 2\^53.*as text/u);
   });
 });
+
+test('numbers of which several are one double are no texts: of a CSV they may have been others', () =>
+  withFile('a.csv', 'n\n12345678901234567890\n12345678901234567891\n', async (dataset) => {
+    const [column] = (await readColumns(dataset, ['n'])).values();
+    assert.throws(() => columnTexts(column as ColumnVector), /"n" has the value 12345678901234567000\. .*as text/u);
+  }));
 
 test('each kind of bad file is refused with its place and a remedy', async () => {
   assert.match(await refused('a.csv', ''), /data\/file: the file is empty/u);

@@ -3,7 +3,8 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { openDataset } from '../../src/data/dataset.ts';
-import { requireRowIds } from '../../src/data/row-ids.ts';
+import { idsOf, idsOfRows, requireRowIds } from '../../src/data/row-ids.ts';
+import { writeParquet } from '../support/parquet.ts';
 import { inTemporaryFolder } from '../support/project.ts';
 
 describe('row ids', () => {
@@ -29,4 +30,49 @@ describe('row ids', () => {
       }),
     );
   }
+});
+
+describe('the text of an id', () => {
+  const read = async (folder: string, name: string, rows: number): Promise<string[]> => {
+    const dataset = await openDataset({ name: 'evaluation', path: join(folder, name), uri: name });
+    try {
+      await requireRowIds(dataset, 'id');
+      const ids = await idsOf(dataset, 'id', { start: 0, count: rows });
+      const picked = await idsOfRows(dataset, 'id', [rows - 1]);
+      assert.deepEqual([...picked], [[rows - 1, ids[rows - 1]]]);
+      return ids;
+    } finally {
+      dataset.close();
+    }
+  };
+
+  test('is what stands in a file whose types are only detected, but for the .0 of a whole number', () =>
+    inTemporaryFolder(async (folder) => {
+      const csv = ['0007', '7', '12345678901234567890', '12345678901234567891', '8.0', '9.50', '00e1', 'True', '-3.00'];
+      const texts = csv.map((text) => text.replace(/\.0+$/u, ''));
+      await writeFile(join(folder, 'a.csv'), `id,x\n${csv.map((text) => `${text},1\n`).join('')}`);
+      assert.deepEqual(await read(folder, 'a.csv', csv.length), texts);
+      const numbers = csv.filter((text) => /^-?[1-9]/u.test(text));
+      await writeFile(join(folder, 'b.jsonl'), numbers.map((text) => `{"id":${text},"x":1}\n`).join(''));
+      assert.deepEqual(await read(folder, 'b.jsonl', numbers.length), [
+        ...['7', '12345678901234567890', '12345678901234567891', '8', '9.5', '-3'],
+      ]);
+      await writeFile(join(folder, 'c.jsonl'), csv.map((text) => `{"id":"${text}"}\n`).join(''));
+      assert.deepEqual(await read(folder, 'c.jsonl', csv.length), texts);
+    }));
+
+  test('is that of the number in a file that says so', () =>
+    inTemporaryFolder(async (folder) => {
+      const types: [type: string, ids: string[]][] = [
+        ['double', ['0', '7', '-3', '0.5', '1e+300']],
+        ['decimal(20,2)', ['7', '0.50', '123456789012345678']],
+        ['ubigint', ['18446744073709551615', '18446744073709551614']],
+        ['varchar', ['0007', '7', 'a']],
+      ];
+      for (const [type, ids] of types) {
+        const values = ids.map((id) => `('${id}'::${type})`).join(', ');
+        await writeParquet(join(folder, 'a.parquet'), `select * from (values ${values}) t(id)`);
+        assert.deepEqual(await read(folder, 'a.parquet', ids.length), ids, type);
+      }
+    }));
 });

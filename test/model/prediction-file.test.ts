@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
@@ -12,6 +12,7 @@ import {
   type PredictionReference,
 } from '../../src/model/prediction-file.ts';
 import type { Predictions } from '../../src/model/predictions.ts';
+import { writeParquet } from '../support/parquet.ts';
 import { fixture, inTemporaryFolder } from '../support/project.ts';
 
 const columns: Columns = { id: 'id', label: 'label' };
@@ -160,6 +161,162 @@ describe('a file of predictions', () => {
     }
   });
 
+  describe('with scores and labels', () => {
+    const file = 'id,score,prediction\na,0.4,1\nb,0.1,0\nc,0.9,0\n';
+
+    it('decides by the labels, unless a threshold is stated', async () => {
+      const { labels, labelsDecide, scores } = await read(file);
+      assert.deepEqual([labels, labelsDecide], [Int32Array.of(1, 0, 0), true]);
+      assert.deepEqual(scores, Float64Array.of(0.4, 0.1, 0.9));
+      const stated = await read(file, { reference: { threshold: 0.3 } });
+      assert.deepEqual([stated.labelsDecide, stated.threshold], [undefined, 0.3]);
+    });
+
+    it('decides so for every label of a row, and among several classes', async () => {
+      const several = await read(
+        'id,score_label,score_x,prediction_label,prediction_x\na,0.1,0.9,1,0\nb,0.1,0.9,1,0\nc,0.1,0.9,1,0\n',
+        { task: 'multilabel-classification', columns: { id: 'id', label: ['label', 'x'] } },
+      );
+      assert.deepEqual([several.labelsDecide, several.labels], [true, Int32Array.of(1, 0, 1, 0, 1, 0)]);
+      const classes = await read('id,score_0,score_1,prediction\na,0.1,0.9,0\nb,0.1,0.9,1.0\nc,0.1,0.9,1\n', {
+        task: 'multiclass-classification',
+      });
+      assert.deepEqual([classes.labelsDecide, classes.labels], [true, Int32Array.of(0, 1, 1)]);
+    });
+  });
+
+  describe('with a lone column of scores', () => {
+    const lone = (name: string, options: Parameters<typeof read>[1] = {}): Promise<Predictions> =>
+      read(`id,${name}\na,0.25\nb,0.5\nc,1\n`, options);
+
+    it('is of the class in its name: of the negative class the rest to 1', async () => {
+      assert.deepEqual((await lone('score_1')).scores, Float64Array.of(0.25, 0.5, 1));
+      assert.deepEqual((await lone('score_0')).scores, Float64Array.of(0.75, 0.5, 0));
+      const listed = { ...columns, positive: 'spam', classes: ['ham', 'spam'] };
+      assert.deepEqual((await lone('score_ham', { columns: listed })).scores, Float64Array.of(0.75, 0.5, 0));
+      const stated = { reference: { score: 'score_0' } };
+      assert.deepEqual((await lone('score_0', stated)).scores, Float64Array.of(0.75, 0.5, 0));
+    });
+
+    it('of a class that is none is refused, unless it was named as the column of the scores', async () => {
+      await assert.rejects(
+        lone('score_spam'),
+        /only scores are in column "score_spam", and there is no class "spam"\. Expected scores of one of the classes 0, 1/u,
+      );
+      const stated = { reference: { score: 'score_v2' } };
+      assert.deepEqual((await lone('score_v2', stated)).scores, Float64Array.of(0.25, 0.5, 1));
+    });
+  });
+
+  it('whose columns are named after some of the classes only is refused: which is which is not for us to say', () =>
+    assert.rejects(
+      read('id,score_ham,score_Spam\na,0.1,0.9\nb,0.5,0.5\nc,1,0\n', {
+        columns: { ...columns, positive: 'spam', classes: ['spam', 'ham'] },
+      }),
+      /some are named after a class and others are not\. Expected one for each of the classes spam, ham/u,
+    ));
+
+  it('tells labels as the data does, whatever type either has', async () => {
+    for (const [file, expected] of [
+      ['id,prediction\na,1.0\nb,0.0\nc,0.0\n', ['0', '1']],
+      ['id,prediction\na,True\nb,False\nc,False\n', ['false', 'true']],
+      ['id,prediction\na,yes\nb,no\nc,no\n', ['no', 'yes']],
+    ] as const) {
+      const { classes, classesFrom, labels } = await read(file);
+      assert.deepEqual([classes, classesFrom, labels], [expected, 'predicted', Int32Array.of(1, 0, 0)]);
+    }
+    await assert.rejects(
+      read('id,prediction\na,Spam\nb,ham\nc,ham\n', { columns: { ...columns, classes: ['ham', 'spam'] } }),
+      /row 1 is predicted "Spam"\. Expected one of the classes ham, spam/u,
+    );
+  });
+
+  it('is refused where its scores are lists', () =>
+    inTemporaryFolder(async (folder) => {
+      await writeFile(join(folder, 'data.csv'), data);
+      const rows = `select * from (values ('a', [0.1, 0.9]), ('b', [0.1, 0.9]), ('c', [0.1, 0.9])) t(id, score)`;
+      await writeParquet(join(folder, 'p.parquet'), rows);
+      await assert.rejects(readFrom(folder, 'p.parquet'), /column "score" is DECIMAL\(2,1\)\[\]\. Expected numbers/u);
+    }));
+
+  describe('joined by id', () => {
+    /** Scores of a.* joined with the rows of b.*: 0.25 for the first id, 0.75 for the second. */
+    const joined = (own: string[], given: string[], types: [own: string, given: string]): Promise<number[]> =>
+      inTemporaryFolder(async (folder) => {
+        const write = async (
+          name: string,
+          type: string,
+          ids: string[],
+          column: string,
+          values: number[],
+        ): Promise<string> => {
+          const file = `${name}.${type === 'csv' ? 'csv' : 'parquet'}`;
+          const path = join(folder, file);
+          if (type === 'csv')
+            await writeFile(path, `id,${column}\n${ids.map((id, at) => `${id},${values[at]}\n`).join('')}`);
+          else {
+            const rows = ids.map((id, at) => `('${id}'::${type}, ${values[at]}::double)`).join(', ');
+            await writeParquet(path, `select * from (values ${rows}) t(id, ${column})`);
+          }
+          return file;
+        };
+        const dataFile = await write('data', types[0], own, 'label', [1, 0]);
+        const file = await write('p', types[1], given.toReversed(), 'score', [0.75, 0.25]);
+        const { scores } = await readFrom(folder, file, dataFile);
+        return [...(scores ?? [])];
+      });
+
+    it('takes a whole number for one, whatever the types of the files', async () => {
+      for (const types of [
+        ['double', 'bigint'],
+        ['csv', 'double'],
+        ['decimal(10,2)', 'csv'],
+        ['bigint', 'varchar'],
+      ] as [string, string][]) {
+        assert.deepEqual(await joined(['7', '8'], ['7', '8'], types), [0.25, 0.75], types.join());
+      }
+      assert.deepEqual(await joined(['7.0', '8.0'], ['7', '8'], ['csv', 'csv']), [0.25, 0.75]);
+    });
+
+    it('keeps leading zeros where both sides are text, and not where one says that they are numbers', async () => {
+      assert.deepEqual(await joined(['0007', '7'], ['0007', '7'], ['csv', 'csv']), [0.25, 0.75]);
+      assert.deepEqual(await joined(['0007', '7'], ['0007', '7'], ['varchar', 'csv']), [0.25, 0.75]);
+      assert.deepEqual(await joined(['0007', '0008'], ['7', '8'], ['csv', 'bigint']), [0.25, 0.75]);
+      await assert.rejects(
+        joined(['0007', '0008'], ['7', '8'], ['csv', 'csv']),
+        /2 of 2 rows of data\.csv have no prediction: id 0007, 0008; the predictions have such ids as "7", "8", which the data has not/u,
+      );
+    });
+
+    it('sets apart ids of twenty digits', async () => {
+      const ids = ['12345678901234567890', '12345678901234567891'];
+      assert.deepEqual(await joined(ids, ids, ['csv', 'csv']), [0.25, 0.75]);
+      const others = ['12345678901234567967', '12345678901234567968'];
+      await assert.rejects(joined(ids, others, ['csv', 'csv']), /2 of 2 rows of data\.csv have no prediction/u);
+    });
+  });
+
+  it('that cannot be read or written is told as such', () =>
+    inTemporaryFolder(async (folder) => {
+      await mkdir(join(folder, 'p.csv'));
+      await assert.rejects(digestFiles(join(folder, 'p.csv')), { name: 'DataError', message: /this is a folder/u });
+      await writeFile(join(folder, 'file'), '');
+      await assert.rejects(digestFiles(join(folder, 'file/*.csv')), { name: 'DataError', message: /ENOTDIR/u });
+      for (const uri of ['p.csv', 'file/p.csv']) {
+        const written = writePredictionFile({
+          path: join(folder, uri),
+          uri,
+          idColumn: 'id',
+          ids: ['a'],
+          predictions: binary(Float64Array.of(0.5)),
+        });
+        await assert.rejects(written, {
+          name: 'UsageError',
+          message: /cannot be written \((?:EISDIR|ENOTDIR|EEXIST)\)/u,
+        });
+      }
+    }));
+
   it('may hold labels only', async () => {
     const predictions = await read('id,prediction\nb,0\na,1\nc,0\n');
     assert.equal(predictions.kind, 'label');
@@ -183,6 +340,7 @@ describe('a file of predictions', () => {
               if (own.length === 0) continue;
               await writePredictionFile({
                 path: join(folder, `part-${shard}.${format}`),
+                uri: `part-${shard}.${format}`,
                 idColumn: 'id',
                 ids: own.map(({ index }) => `row ${index}`),
                 predictions: binary(Float64Array.from(own, ({ score }) => score)),
@@ -231,19 +389,28 @@ async function read(
   return inTemporaryFolder(async (folder) => {
     await writeFile(join(folder, 'data.csv'), data);
     await writeFile(join(folder, 'predictions.csv'), file);
-    const dataset = await openDataset({ name: 'evaluation', path: join(folder, 'data.csv'), uri: 'data.csv' });
-    try {
-      return await readPredictionFile({
-        reference: { predictions: 'predictions.csv', ...options.reference },
-        path: join(folder, 'predictions.csv'),
-        dataset,
-        columns: options.columns ?? columns,
-        task: options.task ?? 'binary-classification',
-      });
-    } finally {
-      dataset.close();
-    }
+    return readFrom(folder, 'predictions.csv', 'data.csv', options);
   });
+}
+
+async function readFrom(
+  folder: string,
+  file: string,
+  dataFile = 'data.csv',
+  options: Parameters<typeof read>[1] = {},
+): Promise<Predictions> {
+  const dataset = await openDataset({ name: 'evaluation', path: join(folder, dataFile), uri: dataFile });
+  try {
+    return await readPredictionFile({
+      reference: { predictions: file, ...options.reference },
+      path: join(folder, file),
+      dataset,
+      columns: options.columns ?? columns,
+      task: options.task ?? 'binary-classification',
+    });
+  } finally {
+    dataset.close();
+  }
 }
 
 function binary(scores: Float64Array): Predictions {

@@ -1,4 +1,5 @@
 import type { Cost, Task } from '../../config/schema.ts';
+import { classPosition } from '../../data/class-text.ts';
 import { ConfigError } from '../../errors.ts';
 import type { Confusion } from './confusion.ts';
 import type { Metric } from './metric.ts';
@@ -37,7 +38,7 @@ function costsOf(cost: Cost, names: readonly string[]): Float64Array {
     return Float64Array.of(true_negative, false_positive, false_negative, true_positive);
   }
   const number = (name: string): number => {
-    const found = names.indexOf(name);
+    const found = classPosition(name, names);
     if (found >= 0) return found;
     throw new ConfigError({
       found: `a cost of the class ${JSON.stringify(name)}`,

@@ -1,4 +1,5 @@
 import type { Task } from '../../config/schema.ts';
+import { classPosition } from '../../data/class-text.ts';
 import { scoresOf, type Outputs, type Sample } from '../sample.ts';
 import type { Metric } from './metric.ts';
 
@@ -66,5 +67,7 @@ function binaryOutputs(sample: Sample, outputs: Outputs, name: string): Outputs 
 }
 
 function numberOf(sample: Sample, name: string): number {
-  return sample.names?.indexOf(name) ?? -1;
+  const { names, labels } = sample;
+  if (names === null) return -1;
+  return labels === undefined ? classPosition(name, names) : names.indexOf(name);
 }

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { link, mkdir, readFile, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RegistryError } from '../../errors.ts';
-import { isGone, thisProcess, type Owner } from './owner.ts';
+import { isGone, thisProcess, type Owner } from '../../process-owner.ts';
 import { pause } from './pause.ts';
 
 /*

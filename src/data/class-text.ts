@@ -1,0 +1,39 @@
+/** A class as a column, a model or the configuration names it. */
+export type ClassValue = string | number | boolean;
+
+/**
+ * The one text of a class, whoever names it and as whatever type: 1, "1" and "1.0" (as pandas writes it once a column has had a
+ * gap) are one class, and so are true and "True", which a CSV file holds for a boolean. Any other text is what it is: case counts.
+ */
+export function classText(value: ClassValue): string {
+  if (typeof value === 'boolean') return String(value);
+  if (typeof value === 'number') return numberText(value);
+  if (/^(?:true|false)$/iu.test(value)) return value.toLowerCase();
+  if (/^[+-]?\d+$/u.test(value)) return BigInt(value).toString();
+  const number = /^[+-]?(?:\d+\.\d*|\.\d+|\d+(?=e))(?:e[+-]?\d+)?$/iu.test(value) ? Number(value) : Number.NaN;
+  return Number.isFinite(number) ? numberText(number) : value;
+}
+
+/**
+ * Position of a class among the texts of the classes there are; -1 where it is none of them. Of false and true, 0 and 1 are
+ * other names, and the other way round: models have only numbers for them.
+ */
+export function classPosition(value: ClassValue, classes: readonly string[]): number {
+  const text = classText(value);
+  const position = classes.indexOf(text);
+  if (position >= 0 || classes.length !== 2) return position;
+  const alias = otherNames.get(text);
+  return alias !== undefined && classes.every((each) => otherNames.has(each)) ? classes.indexOf(alias) : -1;
+}
+
+const otherNames = new Map([
+  ['false', '0'],
+  ['true', '1'],
+  ['0', 'false'],
+  ['1', 'true'],
+]);
+
+/** In digits, however large: never 1e+21. */
+function numberText(value: number): string {
+  return Number.isInteger(value) ? BigInt(value).toString() : String(value);
+}

@@ -1,0 +1,45 @@
+import { lstat, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DataError } from '../errors.ts';
+import { isGone, thisProcess, type Owner } from '../process-owner.ts';
+
+const kinds = ['duckdb', 'models', 'workspace'] as const;
+const ownerFile = 'contender-owner.json';
+
+/**
+ * A private folder for temporary files, which says whose it is: a process that is killed cannot remove it.
+ * @throws DataError where there is no room or no right to make one
+ */
+export async function temporaryFolder(kind: (typeof kinds)[number]): Promise<string> {
+  try {
+    const folder = await mkdtemp(join(tmpdir(), `contender-${kind}-`));
+    await writeFile(join(folder, ownerFile), JSON.stringify(await thisProcess()));
+    return folder;
+  } catch (cause) {
+    throw new DataError({
+      found: `there can be no temporary files: ${cause instanceof Error ? cause.message : String(cause)}`,
+      where: tmpdir(),
+      remedy: 'Make room, or name another folder in TMPDIR',
+      cause,
+    });
+  }
+}
+
+/** Remove the temporary folders of processes that are gone for certain. What cannot be removed stays. */
+export async function sweepTemporaryFolders(): Promise<void> {
+  const names = await readdir(tmpdir()).catch(() => []);
+  await Promise.all(
+    names
+      .filter((name) => kinds.some((kind) => name.startsWith(`contender-${kind}-`)))
+      .map((name) => removeStale(join(tmpdir(), name)).catch(() => {})),
+  );
+}
+
+async function removeStale(folder: string): Promise<void> {
+  const info = await lstat(folder);
+  // Of others' folders nothing is believed, nor of links.
+  if (!info.isDirectory() || info.uid !== process.getuid?.()) return;
+  const owner = JSON.parse(await readFile(join(folder, ownerFile), 'utf8')) as Owner;
+  if (await isGone(owner)) await rm(folder, { recursive: true, force: true });
+}

@@ -1,0 +1,122 @@
+import { labelColumns } from '../../config/columns.ts';
+import type { Columns, ModelReference, Task } from '../../config/schema.ts';
+import { classText } from '../../data/class-text.ts';
+import { requireColumns, type Dataset } from '../../data/dataset.ts';
+import { isNumeric } from '../../data/types.ts';
+import { DataError } from '../../errors.ts';
+
+export type PredictionReference = Extract<ModelReference, { predictions: string }>;
+
+/** Names that a file of predictions has by default: `writePredictionFile` uses them too. */
+export const scoreColumn = 'score';
+export const labelColumn = 'prediction';
+
+/** Which columns of a file of predictions hold what. */
+export interface Layout {
+  scores: string[];
+  /** Multilabel: a column of 0 and 1 for each label. */
+  decisions: string[];
+  /** The predicted label of every other classification. */
+  predicted: string | null;
+  /** Of scores in columns named `score_<class>`: the classes, in their order. */
+  scored: string[] | null;
+  /** Label columns of the data that the file has too. */
+  truth: string[];
+}
+
+/** The layout of a file. @throws DataError for columns that are not there, or are not as many as there must be */
+export function layoutOf(shard: Dataset, reference: PredictionReference, columns: Columns, task: Task): Layout {
+  const names = shard.columns.map(({ name }) => name);
+  if (task === 'multilabel-classification') return labelsLayout(shard, names, reference, columns);
+  const { score, label } = reference;
+  if (typeof label === 'object')
+    throw wrongWidth(label.length, 'one column of predicted labels', reference.predictions);
+  const predicted = label ?? (names.includes(labelColumn) ? labelColumn : null);
+  let scores = score === undefined ? [] : typeof score === 'string' ? [score] : [...score];
+  if (score === undefined) {
+    scores = names.includes(scoreColumn) ? [scoreColumn] : names.filter((name) => name.startsWith(`${scoreColumn}_`));
+  }
+  if (scores.length === 0 && (predicted === null || task === 'regression' || task === 'ranking')) {
+    throw new DataError({
+      found: `there is no column ${JSON.stringify(scoreColumn)}`,
+      expected: `the predictions in one of: ${names.slice(0, 20).join(', ')}`,
+      where: reference.predictions,
+      remedy: 'Name the column: {predictions, score} (or {predictions, label} for labels only)',
+    });
+  }
+  if (predicted !== null) requireColumns(shard, [predicted]);
+  return {
+    scores,
+    decisions: [],
+    predicted,
+    scored: classesNamed(scores),
+    truth: labelColumns(columns).filter((name) => name !== predicted && names.includes(name)),
+  };
+}
+
+function classesNamed(scores: readonly string[]): string[] | null {
+  const prefix = `${scoreColumn}_`;
+  if (scores.length === 0 || !scores.every((name) => name.startsWith(prefix))) return null;
+  return scores.map((name) => classText(name.slice(prefix.length)));
+}
+
+/** A score, or a predicted 0 or 1, of every label. */
+function labelsLayout(
+  shard: Dataset,
+  names: readonly string[],
+  reference: PredictionReference,
+  columns: Columns,
+): Layout {
+  const labels = labelColumns(columns);
+  const named = (given: string | readonly string[] | undefined, prefix: string): string[] => {
+    if (given !== undefined) return typeof given === 'string' ? [given] : [...given];
+    const own = labels.map((name) => `${prefix}_${name}`);
+    // All of them, if any: a missing one is named by whoever requires them.
+    return own.some((name) => names.includes(name)) ? own : [];
+  };
+  const scores = named(reference.score, scoreColumn);
+  const decisions = named(reference.label, labelColumn);
+  if (scores.length === 0 && decisions.length === 0) {
+    throw new DataError({
+      found: `there are no columns ${labels.map((name) => `${scoreColumn}_${name}`).join(', ')}`,
+      expected: `a score, or a predicted 0 or 1, of each label in: ${names.slice(0, 20).join(', ')}`,
+      where: reference.predictions,
+      remedy:
+        'Name the columns in the order of columns.label: {predictions, score: [...]} or {predictions, label: [...]}',
+    });
+  }
+  for (const { length } of [scores, decisions]) {
+    if (length > 0 && length !== labels.length) {
+      throw wrongWidth(length, `${labels.length}, one for each label`, reference.predictions);
+    }
+  }
+  requireColumns(shard, decisions);
+  return {
+    scores,
+    decisions,
+    predicted: null,
+    scored: null,
+    truth: labels.filter((name) => !decisions.includes(name) && names.includes(name)),
+  };
+}
+
+/** @throws DataError naming the first of these columns that is not of numbers */
+export function requireNumbers(shard: Dataset, names: readonly string[]): void {
+  const bad = requireColumns(shard, names).find(({ type }) => !isNumeric(type));
+  if (bad === undefined) return;
+  throw new DataError({
+    found: `column ${JSON.stringify(bad.name)} is ${bad.type}`,
+    expected: 'numbers',
+    where: shard.uri,
+    remedy: 'Name the column of the scores: {predictions, score}',
+  });
+}
+
+export function wrongWidth(width: number, expected: string, where: string): DataError {
+  return new DataError({
+    found: `there ${width === 1 ? 'is 1 column' : `are ${width} columns`} of scores`,
+    expected,
+    where,
+    remedy: 'Name the columns: {predictions, score: [...]}',
+  });
+}

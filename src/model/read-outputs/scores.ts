@@ -1,0 +1,90 @@
+import type { Task } from '../../config/schema.ts';
+import { ModelError } from '../../errors.ts';
+import { inUnitInterval, rowNotAddingUp } from '../../probabilities.ts';
+import type { ReadingOptions } from '../predictions.ts';
+
+/** The scores of all rows, row by row, and the output they are of. */
+export interface Scores {
+  values: Float64Array;
+  width: number;
+  name: string;
+  range: Range;
+}
+
+export interface Range {
+  lowest: number;
+  highest: number;
+  nan: boolean;
+}
+
+/** While the values are at hand: a pass of its own over many rows takes longer. */
+export function extend(range: Range, values: Float64Array): void {
+  let { lowest, highest, nan } = range;
+  for (let index = 0; index < values.length; index += 1) {
+    const value = values[index] as number;
+    if (value < lowest) lowest = value;
+    if (value > highest) highest = value;
+    if (Number.isNaN(value)) nan = true;
+  }
+  Object.assign(range, { lowest, highest, nan });
+}
+
+/**
+ * Are these probabilities? What is not, and is not said to be anything else (by its name, or by transform: none), is an error:
+ * nobody may compute a log loss on raw scores unawares.
+ */
+export function isProbability(scores: Scores, task: Task, reading: ReadingOptions): boolean {
+  const { values, width, name } = scores;
+  const { lowest, highest } = scores.range;
+  const raw = reading.transform === 'none' || /logit|margin|decision|raw/iu.test(name);
+  const outside = !inUnitInterval(lowest, highest);
+  const other = outside || width === 1 || task === 'multilabel-classification' ? null : rowNotAddingUp(values, width);
+  if (!outside && other === null) return true;
+  if (raw) return false;
+  throw new ModelError({
+    found: outside
+      ? `Output ${name} is not a probability: values from ${lowest} to ${highest}, outside [0, 1]. Is it a raw score?`
+      : `Output ${name} is not a probability: the scores of row ${(other?.row ?? 0) + 1} do not add up to 1. Are they raw scores?`,
+    expected: 'probabilities',
+    remedy: 'Choose the transform: candidate: {uri, transform: sigmoid | softmax | none}',
+  });
+}
+
+/** @throws ModelError that counts the rows and names the first */
+export function refuseNonFinite({ values, width, name, range }: Scores): void {
+  if (!range.nan && Number.isFinite(range.lowest) && Number.isFinite(range.highest)) return;
+  let bad = 0;
+  let first = -1;
+  for (let row = 0; row < values.length / width; row += 1) {
+    let finite = true;
+    for (let index = row * width; index < (row + 1) * width; index += 1)
+      if (!Number.isFinite(values[index])) finite = false;
+    if (finite) continue;
+    if (first < 0) first = row;
+    bad += 1;
+  }
+  const worst = values.subarray(first * width, (first + 1) * width).find((value) => !Number.isFinite(value));
+  throw new ModelError({
+    found: `${bad} of ${values.length / width} predictions ${bad === 1 ? 'is' : 'are'} ${Number.isNaN(worst) ? 'NaN' : 'infinite'} (first: row ${first + 1}, output ${name})`,
+    expected: 'a finite number for every row',
+    remedy: 'Find what the model makes of that row; no metric is computed, and such rows are never dropped silently',
+  });
+}
+
+/** What is usable, but hardly meant. */
+export function oddities(scores: Scores | null): string[] {
+  if (scores === null || scores.values.length <= scores.width) return [];
+  const { values, width } = scores;
+  for (let index = width; index < values.length; index += 1) if (values[index] !== values[index % width]) return [];
+  return [
+    `All predictions are equal (${values.subarray(0, Math.min(width, 5)).join(', ')}): almost certainly a broken export.`,
+  ];
+}
+
+export function wrongWidth({ width, name }: Scores, expected: string, remedy: string): ModelError {
+  return new ModelError({
+    found: `Output ${name} has ${width} value${width === 1 ? '' : 's'} a row`,
+    expected,
+    remedy,
+  });
+}
