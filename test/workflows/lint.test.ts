@@ -14,6 +14,8 @@ interface Finding {
   message: string;
   line: number;
 }
+/** The condition of jobs that write, where a person may start them on any branch. A schedule's payload has no repository. */
+const onDefaultBranch = "github.ref == format('refs/heads/{0}', github.event.repository.default_branch)";
 /** What says that a workflow pushes what it records. */
 const recording = /contents: write # to push the decision/u;
 // It has no types for modules.
@@ -77,6 +79,17 @@ for (const { folder, name } of files) {
           const kept = textAt(step.token.find('with'), 'persist-credentials');
           if (!pushes) assert.equal(kept, 'false', `${id} keeps no credentials`);
         }
+      }
+    });
+
+    it('writes nothing of a branch that was not merged, whoever starts it there', async () => {
+      const { events, jobs } = await read();
+      if (events.workflow_dispatch === undefined) return;
+      const wanted =
+        events.schedule === undefined ? onDefaultBranch : `github.event_name == 'schedule' || ${onDefaultBranch}`;
+      for (const { id, condition, token } of jobs) {
+        if (textAt(token.find('permissions'), 'contents') !== 'write') continue;
+        assert.equal(condition, `success() && (${wanted})`, id);
       }
     });
 

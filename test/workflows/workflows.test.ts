@@ -243,6 +243,28 @@ describe('promote.yml', () => {
   });
 });
 
+describe('workflows that record, started on a branch that was not merged', () => {
+  const workflows = ['promote.yml', 'rollback.yml'];
+  given(workflows);
+
+  it('record nothing, tag nothing and release nothing', async () => {
+    await at.clone.git('switch', '--quiet', '--create', 'loosened', 'main');
+    await at.clone.configure('margin: 0.005, require: superior, min_gain: 0.002', 'margin: 0.5, require: non-inferior');
+    await at.clone.configure('min: 0.85, margin: 0.01', 'min: 0.01, margin: 0.9');
+    await at.clone.configure('margin: 0.02, slices', 'margin: 0.9, slices');
+    await at.clone.propose('spam/models/candidate-worse.onnx');
+    await at.push('loosened');
+    const refs = await at.repository.git.git('for-each-ref');
+    for (const workflow of workflows) {
+      const inputs = workflow === 'rollback.yml' ? { reason: 'Why not' } : {};
+      const result = await only(await at.actions.dispatch(workflow, inputs, 'refs/heads/loosened')).done;
+      assert.equal(result.conclusion, 'skipped', result.log);
+    }
+    assert.equal(await at.repository.git.git('for-each-ref'), refs);
+    assert.equal(at.repository.releases.size, 0);
+  });
+});
+
 describe('promote.yml, where GitHub refuses the release', () => {
   given(['promote.yml']);
 

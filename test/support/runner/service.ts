@@ -80,8 +80,8 @@ export function startActions(options: ServiceOptions): ActionsService {
       if (pull === undefined) throw new Error(`no pull request ${number}`);
       return deliver(await pullRequestEvent(repository, pull, action, actor));
     },
-    async dispatch(workflow, inputs = {}, ref) {
-      const payload = { inputs, workflow: `.github/workflows/${workflow}` };
+    async dispatch(workflow, inputs = {}, ref = `refs/heads/${repository.defaultBranch}`) {
+      const payload = { inputs, ref, workflow: `.github/workflows/${workflow}` };
       const event = await branchEvent(repository, 'workflow_dispatch', payload, actor, ref);
       return deliver(event, (file) => file.path === payload.workflow);
     },
