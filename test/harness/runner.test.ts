@@ -181,6 +181,35 @@ describe('the harness runs steps as the runner does', () => {
     assert.match(log, /^##\[group\]Folded$/mu);
   });
 
+  it('takes commands of the older form anywhere in a line, and fails a step whose command it refuses', async () => {
+    const result = await run(
+      steps(`- id: older
+  run: |
+    echo "so: ##[set-output name=word]one%3Btwo"
+    echo "##[add-mask]hidden-word"
+    echo "hidden-word ##[group]is text ##[warning]too"
+    echo "##[stop-commands]pause"
+    echo "##[error]is text now"
+    echo "go on ##[pause]"
+    echo "##[error]first"
+- { id: env, continue-on-error: true, run: 'echo "::set-env name=A::b"' }
+- { id: path, continue-on-error: true, run: 'echo "##[add-path]/tmp"' }
+- { id: nameless, continue-on-error: true, run: 'echo "::set-output::b"' }
+- { id: token, continue-on-error: true, run: 'echo "::stop-commands::error"' }`),
+    );
+    assert.deepEqual(job(result).steps[0]?.outputs, { word: 'one;two' });
+    assert.deepEqual(outcomes(result), [
+      'older:success/success',
+      ...['env', 'path', 'nameless', 'token'].map((id) => `${id}:failure/success`),
+    ]);
+    assert.match(result.log, /^##\[group\]is text ##\[warning\]too$/mu);
+    assert.match(result.log, /^##\[error\]is text now\ngo on ##\[pause\]\n##\[error\]first$/mu);
+    assert.deepEqual(
+      result.annotations.slice(0, 3).map(({ message }) => message),
+      ['first', "Unable to process command '::set-env name=A::b' successfully.", 'The `set-env` command is disabled.'],
+    );
+  });
+
   it('fails a step that writes a file it cannot read, or tells Node what to do', async () => {
     const result = await run(
       steps(`- { id: format, continue-on-error: true, run: 'echo nothing >> "$GITHUB_OUTPUT"' }

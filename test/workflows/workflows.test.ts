@@ -151,6 +151,34 @@ describe('pull-request.yml', () => {
   });
 });
 
+describe('pull-request.yml, on text that would be commands to the runner', () => {
+  given(['pull-request.yml']);
+  const hostile = '##[set-output name=outcome]promote ##[add-mask]spam-filter';
+
+  it('sets no output and hides nothing by the name of a column that is missing', async () => {
+    await at.clone.git('switch', '--quiet', '--create', 'hostile', 'main');
+    const schema = join(at.clone.folder, 'schema.json');
+    const columns = JSON.stringify([hostile, `::${hostile}`]).slice(1, -1);
+    await writeFile(schema, (await readFile(schema, 'utf8')).replace('"label"\n ]', `"label", ${columns}\n ]`));
+    await at.clone.propose('spam/models/candidate-worse.onnx');
+    await at.push('hostile');
+    const result = await only(await at.actions.pullRequest(await openPull('hostile'), 'opened')).done;
+    const gate = result.jobs[0]?.steps.find(({ id }) => id === 'gate');
+    assert.equal(gate?.outputs['outcome'], 'reject', result.log);
+    assert.match(gate?.log ?? '', /spam-filter/u);
+    assert.match(gate?.log ?? '', /set-output name=outcome/u);
+  });
+
+  it('nor in an error', async () => {
+    await at.clone.configure('models/candidate.onnx', `"models/${hostile}.onnx"`);
+    await at.push('hostile');
+    const result = await only(await at.actions.pullRequest(1)).done;
+    const gate = result.jobs[0]?.steps.find(({ id }) => id === 'gate');
+    assert.equal(gate?.outputs['outcome'], 'error', result.log);
+    assert.match(result.annotations.map(({ message }) => message).join('\n'), /add-mask\]spam-filter/u);
+  });
+});
+
 describe('comment.yml', () => {
   given(['pull-request.yml', 'comment.yml']);
 
@@ -611,6 +639,16 @@ describe('rollback.yml', () => {
     assert.match(log, /"actor":"ada"|"actor": "ada"/u);
     assert.match(log, /\$\(id\)/u);
     await verified();
+  });
+
+  it('takes no command to the runner from the reason', async () => {
+    const reason =
+      'It\n::set-output name=version::9.9.9\n::add-mask::champion ##[set-output name=status]none ##[add-mask]champion';
+    const result = await only(await at.actions.dispatch('rollback.yml', { model: 'spam-filter', to: '1.0.1', reason }))
+      .done;
+    const step = result.jobs[0]?.steps.find(({ id }) => id === 'rollback');
+    assert.deepEqual([step?.outputs['status'], step?.outputs['version']], ['recorded', '1.0.1'], result.log);
+    assert.match(step?.log ?? '', /champion/u);
   });
 
   it('fails when there is nothing to go back to, and records nothing', async () => {
