@@ -1,13 +1,15 @@
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import type { GitHubStandIn } from '../github-api/server.ts';
 import { newId, type Permissions as TokenPermissions, type WorkflowRun } from '../github-api/state.ts';
 import type { StandIn } from './action-source.ts';
-import { concurrencyGroups } from './concurrency.ts';
+import { concurrencyGroups, concurrencyOf } from './concurrency.ts';
+import { admitted } from './environments.ts';
 import { branchEvent, pullRequestEvent, pushEvent, starts, type HubEvent } from './events.ts';
 import type { Value } from './expressions.ts';
 import type { RunnerSettings } from './job-state.ts';
 import { runnerPatience } from './process.ts';
-import { concurrencyOf, startRun, type Permissions, type Run, type RunResult } from './run.ts';
+import { startRun, type Permissions, type Run, type RunResult } from './run.ts';
 import { downloadArtifact, uploadArtifact } from './stand-ins/artifacts.ts';
 import { cache } from './stand-ins/cache.ts';
 import { checkout } from './stand-ins/checkout.ts';
@@ -29,6 +31,8 @@ export interface ActionsService {
   push(ref: string, before?: string | null): Promise<StartedRun[]>;
   pullRequest(number: number, action?: string): Promise<StartedRun[]>;
   dispatch(workflow: string, inputs?: Record<string, string>, ref?: string): Promise<StartedRun[]>;
+  /** A reviewer lets the jobs of a run into their environment, or not, as soon as one waits for it. */
+  review(run: StartedRun, by: string, state?: 'approved' | 'rejected'): Promise<void>;
   /** Any other event on the default branch: schedule, repository_dispatch, ... */
   event(name: string, payload?: Record<string, Value>): Promise<StartedRun[]>;
   /** Every run so far, those that other runs started too, once none is under way. */
@@ -85,6 +89,20 @@ export function startActions(options: ServiceOptions): ActionsService {
       const event = await branchEvent(repository, 'workflow_dispatch', payload, actor, ref);
       return deliver(event, (file) => file.path === payload.workflow);
     },
+    async review(run, by, state = 'approved') {
+      const path = `${hub.url}/repos/${options.repository}/actions/runs/${run.id}/pending_deployments`;
+      const headers = { authorization: `Bearer ${hub.token({ login: by, type: 'User' })}` };
+      let ids: number[] = [];
+      while (ids.length === 0) {
+        await setTimeout(10);
+        const pending = (await (await fetch(path, { headers })).json()) as { environment: { id: number } }[];
+        ids = pending.map(({ environment }) => environment.id);
+      }
+      const body = JSON.stringify({ environment_ids: ids, state, comment: '' });
+      const json = { ...headers, 'content-type': 'application/json' };
+      const answer = await fetch(path, { method: 'POST', headers: json, body });
+      if (!answer.ok) throw new Error(await answer.text());
+    },
     event: async (name, payload = {}) => deliver(await branchEvent(repository, name, payload, actor)),
     async settled() {
       for (let seen = -1; seen < runs.length;) {
@@ -132,7 +150,6 @@ export function startActions(options: ServiceOptions): ActionsService {
       approvals: [],
     };
     repository.runs.set(id, state);
-    const tokens: string[] = [];
     const inputs = inputsOf(file, event);
     const github = githubContext(file, event, id, number);
     let run: Run | null = null;
@@ -162,11 +179,9 @@ export function startActions(options: ServiceOptions): ActionsService {
           inputs,
           vars: options.vars ?? {},
           secrets: event.untrusted ? {} : (options.secrets ?? {}),
-          token: (permissions) => {
-            const token = hub.token({ permissions: granted(permissions ?? restricted, event.untrusted) });
-            tokens.push(token);
-            return token;
-          },
+          token: (permissions) => hub.token({ permissions: granted(permissions ?? restricted, event.untrusted) }),
+          revoke: hub.revoke,
+          admitted: (name, signal) => admitted(repository, state, { name, ref: event.ref, signal }),
           service: {},
           actions: source,
           settings,

@@ -418,9 +418,11 @@ export function annotate(state: JobState, annotation: Annotation): void {
   say(state, `##[${annotation.level}]${message}`);
 }
 
+/** Nothing of a summary that is too large (CreateStepSummaryCommand in FileCommandManager.cs, actions/runner). */
 function keptSummary(state: JobState, summary: string): string {
-  if (Buffer.byteLength(summary) <= summaryLimitBytes) return state.masks.hide(summary);
-  const message = `$GITHUB_STEP_SUMMARY upload aborted, supports content up to a size of 1024k, got ${Math.ceil(Buffer.byteLength(summary) / 1024)}k.`;
+  const size = Buffer.byteLength(summary);
+  if (size <= summaryLimitBytes) return state.masks.hide(summary);
+  const message = `$GITHUB_STEP_SUMMARY upload aborted, supports content up to a size of 1024k, got ${Math.floor(size / 1024)}k.`;
   annotate(state, { level: 'error', message });
   return '';
 }
