@@ -360,6 +360,40 @@ describe('two models in one contender.yml, and a line for the second in each wor
   });
 });
 
+describe('promote.yml with an environment, where the policy asks for approval', () => {
+  given(['promote.yml']);
+  before(async () => {
+    at.hub.guard(repositoryName, { name: 'production', reviewers: ['grace'], branches: ['main'] });
+    const path = join(at.clone.folder, '.github/workflows/promote.yml');
+    const text = await readFile(path, 'utf8');
+    const reading = '      actions: read\n      pull-requests: read\n';
+    const changed = text
+      .replace('    runs-on:', '    environment: production\n    runs-on:')
+      .replace(/ {6}contents: write.*\n/u, `$&${reading}`);
+    await writeFile(path, changed);
+    await at.clone.configure('      alpha: 0.05\n', '      alpha: 0.05\n      approvals: { from: [grace] }\n');
+    await at.push();
+  });
+
+  it('records nothing when the reviewer rejects the run', async () => {
+    const run = only(await merge('candidate'));
+    const before = await at.repository.git.git('for-each-ref');
+    await at.actions.review(run, 'grace', 'rejected');
+    assert.equal((await run.done).conclusion, 'failure');
+    assert.equal(await at.repository.git.git('for-each-ref'), before);
+  });
+
+  it('promotes when the reviewer has approved it, and the decision says who did', async () => {
+    const run = only(await at.actions.dispatch('promote.yml'));
+    await at.actions.review(run, 'grace');
+    const result = await run.done;
+    assert.equal(result.conclusion, 'success', result.log);
+    const decision = await at.repository.git.git('show', 'main:registry/models/spam-filter/decisions/000/000002.json');
+    assert.match(decision, new RegExp(`"source":\\s*"environment production of run ${run.id}"`, 'u'));
+    assert.deepEqual(releases(), ['spam-filter@v1.0.1']);
+  });
+});
+
 describe('workflows that record, started on a branch that was not merged', () => {
   const workflows = ['promote.yml', 'rollback.yml'];
   given(workflows);
