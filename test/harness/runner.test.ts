@@ -65,6 +65,7 @@ async function start(text: string, given: Given = {}): Promise<Run> {
     concurrency: concurrencyGroups(),
     folder: join(place, 'run'),
     runners: given.runners ?? 2,
+    earlier: null,
   });
 }
 

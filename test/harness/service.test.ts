@@ -406,6 +406,61 @@ it('a group with queue: max holds a hundred that wait, and turns the next one aw
   }
 });
 
+describe('a run that is run again', () => {
+  const attempts = `on: workflow_dispatch
+jobs:
+  makes:
+    runs-on: ubuntu-latest
+    outputs: { made: "\${{ steps.make.outputs.made }}" }
+    steps:
+      - { id: make, run: 'echo "made=in $GITHUB_RUN_ATTEMPT" >> "$GITHUB_OUTPUT"; echo "$GITHUB_RUN_ATTEMPT" > file' }
+      - { uses: actions/upload-artifact@v6, with: { name: file, path: file } }
+  tries:
+    needs: makes
+    strategy: { fail-fast: false, matrix: { n: [1, 2] } }
+    runs-on: ubuntu-latest
+    env: { MADE: "\${{ needs.makes.outputs.made }}" }
+    steps:
+      - { uses: actions/download-artifact@v7, with: { name: file } }
+      - run: 'echo "> \${{ matrix.n }} $MADE $(cat file) $GITHUB_ACTOR $GITHUB_TRIGGERING_ACTOR $GITHUB_RUN_NUMBER.$GITHUB_RUN_ATTEMPT"'
+      - { if: matrix.n == 2, run: 'test -e $FLAG' }
+  after: { needs: tries, runs-on: ubuntu-latest, steps: [{ run: echo "> after" }] }
+  beside: { runs-on: ubuntu-latest, steps: [{ run: echo "> beside $GITHUB_RUN_ATTEMPT" }] }
+`;
+  const follow = job(
+    '- run: echo "> ${{ github.event.workflow_run.run_attempt }}"',
+    'on: { workflow_run: { workflows: [work] } }\n',
+  );
+
+  it('does what failed again, and what needs it, with what the rest left; or all', async () => {
+    const flag = join(folder, 'works');
+    const place = await given({ work: attempts.replace('$FLAG', flag), follow });
+    const first = only(await place.actions.dispatch('work.yml'));
+    const result = await first.done;
+    assert.deepEqual(said(result), ['> 1 in 1 1 ada ada 1.1', '> 2 in 1 1 ada ada 1.1', '> beside 1'], result.log);
+    assert.throws(() => place.actions.rerun(0), /no run/u);
+    await writeFile(flag, '');
+    const failed = place.actions.rerun(first.id, { failedOnly: true, by: 'grace' });
+    assert.throws(() => place.actions.rerun(first.id), /already running/u);
+    assert.deepEqual([failed.id, failed.attempt], [first.id, 2]);
+    const second = await failed.done;
+    assert.equal(second.conclusion, 'success', second.log);
+    // What succeeded is shown as it was.
+    assert.deepEqual(said(second), ['> 1 in 1 1 ada ada 1.1', '> 2 in 1 1 ada grace 1.2', '> after', '> beside 1']);
+    const third = await place.actions.rerun(first.id).done;
+    assert.deepEqual(said(third), ['> 1 in 3 3 ada ada 1.3', '> 2 in 3 3 ada ada 1.3', '> after', '> beside 3']);
+    const answer = await fetch(`${hub.url}/repos/${place.name}/actions/runs/${first.id}`, {
+      headers: { authorization: `Bearer ${hub.token()}` },
+    });
+    assert.equal(((await answer.json()) as { run_attempt: number }).run_attempt, 3);
+    const followed = (await place.actions.settled()).filter(({ name }) => name === 'follow');
+    assert.deepEqual(
+      followed.map(({ result: each }) => said(each)),
+      [['> 1'], ['> 2'], ['> 3']],
+    );
+  });
+});
+
 describe('an environment', () => {
   const deploy = `on: workflow_dispatch
 jobs:

@@ -198,6 +198,19 @@ describe('comment.yml', () => {
     assert.match(comments()[0] ?? '', /16\.8 points below/u);
   });
 
+  it('says what a second attempt of the gate found, and never again what the first one did', async () => {
+    const [gate, told] = await at.actions.settled();
+    await at.actions.rerun(gate?.id ?? 0).done;
+    await at.actions.settled();
+    const marker = (): string => /run=\S+/u.exec(comments()[0] ?? '')?.[0] ?? '';
+    assert.equal(marker(), `run=${gate?.id}.2`);
+    const late = await at.actions.rerun(told?.id ?? 0).done;
+    assert.equal(late.conclusion, 'success', late.log);
+    assert.match(late.log, /superseded/u);
+    assert.equal(marker(), `run=${gate?.id}.2`);
+    assert.equal(comments().length, 1);
+  });
+
   it('says nothing of a gate that left nothing, and does not fail', async () => {
     await at.clone.git('switch', '--quiet', 'forked');
     await at.clone.configure('guardrails:', 'guardrail:');
@@ -418,11 +431,13 @@ describe('workflows that record, started on a branch that was not merged', () =>
 
 describe('promote.yml, where GitHub refuses the release', () => {
   given(['promote.yml']);
+  let run: StartedRun;
 
   it('records and pushes the decision all the same, fails, and says so', async () => {
     const refusal = { status: 403, body: { message: 'Resource not accessible by integration' } };
     at.hub.fail({ answer: refusal }, { when: /^POST .*\/releases$/u });
-    const result = await only(await merge('candidate')).done;
+    run = only(await merge('candidate'));
+    const result = await run.done;
     assert.equal(result.conclusion, 'failure', result.log);
     assert.deepEqual(failedSteps(result), ['gate']);
     const said = result.annotations.map(({ message }) => message).join('\n');
@@ -433,8 +448,8 @@ describe('promote.yml, where GitHub refuses the release', () => {
     assert.deepEqual([await champion(), at.repository.releases.size], ['1.0.1', 0]);
   });
 
-  it('completes it when the job runs again', async () => {
-    const result = await only(await at.actions.dispatch('promote.yml')).done;
+  it('completes it when the failed job is run again', async () => {
+    const result = await at.actions.rerun(run.id, { failedOnly: true }).done;
     assert.equal(result.conclusion, 'success', result.log);
     const [release] = [...at.repository.releases.values()];
     assert.deepEqual([release?.tag_name, release?.draft], ['spam-filter@v1.0.1', false]);

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import type { ActionSource } from './action-source.ts';
 import type { Annotation } from './commands.ts';
 import { asText, evaluateTexts, evaluateToken, holds, type Scope, type Value } from './expressions.ts';
@@ -35,6 +36,8 @@ export interface RunRequest {
   folder: string;
   /** Jobs at one time. */
   runners: number;
+  /** The attempt before, when only what failed in it runs again, and what needs that ("Re-running workflows and jobs", GitHub docs). */
+  earlier: RunResult | null;
 }
 
 export interface RunResult {
@@ -55,6 +58,8 @@ interface Finished {
   result: Result;
   outputs: Record<string, string>;
   jobs: JobResult[];
+  /** Whether any of it ran, and was not taken from an earlier attempt. */
+  ran: boolean;
 }
 
 /** The jobs of one matrix, each with what cancels it, be it running or waiting. */
@@ -109,9 +114,11 @@ export function startRun(request: RunRequest): Run {
 
   async function runMatrix(job: JobFile): Promise<Finished> {
     const before = scopeOf(job, {});
+    const needsRan = job.needs.some((id) => finished.get(id)?.ran);
     if (!holds(job.condition, before)) {
       const result = cancelled ? 'cancelled' : 'skipped';
-      return { result, outputs: {}, jobs: [emptyResult(job, nameOf(job, null, before), null, result)] };
+      const jobs = [emptyResult(job, nameOf(job, null, before), null, result)];
+      return { result, outputs: {}, jobs, ran: needsRan };
     }
     const strategy = job.token.find('strategy');
     const setting = (key: string): Value =>
@@ -121,11 +128,15 @@ export function startRun(request: RunRequest): Run {
     const parallel = Number(setting('max-parallel') ?? all.length);
     const failFast = setting('fail-fast') !== false;
     const siblings: Siblings = { places: places(parallel), stops: new Set() };
+    const kept = needsRan ? [] : succeededBefore(job);
+    let ran = false;
     const jobs = await Promise.all(
       all.map(async (combination, index) => {
         const of = { 'fail-fast': failFast, 'job-index': index, 'job-total': all.length, 'max-parallel': parallel };
         const scope = scopeOf(job, { matrix: combination, strategy: of });
-        const result = await runCombination(job, scope, siblings);
+        const before = kept.find((each) => isDeepStrictEqual(each.matrix, combination));
+        ran ||= before === undefined;
+        const result = before ?? (await runCombination(job, scope, siblings));
         const tolerated = evaluateToken(job.token.find('continue-on-error'), scope) === true;
         if (result.result === 'failure' && failFast && !tolerated) for (const stop of siblings.stops) stop.abort();
         return { ...result, seen: tolerated && result.result === 'failure' ? 'success' : result.result };
@@ -136,7 +147,12 @@ export function startRun(request: RunRequest): Run {
       // The last combination that says something is heard.
       outputs: Object.assign({}, ...jobs.map(({ outputs }) => said(outputs))) as Record<string, string>,
       jobs,
+      ran,
     };
+  }
+
+  function succeededBefore(job: JobFile): JobResult[] {
+    return (request.earlier?.jobs ?? []).filter(({ id, result }) => id === job.id && result === 'success');
   }
 
   async function runCombination(job: JobFile, scope: Scope, siblings: Siblings): Promise<JobResult> {
