@@ -109,6 +109,7 @@ export function startActions(options: ServiceOptions): ActionsService {
       let ids: number[] = [];
       while (ids.length === 0) {
         await setTimeout(10);
+        if (repository.runs.get(run.id)?.status === 'completed') throw new Error(`run ${run.id} waits for nobody`);
         const pending = (await (await fetch(path, { headers })).json()) as { environment: { id: number } }[];
         ids = pending.map(({ environment }) => environment.id);
       }
