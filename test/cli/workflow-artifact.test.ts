@@ -45,7 +45,7 @@ describe('a candidate that is an artifact of a workflow run', () => {
   function upload(run: number): typeof uploaded {
     const id = newId();
     const bytes = zip(new Map([['model.onnx', model]]));
-    const artifact = { id, name: 'model', bytes, expired: false, expires: inDays(90), run };
+    const artifact = { id, name: 'model', bytes, expired: false, expires: inDays(90), run, attempt: 1 };
     server.repository(name).artifacts.set(id, artifact);
     return { uri: `${server.site}/${name}/actions/runs/${run}/artifacts/${id}`, artifact };
   }

@@ -30,6 +30,7 @@ interface Given {
   action?: Record<string, string>;
   standIns?: Record<string, StandIn>;
   tokens?: (Permissions | null)[];
+  runners?: number;
 }
 
 /** Start a workflow that begins with `jobs:` or whatever comes before it; events are of no matter here. */
@@ -56,12 +57,15 @@ async function start(text: string, given: Given = {}): Promise<Run> {
       given.tokens?.push(permissions);
       return `token-of-job-${count}`;
     },
+    revoke: () => undefined,
+    admitted: () => Promise.resolve(null),
     service: {},
     actions: { repositories: { 'made/action': tree }, standIns: given.standIns ?? {} },
     settings: { node: process.execPath, minuteMs: 1000, patience: { interruptMs: 300, terminateMs: 300 } },
     concurrency: concurrencyGroups(),
     folder: join(place, 'run'),
-    runners: 2,
+    runners: given.runners ?? 2,
+    earlier: null,
   });
 }
 
@@ -179,6 +183,35 @@ describe('the harness runs steps as the runner does', () => {
     assert.match(log, /^::warning::is text now$/mu);
     assert.match(log, /^::unknown::is text$/mu);
     assert.match(log, /^##\[group\]Folded$/mu);
+  });
+
+  it('takes commands of the older form anywhere in a line, and fails a step whose command it refuses', async () => {
+    const result = await run(
+      steps(`- id: older
+  run: |
+    echo "so: ##[set-output name=word]one%3Btwo"
+    echo "##[add-mask]hidden-word"
+    echo "hidden-word ##[group]is text ##[warning]too"
+    echo "##[stop-commands]pause"
+    echo "##[error]is text now"
+    echo "go on ##[pause]"
+    echo "##[error]first"
+- { id: env, continue-on-error: true, run: 'echo "::set-env name=A::b"' }
+- { id: path, continue-on-error: true, run: 'echo "##[add-path]/tmp"' }
+- { id: nameless, continue-on-error: true, run: 'echo "::set-output::b"' }
+- { id: token, continue-on-error: true, run: 'echo "::stop-commands::error"' }`),
+    );
+    assert.deepEqual(job(result).steps[0]?.outputs, { word: 'one;two' });
+    assert.deepEqual(outcomes(result), [
+      'older:success/success',
+      ...['env', 'path', 'nameless', 'token'].map((id) => `${id}:failure/success`),
+    ]);
+    assert.match(result.log, /^##\[group\]is text ##\[warning\]too$/mu);
+    assert.match(result.log, /^##\[error\]is text now\ngo on ##\[pause\]\n##\[error\]first$/mu);
+    assert.deepEqual(
+      result.annotations.slice(0, 3).map(({ message }) => message),
+      ['first', "Unable to process command '::set-env name=A::b' successfully.", 'The `set-env` command is disabled.'],
+    );
   });
 
   it('fails a step that writes a file it cannot read, or tells Node what to do', async () => {
@@ -330,6 +363,100 @@ describe('the harness runs jobs as GitHub does', () => {
     );
   });
 
+  it('lets a job fail where its combination may', async () => {
+    const result = await run(
+      `jobs:
+  many:
+    strategy: { matrix: { include: [{ n: 1, may: true }, { n: 2, may: false }] } }
+    continue-on-error: \${{ matrix.may }}
+    runs-on: ubuntu-latest
+    steps: [{ run: "exit \${{ matrix.may && 1 || 0 }}" }]
+  after: { needs: many, runs-on: ubuntu-latest, steps: [{ run: "true" }] }
+`,
+    );
+    assert.deepEqual(
+      result.jobs.map(({ result: each }) => each),
+      ['failure', 'success', 'success'],
+    );
+    assert.equal(result.conclusion, 'success');
+  });
+
+  it('cancels by cancel-in-progress the one job that is in the group, and none beside it', async () => {
+    const flag = join(folder, 'third');
+    const wait = `until [ -e ${flag} ]; do sleep 0.05; done`;
+    const result = await run(
+      `jobs:
+  many:
+    strategy:
+      fail-fast: false
+      max-parallel: 3
+      matrix:
+        include:
+          - { group: one, run: "${wait}" }
+          - { group: two, run: "${wait}" }
+          - { group: three, run: sleep 0.3 }
+          - { group: one, run: touch ${flag} }
+    concurrency: { group: "\${{ matrix.group }}", cancel-in-progress: true }
+    runs-on: ubuntu-latest
+    steps: [{ run: "\${{ matrix.run }}" }]
+`,
+      { runners: 4 },
+    );
+    assert.deepEqual(
+      result.jobs.map(({ result: each }) => each),
+      ['cancelled', 'success', 'success', 'success'],
+      result.log,
+    );
+  });
+
+  it('fails a job whose outputs are larger than GitHub takes, and one that is too many in its run', async () => {
+    const large = (characters: number): string =>
+      `printf 'large=%s\\n' "$(head --bytes ${characters} /dev/zero | tr '\\0' x)" >> "$GITHUB_OUTPUT"`;
+    const one = (characters: number): Promise<RunResult> =>
+      run(`jobs:
+  one:
+    runs-on: ubuntu-latest
+    outputs: { large: "\${{ steps.say.outputs.large }}" }
+    steps:
+      - id: say
+        run: ${large(characters)}
+`);
+    assert.equal((await one(524_288)).conclusion, 'success');
+    const result = await one(524_289);
+    assert.deepEqual([result.conclusion, job(result).outputs], ['failure', {}]);
+    assert.match(result.log, /Job outputs exceed 1048576 bytes/u);
+    const many = await run(`jobs:
+  many:
+    runs-on: ubuntu-latest
+    strategy: { fail-fast: false, matrix: { n: [${[...Array(51).keys()].join()}] } }
+    outputs: { large: "\${{ steps.say.outputs.large }}" }
+    steps:
+      - id: say
+        run: ${large(524_288)}
+`);
+    assert.deepEqual(many.jobs.map(({ result: each }) => each).toSorted(), [
+      'failure',
+      ...Array.from({ length: 50 }, () => 'success'),
+    ]);
+  });
+
+  it('drops a summary of more than a mebibyte, says so, and goes on', async () => {
+    const fill = (bytes: number): string => `head --bytes ${bytes} /dev/zero | tr '\\0' x >> "$GITHUB_STEP_SUMMARY"`;
+    const result = await run(
+      steps(`- { id: fits, run: '${fill(1_048_576).replaceAll("'", "''")}' }
+- { id: large, run: '${fill(1_048_577).replaceAll("'", "''")}' }`),
+    );
+    assert.equal(result.conclusion, 'success', result.log);
+    assert.deepEqual(
+      job(result).steps.map(({ summary }) => summary.length),
+      [1_048_576, 0],
+    );
+    assert.deepEqual(
+      result.annotations.map(({ message }) => message),
+      ['$GITHUB_STEP_SUMMARY upload aborted, supports content up to a size of 1024k, got 1024k.'],
+    );
+  });
+
   it('asks for a token with the permissions of the job, or of the workflow', async () => {
     const tokens: (Permissions | null)[] = [];
     const result = await run(
@@ -452,8 +579,28 @@ runs:
   });
 });
 
+it('the harness refuses what it would have to leave out: other machines, containers, services', async () => {
+  const of = (settings: string): Promise<RunResult> => run(`jobs: { a: { ${settings}, steps: [{ run: "true" }] } }`);
+  await assert.rejects(of('runs-on: windows-latest'), /runs on \["windows-latest"\], which is not here/u);
+  await assert.rejects(of('runs-on: [self-hosted, linux]'), /self-hosted/u);
+  await assert.rejects(of('strategy: { matrix: { os: [macos-15] } }, runs-on: "${{ matrix.os }}"'), /macos-15/u);
+  await assert.rejects(of('runs-on: ubuntu-latest, container: "node:24"'), /container of job a is not done here/u);
+  await assert.rejects(of('runs-on: ubuntu-latest, services: { db: { image: "x" } }'), /services of job a/u);
+  const both = 'concurrency: { group: a, queue: max, cancel-in-progress: true }';
+  await assert.rejects(of(`runs-on: ubuntu-latest, ${both}`), /queue: max/u);
+});
+
 it('the harness takes no workflow that the official parser refuses', async () => {
-  await assert.rejects(run('jobs: { a: { runs-on: x, steps: [{ run: "${{ nothing.here }}" }] } }'), /nothing/u);
-  await assert.rejects(run('jobs: { a: { needs: b, runs-on: x, steps: [{ run: "true" }] } }'), /at least one job/u);
-  await assert.rejects(run('jobs: { a: { runs-on: x, steps: [{ run: "true", unknown: 1 }] } }'), /Unexpected value/u);
+  await assert.rejects(
+    run('jobs: { a: { runs-on: ubuntu-latest, steps: [{ run: "${{ nothing.here }}" }] } }'),
+    /nothing/u,
+  );
+  await assert.rejects(
+    run('jobs: { a: { needs: b, runs-on: ubuntu-latest, steps: [{ run: "true" }] } }'),
+    /at least one job/u,
+  );
+  await assert.rejects(
+    run('jobs: { a: { runs-on: ubuntu-latest, steps: [{ run: "true", unknown: 1 }] } }'),
+    /Unexpected value/u,
+  );
 });

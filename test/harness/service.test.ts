@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { startGitHub, type GitHubStandIn } from '../support/github-api/server.ts';
 import { now, type PullRequest, type RepositoryState } from '../support/github-api/state.ts';
+import { concurrencyGroups } from '../support/runner/concurrency.ts';
 import { matchesFilter } from '../support/runner/globs.ts';
 import type { RunResult } from '../support/runner/run.ts';
 import { startActions, type ActionsService, type StartedRun } from '../support/runner/service.ts';
@@ -387,4 +389,143 @@ describe('concurrency groups', () => {
   it('end what runs with cancel-in-progress', async () => {
     assert.deepEqual(await conclusions(', cancel-in-progress: true'), ['cancelled', 'cancelled', 'success']);
   });
+});
+
+it('a group with queue: max holds a hundred that wait, and turns the next one away', async () => {
+  const groups = concurrencyGroups();
+  const enter = (): Promise<(() => void) | null> =>
+    groups.enter({ group: 'one', cancelInProgress: false, queue: 'max' }, () => undefined);
+  const first = await enter();
+  const waiting = Array.from({ length: 100 }, () => enter());
+  assert.equal(await enter(), null);
+  first?.();
+  for (const each of waiting) {
+    const leave = await each;
+    assert.ok(leave !== null);
+    leave();
+  }
+});
+
+describe('a run that is run again', () => {
+  const attempts = `on: workflow_dispatch
+jobs:
+  makes:
+    runs-on: ubuntu-latest
+    outputs: { made: "\${{ steps.make.outputs.made }}" }
+    steps:
+      - { id: make, run: 'echo "made=in $GITHUB_RUN_ATTEMPT" >> "$GITHUB_OUTPUT"; echo "$GITHUB_RUN_ATTEMPT" > file' }
+      - { uses: actions/upload-artifact@v6, with: { name: file, path: file } }
+  tries:
+    needs: makes
+    strategy: { fail-fast: false, matrix: { n: [1, 2] } }
+    runs-on: ubuntu-latest
+    env: { MADE: "\${{ needs.makes.outputs.made }}" }
+    steps:
+      - { uses: actions/download-artifact@v7, with: { name: file } }
+      - run: 'echo "> \${{ matrix.n }} $MADE $(cat file) $GITHUB_ACTOR $GITHUB_TRIGGERING_ACTOR $GITHUB_RUN_NUMBER.$GITHUB_RUN_ATTEMPT"'
+      - { if: matrix.n == 2, run: 'test -e $FLAG' }
+  after: { needs: tries, runs-on: ubuntu-latest, steps: [{ run: echo "> after" }] }
+  beside: { runs-on: ubuntu-latest, steps: [{ run: echo "> beside $GITHUB_RUN_ATTEMPT" }] }
+`;
+  const follow = job(
+    '- run: echo "> ${{ github.event.workflow_run.run_attempt }}"',
+    'on: { workflow_run: { workflows: [work] } }\n',
+  );
+
+  it('does what failed again, and what needs it, with what the rest left; or all', async () => {
+    const flag = join(folder, 'works');
+    const place = await given({ work: attempts.replace('$FLAG', flag), follow });
+    const first = only(await place.actions.dispatch('work.yml'));
+    const result = await first.done;
+    assert.deepEqual(said(result), ['> 1 in 1 1 ada ada 1.1', '> 2 in 1 1 ada ada 1.1', '> beside 1'], result.log);
+    assert.throws(() => place.actions.rerun(0), /no run/u);
+    await writeFile(flag, '');
+    const failed = place.actions.rerun(first.id, { failedOnly: true, by: 'grace' });
+    assert.throws(() => place.actions.rerun(first.id), /already running/u);
+    assert.deepEqual([failed.id, failed.attempt], [first.id, 2]);
+    const second = await failed.done;
+    assert.equal(second.conclusion, 'success', second.log);
+    // What succeeded is shown as it was.
+    assert.deepEqual(said(second), ['> 1 in 1 1 ada ada 1.1', '> 2 in 1 1 ada grace 1.2', '> after', '> beside 1']);
+    const third = await place.actions.rerun(first.id).done;
+    assert.deepEqual(said(third), ['> 1 in 3 3 ada ada 1.3', '> 2 in 3 3 ada ada 1.3', '> after', '> beside 3']);
+    const answer = await fetch(`${hub.url}/repos/${place.name}/actions/runs/${first.id}`, {
+      headers: { authorization: `Bearer ${hub.token()}` },
+    });
+    assert.equal(((await answer.json()) as { run_attempt: number }).run_attempt, 3);
+    const followed = (await place.actions.settled()).filter(({ name }) => name === 'follow');
+    assert.deepEqual(
+      followed.map(({ result: each }) => said(each)),
+      [['> 1'], ['> 2'], ['> 3']],
+    );
+  });
+});
+
+describe('an environment', () => {
+  const deploy = `on: workflow_dispatch
+jobs:
+  build: { runs-on: ubuntu-latest, steps: [{ run: echo "> built" }] }
+  deploy:
+    needs: build
+    environment: { name: production, url: "https://example.invalid" }
+    runs-on: ubuntu-latest
+    steps: [{ run: echo "> deployed" }]
+`;
+
+  it('lets a job in once a reviewer has approved it, and the run says who', async () => {
+    const place = await given({ deploy });
+    hub.guard(place.name, { name: 'production', reviewers: ['grace'] });
+    const run = only(await place.actions.dispatch('deploy.yml'));
+    // Nobody else's word is taken.
+    await assert.rejects(place.actions.review(run, 'eve'), /no pending deployment requests/u);
+    assert.equal(place.repository.runs.get(run.id)?.status, 'waiting');
+    await place.actions.review(run, 'grace');
+    const result = await run.done;
+    assert.deepEqual(said(result), ['> built', '> deployed']);
+    assert.deepEqual(place.repository.runs.get(run.id)?.approvals, [
+      { state: 'approved', comment: '', user: 'grace', environments: ['production'] },
+    ]);
+  });
+
+  it('fails a job that a reviewer rejects, and ends the wait of one that is cancelled', async () => {
+    const place = await given({ deploy });
+    hub.guard(place.name, { name: 'production', reviewers: ['grace'] });
+    const rejected = only(await place.actions.dispatch('deploy.yml'));
+    await place.actions.review(rejected, 'grace', 'rejected');
+    const result = await rejected.done;
+    assert.deepEqual([result.conclusion, said(result)], ['failure', ['> built']]);
+    assert.match(result.annotations[0]?.message ?? '', /was rejected/u);
+    const cancelled = only(await place.actions.dispatch('deploy.yml'));
+    while (place.repository.runs.get(cancelled.id)?.status !== 'waiting') await setTimeout(10);
+    cancelled.cancel();
+    assert.equal((await cancelled.done).conclusion, 'cancelled');
+  });
+
+  it('takes jobs from its branches alone, and from any where nobody has made it', async () => {
+    const place = await given({ deploy });
+    await place.repository.git.git('update-ref', 'refs/heads/feature', 'main');
+    const result = async (): Promise<RunResult> =>
+      only(await place.actions.dispatch('deploy.yml', {}, 'refs/heads/feature')).done;
+    assert.equal((await result()).conclusion, 'success');
+    hub.guard(place.name, { name: 'production', branches: ['main'] });
+    const refused = await result();
+    assert.deepEqual([refused.conclusion, said(refused)], ['failure', ['> built']]);
+    assert.match(refused.annotations[0]?.message ?? '', /Branch "feature" is not allowed to deploy to production/u);
+    assert.equal((await only(await place.actions.dispatch('deploy.yml')).done).conclusion, 'success');
+  });
+});
+
+it('a token ends with its job', async () => {
+  const file = join(folder, 'token');
+  const place = await given({
+    keep: job(
+      `- ${checkout}\n- run: printf %s "$TOKEN" > ${file}\n  env: { TOKEN: "\${{ github.token }}" }`,
+      'on: push\n',
+    ),
+  });
+  await place.commit({ 'a.md': 'a' });
+  const result = await only(await place.actions.push('refs/heads/main')).done;
+  assert.equal(result.conclusion, 'success', result.log);
+  const headers = { authorization: `Bearer ${await readFile(file, 'utf8')}` };
+  assert.equal((await fetch(`${hub.url}/repos/${place.name}/git/ref/heads/main`, { headers })).status, 401);
 });

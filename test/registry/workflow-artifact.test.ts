@@ -302,7 +302,15 @@ function withArtifacts(work: (given: Given) => Promise<void>): Promise<void> {
           store(content) {
             const archive = Buffer.isBuffer(content) ? content : zip(new Map(Object.entries(content)));
             const id = newId();
-            const artifact = { id, name: 'model', bytes: archive, expired: false, expires: inDays(90), run: 7 };
+            const artifact = {
+              id,
+              name: 'model',
+              bytes: archive,
+              expired: false,
+              expires: inDays(90),
+              run: 7,
+              attempt: 1,
+            };
             server.repository(repositoryName).artifacts.set(id, artifact);
             return { uri: `${server.site}/${repositoryName}/actions/runs/7/artifacts/${id}`, id, artifact };
           },

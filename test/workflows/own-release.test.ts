@@ -4,6 +4,7 @@ import { cp, mkdir, mkdtemp, readFile, rm, symlink } from 'node:fs/promises';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { fileDigest } from '../../src/file-digest.ts';
 import { nodes } from '../actions/runner.ts';
@@ -13,6 +14,7 @@ import type { RepositoryState } from '../support/github-api/state.ts';
 import { projectRoot } from '../support/project.ts';
 import type { StandIn } from '../support/runner/action-source.ts';
 import { startActions } from '../support/runner/service.ts';
+import { unzip, zip } from '../support/runner/zip.ts';
 import { workflowHub } from '../support/workflow-hub.ts';
 
 const run = promisify(execFile);
@@ -106,11 +108,13 @@ describe('the workflow that releases Contender', () => {
     const { code, stderr } = await check();
     assert.equal(code, 1);
     assert.match(stderr, /test \(24\) is failure/u);
-    for (const each of repository.checks.values()) each.conclusion = 'success';
+    for (const each of repository.checks.values()) Object.assign(each, { conclusion: 'success', app: 'somebody-else' });
+    assert.match((await check()).stderr, /no test was run/u);
+    for (const each of repository.checks.values()) each.app = 'github-actions';
     assert.equal((await check()).code, 0);
   });
 
-  it('builds a tree of bundles, tags it beside the branch, publishes it, and that tree runs', async () => {
+  it('builds a tree of bundles, refuses another, tags it beside the branch, publishes it, and that tree runs', async () => {
     const main = await repository.git.git('rev-parse', 'main');
     const actions = startActions({
       hub,
@@ -120,8 +124,25 @@ describe('the workflow that releases Contender', () => {
       standIns,
       settings: { node: nodes['Node 24'], machine: registryAccess() },
     });
+    hub.guard(name, { name: 'release', reviewers: ['grace'], branches: ['main'] });
     const [started] = await actions.dispatch('release.yml');
-    const result = await started?.done;
+    assert.ok(started !== undefined);
+    const status = (): string => repository.runs.get(started.id)?.status ?? '';
+    while (status() !== 'waiting' && status() !== 'completed') await setTimeout(50);
+    if (status() === 'completed') assert.fail((await started.done).log.slice(-3000));
+    const [artifact] = [...repository.artifacts.values()];
+    assert.ok(artifact !== undefined);
+    const { bytes } = artifact;
+    artifact.bytes = zip(new Map([...unzip(bytes), ['gate/index.js.map', Buffer.from('{}')]]));
+    await actions.review(started, 'grace');
+    const refused = await started.done;
+    assert.match(refused.log, /^> gate\/index\.js\.map$/mu);
+    assert.deepEqual(await tags(), []);
+
+    artifact.bytes = bytes;
+    const again = actions.rerun(started.id, { failedOnly: true });
+    await actions.review(again, 'grace');
+    const result = await again.done;
     assert.equal(result?.conclusion, 'success', result?.log.slice(-3000));
     const { version } = JSON.parse(await readFile(join(projectRoot, 'package.json'), 'utf8')) as { version: string };
     const commit = await repository.git.git('rev-parse', `v${version}^{commit}`);
@@ -155,6 +176,9 @@ describe('the workflow that releases Contender', () => {
       await at.close();
     }
   });
+
+  const tags = async (): Promise<string[]> =>
+    (await repository.git.git('for-each-ref', '--format=%(refname)', 'refs/tags')).split('\n').filter(Boolean);
 
   async function conclude(check: string, conclusion: string): Promise<void> {
     const answer = await fetch(`${hub.url}/repos/${name}/check-runs`, {

@@ -55,9 +55,9 @@ async function propose(candidate: string): Promise<{ number: number; run: Starte
 const openPull = (head: string): Promise<number> => at.openPull(head);
 
 /** The same from a fork, whose commits GitHub keeps with the repository. */
-async function proposeFromFork(candidate: string): Promise<{ number: number; run: StartedRun }> {
+async function proposeFromFork(candidate: string, from = 'main'): Promise<{ number: number; run: StartedRun }> {
   const { git, pulls } = at.repository;
-  await at.clone.git('switch', '--quiet', '--create', 'forked', 'main');
+  await at.clone.git('switch', '--quiet', '--create', 'forked', from);
   await at.clone.propose(`spam/models/${candidate}.onnx`);
   await at.clone.git('push', '--quiet', git.folder, 'HEAD:refs/forks/eve/spam');
   const pull: PullRequest = {
@@ -112,6 +112,10 @@ function evidence(name: string, run: StartedRun): string[] {
   return artifact(name, run).filter((path) => path.includes('/evidence/'));
 }
 
+/** Tags of what is released, and of nothing that is still a draft. */
+const releases = (): string[] =>
+  [...at.repository.releases.values()].flatMap(({ tag_name: tag, draft }) => (draft ? [] : [tag])).toSorted();
+
 const comments = (): string[] => [...at.repository.comments.values()].map(({ body }) => body);
 
 function failedSteps(result: RunResult): string[] {
@@ -129,7 +133,10 @@ describe('pull-request.yml', () => {
     assert.match(result.jobs[0]?.steps.map(({ summary }) => summary).join('') ?? '', /ROC AUC/u);
     assert.equal(comments().length, 1, result.log);
     assert.match(comments()[0] ?? '', /spam-filter/u);
-    assert.ok(artifact('model-gate', run).includes('spam-filter/decision.json'), artifact('model-gate', run).join());
+    assert.ok(
+      artifact('model-gate-spam-filter', run).includes('spam-filter/decision.json'),
+      artifact('model-gate-spam-filter', run).join(),
+    );
     assert.equal(await at.repository.git.git('rev-parse', 'main'), before);
   });
 
@@ -140,7 +147,35 @@ describe('pull-request.yml', () => {
     assert.deepEqual(failedSteps(result), ['gate']);
     assert.match(result.annotations.map(({ message }) => message).join('\n'), /hard_ham/u);
     assert.match(comments().at(-1) ?? '', /16\.8 points below/u);
-    assert.ok(artifact('model-gate', run).includes('spam-filter/report.md'));
+    assert.ok(artifact('model-gate-spam-filter', run).includes('spam-filter/report.md'));
+  });
+});
+
+describe('pull-request.yml, on text that would be commands to the runner', () => {
+  given(['pull-request.yml']);
+  const hostile = '##[set-output name=outcome]promote ##[add-mask]spam-filter';
+
+  it('sets no output and hides nothing by the name of a column that is missing', async () => {
+    await at.clone.git('switch', '--quiet', '--create', 'hostile', 'main');
+    const schema = join(at.clone.folder, 'schema.json');
+    const columns = JSON.stringify([hostile, `::${hostile}`]).slice(1, -1);
+    await writeFile(schema, (await readFile(schema, 'utf8')).replace('"label"\n ]', `"label", ${columns}\n ]`));
+    await at.clone.propose('spam/models/candidate-worse.onnx');
+    await at.push('hostile');
+    const result = await only(await at.actions.pullRequest(await openPull('hostile'), 'opened')).done;
+    const gate = result.jobs[0]?.steps.find(({ id }) => id === 'gate');
+    assert.equal(gate?.outputs['outcome'], 'reject', result.log);
+    assert.match(gate?.log ?? '', /spam-filter/u);
+    assert.match(gate?.log ?? '', /set-output name=outcome/u);
+  });
+
+  it('nor in an error', async () => {
+    await at.clone.configure('models/candidate.onnx', `"models/${hostile}.onnx"`);
+    await at.push('hostile');
+    const result = await only(await at.actions.pullRequest(1)).done;
+    const gate = result.jobs[0]?.steps.find(({ id }) => id === 'gate');
+    assert.equal(gate?.outputs['outcome'], 'error', result.log);
+    assert.match(result.annotations.map(({ message }) => message).join('\n'), /add-mask\]spam-filter/u);
   });
 });
 
@@ -161,6 +196,19 @@ describe('comment.yml', () => {
       told?.log,
     );
     assert.match(comments()[0] ?? '', /16\.8 points below/u);
+  });
+
+  it('says what a second attempt of the gate found, and never again what the first one did', async () => {
+    const [gate, told] = await at.actions.settled();
+    await at.actions.rerun(gate?.id ?? 0).done;
+    await at.actions.settled();
+    const marker = (): string => /run=\S+/u.exec(comments()[0] ?? '')?.[0] ?? '';
+    assert.equal(marker(), `run=${gate?.id}.2`);
+    const late = await at.actions.rerun(told?.id ?? 0).done;
+    assert.equal(late.conclusion, 'success', late.log);
+    assert.match(late.log, /superseded/u);
+    assert.equal(marker(), `run=${gate?.id}.2`);
+    assert.equal(comments().length, 1);
   });
 
   it('says nothing of a gate that left nothing, and does not fail', async () => {
@@ -218,7 +266,7 @@ describe('promote.yml', () => {
       [...at.repository.releases.values()].map((release) => [release.tag_name, release.draft]),
       [['spam-filter@v1.0.1', false]],
     );
-    assert.ok(artifact('promotion', run).includes('spam-filter/evidence/load.json'));
+    assert.ok(artifact('promotion-spam-filter', run).includes('spam-filter/evidence/load.json'));
     assert.equal((await at.actions.settled()).length, 1);
     // Had a person pushed it, the paths would not have matched either.
     assert.deepEqual(await at.actions.push('refs/heads/main'), []);
@@ -243,13 +291,153 @@ describe('promote.yml', () => {
   });
 });
 
+describe('two models in one contender.yml, and a line for the second in each workflow', () => {
+  const workflows = ['pull-request.yml', 'comment.yml', 'promote.yml', 'release.yml'];
+  given(workflows);
+
+  /** A second model, with the policy of the first and the same champion. */
+  before(async () => {
+    const read = (path: string): Promise<string> => readFile(join(at.clone.folder, path), 'utf8');
+    const config = await read('contender.yml');
+    const first = /^ {2}spam-filter:\n(?: {4}.*\n)+/mu.exec(config)?.[0] ?? '';
+    const second = first.replace('spam-filter', 'phishing').replace('candidate.onnx', 'phishing.onnx');
+    await writeFile(join(at.clone.folder, 'contender.yml'), config.replace(first, first + second));
+    for (const workflow of workflows) {
+      const path = `.github/workflows/${workflow}`;
+      const text = await read(path);
+      const changed = text
+        .replace(/^( +- )spam-filter #.*$/mu, '$1spam-filter\n$1phishing')
+        .replace(/^( +)spam-filter\) .*$/mu, '$&\n$1phishing) file=models/phishing.onnx ;;');
+      await writeFile(join(at.clone.folder, path), changed);
+    }
+    await cp(fixture('spam/models/champion.onnx'), join(at.clone.folder, 'models/phishing.onnx'));
+    await at.clone.commit('Judge a second model');
+    const register = ['registry', 'register', '--model', 'phishing', '--artifact', 'models/phishing.onnx'];
+    const { code, stderr } = await contender(at.clone.folder, register);
+    assert.equal(code, 0, stderr);
+    await at.push();
+  });
+
+  const results = (result: RunResult): string[] => result.jobs.map((each) => `${each.name}: ${each.result}`);
+
+  it('are judged each for itself on a pull request', async () => {
+    await at.clone.git('switch', '--quiet', '--create', 'both');
+    await cp(fixture('spam/models/candidate-worse.onnx'), join(at.clone.folder, 'models/phishing.onnx'));
+    await at.clone.propose('spam/models/candidate.onnx');
+    await at.push('both');
+    const run = only(await at.actions.pullRequest(await openPull('both'), 'opened'));
+    const result = await run.done;
+    assert.deepEqual(results(result), ['gate (spam-filter): success', 'gate (phishing): failure'], result.log);
+    assert.ok(artifact('model-gate-spam-filter', run).includes('spam-filter/decision.json'));
+    assert.ok(artifact('model-gate-phishing', run).includes('phishing/decision.json'));
+    const [worse, better] = comments().toSorted();
+    assert.match(worse ?? '', /model=phishing .*Rejected/su);
+    assert.match(better ?? '', /model=spam-filter .*ready to promote/su);
+  });
+
+  it('have a comment each on a pull request from a fork', async () => {
+    at.repository.comments.clear();
+    const { run } = await proposeFromFork('candidate', 'both');
+    assert.equal((await run.done).conclusion, 'failure');
+    const told = (await at.actions.settled()).findLast(({ name }) => name === 'Model gate comment')?.result;
+    assert.equal(told?.conclusion, 'success', told?.log);
+    const markers = comments().map((body) => /model=(?<model>\S+)/u.exec(body)?.groups?.['model']);
+    assert.deepEqual(markers.toSorted(), ['phishing', 'spam-filter']);
+  });
+
+  it('are decided each for itself when they are merged: one promoted and released, the other rejected', async () => {
+    await at.clone.git('switch', '--quiet', 'main');
+    await at.clone.git('merge', '--quiet', '--ff-only', 'both');
+    const result = await only(await at.actions.push('refs/heads/main', await at.push())).done;
+    assert.deepEqual(results(result), ['promote (spam-filter): success', 'promote (phishing): failure'], result.log);
+    const log = await at.repository.git.git('log', '-2', '--format=%s', 'main');
+    assert.match(log, /promote/iu);
+    assert.match(log, /reject/iu);
+    assert.deepEqual(releases(), ['spam-filter@v1.0.1']);
+    await verified();
+  });
+
+  it('are released by the tag of either, and by that of no other', async () => {
+    const tag = async (name: string, commit: string): Promise<RunResult> => {
+      await at.repository.git.git('update-ref', `refs/tags/${name}`, commit);
+      return only(await at.actions.push(`refs/tags/${name}`, null)).done;
+    };
+    // Where it still is the champion.
+    const before = await at.repository.git.git('rev-parse', 'main~4');
+    const result = await tag('phishing@v1.0.0', before);
+    assert.equal(result.conclusion, 'success', result.log);
+    assert.deepEqual(releases(), ['phishing@v1.0.0', 'spam-filter@v1.0.1']);
+    const other = await tag('nobody@v1.0.0', before);
+    assert.deepEqual([other.conclusion, failedSteps(other)], ['failure', ['tagged']]);
+    assert.equal(at.repository.releases.size, 2);
+  });
+});
+
+describe('promote.yml with an environment, where the policy asks for approval', () => {
+  given(['promote.yml']);
+  before(async () => {
+    at.hub.guard(repositoryName, { name: 'production', reviewers: ['grace'], branches: ['main'] });
+    const path = join(at.clone.folder, '.github/workflows/promote.yml');
+    const text = await readFile(path, 'utf8');
+    const reading = '      actions: read\n      pull-requests: read\n';
+    const changed = text
+      .replace('    runs-on:', '    environment: production\n    runs-on:')
+      .replace(/ {6}contents: write.*\n/u, `$&${reading}`);
+    await writeFile(path, changed);
+    await at.clone.configure('      alpha: 0.05\n', '      alpha: 0.05\n      approvals: { from: [grace] }\n');
+    await at.push();
+  });
+
+  it('records nothing when the reviewer rejects the run', async () => {
+    const run = only(await merge('candidate'));
+    const before = await at.repository.git.git('for-each-ref');
+    await at.actions.review(run, 'grace', 'rejected');
+    assert.equal((await run.done).conclusion, 'failure');
+    assert.equal(await at.repository.git.git('for-each-ref'), before);
+  });
+
+  it('promotes when the reviewer has approved it, and the decision says who did', async () => {
+    const run = only(await at.actions.dispatch('promote.yml'));
+    await at.actions.review(run, 'grace');
+    const result = await run.done;
+    assert.equal(result.conclusion, 'success', result.log);
+    const decision = await at.repository.git.git('show', 'main:registry/models/spam-filter/decisions/000/000002.json');
+    assert.match(decision, new RegExp(`"source":\\s*"environment production of run ${run.id}"`, 'u'));
+    assert.deepEqual(releases(), ['spam-filter@v1.0.1']);
+  });
+});
+
+describe('workflows that record, started on a branch that was not merged', () => {
+  const workflows = ['promote.yml', 'rollback.yml'];
+  given(workflows);
+
+  it('record nothing, tag nothing and release nothing', async () => {
+    await at.clone.git('switch', '--quiet', '--create', 'loosened', 'main');
+    await at.clone.configure('margin: 0.005, require: superior, min_gain: 0.002', 'margin: 0.5, require: non-inferior');
+    await at.clone.configure('min: 0.85, margin: 0.01', 'min: 0.01, margin: 0.9');
+    await at.clone.configure('margin: 0.02, slices', 'margin: 0.9, slices');
+    await at.clone.propose('spam/models/candidate-worse.onnx');
+    await at.push('loosened');
+    const refs = await at.repository.git.git('for-each-ref');
+    for (const workflow of workflows) {
+      const inputs = workflow === 'rollback.yml' ? { model: 'spam-filter', reason: 'Why not' } : {};
+      const result = await only(await at.actions.dispatch(workflow, inputs, 'refs/heads/loosened')).done;
+      assert.equal(result.conclusion, 'skipped', result.log);
+    }
+    assert.equal(await at.repository.git.git('for-each-ref'), refs);
+    assert.equal(at.repository.releases.size, 0);
+  });
+});
+
 describe('promote.yml, where GitHub refuses the release', () => {
   given(['promote.yml']);
+  let run: StartedRun;
 
   it('records and pushes the decision all the same, fails, and says so', async () => {
     const refusal = { status: 403, body: { message: 'Resource not accessible by integration' } };
     at.hub.fail({ answer: refusal }, { when: /^POST .*\/releases$/u });
-    const result = await only(await merge('candidate')).done;
+    run = only(await merge('candidate'));
+    const result = await run.done;
     assert.equal(result.conclusion, 'failure', result.log);
     assert.deepEqual(failedSteps(result), ['gate']);
     const said = result.annotations.map(({ message }) => message).join('\n');
@@ -260,8 +448,8 @@ describe('promote.yml, where GitHub refuses the release', () => {
     assert.deepEqual([await champion(), at.repository.releases.size], ['1.0.1', 0]);
   });
 
-  it('completes it when the job runs again', async () => {
-    const result = await only(await at.actions.dispatch('promote.yml')).done;
+  it('completes it when the failed job is run again', async () => {
+    const result = await at.actions.rerun(run.id, { failedOnly: true }).done;
     assert.equal(result.conclusion, 'success', result.log);
     const [release] = [...at.repository.releases.values()];
     assert.deepEqual([release?.tag_name, release?.draft], ['spam-filter@v1.0.1', false]);
@@ -545,8 +733,9 @@ describe('rollback.yml', () => {
     const gate = await contender(at.clone.folder, ['gate']);
     assert.equal(gate.code, 0, gate.stderr);
     await at.push();
-    const result = await only(await at.actions.dispatch('rollback.yml', { reason: 'It misses "invoices"; $(id)' }))
-      .done;
+    const result = await only(
+      await at.actions.dispatch('rollback.yml', { model: 'spam-filter', reason: 'It misses "invoices"; $(id)' }),
+    ).done;
     assert.equal(result.conclusion, 'success', result.log);
     const log = await at.repository.git.git('show', 'main:registry/models/spam-filter/decisions/000/000003.json');
     assert.match(log, /"actor":"ada"|"actor": "ada"/u);
@@ -554,13 +743,25 @@ describe('rollback.yml', () => {
     await verified();
   });
 
+  it('takes no command to the runner from the reason', async () => {
+    const reason =
+      'It\n::set-output name=version::9.9.9\n::add-mask::champion ##[set-output name=status]none ##[add-mask]champion';
+    const result = await only(await at.actions.dispatch('rollback.yml', { model: 'spam-filter', to: '1.0.1', reason }))
+      .done;
+    const step = result.jobs[0]?.steps.find(({ id }) => id === 'rollback');
+    assert.deepEqual([step?.outputs['status'], step?.outputs['version']], ['recorded', '1.0.1'], result.log);
+    assert.match(step?.log ?? '', /champion/u);
+  });
+
   it('fails when there is nothing to go back to, and records nothing', async () => {
     const before = await at.repository.git.git('rev-parse', 'main');
-    const result = await only(await at.actions.dispatch('rollback.yml', { to: '9.9.9', reason: 'Why not' })).done;
+    const result = await only(
+      await at.actions.dispatch('rollback.yml', { model: 'spam-filter', to: '9.9.9', reason: 'Why not' }),
+    ).done;
     assert.equal(result.conclusion, 'failure', result.log);
     assert.match(result.annotations[0]?.message ?? '', /9\.9\.9/u);
     assert.equal(await at.repository.git.git('rev-parse', 'main'), before);
-    await assert.rejects(at.actions.dispatch('rollback.yml', {}), /Required input 'reason'/u);
+    await assert.rejects(at.actions.dispatch('rollback.yml', { model: 'spam-filter' }), /Required input 'reason'/u);
   });
 });
 
@@ -571,7 +772,7 @@ describe('nightly.yml', () => {
     const fine = only(await at.actions.event('schedule', { schedule: '17 3 * * *' }));
     const result = await fine.done;
     assert.equal(result.conclusion, 'success', result.log);
-    assert.deepEqual(evidence('nightly-model-checks', fine), [
+    assert.deepEqual(evidence('nightly-model-checks-spam-filter', fine), [
       'spam-filter/evidence/data.json',
       'spam-filter/evidence/load.json',
     ]);

@@ -23,10 +23,12 @@ import {
   type Annotation,
   type CheckRun,
   type Comment,
+  type Environment,
   type PullRequest,
   type Release,
   type RepositoryState,
   type Review,
+  type WaitingJob,
 } from './state.ts';
 
 /** Pull requests, comments, check runs, releases, workflow runs: REST. */
@@ -380,6 +382,30 @@ export const hubRoutes: Route[] = [
         environments: environments.map((name) => ({ name })),
       })),
     );
+  }),
+  route('GET /actions/runs/:run/pending_deployments', 'actions', (call) =>
+    ok(
+      [...environmentsOf(call)].map(({ id, name, reviewers }) => ({
+        environment: { id, name },
+        current_user_can_approve: reviewers.includes(call.token?.login ?? ''),
+        reviewers: reviewers.map((login) => ({ type: 'User', reviewer: { login } })),
+      })),
+    ),
+  ),
+  route('POST /actions/runs/:run/pending_deployments', 'actions', (call) => {
+    const { environment_ids: ids, state, comment } = call.body;
+    const user = call.token?.login ?? '';
+    if (!Array.isArray(ids) || (state !== 'approved' && state !== 'rejected') || typeof comment !== 'string') {
+      throw invalid('Invalid request.');
+    }
+    const reviewed = [...environmentsOf(call)].filter(({ id }) => ids.includes(id));
+    if (reviewed.length === 0 || reviewed.some(({ reviewers }) => !reviewers.includes(user))) {
+      throw invalid('There are no pending deployment requests to approve or reject');
+    }
+    runOf(call).approvals.push({ state, comment, user, environments: reviewed.map(({ name }) => name) });
+    for (const { environment, decide } of waitingIn(call))
+      if (reviewed.includes(environment)) decide(state === 'approved');
+    return ok([]);
   }),
   route('GET /actions/runs/:run/artifacts', 'actions', (call) => {
     const run = Number(call.parameters['run']);
@@ -746,14 +772,25 @@ function runOf({ repository, parameters }: Call) {
   return run;
 }
 
+function waitingIn(call: Call): WaitingJob[] {
+  const { id } = runOf(call);
+  return [...call.repository.waiting].filter(({ run }) => run === id);
+}
+
+/** Those that jobs of the run wait for. */
+function environmentsOf(call: Call): Set<Environment> {
+  return new Set(waitingIn(call).map(({ environment }) => environment));
+}
+
 function runAnswer(call: Call): unknown {
-  const { approvals: _approvals, pull_requests, head_repository, ...run } = runOf(call);
+  const { approvals: _approvals, pull_requests, head_repository, run_attempt = 1, ...run } = runOf(call);
   const pulls = pull_requests.map((number) => ({
     number,
     head: { sha: call.repository.pulls.get(number)?.headSha ?? run.head_sha },
   }));
   return {
     ...run,
+    run_attempt,
     head_repository: { full_name: head_repository },
     repository: { full_name: fullName(call.repository) },
     pull_requests: pulls,

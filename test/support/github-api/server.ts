@@ -9,7 +9,15 @@ import { createBareRepository, type BareRepository } from './bare-repository.ts'
 import { gitRoutes } from './git-routes.ts';
 import { answerGraphQl } from './graphql.ts';
 import { hubRoutes, storedBytes } from './hub-routes.ts';
-import { ApiError, type Permissions, type Protection, type RepositoryState, type Scope, type Token } from './state.ts';
+import {
+  ApiError,
+  newId,
+  type Permissions,
+  type Protection,
+  type RepositoryState,
+  type Scope,
+  type Token,
+} from './state.ts';
 import { notFound, ok, person, type Answer, type Call, type Route } from './route.ts';
 
 const run = promisify(execFile);
@@ -99,6 +107,10 @@ export interface GitHubStandIn {
   repository(name: string): RepositoryState;
   /** A new token. By default of github-actions[bot] with every permission. */
   token(input?: TokenInput): string;
+  /** The end of a token, such as that of a job which has ended. */
+  revoke(token: string): void;
+  /** Make an environment: which branches it takes jobs from, and who must approve them. */
+  guard(repository: string, environment: { name: string; reviewers?: string[]; branches?: string[] }): void;
   protect(repository: string, protection: Partial<Protection> & { ref: string }): void;
   /** Let the next requests go wrong: `times` of those that match, after `skip` of them. */
   fail(
@@ -392,6 +404,8 @@ export async function startGitHub(folder: string): Promise<GitHubStandIn> {
         releases: new Map(),
         artifacts: new Map(),
         runs: new Map(),
+        environments: new Map(),
+        waiting: new Set(),
         statuses: [],
         before: new Map(),
         lastMove: [],
@@ -426,6 +440,10 @@ export async function startGitHub(folder: string): Promise<GitHubStandIn> {
         reset: Math.ceil(Date.now() / 1000) + (input.resetInSeconds ?? 3600),
       });
       return secret;
+    },
+    revoke: (token) => void tokens.delete(token),
+    guard(repository, { name, reviewers = [], branches = null }) {
+      repositoryOf(repository).environments.set(name, { id: newId(), name, reviewers, branches });
     },
     protect(repository, protection) {
       repositoryOf(repository).protections.push({

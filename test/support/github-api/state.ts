@@ -147,6 +147,25 @@ export interface WorkflowArtifact {
   /** When it expires. */
   expires: string;
   run: number;
+  /** The attempt of the run that made it. */
+  attempt: number;
+}
+
+/** Where jobs may only go when somebody lets them in. */
+export interface Environment {
+  id: number;
+  name: string;
+  /** Logins, one of whom must approve every job; none: nobody is asked. */
+  reviewers: string[];
+  /** Filter patterns of the branches it takes jobs from; null: all. */
+  branches: string[] | null;
+}
+
+/** A job that waits for a reviewer of its environment. */
+export interface WaitingJob {
+  run: number;
+  environment: Environment;
+  decide(approved: boolean): void;
 }
 
 export interface WorkflowRun {
@@ -160,6 +179,8 @@ export interface WorkflowRun {
   path: string;
   head_repository: string;
   pull_requests: number[];
+  /** 1 where it is not said. */
+  run_attempt?: number;
   approvals: { state: 'approved' | 'rejected'; comment: string; user: string; environments: string[] }[];
 }
 
@@ -181,6 +202,9 @@ export interface RepositoryState {
   releases: Map<number, Release>;
   artifacts: Map<number, WorkflowArtifact>;
   runs: Map<number, WorkflowRun>;
+  /** By name. What is not here is protected by nothing. */
+  environments: Map<string, Environment>;
+  waiting: Set<WaitingJob>;
   statuses: { sha: string; state: string; context: string; description: string | null }[];
   /** What each ref was at before its last move, for stale answers. */
   before: Map<string, string | null>;

@@ -1,7 +1,7 @@
 import { appendFile, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-/** A workflow command in a line of output: `::name key=value,key=value::data`. */
+/** A workflow command in a line of output: `::name key=value,key=value::data`, or `##[name key=value;key=value]data`. */
 export interface Command {
   name: string;
   properties: Record<string, string>;
@@ -16,9 +16,11 @@ export interface Annotation {
   line?: number;
 }
 
-const known = new Set([
+/** What the runner registers (the extensions in ActionCommandManager.cs, actions/runner). */
+const registered: ReadonlySet<string> = new Set([
   'add-mask',
   'add-matcher',
+  'add-path',
   'debug',
   'echo',
   'endgroup',
@@ -27,21 +29,84 @@ const known = new Set([
   'notice',
   'remove-matcher',
   'save-state',
+  'set-env',
   'set-output',
   'stop-commands',
   'warning',
 ]);
 
-/** The command a line holds, or null: what the runner does not know is text ("Workflow commands", GitHub docs). */
-export function parseCommand(line: string): Command | null {
-  const match = /^\s*::(?<name>[^\s:]+)(?: (?<properties>.*?))?::(?<data>.*)$/su.exec(line);
-  const name = (match?.groups?.['name'] ?? '').toLowerCase();
-  if (!known.has(name)) return null;
-  const properties = (match?.groups?.['properties'] ?? '').split(',').flatMap((pair) => {
-    const [key = '', ...value] = pair.trim().split('=');
-    return key === '' || value.length === 0 ? [] : [[key, unescapeProperty(value.join('='))] as const];
-  });
-  return { name, properties: Object.fromEntries(properties), data: unescapeData(match?.groups?.['data'] ?? '') };
+/**
+ * The command a line holds, or null: what is not registered is text. As TryParseV2 and TryParse of ActionCommand.cs read it: the
+ * newer form begins the line, the older one is found anywhere in it.
+ *
+ * @param token what ends a pause of the commands: registered as long as it lasts
+ */
+export function parseCommand(line: string, token: string | null = null): Command | null {
+  return newerForm(line.trimStart()) ?? olderForm(line);
+
+  function newerForm(text: string): Command | null {
+    const end = text.indexOf('::', 2);
+    if (!text.startsWith('::') || end < 0) return null;
+    return command(text.slice(2, end), text.slice(end + 2), newerEscapes);
+  }
+
+  function olderForm(text: string): Command | null {
+    const start = text.indexOf('##[');
+    const end = text.indexOf(']', start);
+    if (start < 0 || end < 0) return null;
+    return command(text.slice(start + 3, end), text.slice(end + 1), olderEscapes);
+  }
+
+  function command(info: string, data: string, { separator, property, text }: Escapes): Command | null {
+    const [name = '', ...rest] = info.split(' ');
+    const called = name.toLowerCase();
+    if (!registered.has(called) && called !== token?.toLowerCase()) return null;
+    const properties = rest
+      .join(' ')
+      .trim()
+      .split(separator)
+      .flatMap((pair) => {
+        const equals = pair.indexOf('=');
+        const value = pair.slice(equals + 1);
+        return equals < 1 || value === '' ? [] : [[pair.slice(0, equals).toLowerCase(), unescape(value, property)]];
+      });
+    return {
+      name: called,
+      properties: Object.fromEntries(properties) as Command['properties'],
+      data: unescape(data, text),
+    };
+  }
+}
+
+/** Whether a pause may end with it: no command may, nor nothing. */
+export function endsPause(token: string): boolean {
+  return token !== '' && !registered.has(token.toLowerCase()) && token.toLowerCase() !== 'pause-logging';
+}
+
+type Replacements = readonly (readonly [escaped: string, character: string])[];
+
+interface Escapes {
+  separator: string;
+  property: Replacements;
+  text: Replacements;
+}
+
+// In the order in which the runner replaces them.
+const lines = [
+  ['%0D', '\r'],
+  ['%0A', '\n'],
+] as const;
+const percent = ['%25', '%'] as const;
+const olderText: Replacements = [['%3B', ';'], ...lines, ['%5D', ']'], percent];
+const olderEscapes: Escapes = { separator: ';', property: olderText, text: olderText };
+const newerEscapes: Escapes = {
+  separator: ',',
+  property: [...lines, ['%3A', ':'], ['%2C', ','], percent],
+  text: [...lines, percent],
+};
+
+function unescape(text: string, replacements: Replacements): string {
+  return replacements.reduce((before, [escaped, character]) => before.replaceAll(escaped, character), text);
 }
 
 /** What an annotation command says. */
@@ -54,14 +119,6 @@ export function annotationOf({ name, properties, data }: Command): Annotation {
     ...(properties['file'] === undefined ? {} : { file: properties['file'] }),
     ...(Number.isInteger(line) ? { line } : {}),
   };
-}
-
-function unescapeData(text: string): string {
-  return text.replaceAll('%0D', '\r').replaceAll('%0A', '\n').replaceAll('%25', '%');
-}
-
-function unescapeProperty(text: string): string {
-  return unescapeData(text.replaceAll('%3A', ':').replaceAll('%2C', ','));
 }
 
 /** The files through which one step speaks to the runner. */

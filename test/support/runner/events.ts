@@ -159,7 +159,8 @@ export async function branchEvent(
   const sha = await repository.git.git('rev-parse', `${ref}^{commit}`);
   return {
     name,
-    payload: { ...payload, ...common(repository, actor) },
+    // What a schedule starts is told of nothing but the schedule (github/codeql-action#1211).
+    payload: name === 'schedule' ? payload : { ...payload, ...common(repository, actor) },
     ref,
     sha,
     workflows: sha,

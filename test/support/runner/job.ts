@@ -11,6 +11,7 @@ import {
   type StepScope,
 } from './job-state.ts';
 import { masks } from './masks.ts';
+import { bytesOf, outputLimits } from './outputs.ts';
 import { annotate, runPreStages, runSteps, say } from './steps.ts';
 import { textAt } from './workflow-file.ts';
 
@@ -116,7 +117,7 @@ function timeoutMinutes(state: JobState, scope: StepScope): number {
   return Number(evaluateToken(token, expressionScope(state, scope, state.env)));
 }
 
-/** Outputs that hold a secret are dropped, as the runner does. */
+/** Outputs that hold a secret are dropped, as the runner does; when they are too large there are none, and the job fails. */
 function jobOutputs(state: JobState, scope: StepScope): Record<string, string> {
   const outputs = evaluateTexts(state.request.job.token.find('outputs'), expressionScope(state, scope, state.env));
   for (const [name, value] of Object.entries(outputs)) {
@@ -124,5 +125,8 @@ function jobOutputs(state: JobState, scope: StepScope): Record<string, string> {
     say(state, `##[warning]Skip output '${name}' since it may contain secret.`);
     delete outputs[name];
   }
-  return outputs;
+  if (bytesOf(outputs) <= outputLimits.jobBytes) return outputs;
+  annotate(state, { level: 'error', message: `Job outputs exceed ${outputLimits.jobBytes} bytes` });
+  if (state.status === 'success') state.status = 'failure';
+  return {};
 }

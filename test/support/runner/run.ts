@@ -1,10 +1,13 @@
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import type { ActionSource } from './action-source.ts';
 import type { Annotation } from './commands.ts';
 import { asText, evaluateTexts, evaluateToken, holds, type Scope, type Value } from './expressions.ts';
-import type { Concurrency, ConcurrencyGroups } from './concurrency.ts';
-import { startJob, type RunningJob } from './job.ts';
+import { concurrencyOf, type ConcurrencyGroups } from './concurrency.ts';
+import { environmentOf } from './environments.ts';
+import { startJob } from './job.ts';
 import type { JobRequest, JobResult, Result, RunnerSettings } from './job-state.ts';
+import { bytesOf, outputLimits } from './outputs.ts';
 import { combinations, type Combination } from './matrix.ts';
 import { isMapping } from './parser.ts';
 import { places } from './places.ts';
@@ -20,8 +23,12 @@ export interface RunRequest {
   inputs: Value;
   vars: Record<string, string>;
   secrets: Record<string, string>;
-  /** A token for one job, and the end of it. Null: what the repository grants a workflow that asks for nothing. */
+  /** A token for one job. Null: what the repository grants a workflow that asks for nothing. */
   token(permissions: Permissions | null): string;
+  /** The end of a token, with its job. */
+  revoke(token: string): void;
+  /** Let a job into an environment. Gives what stands in its way; null: nothing. */
+  admitted(environment: string, signal: AbortSignal): Promise<string | null>;
   service: Record<string, string>;
   actions: ActionSource;
   settings: RunnerSettings;
@@ -29,6 +36,8 @@ export interface RunRequest {
   folder: string;
   /** Jobs at one time. */
   runners: number;
+  /** The attempt before, when only what failed in it runs again, and what needs that ("Re-running workflows and jobs", GitHub docs). */
+  earlier: RunResult | null;
 }
 
 export interface RunResult {
@@ -49,22 +58,25 @@ interface Finished {
   result: Result;
   outputs: Record<string, string>;
   jobs: JobResult[];
+  /** Whether any of it ran, and was not taken from an earlier attempt. */
+  ran: boolean;
 }
 
-/** The jobs of one matrix. */
+/** The jobs of one matrix, each with what cancels it, be it running or waiting. */
 interface Siblings {
   places: ReturnType<typeof places>;
-  running: Set<RunningJob>;
-  stopped: boolean;
+  stops: Set<AbortController>;
 }
 
 export function startRun(request: RunRequest): Run {
   const { file } = request;
-  const running = new Map<RunningJob, JobFile>();
+  /** What cancels each job that is not yet done. */
+  const stops = new Map<AbortController, JobFile>();
   const finished = new Map<string, Finished>();
   const runners = places(request.runners);
   let cancelled = false;
   let started = 0;
+  let outputBytes = 0;
 
   const promises = new Map<string, Promise<Finished>>();
   const finish = (job: JobFile): Promise<Finished> => {
@@ -77,7 +89,7 @@ export function startRun(request: RunRequest): Run {
 
   function cancel(): void {
     cancelled = true;
-    for (const [one, job] of running) if (!wantsToRun(job)) one.cancel();
+    for (const [stop, job] of stops) if (!wantsToRun(job)) stop.abort();
   }
 
   async function whole(): Promise<RunResult> {
@@ -102,9 +114,11 @@ export function startRun(request: RunRequest): Run {
 
   async function runMatrix(job: JobFile): Promise<Finished> {
     const before = scopeOf(job, {});
+    const needsRan = job.needs.some((id) => finished.get(id)?.ran);
     if (!holds(job.condition, before)) {
       const result = cancelled ? 'cancelled' : 'skipped';
-      return { result, outputs: {}, jobs: [emptyResult(job, nameOf(job, null, before), null, result)] };
+      const jobs = [emptyResult(job, nameOf(job, null, before), null, result)];
+      return { result, outputs: {}, jobs, ran: needsRan };
     }
     const strategy = job.token.find('strategy');
     const setting = (key: string): Value =>
@@ -113,16 +127,18 @@ export function startRun(request: RunRequest): Run {
     const all = matrix === null ? [null] : combinations(matrix);
     const parallel = Number(setting('max-parallel') ?? all.length);
     const failFast = setting('fail-fast') !== false;
-    const siblings: Siblings = { places: places(parallel), running: new Set(), stopped: false };
+    const siblings: Siblings = { places: places(parallel), stops: new Set() };
+    const kept = needsRan ? [] : succeededBefore(job);
+    let ran = false;
     const jobs = await Promise.all(
       all.map(async (combination, index) => {
         const of = { 'fail-fast': failFast, 'job-index': index, 'job-total': all.length, 'max-parallel': parallel };
-        const result = await runCombination(job, scopeOf(job, { matrix: combination, strategy: of }), siblings);
-        const tolerated = evaluateToken(job.token.find('continue-on-error'), before) === true;
-        if (result.result === 'failure' && failFast && !tolerated) {
-          siblings.stopped = true;
-          for (const sibling of siblings.running) sibling.cancel();
-        }
+        const scope = scopeOf(job, { matrix: combination, strategy: of });
+        const before = kept.find((each) => isDeepStrictEqual(each.matrix, combination));
+        ran ||= before === undefined;
+        const result = before ?? (await runCombination(job, scope, siblings));
+        const tolerated = evaluateToken(job.token.find('continue-on-error'), scope) === true;
+        if (result.result === 'failure' && failFast && !tolerated) for (const stop of siblings.stops) stop.abort();
         return { ...result, seen: tolerated && result.result === 'failure' ? 'success' : result.result };
       }),
     );
@@ -131,34 +147,59 @@ export function startRun(request: RunRequest): Run {
       // The last combination that says something is heard.
       outputs: Object.assign({}, ...jobs.map(({ outputs }) => said(outputs))) as Record<string, string>,
       jobs,
+      ran,
     };
+  }
+
+  function succeededBefore(job: JobFile): JobResult[] {
+    return (request.earlier?.jobs ?? []).filter(({ id, result }) => id === job.id && result === 'success');
   }
 
   async function runCombination(job: JobFile, scope: Scope, siblings: Siblings): Promise<JobResult> {
     const combination = scope.contexts['matrix'] as Combination | null;
     const name = nameOf(job, combination, scope);
+    const empty = (result: Result, problem?: string): JobResult => emptyResult(job, name, combination, result, problem);
+    const stop = new AbortController();
+    stops.set(stop, job);
+    siblings.stops.add(stop);
     const leave: (() => void)[] = [await siblings.places.take()];
     try {
+      refuseOtherMachines(job, scope);
       const wanted = concurrencyOf(job.token.find('concurrency'), scope);
       if (wanted !== null) {
-        const turn = await request.concurrency.enter(wanted, () =>
-          [...siblings.running].forEach((each) => each.cancel()),
-        );
-        if (turn === null) return emptyResult(job, name, combination, 'cancelled');
+        const turn = await request.concurrency.enter(wanted, () => stop.abort());
+        if (turn === null) return empty('cancelled');
         leave.push(turn);
       }
+      const environment = environmentOf(job.token.find('environment'), scope);
+      // Its turn in the group comes first: a job that waits for a reviewer holds its place.
+      const problem = environment === null ? null : await request.admitted(environment, stop.signal);
+      if (problem !== null && !stop.signal.aborted) return empty('failure', problem);
       leave.push(await runners.take());
-      if (siblings.stopped || (cancelled && !wantsToRun(job))) return emptyResult(job, name, combination, 'cancelled');
-      const one = startJob(jobRequest(job, name, scope));
-      running.set(one, job);
-      siblings.running.add(one);
-      const result = await one.done;
-      running.delete(one);
-      siblings.running.delete(one);
-      return result;
+      if (stop.signal.aborted) return empty('cancelled');
+      const token = request.token(permissionsOf(job));
+      leave.push(() => request.revoke(token));
+      const one = startJob(jobRequest(job, name, scope, token));
+      stop.signal.addEventListener('abort', one.cancel, { once: true });
+      return withinRun(await one.done);
     } finally {
+      stops.delete(stop);
+      siblings.stops.delete(stop);
       for (const each of leave) each();
     }
+  }
+
+  /** A job whose outputs are too many with those of the others has none, and fails. */
+  function withinRun(result: JobResult): JobResult {
+    outputBytes += bytesOf(result.outputs);
+    if (outputBytes <= outputLimits.runBytes) return result;
+    const message = `The outputs of the run exceed ${outputLimits.runBytes} bytes`;
+    return {
+      ...result,
+      result: 'failure',
+      outputs: {},
+      annotations: [...result.annotations, { level: 'error', message }],
+    };
   }
 
   /** Jobs whose condition still holds when the run is cancelled are left alone. */
@@ -166,9 +207,7 @@ export function startRun(request: RunRequest): Run {
     return holds(job.condition, scopeOf(job, {}));
   }
 
-  function jobRequest(job: JobFile, name: string, scope: Scope): JobRequest {
-    const permissions = permissionsOf(job);
-    const token = request.token(permissions);
+  function jobRequest(job: JobFile, name: string, scope: Scope, token: string): JobRequest {
     const secrets = { ...request.secrets, GITHUB_TOKEN: token, github_token: token };
     const github = { ...request.github, job: job.id, token };
     const contexts = { ...scope.contexts, github, secrets };
@@ -181,7 +220,7 @@ export function startRun(request: RunRequest): Run {
       defaults: { ...defaultsOf(file.token.find('defaults'), inner), ...defaultsOf(job.token.find('defaults'), inner) },
       service: {
         ...request.service,
-        ...(permissions?.['id-token'] === 'write'
+        ...(permissionsOf(job)?.['id-token'] === 'write'
           ? { ACTIONS_ID_TOKEN_REQUEST_URL: `${request.service['ACTIONS_RESULTS_URL'] ?? ''}/id-token` }
           : {}),
       },
@@ -228,8 +267,17 @@ export function startRun(request: RunRequest): Run {
   }
 }
 
-function emptyResult(job: JobFile, name: string, matrix: Value, result: Result): JobResult {
-  return { id: job.id, name, matrix, result, outputs: {}, steps: [], annotations: [], log: '' };
+/** A job that did not run, and what GitHub says of it. */
+function emptyResult(job: JobFile, name: string, matrix: Value, result: Result, problem?: string): JobResult {
+  const annotations: Annotation[] = problem === undefined ? [] : [{ level: 'error', message: problem }];
+  return { id: job.id, name, matrix, result, outputs: {}, steps: [], annotations, log: problem ?? '' };
+}
+
+/** @throws Error where a job wants another machine than the one that is here */
+function refuseOtherMachines(job: JobFile, scope: Scope): void {
+  const wanted = [evaluateToken(job.token.find('runs-on'), scope)].flat();
+  if (wanted.length === 1 && /^ubuntu-(?:latest|\d\d\.\d\d)$/u.test(String(wanted[0]))) return;
+  throw new Error(`job ${job.id} runs on ${JSON.stringify(wanted)}, which is not here`);
 }
 
 function ancestorsOf(file: WorkflowFile, job: JobFile): string[] {
@@ -261,17 +309,4 @@ function said(outputs: Record<string, string>): Record<string, string> {
 
 function worst(results: readonly Result[]): Result {
   return (['failure', 'cancelled', 'success'] as const).find((result) => results.includes(result)) ?? 'skipped';
-}
-
-/** What a workflow's or job's `concurrency` says. */
-export function concurrencyOf(token: Parameters<typeof evaluateToken>[0], scope: Scope): Concurrency | null {
-  const value = evaluateToken(token, scope);
-  if (value === null) return null;
-  if (typeof value !== 'object') return { group: asText(value), cancelInProgress: false, queue: 'single' };
-  const { group = '', 'cancel-in-progress': cancel, queue } = value as Record<string, Value>;
-  return {
-    group: asText(group),
-    cancelInProgress: asText(cancel ?? false) === 'true',
-    queue: queue === 'max' ? 'max' : 'single',
-  };
 }

@@ -1,21 +1,24 @@
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import type { GitHubStandIn } from '../github-api/server.ts';
 import { newId, type Permissions as TokenPermissions, type WorkflowRun } from '../github-api/state.ts';
 import type { StandIn } from './action-source.ts';
-import { concurrencyGroups } from './concurrency.ts';
+import { concurrencyGroups, concurrencyOf } from './concurrency.ts';
+import { admitted } from './environments.ts';
 import { branchEvent, pullRequestEvent, pushEvent, starts, type HubEvent } from './events.ts';
 import type { Value } from './expressions.ts';
 import type { RunnerSettings } from './job-state.ts';
 import { runnerPatience } from './process.ts';
-import { concurrencyOf, startRun, type Permissions, type Run, type RunResult } from './run.ts';
+import { startRun, type Permissions, type Run, type RunResult } from './run.ts';
 import { downloadArtifact, uploadArtifact } from './stand-ins/artifacts.ts';
 import { cache } from './stand-ins/cache.ts';
 import { checkout } from './stand-ins/checkout.ts';
 import { readWorkflow, type WorkflowFile } from './workflow-file.ts';
 
-/** A run of a workflow in a repository. */
+/** A run of a workflow in a repository, or one more attempt at it. */
 export interface StartedRun {
   id: number;
+  attempt: number;
   /** Of the workflow. */
   name: string;
   event: string;
@@ -29,10 +32,24 @@ export interface ActionsService {
   push(ref: string, before?: string | null): Promise<StartedRun[]>;
   pullRequest(number: number, action?: string): Promise<StartedRun[]>;
   dispatch(workflow: string, inputs?: Record<string, string>, ref?: string): Promise<StartedRun[]>;
+  /** A reviewer lets the jobs of a run into their environment, or not, as soon as one waits for it. */
+  review(run: StartedRun, by: string, state?: 'approved' | 'rejected'): Promise<void>;
   /** Any other event on the default branch: schedule, repository_dispatch, ... */
   event(name: string, payload?: Record<string, Value>): Promise<StartedRun[]>;
-  /** Every run so far, those that other runs started too, once none is under way. */
-  settled(): Promise<{ name: string; event: string; result: RunResult }[]>;
+  /** Run again what has ended: the whole of it, or what failed in it and what needs that. */
+  rerun(id: number, options?: { failedOnly?: boolean; by?: string }): StartedRun;
+  /** Every attempt so far, of runs that other runs started too, once none is under way. */
+  settled(): Promise<{ id: number; name: string; event: string; result: RunResult }[]>;
+}
+
+/** What the attempts at one run have in common, and how the last one ended. */
+interface KnownRun {
+  file: WorkflowFile;
+  event: HubEvent;
+  state: WorkflowRun;
+  number: number;
+  attempts: number;
+  result: RunResult | null;
 }
 
 export interface ServiceOptions {
@@ -56,7 +73,8 @@ export function startActions(options: ServiceOptions): ActionsService {
   const { hub, actor = 'ada' } = options;
   const repository = hub.repository(options.repository);
   const groups = concurrencyGroups();
-  const runs: { name: string; event: string; result: Promise<RunResult> }[] = [];
+  const known = new Map<number, KnownRun>();
+  const runs: { id: number; name: string; event: string; result: Promise<RunResult> }[] = [];
   const numbers = new Map<string, number>();
   const source = {
     repositories: options.actions,
@@ -80,12 +98,33 @@ export function startActions(options: ServiceOptions): ActionsService {
       if (pull === undefined) throw new Error(`no pull request ${number}`);
       return deliver(await pullRequestEvent(repository, pull, action, actor));
     },
-    async dispatch(workflow, inputs = {}, ref) {
-      const payload = { inputs, workflow: `.github/workflows/${workflow}` };
+    async dispatch(workflow, inputs = {}, ref = `refs/heads/${repository.defaultBranch}`) {
+      const payload = { inputs, ref, workflow: `.github/workflows/${workflow}` };
       const event = await branchEvent(repository, 'workflow_dispatch', payload, actor, ref);
       return deliver(event, (file) => file.path === payload.workflow);
     },
+    async review(run, by, state = 'approved') {
+      const path = `${hub.url}/repos/${options.repository}/actions/runs/${run.id}/pending_deployments`;
+      const headers = { authorization: `Bearer ${hub.token({ login: by, type: 'User' })}` };
+      let ids: number[] = [];
+      while (ids.length === 0) {
+        await setTimeout(10);
+        if (repository.runs.get(run.id)?.status === 'completed') throw new Error(`run ${run.id} waits for nobody`);
+        const pending = (await (await fetch(path, { headers })).json()) as { environment: { id: number } }[];
+        ids = pending.map(({ environment }) => environment.id);
+      }
+      const body = JSON.stringify({ environment_ids: ids, state, comment: '' });
+      const json = { ...headers, 'content-type': 'application/json' };
+      const answer = await fetch(path, { method: 'POST', headers: json, body });
+      if (!answer.ok) throw new Error(await answer.text());
+    },
     event: async (name, payload = {}) => deliver(await branchEvent(repository, name, payload, actor)),
+    rerun(id, { failedOnly = false, by = actor } = {}) {
+      const run = known.get(id);
+      if (run === undefined) throw new Error(`no run ${id}`);
+      if (run.result === null) throw new Error('This workflow is already running');
+      return attempt(run, by, failedOnly ? run.result : null);
+    },
     async settled() {
       for (let seen = -1; seen < runs.length;) {
         seen = runs.length;
@@ -132,9 +171,20 @@ export function startActions(options: ServiceOptions): ActionsService {
       approvals: [],
     };
     repository.runs.set(id, state);
-    const tokens: string[] = [];
+    const run = { file, event, state, number, attempts: 0, result: null };
+    known.set(id, run);
+    return attempt(run, event.actor, null);
+  }
+
+  /** `by`: who asked for it. `earlier`: the attempt that it goes on with. */
+  function attempt(known: KnownRun, by: string, earlier: RunResult | null): StartedRun {
+    const { file, event, state } = known;
+    const { id } = state;
+    const count = ++known.attempts;
+    Object.assign(state, { status: 'queued', conclusion: null, run_attempt: count });
+    known.result = null;
     const inputs = inputsOf(file, event);
-    const github = githubContext(file, event, id, number);
+    const github = githubContext(known, by);
     let run: Run | null = null;
     let cancelled = false;
     const cancel = (): void => {
@@ -142,8 +192,8 @@ export function startActions(options: ServiceOptions): ActionsService {
       run?.cancel();
     };
     const done = whole();
-    runs.push({ name: file.name, event: event.name, result: done });
-    return { id, name: file.name, event: event.name, done, cancel };
+    runs.push({ id, name: file.name, event: event.name, result: done });
+    return { id, attempt: count, name: file.name, event: event.name, done, cancel };
 
     async function whole(): Promise<RunResult> {
       const scope = {
@@ -162,23 +212,23 @@ export function startActions(options: ServiceOptions): ActionsService {
           inputs,
           vars: options.vars ?? {},
           secrets: event.untrusted ? {} : (options.secrets ?? {}),
-          token: (permissions) => {
-            const token = hub.token({ permissions: granted(permissions ?? restricted, event.untrusted) });
-            tokens.push(token);
-            return token;
-          },
+          token: (permissions) => hub.token({ permissions: granted(permissions ?? restricted, event.untrusted) }),
+          revoke: hub.revoke,
+          admitted: (name, signal) => admitted(repository, state, { name, ref: event.ref, signal }),
           service: {},
           actions: source,
           settings,
           concurrency: groups,
-          folder: join(options.folder, `run-${id}`),
+          folder: join(options.folder, `run-${id}-${count}`),
           runners: 2,
+          earlier,
         });
         result = await run.done;
       }
       Object.assign(state, { status: 'completed', conclusion: result.conclusion });
       leave?.();
       if (event.name !== 'workflow_run') await deliver(await runEvent(file, state));
+      known.result = result;
       return result;
     }
   }
@@ -195,7 +245,7 @@ export function startActions(options: ServiceOptions): ActionsService {
     return branchEvent(repository, 'workflow_run', payload, actor);
   }
 
-  function githubContext(file: WorkflowFile, event: HubEvent, id: number, number: number): Record<string, Value> {
+  function githubContext({ file, event, state, number, attempts }: KnownRun, by: string): Record<string, Value> {
     const name = event.ref.replace(/^refs\/(?:heads|tags|pull)\//u, '');
     return {
       event: event.payload,
@@ -208,13 +258,13 @@ export function startActions(options: ServiceOptions): ActionsService {
       base_ref: event.base ?? '',
       head_ref: event.head ?? '',
       actor: event.actor,
-      triggering_actor: event.actor,
+      triggering_actor: by,
       repository: options.repository,
       repository_owner: repository.owner,
       repository_id: '1',
-      run_id: String(id),
+      run_id: String(state.id),
       run_number: String(number),
-      run_attempt: '1',
+      run_attempt: String(attempts),
       workflow: file.name,
       workflow_ref: `${options.repository}/${file.path}@${event.ref}`,
       workflow_sha: event.workflows,

@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { resolve, join } from 'node:path';
 import { findAction, type Action, type StandIn } from './action-source.ts';
-import { annotationOf, parseCommand, stepFiles, summaryLimitBytes, type Annotation } from './commands.ts';
+import { annotationOf, endsPause, parseCommand, stepFiles, summaryLimitBytes, type Annotation } from './commands.ts';
 import { asText, evaluateExpression, evaluateTexts, evaluateToken, holds } from './expressions.ts';
 import {
   expressionScope,
@@ -186,7 +186,11 @@ async function runStage(
   }
   state.path.unshift(...words.path.toReversed());
   result.summary = keptSummary(state, words.summary);
-  const outcome = cancelled() ? 'cancelled' : failed || words.problems.length > 0 ? 'failure' : 'success';
+  const outcome = cancelled()
+    ? 'cancelled'
+    : failed || output.failed() || words.problems.length > 0
+      ? 'failure'
+      : 'success';
   if (outcome === 'cancelled') annotate(state, { level: 'error', message: 'The operation was canceled.' });
   result.log = state.lines.slice(from).join('\n');
   return { outcome, result };
@@ -341,47 +345,67 @@ function shellCommand(shell: string | undefined): string[] {
   return shell.split(' ');
 }
 
+interface Listener {
+  line(text: string): void;
+  /** Whether a command was refused, which fails the step. */
+  failed(): boolean;
+}
+
 /** Reads what a step says: commands are carried out, the rest is logged. */
-function listener(state: JobState, result: StepResult, kept: Record<string, string>): { line(text: string): void } {
+function listener(state: JobState, result: StepResult, kept: Record<string, string>): Listener {
   let resume: string | null = null;
+  let failed = false;
   const counts = { error: 0, warning: 0, notice: 0 };
-  return {
-    line(text) {
-      if (resume !== null) {
-        if (text.trim() === `::${resume}::`) resume = null;
+  return { line, failed: () => failed };
+
+  function line(text: string): void {
+    const command = parseCommand(text, resume);
+    if (resume !== null) {
+      if (command?.name === resume.toLowerCase()) resume = null;
+      return say(state, text);
+    }
+    if (command === null) return say(state, text);
+    const { name, properties, data } = command;
+    const { name: key = '' } = properties;
+    switch (name) {
+      case 'add-mask':
+        state.masks.add(data);
+        return say(state, '::add-mask::***');
+      case 'stop-commands':
+        if (!endsPause(data)) return refuse(text, `The stop-commands token '${data}' is not allowed.`);
+        resume = data;
         return say(state, text);
-      }
-      const command = parseCommand(text);
-      if (command === null) return say(state, text);
-      const { name, properties, data } = command;
-      switch (name) {
-        case 'add-mask':
-          state.masks.add(data);
-          return say(state, '::add-mask::***');
-        case 'stop-commands':
-          resume = data;
-          return say(state, text);
-        case 'save-state':
-          kept[properties['name'] ?? ''] = data;
-          return undefined;
-        case 'set-output':
-          result.outputs[properties['name'] ?? ''] = data;
-          return undefined;
-        case 'error':
-        case 'warning':
-        case 'notice':
-          // Ten of a kind a step are kept ("Limits on annotations").
-          if (++counts[name] <= 10) return annotate(state, annotationOf(command));
-          return say(state, `##[${name}]${data}`);
-        case 'group':
-          return say(state, `##[group]${data}`);
-        case 'endgroup':
-          return say(state, '##[endgroup]');
-        default:
-          return undefined;
-      }
-    },
-  };
+      case 'save-state':
+        if (key === '') return refuse(text, "Required field 'name' is missing in ##[save-state] command.");
+        kept[key] = data;
+        return undefined;
+      case 'set-output':
+        if (key === '') return refuse(text, "Required field 'name' is missing in ##[set-output] command.");
+        result.outputs[key] = data;
+        return undefined;
+      case 'set-env':
+      case 'add-path':
+        return refuse(text, `The \`${name}\` command is disabled.`);
+      case 'error':
+      case 'warning':
+      case 'notice':
+        // Ten of a kind a step are kept ("Limits on annotations").
+        if (++counts[name] <= 10) return annotate(state, annotationOf(command));
+        return say(state, `##[${name}]${data}`);
+      case 'group':
+        return say(state, `##[group]${data}`);
+      case 'endgroup':
+        return say(state, '##[endgroup]');
+      default:
+        return undefined;
+    }
+  }
+
+  function refuse(text: string, why: string): void {
+    failed = true;
+    annotate(state, { level: 'error', message: `Unable to process command '${text}' successfully.` });
+    annotate(state, { level: 'error', message: why });
+  }
 }
 
 export function say(state: JobState, text: string): void {
@@ -394,9 +418,11 @@ export function annotate(state: JobState, annotation: Annotation): void {
   say(state, `##[${annotation.level}]${message}`);
 }
 
+/** Nothing of a summary that is too large (CreateStepSummaryCommand in FileCommandManager.cs, actions/runner). */
 function keptSummary(state: JobState, summary: string): string {
-  if (Buffer.byteLength(summary) <= summaryLimitBytes) return state.masks.hide(summary);
-  const message = `$GITHUB_STEP_SUMMARY upload aborted, supports content up to a size of 1024k, got ${Math.ceil(Buffer.byteLength(summary) / 1024)}k.`;
+  const size = Buffer.byteLength(summary);
+  if (size <= summaryLimitBytes) return state.masks.hide(summary);
+  const message = `$GITHUB_STEP_SUMMARY upload aborted, supports content up to a size of 1024k, got ${Math.floor(size / 1024)}k.`;
   annotate(state, { level: 'error', message });
   return '';
 }

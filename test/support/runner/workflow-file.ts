@@ -46,6 +46,24 @@ export interface ActionFile {
     | { using: 'node'; main: string; pre?: string; preIf: string; post?: string; postIf: string };
 }
 
+/** What the harness does of a job; anything else, such as a container, would be left out unseen. */
+const jobKeys: ReadonlySet<string> = new Set([
+  'concurrency',
+  'continue-on-error',
+  'defaults',
+  'env',
+  'environment',
+  'if',
+  'name',
+  'needs',
+  'outputs',
+  'permissions',
+  'runs-on',
+  'steps',
+  'strategy',
+  'timeout-minutes',
+]);
+
 /** @throws Error with everything that GitHub's parser and converter find wrong, one a line */
 export async function readWorkflow(path: string, content: string): Promise<WorkflowFile> {
   const parsed = parseWorkflow({ name: path, content }, new NoOperationTraceWriter());
@@ -61,6 +79,10 @@ export async function readWorkflow(path: string, content: string): Promise<Workf
     jobs: template.jobs.map((job) => {
       const token = mappingAt(jobs, job.id.value);
       if (job.type !== 'job') throw new Error(`${path}: job ${job.id.value} calls a workflow, which is not run here`);
+      for (const { key } of token) {
+        if (!jobKeys.has(key.toString()))
+          throw new Error(`${path}: ${key.toString()} of job ${job.id.value} is not done here`);
+      }
       return {
         id: job.id.value,
         needs: (job.needs ?? []).map(({ value }) => value),

@@ -6,7 +6,7 @@ import type { StandIn, StandInStep } from '../action-source.ts';
 import { findFiles, matchesFilter } from '../globs.ts';
 import { unzip, zip } from '../zip.ts';
 
-/** actions/upload-artifact v6: one immutable zip of a name in a run, where the API shows it. */
+/** actions/upload-artifact v6: one immutable zip of a name in an attempt of a run, where the API shows it. */
 export function uploadArtifact(repository: RepositoryState): StandIn {
   return {
     inputs: {
@@ -29,8 +29,9 @@ export function uploadArtifact(repository: RepositoryState): StandIn {
         return;
       }
       const run = Number(step.env['GITHUB_RUN_ID']);
+      const attempt = Number(step.env['GITHUB_RUN_ATTEMPT']);
       for (const [id, artifact] of repository.artifacts) {
-        if (artifact.run !== run || artifact.name !== name) continue;
+        if (artifact.run !== run || artifact.attempt !== attempt || artifact.name !== name) continue;
         if (step.input('overwrite') !== 'true') {
           throw new Error(
             `Failed to CreateArtifact: Received non-retryable error: Failed request: (409) Conflict: an artifact with this name already exists on the workflow run`,
@@ -43,7 +44,7 @@ export function uploadArtifact(repository: RepositoryState): StandIn {
       const id = newId();
       const bytes = zip(entries);
       const expires = inDays(Number(step.input('retention-days')) || 90);
-      repository.artifacts.set(id, { id, name, bytes, expired: false, expires, run });
+      repository.artifacts.set(id, { id, name, bytes, expired: false, expires, run, attempt });
       step.output('artifact-id', String(id));
       step.output('artifact-digest', createHash('sha256').update(bytes).digest('hex'));
       const { GITHUB_SERVER_URL: site = '', GITHUB_REPOSITORY: full = '' } = step.env;
@@ -53,7 +54,7 @@ export function uploadArtifact(repository: RepositoryState): StandIn {
   };
 }
 
-/** actions/download-artifact v7: of this run, or through the API of another with a token that may read it. */
+/** actions/download-artifact v7: of this run, or through the API of another with a token that may read it. Of one name the latest. */
 export function downloadArtifact(repository: RepositoryState): StandIn {
   return {
     inputs: {
@@ -72,7 +73,8 @@ export function downloadArtifact(repository: RepositoryState): StandIn {
       const ids = step.input('artifact-ids').split(',').filter(Boolean);
       const pattern = step.input('pattern') || '*';
       const all = step.input('github-token') === '' ? own() : await others();
-      const found = all.filter((each) =>
+      const latest = new Map(all.toSorted((a, b) => a.id - b.id).map((each) => [each.name, each])).values();
+      const found = (ids.length > 0 ? all : [...latest]).filter((each) =>
         ids.length > 0
           ? ids.includes(String(each.id))
           : name === ''
