@@ -2,6 +2,7 @@ import * as core from '@actions/core';
 import { join } from 'node:path';
 import { ContenderError } from '../errors.ts';
 import { runContext } from '../github/context.ts';
+import { eventPayload } from '../github/run-place.ts';
 import type { PromoteInput, PromoteResult } from '../pipeline/promote.ts';
 import type { Workspace } from '../pipeline/workspace.ts';
 import { headline } from '../report/index.ts';
@@ -28,7 +29,7 @@ export function decisionAction(
   decide: (workspace: Workspace, input: PromoteInput, inputs: DecisionInputs) => Promise<PromoteResult>,
 ): Promise<void> {
   return runAction(outputs, async ({ signal, setOutputs }) => {
-    const run = runContext(process.env);
+    const run = runContext(process.env, await eventPayload(process.env));
     const inputs = await decisionInputs(process.env, run);
     const workspace = await openActionWorkspace(inputs, signal);
     const input = {

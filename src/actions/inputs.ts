@@ -219,7 +219,14 @@ async function root(workspace: string, directory: string, input = 'working-direc
 
 function recordInput(run: RunContext): boolean {
   const wanted = text('record') ?? 'auto';
-  if (wanted === 'auto') return run.recordsByDefault;
+  if (wanted === 'auto') {
+    if (run.withheld !== undefined) {
+      core.notice(
+        `Nothing is recorded: ${run.withheld}. Merge it first and run there, or set the input record: true to record from here.`,
+      );
+    }
+    return run.recordsByDefault;
+  }
   const record = boolean('record', false, 'auto, true or false');
   if (record && !run.mayRecord) {
     throw new UsageError({

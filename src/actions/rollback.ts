@@ -1,4 +1,5 @@
 import { runContext } from '../github/context.ts';
+import { eventPayload } from '../github/run-place.ts';
 import { rollBack } from '../pipeline/acts.ts';
 import { headline } from '../report/index.ts';
 import { openActionWorkspace, report, runAction } from './action.ts';
@@ -7,7 +8,7 @@ import { rollbackInputs } from './inputs.ts';
 const outputs = ['status', 'headline', 'pull-request', 'version', 'from', 'sha256', 'uri', 'commit'] as const;
 
 await runAction(outputs, async ({ signal, setOutputs }) => {
-  const run = runContext(process.env);
+  const run = runContext(process.env, await eventPayload(process.env));
   const inputs = await rollbackInputs(process.env, run);
   const workspace = await openActionWorkspace(inputs, signal);
   const { record, to, reason } = inputs;

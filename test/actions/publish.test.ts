@@ -46,11 +46,7 @@ describe('the gate of a pull request', () => {
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'contender-gate-'));
     repository = await gateRepository(join(folder, 'work'));
-    const path = join(repository.folder, 'contender.yml');
-    const config = await readFile(path, 'utf8');
-    // The first model of a team, on few metrics: what is tested here is what becomes of the result.
-    await writeFile(path, config.replace(/ {4}staging:.*(?=registry:)/su, '').replace(/\n.*slices: \[.*/u, ''));
-    await repository.commit('No load test');
+    await repository.withoutLoad();
     await contender(repository.folder, ['registry', 'register', '--artifact', 'models/champion.onnx']);
     await repository.propose('spam/models/candidate-small.onnx');
     head = await repository.git('rev-parse', 'HEAD');

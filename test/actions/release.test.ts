@@ -25,15 +25,12 @@ describe('the release of a champion', () => {
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'contender-release-'));
     repository = await gateRepository(join(folder, 'work'));
-    const path = join(repository.folder, 'contender.yml');
-    const config = await readFile(path, 'utf8');
-    await writeFile(path, config.replace(/ {4}staging:.*(?=registry:)/su, '').replace(/\n.*slices: \[.*/u, ''));
-    const sha = await repository.commit('No load test');
+    const sha = await repository.withoutLoad();
     server = await startGitHub(join(folder, 'hub'));
     const { git } = await server.create(name, { files: {} });
     await repository.git('remote', 'add', 'origin', git.folder);
     await repository.git('push', '--quiet', 'origin', 'main');
-    const run = { GITHUB_SHA: sha, GITHUB_EVENT_NAME: 'push', GITHUB_REPOSITORY: name };
+    const run = { GITHUB_SHA: sha, GITHUB_EVENT_NAME: 'schedule', GITHUB_REPOSITORY: name };
     await contender(repository.folder, ['registry', 'register', '--artifact', 'models/champion.onnx'], run);
     const gate = await contender(repository.folder, ['gate', '--quiet'], run);
     assert.equal(gate.code, 0, gate.stderr);
@@ -128,12 +125,12 @@ describe('the release of a champion', () => {
       assert.equal(code, 0, stdout);
       return stdout;
     };
-    assert.match(await gate({}, 'push'), /No change.*Release spam-filter@v1\.0\.1: unchanged/su);
+    assert.match(await gate({}, 'schedule'), /No change.*Release spam-filter@v1\.0\.1: unchanged/su);
     assert.doesNotMatch(await gate({}, 'pull_request'), /Release spam-filter/u);
     const config = await readFile(join(repository.folder, 'contender.yml'), 'utf8');
     await writeFile(join(repository.folder, 'other.yml'), config.replace('path: registry', 'path: other'));
     const named = { config: 'other.yml', champion: 'models/candidate.onnx' };
-    assert.match(await gate(named, 'push'), /the candidate is the champion/iu);
+    assert.match(await gate(named, 'schedule'), /the candidate is the champion/iu);
   });
 
   it('is guarded by the check of a tag: no file but the champion passes, under no other version', async () => {
