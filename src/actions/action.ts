@@ -2,7 +2,7 @@ import * as core from '@actions/core';
 import { ContenderError } from '../errors.ts';
 import { writeJunit } from '../pipeline/output.ts';
 import { withPlaces } from '../pipeline/places.ts';
-import { gitHubAccess, openWorkspace, type Workspace } from '../pipeline/workspace.ts';
+import { gitHubAccess, openWorkspace, type Recording, type Workspace } from '../pipeline/workspace.ts';
 import {
   annotations,
   renderConsole,
@@ -20,6 +20,12 @@ export interface ActionContext {
   signal: AbortSignal;
   /** Give every output, before any failure: a later step may want them all the same. */
   setOutputs(outputs: Record<string, string | readonly string[]>): void;
+  /** Where a fault is told beside log and summary, from now on; null: nowhere. */
+  onFault(tell: ((message: string) => Promise<void>) | null): void;
+  /** What becomes of a decision that is recorded. */
+  onRecord(told: Recording): void;
+  /** What is yet to be done once the decision is recorded: a run that is cancelled says that it is missing. */
+  remaining(what: readonly string[]): void;
 }
 
 /**
@@ -35,6 +41,9 @@ export async function runAction(
   const abort = new AbortController();
   for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => abort.abort(new Error(name)));
   let told = false;
+  let tellFault: ((message: string) => Promise<void>) | null = null;
+  let recording: Recording | null = null;
+  let missing: readonly string[] = [];
   try {
     await work({
       signal: abort.signal,
@@ -42,15 +51,30 @@ export async function runAction(
         told = true;
         for (const [name, value] of Object.entries(values)) core.setOutput(name, value);
       },
+      onFault: (tell) => (tellFault = tell),
+      onRecord: (now) => (recording = now),
+      remaining: (what) => (missing = what),
     });
   } catch (error) {
-    const message = messageOf(error, abort.signal);
+    const message = abort.signal.aborted ? cancelled(recording, missing) : messageOf(error);
     process.exitCode = core.ExitCode.Failure;
     core.error(message, placeIn(message));
-    if (told) return;
-    const values: Record<string, string> = { [outputs[0]]: 'error', headline: message };
-    for (const name of outputs) core.setOutput(name, values[name] ?? '');
-    await writeSummary(renderFault(message));
+    if (!told) {
+      const values: Record<string, string> = { [outputs[0]]: 'error', headline: message };
+      for (const name of outputs) core.setOutput(name, values[name] ?? '');
+      await writeSummary(renderFault(message));
+    }
+    if (!abort.signal.aborted) await publicly(tellFault, error);
+  }
+}
+
+/** A fault of our own is told without its stack, and none of what it says: it goes where secrets are not masked. */
+async function publicly(tell: ((message: string) => Promise<void>) | null, error: unknown): Promise<void> {
+  const message = error instanceof ContenderError ? error.message : `${bug}; the log of the run has the details.`;
+  try {
+    await tell?.(message);
+  } catch (fault) {
+    core.warning(`The error could not be told on GitHub: ${messageOf(fault)}`);
   }
 }
 
@@ -60,21 +84,50 @@ function placeIn(message: string): core.AnnotationProperties {
   return file === undefined ? {} : { file, startLine: Number(line), startColumn: Number(column) };
 }
 
-function messageOf(error: unknown, signal: AbortSignal): string {
-  if (signal.aborted) return 'Cancelled before it was done; nothing was recorded.';
+const bug = 'This is a bug in Contender, please report it';
+
+function messageOf(error: unknown): string {
   if (error instanceof ContenderError) return error.message;
-  return `This is a bug in Contender, please report it: ${error instanceof Error ? error.stack : String(error)}`;
+  return `${bug}: ${error instanceof Error ? error.stack : String(error)}`;
+}
+
+function cancelled(recording: Recording | null, missing: readonly string[]): string {
+  if (recording === null) return 'Cancelled before it was done; nothing was recorded.';
+  const again = 'Run the job again: nothing is recorded twice';
+  if (recording === 'begun') {
+    return `Cancelled while the decision was being recorded: it may be in the registry, or not. ${again}.`;
+  }
+  const { status, commit, pullRequest } = recording;
+  const place =
+    status === 'pending'
+      ? `put into pull request ${pullRequest?.url ?? ''}`
+      : commit === null
+        ? 'found to need no record'
+        : `recorded in commit ${commit}`;
+  const rest = missing.length === 0 ? '' : `; missing: ${missing.join(', ')}`;
+  return `Cancelled after the decision was ${place}${rest}. ${again}, and what is missing is done.`;
 }
 
 /** The workspace the inputs describe. @throws ConfigError, UsageError */
 export function openActionWorkspace(
   inputs: CommonInputs & { token?: string | undefined },
-  signal: AbortSignal,
+  { signal, onRecord }: ActionContext,
 ): Promise<Workspace> {
   const { root, config, model, out, candidate, champion, predictions } = inputs;
   const overrides = { candidate, champion };
   const github = gitHubAccess(process.env, inputs.token ?? process.env['GITHUB_TOKEN']);
-  return openWorkspace({ root, config, model, out, overrides, predictions, github, log: actionLog(), signal });
+  return openWorkspace({
+    root,
+    config,
+    model,
+    out,
+    overrides,
+    predictions,
+    github,
+    onRecord,
+    log: actionLog(),
+    signal,
+  });
 }
 
 /** Tell a person: the log, annotations on the run, the step summary, and a JUnit file where one is asked for. */

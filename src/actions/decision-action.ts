@@ -7,8 +7,8 @@ import type { PromoteInput, PromoteResult } from '../pipeline/promote.ts';
 import type { Workspace } from '../pipeline/workspace.ts';
 import { headline } from '../report/index.ts';
 import { openActionWorkspace, report, runAction } from './action.ts';
-import { decisionInputs, type DecisionInputs } from './inputs.ts';
-import { openPublishing, publishingFaults, publishReport } from './publishing.ts';
+import { decisionInputs, modelInput, type DecisionInputs } from './inputs.ts';
+import { openPublishing, publishError, publishReport } from './publishing.ts';
 
 const outputs = [
   'outcome',
@@ -28,18 +28,25 @@ const outputs = [
 export function decisionAction(
   decide: (workspace: Workspace, input: PromoteInput, inputs: DecisionInputs) => Promise<PromoteResult>,
 ): Promise<void> {
-  return runAction(outputs, async ({ signal, setOutputs }) => {
+  return runAction(outputs, async (context) => {
+    const { setOutputs, onFault, remaining } = context;
+    const publishing = await openPublishing(context.signal);
+    onFault((message) => publishError(publishing, message, { model: modelInput(), configured: false }));
     const run = runContext(process.env, await eventPayload(process.env));
     const inputs = await decisionInputs(process.env, run);
-    const workspace = await openActionWorkspace(inputs, signal);
+    const workspace = await openActionWorkspace(inputs, context);
+    const { model } = workspace;
+    onFault((message) => publishError(publishing, message, { model, configured: true }));
     const input = {
       record: inputs.record,
       actor: run.actor ?? 'unknown',
       source: run.source,
       version: inputs.version,
     };
-    const publishing = await openPublishing(workspace, inputs);
-    const result = await publishingFaults(publishing, workspace, () => decide(workspace, input, inputs));
+    const result = await decide(workspace, input, inputs);
+    const toRelease = inputs.record && mayBeReleased(result) ? inputs.release : undefined;
+    const release = toRelease === undefined ? [] : ['the release'];
+    remaining([...(inputs.check ? ['the check run'] : []), ...release]);
     const { decision, evidence } = result;
     setOutputs({
       outcome: decision.outcome,
@@ -56,9 +63,10 @@ export function decisionAction(
     } satisfies Record<(typeof outputs)[number], string | string[]>);
     await report(result, workspace, inputs);
     await publishReport(publishing, workspace, result);
+    onFault(null);
+    remaining(release);
     tellUnpushed(workspace, result);
-    if (inputs.release !== undefined && inputs.record && mayBeReleased(result))
-      await releaseChampion(workspace, inputs.release, result);
+    if (toRelease !== undefined) await releaseChampion(workspace, toRelease, result);
     const failed =
       (decision.outcome === 'reject' && inputs.failOnReject) || (decision.outcome === 'hold' && inputs.failOnHold);
     if (failed) core.setFailed(headline(result));

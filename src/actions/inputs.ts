@@ -39,11 +39,15 @@ export interface StageInputs extends CommonInputs {
   failOnInconclusive: boolean;
 }
 
-export interface DecisionInputs extends CommonInputs {
+/** Where a result is told. */
+export interface PublishInputs {
   /** For comments and check runs. */
   token: string | undefined;
   comment: 'always' | 'on-failure' | 'never';
   check: boolean;
+}
+
+export interface DecisionInputs extends CommonInputs, PublishInputs {
   record: boolean;
   overrideReason: string | undefined;
   version: string | undefined;
@@ -67,7 +71,7 @@ export async function decisionInputs(env: NodeJS.ProcessEnv, run: RunContext): P
   return {
     ...(await commonInputs(env)),
     token: tokenInput(),
-    comment: choice('comment', ['always', 'on-failure', 'never']),
+    comment: commentInput(),
     check: boolean('check', false),
     record: recordInput(run),
     overrideReason: text('override-reason'),
@@ -76,6 +80,32 @@ export async function decisionInputs(env: NodeJS.ProcessEnv, run: RunContext): P
     failOnHold: boolean('fail-on-hold', true),
     release: boolean('release', false) ? requiredToken('contents') : undefined,
   };
+}
+
+/** Read first, for the faults of the other inputs to be told too. A choice that cannot be read tells: its own fault is one. */
+export function publishInputs(): PublishInputs {
+  return {
+    token: tokenInput(),
+    comment: readable(commentInput, 'always'),
+    check: readable(() => boolean('check', false), true),
+  };
+}
+
+function commentInput(): PublishInputs['comment'] {
+  return choice('comment', ['always', 'on-failure', 'never']);
+}
+
+function readable<T>(read: () => T, otherwise: T): T {
+  try {
+    return read();
+  } catch {
+    return otherwise;
+  }
+}
+
+/** The model that was asked for, be it configured or not. */
+export function modelInput(): string | undefined {
+  return text('model');
 }
 
 /** @throws UsageError */
@@ -189,7 +219,7 @@ export async function commonInputs(env: NodeJS.ProcessEnv): Promise<CommonInputs
   return {
     root: await root(env['GITHUB_WORKSPACE'] ?? process.cwd(), text('working-directory') ?? '.'),
     config: text('config') ?? 'contender.yml',
-    model: text('model'),
+    model: modelInput(),
     out: text('out') ?? defaults.out,
     candidate: text('candidate'),
     champion: text('champion'),

@@ -7,16 +7,16 @@ import { rollbackInputs } from './inputs.ts';
 
 const outputs = ['status', 'headline', 'pull-request', 'version', 'from', 'sha256', 'uri', 'commit'] as const;
 
-await runAction(outputs, async ({ signal, setOutputs }) => {
+await runAction(outputs, async (context) => {
   const run = runContext(process.env, await eventPayload(process.env));
   const inputs = await rollbackInputs(process.env, run);
-  const workspace = await openActionWorkspace(inputs, signal);
+  const workspace = await openActionWorkspace(inputs, context);
   const { record, to, reason } = inputs;
   const result = await rollBack(workspace, { to, reason, record, actor: run.actor ?? 'unknown', source: run.source });
   const { decision } = result;
   const champion = result.status === 'pending' ? decision.from : decision.to;
   const artifact = champion?.artifacts[0];
-  setOutputs({
+  context.setOutputs({
     status: result.status,
     headline: headline(result),
     'pull-request': result.pullRequest?.url ?? '',

@@ -10,12 +10,12 @@ const outputs = ['verdict', 'headline', 'evidence', 'evidence-sha256', 'candidat
 
 /** An action that runs one stage and gives its evidence. */
 export function stageAction(stage: (workspace: Workspace) => Promise<Evidence>): Promise<void> {
-  return runAction(outputs, async ({ signal, setOutputs }) => {
+  return runAction(outputs, async (context) => {
     const inputs = await stageInputs(process.env);
-    const workspace = await openActionWorkspace(inputs, signal);
+    const workspace = await openActionWorkspace(inputs, context);
     const evidence = await stage(workspace);
     const said = { decision: null, evidence: [evidence] };
-    setOutputs({
+    context.setOutputs({
       verdict: evidence.verdict,
       headline: headline(said),
       evidence: join(workspace.out, 'evidence', `${evidence.kind}.json`),

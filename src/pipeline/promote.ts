@@ -49,6 +49,21 @@ export interface PromoteResult {
 
 /** The registry of the workspace: in the git repository it lies in, or in the one on GitHub through its API. */
 export async function openRegistry(workspace: Workspace): Promise<Registry> {
+  const registry = await openStore(workspace);
+  const { onRecord } = workspace;
+  if (onRecord === undefined) return registry;
+  return {
+    ...registry,
+    async record(request) {
+      onRecord('begun');
+      const recorded = await registry.record(request);
+      onRecord(recorded);
+      return recorded;
+    },
+  };
+}
+
+async function openStore(workspace: Workspace): Promise<Registry> {
   const settings = workspace.config.registry;
   if (settings?.store === 'github') return openOnGitHub(workspace, settings);
   if (settings?.pull_request !== undefined && settings.pull_request !== 'never') {

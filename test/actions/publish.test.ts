@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, describe, it } from 'node:test';
+import { after, before, beforeEach, describe, it } from 'node:test';
 import { startGitHub, type GitHubStandIn, type TokenInput } from '../support/github-api/server.ts';
 import type { CheckRun } from '../support/github-api/state.ts';
 import {
@@ -92,7 +92,7 @@ describe('the gate of a pull request', () => {
       INPUT_TOKEN: secret,
       ...Object.fromEntries(Object.entries(inputs).map(([key, value]) => [`INPUT_${key.toUpperCase()}`, value])),
     });
-    const told = (result.stdout + result.stderr).replace(`::add-mask::${secret}`, '');
+    const told = (result.stdout + result.stderr).replaceAll(`::add-mask::${secret}`, '');
     assert.ok(!told.includes(secret), 'the token is told to nobody');
     return { ...result, summary: await readFile(join(folder, 'summary'), 'utf8') };
   }
@@ -221,6 +221,44 @@ describe('the gate of a pull request', () => {
     assert.equal(server.requests.length, before);
     const wrong = await gate({ comment: 'yes' });
     assert.match(wrong.stdout, /^::error::input comment: "yes".*always, on-failure, never/mu);
+  });
+
+  describe('that ends before anything is judged', () => {
+    const judged = async (): Promise<void> => {
+      await gate(quick);
+      assert.match(comments()[0] ?? '', /spam-filter: no change/u);
+    };
+    beforeEach(judged);
+
+    it('leaves no old verdict where contender.yml cannot be read: comment and check run are of the error', async () => {
+      const path = join(repository.folder, 'contender.yml');
+      const config = await readFile(path, 'utf8');
+      await writeFile(path, config.replace('guardrails:', 'guardrail:'));
+      const { code, stdout } = await gate({ check: 'true' });
+      await writeFile(path, config);
+      assert.equal(code, 1, stdout);
+      assert.equal(comments().length, 1);
+      assert.match(comments()[0] ?? '', new RegExp(`## ❌ spam-filter: error\n\n.*guardrail.*${head}`, 'su'));
+      const check = checks().at(-1);
+      assert.deepEqual([check?.name, check?.conclusion], ['contender / spam-filter', 'failure']);
+    });
+
+    it('does the same for an input that cannot be read, be it the one that says where to tell', async () => {
+      for (const inputs of [{ 'fail-on-hold': 'no' }, { comment: 'allways' }, { check: 'yes' }]) {
+        await judged();
+        const { code } = await gate(inputs);
+        assert.equal(code, 1);
+        assert.match(comments()[0] ?? '', /## ❌ spam-filter: error\n\ninput/u, JSON.stringify(inputs));
+      }
+    });
+
+    it('touches the comment of no other model than the one that was asked for', async () => {
+      const { code, stdout } = await gate({ model: 'other', check: 'true' });
+      assert.equal(code, 1);
+      assert.match(stdout, /there is no model "other"/u);
+      assert.match(comments()[0] ?? '', /spam-filter: no change/u);
+      assert.equal(checks().at(-1)?.name, 'contender / other');
+    });
   });
 
   it('asks for action where all passed and an approval is missing', async () => {

@@ -44,9 +44,11 @@ describe('the release of a champion', () => {
     action: string,
     inputs: Record<string, string> = {},
     env: Record<string, string> = {},
+    cancel?: AbortSignal,
   ): Promise<CommandResult & { outputs: string }> {
     await writeFile(join(folder, 'output'), '');
-    const result = await runNode(commandLine.replace('cli/main.js', `actions/${action}.js`), [], folder, {
+    const program = commandLine.replace('cli/main.js', `actions/${action}.js`);
+    const environment = {
       ...server.environment(name),
       GITHUB_WORKSPACE: repository.folder,
       GITHUB_RUN_ID: '7',
@@ -55,7 +57,8 @@ describe('the release of a champion', () => {
       INPUT_TOKEN: server.token({ permissions: { contents: 'write' } }),
       ...env,
       ...Object.fromEntries(Object.entries(inputs).map(([key, value]) => [`INPUT_${key.toUpperCase()}`, value])),
-    });
+    };
+    const result = await runNode(program, [], folder, environment, process.execPath, cancel);
     return { ...result, outputs: await readFile(join(folder, 'output'), 'utf8') };
   }
 
@@ -145,5 +148,33 @@ describe('the release of a champion', () => {
     await cp(fixture('spam/models/candidate-worse.onnx'), join(repository.folder, 'stranger.onnx'));
     const stranger = await step('verify-model', { file: 'stranger.onnx' }, tagged);
     assert.match(stranger.stdout, /is no version of spam-filter/u);
+  });
+
+  it('is what a run that is cancelled after it recorded says is missing, and the next run makes', async () => {
+    await repository.propose('spam/models/candidate-small.onnx');
+    await repository.configure('require: superior', 'require: not-inferior');
+    await repository.configure('margin: 0.01, require: non-inferior', 'margin: 0.2, require: non-inferior');
+    await repository.configure('path: registry', 'path: registry\n  push: origin');
+    await repository.git('push', '--quiet', 'origin', 'main');
+    const cancel = new AbortController();
+    server.failBy(({ name: request }) => {
+      if (!/^POST .*\/releases$/u.test(request)) return null;
+      cancel.abort();
+      return 'hang';
+    });
+    const env = { GITHUB_EVENT_NAME: 'schedule' };
+    const { code, stdout, outputs } = await step('gate', { release: 'true' }, env, cancel.signal);
+    server.failBy(null);
+    assert.equal(code, 1, stdout);
+    const commit = await repository.git('rev-parse', 'HEAD');
+    assert.match(outputs, new RegExp(`commit<<.*\n${commit}\n`, 'u'), stdout);
+    assert.match(
+      stdout,
+      new RegExp(`::error::Cancelled after .* recorded in commit ${commit}; missing: the release\\.`, 'u'),
+    );
+    const before = releases().length;
+    const again = await step('gate', { release: 'true' }, env);
+    assert.equal(again.code, 0, again.stdout);
+    assert.equal(releases().length, before + 1);
   });
 });

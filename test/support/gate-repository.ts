@@ -79,13 +79,14 @@ export function contender(
   return runNode(commandLine, args, folder, env);
 }
 
-/** Run a Node program and collect what it says. */
+/** Run a Node program and collect what it says. `cancel`: end it as a runner ends a step. */
 export function runNode(
   program: string,
   args: readonly string[],
   cwd: string,
   env: Record<string, string> = {},
   node: string = process.execPath,
+  cancel?: AbortSignal,
 ): Promise<CommandResult> {
   return new Promise((done, failed) => {
     const child = spawn(node, [program, ...args], {
@@ -93,6 +94,7 @@ export function runNode(
       env: { PATH: process.env['PATH'] ?? '', HOME: cwd, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
+    cancel?.addEventListener('abort', () => child.kill('SIGINT'));
     let stdout = '';
     let stderr = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
