@@ -109,10 +109,7 @@ function cancelled(recording: Recording | null, missing: readonly string[]): str
 }
 
 /** The workspace the inputs describe. @throws ConfigError, UsageError */
-export function openActionWorkspace(
-  inputs: CommonInputs & { token?: string | undefined },
-  { signal, onRecord }: ActionContext,
-): Promise<Workspace> {
+export function openActionWorkspace(inputs: CommonInputs, { signal, onRecord }: ActionContext): Promise<Workspace> {
   const { root, config, model, out, candidate, champion, predictions } = inputs;
   const overrides = { candidate, champion };
   const github = gitHubAccess(process.env, inputs.token ?? process.env['GITHUB_TOKEN']);

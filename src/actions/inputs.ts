@@ -26,6 +26,8 @@ export interface CommonInputs {
   predictions: string | undefined;
   /** Where to write the checks as JUnit XML, from the working directory. */
   junit: string | undefined;
+  /** To read a registry that is kept through the API, and for what else an action does on GitHub. */
+  token: string | undefined;
 }
 
 export interface PredictInputs extends CommonInputs {
@@ -70,7 +72,6 @@ export async function stageInputs(env: NodeJS.ProcessEnv): Promise<StageInputs> 
 export async function decisionInputs(env: NodeJS.ProcessEnv, run: RunContext): Promise<DecisionInputs> {
   return {
     ...(await commonInputs(env)),
-    token: tokenInput(),
     comment: commentInput(),
     check: boolean('check', false),
     record: recordInput(run),
@@ -173,15 +174,13 @@ export async function verifyInputs(env: NodeJS.ProcessEnv): Promise<VerifyInputs
 }
 
 export interface VerifyRegistryInputs extends CommonInputs {
-  /** To read a registry that is kept through the API. */
-  token: string | undefined;
   /** What a change is held against, as git names it; undefined where there is no change. */
   base: string | undefined;
 }
 
 /** @throws UsageError */
 export async function verifyRegistryInputs(env: NodeJS.ProcessEnv): Promise<VerifyRegistryInputs> {
-  return { ...(await commonInputs(env)), token: tokenInput(), base: text('base') ?? (await baseOfEvent(env)) };
+  return { ...(await commonInputs(env)), base: text('base') ?? (await baseOfEvent(env)) };
 }
 
 export interface CommentInputs {
@@ -225,6 +224,7 @@ export async function commonInputs(env: NodeJS.ProcessEnv): Promise<CommonInputs
     champion: text('champion'),
     predictions: text('predictions'),
     junit: text('junit'),
+    token: tokenInput(),
   };
 }
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -34,16 +34,7 @@ for (const [name, node] of Object.entries(nodes)) {
     async function checkout(candidate: string): Promise<void> {
       await rm(join(folder, 'work'), { recursive: true, force: true });
       repository = await gateRepository(join(folder, 'work'));
-      const path = join(repository.folder, 'contender.yml');
-      const config = await readFile(path, 'utf8');
-      assert.match(config, / profile: .* slo: \{ p95_ms: /su);
-      await writeFile(
-        path,
-        config
-          .replace(/ profile: .*/u, ' profile: { kind: constant, rate: 100, duration: 1s, warmup: 0s }')
-          .replace(/ p95_ms: \d+/u, ' p95_ms: 4000'),
-      );
-      await repository.commit('Test with a short load');
+      await repository.shortLoad();
       const registered = await contender(repository.folder, [
         'registry',
         'register',
