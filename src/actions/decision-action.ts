@@ -9,6 +9,7 @@ import { headline } from '../report/index.ts';
 import { openActionWorkspace, report, runAction } from './action.ts';
 import { decisionInputs, modelInput, type DecisionInputs } from './inputs.ts';
 import { openPublishing, publishError, publishReport } from './publishing.ts';
+import { tellUnpushed } from './unpushed.ts';
 
 const outputs = [
   'outcome',
@@ -91,13 +92,4 @@ async function releaseChampion(workspace: Workspace, token: string, result: Prom
       `${standing}, and its release is not complete: ${error.message} Then run the job again: it completes the release.`,
     );
   }
-}
-
-/** Decisions were lost with the runner, unnoticed, by workflows that never pushed them. */
-function tellUnpushed({ config }: Workspace, { status, commit }: PromoteResult): void {
-  const { store = 'git', push } = config.registry ?? {};
-  if (status !== 'recorded' || store !== 'git' || push !== undefined) return;
-  core.notice(
-    `The decision is commit ${commit?.slice(0, 12) ?? ''} of this checkout, and gone with it unless it is pushed: set registry.push: origin in contender.yml, or push in a later step.`,
-  );
 }

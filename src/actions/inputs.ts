@@ -121,9 +121,7 @@ export async function predictInputs(env: NodeJS.ProcessEnv): Promise<PredictInpu
       expected: 'i/N, from 1/N to N/N',
       where: 'input shard',
     });
-  const file = text('file');
-  if (file === undefined)
-    throw new UsageError({ found: 'no file', expected: 'the .parquet or .csv file to write', where: 'input file' });
+  const file = required('file', 'the .parquet or .csv file to write');
   return { ...(await commonInputs(env)), role, shard, file };
 }
 
@@ -165,8 +163,7 @@ export interface VerifyInputs extends CommonInputs {
 
 /** The tag is the one that was pushed, if one was, and names the model where it may. @throws UsageError */
 export async function verifyInputs(env: NodeJS.ProcessEnv): Promise<VerifyInputs> {
-  const file = text('file');
-  if (file === undefined) throw new UsageError({ found: 'no file', expected: 'the model file', where: 'input file' });
+  const file = required('file', 'the model file');
   const common = await commonInputs(env);
   const tag = text('tag') ?? (env['GITHUB_REF_TYPE'] === 'tag' ? env['GITHUB_REF_NAME'] : undefined);
   const model = common.model ?? modelOfTag(tag);
@@ -197,20 +194,43 @@ export async function commentInputs(env: NodeJS.ProcessEnv): Promise<CommentInpu
   };
 }
 
-export interface RollbackInputs extends CommonInputs {
+/** What a person does to the registry. */
+export interface ActInputs extends CommonInputs {
   record: boolean;
+  reason: string | undefined;
+}
+
+export interface RollbackInputs extends ActInputs {
   to: string;
-  reason: string;
 }
 
 /** @throws UsageError */
 export async function rollbackInputs(env: NodeJS.ProcessEnv, run: RunContext): Promise<RollbackInputs> {
-  return {
-    ...(await commonInputs(env)),
-    record: recordInput(run),
-    to: text('to') ?? 'previous',
-    reason: text('reason') ?? '',
-  };
+  return { ...(await actInputs(env, run)), to: text('to') ?? 'previous' };
+}
+
+const acts = ['register', 'assign', 'deprecate'] as const;
+
+export type RegistryInputs = ActInputs & { version: string | undefined } & (
+    { act: 'register'; artifact: string } | { act: 'assign'; stage: string } | { act: 'deprecate'; version: string }
+  );
+
+/** @throws UsageError */
+export async function registryInputs(env: NodeJS.ProcessEnv, run: RunContext): Promise<RegistryInputs> {
+  const inputs = { ...(await actInputs(env, run)), version: text('version') };
+  const act = chosen('act', required('act', acts.join(', ')), acts);
+  switch (act) {
+    case 'register':
+      return { ...inputs, act, artifact: required('artifact', 'the model file, committed to the repository') };
+    case 'assign':
+      return { ...inputs, act, stage: required('stage', 'a stage of registry.stages in contender.yml') };
+    case 'deprecate':
+      return { ...inputs, act, version: required('version', 'the version that must not be used any more') };
+  }
+}
+
+async function actInputs(env: NodeJS.ProcessEnv, run: RunContext): Promise<ActInputs> {
+  return { ...(await commonInputs(env)), record: recordInput(run), reason: text('reason') };
 }
 
 /** @throws UsageError */
@@ -287,9 +307,18 @@ function requiredToken(what: string): string {
   });
 }
 
+function required(name: string, expected: string): string {
+  const value = text(name);
+  if (value !== undefined) return value;
+  throw new UsageError({ found: `no ${name}`, expected, where: `input ${name}` });
+}
+
 /** One of some words; the first is the default. */
 function choice<T extends string>(name: string, words: readonly [T, ...T[]]): T {
-  const value = text(name) ?? words[0];
+  return chosen(name, text(name) ?? words[0], words);
+}
+
+function chosen<T extends string>(name: string, value: string, words: readonly T[]): T {
   const found = words.find((word) => word === value);
   if (found !== undefined) return found;
   throw new UsageError({ found: JSON.stringify(value), expected: words.join(', '), where: `input ${name}` });

@@ -33,6 +33,7 @@ export function addRegistryActs(registry: Command, context: CommandContext): voi
         artifact: options.artifact,
         version: options.setVersion,
         reason: options.reason,
+        record: true,
         actor: await context.actor(),
         source: context.run.source,
       });

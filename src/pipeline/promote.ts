@@ -187,31 +187,36 @@ export interface RegisterInput {
   artifact: string;
   version?: string | undefined;
   reason?: string | undefined;
+  record: boolean;
   actor: string;
   source: Source;
   now?: () => Date;
 }
 
-/** Make a model the champion on a person's word, without a gate. Recorded as what it is. */
+/** Make a model the champion on a person's word, without a gate. Recorded as what it is, or rehearsed. */
 export async function registerChampion(workspace: Workspace, input: RegisterInput): Promise<PromoteResult> {
   const path = await insideRoot(workspace, input.artifact);
   const model = await localModel(path, `file:${input.artifact}`);
   const artifact = await recordable(workspace, { kind: 'model', artifact: model, reading: {} }, true);
   const registry = await openRegistry(workspace);
-  const recorded = await registry.record({
-    model: workspace.model,
-    decide: (view) =>
-      register({ model: workspace.model, config: workspace.modelConfig, candidate: artifact }, view, {
-        now: (input.now ?? (() => new Date()))(),
-        actor: input.actor,
-        source: input.source,
-        approvals: [],
-        ...(input.version === undefined ? {} : { version: input.version }),
-        ...(input.reason === undefined ? {} : { reason: input.reason }),
-      }),
-    evidence: [],
-  });
+  const now = (input.now ?? (() => new Date()))();
+  const decide = (view: RegistryView): Decision =>
+    register({ model: workspace.model, config: workspace.modelConfig, candidate: artifact }, view, {
+      now,
+      actor: input.actor,
+      source: input.source,
+      approvals: [],
+      ...(input.version === undefined ? {} : { version: input.version }),
+      ...(input.reason === undefined ? {} : { reason: input.reason }),
+    });
+  if (!input.record) return notRecorded(decide(await registry.view(workspace.model)), []);
+  const recorded = await registry.record({ model: workspace.model, decide, evidence: [] });
   return { evidence: [], ...recorded };
+}
+
+function notRecorded(decision: Decision, evidence: Evidence[]): PromoteResult {
+  const status = decision.outcome === 'no-change' ? 'no-change' : 'not-recorded';
+  return { decision, evidence, status, commit: null, tags: [] };
 }
 
 async function decideAndRecord(
@@ -233,13 +238,7 @@ async function decideAndRecord(
   if (!input.record) {
     const decision = decide(subject, evidence, await registryView(workspace, false), context);
     await writeDecision(workspace, { decision, evidence });
-    return {
-      decision,
-      evidence,
-      status: decision.outcome === 'no-change' ? 'no-change' : 'not-recorded',
-      commit: null,
-      tags: [],
-    };
+    return notRecorded(decision, evidence);
   }
   const registry = await openRegistry(workspace);
   let today: Decision | undefined;

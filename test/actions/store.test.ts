@@ -11,7 +11,7 @@ import { runCompiled, type Step } from './runner.ts';
 
 const name = 'acme/models';
 const told = { 'fail-on-failure': 'false', 'fail-on-inconclusive': 'false' };
-const readers = { 'evaluate-model': told, 'load-test': told };
+const readers = { 'evaluate-model': told, behaviour: told, 'load-test': told };
 
 for (const store of ['git', 'github']) {
   describe(`the actions that read the registry, kept with store: ${store}`, () => {
@@ -25,6 +25,7 @@ for (const store of ['git', 'github']) {
       const { git } = await hub.create(name, { files: {} });
       repository = await gateRepository(join(folder, 'work'));
       await repository.shortLoad();
+      await repository.configure('    staging:', '    behaviour: { importance: {} }\n    staging:');
       await repository.configure('path: registry', `path: registry\n  store: ${store}`);
       await repository.git('push', '--quiet', '--force', git.folder, 'main');
       const env = {
