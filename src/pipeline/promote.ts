@@ -21,6 +21,7 @@ import { readApprovals } from './approvals.ts';
 import { resolveCandidate, withModelFolder, type Contestant } from './models.ts';
 import { discardAllEvidence, readEvidence, writeDecision } from './output.ts';
 import { checkPolicy, runModelStages, runValidate } from './stages.ts';
+import { judgedSource } from './source.ts';
 import { insideRoot, type Workspace } from './workspace.ts';
 import { defaults, type Registry as RegistrySettings } from '../config/index.ts';
 import { EvidenceError, RegistryError, UsageError } from '../errors.ts';
@@ -200,11 +201,12 @@ export async function registerChampion(workspace: Workspace, input: RegisterInpu
   const artifact = await recordable(workspace, { kind: 'model', artifact: model, reading: {} }, true);
   const registry = await openRegistry(workspace);
   const now = (input.now ?? (() => new Date()))();
+  const source = await judgedSource(workspace, input.source);
   const decide = (view: RegistryView): Decision =>
     register({ model: workspace.model, config: workspace.modelConfig, candidate: artifact }, view, {
       now,
       actor: input.actor,
-      source: input.source,
+      source,
       approvals: [],
       ...(input.version === undefined ? {} : { version: input.version }),
       ...(input.reason === undefined ? {} : { reason: input.reason }),
@@ -231,7 +233,7 @@ async function decideAndRecord(
   const context = {
     now,
     actor: input.actor,
-    source: input.source,
+    source: await judgedSource(workspace, input.source),
     approvals,
     ...(input.version === undefined ? {} : { version: input.version }),
   };

@@ -45,7 +45,7 @@ export async function publishResult(
   const outcome = result.decision?.outcome;
   const run = checkRun({ ...result, evidence: await withPlaces(workspace, result.evidence) }, configFile(workspace));
   const failed = outcome === 'reject' || outcome === 'hold';
-  return publish(publishing, {
+  return publish(judgedAt(publishing, result), {
     comments: [
       {
         model: workspace.model,
@@ -92,6 +92,14 @@ export async function publishFault(
 async function modelsTold({ github, place: { pullRequest, run }, choice }: Publishing): Promise<string[]> {
   if (choice.comment === 'never' || pullRequest === null) return [];
   return commentedModels(github, { pullRequest: pullRequest.number, run });
+}
+
+/** Where there is no pull request whose head people look at, the commit is the one that was judged. */
+function judgedAt(publishing: Publishing, { decision }: ReportInput): Publishing {
+  const { place } = publishing;
+  const sha = decision?.source.sha;
+  if (place.pullRequest !== null || sha === undefined) return publishing;
+  return { ...publishing, place: { ...place, headSha: sha } };
 }
 
 function aboutOf({ headSha, run }: RunPlace): CommentPlace {
