@@ -1,4 +1,5 @@
 import * as core from '@actions/core';
+import { existsSync } from 'node:fs';
 import { realpath } from 'node:fs/promises';
 import { isAbsolute, relative, resolve } from 'node:path';
 import { defaults } from '../config/defaults.ts';
@@ -182,15 +183,17 @@ export async function verifyRegistryInputs(env: NodeJS.ProcessEnv): Promise<Veri
 
 export interface CommentInputs {
   token: string;
-  /** Absolute path of the folder with what the other workflow left. */
-  path: string;
+  /** Absolute path of the folder with what the other workflow left; null: it left nothing. */
+  path: string | null;
 }
 
 /** @throws UsageError */
 export async function commentInputs(env: NodeJS.ProcessEnv): Promise<CommentInputs> {
+  const workspace = env['GITHUB_WORKSPACE'] ?? process.cwd();
+  const folder = text('path') ?? '.';
   return {
     token: requiredToken('pull requests'),
-    path: await root(env['GITHUB_WORKSPACE'] ?? process.cwd(), text('path') ?? '.', 'path'),
+    path: existsSync(resolve(workspace, folder)) ? await root(workspace, folder, 'path') : null,
   };
 }
 
@@ -235,6 +238,7 @@ async function actInputs(env: NodeJS.ProcessEnv, run: RunContext): Promise<ActIn
 
 /** @throws UsageError */
 export async function commonInputs(env: NodeJS.ProcessEnv): Promise<CommonInputs> {
+  refuseTarget(env);
   return {
     root: await root(env['GITHUB_WORKSPACE'] ?? process.cwd(), text('working-directory') ?? '.'),
     config: text('config') ?? 'contender.yml',
@@ -246,6 +250,18 @@ export async function commonInputs(env: NodeJS.ProcessEnv): Promise<CommonInputs
     junit: text('junit'),
     token: tokenInput(),
   };
+}
+
+/** With the secrets and the token of the base it would read, and run, what a stranger checked in. */
+function refuseTarget(env: NodeJS.ProcessEnv): void {
+  if (env['GITHUB_EVENT_NAME'] !== 'pull_request_target') return;
+  throw new UsageError({
+    found: 'the event pull_request_target',
+    expected: 'pull_request: this action reads what is checked out, models and configuration, and runs it',
+    where: 'on',
+    remedy:
+      'Run it on pull_request, which is safe for forks, and let a workflow on workflow_run tell the result there (workflows/comment.yml)',
+  });
 }
 
 /** The working directory, links followed; it must lie in the runner's workspace. */

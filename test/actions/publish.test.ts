@@ -42,6 +42,8 @@ describe('the gate of a pull request', () => {
   let server: GitHubStandIn;
   let head = '';
   let run = 100;
+  /** The run of the last gate. */
+  let gated = 0;
 
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'contender-gate-'));
@@ -101,21 +103,26 @@ describe('the gate of a pull request', () => {
   const gate = (
     inputs: Record<string, string> = {},
     { token = {}, from = name }: { token?: TokenInput; from?: string } = {},
-  ): Promise<Step> =>
-    step('gate', {
+  ): Promise<Step> => {
+    gated = run + 1;
+    return step('gate', {
       inputs,
       token,
       event: { pull_request: { number, head: { sha: head, repo: { full_name: from } } } },
       env: { GITHUB_EVENT_NAME: 'pull_request', GITHUB_REF: `refs/pull/${number}/merge`, GITHUB_SHA: '0'.repeat(40) },
     });
+  };
 
   /** The action that follows a gate, on the artifact it left. */
-  const follow = async (over: Record<string, unknown> = {}): Promise<Step> => {
+  const follow = async (
+    over: Record<string, unknown> = {},
+    left: string | null = join(repository.folder, '.contender'),
+  ): Promise<Step> => {
     const path = join(repository.folder, 'artifact');
     await rm(path, { recursive: true, force: true });
-    await cp(join(repository.folder, '.contender'), path, { recursive: true });
+    if (left !== null) await cp(left, path, { recursive: true });
     const workflow_run = {
-      id: run,
+      id: gated,
       run_attempt: 1,
       event: 'pull_request',
       head_sha: head,
@@ -193,14 +200,31 @@ describe('the gate of a pull request', () => {
     assert.doesNotMatch(comments()[0] ?? '', /everyone/u);
   });
 
+  it('of a fork that left nothing has no old verdict beside its commit', async () => {
+    const { code, stdout } = await follow({ id: run }, null);
+    assert.equal(code, 0, stdout);
+    assert.match(comments()[0] ?? '', /## ❌ spam-filter: error\n\nThe gate of this commit left no result/u);
+  });
+
+  it('of a fork is told on the pull request it was made for, and on no other with the same head', async () => {
+    const { pulls, issues, comments: all } = server.repository(name);
+    issues.set(8, { title: 'The same to another branch' });
+    pulls.set(8, { ...pull, number: 8, headSha: head, headRepository: fork });
+    const before = all.size;
+    const { stdout } = await follow();
+    assert.match(stdout, /1 model told on pull request 7\./u);
+    assert.equal(all.size, before);
+    pulls.delete(8);
+  });
+
   it('of a fork is not told once its branch has moved on, nor of another run, nor after a push', async () => {
     const before = comments();
-    const moved = await follow({ id: 103, head_sha: '1'.repeat(40) });
+    const moved = await follow({ head_sha: '1'.repeat(40) });
     assert.match(moved.stdout, /No open pull request has 1{40} as its head/u);
     assert.equal(moved.code, 0);
     const other = await follow({ id: 99 });
     assert.match(other.stdout, /::error::the decision on spam-filter is of another run/u);
-    const push = await follow({ id: 103, event: 'push' });
+    const push = await follow({ event: 'push' });
     assert.match(push.stdout, /::error::this run follows no workflow run of a pull request/u);
     assert.deepEqual(comments(), before);
   });
@@ -259,6 +283,16 @@ describe('the gate of a pull request', () => {
       assert.match(comments()[0] ?? '', /spam-filter: no change/u);
       assert.equal(checks().at(-1)?.name, 'contender / other');
     });
+  });
+
+  it('has its check run, where there is no pull request, on the commit that was judged', async () => {
+    const { code, stdout } = await step('gate', {
+      inputs: { candidate: 'models/champion.onnx', check: 'true', record: 'false' },
+      event: { repository: { default_branch: 'main' } },
+      env: { GITHUB_EVENT_NAME: 'push', GITHUB_REF: 'refs/heads/main', GITHUB_SHA: '0'.repeat(40) },
+    });
+    assert.equal(code, 0, stdout);
+    assert.equal(checks().at(-1)?.head_sha, await repository.git('rev-parse', 'HEAD'));
   });
 
   it('asks for action where all passed and an approval is missing', async () => {
