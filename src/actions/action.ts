@@ -9,9 +9,11 @@ import {
   renderFault,
   renderMarkdown,
   summaryLimit,
+  withoutWorkflowCommands,
   type ReportInput,
 } from '../report/index.ts';
 import { actionLog } from './action-log.ts';
+import { withInputs } from './input-names.ts';
 import type { CommonInputs } from './inputs.ts';
 
 /** What an action gets from the process it runs in. */
@@ -70,7 +72,7 @@ export async function runAction(
 
 /** A fault of our own is told without its stack, and none of what it says: it goes where secrets are not masked. */
 async function publicly(tell: ((message: string) => Promise<void>) | null, error: unknown): Promise<void> {
-  const message = error instanceof ContenderError ? error.message : `${bug}; the log of the run has the details.`;
+  const message = error instanceof ContenderError ? messageOf(error) : `${bug}; the log of the run has the details.`;
   try {
     await tell?.(message);
   } catch (fault) {
@@ -87,7 +89,7 @@ function placeIn(message: string): core.AnnotationProperties {
 const bug = 'This is a bug in Contender, please report it';
 
 function messageOf(error: unknown): string {
-  if (error instanceof ContenderError) return error.message;
+  if (error instanceof ContenderError) return withInputs(error.message);
   return `${bug}: ${error instanceof Error ? error.stack : String(error)}`;
 }
 
@@ -127,11 +129,20 @@ export function openActionWorkspace(inputs: CommonInputs, { signal, onRecord }: 
   });
 }
 
-/** Tell a person: the log, annotations on the run, the step summary, and a JUnit file where one is asked for. */
-export async function report(input: ReportInput, workspace: Workspace, { junit }: CommonInputs): Promise<void> {
+/**
+ * Tell a person: the log, annotations on the run, the step summary, and a JUnit file where one is asked for.
+ *
+ * @returns how to fail the step: what an annotation says already is not said in a second one
+ */
+export async function report(
+  input: ReportInput,
+  workspace: Workspace,
+  { junit }: CommonInputs,
+): Promise<(message: string) => void> {
   core.info(renderConsole(input, { colour: true, width: 120 }));
   const placed = { ...input, evidence: await withPlaces(workspace, input.evidence) };
-  for (const { level, message, title, file, line, column } of annotations(placed)) {
+  const given = annotations(placed);
+  for (const { level, message, title, file, line, column } of given) {
     core[level](message, {
       title,
       ...(file === undefined ? {} : { file }),
@@ -141,6 +152,11 @@ export async function report(input: ReportInput, workspace: Workspace, { junit }
   }
   if (junit !== undefined) await writeJunit(workspace, placed, junit);
   await writeSummary(renderMarkdown(input, { limit: summaryLimit }));
+  if (!given.some(({ level }) => level === 'error')) return (message) => core.setFailed(message);
+  return (message) => {
+    process.exitCode = core.ExitCode.Failure;
+    core.info(withoutWorkflowCommands(message));
+  };
 }
 
 export async function writeSummary(text: string): Promise<void> {

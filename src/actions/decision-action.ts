@@ -8,6 +8,7 @@ import type { Workspace } from '../pipeline/workspace.ts';
 import { headline } from '../report/index.ts';
 import { openActionWorkspace, report, runAction } from './action.ts';
 import { decisionInputs, modelInput, type DecisionInputs } from './inputs.ts';
+import { metricsOf } from './metrics.ts';
 import { openPublishing, publishError, publishReport } from './publishing.ts';
 import { tellUnpushed } from './unpushed.ts';
 
@@ -23,6 +24,7 @@ const outputs = [
   'evidence',
   'report',
   'report-html',
+  'metrics',
 ] as const;
 
 /** An action that decides, and records the decision where the event allows it. */
@@ -61,8 +63,9 @@ export function decisionAction(
       evidence: evidence.map(({ kind }) => join(workspace.out, 'evidence', `${kind}.json`)),
       report: join(workspace.out, 'report.md'),
       'report-html': join(workspace.out, 'report.html'),
+      metrics: metricsOf(evidence),
     } satisfies Record<(typeof outputs)[number], string | string[]>);
-    await report(result, workspace, inputs);
+    const fail = await report(result, workspace, inputs);
     await publishReport(publishing, workspace, result);
     onFault(null);
     remaining(release);
@@ -70,7 +73,7 @@ export function decisionAction(
     if (toRelease !== undefined) await releaseChampion(workspace, toRelease, result);
     const failed =
       (decision.outcome === 'reject' && inputs.failOnReject) || (decision.outcome === 'hold' && inputs.failOnHold);
-    if (failed) core.setFailed(headline(result));
+    if (failed) fail(headline(result));
   });
 }
 

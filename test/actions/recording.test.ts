@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import type { Decision } from '../../src/evidence/index.ts';
 import { contender, gateRepository, type GateRepository } from '../support/gate-repository.ts';
 import { runCompiled, type Step, type StepInput } from './runner.ts';
 
@@ -54,9 +55,36 @@ describe('a branch that nobody need have reviewed', () => {
     });
   }
 
+  it('is not even read on pull_request_target, which has the secrets of the base', async () => {
+    for (const action of [
+      '.',
+      'actions/validate-data',
+      'actions/promote',
+      'actions/rollback',
+      'actions/verify-registry',
+    ]) {
+      const { exitCode, annotations, log } = await step(action, { event: 'pull_request_target' });
+      assert.equal(exitCode, 1, log);
+      assert.match(annotations[0]?.message ?? '', /pull_request_target.*Expected pull_request: .*workflow_run/u);
+    }
+  });
+
   it('records where it is told to, and is not gone back from unless told', async () => {
-    const promoted = await step('.', { inputs: { record: 'true' } });
+    const judged = await head();
+    const promoted = await step('.', { sha: '0'.repeat(40), inputs: { record: 'true' } });
     assert.equal(promoted.outputs['status'], 'recorded', promoted.log);
+    const decision = JSON.parse(await readFile(promoted.outputs['decision'] ?? '', 'utf8')) as Decision;
+    assert.equal(decision.source.sha, judged, 'the commit that was checked out, not the one of the event');
+    const [metric] = JSON.parse(promoted.outputs['metrics'] ?? '') as Record<string, unknown>[];
+    assert.deepEqual(Object.keys(metric ?? {}), [
+      'metric',
+      'candidate',
+      'champion',
+      'delta',
+      'lower',
+      'upper',
+      'verdict',
+    ]);
     assert.equal(promoted.outputs['commit'], await head());
     const back = await step('actions/rollback', { event: 'workflow_dispatch', inputs: { reason: 'It is slow' } });
     assert.equal(back.outputs['status'], 'not-recorded', back.log);
