@@ -1,5 +1,4 @@
 import * as core from '@actions/core';
-import { ContenderError } from '../errors.ts';
 import { writeJunit } from '../pipeline/output.ts';
 import { withPlaces } from '../pipeline/places.ts';
 import { gitHubAccess, openWorkspace, type Recording, type Workspace } from '../pipeline/workspace.ts';
@@ -13,7 +12,7 @@ import {
   type ReportInput,
 } from '../report/index.ts';
 import { actionLog } from './action-log.ts';
-import { withInputs } from './input-names.ts';
+import { cancelledText, faultText, placeIn, publicFaultText } from './fault-text.ts';
 import type { CommonInputs } from './inputs.ts';
 
 /** What an action gets from the process it runs in. */
@@ -58,7 +57,7 @@ export async function runAction(
       remaining: (what) => (missing = what),
     });
   } catch (error) {
-    const message = abort.signal.aborted ? cancelled(recording, missing) : messageOf(error);
+    const message = abort.signal.aborted ? cancelledText(recording, missing) : faultText(error);
     process.exitCode = core.ExitCode.Failure;
     core.error(message, placeIn(message));
     if (!told) {
@@ -66,48 +65,16 @@ export async function runAction(
       for (const name of outputs) core.setOutput(name, values[name] ?? '');
       await writeSummary(renderFault(message));
     }
-    if (!abort.signal.aborted) await publicly(tellFault, error);
+    if (!abort.signal.aborted) await publish(tellFault, publicFaultText(error));
   }
 }
 
-/** A fault of our own is told without its stack, and none of what it says: it goes where secrets are not masked. */
-async function publicly(tell: ((message: string) => Promise<void>) | null, error: unknown): Promise<void> {
-  const message = error instanceof ContenderError ? messageOf(error) : `${bug}; the log of the run has the details.`;
+async function publish(tell: ((message: string) => Promise<void>) | null, message: string): Promise<void> {
   try {
     await tell?.(message);
   } catch (fault) {
-    core.warning(`The error could not be told on GitHub: ${messageOf(fault)}`);
+    core.warning(`The error could not be told on GitHub: ${faultText(fault)}`);
   }
-}
-
-/** Where in a file a fault is, if its message says so: `contender.yml:12:3: ...`. */
-function placeIn(message: string): core.AnnotationProperties {
-  const { file, line, column } = /^(?<file>[^\s:]+):(?<line>\d+):(?<column>\d+): /mu.exec(message)?.groups ?? {};
-  return file === undefined ? {} : { file, startLine: Number(line), startColumn: Number(column) };
-}
-
-const bug = 'This is a bug in Contender, please report it';
-
-function messageOf(error: unknown): string {
-  if (error instanceof ContenderError) return withInputs(error.message);
-  return `${bug}: ${error instanceof Error ? error.stack : String(error)}`;
-}
-
-function cancelled(recording: Recording | null, missing: readonly string[]): string {
-  if (recording === null) return 'Cancelled before it was done; nothing was recorded.';
-  const again = 'Run the job again: nothing is recorded twice';
-  if (recording === 'begun') {
-    return `Cancelled while the decision was being recorded: it may be in the registry, or not. ${again}.`;
-  }
-  const { status, commit, pullRequest } = recording;
-  const place =
-    status === 'pending'
-      ? `put into pull request ${pullRequest?.url ?? ''}`
-      : commit === null
-        ? 'found to need no record'
-        : `recorded in commit ${commit}`;
-  const rest = missing.length === 0 ? '' : `; missing: ${missing.join(', ')}`;
-  return `Cancelled after the decision was ${place}${rest}. ${again}, and what is missing is done.`;
 }
 
 /** The workspace the inputs describe. @throws ConfigError, UsageError */

@@ -79,11 +79,15 @@ for (const [name, node] of Object.entries(nodes)) {
 
     it('promote stage by stage on a push, with the evidence that the command line gives', async () => {
       await checkout('candidate');
+      // A limit that blocks: without its stage nothing could be promoted.
+      const behaviour = 'behaviour: { agreement: { with: champion, min_label_agreement: 0.5 } }';
+      await repository.configure('    staging:', `    ${behaviour}\n    staging:`);
       const byHand = join(folder, 'by-hand');
       const evidence: Evidence[] = [];
       for (const [action, name] of [
         ['validate-data', 'validate'],
         ['evaluate-model', 'evaluate'],
+        ['behaviour', 'behaviour'],
         ['load-test', 'load-test'],
       ] as const) {
         const { exitCode, outputs, summary, log } = await step(`actions/${action}`);
@@ -104,7 +108,7 @@ for (const [name, node] of Object.entries(nodes)) {
       assert.equal(outputs['status'], 'recorded');
       assert.equal(outputs['version'], '2.0.0');
       assert.equal(outputs['commit'], await head());
-      assert.deepEqual(JSON.parse(outputs['evidence'] ?? '').length, 3);
+      assert.deepEqual(JSON.parse(outputs['evidence'] ?? '').length, 4);
       const decision = await readJson<Decision>(outputs['decision'] ?? '');
       assert.deepEqual(
         decision.evidence.map(({ sha256 }) => sha256).toSorted(),
