@@ -8,10 +8,12 @@ export const documentedActions = [
   ...[
     'validate-data',
     'evaluate-model',
+    'behaviour',
     'predict',
     'load-test',
     'promote',
     'rollback',
+    'registry',
     'comment',
     'release',
     'verify-model',

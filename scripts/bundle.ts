@@ -14,10 +14,12 @@ import { parseArgs } from 'node:util';
 const programs = {
   'validate-data': 'actions/validate-data.js',
   'evaluate-model': 'actions/evaluate-model.js',
+  behaviour: 'actions/behaviour.js',
   predict: 'actions/predict.js',
   'load-test': 'actions/load-test.js',
   promote: 'actions/promote.js',
   rollback: 'actions/rollback.js',
+  registry: 'actions/registry.js',
   gate: 'actions/gate.js',
   comment: 'actions/comment.js',
   release: 'actions/release.js',

@@ -33,7 +33,7 @@ async function demo(): Promise<void> {
   const repository = await freshRepository();
   const open = (out: string): Promise<Workspace> =>
     openWorkspace({ root: repository, config: 'contender.yml', model, out, log });
-  const person = { actor: 'demo', source: {} };
+  const person = { actor: 'demo', source: {}, record: true };
 
   const first = await open('reports/champion');
   const registered = await registerChampion(first, {
@@ -48,7 +48,7 @@ async function demo(): Promise<void> {
     await cp(join(fixtures, 'models', `${name}.onnx`), join(repository, 'models', 'candidate.onnx'));
     await commit(repository, `Propose ${name}`);
     const workspace = await open(`reports/${name}`);
-    const result = await runGate(workspace, { ...person, record: true });
+    const result = await runGate(workspace, person);
     results.push({ name, result, folder: workspace.out });
     console.log(`${[`${name}.onnx`, ...story(result)].join('\n  ')}\n`);
   }

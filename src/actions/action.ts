@@ -1,17 +1,18 @@
 import * as core from '@actions/core';
-import { ContenderError } from '../errors.ts';
 import { writeJunit } from '../pipeline/output.ts';
 import { withPlaces } from '../pipeline/places.ts';
-import { gitHubAccess, openWorkspace, type Workspace } from '../pipeline/workspace.ts';
+import { gitHubAccess, openWorkspace, type Recording, type Workspace } from '../pipeline/workspace.ts';
 import {
   annotations,
   renderConsole,
   renderFault,
   renderMarkdown,
   summaryLimit,
+  withoutWorkflowCommands,
   type ReportInput,
 } from '../report/index.ts';
 import { actionLog } from './action-log.ts';
+import { cancelledText, faultText, placeIn, publicFaultText } from './fault-text.ts';
 import type { CommonInputs } from './inputs.ts';
 
 /** What an action gets from the process it runs in. */
@@ -20,6 +21,12 @@ export interface ActionContext {
   signal: AbortSignal;
   /** Give every output, before any failure: a later step may want them all the same. */
   setOutputs(outputs: Record<string, string | readonly string[]>): void;
+  /** Where a fault is told beside log and summary, from now on; null: nowhere. */
+  onFault(tell: ((message: string) => Promise<void>) | null): void;
+  /** What becomes of a decision that is recorded. */
+  onRecord(told: Recording): void;
+  /** What is yet to be done once the decision is recorded: a run that is cancelled says that it is missing. */
+  remaining(what: readonly string[]): void;
 }
 
 /**
@@ -35,6 +42,9 @@ export async function runAction(
   const abort = new AbortController();
   for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => abort.abort(new Error(name)));
   let told = false;
+  let tellFault: ((message: string) => Promise<void>) | null = null;
+  let recording: Recording | null = null;
+  let missing: readonly string[] = [];
   try {
     await work({
       signal: abort.signal,
@@ -42,46 +52,64 @@ export async function runAction(
         told = true;
         for (const [name, value] of Object.entries(values)) core.setOutput(name, value);
       },
+      onFault: (tell) => (tellFault = tell),
+      onRecord: (now) => (recording = now),
+      remaining: (what) => (missing = what),
     });
   } catch (error) {
-    const message = messageOf(error, abort.signal);
+    const message = abort.signal.aborted ? cancelledText(recording, missing) : faultText(error);
     process.exitCode = core.ExitCode.Failure;
     core.error(message, placeIn(message));
-    if (told) return;
-    const values: Record<string, string> = { [outputs[0]]: 'error', headline: message };
-    for (const name of outputs) core.setOutput(name, values[name] ?? '');
-    await writeSummary(renderFault(message));
+    if (!told) {
+      const values: Record<string, string> = { [outputs[0]]: 'error', headline: message };
+      for (const name of outputs) core.setOutput(name, values[name] ?? '');
+      await writeSummary(renderFault(message));
+    }
+    if (!abort.signal.aborted) await publish(tellFault, publicFaultText(error));
   }
 }
 
-/** Where in a file a fault is, if its message says so: `contender.yml:12:3: ...`. */
-function placeIn(message: string): core.AnnotationProperties {
-  const { file, line, column } = /^(?<file>[^\s:]+):(?<line>\d+):(?<column>\d+): /mu.exec(message)?.groups ?? {};
-  return file === undefined ? {} : { file, startLine: Number(line), startColumn: Number(column) };
-}
-
-function messageOf(error: unknown, signal: AbortSignal): string {
-  if (signal.aborted) return 'Cancelled before it was done; nothing was recorded.';
-  if (error instanceof ContenderError) return error.message;
-  return `This is a bug in Contender, please report it: ${error instanceof Error ? error.stack : String(error)}`;
+async function publish(tell: ((message: string) => Promise<void>) | null, message: string): Promise<void> {
+  try {
+    await tell?.(message);
+  } catch (fault) {
+    core.warning(`The error could not be told on GitHub: ${faultText(fault)}`);
+  }
 }
 
 /** The workspace the inputs describe. @throws ConfigError, UsageError */
-export function openActionWorkspace(
-  inputs: CommonInputs & { token?: string | undefined },
-  signal: AbortSignal,
-): Promise<Workspace> {
+export function openActionWorkspace(inputs: CommonInputs, { signal, onRecord }: ActionContext): Promise<Workspace> {
   const { root, config, model, out, candidate, champion, predictions } = inputs;
   const overrides = { candidate, champion };
   const github = gitHubAccess(process.env, inputs.token ?? process.env['GITHUB_TOKEN']);
-  return openWorkspace({ root, config, model, out, overrides, predictions, github, log: actionLog(), signal });
+  return openWorkspace({
+    root,
+    config,
+    model,
+    out,
+    overrides,
+    predictions,
+    github,
+    onRecord,
+    log: actionLog(),
+    signal,
+  });
 }
 
-/** Tell a person: the log, annotations on the run, the step summary, and a JUnit file where one is asked for. */
-export async function report(input: ReportInput, workspace: Workspace, { junit }: CommonInputs): Promise<void> {
+/**
+ * Tell a person: the log, annotations on the run, the step summary, and a JUnit file where one is asked for.
+ *
+ * @returns how to fail the step: what an annotation says already is not said in a second one
+ */
+export async function report(
+  input: ReportInput,
+  workspace: Workspace,
+  { junit }: CommonInputs,
+): Promise<(message: string) => void> {
   core.info(renderConsole(input, { colour: true, width: 120 }));
   const placed = { ...input, evidence: await withPlaces(workspace, input.evidence) };
-  for (const { level, message, title, file, line, column } of annotations(placed)) {
+  const given = annotations(placed);
+  for (const { level, message, title, file, line, column } of given) {
     core[level](message, {
       title,
       ...(file === undefined ? {} : { file }),
@@ -91,6 +119,11 @@ export async function report(input: ReportInput, workspace: Workspace, { junit }
   }
   if (junit !== undefined) await writeJunit(workspace, placed, junit);
   await writeSummary(renderMarkdown(input, { limit: summaryLimit }));
+  if (!given.some(({ level }) => level === 'error')) return (message) => core.setFailed(message);
+  return (message) => {
+    process.exitCode = core.ExitCode.Failure;
+    core.info(withoutWorkflowCommands(message));
+  };
 }
 
 export async function writeSummary(text: string): Promise<void> {

@@ -1,15 +1,16 @@
 import * as core from '@actions/core';
 import { UsageError } from '../errors.ts';
 import { openGitHub } from '../github/client.ts';
-import { postComment } from '../github/comment.ts';
+import { commentedModels, postComment } from '../github/comment.ts';
 import { eventPayload, runPlace } from '../github/run-place.ts';
 import { followedRun, pullRequestsOf } from '../github/workflow-run.ts';
 import { readUntrustedReports } from '../pipeline/untrusted-reports.ts';
-import { renderComment } from '../report/index.ts';
+import { renderComment, renderFaultComment } from '../report/index.ts';
 import { actionLog } from './action-log.ts';
 import { runAction } from './action.ts';
 import { commentInputs } from './inputs.ts';
 
+const noResult = 'The gate of this commit left no result; its run says why.';
 const outputs = ['status', 'headline', 'pull-requests', 'models'] as const;
 
 /*
@@ -29,7 +30,7 @@ await runAction(outputs, async ({ signal, setOutputs }) => {
   }
   const { repository, apiUrl } = place;
   const github = openGitHub({ repository, token: inputs.token, apiUrl, log: actionLog(), signal });
-  const reports = await readUntrustedReports(inputs.path);
+  const reports = inputs.path === null ? [] : await readUntrustedReports(inputs.path);
   const strange = reports.find(({ input }) => input.decision?.source.run !== String(run.id));
   if (strange !== undefined) {
     throw new UsageError({
@@ -45,26 +46,37 @@ await runAction(outputs, async ({ signal, setOutputs }) => {
     runUrl: `${server}/${repository}/actions/runs/${run.id}`,
     untrusted: run.headRepository !== repository,
   };
+  const told = new Set<string>();
+  const spoken: number[] = [];
   for (const pullRequest of pullRequests) {
-    for (const { model, input } of reports) {
-      const { action, url } = await postComment(github, {
-        pullRequest,
-        model,
-        run,
-        body: (limit) => renderComment(input, about, limit),
-      });
-      core.info(`${model}: ${action} ${url}`);
+    const comments =
+      reports.length > 0
+        ? // Of several with the same head, a report is on the one it was made for.
+          reports
+            .filter(({ input }) => (input.decision?.source.pullRequest ?? pullRequest) === pullRequest)
+            .map(({ model, input }) => ({ model, body: (limit: number) => renderComment(input, about, limit) }))
+        : // An old verdict must not stand beside a commit that has none.
+          (await commentedModels(github, { pullRequest, run })).map((model) => ({
+            model,
+            body: (limit: number) => renderFaultComment(model, noResult, about, limit),
+            onlyUpdate: true,
+          }));
+    for (const comment of comments) {
+      const { action, url } = await postComment(github, { pullRequest, run, ...comment });
+      core.info(`${comment.model}: ${action} ${url}`);
+      told.add(comment.model);
     }
+    if (comments.length > 0) spoken.push(pullRequest);
   }
   const headline =
     pullRequests.length === 0
       ? `No open pull request has ${run.headSha} as its head: it was closed or has moved on.`
-      : `${reports.length} ${reports.length === 1 ? 'model' : 'models'} told on pull request ${pullRequests.join(', ')}.`;
+      : `${told.size} ${told.size === 1 ? 'model' : 'models'} told on ${spoken.length === 0 ? 'no pull request' : `pull request ${spoken.join(', ')}`}.`;
   setOutputs({
-    status: pullRequests.length === 0 || reports.length === 0 ? 'none' : 'told',
+    status: spoken.length === 0 ? 'none' : 'told',
     headline,
-    'pull-requests': JSON.stringify(pullRequests),
-    models: JSON.stringify(reports.map(({ model }) => model)),
+    'pull-requests': JSON.stringify(spoken),
+    models: JSON.stringify([...told]),
   } satisfies Record<(typeof outputs)[number], string>);
   core.info(headline);
 });

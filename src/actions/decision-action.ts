@@ -3,12 +3,15 @@ import { join } from 'node:path';
 import { ContenderError } from '../errors.ts';
 import { runContext } from '../github/context.ts';
 import { warnOfExpiry } from '../pipeline/expiry.ts';
+import { eventPayload } from '../github/run-place.ts';
 import type { PromoteInput, PromoteResult } from '../pipeline/promote.ts';
 import type { Workspace } from '../pipeline/workspace.ts';
 import { headline } from '../report/index.ts';
 import { openActionWorkspace, report, runAction } from './action.ts';
-import { decisionInputs, type DecisionInputs } from './inputs.ts';
-import { openPublishing, publishingFaults, publishReport } from './publishing.ts';
+import { decisionInputs, modelInput, type DecisionInputs } from './inputs.ts';
+import { metricsOf } from './metrics.ts';
+import { openPublishing, publishError, publishReport } from './publishing.ts';
+import { tellUnpushed } from './unpushed.ts';
 
 const outputs = [
   'outcome',
@@ -22,24 +25,32 @@ const outputs = [
   'evidence',
   'report',
   'report-html',
+  'metrics',
 ] as const;
 
 /** An action that decides, and records the decision where the event allows it. */
 export function decisionAction(
   decide: (workspace: Workspace, input: PromoteInput, inputs: DecisionInputs) => Promise<PromoteResult>,
 ): Promise<void> {
-  return runAction(outputs, async ({ signal, setOutputs }) => {
-    const run = runContext(process.env);
+  return runAction(outputs, async (context) => {
+    const { setOutputs, onFault, remaining } = context;
+    const publishing = await openPublishing(context.signal);
+    onFault((message) => publishError(publishing, message, { model: modelInput(), configured: false }));
+    const run = runContext(process.env, await eventPayload(process.env));
     const inputs = await decisionInputs(process.env, run);
-    const workspace = await openActionWorkspace(inputs, signal);
+    const workspace = await openActionWorkspace(inputs, context);
+    const { model } = workspace;
+    onFault((message) => publishError(publishing, message, { model, configured: true }));
     const input = {
       record: inputs.record,
       actor: run.actor ?? 'unknown',
       source: run.source,
       version: inputs.version,
     };
-    const publishing = await openPublishing(workspace, inputs);
-    const result = await publishingFaults(publishing, workspace, () => decide(workspace, input, inputs));
+    const result = await decide(workspace, input, inputs);
+    const toRelease = inputs.record && mayBeReleased(result) ? inputs.release : undefined;
+    const release = toRelease === undefined ? [] : ['the release'];
+    remaining([...(inputs.check ? ['the check run'] : []), ...release]);
     const { decision, evidence } = result;
     setOutputs({
       outcome: decision.outcome,
@@ -53,16 +64,18 @@ export function decisionAction(
       evidence: evidence.map(({ kind }) => join(workspace.out, 'evidence', `${kind}.json`)),
       report: join(workspace.out, 'report.md'),
       'report-html': join(workspace.out, 'report.html'),
+      metrics: metricsOf(evidence),
     } satisfies Record<(typeof outputs)[number], string | string[]>);
-    await report(result, workspace, inputs);
+    const fail = await report(result, workspace, inputs);
     await publishReport(publishing, workspace, result);
+    onFault(null);
+    remaining(release);
     tellUnpushed(workspace, result);
     if (inputs.release === undefined) await warnOfExpiry(workspace, result);
-    if (inputs.release !== undefined && inputs.record && mayBeReleased(result))
-      await releaseChampion(workspace, inputs.release, result);
+    if (toRelease !== undefined) await releaseChampion(workspace, toRelease, result);
     const failed =
       (decision.outcome === 'reject' && inputs.failOnReject) || (decision.outcome === 'hold' && inputs.failOnHold);
-    if (failed) core.setFailed(headline(result));
+    if (failed) fail(headline(result));
   });
 }
 
@@ -84,13 +97,4 @@ async function releaseChampion(workspace: Workspace, token: string, result: Prom
       `${standing}, and its release is not complete: ${error.message} Then run the job again: it completes the release.`,
     );
   }
-}
-
-/** Decisions were lost with the runner, unnoticed, by workflows that never pushed them. */
-function tellUnpushed({ config }: Workspace, { status, commit }: PromoteResult): void {
-  const { store = 'git', push } = config.registry ?? {};
-  if (status !== 'recorded' || store !== 'git' || push !== undefined) return;
-  core.notice(
-    `The decision is commit ${commit?.slice(0, 12) ?? ''} of this checkout, and gone with it unless it is pushed: set registry.push: origin in contender.yml, or push in a later step.`,
-  );
 }

@@ -1,5 +1,8 @@
 import { registryView } from '../pipeline/promote.ts';
 import { runEvaluate } from '../pipeline/stages.ts';
+import { metricsOf } from './metrics.ts';
 import { stageAction } from './stage-action.ts';
 
-await stageAction(async (workspace) => runEvaluate(workspace, await registryView(workspace, false)));
+await stageAction(async (workspace) => runEvaluate(workspace, await registryView(workspace, false)), {
+  metrics: (evidence) => metricsOf([evidence]),
+});

@@ -1,4 +1,5 @@
 import * as core from '@actions/core';
+import { existsSync } from 'node:fs';
 import { realpath } from 'node:fs/promises';
 import { isAbsolute, relative, resolve } from 'node:path';
 import { defaults } from '../config/defaults.ts';
@@ -27,28 +28,30 @@ export interface CommonInputs {
   predictions: string | undefined;
   /** Where to write the checks as JUnit XML, from the working directory. */
   junit: string | undefined;
+  /** To read a registry that is kept through the API, to fetch models that not everybody may read, and to tell the result. */
+  token: string | undefined;
 }
 
 export interface PredictInputs extends CommonInputs {
-  /** To fetch models that not everybody may read. */
-  token: string | undefined;
   role: 'candidate' | 'champion';
   shard: { index: number; count: number };
   file: string;
 }
 
 export interface StageInputs extends CommonInputs {
-  /** To fetch models that not everybody may read. */
-  token: string | undefined;
   failOnFailure: boolean;
   failOnInconclusive: boolean;
 }
 
-export interface DecisionInputs extends CommonInputs {
+/** Where a result is told. */
+export interface PublishInputs {
   /** For comments and check runs. */
   token: string | undefined;
   comment: 'always' | 'on-failure' | 'never';
   check: boolean;
+}
+
+export interface DecisionInputs extends CommonInputs, PublishInputs {
   record: boolean;
   overrideReason: string | undefined;
   version: string | undefined;
@@ -62,7 +65,6 @@ export interface DecisionInputs extends CommonInputs {
 export async function stageInputs(env: NodeJS.ProcessEnv): Promise<StageInputs> {
   return {
     ...(await commonInputs(env)),
-    token: tokenInput(),
     failOnFailure: boolean('fail-on-failure', true),
     failOnInconclusive: boolean('fail-on-inconclusive', true),
   };
@@ -72,8 +74,7 @@ export async function stageInputs(env: NodeJS.ProcessEnv): Promise<StageInputs> 
 export async function decisionInputs(env: NodeJS.ProcessEnv, run: RunContext): Promise<DecisionInputs> {
   return {
     ...(await commonInputs(env)),
-    token: tokenInput(),
-    comment: choice('comment', ['always', 'on-failure', 'never']),
+    comment: commentInput(),
     check: boolean('check', false),
     record: recordInput(run),
     overrideReason: text('override-reason'),
@@ -82,6 +83,32 @@ export async function decisionInputs(env: NodeJS.ProcessEnv, run: RunContext): P
     failOnHold: boolean('fail-on-hold', true),
     release: boolean('release', false) ? requiredToken('contents') : undefined,
   };
+}
+
+/** Read first, for the faults of the other inputs to be told too. A choice that cannot be read tells: its own fault is one. */
+export function publishInputs(): PublishInputs {
+  return {
+    token: tokenInput(),
+    comment: readable(commentInput, 'always'),
+    check: readable(() => boolean('check', false), true),
+  };
+}
+
+function commentInput(): PublishInputs['comment'] {
+  return choice('comment', ['always', 'on-failure', 'never']);
+}
+
+function readable<T>(read: () => T, otherwise: T): T {
+  try {
+    return read();
+  } catch {
+    return otherwise;
+  }
+}
+
+/** The model that was asked for, be it configured or not. */
+export function modelInput(): string | undefined {
+  return text('model');
 }
 
 /** @throws UsageError */
@@ -96,10 +123,8 @@ export async function predictInputs(env: NodeJS.ProcessEnv): Promise<PredictInpu
       expected: 'i/N, from 1/N to N/N',
       where: 'input shard',
     });
-  const file = text('file');
-  if (file === undefined)
-    throw new UsageError({ found: 'no file', expected: 'the .parquet or .csv file to write', where: 'input file' });
-  return { ...(await commonInputs(env)), token: tokenInput(), role, shard, file };
+  const file = required('file', 'the .parquet or .csv file to write');
+  return { ...(await commonInputs(env)), role, shard, file };
 }
 
 export interface ReleaseInputs extends CommonInputs {
@@ -140,8 +165,7 @@ export interface VerifyInputs extends CommonInputs {
 
 /** The tag is the one that was pushed, if one was, and names the model where it may. @throws UsageError */
 export async function verifyInputs(env: NodeJS.ProcessEnv): Promise<VerifyInputs> {
-  const file = text('file');
-  if (file === undefined) throw new UsageError({ found: 'no file', expected: 'the model file', where: 'input file' });
+  const file = required('file', 'the model file');
   const common = await commonInputs(env);
   const tag = text('tag') ?? (env['GITHUB_REF_TYPE'] === 'tag' ? env['GITHUB_REF_NAME'] : undefined);
   const model = common.model ?? modelOfTag(tag);
@@ -149,66 +173,100 @@ export async function verifyInputs(env: NodeJS.ProcessEnv): Promise<VerifyInputs
 }
 
 export interface VerifyRegistryInputs extends CommonInputs {
-  /** To read a registry that is kept through the API. */
-  token: string | undefined;
   /** What a change is held against, as git names it; undefined where there is no change. */
   base: string | undefined;
 }
 
 /** @throws UsageError */
 export async function verifyRegistryInputs(env: NodeJS.ProcessEnv): Promise<VerifyRegistryInputs> {
-  return { ...(await commonInputs(env)), token: tokenInput(), base: text('base') ?? (await baseOfEvent(env)) };
+  return { ...(await commonInputs(env)), base: text('base') ?? (await baseOfEvent(env)) };
 }
 
 export interface CommentInputs {
   token: string;
-  /** Absolute path of the folder with what the other workflow left. */
-  path: string;
+  /** Absolute path of the folder with what the other workflow left; null: it left nothing. */
+  path: string | null;
 }
 
 /** @throws UsageError */
 export async function commentInputs(env: NodeJS.ProcessEnv): Promise<CommentInputs> {
+  const workspace = env['GITHUB_WORKSPACE'] ?? process.cwd();
+  const folder = text('path') ?? '.';
   return {
     token: requiredToken('pull requests'),
-    path: await root(env['GITHUB_WORKSPACE'] ?? process.cwd(), text('path') ?? '.', 'path'),
+    path: existsSync(resolve(workspace, folder)) ? await root(workspace, folder, 'path') : null,
   };
 }
 
-export interface RollbackInputs extends CommonInputs {
-  /** To see that the artifact is there, and to record through the API. */
-  token: string | undefined;
+/** What a person does to the registry. */
+export interface ActInputs extends CommonInputs {
   record: boolean;
+  reason: string | undefined;
+}
+
+export interface RollbackInputs extends ActInputs {
   to: string;
-  reason: string;
 }
 
 /** @throws UsageError */
 export async function rollbackInputs(env: NodeJS.ProcessEnv, run: RunContext): Promise<RollbackInputs> {
-  return {
-    ...(await commonInputs(env)),
-    token: tokenInput(),
-    record: recordInput(run),
-    to: text('to') ?? 'previous',
-    reason: text('reason') ?? '',
-  };
+  return { ...(await actInputs(env, run)), to: text('to') ?? 'previous' };
+}
+
+const acts = ['register', 'assign', 'deprecate'] as const;
+
+export type RegistryInputs = ActInputs & { version: string | undefined } & (
+    { act: 'register'; artifact: string } | { act: 'assign'; stage: string } | { act: 'deprecate'; version: string }
+  );
+
+/** @throws UsageError */
+export async function registryInputs(env: NodeJS.ProcessEnv, run: RunContext): Promise<RegistryInputs> {
+  const inputs = { ...(await actInputs(env, run)), version: text('version') };
+  const act = chosen('act', required('act', acts.join(', ')), acts);
+  switch (act) {
+    case 'register':
+      return { ...inputs, act, artifact: required('artifact', 'the model file, committed to the repository') };
+    case 'assign':
+      return { ...inputs, act, stage: required('stage', 'a stage of registry.stages in contender.yml') };
+    case 'deprecate':
+      return { ...inputs, act, version: required('version', 'the version that must not be used any more') };
+  }
+}
+
+async function actInputs(env: NodeJS.ProcessEnv, run: RunContext): Promise<ActInputs> {
+  return { ...(await commonInputs(env)), record: recordInput(run), reason: text('reason') };
 }
 
 /** @throws UsageError */
 export async function commonInputs(env: NodeJS.ProcessEnv): Promise<CommonInputs> {
+  refuseTarget(env);
   return {
     root: await root(env['GITHUB_WORKSPACE'] ?? process.cwd(), text('working-directory') ?? '.'),
     config: text('config') ?? 'contender.yml',
-    model: text('model'),
+    model: modelInput(),
     out: text('out') ?? defaults.out,
     candidate: overrideInput('candidate'),
     champion: overrideInput('champion'),
     predictions: text('predictions'),
     junit: text('junit'),
+    token: tokenInput(),
   };
 }
 
 function overrideInput(role: 'candidate' | 'champion'): Override {
   return { uri: text(role), sha256: text(`${role}-sha256`) };
+}
+
+/** With the secrets and the token of the base it would read, and run, what a stranger checked in. */
+function refuseTarget(env: NodeJS.ProcessEnv): void {
+  if (env['GITHUB_EVENT_NAME'] !== 'pull_request_target') return;
+  throw new UsageError({
+    found: 'the event pull_request_target',
+    expected: 'pull_request: this action reads what is checked out, models and configuration, and runs it',
+    where: 'on',
+    remedy:
+      'Run it on pull_request, which is safe for forks, and let a workflow on workflow_run tell the result there (workflows/comment.yml)',
+  });
 }
 
 /** The working directory, links followed; it must lie in the runner's workspace. */
@@ -232,7 +290,14 @@ async function root(workspace: string, directory: string, input = 'working-direc
 
 function recordInput(run: RunContext): boolean {
   const wanted = text('record') ?? 'auto';
-  if (wanted === 'auto') return run.recordsByDefault;
+  if (wanted === 'auto') {
+    if (run.withheld !== undefined) {
+      core.notice(
+        `Nothing is recorded: ${run.withheld}. Merge it first and run there, or set the input record: true to record from here.`,
+      );
+    }
+    return run.recordsByDefault;
+  }
   const record = boolean('record', false, 'auto, true or false');
   if (record && !run.mayRecord) {
     throw new UsageError({
@@ -263,9 +328,18 @@ function requiredToken(what: string): string {
   });
 }
 
+function required(name: string, expected: string): string {
+  const value = text(name);
+  if (value !== undefined) return value;
+  throw new UsageError({ found: `no ${name}`, expected, where: `input ${name}` });
+}
+
 /** One of some words; the first is the default. */
 function choice<T extends string>(name: string, words: readonly [T, ...T[]]): T {
-  const value = text(name) ?? words[0];
+  return chosen(name, text(name) ?? words[0], words);
+}
+
+function chosen<T extends string>(name: string, value: string, words: readonly T[]): T {
   const found = words.find((word) => word === value);
   if (found !== undefined) return found;
   throw new UsageError({ found: JSON.stringify(value), expected: words.join(', '), where: `input ${name}` });

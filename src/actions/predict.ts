@@ -3,13 +3,13 @@ import { runPredict } from '../pipeline/predict.ts';
 import { openActionWorkspace, runAction } from './action.ts';
 import { predictInputs } from './inputs.ts';
 
-await runAction(['outcome', 'headline', 'file', 'rows', 'model-sha256'], async ({ signal, setOutputs }) => {
+await runAction(['outcome', 'headline', 'file', 'rows', 'model-sha256'], async (context) => {
   const inputs = await predictInputs(process.env);
   const { role, shard, file } = inputs;
-  const workspace = await openActionWorkspace(inputs, signal);
+  const workspace = await openActionWorkspace(inputs, context);
   const result = await runPredict(workspace, { role, shard, file });
   const headline = `Predicted ${result.rows} of ${result.of} rows with the ${role}.`;
-  setOutputs({
+  context.setOutputs({
     outcome: 'predicted',
     headline,
     file: result.file,

@@ -1,33 +1,22 @@
 import * as core from '@actions/core';
-import { ContenderError } from '../errors.ts';
 import { openGitHub } from '../github/client.ts';
 import { runPlace, type RunPlace } from '../github/run-place.ts';
-import {
-  publishFault,
-  publishResult,
-  type PublishChoice,
-  type Publishing,
-  type Unpublished,
-} from '../pipeline/publish.ts';
+import { publishFault, publishResult, type Publishing, type Unpublished } from '../pipeline/publish.ts';
 import type { Workspace } from '../pipeline/workspace.ts';
 import type { ReportInput } from '../report/index.ts';
+import { actionLog } from './action-log.ts';
+import { publishInputs } from './inputs.ts';
 
 /** A comment is not worth a job that waits for minutes. */
 const patience = { attempts: 4, longestMs: 60_000 };
 
 /** Null outside a workflow and without a token: there is nobody to tell. */
-export async function openPublishing(
-  workspace: Workspace,
-  { token, ...choice }: PublishChoice & { token: string | undefined },
-): Promise<Publishing | null> {
+export async function openPublishing(signal: AbortSignal): Promise<Publishing | null> {
+  const { token, ...choice } = publishInputs();
   const place = await runPlace(process.env);
   if (place === null || token === undefined) return null;
   const { repository, apiUrl } = place;
-  return {
-    github: openGitHub({ repository, token, apiUrl, log: workspace.log, signal: workspace.signal, patience }),
-    place,
-    choice,
-  };
+  return { github: openGitHub({ repository, token, apiUrl, log: actionLog(), signal, patience }), place, choice };
 }
 
 /** Publish a result; what could not be published is told and never fails the step. */
@@ -39,20 +28,13 @@ export async function publishReport(
   if (publishing !== null) tell(await publishResult(workspace, result, publishing), publishing.place);
 }
 
-/** Run `work`, and publish its fault if it has one: an old verdict must not stay where a new commit has none. */
-export async function publishingFaults<T>(
+/** Publish that there is no result. @param model what is judged, or what was asked for where `configured` is false */
+export async function publishError(
   publishing: Publishing | null,
-  workspace: Workspace,
-  work: () => Promise<T>,
-): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    if (publishing !== null && error instanceof ContenderError && workspace.signal?.aborted !== true) {
-      tell(await publishFault(workspace, error.message, publishing), publishing.place);
-    }
-    throw error;
-  }
+  message: string,
+  about: { model: string | undefined; configured: boolean },
+): Promise<void> {
+  if (publishing !== null) tell(await publishFault(message, publishing, about), publishing.place);
 }
 
 const permissions = { comment: 'pull-requests: write', 'check run': 'checks: write' };

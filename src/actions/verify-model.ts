@@ -6,12 +6,12 @@ import { verifyInputs } from './inputs.ts';
 
 const outputs = ['verified', 'headline', 'version', 'aliases', 'sha256'] as const;
 
-await runAction(outputs, async ({ signal, setOutputs }) => {
+await runAction(outputs, async (context) => {
   const inputs = await verifyInputs(process.env);
-  const workspace = await openActionWorkspace(inputs, signal);
+  const workspace = await openActionWorkspace(inputs, context);
   const { file, tag } = inputs;
   const found = await verifyArtifact(workspace, { file, tag, champion: inputs.require === 'champion' });
-  setOutputs({
+  context.setOutputs({
     verified: String(found.verified),
     headline: found.message,
     version: found.version ?? '',

@@ -34,9 +34,14 @@ export interface CommandContext {
 
 /** Whether what is decided goes into the registry: as asked, where the event allows it. */
 export function recordsHere(context: CommandContext, options: { record?: boolean }, { log }: Workspace): boolean {
-  const record = context.run.mayRecord && (options.record ?? context.run.recordsByDefault);
+  const { mayRecord, recordsByDefault, withheld } = context.run;
+  const record = mayRecord && (options.record ?? recordsByDefault);
   if (options.record !== false && !record) {
-    log.info('This event does not record: the decision is shown and the registry stays as it is.');
+    log.info(
+      withheld === undefined
+        ? 'This event does not record: the decision is shown and the registry stays as it is.'
+        : `Nothing is recorded: ${withheld}. Merge it first and run there, or say --record to record from here.`,
+    );
   }
   return record;
 }

@@ -18,7 +18,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 });
 
 try {
-  process.exitCode = await buildProgram(process.env, abort.signal).run(process.argv);
+  process.exitCode = await (await buildProgram(process.env, abort.signal)).run(process.argv);
 } catch (error) {
   if (abort.signal.aborted) {
     process.stderr.write('contender: stopped before it was done; nothing was recorded\n');

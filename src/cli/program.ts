@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { runContext } from '../github/context.ts';
+import { eventPayload } from '../github/run-place.ts';
 import { version } from '../version.ts';
 import { addExamples } from './examples.ts';
 import { exitCodes } from './exit-codes.ts';
@@ -16,12 +17,12 @@ import { gitHubAccess, openWorkspace } from '../pipeline/workspace.ts';
 import type { CommandContext } from './command-context.ts';
 
 /** The command line. `run` gives the exit code; usage errors are 2, as commander prints them. */
-export function buildProgram(
+export async function buildProgram(
   env: NodeJS.ProcessEnv,
   signal: AbortSignal,
-): { run(argv: readonly string[]): Promise<number> } {
+): Promise<{ run(argv: readonly string[]): Promise<number> }> {
   let code: number = exitCodes.pass;
-  const run = runContext(env);
+  const run = runContext(env, await eventPayload(env));
   const context: CommandContext = {
     env,
     signal,

@@ -34,6 +34,7 @@ export function addRegistryActs(registry: Command, context: CommandContext): voi
         artifact: options.artifact,
         version: options.setVersion,
         reason: options.reason,
+        record: true,
         actor: await context.actor(),
         source: context.run.source,
       });
@@ -113,7 +114,10 @@ function addAct(
   }
   withCommonOptions(command)
     .option('--by <person>', 'who answers for it (default: the person who runs this)')
-    .option('--record', 'record it (the default, except on pull requests and unusual workflow events)')
+    .option(
+      '--record',
+      'record it (the default, except in workflows on pull requests, other branches than the default one and unusual events)',
+    )
     .option('--no-record', 'show what would happen, and leave the registry as it is')
     .action(async (options: ActOptions) => {
       const workspace = await context.open(options);

@@ -1,5 +1,6 @@
 import { InvalidArgumentError, type Command } from 'commander';
 import { resolve } from 'node:path';
+import { requireEngines } from '../model/engines.ts';
 import type { CommandContext } from './command-context.ts';
 import { terminalLog } from './terminal-log.ts';
 
@@ -19,6 +20,7 @@ export function addServeCommand(program: Command, context: CommandContext): void
     .option('--port <number>', '0 takes a free one', port, 8080)
     .option('--host <address>', 'the address to listen on', '127.0.0.1')
     .action(async (model: string, options: ServeOptions) => {
+      requireEngines();
       const { localModel } = await import('../model/artifact.ts');
       const { startServer } = await import('../serve/server.ts');
       const server = await startServer({

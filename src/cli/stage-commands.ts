@@ -63,7 +63,10 @@ export function addStageCommands(program: Command, context: CommandContext): voi
     decide: (workspace: Workspace, input: PromoteInput) => Promise<PromoteResult>,
   ): Command {
     return withReportOptions(program.command(name).description(description))
-      .option('--record', 'record the decision (the default, except on pull requests and unusual workflow events)')
+      .option(
+        '--record',
+        'record the decision (the default, except in workflows on pull requests, other branches than the default one and unusual events)',
+      )
       .option('--no-record', 'decide, but leave the registry as it is')
       .addOption(new Option('--set-version <semver>', 'version of a promoted candidate (default: the next one)'))
       .action(async (options: PromoteOptions) => {

@@ -51,10 +51,22 @@ export async function postComment(github: GitHub, comment: StickyComment): Promi
   return (await update(github, comment, oldest)) ?? { action: 'created', url: created.url };
 }
 
+/** The models that have a comment of ours on a pull request, but for those that this very run has spoken of. @throws GitHubError */
+export async function commentedModels(
+  github: GitHub,
+  { pullRequest, run }: Pick<StickyComment, 'pullRequest' | 'run'>,
+): Promise<string[]> {
+  const said = (await allOwnComments(github, pullRequest, await ownLogin(github))).map(({ body }) => markerIn(body));
+  const models = said.flatMap((marker) =>
+    marker === null || (marker.id === run.id && marker.attempt === run.attempt) ? [] : [marker.model],
+  );
+  return [...new Set(models)];
+}
+
 /** Null when the comment was deleted meanwhile. */
 async function update(github: GitHub, comment: StickyComment, known: Comment): Promise<PostedComment | null> {
   const { url } = known;
-  const said = markerOf(known.body, comment.model);
+  const said = markerIn(known.body);
   if (said !== null && isNewer(said, comment.run)) return { action: 'superseded', url };
   if (text(comment, commentCharacters) === known.body.replaceAll('\r\n', '\n')) return { action: 'unchanged', url };
   const patched = await shorter((limit) =>
@@ -97,13 +109,17 @@ async function remove(github: GitHub, id: number): Promise<void> {
   await github.find('DELETE /repos/{owner}/{repo}/issues/comments/{comment_id}', { comment_id: id });
 }
 
-/** Oldest first. */
+/** Those on one model, oldest first. */
 async function ownComments(github: GitHub, { pullRequest, model }: StickyComment, me: string): Promise<Comment[]> {
+  return (await allOwnComments(github, pullRequest, me)).filter(({ body }) => markerIn(body)?.model === model);
+}
+
+async function allOwnComments(github: GitHub, pullRequest: number, me: string): Promise<Comment[]> {
   const comments = await github.list('GET /repos/{owner}/{repo}/issues/{issue_number}/comments', {
     issue_number: pullRequest,
   });
   return comments
-    .filter(({ user, body }) => user?.login === me && markerOf(body ?? '', model) !== null)
+    .filter(({ user, body }) => user?.login === me && markerIn(body ?? '') !== null)
     .map(({ id, html_url: url, body = '' }) => ({ id: Number(id), url, body }))
     .sort((a, b) => a.id - b.id);
 }
@@ -118,12 +134,10 @@ function text(comment: StickyComment, limit: number): string {
   return marker + comment.body(limit - marker.length);
 }
 
-/** The run that wrote a comment of this model; null for any other comment. */
-function markerOf(body: string, model: string): StickyComment['run'] | null {
-  const found = /^<!-- contender model=(?<name>[\w-]+) run=(?<id>\d{1,15})\.(?<attempt>\d{1,6}) -->/u.exec(
-    body,
-  )?.groups;
-  return found?.['name'] === model ? { id: Number(found['id']), attempt: Number(found['attempt']) } : null;
+/** The model a comment is on and the run that wrote it; null for any other comment. */
+function markerIn(body: string): (StickyComment['run'] & { model: string }) | null {
+  const [, model, id, attempt] = /^<!-- contender model=([\w-]+) run=(\d{1,15})\.(\d{1,6}) -->/u.exec(body) ?? [];
+  return model === undefined ? null : { model, id: Number(id), attempt: Number(attempt) };
 }
 
 function isNewer(a: StickyComment['run'], b: StickyComment['run']): boolean {

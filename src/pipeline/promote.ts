@@ -23,6 +23,7 @@ import { readApprovals } from './approvals.ts';
 import { readingOf, resolveCandidate, withModelFolder, withReading, type Contestant } from './models.ts';
 import { discardAllEvidence, readEvidence, writeDecision } from './output.ts';
 import { checkPolicy, plain, runModelStages, runValidate } from './stages.ts';
+import { judgedSource } from './source.ts';
 import { insideRoot, type Workspace } from './workspace.ts';
 import { defaults, type Registry as RegistrySettings } from '../config/index.ts';
 import { EvidenceError, RegistryError, UsageError } from '../errors.ts';
@@ -51,6 +52,21 @@ export interface PromoteResult {
 
 /** The registry of the workspace: in the git repository it lies in, or in the one on GitHub through its API. */
 export async function openRegistry(workspace: Workspace): Promise<Registry> {
+  const registry = await openStore(workspace);
+  const { onRecord } = workspace;
+  if (onRecord === undefined) return registry;
+  return {
+    ...registry,
+    async record(request) {
+      onRecord('begun');
+      const recorded = await registry.record(request);
+      onRecord(recorded);
+      return recorded;
+    },
+  };
+}
+
+async function openStore(workspace: Workspace): Promise<Registry> {
   const settings = workspace.config.registry;
   if (settings?.artifacts_yaml === true && settings.tags !== 'gto') {
     throw new UsageError({
@@ -195,12 +211,13 @@ export interface RegisterInput {
   artifact: string;
   version?: string | undefined;
   reason?: string | undefined;
+  record: boolean;
   actor: string;
   source: Source;
   now?: () => Date;
 }
 
-/** Make a model the champion on a person's word, without a gate. Recorded as what it is. */
+/** Make a model the champion on a person's word, without a gate. Recorded as what it is, or rehearsed. */
 export async function registerChampion(workspace: Workspace, input: RegisterInput): Promise<PromoteResult> {
   const path = await insideRoot(workspace, input.artifact);
   const model = await localModel(path, `file:${input.artifact}`);
@@ -209,20 +226,25 @@ export async function registerChampion(workspace: Workspace, input: RegisterInpu
   const named = { kind: 'model' as const, artifact: withReading(model, reading), reading };
   const artifact = await recordable(workspace, named, true);
   const registry = await openRegistry(workspace);
-  const recorded = await registry.record({
-    model: workspace.model,
-    decide: (view) =>
-      register({ model: workspace.model, config: workspace.modelConfig, candidate: artifact }, view, {
-        now: (input.now ?? (() => new Date()))(),
-        actor: input.actor,
-        source: input.source,
-        approvals: [],
-        ...(input.version === undefined ? {} : { version: input.version }),
-        ...(input.reason === undefined ? {} : { reason: input.reason }),
-      }),
-    evidence: [],
-  });
+  const now = (input.now ?? (() => new Date()))();
+  const source = await judgedSource(workspace, input.source);
+  const decide = (view: RegistryHistory): Decision =>
+    register({ model: workspace.model, config: workspace.modelConfig, candidate: artifact }, view, {
+      now,
+      actor: input.actor,
+      source,
+      approvals: [],
+      ...(input.version === undefined ? {} : { version: input.version }),
+      ...(input.reason === undefined ? {} : { reason: input.reason }),
+    });
+  if (!input.record) return notRecorded(decide(await registry.view(workspace.model)), []);
+  const recorded = await registry.record({ model: workspace.model, decide, evidence: [] });
   return { evidence: [], ...recorded };
+}
+
+function notRecorded(decision: Decision, evidence: Evidence[]): PromoteResult {
+  const status = decision.outcome === 'no-change' ? 'no-change' : 'not-recorded';
+  return { decision, evidence, status, commit: null, tags: [] };
 }
 
 async function decideAndRecord(
@@ -237,20 +259,14 @@ async function decideAndRecord(
   const context = {
     now,
     actor: input.actor,
-    source: input.source,
+    source: await judgedSource(workspace, input.source),
     approvals,
     ...(input.version === undefined ? {} : { version: input.version }),
   };
   if (!input.record) {
     const decision = decide(subject, evidence, await registryView(workspace, false), context);
     await writeDecision(workspace, { decision, evidence });
-    return {
-      decision,
-      evidence,
-      status: decision.outcome === 'no-change' ? 'no-change' : 'not-recorded',
-      commit: null,
-      tags: [],
-    };
+    return notRecorded(decision, evidence);
   }
   const registry = await openRegistry(workspace);
   let today: Decision | undefined;

@@ -11,6 +11,7 @@ import { DataError, ModelError, UsageError } from '../errors.ts';
 import { datasetSubject, openDataset, type Dataset, type DatasetSource } from '../data/dataset.ts';
 import { idsOfRows, requireRowIds } from '../data/row-ids.ts';
 import type { ChangedRow } from '../evaluate/agreement.ts';
+import { requireEngines } from '../model/engines.ts';
 import type { PredictionResult, Predictions } from '../model/predictions.ts';
 import type { RowRange } from '../model/batches.ts';
 import { predictModels, type PredictionModel } from '../model/predict.ts';
@@ -376,6 +377,7 @@ export async function withDatasets<T>(
   names: readonly ('evaluation' | 'reference' | 'current')[],
   work: (datasets: Record<string, Dataset>) => Promise<T>,
 ): Promise<T> {
+  requireEngines();
   const datasets: Record<string, Dataset> = {};
   try {
     for (const name of names) {

@@ -5,6 +5,7 @@ import { sweepTemporaryFolders } from '../data/temporary.ts';
 import { digest } from '../evidence/index.ts';
 import { UsageError } from '../errors.ts';
 import type { Log } from '../log.ts';
+import type { RecordResult } from '../registry/registry.ts';
 
 /** One model line of one configuration, and where its files are. */
 export interface Workspace {
@@ -24,9 +25,13 @@ export interface Workspace {
   predictions?: string | undefined;
   /** How GitHub is reached, where the registry is kept through its API. */
   github?: GitHubAccess | undefined;
+  onRecord?: ((told: Recording) => void) | undefined;
   log: Log;
   signal?: AbortSignal | undefined;
 }
+
+/** That a decision is being recorded, and then what became of it: who is cut off says what is known. */
+export type Recording = 'begun' | RecordResult;
 
 export interface GitHubAccess {
   /** owner/name */
@@ -64,6 +69,7 @@ export interface WorkspaceInput {
   /** Files of predictions in place of running the models, relative to `root`. */
   predictions?: string | undefined;
   github?: GitHubAccess | undefined;
+  onRecord?: ((told: Recording) => void) | undefined;
   log: Log;
   signal?: AbortSignal | undefined;
 }
@@ -101,6 +107,7 @@ export async function openWorkspace(input: WorkspaceInput): Promise<Workspace> {
     out: join(resolve(root, input.out), model),
     predictions: input.predictions,
     github: input.github,
+    onRecord: input.onRecord,
     log: input.log,
     signal: input.signal,
   };

@@ -55,7 +55,7 @@ export async function extractCommitted(
 
 /** Streamed: a model may be larger than memory. */
 async function extractBlob(repository: Repository, oid: string, to: string): Promise<void> {
-  const child = spawn('git', [...gitSettings, 'cat-file', 'blob', oid], {
+  const child = spawn('git', [...gitSettings(repository.folder), 'cat-file', 'blob', oid], {
     cwd: repository.folder,
     env: gitEnvironment(),
     stdio: ['ignore', 'pipe', 'ignore'],

@@ -47,6 +47,7 @@ interface WorkflowStep {
 describe('the workflows to copy, and the examples', async () => {
   const workflows = (await readdir(join(projectRoot, 'workflows'))).map((name) => `workflows/${name}`);
   const pages = documentedActions.map(({ page }) => page);
+  const others = /uses: (?!contender\/)\S+@.*/gu;
   const ours = /^contender\/contender(?:\/(?<folder>.+))?@v\d/u;
 
   for (const path of [...workflows, ...pages, 'README.md']) {
@@ -77,6 +78,18 @@ describe('the workflows to copy, and the examples', async () => {
       }
     });
   }
+
+  it('pin actions of others to the same commits', async () => {
+    const pinned = new Set<string>();
+    for (const path of workflows) {
+      for (const [use] of (await readFile(join(projectRoot, path), 'utf8')).matchAll(others)) pinned.add(use);
+    }
+    for (const path of pages) {
+      for (const [use] of (await readFile(join(projectRoot, path), 'utf8')).matchAll(others)) {
+        assert.ok(pinned.has(use), `${path}: ${use}`);
+      }
+    }
+  });
 
   for (const path of [...workflows, ...['ci', 'release'].map((name) => `.github/workflows/${name}.yml`)]) {
     it(`${path} grants nothing at the top, something to each job, and puts no expression into a script`, async () => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, describe, it } from 'node:test';
+import { after, before, beforeEach, describe, it } from 'node:test';
 import { startGitHub, type GitHubStandIn, type TokenInput } from '../support/github-api/server.ts';
 import type { CheckRun } from '../support/github-api/state.ts';
 import {
@@ -42,15 +42,13 @@ describe('the gate of a pull request', () => {
   let server: GitHubStandIn;
   let head = '';
   let run = 100;
+  /** The run of the last gate. */
+  let gated = 0;
 
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'contender-gate-'));
     repository = await gateRepository(join(folder, 'work'));
-    const path = join(repository.folder, 'contender.yml');
-    const config = await readFile(path, 'utf8');
-    // The first model of a team, on few metrics: what is tested here is what becomes of the result.
-    await writeFile(path, config.replace(/ {4}staging:.*(?=registry:)/su, '').replace(/\n.*slices: \[.*/u, ''));
-    await repository.commit('No load test');
+    await repository.withoutLoad();
     await contender(repository.folder, ['registry', 'register', '--artifact', 'models/champion.onnx']);
     await repository.propose('spam/models/candidate-small.onnx');
     head = await repository.git('rev-parse', 'HEAD');
@@ -96,7 +94,7 @@ describe('the gate of a pull request', () => {
       INPUT_TOKEN: secret,
       ...Object.fromEntries(Object.entries(inputs).map(([key, value]) => [`INPUT_${key.toUpperCase()}`, value])),
     });
-    const told = (result.stdout + result.stderr).replace(`::add-mask::${secret}`, '');
+    const told = (result.stdout + result.stderr).replaceAll(`::add-mask::${secret}`, '');
     assert.ok(!told.includes(secret), 'the token is told to nobody');
     return { ...result, summary: await readFile(join(folder, 'summary'), 'utf8') };
   }
@@ -105,21 +103,26 @@ describe('the gate of a pull request', () => {
   const gate = (
     inputs: Record<string, string> = {},
     { token = {}, from = name }: { token?: TokenInput; from?: string } = {},
-  ): Promise<Step> =>
-    step('gate', {
+  ): Promise<Step> => {
+    gated = run + 1;
+    return step('gate', {
       inputs,
       token,
       event: { pull_request: { number, head: { sha: head, repo: { full_name: from } } } },
       env: { GITHUB_EVENT_NAME: 'pull_request', GITHUB_REF: `refs/pull/${number}/merge`, GITHUB_SHA: '0'.repeat(40) },
     });
+  };
 
   /** The action that follows a gate, on the artifact it left. */
-  const follow = async (over: Record<string, unknown> = {}): Promise<Step> => {
+  const follow = async (
+    over: Record<string, unknown> = {},
+    left: string | null = join(repository.folder, '.contender'),
+  ): Promise<Step> => {
     const path = join(repository.folder, 'artifact');
     await rm(path, { recursive: true, force: true });
-    await cp(join(repository.folder, '.contender'), path, { recursive: true });
+    if (left !== null) await cp(left, path, { recursive: true });
     const workflow_run = {
-      id: run,
+      id: gated,
       run_attempt: 1,
       event: 'pull_request',
       head_sha: head,
@@ -200,14 +203,31 @@ describe('the gate of a pull request', () => {
     assert.doesNotMatch(comments()[0] ?? '', /everyone/u);
   });
 
+  it('of a fork that left nothing has no old verdict beside its commit', async () => {
+    const { code, stdout } = await follow({ id: run }, null);
+    assert.equal(code, 0, stdout);
+    assert.match(comments()[0] ?? '', /## ❌ spam-filter: error\n\nThe gate of this commit left no result/u);
+  });
+
+  it('of a fork is told on the pull request it was made for, and on no other with the same head', async () => {
+    const { pulls, issues, comments: all } = server.repository(name);
+    issues.set(8, { title: 'The same to another branch' });
+    pulls.set(8, { ...pull, number: 8, headSha: head, headRepository: fork });
+    const before = all.size;
+    const { stdout } = await follow();
+    assert.match(stdout, /1 model told on pull request 7\./u);
+    assert.equal(all.size, before);
+    pulls.delete(8);
+  });
+
   it('of a fork is not told once its branch has moved on, nor of another run, nor after a push', async () => {
     const before = comments();
-    const moved = await follow({ id: 103, head_sha: '1'.repeat(40) });
+    const moved = await follow({ head_sha: '1'.repeat(40) });
     assert.match(moved.stdout, /No open pull request has 1{40} as its head/u);
     assert.equal(moved.code, 0);
     const other = await follow({ id: 99 });
     assert.match(other.stdout, /::error::the decision on spam-filter is of another run/u);
-    const push = await follow({ id: 103, event: 'push' });
+    const push = await follow({ event: 'push' });
     assert.match(push.stdout, /::error::this run follows no workflow run of a pull request/u);
     assert.deepEqual(comments(), before);
   });
@@ -228,6 +248,54 @@ describe('the gate of a pull request', () => {
     assert.equal(server.requests.length, before);
     const wrong = await gate({ comment: 'yes' });
     assert.match(wrong.stdout, /^::error::input comment: "yes".*always, on-failure, never/mu);
+  });
+
+  describe('that ends before anything is judged', () => {
+    const judged = async (): Promise<void> => {
+      await gate(quick);
+      assert.match(comments()[0] ?? '', /spam-filter: no change/u);
+    };
+    beforeEach(judged);
+
+    it('leaves no old verdict where contender.yml cannot be read: comment and check run are of the error', async () => {
+      const path = join(repository.folder, 'contender.yml');
+      const config = await readFile(path, 'utf8');
+      await writeFile(path, config.replace('guardrails:', 'guardrail:'));
+      const { code, stdout } = await gate({ check: 'true' });
+      await writeFile(path, config);
+      assert.equal(code, 1, stdout);
+      assert.equal(comments().length, 1);
+      assert.match(comments()[0] ?? '', new RegExp(`## ❌ spam-filter: error\n\n.*guardrail.*${head}`, 'su'));
+      const check = checks().at(-1);
+      assert.deepEqual([check?.name, check?.conclusion], ['contender / spam-filter', 'failure']);
+    });
+
+    it('does the same for an input that cannot be read, be it the one that says where to tell', async () => {
+      for (const inputs of [{ 'fail-on-hold': 'no' }, { comment: 'allways' }, { check: 'yes' }]) {
+        await judged();
+        const { code } = await gate(inputs);
+        assert.equal(code, 1);
+        assert.match(comments()[0] ?? '', /## ❌ spam-filter: error\n\ninput/u, JSON.stringify(inputs));
+      }
+    });
+
+    it('touches the comment of no other model than the one that was asked for', async () => {
+      const { code, stdout } = await gate({ model: 'other', check: 'true' });
+      assert.equal(code, 1);
+      assert.match(stdout, /there is no model "other"/u);
+      assert.match(comments()[0] ?? '', /spam-filter: no change/u);
+      assert.equal(checks().at(-1)?.name, 'contender / other');
+    });
+  });
+
+  it('has its check run, where there is no pull request, on the commit that was judged', async () => {
+    const { code, stdout } = await step('gate', {
+      inputs: { candidate: 'models/champion.onnx', check: 'true', record: 'false' },
+      event: { repository: { default_branch: 'main' } },
+      env: { GITHUB_EVENT_NAME: 'push', GITHUB_REF: 'refs/heads/main', GITHUB_SHA: '0'.repeat(40) },
+    });
+    assert.equal(code, 0, stdout);
+    assert.equal(checks().at(-1)?.head_sha, await repository.git('rev-parse', 'HEAD'));
   });
 
   it('asks for action where all passed and an approval is missing', async () => {

@@ -25,15 +25,12 @@ describe('the release of a champion', () => {
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'contender-release-'));
     repository = await gateRepository(join(folder, 'work'));
-    const path = join(repository.folder, 'contender.yml');
-    const config = await readFile(path, 'utf8');
-    await writeFile(path, config.replace(/ {4}staging:.*(?=registry:)/su, '').replace(/\n.*slices: \[.*/u, ''));
-    const sha = await repository.commit('No load test');
+    const sha = await repository.withoutLoad();
     server = await startGitHub(join(folder, 'hub'));
     const { git } = await server.create(name, { files: {} });
     await repository.git('remote', 'add', 'origin', git.folder);
     await repository.git('push', '--quiet', 'origin', 'main');
-    const run = { GITHUB_SHA: sha, GITHUB_EVENT_NAME: 'push', GITHUB_REPOSITORY: name };
+    const run = { GITHUB_SHA: sha, GITHUB_EVENT_NAME: 'schedule', GITHUB_REPOSITORY: name };
     await contender(repository.folder, ['registry', 'register', '--artifact', 'models/champion.onnx'], run);
     const gate = await contender(repository.folder, ['gate', '--quiet'], run);
     assert.equal(gate.code, 0, gate.stderr);
@@ -47,9 +44,11 @@ describe('the release of a champion', () => {
     action: string,
     inputs: Record<string, string> = {},
     env: Record<string, string> = {},
+    cancel?: AbortSignal,
   ): Promise<CommandResult & { outputs: string }> {
     await writeFile(join(folder, 'output'), '');
-    const result = await runNode(commandLine.replace('cli/main.js', `actions/${action}.js`), [], folder, {
+    const program = commandLine.replace('cli/main.js', `actions/${action}.js`);
+    const environment = {
       ...server.environment(name),
       GITHUB_WORKSPACE: repository.folder,
       GITHUB_RUN_ID: '7',
@@ -58,7 +57,8 @@ describe('the release of a champion', () => {
       INPUT_TOKEN: server.token({ permissions: { contents: 'write' } }),
       ...env,
       ...Object.fromEntries(Object.entries(inputs).map(([key, value]) => [`INPUT_${key.toUpperCase()}`, value])),
-    });
+    };
+    const result = await runNode(program, [], folder, environment, process.execPath, cancel);
     return { ...result, outputs: await readFile(join(folder, 'output'), 'utf8') };
   }
 
@@ -128,12 +128,12 @@ describe('the release of a champion', () => {
       assert.equal(code, 0, stdout);
       return stdout;
     };
-    assert.match(await gate({}, 'push'), /No change.*Release spam-filter@v1\.0\.1: unchanged/su);
+    assert.match(await gate({}, 'schedule'), /No change.*Release spam-filter@v1\.0\.1: unchanged/su);
     assert.doesNotMatch(await gate({}, 'pull_request'), /Release spam-filter/u);
     const config = await readFile(join(repository.folder, 'contender.yml'), 'utf8');
     await writeFile(join(repository.folder, 'other.yml'), config.replace('path: registry', 'path: other'));
     const named = { config: 'other.yml', champion: 'models/candidate.onnx' };
-    assert.match(await gate(named, 'push'), /the candidate is the champion/iu);
+    assert.match(await gate(named, 'schedule'), /the candidate is the champion/iu);
   });
 
   it('is not made of a candidate that has another digest than the input states', async () => {
@@ -155,5 +155,33 @@ describe('the release of a champion', () => {
     await cp(fixture('spam/models/candidate-worse.onnx'), join(repository.folder, 'stranger.onnx'));
     const stranger = await step('verify-model', { file: 'stranger.onnx' }, tagged);
     assert.match(stranger.stdout, /is no version of spam-filter/u);
+  });
+
+  it('is what a run that is cancelled after it recorded says is missing, and the next run makes', async () => {
+    await repository.propose('spam/models/candidate-small.onnx');
+    await repository.configure('require: superior', 'require: not-inferior');
+    await repository.configure('margin: 0.01, require: non-inferior', 'margin: 0.2, require: non-inferior');
+    await repository.configure('path: registry', 'path: registry\n  push: origin');
+    await repository.git('push', '--quiet', 'origin', 'main');
+    const cancel = new AbortController();
+    server.failBy(({ name: request }) => {
+      if (!/^POST .*\/releases$/u.test(request)) return null;
+      cancel.abort();
+      return 'hang';
+    });
+    const env = { GITHUB_EVENT_NAME: 'schedule' };
+    const { code, stdout, outputs } = await step('gate', { release: 'true' }, env, cancel.signal);
+    server.failBy(null);
+    assert.equal(code, 1, stdout);
+    const commit = await repository.git('rev-parse', 'HEAD');
+    assert.match(outputs, new RegExp(`commit<<.*\n${commit}\n`, 'u'), stdout);
+    assert.match(
+      stdout,
+      new RegExp(`::error::Cancelled after .* recorded in commit ${commit}; missing: the release\\.`, 'u'),
+    );
+    const before = releases().length;
+    const again = await step('gate', { release: 'true' }, env);
+    assert.equal(again.code, 0, again.stdout);
+    assert.equal(releases().length, before + 1);
   });
 });

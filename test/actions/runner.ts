@@ -3,7 +3,7 @@ import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { documentedActions, readAction } from '../../scripts/action-tables.ts';
-import { runNode } from '../support/gate-repository.ts';
+import { commandLine, runNode } from '../support/gate-repository.ts';
 import { projectRoot } from '../support/project.ts';
 
 /** The Nodes an action is run on: the one that runs the tests, and the one action.yml asks for. */
@@ -34,25 +34,40 @@ export async function downloadActions(folder: string): Promise<string> {
   return folder;
 }
 
+export interface StepInput {
+  /** Of action.yml. */
+  folder: string;
+  /** In place of the bundle. */
+  program?: string;
+  node?: string;
+  workspace: string;
+  sha: string;
+  temporary: string;
+  event?: string;
+  /** Name of the branch the run is of. */
+  branch?: string;
+  /** Beside the repository, in what started the run. */
+  payload?: Record<string, unknown>;
+  inputs?: Record<string, string>;
+  env?: Record<string, string>;
+}
+
+/** An action as it is compiled, with no bundle: where what is tested is not the bundling. */
+export function runCompiled(step: StepInput): Promise<Step> {
+  const name = step.folder === '.' ? 'gate' : step.folder.replace('actions/', '');
+  return runStep(projectRoot, { ...step, program: commandLine.replace('cli/main.js', `actions/${name}.js`) });
+}
+
 /** Run one step as a runner does: another folder, a clean environment, the runner's files. */
-export async function runStep(
-  actions: string,
-  step: {
-    folder: string;
-    node: string;
-    workspace: string;
-    sha: string;
-    temporary: string;
-    event?: string;
-    inputs?: Record<string, string>;
-  },
-): Promise<Step> {
+export async function runStep(actions: string, step: StepInput): Promise<Step> {
   const action = await readAction(actions, step.folder);
   for (const name of Object.keys(step.inputs ?? {})) if (!(name in action.inputs)) throw new Error(`no input ${name}`);
   const files = { GITHUB_OUTPUT: 'output', GITHUB_STEP_SUMMARY: 'summary', GITHUB_STATE: 'state', GITHUB_ENV: 'env' };
   const elsewhere = join(step.temporary, 'elsewhere');
   await mkdir(elsewhere, { recursive: true });
   for (const file of Object.values(files)) await writeFile(join(step.temporary, file), '');
+  const eventPath = join(step.temporary, 'event.json');
+  await writeFile(eventPath, JSON.stringify({ repository: { default_branch: 'main' }, ...step.payload }));
   const event = step.event ?? 'push';
   const env = {
     CI: 'true',
@@ -63,15 +78,17 @@ export async function runStep(
     GITHUB_RUN_ID: '7',
     GITHUB_RUN_ATTEMPT: '1',
     GITHUB_EVENT_NAME: event,
-    GITHUB_REF: event === 'pull_request' ? 'refs/pull/3/merge' : 'refs/heads/main',
+    GITHUB_EVENT_PATH: eventPath,
+    GITHUB_REF: event === 'pull_request' ? 'refs/pull/3/merge' : `refs/heads/${step.branch ?? 'main'}`,
     GITHUB_SHA: step.sha,
     RUNNER_TEMP: step.temporary,
     ...Object.fromEntries(Object.entries(files).map(([name, file]) => [name, join(step.temporary, file)])),
     ...Object.fromEntries(
       Object.entries(step.inputs ?? {}).map(([name, value]) => [`INPUT_${name.toUpperCase()}`, value]),
     ),
+    ...step.env,
   };
-  const program = join(actions, step.folder, action.runs.main);
+  const program = step.program ?? join(actions, step.folder, action.runs.main);
   const { code, stdout, stderr } = await runNode(program, [], elsewhere, env, step.node);
   const outputs = parseOutputs(await readFile(join(step.temporary, 'output'), 'utf8'));
   if (Object.keys(outputs).length > 0) {

@@ -69,7 +69,7 @@ test('a candidate that passed is held until those who must approve it did, and t
         ...hub.environment(name),
         GITHUB_REPOSITORY: name,
         GITHUB_API_URL: hub.url,
-        GITHUB_EVENT_NAME: 'push',
+        GITHUB_EVENT_NAME: 'schedule',
         GITHUB_REF: 'refs/heads/main',
         GITHUB_SHA: sha,
         GITHUB_RUN_ID: '7',

@@ -13,6 +13,10 @@ export interface GateRepository {
   commit(message: string): Promise<string>;
   /** Put another model in the candidate's place and commit it. `name` is a file of fixtures/. */
   propose(name: string): Promise<void>;
+  /** A load that any machine stands, for a second. */
+  shortLoad(): Promise<string>;
+  /** Take the load test, which takes longest, and the slices out of contender.yml: for tests of what becomes of a result. */
+  withoutLoad(): Promise<string>;
   /** Replace text in contender.yml and commit it. */
   configure(from: string, to: string): Promise<void>;
 }
@@ -20,6 +24,13 @@ export interface GateRepository {
 export async function gateRepository(folder: string): Promise<GateRepository> {
   const git = async (...args: string[]): Promise<string> =>
     (await run('git', ['-C', folder, ...args], { encoding: 'utf8' })).stdout.trim();
+  const rewrite = async (change: (config: string) => string): Promise<void> => {
+    const path = join(folder, 'contender.yml');
+    const config = await readFile(path, 'utf8');
+    const changed = change(config);
+    if (changed === config) throw new Error('contender.yml has another form');
+    await writeFile(path, changed);
+  };
   const commit = async (message: string): Promise<string> => {
     await git('add', '--all');
     await git('commit', '--quiet', '--allow-empty', '-m', message);
@@ -43,11 +54,20 @@ export async function gateRepository(folder: string): Promise<GateRepository> {
       await cp(fixture(name), join(folder, 'models/candidate.onnx'));
       await commit(`Propose ${name}`);
     },
+    async shortLoad() {
+      await rewrite((config) =>
+        config
+          .replace(/ profile: .*/u, ' profile: { kind: constant, rate: 100, duration: 1s, warmup: 0s }')
+          .replace(/ p95_ms: \d+/u, ' p95_ms: 4000'),
+      );
+      return commit('Test with a short load');
+    },
+    async withoutLoad() {
+      await rewrite((config) => config.replace(/ {4}staging:.*(?=registry:)/su, '').replace(/\n.*slices: \[.*/u, ''));
+      return commit('No load test');
+    },
     async configure(from, to) {
-      const path = join(folder, 'contender.yml');
-      const text = await readFile(path, 'utf8');
-      if (!text.includes(from)) throw new Error(`contender.yml has no ${from}`);
-      await writeFile(path, text.replace(from, to));
+      await rewrite((config) => config.replace(from, to));
       await commit('Configure');
     },
   };
@@ -71,13 +91,14 @@ export function contender(
   return runNode(commandLine, args, folder, env);
 }
 
-/** Run a Node program and collect what it says. */
+/** Run a Node program and collect what it says. `cancel`: end it as a runner ends a step. */
 export function runNode(
   program: string,
   args: readonly string[],
   cwd: string,
   env: Record<string, string> = {},
   node: string = process.execPath,
+  cancel?: AbortSignal,
 ): Promise<CommandResult> {
   return new Promise((done, failed) => {
     const child = spawn(node, [program, ...args], {
@@ -85,6 +106,7 @@ export function runNode(
       env: { PATH: process.env['PATH'] ?? '', HOME: cwd, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
+    cancel?.addEventListener('abort', () => child.kill('SIGINT'));
     let stdout = '';
     let stderr = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));

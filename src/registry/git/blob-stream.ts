@@ -20,7 +20,7 @@ interface Request {
 
 /** Start the process. It must be closed. */
 export function openBlobStream(repository: Repository): BlobStream {
-  const child = spawn('git', [...gitSettings, 'cat-file', '--batch'], {
+  const child = spawn('git', [...gitSettings(repository.folder), 'cat-file', '--batch'], {
     cwd: repository.folder,
     env: gitEnvironment(),
     stdio: ['pipe', 'pipe', 'ignore'],

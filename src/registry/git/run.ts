@@ -1,4 +1,6 @@
 import { spawn } from 'node:child_process';
+import { existsSync, realpathSync } from 'node:fs';
+import { dirname, isAbsolute, join, relative, sep } from 'node:path';
 import { RegistryError } from '../../errors.ts';
 
 export interface GitOptions {
@@ -39,12 +41,36 @@ const redirecting = [
   'GIT_ICASE_PATHSPECS',
 ];
 
-export const gitSettings = ['-c', 'core.hooksPath=/dev/null', '-c', 'core.quotePath=off', '-c', 'core.fsmonitor=false'];
+const settings = ['core.hooksPath=/dev/null', 'core.quotePath=off', 'core.fsmonitor=false'];
+
+/** Settings, as options of git, for a call in `folder`. */
+export function gitSettings(folder: string): string[] {
+  return [...settings, ...safeDirectory(folder)].flatMap((setting) => ['-c', setting]);
+}
+
+/**
+ * In a job container the workspace belongs to the user of the runner, and git refuses what is another's. The runner put the repository
+ * there for this job, so it is declared safe; that one folder, and for this call alone (git takes it from no repository's own settings).
+ */
+function safeDirectory(folder: string): string[] {
+  const named = process.env['GITHUB_WORKSPACE'] ?? '';
+  if (process.env['GITHUB_ACTIONS'] !== 'true' || !existsSync(named)) return [];
+  const workspace = realpathSync(named);
+  const way = relative(workspace, folder);
+  if (way === '..' || way.startsWith(`..${sep}`) || isAbsolute(way)) return [];
+  return [`safe.directory=${topOf(folder, workspace)}`];
+}
+
+/** The top of the work tree that a folder lies in: what git asks about. A repository above the workspace is none of the job's. */
+function topOf(folder: string, workspace: string): string {
+  if (folder === workspace || existsSync(join(folder, '.git'))) return folder;
+  return topOf(dirname(folder), workspace);
+}
 
 /** Run git in `folder` and return what it says, whatever its exit code. @throws RegistryError when git cannot be started */
 export function runGit(folder: string, args: readonly string[], options: GitOptions = {}): Promise<GitResult> {
   return new Promise((done, failed) => {
-    const child = spawn('git', [...gitSettings, ...args], {
+    const child = spawn('git', [...gitSettings(folder), ...args], {
       cwd: folder,
       env: gitEnvironment(options.env),
       windowsHide: true,

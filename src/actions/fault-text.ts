@@ -1,0 +1,41 @@
+import type { AnnotationProperties } from '@actions/core';
+import { ContenderError } from '../errors.ts';
+import type { Recording } from '../pipeline/workspace.ts';
+import { withInputs } from './input-names.ts';
+
+const bug = 'This is a bug in Contender, please report it';
+
+/** What a person can mend, as one message; a bug of ours with its stack. */
+export function faultText(error: unknown): string {
+  if (error instanceof ContenderError) return withInputs(error.message);
+  return `${bug}: ${error instanceof Error ? error.stack : String(error)}`;
+}
+
+/** The same for where secrets are not masked: nothing of what a bug of ours says. */
+export function publicFaultText(error: unknown): string {
+  return error instanceof ContenderError ? faultText(error) : `${bug}; the log of the run has the details.`;
+}
+
+/** What a run that was cancelled leaves behind. @param missing what was yet to be done once the decision was recorded */
+export function cancelledText(recording: Recording | null, missing: readonly string[]): string {
+  if (recording === null) return 'Cancelled before it was done; nothing was recorded.';
+  const again = 'Run the job again: nothing is recorded twice';
+  if (recording === 'begun') {
+    return `Cancelled while the decision was being recorded: it may be in the registry, or not. ${again}.`;
+  }
+  const { status, commit, pullRequest } = recording;
+  const place =
+    status === 'pending'
+      ? `put into pull request ${pullRequest?.url ?? ''}`
+      : commit === null
+        ? 'found to need no record'
+        : `recorded in commit ${commit}`;
+  const rest = missing.length === 0 ? '' : `; missing: ${missing.join(', ')}`;
+  return `Cancelled after the decision was ${place}${rest}. ${again}, and what is missing is done.`;
+}
+
+/** Where in a file a fault is, if its message says so: `contender.yml:12:3: ...`. */
+export function placeIn(message: string): AnnotationProperties {
+  const { file, line, column } = /^(?<file>[^\s:]+):(?<line>\d+):(?<column>\d+): /mu.exec(message)?.groups ?? {};
+  return file === undefined ? {} : { file, startLine: Number(line), startColumn: Number(column) };
+}

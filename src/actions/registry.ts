@@ -1,0 +1,15 @@
+import { assignStage, deprecateVersion } from '../pipeline/acts.ts';
+import { registerChampion } from '../pipeline/promote.ts';
+import { actAction } from './act-action.ts';
+import { registryInputs } from './inputs.ts';
+
+await actAction(registryInputs, (workspace, input) => {
+  switch (input.act) {
+    case 'register':
+      return registerChampion(workspace, input);
+    case 'assign':
+      return assignStage(workspace, { ...input, reason: input.reason ?? 'as planned' });
+    case 'deprecate':
+      return deprecateVersion(workspace, { ...input, reason: input.reason ?? '' });
+  }
+});

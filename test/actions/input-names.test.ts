@@ -1,0 +1,19 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { withInputs } from '../../src/actions/input-names.ts';
+
+const told: Record<string, string> = {
+  'Choose one with --model.': 'Choose one with input model.',
+  'Run those stages first with the same --out, or the whole gate at once (contender gate)':
+    'Run those stages first with the same input out, or the whole gate at once (contender gate)',
+  'Say why with --reason "...".': 'Say why with input reason "...".',
+  'or name a folder that holds both with --workspace': 'or name a folder that holds both with input working-directory',
+  // A command is a command.
+  'First: contender registry assign --stage staging --version 1.0.0':
+    'First: contender registry assign --stage staging --version 1.0.0',
+  'Run git fetch --unshallow, or git restore --staged --worktree -- a':
+    'Run git fetch --unshallow, or git restore --staged --worktree -- a',
+};
+for (const [option, input] of Object.entries(told)) {
+  test(`a step says: ${input}`, () => assert.equal(withInputs(option), input));
+}

@@ -1,0 +1,86 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { contender, gateRepository, type GateRepository } from '../support/gate-repository.ts';
+import { runCompiled, type Step, type StepInput } from './runner.ts';
+
+describe('what a person does to the registry without a laptop', () => {
+  let folder = '';
+  let repository: GateRepository;
+
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'contender-registry-'));
+    repository = await gateRepository(join(folder, 'work'));
+    await repository.configure('path: registry', 'path: registry\n  stages: { staging: {} }');
+  });
+  after(() => rm(folder, { recursive: true, force: true }));
+
+  const act = async (inputs: Record<string, string>, over: Partial<StepInput> = {}): Promise<Step> =>
+    runCompiled({
+      folder: 'actions/registry',
+      workspace: repository.folder,
+      sha: await repository.git('rev-parse', 'HEAD'),
+      temporary: join(folder, 'runner'),
+      event: 'workflow_dispatch',
+      inputs,
+      ...over,
+    });
+  const register = { act: 'register', artifact: 'models/champion.onnx', reason: 'It served for a year' };
+
+  it('is only shown on a pull request, and on a branch that nobody need have reviewed', async () => {
+    for (const over of [{ event: 'pull_request' }, { branch: 'feature' }]) {
+      const { exitCode, outputs, log } = await act(register, over);
+      assert.deepEqual([exitCode, outputs['status'], outputs['version']], [0, 'not-recorded', '1.0.0'], log);
+    }
+  });
+
+  it('registers a first champion on the word of who started the run, and says that the commit is not pushed', async () => {
+    const { exitCode, outputs, summary, log } = await act(register);
+    assert.equal(exitCode, 0, log);
+    assert.deepEqual(
+      [outputs['status'], outputs['version'], outputs['commit']],
+      ['recorded', '1.0.0', await repository.git('rev-parse', 'HEAD')],
+    );
+    assert.equal(outputs['headline'], 'Registered: it served for a year');
+    assert.match(summary, /it served for a year.*by ada at/su);
+    assert.match(log, /::notice::The decision is commit/u);
+    assert.equal((await act(register)).outputs['status'], 'no-change');
+  });
+
+  it('assigns a stage and deprecates a version', async () => {
+    const assigned = await act({ act: 'assign', stage: 'staging' });
+    assert.deepEqual([assigned.outputs['status'], assigned.outputs['version']], ['recorded', '1.0.0'], assigned.log);
+    const second = await act({ act: 'register', artifact: 'models/candidate.onnx', version: '2.0.0' });
+    assert.equal(second.outputs['version'], '2.0.0', second.log);
+    const moved = await act({ act: 'assign', stage: 'staging', version: '2.0.0', reason: 'To be tried' });
+    assert.equal(moved.outputs['status'], 'recorded', moved.log);
+    const gone = await act({ act: 'deprecate', version: '1.0.0', reason: 'It leaks' });
+    assert.equal(gone.outputs['status'], 'recorded', gone.log);
+    const shown = await contender(repository.folder, ['registry', 'show', 'spam-filter', '--json']);
+    const { stages, versions } = JSON.parse(shown.stdout) as {
+      stages: Record<string, string>;
+      versions: { version: string; status: string }[];
+    };
+    assert.deepEqual(stages, { staging: '2.0.0' });
+    assert.equal(versions.find(({ version }) => version === '1.0.0')?.status, 'deprecated');
+    assert.equal((await contender(repository.folder, ['registry', 'verify'])).code, 0);
+  });
+
+  const mistakes: [Record<string, string>, RegExp][] = [
+    [{ act: 'remove' }, /^input act: "remove"\. Expected register, assign, deprecate/u],
+    [{}, /^input act: no act/u],
+    [{ act: 'register' }, /^input artifact: no artifact/u],
+    [{ act: 'assign' }, /^input stage: no stage/u],
+    [{ act: 'deprecate' }, /^input version: no version/u],
+    [{ act: 'deprecate', version: '2.0.0' }, /there is no reason.*input reason/u],
+  ];
+  for (const [inputs, says] of mistakes) {
+    it(`says what is missing in ${JSON.stringify(inputs)}`, async () => {
+      const { exitCode, outputs, log } = await act(inputs);
+      assert.equal(exitCode, 1);
+      assert.match(outputs['headline'] ?? '', says, log);
+    });
+  }
+});
