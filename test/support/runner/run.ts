@@ -275,8 +275,9 @@ function emptyResult(job: JobFile, name: string, matrix: Value, result: Result, 
 
 /** @throws Error where a job wants another machine than the one that is here */
 function refuseOtherMachines(job: JobFile, scope: Scope): void {
-  const wanted = [evaluateToken(job.token.find('runs-on'), scope)].flat();
-  if (wanted.length === 1 && /^ubuntu-(?:latest|\d\d\.\d\d)$/u.test(String(wanted[0]))) return;
+  const wanted = evaluateToken(job.token.find('runs-on'), scope);
+  const label = Array.isArray(wanted) && wanted.length === 1 ? wanted[0] : wanted;
+  if (typeof label === 'string' && /^ubuntu-(?:latest|\d\d\.\d\d)$/u.test(label)) return;
   throw new Error(`job ${job.id} runs on ${JSON.stringify(wanted)}, which is not here`);
 }
 
