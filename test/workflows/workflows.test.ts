@@ -621,6 +621,45 @@ describe('promote-by-pull-request.yml and promotion-finish.yml', () => {
   });
 });
 
+describe('registry-act-by-pull-request.yml and promotion-finish.yml', () => {
+  const act = 'registry-act-by-pull-request.yml';
+  given([act, ...byPullRequest], { store: 'github' });
+  const inputs = { model: 'spam-filter', reason: 'It misses "invoices"; $(id)' };
+  before(async () => {
+    at.hub.protect(repositoryName, { ref: 'refs/heads/main' });
+    await only(await merge('candidate')).done;
+    await (
+      await mergePromotion(1, 'squash')
+    ).done;
+    assert.equal(await champion(), '1.0.1');
+  });
+
+  it('rolls back once people have merged it, on the word of who started it', async () => {
+    const result = await only(await at.actions.dispatch(act, { ...inputs, act: 'rollback' })).done;
+    assert.deepEqual(
+      result.jobs[0]?.steps.find(({ id }) => id === 'rollback')?.outputs['status'],
+      'pending',
+      result.log,
+    );
+    assert.equal(await champion(), '1.0.1');
+    const merged = await (await mergePromotion(2, 'squash')).done;
+    assert.equal(merged.conclusion, 'success', merged.log);
+    assert.equal(await champion(), '1.0.0');
+    const { git } = at.repository;
+    assert.deepEqual((await gtoShow('spam-filter', git.git.bind(git))).stages, { champion: '1.0.0' });
+    const log = await git.git('show', 'main:registry/models/spam-filter/decisions/000/000003.json');
+    assert.match(log, /"actor": ?"ada"/u);
+  });
+
+  it('deprecates a version, and refuses to without a version', async () => {
+    const deprecate = { ...inputs, act: 'deprecate' };
+    const result = await only(await at.actions.dispatch(act, { ...deprecate, version: '1.0.1' })).done;
+    assert.deepEqual(result.jobs[0]?.steps.find(({ id }) => id === 'act')?.outputs['status'], 'pending', result.log);
+    const refused = await only(await at.actions.dispatch(act, deprecate)).done;
+    assert.deepEqual([refused.conclusion, failedSteps(refused)], ['failure', ['act']]);
+  });
+});
+
 describe('promotion-finish.yml, after an edit of the promotion pull request', () => {
   given(byPullRequest, { store: 'github' });
 
