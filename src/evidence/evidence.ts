@@ -7,19 +7,21 @@ export const evidenceSchemaId = 'contender/evidence/v1';
 export const Sha256 = Type.String({ pattern: '^[0-9a-f]{64}$' });
 
 /** Bytes with an identity. `uri` says where they were found; only the digest identifies them. */
-export const Artifact = Type.Object({
-  role: Type.Enum(['model', 'image', 'predictions']),
-  uri: Type.String({ description: 'git:<commit>:<path>, an https URL, file:<path>, docker:<image>' }),
-  sha256: Sha256,
-  size: Type.Integer({ minimum: 0, description: 'bytes' }),
-});
+export const Artifact = Type.Object(
+  {
+    role: Type.Enum(['model', 'image', 'predictions']),
+    uri: Type.String({ description: 'git:<commit>:<path>, an https URL, file:<path>, docker:<image>' }),
+    sha256: Sha256,
+    size: Type.Integer({ minimum: 0, description: 'bytes' }),
+  },
+  { additionalProperties: false },
+);
 export type Artifact = { role: 'model' | 'image' | 'predictions'; uri: string; sha256: string; size: number };
 
-export const DatasetSubject = Type.Object({
-  uri: Type.String(),
-  sha256: Sha256,
-  rows: Type.Integer({ minimum: 0 }),
-});
+export const DatasetSubject = Type.Object(
+  { uri: Type.String(), sha256: Sha256, rows: Type.Integer({ minimum: 0 }) },
+  { additionalProperties: false },
+);
 export type DatasetSubject = Static<typeof DatasetSubject>;
 
 /** What the evidence speaks of. The decision refuses evidence whose subjects disagree. */

@@ -15,9 +15,10 @@ export function packEvidence(evidence: Evidence): Buffer {
 /** The evidence in a file of the registry, or why it is not what its name, the digest, promises. */
 export function unpackEvidence(bytes: Uint8Array, digest: string): { evidence: Evidence } | { fault: string } {
   try {
-    const text = gunzipSync(bytes, { maxOutputLength: maximumBytes }).toString('utf8');
-    const evidence = JSON.parse(text) as Evidence;
-    if (canonicalOfParsed(evidence) !== text) return { fault: 'JSON that is not canonical' };
+    const unpacked = gunzipSync(bytes, { maxOutputLength: maximumBytes });
+    const evidence = JSON.parse(unpacked.toString('utf8')) as Evidence;
+    if (!Buffer.from(canonicalOfParsed(evidence) ?? '').equals(unpacked))
+      return { fault: 'JSON that is not canonical' };
     const found = parsedEvidenceDigest(evidence);
     return found === digest ? { evidence } : { fault: `evidence with digest ${found}` };
   } catch (error) {

@@ -96,13 +96,16 @@ export async function openGitRegistry(input: {
         remedy: 'See what else is wrong with contender registry verify',
       });
     },
-    async verify({ missingTags = true } = {}) {
+    async verify({ missingTags = true, judge } = {}) {
       const branch = await resolveBranch(repository, input.branch);
       if (branch.head === null) return [];
       if (await isShallow(repository)) {
         input.log.warning('This clone is shallow: decisions removed before its oldest commit cannot be noticed.');
       }
-      const committed = await verifyRegistry(repository, branch.head, folder, tagged && missingTags);
+      const committed = await verifyRegistry(repository, branch.head, folder, {
+        tags: tagged && missingTags ? 'required' : 'held',
+        judge,
+      });
       const workTree = branch.ref === null ? null : await workTreeOf(repository, branch.ref);
       const edits = workTree === null ? [] : await uncommittedEdits(workTree, folder);
       return [

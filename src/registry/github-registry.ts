@@ -107,7 +107,7 @@ export function openGitHubRegistry(input: GitHubRegistryInput): Registry {
     async pending(model) {
       return pendingPromotion(await place(), await snapshot(model), model, cache);
     },
-    async verify({ missingTags = true } = {}) {
+    async verify({ missingTags = true, judge } = {}) {
       const { branch } = await place();
       // A whole registry, and what it was in every commit, is far beyond what the API gives in an hour: git fetches it at once.
       const temporary = await mkdtemp(join(tmpdir(), 'contender-registry-'));
@@ -118,7 +118,10 @@ export function openGitHubRegistry(input: GitHubRegistryInput): Registry {
           branch,
           into: join(temporary, 'clone'),
         });
-        return await verifyRegistry(repository, head, folder, tagged && missingTags);
+        return await verifyRegistry(repository, head, folder, {
+          tags: tagged && missingTags ? 'required' : 'held',
+          judge,
+        });
       } finally {
         await rm(temporary, { recursive: true, force: true });
       }

@@ -2,7 +2,7 @@ import { RegistryError } from '../errors.ts';
 import { readChain, canonicalBytes, restoreRemedy, type Chain, type Finding } from './chain.ts';
 import { listFiles, plainFile, readBlobs, type TreeEntry } from './git/objects.ts';
 import type { Repository } from './git/repository.ts';
-import { evidencePath, manifestPath, modelFolder, placeOf } from './layout.ts';
+import { manifestPath, modelFolder, placeOf } from './layout.ts';
 
 /** Everything a commit says about one model. */
 export interface ModelState extends Chain {
@@ -105,14 +105,12 @@ function strangeFile(folder: string, entry: TreeEntry, files: ReadonlyMap<string
   ];
 }
 
-/** Where the evidence a chain refers to lies, by digest, with the decisions that refer to it. */
-export function evidenceReferences(chain: Chain, model: string): Map<string, { path: string; seqs: number[] }> {
-  const references = new Map<string, { path: string; seqs: number[] }>();
+/** The decisions that refer to each piece of evidence, by its digest. */
+export function evidenceReferences(chain: Chain): Map<string, number[]> {
+  const references = new Map<string, number[]>();
   for (const { decision } of chain.links) {
     for (const { sha256 } of decision.evidence) {
-      const known = references.get(sha256);
-      if (known === undefined) references.set(sha256, { path: evidencePath(model, sha256), seqs: [decision.seq] });
-      else known.seqs.push(decision.seq);
+      references.set(sha256, [...(references.get(sha256) ?? []), decision.seq]);
     }
   }
   return references;

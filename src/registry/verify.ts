@@ -1,28 +1,47 @@
-import type { Finding } from './chain.ts';
-import { restoreRemedy } from './chain.ts';
+import type { Evidence, RecordedDecision, RegistryHistory } from '../evidence/index.ts';
+import { restoreRemedy, type Finding } from './chain.ts';
 import { unpackEvidence } from './evidence-file.ts';
 import { openBlobStream, type BlobStream } from './git/blob-stream.ts';
 import { additions, type Addition } from './git/history.ts';
 import { listFiles, readBlobs, type TreeEntry } from './git/objects.ts';
 import { isShallow, type Repository } from './git/repository.ts';
 import { listTags } from './git/tags.ts';
-import { attributesPath, attributesText, decisionPath, placeOf } from './layout.ts';
-import type { ChainLink } from './manifest.ts';
+import { attributesPath, attributesText, decisionPath, evidencePath, placeOf } from './layout.ts';
+import { extendManifest, viewOf, type ChainLink, type Manifest } from './manifest.ts';
 import { evidenceReferences, modelState, type ModelState } from './model-state.ts';
 import { tagFindings } from './tags.ts';
+
+/** A decision as it was made: what there was at the time, and what it refers to. */
+export interface MadeDecision {
+  /** Its file, relative to the repository. */
+  path: string;
+  decision: RecordedDecision;
+  /** The registry before it. */
+  view: RegistryHistory;
+  /** As it was written, by whomever; in the order in which the decision refers to it. */
+  evidence: Evidence[];
+}
+
+/** Says what is wrong with a decision beyond what chain and digests tell. */
+export type Judge = (made: MadeDecision) => Finding[];
+
+export interface VerifyOptions {
+  /** `required`: every tag that the chains call for must be there; `held`: those that are there must agree; `ignored`: they are of another branch. */
+  tags: 'required' | 'held' | 'ignored';
+  /** Asked about every decision of a chain that is sound, with all of its evidence. */
+  judge?: Judge | undefined;
+}
 
 /**
  * Rebuild every manifest of a commit from its chain and report every difference: numbers missing or doubled, hashes that do not
  * hold, edited or foreign files, evidence that is missing or not what its name says, and decisions that an earlier commit of the
  * history recorded and that are gone or changed; and tags that disagree with the chains. Nothing to report: an empty list.
- *
- * @param tagged whether every tag that the chains call for must be there
  */
 export async function verifyRegistry(
   repository: Repository,
   commit: string,
   folder: string,
-  tagged = false,
+  { tags: held, judge }: VerifyOptions,
 ): Promise<Finding[]> {
   const entries = await listFiles(repository, commit, folder);
   const findings: Finding[] = [];
@@ -44,14 +63,14 @@ export async function verifyRegistry(
     for (const [model, files] of byModel) {
       const state = await modelState((wanted) => blobs.read(wanted), folder, model, files);
       chains.set(model, state.links);
-      findings.push(...state.findings, ...(await evidence(blobs, folder, model, state)));
+      findings.push(...state.findings, ...(await decisions(blobs, folder, model, state, judge)));
     }
   } finally {
     blobs.close();
   }
   const added = await adding;
   findings.push(...history(added, folder, entries));
-  findings.push(...(await tags(repository, folder, chains, added, tagged)));
+  if (held !== 'ignored') findings.push(...(await tags(repository, folder, chains, added, held === 'required')));
   return findings;
 }
 
@@ -70,30 +89,42 @@ async function attributes(repository: Repository, folder: string, entries: reado
   ];
 }
 
-async function evidence(blobs: BlobStream, folder: string, model: string, state: ModelState): Promise<Finding[]> {
+/** Read the evidence of every decision, and let the decision be judged on it. */
+async function decisions(
+  blobs: BlobStream,
+  folder: string,
+  model: string,
+  state: ModelState,
+  judge: Judge | undefined,
+): Promise<Finding[]> {
   const findings: Finding[] = [];
-  const references = evidenceReferences(state, model);
-  for (const [sha256, { path, seqs }] of references) {
-    const entry = state.files.get(path);
-    if (entry === undefined) {
-      findings.push({
-        path: `${folder}/${path}`,
-        found: 'no such file',
-        expected: `the evidence of decision ${seqs.join(', ')}`,
-        remedy: restoreRemedy,
-      });
-      continue;
+  const references = evidenceReferences(state);
+  const damaged = new Map<string, Finding>();
+  const seen = new Set<string>();
+  const log = state.links.map(({ decision }) => decision);
+  // What there was when a decision was made cannot be known of a damaged chain.
+  const judging = state.findings.length === 0 ? judge : undefined;
+  let manifest: Manifest | null = null;
+  for (const [index, link] of state.links.entries()) {
+    const { decision } = link;
+    const evidence: Evidence[] = [];
+    for (const { sha256 } of decision.evidence) {
+      if (damaged.has(sha256) || (judging === undefined && seen.has(sha256))) continue;
+      seen.add(sha256);
+      const path = evidencePath(model, sha256);
+      const read = await readEvidence(blobs, state, path, sha256);
+      if ('evidence' in read) evidence.push(read.evidence);
+      else {
+        const seqs = references.get(sha256)?.join(', ');
+        const expected = `the evidence of decision ${seqs}, which its name is the digest of`;
+        damaged.set(sha256, { path: `${folder}/${path}`, found: read.fault, expected, remedy: restoreRemedy });
+      }
     }
-    const bytes = (await blobs.read([entry])).get(entry.oid) as Buffer;
-    const unpacked = unpackEvidence(bytes, sha256);
-    if ('fault' in unpacked) {
-      findings.push({
-        path: `${folder}/${path}`,
-        found: unpacked.fault,
-        expected: 'the evidence its name is the digest of',
-        remedy: restoreRemedy,
-      });
+    if (judging !== undefined && evidence.length === decision.evidence.length) {
+      const path = `${folder}/${decisionPath(model, decision.seq)}`;
+      findings.push(...judging({ path, decision, view: viewOf(manifest, log.slice(0, index)), evidence }));
     }
+    manifest = extendManifest(manifest, link);
   }
   for (const path of state.files.keys()) {
     const place = placeOf(path);
@@ -101,7 +132,18 @@ async function evidence(blobs: BlobStream, folder: string, model: string, state:
       findings.push({ ...foreign(folder, path), found: 'evidence that no decision refers to' });
     }
   }
-  return findings;
+  return [...damaged.values(), ...findings];
+}
+
+async function readEvidence(
+  blobs: BlobStream,
+  { files }: ModelState,
+  path: string,
+  sha256: string,
+): Promise<ReturnType<typeof unpackEvidence>> {
+  const entry = files.get(path);
+  if (entry === undefined) return { fault: 'no such file' };
+  return unpackEvidence((await blobs.read([entry])).get(entry.oid) as Buffer, sha256);
 }
 
 /** What was once recorded stays: a decision or evidence that some commit added must be there, unchanged, in the last one. */

@@ -3,133 +3,30 @@ import { cp, mkdtemp, readFile, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { parseConfig, policySubject, stageRule, type Config, type Model } from '../../src/config/index.ts';
-import { assign } from '../../src/decide/assign.ts';
 import { carryOver } from '../../src/decide/carry-over.ts';
 import { decide } from '../../src/decide/decide.ts';
 import { deprecate } from '../../src/decide/deprecate.ts';
-import { override } from '../../src/decide/override.ts';
-import { register } from '../../src/decide/register.ts';
 import { rollback } from '../../src/decide/rollback.ts';
-import {
-  buildEvidence,
-  digest,
-  modelDigest,
-  type Check,
-  type Decision,
-  type Evidence,
-  type RegistryHistory,
-} from '../../src/evidence/index.ts';
+import type { Decision, Evidence } from '../../src/evidence/index.ts';
 import { verifyAgainst, type VerifiedChange } from '../../src/pipeline/verify-change.ts';
 import { artifact } from '../registry/sample-decision.ts';
 import { inRepository, repositoryAt, type TemporaryRepository } from '../registry/temporary-repository.ts';
 import { inTemporaryFolder } from '../support/project.ts';
-
-const text = `version: 1
-models:
-  m:
-    task: binary-classification
-    candidate: m.onnx
-    columns: { id: id, label: label }
-    data: { evaluation: eval.csv }
-    policy: { primary: { metric: recall, margin: 0.01, require: superior } }
-registry:
-  stages: { staging: {}, live: { after: staging, evidence: [evaluation] } }
-`;
-const now = new Date('2026-01-02T03:04:05Z');
-const by = { now, source: {}, actor: 'ada', by: 'Ada', reason: 'because' };
-const decisions = 'registry/models/m/decisions/000';
-
-type Decide = (view: RegistryHistory) => Decision;
-type Made = [decide: Decide, evidence?: Evidence[]];
-
-/** What the gate decides of a candidate whose one check has this verdict, under a configuration. */
-function gate(
-  candidate: string,
-  verdict: Check['verdict'],
-  config = text,
-  change = (made: Decision) => made,
-): Required<Made> {
-  const model = modelOf(config);
-  let evidence: Evidence[] = [];
-  return [
-    (view) => {
-      evidence.push(evidenceOn(candidate, verdict, model, view));
-      const context = { now, actor: 'ada', source: {}, approvals: [] };
-      const subject = { model: 'm', config: model, candidate: artifact(candidate) };
-      return change(decide(subject, evidence, view, context));
-    },
-    evidence,
-  ];
-}
-
-function evidenceOn(candidate: string, verdict: Check['verdict'], model: Model, view: RegistryHistory): Evidence {
-  const check: Check = {
-    id: 'evaluation/recall',
-    title: 'Recall',
-    verdict,
-    severity: 'block',
-    message: `Recall: ${verdict}.`,
-    observed: 1,
-    required: 'superior',
-  };
-  return buildEvidence({
-    kind: 'evaluation',
-    model: 'm',
-    subjects: {
-      candidate: artifact(candidate),
-      ...(view.champion === null ? {} : { champion: view.champion.artifacts[0]! }),
-      datasets: { evaluation: { uri: 'eval.csv', sha256: digest('eval'), rows: 3 } },
-    },
-    policyDigest: digest(policySubject(model)),
-    toolVersion: '0.0.0',
-    startedAt: now,
-    finishedAt: now,
-    checks: [check],
-    details: {},
-  });
-}
-
-function registered(candidate: string): Made {
-  const context = { now, actor: 'ada', source: {}, approvals: [] };
-  return [(view) => register({ model: 'm', config: modelOf(text), candidate: artifact(candidate) }, view, context)];
-}
-
-const overridden = (candidate: string): Made => [
-  (view) =>
-    override(
-      { model: 'm', config: modelOf(text), sha256: modelDigest({ version: '', artifacts: [artifact(candidate)] })! },
-      [],
-      view,
-      by,
-    ),
-];
-const subject = { model: 'm', config: modelOf(text) };
-
-function assigned(stage: string, config = text): Made {
-  const rule = stageRule(parsed(config), stage);
-  let evidence: Evidence[] = [];
-  return [
-    (view) => {
-      evidence.push(evidenceOn('b', 'pass', modelOf(text), { ...view, champion: null }));
-      return assign({ ...subject, stage, rule }, rule.evidence === undefined ? [] : evidence, view, by);
-    },
-    evidence,
-  ];
-}
-
-function parsed(config: string): Config {
-  return parseConfig(config, 'contender.yml');
-}
-
-function modelOf(config: string): Model {
-  return parsed(config).models['m'] as Model;
-}
-
-async function record(at: TemporaryRepository, ...all: Made[]): Promise<void> {
-  const registry = await at.registry();
-  for (const [made, evidence = []] of all) await registry.record({ model: 'm', decide: made, evidence });
-}
+import {
+  assigned,
+  by,
+  decisions,
+  evidenceOn,
+  gate,
+  modelOf,
+  now,
+  overridden,
+  record,
+  registered,
+  subject,
+  text,
+  type Made,
+} from './decided.ts';
 
 /** A base with a champion that the gate let in after a first one. */
 let base = '';
@@ -223,7 +120,7 @@ describe('a change of the registry held against its base', () => {
       const evidence: Evidence[] = [];
       await record(at, [
         (view) => {
-          evidence.push(evidenceOn('c', 'pass', modelOf(asking), view));
+          evidence.push(evidenceOn('c', 'pass', modelOf(asking), view.champion?.artifacts[0]));
           const context = { now, actor: 'ada', source: {}, approvals };
           return decide({ model: 'm', config: modelOf(asking), candidate: artifact('c') }, evidence, view, context);
         },
@@ -255,7 +152,7 @@ describe('a change of the registry held against its base', () => {
           (view) => {
             const model = modelOf(asking);
             const signatures = { candidate: output('q'), champion: output('p') };
-            evidence.push({ ...evidenceOn('c', 'pass', model, view), signatures });
+            evidence.push({ ...evidenceOn('c', 'pass', model, view.champion?.artifacts[0]), signatures });
             const context = { now, actor: 'ada', source: {}, approvals: [] };
             const made = decide({ model: 'm', config: model, candidate: artifact('c') }, evidence, view, context);
             const to = { ...made.candidate!, version: version ?? made.candidate!.version };
@@ -322,7 +219,7 @@ describe('a change of the registry held against its base', () => {
           gate('c', 'pass', text, (made) => ({ ...made, policy: { ...made.policy, text: '{}' } })),
         ),
       `${decisions}/000003.json`,
-      /other contents than its evidence gives/u,
+      /a policy with another digest than its text has/u,
     ],
     [
       'a rejection that is dressed up as replaced by a newer candidate, to be overridden',
