@@ -50,7 +50,9 @@ export function underItsOwnPolicy(): Judge {
     if (policy === null) return finding('a policy that is not the configuration of a model');
     return differences(made, expected, remedy, { idempotencyKey: '' }, () => {
       refuseNoEvidence(made);
-      return decidedAgain(measured(made), action, configuredBy(policy, made));
+      const config = configuredBy(policy, made);
+      const own = decidedAgain(lightened(made, config), action, config);
+      return { ...own, evidence: own.evidence.map((each, index) => ({ ...each, sha256: digestOf(decision, index) })) };
     });
   };
 }
@@ -110,16 +112,26 @@ function configuredBy(policy: Policy, { view, evidence }: MadeDecision): Model {
 }
 
 /**
+ * Evidence as far as a decision looks at it. Details are left out: whoever read it held it against its digest, and to take that
+ * again would cost more than to decide.
+ *
  * The registry keeps evidence once, with the time of its first measurement. Where an earlier decision refers to it, it may have
  * been measured again since, and its age cannot be known.
  */
-function measured(made: MadeDecision): MadeDecision {
+function lightened(made: MadeDecision, { policy }: Model): MadeDecision {
   const { decision, view } = made;
-  const known = new Set(view.decisions.flatMap((each) => each.evidence.map(({ sha256 }) => sha256)));
-  const evidence = made.evidence.map((each, index) =>
-    known.has(decision.evidence[index]?.sha256 ?? '') ? { ...each, finishedAt: decision.time } : each,
-  );
+  const aged = policy.max_evidence_age === undefined ? [] : view.decisions.flatMap((each) => each.evidence);
+  const before = new Set(aged.map(({ sha256 }) => sha256));
+  const evidence = made.evidence.map((each, index) => ({
+    ...each,
+    details: {},
+    ...(before.has(digestOf(decision, index)) ? { finishedAt: decision.time } : {}),
+  }));
   return { ...made, evidence };
+}
+
+function digestOf({ evidence }: Decision, index: number): string {
+  return evidence[index]?.sha256 ?? '';
 }
 
 /** Where a decision is not the one that Contender makes. `aside` is what the two need not share. */

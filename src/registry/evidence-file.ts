@@ -1,5 +1,5 @@
 import { gunzipSync, gzipSync } from 'node:zlib';
-import { canonicalJson, canonicalOfParsed, parsedEvidenceDigest, type Evidence } from '../evidence/index.ts';
+import { canonicalJson, parsedEvidence, type Evidence } from '../evidence/index.ts';
 
 /** No honest piece of evidence is near this: curves are thinned and rows of data stay out. */
 const maximumBytes = 64 * 1024 * 1024;
@@ -17,10 +17,9 @@ export function unpackEvidence(bytes: Uint8Array, digest: string): { evidence: E
   try {
     const unpacked = gunzipSync(bytes, { maxOutputLength: maximumBytes });
     const evidence = JSON.parse(unpacked.toString('utf8')) as Evidence;
-    if (!Buffer.from(canonicalOfParsed(evidence) ?? '').equals(unpacked))
-      return { fault: 'JSON that is not canonical' };
-    const found = parsedEvidenceDigest(evidence);
-    return found === digest ? { evidence } : { fault: `evidence with digest ${found}` };
+    const found = parsedEvidence(evidence);
+    if (found === null || !Buffer.from(found.text).equals(unpacked)) return { fault: 'not canonical JSON of evidence' };
+    return found.digest === digest ? { evidence } : { fault: `evidence with digest ${found.digest}` };
   } catch (error) {
     return { fault: `not compressed evidence (${error instanceof Error ? error.message : String(error)})` };
   }
