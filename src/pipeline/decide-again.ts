@@ -279,11 +279,11 @@ function whatContenderMakes({ evidence }: Decision): string {
 }
 
 const ajv = new Ajv2020({ strict: false });
-const isModel = lazily<Model>(ModelSchema);
-const isEvidence = lazily<Evidence>(EvidenceSchema);
+const isModel = lazily(ModelSchema);
+const isEvidence = lazily(EvidenceSchema);
 
 /** Compiled when the first decision is judged: most commands judge none. */
-function lazily<T>(schema: object): (value: unknown) => value is T {
-  let validator: ((value: unknown) => value is T) | undefined;
-  return (value): value is T => (validator ??= ajv.compile<T>(schema))(value);
+function lazily(schema: object): (value: unknown) => boolean {
+  let validator: ((value: unknown) => boolean) | undefined;
+  return (value) => (validator ??= ajv.compile(schema))(value);
 }

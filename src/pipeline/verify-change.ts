@@ -73,9 +73,16 @@ export function pathInside(repository: Repository, file: string): string {
  * configuration of the change itself is believed in nothing.
  *
  * @param path of contender.yml, from the top of the repository
+ * @param elsewhere the configuration where the branch has none, as one that holds the registry alone
  */
-export async function verifyBetween(repository: Repository, change: Change, path: string): Promise<VerifiedChange> {
-  const before = await configAt(repository, change.base, path);
+export async function verifyBetween(
+  repository: Repository,
+  change: Change,
+  path: string,
+  elsewhere: Config | null = null,
+): Promise<VerifiedChange> {
+  const onBase = await configAt(repository, change.base, path);
+  const before = onBase ?? elsewhere;
   const config = before ?? (await configAt(repository, change.merged, path));
   if (config === null) {
     throw new ConfigError({
@@ -91,7 +98,7 @@ export async function verifyBetween(repository: Repository, change: Change, path
     tags: 'held',
     judge: (made, added) => (added ? asConfigured : itself)(made),
   });
-  const moved = before === null ? [] : await placeFindings(repository, change.merged, path, before);
+  const moved = onBase === null ? [] : await placeFindings(repository, change.merged, path, onBase);
   return { findings: [...moved, ...findings], appended, held: before !== null };
 }
 

@@ -1,6 +1,3 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { GitHubError, RegistryError } from '../errors.ts';
 import type { RecordedDecision } from '../evidence/index.ts';
@@ -9,7 +6,7 @@ import { jittered } from '../github/retry.ts';
 import type { Log } from '../log.ts';
 import { unpackEvidence } from './evidence-file.ts';
 import { registryFolder } from './git/repository.ts';
-import { cloneBranch } from './github/clone.ts';
+import { withClone } from './github/clone.ts';
 import { commitOnBranch, commitWithTags } from './github/commit-files.ts';
 import { pendingPromotion, pendingRecorder, type PullRequestSettings } from './github/record-pending.ts';
 import {
@@ -109,22 +106,9 @@ export function openGitHubRegistry(input: GitHubRegistryInput): Registry {
     },
     async verify({ missingTags = true, judge } = {}) {
       const { branch } = await place();
-      // A whole registry, and what it was in every commit, is far beyond what the API gives in an hour: git fetches it at once.
-      const temporary = await mkdtemp(join(tmpdir(), 'contender-registry-'));
-      try {
-        const { repository, head } = await cloneBranch({
-          github,
-          token: input.token,
-          branch,
-          into: join(temporary, 'clone'),
-        });
-        return await verifyRegistry(repository, head, folder, {
-          tags: tagged && missingTags ? 'required' : 'held',
-          judge,
-        });
-      } finally {
-        await rm(temporary, { recursive: true, force: true });
-      }
+      return withClone({ github, token: input.token, branch }, (repository, head) =>
+        verifyRegistry(repository, head, folder, { tags: tagged && missingTags ? 'required' : 'held', judge }),
+      );
     },
     async tag(model) {
       if (!tagged) throw noTags();

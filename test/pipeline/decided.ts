@@ -47,7 +47,7 @@ export function gate(
   const evidence: Evidence[] = [];
   return [
     (view) => {
-      evidence.push(evidenceOn(candidate, verdict, model, champion ?? view.champion?.artifacts[0], at));
+      evidence[0] = evidenceOn(candidate, verdict, model, champion ?? view.champion?.artifacts[0], at);
       const context = { now: at, actor: 'ada', source: {}, approvals };
       const subject = { model: 'm', config: model, candidate: artifact(candidate) };
       return change(decide(subject, evidence, view, context));
@@ -110,7 +110,7 @@ export function assigned(stage: string, config = text, candidate = 'b'): Made {
   const evidence: Evidence[] = [];
   return [
     (view) => {
-      evidence.push(evidenceOn(candidate, 'pass', modelOf(text)));
+      evidence[0] = evidenceOn(candidate, 'pass', modelOf(text));
       return assign({ ...subject, stage, rule }, rule.evidence === undefined ? [] : evidence, view, by);
     },
     evidence,
