@@ -92,7 +92,12 @@ async function pushFindings(
       return verifyRegistry(repository, after, folder, { tags: 'held', judge: underItsOwnPolicy() });
     }
     if (await isAncestor(repository, before, after)) {
-      return (await verifyBetween(repository, { base: before, merged: after }, path, workspace.config)).findings;
+      const change = { base: before, merged: after };
+      const { findings } = await verifyBetween(repository, change, path, {
+        elsewhere: workspace.config,
+        isBranch: (name) => Promise.resolve(name === branch),
+      });
+      return findings;
     }
     return [
       {

@@ -3,7 +3,7 @@ import { defaults, maximumConfigBytes, parseConfig, type Config } from '../confi
 import { ConfigError, ContenderError, UsageError } from '../errors.ts';
 import type { Finding } from '../registry/chain.ts';
 import { entryAt, readBlobs } from '../registry/git/objects.ts';
-import { openRepository, registryFolder, type Repository } from '../registry/git/repository.ts';
+import { isTipOf, openRepository, registryFolder, type Repository } from '../registry/git/repository.ts';
 import { changeBetween, verifyChange, type Change } from '../registry/verify-change.ts';
 import { underItsOwnPolicy, underPolicyOf } from './decide-again.ts';
 import { openRegistry } from './promote.ts';
@@ -57,7 +57,10 @@ export interface VerifiedChange {
  */
 export async function verifyAgainst({ root, config: file, base }: VerifyChangeInput): Promise<VerifiedChange> {
   const repository = await openRepository(root);
-  return verifyBetween(repository, await changeBetween(repository, base), pathInside(repository, resolve(root, file)));
+  const change = await changeBetween(repository, base);
+  return verifyBetween(repository, change, pathInside(repository, resolve(root, file)), {
+    isBranch: (branch) => isTipOf(repository, branch, change.base),
+  });
 }
 
 /** A file by its path from the top of the repository. @throws UsageError when it lies outside of it */
@@ -73,16 +76,17 @@ export function pathInside(repository: Repository, file: string): string {
  * configuration of the change itself is believed in nothing.
  *
  * @param path of contender.yml, from the top of the repository
- * @param elsewhere the configuration where the branch has none, as one that holds the registry alone
+ * @param options.elsewhere the configuration where the branch has none, as one that holds the registry alone
+ * @param options.isBranch whether the base is that branch: tags are of the one that holds the registry, and held against no other
  */
 export async function verifyBetween(
   repository: Repository,
   change: Change,
   path: string,
-  elsewhere: Config | null = null,
+  options: { elsewhere?: Config; isBranch(name: string): Promise<boolean> },
 ): Promise<VerifiedChange> {
   const onBase = await configAt(repository, change.base, path);
-  const before = onBase ?? elsewhere;
+  const before = onBase ?? options.elsewhere ?? null;
   const config = before ?? (await configAt(repository, change.merged, path));
   if (config === null) {
     throw new ConfigError({
@@ -94,8 +98,9 @@ export async function verifyBetween(
   }
   const itself = underItsOwnPolicy();
   const asConfigured = before === null ? itself : underPolicyOf(before, `${path} of the base`);
+  const { branch } = config.registry ?? {};
   const { findings, appended } = await verifyChange(repository, change, folderOf(config), {
-    tags: 'held',
+    tags: branch === undefined || (await options.isBranch(branch)) ? 'held' : 'ignored',
     judge: (made, added) => (added ? asConfigured : itself)(made),
   });
   const moved = onBase === null ? [] : await placeFindings(repository, change.merged, path, onBase);

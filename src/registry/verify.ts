@@ -3,13 +3,13 @@ import { restoreRemedy, type Finding } from './chain.ts';
 import { unpackEvidence } from './evidence-file.ts';
 import { openBlobStream, type BlobStream } from './git/blob-stream.ts';
 import { additions, type Addition } from './git/history.ts';
-import { listFiles, readBlobs, type TreeEntry } from './git/objects.ts';
+import { entryAt, listFiles, readBlobs, type TreeEntry } from './git/objects.ts';
 import { isShallow, type Repository } from './git/repository.ts';
 import { listTags } from './git/tags.ts';
-import { attributesPath, attributesText, decisionPath, evidencePath, placeOf } from './layout.ts';
+import { attributesPath, attributesText, decisionPath, evidencePath, modelFolder, placeOf } from './layout.ts';
 import { extendManifest, viewOf, type ChainLink, type Manifest } from './manifest.ts';
 import { evidenceReferences, modelState, type ModelState } from './model-state.ts';
-import { tagFindings } from './tags.ts';
+import { decisionOf, tagFindings, type FoundTag } from './tags.ts';
 
 /** A decision as it was made: what there was at the time, and what it refers to. */
 export interface MadeDecision {
@@ -175,12 +175,31 @@ async function tags(
   const commits = (await isShallow(repository))
     ? null
     : new Map(added.toReversed().map(({ path, commit }) => [path, commit]));
+  const found: FoundTag[] = [];
+  for (const tag of await listTags(repository)) {
+    if (!(await isOfAnother(repository, folder, chains, tag))) found.push(tag);
+  }
   return tagFindings({
     chains,
-    found: await listTags(repository),
+    found,
     required,
     commitOf: (model, seq) => commits?.get(`${folder}/${decisionPath(model, seq)}`),
   });
+}
+
+/**
+ * Of another registry in the same repository: made from a decision that this one does not have, and on a commit at which this one
+ * knew nothing of its model.
+ */
+async function isOfAnother(
+  repository: Repository,
+  folder: string,
+  chains: ReadonlyMap<string, readonly ChainLink[]>,
+  { commit, message }: FoundTag,
+): Promise<boolean> {
+  const made = decisionOf(message);
+  if (made === null || commit === null || chains.get(made.model)?.[made.seq - 1]?.sha256 === made.sha256) return false;
+  return (await entryAt(repository, commit, `${folder}/${modelFolder(made.model)}`)) === null;
 }
 
 function foreign(folder: string, path: string): Finding {

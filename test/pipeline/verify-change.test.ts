@@ -8,7 +8,9 @@ import { decide } from '../../src/decide/decide.ts';
 import { deprecate } from '../../src/decide/deprecate.ts';
 import { rollback } from '../../src/decide/rollback.ts';
 import type { Decision, Evidence } from '../../src/evidence/index.ts';
+import { silentLog } from '../../src/log.ts';
 import { verifyAgainst, type VerifiedChange } from '../../src/pipeline/verify-change.ts';
+import { openGitRegistry } from '../../src/registry/git-registry.ts';
 import { artifact } from '../registry/sample-decision.ts';
 import { inRepository, repositoryAt, type TemporaryRepository } from '../registry/temporary-repository.ts';
 import { inTemporaryFolder } from '../support/project.ts';
@@ -357,6 +359,33 @@ describe('a change of the registry held against its base', () => {
       assert.equal(await at.git('rev-parse', 'HEAD'), head);
       await record(at, gate('d', 'pass'));
       await assert.rejects(verify(at), /conflicts with main in registry.*must be made again/su);
+    }));
+
+  it('holds tags against the branch that holds the registry, and against no other', () =>
+    inRepository(async (at) => {
+      await at.write('contender.yml', text.replace('registry:\n', 'registry:\n  branch: decisions\n  tags: gto\n'));
+      await at.commit('Configure');
+      await at.git('branch', 'decisions');
+      const input = {
+        repository: at.folder,
+        path: 'registry',
+        branch: 'decisions',
+        tags: 'gto',
+        log: silentLog,
+      } as const;
+      await (await openGitRegistry(input)).record({ model: 'm', decide: registered('a')[0], evidence: [] });
+      await at.git('switch', '--quiet', '--create', 'proposal');
+      await at.write('README.md', 'Other words.\n');
+      await at.commit('Write');
+      assert.deepEqual((await verify(at)).findings, []);
+      await at.git('tag', '--force', '--annotate', 'm@v1.0.0', '--message=By hand', 'decisions');
+      assert.deepEqual((await verify(at)).findings, []);
+      await at.git('switch', '--quiet', '--create', 'more', 'decisions');
+      const findings = (await verify(at, 'decisions')).findings;
+      assert.deepEqual(
+        findings.map(({ path }) => path),
+        ['refs/tags/m@v1.0.0'],
+      );
     }));
 
   it('is told by a commit that is not here, and by a clone that is too shallow', () =>
