@@ -64,6 +64,7 @@ export function appendDecision(
 export async function readChain(model: string, files: readonly DecisionFile[]): Promise<Chain> {
   const readDecision = await decisionReader();
   const chain: Chain = { links: [], manifest: null, findings: [] };
+  const keys = new Map<string, number>();
   const ordered = [...files].sort((a, b) => a.seq - b.seq);
   for (const file of ordered) {
     const report = (found: string, expected: string, remedy = restoreRemedy): void => {
@@ -89,6 +90,9 @@ export async function readChain(model: string, files: readonly DecisionFile[]): 
       );
     }
     if (value.model !== model) report(`a decision about ${value.model}`, `one about ${model}`);
+    const twin = keys.get(value.idempotencyKey);
+    if (twin === undefined) keys.set(value.idempotencyKey, file.seq);
+    else report(`decision ${twin} a second time, by its idempotency key`, 'a decision that is recorded once');
     for (const [found, expected] of contradictions(value, chain)) report(found, expected);
     const link = { decision: { ...value, seq: file.seq }, sha256: sha256(file.bytes) };
     chain.links.push(link);

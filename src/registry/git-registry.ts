@@ -22,7 +22,7 @@ import {
 import { follow, pushTogether } from './git/remote.ts';
 import { completeTags, listTags } from './git/tags.ts';
 import { bringInLine, refuseEdits, refuseLinks, uncommittedEdits } from './git/work-tree.ts';
-import { attributesPath, checkModelName, evidencePath, isModelName } from './layout.ts';
+import { attributesPath, checkModelName, evidencePath, isModelName, refuseTwin } from './layout.ts';
 import { viewOf, type ChainLink } from './manifest.ts';
 import { readModel, sound, type ModelState } from './model-state.ts';
 import { planRecord } from './plan-record.ts';
@@ -69,9 +69,7 @@ export async function openGitRegistry(input: {
     },
     async models() {
       const commit = await head();
-      return commit === null
-        ? []
-        : (await listFolders(repository, commit, `${folder}/models`)).filter(isModelName).sort();
+      return commit === null ? [] : modelsAt(repository, commit, folder);
     },
     async log(model) {
       return (await read(model)).links.map((link) => link.decision);
@@ -215,6 +213,7 @@ async function recordOnce(target: Target, input: RecordInput): Promise<RecordRes
   const old = await commitAt(repository, ref);
   if (old === null) return 'overtaken';
   const state = sound(await readModel(repository, old, folder, input.model));
+  if (state.links.length === 0) refuseTwin(input.model, await modelsAt(repository, old, folder));
   const hasAttributes = (await entryAt(repository, old, `${folder}/${attributesPath}`)) !== null;
   const plan = planRecord(folder, state, input, hasAttributes);
   const tags = async (at: string, links: readonly ChainLink[]): Promise<string[]> =>
@@ -259,6 +258,10 @@ async function recordOnce(target: Target, input: RecordInput): Promise<RecordRes
   await removeJournal(place);
   await confirm(repository, ref, commit);
   return { status: 'recorded', decision: plan.decision, commit, tags: await tags(commit, links) };
+}
+
+async function modelsAt(repository: Repository, commit: string, folder: string): Promise<string[]> {
+  return (await listFolders(repository, commit, `${folder}/models`)).filter(isModelName).sort();
 }
 
 /** Mend what an interrupted run left, then refuse to go on over a person's edits. */

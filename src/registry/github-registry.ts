@@ -20,7 +20,7 @@ import {
   type Snapshot,
 } from './github/snapshot.ts';
 import { completeTags, isOvertaken, tagsInTheWay } from './github/tags.ts';
-import { checkModelName, evidencePath } from './layout.ts';
+import { checkModelName, evidencePath, refuseTwin } from './layout.ts';
 import { viewOf } from './manifest.ts';
 import { sound } from './model-state.ts';
 import { planRecord } from './plan-record.ts';
@@ -128,15 +128,20 @@ export function openGitHubRegistry(input: GitHubRegistryInput): Registry {
     async record(request) {
       const attempts: Attempts = { made: new Map(), together: tagged, refusedAt: null, unseen: 0 };
       const { pullRequests } = input;
+      const reading = async (): Promise<Snapshot> => {
+        const found = await snapshot(request.model);
+        if (found.state.links.length === 0) refuseTwin(request.model, (await listModels(await place())) ?? []);
+        return found;
+      };
       const directly = async (attempt: number): Promise<RecordResult | 'again'> => {
-        const found = await snapshot(request.model).catch((error: unknown) => {
+        const found = await reading().catch((error: unknown) => {
           throw attempts.made.size > 0 && error instanceof GitHubError ? inDoubt(error) : error;
         });
         return recordOnce(await place(), found, request, attempts, attempt);
       };
       const pending = async (settings: PullRequestSettings): Promise<typeof directly> => {
         const base = await place();
-        return pendingRecorder({ base, settings, request, cache, log, snapshot: () => snapshot(request.model) });
+        return pendingRecorder({ base, settings, request, cache, log, snapshot: reading });
       };
       let once = pullRequests?.when === 'always' ? await pending(pullRequests) : directly;
       for (let attempt = 1; attempt <= pace.attempts; attempt++) {

@@ -1,6 +1,6 @@
 import { RegistryError } from '../errors.ts';
 import { readChain, canonicalBytes, restoreRemedy, type Chain, type Finding } from './chain.ts';
-import { listFiles, plainFile, readBlobs, type TreeEntry } from './git/objects.ts';
+import { listFiles, maximumBytes, plainFile, readBlobs, type TreeEntry } from './git/objects.ts';
 import type { Repository } from './git/repository.ts';
 import { manifestPath, modelFolder, placeOf } from './layout.ts';
 
@@ -39,7 +39,7 @@ export async function modelState(
 ): Promise<ModelState> {
   const files = new Map(entries.map((entry) => [entry.path, entry]));
   const findings = entries.flatMap((entry) => strangeFile(folder, entry, files));
-  const plain = entries.filter((entry) => entry.mode === plainFile);
+  const plain = entries.filter((entry) => entry.mode === plainFile && entry.size <= maximumBytes);
   const kept = plain.filter((entry) => ['decision', 'manifest'].includes(placeOf(entry.path)?.kind ?? ''));
   const contents = await read(kept);
   const chain = await readChain(
@@ -87,6 +87,12 @@ function strangeFile(folder: string, entry: TreeEntry, files: ReadonlyMap<string
   if (entry.mode !== plainFile) {
     return [
       { path, found: `a file of mode ${entry.mode}`, expected: `a plain file (${plainFile})`, remedy: restoreRemedy },
+    ];
+  }
+  // Of evidence it is told with the decisions that refer to it: it keeps nobody from deciding.
+  if (entry.size > maximumBytes && placeOf(entry.path)?.kind !== 'evidence') {
+    return [
+      { path, found: `a file of ${entry.size} bytes`, expected: `at most ${maximumBytes}`, remedy: restoreRemedy },
     ];
   }
   if (placeOf(entry.path) !== null) return [];

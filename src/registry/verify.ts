@@ -3,10 +3,10 @@ import { restoreRemedy, type Finding } from './chain.ts';
 import { unpackEvidence } from './evidence-file.ts';
 import { openBlobStream, type BlobStream } from './git/blob-stream.ts';
 import { additions, type Addition } from './git/history.ts';
-import { entryAt, listFiles, readBlobs, type TreeEntry } from './git/objects.ts';
+import { blobName, entryAt, listFiles, maximumBytes, type TreeEntry } from './git/objects.ts';
 import { isShallow, type Repository } from './git/repository.ts';
 import { listTags } from './git/tags.ts';
-import { attributesPath, attributesText, decisionPath, evidencePath, modelFolder, placeOf } from './layout.ts';
+import { attributesPath, attributesText, decisionPath, evidencePath, modelFolder, placeOf, twinOf } from './layout.ts';
 import { extendManifest, viewOf, type ChainLink, type Manifest } from './manifest.ts';
 import { evidenceReferences, modelState, type ModelState } from './model-state.ts';
 import { decisionOf, tagFindings, type FoundTag } from './tags.ts';
@@ -43,6 +43,11 @@ export async function verifyRegistry(
   folder: string,
   { tags: held, judge }: VerifyOptions,
 ): Promise<Finding[]> {
+  const root = await entryAt(repository, commit, folder);
+  if (root !== null && root.type !== 'tree') {
+    const found = root.mode === '120000' ? 'a symbolic link' : `a file of mode ${root.mode}`;
+    return [{ path: folder, found, expected: 'the folder of the registry', remedy: restoreRemedy }];
+  }
   const entries = await listFiles(repository, commit, folder);
   const findings: Finding[] = [];
   const byModel = new Map<string, TreeEntry[]>();
@@ -53,7 +58,7 @@ export async function verifyRegistry(
     else if (model !== undefined) byModel.set(model, [entry]);
     else if (entry.path !== attributesPath) findings.push(foreign(folder, entry.path));
   }
-  findings.push(...(await attributes(repository, folder, entries)));
+  findings.push(...attributes(repository, folder, entries), ...twins(folder, [...byModel.keys()]));
   const chains = new Map<string, readonly ChainLink[]>();
   // git walks the history while the files are judged.
   const adding = additions(repository, commit, folder);
@@ -74,11 +79,10 @@ export async function verifyRegistry(
   return findings;
 }
 
-async function attributes(repository: Repository, folder: string, entries: readonly TreeEntry[]): Promise<Finding[]> {
+function attributes(repository: Repository, folder: string, entries: readonly TreeEntry[]): Finding[] {
   if (entries.length === 0) return [];
   const entry = entries.find((each) => each.path === attributesPath);
-  const text = entry === undefined ? null : (await readBlobs(repository, [entry])).get(entry.oid)?.toString('utf8');
-  if (text === attributesText) return [];
+  if (entry?.oid === blobName(repository, Buffer.from(attributesText))) return [];
   return [
     {
       path: `${folder}/${attributesPath}`,
@@ -87,6 +91,17 @@ async function attributes(repository: Repository, folder: string, entries: reado
       remedy: restoreRemedy,
     },
   ];
+}
+
+/** Models that share a folder where file names know no case, and their files with it. */
+function twins(folder: string, models: readonly string[]): Finding[] {
+  return models.flatMap((model, index): Finding[] => {
+    const twin = twinOf(model, models.slice(0, index));
+    if (twin === undefined) return [];
+    const found = `model ${model} beside ${twin}`;
+    const expected = 'names that differ in more than case: on many systems these are one folder';
+    return [{ path: `${folder}/${modelFolder(model)}`, found, expected, remedy: 'Revert the commit that recorded it' }];
+  });
 }
 
 /** Read the evidence of every decision, and let the decision be judged on it. */
@@ -143,6 +158,7 @@ async function readEvidence(
 ): Promise<ReturnType<typeof unpackEvidence>> {
   const entry = files.get(path);
   if (entry === undefined) return { fault: 'no such file' };
+  if (entry.size > maximumBytes) return { fault: `a file of ${entry.size} bytes` };
   return unpackEvidence((await blobs.read([entry])).get(entry.oid) as Buffer, sha256);
 }
 
