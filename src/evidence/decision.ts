@@ -150,7 +150,7 @@ const decisionFields = {
 };
 
 /** A decision before the registry gave it its place in the chain. */
-export const Decision = Type.Object(decisionFields, strict);
+export const Decision = Type.Object(decisionFields);
 export interface Decision {
   schema: typeof decisionSchemaId;
   model: string;

@@ -16,7 +16,6 @@ import {
   type Artifact,
   type Decision,
   type DecisionAction,
-  type Evidence,
   type Version,
 } from '../evidence/index.ts';
 import type { Finding } from '../registry/chain.ts';

@@ -93,10 +93,12 @@ async function pushFindings(
     }
     if (await isAncestor(repository, before, after)) {
       const change = { base: before, merged: after };
-      const { findings } = await verifyBetween(repository, change, path, {
+      const { findings, notes } = await verifyBetween(repository, change, path, {
+        github,
         elsewhere: workspace.config,
         isBranch: (name) => Promise.resolve(name === branch),
       });
+      for (const note of notes) workspace.log.info(note);
       return findings;
     }
     return [

@@ -1,13 +1,16 @@
 import { relative, resolve, sep } from 'node:path';
 import { defaults, maximumConfigBytes, parseConfig, type Config } from '../config/index.ts';
 import { ConfigError, ContenderError, UsageError } from '../errors.ts';
+import type { GitHub } from '../github/client.ts';
+import { silentLog } from '../log.ts';
 import type { Finding } from '../registry/chain.ts';
 import { entryAt, readBlobs } from '../registry/git/objects.ts';
 import { isTipOf, openRepository, registryFolder, type Repository } from '../registry/git/repository.ts';
 import { changeBetween, verifyChange, type Change } from '../registry/verify-change.ts';
 import { underItsOwnPolicy, underPolicyOf } from './decide-again.ts';
 import { openRegistry } from './promote.ts';
-import type { Workspace } from './workspace.ts';
+import { verifyPeople } from './verify-people.ts';
+import type { GitHubAccess, Workspace } from './workspace.ts';
 
 export type { Finding } from '../registry/chain.ts';
 
@@ -18,28 +21,54 @@ export interface VerifyChangeInput {
   config: string;
   /** What the change is made to: a branch, tag or commit, as git names it. */
   base: string;
+  /** To look up approvals with. */
+  github?: GitHub | null;
 }
 
 /** What verification found, and what there is to say where it found nothing. */
 export interface Verified {
   findings: Finding[];
   sound: string;
+  /** What whoever reads it should know besides. */
+  notes: string[];
 }
 
 /** Verify the whole registry as it is, or what HEAD makes of it, where there is a base to hold it against. */
 export async function verify(
-  input: Omit<VerifyChangeInput, 'base'> & { base: string | undefined },
+  {
+    github: access,
+    ...input
+  }: Omit<VerifyChangeInput, 'base' | 'github'> & {
+    base: string | undefined;
+    github?: GitHubAccess;
+  },
   open: () => Promise<Workspace>,
 ): Promise<Verified> {
   const { base } = input;
-  if (base === undefined) {
-    return {
-      findings: await (await openRegistry(await open())).verify({ judge: underItsOwnPolicy() }),
-      sound: 'The registry is sound: every chain, manifest and piece of evidence agrees.',
-    };
-  }
-  const change = await verifyAgainst({ ...input, base });
-  return { findings: change.findings, sound: soundChange(change) };
+  if (base === undefined) return verifyWhole(await open());
+  const change = await verifyAgainst({ ...input, base, github: await gitHubOf(access) });
+  return { findings: change.findings, sound: soundChange(change), notes: change.notes };
+}
+
+async function gitHubOf({ repository = '', token = '', apiUrl }: Partial<GitHubAccess> = {}): Promise<GitHub | null> {
+  if (repository === '' || token === '') return null;
+  const { openGitHub } = await import('../github/client.ts');
+  return openGitHub({ repository, token, apiUrl, log: silentLog });
+}
+
+async function verifyWhole(workspace: Workspace): Promise<Verified> {
+  const registry = await openRegistry(workspace);
+  const findings = await registry.verify({ judge: underItsOwnPolicy() });
+  const nothing = findings.length === 0 && (await registry.models()).length === 0;
+  const { branch } = workspace.config.registry ?? {};
+  const where = branch === undefined ? 'the branch' : `branch ${branch}`;
+  return {
+    findings,
+    sound: nothing
+      ? `Nothing is recorded: there is no model in folder ${folderOf(workspace.config)} of ${where}.`
+      : 'The registry is sound: every chain, manifest and piece of evidence agrees.',
+    notes: [],
+  };
 }
 
 export interface VerifiedChange {
@@ -48,6 +77,7 @@ export interface VerifiedChange {
   appended: number;
   /** Whether the base has a configuration: without one, the change's own says where the registry is, and no decision is held against it. */
   held: boolean;
+  notes: string[];
 }
 
 /**
@@ -55,10 +85,12 @@ export interface VerifiedChange {
  *
  * @throws RegistryError, ConfigError, UsageError when the two cannot be compared
  */
-export async function verifyAgainst({ root, config: file, base }: VerifyChangeInput): Promise<VerifiedChange> {
+export async function verifyAgainst(input: VerifyChangeInput): Promise<VerifiedChange> {
+  const { root, config: file, base, github = null } = input;
   const repository = await openRepository(root);
   const change = await changeBetween(repository, base);
   return verifyBetween(repository, change, pathInside(repository, resolve(root, file)), {
+    github,
     isBranch: (branch) => isTipOf(repository, branch, change.base),
   });
 }
@@ -83,7 +115,7 @@ export async function verifyBetween(
   repository: Repository,
   change: Change,
   path: string,
-  options: { elsewhere?: Config; isBranch(name: string): Promise<boolean> },
+  options: { github: GitHub | null; elsewhere?: Config; isBranch(name: string): Promise<boolean> },
 ): Promise<VerifiedChange> {
   const onBase = await configAt(repository, change.base, path);
   const before = onBase ?? options.elsewhere ?? null;
@@ -104,7 +136,13 @@ export async function verifyBetween(
     judge: (made, added) => (added ? asConfigured : itself)(made),
   });
   const moved = onBase === null ? [] : await placeFindings(repository, change.merged, path, onBase);
-  return { findings: [...moved, ...findings], appended, held: before !== null };
+  const people = await verifyPeople(appended, options.github);
+  return {
+    findings: [...moved, ...findings, ...people.findings],
+    appended: appended.length,
+    held: before !== null,
+    notes: people.notes,
+  };
 }
 
 /** What there is to say of a change in which nothing was found, in a sentence. */

@@ -59,14 +59,14 @@ export async function changeBetween(repository: Repository, base: string, head =
  * every decision and piece of evidence of the base that is not there any more, byte for byte.
  *
  * @param options.judge as of `verifyRegistry`; told also whether the change adds the decision
- * @returns what was found, and how many decisions the change adds to chains that are sound
+ * @returns what was found, and the decisions that the change adds to chains that are sound
  */
 export async function verifyChange(
   repository: Repository,
   { base, merged }: Change,
   folder: string,
   options: Pick<VerifyOptions, 'tags'> & { judge: (made: MadeDecision, added: boolean) => Finding[] },
-): Promise<{ findings: Finding[]; appended: number }> {
+): Promise<{ findings: Finding[]; appended: MadeDecision[] }> {
   const [before, after] = await Promise.all([
     listFiles(repository, base, folder),
     listFiles(repository, merged, folder),
@@ -87,10 +87,11 @@ export async function verifyChange(
   });
   const known = new Set(changed.map(({ path }) => path));
   const recorded = new Set(before.map(({ path }) => `${folder}/${path}`));
-  let appended = 0;
+  const appended: MadeDecision[] = [];
   const judge: Judge = (made) => {
     const added = !recorded.has(made.path);
-    if (added) appended += 1;
+    // What was read for it need not stay.
+    if (added) appended.push({ ...made, evidence: [] });
     return options.judge(made, added);
   };
   const found = await verifyRegistry(repository, merged, folder, { ...options, judge });

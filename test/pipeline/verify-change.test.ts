@@ -13,6 +13,8 @@ import { verifyAgainst, type VerifiedChange } from '../../src/pipeline/verify-ch
 import { openGitRegistry } from '../../src/registry/git-registry.ts';
 import { artifact } from '../registry/sample-decision.ts';
 import { inRepository, repositoryAt, type TemporaryRepository } from '../registry/temporary-repository.ts';
+import { clientOf, repositoryName, withGitHub } from '../github/with-github.ts';
+import type { GitHub } from '../../src/github/client.ts';
 import { inTemporaryFolder } from '../support/project.ts';
 import {
   assigned,
@@ -70,11 +72,11 @@ describe('a change of the registry held against its base', () => {
     inProposal(async (at) => {
       await at.write('README.md', 'Other words.\n');
       await at.commit('Write');
-      assert.deepEqual(await verify(at), { findings: [], appended: 0, held: true });
+      assert.deepEqual(await verify(at), { findings: [], appended: 0, held: true, notes: [] });
       await record(at, gate('c', 'fail'), gate('d', 'inconclusive'), overridden('d'), gate('e', 'pass'));
       await record(at, [(view) => rollback(subject, '1.0.1', view, by)], assigned('staging'), assigned('live'));
       await record(at, [(view) => deprecate(subject, '1.0.3', view, by)]);
-      assert.deepEqual(await verify(at), { findings: [], appended: 8, held: true });
+      assert.deepEqual(await verify(at), { findings: [], appended: 8, held: true, notes: [] });
     }));
 
   it('lets the policy change, which is reviewed as such', () =>
@@ -110,7 +112,7 @@ describe('a change of the registry held against its base', () => {
           ['hold', 'stale'],
         ],
       );
-      assert.deepEqual(await verify(at), { findings: [], appended: 3, held: true });
+      assert.deepEqual(await verify(at), { findings: [], appended: 3, held: true, notes: [] });
     }));
 
   it('holds approvals against the policy of the base', () =>
@@ -140,6 +142,62 @@ describe('a change of the registry held against its base', () => {
       );
       const [finding] = (await verify(at)).findings;
       assert.match(finding?.found ?? '', /a promotion where the outcome is hold: .*May approve: grace/u);
+    }));
+
+  it('looks up the approvals of decisions that are added, where there is a token, and says where there is none', () =>
+    withGitHub((server) =>
+      inProposal(async (at) => {
+        await at.git('switch', '--quiet', 'main');
+        const asking = await configure(at, 'policy: { ', 'policy: { approvals: { from: [grace] }, ');
+        await at.git('switch', '--quiet', '--create', 'approved');
+        const { git } = server.repository(repositoryName);
+        await git.git(
+          'update-ref',
+          'refs/heads/work',
+          await git.commit({
+            tree: await git.git('rev-parse', 'main^{tree}'),
+            parents: [await git.git('rev-parse', 'main')],
+            message: 'Work',
+            signed: false,
+          }),
+        );
+        const [ada, grace] = ['ada', 'grace'].map((login) => clientOf(server, { login, type: 'User' }));
+        await ada!.request('POST /repos/{owner}/{repo}/pulls', { title: 'A model', head: 'work', base: 'main' });
+        const route = 'POST /repos/{owner}/{repo}/pulls/{pull_number}/reviews';
+        const review = await grace!.request(route, { pull_number: 1, event: 'APPROVE' });
+        const approved = (source?: string) => [
+          { by: 'grace', at: review.submitted_at ?? '', ...(source === undefined ? {} : { source }) },
+        ];
+        const found = async (github: GitHub | null): Promise<[string[], string[]]> => {
+          const input = { root: at.folder, config: 'contender.yml', base: 'main', github };
+          const { findings, notes } = await verifyAgainst(input);
+          return [findings.map((each) => each.found), notes];
+        };
+        await record(at, gate('c', 'pass', asking, undefined, { approvals: approved('review of pull request 1') }));
+        assert.deepEqual(await found(clientOf(server)), [[], []]);
+        assert.deepEqual(await found(null), [[], ['Approvals were not looked up (no token).']]);
+        const blind = clientOf(server, { permissions: { contents: 'read' } });
+        assert.match((await found(blind))[1].join(), /not looked up: .*pull-requests: read and actions: read/su);
+        await record(
+          at,
+          gate('d', 'pass', asking, undefined, { approvals: approved('environment production of run 7') }),
+        );
+        await record(at, gate('e', 'pass', asking, undefined, { approvals: approved('review of pull request 99') }));
+        await record(at, gate('f', 'pass', asking, undefined, { approvals: approved() }));
+        const [findings] = await found(clientOf(server));
+        assert.deepEqual(
+          findings.map((each) => /^an approval of grace, (.*?), (?:of|which)|does not say where/u.exec(each)?.[1]),
+          [undefined, 'environment production of run 7', 'review of pull request 99'],
+        );
+      }),
+    ));
+
+  it('tells of acts that one person made on the word of another', () =>
+    inProposal(async (at) => {
+      await record(at, [(view) => rollback(subject, '1.0.0', view, { ...by, actor: 'mallory' })]);
+      const { findings, notes } = await verify(at);
+      assert.deepEqual(findings, []);
+      assert.deepEqual(notes, ['Decision 3 of m (rollback) is on the word of Ada, and mallory made it.']);
     }));
 
   it('holds the version against what changed of inputs and outputs, where the base asks for it', () =>
@@ -355,7 +413,7 @@ describe('a change of the registry held against its base', () => {
       await record(at, gate('c', 'pass'));
       await at.git('switch', '--quiet', 'proposal');
       const head = await at.git('rev-parse', 'HEAD');
-      assert.deepEqual(await verify(at), { findings: [], appended: 0, held: true });
+      assert.deepEqual(await verify(at), { findings: [], appended: 0, held: true, notes: [] });
       assert.equal(await at.git('rev-parse', 'HEAD'), head);
       await record(at, gate('d', 'pass'));
       await assert.rejects(verify(at), /conflicts with main in registry.*must be made again/su);
@@ -417,6 +475,6 @@ describe('a change of the registry held against its base', () => {
       await at.write('contender.yml', text);
       await at.commit('Configure');
       await record(at, registered('a'));
-      assert.deepEqual(await verify(at), { findings: [], appended: 1, held: false });
+      assert.deepEqual(await verify(at), { findings: [], appended: 1, held: false, notes: [] });
     }));
 });

@@ -238,6 +238,15 @@ describe('a registry that contradicts itself, though every hash holds', () => {
 });
 
 describe('a registry that Contender wrote', () => {
+  it('is not called sound where there is none', () =>
+    inRepository(async (at) => {
+      await at.write('contender.yml', text);
+      await at.commit('Configure');
+      const { findings, sound } = await verified(at);
+      assert.deepEqual(findings, []);
+      assert.equal(sound, 'Nothing is recorded: there is no model in folder registry of the branch.');
+    }));
+
   it('is sound with decisions of every kind, whatever the configuration became since', () =>
     inRepository(async (at) => {
       await at.write('contender.yml', text);
