@@ -8,16 +8,20 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { buildEvidence, digest, type Evidence } from '../src/evidence/index.ts';
+import { policySubject, type Model } from '../src/config/index.ts';
+import { decide } from '../src/decide/decide.ts';
+import { buildEvidence, digest, type Artifact, type Evidence, type Verdict } from '../src/evidence/index.ts';
 import { openGitHub } from '../src/github/client.ts';
 import { silentLog } from '../src/log.ts';
 import type { TreeEntry } from '../src/registry/git/objects.ts';
 import { openGitRegistry } from '../src/registry/git-registry.ts';
 import { openGitHubRegistry } from '../src/registry/github-registry.ts';
 import { attributesPath } from '../src/registry/layout.ts';
+import { championOf } from '../src/registry/manifest.ts';
 import type { ModelState } from '../src/registry/model-state.ts';
 import { planRecord } from '../src/registry/plan-record.ts';
 import type { Registry } from '../src/registry/registry.ts';
+import { underItsOwnPolicy } from '../src/pipeline/decide-again.ts';
 import { artifact, judged } from '../test/registry/sample-decision.ts';
 import { startGitHub } from '../test/support/github-api/server.ts';
 import { publish } from './support/page.ts';
@@ -27,6 +31,14 @@ const models = Number(process.env['BENCH_MODELS'] ?? 1000);
 const decisions = 100;
 /** A model that has all its decisions already, where the large registry has it. */
 const [old, long] = ['model-0000', `of a model with ${decisions} decisions`];
+/** What the decisions are made under, so that they can be made again. */
+const config: Model = {
+  task: 'binary-classification',
+  candidate: 'model.onnx',
+  columns: { id: 'id', label: 'label' },
+  data: { evaluation: 'eval' },
+  policy: { primary: { metric: 'accuracy', margin: 0.01, require: 'non-inferior' }, allow_first: true },
+};
 const rounds = Number(process.env['BENCH_ROUNDS'] ?? 15);
 const folder = await mkdtemp(join(tmpdir(), 'contender-bench-'));
 const git = async (where: string, ...parameters: string[]): Promise<string> =>
@@ -49,7 +61,7 @@ async function measure(): Promise<void> {
   );
 
   const verifying = performance.now();
-  const findings = await (await local(large)).verify();
+  const findings = await (await local(large)).verify({ judge: underItsOwnPolicy() });
   const verified = performance.now() - verifying;
   if (findings.length > 0) throw new Error(`verify: ${JSON.stringify(findings[0])}`);
   const memory = Math.round(process.resourceUsage().maxRSS / 1024);
@@ -110,7 +122,7 @@ async function measure(): Promise<void> {
   await publish('Registry', [
     ...lines,
     '',
-    `Verifying the large one, every chain, manifest and piece of evidence and the whole history: ${seconds(verified)} (target: under 60 s), ${memory} MiB at most.`,
+    `Verifying the large one, every chain, manifest and piece of evidence, every decision made again, and the whole history: ${seconds(verified)} (target: under 60 s), ${memory} MiB at most.`,
   ]);
 }
 
@@ -194,12 +206,14 @@ async function build(repository: string, count: number): Promise<void> {
     for (const [index, state] of states.entries()) {
       const model = `model-${String(index).padStart(4, '0')}`;
       const candidate = `${model} ${number}`;
-      const given = evidenceOf(candidate);
-      const outcome = number % 10 === 0 ? 'promote' : number % 2 === 0 ? 'hold' : 'reject';
+      const verdict = number % 10 === 0 ? 'pass' : number % 2 === 0 ? 'inconclusive' : 'fail';
+      const given = evidenceOf(candidate, verdict, model, championOf(state.manifest)?.artifacts[0]);
+      const subject = { model, config, candidate: artifact(candidate) };
+      const context = { now: new Date(time * 1000), actor: 'ada', source: {}, approvals: [] };
       const plan = planRecord(
         'registry',
         state,
-        { model, decide: judged(model, candidate, outcome, [given]), evidence: [given] },
+        { model, decide: (view) => decide(subject, [given], view, context), evidence: [given] },
         { hasAttributes: index + number > 0, artifactsYaml: undefined },
       );
       if (plan.status !== 'write') throw new Error(plan.status);
@@ -216,24 +230,25 @@ async function build(repository: string, count: number): Promise<void> {
 }
 
 /** Some checks and a curve, as an evaluation leaves them. */
-function evidenceOf(candidate: string): Evidence {
+function evidenceOf(candidate: string, verdict: Verdict = 'pass', model = 'any', champion?: Artifact): Evidence {
   const seed = Number.parseInt(digest(candidate).slice(0, 8), 16) / 2 ** 32;
   return buildEvidence({
     kind: 'evaluation',
-    model: 'any',
+    model,
     subjects: {
       candidate: artifact(candidate),
+      ...(champion === undefined ? {} : { champion }),
       datasets: { evaluation: { uri: 'eval', sha256: digest('eval'), rows: 2350 } },
     },
-    policyDigest: digest('policy'),
+    policyDigest: digest(policySubject(config)),
     toolVersion: '0.0.0',
     startedAt: new Date(),
     finishedAt: new Date(),
     checks: Array.from({ length: 10 }, (_, index) => ({
       id: `evaluation/accuracy@slice=${index}`,
       title: `Accuracy on slice ${index}`,
-      verdict: 'pass',
-      severity: 'block',
+      verdict,
+      severity: 'block' as const,
       message: `Accuracy is ${(0.9 + seed / 100).toFixed(4)}`,
       observed: 0.9 + seed / 100,
       required: 0.9,

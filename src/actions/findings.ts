@@ -9,7 +9,11 @@ const annotated = 10;
 const listed = 100;
 
 /** Tell what is wrong with a registry, or that nothing is: annotations, the log and the step summary. The step fails if something is. */
-export async function tellFindings(headline: string, findings: readonly Finding[]): Promise<void> {
+export async function tellFindings(
+  headline: string,
+  findings: readonly Finding[],
+  notes: readonly string[] = [],
+): Promise<void> {
   const sound = findings.length === 0;
   const lines = findings.map(({ path, found, expected, remedy }) => ({
     path,
@@ -18,6 +22,8 @@ export async function tellFindings(headline: string, findings: readonly Finding[
   for (const { path, message } of lines.slice(0, annotated)) core.error(message, { file: path, title: 'Registry' });
   for (const { message } of lines.slice(annotated)) core.info(withoutWorkflowCommands(message));
   const list = lines.slice(0, listed).map(({ message }) => `- ${markdownText(message)}\n`);
+  for (const note of notes) core.notice(note, { title: 'Registry' });
+  list.push(...notes.map((note) => `- ${markdownText(note)}\n`));
   await writeSummary(`## ${sound ? '✅' : '❌'} ${headline}\n\n${list.join('')}`);
   if (sound) core.info(headline);
   else core.setFailed(headline);

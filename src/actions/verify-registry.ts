@@ -12,8 +12,8 @@ await runAction(outputs, async ({ signal, setOutputs }) => {
   const github = gitHubAccess(process.env, token);
   const open = (): Promise<Workspace> =>
     openWorkspace({ root, config, model, out, anyModel: true, github, log: actionLog(), signal });
-  const verified = await verify({ root, config, base }, open);
-  const { findings } = verified;
+  const verified = await verify({ root, config, base, github }, open);
+  const { findings, notes } = verified;
   const headline =
     findings.length === 0
       ? verified.sound
@@ -23,5 +23,5 @@ await runAction(outputs, async ({ signal, setOutputs }) => {
     headline,
     findings: JSON.stringify(findings),
   } satisfies Record<(typeof outputs)[number], string>);
-  await tellFindings(headline, findings);
+  await tellFindings(headline, findings, notes);
 });

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { resolve } from 'node:path';
 import { verify } from '../pipeline/verify-change.ts';
+import { gitHubAccess } from '../pipeline/workspace.ts';
 import { oneLine } from '../report/escape.ts';
 import { jsonText } from '../report/index.ts';
 import { exitCodes } from './exit-codes.ts';
@@ -24,17 +25,13 @@ export function addRegistryCommands(program: Command, context: CommandContext): 
       ),
   ).action(async (options: CommonOptions & { base?: string }) => {
     const { config, base } = options;
-    const { findings, sound } = await verify({ root: resolve(options.workspace), config, base }, () =>
-      context.open(options, true),
+    const input = { root: resolve(options.workspace), config, base, github: gitHubAccess(context.env) };
+    const { findings, sound, notes } = await verify(input, () => context.open(options, true));
+    const wrong = findings.map(
+      ({ path, found, expected, remedy }) => `${path}: ${found}. Expected ${expected}. ${remedy}`,
     );
-    if (options.json === true) context.print(jsonText(findings));
-    else if (findings.length === 0) context.print(sound);
-    else
-      context.print(
-        findings
-          .map((each) => oneLine(`${each.path}: ${each.found}. Expected ${each.expected}. ${each.remedy}`))
-          .join('\n'),
-      );
+    const lines = [...(findings.length === 0 ? [sound] : wrong), ...notes];
+    context.print(options.json === true ? jsonText(findings) : lines.map((line) => oneLine(line)).join('\n'));
     context.finish(findings.length === 0 ? exitCodes.pass : exitCodes.fail);
   });
 

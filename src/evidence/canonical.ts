@@ -39,10 +39,38 @@ export function evidenceDigest(evidence: Evidence): string {
   return digest(whatItSays(evidence));
 }
 
-/** The same of evidence as JSON.parse gave it; null where that holds a number beyond all doubles. */
-export function parsedEvidenceDigest(evidence: Evidence): string | null {
-  const text = canonicalOfParsed(whatItSays(evidence));
-  return text === null ? null : sha256(text);
+/**
+ * Evidence as JSON.parse gave it: its canonical text, and the digest of what it says. Each part is written once for both. Null
+ * for what is no evidence.
+ */
+export function parsedEvidence(evidence: Evidence): { text: string; digest: string } | null {
+  const { details, ...rest } = evidence ?? {};
+  const [members, inner] = [membersOf(rest), membersOf(details)];
+  if (members === null || inner === null) return null;
+  const whole = (kept: Map<string, string>, within: Map<string, string>): string =>
+    objectOf(new Map([...kept, ['details', objectOf(within)]]));
+  const text = whole(members, inner);
+  for (const timing of ['startedAt', 'finishedAt']) members.delete(timing);
+  inner.delete('timings');
+  return { text, digest: sha256(whole(members, inner)) };
+}
+
+/** Canonical JSON of each member of a plain object. */
+function membersOf(value: unknown): Map<string, string> | null {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return null;
+  const members = new Map<string, string>();
+  for (const [name, member] of Object.entries(value)) {
+    const text = canonicalOfParsed(member);
+    if (text === null) return null;
+    members.set(name, text);
+  }
+  return members;
+}
+
+function objectOf(members: ReadonlyMap<string, string>): string {
+  // By UTF-16 code units (RFC 8785, 3.2.3), as sorting does by itself.
+  const names = [...members.keys()].sort();
+  return `{${names.map((name) => `${JSON.stringify(name)}:${members.get(name)}`).join(',')}}`;
 }
 
 function whatItSays(evidence: Evidence): object {

@@ -8,12 +8,31 @@ export const decisionSchemaId = 'contender/decision/v1';
 export type Outcome = 'promote' | 'hold' | 'reject' | 'no-change';
 export const Outcome = Type.Enum(['promote', 'hold', 'reject', 'no-change']);
 
+const strict = { additionalProperties: false } as const;
+
 /** What was done to the registry. `gate` is a judged candidate; the others are acts of a person. */
 export type DecisionAction = 'register' | 'gate' | 'override' | 'rollback' | 'deprecate' | 'assign';
 export const DecisionAction = Type.Enum(['register', 'gate', 'override', 'rollback', 'deprecate', 'assign']);
 
+/** The outcomes that are recorded of each action. That nothing is to be done (`no-change`) is otherwise told and not recorded. */
+const recordedOutcomes: Record<DecisionAction, Outcome[]> = {
+  register: ['promote'],
+  gate: ['promote', 'hold', 'reject'],
+  override: ['promote'],
+  rollback: ['promote'],
+  deprecate: ['no-change'],
+  assign: ['no-change'],
+};
+
+/** As semver.org has it, without build metadata: two versions may not differ in that alone. */
+const semanticVersion =
+  '(?:0|[1-9][0-9]*)\\.(?:0|[1-9][0-9]*)\\.(?:0|[1-9][0-9]*)' +
+  '(?:-(?:0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*)(?:\\.(?:0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*))*)?';
+const isoTime =
+  '^[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\\.[0-9]{1,9})?Z$';
+
 /** A version of a model: its semver and its artifacts. */
-export const Version = Type.Object({ version: Type.String(), artifacts: Type.Array(Artifact) });
+export const Version = versionSchema(semanticVersion);
 export interface Version {
   version: string;
   artifacts: Artifact[];
@@ -40,24 +59,30 @@ function modelOf({ artifacts }: Version): Artifact | undefined {
 }
 
 /** Why, worst first. `check` names the check that decided, if one did. */
-export const Reason = Type.Object({
-  code: Type.String({ description: 'check-failed | check-inconclusive | evidence-missing | stale | ...' }),
-  message: Type.String(),
-  check: Type.Optional(Type.String()),
-});
+export const Reason = Type.Object(
+  {
+    code: Type.String({ description: 'check-failed | check-inconclusive | evidence-missing | stale | ...' }),
+    message: Type.String(),
+    check: Type.Optional(Type.String()),
+  },
+  strict,
+);
 export interface Reason {
   code: string;
   message: string;
   check?: string;
 }
 
-export const EvidenceReference = Type.Object({
-  kind: Type.String(),
-  sha256: Sha256,
-  verdict: Verdict,
-  summary: Type.Record(Type.String(), Shown),
-  finishedAt: Type.String({ description: 'when it was measured, ISO 8601, UTC' }),
-});
+export const EvidenceReference = Type.Object(
+  {
+    kind: Type.String(),
+    sha256: Sha256,
+    verdict: Verdict,
+    summary: Type.Record(Type.String(), Shown),
+    finishedAt: Type.String({ description: 'when it was measured, ISO 8601, UTC' }),
+  },
+  strict,
+);
 export interface EvidenceReference {
   kind: string;
   /** Digest of the canonical bytes of the evidence without its timings. */
@@ -70,15 +95,18 @@ export interface EvidenceReference {
 }
 
 /** Where the decision was made. Absent fields were unknown (a laptop has no run). */
-export const Source = Type.Object({
-  repository: Type.Optional(Type.String()),
-  sha: Type.Optional(Type.String()),
-  ref: Type.Optional(Type.String()),
-  run: Type.Optional(Type.String()),
-  attempt: Type.Optional(Type.String()),
-  event: Type.Optional(Type.String()),
-  pullRequest: Type.Optional(Type.Integer()),
-});
+export const Source = Type.Object(
+  {
+    repository: Type.Optional(Type.String()),
+    sha: Type.Optional(Type.String()),
+    ref: Type.Optional(Type.String()),
+    run: Type.Optional(Type.String()),
+    attempt: Type.Optional(Type.String()),
+    event: Type.Optional(Type.String()),
+    pullRequest: Type.Optional(Type.Integer()),
+  },
+  strict,
+);
 export interface Source {
   repository?: string;
   sha?: string;
@@ -89,16 +117,19 @@ export interface Source {
   pullRequest?: number;
 }
 
-export const Approval = Type.Object({
-  by: Type.String(),
-  at: Type.String(),
-  reason: Type.Optional(Type.String()),
-  source: Type.Optional(
-    Type.String({
-      description: 'where it was given, as "review of pull request 12"; absent where the act itself is the word',
-    }),
-  ),
-});
+export const Approval = Type.Object(
+  {
+    by: Type.String(),
+    at: Type.String(),
+    reason: Type.Optional(Type.String()),
+    source: Type.Optional(
+      Type.String({
+        description: 'where it was given, as "review of pull request 12"; absent where the act itself is the word',
+      }),
+    ),
+  },
+  strict,
+);
 export interface Approval {
   by: string;
   at: string;
@@ -114,11 +145,16 @@ const decisionFields = {
   reasons: Type.Array(Reason),
   from: Type.Union([Version, Type.Null()], { description: 'the champion that was there; null if there was none' }),
   to: Type.Union([Version, Type.Null()], { description: 'the champion after it; null only if there is none' }),
-  candidate: Type.Union([Version, Type.Null()], { description: 'what was judged; its version is set when promoted' }),
-  policy: Type.Object({
-    sha256: Sha256,
-    text: Type.String({ description: 'canonical JSON of the model configuration' }),
+  candidate: Type.Union([versionSchema(`(?:candidate|${semanticVersion})`), Type.Null()], {
+    description: 'what was judged; its version is "candidate" until it is promoted',
   }),
+  policy: Type.Object(
+    {
+      sha256: Sha256,
+      text: Type.String({ description: 'canonical JSON of the model configuration' }),
+    },
+    strict,
+  ),
   evidence: Type.Array(EvidenceReference),
   datasets: Type.Record(Type.String(), DatasetSubject),
   source: Source,
@@ -129,7 +165,7 @@ const decisionFields = {
   ),
   stage: Type.Optional(Type.String({ description: 'of an assignment: the stage that candidate is in from now on' })),
   idempotencyKey: Sha256,
-  time: Type.String({ description: 'ISO 8601, UTC' }),
+  time: Type.String({ pattern: isoTime, description: 'ISO 8601, UTC' }),
 };
 
 /** A decision before the registry gave it its place in the chain. */
@@ -156,13 +192,22 @@ export interface Decision {
 }
 
 /** A decision as the registry keeps it: immutable, linked to the one before it. */
-export const RecordedDecision = Type.Object({
-  ...decisionFields,
-  seq: Type.Integer({ minimum: 1 }),
-  prev: Type.Union([Sha256, Type.Null()], {
-    description: 'sha256 of the bytes of the decision before; null for the first',
-  }),
-});
+export const RecordedDecision = Type.Object(
+  {
+    ...decisionFields,
+    seq: Type.Integer({ minimum: 1 }),
+    prev: Type.Union([Sha256, Type.Null()], {
+      description: 'sha256 of the bytes of the decision before; null for the first',
+    }),
+  },
+  {
+    ...strict,
+    allOf: Object.entries(recordedOutcomes).map(([action, outcomes]) => ({
+      if: { properties: { action: { const: action } } },
+      then: { properties: { outcome: { enum: outcomes } } },
+    })),
+  },
+);
 export interface RecordedDecision extends Decision {
   seq: number;
   prev: string | null;
@@ -196,4 +241,14 @@ export interface RegistryHistory extends RegistryView {
   aliases: Readonly<Record<string, { version: string; seq: number }>>;
   /** Oldest first. */
   decisions: readonly RecordedDecision[];
+}
+
+function versionSchema(pattern: string) {
+  return Type.Object(
+    {
+      version: Type.String({ pattern: `^${pattern}$`, maxLength: 256 }),
+      artifacts: Type.Array(Artifact, { minItems: 1 }),
+    },
+    strict,
+  );
 }

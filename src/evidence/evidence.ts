@@ -7,17 +7,20 @@ export const evidenceSchemaId = 'contender/evidence/v1';
 export const Sha256 = Type.String({ pattern: '^[0-9a-f]{64}$' });
 
 /** Bytes with an identity. `uri` says where they were found; only the digest identifies them. */
-export const Artifact = Type.Object({
-  role: Type.Enum(['model', 'image', 'predictions']),
-  uri: Type.String({ description: 'git:<commit>:<path>, an https URL, file:<path>, docker:<image>' }),
-  sha256: Sha256,
-  size: Type.Integer({ minimum: 0, description: 'bytes' }),
-  reading: Type.Optional(
-    Type.Record(Type.String(), Type.Unknown(), {
-      description: 'how its answers are read where the configuration says so: threshold, transform, output, columns',
-    }),
-  ),
-});
+export const Artifact = Type.Object(
+  {
+    role: Type.Enum(['model', 'image', 'predictions']),
+    uri: Type.String({ description: 'git:<commit>:<path>, an https URL, file:<path>, docker:<image>' }),
+    sha256: Sha256,
+    size: Type.Integer({ minimum: 0, description: 'bytes' }),
+    reading: Type.Optional(
+      Type.Record(Type.String(), Type.Unknown(), {
+        description: 'how its answers are read where the configuration says so: threshold, transform, output, columns',
+      }),
+    ),
+  },
+  { additionalProperties: false },
+);
 export interface Artifact {
   role: 'model' | 'image' | 'predictions';
   uri: string;
@@ -27,11 +30,10 @@ export interface Artifact {
   reading?: Record<string, unknown>;
 }
 
-export const DatasetSubject = Type.Object({
-  uri: Type.String(),
-  sha256: Sha256,
-  rows: Type.Integer({ minimum: 0 }),
-});
+export const DatasetSubject = Type.Object(
+  { uri: Type.String(), sha256: Sha256, rows: Type.Integer({ minimum: 0 }) },
+  { additionalProperties: false },
+);
 export type DatasetSubject = Static<typeof DatasetSubject>;
 
 /** What the evidence speaks of. The decision refuses evidence whose subjects disagree. */

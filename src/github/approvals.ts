@@ -1,3 +1,4 @@
+import { GitHubError } from '../errors.ts';
 import type { Approval } from '../evidence/index.ts';
 import type { GitHub } from './client.ts';
 
@@ -64,10 +65,7 @@ async function reviewApprovals(github: GitHub, number: number, head: string): Pr
   for (const { user, state, commit_id: commit, submitted_at: at } of reviews) {
     if (user === null || state === 'COMMENTED' || state === 'PENDING') continue;
     const approves = state === 'APPROVED' && commit === head;
-    last.set(
-      lowerCase(user.login),
-      approves ? { by: user.login, at: at ?? '', source: `review of pull request ${number}` } : null,
-    );
+    last.set(lowerCase(user.login), approves ? { by: user.login, at: at ?? '', source: reviewSource(number) } : null);
   }
   return [...last.values()].filter((each) => each !== null);
 }
@@ -80,11 +78,53 @@ async function environmentApprovals(github: GitHub, run: number, now: Date): Pro
           {
             by: user.login,
             at: now.toISOString(),
-            source: `environment ${environments.map(({ name }) => name ?? '').join(', ')} of run ${run}`,
+            source: environmentSource(environments, run),
           },
         ]
       : [],
   );
+}
+
+/**
+ * Whether an approval that a decision keeps was given where it says. A review counts also where it was dismissed since.
+ *
+ * @throws GitHubError also when the token may not read it
+ */
+export async function wasGiven(github: GitHub, { by, at, source = '' }: Approval): Promise<boolean> {
+  const ofThem = (user: { login: string } | null): boolean => lowerCase(user?.login ?? '') === lowerCase(by);
+  const pull = Number(/ ([1-9][0-9]{0,8})$/u.exec(source)?.[1]);
+  if (source === reviewSource(pull)) {
+    const route = 'GET /repos/{owner}/{repo}/pulls/{pull_number}/reviews';
+    const reviews = await orNone(github.list(route, { pull_number: pull }, most.reviews));
+    return reviews.some(
+      ({ user, state, submitted_at: time }) =>
+        ofThem(user) && time === at && (state === 'APPROVED' || state === 'DISMISSED'),
+    );
+  }
+  const run = Number(/ of run ([1-9][0-9]{0,15})$/u.exec(source)?.[1]);
+  if (Number.isNaN(run)) return false;
+  const route = 'GET /repos/{owner}/{repo}/actions/runs/{run_id}/approvals';
+  const given = await orNone(github.request(route, { run_id: run }));
+  return given.some(
+    ({ user, state, environments }) =>
+      ofThem(user) && state === 'approved' && source === environmentSource(environments, run),
+  );
+}
+
+/** What is not there has none. */
+async function orNone<T>(asking: Promise<T[]>): Promise<T[]> {
+  return asking.catch((error: unknown) => {
+    if (error instanceof GitHubError && error.kind === 'absent') return [];
+    throw error;
+  });
+}
+
+function reviewSource(pullRequest: number): string {
+  return `review of pull request ${pullRequest}`;
+}
+
+function environmentSource(environments: readonly { name?: string }[], run: number): string {
+  return `environment ${environments.map(({ name }) => name ?? '').join(', ')} of run ${run}`;
 }
 
 function lowerCase(login: string): string {

@@ -2,11 +2,15 @@ import { defaults } from '../config/index.ts';
 import { RegistryError, UsageError } from '../errors.ts';
 import type { GitHub } from '../github/client.ts';
 import type { Finding } from '../registry/chain.ts';
-import { registryFolder } from '../registry/git/repository.ts';
+import { isAncestor, openRepository, registryFolder } from '../registry/git/repository.ts';
+import { withClone } from '../registry/github/clone.ts';
 import { checkMerged } from '../registry/github/merged-promotions.ts';
 import { closeOvertaken } from '../registry/github/record-pending.ts';
 import type { BlobCache, Place } from '../registry/github/snapshot.ts';
+import { verifyRegistry } from '../registry/verify.ts';
+import { underItsOwnPolicy } from './decide-again.ts';
 import { openRegistry } from './promote.ts';
+import { pathInside, verifyBetween } from './verify-change.ts';
 import type { Workspace } from './workspace.ts';
 
 export interface FinishInput {
@@ -27,8 +31,8 @@ export interface Finished {
 }
 
 /**
- * Finish what people merged: the registry must be sound and every decision that came must be the one that Contender wrote. Then
- * the tags are made that the chains call for, and pull requests closed that cannot be merged any more.
+ * Finish what people merged: the registry must be sound, and every decision that came must be the one that Contender makes of its
+ * evidence, and the one that it wrote. Then the tags are made that the chains call for, and pull requests closed that cannot be merged any more.
  *
  * @throws UsageError, RegistryError, GitHubError
  */
@@ -49,8 +53,7 @@ export async function finishPromotions(workspace: Workspace, { github, range }: 
   };
   const cache: BlobCache = new Map();
   const registry = await openRegistry(workspace);
-  // What was merged just now is not tagged yet.
-  const unsound = await registry.verify({ missingTags: false });
+  const unsound = await pushFindings(workspace, place, range);
   const merged = unsound.length > 0 ? [] : await checkMerged(place, range, cache);
   const findings = [...unsound, ...merged.flatMap((each) => each.findings)];
   const decisions = merged.reduce((sum, each) => sum + each.decisions.length, 0);
@@ -71,4 +74,40 @@ export async function finishPromotions(workspace: Workspace, { github, range }: 
     if (closed !== null) log.info(`${model}: closed pull request ${closed}, which cannot be merged any more.`);
   }
   return finished;
+}
+
+/**
+ * What a pull request would have been told (`contender registry verify --base`): whoever wrote them, the decisions that came must
+ * be those that Contender makes of their evidence, under the configuration that was in force before the push.
+ */
+async function pushFindings(
+  workspace: Workspace,
+  place: Place,
+  { before, after }: FinishInput['range'],
+): Promise<Finding[]> {
+  const { github, branch, folder } = place;
+  const path = pathInside(await openRepository(workspace.root), workspace.configPath);
+  return withClone({ github, branch, token: workspace.github?.token ?? '' }, async (repository) => {
+    if (before === null) {
+      return verifyRegistry(repository, after, folder, { tags: 'held', judge: underItsOwnPolicy() });
+    }
+    if (await isAncestor(repository, before, after)) {
+      const change = { base: before, merged: after };
+      const { findings, notes } = await verifyBetween(repository, change, path, {
+        github,
+        elsewhere: workspace.config,
+        isBranch: (name) => Promise.resolve(name === branch),
+      });
+      for (const note of notes) workspace.log.info(note);
+      return findings;
+    }
+    return [
+      {
+        path: `refs/heads/${branch}`,
+        found: `commit ${after.slice(0, 12)}, which does not follow ${before.slice(0, 12)}`,
+        expected: 'a branch that only goes on: a registry is only added to',
+        remedy: 'Push the branch back to where it was',
+      },
+    ];
+  });
 }

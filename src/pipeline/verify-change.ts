@@ -1,36 +1,16 @@
 import { relative, resolve, sep } from 'node:path';
-import { isDeepStrictEqual } from 'node:util';
-import { Ajv2020 } from 'ajv/dist/2020.js';
-import {
-  defaults,
-  maximumConfigBytes,
-  parseConfig,
-  policySubject,
-  stageRule,
-  type Config,
-  type Model,
-} from '../config/index.ts';
-import { decide } from '../decide/decide.ts';
-import { assign } from '../decide/assign.ts';
-import { deprecate } from '../decide/deprecate.ts';
-import { override } from '../decide/override.ts';
-import { register } from '../decide/register.ts';
-import { rollback } from '../decide/rollback.ts';
+import { defaults, maximumConfigBytes, parseConfig, type Config } from '../config/index.ts';
 import { ConfigError, ContenderError, UsageError } from '../errors.ts';
-import {
-  digest,
-  evidenceDigest,
-  Evidence as EvidenceSchema,
-  modelIdentity,
-  type Decision,
-  type Evidence,
-} from '../evidence/index.ts';
+import type { GitHub } from '../github/client.ts';
+import { silentLog } from '../log.ts';
 import type { Finding } from '../registry/chain.ts';
 import { entryAt, readBlobs } from '../registry/git/objects.ts';
-import { openRepository, registryFolder, type Repository } from '../registry/git/repository.ts';
-import { changeBetween, verifyChange, type AppendedDecision } from '../registry/verify-change.ts';
+import { isTipOf, openRepository, registryFolder, type Repository } from '../registry/git/repository.ts';
+import { changeBetween, verifyChange, type Change } from '../registry/verify-change.ts';
+import { underItsOwnPolicy, underPolicyOf } from './decide-again.ts';
 import { openRegistry } from './promote.ts';
-import type { Workspace } from './workspace.ts';
+import { verifyPeople } from './verify-people.ts';
+import type { GitHubAccess, Workspace } from './workspace.ts';
 
 export type { Finding } from '../registry/chain.ts';
 
@@ -41,28 +21,54 @@ export interface VerifyChangeInput {
   config: string;
   /** What the change is made to: a branch, tag or commit, as git names it. */
   base: string;
+  /** To look up approvals with. */
+  github?: GitHub | null;
 }
 
 /** What verification found, and what there is to say where it found nothing. */
 export interface Verified {
   findings: Finding[];
   sound: string;
+  /** What whoever reads it should know besides. */
+  notes: string[];
 }
 
 /** Verify the whole registry as it is, or what HEAD makes of it, where there is a base to hold it against. */
 export async function verify(
-  input: Omit<VerifyChangeInput, 'base'> & { base: string | undefined },
+  {
+    github: access,
+    ...input
+  }: Omit<VerifyChangeInput, 'base' | 'github'> & {
+    base: string | undefined;
+    github?: GitHubAccess;
+  },
   open: () => Promise<Workspace>,
 ): Promise<Verified> {
   const { base } = input;
-  if (base === undefined) {
-    return {
-      findings: await (await openRegistry(await open())).verify(),
-      sound: 'The registry is sound: every chain, manifest and piece of evidence agrees.',
-    };
-  }
-  const change = await verifyAgainst({ ...input, base });
-  return { findings: change.findings, sound: soundChange(change) };
+  if (base === undefined) return verifyWhole(await open());
+  const change = await verifyAgainst({ ...input, base, github: await gitHubOf(access) });
+  return { findings: change.findings, sound: soundChange(change), notes: change.notes };
+}
+
+async function gitHubOf({ repository = '', token = '', apiUrl }: Partial<GitHubAccess> = {}): Promise<GitHub | null> {
+  if (repository === '' || token === '') return null;
+  const { openGitHub } = await import('../github/client.ts');
+  return openGitHub({ repository, token, apiUrl, log: silentLog });
+}
+
+async function verifyWhole(workspace: Workspace): Promise<Verified> {
+  const registry = await openRegistry(workspace);
+  const findings = await registry.verify({ judge: underItsOwnPolicy() });
+  const nothing = findings.length === 0 && (await registry.models()).length === 0;
+  const { branch } = workspace.config.registry ?? {};
+  const where = branch === undefined ? 'the branch' : `branch ${branch}`;
+  return {
+    findings,
+    sound: nothing
+      ? `Nothing is recorded: there is no model in folder ${folderOf(workspace.config)} of ${where}.`
+      : 'The registry is sound: every chain, manifest and piece of evidence agrees.',
+    notes: [],
+  };
 }
 
 export interface VerifiedChange {
@@ -71,43 +77,72 @@ export interface VerifiedChange {
   appended: number;
   /** Whether the base has a configuration: without one, the change's own says where the registry is, and no decision is held against it. */
   held: boolean;
+  notes: string[];
 }
 
 /**
- * Hold what HEAD makes of the registry against what a base has: nothing recorded may be gone or other, the result must be sound, and
- * every decision that is added must be the one that Contender makes of its evidence **under the base's configuration**. The
- * configuration of the change itself is believed in nothing.
+ * Hold what HEAD makes of the registry against what a base has: see `verifyBetween`.
  *
  * @throws RegistryError, ConfigError, UsageError when the two cannot be compared
  */
-export async function verifyAgainst({ root, config: file, base }: VerifyChangeInput): Promise<VerifiedChange> {
+export async function verifyAgainst(input: VerifyChangeInput): Promise<VerifiedChange> {
+  const { root, config: file, base, github = null } = input;
   const repository = await openRepository(root);
-  const path = relative(repository.folder, resolve(root, file)).split(sep).join('/');
-  if (path.startsWith('../')) {
-    throw new UsageError({ found: `${file} lies outside the repository`, expected: 'a file of it', where: 'config' });
-  }
   const change = await changeBetween(repository, base);
-  const before = await configAt(repository, change.base, path);
-  if (before === null) {
-    const after = await configAt(repository, change.merged, path);
-    if (after === null) {
-      throw new ConfigError({
-        found: 'neither the base nor the change has this file',
-        expected: 'a configuration',
-        where: path,
-        remedy: 'Name it with --config',
-      });
-    }
-    const { findings, appended } = await verifyChange(repository, change, folderOf(after));
-    return { findings, appended: appended.length, held: false };
+  return verifyBetween(repository, change, pathInside(repository, resolve(root, file)), {
+    github,
+    isBranch: (branch) => isTipOf(repository, branch, change.base),
+  });
+}
+
+/** A file by its path from the top of the repository. @throws UsageError when it lies outside of it */
+export function pathInside(repository: Repository, file: string): string {
+  const path = relative(repository.folder, file).split(sep).join('/');
+  if (!path.startsWith('../')) return path;
+  throw new UsageError({ found: `${file} lies outside the repository`, expected: 'a file of it', where: 'config' });
+}
+
+/**
+ * Hold what a change makes of the registry against its base: nothing recorded may be gone or other, the result must be sound, and
+ * every decision that is added must be the one that Contender makes of its evidence **under the base's configuration**. The
+ * configuration of the change itself is believed in nothing.
+ *
+ * @param path of contender.yml, from the top of the repository
+ * @param options.elsewhere the configuration where the branch has none, as one that holds the registry alone
+ * @param options.isBranch whether the base is that branch: tags are of the one that holds the registry, and held against no other
+ */
+export async function verifyBetween(
+  repository: Repository,
+  change: Change,
+  path: string,
+  options: { github: GitHub | null; elsewhere?: Config; isBranch(name: string): Promise<boolean> },
+): Promise<VerifiedChange> {
+  const onBase = await configAt(repository, change.base, path);
+  const before = onBase ?? options.elsewhere ?? null;
+  const config = before ?? (await configAt(repository, change.merged, path));
+  if (config === null) {
+    throw new ConfigError({
+      found: 'neither the base nor the change has this file',
+      expected: 'a configuration',
+      where: path,
+      remedy: 'Name it with --config',
+    });
   }
-  const artifactsYaml = before.registry?.artifacts_yaml === true;
-  const { findings, appended } = await verifyChange(repository, change, folderOf(before), { artifactsYaml });
-  const moved = await placeFindings(repository, change.merged, path, before);
+  const itself = underItsOwnPolicy();
+  const asConfigured = before === null ? itself : underPolicyOf(before, `${path} of the base`);
+  const { branch } = config.registry ?? {};
+  const { findings, appended } = await verifyChange(repository, change, folderOf(config), {
+    artifactsYaml: config.registry?.artifacts_yaml === true,
+    tags: branch === undefined || (await options.isBranch(branch)) ? 'held' : 'ignored',
+    judge: (made, added) => (added ? asConfigured : itself)(made),
+  });
+  const moved = onBase === null ? [] : await placeFindings(repository, change.merged, path, onBase);
+  const people = await verifyPeople(appended, options.github);
   return {
-    findings: [...moved, ...findings, ...appended.flatMap((each) => appendedFindings(each, before, path))],
+    findings: [...moved, ...findings, ...people.findings],
     appended: appended.length,
-    held: true,
+    held: before !== null,
+    notes: people.notes,
   };
 }
 
@@ -141,136 +176,6 @@ async function placeFindings(repository: Repository, commit: string, path: strin
   return places.flatMap(([key, was, is]) =>
     was === is ? [] : [finding(`registry.${key}: ${is}`, `${was}, as on the base`, remedy)],
   );
-}
-
-/** An added decision must be what Contender itself makes of the evidence under the base's configuration. */
-function appendedFindings(added: AppendedDecision, config: Config, path: string): Finding[] {
-  const { decision } = added;
-  const finding = (found: string, expected: string, remedy: string): Finding[] => [
-    { path: added.path, found, expected, remedy },
-  ];
-  const model = Object.hasOwn(config.models, decision.model) ? config.models[decision.model] : undefined;
-  if (model === undefined) {
-    return finding(
-      `a decision about ${decision.model}, of which ${path} of the base says nothing`,
-      'a model whose policy is merged',
-      'Merge its configuration first, then record',
-    );
-  }
-  const policy = digest(policySubject(model));
-  if (decision.action !== 'assign' && decision.policy.sha256 !== policy) {
-    return finding(
-      `a decision under policy ${decision.policy.sha256.slice(0, 12)}`,
-      `policy ${policy.slice(0, 12)}, that of ${path} of the base`,
-      'Merge a change of the policy first, then decide under it',
-    );
-  }
-  const expected = `what Contender makes of its evidence (${decision.evidence.map(({ kind }) => kind).join(', ') || 'none'}) under the base's policy`;
-  const remedy = 'Take it out, and let Contender record its own decision: contender gate';
-  try {
-    const own = decidedAgain(added, model, config);
-    if (isDeepStrictEqual(bindingOf(own), bindingOf(decision)) || isCarriedOver(decision, own)) return [];
-    const why = own.reasons[0]?.message ?? '';
-    return own.outcome === decision.outcome
-      ? finding(`a ${deed(decision)} with other contents than its evidence gives`, expected, remedy)
-      : finding(`a ${deed(decision)} where the outcome is ${own.outcome}: ${why}`, expected, remedy);
-  } catch (error) {
-    if (!(error instanceof UsageError)) throw error;
-    return finding(
-      `a ${deed(decision)} that is refused: ${error.fault.found}`,
-      error.fault.expected ?? expected,
-      remedy,
-    );
-  }
-}
-
-/** The decision that Contender makes where and when this one was made. @throws UsageError when it makes none */
-function decidedAgain({ decision, view, evidence: kept }: AppendedDecision, config: Model, all: Config): Decision {
-  const { model, action, actor, source, approvals, to, candidate, stage = '' } = decision;
-  const now = new Date(decision.time);
-  const artifact = candidate?.artifacts[0];
-  if (Number.isNaN(now.getTime()) || candidate === null || artifact === undefined) {
-    throw new UsageError({ found: 'it has no time or no candidate', expected: 'both' });
-  }
-  const invalid = kept.find((each) => !isEvidence(each));
-  if (invalid !== undefined)
-    throw new UsageError({ found: 'its evidence is no evidence', expected: 'what a stage wrote' });
-  // Evidence that was measured again is kept once: when, the decision says.
-  const times = new Map(decision.evidence.map(({ sha256, finishedAt }) => [sha256, finishedAt]));
-  const evidence = kept.map((each) => ({ ...each, finishedAt: times.get(evidenceDigest(each)) ?? each.finishedAt }));
-  const subject = { model, config };
-  const version = decision.outcome === 'promote' && to !== null ? { version: to.version } : {};
-  const act = { now, actor, source, by: approvals[0]?.by ?? '', reason: approvals[0]?.reason ?? '' };
-  switch (action) {
-    case 'gate':
-      return decide({ ...subject, candidate: artifact }, evidence, view, { now, actor, source, approvals, ...version });
-    case 'override':
-      return override({ ...subject, identity: modelIdentity(candidate) ?? '' }, evidence, view, {
-        ...act,
-        approvals: approvals.slice(1),
-        ...version,
-      });
-    case 'rollback':
-      return rollback(subject, to?.version ?? '', view, act);
-    case 'deprecate':
-      return deprecate(subject, candidate.version, view, act);
-    case 'assign':
-      return assign(
-        { ...subject, stage, rule: stageRule(all, stage), version: candidate.version },
-        evidence,
-        view,
-        act,
-      );
-    case 'register':
-      return register({ ...subject, candidate: artifact }, view, { now, actor, source, approvals, ...version });
-  }
-}
-
-/** What a decision binds, and nothing that is a matter of words, people or time. */
-function bindingOf({
-  action,
-  outcome,
-  from,
-  to,
-  candidate,
-  policy,
-  evidence,
-  datasets,
-  overrides,
-  stage,
-  idempotencyKey,
-}: Decision) {
-  const references = evidence.map(({ kind, sha256, verdict }) => ({ kind, sha256, verdict }));
-  return { action, outcome, from, to, candidate, policy, references, datasets, overrides, stage, idempotencyKey };
-}
-
-/**
- * A judgement that waited for a pull request to be merged, and is a hold since its champion is gone or a newer candidate took
- * its place (`carryOver`). It lets nobody in: what it must not be is one that a person may override though the gate rejects it.
- */
-function isCarriedOver(decision: Decision, own: Decision): boolean {
-  const [first] = decision.reasons;
-  const { outcome: _outcome, candidate, to: _to, idempotencyKey: _key, ...rest } = bindingOf(decision);
-  const { outcome: _own, candidate: ownCandidate, to: _ownTo, idempotencyKey: _ownKey, ...ownRest } = bindingOf(own);
-  return (
-    decision.action === 'gate' &&
-    decision.outcome === 'hold' &&
-    (first?.code === 'stale' || (first?.code === 'superseded' && own.outcome === 'promote')) &&
-    isDeepStrictEqual(decision.to, decision.from) &&
-    isDeepStrictEqual(candidate?.artifacts, ownCandidate?.artifacts) &&
-    isDeepStrictEqual(rest, ownRest)
-  );
-}
-
-let validator: ((value: unknown) => value is Evidence) | undefined;
-
-function isEvidence(value: unknown): value is Evidence {
-  validator ??= new Ajv2020({ strict: false }).compile<Evidence>(EvidenceSchema);
-  return validator(value);
-}
-
-function deed({ action, outcome }: Decision): string {
-  return action === 'gate' ? (outcome === 'promote' ? 'promotion' : `decision to ${outcome}`) : `decision to ${action}`;
 }
 
 /** Null where the commit has no such file. @throws ConfigError */

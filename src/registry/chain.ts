@@ -62,20 +62,21 @@ export function appendDecision(
  * canonical or not a decision, links that do not hold, decisions that contradict the ones before them.
  */
 export async function readChain(model: string, files: readonly DecisionFile[]): Promise<Chain> {
-  const isDecision = await decisionValidator();
+  const readDecision = await decisionReader();
   const chain: Chain = { links: [], manifest: null, findings: [] };
+  const keys = new Map<string, number>();
   const ordered = [...files].sort((a, b) => a.seq - b.seq);
   for (const file of ordered) {
     const report = (found: string, expected: string, remedy = restoreRemedy): void => {
       chain.findings.push({ path: file.path, found, expected, remedy });
     };
-    const text = new TextDecoder().decode(file.bytes);
-    const value = parsed(text);
-    if (!isDecision(value)) {
-      report('not a recorded decision', 'JSON that matches schemas/decision.schema.json');
+    const read = readDecision(file.bytes);
+    if ('fault' in read) {
+      report(`not a recorded decision: ${read.fault}`, 'JSON that matches schemas/decision.schema.json');
       continue;
     }
-    if (`${canonicalOfParsed(value)}\n` !== text)
+    const { value } = read;
+    if (!Buffer.from(`${canonicalOfParsed(value)}\n`).equals(file.bytes))
       report('bytes that are not canonical', 'canonical JSON (RFC 8785) and a newline');
     const last = chain.links.at(-1);
     const next = (last?.decision.seq ?? 0) + 1;
@@ -89,6 +90,9 @@ export async function readChain(model: string, files: readonly DecisionFile[]): 
       );
     }
     if (value.model !== model) report(`a decision about ${value.model}`, `one about ${model}`);
+    const twin = keys.get(value.idempotencyKey);
+    if (twin === undefined) keys.set(value.idempotencyKey, file.seq);
+    else report(`decision ${twin} a second time, by its idempotency key`, 'a decision that is recorded once');
     for (const [found, expected] of contradictions(value, chain)) report(found, expected);
     const link = { decision: { ...value, seq: file.seq }, sha256: sha256(file.bytes) };
     chain.links.push(link);
@@ -107,6 +111,10 @@ export function contradictions(
   const named = decision.candidate === null ? null : versionOf(before, decision.candidate.version);
   const said = (version: { version: string } | null): string => version?.version ?? 'none';
   const wrong: [string, string][] = [];
+  const { text, sha256: policy } = decision.policy;
+  if (sha256(text) !== policy) {
+    wrong.push(['a policy with another digest than its text has', `${sha256(text)}, the sha256 of the text`]);
+  }
   if (!isDeepStrictEqual(decision.from, champion)) {
     wrong.push([`from is ${said(decision.from)}`, `${said(champion)}, the champion at that time`]);
   }
@@ -116,6 +124,8 @@ export function contradictions(
     }
   } else if (decision.to === null) {
     wrong.push(['a promotion to nothing', 'the version promoted']);
+  } else if (!isDeepStrictEqual(decision.to, decision.candidate)) {
+    wrong.push([`to is another than the candidate ${said(decision.candidate)}`, 'the candidate, which is promoted']);
   } else if (decision.action === 'rollback') {
     if (!isDeepStrictEqual(decision.to, known) || !isActive(before, known))
       wrong.push([`a rollback to ${said(decision.to)}`, 'an earlier version, unchanged and not deprecated']);
@@ -139,22 +149,17 @@ function assignmentFaults(
   links: readonly ChainLink[],
   before: Manifest | null,
 ): [string, string][] {
-  const { stage = '', candidate, outcome, policy, evidence, time } = decision;
+  const { stage = '', candidate, policy, evidence, time } = decision;
   const known = versionOf(before, candidate?.version);
   const wrong: [string, string][] = [];
-  if (outcome !== 'no-change') wrong.push([`an assignment that gives ${outcome}`, 'no change of the champion']);
   if (candidate === null || !isDeepStrictEqual(candidate, known) || !isActive(before, known)) {
     wrong.push([
       `an assignment of ${candidate?.version ?? 'nothing'}`,
       'an earlier version, unchanged and not deprecated',
     ]);
   }
-  const rule = parsed(policy.text) as (Stage & { stage?: string }) | undefined;
-  if (
-    !new RegExp(stageNamePattern, 'u').test(stage) ||
-    rule?.stage !== stage ||
-    policy.sha256 !== sha256(policy.text)
-  ) {
+  const rule = parsed(Buffer.from(policy.text)) as (Stage & { stage?: string }) | undefined;
+  if (!new RegExp(stageNamePattern, 'u').test(stage) || rule?.stage !== stage) {
     return [
       ...wrong,
       [`stage ${JSON.stringify(stage)} with the rule of another`, 'a stage of the team, with its rule'],
@@ -193,7 +198,6 @@ function overrideFaults(decision: RecordedDecision, links: readonly ChainLink[])
     (link) => link.decision.action === 'gate' && identityIn(link.decision) === identityIn(decision),
   )?.decision;
   const wrong: [string, string][] = [];
-  if (decision.outcome !== 'promote') wrong.push([`an override that gives ${decision.outcome}`, 'a promotion']);
   if (held === undefined || held.outcome !== 'hold' || held.seq !== last?.seq) {
     wrong.push([
       `an override of ${held === undefined ? 'nothing' : `decision ${held.seq}, a ${held.outcome}`}`,
@@ -220,20 +224,29 @@ function changesChampion({ decision }: ChainLink): boolean {
   return decision.outcome === 'promote';
 }
 
-function parsed(text: string): unknown {
+/** Undefined for what is no JSON. A mark of the byte order and bytes that are no UTF-8 are none: no decoder may hide them. */
+function parsed(bytes: Uint8Array): unknown {
   try {
-    return JSON.parse(text);
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes));
   } catch {
     return undefined;
   }
 }
 
-let validator: Promise<(value: unknown) => value is RecordedDecision> | undefined;
+type DecisionReader = (bytes: Uint8Array) => { value: RecordedDecision } | { fault: string };
+let reader: Promise<DecisionReader> | undefined;
 
-/** Loaded with the first decision that is read: an empty registry needs no validator. */
-function decisionValidator(): Promise<(value: unknown) => value is RecordedDecision> {
-  validator ??= import('ajv/dist/2020.js').then(({ Ajv2020 }) =>
-    new Ajv2020({ strict: false }).compile<RecordedDecision>(RecordedDecision),
-  );
-  return validator;
+/** Its validator is loaded with the first decision that is read: an empty registry needs none. */
+function decisionReader(): Promise<DecisionReader> {
+  reader ??= import('ajv/dist/2020.js').then(({ Ajv2020 }) => {
+    const isDecision = new Ajv2020({ strict: false }).compile<RecordedDecision>(RecordedDecision);
+    return (bytes) => {
+      const value = parsed(bytes);
+      if (value === undefined) return { fault: 'not JSON in UTF-8' };
+      if (isDecision(value)) return { value };
+      const { instancePath = '', message = '', params = {} } = isDecision.errors?.[0] ?? {};
+      return { fault: [instancePath, message, ...Object.values(params).slice(0, 1)].filter(Boolean).join(' ') };
+    };
+  });
+  return reader;
 }

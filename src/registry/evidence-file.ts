@@ -1,5 +1,5 @@
 import { gunzipSync, gzipSync } from 'node:zlib';
-import { canonicalJson, canonicalOfParsed, parsedEvidenceDigest, type Evidence } from '../evidence/index.ts';
+import { canonicalJson, parsedEvidence, type Evidence } from '../evidence/index.ts';
 
 /** No honest piece of evidence is near this: curves are thinned and rows of data stay out. */
 const maximumBytes = 64 * 1024 * 1024;
@@ -15,11 +15,11 @@ export function packEvidence(evidence: Evidence): Buffer {
 /** The evidence in a file of the registry, or why it is not what its name, the digest, promises. */
 export function unpackEvidence(bytes: Uint8Array, digest: string): { evidence: Evidence } | { fault: string } {
   try {
-    const text = gunzipSync(bytes, { maxOutputLength: maximumBytes }).toString('utf8');
-    const evidence = JSON.parse(text) as Evidence;
-    if (canonicalOfParsed(evidence) !== text) return { fault: 'JSON that is not canonical' };
-    const found = parsedEvidenceDigest(evidence);
-    return found === digest ? { evidence } : { fault: `evidence with digest ${found}` };
+    const unpacked = gunzipSync(bytes, { maxOutputLength: maximumBytes });
+    const evidence = JSON.parse(unpacked.toString('utf8')) as Evidence;
+    const found = parsedEvidence(evidence);
+    if (found === null || !Buffer.from(found.text).equals(unpacked)) return { fault: 'not canonical JSON of evidence' };
+    return found.digest === digest ? { evidence } : { fault: `evidence with digest ${found.digest}` };
   } catch (error) {
     return { fault: `not compressed evidence (${error instanceof Error ? error.message : String(error)})` };
   }

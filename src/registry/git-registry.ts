@@ -33,7 +33,7 @@ import {
 import { follow, pushTogether } from './git/remote.ts';
 import { completeTags, listTags } from './git/tags.ts';
 import { bringInLine, isAsCommitted, refuseEdits, refuseLinks, uncommittedEdits } from './git/work-tree.ts';
-import { artifactsPath, attributesPath, checkModelName, evidencePath, isModelName } from './layout.ts';
+import { artifactsPath, attributesPath, checkModelName, evidencePath, isModelName, refuseTwin } from './layout.ts';
 import { viewOf, type ChainLink } from './manifest.ts';
 import { readModel, sound, type ModelState } from './model-state.ts';
 import { planRecord } from './plan-record.ts';
@@ -83,9 +83,7 @@ export async function openGitRegistry(input: {
     },
     async models() {
       const commit = await head();
-      return commit === null
-        ? []
-        : (await listFolders(repository, commit, `${folder}/models`)).filter(isModelName).sort();
+      return commit === null ? [] : modelsAt(repository, commit, folder);
     },
     async log(model) {
       return (await read(model)).links.map((link) => link.decision);
@@ -110,14 +108,15 @@ export async function openGitRegistry(input: {
         remedy: 'See what else is wrong with contender registry verify',
       });
     },
-    async verify({ missingTags = true } = {}) {
+    async verify({ missingTags = true, judge } = {}) {
       const branch = await resolveBranch(repository, input.branch);
       if (branch.head === null) return [];
       if (await isShallow(repository)) {
         input.log.warning('This clone is shallow: decisions removed before its oldest commit cannot be noticed.');
       }
       const committed = await verifyRegistry(repository, branch.head, folder, {
-        tags: tagged && missingTags,
+        tags: tagged && missingTags ? 'required' : 'held',
+        judge,
         artifactsYaml,
       });
       const workTree = branch.ref === null ? null : await workTreeOf(repository, branch.ref);
@@ -234,6 +233,7 @@ async function recordOnce(target: Target, input: RecordInput): Promise<RecordRes
   const old = await commitAt(repository, ref);
   if (old === null) return 'overtaken';
   const state = sound(await readModel(repository, old, folder, input.model));
+  if (state.links.length === 0) refuseTwin(input.model, await modelsAt(repository, old, folder));
   const attributes = `${folder}/${attributesPath}`;
   const around = new Map(
     (await entriesAt(repository, old, [attributes, artifactsPath])).map((entry) => [entry.path, entry]),
@@ -286,6 +286,10 @@ async function recordOnce(target: Target, input: RecordInput): Promise<RecordRes
   await removeJournal(place);
   await confirm(repository, ref, commit);
   return { status: 'recorded', decision: plan.decision, commit, tags: await tags(commit, links) };
+}
+
+async function modelsAt(repository: Repository, commit: string, folder: string): Promise<string[]> {
+  return (await listFolders(repository, commit, `${folder}/models`)).filter(isModelName).sort();
 }
 
 /** Mend what an interrupted run left, then refuse to go on over a person's edits. */

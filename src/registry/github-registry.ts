@@ -1,6 +1,3 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { GitHubError, RegistryError } from '../errors.ts';
 import type { RecordedDecision } from '../evidence/index.ts';
@@ -11,7 +8,7 @@ import { readArtifacts, refuseUnreadable } from './artifacts-yaml.ts';
 import { unpackEvidence } from './evidence-file.ts';
 import { blobOid } from './git/objects.ts';
 import { registryFolder } from './git/repository.ts';
-import { cloneBranch } from './github/clone.ts';
+import { withClone } from './github/clone.ts';
 import { commitOnBranch, commitWithTags } from './github/commit-files.ts';
 import { pendingPromotion, pendingRecorder, type PullRequestSettings } from './github/record-pending.ts';
 import {
@@ -26,7 +23,7 @@ import {
   type Snapshot,
 } from './github/snapshot.ts';
 import { completeTags, isOvertaken, tagsInTheWay } from './github/tags.ts';
-import { artifactsPath, checkModelName, evidencePath } from './layout.ts';
+import { artifactsPath, checkModelName, evidencePath, refuseTwin } from './layout.ts';
 import { viewOf } from './manifest.ts';
 import { sound } from './model-state.ts';
 import { planRecord, type Surroundings } from './plan-record.ts';
@@ -117,21 +114,15 @@ export function openGitHubRegistry(input: GitHubRegistryInput): Registry {
     async pending(model) {
       return pendingPromotion(await place(), await snapshot(model), model, cache);
     },
-    async verify({ missingTags = true } = {}) {
+    async verify({ missingTags = true, judge } = {}) {
       const { branch } = await place();
-      // A whole registry, and what it was in every commit, is far beyond what the API gives in an hour: git fetches it at once.
-      const temporary = await mkdtemp(join(tmpdir(), 'contender-registry-'));
-      try {
-        const { repository, head } = await cloneBranch({
-          github,
-          token: input.token,
-          branch,
-          into: join(temporary, 'clone'),
-        });
-        return await verifyRegistry(repository, head, folder, { tags: tagged && missingTags, artifactsYaml });
-      } finally {
-        await rm(temporary, { recursive: true, force: true });
-      }
+      return withClone({ github, token: input.token, branch }, (repository, head) =>
+        verifyRegistry(repository, head, folder, {
+          tags: tagged && missingTags ? 'required' : 'held',
+          judge,
+          artifactsYaml,
+        }),
+      );
     },
     async tag(model) {
       if (!tagged) throw noTags();
@@ -154,16 +145,20 @@ export function openGitHubRegistry(input: GitHubRegistryInput): Registry {
     async record(request) {
       const attempts: Attempts = { made: new Map(), together: tagged, refusedAt: null, unseen: 0 };
       const { pullRequests } = input;
+      const reading = async (): Promise<Snapshot> => {
+        const found = await snapshot(request.model);
+        if (found.state.links.length === 0) refuseTwin(request.model, (await listModels(await place())) ?? []);
+        return found;
+      };
       const directly = async (attempt: number): Promise<RecordResult | 'again'> => {
-        const found = await snapshot(request.model).catch((error: unknown) => {
+        const found = await reading().catch((error: unknown) => {
           throw attempts.made.size > 0 && error instanceof GitHubError ? inDoubt(error) : error;
         });
         return recordOnce(await place(), found, request, attempts, attempt);
       };
       const pending = async (settings: PullRequestSettings): Promise<typeof directly> => {
         const base = await place();
-        const read = (): Promise<Snapshot> => snapshot(request.model);
-        return pendingRecorder({ base, settings, request, cache, log, snapshot: read, around });
+        return pendingRecorder({ base, settings, request, cache, log, snapshot: reading, around });
       };
       let once = pullRequests?.when === 'always' ? await pending(pullRequests) : directly;
       for (let attempt = 1; attempt <= pace.attempts; attempt++) {

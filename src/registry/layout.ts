@@ -69,3 +69,19 @@ export function checkModelName(name: string): void {
     remedy: 'Rename the model in contender.yml',
   });
 }
+
+/** Another model whose name differs in case alone. */
+export function twinOf(model: string, models: readonly string[]): string | undefined {
+  return models.find((each) => each !== model && each.toLowerCase() === model.toLowerCase());
+}
+
+/** @throws RegistryError when a new model would share its folder with another where file names know no case */
+export function refuseTwin(model: string, models: readonly string[]): void {
+  const twin = twinOf(model, models);
+  if (twin === undefined) return;
+  throw new RegistryError({
+    found: `a model named ${model} where there is one named ${twin}`,
+    expected: 'names that differ in more than case: on many systems these are one folder',
+    remedy: 'Rename the model in contender.yml',
+  });
+}

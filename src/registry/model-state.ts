@@ -1,8 +1,8 @@
 import { RegistryError } from '../errors.ts';
 import { readChain, canonicalBytes, restoreRemedy, type Chain, type Finding } from './chain.ts';
-import { listFiles, plainFile, readBlobs, type TreeEntry } from './git/objects.ts';
+import { listFiles, maximumBytes, plainFile, readBlobs, type TreeEntry } from './git/objects.ts';
 import type { Repository } from './git/repository.ts';
-import { evidencePath, manifestPath, modelFolder, placeOf } from './layout.ts';
+import { manifestPath, modelFolder, placeOf } from './layout.ts';
 
 /** Everything a commit says about one model. */
 export interface ModelState extends Chain {
@@ -39,7 +39,7 @@ export async function modelState(
 ): Promise<ModelState> {
   const files = new Map(entries.map((entry) => [entry.path, entry]));
   const findings = entries.flatMap((entry) => strangeFile(folder, entry, files));
-  const plain = entries.filter((entry) => entry.mode === plainFile);
+  const plain = entries.filter((entry) => entry.mode === plainFile && entry.size <= maximumBytes);
   const kept = plain.filter((entry) => ['decision', 'manifest'].includes(placeOf(entry.path)?.kind ?? ''));
   const contents = await read(kept);
   const chain = await readChain(
@@ -89,6 +89,12 @@ function strangeFile(folder: string, entry: TreeEntry, files: ReadonlyMap<string
       { path, found: `a file of mode ${entry.mode}`, expected: `a plain file (${plainFile})`, remedy: restoreRemedy },
     ];
   }
+  // Of evidence it is told with the decisions that refer to it: it keeps nobody from deciding.
+  if (entry.size > maximumBytes && placeOf(entry.path)?.kind !== 'evidence') {
+    return [
+      { path, found: `a file of ${entry.size} bytes`, expected: `at most ${maximumBytes}`, remedy: restoreRemedy },
+    ];
+  }
   if (placeOf(entry.path) !== null) return [];
   const number = /\/decisions\/.*?0*([0-9]+)\.json$/u.exec(entry.path)?.[1];
   const twin = [...files.keys()].some((other) => {
@@ -105,14 +111,12 @@ function strangeFile(folder: string, entry: TreeEntry, files: ReadonlyMap<string
   ];
 }
 
-/** Where the evidence a chain refers to lies, by digest, with the decisions that refer to it. */
-export function evidenceReferences(chain: Chain, model: string): Map<string, { path: string; seqs: number[] }> {
-  const references = new Map<string, { path: string; seqs: number[] }>();
+/** The decisions that refer to each piece of evidence, by its digest. */
+export function evidenceReferences(chain: Chain): Map<string, number[]> {
+  const references = new Map<string, number[]>();
   for (const { decision } of chain.links) {
     for (const { sha256 } of decision.evidence) {
-      const known = references.get(sha256);
-      if (known === undefined) references.set(sha256, { path: evidencePath(model, sha256), seqs: [decision.seq] });
-      else known.seqs.push(decision.seq);
+      references.set(sha256, [...(references.get(sha256) ?? []), decision.seq]);
     }
   }
   return references;

@@ -1,6 +1,7 @@
 import type { Decision, Evidence, RecordedDecision, RegistryHistory } from '../evidence/index.ts';
 import type { Finding } from './chain.ts';
 import type { Manifest } from './manifest.ts';
+import type { Judge } from './verify.ts';
 
 /** Who is champion, since when, on whose word and on what evidence. Each store of the registry is one of these. */
 export interface Registry {
@@ -20,8 +21,9 @@ export interface Registry {
    * Every difference between what the registry holds and what it must hold.
    *
    * @param options.missingTags report tags that are not there, where the registry is tagged (default: true)
+   * @param options.judge asked about every decision of a chain that is sound
    */
-  verify(options?: { missingTags?: boolean }): Promise<Finding[]>;
+  verify(options?: { missingTags?: boolean; judge?: Judge }): Promise<Finding[]>;
   /** Make the tags that the chain of a model calls for and that are missing. Returns their names. @throws RegistryError */
   tag(model: string): Promise<string[]>;
   /** Say before long work whether a decision could be recorded. @throws RegistryError when not */

@@ -1,25 +1,10 @@
 import { RegistryError } from '../errors.ts';
-import type { Evidence, RecordedDecision, RegistryHistory } from '../evidence/index.ts';
 import type { Finding } from './chain.ts';
-import { unpackEvidence } from './evidence-file.ts';
-import { identity, listFiles, readBlobs } from './git/objects.ts';
+import { identity, listFiles } from './git/objects.ts';
 import { commitAt, isAncestor, isShallow, type Repository } from './git/repository.ts';
 import { git, gitFault, runGit } from './git/run.ts';
-import { decisionPath, evidencePath, placeOf } from './layout.ts';
-import { extendManifest, viewOf, type Manifest } from './manifest.ts';
-import { modelState } from './model-state.ts';
-import { verifyRegistry } from './verify.ts';
-
-/** A decision that a change adds to a chain. */
-export interface AppendedDecision {
-  /** Its file, relative to the repository. */
-  path: string;
-  decision: RecordedDecision;
-  /** What there was when it was made. */
-  view: RegistryHistory;
-  /** What it refers to: as it was written, by whomever. */
-  evidence: Evidence[];
-}
+import { placeOf } from './layout.ts';
+import { verifyRegistry, type Judge, type MadeDecision, type VerifyOptions } from './verify.ts';
 
 /** The commits that a change leads from and to, merged if they have gone different ways. */
 export interface Change {
@@ -73,15 +58,15 @@ export async function changeBetween(repository: Repository, base: string, head =
  * Hold what a change makes of a registry against what was there: everything `verifyRegistry` reports of the result, and
  * every decision and piece of evidence of the base that is not there any more, byte for byte.
  *
- * @param kept what else is held against the chains
- * @returns the decisions it appends to chains that are sound, oldest first, for whoever knows the policy
+ * @param options.judge as of `verifyRegistry`; told also whether the change adds the decision
+ * @returns what was found, and the decisions that the change adds to chains that are sound
  */
 export async function verifyChange(
   repository: Repository,
   { base, merged }: Change,
   folder: string,
-  kept: { artifactsYaml?: boolean } = {},
-): Promise<{ findings: Finding[]; appended: AppendedDecision[] }> {
+  options: Pick<VerifyOptions, 'tags' | 'artifactsYaml'> & { judge: (made: MadeDecision, added: boolean) => Finding[] },
+): Promise<{ findings: Finding[]; appended: MadeDecision[] }> {
   const [before, after] = await Promise.all([
     listFiles(repository, base, folder),
     listFiles(repository, merged, folder),
@@ -101,52 +86,14 @@ export async function verifyChange(
     ];
   });
   const known = new Set(changed.map(({ path }) => path));
-  const others = (await verifyRegistry(repository, merged, folder, kept)).filter(({ path }) => !known.has(path));
-  const recorded = new Set(before.map(({ path }) => path));
-  const models = new Set(
-    after.flatMap(({ path }) => {
-      const place = placeOf(path);
-      return place?.kind === 'decision' && !recorded.has(path) ? [place.model] : [];
-    }),
-  );
-  const appended: AppendedDecision[] = [];
-  for (const model of models) {
-    const below = `models/${model}/`;
-    const files = after.filter(({ path }) => path.startsWith(below));
-    const state = await modelState((wanted) => readBlobs(repository, wanted), folder, model, files);
-    // A damaged chain is told above, and nothing is decided on it.
-    if (state.findings.length > 0) continue;
-    const decisions = state.links.map(({ decision }) => decision);
-    let manifest: Manifest | null = null;
-    for (const [index, link] of state.links.entries()) {
-      const path = decisionPath(model, link.decision.seq);
-      if (!recorded.has(path)) {
-        const view = viewOf(manifest, decisions.slice(0, index));
-        appended.push({
-          path: `${folder}/${path}`,
-          decision: link.decision,
-          view,
-          evidence: await evidenceOf(repository, state.files, link.decision),
-        });
-      }
-      manifest = extendManifest(manifest, link);
-    }
-  }
-  return { findings: [...changed, ...others], appended };
-}
-
-/** What cannot be read is told by `verifyRegistry`, and is no evidence. */
-async function evidenceOf(
-  repository: Repository,
-  files: Awaited<ReturnType<typeof modelState>>['files'],
-  { model, evidence }: RecordedDecision,
-): Promise<Evidence[]> {
-  const found: Evidence[] = [];
-  for (const { sha256 } of evidence) {
-    const entry = files.get(evidencePath(model, sha256));
-    const bytes = entry === undefined ? undefined : (await readBlobs(repository, [entry])).get(entry.oid);
-    const unpacked = bytes === undefined ? null : unpackEvidence(bytes, sha256);
-    if (unpacked !== null && 'evidence' in unpacked) found.push(unpacked.evidence);
-  }
-  return found;
+  const recorded = new Set(before.map(({ path }) => `${folder}/${path}`));
+  const appended: MadeDecision[] = [];
+  const judge: Judge = (made) => {
+    const added = !recorded.has(made.path);
+    // What was read for it need not stay.
+    if (added) appended.push({ ...made, evidence: [] });
+    return options.judge(made, added);
+  };
+  const found = await verifyRegistry(repository, merged, folder, { ...options, judge });
+  return { findings: [...changed, ...found.filter(({ path }) => !known.has(path))], appended };
 }

@@ -1,33 +1,66 @@
 import { RegistryError } from '../errors.ts';
-import type { Version } from '../evidence/index.ts';
+import type { Evidence, RecordedDecision, RegistryHistory, Version } from '../evidence/index.ts';
 import { artifactsFindings, readArtifacts } from './artifacts-yaml.ts';
-import type { Finding } from './chain.ts';
-import { restoreRemedy } from './chain.ts';
+import { restoreRemedy, type Finding } from './chain.ts';
 import { unpackEvidence } from './evidence-file.ts';
 import { openBlobStream, type BlobStream } from './git/blob-stream.ts';
 import { additions, type Addition } from './git/history.ts';
-import { entryAt, listFiles, readBlobs, type TreeEntry } from './git/objects.ts';
+import { blobOid, entryAt, listFiles, maximumBytes, readBlobs, type TreeEntry } from './git/objects.ts';
 import { isShallow, type Repository } from './git/repository.ts';
 import { listTags } from './git/tags.ts';
-import { artifactsPath, attributesPath, attributesText, decisionPath, placeOf } from './layout.ts';
-import { championOf, type ChainLink } from './manifest.ts';
+import {
+  artifactsPath,
+  attributesPath,
+  attributesText,
+  decisionPath,
+  evidencePath,
+  modelFolder,
+  placeOf,
+  twinOf,
+} from './layout.ts';
+import { championOf, extendManifest, viewOf, type ChainLink, type Manifest } from './manifest.ts';
 import { evidenceReferences, modelState, type ModelState } from './model-state.ts';
-import { tagFindings } from './tags.ts';
+import { decisionOf, tagFindings, type FoundTag } from './tags.ts';
+
+/** A decision as it was made: what there was at the time, and what it refers to. */
+export interface MadeDecision {
+  /** Its file, relative to the repository. */
+  path: string;
+  decision: RecordedDecision;
+  /** The registry before it. */
+  view: RegistryHistory;
+  /** As it was written, by whomever; in the order in which the decision refers to it. */
+  evidence: Evidence[];
+}
+
+/** Says what is wrong with a decision beyond what chain and digests tell. */
+export type Judge = (made: MadeDecision) => Finding[];
+
+export interface VerifyOptions {
+  /** `required`: every tag that the chains call for must be there; `held`: those that are there must agree; `ignored`: they are of another branch. */
+  tags: 'required' | 'held' | 'ignored';
+  /** Whether artifacts.yaml must agree with the chains (default: it is not looked at). */
+  artifactsYaml?: boolean;
+  /** Asked about every decision of a chain that is sound, with all of its evidence. */
+  judge?: Judge | undefined;
+}
 
 /**
  * Rebuild every manifest of a commit from its chain and report every difference: numbers missing or doubled, hashes that do not
  * hold, edited or foreign files, evidence that is missing or not what its name says, and decisions that an earlier commit of the
  * history recorded and that are gone or changed; and tags that disagree with the chains. Nothing to report: an empty list.
- *
- * @param kept.tags whether every tag that the chains call for must be there
- * @param kept.artifactsYaml whether artifacts.yaml must agree with them
  */
 export async function verifyRegistry(
   repository: Repository,
   commit: string,
   folder: string,
-  kept: { tags?: boolean; artifactsYaml?: boolean } = {},
+  { tags: held, judge, artifactsYaml = false }: VerifyOptions,
 ): Promise<Finding[]> {
+  const root = await entryAt(repository, commit, folder);
+  if (root !== null && root.type !== 'tree') {
+    const found = root.mode === '120000' ? 'a symbolic link' : `a file of mode ${root.mode}`;
+    return [{ path: folder, found, expected: 'the folder of the registry', remedy: restoreRemedy }];
+  }
   const entries = await listFiles(repository, commit, folder);
   const findings: Finding[] = [];
   const byModel = new Map<string, TreeEntry[]>();
@@ -38,7 +71,7 @@ export async function verifyRegistry(
     else if (model !== undefined) byModel.set(model, [entry]);
     else if (entry.path !== attributesPath) findings.push(foreign(folder, entry.path));
   }
-  findings.push(...(await attributes(repository, folder, entries)));
+  findings.push(...attributes(repository, folder, entries), ...twins(folder, [...byModel.keys()]));
   const chains = new Map<string, readonly ChainLink[]>();
   const champions = new Map<string, Version>();
   // git walks the history while the files are judged.
@@ -51,23 +84,22 @@ export async function verifyRegistry(
       chains.set(model, state.links);
       const champion = championOf(state.manifest);
       if (champion !== null) champions.set(model, champion);
-      findings.push(...state.findings, ...(await evidence(blobs, folder, model, state)));
+      findings.push(...state.findings, ...(await decisions(blobs, folder, model, state, judge)));
     }
   } finally {
     blobs.close();
   }
   const added = await adding;
   findings.push(...history(added, folder, entries));
-  findings.push(...(await tags(repository, folder, chains, added, kept.tags === true)));
-  if (kept.artifactsYaml === true) findings.push(...(await artifacts(repository, commit, champions)));
+  if (held !== 'ignored') findings.push(...(await tags(repository, folder, chains, added, held === 'required')));
+  if (artifactsYaml) findings.push(...(await artifacts(repository, commit, champions)));
   return findings;
 }
 
-async function attributes(repository: Repository, folder: string, entries: readonly TreeEntry[]): Promise<Finding[]> {
+function attributes(repository: Repository, folder: string, entries: readonly TreeEntry[]): Finding[] {
   if (entries.length === 0) return [];
   const entry = entries.find((each) => each.path === attributesPath);
-  const text = entry === undefined ? null : (await readBlobs(repository, [entry])).get(entry.oid)?.toString('utf8');
-  if (text === attributesText) return [];
+  if (entry?.oid === blobOid(Buffer.from(attributesText), repository.objectFormat)) return [];
   return [
     {
       path: `${folder}/${attributesPath}`,
@@ -78,30 +110,53 @@ async function attributes(repository: Repository, folder: string, entries: reado
   ];
 }
 
-async function evidence(blobs: BlobStream, folder: string, model: string, state: ModelState): Promise<Finding[]> {
+/** Models that share a folder where file names know no case, and their files with it. */
+function twins(folder: string, models: readonly string[]): Finding[] {
+  return models.flatMap((model, index): Finding[] => {
+    const twin = twinOf(model, models.slice(0, index));
+    if (twin === undefined) return [];
+    const found = `model ${model} beside ${twin}`;
+    const expected = 'names that differ in more than case: on many systems these are one folder';
+    return [{ path: `${folder}/${modelFolder(model)}`, found, expected, remedy: 'Revert the commit that recorded it' }];
+  });
+}
+
+/** Read the evidence of every decision, and let the decision be judged on it. */
+async function decisions(
+  blobs: BlobStream,
+  folder: string,
+  model: string,
+  state: ModelState,
+  judge: Judge | undefined,
+): Promise<Finding[]> {
   const findings: Finding[] = [];
-  const references = evidenceReferences(state, model);
-  for (const [sha256, { path, seqs }] of references) {
-    const entry = state.files.get(path);
-    if (entry === undefined) {
-      findings.push({
-        path: `${folder}/${path}`,
-        found: 'no such file',
-        expected: `the evidence of decision ${seqs.join(', ')}`,
-        remedy: restoreRemedy,
-      });
-      continue;
+  const references = evidenceReferences(state);
+  const damaged = new Map<string, Finding>();
+  const seen = new Set<string>();
+  const log = state.links.map(({ decision }) => decision);
+  // What there was when a decision was made cannot be known of a damaged chain.
+  const judging = state.findings.length === 0 ? judge : undefined;
+  let manifest: Manifest | null = null;
+  for (const [index, link] of state.links.entries()) {
+    const { decision } = link;
+    const evidence: Evidence[] = [];
+    for (const { sha256 } of decision.evidence) {
+      if (damaged.has(sha256) || (judging === undefined && seen.has(sha256))) continue;
+      seen.add(sha256);
+      const path = evidencePath(model, sha256);
+      const read = await readEvidence(blobs, state, path, sha256);
+      if ('evidence' in read) evidence.push(read.evidence);
+      else {
+        const seqs = references.get(sha256)?.join(', ');
+        const expected = `the evidence of decision ${seqs}, which its name is the digest of`;
+        damaged.set(sha256, { path: `${folder}/${path}`, found: read.fault, expected, remedy: restoreRemedy });
+      }
     }
-    const bytes = (await blobs.read([entry])).get(entry.oid) as Buffer;
-    const unpacked = unpackEvidence(bytes, sha256);
-    if ('fault' in unpacked) {
-      findings.push({
-        path: `${folder}/${path}`,
-        found: unpacked.fault,
-        expected: 'the evidence its name is the digest of',
-        remedy: restoreRemedy,
-      });
+    if (judging !== undefined && evidence.length === decision.evidence.length) {
+      const path = `${folder}/${decisionPath(model, decision.seq)}`;
+      findings.push(...judging({ path, decision, view: viewOf(manifest, log.slice(0, index)), evidence }));
     }
+    manifest = extendManifest(manifest, link);
   }
   for (const path of state.files.keys()) {
     const place = placeOf(path);
@@ -109,7 +164,19 @@ async function evidence(blobs: BlobStream, folder: string, model: string, state:
       findings.push({ ...foreign(folder, path), found: 'evidence that no decision refers to' });
     }
   }
-  return findings;
+  return [...damaged.values(), ...findings];
+}
+
+async function readEvidence(
+  blobs: BlobStream,
+  { files }: ModelState,
+  path: string,
+  sha256: string,
+): Promise<ReturnType<typeof unpackEvidence>> {
+  const entry = files.get(path);
+  if (entry === undefined) return { fault: 'no such file' };
+  if (entry.size > maximumBytes) return { fault: `a file of ${entry.size} bytes` };
+  return unpackEvidence((await blobs.read([entry])).get(entry.oid) as Buffer, sha256);
 }
 
 /** What was once recorded stays: a decision or evidence that some commit added must be there, unchanged, in the last one. */
@@ -141,9 +208,13 @@ async function tags(
   const commits = (await isShallow(repository))
     ? null
     : new Map(added.toReversed().map(({ path, commit }) => [path, commit]));
+  const found: FoundTag[] = [];
+  for (const tag of await listTags(repository)) {
+    if (!(await isOfAnother(repository, folder, chains, tag))) found.push(tag);
+  }
   return tagFindings({
     chains,
-    found: await listTags(repository),
+    found,
     required,
     commitOf: (model, seq) => commits?.get(`${folder}/${decisionPath(model, seq)}`),
   });
@@ -162,6 +233,21 @@ async function artifacts(
     const { found, expected = '', where = artifactsPath, remedy = '' } = error.fault;
     return [{ path: where, found, expected, remedy }];
   }
+}
+
+/**
+ * Of another registry in the same repository: made from a decision that this one does not have, and on a commit at which this one
+ * knew nothing of its model.
+ */
+async function isOfAnother(
+  repository: Repository,
+  folder: string,
+  chains: ReadonlyMap<string, readonly ChainLink[]>,
+  { commit, message }: FoundTag,
+): Promise<boolean> {
+  const made = decisionOf(message);
+  if (made === null || commit === null || chains.get(made.model)?.[made.seq - 1]?.sha256 === made.sha256) return false;
+  return (await entryAt(repository, commit, `${folder}/${modelFolder(made.model)}`)) === null;
 }
 
 function foreign(folder: string, path: string): Finding {

@@ -3,143 +3,34 @@ import { cp, mkdtemp, readFile, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { parseConfig, policySubject, stageRule, type Config, type Model } from '../../src/config/index.ts';
-import { assign } from '../../src/decide/assign.ts';
 import { carryOver } from '../../src/decide/carry-over.ts';
 import { decide } from '../../src/decide/decide.ts';
 import { deprecate } from '../../src/decide/deprecate.ts';
-import { override } from '../../src/decide/override.ts';
-import { register } from '../../src/decide/register.ts';
 import { rollback } from '../../src/decide/rollback.ts';
-import {
-  buildEvidence,
-  digest,
-  modelDigest,
-  type Check,
-  type Decision,
-  type Evidence,
-  type RegistryHistory,
-} from '../../src/evidence/index.ts';
-import { verifyAgainst, type VerifiedChange } from '../../src/pipeline/verify-change.ts';
+import type { Decision, Evidence } from '../../src/evidence/index.ts';
 import { silentLog } from '../../src/log.ts';
+import { verifyAgainst, type VerifiedChange } from '../../src/pipeline/verify-change.ts';
 import { openGitRegistry } from '../../src/registry/git-registry.ts';
 import { artifact } from '../registry/sample-decision.ts';
 import { inRepository, repositoryAt, type TemporaryRepository } from '../registry/temporary-repository.ts';
+import { clientOf, repositoryName, withGitHub } from '../github/with-github.ts';
+import type { GitHub } from '../../src/github/client.ts';
 import { inTemporaryFolder } from '../support/project.ts';
-
-const text = `version: 1
-models:
-  m:
-    task: binary-classification
-    candidate: m.onnx
-    columns: { id: id, label: label }
-    data: { evaluation: eval.csv }
-    policy: { primary: { metric: recall, margin: 0.01, require: superior } }
-registry:
-  stages: { staging: {}, live: { after: staging, evidence: [evaluation] } }
-`;
-const now = new Date('2026-01-02T03:04:05Z');
-const by = { now, source: {}, actor: 'ada', by: 'Ada', reason: 'because' };
-const decisions = 'registry/models/m/decisions/000';
-
-type Decide = (view: RegistryHistory) => Decision;
-type Made = [decide: Decide, evidence?: Evidence[]];
-
-/** What the gate decides of a candidate whose one check has this verdict, under a configuration. */
-function gate(
-  candidate: string,
-  verdict: Check['verdict'],
-  config = text,
-  change = (made: Decision) => made,
-): Required<Made> {
-  const model = modelOf(config);
-  let evidence: Evidence[] = [];
-  return [
-    (view) => {
-      evidence.push(evidenceOn(candidate, verdict, model, view));
-      const context = { now, actor: 'ada', source: {}, approvals: [] };
-      const subject = { model: 'm', config: model, candidate: artifact(candidate) };
-      return change(decide(subject, evidence, view, context));
-    },
-    evidence,
-  ];
-}
-
-function evidenceOn(candidate: string, verdict: Check['verdict'], model: Model, view: RegistryHistory): Evidence {
-  const check: Check = {
-    id: 'evaluation/recall',
-    title: 'Recall',
-    verdict,
-    severity: 'block',
-    message: `Recall: ${verdict}.`,
-    observed: 1,
-    required: 'superior',
-  };
-  return buildEvidence({
-    kind: 'evaluation',
-    model: 'm',
-    subjects: {
-      candidate: artifact(candidate),
-      ...(view.champion === null ? {} : { champion: view.champion.artifacts[0]! }),
-      datasets: { evaluation: { uri: 'eval.csv', sha256: digest('eval'), rows: 3 } },
-    },
-    policyDigest: digest(policySubject(model)),
-    toolVersion: '0.0.0',
-    startedAt: now,
-    finishedAt: now,
-    checks: [check],
-    details: {},
-  });
-}
-
-function registered(candidate: string): Made {
-  const context = { now, actor: 'ada', source: {}, approvals: [] };
-  const subject = { model: 'm', config: modelOf(text), candidate: artifact(candidate) };
-  // Contender itself registers none over the head of a champion: whoever does makes it up.
-  return [
-    (view) => ({
-      ...register(subject, { ...view, champion: null, championSeq: 0 }, context),
-      from: view.champion,
-      idempotencyKey: digest({ candidate, since: view.championSeq }),
-    }),
-  ];
-}
-
-const overridden = (candidate: string): Made => [
-  (view) =>
-    override(
-      { model: 'm', config: modelOf(text), identity: modelDigest({ version: '', artifacts: [artifact(candidate)] })! },
-      [],
-      view,
-      by,
-    ),
-];
-const subject = { model: 'm', config: modelOf(text) };
-
-function assigned(stage: string, config = text): Made {
-  const rule = stageRule(parsed(config), stage);
-  let evidence: Evidence[] = [];
-  return [
-    (view) => {
-      evidence.push(evidenceOn('b', 'pass', modelOf(text), { ...view, champion: null }));
-      return assign({ ...subject, stage, rule }, rule.evidence === undefined ? [] : evidence, view, by);
-    },
-    evidence,
-  ];
-}
-
-function parsed(config: string): Config {
-  return parseConfig(config, 'contender.yml');
-}
-
-function modelOf(config: string): Model {
-  return parsed(config).models['m'] as Model;
-}
-
-async function record(at: TemporaryRepository, ...all: Made[]): Promise<void> {
-  const registry = await at.registry();
-  for (const [made, evidence = []] of all) await registry.record({ model: 'm', decide: made, evidence });
-}
+import {
+  assigned,
+  by,
+  decisions,
+  evidenceOn,
+  gate,
+  modelOf,
+  now,
+  overridden,
+  record,
+  registered,
+  subject,
+  text,
+  type Made,
+} from './decided.ts';
 
 /** A base with a champion that the gate let in after a first one. */
 let base = '';
@@ -181,11 +72,11 @@ describe('a change of the registry held against its base', () => {
     inProposal(async (at) => {
       await at.write('README.md', 'Other words.\n');
       await at.commit('Write');
-      assert.deepEqual(await verify(at), { findings: [], appended: 0, held: true });
+      assert.deepEqual(await verify(at), { findings: [], appended: 0, held: true, notes: [] });
       await record(at, gate('c', 'fail'), gate('d', 'inconclusive'), overridden('d'), gate('e', 'pass'));
       await record(at, [(view) => rollback(subject, '1.0.1', view, by)], assigned('staging'), assigned('live'));
       await record(at, [(view) => deprecate(subject, '1.0.3', view, by)]);
-      assert.deepEqual(await verify(at), { findings: [], appended: 8, held: true });
+      assert.deepEqual(await verify(at), { findings: [], appended: 8, held: true, notes: [] });
     }));
 
   it('lets the policy change, which is reviewed as such', () =>
@@ -221,7 +112,7 @@ describe('a change of the registry held against its base', () => {
           ['hold', 'stale'],
         ],
       );
-      assert.deepEqual(await verify(at), { findings: [], appended: 3, held: true });
+      assert.deepEqual(await verify(at), { findings: [], appended: 3, held: true, notes: [] });
     }));
 
   it('holds approvals against the policy of the base', () =>
@@ -233,7 +124,7 @@ describe('a change of the registry held against its base', () => {
       const evidence: Evidence[] = [];
       await record(at, [
         (view) => {
-          evidence.push(evidenceOn('c', 'pass', modelOf(asking), view));
+          evidence.push(evidenceOn('c', 'pass', modelOf(asking), view.champion?.artifacts[0]));
           const context = { now, actor: 'ada', source: {}, approvals };
           return decide({ model: 'm', config: modelOf(asking), candidate: artifact('c') }, evidence, view, context);
         },
@@ -253,6 +144,62 @@ describe('a change of the registry held against its base', () => {
       assert.match(finding?.found ?? '', /a promotion where the outcome is hold: .*May approve: grace/u);
     }));
 
+  it('looks up the approvals of decisions that are added, where there is a token, and says where there is none', () =>
+    withGitHub((server) =>
+      inProposal(async (at) => {
+        await at.git('switch', '--quiet', 'main');
+        const asking = await configure(at, 'policy: { ', 'policy: { approvals: { from: [grace] }, ');
+        await at.git('switch', '--quiet', '--create', 'approved');
+        const { git } = server.repository(repositoryName);
+        await git.git(
+          'update-ref',
+          'refs/heads/work',
+          await git.commit({
+            tree: await git.git('rev-parse', 'main^{tree}'),
+            parents: [await git.git('rev-parse', 'main')],
+            message: 'Work',
+            signed: false,
+          }),
+        );
+        const [ada, grace] = ['ada', 'grace'].map((login) => clientOf(server, { login, type: 'User' }));
+        await ada!.request('POST /repos/{owner}/{repo}/pulls', { title: 'A model', head: 'work', base: 'main' });
+        const route = 'POST /repos/{owner}/{repo}/pulls/{pull_number}/reviews';
+        const review = await grace!.request(route, { pull_number: 1, event: 'APPROVE' });
+        const approved = (source?: string) => [
+          { by: 'grace', at: review.submitted_at ?? '', ...(source === undefined ? {} : { source }) },
+        ];
+        const found = async (github: GitHub | null): Promise<[string[], string[]]> => {
+          const input = { root: at.folder, config: 'contender.yml', base: 'main', github };
+          const { findings, notes } = await verifyAgainst(input);
+          return [findings.map((each) => each.found), notes];
+        };
+        await record(at, gate('c', 'pass', asking, undefined, { approvals: approved('review of pull request 1') }));
+        assert.deepEqual(await found(clientOf(server)), [[], []]);
+        assert.deepEqual(await found(null), [[], ['Approvals were not looked up (no token).']]);
+        const blind = clientOf(server, { permissions: { contents: 'read' } });
+        assert.match((await found(blind))[1].join(), /not looked up: .*pull-requests: read and actions: read/su);
+        await record(
+          at,
+          gate('d', 'pass', asking, undefined, { approvals: approved('environment production of run 7') }),
+        );
+        await record(at, gate('e', 'pass', asking, undefined, { approvals: approved('review of pull request 99') }));
+        await record(at, gate('f', 'pass', asking, undefined, { approvals: approved() }));
+        const [findings] = await found(clientOf(server));
+        assert.deepEqual(
+          findings.map((each) => /^an approval of grace, (.*?), (?:of|which)|does not say where/u.exec(each)?.[1]),
+          [undefined, 'environment production of run 7', 'review of pull request 99'],
+        );
+      }),
+    ));
+
+  it('tells of acts that one person made on the word of another', () =>
+    inProposal(async (at) => {
+      await record(at, [(view) => rollback(subject, '1.0.0', view, { ...by, actor: 'mallory' })]);
+      const { findings, notes } = await verify(at);
+      assert.deepEqual(findings, []);
+      assert.deepEqual(notes, ['Decision 3 of m (rollback) is on the word of Ada, and mallory made it.']);
+    }));
+
   it('holds the version against what changed of inputs and outputs, where the base asks for it', () =>
     inProposal(async (at) => {
       await at.git('switch', '--quiet', 'main');
@@ -265,7 +212,7 @@ describe('a change of the registry held against its base', () => {
           (view) => {
             const model = modelOf(asking);
             const signatures = { candidate: output('q'), champion: output('p') };
-            evidence.push({ ...evidenceOn('c', 'pass', model, view), signatures });
+            evidence.push({ ...evidenceOn('c', 'pass', model, view.champion?.artifacts[0]), signatures });
             const context = { now, actor: 'ada', source: {}, approvals: [] };
             const made = decide({ model: 'm', config: model, candidate: artifact('c') }, evidence, view, context);
             const to = { ...made.candidate!, version: version ?? made.candidate!.version };
@@ -301,7 +248,7 @@ describe('a change of the registry held against its base', () => {
       await record('c');
       await at.git('switch', '--quiet', '--create', 'next');
       await record('d');
-      assert.deepEqual(await verify(at), { findings: [], appended: 1, held: true });
+      assert.deepEqual(await verify(at), { findings: [], appended: 1, held: true, notes: [] });
       const text = await readFile(join(at.folder, 'artifacts.yaml'), 'utf8');
       await at.write('artifacts.yaml', text.replace('1.0.3', '1.0.2'));
       await at.commit('Edit');
@@ -356,7 +303,7 @@ describe('a change of the registry held against its base', () => {
           gate('c', 'pass', text, (made) => ({ ...made, policy: { ...made.policy, text: '{}' } })),
         ),
       `${decisions}/000003.json`,
-      /other contents than its evidence gives/u,
+      /a policy with another digest than its text has/u,
     ],
     [
       'a rejection that is dressed up as replaced by a newer candidate, to be overridden',
@@ -490,10 +437,37 @@ describe('a change of the registry held against its base', () => {
       await record(at, gate('c', 'pass'));
       await at.git('switch', '--quiet', 'proposal');
       const head = await at.git('rev-parse', 'HEAD');
-      assert.deepEqual(await verify(at), { findings: [], appended: 0, held: true });
+      assert.deepEqual(await verify(at), { findings: [], appended: 0, held: true, notes: [] });
       assert.equal(await at.git('rev-parse', 'HEAD'), head);
       await record(at, gate('d', 'pass'));
       await assert.rejects(verify(at), /conflicts with main in registry.*must be made again/su);
+    }));
+
+  it('holds tags against the branch that holds the registry, and against no other', () =>
+    inRepository(async (at) => {
+      await at.write('contender.yml', text.replace('registry:\n', 'registry:\n  branch: decisions\n  tags: gto\n'));
+      await at.commit('Configure');
+      await at.git('branch', 'decisions');
+      const input = {
+        repository: at.folder,
+        path: 'registry',
+        branch: 'decisions',
+        tags: 'gto',
+        log: silentLog,
+      } as const;
+      await (await openGitRegistry(input)).record({ model: 'm', decide: registered('a')[0], evidence: [] });
+      await at.git('switch', '--quiet', '--create', 'proposal');
+      await at.write('README.md', 'Other words.\n');
+      await at.commit('Write');
+      assert.deepEqual((await verify(at)).findings, []);
+      await at.git('tag', '--force', '--annotate', 'm@v1.0.0', '--message=By hand', 'decisions');
+      assert.deepEqual((await verify(at)).findings, []);
+      await at.git('switch', '--quiet', '--create', 'more', 'decisions');
+      const findings = (await verify(at, 'decisions')).findings;
+      assert.deepEqual(
+        findings.map(({ path }) => path),
+        ['refs/tags/m@v1.0.0'],
+      );
     }));
 
   it('is told by a commit that is not here, and by a clone that is too shallow', () =>
@@ -525,6 +499,6 @@ describe('a change of the registry held against its base', () => {
       await at.write('contender.yml', text);
       await at.commit('Configure');
       await record(at, registered('a'));
-      assert.deepEqual(await verify(at), { findings: [], appended: 1, held: false });
+      assert.deepEqual(await verify(at), { findings: [], appended: 1, held: false, notes: [] });
     }));
 });

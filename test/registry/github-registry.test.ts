@@ -121,11 +121,23 @@ describe('recording through the API', () => {
       assert.equal(await headOf(server), head);
     }));
 
+  test('is refused about a model whose name differs from that of another in case alone', () =>
+    withGitHub(async (server) => {
+      await promote(registryOn(server), 'a');
+      const [twin, head] = [model.toUpperCase(), await headOf(server)];
+      const decide = judged(twin, 'a', 'promote');
+      await assert.rejects(
+        registryOn(server).record({ model: twin, decide, evidence: [] }),
+        /where there is one named .*Rename/su,
+      );
+      assert.equal(await headOf(server), head);
+    }));
+
   test('can be taken up by the store of a clone, and the other way round', () =>
     withGitHub(async (server) => {
       await promote(registryOn(server), 'a');
       const repository = await openRepository(server.repository(repositoryName).git.folder);
-      assert.deepEqual(await verifyRegistry(repository, await headOf(server), 'registry'), []);
+      assert.deepEqual(await verifyRegistry(repository, await headOf(server), 'registry', { tags: 'held' }), []);
     }));
 });
 

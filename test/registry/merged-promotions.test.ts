@@ -4,9 +4,11 @@ import { RegistryError } from '../../src/errors.ts';
 import { checkMerged, type MergedModel } from '../../src/registry/github/merged-promotions.ts';
 import { closeOvertaken } from '../../src/registry/github/record-pending.ts';
 import { clientOf, repositoryName } from '../github/with-github.ts';
-import type { GitHubStandIn } from '../support/github-api/server.ts';
+import { addressOf } from '../support/github-api/route.ts';
+import type { GitHubStandIn, TokenInput } from '../support/github-api/server.ts';
 import { registryOn } from './github-store.ts';
 import {
+  bot,
   branch,
   byAdministrator,
   commit,
@@ -20,6 +22,8 @@ import {
 } from './promotion-hub.ts';
 import { judged } from './sample-decision.ts';
 
+const eve = { login: 'eve', type: 'User' } as const;
+const administrator = { login: 'admin[bot]' };
 const methods = ['merge', 'squash', 'rebase'] as const;
 
 for (const method of methods) {
@@ -47,6 +51,28 @@ for (const method of methods) {
         assert.deepEqual(findings(await check(server, before)), []);
       }));
 
+    test('after somebody put another decision in its place under the name of the bot is refused: GitHub signed no such commit', () =>
+      protectedHub(async (server) => {
+        const before = await headOf(server);
+        await record(server, 'b');
+        await forge(server, 'evil', { author: addressOf({ login: bot, type: 'Bot' }), signed: false });
+        await merge(server, method);
+        assert.match(findings(await check(server, before)).join(), /edited before it was merged/u);
+      }));
+
+    test('that another bot made is refused', () =>
+      protectedHub(async (server) => {
+        const before = await headOf(server);
+        const other = { login: 'some-other-app[bot]' };
+        const { git } = server.repository(repositoryName);
+        await git.git('update-ref', `refs/heads/${branch}`, 'refs/heads/main');
+        await recordDirectly(server, branch, other);
+        const client = clientOf(server, other);
+        await client.request('POST /repos/{owner}/{repo}/pulls', { title: 'Promote', head: branch, base: 'main' });
+        await merge(server, method);
+        assert.match(findings(await check(server, before)).join(), /neither Contender's nor the merge/u);
+      }));
+
     test('after somebody put another decision in its place is refused, sound as it may be', () =>
       protectedHub(async (server) => {
         const before = await headOf(server);
@@ -62,11 +88,7 @@ for (const method of methods) {
       protectedHub(async (server) => {
         const before = await headOf(server);
         await record(server, 'b');
-        await registryOn(server, { branch, permissions: { login: 'eve', type: 'User' } }).record({
-          model,
-          decide: judged(model, 'evil', 'promote'),
-          evidence: [],
-        });
+        await recordDirectly(server, branch, eve);
         await merge(server, method);
         assert.match(findings(await check(server, before)).join(), /neither Contender's nor the merge/u);
       }));
@@ -92,12 +114,30 @@ test('a pull request of a person with decisions of their own is refused', () =>
     assert.match(findings(await check(server, before)).join(), /neither Contender's nor the merge/u);
   }));
 
-test('decisions that a bot may commit to the branch itself are what was decided', () =>
-  protectedHub(async (server) => {
-    const before = await headOf(server);
-    await byAdministrator(server, 'b');
-    assert.deepEqual(findings(await check(server, before)), []);
-  }));
+describe('decisions on the branch itself', () => {
+  test('that the bot may commit there are what was decided', () =>
+    protectedHub(async (server) => {
+      const before = await headOf(server);
+      await byAdministrator(server, 'b');
+      assert.deepEqual(findings(await check(server, before, administrator)), []);
+      // Who reads with a token of their own cannot tell which bot records.
+      assert.deepEqual(findings(await check(server, before, eve)), []);
+    }));
+
+  test('that another bot committed are refused', () =>
+    protectedHub(async (server) => {
+      const before = await headOf(server);
+      await byAdministrator(server, 'b');
+      assert.match(findings(await check(server, before)).join(), /neither Contender's nor the merge/u);
+    }));
+
+  test('in a commit under the name of the bot that GitHub did not sign are refused', () =>
+    protectedHub(async (server) => {
+      const before = await headOf(server);
+      await forge(server, 'evil', { author: addressOf({ login: bot, type: 'Bot' }), signed: false }, 'main');
+      assert.match(findings(await check(server, before)).join(), /neither Contender's nor the merge/u);
+    }));
+});
 
 test('what was refused once is looked at again with the next push, where versions are tagged', () =>
   protectedHub(async (server) => {
@@ -108,7 +148,7 @@ test('what was refused once is looked at again with the next push, where version
     await merge(server, 'squash');
     const before = await headOf(server);
     await byAdministrator(server, 'c');
-    assert.equal(findings(await check(server, before)).length, 1);
+    assert.equal(findings(await check(server, before, administrator)).length, 1);
   }));
 
 test('a push that takes recorded decisions away is refused', () =>
@@ -157,9 +197,13 @@ describe('a pull request that cannot be merged any more', () => {
     }));
 });
 
-/** What is on main, against what it was. */
-async function check(server: GitHubStandIn, before: string): Promise<MergedModel[]> {
-  const place = { github: clientOf(server), branch: 'main', folder: 'registry' };
+/** What is on main, against what it was, as the bot that records sees it. */
+async function check(
+  server: GitHubStandIn,
+  before: string,
+  token: TokenInput = { login: bot },
+): Promise<MergedModel[]> {
+  const place = { github: clientOf(server, token), branch: 'main', folder: 'registry' };
   return checkMerged(place, { before, after: await headOf(server) }, new Map());
 }
 
@@ -167,18 +211,34 @@ function findings(merged: readonly MergedModel[]): string[] {
   return merged.flatMap((each) => each.findings.map(({ path, found }) => `${path}: ${found}`));
 }
 
-/** Put a registry of a person's own on the promotion branch: sound, one commit on main, and not what Contender decided. */
-async function forge(server: GitHubStandIn, candidate: string): Promise<void> {
+/** With a token of its own, and no pull request. */
+async function recordDirectly(server: GitHubStandIn, onto: string, permissions: TokenInput): Promise<void> {
+  await registryOn(server, { branch: onto, permissions }).record({
+    model,
+    decide: judged(model, 'evil', 'promote'),
+    evidence: [],
+  });
+}
+
+/** Put a registry of a person's own on a branch: sound, one commit, and not what Contender decided. */
+async function forge(
+  server: GitHubStandIn,
+  candidate: string,
+  by: { author: { name: string; email: string }; signed: boolean } = {
+    author: addressOf({ login: 'eve', type: 'User' }),
+    signed: true,
+  },
+  onto = branch,
+): Promise<void> {
   const { git } = server.repository(repositoryName);
   await git.git('update-ref', 'refs/heads/forged', 'refs/heads/main');
-  await registryOn(server, { branch: 'forged', permissions: { login: 'eve', type: 'User' } }).record({
+  await registryOn(server, { branch: 'forged', permissions: eve }).record({
     model,
     decide: judged(model, candidate, 'promote'),
     evidence: [],
   });
-  const parents = [await git.git('rev-parse', `refs/heads/${branch}`).catch(() => headOf(server))];
+  const parents = [await git.git('rev-parse', `refs/heads/${onto}`).catch(() => headOf(server))];
   const tree = await git.git('rev-parse', 'refs/heads/forged^{tree}');
-  const author = { name: 'eve', email: 'eve@users.noreply.github.com' };
-  const made = await git.commit({ tree, parents, message: 'Better', author, signed: true });
-  await git.updateRefs([{ ref: `refs/heads/${branch}`, after: made }]);
+  const made = await git.commit({ tree, parents, message: 'Better', ...by });
+  await git.updateRefs([{ ref: `refs/heads/${onto}`, after: made }]);
 }

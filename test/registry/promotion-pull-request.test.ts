@@ -7,10 +7,12 @@ import { fileURLToPath } from 'node:url';
 import { GitHubError, RegistryError } from '../../src/errors.ts';
 import { evidenceDigest } from '../../src/evidence/index.ts';
 import { clientOf, repositoryName, withGitHub } from '../github/with-github.ts';
+import { addressOf } from '../support/github-api/route.ts';
 import { faults, type Fault } from '../support/github-api/server.ts';
 import { registryOn, throughPullRequests } from './github-store.ts';
 import {
   ahead,
+  bot,
   branch,
   byAdministrator,
   commit,
@@ -315,16 +317,12 @@ describe('two writers at once', () => {
     protectedHub(async (server) => {
       await record(server, 'b');
       let other: Promise<unknown> | undefined;
-      server.failBy(({ name, login }) => {
-        if (!/^PATCH .*\/pulls\/1$/u.test(name) || login !== 'slow[bot]' || other !== undefined) return null;
+      server.failBy(({ name }) => {
+        if (!/^PATCH .*\/pulls\/1$/u.test(name) || other !== undefined) return null;
         other = record(server, 'd');
         return faults.serverError;
       });
-      await store(server, { login: 'slow[bot]' }).record({
-        model,
-        decide: judged(model, 'c', 'promote'),
-        evidence: [],
-      });
+      await record(server, 'c');
       await other;
       const last = (await waiting(server)).at(-1)?.[0] ?? '';
       assert.match(pulls(server)[0]?.body ?? '', new RegExp(`${last}: promote`, 'u'));
@@ -370,21 +368,31 @@ describe('what cannot wait in a pull request', () => {
       assert.equal(await headOf(server, branch), before);
     }));
 
-  test('since a person edited a decision and mended the chain after it is refused all the same', () =>
-    protectedHub(async (server) => {
-      await record(server, 'b');
-      // A registry of the person's own, whose files replace those on the branch: sound, and not Contender's.
-      const { git } = server.repository(repositoryName);
-      const main = await headOf(server);
-      await git.git('update-ref', 'refs/heads/forged', main);
-      await registryOn(server, { branch: 'forged', permissions: { login: 'eve', type: 'User' } }).record({
-        model,
-        decide: judged(model, 'evil', 'promote'),
-        evidence: [],
-      });
-      await git.git('update-ref', `refs/heads/${branch}`, 'refs/heads/forged');
-      await assert.rejects(record(server, 'c'), /is not Contender's/u);
-    }));
+  const strangers: [string, { login: string; type: 'Bot' | 'User' }, boolean][] = [
+    ['a person', { login: 'eve', type: 'User' }, true],
+    ['another bot', { login: 'some-other-app[bot]', type: 'Bot' }, true],
+    ['somebody under the name of the bot, in a commit that GitHub did not sign,', { login: bot, type: 'Bot' }, false],
+  ];
+  for (const [who, account, signed] of strangers) {
+    test(`since ${who} edited a decision and mended the chain after it is refused all the same`, () =>
+      protectedHub(async (server) => {
+        await record(server, 'b');
+        // A registry of their own, whose files replace those on the branch: sound, and not Contender's.
+        const { git } = server.repository(repositoryName);
+        const main = await headOf(server);
+        await git.git('update-ref', 'refs/heads/forged', main);
+        await registryOn(server, { branch: 'forged', permissions: account }).record({
+          model,
+          decide: judged(model, 'evil', 'promote'),
+          evidence: [],
+        });
+        const tree = await git.git('rev-parse', 'refs/heads/forged^{tree}');
+        const author = addressOf(account);
+        const made = await git.commit({ tree, parents: [main], message: 'Better', author, signed });
+        await git.updateRefs([{ ref: `refs/heads/${branch}`, after: made }]);
+        await assert.rejects(record(server, 'c'), /is not Contender's/u);
+      }));
+  }
 
   test('since a pull request of a fork has a branch of that name is made all the same', () =>
     protectedHub(async (server) => {

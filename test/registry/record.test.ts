@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { readFile, rm, symlink } from 'node:fs/promises';
-import { join } from 'node:path';
+import { access, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { delimiter, join } from 'node:path';
 import { describe, test } from 'node:test';
 import { promisify } from 'node:util';
 import { EvidenceError, RegistryError } from '../../src/errors.ts';
@@ -318,6 +318,37 @@ describe('a place where nothing can be recorded is an error with a remedy', () =
       await assert.rejects(repositoryAt(folder).registry(), /not in a git repository.*git init/u);
     }));
 
+  test('a model whose name differs from that of another in case alone', () =>
+    inRepository(async (repository) => {
+      await promote(repository, 'a');
+      const registry = await repository.registry();
+      const decide = judged('Spam-Filter', 'a', 'promote');
+      await assert.rejects(
+        registry.record({ model: 'Spam-Filter', decide, evidence: [] }),
+        /a model named Spam-Filter where there is one named spam-filter.*Rename/su,
+      );
+      assert.deepEqual(await registry.models(), [model]);
+    }));
+
+  test('a branch that another program rewrites in the instant after it moved', () =>
+    inRepository(async (repository) => {
+      await inTemporaryFolder(async (folder) => {
+        const { PATH = '' } = process.env;
+        const [before, git] = [await repository.git('rev-parse', 'HEAD'), await which('git')];
+        // A git that takes the branch back as soon as it was moved, and says that all is well.
+        const script = `#!/bin/sh\n"${git}" "$@"; code=$?\ncase " $* " in\n  *" update-ref --no-deref "*) "${git}" update-ref refs/heads/main ${before} ;;\nesac\nexit $code\n`;
+        await writeFile(join(folder, 'git'), script, { mode: 0o755 });
+        process.env['PATH'] = `${folder}${delimiter}${PATH}`;
+        try {
+          const registry = await repository.registry();
+          const decide = judged(model, 'a', 'promote');
+          await assert.rejects(registry.record({ model, decide, evidence: [] }), /does not contain it.*Run again/su);
+        } finally {
+          process.env['PATH'] = PATH;
+        }
+      });
+    }));
+
   test('a model name that could become a path', () =>
     inRepository(async (repository) => {
       const registry = await repository.registry();
@@ -346,4 +377,19 @@ function rollbackTo(version: Version): (view: RegistryView) => Decision {
     candidate: { version: version.version, artifacts: version.artifacts },
     idempotencyKey: digest({ rollback: version.version, since: view.championSeq }),
   });
+}
+
+/** Where a program is found. */
+async function which(name: string): Promise<string> {
+  for (const folder of (process.env['PATH'] ?? '').split(delimiter)) {
+    const path = join(folder, name);
+    if (
+      await access(path).then(
+        () => true,
+        () => false,
+      )
+    )
+      return path;
+  }
+  throw new Error(`no ${name}`);
 }

@@ -56,7 +56,7 @@ export function judged(
       from: view.champion,
       to: promoted ? version : view.champion,
       candidate: version,
-      policy: { sha256: digest('policy'), text: '{}' },
+      policy: { sha256: digest({}), text: '{}' },
       evidence: given.map((each) => ({
         kind: each.kind,
         sha256: evidenceDigest(each),

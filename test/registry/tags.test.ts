@@ -248,6 +248,26 @@ describe('verify holds the chain against its tags and finds', () => {
     );
   }
 
+  test('nothing in the tags of another registry in the same repository', () =>
+    inRepository(async (repository) => {
+      const others = await openGitRegistry({
+        repository: repository.folder,
+        path: 'team/registry',
+        tags: 'gto',
+        log: silentLog,
+      });
+      const proof = [evidence('x')];
+      await others.record({ model: 'other', decide: judged('other', 'x', 'promote', proof), evidence: proof });
+      const registry = await tagged(repository);
+      await promote(registry, 'a');
+      assert.deepEqual([await registry.verify(), await others.verify()], [[], []]);
+      // A history that was cut off is told by the tags of each.
+      await repository.git('reset', '--quiet', '--hard', 'HEAD~2');
+      const told = async (each: Registry) => (await each.verify()).map(({ path }) => path);
+      assert.deepEqual(await told(registry), ['refs/tags/m#champion#1', 'refs/tags/m@v1.0.0']);
+      assert.deepEqual(await told(others), ['refs/tags/other#champion#1', 'refs/tags/other@v1.0.0']);
+    }));
+
   test('nothing in the tags of other people', () =>
     inRepository(async (repository) => {
       const registry = await tagged(repository);

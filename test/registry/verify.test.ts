@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { canonicalJson, evidenceDigest, type RecordedDecision } from '../../src/evidence/index.ts';
@@ -128,6 +128,43 @@ const tampering: {
     refuses: false,
   },
   {
+    name: 'a decision that is recorded twice',
+    tamper: async (at) => {
+      const { idempotencyKey } = JSON.parse(await read(at, `${decisions}/000002.json`)) as RecordedDecision;
+      await change(at, 3, (decision) => ({ ...decision, idempotencyKey }));
+    },
+    path: `${decisions}/000003.json`,
+    found: /decision 2 a second time/u,
+    refuses: true,
+  },
+  {
+    name: 'a decision far too large to be read, among other damage,',
+    tamper: async (at) => {
+      await at.write(`${decisions}/000004.json`, Buffer.alloc(64 * 1024 * 1024 + 1, ' '));
+      await at.write('registry/models/m/notes.txt', 'x');
+    },
+    path: `${decisions}/000004.json`,
+    found: /a file of 67108865 bytes/u,
+    refuses: true,
+  },
+  {
+    name: 'evidence far too large to be read',
+    tamper: (at) => at.write(proof('a'), Buffer.alloc(64 * 1024 * 1024 + 1)),
+    path: proof('a'),
+    found: /a file of 67108865 bytes/u,
+    refuses: false,
+  },
+  {
+    name: 'a link in place of the registry',
+    tamper: async (at) => {
+      await rename(join(at.folder, 'registry'), join(at.folder, 'elsewhere'));
+      await symlink('elsewhere', join(at.folder, 'registry'));
+    },
+    path: 'registry',
+    found: /a symbolic link/u,
+    refuses: true,
+  },
+  {
     name: 'a tail cut off, with a manifest to match',
     tamper: async (at) => {
       await rm(join(at.folder, decisions, '000003.json'));
@@ -155,9 +192,20 @@ describe('verify', () => {
         );
         assert.ok(findings.every((each) => each.expected !== '' && each.remedy !== ''));
         const attempt = registry.record({ model, decide: judged(model, 'd', 'reject'), evidence: [] });
-        await (refuses ? assert.rejects(attempt, /registry verify/u) : attempt);
+        await (refuses ? assert.rejects(attempt, /registry verify|a symbolic link/u) : attempt);
       }));
   }
+
+  test('finds two models that are one where file names know no case', () =>
+    inRepository(async (repository) => {
+      await threeDecisions(repository);
+      await repository.git('checkout', '--quiet', '-b', 'side', 'HEAD~3');
+      await record(repository, 'x', 'promote', 'M');
+      await repository.git('checkout', '--quiet', 'main');
+      await repository.git('merge', '--quiet', '--no-edit', 'side');
+      const [finding, ...others] = await (await repository.registry()).verify();
+      assert.deepEqual([finding?.path, finding?.found, others], ['registry/models/m', 'model m beside M', []]);
+    }));
 
   test('finds a whole chain rewritten by a later commit, hashes and manifest in order', () =>
     inRepository(async (repository) => {

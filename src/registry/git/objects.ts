@@ -20,7 +20,7 @@ export interface TreeEntry {
 export const plainFile = '100644';
 
 /** No file of a registry is near this. A larger one is not read into memory. */
-const maximumBytes = 64 * 1024 * 1024;
+export const maximumBytes = 64 * 1024 * 1024;
 
 /** Every file below a folder of a commit, at any depth; none when the folder is not there. */
 export async function listFiles(repository: Repository, commit: string, folder: string): Promise<TreeEntry[]> {

@@ -94,6 +94,13 @@ export async function commitAt(repository: Repository, name: string): Promise<st
   return result.code === 0 ? result.stdout.toString('utf8').trim() : null;
 }
 
+/** Whether a branch, as it is here or as it was last fetched, is at a commit. */
+export async function isTipOf(repository: Repository, branch: string, commit: string): Promise<boolean> {
+  const refs = [`refs/heads/${branch}`, `refs/remotes/*/${branch}`];
+  const tips = await git(repository.folder, ['for-each-ref', '--format=%(objectname)', ...refs]);
+  return tips.split('\n').includes(commit);
+}
+
 export async function isAncestor(repository: Repository, ancestor: string, commit: string): Promise<boolean> {
   return (await runGit(repository.folder, ['merge-base', '--is-ancestor', ancestor, commit])).code === 0;
 }

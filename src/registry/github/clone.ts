@@ -1,7 +1,29 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { RegistryError } from '../../errors.ts';
 import type { GitHub } from '../../github/client.ts';
 import { commitAt, openRepository, type Repository } from '../git/repository.ts';
 import { gitFault, runGit } from '../git/run.ts';
+
+/**
+ * Work on a clone of one branch, which is gone afterwards. A whole registry, and what it was in every commit, is far beyond what the
+ * API gives in an hour: git fetches it at once.
+ *
+ * @throws RegistryError
+ */
+export async function withClone<T>(
+  input: { github: GitHub; token: string; branch: string },
+  work: (repository: Repository, head: string) => Promise<T>,
+): Promise<T> {
+  const temporary = await mkdtemp(join(tmpdir(), 'contender-registry-'));
+  try {
+    const { repository, head } = await cloneBranch({ ...input, into: join(temporary, 'clone') });
+    return await work(repository, head);
+  } finally {
+    await rm(temporary, { recursive: true, force: true });
+  }
+}
 
 /**
  * Clone one branch with its whole history and the tags, without a work tree. git needs the token, and gets it in its environment
@@ -9,7 +31,7 @@ import { gitFault, runGit } from '../git/run.ts';
  *
  * @throws RegistryError
  */
-export async function cloneBranch(input: {
+async function cloneBranch(input: {
   github: GitHub;
   token: string;
   branch: string;

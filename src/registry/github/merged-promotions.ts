@@ -3,7 +3,8 @@ import type { Finding } from '../chain.ts';
 import { decisionPath } from '../layout.ts';
 import { sound, type ModelState } from '../model-state.ts';
 import { gtoTags } from '../tags.ts';
-import { isOwnCommit, promotionBranch } from './promotion-branch.ts';
+import { isBot, isOwnCommit, promotionBranch } from './promotion-branch.ts';
+import { recorder } from './refs.ts';
 import { blobsAt, modelTrees, readSnapshotAt, type BlobCache, type Place } from './snapshot.ts';
 
 /** What a push to the branch of the registry made of a model. */
@@ -19,9 +20,9 @@ export interface MergedModel {
 const pullsLookedAt = 30;
 
 /**
- * Hold every decision that a push brought against what Contender wrote: the same bytes must be in a commit that GitHub signed for
- * the bot that made the promotion pull request, or in one that a bot made on the branch itself. How it was merged is all the
- * same, since merge, squash and rebase keep the bytes of files.
+ * Hold every decision that a push brought against what Contender wrote: the same bytes must be in a commit of a promotion pull request
+ * that GitHub signed for the bot that records, or in one that this bot made on the branch itself. The bot is the one whose token
+ * asks. How it was merged is all the same, since merge, squash and rebase keep the bytes of files.
  *
  * @param range the commits the branch was at before (null: it is new) and after the push
  * @throws RegistryError when a chain or manifest is damaged, GitHubError
@@ -96,7 +97,8 @@ async function strangers(
       return [`${place.folder}/${path}`, { oid: files.get(path)?.oid ?? '', pull: null as number | null }];
     }),
   );
-  for (const pull of await mergedPulls(place, model)) {
+  const login = await recorder(place.github);
+  for (const pull of await mergedPulls(place, model, login)) {
     if (open.size === 0) break;
     for (const commit of await ownCommits(place, pull)) {
       for (const [path, oid] of await blobsAt(place, commit, [...open.keys()])) {
@@ -111,22 +113,26 @@ async function strangers(
   for (const [path, { pull }] of open) {
     const { github } = place;
     const [commit] = await github.request('GET /repos/{owner}/{repo}/commits', { sha: after, path, per_page: 1 });
-    if (pull === null && commit !== undefined && (await isOwnCommit(github, commit))) continue;
+    if (pull === null && commit !== undefined && (await isOwnCommit(github, commit, login))) continue;
     findings.push({
       path,
       found:
         pull === null
           ? `a decision that commit ${commit?.sha.slice(0, 12) ?? 'none'} brought, which is neither Contender's nor the merge of a promotion pull request`
           : `another decision than Contender wrote in pull request ${pull}: it was edited before it was merged`,
-      expected: 'the bytes of a commit that GitHub signed for Contender',
-      remedy: 'Revert the merge and find out who changed it. Then decide again: contender gate',
+      expected: `the bytes of a commit that GitHub signed for ${login ?? 'Contender'}`,
+      remedy: `Revert the merge and find out who changed it. Then decide again: contender gate${login === undefined ? '' : '. Where another app records, give this step the token of that app'}`,
     });
   }
   return findings;
 }
 
-/** Pull requests of the model's promotion branch that a bot made and people merged, the last first. */
-async function mergedPulls({ github, branch }: Place, model: string): Promise<{ number: number; login: string }[]> {
+/** Pull requests of the model's promotion branch that the bot made and people merged, the last first. */
+async function mergedPulls(
+  { github, branch }: Place,
+  model: string,
+  login: string | undefined,
+): Promise<{ number: number; login: string }[]> {
   const head = promotionBranch(model);
   const found = await github.list(
     'GET /repos/{owner}/{repo}/pulls',
@@ -134,7 +140,11 @@ async function mergedPulls({ github, branch }: Place, model: string): Promise<{ 
     pullsLookedAt,
   );
   return found.flatMap(({ number, merged_at: merged, user, head: from }) =>
-    merged !== null && user?.type === 'Bot' && from.ref === head && from.repo?.full_name === github.repository
+    merged !== null &&
+    user !== null &&
+    isBot(user, login) &&
+    from.ref === head &&
+    from.repo?.full_name === github.repository
       ? [{ number, login: user.login }]
       : [],
   );

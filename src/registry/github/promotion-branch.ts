@@ -3,7 +3,7 @@ import type { GitHub } from '../../github/client.ts';
 import { modelFolder } from '../layout.ts';
 import type { FileContent } from '../plan-pending.ts';
 import { storeCommit } from './commit-files.ts';
-import { moveRefs, repositoryAndLogin } from './refs.ts';
+import { moveRefs, recorder, repositoryAndLogin } from './refs.ts';
 import type { Place, Snapshot } from './snapshot.ts';
 
 /** The branch on which decisions about a model wait for their pull request to be merged. */
@@ -34,8 +34,8 @@ export async function movePromotionBranch(
 }
 
 /**
- * What waits on the branch is taken over only from a commit that GitHub signed for a bot: nobody's edit is passed on under
- * Contender's name.
+ * What waits on the branch is taken over only from a commit that GitHub signed for the bot that records: nobody's edit, and no
+ * other bot's, is passed on under Contender's name.
  *
  * @throws RegistryError when somebody else changed what the branch says about the model
  */
@@ -43,10 +43,11 @@ export async function checkOwnWork(place: Place, model: string): Promise<void> {
   const { github, branch, folder } = place;
   const path = `${folder}/${modelFolder(model)}`;
   const [last] = await github.request('GET /repos/{owner}/{repo}/commits', { sha: branch, path, per_page: 1 });
-  if (last !== undefined && (await isOwnCommit(github, last))) return;
+  const login = await recorder(github);
+  if (last !== undefined && (await isOwnCommit(github, last, login))) return;
   throw new RegistryError({
     found: `commit ${last?.sha.slice(0, 12) ?? 'none'} changed what ${branch} says about ${model}, and is not Contender's`,
-    expected: 'commits made by a bot through the API, which GitHub signed',
+    expected: `commits made by ${login ?? 'a bot'} through the API, which GitHub signed`,
     where: `${github.repository} ${branch}`,
     remedy: `Find out who pushed to it. Then delete the branch, which closes its pull request, and run again`,
   });
@@ -63,16 +64,21 @@ export interface ListedCommit {
  * A commit made through the API with a workflow's or an app's token. Nobody can make GitHub sign one in a bot's name, but for
  * merging a pull request that the bot opened, whose commits anybody may have made: such a merge is none.
  *
- * @param login the bot's; default: any bot's
+ * @param login the bot's; undefined: any bot's
  */
 export async function isOwnCommit(
   github: GitHub,
   { sha, author, commit }: ListedCommit,
-  login: string | undefined = author?.login,
+  login: string | undefined,
 ): Promise<boolean> {
-  if (commit.verification?.verified !== true || author?.type !== 'Bot' || author.login !== login) return false;
+  if (commit.verification?.verified !== true || !isBot(author, login)) return false;
   const pulls = await github.request('GET /repos/{owner}/{repo}/commits/{commit_sha}/pulls', { commit_sha: sha });
   return pulls.every((pull) => pull.merge_commit_sha !== sha || pull.merged_at === null);
+}
+
+/** Whether an account is that bot, or any where its login is not known. */
+export function isBot(account: ListedCommit['author'] | undefined, login: string | undefined): boolean {
+  return account?.type === 'Bot' && (login === undefined || account.login === login);
 }
 
 function notSigned(github: GitHub): RegistryError {

@@ -27,6 +27,15 @@ export async function repositoryAndLogin(github: GitHub): Promise<{ id: string; 
 }
 
 /**
+ * Who records with this token: the login of its commits. Undefined for a person's, who reads what a bot records, and whose token
+ * does not tell which one.
+ */
+export async function recorder(github: GitHub): Promise<string | undefined> {
+  const { login } = await repositoryAndLogin(github);
+  return login.endsWith('[bot]') ? login : undefined;
+}
+
+/**
  * Move every ref, if each is still where it must be, or none: compare and swap over all of them (GraphQL `updateRefs`).
  *
  * @param id the repository's, of `repositoryAndLogin`

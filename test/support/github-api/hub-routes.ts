@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { changedFiles, fullCommit } from './git-routes.ts';
 import { forbidding, moveRefs, refAt } from './refs.ts';
 import {
+  addressOf,
   created,
   fullName,
   invalid,
@@ -477,6 +478,8 @@ async function merge(call: Call, pull: PullRequest): Promise<Answer> {
     tree: tree.split('\n')[0] ?? '',
     parents: method === 'merge' ? [base, head] : [base],
     message: [title, text(body['commit_message'])].filter(Boolean).join('\n\n'),
+    // A squash is by whoever opened the pull request, a merge by whoever merges it. GitHub signs both.
+    author: addressOf(method === 'squash' ? pull.user : token),
     signed: true,
   });
   return finishMerge(call, pull, base, head, commit);

@@ -95,10 +95,10 @@ export function person(token: Token | null): Person {
   };
 }
 
-/** The author of commits that are made with a token and name none. */
-export function addressOf(token: Token | null): { name: string; email: string } {
-  const login = token?.login ?? 'ghost';
-  return { name: login, email: `${token?.type === 'Bot' ? '41898282+' : ''}${login}@users.noreply.github.com` };
+/** The author of commits that are made with a token, or for an account, and name none. */
+export function addressOf(account: Pick<Token, 'login' | 'type'> | null): { name: string; email: string } {
+  const login = account?.login ?? 'ghost';
+  return { name: login, email: `${account?.type === 'Bot' ? '41898282+' : ''}${login}@users.noreply.github.com` };
 }
 
 export function text(value: unknown): string {
