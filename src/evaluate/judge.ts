@@ -5,7 +5,24 @@ import type { Comparison, ComparisonState, Verdict } from '../evidence/check.ts'
 import type { MetricComparison } from './compare.ts';
 import type { PlannedComparison } from './plan.ts';
 import type { PairedInterval } from './statistics/interval.ts';
-import { rowsNeeded } from './statistics/power.ts';
+import { rowsNeeded, rowsWithoutDifference } from './statistics/power.ts';
+
+/** Fewer clusters than this show nothing: see docs/statistics.md. */
+const minimumClusters = 5;
+
+/** Why a comparison shows nothing whatever its numbers are, if so. */
+export function tooLittle(compared: MetricComparison, minimumRows: number): string | null {
+  const { rows, unit, clusters, interval } = compared;
+  if (rows < minimumRows) return `it has ${countOf(rows, unit)}, fewer than min_rows ${minimumRows}`;
+  if (clusters !== null && clusters < minimumClusters)
+    return `its rows lie in ${countOf(clusters, 'clusters')}, fewer than ${minimumClusters}`;
+  return interval.unknown ?? null;
+}
+
+/** "1 row", "2 rows". */
+export function countOf(count: number, unit: 'rows' | 'queries' | 'clusters'): string {
+  return `${count} ${count === 1 ? { rows: 'row', queries: 'query', clusters: 'cluster' }[unit] : unit}`;
+}
 
 /** Where delta stands, from its one-sided bounds and the margin. */
 export function stateOf(lower: number, upper: number, margin: number): ComparisonState {
@@ -26,10 +43,16 @@ export function verdictOf(requirement: Requirement, lower: number, upper: number
   }
 }
 
-/** The tolerated loss in units of delta. @throws ConfigError for a relative margin on a champion that is not positive */
-export function marginFor(planned: PlannedComparison, compared: MetricComparison): number {
+/** The tolerated loss in units of delta; null for a relative margin on a champion that is not positive. */
+export function marginOn(planned: PlannedComparison, compared: MetricComparison): number | null {
   if (planned.margin.kind === 'absolute') return planned.margin.value;
-  if (compared.champion > 0) return planned.margin.value * compared.champion;
+  return compared.champion > 0 ? planned.margin.value * compared.champion : null;
+}
+
+/** The tolerated loss on the whole evaluation set. @throws ConfigError for a relative margin on a champion that is not positive */
+export function marginFor(planned: PlannedComparison, compared: MetricComparison): number {
+  const margin = marginOn(planned, compared);
+  if (margin !== null) return margin;
   throw new ConfigError({
     found: `relative_margin on ${compared.metric.name}, where the champion has ${compared.champion}`,
     expected: 'a champion with a positive value',
@@ -41,12 +64,13 @@ export function marginFor(planned: PlannedComparison, compared: MetricComparison
 /** The comparison as evidence keeps it. All numbers are finite. */
 export function comparisonOf(
   compared: MetricComparison,
-  planned: { margin: number; alpha: number; slice?: string; rowsNeeded?: number | null },
+  planned: { margin: number; alpha: number; level?: number; slice?: string },
 ): Comparison {
   const { interval } = compared;
   const lower = interval.lower(planned.alpha);
   const upper = interval.upper(planned.alpha);
   const state = stateOf(lower, upper, planned.margin);
+  const evidence = [...compared.lowEvidence, ...unresolved(interval, planned.level ?? planned.alpha)];
   return {
     metric: compared.metric.name,
     ...(planned.slice === undefined ? {} : { slice: planned.slice }),
@@ -62,9 +86,14 @@ export function comparisonOf(
     method: interval.method,
     n: compared.rows,
     ...(interval.seed === undefined ? {} : { seed: interval.seed }),
-    ...(planned.rowsNeeded === undefined ? {} : { rowsNeeded: planned.rowsNeeded }),
-    ...(compared.lowEvidence.length === 0 ? {} : { lowEvidence: compared.lowEvidence }),
+    ...(evidence.length === 0 ? {} : { lowEvidence: evidence }),
   };
+}
+
+function unresolved({ resolved = 0 }: PairedInterval, level: number): string[] {
+  if (level >= resolved) return [];
+  const shown = (value: number): number => Number(value.toPrecision(2));
+  return [`draws show levels down to ${shown(resolved)}: at ${shown(level)} a parametric tail stands in for them`];
 }
 
 /**
@@ -79,6 +108,8 @@ export function plannedRows(
 ): number | null | undefined {
   const gap = planned.requirement === 'superior' ? planned.minimumGain : margin;
   if (gap === null) return undefined;
+  if (compared.interval.nothingDiffers === true && planned.requirement !== 'superior')
+    return rowsWithoutDifference({ rows: compared.rows, bound: -compared.interval.lower(alpha), gap });
   return rowsNeeded({
     rows: compared.rows,
     standardError: compared.interval.standardError,
