@@ -1,6 +1,15 @@
-import type { Check, ComparisonState, Verdict } from '../evidence/check.ts';
+import type { Check, Verdict } from '../evidence/check.ts';
 import { compareMetric, type MetricComparison } from './compare.ts';
-import { comparisonOf, isUsable, marginFor, marginOn, plannedRows, tooLittle, verdictOf } from './judge.ts';
+import {
+  comparisonOf,
+  isUsable,
+  marginFor,
+  marginOn,
+  outcomeText,
+  plannedRows,
+  tooLittle,
+  verdictOf,
+} from './judge.ts';
 import { metricValue, type Metric } from './metrics/metric.ts';
 import { countingQueries } from './metrics/ranking.ts';
 import { alphaFor, type Plan, type PlannedComparison, type PlannedMetric } from './plan.ts';
@@ -105,7 +114,7 @@ function wholeCheck(gate: ChampionGate, { metric, severity }: PlannedMetric, pla
       title,
       verdict,
       severity,
-      message: `${capitalised(comparisonText(metric, comparison))}: ${outcomeText(verdict, comparison.state, planned)}${why}${rowsText(needed, compared, false)}${gain}.`,
+      message: `${capitalised(comparisonText(metric, comparison))}: ${outcomeText(verdict, comparison.state, planned.requirement)}${why}${rowsText(needed, compared, false)}${gain}.`,
       observed: compared.candidate,
       required: planned.requirement,
       comparison,
@@ -237,7 +246,7 @@ function sliceCheck(
     title: `${capitalised(metric.title)} on ${slice.name}`,
     verdict,
     severity,
-    message: `${capitalised(comparisonText(metric, comparison))}: ${outcomeText(verdict, comparison.state, planned)}${correction}${rowsText(needed, result, true)}.`,
+    message: `${capitalised(comparisonText(metric, comparison))}: ${outcomeText(verdict, comparison.state, planned.requirement)}${correction}${rowsText(needed, result, true)}.`,
     observed: result.candidate,
     required: planned.requirement,
     comparison,
@@ -259,14 +268,6 @@ function unjudgedSlice(
     observed: null,
     required: verdict === 'skipped' ? null : 'a comparison on this slice',
   };
-}
-
-/** The outcome in the words of the requirement: it says what the verdict says. */
-function outcomeText(verdict: Verdict, state: ComparisonState, { requirement }: PlannedComparison): string {
-  if (verdict === 'inconclusive') return 'inconclusive';
-  if (verdict === 'fail' && state !== 'inferior')
-    return requirement === 'superior' ? 'not superior' : `not ${requirement}`;
-  return verdict === 'pass' && state === 'inconclusive' ? 'inconclusive, no harm demonstrated' : state;
 }
 
 interface Problem {

@@ -8,7 +8,7 @@ import type { PairedInterval } from './statistics/interval.ts';
 import { rowsNeeded, rowsWithoutDifference } from './statistics/power.ts';
 
 /** Fewer clusters than this show nothing: see docs/statistics.md. */
-const minimumClusters = 5;
+export const minimumClusters = 5;
 
 /** Why a comparison shows nothing whatever its numbers are, if so. */
 export function tooLittle(compared: MetricComparison, minimumRows: number): string | null {
@@ -20,7 +20,7 @@ export function tooLittle(compared: MetricComparison, minimumRows: number): stri
 }
 
 /** "1 row", "2 rows". */
-export function countOf(count: number, unit: 'rows' | 'queries' | 'clusters'): string {
+function countOf(count: number, unit: 'rows' | 'queries' | 'clusters'): string {
   return `${count} ${count === 1 ? { rows: 'row', queries: 'query', clusters: 'cluster' }[unit] : unit}`;
 }
 
@@ -41,6 +41,14 @@ export function verdictOf(requirement: Requirement, lower: number, upper: number
     case 'not-inferior':
       return upper < -margin ? 'fail' : 'pass';
   }
+}
+
+/** The outcome in the words of the requirement: it says what the verdict says. */
+export function outcomeText(verdict: Verdict, state: ComparisonState, requirement: Requirement): string {
+  if (verdict === 'inconclusive') return 'inconclusive';
+  if (verdict === 'fail' && state !== 'inferior')
+    return requirement === 'superior' ? 'not superior' : `not ${requirement}`;
+  return verdict === 'pass' && state === 'inconclusive' ? 'inconclusive, no harm demonstrated' : state;
 }
 
 /** The tolerated loss in units of delta; null for a relative margin on a champion that is not positive. */
