@@ -196,7 +196,8 @@ function areasInterval(
 ): PairedInterval {
   if (sameOrder) return pointInterval(0, 'delong');
   if (!(standardError > 0)) return agreedInterval(delta, smaller, 1);
-  return fewInterval(delta, effects) ?? normalInterval(delta, standardError, 'delong');
+  // Nothing is drawn anew here that could miss the rows that matter: fewer are enough.
+  return fewInterval(delta, effects, { enough: 10 }) ?? normalInterval(delta, standardError, 'delong');
 }
 
 /** Rows gained and lost among those that count. */

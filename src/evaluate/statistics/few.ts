@@ -7,8 +7,6 @@ export interface Effects {
   multiplicity: ArrayLike<number> | null;
 }
 
-/** Fewer effective units than this say too little of the tails for a bootstrap: found by simulation, see docs/statistics.md. */
-const fewEffective = 15;
 /** Residuals of a normal sample are worth a third of their number: what is worth less than a quarter is carried by few. */
 const carriedShare = 1 / 4;
 /** Up to here units are too few to be drawn anew, whatever their spread. */
@@ -24,15 +22,21 @@ const fewUnits = 30;
  * that remain; for differences of -1, 0 and 1 this is the adjusted interval of Bonett and Price (J. Educ. Behav. Stat. 37, 2012) about
  * the estimate, with t for z.
  * @param largest the largest effect a unit may have, where it is known to be larger than any that was seen
+ * @param enough effective units from which on the method of more holds
  */
-export function fewInterval(delta: number, effects: Effects, largest = 0): PairedInterval | null {
+export function fewInterval(
+  delta: number,
+  effects: Effects,
+  { largest = 0, enough = 15 }: { largest?: number; enough?: number } = {},
+): PairedInterval | null {
   const { units, squares, effective, extreme } = momentsOf(effects);
   if (units < 2) return unknownInterval(delta, 'one independent unit says nothing of how others differ');
   if (!(squares > 0)) return null;
-  if (effective < fewEffective && effective < carriedShare * units) {
+  if (effective < enough && effective < carriedShare * units) {
     const added = Math.max(extreme, largest);
     const freedom = Math.min(units - 1, effective + 1);
-    return studentInterval(delta, Math.sqrt(squares + 2 * added * added), freedom, 't-few-rows');
+    const cautious = studentInterval(delta, Math.sqrt(squares + 2 * added * added), freedom, 't-few-rows');
+    return { ...cautious, standardError: Math.sqrt(squares) };
   }
   return units < fewUnits ? studentInterval(delta, Math.sqrt(squares), units - 1, 't-rows') : null;
 }

@@ -135,7 +135,7 @@ export function cellsInterval(
   if (joint.discordant === 0 || effects.values.every((effect) => effect === 0))
     return agreementInterval(delta, observed, value);
   return (
-    fewInterval(delta, effects, worstFlip(observed, value, 1)) ??
+    fewInterval(delta, effects, { largest: worstFlip(observed, value, 1) }) ??
     bcaInterval({
       delta,
       values: cellReplicates(difference, joint.counts, resamples, seed),
