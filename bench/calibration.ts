@@ -4,6 +4,7 @@
  */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fairnessChecks } from '../src/evaluate/fairness.ts';
 import { comparisonChecks } from '../src/evaluate/gate.ts';
 import { planOf } from '../src/evaluate/plan.ts';
 import { normalPair, randomFrom, type Random } from '../src/evaluate/random.ts';
@@ -349,6 +350,96 @@ const slices = Array.from({ length: 10 }, (_, slice): SliceRows => ({
   rows: Uint32Array.from({ length: sliceSize }, (__, each) => slice * sliceSize + each),
 }));
 
+/** Rows on which the models differ: so few are expected, and either is right on half of them. */
+const expectedDifferences = [1, 2, 5, 10, 15] as const;
+const fewRows = 500;
+
+/** Both models are right on 85% of the rows; the candidate's scores differ a little on every row, and on few by the decision. */
+function fewDifferent(expected: number) {
+  return (random: Random, rows: number): World => {
+    const truth = Float64Array.from({ length: rows }, () => (random.uniform() < 0.4 ? 1 : 0));
+    const scores = [new Float64Array(rows), new Float64Array(rows)] as const;
+    for (let row = 0; row < rows; row += 1) {
+      const both = random.uniform() < 0.85;
+      const differs = random.uniform() < expected / rows;
+      const first = random.uniform() < 0.5;
+      const sure = 0.6 + 0.35 * random.uniform();
+      for (const model of [0, 1] as const) {
+        const correct = differs ? first === (model === 0) : both;
+        const score = sure + 1e-4 * random.uniform();
+        scores[model][row] = (truth[row] === 1) === correct ? score : 1 - score;
+      }
+    }
+    return binary(truth, scores[0], scores[1]);
+  };
+}
+
+/** Metric, what differs, repetitions, passes and error: the other columns are the same in every row. */
+const shownOfFew = new Set([1, 2, 5, 6, 7]);
+
+/** Gaps of the champion and of the candidate, which loses the margin. */
+interface Gaps {
+  rows: number;
+  groups: number;
+  champion: number;
+  margin: number;
+}
+
+const gapFamilies: Gaps[] = [
+  { rows: 400, groups: 2, champion: 0, margin: 0.05 },
+  { rows: 400, groups: 5, champion: 0, margin: 0.05 },
+  { rows: 2000, groups: 2, champion: 0, margin: 0.05 },
+  { rows: 2000, groups: 5, champion: 0, margin: 0.05 },
+  { rows: 2000, groups: 2, champion: 0.1, margin: 0.05 },
+  { rows: 2000, groups: 5, champion: 0.1, margin: 0.05 },
+];
+
+/** How often the change of a demographic parity difference passes as non-inferior, and is blocked as harm. */
+function gapRate({ rows, groups, champion, margin }: Gaps, repetitions: number): (string | number)[] {
+  const rates = { pass: 0, fail: 0 };
+  const texts = new Map([['group', Array.from({ length: rows }, (_, row) => String(row % groups))]]);
+  for (let run = 0; run < repetitions; run += 1) {
+    const random = randomFrom(9_000_011 * (run + 1) + rows + groups);
+    const decided = (gap: number): Outputs => ({
+      scores: null,
+      probabilities: false,
+      decisions: Int32Array.from({ length: rows }, (_, row) =>
+        random.uniform() < 0.5 + (row % groups === 0 ? gap : 0) ? 1 : 0,
+      ),
+    });
+    const truth = Float64Array.from({ length: rows }, () => (random.uniform() < 0.5 ? 1 : 0));
+    const sides = { champion: decided(champion), candidate: decided(champion + margin) };
+    for (const [requirement, verdict] of [
+      ['non-inferior', 'pass'],
+      ['not-inferior', 'fail'],
+    ] as const) {
+      const gates = [{ metric: 'demographic_parity_difference', margin, require: requirement } as const];
+      const { checks } = fairnessChecks({
+        fairness: { columns: ['group'], gates },
+        task: 'binary-classification',
+        sample: { rows, classes: 2, names, truth, weights: null, clusters: null },
+        ...sides,
+        alpha: 0.05,
+        guardAlpha: 0.05,
+        seed: run,
+        texts,
+      });
+      if (checks[0]?.verdict === verdict) rates[verdict] += 1;
+    }
+  }
+  return [
+    rows,
+    groups,
+    champion,
+    margin,
+    repetitions,
+    percent(rates.pass, repetitions),
+    error(rates.pass, repetitions),
+    percent(rates.fail, repetitions),
+    error(rates.fail, repetitions),
+  ];
+}
+
 async function main(): Promise<void> {
   const repetitions = Number(process.argv[2] ?? 3000);
   const output = process.argv[3] ?? join(projectRoot, 'docs/calibration.md');
@@ -360,8 +451,23 @@ async function main(): Promise<void> {
   const levels = scenarios().flatMap((scenario) =>
     scenario.rows.flatMap((rows) => passRates(scenario, rows, Math.ceil(scenario.times * repetitions)).map(progress)),
   );
+  const few = expectedDifferences.flatMap((expected) =>
+    passRates(
+      {
+        what: `${expected} expected`,
+        rows: [fewRows],
+        times: 1,
+        draw: fewDifferent(expected),
+        requirement: 'superior',
+        losses: { accuracy: 0, f1: 0, log_loss: 0, roc_auc: 0 },
+      },
+      fewRows,
+      repetitions,
+    ).map((cells) => progress(cells.filter((_, column) => shownOfFew.has(column)))),
+  );
   const guards = families.map((family) => progress(blockRate(family, repetitions)));
-  await writeFile(output, page(levels, guards));
+  const gaps = gapFamilies.map((family) => progress(gapRate(family, Math.ceil(repetitions / 3))));
+  await writeFile(output, page({ levels, few, guards, gaps }));
 }
 
 /** How often each metric passes, all of them judged on the same worlds. */
@@ -442,7 +548,7 @@ function blockRate(
   ];
 }
 
-function page(levels: readonly string[], guards: readonly string[]): string {
+function page({ levels, few, guards, gaps }: Record<'levels' | 'few' | 'guards' | 'gaps', readonly string[]>): string {
   return [
     '# Calibration of the gate',
     '',
@@ -466,6 +572,15 @@ function page(levels: readonly string[], guards: readonly string[]): string {
     '|---|---|---|---|---|---|---|---|---|',
     ...levels,
     '',
+    '## Few rows that differ',
+    '',
+    `Equal models that decide few of ${fewRows} rows differently: superiority must pass at most 6% of evaluations. What few rows carry has`,
+    'cautious bounds, more so the more the rows differ in weight.',
+    '',
+    '| metric | rows that differ | repetitions | passes | Monte Carlo error |',
+    '|---|---|---|---|---|',
+    ...few,
+    '',
     '## Ten slices of 200 rows in guard mode',
     '',
     'Every slice exactly at the margin: the guard must block at most 7% of evaluations. One slice ten points worse, the others equal: the',
@@ -476,6 +591,15 @@ function page(levels: readonly string[], guards: readonly string[]): string {
     '| candidate | champion right on | margin | same luck on | repetitions | blocked | Monte Carlo error | target |',
     '|---|---|---|---|---|---|---|---|',
     ...guards,
+    '',
+    '## Changes of fairness gaps',
+    '',
+    'Demographic parity difference, decisions of either model by chance, the candidate selecting one group more often. It loses exactly',
+    'the margin: non-inferiority must pass at most 5% of evaluations, and a guard must block at most 5%.',
+    '',
+    "| rows | groups | champion's gap | margin | repetitions | passes | Monte Carlo error | blocked | Monte Carlo error |",
+    '|---|---|---|---|---|---|---|---|---|',
+    ...gaps,
     '',
   ].join('\n');
 }

@@ -291,6 +291,12 @@ export const Policy = Type.Object(
     alpha: Type.Optional(
       Type.Number({ exclusiveMinimum: 0, maximum: 0.5, description: 'one-sided level (default 0.05)' }),
     ),
+    min_rows: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        description: 'comparisons on fewer rows (of a ranking: queries) are inconclusive (default 30)',
+      }),
+    ),
     primary: Primary,
     guardrails: Type.Optional(Type.Array(Guardrail)),
     fairness: Type.Optional(Fairness),

@@ -1,13 +1,23 @@
 import { binsOf, calibrationBins } from './metrics/calibration.ts';
+import type { Confusion } from './metrics/confusion.ts';
 import { evaluator, successShare, valueOfMoments, type Metric, type ShownMetric } from './metrics/metric.ts';
 import { remembered } from './remember.ts';
 import { decisionsOf, measuredOf, scoresOf, type Outputs, type Sample } from './sample.ts';
-import { bcaInterval, jackknifeAcceleration } from './statistics/bootstrap.ts';
-import { delong, normalInterval } from './statistics/delong.ts';
-import { mirrored, type PairedInterval } from './statistics/interval.ts';
+import { bcaInterval } from './statistics/bootstrap.ts';
+import { delong } from './statistics/delong.ts';
+import { accelerationOf, errorOf, fewInterval, jackknifeEffects } from './statistics/few.ts';
+import {
+  agreedInterval,
+  mirrored,
+  normalInterval,
+  pointInterval,
+  unknownInterval,
+  within,
+  type PairedInterval,
+} from './statistics/interval.ts';
 import { jackknifeInterval } from './statistics/jackknife.ts';
-import { cellsInterval, confusionsOf, jointCells, weightsOf } from './statistics/joint-cells.ts';
-import { pairedMeanInterval, pointInterval } from './statistics/paired-mean.ts';
+import { agreementInterval, cellsInterval, confusionsOf, jointCells, weightsOf } from './statistics/joint-cells.ts';
+import { linearised, pairedMeanInterval, type PairedRatio } from './statistics/paired-mean.ts';
 import {
   clusterUnits,
   groupJackknife,
@@ -17,7 +27,8 @@ import {
   type Units,
 } from './statistics/resample.ts';
 import { calibrationInterval } from './statistics/score-cells.ts';
-import { tangoInterval } from './statistics/tango.ts';
+import { drawsFor } from './statistics/tail.ts';
+import { tangoInterval, type PairedCounts } from './statistics/tango.ts';
 import { addAt, emptySums, sumsInterval, type UnitSums } from './statistics/unit-sums.ts';
 
 /** A metric of both models on one sample, and what is known of their difference. */
@@ -32,17 +43,23 @@ export interface MetricComparison {
   unit: 'rows' | 'queries';
   /** Rows the metric counts (recall: the positives). */
   counted: number;
+  /** How many clusters the rows lie in; null where every row is independent. */
+  clusters: number | null;
   /** Why the numbers rest on little. */
   lowEvidence: string[];
 }
 
 export interface CompareOptions {
   seed: number;
-  /** Bootstrap resamples (default 2,000; fewer where rows are very many). */
+  /** Bootstrap resamples; by default as many as `level` asks for (fewer where rows are very many). */
   resamples?: number;
+  /** Smallest level that bounds and p-values are asked at (default 0.05). */
+  level?: number;
 }
 
-const defaultResamples = 2000;
+/** Draws of a bootstrap: what usual levels take, and what the smallest may cost; beyond, bounds follow a parametric tail. */
+const usualDraws = 2000;
+const mostDraws = 10_000;
 /** Row visits a bootstrap over rows may cost; beyond it resamples become fewer, never under 200. */
 const visitLimit = 4e8;
 /** Units a bootstrap of sums draws from; more are pooled at random into groups. */
@@ -68,11 +85,10 @@ export function compareMetric(
     const seen = (outputs: Outputs): Outputs => metric.outputs(sample, outputs);
     return { ...compareMetric(metric.of, metric.sample(sample), seen(champion), seen(candidate), options), metric };
   }
-  const { seed, resamples = defaultResamples } = options;
-  const pair: Pair = { sample, champion, candidate, seed, resamples };
+  const { seed, level = 0.05, resamples = drawsFor(level, usualDraws, mostDraws) } = options;
+  const pair: Pair = { sample: plainSample(sample), champion, candidate, seed, resamples };
   const judged = judge(metric, pair);
-  const undefined_ = Number.isNaN(judged.candidate - judged.champion);
-  const interval = undefined_ ? pointInterval(Number.NaN, 'undefined') : judged.interval();
+  const interval = within(intervalOf(metric, judged, pair), reachOf(metric));
   return {
     metric,
     champion: judged.champion,
@@ -81,8 +97,43 @@ export function compareMetric(
     rows: sample.rows,
     unit: sample.unit ?? 'rows',
     counted: judged.discordant?.rows ?? sample.rows,
-    lowEvidence: lowEvidence(sample, judged, interval),
+    clusters: pair.sample.clusters === null ? null : new Set(pair.sample.clusters).size,
+    lowEvidence: lowEvidence(pair.sample, judged, interval),
   };
+}
+
+function intervalOf(metric: ShownMetric, judged: Judged, { champion, candidate }: Pair): PairedInterval {
+  const delta = judged.candidate - judged.champion;
+  if (!Number.isFinite(delta)) return unknownInterval(delta, `${metric.title} is not finite`);
+  // Whatever is computed of the same outputs is the same. What counts rows says how many may differ that were not seen.
+  const counts = metric.kind === 'proportion' || metric.kind === 'cells' || metric.kind === 'moments';
+  if (!counts && sameOutputs(champion, candidate)) return pointInterval(0, 'same-outputs');
+  return judged.interval();
+}
+
+/** The largest difference two models can have. */
+function reachOf({ scale, name }: ShownMetric): number {
+  if (scale === 'share') return 1;
+  return name === 'mcc' || name === 'kappa' ? 2 : Number.POSITIVE_INFINITY;
+}
+
+/** Equal weights, and clusters of one row each, say nothing: without them the methods for plain rows apply. */
+const plainSample = remembered((sample: Sample): Sample => {
+  const { weights, clusters, rows } = sample;
+  return {
+    ...sample,
+    weights: weights?.every((weight) => weight === weights[0]) === true ? null : weights,
+    clusters: clusters !== null && new Set(clusters).size === rows ? null : clusters,
+  };
+});
+
+function sameOutputs(champion: Outputs, candidate: Outputs): boolean {
+  const same = (before: ArrayLike<number> | null, after: ArrayLike<number> | null): boolean => {
+    if (before === null || after === null) return before === after;
+    for (let row = 0; row < before.length; row += 1) if (before[row] !== after[row]) return false;
+    return before.length === after.length;
+  };
+  return same(champion.scores, candidate.scores) && same(champion.decisions, candidate.decisions);
 }
 
 interface Pair {
@@ -114,7 +165,7 @@ function judge(metric: ShownMetric, pair: Pair): Judged {
         champion: successShare(before, sample.weights),
         candidate: successShare(after, sample.weights),
         discordant,
-        interval: () => (plain ? tangoInterval(discordant) : ratioInterval(pair, before, after)),
+        interval: () => (plain ? tangoInterval(discordant) : proportionInterval(pair, before, after)),
       };
     }
     case 'moments':
@@ -127,7 +178,7 @@ function judge(metric: ShownMetric, pair: Pair): Judged {
       const [negatives = 0, positives = 0] = classSizes(sample.truth, 2);
       if (!plain || positives < 2 || negatives < 2) return judgeRows(metric, pair);
       const areas = delong(sample.truth, scoresOf(pair.champion), scoresOf(pair.candidate));
-      return { ...areas, interval: () => normalInterval(areas.delta, areas.standardError, 'delong') };
+      return { ...areas, interval: () => areasInterval(areas, Math.min(positives, negatives)) };
     }
     case 'counts':
       return judgeCounts(metric, pair);
@@ -138,11 +189,19 @@ function judge(metric: ShownMetric, pair: Pair): Judged {
   }
 }
 
+/** @param smaller rows of the rarer class */
+function areasInterval(
+  { delta, standardError, effects, sameOrder }: ReturnType<typeof delong>,
+  smaller: number,
+): PairedInterval {
+  if (sameOrder) return pointInterval(0, 'delong');
+  if (!(standardError > 0)) return agreedInterval(delta, smaller, 1);
+  // Nothing is drawn anew here that could miss the rows that matter: fewer are enough.
+  return fewInterval(delta, effects, { enough: 10 }) ?? normalInterval(delta, standardError, 'delong');
+}
+
 /** Rows gained and lost among those that count. */
-export function pairedCounts(
-  champion: Int8Array,
-  candidate: Int8Array,
-): { gained: number; lost: number; rows: number } {
+export function pairedCounts(champion: Int8Array, candidate: Int8Array): PairedCounts {
   let gained = 0;
   let lost = 0;
   let rows = 0;
@@ -166,7 +225,7 @@ function judgeMoments(metric: Extract<Metric, { kind: 'moments' }>, pair: Pair):
     champion: valueOfMoments(metric, before, sample.weights),
     candidate: valueOfMoments(metric, after, sample.weights),
     interval: () => {
-      if (value === undefined) return ratioInterval(pair, before[0] as Float64Array, after[0] as Float64Array);
+      if (value === undefined) return meanInterval(metric, pair, before[0] as Float64Array, after[0] as Float64Array);
       // The weight, and the terms of both models.
       const sums = emptySums(pooled(pair), sample.rows, 1 + before.length + after.length);
       for (const [term, values] of [null, ...before, ...after].entries())
@@ -190,7 +249,17 @@ function judgeCells(metric: Extract<Metric, { kind: 'cells' }>, pair: Pair, plai
     return { champion: metric.value(champion, sample), candidate: metric.value(candidate, sample) };
   };
   const interval = (): PairedInterval => {
-    if (units === null) return cellsInterval(joint, (matrix) => metric.value(matrix, sample), pair);
+    const value = (matrix: Confusion): number => metric.value(matrix, sample);
+    if (units === null) return cellsInterval(joint, value, pair);
+    if (joint.discordant === 0) {
+      const weights = weightsOf(joint, sample.weights);
+      const scale = effectiveUnits(pair) / weights.reduce((sum, weight) => sum + weight, 0);
+      const effective = confusionsOf(
+        joint,
+        weights.map((weight) => scale * weight),
+      );
+      return clustered(agreementInterval(0, [effective.candidate], value), sample);
+    }
     const sums = emptySums(units, sample.rows, width);
     addAt(sums, joint.ofRow, 0, null, sample.weights);
     return summed(pair, sums, (totals) => {
@@ -277,14 +346,14 @@ function judgeRows(metric: ShownMetric, pair: Pair): Judged {
     const influence = metric.kind === 'statistic' ? metric.influence : undefined;
     if (influence !== undefined && sample.rows > influenceRows) {
       // The infinitesimal jackknife: the paired differences of influence, summed by cluster where there are any.
-      const { standardError } = ratioInterval(
-        pair,
-        influence(sample, pair.champion),
-        influence(sample, pair.candidate),
+      const { effects } = linearised(
+        ratioOf(sample, influence(sample, pair.champion), influence(sample, pair.candidate)),
       );
-      return clustered(normalInterval(candidate - champion, standardError, 'influence'), sample);
+      const standardError = errorOf(effects);
+      const delta = candidate - champion;
+      return clustered(fewInterval(delta, effects) ?? normalInterval(delta, standardError, 'influence'), sample);
     }
-    if (resamples === 0) return pointInterval(candidate - champion, 'none');
+    if (resamples === 0) return unknownInterval(candidate - champion, 'rows were not drawn anew');
     const statistic = (weights: Float64Array): number => ofCandidate(weights) - ofChampion(weights);
     const units =
       sample.clusters === null
@@ -292,22 +361,49 @@ function judgeRows(metric: ShownMetric, pair: Pair): Judged {
         : clusterUnits(sample.clusters);
     const drawn = { statistic, units, rows: sample.rows, base: sample.weights, seed };
     const affordable = Math.max(200, Math.min(resamples, Math.floor(visitLimit / sample.rows)));
+    const delta = candidate - champion;
+    const effects = jackknifeEffects(groupJackknife({ ...drawn, groups: 200 }), null);
+    const few = fewInterval(delta, effects);
+    if (few !== null) return clustered(few, sample);
     const values = rowReplicates({ ...drawn, resamples: affordable });
-    const acceleration = jackknifeAcceleration(groupJackknife({ ...drawn, groups: 200 }), null);
     return clustered(
-      bcaInterval({ delta: candidate - champion, values, acceleration, method: 'bootstrap-rows', seed }),
+      bcaInterval({ delta, values, acceleration: accelerationOf(effects), method: 'bootstrap-rows', seed }),
       sample,
     );
   };
   return { champion, candidate, interval };
 }
 
-/** A mean of differences over rows or clusters, weighted; rows of value -1 in an Int8Array do not count. */
-function ratioInterval(
-  { sample, seed, resamples }: Pair,
-  champion: Float64Array | Int8Array,
-  candidate: Float64Array | Int8Array,
-): PairedInterval {
+/**
+ * A proportion over weighted rows or clusters: a mean of differences, or, where few units differ, the score interval on counts of
+ * effective rows (Kish's effective sample size: Korn and Graubard, Survey Methodology 24, 1998).
+ */
+function proportionInterval(pair: Pair, champion: Int8Array, candidate: Int8Array): PairedInterval {
+  const { sample, seed, resamples } = pair;
+  const ratio = ratioOf(sample, champion, candidate);
+  const interval = pairedMeanInterval(ratio, seed, resamples);
+  if (interval.unknown !== undefined || (interval.standardError > 0 && interval.method !== 't-few-rows'))
+    return clustered(interval, sample);
+  const rows = kish(ratio);
+  const share = (gain: number): number => {
+    const successes = champion.map((before, row) => (before < 0 ? -1 : candidate[row] === before + gain ? 1 : 0));
+    return rows * successShare(successes, sample.weights);
+  };
+  return clustered(tangoInterval({ gained: share(1), lost: share(-1), rows }), sample);
+}
+
+/** A mean of losses. Where no row differs and none can by more than 1, as many may that were not seen as for a proportion. */
+function meanInterval(metric: Metric, pair: Pair, champion: Float64Array, candidate: Float64Array): PairedInterval {
+  const { sample, seed, resamples } = pair;
+  const ratio = ratioOf(sample, champion, candidate);
+  const interval = pairedMeanInterval(ratio, seed, resamples);
+  const unseen =
+    metric.scale === 'share' && interval.unknown === undefined && ratio.differences.every((each) => each === 0);
+  return clustered(unseen ? agreedInterval(0, kish(ratio), 1) : interval, sample);
+}
+
+/** Differences and weights by row or cluster; rows of value -1 in an Int8Array do not count. */
+function ratioOf(sample: Sample, champion: Float64Array | Int8Array, candidate: Float64Array | Int8Array): PairedRatio {
   const units = unitsOf(sample);
   const marked = champion instanceof Int8Array;
   const differences = new Float64Array(units.count);
@@ -326,10 +422,24 @@ function ratioInterval(
   const keep = (values: Float64Array): Float64Array =>
     kept === null ? values : Float64Array.from(kept, (unit) => values[unit] as number);
   const uniform = sample.weights === null && sample.clusters === null;
-  return clustered(
-    pairedMeanInterval({ differences: keep(differences), weights: uniform ? null : keep(weights) }, seed, resamples),
-    sample,
-  );
+  return { differences: keep(differences), weights: uniform ? null : keep(weights) };
+}
+
+/** Kish's effective sample size: as many units of equal weight would say as much. */
+function kish({ differences, weights }: PairedRatio): number {
+  if (weights === null) return differences.length;
+  let [sum, squares] = [0, 0];
+  for (const weight of weights) {
+    sum += weight;
+    squares += weight * weight;
+  }
+  return (sum * sum) / squares;
+}
+
+/** Effective sample size of all rows or clusters. */
+function effectiveUnits({ sample }: Pair): number {
+  const none = new Float64Array(sample.rows);
+  return kish(ratioOf(sample, none, none));
 }
 
 function summed(
@@ -375,8 +485,10 @@ function lowEvidence(sample: Sample, { discordant }: Judged, interval: PairedInt
   }
   if (sample.clusters !== null) {
     const clusters = new Set(sample.clusters).size;
-    if (clusters < 30) reasons.push(`only ${clusters} clusters`);
+    if (clusters < 30) reasons.push(`only ${clusters} ${clusters === 1 ? 'cluster' : 'clusters'}`);
   }
+  if (interval.method.startsWith('t-few'))
+    reasons.push(`few ${sample.clusters === null ? (sample.unit ?? 'rows') : 'clusters'} carry the difference`);
   if (interval.standardError === 0) reasons.push('the difference does not vary');
   return reasons;
 }

@@ -12,7 +12,8 @@ import { version } from '../version.ts';
 import { changedRows, type ChangedRow } from './agreement.ts';
 import { detailsOf } from './details.ts';
 import { fairnessChecks } from './fairness.ts';
-import { baselines, firstModelChecks, type Baseline } from './first-model.ts';
+import { baselines, type Baseline } from './baselines.ts';
+import { firstModelChecks } from './first-model.ts';
 import { comparisonChecks, floorChecks, type Compared, type Gate } from './gate.ts';
 import { reuseChecks } from './holdout.ts';
 import { knownClasses, readLabels, type Labels } from './labels.ts';
@@ -126,7 +127,7 @@ async function judge(input: EvaluateInput, plan: Plan): Promise<{ checks: Check[
   const rival = champion === null || same ? null : contestantOutputs(champion, task, labels, dataset.rows);
   const rivals =
     champion === null
-      ? baselines(sample, plan.seed)
+      ? baselines(sample, plan.primary.metric, plan.seed)
       : rival !== null && rival.ok
         ? [{ name: 'the champion', outputs: rival.outputs }]
         : [];

@@ -1,9 +1,12 @@
+import type { Task } from '../config/schema.ts';
 import type { Check } from '../evidence/check.ts';
-import { compareMetric } from './compare.ts';
+import type { Baseline } from './baselines.ts';
+import { compareMetric, type MetricComparison } from './compare.ts';
 import { cannotCompute, type Gate } from './gate.ts';
-import { isUsable } from './judge.ts';
-import { randomFrom } from './random.ts';
-import type { Outputs, Sample } from './sample.ts';
+import { isUsable, tooLittle } from './judge.ts';
+import { findMetric } from './metrics/catalogue.ts';
+import { metricValue, type Metric } from './metrics/metric.ts';
+import type { Sample } from './sample.ts';
 import { capitalised, deltaText, valueText } from './wording.ts';
 
 /**
@@ -25,88 +28,8 @@ export function firstModelChecks(gate: Gate, allowed: boolean, rivals: readonly 
   ];
 }
 
-export interface Baseline {
-  name: string;
-  outputs: Outputs;
-}
-
-/** Predictions that look at no feature. */
-export function baselines(sample: Sample, seed: number): Baseline[] {
-  const { rows, classes, truth } = sample;
-  if (sample.labels !== undefined) return labelBaselines(sample, sample.labels, seed);
-  if (sample.queries !== undefined) {
-    const random = randomFrom(seed);
-    const scores = Float64Array.from({ length: rows }, () => random.uniform());
-    return [{ name: 'a random order', outputs: { scores, probabilities: false, decisions: null } }];
-  }
-  if (classes === 0) {
-    const sorted = Float64Array.from(truth).sort();
-    const mean = truth.reduce((sum, value) => sum + value, 0) / rows;
-    const median = sorted[Math.floor((rows - 1) / 2)] as number;
-    const constant = (value: number): Outputs => ({
-      scores: new Float64Array(rows).fill(value),
-      probabilities: false,
-      decisions: null,
-    });
-    return [
-      { name: 'the mean', outputs: constant(mean) },
-      { name: 'the median', outputs: constant(median) },
-    ];
-  }
-  const shares = new Float64Array(classes);
-  for (const label of truth) shares[label]! += 1 / rows;
-  const majority = shares.indexOf(Math.max(...shares));
-  const width = classes === 2 ? 1 : classes;
-  const prior = classes === 2 ? Float64Array.of(shares[1] as number) : shares;
-  const random = randomFrom(seed);
-  const drawn = Int32Array.from({ length: rows }, () => {
-    let left = random.uniform();
-    const label = shares.findIndex((share) => (left -= share) < 0);
-    return label < 0 ? majority : label;
-  });
-  const certain = new Float64Array(rows * width);
-  for (let row = 0; row < rows; row += 1) {
-    if (width === 1) certain[row] = drawn[row] as number;
-    else certain[row * width + (drawn[row] as number)] = 1;
-  }
-  return [
-    {
-      name: 'the majority class',
-      outputs: {
-        scores: Float64Array.from({ length: rows * width }, (_, index) => prior[index % width] as number),
-        probabilities: true,
-        decisions: new Int32Array(rows).fill(majority),
-      },
-    },
-    { name: 'a draw by class frequency', outputs: { scores: certain, probabilities: true, decisions: drawn } },
-  ];
-}
-
-/** Every label for itself: what most rows have, all of them, and a draw by how often rows have it. */
-function labelBaselines({ rows, truth }: Sample, labels: number, seed: number): Baseline[] {
-  const shares = new Float64Array(labels);
-  for (const [at, value] of truth.entries()) shares[at % labels]! += value / rows;
-  const random = randomFrom(seed);
-  const shareAt = (at: number): number => shares[at % labels] as number;
-  const drawn = Int32Array.from(truth, (_, at) => (random.uniform() < shareAt(at) ? 1 : 0));
-  const scores = Float64Array.from(truth, (_, at) => shareAt(at));
-  const most = Int32Array.from(truth, (_, at) => (shareAt(at) > 0.5 ? 1 : 0));
-  return [
-    { name: 'what most rows have of each label', outputs: { scores, probabilities: true, decisions: most } },
-    // F1 rewards giving what is rare to everyone.
-    {
-      name: 'every label for every row',
-      outputs: { scores, probabilities: true, decisions: new Int32Array(truth.length).fill(1) },
-    },
-    {
-      name: 'a draw by label frequency',
-      outputs: { scores: Float64Array.from(drawn), probabilities: true, decisions: drawn },
-    },
-  ];
-}
-
 function sanityBaseline({ plan, sample, candidate }: Gate, rivals: readonly Baseline[]): Check {
-  const { metric } = plan.primary;
+  const { metric, replaced } = tellingMetric(plan, sample, rivals);
   const common = {
     id: 'evaluation/sanity-baseline',
     title: 'Against models that look at no feature',
@@ -122,23 +45,108 @@ function sanityBaseline({ plan, sample, candidate }: Gate, rivals: readonly Base
       required: 'better',
     };
   }
-  const results = rivals.map(({ name, outputs }) => ({
-    name,
-    compared: compareMetric(metric, sample, outputs, candidate, { seed: plan.seed }),
-  }));
-  const lowerOf = ({ compared }: (typeof results)[number]): number =>
-    isUsable(compared.interval, plan.alpha) ? compared.interval.lower(plan.alpha) : Number.NEGATIVE_INFINITY;
-  const hardest = results.reduce((worst, each) => (lowerOf(each) < lowerOf(worst) ? each : worst));
-  const lower = lowerOf(hardest);
-  const passes = lower > 0;
-  const { champion, candidate: value } = hardest.compared;
+  const value = metricValue(metric, sample, candidate);
+  if (!Number.isFinite(value)) {
+    return {
+      ...common,
+      verdict: 'fail',
+      message: `${capitalised(metric.title)} of the candidate is not finite.`,
+      observed: null,
+      required: 'better',
+    };
+  }
+  // A baseline without a value, such as the Poisson deviance of a median of 0, is none.
+  const results = rivals.flatMap(({ name, outputs }) => {
+    const compared = compareMetric(metric, sample, outputs, candidate, { seed: plan.seed, level: plan.alpha });
+    return Number.isFinite(compared.champion) ? [judged(name, compared, plan)] : [];
+  });
+  const hardest = results.reduce<(typeof results)[number] | null>(
+    (worst, each) => (worst === null || isHarder(each, worst) ? each : worst),
+    null,
+  );
+  if (hardest === null) {
+    return {
+      ...common,
+      verdict: 'inconclusive',
+      message: `${capitalised(metric.title)} has no value for any model that looks at no feature.`,
+      observed: value,
+      required: 'better',
+    };
+  }
+  const { name, compared, verdict, lower, little } = hardest;
+  const bound = Number.isFinite(lower) ? ` (lower bound of the gain ${deltaText(metric, lower)})` : '';
+  const outcome = { pass: 'better', fail: 'not better', inconclusive: 'not shown to be better' }[verdict];
+  const why = `${replaced === null ? '' : `; ${replaced.title} of a model that looks at no feature can be perfect`}${little === null ? '' : `; ${little}`}`;
   return {
     ...common,
-    verdict: passes ? 'pass' : 'fail',
-    message: Number.isFinite(lower)
-      ? `${capitalised(metric.title)} is ${valueText(value)} against ${valueText(champion)} of ${hardest.name} (lower bound of the gain ${deltaText(metric, lower)}): ${passes ? 'better' : 'not shown to be better'}.`
-      : `${capitalised(metric.title)} could not be compared with ${hardest.name}.`,
-    observed: Number.isFinite(value) ? value : null,
-    required: `better than ${hardest.name} (${valueText(champion)})`,
+    verdict,
+    message: `${capitalised(metric.title)} is ${valueText(value)} against ${valueText(compared.champion)} of ${name}${bound}: ${outcome}${why}.`,
+    observed: value,
+    required: `better than ${name} (${valueText(compared.champion)})`,
   };
 }
+
+interface Judged {
+  name: string;
+  compared: MetricComparison;
+  verdict: 'pass' | 'fail' | 'inconclusive';
+  lower: number;
+  /** Why the comparison shows nothing, if so. */
+  little: string | null;
+}
+
+/** The verdict is that of any comparison that requires superiority. */
+function judged(name: string, compared: MetricComparison, { alpha, minimumRows }: Gate['plan']): Judged {
+  const { interval } = compared;
+  const [lower, upper] = [interval.lower(alpha), interval.upper(alpha)];
+  const little = tooLittle(compared, minimumRows);
+  const open = little !== null || !isUsable(interval, alpha);
+  // Who decides every row as the baseline does is not better than it.
+  const verdict = interval.nothingDiffers === true ? 'fail' : open ? 'inconclusive' : superiority(lower, upper);
+  return { name, compared, verdict, lower: open ? Number.NaN : lower, little };
+}
+
+function superiority(lower: number, upper: number): Judged['verdict'] {
+  return lower > 0 ? 'pass' : upper <= 0 ? 'fail' : 'inconclusive';
+}
+
+const hardness = { fail: 2, inconclusive: 1, pass: 0 } as const;
+
+function isHarder(one: Judged, other: Judged): boolean {
+  const apart = hardness[one.verdict] - hardness[other.verdict];
+  return apart === 0 ? one.lower < other.lower : apart > 0;
+}
+
+/**
+ * The primary metric, unless a model that looks at no feature can be perfect on it (the recall of whoever calls everything positive, the
+ * calibration of class shares): it cannot tell a model from none, and one that can takes its place.
+ */
+function tellingMetric(
+  { primary: { metric }, task }: Gate['plan'],
+  sample: Sample,
+  rivals: readonly Baseline[],
+): { metric: Metric; replaced: Metric | null } {
+  const perfect = rivals.some(({ outputs }) => {
+    if (cannotCompute(metric, sample, { candidate: outputs }) !== null) return false;
+    const value = metricValue(metric, sample, outputs);
+    return metric.better === 'lower' ? Math.abs(value) < 1e-9 : metric.scale === 'share' && value > 1 - 1e-9;
+  });
+  const name = perfect ? standIns[metric.needs][task] : undefined;
+  return name === undefined || name === metric.name
+    ? { metric, replaced: null }
+    : { metric: findMetric(name, task, 'policy.primary'), replaced: metric };
+}
+
+const standIns: Record<Metric['needs'], Partial<Record<Task, string>>> = {
+  decisions: {
+    'binary-classification': 'balanced_accuracy',
+    'multiclass-classification': 'balanced_accuracy',
+    'multilabel-classification': 'f1_macro',
+  },
+  scores: { regression: 'rmse' },
+  probabilities: {
+    'binary-classification': 'brier',
+    'multiclass-classification': 'brier',
+    'multilabel-classification': 'brier',
+  },
+};

@@ -1,7 +1,7 @@
 import type { Check, Comparison, Verdict } from '../evidence/check.ts';
 import { shownDifference, statedSize } from '../evidence/difference.ts';
 import { compareMetric, type MetricComparison } from './compare.ts';
-import { comparisonOf, isUsable, marginFor, toldComparison, verdictOf } from './judge.ts';
+import { comparisonOf, isUsable, marginFor, marginOn, tooLittle, toldComparison, verdictOf } from './judge.ts';
 import { metricValue, type Metric } from './metrics/metric.ts';
 import { countingQueries } from './metrics/ranking.ts';
 import { alphaFor, type Plan, type PlannedComparison, type PlannedMetric } from './plan.ts';
@@ -83,31 +83,32 @@ function wholeCheck(gate: ChampionGate, { metric, severity }: PlannedMetric, pla
       slice: null,
       comparison: null,
     };
-  const compared = compareMetric(metric, sample, gate.champion, gate.candidate, { seed: plan.seed });
-  if (!isUsable(compared.interval, alpha)) {
+  const compared = compareMetric(metric, sample, gate.champion, gate.candidate, { seed: plan.seed, level: alpha });
+  const unusable = notFinite(compared) ?? (isUsable(compared.interval, alpha) ? null : unboundedOf(compared));
+  if (unusable !== null)
     return {
-      check: uncomputable(
-        id,
-        title,
-        severity,
-        { verdict: 'fail', reason: `${metric.title} is not finite` },
-        statedRequirement(planned, metric),
-      ),
+      check: uncomputable(id, title, severity, unusable, statedRequirement(planned, metric)),
       slice: null,
       comparison: null,
     };
-  }
   const margin = marginFor(planned, compared);
+  const little = tooLittle(compared, plan.minimumRows);
   const bounds = comparisonOf(compared, { margin, alpha });
-  const verdict = verdictOf(planned.requirement, bounds.lower, bounds.upper, margin);
-  const comparison = toldComparison(bounds, planned, compared, verdict);
+  const verdict =
+    little === null ? verdictOf(planned.requirement, bounds.lower, bounds.upper, margin) : ('inconclusive' as const);
+  const comparison = toldComparison(bounds, planned, compared, verdict, { little, minimumRows: plan.minimumRows });
+  const unplanned =
+    verdict === 'inconclusive' && comparison.outlook === undefined && planned === plan.primary.comparison;
+  const advice = unplanned
+    ? '; state policy.primary.min_gain, the gain worth finding, to be told how many rows would settle it'
+    : outlookOf(comparison);
   return {
     check: {
       id,
       title,
       verdict,
       severity,
-      message: `${capitalised(comparisonText(metric, comparison))}${outlookOf(comparison)}.`,
+      message: `${capitalised(comparisonText(metric, comparison))}${little === null ? '' : `, since ${little}`}${advice}.`,
       observed: compared.candidate,
       required: requiredText(planned, comparison),
       comparison,
@@ -115,6 +116,19 @@ function wholeCheck(gate: ChampionGate, { metric, severity }: PlannedMetric, pla
     slice: null,
     comparison: compared,
   };
+}
+
+/** Whose fault it is that a value is no number: a candidate's fails, a champion's shows nothing of the candidate. */
+function notFinite({ metric, candidate, champion }: MetricComparison): Problem | null {
+  if (!Number.isFinite(candidate)) return { verdict: 'fail', reason: `${metric.title} of the candidate is not finite` };
+  return Number.isFinite(champion)
+    ? null
+    : { verdict: 'inconclusive', reason: `${metric.title} of the champion is not finite` };
+}
+
+/** Both values are numbers, and nothing bounds their difference. */
+function unboundedOf({ interval }: MetricComparison): Problem {
+  return { verdict: 'inconclusive', reason: interval.unknown ?? 'the bounds of the difference are not finite' };
 }
 
 /** One guardrail over its slices: one family for Holm's correction of "demonstrated harm". */
@@ -127,6 +141,15 @@ function* sliceChecks(
   const { metric } = planned;
   const required = new Set(comparison.slices?.required ?? []);
   const minimumRows = comparison.slices?.minimumRows ?? 1;
+  const alpha = alphaFor(gate.plan, comparison.requirement);
+  const guarded = comparison.requirement === 'not-inferior';
+  // Holm's correction asks the smallest p-value at alpha over the number of slices.
+  const level = guarded ? alpha / Math.max(1, slices.length) : alpha;
+  const unjudged = (slice: SliceRows, reason: string, verdict: Verdict): Compared => ({
+    check: unjudgedSlice(planned, slice.name, reason, { verdict, required: required.has(slice.name) }),
+    slice,
+    comparison: null,
+  });
   const compared: { slice: SliceRows; result: MetricComparison; margin: number }[] = [];
   for (const slice of slices) {
     const part = sampleRows(gate.sample, slice.rows);
@@ -138,25 +161,40 @@ function* sliceChecks(
     const few =
       size < minimumRows
         ? `it has ${size} ${part.queries === undefined ? 'rows' : 'queries that count'}, fewer than min_rows ${minimumRows}`
-        : null;
+        : part.weights?.every((weight) => weight === 0) === true
+          ? 'all its rows have the weight 0'
+          : null;
     const problem = few ?? cannotCompute(metric, part, { champion, candidate })?.reason ?? null;
+    const absent = required.has(slice.name) ? 'fail' : 'skipped';
     if (problem !== null) {
-      yield { check: unjudgedSlice(planned, slice.name, problem, required.has(slice.name)), slice, comparison: null };
+      yield unjudged(slice, problem, absent);
       continue;
     }
-    const result = compareMetric(metric, part, champion, candidate, { seed: gate.plan.seed });
-    if (isUsable(result.interval, alphaFor(gate.plan, comparison.requirement)))
-      compared.push({ slice, result, margin: marginFor(comparison, result) });
-    else
-      yield {
-        check: unjudgedSlice(planned, slice.name, `${metric.title} is not finite on it`, true),
-        slice,
-        comparison: null,
-      };
+    const result = compareMetric(metric, part, champion, candidate, { seed: gate.plan.seed, level });
+    const broken = notFinite(result);
+    const margin = marginOn(comparison, result);
+    const unclear =
+      broken?.reason ??
+      (margin === null
+        ? `relative_margin needs a champion with a positive value, and it has ${result.champion}`
+        : null) ??
+      tooLittle(result, minimumRows) ??
+      (isUsable(result.interval, alpha) ? null : unboundedOf(result).reason);
+    if (broken?.verdict === 'fail') yield unjudged(slice, broken.reason, 'fail');
+    // Nobody's fault: a slice that must be shown is open, and so is one that looks harmed; one that is guarded shows no harm.
+    else if (unclear !== null || margin === null) {
+      const open = required.has(slice.name) || !guarded || (margin !== null && result.interval.delta < -margin);
+      yield unjudged(slice, unclear ?? '', open ? 'inconclusive' : 'skipped');
+    } else compared.push({ slice, result, margin });
   }
   for (const name of required) {
     if (slices.some((slice) => slice.name === name)) continue;
-    yield { check: unjudgedSlice(planned, name, 'no row belongs to it', true), slice: null, comparison: null };
+    const missing = { verdict: 'fail', required: true } as const;
+    yield {
+      check: unjudgedSlice(planned, name, 'no row belongs to it', missing),
+      slice: null,
+      comparison: null,
+    };
   }
   const harm = holm(compared.map(({ result, margin }) => result.interval.pBelow(-margin)));
   for (const [index, each] of compared.entries()) {
@@ -177,8 +215,9 @@ function sliceCheck(
   family: number,
 ): Check {
   const alpha = alphaFor(plan, planned.requirement);
-  const bounds = comparisonOf(result, { margin, alpha, slice: slice.name });
   const guarded = planned.requirement === 'not-inferior';
+  const level = guarded ? alpha / family : alpha;
+  const bounds = comparisonOf(result, { margin, alpha, level, slice: slice.name });
   const verdict: Verdict = guarded
     ? harm < alpha
       ? 'fail'
@@ -208,15 +247,20 @@ function sliceCheck(
   };
 }
 
-function unjudgedSlice({ metric, severity }: PlannedMetric, name: string, reason: string, required: boolean): Check {
+function unjudgedSlice(
+  { metric, severity }: PlannedMetric,
+  name: string,
+  reason: string,
+  { verdict, required }: { verdict: Verdict; required: boolean },
+): Check {
   return {
     id: `evaluation/${metric.name}@${name}`,
     title: `${capitalised(metric.title)} on ${name}`,
-    verdict: required ? 'fail' : 'skipped',
-    severity: required ? severity : 'info',
+    verdict,
+    severity: verdict === 'skipped' ? 'info' : severity,
     message: `${capitalised(metric.title)} on ${name} was not compared: ${reason}${required ? ', and the policy requires it' : ''}.`,
     observed: null,
-    required: required ? 'a comparison on this slice' : null,
+    required: verdict === 'skipped' ? null : 'a comparison on this slice',
   };
 }
 

@@ -34,6 +34,8 @@ export interface Plan {
   /** The policy's level, at which harm is demonstrated: alpha is never spent on guards, which would make them lenient. */
   guardAlpha: number;
   spending: Spending;
+  /** Comparisons of the whole on fewer rows show nothing. */
+  minimumRows: number;
   seed: number;
   primary: PlannedMetric;
   guardrails: PlannedMetric[];
@@ -89,6 +91,7 @@ export function planOf(policy: Policy, task: Task, reuse = 0, custom: readonly M
     alpha: spending.alpha,
     guardAlpha,
     spending,
+    minimumRows: policy.min_rows ?? defaults.minRows,
     seed: policy.seed ?? defaults.seed,
     primary,
     guardrails,

@@ -13,7 +13,8 @@ import { outputsOf } from './outputs.ts';
 import { metricOf } from './plan.ts';
 import { sampleOf } from './read-sample.ts';
 import { sampleRows, type Sample } from './sample.ts';
-import { bcaInterval, jackknifeAcceleration } from './statistics/bootstrap.ts';
+import { bcaInterval } from './statistics/bootstrap.ts';
+import { accelerationOf, jackknifeEffects } from './statistics/few.ts';
 import { clusterUnits, groupJackknife, rowReplicates, rowUnits, type Units } from './statistics/resample.ts';
 
 export interface ScorerInput {
@@ -82,10 +83,14 @@ export async function readScorer(input: ScorerInput): Promise<Scorer> {
       };
       const draws = Math.max(200, Math.min(resamples, Math.floor(visitLimit / sample.rows)));
       const values = rowReplicates({ ...resampled, resamples: draws });
-      const acceleration = jackknifeAcceleration(groupJackknife({ ...resampled, groups: 100 }), null);
+      const acceleration = accelerationOf(jackknifeEffects(groupJackknife({ ...resampled, groups: 100 }), null));
       const method = sample.clusters === null ? 'bootstrap-rows' : 'bootstrap-clusters';
       const interval = bcaInterval({ delta: statistic(null), values, acceleration, method, seed });
-      return { value: interval.delta, lower: interval.lower(alpha), upper: interval.upper(alpha), method };
+      // What no draw moves is shown as it is.
+      const { delta, unknown } = interval;
+      return unknown === undefined
+        ? { value: delta, lower: interval.lower(alpha), upper: interval.upper(alpha), method }
+        : { value: delta, lower: delta, upper: delta, method };
     },
   };
 }

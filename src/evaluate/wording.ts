@@ -36,9 +36,13 @@ export function boundsText(better: Metric['better'], comparison: Comparison): st
   return `${levelText(comparison.alpha)} bounds${gain} ${lower} to ${upper}${unit}`;
 }
 
+/** The finding where there is too little to find anything. */
+export const nothingShown = 'nothing is shown';
+
 /** The finding as it ends a sentence: what the bounds demonstrate is "shown to be" so. */
 export function shownText({ state, upper, finding = state }: Comparison): string {
-  return state === 'inconclusive' && upper >= 0 ? finding : `shown to be ${finding}`;
+  const isOpen = finding === nothingShown || (state === 'inconclusive' && upper >= 0);
+  return isOpen ? finding : `shown to be ${finding}`;
 }
 
 /** What the policy asks for: "at most 1 point worse". */

@@ -185,9 +185,19 @@ async function predictAll(
     rival,
     champion: {
       artifact: plain(champion.contestant.artifact),
-      result: same ? candidateResult : await resultOf('champion', champion.contestant),
+      result: same ? candidateResult : await asFault(resultOf('champion', champion.contestant)),
     },
   };
+}
+
+/** A prediction file that does not fit the data, such as one of the rows before the evaluation set was refreshed, is a fault of its own. */
+async function asFault(result: Promise<PredictionResult>): Promise<PredictionResult> {
+  try {
+    return await result;
+  } catch (error) {
+    if (!(error instanceof DataError)) throw error;
+    return { ok: false, fault: { code: error.code, message: error.message } };
+  }
 }
 
 /**

@@ -5,11 +5,10 @@ import { findMetric } from '../../src/evaluate/metrics/catalogue.ts';
 import { confusionOf } from '../../src/evaluate/metrics/confusion.ts';
 import { evaluator, metricValue } from '../../src/evaluate/metrics/metric.ts';
 import { outputRows, sampleRows, type Outputs, type Sample } from '../../src/evaluate/sample.ts';
-import { percentileInterval } from '../../src/evaluate/statistics/bootstrap.ts';
 import { delong } from '../../src/evaluate/statistics/delong.ts';
 import { mcnemar } from '../../src/evaluate/statistics/mcnemar.ts';
 import { rowReplicates, rowUnits } from '../../src/evaluate/statistics/resample.ts';
-import { binaryOutputs, binarySample, readCase, type Case, type Reference } from './cases.ts';
+import { binaryOutputs, binarySample, percentileInterval, readCase, type Case, type Reference } from './cases.ts';
 
 const task = 'binary-classification';
 /** Our names and those of the reference values. */

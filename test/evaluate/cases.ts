@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { DuckDBInstance } from '@duckdb/node-api';
+import { quantileOfSorted } from '../../src/evaluate/metrics/calibration.ts';
 import type { Outputs, Sample } from '../../src/evaluate/sample.ts';
 import { fixture } from '../support/project.ts';
 
@@ -59,4 +60,10 @@ export function multiclassOutputs(rows: Case['rows'], model: string, classes: nu
     return own.indexOf(Math.max(...own));
   });
   return { scores, probabilities: true, decisions };
+}
+
+/** Percentile interval of bootstrap replicates, as the references have them. */
+export function percentileInterval(values: Float64Array, tail: number): [number, number] {
+  const sorted = values.filter((value) => !Number.isNaN(value)).sort();
+  return [quantileOfSorted(sorted, tail), quantileOfSorted(sorted, 1 - tail)];
 }

@@ -5,9 +5,8 @@ import { findMetric } from '../../src/evaluate/metrics/catalogue.ts';
 import { confusionOf } from '../../src/evaluate/metrics/confusion.ts';
 import { evaluator, metricValue } from '../../src/evaluate/metrics/metric.ts';
 import type { Outputs, Sample } from '../../src/evaluate/sample.ts';
-import { percentileInterval } from '../../src/evaluate/statistics/bootstrap.ts';
 import { rowReplicates, rowUnits } from '../../src/evaluate/statistics/resample.ts';
-import { multiclassOutputs, numbers, readCase, type Case, type Reference } from './cases.ts';
+import { multiclassOutputs, numbers, percentileInterval, readCase, type Case, type Reference } from './cases.ts';
 
 const task = 'multiclass-classification';
 const names: Record<string, string> = {

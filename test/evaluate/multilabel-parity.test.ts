@@ -4,9 +4,8 @@ import { compareMetric, pairedCounts } from '../../src/evaluate/compare.ts';
 import { findMetric, metricsOf } from '../../src/evaluate/metrics/catalogue.ts';
 import { evaluator, metricValue } from '../../src/evaluate/metrics/metric.ts';
 import { outputRows, sampleRows, type Outputs, type Sample } from '../../src/evaluate/sample.ts';
-import { percentileInterval } from '../../src/evaluate/statistics/bootstrap.ts';
 import { rowReplicates, rowUnits } from '../../src/evaluate/statistics/resample.ts';
-import { numbers, readCase, type Case, type Reference } from './cases.ts';
+import { numbers, percentileInterval, readCase, type Case, type Reference } from './cases.ts';
 
 const task = 'multilabel-classification';
 const find = (name: string) => findMetric(name, task, 'test');

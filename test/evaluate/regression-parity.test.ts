@@ -4,9 +4,8 @@ import { compareMetric } from '../../src/evaluate/compare.ts';
 import { findMetric } from '../../src/evaluate/metrics/catalogue.ts';
 import { evaluator, metricValue } from '../../src/evaluate/metrics/metric.ts';
 import { outputRows, sampleRows, type Outputs, type Sample } from '../../src/evaluate/sample.ts';
-import { percentileInterval } from '../../src/evaluate/statistics/bootstrap.ts';
 import { clusterUnits, rowReplicates, rowUnits } from '../../src/evaluate/statistics/resample.ts';
-import { numbers, readCase, type Case, type Reference } from './cases.ts';
+import { numbers, percentileInterval, readCase, type Case, type Reference } from './cases.ts';
 
 const task = 'regression';
 const names: Record<string, string> = {

@@ -135,7 +135,7 @@ describe('a metric in SQL', () => {
     const { checks } = await judge(policyOf(metrics, { guardrails: [{ metric: 'nothing', margin: 0.1 }] }));
     const { verdict, message } = find(checks, 'evaluation/nothing');
     assert.equal(verdict, 'fail');
-    assert.match(message, /nothing is not finite/u);
+    assert.match(message, /nothing of the candidate is not finite/u);
   });
 
   const refused: [what: string, sql: string, message: RegExp][] = [

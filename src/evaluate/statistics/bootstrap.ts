@@ -1,7 +1,6 @@
-import { normalInterval } from './delong.ts';
-import { normalCdf, normalQuantile, tCdf, tQuantile } from './distributions.ts';
-import type { PairedInterval } from './interval.ts';
-import { pointInterval } from './paired-mean.ts';
+import { normalCdf, normalQuantile } from './distributions.ts';
+import { student, studentInterval, unknownInterval, type PairedInterval } from './interval.ts';
+import { withTail } from './tail.ts';
 
 /** Replicates of delta under resampling, and what is needed to correct their bias and skew. */
 export interface Replicates {
@@ -22,15 +21,16 @@ export interface Replicates {
 
 /**
  * Bias-corrected and accelerated bootstrap interval. Efron, "Better bootstrap confidence intervals", JASA 82 (1987).
- * Undefined where every replicate is: bounds NaN.
+ * Unknown where no replicate has a value, or all have the same: a median of few distinct values may not move for any of them.
  */
 export function bcaInterval(replicates: Replicates): PairedInterval {
   const { delta, values, acceleration, method, seed } = replicates;
   const levels = levelsOf(replicates.observations);
   const sorted = values.filter((value) => !Number.isNaN(value)).sort();
   const count = sorted.length;
-  if (count === 0) return { ...pointInterval(Number.NaN, method), seed };
-  if (sorted[0] === sorted[count - 1] && sorted[0] === delta) return { ...pointInterval(delta, method), seed };
+  if (count === 0) return unknownInterval(delta, 'it has no value where rows are drawn anew');
+  if (sorted[0] === sorted[count - 1])
+    return unknownInterval(delta, 'the difference is the same however rows are drawn');
   const bias = normalQuantile(clampShare(shareBelow(sorted, delta), count));
   const quantile = (z: number): number => {
     const shifted = bias + z;
@@ -42,7 +42,7 @@ export function bcaInterval(replicates: Replicates): PairedInterval {
     const shifted = normalQuantile(clampShare(shareBelow(sorted, value), count)) - bias;
     return shifted / Math.max(1e-9, 1 + acceleration * shifted) - bias;
   };
-  return {
+  const drawn: PairedInterval = {
     delta,
     standardError: standardDeviation(sorted),
     method,
@@ -52,58 +52,37 @@ export function bcaInterval(replicates: Replicates): PairedInterval {
     pBelow: (value) => 1 - levels.cdf(level(value)),
     pAbove: (value) => levels.cdf(level(value)),
   };
+  return withTail(drawn, count, levels.freedom);
 }
 
 /**
- * Normal interval about delta with the standard error of the replicates: for statistics with kinks, such as a sum of absolute values.
+ * Normal interval (t of few observations) about delta with the standard error of the replicates: for statistics with kinks, such as a sum of absolute values.
  * Near a kink replicates lie to one side of the estimate, which the BCa interval takes for a bias and overcorrects, while their spread
  * is at worst too large.
  */
 export function standardErrorInterval({
   delta,
   values,
+  observations,
   method,
   seed,
 }: Omit<Replicates, 'acceleration'>): PairedInterval {
   const defined = values.filter((value) => !Number.isNaN(value));
-  return { ...normalInterval(delta, defined.length === 0 ? Number.NaN : standardDeviation(defined), method), seed };
+  if (defined.length === 0) return unknownInterval(delta, 'it has no value where rows are drawn anew');
+  const interval = studentInterval(delta, standardDeviation(defined), levelsOf(observations).freedom, method);
+  return { ...interval, seed };
 }
 
-function levelsOf(observations = Number.POSITIVE_INFINITY): { quantile(p: number): number; cdf(z: number): number } {
-  if (observations > 1000) return { quantile: normalQuantile, cdf: normalCdf };
+function levelsOf(observations = Number.POSITIVE_INFINITY): {
+  freedom: number;
+  quantile(p: number): number;
+  cdf(z: number): number;
+} {
+  if (observations > 1000) return { freedom: Number.POSITIVE_INFINITY, ...student(Number.POSITIVE_INFINITY) };
   const freedom = Math.max(1, observations - 1);
   const scale = Math.sqrt((freedom + 1) / freedom);
-  return { quantile: (p) => scale * tQuantile(p, freedom), cdf: (z) => tCdf(z / scale, freedom) };
-}
-
-/** Percentile interval of the replicates at two tail probabilities, with linear interpolation. */
-export function percentileInterval(values: Float64Array, tail: number): [number, number] {
-  const sorted = values.filter((value) => !Number.isNaN(value)).sort();
-  return [quantileAt(sorted, tail), quantileAt(sorted, 1 - tail)];
-}
-
-/** Acceleration from jackknife values, each standing for `multiplicity` equal units. */
-export function jackknifeAcceleration(values: ArrayLike<number>, multiplicity: ArrayLike<number> | null): number {
-  let units = 0;
-  let sum = 0;
-  for (let index = 0; index < values.length; index += 1) {
-    const value = values[index] as number;
-    if (Number.isNaN(value)) continue;
-    const count = multiplicity === null ? 1 : (multiplicity[index] as number);
-    units += count;
-    sum += count * value;
-  }
-  const mean = sum / units;
-  let squares = 0;
-  let cubes = 0;
-  for (let index = 0; index < values.length; index += 1) {
-    const distance = mean - (values[index] as number);
-    if (Number.isNaN(distance)) continue;
-    const count = multiplicity === null ? 1 : (multiplicity[index] as number);
-    squares += count * distance * distance;
-    cubes += count * distance * distance * distance;
-  }
-  return squares > 0 ? cubes / (6 * Math.pow(squares, 1.5)) : 0;
+  const { quantile, cdf } = student(freedom);
+  return { freedom, quantile: (p) => scale * quantile(p), cdf: (z) => cdf(z / scale) };
 }
 
 function shareBelow(sorted: Float64Array, value: number): number {

@@ -1,6 +1,5 @@
 import { rankScores } from '../metrics/ranked.ts';
-import { normalCdf, normalQuantile } from './distributions.ts';
-import type { PairedInterval } from './interval.ts';
+import type { Effects } from './few.ts';
 
 export interface DeLong {
   champion: number;
@@ -11,6 +10,10 @@ export interface DeLong {
   /** candidate - champion */
   delta: number;
   standardError: number;
+  /** What each row adds to the error of the difference. */
+  effects: Effects;
+  /** Both models put every row at the same place among those of the other class: the difference is 0 by construction. */
+  sameOrder: boolean;
 }
 
 /**
@@ -23,31 +26,25 @@ export function delong(positive: ArrayLike<number>, champion: Float64Array, cand
   const first = placements(positive, champion);
   const second = placements(positive, candidate);
   const scatter = scatterOf(positive, first, second);
-  const over = ([ofPositives, ofNegatives]: readonly [number, number]): number =>
-    ofPositives / (first.m - 1) / first.m + ofNegatives / (first.n - 1) / first.n;
+  const sameOrder = first.ofRow.every((place, row) => place === second.ofRow[row]);
+  const scaleOf = (count: number): number => 1 / Math.sqrt(count * (count - 1));
+  const [ofPositives, ofNegatives] = [scaleOf(first.m), scaleOf(first.n)];
+  const delta = second.area - first.area;
+  const values = first.ofRow.map(
+    (place, row) => ((second.ofRow[row] as number) - place - delta) * (positive[row] === 1 ? ofPositives : ofNegatives),
+  );
+  const over = ([positives, negatives]: readonly [number, number]): number =>
+    positives / (first.m - 1) / first.m + negatives / (first.n - 1) / first.n;
   return {
     champion: first.area,
     candidate: second.area,
     championVariance: over(scatter.champion),
     candidateVariance: over(scatter.candidate),
     covariance: over(scatter.both),
-    delta: second.area - first.area,
-    standardError: Math.sqrt(over(scatter.difference)),
-  };
-}
-
-/** Normal interval about `delta`. */
-export function normalInterval(delta: number, standardError: number, method: string): PairedInterval {
-  const tail = (value: number): number =>
-    standardError > 0 ? normalCdf((delta - value) / standardError) : delta < value ? 0 : 1;
-  return {
     delta,
-    standardError,
-    method,
-    lower: (alpha) => delta - normalQuantile(1 - alpha) * standardError,
-    upper: (alpha) => delta + normalQuantile(1 - alpha) * standardError,
-    pBelow: tail,
-    pAbove: (value) => (standardError > 0 ? 1 - tail(value) : delta > value ? 0 : 1),
+    standardError: Math.sqrt(over(scatter.difference)),
+    effects: { values, multiplicity: null },
+    sameOrder,
   };
 }
 

@@ -1,7 +1,8 @@
 import type { Confusion } from '../metrics/confusion.ts';
 import { remembered } from '../remember.ts';
-import { bcaInterval, jackknifeAcceleration } from './bootstrap.ts';
+import { bcaInterval } from './bootstrap.ts';
 import { normalQuantile } from './distributions.ts';
+import { accelerationOf, fewInterval, jackknifeEffects } from './few.ts';
 import type { PairedInterval } from './interval.ts';
 import { cellReplicates } from './resample.ts';
 
@@ -115,49 +116,49 @@ export function cellsInterval(
   value: (matrix: Confusion) => number,
   { seed, resamples }: { seed: number; resamples: number },
 ): PairedInterval {
-  if (joint.discordant === 0) return agreementInterval(confusionsOf(joint, joint.counts).candidate, value);
   const confusions = confusionsOf(joint, joint.counts);
+  const observed = [confusions.champion, confusions.candidate].map(({ cells }) => ({
+    classes: joint.classes,
+    cells: Float64Array.from(cells),
+  }));
   const difference = (counts: Float64Array): number => {
     fillConfusions(joint, counts, confusions);
     return value(confusions.candidate) - value(confusions.champion);
   };
+  const delta = difference(joint.counts);
   const without = Float64Array.from(joint.counts, (count, cell) => {
     const counts = Float64Array.from(joint.counts);
     counts[cell] = count - 1;
     return difference(counts);
   });
-  return bcaInterval({
-    delta: difference(joint.counts),
-    values: cellReplicates(difference, joint.counts, resamples, seed),
-    acceleration: jackknifeAcceleration(without, joint.counts),
-    observations: joint.discordant,
-    method: 'bootstrap-cells',
-    seed,
-  });
+  const effects = jackknifeEffects(without, joint.counts);
+  if (joint.discordant === 0 || effects.values.every((effect) => effect === 0))
+    return agreementInterval(delta, observed, value);
+  return (
+    fewInterval(delta, effects, { largest: worstFlip(observed, value, 1) }) ??
+    bcaInterval({
+      delta,
+      values: cellReplicates(difference, joint.counts, resamples, seed),
+      acceleration: accelerationOf(effects),
+      observations: joint.discordant,
+      method: 'bootstrap-cells',
+      seed,
+    })
+  );
 }
 
 /**
- * No row is decided differently, and a bootstrap would call the difference exactly 0. As the score interval does, allow for
- * rows / (rows + z^2) * z^2 rows that a larger sample may flip: the bounds are the worst and best the metric could do with them.
+ * No row is decided differently, or none moves the difference, and a bootstrap would call it exact. As the score interval does, allow
+ * for rows / (rows + z^2) * z^2 rows that a larger sample may flip: the bounds are the worst and best the metric could do with them.
+ * @param matrices of both models
  */
-function agreementInterval(matrix: Confusion, value: (matrix: Confusion) => number): PairedInterval {
-  const now = value(matrix);
-  const rows = matrix.cells.reduce((sum, count) => sum + count, 0);
-  const reach = (z: number): number => {
-    const flipped = (rows * z * z) / (rows + z * z);
-    let worst = 0;
-    for (let truth = 0; truth < matrix.classes; truth += 1) {
-      for (let decision = 0; decision < matrix.classes; decision += 1) {
-        if (decision === truth) continue;
-        const cells = Float64Array.from(matrix.cells);
-        const moved = Math.min(flipped, cells[truth * matrix.classes + truth] as number);
-        cells[truth * matrix.classes + truth]! -= moved;
-        cells[truth * matrix.classes + decision]! += moved;
-        worst = Math.max(worst, Math.abs(now - value({ classes: matrix.classes, cells })));
-      }
-    }
-    return worst;
-  };
+export function agreementInterval(
+  delta: number,
+  matrices: readonly Confusion[],
+  value: (matrix: Confusion) => number,
+): PairedInterval {
+  const rows = matrices[0]?.cells.reduce((sum, count) => sum + count, 0) ?? 0;
+  const reach = (z: number): number => worstFlip(matrices, value, (rows * z * z) / (rows + z * z));
   const level = (distance: number): number => {
     // The level at which the reach equals the distance, by bisection: the reach grows with z.
     let low = 1e-9;
@@ -171,12 +172,33 @@ function agreementInterval(matrix: Confusion, value: (matrix: Confusion) => numb
   };
   const tail = (distance: number): number => (distance > 0 ? level(distance) : 1 - level(-distance));
   return {
-    delta: 0,
+    delta,
     standardError: reach(1),
     method: 'score-agreement',
-    lower: (alpha) => -reach(normalQuantile(1 - alpha)),
-    upper: (alpha) => reach(normalQuantile(1 - alpha)),
-    pBelow: tail,
-    pAbove: (value_) => tail(-value_),
+    ...(delta === 0 ? { nothingDiffers: true as const } : {}),
+    lower: (alpha) => delta - reach(normalQuantile(1 - alpha)),
+    upper: (alpha) => delta + reach(normalQuantile(1 - alpha)),
+    pBelow: (value_) => tail(value_ - delta),
+    pAbove: (value_) => tail(delta - value_),
   };
+}
+
+/** How much the metric of either model moves where so many of its right decisions of one class become wrong, at most. */
+function worstFlip(matrices: readonly Confusion[], value: (matrix: Confusion) => number, flipped: number): number {
+  let worst = 0;
+  for (const { classes, cells: counts } of matrices) {
+    const now = value({ classes, cells: counts });
+    for (let truth = 0; truth < classes; truth += 1) {
+      for (let decision = 0; decision < classes; decision += 1) {
+        if (decision === truth) continue;
+        const cells = Float64Array.from(counts);
+        const moved = Math.min(flipped, cells[truth * classes + truth] as number);
+        cells[truth * classes + truth]! -= moved;
+        cells[truth * classes + decision]! += moved;
+        const distance = Math.abs(now - value({ classes, cells }));
+        if (distance > worst) worst = distance;
+      }
+    }
+  }
+  return worst;
 }

@@ -1,9 +1,12 @@
 import { randomFrom } from '../random.ts';
-import { tCdf, tQuantile } from './distributions.ts';
-import type { PairedInterval } from './interval.ts';
+import { errorOf, fewInterval, type Effects } from './few.ts';
+import { pointInterval, studentInterval, type PairedInterval } from './interval.ts';
+import { withTail } from './tail.ts';
 
 /** From this many units on, a t interval is used; below it, a studentised bootstrap. */
-export const largeSample = 1000;
+const largeSample = 1000;
+/** Differences that vary by less than this share of their mean differ by rounding alone. */
+const rounding = 1e-12;
 
 /** A sum of differences over a sum of weights, by independent unit (a row, or a cluster of rows). */
 export interface PairedRatio {
@@ -16,55 +19,44 @@ export interface PairedRatio {
 /**
  * Interval on a (weighted) mean of paired differences. With unit weights and at least `largeSample` units this is the paired t
  * interval; below, the bootstrap-t (Efron and Tibshirani, An Introduction to the Bootstrap, chapter 12), which keeps its level
- * on skewed losses. With weights, the ratio is linearised: its residuals take the part of the differences.
+ * on skewed losses; where few units carry the difference, that of few units. Where all units differ alike it is exact.
+ * With weights, the ratio is linearised: its residuals take the part of the differences.
  */
 export function pairedMeanInterval(ratio: PairedRatio, seed: number, resamples: number): PairedInterval {
-  const units = ratio.differences.length;
-  const all = meanAndError(ratio);
-  const delta = all.mean;
-  const standardError = all.error;
-  if (units < 2 || !(standardError > 0)) return pointInterval(delta, 'paired-t');
-  if (units >= largeSample) {
-    const freedom = units - 1;
-    return {
-      delta,
-      standardError,
-      method: 'paired-t',
-      lower: (alpha) => delta - tQuantile(1 - alpha, freedom) * standardError,
-      upper: (alpha) => delta + tQuantile(1 - alpha, freedom) * standardError,
-      pBelow: (value) => tCdf((delta - value) / standardError, freedom),
-      pAbove: (value) => tCdf((value - delta) / standardError, freedom),
-    };
-  }
+  const { mean: delta, residuals, effects } = linearised(ratio);
+  const units = residuals.length;
+  const standardError = errorOf(effects);
+  if (units > 1 && standardError <= rounding * Math.abs(delta)) return pointInterval(delta, 'paired-constant');
+  const few = fewInterval(delta, effects);
+  if (few !== null) return few;
+  if (units >= largeSample) return studentInterval(delta, standardError, units - 1, 'paired-t');
+  if (!(standardError > 0)) return pointInterval(delta, 'paired-t');
   const random = randomFrom(seed);
   const studentised = new Float64Array(resamples);
   // Sums of residuals, weights and their products give the mean and the error of a resample in one pass, without cancellation.
-  const { differences, weights } = ratio;
-  const residuals = differences.map(
-    (difference, unit) => difference - delta * (weights === null ? 1 : (weights[unit] as number)),
-  );
+  const { weights } = ratio;
   for (let resample = 0; resample < resamples; resample += 1) {
-    let [sum, squares, mass, products, massSquares] = [0, 0, 0, 0, 0];
+    let [sum, squares, drawn, products, massSquares] = [0, 0, 0, 0, 0];
     for (let draw = 0; draw < units; draw += 1) {
       const unit = random.integer(units);
       const residual = residuals[unit] as number;
       const weight = weights === null ? 1 : (weights[unit] as number);
       sum += residual;
       squares += residual * residual;
-      mass += weight;
+      drawn += weight;
       products += residual * weight;
       massSquares += weight * weight;
     }
-    const shift = sum / mass;
+    const shift = sum / drawn;
     const scatter = squares - 2 * shift * products + shift * shift * massSquares;
-    const error = Math.sqrt((Math.max(0, scatter) / (units - 1)) * units) / mass;
-    // A resample of equal differences says nothing of scale: it is as extreme as its mean says.
-    studentised[resample] = error > 1e-9 * standardError ? shift / error : Math.sign(shift) * Number.MAX_VALUE;
+    const error = Math.sqrt((Math.max(0, scatter) / (units - 1)) * units) / drawn;
+    // A resample that hardly varies says nothing of scale: that of the whole stands in.
+    studentised[resample] = shift / Math.max(error, 1e-3 * standardError);
   }
   studentised.sort();
   const quantile = (probability: number): number =>
     studentised[Math.min(resamples - 1, Math.max(0, Math.ceil(probability * (resamples + 1)) - 1))] as number;
-  return {
+  const drawn: PairedInterval = {
     delta,
     standardError,
     method: 'bootstrap-t',
@@ -74,36 +66,23 @@ export function pairedMeanInterval(ratio: PairedRatio, seed: number, resamples: 
     pBelow: (value) => share(studentised, (each) => each <= (delta - value) / standardError),
     pAbove: (value) => share(studentised, (each) => each >= (delta - value) / standardError),
   };
+  return withTail(drawn, resamples, units - 1);
 }
 
-/** An interval without width: the data vary in nothing. Whoever reads it must say that it rests on little. */
-export function pointInterval(delta: number, method: string): PairedInterval {
-  return {
-    delta,
-    standardError: 0,
-    method,
-    lower: () => delta,
-    upper: () => delta,
-    pBelow: (value) => (delta < value ? 0 : 1),
-    pAbove: (value) => (delta > value ? 0 : 1),
-  };
-}
-
-function meanAndError({ differences, weights }: PairedRatio): { mean: number; error: number } {
+/** The mean, what each unit is away from it, and what it adds to its error. */
+export function linearised({ differences, weights }: PairedRatio): {
+  mean: number;
+  residuals: Float64Array;
+  effects: Effects;
+} {
   const units = differences.length;
-  let numerator = 0;
-  let denominator = 0;
-  for (let unit = 0; unit < units; unit += 1) {
-    numerator += differences[unit] as number;
-    denominator += weights === null ? 1 : (weights[unit] as number);
-  }
-  const mean = numerator / denominator;
-  let squares = 0;
-  for (let unit = 0; unit < units; unit += 1) {
-    const residual = (differences[unit] as number) - mean * (weights === null ? 1 : (weights[unit] as number));
-    squares += residual * residual;
-  }
-  return { mean, error: Math.sqrt((squares / (units - 1)) * units) / denominator };
+  const mass = weights === null ? units : weights.reduce((sum, weight) => sum + weight, 0);
+  const mean = differences.reduce((sum, difference) => sum + difference, 0) / mass;
+  const residuals = differences.map(
+    (difference, unit) => difference - mean * (weights === null ? 1 : (weights[unit] as number)),
+  );
+  const scale = Math.sqrt(units / Math.max(1, units - 1)) / mass;
+  return { mean, residuals, effects: { values: residuals.map((each) => scale * each), multiplicity: null } };
 }
 
 function share(values: Float64Array, holds: (value: number) => boolean): number {

@@ -27,3 +27,22 @@ export function rowsNeeded(input: PowerInput): number | null {
   const needed = rowsForPower(input);
   return needed > input.rows && Number.isFinite(needed) ? needed : null;
 }
+
+/**
+ * Rows at which a score interval clears the gap if nothing differs on them either: its bound is z^2 / (n + z^2) of n rows (Tango 1998),
+ * which is solved for n. @param bound distance of the bound from 0 on the rows there are
+ */
+export function rowsWithoutDifference({
+  rows,
+  bound,
+  gap,
+}: {
+  rows: number;
+  bound: number;
+  gap: number;
+}): number | null {
+  if (!(gap > 0) || !(bound > 0)) return null;
+  const odds = (share: number): number => 1 / Math.min(1, share) - 1;
+  const needed = Math.ceil((rows * odds(gap)) / odds(bound)) + 1;
+  return needed > rows && Number.isSafeInteger(needed) ? needed : null;
+}

@@ -2,8 +2,7 @@ import { binsOf, type Binned, type CalibrationBin } from '../metrics/calibration
 import { remembered } from '../remember.ts';
 import { multinomial, normalPair, randomFrom } from '../random.ts';
 import { standardErrorInterval } from './bootstrap.ts';
-import type { PairedInterval } from './interval.ts';
-import { pointInterval } from './paired-mean.ts';
+import { pointInterval, type PairedInterval } from './interval.ts';
 
 /** Rows that share bin and outcome with both models: how many, and the mean and spread of the two scores among them. */
 interface ScoreCell {
@@ -31,8 +30,9 @@ export function calibrationInterval(
   error: (bins: readonly CalibrationBin[]) => number,
   { seed, resamples }: { seed: number; resamples: number },
 ): PairedInterval {
-  const cells = scoreCells(candidate, champion);
-  if (cells === null) return pointInterval(0, 'bootstrap-cells');
+  const found = scoreCells(candidate, champion);
+  const { cells } = found;
+  if (found.differing === 0) return pointInterval(0, 'bootstrap-cells');
   const bins = champion.edges.length - 1;
   const sums = { champion: new Float64Array(3 * bins), candidate: new Float64Array(3 * bins) };
   const add = (cell: ScoreCell, count: number, championExtra: number, candidateExtra: number): void => {
@@ -70,22 +70,28 @@ export function calibrationInterval(
     return difference();
   });
   for (const cell of cells) add(cell, cell.count, 0, 0);
-  return standardErrorInterval({ delta: difference(), values, method: 'bootstrap-cells', seed });
+  return standardErrorInterval({
+    delta: difference(),
+    values,
+    observations: found.differing,
+    method: 'bootstrap-cells',
+    seed,
+  });
 }
 
-/** The cells that occur; null where the models' scores and outcomes are the same on every row. */
-const scoreCells = remembered((candidate: Binned, champion: Binned): ScoreCell[] | null => {
+/** The cells that occur, and on how many rows scores or outcomes differ. */
+const scoreCells = remembered((candidate: Binned, champion: Binned): { cells: ScoreCell[]; differing: number } => {
   const width = 2 * (candidate.edges.length - 1);
   const possible = 2 * (champion.edges.length - 1) * width;
   // Sums of 1, a, b, aa, ab and bb, of scores less the lower edge of their bin: they lose no digits so.
   const sums = new Float64Array(6 * possible);
-  let same = true;
+  let differing = 0;
   for (let row = 0; row < champion.scores.length; row += 1) {
     const before = champion.assigned[row] as number;
     const after = candidate.assigned[row] as number;
     const first = champion.outcomes[row] as number;
     const second = candidate.outcomes[row] as number;
-    if (champion.scores[row] !== candidate.scores[row] || first !== second) same = false;
+    if (champion.scores[row] !== candidate.scores[row] || first !== second) differing += 1;
     const a = (champion.scores[row] as number) - (champion.edges[before] as number);
     const b = (candidate.scores[row] as number) - (candidate.edges[after] as number);
     const start = 6 * ((2 * before + first) * width + 2 * after + second);
@@ -96,7 +102,6 @@ const scoreCells = remembered((candidate: Binned, champion: Binned): ScoreCell[]
     sums[start + 4]! += a * b;
     sums[start + 5]! += b * b;
   }
-  if (same) return null;
   const cells: ScoreCell[] = [];
   for (let cell = 0; cell < possible; cell += 1) {
     const [count = 0, a = 0, b = 0, aa = 0, ab = 0, bb = 0] = sums.subarray(6 * cell, 6 * cell + 6);
@@ -121,5 +126,5 @@ const scoreCells = remembered((candidate: Binned, champion: Binned): ScoreCell[]
       ownSpread: Math.sqrt(Math.max(0, other - sharedSpread * sharedSpread)),
     });
   }
-  return cells;
+  return { cells, differing };
 });

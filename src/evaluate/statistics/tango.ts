@@ -3,7 +3,7 @@ import type { PairedInterval } from './interval.ts';
 
 /** Pairs of outcomes on the same rows. */
 export interface PairedCounts {
-  /** Rows where only the candidate succeeds. */
+  /** Rows where only the candidate succeeds; a weighted sample counts in effective rows, which are no whole numbers. */
   gained: number;
   /** Rows where only the champion succeeds. */
   lost: number;
@@ -22,6 +22,7 @@ export function tangoInterval(counts: PairedCounts): PairedInterval {
     delta: (gained - lost) / rows,
     standardError: Math.sqrt(Math.max(0, gained + lost - (gained - lost) ** 2 / rows)) / rows,
     method: 'tango-score',
+    ...(gained + lost === 0 ? { nothingDiffers: true as const } : {}),
     lower: (alpha) => solve(counts, normalQuantile(1 - alpha)),
     upper: (alpha) => solve(counts, -normalQuantile(1 - alpha)),
     pBelow: (value) => normalCdf(tangoScore(counts, value)),

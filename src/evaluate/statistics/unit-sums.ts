@@ -1,6 +1,7 @@
 import { randomFrom } from '../random.ts';
-import { bcaInterval, jackknifeAcceleration, standardErrorInterval } from './bootstrap.ts';
-import type { PairedInterval } from './interval.ts';
+import { bcaInterval, standardErrorInterval } from './bootstrap.ts';
+import { accelerationOf, errorOf, fewInterval, jackknifeEffects } from './few.ts';
+import { pointInterval, type PairedInterval } from './interval.ts';
 import { drawUnits, type Units } from './resample.ts';
 
 /** Sums of a few terms over the rows of each unit, row-major [units x width]: all that a function of sums needs of them. */
@@ -36,20 +37,33 @@ export function addAt(
 
 /**
  * Interval of a function of the sums over all units, units drawn anew: BCa, its acceleration from leaving out one unit at a time, or,
- * where the function has kinks, normal.
+ * where the function has kinks, normal. Where few units carry the difference, from leaving out one at a time alone; exact where no unit moves it.
  */
 export function sumsInterval(
   { units, width, sums }: UnitSums,
   statistic: (totals: Float64Array) => number,
   { seed, resamples, method, kinks }: { seed: number; resamples: number; method: string; kinks: boolean },
 ): PairedInterval {
-  const random = randomFrom(seed);
-  const counts = new Float64Array(units.count);
   const totals = new Float64Array(width);
   const addUnit = (unit: number, count: number): void => {
     const start = unit * width;
     for (let term = 0; term < width; term += 1) totals[term]! += count * (sums[start + term] as number);
   };
+  for (let unit = 0; unit < units.count; unit += 1) addUnit(unit, 1);
+  const whole = Float64Array.from(totals);
+  const delta = statistic(whole);
+  const without = Float64Array.from({ length: units.count }, (_, unit) => {
+    totals.set(whole);
+    addUnit(unit, -1);
+    return statistic(totals);
+  });
+  const effects = jackknifeEffects(without, null);
+  const few = fewInterval(delta, effects);
+  if (few !== null) return few;
+  const moves = errorOf(effects);
+  if (moves <= rounding * Math.abs(delta)) return { ...pointInterval(delta, method), seed };
+  const random = randomFrom(seed);
+  const counts = new Float64Array(units.count);
   const values = Float64Array.from({ length: resamples }, () => {
     drawUnits(random, units, counts);
     totals.fill(0);
@@ -59,21 +73,10 @@ export function sumsInterval(
     }
     return statistic(totals);
   });
-  totals.fill(0);
-  for (let unit = 0; unit < units.count; unit += 1) addUnit(unit, 1);
-  const whole = Float64Array.from(totals);
-  const delta = statistic(whole);
-  if (kinks) return standardErrorInterval({ delta, values, method, seed });
-  const without = Float64Array.from({ length: units.count }, (_, unit) => {
-    totals.set(whole);
-    addUnit(unit, -1);
-    return statistic(totals);
-  });
-  return bcaInterval({
-    delta,
-    values,
-    acceleration: jackknifeAcceleration(without, null),
-    method,
-    seed,
-  });
+  return kinks
+    ? standardErrorInterval({ delta, values, method, seed })
+    : bcaInterval({ delta, values, acceleration: accelerationOf(effects), method, seed });
 }
+
+/** A difference that moves by less than this share of itself moves by rounding alone. */
+const rounding = 1e-12;

@@ -3,7 +3,8 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { rankScores, rocArea } from '../../../src/evaluate/metrics/ranked.ts';
 import { sortedOrder } from '../../../src/evaluate/sort.ts';
-import { delong, normalInterval } from '../../../src/evaluate/statistics/delong.ts';
+import { delong } from '../../../src/evaluate/statistics/delong.ts';
+import { normalInterval } from '../../../src/evaluate/statistics/interval.ts';
 
 /** Rows with few distinct scores, so that ties are many; at least two of each class. */
 const rows = fc

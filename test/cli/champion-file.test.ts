@@ -1,0 +1,42 @@
+import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import type { Decision } from '../../src/evidence/index.ts';
+import { contender, gateRepository } from '../support/gate-repository.ts';
+import { inTemporaryFolder } from '../support/project.ts';
+
+const rows = Array.from({ length: 200 }, (_, row) => row);
+
+describe('a champion that is a file of predictions', () => {
+  test('and lacks rows of a refreshed evaluation set cannot be evaluated, which holds and aborts nothing', () =>
+    inTemporaryFolder(async (folder) => {
+      const { commit } = await gateRepository(folder);
+      const write = (name: string, lines: readonly string[]): Promise<void> =>
+        writeFile(join(folder, name), `${lines.join('\n')}\n`);
+      const scores = (noise: number, from: number): string[] => [
+        'id,score',
+        ...rows.map((row) => `${row + from},${row % 2 === 1 ? 1 - noise : noise}`),
+      ];
+      await write('data/answers.csv', ['id,answer', ...rows.map((row) => `${row + 50},${row % 2}`)]);
+      await write('candidate.csv', scores(0.1, 50));
+      await write('champion.csv', scores(0.2, 0));
+      await write('contender.yml', [
+        'version: 1',
+        'models:',
+        '  survey:',
+        '    task: binary-classification',
+        '    candidate: { predictions: candidate.csv }',
+        '    champion: { predictions: champion.csv }',
+        '    columns: { id: id, label: answer }',
+        '    data: { evaluation: data/answers.csv }',
+        '    policy: { primary: { metric: accuracy, margin: 0.1, require: non-inferior } }',
+      ]);
+      await commit('Refresh the evaluation set');
+      const { code, stdout, stderr } = await contender(folder, ['gate', '--no-record', '--json']);
+      assert.equal(code, 3, stderr);
+      const { decision } = JSON.parse(stdout) as { decision: Decision };
+      assert.equal(decision.outcome, 'hold');
+      assert.match(JSON.stringify(decision.reasons), /cannot be evaluated.*50 of 200 rows .* have no prediction/u);
+    }));
+});
