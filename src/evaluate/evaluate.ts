@@ -47,7 +47,7 @@ export interface EvaluateInput {
 }
 
 /** More rows than a person looks through. */
-export const changedRowsLimit = 100_000;
+const changedRowsLimit = 100_000;
 
 interface Contestant {
   artifact: Artifact;

@@ -37,7 +37,7 @@ const byMass = binnedBy('mass');
  * Edges of `bins` bins: of equal width on [0, 1], or of equal mass (quantiles with linear interpolation).
  * Bins are closed on the right, the first on both sides, as scikit-learn's calibration_curve.
  */
-export function binEdges(scores: Float64Array, binning: Binning, bins = 10): Float64Array {
+function binEdges(scores: Float64Array, binning: Binning, bins = 10): Float64Array {
   if (binning === 'width') return Float64Array.from({ length: bins + 1 }, (_, edge) => edge / bins);
   const order = orderOf(scores);
   return Float64Array.from({ length: bins + 1 }, (_, edge) =>
@@ -62,7 +62,7 @@ function quantileOf(count: number, probability: number, at: (place: number) => n
 }
 
 /** Bin number of each score. */
-export function assignBins(scores: Float64Array, edges: Float64Array): Uint8Array {
+function assignBins(scores: Float64Array, edges: Float64Array): Uint8Array {
   const last = edges.length - 2;
   const middle = (last + 1) >> 1;
   const centre = edges[middle] as number;

@@ -96,7 +96,7 @@ export function rankingMetric(name: string): Metric | undefined {
 }
 
 /** A row for every query that counts, with the weight and the cluster of its rows. */
-export function querySample(sample: Sample): Sample {
+function querySample(sample: Sample): Sample {
   const { rows, starts } = queries(sample);
   const counting = countingQueries(sample);
   const first = (query: number): number => rows[starts[query] as number] as number;
