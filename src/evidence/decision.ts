@@ -183,8 +183,9 @@ export const RecordedDecision = Type.Object(
   },
   {
     ...strict,
-    anyOf: Object.entries(recordedOutcomes).map(([action, outcomes]) => ({
-      properties: { action: { const: action }, outcome: { enum: outcomes } },
+    allOf: Object.entries(recordedOutcomes).map(([action, outcomes]) => ({
+      if: { properties: { action: { const: action } } },
+      then: { properties: { outcome: { enum: outcomes } } },
     })),
   },
 );
