@@ -245,7 +245,9 @@ function decisionReader(): Promise<DecisionReader> {
       if (value === undefined) return { fault: 'not JSON in UTF-8' };
       if (isDecision(value)) return { value };
       const { instancePath = '', message = '', params = {} } = isDecision.errors?.[0] ?? {};
-      return { fault: [instancePath, message, ...Object.values(params).slice(0, 1)].filter(Boolean).join(' ') };
+      // Which one is too many, ajv does not say in its message.
+      const extra: unknown = params['additionalProperty'];
+      return { fault: [instancePath, message, extra].filter(Boolean).join(' ') };
     };
   });
   return reader;
