@@ -13,6 +13,7 @@ import { blobOid } from './git/objects.ts';
 import { registryFolder } from './git/repository.ts';
 import { cloneBranch } from './github/clone.ts';
 import { commitOnBranch, commitWithTags } from './github/commit-files.ts';
+import { requireKept } from './github/kept-commit.ts';
 import { pendingPromotion, pendingRecorder, type PullRequestSettings } from './github/record-pending.ts';
 import {
   blobReader,
@@ -150,6 +151,10 @@ export function openGitHubRegistry(input: GitHubRegistryInput): Registry {
         { content: '', encoding: 'utf-8' },
         { repeatable: true },
       );
+    },
+    async requireKept(commit) {
+      const where = await place();
+      return requireKept(where, input.branch === undefined ? where.branch : await defaultBranch(github), commit);
     },
     async record(request) {
       const attempts: Attempts = { made: new Map(), together: tagged, refusedAt: null, unseen: 0 };

@@ -82,6 +82,14 @@ describe('a registry kept through the API of GitHub', () => {
         assert.equal((JSON.parse(json.stdout) as { pending: { pullRequest: string } }).pending.pullRequest, where);
         assert.equal(pulls.get(1)?.title, 'Promote spam-filter 1.0.0');
 
+        await clone.propose('spam/models/champion.onnx');
+        const unpushed = await contender(clone.folder, register, env);
+        assert.equal(unpushed.code, 2);
+        assert.match(
+          unpushed.stderr,
+          /acme\/models: commit [0-9a-f]{12}, which holds the model, is only here.*git push/su,
+        );
+
         await clone.configure('store: github', 'store: git\n  pull_request: always');
         const local = await contender(clone.folder, ['registry', 'show'], env);
         assert.equal(local.code, 2);

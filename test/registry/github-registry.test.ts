@@ -268,6 +268,30 @@ describe('what cannot be recorded', () => {
       assert.deepEqual(await registry.log(model), []);
     }));
 
+  test('is a model in a commit that GitHub does not have, or has on no branch that stays', () =>
+    withGitHub(async (server) => {
+      const { git } = server.repository(repositoryName);
+      await git.git('branch', 'registry', 'main');
+      const [main = '', tree = ''] = (await git.git('rev-parse', 'main', 'main^{tree}')).split('\n');
+      const after = async (ref: string): Promise<string> => {
+        const oid = await git.commit({ tree, parents: [main], message: ref, signed: false });
+        await git.updateRefs([{ ref, after: oid }]);
+        return oid;
+      };
+      const onMain = await after('refs/heads/main');
+      for (const branch of ['main', 'registry', undefined]) {
+        await registryOn(server, { branch }).requireKept(onMain);
+        await registryOn(server, { branch }).requireKept(main);
+      }
+      const registry = registryOn(server, { branch: 'registry' });
+      await registry.requireKept(await after('refs/heads/registry'));
+      for (const ref of ['refs/heads/proposal', 'refs/pull/1/merge']) {
+        const there = /there but not in the history of registry or main.*Merge it first/su;
+        await assert.rejects(registry.requireKept(await after(ref)), there);
+      }
+      await assert.rejects(registry.requireKept('0123456789'.repeat(4)), /only here.*Push it first: git push/su);
+    }));
+
   test('on a branch that is not there says how to make it', () =>
     withGitHub(async (server) => {
       const registry = registryOn(server, { branch: 'registry' });
