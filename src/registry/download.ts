@@ -1,14 +1,8 @@
 import { open, stat } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RegistryError } from '../errors.ts';
-import { connect } from '../github/proxy.ts';
 import { jittered } from '../github/retry.ts';
-
-/** Where bytes are asked for, and with what. */
-export interface Address {
-  url: URL;
-  headers?: Record<string, string>;
-}
+import { follow, plain, type Address } from './hops.ts';
 
 export interface DownloadOptions {
   /** More bytes than this are refused. */
@@ -44,7 +38,6 @@ const longestPauseMs = 60_000;
  * @throws RegistryError when the bytes cannot be had or are more than `limit`; RefusedDownload with the status of a final no
  */
 export async function download(from: Address, to: string, options: DownloadOptions): Promise<void> {
-  refuseOpen(from.url);
   let entity: string | null = null;
   let before = await sizeOf(to);
   // Attempts in all, and those since the last that brought something.
@@ -74,7 +67,7 @@ export async function download(from: Address, to: string, options: DownloadOptio
 type Outcome = { done: true } | { done: false; why: string; pause: number; entity: string | null };
 
 async function attempt(
-  { url, headers = {} }: Address,
+  from: Address,
   to: string,
   entity: string | null,
   { limit, signal, stallMs = 60_000 }: DownloadOptions,
@@ -88,9 +81,9 @@ async function attempt(
   const have = await sizeOf(to);
   alive();
   try {
-    const response = await connect(url.href)(url.href, {
+    const { url } = from;
+    const response = await follow(from, {
       headers: {
-        ...headers,
         // Of compressed bytes a range would be another.
         'accept-encoding': 'identity',
         ...(have > 0 ? { range: `bytes=${have}-` } : {}),
@@ -98,7 +91,6 @@ async function attempt(
       },
       signal: signal === undefined ? stalled.signal : AbortSignal.any([signal, stalled.signal]),
     });
-    refuseOpen(new URL(response.url === '' ? url : response.url));
     const validator = strong(response.headers.get('etag'));
     const goesOn = response.status === 206 && rangeStart(response) === have;
     if (response.status === 416 || (response.status === 206 && !goesOn)) {
@@ -157,16 +149,6 @@ async function sizeOf(path: string): Promise<number> {
   );
 }
 
-function refuseOpen(url: URL): void {
-  if (url.protocol === 'https:' || ['127.0.0.1', '[::1]', 'localhost'].includes(url.hostname)) return;
-  throw new RegistryError({ found: 'an address without encryption', expected: 'https', where: plain(url) });
-}
-
 function faultOf(url: URL, found: string): { found: string; where: string; remedy: string } {
   return { found, where: plain(url), remedy: 'Check the address and that it can be reached from here' };
-}
-
-/** What follows the path may be a secret. */
-function plain(url: URL): string {
-  return url.origin + url.pathname;
 }

@@ -7,8 +7,9 @@ import { externalLocations, localModel } from '../model/artifact.ts';
 import { unpack } from './archive.ts';
 import { committedPlace } from './artifact-uri.ts';
 import { extractCommitted } from './committed-file.ts';
-import { download, RefusedDownload, type Address } from './download.ts';
+import { download, RefusedDownload } from './download.ts';
 import { openRepository } from './git/repository.ts';
+import type { Address } from './hops.ts';
 import { assetName, isReleaseAddress, releaseAsset } from './release-asset.ts';
 import type { ArtifactAccess } from './workflow-artifact.ts';
 

@@ -2,7 +2,8 @@ import { GitHubError, RegistryError } from '../errors.ts';
 import { workflowArtifact, type WorkflowArtifact } from '../evidence/index.ts';
 import { openGitHub } from '../github/client.ts';
 import type { Log } from '../log.ts';
-import { RefusedDownload, type Address } from './download.ts';
+import { RefusedDownload } from './download.ts';
+import type { Address } from './hops.ts';
 import { siteOf, type AssetAccess } from './release-asset.ts';
 
 export interface ArtifactAccess {
