@@ -27,8 +27,10 @@ export class RefusedDownload extends RegistryError {
 /** In a row that bring nothing, and in all. */
 const attempts = 5;
 const mostAttempts = 100;
-/** Answers that may be others a moment later (RFC 9110, 15.5 and 15.6; RFC 6585). */
-const passing = new Set([408, 425, 429, 500, 502, 503, 504]);
+/** Whether an answer may be another a moment later (RFC 9110, 15.5 and 15.6; RFC 6585). */
+export function isPassing(status: number): boolean {
+  return [408, 425, 429, 500, 502, 503, 504].includes(status);
+}
 const longestPauseMs = 60_000;
 
 /**
@@ -101,7 +103,7 @@ async function attempt(
     }
     if (!response.ok || response.body === null) {
       await response.body?.cancel();
-      if (!passing.has(response.status)) throw new RefusedDownload(response.status, url);
+      if (!isPassing(response.status)) throw new RefusedDownload(response.status, url);
       return { done: false, why: `the server answered ${response.status}`, pause: pauseOf(response), entity };
     }
     entity = validator;

@@ -50,7 +50,7 @@ export async function fetchInto(
       const extracted =
         'archive' in from
           ? unpack(from.archive, from.path, partial, limit, wanted.uri)
-          : extractCommitted(await openRepository(repository), wanted.uri, from.commit, from.path, partial);
+          : extractCommitted(await openRepository(repository), wanted.uri, from.commit, from.path, partial, options);
       await extracted.catch(async (error: unknown) => {
         await rm(partial, { force: true });
         throw error;

@@ -8,6 +8,8 @@ import { siteOf, type AssetAccess } from './release-asset.ts';
 
 export interface ArtifactAccess {
   github?: AssetAccess | undefined;
+  /** Take from where it is recorded to be, whatever earlier runs kept of it: for who must know that it is still there. */
+  fresh?: boolean;
   log: Log;
   signal?: AbortSignal | undefined;
 }
