@@ -67,28 +67,36 @@ export async function releaseVersion(workspace: Workspace, input: ReleaseVersion
 
 /** A release of a decision that GitHub does not have would outlive the decision, if its push were refused. */
 async function requirePushed(workspace: Workspace, github: GitHub, { decision }: Published): Promise<void> {
-  const { path = defaults.registryPath, branch } = workspace.config.registry ?? {};
-  const { ref } = await resolveBranch(await openRepository(workspace.root), branch);
+  const { path = defaults.registryPath } = workspace.config.registry ?? {};
+  const branch = await registryBranch(workspace);
   const file = `${registryFolder(path)}/${decisionPath(decision.model, decision.seq)}`;
   const there = await github.find('GET /repos/{owner}/{repo}/contents/{path}', {
     path: file,
-    ...(ref === null ? {} : { ref: ref.replace('refs/heads/', '') }),
+    ...(branch === undefined ? {} : { ref: branch }),
   });
   const bytes =
     there !== null && 'content' in there && 'encoding' in there ? Buffer.from(there.content, 'base64') : null;
   if (bytes?.equals(canonicalBytes(decision)) === true) return;
   throw new RegistryError({
     found: `GitHub does not have decision ${decision.seq} of ${decision.model}, which made ${decision.to?.version ?? ''} champion`,
-    expected: `it in ${file}${ref === null ? '' : ` of branch ${ref.replace('refs/heads/', '')}`}`,
+    expected: `it in ${file}${branch === undefined ? '' : ` of branch ${branch}`}`,
     remedy: 'Push the registry first (registry.push: origin, or git push), then make the release',
   });
+}
+
+/** Name of the branch that holds the registry; undefined: GitHub's default branch. What is kept through the API needs no branch here. */
+async function registryBranch({ root, config: { registry } }: Workspace): Promise<string | undefined> {
+  if (registry?.store === 'github') return registry.branch;
+  const { ref } = await resolveBranch(await openRepository(root), registry?.branch);
+  return ref?.replace('refs/heads/', '');
 }
 
 /** The commit the tag is made on where GitHub does not have the tag: the one that was judged. */
 async function targetOf(workspace: Workspace, github: GitHub, { decision }: Published, tag: string): Promise<string> {
   const { sha } = decision.source;
   if ((await github.find('GET /repos/{owner}/{repo}/git/ref/{ref}', { ref: `tags/${tag}` })) !== null) return sha ?? '';
-  const local = await commitAt(await openRepository(workspace.root), `refs/tags/${tag}`);
+  const isLocal = workspace.config.registry?.store !== 'github';
+  const local = isLocal ? await commitAt(await openRepository(workspace.root), `refs/tags/${tag}`) : null;
   if (local !== null) {
     throw new RegistryError({
       found: `the tag ${tag} is here and not on GitHub`,

@@ -54,6 +54,34 @@ describe('a registry kept through the API of GitHub', () => {
       }
     }));
 
+  test('makes a release of what is on a branch of GitHub that the clone does not have', () =>
+    inTemporaryFolder(async (folder) => {
+      const hub = await startGitHub(join(folder, 'hub'));
+      try {
+        const { git, releases } = await hub.create('acme/models', { files: {} });
+        const clone = await gateRepository(join(folder, 'clone'));
+        await clone.configure('path: registry', 'path: registry\n  store: github\n  branch: decisions');
+        await clone.git('push', '--quiet', '--force', git.folder, 'main', 'main:decisions');
+        const sha = await clone.git('rev-parse', 'HEAD');
+        const env = { ...hub.environment('acme/models'), GITHUB_TOKEN: hub.token(), GITHUB_SHA: sha };
+        const registered = await contender(
+          clone.folder,
+          ['registry', 'register', '--artifact', 'models/champion.onnx'],
+          env,
+        );
+        assert.equal(registered.code, 0, registered.stderr);
+        await clone.git('tag', 'spam-filter@v1.0.0');
+        const released = await contender(clone.folder, ['release'], env);
+        assert.equal(released.code, 0, released.stderr);
+        assert.deepEqual(
+          [...releases.values()].map(({ tag_name: tag, target_commitish: target, draft }) => [tag, target, draft]),
+          [['spam-filter@v1.0.0', sha, false]],
+        );
+      } finally {
+        await hub.close();
+      }
+    }));
+
   test('says that a promotion is pending where people must merge it, with an exit code that stops what follows', () =>
     inTemporaryFolder(async (folder) => {
       const hub = await startGitHub(join(folder, 'hub'));
