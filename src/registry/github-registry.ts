@@ -18,7 +18,7 @@ import { pendingPromotion, pendingRecorder, type PullRequestSettings } from './g
 import {
   blobReader,
   findEntry,
-  lastCommitOf,
+  firstCommitOf,
   listModels,
   readFile,
   readSnapshot,
@@ -211,13 +211,13 @@ export function openGitHubRegistry(input: GitHubRegistryInput): Registry {
       return {
         status: 'recorded',
         decision: mine.decision,
-        commit: commit ?? (await lastCommitOf(where, path)),
+        commit: commit ?? (await firstCommitOf(where, path)),
         tags: [...made, ...(await tags())],
       };
     }
     const plan = planRecord(folder, state, request, await around(found));
     if (plan.status === 'already-recorded') {
-      const commit = await lastCommitOf(where, plan.path);
+      const commit = await firstCommitOf(where, plan.path);
       return { status: plan.status, decision: plan.decision, commit, tags: await tags() };
     }
     if (plan.status === 'no-change') return { ...plan, commit: null, tags: await tags() };

@@ -4,7 +4,7 @@ import { decisionPath } from '../layout.ts';
 import type { ChainLink } from '../manifest.ts';
 import { gtoTags, isTag, type FoundTag, type RegistryTag } from '../tags.ts';
 import { moveRefs, repositoryAndLogin, type RefMove } from './refs.ts';
-import { lastCommitOf, type Place } from './snapshot.ts';
+import { firstCommitOf, type Place } from './snapshot.ts';
 
 /** So many refs are moved in one request. */
 const refsAtOnce = 50;
@@ -108,9 +108,9 @@ export function isOvertaken({ kind }: GitHubError): boolean {
   return kind === 'conflict' || kind === 'exists';
 }
 
-/** The commit that added a file of the registry, which never changed since. @throws RegistryError when there is none */
+/** The commit that first added a file of the registry, as `git/tags.ts` and `verify.ts` have it. @throws RegistryError when there is none */
 export async function addedIn({ github, branch, folder }: Place, file: string): Promise<string> {
-  const commit = await lastCommitOf({ github, branch }, `${folder}/${file}`);
+  const commit = await firstCommitOf({ github, branch }, `${folder}/${file}`);
   if (commit !== null) return commit;
   throw new RegistryError({
     found: 'no commit added this file',
