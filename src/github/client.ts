@@ -259,7 +259,9 @@ async function refused(response: Response, request: PreparedRequest, repository:
     accepted: response.headers.get('x-accepted-github-permissions'),
     documentation: typeof body?.['documentation_url'] === 'string' ? oneLine(body['documentation_url']) : undefined,
   };
-  const limited = kindOf(refusal) === 'limited' || response.headers.get('x-ratelimit-remaining') === '0';
+  // Any answer may be the last that the limit allows: only these say that it was reached.
+  const spent = response.headers.get('x-ratelimit-remaining') === '0' && [403, 429].includes(response.status);
+  const limited = kindOf(refusal) === 'limited' || spent;
   const error = refusalError(limited ? { ...refusal, status: 429 } : refusal, repository);
   return { fault: error, pause: retryAfter(response.headers) };
 }
