@@ -151,7 +151,14 @@ export function tagFindings(input: {
       const commit = input.commitOf(model, wanted.target);
       if (!isTag(tag, wanted)) {
         // Of a decision that is gone: told below.
-        if (isOfTheChain(tag))
+        if (tag.message === '') {
+          report(
+            wanted.name,
+            'a tag without an object of its own, which GTO does not see',
+            `the one of decision ${wanted.seq}`,
+            `Delete it here (git tag -d '${wanted.name}') and on the remote (git push origin ':refs/tags/${wanted.name}'), and make it anew: contender registry tag. Where it has a release, GitHub makes that a draft, and contender release publishes it again`,
+          );
+        } else if (isOfTheChain(tag))
           report(wanted.name, 'another tag', `the one of decision ${wanted.seq}`, remake(wanted.name));
       } else if (commit !== undefined && commit !== tag.commit) {
         report(

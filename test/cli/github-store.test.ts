@@ -74,9 +74,14 @@ describe('a registry kept through the API of GitHub', () => {
         const released = await contender(clone.folder, ['release'], env);
         assert.equal(released.code, 0, released.stderr);
         assert.deepEqual(
-          [...releases.values()].map(({ tag_name: tag, target_commitish: target, draft }) => [tag, target, draft]),
-          [['spam-filter@v1.0.0', sha, false]],
+          [...releases.values()].map(({ tag_name: tag, draft, latest }) => [tag, draft, latest]),
+          [['spam-filter@v1.0.0', false, true]],
         );
+        // Its tag is the one that a registry with tags has.
+        await clone.configure('store: github', 'store: github\n  tags: gto');
+        assert.match((await contender(clone.folder, ['registry', 'tag'], env)).stdout, /#champion#1/u);
+        const verified = await contender(clone.folder, ['registry', 'verify'], env);
+        assert.equal(verified.code, 0, verified.stdout);
       } finally {
         await hub.close();
       }

@@ -103,6 +103,17 @@ export async function completeTags(place: Place, model: string, links: readonly 
   }
 }
 
+/** Make some tags of a model, one by one. One that is there by now stays as it is. */
+export async function makeTags(place: Place, model: string, tags: readonly RegistryTag[]): Promise<void> {
+  const { github } = place;
+  const { login } = await repositoryAndLogin(github);
+  for (const move of await storeTags(github, login, tags, (seq) => addedIn(place, decisionPath(model, seq)))) {
+    await makeRefs(github, [move]).catch((error: unknown) => {
+      if (!(error instanceof GitHubError) || error.kind !== 'exists') throw error;
+    });
+  }
+}
+
 /** Some ref was not where it had to be. How that is told for refs that must not be there is not documented: any of these. */
 export function isOvertaken({ kind }: GitHubError): boolean {
   return kind === 'conflict' || kind === 'exists';
