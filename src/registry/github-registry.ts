@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { GitHubError, RegistryError } from '../errors.ts';
 import type { RecordedDecision } from '../evidence/index.ts';
 import type { GitHub } from '../github/client.ts';
+import { requireMayMakePullRequests } from '../github/pull-request.ts';
 import { jittered } from '../github/retry.ts';
 import type { Log } from '../log.ts';
 import { readArtifacts, refuseUnreadable } from './artifacts-yaml.ts';
@@ -151,6 +152,7 @@ export function openGitHubRegistry(input: GitHubRegistryInput): Registry {
         { content: '', encoding: 'utf-8' },
         { repeatable: true },
       );
+      if (input.pullRequests !== undefined) await ensurePullRequests(where, input.pullRequests.when);
     },
     async requireKept(commit) {
       const where = await place();
@@ -190,6 +192,16 @@ export function openGitHubRegistry(input: GitHubRegistryInput): Registry {
       });
     },
   };
+
+  /** Where a branch is protected against something else, decisions are recorded on it all the same: there it is only a warning. */
+  async function ensurePullRequests({ branch }: Place, when: PullRequestSettings['when']): Promise<void> {
+    const isSure = when === 'always';
+    if (!isSure && !(await github.request('GET /repos/{owner}/{repo}/branches/{branch}', { branch })).protected) return;
+    await requireMayMakePullRequests(github, branch).catch((error: unknown) => {
+      if (isSure || !(error instanceof GitHubError) || error.kind !== 'permission') throw error;
+      log.warning(`${branch} is protected, and a decision may have to wait in a pull request. ${error.message}`);
+    });
+  }
 
   /**
    * One attempt: believe only what is read back. A commit that GitHub says it made, or that it may have made before an answer was lost,
