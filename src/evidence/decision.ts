@@ -9,8 +9,16 @@ export type Outcome = 'promote' | 'hold' | 'reject' | 'no-change';
 export const Outcome = Type.Enum(['promote', 'hold', 'reject', 'no-change']);
 
 /** What was done to the registry. `gate` is a judged candidate; the others are acts of a person. */
-export type DecisionAction = 'register' | 'gate' | 'override' | 'rollback' | 'deprecate' | 'assign';
-export const DecisionAction = Type.Enum(['register', 'gate', 'override', 'rollback', 'deprecate', 'assign']);
+export type DecisionAction = 'register' | 'gate' | 'override' | 'rollback' | 'deprecate' | 'assign' | 'unassign';
+export const DecisionAction = Type.Enum([
+  'register',
+  'gate',
+  'override',
+  'rollback',
+  'deprecate',
+  'assign',
+  'unassign',
+]);
 
 /** A version of a model: its semver and its artifacts. */
 export const Version = Type.Object({ version: Type.String(), artifacts: Type.Array(Artifact) });
@@ -127,7 +135,11 @@ const decisionFields = {
   overrides: Type.Optional(
     Type.Integer({ minimum: 1, description: 'of an override: sequence number of the hold it sets aside' }),
   ),
-  stage: Type.Optional(Type.String({ description: 'of an assignment: the stage that candidate is in from now on' })),
+  stage: Type.Optional(
+    Type.String({
+      description: 'of an assignment: the stage that candidate is in from now on, or with unassign is not in any more',
+    }),
+  ),
   idempotencyKey: Sha256,
   time: Type.String({ description: 'ISO 8601, UTC' }),
 };

@@ -12,6 +12,7 @@ import {
 } from '../config/index.ts';
 import { decide } from '../decide/decide.ts';
 import { assign } from '../decide/assign.ts';
+import { unassign } from '../decide/unassign.ts';
 import { deprecate } from '../decide/deprecate.ts';
 import { override } from '../decide/override.ts';
 import { register } from '../decide/register.ts';
@@ -158,7 +159,7 @@ function appendedFindings(added: AppendedDecision, config: Config, path: string)
     );
   }
   const policy = digest(policySubject(model));
-  if (decision.action !== 'assign' && decision.policy.sha256 !== policy) {
+  if (!['assign', 'unassign'].includes(decision.action) && decision.policy.sha256 !== policy) {
     return finding(
       `a decision under policy ${decision.policy.sha256.slice(0, 12)}`,
       `policy ${policy.slice(0, 12)}, that of ${path} of the base`,
@@ -221,6 +222,8 @@ function decidedAgain({ decision, view, evidence: kept }: AppendedDecision, conf
         view,
         act,
       );
+    case 'unassign':
+      return unassign({ model, stage }, view, act);
     case 'register':
       return register({ ...subject, candidate: artifact }, view, { now, actor, source, approvals, ...version });
   }
