@@ -318,7 +318,8 @@ async function readJson<T>(response: Response, name: string): Promise<T> {
   }
 }
 
-async function readText(response: Response, name: string): Promise<string> {
+/** The body of an answer as text. @throws GitHubError `refused` when it is larger than any that is meant to be read whole */
+export async function readText(response: Response, name: string): Promise<string> {
   const parts: Uint8Array[] = [];
   let size = 0;
   try {

@@ -27,10 +27,6 @@ export class RefusedDownload extends RegistryError {
 /** In a row that bring nothing, and in all. */
 const attempts = 5;
 const mostAttempts = 100;
-/** Whether an answer may be another a moment later (RFC 9110, 15.5 and 15.6; RFC 6585). */
-export function isPassing(status: number): boolean {
-  return [408, 425, 429, 500, 502, 503, 504].includes(status);
-}
 const longestPauseMs = 60_000;
 
 /**
@@ -126,6 +122,11 @@ async function attempt(
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** Whether an answer may be another a moment later (RFC 9110, 15.5 and 15.6; RFC 6585). */
+export function isPassing(status: number): boolean {
+  return [408, 425, 429, 500, 502, 503, 504].includes(status);
 }
 
 /** Only a strong validator says that the bytes are the same (RFC 9110, 13.1.5). */

@@ -2,6 +2,7 @@ import { copyFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { GitHubError, RegistryError } from '../errors.ts';
 import { fileDigest } from '../file-digest.ts';
+import { readText } from '../github/client.ts';
 import { connect } from '../github/proxy.ts';
 import { patiently, type Attempt } from '../github/retry.ts';
 import { cacheFolder, trimCache } from './artifact-cache.ts';
@@ -115,11 +116,12 @@ async function addressOf(
         redirect: 'manual',
         signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]),
       });
-      const text = await response.text();
+      const text = await readText(response, plain(url));
       if (isPassing(response.status)) return passing(url, `the LFS server answered ${response.status}`);
       return { done: { status: response.status, body: parsed(text) } };
     } catch (error) {
       signal?.throwIfAborted();
+      if (error instanceof GitHubError && error.kind === 'refused') throw error;
       const { cause, message } = error as Error;
       return passing(url, `the LFS server cannot be reached: ${cause instanceof Error ? cause.message : message}`);
     }
@@ -184,15 +186,19 @@ function passing(url: URL, found: string): { fault: GitHubError; pause: null } {
 function refusedBatch({ url, headers, note }: LfsServer, uri: string, { status, body }: Answer): RegistryError {
   const { message } = (body ?? {}) as { message?: unknown };
   const said = typeof message === 'string' ? `: ${message.slice(0, 200)}` : '';
-  const hidden = [401, 403, 404].includes(status);
   const token =
     headers === undefined
       ? 'Pass a token that may read the repository: the input token in a workflow, GITHUB_TOKEN elsewhere'
       : 'Give the token access to the repository (in a workflow: permissions: contents: read)';
+  const remedy = [401, 403, 404].includes(status)
+    ? token
+    : status >= 300 && status < 400
+      ? 'Set the remote to where the repository is now: git remote set-url origin <address>'
+      : 'See what the server says';
   return new RegistryError({
     found: `the model is kept in Git LFS, and ${plain(url)} answered ${status}${said}`,
     where: uri,
-    remedy: `${hidden ? token : 'See what the server says'}${note}`,
+    remedy: `${remedy}${note}`,
   });
 }
 

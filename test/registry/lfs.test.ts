@@ -126,6 +126,8 @@ describe('a champion in Git LFS whose file a candidate has replaced', () => {
       await assert.rejects(get(), /does not give object .*does not exist on the server.*git lfs push --all/su);
       lfs.behaviour.status = 422;
       await assert.rejects(get(), /answered 422: As you wish/u);
+      lfs.behaviour.status = 301;
+      await assert.rejects(get(), /answered 301.*git remote set-url origin/su);
       await repository.git('remote', 'remove', 'origin');
       await assert.rejects(get({ github: undefined }), /there is no remote.*git lfs fetch/su);
     }));
