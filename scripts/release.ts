@@ -61,7 +61,6 @@ async function release(checkOnly: boolean): Promise<void> {
   const text = await readFile(checksums, 'utf8');
   const { action, url } = await makeRelease(github, {
     tag,
-    target: commit,
     title: `Contender ${version}`,
     notes: `The bundles of ${head}, built twice to the same bytes. \`gh attestation verify\` says where; SHA256SUMS names every file.`,
     assets: [
@@ -75,6 +74,7 @@ async function release(checkOnly: boolean): Promise<void> {
       },
     ],
     prerelease: version.includes('-'),
+    latest: !version.includes('-'),
   });
   console.log(`${url}: ${action}`);
 }

@@ -213,10 +213,12 @@ export async function rollbackInputs(env: NodeJS.ProcessEnv, run: RunContext): P
   return { ...(await actInputs(env, run)), to: text('to') ?? 'previous' };
 }
 
-const acts = ['register', 'assign', 'deprecate'] as const;
+const acts = ['register', 'assign', 'unassign', 'deprecate'] as const;
 
 export type RegistryInputs = ActInputs & { version: string | undefined } & (
-    { act: 'register'; artifact: string } | { act: 'assign'; stage: string } | { act: 'deprecate'; version: string }
+    | { act: 'register'; artifact: string }
+    | { act: 'assign' | 'unassign'; stage: string }
+    | { act: 'deprecate'; version: string }
   );
 
 /** @throws UsageError */
@@ -227,6 +229,7 @@ export async function registryInputs(env: NodeJS.ProcessEnv, run: RunContext): P
     case 'register':
       return { ...inputs, act, artifact: required('artifact', 'the model file, committed to the repository') };
     case 'assign':
+    case 'unassign':
       return { ...inputs, act, stage: required('stage', 'a stage of registry.stages in contender.yml') };
     case 'deprecate':
       return { ...inputs, act, version: required('version', 'the version that must not be used any more') };

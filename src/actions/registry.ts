@@ -1,4 +1,4 @@
-import { assignStage, deprecateVersion } from '../pipeline/acts.ts';
+import { assignStage, deprecateVersion, emptyStage } from '../pipeline/acts.ts';
 import { registerChampion } from '../pipeline/promote.ts';
 import { actAction } from './act-action.ts';
 import { registryInputs } from './inputs.ts';
@@ -9,6 +9,8 @@ await actAction(registryInputs, (workspace, input) => {
       return registerChampion(workspace, input);
     case 'assign':
       return assignStage(workspace, { ...input, reason: input.reason ?? 'as planned' });
+    case 'unassign':
+      return emptyStage(workspace, { ...input, reason: input.reason ?? '' });
     case 'deprecate':
       return deprecateVersion(workspace, { ...input, reason: input.reason ?? '' });
   }

@@ -56,6 +56,7 @@ const kinds: Readonly<Record<string, keyof typeof meanings>> = {
   'registry register': 'act',
   'registry override': 'act',
   'registry assign': 'act',
+  'registry unassign': 'act',
   'registry deprecate': 'act',
   verify: 'check',
   'registry verify': 'check',

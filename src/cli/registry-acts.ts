@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { assignStage, deprecateVersion, overrideHold, rollBack, type ActInput } from '../pipeline/acts.ts';
+import { assignStage, deprecateVersion, emptyStage, overrideHold, rollBack, type ActInput } from '../pipeline/acts.ts';
 import { warnOfExpiry } from '../pipeline/expiry.ts';
 import { openRegistry, registerChampion, type PromoteResult } from '../pipeline/promote.ts';
 import type { Workspace } from '../pipeline/workspace.ts';
@@ -18,7 +18,7 @@ interface ActOptions extends CommonOptions {
   stage?: string;
 }
 
-/** registry register, override, assign, deprecate: what a person does to a registry. */
+/** registry register, override, assign, unassign, deprecate: what a person does to a registry. */
 export function addRegistryActs(registry: Command, context: CommandContext): void {
   withCommonOptions(
     registry
@@ -78,7 +78,7 @@ export function addRegistryActs(registry: Command, context: CommandContext): voi
   );
 }
 
-/** registry assign: a version goes into a stage. */
+/** registry assign, unassign: a version goes into a stage, or leaves it empty. */
 function addAssign(registry: Command, context: CommandContext): void {
   addAct(
     registry
@@ -89,6 +89,14 @@ function addAssign(registry: Command, context: CommandContext): void {
       .option('--reason <text>', 'why, for the record', 'as planned'),
     context,
     (workspace, input, { stage = '', version }) => assignStage(workspace, { ...input, stage, version }),
+  );
+  addAct(
+    registry
+      .command('unassign')
+      .description("Take the version out of one of the team's own stages: nothing is in it then.")
+      .requiredOption('--stage <name>', 'the stage'),
+    context,
+    (workspace, input, { stage = '' }) => emptyStage(workspace, { ...input, stage }),
   );
 }
 
@@ -148,9 +156,11 @@ function told(model: string, result: PromoteResult): string {
       ? `${model} ${decision.candidate?.version ?? ''} ${done ? 'is' : 'would be'} deprecated`
       : decision.action === 'assign'
         ? `${model} ${decision.candidate?.version ?? ''} ${done ? 'is' : 'would be'} in ${decision.stage ?? ''}`
-        : from === to
-          ? `${model} ${to} is the champion already`
-          : `${model} ${to} ${done ? 'is' : 'would be'} champion in place of ${from}`;
+        : decision.action === 'unassign'
+          ? `${model} ${decision.candidate?.version ?? ''} ${done ? 'is' : 'would be'} out of ${decision.stage ?? ''}`
+          : from === to
+            ? `${model} ${to} is the champion already`
+            : `${model} ${to} ${done ? 'is' : 'would be'} champion in place of ${from}`;
   const where = {
     recorded: `Recorded in commit ${commit?.slice(0, 12) ?? ''}.`,
     'already-recorded': 'This is in the registry already; nothing was added.',

@@ -281,6 +281,13 @@ export const Approvals = Type.Object(
       maxItems: 200,
       description: 'GitHub logins of those who may approve: in a review of the pull request, or for an environment',
     }),
+    environment: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 255,
+        description: 'the only environment of the workflow run whose approval counts (default: any)',
+      }),
+    ),
   },
   { ...strict, description: 'a promotion needs the word of people: without it, what passed is held' },
 );

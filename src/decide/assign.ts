@@ -45,6 +45,8 @@ export function assign(subject: Assignment, evidence: readonly Evidence[], view:
   );
   if (before !== undefined) return before;
   const alias = view.aliases[stage];
+  // The last that put something into the stage or took it out.
+  const since = view.decisions.findLast((made) => made.stage === stage)?.seq ?? 0;
   if (alias?.version === target.version) {
     const made = view.decisions.find(({ seq }) => seq === alias.seq);
     if (made !== undefined) return made;
@@ -71,7 +73,7 @@ export function assign(subject: Assignment, evidence: readonly Evidence[], view:
     evidence: shown.map(referenceTo),
     datasets: datasetsOf(shown),
     stage,
-    idempotencyKey: digest({ action: 'assign', model, stage, version: target.version, since: alias?.seq ?? 0 }),
+    idempotencyKey: digest({ action: 'assign', model, stage, version: target.version, since }),
   };
 }
 

@@ -32,7 +32,7 @@ export function deprecate(
       remedy:
         used === 'champion'
           ? 'Promote another first, or roll back: contender rollback'
-          : `Assign another version to ${used} first: contender registry assign --stage ${used}`,
+          : `Assign another version to ${used} first (contender registry assign --stage ${used}), or none: contender registry unassign --stage ${used}`,
     });
   }
   const version = { version: target.version, artifacts: target.artifacts };

@@ -11,8 +11,16 @@ export const Outcome = Type.Enum(['promote', 'hold', 'reject', 'no-change']);
 const strict = { additionalProperties: false } as const;
 
 /** What was done to the registry. `gate` is a judged candidate; the others are acts of a person. */
-export type DecisionAction = 'register' | 'gate' | 'override' | 'rollback' | 'deprecate' | 'assign';
-export const DecisionAction = Type.Enum(['register', 'gate', 'override', 'rollback', 'deprecate', 'assign']);
+export type DecisionAction = 'register' | 'gate' | 'override' | 'rollback' | 'deprecate' | 'assign' | 'unassign';
+export const DecisionAction = Type.Enum([
+  'register',
+  'gate',
+  'override',
+  'rollback',
+  'deprecate',
+  'assign',
+  'unassign',
+]);
 
 /** The outcomes that are recorded of each action. That nothing is to be done (`no-change`) is otherwise told and not recorded. */
 const recordedOutcomes: Record<DecisionAction, Outcome[]> = {
@@ -22,6 +30,7 @@ const recordedOutcomes: Record<DecisionAction, Outcome[]> = {
   rollback: ['promote'],
   deprecate: ['no-change'],
   assign: ['no-change'],
+  unassign: ['no-change'],
 };
 
 /** As semver.org has it, without build metadata: two versions may not differ in that alone. */
@@ -163,7 +172,11 @@ const decisionFields = {
   overrides: Type.Optional(
     Type.Integer({ minimum: 1, description: 'of an override: sequence number of the hold it sets aside' }),
   ),
-  stage: Type.Optional(Type.String({ description: 'of an assignment: the stage that candidate is in from now on' })),
+  stage: Type.Optional(
+    Type.String({
+      description: 'of an assignment: the stage that candidate is in from now on, or with unassign is not in any more',
+    }),
+  ),
   idempotencyKey: Sha256,
   time: Type.String({ pattern: isoTime, description: 'ISO 8601, UTC' }),
 };

@@ -10,6 +10,8 @@ export interface ApprovedRun {
   pullRequest?: number | undefined;
   /** Id of the workflow run, if it is about that commit. */
   run?: number | undefined;
+  /** The only environment whose approval counts. Default: any. */
+  environment?: string | undefined;
   /** Logins of those who started the run, or ran it again. */
   startedBy: readonly string[];
 }
@@ -39,7 +41,7 @@ export async function approvalsOf(github: GitHub, about: ApprovedRun, now: Date)
   );
   const given: Approval[] = [];
   for (const { number, head } of pulls) given.push(...(await reviewApprovals(github, number, head.sha)));
-  if (about.run !== undefined) given.push(...(await environmentApprovals(github, about.run, now)));
+  if (about.run !== undefined) given.push(...(await environmentApprovals(github, about.run, about.environment, now)));
   return given.filter(({ by }) => !authors.has(lowerCase(by)));
 }
 
@@ -70,10 +72,17 @@ async function reviewApprovals(github: GitHub, number: number, head: string): Pr
   return [...last.values()].filter((each) => each !== null);
 }
 
-async function environmentApprovals(github: GitHub, run: number, now: Date): Promise<Approval[]> {
+async function environmentApprovals(
+  github: GitHub,
+  run: number,
+  only: string | undefined,
+  now: Date,
+): Promise<Approval[]> {
   const given = await github.request('GET /repos/{owner}/{repo}/actions/runs/{run_id}/approvals', { run_id: run });
+  // GitHub tells names of environments apart whatever their case.
+  const isWanted = (name = ''): boolean => only === undefined || lowerCase(name) === lowerCase(only);
   return given.flatMap(({ state, user, environments }) =>
-    state === 'approved' && user !== null
+    state === 'approved' && user !== null && environments.some(({ name }) => isWanted(name))
       ? [
           {
             by: user.login,

@@ -259,7 +259,9 @@ async function refused(response: Response, request: PreparedRequest, repository:
     accepted: response.headers.get('x-accepted-github-permissions'),
     documentation: typeof body?.['documentation_url'] === 'string' ? oneLine(body['documentation_url']) : undefined,
   };
-  const limited = kindOf(refusal) === 'limited' || response.headers.get('x-ratelimit-remaining') === '0';
+  // Any answer may be the last that the limit allows: only these say that it was reached.
+  const spent = response.headers.get('x-ratelimit-remaining') === '0' && [403, 429].includes(response.status);
+  const limited = kindOf(refusal) === 'limited' || spent;
   const error = refusalError(limited ? { ...refusal, status: 429 } : refusal, repository);
   return { fault: error, pause: retryAfter(response.headers) };
 }
@@ -316,7 +318,8 @@ async function readJson<T>(response: Response, name: string): Promise<T> {
   }
 }
 
-async function readText(response: Response, name: string): Promise<string> {
+/** The body of an answer as text. @throws GitHubError `refused` when it is larger than any that is meant to be read whole */
+export async function readText(response: Response, name: string): Promise<string> {
   const parts: Uint8Array[] = [];
   let size = 0;
   try {

@@ -14,15 +14,18 @@ export interface Refusal {
   documentation?: string | undefined;
 }
 
+const archived = /repository was archived/iu;
+
 /*
  * What GitHub's words mean. 409 and 422 each stand for "something moved, read again" and for "never allowed", so the status
  * alone decides nothing that a message can decide. First match wins.
  */
 const meanings: readonly [RegExp, GitHubFault][] = [
-  [/secondary rate limit|api rate limit exceeded|abuse detection|rate limit/iu, 'limited'],
+  [/secondary rate limit|api rate limit exceeded|abuse detection|rate limit|submitted too quickly/iu, 'limited'],
+  [archived, 'refused'],
   [/bad credentials|requires authentication|must be authenticated/iu, 'credentials'],
   [
-    /rule violations? found|protected branch|protected ref|branch protection|cannot (?:force-push|update) .*protected/iu,
+    /rule violations? found|being restricted|protected branch|protected ref|branch protection|cannot (?:force-push|update) .*protected/iu,
     'rules',
   ],
   [/must be made through a pull request|approving reviews? (?:is|are) required|required status check/iu, 'rules'],
@@ -101,7 +104,12 @@ const remedies: Record<GitHubFault, (refusal: Refusal) => string | undefined> = 
   absent: () => 'It is not there, or the token may not see it',
   limited: () => 'Wait for the limit to reset and run again',
   unavailable: () => 'Check https://www.githubstatus.com and run again',
-  refused: ({ documentation }) => (documentation === undefined ? undefined : `See ${documentation}`),
+  refused: ({ message, documentation }) =>
+    archived.test(message)
+      ? 'Unarchive the repository (Settings > General > Danger Zone), or keep the registry in another'
+      : documentation === undefined
+        ? undefined
+        : `See ${documentation}`,
 };
 
 /** A setting of the repository, and no permission of the token, keeps workflows from making pull requests. */

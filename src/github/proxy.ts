@@ -5,15 +5,23 @@ type Fetch = (url: string, init: RequestInit) => Promise<Response>;
  * Node's own fetch knows no proxies before Node 24; the libraries for it are loaded only where there is one.
  */
 export function connect(apiUrl: string): Fetch {
-  const named = ['https_proxy', 'HTTPS_PROXY', 'http_proxy', 'HTTP_PROXY'].some(
-    (name) => (process.env[name] ?? '') !== '',
-  );
-  if (!named) return (url, init) => fetch(url, init);
+  if (!isAnyNamed()) return (url, init) => fetch(url, init);
   let proxied: Promise<Fetch> | undefined;
   return async (url, init) => {
     proxied ??= throughProxy(apiUrl);
     return (await proxied)(url, init);
   };
+}
+
+/** Whether `connect` goes through a proxy to this address. */
+export async function isProxied(url: string): Promise<boolean> {
+  if (!isAnyNamed()) return false;
+  const { HttpClient } = await import('@actions/http-client');
+  return new HttpClient().getAgentDispatcher(url) !== undefined;
+}
+
+function isAnyNamed(): boolean {
+  return ['https_proxy', 'HTTPS_PROXY', 'http_proxy', 'HTTP_PROXY'].some((name) => (process.env[name] ?? '') !== '');
 }
 
 async function throughProxy(apiUrl: string): Promise<Fetch> {

@@ -68,6 +68,20 @@ export async function openPullRequest(github: GitHub, ends: { branch: string; ba
   return (await listed(github, ends, 'open'))[0] ?? null;
 }
 
+/**
+ * Ask whether the token may make pull requests, without making one: from a branch to itself there can be none, and who may not make
+ * any is told so first.
+ *
+ * @throws GitHubError `permission` when it may not
+ */
+export async function requireMayMakePullRequests(github: GitHub, branch: string): Promise<void> {
+  try {
+    await github.request('POST /repos/{owner}/{repo}/pulls', { title: 'Contender', head: branch, base: branch });
+  } catch (error) {
+    if (!(error instanceof GitHubError) || error.kind !== 'refused') throw error;
+  }
+}
+
 /** Say something below a pull request. */
 export async function commentOn(github: GitHub, number: number, body: string): Promise<void> {
   await github.request('POST /repos/{owner}/{repo}/issues/{issue_number}/comments', { issue_number: number, body });

@@ -16,14 +16,15 @@ export interface ReleaseAsset {
 }
 
 export interface ReleaseInput {
+  /** It is there: GitHub would make one that says nothing. */
   tag: string;
-  /** The commit the tag is made on where it is not there yet. */
-  target: string;
   title: string;
   /** Markdown. */
   notes: string;
   assets: readonly ReleaseAsset[];
   prerelease: boolean;
+  /** Whether the repository is to show it as its latest. */
+  latest: boolean;
 }
 
 export interface MadeRelease {
@@ -51,10 +52,11 @@ export async function makeRelease(github: GitHub, input: ReleaseInput): Promise<
   await github.request('PATCH /repos/{owner}/{repo}/releases/{release_id}', {
     release_id: release.id,
     tag_name: input.tag,
-    target_commitish: input.target,
     name: input.title,
     body: notesOf(input),
     draft: false,
+    // Left out it is the latest, whatever was released before ("Update a release", REST API docs).
+    make_latest: input.latest ? 'true' : 'false',
   });
   const made = await github.request('GET /repos/{owner}/{repo}/releases/{release_id}', { release_id: release.id });
   const missing = input.assets.filter((asset) => !made.assets.some((there) => isSame(there, asset)));
@@ -73,7 +75,6 @@ async function draftOrPublished(github: GitHub, input: ReleaseInput): Promise<{ 
   if (known !== null) return { release: known, isNew: false };
   const draft = {
     tag_name: input.tag,
-    target_commitish: input.target,
     name: input.title,
     body: notesOf(input),
     draft: true,
@@ -111,11 +112,13 @@ function listReleases(github: GitHub) {
   return github.list('GET /repos/{owner}/{repo}/releases', {});
 }
 
-/** Upload what is missing or was cut off. @returns how many files were uploaded */
+/** Upload what is missing or was cut off, and take from a draft of ours what is not ours. @returns how many files were uploaded */
 async function completeAssets(github: GitHub, release: Release, assets: readonly ReleaseAsset[]): Promise<number> {
   const present = await github.list('GET /repos/{owner}/{repo}/releases/{release_id}/assets', {
     release_id: release.id,
   });
+  const foreign = release.draft ? present.filter(({ name }) => !assets.some((asset) => asset.name === name)) : [];
+  for (const { id } of foreign) await removeAsset(github, id);
   let uploaded = 0;
   for (const asset of assets) {
     const there = present.find(({ name }) => name === asset.name);

@@ -4,6 +4,7 @@ import { lastDecisionOn } from '../decide/history.ts';
 import { override } from '../decide/override.ts';
 import { namedVersion, rollback } from '../decide/rollback.ts';
 import { assign } from '../decide/assign.ts';
+import { unassign } from '../decide/unassign.ts';
 import { stageRule } from '../config/index.ts';
 import type { Act } from '../decide/act.ts';
 import {
@@ -89,6 +90,14 @@ export async function assignStage(
   const { model, modelConfig: config } = workspace;
   const subject = { model, config, stage, rule, ...(version === undefined ? {} : { version }) };
   return perform(workspace, registry, input.record, (view) => assign(subject, evidence, view, act), evidence);
+}
+
+/** Take the version out of one of the team's stages. @throws UsageError, RegistryError */
+export async function emptyStage(workspace: Workspace, input: ActInput & { stage: string }): Promise<PromoteResult> {
+  const act = await actOf(workspace, input);
+  const subject = { model: workspace.model, stage: input.stage };
+  const registry = await openRegistry(workspace);
+  return perform(workspace, registry, input.record, (view) => unassign(subject, view, act));
 }
 
 /** What the registry has of these kinds on a version, by default the champion. */

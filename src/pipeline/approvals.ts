@@ -21,7 +21,8 @@ export async function readApprovals(
 ): Promise<Approval[]> {
   const { repository: name = '', token = '', apiUrl, triggeredBy = actor } = workspace.github ?? {};
   const { sha, run, pullRequest } = source;
-  if (workspace.modelConfig.policy.approvals === undefined) return [];
+  const { approvals } = workspace.modelConfig.policy;
+  if (approvals === undefined) return [];
   if (name === '' || token === '' || sha === undefined) {
     workspace.log.warning('Approvals were not looked for: there is no workflow run or no token to ask GitHub with.');
     return [];
@@ -45,6 +46,7 @@ export async function readApprovals(
       pullRequest,
       // Who let a job into its environment saw the commit it was started for.
       run: run === undefined || since ? undefined : Number(run),
+      environment: approvals.environment,
       startedBy: [actor, triggeredBy],
     };
     given.push(await approvalsOf(github, about, now()));

@@ -8,6 +8,7 @@ import { deprecate } from '../decide/deprecate.ts';
 import { override } from '../decide/override.ts';
 import { register } from '../decide/register.ts';
 import { rollback } from '../decide/rollback.ts';
+import { unassign } from '../decide/unassign.ts';
 import { UsageError } from '../errors.ts';
 import {
   digest,
@@ -44,8 +45,8 @@ export function underItsOwnPolicy(): Judge {
       action,
       policy: { text },
     } = decision;
-    // An assignment keeps the rule of its stage, which the chain is held against.
-    if (action === 'assign') return strangeEvidence(made).flatMap(finding);
+    // What is about a stage keeps the rule of the stage, or its name, which the chain is held against.
+    if (action === 'assign' || action === 'unassign') return strangeEvidence(made).flatMap(finding);
     if (!policies.has(text)) policies.set(text, policyIn(text));
     const policy = policies.get(text) ?? null;
     if (policy === null) return finding('a policy that is not the configuration of a model');
@@ -75,7 +76,7 @@ export function underPolicyOf(config: Config, where: string): Judge {
       );
     }
     const policy = digest(policySubject(model));
-    if (action !== 'assign' && decision.policy.sha256 !== policy) {
+    if (action !== 'assign' && action !== 'unassign' && decision.policy.sha256 !== policy) {
       return finding(
         `a decision under policy ${decision.policy.sha256.slice(0, 12)}`,
         `policy ${policy.slice(0, 12)}, that of ${where}`,
@@ -171,6 +172,8 @@ function decidedAgain(made: MadeDecision, action: Exclude<DecisionAction, 'assig
       return rollback(subject, to?.version ?? '', view, actOf(decision));
     case 'deprecate':
       return deprecate(subject, candidate.version, view, actOf(decision));
+    case 'unassign':
+      return unassign({ model, stage: decision.stage ?? '' }, view, actOf(decision));
   }
 }
 

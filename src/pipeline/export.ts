@@ -1,7 +1,9 @@
 import { mkdir, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import type { RecordedDecision } from '../evidence/index.ts';
-import { RegistryError } from '../errors.ts';
+import { ContenderError, RegistryError } from '../errors.ts';
+import { localModel } from '../model/artifact.ts';
+import { fetchArtifact } from '../registry/fetch-artifact.ts';
 import type { Registry } from '../registry/registry.ts';
 import {
   renderHtml,
@@ -9,8 +11,10 @@ import {
   renderModelCard,
   renderReleaseNotes,
   statementOf,
+  type ModelFiles,
   type Published,
 } from '../report/index.ts';
+import { withModelFolder } from './models.ts';
 import { openRegistry } from './promote.ts';
 import type { Workspace } from './workspace.ts';
 
@@ -41,7 +45,10 @@ export async function exportVersion(workspace: Workspace, input: ExportInput): P
     decision === undefined
       ? await publishedVersion(registry, workspace.model, input.version)
       : await publishedDecision(registry, workspace.model, decision);
-  const files = exportedFiles(published, await publishedBefore(registry, published), input);
+  const files = exportedFiles(published, await publishedBefore(registry, published), {
+    ...input,
+    files: input.parts.includes('in-toto') ? await modelFiles(workspace, published) : undefined,
+  });
   const name = decision === undefined ? published.decision.to?.version : `decision-${decision}`;
   const folder = join(workspace.out, 'export', name ?? '');
   const paths: string[] = [];
@@ -58,7 +65,7 @@ export async function exportVersion(workspace: Workspace, input: ExportInput): P
 export function exportedFiles(
   published: Published,
   before: Published | null,
-  { parts, server }: Pick<ExportInput, 'parts' | 'server'>,
+  { parts, server, files: known }: Pick<ExportInput, 'parts' | 'server'> & { files?: ModelFiles | undefined },
 ): Map<string, string> {
   const { decision, evidence } = published;
   const files = new Map<string, string>();
@@ -72,7 +79,7 @@ export function exportedFiles(
   }
   for (const each of evidence) {
     if (parts.includes('evidence')) json(`evidence/${each.kind}.json`, each);
-    const statement = parts.includes('in-toto') ? statementOf(each, decision, server) : null;
+    const statement = parts.includes('in-toto') ? statementOf(each, decision, server, known) : null;
     if (statement === null) continue;
     json(`in-toto/${each.kind}.json`, statement);
     // What GitHub's attest action takes: it makes the statement itself.
@@ -80,6 +87,25 @@ export function exportedFiles(
   }
   if (parts.includes('evidence')) json('decision.json', decision);
   return files;
+}
+
+/** The files of the model that a decision is about. Where they cannot be had, statements name the digest that the registry has. */
+async function modelFiles(workspace: Workspace, { decision }: Published): Promise<ModelFiles | undefined> {
+  const artifact = decision.candidate?.artifacts.find(({ role }) => role === 'model');
+  if (artifact === undefined) return undefined;
+  return withModelFolder(async (folder) => {
+    try {
+      const path = await fetchArtifact(workspace.root, artifact, folder, workspace);
+      const { files } = await localModel(path, artifact.uri);
+      return { sha256: artifact.sha256, files: files.map((file) => ({ ...file, name: basename(file.path) })) };
+    } catch (error) {
+      if (!(error instanceof ContenderError)) throw error;
+      workspace.log.warning(
+        `${error.message}\nThe statements name the digest that the registry has: of a model with external data it is that of no one file.`,
+      );
+      return undefined;
+    }
+  });
 }
 
 /** The decision that first made a version champion, with its evidence. @throws RegistryError */

@@ -13,7 +13,7 @@ import {
   type RegistryHistory,
   type Source,
 } from '../evidence/index.ts';
-import { immutableModelUri } from '../registry/artifact-uri.ts';
+import { committedPlace, immutableModelUri } from '../registry/artifact-uri.ts';
 import type { PullRequestSettings } from '../registry/github/record-pending.ts';
 import { openGitRegistry } from '../registry/git-registry.ts';
 import type { PendingPullRequest, RecordResult, Registry } from '../registry/registry.ts';
@@ -281,13 +281,16 @@ async function decideAndRecord(
   return { ...recorded, decision, evidence };
 }
 
-/** The candidate as the registry may keep it: an address whose bytes cannot change. */
+/** The candidate as the registry may keep it: an address whose bytes cannot change, and which others can fetch. */
 async function recordable(workspace: Workspace, candidate: Contestant, record: boolean): Promise<Artifact> {
   const artifact = plain(candidate.artifact);
   if (!record || !artifact.uri.startsWith('file:')) return artifact;
   const [path, ...beside] =
     candidate.kind === 'model' ? candidate.artifact.files.map((file) => file.path) : [candidate.path];
-  return { ...artifact, uri: await immutableModelUri(workspace.root, path as string, beside) };
+  const uri = await immutableModelUri(workspace.root, path as string, beside);
+  const place = committedPlace(uri);
+  if (place !== null) await (await openRegistry(workspace)).requireKept(place.commit);
+  return { ...artifact, uri };
 }
 
 function requiresData(workspace: Workspace): boolean {

@@ -1,5 +1,5 @@
 import { basename } from 'node:path';
-import { prerelease } from 'semver';
+import { compare, prerelease } from 'semver';
 import { defaults } from '../config/index.ts';
 import { sha256, workflowArtifact, type Artifact } from '../evidence/index.ts';
 import { RegistryError } from '../errors.ts';
@@ -9,10 +9,13 @@ import { localModel } from '../model/artifact.ts';
 import { fetchArtifact } from '../registry/fetch-artifact.ts';
 import { canonicalBytes } from '../registry/chain.ts';
 import { commitAt, openRepository, registryFolder, resolveBranch } from '../registry/git/repository.ts';
+import { makeTags } from '../registry/github/tags.ts';
 import { decisionPath } from '../registry/layout.ts';
+import type { Manifest } from '../registry/manifest.ts';
+import type { Registry } from '../registry/registry.ts';
 import { assetName } from '../registry/release-asset.ts';
-import { versionTag } from '../registry/tags.ts';
-import { modelArtifact, publishedName, type Published } from '../report/index.ts';
+import { gtoTags, versionTag } from '../registry/tags.ts';
+import { modelArtifact, publishedName, type ModelFiles, type Published } from '../report/index.ts';
 import { exportedFiles, exportParts, publishedBefore, publishedVersion } from './export.ts';
 import { withModelFolder } from './models.ts';
 import { openRegistry } from './promote.ts';
@@ -46,19 +49,23 @@ export async function releaseVersion(workspace: Workspace, input: ReleaseVersion
   const published = await publishedVersion(registry, workspace.model, input.version);
   const version = published.decision.to?.version ?? '';
   const tag = versionTag(workspace.model, version);
-  await requirePushed(workspace, github, published);
-  const target = await targetOf(workspace, github, published, tag);
-  const files = exportedFiles(published, await publishedBefore(registry, published), { parts: exportParts, server });
+  const branch = await registryBranch(workspace, github);
+  await requirePushed(workspace, github, branch, published);
+  await ensureTag(workspace, github, branch, registry, tag);
+  const before = await publishedBefore(registry, published);
+  const latest = isLatest(await registry.manifest(workspace.model), version);
   return withModelFolder(async (folder) => {
-    const assets = [...(await modelAssets(workspace, published, tag, folder)), ...documents(files)];
+    const model = await modelAssets(workspace, published, tag, folder);
+    const files = exportedFiles(published, before, { parts: exportParts, server, files: model.files });
+    const assets = [...model.assets, ...documents(files)];
     const made = await workspace.log.group(`Release ${tag}`, () =>
       makeRelease(github, {
         tag,
-        target,
         title: publishedName(published),
         notes: files.get('release-notes.md') ?? '',
         assets,
         prerelease: prerelease(version) !== null,
+        latest,
       }),
     );
     return { ...made, version, tag };
@@ -66,46 +73,71 @@ export async function releaseVersion(workspace: Workspace, input: ReleaseVersion
 }
 
 /** A release of a decision that GitHub does not have would outlive the decision, if its push were refused. */
-async function requirePushed(workspace: Workspace, github: GitHub, { decision }: Published): Promise<void> {
-  const { path = defaults.registryPath, branch } = workspace.config.registry ?? {};
-  const { ref } = await resolveBranch(await openRepository(workspace.root), branch);
-  const file = `${registryFolder(path)}/${decisionPath(decision.model, decision.seq)}`;
-  const there = await github.find('GET /repos/{owner}/{repo}/contents/{path}', {
-    path: file,
-    ...(ref === null ? {} : { ref: ref.replace('refs/heads/', '') }),
-  });
+async function requirePushed(
+  workspace: Workspace,
+  github: GitHub,
+  branch: string,
+  { decision }: Published,
+): Promise<void> {
+  const file = `${folderOf(workspace)}/${decisionPath(decision.model, decision.seq)}`;
+  const there = await github.find('GET /repos/{owner}/{repo}/contents/{path}', { path: file, ref: branch });
   const bytes =
     there !== null && 'content' in there && 'encoding' in there ? Buffer.from(there.content, 'base64') : null;
   if (bytes?.equals(canonicalBytes(decision)) === true) return;
   throw new RegistryError({
     found: `GitHub does not have decision ${decision.seq} of ${decision.model}, which made ${decision.to?.version ?? ''} champion`,
-    expected: `it in ${file}${ref === null ? '' : ` of branch ${ref.replace('refs/heads/', '')}`}`,
+    expected: `it in ${file} of branch ${branch}`,
     remedy: 'Push the registry first (registry.push: origin, or git push), then make the release',
   });
 }
 
-/** The commit the tag is made on where GitHub does not have the tag: the one that was judged. */
-async function targetOf(workspace: Workspace, github: GitHub, { decision }: Published, tag: string): Promise<string> {
-  const { sha } = decision.source;
-  if ((await github.find('GET /repos/{owner}/{repo}/git/ref/{ref}', { ref: `tags/${tag}` })) !== null) return sha ?? '';
-  const local = await commitAt(await openRepository(workspace.root), `refs/tags/${tag}`);
+function folderOf({ config: { registry } }: Workspace): string {
+  return registryFolder(registry?.path ?? defaults.registryPath);
+}
+
+/** Name of the branch that holds the registry. What is kept through the API needs no branch here. */
+async function registryBranch({ root, config: { registry } }: Workspace, github: GitHub): Promise<string> {
+  const ref =
+    registry?.store === 'github'
+      ? registry.branch
+      : (await resolveBranch(await openRepository(root), registry?.branch)).ref?.replace('refs/heads/', '');
+  return ref ?? (await github.request('GET /repos/{owner}/{repo}', {})).default_branch;
+}
+
+/** What a rollback left behind, or an older version that is released today, is not what people should take. */
+function isLatest(manifest: Manifest | null, version: string): boolean {
+  if (manifest?.aliases['champion']?.version !== version || prerelease(version) !== null) return false;
+  return manifest.versions.every((each) => compare(each.version, version) <= 0);
+}
+
+/**
+ * The tag of the version, with the decision in it, as `registry.tags: gto` would make it: one that GitHub makes for a release says
+ * nothing, and could not be replaced later without taking the release back.
+ */
+async function ensureTag(
+  workspace: Workspace,
+  github: GitHub,
+  branch: string,
+  registry: Registry,
+  tag: string,
+): Promise<void> {
+  if ((await github.find('GET /repos/{owner}/{repo}/git/ref/{ref}', { ref: `tags/${tag}` })) !== null) return;
+  const isLocal = workspace.config.registry?.store !== 'github';
+  const local = isLocal ? await commitAt(await openRepository(workspace.root), `refs/tags/${tag}`) : null;
   if (local !== null) {
     throw new RegistryError({
       found: `the tag ${tag} is here and not on GitHub`,
-      expected: 'a tag that was pushed: a release makes its own otherwise, and the two would collide',
+      expected: 'a tag that was pushed: one that is made there would collide with it',
       remedy: `Push it first: git push origin refs/tags/${tag}`,
     });
   }
-  const known =
-    sha === undefined
-      ? null
-      : await github.find('GET /repos/{owner}/{repo}/git/commits/{commit_sha}', { commit_sha: sha });
-  if (sha !== undefined && known !== null) return sha;
-  throw new RegistryError({
-    found: `GitHub has neither the tag ${tag} nor the commit ${sha?.slice(0, 12) ?? 'it was made of'}`,
-    expected: 'a version that was promoted in a workflow of this repository, or its tag',
-    remedy: `Push a tag for it: git tag --annotate ${tag} && git push origin refs/tags/${tag}`,
-  });
+  const { model } = workspace;
+  const links = (await registry.log(model)).map((decision) => ({
+    decision,
+    sha256: sha256(canonicalBytes(decision)),
+  }));
+  const wanted = gtoTags(model, links).filter(({ name }) => name === tag);
+  await makeTags({ github, branch, folder: folderOf(workspace) }, model, wanted);
 }
 
 /** The files of the model, fetched and verified; of one that lies elsewhere or is too large, where it is. */
@@ -114,24 +146,26 @@ async function modelAssets(
   published: Published,
   release: string,
   folder: string,
-): Promise<ReleaseAsset[]> {
+): Promise<{ assets: ReleaseAsset[]; files?: ModelFiles }> {
   const artifact = modelArtifact(published);
-  if (artifact === undefined) return [];
+  if (artifact === undefined) return { assets: [] };
   // A commit is for who has the repository, and GitHub deletes artifacts of workflow runs.
   const isCopied = artifact.uri.startsWith('git:') || workflowArtifact(artifact.uri) !== null;
   if (!isCopied || artifact.size > largestAsset) {
-    return [textAsset('model.json', `${JSON.stringify(pointerTo(artifact), null, 2)}\n`, true)];
+    return { assets: [textAsset('model.json', `${JSON.stringify(pointerTo(artifact), null, 2)}\n`, true)] };
   }
   const path = await fetchArtifact(workspace.root, artifact, folder, { ...workspace, release });
-  const files = artifact.role === 'model' ? (await localModel(path, artifact.uri)).files : [{ ...artifact, path }];
-  return files.map((file) => ({
-    name: assetName(basename(file.path)),
+  const local = artifact.role === 'model' ? (await localModel(path, artifact.uri)).files : [{ ...artifact, path }];
+  const files = local.map((file) => ({ ...file, name: assetName(basename(file.path)) }));
+  const assets = files.map(({ name, path: from, size, sha256: bytes }) => ({
+    name,
     type: 'application/octet-stream',
-    content: { path: file.path },
-    size: file.size,
-    sha256: file.sha256,
+    content: { path: from },
+    size,
+    sha256: bytes,
     exact: true,
   }));
+  return { assets, files: { sha256: artifact.sha256, files } };
 }
 
 function pointerTo({ uri, sha256: digest, size }: Artifact): object {

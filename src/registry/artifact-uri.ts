@@ -51,7 +51,7 @@ async function committedPath(opened: Repository, commit: string | null, path: st
   const named = await fileDigest(path, opened.objectFormat, `blob ${size}\0`);
   if (named !== entry.oid) {
     const pointer = await pointerIn(opened, entry);
-    if (pointer === null || pointer !== (await fileDigest(path))) {
+    if (pointer === null || pointer.oid !== (await fileDigest(path))) {
       throw new RegistryError({
         found: 'this file differs from the committed one',
         expected: `its content as in commit ${commit.slice(0, 12)}`,

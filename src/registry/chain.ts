@@ -139,6 +139,7 @@ export function contradictions(
     wrong.push([`a deprecation of ${said(decision.candidate)}`, 'an earlier version that is not in use']);
   }
   if (decision.action === 'assign') wrong.push(...assignmentFaults(decision, links, before));
+  if (decision.action === 'unassign') wrong.push(...unassignmentFaults(decision, before));
   if (decision.action === 'override') wrong.push(...overrideFaults(decision, links));
   return wrong;
 }
@@ -181,6 +182,23 @@ function assignmentFaults(
         `${kind} evidence${rule.max_age === undefined ? '' : ` of the last ${rule.max_age}`}`,
       ]);
     }
+  }
+  return wrong;
+}
+
+/** What is taken out of a stage is the version that was in it, and the stage one of the team's. */
+function unassignmentFaults(
+  { stage = '', candidate, outcome }: RecordedDecision,
+  before: Manifest | null,
+): [string, string][] {
+  const wrong: [string, string][] = [];
+  if (outcome !== 'no-change') wrong.push([`an unassignment that gives ${outcome}`, 'no change of the champion']);
+  const there = new RegExp(stageNamePattern, 'u').test(stage) ? before?.aliases[stage]?.version : undefined;
+  if (there === undefined || !isDeepStrictEqual(candidate, versionOf(before, there))) {
+    wrong.push([
+      `${candidate?.version ?? 'nothing'} taken out of ${JSON.stringify(stage)}`,
+      there === undefined ? 'a stage of the team with a version in it' : `${there}, which is there`,
+    ]);
   }
   return wrong;
 }

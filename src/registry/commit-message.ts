@@ -16,6 +16,7 @@ export function commitMessage(decision: RecordedDecision, path: string): string 
 function deed({ action, outcome, model, to, candidate, stage }: RecordedDecision): string {
   if (action === 'deprecate') return `deprecate ${model} v${candidate?.version ?? ''}`;
   if (action === 'assign') return `assign ${model} v${candidate?.version ?? ''} to ${stage ?? ''}`;
+  if (action === 'unassign') return `take ${model} v${candidate?.version ?? ''} out of ${stage ?? ''}`;
   if (action === 'override') return `promote ${model} v${to?.version ?? ''} by override`;
   if (outcome !== 'promote')
     return `${outcome} ${model} candidate ${candidate?.artifacts[0]?.sha256.slice(0, 12) ?? ''}`.trim();

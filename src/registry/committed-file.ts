@@ -8,12 +8,14 @@ import { fileDigest } from '../file-digest.ts';
 import { entryAt, readBlobs, type TreeEntry } from './git/objects.ts';
 import { commitAt, isShallow, type Repository } from './git/repository.ts';
 import { gitEnvironment, gitSettings } from './git/run.ts';
+import { fetchLfsObject, type LfsPointer } from './lfs.ts';
+import type { ArtifactAccess } from './workflow-artifact.ts';
 
 /**
- * Write a file as a commit holds it to `to`; of one kept in Git LFS the bytes it points at.
+ * Write a file as a commit holds it to `to`; of one kept in Git LFS the bytes it points at, from here or from the LFS server.
  *
  * @param uri where it was recorded to be, for messages
- * @throws RegistryError when the commit, the file or its bytes are not here
+ * @throws RegistryError when the commit or the file is not here, or the bytes cannot be had
  */
 export async function extractCommitted(
   repository: Repository,
@@ -21,6 +23,7 @@ export async function extractCommitted(
   commit: string,
   path: string,
   to: string,
+  access: ArtifactAccess,
 ): Promise<void> {
   if ((await commitAt(repository, commit)) === null) {
     throw new RegistryError({
@@ -37,20 +40,17 @@ export async function extractCommitted(
   }
   const pointer = await pointerIn(repository, entry);
   if (pointer === null) return extractBlob(repository, entry.oid, to);
+  const { oid } = pointer;
   // Git LFS: the repository holds a pointer, the bytes lie in the local store or, checked out, in the work tree.
   const places = [
-    join(repository.commonFolder, 'lfs', 'objects', pointer.slice(0, 2), pointer.slice(2, 4), pointer),
+    join(repository.commonFolder, 'lfs', 'objects', oid.slice(0, 2), oid.slice(2, 4), oid),
     ...(repository.bare ? [] : [join(repository.folder, path)]),
   ];
   for (const place of places) {
     const digest = await fileDigest(place).catch(() => null);
-    if (digest === pointer) return copyFile(place, to);
+    if (digest === oid) return copyFile(place, to);
   }
-  throw new RegistryError({
-    found: 'the model is kept in Git LFS and its bytes are not here',
-    where: uri,
-    remedy: `Fetch them: git lfs fetch origin ${commit} (in a workflow: actions/checkout with lfs: true)`,
-  });
+  await fetchLfsObject(repository, uri, pointer, to, access);
 }
 
 /** Streamed: a model may be larger than memory. */
@@ -66,10 +66,12 @@ async function extractBlob(repository: Repository, oid: string, to: string): Pro
     throw new RegistryError({ found: `git could not read object ${oid}`, remedy: 'Run git fsck' });
 }
 
-/** The sha256 a Git LFS pointer names; null for any other file (git-lfs docs/spec.md: pointers are below 1024 bytes). */
-export async function pointerIn(repository: Repository, entry: TreeEntry): Promise<string | null> {
+/** What a Git LFS pointer names; null for any other file (git-lfs docs/spec.md: pointers are below 1024 bytes). */
+export async function pointerIn(repository: Repository, entry: TreeEntry): Promise<LfsPointer | null> {
   if (entry.size >= 1024) return null;
   const text = (await readBlobs(repository, [entry])).get(entry.oid)?.toString('utf8') ?? '';
   if (!text.startsWith('version https://git-lfs.github.com/spec/')) return null;
-  return /^oid sha256:([0-9a-f]{64})$/mu.exec(text)?.[1] ?? null;
+  const oid = /^oid sha256:([0-9a-f]{64})$/mu.exec(text)?.[1];
+  const size = /^size ([0-9]{1,15})$/mu.exec(text)?.[1];
+  return oid === undefined || size === undefined ? null : { oid, size: Number(size) };
 }

@@ -1,14 +1,8 @@
 import { open, stat } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RegistryError } from '../errors.ts';
-import { connect } from '../github/proxy.ts';
 import { jittered } from '../github/retry.ts';
-
-/** Where bytes are asked for, and with what. */
-export interface Address {
-  url: URL;
-  headers?: Record<string, string>;
-}
+import { follow, plain, type Address } from './hops.ts';
 
 export interface DownloadOptions {
   /** More bytes than this are refused. */
@@ -33,8 +27,6 @@ export class RefusedDownload extends RegistryError {
 /** In a row that bring nothing, and in all. */
 const attempts = 5;
 const mostAttempts = 100;
-/** Answers that may be others a moment later (RFC 9110, 15.5 and 15.6; RFC 6585). */
-const passing = new Set([408, 425, 429, 500, 502, 503, 504]);
 const longestPauseMs = 60_000;
 
 /**
@@ -44,7 +36,6 @@ const longestPauseMs = 60_000;
  * @throws RegistryError when the bytes cannot be had or are more than `limit`; RefusedDownload with the status of a final no
  */
 export async function download(from: Address, to: string, options: DownloadOptions): Promise<void> {
-  refuseOpen(from.url);
   let entity: string | null = null;
   let before = await sizeOf(to);
   // Attempts in all, and those since the last that brought something.
@@ -74,7 +65,7 @@ export async function download(from: Address, to: string, options: DownloadOptio
 type Outcome = { done: true } | { done: false; why: string; pause: number; entity: string | null };
 
 async function attempt(
-  { url, headers = {} }: Address,
+  from: Address,
   to: string,
   entity: string | null,
   { limit, signal, stallMs = 60_000 }: DownloadOptions,
@@ -88,9 +79,9 @@ async function attempt(
   const have = await sizeOf(to);
   alive();
   try {
-    const response = await connect(url.href)(url.href, {
+    const { url } = from;
+    const response = await follow(from, {
       headers: {
-        ...headers,
         // Of compressed bytes a range would be another.
         'accept-encoding': 'identity',
         ...(have > 0 ? { range: `bytes=${have}-` } : {}),
@@ -98,7 +89,6 @@ async function attempt(
       },
       signal: signal === undefined ? stalled.signal : AbortSignal.any([signal, stalled.signal]),
     });
-    refuseOpen(new URL(response.url === '' ? url : response.url));
     const validator = strong(response.headers.get('etag'));
     const goesOn = response.status === 206 && rangeStart(response) === have;
     if (response.status === 416 || (response.status === 206 && !goesOn)) {
@@ -109,7 +99,7 @@ async function attempt(
     }
     if (!response.ok || response.body === null) {
       await response.body?.cancel();
-      if (!passing.has(response.status)) throw new RefusedDownload(response.status, url);
+      if (!isPassing(response.status)) throw new RefusedDownload(response.status, url);
       return { done: false, why: `the server answered ${response.status}`, pause: pauseOf(response), entity };
     }
     entity = validator;
@@ -132,6 +122,11 @@ async function attempt(
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** Whether an answer may be another a moment later (RFC 9110, 15.5 and 15.6; RFC 6585). */
+export function isPassing(status: number): boolean {
+  return [408, 425, 429, 500, 502, 503, 504].includes(status);
 }
 
 /** Only a strong validator says that the bytes are the same (RFC 9110, 13.1.5). */
@@ -157,16 +152,6 @@ async function sizeOf(path: string): Promise<number> {
   );
 }
 
-function refuseOpen(url: URL): void {
-  if (url.protocol === 'https:' || ['127.0.0.1', '[::1]', 'localhost'].includes(url.hostname)) return;
-  throw new RegistryError({ found: 'an address without encryption', expected: 'https', where: plain(url) });
-}
-
 function faultOf(url: URL, found: string): { found: string; where: string; remedy: string } {
   return { found, where: plain(url), remedy: 'Check the address and that it can be reached from here' };
-}
-
-/** What follows the path may be a secret. */
-function plain(url: URL): string {
-  return url.origin + url.pathname;
 }

@@ -8,8 +8,6 @@ import { releaseAddress } from './release-asset.ts';
 import { explained, storedArtifact, UnavailableArtifact, type ArtifactAccess } from './workflow-artifact.ts';
 
 export interface FetchOptions extends ArtifactAccess {
-  /** Take from where it is recorded to be, whatever earlier runs kept of it: for who must know that it is still there. */
-  fresh?: boolean;
   /** The release of the version, by its tag: it has the file of an artifact of a workflow run that is gone. */
   release?: string | undefined;
 }

@@ -7,8 +7,9 @@ import { externalLocations, localModel } from '../model/artifact.ts';
 import { unpack } from './archive.ts';
 import { committedPlace } from './artifact-uri.ts';
 import { extractCommitted } from './committed-file.ts';
-import { download, RefusedDownload, type Address } from './download.ts';
+import { download, RefusedDownload } from './download.ts';
 import { openRepository } from './git/repository.ts';
+import type { Address } from './hops.ts';
 import { assetName, isReleaseAddress, releaseAsset } from './release-asset.ts';
 import type { ArtifactAccess } from './workflow-artifact.ts';
 
@@ -49,7 +50,7 @@ export async function fetchInto(
       const extracted =
         'archive' in from
           ? unpack(from.archive, from.path, partial, limit, wanted.uri)
-          : extractCommitted(await openRepository(repository), wanted.uri, from.commit, from.path, partial);
+          : extractCommitted(await openRepository(repository), wanted.uri, from.commit, from.path, partial, options);
       await extracted.catch(async (error: unknown) => {
         await rm(partial, { force: true });
         throw error;

@@ -30,7 +30,7 @@ import {
   type Repository,
   type WorkTree,
 } from './git/repository.ts';
-import { follow, pushTogether } from './git/remote.ts';
+import { follow, pushTogether, requireKept } from './git/remote.ts';
 import { completeTags, listTags } from './git/tags.ts';
 import { bringInLine, isAsCommitted, refuseEdits, refuseLinks, uncommittedEdits } from './git/work-tree.ts';
 import { artifactsPath, attributesPath, checkModelName, evidencePath, isModelName, refuseTwin } from './layout.ts';
@@ -142,6 +142,12 @@ export async function openGitRegistry(input: {
       await withLock(place, async () => {
         refuseUnreadable(await readArtifactsYaml(target, await entryAt(repository, ref, artifactsPath)));
       });
+    },
+    async requireKept(commit) {
+      const { push: remote } = input;
+      if (remote === undefined) return;
+      const { ref, head: here } = await writableBranch(repository, input.branch);
+      await requireKept({ repository, remote, ref, here }, commit);
     },
     async tag(model) {
       checkModelName(model);

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { GitHubError, RegistryError } from '../errors.ts';
 import type { RecordedDecision } from '../evidence/index.ts';
 import type { GitHub } from '../github/client.ts';
+import { requireMayMakePullRequests } from '../github/pull-request.ts';
 import { jittered } from '../github/retry.ts';
 import type { Log } from '../log.ts';
 import { readArtifacts, refuseUnreadable } from './artifacts-yaml.ts';
@@ -10,11 +11,12 @@ import { blobOid } from './git/objects.ts';
 import { registryFolder } from './git/repository.ts';
 import { withClone } from './github/clone.ts';
 import { commitOnBranch, commitWithTags } from './github/commit-files.ts';
+import { requireKept } from './github/kept-commit.ts';
 import { pendingPromotion, pendingRecorder, type PullRequestSettings } from './github/record-pending.ts';
 import {
   blobReader,
   findEntry,
-  lastCommitOf,
+  firstCommitOf,
   listModels,
   readFile,
   readSnapshot,
@@ -141,6 +143,11 @@ export function openGitHubRegistry(input: GitHubRegistryInput): Registry {
         { content: '', encoding: 'utf-8' },
         { repeatable: true },
       );
+      if (input.pullRequests !== undefined) await ensurePullRequests(where, input.pullRequests.when);
+    },
+    async requireKept(commit) {
+      const where = await place();
+      return requireKept(where, input.branch === undefined ? where.branch : await defaultBranch(github), commit);
     },
     async record(request) {
       const attempts: Attempts = { made: new Map(), together: tagged, refusedAt: null, unseen: 0 };
@@ -181,6 +188,16 @@ export function openGitHubRegistry(input: GitHubRegistryInput): Registry {
     },
   };
 
+  /** Where a branch is protected against something else, decisions are recorded on it all the same: there it is only a warning. */
+  async function ensurePullRequests({ branch }: Place, when: PullRequestSettings['when']): Promise<void> {
+    const isSure = when === 'always';
+    if (!isSure && !(await github.request('GET /repos/{owner}/{repo}/branches/{branch}', { branch })).protected) return;
+    await requireMayMakePullRequests(github, branch).catch((error: unknown) => {
+      if (isSure || !(error instanceof GitHubError) || error.kind !== 'permission') throw error;
+      log.warning(`${branch} is protected, and a decision may have to wait in a pull request. ${error.message}`);
+    });
+  }
+
   /**
    * One attempt: believe only what is read back. A commit that GitHub says it made, or that it may have made before an answer was lost,
    * is there when the next reading shows it, and is made anew when it does not: the head it must be on rules out a second one.
@@ -201,13 +218,13 @@ export function openGitHubRegistry(input: GitHubRegistryInput): Registry {
       return {
         status: 'recorded',
         decision: mine.decision,
-        commit: commit ?? (await lastCommitOf(where, path)),
+        commit: commit ?? (await firstCommitOf(where, path)),
         tags: [...made, ...(await tags())],
       };
     }
     const plan = planRecord(folder, state, request, await around(found));
     if (plan.status === 'already-recorded') {
-      const commit = await lastCommitOf(where, plan.path);
+      const commit = await firstCommitOf(where, plan.path);
       return { status: plan.status, decision: plan.decision, commit, tags: await tags() };
     }
     if (plan.status === 'no-change') return { ...plan, commit: null, tags: await tags() };

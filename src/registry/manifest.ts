@@ -59,6 +59,7 @@ export function extendManifest(manifest: Manifest | null, link: ChainLink): Mani
   const next = { ...before, head: { seq: decision.seq, sha256 } };
   if (decision.action === 'deprecate') return { ...next, versions: withDeprecated(before.versions, decision) };
   if (decision.action === 'assign') return { ...next, aliases: withStage(before.aliases, decision) };
+  if (decision.action === 'unassign') return { ...next, aliases: withoutStage(before.aliases, decision) };
   if (decision.outcome !== 'promote' || decision.to === null) return next;
   const { version, artifacts } = decision.to;
   const known = before.versions.find((each) => each.version === version);
@@ -114,6 +115,11 @@ export function versionOf(manifest: Manifest | null, version: string | undefined
 function withStage(aliases: Manifest['aliases'], { stage, candidate, seq }: RecordedDecision): Manifest['aliases'] {
   if (stage === undefined || candidate === null) return aliases;
   return { ...aliases, [stage]: { version: candidate.version, seq } };
+}
+
+function withoutStage(aliases: Manifest['aliases'], { stage = '' }: RecordedDecision): Manifest['aliases'] {
+  const { [stage]: _emptied, ...others } = aliases;
+  return others;
 }
 
 function withDeprecated(versions: Manifest['versions'], decision: RecordedDecision): Manifest['versions'] {

@@ -28,6 +28,8 @@ export interface Registry {
   tag(model: string): Promise<string[]>;
   /** Say before long work whether a decision could be recorded. @throws RegistryError when not */
   ensureWritable(): Promise<void>;
+  /** Say before long work whether a commit that holds a model stays where the registry is kept. @throws RegistryError when not */
+  requireKept(commit: string): Promise<void>;
   /**
    * Decide, and record the decision: exactly once, or not at all. Where the registry is tagged, tags that the chain calls for
    * and that are missing (of this decision, or of one whose writer was interrupted) are made before this returns, whatever

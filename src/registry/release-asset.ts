@@ -1,6 +1,6 @@
 import type { Log } from '../log.ts';
 import { openGitHub } from '../github/client.ts';
-import type { Address } from './download.ts';
+import type { Address } from './hops.ts';
 
 /** How GitHub is reached by whoever has a token. */
 export interface AssetAccess {

@@ -40,6 +40,7 @@ export function gtoTags(model: string, links: readonly ChainLink[]): RegistryTag
   let manifest: Manifest | null = null;
   let count = 0;
   let last = 0;
+  const takenOut = (version: string, stage: string): string => `Take ${model} v${version} out of ${stage}`;
   for (const link of links) {
     const { decision, sha256 } = link;
     const before: Manifest | null = manifest;
@@ -60,12 +61,16 @@ export function gtoTags(model: string, links: readonly ChainLink[]): RegistryTag
       const { version } = decision.candidate;
       add(`${versionTag(model, version)}!`, version, `Deprecate ${model} v${version}`);
     }
+    if (decision.action === 'unassign' && decision.stage !== undefined) {
+      const outgoing = before?.aliases[decision.stage]?.version;
+      if (outgoing !== undefined)
+        add(`${model}#${decision.stage}!#${++count}`, outgoing, takenOut(outgoing, decision.stage));
+    }
     for (const [stage, { version, seq }] of Object.entries(after.aliases)) {
       if (stage === 'previous' || seq !== decision.seq) continue;
       const outgoing = before?.aliases[stage]?.version;
       if (outgoing === version) continue;
-      if (outgoing !== undefined)
-        add(`${model}#${stage}!#${++count}`, outgoing, `Take ${model} v${outgoing} out of ${stage}`);
+      if (outgoing !== undefined) add(`${model}#${stage}!#${++count}`, outgoing, takenOut(outgoing, stage));
       add(`${model}#${stage}#${++count}`, version, `Put ${model} v${version} into ${stage}`);
     }
   }
@@ -151,7 +156,14 @@ export function tagFindings(input: {
       const commit = input.commitOf(model, wanted.target);
       if (!isTag(tag, wanted)) {
         // Of a decision that is gone: told below.
-        if (isOfTheChain(tag))
+        if (tag.message === '') {
+          report(
+            wanted.name,
+            'a tag without an object of its own, which GTO does not see',
+            `the one of decision ${wanted.seq}`,
+            `Delete it here (git tag -d '${wanted.name}') and on the remote (git push origin ':refs/tags/${wanted.name}'), and make it anew: contender registry tag. Where it has a release, GitHub makes that a draft, and contender release publishes it again`,
+          );
+        } else if (isOfTheChain(tag))
           report(wanted.name, 'another tag', `the one of decision ${wanted.seq}`, remake(wanted.name));
       } else if (commit !== undefined && commit !== tag.commit) {
         report(

@@ -2,11 +2,14 @@ import { GitHubError, RegistryError } from '../errors.ts';
 import { workflowArtifact, type WorkflowArtifact } from '../evidence/index.ts';
 import { openGitHub } from '../github/client.ts';
 import type { Log } from '../log.ts';
-import { RefusedDownload, type Address } from './download.ts';
+import { RefusedDownload } from './download.ts';
+import type { Address } from './hops.ts';
 import { siteOf, type AssetAccess } from './release-asset.ts';
 
 export interface ArtifactAccess {
   github?: AssetAccess | undefined;
+  /** Take from where it is recorded to be, whatever earlier runs kept of it: for who must know that it is still there. */
+  fresh?: boolean;
   log: Log;
   signal?: AbortSignal | undefined;
 }

@@ -1,4 +1,4 @@
-import type { Check, Evidence, RecordedDecision } from '../evidence/index.ts';
+import type { Artifact, Check, Evidence, RecordedDecision } from '../evidence/index.ts';
 import { evidenceDigest } from '../evidence/index.ts';
 import { fileNameOf } from './published.ts';
 
@@ -30,18 +30,33 @@ export interface Statement {
   };
 }
 
+/** The files of a model, as they lie on this machine or in a release. */
+export interface ModelFiles {
+  /** Of the model: of more than one file it is the digest of no one of them. */
+  sha256: string;
+  files: readonly { name: string; sha256: string }[];
+}
+
 /**
- * One stage's evidence as an in-toto statement about the model: the digest of the model is the subject, the checks are the tests,
+ * The name of the digest of a model of several files (docs/models.md), lowercase hexadecimal: as `sha256` it would be compared with
+ * that of a file ("DigestSet", in-toto Attestation Framework v1).
+ */
+const modelDigestName = 'contenderModel';
+
+/**
+ * One stage's evidence as an in-toto statement about the model: its files are the subjects, the checks are the tests,
  * and policy, data and evidence are the configuration. What is not shown to be right is FAILED: a consumer that lets WARNED
  * in must not let an inconclusive model in. Null for evidence that is about no model.
  *
  * @param decision the recorded decision the evidence belongs to
  * @param server address of the GitHub server the run was on
+ * @param files those of the model, where they are known: the registry keeps only the digest of the whole
  */
 export function statementOf(
   evidence: Evidence,
   decision: RecordedDecision,
   server = 'https://github.com',
+  files?: ModelFiles,
 ): Statement | null {
   const artifact = evidence.subjects.candidate ?? decision.candidate?.artifacts.find(({ role }) => role !== 'image');
   if (artifact === undefined) return null;
@@ -51,7 +66,7 @@ export function statementOf(
   const { repository, run } = decision.source;
   return {
     _type: statementType,
-    subject: [{ name: fileNameOf(artifact.uri), digest: { sha256: artifact.sha256 } }],
+    subject: subjectsOf(artifact, decision.model, files),
     predicateType: testResultType,
     predicate: {
       result: evidence.verdict !== 'pass' ? 'FAILED' : warnedTests.length > 0 ? 'WARNED' : 'PASSED',
@@ -75,6 +90,14 @@ export function statementOf(
       failedTests,
     },
   };
+}
+
+function subjectsOf({ uri, sha256 }: Artifact, model: string, known: ModelFiles | undefined): ResourceDescriptor[] {
+  if (known?.sha256 !== sha256 || known.files.length < 2) return [{ name: fileNameOf(uri), digest: { sha256 } }];
+  return [
+    ...known.files.map(({ name, sha256: own }) => ({ name, digest: { sha256: own } })),
+    { name: model, digest: { [modelDigestName]: sha256 } },
+  ];
 }
 
 function isFailed({ severity, verdict }: Check): boolean {

@@ -53,9 +53,10 @@ export function describeReplaced(replaced: readonly { decision: RecordedDecision
 }
 
 function titleOf({ action, outcome, model, to, candidate, stage }: RecordedDecision): string {
-  const version = (action === 'assign' || action === 'deprecate' ? candidate : to)?.version ?? '';
+  const version = (['assign', 'unassign', 'deprecate'].includes(action) ? candidate : to)?.version ?? '';
   if (action === 'deprecate') return oneLine(`Deprecate ${model} ${version}`);
   if (action === 'assign') return oneLine(`Assign ${model} ${version} to ${stage ?? ''}`);
+  if (action === 'unassign') return oneLine(`Take ${model} ${version} out of ${stage ?? ''}`);
   if (action === 'rollback') return oneLine(`Roll back ${model} to ${version}`);
   if (outcome === 'promote')
     return oneLine(`Promote ${model} ${version}${action === 'override' ? ' by override' : ''}`);

@@ -263,7 +263,7 @@ export function responsible({ action, actor, approvals }: RecordedDecision): str
 }
 
 function deed({ action, outcome }: DecisionMention): string {
-  if (action === 'assign' || action === 'deprecate' || action === 'register') return action;
+  if (['assign', 'unassign', 'deprecate', 'register'].includes(action)) return action;
   return action === 'gate' ? outcome : `${action} ${outcome}`;
 }
 

@@ -33,6 +33,7 @@ export function standing({ decision, evidence, pullRequest }: ReportInput): Stan
   }
   if (decision.action === 'register') return { word: 'Registered', mood: 'good' };
   if (decision.action === 'assign') return { word: 'Assigned', mood: 'good' };
+  if (decision.action === 'unassign') return { word: 'Unassigned', mood: 'open' };
   if (decision.action === 'deprecate') return { word: 'Deprecated', mood: 'open' };
   switch (decision.outcome) {
     case 'promote':

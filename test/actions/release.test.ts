@@ -80,6 +80,11 @@ describe('the release of a champion', () => {
     const [release] = releases();
     assert.equal(release?.name, 'spam-filter 1.0.1');
     assert.equal(release?.draft, false);
+    assert.equal(release?.latest, true);
+    const { git } = server.repository(name);
+    const decided = await repository.git('log', '-1', '--format=%H', '--', 'registry/models/spam-filter/decisions');
+    assert.equal(await git.git('rev-parse', 'spam-filter@v1.0.1^{commit}'), decided);
+    assert.match(await git.git('cat-file', 'tag', 'spam-filter@v1.0.1'), /Contender-Decision: spam-filter#2\n/u);
     assert.match(release?.body ?? '', /### Since spam-filter 1\.0\.0\n\n- Size: 2\.55 KiB to/u);
     assert.deepEqual(
       release?.assets.map((asset) => asset.name).toSorted((a, b) => a.localeCompare(b)),
@@ -120,6 +125,7 @@ describe('the release of a champion', () => {
     await repository.git('push', '--quiet', 'origin', 'refs/tags/spam-filter@v1.0.0');
     assert.match((await step('release', { version: '1.0.0' })).outputs, /status<<.*\ncreated\n/u);
     assert.match(releases().at(-1)?.body ?? '', /first version in the registry/u);
+    assert.equal(releases().at(-1)?.latest, false);
   });
 
   it('is looked after by the gate where it records, and left alone on a pull request and without a champion', async () => {

@@ -55,7 +55,10 @@ test('a hold is overridden by a named person, rolled back, and the version depre
     );
     const held = await contender(folder, ['registry', 'assign', '--stage', 'live', '--version', '1.0.1']);
     assert.match(held.stderr, /evaluation evidence on version 1\.0\.1 did not pass/u);
-    await contender(folder, ['registry', 'assign', '--stage', 'staging']);
+    const inUse = await contender(folder, ['registry', 'deprecate', '--version', '1.0.1', '--reason', 'x']);
+    assert.match(inUse.stderr, /in stage staging.*registry unassign --stage staging/su);
+    const emptied = await contender(folder, ['registry', 'unassign', '--stage', 'staging', '--reason', 'loses mail']);
+    assert.match(emptied.stdout, /1\.0\.1 is out of staging\. Recorded in commit/u);
 
     const deprecated = await contender(folder, [
       'registry',

@@ -54,6 +54,39 @@ describe('a registry kept through the API of GitHub', () => {
       }
     }));
 
+  test('makes a release of what is on a branch of GitHub that the clone does not have', () =>
+    inTemporaryFolder(async (folder) => {
+      const hub = await startGitHub(join(folder, 'hub'));
+      try {
+        const { git, releases } = await hub.create('acme/models', { files: {} });
+        const clone = await gateRepository(join(folder, 'clone'));
+        await clone.configure('path: registry', 'path: registry\n  store: github\n  branch: decisions');
+        await clone.git('push', '--quiet', '--force', git.folder, 'main', 'main:decisions');
+        const sha = await clone.git('rev-parse', 'HEAD');
+        const env = { ...hub.environment('acme/models'), GITHUB_TOKEN: hub.token(), GITHUB_SHA: sha };
+        const registered = await contender(
+          clone.folder,
+          ['registry', 'register', '--artifact', 'models/champion.onnx'],
+          env,
+        );
+        assert.equal(registered.code, 0, registered.stderr);
+        await clone.git('tag', 'spam-filter@v1.0.0');
+        const released = await contender(clone.folder, ['release'], env);
+        assert.equal(released.code, 0, released.stderr);
+        assert.deepEqual(
+          [...releases.values()].map(({ tag_name: tag, draft, latest }) => [tag, draft, latest]),
+          [['spam-filter@v1.0.0', false, true]],
+        );
+        // Its tag is the one that a registry with tags has.
+        await clone.configure('store: github', 'store: github\n  tags: gto');
+        assert.match((await contender(clone.folder, ['registry', 'tag'], env)).stdout, /#champion#1/u);
+        const verified = await contender(clone.folder, ['registry', 'verify'], env);
+        assert.equal(verified.code, 0, verified.stdout);
+      } finally {
+        await hub.close();
+      }
+    }));
+
   test('says that a promotion is pending where people must merge it, with an exit code that stops what follows', () =>
     inTemporaryFolder(async (folder) => {
       const hub = await startGitHub(join(folder, 'hub'));
@@ -81,6 +114,14 @@ describe('a registry kept through the API of GitHub', () => {
         const json = await contender(clone.folder, ['registry', 'show', 'spam-filter', '--json'], env);
         assert.equal((JSON.parse(json.stdout) as { pending: { pullRequest: string } }).pending.pullRequest, where);
         assert.equal(pulls.get(1)?.title, 'Promote spam-filter 1.0.0');
+
+        await clone.propose('spam/models/champion.onnx');
+        const unpushed = await contender(clone.folder, register, env);
+        assert.equal(unpushed.code, 2);
+        assert.match(
+          unpushed.stderr,
+          /acme\/models: commit [0-9a-f]{12}, which holds the model, is only here.*git push/su,
+        );
 
         await clone.configure('store: github', 'store: git\n  pull_request: always');
         const local = await contender(clone.folder, ['registry', 'show'], env);

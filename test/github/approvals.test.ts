@@ -121,13 +121,26 @@ describe('who approved what is judged', () => {
         path: '.github/workflows/promote.yml',
         head_repository: repositoryName,
         pull_requests: [],
-        approvals: [approved('grace'), approved('ada'), approved('Linus'), approved('eve', 'rejected')],
+        approvals: [
+          approved('grace'),
+          approved('ada'),
+          approved('Linus'),
+          approved('eve', 'rejected'),
+          { ...approved('mallory'), environments: ['sandbox'] },
+        ],
       });
       const source = 'environment production of run 7';
-      assert.deepEqual(await approvers(server, { commit: sha, run: 7 }), [`grace: ${source}`, `Linus: ${source}`]);
+      const only = { environment: 'Production' };
+      const right = [`grace: ${source}`, `Linus: ${source}`];
+      assert.deepEqual(await approvers(server, { commit: sha, run: 7, ...only }), right);
+      const sandbox = 'mallory: environment sandbox of run 7';
+      assert.deepEqual(await approvers(server, { commit: sha, run: 7 }), [...right, sandbox]);
       const { git } = server.repository(repositoryName);
       const other = await git.git('rev-parse', `${sha}^`);
-      assert.deepEqual(await approvers(server, { commit: other, run: 7 }), [`grace: ${source}`, `ada: ${source}`]);
+      assert.deepEqual(await approvers(server, { commit: other, run: 7, ...only }), [
+        `grace: ${source}`,
+        `ada: ${source}`,
+      ]);
     }));
 
   it('is an error, with the permission to add, where the token may not look', () =>

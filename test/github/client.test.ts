@@ -146,6 +146,36 @@ describe('a refusal', () => {
       });
     }));
 
+  test('of an archived repository asks for no permission', () =>
+    withGitHub(async (server) => {
+      server.repository(repositoryName).archived = true;
+      await assert.rejects(
+        clientOf(server).request('POST /repos/{owner}/{repo}/git/blobs', { content: 'a' }),
+        (error) => {
+          assert.ok(error instanceof GitHubError);
+          assert.match(error.message, /archived so is read-only\..*Unarchive the repository/su);
+          assert.doesNotMatch(error.message, /permissions:/u);
+          return true;
+        },
+      );
+    }));
+
+  test('that is the last answer of the hour is what it says, and no limit', () =>
+    withGitHub(async (server) => {
+      assert.equal(await clientOf(server, { remaining: 1 }).find(read, { ref: 'heads/none' }), null);
+      server.fail({
+        answer: {
+          status: 409,
+          body: { message: 'is at 0123abc but expected 4567def' },
+          headers: { 'x-ratelimit-remaining': '0' },
+        },
+      });
+      await assert.rejects(
+        clientOf(server).request(read, { ref: 'heads/main' }),
+        (error) => error instanceof GitHubError && error.kind === 'conflict',
+      );
+    }));
+
   test('what is not there is null to who looks for it', () =>
     withGitHub(async (server) => {
       assert.equal(await clientOf(server).find(read, { ref: 'heads/none' }), null);
@@ -169,6 +199,9 @@ describe('a refusal', () => {
     [403, 'Resource not accessible by integration', undefined, 'permission'],
     [403, 'You have exceeded a secondary rate limit', undefined, 'limited'],
     [403, 'API rate limit exceeded for installation ID 1.', undefined, 'limited'],
+    [403, 'was submitted too quickly', undefined, 'limited'],
+    [403, 'Repository was archived so is read-only.', undefined, 'refused'],
+    [422, 'Cannot create ref due to creations being restricted.', undefined, 'rules'],
     [404, 'Not Found', undefined, 'absent'],
     [502, '<html>Repository rule violations found</html>', undefined, 'unavailable'],
   ];

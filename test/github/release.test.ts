@@ -134,6 +134,27 @@ describe('a release', () => {
       assert.ok(names?.includes('new.json []'));
     }));
 
+  test('takes no more files along than it was to have, of an earlier run or a person', () =>
+    withGitHub(async (server) => {
+      server.fail(faults.serverError, { when: ({ method }) => method === 'PATCH', times: 6 });
+      const more = sampleRelease({ assets: [...sampleRelease().assets, textAsset('old.json', '[]')] });
+      await assert.rejects(makeRelease(clientOf(server), more), GitHubError);
+      assert.equal(releases(server)[0]?.assets.length, 4);
+      await makeRelease(clientOf(server), sampleRelease());
+      await assertWhole(server);
+    }));
+
+  test('is the latest of the repository only where it is to be', () =>
+    withGitHub(async (server) => {
+      const latest = async (): Promise<string> =>
+        (await clientOf(server).request('GET /repos/{owner}/{repo}/releases/latest', {})).tag_name;
+      await makeRelease(clientOf(server), sampleRelease());
+      await makeRelease(clientOf(server), sampleRelease({ tag: 'spam-filter@v1.0.0', latest: false }));
+      assert.equal(await latest(), 'spam-filter@v1.1.0');
+      await makeRelease(clientOf(server), sampleRelease({ tag: 'spam-filter@v1.2.0' }));
+      assert.equal(await latest(), 'spam-filter@v1.2.0');
+    }));
+
   test("leaves a person's draft of the same tag alone", () =>
     withGitHub(async (server) => {
       await clientOf(server).request('POST /repos/{owner}/{repo}/releases', {

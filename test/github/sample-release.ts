@@ -8,7 +8,6 @@ export function textAsset(name: string, text: string, exact = true): ReleaseAsse
 export function sampleRelease(over: Partial<ReleaseInput> = {}): ReleaseInput {
   return {
     tag: 'spam-filter@v1.1.0',
-    target: 'main',
     title: 'spam-filter 1.1.0',
     notes: 'Better.',
     assets: [
@@ -17,6 +16,7 @@ export function sampleRelease(over: Partial<ReleaseInput> = {}): ReleaseInput {
       textAsset('decision.json', '{}'),
     ],
     prerelease: false,
+    latest: true,
     ...over,
   };
 }

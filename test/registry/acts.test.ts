@@ -6,6 +6,7 @@ import type { Act } from '../../src/decide/act.ts';
 import { assign } from '../../src/decide/assign.ts';
 import { deprecate } from '../../src/decide/deprecate.ts';
 import { rollback } from '../../src/decide/rollback.ts';
+import { unassign } from '../../src/decide/unassign.ts';
 import { UsageError } from '../../src/errors.ts';
 import { digest, sha256, type Decision, type Evidence, type RegistryHistory } from '../../src/evidence/index.ts';
 import { canonicalBytes, readChain } from '../../src/registry/chain.ts';
@@ -266,6 +267,37 @@ describe('an assignment', () => {
     assert.throws(() => deprecate(subject, '1.0.0', view, act), /in stage canary/u);
     assert.deepEqual((await readChain('m', registry.files)).findings, []);
   });
+
+  test('is taken back by a person, after which the stage is empty and takes the same version again', async () => {
+    const registry = chain();
+    registry.judge('a', 'promote');
+    registry.add(put('staging', undefined));
+    const take = (stage: string, by: Act = act) => unassign({ model: 'm', stage }, registry.view(), by);
+    const taken = registry.add(() => take('staging'));
+    assert.deepEqual([taken.outcome, taken.stage, taken.candidate?.version], ['no-change', 'staging', '1.0.0']);
+    assert.match(taken.reasons[0]?.message ?? '', /takes 1\.0\.0 out of staging: the reason/u);
+    assert.deepEqual(Object.keys(registry.view().aliases), ['champion']);
+    assert.equal(take('staging'), registry.view().decisions.at(-1), 'again: the same act');
+    registry.add(put('staging', undefined));
+    assert.equal(registry.view().aliases['staging']?.seq, 4);
+    registry.add(() => take('staging'));
+    assert.doesNotThrow(() => deprecate(subject, '1.0.0', { ...registry.view(), aliases: {} }, act));
+    assert.throws(() => take('champion'), /no stage of the team's.*contender rollback/su);
+    for (const empty of ['canary', 'toString']) assert.throws(() => take(empty), /nothing is in stage/u);
+    assert.throws(() => take('staging', { ...act, reason: ' ' }), /there is no reason/u);
+    assert.deepEqual((await readChain('m', registry.files)).findings, []);
+  });
+
+  for (const forged of [{ stage: 'champion' }, { stage: 'canary' }, { candidate: null }]) {
+    test(`is not taken back by a forged decision with ${JSON.stringify(forged)}`, async () => {
+      const registry = chain();
+      registry.judge('a', 'promote');
+      registry.add(put('staging', undefined));
+      registry.add((view) => ({ ...unassign({ model: 'm', stage: 'staging' }, view, act), ...forged }));
+      const { findings } = await readChain('m', registry.files);
+      assert.match(findings.map(({ found }) => found).join(), /taken out of/u);
+    });
+  }
 
   const asked: { name: string; given: Evidence[]; says: RegExp }[] = [
     { name: 'no evidence', given: [], says: /no evaluation evidence on version 1\.0\.0/u },

@@ -6,8 +6,10 @@ import { digest, evidenceDigest, sha256, type Evidence } from '../../src/evidenc
 import { verifyRegistry } from '../../src/registry/verify.ts';
 import { openRepository } from '../../src/registry/git/repository.ts';
 import { repositoryName, withGitHub } from '../github/with-github.ts';
-import { faults, type Fault, type GitHubStandIn } from '../support/github-api/server.ts';
-import { registryOn } from './github-store.ts';
+import { silentLog } from '../../src/log.ts';
+import type { Registry } from '../../src/registry/registry.ts';
+import { faults, type Fault, type GitHubStandIn, type TokenInput } from '../support/github-api/server.ts';
+import { registryOn, throughPullRequests } from './github-store.ts';
 import { artifact, evidence, judged } from './sample-decision.ts';
 
 const model = 'spam-filter';
@@ -278,6 +280,51 @@ describe('what cannot be recorded', () => {
       await assert.rejects(registry.ensureWritable(), yaml);
       await assert.rejects(promote(registry, 'a'), yaml);
       assert.deepEqual(await registry.log(model), []);
+    }));
+
+  test('is a model in a commit that GitHub does not have, or has on no branch that stays', () =>
+    withGitHub(async (server) => {
+      const { git } = server.repository(repositoryName);
+      await git.git('branch', 'registry', 'main');
+      const [main = '', tree = ''] = (await git.git('rev-parse', 'main', 'main^{tree}')).split('\n');
+      const after = async (ref: string): Promise<string> => {
+        const oid = await git.commit({ tree, parents: [main], message: ref, signed: false });
+        await git.updateRefs([{ ref, after: oid }]);
+        return oid;
+      };
+      const onMain = await after('refs/heads/main');
+      for (const branch of ['main', 'registry', undefined]) {
+        await registryOn(server, { branch }).requireKept(onMain);
+        await registryOn(server, { branch }).requireKept(main);
+      }
+      const registry = registryOn(server, { branch: 'registry' });
+      await registry.requireKept(await after('refs/heads/registry'));
+      for (const ref of ['refs/heads/proposal', 'refs/pull/1/merge']) {
+        const there = /there but not in the history of registry or main.*Merge it first/su;
+        await assert.rejects(registry.requireKept(await after(ref)), there);
+      }
+      await assert.rejects(registry.requireKept('0123456789'.repeat(4)), /only here.*Push it first: git push/su);
+    }));
+
+  test('since decisions wait in pull requests that the token may not make is told before long work', () =>
+    withGitHub(async (server) => {
+      const [writer, warnings] = [{ permissions: { contents: 'write' as const } }, [] as string[]];
+      const of = (when: 'always' | 'when-protected', permissions: TokenInput = writer): Registry =>
+        registryOn(server, {
+          permissions,
+          pullRequests: throughPullRequests(when),
+          log: { ...silentLog, warning: (text) => void warnings.push(text) },
+        });
+      await assert.rejects(of('always').ensureWritable(), /pull-requests: write/u);
+      await of('when-protected').ensureWritable();
+      assert.deepEqual(warnings, []);
+      server.protect(repositoryName, { ref: 'refs/heads/main' });
+      await of('when-protected').ensureWritable();
+      assert.match(warnings.join(), /main is protected.*pull-requests: write/su);
+      await of('always', {}).ensureWritable();
+      server.repository(repositoryName).workflowsMakePulls = false;
+      await assert.rejects(of('always', {}).ensureWritable(), /Allow GitHub Actions to create/u);
+      assert.equal(server.repository(repositoryName).pulls.size, 0);
     }));
 
   test('on a branch that is not there says how to make it', () =>

@@ -232,6 +232,27 @@ test('a decision that waits in a pull request is tagged once it is merged, on th
     assert.deepEqual(await registry.verify(), []);
   }));
 
+test('a decision that was deleted and brought back is tagged where it was first added, as verify has it', () =>
+  withGitHub(async (server) => {
+    const { git } = server.repository(repositoryName);
+    const start = await git.git('rev-parse', 'main^{tree}');
+    await promote(registryOn(server), 'a');
+    const [added = '', whole = ''] = (await git.git('rev-parse', 'main', 'main^{tree}')).split('\n');
+    let head = added;
+    for (const tree of [start, whole]) {
+      head = await git.commit({ tree, parents: [head], message: 'By hand', signed: false });
+    }
+    await git.updateRefs([{ ref: 'refs/heads/main', after: head }]);
+    const registry = tagged(server);
+    server.requests.length = 0;
+    assert.deepEqual(await registry.tag('m'), firstTags);
+    assert.equal(server.requests.filter(({ path }) => path.endsWith('/commits')).length, 1);
+    assert.equal(await git.git('rev-parse', 'm@v1.0.0^{commit}'), added);
+    assert.deepEqual(await registry.verify(), []);
+    const again = await promote(registry, 'a');
+    assert.equal(again.status, 'no-change');
+  }));
+
 function tagged(server: GitHubStandIn, permissions = {}, timeoutMs?: number): Registry {
   return registryOn(server, { tags: 'gto', permissions, ...(timeoutMs === undefined ? {} : { timeoutMs }) });
 }

@@ -187,10 +187,24 @@ describe('a pull request that cannot be merged any more', () => {
       }));
   }
 
+  test('since another decision has its number is closed, and written anew by the next run of the gate', () =>
+    protectedHub(async (server) => {
+      await record(server, 'b');
+      await byAdministrator(server, 'x', 'hold');
+      const place = { github: clientOf(server), branch: 'main', folder: 'registry' };
+      assert.equal(await closeOvertaken(place, model, new Map()), 1);
+      const [comment] = server.repository(repositoryName).comments.values();
+      assert.match(comment?.body ?? '', /Decision 2 was recorded meanwhile.*Run the gate again/su);
+      assert.equal((await record(server, 'b')).pullRequest?.number, 2);
+      const github = clientOf(server, { type: 'User', login: 'ada' });
+      await github.request('PUT /repos/{owner}/{repo}/pulls/{pull_number}/merge', { pull_number: 2 });
+      assert.deepEqual(await store(server).verify(), []);
+    }));
+
   test('and one that can stays open', () =>
     protectedHub(async (server) => {
       await record(server, 'b');
-      await byAdministrator(server, 'x', 'reject');
+      await commit(server, 'README.md', 'Other work.\n');
       const place = { github: clientOf(server), branch: 'main', folder: 'registry' };
       assert.equal(await closeOvertaken(place, model, new Map()), null);
       assert.equal((await store(server).pending(model))?.pullRequest?.open, true);

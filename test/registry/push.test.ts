@@ -176,6 +176,30 @@ describe('a registry that is pushed as it is recorded', () => {
       assert.equal(await bob.git('rev-parse', 'HEAD'), mine);
     }));
 
+  test('takes a model only from a commit that the remote has, or will have with the branch', () =>
+    inClones(async (shared) => {
+      const [ada, bob] = [await shared.clone('ada'), await shared.clone('bob')];
+      await (await registryOf(ada)).requireKept(await ada.commit('On the branch that is pushed'));
+      await ada.git('push', '--quiet', 'origin', 'main');
+      await bob.git('switch', '--quiet', '--create', 'proposal');
+      const proposed = await bob.commit('Proposal');
+      await bob.git('branch', 'registry', 'main');
+      const registry = await openGitRegistry({
+        repository: bob.folder,
+        path: 'registry',
+        branch: 'registry',
+        push: 'origin',
+        log: silentLog,
+      });
+      await assert.rejects(registry.requireKept(proposed), /only here.*Push it first/su);
+      await bob.git('push', '--quiet', 'origin', 'proposal');
+      await assert.rejects(registry.requireKept(proposed), /not in the history of registry or the default.*Merge it/su);
+      await ada.git('pull', '--quiet', '--no-rebase', 'origin', 'proposal');
+      await ada.git('push', '--quiet', 'origin', 'main');
+      await registry.requireKept(proposed);
+      await (await registryOf(bob, null)).requireKept(await bob.commit('Of a registry that stays here'));
+    }));
+
   test('says that a remote cannot be reached before anything is recorded', () =>
     inClones(async ({ clone: cloneOf, remote }) => {
       const clone = await cloneOf('ada');

@@ -8,6 +8,7 @@ import fc from 'fast-check';
 import { assign } from '../../src/decide/assign.ts';
 import { deprecate } from '../../src/decide/deprecate.ts';
 import { rollback } from '../../src/decide/rollback.ts';
+import { unassign } from '../../src/decide/unassign.ts';
 import { RegistryError } from '../../src/errors.ts';
 import type { Decision, RegistryHistory } from '../../src/evidence/index.ts';
 import { silentLog } from '../../src/log.ts';
@@ -106,6 +107,14 @@ test('stages and deprecations are tagged too', () =>
       versions: ['1.0.1'],
       stages: { champion: '1.0.1', live: '1.0.1' },
     });
+    const emptied = await registry.record({
+      model: 'm',
+      decide: (view) => unassign({ model: 'm', stage: 'live' }, view, act),
+      evidence: [],
+    });
+    assert.deepEqual(emptied.tags, ['m#live!#7']);
+    assert.match(await repository.git('log', '-1', '--format=%s'), /^contender: take m v1\.0\.1 out of live$/u);
+    assert.deepEqual((await gtoShow('m', repository.git)).stages, { champion: '1.0.1' });
     assert.deepEqual(await registry.verify(), []);
   }));
 
@@ -203,7 +212,7 @@ describe('verify holds the chain against its tags and finds', () => {
       name: 'a tag without an object of its own',
       tamper: (at) => at.git('tag', '-f', 'm@v1.0.0', 'm@v1.0.0^{commit}'),
       path: 'refs/tags/m@v1.0.0',
-      found: /another tag/u,
+      found: /without an object of its own/u,
     },
     {
       name: 'a tail cut off by a forced push',

@@ -237,7 +237,7 @@ describe('the in-toto statement', () => {
       name: { type: 'string' },
       digest: {
         type: 'object',
-        required: ['sha256'],
+        minProperties: 1,
         additionalProperties: { type: 'string', pattern: '^[0-9a-f]{64}$' },
       },
       content: { type: 'string', pattern: '^[A-Za-z0-9+/]*=*$' },
@@ -287,6 +287,24 @@ describe('the in-toto statement', () => {
     );
     assert.equal(statement?.predicate.configuration[0]?.annotations?.['evidence'], evidenceDigest(evaluation));
     assert.equal(statement?.predicate.url, 'https://github.com/example/spam/actions/runs/7');
+  });
+
+  it('is about each file of a model of several, which a digest of them all would not find', () => {
+    const [evaluation] = second.evidence;
+    assert.ok(evaluation !== undefined);
+    const files = ['candidate.onnx', 'candidate.onnx.data'].map((name, index) => ({
+      name,
+      sha256: `${index}`.repeat(64),
+    }));
+    const statement = statementOf(evaluation, second.decision, undefined, { sha256: 'a'.repeat(64), files });
+    assert.ok(valid(statement), JSON.stringify(valid.errors));
+    assert.deepEqual(statement?.subject, [
+      { name: 'candidate.onnx', digest: { sha256: '0'.repeat(64) } },
+      { name: 'candidate.onnx.data', digest: { sha256: '1'.repeat(64) } },
+      { name: second.decision.model, digest: { contenderModel: 'a'.repeat(64) } },
+    ]);
+    const other = statementOf(evaluation, second.decision, undefined, { sha256: 'b'.repeat(64), files });
+    assert.deepEqual(other?.subject, [{ name: 'candidate.onnx', digest: { sha256: 'a'.repeat(64) } }]);
   });
 
   it('passes only what was shown: a doubt of a blocking check is a failure, a failed warning a warning', () => {

@@ -43,15 +43,14 @@ export async function additions(repository: Repository, head: string, folder: st
 
 /** The first commit of the history of `head` that added a file. @throws RegistryError when there is none */
 export async function firstAddedIn(repository: Repository, head: string, path: string): Promise<string> {
-  const [first] = await additions(repository, head, path);
-  if (first !== undefined) return first.commit;
+  const commit = await addedIn(repository, head, path);
+  if (commit !== null) return commit;
   throw new RegistryError({ found: 'no commit added this file', where: path, remedy: 'Run contender registry verify' });
 }
 
-/** The commit that added a file, as far as this clone knows. */
+/** The same, as far as this clone knows. */
 export async function addedIn(repository: Repository, head: string, path: string): Promise<string | null> {
-  const output = await gitBytes(repository.folder, ['log', '-1', '--diff-filter=A', '--format=%H', head, '--', path]);
-  return output.toString('utf8').trim() || null;
+  return (await additions(repository, head, path))[0]?.commit ?? null;
 }
 
 /** The commit that gave a file the contents it has at `head`; null where it never had any. */

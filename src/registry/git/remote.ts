@@ -2,6 +2,7 @@ import { RegistryError } from '../../errors.ts';
 import { sha256 } from '../../evidence/index.ts';
 import type { Log } from '../../log.ts';
 import { artifactsPath, placeOf } from '../layout.ts';
+import { notKept } from '../kept-commit.ts';
 import { decisionOf } from '../tags.ts';
 import { moveBranch } from './objects.ts';
 import { commitAt, isAncestor, type Repository, type WorkTree } from './repository.ts';
@@ -127,9 +128,50 @@ function refusal(said: string): string {
     .slice(0, 500);
 }
 
+/**
+ * Say whether the remote has a commit, or will have it with the branch that is pushed: in the history of that branch or of the
+ * remote's own HEAD.
+ *
+ * @param here the commit that the local branch is at
+ * @throws RegistryError when it has not, or cannot be asked
+ */
+export async function requireKept(
+  { repository, remote, ref, here }: Pick<Followed, 'repository' | 'remote' | 'ref'> & { here: string },
+  commit: string,
+): Promise<void> {
+  if (await isAncestor(repository, commit, here)) return;
+  const heads = await remoteRefs({ repository, remote }, ['HEAD', ref]);
+  for (const [name, head] of heads) {
+    if ((await commitAt(repository, head)) === null) await fetchRef({ repository, remote, ref: name });
+    if (await isAncestor(repository, commit, head)) return;
+  }
+  const branches = [ref.replace('refs/heads/', ''), `the default branch of ${remote}`];
+  throw notKept({ commit, there: await isOnBranch(repository, remote, commit), branches, where: remote });
+}
+
+/** As far as is known here: by what was fetched of the remote. */
+async function isOnBranch(repository: Repository, remote: string, commit: string): Promise<boolean> {
+  const found = await runGit(repository.folder, [
+    'for-each-ref',
+    '--count=1',
+    `--contains=${commit}`,
+    `refs/remotes/${remote}/`,
+    'refs/remotes/pull/',
+  ]);
+  return found.code === 0 && found.stdout.length > 0;
+}
+
 async function remoteHead({ repository, remote, ref }: Followed): Promise<string | null> {
-  const listed = await runGit(repository.folder, ['ls-remote', '--exit-code', '--', remote, ref]);
-  if (listed.code === 2) return null;
+  return (await remoteRefs({ repository, remote }, [ref])).get(ref) ?? null;
+}
+
+/** What refs of the remote are at, of those that it has. */
+async function remoteRefs(
+  { repository, remote }: Pick<Followed, 'repository' | 'remote'>,
+  refs: readonly string[],
+): Promise<Map<string, string>> {
+  const listed = await runGit(repository.folder, ['ls-remote', '--exit-code', '--', remote, ...refs]);
+  if (listed.code === 2) return new Map();
   if (listed.code !== 0) {
     throw new RegistryError({
       found: `${remote} cannot be asked: ${listed.stderr.split('\n').findLast((line) => line !== '') ?? ''}`,
@@ -138,10 +180,12 @@ async function remoteHead({ repository, remote, ref }: Followed): Promise<string
     });
   }
   const lines = listed.stdout.toString('utf8').split('\n');
-  return lines.find((line) => line.endsWith(`\t${ref}`))?.split('\t')[0] ?? null;
+  const found = new Map(lines.map((line) => line.split('\t')).map(([oid = '', name = '']) => [name, oid]));
+  // A pattern matches the last parts of other names too.
+  return new Map(refs.flatMap((ref) => (found.has(ref) ? [[ref, found.get(ref) as string]] : [])));
 }
 
-async function fetchRef({ repository, remote, ref }: Followed): Promise<void> {
+async function fetchRef({ repository, remote, ref }: Pick<Followed, 'repository' | 'remote' | 'ref'>): Promise<void> {
   await git(repository.folder, [
     'fetch',
     '--quiet',

@@ -147,7 +147,8 @@ export async function pendingPromotion(
 }
 
 /**
- * Close the pull request of decisions that cannot be merged any more: the base has them by another way, or another champion.
+ * Close the pull request of decisions that cannot be merged any more: the base has them by another way, another champion, or other
+ * decisions under their numbers, with which theirs are in conflict.
  * The branch stays, and what waits on it is taken over by the next decision.
  *
  * @returns its number; null: there is none to close
@@ -162,11 +163,14 @@ export async function closeOvertaken(base: Place, model: string, cache: BlobCach
   const { decisions, since } = found.waiting;
   const champion = from.state.manifest?.aliases['champion'];
   const changed = champion !== undefined && champion.seq > since;
-  if (decisions.length > 0 && !changed) return null;
+  const [next] = from.state.links.slice(since);
+  if (decisions.length > 0 && !changed && next === undefined) return null;
   const why =
     decisions.length === 0
       ? 'Everything in it is recorded by now, so that nothing is left to merge.'
-      : `The champion is ${champion?.version ?? 'none'} since decision ${champion?.seq ?? 0}, and this was decided against another. Run the gate again: what waited here is kept, as a hold.`;
+      : !changed
+        ? `Decision ${next?.decision.seq ?? 0} was recorded meanwhile, and what waits here has the same number. Run the gate again: it is written anew behind that one, in a new pull request.`
+        : `The champion is ${champion?.version ?? 'none'} since decision ${champion?.seq ?? 0}, and this was decided against another. Run the gate again: what waited here is kept, as a hold.`;
   await commentOn(base.github, open.number, why);
   await base.github.request('PATCH /repos/{owner}/{repo}/pulls/{pull_number}', {
     pull_number: open.number,

@@ -205,13 +205,16 @@ export async function findEntry({ github, branch }: Place, path: string): Promis
   return found === null ? null : treeEntry(found, path);
 }
 
-/** The last commit that touched a file: for one that never changes, the commit that added it. */
-export async function lastCommitOf(
+/**
+ * The commit that first added a file: the oldest that touched it. A file of a chain has one, unless somebody took it away and brought it
+ * back, so that this is one request.
+ */
+export async function firstCommitOf(
   { github, branch }: Pick<Place, 'github' | 'branch'>,
   path: string,
 ): Promise<string | null> {
-  const [commit] = await github.request('GET /repos/{owner}/{repo}/commits', { sha: branch, path, per_page: 1 });
-  return commit?.sha ?? null;
+  const commits = await github.list('GET /repos/{owner}/{repo}/commits', { sha: branch, path });
+  return commits.at(-1)?.sha ?? null;
 }
 
 /** The files below a folder, at any depth that was listed. */

@@ -4,7 +4,7 @@ import { decisionPath } from '../layout.ts';
 import type { ChainLink } from '../manifest.ts';
 import { gtoTags, isTag, type FoundTag, type RegistryTag } from '../tags.ts';
 import { moveRefs, repositoryAndLogin, type RefMove } from './refs.ts';
-import { lastCommitOf, type Place } from './snapshot.ts';
+import { firstCommitOf, type Place } from './snapshot.ts';
 
 /** So many refs are moved in one request. */
 const refsAtOnce = 50;
@@ -103,14 +103,25 @@ export async function completeTags(place: Place, model: string, links: readonly 
   }
 }
 
+/** Make some tags of a model, one by one. One that is there by now stays as it is. */
+export async function makeTags(place: Place, model: string, tags: readonly RegistryTag[]): Promise<void> {
+  const { github } = place;
+  const { login } = await repositoryAndLogin(github);
+  for (const move of await storeTags(github, login, tags, (seq) => addedIn(place, decisionPath(model, seq)))) {
+    await makeRefs(github, [move]).catch((error: unknown) => {
+      if (!(error instanceof GitHubError) || error.kind !== 'exists') throw error;
+    });
+  }
+}
+
 /** Some ref was not where it had to be. How that is told for refs that must not be there is not documented: any of these. */
 export function isOvertaken({ kind }: GitHubError): boolean {
   return kind === 'conflict' || kind === 'exists';
 }
 
-/** The commit that added a file of the registry, which never changed since. @throws RegistryError when there is none */
+/** The commit that first added a file of the registry, as `git/tags.ts` and `verify.ts` have it. @throws RegistryError when there is none */
 export async function addedIn({ github, branch, folder }: Place, file: string): Promise<string> {
-  const commit = await lastCommitOf({ github, branch }, `${folder}/${file}`);
+  const commit = await firstCommitOf({ github, branch }, `${folder}/${file}`);
   if (commit !== null) return commit;
   throw new RegistryError({
     found: 'no commit added this file',

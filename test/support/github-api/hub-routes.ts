@@ -288,6 +288,7 @@ export const hubRoutes: Route[] = [
       prerelease: body['prerelease'] === true,
       created: now(),
       published: null,
+      latest: body['make_latest'] !== 'false',
       author: person(call.token),
       assets: [],
     };
@@ -305,7 +306,10 @@ export const hubRoutes: Route[] = [
     );
   }),
   route('GET /releases/latest', 'contents', (call) => {
-    const found = [...call.repository.releases.values()].filter((each) => !each.draft && !each.prerelease).at(-1);
+    const found = [...call.repository.releases.values()]
+      .filter((each) => !each.draft && !each.prerelease && each.latest)
+      .toSorted((a, b) => (a.published ?? '').localeCompare(b.published ?? ''))
+      .at(-1);
     if (found === undefined) throw notFound();
     return ok(releaseAnswer(call, found));
   }),
@@ -336,6 +340,7 @@ export const hubRoutes: Route[] = [
     for (const key of ['tag_name', 'target_commitish', 'name', 'body'] as const) {
       if (typeof body[key] === 'string') release[key] = body[key];
     }
+    release.latest = body['make_latest'] !== 'false';
     if (typeof body['prerelease'] === 'boolean') release.prerelease = body['prerelease'];
     if (typeof body['draft'] === 'boolean') release.draft = body['draft'];
     if (!release.draft && release.published === null) await publish(call.repository, release);

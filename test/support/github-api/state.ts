@@ -134,6 +134,8 @@ export interface Release {
   prerelease: boolean;
   created: string;
   published: string | null;
+  /** Whether it was published as the latest (make_latest; "Update a release", REST API docs). */
+  latest: boolean;
   author: Person;
   assets: Asset[];
 }

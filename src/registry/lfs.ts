@@ -1,0 +1,217 @@
+import { copyFile, rename, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { GitHubError, RegistryError } from '../errors.ts';
+import { fileDigest } from '../file-digest.ts';
+import { readText } from '../github/client.ts';
+import { connect } from '../github/proxy.ts';
+import { patiently, type Attempt } from '../github/retry.ts';
+import { cacheFolder, trimCache } from './artifact-cache.ts';
+import { download, isPassing, RefusedDownload } from './download.ts';
+import type { Repository } from './git/repository.ts';
+import { plain, refuseHop, refuseOpen, type Address } from './hops.ts';
+import { lfsServer, type LfsServer } from './lfs-server.ts';
+import type { ArtifactAccess } from './workflow-artifact.ts';
+
+/** What a file holds in the place of bytes that are kept in Git LFS. */
+export interface LfsPointer {
+  /** sha256 of the bytes. */
+  oid: string;
+  size: number;
+}
+
+/** An address that expires while it is used is asked for again, so many times in all. */
+const asked = 3;
+const batchTimeoutMs = 30_000;
+const mediaType = 'application/vnd.git-lfs+json';
+
+/**
+ * Fetch the bytes of a pointer from the LFS server of the repository, verified: what is checked out is of one commit, and the bytes of
+ * any other are on that server alone. Nothing is stored in `.git`; the object is kept with the other downloads.
+ *
+ * @param uri where the file was recorded to be, for messages
+ * @throws RegistryError when they cannot be had
+ */
+export async function fetchLfsObject(
+  repository: Repository,
+  uri: string,
+  pointer: LfsPointer,
+  to: string,
+  access: ArtifactAccess,
+): Promise<void> {
+  const server = await lfsServer(repository, uri, access.github);
+  const cache = access.fresh === true ? null : await cacheFolder(pointer.oid);
+  if (cache === null) return downloadObject(server, uri, pointer, to, access);
+  const whole = join(cache, 'object');
+  if (!(await isObject(whole, pointer))) {
+    const partial = `${whole}.part`;
+    await downloadObject(server, uri, pointer, partial, access);
+    await rename(partial, whole);
+    await trimCache(cache).catch(() => {});
+  }
+  await copyFile(whole, to);
+}
+
+/** Goes on with what an earlier run left in `to`, which stays when the download breaks off. */
+async function downloadObject(
+  server: LfsServer,
+  uri: string,
+  pointer: LfsPointer,
+  to: string,
+  access: ArtifactAccess,
+): Promise<void> {
+  let begun = await stat(to).then(
+    () => true,
+    () => false,
+  );
+  for (let count = 1; ; count += 1) {
+    const address = await addressOf(server, uri, pointer, access);
+    try {
+      await download(address, to, { limit: pointer.size, signal: access.signal });
+    } catch (error) {
+      const expired = error instanceof RefusedDownload && [400, 401, 403, 404, 410].includes(error.status);
+      if (expired && count < asked) continue;
+      throw error;
+    }
+    if (await isObject(to, pointer)) return;
+    await rm(to, { force: true });
+    if (!begun) break;
+    // What an earlier run left may be at fault: once more, from nothing.
+    begun = false;
+  }
+  throw new RegistryError({
+    found: `the LFS server sent other bytes than those of object ${pointer.oid}`,
+    expected: `${pointer.size} bytes of that sha256`,
+    where: uri,
+    remedy: 'Find out who changed them before anything else',
+  });
+}
+
+async function isObject(path: string, { oid }: LfsPointer): Promise<boolean> {
+  return (await fileDigest(path).catch(() => null)) === oid;
+}
+
+/** Ask the server where the bytes are ("Git LFS Batch API", docs/api/batch.md of git-lfs). */
+async function addressOf(
+  server: LfsServer,
+  uri: string,
+  pointer: LfsPointer,
+  { signal, log }: ArtifactAccess,
+): Promise<Address> {
+  const url = new URL(`${server.url.href}/objects/batch`);
+  refuseOpen(url);
+  const body = JSON.stringify({
+    operation: 'download',
+    transfers: ['basic'],
+    objects: [{ oid: pointer.oid, size: pointer.size }],
+    hash_algo: 'sha256',
+  });
+  const attempt = async (): Promise<Attempt<Answer>> => {
+    const timeout = AbortSignal.timeout(batchTimeoutMs);
+    try {
+      const response = await connect(url.href)(url.href, {
+        method: 'POST',
+        headers: { ...server.headers, accept: mediaType, 'content-type': mediaType },
+        body,
+        // What answers elsewhere is not the server that was meant, and the token is not for it.
+        redirect: 'manual',
+        signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]),
+      });
+      const text = await readText(response, plain(url));
+      if (isPassing(response.status)) return passing(url, `the LFS server answered ${response.status}`);
+      return { done: { status: response.status, body: parsed(text) } };
+    } catch (error) {
+      signal?.throwIfAborted();
+      if (error instanceof GitHubError && error.kind === 'refused') throw error;
+      const { cause, message } = error as Error;
+      return passing(url, `the LFS server cannot be reached: ${cause instanceof Error ? cause.message : message}`);
+    }
+  };
+  const answer = await patiently(attempt, {
+    repeatable: true,
+    patience: {},
+    onPause: (fault, ms) => log.debug(`${fault.fault.found}; again in ${Math.round(ms)} ms`),
+    signal,
+  });
+  if (answer.status !== 200) throw refusedBatch(server, uri, answer);
+  const object = objectOf(answer.body, pointer.oid);
+  if (object?.error !== undefined || object?.actions?.download?.href === undefined) {
+    throw missingObject(server, uri, pointer, object?.error);
+  }
+  if (object.size !== pointer.size) {
+    throw new RegistryError({
+      found: `the LFS server has ${object.size ?? 'no'} bytes of object ${pointer.oid}`,
+      expected: `${pointer.size} bytes, as the repository says`,
+      where: uri,
+    });
+  }
+  const { href, header = {} } = object.actions.download;
+  if (!URL.canParse(href)) throw missingObject(server, uri, pointer, { message: 'an address that is none' });
+  const at = new URL(href);
+  await refuseHop(server.url, at);
+  const headers = Object.entries(header).filter((each): each is [string, string] => typeof each[1] === 'string');
+  return { url: at, headers: Object.fromEntries(headers) };
+}
+
+interface Answer {
+  status: number;
+  body: unknown;
+}
+
+/** As far as it is looked at. */
+interface BatchObject {
+  oid?: string;
+  size?: number;
+  actions?: { download?: { href?: string; header?: Record<string, unknown> } };
+  error?: { code?: number; message?: string };
+}
+
+function objectOf(body: unknown, oid: string): BatchObject | undefined {
+  const { objects } = (body ?? {}) as { objects?: unknown };
+  return Array.isArray(objects) ? (objects as BatchObject[]).find((each) => each?.oid === oid) : undefined;
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
+function passing(url: URL, found: string): { fault: GitHubError; pause: null } {
+  const remedy = 'Check the network, the proxy and that the server can be reached from here, and run again';
+  return { fault: new GitHubError('unavailable', { found, where: plain(url), remedy }), pause: null };
+}
+
+function refusedBatch({ url, headers, note }: LfsServer, uri: string, { status, body }: Answer): RegistryError {
+  const { message } = (body ?? {}) as { message?: unknown };
+  const said = typeof message === 'string' ? `: ${message.slice(0, 200)}` : '';
+  const token =
+    headers === undefined
+      ? 'Pass a token that may read the repository: the input token in a workflow, GITHUB_TOKEN elsewhere'
+      : 'Give the token access to the repository (in a workflow: permissions: contents: read)';
+  const remedy = [401, 403, 404].includes(status)
+    ? token
+    : status >= 300 && status < 400
+      ? 'Set the remote to where the repository is now: git remote set-url origin <address>'
+      : 'See what the server says';
+  return new RegistryError({
+    found: `the model is kept in Git LFS, and ${plain(url)} answered ${status}${said}`,
+    where: uri,
+    remedy: `${remedy}${note}`,
+  });
+}
+
+function missingObject(
+  { url, note }: LfsServer,
+  uri: string,
+  { oid }: LfsPointer,
+  error: BatchObject['error'],
+): RegistryError {
+  const said = typeof error?.message === 'string' ? ` (${error.message.slice(0, 200)})` : '';
+  return new RegistryError({
+    found: `the model is kept in Git LFS, and ${plain(url)} does not give object ${oid}${said}`,
+    where: uri,
+    remedy: `Push the objects from a clone that has them: git lfs push --all origin${note}`,
+  });
+}
