@@ -21,7 +21,7 @@ import type { Registry } from '../registry/registry.ts';
 import { versionTag } from '../registry/tags.ts';
 import { readApprovals } from './approvals.ts';
 import { resolveCandidate, withModelFolder } from './models.ts';
-import { discardAllEvidence, readEvidence, writeDecision, writeEvidence } from './output.ts';
+import { discardAllEvidence, prepareOut, readEvidence, writeDecision, writeEvidence } from './output.ts';
 import { openRegistry, type PromoteResult } from './promote.ts';
 import type { Workspace } from './workspace.ts';
 
@@ -45,6 +45,7 @@ export async function overrideHold(
   workspace: Workspace,
   input: ActInput & { version?: string | undefined },
 ): Promise<PromoteResult> {
+  await prepareOut(workspace);
   const candidate = await withModelFolder((downloads) => resolveCandidate(workspace, downloads));
   const identity = identityOf(candidate.artifact);
   const registry = await openRegistry(workspace);

@@ -1,5 +1,4 @@
-import { mkdir, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import type { RecordedDecision } from '../evidence/index.ts';
 import { RegistryError } from '../errors.ts';
 import type { Registry } from '../registry/registry.ts';
@@ -13,6 +12,7 @@ import {
 } from '../report/index.ts';
 import { openRegistry } from './promote.ts';
 import type { Workspace } from './workspace.ts';
+import { writeWhole } from './writing.ts';
 
 /** What can be exported of a version. */
 export const exportParts = ['model-card', 'release-notes', 'in-toto', 'report', 'evidence'] as const;
@@ -47,8 +47,7 @@ export async function exportVersion(workspace: Workspace, input: ExportInput): P
   const paths: string[] = [];
   for (const [name, text] of files) {
     const path = join(folder, name);
-    await mkdir(dirname(path), { recursive: true });
-    await writeFile(path, text);
+    await writeWhole(path, text);
     paths.push(path);
   }
   return paths;

@@ -1,4 +1,4 @@
-import { mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { defaults } from '../config/index.ts';
@@ -10,6 +10,7 @@ import { renderJunit } from '../report/junit.ts';
 import { renderMarkdown } from '../report/markdown.ts';
 import type { ReportInput } from '../report/standing.ts';
 import type { Workspace } from './workspace.ts';
+import { requireWritable, writeWhole, writing } from './writing.ts';
 
 /** Write one piece of evidence to `<out>/<model>/evidence/<kind>.json`, whole or not at all. */
 export async function writeEvidence(workspace: Workspace, evidence: Evidence): Promise<Evidence> {
@@ -20,14 +21,17 @@ export async function writeEvidence(workspace: Workspace, evidence: Evidence): P
 
 /** A stage that starts removes what it said before, so that a failed run never leaves an old verdict behind. */
 export async function discardEvidence(workspace: Workspace, kind: string): Promise<void> {
-  await rm(evidencePath(workspace, kind), { force: true });
-  for (const name of [
-    'decision.json',
-    'report.md',
-    'report.html',
-    ...(kind === 'evaluation' ? ['changed-rows.csv'] : []),
-  ])
-    await rm(join(workspace.out, name), { force: true });
+  await prepareOut(workspace);
+  const said = ['decision.json', 'report.md', 'report.html', ...(kind === 'evaluation' ? ['changed-rows.csv'] : [])];
+  for (const path of [evidencePath(workspace, kind), ...said.map((name) => join(workspace.out, name))]) {
+    await writing(path, () => rm(path, { force: true }));
+  }
+}
+
+/** Make the output folder. Asked before the long work: what could not be written is known at once. @throws UsageError */
+export async function prepareOut(workspace: Workspace): Promise<void> {
+  await keepOutOfGit(workspace);
+  await requireWritable(join(workspace.out, 'evidence'));
 }
 
 /** The kinds of evidence a run writes, in its order. */
@@ -97,17 +101,12 @@ function evidencePath(workspace: Workspace, kind: string): string {
 async function keepOutOfGit(workspace: Workspace): Promise<void> {
   const folder = dirname(workspace.out);
   if (basename(folder) !== defaults.out) return;
-  await mkdir(folder, { recursive: true });
-  await writeFile(join(folder, '.gitignore'), '*\n', { flag: 'wx' }).catch((cause: NodeJS.ErrnoException) => {
-    if (cause.code !== 'EEXIST') throw cause;
+  await writing(folder, async () => {
+    await mkdir(folder, { recursive: true });
+    await writeFile(join(folder, '.gitignore'), '*\n', { flag: 'wx' }).catch((cause: NodeJS.ErrnoException) => {
+      if (cause.code !== 'EEXIST') throw cause;
+    });
   });
-}
-
-async function writeWhole(path: string, text: string): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
-  const temporary = `${path}.${process.pid}.tmp`;
-  await writeFile(temporary, text);
-  await rename(temporary, path);
 }
 
 function parse(text: string, path: string): unknown {

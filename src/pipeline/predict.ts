@@ -1,4 +1,3 @@
-import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { ModelError, UsageError } from '../errors.ts';
 import type { Dataset } from '../data/dataset.ts';
@@ -10,6 +9,7 @@ import { registryView } from './promote.ts';
 import { resolveCandidate, resolveChampion, withModelFolder, type Contestant } from './models.ts';
 import { predictRows, withDatasets } from './stages.ts';
 import { insideRoot, type Workspace } from './workspace.ts';
+import { requireWritable, writing } from './writing.ts';
 
 export interface PredictInput {
   role: 'candidate' | 'champion';
@@ -44,6 +44,7 @@ export async function runPredict(workspace: Workspace, { role, shard, file }: Pr
       expected: 'a name that ends in .parquet or .csv',
     });
   }
+  await requireWritable(dirname(path));
   return withModelFolder((downloads) =>
     withDatasets(workspace, ['evaluation'], async (datasets) => {
       const dataset = datasets['evaluation'] as Dataset;
@@ -62,7 +63,6 @@ export async function runPredict(workspace: Workspace, { role, shard, file }: Pr
       const { writePredictionFile } = await import('../model/prediction-file.ts');
       const { provenanceKey } = await import('../model/shards.ts');
       const ids = await idsOf(dataset, columns.id, rows);
-      await mkdir(dirname(path), { recursive: true });
       const provenance: Provenance = {
         schema: 'contender/predictions/v1',
         role,
@@ -71,13 +71,15 @@ export async function runPredict(workspace: Workspace, { role, shard, file }: Pr
         rows: { ...rows, of: dataset.rows },
         threshold: plain(result.predictions.threshold),
       };
-      await writePredictionFile({
-        path,
-        idColumn: columns.id,
-        ids,
-        predictions: result.predictions,
-        metadata: { [provenanceKey]: JSON.stringify(provenance) },
-      });
+      await writing(path, () =>
+        writePredictionFile({
+          path,
+          idColumn: columns.id,
+          ids,
+          predictions: result.predictions,
+          metadata: { [provenanceKey]: JSON.stringify(provenance) },
+        }),
+      );
       const thresholds = task === 'binary-classification' || task === 'multilabel-classification';
       return {
         role,

@@ -21,7 +21,7 @@ import { describePromotion, describeReplaced } from '../report/promotion.ts';
 import { localModel } from '../model/artifact.ts';
 import { readApprovals } from './approvals.ts';
 import { readingOf, resolveCandidate, withModelFolder, withReading, type Contestant } from './models.ts';
-import { discardAllEvidence, readEvidence, writeDecision } from './output.ts';
+import { discardAllEvidence, prepareOut, readEvidence, writeDecision } from './output.ts';
 import { checkPolicy, plain, runModelStages, runValidate } from './stages.ts';
 import { insideRoot, type Workspace } from './workspace.ts';
 import { defaults, type Registry as RegistrySettings } from '../config/index.ts';
@@ -147,6 +147,7 @@ export async function registryView(workspace: Workspace, record: boolean): Promi
 
 /** Decide on the evidence in the output folder and, if asked, record the decision. */
 export async function runPromote(workspace: Workspace, input: PromoteInput): Promise<PromoteResult> {
+  await prepareOut(workspace);
   return withModelFolder(async (downloads) => {
     const candidate = await resolveCandidate(workspace, downloads);
     const artifact = await recordable(workspace, candidate, input.record);
