@@ -69,7 +69,7 @@ export interface EvidenceReference {
   finishedAt: string;
 }
 
-/** Where the decision was made. Absent fields were unknown (a laptop has no run). */
+/** Where the decision was made. Absent fields were unknown (a laptop has no run), or there was nothing to say. */
 export const Source = Type.Object({
   repository: Type.Optional(Type.String()),
   sha: Type.Optional(Type.String()),
@@ -78,6 +78,11 @@ export const Source = Type.Object({
   attempt: Type.Optional(Type.String()),
   event: Type.Optional(Type.String()),
   pullRequest: Type.Optional(Type.Integer()),
+  uncommitted: Type.Optional(
+    Type.Array(Type.String(), {
+      description: 'files that decided and were not as in the commit: the configuration, the contract, datasets',
+    }),
+  ),
 });
 export interface Source {
   repository?: string;
@@ -87,6 +92,8 @@ export interface Source {
   attempt?: string;
   event?: string;
   pullRequest?: number;
+  /** Files that decided and were not as in the commit. */
+  uncommitted?: string[];
 }
 
 export const Approval = Type.Object({

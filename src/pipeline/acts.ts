@@ -23,6 +23,7 @@ import { readApprovals } from './approvals.ts';
 import { resolveCandidate, withModelFolder } from './models.ts';
 import { discardAllEvidence, prepareOut, readEvidence, writeDecision, writeEvidence } from './output.ts';
 import { openRegistry, type PromoteResult } from './promote.ts';
+import { sourceHere } from './source.ts';
 import type { Workspace } from './workspace.ts';
 
 /*
@@ -55,7 +56,11 @@ export async function overrideHold(
   );
   const subject = { model: workspace.model, config: workspace.modelConfig, identity };
   const approvals = await readApprovals(workspace, candidate, input);
-  const context = { ...actOf(input), approvals, ...(input.version === undefined ? {} : { version: input.version }) };
+  const context = {
+    ...(await actOf(workspace, input)),
+    approvals,
+    ...(input.version === undefined ? {} : { version: input.version }),
+  };
   const result = await perform(workspace, registry, input.record, (view) => override(subject, evidence, view, context));
   await discardAllEvidence(workspace);
   for (const each of evidence) await writeEvidence(workspace, each);
@@ -65,7 +70,7 @@ export async function overrideHold(
 
 /** Make an earlier version champion again. @param to a version, or `previous` @throws UsageError, RegistryError */
 export async function rollBack(workspace: Workspace, input: ActInput & { to: string }): Promise<PromoteResult> {
-  const act = actOf(input);
+  const act = await actOf(workspace, input);
   const subject = { model: workspace.model, config: workspace.modelConfig };
   const registry = await openRegistry(workspace);
   return perform(workspace, registry, input.record, (view) => rollback(subject, input.to, view, act));
@@ -78,7 +83,7 @@ export async function assignStage(
 ): Promise<PromoteResult> {
   const { stage, version } = input;
   const rule = stageRule(workspace.config, stage);
-  const act = actOf(input);
+  const act = await actOf(workspace, input);
   const registry = await openRegistry(workspace);
   const recorded = await recordedEvidence(registry, workspace.model, version, rule.evidence ?? []);
   const evidence = [...(rule.evidence === undefined ? [] : await readEvidence(workspace)), ...recorded];
@@ -111,14 +116,18 @@ export async function deprecateVersion(
   workspace: Workspace,
   input: ActInput & { version: string },
 ): Promise<PromoteResult> {
-  const act = actOf(input);
+  const act = await actOf(workspace, input);
   const subject = { model: workspace.model, config: workspace.modelConfig };
   const registry = await openRegistry(workspace);
   return perform(workspace, registry, input.record, (view) => deprecate(subject, input.version, view, act));
 }
 
-function actOf({ now = () => new Date(), source, actor, by, reason }: ActInput): Act {
-  return { now: now(), source, actor, by: by ?? actor, reason };
+async function actOf(
+  workspace: Workspace,
+  { now = () => new Date(), source, actor, by, reason, record }: ActInput,
+): Promise<Act> {
+  const here = record ? await sourceHere(workspace, source) : source;
+  return { now: now(), source: here, actor, by: by ?? actor, reason };
 }
 
 /** Look first: what would become champion must be there, byte for byte. Then record, unless this is a rehearsal. */

@@ -22,6 +22,7 @@ import { localModel } from '../model/artifact.ts';
 import { readApprovals } from './approvals.ts';
 import { readingOf, resolveCandidate, withModelFolder, withReading, type Contestant } from './models.ts';
 import { discardAllEvidence, prepareOut, readEvidence, writeDecision } from './output.ts';
+import { sourceHere } from './source.ts';
 import { checkPolicy, plain, runModelStages, runValidate } from './stages.ts';
 import { insideRoot, type Workspace } from './workspace.ts';
 import { defaults, type Registry as RegistrySettings } from '../config/index.ts';
@@ -210,13 +211,14 @@ export async function registerChampion(workspace: Workspace, input: RegisterInpu
   const named = { kind: 'model' as const, artifact: withReading(model, reading), reading };
   const artifact = await recordable(workspace, named, true);
   const registry = await openRegistry(workspace);
+  const source = await sourceHere(workspace, input.source);
   const recorded = await registry.record({
     model: workspace.model,
     decide: (view) =>
       register({ model: workspace.model, config: workspace.modelConfig, candidate: artifact }, view, {
         now: (input.now ?? (() => new Date()))(),
         actor: input.actor,
-        source: input.source,
+        source,
         approvals: [],
         ...(input.version === undefined ? {} : { version: input.version }),
         ...(input.reason === undefined ? {} : { reason: input.reason }),
@@ -238,7 +240,7 @@ async function decideAndRecord(
   const context = {
     now,
     actor: input.actor,
-    source: input.source,
+    source: input.record ? await sourceHere(workspace, input.source, datasetsOf(workspace)) : input.source,
     approvals,
     ...(input.version === undefined ? {} : { version: input.version }),
   };
@@ -273,6 +275,11 @@ async function recordable(workspace: Workspace, candidate: Contestant, record: b
   const [path, ...beside] =
     candidate.kind === 'model' ? candidate.artifact.files.map((file) => file.path) : [candidate.path];
   return { ...artifact, uri: await immutableModelUri(workspace.root, path as string, beside) };
+}
+
+/** Paths of the data that is judged on, as the configuration has them. */
+function datasetsOf({ modelConfig: { data } }: Workspace): string[] {
+  return [data.evaluation, data.reference, data.current].filter((path) => path !== undefined);
 }
 
 function requiresData(workspace: Workspace): boolean {

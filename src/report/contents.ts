@@ -12,6 +12,7 @@ import { headline } from './headline.ts';
 import { count, metricName, metricValue, observedText, requiredText, shownDifference, signed } from './numbers.ts';
 import { codeCell, numberCell, textCell, type Cell, type Section } from './section.ts';
 import { badness, isOpen, standing, worstFirst, type ReportInput, type Standing } from './standing.ts';
+import { uncommittedText } from './uncommitted.ts';
 
 export type { Cell, Section } from './section.ts';
 
@@ -242,7 +243,8 @@ function lineage({ decision, evidence }: ReportInput): Section {
     add(`Evidence ${each.kind}`, textCell(each.verdict), codeCell(each.sha256));
   if (decision !== null) {
     const { repository, sha, ref, event, pullRequest } = decision.source;
-    const where = [repository, ref, event, pullRequest === undefined ? undefined : `pull request ${pullRequest}`];
+    const request = pullRequest === undefined ? undefined : `pull request ${pullRequest}`;
+    const where = [repository, ref, event, request, uncommittedText(decision.source)];
     const text = where.filter((part) => part !== undefined).join(', ');
     if (text !== '' || sha !== undefined) add('Source', textCell(text), codeCell(sha ?? ''));
     for (const approval of decision.approvals) add('Approved', textCell(approvalText(approval)));

@@ -24,6 +24,7 @@ import {
   sizeChange,
   type VersionChanges,
 } from './version-changes.ts';
+import { uncommittedText } from './uncommitted.ts';
 
 /*
  * What the registry says when it is asked, in the form that --json prints, and as text for a terminal. Every text is somebody's:
@@ -231,6 +232,7 @@ export function renderReasons(
 
 function provenance(each: Explanation): Section {
   const { repository, ref, run, event, sha } = each.source;
+  const uncommitted = uncommittedText(each.source);
   const where = [repository, ref, event, run === undefined ? undefined : `run ${run}`].filter(
     (part) => part !== undefined,
   );
@@ -238,6 +240,7 @@ function provenance(each: Explanation): Section {
     ['Decided', textCell(`by ${each.actor} at ${each.time}, as decision ${each.decision}`)],
     ...(where.length === 0 ? [] : [['In', textCell(where.join(', '))] as [string, Cell]]),
     ...(sha === undefined ? [] : [['At commit', codeCell(sha)] as [string, Cell]]),
+    ...(uncommitted === undefined ? [] : [['But', textCell(uncommitted)] as [string, Cell]]),
     ...each.approvals.map((approval): [string, Cell] => ['Approved', textCell(approvalText(approval))]),
     ['Policy', codeCell(each.policy)],
     ...each.evidence.map(({ kind, sha256, verdict }): [string, Cell] => [

@@ -23,7 +23,7 @@ export interface Edit {
 }
 
 /** What differs at `paths` between the last commit, the index and the files. Files that git ignores do not count. */
-export async function uncommittedEdits(workTree: WorkTree, paths: readonly string[]): Promise<Edit[]> {
+export async function uncommittedEdits(workTree: Pick<WorkTree, 'folder'>, paths: readonly string[]): Promise<Edit[]> {
   const args = [
     'status',
     '--porcelain=v2',

@@ -1,0 +1,55 @@
+import { isAbsolute, relative, sep } from 'node:path';
+import type { Source } from '../evidence/index.ts';
+import { RegistryError } from '../errors.ts';
+import { commitAt, openRepository, type Repository } from '../registry/git/repository.ts';
+import { uncommittedEdits } from '../registry/git/work-tree.ts';
+import { inside, type Workspace } from './workspace.ts';
+
+/**
+ * Where a decision is made: what the runner says or, where there is none, the commit that is checked out; and the files that decide
+ * and are not as in that commit, which nobody could look up later. They are told in the log too, and are no reason to refuse.
+ *
+ * @param datasets paths of the data that is judged on, as the configuration has them
+ */
+export async function sourceHere(
+  workspace: Workspace,
+  source: Source,
+  datasets: readonly string[] = [],
+): Promise<Source> {
+  const repository = await openRepository(workspace.root).catch((error: unknown) => {
+    // A registry behind the API needs no repository here.
+    if (error instanceof RegistryError) return null;
+    throw error;
+  });
+  if (repository === null || repository.bare) return source;
+  const sha = source.sha ?? (await commitAt(repository, 'HEAD')) ?? undefined;
+  const uncommitted = await uncommittedOf(workspace, repository, datasets);
+  if (uncommitted.length > 0) {
+    const [it, is] = uncommitted.length === 1 ? ['it is', 'is'] : ['they are', 'are'];
+    workspace.log.warning(`Decided under ${uncommitted.join(', ')} as ${it} here, which ${is} not committed.`);
+  }
+  return {
+    ...source,
+    ...(sha === undefined ? {} : { sha }),
+    ...(uncommitted.length === 0 ? {} : { uncommitted }),
+  };
+}
+
+/** Data that git does not track is told by its digest alone, as it is meant to be. */
+async function uncommittedOf(
+  workspace: Workspace,
+  repository: Repository,
+  datasets: readonly string[],
+): Promise<string[]> {
+  const { contract } = workspace.modelConfig.data;
+  const fromTop = (path: string): string => relative(repository.folder, path).split(sep).join('/');
+  const rules = [
+    workspace.configPath,
+    ...(contract === undefined ? [] : [await inside(workspace, contract, 'data.contract')]),
+  ].map(fromTop);
+  const data = (await Promise.all(datasets.map((path) => inside(workspace, path, 'data')))).map(fromTop);
+  const within = [...rules, ...data].filter((path) => !path.startsWith('../') && !isAbsolute(path));
+  if (within.length === 0) return [];
+  const edits = await uncommittedEdits(repository, within);
+  return edits.filter(({ path, what }) => what !== 'not committed' || rules.includes(path)).map(({ path }) => path);
+}
