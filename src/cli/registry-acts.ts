@@ -25,7 +25,7 @@ export function addRegistryActs(registry: Command, context: CommandContext): voi
       .command('register')
       .description('Make a model the champion on your word, without a gate: how a registry starts.'),
   )
-    .requiredOption('--artifact <file>', 'the model file, committed to the repository')
+    .requiredOption('--artifact <file>', 'the model or file of predictions, committed to the repository')
     .option('--set-version <semver>', 'its version (default: the next one)')
     .option('--reason <text>', 'why, for the record')
     .action(async (options: CommonOptions & { artifact: string; setVersion?: string; reason?: string }) => {

@@ -20,7 +20,14 @@ import type { PendingPullRequest, RecordResult, Registry } from '../registry/reg
 import { describePromotion, describeReplaced } from '../report/promotion.ts';
 import { localModel } from '../model/artifact.ts';
 import { readApprovals } from './approvals.ts';
-import { readingOf, resolveCandidate, withModelFolder, withReading, type Contestant } from './models.ts';
+import {
+  readingOf,
+  resolveCandidate,
+  resolveReference,
+  withModelFolder,
+  withReading,
+  type Contestant,
+} from './models.ts';
 import { discardAllEvidence, prepareOut, readEvidence, writeDecision } from './output.ts';
 import { sourceHere } from './source.ts';
 import { checkPolicy, plain, runModelStages, runValidate } from './stages.ts';
@@ -193,7 +200,7 @@ function isChampion(candidate: Artifact, view: RegistryHistory): boolean {
 }
 
 export interface RegisterInput {
-  /** The model file, relative to the workspace, committed to the repository. */
+  /** The model, or file of predictions, relative to the workspace, committed to the repository. */
   artifact: string;
   version?: string | undefined;
   reason?: string | undefined;
@@ -204,12 +211,7 @@ export interface RegisterInput {
 
 /** Make a model the champion on a person's word, without a gate. Recorded as what it is. */
 export async function registerChampion(workspace: Workspace, input: RegisterInput): Promise<PromoteResult> {
-  const path = await insideRoot(workspace, input.artifact);
-  const model = await localModel(path, `file:${input.artifact}`);
-  // The registry keeps how answers are read with the bytes: from here on the champion is read as the candidate is today.
-  const reading = readingOf(workspace.modelConfig.candidate);
-  const named = { kind: 'model' as const, artifact: withReading(model, reading), reading };
-  const artifact = await recordable(workspace, named, true);
+  const artifact = await recordable(workspace, await namedByPerson(workspace, input.artifact), true);
   const registry = await openRegistry(workspace);
   const source = await sourceHere(workspace, input.source);
   const recorded = await registry.record({
@@ -226,6 +228,34 @@ export async function registerChampion(workspace: Workspace, input: RegisterInpu
     evidence: [],
   });
   return { evidence: [], ...recorded };
+}
+
+/**
+ * A file that becomes champion, a model or predictions. The registry keeps how answers are read with the bytes: from here on the
+ * champion is read as the candidate is today.
+ *
+ * @throws UsageError, ModelError, DataError
+ */
+async function namedByPerson(workspace: Workspace, file: string): Promise<Contestant> {
+  const path = await insideRoot(workspace, file);
+  const { candidate } = workspace.modelConfig;
+  const predictions = typeof candidate === 'object' && 'predictions' in candidate ? candidate : null;
+  if (!/\.(?:csv|parquet)$/iu.test(path)) {
+    const reading = readingOf(candidate);
+    const artifact = withReading(await localModel(path, `file:${file}`), reading);
+    return { kind: 'model', artifact, reading };
+  }
+  if (predictions !== null) {
+    const { sha256: _ofTheCandidate, ...columns } = predictions;
+    return resolveReference(workspace, { ...columns, predictions: path }, 'champion', '');
+  }
+  throw new UsageError({
+    found: `${file} is a file of predictions, and the configured candidate is a model`,
+    expected: 'an ONNX model, or a candidate that is a file of predictions too: the champion is read as it is',
+    where: `models.${workspace.model}.candidate`,
+    remedy:
+      'Set candidate: { predictions: FILE } (with id, score or label where the columns have other names), then register',
+  });
 }
 
 async function decideAndRecord(
