@@ -1,6 +1,7 @@
 import { Option, type Command } from 'commander';
 import { defaults } from '../config/defaults.ts';
 import type { RunContext } from '../github/context.ts';
+import type { ConsoleOptions } from '../report/index.ts';
 import type { Workspace } from '../pipeline/workspace.ts';
 
 /** Options every command that reads contender.yml shares. */
@@ -30,6 +31,14 @@ export interface CommandContext {
   open(options: CommonOptions, anyModel?: boolean): Promise<Workspace>;
   actor(): Promise<string>;
   run: RunContext;
+}
+
+/** How text is shown: as wide as the terminal, or wide enough for the tables where there is none. */
+export function consoleOptions({ env }: CommandContext): ConsoleOptions {
+  return {
+    colour: process.stdout.isTTY && env['NO_COLOR'] === undefined,
+    width: process.stdout.columns ?? 120,
+  };
 }
 
 /** Whether what is decided goes into the registry: as asked, where the event allows it. */

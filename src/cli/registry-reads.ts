@@ -10,7 +10,7 @@ import {
   type ConsoleOptions,
 } from '../report/index.ts';
 import type { Workspace } from '../pipeline/workspace.ts';
-import { withCommonOptions, type CommandContext, type CommonOptions } from './command-context.ts';
+import { consoleOptions, withCommonOptions, type CommandContext, type CommonOptions } from './command-context.ts';
 
 /** registry show, log, diff and why: what the registry says when it is asked. */
 export function addRegistryReads(registry: Command, context: CommandContext): void {
@@ -67,8 +67,7 @@ export function addRegistryReads(registry: Command, context: CommandContext): vo
       const workspace = await context.open(options, true);
       const model = typeof named === 'string' ? named : options.model;
       const { json, text } = await read(workspace, model, String(range));
-      const colour = process.stdout.isTTY && context.env['NO_COLOR'] === undefined;
-      context.print(options.json === true ? jsonText(json) : text({ colour, width: process.stdout.columns ?? 100 }));
+      context.print(options.json === true ? jsonText(json) : text(consoleOptions(context)));
     });
   }
 }

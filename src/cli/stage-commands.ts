@@ -8,7 +8,13 @@ import { runBehaviour, runEvaluate, runLoadTest, runValidate } from '../pipeline
 import { renderConsole, type ReportInput } from '../report/index.ts';
 import { exitCodeOf, exitCodeOfVerdict } from './exit-codes.ts';
 import { pendingText } from './pending-text.ts';
-import { recordsHere, withCommonOptions, type CommandContext, type CommonOptions } from './command-context.ts';
+import {
+  consoleOptions,
+  recordsHere,
+  withCommonOptions,
+  type CommandContext,
+  type CommonOptions,
+} from './command-context.ts';
 import type { Workspace } from '../pipeline/workspace.ts';
 
 interface ReportOptions extends CommonOptions {
@@ -83,11 +89,9 @@ export function addStageCommands(program: Command, context: CommandContext): voi
   }
 
   function print(options: CommonOptions, json: unknown, shown: ReportInput): void {
-    if (options.json === true) context.print(JSON.stringify(json, null, 2));
-    else {
-      const colour = process.stdout.isTTY && context.env['NO_COLOR'] === undefined;
-      context.print(renderConsole(shown, { colour, width: process.stdout.columns ?? 100 }));
-    }
+    context.print(
+      options.json === true ? JSON.stringify(json, null, 2) : renderConsole(shown, consoleOptions(context)),
+    );
   }
 }
 
