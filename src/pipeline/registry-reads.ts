@@ -136,6 +136,8 @@ async function explanationOf(published: Published, view: RegistryHistory, regist
   return {
     ...mention(decision),
     version: (decision.outcome === 'promote' ? decision.to : decision.candidate)?.version ?? 'candidate',
+    candidate: decision.candidate,
+    datasets: decision.datasets,
     headline: headline(published),
     reasons: decision.reasons,
     checks: evidence.flatMap(({ checks }) => checks.filter(({ id }) => named.has(id))),

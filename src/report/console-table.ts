@@ -76,7 +76,9 @@ function block(columns: readonly string[], row: readonly Cell[], width: number, 
   for (const [column, { text, mood }] of row.entries()) {
     if (text === '') continue;
     const indent = column === 0 ? '  ' : '    ';
-    const parts = wrap(column === 0 ? text : `${columns[column]}: ${text}`, width - indent.length);
+    // Of two columns the first says what the second is.
+    const name = column === 0 || columns.length === 2 ? '' : `${columns[column]}: `;
+    const parts = wrap(`${name}${text}`, width - indent.length);
     const painted = parts.map((part) => (mood === undefined ? part : paint(part, mood)));
     const beside = used > indent.length && column > 0 && used + 2 + length(parts[0] ?? '') <= width;
     if (beside && parts.length === 1) {
