@@ -60,6 +60,14 @@ export function addPublishCommands(program: Command, context: CommandContext): v
       }
       const workspace = await context.open(options);
       const repository = options.repository ?? env['GITHUB_REPOSITORY'] ?? '';
+      if (repository === '') {
+        throw new UsageError({
+          found: 'no repository',
+          expected: 'owner/name, as GitHub has it',
+          where: '--repository',
+          remedy: 'Pass --repository owner/name, or set GITHUB_REPOSITORY',
+        });
+      }
       const github = openGitHub({ repository, token, apiUrl: env['GITHUB_API_URL'], log: workspace.log, signal });
       const server = env['GITHUB_SERVER_URL'];
       const released = await releaseVersion(workspace, { github, version: options.of, server });

@@ -19,9 +19,11 @@ import { RegistryError } from '../errors.ts';
 import { fetchArtifact } from '../registry/fetch-artifact.ts';
 import type { Registry } from '../registry/registry.ts';
 import { versionTag } from '../registry/tags.ts';
+import { withdrawnText } from '../report/index.ts';
 import { readApprovals } from './approvals.ts';
 import { resolveCandidate, withModelFolder } from './models.ts';
 import { discardAllEvidence, prepareOut, readEvidence, writeDecision, writeEvidence } from './output.ts';
+import { withdrawnBy } from './export.ts';
 import { openRegistry, type PromoteResult } from './promote.ts';
 import { sourceHere } from './source.ts';
 import type { Workspace } from './workspace.ts';
@@ -89,7 +91,25 @@ export async function assignStage(
   const evidence = [...(rule.evidence === undefined ? [] : await readEvidence(workspace)), ...recorded];
   const { model, modelConfig: config } = workspace;
   const subject = { model, config, stage, rule, ...(version === undefined ? {} : { version }) };
-  return perform(workspace, registry, input.record, (view) => assign(subject, evidence, view, act), evidence);
+  return perform(
+    workspace,
+    registry,
+    input.record,
+    (view) => {
+      const decision = assign(subject, evidence, view, act);
+      warnOfRolledBack(workspace, decision, view);
+      return decision;
+    },
+    evidence,
+  );
+}
+
+/** A stage may keep what is champion no more, but nobody should think that it is as good as before. */
+function warnOfRolledBack({ log }: Workspace, { candidate, stage }: Decision, view: RegistryHistory): void {
+  const known = view.registered.find(({ version }) => version === candidate?.version);
+  const withdrawn = known === undefined ? undefined : withdrawnBy(known, view);
+  if (known === undefined || withdrawn === undefined) return;
+  log.warning(`Version ${known.version}, now in ${stage ?? ''}, was ${withdrawnText(withdrawn)}`);
 }
 
 /** What the registry has of these kinds on a version, by default the champion. */

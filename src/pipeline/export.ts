@@ -1,6 +1,12 @@
 import { join } from 'node:path';
-import type { RecordedDecision } from '../evidence/index.ts';
-import { RegistryError } from '../errors.ts';
+import { takenBackBy } from '../decide/history.ts';
+import {
+  modelIdentity,
+  type RecordedDecision,
+  type RegisteredVersion,
+  type RegistryHistory,
+} from '../evidence/index.ts';
+import { RegistryError, UsageError } from '../errors.ts';
 import type { Registry } from '../registry/registry.ts';
 import {
   renderHtml,
@@ -9,6 +15,7 @@ import {
   renderReleaseNotes,
   statementOf,
   type Published,
+  type Withdrawn,
 } from '../report/index.ts';
 import { openRegistry } from './promote.ts';
 import type { Workspace } from './workspace.ts';
@@ -42,6 +49,7 @@ export async function exportVersion(workspace: Workspace, input: ExportInput): P
       ? await publishedVersion(registry, workspace.model, input.version)
       : await publishedDecision(registry, workspace.model, decision);
   const files = exportedFiles(published, await publishedBefore(registry, published), input);
+  if (files.size === 0) throw nothingOf(published, input.parts);
   const name = decision === undefined ? published.decision.to?.version : `decision-${decision}`;
   const folder = join(workspace.out, 'export', name ?? '');
   const paths: string[] = [];
@@ -51,6 +59,15 @@ export async function exportVersion(workspace: Workspace, input: ExportInput): P
     paths.push(path);
   }
   return paths;
+}
+
+/** A rejection has no model card, and what was registered on a person's word no statements. */
+function nothingOf({ decision, evidence }: Published, parts: readonly ExportPart[]): UsageError {
+  const there = exportParts.filter((part) => exportedFiles({ decision, evidence }, null, { parts: [part] }).size > 0);
+  return new UsageError({
+    found: `decision ${decision.seq} of ${decision.model} (${decision.action}, ${decision.outcome}) has no ${parts.join(', no ')}`,
+    expected: `one of: ${there.join(', ')}`,
+  });
 }
 
 /** The exported files by name. Pure: the same version gives the same bytes. Only what was promoted has a card and notes. */
@@ -83,21 +100,28 @@ export function exportedFiles(
 
 /** The decision that first made a version champion, with its evidence. @throws RegistryError */
 export async function publishedVersion(registry: Registry, model: string, version?: string): Promise<Published> {
-  const manifest = await registry.manifest(model);
-  const wanted = version ?? manifest?.aliases['champion']?.version;
-  const known = manifest?.versions.find((each) => each.version === wanted?.replace(/^v/u, ''));
+  const view = await registry.view(model);
+  const wanted = version ?? view.champion?.version;
+  const known = view.registered.find((each) => each.version === wanted?.replace(/^v/u, ''));
   if (known === undefined) {
     throw new RegistryError({
       found: wanted === undefined ? `${model} has no champion` : `${model} has no version ${wanted}`,
-      expected:
-        manifest === null
-          ? 'a model with recorded decisions'
-          : `one of: ${manifest.versions.map((each) => each.version).join(', ')}`,
+      expected: view.decisions.length === 0 ? 'a model with recorded decisions' : `one of: ${view.versions.join(', ')}`,
       remedy: 'See what there is with contender registry show',
     });
   }
-  const decision = (await registry.log(model)).find(({ seq }) => seq === known.seq) as RecordedDecision;
-  return withEvidence(registry, decision);
+  const published = await withEvidence(registry, view.decisions[known.seq - 1] as RecordedDecision);
+  return { ...published, withdrawn: withdrawnBy(known, view) };
+}
+
+/** What took a version out of use, if anything did. */
+export function withdrawnBy(version: RegisteredVersion, view: RegistryHistory): Withdrawn | undefined {
+  const how = version.status === 'deprecated' ? 'deprecated' : 'rolled back';
+  const made =
+    how === 'deprecated'
+      ? view.decisions.find((each) => each.action === 'deprecate' && each.candidate?.version === version.version)
+      : takenBackBy(modelIdentity(version) ?? '', view);
+  return made === undefined ? undefined : { how, decision: made.seq, reason: made.approvals[0]?.reason ?? '' };
 }
 
 /** A decision with its evidence. @throws RegistryError */

@@ -16,7 +16,7 @@ import {
   type VersionChanges,
   type WaitingMention,
 } from '../report/index.ts';
-import { publishedVersion, withEvidence } from './export.ts';
+import { publishedVersion, withdrawnBy, withEvidence } from './export.ts';
 import { openRegistry } from './promote.ts';
 import type { Workspace } from './workspace.ts';
 
@@ -49,15 +49,19 @@ export async function describeModel(workspace: Workspace, wanted: string | undef
       pending === null
         ? null
         : { decisions: pending.decisions.map(waitingMention), pullRequest: pending.pullRequest?.url ?? null },
-    versions: view.registered.map(({ version, status, replaced, artifacts, seq }) => ({
-      version,
-      status,
-      aliases: Object.entries(view.aliases).flatMap(([name, alias]) => (alias.version === version ? [name] : [])),
-      promoted: mention(decisionOf(view, seq)),
-      replaced,
-      artifacts: [...artifacts],
-      tag: tagged ? versionTag(model, version) : null,
-    })),
+    versions: view.registered.map((each) => {
+      const { version, status, replaced, artifacts, seq } = each;
+      return {
+        version,
+        status,
+        withdrawn: withdrawnBy(each, view) ?? null,
+        aliases: Object.entries(view.aliases).flatMap(([name, alias]) => (alias.version === version ? [name] : [])),
+        promoted: mention(decisionOf(view, seq)),
+        replaced,
+        artifacts: [...artifacts],
+        tag: tagged ? versionTag(model, version) : null,
+      };
+    }),
   };
 }
 

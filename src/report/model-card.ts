@@ -5,7 +5,16 @@ import { markdownText, oneLine } from './escape.ts';
 import { headline } from './headline.ts';
 import { renderSection } from './markdown.ts';
 import { bytes, count } from './numbers.ts';
-import { fileNameOf, metricRows, modelArtifact, policyOf, publishedName, type Published } from './published.ts';
+import {
+  fileNameOf,
+  metricRows,
+  modelArtifact,
+  policyOf,
+  publishedName,
+  withdrawnText,
+  type Published,
+} from './published.ts';
+import { withdrawnBanner } from './withdrawn-banner.ts';
 import { isOpen, worstFirst } from './standing.ts';
 
 /** Tasks of the Hugging Face Hub; ours that it does not have keep their own names. */
@@ -32,6 +41,7 @@ export function renderModelCard(published: Published): string {
   const { decision, evidence } = published;
   const parts = [
     `# ${markdownText(publishedName(published))}`,
+    ...withdrawnBanner(published),
     `**${markdownText(headline({ decision, evidence }))}**`,
     renderSection(facts(published)),
     ...[comparisons(evidence), slices(evidence), metrics(evidence), ...stages(evidence)]
@@ -96,6 +106,9 @@ function facts(published: Published): Section {
   const rows: [string, Cell][] = [
     ['Model', text(decision.model)],
     ['Version', text(decision.to?.version ?? '')],
+    ...(published.withdrawn === undefined
+      ? []
+      : ([['Status', text(withdrawnText(published.withdrawn))]] as [string, Cell][])),
     ...(decision.from === null ? [] : ([['Version before', text(decision.from.version)]] as [string, Cell][])),
     ...(typeof task === 'string' ? ([['Task', text(task.replaceAll('-', ' '))]] as [string, Cell][]) : []),
     ...(artifact === undefined

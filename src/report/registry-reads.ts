@@ -16,7 +16,7 @@ import { wrap } from './console-table.ts';
 import { renderConsole, renderSections, type ConsoleOptions } from './console.ts';
 import { oneLine, withoutWorkflowCommands } from './escape.ts';
 import { bytes } from './numbers.ts';
-import { fileNameOf } from './published.ts';
+import { fileNameOf, type Withdrawn } from './published.ts';
 import { codeCell, numberCell, textCell, type Cell, type Section } from './section.ts';
 import {
   datasetChange,
@@ -70,6 +70,8 @@ export interface WaitingMention extends DecisionMention {
 export interface VersionSummary {
   version: string;
   status: 'active' | 'deprecated';
+  /** Why it must not be used any more. */
+  withdrawn: Withdrawn | null;
   /** champion, previous, and stages. */
   aliases: string[];
   /** The decision that first promoted it. */
@@ -160,7 +162,7 @@ export function renderDetail(detail: ModelDetail, options: ConsoleOptions): stri
       const artifact = each.artifacts.find(({ role }) => role !== 'image');
       return [
         textCell(each.version),
-        textCell([...each.aliases, ...(each.status === 'deprecated' ? ['deprecated'] : [])].join(', ')),
+        textCell([...each.aliases, ...isNoMore(each)].join(', ')),
         textCell(minute(each.promoted.time)),
         textCell(each.promoted.by),
         numberCell(String(each.promoted.decision)),
@@ -172,6 +174,11 @@ export function renderDetail(detail: ModelDetail, options: ConsoleOptions): stri
     }),
   );
   return joined([inert(lines, options), renderSections([table], options)]);
+}
+
+/** `rolled back (#7)` */
+function isNoMore({ withdrawn }: VersionSummary): string[] {
+  return withdrawn === null ? [] : [`${withdrawn.how} (#${withdrawn.decision})`];
 }
 
 /** Every decision, newest first: what was done, and the whole reason. */

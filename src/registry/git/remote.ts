@@ -132,13 +132,19 @@ async function remoteHead({ repository, remote, ref }: Followed): Promise<string
   if (listed.code === 2) return null;
   if (listed.code !== 0) {
     throw new RegistryError({
-      found: `${remote} cannot be asked: ${listed.stderr.split('\n').findLast((line) => line !== '') ?? ''}`,
+      found: `${remote} cannot be asked: ${firstFault(listed.stderr)}`,
       where: 'registry.push',
       remedy: `Check the remote (git remote get-url ${remote}), the network and the credentials (actions/checkout keeps them unless persist-credentials is false)`,
     });
   }
   const lines = listed.stdout.toString('utf8').split('\n');
   return lines.find((line) => line.endsWith(`\t${ref}`))?.split('\t')[0] ?? null;
+}
+
+/** git says what is wrong first, and advice of every length after it. */
+function firstFault(said: string): string {
+  const lines = said.split('\n').filter((line) => line !== '');
+  return lines.find((line) => line.startsWith('fatal:')) ?? lines[0] ?? '';
 }
 
 async function fetchRef({ repository, remote, ref }: Followed): Promise<void> {
