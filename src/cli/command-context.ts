@@ -6,10 +6,10 @@ import type { Workspace } from '../pipeline/workspace.ts';
 
 /** Options every command that reads contender.yml shares. */
 export interface CommonOptions {
-  workspace: string;
-  config: string;
+  workspace?: string;
+  config?: string;
   model?: string;
-  out: string;
+  out?: string;
   candidate?: string;
   candidateSha256?: string;
   champion?: string;
@@ -53,14 +53,19 @@ export function recordsHere(context: CommandContext, options: { record?: boolean
 /** Add the shared options to a command that reads contender.yml. */
 export function withCommonOptions(command: Command): Command {
   return command
-    .option('-c, --config <file>', 'the configuration', 'contender.yml')
+    .option(
+      '-c, --config <file>',
+      'the configuration (default: the nearest contender.yml, from here up to the workspace)',
+    )
     .option('-m, --model <name>', 'which model of the configuration (may be left out when there is one)')
     .option(
       '-o, --out <folder>',
-      'where evidence, decision and report go, in a folder named after the model',
-      defaults.out,
+      `where evidence, decision and report go, in a folder named after the model (default: ${defaults.out} in the workspace)`,
     )
-    .option('-w, --workspace <folder>', 'the repository; no data or model outside it is read', '.')
+    .option(
+      '-w, --workspace <folder>',
+      'no data or model outside it is read, and paths start there (default: the git repository, and paths start here)',
+    )
     .option('--candidate <uri>', 'a path or URL in place of the configured candidate')
     .option('--candidate-sha256 <digest>', 'digest of that file; a URL needs it, but for an artifact of a workflow run')
     .option('--champion <uri>', 'a path, a URL or "registry" in place of the configured champion')

@@ -10,8 +10,10 @@ import { addRegistryCommands } from './registry-commands.ts';
 import { addInspectCommand } from './inspect-command.ts';
 import { addServeCommand } from './serve-command.ts';
 import { addStageCommands } from './stage-commands.ts';
+import { placesOf } from './places.ts';
 import { terminalLog } from './terminal-log.ts';
 import { actorFrom } from './actor.ts';
+import { defaults } from '../config/index.ts';
 import { gitHubAccess, openWorkspace } from '../pipeline/workspace.ts';
 import type { CommandContext } from './command-context.ts';
 
@@ -35,17 +37,20 @@ export function buildProgram(
     async open(options, anyModel = false) {
       const log = terminalLog({ verbose: options.verbose === true, quiet: options.quiet === true });
       const { candidate, candidateSha256, champion, championSha256 } = options;
+      const { root, config, fromRoot, asConfigured } = placesOf(options);
+      const typed = (path: string | undefined, as: (path: string) => string): string | undefined =>
+        path === undefined ? undefined : as(path);
       return openWorkspace({
-        root: options.workspace,
-        config: options.config,
+        root,
+        config,
         model: options.model,
         anyModel,
-        out: options.out,
+        out: typed(options.out, fromRoot) ?? defaults.out,
         overrides: {
-          candidate: { uri: candidate, sha256: candidateSha256 },
-          champion: { uri: champion, sha256: championSha256 },
+          candidate: { uri: typed(candidate, asConfigured), sha256: candidateSha256 },
+          champion: { uri: typed(champion, asConfigured), sha256: championSha256 },
         },
-        predictions: options.predictions,
+        predictions: typed(options.predictions, fromRoot),
         github: gitHubAccess(env),
         log,
         signal,

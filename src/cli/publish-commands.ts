@@ -4,6 +4,7 @@ import { openGitHub } from '../github/client.ts';
 import { exportParts, exportVersion, type ExportPart } from '../pipeline/export.ts';
 import { releaseVersion } from '../pipeline/release.ts';
 import { modelOfTag, verifyArtifact } from '../pipeline/verify-artifact.ts';
+import { placesOf } from './places.ts';
 import { withCommonOptions, type CommandContext, type CommonOptions } from './command-context.ts';
 import { exitCodes } from './exit-codes.ts';
 
@@ -87,7 +88,11 @@ export function addPublishCommands(program: Command, context: CommandContext): v
       const { isChampion = false, tag } = options;
       const model = options.model ?? modelOfTag(tag);
       const workspace = await context.open({ ...options, ...(model === undefined ? {} : { model }) });
-      const found = await verifyArtifact(workspace, { file, champion: isChampion, tag });
+      const found = await verifyArtifact(workspace, {
+        file: placesOf(options).fromRoot(file),
+        champion: isChampion,
+        tag,
+      });
       context.print(options.json === true ? JSON.stringify(found, null, 2) : `${found.message}.`);
       context.finish(found.verified ? exitCodes.pass : exitCodes.fail);
     });

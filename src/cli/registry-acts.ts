@@ -6,6 +6,7 @@ import type { Workspace } from '../pipeline/workspace.ts';
 import { oneLine } from '../report/escape.ts';
 import { exitCodes } from './exit-codes.ts';
 import { pendingText } from './pending-text.ts';
+import { placesOf } from './places.ts';
 import { recordsHere, withCommonOptions, type CommandContext, type CommonOptions } from './command-context.ts';
 
 interface ActOptions extends CommonOptions {
@@ -31,7 +32,7 @@ export function addRegistryActs(registry: Command, context: CommandContext): voi
     .action(async (options: CommonOptions & { artifact: string; setVersion?: string; reason?: string }) => {
       const workspace = await context.open(options);
       const result = await registerChampion(workspace, {
-        artifact: options.artifact,
+        artifact: placesOf(options).fromRoot(options.artifact),
         version: options.setVersion,
         reason: options.reason,
         actor: await context.actor(),

@@ -1,11 +1,11 @@
 import type { Command } from 'commander';
-import { resolve } from 'node:path';
 import { verify } from '../pipeline/verify-change.ts';
 import { oneLine } from '../report/escape.ts';
 import { jsonText } from '../report/index.ts';
 import { exitCodes } from './exit-codes.ts';
 import { addRegistryActs } from './registry-acts.ts';
 import { addRegistryReads } from './registry-reads.ts';
+import { placesOf } from './places.ts';
 import { withCommonOptions, type CommandContext, type CommonOptions } from './command-context.ts';
 
 /** What the registry says, whether it is sound, and what people do to it. */
@@ -23,10 +23,8 @@ export function addRegistryCommands(program: Command, context: CommandContext): 
         'hold what HEAD makes of the registry against this branch, tag or commit, under the configuration there',
       ),
   ).action(async (options: CommonOptions & { base?: string }) => {
-    const { config, base } = options;
-    const { findings, sound } = await verify({ root: resolve(options.workspace), config, base }, () =>
-      context.open(options, true),
-    );
+    const { root, config } = placesOf(options);
+    const { findings, sound } = await verify({ root, config, base: options.base }, () => context.open(options, true));
     if (options.json === true) context.print(jsonText(findings));
     else if (findings.length === 0) context.print(sound);
     else

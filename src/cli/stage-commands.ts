@@ -1,4 +1,5 @@
 import { Option, type Command } from 'commander';
+import { join } from 'node:path';
 import type { Evidence } from '../evidence/index.ts';
 import { registryView, runGate, runPromote, type PromoteInput, type PromoteResult } from '../pipeline/promote.ts';
 import { warnOfExpiry } from '../pipeline/expiry.ts';
@@ -8,6 +9,7 @@ import { runBehaviour, runEvaluate, runLoadTest, runValidate } from '../pipeline
 import { renderConsole, type ReportInput } from '../report/index.ts';
 import { exitCodeOf, exitCodeOfVerdict } from './exit-codes.ts';
 import { pendingText } from './pending-text.ts';
+import { placesOf, shown } from './places.ts';
 import {
   consoleOptions,
   recordsHere,
@@ -109,9 +111,11 @@ function withPredictions(command: Command): Command {
   );
 }
 
-async function writeReports(workspace: Workspace, { junit }: ReportOptions, input: ReportInput): Promise<void> {
+async function writeReports(workspace: Workspace, options: ReportOptions, input: ReportInput): Promise<void> {
+  const { junit } = options;
   if (junit === undefined) return;
-  await writeJunit(workspace, { ...input, evidence: await withPlaces(workspace, input.evidence) }, junit);
+  const shownAt = await withPlaces(workspace, input.evidence);
+  await writeJunit(workspace, { ...input, evidence: shownAt }, placesOf(options).fromRoot(junit));
 }
 
 function whereTo(workspace: Workspace, result: PromoteResult): string {
@@ -122,5 +126,5 @@ function whereTo(workspace: Workspace, result: PromoteResult): string {
     'not-recorded': 'Not recorded.',
     pending: pendingText(result),
   }[result.status];
-  return `${recorded} Report: ${workspace.out}/report.html`;
+  return `${recorded} Report: ${shown(join(workspace.out, 'report.html'))}`;
 }
