@@ -10,6 +10,7 @@ import { addRegistryCommands } from './registry-commands.ts';
 import { addInspectCommand } from './inspect-command.ts';
 import { addServeCommand } from './serve-command.ts';
 import { addStageCommands } from './stage-commands.ts';
+import { addInitCommand } from './init-command.ts';
 import { placesOf } from './places.ts';
 import { terminalLog } from './terminal-log.ts';
 import { actorFrom } from './actor.ts';
@@ -66,6 +67,7 @@ export function buildProgram(
     .showHelpAfterError('(contender --help shows what there is)')
     .addHelpText('after', helpText);
   program.exitOverride();
+  addInitCommand(program, context);
   addStageCommands(program, context);
   addPredictCommand(program, context);
   addRollbackCommand(program, context);
@@ -95,10 +97,11 @@ function overrideExit(command: Command): void {
 
 const helpText = `
 A first run, step by step:
+  contender init --data eval.csv --candidate new.onnx            a contender.yml to start from
   contender registry register --artifact models/champion.onnx    who is champion today
   contender gate                                                 validate, evaluate, load test, decide, record
   contender registry log                                         what was decided, and why
   contender rollback --reason "..."                              back to the version before
 
 Exit codes: 0 promoted, passed or no change; 1 rejected or failed; 2 usage or input error; 3 held or inconclusive.
-Everything is configured in contender.yml (docs/configuration.md).`;
+Everything is configured in contender.yml: https://github.com/contender/contender/blob/main/docs/configuration.md`;
