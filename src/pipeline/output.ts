@@ -1,7 +1,7 @@
 import { mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { Ajv2020 } from 'ajv/dist/2020.js';
-import { defaults } from '../config/index.ts';
+import { defaults, evidenceKinds } from '../config/index.ts';
 import { Evidence as EvidenceSchema, type Decision, type Evidence } from '../evidence/index.ts';
 import { EvidenceError } from '../errors.ts';
 import type { ChangedRow } from '../evaluate/agreement.ts';
@@ -34,12 +34,9 @@ export async function prepareOut(workspace: Workspace): Promise<void> {
   await requireWritable(join(workspace.out, 'evidence'));
 }
 
-/** The kinds of evidence a run writes, in its order. */
-const kinds = ['data', 'evaluation', 'behaviour', 'load'];
-
 /** The same for every stage. */
 export async function discardAllEvidence(workspace: Workspace): Promise<void> {
-  for (const kind of kinds) await discardEvidence(workspace, kind);
+  for (const kind of evidenceKinds) await discardEvidence(workspace, kind);
 }
 
 /** All evidence in the output folder, by kind. @throws EvidenceError for a file that is not evidence */
