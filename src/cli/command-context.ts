@@ -29,7 +29,8 @@ export interface CommandContext {
   print(text: string): void;
   /** `anyModel`: the command concerns every model, so none need be chosen. */
   open(options: CommonOptions, anyModel?: boolean): Promise<Workspace>;
-  actor(): Promise<string>;
+  /** Who acts in a workspace. */
+  actor(workspace: Workspace): Promise<string>;
   run: RunContext;
 }
 

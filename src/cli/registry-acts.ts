@@ -35,7 +35,7 @@ export function addRegistryActs(registry: Command, context: CommandContext): voi
         artifact: placesOf(options).fromRoot(options.artifact),
         version: options.setVersion,
         reason: options.reason,
-        actor: await context.actor(),
+        actor: await context.actor(workspace),
         source: context.run.source,
       });
       if (result.status === 'pending') context.finish(exitCodes.hold);
@@ -123,7 +123,7 @@ function addAct(
         {
           reason: options.reason ?? '',
           by: options.by,
-          actor: await context.actor(),
+          actor: await context.actor(workspace),
           source: context.run.source,
           record: recordsHere(context, options, workspace),
         },

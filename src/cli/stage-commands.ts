@@ -78,7 +78,7 @@ export function addStageCommands(program: Command, context: CommandContext): voi
         const workspace = await context.open(options);
         const result = await decide(workspace, {
           record: recordsHere(context, options, workspace),
-          actor: await context.actor(),
+          actor: await context.actor(workspace),
           source: context.run.source,
           version: options.setVersion,
         });

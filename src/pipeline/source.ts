@@ -2,6 +2,7 @@ import { isAbsolute, relative, sep } from 'node:path';
 import type { Source } from '../evidence/index.ts';
 import { RegistryError } from '../errors.ts';
 import { commitAt, openRepository, type Repository } from '../registry/git/repository.ts';
+import { runGit } from '../registry/git/run.ts';
 import { uncommittedEdits } from '../registry/git/work-tree.ts';
 import { inside, type Workspace } from './workspace.ts';
 
@@ -52,4 +53,16 @@ async function uncommittedOf(
   if (within.length === 0) return [];
   const edits = await uncommittedEdits(repository, within);
   return edits.filter(({ path, what }) => what !== 'not committed' || rules.includes(path)).map(({ path }) => path);
+}
+
+/** Who commits in a folder, by git's word; undefined where it has none. */
+export async function committer(folder: string): Promise<string | undefined> {
+  try {
+    const name = (await runGit(folder, ['config', 'user.name'])).stdout.toString('utf8').trim();
+    return name === '' ? undefined : name;
+  } catch (error) {
+    // A registry behind the API needs no git here.
+    if (error instanceof RegistryError) return undefined;
+    throw error;
+  }
 }

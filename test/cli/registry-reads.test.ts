@@ -197,6 +197,7 @@ describe('what the registry says when it is asked', () => {
       const longest = Math.max(...text.split('\n').map((line) => line.length));
       assert.ok(longest <= options.width, `${longest} columns: ${text}`);
     }
+    assert.doesNotMatch(await repository.git('log', '--format=%B'), /(?!\n)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u);
     const log = JSON.parse((await run('log', '--json')).stdout) as { approvals: { reason: string }[] }[];
     assert.equal(log[4]?.approvals[0]?.reason, hostile, 'nothing is lost');
   });

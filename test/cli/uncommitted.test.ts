@@ -17,7 +17,9 @@ describe('files that decide and are not committed', () => {
       const head = await repository.commit('No load test');
       const registered = await contender(folder, [...register, '--json']);
       assert.equal(registered.code, 0, registered.stderr);
-      assert.deepEqual((JSON.parse(registered.stdout) as PromoteResult).decision.source, { sha: head });
+      const { decision } = JSON.parse(registered.stdout) as PromoteResult;
+      assert.deepEqual(decision.source, { sha: head });
+      assert.equal(decision.actor, 'Ada', 'who commits here');
 
       await writeFile(path, (await readFile(path, 'utf8')).replace('min: 0.85', 'min: 0.80'));
       await appendFile(join(folder, 'schema.json'), '\n');
