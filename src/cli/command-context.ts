@@ -51,8 +51,8 @@ export function recordsHere(context: CommandContext, options: { record?: boolean
   return record;
 }
 
-/** Add the shared options to a command that reads contender.yml. */
-export function withCommonOptions(command: Command): Command {
+/** Add the options that every command has which reads contender.yml. */
+export function withReadOptions(command: Command): Command {
   return command
     .option(
       '-c, --config <file>',
@@ -60,18 +60,23 @@ export function withCommonOptions(command: Command): Command {
     )
     .option('-m, --model <name>', 'which model of the configuration (may be left out when there is one)')
     .option(
-      '-o, --out <folder>',
-      `where evidence, decision and report go, in a folder named after the model (default: ${defaults.out} in the workspace)`,
-    )
-    .option(
       '-w, --workspace <folder>',
       'no data or model outside it is read, and paths start there (default: the git repository, and paths start here)',
+    )
+    .option('--json', 'print the result as JSON on standard output')
+    .addOption(new Option('-q, --quiet', 'only warnings and the result').conflicts('verbose'))
+    .option('-v, --verbose', 'say more');
+}
+
+/** The same, of a command that looks at models or writes files. */
+export function withCommonOptions(command: Command): Command {
+  return withReadOptions(command)
+    .option(
+      '-o, --out <folder>',
+      `where evidence, decision and report go, in a folder named after the model (default: ${defaults.out} in the workspace)`,
     )
     .option('--candidate <uri>', 'a path or URL in place of the configured candidate')
     .option('--candidate-sha256 <digest>', 'digest of that file; a URL needs it, but for an artifact of a workflow run')
     .option('--champion <uri>', 'a path, a URL or "registry" in place of the configured champion')
-    .option('--champion-sha256 <digest>', 'the same for that champion')
-    .option('--json', 'print the result as JSON on standard output')
-    .addOption(new Option('-q, --quiet', 'only warnings and the result').conflicts('verbose'))
-    .option('-v, --verbose', 'say more');
+    .option('--champion-sha256 <digest>', 'the same for that champion');
 }

@@ -22,7 +22,7 @@ export function addInspectCommand(program: Command, context: CommandContext): vo
     .action(async (file: string, options: InspectOptions) => {
       const { localModel } = await import('../model/artifact.ts');
       const { inspectModel } = await import('../model/inspect.ts');
-      const artifact = await localModel(resolve(file), `file:${file}`);
+      const artifact = await localModel(resolve(file), file);
       const inspection = await inspectModel(artifact.path, file);
       const feeds = options.config === undefined ? null : await feedsOf(inspection, options.config, options.model);
       context.print(

@@ -12,7 +12,11 @@ export function addPredictCommand(program: Command, context: CommandContext): vo
   )
     .requiredOption('--file <file>', 'the .parquet or .csv file to write, in the workspace')
     .addOption(new Option('--role <role>', 'whose predictions').choices(['candidate', 'champion']).default('candidate'))
-    .option('--shard <i/N>', 'only the i-th of N parts of the rows', shard, { index: 1, count: 1 })
+    .addOption(
+      new Option('--shard <i/N>', 'only the i-th of N parts of the rows')
+        .argParser(shard)
+        .default({ index: 1, count: 1 }, '1/1'),
+    )
     .action(async (options: PredictOptions) => {
       const { role, shard } = options;
       const file = placesOf(options).fromRoot(options.file);

@@ -57,16 +57,14 @@ export function buildProgram(
         signal,
       });
     },
-    actor: () => actorFrom(run.actor),
+    actor: ({ root }) => actorFrom(run.actor, root),
   };
   const program = new Command('contender')
     .description('Decides whether a candidate machine-learning model may replace the champion.')
     .version(version)
     // After the name of a command, --version is that of a model.
     .enablePositionalOptions()
-    .showHelpAfterError('(contender --help shows what there is)')
     .addHelpText('after', helpText);
-  program.exitOverride();
   addInitCommand(program, context);
   addStageCommands(program, context);
   addPredictCommand(program, context);
@@ -76,7 +74,7 @@ export function buildProgram(
   addServeCommand(program, context);
   addInspectCommand(program, context);
   addExamples(program);
-  for (const command of program.commands) overrideExit(command);
+  overrideExit(program, 'contender');
   return {
     async run(argv) {
       try {
@@ -90,9 +88,10 @@ export function buildProgram(
   };
 }
 
-function overrideExit(command: Command): void {
-  command.exitOverride();
-  for (const each of command.commands) overrideExit(each);
+/** A mistake points to the help of the very command. */
+function overrideExit(command: Command, name: string): void {
+  command.exitOverride().showHelpAfterError(`(${name} --help shows what there is)`);
+  for (const each of command.commands) overrideExit(each, `${name} ${each.name()}`);
 }
 
 const helpText = `
@@ -103,5 +102,6 @@ A first run, step by step:
   contender registry log                                         what was decided, and why
   contender rollback --reason "..."                              back to the version before
 
-Exit codes: 0 promoted, passed or no change; 1 rejected or failed; 2 usage or input error; 3 held or inconclusive.
+Exit codes: 0 promoted, passed or no change; 1 rejected or failed; 2 usage or input error; 3 held or inconclusive;
+70 a bug of Contender, to be reported; 130 interrupted.
 Everything is configured in contender.yml: https://github.com/contender/contender/blob/main/docs/configuration.md`;

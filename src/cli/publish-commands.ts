@@ -5,7 +5,7 @@ import { exportParts, exportVersion, type ExportPart } from '../pipeline/export.
 import { releaseVersion } from '../pipeline/release.ts';
 import { modelOfTag, verifyArtifact } from '../pipeline/verify-artifact.ts';
 import { placesOf } from './places.ts';
-import { withCommonOptions, type CommandContext, type CommonOptions } from './command-context.ts';
+import { withCommonOptions, withReadOptions, type CommandContext, type CommonOptions } from './command-context.ts';
 import { exitCodes } from './exit-codes.ts';
 
 interface ExportOptions extends CommonOptions {
@@ -46,7 +46,7 @@ export function addPublishCommands(program: Command, context: CommandContext): v
       context.print(options.json === true ? JSON.stringify(files, null, 2) : files.join('\n'));
     });
 
-  withCommonOptions(
+  withReadOptions(
     program
       .command('release')
       .description('Make the GitHub release of a version, or complete one that was cut off. Needs GITHUB_TOKEN.'),
@@ -76,7 +76,7 @@ export function addPublishCommands(program: Command, context: CommandContext): v
       context.print(options.json === true ? JSON.stringify(released, null, 2) : `${tag}: ${action}. ${url}`);
     });
 
-  withCommonOptions(
+  withReadOptions(
     program
       .command('verify')
       .description('Say whether a file is, byte for byte, a version that the registry recorded.'),

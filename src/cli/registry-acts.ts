@@ -7,7 +7,13 @@ import { oneLine } from '../report/escape.ts';
 import { exitCodes } from './exit-codes.ts';
 import { pendingText } from './pending-text.ts';
 import { placesOf } from './places.ts';
-import { recordsHere, withCommonOptions, type CommandContext, type CommonOptions } from './command-context.ts';
+import {
+  recordsHere,
+  withCommonOptions,
+  withReadOptions,
+  type CommandContext,
+  type CommonOptions,
+} from './command-context.ts';
 
 interface ActOptions extends CommonOptions {
   reason?: string;
@@ -59,7 +65,7 @@ export function addRegistryActs(registry: Command, context: CommandContext): voi
     context,
     (workspace, input, options) => overrideHold(workspace, { ...input, version: options.setVersion }),
   );
-  withCommonOptions(
+  withReadOptions(
     registry.command('tag').description('Make the git tags that are missing (registry.tags in contender.yml).'),
   ).action(async (options: CommonOptions) => {
     const workspace = await context.open(options);

@@ -6,7 +6,7 @@ import { exitCodes } from './exit-codes.ts';
 import { addRegistryActs } from './registry-acts.ts';
 import { addRegistryReads } from './registry-reads.ts';
 import { placesOf } from './places.ts';
-import { withCommonOptions, type CommandContext, type CommonOptions } from './command-context.ts';
+import { withReadOptions, type CommandContext, type CommonOptions } from './command-context.ts';
 
 /** What the registry says, whether it is sound, and what people do to it. */
 export function addRegistryCommands(program: Command, context: CommandContext): void {
@@ -14,7 +14,7 @@ export function addRegistryCommands(program: Command, context: CommandContext): 
 
   addRegistryReads(registry, context);
 
-  withCommonOptions(
+  withReadOptions(
     registry
       .command('verify')
       .description('Rebuild every manifest from its chain and report any difference.')

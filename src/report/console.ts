@@ -1,4 +1,4 @@
-import { comparisons, contents, metrics, slices, stages, type Cell, type Contents, type Section } from './contents.ts';
+import { comparisons, contents, metrics, slices, stages, type Contents, type Section } from './contents.ts';
 import { tableLines, wrap, type Paint } from './console-table.ts';
 import { oneLine, withoutWorkflowCommands } from './escape.ts';
 import type { ReportInput, Standing } from './standing.ts';
