@@ -18,9 +18,12 @@ const fixtures = join(dirname(fileURLToPath(import.meta.url)), '..', '..', 'fixt
 const model = 'spam-filter';
 const candidates = ['candidate-worse', 'candidate-small', 'candidate'];
 const git = promisify(execFile);
+const options = { out: { type: 'string' }, help: { type: 'boolean', short: 'h' } } as const;
+const usage = 'Usage: npm run demo [-- --out DIR]\nDIR/repository is filled; default: a new temporary folder.';
 
 try {
-  await demo();
+  if (parseArgs({ options }).values.help === true) console.log(usage);
+  else await demo();
 } catch (error) {
   if (!(error instanceof ContenderError)) throw error;
   process.stderr.write(`demo: ${error.message}\n`);
@@ -80,7 +83,7 @@ function story(result: PromoteResult): string[] {
 }
 
 async function freshRepository(): Promise<string> {
-  const { values } = parseArgs({ options: { out: { type: 'string' } } });
+  const { values } = parseArgs({ options });
   const out = values.out === undefined ? await mkdtemp(join(tmpdir(), 'contender-demo-')) : resolve(values.out);
   const repository = join(out, 'repository');
   const existing = await readdir(repository).catch(() => []);

@@ -1,14 +1,15 @@
 import { Option, type Command } from 'commander';
 import { defaults } from '../config/defaults.ts';
 import type { RunContext } from '../github/context.ts';
+import type { ConsoleOptions } from '../report/index.ts';
 import type { Workspace } from '../pipeline/workspace.ts';
 
 /** Options every command that reads contender.yml shares. */
 export interface CommonOptions {
-  workspace: string;
-  config: string;
+  workspace?: string;
+  config?: string;
   model?: string;
-  out: string;
+  out?: string;
   candidate?: string;
   candidateSha256?: string;
   champion?: string;
@@ -28,8 +29,17 @@ export interface CommandContext {
   print(text: string): void;
   /** `anyModel`: the command concerns every model, so none need be chosen. */
   open(options: CommonOptions, anyModel?: boolean): Promise<Workspace>;
-  actor(): Promise<string>;
+  /** Who acts in a workspace. */
+  actor(workspace: Workspace): Promise<string>;
   run: RunContext;
+}
+
+/** How text is shown: as wide as the terminal, or wide enough for the tables where there is none. */
+export function consoleOptions({ env }: CommandContext): ConsoleOptions {
+  return {
+    colour: process.stdout.isTTY && env['NO_COLOR'] === undefined,
+    width: process.stdout.columns ?? 120,
+  };
 }
 
 /** Whether what is decided goes into the registry: as asked, where the event allows it. */
@@ -46,22 +56,32 @@ export function recordsHere(context: CommandContext, options: { record?: boolean
   return record;
 }
 
-/** Add the shared options to a command that reads contender.yml. */
-export function withCommonOptions(command: Command): Command {
+/** Add the options that every command has which reads contender.yml. */
+export function withReadOptions(command: Command): Command {
   return command
-    .option('-c, --config <file>', 'the configuration', 'contender.yml')
+    .option(
+      '-c, --config <file>',
+      'the configuration (default: the nearest contender.yml, from here up to the workspace)',
+    )
     .option('-m, --model <name>', 'which model of the configuration (may be left out when there is one)')
     .option(
-      '-o, --out <folder>',
-      'where evidence, decision and report go, in a folder named after the model',
-      defaults.out,
+      '-w, --workspace <folder>',
+      'no data or model outside it is read, and paths start there (default: the git repository, and paths start here)',
     )
-    .option('-w, --workspace <folder>', 'the repository; no data or model outside it is read', '.')
-    .option('--candidate <uri>', 'a path or URL in place of the configured candidate')
-    .option('--candidate-sha256 <digest>', 'digest of that file; a URL needs it, but for an artifact of a workflow run')
-    .option('--champion <uri>', 'a path, a URL or "registry" in place of the configured champion')
-    .option('--champion-sha256 <digest>', 'the same for that champion')
     .option('--json', 'print the result as JSON on standard output')
     .addOption(new Option('-q, --quiet', 'only warnings and the result').conflicts('verbose'))
     .option('-v, --verbose', 'say more');
+}
+
+/** The same, of a command that looks at models or writes files. */
+export function withCommonOptions(command: Command): Command {
+  return withReadOptions(command)
+    .option(
+      '-o, --out <folder>',
+      `where evidence, decision and report go, in a folder named after the model (default: ${defaults.out} in the workspace)`,
+    )
+    .option('--candidate <uri>', 'a path or URL in place of the configured candidate')
+    .option('--candidate-sha256 <digest>', 'digest of that file; a URL needs it, but for an artifact of a workflow run')
+    .option('--champion <uri>', 'a path, a URL or "registry" in place of the configured champion')
+    .option('--champion-sha256 <digest>', 'the same for that champion');
 }

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 
 /** What a person would type first, by command. */
 const examples: Readonly<Record<string, readonly string[]>> = {
+  init: ['contender init --data data/eval.csv --candidate models/candidate.onnx'],
   validate: ['contender validate', 'contender validate --model spam-filter --json'],
   evaluate: [
     'contender evaluate',

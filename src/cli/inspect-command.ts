@@ -1,6 +1,5 @@
 import type { Command } from 'commander';
 import { resolve } from 'node:path';
-import { defaults } from '../config/defaults.ts';
 import type { InputPlan } from '../model/features.ts';
 import type { ModelInspection } from '../model/inspect.ts';
 import type { CommandContext } from './command-context.ts';
@@ -23,7 +22,7 @@ export function addInspectCommand(program: Command, context: CommandContext): vo
     .action(async (file: string, options: InspectOptions) => {
       const { localModel } = await import('../model/artifact.ts');
       const { inspectModel } = await import('../model/inspect.ts');
-      const artifact = await localModel(resolve(file), `file:${file}`);
+      const artifact = await localModel(resolve(file), file);
       const inspection = await inspectModel(artifact.path, file);
       const feeds = options.config === undefined ? null : await feedsOf(inspection, options.config, options.model);
       context.print(
@@ -36,8 +35,6 @@ export function addInspectCommand(program: Command, context: CommandContext): vo
   async function feedsOf(inspection: ModelInspection, config: string, model: string | undefined): Promise<InputPlan[]> {
     const { inputsFromData } = await import('../pipeline/inspect.ts');
     const workspace = await context.open({
-      workspace: '.',
-      out: defaults.out,
       config,
       ...(model !== undefined && { model }),
     });

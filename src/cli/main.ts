@@ -1,7 +1,13 @@
 #!/usr/bin/env node
 import { ContenderError } from '../errors.ts';
+import { jsonText } from '../report/escape.ts';
 import { exitCodes } from './exit-codes.ts';
 import { buildProgram } from './program.ts';
+
+/** Who reads JSON finds the fault where the result would be. */
+function jsonError({ code, message, fault: { cause: _cause, ...fault } }: ContenderError): string {
+  return `${jsonText({ error: { code, message, ...fault } })}\n`;
+}
 
 const abort = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
@@ -25,6 +31,7 @@ try {
     process.exitCode = exitCodes.interrupted;
   } else if (error instanceof ContenderError) {
     process.stderr.write(`contender: ${error.message}\n`);
+    if (process.argv.includes('--json')) process.stdout.write(jsonError(error));
     process.exitCode = exitCodes.usage;
   } else {
     process.stderr.write(

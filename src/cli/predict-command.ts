@@ -1,5 +1,6 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { runPredict, shardOf, type PredictInput, type PredictResult } from '../pipeline/predict.ts';
+import { placesOf } from './places.ts';
 import { withCommonOptions, type CommandContext, type CommonOptions } from './command-context.ts';
 
 type PredictOptions = CommonOptions & PredictInput;
@@ -11,9 +12,14 @@ export function addPredictCommand(program: Command, context: CommandContext): vo
   )
     .requiredOption('--file <file>', 'the .parquet or .csv file to write, in the workspace')
     .addOption(new Option('--role <role>', 'whose predictions').choices(['candidate', 'champion']).default('candidate'))
-    .option('--shard <i/N>', 'only the i-th of N parts of the rows', shard, { index: 1, count: 1 })
+    .addOption(
+      new Option('--shard <i/N>', 'only the i-th of N parts of the rows')
+        .argParser(shard)
+        .default({ index: 1, count: 1 }, '1/1'),
+    )
     .action(async (options: PredictOptions) => {
-      const { role, shard, file } = options;
+      const { role, shard } = options;
+      const file = placesOf(options).fromRoot(options.file);
       const workspace = await context.open(options);
       const result = await runPredict(workspace, { role, shard, file });
       context.print(options.json === true ? JSON.stringify(result, null, 2) : told(result));

@@ -11,8 +11,11 @@ import { addRegistryCommands } from './registry-commands.ts';
 import { addInspectCommand } from './inspect-command.ts';
 import { addServeCommand } from './serve-command.ts';
 import { addStageCommands } from './stage-commands.ts';
+import { addInitCommand } from './init-command.ts';
+import { placesOf } from './places.ts';
 import { terminalLog } from './terminal-log.ts';
 import { actorFrom } from './actor.ts';
+import { defaults } from '../config/index.ts';
 import { gitHubAccess, openWorkspace } from '../pipeline/workspace.ts';
 import type { CommandContext } from './command-context.ts';
 
@@ -36,32 +39,34 @@ export async function buildProgram(
     async open(options, anyModel = false) {
       const log = terminalLog({ verbose: options.verbose === true, quiet: options.quiet === true });
       const { candidate, candidateSha256, champion, championSha256 } = options;
+      const { root, config, fromRoot, asConfigured } = placesOf(options);
+      const typed = (path: string | undefined, as: (path: string) => string): string | undefined =>
+        path === undefined ? undefined : as(path);
       return openWorkspace({
-        root: options.workspace,
-        config: options.config,
+        root,
+        config,
         model: options.model,
         anyModel,
-        out: options.out,
+        out: typed(options.out, fromRoot) ?? defaults.out,
         overrides: {
-          candidate: { uri: candidate, sha256: candidateSha256 },
-          champion: { uri: champion, sha256: championSha256 },
+          candidate: { uri: typed(candidate, asConfigured), sha256: candidateSha256 },
+          champion: { uri: typed(champion, asConfigured), sha256: championSha256 },
         },
-        predictions: options.predictions,
+        predictions: typed(options.predictions, fromRoot),
         github: gitHubAccess(env),
         log,
         signal,
       });
     },
-    actor: () => actorFrom(run.actor),
+    actor: ({ root }) => actorFrom(run.actor, root),
   };
   const program = new Command('contender')
     .description('Decides whether a candidate machine-learning model may replace the champion.')
     .version(version)
     // After the name of a command, --version is that of a model.
     .enablePositionalOptions()
-    .showHelpAfterError('(contender --help shows what there is)')
     .addHelpText('after', helpText);
-  program.exitOverride();
+  addInitCommand(program, context);
   addStageCommands(program, context);
   addPredictCommand(program, context);
   addRollbackCommand(program, context);
@@ -70,7 +75,7 @@ export async function buildProgram(
   addServeCommand(program, context);
   addInspectCommand(program, context);
   addExamples(program);
-  for (const command of program.commands) overrideExit(command);
+  overrideExit(program, 'contender');
   return {
     async run(argv) {
       try {
@@ -84,17 +89,20 @@ export async function buildProgram(
   };
 }
 
-function overrideExit(command: Command): void {
-  command.exitOverride();
-  for (const each of command.commands) overrideExit(each);
+/** A mistake points to the help of the very command. */
+function overrideExit(command: Command, name: string): void {
+  command.exitOverride().showHelpAfterError(`(${name} --help shows what there is)`);
+  for (const each of command.commands) overrideExit(each, `${name} ${each.name()}`);
 }
 
 const helpText = `
 A first run, step by step:
+  contender init --data eval.csv --candidate new.onnx            a contender.yml to start from
   contender registry register --artifact models/champion.onnx    who is champion today
   contender gate                                                 validate, evaluate, load test, decide, record
   contender registry log                                         what was decided, and why
   contender rollback --reason "..."                              back to the version before
 
-Exit codes: 0 promoted, passed or no change; 1 rejected or failed; 2 usage or input error; 3 held or inconclusive.
-Everything is configured in contender.yml (docs/configuration.md).`;
+Exit codes: 0 promoted, passed or no change; 1 rejected or failed; 2 usage or input error; 3 held or inconclusive;
+70 a bug of Contender, to be reported; 130 interrupted.
+Everything is configured in contender.yml: https://github.com/contender/contender/blob/main/docs/configuration.md`;

@@ -4,7 +4,8 @@ import { openGitHub } from '../github/client.ts';
 import { exportParts, exportVersion, type ExportPart } from '../pipeline/export.ts';
 import { releaseVersion } from '../pipeline/release.ts';
 import { modelOfTag, verifyArtifact } from '../pipeline/verify-artifact.ts';
-import { withCommonOptions, type CommandContext, type CommonOptions } from './command-context.ts';
+import { placesOf } from './places.ts';
+import { withCommonOptions, withReadOptions, type CommandContext, type CommonOptions } from './command-context.ts';
 import { exitCodes } from './exit-codes.ts';
 
 interface ExportOptions extends CommonOptions {
@@ -45,7 +46,7 @@ export function addPublishCommands(program: Command, context: CommandContext): v
       context.print(options.json === true ? JSON.stringify(files, null, 2) : files.join('\n'));
     });
 
-  withCommonOptions(
+  withReadOptions(
     program
       .command('release')
       .description('Make the GitHub release of a version, or complete one that was cut off. Needs GITHUB_TOKEN.'),
@@ -60,6 +61,14 @@ export function addPublishCommands(program: Command, context: CommandContext): v
       }
       const workspace = await context.open(options);
       const repository = options.repository ?? env['GITHUB_REPOSITORY'] ?? '';
+      if (repository === '') {
+        throw new UsageError({
+          found: 'no repository',
+          expected: 'owner/name, as GitHub has it',
+          where: '--repository',
+          remedy: 'Pass --repository owner/name, or set GITHUB_REPOSITORY',
+        });
+      }
       const github = openGitHub({ repository, token, apiUrl: env['GITHUB_API_URL'], log: workspace.log, signal });
       const server = env['GITHUB_SERVER_URL'];
       const released = await releaseVersion(workspace, { github, version: options.of, server });
@@ -67,7 +76,7 @@ export function addPublishCommands(program: Command, context: CommandContext): v
       context.print(options.json === true ? JSON.stringify(released, null, 2) : `${tag}: ${action}. ${url}`);
     });
 
-  withCommonOptions(
+  withReadOptions(
     program
       .command('verify')
       .description('Say whether a file is, byte for byte, a version that the registry recorded.'),
@@ -79,7 +88,11 @@ export function addPublishCommands(program: Command, context: CommandContext): v
       const { isChampion = false, tag } = options;
       const model = options.model ?? modelOfTag(tag);
       const workspace = await context.open({ ...options, ...(model === undefined ? {} : { model }) });
-      const found = await verifyArtifact(workspace, { file, champion: isChampion, tag });
+      const found = await verifyArtifact(workspace, {
+        file: placesOf(options).fromRoot(file),
+        champion: isChampion,
+        tag,
+      });
       context.print(options.json === true ? JSON.stringify(found, null, 2) : `${found.message}.`);
       context.finish(found.verified ? exitCodes.pass : exitCodes.fail);
     });

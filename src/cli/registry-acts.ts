@@ -6,7 +6,14 @@ import type { Workspace } from '../pipeline/workspace.ts';
 import { oneLine } from '../report/escape.ts';
 import { exitCodes } from './exit-codes.ts';
 import { pendingText } from './pending-text.ts';
-import { recordsHere, withCommonOptions, type CommandContext, type CommonOptions } from './command-context.ts';
+import { placesOf } from './places.ts';
+import {
+  recordsHere,
+  withCommonOptions,
+  withReadOptions,
+  type CommandContext,
+  type CommonOptions,
+} from './command-context.ts';
 
 interface ActOptions extends CommonOptions {
   reason?: string;
@@ -25,17 +32,17 @@ export function addRegistryActs(registry: Command, context: CommandContext): voi
       .command('register')
       .description('Make a model the champion on your word, without a gate: how a registry starts.'),
   )
-    .requiredOption('--artifact <file>', 'the model file, committed to the repository')
+    .requiredOption('--artifact <file>', 'the model or file of predictions, committed to the repository')
     .option('--set-version <semver>', 'its version (default: the next one)')
     .option('--reason <text>', 'why, for the record')
     .action(async (options: CommonOptions & { artifact: string; setVersion?: string; reason?: string }) => {
       const workspace = await context.open(options);
       const result = await registerChampion(workspace, {
-        artifact: options.artifact,
+        artifact: placesOf(options).fromRoot(options.artifact),
         version: options.setVersion,
         reason: options.reason,
         record: true,
-        actor: await context.actor(),
+        actor: await context.actor(workspace),
         source: context.run.source,
       });
       if (result.status === 'pending') context.finish(exitCodes.hold);
@@ -59,7 +66,7 @@ export function addRegistryActs(registry: Command, context: CommandContext): voi
     context,
     (workspace, input, options) => overrideHold(workspace, { ...input, version: options.setVersion }),
   );
-  withCommonOptions(
+  withReadOptions(
     registry.command('tag').description('Make the git tags that are missing (registry.tags in contender.yml).'),
   ).action(async (options: CommonOptions) => {
     const workspace = await context.open(options);
@@ -134,7 +141,7 @@ function addAct(
         {
           reason: options.reason ?? '',
           by: options.by,
-          actor: await context.actor(),
+          actor: await context.actor(workspace),
           source: context.run.source,
           record: recordsHere(context, options, workspace),
         },

@@ -1,5 +1,4 @@
 import type { Command } from 'commander';
-import { resolve } from 'node:path';
 import { verify } from '../pipeline/verify-change.ts';
 import { gitHubAccess } from '../pipeline/workspace.ts';
 import { oneLine } from '../report/escape.ts';
@@ -7,7 +6,8 @@ import { jsonText } from '../report/index.ts';
 import { exitCodes } from './exit-codes.ts';
 import { addRegistryActs } from './registry-acts.ts';
 import { addRegistryReads } from './registry-reads.ts';
-import { withCommonOptions, type CommandContext, type CommonOptions } from './command-context.ts';
+import { placesOf } from './places.ts';
+import { withReadOptions, type CommandContext, type CommonOptions } from './command-context.ts';
 
 /** What the registry says, whether it is sound, and what people do to it. */
 export function addRegistryCommands(program: Command, context: CommandContext): void {
@@ -15,7 +15,7 @@ export function addRegistryCommands(program: Command, context: CommandContext): 
 
   addRegistryReads(registry, context);
 
-  withCommonOptions(
+  withReadOptions(
     registry
       .command('verify')
       .description('Rebuild every manifest from its chain and report any difference.')
@@ -24,8 +24,8 @@ export function addRegistryCommands(program: Command, context: CommandContext): 
         'hold what HEAD makes of the registry against this branch, tag or commit, under the configuration there',
       ),
   ).action(async (options: CommonOptions & { base?: string }) => {
-    const { config, base } = options;
-    const input = { root: resolve(options.workspace), config, base, github: gitHubAccess(context.env) };
+    const { root, config } = placesOf(options);
+    const input = { root, config, base: options.base, github: gitHubAccess(context.env) };
     const { findings, sound, notes } = await verify(input, () => context.open(options, true));
     const wrong = findings.map(
       ({ path, found, expected, remedy }) => `${path}: ${found}. Expected ${expected}. ${remedy}`,

@@ -10,7 +10,7 @@ import {
   type ConsoleOptions,
 } from '../report/index.ts';
 import type { Workspace } from '../pipeline/workspace.ts';
-import { withCommonOptions, type CommandContext, type CommonOptions } from './command-context.ts';
+import { consoleOptions, withReadOptions, type CommandContext, type CommonOptions } from './command-context.ts';
 
 /** registry show, log, diff and why: what the registry says when it is asked. */
 export function addRegistryReads(registry: Command, context: CommandContext): void {
@@ -61,14 +61,13 @@ export function addRegistryReads(registry: Command, context: CommandContext): vo
     ) => Promise<{ json: unknown; text: (options: ConsoleOptions) => string }>,
   ): void {
     const ranged = command.registeredArguments.length > 0;
-    withCommonOptions(command.argument('[model]', 'which model (as --model)')).action(async (...given: unknown[]) => {
+    withReadOptions(command.argument('[model]', 'which model (as --model)')).action(async (...given: unknown[]) => {
       const [range, named] = ranged ? given : ['', ...given];
       const options = command.opts<CommonOptions>();
       const workspace = await context.open(options, true);
       const model = typeof named === 'string' ? named : options.model;
       const { json, text } = await read(workspace, model, String(range));
-      const colour = process.stdout.isTTY && context.env['NO_COLOR'] === undefined;
-      context.print(options.json === true ? jsonText(json) : text({ colour, width: process.stdout.columns ?? 100 }));
+      context.print(options.json === true ? jsonText(json) : text(consoleOptions(context)));
     });
   }
 }

@@ -24,7 +24,7 @@ export function addServeCommand(program: Command, context: CommandContext): void
       const { localModel } = await import('../model/artifact.ts');
       const { startServer } = await import('../serve/server.ts');
       const server = await startServer({
-        artifact: await localModel(resolve(model), `file:${model}`),
+        artifact: await localModel(resolve(model), model),
         modelName: options.name,
         port: options.port,
         host: options.host,

@@ -1,4 +1,5 @@
 import { Option, type Command } from 'commander';
+import { join } from 'node:path';
 import type { Evidence } from '../evidence/index.ts';
 import { registryView, runGate, runPromote, type PromoteInput, type PromoteResult } from '../pipeline/promote.ts';
 import { warnOfExpiry } from '../pipeline/expiry.ts';
@@ -8,7 +9,14 @@ import { runBehaviour, runEvaluate, runLoadTest, runValidate } from '../pipeline
 import { renderConsole, type ReportInput } from '../report/index.ts';
 import { exitCodeOf, exitCodeOfVerdict } from './exit-codes.ts';
 import { pendingText } from './pending-text.ts';
-import { recordsHere, withCommonOptions, type CommandContext, type CommonOptions } from './command-context.ts';
+import { placesOf, shown } from './places.ts';
+import {
+  consoleOptions,
+  recordsHere,
+  withCommonOptions,
+  type CommandContext,
+  type CommonOptions,
+} from './command-context.ts';
 import type { Workspace } from '../pipeline/workspace.ts';
 
 interface ReportOptions extends CommonOptions {
@@ -73,7 +81,7 @@ export function addStageCommands(program: Command, context: CommandContext): voi
         const workspace = await context.open(options);
         const result = await decide(workspace, {
           record: recordsHere(context, options, workspace),
-          actor: await context.actor(),
+          actor: await context.actor(workspace),
           source: context.run.source,
           version: options.setVersion,
         });
@@ -86,11 +94,9 @@ export function addStageCommands(program: Command, context: CommandContext): voi
   }
 
   function print(options: CommonOptions, json: unknown, shown: ReportInput): void {
-    if (options.json === true) context.print(JSON.stringify(json, null, 2));
-    else {
-      const colour = process.stdout.isTTY && context.env['NO_COLOR'] === undefined;
-      context.print(renderConsole(shown, { colour, width: process.stdout.columns ?? 100 }));
-    }
+    context.print(
+      options.json === true ? JSON.stringify(json, null, 2) : renderConsole(shown, consoleOptions(context)),
+    );
   }
 }
 
@@ -108,9 +114,11 @@ function withPredictions(command: Command): Command {
   );
 }
 
-async function writeReports(workspace: Workspace, { junit }: ReportOptions, input: ReportInput): Promise<void> {
+async function writeReports(workspace: Workspace, options: ReportOptions, input: ReportInput): Promise<void> {
+  const { junit } = options;
   if (junit === undefined) return;
-  await writeJunit(workspace, { ...input, evidence: await withPlaces(workspace, input.evidence) }, junit);
+  const shownAt = await withPlaces(workspace, input.evidence);
+  await writeJunit(workspace, { ...input, evidence: shownAt }, placesOf(options).fromRoot(junit));
 }
 
 function whereTo(workspace: Workspace, result: PromoteResult): string {
@@ -121,5 +129,5 @@ function whereTo(workspace: Workspace, result: PromoteResult): string {
     'not-recorded': 'Not recorded.',
     pending: pendingText(result),
   }[result.status];
-  return `${recorded} Report: ${workspace.out}/report.html`;
+  return `${recorded} Report: ${shown(join(workspace.out, 'report.html'))}`;
 }

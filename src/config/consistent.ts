@@ -1,12 +1,16 @@
 import { labelColumns } from './columns.ts';
 import type { Problem } from './explain.ts';
-import type { Config, Model } from './schema.ts';
+import { evidenceKinds } from './defaults.ts';
+import type { Config, Model, Stage } from './schema.ts';
+import { nearest } from './suggest.ts';
 
 /** What no key of a configuration shows alone: columns, thresholds and gates that do not go with the task. */
-export function inconsistencies({ models }: Config): Problem[] {
-  return Object.entries(models).flatMap(([name, model]) =>
+export function inconsistencies({ models, registry }: Config): Problem[] {
+  const ofModels = Object.entries(models).flatMap(([name, model]) =>
     [
       ...columnsProblems(model),
+      ...featuresProblems(model),
+      ...kindsProblems('/policy/required_evidence', model.policy.required_evidence),
       ...thresholdProblems(model),
       ...behaviourProblems(model),
       ...approvalsProblems(model),
@@ -15,6 +19,47 @@ export function inconsistencies({ models }: Config): Problem[] {
       pointer: `/models/${name}${pointer}`,
       ...problem,
     })),
+  );
+  return [...ofModels, ...stagesProblems(registry?.stages ?? {})];
+}
+
+/** A stage that follows none there is could never be entered. */
+function stagesProblems(stages: Readonly<Record<string, Stage>>): Problem[] {
+  return Object.entries(stages).flatMap(([name, { after, evidence }]) => {
+    const pointer = `/registry/stages/${name}`;
+    const others = Object.keys(stages).filter((each) => each !== name);
+    const ofEvidence = kindsProblems(`${pointer}/evidence`, evidence);
+    if (after === undefined || others.includes(after)) return ofEvidence;
+    return [{ pointer: `${pointer}/after`, message: unknown('stage', after, others) }, ...ofEvidence];
+  });
+}
+
+function kindsProblems(pointer: string, kinds: readonly string[] = []): Problem[] {
+  return kinds.flatMap((kind, index) =>
+    evidenceKinds.includes(kind)
+      ? []
+      : [{ pointer: `${pointer}/${index}`, message: unknown('kind of evidence', kind, evidenceKinds) }],
+  );
+}
+
+function unknown(what: string, found: string, allowed: readonly string[]): string {
+  const near = nearest(found, allowed);
+  const meant = near === undefined ? '' : ` Did you mean ${JSON.stringify(near)}?`;
+  return `unknown ${what} ${JSON.stringify(found)}.${meant} Expected ${allowed.length === 0 ? 'another one, and there is none' : `one of: ${allowed.join(', ')}`}`;
+}
+
+/** A model that is fed what it is to predict looks perfect. */
+function featuresProblems({ columns }: Model): Problem[] {
+  const labels = labelColumns(columns);
+  return (columns.features ?? []).flatMap((feature, index) =>
+    labels.includes(feature)
+      ? [
+          {
+            pointer: `/columns/features/${index}`,
+            message: `${JSON.stringify(feature)} is the label. Expected a column that is known before the answer is`,
+          },
+        ]
+      : [],
   );
 }
 

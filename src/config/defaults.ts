@@ -17,6 +17,9 @@ export const defaults = {
   behaviour: { rows: 1000, batch: 256, blocks: 30, starts: 8, repeats: 5 },
 } as const;
 
+/** Kinds of evidence there are, in the order of a run. */
+export const evidenceKinds: readonly string[] = ['data', 'evaluation', 'behaviour', 'load'];
+
 /** Kinds of evidence a promotion needs: those the policy lists, else one for every stage that is configured. */
 export function requiredEvidence(model: Model): string[] {
   return (

@@ -70,6 +70,9 @@ function misfit(errors: readonly ErrorObject[], union: ErrorObject): number {
   return score;
 }
 
+/** Names of stages that are aliases of the registry's own, or versions. */
+const reserved = /^(?:champion|previous|latest|v[0-9]+)$/u;
+
 function problem(error: ErrorObject): Problem {
   const pointer = error.instancePath;
   const params = error.params as Record<string, unknown>;
@@ -78,6 +81,9 @@ function problem(error: ErrorObject): Problem {
     case 'additionalProperties': {
       const key = String(params['additionalProperty']);
       const allowed = Object.keys(schema.properties ?? {});
+      if (allowed.length === 0 && reserved.test(key) && pointer === '/registry/stages') {
+        return { pointer, key, message: `${quote(key)} is reserved: the registry itself says which version it is` };
+      }
       if (allowed.length === 0) {
         return {
           pointer,

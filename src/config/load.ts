@@ -40,7 +40,7 @@ export function parseConfig(text: string, shown: string): Config {
   const more = told.length > 8 ? `\n… and ${told.length - 8} more` : '';
   throw new ConfigError({
     found: told.length === 1 ? (told[0] ?? '') : `${told.length} problems:\n${told.slice(0, 8).join('\n')}${more}\n`,
-    remedy: 'docs/configuration.md describes every key',
+    remedy: 'Every key: https://github.com/contender/contender/blob/main/docs/configuration.md',
   });
 }
 
@@ -50,7 +50,7 @@ async function readConfig(path: string, shown: string): Promise<string> {
       found: openingFault(cause),
       expected: 'a configuration file',
       where: shown,
-      remedy: 'Create contender.yml (docs/configuration.md has one to copy) or name another with --config',
+      remedy: 'Create one with contender init, or name another with --config',
       cause,
     });
   });

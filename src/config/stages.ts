@@ -1,8 +1,8 @@
-import { ConfigError, UsageError } from '../errors.ts';
+import { UsageError } from '../errors.ts';
 import type { Config, Stage } from './schema.ts';
 import { nearest } from './suggest.ts';
 
-/** What a stage asks of a version. @throws UsageError for a stage there is not; ConfigError for one that follows such a one */
+/** What a stage asks of a version. @throws UsageError for a stage there is not */
 export function stageRule(config: Config, name: string): Stage {
   const stages = config.registry?.stages ?? {};
   const names = Object.keys(stages);
@@ -15,11 +15,5 @@ export function stageRule(config: Config, name: string): Stage {
       remedy: near === undefined ? 'Add it to registry.stages in contender.yml' : `Did you mean ${near}?`,
     });
   }
-  if (rule.after === undefined || (rule.after !== name && names.includes(rule.after))) return rule;
-  throw new ConfigError({
-    found: JSON.stringify(rule.after),
-    expected: `another stage: ${names.filter((each) => each !== name).join(', ')}`,
-    where: `registry.stages.${name}.after`,
-    remedy: 'Correct contender.yml',
-  });
+  return rule;
 }

@@ -103,7 +103,7 @@ export interface EvidenceReference {
   finishedAt: string;
 }
 
-/** Where the decision was made. Absent fields were unknown (a laptop has no run). */
+/** Where the decision was made. Absent fields were unknown (a laptop has no run), or there was nothing to say. */
 export const Source = Type.Object(
   {
     repository: Type.Optional(Type.String()),
@@ -113,6 +113,11 @@ export const Source = Type.Object(
     attempt: Type.Optional(Type.String()),
     event: Type.Optional(Type.String()),
     pullRequest: Type.Optional(Type.Integer()),
+    uncommitted: Type.Optional(
+      Type.Array(Type.String(), {
+        description: 'files that decided and were not as in the commit: the configuration, the contract, datasets',
+      }),
+    ),
   },
   strict,
 );
@@ -124,6 +129,8 @@ export interface Source {
   attempt?: string;
   event?: string;
   pullRequest?: number;
+  /** Files that decided and were not as in the commit. */
+  uncommitted?: string[];
 }
 
 export const Approval = Type.Object(
@@ -217,6 +224,7 @@ export const RecordedDecision = Type.Object(
     ...strict,
     allOf: Object.entries(recordedOutcomes).map(([action, outcomes]) => ({
       if: { properties: { action: { const: action } } },
+      // oxlint-disable-next-line unicorn/no-thenable -- a keyword of JSON Schema
       then: { properties: { outcome: { enum: outcomes } } },
     })),
   },

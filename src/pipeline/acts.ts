@@ -20,11 +20,13 @@ import { RegistryError } from '../errors.ts';
 import { fetchArtifact } from '../registry/fetch-artifact.ts';
 import type { Registry } from '../registry/registry.ts';
 import { versionTag } from '../registry/tags.ts';
+import { withdrawnText } from '../report/index.ts';
 import { readApprovals } from './approvals.ts';
 import { resolveCandidate, withModelFolder } from './models.ts';
-import { discardAllEvidence, readEvidence, writeDecision, writeEvidence } from './output.ts';
+import { discardAllEvidence, prepareOut, readEvidence, writeDecision, writeEvidence } from './output.ts';
+import { withdrawnBy } from './export.ts';
 import { openRegistry, type PromoteResult } from './promote.ts';
-import { judgedSource } from './source.ts';
+import { sourceHere } from './source.ts';
 import type { Workspace } from './workspace.ts';
 
 /*
@@ -47,6 +49,7 @@ export async function overrideHold(
   workspace: Workspace,
   input: ActInput & { version?: string | undefined },
 ): Promise<PromoteResult> {
+  await prepareOut(workspace);
   const candidate = await withModelFolder((downloads) => resolveCandidate(workspace, downloads));
   const identity = identityOf(candidate.artifact);
   const registry = await openRegistry(workspace);
@@ -89,7 +92,25 @@ export async function assignStage(
   const evidence = [...(rule.evidence === undefined ? [] : await readEvidence(workspace)), ...recorded];
   const { model, modelConfig: config } = workspace;
   const subject = { model, config, stage, rule, ...(version === undefined ? {} : { version }) };
-  return perform(workspace, registry, input.record, (view) => assign(subject, evidence, view, act), evidence);
+  return perform(
+    workspace,
+    registry,
+    input.record,
+    (view) => {
+      const decision = assign(subject, evidence, view, act);
+      warnOfRolledBack(workspace, decision, view);
+      return decision;
+    },
+    evidence,
+  );
+}
+
+/** A stage may keep what is champion no more, but nobody should think that it is as good as before. */
+function warnOfRolledBack({ log }: Workspace, { candidate, stage }: Decision, view: RegistryHistory): void {
+  const known = view.registered.find(({ version }) => version === candidate?.version);
+  const withdrawn = known === undefined ? undefined : withdrawnBy(known, view);
+  if (known === undefined || withdrawn === undefined) return;
+  log.warning(`Version ${known.version}, now in ${stage ?? ''}, was ${withdrawnText(withdrawn)}`);
 }
 
 /** Take the version out of one of the team's stages. @throws UsageError, RegistryError */
@@ -132,9 +153,10 @@ export async function deprecateVersion(
 
 async function actOf(
   workspace: Workspace,
-  { now = () => new Date(), source, actor, by, reason }: ActInput,
+  { now = () => new Date(), source, actor, by, reason, record }: ActInput,
 ): Promise<Act> {
-  return { now: now(), source: await judgedSource(workspace, source), actor, by: by ?? actor, reason };
+  const here = await sourceHere(workspace, source, record ? [] : null);
+  return { now: now(), source: here, actor, by: by ?? actor, reason };
 }
 
 /** Look first: what would become champion must be there, byte for byte. Then record, unless this is a rehearsal. */

@@ -1,7 +1,12 @@
-import { mkdir, writeFile } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
-import type { RecordedDecision } from '../evidence/index.ts';
-import { ContenderError, RegistryError } from '../errors.ts';
+import { basename, join } from 'node:path';
+import { takenBackBy } from '../decide/history.ts';
+import {
+  modelIdentity,
+  type RecordedDecision,
+  type RegisteredVersion,
+  type RegistryHistory,
+} from '../evidence/index.ts';
+import { ContenderError, RegistryError, UsageError } from '../errors.ts';
 import { localModel } from '../model/artifact.ts';
 import { fetchArtifact } from '../registry/fetch-artifact.ts';
 import type { Registry } from '../registry/registry.ts';
@@ -13,10 +18,12 @@ import {
   statementOf,
   type ModelFiles,
   type Published,
+  type Withdrawn,
 } from '../report/index.ts';
 import { withModelFolder } from './models.ts';
 import { openRegistry } from './promote.ts';
 import type { Workspace } from './workspace.ts';
+import { writeWhole } from './writing.ts';
 
 /** What can be exported of a version. */
 export const exportParts = ['model-card', 'release-notes', 'in-toto', 'report', 'evidence'] as const;
@@ -49,16 +56,25 @@ export async function exportVersion(workspace: Workspace, input: ExportInput): P
     ...input,
     files: input.parts.includes('in-toto') ? await modelFiles(workspace, published) : undefined,
   });
+  if (files.size === 0) throw nothingOf(published, input.parts);
   const name = decision === undefined ? published.decision.to?.version : `decision-${decision}`;
   const folder = join(workspace.out, 'export', name ?? '');
   const paths: string[] = [];
   for (const [name, text] of files) {
     const path = join(folder, name);
-    await mkdir(dirname(path), { recursive: true });
-    await writeFile(path, text);
+    await writeWhole(path, text);
     paths.push(path);
   }
   return paths;
+}
+
+/** A rejection has no model card, and what was registered on a person's word no statements. */
+function nothingOf({ decision, evidence }: Published, parts: readonly ExportPart[]): UsageError {
+  const there = exportParts.filter((part) => exportedFiles({ decision, evidence }, null, { parts: [part] }).size > 0);
+  return new UsageError({
+    found: `decision ${decision.seq} of ${decision.model} (${decision.action}, ${decision.outcome}) has no ${parts.join(', no ')}`,
+    expected: `one of: ${there.join(', ')}`,
+  });
 }
 
 /** The exported files by name. Pure: the same version gives the same bytes. Only what was promoted has a card and notes. */
@@ -110,21 +126,28 @@ async function modelFiles(workspace: Workspace, { decision }: Published): Promis
 
 /** The decision that first made a version champion, with its evidence. @throws RegistryError */
 export async function publishedVersion(registry: Registry, model: string, version?: string): Promise<Published> {
-  const manifest = await registry.manifest(model);
-  const wanted = version ?? manifest?.aliases['champion']?.version;
-  const known = manifest?.versions.find((each) => each.version === wanted?.replace(/^v/u, ''));
+  const view = await registry.view(model);
+  const wanted = version ?? view.champion?.version;
+  const known = view.registered.find((each) => each.version === wanted?.replace(/^v/u, ''));
   if (known === undefined) {
     throw new RegistryError({
       found: wanted === undefined ? `${model} has no champion` : `${model} has no version ${wanted}`,
-      expected:
-        manifest === null
-          ? 'a model with recorded decisions'
-          : `one of: ${manifest.versions.map((each) => each.version).join(', ')}`,
+      expected: view.decisions.length === 0 ? 'a model with recorded decisions' : `one of: ${view.versions.join(', ')}`,
       remedy: 'See what there is with contender registry show',
     });
   }
-  const decision = (await registry.log(model)).find(({ seq }) => seq === known.seq) as RecordedDecision;
-  return withEvidence(registry, decision);
+  const published = await withEvidence(registry, view.decisions[known.seq - 1] as RecordedDecision);
+  return { ...published, withdrawn: withdrawnBy(known, view) };
+}
+
+/** What took a version out of use, if anything did. */
+export function withdrawnBy(version: RegisteredVersion, view: RegistryHistory): Withdrawn | undefined {
+  const how = version.status === 'deprecated' ? 'deprecated' : 'rolled back';
+  const made =
+    how === 'deprecated'
+      ? view.decisions.find((each) => each.action === 'deprecate' && each.candidate?.version === version.version)
+      : takenBackBy(modelIdentity(version) ?? '', view);
+  return made === undefined ? undefined : { how, decision: made.seq, reason: made.approvals[0]?.reason ?? '' };
 }
 
 /** A decision with its evidence. @throws RegistryError */

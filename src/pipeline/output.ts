@@ -1,7 +1,7 @@
-import { mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { Ajv2020 } from 'ajv/dist/2020.js';
-import { defaults } from '../config/index.ts';
+import { defaults, evidenceKinds } from '../config/index.ts';
 import { Evidence as EvidenceSchema, type Decision, type Evidence } from '../evidence/index.ts';
 import { EvidenceError } from '../errors.ts';
 import type { ChangedRow } from '../evaluate/agreement.ts';
@@ -10,6 +10,7 @@ import { renderJunit } from '../report/junit.ts';
 import { renderMarkdown } from '../report/markdown.ts';
 import type { ReportInput } from '../report/standing.ts';
 import type { Workspace } from './workspace.ts';
+import { requireWritable, writeWhole, writing } from './writing.ts';
 
 /** Write one piece of evidence to `<out>/<model>/evidence/<kind>.json`, whole or not at all. */
 export async function writeEvidence(workspace: Workspace, evidence: Evidence): Promise<Evidence> {
@@ -20,22 +21,22 @@ export async function writeEvidence(workspace: Workspace, evidence: Evidence): P
 
 /** A stage that starts removes what it said before, so that a failed run never leaves an old verdict behind. */
 export async function discardEvidence(workspace: Workspace, kind: string): Promise<void> {
-  await rm(evidencePath(workspace, kind), { force: true });
-  for (const name of [
-    'decision.json',
-    'report.md',
-    'report.html',
-    ...(kind === 'evaluation' ? ['changed-rows.csv'] : []),
-  ])
-    await rm(join(workspace.out, name), { force: true });
+  await prepareOut(workspace);
+  const said = ['decision.json', 'report.md', 'report.html', ...(kind === 'evaluation' ? ['changed-rows.csv'] : [])];
+  for (const path of [evidencePath(workspace, kind), ...said.map((name) => join(workspace.out, name))]) {
+    await writing(path, () => rm(path, { force: true }));
+  }
 }
 
-/** The kinds of evidence a run writes, in its order. */
-const kinds = ['data', 'evaluation', 'behaviour', 'load'];
+/** Make the output folder. Asked before the long work: what could not be written is known at once. @throws UsageError */
+export async function prepareOut(workspace: Workspace): Promise<void> {
+  await keepOutOfGit(workspace);
+  await requireWritable(join(workspace.out, 'evidence'));
+}
 
 /** The same for every stage. */
 export async function discardAllEvidence(workspace: Workspace): Promise<void> {
-  for (const kind of kinds) await discardEvidence(workspace, kind);
+  for (const kind of evidenceKinds) await discardEvidence(workspace, kind);
 }
 
 /** All evidence in the output folder, by kind. @throws EvidenceError for a file that is not evidence */
@@ -97,17 +98,12 @@ function evidencePath(workspace: Workspace, kind: string): string {
 async function keepOutOfGit(workspace: Workspace): Promise<void> {
   const folder = dirname(workspace.out);
   if (basename(folder) !== defaults.out) return;
-  await mkdir(folder, { recursive: true });
-  await writeFile(join(folder, '.gitignore'), '*\n', { flag: 'wx' }).catch((cause: NodeJS.ErrnoException) => {
-    if (cause.code !== 'EEXIST') throw cause;
+  await writing(folder, async () => {
+    await mkdir(folder, { recursive: true });
+    await writeFile(join(folder, '.gitignore'), '*\n', { flag: 'wx' }).catch((cause: NodeJS.ErrnoException) => {
+      if (cause.code !== 'EEXIST') throw cause;
+    });
   });
-}
-
-async function writeWhole(path: string, text: string): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
-  const temporary = `${path}.${process.pid}.tmp`;
-  await writeFile(temporary, text);
-  await rename(temporary, path);
 }
 
 function parse(text: string, path: string): unknown {

@@ -1,3 +1,4 @@
+import { dirname } from 'node:path';
 import { ModelError, UsageError } from '../errors.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { idsOf, requireRowIds } from '../data/row-ids.ts';
@@ -8,6 +9,7 @@ import { registryView } from './promote.ts';
 import { resolveCandidate, resolveChampion, withModelFolder, type Contestant } from './models.ts';
 import { predictRows, withDatasets } from './stages.ts';
 import { insideRoot, type Workspace } from './workspace.ts';
+import { requireWritable, writing } from './writing.ts';
 
 export interface PredictInput {
   role: 'candidate' | 'champion';
@@ -42,6 +44,7 @@ export async function runPredict(workspace: Workspace, { role, shard, file }: Pr
       expected: 'a name that ends in .parquet or .csv',
     });
   }
+  await requireWritable(dirname(path));
   return withModelFolder((downloads) =>
     withDatasets(workspace, ['evaluation'], async (datasets) => {
       const dataset = datasets['evaluation'] as Dataset;
@@ -68,14 +71,16 @@ export async function runPredict(workspace: Workspace, { role, shard, file }: Pr
         rows: { ...rows, of: dataset.rows },
         threshold: plain(result.predictions.threshold),
       };
-      await writePredictionFile({
-        path,
-        uri: file,
-        idColumn: columns.id,
-        ids,
-        predictions: result.predictions,
-        metadata: { [provenanceKey]: JSON.stringify(provenance) },
-      });
+      await writing(path, () =>
+        writePredictionFile({
+          path,
+          uri: file,
+          idColumn: columns.id,
+          ids,
+          predictions: result.predictions,
+          metadata: { [provenanceKey]: JSON.stringify(provenance) },
+        }),
+      );
       const thresholds = task === 'binary-classification' || task === 'multilabel-classification';
       return {
         role,

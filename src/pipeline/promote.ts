@@ -20,10 +20,17 @@ import type { PendingPullRequest, RecordResult, Registry } from '../registry/reg
 import { describePromotion, describeReplaced } from '../report/promotion.ts';
 import { localModel } from '../model/artifact.ts';
 import { readApprovals } from './approvals.ts';
-import { readingOf, resolveCandidate, withModelFolder, withReading, type Contestant } from './models.ts';
-import { discardAllEvidence, readEvidence, writeDecision } from './output.ts';
+import {
+  readingOf,
+  resolveCandidate,
+  resolveReference,
+  withModelFolder,
+  withReading,
+  type Contestant,
+} from './models.ts';
+import { discardAllEvidence, prepareOut, readEvidence, writeDecision } from './output.ts';
+import { sourceHere } from './source.ts';
 import { checkPolicy, plain, runModelStages, runValidate } from './stages.ts';
-import { judgedSource } from './source.ts';
 import { insideRoot, type Workspace } from './workspace.ts';
 import { defaults, type Registry as RegistrySettings } from '../config/index.ts';
 import { EvidenceError, RegistryError, UsageError } from '../errors.ts';
@@ -163,6 +170,7 @@ export async function registryView(workspace: Workspace, record: boolean): Promi
 
 /** Decide on the evidence in the output folder and, if asked, record the decision. */
 export async function runPromote(workspace: Workspace, input: PromoteInput): Promise<PromoteResult> {
+  await prepareOut(workspace);
   return withModelFolder(async (downloads) => {
     const candidate = await resolveCandidate(workspace, downloads);
     const artifact = await recordable(workspace, candidate, input.record);
@@ -207,7 +215,7 @@ function isChampion(candidate: Artifact, view: RegistryHistory): boolean {
 }
 
 export interface RegisterInput {
-  /** The model file, relative to the workspace, committed to the repository. */
+  /** The model, or file of predictions, relative to the workspace, committed to the repository. */
   artifact: string;
   version?: string | undefined;
   reason?: string | undefined;
@@ -219,15 +227,10 @@ export interface RegisterInput {
 
 /** Make a model the champion on a person's word, without a gate. Recorded as what it is, or rehearsed. */
 export async function registerChampion(workspace: Workspace, input: RegisterInput): Promise<PromoteResult> {
-  const path = await insideRoot(workspace, input.artifact);
-  const model = await localModel(path, `file:${input.artifact}`);
-  // The registry keeps how answers are read with the bytes: from here on the champion is read as the candidate is today.
-  const reading = readingOf(workspace.modelConfig.candidate);
-  const named = { kind: 'model' as const, artifact: withReading(model, reading), reading };
-  const artifact = await recordable(workspace, named, true);
+  const artifact = await recordable(workspace, await namedByPerson(workspace, input.artifact), true);
   const registry = await openRegistry(workspace);
   const now = (input.now ?? (() => new Date()))();
-  const source = await judgedSource(workspace, input.source);
+  const source = await sourceHere(workspace, input.source, input.record ? [] : null);
   const decide = (view: RegistryHistory): Decision =>
     register({ model: workspace.model, config: workspace.modelConfig, candidate: artifact }, view, {
       now,
@@ -247,6 +250,34 @@ function notRecorded(decision: Decision, evidence: Evidence[]): PromoteResult {
   return { decision, evidence, status, commit: null, tags: [] };
 }
 
+/**
+ * A file that becomes champion, a model or predictions. The registry keeps how answers are read with the bytes: from here on the
+ * champion is read as the candidate is today.
+ *
+ * @throws UsageError, ModelError, DataError
+ */
+async function namedByPerson(workspace: Workspace, file: string): Promise<Contestant> {
+  const path = await insideRoot(workspace, file);
+  const { candidate } = workspace.modelConfig;
+  const predictions = typeof candidate === 'object' && 'predictions' in candidate ? candidate : null;
+  if (!/\.(?:csv|parquet)$/iu.test(path)) {
+    const reading = readingOf(candidate);
+    const artifact = withReading(await localModel(path, `file:${file}`), reading);
+    return { kind: 'model', artifact, reading };
+  }
+  if (predictions !== null) {
+    const { sha256: _ofTheCandidate, ...columns } = predictions;
+    return resolveReference(workspace, { ...columns, predictions: path }, 'champion', '');
+  }
+  throw new UsageError({
+    found: `${file} is a file of predictions, and the configured candidate is a model`,
+    expected: 'an ONNX model, or a candidate that is a file of predictions too: the champion is read as it is',
+    where: `models.${workspace.model}.candidate`,
+    remedy:
+      'Set candidate: { predictions: FILE } (with id, score or label where the columns have other names), then register',
+  });
+}
+
 async function decideAndRecord(
   workspace: Workspace,
   input: PromoteInput,
@@ -259,7 +290,7 @@ async function decideAndRecord(
   const context = {
     now,
     actor: input.actor,
-    source: await judgedSource(workspace, input.source),
+    source: await sourceHere(workspace, input.source, input.record ? datasetsOf(workspace) : null),
     approvals,
     ...(input.version === undefined ? {} : { version: input.version }),
   };
@@ -291,6 +322,11 @@ async function recordable(workspace: Workspace, candidate: Contestant, record: b
   const place = committedPlace(uri);
   if (place !== null) await (await openRegistry(workspace)).requireKept(place.commit);
   return { ...artifact, uri };
+}
+
+/** Paths of the data that is judged on, as the configuration has them. */
+function datasetsOf({ modelConfig: { data } }: Workspace): string[] {
+  return [data.evaluation, data.reference, data.current].filter((path) => path !== undefined);
 }
 
 function requiresData(workspace: Workspace): boolean {

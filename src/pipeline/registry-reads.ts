@@ -16,7 +16,7 @@ import {
   type VersionChanges,
   type WaitingMention,
 } from '../report/index.ts';
-import { publishedVersion, withEvidence } from './export.ts';
+import { publishedVersion, withdrawnBy, withEvidence } from './export.ts';
 import { openRegistry } from './promote.ts';
 import type { Workspace } from './workspace.ts';
 
@@ -49,15 +49,19 @@ export async function describeModel(workspace: Workspace, wanted: string | undef
       pending === null
         ? null
         : { decisions: pending.decisions.map(waitingMention), pullRequest: pending.pullRequest?.url ?? null },
-    versions: view.registered.map(({ version, status, replaced, artifacts, seq }) => ({
-      version,
-      status,
-      aliases: Object.entries(view.aliases).flatMap(([name, alias]) => (alias.version === version ? [name] : [])),
-      promoted: mention(decisionOf(view, seq)),
-      replaced,
-      artifacts: [...artifacts],
-      tag: tagged ? versionTag(model, version) : null,
-    })),
+    versions: view.registered.map((each) => {
+      const { version, status, replaced, artifacts, seq } = each;
+      return {
+        version,
+        status,
+        withdrawn: withdrawnBy(each, view) ?? null,
+        aliases: Object.entries(view.aliases).flatMap(([name, alias]) => (alias.version === version ? [name] : [])),
+        promoted: mention(decisionOf(view, seq)),
+        replaced,
+        artifacts: [...artifacts],
+        tag: tagged ? versionTag(model, version) : null,
+      };
+    }),
   };
 }
 
@@ -136,6 +140,8 @@ async function explanationOf(published: Published, view: RegistryHistory, regist
   return {
     ...mention(decision),
     version: (decision.outcome === 'promote' ? decision.to : decision.candidate)?.version ?? 'candidate',
+    candidate: decision.candidate,
+    datasets: decision.datasets,
     headline: headline(published),
     reasons: decision.reasons,
     checks: evidence.flatMap(({ checks }) => checks.filter(({ id }) => named.has(id))),

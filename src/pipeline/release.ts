@@ -2,7 +2,7 @@ import { basename } from 'node:path';
 import { compare, prerelease } from 'semver';
 import { defaults } from '../config/index.ts';
 import { sha256, workflowArtifact, type Artifact } from '../evidence/index.ts';
-import { RegistryError } from '../errors.ts';
+import { RegistryError, UsageError } from '../errors.ts';
 import type { GitHub } from '../github/client.ts';
 import { makeRelease, type MadeRelease, type ReleaseAsset } from '../github/release.ts';
 import { localModel } from '../model/artifact.ts';
@@ -15,7 +15,7 @@ import type { Manifest } from '../registry/manifest.ts';
 import type { Registry } from '../registry/registry.ts';
 import { assetName } from '../registry/release-asset.ts';
 import { gtoTags, versionTag } from '../registry/tags.ts';
-import { modelArtifact, publishedName, type ModelFiles, type Published } from '../report/index.ts';
+import { modelArtifact, publishedName, withdrawnText, type ModelFiles, type Published } from '../report/index.ts';
 import { exportedFiles, exportParts, publishedBefore, publishedVersion } from './export.ts';
 import { withModelFolder } from './models.ts';
 import { openRegistry } from './promote.ts';
@@ -48,6 +48,7 @@ export async function releaseVersion(workspace: Workspace, input: ReleaseVersion
   const registry = await openRegistry(workspace);
   const published = await publishedVersion(registry, workspace.model, input.version);
   const version = published.decision.to?.version ?? '';
+  refuseDeprecated(published);
   const tag = versionTag(workspace.model, version);
   const branch = await registryBranch(workspace, github);
   await requirePushed(workspace, github, branch, published);
@@ -69,6 +70,16 @@ export async function releaseVersion(workspace: Workspace, input: ReleaseVersion
       }),
     );
     return { ...made, version, tag };
+  });
+}
+
+/** @throws UsageError */
+function refuseDeprecated(published: Published): void {
+  if (published.withdrawn?.how !== 'deprecated') return;
+  throw new UsageError({
+    found: `${publishedName(published)} was ${withdrawnText(published.withdrawn)}`,
+    expected: 'a version that may be used',
+    remedy: 'Choose another with --of (contender registry show says which there are)',
   });
 }
 

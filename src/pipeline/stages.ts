@@ -1,4 +1,4 @@
-import { bytes, defaults, milliseconds, type Model } from '../config/index.ts';
+import { bytes, defaults, milliseconds, reservedColumns, type Model } from '../config/index.ts';
 import {
   identityOf,
   type Artifact,
@@ -8,7 +8,7 @@ import {
   type Subjects,
 } from '../evidence/index.ts';
 import { DataError, ModelError, UsageError } from '../errors.ts';
-import { datasetSubject, openDataset, type Dataset, type DatasetSource } from '../data/dataset.ts';
+import { datasetSubject, openDataset, requireColumns, type Dataset, type DatasetSource } from '../data/dataset.ts';
 import { idsOfRows, requireRowIds } from '../data/row-ids.ts';
 import type { ChangedRow } from '../evaluate/agreement.ts';
 import { requireEngines } from '../model/engines.ts';
@@ -135,6 +135,8 @@ function withRival<T>(
   return withDatasets(workspace, ['evaluation'], async (datasets) => {
     const dataset = datasets['evaluation'] as Dataset;
     await requireRowIds(dataset, workspace.modelConfig.columns.id);
+    // A slip in a name is told before the models run.
+    requireColumns(dataset, reservedColumns(workspace.modelConfig.columns));
     const champion = await resolveChampion(workspace, view, downloads);
     const results = await workspace.log.group('Predict', () => predictAll(workspace, dataset, candidate, champion));
     return withLines(workspace, () => work({ candidate, dataset, ...results }));

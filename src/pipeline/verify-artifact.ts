@@ -38,12 +38,15 @@ export async function verifyArtifact(workspace: Workspace, input: VerifyInput): 
   const claimed = input.tag === undefined ? undefined : versionOfTag(input.tag, model);
   const digests = await digestsOf(workspace, input.file);
   const manifest = await (await openRegistry(workspace)).manifest(model);
-  const version = versionWith(manifest, digests);
+  const versions = versionsWith(manifest, digests);
+  const champion = manifest?.aliases['champion']?.version;
+  const named = versions.find((each) => each.version === (claimed ?? champion));
+  // The same bytes may have been registered under several numbers: where none is asked for, the latest counts.
+  const version = named ?? versions.at(-1);
   const sha256 = version?.sha256 ?? digests[0];
   const aliases = Object.entries(manifest?.aliases ?? {})
     .filter(([, alias]) => alias.version === version?.version)
     .map(([name]) => name);
-  const champion = manifest?.aliases['champion']?.version;
   const verdict = (verified: boolean, message: string): Verification => ({
     model,
     sha256,
@@ -61,7 +64,12 @@ export async function verifyArtifact(workspace: Workspace, input: VerifyInput): 
   if (input.champion && !aliases.includes('champion')) {
     return verdict(false, `${is}, but the champion is ${champion ?? 'none'}`);
   }
-  if (version.status === 'deprecated') return verdict(false, `${is}, which is deprecated`);
+  const deprecated = versions.find(({ status }) => status === 'deprecated');
+  if (deprecated !== undefined) {
+    const which =
+      deprecated.version === version.version ? 'which is deprecated' : `deprecated as ${deprecated.version}`;
+    return verdict(false, `${is}, ${which}`);
+  }
   return verdict(true, aliases.length === 0 ? is : `${is} (${aliases.join(', ')})`);
 }
 
@@ -85,22 +93,20 @@ async function digestsOf(workspace: Workspace, file: string): Promise<[string, .
   return [bytes, ...(whole === null ? [] : [whole.sha256])];
 }
 
-function versionWith(
+/** Every version that has an artifact with one of these digests, oldest first. */
+function versionsWith(
   manifest: Manifest | null,
   digests: readonly string[],
-): { version: string; sha256: string; status: 'active' | 'deprecated' } | undefined {
-  // The same bytes may have been registered twice: the latest counts.
-  return manifest?.versions
+): { version: string; sha256: string; status: 'active' | 'deprecated' }[] {
+  return (manifest?.versions ?? [])
     .flatMap(({ version, status, artifacts }) => artifacts.map(({ sha256 }) => ({ version, status, sha256 })))
-    .findLast(({ sha256 }) => digests.includes(sha256));
+    .filter(({ sha256 }) => digests.includes(sha256));
 }
 
 const versionTag = /^(?:refs\/tags\/)?(?:(?<name>[^@#]+)@)?v(?<version>\d+\.\d+\.\d+(?:[-+][0-9A-Za-z.+-]+)?)$/u;
 
 function versionOfTag(tag: string, model: string): string {
-  const { name, version } =
-    /^(?:refs\/tags\/)?(?:(?<name>[^@#]+)@)?v(?<version>\d+\.\d+\.\d+(?:[-+][0-9A-Za-z.+-]+)?)$/u.exec(tag)?.groups ??
-    {};
+  const { name, version } = versionTag.exec(tag)?.groups ?? {};
   if (version === undefined || (name !== undefined && name !== model)) {
     throw new UsageError({
       found: `tag ${JSON.stringify(tag)}`,

@@ -2,15 +2,20 @@ import type { RecordedDecision } from '../evidence/index.ts';
 
 /** The message of the commit that records a decision: what happened, why, and where it is written down. */
 export function commitMessage(decision: RecordedDecision, path: string): string {
-  const why = decision.reasons[0]?.message.replace(/\s+/gu, ' ').trim().slice(0, 500) ?? '';
+  const why = plain(decision.reasons[0]?.message ?? '').slice(0, 500);
   return [
-    `contender: ${deed(decision)}`,
+    `contender: ${plain(deed(decision))}`,
     ...(why === '' ? [] : ['', why]),
     '',
     `Contender-Decision: ${path}`,
     `Contender-Outcome: ${decision.outcome}`,
     '',
   ].join('\n');
+}
+
+/** One line that a terminal shows as it is: `git log` prints a message with all the escape sequences in it. */
+function plain(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\s]+/gu, ' ').trim();
 }
 
 function deed({ action, outcome, model, to, candidate, stage }: RecordedDecision): string {

@@ -32,8 +32,23 @@ import {
 } from './git/repository.ts';
 import { follow, pushTogether, requireKept } from './git/remote.ts';
 import { completeTags, listTags } from './git/tags.ts';
-import { bringInLine, isAsCommitted, refuseEdits, refuseLinks, uncommittedEdits } from './git/work-tree.ts';
-import { artifactsPath, attributesPath, checkModelName, evidencePath, isModelName, refuseTwin } from './layout.ts';
+import {
+  bringInLine,
+  isAsCommitted,
+  refuseEdits,
+  refuseLinks,
+  refuseReadOnly,
+  uncommittedEdits,
+} from './git/work-tree.ts';
+import {
+  artifactsPath,
+  attributesPath,
+  checkModelName,
+  decisionPath,
+  evidencePath,
+  isModelName,
+  refuseTwin,
+} from './layout.ts';
 import { viewOf, type ChainLink } from './manifest.ts';
 import { readModel, sound, type ModelState } from './model-state.ts';
 import { planRecord } from './plan-record.ts';
@@ -137,6 +152,7 @@ export async function openGitRegistry(input: {
       const place = lockPlace(repository, workTree, ref);
       const target = { repository, folder, ref, workTree, place, ...kept, log: input.log };
       await withLock(place, () => prepare(target));
+      if (workTree !== null) await refuseReadOnly(workTree, [`${folder}/${decisionPath('any', 1)}`]);
       if (input.push !== undefined) await follow({ ...target, remote: input.push });
       if (!artifactsYaml) return;
       await withLock(place, async () => {
@@ -266,7 +282,10 @@ async function recordOnce(target: Target, input: RecordInput): Promise<RecordRes
   }
   const names = await writeBlobs(repository, [...files.values()]);
   const paths = [...files.keys()];
-  if (workTree !== null) await refuseLinks(workTree, paths);
+  if (workTree !== null) {
+    await refuseLinks(workTree, paths);
+    await refuseReadOnly(workTree, paths);
+  }
   const after = new Map(paths.map((path, index) => [path, names[index] as string]));
   const commit = await writeCommit(repository, await treeWith(repository, old, after), old, message);
   const changes = [...after].map(([path, oid]) => ({
@@ -287,7 +306,9 @@ async function recordOnce(target: Target, input: RecordInput): Promise<RecordRes
   }
   if (workTree !== null) {
     const contents = new Map([...files.values()].map((bytes, index) => [names[index] as string, bytes]));
-    await bringInLine(repository, workTree, place.scratch, folder, changes, contents);
+    await bringInLine(repository, workTree, place.scratch, folder, changes, contents).catch((cause: unknown) => {
+      throw behind(commit, cause);
+    });
   }
   await removeJournal(place);
   await confirm(repository, ref, commit);
@@ -296,6 +317,16 @@ async function recordOnce(target: Target, input: RecordInput): Promise<RecordRes
 
 async function modelsAt(repository: Repository, commit: string, folder: string): Promise<string[]> {
   return (await listFolders(repository, commit, `${folder}/models`)).filter(isModelName).sort();
+}
+
+/** The branch has moved, and the journal stays: what is recorded is recorded. */
+function behind(commit: string, cause: unknown): RegistryError {
+  const why = cause instanceof Error ? cause.message.replace(/\.$/u, '') : String(cause);
+  return new RegistryError({
+    found: `recorded in commit ${commit.slice(0, 12)}, but the work tree could not be brought up to date: ${why}`,
+    remedy: 'Remove what is in the way; the next run mends it',
+    cause,
+  });
 }
 
 /** Mend what an interrupted run left, then refuse to go on over a person's edits. */

@@ -7,7 +7,10 @@ import { deciding, standing, type ReportInput } from './standing.ts';
 export function headline(input: ReportInput): string {
   const { message, others } = deciding(input);
   const more = others === 0 ? '' : ` (and ${others} more ${others === 1 ? 'reason' : 'reasons'})`;
-  return `${standing(input).word}: ${continued(message)}${more}${waiting(input)}`;
+  const { decision } = input;
+  // What a person did is told by their name, or in their own words.
+  const said = decision === null || decision.action === 'gate' ? continued(message) : ended(message);
+  return `${standing(input).word}: ${said}${more}${waiting(input)}`;
 }
 
 /** Where the decision waits: nobody should take it for one that is in force. */
@@ -19,7 +22,11 @@ function waiting({ pullRequest }: ReportInput): string {
     : `; not in force, since pull request ${number} was closed without being merged`;
 }
 
+function ended(message: string): string {
+  return message.replace(/[.\s]+$/u, '');
+}
+
 /** A sentence as the second half of another; what is not an ordinary word keeps its capital. */
 function continued(message: string): string {
-  return message.replace(/[.\s]+$/u, '').replace(/^[A-Z](?=[a-z]*\s)/u, (letter) => letter.toLowerCase());
+  return ended(message).replace(/^[A-Z](?=[a-z]*\s)/u, (letter) => letter.toLowerCase());
 }

@@ -4,6 +4,7 @@ import { commitAddress, runAddress, type Server } from './addresses.ts';
 import { count } from './numbers.ts';
 import { codeCell, textCell, type Cell, type Section } from './section.ts';
 import type { ReportInput } from './standing.ts';
+import { uncommittedText } from './uncommitted.ts';
 
 /** What was judged, on what, by whom: everything by its digest. */
 export function lineage(input: ReportInput): Section {
@@ -61,7 +62,8 @@ function datasets({ decision, evidence }: ReportInput): Cell[][] {
 
 function deed(decision: Decision, server: Server): Cell[][] {
   const { repository, sha, ref, event, run, pullRequest } = decision.source;
-  const where = [repository, ref, event, pullRequest === undefined ? undefined : `pull request ${pullRequest}`];
+  const request = pullRequest === undefined ? undefined : `pull request ${pullRequest}`;
+  const where = [repository, ref, event, request, uncommittedText(decision.source)];
   const text = where.filter((part) => part !== undefined).join(', ');
   return [
     ...(text === '' && sha === undefined

@@ -7,8 +7,17 @@ import { headline } from './headline.ts';
 import { renderSection } from './markdown.ts';
 import { bytes, count } from './numbers.ts';
 import { metricsTable } from './metrics.ts';
-import { fileNameOf, modelArtifact, notableMetrics, policyOf, publishedName, type Published } from './published.ts';
+import {
+  fileNameOf,
+  modelArtifact,
+  notableMetrics,
+  policyOf,
+  publishedName,
+  withdrawnText,
+  type Published,
+} from './published.ts';
 import { codeCell, textCell, type Cell, type Section } from './section.ts';
+import { withdrawnBanner } from './withdrawn-banner.ts';
 import { isOpen, worstFirst } from './standing.ts';
 
 /** Tasks of the Hugging Face Hub; ours that it does not have keep their own names. */
@@ -35,6 +44,7 @@ export function renderModelCard(published: Published): string {
   const { decision, evidence } = published;
   const parts = [
     `# ${markdownText(publishedName(published))}`,
+    ...withdrawnBanner(published),
     `**${markdownText(headline({ decision, evidence }))}**`,
     renderSection(facts(published)),
     ...[
@@ -104,6 +114,9 @@ function facts(published: Published): Section {
   const rows: [string, Cell][] = [
     ['Model', textCell(decision.model)],
     ['Version', textCell(decision.to?.version ?? '')],
+    ...(published.withdrawn === undefined
+      ? []
+      : ([['Status', textCell(withdrawnText(published.withdrawn))]] as [string, Cell][])),
     ...(decision.from === null ? [] : ([['Version before', textCell(decision.from.version)]] as [string, Cell][])),
     ...(typeof task === 'string' ? ([['Task', textCell(task.replaceAll('-', ' '))]] as [string, Cell][]) : []),
     ...(artifact === undefined

@@ -5,6 +5,21 @@ import { metricRowsOf, type MetricRow } from './metrics.ts';
 export interface Published {
   decision: RecordedDecision;
   evidence: readonly Evidence[];
+  /** Why it must not be used any more; absent: it may be. */
+  withdrawn?: Withdrawn | undefined;
+}
+
+/** A person deprecated a version, or went back from it to another. */
+export interface Withdrawn {
+  how: 'deprecated' | 'rolled back';
+  /** The decision that did it. */
+  decision: number;
+  reason: string;
+}
+
+/** `deprecated by decision 5: it loses mail` */
+export function withdrawnText({ how, decision, reason }: Withdrawn): string {
+  return `${how} by decision ${decision}: ${reason}`;
 }
 
 /** `spam-filter 1.0.1` */

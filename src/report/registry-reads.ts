@@ -9,12 +9,14 @@ import type {
   RecordedDecision,
   Source,
   Verdict,
+  Version,
 } from '../evidence/index.ts';
 import { approvalText } from './approval.ts';
+import { wrap } from './console-table.ts';
 import { renderConsole, renderSections, type ConsoleOptions } from './console.ts';
 import { oneLine, withoutWorkflowCommands } from './escape.ts';
 import { bytes } from './numbers.ts';
-import { fileNameOf } from './published.ts';
+import { fileNameOf, type Withdrawn } from './published.ts';
 import { codeCell, numberCell, textCell, type Cell, type Section } from './section.ts';
 import {
   datasetChange,
@@ -24,6 +26,7 @@ import {
   sizeChange,
   type VersionChanges,
 } from './version-changes.ts';
+import { uncommittedText } from './uncommitted.ts';
 
 /*
  * What the registry says when it is asked, in the form that --json prints, and as text for a terminal. Every text is somebody's:
@@ -67,6 +70,8 @@ export interface WaitingMention extends DecisionMention {
 export interface VersionSummary {
   version: string;
   status: 'active' | 'deprecated';
+  /** Why it must not be used any more. */
+  withdrawn: Withdrawn | null;
   /** champion, previous, and stages. */
   aliases: string[];
   /** The decision that first promoted it. */
@@ -89,6 +94,10 @@ export interface Reasons {
 export interface Explanation extends DecisionMention {
   /** The version that is or was champion; `candidate` where none was let in. */
   version: string;
+  /** What was judged, or acted on. */
+  candidate: Version | null;
+  /** The data it was judged on, by the part it plays. */
+  datasets: RecordedDecision['datasets'];
   headline: string;
   reasons: Reason[];
   /** The checks that the reasons name. */
@@ -131,7 +140,7 @@ export function renderDetail(detail: ModelDetail, options: ConsoleOptions): stri
     pending === null
       ? []
       : [
-          `Pending: ${pending.decisions.map((each) => `${deed(each)} ${each.version}`).join(', ')}`,
+          `Pending: ${pending.decisions.map((each) => `${each.version} ${deed(each)}`).join(', ')}`,
           pending.pullRequest === null
             ? '  Not in force, and no pull request is open'
             : '  Not in force until its pull request is merged',
@@ -153,7 +162,7 @@ export function renderDetail(detail: ModelDetail, options: ConsoleOptions): stri
       const artifact = each.artifacts.find(({ role }) => role !== 'image');
       return [
         textCell(each.version),
-        textCell([...each.aliases, ...(each.status === 'deprecated' ? ['deprecated'] : [])].join(', ')),
+        textCell([...each.aliases, ...isNoMore(each)].join(', ')),
         textCell(minute(each.promoted.time)),
         textCell(each.promoted.by),
         numberCell(String(each.promoted.decision)),
@@ -167,18 +176,36 @@ export function renderDetail(detail: ModelDetail, options: ConsoleOptions): stri
   return joined([inert(lines, options), renderSections([table], options)]);
 }
 
-/** Every decision, newest first, in two lines each. */
+/** `rolled back (#7)` */
+function isNoMore({ withdrawn }: VersionSummary): string[] {
+  return withdrawn === null ? [] : [`${withdrawn.how} (#${withdrawn.decision})`];
+}
+
+/** Every decision, newest first: what was done, and the whole reason. */
 export function renderLog(model: string, decisions: readonly RecordedDecision[], options: ConsoleOptions): string {
   if (decisions.length === 0) return `${oneLine(model)}: nothing is recorded yet\n`;
+  const width = Math.max(40, options.width);
+  const indented = (text: string): string[] => wrap(text, width - 4).map((line) => `    ${line}`);
   const lines = decisions.toReversed().flatMap((decision) => {
-    const versions = `${decision.from?.version ?? 'none'} -> ${decision.to?.version ?? 'none'}`;
-    const { seq, time, action, outcome } = decision;
-    return [
-      `#${seq} ${time.slice(0, 16)}Z ${action} ${outcome} (${versions}) by ${responsible(decision)}`,
-      `    ${decision.reasons[0]?.message ?? ''}`,
-    ];
+    const { seq, time } = decision;
+    const done = wrap(`#${seq} ${minute(time)} ${sentence(decision)}, by ${responsible(decision)}`, width);
+    return [done[0] ?? '', ...indented(done.slice(1).join(' ')), ...indented(decision.reasons[0]?.message ?? '')];
   });
   return inert(lines, options);
+}
+
+/** What was done, with what: `rejected candidate.onnx (cd0bd9d5262f) against 1.0.1`. */
+function sentence(decision: RecordedDecision): string {
+  const { action, from, to, candidate, outcome, stage = '' } = decision;
+  const [before, after] = [from?.version ?? 'none', to?.version ?? ''];
+  if (action === 'rollback') return `rolled back from ${before} to ${after}`;
+  if (action === 'assign') return `put ${candidate?.version ?? ''} into ${stage}`;
+  if (action === 'deprecate') return `deprecated ${candidate?.version ?? ''}`;
+  const artifact = candidate?.artifacts.find(({ role }) => role !== 'image');
+  const file = artifact === undefined ? 'candidate' : fileNameOf(artifact.uri);
+  const what = `${deed(decision)} ${file}${artifact === undefined ? '' : ` (${artifact.sha256.slice(0, 12)})`}`;
+  const against = from === null ? '' : outcome === 'promote' ? ` in place of ${before}` : ` against ${before}`;
+  return outcome === 'promote' ? `${what} as ${after}${against}` : `${what}${against}`;
 }
 
 /** Two versions side by side. */
@@ -231,6 +258,7 @@ export function renderReasons(
 
 function provenance(each: Explanation): Section {
   const { repository, ref, run, event, sha } = each.source;
+  const uncommitted = uncommittedText(each.source);
   const where = [repository, ref, event, run === undefined ? undefined : `run ${run}`].filter(
     (part) => part !== undefined,
   );
@@ -238,7 +266,16 @@ function provenance(each: Explanation): Section {
     ['Decided', textCell(`by ${each.actor} at ${each.time}, as decision ${each.decision}`)],
     ...(where.length === 0 ? [] : [['In', textCell(where.join(', '))] as [string, Cell]]),
     ...(sha === undefined ? [] : [['At commit', codeCell(sha)] as [string, Cell]]),
+    ...(uncommitted === undefined ? [] : [['But', textCell(uncommitted)] as [string, Cell]]),
     ...each.approvals.map((approval): [string, Cell] => ['Approved', textCell(approvalText(approval))]),
+    ...(each.candidate?.artifacts ?? []).map(({ role, uri, sha256 }): [string, Cell] => [
+      role === 'image' ? 'Image' : 'Candidate',
+      codeCell(`${fileNameOf(uri)} ${sha256}`),
+    ]),
+    ...Object.entries(each.datasets).map(([name, { uri, sha256 }]): [string, Cell] => [
+      `Data ${name}`,
+      codeCell(`${uri} ${sha256}`),
+    ]),
     ['Policy', codeCell(each.policy)],
     ...each.evidence.map(({ kind, sha256, verdict }): [string, Cell] => [
       `Evidence ${kind}`,
@@ -262,10 +299,21 @@ export function responsible({ action, actor, approvals }: RecordedDecision): str
   return action === 'gate' || action === 'register' ? actor : (approvals[0]?.by ?? actor);
 }
 
-function deed({ action, outcome }: DecisionMention): string {
-  if (['assign', 'unassign', 'deprecate', 'register'].includes(action)) return action;
-  return action === 'gate' ? outcome : `${action} ${outcome}`;
+/** In a word or two. */
+function deed({ action, outcome }: Pick<DecisionMention, 'action' | 'outcome'>): string {
+  if (action === 'gate') return gateDeeds[outcome];
+  return actDeeds[action];
 }
+
+const gateDeeds = { promote: 'promoted', hold: 'held', reject: 'rejected', 'no-change': 'unchanged' };
+const actDeeds = {
+  register: 'registered',
+  override: 'overridden',
+  rollback: 'rolled back',
+  deprecate: 'deprecated',
+  assign: 'assigned',
+  unassign: 'unassigned',
+};
 
 function stageList(stages: Record<string, string>): string {
   return Object.entries(stages)

@@ -13,12 +13,14 @@ import {
   versionChanges,
   type VersionChanges,
 } from './version-changes.ts';
+import { withdrawnBanner } from './withdrawn-banner.ts';
 
 /** The notes of a release: how the version was let in, and what changed in metrics, data, size and policy since the one before. */
 export function renderReleaseNotes(now: Published, before: Published | null): string {
   const artifact = modelArtifact(now);
   const changed = before === null ? null : versionChanges(before, now);
   return [
+    ...withdrawnBanner(now),
     `**${markdownText(headline(now))}**`,
     ...approvals(now),
     ...(changed === null || before === null

@@ -36,6 +36,13 @@ const cases: Case[] = [
     says: /contender\.yml:\d+:\d+: models\.spam-filter\.policy\.guardrails.*"source" does not hold numbers/u,
   },
   {
+    name: 'a label that is no column, before the models run',
+    spoil: (repository) => repository.configure('label: label', 'label: lable'),
+    args: ['evaluate'],
+    code: 2,
+    says: /^(?!.*Predict).*no column "lable".*Did you mean "label"/su,
+  },
+  {
     name: 'a missing configuration',
     spoil: async () => undefined,
     args: ['gate', '--config', 'nowhere.yml'],

@@ -109,7 +109,7 @@ describe('a registry kept through the API of GitHub', () => {
           registered.stdout.includes(`not champion yet. Not in force until pull request 1 is merged: ${where}`),
         );
         const shown = await contender(clone.folder, ['registry', 'show', 'spam-filter'], env);
-        assert.match(shown.stdout, /Pending: register 1\.0\.0\n +Not in force until its pull request is merged/u);
+        assert.match(shown.stdout, /Pending: 1\.0\.0 registered\n +Not in force until its pull request is merged/u);
         assert.ok(shown.stdout.includes(where));
         const json = await contender(clone.folder, ['registry', 'show', 'spam-filter', '--json'], env);
         assert.equal((JSON.parse(json.stdout) as { pending: { pullRequest: string } }).pending.pullRequest, where);

@@ -48,6 +48,36 @@ const gate = async (folder: string): Promise<{ code: number | null; decision: De
 };
 
 describe('a team that has only files of predictions', () => {
+  test('registers what serves today, read as its candidates are', () =>
+    inTemporaryFolder(async (folder) => {
+      const repository = await predictionRepository(folder);
+      await repository.configure(
+        'predictions: scores.csv }',
+        'predictions: scores.csv, score: score, threshold: 0.4 }',
+      );
+      await writeFile(join(folder, 'today.csv'), scores(0.9));
+      await repository.commit('What serves today');
+      const register = ['registry', 'register', '--artifact', 'today.csv', '--json', '--model'];
+      const registered = await contender(folder, [...register, 'survey']);
+      assert.equal(registered.code, 0, registered.stderr);
+      const { to } = (JSON.parse(registered.stdout) as { decision: Decision }).decision;
+      const [artifact] = to?.artifacts ?? [];
+      assert.equal(artifact?.role, 'predictions');
+      assert.match(artifact.uri, /^git:[0-9a-f]{40}:today\.csv$/u);
+      assert.deepEqual(artifact.reading, { score: 'score', threshold: 0.4 });
+
+      await writeFile(join(folder, 'scores.csv'), scores(0.5));
+      await repository.commit('Better');
+      const better = await gate(folder);
+      assert.equal(better.decision.outcome, 'promote', JSON.stringify(better.decision.reasons) + better.stderr);
+      assert.equal(better.decision.from?.version, '1.0.0');
+
+      await repository.configure('candidate: { predictions: scores.csv }', 'candidate: models/candidate.onnx');
+      const other = await contender(folder, [...register, 'other']);
+      assert.equal(other.code, 2, other.stdout);
+      assert.match(other.stderr, /today\.csv is a file of predictions.*Set candidate: \{ predictions: FILE \}/u);
+    }));
+
   test('promotes a first champion, then a better one against it, and keeps a worse one out', () =>
     inTemporaryFolder(async (folder) => {
       const repository = await predictionRepository(folder);

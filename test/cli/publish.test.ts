@@ -70,6 +70,9 @@ describe('what is published of a registry', () => {
     assert.equal(predicate.result, 'FAILED');
     assert.ok(predicate.failedTests.includes('evaluation/roc_auc'));
     assert.equal(subject[0]?.digest['sha256'], sha256(await readFile(fixture('spam/models/candidate-small.onnx'))));
+    const card = await run('export', 'model-card', '--decision', '3');
+    assert.equal(card.code, 2, card.stdout);
+    assert.match(card.stderr, /decision 3 of spam-filter \(gate, reject\) has no model-card.*one of: in-toto, report/u);
     assert.match((await run('export', '--decision', '99')).stderr, /no decision 99.*one of 1 to 3/u);
     assert.match((await run('export', '--decision', 'x')).stderr, /--decision: "x"/u);
     await repository.propose('spam/models/candidate.onnx');
@@ -104,6 +107,34 @@ describe('what is published of a registry', () => {
       'refs/tags/spam-filter@v1.0.1',
     );
     assert.equal(tagged.code, 0, tagged.stdout);
+  });
+
+  it('release says which repository it lacks, in words of the command line', async () => {
+    const { code, stderr } = await contender(folder, ['release'], { GITHUB_TOKEN: 'x' });
+    assert.equal(code, 2);
+    assert.match(stderr, /no repository.*Pass --repository owner\/name/u);
+  });
+
+  it('says of a version that was taken out of use that it was, wherever it is shown', async () => {
+    assert.equal((await run('rollback', '--reason', 'it loses mail')).code, 0);
+    assert.match((await run('registry', 'show', 'spam-filter')).stdout, /1\.0\.1 +rolled back \(#4\)/u);
+    assert.equal((await run('export', 'model-card', 'release-notes', '--of', '1.0.1')).code, 0);
+    const exported = (name: string): Promise<string> =>
+      readFile(join(folder, `.contender/spam-filter/export/1.0.1/${name}`), 'utf8');
+    for (const name of ['model-card.md', 'release-notes.md']) {
+      assert.match(
+        await exported(name),
+        /^> \*\*Do not use this version: rolled back by decision 4: it loses mail\*\*$/mu,
+      );
+    }
+    assert.match(await exported('model-card.md'), /^\| Status \| rolled back by decision 4: it loses mail \|$/mu);
+
+    assert.equal((await run('registry', 'deprecate', '--version', '1.0.1', '--reason', 'for good')).code, 0);
+    assert.match((await run('registry', 'show', 'spam-filter')).stdout, /1\.0\.1 +deprecated \(#5\)/u);
+    const env = { GITHUB_TOKEN: 'x', GITHUB_REPOSITORY: 'acme/models', GITHUB_API_URL: 'http://127.0.0.1:9' };
+    const released = await contender(folder, ['release', '--of', '1.0.1'], env);
+    assert.equal(released.code, 2);
+    assert.match(released.stderr, /spam-filter 1\.0\.1 was deprecated by decision 5: for good\. Expected a version/u);
   });
 
   it('verify tells a mistake from a refusal', async () => {

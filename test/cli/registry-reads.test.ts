@@ -76,7 +76,7 @@ describe('what the registry says when it is asked', () => {
       [model?.model, model?.champion?.version, model?.champion?.by, model?.decisions, model?.last?.outcome],
       ['spam-filter', '1.0.1', 'ada', 3, 'reject'],
     );
-    assert.match((await run('show')).stdout, /spam-filter +1\.0\.1 +\d{4}-\d\d-\d\d \d\d:\d\d UTC +ada +reject/u);
+    assert.match((await run('show')).stdout, /spam-filter +1\.0\.1 +\d{4}-\d\d-\d\d \d\d:\d\d UTC +ada +rejected/u);
 
     const detail = await json<ModelDetail>('show', 'spam-filter');
     assert.deepEqual(
@@ -88,9 +88,16 @@ describe('what the registry says when it is asked', () => {
     );
     assert.match(
       (await run('show', '--model', 'spam-filter')).stdout,
-      /champion 1\.0\.1 since .*, by ada \(decision 2, promote\)/u,
+      /champion 1\.0\.1 since .*, by ada \(decision 2, promoted\)/u,
     );
-    assert.match((await run('log')).stdout, /^#3 .* gate reject .* by eve\n {4}ROC AUC is .*\n#2 .* by ada/u);
+    const log = (await run('log')).stdout;
+    assert.match(
+      log,
+      /^#3 \S+ \S+ UTC rejected candidate\.onnx \([0-9a-f]{12}\) against 1\.0\.1, by eve\n {4}ROC AUC is /u,
+    );
+    assert.match(log, /\n#2 .* promoted candidate\.onnx \([0-9a-f]{12}\) as 1\.0\.1 in place of 1\.0\.0, by ada\n/u);
+    assert.match(log, /\n#1 .* registered champion\.onnx \([0-9a-f]{12}\) as 1\.0\.0, by grace\n/u);
+    assert.doesNotMatch(log, /…/u, 'reasons are whole');
   });
 
   it('compares versions by number or alias, in either direction', async () => {
@@ -121,6 +128,10 @@ describe('what the registry says when it is asked', () => {
     assert.deepEqual(last?.evidence.map(({ kind }) => kind).toSorted(), ['data', 'evaluation']);
     const { stdout } = await run('why');
     assert.match(stdout, /Why 1\.0\.1 is the champion.*Why the last candidate is not.*0\.34 points below/su);
+    assert.match(
+      stdout,
+      /Candidate +candidate\.onnx [0-9a-f]{64}\n +Data evaluation +data\/eval\.parquet [0-9a-f]{64}\n/u,
+    );
     const next = new Set([...(champion?.next ?? []), ...(last?.next ?? [])].map(({ command }) => command));
     for (const command of next) {
       assert.ok(stdout.includes(`\n    ${command}\n`), command);
@@ -133,6 +144,7 @@ describe('what the registry says when it is asked', () => {
     assert.equal((await contender(folder, ['rollback', '--reason', 'mail is lost', '--by', 'Grace'])).code, 0);
     const { champion, last } = await json<Reasons>('why');
     assert.deepEqual([champion?.action, champion?.by, champion?.first?.decision], ['rollback', 'Grace', 1]);
+    assert.match((await run('log')).stdout, /^#4 .* UTC rolled back from 1\.0\.1 to 1\.0\.0, by Grace\n/u);
     assert.equal(last, null, 'that candidate was judged against another champion');
   });
 
@@ -185,6 +197,7 @@ describe('what the registry says when it is asked', () => {
       const longest = Math.max(...text.split('\n').map((line) => line.length));
       assert.ok(longest <= options.width, `${longest} columns: ${text}`);
     }
+    assert.doesNotMatch(await repository.git('log', '--format=%B'), /(?!\n)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u);
     const log = JSON.parse((await run('log', '--json')).stdout) as { approvals: { reason: string }[] }[];
     assert.equal(log[4]?.approvals[0]?.reason, hostile, 'nothing is lost');
   });

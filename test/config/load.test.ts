@@ -42,6 +42,29 @@ describe('contender.yml', () => {
     );
   });
 
+  test('a slip in the name of a stage or of a kind of evidence is told at once', () => {
+    const stages = (text: string): string => problem(`${valid}registry: { stages: ${text} }\n`);
+    assert.match(stages('{ staging: {}, canary: { after: stagin } }'), /stage "stagin"\. Did you mean "staging"\?/u);
+    assert.match(stages('{ canary: { after: canary } }'), /unknown stage "canary".*there is none/u);
+    assert.match(
+      stages('{ canary: { evidence: [laod] } }'),
+      /evidence\.0: .*"laod"\. Did you mean "load"\?.*data, eval/u,
+    );
+    assert.match(stages('{ champion: {} }'), /"champion" is reserved/u);
+    const required = valid.replace('policy:\n', 'policy:\n      required_evidence: [evaluaton]\n');
+    assert.match(
+      problem(required),
+      /required_evidence\.0: unknown kind of evidence "evaluaton"\. Did you mean "evaluation"/u,
+    );
+  });
+
+  test('a label among the features is refused', () => {
+    assert.match(
+      problem(valid.replace('label: label', 'label: label, features: [a, label]')),
+      /features\.1: "label" is the label/u,
+    );
+  });
+
   test('a wrong value is named with the allowed values and the nearest of them', () => {
     assert.match(
       problem(valid.replace('binary-class', 'binary-clas')),

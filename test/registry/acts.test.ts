@@ -372,13 +372,11 @@ describe('an assignment', () => {
   }
 });
 
-test('a stage that is not configured, or follows one that is not, is named', () => {
-  const stages = { staging: {}, canary: { after: 'stagging' }, odd: { after: 'odd' } };
+test('a stage that is not configured is named', () => {
+  const stages = { staging: {} };
   const all: Config = { version: 1, models: { m: config }, registry: { stages } };
   assert.deepEqual(stageRule(all, 'staging'), {});
   assert.throws(() => stageRule(all, 'stagin'), /no stage "stagin".*Did you mean staging/su);
-  assert.throws(() => stageRule(all, 'canary'), /registry\.stages\.canary\.after: "stagging"/u);
-  assert.throws(() => stageRule(all, 'odd'), /another stage/u);
   assert.throws(() => stageRule(all, 'toString'), /no stage/u);
   assert.throws(() => stageRule({ version: 1, models: {} }, 'x'), /registry\.stages/u);
 });

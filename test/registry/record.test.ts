@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { access, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { access, chmod, mkdir, readFile, rm, rmdir, symlink, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { describe, test } from 'node:test';
 import { promisify } from 'node:util';
@@ -190,6 +190,54 @@ describe('recording a decision', () => {
       const input = { model, decide: judged(model, 'a', 'promote', [evidence('a')]), evidence: [] };
       await assert.rejects(registry.record(input), EvidenceError);
       assert.equal(await repository.git('rev-parse', 'HEAD'), head);
+      assert.equal(await repository.status(), '');
+    }));
+});
+
+describe('a work tree that cannot follow', () => {
+  const isRoot = process.getuid?.() === 0;
+  test(
+    'is told before the branch moves, where its folder is read-only',
+    { skip: isRoot && 'root writes anywhere' },
+    () =>
+      inRepository(async (repository) => {
+        await promote(repository, 'a');
+        const head = await repository.git('rev-parse', 'HEAD');
+        const decisions = join(repository.folder, 'registry/models/spam-filter/decisions/000');
+        await chmod(decisions, 0o555);
+        try {
+          const says = /decisions\/000: this folder cannot be written \(EACCES\).*registry\.branch/u;
+          await assert.rejects(promote(repository, 'b'), says);
+          assert.equal(await repository.git('rev-parse', 'HEAD'), head);
+        } finally {
+          await chmod(decisions, 0o755);
+        }
+        await chmod(join(repository.folder, 'registry/models'), 0o555);
+        try {
+          await assert.rejects((await repository.registry()).ensureWritable(), /registry\/models: .*EACCES/u);
+        } finally {
+          await chmod(join(repository.folder, 'registry/models'), 0o755);
+        }
+      }),
+  );
+
+  test('is told with the commit that holds the decision, and the next run mends it', () =>
+    inRepository(async (repository) => {
+      await promote(repository, 'a');
+      // An empty folder, which git does not see.
+      const inTheWay = join(repository.folder, 'registry/models/spam-filter/decisions/000/000002.json');
+      await mkdir(inTheWay);
+      await assert.rejects(promote(repository, 'b'), (error) => {
+        assert.ok(error instanceof RegistryError, String(error));
+        assert.match(
+          error.message,
+          /^recorded in commit [0-9a-f]{12}, but the work tree .* brought up to date: .*next run/u,
+        );
+        return true;
+      });
+      assert.match(await repository.git('log', '-1', '--format=%s'), /promote spam-filter v1\.0\.1/u);
+      await rmdir(inTheWay);
+      await promote(repository, 'c');
       assert.equal(await repository.status(), '');
     }));
 });

@@ -31,6 +31,14 @@ describe('the headline', () => {
     assert.match(headline({ decision: recorded({ outcome: 'promote', reasons }), evidence: [] }), /^Promoted: /u);
   });
 
+  it('keeps the name of a person who acted', () => {
+    const reasons = [{ code: 'rollback', message: 'Grace goes back to 1.0.0: mail is lost.' }];
+    assert.equal(
+      headline({ decision: recorded({ action: 'rollback', outcome: 'promote', reasons }), evidence: [] }),
+      'Rolled back: Grace goes back to 1.0.0: mail is lost',
+    );
+  });
+
   it('keeps the capitals of a name', () => {
     const reasons = [{ code: 'x', message: 'ROC AUC is 0.99.' }];
     assert.equal(headline({ decision: decision({ reasons }), evidence: [] }), 'Held: ROC AUC is 0.99');

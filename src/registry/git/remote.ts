@@ -174,7 +174,7 @@ async function remoteRefs(
   if (listed.code === 2) return new Map();
   if (listed.code !== 0) {
     throw new RegistryError({
-      found: `${remote} cannot be asked: ${listed.stderr.split('\n').findLast((line) => line !== '') ?? ''}`,
+      found: `${remote} cannot be asked: ${firstFault(listed.stderr)}`,
       where: 'registry.push',
       remedy: `Check the remote (git remote get-url ${remote}), the network and the credentials (actions/checkout keeps them unless persist-credentials is false)`,
     });
@@ -183,6 +183,12 @@ async function remoteRefs(
   const found = new Map(lines.map((line) => line.split('\t')).map(([oid = '', name = '']) => [name, oid]));
   // A pattern matches the last parts of other names too.
   return new Map(refs.flatMap((ref) => (found.has(ref) ? [[ref, found.get(ref) as string]] : [])));
+}
+
+/** git says what is wrong first, and advice of every length after it. */
+function firstFault(said: string): string {
+  const lines = said.split('\n').filter((line) => line !== '');
+  return lines.find((line) => line.startsWith('fatal:')) ?? lines[0] ?? '';
 }
 
 async function fetchRef({ repository, remote, ref }: Pick<Followed, 'repository' | 'remote' | 'ref'>): Promise<void> {

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { copyFile, lstat, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { access, constants, copyFile, lstat, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { RegistryError } from '../../errors.ts';
 import { artifactsPath } from '../layout.ts';
@@ -23,7 +23,7 @@ export interface Edit {
 }
 
 /** What differs at `paths` between the last commit, the index and the files. Files that git ignores do not count. */
-export async function uncommittedEdits(workTree: WorkTree, paths: readonly string[]): Promise<Edit[]> {
+export async function uncommittedEdits(workTree: Pick<WorkTree, 'folder'>, paths: readonly string[]): Promise<Edit[]> {
   const args = [
     'status',
     '--porcelain=v2',
@@ -106,6 +106,32 @@ export async function refuseLinks(workTree: WorkTree, paths: readonly string[]):
       remedy: 'Remove it, or set registry.path to another folder',
     });
   }
+}
+
+/** @throws RegistryError when files could not follow a branch that moved, since the folder they go into may not be written */
+export async function refuseReadOnly(workTree: WorkTree, paths: readonly string[]): Promise<void> {
+  for (let folder of new Set(paths.map((path) => dirname(path)))) {
+    let fault = await writingFault(join(workTree.folder, folder));
+    // What is not there yet is made in the folder above.
+    for (; fault === 'ENOENT' && folder !== '.'; fault = await writingFault(join(workTree.folder, folder))) {
+      folder = dirname(folder);
+    }
+    if (fault === null) continue;
+    throw new RegistryError({
+      found: `this folder cannot be written (${fault})`,
+      expected: 'one that can: the files of the registry follow what is committed',
+      where: folder,
+      remedy:
+        'Make it writable for this user, or keep the registry on a branch that is not checked out (registry.branch)',
+    });
+  }
+}
+
+function writingFault(folder: string): Promise<string | null> {
+  return access(folder, constants.W_OK | constants.X_OK).then(
+    () => null,
+    (error: NodeJS.ErrnoException) => error.code ?? error.message,
+  );
 }
 
 /**

@@ -1,0 +1,60 @@
+import { mkdir, mkdtemp, rename, rmdir, stat, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { UsageError } from '../errors.ts';
+
+/** What keeps us from writing a file, in a person's words, and what helps. No bug of ours is among these. */
+const obstacles: Readonly<Record<string, { found: string; remedy: string }>> = {
+  EACCES: { found: 'this user may not write here', remedy: 'Make it writable for this user, or name another place' },
+  EPERM: { found: 'this user may not write here', remedy: 'Make it writable for this user, or name another place' },
+  EROFS: { found: 'the file system is read-only', remedy: 'Name another place' },
+  ENOTDIR: { found: 'a file stands where a folder is needed', remedy: 'Move the file away, or name another place' },
+  EEXIST: { found: 'a file stands where a folder is needed', remedy: 'Move the file away, or name another place' },
+  EISDIR: { found: 'a folder stands where a file is needed', remedy: 'Move the folder away, or name another place' },
+  ENOSPC: { found: 'no space is left on the disk', remedy: 'Make room, or name a place on another disk' },
+  EDQUOT: { found: 'the quota of this user is used up', remedy: 'Make room, or name a place on another disk' },
+};
+
+/** Do `write`, which writes to `path` and to nothing else. @throws UsageError naming what is in the way, and where */
+export async function writing<T>(path: string, write: () => Promise<T>): Promise<T> {
+  try {
+    return await write();
+  } catch (cause) {
+    const obstacle = obstacles[codeOf(cause)];
+    if (obstacle === undefined) throw cause;
+    throw new UsageError({ ...obstacle, expected: `to write ${path}`, where: await nearestThere(path), cause });
+  }
+}
+
+/** A file appears whole or not at all. @throws UsageError where it cannot be written */
+export function writeWhole(path: string, text: string): Promise<void> {
+  return writing(path, async () => {
+    await mkdir(dirname(path), { recursive: true });
+    const temporary = `${path}.${process.pid}.tmp`;
+    await writeFile(temporary, text);
+    await rename(temporary, path);
+  });
+}
+
+/** Ask before the long work whether files can be written into a folder, which is made. @throws UsageError where they cannot */
+export function requireWritable(folder: string): Promise<void> {
+  return writing(folder, async () => {
+    await mkdir(folder, { recursive: true });
+    await rmdir(await mkdtemp(join(folder, '.writable-')));
+  });
+}
+
+/** DuckDB writes files too, and says in words what the system said. */
+function codeOf(cause: unknown): string {
+  if (!(cause instanceof Error)) return '';
+  if ('code' in cause && typeof cause.code === 'string') return cause.code;
+  return cause.message.includes('No space left on device') ? 'ENOSPC' : '';
+}
+
+/** The path, or the nearest folder above it that is there: that is what is in the way. */
+async function nearestThere(path: string): Promise<string> {
+  const above = dirname(path);
+  return stat(path).then(
+    () => path,
+    () => (above === path ? path : nearestThere(above)),
+  );
+}

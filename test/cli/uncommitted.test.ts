@@ -1,0 +1,53 @@
+import assert from 'node:assert/strict';
+import { appendFile, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import type { PromoteResult } from '../../src/pipeline/promote.ts';
+import { contender, gateRepository } from '../support/gate-repository.ts';
+import { inTemporaryFolder } from '../support/project.ts';
+
+const register = ['registry', 'register', '--artifact', 'models/champion.onnx'];
+
+describe('files that decide and are not committed', () => {
+  test('are recorded, told and shown, with the commit they differ from', () =>
+    inTemporaryFolder(async (folder) => {
+      const repository = await gateRepository(folder);
+      const path = join(folder, 'contender.yml');
+      await writeFile(path, (await readFile(path, 'utf8')).replace(/ {4}staging:.*(?=registry:)/su, ''));
+      const head = await repository.commit('No load test');
+      const registered = await contender(folder, [...register, '--json']);
+      assert.equal(registered.code, 0, registered.stderr);
+      const { decision } = JSON.parse(registered.stdout) as PromoteResult;
+      assert.deepEqual(decision.source, { sha: head });
+      assert.equal(decision.actor, 'Ada', 'who commits here');
+
+      await writeFile(path, (await readFile(path, 'utf8')).replace('min: 0.85', 'min: 0.80'));
+      await appendFile(join(folder, 'schema.json'), '\n');
+      const gate = await contender(folder, ['gate', '--json']);
+      assert.equal(gate.code, 0, gate.stderr);
+      const { source, seq } = (JSON.parse(gate.stdout) as { decision: PromoteResult['decision'] & { seq: number } })
+        .decision;
+      assert.deepEqual(source.uncommitted, ['contender.yml', 'schema.json']);
+      assert.equal(source.sha, await repository.git('rev-parse', 'HEAD~1'));
+      assert.match(
+        gate.stderr,
+        /warning: Decided under contender\.yml, schema\.json as they are here, which are not committed/u,
+      );
+
+      const why = await contender(folder, ['registry', 'why']);
+      assert.match(why.stdout, /not committed: contender\.yml, schema\.json/u);
+      assert.equal((await contender(folder, ['export', 'report', '--decision', String(seq)])).code, 0);
+      const report = await readFile(join(folder, `.contender/spam-filter/export/decision-${seq}/report.md`), 'utf8');
+      assert.match(report, /Source .*not committed: contender\.yml, schema\.json/u);
+      assert.equal((await contender(folder, ['registry', 'verify'])).code, 0);
+    }));
+
+  test('are also a configuration that git does not know, but no data kept out of git', () =>
+    inTemporaryFolder(async (folder) => {
+      const repository = await gateRepository(folder);
+      await repository.git('rm', '--quiet', '--cached', 'contender.yml', 'data/eval.parquet');
+      await repository.git('commit', '--quiet', '-m', 'Keep them elsewhere');
+      const result = await contender(folder, [...register, '--json']);
+      assert.deepEqual((JSON.parse(result.stdout) as PromoteResult).decision.source.uncommitted, ['contender.yml']);
+    }));
+});
