@@ -183,8 +183,11 @@ export const RecordedDecision = Type.Object(
   },
   {
     ...strict,
-    anyOf: Object.entries(recordedOutcomes).map(([action, outcomes]) => ({
-      properties: { action: { const: action }, outcome: { enum: outcomes } },
+    allOf: Object.entries(recordedOutcomes).map(([action, outcomes]) => ({
+      if: { properties: { action: { const: action } } },
+      // A keyword of JSON Schema: nobody awaits it.
+      // eslint-disable-next-line unicorn/no-thenable
+      then: { properties: { outcome: { enum: outcomes } } },
     })),
   },
 );

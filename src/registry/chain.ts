@@ -149,10 +149,9 @@ function assignmentFaults(
   links: readonly ChainLink[],
   before: Manifest | null,
 ): [string, string][] {
-  const { stage = '', candidate, outcome, policy, evidence, time } = decision;
+  const { stage = '', candidate, policy, evidence, time } = decision;
   const known = versionOf(before, candidate?.version);
   const wrong: [string, string][] = [];
-  if (outcome !== 'no-change') wrong.push([`an assignment that gives ${outcome}`, 'no change of the champion']);
   if (candidate === null || !isDeepStrictEqual(candidate, known) || !isActive(before, known)) {
     wrong.push([
       `an assignment of ${candidate?.version ?? 'nothing'}`,
@@ -200,7 +199,6 @@ function overrideFaults(decision: RecordedDecision, links: readonly ChainLink[])
     (link) => link.decision.action === 'gate' && digestOf(link.decision) === digestOf(decision),
   )?.decision;
   const wrong: [string, string][] = [];
-  if (decision.outcome !== 'promote') wrong.push([`an override that gives ${decision.outcome}`, 'a promotion']);
   if (held === undefined || held.outcome !== 'hold' || held.seq !== last?.seq) {
     wrong.push([
       `an override of ${held === undefined ? 'nothing' : `decision ${held.seq}, a ${held.outcome}`}`,
@@ -248,7 +246,9 @@ function decisionReader(): Promise<DecisionReader> {
       if (value === undefined) return { fault: 'not JSON in UTF-8' };
       if (isDecision(value)) return { value };
       const { instancePath = '', message = '', params = {} } = isDecision.errors?.[0] ?? {};
-      return { fault: [instancePath, message, ...Object.values(params).slice(0, 1)].filter(Boolean).join(' ') };
+      // Which one is too many, ajv does not say in its message.
+      const extra: unknown = params['additionalProperty'];
+      return { fault: [instancePath, message, extra].filter(Boolean).join(' ') };
     };
   });
   return reader;

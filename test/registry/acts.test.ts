@@ -128,7 +128,7 @@ describe('an override', () => {
     {
       name: 'the hold, giving a hold',
       forge: (it) => ({ ...it, outcome: 'hold', to: it.from }),
-      found: /gives hold/u,
+      found: /\/outcome must be equal to one of the allowed values/u,
     },
   ];
   for (const { name, forge, found } of forgeries) {
@@ -321,7 +321,7 @@ describe('an assignment', () => {
     {
       name: 'that promotes',
       forge: (it) => ({ ...it, outcome: 'promote' }),
-      found: /an assignment that gives promote/u,
+      found: /\/outcome must be equal to one of the allowed values/u,
     },
   ];
   for (const { name, forge, found } of forgeries) {
