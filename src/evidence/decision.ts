@@ -224,7 +224,8 @@ export const RecordedDecision = Type.Object(
     ...strict,
     allOf: Object.entries(recordedOutcomes).map(([action, outcomes]) => ({
       if: { properties: { action: { const: action } } },
-      // oxlint-disable-next-line unicorn/no-thenable -- a keyword of JSON Schema
+      // A keyword of JSON Schema: nobody awaits it.
+      // eslint-disable-next-line unicorn/no-thenable
       then: { properties: { outcome: { enum: outcomes } } },
     })),
   },
