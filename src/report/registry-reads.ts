@@ -308,7 +308,7 @@ function deed({ action, outcome }: Pick<DecisionMention, 'action' | 'outcome'>):
 const gateDeeds = { promote: 'promoted', hold: 'held', reject: 'rejected', 'no-change': 'unchanged' };
 const actDeeds = {
   register: 'registered',
-  override: 'overridden',
+  override: 'promoted by override',
   rollback: 'rolled back',
   deprecate: 'deprecated',
   assign: 'assigned',

@@ -72,7 +72,10 @@ test('a hold is overridden by a named person, rolled back, and the version depre
     const gone = await contender(folder, ['rollback', '--to', 'v1.0.1', '--reason', 'no']);
     assert.match(gone.stderr, /1\.0\.1 is deprecated/u);
     const log = await contender(folder, ['registry', 'log']);
-    assert.match(log.stdout, /deprecate.*rollback promote \(1\.0\.1 -> 1\.0\.0\).*mail is lost.*override promote/su);
+    assert.match(
+      log.stdout,
+      /deprecated 1\.0\.1.*rolled back from 1\.0\.1 to 1\.0\.0.*mail is lost.*promoted by override .* as 1\.0\.1/su,
+    );
     assert.equal((await contender(folder, ['registry', 'verify'])).code, 0);
     assert.equal(await repository.git('status', '--porcelain'), '');
   }));
