@@ -49,9 +49,11 @@ test('a hold is overridden by a named person, rolled back, and the version depre
     );
     const early = await contender(folder, ['registry', 'assign', '--stage', 'live', '--version', '1.0.1']);
     assert.match(early.stderr, /1\.0\.1 was never in staging/u);
+    const assigned = await contender(folder, ['registry', 'assign', '--stage', 'staging', '--version', '1.0.1']);
+    assert.match(assigned.stdout, /1\.0\.1 is in staging\. Recorded/u);
     assert.match(
-      (await contender(folder, ['registry', 'assign', '--stage', 'staging', '--version', '1.0.1'])).stdout,
-      /1\.0\.1 is in staging\. Recorded/u,
+      assigned.stderr,
+      /warning: Version 1\.0\.1, now in staging, was rolled back by decision \d+: mail is lost/u,
     );
     const held = await contender(folder, ['registry', 'assign', '--stage', 'live', '--version', '1.0.1']);
     assert.match(held.stderr, /evaluation evidence on version 1\.0\.1 did not pass/u);
