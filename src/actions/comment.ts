@@ -30,8 +30,10 @@ await runAction(outputs, async ({ signal, setOutputs }) => {
   }
   const { repository, apiUrl } = place;
   const github = openGitHub({ repository, token: inputs.token, apiUrl, log: actionLog(), signal });
-  const reports = inputs.path === null ? [] : await readUntrustedReports(inputs.path);
-  const strange = reports.find(({ input }) => input.decision?.source.run !== String(run.id));
+  const left = inputs.path === null ? [] : await readUntrustedReports(inputs.path);
+  // What an earlier attempt left says nothing of the one that ended now.
+  const reports = left.filter(({ input }) => Number(input.decision?.source.attempt ?? 1) === run.attempt);
+  const strange = left.find(({ input }) => input.decision?.source.run !== String(run.id));
   if (strange !== undefined) {
     throw new UsageError({
       found: `the decision on ${strange.model} is of another run`,
@@ -58,7 +60,8 @@ await runAction(outputs, async ({ signal, setOutputs }) => {
         : // An old verdict must not stand beside a commit that has none.
           (await commentedModels(github, { pullRequest, run })).map((model) => ({
             model,
-            body: (limit: number) => renderFaultComment(model, noResult, about, limit),
+            // Our own words, whoever's gate it was.
+            body: (limit: number) => renderFaultComment(model, noResult, { ...about, untrusted: false }, limit),
             onlyUpdate: true,
           }));
     for (const comment of comments) {

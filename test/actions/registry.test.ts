@@ -14,6 +14,7 @@ describe('what a person does to the registry without a laptop', () => {
     folder = await mkdtemp(join(tmpdir(), 'contender-registry-'));
     repository = await gateRepository(join(folder, 'work'));
     await repository.configure('path: registry', 'path: registry\n  stages: { staging: {} }');
+    await repository.withoutLoad();
   });
   after(() => rm(folder, { recursive: true, force: true }));
 
@@ -43,17 +44,21 @@ describe('what a person does to the registry without a laptop', () => {
       [outputs['status'], outputs['version'], outputs['commit']],
       ['recorded', '1.0.0', await repository.git('rev-parse', 'HEAD')],
     );
-    assert.equal(outputs['headline'], 'Registered: it served for a year');
-    assert.match(summary, /it served for a year.*by ada at/su);
+    assert.equal(outputs['headline'], 'Registered: It served for a year');
+    assert.match(summary, /It served for a year.*by ada at/su);
     assert.match(log, /::notice::The decision is commit/u);
-    assert.equal((await act(register)).outputs['status'], 'no-change');
+    assert.equal((await act(register)).outputs['status'], 'already-recorded', 'the same run of a workflow');
   });
 
   it('assigns a stage and deprecates a version', async () => {
     const assigned = await act({ act: 'assign', stage: 'staging' });
     assert.deepEqual([assigned.outputs['status'], assigned.outputs['version']], ['recorded', '1.0.0'], assigned.log);
-    const second = await act({ act: 'register', artifact: 'models/candidate.onnx', version: '2.0.0' });
-    assert.equal(second.outputs['version'], '2.0.0', second.log);
+    const refused = await act({ act: 'register', artifact: 'models/candidate.onnx', version: '2.0.0' });
+    assert.match(refused.outputs['headline'] ?? '', /has a champion, version 1\.0\.0.*contender gate/u);
+    const second = await contender(repository.folder, ['gate', '--set-version', '2.0.0']);
+    assert.equal(second.code, 0, second.stdout);
+    const emptied = await act({ act: 'unassign', stage: 'staging', reason: 'Another is to be tried' });
+    assert.equal(emptied.outputs['status'], 'recorded', emptied.log);
     const moved = await act({ act: 'assign', stage: 'staging', version: '2.0.0', reason: 'To be tried' });
     assert.equal(moved.outputs['status'], 'recorded', moved.log);
     const gone = await act({ act: 'deprecate', version: '1.0.0', reason: 'It leaks' });
@@ -69,7 +74,7 @@ describe('what a person does to the registry without a laptop', () => {
   });
 
   const mistakes: [Record<string, string>, RegExp][] = [
-    [{ act: 'remove' }, /^input act: "remove"\. Expected register, assign, deprecate/u],
+    [{ act: 'remove' }, /^input act: "remove"\. Expected register, assign, unassign, deprecate/u],
     [{}, /^input act: no act/u],
     [{ act: 'register' }, /^input artifact: no artifact/u],
     [{ act: 'assign' }, /^input stage: no stage/u],

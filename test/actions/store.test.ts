@@ -33,15 +33,18 @@ for (const store of ['git', 'github']) {
         GITHUB_API_URL: hub.url,
         GITHUB_TOKEN: hub.token({ permissions: { contents: 'write' } }),
       };
-      for (const model of ['candidate-small', 'candidate']) {
+      const register = ['registry', 'register', '--artifact', 'models/candidate.onnx'];
+      for (const [model, how] of [
+        ['candidate-small', register],
+        ['candidate', ['gate']],
+      ] as const) {
         await repository.propose(`spam/models/${model}.onnx`);
         if (store === 'github') {
           await repository.git('pull', '--quiet', '--rebase', git.folder, 'main');
           await repository.git('push', '--quiet', git.folder, 'main');
         }
-        const register = ['registry', 'register', '--artifact', 'models/candidate.onnx'];
-        const { code, stderr } = await contender(repository.folder, register, env);
-        assert.equal(code, 0, stderr);
+        const { code, stdout, stderr } = await contender(repository.folder, how, env);
+        assert.equal(code, 0, stdout + stderr);
       }
     });
     after(async () => {
