@@ -11,7 +11,7 @@ import { checkMerged } from '../../src/registry/github/merged-promotions.ts';
 import type { RecordResult, Registry } from '../../src/registry/registry.ts';
 import { clientOf, repositoryName, withGitHub } from '../github/with-github.ts';
 import type { GitHubStandIn } from '../support/github-api/server.ts';
-import { act, config, overriding, policy } from './acts-in-memory.ts';
+import { act, config, overriding, proof, policy } from './acts-in-memory.ts';
 import { registryOn, throughPullRequests } from './github-store.ts';
 import { branch, commit, headOf, merge, model, protectedHub, waiting } from './promotion-hub.ts';
 import { artifact, evidence, judged } from './sample-decision.ts';
@@ -131,7 +131,7 @@ for (const { name, open } of stores) {
     test('is written on the word of a person as well', () =>
       open(async ({ registry, git }) => {
         await promote(registry, 'a');
-        const held = [evidence('b')];
+        const held = [proof('b')];
         const hold = judged('m', 'b', 'hold', held);
         await registry.record({ model: 'm', decide: (view) => ({ ...hold(view), policy }), evidence: held });
         const { commit: made, decision } = await registry.record({
