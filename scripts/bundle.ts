@@ -68,6 +68,8 @@ async function bundlePrograms(): Promise<void> {
     minify: false,
     sourceMap: false,
     license: 'licenses.txt',
+    // Of packages alone: a path that the program makes up as it runs looks to the bundler like one of this repository's files.
+    filterAssetBase: join(source, '..', '..', 'node_modules'),
     // onnxruntime-node looks for ../bin/napi-v6 by itself.
     externals: { '/^@duckdb\\/node-bindings-([a-z0-9-]+)\\/duckdb\\.node$/': '../bin/duckdb/$1/duckdb.node' },
   }).catch((error: unknown) => {

@@ -753,7 +753,7 @@ describe('sharded-evaluation.yml', () => {
         'gate',
       ],
     );
-    assert.match(result.jobs.at(-1)?.log ?? '', /ROC AUC +0\.9941 +0\.9967 +\+0\.0026/u);
+    assert.match(result.jobs.at(-1)?.log ?? '', /ROC AUC +0\.9941 +0\.9967 +\+0\.26 points/u);
   });
 
   it('judges nothing when a shard could not be predicted', async () => {
