@@ -61,14 +61,14 @@ export function decide(
   view: RegistryHistory,
   context: DecisionContext,
 ): Decision {
-  const { outcome, reasons } = judge(subject, evidence, view, context);
+  const policy = policyRecord(policySubject(subject.config));
+  const { outcome, reasons } = judge(subject, policy.sha256, evidence, view, context);
   const champion = view.champion;
   const next =
     outcome === 'promote'
       ? nextVersion(subject.config, evidence, view, context.version)
       : { version: 'candidate', reasons: [] };
   const candidate: Version = { version: next.version, artifacts: [subject.candidate] };
-  const policy = policyRecord(policySubject(subject.config));
   const datasets = datasetsOf(evidence);
   return {
     schema: decisionSchemaId,
@@ -92,6 +92,7 @@ export function decide(
 
 function judge(
   subject: DecisionSubject,
+  policy: string,
   evidence: readonly Evidence[],
   view: RegistryHistory,
   { now, approvals }: Pick<DecisionContext, 'now' | 'approvals'>,
@@ -111,7 +112,7 @@ function judge(
   const deprecated = deprecation(subject, view);
   if (deprecated.length > 0) return { outcome: 'reject', reasons: deprecated };
   const blocking = evidence.flatMap((each) => each.checks.filter((check) => check.severity === 'block'));
-  const stale = [...disagreements(subject, evidence, view), ...tooOld(subject.config, evidence, now)];
+  const stale = [...disagreements(subject, policy, evidence, view), ...tooOld(subject.config, evidence, now)];
   if (stale.length > 0) return { outcome: 'hold', reasons: stale };
 
   const failed = blocking.filter((check) => check.verdict === 'fail').map(reasonOf('check-failed'));

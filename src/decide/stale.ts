@@ -1,7 +1,6 @@
-import { ageFault, policySubject, type Model } from '../config/index.ts';
+import { ageFault, type Model } from '../config/index.ts';
 import {
   combinedVerdict,
-  digest,
   identityOf,
   modelIdentity,
   type Evidence,
@@ -11,9 +10,10 @@ import {
 } from '../evidence/index.ts';
 import type { DecisionSubject } from './decide.ts';
 
-/** Evidence that speaks of another candidate, champion, dataset or policy, or contradicts itself. */
+/** Evidence that speaks of another candidate, champion, dataset or policy, or contradicts itself. @param policy digest of today's */
 export function disagreements(
   subject: DecisionSubject,
+  policy: string,
   evidence: readonly Evidence[],
   view: RegistryHistory,
 ): Reason[] {
@@ -21,7 +21,6 @@ export function disagreements(
   const stale = (message: string): void => {
     reasons.push({ code: 'stale', message: `${message} Evaluate afresh; the old verdict is not replayed.` });
   };
-  const policy = digest(policySubject(subject.config));
   const champion = view.champion === null ? undefined : modelIdentity(view.champion);
   const own = identityOf(subject.candidate);
   const datasets = new Map<string, string>();
