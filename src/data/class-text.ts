@@ -33,7 +33,7 @@ const otherNames = new Map([
   ['1', 'true'],
 ]);
 
-/** In digits, however large: never 1e+21. */
+/** As JavaScript writes it, but in digits, however large: never 1e+21. */
 function numberText(value: number): string {
-  return Number.isInteger(value) ? BigInt(value).toString() : String(value);
+  return Math.abs(value) >= 1e21 && Number.isInteger(value) ? BigInt(value).toString() : String(value);
 }

@@ -9,6 +9,8 @@ describe('the text of a class', () => {
       assert.equal(classText(written), '1', String(written));
     for (const written of [-0.5, '-0.5', '-.5', '-5e-1']) assert.equal(classText(written), '-0.5', String(written));
     assert.equal(classText(-0), '0');
+    // Beyond the whole numbers that a double holds, many digits are the same number.
+    assert.equal(classText('58495317080099290'), classText(58495317080099290));
     fc.assert(
       fc.property(fc.double({ noNaN: true, noDefaultInfinity: true }), (value) => {
         assert.equal(classText(String(value)), classText(value));
