@@ -16,6 +16,7 @@ import {
 import { committedPlace, immutableModelUri } from '../registry/artifact-uri.ts';
 import type { PullRequestSettings } from '../registry/github/record-pending.ts';
 import { openGitRegistry } from '../registry/git-registry.ts';
+import { viewOf } from '../registry/manifest.ts';
 import type { PendingPullRequest, RecordResult, Registry } from '../registry/registry.ts';
 import { describePromotion, describeReplaced } from '../report/promotion.ts';
 import { localModel } from '../model/artifact.ts';
@@ -143,16 +144,6 @@ function pullRequestSettings(when: RegistrySettings['pull_request']): PullReques
   return { when, carryOver, describe: describePromotion, describeReplaced };
 }
 
-const emptyView: RegistryHistory = {
-  champion: null,
-  championSeq: 0,
-  versions: [],
-  decisionsByDataset: {},
-  registered: [],
-  aliases: {},
-  decisions: [],
-};
-
 /**
  * What the registry knows of the model. Where nothing is recorded and the configuration names the champion itself,
  * a workspace without a repository will do.
@@ -164,7 +155,7 @@ export async function registryView(workspace: Workspace, record: boolean): Promi
   } catch (error) {
     if (record || !named || !(error instanceof RegistryError)) throw error;
     workspace.log.debug(`No registry: ${error.message}`);
-    return emptyView;
+    return viewOf(null, []);
   }
 }
 

@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { decide, type DecisionSubject } from '../../src/decide/decide.ts';
 import { register } from '../../src/decide/register.ts';
 import { policySubject, type Model } from '../../src/config/index.ts';
+import { viewOf } from '../../src/registry/manifest.ts';
 import {
   buildEvidence,
   digest,
@@ -40,15 +41,7 @@ const view: RegistryHistory = {
   aliases: { champion: { version: '1.0.0', seq: 1 } },
   decisions: [],
 };
-const empty: RegistryHistory = {
-  champion: null,
-  championSeq: 0,
-  versions: [],
-  decisionsByDataset: {},
-  registered: [],
-  aliases: {},
-  decisions: [],
-};
+const empty = viewOf(null, []);
 const context = { now: new Date('2026-01-02T03:04:05Z'), actor: 'ada', source: {}, approvals: [] };
 
 const check = (verdict: Check['verdict'], severity: Check['severity'] = 'block', id = 'x/y'): Check => ({
