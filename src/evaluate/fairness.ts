@@ -3,6 +3,7 @@ import { defaults } from '../config/defaults.ts';
 import { ConfigError } from '../errors.ts';
 import type { Check, Comparison } from '../evidence/check.ts';
 import { shownDifference } from '../evidence/difference.ts';
+import { capitalised } from '../wording.ts';
 import { minimumClusters, stateOf, verdictOf } from './judge.ts';
 import { alphaFor } from './plan.ts';
 import { multinomial, randomFrom } from './random.ts';
@@ -11,7 +12,7 @@ import { standardErrorInterval } from './statistics/bootstrap.ts';
 import { unknownInterval, type PairedInterval } from './statistics/interval.ts';
 import { holm } from './statistics/multiplicity.ts';
 import { clusterUnits, rowReplicates, rowUnits } from './statistics/resample.ts';
-import { boundsText, capitalised, findingText, requirementText, shownText, valueText } from './wording.ts';
+import { boundsText, findingText, requirementText, shownText, valueText } from './wording.ts';
 
 export type GapName = Fairness['gates'][number]['metric'];
 

@@ -1,5 +1,6 @@
 import type { Task } from '../config/schema.ts';
 import type { Check } from '../evidence/check.ts';
+import { capitalised } from '../wording.ts';
 import type { Baseline } from './baselines.ts';
 import { compareMetric, type MetricComparison } from './compare.ts';
 import { cannotCompute, type Gate } from './gate.ts';
@@ -7,7 +8,7 @@ import { isUsable, tooLittle } from './judge.ts';
 import { findMetric } from './metrics/catalogue.ts';
 import { metricValue, type Metric } from './metrics/metric.ts';
 import type { Sample } from './sample.ts';
-import { capitalised, deltaText, valueText } from './wording.ts';
+import { deltaText, valueText } from './wording.ts';
 
 /**
  * Checks of a model that has no champion to beat: it must be shown better than models that look at no feature, on the

@@ -1,5 +1,6 @@
 import type { Check, Comparison, Verdict } from '../evidence/check.ts';
 import { shownDifference, statedSize } from '../evidence/difference.ts';
+import { capitalised } from '../wording.ts';
 import { compareMetric, type MetricComparison } from './compare.ts';
 import { comparisonOf, isUsable, marginFor, marginOn, tooLittle, toldComparison, verdictOf } from './judge.ts';
 import { metricValue, type Metric } from './metrics/metric.ts';
@@ -8,7 +9,7 @@ import { alphaFor, type Plan, type PlannedComparison, type PlannedMetric } from 
 import { outputRows, sampleRows, type Outputs, type Sample } from './sample.ts';
 import type { SliceRows } from './slices.ts';
 import { holm } from './statistics/multiplicity.ts';
-import { capitalised, comparisonText, requirementText, valueText } from './wording.ts';
+import { comparisonText, requirementText, valueText } from './wording.ts';
 
 export interface Gate {
   plan: Plan;

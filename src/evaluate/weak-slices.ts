@@ -3,6 +3,7 @@ import type { Columns, Discover } from '../config/schema.ts';
 import { defaults } from '../config/defaults.ts';
 import { readColumns, requireColumns, type ColumnVector, type Dataset } from '../data/dataset.ts';
 import type { Check } from '../evidence/check.ts';
+import { capitalised } from '../wording.ts';
 import { cannotCompute, type ChampionGate } from './gate.ts';
 import { findMetric } from './metrics/catalogue.ts';
 import { metricValue, shownMetric, type Metric } from './metrics/metric.ts';
@@ -13,7 +14,7 @@ import { binLabels, binOf, quantileEdges } from './slices.ts';
 import { tCdf } from './statistics/distributions.ts';
 import { lossMidP } from './statistics/mcnemar.ts';
 import { benjaminiHochberg } from './statistics/multiplicity.ts';
-import { capitalised, deltaText } from './wording.ts';
+import { deltaText } from './wording.ts';
 
 /** A column as codes: few enough values, or bins of a number, to slice by. */
 export interface CodedColumn {

@@ -3,8 +3,6 @@ import type { Comparison } from '../evidence/check.ts';
 import { levelText, shownDifference, signed, statedSize } from '../evidence/difference.ts';
 import type { Metric } from './metrics/metric.ts';
 
-export { capitalised } from '../wording.ts';
-
 /** A metric's value: four decimals, or four digits where it is large. */
 export function valueText(value: number): string {
   return Math.abs(value) >= 10 ? String(Number(value.toPrecision(4))) : value.toFixed(4);
