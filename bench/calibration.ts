@@ -4,13 +4,13 @@
  */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fairnessChecks } from '../src/evaluate/fairness.ts';
-import { comparisonChecks } from '../src/evaluate/gate.ts';
-import { planOf } from '../src/evaluate/plan.ts';
-import { normalPair, randomFrom, type Random } from '../src/evaluate/random.ts';
-import type { Outputs, Sample } from '../src/evaluate/sample.ts';
-import type { SliceRows } from '../src/evaluate/slices.ts';
-import { normalCdf } from '../src/evaluate/statistics/distributions.ts';
+import { fairnessChecks } from '../src/stages/evaluation/fairness.ts';
+import { comparisonChecks } from '../src/stages/evaluation/gate.ts';
+import { planOf } from '../src/stages/evaluation/plan.ts';
+import { normalPair, randomFrom, type Random } from '../src/stages/evaluation/random.ts';
+import type { Outputs, Sample } from '../src/stages/evaluation/sample.ts';
+import type { SliceRows } from '../src/stages/evaluation/slices.ts';
+import { normalCdf } from '../src/stages/evaluation/statistics/distributions.ts';
 import type { Policy, Task } from '../src/config/schema.ts';
 import { projectRoot } from '../test/support/project.ts';
 

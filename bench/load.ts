@@ -3,10 +3,10 @@ import { fork } from 'node:child_process';
 import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import autocannon from 'autocannon';
-import { openGenerator } from '../src/load/driver.ts';
-import { percentile } from '../src/load/latency.ts';
-import { postMessage } from '../src/load/message.ts';
-import { schedule } from '../src/load/schedule.ts';
+import { openGenerator } from '../src/stages/load/driver.ts';
+import { percentile } from '../src/stages/load/latency.ts';
+import { postMessage } from '../src/stages/load/message.ts';
+import { schedule } from '../src/stages/load/schedule.ts';
 
 /*
  * The load generator against bare autocannon with the same varied bodies, at saturation and side by side, and how

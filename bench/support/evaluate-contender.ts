@@ -2,8 +2,8 @@
 import { join } from 'node:path';
 import type { Policy } from '../../src/config/schema.ts';
 import { openDataset } from '../../src/data/dataset.ts';
-import { evaluate } from '../../src/evaluate/evaluate.ts';
-import { metricsOf } from '../../src/evaluate/metrics/catalogue.ts';
+import { evaluate } from '../../src/stages/evaluation/evaluate.ts';
+import { metricsOf } from '../../src/stages/evaluation/metrics/catalogue.ts';
 import { silentLog } from '../../src/log.ts';
 import { localModel } from '../../src/model/artifact.ts';
 import { predictModels } from '../../src/model/predict.ts';

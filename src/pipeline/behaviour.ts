@@ -1,8 +1,8 @@
 import type { Behaviour } from '../config/index.ts';
 import { ModelError } from '../errors.ts';
 import type { Evidence } from '../evidence/index.ts';
-import type { Contender } from '../behaviour/behaviour.ts';
-import type { AgreementInput } from '../behaviour/agreement.ts';
+import type { Contender } from '../stages/behaviour/behaviour.ts';
+import type { AgreementInput } from '../stages/behaviour/agreement.ts';
 import type { PredictionResult } from '../model/predictions.ts';
 import { resolveReference, type Contestant } from './models.ts';
 import { writeEvidence } from './output.ts';
@@ -16,8 +16,8 @@ export async function behaviourOf(
   downloads: string,
 ): Promise<Evidence> {
   const [{ lookAtBehaviour }, { readScorer }] = await Promise.all([
-    import('../behaviour/behaviour.ts'),
-    import('../evaluate/scorer.ts'),
+    import('../stages/behaviour/behaviour.ts'),
+    import('../stages/evaluation/scorer.ts'),
   ]);
   const { candidate, candidateResult, champion, rival, dataset } = contestants;
   const { task, columns, policy, behaviour = {} } = workspace.modelConfig;

@@ -4,7 +4,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import { defaults, evidenceKinds } from '../config/index.ts';
 import { Evidence as EvidenceSchema, type Decision, type Evidence } from '../evidence/index.ts';
 import { EvidenceError } from '../errors.ts';
-import type { ChangedRow } from '../evaluate/agreement.ts';
+import type { ChangedRow } from '../stages/evaluation/agreement.ts';
 import { renderHtml } from '../report/html.ts';
 import { renderJunit } from '../report/junit.ts';
 import { renderMarkdown } from '../report/markdown.ts';

@@ -10,7 +10,7 @@ import {
 import { DataError, ModelError, UsageError } from '../errors.ts';
 import { datasetSubject, openDataset, requireColumns, type Dataset, type DatasetSource } from '../data/dataset.ts';
 import { idsOfRows, requireRowIds } from '../data/row-ids.ts';
-import type { ChangedRow } from '../evaluate/agreement.ts';
+import type { ChangedRow } from '../stages/evaluation/agreement.ts';
 import { requireEngines } from '../model/engines.ts';
 import type { PredictionResult, Predictions } from '../model/predictions.ts';
 import type { RowRange } from '../model/batches.ts';
@@ -23,7 +23,7 @@ import { inside, insideRoot, type Workspace } from './workspace.ts';
 /** Validate the datasets against the contract and the table rules; writes `evidence/data.json`. */
 export async function runValidate(workspace: Workspace): Promise<Evidence> {
   await discardEvidence(workspace, 'data');
-  const { validateData } = await import('../contract/validate.ts');
+  const { validateData } = await import('../stages/data/validate.ts');
   const { data, columns } = workspace.modelConfig;
   const contractPath =
     data.contract === undefined ? undefined : await inside(workspace, data.contract, 'data.contract');
@@ -47,7 +47,7 @@ export async function runValidate(workspace: Workspace): Promise<Evidence> {
 /** Refuse a policy that cannot be judged by before the long work. @throws ConfigError with the line of contender.yml */
 export function checkPolicy(workspace: Workspace): Promise<void> {
   return withLines(workspace, async () => {
-    const { planOf } = await import('../evaluate/plan.ts');
+    const { planOf } = await import('../stages/evaluation/plan.ts');
     planOf(workspace.modelConfig.policy, workspace.modelConfig.task);
   });
 }
@@ -286,7 +286,7 @@ async function evaluateContestants(
   view: RegistryView,
   contestants: Contestants,
 ): Promise<Evidence> {
-  const { evaluate } = await import('../evaluate/evaluate.ts');
+  const { evaluate } = await import('../stages/evaluation/evaluate.ts');
   const { dataset, candidate, candidateResult, champion, rival } = contestants;
   const { task, columns, policy } = workspace.modelConfig;
   return workspace.log.group('Evaluate', async () => {
@@ -348,7 +348,7 @@ async function loadContestant(workspace: Workspace, contestants: Contestants): P
     ...(champion === null ? {} : { champion: champion.artifact }),
     datasets: { evaluation: datasetSubject(dataset) },
   };
-  const { loadTest } = await import('../load/load-test.ts');
+  const { loadTest } = await import('../stages/load/load-test.ts');
   return workspace.log.group('Load test', async () => {
     const evidence = await loadTest({
       model: workspace.model,

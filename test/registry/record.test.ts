@@ -309,7 +309,7 @@ describe('a place where nothing can be recorded is an error with a remedy', () =
     {
       name: 'a path outside the repository',
       spoil: async () => undefined,
-      path: '../registry',
+      path: '.',
       says: /\.\.\/registry.*inside the repository/u,
     },
     { name: 'an absolute path', spoil: async () => undefined, path: '/tmp/registry', says: /inside the repository/u },

@@ -1,0 +1,62 @@
+import type { Columns, Task } from '../../config/index.ts';
+import { columnTexts, readColumns, type ColumnVector, type Dataset } from '../../data/dataset.ts';
+import { featureBatches, type Feeds } from '../../model/batches.ts';
+import type { InputPlan } from '../../model/features.ts';
+import { shuffled, uniformsFor } from '../../model/perturbation.ts';
+import { joinRows, takeRows } from '../../model/tensor.ts';
+
+/**
+ * Row numbers, ascending, of a random sample of about `wanted` rows that a seed fixes: all of them where there are no more.
+ * A query of a ranking comes with all its rows.
+ */
+export async function chooseRows(
+  dataset: Dataset,
+  { task, columns, wanted, seed }: { task: Task; columns: Columns; wanted: number; seed: number },
+): Promise<Uint32Array> {
+  if (dataset.rows <= wanted) return Uint32Array.from({ length: dataset.rows }, (_, row) => row);
+  const uniform = uniformsFor(seed, 'rows');
+  if (task !== 'ranking') return shuffled(dataset.rows, uniform).slice(0, wanted).sort();
+  const query = (await readColumns(dataset, [columns.group as string])).get(columns.group as string);
+  const rowsOf = new Map<string | null, number[]>();
+  for (const [row, key] of columnTexts(query as ColumnVector).entries()) {
+    const rows = rowsOf.get(key);
+    if (rows === undefined) rowsOf.set(key, [row]);
+    else rows.push(row);
+  }
+  const queries = [...rowsOf.values()];
+  const chosen: number[] = [];
+  for (const place of shuffled(queries.length, uniform)) {
+    if (chosen.length >= wanted) break;
+    for (const row of queries[place] as number[]) chosen.push(row);
+  }
+  return Uint32Array.from(chosen).sort();
+}
+
+/** The features of these rows (ascending), as each model takes them, in one pass over the dataset. */
+export async function feedsOf(
+  dataset: Dataset,
+  plans: readonly (readonly InputPlan[])[],
+  rows: Uint32Array,
+): Promise<Feeds[]> {
+  const parts: Feeds[][] = plans.map(() => []);
+  let [start, next] = [0, 0];
+  for await (const batch of featureBatches(dataset, plans)) {
+    const taken: number[] = [];
+    for (; next < rows.length && (rows[next] as number) < start + batch.rows; next += 1) {
+      taken.push((rows[next] as number) - start);
+    }
+    start += batch.rows;
+    if (taken.length > 0) for (const [model, feeds] of batch.feeds.entries()) parts[model]?.push(taking(feeds, taken));
+    if (next === rows.length) break;
+  }
+  return parts.map((feeds) =>
+    Object.fromEntries(
+      Object.keys(feeds[0] ?? {}).map((name) => [name, joinRows(feeds.map((part) => part[name] as Feeds[string]))]),
+    ),
+  );
+}
+
+/** Some rows of feeds, in this order. */
+export function taking(feeds: Feeds, rows: readonly number[]): Feeds {
+  return Object.fromEntries(Object.entries(feeds).map(([name, values]) => [name, takeRows(values, rows)]));
+}

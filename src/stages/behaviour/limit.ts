@@ -1,0 +1,60 @@
+import type { Check, Severity, Verdict } from '../../evidence/index.ts';
+
+/** What is said of a quantity, and what may be said of it at most: the interval decides. */
+export function atMost(value: { lower: number; upper: number }, max: number): Verdict {
+  return value.upper <= max ? 'pass' : value.lower > max ? 'fail' : 'inconclusive';
+}
+
+/** The same where a quantity must be at least so much. */
+export function atLeast(value: { lower: number; upper: number }, min: number): Verdict {
+  return value.lower >= min ? 'pass' : value.upper < min ? 'fail' : 'inconclusive';
+}
+
+export interface LimitCheck {
+  name: string;
+  title: string;
+  verdict: Verdict;
+  severity: Severity | undefined;
+  message: string;
+  observed: number | null;
+  /** Null: it is told and held against nothing. */
+  required: number | null;
+  limit: NonNullable<Check['limit']>;
+  unit?: string;
+}
+
+/** A check of this stage that holds a number against a limit. */
+export function limitCheck({ name, severity, observed, message, ...rest }: LimitCheck): Check {
+  return {
+    id: `behaviour/${name}`,
+    severity: severity ?? 'block',
+    message: `${message.replace(/[.\s]+$/u, '')}.`,
+    observed: observed === null ? null : Number(observed.toPrecision(6)),
+    ...rest,
+  };
+}
+
+/** Why a part was not looked at: there is nothing to look at (skipped), or it did not let itself be looked at (inconclusive). */
+export interface Absence {
+  verdict: 'skipped' | 'inconclusive';
+  reason: string;
+}
+
+export function absentCheck(name: string, title: string, { verdict, reason }: Absence, severity?: Severity): Check {
+  return {
+    id: `behaviour/${name}`,
+    title,
+    verdict,
+    severity: severity ?? 'block',
+    message: `${title}: ${reason.replace(/[.\s]+$/u, '')}.`,
+    observed: null,
+    required: null,
+  };
+}
+
+/** A number in four significant digits, whole numbers in all. */
+export function digits(value: number, significant = 4): string {
+  return value.toLocaleString('en-US', {
+    maximumSignificantDigits: Number.isInteger(value) ? 21 : significant,
+  });
+}

@@ -1,0 +1,78 @@
+import { readFile, stat } from 'node:fs/promises';
+import { DataError, openingFault } from '../../errors.ts';
+import { sha256 } from '../../evidence/canonical.ts';
+
+/** A data contract: the JSON Schema (2020-12) of one row. */
+export interface Contract {
+  uri: string;
+  sha256: string;
+  schema: Record<string, unknown> | boolean;
+}
+
+const largest = 1024 * 1024;
+const deepest = 100;
+
+/**
+ * Read a contract and refuse what cannot be one: another dialect, references that leave the file, absurd size or depth.
+ * @throws DataError
+ */
+export async function readContract(path: string, uri: string): Promise<Contract> {
+  const refuse = (found: string, expected: string, remedy: string, cause?: unknown): never => {
+    throw new DataError({ found, expected, where: uri, remedy, cause });
+  };
+  const size = await stat(path).then(
+    (info) => info.size,
+    (cause: NodeJS.ErrnoException) =>
+      refuse(openingFault(cause), 'the data contract', 'Check data.contract in contender.yml', cause),
+  );
+  if (size > largest)
+    refuse(`the contract has ${size} bytes`, 'at most 1 MiB', 'Move lists of values out of the schema');
+  const text = await readFile(path, 'utf8').catch((cause: NodeJS.ErrnoException) =>
+    refuse(
+      `cannot be read (${cause.code ?? cause.message})`,
+      'a JSON file',
+      'Check data.contract in contender.yml',
+      cause,
+    ),
+  );
+  let schema: unknown;
+  try {
+    schema = JSON.parse(text.replace(/^\uFEFF/u, ''));
+  } catch (cause) {
+    refuse(`not JSON: ${(cause as Error).message.replace(/\s+/gu, ' ')}`, 'a JSON Schema', 'Mend the JSON', cause);
+  }
+  if (typeof schema !== 'boolean' && (typeof schema !== 'object' || schema === null || Array.isArray(schema))) {
+    refuse(
+      'not a JSON Schema',
+      'an object such as {"type": "object", "properties": {...}}',
+      'Write the schema of one row',
+    );
+  }
+  refuseUnsafe(schema, refuse);
+  return { uri, sha256: sha256(text), schema: schema as Contract['schema'] };
+}
+
+type Refuse = (found: string, expected: string, remedy: string) => never;
+
+function refuseUnsafe(schema: unknown, refuse: Refuse): void {
+  const dialect = (schema as { $schema?: unknown }).$schema;
+  if (
+    dialect !== undefined &&
+    !/^https:\/\/json-schema\.org\/draft\/2020-12\/schema#?$/u.test(JSON.stringify(dialect).slice(1, -1))
+  ) {
+    refuse(
+      `$schema is ${JSON.stringify(dialect).slice(0, 200)}`,
+      'https://json-schema.org/draft/2020-12/schema',
+      'Move the schema to draft 2020-12',
+    );
+  }
+  const pending: { value: unknown; depth: number }[] = [{ value: schema, depth: 0 }];
+  for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
+    const { value, depth } = next;
+    if (typeof value !== 'object' || value === null) continue;
+    if (depth > deepest) refuse(`nested deeper than ${deepest} levels`, 'a schema of one row', 'Make it flatter');
+    // An asynchronous schema would answer with a promise, which is always truthy.
+    if (Object.hasOwn(value, '$async')) refuse('$async is not part of JSON Schema', 'a plain schema', 'Remove $async');
+    for (const child of Object.values(value)) pending.push({ value: child, depth: depth + 1 });
+  }
+}

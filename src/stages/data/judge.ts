@@ -1,0 +1,140 @@
+import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js';
+import addFormatsModule from 'ajv-formats';
+import { DataError } from '../../errors.ts';
+import type { Log } from '../../log.ts';
+import type { Contract } from './contract.ts';
+import type { RowBatch } from './rows.ts';
+import { timedOut, withTimeLimit } from './time-limit.ts';
+
+// The package is CommonJS whose types claim a default export.
+const addFormats = addFormatsModule as unknown as typeof addFormatsModule.default;
+
+/** Why one row breaks the contract: the first rule it breaks. */
+export interface Violation {
+  /** 1-based number of the row. */
+  row: number;
+  line?: number;
+  /** The column the rule is about; null when it is about the row. */
+  column: string | null;
+  /** The keyword of JSON Schema, or `json` for a line that is no JSON object. */
+  rule: string;
+  /** What the rule demands: "must be >= 0". */
+  message: string;
+  value: unknown;
+}
+
+export interface Judge {
+  /** The violations of a batch of rows, in order; none for a valid row. @throws DataError when the time limit passes */
+  judge(batch: RowBatch): Violation[];
+}
+
+/** Time one batch of rows, or the compilation, may take. A batch takes milliseconds unless a pattern backtracks without end. */
+const timeLimit = 10_000;
+
+/**
+ * Compile the contract. ajv alone says whether a row is valid (JSON Schema 2020-12, formats asserted).
+ * Patterns run on the engine of the language under a time limit, so that one evil pattern cannot hang a gate.
+ * @throws DataError for a schema that is no valid 2020-12 schema or refers outside itself
+ */
+export function compileContract(contract: Contract, log: Log, limit = timeLimit): Judge {
+  const ajv = new Ajv2020({
+    strictSchema: 'log',
+    strictNumbers: true,
+    strictTypes: false,
+    strictTuples: false,
+    strictRequired: false,
+    // A column named "constructor" is there only if the row has it.
+    ownProperties: true,
+    logger: {
+      log: (...parts: unknown[]) => log.debug(parts.join(' ')),
+      warn: (...parts: unknown[]) => log.warning(`${contract.uri}: ${parts.join(' ')}`),
+      error: (...parts: unknown[]) => log.debug(parts.join(' ')),
+    },
+  });
+  addFormats(ajv);
+  let validate: ValidateFunction;
+  try {
+    validate = withTimeLimit(limit, () => ajv.compile(contract.schema));
+  } catch (cause) {
+    throw new DataError({
+      found: timedOut(cause) ? 'the contract takes too long to compile' : `not a usable JSON Schema: ${said(cause)}`,
+      expected: 'a JSON Schema 2020-12 that refers to nothing outside itself',
+      where: contract.uri,
+      remedy: /can't resolve reference/u.test(said(cause))
+        ? 'Copy the schema it refers to into $defs: nothing is fetched'
+        : 'Correct the schema',
+      cause,
+    });
+  }
+  return {
+    judge: (batch) => {
+      const violations: Violation[] = [];
+      let at = 0;
+      try {
+        withTimeLimit(limit, () => {
+          for (; at < batch.rows.length; at++) {
+            const { value, line, broken } = batch.rows[at] as RowBatch['rows'][number];
+            const place = { row: batch.first + at, ...(line === undefined ? {} : { line }) };
+            if (broken !== undefined) {
+              violations.push({ ...place, column: null, rule: 'json', message: broken, value });
+            } else if (!validate(value)) {
+              violations.push({ ...place, ...describe(validate.errors ?? [], value) });
+            }
+          }
+        });
+      } catch (cause) {
+        if (!timedOut(cause)) throw cause;
+        throw new DataError({
+          found: `judging row ${batch.first + at} took longer than ${limit / 1000} s`,
+          expected: 'patterns that do not backtrack without end',
+          where: contract.uri,
+          remedy: 'Simplify the pattern of this contract: nested repetitions such as (a+)+ are the usual cause',
+        });
+      }
+      return violations;
+    },
+  };
+}
+
+function said(cause: unknown): string {
+  return (cause instanceof Error ? cause.message : String(cause)).slice(0, 500);
+}
+
+function describe(
+  errors: readonly ErrorObject[],
+  row: unknown,
+): Pick<Violation, 'column' | 'rule' | 'message' | 'value'> {
+  // A branching keyword reports after its branches; what a person reads is the keyword, but of `if` the rule that failed.
+  const last = errors.at(-1);
+  const error = last?.keyword === 'if' ? errors[0] : last;
+  if (error === undefined) return { column: null, rule: 'schema', message: 'is not valid', value: undefined };
+  const path = error.instancePath.split('/').slice(1).map(unescapePointer);
+  const params = error.params as Record<string, unknown>;
+  const property =
+    params['missingProperty'] ??
+    params['additionalProperty'] ??
+    params['unevaluatedProperty'] ??
+    params['propertyName'];
+  const column = path[0] ?? (typeof property === 'string' ? property : null);
+  let value = row;
+  for (const key of path.length > 0 ? path : column === null ? [] : [column]) {
+    value = Object.hasOwn(Object(value) as object, key) ? (value as Record<string, unknown>)[key] : undefined;
+  }
+  return { column, rule: error.keyword, message: message(error), value: column === null ? undefined : value };
+}
+
+function message(error: ErrorObject): string {
+  const text = error.message ?? 'is not valid';
+  const allowed = (error.params as { allowedValues?: unknown[]; allowedValue?: unknown }).allowedValues;
+  if (error.keyword === 'enum' && allowed !== undefined) {
+    return `must be one of ${allowed
+      .slice(0, 10)
+      .map((each) => JSON.stringify(each))
+      .join(', ')}${allowed.length > 10 ? ', …' : ''}`.slice(0, 300);
+  }
+  return text.slice(0, 300);
+}
+
+function unescapePointer(part: string): string {
+  return part.replaceAll('~1', '/').replaceAll('~0', '~');
+}

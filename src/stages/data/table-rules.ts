@@ -1,0 +1,159 @@
+import { createHash } from 'node:crypto';
+import type { TableRule } from '../../config/schema.ts';
+import { nearest } from '../../config/suggest.ts';
+import { quoteIdentifier, type Dataset } from '../../data/dataset.ts';
+import { readingOfIds } from '../../data/row-ids.ts';
+import type { Check } from '../../evidence/check.ts';
+import { count, rowsOf, showColumn, showValue } from './show.ts';
+
+/**
+ * The checks of a whole table: the row count (an empty dataset always fails), the id column (unique and without nulls,
+ * wherever the dataset has it; the evaluation data must have it) and the rules of the configuration.
+ */
+export async function tableChecks(dataset: Dataset, rules: readonly TableRule[], idColumn: string): Promise<Check[]> {
+  const checks = [rowCount(dataset, rules)];
+  const keys = rules.flatMap((rule) => ('unique' in rule ? [rule.unique] : []));
+  const hasId = dataset.name === 'evaluation' || dataset.columns.some((column) => column.name === idColumn);
+  for (const columns of distinct(hasId ? [[idColumn], ...keys] : keys)) {
+    checks.push(await unique(dataset, columns, columns.length === 1 && columns[0] === idColumn));
+  }
+  const limits = new Map<string, number>();
+  for (const rule of rules) {
+    if (!('null_fraction' in rule)) continue;
+    const { column, max } = rule.null_fraction;
+    limits.set(column, Math.min(max, limits.get(column) ?? 1));
+  }
+  for (const [column, max] of limits) checks.push(await nullFraction(dataset, column, max));
+  return checks;
+}
+
+/** Of several row counts the strictest holds. */
+function rowCount(dataset: Dataset, rules: readonly TableRule[]): Check {
+  const counts = rules.flatMap((rule) => ('row_count' in rule ? [rule.row_count] : []));
+  const min = Math.max(1, ...counts.map((each) => each.min ?? 1));
+  const max = Math.min(Infinity, ...counts.map((each) => each.max ?? Infinity));
+  const { rows } = dataset;
+  const required = max === Infinity ? `at least ${count(min)}` : `${count(min)} to ${count(max)}`;
+  const passes = rows >= min && rows <= max;
+  return {
+    id: `data/${dataset.name}/row-count`,
+    title: `Rows of the ${dataset.name} data`,
+    verdict: passes ? 'pass' : 'fail',
+    severity: 'block',
+    message: rows === 0 ? 'there are no rows' : `${rowsOf(rows)}; ${required} required`,
+    observed: rows,
+    required,
+    ...(passes ? {} : { location: { file: dataset.uri } }),
+  };
+}
+
+async function unique(dataset: Dataset, columns: readonly string[], isId: boolean): Promise<Check> {
+  const check = {
+    id: checkId(dataset, 'unique', columns),
+    title: `${columns.map(showColumn).join(', ')} unique in the ${dataset.name} data`,
+    severity: 'block' as const,
+    required: isId ? 'unique, never null' : 'unique',
+  };
+  const unknown = unknownColumn(dataset, columns);
+  if (unknown !== undefined) return { ...check, ...unknown };
+  const ids = isId ? readingOfIds(dataset, columns[0] as string) : null;
+  const keys = ids === null ? columns.map(quoteIdentifier) : ['id'];
+  const from = ids === null ? dataset.relation : `(select ${ids.text} as id from ${ids.from})`;
+  const nulls = keys.map((key) => `${key} is null`).join(' or ');
+  const grouped = `select ${keys.join(', ')}, count(*) as n from ${from} where not (${nulls}) group by all having n > 1`;
+  const shown = keys.map((key) => `cast(${key} as varchar)`).join(', ');
+  const repeated = await firstRow(
+    dataset,
+    `select count(*)::double, coalesce(sum(n - 1), 0)::double from (${grouped})`,
+  );
+  const missing = Number((await firstRow(dataset, `select count(*)::double from ${from} where ${nulls}`))[0]);
+  const surplus = Number(repeated[1]);
+  const problems: string[] = [];
+  if (surplus > 0) {
+    const example = await firstRow(
+      dataset,
+      `select ${shown}, n::double from (${grouped}) order by n desc, ${keys.join(', ')} limit 1`,
+    );
+    const times = Number(example.at(-1));
+    const values = example.slice(0, -1).map(showValue).join(', ');
+    problems.push(
+      `${rowsOf(surplus)} repeat${surplus === 1 ? 's' : ''} an earlier one, such as ${values} (${count(times)} times)`,
+    );
+  }
+  if (isId && missing > 0) problems.push(`${rowsOf(missing)} without a value`);
+  const passes = problems.length === 0;
+  return {
+    ...check,
+    verdict: passes ? 'pass' : 'fail',
+    message: passes ? `no value stands twice in ${rowsOf(dataset.rows)}` : problems.join('; '),
+    observed: passes ? check.required : problems.join('; '),
+    ...(passes ? {} : { location: { file: dataset.uri } }),
+  };
+}
+
+async function nullFraction(dataset: Dataset, column: string, max: number): Promise<Check> {
+  const check = {
+    id: checkId(dataset, 'null-fraction', [column]),
+    title: `Missing values of ${showColumn(column)} in the ${dataset.name} data`,
+    severity: 'block' as const,
+    required: max,
+    limit: 'at most' as const,
+    unit: 'share',
+  };
+  const unknown = unknownColumn(dataset, [column]);
+  if (unknown !== undefined) return { ...check, ...unknown };
+  const row = await firstRow(
+    dataset,
+    `select count(*) filter (${quoteIdentifier(column)} is null)::double from ${dataset.relation}`,
+  );
+  const nulls = Number(row[0]);
+  // Of no rows nothing is known.
+  if (dataset.rows === 0) {
+    return { ...check, verdict: 'fail', message: 'there are no rows', observed: null, location: { file: dataset.uri } };
+  }
+  const fraction = nulls / dataset.rows;
+  const passes = fraction <= max;
+  return {
+    ...check,
+    verdict: passes ? 'pass' : 'fail',
+    message: `${count(nulls)} of ${rowsOf(dataset.rows)} have no value (${fraction.toPrecision(3)}); at most ${max} allowed`,
+    observed: fraction,
+    ...(passes ? {} : { location: { file: dataset.uri } }),
+  };
+}
+
+function unknownColumn(
+  dataset: Dataset,
+  columns: readonly string[],
+): Pick<Check, 'verdict' | 'message' | 'observed' | 'location'> | undefined {
+  const names = dataset.columns.map((column) => column.name);
+  const unknown = columns.find((column) => !names.includes(column));
+  if (unknown === undefined) return undefined;
+  return {
+    verdict: 'fail',
+    message: `there is no column ${showColumn(unknown)}${suggestion(unknown, names)}`,
+    observed: null,
+    location: { file: dataset.uri },
+  };
+}
+
+/** "; did you mean word_free?", or nothing. */
+export function suggestion(name: string, names: readonly string[]): string {
+  const near = nearest(name, names);
+  return near === undefined ? '' : `; did you mean ${showColumn(near)}?`;
+}
+
+/** Names may be long; an id may not. */
+function checkId(dataset: Dataset, rule: string, columns: readonly string[]): string {
+  const id = `data/${dataset.name}/${rule}(${columns.join(',')})`;
+  if (id.length <= 200) return id;
+  return `${id.slice(0, 180)}…${createHash('sha256').update(id).digest('hex').slice(0, 16)})`;
+}
+
+async function firstRow(dataset: Dataset, select: string): Promise<readonly unknown[]> {
+  return (await dataset.connection.runAndReadAll(select)).getRows()[0] ?? [];
+}
+
+function distinct(keys: readonly (readonly string[])[]): (readonly string[])[] {
+  return [...new Map(keys.map((columns) => [JSON.stringify(columns), columns])).values()];
+}

@@ -1,0 +1,191 @@
+import type { Data } from '../../config/schema.ts';
+import { csvLines } from '../../data/csv.ts';
+import { datasetSubject, quoteIdentifier, reading, type Dataset } from '../../data/dataset.ts';
+import { buildEvidence } from '../../evidence/build.ts';
+import type { Check } from '../../evidence/check.ts';
+import type { Evidence } from '../../evidence/evidence.ts';
+import type { Log } from '../../log.ts';
+import { version } from '../../version.ts';
+import { cellTypes } from './cell-types.ts';
+import { readContract, type Contract } from './contract.ts';
+import { compileContract, type Judge, type Violation } from './judge.ts';
+import { rowBatches } from './rows.ts';
+import { count, rowsOf, showColumn, showValue } from './show.ts';
+import { suggestion, tableChecks } from './table-rules.ts';
+import { withTimeLimit } from './time-limit.ts';
+
+export interface ValidateInput {
+  model: string;
+  data: Data;
+  /** Opened datasets by the part they play: evaluation, reference, current. */
+  datasets: Record<string, Dataset>;
+  /** Absolute path of `data.contract`. */
+  contractPath?: string;
+  idColumn: string;
+  policyDigest: string;
+  log: Log;
+  signal?: AbortSignal;
+}
+
+/** What the evidence tells of one dataset. */
+interface DatasetDetails {
+  rows: number;
+  format: string;
+  columns: { name: string; type: string; nulls: number; invalid: number }[];
+  /** Rows that break the contract; null without a contract. */
+  invalid: number | null;
+  /** How often each rule was the first that a row broke, most frequent first. */
+  violations: { column: string | null; rule: string; message: string; rows: number }[];
+  /** The first offending rows. Values are shortened. */
+  examples: { row: number; line?: number; column: string | null; rule: string; message: string; value: string }[];
+}
+
+const examples = 20;
+const kindsOfViolation = 1000;
+
+/**
+ * Judge every row of every dataset by the contract, and every table by its rules. Evidence of kind `data` with the checks
+ * `data/<dataset>/row-count`, `/unique(<columns>)`, `/null-fraction(<column>)` and, where there is a contract, `/contract`.
+ * @throws DataError when the contract cannot be used
+ */
+export async function validateData(input: ValidateInput): Promise<Evidence> {
+  const startedAt = new Date();
+  const contract =
+    input.contractPath === undefined
+      ? undefined
+      : await readContract(input.contractPath, input.data.contract ?? input.contractPath);
+  const judge = contract === undefined ? undefined : compileContract(contract, input.log);
+  const checks: Check[] = [];
+  const details: Record<string, DatasetDetails> = {};
+  for (const [name, dataset] of Object.entries(input.datasets)) {
+    input.signal?.throwIfAborted();
+    details[name] = await reading(dataset, async () => {
+      const found = await describeDataset(dataset);
+      checks.push(...(await tableChecks(dataset, input.data.rules ?? [], input.idColumn)));
+      if (contract !== undefined && judge !== undefined) {
+        await judgeRows(dataset, contract, judge, found, input);
+        checks.push(contractCheck(dataset, contract, found));
+      }
+      return found;
+    });
+  }
+  return buildEvidence({
+    kind: 'data',
+    model: input.model,
+    subjects: {
+      datasets: Object.fromEntries(
+        Object.entries(input.datasets).map(([name, dataset]) => [name, datasetSubject(dataset)]),
+      ),
+    },
+    policyDigest: input.policyDigest,
+    toolVersion: version,
+    startedAt,
+    finishedAt: new Date(),
+    checks,
+    details: {
+      contract: contract === undefined ? null : { uri: contract.uri, sha256: contract.sha256 },
+      datasets: details,
+    },
+  });
+}
+
+async function describeDataset(dataset: Dataset): Promise<DatasetDetails> {
+  const counts = dataset.columns.map(({ name }) => `count(${quoteIdentifier(name)})::double`);
+  const read = await dataset.connection.runAndReadAll(`select ${counts.join(', ')} from ${dataset.relation}`);
+  const present = read.getRows()[0] ?? [];
+  return {
+    rows: dataset.rows,
+    format: dataset.format,
+    columns: dataset.columns.map(({ name, type }, index) => ({
+      name,
+      type,
+      nulls: dataset.rows - Number(present[index]),
+      invalid: 0,
+    })),
+    invalid: null,
+    violations: [],
+    examples: [],
+  };
+}
+
+/** Fill in what the contract says of the rows. Every row is judged; a sieve that clears rows in SQL would stand here. */
+async function judgeRows(
+  dataset: Dataset,
+  contract: Contract,
+  judge: Judge,
+  found: DatasetDetails,
+  { log, signal }: ValidateInput,
+): Promise<void> {
+  const names = dataset.columns.map((column) => column.name);
+  const types = withTimeLimit(10_000, () => cellTypes(contract.schema, names));
+  const columns = new Map(found.columns.map((column) => [column.name, column]));
+  const kinds = new Map<string, DatasetDetails['violations'][number]>();
+  const first: Violation[] = [];
+  let invalid = 0;
+  for await (const batch of rowBatches(dataset, types)) {
+    signal?.throwIfAborted();
+    for (const violation of judge.judge(batch)) {
+      invalid += 1;
+      if (first.length < examples) first.push(violation);
+      const column = columns.get(violation.column ?? '');
+      if (column !== undefined) column.invalid += 1;
+      countViolation(kinds, violation);
+    }
+    log.progress(`Rows of the ${dataset.name} data`, batch.first - 1 + batch.rows.length, dataset.rows);
+  }
+  const lines =
+    dataset.format === 'csv' && first.length > 0
+      ? await csvLines(
+          dataset.path,
+          first.map(({ row }) => row),
+        )
+      : new Map<number, number>();
+  found.invalid = invalid;
+  found.violations = [...kinds.values()].sort((a, b) => b.rows - a.rows).slice(0, 100);
+  found.examples = first.map(({ row, line = lines.get(row), column, rule, message, value }) => ({
+    row,
+    ...(line === undefined ? {} : { line }),
+    column: column === null ? null : column.slice(0, 200),
+    rule,
+    message: column === null || names.includes(column) ? message : `${message}${suggestion(column, names)}`,
+    value: showValue(value),
+  }));
+}
+
+function countViolation(kinds: Map<string, DatasetDetails['violations'][number]>, violation: Violation): void {
+  const { rule, message } = violation;
+  const column = violation.column === null ? null : violation.column.slice(0, 200);
+  const key = JSON.stringify([column, rule, message]);
+  const kind = kinds.get(key);
+  if (kind !== undefined) kind.rows += 1;
+  // Hostile JSON can name a new column in every row.
+  else if (kinds.size < kindsOfViolation) kinds.set(key, { column, rule, message, rows: 1 });
+}
+
+function contractCheck(dataset: Dataset, contract: Contract, found: DatasetDetails): Check {
+  const invalid = found.invalid ?? 0;
+  const [first] = found.examples;
+  const check = {
+    id: `data/${dataset.name}/contract`,
+    title: `Rows of the ${dataset.name} data that break the contract`,
+    severity: 'block' as const,
+    observed: invalid,
+    required: 0,
+    limit: 'at most' as const,
+    unit: 'rows',
+  };
+  if (dataset.rows === 0) {
+    return { ...check, verdict: 'fail', message: 'there are no rows to judge', location: { file: dataset.uri } };
+  }
+  if (first === undefined) {
+    return { ...check, verdict: 'pass', message: `all ${rowsOf(dataset.rows)} keep to ${contract.uri}` };
+  }
+  const place = `row ${count(first.row)}${first.line === undefined ? '' : ` (line ${count(first.line)})`}`;
+  const subject = first.column === null ? '' : ` ${showColumn(first.column)} is ${first.value}:`;
+  return {
+    ...check,
+    verdict: 'fail',
+    message: `${count(invalid)} of ${rowsOf(dataset.rows)} break${invalid === 1 ? 's' : ''} the contract; first ${place}:${subject} ${first.message}`,
+    location: { file: dataset.uri, ...(first.line === undefined ? {} : { line: first.line }) },
+  };
+}

@@ -1,0 +1,386 @@
+import { labelColumns } from '../../config/columns.ts';
+import type { Columns, Policy, Task } from '../../config/schema.ts';
+import { columnTexts, datasetSubject, readPlainColumns, type ColumnVector, type Dataset } from '../../data/dataset.ts';
+import { ConfigError, DataError } from '../../errors.ts';
+import { buildEvidence } from '../../evidence/build.ts';
+import type { Check } from '../../evidence/check.ts';
+import { identityOf } from '../../evidence/decision.ts';
+import type { Artifact, Evidence, Signatures } from '../../evidence/evidence.ts';
+import type { Log } from '../../log.ts';
+import type { PredictionResult } from '../../model/predictions.ts';
+import { version } from '../../version.ts';
+import { changedRows, type ChangedRow } from './agreement.ts';
+import { detailsOf } from './details.ts';
+import { fairnessChecks } from './fairness.ts';
+import { baselines, type Baseline } from './baselines.ts';
+import { firstModelChecks } from './first-model.ts';
+import { comparisonChecks, floorChecks, type Compared, type Gate } from './gate.ts';
+import { reuseChecks } from './holdout.ts';
+import { knownClasses, readLabels, type Labels } from './labels.ts';
+import { measure } from './measure.ts';
+import { sqlMetrics } from './metrics/sql.ts';
+import { outputsOf, type OutputsResult } from './outputs.ts';
+import { planOf, type Plan } from './plan.ts';
+import { sampleOf } from './read-sample.ts';
+import { countQueries } from './metrics/ranking.ts';
+import type { Outputs, Sample } from './sample.ts';
+import {
+  checkPredicates,
+  columnSlices,
+  isPredicate,
+  placeOf,
+  predicateRows,
+  sliceColumns,
+  type SliceRows,
+} from './slices.ts';
+import { weakSliceAdvice } from './weak-slices.ts';
+
+export interface EvaluateInput {
+  model: string;
+  task: Task;
+  columns: Columns;
+  policy: Policy;
+  policyDigest: string;
+  dataset: Dataset;
+  candidate: Contestant;
+  /** Null: there is no champion yet. `result.ok` false: there is one, and it cannot be evaluated. */
+  champion: Contestant | null;
+  /** Kept with the evidence: a version is raised by what changed of them. */
+  signatures?: Signatures;
+  /** Decisions already made on this evaluation set. */
+  reuse: number;
+  /** Told once which rows the models decide differently, those the candidate breaks first: at most `changedRowsLimit`. */
+  onChanged?: (rows: readonly ChangedRow[]) => void;
+  log: Log;
+  signal?: AbortSignal;
+}
+
+/** More rows than a person looks through. */
+const changedRowsLimit = 100_000;
+
+interface Contestant {
+  artifact: Artifact;
+  result: PredictionResult;
+}
+
+/**
+ * Judge the candidate's predictions against the champion's and the policy: evidence of kind `evaluation`.
+ *
+ * @throws ConfigError for a policy that cannot be applied, DataError for labels or columns that cannot be used
+ */
+export async function evaluate(input: EvaluateInput): Promise<Evidence> {
+  const startedAt = new Date();
+  const { task, columns, dataset, policy } = input;
+  const custom = await sqlMetrics(policy.metrics ?? [], { task, columns, available: dataset.columns });
+  const plan = planOf(policy, task, input.reuse, custom);
+  await checkPredicates(policy, dataset.columns);
+  const { checks, details } = await judge(input, plan);
+  input.signal?.throwIfAborted();
+  return buildEvidence({
+    kind: 'evaluation',
+    model: input.model,
+    subjects: {
+      candidate: input.candidate.artifact,
+      ...(input.champion === null ? {} : { champion: input.champion.artifact }),
+      datasets: { evaluation: datasetSubject(dataset) },
+    },
+    ...(input.signatures === undefined ? {} : { signatures: input.signatures }),
+    policyDigest: input.policyDigest,
+    toolVersion: version,
+    startedAt,
+    finishedAt: new Date(),
+    checks,
+    details: {
+      task,
+      label: columns.label,
+      rows: dataset.rows,
+      alpha: plan.alpha,
+      seed: plan.seed,
+      reuse: input.reuse,
+      ...(plan.spending.rule === null
+        ? {}
+        : { holdout: { rule: plan.spending.rule, policyAlpha: plan.guardAlpha, budget: plan.spending.budget } }),
+      ...details,
+    },
+  });
+}
+
+async function judge(input: EvaluateInput, plan: Plan): Promise<{ checks: Check[]; details: Record<string, unknown> }> {
+  const { task, columns, dataset, policy, candidate, champion } = input;
+  if (dataset.rows === 0) {
+    throw new DataError({ found: 'the evaluation set has no rows', expected: 'labelled rows', where: dataset.uri });
+  }
+  if (!candidate.result.ok) return { checks: [candidateFault(candidate.result.fault.message)], details: {} };
+  const vectors = await readNeeded(input, plan);
+  const labels = readLabels(
+    labelColumns(columns).map((name) => vectors.get(name) as ColumnVector),
+    task,
+    columns,
+    knownClasses([champion, candidate].flatMap((each) => (each?.result.ok === true ? [each.result.predictions] : []))),
+    dataset.uri,
+  );
+  const outputs = contestantOutputs(candidate, task, labels, dataset.rows);
+  if (!outputs.ok) return { checks: [candidateFault(outputs.message)], details: {} };
+
+  const sample = sampleOf({ task, columns, where: dataset.uri }, vectors, labels);
+  const same = champion !== null && identityOf(champion.artifact) === identityOf(candidate.artifact);
+  const rival = champion === null || same ? null : contestantOutputs(champion, task, labels, dataset.rows);
+  const rivals =
+    champion === null
+      ? baselines(sample, plan.primary.metric, plan.seed)
+      : rival !== null && rival.ok
+        ? [{ name: 'the champion', outputs: rival.outputs }]
+        : [];
+  const families = rival === null ? [] : await sliceFamilies(input, plan, vectors);
+  const own = { name: 'the candidate', outputs: outputs.outputs };
+  const known = await measureAll(input, plan, sample, [own, ...rivals], families);
+  const gate = { plan, sample, candidate: (known.models[0] as Baseline).outputs };
+  const rivalOutputs = champion === null ? null : (known.models[1]?.outputs ?? null);
+  const compared: Compared[] = [];
+  if (rivalOutputs !== null) {
+    for (const each of comparisonChecks({ ...gate, champion: rivalOutputs }, known.families)) {
+      input.signal?.throwIfAborted();
+      compared.push(each);
+    }
+  }
+  const fairness = fairnessOf(input, { ...gate, champion: rivalOutputs }, vectors);
+  const weak =
+    rivalOutputs === null || policy.discover === undefined
+      ? { checks: [], details: {} }
+      : await weakSliceAdvice({ ...gate, champion: rivalOutputs }, policy.discover, columns, dataset);
+  if (rivalOutputs !== null && input.onChanged !== undefined) {
+    input.onChanged(changedRows(sample, rivalOutputs, outputs.outputs, labels, changedRowsLimit));
+  }
+  return {
+    checks: [
+      ...labelChecks(sample, labels),
+      ...(same ? [] : reuseChecks(input.reuse, plan.spending)),
+      ...(same
+        ? [sameModel(candidate.artifact)]
+        : [
+            ...compared.map((each) => each.check),
+            ...floorChecks(gate),
+            ...fairness.checks,
+            ...weak.checks,
+            ...(champion === null ? firstModelChecks(gate, policy.allow_first === true, known.models.slice(1)) : []),
+            ...(rival !== null && !rival.ok ? [unusableChampion(rival.message)] : []),
+          ]),
+    ],
+    details: {
+      ...detailsOf({ ...gate, champion: rivalOutputs, labels, compared }),
+      ...fairness.details,
+      ...weak.details,
+    },
+  };
+}
+
+/** The models and the slices with what the metrics in SQL are on them. The candidate is the first model. */
+async function measureAll(
+  { task, columns, dataset, signal }: EvaluateInput,
+  plan: Plan,
+  sample: Sample,
+  models: readonly Baseline[],
+  families: readonly (SliceRows[] | null)[],
+): Promise<{ models: readonly Baseline[]; families: readonly (SliceRows[] | null)[] }> {
+  const metrics = plan.reported.filter((metric) => metric.kind === 'sql');
+  if (metrics.length === 0) return { models, families };
+  // Only what a guardrail asks of a slice is measured on it.
+  const slices = families.flatMap((family, index) => {
+    const metric = plan.guardrails[index]?.metric;
+    return metric?.kind === 'sql' ? (family ?? []).map((slice) => ({ slice, metrics: [metric] })) : [];
+  });
+  const [whole = [], ...onSlices] = await measure({
+    task,
+    columns,
+    dataset,
+    sample,
+    sides: models.map(({ outputs }) => outputs),
+    parts: [{ rows: null, metrics }, ...slices.map(({ slice, metrics: one }) => ({ rows: slice.rows, metrics: one }))],
+    seed: plan.seed,
+    ...(signal === undefined ? {} : { signal }),
+  });
+  const found = new Map(slices.map(({ slice }, index) => [slice, onSlices[index] ?? []]));
+  return {
+    models: models.map((model, index) => ({ ...model, outputs: withMeasured(model.outputs, whole[index]) })),
+    families: families.map(
+      (family) =>
+        family?.map((slice) => {
+          const [candidate, champion] = found.get(slice) ?? [];
+          return candidate === undefined || champion === undefined
+            ? slice
+            : { ...slice, measured: { candidate, champion } };
+        }) ?? null,
+    ),
+  };
+}
+
+function withMeasured(outputs: Outputs, measured: Outputs['measured']): Outputs {
+  return measured === undefined ? outputs : { ...outputs, measured };
+}
+
+function contestantOutputs({ result }: Contestant, task: Task, labels: Labels, rows: number): OutputsResult {
+  return result.ok
+    ? outputsOf(result.predictions, task, labels.classes, rows)
+    : { ok: false, message: result.fault.message };
+}
+
+function fairnessOf(
+  { policy, task }: EvaluateInput,
+  gate: Gate & { champion: Outputs | null },
+  vectors: ReadonlyMap<string, ColumnVector>,
+): { checks: Check[]; details: Record<string, unknown> } {
+  const { fairness } = policy;
+  if (fairness === undefined) return { checks: [], details: {} };
+  const texts = new Map(fairness.columns.map((name) => [name, columnTexts(vectors.get(name) as ColumnVector)]));
+  const { sample, candidate, champion, plan } = gate;
+  const result = fairnessChecks({
+    fairness,
+    task,
+    sample,
+    champion,
+    candidate,
+    alpha: plan.alpha,
+    guardAlpha: plan.guardAlpha,
+    seed: plan.seed,
+    texts,
+  });
+  return { checks: result.checks, details: { fairness: result.details } };
+}
+
+async function readNeeded(
+  { task, columns, dataset, policy }: EvaluateInput,
+  plan: Plan,
+): Promise<Map<string, ColumnVector>> {
+  const slices = plan.guardrails.flatMap((guardrail) => guardrail.comparison?.slices?.definitions ?? []);
+  const sensitive = policy.fairness?.columns ?? [];
+  const { weight, cluster, group } = columns;
+  const own = [...labelColumns(columns), weight, cluster, ...(task === 'ranking' ? [group] : [])];
+  const names = [...own, ...sensitive, ...sliceColumns(slices)];
+  return readPlainColumns(dataset, [...new Set(names.filter((name) => name !== undefined && name !== null))]);
+}
+
+/** The slices of each guardrail, in the order of the plan; null for those compared on the whole. */
+async function sliceFamilies(
+  input: EvaluateInput,
+  plan: Plan,
+  vectors: ReadonlyMap<string, ColumnVector>,
+): Promise<(SliceRows[] | null)[]> {
+  const families: (SliceRows[] | null)[] = [];
+  const taken = new Map<string, Set<string>>();
+  // One after the other: a connection runs one query at a time.
+  for (const [guardrail, { comparison, metric }] of plan.guardrails.entries()) {
+    const names = taken.get(metric.name) ?? new Set();
+    taken.set(metric.name, names);
+    const resolved: SliceRows[] = [];
+    for (const [index, definition] of (comparison?.slices?.definitions ?? []).entries()) {
+      const where = placeOf(guardrail, index);
+      const slices = isPredicate(definition)
+        ? [await predicateRows(input.dataset, definition, where, input)]
+        : columnSlices(definition, vectors);
+      for (const { name } of slices) {
+        if (names.has(name)) throw twiceNamed(metric.name, name, where);
+        names.add(name);
+      }
+      resolved.push(...slices);
+    }
+    families.push((comparison?.slices ?? null) === null ? null : resolved);
+  }
+  return families;
+}
+
+/** Two checks of one id could not be told apart. */
+function twiceNamed(metric: string, slice: string, where: string): ConfigError {
+  return new ConfigError({
+    found: `two slices of ${metric} are named ${slice}`,
+    expected: 'slices with names of their own',
+    where,
+    remedy: 'Give the predicate another name',
+  });
+}
+
+function candidateFault(message: string): Check {
+  return {
+    id: 'evaluation/candidate-predictions',
+    title: "Candidate's predictions",
+    verdict: 'fail',
+    severity: 'block',
+    message: `The candidate's predictions cannot be used: ${message}.`.replace(/\.+$/u, '.'),
+    observed: message,
+    required: 'a finite prediction for every row',
+  };
+}
+
+function unusableChampion(message: string): Check {
+  return {
+    id: 'evaluation/champion',
+    title: "Champion's predictions",
+    verdict: 'inconclusive',
+    severity: 'block',
+    message: `There is a champion, but it cannot be evaluated, so nothing was compared: ${message}.`.replace(
+      /\.+$/u,
+      '.',
+    ),
+    observed: message,
+    required: 'a finite prediction for every row',
+  };
+}
+
+function sameModel(artifact: Artifact): Check {
+  return {
+    id: 'evaluation/same-model',
+    title: 'Same model',
+    verdict: 'pass',
+    severity: 'info',
+    message: `The candidate is the champion, byte for byte (sha256 ${artifact.sha256.slice(0, 12)}): there is nothing to compare.`,
+    observed: artifact.sha256,
+    required: 'another model',
+  };
+}
+
+function labelChecks(sample: Sample, labels: Labels): Check[] {
+  if (sample.queries !== undefined) return uncountedQueries(sample);
+  const found = constantLabels(sample, labels);
+  return found === null ? [] : [{ id: 'evaluation/labels', title: 'Labels', severity: 'warn', ...found }];
+}
+
+type Found = Pick<Check, 'verdict' | 'message' | 'observed' | 'required'>;
+
+function constantLabels({ rows, truth, labels: width = 1 }: Sample, { classes }: Labels): Found | null {
+  if (classes === null) return null;
+  if (width > 1) {
+    const constant = classes.filter((_, label) =>
+      truth.every((value, at) => at % width !== label || value === truth[label]),
+    );
+    if (constant.length === 0) return null;
+    return {
+      verdict: 'fail',
+      message: `In all ${rows} rows each of these labels has the same value: ${constant.map((name) => JSON.stringify(name)).join(', ')}. Metrics that set rows with a label against rows without cannot be computed for them.`,
+      observed: constant.length,
+      required: 'rows with and without every label',
+    };
+  }
+  if (new Set(truth).size > 1) return null;
+  return {
+    verdict: 'fail',
+    message: `All ${rows} labels are ${JSON.stringify(classes[truth[0] as number])}: metrics that set one class against another cannot be computed.`,
+    observed: 1,
+    required: 'at least two classes',
+  };
+}
+
+/** Queries whose order cannot be right or wrong are no mistake, but what is left must be known. */
+function uncountedQueries(sample: Sample): Check[] {
+  const { queries, counted, oneRow, noneRelevant } = countQueries(sample);
+  if (counted === queries) return [];
+  return [
+    {
+      id: 'evaluation/queries',
+      title: 'Queries that count',
+      verdict: counted === 0 ? 'fail' : 'pass',
+      severity: 'warn',
+      message: `${counted} of ${queries} queries count: ${oneRow} have one row and ${noneRelevant} no relevant row, and any order of those is as good as any other.`,
+      observed: counted,
+      required: null,
+    },
+  ];
+}

@@ -1,0 +1,161 @@
+import { defaults } from '../../config/defaults.ts';
+import type { Requirement } from '../../config/schema.ts';
+import { ConfigError } from '../../errors.ts';
+import type { Comparison, ComparisonState, Verdict } from '../../evidence/check.ts';
+import { shownDifference } from '../../evidence/difference.ts';
+import type { MetricComparison } from './compare.ts';
+import type { PlannedComparison } from './plan.ts';
+import type { PairedInterval } from './statistics/interval.ts';
+import { rowsForPower, rowsNeeded, rowsWithoutDifference } from './statistics/power.ts';
+import { findingText, nothingShown, outlookText } from './wording.ts';
+
+/** Fewer clusters than this show nothing: see docs/statistics.md. */
+export const minimumClusters = 5;
+
+/** Why a comparison shows nothing whatever its numbers are, if so. */
+export function tooLittle(compared: MetricComparison, minimumRows: number): string | null {
+  const { rows, unit, clusters, interval } = compared;
+  if (rows < minimumRows) return `it has ${countOf(rows, unit)}, fewer than min_rows ${minimumRows}`;
+  if (clusters !== null && clusters < minimumClusters)
+    return `its rows lie in ${countOf(clusters, 'clusters')}, fewer than ${minimumClusters}`;
+  return interval.unknown ?? null;
+}
+
+/** "1 row", "2 rows". */
+function countOf(count: number, unit: 'rows' | 'queries' | 'clusters'): string {
+  return `${count} ${count === 1 ? { rows: 'row', queries: 'query', clusters: 'cluster' }[unit] : unit}`;
+}
+
+/** Where delta stands, from its one-sided bounds and the margin. */
+export function stateOf(lower: number, upper: number, margin: number): ComparisonState {
+  if (lower > 0) return 'superior';
+  if (upper < -margin) return 'inferior';
+  return lower > -margin ? 'non-inferior' : 'inconclusive';
+}
+
+/** What the requirement makes of the bounds: what neither passes nor fails is inconclusive. */
+export function verdictOf(requirement: Requirement, lower: number, upper: number, margin: number): Verdict {
+  switch (requirement) {
+    case 'superior':
+      return lower > 0 ? 'pass' : upper <= 0 ? 'fail' : 'inconclusive';
+    case 'non-inferior':
+      return lower > -margin ? 'pass' : upper < -margin ? 'fail' : 'inconclusive';
+    case 'not-inferior':
+      return upper < -margin ? 'fail' : 'pass';
+  }
+}
+
+/** The tolerated loss in units of delta; null for a relative margin on a champion that is not positive. */
+export function marginOn(planned: PlannedComparison, compared: MetricComparison): number | null {
+  if (planned.margin.kind === 'absolute') return planned.margin.value;
+  return compared.champion > 0 ? planned.margin.value * compared.champion : null;
+}
+
+/** The tolerated loss on the whole evaluation set. @throws ConfigError for a relative margin on a champion that is not positive */
+export function marginFor(planned: PlannedComparison, compared: MetricComparison): number {
+  const margin = marginOn(planned, compared);
+  if (margin !== null) return margin;
+  throw new ConfigError({
+    found: `relative_margin on ${compared.metric.name}, where the champion has ${compared.champion}`,
+    expected: 'a champion with a positive value',
+    where: 'policy',
+    remedy: 'State an absolute margin',
+  });
+}
+
+/** The comparison as evidence keeps it. All numbers are finite. */
+export function comparisonOf(
+  compared: MetricComparison,
+  planned: { margin: number; alpha: number; level?: number; slice?: string },
+): Comparison {
+  const { interval } = compared;
+  const lower = interval.lower(planned.alpha);
+  const upper = interval.upper(planned.alpha);
+  const state = stateOf(lower, upper, planned.margin);
+  const evidence = [...compared.lowEvidence, ...unresolved(interval, planned.level ?? planned.alpha)];
+  return {
+    metric: compared.metric.name,
+    ...(planned.slice === undefined ? {} : { slice: planned.slice }),
+    scale: compared.metric.scale,
+    champion: compared.champion,
+    candidate: compared.candidate,
+    delta: interval.delta,
+    lower,
+    upper,
+    margin: planned.margin,
+    alpha: planned.alpha,
+    state,
+    ...(lower > -planned.margin && upper < 0 ? { worseWithinMargin: true } : {}),
+    method: interval.method,
+    n: compared.rows,
+    ...(interval.seed === undefined ? {} : { seed: interval.seed }),
+    ...(evidence.length === 0 ? {} : { lowEvidence: evidence }),
+  };
+}
+
+function unresolved({ resolved = 0 }: PairedInterval, level: number): string[] {
+  if (level >= resolved) return [];
+  const shown = (value: number): number => Number(value.toPrecision(2));
+  return [`draws show levels down to ${shown(resolved)}: at ${shown(level)} a parametric tail stands in for them`];
+}
+
+/**
+ * The comparison with what it shows in words and, where that settles nothing, with what would.
+ * @param few why there is too little to show anything, if so, and the fewest rows that may
+ */
+export function toldComparison(
+  comparison: Comparison,
+  planned: PlannedComparison,
+  compared: MetricComparison,
+  verdict: Verdict,
+  few: { little: string | null; minimumRows: number } = { little: null, minimumRows: 0 },
+): Comparison {
+  const { margin } = shownDifference(comparison);
+  return {
+    ...comparison,
+    ...(few.little === null
+      ? { finding: findingText(planned.requirement, comparison, margin) }
+      : { state: 'inconclusive' as const, finding: nothingShown }),
+    ...(verdict === 'inconclusive' ? outlookOf(comparison, planned, compared, few.minimumRows) : {}),
+  };
+}
+
+/**
+ * Rows for 80% power at the planned delta: 0 where non-inferiority is required, the policy's `min_gain` where superiority is.
+ * Nothing where the policy plans for no gain; null where more rows of this kind cannot help.
+ */
+function outlookOf(
+  { margin, alpha, delta, slice }: Comparison,
+  { requirement, minimumGain }: PlannedComparison,
+  { rows, unit, metric, interval }: MetricComparison,
+  minimumRows: number,
+): Pick<Comparison, 'rowsNeeded' | 'outlook'> {
+  const gap = requirement === 'superior' ? minimumGain : margin;
+  if (gap === null) return rows < minimumRows ? { rowsNeeded: minimumRows } : {};
+  const power = defaults.planningPower;
+  const input = { rows, standardError: interval.standardError, gap, alpha, power };
+  // Where nothing differs there is no standard error to plan with.
+  const alike = interval.nothingDiffers === true && requirement !== 'superior';
+  const planned = alike ? rowsWithoutDifference({ rows, bound: -interval.lower(alpha), gap }) : rowsNeeded(input);
+  const needed = rows < minimumRows ? Math.max(planned ?? 0, minimumRows) : planned;
+  const enough = !alike && rowsForPower(input) <= rows;
+  return {
+    rowsNeeded: needed,
+    outlook: outlookText(needed, {
+      requirement,
+      scale: metric.scale,
+      gap,
+      power,
+      delta,
+      rows,
+      unit,
+      enough,
+      onSlice: slice !== undefined,
+    }),
+  };
+}
+
+/** Whether an interval says anything: neither undefined nor infinite. */
+export function isUsable(interval: PairedInterval, alpha: number): boolean {
+  return [interval.delta, interval.lower(alpha), interval.upper(alpha)].every(Number.isFinite);
+}

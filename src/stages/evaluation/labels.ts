@@ -1,0 +1,245 @@
+import type { Columns, Task } from '../../config/schema.ts';
+import { classPosition, classText, type ClassValue } from '../../data/class-text.ts';
+import { columnTexts, type ColumnVector } from '../../data/dataset.ts';
+import { ConfigError, DataError } from '../../errors.ts';
+import type { Predictions } from '../../model/predictions.ts';
+
+/** The labels of a dataset as a sample takes them. */
+export interface Labels {
+  /** Class numbers, the target of a regression, the relevance of a ranking; multilabel: row-major [rows x labels] of 0 and 1. */
+  truth: Float64Array;
+  /**
+   * Class names in the order of their numbers; null for regression and ranking. Binary: the negative, then the positive class.
+   * Multilabel: the names of the labels.
+   */
+  classes: string[] | null;
+}
+
+const maximumClasses = 1000;
+
+/**
+ * Read the label columns: one, but for a multilabel task.
+ * @param known the classes of each model, for tasks whose classes the configuration does not list
+ * @throws DataError naming the first row whose label is missing or not one of the classes
+ */
+export function readLabels(
+  vectors: readonly ColumnVector[],
+  task: Task,
+  columns: Columns,
+  known: readonly KnownClasses[],
+  where: string,
+): Labels {
+  if (task === 'multilabel-classification') return labelMatrix(vectors, where);
+  const vector = vectors[0] as ColumnVector;
+  if (task === 'ranking') return { truth: relevance(vector, where), classes: null };
+  if (task === 'regression') return { truth: readNumbers(vector, where), classes: null };
+  const texts = labelTexts(vector, where);
+  const classes =
+    task === 'binary-classification'
+      ? binaryClasses(vector, texts, columns, known, where)
+      : manyClasses(texts, columns, known, where);
+  const positions = new Map([...new Set(texts)].map((text) => [text, classPosition(text, classes)]));
+  const truth = new Float64Array(texts.length);
+  for (let row = 0; row < texts.length; row += 1) {
+    const text = texts[row] as string;
+    const position = positions.get(text) as number;
+    if (position < 0) {
+      throw new DataError({
+        found: `row ${row + 1} has label ${JSON.stringify(text.slice(0, 80))} in column "${vector.name}"`,
+        expected: `one of ${listed(classes)}`,
+        where,
+        remedy: 'Correct the row, or name the classes in columns.positive or columns.classes',
+      });
+    }
+    truth[row] = position;
+  }
+  return { truth, classes };
+}
+
+/** Texts of the classes of a model, and how far they are to be believed. */
+export interface KnownClasses {
+  names: string[];
+  from: Predictions['classesFrom'];
+}
+
+export function knownClasses(predictions: readonly Predictions[]): KnownClasses[] {
+  return predictions.flatMap(({ classes, classesFrom }) =>
+    classes === null ? [] : [{ names: classes.map(classText), from: classesFrom }],
+  );
+}
+
+/** Names in a message: the first of them, where there are many. */
+export function listed(names: readonly string[]): string {
+  const shown = names
+    .slice(0, 20)
+    .map((name) => JSON.stringify(name.slice(0, 80)))
+    .join(', ');
+  return names.length > 20 ? `${shown}, … (${names.length})` : shown;
+}
+
+/** A column of finite numbers. @throws DataError naming the first row that has none */
+export function readNumbers(vector: ColumnVector, where: string): Float64Array {
+  if (vector.kind === 'text') {
+    throw new DataError({ found: `column "${vector.name}" holds text`, expected: 'numbers', where });
+  }
+  const values = vector.kind === 'number' ? vector.values : Float64Array.from(vector.values);
+  for (let row = 0; row < values.length; row += 1) {
+    if (vector.nulls?.[row] === 1 || !Number.isFinite(values[row])) {
+      throw new DataError({
+        found: `row ${row + 1} has ${vector.nulls?.[row] === 1 ? 'no value' : `the value ${values[row]}`} in column "${vector.name}"`,
+        expected: 'a finite number in every row',
+        where,
+      });
+    }
+  }
+  return values;
+}
+
+/** A column for each label, of 0 and 1 or of false and true. */
+function labelMatrix(vectors: readonly ColumnVector[], where: string): Labels {
+  const width = vectors.length;
+  const truth = new Float64Array((vectors[0]?.values.length ?? 0) * width);
+  for (const [label, vector] of vectors.entries()) {
+    for (const [row, value] of readNumbers(vector, where).entries()) {
+      if (value !== 0 && value !== 1) {
+        throw new DataError({
+          found: `row ${row + 1} has the value ${value} in column "${vector.name}"`,
+          expected: '0 or 1 in every column of columns.label',
+          where,
+        });
+      }
+      truth[row * width + label] = value;
+    }
+  }
+  return { truth, classes: vectors.map(({ name }) => name) };
+}
+
+function relevance(vector: ColumnVector, where: string): Float64Array {
+  const values = readNumbers(vector, where);
+  const negative = values.findIndex((value) => value < 0);
+  if (negative < 0) return values;
+  throw new DataError({
+    found: `row ${negative + 1} has the relevance ${values[negative]} in column "${vector.name}"`,
+    expected: 'a relevance of at least 0 (0: not relevant)',
+    where,
+  });
+}
+
+/** The labels as texts of classes. @throws DataError for a row without one, and for two labels that would be one class */
+function labelTexts(vector: ColumnVector, where: string): string[] {
+  const classOf = new Map<string, string>();
+  const labelOf = new Map<string, string>();
+  return columnTexts(vector).map((text, row) => {
+    if (text === null) {
+      throw new DataError({
+        found: `row ${row + 1} has no label in column "${vector.name}"`,
+        expected: 'a label in every row of the evaluation set',
+        where,
+      });
+    }
+    const known = classOf.get(text);
+    if (known !== undefined) return known;
+    const name = classText(text);
+    const twin = labelOf.get(name);
+    if (twin !== undefined) {
+      throw new DataError({
+        found: `column "${vector.name}" has the labels ${JSON.stringify(twin)} and ${JSON.stringify(text)}, of row ${row + 1}`,
+        expected: 'one way to write each class: numbers are compared as numbers',
+        where,
+        remedy: 'Write them alike, or in a way that sets them apart',
+      });
+    }
+    labelOf.set(name, text);
+    classOf.set(text, name);
+    return name;
+  });
+}
+
+/** The negative, then the positive class. */
+function binaryClasses(
+  vector: ColumnVector,
+  texts: readonly string[],
+  columns: Columns,
+  known: readonly KnownClasses[],
+  where: string,
+): string[] {
+  const positive = classText(columns.positive ?? 1);
+  if (vector.kind === 'boolean') {
+    if (['true', '1'].includes(positive)) return ['false', 'true'];
+    if (['false', '0'].includes(positive)) return ['true', 'false'];
+    throw new DataError({
+      found: `column "${vector.name}" holds true and false, and columns.positive is ${JSON.stringify(positive)}`,
+      expected: 'true or false',
+      where,
+      remedy: 'Correct columns.positive',
+    });
+  }
+  if (columns.classes !== undefined) {
+    const others = configuredClasses(columns.classes).filter((name) => name !== positive);
+    if (others.length === 1) return [others[0] as string, positive];
+    throw new DataError({
+      found: `${columns.classes.length} classes`,
+      expected: `two, one of them "${positive}"`,
+      where: 'columns.classes',
+    });
+  }
+  if (positive === '1') return ['0', '1'];
+  if (positive === '0') return ['1', '0'];
+  const other = texts.find((text) => text !== positive);
+  if (other === undefined && texts.length > 0) {
+    // Where no row says it, a model may: its two classes are those of the task.
+    const own = known.find(({ names, from }) => from === undefined && names.length === 2 && names.includes(positive));
+    return [own?.names.find((name) => name !== positive) ?? `not ${positive}`, positive];
+  }
+  if (!texts.includes(positive)) {
+    throw new DataError({
+      found: `no row has the positive label ${JSON.stringify(positive)} in column "${vector.name}"`,
+      where,
+      remedy: 'Check columns.positive',
+    });
+  }
+  return [other as string, positive];
+}
+
+function manyClasses(
+  texts: readonly string[],
+  columns: Columns,
+  known: readonly KnownClasses[],
+  where: string,
+): string[] {
+  if (columns.classes !== undefined) return configuredClasses(columns.classes);
+  const names = [...new Set(texts)];
+  for (const name of known.flatMap((each) => believed(each, texts))) {
+    if (classPosition(name, names) < 0) names.push(name);
+  }
+  if (names.length > maximumClasses) {
+    throw new DataError({
+      found: `${names.length} different labels`,
+      expected: `at most ${maximumClasses} classes`,
+      where,
+    });
+  }
+  const numeric = names.every((name) => name.trim() !== '' && Number.isFinite(Number(name)));
+  return numeric ? names.sort((a, b) => Number(a) - Number(b)) : names.sort();
+}
+
+/**
+ * Classes of a model that rows may well have none of. Those of a model that knows none of the labels are not of these data, those
+ * that are counted must hold every label, and those that were predicted prove nothing: a misspelt one would be always wrong.
+ */
+function believed({ names, from }: KnownClasses, labels: readonly string[]): readonly string[] {
+  const isOwn = (label: string): boolean => classPosition(label, names) >= 0;
+  if (from === 'predicted') return [];
+  return (from === 'counted' ? labels.every(isOwn) : labels.some(isOwn)) ? names : [];
+}
+
+function configuredClasses(classes: readonly ClassValue[]): string[] {
+  const names = classes.map(classText);
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice === undefined) return names;
+  throw new ConfigError({
+    found: `the class ${JSON.stringify(twice)} twice`,
+    expected: 'each class once',
+    where: 'columns.classes',
+  });
+}

@@ -1,0 +1,457 @@
+import type { Task } from '../../../config/schema.ts';
+import { remembered } from '../remember.ts';
+import { decisionsOf, scoresOf, type Outputs, type Sample } from '../sample.ts';
+import {
+  binned,
+  calibrationError,
+  maximumCalibrationError,
+  type Binned,
+  type Binning,
+  type CalibrationBin,
+} from './calibration.ts';
+import {
+  meanArea,
+  meanAreaInfluence,
+  precisionCurve,
+  rankClass,
+  rocCurve,
+  type Curve,
+  type RankedClass,
+} from './averaged-areas.ts';
+import * as confusion from './confusion.ts';
+import { brierLosses, logLosses } from './losses.ts';
+import type { Evaluator, Metric } from './metric.ts';
+import { averagePrecision, averagePrecisionInfluence, rankScores, rocArea, type Ranked } from './ranked.ts';
+
+const binary: readonly Task[] = ['binary-classification'];
+const multiclass: readonly Task[] = ['multiclass-classification'];
+const classification: readonly Task[] = ['binary-classification', 'multiclass-classification'];
+
+const shares = { better: 'higher', scale: 'share' } as const;
+const ofDecisions = { ...shares, needs: 'decisions' } as const;
+
+/** What is averaged over classes: unweighted, by how often they occur, or over all rows together. */
+const averaged: {
+  name: string;
+  title: string;
+  value: (matrix: confusion.Confusion, label: number) => number;
+  onRequest?: true;
+}[] = [
+  { name: 'precision', title: 'precision', value: confusion.precision },
+  { name: 'recall', title: 'recall', value: confusion.recall },
+  { name: 'f1', title: 'F1', value: (matrix, label) => confusion.fScore(matrix, label, 1) },
+  { name: 'f2', title: 'F2', value: (matrix, label) => confusion.fScore(matrix, label, 2), onRequest: true },
+  { name: 'f0.5', title: 'F0.5', value: (matrix, label) => confusion.fScore(matrix, label, 0.5), onRequest: true },
+];
+
+const binaryMetrics: Metric[] = [
+  {
+    ...ofDecisions,
+    kind: 'proportion',
+    name: 'recall',
+    title: 'recall',
+    tasks: binary,
+    successes: (sample, outputs) => rightWithin(sample, outputs, 1),
+    undefinedOn: (sample) => (occurs(sample, 1) ? null : 'no row is positive'),
+  },
+  {
+    ...ofDecisions,
+    kind: 'proportion',
+    name: 'specificity',
+    title: 'specificity',
+    tasks: binary,
+    successes: (sample, outputs) => rightWithin(sample, outputs, 0),
+    undefinedOn: (sample) => (occurs(sample, 0) ? null : 'no row is negative'),
+  },
+  {
+    ...ofDecisions,
+    kind: 'cells',
+    name: 'precision',
+    title: 'precision',
+    tasks: binary,
+    value: (matrix) => confusion.precision(matrix, 1),
+  },
+  {
+    ...ofDecisions,
+    kind: 'cells',
+    name: 'negative_predictive_value',
+    title: 'negative predictive value',
+    tasks: binary,
+    value: confusion.negativePredictiveValue,
+  },
+  ...[1, 2, 0.5].map((beta): Metric => ({
+    ...ofDecisions,
+    kind: 'cells',
+    name: `f${beta}`,
+    title: `F${beta}`,
+    tasks: binary,
+    value: (matrix) => confusion.fScore(matrix, 1, beta),
+  })),
+  {
+    ...shares,
+    kind: 'area',
+    name: 'roc_auc',
+    title: 'ROC AUC',
+    needs: 'scores',
+    tasks: binary,
+    prepare: (sample, outputs) => areaOf(rankScores(scoresOf(outputs), sample.truth)),
+    undefinedOn: (sample) => (occurs(sample, 0) && occurs(sample, 1) ? null : 'all rows are of one class'),
+  },
+  {
+    ...shares,
+    kind: 'statistic',
+    name: 'average_precision',
+    title: 'average precision',
+    needs: 'scores',
+    tasks: binary,
+    prepare: (sample, outputs) => {
+      const ranked = rankScores(scoresOf(outputs), sample.truth);
+      return (weights) => averagePrecision(ranked, weights);
+    },
+    influence: (sample, outputs) =>
+      averagePrecisionInfluence(rankScores(scoresOf(outputs), sample.truth), sample.weights),
+    undefinedOn: (sample) => (occurs(sample, 1) ? null : 'no row is positive'),
+  },
+  calibrationMetric('ece', 'expected calibration error', 'width', calibrationError),
+  calibrationMetric('ece_quantile', 'expected calibration error (equal-mass bins)', 'mass', calibrationError),
+  calibrationMetric('mce', 'maximum calibration error', 'width', maximumCalibrationError),
+];
+
+const sharedMetrics: Metric[] = [
+  {
+    ...ofDecisions,
+    kind: 'proportion',
+    name: 'accuracy',
+    title: 'accuracy',
+    tasks: classification,
+    successes: (sample, outputs) => rightWithin(sample, outputs, null),
+  },
+  {
+    ...ofDecisions,
+    kind: 'cells',
+    name: 'balanced_accuracy',
+    title: 'balanced accuracy',
+    tasks: classification,
+    value: confusion.balancedAccuracy,
+  },
+  ...averaged.flatMap(({ name, title, value, ...usual }): Metric[] => {
+    const common = { ...ofDecisions, ...usual, tasks: classification } as const;
+    return [
+      {
+        ...common,
+        kind: 'cells',
+        name: `${name}_macro`,
+        title: `macro ${title}`,
+        value: (matrix) => confusion.macro(matrix, value),
+      },
+      {
+        ...common,
+        kind: 'cells',
+        name: `${name}_weighted`,
+        title: `weighted ${title}`,
+        value: (matrix) => confusion.weighted(matrix, value),
+        // Weighted by how often classes occur, recall is the accuracy.
+        ...(name === 'recall' ? { onRequest: true } : {}),
+      },
+      {
+        // Every row has one true and one decided class: every micro average is the accuracy.
+        ...common,
+        onRequest: true,
+        kind: 'proportion',
+        name: `${name}_micro`,
+        title: `micro ${title}`,
+        successes: (sample, outputs) => rightWithin(sample, outputs, null),
+      },
+    ];
+  }),
+  {
+    better: 'higher',
+    scale: 'value',
+    needs: 'decisions',
+    kind: 'cells',
+    name: 'mcc',
+    title: 'Matthews correlation',
+    tasks: classification,
+    value: confusion.matthews,
+  },
+  {
+    better: 'higher',
+    scale: 'value',
+    needs: 'decisions',
+    kind: 'cells',
+    name: 'kappa',
+    title: "Cohen's kappa",
+    tasks: classification,
+    value: confusion.kappa,
+  },
+  {
+    better: 'lower',
+    scale: 'value',
+    needs: 'probabilities',
+    kind: 'moments',
+    name: 'log_loss',
+    title: 'log loss',
+    tasks: classification,
+    terms: (sample, outputs) => [logLosses(sample, outputs)],
+  },
+  {
+    better: 'lower',
+    scale: 'value',
+    needs: 'probabilities',
+    kind: 'moments',
+    name: 'brier',
+    title: 'Brier score',
+    tasks: classification,
+    terms: (sample, outputs) => [brierLosses(sample, outputs)],
+  },
+  {
+    better: 'lower',
+    scale: 'share',
+    needs: 'probabilities',
+    kind: 'calibration',
+    name: 'ece_confidence',
+    title: 'top-label calibration error',
+    tasks: classification,
+    bins: (sample, outputs) => confidenceBins(sample, outputs, 'width'),
+    error: calibrationError,
+  },
+  {
+    better: 'lower',
+    scale: 'share',
+    needs: 'probabilities',
+    kind: 'calibration',
+    name: 'ece_confidence_quantile',
+    title: 'top-label calibration error (equal-mass bins)',
+    tasks: classification,
+    bins: (sample, outputs) => confidenceBins(sample, outputs, 'mass'),
+    error: calibrationError,
+  },
+];
+
+const areaMetrics: Metric[] = [
+  ...[false, true].map((weighted) =>
+    againstRest(
+      weighted ? 'roc_auc_ovr_weighted' : 'roc_auc_ovr',
+      `ROC AUC (one against the rest${weighted ? ', weighted' : ''})`,
+      rocCurve,
+      weighted,
+      normalised,
+    ),
+  ),
+  multiclassArea('roc_auc_ovo', 'ROC AUC (one against one)', (sample, outputs) =>
+    pairwiseAreas(sample, outputs, false),
+  ),
+  {
+    ...multiclassArea('roc_auc_ovo_weighted', 'ROC AUC (one against one, weighted)', (sample, outputs) =>
+      pairwiseAreas(sample, outputs, true),
+    ),
+    onRequest: true,
+  },
+  againstRest('average_precision_macro', 'macro average precision', precisionCurve, false, (_, outputs) =>
+    scoresOf(outputs),
+  ),
+];
+
+/** Metrics of a task with one class a row. Those of one class of several are the binary ones of a view: `recall[spam]`. */
+export const classificationMetrics: readonly Metric[] = [
+  ...sharedMetrics,
+  ...binaryMetrics,
+  ...[2, 3, 5].map(topAccuracy),
+  ...areaMetrics,
+];
+
+/** The metric `top_4_accuracy`, of any number of classes up to 999; undefined for any other name. */
+export function topMetric(name: string): Metric | undefined {
+  const k = Number(/^top_([1-9][0-9]{0,2})_accuracy$/u.exec(name)?.[1]);
+  return k > 0 ? topAccuracy(k) : undefined;
+}
+
+function topAccuracy(k: number): Metric {
+  return {
+    ...shares,
+    kind: 'proportion',
+    needs: 'scores',
+    name: `top_${k}_accuracy`,
+    title: `top-${k} accuracy`,
+    tasks: multiclass,
+    successes: (sample, outputs) => amongTop(sample, outputs, k),
+  };
+}
+
+function occurs(sample: Sample, label: number): boolean {
+  return sample.truth.includes(label);
+}
+
+/** 1 where decided right, 0 where wrong, -1 where the row is not of `label` (null: every row counts). */
+function rightWithin(sample: Sample, outputs: Outputs, label: number | null): Int8Array {
+  return rightDecisions(decisionsOf(outputs), sample.truth, label);
+}
+
+const rightDecisions = remembered((decisions: Int32Array, labels: Float64Array, label: number | null): Int8Array => {
+  const successes = new Int8Array(decisions.length);
+  for (let row = 0; row < decisions.length; row += 1) {
+    const truth = labels[row] as number;
+    successes[row] = label !== null && truth !== label ? -1 : decisions[row] === truth ? 1 : 0;
+  }
+  return successes;
+});
+
+/** 1 where fewer than k classes come before the true one: a higher score, or an equal one and a lower number. */
+function amongTop(sample: Sample, outputs: Outputs, k: number): Int8Array {
+  const scores = scoresOf(outputs);
+  const { classes } = sample;
+  const successes = new Int8Array(sample.rows);
+  for (let row = 0; row < sample.rows; row += 1) {
+    const label = sample.truth[row] as number;
+    const own = scores[row * classes + label] as number;
+    let before = 0;
+    for (let each = 0; each < classes; each += 1) {
+      const score = scores[row * classes + each] as number;
+      if (score > own || (score === own && each < label)) before += 1;
+    }
+    successes[row] = before < k ? 1 : 0;
+  }
+  return successes;
+}
+
+function areaOf(ranked: Ranked): Evaluator {
+  return (weights) => rocArea(ranked, weights);
+}
+
+function calibrationMetric(
+  name: string,
+  title: string,
+  binning: Binning,
+  error: (bins: readonly CalibrationBin[]) => number,
+): Metric {
+  return {
+    better: 'lower',
+    scale: 'share',
+    needs: 'probabilities',
+    kind: 'calibration',
+    name,
+    title,
+    tasks: binary,
+    bins: (sample, outputs) => binned(scoresOf(outputs), sample.truth, binning),
+    error,
+  };
+}
+
+/** Calibration of the highest class probability against being right; binary counts a tie for the positive class. */
+function confidenceBins({ truth, classes }: Sample, outputs: Outputs, binning: Binning): Binned {
+  const { confidence, right } = confidences(scoresOf(outputs), truth, classes);
+  return binned(confidence, right, binning);
+}
+
+const confidences = remembered((scores: Float64Array, truth: Float64Array, classes: number) => {
+  const rows = truth.length;
+  const confidence = new Float64Array(rows);
+  const right = new Uint8Array(rows);
+  for (let row = 0; row < rows; row += 1) {
+    let best = 0;
+    let highest = Number.NEGATIVE_INFINITY;
+    if (classes === 2) {
+      const score = scores[row] as number;
+      best = score >= 0.5 ? 1 : 0;
+      highest = Math.max(score, 1 - score);
+    } else {
+      for (let label = 0; label < classes; label += 1) {
+        const score = scores[row * classes + label] as number;
+        if (score <= highest) continue;
+        best = label;
+        highest = score;
+      }
+    }
+    confidence[row] = highest;
+    right[row] = truth[row] === best ? 1 : 0;
+  }
+  return { confidence, right };
+});
+
+/** The areas of a curve of every class against the rest, averaged. */
+function againstRest(
+  name: string,
+  title: string,
+  curve: Curve,
+  weighted: boolean,
+  scores: (sample: Sample, outputs: Outputs) => Float64Array,
+): Metric {
+  return {
+    ...multiclassArea(name, title, (sample, outputs) => {
+      const classes = eachAgainstRest(sample, scores(sample, outputs));
+      return (weights) => meanArea(classes, curve, weighted, weights);
+    }),
+    influence: (sample, outputs) =>
+      meanAreaInfluence(eachAgainstRest(sample, scores(sample, outputs)), curve, weighted, sample.weights),
+  };
+}
+
+function multiclassArea(
+  name: string,
+  title: string,
+  prepare: (sample: Sample, outputs: Outputs) => Evaluator,
+): Extract<Metric, { kind: 'statistic' }> {
+  return {
+    ...shares,
+    kind: 'statistic',
+    needs: 'scores',
+    name,
+    title,
+    tasks: multiclass,
+    prepare,
+    undefinedOn: (sample) => {
+      const missing = Array.from({ length: sample.classes }, (_, label) => label).find(
+        (label) => !occurs(sample, label),
+      );
+      return missing === undefined ? null : `no row is of class "${sample.names?.[missing] ?? missing}"`;
+    },
+  };
+}
+
+/** Scores with probabilities divided by the sum of their row, as scikit-learn does before it ranks them. */
+function normalised(sample: Sample, outputs: Outputs): Float64Array {
+  const scores = scoresOf(outputs);
+  if (!outputs.probabilities) return scores;
+  const sums = new Float64Array(sample.rows);
+  for (const [index, score] of scores.entries()) sums[Math.floor(index / sample.classes)]! += score;
+  return scores.map((score, index) => score / (sums[Math.floor(index / sample.classes)] as number));
+}
+
+/** Every class against the rest. */
+function eachAgainstRest(sample: Sample, scores: Float64Array): RankedClass[] {
+  return Array.from({ length: sample.classes }, (_, label) =>
+    rankClass(
+      sample.truth.map((truth) => (truth === label ? 1 : 0)),
+      Float64Array.from({ length: sample.rows }, (__, row) => scores[row * sample.classes + label] as number),
+    ),
+  );
+}
+
+/** Hand and Till's M (Machine Learning 45, 2001): each pair of classes alone, by the scores of either, averaged. */
+function pairwiseAreas(sample: Sample, outputs: Outputs, weighted: boolean): Evaluator {
+  const scores = normalised(sample, outputs);
+  const rowsOf = Array.from({ length: sample.classes }, (_, label) =>
+    Uint32Array.from(sample.truth.keys()).filter((row) => sample.truth[row] === label),
+  );
+  const pairs = rowsOf.flatMap((ownRows, label) =>
+    rowsOf.flatMap((otherRows, other) => {
+      if (other === label) return [];
+      const rows = Uint32Array.from([...ownRows, ...otherRows]);
+      const own = Float64Array.from(rows, (row) => scores[row * sample.classes + label] as number);
+      const truth = new Uint8Array(rows.length).fill(1, 0, ownRows.length);
+      return [{ rows, ranked: rankScores(own, truth) }];
+    }),
+  );
+  return (weights) => {
+    let sum = 0;
+    let all = 0;
+    for (const { rows, ranked } of pairs) {
+      const own = weights === null ? null : Float64Array.from(rows, (row) => weights[row] as number);
+      // By how often either class of the pair occurs, as scikit-learn.
+      const mass = !weighted ? 1 : own === null ? rows.length : own.reduce((total, weight) => total + weight, 0);
+      sum += mass * rocArea(ranked, own);
+      all += mass;
+    }
+    return sum / all;
+  };
+}

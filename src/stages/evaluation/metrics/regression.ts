@@ -1,0 +1,167 @@
+import type { Task } from '../../../config/schema.ts';
+import { scoresOf, type Outputs, type Sample } from '../sample.ts';
+import { sortedOrder } from '../sort.ts';
+import type { Evaluator, Metric } from './metric.ts';
+
+const regression: readonly Task[] = ['regression'];
+const loss = { better: 'lower', scale: 'value', needs: 'scores', tasks: regression } as const;
+const gain = { better: 'higher', scale: 'value', needs: 'scores', tasks: regression } as const;
+
+/** Metrics of a regression. e is prediction - target, y the target. */
+export const regressionMetrics: readonly Metric[] = [
+  {
+    ...loss,
+    kind: 'moments',
+    name: 'mse',
+    title: 'MSE',
+    terms: (sample, outputs) => [errors(sample, outputs, (e) => e * e)],
+  },
+  {
+    ...loss,
+    kind: 'moments',
+    name: 'mae',
+    title: 'MAE',
+    terms: (sample, outputs) => [errors(sample, outputs, Math.abs)],
+  },
+  {
+    ...loss,
+    kind: 'moments',
+    name: 'rmse',
+    title: 'RMSE',
+    terms: (sample, outputs) => [errors(sample, outputs, (e) => e * e)],
+    value: (means) => Math.sqrt(means[0] as number),
+  },
+  { ...loss, kind: 'statistic', name: 'medae', title: 'median absolute error', prepare: medianOfErrors },
+  {
+    // Rows whose target is 0 have no percentage and do not count.
+    ...loss,
+    kind: 'moments',
+    name: 'mape',
+    title: 'MAPE',
+    terms: (sample, outputs) => [
+      errors(sample, outputs, (e, y) => (y === 0 ? 0 : Math.abs(e / y))),
+      errors(sample, outputs, (_, y) => (y === 0 ? 0 : 1)),
+    ],
+    value: (means) => (means[0] as number) / (means[1] as number),
+    undefinedOn: (sample) => (sample.truth.some((y) => y !== 0) ? null : 'every target is 0'),
+  },
+  {
+    ...loss,
+    kind: 'moments',
+    name: 'smape',
+    title: 'sMAPE',
+    terms: (sample, outputs) => [
+      errors(sample, outputs, (e, y) => (e === 0 ? 0 : (2 * Math.abs(e)) / (Math.abs(y) + Math.abs(y + e)))),
+    ],
+  },
+  {
+    ...gain,
+    kind: 'moments',
+    name: 'r2',
+    title: 'R2',
+    undefinedOn: constantTarget,
+    terms: (sample, outputs) => [errors(sample, outputs, (e) => e * e), ...targetMoments(sample)],
+    value: (means) => 1 - (means[0] as number) / variance(means[2] as number, means[1] as number),
+  },
+  {
+    ...gain,
+    kind: 'moments',
+    name: 'explained_variance',
+    title: 'explained variance',
+    undefinedOn: constantTarget,
+    terms: (sample, outputs) => {
+      const centre = mean(errors(sample, outputs, (e) => e));
+      return [
+        errors(sample, outputs, (e) => (e - centre) ** 2),
+        ...targetMoments(sample),
+        errors(sample, outputs, (e) => e - centre),
+      ];
+    },
+    value: (means) =>
+      1 - variance(means[0] as number, means[3] as number) / variance(means[2] as number, means[1] as number),
+  },
+  {
+    ...loss,
+    kind: 'moments',
+    name: 'absolute_bias',
+    title: 'absolute bias',
+    terms: (sample, outputs) => [errors(sample, outputs, (e) => e)],
+    value: (means) => Math.abs(means[0] as number),
+  },
+  {
+    ...loss,
+    kind: 'moments',
+    name: 'poisson_deviance',
+    title: 'mean Poisson deviance',
+    // Infinite, and so refused, where a prediction is not positive.
+    terms: (sample, outputs) => [errors(sample, outputs, poissonDeviance)],
+    undefinedOn: (sample) => (sample.truth.every((y) => y >= 0) ? null : 'a target is negative'),
+  },
+];
+
+/** The pinball loss of a quantile, `pinball_0.9`; undefined for any other name. */
+export function quantileMetric(name: string): Metric | undefined {
+  const match = /^pinball_(0?\.[0-9]{1,6})$/u.exec(name);
+  const quantile = Number(match?.[1]);
+  if (!(quantile > 0 && quantile < 1)) return undefined;
+  return {
+    ...loss,
+    kind: 'moments',
+    name,
+    title: `pinball loss at ${quantile}`,
+    terms: (sample, outputs) => [errors(sample, outputs, (e) => (e < 0 ? -quantile * e : (1 - quantile) * e))],
+  };
+}
+
+function errors(sample: Sample, outputs: Outputs, of: (error: number, target: number) => number): Float64Array {
+  const predicted = scoresOf(outputs);
+  return sample.truth.map((target, row) => of((predicted[row] as number) - target, target));
+}
+
+/** First and second moment of the target about its mean: about 0 they would lose digits where the mean is large. */
+function targetMoments(sample: Sample): [Float64Array, Float64Array] {
+  const centre = mean(sample.truth);
+  return [sample.truth.map((y) => y - centre), sample.truth.map((y) => (y - centre) ** 2)];
+}
+
+function variance(second: number, first: number): number {
+  return second - first * first;
+}
+
+function constantTarget(sample: Sample): string | null {
+  return sample.truth.some((y) => y !== sample.truth[0]) ? null : 'every target is the same';
+}
+
+function poissonDeviance(error: number, target: number): number {
+  const predicted = target + error;
+  if (predicted <= 0) return Number.POSITIVE_INFINITY;
+  return 2 * ((target === 0 ? 0 : target * Math.log(target / predicted)) + error);
+}
+
+/** Median of the absolute errors: half the weight lies below it; the mean of the two middle ones where it falls between. */
+function medianOfErrors(sample: Sample, outputs: Outputs): Evaluator {
+  const absolute = errors(sample, outputs, Math.abs);
+  const order = sortedOrder(absolute);
+  return (weights) => {
+    const weightAt = (place: number): number => (weights === null ? 1 : (weights[order[place] as number] as number));
+    let total = 0;
+    for (let place = 0; place < order.length; place += 1) total += weightAt(place);
+    let below = 0;
+    for (let place = 0; place < order.length; place += 1) {
+      below += weightAt(place);
+      if (below < total / 2) continue;
+      const value = absolute[order[place] as number] as number;
+      if (below > total / 2) return value;
+      let next = place + 1;
+      while (next < order.length && weightAt(next) === 0) next += 1;
+      return next === order.length ? value : (value + (absolute[order[next] as number] as number)) / 2;
+    }
+    return Number.NaN;
+  };
+}
+
+function mean(values: Float64Array): number {
+  let sum = 0;
+  for (const value of values) sum += value;
+  return sum / values.length;
+}

@@ -1,0 +1,175 @@
+import type { Guardrail, Policy, Primary, Requirement, Slice, Task } from '../../config/schema.ts';
+import { alphaOf, defaults } from '../../config/defaults.ts';
+import { ConfigError } from '../../errors.ts';
+import type { Severity } from '../../evidence/check.ts';
+import { spendAlpha, type Spending } from './holdout.ts';
+import { findMetric, metricsOf } from './metrics/catalogue.ts';
+import { costMetric, costName } from './metrics/cost.ts';
+import type { Metric } from './metrics/metric.ts';
+
+/** What the policy asks of one metric. */
+export interface PlannedMetric {
+  metric: Metric;
+  severity: Severity;
+  /** Absent where the policy sets only a floor or a ceiling. */
+  comparison: PlannedComparison | null;
+  floor: number | null;
+  ceiling: number | null;
+}
+
+export interface PlannedComparison {
+  requirement: Requirement;
+  /** Absolute, or a fraction of the champion's value. */
+  margin: { kind: 'absolute' | 'relative'; value: number };
+  /** The gain worth finding: what the number of rows is planned for when superiority is required. */
+  minimumGain: number | null;
+  /** Null: the whole evaluation set. */
+  slices: { definitions: readonly Slice[]; minimumRows: number; required: readonly string[] } | null;
+}
+
+export interface Plan {
+  task: Task;
+  /** Level of the tests that let a candidate pass. */
+  alpha: number;
+  /** The policy's level, at which harm is demonstrated: alpha is never spent on guards, which would make them lenient. */
+  guardAlpha: number;
+  spending: Spending;
+  /** Comparisons of the whole on fewer rows show nothing. */
+  minimumRows: number;
+  seed: number;
+  primary: PlannedMetric;
+  guardrails: PlannedMetric[];
+  /** Every metric that details report, gated or not. */
+  reported: Metric[];
+}
+
+/** The level a requirement is judged at. */
+export function alphaFor(plan: Pick<Plan, 'alpha' | 'guardAlpha'>, requirement: Requirement): number {
+  return requirement === 'not-inferior' ? plan.guardAlpha : plan.alpha;
+}
+
+/** Read the policy. @param custom the metrics that the policy defines itself @param reuse decisions already made on the evaluation set @throws ConfigError for an unknown metric, a missing margin, or the same check asked for twice */
+export function planOf(policy: Policy, task: Task, reuse = 0, custom: readonly Metric[] = []): Plan {
+  const find = (name: string, where: string): Metric =>
+    custom.find((metric) => metric.name === name) ?? metricOf(name, policy, task, where);
+  const primary = plan(find, policy.primary, 'policy.primary', 'superior');
+  const guardrails = (policy.guardrails ?? []).map((guardrail, index) => {
+    const where = `policy.guardrails[${index}]`;
+    const planned = plan(find, guardrail, where, 'non-inferior');
+    if (planned.comparison !== null || planned.floor !== null || planned.ceiling !== null) return planned;
+    throw new ConfigError({
+      found: `the guardrail on ${guardrail.metric} asks for nothing`,
+      expected: 'a margin (to compare with the champion), a min or a max',
+      where,
+    });
+  });
+  const whole = [primary, ...guardrails].filter((each) => each.comparison !== null && each.comparison.slices === null);
+  refuseTwice(
+    whole.map((each) => each.metric.name),
+    'compared on the whole evaluation set',
+  );
+  refuseTwice(
+    [primary, ...guardrails].filter((each) => each.floor !== null).map((each) => each.metric.name),
+    'given a min',
+  );
+  refuseTwice(
+    [primary, ...guardrails].filter((each) => each.ceiling !== null).map((each) => each.metric.name),
+    'given a max',
+  );
+  const named = (policy.report ?? []).map((name, index) => find(name, `policy.report[${index}]`));
+  const reported = [
+    primary.metric,
+    ...guardrails.map((each) => each.metric),
+    ...custom,
+    ...named,
+    ...metricsOf(task).filter((metric) => metric.onRequest !== true),
+  ];
+  const guardAlpha = alphaOf(policy);
+  const spending = spendAlpha(guardAlpha, policy.holdout, reuse);
+  return {
+    task,
+    alpha: spending.alpha,
+    guardAlpha,
+    spending,
+    minimumRows: policy.min_rows ?? defaults.minRows,
+    seed: policy.seed ?? defaults.seed,
+    primary,
+    guardrails,
+    reported: [...new Map(reported.map((metric) => [metric.name, metric])).values()],
+  };
+}
+
+/** The metric of a name. @throws ConfigError */
+export function metricOf(name: string, { cost }: Policy, task: Task, where: string): Metric {
+  if (name !== costName) return findMetric(name, task, where);
+  if (cost !== undefined) return costMetric(cost, task);
+  throw new ConfigError({
+    found: `${costName} without costs`,
+    expected: 'policy.cost, which says what decisions cost',
+    where,
+  });
+}
+
+function plan(
+  find: (name: string, where: string) => Metric,
+  entry: Primary | Guardrail,
+  where: string,
+  requirement: Requirement,
+): PlannedMetric {
+  const metric = find(entry.metric, `${where}.metric`);
+  const slices = 'slices' in entry ? entry.slices : undefined;
+  const common = {
+    metric,
+    severity: entry.severity ?? 'block',
+    floor: entry.min ?? null,
+    ceiling: entry.max ?? null,
+  } as const;
+  const compares =
+    where === 'policy.primary' ||
+    entry.margin !== undefined ||
+    entry.relative_margin !== undefined ||
+    entry.require !== undefined ||
+    slices !== undefined;
+  if (!compares) return { ...common, comparison: null };
+  const mode = 'mode' in entry ? entry.mode : undefined;
+  const required =
+    entry.require ?? (slices === undefined ? requirement : mode === 'prove' ? 'non-inferior' : 'not-inferior');
+  return {
+    ...common,
+    comparison: {
+      requirement: required,
+      margin: marginOf(entry, required, where),
+      minimumGain: ('min_gain' in entry ? entry.min_gain : undefined) ?? null,
+      slices:
+        slices === undefined
+          ? null
+          : {
+              definitions: slices,
+              minimumRows: ('min_rows' in entry ? entry.min_rows : undefined) ?? defaults.minRows,
+              required: ('required' in entry ? entry.required : undefined) ?? [],
+            },
+    },
+  };
+}
+
+function marginOf(entry: Primary | Guardrail, requirement: Requirement, where: string): PlannedComparison['margin'] {
+  if (entry.margin !== undefined && entry.relative_margin !== undefined) {
+    throw new ConfigError({ found: 'both margin and relative_margin', expected: 'one of them', where });
+  }
+  if (entry.margin !== undefined) return { kind: 'absolute', value: entry.margin };
+  if (entry.relative_margin !== undefined) return { kind: 'relative', value: entry.relative_margin };
+  // Superiority is judged against 0; every other requirement against the margin, for which there is no default.
+  if (requirement === 'superior') return { kind: 'absolute', value: 0 };
+  throw new ConfigError({
+    found: `no margin for ${entry.metric}`,
+    expected: `the largest loss of ${entry.metric} that is tolerated`,
+    where,
+    remedy: 'Add margin (in the units of the metric, 0.01 is one percentage point) or relative_margin',
+  });
+}
+
+function refuseTwice(names: readonly string[], what: string): void {
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice === undefined) return;
+  throw new ConfigError({ found: `${twice} is ${what} more than once`, expected: 'each metric once', where: 'policy' });
+}

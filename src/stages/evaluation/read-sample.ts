@@ -1,0 +1,90 @@
+import type { Columns, Task } from '../../config/schema.ts';
+import { columnTexts, type ColumnVector } from '../../data/dataset.ts';
+import { ConfigError, DataError } from '../../errors.ts';
+import { readNumbers, type Labels } from './labels.ts';
+import { queriesOf, type Queries, type Sample } from './sample.ts';
+
+/**
+ * The sample of an evaluation set: labels, and the columns that say how rows count and belong together.
+ * @param vectors the columns named in `columns`, and the group column of a ranking
+ * @throws DataError for a weight, a cluster or a query that cannot be used
+ */
+export function sampleOf(
+  { task, columns, where }: { task: Task; columns: Columns; where: string },
+  vectors: ReadonlyMap<string, ColumnVector>,
+  labels: Labels,
+): Sample {
+  const read = <T>(name: string | null | undefined, values: (vector: ColumnVector, where: string) => T): T | null =>
+    (name ?? null) === null ? null : values(vectors.get(name as string) as ColumnVector, where);
+  const weights = read(columns.weight, readWeights);
+  const clusters = read(columns.cluster, (vector) => readKeys(vector, 'cluster', where));
+  const common = { names: labels.classes, truth: labels.truth, weights, clusters };
+  if (task === 'multilabel-classification') {
+    const width = labels.classes?.length as number;
+    return { ...common, rows: labels.truth.length / width, classes: 0, labels: width };
+  }
+  const rows = labels.truth.length;
+  if (task !== 'ranking') return { ...common, rows, classes: labels.classes?.length ?? 0 };
+  const group = read(columns.group, (vector) => readKeys(vector, 'query', where));
+  if (group === null) {
+    throw new ConfigError({
+      found: 'no columns.group',
+      expected: 'the column of the query that a row belongs to',
+      where: 'columns.group',
+    });
+  }
+  const queries = queriesOf(group);
+  refuseSplit(queries, weights, `different weights in column "${columns.weight}"`, where);
+  refuseSplit(queries, clusters, `different clusters in column "${columns.cluster}"`, where);
+  return { ...common, rows, classes: 0, queries };
+}
+
+function readWeights(vector: ColumnVector, where: string): Float64Array {
+  const weights = readNumbers(vector, where);
+  const negative = weights.findIndex((weight) => weight < 0);
+  if (negative >= 0) {
+    throw new DataError({
+      found: `row ${negative + 1} has the weight ${weights[negative]} in column "${vector.name}"`,
+      expected: 'weights of at least 0',
+      where,
+    });
+  }
+  if (weights.some((weight) => weight > 0)) return weights;
+  throw new DataError({ found: `every weight in column "${vector.name}" is 0`, where });
+}
+
+/** Numbers for the values of a column: equal values, equal numbers. */
+function readKeys(vector: ColumnVector, what: string, where: string): Int32Array {
+  const numbers = new Map<string, number>();
+  return Int32Array.from(columnTexts(vector), (text, row) => {
+    if (text === null) {
+      throw new DataError({
+        found: `row ${row + 1} has no ${what} in column "${vector.name}"`,
+        expected: `a ${what} in every row`,
+        where,
+      });
+    }
+    const known = numbers.get(text);
+    if (known !== undefined) return known;
+    numbers.set(text, numbers.size);
+    return numbers.size - 1;
+  });
+}
+
+/** A query is one unit: it has one weight and lies in one cluster. */
+function refuseSplit(
+  { ofRow, rows, starts }: Queries,
+  values: Float64Array | Int32Array | null,
+  found: string,
+  where: string,
+): void {
+  if (values === null) return;
+  const first = (row: number): number => rows[starts[ofRow[row] as number] as number] as number;
+  const row = values.findIndex((value, each) => value !== values[first(each)]);
+  if (row < 0) return;
+  throw new DataError({
+    found: `rows ${first(row) + 1} and ${row + 1} are of one query and have ${found}`,
+    expected: 'the same in all rows of a query',
+    where,
+  });
+}

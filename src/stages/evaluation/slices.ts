@@ -1,0 +1,177 @@
+import type { Policy, Slice } from '../../config/schema.ts';
+import {
+  columnTexts,
+  quoteIdentifier,
+  reading,
+  type ColumnVector,
+  type Dataset,
+  type DatasetColumn,
+} from '../../data/dataset.ts';
+import { inWorkspace } from '../../data/workspace.ts';
+import { ConfigError } from '../../errors.ts';
+import type { Measured } from './sample.ts';
+import { quantileOfSorted } from './metrics/calibration.ts';
+import { givenName, sliceName } from './slice-names.ts';
+import { columnsOfExpression, dataColumn } from './sql-expression.ts';
+import { within, type Limits } from './within.ts';
+
+/** A named part of the evaluation rows. */
+export interface SliceRows {
+  /** Such as `source=hard_ham`. */
+  name: string;
+  rows: Uint32Array;
+  /** What was measured in SQL on these rows. */
+  measured?: Record<'champion' | 'candidate', ReadonlyMap<string, Measured>>;
+}
+
+/** Above this many values a column is no slice but an identifier. */
+const maximumValues = 200;
+
+/** Columns that the slices read. */
+export function sliceColumns(slices: readonly Slice[]): string[] {
+  return [
+    ...new Set(
+      slices.flatMap((slice) =>
+        typeof slice === 'string' ? [slice] : 'cross' in slice ? slice.cross : 'column' in slice ? [slice.column] : [],
+      ),
+    ),
+  ];
+}
+
+/** A slice by a predicate in SQL. */
+type PredicateSlice = Extract<Slice, { sql: string }>;
+
+const condition = `a condition on one row, such as ${quoteIdentifier('age')} < 30`;
+
+/**
+ * Check the predicates of the slices that a policy asks for, before anything is run.
+ * @throws ConfigError for what is no expression over the columns, or gives other rows each time
+ */
+export async function checkPredicates(policy: Policy, available: readonly DatasetColumn[]): Promise<void> {
+  const found = (policy.guardrails ?? []).flatMap(({ slices = [] }, guardrail) =>
+    slices.flatMap((slice, index) => (isPredicate(slice) ? [{ slice, where: placeOf(guardrail, index) }] : [])),
+  );
+  if (found.length === 0) return;
+  await inWorkspace(async (connection) => {
+    for (const { slice, where } of found) {
+      const names = await columnsOfExpression(connection, slice.sql, `${where}.sql`, condition);
+      for (const name of names) dataColumn(name, available, [], `${where}.sql`);
+    }
+  });
+}
+
+/** Key of the configuration that asks for a slice. */
+export function placeOf(guardrail: number, slice: number): string {
+  return `policy.guardrails[${guardrail}].slices[${slice}]`;
+}
+
+export function isPredicate(slice: Slice): slice is PredicateSlice {
+  return typeof slice !== 'string' && 'sql' in slice;
+}
+
+/** Rows where a SQL predicate over the dataset is true. @throws ConfigError when it cannot be run, or not in time */
+export async function predicateRows(
+  dataset: Dataset,
+  { name, sql }: PredicateSlice,
+  where: string,
+  limits: Limits,
+): Promise<SliceRows> {
+  // Between parentheses on lines of their own: neither a comment nor a bracket reaches beyond them.
+  const query = `select row_number from (select row_number() over () - 1 as row_number, (\n${sql}\n) as holds from ${dataset.relation}) where holds`;
+  const refusal = (found: string, cause: unknown): ConfigError =>
+    new ConfigError({
+      found: `the predicate of slice ${JSON.stringify(name)} ${found}`,
+      expected: condition,
+      where: `${where}.sql`,
+      cause,
+    });
+  const rows = await reading(dataset, () => within(dataset.connection, query, limits, refusal));
+  return { name: givenName(name), rows: Uint32Array.from(rows, ([row]) => Number(row)).sort() };
+}
+
+/** The slices of one definition over columns. A missing value is a slice of its own. */
+export function columnSlices(
+  slice: Exclude<Slice, PredicateSlice>,
+  vectors: ReadonlyMap<string, ColumnVector>,
+): SliceRows[] {
+  const column = (name: string): ColumnVector => {
+    const vector = vectors.get(name);
+    if (vector === undefined) throw new Error(`column ${name} was not read`);
+    return vector;
+  };
+  if (typeof slice === 'string') return byValue([slice], [columnTexts(column(slice))]);
+  if ('cross' in slice)
+    return byValue(
+      slice.cross,
+      slice.cross.map((name) => columnTexts(column(name))),
+    );
+  const vector = column(slice.column);
+  if (slice.bins === undefined) return byValue([slice.column], [columnTexts(vector)]);
+  return byValue([slice.column], [binTexts(vector, slice.bins)]);
+}
+
+function byValue(names: readonly string[], texts: readonly (string | null)[][]): SliceRows[] {
+  const groups = new Map<string, { values: (string | null)[]; rows: number[] }>();
+  const rows = texts[0]?.length ?? 0;
+  for (let row = 0; row < rows; row += 1) {
+    const values = texts.map((column) => column[row] ?? null);
+    // What tells groups apart is all of their values, and no text made of them.
+    const key = values.length === 1 ? `${typeof values[0]} ${values[0]}` : JSON.stringify(values);
+    const group = groups.get(key);
+    if (group !== undefined) group.rows.push(row);
+    else if (groups.size < maximumValues) groups.set(key, { values, rows: [row] });
+    else {
+      throw new ConfigError({
+        found: `${names.join(' & ')} has more than ${maximumValues} different values`,
+        expected: 'a column with few values to slice by',
+        where: 'policy.guardrails.slices',
+        remedy: `Slice a number by quantiles with {column: ${names[0]}, bins: 4}, or name a predicate with {name, sql}`,
+      });
+    }
+  }
+  return [...groups.values()]
+    .map((group) => ({ name: sliceName(names, group.values), rows: Uint32Array.from(group.rows) }))
+    .sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/** Quantile bins, closed on the left, the last on both sides; equal edges merge. */
+function binTexts(vector: ColumnVector, bins: number): (string | null)[] {
+  if (vector.kind !== 'number') {
+    throw new ConfigError({
+      found: `column "${vector.name}" does not hold numbers`,
+      expected: 'numbers, to be cut into bins',
+      where: 'policy.guardrails.slices',
+      remedy: `Slice by its values instead: ${vector.name}`,
+    });
+  }
+  const present = vector.values.filter((value, row) => vector.nulls?.[row] !== 1 && !Number.isNaN(value)).sort();
+  const edges = quantileEdges(present, bins);
+  const labels = binLabels(edges);
+  return Array.from(vector.values, (value, row) =>
+    vector.nulls?.[row] === 1 || Number.isNaN(value) ? null : (labels[binOf(value, edges)] as string),
+  );
+}
+
+/** Edges of quantile bins of sorted values; equal edges merge. */
+export function quantileEdges(sorted: Float64Array, bins: number): number[] {
+  return [...new Set(Array.from({ length: bins + 1 }, (_, edge) => quantileOfSorted(sorted, edge / bins)))];
+}
+
+/** The bin of a value; what lies outside the edges belongs to the outer bins. */
+export function binOf(value: number, edges: readonly number[]): number {
+  const last = edges.length - 2;
+  let bin = 0;
+  while (bin < last && value >= (edges[bin + 1] as number)) bin += 1;
+  return bin;
+}
+
+/** Names of the bins, such as `[0, 2.5)`. */
+export function binLabels(edges: readonly number[]): string[] {
+  const format = (value: number | undefined): string => String(Number(value?.toPrecision(6)));
+  const last = edges.length - 2;
+  if (last < 0) return [format(edges[0])];
+  return Array.from(
+    { length: last + 1 },
+    (_, bin) => `[${format(edges[bin])}, ${format(edges[bin + 1])}${bin === last ? ']' : ')'}`,
+  );
+}

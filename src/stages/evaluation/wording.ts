@@ -1,0 +1,139 @@
+import type { Requirement } from '../../config/schema.ts';
+import type { Comparison } from '../../evidence/check.ts';
+import { levelText, shownDifference, signed, statedSize } from '../../evidence/difference.ts';
+import type { Metric } from './metrics/metric.ts';
+
+/** A metric's value: four decimals, or four digits where it is large. */
+export function valueText(value: number): string {
+  return Math.abs(value) >= 10 ? String(Number(value.toPrecision(4))) : value.toFixed(4);
+}
+
+/** A difference alone, in the units a reader thinks in: "-8.9 points". */
+export function deltaText({ scale }: Pick<Metric, 'scale'>, delta: number): string {
+  const told = shownDifference({ scale, delta, lower: delta, upper: delta, margin: 0 });
+  return Number.isFinite(delta) ? `${told.delta}${told.unit}` : signed(delta);
+}
+
+/** "recall is 0.9197, 1.4 points below the champion's 0.9337 (95% bounds -3.5 to +0.7 points): may be more than 1 point worse" */
+export function comparisonText({ title, better }: Pick<Metric, 'title' | 'better'>, comparison: Comparison): string {
+  const where = comparison.slice === undefined ? '' : ` on ${comparison.slice}`;
+  const { champion, candidate } = comparison;
+  const { delta, unit } = shownDifference(comparison);
+  const direction = (better === 'higher' ? comparison.delta > 0 : comparison.delta < 0) ? 'above' : 'below';
+  const distance =
+    comparison.delta === 0
+      ? "equal to the champion's"
+      : `${delta.replace(/^[-+]/u, '')}${unit} ${direction} the champion's ${valueText(champion)}`;
+  return `${title}${where} is ${valueText(candidate)}, ${distance} (${boundsText(better, comparison)}): ${shownText(comparison)}`;
+}
+
+/** "95% bounds -3.5 to +0.7 points". Bounds are of the gain, which for a loss goes the other way than its value. */
+export function boundsText(better: Metric['better'], comparison: Comparison): string {
+  const { lower, upper, unit } = shownDifference(comparison);
+  const gain = better === 'higher' ? '' : ' of the gain';
+  return `${levelText(comparison.alpha)} bounds${gain} ${lower} to ${upper}${unit}`;
+}
+
+/** The finding where there is too little to find anything. */
+export const nothingShown = 'nothing is shown';
+
+/** The finding as it ends a sentence: what the bounds demonstrate is "shown to be" so. */
+export function shownText({ state, upper, finding = state }: Comparison): string {
+  const isOpen = finding === nothingShown || (state === 'inconclusive' && upper >= 0);
+  return isOpen ? finding : `shown to be ${finding}`;
+}
+
+/** What the policy asks for: "at most 1 point worse". */
+export function requirementText(requirement: Requirement, margin: string): string {
+  switch (requirement) {
+    case 'superior':
+      return 'better than the champion';
+    case 'non-inferior':
+      return atMost(margin);
+    case 'not-inferior':
+      return `no ${harmBeyond(margin)} shown`;
+  }
+}
+
+/** What the bounds show of what the policy asks for, in a few words. */
+export function findingText(
+  requirement: Requirement,
+  { state, worseWithinMargin, delta, upper }: Comparison,
+  margin: string,
+): string {
+  switch (state) {
+    case 'superior':
+      return 'better';
+    case 'inferior':
+      return moreThan(margin);
+    case 'non-inferior':
+      if (worseWithinMargin === true) return `worse, by at most ${margin}`;
+      return requirement === 'superior' ? `${atMost(margin)}, not to be better` : atMost(margin);
+    case 'inconclusive':
+      if (requirement === 'not-inferior') {
+        return delta < 0 ? `worse, ${harmBeyond(margin)} not shown` : `no ${harmBeyond(margin)} shown`;
+      }
+      if (requirement === 'superior')
+        return upper < 0 ? 'worse' : upper === 0 ? 'not better' : 'not shown to be better';
+      return upper < 0 ? `worse, maybe by more than ${margin}` : `may be ${moreThan(margin)}`;
+  }
+}
+
+/** What rows were planned for, and what was found. */
+export interface Planned {
+  requirement: Requirement;
+  scale: Metric['scale'];
+  /** How far the true difference is taken to lie from what has to be cleared. */
+  gap: number;
+  power: number;
+  delta: number;
+  rows: number;
+  unit: 'rows' | 'queries';
+  /** Whether the rows there are have the power already. */
+  enough: boolean;
+  onSlice: boolean;
+}
+
+/**
+ * What would settle it, and on what condition: "about 4,100 more labelled rows would rule that out if it truly is no worse (80% power)".
+ * @param needed rows in all; null where more rows of this kind cannot help
+ */
+export function outlookText(needed: number | null, planned: Planned): string {
+  const { requirement, scale, gap, delta, rows, unit, enough, onSlice } = planned;
+  const superior = requirement === 'superior';
+  const settle = superior ? 'show it' : 'rule that out';
+  const truth = superior ? `${statedSize(gap, scale)} better` : 'no worse';
+  const power = `${100 * planned.power}% power`;
+  if (needed === null) {
+    return enough
+      ? `these ${rows.toLocaleString('en-US')} ${unit} had ${power} to ${settle} if it truly is ${truth}, so more are not expected to`
+      : `more ${unit} are not expected to settle it`;
+  }
+  const opposed = superior ? delta <= 0 : delta < -gap;
+  return (
+    `about ${roughly(needed - rows)} more labelled ${unit}${onSlice ? ' of this slice' : ''} would ${settle} if it truly is ${truth} (${power})` +
+    (opposed ? ', but what was observed says otherwise' : '')
+  );
+}
+
+/** Two significant digits with thousands separators: a plan, not a measurement. */
+function roughly(count: number): string {
+  const rounded = count < 100 ? Math.ceil(count) : Number(count.toPrecision(2));
+  return rounded.toLocaleString('en-US');
+}
+
+function atMost(margin: string): string {
+  return isNone(margin) ? 'not worse' : `at most ${margin} worse`;
+}
+
+function moreThan(margin: string): string {
+  return isNone(margin) ? 'worse' : `more than ${margin} worse`;
+}
+
+function harmBeyond(margin: string): string {
+  return isNone(margin) ? 'harm' : `harm beyond ${margin}`;
+}
+
+function isNone(margin: string): boolean {
+  return /^0(?: points)?$/u.test(margin);
+}

@@ -1,0 +1,191 @@
+import { StagingError } from '../../errors.ts';
+import { thresholdAt, type Predictions } from '../../model/predictions.ts';
+import { readInferResponse, type Answer, type Signature } from '../../protocol/index.ts';
+
+/** What the answers under load were worth. Rows, not requests, unless it says so. */
+export interface AnswerSummary {
+  /** Rows answered and compared with the offline predictions. */
+  compared: number;
+  /** Rows whose served prediction is not the offline one. */
+  mismatched: number;
+  /** Greatest difference of a score from the offline one. */
+  greatestDifference: number;
+  mismatches: Mismatch[];
+  /** Rows with a label, and how many were predicted rightly; 0 of 0 without labels. */
+  judged: number;
+  correct: number;
+  /** Unusable answers by kind, in requests. */
+  faults: Record<string, number>;
+  faultExamples: FaultExample[];
+}
+
+export interface Mismatch {
+  /** Row of the dataset, from 1. */
+  row: number;
+  offline: string;
+  served: string;
+}
+
+export interface FaultExample {
+  kind: string;
+  message: string;
+  /** First row of the request, from 1. */
+  row: number;
+  /** The start of the answer. */
+  body: string;
+}
+
+export interface AnswerBook {
+  /** Take note of the answer about `rows`; false if it is unusable. */
+  take(rows: ArrayLike<number>, answer: { status: number; body: Buffer }): boolean;
+  summary(): AnswerSummary;
+}
+
+const scoreTolerance = 1e-6;
+const mostExamples = 5;
+const excerptLength = 200;
+
+/**
+ * Compares answers with the offline predictions of the same rows: labels exactly, scores to 1e-6 of their size (1e-6
+ * itself below 1), since the batch size may change the last bits of a float32. With `truth`, the class of each row by
+ * its position among the classes (-1 unknown), it also counts right predictions.
+ */
+export function answerBook(input: {
+  offline: Predictions;
+  signature: Signature;
+  truth: ArrayLike<number> | null;
+}): AnswerBook {
+  const { offline, signature, truth } = input;
+  const width = offline.scores === null ? 0 : offline.scores.length / offline.rows;
+  /** Labels of a row: one, or 0 or 1 for each of several. */
+  const given = offline.labels === null ? 1 : offline.labels.length / offline.rows;
+  const summary: AnswerSummary = {
+    compared: 0,
+    mismatched: 0,
+    greatestDifference: 0,
+    mismatches: [],
+    judged: 0,
+    correct: 0,
+    faults: {},
+    faultExamples: [],
+  };
+
+  return {
+    take(rows, { status, body }) {
+      const read = status >= 200 && status < 300 ? readAnswer(body, signature) : `status ${status}`;
+      const fault =
+        typeof read === 'string'
+          ? { kind: read.startsWith('status ') ? read : 'unreadable', message: read }
+          : shapeFault(read, rows.length);
+      if (fault !== null) {
+        note(fault, rows, body);
+        return false;
+      }
+      const answer = read as Answer;
+      for (let position = 0; position < rows.length; position += 1) {
+        comparePrediction(answer, position, rows[position] as number);
+        judgePrediction(answer, position, rows[position] as number);
+      }
+      return true;
+    },
+    summary: () => summary,
+  };
+
+  /** An answer must hold one prediction a row, with scores of the same width as offline, or at least labels. */
+  function shapeFault(answer: Answer, rows: number): { kind: string; message: string } | null {
+    if (answer.rows !== rows) {
+      return { kind: 'wrong number of rows', message: `${answer.rows} predictions for ${rows} rows` };
+    }
+    if (answer.scores !== null && offline.scores !== null) {
+      if (answer.scores.length === rows * width) return null;
+      const message = `${answer.scores.length} scores for ${rows} rows, ${rows * width} expected`;
+      return { kind: 'wrong number of scores', message };
+    }
+    if (answer.labels === null || offline.labels === null) {
+      return { kind: 'nothing to compare', message: 'neither scores nor labels that the offline predictions have too' };
+    }
+    return null;
+  }
+
+  function comparePrediction(answer: Answer, position: number, row: number): void {
+    let equal = true;
+    if (answer.scores !== null && offline.scores !== null) {
+      for (let column = 0; column < width; column += 1) {
+        const served = answer.scores[position * width + column] as number;
+        const expected = offline.scores[row * width + column] as number;
+        const difference = Math.abs(served - expected);
+        if (difference > summary.greatestDifference) summary.greatestDifference = difference;
+        // Written so that a served NaN is a mismatch.
+        if (!(difference <= scoreTolerance * Math.max(1, Math.abs(expected)))) equal = false;
+      }
+    }
+    if (answer.labels !== null && offline.labels !== null) {
+      for (let label = 0; label < given; label += 1) {
+        if (answer.labels[position * given + label] !== offline.labels[row * given + label]) equal = false;
+      }
+    }
+    summary.compared += 1;
+    if (equal) return;
+    summary.mismatched += 1;
+    if (summary.mismatches.length < mostExamples) {
+      summary.mismatches.push({
+        row: row + 1,
+        offline: described(offline.scores, offline.labels, row, width, given),
+        served: described(answer.scores, answer.labels, position, width, given),
+      });
+    }
+  }
+
+  function judgePrediction(answer: Answer, position: number, row: number): void {
+    const actual = truth?.[row];
+    if (actual === undefined) return;
+    summary.judged += 1;
+    if (decided(answer, position) === actual) summary.correct += 1;
+  }
+
+  /** The predicted class, decided as the evaluation decides: by threshold or highest score, else the model's own label. */
+  function decided(answer: Answer, position: number): number {
+    if (answer.scores === null) return answer.labels?.[position] ?? -1;
+    const positive = signature.positive ?? 1;
+    if (signature.kind === 'binary') {
+      return (answer.scores[position] as number) >= thresholdAt(offline.threshold) ? positive : 1 - positive;
+    }
+    const scores = answer.scores.subarray(position * width, (position + 1) * width);
+    return scores.indexOf(Math.max(...scores));
+  }
+
+  function note(fault: { kind: string; message: string }, rows: ArrayLike<number>, body: Buffer): void {
+    summary.faults[fault.kind] = (summary.faults[fault.kind] ?? 0) + 1;
+    if (summary.faultExamples.length >= mostExamples) return;
+    summary.faultExamples.push({
+      ...fault,
+      row: (rows[0] ?? 0) + 1,
+      body: body.subarray(0, excerptLength).toString('utf8'),
+    });
+  }
+}
+
+/** The answer, or why it cannot be read. */
+function readAnswer(body: Buffer, signature: Signature): Answer | string {
+  try {
+    return readInferResponse(body, signature);
+  } catch (error) {
+    if (error instanceof StagingError) return error.message;
+    throw error;
+  }
+}
+
+function described(
+  scores: Float64Array | null,
+  labels: Int32Array | null,
+  row: number,
+  width: number,
+  given: number,
+): string {
+  const start = (values: Float64Array | Int32Array, of: number): number[] =>
+    Array.from(values.subarray(row * of, row * of + Math.min(of, 5)), (value) => Number(value.toPrecision(9)));
+  return [
+    ...(scores === null ? [] : [`score ${start(scores, width).join(', ')}`]),
+    ...(labels === null ? [] : [`label ${start(labels, given).join(', ')}`]),
+  ].join('; ');
+}

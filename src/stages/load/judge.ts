@@ -1,0 +1,216 @@
+import { defaults, type Load } from '../../config/index.ts';
+import { percent } from '../../wording.ts';
+import { outcomes, type Outcome, type WindowResult } from './driver.ts';
+import { judgeShare, percentile, sampleFloor } from './latency.ts';
+
+export type Slo = Load['slo'];
+
+/** What one window says of one objective. */
+export interface Finding {
+  verdict: 'pass' | 'fail' | 'inconclusive';
+  observed: number;
+  required: number;
+  message: string;
+  /** Why an inconclusive finding is one: another window can settle all but too few samples. */
+  because?: 'generator' | 'samples' | 'close';
+}
+
+export interface LatencyFinding extends Finding {
+  /** p50, p95, p99 */
+  name: string;
+}
+
+/** Is the load generator, not the server, the limit? */
+export interface GeneratorFinding {
+  /** Too busy to time answers rightly: an answer may have waited here before it was read. */
+  overloaded: boolean;
+  /** Too late in sending: known for each request, and so taken off before a server is blamed. */
+  late: boolean;
+  message: string;
+}
+
+export interface WindowFindings {
+  latency: LatencyFinding[];
+  throughput: Finding;
+  errors: Finding;
+  /** Requests by outcome. */
+  counts: Record<Outcome, number>;
+  generator: GeneratorFinding;
+  /** All timing objectives together. */
+  verdict: Finding['verdict'];
+}
+
+const shares = { p50: 0.5, p95: 0.95, p99: 0.99 } as const;
+
+/** Errors tolerated where the configuration is silent. */
+export const defaultErrorRate = 0.01;
+
+/**
+ * Judge the timing of a window. Latency counts from the intended send time, so whatever the generator adds makes a
+ * server look slower, never faster: a pass is a pass on any machine. A miss is held against the server only if it
+ * remains when the generator's own lag is taken off and the generator had time to read answers as they came;
+ * else it is inconclusive.
+ */
+export function judgeWindow(result: WindowResult, slo: Slo): WindowFindings {
+  const limits = latencyLimits(slo);
+  const generator = judgeGenerator(result, Math.min(...limits.map((limit) => limit.ms)));
+  const latency = limits.map((limit) => judgeLatency(result, limit, generator));
+  const throughput = judgeThroughput(result, slo, generator);
+  const counts = countOutcomes([result]);
+  const verdicts = [...latency, throughput].map((finding) => finding.verdict);
+  return {
+    latency,
+    throughput,
+    errors: judgeErrors(counts, slo, generator),
+    counts,
+    generator,
+    verdict: verdicts.includes('fail') ? 'fail' : verdicts.includes('inconclusive') ? 'inconclusive' : 'pass',
+  };
+}
+
+interface LatencyLimit {
+  name: keyof typeof shares;
+  ms: number;
+}
+
+/** The latency objectives that are set. */
+export function latencyLimits(slo: Slo): LatencyLimit[] {
+  return (['p50', 'p95', 'p99'] as const).flatMap((name) => {
+    const ms = slo[`${name}_ms`];
+    return ms === undefined ? [] : [{ name, ms }];
+  });
+}
+
+function judgeLatency(result: WindowResult, limit: LatencyLimit, generator: GeneratorFinding): LatencyFinding {
+  const p = shares[limit.name];
+  const total = result.latency.length;
+  const over = countOver(result.latency, limit.ms);
+  const overWithoutLag = countOver(
+    result.latency.map((latency, index) => latency - (result.lag[index] as number)),
+    limit.ms,
+  );
+  const observed = percentile(result.latency.toSorted(), p);
+  const { name } = limit;
+  const finding = (verdict: Finding['verdict'], message: string, because?: Finding['because']): LatencyFinding => {
+    return { name, verdict, observed, required: limit.ms, message, ...(because === undefined ? {} : { because }) };
+  };
+  const numbers = `${name} is ${milliseconds(observed)} against ${milliseconds(limit.ms)} (${over} of ${total} requests over it)`;
+  if (judgeShare({ over, total, p }) === 'met') return finding('pass', numbers);
+  if (judgeShare({ over: overWithoutLag, total, p }) === 'missed') {
+    return generator.overloaded
+      ? finding('inconclusive', blamed(numbers, generator), 'generator')
+      : finding('fail', numbers);
+  }
+  const floor = sampleFloor(p);
+  if (total < floor) {
+    return finding(
+      'inconclusive',
+      `${name} is not testable with ${total} requests: it takes at least ${floor}`,
+      'samples',
+    );
+  }
+  return judgeShare({ over, total, p }) === 'missed'
+    ? finding('inconclusive', blamed(numbers, generator), 'generator')
+    : finding('inconclusive', `${numbers}: too close to call`, 'close');
+}
+
+/**
+ * The share of requests answered, with any status, by the end of the schedule and the slowest latency that the
+ * objectives allow: a server that keeps up has no more than that in flight.
+ */
+function judgeThroughput(result: WindowResult, slo: Slo, generator: GeneratorFinding): Finding {
+  const required = slo.throughput ?? defaults.throughput;
+  const planned = result.offsets.length;
+  const end = (result.offsets.at(-1) ?? 0) + Math.max(500, ...latencyLimits(slo).map((limit) => limit.ms));
+  const share = (withoutLag: boolean): number => {
+    let answered = 0;
+    for (let index = 0; index < planned; index += 1) {
+      const outcome = outcomes[result.outcome[index] as number];
+      const lag = withoutLag ? (result.lag[index] as number) : 0;
+      const done = (result.offsets[index] as number) + (result.latency[index] as number) - lag;
+      if (outcome === 'refused' || (outcome === 'accepted' && done <= end)) answered += 1;
+    }
+    return answered / planned;
+  };
+  const observed = share(false);
+  const message = `${percent(observed)} of ${planned} requests were answered in time, at least ${percent(required)} required`;
+  if (observed >= required) return { verdict: 'pass', observed, required, message };
+  if (!generator.overloaded && share(true) < required) return { verdict: 'fail', observed, required, message };
+  return { verdict: 'inconclusive', observed, required, message: blamed(message, generator), because: 'generator' };
+}
+
+/** The share of requests without a usable answer. Only time-outs can be the fault of an overloaded generator. */
+export function judgeErrors(counts: Record<Outcome, number>, slo: Slo, generator: GeneratorFinding): Finding {
+  const required = slo.error_rate ?? defaultErrorRate;
+  const total = outcomes.reduce((sum, outcome) => sum + counts[outcome], 0);
+  const errors = total - counts.accepted;
+  const observed = errors / total;
+  const kinds = outcomes
+    .filter((outcome) => outcome !== 'accepted' && counts[outcome] > 0)
+    .map((outcome) => `${counts[outcome]} ${outcomeNames[outcome]}`);
+  const message =
+    errors === 0
+      ? `No errors in ${total} requests`
+      : `${errors} of ${total} requests failed (${percent(observed)}, at most ${percent(required)}): ${kinds.join(', ')}`;
+  if (observed <= required) return { verdict: 'pass', observed, required, message };
+  if (!generator.overloaded || (errors - counts.timeout) / total > required) {
+    return { verdict: 'fail', observed, required, message };
+  }
+  return { verdict: 'inconclusive', observed, required, message: blamed(message, generator), because: 'generator' };
+}
+
+const outcomeNames: Record<Outcome, string> = {
+  unfinished: 'unfinished',
+  accepted: 'answered',
+  refused: 'with an unusable answer',
+  timeout: 'timed out',
+  lost: 'with a lost connection',
+};
+
+/** Requests of some windows by outcome. */
+export function countOutcomes(results: readonly WindowResult[]): Record<Outcome, number> {
+  const counts: Record<Outcome, number> = { unfinished: 0, accepted: 0, refused: 0, timeout: 0, lost: 0 };
+  for (const result of results) for (const code of result.outcome) counts[outcomes[code] as Outcome] += 1;
+  return counts;
+}
+
+const busiestLoop = 0.7;
+const mostSteal = 0.02;
+
+function judgeGenerator(result: WindowResult, tightestMs: number): GeneratorFinding {
+  const { eventLoop, steal } = result.host;
+  const lag = percentile(result.lag.toSorted(), 0.99);
+  const mostLag = Math.max(2, Number.isFinite(tightestMs) ? 0.05 * tightestMs : 0);
+  const complaints = [
+    ...(lag > mostLag ? [`it sent ${milliseconds(lag)} late at p99 (at most ${milliseconds(mostLag)})`] : []),
+    ...(eventLoop > busiestLoop
+      ? [`its event loop was ${percent(eventLoop)} busy (at most ${percent(busiestLoop)})`]
+      : []),
+    ...(steal !== null && steal > mostSteal
+      ? [`other machines took ${percent(steal)} of the CPU (at most ${percent(mostSteal)})`]
+      : []),
+  ];
+  return {
+    overloaded: eventLoop > busiestLoop || (steal !== null && steal > mostSteal),
+    late: lag > mostLag,
+    message:
+      complaints.length > 0
+        ? complaints.join(', ')
+        : `it sent ${milliseconds(lag)} late at p99, its event loop was ${percent(eventLoop)} busy`,
+  };
+}
+
+function blamed(message: string, generator: GeneratorFinding): string {
+  return `${message}, but the load generator was the limit: ${generator.message}`;
+}
+
+function countOver(latency: Float64Array, limit: number): number {
+  let over = 0;
+  for (const value of latency) if (value > limit) over += 1;
+  return over;
+}
+
+/** Three significant digits, enough for a person. */
+export function milliseconds(value: number): string {
+  return `${Number(value.toPrecision(3))} ms`;
+}

@@ -1,0 +1,64 @@
+import { writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { Data } from '../../../src/config/schema.ts';
+import { cellTypes } from '../../../src/stages/data/cell-types.ts';
+import { readContract } from '../../../src/stages/data/contract.ts';
+import { compileContract } from '../../../src/stages/data/judge.ts';
+import { rowBatches } from '../../../src/stages/data/rows.ts';
+import { validateData } from '../../../src/stages/data/validate.ts';
+import { openDataset } from '../../../src/data/dataset.ts';
+import type { Check } from '../../../src/evidence/check.ts';
+import type { Evidence } from '../../../src/evidence/evidence.ts';
+import { silentLog } from '../../../src/log.ts';
+
+/** Evidence on one file, under a contract and rules. */
+export async function validate(
+  path: string,
+  schema?: unknown,
+  rules: NonNullable<Data['rules']> = [],
+  idColumn = 'id',
+): Promise<Evidence> {
+  const contractPath = join(dirname(path), 'contract.schema.json');
+  if (schema !== undefined) {
+    await writeFile(contractPath, typeof schema === 'string' ? schema : JSON.stringify(schema));
+  }
+  const dataset = await openDataset({ name: 'evaluation', path, uri: 'data/rows' });
+  try {
+    return await validateData({
+      model: 'm',
+      data: { evaluation: 'data/rows', rules, ...(schema === undefined ? {} : { contract: 'contract.schema.json' }) },
+      datasets: { evaluation: dataset },
+      ...(schema === undefined ? {} : { contractPath }),
+      idColumn,
+      policyDigest: '0'.repeat(64),
+      log: silentLog,
+    });
+  } finally {
+    dataset.close();
+  }
+}
+
+/** The numbers of the rows that break the contract. */
+export async function invalidRows(path: string, schema: unknown): Promise<number[]> {
+  const contractPath = join(dirname(path), 'contract.schema.json');
+  await writeFile(contractPath, JSON.stringify(schema));
+  const contract = await readContract(contractPath, 'contract.schema.json');
+  const judge = compileContract(contract, silentLog);
+  const dataset = await openDataset({ name: 'evaluation', path, uri: 'data/rows' });
+  try {
+    const names = dataset.columns.map((column) => column.name);
+    const invalid: number[] = [];
+    for await (const batch of rowBatches(dataset, cellTypes(contract.schema, names))) {
+      invalid.push(...judge.judge(batch).map(({ row }) => row));
+    }
+    return invalid;
+  } finally {
+    dataset.close();
+  }
+}
+
+export function check(evidence: Evidence, id: string): Check {
+  const found = evidence.checks.find((each) => each.id === `data/evaluation/${id}`);
+  if (found === undefined) throw new Error(`no check ${id} among ${evidence.checks.map((each) => each.id).join(' ')}`);
+  return found;
+}

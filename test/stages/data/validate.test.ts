@@ -1,0 +1,270 @@
+import assert from 'node:assert/strict';
+import { copyFile, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { compileContract } from '../../../src/stages/data/judge.ts';
+import { DataError } from '../../../src/errors.ts';
+import { silentLog } from '../../../src/log.ts';
+import { fixture, inTemporaryFolder } from '../../support/project.ts';
+import { writeParquet } from '../../support/parquet.ts';
+import { check, invalidRows, validate } from './support.ts';
+
+interface Details {
+  datasets: {
+    evaluation: {
+      columns: { name: string; nulls: number; invalid: number }[];
+      violations: { column: string | null; rule: string; rows: number }[];
+      examples: { row: number; line?: number; column: string | null; rule: string; message: string; value: string }[];
+    };
+  };
+}
+
+async function withRows<T>(name: string, text: string, work: (path: string) => Promise<T>): Promise<T> {
+  return inTemporaryFolder(async (folder) => {
+    const path = join(folder, name);
+    await writeFile(path, text);
+    return work(path);
+  });
+}
+
+const contract = {
+  type: 'object',
+  required: ['id', 'age'],
+  properties: { id: { type: 'string' }, age: { type: 'integer', minimum: 0 }, member: { type: 'boolean' } },
+  additionalProperties: false,
+};
+
+test('the spam evaluation set keeps to its contract', async () => {
+  const schema: unknown = JSON.parse(await readFile(fixture('spam/schema.json'), 'utf8'));
+  await inTemporaryFolder(async (folder) => {
+    const path = join(folder, 'eval.parquet');
+    await copyFile(fixture('spam/data/eval.parquet'), path);
+    const evidence = await validate(path, schema, [{ row_count: { min: 2350, max: 2350 } }]);
+    assert.deepEqual(
+      evidence.checks.map(({ verdict }) => verdict),
+      ['pass', 'pass', 'pass'],
+    );
+    assert.equal(evidence.kind, 'data');
+  });
+});
+
+test('offending rows are counted by column and rule and shown with row, line, column, value and rule', async () => {
+  await withRows('a.csv', 'id,age,member\na,1,true\n"b\nb",-1,true\nc,,yes\nd,x,false\n', async (path) => {
+    const evidence = await validate(path, contract);
+    const { verdict, observed, message, location } = check(evidence, 'contract');
+    assert.deepEqual([evidence.verdict, verdict, observed], ['fail', 'fail', 3]);
+    assert.equal(message, '3 of 4 rows break the contract; first row 2 (line 3): age is -1: must be >= 0');
+    assert.deepEqual(location, { file: 'data/rows', line: 3 });
+    const { violations, examples, columns } = (evidence.details as unknown as Details).datasets.evaluation;
+    assert.deepEqual(
+      examples.map(({ row, line, column, rule, value }) => [row, line, column, rule, value]),
+      [
+        [2, 3, 'age', 'minimum', '-1'],
+        [3, 5, 'age', 'required', 'nothing'],
+        [4, 6, 'age', 'type', '"x"'],
+      ],
+    );
+    assert.deepEqual(
+      violations.map(({ column, rule, rows }) => [column, rule, rows]),
+      [
+        ['age', 'minimum', 1],
+        ['age', 'required', 1],
+        ['age', 'type', 1],
+      ],
+    );
+    assert.deepEqual(
+      columns.map(({ name, nulls, invalid }) => [name, nulls, invalid]),
+      [
+        ['id', 0, 0],
+        ['age', 1, 3],
+        ['member', 0, 0],
+      ],
+    );
+  });
+});
+
+test('a thousand offending rows are all counted and twenty are shown', async () => {
+  const text = `id,age\n${Array.from({ length: 1000 }, (_, index) => `i${index},-1`).join('\n')}\n`;
+  await withRows('a.csv', text, async (path) => {
+    const evidence = await validate(path, contract);
+    assert.equal(check(evidence, 'contract').observed, 1000);
+    assert.equal((evidence.details as unknown as Details).datasets.evaluation.examples.length, 20);
+  });
+});
+
+test('in CSV only exact spellings are numbers and booleans, and an empty cell is a missing value', async () => {
+  const column = async (cells: string[], schema: unknown): Promise<number[]> =>
+    withRows('a.csv', `id,x\n${cells.map((cell, index) => `${index},${cell}\n`).join('')}`, (path) =>
+      invalidRows(path, { properties: { x: schema }, required: ['x'] }),
+    );
+  const numbers = ['1', '-0.5', '1e3', '1E+3', '0', '01', '.5', '1.', '+1', '1_0', 'nan', 'inf', '0x1', ' 1', '""', ''];
+  assert.deepEqual(await column(numbers, { type: 'number' }), [6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16]);
+  assert.deepEqual(await column(['true', 'false', 'True', '1', 'T', ''], { type: 'boolean' }), [3, 4, 5, 6]);
+  assert.deepEqual(await column(['', '3', 'x'], { type: ['integer', 'null'] }), [3]);
+  assert.deepEqual(await column(['3.0', '3.5', '1e400'], { type: 'integer' }), [2, 3]);
+  assert.deepEqual(await column(['3', '-3', 'x'], { minimum: 0 }), [2], 'a bound alone names numbers');
+  assert.deepEqual(await column(['3', '4'], { enum: ['3'] }), [2]);
+});
+
+test('Parquet cells become the JSON that docs/data.md says', async () => {
+  await inTemporaryFolder(async (folder) => {
+    const path = join(folder, 'a.parquet');
+    await writeParquet(
+      path,
+      `select 1 as id, 1.50::decimal(5,2) as price, date '2024-02-29' as day, timestamp '2024-02-29 12:30:00.25' as at,
+       timestamptz '2024-02-29 12:30:00+02' as zoned, 'ab'::blob as bytes, [1, 2] as list, {'a': 'x', 'b': null} as struct, null::integer as none`,
+    );
+    const exactly = (value: unknown): unknown => ({ const: value });
+    const properties = {
+      id: exactly(1),
+      price: exactly(1.5),
+      day: exactly('2024-02-29'),
+      at: exactly('2024-02-29T12:30:00.250000Z'),
+      zoned: exactly('2024-02-29T10:30:00.000000Z'),
+      bytes: exactly('YWI='),
+      list: exactly([1, 2]),
+      struct: exactly({ a: 'x', b: null }),
+    };
+    assert.deepEqual(await invalidRows(path, { properties, required: Object.keys(properties) }), []);
+    assert.deepEqual(await invalidRows(path, { properties: { at: { format: 'date-time' } }, required: ['at'] }), []);
+    assert.deepEqual(await invalidRows(path, { properties: { none: { type: 'integer' } } }), []);
+    assert.deepEqual(await invalidRows(path, { properties: { none: { type: 'integer' } }, required: ['none'] }), [1]);
+    assert.deepEqual(await invalidRows(path, { properties: { none: { type: 'null' } }, required: ['none'] }), []);
+  });
+});
+
+test('an infinite date or time is neither a date nor missing', async () => {
+  await inTemporaryFolder(async (folder) => {
+    const path = join(folder, 'a.parquet');
+    for (const [type, format] of [
+      ['date', 'date'],
+      ['timestamp', 'date-time'],
+      ['timestamptz', 'date-time'],
+    ]) {
+      await writeParquet(path, `select unnest(['infinity', '2024-02-29', null, '-infinity'])::${type} as x`);
+      assert.deepEqual(await invalidRows(path, { properties: { x: { format } } }), [1, 4], type);
+    }
+  });
+});
+
+test('NaN and infinities are not numbers to a contract', async () => {
+  await inTemporaryFolder(async (folder) => {
+    const path = join(folder, 'a.parquet');
+    await writeParquet(path, "select unnest(['1', 'nan', 'inf', '-inf'])::double as x");
+    assert.deepEqual(await invalidRows(path, { properties: { x: { type: 'number' } } }), [2, 3, 4]);
+  });
+});
+
+test('JSON that JSON.parse refuses is a finding with its line, and null is not the same as missing', async () => {
+  const text = '{"id":"a","age":1}\n\n{"id":"b","age":2}\n{"id":"c","age":3,}\n{"id":"d"}\n{"id":"e","age":null}\n';
+  await withRows('a.jsonl', text, async (path) => {
+    const evidence = await validate(path, contract);
+    const { examples } = (evidence.details as unknown as Details).datasets.evaluation;
+    assert.deepEqual(
+      examples.map(({ row, line, rule }) => [row, line, rule]),
+      [
+        [3, 4, 'json'],
+        [4, 5, 'required'],
+        [5, 6, 'type'],
+      ],
+    );
+  });
+});
+
+test('a required column that is missing is told with the nearest there is', async () => {
+  await withRows('a.csv', 'id,agee\na,1\n', async (path) => {
+    const { message } = check(await validate(path, { required: ['age'] }), 'contract');
+    assert.match(message, /must have required property 'age'; did you mean agee\?/u);
+  });
+});
+
+test('the id must be there, unique and never missing', async () => {
+  await withRows('a.csv', 'id,x\na,1\nb,2\na,3\n,4\n', async (path) => {
+    const unique = check(await validate(path), 'unique(id)');
+    assert.deepEqual([unique.verdict, unique.severity], ['fail', 'block']);
+    assert.equal(unique.message, '1 row repeats an earlier one, such as "a" (2 times); 1 row without a value');
+  });
+  await withRows('a.csv', 'idd,x\na,1\n', async (path) => {
+    const unique = check(await validate(path), 'unique(id)');
+    assert.deepEqual([unique.verdict, unique.message], ['fail', 'there is no column id; did you mean idd?']);
+  });
+});
+
+test('table rules judge row count, uniqueness over several columns and the fraction of nulls', async () => {
+  await withRows('a.csv', 'id,x,y\n1,a,\n2,a,b\n3,a,b\n4,,\n', async (path) => {
+    const evidence = await validate(path, undefined, [
+      { row_count: { min: 4, max: 4 } },
+      { unique: ['x', 'y'] },
+      { null_fraction: { column: 'y', max: 0.5 } },
+      { null_fraction: { column: 'x', max: 0.2 } },
+      { null_fraction: { column: 'z', max: 1 } },
+    ]);
+    assert.deepEqual(
+      evidence.checks.map(({ id, verdict, observed }) => [id, verdict, observed]),
+      [
+        ['data/evaluation/row-count', 'pass', 4],
+        ['data/evaluation/unique(id)', 'pass', 'unique, never null'],
+        ['data/evaluation/unique(x,y)', 'fail', '1 row repeats an earlier one, such as "a", "b" (2 times)'],
+        ['data/evaluation/null-fraction(y)', 'pass', 0.5],
+        ['data/evaluation/null-fraction(x)', 'fail', 0.25],
+        ['data/evaluation/null-fraction(z)', 'fail', null],
+      ],
+    );
+  });
+});
+
+test('a dataset without rows fails every check that needs rows', async () => {
+  await withRows('a.csv', 'id,age\n', async (path) => {
+    const evidence = await validate(path, contract, [{ null_fraction: { column: 'age', max: 1 } }]);
+    assert.deepEqual(
+      evidence.checks.filter(({ verdict }) => verdict === 'fail').map(({ id }) => id.split('/')[2]),
+      ['row-count', 'null-fraction(age)', 'contract'],
+    );
+  });
+});
+
+test('hostile values and names reach the evidence short, on one line, with nothing invisible', async () => {
+  const row = JSON.stringify({ id: `x\u202E\n\u0007${'y'.repeat(500)}`, 'a"; --\n`|': 1 });
+  await withRows('a.jsonl', `${row}\n`, async (path) => {
+    const evidence = await validate(path, { properties: { id: { type: 'number' } } });
+    const { message } = check(evidence, 'contract');
+    assert.ok(message.length < 250);
+    assert.doesNotMatch(message, /[\p{Cc}\p{Cf}]/u);
+    const second = check(
+      await validate(path, { additionalProperties: { const: 2 }, properties: { id: true } }),
+      'contract',
+    );
+    assert.doesNotMatch(second.message, /[\p{Cc}\p{Cf}]/u);
+  });
+});
+
+test('a contract that cannot be used is refused with the reason', async () => {
+  await withRows('a.csv', 'id\n1\n', async (path) => {
+    const cases: [unknown, RegExp][] = [
+      ['{"type": ', /contract\.schema\.json: not JSON/u],
+      ['[]', /not a JSON Schema/u],
+      [{ type: 'numbr' }, /not a usable JSON Schema: .*type/u],
+      [{ $ref: 'https://example.com/a.json' }, /resolve reference.*nothing is fetched/su],
+      [{ $schema: 'http://json-schema.org/draft-07/schema#' }, /draft-07.*2020-12/su],
+      [{ $async: true }, /\$async/u],
+      [{ properties: { id: { pattern: '(' } } }, /not a usable JSON Schema: .*pattern|regular expression/u],
+      [`${'{"not":'.repeat(200)}{}${'}'.repeat(200)}`, /deeper than 100/u],
+      [`{}${' '.repeat(1024 * 1024)}`, /at most 1 MiB/u],
+    ];
+    for (const [schema, message] of cases) {
+      await assert.rejects(
+        validate(path, schema),
+        (error) => error instanceof DataError && message.test(error.message),
+        String(message),
+      );
+    }
+  });
+});
+
+test('a pattern that backtracks without end is stopped and the row named', () => {
+  const schema = { properties: { x: { type: 'string', pattern: '^(a|a)*$' } } };
+  const judge = compileContract({ uri: 'c.json', sha256: '', schema }, silentLog, 200);
+  const rows = [{ value: { x: 'aaa' } }, { value: { x: `${'a'.repeat(60)}b` } }];
+  assert.throws(() => judge.judge({ first: 7, rows }), /c\.json: judging row 8 took longer than 0\.2 s/u);
+  assert.deepEqual(judge.judge({ first: 1, rows: rows.slice(0, 1) }), []);
+});

@@ -1,0 +1,70 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { ColumnVector } from '../../../src/data/dataset.ts';
+import { DataError } from '../../../src/errors.ts';
+import { readLabels, type KnownClasses } from '../../../src/stages/evaluation/labels.ts';
+
+const columns = (positive: string | number | boolean) => ({ id: 'id', label: 'label', positive });
+const text = (...values: string[]): ColumnVector => ({ name: 'label', kind: 'text', nulls: null, values });
+const truths = (...values: number[]): ColumnVector => ({
+  name: 'label',
+  kind: 'boolean',
+  nulls: null,
+  values: Uint8Array.from(values),
+});
+const read = (vector: ColumnVector, positive: string | number | boolean, known: KnownClasses[] = []) =>
+  readLabels([vector], 'binary-classification', columns(positive), known, 'data.csv');
+
+describe('binary labels', () => {
+  it('are 1 where they are the positive label, whichever of the two it is', () => {
+    assert.deepEqual([...read(text('yes', 'no', 'yes'), 'yes').truth], [1, 0, 1]);
+    assert.deepEqual([...read(text('yes', 'no', 'yes'), 'no').truth], [0, 1, 0]);
+    assert.deepEqual([...read(truths(1, 0), true).truth], [1, 0]);
+    assert.deepEqual([...read(truths(1, 0), 'false').truth], [0, 1]);
+    assert.deepEqual([...read(truths(1, 0), 0).truth], [0, 1]);
+  });
+
+  it('of one class alone are set against the other class of a model that declares two', () => {
+    const spam = text('spam', 'spam');
+    assert.deepEqual(read(spam, 'spam').classes, ['not spam', 'spam']);
+    assert.deepEqual(read(spam, 'spam', [{ names: ['ham', 'spam'], from: undefined }]).classes, ['ham', 'spam']);
+    assert.deepEqual(read(spam, 'spam', [{ names: ['Spam', 'spam'], from: 'predicted' }]).classes, [
+      'not spam',
+      'spam',
+    ]);
+  });
+
+  it('are refused where two texts would be one class', () => {
+    assert.throws(
+      () => read(text('1', '0', '1.0'), 1),
+      /labels "1" and "1\.0", of row 3\. Expected one way to write each class/u,
+    );
+    assert.deepEqual([...read(text('1.0', '0.0'), 1).truth], [1, 0]);
+    assert.deepEqual([...read(text('True', 'False'), 1).truth], [1, 0]);
+  });
+
+  it('are refused when the positive label does not occur, whatever type the column has', () => {
+    assert.throws(() => read(text('yes', 'no'), 'ja'), DataError);
+    assert.throws(() => read(truths(1, 0), 'yes'), /holds true and false, and columns\.positive is "yes"/u);
+  });
+});
+
+describe('the classes of a multiclass task', () => {
+  const classes = (known: KnownClasses[], ...labels: string[]) =>
+    readLabels([text(...labels)], 'multiclass-classification', { id: 'id', label: 'label' }, known, 'data.csv').classes;
+
+  it('are those of the labels and those that a model of these labels declares', () => {
+    assert.deepEqual(classes([{ names: ['ham', 'eggs', 'spam'], from: undefined }], 'spam', 'ham'), [
+      'eggs',
+      'ham',
+      'spam',
+    ]);
+    assert.deepEqual(classes([{ names: ['0', '1', '2', '3'], from: 'counted' }], '2', '1.0'), ['0', '1', '2', '3']);
+  });
+
+  it('are none that a model of other labels has, that are only counted, or that were only predicted', () => {
+    assert.deepEqual(classes([{ names: ['0', '1'], from: undefined }], 'spam', 'ham'), ['ham', 'spam']);
+    assert.deepEqual(classes([{ names: ['0', '1', '2'], from: 'counted' }], '1', '2', '3'), ['1', '2', '3']);
+    assert.deepEqual(classes([{ names: ['ham', 'Spam'], from: 'predicted' }], 'spam', 'ham'), ['ham', 'spam']);
+  });
+});

@@ -1,0 +1,138 @@
+import type Docker from 'dockerode';
+import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { test, type TestContext } from 'node:test';
+import type { Evidence } from '../../../src/evidence/index.ts';
+import { openDataset } from '../../../src/data/dataset.ts';
+import { loadTest } from '../../../src/stages/load/load-test.ts';
+import { silentLog } from '../../../src/log.ts';
+import { dockerOrSkip, importBaseImage } from '../../support/docker.ts';
+import { fixture, inTemporaryFolder } from '../../support/project.ts';
+
+/*
+ * The image target under real load in real containers: small servers that speak the protocol and then go wrong.
+ * The Dockerfile's own image, serving a real model, is tested in test/serve/image.test.ts.
+ */
+
+const rows = 60;
+
+/** A server that gives every row the score 0.25; `wrong` runs on each request with its number. */
+function server(wrong = ''): string[] {
+  const program = `
+    const metadata = { name: 'm', platform: 'test', inputs: [{ name: 'x', datatype: 'FP32', shape: [-1, 2] }],
+      outputs: [{ name: 'p', datatype: 'FP32', shape: [-1, 1] }] };
+    const hoard = [];
+    let number = 0;
+    require('node:http').createServer((request, response) => {
+      if (request.method === 'GET') return response.end(JSON.stringify(metadata));
+      let body = '';
+      request.on('data', (part) => (body += part));
+      request.on('end', () => {
+        number++;
+        ${wrong};
+        const count = JSON.parse(body).inputs[0].shape[0];
+        response.end(JSON.stringify({ model_name: 'm', outputs: [
+          { name: 'p', datatype: 'FP32', shape: [count, 1], data: Array(count).fill(0.25) }] }));
+      });
+    }).listen(8080);`;
+  return ['node', '-e', program];
+}
+
+test('a container that serves the right answers passes its load test', async (t) => {
+  await withEvidence(t, { command: server() }, (evidence) => {
+    assert.equal(evidence.verdict, 'pass', told(evidence));
+    assert.equal(verdictOf(evidence, 'load/parity'), 'pass');
+  });
+});
+
+test('a container that never becomes healthy is a failing check that says so', async (t) => {
+  const unhealthy = `console.log('waiting for a licence');
+    require('node:http').createServer((request, response) => { response.statusCode = 503; response.end(); }).listen(8080)`;
+  await withEvidence(t, { command: ['node', '-e', unhealthy], start_timeout: '1s' }, (evidence) => {
+    assert.equal(evidence.verdict, 'fail');
+    assert.match(message(evidence, 'load/staging'), /not healthy after 1 s.*waiting for a licence/su);
+  });
+});
+
+test('a container that dies under load is a failing check with its exit code', async (t) => {
+  await withEvidence(t, { command: server('if (number > 80) process.exit(9)') }, (evidence) => {
+    assert.equal(evidence.verdict, 'fail');
+    assert.match(message(evidence, 'load/alive'), /exit code 9/u);
+  });
+});
+
+test('a container that runs out of memory under load is a failing check that names the limit', async (t) => {
+  const greedy = server('if (number > 80) for (;;) hoard.push(Buffer.alloc(1e6, 1))');
+  await withEvidence(t, { command: greedy, memory: '96MiB' }, (evidence) => {
+    assert.equal(evidence.verdict, 'fail');
+    assert.match(message(evidence, 'load/alive'), /out of memory.*96MiB/su);
+  });
+});
+
+/** Load test a container and look at the evidence; no container may be left. */
+async function withEvidence(
+  t: TestContext,
+  staging: { command: string[]; [name: string]: unknown },
+  look: (evidence: Evidence) => void,
+): Promise<void> {
+  const engine = await dockerOrSkip(t);
+  if (engine === null) return;
+  const image = await importBaseImage(engine);
+  await inTemporaryFolder(async (folder) => {
+    const path = join(folder, 'rows.csv');
+    const lines = Array.from({ length: rows }, (_, row) => `r${row},${row % 2},${row / 4},1`);
+    await writeFile(path, `id,label,x,y\n${lines.join('\n')}\n`);
+    const dataset = await openDataset({ name: 'evaluation', path, uri: 'rows.csv' });
+    const candidate = { role: 'model' as const, uri: 'file:m.onnx', sha256: '0'.repeat(64), size: 1 };
+    try {
+      const evidence = await loadTest({
+        model: 'm',
+        task: 'binary-classification',
+        columns: { id: 'id', label: 'label' },
+        staging: { image, start_timeout: '30s', ...staging },
+        load: {
+          profile: { rate: 60, duration: '2s', warmup: '500ms' },
+          slo: { p95_ms: 2000, error_rate: 0.01, accuracy: 'parity' },
+        },
+        candidate: { ...candidate, path: fixture('onnx-zoo/broken/label-only.onnx'), files: [], signature: null },
+        dataset,
+        offline: {
+          rows,
+          classes: [0, 1],
+          kind: 'probability',
+          scores: new Float64Array(rows).fill(0.25),
+          labels: null,
+          threshold: 0.5,
+        },
+        subjects: { candidate, datasets: {} },
+        policyDigest: '0'.repeat(64),
+        workspace: folder,
+        log: silentLog,
+      });
+      look(evidence);
+    } finally {
+      dataset.close();
+    }
+  });
+  assert.deepEqual(await left(engine), [], 'no container is left behind');
+}
+
+async function left(engine: Docker): Promise<string[]> {
+  const label = 'dev.contender.staging';
+  const all = await engine.listContainers({ all: true, filters: { label: [label] } });
+  return all.filter((each) => each.Labels[label]?.startsWith(`${hostname()}/${process.pid}/`)).map((each) => each.Id);
+}
+
+function verdictOf(evidence: Evidence, id: string): string | undefined {
+  return evidence.checks.find((check) => check.id === id)?.verdict;
+}
+
+function message(evidence: Evidence, id: string): string {
+  return evidence.checks.find((check) => check.id === id && check.verdict === 'fail')?.message ?? told(evidence);
+}
+
+function told(evidence: Evidence): string {
+  return evidence.checks.map((check) => `${check.id} ${check.verdict}: ${check.message}`).join('\n');
+}

@@ -1,0 +1,127 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import fc from 'fast-check';
+import { outcomes, type Outcome, type WindowResult } from '../../../src/stages/load/driver.ts';
+import { loadChecks, type Measured } from '../../../src/stages/load/checks.ts';
+import { judgeWindow } from '../../../src/stages/load/judge.ts';
+
+const slo = { p95_ms: 50 };
+
+describe('the judgement of a window', () => {
+  test('passes what meets the objective even when the generator was in trouble: lag only adds to latency', () => {
+    const busy = windowOf({ latency: () => 20, lag: () => 10, eventLoop: 0.95, steal: 0.3 });
+    const findings = judgeWindow(busy, slo);
+    assert.equal(findings.verdict, 'pass');
+    assert.deepEqual([findings.generator.overloaded, findings.generator.late], [true, true]);
+  });
+
+  test('blames the generator for a miss that its own lag explains', () => {
+    const findings = judgeWindow(windowOf({ latency: () => 60, lag: () => 30 }), slo);
+    assert.equal(findings.latency[0]?.verdict, 'inconclusive');
+    assert.equal(findings.latency[0]?.because, 'generator');
+    assert.match(findings.latency[0]?.message ?? '', /load generator was the limit: it sent 30 ms late/u);
+  });
+
+  test('blames the server for a miss that remains without the lag', () => {
+    const findings = judgeWindow(windowOf({ latency: () => 90, lag: () => 30 }), slo);
+    assert.equal(findings.latency[0]?.verdict, 'fail');
+  });
+
+  test('blames nobody when the generator was too busy to read answers in time', () => {
+    for (const host of [{ eventLoop: 0.9 }, { steal: 0.1 }]) {
+      const findings = judgeWindow(windowOf({ latency: () => 90, ...host }), slo);
+      assert.equal(findings.latency[0]?.because, 'generator');
+    }
+  });
+
+  test('never passes for more lag, nor fails for less latency', () => {
+    const window = fc.record({
+      latency: fc.array(fc.double({ min: 0, max: 100, noNaN: true }), { minLength: 60, maxLength: 400 }),
+      lag: fc.double({ min: 0, max: 50, noNaN: true }),
+      cut: fc.double({ min: 0, max: 1, noNaN: true }),
+    });
+    const rank = { fail: 0, inconclusive: 1, pass: 2 };
+    const verdict = (latency: number[], lag: number): number => {
+      const result = windowOf({ count: latency.length, latency: (index) => latency[index] as number, lag: () => lag });
+      return rank[judgeWindow(result, slo).latency[0]?.verdict ?? 'fail'];
+    };
+    fc.assert(
+      fc.property(window, ({ latency, lag, cut }) => {
+        const before = verdict(latency, lag);
+        assert.equal(before === rank.pass, verdict(latency, 0) === rank.pass);
+        const faster = latency.map((value) => value * cut);
+        assert.ok(verdict(faster, lag) >= before);
+      }),
+    );
+  });
+
+  test('counts requests without a usable answer as errors and as slow ones', () => {
+    const outcome = (index: number): Outcome => (index % 5 === 0 ? 'lost' : 'accepted');
+    const findings = judgeWindow(windowOf({ latency: (index) => (outcome(index) === 'lost' ? 5000 : 1), outcome }), {
+      ...slo,
+      error_rate: 0.1,
+    });
+    assert.equal(findings.errors.verdict, 'fail');
+    assert.equal(findings.errors.observed, 0.2);
+    assert.equal(findings.latency[0]?.verdict, 'fail');
+    assert.equal(findings.throughput.verdict, 'fail');
+  });
+
+  test('finds a server that cannot keep the rate by its throughput', () => {
+    // Served at 80 a second, offered at 100: the last answers come ever later.
+    const behind = windowOf({ count: 2000, latency: (index) => index * 2.5 });
+    assert.equal(judgeWindow(behind, {}).throughput.verdict, 'fail');
+    assert.equal(judgeWindow(windowOf({ count: 2000, latency: () => 400 }), {}).throughput.verdict, 'pass');
+  });
+});
+
+describe('the checks over several windows', () => {
+  const quick = measured(windowOf({ latency: () => 10 }));
+  const slow = measured(windowOf({ latency: () => 90 }));
+  const spoilt = measured(windowOf({ latency: () => 90, eventLoop: 0.9 }));
+  const p95 = (...windows: Measured[]): string => {
+    const answers = { compared: 1, mismatched: 0, greatestDifference: 0, mismatches: [], judged: 0, correct: 0 };
+    const watch = { exit: null, peakMemoryBytes: null, peakCpuPercent: null };
+    const checks = loadChecks({ windows, answers: { ...answers, faults: {}, faultExamples: [] }, watch }, slo);
+    return checks.find(({ id }) => id === 'load/p95')?.verdict ?? 'absent';
+  };
+
+  test('follow the majority of passes and misses, and leave a tie open', () => {
+    assert.equal(p95(quick), 'pass');
+    assert.equal(p95(slow, slow), 'fail');
+    assert.equal(p95(slow, quick, quick), 'pass');
+    assert.equal(p95(slow, quick, slow), 'fail');
+    assert.equal(p95(spoilt, quick), 'pass');
+    assert.equal(p95(slow, quick, spoilt), 'inconclusive');
+    assert.equal(p95(spoilt, spoilt, spoilt), 'inconclusive');
+    assert.equal(p95(slow, spoilt, spoilt), 'inconclusive');
+  });
+});
+
+function measured(result: WindowResult): Measured {
+  return { result, findings: judgeWindow(result, slo) };
+}
+
+/** A window of requests 10 ms apart. */
+function windowOf(input: {
+  count?: number;
+  latency: (index: number) => number;
+  lag?: (index: number) => number;
+  outcome?: (index: number) => Outcome;
+  eventLoop?: number;
+  steal?: number;
+}): WindowResult {
+  const { count = 300, latency, lag = () => 0, outcome = () => 'accepted' } = input;
+  const fill = (value: (index: number) => number): Float64Array =>
+    Float64Array.from({ length: count }, (_, index) => value(index));
+  return {
+    offsets: fill((index) => index * 10),
+    latency: fill(latency),
+    lag: fill(lag),
+    outcome: Uint8Array.from({ length: count }, (_, index) => outcomes.indexOf(outcome(index))),
+    lost: {},
+    queued: 0,
+    elapsedMs: count * 10,
+    host: { eventLoop: input.eventLoop ?? 0.1, cpu: 0.1, steal: input.steal ?? 0 },
+  };
+}
