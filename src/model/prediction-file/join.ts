@@ -1,6 +1,6 @@
 import { basename, dirname, join } from 'node:path';
 import type { DuckDBConnection } from '@duckdb/node-api';
-import { labelColumns, roleOf } from '../../config/columns.ts';
+import { labelColumns } from '../../config/columns.ts';
 import type { Columns, Task } from '../../config/schema.ts';
 import { classText } from '../../data/class-text.ts';
 import { openDataset, quoteIdentifier, reading, requireColumns, type Dataset } from '../../data/dataset.ts';
