@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { compareMetric } from '../../../../src/stages/evaluation/compare.ts';
 import { findMetric } from '../../../../src/stages/evaluation/metrics/catalogue.ts';
-import { randomFrom, type Random } from '../../../../src/stages/evaluation/random.ts';
+import { randomFrom, type Random } from '../../../../src/statistics/random.ts';
 import type { Outputs, Sample } from '../../../../src/stages/evaluation/sample.ts';
 import type { PairedInterval } from '../../../../src/stages/evaluation/statistics/interval.ts';
 
