@@ -1,8 +1,8 @@
-import { carryOver } from '../decide/carry-over.ts';
-import { decide } from '../decide/decide.ts';
-import { requireFree } from '../decide/next-version.ts';
-import { register } from '../decide/register.ts';
-import { deprecation } from '../decide/withdrawn.ts';
+import { carryOver } from '../../decide/carry-over.ts';
+import { decide } from '../../decide/decide.ts';
+import { requireFree } from '../../decide/next-version.ts';
+import { register } from '../../decide/register.ts';
+import { deprecation } from '../../decide/withdrawn.ts';
 import {
   identityOf,
   modelIdentity,
@@ -12,14 +12,14 @@ import {
   type Evidence,
   type RegistryHistory,
   type Source,
-} from '../evidence/index.ts';
-import { committedPlace, immutableModelUri } from '../registry/artifact-uri.ts';
-import type { PullRequestSettings } from '../registry/github/record-pending.ts';
-import { openGitRegistry } from '../registry/git-registry.ts';
-import { viewOf } from '../registry/manifest.ts';
-import type { PendingPullRequest, RecordResult, Registry } from '../registry/registry.ts';
-import { describePromotion, describeReplaced } from '../report/promotion.ts';
-import { localModel } from '../model/artifact.ts';
+} from '../../evidence/index.ts';
+import { committedPlace, immutableModelUri } from '../../registry/artifact-uri.ts';
+import type { PullRequestSettings } from '../../registry/github/record-pending.ts';
+import { openGitRegistry } from '../../registry/git-registry.ts';
+import { viewOf } from '../../registry/manifest.ts';
+import type { PendingPullRequest, RecordResult, Registry } from '../../registry/registry.ts';
+import { describePromotion, describeReplaced } from '../../report/promotion.ts';
+import { localModel } from '../../model/artifact.ts';
 import { readApprovals } from './approvals.ts';
 import {
   readingOf,
@@ -28,13 +28,13 @@ import {
   withModelFolder,
   withReading,
   type Contestant,
-} from './models.ts';
+} from '../contestants/resolve.ts';
 import { discardAllEvidence, prepareOut, readEvidence, writeDecision } from './output.ts';
 import { sourceHere } from './source.ts';
 import { checkPolicy, plain, runModelStages, runValidate } from './stages.ts';
-import { insideRoot, type Workspace } from './workspace.ts';
-import { defaults, type Registry as RegistrySettings } from '../config/index.ts';
-import { EvidenceError, RegistryError, UsageError } from '../errors.ts';
+import { insideRoot, type Workspace } from '../workspace.ts';
+import { defaults, type Registry as RegistrySettings } from '../../config/index.ts';
+import { EvidenceError, RegistryError, UsageError } from '../../errors.ts';
 
 export interface PromoteInput {
   /** Whether the decision goes into the registry. Pull requests evaluate and never record. */
@@ -122,8 +122,8 @@ async function openOnGitHub(workspace: Workspace, settings: RegistrySettings): P
     });
   }
   const [{ openGitHub }, { openGitHubRegistry }] = await Promise.all([
-    import('../github/client.ts'),
-    import('../registry/github-registry.ts'),
+    import('../../github/client.ts'),
+    import('../../registry/github-registry.ts'),
   ]);
   const { log, signal } = workspace;
   return openGitHubRegistry({

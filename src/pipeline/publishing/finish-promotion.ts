@@ -1,17 +1,17 @@
-import { defaults } from '../config/index.ts';
-import { RegistryError, UsageError } from '../errors.ts';
-import type { GitHub } from '../github/client.ts';
-import type { Finding } from '../registry/chain.ts';
-import { isAncestor, openRepository, registryFolder } from '../registry/git/repository.ts';
-import { withClone } from '../registry/github/clone.ts';
-import { checkMerged } from '../registry/github/merged-promotions.ts';
-import { closeOvertaken } from '../registry/github/record-pending.ts';
-import type { BlobCache, Place } from '../registry/github/snapshot.ts';
-import { verifyRegistry } from '../registry/verify.ts';
-import { underItsOwnPolicy } from './decide-again.ts';
-import { openRegistry } from './promote.ts';
-import { pathInside, verifyBetween } from './verify-change.ts';
-import type { Workspace } from './workspace.ts';
+import { defaults } from '../../config/index.ts';
+import { RegistryError, UsageError } from '../../errors.ts';
+import type { GitHub } from '../../github/client.ts';
+import type { Finding } from '../../registry/chain.ts';
+import { isAncestor, openRepository, registryFolder } from '../../registry/git/repository.ts';
+import { withClone } from '../../registry/github/clone.ts';
+import { checkMerged } from '../../registry/github/merged-promotions.ts';
+import { closeOvertaken } from '../../registry/github/record-pending.ts';
+import type { BlobCache, Place } from '../../registry/github/snapshot.ts';
+import { verifyRegistry } from '../../registry/verify.ts';
+import { underItsOwnPolicy } from '../auditing/decide-again.ts';
+import { openRegistry } from '../gate/promote.ts';
+import { pathInside, verifyBetween } from '../auditing/verify-change.ts';
+import type { Workspace } from '../workspace.ts';
 
 export interface FinishInput {
   github: GitHub;

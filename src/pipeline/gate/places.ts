@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { isAbsolute, relative, resolve, sep } from 'node:path';
-import { placeOfCheck, placeOfKeys } from '../config/index.ts';
-import { ConfigError } from '../errors.ts';
-import type { Check, Evidence } from '../evidence/index.ts';
-import type { Workspace } from './workspace.ts';
+import { placeOfCheck, placeOfKeys } from '../../config/index.ts';
+import { ConfigError } from '../../errors.ts';
+import type { Check, Evidence } from '../../evidence/index.ts';
+import type { Workspace } from '../workspace.ts';
 
 /**
  * The evidence with a place for every check that did not pass: its own, as a path from the root of the repository, or the line

@@ -1,13 +1,13 @@
-import type { Behaviour } from '../config/index.ts';
-import { ModelError } from '../errors.ts';
-import type { Evidence } from '../evidence/index.ts';
-import type { Contender } from '../stages/behaviour/behaviour.ts';
-import type { AgreementInput } from '../stages/behaviour/agreement.ts';
-import type { PredictionResult } from '../model/predictions.ts';
-import { resolveReference, type Contestant } from './models.ts';
+import type { Behaviour } from '../../config/index.ts';
+import { ModelError } from '../../errors.ts';
+import type { Evidence } from '../../evidence/index.ts';
+import type { Contender } from '../../stages/behaviour/behaviour.ts';
+import type { AgreementInput } from '../../stages/behaviour/agreement.ts';
+import type { PredictionResult } from '../../model/predictions.ts';
+import { resolveReference, type Contestant } from '../contestants/resolve.ts';
 import { writeEvidence } from './output.ts';
 import { limitsOf, plain, predictRows, type Contestants } from './stages.ts';
-import type { Workspace } from './workspace.ts';
+import type { Workspace } from '../workspace.ts';
 
 /** Look at how models behave that have been predicted with; writes `evidence/behaviour.json`. */
 export async function behaviourOf(
@@ -16,8 +16,8 @@ export async function behaviourOf(
   downloads: string,
 ): Promise<Evidence> {
   const [{ lookAtBehaviour }, { readScorer }] = await Promise.all([
-    import('../stages/behaviour/behaviour.ts'),
-    import('../stages/evaluation/scorer.ts'),
+    import('../../stages/behaviour/behaviour.ts'),
+    import('../../stages/evaluation/scorer.ts'),
   ]);
   const { candidate, candidateResult, champion, rival, dataset } = contestants;
   const { task, columns, policy, behaviour = {} } = workspace.modelConfig;
@@ -86,7 +86,7 @@ async function parentOf(
   const name = `the parent ${parent.artifact.uri.replace(/^file:/u, '')}`;
   const { sha256 } = parent.artifact;
   if (parent.kind === 'predictions') {
-    const { readPredictionFile } = await import('../model/prediction-file.ts');
+    const { readPredictionFile } = await import('../../model/prediction-file.ts');
     const { reference, path } = parent;
     const predictions = await readPredictionFile({ reference, path, dataset, columns, task });
     return { name, sha256, result: { ok: true, predictions } };

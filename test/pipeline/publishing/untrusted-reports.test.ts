@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { EvidenceError } from '../../src/errors.ts';
-import { evidenceDigest, type Decision, type Evidence } from '../../src/evidence/index.ts';
-import { readUntrustedReports } from '../../src/pipeline/untrusted-reports.ts';
-import { decision, evidence, failedSlice, recorded } from '../report/samples.ts';
-import { inTemporaryFolder } from '../support/project.ts';
+import { EvidenceError } from '../../../src/errors.ts';
+import { evidenceDigest, type Decision, type Evidence } from '../../../src/evidence/index.ts';
+import { readUntrustedReports } from '../../../src/pipeline/publishing/untrusted-reports.ts';
+import { decision, evidence, failedSlice, recorded } from '../../report/samples.ts';
+import { inTemporaryFolder } from '../../support/project.ts';
 
 const proof = evidence([failedSlice]);
 const reference = (each: Evidence): Decision['evidence'][number] => ({

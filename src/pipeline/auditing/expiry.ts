@@ -1,7 +1,7 @@
-import { workflowArtifact } from '../evidence/index.ts';
-import { expiryOf } from '../registry/workflow-artifact.ts';
-import type { PromoteResult } from './promote.ts';
-import type { Workspace } from './workspace.ts';
+import { workflowArtifact } from '../../evidence/index.ts';
+import { expiryOf } from '../../registry/workflow-artifact.ts';
+import type { PromoteResult } from '../gate/promote.ts';
+import type { Workspace } from '../workspace.ts';
 
 /** Say of a new champion that GitHub will delete its bytes where they were recorded to be, when, and what keeps them. */
 export async function warnOfExpiry(workspace: Workspace, { decision, status }: PromoteResult): Promise<void> {

@@ -1,7 +1,7 @@
-import { openDataset } from '../data/dataset.ts';
-import { planInputs, type InputPlan } from '../model/features.ts';
-import type { ModelInspection } from '../model/inspect.ts';
-import { inside, type Workspace } from './workspace.ts';
+import { openDataset } from '../../data/dataset.ts';
+import { planInputs, type InputPlan } from '../../model/features.ts';
+import type { ModelInspection } from '../../model/inspect.ts';
+import { inside, type Workspace } from '../workspace.ts';
 
 /** Which columns of the evaluation set would feed which input of a model. @throws ModelError when they do not fit */
 export async function inputsFromData(workspace: Workspace, inspection: ModelInspection): Promise<InputPlan[]> {

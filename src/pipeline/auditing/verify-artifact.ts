@@ -1,10 +1,10 @@
 import { stat } from 'node:fs/promises';
-import { ModelError, UsageError, openingFault } from '../errors.ts';
-import { fileDigest } from '../file-digest.ts';
-import { localModel } from '../model/artifact.ts';
-import type { Manifest } from '../registry/manifest.ts';
-import { openRegistry } from './promote.ts';
-import { insideRoot, type Workspace } from './workspace.ts';
+import { ModelError, UsageError, openingFault } from '../../errors.ts';
+import { fileDigest } from '../../file-digest.ts';
+import { localModel } from '../../model/artifact.ts';
+import type { Manifest } from '../../registry/manifest.ts';
+import { openRegistry } from '../gate/promote.ts';
+import { insideRoot, type Workspace } from '../workspace.ts';
 
 export interface VerifyInput {
   /** The file, relative to the workspace. */

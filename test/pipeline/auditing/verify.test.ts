@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
-import { rollback } from '../../src/decide/rollback.ts';
-import { deprecate } from '../../src/decide/deprecate.ts';
+import { rollback } from '../../../src/decide/rollback.ts';
+import { deprecate } from '../../../src/decide/deprecate.ts';
 import {
   digest,
   evidenceDigest,
@@ -9,17 +9,23 @@ import {
   type Decision,
   type Evidence,
   type RecordedDecision,
-} from '../../src/evidence/index.ts';
-import { silentLog } from '../../src/log.ts';
-import { verify, type Verified } from '../../src/pipeline/verify-change.ts';
-import { openWorkspace } from '../../src/pipeline/workspace.ts';
-import { canonicalBytes } from '../../src/registry/chain.ts';
-import { packEvidence } from '../../src/registry/evidence-file.ts';
-import { attributesPath, attributesText, decisionPath, evidencePath, manifestPath } from '../../src/registry/layout.ts';
-import { extendManifest, type Manifest } from '../../src/registry/manifest.ts';
-import { artifact } from '../registry/sample-decision.ts';
-import { inRepository, type TemporaryRepository } from '../registry/temporary-repository.ts';
-import { assigned, by, evidenceOn, gate, modelOf, overridden, record, registered, subject, text } from './decided.ts';
+} from '../../../src/evidence/index.ts';
+import { silentLog } from '../../../src/log.ts';
+import { verify, type Verified } from '../../../src/pipeline/auditing/verify-change.ts';
+import { openWorkspace } from '../../../src/pipeline/workspace.ts';
+import { canonicalBytes } from '../../../src/registry/chain.ts';
+import { packEvidence } from '../../../src/registry/evidence-file.ts';
+import {
+  attributesPath,
+  attributesText,
+  decisionPath,
+  evidencePath,
+  manifestPath,
+} from '../../../src/registry/layout.ts';
+import { extendManifest, type Manifest } from '../../../src/registry/manifest.ts';
+import { artifact } from '../../registry/sample-decision.ts';
+import { inRepository, type TemporaryRepository } from '../../registry/temporary-repository.ts';
+import { assigned, by, evidenceOn, gate, modelOf, overridden, record, registered, subject, text } from '../decided.ts';
 
 function verified(at: TemporaryRepository): Promise<Verified> {
   const input = { root: at.folder, config: 'contender.yml' };

@@ -1,16 +1,16 @@
 import { mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { Ajv2020 } from 'ajv/dist/2020.js';
-import { defaults, evidenceKinds } from '../config/index.ts';
-import { Evidence as EvidenceSchema, type Decision, type Evidence } from '../evidence/index.ts';
-import { EvidenceError } from '../errors.ts';
-import type { ChangedRow } from '../stages/evaluation/agreement.ts';
-import { renderHtml } from '../report/html.ts';
-import { renderJunit } from '../report/junit.ts';
-import { renderMarkdown } from '../report/markdown.ts';
-import type { ReportInput } from '../report/standing.ts';
-import type { Workspace } from './workspace.ts';
-import { requireWritable, writeWhole, writing } from './writing.ts';
+import { defaults, evidenceKinds } from '../../config/index.ts';
+import { Evidence as EvidenceSchema, type Decision, type Evidence } from '../../evidence/index.ts';
+import { EvidenceError } from '../../errors.ts';
+import type { ChangedRow } from '../../stages/evaluation/agreement.ts';
+import { renderHtml } from '../../report/html.ts';
+import { renderJunit } from '../../report/junit.ts';
+import { renderMarkdown } from '../../report/markdown.ts';
+import type { ReportInput } from '../../report/standing.ts';
+import type { Workspace } from '../workspace.ts';
+import { requireWritable, writeWhole, writing } from '../writing.ts';
 
 /** Write one piece of evidence to `<out>/<model>/evidence/<kind>.json`, whole or not at all. */
 export async function writeEvidence(workspace: Workspace, evidence: Evidence): Promise<Evidence> {

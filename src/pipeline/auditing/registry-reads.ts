@@ -1,8 +1,8 @@
-import { nearest } from '../config/index.ts';
-import { UsageError } from '../errors.ts';
-import type { RecordedDecision, RegistryHistory } from '../evidence/index.ts';
-import type { Registry } from '../registry/registry.ts';
-import { versionTag } from '../registry/tags.ts';
+import { nearest } from '../../config/index.ts';
+import { UsageError } from '../../errors.ts';
+import type { RecordedDecision, RegistryHistory } from '../../evidence/index.ts';
+import type { Registry } from '../../registry/registry.ts';
+import { versionTag } from '../../registry/tags.ts';
 import {
   headline,
   responsible,
@@ -15,10 +15,10 @@ import {
   type Reasons,
   type VersionChanges,
   type WaitingMention,
-} from '../report/index.ts';
-import { publishedVersion, withdrawnBy, withEvidence } from './export.ts';
-import { openRegistry } from './promote.ts';
-import type { Workspace } from './workspace.ts';
+} from '../../report/index.ts';
+import { publishedVersion, withdrawnBy, withEvidence } from '../publishing/export.ts';
+import { openRegistry } from '../gate/promote.ts';
+import type { Workspace } from '../workspace.ts';
 
 /* What the registry says when it is asked. Nothing here writes. */
 

@@ -3,19 +3,19 @@ import { cp, mkdtemp, readFile, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { carryOver } from '../../src/decide/carry-over.ts';
-import { decide } from '../../src/decide/decide.ts';
-import { deprecate } from '../../src/decide/deprecate.ts';
-import { rollback } from '../../src/decide/rollback.ts';
-import type { Decision, Evidence } from '../../src/evidence/index.ts';
-import { silentLog } from '../../src/log.ts';
-import { verifyAgainst, type VerifiedChange } from '../../src/pipeline/verify-change.ts';
-import { openGitRegistry } from '../../src/registry/git-registry.ts';
-import { artifact } from '../registry/sample-decision.ts';
-import { inRepository, repositoryAt, type TemporaryRepository } from '../registry/temporary-repository.ts';
-import { clientOf, repositoryName, withGitHub } from '../github/with-github.ts';
-import type { GitHub } from '../../src/github/client.ts';
-import { inTemporaryFolder } from '../support/project.ts';
+import { carryOver } from '../../../src/decide/carry-over.ts';
+import { decide } from '../../../src/decide/decide.ts';
+import { deprecate } from '../../../src/decide/deprecate.ts';
+import { rollback } from '../../../src/decide/rollback.ts';
+import type { Decision, Evidence } from '../../../src/evidence/index.ts';
+import { silentLog } from '../../../src/log.ts';
+import { verifyAgainst, type VerifiedChange } from '../../../src/pipeline/auditing/verify-change.ts';
+import { openGitRegistry } from '../../../src/registry/git-registry.ts';
+import { artifact } from '../../registry/sample-decision.ts';
+import { inRepository, repositoryAt, type TemporaryRepository } from '../../registry/temporary-repository.ts';
+import { clientOf, repositoryName, withGitHub } from '../../github/with-github.ts';
+import type { GitHub } from '../../../src/github/client.ts';
+import { inTemporaryFolder } from '../../support/project.ts';
 import {
   assigned,
   by,
@@ -30,7 +30,7 @@ import {
   subject,
   text,
   type Made,
-} from './decided.ts';
+} from '../decided.ts';
 
 /** A base with a champion that the gate let in after a first one. */
 let base = '';

@@ -1,10 +1,10 @@
 import { isAbsolute, relative, sep } from 'node:path';
-import type { Source } from '../evidence/index.ts';
-import { RegistryError } from '../errors.ts';
-import { commitAt, openRepository, type Repository } from '../registry/git/repository.ts';
-import { runGit } from '../registry/git/run.ts';
-import { uncommittedEdits } from '../registry/git/work-tree.ts';
-import { inside, type Workspace } from './workspace.ts';
+import type { Source } from '../../evidence/index.ts';
+import { RegistryError } from '../../errors.ts';
+import { commitAt, openRepository, type Repository } from '../../registry/git/repository.ts';
+import { runGit } from '../../registry/git/run.ts';
+import { uncommittedEdits } from '../../registry/git/work-tree.ts';
+import { inside, type Workspace } from '../workspace.ts';
 
 /**
  * Where a decision is made: what the runner says, the commit that is checked out, and the files that decide and are not as in that

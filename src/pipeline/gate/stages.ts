@@ -1,4 +1,4 @@
-import { bytes, defaults, milliseconds, reservedColumns, type Model } from '../config/index.ts';
+import { bytes, defaults, milliseconds, reservedColumns, type Model } from '../../config/index.ts';
 import {
   identityOf,
   type Artifact,
@@ -6,24 +6,30 @@ import {
   type RegistryView,
   type Signatures,
   type Subjects,
-} from '../evidence/index.ts';
-import { DataError, ModelError, UsageError } from '../errors.ts';
-import { datasetSubject, openDataset, requireColumns, type Dataset, type DatasetSource } from '../data/dataset.ts';
-import { idsOfRows, requireRowIds } from '../data/row-ids.ts';
-import type { ChangedRow } from '../stages/evaluation/agreement.ts';
-import { requireEngines } from '../model/engines.ts';
-import type { PredictionResult, Predictions } from '../model/predictions.ts';
-import type { RowRange } from '../model/batches.ts';
-import { predictModels, type PredictionModel } from '../model/predict.ts';
-import { resolveCandidate, resolveChampion, withModelFolder, type Champion, type Contestant } from './models.ts';
+} from '../../evidence/index.ts';
+import { DataError, ModelError, UsageError } from '../../errors.ts';
+import { datasetSubject, openDataset, requireColumns, type Dataset, type DatasetSource } from '../../data/dataset.ts';
+import { idsOfRows, requireRowIds } from '../../data/row-ids.ts';
+import type { ChangedRow } from '../../stages/evaluation/agreement.ts';
+import { requireEngines } from '../../model/engines.ts';
+import type { PredictionResult, Predictions } from '../../model/predictions.ts';
+import type { RowRange } from '../../model/batches.ts';
+import { predictModels, type PredictionModel } from '../../model/predict.ts';
+import {
+  resolveCandidate,
+  resolveChampion,
+  withModelFolder,
+  type Champion,
+  type Contestant,
+} from '../contestants/resolve.ts';
 import { discardEvidence, writeChangedRows, writeEvidence } from './output.ts';
 import { withLines } from './places.ts';
-import { inside, insideRoot, type Workspace } from './workspace.ts';
+import { inside, insideRoot, type Workspace } from '../workspace.ts';
 
 /** Validate the datasets against the contract and the table rules; writes `evidence/data.json`. */
 export async function runValidate(workspace: Workspace): Promise<Evidence> {
   await discardEvidence(workspace, 'data');
-  const { validateData } = await import('../stages/data/validate.ts');
+  const { validateData } = await import('../../stages/data/validate.ts');
   const { data, columns } = workspace.modelConfig;
   const contractPath =
     data.contract === undefined ? undefined : await inside(workspace, data.contract, 'data.contract');
@@ -47,7 +53,7 @@ export async function runValidate(workspace: Workspace): Promise<Evidence> {
 /** Refuse a policy that cannot be judged by before the long work. @throws ConfigError with the line of contender.yml */
 export function checkPolicy(workspace: Workspace): Promise<void> {
   return withLines(workspace, async () => {
-    const { planOf } = await import('../stages/evaluation/plan.ts');
+    const { planOf } = await import('../../stages/evaluation/plan.ts');
     planOf(workspace.modelConfig.policy, workspace.modelConfig.task);
   });
 }
@@ -171,7 +177,7 @@ async function predictAll(
     if (contestant.kind === 'model') {
       return predicted[models.findIndex((each) => each.role === role)] as PredictionResult;
     }
-    const { readPredictionFile } = await import('../model/prediction-file.ts');
+    const { readPredictionFile } = await import('../../model/prediction-file.ts');
     const { reference, path } = contestant;
     return { ok: true, predictions: await readPredictionFile({ reference, path, dataset, columns, task }) };
   };
@@ -217,8 +223,8 @@ async function predictedBefore(
   if (uri === undefined) return found;
   const path = await insideRoot(workspace, uri);
   const [{ readShards }, { readPredictionFile }] = await Promise.all([
-    import('../model/shards.ts'),
-    import('../model/prediction-file.ts'),
+    import('../../model/shards.ts'),
+    import('../../model/prediction-file.ts'),
   ]);
   const shards = await readShards(path, uri);
   const { columns, task } = workspace.modelConfig;
@@ -286,7 +292,7 @@ async function evaluateContestants(
   view: RegistryView,
   contestants: Contestants,
 ): Promise<Evidence> {
-  const { evaluate } = await import('../stages/evaluation/evaluate.ts');
+  const { evaluate } = await import('../../stages/evaluation/evaluate.ts');
   const { dataset, candidate, candidateResult, champion, rival } = contestants;
   const { task, columns, policy } = workspace.modelConfig;
   return workspace.log.group('Evaluate', async () => {
@@ -348,7 +354,7 @@ async function loadContestant(workspace: Workspace, contestants: Contestants): P
     ...(champion === null ? {} : { champion: champion.artifact }),
     datasets: { evaluation: datasetSubject(dataset) },
   };
-  const { loadTest } = await import('../stages/load/load-test.ts');
+  const { loadTest } = await import('../../stages/load/load-test.ts');
   return workspace.log.group('Load test', async () => {
     const evidence = await loadTest({
       model: workspace.model,

@@ -1,15 +1,15 @@
 import { isDeepStrictEqual } from 'node:util';
 import { Ajv2020 } from 'ajv/dist/2020.js';
-import { Model as ModelSchema, policySubject, stageRule, type Config, type Model } from '../config/index.ts';
-import type { Act } from '../decide/act.ts';
-import { assign } from '../decide/assign.ts';
-import { decide, referenceTo } from '../decide/decide.ts';
-import { deprecate } from '../decide/deprecate.ts';
-import { override } from '../decide/override.ts';
-import { register } from '../decide/register.ts';
-import { rollback } from '../decide/rollback.ts';
-import { unassign } from '../decide/unassign.ts';
-import { UsageError } from '../errors.ts';
+import { Model as ModelSchema, policySubject, stageRule, type Config, type Model } from '../../config/index.ts';
+import type { Act } from '../../decide/act.ts';
+import { assign } from '../../decide/assign.ts';
+import { decide, referenceTo } from '../../decide/decide.ts';
+import { deprecate } from '../../decide/deprecate.ts';
+import { override } from '../../decide/override.ts';
+import { register } from '../../decide/register.ts';
+import { rollback } from '../../decide/rollback.ts';
+import { unassign } from '../../decide/unassign.ts';
+import { UsageError } from '../../errors.ts';
 import {
   digest,
   Evidence as EvidenceSchema,
@@ -20,9 +20,9 @@ import {
   type DecisionAction,
   type Evidence,
   type Version,
-} from '../evidence/index.ts';
-import type { Finding } from '../registry/chain.ts';
-import type { Judge, MadeDecision } from '../registry/verify.ts';
+} from '../../evidence/index.ts';
+import type { Finding } from '../../registry/chain.ts';
+import type { Judge, MadeDecision } from '../../registry/verify.ts';
 
 /*
  * A recorded decision says under which policy and on what evidence it was made, and the chain what there was before it. `decide`

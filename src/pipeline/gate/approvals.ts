@@ -1,11 +1,11 @@
 import { relative, sep } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { RegistryError } from '../errors.ts';
-import { workflowArtifact, type Approval, type Source } from '../evidence/index.ts';
-import { lastChangedIn } from '../registry/git/history.ts';
-import { commitAt, isAncestor, isShallow, openRepository } from '../registry/git/repository.ts';
-import type { Contestant } from './models.ts';
-import type { Workspace } from './workspace.ts';
+import { RegistryError } from '../../errors.ts';
+import { workflowArtifact, type Approval, type Source } from '../../evidence/index.ts';
+import { lastChangedIn } from '../../registry/git/history.ts';
+import { commitAt, isAncestor, isShallow, openRepository } from '../../registry/git/repository.ts';
+import type { Contestant } from '../contestants/resolve.ts';
+import type { Workspace } from '../workspace.ts';
 
 /**
  * Who approved what is judged, by GitHub's word: asked only where the policy wants approvals, and where there is a run to
@@ -34,8 +34,8 @@ export async function readApprovals(
     );
   }
   const [{ openGitHub }, { approvalsOf }] = await Promise.all([
-    import('../github/client.ts'),
-    import('../github/approvals.ts'),
+    import('../../github/client.ts'),
+    import('../../github/approvals.ts'),
   ]);
   const { log, signal } = workspace;
   const github = openGitHub({ repository: name, token, apiUrl, log, signal });

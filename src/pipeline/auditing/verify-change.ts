@@ -1,18 +1,18 @@
 import { relative, resolve, sep } from 'node:path';
-import { defaults, maximumConfigBytes, parseConfig, type Config } from '../config/index.ts';
-import { ConfigError, ContenderError, UsageError } from '../errors.ts';
-import type { GitHub } from '../github/client.ts';
-import { silentLog } from '../log.ts';
-import type { Finding } from '../registry/chain.ts';
-import { entryAt, readBlobs } from '../registry/git/objects.ts';
-import { isTipOf, openRepository, registryFolder, type Repository } from '../registry/git/repository.ts';
-import { changeBetween, verifyChange, type Change } from '../registry/verify-change.ts';
+import { defaults, maximumConfigBytes, parseConfig, type Config } from '../../config/index.ts';
+import { ConfigError, ContenderError, UsageError } from '../../errors.ts';
+import type { GitHub } from '../../github/client.ts';
+import { silentLog } from '../../log.ts';
+import type { Finding } from '../../registry/chain.ts';
+import { entryAt, readBlobs } from '../../registry/git/objects.ts';
+import { isTipOf, openRepository, registryFolder, type Repository } from '../../registry/git/repository.ts';
+import { changeBetween, verifyChange, type Change } from '../../registry/verify-change.ts';
 import { underItsOwnPolicy, underPolicyOf } from './decide-again.ts';
-import { openRegistry } from './promote.ts';
+import { openRegistry } from '../gate/promote.ts';
 import { verifyPeople } from './verify-people.ts';
-import type { GitHubAccess, Workspace } from './workspace.ts';
+import type { GitHubAccess, Workspace } from '../workspace.ts';
 
-export type { Finding } from '../registry/chain.ts';
+export type { Finding } from '../../registry/chain.ts';
 
 export interface VerifyChangeInput {
   /** Absolute path of a folder in the repository. */
@@ -52,7 +52,7 @@ export async function verify(
 
 async function gitHubOf({ repository = '', token = '', apiUrl }: Partial<GitHubAccess> = {}): Promise<GitHub | null> {
   if (repository === '' || token === '') return null;
-  const { openGitHub } = await import('../github/client.ts');
+  const { openGitHub } = await import('../../github/client.ts');
   return openGitHub({ repository, token, apiUrl, log: silentLog });
 }
 

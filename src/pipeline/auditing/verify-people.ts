@@ -1,8 +1,8 @@
-import { GitHubError } from '../errors.ts';
-import type { Approval, RecordedDecision } from '../evidence/index.ts';
-import type { GitHub } from '../github/client.ts';
-import type { Finding } from '../registry/chain.ts';
-import type { MadeDecision } from '../registry/verify.ts';
+import { GitHubError } from '../../errors.ts';
+import type { Approval, RecordedDecision } from '../../evidence/index.ts';
+import type { GitHub } from '../../github/client.ts';
+import type { Finding } from '../../registry/chain.ts';
+import type { MadeDecision } from '../../registry/verify.ts';
 
 /** What is wrong with the people that decisions name, and what whoever reads them should know. */
 export interface PeopleFound {
@@ -25,7 +25,7 @@ export async function verifyPeople(made: readonly MadeDecision[], github: GitHub
   const placed = given.filter(({ approval }) => approval.source !== undefined);
   if (placed.length === 0) return { findings, notes };
   if (github === null) return { findings, notes: [...notes, 'Approvals were not looked up (no token).'] };
-  const { wasGiven } = await import('../github/approvals.ts');
+  const { wasGiven } = await import('../../github/approvals.ts');
   try {
     for (const { path, approval } of placed) {
       if (!(await wasGiven(github, approval))) findings.push(notGiven(path, approval));

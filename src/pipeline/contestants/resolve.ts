@@ -1,14 +1,14 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { temporaryFolder } from '../data/temporary.ts';
-import { modelDigest, sha256, workflowArtifact, type Artifact, type RegistryView } from '../evidence/index.ts';
-import { ContenderError, ModelError } from '../errors.ts';
-import { localModel, type LocalArtifact } from '../model/artifact.ts';
-import type { ReadingOptions } from '../model/predictions.ts';
-import { fetchArtifact, fetchNamed } from '../registry/fetch-artifact.ts';
-import { versionTag } from '../registry/tags.ts';
-import type { ModelReference } from '../config/index.ts';
-import { inside, type Workspace } from './workspace.ts';
+import { temporaryFolder } from '../../data/temporary.ts';
+import { modelDigest, sha256, workflowArtifact, type Artifact, type RegistryView } from '../../evidence/index.ts';
+import { ContenderError, ModelError } from '../../errors.ts';
+import { localModel, type LocalArtifact } from '../../model/artifact.ts';
+import type { ReadingOptions } from '../../model/predictions.ts';
+import { fetchArtifact, fetchNamed } from '../../registry/fetch-artifact.ts';
+import { versionTag } from '../../registry/tags.ts';
+import type { ModelReference } from '../../config/index.ts';
+import { inside, type Workspace } from '../workspace.ts';
 
 /** A contender of the comparison: an ONNX model on disk, or a file of predictions. */
 export type Contestant =
@@ -96,7 +96,7 @@ export async function resolveReference(
 ): Promise<Contestant> {
   if (typeof reference === 'object' && 'predictions' in reference) {
     const path = await inside(workspace, reference.predictions, `${role}.predictions`);
-    const { digestFiles } = await import('../model/prediction-file.ts');
+    const { digestFiles } = await import('../../model/prediction-file.ts');
     const file = await digestFiles(path);
     const { predictions, sha256: stated, ...columns } = reference;
     refuseOtherBytes(workspace, role, predictions, file.sha256, stated);

@@ -7,10 +7,10 @@ import {
   evidenceDigest,
   type Decision,
   type Evidence,
-} from '../evidence/index.ts';
-import { EvidenceError } from '../errors.ts';
-import { isModelName } from '../registry/layout.ts';
-import type { ReportInput } from '../report/index.ts';
+} from '../../evidence/index.ts';
+import { EvidenceError } from '../../errors.ts';
+import { isModelName } from '../../registry/layout.ts';
+import type { ReportInput } from '../../report/index.ts';
 
 const mostModels = 20;
 const mostKinds = 16;

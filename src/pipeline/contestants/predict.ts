@@ -1,15 +1,15 @@
 import { dirname } from 'node:path';
-import { ModelError, UsageError } from '../errors.ts';
-import type { Dataset } from '../data/dataset.ts';
-import { idsOf, requireRowIds } from '../data/row-ids.ts';
-import type { RowRange } from '../model/batches.ts';
-import type { Predictions } from '../model/predictions.ts';
-import type { Provenance } from '../model/shards.ts';
-import { registryView } from './promote.ts';
-import { resolveCandidate, resolveChampion, withModelFolder, type Contestant } from './models.ts';
-import { predictRows, withDatasets } from './stages.ts';
-import { insideRoot, type Workspace } from './workspace.ts';
-import { requireWritable, writing } from './writing.ts';
+import { ModelError, UsageError } from '../../errors.ts';
+import type { Dataset } from '../../data/dataset.ts';
+import { idsOf, requireRowIds } from '../../data/row-ids.ts';
+import type { RowRange } from '../../model/batches.ts';
+import type { Predictions } from '../../model/predictions.ts';
+import type { Provenance } from '../../model/shards.ts';
+import { registryView } from '../gate/promote.ts';
+import { resolveCandidate, resolveChampion, withModelFolder, type Contestant } from './resolve.ts';
+import { predictRows, withDatasets } from '../gate/stages.ts';
+import { insideRoot, type Workspace } from '../workspace.ts';
+import { requireWritable, writing } from '../writing.ts';
 
 export interface PredictInput {
   role: 'candidate' | 'champion';
@@ -60,8 +60,8 @@ export async function runPredict(workspace: Workspace, { role, shard, file }: Pr
         });
       }
       refuseRawScores(workspace, role, result.predictions);
-      const { writePredictionFile } = await import('../model/prediction-file.ts');
-      const { provenanceKey } = await import('../model/shards.ts');
+      const { writePredictionFile } = await import('../../model/prediction-file.ts');
+      const { provenanceKey } = await import('../../model/shards.ts');
       const ids = await idsOf(dataset, columns.id, rows);
       const provenance: Provenance = {
         schema: 'contender/predictions/v1',

@@ -2,14 +2,14 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { digest, sha256, type Artifact, type Decision, type RegistryView } from '../../src/evidence/index.ts';
-import { silentLog } from '../../src/log.ts';
-import { openRegistry } from '../../src/pipeline/promote.ts';
-import { verifyArtifact, type Verification } from '../../src/pipeline/verify-artifact.ts';
-import { openWorkspace } from '../../src/pipeline/workspace.ts';
-import { judged } from '../registry/sample-decision.ts';
-import { gateRepository } from '../support/gate-repository.ts';
-import { inTemporaryFolder } from '../support/project.ts';
+import { digest, sha256, type Artifact, type Decision, type RegistryView } from '../../../src/evidence/index.ts';
+import { silentLog } from '../../../src/log.ts';
+import { openRegistry } from '../../../src/pipeline/gate/promote.ts';
+import { verifyArtifact, type Verification } from '../../../src/pipeline/auditing/verify-artifact.ts';
+import { openWorkspace } from '../../../src/pipeline/workspace.ts';
+import { judged } from '../../registry/sample-decision.ts';
+import { gateRepository } from '../../support/gate-repository.ts';
+import { inTemporaryFolder } from '../../support/project.ts';
 
 const model = 'spam-filter';
 

@@ -1,9 +1,9 @@
-import { GitHubError } from '../errors.ts';
-import { postCheckRun } from '../github/check-run.ts';
-import type { GitHub } from '../github/client.ts';
-import { commentedModels, postComment } from '../github/comment.ts';
-import type { RunPlace } from '../github/run-place.ts';
-import { isModelName } from '../registry/layout.ts';
+import { GitHubError } from '../../errors.ts';
+import { postCheckRun } from '../../github/check-run.ts';
+import type { GitHub } from '../../github/client.ts';
+import { commentedModels, postComment } from '../../github/comment.ts';
+import type { RunPlace } from '../../github/run-place.ts';
+import { isModelName } from '../../registry/layout.ts';
 import {
   checkRun,
   checkRunName,
@@ -11,9 +11,9 @@ import {
   renderFaultComment,
   type CommentPlace,
   type ReportInput,
-} from '../report/index.ts';
-import { configFile, withPlaces } from './places.ts';
-import type { Workspace } from './workspace.ts';
+} from '../../report/index.ts';
+import { configFile, withPlaces } from '../gate/places.ts';
+import type { Workspace } from '../workspace.ts';
 
 export interface PublishChoice {
   /** Whether a comment of the pull request tells the result. `on-failure` still updates one that is there. */

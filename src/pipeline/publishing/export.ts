@@ -1,15 +1,15 @@
 import { basename, join } from 'node:path';
-import { takenBackBy } from '../decide/history.ts';
+import { takenBackBy } from '../../decide/history.ts';
 import {
   modelIdentity,
   type RecordedDecision,
   type RegisteredVersion,
   type RegistryHistory,
-} from '../evidence/index.ts';
-import { ContenderError, RegistryError, UsageError } from '../errors.ts';
-import { localModel } from '../model/artifact.ts';
-import { fetchArtifact } from '../registry/fetch-artifact.ts';
-import type { Registry } from '../registry/registry.ts';
+} from '../../evidence/index.ts';
+import { ContenderError, RegistryError, UsageError } from '../../errors.ts';
+import { localModel } from '../../model/artifact.ts';
+import { fetchArtifact } from '../../registry/fetch-artifact.ts';
+import type { Registry } from '../../registry/registry.ts';
 import {
   renderHtml,
   renderMarkdown,
@@ -19,11 +19,11 @@ import {
   type ModelFiles,
   type Published,
   type Withdrawn,
-} from '../report/index.ts';
-import { withModelFolder } from './models.ts';
-import { openRegistry } from './promote.ts';
-import type { Workspace } from './workspace.ts';
-import { writeWhole } from './writing.ts';
+} from '../../report/index.ts';
+import { withModelFolder } from '../contestants/resolve.ts';
+import { openRegistry } from '../gate/promote.ts';
+import type { Workspace } from '../workspace.ts';
+import { writeWhole } from '../writing.ts';
 
 /** What can be exported of a version. */
 export const exportParts = ['model-card', 'release-notes', 'in-toto', 'report', 'evidence'] as const;

@@ -1,12 +1,12 @@
 import { isDeepStrictEqual } from 'node:util';
-import { deprecate } from '../decide/deprecate.ts';
-import { lastDecisionOn } from '../decide/history.ts';
-import { override } from '../decide/override.ts';
-import { namedVersion, rollback } from '../decide/rollback.ts';
-import { assign } from '../decide/assign.ts';
-import { unassign } from '../decide/unassign.ts';
-import { stageRule } from '../config/index.ts';
-import type { Act } from '../decide/act.ts';
+import { deprecate } from '../../decide/deprecate.ts';
+import { lastDecisionOn } from '../../decide/history.ts';
+import { override } from '../../decide/override.ts';
+import { namedVersion, rollback } from '../../decide/rollback.ts';
+import { assign } from '../../decide/assign.ts';
+import { unassign } from '../../decide/unassign.ts';
+import { stageRule } from '../../config/index.ts';
+import type { Act } from '../../decide/act.ts';
 import {
   identityOf,
   modelIdentity,
@@ -15,19 +15,19 @@ import {
   type RecordedDecision,
   type RegistryHistory,
   type Source,
-} from '../evidence/index.ts';
-import { RegistryError } from '../errors.ts';
-import { fetchArtifact } from '../registry/fetch-artifact.ts';
-import type { Registry } from '../registry/registry.ts';
-import { versionTag } from '../registry/tags.ts';
-import { withdrawnText } from '../report/index.ts';
+} from '../../evidence/index.ts';
+import { RegistryError } from '../../errors.ts';
+import { fetchArtifact } from '../../registry/fetch-artifact.ts';
+import type { Registry } from '../../registry/registry.ts';
+import { versionTag } from '../../registry/tags.ts';
+import { withdrawnText } from '../../report/index.ts';
 import { readApprovals } from './approvals.ts';
-import { resolveCandidate, withModelFolder } from './models.ts';
+import { resolveCandidate, withModelFolder } from '../contestants/resolve.ts';
 import { discardAllEvidence, prepareOut, readEvidence, writeDecision, writeEvidence } from './output.ts';
-import { withdrawnBy } from './export.ts';
+import { withdrawnBy } from '../publishing/export.ts';
 import { openRegistry, type PromoteResult } from './promote.ts';
 import { sourceHere } from './source.ts';
-import type { Workspace } from './workspace.ts';
+import type { Workspace } from '../workspace.ts';
 
 /*
  * What a person does to the registry, beside the gate: override a hold, go back to an earlier version, deprecate one.
