@@ -3,11 +3,13 @@ import type { DuckDBConnection } from '@duckdb/node-api';
 import { labelColumns } from '../../config/columns.ts';
 import type { Columns, Task } from '../../config/schema.ts';
 import { classText } from '../../data/class-text.ts';
-import { openDataset, quoteIdentifier, reading, requireColumns, type Dataset } from '../../data/dataset.ts';
+import { readingOf, readingOfColumn } from '../../data/cells.ts';
+import { openDataset, reading, requireColumns, type Dataset } from '../../data/dataset.ts';
+import { requireNumbers } from '../../data/numbers.ts';
 import { readingOfIds, withoutLeadingZeros } from '../../data/row-ids.ts';
 import { copyRows } from '../../data/workspace.ts';
 import { DataError } from '../../errors.ts';
-import { layoutOf, requireNumbers, type Layout, type PredictionReference } from './layout.ts';
+import { layoutOf, type Layout, type PredictionReference } from './layout.ts';
 
 /** What a file says of every row of the data, in the order of the data. */
 export interface JoinedRows {
@@ -50,10 +52,11 @@ export async function joinedRows(
 const mostLabels = 100;
 
 async function labelsOf(dataset: Dataset, columns: Columns): Promise<string[]> {
-  const [label] = requireColumns(dataset, labelColumns(columns)).map(({ name }) => quoteIdentifier(name));
+  const [label] = labelColumns(columns) as [string];
+  const { from, expression } = readingOfColumn(dataset, label, 'text');
   return reading(dataset, async () => {
     const reader = await dataset.connection.runAndReadAll(
-      `select distinct cast(${label} as varchar) from ${dataset.relation} where ${label} is not null order by 1 limit ${mostLabels}`,
+      `select distinct label from (select ${expression} as label from ${from}) where label is not null order by 1 limit ${mostLabels}`,
     );
     return reader.getRows().map(([text]) => classText(text as string));
   });
@@ -131,16 +134,27 @@ async function gather(
       }
       const ids = readingOfIds(shard, reference.id ?? columns.id);
       idsAre.add(ids.numeric ? 'numbers' : 'texts');
+      const id = requireColumns(shard, [reference.id ?? columns.id]);
+      const numbers = requireColumns(shard, [...layout.scores, ...layout.decisions]);
       const texts = [...(layout.predicted === null ? [] : [layout.predicted]), ...layout.truth];
-      requireColumns(shard, [...layout.scores, ...layout.decisions, ...texts]);
-      requireNumbers(shard, layout.scores);
-      const selected = [
-        ids.text,
-        ...layout.scores.map((name) => `cast(${quoteIdentifier(name)} as double)`),
-        ...layout.decisions.map((name) => `try_cast(${quoteIdentifier(name)} as double)`),
-        ...texts.map((name) => `cast(${quoteIdentifier(name)} as varchar)`),
-      ];
-      await reading(shard, () => copyRows(shard, selected, workspace, 'predictions', ids.from));
+      const { from, expressions } = readingOf(shard, [
+        ...id.map((column) => ({ column, use: 'text' as const })),
+        ...numbers.map((column) => ({ column, use: 'number' as const })),
+        ...requireColumns(shard, texts).map((column) => ({ column, use: 'text' as const })),
+      ]);
+      await reading(shard, async () => {
+        await requireNumbers(shard, numbers, {
+          expected: 'numbers',
+          remedy: 'Name the column of the scores: {predictions, score}',
+        });
+        await copyRows(
+          shard,
+          [ids.of(expressions[0] as string), ...expressions.slice(1)],
+          workspace,
+          'predictions',
+          from,
+        );
+      });
     } finally {
       shard.close();
     }
@@ -159,9 +173,12 @@ async function gatherDataset(
   const ids = readingOfIds(dataset, columns.id);
   const truth = layout.truth.map((_, index) => `truth${index} varchar, `).join('');
   await workspace.run(`create table dataset (id varchar, ${truth}row bigint)`);
-  const texts = layout.truth.map((name) => `cast(${quoteIdentifier(name)} as varchar)`);
-  const selected = [ids.text, ...texts, 'row_number() over ()'];
-  await reading(dataset, () => copyRows(dataset, selected, workspace, 'dataset', ids.from));
+  const { from, expressions } = readingOf(
+    dataset,
+    requireColumns(dataset, [columns.id, ...layout.truth]).map((column) => ({ column, use: 'text' })),
+  );
+  const selected = [ids.of(expressions[0] as string), ...expressions.slice(1), 'row_number() over ()'];
+  await reading(dataset, () => copyRows(dataset, selected, workspace, 'dataset', from));
   return ids.numeric ? 'numbers' : 'texts';
 }
 
@@ -209,7 +226,7 @@ async function refuseOtherLabels(
 ): Promise<void> {
   for (const [index, name] of layout.truth.entries()) {
     const [own, given] = [`d.truth${index}`, `p.truth${index}`];
-    // 1 and 1.0 are one label, and so are true and True; other text is compared as text.
+    // As classes are compared: 1 and 1.0 are one label, and so are true and True; other text is compared as text.
     const booleans = `lower(${own}) in ('true', 'false') and lower(${own}) = lower(${given})`;
     const same = `(${own} is not distinct from ${given} or try_cast(${own} as double) = try_cast(${given} as double) or (${booleans}))`;
     const other = await first(
