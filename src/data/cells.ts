@@ -6,34 +6,11 @@ import { csvCell, csvFrom } from './csv-cells.ts';
 import { jsonlReading } from './jsonl-cells.ts';
 import { parquetCell, parquetFrom } from './parquet-cells.ts';
 import { requireColumns, type Dataset, type DatasetColumn } from './relation.ts';
+import type { CellRequest, Reading, Use } from './uses.ts';
 import { isNumeric } from './types.ts';
-
-/**
- * What a cell is read for. Every expression is null where the cell is missing: empty in CSV, null or absent in JSON, NULL in
- * Parquet, and NaN in a column of numbers of any format.
- *
- * - `text`: VARCHAR, as it stands in the file: classes, ids, slices, groups, clusters, inputs of text
- * - `number`: DOUBLE; of true and false 1 and 0
- * - `input`: a number of whatever type is at hand without a conversion; NaN may stay NaN
- * - `exact`: an integer type where the column is one of whole numbers, else as `number`
- * - `typed`: the type of the column, for SQL of users
- * - `json`: VARCHAR or DOUBLE or BOOLEAN or JSON text: what the contract judges, before the contract's own types are known
- */
-export type Use = 'text' | 'number' | 'input' | 'exact' | 'typed' | 'json';
 
 /** What the reading of a file depends on. */
 export type CellSource = Pick<Dataset, 'path' | 'format' | 'columns' | 'csv'>;
-
-export interface CellRequest {
-  column: DatasetColumn;
-  use: Use;
-}
-
-/** Expressions, in the order they were asked for, over a FROM clause with the rows in file order. */
-export interface Reading {
-  from: string;
-  expressions: string[];
-}
 
 /** The reading of some columns for some uses, in one pass. Columns read as numbers must be such: `requireNumbers` tells. */
 export function readingOf(source: CellSource, requests: readonly CellRequest[]): Reading {
@@ -64,3 +41,5 @@ export function readingOfColumn(dataset: Dataset, name: string, use: Use): { fro
 export function holdsNumbers({ type, cells }: DatasetColumn): boolean {
   return isNumeric(type) || type === 'BOOLEAN' || cells?.empty === true;
 }
+
+export type { CellRequest, Reading, Use } from './uses.ts';

@@ -1,5 +1,5 @@
 import type { DuckDBConnection } from '@duckdb/node-api';
-import type { Use } from './cells.ts';
+import type { Use } from './uses.ts';
 import { booleanTexts, notANumber, numberPattern, wholePattern } from './grammar.ts';
 import { columnOf, kind } from './kinds.ts';
 import { longestLine } from './lines.ts';

@@ -1,6 +1,6 @@
 import type { DuckDBConnection } from '@duckdb/node-api';
 import { DataError } from '../errors.ts';
-import type { CellRequest, Reading } from './cells.ts';
+import type { CellRequest, Reading } from './uses.ts';
 import { spelledCell } from './csv-cells.ts';
 import { refuseTwin } from './csv.ts';
 import { notANumber } from './grammar.ts';

@@ -1,4 +1,4 @@
-import type { Use } from './cells.ts';
+import type { Use } from './uses.ts';
 import { escapeGlob, quoteIdentifier, quoteLiteral, type DatasetColumn } from './relation.ts';
 import { isBinary, isNested, isNumeric, isWhole } from './types.ts';
 
