@@ -11,6 +11,8 @@ export interface CellValues {
   /** A FROM clause with the rows in file order and the columns that the values speak of. */
   from: string;
   values: Map<string, SqlValue>;
+  /** Expressions over `from` that make the values that ajv gets, in the order of the columns. */
+  cells: string[];
 }
 
 /** @param types what the contract says of each column, in their order. JSONL has no cells: its rows are judged one by one. */
@@ -21,14 +23,16 @@ export function cellValues(dataset: Dataset & { format: 'csv' | 'parquet' }, typ
   );
   const selected: string[] = [];
   const values = new Map<string, SqlValue>();
+  const cells: string[] = [];
   for (const [index, column] of dataset.columns.entries()) {
     const expression = expressions[index] as string;
     const cell = dataset.format === 'csv' ? csvCell : parquetCell;
     const { columns, value } = cell(`cell_${index}`, expression, column, types[index] as CellTypes, dataset);
     selected.push(...columns);
     values.set(column.name, value);
+    cells.push(dataset.format === 'parquet' && isNested(column.type) ? asJson(`cell_${index}`) : `cell_${index}`);
   }
-  return { from: `(select ${selected.join(', ')} from ${from})`, values };
+  return { from: `(select ${selected.join(', ')} from ${from})`, values, cells };
 }
 
 interface Cell {
@@ -80,7 +84,7 @@ function parquetCell(name: string, expression: string, column: DatasetColumn, ty
     const value = typedValue(name, column.type) ?? { ...nothing, opaque: true };
     const plain = { ...value, null: 'false' };
     // A fraction within may be NaN, which has no JSON form: the whole is then read as the text it is.
-    const text = `cast(to_json(${name}) as varchar)`;
+    const text = asJson(name);
     const isJson = `coalesce(json_valid(${text}), false)`;
     const whole = column.type.includes('DOUBLE')
       ? {
@@ -102,6 +106,10 @@ function parquetCell(name: string, expression: string, column: DatasetColumn, ty
     return { columns, value: missingIf(missing, types.null, { ...nothing, number, asNumber: name }) };
   }
   return { columns, value: missingIf(missing, types.null, { ...nothing, string: present, asString: name }) };
+}
+
+function asJson(name: string): string {
+  return `cast(to_json(${name}) as varchar)`;
 }
 
 function listed(texts: readonly string[]): string {
