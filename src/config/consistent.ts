@@ -1,4 +1,5 @@
 import { labelColumns, roleOf } from './columns.ts';
+import { howToFetch } from './elsewhere.ts';
 import type { Problem } from './explain.ts';
 import { evidenceKinds } from './defaults.ts';
 import type { Config, Model, Stage } from './schema.ts';
@@ -8,6 +9,7 @@ import { nearest } from './suggest.ts';
 export function inconsistencies({ models, registry }: Config): Problem[] {
   const ofModels = Object.entries(models).flatMap(([name, model]) =>
     [
+      ...elsewhereProblems(model),
       ...columnsProblems(model),
       ...featuresProblems(model),
       ...kindsProblems('/policy/required_evidence', model.policy.required_evidence),
@@ -63,6 +65,22 @@ function featuresProblems({ columns }: Model): Problem[] {
         message: `${JSON.stringify(feature)} is the ${role}${named}. Expected ${expected}`,
       },
     ];
+  });
+}
+
+/** Files that must be fetched first are named with the command that does. */
+function elsewhereProblems({ candidate, champion, data }: Model): Problem[] {
+  const pathOf = (reference: typeof champion): unknown =>
+    typeof reference === 'object' ? ('uri' in reference ? reference.uri : reference.predictions) : reference;
+  const named: [string, string, unknown][] = [
+    ['', 'candidate', pathOf(candidate)],
+    ['', 'champion', pathOf(champion)],
+    ...Object.entries(data).map(([key, value]): [string, string, unknown] => ['/data', key, value]),
+  ];
+  return named.flatMap(([pointer, key, path]) => {
+    const fetched = typeof path === 'string' ? howToFetch(path) : null;
+    if (fetched === null) return [];
+    return [{ pointer, key, message: `${key} is ${JSON.stringify(path)}: ${fetched.found}. ${fetched.remedy}` }];
   });
 }
 

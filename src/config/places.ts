@@ -27,7 +27,7 @@ export function placeOfKeys(text: string, keys: readonly (string | number)[]): P
 
 function nearestPlace(text: string, find: (document: Document) => readonly (string | number)[]): Place | undefined {
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, merge: true });
   const keys = find(document);
   for (let depth = keys.length; depth >= 2; depth--) {
     const node: unknown = document.getIn(keys.slice(0, depth), true);
