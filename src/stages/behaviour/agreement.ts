@@ -1,4 +1,4 @@
-import type { Behaviour } from '../../config/index.ts';
+import type { Behaviour } from './schema.ts';
 import type { Check } from '../../evidence/index.ts';
 import type { PredictionResult } from '../../model/predictions.ts';
 import { changedDecisions, type Scored, type Scorer } from '../../model/scorer.ts';

@@ -1,4 +1,4 @@
-import type { Behaviour } from '../../config/index.ts';
+import type { Behaviour } from './schema.ts';
 import type { Check } from '../../evidence/index.ts';
 import type { Perturbation } from '../../model/perturbation.ts';
 import { changedDecisions, type Bounds, type Scored } from '../../model/scorer.ts';
