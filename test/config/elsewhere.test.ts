@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { howToFetch } from '../../src/config/elsewhere.ts';
-import { loadConfig, parseConfig } from '../../src/config/load.ts';
+import { loadConfig, parseConfig } from '../../src/pipeline/configuration.ts';
 import { openDataset } from '../../src/data/dataset.ts';
 import { localModel } from '../../src/model/artifact.ts';
 import { inTemporaryFolder } from '../support/project.ts';
