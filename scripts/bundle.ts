@@ -30,6 +30,7 @@ const programs = {
   'predict-process': 'model/predict-process.js',
   'model-process': 'model/model-process.js',
   'serve-process': 'serve/serve-process.js',
+  'sql-process': 'sql/sql-process.js',
 } as const;
 
 interface Bundled {
