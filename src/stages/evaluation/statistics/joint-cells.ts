@@ -1,7 +1,7 @@
 import type { Confusion } from '../metrics/confusion.ts';
 import { remembered } from '../remember.ts';
 import { bcaInterval } from './bootstrap.ts';
-import { normalQuantile } from './distributions.ts';
+import { normalQuantile } from '../../../statistics/distributions.ts';
 import { accelerationOf, fewInterval, jackknifeEffects } from './few.ts';
 import type { PairedInterval } from './interval.ts';
 import { cellReplicates } from './resample.ts';

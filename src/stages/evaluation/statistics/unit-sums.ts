@@ -1,4 +1,4 @@
-import { randomFrom } from '../random.ts';
+import { randomFrom } from '../../../statistics/random.ts';
 import { bcaInterval, standardErrorInterval } from './bootstrap.ts';
 import { accelerationOf, errorOf, fewInterval, jackknifeEffects } from './few.ts';
 import { pointInterval, type PairedInterval } from './interval.ts';

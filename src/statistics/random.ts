@@ -1,4 +1,4 @@
-import { splitmix32 } from '../../splitmix.ts';
+import { splitmix32 } from './splitmix.ts';
 
 /** A seeded source of uniform random numbers. Not for secrets. */
 export interface Random {
