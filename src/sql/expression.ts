@@ -150,7 +150,9 @@ const remedies = new Map([
 
 /** A part of the tree without the places of its text, to tell whether two parts say the same. */
 function shapeOf(part: unknown): string {
-  return JSON.stringify(part, (key, value: unknown) => (key === 'query_location' || key === 'alias' ? undefined : value));
+  return JSON.stringify(part, (key, value: unknown) =>
+    key === 'query_location' || key === 'alias' ? undefined : value,
+  );
 }
 
 function isEmpty(value: unknown): boolean {

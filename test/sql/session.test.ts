@@ -10,7 +10,10 @@ import { openSqlSession, type SqlLimits, type SqlSession } from '../../src/sql/s
 import { isAlive } from '../model/processes.ts';
 import { inTemporaryFolder, projectRoot } from '../support/project.ts';
 
-const withSession = (limits: SqlLimits, work: (session: SqlSession, dataset: Dataset) => Promise<void>): Promise<void> =>
+const withSession = (
+  limits: SqlLimits,
+  work: (session: SqlSession, dataset: Dataset) => Promise<void>,
+): Promise<void> =>
   inTemporaryFolder(async (folder) => {
     const path = join(folder, 'a.csv');
     await writeFile(path, `id,age\n${Array.from({ length: 50 }, (_, row) => `${row},${row}\n`).join('')}`);

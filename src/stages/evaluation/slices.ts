@@ -1,10 +1,5 @@
 import type { Policy, Slice } from '../../config/schema.ts';
-import {
-  columnTexts,
-  quoteIdentifier,
-  type ColumnVector,
-  type DatasetColumn,
-} from '../../data/dataset.ts';
+import { columnTexts, quoteIdentifier, type ColumnVector, type DatasetColumn } from '../../data/dataset.ts';
 import { ConfigError } from '../../errors.ts';
 import type { SqlSession } from '../../sql/session.ts';
 import type { Measured } from './sample.ts';

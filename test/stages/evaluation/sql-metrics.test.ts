@@ -151,7 +151,11 @@ describe('a metric in SQL', () => {
     ['is not the same every time', 'avg(score) + random()', /random\(\), which gives another value each time/u],
     ['reads a column that is not there', 'avg(scores)', /there is no column "scores".*Did you mean "score"\?/u],
     ['looks at no model', 'avg(label)', /looks at nothing a model says/u],
-    ['calls what does not exist', 'profit(score)', /profit\(\), which is none of the functions.*nearest allowed is prefix\(\)/u],
+    [
+      'calls what does not exist',
+      'profit(score)',
+      /profit\(\), which is none of the functions.*nearest allowed is prefix\(\)/u,
+    ],
   ];
   let session: SqlSession;
   before(async () => (session = await openSqlSession(dataset)));
@@ -218,7 +222,8 @@ describe('a metric in SQL', () => {
     const more = { weight: 'word_free' };
     await assert.rejects(judge(policyOf([weighted('avg(score)')]), { more }), {
       name: 'ConfigError',
-      message: /policy\.metrics\[0\]\.sql: x does not read the weights of the rows, column "word_free".*sum\("word_free" \*/u,
+      message:
+        /policy\.metrics\[0\]\.sql: x does not read the weights of the rows, column "word_free".*sum\("word_free" \*/u,
     });
     const { details } = await judge(policyOf([weighted('sum(word_free * label) / sum(word_free) + 0 * max(score)')]), {
       more,
