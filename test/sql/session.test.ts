@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { pathToFileURL } from 'node:url';
@@ -91,18 +90,20 @@ describe('SQL of users, in a process of its own', () => {
       await gone(pid);
     }));
 
-  it('leaves no temporary files, also when it is ended', async () => {
-    const left = async (): Promise<string[]> =>
-      (await readdir(tmpdir())).filter((name) => name.startsWith('contender-workspace-'));
-    const before = await left();
-    await withSession({ timeMs: 300 }, async (session) => {
-      await assert.rejects(session.numbers(`select ${slow}`), /took longer/u);
-    });
-    assert.deepEqual(
-      (await left()).filter((name) => !before.includes(name)),
-      [],
-    );
-  });
+  it('leaves no temporary files, also when it is ended', () =>
+    inTemporaryFolder(async (folder) => {
+      const own = process.env['TMPDIR'];
+      process.env['TMPDIR'] = folder;
+      try {
+        await withSession({ timeMs: 300 }, async (session) => {
+          await assert.rejects(session.numbers(`select ${slow}`), /took longer/u);
+        });
+      } finally {
+        if (own === undefined) delete process.env['TMPDIR'];
+        else process.env['TMPDIR'] = own;
+      }
+      assert.deepEqual(await readdir(folder), []);
+    }));
 
   it('reads no file but the dataset', () =>
     withSession({}, async (session) => {
