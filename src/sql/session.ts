@@ -80,7 +80,7 @@ export interface SqlSession {
 
 /** One thread for what is summed, so that sums are the same every time. @throws DataError where the file is no longer what it was */
 export async function openSqlSession(
-  { name, path, uri, sha256 }: Dataset,
+  { name, path, uri, csv, rows, columns, sha256 }: Dataset,
   { signal, timeMs = 120_000, memoryBytes = 2 ** 31 }: SqlLimits = {},
 ): Promise<SqlSession> {
   signal?.throwIfAborted();
@@ -146,7 +146,12 @@ export async function openSqlSession(
       child.send({ ...question, id }, () => {});
     });
   try {
-    const opened = await ask({ kind: 'open', dataset: { name, path, uri }, folder, memoryBytes });
+    const opened = await ask({
+      kind: 'open',
+      dataset: { name, path, uri, ...(csv === undefined ? {} : { csv }), known: { rows, columns } },
+      folder,
+      memoryBytes,
+    });
     if (opened.sha256 !== sha256) {
       throw new DataError({
         found: 'the file changed while it was read',
