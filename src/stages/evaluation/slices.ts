@@ -1,4 +1,4 @@
-import type { Policy, Slice } from '../../config/schema.ts';
+import type { Policy, Slice } from './schema.ts';
 import { quoteIdentifier, type ColumnVectors, type DatasetColumn, type NumberColumn } from '../../data/dataset.ts';
 import { ConfigError } from '../../errors.ts';
 import type { SqlSession } from '../../sql/session.ts';

@@ -1,5 +1,6 @@
 import { labelColumns } from '../../../config/columns.ts';
-import type { Columns, CustomMetric, Task } from '../../../config/schema.ts';
+import type { Columns, Task } from '../../../config/schema.ts';
+import type { CustomMetric } from '../schema.ts';
 import { quoteIdentifier, type DatasetColumn } from '../../../data/relation.ts';
 import { ConfigError } from '../../../errors.ts';
 import type { SqlSession } from '../../../sql/session.ts';
