@@ -1,7 +1,7 @@
 /*
  * The part of the ONNX format (onnx.proto, Copyright (c) ONNX Project Contributors, Apache-2.0,
  * https://github.com/onnx/onnx/blob/main/onnx/onnx.proto) that inspection reads, as a protobufjs descriptor.
- * Weights themselves (float_data, raw_data, ...) are left out on purpose: they are skipped, not decoded.
+ * Weights themselves (float_data, double_data) are left out on purpose: they are skipped, not decoded. raw_data is a view, no copy.
  */
 
 type Field = { type: string; id: number; rule?: 'repeated' };
@@ -70,7 +70,11 @@ export const onnxDescriptor = {
       fields: {
         dims: repeated('int64', 1),
         dataType: field('int32', 2),
+        int32Data: repeated('int32', 5),
+        stringData: repeated('bytes', 6),
+        int64Data: repeated('int64', 7),
         name: field('string', 8),
+        rawData: field('bytes', 9),
         externalData: repeated('StringStringEntryProto', 13),
         dataLocation: field('int32', 14),
       },
@@ -143,7 +147,12 @@ export interface AttributeProto {
 export interface TensorProto {
   dims: number[];
   dataType: number;
+  int32Data: number[];
+  stringData: Uint8Array[];
+  int64Data: number[];
   name: string;
+  /** A view of the file. */
+  rawData: Uint8Array;
   externalData: { key: string; value: string }[];
   dataLocation: number;
 }

@@ -42,7 +42,8 @@ export async function loadModel(path: string, uri: string, options: LoadOptions 
   const session = await createSession(path, rewritten?.bytes ?? null, uri, options);
   const matrices = rewritten?.matrices ?? new Map<string, string>();
   const outputs = inspection.outputs.flatMap(({ name, type, shape }): OutputDeclaration[] => {
-    if (matrices.has(name)) return [{ name, type: 'float', shape: [null, inspection.classes?.length ?? null] }];
+    if (matrices.has(name))
+      return [{ name, type: 'float', shape: [null, inspection.origins[name]?.classes?.length ?? null] }];
     return isTensorType(type) ? [{ name, type, shape: shape ?? [null] }] : [];
   });
   if (outputs.length === 0) {

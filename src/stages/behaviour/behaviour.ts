@@ -7,7 +7,12 @@ import type { LocalArtifact } from '../../model/artifact.ts';
 import type { Feeds } from '../../model/batches.ts';
 import { planInputs, type InputPlan } from '../../model/features.ts';
 import { HostedModelFault, hostModel, type HostedModel } from '../../model/hosted-model.ts';
-import type { PredictionResult, ReadingOptions } from '../../model/predictions.ts';
+import {
+  settledReading,
+  type PredictionResult,
+  type ReadingOptions,
+  type SettledReading,
+} from '../../model/predictions.ts';
 import type { Scorer } from '../../model/scorer.ts';
 import { version } from '../../version.ts';
 import { judgeAgreement, type AgreementInput } from './agreement.ts';
@@ -174,9 +179,20 @@ async function withModels(input: BehaviourInput, mine: HostedModel, rival: Hoste
   const feeds = await feedsOf(dataset, plans, rows);
   const fed = await Promise.all(
     hosts.map((host, index) =>
-      host.feed({ plans: plans[index] as InputPlan[], feeds: feeds[index] as Feeds, rows: rows.length, task, columns }),
+      host.feed({
+        plans: plans[index] as InputPlan[],
+        feeds: feeds[index] as Feeds,
+        rows: rows.length,
+        task,
+        columns,
+        settled: settledOf(index),
+      }),
     ),
   );
+  function settledOf(index: number): SettledReading | null {
+    const result = (index === 0 ? candidate : champion)?.result;
+    return result?.ok === true ? settledReading(result.predictions) : null;
+  }
   const parts: Part[] = [{ checks: [], details: { rows: { used: rows.length, of: dataset.rows } } }];
 
   const subjectsFor = async (
@@ -216,6 +232,7 @@ async function withModels(input: BehaviourInput, mine: HostedModel, rival: Hoste
           rows: batch,
           task,
           columns,
+          settled: settledOf(index),
         });
         return host;
       },
