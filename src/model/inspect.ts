@@ -1,5 +1,4 @@
 import { readModel } from './artifact.ts';
-import { externalData } from './external-data.ts';
 import {
   allNodes,
   allTensors,
@@ -77,7 +76,7 @@ export function inspect(model: ModelProto, size: number): ModelInspection {
     origins: outputOrigins(graph),
     parameters: countParameters(model),
     size,
-    externalData: [...externalData(model).keys()].toSorted(),
+    externalData: [...model.externalData.keys()].toSorted(),
     operators: countOperators(model),
     problems: problems(model, inputs, featureCounts),
   };
@@ -136,6 +135,7 @@ function problems(model: ModelProto, inputs: readonly TensorDeclaration[], count
     }
   }
   for (const { name, shape } of inputs) {
+    if (shape?.[0] === 0) found.add(`The first dimension of input ${name} is 0: it takes no rows`);
     const [stated, needed] = [shape?.length === 2 ? shape[1] : undefined, counts[name]];
     if (typeof stated === 'number' && needed !== undefined && stated !== needed) {
       found.add(`The model contradicts itself: input ${name} has ${stated} features, its first weights need ${needed}`);

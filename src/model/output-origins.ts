@@ -161,9 +161,9 @@ function text(bytes: Uint8Array): string {
 /** More is no list of classes. */
 const mostClasses = 100_000;
 
-/** The elements of a small tensor that lies in the model itself. */
+/** The elements of a small tensor that lies in the model itself: of one beside it there are none here. */
 function elements(tensor: TensorProto | undefined): ClassValue[] | null {
-  if (tensor === undefined || tensor.dataLocation !== 0) return null;
+  if (tensor === undefined) return null;
   const { dataType, stringData, int64Data, int32Data, rawData } = tensor;
   const count = tensor.dims.reduce((product, size) => product * size, 1);
   if (!(count > 0 && count <= mostClasses)) return null;

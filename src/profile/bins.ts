@@ -50,3 +50,30 @@ function firstAbove(sorted: Float64Array, limit: number): number {
   }
   return low;
 }
+
+/**
+ * Inner edges of at most about `bins` bins of equal reference share in which a value that many rows have (an atom: at least a
+ * bin's share) has a bin to itself, (the double below it, it]. Without that, a shift from below an atom onto it goes unseen, and a
+ * constant reference hides everything smaller.
+ */
+export function edgesWithAtoms(sorted: Float64Array, bins: number): number[] {
+  const edges = new Set(innerEdges(sorted, bins));
+  const atom = sorted.length / bins;
+  for (let start = 0; start < sorted.length;) {
+    const value = sorted[start] as number;
+    const end = firstAbove(sorted, value);
+    if (end - start >= atom) edges.add(value).add(nextBelow(value));
+    start = end;
+  }
+  return [...edges].sort((a, b) => a - b);
+}
+
+const bits = new DataView(new ArrayBuffer(8));
+
+/** The largest double below a finite value. */
+function nextBelow(value: number): number {
+  if (value === 0) return -Number.MIN_VALUE;
+  bits.setFloat64(0, value);
+  bits.setBigInt64(0, bits.getBigInt64(0) + (value > 0 ? -1n : 1n));
+  return bits.getFloat64(0);
+}

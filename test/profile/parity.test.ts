@@ -59,7 +59,7 @@ describe('drift measures agree with scipy and numpy on real data', () => {
         assert.ok(columns.length > 5);
         for (const [column, values] of columns) {
           if (values.type === 'categorical') {
-            near(`${column}`, values, categoricalMeasures(values));
+            near(column, values, categoricalMeasures(values));
             continue;
           }
           const [before, now] = await Promise.all([
