@@ -10,14 +10,15 @@ import {
 import { labelColumns } from '../../config/columns.ts';
 import { classPosition, classText } from '../../data/class-text.ts';
 import { columnTexts, readColumns, type Dataset } from '../../data/dataset.ts';
-import { ConfigError, StagingError } from '../../errors.ts';
+import { ConfigError, ContenderError, StagingError } from '../../errors.ts';
 import { buildEvidence, type Check, type Evidence, type Subjects } from '../../evidence/index.ts';
 import type { Log } from '../../log.ts';
 import type { LocalArtifact } from '../../model/artifact.ts';
 import { planInputs } from '../../model/features.ts';
 import { inspectModel } from '../../model/inspect.ts';
 import type { Predictions, ReadingOptions } from '../../model/predictions.ts';
-import { signatureOf, type FeatureColumn, type Signature } from '../../protocol/index.ts';
+import { answerReader, type AnswerReader } from '../../model/read-outputs/answers.ts';
+import { onnxTypeOf, type FeatureColumn } from '../../protocol/index.ts';
 import { startStaging, type StagingTarget } from '../../staging/index.ts';
 import { version } from '../../version.ts';
 import { answerBook, type AnswerBook } from './answers.ts';
@@ -98,9 +99,9 @@ export async function loadTest(input: LoadTestInput): Promise<Evidence> {
       log: input.log,
       ...(input.signal === undefined ? {} : { signal: input.signal }),
     });
-    const signature = signatureOfTarget(target, input);
-    const requests = await requestsFor(target, signature, profile, input);
-    const outcome = await underLoad(target, signature, requests, profile, input);
+    const read = answerReaderOf(target, input);
+    const requests = await requestsFor(target, profile, input);
+    const outcome = await underLoad(target, read, requests, profile, input);
     const checks = [startedCheck(target), ...loadChecks(outcome, input.load.slo)];
     return finish(checks, {
       target: target.kind,
@@ -119,7 +120,7 @@ export async function loadTest(input: LoadTestInput): Promise<Evidence> {
 
 async function underLoad(
   target: StagingTarget,
-  signature: Signature,
+  read: AnswerReader,
   requests: RequestPlan,
   profile: Profile,
   input: LoadTestInput,
@@ -133,7 +134,9 @@ async function underLoad(
   const url = new URL(target.inferPath, target.url).href;
   const generator = await openGenerator({ url, connections: profile.connections, timeoutMs: profile.timeoutMs });
   try {
-    const book = answerBook({ offline: input.offline, signature, truth: await truthOf(input, signature) });
+    const { offline, task, columns } = input;
+    const positive = task === 'binary-classification' ? positiveOf(offline, columns) : null;
+    const book = answerBook({ offline, read, positive, truth: await truthOf(input) });
     const sent = await warmUp(generator, requests, profile, stop);
     const windows = await measure(generator, requests, profile, sent, book, stop, input);
     done.abort();
@@ -284,28 +287,28 @@ function refuseImpossible({ model, task, load, dataset, offline }: LoadTestInput
   }
 }
 
-const kinds: Record<Task, Signature['kind']> = {
-  'binary-classification': 'binary',
-  'multiclass-classification': 'classes',
-  'multilabel-classification': 'labels',
-  regression: 'values',
-  ranking: 'values',
-};
+/** How the answers of a target are read: as the model was offline. @throws StagingError where its outputs do not allow it */
+function answerReaderOf({ metadata }: StagingTarget, { task, offline, columns, reading }: LoadTestInput): AnswerReader {
+  const outputs = metadata.outputs.map(({ name, datatype, shape }) => ({ name, type: onnxTypeOf(datatype), shape }));
+  try {
+    return answerReader(outputs, { task, columns, reading: reading ?? {}, offline });
+  } catch (error) {
+    if (!(error instanceof ContenderError)) throw error;
+    throw new StagingError({
+      ...error.fault,
+      where: `the served model ${JSON.stringify(metadata.name).slice(0, 100)}`,
+    });
+  }
+}
 
-function signatureOfTarget({ metadata }: StagingTarget, { task, offline, columns, reading }: LoadTestInput): Signature {
-  const positive = offline.classes === null ? -1 : classPosition(columns.positive ?? 1, offline.classes.map(classText));
-  return signatureOf(metadata, {
-    kind: kinds[task],
-    classes: offline.classes,
-    positive: positive === -1 ? 1 : positive,
-    ...(reading?.output === undefined ? {} : { output: reading.output }),
-    ...(reading?.transform === undefined ? {} : { transform: reading.transform }),
-  });
+/** Position of the positive class among those of the model. */
+function positiveOf({ classes }: Predictions, columns: Columns): number {
+  const position = classes === null ? -1 : classPosition(columns.positive ?? 1, classes.map(classText));
+  return position === -1 ? 1 : position;
 }
 
 async function requestsFor(
   target: StagingTarget,
-  signature: Signature,
   profile: Profile,
   { columns, dataset, candidate }: LoadTestInput,
 ): Promise<RequestPlan> {
@@ -314,7 +317,7 @@ async function requestsFor(
     columns.features ??
     planInputs(await inspectModel(candidate.path), columns, dataset.columns).flatMap((input) => input.columns);
   const vectors = await readColumns(dataset, features);
-  const names = signature.inputs.map(({ name }) => name);
+  const names = target.metadata.inputs.map(({ name }) => name);
   const byOrder =
     names.length > 1 && names.length === features.length && !names.some((name) => features.includes(name));
   return planRequests({
@@ -325,16 +328,17 @@ async function requestsFor(
     }),
     rows: dataset.rows,
     rowsPerRequest: profile.rowsPerRequest,
-    signature,
+    model: target.metadata,
     seed,
   });
 }
 
 /** The class of each row as a position among the classes of the model; null where rows have no single class. */
-async function truthOf({ columns, dataset }: LoadTestInput, signature: Signature): Promise<Int32Array | null> {
-  const classes = signature.classes?.map(classText);
+async function truthOf({ task, columns, dataset, offline }: LoadTestInput): Promise<Int32Array | null> {
+  const classes = offline.classes?.map(classText);
   const [label, ...others] = labelColumns(columns);
-  if (signature.kind === 'values' || classes === undefined || label === undefined || others.length > 0) return null;
+  if (task === 'regression' || task === 'ranking' || classes === undefined || label === undefined || others.length > 0)
+    return null;
   const vector = (await readColumns(dataset, [label])).get(label);
   if (vector === undefined) return null;
   const texts = columnTexts(vector);
