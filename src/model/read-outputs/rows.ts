@@ -28,6 +28,8 @@ export function rowReader(output: DeclaredOutput, task: Task, columns: Columns):
   const declaredTurned = isFixed(first) && second !== undefined && !isFixed(second) && others.length === 0;
   /** Rows come second, as an earlier batch shows; null: not known yet. */
   let turned: boolean | null = null;
+  /** A batch of as many rows as columns was read with its rows first: a later one that shows otherwise is a contradiction. */
+  let assumed = false;
   let fixed: number | null = null;
 
   return (values, rows) => {
@@ -62,12 +64,13 @@ export function rowReader(output: DeclaredOutput, task: Task, columns: Columns):
     const square = dims.length === 2 && dims[1] === rows;
     if (turned === true || (square && rows > 1 && turned === null && declaredTurned)) return null;
     if (!square) turned = false;
+    else if (rows > 1) assumed = true;
     return { data, width: data.length / rows };
   }
 
   function transposed({ dims, data }: OutputValues, rows: number): RowValues | null {
     const [width = 0] = dims;
-    if (dims.length !== 2 || dims[1] !== rows || turned === false || !fits(width)) return null;
+    if (dims.length !== 2 || dims[1] !== rows || turned === false || assumed || !fits(width)) return null;
     turned = true;
     const target = data instanceof Float64Array ? new Float64Array(data.length) : new Array<number>(data.length);
     for (let column = 0; column < width; column += 1) {
