@@ -43,13 +43,14 @@ class Origins {
     for (const tensor of graph.initializer) this.#constants.set(tensor.name, tensor);
     for (const node of graph.node) {
       for (const name of node.output) if (name !== '') this.#producers.set(name, node);
-      const value = node.opType === 'Constant' ? attribute(node, 'value')?.t : undefined;
-      if (value != null) this.#constants.set(node.output[0] ?? '', value);
+      const value = (node.opType === 'Constant' && attribute(node, 'value')?.t) || null;
+      if (value !== null) this.#constants.set(node.output[0] ?? '', value);
     }
     for (const node of graph.node) {
       if (!/^(?:Gather|ArrayFeatureExtractor|LabelEncoder)$/u.test(node.opType)) continue;
       const label = this.#label(node.output[0] ?? '');
-      if (label?.classes != null) this.#labels.set(label.source, label.classes);
+      const classes = label?.classes ?? null;
+      if (label !== null && classes !== null) this.#labels.set(label.source, classes);
     }
   }
 

@@ -24,8 +24,10 @@ export interface Predictions {
 /** How predictions are read, whatever the rows: what is served, or predicted of changed rows, is read the same way. */
 export type SettledReading = Omit<Predictions, 'rows' | 'scores' | 'labels'>;
 
-export function settledReading({ rows: _, scores: __, labels: ___, ...settled }: Predictions): SettledReading {
-  return settled;
+export function settledReading(predictions: Predictions): SettledReading {
+  const settled: Partial<Predictions> = { ...predictions };
+  for (const ofRows of ['rows', 'scores', 'labels'] as const) delete settled[ofRows];
+  return settled as SettledReading;
 }
 
 /** The decision threshold of a label, or the only one. */

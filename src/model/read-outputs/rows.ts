@@ -33,7 +33,7 @@ export function rowReader(output: DeclaredOutput, task: Task, columns: Columns):
   let fixed: number | null = null;
 
   return (values, rows) => {
-    const { dims, data } = values;
+    const { dims } = values;
     const read = stacked(values, rows) ?? straight(values, rows) ?? transposed(values, rows);
     if (read === null || (fixed !== null && fixed !== read.width)) {
       throw new ModelError({
