@@ -5,7 +5,7 @@
 import { ConfigError, ContenderError, DataError } from '../errors.ts';
 import { labelColumns } from '../config/columns.ts';
 import { classText } from '../data/class-text.ts';
-import { columnTexts, openDataset, readPlainColumns, type ColumnVector, type Dataset } from '../data/dataset.ts';
+import { openDataset, readColumns, type Dataset } from '../data/dataset.ts';
 import { featureBatches, type Feeds } from './batches.ts';
 import { planInputs, type InputPlan } from './features.ts';
 import type { PredictionResult } from './predictions.ts';
@@ -82,8 +82,8 @@ async function predictAll(job: Job, opening: Promise<Dataset>): Promise<Predicti
   async function labelsOf({ columns }: Dataset): Promise<readonly string[]> {
     const [name = ''] = labelColumns(job.columns);
     if (!columns.some((column) => column.name === name)) return [];
-    const vector = (await readPlainColumns(dataset, [name])).get(name) as ColumnVector;
-    return [...new Set(columnTexts(vector))].filter((text) => text !== null).map(classText);
+    const values = (await readColumns(dataset, { texts: [name] })).texts.get(name)?.values ?? [];
+    return [...new Set(values)].filter((text) => text !== null).map(classText);
   }
 
   async function readAll(): Promise<void> {
