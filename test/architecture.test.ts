@@ -29,6 +29,7 @@ const allowed: Record<string, readonly string[]> = {
   registry: ['evidence', 'config', 'github', 'model'],
   decide: ['evidence', 'config'],
   report: ['evidence'],
+  sql: ['evidence', 'config', 'data', 'model'],
   stages: ['evidence', 'config', 'protocol', 'statistics', 'profile', 'data', 'model', 'sql', 'staging', 'report'],
   pipeline: ['evidence', 'config', 'data', 'model', 'stages', 'registry', 'decide', 'report', 'github'],
   cli: ['evidence', 'config', 'model', 'serve', 'report', 'github', 'stages', 'pipeline'],
