@@ -1,3 +1,4 @@
+import { entries } from '../src/entries.ts';
 import { stages } from '../src/stages/index.ts';
 import { actionNames } from './action-tables.ts';
 
@@ -6,9 +7,7 @@ export async function programs(): Promise<Record<string, string>> {
   return {
     ...Object.fromEntries((await actionNames()).map((name) => [name, started(name)])),
     cli: `import('./cli/main.js')`,
-    'predict-process': `import('./model/predict-process.js')`,
-    'model-process': `import('./model/model-process.js')`,
-    'serve-process': `import('./serve/serve-process.js')`,
+    ...Object.fromEntries(Object.entries(entries).map(([name, path]) => [name, `import('./${path}')`])),
   };
 }
 
