@@ -511,7 +511,7 @@ function blockRate(
   repetitions: number,
 ): (string | number)[] {
   const policy: Policy = {
-    primary: { metric: 'accuracy', margin: 1, require: 'non-inferior' },
+    primary: { metric: 'accuracy', margin: 0.99, require: 'non-inferior' },
     guardrails: [{ metric: 'accuracy', margin, slices: ['slice'] }],
   };
   const plan = planOf(policy, 'binary-classification');

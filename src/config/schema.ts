@@ -1,4 +1,5 @@
 import { Type, type Static } from 'typebox';
+import { pointsPattern } from './units.ts';
 
 /*
  * The one source of contender.yml: the TypeScript types, the published JSON Schema and the error messages all come from here.
@@ -13,7 +14,20 @@ const Column = Type.String({ minLength: 1, maxLength: 500 });
 const Threshold = Type.Union([Type.Number(), Type.Array(Type.Number(), { minItems: 1 })], {
   description: 'decision threshold of this model (default 0.5); a list for multilabel, in the order of columns.label',
 });
-const Margin = Type.Number({ minimum: 0, description: 'the largest tolerated loss, in the units of the metric' });
+/** A number in the units of a metric, or, of a share, percentage points: `2pp` is 0.02. `quantityOf` reads it. */
+const Quantity = ({
+  description,
+  ...limits
+}: {
+  description: string;
+  minimum?: number;
+  maximum?: number;
+  exclusiveMinimum?: number;
+}) =>
+  Type.Union([Type.Number(limits), Type.String({ pattern: pointsPattern })], {
+    description: `${description}; of a share also in points, such as 2pp`,
+  });
+const Margin = Quantity({ minimum: 0, description: 'the largest tolerated loss, in the units of the metric' });
 
 export const ModelReference = Type.Union(
   [
@@ -128,12 +142,17 @@ export type Slice = Static<typeof Slice>;
 
 const metricFields = {
   metric: Type.String({ minLength: 1, description: 'see docs/metrics.md' }),
-  margin: Type.Optional(Margin),
+  margin: Type.Optional(
+    Quantity({
+      minimum: 0,
+      description: 'the largest tolerated loss, in the units of the metric; with require: superior it decides nothing',
+    }),
+  ),
   relative_margin: Type.Optional(
     Type.Number({ minimum: 0, description: "the margin as a fraction of the champion's value" }),
   ),
-  min: Type.Optional(Type.Number({ description: 'absolute floor of the candidate' })),
-  max: Type.Optional(Type.Number({ description: 'absolute ceiling of the candidate' })),
+  min: Type.Optional(Quantity({ description: 'absolute floor of the candidate' })),
+  max: Type.Optional(Quantity({ description: 'absolute ceiling of the candidate' })),
   severity: Type.Optional(Type.Enum(['block', 'warn', 'info'])),
 };
 
@@ -142,7 +161,10 @@ export const Primary = Type.Object(
     ...metricFields,
     require: Type.Optional(Requirement),
     min_gain: Type.Optional(
-      Type.Number({ exclusiveMinimum: 0, description: 'the gain worth finding: used to say how many rows are needed' }),
+      Quantity({
+        exclusiveMinimum: 0,
+        description: 'the gain worth finding, in the units of the metric: used to say how many rows are needed',
+      }),
     ),
   },
   strict,
@@ -196,11 +218,10 @@ export const Fairness = Type.Object(
             'predictive_parity_difference',
             'accuracy_difference',
           ]),
-          max: Type.Optional(Type.Number({ minimum: 0, maximum: 1, description: 'largest gap of the candidate' })),
+          max: Type.Optional(Quantity({ minimum: 0, description: 'largest gap of the candidate' })),
           min: Type.Optional(
-            Type.Number({
+            Quantity({
               minimum: 0,
-              maximum: 1,
               description: 'smallest ratio of the candidate: 0.8 is the four-fifths rule',
             }),
           ),
@@ -542,15 +563,14 @@ export const Behaviour = Type.Object(
           columns: Type.Optional(Type.Array(Column, { minItems: 1, description: 'change only these features' })),
           metric: Type.Optional(Type.String({ minLength: 1, description: 'default: that of policy.primary' })),
           margin: Type.Optional(
-            Type.Number({
+            Quantity({
               minimum: 0,
               description: 'how much more of the metric the candidate may lose than the champion',
             }),
           ),
           max_flip_rate: Type.Optional(
-            Type.Number({
+            Quantity({
               minimum: 0,
-              maximum: 1,
               description: 'largest share of decisions of the candidate that change',
             }),
           ),
@@ -567,7 +587,7 @@ export const Behaviour = Type.Object(
         {
           with: ModelReference,
           min_label_agreement: Type.Optional(
-            Type.Number({ minimum: 0, maximum: 1, description: 'least share of rows that are decided alike' }),
+            Quantity({ minimum: 0, description: 'least share of rows that are decided alike' }),
           ),
           max_score_difference: Type.Optional(
             Type.Number({ minimum: 0, description: 'greatest difference of any score' }),

@@ -1,6 +1,5 @@
-import { labelColumns } from '../../config/columns.ts';
 import type { Columns, Policy, Task } from '../../config/schema.ts';
-import { columnTexts, datasetSubject, readPlainColumns, type ColumnVector, type Dataset } from '../../data/dataset.ts';
+import { datasetSubject, readColumns, type ColumnVectors, type Dataset, type TextColumn } from '../../data/dataset.ts';
 import { ConfigError, DataError } from '../../errors.ts';
 import { buildEvidence } from '../../evidence/build.ts';
 import type { Check } from '../../evidence/check.ts';
@@ -16,12 +15,12 @@ import { baselines, type Baseline } from './baselines.ts';
 import { firstModelChecks } from './first-model.ts';
 import { comparisonChecks, floorChecks, type Compared, type Gate } from './gate.ts';
 import { reuseChecks } from './holdout.ts';
-import { knownClasses, readLabels, type Labels } from './labels.ts';
+import { knownClasses, labelUses, readLabels, type Labels } from './labels.ts';
 import { measure } from './measure.ts';
 import { sqlMetrics } from './metrics/sql.ts';
 import { outputsOf, type OutputsResult } from './outputs.ts';
 import { planOf, type Plan } from './plan.ts';
-import { sampleOf } from './read-sample.ts';
+import { sampleOf, sampleUses, usesOf } from './read-sample.ts';
 import { countQueries } from './metrics/ranking.ts';
 import type { Outputs, Sample } from './sample.ts';
 import {
@@ -30,7 +29,7 @@ import {
   isPredicate,
   placeOf,
   predicateRows,
-  sliceColumns,
+  sliceUses,
   type SliceRows,
 } from './slices.ts';
 import { weakSliceAdvice } from './weak-slices.ts';
@@ -113,7 +112,7 @@ async function judge(input: EvaluateInput, plan: Plan): Promise<{ checks: Check[
   if (!candidate.result.ok) return { checks: [candidateFault(candidate.result.fault.message)], details: {} };
   const vectors = await readNeeded(input, plan);
   const labels = readLabels(
-    labelColumns(columns).map((name) => vectors.get(name) as ColumnVector),
+    vectors,
     task,
     columns,
     knownClasses([champion, candidate].flatMap((each) => (each?.result.ok === true ? [each.result.predictions] : []))),
@@ -227,11 +226,11 @@ function contestantOutputs({ result }: Contestant, task: Task, labels: Labels, r
 function fairnessOf(
   { policy, task }: EvaluateInput,
   gate: Gate & { champion: Outputs | null },
-  vectors: ReadonlyMap<string, ColumnVector>,
+  vectors: ColumnVectors,
 ): { checks: Check[]; details: Record<string, unknown> } {
   const { fairness } = policy;
   if (fairness === undefined) return { checks: [], details: {} };
-  const texts = new Map(fairness.columns.map((name) => [name, columnTexts(vectors.get(name) as ColumnVector)]));
+  const texts = new Map(fairness.columns.map((name) => [name, (vectors.texts.get(name) as TextColumn).values]));
   const { sample, candidate, champion, plan } = gate;
   const result = fairnessChecks({
     fairness,
@@ -247,23 +246,20 @@ function fairnessOf(
   return { checks: result.checks, details: { fairness: result.details } };
 }
 
-async function readNeeded(
-  { task, columns, dataset, policy }: EvaluateInput,
-  plan: Plan,
-): Promise<Map<string, ColumnVector>> {
+async function readNeeded({ task, columns, dataset, policy }: EvaluateInput, plan: Plan): Promise<ColumnVectors> {
   const slices = plan.guardrails.flatMap((guardrail) => guardrail.comparison?.slices?.definitions ?? []);
-  const sensitive = policy.fairness?.columns ?? [];
-  const { weight, cluster, group } = columns;
-  const own = [...labelColumns(columns), weight, cluster, ...(task === 'ranking' ? [group] : [])];
-  const names = [...own, ...sensitive, ...sliceColumns(slices)];
-  return readPlainColumns(dataset, [...new Set(names.filter((name) => name !== undefined && name !== null))]);
+  const sensitive = { texts: policy.fairness?.columns ?? [], numbers: [] };
+  return readColumns(
+    dataset,
+    usesOf(labelUses(task, columns), sampleUses(task, columns), sensitive, sliceUses(slices)),
+  );
 }
 
 /** The slices of each guardrail, in the order of the plan; null for those compared on the whole. */
 async function sliceFamilies(
   input: EvaluateInput,
   plan: Plan,
-  vectors: ReadonlyMap<string, ColumnVector>,
+  vectors: ColumnVectors,
 ): Promise<(SliceRows[] | null)[]> {
   const families: (SliceRows[] | null)[] = [];
   const taken = new Map<string, Set<string>>();

@@ -9,7 +9,7 @@ import {
 } from '../../config/index.ts';
 import { labelColumns } from '../../config/columns.ts';
 import { classPosition, classText } from '../../data/class-text.ts';
-import { columnTexts, readColumns, type Dataset } from '../../data/dataset.ts';
+import { readColumns, type ColumnVector, type Dataset } from '../../data/dataset.ts';
 import { ConfigError, StagingError } from '../../errors.ts';
 import { buildEvidence, type Check, type Evidence, type Subjects } from '../../evidence/index.ts';
 import type { Log } from '../../log.ts';
@@ -313,14 +313,22 @@ async function requestsFor(
   const features =
     columns.features ??
     planInputs(await inspectModel(candidate.path), columns, dataset.columns).flatMap((input) => input.columns);
-  const vectors = await readColumns(dataset, features);
   const names = signature.inputs.map(({ name }) => name);
   const byOrder =
     names.length > 1 && names.length === features.length && !names.some((name) => features.includes(name));
+  const datatypeOf = (feature: string, index: number): string | undefined => {
+    const [only, ...others] = signature.inputs;
+    if (others.length === 0) return only?.datatype;
+    return (byOrder ? signature.inputs[index] : signature.inputs.find(({ name }) => name === feature))?.datatype;
+  };
+  const vectors = await featureColumns(
+    dataset,
+    features.map((name, index) => ({ name, datatype: datatypeOf(name, index) })),
+  );
   return planRequests({
     url: new URL(target.inferPath, target.url).href,
     columns: features.map((feature, index): FeatureColumn => {
-      const column = vectors.get(feature) as FeatureColumn;
+      const column = vectors.get(feature) as ColumnVector;
       return byOrder ? { ...column, name: names[index] as string } : column;
     }),
     rows: dataset.rows,
@@ -330,14 +338,23 @@ async function requestsFor(
   });
 }
 
+/** Features by name, as the inputs of the server want them: as texts, or as numbers (of booleans 1 and 0). */
+async function featureColumns(
+  dataset: Dataset,
+  features: readonly { name: string; datatype: string | undefined }[],
+): Promise<Map<string, ColumnVector>> {
+  const named = (isText: boolean): string[] =>
+    features.filter(({ datatype }) => (datatype === 'BYTES') === isText).map(({ name }) => name);
+  const { texts, numbers } = await readColumns(dataset, { texts: named(true), numbers: named(false) });
+  return new Map<string, ColumnVector>([...texts, ...numbers]);
+}
+
 /** The class of each row as a position among the classes of the model; null where rows have no single class. */
 async function truthOf({ columns, dataset }: LoadTestInput, signature: Signature): Promise<Int32Array | null> {
   const classes = signature.classes?.map(classText);
   const [label, ...others] = labelColumns(columns);
   if (signature.kind === 'values' || classes === undefined || label === undefined || others.length > 0) return null;
-  const vector = (await readColumns(dataset, [label])).get(label);
-  if (vector === undefined) return null;
-  const texts = columnTexts(vector);
+  const texts = (await readColumns(dataset, { texts: [label] })).texts.get(label)?.values ?? [];
   const positions = new Map(
     [...new Set(texts)].map((text) => [text, text === null ? -1 : classPosition(text, classes)]),
   );
