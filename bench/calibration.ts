@@ -11,7 +11,8 @@ import { normalPair, randomFrom, type Random } from '../src/statistics/random.ts
 import type { Outputs, Sample } from '../src/stages/evaluation/sample.ts';
 import type { SliceRows } from '../src/stages/evaluation/slices.ts';
 import { normalCdf } from '../src/statistics/distributions.ts';
-import type { Policy, Task } from '../src/config/schema.ts';
+import type { Task } from '../src/config/schema.ts';
+import type { Policy } from '../src/stages/evaluation/schema.ts';
 import { projectRoot } from '../test/support/project.ts';
 
 interface World {

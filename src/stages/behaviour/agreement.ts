@@ -1,4 +1,3 @@
-import type { Behaviour } from '../../config/index.ts';
 import { shareOf } from '../../config/quantity.ts';
 import type { Check } from '../../evidence/index.ts';
 import type { PredictionResult } from '../../model/predictions.ts';
@@ -6,6 +5,7 @@ import { changedDecisions, type Scored, type Scorer } from '../../model/scorer.t
 import { absentCheck, atLeast, digits, limitCheck, type Absence } from './limit.ts';
 import { proportionBounds } from './proportion.ts';
 import { percent } from '../../wording.ts';
+import type { Behaviour } from './schema.ts';
 
 export interface AgreementInput {
   settings: NonNullable<Behaviour['agreement']>;

@@ -1,4 +1,3 @@
-import type { Behaviour } from '../../config/index.ts';
 import { quantityOf, shareOf } from '../../config/quantity.ts';
 import type { Check } from '../../evidence/index.ts';
 import type { Perturbation } from '../../model/perturbation.ts';
@@ -7,6 +6,7 @@ import { absentCheck, atMost, digits, limitCheck } from './limit.ts';
 import { proportionBounds } from './proportion.ts';
 import { lossOf, lossText, scoredUnder, type Examination, type Subject } from './subject.ts';
 import { capitalised, percent } from '../../wording.ts';
+import type { Behaviour } from './schema.ts';
 
 type Settings = NonNullable<Behaviour['robustness']>;
 

@@ -1,4 +1,6 @@
-import type { Fairness, Requirement, Task } from '../../config/schema.ts';
+import type { Task } from '../../config/schema.ts';
+import type { Requirement } from '../../config/forms.ts';
+import type { Fairness } from './schema.ts';
 import { defaults } from '../../config/defaults.ts';
 import { ConfigError } from '../../errors.ts';
 import type { Check, Comparison } from '../../evidence/check.ts';

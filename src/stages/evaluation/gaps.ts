@@ -1,5 +1,5 @@
 import { shareOf } from '../../config/quantity.ts';
-import type { Fairness } from '../../config/schema.ts';
+import type { Fairness } from './schema.ts';
 import { ConfigError } from '../../errors.ts';
 
 export type GapName = Fairness['gates'][number]['metric'];

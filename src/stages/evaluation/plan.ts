@@ -1,4 +1,6 @@
-import type { Guardrail, Policy, Primary, Requirement, Slice, Task } from '../../config/schema.ts';
+import type { Task } from '../../config/schema.ts';
+import type { Requirement } from '../../config/forms.ts';
+import type { Guardrail, Policy, Primary, Slice } from './schema.ts';
 import { alphaOf, defaults } from '../../config/defaults.ts';
 import { quantityOf } from '../../config/quantity.ts';
 import { ConfigError } from '../../errors.ts';

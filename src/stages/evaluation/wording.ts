@@ -1,4 +1,4 @@
-import type { Requirement } from '../../config/schema.ts';
+import type { Requirement } from '../../config/forms.ts';
 import type { Comparison } from '../../evidence/check.ts';
 import { levelText, shownDifference, signed, statedSize } from '../../evidence/difference.ts';
 import type { Metric } from './metrics/metric.ts';

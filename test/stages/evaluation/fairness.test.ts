@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
-import type { Fairness } from '../../../src/config/schema.ts';
+import type { Fairness } from '../../../src/stages/evaluation/schema.ts';
 import { ConfigError } from '../../../src/errors.ts';
 import type { Check } from '../../../src/evidence/check.ts';
 import { fairnessChecks, gapOf, groupRates, groupsOf } from '../../../src/stages/evaluation/fairness.ts';

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { Policy, Task } from '../../../src/config/schema.ts';
+import type { Task } from '../../../src/config/schema.ts';
+import type { Policy } from '../../../src/stages/evaluation/schema.ts';
 import { baselines } from '../../../src/stages/evaluation/baselines.ts';
 import { compareMetric } from '../../../src/stages/evaluation/compare.ts';
 import { firstModelChecks } from '../../../src/stages/evaluation/first-model.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { Requirement } from '../../../src/config/schema.ts';
+import type { Requirement } from '../../../src/config/forms.ts';
 import { stateOf } from '../../../src/stages/evaluation/judge.ts';
 import {
   comparisonText,
