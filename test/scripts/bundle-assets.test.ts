@@ -35,7 +35,7 @@ test('eight bundles made at once are the same bytes, and each package finds its 
 
     const code = first.get('index.js') ?? '';
     const named = [...code.matchAll(/\.ab \+ "(worker-[0-9a-f]{8}\.js)"/gu)].map((match) => match[1] ?? '');
-    const own = named.map((name) => /^\/\/ of (\w)/u.exec(first.get(name) ?? '')?.[1]);
+    const own = named.map((name) => /^\/\/ of (\w)/u.exec(first.get(name) ?? '')?.[1] ?? name);
     assert.deepEqual(own.toSorted(), packages);
   }));
 
