@@ -20,6 +20,7 @@ const programs: Record<string, string> = {
   'predict-process': `import('./model/predict-process.js')`,
   'model-process': `import('./model/model-process.js')`,
   'serve-process': `import('./serve/serve-process.js')`,
+  'sql-process': `import('./sql/sql-process.js')`,
 };
 
 function started(action: string): string {

@@ -10,6 +10,7 @@ const entries = {
   'predict-process': 'model/predict-process.js',
   'model-process': 'model/model-process.js',
   'serve-process': 'serve/serve-process.js',
+  'sql-process': 'sql/sql-process.js',
 } as const;
 
 export type EntryName = keyof typeof entries;
