@@ -270,11 +270,11 @@ test('a contract that cannot be used is refused with the reason', async () => {
 
 test('a pattern that backtracks without end is stopped and the row named', () => {
   const schema = { properties: { x: { type: 'string', pattern: '^(a|a)*$' } } };
-  const judge = compileContract({ uri: 'c.json', sha256: '', schema }, silentLog, 200);
+  const judge = compileContract({ uri: 'c.json', sha256: '', schema }, silentLog, 1000);
   const rows = [
     { number: 7, value: { x: 'aaa' } },
     { number: 8, value: { x: `${'a'.repeat(60)}b` } },
   ];
-  assert.throws(() => judge.judge(rows), /c\.json: judging row 8 took longer than 0\.2 s/u);
+  assert.throws(() => judge.judge(rows), /c\.json: judging row 8 took longer than 1 s/u);
   assert.deepEqual(judge.judge(rows.slice(0, 1)), []);
 });
