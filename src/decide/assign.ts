@@ -70,7 +70,7 @@ export function assign(subject: Assignment, evidence: readonly Evidence[], view:
     to: view.champion,
     candidate: version,
     policy: policyRecord({ stage, ...rule }),
-    evidence: shown.map(referenceTo),
+    evidence: shown.map((each) => referenceTo(each)),
     datasets: datasetsOf(shown),
     stage,
     idempotencyKey: digest({ action: 'assign', model, stage, version: target.version, since }),

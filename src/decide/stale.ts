@@ -8,6 +8,7 @@ import {
   type Reason,
   type RegistryHistory,
 } from '../evidence/index.ts';
+import { anchorOf } from './anchor.ts';
 import type { DecisionSubject } from './subject.ts';
 
 /** Evidence that speaks of another candidate, champion, dataset or policy, or contradicts itself. @param policy digest of today's */
@@ -45,6 +46,16 @@ export function disagreements(
       stale(
         `The ${each.kind} evidence compares with champion ${short(against)}, but the registry's champion is ${short(champion)}.`,
       );
+    }
+    if (stage?.anchor !== undefined) {
+      const held = each.subjects.anchor === undefined ? undefined : identityOf(each.subjects.anchor);
+      const version = anchorOf(stage.anchor, subject.config, view, each.subjects.datasets['evaluation']?.sha256);
+      const named = version === undefined ? undefined : modelIdentity(version);
+      if (held !== named) {
+        stale(
+          `The ${each.kind} evidence compares with anchor ${short(held)}, but the anchor that the policy names now is ${short(named)}${version === undefined ? '' : ` (version ${version.version})`}.`,
+        );
+      }
     }
     for (const [name, dataset] of Object.entries(each.subjects.datasets)) {
       const known = datasets.get(name);

@@ -7,8 +7,8 @@ import type { RowRange } from './batches.ts';
 import { startGuarded } from './guarded-process.ts';
 import type { PredictionResult, Predictions, ReadingOptions } from './predictions.ts';
 
-/** What a model is compared as; `parent`: the model that a candidate was made of, by quantising it for instance. */
-export type ModelRole = 'champion' | 'candidate' | 'parent';
+/** What a model is compared as; `anchor`: beside the champion; `parent`: the model that a candidate was made of, by quantising it for instance. */
+export type ModelRole = 'champion' | 'candidate' | 'anchor' | 'parent';
 
 export interface PredictionModel extends ReadingOptions {
   role: ModelRole;

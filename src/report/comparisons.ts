@@ -6,7 +6,7 @@ import { badness, deciding, isOpen, worstFirst, type Result } from './standing.t
 /** The paired comparisons on the whole evaluation set, and those on slices that did not pass: worst first. */
 export function comparisons(input: Result): Section {
   const checks = compared(worstFirst(input.evidence, input.decision)).filter(
-    (check) => check.comparison.slice === undefined || isOpen(check),
+    ({ comparison, ...check }) => comparison.anchor === undefined && (comparison.slice === undefined || isOpen(check)),
   );
   const told = deciding(input).message;
   return {
@@ -22,6 +22,28 @@ export function comparisons(input: Result): Section {
     legend: legend(checks),
     collapsed: false,
     importance: 6,
+  };
+}
+
+/** How far the candidate is from the version that the policy holds every candidate against, and how far it may be in all. */
+export function againstAnchor({ evidence }: Pick<Result, 'evidence'>): Section {
+  const checks = compared(evidence.flatMap((each) => each.checks)).filter(
+    ({ comparison }) => comparison.anchor !== undefined,
+  );
+  return {
+    title: 'Candidate against the anchor',
+    columns: ['Verdict', 'Metric', 'Version', ...numberColumns.with(0, 'Anchor'), 'Required'],
+    rows: checks.map((check) => [
+      verdictCell(check),
+      nameCell(check.comparison),
+      textCell(check.comparison.anchor ?? ''),
+      ...numberCells(check.comparison),
+      textCell(requiredText(check)),
+    ]),
+    remarks: checks.map((check) => remark(check, '')),
+    legend: `The margin holds for all promotions together. ${legend(checks)}`,
+    collapsed: false,
+    importance: 5,
   };
 }
 

@@ -3,6 +3,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import { policySubject, stageRule, type Config, type Model } from '../../config/index.ts';
 import { isOfData, Model as ModelSchema, stageFacts } from '../configuration.ts';
 import type { Act } from '../../decide/act.ts';
+import { measuredIn } from '../../decide/anchor.ts';
 import { assign } from '../../decide/assign.ts';
 import { decide, referenceTo } from '../../decide/decide.ts';
 import { deprecate } from '../../decide/deprecate.ts';
@@ -243,7 +244,11 @@ function bindingOf({
   stage,
   idempotencyKey,
 }: Decision) {
-  const references = evidence.map(({ kind, sha256, verdict }) => ({ kind, sha256, verdict }));
+  // The numbers too: a later anchor is found by them.
+  const references = evidence.map((reference) => {
+    const { kind, sha256, verdict } = reference;
+    return { kind, sha256, verdict, measured: measuredIn(reference) };
+  });
   return { action, outcome, from, to, candidate, policy, references, datasets, overrides, stage, idempotencyKey };
 }
 

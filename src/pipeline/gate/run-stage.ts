@@ -1,7 +1,7 @@
 import type { Model } from '../../config/index.ts';
 import { datasetSubject, type Dataset } from '../../data/dataset.ts';
 import { UsageError } from '../../errors.ts';
-import { buildEvidence, type Evidence, type RegistryView, type Subjects } from '../../evidence/index.ts';
+import { buildEvidence, type Evidence, type RegistryHistory, type Subjects } from '../../evidence/index.ts';
 import { stages } from '../../stages/index.ts';
 import type { ContestantsContext, Stage, StageContext, StageResult } from '../../stages/stage.ts';
 import { version } from '../../version.ts';
@@ -15,7 +15,7 @@ import { withLines } from './places.ts';
 export async function runStage(
   workspace: Workspace,
   stage: Stage,
-  view: () => Promise<RegistryView>,
+  view: () => Promise<RegistryHistory>,
 ): Promise<Evidence> {
   await discardEvidence(workspace, stage);
   await prepareStages(workspace, [stage]);
@@ -38,7 +38,7 @@ export async function runStage(
  */
 export async function runStages(
   workspace: Workspace,
-  view: RegistryView,
+  view: RegistryHistory,
   candidate: ResolvedModel,
   downloads: string,
 ): Promise<Evidence[]> {
@@ -78,7 +78,7 @@ function runOnDatasets(workspace: Workspace, stage: Extract<Stage, { needs: 'dat
 
 interface ToJudge {
   contestants: Contestants;
-  view: RegistryView;
+  view: RegistryHistory;
   downloads: string;
 }
 
@@ -87,10 +87,12 @@ function runOnContestants(
   stage: Exclude<Stage, { needs: 'datasets' }>,
   judged: ToJudge,
 ): Promise<Evidence> {
-  const { candidate, champion, dataset } = judged.contestants;
+  const { candidate, champion, anchor, dataset } = judged.contestants;
+  const held = stage.anchor?.(workspace.modelConfig) === undefined ? null : anchor;
   const subjects = {
     candidate: candidate.artifact,
     ...(champion === null ? {} : { champion: champion.artifact }),
+    ...(held === null ? {} : { anchor: held.artifact }),
     ...subjectsOf({ evaluation: dataset }),
   };
   return makeEvidence(workspace, stage, subjects, async () =>
@@ -140,13 +142,14 @@ function contextOf(workspace: Workspace, datasets: Readonly<Record<string, Datas
 }
 
 function contestantsContext(workspace: Workspace, { contestants, view, downloads }: ToJudge): ContestantsContext {
-  const { dataset, candidate, champion } = contestants;
+  const { dataset, candidate, champion, anchor } = contestants;
   const { task, columns } = workspace.modelConfig;
   return {
     ...contextOf(workspace, { evaluation: dataset }),
     dataset,
     candidate,
     champion,
+    anchor,
     reuse: view.decisionsByDataset[dataset.sha256] ?? 0,
     limits: limitsOf(workspace),
     predict: (reference, key, role) => contestantOf(workspace, dataset, { reference, key, role, downloads }),

@@ -7,6 +7,7 @@ import { identityOf } from '../../evidence/decision.ts';
 import type { Artifact } from '../../evidence/evidence.ts';
 import { openSqlSession, type SqlSession } from '../../sql/session.ts';
 import type { Contestant, ContestantsContext, StageResult } from '../stage.ts';
+import { anchorChecks, type HeldAgainst } from './anchor.ts';
 import { changedRows, type ChangedRow } from './agreement.ts';
 import { detailsOf } from './details.ts';
 import { fairnessChecks } from './fairness.ts';
@@ -43,6 +44,8 @@ export interface EvaluateInput extends Pick<
   policy: Policy;
   candidate: Judged;
   champion: Judged | null;
+  /** The version that the policy holds candidates against beside the champion. */
+  anchor?: (Judged & { version: string }) | null;
   /** Told once which rows the models decide differently, those the candidate breaks first: at most `changedRowsLimit`. */
   onChanged?: (rows: readonly ChangedRow[]) => void;
 }
@@ -104,7 +107,7 @@ async function judge(
   plan: Plan,
   session: SqlSession | null,
 ): Promise<{ checks: Check[]; details: Record<string, unknown> }> {
-  const { task, columns, dataset, policy, candidate, champion } = input;
+  const { task, columns, dataset, policy, candidate, champion, anchor = null } = input;
   if (dataset.rows === 0) {
     throw new DataError({ found: 'the evaluation set has no rows', expected: 'labelled rows', where: dataset.uri });
   }
@@ -114,7 +117,9 @@ async function judge(
     vectors,
     task,
     columns,
-    knownClasses([champion, candidate].flatMap((each) => (each?.result.ok === true ? [each.result.predictions] : []))),
+    knownClasses(
+      [champion, candidate, anchor].flatMap((each) => (each?.result.ok === true ? [each.result.predictions] : [])),
+    ),
     dataset.uri,
   );
   const outputs = contestantOutputs(candidate, task, labels, dataset.rows);
@@ -123,6 +128,9 @@ async function judge(
   const sample = sampleOf({ task, columns, where: dataset.uri }, vectors, labels);
   const same = champion !== null && identityOf(champion.artifact) === identityOf(candidate.artifact);
   const rival = champion === null || same ? null : contestantOutputs(champion, task, labels, dataset.rows);
+  const held = readAnchor(input, rival, (judged) => contestantOutputs(judged, task, labels, dataset.rows));
+  const alone =
+    held?.same === null && held.read?.ok === true ? [{ name: 'the anchor', outputs: held.read.outputs }] : [];
   const side = (each: Judged | null, read: OutputsResult | null): ReadSide | undefined =>
     each?.result.ok === true && read?.ok === true
       ? { predictions: each.result.predictions, tied: read.tied }
@@ -136,9 +144,11 @@ async function judge(
         : [];
   const families = rival === null ? [] : await sliceFamilies(session, plan, vectors);
   const own = { name: 'the candidate', outputs: outputs.outputs };
-  const known = await measureAll(input, session, plan, sample, [own, ...rivals], families);
+  const known = await measureAll(input, session, plan, sample, [own, ...rivals, ...alone], families);
   const gate = { plan, sample, candidate: (known.models[0] as Baseline).outputs };
-  const rivalOutputs = champion === null ? null : (known.models[1]?.outputs ?? null);
+  const against = known.models.slice(1, 1 + rivals.length);
+  const rivalOutputs = champion === null ? null : (against[0]?.outputs ?? null);
+  const anchorOutputs = alone.length === 0 ? null : (known.models.at(-1)?.outputs ?? null);
   const compared: Compared[] = [];
   if (rivalOutputs !== null) {
     for (const each of comparisonChecks({ ...gate, champion: rivalOutputs }, known.families)) {
@@ -163,10 +173,15 @@ async function judge(
         ? [sameModel(candidate.artifact)]
         : [
             ...compared.map((each) => each.check),
+            ...anchorChecks(
+              gate,
+              held === null ? null : { ...held, outputs: held.same === 'champion' ? rivalOutputs : anchorOutputs },
+              compared,
+            ),
             ...floorChecks(gate),
             ...fairness.checks,
             ...weak.checks,
-            ...(champion === null ? firstModelChecks(gate, policy.allow_first === true, known.models.slice(1)) : []),
+            ...(champion === null ? firstModelChecks(gate, policy.allow_first === true, against) : []),
             ...(rival !== null && !rival.ok ? [unusableChampion(rival.message)] : []),
           ]),
     ],
@@ -226,6 +241,21 @@ function contestantOutputs({ result }: Judged, task: Task, labels: Labels, rows:
   return result.ok
     ? outputsOf(result.predictions, task, labels.classes, rows)
     : { ok: false, message: result.fault.message };
+}
+
+/** The anchor's answers, read once where it is one of the models that are compared. */
+function readAnchor(
+  { anchor = null, candidate, champion }: EvaluateInput,
+  rival: OutputsResult | null,
+  read: (judged: Judged) => OutputsResult,
+): { version: string; same: HeldAgainst['same']; read: OutputsResult | null; fault: string | null } | null {
+  if (anchor === null) return null;
+  const { version, artifact } = anchor;
+  const is = (other: Judged | null): boolean => other !== null && identityOf(other.artifact) === identityOf(artifact);
+  if (is(candidate)) return { version, same: 'candidate', read: null, fault: null };
+  const same = is(champion) ? 'champion' : null;
+  const found = same === 'champion' ? rival : read(anchor);
+  return { version, same, read: found, fault: found?.ok === false ? found.message : null };
 }
 
 function fairnessOf(

@@ -72,20 +72,35 @@ export function floorChecks({ plan, sample, candidate }: Gate): Check[] {
   });
 }
 
-function wholeCheck(gate: ChampionGate, { metric, severity }: PlannedMetric, planned: PlannedComparison): Compared {
+/** What stands in the champion's place, and the comparison where it was made already. */
+interface InPlace {
+  name: 'anchor';
+  version: string;
+  known: MetricComparison | null;
+}
+
+/** The comparison on the whole evaluation set. @param other what `gate.champion` is, if it is not the champion */
+export function wholeCheck(
+  gate: ChampionGate,
+  { metric, severity }: PlannedMetric,
+  planned: PlannedComparison,
+  other?: InPlace,
+): Compared {
   const { plan, sample } = gate;
   const alpha = alphaFor(plan, planned.requirement);
-  const id = `evaluation/${metric.name}`;
-  const title = `${capitalised(metric.title)} against the champion`;
-  const problem = cannotCompute(metric, sample, gate);
+  const rival = other?.name ?? 'champion';
+  const id = `evaluation/${metric.name}${other === undefined ? '' : `@${rival}`}`;
+  const title = `${capitalised(metric.title)} against the ${rival}`;
+  const problem = cannotCompute(metric, sample, gate, rival);
   if (problem !== null)
     return {
       check: uncomputable(id, title, severity, problem, statedRequirement(planned, metric)),
       slice: null,
       comparison: null,
     };
-  const compared = compareMetric(metric, sample, gate.champion, gate.candidate, { seed: plan.seed, level: alpha });
-  const unusable = notFinite(compared) ?? (isUsable(compared.interval, alpha) ? null : unboundedOf(compared));
+  const compared =
+    other?.known ?? compareMetric(metric, sample, gate.champion, gate.candidate, { seed: plan.seed, level: alpha });
+  const unusable = notFinite(compared, rival) ?? (isUsable(compared.interval, alpha) ? null : unboundedOf(compared));
   if (unusable !== null)
     return {
       check: uncomputable(id, title, severity, unusable, statedRequirement(planned, metric)),
@@ -94,7 +109,10 @@ function wholeCheck(gate: ChampionGate, { metric, severity }: PlannedMetric, pla
     };
   const margin = marginFor(planned, compared);
   const little = tooLittle(compared, plan.minimumRows);
-  const bounds = comparisonOf(compared, { margin, alpha });
+  const bounds = {
+    ...comparisonOf(compared, { margin, alpha }),
+    ...(other === undefined ? {} : { anchor: other.version }),
+  };
   const verdict =
     little === null ? verdictOf(planned.requirement, bounds.lower, bounds.upper, margin) : ('inconclusive' as const);
   const comparison = toldComparison(bounds, planned, compared, verdict, { little, minimumRows: plan.minimumRows });
@@ -120,11 +138,11 @@ function wholeCheck(gate: ChampionGate, { metric, severity }: PlannedMetric, pla
 }
 
 /** Whose fault it is that a value is no number: a candidate's fails, a champion's shows nothing of the candidate. */
-function notFinite({ metric, candidate, champion }: MetricComparison): Problem | null {
+function notFinite({ metric, candidate, champion }: MetricComparison, rival = 'champion'): Problem | null {
   if (!Number.isFinite(candidate)) return { verdict: 'fail', reason: `${metric.title} of the candidate is not finite` };
   return Number.isFinite(champion)
     ? null
-    : { verdict: 'inconclusive', reason: `${metric.title} of the champion is not finite` };
+    : { verdict: 'inconclusive', reason: `${metric.title} of the ${rival} is not finite` };
 }
 
 /** Both values are numbers, and nothing bounds their difference. */
@@ -293,6 +311,7 @@ export function cannotCompute(
   metric: Metric,
   sample: Sample,
   outputs: { candidate: Outputs; champion?: Outputs },
+  rival = 'champion',
 ): Problem | null {
   const undefinedOn = metric.undefinedOn?.(sample) ?? null;
   if (undefinedOn !== null) return { verdict: 'inconclusive', reason: undefinedOn };
@@ -306,7 +325,7 @@ export function cannotCompute(
   const candidate = lacks(outputs.candidate);
   if (candidate !== null) return { verdict: 'fail', reason: `the candidate ${candidate}` };
   const champion = outputs.champion === undefined ? null : lacks(outputs.champion);
-  return champion === null ? null : { verdict: 'inconclusive', reason: `the champion ${champion}` };
+  return champion === null ? null : { verdict: 'inconclusive', reason: `the ${rival} ${champion}` };
 }
 
 function uncomputable(

@@ -162,6 +162,27 @@ export const CustomMetric = Type.Object(
 );
 export type CustomMetric = Static<typeof CustomMetric>;
 
+/** What holds small losses together that no comparison with the champion of the day sees. */
+export const Anchor = Type.Object(
+  {
+    version: Type.String({
+      pattern: '^(?:best|(?:0|[1-9][0-9]*)\\.(?:0|[1-9][0-9]*)\\.(?:0|[1-9][0-9]*)(?:-[0-9A-Za-z.-]+)?)$',
+      maxLength: 256,
+      description: 'a version of the registry, or best: the promoted version with the best value of the primary metric',
+    }),
+    margin: Quantity({
+      minimum: 0,
+      description: 'the largest loss of the primary metric tolerated in all, over every promotion since',
+    }),
+  },
+  {
+    ...strict,
+    description:
+      'hold each candidate also against this version, so that small losses do not add up: see docs/statistics.md',
+  },
+);
+export type Anchor = Static<typeof Anchor>;
+
 /** Keys that the stage adds to `policy`. */
 export const policyKeys = {
   min_rows: Type.Optional(
@@ -172,6 +193,7 @@ export const policyKeys = {
   ),
   primary: Primary,
   guardrails: Type.Optional(Type.Array(Guardrail)),
+  anchor: Type.Optional(Anchor),
   fairness: Type.Optional(Fairness),
   cost: Type.Optional(Cost),
   metrics: Type.Optional(

@@ -18,12 +18,13 @@ export function deltaText({ scale }: Pick<Metric, 'scale'>, delta: number): stri
 export function comparisonText({ title, better }: Pick<Metric, 'title' | 'better'>, comparison: Comparison): string {
   const where = comparison.slice === undefined ? '' : ` on ${comparison.slice}`;
   const { champion, candidate } = comparison;
+  const rival = comparison.anchor === undefined ? 'champion' : 'anchor';
   const { delta, unit } = shownDifference(comparison);
   const direction = (better === 'higher' ? comparison.delta > 0 : comparison.delta < 0) ? 'above' : 'below';
   const distance =
     comparison.delta === 0
-      ? "equal to the champion's"
-      : `${delta.replace(/^[-+]/u, '')}${unit} ${direction} the champion's ${valueText(champion)}`;
+      ? `equal to the ${rival}'s`
+      : `${delta.replace(/^[-+]/u, '')}${unit} ${direction} the ${rival}'s ${valueText(champion)}`;
   return `${title}${where} is ${valueText(candidate)}, ${distance} (${boundsText(better, comparison)}): ${shownText(comparison)}`;
 }
 
