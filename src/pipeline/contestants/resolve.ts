@@ -100,7 +100,9 @@ async function resolveVersion(workspace: Workspace, version: Version, downloads:
   const artifact = version.artifacts.find((each) => each.sha256 === modelDigest(version));
   if (artifact === undefined) return null;
   try {
-    const path = await fetchArtifact(workspace.root, artifact, downloads, {
+    // Files of one name, of several versions, must not take each other's place.
+    const folder = join(downloads, artifact.sha256.slice(0, 16));
+    const path = await fetchArtifact(workspace.root, artifact, folder, {
       ...workspace,
       release: versionTag(workspace.model, version.version),
     });
