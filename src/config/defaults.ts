@@ -8,6 +8,7 @@ export const defaults = {
   planningPower: 0.8,
   limits: { memory: '4GiB', time: '10m' },
   registryPath: 'registry',
+  registryBranch: 'model-registry',
   out: '.contender',
   firstVersion: '1.0.0',
   /** Delivered share of the offered rate below which a load test fails. */

@@ -651,7 +651,11 @@ export const Registry = Type.Object(
       }),
     ),
     branch: Type.Optional(
-      Type.String({ minLength: 1, description: 'branch that holds it (default: the one checked out)' }),
+      Type.String({
+        minLength: 1,
+        description:
+          'branch that holds it (default model-registry). It is made with the first decision, holds nothing else, and is written without touching the work tree',
+      }),
     ),
     store: Type.Optional(
       Type.Enum(['git', 'github'], {

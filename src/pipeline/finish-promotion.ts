@@ -48,7 +48,7 @@ export async function finishPromotions(workspace: Workspace, { github, range }: 
   }
   const place: Place = {
     github,
-    branch: settings.branch ?? (await github.request('GET /repos/{owner}/{repo}', {})).default_branch,
+    branch: settings.branch ?? defaults.registryBranch,
     folder: registryFolder(settings.path ?? defaults.registryPath),
   };
   const cache: BlobCache = new Map();

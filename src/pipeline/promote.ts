@@ -99,6 +99,7 @@ async function openStore(workspace: Workspace): Promise<Registry> {
     ...(settings?.tags === undefined ? {} : { tags: settings.tags }),
     artifactsYaml: settings?.artifacts_yaml === true,
     ...(settings?.push === undefined ? {} : { push: settings.push }),
+    ...(workspace.github === undefined ? {} : { github: workspace.github }),
     log: workspace.log,
   });
 }
