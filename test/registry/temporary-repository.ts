@@ -15,6 +15,10 @@ export interface TemporaryRepository {
   write(path: string, text: string | Uint8Array): Promise<void>;
   commit(message: string): Promise<string>;
   registry(path?: string, branch?: string): Promise<Registry>;
+  /** Check the branch of the registry out, for a person to edit it: until it is left again nothing can be recorded here. */
+  visit(): Promise<void>;
+  /** Everything that a person has: what is checked out, index and files. */
+  tree(): Promise<string>;
   /** What a person sees in `git status`; empty when index and files agree with the last commit. */
   status(): Promise<string>;
 }
@@ -46,6 +50,15 @@ export function repositoryAt(folder: string): TemporaryRepository {
       await git('add', '--all');
       await git('commit', '--quiet', '--allow-empty', '-m', message);
       return git('rev-parse', 'HEAD');
+    },
+    visit: () => git('switch', '--quiet', 'model-registry').then(() => undefined),
+    async tree() {
+      const [head, index, files] = await Promise.all([
+        git('symbolic-ref', '-q', 'HEAD').catch(() => git('rev-parse', 'HEAD')),
+        git('ls-files', '--stage'),
+        git('status', '--porcelain', '--untracked-files=all', '--ignored'),
+      ]);
+      return [head, index, files].join('\n');
     },
     registry: (path = 'registry', branch) =>
       openGitRegistry({
