@@ -175,11 +175,15 @@ export async function verifyInputs(env: NodeJS.ProcessEnv): Promise<VerifyInputs
 export interface VerifyRegistryInputs extends CommonInputs {
   /** What a change is held against, as git names it; undefined where there is no change. */
   base: string | undefined;
+  /** The base is what a push moved the branch from. */
+  pushed: boolean;
 }
 
 /** @throws UsageError */
 export async function verifyRegistryInputs(env: NodeJS.ProcessEnv): Promise<VerifyRegistryInputs> {
-  return { ...(await commonInputs(env)), base: text('base') ?? (await baseOfEvent(env)) };
+  const named = text('base');
+  const base = named === undefined ? await baseOfEvent(env) : { base: named, pushed: false };
+  return { ...(await commonInputs(env)), base: base?.base, pushed: base?.pushed ?? false };
 }
 
 export interface CommentInputs {

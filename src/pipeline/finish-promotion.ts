@@ -10,7 +10,7 @@ import type { BlobCache, Place } from '../registry/github/snapshot.ts';
 import { verifyRegistry } from '../registry/verify.ts';
 import { underItsOwnPolicy } from './decide-again.ts';
 import { openRegistry } from './promote.ts';
-import { pathInside, verifyBetween } from './verify-change.ts';
+import { leftOut, pathInside, verifyBetween } from './verify-change.ts';
 import type { Workspace } from './workspace.ts';
 
 export interface FinishInput {
@@ -101,13 +101,6 @@ async function pushFindings(
       for (const note of notes) workspace.log.info(note);
       return findings;
     }
-    return [
-      {
-        path: `refs/heads/${branch}`,
-        found: `commit ${after.slice(0, 12)}, which does not follow ${before.slice(0, 12)}`,
-        expected: 'a branch that only goes on: a registry is only added to',
-        remedy: 'Push the branch back to where it was',
-      },
-    ];
+    return [leftOut(`refs/heads/${branch}`, before, after)];
   });
 }

@@ -42,7 +42,7 @@ describe('what a person does to the registry without a laptop', () => {
     assert.equal(exitCode, 0, log);
     assert.deepEqual(
       [outputs['status'], outputs['version'], outputs['commit']],
-      ['recorded', '1.0.0', await repository.git('rev-parse', 'HEAD')],
+      ['recorded', '1.0.0', await repository.recorded()],
     );
     assert.equal(outputs['headline'], 'Registered: It served for a year');
     assert.match(summary, /It served for a year.*by ada at/su);

@@ -18,12 +18,12 @@ test('a hold is overridden by a named person, rolled back, and the version depre
 
     await repository.propose('spam/models/candidate-small.onnx');
     assert.equal((await contender(folder, ['gate', '--quiet'])).code, 3);
-    const head = await repository.git('rev-parse', 'HEAD');
+    const head = await repository.recorded();
     const rehearsal = await contender(folder, ['registry', 'override', '--no-record', '--reason', 'half the size']);
     assert.match(rehearsal.stdout, /1\.0\.1 would be champion in place of 1\.0\.0\. Not recorded\./u);
     assert.match((await contender(folder, ['registry', 'override', '--reason', ' '])).stderr, /no reason/u);
     assert.equal((await contender(folder, ['registry', 'override'])).code, 2);
-    assert.equal(await repository.git('rev-parse', 'HEAD'), head);
+    assert.equal(await repository.recorded(), head);
     // Left behind by a run about another candidate.
     const old = join(folder, '.contender/spam-filter/evidence/behaviour.json');
     await writeFile(old, '{}');
@@ -87,13 +87,13 @@ test('a rollback to a version whose artifact is gone or changed is refused, and 
     const repository = await spam(folder);
     await repository.propose('spam/models/candidate.onnx');
     assert.equal((await contender(folder, ['gate', '--quiet'])).code, 0);
-    const head = await repository.git('rev-parse', 'HEAD');
+    const head = await repository.recorded();
     const blob = await repository.git('rev-parse', 'HEAD:models/champion.onnx');
     await rm(join(folder, '.git/objects', blob.slice(0, 2), blob.slice(2)), { force: true });
     const refused = await contender(folder, ['rollback', '--reason', 'back']);
     assert.equal(refused.code, 2, refused.stdout);
     assert.match(refused.stderr, /git (?:could not read object|ls-tree failed)|cannot be read/u);
-    assert.equal(await repository.git('rev-parse', 'HEAD'), head);
+    assert.equal(await repository.recorded(), head);
   }));
 
 /** The spam case with its champion registered, gated on data and evaluation alone. */

@@ -26,6 +26,7 @@ models:
     data: { evaluation: eval.csv }
     policy: { primary: { metric: recall, margin: 0.01, require: superior } }
 registry:
+  branch: main
   stages: { staging: {}, live: { after: staging, evidence: [evaluation] } }
 `;
 export const now = new Date('2026-01-02T03:04:05Z');
@@ -133,7 +134,9 @@ export function modelOf(config: string): Model {
   return parsed(config).models['m'] as Model;
 }
 
-export async function record(at: TemporaryRepository, ...all: Made[]): Promise<void> {
-  const registry = await at.registry();
-  for (const [made, evidence = []] of all) await registry.record({ model: 'm', decide: made, evidence });
+/** On the branch that is checked out. */
+export function record(at: TemporaryRepository, ...all: Made[]): Promise<void> {
+  return at.onHead(async (registry) => {
+    for (const [made, evidence = []] of all) await registry.record({ model: 'm', decide: made, evidence });
+  });
 }

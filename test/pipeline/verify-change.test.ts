@@ -94,7 +94,7 @@ describe('a change of the registry held against its base', () => {
       await record(at, waited(3, 2, gate('c', 'pass'), true), gate('d', 'pass'));
       const [stale, evidence] = gate('e', 'pass');
       // Judged when the first was champion, recorded when the third is.
-      const then = (await (await at.registry()).log('m')).slice(0, 1);
+      const then = (await (await at.registry('registry', 'proposal')).log('m')).slice(0, 1);
       const first = then[0]?.to ?? null;
       await record(at, [
         (view) => {
@@ -103,7 +103,7 @@ describe('a change of the registry held against its base', () => {
         },
         evidence,
       ]);
-      const log = await (await at.registry()).log('m');
+      const log = await (await at.registry('registry', 'proposal')).log('m');
       assert.deepEqual(
         log.slice(2).map(({ outcome, reasons }) => [outcome, reasons[0]?.code]),
         [
@@ -235,14 +235,11 @@ describe('a change of the registry held against its base', () => {
     inProposal(async (at) => {
       await at.git('switch', '--quiet', 'main');
       const record = async (candidate: string): Promise<void> => {
-        const registry = await openGitRegistry({
-          repository: at.folder,
-          path: 'registry',
-          artifactsYaml: true,
-          log: silentLog,
-        });
         const [made, evidence] = gate(candidate, 'pass');
-        await registry.record({ model: 'm', decide: made, evidence });
+        await at.onHead((registry) => registry.record({ model: 'm', decide: made, evidence }), {
+          tags: 'gto',
+          artifactsYaml: true,
+        });
       };
       await configure(at, 'registry:\n', 'registry:\n  tags: gto\n  artifacts_yaml: true\n');
       await record('c');
@@ -402,7 +399,7 @@ describe('a change of the registry held against its base', () => {
     ],
     [
       'a configuration that leads to another branch',
-      (at) => configure(at, 'registry:\n', 'registry:\n  branch: mine\n'),
+      (at) => configure(at, 'branch: main', 'branch: mine'),
       'contender.yml',
       /registry\.branch: mine/u,
     ],
@@ -445,7 +442,7 @@ describe('a change of the registry held against its base', () => {
 
   it('holds tags against the branch that holds the registry, and against no other', () =>
     inRepository(async (at) => {
-      await at.write('contender.yml', text.replace('registry:\n', 'registry:\n  branch: decisions\n  tags: gto\n'));
+      await at.write('contender.yml', text.replace('branch: main', 'branch: decisions\n  tags: gto'));
       await at.commit('Configure');
       await at.git('branch', 'decisions');
       const input = {

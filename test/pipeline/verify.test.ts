@@ -70,7 +70,7 @@ function recorded(): Promise<Recorded> {
   return inRepository(async (at) => {
     const [better, unclear] = [gate('b', 'pass'), gate('c', 'inconclusive')];
     await record(at, registered('a'), better, unclear);
-    const log = await (await at.registry()).log('m');
+    const log = await (await at.registry('registry', 'main')).log('m');
     return {
       decisions: log.map(({ seq: _seq, prev: _prev, ...decision }) => decision),
       evidence: [...new Map([...better[1], ...unclear[1]].map((each) => [evidenceDigest(each), each])).values()],
@@ -257,7 +257,7 @@ describe('a registry that Contender wrote', () => {
       await at.write('contender.yml', text.replace('margin: 0.01', 'margin: 0.2'));
       await at.commit('Configure');
       assert.deepEqual((await verified(at)).findings, []);
-      assert.equal((await (await at.registry()).log('m')).length, 9);
+      assert.equal((await (await at.registry('registry', 'main')).log('m')).length, 9);
     }));
 
   it('is sound where the configuration named the champion, while the registry had none', () =>
@@ -279,7 +279,7 @@ describe('a registry that Contender wrote', () => {
       await record(at, registered('a', aged), gate('b', 'pass', aged));
       await record(at, gate('b', 'pass', aged, undefined, { at: later, approvals }));
       assert.deepEqual(
-        (await (await at.registry()).log('m')).map(({ outcome }) => outcome),
+        (await (await at.registry('registry', 'main')).log('m')).map(({ outcome }) => outcome),
         ['promote', 'hold', 'promote'],
       );
       assert.deepEqual((await verified(at)).findings, []);
