@@ -153,11 +153,17 @@ function addAct(
     });
 }
 
+function overtakenText({ decision }: PromoteResult, holdsNow: string): string {
+  const number = 'seq' in decision ? ` in decision ${decision.seq}` : '';
+  return `This run did it before${number}, and others acted since: ${holdsNow}. Nothing was added.\n${oneLine(decision.reasons[0]?.message ?? '')}`;
+}
+
 /** What was done, in a few lines. */
 function told(model: string, result: PromoteResult): string {
   const { decision, status, commit, tags } = result;
   const [from, to] = [decision.from?.version ?? 'none', decision.to?.version ?? 'none'];
-  const done = status === 'recorded' || status === 'already-recorded';
+  const done = status === 'recorded' || (status === 'already-recorded' && result.holdsNow === undefined);
+  if (status === 'already-recorded' && result.holdsNow !== undefined) return overtakenText(result, result.holdsNow);
   const deed =
     decision.action === 'deprecate'
       ? `${model} ${decision.candidate?.version ?? ''} ${done ? 'is' : 'would be'} deprecated`

@@ -38,10 +38,10 @@ export function assign(subject: Assignment, evidence: readonly Evidence[], view:
   const { model, stage, rule } = subject;
   const target = targetOf(subject, view);
   const before = madeInRun(
-    'assign',
     act.source,
     view,
-    (made) => made.stage === stage && made.candidate?.version === target.version,
+    (made) => made.action === 'assign' && made.stage === stage && made.candidate?.version === target.version,
+    (made) => made.stage === stage,
   );
   if (before !== undefined) return before;
   const alias = view.aliases[stage];

@@ -15,7 +15,12 @@ export function unassign(
   act: Act,
 ): Decision {
   const word = wordOf(act);
-  const before = madeInRun('unassign', act.source, view, (made) => made.stage === stage);
+  const before = madeInRun(
+    act.source,
+    view,
+    (made) => made.action === 'unassign' && made.stage === stage,
+    (made) => made.stage === stage,
+  );
   if (before !== undefined) return before;
   if (stage === 'champion' || stage === 'previous') {
     throw new UsageError({

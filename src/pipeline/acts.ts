@@ -25,7 +25,7 @@ import { readApprovals } from './approvals.ts';
 import { resolveCandidate, withModelFolder } from './models.ts';
 import { discardAllEvidence, prepareOut, readEvidence, writeDecision, writeEvidence } from './output.ts';
 import { withdrawnBy } from './export.ts';
-import { openRegistry, type PromoteResult } from './promote.ts';
+import { openRegistry, overtaken, type PromoteResult } from './promote.ts';
 import { sourceHere } from './source.ts';
 import type { Workspace } from './workspace.ts';
 
@@ -175,7 +175,10 @@ async function perform(
       : planned.outcome === 'no-change' && planned.action === 'rollback'
         ? 'no-change'
         : 'not-recorded';
-    return { decision: planned, evidence: [], status, commit: null, tags: [] };
+    const result: PromoteResult = { decision: planned, evidence: [], status, commit: null, tags: [] };
+    return isRecorded(planned)
+      ? { ...result, ...(await overtaken(registry, workspace.model, { status: 'already-recorded', decision: planned })) }
+      : result;
   }
   const recorded = await registry.record({
     model: workspace.model,
@@ -189,7 +192,7 @@ async function perform(
     },
     evidence,
   });
-  return { ...recorded, evidence: [] };
+  return { ...recorded, evidence: [], ...(await overtaken(registry, workspace.model, recorded)) };
 }
 
 function isRecorded(decision: Decision): decision is RecordedDecision {

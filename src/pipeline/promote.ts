@@ -1,5 +1,6 @@
 import { carryOver } from '../decide/carry-over.ts';
 import { decide } from '../decide/decide.ts';
+import { holdsNow } from '../decide/history.ts';
 import { requireFree } from '../decide/next-version.ts';
 import { register } from '../decide/register.ts';
 import { deprecation } from '../decide/withdrawn.ts';
@@ -56,6 +57,8 @@ export interface PromoteResult {
   commit: string | null;
   /** Names of the tags that were made. */
   tags: string[];
+  /** Of an act that was done before, and that later ones have overtaken: what holds now. */
+  holdsNow?: string | undefined;
 }
 
 /** The registry of the workspace: in the git repository it lies in, or in the one on GitHub through its API. */
@@ -234,7 +237,17 @@ export async function registerChampion(workspace: Workspace, input: RegisterInpu
     });
   if (!input.record) return notRecorded(decide(await registry.view(workspace.model)), []);
   const recorded = await registry.record({ model: workspace.model, decide, evidence: [] });
-  return { evidence: [], ...recorded };
+  return { evidence: [], ...recorded, ...(await overtaken(registry, workspace.model, recorded)) };
+}
+
+/** What is to be said of an act that was done before. */
+export async function overtaken(
+  registry: Registry,
+  model: string,
+  { status, decision }: Pick<RecordResult, 'status' | 'decision'>,
+): Promise<Pick<PromoteResult, 'holdsNow'>> {
+  if (status !== 'already-recorded' || !('seq' in decision)) return {};
+  return { holdsNow: holdsNow(decision, await registry.view(model)) };
 }
 
 function notRecorded(decision: Decision, evidence: Evidence[]): PromoteResult {
