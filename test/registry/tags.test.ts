@@ -234,7 +234,7 @@ describe('verify holds the chain against its tags and finds', () => {
     {
       name: 'a registry that was removed whole',
       tamper: async (at) => {
-        const nothing = await at.git('commit-tree', '-m', 'Nothing', await at.git('mktree'));
+        const nothing = await at.git('commit-tree', '-m', 'Nothing', await at.git('hash-object', '-t', 'tree', '-w', '/dev/null'));
         await at.git('update-ref', 'refs/heads/model-registry', nothing);
       },
       path: 'refs/tags/m@v1.0.0',
@@ -273,7 +273,7 @@ describe('verify holds the chain against its tags and finds', () => {
       await promote(registry, 'a');
       assert.deepEqual([await registry.verify(), await others.verify()], [[], []]);
       // A history that was cut off is told by the tags of each.
-      const nothing = await repository.git('commit-tree', '-m', 'Nothing', await repository.git('mktree'));
+      const nothing = await repository.git('commit-tree', '-m', 'Nothing', await repository.git('hash-object', '-t', 'tree', '-w', '/dev/null'));
       await repository.git('update-ref', 'refs/heads/model-registry', nothing);
       const told = async (each: Registry) => (await each.verify()).map(({ path }) => path);
       assert.deepEqual(await told(registry), ['refs/tags/m#champion#1', 'refs/tags/m@v1.0.0']);
