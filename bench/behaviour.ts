@@ -6,7 +6,7 @@
 import { cp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { silentLog } from '../src/log.ts';
-import { runBehaviour } from '../src/pipeline/stages.ts';
+import { runBehaviour } from '../src/pipeline/gate/stages.ts';
 import { openWorkspace } from '../src/pipeline/workspace.ts';
 import { fixture, inTemporaryFolder } from '../test/support/project.ts';
 import { publish } from './support/page.ts';

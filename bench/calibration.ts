@@ -7,10 +7,10 @@ import { join } from 'node:path';
 import { fairnessChecks } from '../src/stages/evaluation/fairness.ts';
 import { comparisonChecks } from '../src/stages/evaluation/gate.ts';
 import { planOf } from '../src/stages/evaluation/plan.ts';
-import { normalPair, randomFrom, type Random } from '../src/stages/evaluation/random.ts';
+import { normalPair, randomFrom, type Random } from '../src/statistics/random.ts';
 import type { Outputs, Sample } from '../src/stages/evaluation/sample.ts';
 import type { SliceRows } from '../src/stages/evaluation/slices.ts';
-import { normalCdf } from '../src/stages/evaluation/statistics/distributions.ts';
+import { normalCdf } from '../src/statistics/distributions.ts';
 import type { Policy, Task } from '../src/config/schema.ts';
 import { projectRoot } from '../test/support/project.ts';
 

@@ -21,7 +21,7 @@ import { championOf } from '../src/registry/manifest.ts';
 import type { ModelState } from '../src/registry/model-state.ts';
 import { planRecord } from '../src/registry/plan-record.ts';
 import type { Registry } from '../src/registry/registry.ts';
-import { underItsOwnPolicy } from '../src/pipeline/decide-again.ts';
+import { underItsOwnPolicy } from '../src/pipeline/auditing/decide-again.ts';
 import { artifact, judged } from '../test/registry/sample-decision.ts';
 import { startGitHub } from '../test/support/github-api/server.ts';
 import { publish } from './support/page.ts';

@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
 import { terminalLog } from '../src/cli/terminal-log.ts';
 import { ContenderError, UsageError } from '../src/errors.ts';
-import { openRegistry, registerChampion, runGate, type PromoteResult } from '../src/pipeline/promote.ts';
+import { openRegistry, registerChampion, runGate, type PromoteResult } from '../src/pipeline/gate/promote.ts';
 import { openWorkspace, type Workspace } from '../src/pipeline/workspace.ts';
 import { headline } from '../src/report/headline.ts';
 

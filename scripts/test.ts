@@ -24,9 +24,11 @@ if (files.length === 0) {
 }
 
 // Nothing is kept from one run of the tests to the next.
-const cache = mkdtempSync(join(tmpdir(), 'contender-cache-'));
-process.env['CONTENDER_CACHE'] = cache;
-process.on('exit', () => rmSync(cache, { recursive: true, force: true }));
+for (const name of ['CONTENDER_CACHE', 'CONTENDER_TEST_PREPARED']) {
+  const folder = mkdtempSync(join(tmpdir(), 'contender-test-run-'));
+  process.env[name] = folder;
+  process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+}
 
 const counts = { passed: 0, failed: 0, skipped: 0 };
 const skipped = new Map<string, string[]>();

@@ -1,6 +1,6 @@
 import { runContext, type RunContext } from '../github/context.ts';
 import { eventPayload } from '../github/run-place.ts';
-import type { PromoteResult } from '../pipeline/promote.ts';
+import type { PromoteResult } from '../pipeline/gate/promote.ts';
 import type { Workspace } from '../pipeline/workspace.ts';
 import { headline } from '../report/index.ts';
 import { openActionWorkspace, report, runAction } from './action.ts';

@@ -1,6 +1,6 @@
 import * as core from '@actions/core';
-import { writeJunit } from '../pipeline/output.ts';
-import { withPlaces } from '../pipeline/places.ts';
+import { writeJunit } from '../pipeline/gate/output.ts';
+import { withPlaces } from '../pipeline/gate/places.ts';
 import { gitHubAccess, openWorkspace, type Recording, type Workspace } from '../pipeline/workspace.ts';
 import {
   annotations,

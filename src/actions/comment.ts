@@ -4,7 +4,7 @@ import { openGitHub } from '../github/client.ts';
 import { commentedModels, postComment } from '../github/comment.ts';
 import { eventPayload, runPlace } from '../github/run-place.ts';
 import { followedRun, pullRequestsOf } from '../github/workflow-run.ts';
-import { readUntrustedReports } from '../pipeline/untrusted-reports.ts';
+import { readUntrustedReports } from '../pipeline/publishing/untrusted-reports.ts';
 import { renderComment, renderFaultComment } from '../report/index.ts';
 import { actionLog } from './action-log.ts';
 import { runAction } from './action.ts';

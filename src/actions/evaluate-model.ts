@@ -1,5 +1,5 @@
-import { registryView } from '../pipeline/promote.ts';
-import { runEvaluate } from '../pipeline/stages.ts';
+import { registryView } from '../pipeline/gate/promote.ts';
+import { runEvaluate } from '../pipeline/gate/stages.ts';
 import { metricsOf } from './metrics.ts';
 import { stageAction } from './stage-action.ts';
 

@@ -1,5 +1,5 @@
 import * as core from '@actions/core';
-import type { Finding } from '../pipeline/verify-change.ts';
+import type { Finding } from '../pipeline/auditing/verify-change.ts';
 import { markdownText, withoutWorkflowCommands } from '../report/escape.ts';
 import { writeSummary } from './action.ts';
 

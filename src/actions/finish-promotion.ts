@@ -1,5 +1,5 @@
 import { openGitHub } from '../github/client.ts';
-import { finishPromotions } from '../pipeline/finish-promotion.ts';
+import { finishPromotions } from '../pipeline/publishing/finish-promotion.ts';
 import { gitHubAccess, openWorkspace } from '../pipeline/workspace.ts';
 import { actionLog } from './action-log.ts';
 import { runAction } from './action.ts';

@@ -1,4 +1,4 @@
-import { runGate } from '../pipeline/promote.ts';
+import { runGate } from '../pipeline/gate/promote.ts';
 import { decisionAction } from './decision-action.ts';
 
 await decisionAction(runGate);

@@ -6,8 +6,8 @@ import { defaults } from '../config/defaults.ts';
 import { UsageError } from '../errors.ts';
 import type { RunContext } from '../github/context.ts';
 import { baseOfEvent, pushedRange } from '../github/run-place.ts';
-import { modelOfTag } from '../pipeline/verify-artifact.ts';
-import { shardOf } from '../pipeline/predict.ts';
+import { modelOfTag } from '../pipeline/auditing/verify-artifact.ts';
+import { shardOf } from '../pipeline/contestants/predict.ts';
 import type { Override } from '../pipeline/workspace.ts';
 
 /*

@@ -1,5 +1,5 @@
 import * as core from '@actions/core';
-import { runPredict } from '../pipeline/predict.ts';
+import { runPredict } from '../pipeline/contestants/predict.ts';
 import { openActionWorkspace, runAction } from './action.ts';
 import { predictInputs } from './inputs.ts';
 

@@ -1,5 +1,5 @@
-import { overrideHold } from '../pipeline/acts.ts';
-import { runPromote } from '../pipeline/promote.ts';
+import { overrideHold } from '../pipeline/gate/acts.ts';
+import { runPromote } from '../pipeline/gate/promote.ts';
 import { decisionAction } from './decision-action.ts';
 
 await decisionAction((workspace, input, { overrideReason }) =>

@@ -1,7 +1,7 @@
 import * as core from '@actions/core';
 import { openGitHub } from '../github/client.ts';
 import { runPlace, type RunPlace } from '../github/run-place.ts';
-import { publishFault, publishResult, type Publishing, type Unpublished } from '../pipeline/publish.ts';
+import { publishFault, publishResult, type Publishing, type Unpublished } from '../pipeline/publishing/publish.ts';
 import type { Workspace } from '../pipeline/workspace.ts';
 import type { ReportInput } from '../report/index.ts';
 import { actionLog } from './action-log.ts';

@@ -1,5 +1,5 @@
-import { assignStage, deprecateVersion, emptyStage } from '../pipeline/acts.ts';
-import { registerChampion } from '../pipeline/promote.ts';
+import { assignStage, deprecateVersion, emptyStage } from '../pipeline/gate/acts.ts';
+import { registerChampion } from '../pipeline/gate/promote.ts';
 import { actAction } from './act-action.ts';
 import { registryInputs } from './inputs.ts';
 

@@ -1,7 +1,7 @@
 import { RegistryError } from '../errors.ts';
 import { openGitHub } from '../github/client.ts';
 import { runPlace } from '../github/run-place.ts';
-import { releaseVersion, type ReleasedVersion } from '../pipeline/release.ts';
+import { releaseVersion, type ReleasedVersion } from '../pipeline/publishing/release.ts';
 import type { Workspace } from '../pipeline/workspace.ts';
 import { writeSummary } from './action.ts';
 

@@ -1,4 +1,4 @@
-import { rollBack } from '../pipeline/acts.ts';
+import { rollBack } from '../pipeline/gate/acts.ts';
 import { actAction } from './act-action.ts';
 import { rollbackInputs } from './inputs.ts';
 

@@ -1,5 +1,5 @@
 import * as core from '@actions/core';
-import type { PromoteResult } from '../pipeline/promote.ts';
+import type { PromoteResult } from '../pipeline/gate/promote.ts';
 import type { Workspace } from '../pipeline/workspace.ts';
 
 /** Decisions were lost with the runner, unnoticed, by workflows that never pushed them. */

@@ -1,4 +1,4 @@
-import { runValidate } from '../pipeline/stages.ts';
+import { runValidate } from '../pipeline/gate/stages.ts';
 import { stageAction } from './stage-action.ts';
 
 await stageAction(runValidate);

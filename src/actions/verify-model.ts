@@ -1,5 +1,5 @@
 import * as core from '@actions/core';
-import { verifyArtifact } from '../pipeline/verify-artifact.ts';
+import { verifyArtifact } from '../pipeline/auditing/verify-artifact.ts';
 import { markdownText } from '../report/escape.ts';
 import { openActionWorkspace, runAction, writeSummary } from './action.ts';
 import { verifyInputs } from './inputs.ts';

@@ -1,5 +1,5 @@
-import { gitHubAccess, openWorkspace, type Workspace } from '../pipeline/index.ts';
-import { verify } from '../pipeline/verify-change.ts';
+import { gitHubAccess, openWorkspace, type Workspace } from '../pipeline/workspace.ts';
+import { verify } from '../pipeline/auditing/verify-change.ts';
 import { actionLog } from './action-log.ts';
 import { runAction } from './action.ts';
 import { tellFindings } from './findings.ts';

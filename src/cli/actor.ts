@@ -1,5 +1,5 @@
 import { userInfo } from 'node:os';
-import { committer } from '../pipeline/source.ts';
+import { committer } from '../pipeline/gate/source.ts';
 
 /** Who acts: the runner's actor, else who commits in this folder by git's word, else the user of this machine. */
 export async function actorFrom(runner: string | undefined, folder: string): Promise<string> {

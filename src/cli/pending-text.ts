@@ -1,4 +1,4 @@
-import type { PromoteResult } from '../pipeline/promote.ts';
+import type { PromoteResult } from '../pipeline/gate/promote.ts';
 
 /** Where a decision waits that is not in force yet; empty for any other. */
 export function pendingText({ pullRequest }: Pick<PromoteResult, 'pullRequest'>): string {

@@ -1,5 +1,5 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
-import { runPredict, shardOf, type PredictInput, type PredictResult } from '../pipeline/predict.ts';
+import { runPredict, shardOf, type PredictInput, type PredictResult } from '../pipeline/contestants/predict.ts';
 import { placesOf } from './places.ts';
 import { withCommonOptions, type CommandContext, type CommonOptions } from './command-context.ts';
 

@@ -1,9 +1,9 @@
 import { Argument, Option, type Command } from 'commander';
 import { UsageError } from '../errors.ts';
 import { openGitHub } from '../github/client.ts';
-import { exportParts, exportVersion, type ExportPart } from '../pipeline/export.ts';
-import { releaseVersion } from '../pipeline/release.ts';
-import { modelOfTag, verifyArtifact } from '../pipeline/verify-artifact.ts';
+import { exportParts, exportVersion, type ExportPart } from '../pipeline/publishing/export.ts';
+import { releaseVersion } from '../pipeline/publishing/release.ts';
+import { modelOfTag, verifyArtifact } from '../pipeline/auditing/verify-artifact.ts';
 import { placesOf } from './places.ts';
 import { withCommonOptions, withReadOptions, type CommandContext, type CommonOptions } from './command-context.ts';
 import { exitCodes } from './exit-codes.ts';

@@ -1,7 +1,14 @@
 import type { Command } from 'commander';
-import { assignStage, deprecateVersion, emptyStage, overrideHold, rollBack, type ActInput } from '../pipeline/acts.ts';
-import { warnOfExpiry } from '../pipeline/expiry.ts';
-import { openRegistry, registerChampion, type PromoteResult } from '../pipeline/promote.ts';
+import {
+  assignStage,
+  deprecateVersion,
+  emptyStage,
+  overrideHold,
+  rollBack,
+  type ActInput,
+} from '../pipeline/gate/acts.ts';
+import { warnOfExpiry } from '../pipeline/auditing/expiry.ts';
+import { openRegistry, registerChampion, type PromoteResult } from '../pipeline/gate/promote.ts';
 import type { Workspace } from '../pipeline/workspace.ts';
 import { oneLine } from '../report/escape.ts';
 import { exitCodes } from './exit-codes.ts';

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { verify } from '../pipeline/verify-change.ts';
+import { verify } from '../pipeline/auditing/verify-change.ts';
 import { gitHubAccess } from '../pipeline/workspace.ts';
 import { oneLine } from '../report/escape.ts';
 import { jsonText } from '../report/index.ts';

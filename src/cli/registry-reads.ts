@@ -1,5 +1,11 @@
 import type { Command } from 'commander';
-import { describeModel, diffVersions, explainModel, readLog, summariseModels } from '../pipeline/registry-reads.ts';
+import {
+  describeModel,
+  diffVersions,
+  explainModel,
+  readLog,
+  summariseModels,
+} from '../pipeline/auditing/registry-reads.ts';
 import {
   jsonText,
   renderChanges,

@@ -1,11 +1,11 @@
 import { Option, type Command } from 'commander';
 import { join } from 'node:path';
 import type { Evidence } from '../evidence/index.ts';
-import { registryView, runGate, runPromote, type PromoteInput, type PromoteResult } from '../pipeline/promote.ts';
-import { warnOfExpiry } from '../pipeline/expiry.ts';
-import { writeJunit } from '../pipeline/output.ts';
-import { withPlaces } from '../pipeline/places.ts';
-import { runBehaviour, runEvaluate, runLoadTest, runValidate } from '../pipeline/stages.ts';
+import { registryView, runGate, runPromote, type PromoteInput, type PromoteResult } from '../pipeline/gate/promote.ts';
+import { warnOfExpiry } from '../pipeline/auditing/expiry.ts';
+import { writeJunit } from '../pipeline/gate/output.ts';
+import { withPlaces } from '../pipeline/gate/places.ts';
+import { runBehaviour, runEvaluate, runLoadTest, runValidate } from '../pipeline/gate/stages.ts';
 import { renderConsole, type ReportInput } from '../report/index.ts';
 import { exitCodeOf, exitCodeOfVerdict } from './exit-codes.ts';
 import { pendingText } from './pending-text.ts';

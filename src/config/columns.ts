@@ -7,6 +7,18 @@ export function labelColumns({ label }: Pick<Columns, 'label'>): readonly string
 
 /** Columns with a part of their own: no features. */
 export function reservedColumns(columns: Columns): string[] {
-  const { id, weight, cluster, group } = columns;
-  return [id, ...labelColumns(columns), weight, cluster, group].filter((name) => name !== undefined && name !== null);
+  return roles.flatMap((role) => columns[role] ?? []);
+}
+
+const roles = ['label', 'id', 'weight', 'cluster', 'group'] as const;
+
+/**
+ * The part that a column plays beside the features: it never feeds a model. Another case, or space around the name, makes no
+ * other column of it. Null: it may be a feature.
+ */
+export function roleOf(name: string, columns: Columns): (typeof roles)[number] | null {
+  const plain = (text: string): string => text.trim().toLowerCase();
+  const has = (given: string | readonly string[] | null | undefined): boolean =>
+    [given ?? []].flat().some((each) => plain(each) === plain(name));
+  return roles.find((role) => has(columns[role])) ?? null;
 }

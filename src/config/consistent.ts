@@ -1,4 +1,4 @@
-import { labelColumns } from './columns.ts';
+import { labelColumns, roleOf } from './columns.ts';
 import type { Problem } from './explain.ts';
 import { evidenceKinds } from './defaults.ts';
 import type { Config, Model, Stage } from './schema.ts';
@@ -48,19 +48,22 @@ function unknown(what: string, found: string, allowed: readonly string[]): strin
   return `unknown ${what} ${JSON.stringify(found)}.${meant} Expected ${allowed.length === 0 ? 'another one, and there is none' : `one of: ${allowed.join(', ')}`}`;
 }
 
-/** A model that is fed what it is to predict looks perfect. */
+/** A model that is fed what it is to predict looks perfect; an id, a weight or a group says nothing that holds for other rows. */
 function featuresProblems({ columns }: Model): Problem[] {
-  const labels = labelColumns(columns);
-  return (columns.features ?? []).flatMap((feature, index) =>
-    labels.includes(feature)
-      ? [
-          {
-            pointer: `/columns/features/${index}`,
-            message: `${JSON.stringify(feature)} is the label. Expected a column that is known before the answer is`,
-          },
-        ]
-      : [],
-  );
+  return (columns.features ?? []).flatMap((feature, index) => {
+    const role = roleOf(feature, columns);
+    if (role === null) return [];
+    const named = [columns[role]].flat().includes(feature)
+      ? ''
+      : ` (as ${JSON.stringify([columns[role]].flat()[0])} is)`;
+    const expected = role === 'label' ? 'a column that is known before the answer is' : `a column that is no ${role}`;
+    return [
+      {
+        pointer: `/columns/features/${index}`,
+        message: `${JSON.stringify(feature)} is the ${role}${named}. Expected ${expected}`,
+      },
+    ];
+  });
 }
 
 function columnsProblems({ task, columns }: Model): Problem[] {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { DataError } from '../errors.ts';
 import { isGone, thisProcess, type Owner } from '../process-owner.ts';
 
-const kinds = ['duckdb', 'models', 'workspace'] as const;
+const kinds = ['duckdb', 'models', 'weights', 'workspace'] as const;
 const ownerFile = 'contender-owner.json';
 
 /**

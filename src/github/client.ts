@@ -1,10 +1,8 @@
-import { endpoint } from '@octokit/endpoint';
 import type { Endpoints } from '@octokit/types';
 import { GitHubError } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { version } from '../version.ts';
 import { kindOf, oneLine, refusalError, type Refusal } from './fault.ts';
-import { connect } from './proxy.ts';
+import { requestWithOctokit, type OctokitAnswer } from './octokit.ts';
 import { patiently, type Attempt, type Patience } from './retry.ts';
 
 export interface GitHubInput {
@@ -54,8 +52,8 @@ export interface GitHub {
   find<R extends keyof Endpoints>(route: R, parameters: Parameters<R>): Promise<Data<R> | null>;
   /** Every item of a listing, page by page, at most `limit`. @throws GitHubError */
   list<R extends keyof Endpoints>(route: R, parameters: Parameters<R>, limit?: number): Promise<Item<Data<R>>[]>;
-  /** The answer as it comes, for bodies that are not JSON. The caller reads or cancels it. @throws GitHubError */
-  open<R extends keyof Endpoints>(route: R, parameters: Parameters<R>, options?: CallOptions): Promise<Response>;
+  /** The bytes of an answer that is not JSON. @throws GitHubError */
+  bytes<R extends keyof Endpoints>(route: R, parameters: Parameters<R>, options?: CallOptions): Promise<Buffer>;
   /**
    * Upload a file to a release.
    *
@@ -98,50 +96,31 @@ const neverSent = new Set([
 export function openGitHub(input: GitHubInput): GitHub {
   const [owner, repo] = ownerAndName(input.repository);
   const apiUrl = (input.apiUrl ?? 'https://api.github.com').replace(/\/+$/u, '');
-  const fetchFrom = connect(apiUrl);
+  const sendOnce = requestWithOctokit({ token: input.token, apiUrl, log: input.log });
 
   /** Send and read until there is an answer that is final. */
   async function send<T>(
-    request: PreparedRequest,
+    { name, route, parameters, repeatable }: Call,
     options: CallOptions | undefined,
-    read: (response: Response) => Promise<Attempt<T>>,
+    read: (answer: OctokitAnswer) => Promise<Attempt<T>>,
   ): Promise<T> {
     const attempt = async (): Promise<Attempt<T>> => {
       const timeout = AbortSignal.timeout(options?.timeoutMs ?? input.timeoutMs ?? defaultTimeoutMs);
       const signal = input.signal === undefined ? timeout : AbortSignal.any([input.signal, timeout]);
       try {
-        const { url, method, headers, body } = request;
-        const response = await fetchFrom(url, { method, headers, signal, ...(body === undefined ? {} : { body }) });
-        return response.ok ? await read(response) : await refused(response, request, input.repository);
+        const answer = await sendOnce(route, { owner, repo, ...parameters, request: { signal } });
+        return answer.status < 300 ? await read(answer) : refused(answer, name, input.repository);
       } catch (error) {
         if (input.signal?.aborted === true) throw error;
-        return { fault: connectionError(error, request.name), pause: null };
+        return { fault: connectionError(error, name), pause: null };
       }
     };
     return patiently(attempt, {
-      repeatable: options?.repeatable ?? request.repeatable,
+      repeatable: options?.repeatable ?? repeatable,
       patience: input.patience ?? {},
-      onPause: (fault, ms) => input.log.debug(`${request.name}: ${fault.fault.found}; again in ${Math.round(ms)} ms`),
+      onPause: (fault, ms) => input.log.debug(`${name}: ${fault.fault.found}; again in ${Math.round(ms)} ms`),
       signal: input.signal,
     });
-  }
-
-  function prepare(route: keyof Endpoints, parameters: object): PreparedRequest {
-    const { url, method, headers, body } = endpoint(route as string, {
-      baseUrl: apiUrl,
-      owner,
-      repo,
-      ...parameters,
-      headers: { ...(parameters as { headers?: object }).headers, ...standing(input.token) },
-    });
-    return {
-      name: route,
-      url,
-      method,
-      headers,
-      body: body === undefined ? undefined : isBytes(body) ? body : JSON.stringify(body),
-      repeatable: method !== 'POST',
-    };
   }
 
   async function request<R extends keyof Endpoints>(
@@ -149,8 +128,8 @@ export function openGitHub(input: GitHubInput): GitHub {
     parameters: Parameters<R>,
     options?: CallOptions,
   ): Promise<Data<R>> {
-    return send(prepare(route, parameters), options, async (response) => ({
-      done: await readJson<Data<R>>(response, route),
+    return send(callOf(route, parameters), options, async ({ data }) => ({
+      done: await readJson<Data<R>>(data, route),
     }));
   }
 
@@ -160,8 +139,8 @@ export function openGitHub(input: GitHubInput): GitHub {
     repository: input.repository,
     apiUrl,
     request,
-    open: (route, parameters, options) =>
-      send(prepare(route, parameters), options, (response) => Promise.resolve({ done: response })),
+    bytes: (route, parameters, options) =>
+      send(callOf(route, parameters), options, async ({ data }) => ({ done: await readBytes(data, route) })),
     async find(route, parameters) {
       try {
         return await request(route, parameters);
@@ -172,76 +151,68 @@ export function openGitHub(input: GitHubInput): GitHub {
     },
     async list<R extends keyof Endpoints>(route: R, parameters: Parameters<R>, limit = 10_000) {
       const items: Item<Data<R>>[] = [];
-      let next: PreparedRequest | null = prepare(route, { per_page: 100, ...parameters });
+      let next: Call | null = callOf(route, { per_page: 100, ...parameters });
       while (next !== null && items.length < limit) {
-        const current: PreparedRequest = next;
-        const page = await send(current, undefined, async (response) => ({
-          done: { answer: await readJson<unknown>(response, route), url: nextPage(response, apiUrl) },
-        }));
+        const page: { answer: unknown; url: string | null } = await send(
+          next,
+          undefined,
+          async ({ data, headers }) => ({
+            done: { answer: await readJson(data, route), url: nextPage(headers.link, apiUrl) },
+          }),
+        );
         items.push(...itemsOf<Item<Data<R>>>(page.answer));
-        next = page.url === null ? null : { ...current, url: page.url };
+        next = page.url === null ? null : { ...callOf(route, {}), route: `GET ${page.url}` };
       }
       return items.slice(0, limit);
     },
-    upload(uploadUrl, { name, label, type, bytes }, options) {
+    async upload(uploadUrl, { name, label, type, bytes }, options) {
       const url = new URL(uploadUrl.replace(/\{.*$/u, ''));
       const home = new URL(apiUrl);
       if (url.origin !== home.origin && url.host !== home.host.replace(/^api\./u, 'uploads.')) {
         throw new GitHubError('refused', { found: `an upload address at ${url.host}`, expected: home.host });
       }
-      url.search = new URLSearchParams({ name, ...(label === undefined ? {} : { label }) }).toString();
-      const prepared: PreparedRequest = {
+      const parameters = { name, ...(label === undefined ? {} : { label }), headers: { 'content-type': type } };
+      const call: Call = {
         name: 'POST /repos/{owner}/{repo}/releases/{release_id}/assets',
-        url: url.href,
-        method: 'POST',
-        headers: { ...standing(input.token), 'content-type': type },
-        body: bytes,
+        route: `POST ${url.href}{?name,label}`,
+        // All other parameters would be the body.
+        parameters: { ...parameters, data: bytes },
         repeatable: false,
       };
-      return send(prepared, { timeoutMs: uploadTimeoutMs, ...options }, async (response) => ({
-        done: await readJson(response, prepared.name),
+      return send(call, { timeoutMs: uploadTimeoutMs, ...options }, async ({ data }) => ({
+        done: await readJson(data, call.name),
       }));
     },
     async graphql<T>(query: string, variables: Record<string, unknown>, options?: CallOptions) {
       const name = /(?:query|mutation)\s+\w+/u.exec(query)?.[0] ?? 'query';
-      const prepared: PreparedRequest = {
+      const call: Call = {
         name,
-        url: graphqlUrl(apiUrl),
-        method: 'POST',
-        headers: { ...standing(input.token), 'content-type': 'application/json' },
-        body: JSON.stringify({ query, variables }),
+        route: `POST ${graphqlUrl(apiUrl)}`,
+        parameters: { data: { query, variables } },
         repeatable: !name.startsWith('mutation'),
       };
       // A rate limit or a passing fault may come as an error in an answer of status 200.
-      return send<T>(prepared, options, async (response) => {
-        const answer = await readJson<{ data?: T; errors?: { type?: string; message?: string }[] }>(response, name);
+      return send<T>(call, options, async ({ status, headers, data }) => {
+        const answer = await readJson<{ data?: T; errors?: { type?: string; message?: string }[] }>(data, name);
         const [error] = answer.errors ?? [];
         if (error === undefined && answer.data !== undefined && answer.data !== null) return { done: answer.data };
-        const said = { status: response.status, message: error?.message ?? 'no data', type: error?.type };
-        return {
-          fault: refusalError({ request: name, ...said }, input.repository),
-          pause: retryAfter(response.headers),
-        };
+        const said = { status, message: error?.message ?? 'no data', type: error?.type };
+        return { fault: refusalError({ request: name, ...said }, input.repository), pause: retryAfter(headers) };
       });
     },
   };
 }
 
-interface PreparedRequest {
+interface Call {
+  /** What messages call it. */
   name: string;
-  url: string;
-  method: string;
-  headers: Record<string, string>;
-  body: string | Uint8Array<ArrayBuffer> | Blob | undefined;
+  route: string;
+  parameters: object;
   repeatable: boolean;
 }
 
-function standing(token: string): Record<string, string> {
-  return {
-    ...(token === '' ? {} : { authorization: `Bearer ${token}` }),
-    'user-agent': `contender/${version}`,
-    'x-github-api-version': '2022-11-28',
-  };
+function callOf(route: keyof Endpoints, parameters: object): Call {
+  return { name: route, route, parameters, repeatable: !route.startsWith('POST ') };
 }
 
 /** A GitHub Enterprise server has GraphQL beside /api/v3 ("GraphQL API", GitHub Enterprise Server docs). */
@@ -249,21 +220,21 @@ function graphqlUrl(apiUrl: string): string {
   return apiUrl.endsWith('/api/v3') ? `${apiUrl.slice(0, -'/v3'.length)}/graphql` : `${apiUrl}/graphql`;
 }
 
-async function refused(response: Response, request: PreparedRequest, repository: string): Promise<Attempt<never>> {
-  const text = await readText(response, request.name).catch(() => '');
-  const body = parsed(text);
+function refused({ status, headers, data }: OctokitAnswer, name: string, repository: string): Attempt<never> {
+  const body = typeof data === 'object' && data !== null ? (data as Record<string, unknown>) : null;
+  const text = typeof data === 'string' ? data : '';
   const refusal: Refusal = {
-    request: request.name,
-    status: response.status,
+    request: name,
+    status,
     message: messageOf(body) ?? (text.trimStart().startsWith('<') ? 'a page instead of an answer' : text),
-    accepted: response.headers.get('x-accepted-github-permissions'),
+    accepted: headers['x-accepted-github-permissions'],
     documentation: typeof body?.['documentation_url'] === 'string' ? oneLine(body['documentation_url']) : undefined,
   };
   // Any answer may be the last that the limit allows: only these say that it was reached.
-  const spent = response.headers.get('x-ratelimit-remaining') === '0' && [403, 429].includes(response.status);
+  const spent = headers['x-ratelimit-remaining'] === '0' && [403, 429].includes(status);
   const limited = kindOf(refusal) === 'limited' || spent;
   const error = refusalError(limited ? { ...refusal, status: 429 } : refusal, repository);
-  return { fault: error, pause: retryAfter(response.headers) };
+  return { fault: error, pause: retryAfter(headers) };
 }
 
 /** The message, with the details of the errors below it: a 422 often says only there what it is about. */
@@ -281,11 +252,11 @@ function messageOf(body: Record<string, unknown> | null): string | undefined {
 }
 
 /** How long the server wants to be left alone, in milliseconds ("Best practices for using the REST API", GitHub docs). */
-function retryAfter(headers: Headers): number | null {
-  const seconds = Number(headers.get('retry-after') ?? Number.NaN);
+function retryAfter(headers: OctokitAnswer['headers']): number | null {
+  const seconds = Number(headers['retry-after'] ?? Number.NaN);
   if (Number.isFinite(seconds) && seconds >= 0) return seconds * 1000;
-  const reset = Number(headers.get('x-ratelimit-reset') ?? Number.NaN);
-  if (headers.get('x-ratelimit-remaining') !== '0' || !Number.isFinite(reset)) return null;
+  const reset = Number(headers['x-ratelimit-reset'] ?? Number.NaN);
+  if (headers['x-ratelimit-remaining'] !== '0' || !Number.isFinite(reset)) return null;
   return Math.max(0, reset * 1000 - Date.now());
 }
 
@@ -308,8 +279,8 @@ function connectionError(error: unknown, name: string): GitHubError {
   );
 }
 
-async function readJson<T>(response: Response, name: string): Promise<T> {
-  const text = await readText(response, name);
+async function readJson<T>(body: unknown, name: string): Promise<T> {
+  const text = (await readBytes(body, name)).toString('utf8');
   if (text === '') return undefined as T;
   try {
     return JSON.parse(text) as T;
@@ -320,10 +291,15 @@ async function readJson<T>(response: Response, name: string): Promise<T> {
 
 /** The body of an answer as text. @throws GitHubError `refused` when it is larger than any that is meant to be read whole */
 export async function readText(response: Response, name: string): Promise<string> {
+  return (await readBytes(response.body, name)).toString('utf8');
+}
+
+/** @param body a stream of bytes; anything else is an answer without a body */
+async function readBytes(body: unknown, name: string): Promise<Buffer> {
   const parts: Uint8Array[] = [];
   let size = 0;
   try {
-    for await (const part of response.body ?? []) {
+    for await (const part of body instanceof ReadableStream ? (body as ReadableStream<Uint8Array>) : []) {
       size += part.length;
       if (size > maximumBytes) {
         throw new GitHubError('refused', { found: `an answer of more than ${maximumBytes} bytes`, where: name });
@@ -333,32 +309,19 @@ export async function readText(response: Response, name: string): Promise<string
   } catch (error) {
     throw connectionError(error, name);
   }
-  return Buffer.concat(parts).toString('utf8');
+  return Buffer.concat(parts);
 }
 
 /** The next page, if it is on the same server: the token goes nowhere else. */
-function nextPage(response: Response, apiUrl: string): string | null {
-  const link = /<([^>]+)>;\s*rel="next"/u.exec(response.headers.get('link') ?? '')?.[1];
-  return link !== undefined && link.startsWith(`${apiUrl}/`) ? link : null;
+function nextPage(link: string | undefined, apiUrl: string): string | null {
+  const next = /<([^>]+)>;\s*rel="next"/u.exec(link ?? '')?.[1];
+  return next !== undefined && next.startsWith(`${apiUrl}/`) ? next : null;
 }
 
 /** A listing is an array, or an object with one. */
 function itemsOf<T>(answer: unknown): T[] {
   if (Array.isArray(answer)) return answer as T[];
   return (Object.values(answer ?? {}).find((value) => Array.isArray(value)) ?? []) as T[];
-}
-
-function parsed(text: string): Record<string, unknown> | null {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : null;
-  } catch {
-    return null;
-  }
-}
-
-function isBytes(body: unknown): body is string | Uint8Array<ArrayBuffer> | Blob {
-  return typeof body === 'string' || body instanceof Uint8Array || body instanceof Blob;
 }
 
 function ownerAndName(repository: string): [string, string] {

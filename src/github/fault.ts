@@ -10,7 +10,7 @@ export interface Refusal {
   /** The type of a GraphQL error. */
   type?: string | undefined;
   /** Header x-accepted-github-permissions: what would have been enough. */
-  accepted?: string | null;
+  accepted?: string | null | undefined;
   documentation?: string | undefined;
 }
 

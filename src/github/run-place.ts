@@ -58,13 +58,18 @@ export async function pushedRange(env: NodeJS.ProcessEnv): Promise<{ before: str
 
 /** What started the run (GITHUB_EVENT_PATH); empty where there is none. */
 export async function eventPayload(env: NodeJS.ProcessEnv): Promise<Record<string, unknown>> {
+  const value = await readEvent(env);
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
+}
+
+/** Undefined where there is no file, or one that is not JSON. */
+export async function readEvent(env: NodeJS.ProcessEnv): Promise<unknown> {
   const path = env['GITHUB_EVENT_PATH'] ?? '';
-  if (path === '') return {};
+  if (path === '') return undefined;
   try {
-    const value: unknown = JSON.parse(await readFile(path, 'utf8'));
-    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
+    return JSON.parse(await readFile(path, 'utf8'));
   } catch {
-    return {};
+    return undefined;
   }
 }
 

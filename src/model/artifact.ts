@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
-import { open, readFile, realpath, stat } from 'node:fs/promises';
+import { constants, copyFile, mkdir, readFile, realpath, stat } from 'node:fs/promises';
 import { dirname, join, posix, sep } from 'node:path';
 import { ModelError, openingFault } from '../errors.ts';
 import { canonicalJson } from '../evidence/canonical.ts';
 import type { Artifact } from '../evidence/evidence.ts';
 import type { Signature } from '../evidence/signature.ts';
 import { fileDigest } from '../file-digest.ts';
+import type { ModelProto } from './onnx.ts';
 
 /** A model on this machine, its external data files included. */
 export interface LocalArtifact extends Artifact {
@@ -30,22 +31,63 @@ const longestSignature = 2 ** 20;
  * external data that is missing, too short or outside the folder of the model (refused before it is opened)
  */
 export async function localModel(path: string, uri: string): Promise<LocalArtifact> {
-  const bytes = await readModel(path, uri);
-  const { parseModel, signatureOf } = await import('./onnx.ts');
-  const model = parseModel(bytes, uri);
+  const { bytes, model, sha256, size, files } = await modelFiles(path, uri, (_location, from) => Promise.resolve(from));
+  const { signatureOf } = await import('./onnx.ts');
   const stated = signatureOf(model);
   const signature = JSON.stringify(stated).length > longestSignature ? null : stated;
-  const { externalData } = await import('./external-data.ts');
-  const locations = [...externalData(model)].toSorted(([a], [b]) => (a < b ? -1 : 1));
+  return { role: 'model', uri, sha256, size: bytes.length + size, path, files, signature };
+}
+
+/** Which bytes a process loaded: `sha256` is that of the whole model, its external data included. */
+export interface Opened {
+  path: string;
+  sha256: string;
+}
+
+/** A model file as it was read, and copies of its external data: what was hashed, and nothing else, is what is loaded. */
+export interface OpenedModel {
+  uri: string;
+  bytes: Buffer;
+  model: ModelProto;
+  opened: Opened;
+  /** Holds copies of the files that the model declares, and no other file. */
+  folder: string;
+}
+
+/**
+ * Read a model for loading. Its external data is copied into `folder`, a private one: from there the runtime can load
+ * nothing that the digest does not cover, and nothing that is changed meanwhile.
+ * @throws ModelError as `localModel`
+ */
+export async function openModel(path: string, uri: string, folder: string): Promise<OpenedModel> {
+  const { bytes, model, sha256 } = await modelFiles(path, uri, async (location, from) => {
+    const to = join(folder, location);
+    await mkdir(dirname(to), { recursive: true });
+    await copyFile(from, to, constants.COPYFILE_FICLONE).catch((cause: NodeJS.ErrnoException) => {
+      throw unreadableWeights(cause, location, uri);
+    });
+    return to;
+  });
+  return { uri, bytes, model, opened: { path, sha256 }, folder };
+}
+
+/** The files of a model and their digest. `take` says where the external data file at a location is to be read. */
+async function modelFiles(
+  path: string,
+  uri: string,
+  take: (location: string, from: string) => Promise<string>,
+): Promise<{ bytes: Buffer; model: ModelProto; sha256: string; size: number; files: LocalArtifact['files'] }> {
+  const bytes = await readModel(path, uri);
+  const { parseModel } = await import('./onnx.ts');
+  const model = parseModel(bytes, uri);
+  const locations = [...model.externalData].toSorted(([a], [b]) => (a < b ? -1 : 1));
   const own = { path, sha256: createHash('sha256').update(bytes).digest('hex'), size: bytes.length };
-  if (locations.length === 0) {
-    return { role: 'model', uri, sha256: own.sha256, size: own.size, path, files: [own], signature };
-  }
+  if (locations.length === 0) return { bytes, model, sha256: own.sha256, size: 0, files: [own] };
   // All are judged before the first is opened.
   const paths = await Promise.all(locations.map(([location]) => insideFolder(path, location, uri)));
   const files = [own];
   for (const [index, [location, needed]] of locations.entries()) {
-    const beside = paths[index] as string;
+    const beside = await take(innerPath(location, uri), paths[index] as string);
     const { size } = await stat(beside);
     if (size < needed) {
       throw new ModelError({
@@ -55,25 +97,25 @@ export async function localModel(path: string, uri: string): Promise<LocalArtifa
         remedy: 'The file is cut off or of another model: upload it again',
       });
     }
-    files.push({ path: beside, sha256: await fileDigest(beside), size });
+    const sha256 = await fileDigest(beside).catch((cause: NodeJS.ErrnoException) => {
+      throw unreadableWeights(cause, location, uri);
+    });
+    files.push({ path: beside, sha256, size });
   }
   const named = files.map(({ sha256, size }, index) => ({ name: locations[index - 1]?.[0] ?? 'model', sha256, size }));
   return {
-    role: 'model',
-    uri,
+    bytes,
+    model,
     sha256: createHash('sha256').update(canonicalJson(named)).digest('hex'),
-    size: files.reduce((sum, file) => sum + file.size, 0),
-    path,
+    size: files.slice(1).reduce((sum, file) => sum + file.size, 0),
     files,
-    signature,
   };
 }
 
 /** Where a model file says its weights are, relative to its folder; each judged to stay inside it. @throws ModelError */
 export async function externalLocations(path: string, uri: string): Promise<string[]> {
   const { parseModel } = await import('./onnx.ts');
-  const { externalData } = await import('./external-data.ts');
-  const locations = [...externalData(parseModel(await readModel(path, uri), uri)).keys()];
+  const locations = [...parseModel(await readModel(path, uri), uri).externalData.keys()];
   return locations.map((location) => innerPath(location, uri));
 }
 
@@ -105,14 +147,16 @@ export async function readModel(path: string, uri: string): Promise<Buffer> {
       remedy: 'Export the weights as external data',
     });
   }
-  const head = Buffer.alloc(Math.min(512, info.size));
-  const file = await open(path);
-  try {
-    await file.read(head, 0, head.length, 0);
-  } finally {
-    await file.close();
-  }
-  const text = head.toString('latin1');
+  const bytes = await readFile(path).catch((cause: NodeJS.ErrnoException) => {
+    throw new ModelError({
+      found: openingFault(cause),
+      expected: 'an ONNX model that may be read',
+      where: uri,
+      remedy: 'Check who may read the file',
+      cause,
+    });
+  });
+  const text = bytes.subarray(0, 512).toString('latin1');
   if (text.startsWith('version https://git-lfs')) {
     throw new ModelError({
       found: 'this is a Git LFS pointer, not the model',
@@ -127,7 +171,7 @@ export async function readModel(path: string, uri: string): Promise<Buffer> {
       remedy: 'Open the address in a browser: a login or an error page is what a machine gets there',
     });
   }
-  return readFile(path);
+  return bytes;
 }
 
 /** Where an external data file lies. Refuses, without opening anything, what is not inside the folder of the model. */
@@ -149,15 +193,41 @@ async function insideFolder(model: string, location: string, uri: string): Promi
       where: uri,
     });
   }
+  const info = await stat(real).catch((cause: NodeJS.ErrnoException) => {
+    throw unreadableWeights(cause, location, uri);
+  });
+  if (!info.isFile()) {
+    throw new ModelError({
+      found: `the external data ${quote(location)} is ${info.isDirectory() ? 'a folder' : 'not a file'}`,
+      expected: 'the file that holds the weights, beside the model',
+      where: uri,
+      remedy: 'Export the model again, and upload it together with that file',
+    });
+  }
   return path;
+}
+
+function unreadableWeights(cause: NodeJS.ErrnoException, location: string, uri: string): ModelError {
+  const full = cause.code === 'ENOSPC';
+  return new ModelError({
+    found: full
+      ? `there is no room to copy the external data ${quote(location)} of the model`
+      : `the external data ${quote(location)}: ${openingFault(cause)}`,
+    expected: full ? undefined : 'a file beside the model that may be read',
+    where: uri,
+    remedy: full ? 'Make room, or name another folder in TMPDIR' : 'Check who may read the file',
+    cause,
+  });
 }
 
 /** The location in its plainest form. @throws ModelError for one that leads out of the folder of the model */
 function innerPath(location: string, uri: string): string {
   const normal = posix.normalize(location);
-  const climbs =
-    normal === '..' || normal.startsWith('../') || normal.startsWith('/') || /^[a-z]:|[\\\0]/iu.test(location);
-  if (!climbs && location !== '') return normal;
+  // A step up that comes down again, too, leads elsewhere where a folder is a link.
+  const climbs = location.split('/').includes('..') || normal.startsWith('/') || /^[a-z]:|[\\\0]/iu.test(location);
+  // The runtime takes this name for an address in its memory.
+  const memory = location.includes('_ORT_MEM_ADDR_');
+  if (!climbs && !memory && normal !== '.' && location !== '') return normal;
   throw new ModelError({
     found: `refused: the model refers to a file outside its own folder (${quote(location)})`,
     expected: 'external data beside the model',

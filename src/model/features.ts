@@ -1,6 +1,6 @@
-import { labelColumns, reservedColumns } from '../config/columns.ts';
+import { roleOf } from '../config/columns.ts';
 import type { Columns } from '../config/schema.ts';
-import { ModelError } from '../errors.ts';
+import { ConfigError, ModelError } from '../errors.ts';
 import type { DatasetColumn } from '../data/dataset.ts';
 import { nearest } from '../config/suggest.ts';
 import type { ModelInspection, TensorDeclaration } from './inspect.ts';
@@ -16,8 +16,9 @@ export interface InputPlan {
 /**
  * Decide which columns feed which input. One input takes all features: in the order the model names them in its metadata,
  * else in the order of `columns.features`, else every other column of the data. Several inputs are matched by name, else they
- * share out `columns.features` in order. Anything ambiguous is an error that says both sides, before anything is run.
- * @throws ModelError
+ * share out `columns.features` in order. Anything ambiguous is an error that says both sides, before anything is run. Label, id,
+ * weight, cluster and group feed no input, whatever its name.
+ * @throws ModelError, ConfigError for a model that takes such a column
  */
 export function planInputs(
   inspection: ModelInspection,
@@ -28,8 +29,9 @@ export function planInputs(
   const [only, ...others] = inspection.inputs;
   if (only === undefined) throw new ModelError({ found: 'The model has no inputs', expected: 'at least one' });
   if (others.length > 0) return severalInputs(inspection.inputs, columns, names);
-  if (rowSize(only) === 1 && columns.features === undefined && names.includes(only.name)) {
-    return [plan(only, [only.name])];
+  if (rowSize(only) === 1 && columns.features === undefined) {
+    refuseRoles('Input', [only.name], columns);
+    if (names.includes(only.name)) return [plan(only, [only.name])];
   }
   return [singleInput(only, inspection, columns, names)];
 }
@@ -56,24 +58,33 @@ function singleInput(
 function featureOrder(inspection: ModelInspection, columns: Columns, names: readonly string[]): string[] {
   const own = inspection.featureNames;
   if (own !== null && (columns.features === undefined || own.every((name) => names.includes(name)))) {
-    const label = labelColumns(columns).find((name) => own.includes(name));
-    if (label !== undefined) {
-      throw new ModelError({
-        found: `The model takes the label ${JSON.stringify(label)} for a feature`,
-        expected: 'features that are known before the label is',
-        remedy: 'Train it without that column',
-      });
-    }
+    refuseRoles('Feature', own, columns);
     return known(own, names, 'The metadata of the model');
   }
   if (columns.features !== undefined) return known(columns.features, names, 'columns.features');
-  const reserved = reservedColumns(columns);
-  return names.filter((name) => !reserved.includes(name));
+  return names.filter((name) => roleOf(name, columns) === null);
+}
+
+/** @throws ConfigError where an input or a feature of a model is named after a column that is no feature */
+function refuseRoles(what: 'Input' | 'Feature', names: readonly string[], columns: Columns, column?: string): void {
+  for (const name of names) {
+    const role = roleOf(column ?? name, columns);
+    if (role === null) continue;
+    throw new ConfigError({
+      found: `${what} ${JSON.stringify(name)} of the model is the ${role} column${column === undefined || column === name ? '' : ` ${JSON.stringify(column)}`}: a model must not be fed it`,
+      expected:
+        role === 'label'
+          ? 'features that are known before the label is'
+          : `features: the ${role} tells nothing of other rows`,
+      remedy: `Train and export the model without it; where it is a feature after all, name another column in columns.${role}`,
+    });
+  }
 }
 
 function severalInputs(inputs: readonly TensorDeclaration[], columns: Columns, names: readonly string[]): InputPlan[] {
   const sizes = inputs.map((input) => rowSize(input) ?? 1);
   const matched = inputs.map((input, index) => (sizes[index] === 1 ? columnNamed(input.name, names) : undefined));
+  for (const [index, { name }] of inputs.entries()) refuseRoles('Input', [name], columns, matched[index]);
   if (matched.every((name) => name !== undefined)) {
     return inputs.map((input, index) => plan(input, [matched[index] as string]));
   }
@@ -85,10 +96,11 @@ function severalInputs(inputs: readonly TensorDeclaration[], columns: Columns, n
     return inputs.map((input, index) => plan(input, ordered.slice(start, (start += sizes[index] as number))));
   }
   const unmatched = inputs.filter((_, index) => matched[index] === undefined).map(({ name }) => name);
-  const near = nearest(unmatched[0] ?? '', names);
+  const free = names.filter((name) => roleOf(name, columns) === null);
+  const near = nearest(unmatched[0] ?? '', free);
   throw new ModelError({
     found: `The model has inputs ${listed(inputs.map(({ name }) => name))}; no column is named ${listed(unmatched)}`,
-    expected: `columns of those names among ${listed(names)}, or ${total} columns.features in the order of the inputs (there are ${features.length})`,
+    expected: `columns of those names among ${listed(free)}, or ${total} columns.features in the order of the inputs (there are ${features.length})`,
     remedy: near === undefined ? 'Name the columns after the inputs' : `Did you mean ${JSON.stringify(near)}?`,
   });
 }

@@ -1,5 +1,4 @@
 import { readModel } from './artifact.ts';
-import { externalData } from './external-data.ts';
 import {
   allNodes,
   allTensors,
@@ -75,7 +74,7 @@ export function inspect(model: ModelProto, size: number): ModelInspection {
     classes: classLabels(graph),
     parameters: countParameters(model),
     size,
-    externalData: [...externalData(model).keys()].toSorted(),
+    externalData: [...model.externalData.keys()].toSorted(),
     operators: countOperators(model),
     problems: problems(model, inputs, featureCounts),
   };
@@ -151,6 +150,7 @@ function problems(model: ModelProto, inputs: readonly TensorDeclaration[], count
     }
   }
   for (const { name, shape } of inputs) {
+    if (shape?.[0] === 0) found.add(`The first dimension of input ${name} is 0: it takes no rows`);
     const [stated, needed] = [shape?.length === 2 ? shape[1] : undefined, counts[name]];
     if (typeof stated === 'number' && needed !== undefined && stated !== needed) {
       found.add(`The model contradicts itself: input ${name} has ${stated} features, its first weights need ${needed}`);

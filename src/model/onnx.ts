@@ -10,6 +10,7 @@ import {
   type TypeProto,
   type ValueInfoProto,
 } from './onnx-schema.ts';
+import { RefusedEncoding, walkModel } from './onnx-wire.ts';
 
 export type { GraphProto, ModelProto, NodeProto, TensorProto } from './onnx-schema.ts';
 
@@ -46,7 +47,7 @@ const modelType = root.lookupType('ModelProto');
 
 /**
  * Parse the bytes of an ONNX model. Weights are skipped, not copied.
- * @throws ModelError that tells a damaged file from one that never was a model
+ * @throws ModelError that tells a damaged file from one that never was a model, and for one that could be read in two ways
  */
 export function parseModel(bytes: Uint8Array, uri: string): ModelProto {
   const state = wireState(bytes);
@@ -60,6 +61,7 @@ export function parseModel(bytes: Uint8Array, uri: string): ModelProto {
   }
   try {
     if (state === 'cut-off') throw new RangeError('a field reaches beyond the end of the file');
+    const external = walkModel(bytes);
     const model = modelType.toObject(modelType.decode(bytes), {
       defaults: true,
       arrays: true,
@@ -67,8 +69,21 @@ export function parseModel(bytes: Uint8Array, uri: string): ModelProto {
       oneofs: true,
     }) as ModelProto;
     if (model.graph === null) throw new RangeError('there is no graph');
+    model.externalData = new Map();
+    for (const { location, end } of external) {
+      model.externalData.set(location, Math.max(model.externalData.get(location) ?? 0, end));
+    }
     return model;
   } catch (cause) {
+    if (cause instanceof RefusedEncoding) {
+      throw new ModelError({
+        found: `refused: ${cause.message}`,
+        expected: 'the ONNX format up to IR version 14, each field written once',
+        where: uri,
+        remedy: 'Export the model again: what can be read in two ways could hide weights from the digest',
+        cause,
+      });
+    }
     throw new ModelError({
       found: `the file is cut off or damaged (protobuf parsing failed: ${cause instanceof Error ? cause.message : String(cause)})`,
       expected: `a whole ONNX model; this file has ${bytes.length} bytes`,
@@ -137,7 +152,8 @@ function describeValue(value: ValueInfoProto): TensorDeclaration {
   const tensor = value.type?.tensorType ?? null;
   if (tensor === null) return { name: value.name, type: typeText(value.type), shape: null };
   const shape = tensor.shape?.dim.map((dimension) => {
-    if (dimension.value === 'dimValue') return dimension.dimValue;
+    // A negative number is an open dimension to the runtime, as no number is.
+    if (dimension.value === 'dimValue') return dimension.dimValue < 0 ? null : dimension.dimValue;
     return dimension.value === 'dimParam' && dimension.dimParam !== '' ? dimension.dimParam : null;
   });
   return { name: value.name, type: elementType(tensor.elemType), shape: shape ?? null };

@@ -1,4 +1,4 @@
-import { splitmix32 } from '../splitmix.ts';
+import { splitmix32 } from '../statistics/splitmix.ts';
 import type { Feeds } from './batches.ts';
 import type { InputPlan } from './features.ts';
 import { isFloating, type TensorData, type TensorValues } from './tensor.ts';

@@ -2,7 +2,7 @@
  * The process that runs models, so that one that crashes, hangs or exhausts memory takes nothing else with it.
  * Started by predict.ts with a job over IPC; answers with predictions or faults, and ends with its parent.
  */
-import { ContenderError, DataError } from '../errors.ts';
+import { ConfigError, ContenderError, DataError } from '../errors.ts';
 import { openDataset, type Dataset } from '../data/dataset.ts';
 import { featureBatches, type Feeds } from './batches.ts';
 import { planInputs, type InputPlan } from './features.ts';
@@ -98,12 +98,13 @@ async function predictAll(job: Job, opening: Promise<Dataset>): Promise<Predicti
     }
   }
 
-  /** Do `work` for a model. A fault of the model becomes its result, and it is not asked again. */
+  /** Do `work` for a model. A fault of the model becomes its result, and it is not asked again; what a person must settle is thrown. */
   async function attempt(index: number, work: () => Promise<void>): Promise<void> {
     try {
       await work();
     } catch (error) {
       if (!(error instanceof ContenderError) || error instanceof DataError) throw error;
+      if (error instanceof ConfigError) throw new ConfigError({ where: job.models[index]?.where, ...error.fault });
       const where = job.models[index]?.where ?? '';
       const message = error.message.includes(where) ? error.message : `${where}: ${error.message}`;
       results[index] = { ok: false, fault: { code: error.code, message } };

@@ -1,18 +1,25 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { InferenceSession, Tensor } from 'onnxruntime-node';
+import { temporaryFolder } from '../data/temporary.ts';
 import { ModelError } from '../errors.ts';
-import { readModel } from './artifact.ts';
+import { openModel, type Opened, type OpenedModel } from './artifact.ts';
 import { inspect, type ModelInspection, type TensorDeclaration } from './inspect.ts';
 import { explainLoadError, explainRunError } from './load-error.ts';
-import { parseModel, withoutZipMap } from './onnx.ts';
+import { withoutZipMap } from './onnx.ts';
 import { fromFloat16, isTensorType, joinRows, takeRows, toFloat16, type TensorValues } from './tensor.ts';
 
 export type { TensorData, TensorValues } from './tensor.ts';
 
-/** A model ready to predict, in this process. */
-export interface LoadedModel {
+/** A model ready to predict, in this thread. */
+export interface LoadedModel extends Session {
   inspection: ModelInspection;
   /** What `run` gives: a ZipMap, which Node cannot read, is replaced by the matrix before it. */
   outputs: OutputDeclaration[];
+  opened: Opened;
+}
+
+export interface Session {
   /** Run the model on any number of rows; float16 is fed and given as Float32Array. @throws ModelError */
   run(feeds: Readonly<Record<string, TensorValues>>): Promise<Record<string, TensorValues>>;
   close(): Promise<void>;
@@ -20,26 +27,53 @@ export interface LoadedModel {
 
 export type OutputDeclaration = TensorDeclaration & { shape: (number | string | null)[] };
 
-export interface LoadOptions {
-  /** Threads of one run (default: one a core). */
-  threads?: number;
+/** All that a session is made of; it can be sent to another thread. */
+export interface SessionPlan {
+  uri: string;
+  /** The model without its ZipMap. */
+  bytes: Uint8Array;
+  /** Where the external data is, and nothing else. */
+  folder: string;
+  inputs: { name: string; type: string }[];
+  outputs: { name: string; type: string }[];
+  /** Names of the outputs in the graph. */
+  fetches: string[];
+  /** Rows of every run, where the model fixes them. */
+  batch: number | null;
 }
 
 /**
  * Load an ONNX model into this process. A hostile model can crash it or take its memory: predict in a child process.
  * @throws ModelError that says what the model needs and the runtime lacks
  */
-export async function loadModel(path: string, uri: string, options: LoadOptions = {}): Promise<LoadedModel> {
-  const bytes = await readModel(path, uri);
-  const model = parseModel(bytes, uri);
+export async function loadModel(path: string, uri: string): Promise<LoadedModel> {
+  return withWeightsFolder(async (folder) => {
+    const opened = await openModel(path, uri, folder);
+    const { inspection, outputs, plan } = planSession(opened);
+    return { inspection, outputs, opened: opened.opened, ...(await openSession(plan)) };
+  });
+}
+
+/** Run `work` with a private folder for copies of external data; once a session is open it needs them no more. */
+export async function withWeightsFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
+  const folder = await temporaryFolder('weights');
+  try {
+    return await work(join(folder, 'files'));
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** What a model that was read takes and gives. @throws ModelError for one that cannot be run */
+export function planSession({ uri, bytes, model, folder }: OpenedModel): {
+  inspection: ModelInspection;
+  outputs: OutputDeclaration[];
+  plan: SessionPlan;
+} {
   const inspection = inspect(model, bytes.length);
   const [problem] = inspection.problems;
   if (problem !== undefined) throw new ModelError({ found: problem, where: uri });
   const rewritten = withoutZipMap(bytes, model);
-  // From 1.29 on the runtime sends the names and digests of models to its maker, unless this is set before it is loaded.
-  process.env['ORT_DISABLE_TELEMETRY'] = '1';
-  const ort = await import('onnxruntime-node');
-  const session = await createSession(path, rewritten?.bytes ?? null, uri, options);
   const matrices = rewritten?.matrices ?? new Map<string, string>();
   const outputs = inspection.outputs.flatMap(({ name, type, shape }): OutputDeclaration[] => {
     if (matrices.has(name)) return [{ name, type: 'float', shape: [null, inspection.classes?.length ?? null] }];
@@ -53,12 +87,50 @@ export async function loadModel(path: string, uri: string, options: LoadOptions 
       remedy: 'Export it with tensor outputs (skl2onnx: zipmap=False)',
     });
   }
-  const fetches = outputs.map(({ name }) => matrices.get(name) ?? name);
   const batch = inspection.inputs.map(({ shape }) => shape?.[0]).find((size) => typeof size === 'number');
+  const plan: SessionPlan = {
+    uri,
+    bytes: rewritten?.bytes ?? bytes,
+    folder,
+    inputs: inspection.inputs.map(({ name, type }) => ({ name, type })),
+    outputs: outputs.map(({ name, type }) => ({ name, type })),
+    fetches: outputs.map(({ name }) => matrices.get(name) ?? name),
+    batch: batch ?? null,
+  };
+  return { inspection, outputs, plan };
+}
+
+/**
+ * Open a session in this thread. One thread a run, as in the server: more of them would move the last bits of answers, with
+ * the number of cores. Cores are used by sessions side by side.
+ * @throws ModelError that says what the model needs and the runtime lacks
+ */
+export async function openSession({
+  uri,
+  bytes,
+  folder,
+  inputs,
+  outputs,
+  fetches,
+  batch,
+}: SessionPlan): Promise<Session> {
+  // From 1.29 on the runtime sends the names and digests of models to its maker, unless this is set before it is loaded.
+  process.env['ORT_DISABLE_TELEMETRY'] = '1';
+  const ort = await import('onnxruntime-node');
+  const settings: InferenceSession.SessionOptions = {
+    // Errors reach us as exceptions; what the runtime would write to the log is no use there.
+    logSeverityLevel: 4,
+    intraOpNumThreads: 1,
+    interOpNumThreads: 1,
+    extra: { session: { model_external_initializers_file_folder_path: folder } },
+  };
+  const session = await ort.InferenceSession.create(bytes, settings).catch((cause: unknown) => {
+    throw explainLoadError(cause, uri);
+  });
 
   async function runOnce(feeds: Readonly<Record<string, TensorValues>>): Promise<Record<string, TensorValues>> {
     const tensors: Record<string, Tensor> = {};
-    for (const { name, type } of inspection.inputs) {
+    for (const { name, type } of inputs) {
       const { data, dims } = feeds[name] as TensorValues;
       tensors[name] =
         type === 'float16'
@@ -77,11 +149,9 @@ export async function loadModel(path: string, uri: string, options: LoadOptions 
   }
 
   return {
-    inspection,
-    outputs,
     async run(feeds) {
-      const rows = rowsOf(inspection, feeds, uri);
-      return batch === undefined || batch === rows ? runOnce(feeds) : runInBlocks(feeds, rows, batch, runOnce);
+      const rows = rowsOf(inputs, feeds, uri);
+      return batch === null || batch === rows ? runOnce(feeds) : runInBlocks(feeds, rows, batch, runOnce);
     },
     close: () => session.release(),
   };
@@ -104,30 +174,9 @@ function singles(data: Uint16Array): Float32Array {
   return data instanceof Uint16Array ? Float32Array.from(data, fromFloat16) : Float32Array.from(data);
 }
 
-async function createSession(
-  path: string,
-  bytes: Uint8Array | null,
-  uri: string,
-  options: LoadOptions,
-): Promise<InferenceSession> {
-  const { InferenceSession } = await import('onnxruntime-node');
-  const settings: InferenceSession.SessionOptions = {
-    // Errors reach us as exceptions; what the runtime would write to the log is no use there.
-    logSeverityLevel: 4,
-    // Threads that spin between runs take the cores from whatever reads the next rows: predicting a file took 1.6 times as long.
-    extra: { session: { intra_op: { allow_spinning: '0' } } },
-    ...(options.threads === undefined ? {} : { intraOpNumThreads: options.threads }),
-  };
-  try {
-    return await (bytes === null ? InferenceSession.create(path, settings) : InferenceSession.create(bytes, settings));
-  } catch (cause) {
-    throw explainLoadError(cause, uri);
-  }
-}
-
-function rowsOf(inspection: ModelInspection, feeds: Readonly<Record<string, TensorValues>>, uri: string): number {
+function rowsOf(inputs: SessionPlan['inputs'], feeds: Readonly<Record<string, TensorValues>>, uri: string): number {
   let rows = 0;
-  for (const { name, type } of inspection.inputs) {
+  for (const { name, type } of inputs) {
     const given = feeds[name];
     if (given?.type !== type) {
       throw new ModelError({

@@ -30,11 +30,10 @@ const datatypeOf: Readonly<Record<string, Datatype>> = {
 
 /**
  * Load a model for serving and let it answer once, since the first run allocates.
- * One thread a run: requests come at once, and a second thread waits by spinning on a core another request could use.
  * @throws ModelError
  */
 export async function openServedModel(path: string): Promise<ServedModel> {
-  const model = await loadModel(path, path, { threads: 1 });
+  const model = await loadModel(path, path);
   try {
     const { inspection } = model;
     const types = Object.fromEntries(inspection.inputs.map(({ name, type }) => [name, type]));

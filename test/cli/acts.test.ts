@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import type { PromoteResult } from '../../src/pipeline/promote.ts';
+import type { PromoteResult } from '../../src/pipeline/gate/promote.ts';
 import { contender, gateRepository, type CommandResult, type GateRepository } from '../support/gate-repository.ts';
 import { inTemporaryFolder } from '../support/project.ts';
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { openGitHub } from '../../src/github/client.ts';
 import { silentLog } from '../../src/log.ts';
-import type { PromoteResult } from '../../src/pipeline/promote.ts';
+import type { PromoteResult } from '../../src/pipeline/gate/promote.ts';
 import { contender, gateRepository, type CommandResult } from '../support/gate-repository.ts';
 import { startGitHub } from '../support/github-api/server.ts';
 import { inTemporaryFolder } from '../support/project.ts';

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { contender, gateRepository } from '../support/gate-repository.ts';
@@ -42,6 +43,15 @@ describe('a registry kept through the API of GitHub', () => {
         assert.match(again.stdout, /is champion already; nothing was added/u);
         const models = await contender(clone.folder, ['registry', 'show'], env);
         assert.match(models.stdout, /spam-filter +1\.0\.0/u);
+        // An event that nobody can read changes nothing, and is not spoken of among the results.
+        await writeFile(join(folder, 'event.json'), '{');
+        for (const event of ['event.json', 'no-event.json']) {
+          const shown = await contender(clone.folder, ['registry', 'show'], {
+            ...env,
+            GITHUB_EVENT_PATH: join(folder, event),
+          });
+          assert.deepEqual(shown, models);
+        }
         const shown = await contender(clone.folder, ['registry', 'show', 'spam-filter'], env);
         assert.match(shown.stdout, /champion 1\.0\.0/u);
         const why = await contender(clone.folder, ['registry', 'why'], env);

@@ -10,7 +10,7 @@ import {
   explainModel,
   readLog,
   summariseModels,
-} from '../../src/pipeline/registry-reads.ts';
+} from '../../src/pipeline/auditing/registry-reads.ts';
 import { openWorkspace } from '../../src/pipeline/workspace.ts';
 import {
   jsonText,

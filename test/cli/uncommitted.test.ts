@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { appendFile, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import type { PromoteResult } from '../../src/pipeline/promote.ts';
+import type { PromoteResult } from '../../src/pipeline/gate/promote.ts';
 import { contender, gateRepository } from '../support/gate-repository.ts';
 import { inTemporaryFolder } from '../support/project.ts';
 

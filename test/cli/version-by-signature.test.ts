@@ -3,7 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import protobuf from 'protobufjs/minimal.js';
-import type { PromoteResult } from '../../src/pipeline/promote.ts';
+import type { PromoteResult } from '../../src/pipeline/gate/promote.ts';
 import { message, node, valueInfo } from '../model/onnx-builder.ts';
 import { contender, gateRepository, type GateRepository } from '../support/gate-repository.ts';
 import { fixture, inTemporaryFolder } from '../support/project.ts';

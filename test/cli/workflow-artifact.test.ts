@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { sha256 } from '../../src/evidence/index.ts';
-import type { PromoteResult } from '../../src/pipeline/promote.ts';
+import type { PromoteResult } from '../../src/pipeline/gate/promote.ts';
 import { contender, gateRepository, type CommandResult, type GateRepository } from '../support/gate-repository.ts';
 import { startGitHub, type GitHubStandIn } from '../support/github-api/server.ts';
 import { inDays, newId, type WorkflowArtifact } from '../support/github-api/state.ts';

@@ -65,6 +65,16 @@ describe('contender.yml', () => {
     );
   });
 
+  test('an id, weight, cluster or group among the features is refused, however its name is written', () => {
+    const columns = (more: string, feature: string): string =>
+      problem(valid.replace('label: label', `label: label, ${more}features: [a, ${feature}]`));
+    assert.match(columns('', 'id'), /features\.1: "id" is the id\. Expected a column that is no id/u);
+    assert.match(columns('weight: w, ', 'w'), /features\.1: "w" is the weight/u);
+    assert.match(columns('cluster: site, ', 'Site'), /features\.1: "Site" is the cluster \(as "site" is\)/u);
+    assert.match(columns('group: query, ', '" query"'), /features\.1: " query" is the group \(as "query" is\)/u);
+    assert.match(columns('', '" LABEL "'), /features\.1: " LABEL " is the label \(as "label" is\)/u);
+  });
+
   test('a wrong value is named with the allowed values and the nearest of them', () => {
     assert.match(
       problem(valid.replace('binary-class', 'binary-clas')),

@@ -269,6 +269,39 @@ test('names from outside are escaped in the address', () =>
 test('a file is uploaded to no other server, whatever a release says', () =>
   withGitHub((server) => {
     const file = { name: 'a', type: 'text/plain', bytes: new Uint8Array([1]) };
-    assert.throws(() => clientOf(server).upload('https://evil.example/upload{?name}', file), GitHubError);
-    return Promise.resolve();
+    return assert.rejects(clientOf(server).upload('https://evil.example/upload{?name}', file), GitHubError);
+  }));
+
+test('a name of a file with any characters arrives as it is', () =>
+  withGitHub(async (server) => {
+    const client = clientOf(server);
+    const draft = await client.request('POST /repos/{owner}/{repo}/releases', { tag_name: 'm@v1.0.0', draft: true });
+    const file = { name: 'a+b.txt', label: 'A & B = 100 %', type: 'text/plain', bytes: new Blob(['x']) };
+    const { name, label } = await client.upload(draft.upload_url, file);
+    assert.deepEqual([name, label], [file.name, file.label]);
+  }));
+
+test('text that looks like a large number arrives as it is', () =>
+  withGitHub(async (server) => {
+    server.repository(repositoryName).issues.set(1, { title: 'One' });
+    for (const body of ['12345678901234567890n', '"12345678901234567890n",', '9007199254740993', ':"1n"}']) {
+      const made = await clientOf(server).request(comment, { issue_number: 1, body });
+      assert.equal(made.body, body);
+    }
+  }));
+
+test('a refusal without end is read as far as it can say something', () =>
+  withGitHub(async (server) => {
+    server.fail({ answer: { status: 403, body: { message: 'x'.repeat(5_000_000) } } });
+    await assert.rejects(
+      clientOf(server).request(read, { ref: 'heads/main' }),
+      (error) => error instanceof GitHubError && error.kind === 'permission' && error.message.length < 2000,
+    );
+  }));
+
+test('who has no token asks without one', () =>
+  withGitHub(async (server) => {
+    const input = { repository: repositoryName, apiUrl: server.url, token: '', log: silentLog };
+    // And not with a token that is not valid: GitHub would say "Bad credentials".
+    await assert.rejects(openGitHub(input).request(read, { ref: 'heads/main' }), /Not Found|requires authentication/u);
   }));

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { copyFile, mkdir, readFile, rename, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { promisify } from 'node:util';
 import { canonicalJson, sha256 } from '../../src/evidence/canonical.ts';
 import { localModel } from '../../src/model/artifact.ts';
 import { inspectModel } from '../../src/model/inspect.ts';
@@ -61,6 +63,26 @@ describe('the identity of a model', () => {
       message: /^no-such-model\.onnx: there is no such file/u,
     });
     await assert.rejects(localModel(fixture('spam'), 'spam'), /this is not a file/u);
+  });
+
+  it('is refused when the external data is a folder', async () => {
+    await inTemporaryFolder(async (folder) => {
+      await copyFile(fixture('onnx-zoo/external-data.onnx'), join(folder, 'model.onnx'));
+      await mkdir(join(folder, 'external-data.onnx.data'));
+      await assert.rejects(localModel(join(folder, 'model.onnx'), 'm'), {
+        name: 'ModelError',
+        message: /the external data "external-data\.onnx\.data" is a folder/u,
+      });
+    });
+  });
+
+  it('needs a file that is no pipe and no device', async () => {
+    await inTemporaryFolder(async (folder) => {
+      await promisify(execFile)('mkfifo', [join(folder, 'model.onnx')]);
+      for (const path of [join(folder, 'model.onnx'), '/dev/zero']) {
+        await assert.rejects(localModel(path, 'm'), { name: 'ModelError', message: /this is not a file/u });
+      }
+    });
   });
 
   it('is told from a cut-off file at any length', async () => {

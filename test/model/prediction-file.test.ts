@@ -56,6 +56,18 @@ describe('a file of predictions', () => {
       'id,score,label\na,0.1,1\nb,0.2,0\nc,0.3,0\n',
       /1 labels differ from data\.csv: id c \(0 here, 1 in the data\)/u,
     ],
+    [
+      'its labels are those it is to be judged by',
+      'id,label\na,1.0\nb,0\nc,1\n',
+      /in column "label", and in every row they are the label itself/u,
+      { label: 'label' },
+    ],
+    [
+      'its scores are the label',
+      'id,Label\na,1\nb,0\nc,1\n',
+      /in column "Label", and in every row they are the label itself/u,
+      { score: 'Label' },
+    ],
     ['a score is NaN', 'id,score\na,0.1\nb,nan\nc,0.3\n', /the score of id b is NaN/u],
     ['a score is missing', 'id,score\na,0.1\nb,\nc,0.3\n', /the score of id b is missing/u],
     ['a score is no probability', 'id,score\na,0.1\nb,0.2\nc,3\n', /row 3 of the data is given the probability 3/u],

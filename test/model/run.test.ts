@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { localModel } from '../../src/model/artifact.ts';
 import { loadModel } from '../../src/model/run.ts';
-import { fixture } from '../support/project.ts';
+import { fixture, inTemporaryFolder } from '../support/project.ts';
+import { floats, graph, message, model, node, valueInfo } from './onnx-builder.ts';
 import { flatOutputs, tensorOf, zoo, zooModel } from './zoo.ts';
 
 const models = await zoo();
@@ -67,6 +70,71 @@ describe('a loaded model', () => {
     } finally {
       await loaded.close();
     }
+  });
+});
+
+describe('the first dimension of a model', () => {
+  const times = (rows: number): Uint8Array =>
+    model(
+      graph({
+        nodes: [node('Add', ['x', 'x'], ['y'])],
+        inputs: [valueInfo('x', 'float', [rows, 2])],
+        outputs: [valueInfo('y', 'float', [rows, 2])],
+      }),
+    );
+
+  it('may be -1, which leaves it open', async () => {
+    await inTemporaryFolder(async (folder) => {
+      await writeFile(join(folder, 'm.onnx'), times(-1));
+      const loaded = await loadModel(join(folder, 'm.onnx'), 'm.onnx');
+      assert.deepEqual(loaded.inspection.inputs[0]?.shape, [null, 2]);
+      const { y } = await loaded.run({ x: { type: 'float', dims: [3, 2], data: Float32Array.of(1, 2, 3, 4, 5, 6) } });
+      assert.deepEqual(Array.from(y?.data as Float32Array), [2, 4, 6, 8, 10, 12]);
+      await loaded.close();
+    });
+  });
+
+  it('may not be 0', async () => {
+    await inTemporaryFolder(async (folder) => {
+      await writeFile(join(folder, 'm.onnx'), times(0));
+      await assert.rejects(loadModel(join(folder, 'm.onnx'), 'm.onnx'), /first dimension of input x is 0/u);
+    });
+  });
+});
+
+describe('a model with a ZipMap and external data', () => {
+  it('is loaded, as either alone is', async () => {
+    const weights = message([1, 2], [2, 1], [8, 'w'], [13, message([1, 'location'], [2, './w.bin'])], [14, 1]);
+    const zip = message(
+      [1, 'p'],
+      [2, 'z'],
+      [4, 'ZipMap'],
+      [5, message([1, 'classlabels_int64s'], [8, 0], [8, 1], [20, 7])],
+      [7, 'ai.onnx.ml'],
+    );
+    const map = message([4, message([1, message([5, message([1, 7], [2, message([1, message([1, 1])])])])])]);
+    const bytes = message(
+      [1, 8],
+      [
+        7,
+        graph({
+          nodes: [node('Mul', ['x', 'w'], ['p']), zip],
+          inputs: [valueInfo('x', 'float', ['N', 2])],
+          outputs: [message([1, 'z'], [2, map])],
+          initializers: [weights],
+        }),
+      ],
+      [8, message([1, ''], [2, 17])],
+      [8, message([1, 'ai.onnx.ml'], [2, 3])],
+    );
+    await inTemporaryFolder(async (folder) => {
+      await writeFile(join(folder, 'm.onnx'), bytes);
+      await writeFile(join(folder, 'w.bin'), floats(2, 3));
+      const loaded = await loadModel(join(folder, 'm.onnx'), 'm.onnx');
+      const { z } = await loaded.run({ x: { type: 'float', dims: [1, 2], data: Float32Array.of(1, 1) } });
+      assert.deepEqual(Array.from(z?.data as Float32Array), [2, 3]);
+      await loaded.close();
+    });
   });
 });
 

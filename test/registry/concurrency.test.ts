@@ -4,7 +4,7 @@ import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { splitmix32 } from '../../src/splitmix.ts';
+import { splitmix32 } from '../../src/statistics/splitmix.ts';
 import { inRepository, type TemporaryRepository } from './temporary-repository.ts';
 import { judged } from './sample-decision.ts';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { splitmix32 } from '../../src/splitmix.ts';
+import { splitmix32 } from '../../src/statistics/splitmix.ts';
 import { repositoryName, withGitHub } from '../github/with-github.ts';
 import { faults, type Fault, type GitHubStandIn } from '../support/github-api/server.ts';
 import { registryOn } from './github-store.ts';

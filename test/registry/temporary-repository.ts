@@ -5,6 +5,7 @@ import { promisify } from 'node:util';
 import { silentLog } from '../../src/log.ts';
 import { openGitRegistry } from '../../src/registry/git-registry.ts';
 import type { Registry } from '../../src/registry/registry.ts';
+import { copyPrepared } from '../support/prepared.ts';
 import { inTemporaryFolder } from '../support/project.ts';
 
 const run = promisify(execFile);
@@ -28,13 +29,15 @@ export interface TemporaryRepository {
 /** Run `work` on a real repository with one commit on branch main. */
 export function inRepository<T>(work: (repository: TemporaryRepository) => Promise<T>): Promise<T> {
   return inTemporaryFolder(async (folder) => {
-    await run('git', ['init', '--quiet', '--initial-branch=main', folder]);
-    const repository = repositoryAt(folder);
-    await repository.git('config', 'user.name', 'Ada');
-    await repository.git('config', 'user.email', 'ada@example.invalid');
-    await repository.write('README.md', 'A model.\n');
-    await repository.commit('Start');
-    return work(repository);
+    await copyPrepared('small-repository', folder, async (prepared) => {
+      await run('git', ['init', '--quiet', '--template=', '--initial-branch=main', prepared]);
+      const repository = repositoryAt(prepared);
+      await repository.git('config', 'user.name', 'Ada');
+      await repository.git('config', 'user.email', 'ada@example.invalid');
+      await repository.write('README.md', 'A model.\n');
+      await repository.commit('Start');
+    });
+    return work(repositoryAt(folder));
   });
 }
 

@@ -2,6 +2,7 @@ import { execFile, spawn } from 'node:child_process';
 import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { copyPrepared } from './prepared.ts';
 import { fixture, projectRoot } from './project.ts';
 
 const run = promisify(execFile);
@@ -24,8 +25,8 @@ export interface GateRepository {
 }
 
 export async function gateRepository(folder: string): Promise<GateRepository> {
-  const git = async (...args: string[]): Promise<string> =>
-    (await run('git', ['-C', folder, ...args], { encoding: 'utf8' })).stdout.trim();
+  await copyPrepared('spam-case', folder, startWithSpamCase);
+  const git = gitIn(folder);
   const rewrite = async (change: (config: string) => string): Promise<void> => {
     const path = join(folder, 'contender.yml');
     const config = await readFile(path, 'utf8');
@@ -38,16 +39,6 @@ export async function gateRepository(folder: string): Promise<GateRepository> {
     await git('commit', '--quiet', '--allow-empty', '-m', message);
     return git('rev-parse', 'HEAD');
   };
-  await mkdir(join(folder, 'models'), { recursive: true });
-  await mkdir(join(folder, 'data'));
-  for (const file of ['contender.yml', 'schema.json', 'data/eval.parquet', 'models/champion.onnx']) {
-    await cp(fixture(`spam/${file}`), join(folder, file));
-  }
-  await cp(fixture('spam/models/candidate.onnx'), join(folder, 'models/candidate.onnx'));
-  await run('git', ['init', '--quiet', '--initial-branch=main', folder]);
-  await git('config', 'user.name', 'Ada');
-  await git('config', 'user.email', 'ada@example.invalid');
-  await commit('Start');
   return {
     folder,
     git,
@@ -74,6 +65,26 @@ export async function gateRepository(folder: string): Promise<GateRepository> {
       await commit('Configure');
     },
   };
+}
+
+/** The spam case, committed on branch main. */
+async function startWithSpamCase(folder: string): Promise<void> {
+  await mkdir(join(folder, 'models'), { recursive: true });
+  await mkdir(join(folder, 'data'));
+  for (const file of ['contender.yml', 'schema.json', 'data/eval.parquet', 'models/champion.onnx']) {
+    await cp(fixture(`spam/${file}`), join(folder, file));
+  }
+  await cp(fixture('spam/models/candidate.onnx'), join(folder, 'models/candidate.onnx'));
+  await run('git', ['init', '--quiet', '--template=', '--initial-branch=main', folder]);
+  const git = gitIn(folder);
+  await git('config', 'user.name', 'Ada');
+  await git('config', 'user.email', 'ada@example.invalid');
+  await git('add', '--all');
+  await git('commit', '--quiet', '-m', 'Start');
+}
+
+function gitIn(folder: string): (...args: string[]) => Promise<string> {
+  return async (...args) => (await run('git', ['-C', folder, ...args], { encoding: 'utf8' })).stdout.trim();
 }
 
 export interface CommandResult {

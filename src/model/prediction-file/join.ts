@@ -41,6 +41,7 @@ export async function joinedRows(
   }
   await refuseBadRows(workspace, where, dataset);
   await refuseOtherLabels(workspace, where, dataset, layout);
+  await refuseLabelItself(workspace, where, columns, layout);
   const labels =
     task === 'binary-classification' && layout.scored?.length === 1 ? await labelsOf(dataset, columns) : [];
   return { labels, ...(await readJoined(workspace, layout, dataset.rows, where)) };
@@ -155,11 +156,14 @@ async function gatherDataset(
   columns: Columns,
   layout: Layout,
 ): Promise<IdsAre> {
-  requireColumns(dataset, layout.truth);
+  const labels = namedAsLabel(layout, columns).map(({ label }) => label);
+  requireColumns(dataset, [...layout.truth, ...labels]);
   const ids = readingOfIds(dataset, columns.id);
-  const truth = layout.truth.map((_, index) => `truth${index} varchar, `).join('');
-  await workspace.run(`create table dataset (id varchar, ${truth}row bigint)`);
-  const texts = layout.truth.map((name) => `cast(${quoteIdentifier(name)} as varchar)`);
+  const fields = [...layout.truth.map((_, index) => `truth${index}`), ...labels.map((_, index) => `label${index}`)];
+  await workspace.run(
+    `create table dataset (id varchar, ${fields.map((name) => `${name} varchar, `).join('')}row bigint)`,
+  );
+  const texts = [...layout.truth, ...labels].map((name) => `cast(${quoteIdentifier(name)} as varchar)`);
   const selected = [ids.text, ...texts, 'row_number() over ()'];
   await reading(dataset, () => copyRows(dataset, selected, workspace, 'dataset', ids.from));
   return ids.numeric ? 'numbers' : 'texts';
@@ -209,9 +213,7 @@ async function refuseOtherLabels(
 ): Promise<void> {
   for (const [index, name] of layout.truth.entries()) {
     const [own, given] = [`d.truth${index}`, `p.truth${index}`];
-    // 1 and 1.0 are one label, and so are true and True; other text is compared as text.
-    const booleans = `lower(${own}) in ('true', 'false') and lower(${own}) = lower(${given})`;
-    const same = `(${own} is not distinct from ${given} or try_cast(${own} as double) = try_cast(${given} as double) or (${booleans}))`;
+    const same = sameLabel(own, given);
     const other = await first(
       workspace,
       `select d.id || ' (' || coalesce(${given}, 'none') || ' here, ' || coalesce(${own}, 'none') || ' in the data)' from dataset d join predictions p on p.id = d.id where not coalesce(${same}, false) order by d.row`,
@@ -224,6 +226,46 @@ async function refuseOtherLabels(
       remedy: 'The predictions were made on other data: predict again',
     });
   }
+}
+
+/** Columns of predictions that are named as a label of the data, and that label. */
+function namedAsLabel(layout: Layout, columns: Columns): { name: string; column: string; label: string }[] {
+  const plain = (text: string): string => text.trim().toLowerCase();
+  return [
+    ...[...layout.scores, ...layout.decisions].map((name, index) => ({ name, column: `cast(p.s${index} as varchar)` })),
+    ...(layout.predicted === null ? [] : [{ name: layout.predicted, column: 'p.predicted' }]),
+  ].flatMap((each) => {
+    const label = labelColumns(columns).find((own) => plain(own) === plain(each.name));
+    return label === undefined ? [] : [{ ...each, label }];
+  });
+}
+
+/** Predictions in a column that is named as the label, and is the label in every row, are what was to be predicted. */
+async function refuseLabelItself(
+  workspace: DuckDBConnection,
+  where: string,
+  columns: Columns,
+  layout: Layout,
+): Promise<void> {
+  for (const [index, { name, column }] of namedAsLabel(layout, columns).entries()) {
+    const other = await first(
+      workspace,
+      `select d.id from dataset d join predictions p on p.id = d.id where not coalesce(${sameLabel(`d.label${index}`, column)}, false)`,
+    );
+    if (other.count > 0) continue;
+    throw new DataError({
+      found: `the predictions are in column ${JSON.stringify(name)}, and in every row they are the label itself`,
+      expected: 'what the model predicts, not the label it is judged by',
+      where,
+      remedy: 'Name the column of the predictions: {predictions, label} or {predictions, score}',
+    });
+  }
+}
+
+/** SQL: are two texts one label? 1 and 1.0 are, and so are true and True; other text is compared as text. */
+function sameLabel(own: string, given: string): string {
+  const booleans = `lower(${own}) in ('true', 'false') and lower(${own}) = lower(${given})`;
+  return `(${own} is not distinct from ${given} or try_cast(${own} as double) = try_cast(${given} as double) or (${booleans}))`;
 }
 
 /** How many rows a query has, and the first of them as text. */

@@ -290,11 +290,10 @@ async function readTexts(github: GitHub, entries: readonly TreeEntry[]): Promise
 
 /** The bytes of a blob, seen to be those of its name. @throws RegistryError, GitHubError */
 export async function readBlob(github: GitHub, oid: string): Promise<Buffer> {
-  const response = await github.open('GET /repos/{owner}/{repo}/git/blobs/{file_sha}', {
+  const bytes = await github.bytes('GET /repos/{owner}/{repo}/git/blobs/{file_sha}', {
     file_sha: oid,
     headers: { accept: 'application/vnd.github.raw+json' },
   });
-  const bytes = Buffer.from(await response.arrayBuffer());
   if (named(bytes, oid)) return bytes;
   throw new RegistryError({
     found: `GitHub sent other bytes than those of blob ${oid}`,

@@ -1,6 +1,6 @@
 import { cannotCompute } from './gate.ts';
 import { metricValue, type Metric } from './metrics/metric.ts';
-import { randomFrom } from './random.ts';
+import { randomFrom } from '../../statistics/random.ts';
 import type { Outputs, Sample } from './sample.ts';
 import { orderOf } from './sort.ts';
 

@@ -67,6 +67,8 @@ const unitLimit = 2_500;
 const unitGroups = 1_000;
 /** Numbers the sums by unit may hold. */
 const sumsLimit = 2e7;
+/** So many units that differ would show one that flips as a whole, were these not rare among them. */
+const fewDiffering = 15;
 /** Above this many rows a statistic with a known influence function is linearised instead of resampled. */
 const influenceRows = 5_000;
 
@@ -375,8 +377,9 @@ function judgeRows(metric: ShownMetric, pair: Pair): Judged {
 }
 
 /**
- * A proportion over weighted rows or clusters: a mean of differences, or, where few units differ, the score interval on counts of
- * effective rows (Kish's effective sample size: Korn and Graubard, Survey Methodology 24, 1998).
+ * A proportion over weighted rows or clusters: a mean of differences, or, where few units differ, the score interval on counts that are
+ * divided, as their total is, by what a flip weighs (Rao and Scott, "A simple method for the analysis of clustered binary data",
+ * Biometrics 48, 1992).
  */
 function proportionInterval(pair: Pair, champion: Int8Array, candidate: Int8Array): PairedInterval {
   const { sample, seed, resamples } = pair;
@@ -384,12 +387,40 @@ function proportionInterval(pair: Pair, champion: Int8Array, candidate: Int8Arra
   const interval = pairedMeanInterval(ratio, seed, resamples);
   if (interval.unknown !== undefined || (interval.standardError > 0 && interval.method !== 't-few-rows'))
     return clustered(interval, sample);
-  const rows = kish(ratio);
-  const share = (gain: number): number => {
-    const successes = champion.map((before, row) => (before < 0 ? -1 : candidate[row] === before + gain ? 1 : 0));
-    return rows * successShare(successes, sample.weights);
-  };
-  return clustered(tangoInterval({ gained: share(1), lost: share(-1), rows }), sample);
+  return clustered(tangoInterval(weighedCounts(sample, champion, candidate, ratio)), sample);
+}
+
+/**
+ * Rows gained and lost as a number of independent flips. One flip weighs what the flips of a unit sum up to on average, by their squares:
+ * a row where rows flip alone, a whole cluster where these flip together. Few units that differ say little of that, so that one more
+ * whole unit that flips is taken to be seen (the less of it, the more than few differ): where none differs, units are counted, by Kish's
+ * effective number. Never less than the weight of single rows.
+ */
+function weighedCounts(
+  sample: Sample,
+  champion: Int8Array,
+  candidate: Int8Array,
+  { differences, weights: masses }: PairedRatio,
+): PairedCounts {
+  let [gained, lost, rows, rowSquares] = [0, 0, 0, 0];
+  for (let row = 0; row < sample.rows; row += 1) {
+    const before = champion[row] as number;
+    if (before < 0) continue;
+    const weight = sample.weights === null ? 1 : (sample.weights[row] as number);
+    rows += weight;
+    if (before === candidate[row]) continue;
+    rowSquares += weight * weight;
+    if (before === 0) gained += weight;
+    else lost += weight;
+  }
+  const squaresOf = (values: Float64Array): number => values.reduce((sum, value) => sum + value * value, 0);
+  const unit = masses === null ? 1 : squaresOf(masses) / rows;
+  const flipped = gained + lost;
+  const differing = differences.reduce((count, difference) => (difference === 0 ? count : count + 1), 0);
+  const unseen = Math.min(1, (fewDiffering / differing) ** 2);
+  const together = (squaresOf(differences) + unseen * unit * unit) / (flipped + unseen * unit);
+  const weight = flipped > 0 ? Math.max(together, rowSquares / flipped) : together;
+  return { gained: gained / weight, lost: lost / weight, rows: rows / weight };
 }
 
 /** A mean of losses. Where no row differs and none can by more than 1, as many may that were not seen as for a proportion. */

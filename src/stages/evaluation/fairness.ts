@@ -6,11 +6,11 @@ import { shownDifference } from '../../evidence/difference.ts';
 import { capitalised } from '../../wording.ts';
 import { minimumClusters, stateOf, verdictOf } from './judge.ts';
 import { alphaFor } from './plan.ts';
-import { multinomial, randomFrom } from './random.ts';
+import { multinomial, randomFrom } from '../../statistics/random.ts';
 import { decisionsOf, type Outputs, type Sample } from './sample.ts';
 import { standardErrorInterval } from './statistics/bootstrap.ts';
 import { unknownInterval, type PairedInterval } from './statistics/interval.ts';
-import { holm } from './statistics/multiplicity.ts';
+import { holm } from '../../statistics/multiplicity.ts';
 import { clusterUnits, rowReplicates, rowUnits } from './statistics/resample.ts';
 import { boundsText, findingText, requirementText, shownText, valueText } from './wording.ts';
 

@@ -8,7 +8,7 @@ import { countingQueries } from './metrics/ranking.ts';
 import { alphaFor, type Plan, type PlannedComparison, type PlannedMetric } from './plan.ts';
 import { outputRows, sampleRows, type Outputs, type Sample } from './sample.ts';
 import type { SliceRows } from './slices.ts';
-import { holm } from './statistics/multiplicity.ts';
+import { holm } from '../../statistics/multiplicity.ts';
 import { comparisonText, requirementText, valueText } from './wording.ts';
 
 export interface Gate {

@@ -11,9 +11,9 @@ import { countingQueries } from './metrics/ranking.ts';
 import { outputRows, sampleRows, type Outputs, type Queries, type Sample } from './sample.ts';
 import { shown } from './slice-names.ts';
 import { binLabels, binOf, quantileEdges } from './slices.ts';
-import { tCdf } from './statistics/distributions.ts';
+import { tCdf } from '../../statistics/distributions.ts';
 import { lossMidP } from './statistics/mcnemar.ts';
-import { benjaminiHochberg } from './statistics/multiplicity.ts';
+import { benjaminiHochberg } from '../../statistics/multiplicity.ts';
 import { deltaText } from './wording.ts';
 
 /** A column as codes: few enough values, or bins of a number, to slice by. */

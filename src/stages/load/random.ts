@@ -1,4 +1,4 @@
-import { splitmix32 } from '../../splitmix.ts';
+import { splitmix32 } from '../../statistics/splitmix.ts';
 
 /** A stream of uniform numbers in [0, 1) that a seed fixes. */
 export function uniform(seed: number): () => number {

@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import { openBlobStream } from '../../../src/registry/git/blob-stream.ts';
 import { writeBlobs } from '../../../src/registry/git/objects.ts';
 import { openRepository } from '../../../src/registry/git/repository.ts';
-import { splitmix32 } from '../../../src/splitmix.ts';
+import { splitmix32 } from '../../../src/statistics/splitmix.ts';
 import { inRepository } from '../temporary-repository.ts';
 
 const entryOf = (oid: string, size = 1) => ({ mode: '100644', type: 'blob', oid, size, path: oid });

@@ -7,7 +7,7 @@ import { parseConfig } from '../../../src/config/load.ts';
 import { ConfigError } from '../../../src/errors.ts';
 import { evidenceDigest, type Check, type Evidence } from '../../../src/evidence/index.ts';
 import { silentLog } from '../../../src/log.ts';
-import { runBehaviour } from '../../../src/pipeline/stages.ts';
+import { runBehaviour } from '../../../src/pipeline/gate/stages.ts';
 import { openWorkspace } from '../../../src/pipeline/workspace.ts';
 import { predictionProcesses } from '../../model/processes.ts';
 import { fixture, inTemporaryFolder } from '../../support/project.ts';

@@ -7,7 +7,7 @@ import { compareMetric } from '../../../src/stages/evaluation/compare.ts';
 import { costMetric } from '../../../src/stages/evaluation/metrics/cost.ts';
 import { metricValue } from '../../../src/stages/evaluation/metrics/metric.ts';
 import { planOf } from '../../../src/stages/evaluation/plan.ts';
-import { randomFrom } from '../../../src/stages/evaluation/random.ts';
+import { randomFrom } from '../../../src/statistics/random.ts';
 import type { Outputs, Sample } from '../../../src/stages/evaluation/sample.ts';
 import { pairedMeanInterval } from '../../../src/stages/evaluation/statistics/paired-mean.ts';
 

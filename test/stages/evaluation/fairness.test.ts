@@ -11,7 +11,7 @@ import {
   groupsOf,
   type GapName,
 } from '../../../src/stages/evaluation/fairness.ts';
-import { randomFrom, type Random } from '../../../src/stages/evaluation/random.ts';
+import { randomFrom, type Random } from '../../../src/statistics/random.ts';
 import type { Outputs, Sample } from '../../../src/stages/evaluation/sample.ts';
 import { binaryOutputs, binarySample, readCase, type Case, type Reference } from './cases.ts';
 

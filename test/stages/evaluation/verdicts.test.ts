@@ -7,7 +7,7 @@ import { firstModelChecks } from '../../../src/stages/evaluation/first-model.ts'
 import { comparisonChecks } from '../../../src/stages/evaluation/gate.ts';
 import { findMetric } from '../../../src/stages/evaluation/metrics/catalogue.ts';
 import { planOf } from '../../../src/stages/evaluation/plan.ts';
-import { randomFrom } from '../../../src/stages/evaluation/random.ts';
+import { randomFrom } from '../../../src/statistics/random.ts';
 import type { Outputs, Sample } from '../../../src/stages/evaluation/sample.ts';
 import type { SliceRows } from '../../../src/stages/evaluation/slices.ts';
 import type { Check } from '../../../src/evidence/index.ts';

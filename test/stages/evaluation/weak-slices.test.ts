@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import type { ColumnVector } from '../../../src/data/dataset.ts';
-import { randomFrom } from '../../../src/stages/evaluation/random.ts';
+import { randomFrom } from '../../../src/statistics/random.ts';
 import {
   codeColumn,
   searchWeakSlices,

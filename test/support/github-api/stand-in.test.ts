@@ -236,11 +236,11 @@ test('a draft release becomes public with its assets, and then has its tag', () 
     await assert.rejects(upload(), says('exists', /already_exists/u));
     await client.request('PATCH /repos/{owner}/{repo}/releases/{release_id}', { release_id: draft.id, draft: false });
     assert.equal(await headOf(client, 'tags/m@v1.0.0'), await headOf(client, 'heads/main'));
-    const response = await client.open('GET /repos/{owner}/{repo}/releases/assets/{asset_id}', {
+    const bytes = await client.bytes('GET /repos/{owner}/{repo}/releases/assets/{asset_id}', {
       asset_id: asset.id,
       headers: { accept: 'application/octet-stream' },
     });
-    assert.deepEqual(Buffer.from(await response.arrayBuffer()), Buffer.from([1, 2, 3]));
+    assert.deepEqual(bytes, Buffer.from([1, 2, 3]));
   }));
 
 test('a query with a field that GitHub does not have is refused', () =>

@@ -4,6 +4,8 @@ import { decisionsOf, type Outputs, type Sample } from '../sample.ts';
 export interface Confusion {
   classes: number;
   cells: Float64Array;
+  /** The classes a macro average is over (1), where those of another matrix are held; default: the matrix's own. */
+  averaged?: Uint8Array;
 }
 
 export function confusionOf(
@@ -64,11 +66,31 @@ export function negativePredictiveValue(matrix: Confusion): number {
   return precision(matrix, 0);
 }
 
-/** Unweighted mean over all classes, absent ones included (their value is 0), as scikit-learn with labels given. */
+/**
+ * Unweighted mean over the classes that occur or are predicted, as scikit-learn without `labels`. Two models compared are each averaged
+ * over their own classes, so that the value of either is scikit-learn's: who predicts a class that does not occur has its 0 in the mean.
+ */
 export function macro(matrix: Confusion, value: (matrix: Confusion, label: number) => number): number {
+  const { averaged = averagedClasses(matrix) } = matrix;
   let sum = 0;
-  for (let label = 0; label < matrix.classes; label += 1) sum += value(matrix, label);
-  return sum / matrix.classes;
+  let count = 0;
+  for (let label = 0; label < matrix.classes; label += 1) {
+    if (averaged[label] === 0) continue;
+    sum += value(matrix, label);
+    count += 1;
+  }
+  return sum / count;
+}
+
+/** 1 for each class that occurs or is predicted. */
+export function averagedClasses({ classes, cells }: Confusion): Uint8Array {
+  const averaged = new Uint8Array(classes);
+  for (let truth = 0; truth < classes; truth += 1) {
+    for (let decision = 0; decision < classes; decision += 1) {
+      if ((cells[truth * classes + decision] as number) > 0) averaged[truth] = averaged[decision] = 1;
+    }
+  }
+  return averaged;
 }
 
 /** Mean over classes weighted by how often they occur. */

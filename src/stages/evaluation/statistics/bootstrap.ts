@@ -1,4 +1,4 @@
-import { normalCdf, normalQuantile } from './distributions.ts';
+import { normalCdf, normalQuantile } from '../../../statistics/distributions.ts';
 import { student, studentInterval, unknownInterval, type PairedInterval } from './interval.ts';
 import { withTail } from './tail.ts';
 

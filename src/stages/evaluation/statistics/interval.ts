@@ -1,4 +1,4 @@
-import { normalCdf, normalQuantile, tCdf, tQuantile } from './distributions.ts';
+import { normalCdf, normalQuantile, tCdf, tQuantile } from '../../../statistics/distributions.ts';
 
 /**
  * What a paired method knows of delta = candidate - champion, in raw units (not yet oriented).

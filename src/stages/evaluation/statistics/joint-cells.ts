@@ -1,7 +1,7 @@
-import type { Confusion } from '../metrics/confusion.ts';
+import { averagedClasses, type Confusion } from '../metrics/confusion.ts';
 import { remembered } from '../remember.ts';
 import { bcaInterval } from './bootstrap.ts';
-import { normalQuantile } from './distributions.ts';
+import { normalQuantile } from '../../../statistics/distributions.ts';
 import { accelerationOf, fewInterval, jackknifeEffects } from './few.ts';
 import type { PairedInterval } from './interval.ts';
 import { cellReplicates } from './resample.ts';
@@ -186,8 +186,11 @@ export function agreementInterval(
 /** How much the metric of either model moves where so many of its right decisions of one class become wrong, at most. */
 function worstFlip(matrices: readonly Confusion[], value: (matrix: Confusion) => number, flipped: number): number {
   let worst = 0;
-  for (const { classes, cells: counts } of matrices) {
-    const now = value({ classes, cells: counts });
+  for (const matrix of matrices) {
+    const { classes, cells: counts } = matrix;
+    // A class that is nowhere does not enter a macro average with the first part of a row: the mean would leap, however many the rows.
+    const averaged = averagedClasses(matrix);
+    const now = value({ classes, cells: counts, averaged });
     for (let truth = 0; truth < classes; truth += 1) {
       for (let decision = 0; decision < classes; decision += 1) {
         if (decision === truth) continue;
@@ -195,7 +198,7 @@ function worstFlip(matrices: readonly Confusion[], value: (matrix: Confusion) =>
         const moved = Math.min(flipped, cells[truth * classes + truth] as number);
         cells[truth * classes + truth]! -= moved;
         cells[truth * classes + decision]! += moved;
-        const distance = Math.abs(now - value({ classes, cells }));
+        const distance = Math.abs(now - value({ classes, cells, averaged }));
         if (distance > worst) worst = distance;
       }
     }

@@ -1,4 +1,4 @@
-import { randomFrom } from '../random.ts';
+import { randomFrom } from '../../../statistics/random.ts';
 import { errorOf, fewInterval, type Effects } from './few.ts';
 import { pointInterval, studentInterval, type PairedInterval } from './interval.ts';
 import { withTail } from './tail.ts';

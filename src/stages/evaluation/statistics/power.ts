@@ -1,4 +1,4 @@
-import { normalQuantile } from './distributions.ts';
+import { normalQuantile } from '../../../statistics/distributions.ts';
 
 /** What rows are planned for. */
 export interface PowerInput {

@@ -1,4 +1,4 @@
-import { multinomial, randomFrom, type Random } from '../random.ts';
+import { multinomial, randomFrom, type Random } from '../../../statistics/random.ts';
 
 /** Independent units of a sample, and the strata within which they are drawn. */
 export interface Units {

@@ -1,6 +1,6 @@
 import { binsOf, type Binned, type CalibrationBin } from '../metrics/calibration.ts';
 import { remembered } from '../remember.ts';
-import { multinomial, normalPair, randomFrom } from '../random.ts';
+import { multinomial, normalPair, randomFrom } from '../../../statistics/random.ts';
 import { standardErrorInterval } from './bootstrap.ts';
 import { pointInterval, type PairedInterval } from './interval.ts';
 

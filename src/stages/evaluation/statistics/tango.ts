@@ -1,4 +1,4 @@
-import { normalCdf, normalQuantile } from './distributions.ts';
+import { normalCdf, normalQuantile } from '../../../statistics/distributions.ts';
 import type { PairedInterval } from './interval.ts';
 
 /** Pairs of outcomes on the same rows. */

@@ -1,4 +1,4 @@
-import { randomFrom } from '../random.ts';
+import { randomFrom } from '../../../statistics/random.ts';
 import { bcaInterval, standardErrorInterval } from './bootstrap.ts';
 import { accelerationOf, errorOf, fewInterval, jackknifeEffects } from './few.ts';
 import { pointInterval, type PairedInterval } from './interval.ts';
@@ -53,8 +53,13 @@ export function sumsInterval(
   const whole = Float64Array.from(totals);
   const delta = statistic(whole);
   const without = Float64Array.from({ length: units.count }, (_, unit) => {
-    totals.set(whole);
-    addUnit(unit, -1);
+    const start = unit * width;
+    for (let term = 0; term < width; term += 1) {
+      const all = whole[term] as number;
+      const left = all - (sums[start + term] as number);
+      // What a sum of one unit leaves by rounding is nothing: a class would still occur by it.
+      totals[term] = Math.abs(left) <= rounding * Math.abs(all) ? 0 : left;
+    }
     return statistic(totals);
   });
   const effects = jackknifeEffects(without, null);
@@ -78,5 +83,5 @@ export function sumsInterval(
     : bcaInterval({ delta, values, acceleration: accelerationOf(effects), method, seed });
 }
 
-/** A difference that moves by less than this share of itself moves by rounding alone. */
+/** What is less than this share of a number is its rounding alone. */
 const rounding = 1e-12;

@@ -6,7 +6,7 @@ import { compareMetric } from '../../../../src/stages/evaluation/compare.ts';
 import { cannotCompute } from '../../../../src/stages/evaluation/gate.ts';
 import { metricsOf } from '../../../../src/stages/evaluation/metrics/catalogue.ts';
 import type { Metric } from '../../../../src/stages/evaluation/metrics/metric.ts';
-import { normalPair, randomFrom } from '../../../../src/stages/evaluation/random.ts';
+import { normalPair, randomFrom } from '../../../../src/statistics/random.ts';
 import { queriesOf, type Outputs, type Sample } from '../../../../src/stages/evaluation/sample.ts';
 import { jackknifeInterval } from '../../../../src/stages/evaluation/statistics/jackknife.ts';
 import { pairedMeanInterval } from '../../../../src/stages/evaluation/statistics/paired-mean.ts';

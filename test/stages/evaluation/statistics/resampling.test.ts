@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { binomial, multinomial, randomFrom } from '../../../../src/stages/evaluation/random.ts';
+import { binomial, multinomial, randomFrom } from '../../../../src/statistics/random.ts';
 import {
   averagePrecision,
   averagePrecisionInfluence,
@@ -9,7 +9,7 @@ import {
 } from '../../../../src/stages/evaluation/metrics/ranked.ts';
 import { bcaInterval } from '../../../../src/stages/evaluation/statistics/bootstrap.ts';
 import { mcnemar } from '../../../../src/stages/evaluation/statistics/mcnemar.ts';
-import { benjaminiHochberg, holm } from '../../../../src/stages/evaluation/statistics/multiplicity.ts';
+import { benjaminiHochberg, holm } from '../../../../src/statistics/multiplicity.ts';
 import { pairedMeanInterval } from '../../../../src/stages/evaluation/statistics/paired-mean.ts';
 import { rowsNeeded } from '../../../../src/stages/evaluation/statistics/power.ts';
 import { rowReplicates, rowUnits } from '../../../../src/stages/evaluation/statistics/resample.ts';

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { compareMetric } from '../../../../src/stages/evaluation/compare.ts';
 import { findMetric } from '../../../../src/stages/evaluation/metrics/catalogue.ts';
 import { evaluator } from '../../../../src/stages/evaluation/metrics/metric.ts';
-import { randomFrom } from '../../../../src/stages/evaluation/random.ts';
+import { randomFrom } from '../../../../src/statistics/random.ts';
 import type { Outputs, Sample } from '../../../../src/stages/evaluation/sample.ts';
 import { bcaInterval, standardErrorInterval } from '../../../../src/stages/evaluation/statistics/bootstrap.ts';
 import { clusterUnits, rowReplicates, rowUnits } from '../../../../src/stages/evaluation/statistics/resample.ts';

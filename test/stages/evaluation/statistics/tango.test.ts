@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { normalQuantile } from '../../../../src/stages/evaluation/statistics/distributions.ts';
+import { normalQuantile } from '../../../../src/statistics/distributions.ts';
 import { tangoInterval, tangoScore, type PairedCounts } from '../../../../src/stages/evaluation/statistics/tango.ts';
 
 const counts = fc

@@ -1,0 +1,215 @@
+import { relative, resolve, sep } from 'node:path';
+import { defaults, maximumConfigBytes, parseConfig, type Config } from '../../config/index.ts';
+import { ConfigError, ContenderError, UsageError } from '../../errors.ts';
+import type { GitHub } from '../../github/client.ts';
+import { silentLog } from '../../log.ts';
+import type { Finding } from '../../registry/chain.ts';
+import { entryAt, readBlobs } from '../../registry/git/objects.ts';
+import { commitAt, isAncestor, isTipOf, openRepository, registryFolder, type Repository } from '../../registry/git/repository.ts';
+import { changeBetween, verifyChange, type Change } from '../../registry/verify-change.ts';
+import { underItsOwnPolicy, underPolicyOf } from './decide-again.ts';
+import { openRegistry } from '../gate/promote.ts';
+import { verifyPeople } from './verify-people.ts';
+import type { GitHubAccess, Workspace } from '../workspace.ts';
+
+export type { Finding } from '../../registry/chain.ts';
+
+export interface VerifyChangeInput {
+  /** Absolute path of a folder in the repository. */
+  root: string;
+  /** Path of contender.yml, relative to `root`. */
+  config: string;
+  /** What the change is made to: a branch, tag or commit, as git names it. */
+  base: string;
+  /** The base is what a push moved the branch from: what does not follow it has left something out. */
+  pushed?: boolean;
+  /** To look up approvals with. */
+  github?: GitHub | null;
+}
+
+/** What verification found, and what there is to say where it found nothing. */
+export interface Verified {
+  findings: Finding[];
+  sound: string;
+  /** What whoever reads it should know besides. */
+  notes: string[];
+}
+
+/** Verify the whole registry as it is, or what HEAD makes of it, where there is a base to hold it against. */
+export async function verify(
+  {
+    github: access,
+    ...input
+  }: Omit<VerifyChangeInput, 'base' | 'github'> & {
+    base: string | undefined;
+    github?: GitHubAccess;
+  },
+  open: () => Promise<Workspace>,
+): Promise<Verified> {
+  const { base } = input;
+  if (base === undefined) return verifyWhole(await open());
+  const change = await verifyAgainst({ ...input, base, github: await gitHubOf(access) });
+  return { findings: change.findings, sound: soundChange(change), notes: change.notes };
+}
+
+async function gitHubOf({ repository = '', token = '', apiUrl }: Partial<GitHubAccess> = {}): Promise<GitHub | null> {
+  if (repository === '' || token === '') return null;
+  const { openGitHub } = await import('../../github/client.ts');
+  return openGitHub({ repository, token, apiUrl, log: silentLog });
+}
+
+async function verifyWhole(workspace: Workspace): Promise<Verified> {
+  const registry = await openRegistry(workspace);
+  const findings = await registry.verify({ judge: underItsOwnPolicy() });
+  const nothing = findings.length === 0 && (await registry.models()).length === 0;
+  return {
+    findings,
+    sound: nothing
+      ? `Nothing is recorded: there is no model in folder ${folderOf(workspace.config)} of branch ${branchOf(workspace.config)}.`
+      : 'The registry is sound: every chain, manifest and piece of evidence agrees.',
+    notes: [],
+  };
+}
+
+export interface VerifiedChange {
+  findings: Finding[];
+  /** How many decisions the change appends. */
+  appended: number;
+  /** Whether the base has a configuration: without one, the change's own says where the registry is, and no decision is held against it. */
+  held: boolean;
+  notes: string[];
+}
+
+/**
+ * Hold what HEAD makes of the registry against what a base has: see `verifyBetween`.
+ *
+ * @throws RegistryError, ConfigError, UsageError when the two cannot be compared
+ */
+export async function verifyAgainst(input: VerifyChangeInput): Promise<VerifiedChange> {
+  const { root, config: file, base, pushed = false, github = null } = input;
+  const repository = await openRepository(root);
+  const change = await changeBetween(repository, base);
+  const verified = await verifyBetween(repository, change, pathInside(repository, resolve(root, file)), {
+    github,
+    // A push has moved the branch on from its base.
+    isBranch: (branch) => isTipOf(repository, branch, pushed ? change.merged : change.base),
+  });
+  const head = await commitAt(repository, 'HEAD');
+  if (!pushed || head === null || (await isAncestor(repository, change.base, head))) return verified;
+  return { ...verified, findings: [leftOut('HEAD', change.base, head), ...verified.findings] };
+}
+
+/** What there is to say of a branch that was moved to a commit that does not follow the one it was at. */
+export function leftOut(path: string, before: string, after: string): Finding {
+  return {
+    path,
+    found: `commit ${after.slice(0, 12)}, which does not follow ${before.slice(0, 12)}`,
+    expected: 'a branch that only goes on: a registry is only added to',
+    remedy: 'Push the branch back to where it was',
+  };
+}
+
+/** A file by its path from the top of the repository. @throws UsageError when it lies outside of it */
+export function pathInside(repository: Repository, file: string): string {
+  const path = relative(repository.folder, file).split(sep).join('/');
+  if (!path.startsWith('../')) return path;
+  throw new UsageError({ found: `${file} lies outside the repository`, expected: 'a file of it', where: 'config' });
+}
+
+/**
+ * Hold what a change makes of the registry against its base: nothing recorded may be gone or other, the result must be sound, and
+ * every decision that is added must be the one that Contender makes of its evidence **under the base's configuration**. The
+ * configuration of the change itself is believed in nothing.
+ *
+ * @param path of contender.yml, from the top of the repository
+ * @param options.elsewhere the configuration where the branch has none, as one that holds the registry alone
+ * @param options.isBranch whether the base is that branch: tags are of the one that holds the registry, and held against no other
+ */
+export async function verifyBetween(
+  repository: Repository,
+  change: Change,
+  path: string,
+  options: { github: GitHub | null; elsewhere?: Config; isBranch(name: string): Promise<boolean> },
+): Promise<VerifiedChange> {
+  const onBase = await configAt(repository, change.base, path);
+  const before = onBase ?? options.elsewhere ?? null;
+  const config = before ?? (await configAt(repository, change.merged, path));
+  if (config === null) {
+    throw new ConfigError({
+      found: 'neither the base nor the change has this file',
+      expected: 'a configuration',
+      where: path,
+      remedy: 'Name it with --config',
+    });
+  }
+  const itself = underItsOwnPolicy();
+  const asConfigured = before === null ? itself : underPolicyOf(before, `${path} of the base`);
+  const { findings, appended } = await verifyChange(repository, change, folderOf(config), {
+    artifactsYaml: config.registry?.artifacts_yaml === true,
+    tags: (await options.isBranch(branchOf(config))) ? 'held' : 'ignored',
+    judge: (made, added) => (added ? asConfigured : itself)(made),
+  });
+  const moved = onBase === null ? [] : await placeFindings(repository, change.merged, path, onBase);
+  const people = await verifyPeople(appended, options.github);
+  return {
+    findings: [...moved, ...findings, ...people.findings],
+    appended: appended.length,
+    held: before !== null,
+    notes: people.notes,
+  };
+}
+
+/** What there is to say of a change in which nothing was found, in a sentence. */
+function soundChange({ appended, held }: VerifiedChange): string {
+  if (!held) {
+    return 'The registry is sound. The base has no configuration, so that decisions are held against none: have them reviewed.';
+  }
+  if (appended === 0) return 'The registry is sound, and what the base recorded is as it was.';
+  const added = appended === 1 ? 'the decision that is added is' : `the ${appended} decisions that are added are`;
+  return `The registry is sound, what the base recorded is as it was, and ${added} what Contender makes of the evidence under the policy of the base.`;
+}
+
+/** A change may not lead the readers of the registry to another place: what was recorded would be left behind. */
+async function placeFindings(repository: Repository, commit: string, path: string, before: Config): Promise<Finding[]> {
+  const finding = (found: string, expected: string, remedy: string): Finding => ({ path, found, expected, remedy });
+  let after: Config | null;
+  try {
+    after = await configAt(repository, commit, path);
+  } catch (error) {
+    if (!(error instanceof ContenderError)) throw error;
+    return [finding(error.message, 'a configuration that can be read', 'Mend it')];
+  }
+  if (after === null) return [finding('no such file any more', 'the configuration', 'Restore it')];
+  const remedy = 'Set it back. To move a registry is for those who may merge past this check';
+  const places: [string, string, string][] = [
+    ['path', folderOf(before), folderOf(after)],
+    ['branch', branchOf(before), branchOf(after)],
+  ];
+  return places.flatMap(([key, was, is]) =>
+    was === is ? [] : [finding(`registry.${key}: ${is}`, `${was}, as on the base`, remedy)],
+  );
+}
+
+/** Null where the commit has no such file. @throws ConfigError */
+async function configAt(repository: Repository, commit: string, path: string): Promise<Config | null> {
+  const entry = await entryAt(repository, commit, path);
+  if (entry === null) return null;
+  const where = `${path} of ${commit.slice(0, 12)}`;
+  if (!entry.mode.startsWith('100') || entry.size > maximumConfigBytes) {
+    throw new ConfigError({
+      found: `a file of mode ${entry.mode} and ${entry.size} bytes`,
+      expected: `a plain file of at most ${maximumConfigBytes} bytes`,
+      where,
+    });
+  }
+  const bytes = (await readBlobs(repository, [entry])).get(entry.oid);
+  return parseConfig(bytes?.toString('utf8') ?? '', where);
+}
+
+function folderOf({ registry }: Config): string {
+  return registryFolder(registry?.path ?? defaults.registryPath);
+}
+
+function branchOf({ registry }: Config): string {
+  return registry?.branch ?? defaults.registryBranch;
+}

@@ -1,0 +1,150 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { temporaryFolder } from '../../data/temporary.ts';
+import { modelDigest, sha256, workflowArtifact, type Artifact, type RegistryView } from '../../evidence/index.ts';
+import { ContenderError, ModelError } from '../../errors.ts';
+import { localModel, type LocalArtifact } from '../../model/artifact.ts';
+import type { ReadingOptions } from '../../model/predictions.ts';
+import { fetchArtifact, fetchNamed } from '../../registry/fetch-artifact.ts';
+import { versionTag } from '../../registry/tags.ts';
+import type { ModelReference } from '../../config/index.ts';
+import { inside, type Workspace } from '../workspace.ts';
+
+/** A contender of the comparison: an ONNX model on disk, or a file of predictions. */
+export type Contestant =
+  | { kind: 'model'; artifact: LocalArtifact; reading: ReadingOptions }
+  | {
+      kind: 'predictions';
+      artifact: Artifact;
+      path: string;
+      reference: Extract<ModelReference, { predictions: string }>;
+    };
+
+/** The champion to compare with: none yet, one that can be read, or one that cannot (which is not "none"). */
+export type Champion =
+  null | { contestant: Contestant } | { artifact: Artifact; fault: { code: string; message: string } };
+
+/** Run `work` with a private folder for downloaded models that is removed afterwards. */
+export async function withModelFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
+  const folder = await temporaryFolder('models');
+  try {
+    return await work(folder);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** The candidate the configuration (or an override) names. @throws ModelError, UsageError */
+export async function resolveCandidate(workspace: Workspace, downloads: string): Promise<Contestant> {
+  if (workspace.modelConfig.candidate === 'registry') {
+    throw new ModelError({
+      found: 'the candidate is "registry"',
+      expected: 'a path, an https URL, {uri, sha256} or {predictions: file}',
+      where: `models.${workspace.model}.candidate`,
+      remedy: 'Only the champion can come from the registry',
+    });
+  }
+  return resolveReference(workspace, workspace.modelConfig.candidate, 'candidate', downloads);
+}
+
+/** The champion the configuration names, or the registry's (the default). A champion that cannot be fetched is a fault, not an absence. */
+export async function resolveChampion(workspace: Workspace, view: RegistryView, downloads: string): Promise<Champion> {
+  const reference = workspace.modelConfig.champion ?? 'registry';
+  if (reference !== 'registry') {
+    return { contestant: await resolveReference(workspace, reference, 'champion', downloads) };
+  }
+  const { champion } = view;
+  const artifact = champion?.artifacts.find((each) => each.sha256 === modelDigest(champion));
+  if (champion === null || artifact === undefined) return null;
+  try {
+    const path = await fetchArtifact(workspace.root, artifact, downloads, {
+      ...workspace,
+      release: versionTag(workspace.model, champion.version),
+    });
+    if (artifact.role === 'predictions') {
+      const reference = { ...artifact.reading, predictions: artifact.uri };
+      return { contestant: { kind: 'predictions', artifact, path, reference } };
+    }
+    const reading: ReadingOptions = artifact.reading ?? {};
+    const model = { ...(await localModel(path, artifact.uri)), uri: artifact.uri };
+    return { contestant: { kind: 'model', artifact: withReading(model, reading), reading } };
+  } catch (error) {
+    if (!(error instanceof ContenderError)) throw error;
+    return { artifact, fault: { code: error.code, message: error.message } };
+  }
+}
+
+/** How the configuration says that the answers of a model are read. */
+export function readingOf(reference: ModelReference): ReadingOptions {
+  if (typeof reference === 'string' || 'predictions' in reference) return {};
+  const { uri: _uri, sha256: _sha256, ...reading } = reference;
+  return reading;
+}
+
+/** An artifact with how its answers are read, where that is said at all: the champion of tomorrow is read as it was judged. */
+export function withReading<T extends Artifact>(artifact: T, reading: object): T {
+  const said = Object.entries(reading).filter(([, value]) => value !== undefined);
+  return said.length === 0 ? artifact : { ...artifact, reading: Object.fromEntries(said) };
+}
+
+/** A model or a file of predictions that the configuration names under `role`, its key. @throws ModelError, UsageError */
+export async function resolveReference(
+  workspace: Workspace,
+  reference: ModelReference,
+  role: string,
+  downloads: string,
+): Promise<Contestant> {
+  if (typeof reference === 'object' && 'predictions' in reference) {
+    const path = await inside(workspace, reference.predictions, `${role}.predictions`);
+    const { digestFiles } = await import('../../model/prediction-file.ts');
+    const file = await digestFiles(path);
+    const { predictions, sha256: stated, ...columns } = reference;
+    refuseOtherBytes(workspace, role, predictions, file.sha256, stated);
+    const { sha256: found, size } = file;
+    const artifact: Artifact = { role: 'predictions', uri: `file:${predictions}`, sha256: found, size };
+    return { kind: 'predictions', path, reference, artifact: withReading(artifact, columns) };
+  }
+  const { uri, ...rest } = typeof reference === 'string' ? { uri: reference } : reference;
+  const { sha256: expected, ...reading } = rest as ReadingOptions & { sha256?: string };
+  const artifact = await bytesOf(workspace, uri, expected, role, downloads);
+  refuseOtherBytes(workspace, role, uri, artifact.sha256, expected);
+  return { kind: 'model', artifact: withReading(artifact, reading), reading };
+}
+
+/** What is recorded under a digest must be those bytes. */
+function refuseOtherBytes(
+  workspace: Workspace,
+  role: string,
+  uri: string,
+  found: string,
+  expected: string | undefined,
+): void {
+  if (expected === undefined || found === expected) return;
+  throw new ModelError({
+    found: `${uri} has sha256 ${found}`,
+    expected: `sha256 ${expected}`,
+    where: `models.${workspace.model}.${role}`,
+    remedy: 'Fetch the file again, or correct the digest in the configuration',
+  });
+}
+
+async function bytesOf(
+  workspace: Workspace,
+  uri: string,
+  expected: string | undefined,
+  role: string,
+  downloads: string,
+): Promise<LocalArtifact> {
+  if (!/^[a-z][a-z0-9+.-]*:/iu.test(uri)) return localModel(await inside(workspace, uri, role), `file:${uri}`);
+  if (expected === undefined && workflowArtifact(uri) === null) {
+    throw new ModelError({
+      found: `${uri} is named without a digest`,
+      expected: '{uri, sha256}: what a URL serves can change, a digest cannot',
+      where: `models.${workspace.model}.${role}`,
+      remedy: 'Add the sha256 of the file',
+    });
+  }
+  const folder = join(downloads, sha256(uri).slice(0, 16));
+  const fetched = await fetchNamed(workspace.root, { uri, sha256: expected }, folder, workspace);
+  return localModel(fetched.path, fetched.uri);
+}

@@ -1,0 +1,215 @@
+import { isDeepStrictEqual } from 'node:util';
+import { deprecate } from '../../decide/deprecate.ts';
+import { lastDecisionOn } from '../../decide/history.ts';
+import { override } from '../../decide/override.ts';
+import { namedVersion, rollback } from '../../decide/rollback.ts';
+import { assign } from '../../decide/assign.ts';
+import { unassign } from '../../decide/unassign.ts';
+import { stageRule } from '../../config/index.ts';
+import type { Act } from '../../decide/act.ts';
+import {
+  identityOf,
+  modelIdentity,
+  type Decision,
+  type Evidence,
+  type RecordedDecision,
+  type RegistryHistory,
+  type Source,
+} from '../../evidence/index.ts';
+import { RegistryError } from '../../errors.ts';
+import { fetchArtifact } from '../../registry/fetch-artifact.ts';
+import type { Registry } from '../../registry/registry.ts';
+import { versionTag } from '../../registry/tags.ts';
+import { withdrawnText } from '../../report/index.ts';
+import { readApprovals } from './approvals.ts';
+import { resolveCandidate, withModelFolder } from '../contestants/resolve.ts';
+import { discardAllEvidence, prepareOut, readEvidence, writeDecision, writeEvidence } from './output.ts';
+import { withdrawnBy } from '../publishing/export.ts';
+import { openRegistry, overtaken, type PromoteResult } from './promote.ts';
+import { sourceHere } from './source.ts';
+import type { Workspace } from '../workspace.ts';
+
+/*
+ * What a person does to the registry, beside the gate: override a hold, go back to an earlier version, deprecate one.
+ * What would be written is known and checked before anything is, and nothing is where `record` is false.
+ */
+
+export interface ActInput {
+  reason: string;
+  /** Who answers for it, if not the actor. */
+  by?: string | undefined;
+  actor: string;
+  source: Source;
+  record: boolean;
+  now?: () => Date;
+}
+
+/** Promote the candidate on a person's word although it was held. @throws UsageError where that is not open to a person */
+export async function overrideHold(
+  workspace: Workspace,
+  input: ActInput & { version?: string | undefined },
+): Promise<PromoteResult> {
+  await prepareOut(workspace);
+  const candidate = await withModelFolder((downloads) => resolveCandidate(workspace, downloads));
+  const identity = identityOf(candidate.artifact);
+  const registry = await openRegistry(workspace);
+  const held = lastDecisionOn(identity, await registry.view(workspace.model));
+  const evidence = await Promise.all(
+    (held?.evidence ?? []).map((each) => registry.evidence(workspace.model, each.sha256)),
+  );
+  const subject = { model: workspace.model, config: workspace.modelConfig, identity };
+  const approvals = await readApprovals(workspace, candidate, input);
+  const context = {
+    ...(await actOf(workspace, input)),
+    approvals,
+    ...(input.version === undefined ? {} : { version: input.version }),
+  };
+  const result = await perform(workspace, registry, input.record, (view) => override(subject, evidence, view, context));
+  await discardAllEvidence(workspace);
+  for (const each of evidence) await writeEvidence(workspace, each);
+  await writeDecision(workspace, { ...result, evidence });
+  return { ...result, evidence };
+}
+
+/** Make an earlier version champion again. @param to a version, or `previous` @throws UsageError, RegistryError */
+export async function rollBack(workspace: Workspace, input: ActInput & { to: string }): Promise<PromoteResult> {
+  const act = await actOf(workspace, input);
+  const subject = { model: workspace.model, config: workspace.modelConfig };
+  const registry = await openRegistry(workspace);
+  return perform(workspace, registry, input.record, (view) => rollback(subject, input.to, view, act));
+}
+
+/** Put a version, by default the champion, into one of the team's stages. @throws UsageError, ConfigError, RegistryError */
+export async function assignStage(
+  workspace: Workspace,
+  input: ActInput & { stage: string; version?: string | undefined },
+): Promise<PromoteResult> {
+  const { stage, version } = input;
+  const rule = stageRule(workspace.config, stage);
+  const act = await actOf(workspace, input);
+  const registry = await openRegistry(workspace);
+  const recorded = await recordedEvidence(registry, workspace.model, version, rule.evidence ?? []);
+  const evidence = [...(rule.evidence === undefined ? [] : await readEvidence(workspace)), ...recorded];
+  const { model, modelConfig: config } = workspace;
+  const subject = { model, config, stage, rule, ...(version === undefined ? {} : { version }) };
+  return perform(
+    workspace,
+    registry,
+    input.record,
+    (view) => {
+      const decision = assign(subject, evidence, view, act);
+      warnOfRolledBack(workspace, decision, view);
+      return decision;
+    },
+    evidence,
+  );
+}
+
+/** A stage may keep what is champion no more, but nobody should think that it is as good as before. */
+function warnOfRolledBack({ log }: Workspace, { candidate, stage }: Decision, view: RegistryHistory): void {
+  const known = view.registered.find(({ version }) => version === candidate?.version);
+  const withdrawn = known === undefined ? undefined : withdrawnBy(known, view);
+  if (known === undefined || withdrawn === undefined) return;
+  log.warning(`Version ${known.version}, now in ${stage ?? ''}, was ${withdrawnText(withdrawn)}`);
+}
+
+/** Take the version out of one of the team's stages. @throws UsageError, RegistryError */
+export async function emptyStage(workspace: Workspace, input: ActInput & { stage: string }): Promise<PromoteResult> {
+  const act = await actOf(workspace, input);
+  const subject = { model: workspace.model, stage: input.stage };
+  const registry = await openRegistry(workspace);
+  return perform(workspace, registry, input.record, (view) => unassign(subject, view, act));
+}
+
+/** What the registry has of these kinds on a version, by default the champion. */
+async function recordedEvidence(
+  registry: Registry,
+  model: string,
+  name: string | undefined,
+  kinds: readonly string[],
+): Promise<Evidence[]> {
+  if (kinds.length === 0) return [];
+  const view = await registry.view(model);
+  const version = name === undefined ? view.champion : namedVersion(name, view);
+  if (version === null) return [];
+  const digests = view.decisions
+    .filter(({ candidate }) => candidate !== null && modelIdentity(candidate) === modelIdentity(version))
+    .flatMap((decision) => decision.evidence)
+    .filter(({ kind }) => kinds.includes(kind))
+    .map(({ sha256 }) => sha256);
+  return Promise.all([...new Set(digests)].map((sha256) => registry.evidence(model, sha256)));
+}
+
+/** Say that a version must not be used any more. @throws UsageError, RegistryError */
+export async function deprecateVersion(
+  workspace: Workspace,
+  input: ActInput & { version: string },
+): Promise<PromoteResult> {
+  const act = await actOf(workspace, input);
+  const subject = { model: workspace.model, config: workspace.modelConfig };
+  const registry = await openRegistry(workspace);
+  return perform(workspace, registry, input.record, (view) => deprecate(subject, input.version, view, act));
+}
+
+async function actOf(
+  workspace: Workspace,
+  { now = () => new Date(), source, actor, by, reason, record }: ActInput,
+): Promise<Act> {
+  const here = await sourceHere(workspace, source, record ? [] : null);
+  return { now: now(), source: here, actor, by: by ?? actor, reason };
+}
+
+/** Look first: what would become champion must be there, byte for byte. Then record, unless this is a rehearsal. */
+async function perform(
+  workspace: Workspace,
+  registry: Registry,
+  record: boolean,
+  decide: (view: RegistryHistory) => Decision,
+  evidence: readonly Evidence[] = [],
+): Promise<PromoteResult> {
+  const planned = decide(await registry.view(workspace.model));
+  if (planned.outcome === 'promote') await verifyArtifacts(workspace, planned.to);
+  if (!record) {
+    const status = isRecorded(planned)
+      ? 'already-recorded'
+      : planned.outcome === 'no-change' && planned.action === 'rollback'
+        ? 'no-change'
+        : 'not-recorded';
+    const result: PromoteResult = { decision: planned, evidence: [], status, commit: null, tags: [] };
+    return isRecorded(planned)
+      ? { ...result, ...(await overtaken(registry, workspace.model, { status: 'already-recorded', decision: planned })) }
+      : result;
+  }
+  const recorded = await registry.record({
+    model: workspace.model,
+    decide: (view) => {
+      const now = decide(view);
+      if (isDeepStrictEqual(now.to?.artifacts, planned.to?.artifacts)) return now;
+      throw new RegistryError({
+        found: 'another decision was recorded meanwhile, and what was checked is not what would become champion',
+        remedy: 'Nothing was recorded. Look at contender registry log, then run again',
+      });
+    },
+    evidence,
+  });
+  return { ...recorded, evidence: [], ...(await overtaken(registry, workspace.model, recorded)) };
+}
+
+function isRecorded(decision: Decision): decision is RecordedDecision {
+  return 'seq' in decision;
+}
+
+/** @throws RegistryError when an artifact is gone or its bytes are others */
+async function verifyArtifacts(workspace: Workspace, version: Decision['to']): Promise<void> {
+  if (version === null) return;
+  const release = versionTag(workspace.model, version.version);
+  for (const artifact of version.artifacts) {
+    if (artifact.role === 'image') {
+      workspace.log.warning(`${artifact.uri} is a container image: whether it is still there was not checked.`);
+      continue;
+    }
+    await withModelFolder((downloads) =>
+      fetchArtifact(workspace.root, artifact, downloads, { ...workspace, fresh: true, release }),
+    );
+  }
+}

@@ -1,0 +1,120 @@
+import { mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import { defaults, evidenceKinds } from '../../config/index.ts';
+import { Evidence as EvidenceSchema, type Decision, type Evidence } from '../../evidence/index.ts';
+import { EvidenceError } from '../../errors.ts';
+import type { ChangedRow } from '../../stages/evaluation/agreement.ts';
+import { renderHtml } from '../../report/html.ts';
+import { renderJunit } from '../../report/junit.ts';
+import { renderMarkdown } from '../../report/markdown.ts';
+import type { ReportInput } from '../../report/standing.ts';
+import type { Workspace } from '../workspace.ts';
+import { requireWritable, writeWhole, writing } from '../writing.ts';
+
+/** Write one piece of evidence to `<out>/<model>/evidence/<kind>.json`, whole or not at all. */
+export async function writeEvidence(workspace: Workspace, evidence: Evidence): Promise<Evidence> {
+  await keepOutOfGit(workspace);
+  await writeWhole(evidencePath(workspace, evidence.kind), `${JSON.stringify(evidence, null, 2)}\n`);
+  return evidence;
+}
+
+/** A stage that starts removes what it said before, so that a failed run never leaves an old verdict behind. */
+export async function discardEvidence(workspace: Workspace, kind: string): Promise<void> {
+  await prepareOut(workspace);
+  const said = ['decision.json', 'report.md', 'report.html', ...(kind === 'evaluation' ? ['changed-rows.csv'] : [])];
+  for (const path of [evidencePath(workspace, kind), ...said.map((name) => join(workspace.out, name))]) {
+    await writing(path, () => rm(path, { force: true }));
+  }
+}
+
+/** Make the output folder. Asked before the long work: what could not be written is known at once. @throws UsageError */
+export async function prepareOut(workspace: Workspace): Promise<void> {
+  await keepOutOfGit(workspace);
+  await requireWritable(join(workspace.out, 'evidence'));
+}
+
+/** The same for every stage. */
+export async function discardAllEvidence(workspace: Workspace): Promise<void> {
+  for (const kind of evidenceKinds) await discardEvidence(workspace, kind);
+}
+
+/** All evidence in the output folder, by kind. @throws EvidenceError for a file that is not evidence */
+export async function readEvidence(workspace: Workspace): Promise<Evidence[]> {
+  const folder = join(workspace.out, 'evidence');
+  const names = (await readdir(folder).catch(() => [])).filter((name) => name.endsWith('.json')).sort();
+  const valid = new Ajv2020({ strict: false }).compile(EvidenceSchema);
+  return Promise.all(
+    names.map(async (name) => {
+      const path = join(folder, name);
+      const value = parse(await readFile(path, 'utf8'), path);
+      if (!valid(value)) {
+        const error = valid.errors?.[0];
+        throw new EvidenceError({
+          found: `this is not evidence: ${error?.instancePath ?? ''} ${error?.message ?? ''}`,
+          where: path,
+          remedy: 'Run the stage again to write it anew',
+        });
+      }
+      return value;
+    }),
+  );
+}
+
+/** Write the decision and its report: `decision.json`, `report.md`, `report.html`. */
+export async function writeDecision(workspace: Workspace, input: ReportInput & { decision: Decision }): Promise<void> {
+  await keepOutOfGit(workspace);
+  await writeWhole(join(workspace.out, 'decision.json'), `${JSON.stringify(input.decision, null, 2)}\n`);
+  await writeWhole(join(workspace.out, 'report.md'), renderMarkdown(input));
+  await writeWhole(join(workspace.out, 'report.html'), renderHtml(input));
+}
+
+/** Write which rows champion and candidate decide differently to `changed-rows.csv`: rows of data, which no evidence holds. */
+export async function writeChangedRows(
+  workspace: Workspace,
+  idColumn: string,
+  ids: ReadonlyMap<number, string>,
+  rows: readonly ChangedRow[],
+): Promise<void> {
+  const quoted = (text: string): string => (/[",\r\n]/u.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+  const lines = rows.map(({ row, truth, champion, candidate }) =>
+    [ids.get(row) ?? '', truth, champion, candidate].map(quoted).join(','),
+  );
+  const header = [idColumn, 'label', 'champion', 'candidate'].map(quoted).join(',');
+  await keepOutOfGit(workspace);
+  await writeWhole(join(workspace.out, 'changed-rows.csv'), `${[header, ...lines].join('\n')}\n`);
+}
+
+/** Write the checks as JUnit XML to a file named from the root of the workspace. */
+export async function writeJunit(workspace: Workspace, input: ReportInput, file: string): Promise<void> {
+  await writeWhole(resolve(workspace.root, file), renderJunit(input));
+}
+
+function evidencePath(workspace: Workspace, kind: string): string {
+  return join(workspace.out, 'evidence', `${kind}.json`);
+}
+
+/** The default folder is ours alone: git need not see it. What a person chose, they may want to commit. */
+async function keepOutOfGit(workspace: Workspace): Promise<void> {
+  const folder = dirname(workspace.out);
+  if (basename(folder) !== defaults.out) return;
+  await writing(folder, async () => {
+    await mkdir(folder, { recursive: true });
+    await writeFile(join(folder, '.gitignore'), '*\n', { flag: 'wx' }).catch((cause: NodeJS.ErrnoException) => {
+      if (cause.code !== 'EEXIST') throw cause;
+    });
+  });
+}
+
+function parse(text: string, path: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new EvidenceError({
+      found: `not JSON: ${cause instanceof Error ? cause.message : String(cause)}`,
+      where: path,
+      remedy: 'Run the stage again to write it anew',
+      cause,
+    });
+  }
+}

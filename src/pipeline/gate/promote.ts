@@ -1,0 +1,340 @@
+import { carryOver } from '../../decide/carry-over.ts';
+import { decide } from '../../decide/decide.ts';
+import { holdsNow } from '../../decide/history.ts';
+import { requireFree } from '../../decide/next-version.ts';
+import { register } from '../../decide/register.ts';
+import { deprecation } from '../../decide/withdrawn.ts';
+import {
+  identityOf,
+  modelIdentity,
+  type Approval,
+  type Artifact,
+  type Decision,
+  type Evidence,
+  type RegistryHistory,
+  type Source,
+} from '../../evidence/index.ts';
+import { committedPlace, immutableModelUri } from '../../registry/artifact-uri.ts';
+import type { PullRequestSettings } from '../../registry/github/record-pending.ts';
+import { openGitRegistry } from '../../registry/git-registry.ts';
+import { viewOf } from '../../registry/manifest.ts';
+import type { PendingPullRequest, RecordResult, Registry } from '../../registry/registry.ts';
+import { describePromotion, describeReplaced } from '../../report/promotion.ts';
+import { localModel } from '../../model/artifact.ts';
+import { readApprovals } from './approvals.ts';
+import {
+  readingOf,
+  resolveCandidate,
+  resolveReference,
+  withModelFolder,
+  withReading,
+  type Contestant,
+} from '../contestants/resolve.ts';
+import { discardAllEvidence, prepareOut, readEvidence, writeDecision } from './output.ts';
+import { sourceHere } from './source.ts';
+import { checkPolicy, plain, runModelStages, runValidate } from './stages.ts';
+import { insideRoot, type Workspace } from '../workspace.ts';
+import { defaults, type Registry as RegistrySettings } from '../../config/index.ts';
+import { EvidenceError, RegistryError, UsageError } from '../../errors.ts';
+
+export interface PromoteInput {
+  /** Whether the decision goes into the registry. Pull requests evaluate and never record. */
+  record: boolean;
+  actor: string;
+  source: Source;
+  version?: string | undefined;
+  now?: () => Date;
+}
+
+export interface PromoteResult {
+  decision: Decision;
+  evidence: Evidence[];
+  /** `pending`: it waits for a pull request to be merged, and is not in force. */
+  status: RecordResult['status'] | 'not-recorded';
+  /** Of a pending decision: where it waits. */
+  pullRequest?: PendingPullRequest;
+  /** The commit that holds the decision, if it was recorded. */
+  commit: string | null;
+  /** Names of the tags that were made. */
+  tags: string[];
+  /** Of an act that was done before, and that later ones have overtaken: what holds now. */
+  holdsNow?: string | undefined;
+}
+
+/** The registry of the workspace: in the git repository it lies in, or in the one on GitHub through its API. */
+export async function openRegistry(workspace: Workspace): Promise<Registry> {
+  const registry = await openStore(workspace);
+  const { onRecord } = workspace;
+  if (onRecord === undefined) return registry;
+  return {
+    ...registry,
+    async record(request) {
+      onRecord('begun');
+      const recorded = await registry.record(request);
+      onRecord(recorded);
+      return recorded;
+    },
+  };
+}
+
+async function openStore(workspace: Workspace): Promise<Registry> {
+  const settings = workspace.config.registry;
+  if (settings?.artifacts_yaml === true && settings.tags !== 'gto') {
+    throw new UsageError({
+      found: 'registry.artifacts_yaml without tags',
+      expected: 'tags: gto, since GTO looks for artifacts.yaml in the commit of a tag',
+      where: 'registry.artifacts_yaml',
+      remedy: 'Set registry.tags: gto, or leave it out',
+    });
+  }
+  if (settings?.store === 'github') return openOnGitHub(workspace, settings);
+  if (settings?.pull_request !== undefined && settings.pull_request !== 'never') {
+    throw new UsageError({
+      found: `registry.pull_request: ${settings.pull_request} with the store in git`,
+      expected: 'store: github, which can make pull requests',
+      where: 'registry.pull_request',
+    });
+  }
+  return openGitRegistry({
+    repository: workspace.root,
+    path: settings?.path ?? defaults.registryPath,
+    ...(settings?.branch === undefined ? {} : { branch: settings.branch }),
+    ...(settings?.tags === undefined ? {} : { tags: settings.tags }),
+    artifactsYaml: settings?.artifacts_yaml === true,
+    ...(settings?.push === undefined ? {} : { push: settings.push }),
+    ...(workspace.github === undefined ? {} : { github: workspace.github }),
+    log: workspace.log,
+  });
+}
+
+async function openOnGitHub(workspace: Workspace, settings: RegistrySettings): Promise<Registry> {
+  if (settings.push !== undefined) {
+    throw new UsageError({
+      found: 'registry.push with the store on GitHub',
+      expected: 'store: git, whose commits are pushed; what the API records is there already',
+      where: 'registry.push',
+      remedy: 'Leave it out',
+    });
+  }
+  const { repository = '', token = '', apiUrl } = workspace.github ?? {};
+  if (repository === '' || token === '') {
+    throw new UsageError({
+      found: `registry.store is github, and there is no ${repository === '' ? 'repository' : 'token'}`,
+      expected: 'GITHUB_REPOSITORY (owner/name) and GITHUB_TOKEN, as in a workflow',
+      where: 'registry.store',
+      remedy: 'In a workflow pass the input token; elsewhere set both, or use store: git',
+    });
+  }
+  const [{ openGitHub }, { openGitHubRegistry }] = await Promise.all([
+    import('../../github/client.ts'),
+    import('../../registry/github-registry.ts'),
+  ]);
+  const { log, signal } = workspace;
+  return openGitHubRegistry({
+    github: openGitHub({ repository, token, apiUrl, log, signal }),
+    token,
+    path: settings.path ?? defaults.registryPath,
+    branch: settings.branch,
+    tags: settings.tags,
+    artifactsYaml: settings.artifacts_yaml,
+    pullRequests: pullRequestSettings(settings.pull_request ?? 'when-protected'),
+    log,
+    signal,
+  });
+}
+
+function pullRequestSettings(when: RegistrySettings['pull_request']): PullRequestSettings | undefined {
+  if (when === undefined || when === 'never') return undefined;
+  return { when, carryOver, describe: describePromotion, describeReplaced };
+}
+
+/**
+ * What the registry knows of the model. Where nothing is recorded and the configuration names the champion itself,
+ * a workspace without a repository will do.
+ */
+export async function registryView(workspace: Workspace, record: boolean): Promise<RegistryHistory> {
+  const named = workspace.modelConfig.champion !== undefined && workspace.modelConfig.champion !== 'registry';
+  try {
+    return await (await openRegistry(workspace)).view(workspace.model);
+  } catch (error) {
+    if (record || !named || !(error instanceof RegistryError)) throw error;
+    workspace.log.debug(`No registry: ${error.message}`);
+    return viewOf(null, []);
+  }
+}
+
+/** Decide on the evidence in the output folder and, if asked, record the decision. */
+export async function runPromote(workspace: Workspace, input: PromoteInput): Promise<PromoteResult> {
+  await prepareOut(workspace);
+  return withModelFolder(async (downloads) => {
+    const candidate = await resolveCandidate(workspace, downloads);
+    const artifact = await recordable(workspace, candidate, input.record);
+    const evidence = await readEvidence(workspace);
+    if (evidence.length === 0 && !isChampion(artifact, await registryView(workspace, input.record))) {
+      throw new EvidenceError({
+        found: 'there is no evidence to decide on',
+        expected: 'what validate, evaluate and load-test wrote',
+        where: workspace.out,
+        remedy: 'Run those stages first with the same --out, or the whole gate at once (contender gate)',
+      });
+    }
+    const approvals = evidence.length === 0 ? [] : await readApprovals(workspace, candidate, input);
+    return decideAndRecord(workspace, input, artifact, evidence, approvals);
+  });
+}
+
+/** The whole gate: validate, evaluate, look at behaviour, load test, decide, record. */
+export async function runGate(workspace: Workspace, input: PromoteInput): Promise<PromoteResult> {
+  await checkPolicy(workspace);
+  return withModelFolder(async (downloads) => {
+    const candidate = await resolveCandidate(workspace, downloads);
+    // Asked before the long work: what could not be recorded is known at once.
+    const artifact = await recordable(workspace, candidate, input.record);
+    if (input.record) await (await openRegistry(workspace)).ensureWritable();
+    const view = await registryView(workspace, input.record);
+    if (input.version !== undefined) requireFree(input.version, view);
+    await discardAllEvidence(workspace);
+    const { model, modelConfig: config } = workspace;
+    const isSettled =
+      isChampion(artifact, view) || deprecation({ model, config, candidate: artifact }, view).length > 0;
+    if (isSettled) return decideAndRecord(workspace, input, artifact, [], []);
+    const approvals = await readApprovals(workspace, candidate, input);
+    const data = requiresData(workspace) ? [await runValidate(workspace)] : [];
+    const models = await runModelStages(workspace, view, candidate, downloads);
+    return decideAndRecord(workspace, input, artifact, [...data, ...models], approvals);
+  });
+}
+
+function isChampion(candidate: Artifact, view: RegistryHistory): boolean {
+  return view.champion !== null && modelIdentity(view.champion) === identityOf(candidate);
+}
+
+export interface RegisterInput {
+  /** The model, or file of predictions, relative to the workspace, committed to the repository. */
+  artifact: string;
+  version?: string | undefined;
+  reason?: string | undefined;
+  record: boolean;
+  actor: string;
+  source: Source;
+  now?: () => Date;
+}
+
+/** Make a model the champion on a person's word, without a gate. Recorded as what it is, or rehearsed. */
+export async function registerChampion(workspace: Workspace, input: RegisterInput): Promise<PromoteResult> {
+  const artifact = await recordable(workspace, await namedByPerson(workspace, input.artifact), true);
+  const registry = await openRegistry(workspace);
+  const now = (input.now ?? (() => new Date()))();
+  const source = await sourceHere(workspace, input.source, input.record ? [] : null);
+  const decide = (view: RegistryHistory): Decision =>
+    register({ model: workspace.model, config: workspace.modelConfig, candidate: artifact }, view, {
+      now,
+      actor: input.actor,
+      source,
+      approvals: [],
+      ...(input.version === undefined ? {} : { version: input.version }),
+      ...(input.reason === undefined ? {} : { reason: input.reason }),
+    });
+  if (!input.record) return notRecorded(decide(await registry.view(workspace.model)), []);
+  const recorded = await registry.record({ model: workspace.model, decide, evidence: [] });
+  return { evidence: [], ...recorded, ...(await overtaken(registry, workspace.model, recorded)) };
+}
+
+/** What is to be said of an act that was done before. */
+export async function overtaken(
+  registry: Registry,
+  model: string,
+  { status, decision }: Pick<RecordResult, 'status' | 'decision'>,
+): Promise<Pick<PromoteResult, 'holdsNow'>> {
+  if (status !== 'already-recorded' || !('seq' in decision)) return {};
+  return { holdsNow: holdsNow(decision, await registry.view(model)) };
+}
+
+function notRecorded(decision: Decision, evidence: Evidence[]): PromoteResult {
+  const status = decision.outcome === 'no-change' ? 'no-change' : 'not-recorded';
+  return { decision, evidence, status, commit: null, tags: [] };
+}
+
+/**
+ * A file that becomes champion, a model or predictions. The registry keeps how answers are read with the bytes: from here on the
+ * champion is read as the candidate is today.
+ *
+ * @throws UsageError, ModelError, DataError
+ */
+async function namedByPerson(workspace: Workspace, file: string): Promise<Contestant> {
+  const path = await insideRoot(workspace, file);
+  const { candidate } = workspace.modelConfig;
+  const predictions = typeof candidate === 'object' && 'predictions' in candidate ? candidate : null;
+  if (!/\.(?:csv|parquet)$/iu.test(path)) {
+    const reading = readingOf(candidate);
+    const artifact = withReading(await localModel(path, `file:${file}`), reading);
+    return { kind: 'model', artifact, reading };
+  }
+  if (predictions !== null) {
+    const { sha256: _ofTheCandidate, ...columns } = predictions;
+    return resolveReference(workspace, { ...columns, predictions: path }, 'champion', '');
+  }
+  throw new UsageError({
+    found: `${file} is a file of predictions, and the configured candidate is a model`,
+    expected: 'an ONNX model, or a candidate that is a file of predictions too: the champion is read as it is',
+    where: `models.${workspace.model}.candidate`,
+    remedy:
+      'Set candidate: { predictions: FILE } (with id, score or label where the columns have other names), then register',
+  });
+}
+
+async function decideAndRecord(
+  workspace: Workspace,
+  input: PromoteInput,
+  candidate: Artifact,
+  evidence: Evidence[],
+  approvals: readonly Approval[],
+): Promise<PromoteResult> {
+  const now = (input.now ?? (() => new Date()))();
+  const subject = { model: workspace.model, config: workspace.modelConfig, candidate };
+  const context = {
+    now,
+    actor: input.actor,
+    source: await sourceHere(workspace, input.source, input.record ? datasetsOf(workspace) : null),
+    approvals,
+    ...(input.version === undefined ? {} : { version: input.version }),
+  };
+  if (!input.record) {
+    const decision = decide(subject, evidence, await registryView(workspace, false), context);
+    await writeDecision(workspace, { decision, evidence });
+    return notRecorded(decision, evidence);
+  }
+  const registry = await openRegistry(workspace);
+  let today: Decision | undefined;
+  const recorded = await registry.record({
+    model: workspace.model,
+    decide: (view) => (today = decide(subject, evidence, view, context)),
+    evidence,
+  });
+  // A decision that is there already was made on evidence of its own: what is shown beside today's evidence is today's.
+  const decision = recorded.status === 'already-recorded' ? (today ?? recorded.decision) : recorded.decision;
+  await writeDecision(workspace, { decision, evidence, pullRequest: recorded.pullRequest });
+  return { ...recorded, decision, evidence };
+}
+
+/** The candidate as the registry may keep it: an address whose bytes cannot change, and which others can fetch. */
+async function recordable(workspace: Workspace, candidate: Contestant, record: boolean): Promise<Artifact> {
+  const artifact = plain(candidate.artifact);
+  if (!record || !artifact.uri.startsWith('file:')) return artifact;
+  const [path, ...beside] =
+    candidate.kind === 'model' ? candidate.artifact.files.map((file) => file.path) : [candidate.path];
+  const uri = await immutableModelUri(workspace.root, path as string, beside);
+  const place = committedPlace(uri);
+  if (place !== null) await (await openRegistry(workspace)).requireKept(place.commit);
+  return { ...artifact, uri };
+}
+
+/** Paths of the data that is judged on, as the configuration has them. */
+function datasetsOf({ modelConfig: { data } }: Workspace): string[] {
+  return [data.evaluation, data.reference, data.current].filter((path) => path !== undefined);
+}
+
+function requiresData(workspace: Workspace): boolean {
+  const { contract, rules } = workspace.modelConfig.data;
+  return contract !== undefined || rules !== undefined;
+}

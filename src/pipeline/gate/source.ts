@@ -1,0 +1,69 @@
+import { isAbsolute, relative, sep } from 'node:path';
+import type { Source } from '../../evidence/index.ts';
+import { RegistryError } from '../../errors.ts';
+import { commitAt, openRepository, type Repository } from '../../registry/git/repository.ts';
+import { runGit } from '../../registry/git/run.ts';
+import { uncommittedEdits } from '../../registry/git/status.ts';
+import { inside, type Workspace } from '../workspace.ts';
+
+/**
+ * Where a decision is made: what the runner says, the commit that is checked out, and the files that decide and are not as in that
+ * commit, which nobody could look up later. They are told in the log too, and are no reason to refuse.
+ *
+ * @param judgedOn paths of data, as the configuration has them; null: nothing is recorded, and what is not committed is nobody's business
+ */
+export async function sourceHere(
+  workspace: Workspace,
+  source: Source,
+  judgedOn: readonly string[] | null,
+): Promise<Source> {
+  const repository = await openRepository(workspace.root).catch((error: unknown) => {
+    // A registry behind the API needs no repository here.
+    if (error instanceof RegistryError) return null;
+    throw error;
+  });
+  if (repository === null || repository.bare) return source;
+  // A workflow may check out a branch as it is now, which has moved on from the commit its event is of.
+  const sha = (await commitAt(repository, 'HEAD')) ?? source.sha;
+  const uncommitted = judgedOn === null ? [] : await uncommittedOf(workspace, repository, judgedOn);
+  if (uncommitted.length > 0) {
+    const [it, is] = uncommitted.length === 1 ? ['it is', 'is'] : ['they are', 'are'];
+    workspace.log.warning(`Decided under ${uncommitted.join(', ')} as ${it} here, which ${is} not committed.`);
+  }
+  return {
+    ...source,
+    ...(sha === undefined ? {} : { sha }),
+    ...(uncommitted.length === 0 ? {} : { uncommitted }),
+  };
+}
+
+/** Data that git does not track is told by its digest alone, as it is meant to be. */
+async function uncommittedOf(
+  workspace: Workspace,
+  repository: Repository,
+  datasets: readonly string[],
+): Promise<string[]> {
+  const { contract } = workspace.modelConfig.data;
+  const fromTop = (path: string): string => relative(repository.folder, path).split(sep).join('/');
+  const rules = [
+    workspace.configPath,
+    ...(contract === undefined ? [] : [await inside(workspace, contract, 'data.contract')]),
+  ].map(fromTop);
+  const data = (await Promise.all(datasets.map((path) => inside(workspace, path, 'data')))).map(fromTop);
+  const within = [...rules, ...data].filter((path) => !path.startsWith('../') && !isAbsolute(path));
+  if (within.length === 0) return [];
+  const edits = await uncommittedEdits(repository.folder, within);
+  return edits.filter(({ path, what }) => what !== 'not committed' || rules.includes(path)).map(({ path }) => path);
+}
+
+/** Who commits in a folder, by git's word; undefined where it has none. */
+export async function committer(folder: string): Promise<string | undefined> {
+  try {
+    const name = (await runGit(folder, ['config', 'user.name'])).stdout.toString('utf8').trim();
+    return name === '' ? undefined : name;
+  } catch (error) {
+    // A registry behind the API needs no git here.
+    if (error instanceof RegistryError) return undefined;
+    throw error;
+  }
+}

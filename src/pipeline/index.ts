@@ -1,3 +1,0 @@
-export * from './promote.ts';
-export * from './stages.ts';
-export * from './workspace.ts';

@@ -1,0 +1,248 @@
+import { normalCdf } from '../statistics/distributions.ts';
+import { countsOf, edgesWithAtoms, innerEdges, quantile } from './bins.ts';
+import {
+  chiSquared,
+  chiSquaredP,
+  correctedPsi,
+  cramersV,
+  jensenShannonDistance,
+  klDivergence,
+  kolmogorovSmirnov,
+  psi,
+  wasserstein,
+  type PairedCounts,
+} from './measures.ts';
+
+/** The values of one numeric column. NaN is missing; infinities are counted apart, since they have no place among quantiles. */
+export interface NumericValues {
+  kind: 'number';
+  /** Finite values, ascending. */
+  sorted: Float64Array;
+  missing: number;
+  infinite: { negative: number; positive: number };
+}
+
+/** The values of one column of categories, as texts. */
+export interface CategoricalValues {
+  kind: 'category';
+  counts: ReadonlyMap<string, number>;
+  missing: number;
+}
+
+export type ColumnValues = NumericValues | CategoricalValues;
+
+/** Raw measures, in the conventions of scipy and numpy: see docs/drift.md. Null where a measure is not of this kind of column. */
+export interface DriftMeasures {
+  kind: 'number' | 'category';
+  /** Rows with a value, reference and current. */
+  n: [reference: number, current: number];
+  missing: [reference: number, current: number];
+  psi: number;
+  /** Nats, of current from reference. */
+  kl: number;
+  js_distance: number;
+  ks: number | null;
+  ks_p: number | null;
+  /** In units of the column. */
+  wasserstein: number | null;
+  /** Divided by the interquartile range of the reference; null where that is 0. */
+  wasserstein_over_iqr: number | null;
+  chi_squared: number;
+  cramers_v: number;
+  /** p-value of the test of the distribution: see `ColumnDrift.tests`. */
+  p: number;
+}
+
+/** One question put to a column: has this changed by more than sampling explains, and by how much? */
+export interface DriftTest {
+  of: 'distribution' | 'missing' | 'new-categories';
+  /** What the threshold is compared with: corrected PSI, or a change of a share. */
+  effect: number;
+  p: number;
+}
+
+export interface ColumnDrift {
+  measures: DriftMeasures;
+  tests: DriftTest[];
+  /** The bins that the distribution was tested on, for charts. */
+  bins: PairedCounts & { /** inner edges, (a, b] */ edges?: number[]; categories?: string[] };
+}
+
+const rawBins = 10;
+const testBins = 10;
+/** Pearson's test needs about this many expected rows in a cell (Cochran 1954). */
+const leastExpected = 5;
+
+/** Compare one column of two samples. Both must have rows with a value. */
+export function columnDrift(reference: ColumnValues, current: ColumnValues): ColumnDrift {
+  const compared =
+    reference.kind === 'number' && current.kind === 'number'
+      ? numericDrift(reference, current)
+      : categoricalDrift(asCategories(reference), asCategories(current));
+  const rows = (values: ColumnValues): number => presentOf(values) + values.missing;
+  const share = missingTest([reference.missing, rows(reference)], [current.missing, rows(current)]);
+  return { ...compared, tests: [...compared.tests, share] };
+}
+
+export function presentOf(values: ColumnValues): number {
+  if (values.kind === 'number') return values.sorted.length + values.infinite.negative + values.infinite.positive;
+  let sum = 0;
+  for (const count of values.counts.values()) sum += count;
+  return sum;
+}
+
+function numericDrift(reference: NumericValues, current: NumericValues): ColumnDrift {
+  const [before, now] = [reference.sorted, current.sorted];
+  const edges = innerEdges(before, rawBins);
+  const raw = { reference: countsOf(before, edges), current: countsOf(now, edges) };
+  const { distance, p: ksP } = kolmogorovSmirnov(before, now);
+  const distance1 = wasserstein(before, now);
+  const iqr = quantile(before, 0.75) - quantile(before, 0.25);
+  const ownEdges = edgesWithAtoms(before, testBins);
+  const withInfinite = ({ infinite }: NumericValues, sorted: Float64Array): number[] => [
+    infinite.negative,
+    ...countsOf(sorted, ownEdges),
+    infinite.positive,
+  ];
+  const tested = mergeNeighbours({ reference: withInfinite(reference, before), current: withInfinite(current, now) });
+  const whole = chiSquared(raw);
+  // Two tests of one question: the bins see changes of shape, the distribution functions see shifts.
+  const p = Math.min(1, 2 * Math.min(chiSquared(tested).p, ksP));
+  return {
+    measures: {
+      kind: 'number',
+      n: [presentOf(reference), presentOf(current)],
+      missing: [reference.missing, current.missing],
+      psi: psi(raw),
+      kl: klDivergence(raw),
+      js_distance: jensenShannonDistance(raw),
+      ks: distance,
+      ks_p: ksP,
+      wasserstein: distance1,
+      wasserstein_over_iqr: iqr > 0 ? distance1 / iqr : null,
+      chi_squared: whole.statistic,
+      cramers_v: cramersV(whole, before.length + now.length),
+      p,
+    },
+    tests: [{ of: 'distribution', effect: correctedPsi(tested), p }],
+    bins: { ...raw, edges },
+  };
+}
+
+function categoricalDrift(reference: CategoricalValues, current: CategoricalValues): ColumnDrift {
+  const categories = [...new Set([...reference.counts.keys(), ...current.counts.keys()])].sort();
+  const countsIn = ({ counts }: CategoricalValues): number[] => categories.map((name) => counts.get(name) ?? 0);
+  const raw = { reference: countsIn(reference), current: countsIn(current) };
+  const whole = chiSquared(raw);
+  const [n, m] = [presentOf(reference), presentOf(current)];
+  const tested = poolRare(raw, n, m);
+  const test = chiSquared(tested);
+  return {
+    measures: {
+      kind: 'category',
+      n: [n, m],
+      missing: [reference.missing, current.missing],
+      psi: psi(raw),
+      kl: klDivergence(raw),
+      js_distance: jensenShannonDistance(raw),
+      ks: null,
+      ks_p: null,
+      wasserstein: null,
+      wasserstein_over_iqr: null,
+      chi_squared: whole.statistic,
+      cramers_v: cramersV(whole, n + m),
+      p: test.p,
+    },
+    tests: [{ of: 'distribution', effect: correctedPsi(tested), p: test.p }, newCategoriesTest(raw, n, m)],
+    bins: { ...raw, categories },
+  };
+}
+
+/**
+ * Rows of the current sample in categories that the reference has none of. Two ways in which that is more than chance, each at half
+ * of the level: one category so frequent that its rows would not all fall on one side (each falls there with probability
+ * m / (n + m), over all categories as frequent); or more rows of rare ones than the categories that the reference has once lead to
+ * expect (Good, Biometrika 40, 1953), with the variances of both counts.
+ */
+function newCategoriesTest({ reference, current }: PairedCounts, n: number, m: number): DriftTest {
+  let fresh = 0;
+  let freshSquared = 0;
+  let largest = 0;
+  let singletons = 0;
+  for (const [index, count] of reference.entries()) {
+    const now = current[index] as number;
+    if (count === 1) singletons++;
+    if (count > 0) continue;
+    fresh += now;
+    freshSquared += now ** 2;
+    largest = Math.max(largest, now);
+  }
+  const effect = Math.max(0, fresh / m - singletons / n);
+  if (fresh === 0) return { of: 'new-categories', effect, p: 1 };
+  const asFrequent = reference.filter((count, index) => count + (current[index] as number) >= largest).length;
+  const oneSided = asFrequent * (m / (n + m)) ** largest;
+  const error = Math.sqrt(freshSquared / m ** 2 + (singletons + 1) / n ** 2);
+  const beyondExpected = 1 - normalCdf((fresh / m - (singletons + 1) / n) / error);
+  return { of: 'new-categories', effect, p: Math.min(1, 2 * Math.min(oneSided, beyondExpected)) };
+}
+
+/** The change of the share of missing values; a 2 x 2 table with Yates's correction, which is on the safe side where counts are few. */
+function missingTest([a, n]: [number, number], [b, m]: [number, number]): DriftTest {
+  const effect = Math.abs(b / m - a / n);
+  const [missing, present] = [a + b, n + m - a - b];
+  if (missing === 0 || present === 0) return { of: 'missing', effect, p: 1 };
+  const excess = Math.max(0, Math.abs(a * (m - b) - b * (n - a)) - (n + m) / 2);
+  const statistic = ((n + m) * excess ** 2) / (missing * present * n * m);
+  return { of: 'missing', effect, p: chiSquaredP(statistic, 1) };
+}
+
+/** Join bins with their left neighbour until every cell has enough expected rows. */
+function mergeNeighbours({ reference, current }: PairedCounts): PairedCounts {
+  const n = sum(reference);
+  const m = sum(current);
+  const merged: [number, number][] = [];
+  let open: [number, number] = [0, 0];
+  for (const [index, count] of reference.entries()) {
+    open = [open[0] + count, open[1] + (current[index] as number)];
+    if (!isEnough(open, n, m)) continue;
+    merged.push(open);
+    open = [0, 0];
+  }
+  const last = merged.pop() ?? [0, 0];
+  merged.push([last[0] + open[0], last[1] + open[1]]);
+  return { reference: merged.map(([a]) => a), current: merged.map(([, b]) => b) };
+}
+
+/** Put the categories with too few expected rows together. */
+function poolRare({ reference, current }: PairedCounts, n: number, m: number): PairedCounts {
+  const pooled: [number, number] = [0, 0];
+  const kept: [number, number][] = [];
+  for (const [index, count] of reference.entries()) {
+    const cell: [number, number] = [count, current[index] as number];
+    if (isEnough(cell, n, m)) kept.push(cell);
+    else {
+      pooled[0] += cell[0];
+      pooled[1] += cell[1];
+    }
+  }
+  if (pooled[0] + pooled[1] > 0) kept.push(pooled);
+  return { reference: kept.map(([a]) => a), current: kept.map(([, b]) => b) };
+}
+
+function isEnough([a, b]: readonly [number, number], n: number, m: number): boolean {
+  return ((a + b) * Math.min(n, m)) / (n + m) >= leastExpected;
+}
+
+/** A column that is numeric on one side only is compared as text: the change of kind is what shows. */
+function asCategories(values: ColumnValues): CategoricalValues {
+  if (values.kind === 'category') return values;
+  const counts = new Map<string, number>();
+  for (const value of values.sorted) counts.set(String(value), (counts.get(String(value)) ?? 0) + 1);
+  if (values.infinite.negative > 0) counts.set('-Infinity', values.infinite.negative);
+  if (values.infinite.positive > 0) counts.set('Infinity', values.infinite.positive);
+  return { kind: 'category', counts, missing: values.missing };
+}
+
+function sum(counts: readonly number[]): number {
+  return counts.reduce((total, count) => total + count, 0);
+}

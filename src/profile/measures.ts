@@ -1,0 +1,146 @@
+import gammainc from '@stdlib/math-base-special-gammainc';
+import { twoSampleKolmogorovP } from './kolmogorov.ts';
+
+/** Counts of one binning of two samples: `reference[i]` and `current[i]` are of the same bin or category. */
+export interface PairedCounts {
+  reference: readonly number[];
+  current: readonly number[];
+}
+
+/** Shares below this stand as this in PSI and KL, which are infinite otherwise. */
+const leastShare = 1e-4;
+
+/** Population stability index: sum of (current - reference) ln(current / reference) over bins, shares floored at 1e-4. */
+export function psi(counts: PairedCounts): number {
+  return sumOver(counts, leastShare, (p, q) => (q - p) * Math.log(q / p));
+}
+
+/** Kullback-Leibler divergence of the current from the reference shares, in nats, shares floored at 1e-4. */
+export function klDivergence(counts: PairedCounts): number {
+  return sumOver(counts, leastShare, (p, q) => q * Math.log(q / p));
+}
+
+/** Jensen-Shannon distance: the root of the divergence in bits, 0 to 1. */
+export function jensenShannonDistance(counts: PairedCounts): number {
+  const term = (share: number, middle: number): number => (share === 0 ? 0 : share * Math.log2(share / middle));
+  const divergence = sumOver(counts, 0, (p, q) => (term(p, (p + q) / 2) + term(q, (p + q) / 2)) / 2);
+  return Math.sqrt(Math.max(0, divergence));
+}
+
+/**
+ * Population stability index with half a count added to every bin, less what sampling alone gives on average:
+ * (B - 1)(1/n + 1/m), never below 0. Comparable between sample sizes, where `psi` is not.
+ */
+export function correctedPsi({ reference, current }: PairedCounts): number {
+  const bins = reference.length;
+  const smoothed = { reference: reference.map((count) => count + 0.5), current: current.map((count) => count + 0.5) };
+  return Math.max(
+    0,
+    sumOver(smoothed, 0, (p, q) => (q - p) * Math.log(q / p)) - (bins - 1) * spread(reference, current),
+  );
+}
+
+export interface ChiSquared {
+  statistic: number;
+  degreesOfFreedom: number;
+  p: number;
+  /** Smallest expected count: below 5 the test says little. */
+  leastExpected: number;
+}
+
+/** Pearson's test that both samples share one distribution over the bins, without continuity correction. Empty bins are left out. */
+export function chiSquared(counts: PairedCounts): ChiSquared {
+  const cells = counts.reference
+    .map((count, index) => [count, counts.current[index] as number] as const)
+    .filter(([a, b]) => a + b > 0);
+  const n = total(counts.reference);
+  const m = total(counts.current);
+  let statistic = 0;
+  let leastExpected = Number.POSITIVE_INFINITY;
+  for (const [a, b] of cells) {
+    const expectedA = ((a + b) * n) / (n + m);
+    const expectedB = ((a + b) * m) / (n + m);
+    statistic += (a - expectedA) ** 2 / expectedA + (b - expectedB) ** 2 / expectedB;
+    leastExpected = Math.min(leastExpected, expectedA, expectedB);
+  }
+  const degreesOfFreedom = Math.max(0, cells.length - 1);
+  return { statistic, degreesOfFreedom, p: chiSquaredP(statistic, degreesOfFreedom), leastExpected };
+}
+
+/** P(chi-squared >= statistic). 1 where there is nothing to compare. */
+export function chiSquaredP(statistic: number, degreesOfFreedom: number): number {
+  if (degreesOfFreedom === 0) return 1;
+  return gammainc(statistic / 2, degreesOfFreedom / 2, true, true);
+}
+
+/** Cramer's V of the 2 x K table, 0 to 1. */
+export function cramersV({ statistic }: ChiSquared, rows: number): number {
+  return Math.sqrt(statistic / rows);
+}
+
+/** Cramer's V without what sampling alone gives (Bergsma, "A bias-correction for Cramer's V", 2013). */
+export function correctedCramersV({ statistic, degreesOfFreedom }: ChiSquared, rows: number): number {
+  const phi = Math.max(0, statistic / rows - degreesOfFreedom / (rows - 1));
+  // Of a 2 x K table the smaller side is the two samples.
+  const smaller = 2 - 1 / (rows - 1);
+  return Math.sqrt(Math.min(1, phi / (smaller - 1)));
+}
+
+/** Kolmogorov-Smirnov distance of two sorted samples, and its two-sided p-value. */
+export function kolmogorovSmirnov(reference: Float64Array, current: Float64Array): { distance: number; p: number } {
+  let distance = 0;
+  overMerged(reference, current, (atReference, atCurrent) => {
+    distance = Math.max(distance, Math.abs(atReference / reference.length - atCurrent / current.length));
+  });
+  return { distance, p: twoSampleKolmogorovP(distance, reference.length, current.length) };
+}
+
+/** Wasserstein-1 distance of two sorted samples, in units of the values. */
+export function wasserstein(reference: Float64Array, current: Float64Array): number {
+  let sum = 0;
+  overMerged(reference, current, (atReference, atCurrent, width) => {
+    sum += Math.abs(atReference / reference.length - atCurrent / current.length) * width;
+  });
+  return sum;
+}
+
+/** Both distribution functions after each distinct value, with the way to the next one (0 after the last). */
+function overMerged(
+  a: Float64Array,
+  b: Float64Array,
+  visit: (upToA: number, upToB: number, width: number) => void,
+): void {
+  let i = 0;
+  let j = 0;
+  while (i < a.length || j < b.length) {
+    const value = Math.min(a[i] ?? Number.POSITIVE_INFINITY, b[j] ?? Number.POSITIVE_INFINITY);
+    while (i < a.length && (a[i] as number) <= value) i++;
+    while (j < b.length && (b[j] as number) <= value) j++;
+    const next = Math.min(a[i] ?? Number.POSITIVE_INFINITY, b[j] ?? Number.POSITIVE_INFINITY);
+    visit(i, j, i === a.length && j === b.length ? 0 : next - value);
+  }
+}
+
+function sumOver(
+  { reference, current }: PairedCounts,
+  least: number,
+  term: (referenceShare: number, currentShare: number) => number,
+): number {
+  const n = total(reference);
+  const m = total(current);
+  let sum = 0;
+  for (const [bin, count] of reference.entries()) {
+    sum += term(Math.max(least, count / n), Math.max(least, (current[bin] as number) / m));
+  }
+  return sum;
+}
+
+function spread(reference: readonly number[], current: readonly number[]): number {
+  return 1 / total(reference) + 1 / total(current);
+}
+
+function total(counts: readonly number[]): number {
+  let sum = 0;
+  for (const count of counts) sum += count;
+  return sum;
+}

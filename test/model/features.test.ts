@@ -1,0 +1,71 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Columns } from '../../src/config/schema.ts';
+import { ConfigError } from '../../src/errors.ts';
+import { planInputs } from '../../src/model/features.ts';
+import type { ModelInspection } from '../../src/model/inspect.ts';
+
+const columns: Columns = { id: 'id', label: 'target', weight: 'w', cluster: 'site', group: 'query' };
+const data = ['id', 'target', 'w', 'site', 'query', 'a', 'b'].map((name) => ({ name, type: 'DOUBLE' }));
+
+test('label, id, weight, cluster and group feed no model, whatever its inputs are named', () => {
+  for (const name of ['id', 'target', 'w', 'site', 'query', 'Target', ' target', 'TARGET ']) {
+    for (const inputs of [[name], ['a', name]]) {
+      assert.throws(
+        () => planInputs(model(inputs), columns, data),
+        (error) => error instanceof ConfigError && /a model must not be fed it/u.test(error.message),
+        inputs.join(', '),
+      );
+    }
+    assert.throws(
+      () => planInputs({ ...model(['x'], 2), featureNames: ['a', name] }, columns, data),
+      ConfigError,
+      name,
+    );
+  }
+});
+
+test('an input that stands for a column by its name in other letters is refused where that is the label', () => {
+  const spaced: Columns = { id: 'id', label: 'target (next)' };
+  const names = ['id', 'target (next)', 'a'].map((name) => ({ name, type: 'DOUBLE' }));
+  assert.throws(
+    () => planInputs(model(['a', 'target__next_']), spaced, names),
+    /Input "target__next_" of the model is the label column "target \(next\)"/u,
+  );
+});
+
+test('the one input of a model takes every column but those', () => {
+  const twice = [...data, { name: 'Target', type: 'DOUBLE' }];
+  assert.deepEqual(planInputs(model(['x'], 2), columns, twice)[0]?.columns, ['a', 'b']);
+});
+
+test('no column that is no feature is proposed for an input that has none', () => {
+  assert.throws(
+    () => planInputs(model(['a', 'targe']), columns, data),
+    (error) =>
+      error instanceof Error && /no column is named "targe"/u.test(error.message) && !/"target"/u.test(error.message),
+  );
+});
+
+/** Only what the plan reads of a model: inputs of `width` numbers a row. */
+function model(inputs: readonly string[], width = 1): ModelInspection {
+  return {
+    inputs: inputs.map((name) => ({ name, type: 'float', shape: ['N', width] })),
+    outputs: [],
+    irVersion: 8,
+    opset: {},
+    producer: '',
+    producerVersion: '',
+    modelVersion: 0,
+    description: '',
+    metadata: {},
+    featureNames: null,
+    featureCounts: {},
+    classes: null,
+    parameters: 0,
+    size: 0,
+    externalData: [],
+    operators: {},
+    problems: [],
+  };
+}
