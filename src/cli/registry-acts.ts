@@ -161,8 +161,8 @@ function addAct(
 }
 
 function overtakenText({ decision }: PromoteResult, holdsNow: string): string {
-  const number = 'seq' in decision ? ` in decision ${decision.seq}` : '';
-  return `This run did it before${number}, and others acted since: ${holdsNow}. Nothing was added.\n${oneLine(decision.reasons[0]?.message ?? '')}`;
+  const deed = oneLine(decision.reasons[0]?.message ?? '');
+  return `This was done before, and others acted since: ${holdsNow}. Nothing was added.\n${deed}`;
 }
 
 /** What was done, in a few lines. */

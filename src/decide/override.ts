@@ -36,7 +36,8 @@ export function override(
 ): Decision {
   const word = wordOf(act);
   const { identity } = subject;
-  const before = madeInRun(
+  const before =
+    madeInRun(
       act.source,
       view,
       ({ action, to }) => action === 'override' && isOf(to, identity),

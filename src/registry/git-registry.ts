@@ -11,14 +11,7 @@ import { pause } from './git/pause.ts';
 import { requireKept } from './git/remote.ts';
 import { commitAt, isAncestor, isCutOff, openRepository, registryFolder, type Repository } from './git/repository.ts';
 import { listTags, missingTags, tagPatterns, type TagToMake } from './git/tags.ts';
-import {
-  artifactsPath,
-  attributesPath,
-  checkModelName,
-  evidencePath,
-  isModelName,
-  refuseTwin,
-} from './layout.ts';
+import { artifactsPath, attributesPath, checkModelName, evidencePath, isModelName, refuseTwin } from './layout.ts';
 import { viewOf, type ChainLink } from './manifest.ts';
 import { readModel, sound, type ModelState } from './model-state.ts';
 import { planRecord } from './plan-record.ts';
@@ -56,7 +49,13 @@ export async function openGitRegistry(input: {
 }): Promise<Registry> {
   const repository = await openRepository(input.repository);
   const folder = registryFolder(input.path);
-  const branch = await openBranch(repository, input.branch ?? defaults.registryBranch, input.push, input.github, input.log);
+  const branch = await openBranch(
+    repository,
+    input.branch ?? defaults.registryBranch,
+    input.push,
+    input.github,
+    input.log,
+  );
   const tagged = input.tags !== undefined;
   const artifactsYaml = input.artifactsYaml === true;
   const store: Store = { repository, folder, branch, tagged, artifactsYaml };

@@ -292,6 +292,7 @@ function noBranch({ github, branch }: Place): RegistryError {
     found: `there is no branch ${branch}`,
     where: github.repository,
     expected: 'a branch that pull requests can be merged into',
-    remedy: 'Name one in registry.branch, such as main; without pull requests the first decision makes the branch of the registry',
+    remedy:
+      'Name one in registry.branch, such as main; without pull requests the first decision makes the branch of the registry',
   });
 }

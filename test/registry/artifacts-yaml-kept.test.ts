@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, readFile, symlink } from 'node:fs/promises';
+import { readFile, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { parse } from 'yaml';
@@ -164,11 +164,7 @@ describe('artifacts.yaml of the branch of the registry', () => {
       (at) => at.git('update-index', '--add', '--cacheinfo', `160000,${'1'.repeat(40)},${file}`),
       /a submodule.*a plain file/u,
     ],
-    [
-      'of line endings of Windows',
-      (at) => at.write(file, people.replaceAll('\n', '\r\n')),
-      /CRLF.*eol=lf/u,
-    ],
+    ['of line endings of Windows', (at) => at.write(file, people.replaceAll('\n', '\r\n')), /CRLF.*eol=lf/u],
   ];
   for (const [name, prepare, message] of strange) {
     test(`is refused as ${name} before anything is recorded`, () =>

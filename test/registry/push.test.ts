@@ -122,7 +122,10 @@ describe('a registry that is pushed as it is recorded', () => {
       await promote(registry, 'one');
       assert.deepEqual([await ada.tree(), await ada.git('rev-parse', 'HEAD')], before);
       assert.equal((await registry.view('m')).champion?.version, '1.0.0');
-      assert.deepEqual((await shared.remote.git('ls-tree', '--name-only', 'main')).split('\n'), ['README.md', 'registry']);
+      assert.deepEqual((await shared.remote.git('ls-tree', '--name-only', 'main')).split('\n'), [
+        'README.md',
+        'registry',
+      ]);
     }));
 
   test('takes along what was recorded before there was a remote to push to', () =>
@@ -224,7 +227,10 @@ describe('a registry that is pushed as it is recorded', () => {
       const registry = await registryOf(bob);
       await assert.rejects(registry.requireKept(proposed), /only here.*Push it first/su);
       await bob.git('push', '--quiet', 'origin', 'proposal');
-      await assert.rejects(registry.requireKept(proposed), /not in the history of model-registry or the default.*Merge it/su);
+      await assert.rejects(
+        registry.requireKept(proposed),
+        /not in the history of model-registry or the default.*Merge it/su,
+      );
       await ada.git('pull', '--quiet', '--no-rebase', 'origin', 'proposal');
       await ada.git('push', '--quiet', 'origin', 'main');
       await registry.requireKept(proposed);

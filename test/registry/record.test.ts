@@ -35,7 +35,10 @@ describe('recording a decision', () => {
       assert.equal(result.status, 'recorded');
       assert.equal(await repository.git('rev-parse', 'model-registry'), result.commit);
       assert.equal(await repository.git('rev-list', '--count', 'model-registry'), '1');
-      assert.equal(await repository.git('log', '-1', '--format=%s', 'model-registry'), 'contender: promote spam-filter v1.0.0');
+      assert.equal(
+        await repository.git('log', '-1', '--format=%s', 'model-registry'),
+        'contender: promote spam-filter v1.0.0',
+      );
       assert.deepEqual((await repository.git('ls-tree', '-r', '--name-only', 'model-registry')).split('\n'), [
         'registry/.gitattributes',
         'registry/models/spam-filter/decisions/000/000001.json',

@@ -113,7 +113,10 @@ test('stages and deprecations are tagged too', () =>
       evidence: [],
     });
     assert.deepEqual(emptied.tags, ['m#live!#7']);
-    assert.match(await repository.git('log', '-1', '--format=%s', 'model-registry'), /^contender: take m v1\.0\.1 out of live$/u);
+    assert.match(
+      await repository.git('log', '-1', '--format=%s', 'model-registry'),
+      /^contender: take m v1\.0\.1 out of live$/u,
+    );
     assert.deepEqual((await gtoShow('m', repository.git)).stages, { champion: '1.0.1' });
     assert.deepEqual(await registry.verify(), []);
   }));
@@ -153,7 +156,10 @@ describe('a decision that could not be tagged is not recorded', () => {
     inRepository(async (repository) => {
       const registry = await tagged(repository);
       await repository.write('.git/refs/tags/m@v1.0.0.lock', '');
-      await assert.rejects(promote(registry, 'a'), /git update-ref: .*m@v1\.0\.0\.lock': File exists.*remove the lock/su);
+      await assert.rejects(
+        promote(registry, 'a'),
+        /git update-ref: .*m@v1\.0\.0\.lock': File exists.*remove the lock/su,
+      );
       assert.equal(await repository.git('branch', '--list', 'model-registry'), '');
     }));
 
@@ -234,7 +240,12 @@ describe('verify holds the chain against its tags and finds', () => {
     {
       name: 'a registry that was removed whole',
       tamper: async (at) => {
-        const nothing = await at.git('commit-tree', '-m', 'Nothing', await at.git('hash-object', '-t', 'tree', '-w', '/dev/null'));
+        const nothing = await at.git(
+          'commit-tree',
+          '-m',
+          'Nothing',
+          await at.git('hash-object', '-t', 'tree', '-w', '/dev/null'),
+        );
         await at.git('update-ref', 'refs/heads/model-registry', nothing);
       },
       path: 'refs/tags/m@v1.0.0',
@@ -273,7 +284,12 @@ describe('verify holds the chain against its tags and finds', () => {
       await promote(registry, 'a');
       assert.deepEqual([await registry.verify(), await others.verify()], [[], []]);
       // A history that was cut off is told by the tags of each.
-      const nothing = await repository.git('commit-tree', '-m', 'Nothing', await repository.git('hash-object', '-t', 'tree', '-w', '/dev/null'));
+      const nothing = await repository.git(
+        'commit-tree',
+        '-m',
+        'Nothing',
+        await repository.git('hash-object', '-t', 'tree', '-w', '/dev/null'),
+      );
       await repository.git('update-ref', 'refs/heads/model-registry', nothing);
       const told = async (each: Registry) => (await each.verify()).map(({ path }) => path);
       assert.deepEqual(await told(registry), ['refs/tags/m#champion#1', 'refs/tags/m@v1.0.0']);

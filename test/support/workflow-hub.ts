@@ -39,7 +39,7 @@ export async function workflowHub(
   folder: string,
   tree: string,
   workflows: readonly string[],
-  { load = false, store = 'git' as 'git' | 'github' } = {},
+  { load = false, store = undefined as 'github' | undefined } = {},
 ): Promise<WorkflowHub> {
   const hub = await startGitHub(join(folder, 'hub'));
   const repository = await hub.create(repositoryName, { files: {} });

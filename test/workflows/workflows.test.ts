@@ -27,10 +27,7 @@ after(() => rm(folder, { recursive: true, force: true }));
 let at: WorkflowHub;
 let hubs = 0;
 /** A fresh hub for the tests of one workflow. */
-function given(
-  workflows: readonly string[],
-  options: { load?: boolean; store?: 'github' } = {},
-): void {
+function given(workflows: readonly string[], options: { load?: boolean; store?: 'github' } = {}): void {
   before(async () => {
     at = await workflowHub(join(folder, `hub-${++hubs}`), tree, workflows, options);
   });
@@ -91,7 +88,9 @@ async function merge(candidate: string): Promise<StartedRun[]> {
 }
 
 async function manifest(): Promise<Manifest> {
-  return JSON.parse(await at.repository.git.git('show', `${at.registryBranch}:registry/models/spam-filter/manifest.json`)) as Manifest;
+  return JSON.parse(
+    await at.repository.git.git('show', `${at.registryBranch}:registry/models/spam-filter/manifest.json`),
+  ) as Manifest;
 }
 
 async function verified(): Promise<void> {
@@ -402,7 +401,10 @@ describe('promote.yml with an environment, where the policy asks for approval', 
     await at.actions.review(run, 'grace');
     const result = await run.done;
     assert.equal(result.conclusion, 'success', result.log);
-    const decision = await at.repository.git.git('show', 'model-registry:registry/models/spam-filter/decisions/000/000002.json');
+    const decision = await at.repository.git.git(
+      'show',
+      'model-registry:registry/models/spam-filter/decisions/000/000002.json',
+    );
     assert.match(decision, new RegExp(`"source":\\s*"environment production of run ${run.id}"`, 'u'));
     assert.deepEqual(releases(), ['spam-filter@v1.0.1']);
   });
@@ -779,7 +781,10 @@ describe('rollback.yml', () => {
       await at.actions.dispatch('rollback.yml', { model: 'spam-filter', reason: 'It misses "invoices"; $(id)' }),
     ).done;
     assert.equal(result.conclusion, 'success', result.log);
-    const log = await at.repository.git.git('show', 'model-registry:registry/models/spam-filter/decisions/000/000003.json');
+    const log = await at.repository.git.git(
+      'show',
+      'model-registry:registry/models/spam-filter/decisions/000/000003.json',
+    );
     assert.match(log, /"actor":"ada"|"actor": "ada"/u);
     assert.match(log, /\$\(id\)/u);
     await verified();

@@ -5,7 +5,14 @@ import type { GitHub } from '../../github/client.ts';
 import { silentLog } from '../../log.ts';
 import type { Finding } from '../../registry/chain.ts';
 import { entryAt, readBlobs } from '../../registry/git/objects.ts';
-import { commitAt, isAncestor, isTipOf, openRepository, registryFolder, type Repository } from '../../registry/git/repository.ts';
+import {
+  commitAt,
+  isAncestor,
+  isTipOf,
+  openRepository,
+  registryFolder,
+  type Repository,
+} from '../../registry/git/repository.ts';
 import { changeBetween, verifyChange, type Change } from '../../registry/verify-change.ts';
 import { underItsOwnPolicy, underPolicyOf } from './decide-again.ts';
 import { openRegistry } from '../gate/promote.ts';

@@ -177,7 +177,10 @@ async function perform(
         : 'not-recorded';
     const result: PromoteResult = { decision: planned, evidence: [], status, commit: null, tags: [] };
     return isRecorded(planned)
-      ? { ...result, ...(await overtaken(registry, workspace.model, { status: 'already-recorded', decision: planned })) }
+      ? {
+          ...result,
+          ...(await overtaken(registry, workspace.model, { status: 'already-recorded', decision: planned })),
+        }
       : result;
   }
   const recorded = await registry.record({

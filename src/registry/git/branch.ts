@@ -167,7 +167,9 @@ function remoteBranch(repository: Repository, ref: string, remote: Remote, log: 
 /** Somebody else was first, or is at it. */
 function isRivalry(said: string): boolean {
   if (/exists; cannot create/u.test(said)) return false;
-  return /stale info|fetch first|non-fast-forward|cannot lock ref|failed to update ref|incorrect old value/iu.test(said);
+  return /stale info|fetch first|non-fast-forward|cannot lock ref|failed to update ref|incorrect old value/iu.test(
+    said,
+  );
 }
 
 function checkedOut(name: string, folder: string): RegistryError {

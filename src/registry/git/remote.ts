@@ -43,9 +43,7 @@ export async function remoteRefs(remote: Remote, refs: readonly string[]): Promi
     });
   }
   const lines = listed.stdout.toString('utf8').split('\n');
-  return new Map(
-    lines.filter((line) => line !== '').map((line) => line.split('\t').reverse() as [string, string]),
-  );
+  return new Map(lines.filter((line) => line !== '').map((line) => line.split('\t').reverse() as [string, string]));
 }
 
 /** Make a commit that a ref of the remote is at, or was at a moment ago, known here. @throws RegistryError */
@@ -115,7 +113,7 @@ export async function requirePush(remote: Remote, ref: string, head: string): Pr
   const args = ['push', '--porcelain', '--dry-run', '--no-verify', '--no-follow-tags', '--recurse-submodules=no'];
   const result = await onRemote(remote, [...args, remote.name, `${head}:${ref}`]);
   // Another writer may be at it, which is no reason to refuse.
-  if (result.code === 0 || /fetch first|non-fast-forward|stale info/u.test(`${result.stdout.toString('utf8')}`)) return;
+  if (result.code === 0 || /fetch first|non-fast-forward|stale info/u.test(result.stdout.toString('utf8'))) return;
   throw refusedPush(remote, ref, result.stderr);
 }
 
