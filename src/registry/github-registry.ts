@@ -26,6 +26,7 @@ import {
   type Place,
   type Snapshot,
 } from './github/snapshot.ts';
+import { nothing } from './github/refs.ts';
 import { completeTags, isOvertaken, tagsInTheWay } from './github/tags.ts';
 import { artifactsPath, checkModelName, evidencePath, refuseTwin } from './layout.ts';
 import { viewOf } from './manifest.ts';
@@ -144,8 +145,12 @@ export function openGitHubRegistry(input: GitHubRegistryInput): Registry {
     async record(request) {
       const attempts: Attempts = { made: new Map(), together: tagged, refusedAt: null, unseen: 0 };
       const { pullRequests } = input;
+      let wasThere = false;
       const reading = async (): Promise<Snapshot> => {
         const found = await snapshot(request.model);
+        // A branch that is deleted meanwhile is not begun anew.
+        if (wasThere && found.head === nothing) throw noBranch(place);
+        wasThere = found.head !== nothing;
         if (found.state.links.length === 0) refuseTwin(request.model, (await listModels(place)) ?? []);
         return found;
       };

@@ -93,7 +93,7 @@ describe('contender gate', () => {
       assert.equal((await contender(folder, ['load-test'])).code, 0);
       const promoted = await contender(folder, ['promote']);
       assert.equal(promoted.code, 0, promoted.stderr);
-      assert.match(await repository.git('log', '-1', '--format=%s'), /promote/u);
+      assert.match(await repository.git('log', '-1', '--format=%s', 'model-registry'), /promote/u);
     }));
 
   test('on a pull request shows the decision and leaves the registry as it is', () =>

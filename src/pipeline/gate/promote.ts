@@ -21,11 +21,12 @@ import { viewOf } from '../../registry/manifest.ts';
 import type { PendingPullRequest, RecordResult, Registry } from '../../registry/registry.ts';
 import { describePromotion, describeReplaced } from '../../report/promotion.ts';
 import { stages } from '../../stages/index.ts';
-import { localModel } from '../../model/artifact.ts';
+import { fileDigest } from '../../file-digest.ts';
 import { readApprovals } from './approvals.ts';
 import {
   readingOf,
   resolveCandidate,
+  heldModel,
   resolveReference,
   withModelFolder,
   withReading,
@@ -36,7 +37,7 @@ import { sourceHere } from './source.ts';
 import { plain } from '../contestants/contestants.ts';
 import { stageFacts } from '../configuration.ts';
 import { prepareStages, runStages } from './run-stage.ts';
-import { insideRoot, type Workspace } from '../workspace.ts';
+import { inside, insideRoot, type Workspace } from '../workspace.ts';
 import { defaults, type Registry as RegistrySettings } from '../../config/index.ts';
 import { EvidenceError, RegistryError, UsageError } from '../../errors.ts';
 
@@ -174,10 +175,12 @@ export async function registryView(workspace: Workspace, record: boolean): Promi
 /** Decide on the evidence in the output folder and, if asked, record the decision. */
 export async function runPromote(workspace: Workspace, input: PromoteInput): Promise<PromoteResult> {
   await prepareOut(workspace);
+  const source = await sourceOf(workspace, input);
   return withModelFolder(async (downloads) => {
     const candidate = await resolveCandidate(workspace, downloads);
     const artifact = await recordable(workspace, candidate, input.record);
     const evidence = await readEvidence(workspace);
+    await refuseOtherData(workspace, evidence);
     if (evidence.length === 0 && !isChampion(artifact, await registryView(workspace, input.record))) {
       throw new EvidenceError({
         found: 'there is no evidence to decide on',
@@ -187,13 +190,15 @@ export async function runPromote(workspace: Workspace, input: PromoteInput): Pro
       });
     }
     const approvals = evidence.length === 0 ? [] : await readApprovals(workspace, candidate, input);
-    return decideAndRecord(workspace, input, artifact, evidence, approvals);
+    return decideAndRecord(workspace, { ...input, source }, artifact, evidence, approvals);
   });
 }
 
 /** The whole gate: run every stage that is configured, decide, record. */
 export async function runGate(workspace: Workspace, input: PromoteInput): Promise<PromoteResult> {
   await prepareStages(workspace);
+  const source = await sourceOf(workspace, input);
+  const decided = { ...input, source };
   return withModelFolder(async (downloads) => {
     const candidate = await resolveCandidate(workspace, downloads);
     // Asked before the long work: what could not be recorded is known at once.
@@ -205,11 +210,39 @@ export async function runGate(workspace: Workspace, input: PromoteInput): Promis
     const { model, modelConfig: config } = workspace;
     const isSettled =
       isChampion(artifact, view) || deprecation({ model, config, candidate: artifact }, view).length > 0;
-    if (isSettled) return decideAndRecord(workspace, input, artifact, [], []);
+    if (isSettled) return decideAndRecord(workspace, decided, artifact, [], []);
     const approvals = await readApprovals(workspace, candidate, input);
     const evidence = await runStages(workspace, view, candidate, downloads);
-    return decideAndRecord(workspace, input, artifact, evidence, approvals);
+    return decideAndRecord(workspace, decided, artifact, evidence, approvals);
   });
+}
+
+/** Asked when the run begins: what is read after it, is read of that commit or named as uncommitted. */
+function sourceOf(workspace: Workspace, { source, record }: PromoteInput): Promise<Source> {
+  return sourceHere(workspace, source, record ? datasetsOf(workspace) : null);
+}
+
+/**
+ * Evidence that other steps left is of the data that is configured here. Data that is not here is not asked about.
+ *
+ * @throws EvidenceError
+ */
+async function refuseOtherData(workspace: Workspace, evidence: readonly Evidence[]): Promise<void> {
+  const { evaluation, reference, current } = workspace.modelConfig.data;
+  for (const [name, file] of Object.entries({ evaluation, reference, current })) {
+    const of = evidence.find(({ subjects }) => Object.hasOwn(subjects.datasets, name));
+    if (file === undefined || of === undefined) continue;
+    const path = await inside(workspace, file, `data.${name}`);
+    const found = await fileDigest(path).catch(() => null);
+    const judged = of.subjects.datasets[name]?.sha256;
+    if (found === null || found === judged) continue;
+    throw new EvidenceError({
+      found: `the ${of.kind} evidence is of data with sha256 ${judged?.slice(0, 12) ?? ''}, and ${file} has ${found.slice(0, 12)}`,
+      expected: 'evidence of the data that is here',
+      where: `models.${workspace.model}.data.${name}`,
+      remedy: 'Run the stages again, then promote',
+    });
+  }
 }
 
 function isChampion(candidate: Artifact, view: RegistryHistory): boolean {
@@ -229,10 +262,11 @@ export interface RegisterInput {
 
 /** Make a model the champion on a person's word, without a gate. Recorded as what it is, or rehearsed. */
 export async function registerChampion(workspace: Workspace, input: RegisterInput): Promise<PromoteResult> {
+  const source = await sourceHere(workspace, input.source, input.record ? [] : null);
   const artifact = await recordable(workspace, await namedByPerson(workspace, input.artifact), true);
+  await workspace.inputs.verify();
   const registry = await openRegistry(workspace);
   const now = (input.now ?? (() => new Date()))();
-  const source = await sourceHere(workspace, input.source, input.record ? [] : null);
   const decide = (view: RegistryHistory): Decision =>
     register({ model: workspace.model, config: workspace.modelConfig, candidate: artifact }, view, {
       now,
@@ -274,7 +308,7 @@ async function namedByPerson(workspace: Workspace, file: string): Promise<Resolv
   const predictions = typeof candidate === 'object' && 'predictions' in candidate ? candidate : null;
   if (!/\.(?:csv|parquet)$/iu.test(path)) {
     const reading = readingOf(candidate);
-    const artifact = withReading(await localModel(path, `file:${file}`), reading);
+    const artifact = withReading(await heldModel(workspace, path, `file:${file}`), reading);
     return { kind: 'model', artifact, reading };
   }
   if (predictions !== null) {
@@ -290,6 +324,7 @@ async function namedByPerson(workspace: Workspace, file: string): Promise<Resolv
   });
 }
 
+/** @param input.source as `sourceOf` gave it when the run began */
 async function decideAndRecord(
   workspace: Workspace,
   input: PromoteInput,
@@ -297,13 +332,15 @@ async function decideAndRecord(
   evidence: Evidence[],
   approvals: readonly Approval[],
 ): Promise<PromoteResult> {
+  // Everything is read by now.
+  await workspace.inputs.verify();
   const now = (input.now ?? (() => new Date()))();
   const config = workspace.modelConfig;
   const subject = { model: workspace.model, config, candidate, stages: stageFacts(config) };
   const context = {
     now,
     actor: input.actor,
-    source: await sourceHere(workspace, input.source, input.record ? datasetsOf(workspace) : null),
+    source: input.source,
     approvals,
     ...(input.version === undefined ? {} : { version: input.version }),
   };
