@@ -33,7 +33,10 @@ test('a hold is overridden by a named person, rolled back, and the version depre
     assert.equal(overridden.decision.overrides, 3);
     assert.equal(overridden.decision.approvals[0]?.by, 'Grace Hopper');
     assert.deepEqual(overridden.evidence.map((each) => each.kind).toSorted(), ['data', 'evaluation']);
-    assert.equal(await repository.git('log', '-1', '--format=%s', 'model-registry'), 'contender: promote spam-filter v1.0.1 by override');
+    assert.equal(
+      await repository.git('log', '-1', '--format=%s', 'model-registry'),
+      'contender: promote spam-filter v1.0.1 by override',
+    );
     const again = await json(folder, 'registry', 'override', '--reason', 'half the size', '--by', 'Grace Hopper');
     assert.equal(again.status, 'already-recorded');
 

@@ -18,6 +18,7 @@ import { measure } from './measure.ts';
 import { sqlMetrics } from './metrics/sql.ts';
 import { outputsOf, type OutputsResult } from './outputs.ts';
 import { planOf, type Plan } from './plan.ts';
+import { readingChecks, type ReadSide } from './reading-checks.ts';
 import { sampleOf, sampleUses, usesOf } from './read-sample.ts';
 import { countQueries } from './metrics/ranking.ts';
 import type { Outputs, Sample } from './sample.ts';
@@ -97,6 +98,11 @@ async function judge(input: EvaluateInput, plan: Plan): Promise<{ checks: Check[
   const sample = sampleOf({ task, columns, where: dataset.uri }, vectors, labels);
   const same = champion !== null && identityOf(champion.artifact) === identityOf(candidate.artifact);
   const rival = champion === null || same ? null : contestantOutputs(champion, task, labels, dataset.rows);
+  const side = (each: Judged | null, read: OutputsResult | null): ReadSide | undefined =>
+    each?.result.ok === true && read?.ok === true
+      ? { predictions: each.result.predictions, tied: read.tied }
+      : undefined;
+  const sides = { candidate: side(candidate, outputs), champion: side(champion, rival) };
   const rivals =
     champion === null
       ? baselines(sample, plan.primary.metric, plan.seed)
@@ -126,6 +132,7 @@ async function judge(input: EvaluateInput, plan: Plan): Promise<{ checks: Check[
   return {
     checks: [
       ...labelChecks(sample, labels),
+      ...readingChecks(sample, labels, sides),
       ...(same ? [] : reuseChecks(input.reuse, plan.spending)),
       ...(same
         ? [sameModel(candidate.artifact)]

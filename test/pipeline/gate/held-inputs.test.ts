@@ -42,7 +42,13 @@ describe('inputs that are replaced while a gate runs', () => {
     });
     await inCopy(async (at) => {
       const began = performance.now();
-      undisturbed = await runGate(await opened(at.folder, hooked(() => void calls++)), input);
+      undisturbed = await runGate(
+        await opened(
+          at.folder,
+          hooked(() => void calls++),
+        ),
+        input,
+      );
       usualMs = performance.now() - began;
       assert.equal(undisturbed.status, 'recorded');
     });
