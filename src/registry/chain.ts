@@ -42,13 +42,16 @@ export function canonicalBytes(value: unknown): Buffer {
   return Buffer.from(`${canonicalJson(value)}\n`);
 }
 
-/** Give a decision its place at the end of a chain. */
+/** Give a decision its place at the end of a chain. Its time is never before that of the last one. */
 export function appendDecision(
   chain: Pick<Chain, 'links' | 'manifest'>,
   decision: Decision,
 ): { decision: RecordedDecision; bytes: Buffer; manifest: Manifest } {
   const last = chain.links.at(-1);
-  const recorded = { ...decision, seq: (last?.decision.seq ?? 0) + 1, prev: last?.sha256 ?? null };
+  // The clock of another machine may be behind that of the one before.
+  const time =
+    last !== undefined && Date.parse(last.decision.time) > Date.parse(decision.time) ? last.decision.time : decision.time;
+  const recorded = { ...decision, time, seq: (last?.decision.seq ?? 0) + 1, prev: last?.sha256 ?? null };
   const bytes = canonicalBytes(recorded);
   return {
     decision: recorded,
@@ -114,6 +117,10 @@ export function contradictions(
   const { text, sha256: policy } = decision.policy;
   if (sha256(text) !== policy) {
     wrong.push(['a policy with another digest than its text has', `${sha256(text)}, the sha256 of the text`]);
+  }
+  const last = links.at(-1)?.decision.time;
+  if (last !== undefined && Date.parse(last) > Date.parse(decision.time)) {
+    wrong.push([`a decision of ${decision.time} after one of ${last}`, 'times that rise along the chain']);
   }
   if (!isDeepStrictEqual(decision.from, champion)) {
     wrong.push([`from is ${said(decision.from)}`, `${said(champion)}, the champion at that time`]);

@@ -12,7 +12,7 @@ import {
 
 /** An artifact known by a name: the same name is the same bytes. */
 export function artifact(name: string): Artifact {
-  return { role: 'model', uri: `git:${'0'.repeat(40)}:${name}.onnx`, sha256: digest(name), size: 10 };
+  return { role: 'model', uri: `git:${'1'.repeat(40)}:${name}.onnx`, sha256: digest(name), size: 10 };
 }
 
 /** Evidence on a candidate, known by its name and the evaluation set's. */

@@ -24,6 +24,7 @@ import {
 } from '../../evidence/index.ts';
 import type { Finding } from '../../registry/chain.ts';
 import type { Judge, MadeDecision } from '../../registry/verify.ts';
+import { impossibleClaims } from './claims.ts';
 
 /*
  * A recorded decision says under which policy and on what evidence it was made, and the chain what there was before it. `decide`
@@ -46,6 +47,13 @@ export function underItsOwnPolicy(): Judge {
       action,
       policy: { text },
     } = decision;
+    const impossible = impossibleClaims(made).map(([said, right]) => ({
+      path: made.path,
+      found: said,
+      expected: right,
+      remedy,
+    }));
+    if (impossible.length > 0) return impossible;
     // What is about a stage keeps the rule of the stage, or its name, which the chain is held against.
     if (action === 'assign' || action === 'unassign') return strangeEvidence(made).flatMap(finding);
     if (!policies.has(text)) policies.set(text, policyIn(text));
@@ -83,6 +91,10 @@ export function underPolicyOf(config: Config, where: string): Judge {
         `policy ${policy.slice(0, 12)}, that of ${where}`,
         'Merge a change of the policy first, then decide under it',
       );
+    }
+    const impossible = impossibleClaims(made);
+    if (impossible.length > 0) {
+      return impossible.flatMap(([found, right]) => finding(found, right, 'Take it out, and decide again: contender gate'));
     }
     const expected = `${whatContenderMakes(decision)} under the policy of ${where}`;
     const remedy = 'Take it out, and let Contender record its own decision: contender gate';
@@ -156,13 +168,15 @@ function decidedAgain(made: MadeDecision, action: Exclude<DecisionAction, 'assig
   const { model, actor, source, approvals, outcome, to } = decision;
   const { candidate, artifact } = judgedIn(decision);
   const subject = { model, config };
-  const chosen = outcome === 'promote' && to !== null ? { version: to.version } : {};
+  // Which version it is follows too, unless somebody chose it, and the decision says so.
+  const isChosen = decision.reasons.some(({ code }) => code === 'version-chosen');
+  const chosen = outcome === 'promote' && to !== null && isChosen ? { version: to.version } : {};
   const context = { now: new Date(decision.time), actor, source, approvals, ...chosen };
   switch (action) {
     case 'gate':
       return decide({ ...subject, candidate: artifact, stages: stageFacts(config) }, evidence, view, context);
     case 'register':
-      return register({ ...subject, candidate: artifact }, view, context);
+      return register({ ...subject, candidate: artifact }, view, { ...context, reason: decision.reasons[0]?.message ?? '' });
     case 'override':
       return override({ ...subject, identity: modelIdentity(candidate) ?? '' }, evidence, view, {
         ...actOf(decision),
@@ -229,10 +243,11 @@ function strangeEvidence({ decision, evidence }: MadeDecision): string[] {
   });
 }
 
-/** What a decision binds, and nothing that is a matter of words, people or time. */
+/** What a decision binds, and what it says of it: all that follows from policy, evidence and registry, and from no person or clock. */
 function bindingOf({
   action,
   outcome,
+  reasons,
   from,
   to,
   candidate,
@@ -243,8 +258,9 @@ function bindingOf({
   stage,
   idempotencyKey,
 }: Decision) {
-  const references = evidence.map(({ kind, sha256, verdict }) => ({ kind, sha256, verdict }));
-  return { action, outcome, from, to, candidate, policy, references, datasets, overrides, stage, idempotencyKey };
+  const references = evidence.map(({ kind, sha256, verdict, summary }) => ({ kind, sha256, verdict, summary }));
+  const said = { action, outcome, from, to, candidate, policy, references, datasets, overrides, stage, idempotencyKey };
+  return { ...said, reasons };
 }
 
 /**
@@ -253,8 +269,9 @@ function bindingOf({
  */
 function isCarriedOver(decision: Decision, own: Decision): boolean {
   const [first] = decision.reasons;
-  const { outcome: _outcome, candidate, to: _to, idempotencyKey: _key, ...rest } = bindingOf(decision);
-  const { outcome: _own, candidate: ownCandidate, to: _ownTo, idempotencyKey: _ownKey, ...ownRest } = bindingOf(own);
+  const { outcome: _outcome, candidate, to: _to, idempotencyKey: _key, reasons: _said, ...rest } = bindingOf(decision);
+  const { outcome: _own, candidate: ownCandidate, to: _ownTo, idempotencyKey: _ownKey, reasons: _, ...ownRest } =
+    bindingOf(own);
   return (
     decision.action === 'gate' &&
     decision.outcome === 'hold' &&
