@@ -9,23 +9,7 @@ import { createRequire } from 'node:module';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { stages } from '../src/stages/index.ts';
-import { actionNames } from './action-tables.ts';
-
-/** The programs, each as an expression that starts it. An action is a module of its own, or that of a stage. */
-const programs: Record<string, string> = {
-  ...Object.fromEntries((await actionNames()).map((name) => [name, started(name)])),
-  cli: `import('./cli/main.js')`,
-  'predict-process': `import('./model/predict-process.js')`,
-  'model-process': `import('./model/model-process.js')`,
-  'serve-process': `import('./serve/serve-process.js')`,
-};
-
-function started(action: string): string {
-  return stages.some((stage) => stage.action === action)
-    ? `import('./actions/stage-action.js').then(({ stageAction }) => stageAction('${action}'))`
-    : `import('./actions/${action}.js')`;
-}
+import { programs as listed } from './programs.ts';
 
 interface Bundled {
   code: string;
@@ -36,6 +20,7 @@ interface Bundled {
 const require = createRequire(import.meta.url);
 const ncc = require('@vercel/ncc') as (entry: string, options: Record<string, unknown>) => Promise<Bundled>;
 
+const programs = await listed();
 const source = join(dirname(fileURLToPath(import.meta.url)), '..', 'src');
 const { values } = parseArgs({ options: { out: { type: 'string' } } });
 const out = resolve(values.out ?? 'dist');
