@@ -47,7 +47,7 @@ export function underItsOwnPolicy(): Judge {
       action,
       policy: { text },
     } = decision;
-    const impossible = impossibleClaims(made).map(([said, right]) => ({
+    const impossible = claimsOf(made).map(([said, right]) => ({
       path: made.path,
       found: said,
       expected: right,
@@ -92,7 +92,7 @@ export function underPolicyOf(config: Config, where: string): Judge {
         'Merge a change of the policy first, then decide under it',
       );
     }
-    const impossible = impossibleClaims(made);
+    const impossible = claimsOf(made);
     if (impossible.length > 0) {
       return impossible.flatMap(([found, right]) => finding(found, right, 'Take it out, and decide again: contender gate'));
     }
@@ -217,6 +217,11 @@ function judgedIn({ candidate }: Decision): { candidate: Version; artifact: Arti
   const artifact = candidate?.artifacts[0];
   if (candidate !== null && artifact !== undefined) return { candidate, artifact };
   throw new UsageError({ found: 'it has no candidate', expected: 'what was judged' });
+}
+
+/** What is no evidence is reported as that. */
+function claimsOf(made: MadeDecision): [string, string][] {
+  return made.evidence.every((each) => isEvidence(each)) ? impossibleClaims(made) : [];
 }
 
 function refuseNoEvidence({ evidence }: MadeDecision): void {

@@ -6,6 +6,7 @@ import {
   digest,
   evidenceDigest,
   sha256,
+  type Artifact,
   type Decision,
   type Evidence,
   type RecordedDecision,
@@ -105,6 +106,14 @@ function evidenceOf(edit: (evidence: Evidence) => object): Forgery {
   };
 }
 
+/** The same of bytes that are said to be otherwise. */
+function bytesOf(edit: Partial<Artifact>): Forgery {
+  return promotion(({ to, candidate }) => {
+    const artifacts = [{ ...to!.artifacts[0]!, ...edit }];
+    return { to: { ...to!, artifacts }, candidate: { ...candidate!, artifacts } };
+  });
+}
+
 function version(name: string): Forgery {
   return promotion(({ to, candidate }) => ({
     to: { ...to!, version: name },
@@ -186,6 +195,44 @@ describe('a registry that contradicts itself, though every hash holds', () => {
       promotion(({ to }) => ({ to: { ...to!, artifacts: [artifact('evil')] } })),
       /to is another than the candidate/u,
     ],
+    ...[
+      'javascript:alert(1)',
+      'http://example.org/m.onnx',
+      'https://ada:secret@example.org/m.onnx',
+      'https://localhost/m.onnx',
+      'file:m.onnx',
+      `git:${'0'.repeat(40)}:m.onnx`,
+      `git:${'1'.repeat(40)}:../../etc/passwd`,
+      `git:${'1'.repeat(40)}:/etc/passwd`,
+      `git:${'1'.repeat(40)}:.git/config`,
+    ].map((uri): [string, Forgery, RegExp] => [
+      `an address that nobody can fetch, or whose bytes change: ${uri}`,
+      bytesOf({ uri }),
+      /^a model at "/u,
+    ]),
+    ['a model of another size than was judged', bytesOf({ size: 11 }), /a model of 11 bytes/u],
+    ['a version that nobody chose', version('999.0.0'), /other contents than its evidence gives/u],
+    [
+      'reasons that are not those of its evidence',
+      promotion(() => ({ reasons: [{ code: 'all-passed', message: 'Trust me.' }] })),
+      /other contents than its evidence gives/u,
+    ],
+    [
+      'a summary that is not that of its evidence',
+      promotion(({ evidence }) => ({ evidence: [{ ...evidence[0]!, summary: { checks: 900, passed: 900 } }] })),
+      /other contents than its evidence gives/u,
+    ],
+    [
+      'evidence said to be fresher than it is',
+      promotion(({ evidence }) => ({ evidence: [{ ...evidence[0]!, finishedAt: '2026-01-02T03:09:00.000Z' }] })),
+      /evaluation evidence said to be of 2026-01-02T03:09/u,
+    ],
+    [
+      'a decision from before its evidence, and before the last one',
+      promotion(() => ({ time: '1999-12-31T00:00:00.000Z' })),
+      /a decision of 1999-12-31T00:00:00\.000Z after one of 2026/u,
+    ],
+    ['a decision of a time to come', promotion(() => ({ time: '2099-01-01T00:00:00.000Z' })), /a time to come/u],
     ['a time that is none', promotion(() => ({ time: 'yesterday' })), /\/time must match pattern/u],
     ...(
       [
