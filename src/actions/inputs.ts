@@ -221,7 +221,7 @@ const acts = ['register', 'assign', 'unassign', 'deprecate'] as const;
 
 export type RegistryInputs = ActInputs & { version: string | undefined } & (
     | { act: 'register'; artifact: string }
-    | { act: 'assign' | 'unassign'; stage: string }
+    | { act: 'assign' | 'unassign'; environment: string }
     | { act: 'deprecate'; version: string }
   );
 
@@ -234,7 +234,11 @@ export async function registryInputs(env: NodeJS.ProcessEnv, run: RunContext): P
       return { ...inputs, act, artifact: required('artifact', 'the model file, committed to the repository') };
     case 'assign':
     case 'unassign':
-      return { ...inputs, act, stage: required('stage', 'a stage of registry.stages in contender.yml') };
+      return {
+        ...inputs,
+        act,
+        environment: required('environment', 'an environment of registry.environments in contender.yml'),
+      };
     case 'deprecate':
       return { ...inputs, act, version: required('version', 'the version that must not be used any more') };
   }

@@ -214,13 +214,13 @@ export const Model = Type.Object(
 );
 export type Model = Static<typeof Model>;
 
-/** Names that a stage of a team's own may have: as a GTO tag and an MLflow alias take them, and not one of the registry's. */
-export const stageNamePattern = '^(?!(?:champion|previous|latest|v[0-9]+)$)[a-z0-9](?:[a-z0-9-]{0,48}[a-z0-9])?$';
+/** Names that an environment of a team's own may have: as a GTO tag and an MLflow alias take them, and not one of the registry's. */
+export const environmentNamePattern = '^(?!(?:champion|previous|latest|v[0-9]+)$)[a-z0-9](?:[a-z0-9-]{0,48}[a-z0-9])?$';
 
-export const Stage = Type.Object(
+export const Environment = Type.Object(
   {
     after: Type.Optional(
-      Type.String({ minLength: 1, description: 'the stage that a version must have been in before this one' }),
+      Type.String({ minLength: 1, description: 'the environment that a version must have been in before this one' }),
     ),
     evidence: Type.Optional(
       Type.Array(Type.String({ pattern: '^[a-z][a-z-]*$' }), {
@@ -234,7 +234,7 @@ export const Stage = Type.Object(
   },
   strict,
 );
-export type Stage = Static<typeof Stage>;
+export type Environment = Static<typeof Environment>;
 
 export const Registry = Type.Object(
   {
@@ -279,10 +279,11 @@ export const Registry = Type.Object(
           "with tags: gto, keep the champion of each model in GTO's artifacts.yaml at the top of the repository too (default false)",
       }),
     ),
-    stages: Type.Optional(
-      Type.Record(Type.String({ pattern: stageNamePattern }), Stage, {
+    environments: Type.Optional(
+      Type.Record(Type.String({ pattern: environmentNamePattern }), Environment, {
         ...strict,
-        description: "a team's own stages, such as staging, canary and production, and what each asks of a version",
+        description:
+          "a team's own environments, such as staging, canary and production, and what each asks of a version",
       }),
     ),
   },

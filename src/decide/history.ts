@@ -45,12 +45,12 @@ export function madeInRun(
 
 /** What holds now in place of what a decision did, in words; undefined while that still holds. */
 export function holdsNow(made: RecordedDecision, view: RegistryHistory): string | undefined {
-  const { action, stage } = made;
+  const { action, environment } = made;
   if (action === 'deprecate' || action === 'gate') return undefined;
   if (action === 'assign' || action === 'unassign') {
-    const last = view.decisions.findLast((each) => each.stage === stage);
+    const last = view.decisions.findLast((each) => each.environment === environment);
     if (last === undefined || last.seq === made.seq) return undefined;
-    return `${stage ?? ''} ${last.action === 'assign' ? `has ${last.candidate?.version ?? ''}` : 'is empty'} since decision ${last.seq}`;
+    return `${environment ?? ''} ${last.action === 'assign' ? `has ${last.candidate?.version ?? ''}` : 'is empty'} since decision ${last.seq}`;
   }
   if (view.championSeq === made.seq) return undefined;
   return `the champion is ${view.champion?.version ?? 'none'} since decision ${view.championSeq}`;

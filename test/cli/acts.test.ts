@@ -48,21 +48,28 @@ test('a hold is overridden by a named person, rolled back, and the version depre
 
     await repository.configure(
       '  path: registry',
-      '  path: registry\n  stages: { staging: {}, live: { after: staging, evidence: [evaluation, data] } }',
+      '  path: registry\n  environments: { staging: {}, live: { after: staging, evidence: [evaluation, data] } }',
     );
-    const early = await contender(folder, ['registry', 'assign', '--stage', 'live', '--version', '1.0.1']);
+    const early = await contender(folder, ['registry', 'assign', '--environment', 'live', '--version', '1.0.1']);
     assert.match(early.stderr, /1\.0\.1 was never in staging/u);
-    const assigned = await contender(folder, ['registry', 'assign', '--stage', 'staging', '--version', '1.0.1']);
+    const assigned = await contender(folder, ['registry', 'assign', '--environment', 'staging', '--version', '1.0.1']);
     assert.match(assigned.stdout, /1\.0\.1 is in staging\. Recorded/u);
     assert.match(
       assigned.stderr,
       /warning: Version 1\.0\.1, now in staging, was rolled back by decision \d+: mail is lost/u,
     );
-    const held = await contender(folder, ['registry', 'assign', '--stage', 'live', '--version', '1.0.1']);
+    const held = await contender(folder, ['registry', 'assign', '--environment', 'live', '--version', '1.0.1']);
     assert.match(held.stderr, /evaluation evidence on version 1\.0\.1 did not pass/u);
     const inUse = await contender(folder, ['registry', 'deprecate', '--version', '1.0.1', '--reason', 'x']);
-    assert.match(inUse.stderr, /in stage staging.*registry unassign --stage staging/su);
-    const emptied = await contender(folder, ['registry', 'unassign', '--stage', 'staging', '--reason', 'loses mail']);
+    assert.match(inUse.stderr, /in environment staging.*registry unassign --environment staging/su);
+    const emptied = await contender(folder, [
+      'registry',
+      'unassign',
+      '--environment',
+      'staging',
+      '--reason',
+      'loses mail',
+    ]);
     assert.match(emptied.stdout, /1\.0\.1 is out of staging\. Recorded in commit/u);
 
     const deprecated = await contender(folder, [

@@ -1,4 +1,4 @@
-import { policySubject, stageRule, type Config, type Model } from '../../src/config/index.ts';
+import { policySubject, environmentRule, type Config, type Model } from '../../src/config/index.ts';
 import { parseConfig, stageFacts } from '../../src/pipeline/configuration.ts';
 import { assign } from '../../src/decide/assign.ts';
 import { decide } from '../../src/decide/decide.ts';
@@ -29,7 +29,7 @@ models:
     policy: { primary: { metric: recall, margin: 0.01, require: superior } }
 registry:
   branch: main
-  stages: { staging: {}, live: { after: staging, evidence: [evaluation] } }
+  environments: { staging: {}, live: { after: staging, evidence: [evaluation] } }
 `;
 export const now = new Date('2026-01-02T03:04:05Z');
 export const by = { now, source: {}, actor: 'ada', by: 'Ada', reason: 'because' };
@@ -115,13 +115,13 @@ export const overridden = (candidate: string): Made => [
 ];
 export const subject = { model: 'm', config: modelOf(text) };
 
-export function assigned(stage: string, config = text, candidate = 'b'): Made {
-  const rule = stageRule(parsed(config), stage);
+export function assigned(environment: string, config = text, candidate = 'b'): Made {
+  const rule = environmentRule(parsed(config), environment);
   const evidence: Evidence[] = [];
   return [
     (view) => {
       evidence[0] = evidenceOn(candidate, 'pass', modelOf(text));
-      return assign({ ...subject, stage, rule }, rule.evidence === undefined ? [] : evidence, view, by);
+      return assign({ ...subject, environment, rule }, rule.evidence === undefined ? [] : evidence, view, by);
     },
     evidence,
   ];

@@ -93,7 +93,7 @@ test('stages and deprecations are tagged too', () =>
     await promote(registry, 'a');
     await promote(registry, 'b');
     const put = (version: string) => (view: RegistryHistory) =>
-      assign({ model: 'm', config, stage: 'live', rule: {}, version }, [], view, act);
+      assign({ model: 'm', config, environment: 'live', rule: {}, version }, [], view, act);
     await registry.record({ model: 'm', decide: put('1.0.0'), evidence: [] });
     const moved = await registry.record({ model: 'm', decide: put('1.0.1'), evidence: [] });
     assert.deepEqual(moved.tags, ['m#live!#5', 'm#live#6']);
@@ -109,7 +109,7 @@ test('stages and deprecations are tagged too', () =>
     });
     const emptied = await registry.record({
       model: 'm',
-      decide: (view) => unassign({ model: 'm', stage: 'live' }, view, act),
+      decide: (view) => unassign({ model: 'm', environment: 'live' }, view, act),
       evidence: [],
     });
     assert.deepEqual(emptied.tags, ['m#live!#7']);

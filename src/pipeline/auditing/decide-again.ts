@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { Ajv2020 } from 'ajv/dist/2020.js';
-import { policySubject, stageRule, type Config, type Model } from '../../config/index.ts';
+import { policySubject, environmentRule, type Config, type Model } from '../../config/index.ts';
 import { isOfData, Model as ModelSchema, stageFacts } from '../configuration.ts';
 import type { Act } from '../../decide/act.ts';
 import { assign } from '../../decide/assign.ts';
@@ -54,7 +54,7 @@ export function underItsOwnPolicy(): Judge {
       remedy,
     }));
     if (impossible.length > 0) return impossible;
-    // What is about a stage keeps the rule of the stage, or its name, which the chain is held against.
+    // What is about an environment keeps the rule of the environment, or its name, which the chain is held against.
     if (action === 'assign' || action === 'unassign') return strangeEvidence(made).flatMap(finding);
     if (!policies.has(text)) policies.set(text, policyIn(text));
     const policy = policies.get(text) ?? null;
@@ -94,7 +94,9 @@ export function underPolicyOf(config: Config, where: string): Judge {
     }
     const impossible = claimsOf(made);
     if (impossible.length > 0) {
-      return impossible.flatMap(([found, right]) => finding(found, right, 'Take it out, and decide again: contender gate'));
+      return impossible.flatMap(([found, right]) =>
+        finding(found, right, 'Take it out, and decide again: contender gate'),
+      );
     }
     const expected = `${whatContenderMakes(decision)} under the policy of ${where}`;
     const remedy = 'Take it out, and let Contender record its own decision: contender gate';
@@ -176,7 +178,10 @@ function decidedAgain(made: MadeDecision, action: Exclude<DecisionAction, 'assig
     case 'gate':
       return decide({ ...subject, candidate: artifact, stages: stageFacts(config) }, evidence, view, context);
     case 'register':
-      return register({ ...subject, candidate: artifact }, view, { ...context, reason: decision.reasons[0]?.message ?? '' });
+      return register({ ...subject, candidate: artifact }, view, {
+        ...context,
+        reason: decision.reasons[0]?.message ?? '',
+      });
     case 'override':
       return override({ ...subject, identity: modelIdentity(candidate) ?? '' }, evidence, view, {
         ...actOf(decision),
@@ -188,15 +193,21 @@ function decidedAgain(made: MadeDecision, action: Exclude<DecisionAction, 'assig
     case 'deprecate':
       return deprecate(subject, candidate.version, view, actOf(decision));
     case 'unassign':
-      return unassign({ model, stage: decision.stage ?? '' }, view, actOf(decision));
+      return unassign({ model, environment: decision.environment ?? '' }, view, actOf(decision));
   }
 }
 
 function assignedAgain(made: MadeDecision, model: Model, config: Config): Decision {
   const { decision, view } = made;
-  const { stage = '' } = decision;
+  const { environment = '' } = decision;
   const { version } = judgedIn(decision).candidate;
-  const subject = { model: decision.model, config: model, stage, rule: stageRule(config, stage), version };
+  const subject = {
+    model: decision.model,
+    config: model,
+    environment,
+    rule: environmentRule(config, environment),
+    version,
+  };
   return assign(subject, evidenceOf(made), view, actOf(decision));
 }
 
@@ -260,11 +271,23 @@ function bindingOf({
   evidence,
   datasets,
   overrides,
-  stage,
+  environment,
   idempotencyKey,
 }: Decision) {
   const references = evidence.map(({ kind, sha256, verdict, summary }) => ({ kind, sha256, verdict, summary }));
-  const said = { action, outcome, from, to, candidate, policy, references, datasets, overrides, stage, idempotencyKey };
+  const said = {
+    action,
+    outcome,
+    from,
+    to,
+    candidate,
+    policy,
+    references,
+    datasets,
+    overrides,
+    environment,
+    idempotencyKey,
+  };
   return { ...said, reasons };
 }
 
@@ -275,8 +298,14 @@ function bindingOf({
 function isCarriedOver(decision: Decision, own: Decision): boolean {
   const [first] = decision.reasons;
   const { outcome: _outcome, candidate, to: _to, idempotencyKey: _key, reasons: _said, ...rest } = bindingOf(decision);
-  const { outcome: _own, candidate: ownCandidate, to: _ownTo, idempotencyKey: _ownKey, reasons: _, ...ownRest } =
-    bindingOf(own);
+  const {
+    outcome: _own,
+    candidate: ownCandidate,
+    to: _ownTo,
+    idempotencyKey: _ownKey,
+    reasons: _,
+    ...ownRest
+  } = bindingOf(own);
   return (
     decision.action === 'gate' &&
     decision.outcome === 'hold' &&
