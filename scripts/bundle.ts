@@ -9,12 +9,8 @@ import { createRequire } from 'node:module';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { namedByContent, type Bundled } from './bundle-assets.ts';
 import { programs as listed } from './programs.ts';
-
-interface Bundled {
-  code: string;
-  assets: Record<string, { source: string | Buffer }>;
-}
 
 // The bundler has no types.
 const require = createRequire(import.meta.url);
@@ -25,6 +21,8 @@ const source = join(dirname(fileURLToPath(import.meta.url)), '..', 'src');
 const { values } = parseArgs({ options: { out: { type: 'string' } } });
 const out = resolve(values.out ?? 'dist');
 const work = `${out}.new`;
+// The bundler finds no files of packages from elsewhere.
+process.chdir(join(source, '..', '..'));
 
 await rm(work, { recursive: true, force: true });
 await bundlePrograms();
@@ -42,7 +40,7 @@ async function bundlePrograms(): Promise<void> {
   const imports = Object.entries(programs).map(([name, start]) => `  '${name}': () => ${start},\n`);
   const entry = join(source, 'bundled-programs.js');
   await writeFile(entry, `const programs = {\n${imports.join('')}};\nexport const run = (name) => programs[name]();\n`);
-  const { code, assets } = await ncc(entry, {
+  const bundled = await ncc(entry, {
     cache: false,
     quiet: true,
     minify: false,
@@ -56,6 +54,7 @@ async function bundlePrograms(): Promise<void> {
     // Its own stack shows lines of minified code.
     throw new Error(error instanceof Error ? error.message : String(error));
   });
+  const { code, assets } = namedByContent(bundled);
   await put(join(work, 'contender', 'index.js'), asNodeWould(code));
   for (const [path, asset] of Object.entries(assets)) {
     // An SSH agent for Windows, which ssh2 brings along.

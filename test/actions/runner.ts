@@ -95,13 +95,12 @@ export async function runStep(actions: string, step: StepInput): Promise<Step> {
   const program = step.program ?? join(actions, step.folder, action.runs.main);
   const { code, stdout, stderr } = await runNode(program, [...(step.arguments ?? [])], elsewhere, env, step.node);
   const outputs = parseOutputs(await readFile(join(step.temporary, 'output'), 'utf8'));
-  if (Object.keys(outputs).length > 0) {
-    assert.deepEqual(
-      Object.keys(outputs).toSorted(),
-      Object.keys(action.outputs).toSorted(),
-      'the outputs are those declared',
-    );
-  }
+  // Outputs are set whatever becomes of the step.
+  assert.deepEqual(
+    Object.keys(outputs).toSorted(),
+    Object.keys(action.outputs).toSorted(),
+    `the outputs are those declared\n${stdout}${stderr}`,
+  );
   return {
     exitCode: code,
     log: stdout + stderr,
