@@ -297,7 +297,7 @@ describe('a registry that Contender wrote', () => {
       await at.commit('Configure');
       const { findings, sound } = await verified(at);
       assert.deepEqual(findings, []);
-      assert.equal(sound, 'Nothing is recorded: there is no model in folder registry of the branch.');
+      assert.equal(sound, 'Nothing is recorded: there is no model in folder registry of branch main.');
     }));
 
   it('is sound with decisions of every kind, whatever the configuration became since', () =>
