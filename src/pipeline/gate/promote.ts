@@ -15,6 +15,8 @@ import {
   type Source,
 } from '../../evidence/index.ts';
 import { committedPlace, immutableModelUri } from '../../registry/artifact-uri.ts';
+import { requireFetchable } from '../../registry/committed-file.ts';
+import { openRepository } from '../../registry/git/repository.ts';
 import type { PullRequestSettings } from '../../registry/github/record-pending.ts';
 import { openGitRegistry } from '../../registry/git-registry.ts';
 import { viewOf } from '../../registry/manifest.ts';
@@ -370,7 +372,11 @@ async function recordable(workspace: Workspace, candidate: ResolvedModel, record
     candidate.kind === 'model' ? candidate.artifact.files.map((file) => file.path) : [candidate.path];
   const uri = await immutableModelUri(workspace.root, path as string, beside);
   const place = committedPlace(uri);
-  if (place !== null) await (await openRegistry(workspace)).requireKept(place.commit);
+  const { push, store = 'git' } = workspace.config.registry ?? {};
+  if (place !== null && (push !== undefined || store === 'github')) {
+    await (await openRegistry(workspace)).requireKept(place.commit);
+    await requireFetchable(await openRepository(workspace.root), push ?? null, uri, place, workspace);
+  }
   return { ...artifact, uri };
 }
 

@@ -56,7 +56,7 @@ export async function fetchCommit(remote: Remote, ref: string, commit: string): 
 
 /** Nothing of a person's is pruned, whatever the settings say, and a tag that is here already stays: one that differs is told when it is pushed. */
 export async function fetchTags(remote: Remote, patterns: readonly string[]): Promise<void> {
-  await onRemote(remote, [...fetching, '--', remote.name, ...patterns.map((each) => `${each}:${each}`)]);
+  await fetchQuietly(remote, ['--', remote.name, ...patterns.map((each) => `${each}:${each}`)]);
 }
 
 const fetching = [
@@ -69,6 +69,11 @@ const fetching = [
   '--no-write-fetch-head',
   '--no-auto-maintenance',
 ];
+
+/** Fetch, whatever comes of it. @param what options, the remote and names or commits */
+export async function fetchQuietly(remote: Remote, what: readonly string[]): Promise<void> {
+  await onRemote(remote, [...fetching, ...what]);
+}
 
 /** What became of a push: the branch moved, or did not, and what git said. */
 export interface Pushed {

@@ -217,7 +217,8 @@ describe('a change of the registry held against its base', () => {
             const context = { now, actor: 'ada', source: {}, approvals: [] };
             const made = decide(subjectOf('c', asking), evidence, view, context);
             const to = { ...made.candidate!, version: version ?? made.candidate!.version };
-            return { ...made, to, candidate: to };
+            const chosen = { code: 'version-chosen', message: `Version ${to.version} was chosen, not derived.` };
+            return { ...made, to, candidate: to, reasons: version === null ? made.reasons : [...made.reasons, chosen] };
           },
           evidence,
         ]);
