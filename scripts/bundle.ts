@@ -29,6 +29,7 @@ const programs = {
   cli: 'cli/main.js',
   'predict-process': 'model/predict-process.js',
   'model-process': 'model/model-process.js',
+  'session-worker': 'model/session-worker.js',
   'serve-process': 'serve/serve-process.js',
 } as const;
 

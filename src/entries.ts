@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 const entries = {
   'predict-process': 'model/predict-process.js',
   'model-process': 'model/model-process.js',
+  'session-worker': 'model/session-worker.js',
   'serve-process': 'serve/serve-process.js',
 } as const;
 

@@ -7,6 +7,8 @@ export const defaults = {
   seed: 20240501,
   planningPower: 0.8,
   limits: { memory: '4GiB', time: '10m' },
+  /** Of a float32: another number of rows a batch, or another instruction set, may move its last bits. */
+  parity: { absolute: 1e-6, relative: 1e-6 },
   registryPath: 'registry',
   out: '.contender',
   firstVersion: '1.0.0',

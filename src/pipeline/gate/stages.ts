@@ -12,7 +12,8 @@ import { datasetSubject, openDataset, requireColumns, type Dataset, type Dataset
 import { idsOfRows, requireRowIds } from '../../data/row-ids.ts';
 import type { ChangedRow } from '../../stages/evaluation/agreement.ts';
 import { requireEngines } from '../../model/engines.ts';
-import type { PredictionResult, Predictions } from '../../model/predictions.ts';
+import type { PredictionResult } from '../../model/predictions.ts';
+import type { Tolerance } from '../../model/stability.ts';
 import type { RowRange } from '../../model/batches.ts';
 import { predictModels, type PredictionModel } from '../../model/predict.ts';
 import {
@@ -173,7 +174,7 @@ async function predictAll(
   const predicted = await predictRows(workspace, dataset, models);
   const resultOf = async (role: 'candidate' | 'champion', contestant: Contestant): Promise<PredictionResult> => {
     const known = before.get(role);
-    if (known !== undefined) return { ok: true, predictions: known };
+    if (known !== undefined) return known;
     if (contestant.kind === 'model') {
       return predicted[models.findIndex((each) => each.role === role)] as PredictionResult;
     }
@@ -217,8 +218,8 @@ async function predictedBefore(
   workspace: Workspace,
   dataset: Dataset,
   contestants: readonly { role: 'candidate' | 'champion'; contestant: Contestant }[],
-): Promise<Map<'candidate' | 'champion', Predictions>> {
-  const found = new Map<'candidate' | 'champion', Predictions>();
+): Promise<Map<'candidate' | 'champion', PredictionResult>> {
+  const found = new Map<'candidate' | 'champion', PredictionResult>();
   const uri = workspace.predictions;
   if (uri === undefined) return found;
   const path = await insideRoot(workspace, uri);
@@ -254,7 +255,11 @@ async function predictedBefore(
       threshold: typeof threshold === 'number' ? threshold : [...threshold],
     };
     const only = own.map((each) => each.path);
-    found.set(role, await readPredictionFile({ reference, path, only, dataset, columns, task }));
+    const predictions = await readPredictionFile({ reference, path, only, dataset, columns, task });
+    // What one shard shows of the model holds of all.
+    const stability = own.map((each) => each.provenance.stability).find((each) => each?.differs !== null);
+    const seen = stability ?? shard.provenance.stability;
+    found.set(role, { ok: true, predictions, ...(seen === undefined ? {} : { stability: seen }) });
   }
   return found;
 }
@@ -273,10 +278,16 @@ export function predictRows(
     ...(rows === undefined ? {} : { rows }),
     columns,
     task,
+    tolerance: toleranceOf(workspace),
     limits: limitsOf(workspace),
     log: workspace.log,
     ...(workspace.signal === undefined ? {} : { signal: workspace.signal }),
   });
+}
+
+/** Within which two answers to one row are the same. */
+function toleranceOf({ modelConfig: { parity } }: Workspace): Tolerance {
+  return { ...defaults.parity, ...parity };
 }
 
 /** What the process that runs models may take. */
@@ -366,6 +377,7 @@ async function loadContestant(workspace: Workspace, contestants: Contestants): P
       reading: candidate.reading,
       dataset,
       offline: candidateResult.predictions,
+      tolerance: toleranceOf(workspace),
       subjects,
       policyDigest: workspace.policyDigest,
       workspace: workspace.root,

@@ -33,6 +33,7 @@ import {
   sliceColumns,
   type SliceRows,
 } from './slices.ts';
+import { steadinessChecks } from './steadiness.ts';
 import { weakSliceAdvice } from './weak-slices.ts';
 
 export interface EvaluateInput {
@@ -155,6 +156,7 @@ async function judge(input: EvaluateInput, plan: Plan): Promise<{ checks: Check[
     checks: [
       ...labelChecks(sample, labels),
       ...(same ? [] : reuseChecks(input.reuse, plan.spending)),
+      ...steadinessChecks(candidate.result, same ? null : (champion?.result ?? null)),
       ...(same
         ? [sameModel(candidate.artifact)]
         : [

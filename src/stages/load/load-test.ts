@@ -17,6 +17,7 @@ import type { LocalArtifact } from '../../model/artifact.ts';
 import { planInputs } from '../../model/features.ts';
 import { inspectModel } from '../../model/inspect.ts';
 import type { Predictions, ReadingOptions } from '../../model/predictions.ts';
+import type { Tolerance } from '../../model/stability.ts';
 import { signatureOf, type FeatureColumn, type Signature } from '../../protocol/index.ts';
 import { startStaging, type StagingTarget } from '../../staging/index.ts';
 import { version } from '../../version.ts';
@@ -40,6 +41,8 @@ export interface LoadTestInput {
   dataset: Dataset;
   /** What the candidate predicts offline for the rows of the dataset. */
   offline: Predictions;
+  /** Within which an answer is the offline prediction; a served batch may move its last bits. */
+  tolerance?: Tolerance;
   subjects: Subjects;
   policyDigest: string;
   workspace: string;
@@ -83,7 +86,7 @@ export async function loadTest(input: LoadTestInput): Promise<Evidence> {
       startedAt,
       finishedAt: new Date(),
       checks,
-      details: { profile: { ...profile }, slo: input.load.slo, ...details },
+      details: { profile: { ...profile }, slo: input.load.slo, parity: input.tolerance ?? defaults.parity, ...details },
     });
 
   let target: StagingTarget | null = null;
@@ -133,7 +136,12 @@ async function underLoad(
   const url = new URL(target.inferPath, target.url).href;
   const generator = await openGenerator({ url, connections: profile.connections, timeoutMs: profile.timeoutMs });
   try {
-    const book = answerBook({ offline: input.offline, signature, truth: await truthOf(input, signature) });
+    const book = answerBook({
+      offline: input.offline,
+      signature,
+      truth: await truthOf(input, signature),
+      tolerance: input.tolerance ?? defaults.parity,
+    });
     const sent = await warmUp(generator, requests, profile, stop);
     const windows = await measure(generator, requests, profile, sent, book, stop, input);
     done.abort();
