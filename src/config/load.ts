@@ -2,11 +2,17 @@ import { readFile, stat } from 'node:fs/promises';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { LineCounter, parseDocument, isMap, isScalar, type Document } from 'yaml';
 import { ConfigError, openingFault } from '../errors.ts';
-import { Config } from './schema.ts';
-import { inconsistencies } from './consistent.ts';
+import type { TSchema } from 'typebox';
+import type { Config } from './schema.ts';
+import { inconsistencies, type StageRules } from './consistent.ts';
 import { explain, type Problem } from './explain.ts';
 
 export const maximumConfigBytes = 1024 * 1024;
+
+/** What a configuration must keep to. */
+export interface ConfigRules extends StageRules {
+  schema: TSchema;
+}
 
 /**
  * Read and check contender.yml.
@@ -14,12 +20,12 @@ export const maximumConfigBytes = 1024 * 1024;
  * @param shown the path as messages show it
  * @throws ConfigError with every problem found, each with `file:line:column`, what was found, what is allowed and the nearest valid key
  */
-export async function loadConfig(path: string, shown: string = path): Promise<Config> {
-  return parseConfig(await readConfig(path, shown), shown);
+export async function loadConfig(path: string, shown: string, rules: ConfigRules): Promise<Config> {
+  return parseConfig(await readConfig(path, shown), shown, rules);
 }
 
 /** Check the text of a configuration; see `loadConfig`. */
-export function parseConfig(text: string, shown: string): Config {
+export function parseConfig(text: string, shown: string, rules: ConfigRules): Config {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true });
   const syntax = document.errors[0];
@@ -33,8 +39,8 @@ export function parseConfig(text: string, shown: string): Config {
   }
   const value = toPlain(document, shown);
   const ajv = new Ajv2020({ allErrors: true, verbose: true, strict: false });
-  const valid = ajv.compile(Config);
-  const problems = valid(value) ? inconsistencies(value) : explain(valid.errors ?? []);
+  const valid = ajv.compile<Config>(rules.schema);
+  const problems = valid(value) ? inconsistencies(value, rules) : explain(valid.errors ?? []);
   if (problems.length === 0) return value as Config;
   const told = problems.map((problem) => tell(problem, document, lines, shown));
   const more = told.length > 8 ? `\n… and ${told.length - 8} more` : '';

@@ -12,11 +12,9 @@ export class RequestError extends ContenderError {
   }
 }
 
-/** Values of one feature column; `nulls[i] = 1` marks a missing value. The shape in which datasets are read. */
-export type FeatureColumn = { name: string; nulls: Uint8Array | null } & (
-  | { kind: 'number'; values: Float64Array }
-  | { kind: 'text'; values: readonly (string | null)[] }
-  | { kind: 'boolean'; values: Uint8Array }
+/** Values of one feature column; NaN and null where there is none. The shape in which datasets are read. */
+export type FeatureColumn = { name: string } & (
+  { kind: 'number'; values: Float64Array } | { kind: 'text'; values: readonly (string | null)[] }
 );
 
 /** Some rows of a table: `columns` in the order of the features, `rows` the indexes to send. */
@@ -172,12 +170,10 @@ function columnNamed(name: string, columns: readonly FeatureColumn[], signature:
 }
 
 function element(column: FeatureColumn, row: number, datatype: Datatype): Element | null {
-  if (column.nulls?.[row] === 1) return datatype === 'BYTES' ? '' : null;
-  const value = column.values[row] ?? null;
-  if (column.kind === 'boolean')
-    return datatype === 'BOOL' ? value === 1 : datatype === 'BYTES' ? String(value === 1) : value;
+  const found = column.values[row] ?? null;
+  // JSON has no NaN.
+  const value = Number.isNaN(found) ? null : found;
   if (datatype === 'BYTES') return value === null ? '' : String(value);
-  if (datatype === 'BOOL') return Boolean(value);
-  // JSON has no NaN or infinity: JSON.stringify writes them as null.
-  return value;
+  // Nor has it infinities: JSON.stringify writes them as null.
+  return datatype === 'BOOL' && value !== null ? Boolean(value) : value;
 }

@@ -27,7 +27,7 @@ const matrix: ModelMetadata = {
 const binary = { kind: 'binary', classes: [0, 1] } as const;
 
 function numberColumn(name: string, values: number[]): FeatureColumn {
-  return { name, kind: 'number', values: Float64Array.from(values), nulls: null };
+  return { name, kind: 'number', values: Float64Array.from(values) };
 }
 
 test('a matrix model is asked for rows by rows, in the order of the columns', () => {
@@ -49,8 +49,8 @@ test('a model of named inputs is asked column by column, whatever their order, e
   };
   const columns: FeatureColumn[] = [
     numberColumn('count', [7, 8]),
-    { name: 'open', kind: 'boolean', values: Uint8Array.from([0, 1]), nulls: null },
-    { name: 'kind', kind: 'text', values: ['a', null], nulls: Uint8Array.from([0, 1]) },
+    numberColumn('open', [0, 1]),
+    { name: 'kind', kind: 'text', values: ['a', null] },
   ];
   assert.deepEqual(JSON.parse(inferRequest({ columns, rows: [0, 1] }, signatureOf(metadata, binary))).inputs, [
     { name: 'kind', shape: [2, 1], datatype: 'BYTES', data: ['a', ''] },

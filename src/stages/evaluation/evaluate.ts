@@ -1,14 +1,11 @@
-import { labelColumns } from '../../config/columns.ts';
-import type { Columns, Policy, Task } from '../../config/schema.ts';
-import { columnTexts, datasetSubject, readPlainColumns, type ColumnVector, type Dataset } from '../../data/dataset.ts';
+import type { Task } from '../../config/schema.ts';
+import type { Policy } from './schema.ts';
+import { readColumns, type ColumnVectors, type TextColumn } from '../../data/dataset.ts';
 import { ConfigError, DataError } from '../../errors.ts';
-import { buildEvidence } from '../../evidence/build.ts';
 import type { Check } from '../../evidence/check.ts';
 import { identityOf } from '../../evidence/decision.ts';
-import type { Artifact, Evidence, Signatures } from '../../evidence/evidence.ts';
-import type { Log } from '../../log.ts';
-import type { PredictionResult } from '../../model/predictions.ts';
-import { version } from '../../version.ts';
+import type { Artifact } from '../../evidence/evidence.ts';
+import type { Contestant, ContestantsContext, StageResult } from '../stage.ts';
 import { changedRows, type ChangedRow } from './agreement.ts';
 import { detailsOf } from './details.ts';
 import { fairnessChecks } from './fairness.ts';
@@ -16,12 +13,12 @@ import { baselines, type Baseline } from './baselines.ts';
 import { firstModelChecks } from './first-model.ts';
 import { comparisonChecks, floorChecks, type Compared, type Gate } from './gate.ts';
 import { reuseChecks } from './holdout.ts';
-import { knownClasses, readLabels, type Labels } from './labels.ts';
+import { knownClasses, labelUses, readLabels, type Labels } from './labels.ts';
 import { measure } from './measure.ts';
 import { sqlMetrics } from './metrics/sql.ts';
 import { outputsOf, type OutputsResult } from './outputs.ts';
 import { planOf, type Plan } from './plan.ts';
-import { sampleOf } from './read-sample.ts';
+import { sampleOf, sampleUses, usesOf } from './read-sample.ts';
 import { countQueries } from './metrics/ranking.ts';
 import type { Outputs, Sample } from './sample.ts';
 import {
@@ -30,66 +27,41 @@ import {
   isPredicate,
   placeOf,
   predicateRows,
-  sliceColumns,
+  sliceUses,
   type SliceRows,
 } from './slices.ts';
 import { steadinessChecks } from './steadiness.ts';
 import { weakSliceAdvice } from './weak-slices.ts';
 
-export interface EvaluateInput {
-  model: string;
-  task: Task;
-  columns: Columns;
+/** What of the context the evaluation reads, and the policy to judge by. */
+export interface EvaluateInput extends Pick<
+  ContestantsContext,
+  'task' | 'columns' | 'dataset' | 'reuse' | 'log' | 'signal'
+> {
   policy: Policy;
-  policyDigest: string;
-  dataset: Dataset;
-  candidate: Contestant;
-  /** Null: there is no champion yet. `result.ok` false: there is one, and it cannot be evaluated. */
-  champion: Contestant | null;
-  /** Kept with the evidence: a version is raised by what changed of them. */
-  signatures?: Signatures;
-  /** Decisions already made on this evaluation set. */
-  reuse: number;
+  candidate: Judged;
+  champion: Judged | null;
   /** Told once which rows the models decide differently, those the candidate breaks first: at most `changedRowsLimit`. */
   onChanged?: (rows: readonly ChangedRow[]) => void;
-  log: Log;
-  signal?: AbortSignal;
 }
 
 /** More rows than a person looks through. */
 const changedRowsLimit = 100_000;
 
-interface Contestant {
-  artifact: Artifact;
-  result: PredictionResult;
-}
+type Judged = Pick<Contestant, 'artifact' | 'result'>;
 
 /**
- * Judge the candidate's predictions against the champion's and the policy: evidence of kind `evaluation`.
+ * Judge the candidate's predictions against the champion's and the policy.
  *
  * @throws ConfigError for a policy that cannot be applied, DataError for labels or columns that cannot be used
  */
-export async function evaluate(input: EvaluateInput): Promise<Evidence> {
-  const startedAt = new Date();
+export async function evaluate(input: EvaluateInput): Promise<StageResult> {
   const { task, columns, dataset, policy } = input;
   const custom = await sqlMetrics(policy.metrics ?? [], { task, columns, available: dataset.columns });
   const plan = planOf(policy, task, input.reuse, custom);
   await checkPredicates(policy, dataset.columns);
   const { checks, details } = await judge(input, plan);
-  input.signal?.throwIfAborted();
-  return buildEvidence({
-    kind: 'evaluation',
-    model: input.model,
-    subjects: {
-      candidate: input.candidate.artifact,
-      ...(input.champion === null ? {} : { champion: input.champion.artifact }),
-      datasets: { evaluation: datasetSubject(dataset) },
-    },
-    ...(input.signatures === undefined ? {} : { signatures: input.signatures }),
-    policyDigest: input.policyDigest,
-    toolVersion: version,
-    startedAt,
-    finishedAt: new Date(),
+  return {
     checks,
     details: {
       task,
@@ -103,7 +75,7 @@ export async function evaluate(input: EvaluateInput): Promise<Evidence> {
         : { holdout: { rule: plan.spending.rule, policyAlpha: plan.guardAlpha, budget: plan.spending.budget } }),
       ...details,
     },
-  });
+  };
 }
 
 async function judge(input: EvaluateInput, plan: Plan): Promise<{ checks: Check[]; details: Record<string, unknown> }> {
@@ -114,7 +86,7 @@ async function judge(input: EvaluateInput, plan: Plan): Promise<{ checks: Check[
   if (!candidate.result.ok) return { checks: [candidateFault(candidate.result.fault.message)], details: {} };
   const vectors = await readNeeded(input, plan);
   const labels = readLabels(
-    labelColumns(columns).map((name) => vectors.get(name) as ColumnVector),
+    vectors,
     task,
     columns,
     knownClasses([champion, candidate].flatMap((each) => (each?.result.ok === true ? [each.result.predictions] : []))),
@@ -220,7 +192,7 @@ function withMeasured(outputs: Outputs, measured: Outputs['measured']): Outputs 
   return measured === undefined ? outputs : { ...outputs, measured };
 }
 
-function contestantOutputs({ result }: Contestant, task: Task, labels: Labels, rows: number): OutputsResult {
+function contestantOutputs({ result }: Judged, task: Task, labels: Labels, rows: number): OutputsResult {
   return result.ok
     ? outputsOf(result.predictions, task, labels.classes, rows)
     : { ok: false, message: result.fault.message };
@@ -229,11 +201,11 @@ function contestantOutputs({ result }: Contestant, task: Task, labels: Labels, r
 function fairnessOf(
   { policy, task }: EvaluateInput,
   gate: Gate & { champion: Outputs | null },
-  vectors: ReadonlyMap<string, ColumnVector>,
+  vectors: ColumnVectors,
 ): { checks: Check[]; details: Record<string, unknown> } {
   const { fairness } = policy;
   if (fairness === undefined) return { checks: [], details: {} };
-  const texts = new Map(fairness.columns.map((name) => [name, columnTexts(vectors.get(name) as ColumnVector)]));
+  const texts = new Map(fairness.columns.map((name) => [name, (vectors.texts.get(name) as TextColumn).values]));
   const { sample, candidate, champion, plan } = gate;
   const result = fairnessChecks({
     fairness,
@@ -249,23 +221,20 @@ function fairnessOf(
   return { checks: result.checks, details: { fairness: result.details } };
 }
 
-async function readNeeded(
-  { task, columns, dataset, policy }: EvaluateInput,
-  plan: Plan,
-): Promise<Map<string, ColumnVector>> {
+async function readNeeded({ task, columns, dataset, policy }: EvaluateInput, plan: Plan): Promise<ColumnVectors> {
   const slices = plan.guardrails.flatMap((guardrail) => guardrail.comparison?.slices?.definitions ?? []);
-  const sensitive = policy.fairness?.columns ?? [];
-  const { weight, cluster, group } = columns;
-  const own = [...labelColumns(columns), weight, cluster, ...(task === 'ranking' ? [group] : [])];
-  const names = [...own, ...sensitive, ...sliceColumns(slices)];
-  return readPlainColumns(dataset, [...new Set(names.filter((name) => name !== undefined && name !== null))]);
+  const sensitive = { texts: policy.fairness?.columns ?? [], numbers: [] };
+  return readColumns(
+    dataset,
+    usesOf(labelUses(task, columns), sampleUses(task, columns), sensitive, sliceUses(slices)),
+  );
 }
 
 /** The slices of each guardrail, in the order of the plan; null for those compared on the whole. */
 async function sliceFamilies(
   input: EvaluateInput,
   plan: Plan,
-  vectors: ReadonlyMap<string, ColumnVector>,
+  vectors: ColumnVectors,
 ): Promise<(SliceRows[] | null)[]> {
   const families: (SliceRows[] | null)[] = [];
   const taken = new Map<string, Set<string>>();

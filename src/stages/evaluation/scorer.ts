@@ -1,17 +1,17 @@
-import { labelColumns } from '../../config/columns.ts';
 import { defaults } from '../../config/defaults.ts';
-import type { Columns, Policy, Task } from '../../config/schema.ts';
-import { readPlainColumns, type ColumnVector, type Dataset } from '../../data/dataset.ts';
+import type { Columns, Task } from '../../config/schema.ts';
+import type { Policy } from './schema.ts';
+import { readColumns, type Dataset } from '../../data/dataset.ts';
 import { ConfigError } from '../../errors.ts';
 import type { Predictions } from '../../model/predictions.ts';
 import type { Scorer } from '../../model/scorer.ts';
 import { cannotCompute } from './gate.ts';
-import { knownClasses, readLabels } from './labels.ts';
+import { knownClasses, labelUses, readLabels } from './labels.ts';
 import { metricsOf } from './metrics/catalogue.ts';
 import { evaluator, type Evaluator, type Metric } from './metrics/metric.ts';
 import { outputsOf } from './outputs.ts';
 import { metricOf } from './plan.ts';
-import { sampleOf } from './read-sample.ts';
+import { sampleOf, sampleUses, usesOf } from './read-sample.ts';
 import { sampleRows, type Sample } from './sample.ts';
 import { bcaInterval } from './statistics/bootstrap.ts';
 import { accelerationOf, jackknifeEffects } from './statistics/few.ts';
@@ -21,8 +21,8 @@ export interface ScorerInput {
   task: Task;
   columns: Columns;
   policy: Policy;
-  /** Name of the metric and where the configuration asks for it; null where none is needed. */
-  metric: { name: string; where: string } | null;
+  /** Name of the metric (default: the primary one) and where the configuration asks for it; null where none is needed. */
+  metric: { name: string | undefined; where: string } | null;
   dataset: Dataset;
   /** Predictions that say what classes there are. */
   known: readonly Predictions[];
@@ -39,18 +39,8 @@ export async function readScorer(input: ScorerInput): Promise<Scorer> {
   const { task, columns, policy, dataset, rows } = input;
   const seed = policy.seed ?? defaults.seed;
   const metric = chosenMetric(input);
-  const labelNames = labelColumns(columns);
-  const names = [...labelNames, columns.weight, columns.cluster, ...(task === 'ranking' ? [columns.group] : [])];
-  const vectors = await readPlainColumns(dataset, [
-    ...new Set(names.filter((name) => name !== undefined && name !== null)),
-  ]);
-  const labels = readLabels(
-    labelNames.map((name) => vectors.get(name) as ColumnVector),
-    task,
-    columns,
-    knownClasses(input.known),
-    dataset.uri,
-  );
+  const vectors = await readColumns(dataset, usesOf(labelUses(task, columns), sampleUses(task, columns)));
+  const labels = readLabels(vectors, task, columns, knownClasses(input.known), dataset.uri);
   const whole = sampleOf({ task, columns, where: dataset.uri }, vectors, labels);
   const sample = rows === null ? whole : sampleRows(whole, rows);
   return {
@@ -97,13 +87,12 @@ export async function readScorer(input: ScorerInput): Promise<Scorer> {
 
 function chosenMetric({ metric, policy, task }: ScorerInput): Metric {
   if (metric === null) return metricsOf(task)[0] as Metric;
-  if (policy.metrics?.some(({ name }) => name === metric.name) !== true) {
-    return metricOf(metric.name, policy, task, metric.where);
-  }
+  const { name = policy.primary.metric, where } = metric;
+  if (policy.metrics?.some((custom) => custom.name === name) !== true) return metricOf(name, policy, task, where);
   throw new ConfigError({
-    found: `${metric.name}, a metric in SQL`,
+    found: `${name}, a metric in SQL`,
     expected: 'a metric that can be computed of changed rows, which are in no table',
-    where: metric.where,
+    where,
     remedy: 'Name a metric of the task there: docs/metrics.md lists them',
   });
 }

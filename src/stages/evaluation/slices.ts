@@ -1,11 +1,11 @@
-import type { Policy, Slice } from '../../config/schema.ts';
+import type { Policy, Slice } from './schema.ts';
 import {
-  columnTexts,
   quoteIdentifier,
   reading,
-  type ColumnVector,
+  type ColumnVectors,
   type Dataset,
   type DatasetColumn,
+  type NumberColumn,
 } from '../../data/dataset.ts';
 import { inWorkspace } from '../../data/workspace.ts';
 import { ConfigError } from '../../errors.ts';
@@ -27,15 +27,21 @@ export interface SliceRows {
 /** Above this many values a column is no slice but an identifier. */
 const maximumValues = 200;
 
-/** Columns that the slices read. */
-export function sliceColumns(slices: readonly Slice[]): string[] {
-  return [
-    ...new Set(
-      slices.flatMap((slice) =>
-        typeof slice === 'string' ? [slice] : 'cross' in slice ? slice.cross : 'column' in slice ? [slice.column] : [],
-      ),
-    ),
-  ];
+/** How the columns of slices are read: to be cut into bins as numbers, else as texts. */
+export function sliceUses(slices: readonly Slice[]): { texts: string[]; numbers: string[] } {
+  const texts = slices.flatMap((slice) =>
+    typeof slice === 'string'
+      ? [slice]
+      : 'cross' in slice
+        ? slice.cross
+        : 'column' in slice && slice.bins === undefined
+          ? [slice.column]
+          : [],
+  );
+  const numbers = slices.flatMap((slice) =>
+    typeof slice !== 'string' && 'column' in slice && slice.bins !== undefined ? [slice.column] : [],
+  );
+  return { texts, numbers };
 }
 
 /** A slice by a predicate in SQL. */
@@ -90,27 +96,21 @@ export async function predicateRows(
 }
 
 /** The slices of one definition over columns. A missing value is a slice of its own. */
-export function columnSlices(
-  slice: Exclude<Slice, PredicateSlice>,
-  vectors: ReadonlyMap<string, ColumnVector>,
-): SliceRows[] {
-  const column = (name: string): ColumnVector => {
-    const vector = vectors.get(name);
-    if (vector === undefined) throw new Error(`column ${name} was not read`);
-    return vector;
-  };
-  if (typeof slice === 'string') return byValue([slice], [columnTexts(column(slice))]);
-  if ('cross' in slice)
-    return byValue(
-      slice.cross,
-      slice.cross.map((name) => columnTexts(column(name))),
-    );
-  const vector = column(slice.column);
-  if (slice.bins === undefined) return byValue([slice.column], [columnTexts(vector)]);
-  return byValue([slice.column], [binTexts(vector, slice.bins)]);
+export function columnSlices(slice: Exclude<Slice, PredicateSlice>, vectors: ColumnVectors): SliceRows[] {
+  const texts = (name: string): readonly (string | null)[] => read(vectors.texts, name).values;
+  if (typeof slice === 'string') return byValue([slice], [texts(slice)]);
+  if ('cross' in slice) return byValue(slice.cross, slice.cross.map(texts));
+  if (slice.bins === undefined) return byValue([slice.column], [texts(slice.column)]);
+  return byValue([slice.column], [binTexts(read(vectors.numbers, slice.column), slice.bins)]);
 }
 
-function byValue(names: readonly string[], texts: readonly (string | null)[][]): SliceRows[] {
+function read<T>(columns: ReadonlyMap<string, T>, name: string): T {
+  const column = columns.get(name);
+  if (column === undefined) throw new Error(`column ${name} was not read`);
+  return column;
+}
+
+function byValue(names: readonly string[], texts: readonly (readonly (string | null)[])[]): SliceRows[] {
   const groups = new Map<string, { values: (string | null)[]; rows: number[] }>();
   const rows = texts[0]?.length ?? 0;
   for (let row = 0; row < rows; row += 1) {
@@ -135,21 +135,11 @@ function byValue(names: readonly string[], texts: readonly (string | null)[][]):
 }
 
 /** Quantile bins, closed on the left, the last on both sides; equal edges merge. */
-function binTexts(vector: ColumnVector, bins: number): (string | null)[] {
-  if (vector.kind !== 'number') {
-    throw new ConfigError({
-      found: `column "${vector.name}" does not hold numbers`,
-      expected: 'numbers, to be cut into bins',
-      where: 'policy.guardrails.slices',
-      remedy: `Slice by its values instead: ${vector.name}`,
-    });
-  }
-  const present = vector.values.filter((value, row) => vector.nulls?.[row] !== 1 && !Number.isNaN(value)).sort();
+function binTexts({ values }: NumberColumn, bins: number): (string | null)[] {
+  const present = values.filter((value) => !Number.isNaN(value)).sort();
   const edges = quantileEdges(present, bins);
   const labels = binLabels(edges);
-  return Array.from(vector.values, (value, row) =>
-    vector.nulls?.[row] === 1 || Number.isNaN(value) ? null : (labels[binOf(value, edges)] as string),
-  );
+  return Array.from(values, (value) => (Number.isNaN(value) ? null : (labels[binOf(value, edges)] as string)));
 }
 
 /** Edges of quantile bins of sorted values; equal edges merge. */

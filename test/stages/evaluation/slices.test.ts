@@ -3,20 +3,15 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { parseConfig } from '../../../src/config/load.ts';
-import type { Policy } from '../../../src/config/schema.ts';
-import { openDataset, type ColumnVector, type Dataset } from '../../../src/data/dataset.ts';
+import { parseConfig } from '../../../src/pipeline/configuration.ts';
+import type { Policy } from '../../../src/stages/evaluation/schema.ts';
+import { openDataset, type Dataset, type TextColumn } from '../../../src/data/dataset.ts';
 import { sliceName } from '../../../src/stages/evaluation/slice-names.ts';
 import { checkPredicates, columnSlices, predicateRows } from '../../../src/stages/evaluation/slices.ts';
 import { within } from '../../../src/stages/evaluation/within.ts';
 import { inTemporaryFolder } from '../../support/project.ts';
 
-const text = (name: string, ...values: (string | null)[]): ColumnVector => ({
-  name,
-  kind: 'text',
-  nulls: Uint8Array.from(values, (value) => (value === null ? 1 : 0)),
-  values,
-});
+const text = (name: string, ...values: (string | null)[]): TextColumn => ({ name, kind: 'text', values });
 
 describe('the name of a slice', () => {
   it('is column and value where these are ordinary', () => {
@@ -73,7 +68,7 @@ describe('slices by columns', () => {
   it('hold the rows with these very values, a missing one being none of the texts', () => {
     const a = text('a', 'x & b=z', 'x', 'x', '(missing)', null);
     const b = text('b', 'q', 'z & b=q', 'z', 'z', 'z');
-    const vectors = new Map([a, b].map((each) => [each.name, each]));
+    const vectors = { texts: new Map([a, b].map((each) => [each.name, each])), numbers: new Map() };
     const crossed = columnSlices({ cross: ['a', 'b'] }, vectors);
     assert.deepEqual(
       crossed.map(({ name, rows }) => [name, [...rows]]),

@@ -1,0 +1,72 @@
+/**
+ * What SQL can say of whether a value is valid: two conditions, each of them sound and never null. `yes` holds only of values that
+ * are valid, `no` only of values that are not; of the rest only ajv can tell.
+ */
+export interface Verdict {
+  yes: () => string;
+  no: () => string;
+}
+
+export const always: Verdict = { yes: () => 'true', no: () => 'false' };
+export const never: Verdict = { yes: () => 'false', no: () => 'true' };
+export const unknown: Verdict = { yes: () => 'false', no: () => 'false' };
+
+/** A condition that says neither more nor less than the keyword. Where it is null nothing is said. */
+export function exactly(condition: string): Verdict {
+  if (condition === 'true') return always;
+  if (condition === 'false') return never;
+  return { yes: () => `coalesce(${condition}, false)`, no: () => `coalesce(not (${condition}), false)` };
+}
+
+/** A condition that only valid values meet. */
+export function sufficient(condition: string): Verdict {
+  return { yes: () => `coalesce(${condition}, false)`, no: () => 'false' };
+}
+
+export function all(verdicts: readonly Verdict[]): Verdict {
+  return { yes: () => and(verdicts.map(({ yes }) => yes())), no: () => or(verdicts.map(({ no }) => no())) };
+}
+
+export function any(verdicts: readonly Verdict[]): Verdict {
+  return { yes: () => or(verdicts.map(({ yes }) => yes())), no: () => and(verdicts.map(({ no }) => no())) };
+}
+
+export function not({ yes, no }: Verdict): Verdict {
+  return { yes: no, no: yes };
+}
+
+/** Exactly one holds: one is, and all the others are not. */
+export function one(verdicts: readonly Verdict[]): Verdict {
+  const alone = verdicts.map((each) => all(verdicts.map((other) => (other === each ? each : not(other)))));
+  const pairs = verdicts.flatMap((first, index) => verdicts.slice(index + 1).map((second) => all([first, second])));
+  return {
+    yes: () => or(alone.map(({ yes }) => yes())),
+    no: () => or([and(verdicts.map(({ no }) => no())), ...pairs.map(({ yes }) => yes())]),
+  };
+}
+
+/** What is asked only of values of one kind. `condition` is never null. */
+export function where(condition: string, verdict: Verdict): Verdict {
+  return any([exactly(negated(condition)), verdict]);
+}
+
+export function and(conditions: readonly string[]): string {
+  return joined(conditions, 'and', 'true', 'false');
+}
+
+export function or(conditions: readonly string[]): string {
+  return joined(conditions, 'or', 'false', 'true');
+}
+
+/** Of a condition that is never null. */
+export function negated(condition: string): string {
+  if (condition === 'true') return 'false';
+  return condition === 'false' ? 'true' : `not (${condition})`;
+}
+
+function joined(conditions: readonly string[], word: string, neutral: string, decisive: string): string {
+  if (conditions.includes(decisive)) return decisive;
+  const parts = [...new Set(conditions)].filter((condition) => condition !== neutral);
+  if (parts.length === 0) return neutral;
+  return parts.length === 1 ? (parts[0] as string) : `(${parts.join(` ${word} `)})`;
+}
