@@ -71,6 +71,7 @@ export function startPool(plans: (SessionPlan | null)[], threads: number): Sessi
         );
       }
     });
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
     worker.postMessage({ plans } satisfies PoolQuestion);
     return state;
   });
@@ -84,6 +85,7 @@ export function startPool(plans: (SessionPlan | null)[], threads: number): Sessi
         waiting.set(id, { take, refuse });
         const idlest = workers.reduce((best, each) => (each.busy < best.busy ? each : best));
         idlest.busy += 1;
+        // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
         idlest.worker.postMessage({ id, feeds } satisfies PoolQuestion, buffersOf(feeds));
       }),
     close: async () => {

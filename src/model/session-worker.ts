@@ -15,7 +15,7 @@ parentPort?.on('message', (question: PoolQuestion) => {
   if ('plans' in question) {
     sessions = Promise.all(
       question.plans.map((plan) =>
-        plan === null ? null : openSession(plan).catch((error: unknown) => faultOf(error)),
+        plan === null ? Promise.resolve(null) : openSession(plan).catch((error: unknown) => faultOf(error)),
       ),
     );
     // Told when a batch comes.
@@ -44,6 +44,7 @@ async function answer({ id, feeds }: Extract<PoolQuestion, { id: number }>): Pro
   } catch (error) {
     reply = { id, bug: error instanceof Error ? (error.stack ?? error.message) : String(error) };
   }
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
   parentPort?.postMessage(reply);
 }
 
