@@ -20,6 +20,7 @@ const programs: Record<string, string> = {
   'model-process': `import('./model/model-process.js')`,
   'session-worker': `import('./model/session-worker.js')`,
   'serve-process': `import('./serve/serve-process.js')`,
+  'sql-process': `import('./sql/sql-process.js')`,
 };
 
 function started(action: string): string {

@@ -11,6 +11,7 @@ const entries = {
   'model-process': 'model/model-process.js',
   'session-worker': 'model/session-worker.js',
   'serve-process': 'serve/serve-process.js',
+  'sql-process': 'sql/sql-process.js',
 } as const;
 
 export type EntryName = keyof typeof entries;

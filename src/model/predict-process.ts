@@ -3,18 +3,20 @@
  * Started by predict.ts with a job over IPC; answers with predictions or faults, and ends with its parent.
  */
 import { join } from 'node:path';
+import { labelColumns } from '../config/columns.ts';
+import { classText } from '../data/class-text.ts';
 import { ConfigError, ContenderError, DataError, ModelError } from '../errors.ts';
-import { openDataset, type Dataset } from '../data/dataset.ts';
+import { openDataset, readColumns, type Dataset } from '../data/dataset.ts';
 import { openModel, type OpenedModel } from './artifact.ts';
 import { batchRows, featureBatches, type Feeds } from './batches.ts';
 import { planInputs, type InputPlan } from './features.ts';
-import type { PredictionResult } from './predictions.ts';
+import type { PredictionResult, Stability } from './predictions.ts';
 import type { Answer, Job, ModelRole, SentResult } from './predict.ts';
 import { outputReader, type OutputReader } from './read-outputs.ts';
 import { planSession, withWeightsFolder, type LoadedModel } from './run.ts';
 import { openSession, type SessionPlan } from './session.ts';
 import { poolSize, startPool, type BatchOutcome, type SessionPool } from './session-pool.ts';
-import { stabilityOf, type Stability } from './stability.ts';
+import { stabilityOf } from './stability.ts';
 import { startWatchdog } from './watchdog.ts';
 
 process.on('disconnect', () => process.exit(0));
@@ -84,10 +86,21 @@ async function predictAll(job: Job, opening: Promise<Dataset>): Promise<Predicti
   });
   for (const [index, { reader, stability }] of runners) {
     await attempt(index, async () => {
-      results[index] = { ok: true, ...reader.finish(), ...(stability === undefined ? {} : { stability }) };
+      const finished = await reader.finish({ dataLabels });
+      results[index] = { ok: true, ...finished, ...(stability === undefined ? {} : { stability }) };
     });
   }
   return results;
+
+  /** Texts of the labels of the data. */
+  async function dataLabels(): Promise<readonly string[]> {
+    const dataset = await opening;
+    const { columns } = dataset;
+    const [name = ''] = labelColumns(job.columns);
+    if (!columns.some((column) => column.name === name)) return [];
+    const values = (await readColumns(dataset, { texts: [name] })).texts.get(name)?.values ?? [];
+    return [...new Set(values)].filter((text) => text !== null).map(classText);
+  }
 
   async function readAll(dataset: Dataset, total: number): Promise<void> {
     const reading = [...runners];
@@ -180,7 +193,12 @@ async function predictAll(job: Job, opening: Promise<Dataset>): Promise<Predicti
   async function steadiness(index: number, runner: Runner, feeds: Feeds, rows: number): Promise<void> {
     const reading = job.models[index] as Job['models'][number];
     const reader = (count: number): OutputReader => outputReader(runner, job.task, job.columns, reading, count);
-    await stabilityOf((part) => runner.run(part), reader, { feeds, rows, tolerance: job.tolerance }).then(
+    await stabilityOf((part) => runner.run(part), reader, {
+      feeds,
+      rows,
+      tolerance: job.tolerance,
+      dataLabels,
+    }).then(
       (stability) => (runner.stability = stability),
       (error: unknown) => {
         if (!(error instanceof ContenderError)) throw error;

@@ -6,8 +6,7 @@ import type { Log } from '../log.ts';
 import { requireSame, type LocalArtifact, type Opened } from './artifact.ts';
 import type { RowRange } from './batches.ts';
 import { startGuarded } from './guarded-process.ts';
-import type { PredictionResult, Predictions, ReadingOptions } from './predictions.ts';
-import type { Stability, Tolerance } from './stability.ts';
+import type { PredictionResult, Predictions, ReadingOptions, Stability, Tolerance } from './predictions.ts';
 
 /** What a model is compared as; `parent`: the model that a candidate was made of, by quantising it for instance. */
 export type ModelRole = 'champion' | 'candidate' | 'parent';

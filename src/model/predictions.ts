@@ -1,28 +1,65 @@
 import type { ClassValue } from '../data/class-text.ts';
-import type { Stability } from './stability.ts';
 
 /** Predictions of one model for every row of a dataset, in the order of the dataset. */
 export interface Predictions {
   rows: number;
   /** Values of the classes in the order of the model, or names of the labels; null for regression and ranking. */
   classes: readonly ClassValue[] | null;
-  /** Where nobody says which classes there are: they are counted from 0, or are those that were predicted. */
-  classesFrom?: 'counted' | 'predicted';
+  /** Where nobody says which classes there are: they are counted from 0, the sorted labels of the data, or those predicted. */
+  classesFrom?: 'counted' | 'sorted' | 'predicted';
   /** `score` is uncalibrated (a logit, a margin); `label` means labels only; `value` is a regression or ranking output. */
   kind: 'probability' | 'score' | 'label' | 'value';
   /** Binary: [rows], of the positive class. Multiclass and multilabel: row-major [rows x classes]. Regression: [rows]. */
   scores: Float64Array | null;
   /** Index into `classes` of the label the model itself gave, where it gave one. Multilabel: 0 or 1, [rows x classes]. */
   labels: Int32Array | null;
+  /** What the model writes for each class in its output of labels, where that is not the class itself. */
+  labelValues?: readonly ClassValue[];
   /** The labels decide, and not the scores beside them: a file of predictions says so. */
   labelsDecide?: true;
   /** Decision threshold for binary: a score at or above it is positive. Multilabel: one for all labels, or one each. */
   threshold: number | readonly number[];
 }
 
+/** How predictions are read, whatever the rows: what is served, or predicted of changed rows, is read the same way. */
+export type SettledReading = Omit<Predictions, 'rows' | 'scores' | 'labels'>;
+
+export function settledReading(predictions: Predictions): SettledReading {
+  const settled: Partial<Predictions> = { ...predictions };
+  for (const ofRows of ['rows', 'scores', 'labels'] as const) delete settled[ofRows];
+  return settled as SettledReading;
+}
+
 /** The decision threshold of a label, or the only one. */
 export function thresholdAt(threshold: Predictions['threshold'], label = 0): number {
   return typeof threshold === 'number' ? threshold : (threshold[label] as number);
+}
+
+/** How far two answers to the same row may differ: by `absolute`, or by `relative` of the larger one. */
+export interface Tolerance {
+  absolute: number;
+  relative: number;
+}
+
+/** Whether two answers are one within the tolerance. */
+export function isClose(one: number, other: number, { absolute, relative }: Tolerance): boolean {
+  if (one === other || (Number.isNaN(one) && Number.isNaN(other))) return true;
+  if (!Number.isFinite(one) || !Number.isFinite(other)) return false;
+  return Math.abs(one - other) <= Math.max(absolute, relative * Math.max(Math.abs(one), Math.abs(other)));
+}
+
+/** Whether a model has one answer to a row. */
+export interface Stability {
+  /** Rows that were predicted together, again, in another order and each alone. */
+  rows: number;
+  tolerance: Tolerance;
+  /**
+   * Null: each row has one answer. `random`: the same rows get other answers when they are predicted again; `order`: when they
+   * are in another order; `batch`: when each is predicted alone.
+   */
+  differs: 'random' | 'order' | 'batch' | null;
+  /** The greatest difference of a score; of labels alone, the share of rows with another one. */
+  difference: number;
 }
 
 /** A model that cannot predict is a result to report, not an exception. */

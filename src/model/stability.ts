@@ -1,26 +1,13 @@
 import type { Feeds } from './batches.ts';
-import type { Predictions } from './predictions.ts';
+import { isClose, type Predictions, type Stability, type Tolerance } from './predictions.ts';
 import type { OutputReader } from './read-outputs.ts';
 import { takeRows, type TensorValues } from './tensor.ts';
 
-/** How far two answers to the same row may differ: by `absolute`, or by `relative` of the larger one. */
-export interface Tolerance {
-  absolute: number;
-  relative: number;
-}
-
-/** Whether a model has one answer to a row. */
-export interface Stability {
-  /** Rows that were predicted together, again, in another order and each alone. */
+interface StabilityInput {
+  feeds: Feeds;
   rows: number;
   tolerance: Tolerance;
-  /**
-   * Null: each row has one answer. `random`: the same rows get other answers when they are predicted again; `order`: when they
-   * are in another order; `batch`: when each is predicted alone.
-   */
-  differs: 'random' | 'order' | 'batch' | null;
-  /** The greatest difference of a score; of labels alone, the share of rows with another one. */
-  difference: number;
+  dataLabels: () => Promise<readonly string[]>;
 }
 
 const mostRows = 16;
@@ -34,7 +21,7 @@ const mostRows = 16;
 export async function stabilityOf(
   run: (feeds: Feeds) => Promise<Record<string, TensorValues>>,
   reader: (rows: number) => OutputReader,
-  { feeds, rows, tolerance }: { feeds: Feeds; rows: number; tolerance: Tolerance },
+  { feeds, rows, tolerance, dataLabels }: StabilityInput,
 ): Promise<Stability> {
   const count = Math.min(rows, mostRows);
   const spread = Array.from({ length: count }, (_, index) => Math.floor((index * rows) / count));
@@ -46,7 +33,7 @@ export async function stabilityOf(
       const part = Object.fromEntries(Object.entries(feeds).map(([name, values]) => [name, takeRows(values, taken)]));
       reads.add(await run(part), batch.length);
     }
-    return reads.finish().predictions;
+    return (await reads.finish({ dataLabels })).predictions;
   };
   const all = Array.from({ length: count }, (_, index) => index);
   const backwards = all.toReversed();
@@ -61,13 +48,6 @@ export async function stabilityOf(
     if (difference > 0) return { rows: count, tolerance, differs: how, difference };
   }
   return { rows: count, tolerance, differs: null, difference: 0 };
-}
-
-/** Whether two answers are one within the tolerance. */
-export function isClose(one: number, other: number, { absolute, relative }: Tolerance): boolean {
-  if (one === other || (Number.isNaN(one) && Number.isNaN(other))) return true;
-  if (!Number.isFinite(one) || !Number.isFinite(other)) return false;
-  return Math.abs(one - other) <= Math.max(absolute, relative * Math.max(Math.abs(one), Math.abs(other)));
 }
 
 /** The greatest difference beyond the tolerance, 0 where there is none. `order[i]`: the row that is the `i`-th of `other`. */

@@ -5,8 +5,7 @@ import { describe, it } from 'node:test';
 import { silentLog } from '../../src/log.ts';
 import { localModel } from '../../src/model/artifact.ts';
 import { predictModels } from '../../src/model/predict.ts';
-import type { PredictionResult } from '../../src/model/predictions.ts';
-import { isClose, type Tolerance } from '../../src/model/stability.ts';
+import { isClose, type PredictionResult, type Tolerance } from '../../src/model/predictions.ts';
 import { inTemporaryFolder } from '../support/project.ts';
 import { floats, graph, int64s, intAttribute, message, model, node, tensor, valueInfo } from './onnx-builder.ts';
 

@@ -1,6 +1,5 @@
 import type { Check } from '../../evidence/check.ts';
-import type { PredictionResult } from '../../model/predictions.ts';
-import type { Stability, Tolerance } from '../../model/stability.ts';
+import type { PredictionResult, Stability, Tolerance } from '../../model/predictions.ts';
 
 /**
  * Whether each model has one answer to a row. Without one there is nothing to measure: the candidate's check blocks. A
