@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { defaults, milliseconds as durationMs, parityOf, type Task } from '../../config/index.ts';
+import { defaults, milliseconds as durationMs, parityOf } from '../../config/index.ts';
 import { labelColumns } from '../../config/columns.ts';
 import { classPosition, classText } from '../../data/class-text.ts';
 import { readColumns, type ColumnVector, type Dataset } from '../../data/dataset.ts';
