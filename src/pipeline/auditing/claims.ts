@@ -1,4 +1,10 @@
-import { identityOf, workflowArtifact, type Artifact, type Evidence, type EvidenceReference } from '../../evidence/index.ts';
+import {
+  identityOf,
+  workflowArtifact,
+  type Artifact,
+  type Evidence,
+  type EvidenceReference,
+} from '../../evidence/index.ts';
 import { committedPlace } from '../../registry/artifact-uri.ts';
 import type { MadeDecision } from '../../registry/verify.ts';
 
@@ -49,7 +55,9 @@ function timeFaults(
 ): [string, string][] {
   const [said, first] = [Date.parse(finishedAt), Date.parse(evidence.finishedAt)];
   if (known ? said >= first : said === first) {
-    return said <= made + skewMs ? [] : [[`${kind} evidence of ${finishedAt}, after the decision`, 'evidence from before it']];
+    return said <= made + skewMs
+      ? []
+      : [[`${kind} evidence of ${finishedAt}, after the decision`, 'evidence from before it']];
   }
   return [[`${kind} evidence said to be of ${finishedAt}`, `${evidence.finishedAt}, as the evidence says`]];
 }
