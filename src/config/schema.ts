@@ -102,6 +102,25 @@ export const TableRule = Type.Union(
 );
 export type TableRule = Static<typeof TableRule>;
 
+/** How CSV files are written that are not RFC 4180: told, never guessed. */
+export const CsvFormat = Type.Object(
+  {
+    delimiter: Type.Optional(
+      Type.String({ minLength: 1, maxLength: 1, pattern: '^[^"\\r\\n]$', description: 'Character between cells (default ",")' }),
+    ),
+    decimal: Type.Optional(
+      Type.Enum(['.', ','], { description: 'Character before the fraction of a number (default ".")' }),
+    ),
+    missing: Type.Optional(
+      Type.Array(Type.String({ minLength: 1, maxLength: 80 }), {
+        maxItems: 20,
+        description: 'Texts that stand for no value, beside the empty cell, such as NA',
+      }),
+    ),
+  },
+  strict,
+);
+
 export const Data = Type.Object(
   {
     evaluation: Type.String({ minLength: 1, description: 'CSV, JSONL or Parquet with labels' }),
@@ -109,6 +128,7 @@ export const Data = Type.Object(
     current: Type.Optional(Type.String({ minLength: 1 })),
     contract: Type.Optional(Type.String({ minLength: 1, description: 'JSON Schema 2020-12 of one row' })),
     rules: Type.Optional(Type.Array(TableRule)),
+    csv: Type.Optional(CsvFormat),
   },
   strict,
 );

@@ -73,6 +73,11 @@ export function datasetSubject(dataset: Dataset): DatasetSubject {
   return { uri: dataset.uri, sha256: dataset.sha256, rows: dataset.rows };
 }
 
+/** The source of a dataset that is open, for another process that opens the same bytes. */
+export function sourceOf({ name, path, uri, csv, rows, columns }: Dataset): DatasetSource {
+  return { name, path, uri, ...(csv === undefined ? {} : { csv }), known: { rows, columns } };
+}
+
 /** A SQL identifier that names exactly this column, whatever is in it. */
 export function quoteIdentifier(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;

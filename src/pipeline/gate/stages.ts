@@ -8,7 +8,7 @@ import {
   type Subjects,
 } from '../../evidence/index.ts';
 import { DataError, ModelError, UsageError } from '../../errors.ts';
-import { datasetSubject, openDataset, requireColumns, type Dataset, type DatasetSource } from '../../data/dataset.ts';
+import { datasetSubject, openDataset, sourceOf, requireColumns, type Dataset, type DatasetSource } from '../../data/dataset.ts';
 import { idsOfRows, requireRowIds } from '../../data/row-ids.ts';
 import type { ChangedRow } from '../../stages/evaluation/agreement.ts';
 import { requireEngines } from '../../model/engines.ts';
@@ -262,14 +262,14 @@ async function predictedBefore(
 /** Predict the rows of a dataset, or a range of them, as the configuration says. */
 export function predictRows(
   workspace: Workspace,
-  { name, path, uri }: Dataset,
+  dataset: Dataset,
   models: readonly PredictionModel[],
   rows?: RowRange,
 ): Promise<PredictionResult[]> {
   const { columns, task } = workspace.modelConfig;
   return predictModels({
     models,
-    dataset: { name, path, uri },
+    dataset: sourceOf(dataset),
     ...(rows === undefined ? {} : { rows }),
     columns,
     task,
@@ -401,7 +401,9 @@ export async function withDatasets<T>(
     for (const name of names) {
       const uri = workspace.modelConfig.data[name];
       if (uri === undefined) continue;
-      const source: DatasetSource = { name, uri, path: await inside(workspace, uri, `data.${name}`) };
+      const { csv } = workspace.modelConfig.data;
+      const path = await inside(workspace, uri, `data.${name}`);
+      const source: DatasetSource = { name, uri, path, ...(csv === undefined ? {} : { csv }) };
       datasets[name] = await openDataset(source, { log: workspace.log });
     }
     return await work(datasets);

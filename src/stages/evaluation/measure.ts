@@ -77,6 +77,7 @@ async function loadFacts(
   await workspace.run(`create table source (${fields}${row} bigint)`);
   const selected = [...read.map(({ name }) => quoteIdentifier(name)), 'row_number() over () - 1'];
   await reading(dataset, () => copyRows(dataset, selected, workspace, 'source'));
+  if (sample.dataRows !== undefined) await keepRows(workspace, sample.dataRows, row);
   for (const [side, outputs] of sides.entries()) {
     const said = await saidColumns(task, columns, sample, outputs);
     const table = said.map(({ name, type }) => `, ${quoteIdentifier(name)} ${type.toString()}`).join('');
@@ -86,6 +87,20 @@ async function loadFacts(
     await workspace.run(`drop table said${side}`);
   }
   return keys;
+}
+
+/** Leave in `source` the rows of the sample alone, under their numbers there. */
+async function keepRows(workspace: DuckDBConnection, dataRows: Uint32Array, row: string): Promise<void> {
+  const { INTEGER } = await import('@duckdb/node-api');
+  await workspace.run('create table kept (of_data integer, of_sample integer)');
+  await insert(workspace, 'kept', dataRows.length, [
+    { name: 'of_data', type: INTEGER, at: (at) => dataRows[at] as number },
+    { name: 'of_sample', type: INTEGER, at: (at) => at },
+  ]);
+  await workspace.run(
+    `create or replace table source as select s.* replace (k.of_sample::bigint as ${row}) from source s join kept k on s.${row} = k.of_data`,
+  );
+  await workspace.run('drop table kept');
 }
 
 interface Column {
