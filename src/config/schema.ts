@@ -106,7 +106,12 @@ export type TableRule = Static<typeof TableRule>;
 export const CsvFormat = Type.Object(
   {
     delimiter: Type.Optional(
-      Type.String({ minLength: 1, maxLength: 1, pattern: '^[^"\\r\\n]$', description: 'Character between cells (default ",")' }),
+      Type.String({
+        minLength: 1,
+        maxLength: 1,
+        pattern: '^[^"\\r\\n]$',
+        description: 'Character between cells (default ",")',
+      }),
     ),
     decimal: Type.Optional(
       Type.Enum(['.', ','], { description: 'Character before the fraction of a number (default ".")' }),

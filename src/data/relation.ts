@@ -88,6 +88,11 @@ export function escapeGlob(path: string): string {
   return path.replace(/[[*?]/gu, (character) => `[${character}]`);
 }
 
+/** The option that says how a file is packed: the engine tells it by the name, and takes what follows a `?` for no part of it. */
+export function compressionOf(path: string): string {
+  return `compression = '${path.toLowerCase().endsWith('.gz') ? 'gzip' : 'none'}'`;
+}
+
 /** A SQL string literal of exactly this text. */
 export function quoteLiteral(text: string): string {
   return `'${text.replaceAll("'", "''")}'`;

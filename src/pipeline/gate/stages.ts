@@ -8,7 +8,14 @@ import {
   type Subjects,
 } from '../../evidence/index.ts';
 import { DataError, ModelError, UsageError } from '../../errors.ts';
-import { datasetSubject, openDataset, sourceOf, requireColumns, type Dataset, type DatasetSource } from '../../data/dataset.ts';
+import {
+  datasetSubject,
+  openDataset,
+  sourceOf,
+  requireColumns,
+  type Dataset,
+  type DatasetSource,
+} from '../../data/dataset.ts';
 import { idsOfRows, requireRowIds } from '../../data/row-ids.ts';
 import type { ChangedRow } from '../../stages/evaluation/agreement.ts';
 import { requireEngines } from '../../model/engines.ts';

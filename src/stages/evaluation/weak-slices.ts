@@ -303,11 +303,7 @@ async function codedColumns(
 }
 
 /** Numbers, which may be many, are cut into bins; everything else is told apart by its text. */
-async function readOne(
-  dataset: Dataset,
-  { name, type }: DatasetColumn,
-  { dataRows }: Sample,
-): Promise<ColumnVector> {
+async function readOne(dataset: Dataset, { name, type }: DatasetColumn, { dataRows }: Sample): Promise<ColumnVector> {
   const numeric = isNumeric(type);
   const read = await readColumns(dataset, numeric ? { numbers: [name] } : { texts: [name] });
   const column = (numeric ? read.numbers : read.texts).get(name) as ColumnVector;
