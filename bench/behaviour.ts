@@ -6,7 +6,8 @@
 import { cp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { silentLog } from '../src/log.ts';
-import { runBehaviour } from '../src/pipeline/gate/stages.ts';
+import { runStage } from '../src/pipeline/gate/run-stage.ts';
+import { behaviour } from '../src/stages/behaviour/stage.ts';
 import { openWorkspace } from '../src/pipeline/workspace.ts';
 import { fixture, inTemporaryFolder } from '../test/support/project.ts';
 import { publish } from './support/page.ts';
@@ -43,7 +44,7 @@ await inTemporaryFolder(async (folder) => {
   for (let round = 1; round <= rounds; round += 1) {
     const workspace = await openWorkspace({ root: folder, config: 'contender.yml', out: 'out', log: silentLog });
     const view = { champion: null, championSeq: 0, versions: [], decisionsByDataset: {} };
-    const { checks } = await runBehaviour(workspace, view);
+    const { checks } = await runStage(workspace, behaviour, async () => view);
     for (const gate of gates) {
       const check = checks.find(({ id }) => id === `behaviour/${gate.replaceAll('_', '-')}-ratio`);
       if (check === undefined) throw new Error(`no check of ${gate}`);

@@ -21,6 +21,8 @@ import { championOf } from '../src/registry/manifest.ts';
 import type { ModelState } from '../src/registry/model-state.ts';
 import { planRecord } from '../src/registry/plan-record.ts';
 import type { Registry } from '../src/registry/registry.ts';
+import { stageFacts } from '../src/pipeline/configuration.ts';
+import type { Policy } from '../src/stages/evaluation/schema.ts';
 import { underItsOwnPolicy } from '../src/pipeline/auditing/decide-again.ts';
 import { artifact, judged } from '../test/registry/sample-decision.ts';
 import { startGitHub } from '../test/support/github-api/server.ts';
@@ -32,7 +34,7 @@ const decisions = 100;
 /** A model that has all its decisions already, where the large registry has it. */
 const [old, long] = ['model-0000', `of a model with ${decisions} decisions`];
 /** What the decisions are made under, so that they can be made again. */
-const config: Model = {
+const config: Model & { policy: Policy } = {
   task: 'binary-classification',
   candidate: 'model.onnx',
   columns: { id: 'id', label: 'label' },
@@ -208,7 +210,7 @@ async function build(repository: string, count: number): Promise<void> {
       const candidate = `${model} ${number}`;
       const verdict = number % 10 === 0 ? 'pass' : number % 2 === 0 ? 'inconclusive' : 'fail';
       const given = evidenceOf(candidate, verdict, model, championOf(state.manifest)?.artifacts[0]);
-      const subject = { model, config, candidate: artifact(candidate) };
+      const subject = { model, config, candidate: artifact(candidate), stages: stageFacts(config) };
       const context = { now: new Date(time * 1000), actor: 'ada', source: {}, approvals: [] };
       const plan = planRecord(
         'registry',

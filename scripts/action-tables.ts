@@ -1,29 +1,24 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readdir, readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
 
+/** The repository that the compiled tree lies in. */
+const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
+
+/** Folders of `actions/`, and the gate, whose action.yml is at the top. */
+export async function actionNames(): Promise<string[]> {
+  const entries = await readdir(join(root, 'actions'), { withFileTypes: true });
+  const names = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
+  return ['gate', ...names.sort()];
+}
+
 /** Every action: the folder of its action.yml, and the page that documents it. */
-export const documentedActions = [
-  { folder: '.', page: 'docs/actions.md' },
-  ...[
-    'validate-data',
-    'evaluate-model',
-    'behaviour',
-    'predict',
-    'load-test',
-    'promote',
-    'rollback',
-    'registry',
-    'comment',
-    'release',
-    'verify-model',
-    'verify-registry',
-    'finish-promotion',
-  ].map((name) => ({
-    folder: `actions/${name}`,
-    page: `actions/${name}/README.md`,
-  })),
-] as const;
+export const documentedActions: readonly { folder: string; page: string }[] = (await actionNames()).map((name) =>
+  name === 'gate'
+    ? { folder: '.', page: 'docs/actions.md' }
+    : { folder: `actions/${name}`, page: `actions/${name}/README.md` },
+);
 
 export interface ActionMetadata {
   name: string;

@@ -9,28 +9,23 @@ import { createRequire } from 'node:module';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { stages } from '../src/stages/index.ts';
+import { actionNames } from './action-tables.ts';
 
-/** Programs and their entry modules in the compiled tree. */
-const programs = {
-  'validate-data': 'actions/validate-data.js',
-  'evaluate-model': 'actions/evaluate-model.js',
-  behaviour: 'actions/behaviour.js',
-  predict: 'actions/predict.js',
-  'load-test': 'actions/load-test.js',
-  promote: 'actions/promote.js',
-  rollback: 'actions/rollback.js',
-  registry: 'actions/registry.js',
-  gate: 'actions/gate.js',
-  comment: 'actions/comment.js',
-  release: 'actions/release.js',
-  'verify-model': 'actions/verify-model.js',
-  'verify-registry': 'actions/verify-registry.js',
-  'finish-promotion': 'actions/finish-promotion.js',
-  cli: 'cli/main.js',
-  'predict-process': 'model/predict-process.js',
-  'model-process': 'model/model-process.js',
-  'serve-process': 'serve/serve-process.js',
-} as const;
+/** The programs, each as an expression that starts it. An action is a module of its own, or that of a stage. */
+const programs: Record<string, string> = {
+  ...Object.fromEntries((await actionNames()).map((name) => [name, started(name)])),
+  cli: `import('./cli/main.js')`,
+  'predict-process': `import('./model/predict-process.js')`,
+  'model-process': `import('./model/model-process.js')`,
+  'serve-process': `import('./serve/serve-process.js')`,
+};
+
+function started(action: string): string {
+  return stages.some((stage) => stage.action === action)
+    ? `import('./actions/stage-action.js').then(({ stageAction }) => stageAction('${action}'))`
+    : `import('./actions/${action}.js')`;
+}
 
 interface Bundled {
   code: string;
@@ -59,7 +54,7 @@ console.log(
 );
 
 async function bundlePrograms(): Promise<void> {
-  const imports = Object.entries(programs).map(([name, entry]) => `  '${name}': () => import('./${entry}'),\n`);
+  const imports = Object.entries(programs).map(([name, start]) => `  '${name}': () => ${start},\n`);
   const entry = join(source, 'bundled-programs.js');
   await writeFile(entry, `const programs = {\n${imports.join('')}};\nexport const run = (name) => programs[name]();\n`);
   const { code, assets } = await ncc(entry, {

@@ -4,7 +4,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Config } from '../src/config/schema.ts';
+import { Configuration } from '../src/pipeline/configuration.ts';
 import { publishedSchemas } from '../src/schemas.ts';
 import { configurationTable } from './configuration-table.ts';
 
@@ -19,7 +19,7 @@ keep(
   page,
   (read(page) ?? '').replace(
     /(<!-- keys:[^>]*-->\n).*(<!-- \/keys -->)/su,
-    (_all, open: string, close: string) => `${open}${configurationTable(Config)}\n${close}`,
+    (_all, open: string, close: string) => `${open}${configurationTable(Configuration)}\n${close}`,
   ),
 );
 if (outdated.length > 0) {

@@ -1,5 +1,5 @@
 import type { TSchema } from 'typebox';
-import { Config } from './config/schema.ts';
+import { Configuration } from './pipeline/configuration.ts';
 import { RecordedDecision } from './evidence/decision.ts';
 import { Evidence } from './evidence/evidence.ts';
 import { Manifest } from './registry/manifest.ts';
@@ -12,7 +12,7 @@ export function publishedSchemas(): Record<string, TSchema & Record<string, unkn
     ...schema,
   });
   return {
-    config: named('contender.yml', Config),
+    config: named('contender.yml', Configuration),
     evidence: named('Evidence of one stage', Evidence),
     decision: named('A recorded decision', RecordedDecision),
     manifest: named('The manifest of a model', Manifest),

@@ -1,6 +1,6 @@
 /* What bench/evaluate.ts measures of Contender. Arguments: folder, features. */
 import { join } from 'node:path';
-import type { Policy } from '../../src/config/schema.ts';
+import type { Policy } from '../../src/stages/evaluation/schema.ts';
 import { openDataset } from '../../src/data/dataset.ts';
 import { evaluate } from '../../src/stages/evaluation/evaluate.ts';
 import { metricsOf } from '../../src/stages/evaluation/metrics/catalogue.ts';
@@ -51,11 +51,9 @@ async function measure(source: string, features: string[]): Promise<Measured> {
   const dataset = await openDataset({ name: 'evaluation', path, uri: 'data.parquet' });
   try {
     const evidence = await evaluate({
-      model: 'bench',
       task,
       columns,
       policy,
-      policyDigest: '',
       dataset,
       candidate: { artifact: artifacts.candidate, result: candidate },
       champion: { artifact: artifacts.champion, result: champion },

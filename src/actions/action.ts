@@ -9,8 +9,9 @@ import {
   renderMarkdown,
   summaryLimit,
   withoutWorkflowCommands,
-  type ReportInput,
+  type Result,
 } from '../report/index.ts';
+import { stages } from '../stages/index.ts';
 import { actionLog } from './action-log.ts';
 import { cancelledText, faultText, placeIn, publicFaultText } from './fault-text.ts';
 import type { CommonInputs } from './inputs.ts';
@@ -102,10 +103,11 @@ export function openActionWorkspace(inputs: CommonInputs, { signal, onRecord }: 
  * @returns how to fail the step: what an annotation says already is not said in a second one
  */
 export async function report(
-  input: ReportInput,
+  result: Result,
   workspace: Workspace,
   { junit }: CommonInputs,
 ): Promise<(message: string) => void> {
+  const input = { ...result, stages };
   core.info(renderConsole(input, { colour: true, width: 120 }));
   const placed = { ...input, evidence: await withPlaces(workspace, input.evidence) };
   const given = annotations(placed);

@@ -6,10 +6,9 @@ import { warnOfExpiry } from '../pipeline/auditing/expiry.ts';
 import { eventPayload } from '../github/run-place.ts';
 import type { PromoteInput, PromoteResult } from '../pipeline/gate/promote.ts';
 import type { Workspace } from '../pipeline/workspace.ts';
-import { headline } from '../report/index.ts';
+import { headline, metricsOf } from '../report/index.ts';
 import { openActionWorkspace, report, runAction } from './action.ts';
 import { decisionInputs, modelInput, type DecisionInputs } from './inputs.ts';
-import { metricsOf } from './metrics.ts';
 import { openPublishing, publishError, publishReport } from './publishing.ts';
 import { tellUnpushed } from './unpushed.ts';
 

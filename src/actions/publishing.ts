@@ -3,7 +3,7 @@ import { openGitHub } from '../github/client.ts';
 import { runPlace, type RunPlace } from '../github/run-place.ts';
 import { publishFault, publishResult, type Publishing, type Unpublished } from '../pipeline/publishing/publish.ts';
 import type { Workspace } from '../pipeline/workspace.ts';
-import type { ReportInput } from '../report/index.ts';
+import type { Result } from '../report/index.ts';
 import { actionLog } from './action-log.ts';
 import { publishInputs } from './inputs.ts';
 
@@ -23,7 +23,7 @@ export async function openPublishing(signal: AbortSignal): Promise<Publishing | 
 export async function publishReport(
   publishing: Publishing | null,
   workspace: Workspace,
-  result: ReportInput,
+  result: Result,
 ): Promise<void> {
   if (publishing !== null) tell(await publishResult(workspace, result, publishing), publishing.place);
 }

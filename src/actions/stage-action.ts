@@ -1,21 +1,24 @@
 import { join } from 'node:path';
-import { evidenceDigest, type Evidence } from '../evidence/index.ts';
-import type { Workspace } from '../pipeline/workspace.ts';
+import { evidenceDigest } from '../evidence/index.ts';
+import { registryView } from '../pipeline/gate/promote.ts';
+import { runStage } from '../pipeline/gate/run-stage.ts';
 import { headline } from '../report/index.ts';
+import { stages } from '../stages/index.ts';
 import { openActionWorkspace, report, runAction } from './action.ts';
 import { stageInputs } from './inputs.ts';
 
-const outputs = ['verdict', 'headline', 'evidence', 'evidence-sha256', 'candidate-sha256'] as const;
+/** Of every action that runs a stage; a stage may have more. */
+export const outputs = ['verdict', 'headline', 'evidence', 'evidence-sha256', 'candidate-sha256'] as const;
 
-/** An action that runs one stage and gives its evidence. @param further outputs that this stage alone has */
-export function stageAction(
-  stage: (workspace: Workspace) => Promise<Evidence>,
-  further: Record<string, (evidence: Evidence) => string> = {},
-): Promise<void> {
+/** The action in the folder `actions/<name>`: it runs the stage that names it and gives its evidence. */
+export function stageAction(name: string): Promise<void> {
+  const stage = stages.find(({ action }) => action === name);
+  if (stage === undefined) throw new Error(`no stage has the action ${name}`);
+  const { outputs: further = {} } = stage;
   return runAction([...outputs, ...Object.keys(further)], async (context) => {
     const inputs = await stageInputs(process.env);
     const workspace = await openActionWorkspace(inputs, context);
-    const evidence = await stage(workspace);
+    const evidence = await runStage(workspace, stage, () => registryView(workspace, false));
     const said = { decision: null, evidence: [evidence] };
     context.setOutputs({
       verdict: evidence.verdict,

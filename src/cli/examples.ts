@@ -1,16 +1,10 @@
 import type { Command } from 'commander';
+import { stages } from '../stages/index.ts';
 
 /** What a person would type first, by command. */
 const examples: Readonly<Record<string, readonly string[]>> = {
   init: ['contender init --data data/eval.csv --candidate models/candidate.onnx'],
-  validate: ['contender validate', 'contender validate --model spam-filter --json'],
-  evaluate: [
-    'contender evaluate',
-    'contender evaluate --candidate models/new.onnx --champion models/old.onnx',
-    "contender evaluate --predictions 'parts/*.parquet'",
-  ],
-  behaviour: ['contender behaviour', 'contender behaviour --candidate models/quantised.onnx --json'],
-  'load-test': ['contender load-test', 'contender load-test --junit load.xml'],
+  ...Object.fromEntries(stages.map(({ command }) => [command.name, command.examples])),
   promote: ['contender promote', 'contender promote --no-record', 'contender promote --set-version 2.0.0'],
   gate: ['contender gate', 'contender gate --no-record', 'contender gate --candidate models/new.onnx --no-record'],
   predict: [
@@ -49,10 +43,7 @@ const meanings = {
 const kinds: Readonly<Record<string, keyof typeof meanings>> = {
   promote: 'decision',
   gate: 'decision',
-  validate: 'stage',
-  evaluate: 'stage',
-  behaviour: 'stage',
-  'load-test': 'stage',
+  ...Object.fromEntries(stages.map(({ command }) => [command.name, 'stage' as const])),
   rollback: 'act',
   'registry register': 'act',
   'registry override': 'act',

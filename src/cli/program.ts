@@ -99,7 +99,7 @@ const helpText = `
 A first run, step by step:
   contender init --data eval.csv --candidate new.onnx            a contender.yml to start from
   contender registry register --artifact models/champion.onnx    who is champion today
-  contender gate                                                 validate, evaluate, load test, decide, record
+  contender gate                                                 run every stage that is configured, decide, record
   contender registry log                                         what was decided, and why
   contender rollback --reason "..."                              back to the version before
 

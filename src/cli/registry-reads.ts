@@ -15,6 +15,7 @@ import {
   renderSummaries,
   type ConsoleOptions,
 } from '../report/index.ts';
+import { stages } from '../stages/index.ts';
 import type { Workspace } from '../pipeline/workspace.ts';
 import { consoleOptions, withReadOptions, type CommandContext, type CommonOptions } from './command-context.ts';
 
@@ -54,7 +55,7 @@ export function addRegistryReads(registry: Command, context: CommandContext): vo
       .description('Why this version is the champion, and why the last candidate is not: numbers, people, evidence.'),
     async (workspace, model) => {
       const { reasons, found } = await explainModel(workspace, model);
-      return { json: reasons, text: (options) => renderReasons(reasons, found, options) };
+      return { json: reasons, text: (options) => renderReasons(reasons, found, options, stages) };
     },
   );
 

@@ -1,12 +1,13 @@
 import { Option, type Command } from 'commander';
 import { join } from 'node:path';
-import type { Evidence } from '../evidence/index.ts';
 import { registryView, runGate, runPromote, type PromoteInput, type PromoteResult } from '../pipeline/gate/promote.ts';
 import { warnOfExpiry } from '../pipeline/auditing/expiry.ts';
 import { writeJunit } from '../pipeline/gate/output.ts';
 import { withPlaces } from '../pipeline/gate/places.ts';
-import { runBehaviour, runEvaluate, runLoadTest, runValidate } from '../pipeline/gate/stages.ts';
-import { renderConsole, type ReportInput } from '../report/index.ts';
+import { runStage } from '../pipeline/gate/run-stage.ts';
+import { renderConsole, type Result } from '../report/index.ts';
+import { stages } from '../stages/index.ts';
+import type { Stage } from '../stages/stage.ts';
 import { exitCodeOf, exitCodeOfVerdict } from './exit-codes.ts';
 import { pendingText } from './pending-text.ts';
 import { placesOf, shown } from './places.ts';
@@ -28,37 +29,20 @@ interface PromoteOptions extends ReportOptions {
   setVersion?: string;
 }
 
-/** validate, evaluate, behaviour, load-test, promote, gate. */
+/** A command for each stage, promote and gate. */
 export function addStageCommands(program: Command, context: CommandContext): void {
-  addStage('validate', 'Validate the datasets against the contract and the table rules.', (workspace) =>
-    runValidate(workspace),
-  );
-  withPredictions(
-    addStage('evaluate', 'Predict with champion and candidate and compare them, with intervals.', async (workspace) =>
-      runEvaluate(workspace, await registryView(workspace, false)),
-    ),
-  );
-  withPredictions(
-    addStage(
-      'behaviour',
-      'Look at what champion and candidate cost to run, what they look at, and how they take changed data.',
-      async (workspace) => runBehaviour(workspace, await registryView(workspace, false)),
-    ),
-  );
-  addStage(
-    'load-test',
-    'Serve the candidate, put it under load and check latency, errors and answers.',
-    async (workspace) => runLoadTest(workspace, await registryView(workspace, false)),
-  );
+  for (const stage of stages) addStage(stage);
+  const names = stages.map(({ command }) => command.name.replaceAll('-', ' ')).join(', ');
   addDecision('promote', 'Decide on the evidence in the output folder and record the decision.', runPromote);
-  withPredictions(
-    addDecision('gate', 'The whole gate: validate, evaluate, behaviour, load test, decide, record.', runGate),
-  );
+  withPredictions(addDecision('gate', `The whole gate: ${names}, decide, record.`, runGate));
 
-  function addStage(name: string, description: string, stage: (workspace: Workspace) => Promise<Evidence>): Command {
-    return withReportOptions(program.command(name).description(description)).action(async (options: ReportOptions) => {
+  function addStage(stage: Stage): void {
+    const { name, summary } = stage.command;
+    const command = withReportOptions(program.command(name).description(summary));
+    if (stage.needs !== 'datasets') withPredictions(command);
+    command.action(async (options: ReportOptions) => {
       const workspace = await context.open(options);
-      const evidence = await stage(workspace);
+      const evidence = await runStage(workspace, stage, () => registryView(workspace, false));
       await writeReports(workspace, options, { decision: null, evidence: [evidence] });
       print(options, evidence, { decision: null, evidence: [evidence] });
       context.finish(exitCodeOfVerdict(evidence.verdict));
@@ -93,9 +77,11 @@ export function addStageCommands(program: Command, context: CommandContext): voi
       });
   }
 
-  function print(options: CommonOptions, json: unknown, shown: ReportInput): void {
+  function print(options: CommonOptions, json: unknown, result: Result): void {
     context.print(
-      options.json === true ? JSON.stringify(json, null, 2) : renderConsole(shown, consoleOptions(context)),
+      options.json === true
+        ? JSON.stringify(json, null, 2)
+        : renderConsole({ ...result, stages }, consoleOptions(context)),
     );
   }
 }
@@ -114,7 +100,7 @@ function withPredictions(command: Command): Command {
   );
 }
 
-async function writeReports(workspace: Workspace, options: ReportOptions, input: ReportInput): Promise<void> {
+async function writeReports(workspace: Workspace, options: ReportOptions, input: Result): Promise<void> {
   const { junit } = options;
   if (junit === undefined) return;
   const shownAt = await withPlaces(workspace, input.evidence);

@@ -1,44 +1,50 @@
 import { labelColumns, roleOf } from './columns.ts';
+import { howToFetch } from './elsewhere.ts';
 import type { Problem } from './explain.ts';
-import { evidenceKinds } from './defaults.ts';
 import type { Config, Model, Stage } from './schema.ts';
 import { nearest } from './suggest.ts';
 
+/** What the stages there are say of a configuration. */
+export interface StageRules {
+  /** Kinds of evidence that they make. */
+  kinds: readonly string[];
+  /** What is wrong with the keys of a model that are theirs; pointers start at the model. */
+  problems(model: Model): Problem[];
+}
+
 /** What no key of a configuration shows alone: columns, thresholds and gates that do not go with the task. */
-export function inconsistencies({ models, registry }: Config): Problem[] {
+export function inconsistencies({ models, registry }: Config, { kinds, problems }: StageRules): Problem[] {
   const ofModels = Object.entries(models).flatMap(([name, model]) =>
     [
+      ...elsewhereProblems(model),
       ...columnsProblems(model),
       ...featuresProblems(model),
-      ...kindsProblems('/policy/required_evidence', model.policy.required_evidence),
+      ...kindsProblems('/policy/required_evidence', kinds, model.policy.required_evidence),
       ...thresholdProblems(model),
-      ...behaviourProblems(model),
       ...approvalsProblems(model),
-      ...slicesProblems(model),
+      ...problems(model),
     ].map(({ pointer, ...problem }) => ({
       pointer: `/models/${name}${pointer}`,
       ...problem,
     })),
   );
-  return [...ofModels, ...stagesProblems(registry?.stages ?? {})];
+  return [...ofModels, ...stagesProblems(registry?.stages ?? {}, kinds)];
 }
 
 /** A stage that follows none there is could never be entered. */
-function stagesProblems(stages: Readonly<Record<string, Stage>>): Problem[] {
+function stagesProblems(stages: Readonly<Record<string, Stage>>, kinds: readonly string[]): Problem[] {
   return Object.entries(stages).flatMap(([name, { after, evidence }]) => {
     const pointer = `/registry/stages/${name}`;
     const others = Object.keys(stages).filter((each) => each !== name);
-    const ofEvidence = kindsProblems(`${pointer}/evidence`, evidence);
+    const ofEvidence = kindsProblems(`${pointer}/evidence`, kinds, evidence);
     if (after === undefined || others.includes(after)) return ofEvidence;
     return [{ pointer: `${pointer}/after`, message: unknown('stage', after, others) }, ...ofEvidence];
   });
 }
 
-function kindsProblems(pointer: string, kinds: readonly string[] = []): Problem[] {
-  return kinds.flatMap((kind, index) =>
-    evidenceKinds.includes(kind)
-      ? []
-      : [{ pointer: `${pointer}/${index}`, message: unknown('kind of evidence', kind, evidenceKinds) }],
+function kindsProblems(pointer: string, kinds: readonly string[], named: readonly string[] = []): Problem[] {
+  return named.flatMap((kind, index) =>
+    kinds.includes(kind) ? [] : [{ pointer: `${pointer}/${index}`, message: unknown('kind of evidence', kind, kinds) }],
   );
 }
 
@@ -63,6 +69,22 @@ function featuresProblems({ columns }: Model): Problem[] {
         message: `${JSON.stringify(feature)} is the ${role}${named}. Expected ${expected}`,
       },
     ];
+  });
+}
+
+/** Files that must be fetched first are named with the command that does. */
+function elsewhereProblems({ candidate, champion, data }: Model): Problem[] {
+  const pathOf = (reference: typeof champion): unknown =>
+    typeof reference === 'object' ? ('uri' in reference ? reference.uri : reference.predictions) : reference;
+  const named: [string, string, unknown][] = [
+    ['', 'candidate', pathOf(candidate)],
+    ['', 'champion', pathOf(champion)],
+    ...Object.entries(data).map(([key, value]): [string, string, unknown] => ['/data', key, value]),
+  ];
+  return named.flatMap(([pointer, key, path]) => {
+    const fetched = typeof path === 'string' ? howToFetch(path) : null;
+    if (fetched === null) return [];
+    return [{ pointer, key, message: `${key} is ${JSON.stringify(path)}: ${fetched.found}. ${fetched.remedy}` }];
   });
 }
 
@@ -108,42 +130,4 @@ function approvalsProblems({ policy: { approvals } }: Model): Problem[] {
   if (people >= required) return [];
   const message = `${required} approvals are required and ${people === 1 ? 'one person' : `${people} people`} may give them`;
   return [{ pointer: '/policy/approvals', key: 'required', message }];
-}
-
-/** A slice that a metric is asked for twice would have two checks of one id, whatever bins it is cut into. */
-function slicesProblems({ policy: { guardrails = [] } }: Model): Problem[] {
-  const seen = new Set<string>();
-  return guardrails.flatMap(({ metric, slices = [] }, guardrail) =>
-    slices.flatMap((slice, index) => {
-      const [kind, what] =
-        typeof slice === 'string'
-          ? ['column', slice]
-          : 'cross' in slice
-            ? ['columns', slice.cross.join(' & ')]
-            : 'sql' in slice
-              ? ['name', slice.name]
-              : ['column', slice.column];
-      const key = JSON.stringify([metric, kind, what]);
-      if (!seen.has(key)) {
-        seen.add(key);
-        return [];
-      }
-      const message = `${metric} is asked for by the ${kind} ${JSON.stringify(what)} twice. Expected each slice once for a metric`;
-      return [{ pointer: `/policy/guardrails/${guardrail}/slices/${index}`, message }];
-    }),
-  );
-}
-
-/** Where nothing is decided, no decision can change. */
-function behaviourProblems({ task, behaviour }: Model): Problem[] {
-  if (task !== 'regression' && task !== 'ranking') return [];
-  const message = (key: string): string => `${key} is of decisions, and a model of ${task} makes none`;
-  return [
-    ...(behaviour?.robustness?.max_flip_rate === undefined
-      ? []
-      : [{ pointer: '/behaviour/robustness', key: 'max_flip_rate', message: message('max_flip_rate') }]),
-    ...(behaviour?.agreement?.min_label_agreement === undefined
-      ? []
-      : [{ pointer: '/behaviour/agreement', key: 'min_label_agreement', message: message('min_label_agreement') }]),
-  ];
 }

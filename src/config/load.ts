@@ -1,12 +1,20 @@
+import { existsSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
+import { basename } from 'node:path';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { LineCounter, parseDocument, isMap, isScalar, type Document } from 'yaml';
 import { ConfigError, openingFault } from '../errors.ts';
-import { Config } from './schema.ts';
-import { inconsistencies } from './consistent.ts';
+import type { TSchema } from 'typebox';
+import type { Config } from './schema.ts';
+import { inconsistencies, type StageRules } from './consistent.ts';
 import { explain, type Problem } from './explain.ts';
 
 export const maximumConfigBytes = 1024 * 1024;
+
+/** What a configuration must keep to. */
+export interface ConfigRules extends StageRules {
+  schema: TSchema;
+}
 
 /**
  * Read and check contender.yml.
@@ -14,14 +22,14 @@ export const maximumConfigBytes = 1024 * 1024;
  * @param shown the path as messages show it
  * @throws ConfigError with every problem found, each with `file:line:column`, what was found, what is allowed and the nearest valid key
  */
-export async function loadConfig(path: string, shown: string = path): Promise<Config> {
-  return parseConfig(await readConfig(path, shown), shown);
+export async function loadConfig(path: string, shown: string, rules: ConfigRules): Promise<Config> {
+  return parseConfig(await readConfig(path, shown), shown, rules);
 }
 
 /** Check the text of a configuration; see `loadConfig`. */
-export function parseConfig(text: string, shown: string): Config {
+export function parseConfig(text: string, shown: string, rules: ConfigRules): Config {
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true });
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true, merge: true });
   const syntax = document.errors[0];
   if (syntax !== undefined) {
     const { line, col } = lines.linePos(syntax.pos[0]);
@@ -33,8 +41,8 @@ export function parseConfig(text: string, shown: string): Config {
   }
   const value = toPlain(document, shown);
   const ajv = new Ajv2020({ allErrors: true, verbose: true, strict: false });
-  const valid = ajv.compile(Config);
-  const problems = valid(value) ? inconsistencies(value) : explain(valid.errors ?? []);
+  const valid = ajv.compile<Config>(rules.schema);
+  const problems = valid(value) ? inconsistencies(value, rules) : explain(valid.errors ?? []);
   if (problems.length === 0) return value as Config;
   const told = problems.map((problem) => tell(problem, document, lines, shown));
   const more = told.length > 8 ? `\n… and ${told.length - 8} more` : '';
@@ -50,7 +58,7 @@ async function readConfig(path: string, shown: string): Promise<string> {
       found: openingFault(cause),
       expected: 'a configuration file',
       where: shown,
-      remedy: 'Create one with contender init, or name another with --config',
+      remedy: otherEnding(path) ?? 'Create one with contender init, or name another with --config',
       cause,
     });
   });
@@ -63,6 +71,13 @@ async function readConfig(path: string, shown: string): Promise<string> {
     });
   }
   return readFile(path, 'utf8');
+}
+
+/** The same file with the other ending of YAML, where it is there. */
+function otherEnding(path: string): string | undefined {
+  const other = path.replace(/\.ya?ml$/iu, (ending) => (ending.toLowerCase() === '.yml' ? '.yaml' : '.yml'));
+  if (other === path || !existsSync(other)) return undefined;
+  return `There is ${basename(other)}: rename it to ${basename(path)}, or name it with --config`;
 }
 
 function toPlain(document: Document, shown: string): unknown {

@@ -1,3 +1,4 @@
+import { pulledWith } from '../config/elsewhere.ts';
 import { rmSync } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
 import { TextDecoder } from 'node:util';
@@ -226,7 +227,7 @@ async function refuseImpostor(source: DatasetSource, format: DatasetFormat): Pro
       found: openingFault(cause),
       expected: `the ${source.name} data`,
       where: source.uri,
-      remedy: 'Check the path in contender.yml',
+      remedy: pulledWith(source.path, source.uri) ?? 'Check the path in contender.yml',
       cause,
     });
   });

@@ -81,7 +81,7 @@ function lines(path: string): string {
 }
 
 function fileOptions(path: string): string {
-  return `${quoteLiteral(escapeGlob(path))}, format = 'newline_delimited', ignore_errors = false, maximum_object_size = ${longestLine}, hive_partitioning = false, ${compressionOf(path)}`;
+  return `${quoteLiteral(escapeGlob(path))}, format = 'newline_delimited', ignore_errors = false, maximum_object_size = ${longestLine}, hive_partitioning = false${compressionOf(path)}`;
 }
 
 /** Kinds of rows, by their keys and the types of their values, that a file may have. */

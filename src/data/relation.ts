@@ -88,9 +88,9 @@ export function escapeGlob(path: string): string {
   return path.replace(/[[*?]/gu, (character) => `[${character}]`);
 }
 
-/** The option that says how a file is packed: the engine tells it by the name, and takes what follows a `?` for no part of it. */
+/** The option for a packed file: the engine tells it by the name, and takes what follows a `?` for no part of that. */
 export function compressionOf(path: string): string {
-  return `compression = '${path.toLowerCase().endsWith('.gz') ? 'gzip' : 'none'}'`;
+  return path.toLowerCase().endsWith('.gz') ? ", compression = 'gzip'" : '';
 }
 
 /** A SQL string literal of exactly this text. */

@@ -1,12 +1,10 @@
-import { policySubject, requiredEvidence, type Model } from '../config/index.ts';
+import { policySubject, type Model } from '../config/index.ts';
 import {
   combinedVerdict,
   decisionSchemaId,
   evidenceDigest,
   identityOf,
   modelIdentity,
-  type Approval,
-  type Artifact,
   type Check,
   type DatasetSubject,
   type Decision,
@@ -15,7 +13,6 @@ import {
   type Outcome,
   type Reason,
   type RegistryHistory,
-  type Source,
   type Version,
 } from '../evidence/index.ts';
 import { policyRecord } from './act.ts';
@@ -23,25 +20,8 @@ import { countedApprovals, missingApprovals } from './approvals.ts';
 import { keyOf } from './idempotency-key.ts';
 import { nextVersion } from './next-version.ts';
 import { disagreements, standsIn, tooOld } from './stale.ts';
+import type { DecisionContext, DecisionSubject, StageFacts } from './subject.ts';
 import { deprecation, rolledBack } from './withdrawn.ts';
-
-export interface DecisionSubject {
-  /** Name of the model line. */
-  model: string;
-  /** Its configuration: the policy and everything else a decision is bound to. */
-  config: Model;
-  candidate: Artifact;
-}
-
-export interface DecisionContext {
-  now: Date;
-  actor: string;
-  source: Source;
-  /** As they were given; those that count are kept. */
-  approvals: readonly Approval[];
-  /** A version the team chose; otherwise the next free one. */
-  version?: string;
-}
 
 /**
  * Decide whether the candidate may replace the champion. Pure: the same arguments give the same decision.
@@ -117,7 +97,7 @@ function judge(
 
   const failed = blocking.filter((check) => check.verdict === 'fail').map(reasonOf('check-failed'));
   const open = [
-    ...missing(subject.config, evidence),
+    ...missing(subject, evidence),
     ...blocking
       .filter((check) => check.verdict === 'inconclusive')
       // What needs the most rows decides how long the hold lasts.
@@ -132,8 +112,9 @@ function judge(
   const unwanted = [...rolledBack(subject, view), ...missingApprovals(subject.config, approvals)];
   if (unwanted.length > 0) return { outcome: 'hold', reasons: unwanted };
   const passed = blocking.filter((check) => check.verdict === 'pass');
+  const leads = subject.stages.map(({ lead }) => lead);
   const primary =
-    passed.find((check) => check.id === `evaluation/${subject.config.policy.primary.metric}`) ??
+    passed.find((check) => leads.includes(check.id)) ??
     passed.find((check) => check.comparison !== undefined) ??
     // A first model has nothing to be compared with but models that look at no feature.
     passed.find((check) => check.id === 'evaluation/sanity-baseline');
@@ -162,8 +143,8 @@ function championOf(
   return named === undefined ? undefined : { identity: identityOf(named), name: named.uri };
 }
 
-function missing(config: Model, evidence: readonly Evidence[]): Reason[] {
-  const required = requiredEvidence(config);
+function missing({ config, stages }: DecisionSubject, evidence: readonly Evidence[]): Reason[] {
+  const required = requiredKinds(config, stages);
   const absent = required
     .filter((kind) => !evidence.some((each) => each.kind === kind))
     .map((kind) => ({
@@ -177,6 +158,11 @@ function missing(config: Model, evidence: readonly Evidence[]): Reason[] {
       message: `The ${each.kind} evidence has no blocking check that could be computed, so it shows nothing.`,
     }));
   return [...absent, ...empty];
+}
+
+/** Kinds of evidence a promotion needs: those the policy lists, else one for every stage that asks for it. */
+function requiredKinds(config: Model, stages: readonly StageFacts[]): readonly string[] {
+  return config.policy.required_evidence ?? stages.filter(({ required }) => required).map(({ kind }) => kind);
 }
 
 function firstModel(config: Model, view: RegistryHistory): Reason[] {

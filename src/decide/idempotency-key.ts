@@ -7,7 +7,7 @@ import {
   type Evidence,
   type RegistryHistory,
 } from '../evidence/index.ts';
-import type { DecisionSubject } from './decide.ts';
+import type { DecisionSubject } from './subject.ts';
 import { decisionsOn } from './history.ts';
 import { tooOld } from './stale.ts';
 

@@ -72,7 +72,7 @@ function bySignature(
   highest: string,
   chosen: string | undefined,
 ): NextVersion {
-  const { candidate, champion } = evidence.find(({ kind }) => kind === 'evaluation')?.signatures ?? {};
+  const { candidate, champion } = evidence.find(({ signatures }) => signatures !== undefined)?.signatures ?? {};
   const from = view.champion?.version;
   if (candidate === undefined || champion === undefined || from === undefined) {
     const version = chosen ?? raised(highest, 'patch');

@@ -13,7 +13,7 @@ import {
 import { UsageError } from '../errors.ts';
 import { madeBy, wordOf, type Act } from './act.ts';
 import { countedApprovals, missingApprovals } from './approvals.ts';
-import type { DecisionSubject } from './decide.ts';
+import type { CandidateSubject } from './subject.ts';
 import { lastDecisionOn, madeInRun } from './history.ts';
 import { nextVersion } from './next-version.ts';
 import { tooOld } from './stale.ts';
@@ -29,7 +29,7 @@ import { tooOld } from './stale.ts';
  * @throws UsageError for anything else: a rejection needs another policy, a stale hold a fresh evaluation
  */
 export function override(
-  subject: Omit<DecisionSubject, 'candidate'> & { identity: string },
+  subject: Omit<CandidateSubject, 'candidate'> & { identity: string },
   evidence: readonly Evidence[],
   view: RegistryHistory,
   act: Act & { version?: string; approvals?: readonly Approval[] },
@@ -125,7 +125,7 @@ function refuseUnlessHeld(
   });
 }
 
-function policyFault({ config }: { config: DecisionSubject['config'] }, held: Held): string | undefined {
+function policyFault({ config }: { config: CandidateSubject['config'] }, held: Held): string | undefined {
   const now = digest(policySubject(config));
   return held.policy.sha256 === now ? undefined : 'it was decided under another configuration.';
 }

@@ -10,7 +10,7 @@ import {
 } from '../evidence/index.ts';
 import { UsageError } from '../errors.ts';
 import { policyRecord } from './act.ts';
-import type { DecisionContext, DecisionSubject } from './decide.ts';
+import type { CandidateSubject, DecisionContext } from './subject.ts';
 import { madeInRun } from './history.ts';
 import { nextVersion } from './next-version.ts';
 
@@ -20,7 +20,7 @@ import { nextVersion } from './next-version.ts';
  * @throws UsageError where there is a champion, which only the gate, an override of its hold or a rollback replaces
  */
 export function register(
-  subject: DecisionSubject,
+  subject: CandidateSubject,
   view: RegistryHistory,
   context: DecisionContext & { reason?: string },
 ): Decision {
@@ -69,7 +69,7 @@ export function register(
   };
 }
 
-function isTaken({ model, candidate }: DecisionSubject, view: RegistryHistory): UsageError {
+function isTaken({ model, candidate }: CandidateSubject, view: RegistryHistory): UsageError {
   const known = view.registered.find((each) => modelDigest(each) === candidate.sha256);
   const back = known?.status === 'active' ? `contender rollback --to ${known.version}` : null;
   return new UsageError({

@@ -8,7 +8,7 @@ import {
   type Reason,
   type RegistryHistory,
 } from '../evidence/index.ts';
-import type { DecisionSubject } from './decide.ts';
+import type { DecisionSubject } from './subject.ts';
 
 /** Evidence that speaks of another candidate, champion, dataset or policy, or contradicts itself. @param policy digest of today's */
 export function disagreements(
@@ -32,12 +32,13 @@ export function disagreements(
       stale(`The ${each.kind} evidence was made under another configuration.`);
     }
     const judged = each.subjects.candidate === undefined ? undefined : identityOf(each.subjects.candidate);
-    if (judged === undefined ? each.kind !== 'data' : judged !== own) {
+    const stage = subject.stages.find(({ kind }) => kind === each.kind);
+    if (judged === undefined ? stage?.dataOnly !== true : judged !== own) {
       stale(`The ${each.kind} evidence is of another candidate (${short(judged)}, not ${short(own)}).`);
     }
     const against = each.subjects.champion === undefined ? undefined : identityOf(each.subjects.champion);
     if (
-      (each.kind === 'evaluation' || against !== undefined) &&
+      (stage?.compares === true || against !== undefined) &&
       against !== champion &&
       !standsIn(subject.config, view)
     ) {

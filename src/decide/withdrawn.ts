@@ -1,9 +1,9 @@
 import { identityOf, modelDigest, type Reason, type RegistryHistory } from '../evidence/index.ts';
-import type { DecisionSubject } from './decide.ts';
+import type { CandidateSubject } from './subject.ts';
 import { takenBackBy } from './history.ts';
 
 /** A person said that these bytes must not be used any more. */
-export function deprecation({ model, candidate }: DecisionSubject, view: RegistryHistory): Reason[] {
+export function deprecation({ model, candidate }: CandidateSubject, view: RegistryHistory): Reason[] {
   const version = view.registered.find(
     (each) => each.status === 'deprecated' && modelDigest(each) === candidate.sha256,
   )?.version;
@@ -14,7 +14,7 @@ export function deprecation({ model, candidate }: DecisionSubject, view: Registr
 }
 
 /** What a person took away does not come back by itself, however well it does. */
-export function rolledBack({ candidate }: DecisionSubject, view: RegistryHistory): Reason[] {
+export function rolledBack({ candidate }: CandidateSubject, view: RegistryHistory): Reason[] {
   const back = takenBackBy(identityOf(candidate), view);
   if (back === undefined) return [];
   const version = back.from?.version ?? '';

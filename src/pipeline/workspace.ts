@@ -1,10 +1,11 @@
 import { realpath } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
-import { loadConfig, nearest, policySubject, type Config, type Model, type ModelReference } from '../config/index.ts';
+import { nearest, policySubject, type Config, type Model, type ModelReference } from '../config/index.ts';
 import { sweepTemporaryFolders } from '../data/temporary.ts';
 import { digest } from '../evidence/index.ts';
 import { UsageError } from '../errors.ts';
 import type { Log } from '../log.ts';
+import { loadConfig } from './configuration.ts';
 import type { RecordResult } from '../registry/registry.ts';
 
 /** One model line of one configuration, and where its files are. */

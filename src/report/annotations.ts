@@ -1,6 +1,6 @@
 import type { Check } from '../evidence/index.ts';
 import { oneLine } from './escape.ts';
-import { isOpen, worstFirst, type ReportInput } from './standing.ts';
+import { isOpen, worstFirst, type Result } from './standing.ts';
 
 /** A remark on a run or on a line of a file, as GitHub shows them. */
 export interface Annotation {
@@ -16,7 +16,7 @@ export interface Annotation {
 export const annotationsPerLevel = 10;
 
 /** The annotations of a step, worst first. Where there are more than GitHub shows of one level, the last says how many. */
-export function annotations(input: ReportInput): Annotation[] {
+export function annotations(input: Result): Annotation[] {
   const all = annotationsOf(input);
   return levels.flatMap((level) => capped(all.filter((annotation) => annotation.level === level)));
 }
@@ -27,7 +27,7 @@ const levels = ['error', 'warning', 'notice'] as const;
  * What a person should look at, worst first: blocking checks that failed are errors, other checks that did not pass are
  * warnings (those for information, notices). Reasons that come from no check count too.
  */
-export function annotationsOf(input: ReportInput): Annotation[] {
+export function annotationsOf(input: Result): Annotation[] {
   const checks = worstFirst(input.evidence, input.decision).filter(isOpen);
   const known = new Set(checks.map((check) => check.id));
   const { outcome, reasons = [] } = input.decision ?? {};

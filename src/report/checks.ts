@@ -1,10 +1,10 @@
 import type { Check, Evidence } from '../evidence/index.ts';
 import { observedText, requiredText } from './numbers.ts';
 import { codeCell, textCell, verdictCell, type Cell, type Section } from './section.ts';
-import { deciding, isOpen, worstFirst, type ReportInput } from './standing.ts';
+import { deciding, isOpen, worstFirst, type Result } from './standing.ts';
 
 /** Checks that failed or could not say, and compare nothing: comparisons have a table of their own. */
-export function openChecks(input: ReportInput): Section {
+export function openChecks(input: Result): Section {
   const open = worstFirst(input.evidence, input.decision).filter(isOpen);
   const checks = open.filter((check) => check.comparison === undefined);
   const told = deciding(input).message;
@@ -23,30 +23,12 @@ export function openChecks(input: ReportInput): Section {
   };
 }
 
-/** Evaluation checks that compare nothing: floors, sanity, slices that were too small. */
-export function otherChecks(evidence: readonly Evidence[]): Section {
-  const checks = worstFirst(evidence.filter((each) => each.kind === 'evaluation')).filter(
-    (check) => check.comparison === undefined && !isOpen(check),
-  );
-  return table('Other checks', checks, 2);
+/** All checks of a piece of evidence, worst first. */
+export function checksSection(title: string, evidence: Evidence): Section {
+  return { ...checkTable(title, worstFirst([evidence]), 4), brief: true };
 }
 
-/** Every stage but the evaluation, which has sections of its own. What is about the candidate comes first. */
-export function stages(evidence: readonly Evidence[]): Section[] {
-  const order = ['behaviour', 'load', 'data'];
-  return evidence
-    .filter((each) => each.kind !== 'evaluation')
-    .sort((a, b) => order.indexOf(a.kind) - order.indexOf(b.kind))
-    .map((each) => table(stageTitles.get(each.kind) ?? each.kind, worstFirst([each]), 4));
-}
-
-const stageTitles = new Map([
-  ['data', 'Data'],
-  ['load', 'Under load'],
-  ['behaviour', 'Behaviour'],
-]);
-
-function table(title: string, checks: readonly Check[], importance: number): Section {
+export function checkTable(title: string, checks: readonly Check[], importance: number): Section {
   const columns = ['Verdict', 'Check', 'Observed', 'Required'];
   return { title, columns, rows: checks.map(checkRow), collapsed: true, importance };
 }

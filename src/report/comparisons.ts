@@ -1,10 +1,10 @@
 import { levelText, shownDifference, type Check, type Comparison } from '../evidence/index.ts';
 import { count, metricName, metricValue, requiredText } from './numbers.ts';
 import { numberCell, textCell, verdictCell, type Cell, type Remark, type Section } from './section.ts';
-import { badness, deciding, isOpen, worstFirst, type ReportInput } from './standing.ts';
+import { badness, deciding, isOpen, worstFirst, type Result } from './standing.ts';
 
 /** The paired comparisons on the whole evaluation set, and those on slices that did not pass: worst first. */
-export function comparisons(input: ReportInput): Section {
+export function comparisons(input: Result): Section {
   const checks = compared(worstFirst(input.evidence, input.decision)).filter(
     (check) => check.comparison.slice === undefined || isOpen(check),
   );
@@ -26,7 +26,7 @@ export function comparisons(input: ReportInput): Section {
 }
 
 /** The comparisons on slices that passed: those come first in which the candidate looks worst. */
-export function slices({ evidence }: Pick<ReportInput, 'evidence'>): Section {
+export function slices({ evidence }: Pick<Result, 'evidence'>): Section {
   const checks = compared(evidence.flatMap((each) => each.checks))
     .filter((check) => check.comparison.slice !== undefined && !isOpen(check))
     .sort((a, b) => badness(a) - badness(b) || a.comparison.delta - b.comparison.delta);

@@ -1,8 +1,7 @@
 import { oneLine } from './escape.ts';
-import type { Cell, Section } from './section.ts';
-import type { Standing } from './standing.ts';
+import type { Cell, Mood, Section } from './section.ts';
 
-export type Paint = (text: string, mood: Standing['mood']) => string;
+export type Paint = (text: string, mood: Mood) => string;
 
 /** A column of running text that is narrower than this is a tower of words. */
 const narrowest = 16;
@@ -19,7 +18,10 @@ export function tableLines(section: Section, width: number, paint: Paint, most: 
     .slice(0, most)
     .flatMap((remark) => (remark === null ? [] : wrap(`${remark.of.text}: ${remark.text}`, width - 2)));
   const below = [...wrap(section.legend ?? '', width - 2), ...remarks].filter((text) => text !== '');
+  const above = (section.text ?? []).flatMap((text) => wrap(text, width - 2)).map((text) => `  ${text}`);
+  if (rows.length === 0) return above;
   return [
+    ...above,
     ...(widths === null
       ? rows.flatMap((row) => block(section.columns, row, width, paint))
       : grid(section.columns, rows, widths, paint)),

@@ -1,10 +1,8 @@
-import { stages } from './checks.ts';
-import { comparisons } from './comparisons.ts';
 import { contents, decisive } from './contents.ts';
 import { tableLines, wrap, type Paint } from './console-table.ts';
 import { oneLine, withoutWorkflowCommands } from './escape.ts';
-import { metrics } from './metrics.ts';
-import { withoutColumns, type Section } from './section.ts';
+import { isEmpty, withoutCharts, type Section } from './section.ts';
+import { stageSections } from './stage-sections.ts';
 import type { ReportInput, Standing } from './standing.ts';
 
 export interface ConsoleOptions {
@@ -17,8 +15,8 @@ const rowsShown = 8;
 
 /** Tables whole, under their titles. Sections without rows are left out. */
 export function renderSections(sections: readonly Section[], { colour, width }: ConsoleOptions): string {
-  const texts = sections
-    .filter((section) => section.rows.length > 0)
+  const texts = withoutCharts(sections)
+    .filter((section) => !isEmpty(section))
     .map((section) =>
       [section.title, ...tableLines(section, Math.max(40, width), painter(colour), Infinity)].join('\n'),
     );
@@ -49,13 +47,8 @@ function painter(colour: boolean): Paint {
 
 const codes: Record<Standing['mood'], string> = { good: '1;32', bad: '1;31', open: '1;33', none: '1' };
 
-/** The sections worth a place on the screen, without the columns that only a wide page has room for. */
+/** The sections worth a place on the screen. */
 function screenful(input: ReportInput): Section[] {
-  const { evidence } = input;
-  const compared = comparisons(input).rows.length > 0;
-  return [
-    ...decisive(input),
-    ...(compared ? [] : [withoutColumns(metrics(evidence), ['Method'])]),
-    ...stages(evidence),
-  ].filter((section) => section.rows.length > 0);
+  const ofStages = stageSections(input.evidence, input.stages).filter(({ brief }) => brief === true);
+  return withoutCharts([...decisive(input), ...ofStages].filter((section) => !isEmpty(section)));
 }

@@ -1,13 +1,12 @@
 import { signatureChanges, signatureChangesText } from '../evidence/index.ts';
-import { behaviourSections } from './behaviour.ts';
-import { openChecks, otherChecks, stages } from './checks.ts';
-import { comparisons, slices } from './comparisons.ts';
+import { openChecks } from './checks.ts';
+import { comparisons } from './comparisons.ts';
 import { headline } from './headline.ts';
 import { lineage } from './lineage.ts';
-import { metrics } from './metrics.ts';
 import { count } from './numbers.ts';
-import type { Section } from './section.ts';
-import { isOpen, standing, worstFirst, type ReportInput, type Standing } from './standing.ts';
+import { isEmpty, type Section } from './section.ts';
+import { stageSections } from './stage-sections.ts';
+import { isOpen, standing, worstFirst, type ReportInput, type Result, type Standing } from './standing.ts';
 
 /** What a report says, in the order of its importance. All text is raw: each output escapes it. */
 export interface Contents {
@@ -39,28 +38,22 @@ export function contents(input: ReportInput): Contents {
       ...reasons.filter(({ check }) => check === undefined || !told.has(check)).map(({ message }) => message),
       ...changedSignature(input),
     ],
-    sections: [
-      ...decisive(input),
-      slices(input),
-      otherChecks(evidence),
-      ...stages(evidence),
-      ...behaviourSections(evidence),
-      metrics(evidence),
-      lineage(input),
-    ].filter((section) => section.rows.length > 0),
+    sections: [...decisive(input), ...stageSections(evidence, input.stages), lineage(input)].filter(
+      (section) => !isEmpty(section),
+    ),
   };
 }
 
 /** What did not pass, and the comparisons with the champion: the table that has the worst comes first. */
-export function decisive(input: ReportInput): Section[] {
+export function decisive(input: Result): Section[] {
   const sections = [openChecks(input), comparisons(input)];
   const [worst] = worstFirst(input.evidence, input.decision);
   return worst?.comparison === undefined ? sections : sections.reverse();
 }
 
 /** Better numbers are no comfort to whoever calls the model and no longer can. A version raised by it says so itself. */
-function changedSignature({ decision, evidence }: ReportInput): string[] {
-  const { candidate, champion } = evidence.find(({ kind }) => kind === 'evaluation')?.signatures ?? {};
+function changedSignature({ decision, evidence }: Result): string[] {
+  const { candidate, champion } = evidence.find(({ signatures }) => signatures !== undefined)?.signatures ?? {};
   const isTold = decision?.reasons.some(({ code }) => code === 'version') ?? false;
   if (candidate === undefined || champion === undefined || isTold) return [];
   const changes = signatureChanges(champion, candidate);
@@ -68,8 +61,8 @@ function changedSignature({ decision, evidence }: ReportInput): string[] {
 }
 
 /** "models/candidate.onnx against version 1.0.0, on 2,350 rows of data/eval.parquet" */
-function subject({ decision, evidence }: ReportInput): string {
-  const subjects = evidence.find((each) => each.kind === 'evaluation')?.subjects;
+function subject({ decision, evidence }: Result): string {
+  const subjects = evidence.find((each) => each.subjects.candidate !== undefined)?.subjects;
   if (subjects?.candidate === undefined) return '';
   const version = decision?.from?.version;
   const champion = version === undefined ? subjects.champion?.uri : `version ${version}`;

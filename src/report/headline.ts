@@ -1,10 +1,10 @@
-import { deciding, standing, type ReportInput } from './standing.ts';
+import { deciding, standing, type Result } from './standing.ts';
 
 /**
  * One sentence: the verdict, then the numbers that decided it, in the words of the check that did.
  * "Held: recall is 0.9197, 1.4 points below the champion's 0.9337 (bounds -3.5 to +0.7, margin 1.0); about 4,100 more labelled rows would settle it"
  */
-export function headline(input: ReportInput): string {
+export function headline(input: Result): string {
   const { message, others } = deciding(input);
   const more = others === 0 ? '' : ` (and ${others} more ${others === 1 ? 'reason' : 'reasons'})`;
   const { decision } = input;
@@ -14,7 +14,7 @@ export function headline(input: ReportInput): string {
 }
 
 /** Where the decision waits: nobody should take it for one that is in force. */
-function waiting({ pullRequest }: ReportInput): string {
+function waiting({ pullRequest }: Result): string {
   if (pullRequest === undefined) return '';
   const { number, open } = pullRequest;
   return open

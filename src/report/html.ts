@@ -1,6 +1,6 @@
 import { contents } from './contents.ts';
 import { htmlText } from './escape.ts';
-import type { Cell, Section } from './section.ts';
+import { withoutCharts, type Cell, type Section } from './section.ts';
 import type { ReportInput } from './standing.ts';
 
 /** The report as one self-contained page: no scripts, nothing fetched, light and dark. */
@@ -35,7 +35,7 @@ export function renderHtml(input: ReportInput): string {
                   ${said.reasons.map((reason) => html`<li>${reason}</li>`)}
                 </ul>`
           }
-          ${said.sections.map(renderSection)}
+          ${withoutCharts(said.sections).map(renderSection)}
         </main>
       </body>
     </html> `;
@@ -44,33 +44,36 @@ export function renderHtml(input: ReportInput): string {
 
 function renderSection(section: Section, index: number): Markup {
   const id = `section-${index + 1}`;
-  const heading = html`<h2 id="${id}">${section.title} <span class="count">${String(section.rows.length)}</span></h2>`;
+  const { rows } = section;
+  const count = rows.length === 0 ? [] : html` <span class="count">${String(rows.length)}</span>`;
+  const heading = html`<h2 id="${id}">${section.title}${count}</h2>`;
   const remarks = (section.remarks ?? []).filter((remark) => remark !== null);
-  const body = html`<div class="wide">
-      <table aria-labelledby="${id}">
-        <thead>
-          <tr>
-            ${section.columns.map((column, at) => html`<th scope="col" ${align(section.rows[0]?.[at])}>${column}</th>`)}
-          </tr>
-        </thead>
-        <tbody>
-          ${section.rows.map(
-            (row) =>
-              html`<tr>
-                ${row.map(renderCell)}
-              </tr> `,
-          )}
-        </tbody>
-      </table>
-    </div>
-    ${section.legend === undefined ? [] : html`<p class="count">${section.legend}</p>`}
-    ${
-      remarks.length === 0
-        ? []
-        : html`<ul>
-            ${remarks.map(({ of, text }) => html`<li>${cellText(of)}: ${text}</li>`)}
-          </ul>`
-    }`;
+  const table = html`<div class="wide">
+    <table aria-labelledby="${id}">
+      <thead>
+        <tr>
+          ${section.columns.map((column, at) => html`<th scope="col" ${align(section.rows[0]?.[at])}>${column}</th>`)}
+        </tr>
+      </thead>
+      <tbody>
+        ${section.rows.map(
+          (row) =>
+            html`<tr>
+              ${row.map(renderCell)}
+            </tr> `,
+        )}
+      </tbody>
+    </table>
+  </div>`;
+  const body = html`${(section.text ?? []).map((text) => html`<p>${text}</p>`)} ${rows.length === 0 ? [] : table}
+  ${section.legend === undefined ? [] : html`<p class="count">${section.legend}</p>`}
+  ${
+    remarks.length === 0
+      ? []
+      : html`<ul>
+          ${remarks.map(({ of, text }) => html`<li>${cellText(of)}: ${text}</li>`)}
+        </ul>`
+  }`;
   if (!section.collapsed) return html`<section>${heading}${body}</section> `;
   return html`<details>
     <summary>${heading}</summary>

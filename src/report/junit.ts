@@ -1,7 +1,7 @@
 import type { Check, Evidence } from '../evidence/index.ts';
 import { xmlText } from './escape.ts';
 import { headline } from './headline.ts';
-import { isOpen, type ReportInput } from './standing.ts';
+import { isOpen, type Result } from './standing.ts';
 
 /** One case of a suite: a name and what came of it. */
 interface Case {
@@ -25,7 +25,7 @@ interface Suite {
  * is a failure, one that is inconclusive an error; a warning passes and says so in its output. Only elements and
  * attributes that the schemas of Jenkins (junit-10.xsd) and Ant (JUnit.xsd) share; times are UTC without a zone, as these want them.
  */
-export function renderJunit(input: ReportInput): string {
+export function renderJunit(input: Result): string {
   const suites = [...input.evidence.map(ofEvidence), ...ofDecision(input)];
   const attributes = { name: 'contender', ...totals(suites.flatMap(({ cases }) => cases)) };
   return `<?xml version="1.0" encoding="UTF-8"?>\n<testsuites${text(attributes)}>\n${suites.map(suite).join('')}</testsuites>\n`;
@@ -54,7 +54,7 @@ function ofCheck({ id, message, verdict, severity, location }: Check): Case {
 }
 
 /** A failure of its own only where a reason comes from no check, such as want of evidence: the others have failed already. */
-function ofDecision(input: ReportInput): Suite[] {
+function ofDecision(input: Result): Suite[] {
   const { decision, evidence } = input;
   if (decision === null) return [];
   const failed = new Set(evidence.flatMap(({ checks }) => checks.filter(isBlocking)).map(({ id }) => id));

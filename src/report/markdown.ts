@@ -1,6 +1,6 @@
 import { contents, type Contents } from './contents.ts';
 import { markdownCode, markdownText } from './escape.ts';
-import type { Cell, Section } from './section.ts';
+import { withoutCharts, type Cell, type Section } from './section.ts';
 import type { ReportInput, Standing } from './standing.ts';
 
 /** The most GitHub takes for a step summary (bytes) and for a comment (characters). */
@@ -71,6 +71,7 @@ interface WrittenSection {
   title: string;
   collapsed: boolean;
   importance: number;
+  text: string;
   head: string;
   rows: readonly string[];
   /** Of each row: what is said of it below the table, or nothing. */
@@ -89,7 +90,7 @@ function written(said: Contents, untrusted: boolean): Page {
       ...(said.subject === '' ? [] : [markdownText(said.subject)]),
     ],
     reasons: said.reasons.map((reason) => `- ${markdownText(reason)}`),
-    sections: said.sections.map(writtenSection),
+    sections: withoutCharts(said.sections).map(writtenSection),
   };
 }
 
@@ -100,12 +101,22 @@ export function reportHeading(model: string, { mood, word }: Standing, untrusted
   return `${heading}, as the fork's own run reports\n\n> Everything below is under the control of the author of this pull request. Nothing is recorded from it: the candidate is judged again when it is merged.`;
 }
 
-function writtenSection({ title, collapsed, importance, columns, rows, remarks, legend }: Section): WrittenSection {
+function writtenSection({
+  title,
+  text = [],
+  collapsed,
+  importance,
+  columns,
+  rows,
+  remarks,
+  legend,
+}: Section): WrittenSection {
   const alignment = columns.map((_, index) => (rows[0]?.[index]?.kind === 'number' ? '---:' : '---'));
   return {
     title: markdownText(title),
     collapsed,
     importance,
+    text: text.map((paragraph) => markdownText(paragraph)).join('\n\n'),
     head: `${row(columns)}\n${row(alignment)}`,
     rows: rows.map((cells) => row(cells.map(cell))),
     remarks: rows.map((_, index) => {
@@ -133,15 +144,15 @@ export function renderSection(section: Section): string {
   return sectionText(writtenSection(section), section.rows.length);
 }
 
-function sectionText({ title, collapsed, head, rows, remarks, legend }: WrittenSection, kept: number): string {
+function sectionText({ title, collapsed, text, head, rows, remarks, legend }: WrittenSection, kept: number): string {
   const left = rows.length - kept;
   const note = left > 0 ? `_${left} of ${rows.length} rows left out for length; the evidence has them all._` : '';
   const parts =
     kept === 0 ? [note] : [[head, ...rows.slice(0, kept)].join('\n'), legend, list(remarks.slice(0, kept)), note];
-  const body = parts.filter((part) => part !== '').join('\n\n');
+  const body = [text, ...parts].filter((part) => part !== '').join('\n\n');
   if (!collapsed) return `### ${title}\n\n${body}`;
   // The blank lines make GitHub read what is inside as Markdown.
-  return `<details>\n<summary>${title} (${rows.length})</summary>\n\n${body}\n\n</details>`;
+  return `<details>\n<summary>${title}${rows.length === 0 ? '' : ` (${rows.length})`}</summary>\n\n${body}\n\n</details>`;
 }
 
 function list(items: readonly string[]): string {

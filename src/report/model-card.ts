@@ -1,6 +1,6 @@
 import { stringify } from 'yaml';
 import type { Evidence } from '../evidence/index.ts';
-import { stages } from './checks.ts';
+import { stageSections } from './stage-sections.ts';
 import { comparisons, slices } from './comparisons.ts';
 import { markdownText, oneLine } from './escape.ts';
 import { headline } from './headline.ts';
@@ -16,7 +16,7 @@ import {
   withdrawnText,
   type Published,
 } from './published.ts';
-import { codeCell, textCell, type Cell, type Section } from './section.ts';
+import { codeCell, isEmpty, textCell, type Cell, type Section, type StageReport } from './section.ts';
 import { withdrawnBanner } from './withdrawn-banner.ts';
 import { isOpen, worstFirst } from './standing.ts';
 
@@ -40,7 +40,7 @@ const hubMetrics = new Map([
  * `model-index` ("Model Cards", Hub documentation; modelcard.md of huggingface/hub-docs). It says what the registry knows
  * and nothing else: intended use and training are for the team to tell.
  */
-export function renderModelCard(published: Published): string {
+export function renderModelCard(published: Published, stages: readonly StageReport[]): string {
   const { decision, evidence } = published;
   const parts = [
     `# ${markdownText(publishedName(published))}`,
@@ -51,9 +51,13 @@ export function renderModelCard(published: Published): string {
       comparisons(published),
       slices(published),
       metricsTable('Metrics', notableMetrics(published)),
-      ...stages(evidence),
+      // The evaluation has the sections above.
+      ...stageSections(
+        evidence.filter(({ kind }) => kind !== 'evaluation'),
+        stages,
+      ).filter(({ brief }) => brief === true),
     ]
-      .filter((section) => section.rows.length > 0)
+      .filter((section) => !isEmpty(section))
       .map((section) => renderSection({ ...section, collapsed: false })),
     ...limitations(evidence),
     ...verification(published),

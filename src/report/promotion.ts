@@ -1,6 +1,7 @@
 import type { Decision, Evidence, RecordedDecision } from '../evidence/index.ts';
 import { markdownCode, markdownText, oneLine } from './escape.ts';
 import { renderMarkdown } from './markdown.ts';
+import type { StageReport } from './section.ts';
 
 /** Decisions about a model that wait in a pull request, and the one it is about. */
 export interface Promotion {
@@ -18,7 +19,11 @@ export interface Promotion {
 const listed = 50;
 
 /** Title and text of a promotion pull request: the verdict first, then what merging does. The body takes at most `limit` UTF-8 bytes. */
-export function describePromotion(promotion: Promotion, limit: number): { title: string; body: string } {
+export function describePromotion(
+  promotion: Promotion,
+  limit: number,
+  stages: readonly StageReport[],
+): { title: string; body: string } {
   const { model, branch, base, decisions, lead, evidence } = promotion;
   const { seq: _seq, prev: _prev, ...decision } = lead;
   const rows = decisions
@@ -37,7 +42,10 @@ export function describePromotion(promotion: Promotion, limit: number): { title:
     `<sub>${markdownCode(branch)} is Contender's: it is written anew with every decision, and what anybody else pushes to it is refused when it is merged. To decline, close this pull request.</sub>`,
     '',
   ].join('\n');
-  const report = renderMarkdown({ decision, evidence }, { limit: Math.max(1000, limit - Buffer.byteLength(footer)) });
+  const report = renderMarkdown(
+    { decision, evidence, stages },
+    { limit: Math.max(1000, limit - Buffer.byteLength(footer)) },
+  );
   return { title: titleOf(lead), body: report + footer };
 }
 

@@ -17,7 +17,7 @@ import { renderConsole, renderSections, type ConsoleOptions } from './console.ts
 import { oneLine, withoutWorkflowCommands } from './escape.ts';
 import { bytes } from './numbers.ts';
 import { fileNameOf, type Withdrawn } from './published.ts';
-import { codeCell, numberCell, textCell, type Cell, type Section } from './section.ts';
+import { codeCell, numberCell, textCell, type Cell, type Section, type StageReport } from './section.ts';
 import {
   datasetChange,
   metricsSection,
@@ -236,6 +236,7 @@ export function renderReasons(
   { model, champion, last }: Reasons,
   found: { decision: RecordedDecision; evidence: readonly Evidence[] }[],
   options: ConsoleOptions,
+  stages: readonly StageReport[],
 ): string {
   const explained = [champion, last].flatMap((each) => (each === null ? [] : [each]));
   if (explained.length === 0) return `${oneLine(model)}: nothing is recorded yet\n`;
@@ -245,7 +246,7 @@ export function renderReasons(
       const title = each === champion ? `Why ${each.version} is the champion` : 'Why the last candidate is not';
       return joined([
         inert([title], options),
-        ...(input === undefined ? [] : [renderConsole(input, options)]),
+        ...(input === undefined ? [] : [renderConsole({ ...input, stages }, options)]),
         ...(each.first === null
           ? []
           : [inert([`First promoted by decision ${each.first.decision}: ${each.first.headline}`], options)]),

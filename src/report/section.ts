@@ -1,11 +1,13 @@
-import type { Check } from '../evidence/index.ts';
-import type { Standing } from './standing.ts';
+import type { Check, Evidence } from '../evidence/index.ts';
+
+/** Whether what is said is good news. */
+export type Mood = 'good' | 'bad' | 'open' | 'none';
 
 export interface Cell {
   text: string;
   /** How it is set: running text, a number to the right, an identifier, or a verdict with its mood. */
   kind: 'text' | 'number' | 'code' | 'verdict';
-  mood?: Standing['mood'];
+  mood?: Mood;
   /** Where it leads, where the output can lead anywhere. Never anybody's text: addresses that this folder made. */
   href?: string | undefined;
 }
@@ -16,9 +18,24 @@ export interface Remark {
   text: string;
 }
 
-/** A titled table. */
+/** What a stage says in a report. */
+export interface StageReport {
+  /** Name of its evidence file, and first part of the ids of its checks. */
+  kind: string;
+  /** How people call it. */
+  title: string;
+  /** Its place in a report: smaller comes first. */
+  reportOrder: number;
+  /** What its evidence shows, as plain data that each output renders. */
+  sections(evidence: Evidence): Section[];
+}
+
+/** A titled part of a report: paragraphs, charts and a table, of which any may be empty. */
 export interface Section {
   title: string;
+  /** Paragraphs above charts and table. */
+  text?: readonly string[];
+  charts?: readonly Chart[];
   columns: readonly string[];
   rows: readonly Cell[][];
   /** One for each row that is in need of it, at its place: as many as there are rows. */
@@ -27,8 +44,73 @@ export interface Section {
   legend?: string;
   /** Left closed where a reader can open it. */
   collapsed: boolean;
+  /** It has a place where there is room for a screenful only. */
+  brief?: boolean;
   /** Where a text has no room for all rows, those of the least important section go first. */
   importance: number;
+}
+
+/** Numbers to be drawn, or told where nothing can be drawn. */
+export interface Chart {
+  /** Lines join the points of a series; bars stand side by side by category; intervals show a value and its bounds. */
+  kind: 'line' | 'bar' | 'interval';
+  title: string;
+  x: Axis;
+  y: Axis;
+  series: readonly Series[];
+  /** Lines across the chart, such as a limit. */
+  limits?: readonly { axis: 'x' | 'y'; at: number; title: string }[];
+}
+
+export interface Axis {
+  title: string;
+  unit?: string;
+  scale?: 'linear' | 'log' | 'time';
+}
+
+export interface Series {
+  name: string;
+  /** A category, a number or a time in ISO 8601 on the x-axis; bounds where there are some. */
+  points: readonly { x: number | string; y: number; lower?: number; upper?: number }[];
+}
+
+/** Is there nothing to show? */
+export function isEmpty({ text = [], charts = [], rows }: Section): boolean {
+  return text.length === 0 && charts.length === 0 && rows.length === 0;
+}
+
+/** The sections with each chart told as a table below its section, for outputs that cannot draw. */
+export function withoutCharts(sections: readonly Section[]): Section[] {
+  return sections.flatMap(({ charts = [], ...section }) => [
+    ...(isEmpty(section) ? [] : [section]),
+    ...charts.map((chart) => ({ ...section, text: [], remarks: [], ...chartTable(chart) })),
+  ]);
+}
+
+function chartTable({ title, x, y, series }: Chart): Pick<Section, 'title' | 'columns' | 'rows'> {
+  const withUnit = ({ title: name, unit }: Axis): string => (unit === undefined ? name : `${name} (${unit})`);
+  const places = [...new Set(series.flatMap(({ points }) => points.map((point) => point.x)))];
+  const columns = series.length === 1 ? [withUnit(y)] : series.map(({ name }) => `${name}: ${withUnit(y)}`);
+  const tables = series.map(({ points }) => new Map(points.map((point) => [point.x, point])));
+  return {
+    title,
+    columns: [withUnit(x), ...columns],
+    rows: places.map((place) => [
+      textCell(shownNumber(place)),
+      ...tables.map((points) => {
+        const point = points.get(place);
+        if (point === undefined) return numberCell('');
+        const { y: value, lower, upper } = point;
+        const bounds =
+          lower === undefined || upper === undefined ? '' : ` (${shownNumber(lower)} to ${shownNumber(upper)})`;
+        return numberCell(`${shownNumber(value)}${bounds}`);
+      }),
+    ]),
+  };
+}
+
+function shownNumber(value: number | string): string {
+  return typeof value === 'string' ? value : value.toLocaleString('en-US', { maximumSignificantDigits: 4 });
 }
 
 export function textCell(text: string): Cell {

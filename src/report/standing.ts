@@ -7,13 +7,20 @@ import {
   type Verdict,
 } from '../evidence/index.ts';
 import type { Server } from './addresses.ts';
+import type { Mood, StageReport } from './section.ts';
 
-/** What every report renders. Without a decision it reports what the evidence says. */
-export interface ReportInput {
+/** What came of a run. Without a decision it is what the evidence says. */
+export interface Result {
   decision: Decision | RecordedDecision | null;
   evidence: readonly Evidence[];
   /** Where the decision waits to be merged; absent: it does not. */
   pullRequest?: { number: number; url: string; open: boolean } | undefined;
+}
+
+/** What a report renders. */
+export interface ReportInput extends Result {
+  /** What each stage shows of its evidence. */
+  stages: readonly StageReport[];
   /** Where the commit and the run are linked to. */
   server?: Server;
 }
@@ -21,11 +28,11 @@ export interface ReportInput {
 /** How it stands, in a word, and whether that is good news. */
 export interface Standing {
   word: string;
-  mood: 'good' | 'bad' | 'open' | 'none';
+  mood: Mood;
 }
 
 /** How it stands. A promotion that is not in the registry has not happened yet, and is not called one. */
-export function standing({ decision, evidence, pullRequest }: ReportInput): Standing {
+export function standing({ decision, evidence, pullRequest }: Result): Standing {
   if (decision === null) return verdicts[combinedVerdict(evidence.flatMap((each) => each.checks))];
   if (decision.action === 'rollback' && decision.outcome === 'promote') {
     if (pullRequest !== undefined) return { word: 'Rollback pending', mood: 'open' };
@@ -57,7 +64,7 @@ const verdicts: Record<Verdict, Standing> = {
 };
 
 /** What decided: the first reason of the decision, or the worst check where there is no decision. */
-export function deciding({ decision, evidence }: ReportInput): { message: string; others: number } {
+export function deciding({ decision, evidence }: Result): { message: string; others: number } {
   if (decision !== null) {
     const [first, ...others] = decision.reasons;
     // Why the version is what it is decided nothing.
@@ -76,7 +83,7 @@ export function deciding({ decision, evidence }: ReportInput): { message: string
 }
 
 /** Every check: those that decided first, in the order of the decision's reasons, then whatever keeps a candidate out. */
-export function worstFirst(evidence: readonly Evidence[], decision: ReportInput['decision'] = null): Check[] {
+export function worstFirst(evidence: readonly Evidence[], decision: Result['decision'] = null): Check[] {
   const reasons = new Map(decision?.reasons.map(({ check }, index) => [check, index]));
   const rank = (check: Check): number => (isOpen(check) ? reasons.get(check.id) : undefined) ?? Infinity;
   return evidence

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { cp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { parseConfig } from '../../src/config/index.ts';
+import { parseConfig } from '../../src/pipeline/configuration.ts';
 import { contender } from '../support/gate-repository.ts';
 import { fixture, inTemporaryFolder } from '../support/project.ts';
 

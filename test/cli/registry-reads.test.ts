@@ -11,6 +11,7 @@ import {
   readLog,
   summariseModels,
 } from '../../src/pipeline/auditing/registry-reads.ts';
+import { stages } from '../../src/stages/index.ts';
 import { openWorkspace } from '../../src/pipeline/workspace.ts';
 import {
   jsonText,
@@ -187,7 +188,7 @@ describe('what the registry says when it is asked', () => {
       renderDetail(detail, options),
       renderLog(model, decisions, options),
       renderChanges(changes, options),
-      renderReasons(reasons, found, options),
+      renderReasons(reasons, found, options, stages),
     ];
     for (const text of [...texts, ...[models, detail, decisions, changes, reasons].map(jsonText)]) {
       assert.doesNotMatch(text, /(?!\n)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u);

@@ -3,7 +3,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { parse, stringify } from 'yaml';
-import { parseConfig } from '../../src/config/index.ts';
+import { parseConfig } from '../../src/pipeline/configuration.ts';
 import { projectRoot } from '../support/project.ts';
 
 /** What an example that shows one section leaves out. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { parseConfig } from '../../src/config/index.ts';
+import { parseConfig } from '../../src/pipeline/configuration.ts';
 import { ConfigError } from '../../src/errors.ts';
 
 const valid = `version: 1

@@ -2,8 +2,14 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { placeOfCheck } from '../../src/config/index.ts';
+import { placeOfKeys, type Model, type Place } from '../../src/config/index.ts';
+import { parseConfig, whereOf } from '../../src/pipeline/configuration.ts';
 import { fixture } from '../support/project.ts';
+
+function placeOfCheck(text: string, name: string, id: string): Place | undefined {
+  const model = parseConfig(text, 'contender.yml').models[name] as Model;
+  return placeOfKeys(text, ['models', name, ...whereOf(id, model)]);
+}
 
 describe('the line of contender.yml that asks for a check', async () => {
   const text = await readFile(fixture('spam/contender.yml'), 'utf8');
@@ -38,10 +44,10 @@ describe('the line of contender.yml that asks for a check', async () => {
 
   it('is the section where nothing says more, and none in another file', () => {
     assert.match(lineOf('evaluation/sanity-baseline') ?? '', /^alpha: 0\.05/u);
-    assert.equal(placeOfCheck('a: [', 'spam-filter', 'evaluation/recall'), undefined);
+    assert.equal(placeOfKeys('a: [', ['models', 'spam-filter', 'policy']), undefined);
     fc.assert(
       fc.property(fc.string(), fc.string(), (config, id) => {
-        const place = placeOfCheck(config, 'm', id);
+        const place = placeOfKeys(config, ['models', 'm', id]);
         assert.ok(place === undefined || place.line >= 1);
       }),
     );

@@ -133,14 +133,14 @@ test('SQL of users sees UTC, whatever the zone of the machine', async () => {
     const { openDataset } = await import(${JSON.stringify(new URL('../../src/data/dataset.js', import.meta.url).href)});
     const { inWorkspace } = await import(${JSON.stringify(new URL('../../src/data/workspace.js', import.meta.url).href)});
     const dataset = await openDataset({ name: 'x', path: process.argv[1], uri: 'x' });
-    const query = (from) => "select hour(\"at\"), cast(\"at\" as varchar) from " + from;
+    const query = (from) => "select hour(t), cast(t as varchar) from " + from;
     const own = await dataset.connection.runAndReadAll(query(dataset.relation));
-    const other = await inWorkspace((c) => c.runAndReadAll(query("(select timestamptz '2024-02-29 23:30:00+00' as \"at\")")));
+    const other = await inWorkspace((c) => c.runAndReadAll(query("(select timestamptz '2024-02-29 23:30:00+00' as t)")));
     console.log(JSON.stringify([own.getRows().map(String), other.getRows().map(String)]));
     dataset.close();`;
   await inTemporaryFolder(async (folder) => {
     const path = join(folder, 'a.parquet');
-    await writeParquet(path, `select timestamptz '2024-02-29 23:30:00+00' as "at"`);
+    await writeParquet(path, "select timestamptz '2024-02-29 23:30:00+00' as t");
     const seen = new Set<string>();
     for (const TZ of ['UTC', 'Asia/Tokyo']) {
       const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script, path], {

@@ -1,14 +1,16 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { parseConfig, policySubject, type Model } from '../../src/config/index.ts';
+import { policySubject, type Model } from '../../src/config/index.ts';
+import { parseConfig, stageFacts } from '../../src/pipeline/configuration.ts';
 import { decide } from '../../src/decide/decide.ts';
 import { override } from '../../src/decide/override.ts';
 import { buildEvidence, digest, type Approval, type Check, type Decision } from '../../src/evidence/index.ts';
 import { viewOf } from '../../src/registry/manifest.ts';
 import { artifact } from '../registry/sample-decision.ts';
+import type { ConfiguredModel } from '../support/configured-model.ts';
 
-const base: Model = {
+const base: ConfiguredModel = {
   task: 'binary-classification',
   candidate: 'm.onnx',
   columns: { id: 'id', label: 'label' },
@@ -40,7 +42,7 @@ function decided(config: Model, approvals: readonly Approval[], verdict: Check['
     details: {},
   });
   const context = { now, actor: 'ada', source: {}, approvals };
-  return decide({ model: 'm', config, candidate }, [evidence], viewOf(null, []), context);
+  return decide({ model: 'm', config, candidate, stages: stageFacts(config) }, [evidence], viewOf(null, []), context);
 }
 
 describe('a policy that asks for approvals', () => {

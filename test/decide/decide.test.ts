@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { decide, type DecisionSubject } from '../../src/decide/decide.ts';
+import { decide } from '../../src/decide/decide.ts';
+import type { DecisionSubject } from '../../src/decide/subject.ts';
+import { stageFacts } from '../../src/pipeline/configuration.ts';
+import type { ConfiguredModel } from '../support/configured-model.ts';
 import { register } from '../../src/decide/register.ts';
 import { policySubject, type Model } from '../../src/config/index.ts';
 import { viewOf } from '../../src/registry/manifest.ts';
@@ -23,7 +26,7 @@ const artifact = (name: string): Artifact => ({
 const champion = artifact('champion');
 const candidate = artifact('candidate');
 
-const config: Model = {
+const config: ConfiguredModel = {
   task: 'binary-classification',
   candidate: 'models/candidate.onnx',
   columns: { id: 'id', label: 'label' },
@@ -31,7 +34,7 @@ const config: Model = {
   policy: { primary: { metric: 'roc_auc', margin: 0.005 } },
   load: { slo: { p95_ms: 50 } },
 };
-const subject: DecisionSubject = { model: 'spam-filter', config, candidate };
+const subject: DecisionSubject = { model: 'spam-filter', config, candidate, stages: stageFacts(config) };
 const view: RegistryHistory = {
   champion: { version: '1.0.0', artifacts: [champion] },
   championSeq: 1,
@@ -214,7 +217,7 @@ describe('the decision', () => {
     const evidence = piece('evaluation', [check('pass'), better]);
     const { champion: _champion, ...subjects } = evidence.subjects;
     const decision = decide(
-      { ...subject, config: first },
+      { ...subject, config: first, stages: stageFacts(first) },
       [{ ...evidence, subjects, policy: { sha256: digest(policySubject(first)) } }],
       empty,
       context,

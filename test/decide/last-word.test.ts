@@ -16,6 +16,7 @@ import {
   type RegistryHistory,
   type Verdict,
 } from '../../src/evidence/index.ts';
+import { stageFacts } from '../../src/pipeline/configuration.ts';
 import { viewOf } from '../../src/registry/manifest.ts';
 import type { ModelState } from '../../src/registry/model-state.ts';
 import { planRecord } from '../../src/registry/plan-record.ts';
@@ -57,7 +58,7 @@ function registry() {
     gate(candidate: Artifact, verdict: Verdict, day = '2026-03-01') {
       const given = [proof(candidate, verdict, view(), day)];
       const context = { now: new Date(`${day}T12:00:00Z`), actor: 'ada', source: {}, approvals: [] };
-      return record((now) => decide({ ...subject, candidate }, given, now, context), given);
+      return record((now) => decide({ ...subject, candidate, stages: stageFacts(config) }, given, now, context), given);
     },
     override: (candidate: Artifact, day = '2026-03-01') =>
       record((now) =>

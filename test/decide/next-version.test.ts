@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { parseConfig, type Model } from '../../src/config/index.ts';
+import type { Model } from '../../src/config/index.ts';
+import { parseConfig } from '../../src/pipeline/configuration.ts';
 import { nextVersion, type NextVersion } from '../../src/decide/next-version.ts';
 import { UsageError } from '../../src/errors.ts';
 import { buildEvidence, type Evidence, type Signature } from '../../src/evidence/index.ts';

@@ -1,6 +1,8 @@
-import { parseConfig, policySubject, stageRule, type Config, type Model } from '../../src/config/index.ts';
+import { policySubject, stageRule, type Config, type Model } from '../../src/config/index.ts';
+import { parseConfig, stageFacts } from '../../src/pipeline/configuration.ts';
 import { assign } from '../../src/decide/assign.ts';
 import { decide } from '../../src/decide/decide.ts';
+import type { DecisionSubject } from '../../src/decide/subject.ts';
 import { override } from '../../src/decide/override.ts';
 import { register } from '../../src/decide/register.ts';
 import {
@@ -49,8 +51,7 @@ export function gate(
     (view) => {
       evidence[0] = evidenceOn(candidate, verdict, model, champion ?? view.champion?.artifacts[0], at);
       const context = { now: at, actor: 'ada', source: {}, approvals };
-      const subject = { model: 'm', config: model, candidate: artifact(candidate) };
-      return change(decide(subject, evidence, view, context));
+      return change(decide(subjectOf(candidate, config), evidence, view, context));
     },
     evidence,
   ];
@@ -127,6 +128,12 @@ export function assigned(stage: string, config = text, candidate = 'b'): Made {
 
 function parsed(config: string): Config {
   return parseConfig(config, 'contender.yml');
+}
+
+/** What is decided on: a candidate of this name, under a configuration. */
+export function subjectOf(candidate: string, config = text): DecisionSubject {
+  const model = modelOf(config);
+  return { model: 'm', config: model, candidate: artifact(candidate), stages: stageFacts(model) };
 }
 
 export function modelOf(config: string): Model {

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { policySubject, type Model } from '../../src/config/index.ts';
+import { policySubject } from '../../src/config/index.ts';
 import type { Act } from '../../src/decide/act.ts';
 import { assign } from '../../src/decide/assign.ts';
 import { deprecate } from '../../src/decide/deprecate.ts';
@@ -19,9 +19,10 @@ import { ContenderError } from '../../src/errors.ts';
 import { appendDecision, type DecisionFile } from '../../src/registry/chain.ts';
 import { decisionPath } from '../../src/registry/layout.ts';
 import { viewOf, type ChainLink, type Manifest } from '../../src/registry/manifest.ts';
+import type { ConfiguredModel } from '../support/configured-model.ts';
 import { artifact, evidence, judged } from './sample-decision.ts';
 
-export const config: Model = {
+export const config: ConfiguredModel = {
   task: 'binary-classification',
   candidate: 'models/candidate.onnx',
   columns: { id: 'id', label: 'label' },

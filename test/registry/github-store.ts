@@ -1,5 +1,5 @@
 import { carryOver } from '../../src/decide/carry-over.ts';
-import { describePromotion, describeReplaced } from '../../src/report/promotion.ts';
+import { describeReplaced } from '../../src/report/promotion.ts';
 import type { PullRequestSettings } from '../../src/registry/github/record-pending.ts';
 import { silentLog } from '../../src/log.ts';
 import { openGitHub } from '../../src/github/client.ts';
@@ -7,6 +7,7 @@ import { openGitHubRegistry, type GitHubRegistryInput } from '../../src/registry
 import type { Registry } from '../../src/registry/registry.ts';
 import { hasty, repositoryName } from '../github/with-github.ts';
 import type { GitHubStandIn, TokenInput } from '../support/github-api/server.ts';
+import { describePromotion } from '../support/report.ts';
 
 /** The registry on `main` of acme/models, with a token and a client of its own and pauses short enough for a test. */
 export function registryOn(

@@ -3,9 +3,10 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { micromark } from 'micromark';
 import { gfm, gfmHtml } from 'micromark-extension-gfm';
-import { annotations, renderConsole, renderHtml, renderJunit, renderMarkdown } from '../../src/report/index.ts';
+import { annotations, renderJunit } from '../../src/report/index.ts';
 import { markdownCode, markdownText, oneLine } from '../../src/report/escape.ts';
 import { reportOf } from './samples.ts';
+import { renderConsole, renderHtml, renderMarkdown } from '../support/report.ts';
 
 const hostile = [
   'valueOf',

@@ -1,24 +1,20 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { policySubject, type Model } from '../../src/config/index.ts';
+import { policySubject } from '../../src/config/index.ts';
+import { stageFacts } from '../../src/pipeline/configuration.ts';
+import type { ConfiguredModel } from '../support/configured-model.ts';
 import { decide } from '../../src/decide/decide.ts';
 import { buildEvidence, digest, type Artifact, type Check } from '../../src/evidence/index.ts';
-import {
-  commentLimit,
-  headline,
-  renderComment,
-  renderMarkdown,
-  summaryLimit,
-  type ReportInput,
-} from '../../src/report/index.ts';
+import { commentLimit, headline, summaryLimit, type Result } from '../../src/report/index.ts';
 import { markdownText } from '../../src/report/escape.ts';
 import { hardHam } from './samples.ts';
+import { renderComment, renderMarkdown } from '../support/report.ts';
 
 const place = { commit: '1'.repeat(40), runUrl: 'https://github.com/acme/models/actions/runs/7' };
 const artifact = (name: string): Artifact => ({ role: 'model', uri: `file:${name}`, sha256: digest(name), size: 1 });
 const [champion, candidate] = [artifact('champion.onnx'), artifact('candidate.onnx')];
-const config: Model = {
+const config: ConfiguredModel = {
   task: 'binary-classification',
   candidate: 'candidate.onnx',
   columns: { id: 'id', label: 'label' },
@@ -114,7 +110,7 @@ describe('a model with 200 checks', () => {
 });
 
 /** What the gate makes of the checks. */
-function decided(drawn: Check[]): ReportInput {
+function decided(drawn: Check[]): Result {
   const evidence = [
     buildEvidence({
       kind: 'evaluation',
@@ -142,5 +138,6 @@ function decided(drawn: Check[]): ReportInput {
     decisions: [],
   };
   const context = { now: new Date('2026-01-02T03:04:08Z'), actor: 'ada', source: {}, approvals: [] };
-  return { decision: decide({ model: 'spam-filter', config, candidate }, evidence, view, context), evidence };
+  const subject = { model: 'spam-filter', config, candidate, stages: stageFacts(config) };
+  return { decision: decide(subject, evidence, view, context), evidence };
 }

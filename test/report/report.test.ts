@@ -2,17 +2,9 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import type { Check } from '../../src/evidence/index.ts';
-import {
-  annotations,
-  annotationsPerLevel,
-  commentLimit,
-  renderComment,
-  renderConsole,
-  renderHtml,
-  renderMarkdown,
-  type ReportInput,
-} from '../../src/report/index.ts';
+import { annotations, annotationsPerLevel, commentLimit, type Result } from '../../src/report/index.ts';
 import { check, decision, evidence, failedSlice, openRecall, reportOf } from './samples.ts';
+import { renderComment, renderConsole, renderHtml, renderMarkdown } from '../support/report.ts';
 
 const load = check({
   id: 'load/p95',
@@ -85,14 +77,14 @@ for (const [name, render] of Object.entries(renderers)) {
 
     it('has the table first that holds what decided', () => {
       const slow = check({ ...load, verdict: 'fail', message: 'It is slow.', observed: 60 });
-      const both = (...reasons: Check[]): ReportInput => ({
+      const both = (...reasons: Check[]): Result => ({
         decision: decision({
           outcome: 'reject',
           reasons: reasons.map(({ id, message }) => ({ code: 'check-failed', message, check: id })),
         }),
         evidence: [evidence([failedSlice]), evidence([slow], { kind: 'load' })],
       });
-      const order = (input: ReportInput): boolean => {
+      const order = (input: Result): boolean => {
         const text = render(input);
         return text.indexOf('Candidate against champion') < text.indexOf('Other checks that did not pass');
       };

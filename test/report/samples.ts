@@ -1,6 +1,6 @@
 import type { Check, Comparison, Decision, Evidence, RecordedDecision } from '../../src/evidence/index.ts';
 import { buildEvidence } from '../../src/evidence/index.ts';
-import type { ReportInput } from '../../src/report/index.ts';
+import type { Result } from '../../src/report/index.ts';
 
 /** The spam case of the fixtures: recall of candidate-small against the champion. */
 export const recall: Comparison = {
@@ -109,7 +109,7 @@ export function recorded(over: Partial<Decision> = {}): RecordedDecision {
 }
 
 /** A report in which every text that anyone may choose is `text`. */
-export function reportOf(text: string, severity: Check['severity'] = 'block'): ReportInput {
+export function reportOf(text: string, severity: Check['severity'] = 'block'): Result {
   const verdicts = ['fail', 'inconclusive', 'skipped', 'pass'] as const;
   const checks = verdicts.flatMap((verdict) => [
     check({

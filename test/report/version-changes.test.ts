@@ -4,6 +4,7 @@ import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import type { Signature, Signatures } from '../../src/evidence/index.ts';
 import { contents } from '../../src/report/contents.ts';
+import { stages } from '../../src/stages/index.ts';
 import { jsonText, versionChanges, type PolicyChange, type Published } from '../../src/report/index.ts';
 import { check, evidence, recorded } from './samples.ts';
 
@@ -78,7 +79,7 @@ describe('the changes between two versions', () => {
     assert.deepEqual(versionChanges(third, third).signature, []);
     // What a person registered is known by what was judged against it, and by nothing else.
     assert.equal(versionChanges(first, third).signature, null);
-    const told = contents({ decision: second.decision, evidence: second.evidence }).reasons;
+    const told = contents({ decision: second.decision, evidence: second.evidence, stages }).reasons;
     assert.ok(told.includes('The signature changes: output scores is gone.'), told.join());
   });
 

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { Ajv2020 } from 'ajv/dist/2020.js';
-import { Model as ModelSchema, policySubject, stageRule, type Config, type Model } from '../../config/index.ts';
+import { policySubject, stageRule, type Config, type Model } from '../../config/index.ts';
+import { isOfData, Model as ModelSchema, stageFacts } from '../configuration.ts';
 import type { Act } from '../../decide/act.ts';
 import { assign } from '../../decide/assign.ts';
 import { decide, referenceTo } from '../../decide/decide.ts';
@@ -159,7 +160,7 @@ function decidedAgain(made: MadeDecision, action: Exclude<DecisionAction, 'assig
   const context = { now: new Date(decision.time), actor, source, approvals, ...chosen };
   switch (action) {
     case 'gate':
-      return decide({ ...subject, candidate: artifact }, evidence, view, context);
+      return decide({ ...subject, candidate: artifact, stages: stageFacts(config) }, evidence, view, context);
     case 'register':
       return register({ ...subject, candidate: artifact }, view, context);
     case 'override':
@@ -223,7 +224,7 @@ function strangeEvidence({ decision, evidence }: MadeDecision): string[] {
     }
     const { candidate } = each.subjects;
     const about = candidate === undefined ? undefined : identityOf(candidate);
-    const itsOwn = each.model === decision.model && (about === undefined ? kind === 'data' : about === judged);
+    const itsOwn = each.model === decision.model && (about === undefined ? isOfData(kind) : about === judged);
     return itsOwn ? [] : [`${kind} evidence of another model or version`];
   });
 }

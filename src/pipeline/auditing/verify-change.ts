@@ -1,5 +1,6 @@
 import { relative, resolve, sep } from 'node:path';
-import { defaults, maximumConfigBytes, parseConfig, type Config } from '../../config/index.ts';
+import { defaults, maximumConfigBytes, type Config } from '../../config/index.ts';
+import { parseConfig } from '../configuration.ts';
 import { ConfigError, ContenderError, UsageError } from '../../errors.ts';
 import type { GitHub } from '../../github/client.ts';
 import { silentLog } from '../../log.ts';

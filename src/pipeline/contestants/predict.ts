@@ -6,8 +6,8 @@ import type { RowRange } from '../../model/batches.ts';
 import type { Predictions } from '../../model/predictions.ts';
 import type { Provenance } from '../../model/shards.ts';
 import { registryView } from '../gate/promote.ts';
-import { resolveCandidate, resolveChampion, withModelFolder, type Contestant } from './resolve.ts';
-import { predictRows, withDatasets } from '../gate/stages.ts';
+import { resolveCandidate, resolveChampion, withModelFolder, type ResolvedModel } from './resolve.ts';
+import { predictRows, withDatasets } from './contestants.ts';
 import { insideRoot, type Workspace } from '../workspace.ts';
 import { requireWritable, writing } from '../writing.ts';
 
@@ -121,7 +121,7 @@ async function modelOf(
   workspace: Workspace,
   role: PredictInput['role'],
   downloads: string,
-): Promise<Extract<Contestant, { kind: 'model' }>> {
+): Promise<Extract<ResolvedModel, { kind: 'model' }>> {
   const where = named(workspace, role);
   if (role === 'candidate') return requireModel(await resolveCandidate(workspace, downloads), where);
   const champion = await resolveChampion(workspace, await registryView(workspace, false), downloads);
@@ -133,13 +133,13 @@ async function modelOf(
     });
   }
   if ('fault' in champion) throw new ModelError({ found: champion.fault.message, where });
-  return requireModel(champion.contestant, where);
+  return requireModel(champion.resolved, where);
 }
 
-function requireModel(contestant: Contestant, where: string): Extract<Contestant, { kind: 'model' }> {
-  if (contestant.kind === 'model') return contestant;
+function requireModel(resolved: ResolvedModel, where: string): Extract<ResolvedModel, { kind: 'model' }> {
+  if (resolved.kind === 'model') return resolved;
   throw new UsageError({
-    found: `${contestant.reference.predictions} is a file of predictions already`,
+    found: `${resolved.reference.predictions} is a file of predictions already`,
     expected: 'an ONNX model',
     where,
   });

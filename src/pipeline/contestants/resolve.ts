@@ -7,11 +7,12 @@ import { localModel, type LocalArtifact } from '../../model/artifact.ts';
 import type { ReadingOptions } from '../../model/predictions.ts';
 import { fetchArtifact, fetchNamed } from '../../registry/fetch-artifact.ts';
 import { versionTag } from '../../registry/tags.ts';
+import { howToFetch } from '../../config/elsewhere.ts';
 import type { ModelReference } from '../../config/index.ts';
 import { inside, type Workspace } from '../workspace.ts';
 
-/** A contender of the comparison: an ONNX model on disk, or a file of predictions. */
-export type Contestant =
+/** What the configuration or the registry names: an ONNX model on disk, or a file of predictions. */
+export type ResolvedModel =
   | { kind: 'model'; artifact: LocalArtifact; reading: ReadingOptions }
   | {
       kind: 'predictions';
@@ -22,7 +23,7 @@ export type Contestant =
 
 /** The champion to compare with: none yet, one that can be read, or one that cannot (which is not "none"). */
 export type Champion =
-  null | { contestant: Contestant } | { artifact: Artifact; fault: { code: string; message: string } };
+  null | { resolved: ResolvedModel } | { artifact: Artifact; fault: { code: string; message: string } };
 
 /** Run `work` with a private folder for downloaded models that is removed afterwards. */
 export async function withModelFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
@@ -35,7 +36,7 @@ export async function withModelFolder<T>(work: (folder: string) => Promise<T>): 
 }
 
 /** The candidate the configuration (or an override) names. @throws ModelError, UsageError */
-export async function resolveCandidate(workspace: Workspace, downloads: string): Promise<Contestant> {
+export async function resolveCandidate(workspace: Workspace, downloads: string): Promise<ResolvedModel> {
   if (workspace.modelConfig.candidate === 'registry') {
     throw new ModelError({
       found: 'the candidate is "registry"',
@@ -51,7 +52,7 @@ export async function resolveCandidate(workspace: Workspace, downloads: string):
 export async function resolveChampion(workspace: Workspace, view: RegistryView, downloads: string): Promise<Champion> {
   const reference = workspace.modelConfig.champion ?? 'registry';
   if (reference !== 'registry') {
-    return { contestant: await resolveReference(workspace, reference, 'champion', downloads) };
+    return { resolved: await resolveReference(workspace, reference, 'champion', downloads) };
   }
   const { champion } = view;
   const artifact = champion?.artifacts.find((each) => each.sha256 === modelDigest(champion));
@@ -63,11 +64,11 @@ export async function resolveChampion(workspace: Workspace, view: RegistryView, 
     });
     if (artifact.role === 'predictions') {
       const reference = { ...artifact.reading, predictions: artifact.uri };
-      return { contestant: { kind: 'predictions', artifact, path, reference } };
+      return { resolved: { kind: 'predictions', artifact, path, reference } };
     }
     const reading: ReadingOptions = artifact.reading ?? {};
     const model = { ...(await localModel(path, artifact.uri)), uri: artifact.uri };
-    return { contestant: { kind: 'model', artifact: withReading(model, reading), reading } };
+    return { resolved: { kind: 'model', artifact: withReading(model, reading), reading } };
   } catch (error) {
     if (!(error instanceof ContenderError)) throw error;
     return { artifact, fault: { code: error.code, message: error.message } };
@@ -93,7 +94,7 @@ export async function resolveReference(
   reference: ModelReference,
   role: string,
   downloads: string,
-): Promise<Contestant> {
+): Promise<ResolvedModel> {
   if (typeof reference === 'object' && 'predictions' in reference) {
     const path = await inside(workspace, reference.predictions, `${role}.predictions`);
     const { digestFiles } = await import('../../model/prediction-file.ts');
@@ -135,6 +136,15 @@ async function bytesOf(
   role: string,
   downloads: string,
 ): Promise<LocalArtifact> {
+  const elsewhere = howToFetch(uri);
+  if (elsewhere !== null) {
+    throw new ModelError({
+      found: `${JSON.stringify(uri)}: ${elsewhere.found}`,
+      expected: 'an ONNX model, as a file or at an https address',
+      where: `models.${workspace.model}.${role}`,
+      remedy: elsewhere.remedy,
+    });
+  }
   if (!/^[a-z][a-z0-9+.-]*:/iu.test(uri)) return localModel(await inside(workspace, uri, role), `file:${uri}`);
   if (expected === undefined && workflowArtifact(uri) === null) {
     throw new ModelError({

@@ -4,7 +4,7 @@ import { RegistryError } from '../../errors.ts';
 import { workflowArtifact, type Approval, type Source } from '../../evidence/index.ts';
 import { lastChangedIn } from '../../registry/git/history.ts';
 import { commitAt, isAncestor, isShallow, openRepository } from '../../registry/git/repository.ts';
-import type { Contestant } from '../contestants/resolve.ts';
+import type { ResolvedModel } from '../contestants/resolve.ts';
 import type { Workspace } from '../workspace.ts';
 
 /**
@@ -16,7 +16,7 @@ import type { Workspace } from '../workspace.ts';
  */
 export async function readApprovals(
   workspace: Workspace,
-  candidate: Contestant,
+  candidate: ResolvedModel,
   { source, actor, now = () => new Date() }: { source: Source; actor: string; now?: () => Date },
 ): Promise<Approval[]> {
   const { repository: name = '', token = '', apiUrl, triggeredBy = actor } = workspace.github ?? {};
@@ -61,7 +61,7 @@ export async function readApprovals(
  */
 async function commitsThatBrought(
   workspace: Workspace,
-  candidate: Contestant,
+  candidate: ResolvedModel,
   { run }: Source,
   started: string,
 ): Promise<{ commit: string; since: boolean }[]> {
@@ -96,7 +96,7 @@ function isConfigured({ config, model, modelConfig }: Workspace): boolean {
 }
 
 /** The files of the candidate; contender.yml where it names an address and its digest; the folder of files named with wildcards. */
-function filesOf(candidate: Contestant, configPath: string): string[] {
+function filesOf(candidate: ResolvedModel, configPath: string): string[] {
   if (!candidate.artifact.uri.startsWith('file:')) return [configPath];
   if (candidate.kind === 'model') return candidate.artifact.files.map(({ path }) => path);
   return [candidate.path.replace(/[/\\][^/\\]*[*?[{].*$/su, '')];

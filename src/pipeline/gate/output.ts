@@ -1,28 +1,34 @@
 import { mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { Ajv2020 } from 'ajv/dist/2020.js';
-import { defaults, evidenceKinds } from '../../config/index.ts';
+import { defaults } from '../../config/index.ts';
 import { Evidence as EvidenceSchema, type Decision, type Evidence } from '../../evidence/index.ts';
 import { EvidenceError } from '../../errors.ts';
-import type { ChangedRow } from '../../stages/evaluation/agreement.ts';
 import { renderHtml } from '../../report/html.ts';
 import { renderJunit } from '../../report/junit.ts';
 import { renderMarkdown } from '../../report/markdown.ts';
-import type { ReportInput } from '../../report/standing.ts';
+import type { Result } from '../../report/standing.ts';
+import { stages } from '../../stages/index.ts';
+import type { Stage } from '../../stages/stage.ts';
 import type { Workspace } from '../workspace.ts';
 import { requireWritable, writeWhole, writing } from '../writing.ts';
 
-/** Write one piece of evidence to `<out>/<model>/evidence/<kind>.json`, whole or not at all. */
-export async function writeEvidence(workspace: Workspace, evidence: Evidence): Promise<Evidence> {
+/** Write one piece of evidence to `<out>/<model>/evidence/<kind>.json`, whole or not at all. @param files beside it */
+export async function writeEvidence(
+  workspace: Workspace,
+  evidence: Evidence,
+  files: readonly { name: string; text: string }[] = [],
+): Promise<Evidence> {
   await keepOutOfGit(workspace);
+  for (const { name, text } of files) await writeWhole(join(workspace.out, name), text);
   await writeWhole(evidencePath(workspace, evidence.kind), `${JSON.stringify(evidence, null, 2)}\n`);
   return evidence;
 }
 
 /** A stage that starts removes what it said before, so that a failed run never leaves an old verdict behind. */
-export async function discardEvidence(workspace: Workspace, kind: string): Promise<void> {
+export async function discardEvidence(workspace: Workspace, { kind, files = [] }: Stage): Promise<void> {
   await prepareOut(workspace);
-  const said = ['decision.json', 'report.md', 'report.html', ...(kind === 'evaluation' ? ['changed-rows.csv'] : [])];
+  const said = ['decision.json', 'report.md', 'report.html', ...files];
   for (const path of [evidencePath(workspace, kind), ...said.map((name) => join(workspace.out, name))]) {
     await writing(path, () => rm(path, { force: true }));
   }
@@ -36,7 +42,7 @@ export async function prepareOut(workspace: Workspace): Promise<void> {
 
 /** The same for every stage. */
 export async function discardAllEvidence(workspace: Workspace): Promise<void> {
-  for (const kind of evidenceKinds) await discardEvidence(workspace, kind);
+  for (const stage of stages) await discardEvidence(workspace, stage);
 }
 
 /** All evidence in the output folder, by kind. @throws EvidenceError for a file that is not evidence */
@@ -62,31 +68,16 @@ export async function readEvidence(workspace: Workspace): Promise<Evidence[]> {
 }
 
 /** Write the decision and its report: `decision.json`, `report.md`, `report.html`. */
-export async function writeDecision(workspace: Workspace, input: ReportInput & { decision: Decision }): Promise<void> {
+export async function writeDecision(workspace: Workspace, result: Result & { decision: Decision }): Promise<void> {
+  const input = { ...result, stages };
   await keepOutOfGit(workspace);
   await writeWhole(join(workspace.out, 'decision.json'), `${JSON.stringify(input.decision, null, 2)}\n`);
   await writeWhole(join(workspace.out, 'report.md'), renderMarkdown(input));
   await writeWhole(join(workspace.out, 'report.html'), renderHtml(input));
 }
 
-/** Write which rows champion and candidate decide differently to `changed-rows.csv`: rows of data, which no evidence holds. */
-export async function writeChangedRows(
-  workspace: Workspace,
-  idColumn: string,
-  ids: ReadonlyMap<number, string>,
-  rows: readonly ChangedRow[],
-): Promise<void> {
-  const quoted = (text: string): string => (/[",\r\n]/u.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
-  const lines = rows.map(({ row, truth, champion, candidate }) =>
-    [ids.get(row) ?? '', truth, champion, candidate].map(quoted).join(','),
-  );
-  const header = [idColumn, 'label', 'champion', 'candidate'].map(quoted).join(',');
-  await keepOutOfGit(workspace);
-  await writeWhole(join(workspace.out, 'changed-rows.csv'), `${[header, ...lines].join('\n')}\n`);
-}
-
 /** Write the checks as JUnit XML to a file named from the root of the workspace. */
-export async function writeJunit(workspace: Workspace, input: ReportInput, file: string): Promise<void> {
+export async function writeJunit(workspace: Workspace, input: Result, file: string): Promise<void> {
   await writeWhole(resolve(workspace.root, file), renderJunit(input));
 }
 

@@ -1,8 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { isAbsolute, relative, resolve, sep } from 'node:path';
-import { placeOfCheck, placeOfKeys } from '../../config/index.ts';
+import { placeOfKeys } from '../../config/index.ts';
 import { ConfigError } from '../../errors.ts';
 import type { Check, Evidence } from '../../evidence/index.ts';
+import { Model, whereOf } from '../configuration.ts';
 import type { Workspace } from '../workspace.ts';
 
 /**
@@ -16,7 +17,8 @@ export async function withPlaces(workspace: Workspace, evidence: readonly Eviden
     if (check.verdict !== 'fail' && check.verdict !== 'inconclusive') return check;
     const own = check.location === undefined ? undefined : fromRoot(workspace, check.location.file);
     if (own !== undefined) return { ...check, location: { ...check.location, file: own } };
-    return { ...check, location: { file, ...placeOfCheck(config, workspace.model, check.id) } };
+    const keys = ['models', workspace.model, ...whereOf(check.id, workspace.modelConfig)];
+    return { ...check, location: { file, ...placeOfKeys(config, keys) } };
   };
   return evidence.map((each) => ({ ...each, checks: each.checks.map(placed) }));
 }
@@ -27,10 +29,9 @@ export async function withLines<T>(workspace: Workspace, work: () => Promise<T>)
     return await work();
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    const key = /^(?:models\.[^.]+\.)?(?<key>(?:task|columns|data|policy|staging|load|behaviour)\b[\w.[\]]*)/u.exec(
-      error.fault.where ?? '',
-    )?.groups?.['key'];
-    if (key === undefined) throw error;
+    const named = /^(?:models\.[^.]+\.)?(?<key>(?<section>\w+)[\w.[\]]*)/u.exec(error.fault.where ?? '')?.groups;
+    const { key, section } = named ?? {};
+    if (key === undefined || section === undefined || !Object.hasOwn(Model.properties, section)) throw error;
     const parts = key.split(/[.[\]]+/u).filter((part) => part !== '');
     const keys = ['models', workspace.model, ...parts.map((part) => (/^\d+$/u.test(part) ? Number(part) : part))];
     const place = placeOfKeys(await readFile(workspace.configPath, 'utf8'), keys);

@@ -19,6 +19,7 @@ import { openGitRegistry } from '../../registry/git-registry.ts';
 import { viewOf } from '../../registry/manifest.ts';
 import type { PendingPullRequest, RecordResult, Registry } from '../../registry/registry.ts';
 import { describePromotion, describeReplaced } from '../../report/promotion.ts';
+import { stages } from '../../stages/index.ts';
 import { localModel } from '../../model/artifact.ts';
 import { readApprovals } from './approvals.ts';
 import {
@@ -27,11 +28,13 @@ import {
   resolveReference,
   withModelFolder,
   withReading,
-  type Contestant,
+  type ResolvedModel,
 } from '../contestants/resolve.ts';
 import { discardAllEvidence, prepareOut, readEvidence, writeDecision } from './output.ts';
 import { sourceHere } from './source.ts';
-import { checkPolicy, plain, runModelStages, runValidate } from './stages.ts';
+import { plain } from '../contestants/contestants.ts';
+import { stageFacts } from '../configuration.ts';
+import { prepareStages, runStages } from './run-stage.ts';
 import { insideRoot, type Workspace } from '../workspace.ts';
 import { defaults, type Registry as RegistrySettings } from '../../config/index.ts';
 import { EvidenceError, RegistryError, UsageError } from '../../errors.ts';
@@ -141,7 +144,12 @@ async function openOnGitHub(workspace: Workspace, settings: RegistrySettings): P
 
 function pullRequestSettings(when: RegistrySettings['pull_request']): PullRequestSettings | undefined {
   if (when === undefined || when === 'never') return undefined;
-  return { when, carryOver, describe: describePromotion, describeReplaced };
+  return {
+    when,
+    carryOver,
+    describe: (promotion, limit) => describePromotion(promotion, limit, stages),
+    describeReplaced,
+  };
 }
 
 /**
@@ -179,9 +187,9 @@ export async function runPromote(workspace: Workspace, input: PromoteInput): Pro
   });
 }
 
-/** The whole gate: validate, evaluate, look at behaviour, load test, decide, record. */
+/** The whole gate: run every stage that is configured, decide, record. */
 export async function runGate(workspace: Workspace, input: PromoteInput): Promise<PromoteResult> {
-  await checkPolicy(workspace);
+  await prepareStages(workspace);
   return withModelFolder(async (downloads) => {
     const candidate = await resolveCandidate(workspace, downloads);
     // Asked before the long work: what could not be recorded is known at once.
@@ -195,9 +203,8 @@ export async function runGate(workspace: Workspace, input: PromoteInput): Promis
       isChampion(artifact, view) || deprecation({ model, config, candidate: artifact }, view).length > 0;
     if (isSettled) return decideAndRecord(workspace, input, artifact, [], []);
     const approvals = await readApprovals(workspace, candidate, input);
-    const data = requiresData(workspace) ? [await runValidate(workspace)] : [];
-    const models = await runModelStages(workspace, view, candidate, downloads);
-    return decideAndRecord(workspace, input, artifact, [...data, ...models], approvals);
+    const evidence = await runStages(workspace, view, candidate, downloads);
+    return decideAndRecord(workspace, input, artifact, evidence, approvals);
   });
 }
 
@@ -247,7 +254,7 @@ function notRecorded(decision: Decision, evidence: Evidence[]): PromoteResult {
  *
  * @throws UsageError, ModelError, DataError
  */
-async function namedByPerson(workspace: Workspace, file: string): Promise<Contestant> {
+async function namedByPerson(workspace: Workspace, file: string): Promise<ResolvedModel> {
   const path = await insideRoot(workspace, file);
   const { candidate } = workspace.modelConfig;
   const predictions = typeof candidate === 'object' && 'predictions' in candidate ? candidate : null;
@@ -277,7 +284,8 @@ async function decideAndRecord(
   approvals: readonly Approval[],
 ): Promise<PromoteResult> {
   const now = (input.now ?? (() => new Date()))();
-  const subject = { model: workspace.model, config: workspace.modelConfig, candidate };
+  const config = workspace.modelConfig;
+  const subject = { model: workspace.model, config, candidate, stages: stageFacts(config) };
   const context = {
     now,
     actor: input.actor,
@@ -304,7 +312,7 @@ async function decideAndRecord(
 }
 
 /** The candidate as the registry may keep it: an address whose bytes cannot change, and which others can fetch. */
-async function recordable(workspace: Workspace, candidate: Contestant, record: boolean): Promise<Artifact> {
+async function recordable(workspace: Workspace, candidate: ResolvedModel, record: boolean): Promise<Artifact> {
   const artifact = plain(candidate.artifact);
   if (!record || !artifact.uri.startsWith('file:')) return artifact;
   const [path, ...beside] =
@@ -318,9 +326,4 @@ async function recordable(workspace: Workspace, candidate: Contestant, record: b
 /** Paths of the data that is judged on, as the configuration has them. */
 function datasetsOf({ modelConfig: { data } }: Workspace): string[] {
   return [data.evaluation, data.reference, data.current].filter((path) => path !== undefined);
-}
-
-function requiresData(workspace: Workspace): boolean {
-  const { contract, rules } = workspace.modelConfig.data;
-  return contract !== undefined || rules !== undefined;
 }

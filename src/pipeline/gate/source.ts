@@ -4,6 +4,7 @@ import { RegistryError } from '../../errors.ts';
 import { commitAt, openRepository, type Repository } from '../../registry/git/repository.ts';
 import { runGit } from '../../registry/git/run.ts';
 import { uncommittedEdits } from '../../registry/git/work-tree.ts';
+import { stageInputs } from '../configuration.ts';
 import { inside, type Workspace } from '../workspace.ts';
 
 /**
@@ -43,12 +44,9 @@ async function uncommittedOf(
   repository: Repository,
   datasets: readonly string[],
 ): Promise<string[]> {
-  const { contract } = workspace.modelConfig.data;
   const fromTop = (path: string): string => relative(repository.folder, path).split(sep).join('/');
-  const rules = [
-    workspace.configPath,
-    ...(contract === undefined ? [] : [await inside(workspace, contract, 'data.contract')]),
-  ].map(fromTop);
+  const named = stageInputs(workspace.modelConfig).map(({ file, key }) => inside(workspace, file, key));
+  const rules = [workspace.configPath, ...(await Promise.all(named))].map(fromTop);
   const data = (await Promise.all(datasets.map((path) => inside(workspace, path, 'data')))).map(fromTop);
   const within = [...rules, ...data].filter((path) => !path.startsWith('../') && !isAbsolute(path));
   if (within.length === 0) return [];

@@ -20,6 +20,7 @@ import {
   type Published,
   type Withdrawn,
 } from '../../report/index.ts';
+import { stages } from '../../stages/index.ts';
 import { withModelFolder } from '../contestants/resolve.ts';
 import { openRegistry } from '../gate/promote.ts';
 import type { Workspace } from '../workspace.ts';
@@ -87,11 +88,11 @@ export function exportedFiles(
   const files = new Map<string, string>();
   const json = (name: string, value: unknown): unknown => files.set(name, `${JSON.stringify(value, null, 2)}\n`);
   const promoted = decision.outcome === 'promote';
-  if (promoted && parts.includes('model-card')) files.set('model-card.md', renderModelCard(published));
+  if (promoted && parts.includes('model-card')) files.set('model-card.md', renderModelCard(published, stages));
   if (promoted && parts.includes('release-notes')) files.set('release-notes.md', renderReleaseNotes(published, before));
   if (parts.includes('report')) {
-    files.set('report.md', renderMarkdown({ decision, evidence, server }));
-    files.set('report.html', renderHtml({ decision, evidence, server }));
+    files.set('report.md', renderMarkdown({ decision, evidence, server, stages }));
+    files.set('report.html', renderHtml({ decision, evidence, server, stages }));
   }
   for (const each of evidence) {
     if (parts.includes('evidence')) json(`evidence/${each.kind}.json`, each);

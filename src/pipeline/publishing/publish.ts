@@ -10,9 +10,10 @@ import {
   renderComment,
   renderFaultComment,
   type CommentPlace,
-  type ReportInput,
+  type Result,
 } from '../../report/index.ts';
 import { configFile, withPlaces } from '../gate/places.ts';
+import { stages } from '../../stages/index.ts';
 import type { Workspace } from '../workspace.ts';
 
 export interface PublishChoice {
@@ -38,18 +39,21 @@ export interface Unpublished {
 /** Tell a result where the people are: a sticky comment on the pull request, a check run on the commit. */
 export async function publishResult(
   workspace: Workspace,
-  result: ReportInput,
+  result: Result,
   publishing: Publishing,
 ): Promise<Unpublished[]> {
   const about = aboutOf(publishing.place);
   const outcome = result.decision?.outcome;
-  const run = checkRun({ ...result, evidence: await withPlaces(workspace, result.evidence) }, configFile(workspace));
+  const run = checkRun(
+    { ...result, stages, evidence: await withPlaces(workspace, result.evidence) },
+    configFile(workspace),
+  );
   const failed = outcome === 'reject' || outcome === 'hold';
   return publish(judgedAt(publishing, result), {
     comments: [
       {
         model: workspace.model,
-        body: (limit) => renderComment(result, about, limit),
+        body: (limit) => renderComment({ ...result, stages }, about, limit),
         onlyUpdate: publishing.choice.comment === 'on-failure' && !failed,
       },
     ],
@@ -95,7 +99,7 @@ async function modelsTold({ github, place: { pullRequest, run }, choice }: Publi
 }
 
 /** Where there is no pull request whose head people look at, the commit is the one that was judged. */
-function judgedAt(publishing: Publishing, { decision }: ReportInput): Publishing {
+function judgedAt(publishing: Publishing, { decision }: Result): Publishing {
   const { place } = publishing;
   const sha = decision?.source.sha;
   if (place.pullRequest !== null || sha === undefined) return publishing;

@@ -11,6 +11,7 @@ import {
 import { EvidenceError } from '../../errors.ts';
 import { isModelName } from '../../registry/layout.ts';
 import type { ReportInput } from '../../report/index.ts';
+import { stages } from '../../stages/index.ts';
 
 const mostModels = 20;
 const mostKinds = 16;
@@ -70,7 +71,7 @@ export async function readUntrustedReports(folder: string): Promise<UntrustedRep
       prev: _prev,
       ...decision
     } = { model, action, ...rest } as Decision & { seq?: unknown; prev?: unknown };
-    return { decision, evidence };
+    return { decision, evidence, stages };
   }
 }
 

@@ -1,48 +1,23 @@
-import { alphaOf, defaults, type Behaviour, type Columns, type Policy, type Task } from '../../config/index.ts';
-import { datasetSubject, type Dataset } from '../../data/dataset.ts';
-import { DataError } from '../../errors.ts';
-import { buildEvidence, type Artifact, type Check, type Evidence } from '../../evidence/index.ts';
-import type { Log } from '../../log.ts';
-import type { LocalArtifact } from '../../model/artifact.ts';
+import { alphaOf, defaults } from '../../config/index.ts';
+import { DataError, ModelError } from '../../errors.ts';
+import type { Check } from '../../evidence/index.ts';
 import type { Feeds } from '../../model/batches.ts';
 import { planInputs, type InputPlan } from '../../model/features.ts';
 import { HostedModelFault, hostModel, type HostedModel } from '../../model/hosted-model.ts';
-import type { PredictionResult, ReadingOptions } from '../../model/predictions.ts';
 import type { Scorer } from '../../model/scorer.ts';
-import { version } from '../../version.ts';
+import type { Contestant, ContestantsContext, LocalModel, StageResult } from '../stage.ts';
 import { judgeAgreement, type AgreementInput } from './agreement.ts';
 import { measureEfficiency, type Measured } from './efficiency.ts';
 import { chooseRows, feedsOf, taking } from './fed-rows.ts';
 import { judgeImportance } from './importance.ts';
 import { absentCheck, digits, type Absence } from './limit.ts';
 import { judgeRobustness } from './robustness.ts';
+import { behaviourSettings, type Behaviour } from './schema.ts';
 import { scoredUnder, type Subject } from './subject.ts';
 
-/** A model, or a file of predictions, which cannot be asked anything. */
-export interface Contender {
-  artifact: Artifact;
-  result: PredictionResult;
-  model: { artifact: LocalArtifact; reading: ReadingOptions } | null;
-}
-
-export interface BehaviourInput {
-  model: string;
-  task: Task;
-  columns: Columns;
-  policy: Policy;
+/** The context, and what is asked of the stage. */
+interface Input extends ContestantsContext {
   behaviour: Behaviour;
-  policyDigest: string;
-  dataset: Dataset;
-  candidate: Contender;
-  /** Null: there is no champion yet. */
-  champion: Contender | null;
-  /** The model that `agreement.with` names. */
-  parent: AgreementInput['parent'] | null;
-  /** What the evaluation knows of these rows (null: all) and of a metric (null: none is needed). */
-  scorerOf(rows: Uint32Array | null, metric: { name: string; where: string } | null): Promise<Scorer>;
-  limits: { memoryBytes: number; timeMs: number };
-  log: Log;
-  signal?: AbortSignal | undefined;
 }
 
 interface Part {
@@ -53,61 +28,72 @@ interface Part {
 
 /**
  * Look at how the candidate behaves beside being right: what it costs to run, what it looks at, how it takes data that are not
- * as they were, and whether it answers as the model it was made of. Evidence of kind `behaviour`. What a model does wrong is
- * evidence; only a mistake of the configuration, or an abort, is thrown. No process is left behind.
+ * as they were, and whether it answers as the model it was made of. What a model does wrong is evidence; only a mistake of the
+ * configuration, or an abort, is thrown. No process is left behind.
  * @throws ConfigError, DataError
  */
-export async function lookAtBehaviour(input: BehaviourInput): Promise<Evidence> {
-  const startedAt = new Date();
+export async function lookAtBehaviour(context: ContestantsContext): Promise<StageResult> {
+  const input = { ...context, behaviour: behaviourSettings(context.config) ?? {} };
   const parts = await judge(input);
-  input.signal?.throwIfAborted();
-  const timings = Object.assign({}, ...parts.map((part) => part.timings ?? {})) as Record<string, unknown>;
-  return buildEvidence({
-    kind: 'behaviour',
-    model: input.model,
-    subjects: {
-      candidate: input.candidate.artifact,
-      ...(input.champion === null ? {} : { champion: input.champion.artifact }),
-      datasets: { evaluation: datasetSubject(input.dataset) },
-    },
-    policyDigest: input.policyDigest,
-    toolVersion: version,
-    startedAt,
-    finishedAt: new Date(),
+  const merged = (part: 'details' | 'timings'): Record<string, unknown> =>
+    Object.assign({}, ...parts.map((each) => each[part] ?? {})) as Record<string, unknown>;
+  return {
     checks: parts.flatMap(({ checks }) => checks),
     details: {
-      alpha: alphaOf(input.policy),
-      seed: seedOf(input),
-      ...(Object.assign({}, ...parts.map(({ details }) => details)) as Record<string, unknown>),
-      timings,
+      alpha: alphaOf(context.config.policy),
+      seed: seedOf(context),
+      ...merged('details'),
+      timings: merged('timings'),
     },
-  });
+  };
 }
 
-async function judge(input: BehaviourInput): Promise<Part[]> {
-  const { behaviour, candidate, dataset, policy, parent } = input;
+async function judge(input: Input): Promise<Part[]> {
+  const { behaviour, candidate, dataset } = input;
   if (dataset.rows === 0) {
     throw new DataError({ found: 'the evaluation set has no rows', expected: 'labelled rows', where: dataset.uri });
   }
   if (!candidate.result.ok) return [{ checks: [candidateCheck(candidate.result.fault.message)], details: {} }];
-  const agreement =
-    behaviour.agreement === undefined || parent === null
-      ? []
-      : [
-          judgeAgreement({
-            settings: behaviour.agreement,
-            candidate: candidate.result,
-            parent,
-            scorer: await input.scorerOf(null, null),
-            alpha: alphaOf(policy),
-          }),
-        ];
+  const agreement = behaviour.agreement === undefined ? [] : [await agreementPart(input, behaviour.agreement)];
   const running = behaviour.efficiency ?? behaviour.importance ?? behaviour.robustness;
   return [...agreement, ...(running === undefined ? [] : await runningParts(input))];
 }
 
+async function agreementPart(input: Input, settings: NonNullable<Behaviour['agreement']>): Promise<Part> {
+  const parent = await parentOf(input, settings.with);
+  return judgeAgreement({
+    settings,
+    candidate: input.candidate.result,
+    parent,
+    scorer: await input.scorerOf(null, null, 'result' in parent ? [parent.result] : []),
+    alpha: alphaOf(input.config.policy),
+  });
+}
+
+/** The model that the candidate must agree with, and what it predicts. */
+async function parentOf(
+  { model, champion, predict }: Input,
+  reference: NonNullable<Behaviour['agreement']>['with'],
+): Promise<AgreementInput['parent']> {
+  const key = 'behaviour.agreement.with';
+  if (reference === 'champion') {
+    if (champion === null) return { verdict: 'skipped', reason: 'there is no champion yet' };
+    return { name: 'the champion', sha256: champion.artifact.sha256, result: champion.result };
+  }
+  if (reference === 'registry') {
+    throw new ModelError({
+      found: '"registry"',
+      expected: 'champion, a path, {uri, sha256} or {predictions: file}',
+      where: `models.${model}.${key}`,
+      remedy: 'The champion of the registry is called champion here',
+    });
+  }
+  const { artifact, result } = await predict(reference, key, 'parent');
+  return { name: `the parent ${artifact.uri.replace(/^file:/u, '')}`, sha256: artifact.sha256, result };
+}
+
 /** The parts that need the models themselves. */
-async function runningParts(input: BehaviourInput): Promise<Part[]> {
+async function runningParts(input: Input): Promise<Part[]> {
   const { candidate, champion } = input;
   if (candidate.model === null) {
     const reason = 'the candidate is a file of predictions, and only a model can be asked how it behaves';
@@ -116,10 +102,10 @@ async function runningParts(input: BehaviourInput): Promise<Part[]> {
     ];
   }
   const open: HostedModel[] = [];
-  const host = async (contender: Contender, role: 'candidate' | 'champion'): Promise<HostedModel> => {
+  const host = async (contestant: Contestant, role: 'candidate' | 'champion'): Promise<HostedModel> => {
     const hosted = await hostModel({
       role,
-      ...(contender.model as NonNullable<Contender['model']>),
+      ...(contestant.model as LocalModel),
       limits: input.limits,
       signal: input.signal,
     });
@@ -146,7 +132,7 @@ async function runningParts(input: BehaviourInput): Promise<Part[]> {
 }
 
 /** The champion as something that can be run, or why it is not. */
-function rivalOf(champion: Contender | null, candidate: Contender): Contender | Absence {
+function rivalOf(champion: Contestant | null, candidate: Contestant): Contestant | Absence {
   if (champion === null) return { verdict: 'skipped', reason: 'there is no champion yet' };
   if (champion.artifact.sha256 === candidate.artifact.sha256) {
     return { verdict: 'skipped', reason: 'the candidate is the champion, byte for byte' };
@@ -162,12 +148,12 @@ function rivalOf(champion: Contender | null, candidate: Contender): Contender | 
     : champion;
 }
 
-async function withModels(input: BehaviourInput, mine: HostedModel, rival: HostedModel | Absence): Promise<Part[]> {
-  const { behaviour, columns, dataset, task, candidate, champion, log, signal, policy } = input;
+async function withModels(input: Input, mine: HostedModel, rival: HostedModel | Absence): Promise<Part[]> {
+  const { behaviour, columns, dataset, task, candidate, champion, log, signal } = input;
   const theirs = 'verdict' in rival ? null : rival;
   const absence: Absence = 'verdict' in rival ? rival : { verdict: 'skipped', reason: '' };
   const seed = seedOf(input);
-  const alpha = alphaOf(policy);
+  const alpha = alphaOf(input.config.policy);
   const hosts = theirs === null ? [mine] : [mine, theirs];
   const plans = hosts.map(({ inspection }) => planInputs(inspection, columns, dataset.columns));
   const rows = await chooseRows(dataset, { task, columns, wanted: behaviour.rows ?? defaults.behaviour.rows, seed });
@@ -199,13 +185,13 @@ async function withModels(input: BehaviourInput, mine: HostedModel, rival: Hoste
 
   if (behaviour.efficiency !== undefined) {
     const batch = Math.min(behaviour.efficiency.batch ?? defaults.behaviour.batch, rows.length);
-    const measured = (index: number, contender: Contender, role: 'candidate' | 'champion'): Measured => ({
-      artifact: contender.artifact,
+    const measured = (index: number, contestant: Contestant, role: 'candidate' | 'champion'): Measured => ({
+      artifact: contestant.artifact,
       host: hosts[index] as HostedModel,
       async start() {
         const host = await hostModel({
           role,
-          ...(contender.model as NonNullable<Contender['model']>),
+          ...(contestant.model as LocalModel),
           limits: input.limits,
           signal,
         });
@@ -223,7 +209,7 @@ async function withModels(input: BehaviourInput, mine: HostedModel, rival: Hoste
     const efficiency = await measureEfficiency({
       settings: behaviour.efficiency,
       candidate: measured(0, candidate, 'candidate'),
-      champion: theirs === null ? null : measured(1, champion as Contender, 'champion'),
+      champion: theirs === null ? null : measured(1, champion as Contestant, 'champion'),
       absence,
       rows: rows.length,
       alpha,
@@ -239,8 +225,8 @@ async function withModels(input: BehaviourInput, mine: HostedModel, rival: Hoste
     });
   }
   const common = { alpha, seed, log, signal };
-  const metricFor = (part: 'robustness' | 'importance'): { name: string; where: string } => ({
-    name: behaviour[part]?.metric ?? policy.primary.metric,
+  const metricFor = (part: 'robustness' | 'importance'): { name: string | undefined; where: string } => ({
+    name: behaviour[part]?.metric,
     where: `behaviour.${part}.metric`,
   });
   if (behaviour.robustness !== undefined) {
@@ -286,6 +272,6 @@ function candidateCheck(fault: string | null, rows = ''): Check {
   };
 }
 
-function seedOf({ policy }: BehaviourInput): number {
-  return policy.seed ?? defaults.seed;
+function seedOf({ config }: ContestantsContext): number {
+  return config.policy.seed ?? defaults.seed;
 }

@@ -1,4 +1,4 @@
-import type { Behaviour } from '../../config/index.ts';
+import type { Behaviour } from './schema.ts';
 import { bytes as bytesOf, defaults } from '../../config/index.ts';
 import type { Artifact, Check } from '../../evidence/index.ts';
 import type { Log } from '../../log.ts';

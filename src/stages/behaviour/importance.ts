@@ -1,4 +1,4 @@
-import type { Behaviour } from '../../config/index.ts';
+import type { Behaviour } from './schema.ts';
 import { defaults } from '../../config/index.ts';
 import { ConfigError } from '../../errors.ts';
 import type { Check } from '../../evidence/index.ts';

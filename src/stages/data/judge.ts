@@ -3,6 +3,7 @@ import addFormatsModule from 'ajv-formats';
 import { DataError } from '../../errors.ts';
 import type { Log } from '../../log.ts';
 import type { Contract } from './contract.ts';
+import { unknownKeywords } from './unknown-keywords.ts';
 import { decideMultiplesInDecimal } from './multiple-of.ts';
 import type { RowBatch } from './rows.ts';
 import { timedOut, withTimeLimit } from './time-limit.ts';
@@ -38,6 +39,7 @@ const timeLimit = 10_000;
  * @throws DataError for a schema that is no valid 2020-12 schema or refers outside itself
  */
 export function compileContract(contract: Contract, log: Log, limit = timeLimit): Judge {
+  const unknown = new Set<string>();
   const ajv = new Ajv2020({
     strictSchema: 'log',
     strictNumbers: true,
@@ -48,7 +50,13 @@ export function compileContract(contract: Contract, log: Log, limit = timeLimit)
     ownProperties: true,
     logger: {
       log: (...parts: unknown[]) => log.debug(parts.join(' ')),
-      warn: (...parts: unknown[]) => log.warning(`${contract.uri}: ${parts.join(' ')}`),
+      // Told of every place that is compiled, some of them more than once.
+      warn: (...parts: unknown[]) => {
+        const said = parts.join(' ');
+        const keyword = /unknown keyword: "(?<keyword>[^"]+)"/u.exec(said)?.groups?.['keyword'];
+        if (keyword === undefined) log.warning(`${contract.uri}: ${said}`);
+        else unknown.add(keyword);
+      },
       error: (...parts: unknown[]) => log.debug(parts.join(' ')),
     },
   });
@@ -71,6 +79,7 @@ export function compileContract(contract: Contract, log: Log, limit = timeLimit)
       cause,
     });
   }
+  for (const warning of unknownKeywords(contract, unknown)) log.warning(warning);
   return {
     judge: (batch) => {
       const violations: Violation[] = [];

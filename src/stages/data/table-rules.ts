@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { TableRule } from '../../config/schema.ts';
+import type { TableRule } from './schema.ts';
 import { nearest } from '../../config/suggest.ts';
 import { quoteIdentifier, type Dataset } from '../../data/dataset.ts';
 import { readingOfKeys } from '../../data/row-ids.ts';

@@ -1,31 +1,15 @@
-import type { Data } from '../../config/schema.ts';
 import { csvLines } from '../../data/csv.ts';
-import { datasetSubject, quoteIdentifier, reading, type Dataset } from '../../data/dataset.ts';
-import { buildEvidence } from '../../evidence/build.ts';
+import { quoteIdentifier, reading, type Dataset } from '../../data/dataset.ts';
 import type { Check } from '../../evidence/check.ts';
-import type { Evidence } from '../../evidence/evidence.ts';
-import type { Log } from '../../log.ts';
-import { version } from '../../version.ts';
+import type { StageContext, StageResult } from '../stage.ts';
 import { cellTypes } from './cell-types.ts';
 import { readContract, type Contract } from './contract.ts';
 import { compileContract, type Judge, type Violation } from './judge.ts';
 import { rowBatches } from './rows.ts';
+import { dataSettings } from './schema.ts';
 import { count, rowsOf, showColumn, showValue } from './show.ts';
 import { suggestion, tableChecks } from './table-rules.ts';
 import { withTimeLimit } from './time-limit.ts';
-
-export interface ValidateInput {
-  model: string;
-  data: Data;
-  /** Opened datasets by the part they play: evaluation, reference, current. */
-  datasets: Record<string, Dataset>;
-  /** Absolute path of `data.contract`. */
-  contractPath?: string;
-  idColumn: string;
-  policyDigest: string;
-  log: Log;
-  signal?: AbortSignal;
-}
 
 /** What the evidence tells of one dataset. */
 interface DatasetDetails {
@@ -40,20 +24,21 @@ interface DatasetDetails {
   examples: { row: number; line?: number; column: string | null; rule: string; message: string; value: string }[];
 }
 
+/** What of the context it reads. */
+export type ValidateInput = Pick<StageContext, 'config' | 'datasets' | 'pathOf' | 'log' | 'signal'>;
+
 const examples = 20;
 const kindsOfViolation = 1000;
 
 /**
- * Judge every row of every dataset by the contract, and every table by its rules. Evidence of kind `data` with the checks
+ * Judge every row of every dataset by the contract, and every table by its rules: the checks
  * `data/<dataset>/row-count`, `/unique(<columns>)`, `/null-fraction(<column>)` and, where there is a contract, `/contract`.
  * @throws DataError when the contract cannot be used
  */
-export async function validateData(input: ValidateInput): Promise<Evidence> {
-  const startedAt = new Date();
+export async function validateData(input: ValidateInput): Promise<StageResult> {
+  const { contract: named, rules = [] } = dataSettings(input.config);
   const contract =
-    input.contractPath === undefined
-      ? undefined
-      : await readContract(input.contractPath, input.data.contract ?? input.contractPath);
+    named === undefined ? undefined : await readContract(await input.pathOf(named, 'data.contract'), named);
   const judge = contract === undefined ? undefined : compileContract(contract, input.log);
   const checks: Check[] = [];
   const details: Record<string, DatasetDetails> = {};
@@ -61,7 +46,7 @@ export async function validateData(input: ValidateInput): Promise<Evidence> {
     input.signal?.throwIfAborted();
     details[name] = await reading(dataset, async () => {
       const found = await describeDataset(dataset);
-      checks.push(...(await tableChecks(dataset, input.data.rules ?? [], input.idColumn)));
+      checks.push(...(await tableChecks(dataset, rules, input.config.columns.id)));
       if (contract !== undefined && judge !== undefined) {
         await judgeRows(dataset, contract, judge, found, input);
         checks.push(contractCheck(dataset, contract, found));
@@ -69,24 +54,13 @@ export async function validateData(input: ValidateInput): Promise<Evidence> {
       return found;
     });
   }
-  return buildEvidence({
-    kind: 'data',
-    model: input.model,
-    subjects: {
-      datasets: Object.fromEntries(
-        Object.entries(input.datasets).map(([name, dataset]) => [name, datasetSubject(dataset)]),
-      ),
-    },
-    policyDigest: input.policyDigest,
-    toolVersion: version,
-    startedAt,
-    finishedAt: new Date(),
+  return {
     checks,
     details: {
       contract: contract === undefined ? null : { uri: contract.uri, sha256: contract.sha256 },
       datasets: details,
     },
-  });
+  };
 }
 
 async function describeDataset(dataset: Dataset): Promise<DatasetDetails> {

@@ -1,13 +1,11 @@
-import type { Columns, Policy, Task } from '../../config/schema.ts';
-import { datasetSubject, readColumns, type ColumnVectors, type Dataset, type TextColumn } from '../../data/dataset.ts';
+import type { Task } from '../../config/schema.ts';
+import type { Policy } from './schema.ts';
+import { readColumns, type ColumnVectors, type TextColumn } from '../../data/dataset.ts';
 import { ConfigError, DataError } from '../../errors.ts';
-import { buildEvidence } from '../../evidence/build.ts';
 import type { Check } from '../../evidence/check.ts';
 import { identityOf } from '../../evidence/decision.ts';
-import type { Artifact, Evidence, Signatures } from '../../evidence/evidence.ts';
-import type { Log } from '../../log.ts';
-import type { PredictionResult } from '../../model/predictions.ts';
-import { version } from '../../version.ts';
+import type { Artifact } from '../../evidence/evidence.ts';
+import type { Contestant, ContestantsContext, StageResult } from '../stage.ts';
 import { changedRows, type ChangedRow } from './agreement.ts';
 import { detailsOf } from './details.ts';
 import { fairnessChecks } from './fairness.ts';
@@ -34,60 +32,35 @@ import {
 } from './slices.ts';
 import { weakSliceAdvice } from './weak-slices.ts';
 
-export interface EvaluateInput {
-  model: string;
-  task: Task;
-  columns: Columns;
+/** What of the context the evaluation reads, and the policy to judge by. */
+export interface EvaluateInput extends Pick<
+  ContestantsContext,
+  'task' | 'columns' | 'dataset' | 'reuse' | 'log' | 'signal'
+> {
   policy: Policy;
-  policyDigest: string;
-  dataset: Dataset;
-  candidate: Contestant;
-  /** Null: there is no champion yet. `result.ok` false: there is one, and it cannot be evaluated. */
-  champion: Contestant | null;
-  /** Kept with the evidence: a version is raised by what changed of them. */
-  signatures?: Signatures;
-  /** Decisions already made on this evaluation set. */
-  reuse: number;
+  candidate: Judged;
+  champion: Judged | null;
   /** Told once which rows the models decide differently, those the candidate breaks first: at most `changedRowsLimit`. */
   onChanged?: (rows: readonly ChangedRow[]) => void;
-  log: Log;
-  signal?: AbortSignal;
 }
 
 /** More rows than a person looks through. */
 const changedRowsLimit = 100_000;
 
-interface Contestant {
-  artifact: Artifact;
-  result: PredictionResult;
-}
+type Judged = Pick<Contestant, 'artifact' | 'result'>;
 
 /**
- * Judge the candidate's predictions against the champion's and the policy: evidence of kind `evaluation`.
+ * Judge the candidate's predictions against the champion's and the policy.
  *
  * @throws ConfigError for a policy that cannot be applied, DataError for labels or columns that cannot be used
  */
-export async function evaluate(input: EvaluateInput): Promise<Evidence> {
-  const startedAt = new Date();
+export async function evaluate(input: EvaluateInput): Promise<StageResult> {
   const { task, columns, dataset, policy } = input;
   const custom = await sqlMetrics(policy.metrics ?? [], { task, columns, available: dataset.columns });
   const plan = planOf(policy, task, input.reuse, custom);
   await checkPredicates(policy, dataset.columns);
   const { checks, details } = await judge(input, plan);
-  input.signal?.throwIfAborted();
-  return buildEvidence({
-    kind: 'evaluation',
-    model: input.model,
-    subjects: {
-      candidate: input.candidate.artifact,
-      ...(input.champion === null ? {} : { champion: input.champion.artifact }),
-      datasets: { evaluation: datasetSubject(dataset) },
-    },
-    ...(input.signatures === undefined ? {} : { signatures: input.signatures }),
-    policyDigest: input.policyDigest,
-    toolVersion: version,
-    startedAt,
-    finishedAt: new Date(),
+  return {
     checks,
     details: {
       task,
@@ -101,7 +74,7 @@ export async function evaluate(input: EvaluateInput): Promise<Evidence> {
         : { holdout: { rule: plan.spending.rule, policyAlpha: plan.guardAlpha, budget: plan.spending.budget } }),
       ...details,
     },
-  });
+  };
 }
 
 async function judge(input: EvaluateInput, plan: Plan): Promise<{ checks: Check[]; details: Record<string, unknown> }> {
@@ -225,7 +198,7 @@ function withMeasured(outputs: Outputs, measured: Outputs['measured']): Outputs 
 
 /** @param counting rows that count, of all `rows`; null: all */
 function contestantOutputs(
-  { result }: Contestant,
+  { result }: Judged,
   task: Task,
   labels: Labels,
   rows: number,

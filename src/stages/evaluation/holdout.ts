@@ -1,4 +1,4 @@
-import type { Policy } from '../../config/schema.ts';
+import type { Policy } from './schema.ts';
 import type { Check } from '../../evidence/check.ts';
 
 export interface Spending {

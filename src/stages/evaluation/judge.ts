@@ -1,5 +1,5 @@
 import { defaults } from '../../config/defaults.ts';
-import type { Requirement } from '../../config/schema.ts';
+import type { Requirement } from '../../config/forms.ts';
 import { ConfigError } from '../../errors.ts';
 import type { Comparison, ComparisonState, Verdict } from '../../evidence/check.ts';
 import { shownDifference } from '../../evidence/difference.ts';

@@ -1,5 +1,6 @@
 import { defaults } from '../../config/defaults.ts';
-import type { Columns, Policy, Task } from '../../config/schema.ts';
+import type { Columns, Task } from '../../config/schema.ts';
+import type { Policy } from './schema.ts';
 import { readColumns, type Dataset } from '../../data/dataset.ts';
 import { ConfigError } from '../../errors.ts';
 import type { Predictions } from '../../model/predictions.ts';
@@ -20,8 +21,8 @@ export interface ScorerInput {
   task: Task;
   columns: Columns;
   policy: Policy;
-  /** Name of the metric and where the configuration asks for it; null where none is needed. */
-  metric: { name: string; where: string } | null;
+  /** Name of the metric (default: the primary one) and where the configuration asks for it; null where none is needed. */
+  metric: { name: string | undefined; where: string } | null;
   dataset: Dataset;
   /** Predictions that say what classes there are. */
   known: readonly Predictions[];
@@ -86,13 +87,12 @@ export async function readScorer(input: ScorerInput): Promise<Scorer> {
 
 function chosenMetric({ metric, policy, task }: ScorerInput): Metric {
   if (metric === null) return metricsOf(task)[0] as Metric;
-  if (policy.metrics?.some(({ name }) => name === metric.name) !== true) {
-    return metricOf(metric.name, policy, task, metric.where);
-  }
+  const { name = policy.primary.metric, where } = metric;
+  if (policy.metrics?.some((custom) => custom.name === name) !== true) return metricOf(name, policy, task, where);
   throw new ConfigError({
-    found: `${metric.name}, a metric in SQL`,
+    found: `${name}, a metric in SQL`,
     expected: 'a metric that can be computed of changed rows, which are in no table',
-    where: metric.where,
+    where,
     remedy: 'Name a metric of the task there: docs/metrics.md lists them',
   });
 }

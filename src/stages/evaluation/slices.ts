@@ -1,4 +1,4 @@
-import type { Policy, Slice } from '../../config/schema.ts';
+import type { Policy, Slice } from './schema.ts';
 import {
   quoteIdentifier,
   reading,

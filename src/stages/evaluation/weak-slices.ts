@@ -1,5 +1,6 @@
 import { reservedColumns } from '../../config/columns.ts';
-import type { Columns, Discover } from '../../config/schema.ts';
+import type { Columns } from '../../config/schema.ts';
+import type { Discover } from './schema.ts';
 import { defaults } from '../../config/defaults.ts';
 import {
   readColumns,

@@ -1,7 +1,7 @@
 import type { DuckDBConnection, DuckDBValue } from '@duckdb/node-api';
 
 export interface Limits {
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
   /** Default: two minutes. */
   timeLimitMs?: number;
 }

@@ -1,4 +1,5 @@
-import { defaults, type Load } from '../../config/index.ts';
+import { defaults } from '../../config/index.ts';
+import type { Load } from './schema.ts';
 import { percent } from '../../wording.ts';
 import { outcomes, type Outcome, type WindowResult } from './driver.ts';
 import { judgeShare, percentile, sampleFloor } from './latency.ts';

@@ -1,25 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import {
-  defaults,
-  milliseconds as durationMs,
-  type Columns,
-  type Load,
-  type Staging,
-  type Task,
-} from '../../config/index.ts';
+import { defaults, milliseconds as durationMs, type Task } from '../../config/index.ts';
 import { labelColumns } from '../../config/columns.ts';
 import { classPosition, classText } from '../../data/class-text.ts';
 import { readColumns, type ColumnVector, type Dataset } from '../../data/dataset.ts';
-import { ConfigError, StagingError } from '../../errors.ts';
-import { buildEvidence, type Check, type Evidence, type Subjects } from '../../evidence/index.ts';
-import type { Log } from '../../log.ts';
-import type { LocalArtifact } from '../../model/artifact.ts';
+import { ConfigError, ModelError, StagingError, UsageError } from '../../errors.ts';
+import type { Check } from '../../evidence/index.ts';
 import { planInputs } from '../../model/features.ts';
 import { inspectModel } from '../../model/inspect.ts';
-import type { Predictions, ReadingOptions } from '../../model/predictions.ts';
+import type { Predictions } from '../../model/predictions.ts';
 import { signatureOf, type FeatureColumn, type Signature } from '../../protocol/index.ts';
 import { startStaging, type StagingTarget } from '../../staging/index.ts';
-import { version } from '../../version.ts';
+import type { ContestantsContext, LocalModel, StageResult } from '../stage.ts';
 import { answerBook, type AnswerBook } from './answers.ts';
 import { loadChecks, type LoadOutcome, type Measured, type TargetWatch } from './checks.ts';
 import { openGenerator, type Generator, type WindowResult } from './driver.ts';
@@ -27,24 +18,15 @@ import { judgeWindow, latencyLimits, type WindowFindings } from './judge.ts';
 import { histogram, percentile } from './latency.ts';
 import { planRequests, type RequestPlan } from './requests.ts';
 import { schedule } from './schedule.ts';
+import { loadSettings, type Load } from './schema.ts';
 
-export interface LoadTestInput {
-  model: string;
-  task: Task;
-  columns: Columns;
-  staging: Staging;
+/** The context, and what is asked of the stage. */
+interface Input extends ContestantsContext {
   load: Load;
-  candidate: LocalArtifact;
-  /** How the outputs of the candidate are read, where the configuration says so. */
-  reading?: ReadingOptions;
-  dataset: Dataset;
+  /** The candidate as the target serves it. */
+  served: LocalModel;
   /** What the candidate predicts offline for the rows of the dataset. */
   offline: Predictions;
-  subjects: Subjects;
-  policyDigest: string;
-  workspace: string;
-  log: Log;
-  signal?: AbortSignal;
 }
 
 /** The load profile in force. */
@@ -69,32 +51,23 @@ const logCharacters = 4000;
  * Whatever the target does is evidence; only a mistake of the configuration, or an abort, is thrown.
  * The target is stopped in every case.
  */
-export async function loadTest(input: LoadTestInput): Promise<Evidence> {
-  const startedAt = new Date();
+export async function loadTest(context: ContestantsContext): Promise<StageResult> {
+  const input = inputOf(context);
   const profile = profileOf(input.load);
   refuseImpossible(input);
-  const finish = (checks: Check[], details: Record<string, unknown>): Evidence =>
-    buildEvidence({
-      kind: 'load',
-      model: input.model,
-      subjects: input.subjects,
-      policyDigest: input.policyDigest,
-      toolVersion: version,
-      startedAt,
-      finishedAt: new Date(),
-      checks,
-      details: { profile: { ...profile }, slo: input.load.slo, ...details },
-    });
-
+  const finish = (checks: Check[], details: Record<string, unknown>): StageResult => ({
+    checks,
+    details: { profile: { ...profile }, slo: input.load.slo, ...details },
+  });
   let target: StagingTarget | null = null;
   try {
     target = await startStaging({
-      staging: input.staging,
-      candidate: input.candidate,
+      staging: input.config.staging ?? { target: 'builtin' },
+      candidate: input.served.artifact,
       columns: input.columns,
       task: input.task,
       modelName: input.model,
-      workspace: input.workspace,
+      workspace: input.root,
       log: input.log,
       ...(input.signal === undefined ? {} : { signal: input.signal }),
     });
@@ -117,12 +90,34 @@ export async function loadTest(input: LoadTestInput): Promise<Evidence> {
   }
 }
 
+function inputOf(context: ContestantsContext): Input {
+  const { candidate, config, model } = context;
+  const where = `models.${model}.candidate`;
+  if (!candidate.result.ok) {
+    const { message } = candidate.result.fault;
+    throw new ModelError({
+      found: `the candidate cannot predict, so there is nothing to load test: ${message}`,
+      where,
+    });
+  }
+  if (candidate.model === null) {
+    throw new UsageError({
+      found: 'the candidate is a file of predictions',
+      expected: 'a model that can be served',
+      where,
+      remedy: 'Remove the load section, or name the model',
+    });
+  }
+  const load = loadSettings(config) as Load;
+  return { ...context, load, served: candidate.model, offline: candidate.result.predictions };
+}
+
 async function underLoad(
   target: StagingTarget,
   signature: Signature,
   requests: RequestPlan,
   profile: Profile,
-  input: LoadTestInput,
+  input: Input,
 ): Promise<LoadOutcome> {
   const dead = new AbortController();
   const done = new AbortController();
@@ -173,7 +168,7 @@ async function measure(
   sent: number,
   book: AnswerBook,
   signal: AbortSignal,
-  { load, log }: LoadTestInput,
+  { load, log }: Input,
 ): Promise<Measured[]> {
   const windows: Measured[] = [];
   let first = sent;
@@ -258,7 +253,7 @@ function profileOf({ profile, slo }: Load): Profile {
 }
 
 /** Mistakes of the configuration that can be told before anything is started. */
-function refuseImpossible({ model, task, load, dataset, offline }: LoadTestInput): void {
+function refuseImpossible({ model, task, load, dataset, offline }: Input): void {
   const where = `models.${model}.load.slo`;
   const { slo } = load;
   if (typeof slo.accuracy === 'number' && !['binary-classification', 'multiclass-classification'].includes(task)) {
@@ -292,14 +287,15 @@ const kinds: Record<Task, Signature['kind']> = {
   ranking: 'values',
 };
 
-function signatureOfTarget({ metadata }: StagingTarget, { task, offline, columns, reading }: LoadTestInput): Signature {
+function signatureOfTarget({ metadata }: StagingTarget, { task, offline, columns, served }: Input): Signature {
+  const { output, transform } = served.reading;
   const positive = offline.classes === null ? -1 : classPosition(columns.positive ?? 1, offline.classes.map(classText));
   return signatureOf(metadata, {
     kind: kinds[task],
     classes: offline.classes,
     positive: positive === -1 ? 1 : positive,
-    ...(reading?.output === undefined ? {} : { output: reading.output }),
-    ...(reading?.transform === undefined ? {} : { transform: reading.transform }),
+    ...(output === undefined ? {} : { output }),
+    ...(transform === undefined ? {} : { transform }),
   });
 }
 
@@ -307,12 +303,12 @@ async function requestsFor(
   target: StagingTarget,
   signature: Signature,
   profile: Profile,
-  { columns, dataset, candidate }: LoadTestInput,
+  { columns, dataset, served }: Input,
 ): Promise<RequestPlan> {
   // The same columns in the same order as the offline predictions were made from.
   const features =
     columns.features ??
-    planInputs(await inspectModel(candidate.path), columns, dataset.columns).flatMap((input) => input.columns);
+    planInputs(await inspectModel(served.artifact.path), columns, dataset.columns).flatMap((input) => input.columns);
   const names = signature.inputs.map(({ name }) => name);
   const byOrder =
     names.length > 1 && names.length === features.length && !names.some((name) => features.includes(name));
@@ -350,7 +346,7 @@ async function featureColumns(
 }
 
 /** The class of each row as a position among the classes of the model; null where rows have no single class. */
-async function truthOf({ columns, dataset }: LoadTestInput, signature: Signature): Promise<Int32Array | null> {
+async function truthOf({ columns, dataset }: Input, signature: Signature): Promise<Int32Array | null> {
   const classes = signature.classes?.map(classText);
   const [label, ...others] = labelColumns(columns);
   if (signature.kind === 'values' || classes === undefined || label === undefined || others.length > 0) return null;
@@ -395,7 +391,7 @@ const reported = [0.5, 0.75, 0.9, 0.95, 0.99, 0.999];
 function detailsOf(
   { windows, answers, watch }: LoadOutcome,
   profile: Profile,
-  { dataset }: LoadTestInput,
+  { dataset }: Input,
 ): Record<string, unknown> {
   const last = windows.at(-1);
   return {

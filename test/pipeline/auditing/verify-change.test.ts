@@ -23,6 +23,7 @@ import {
   evidenceOn,
   gate,
   modelOf,
+  subjectOf,
   now,
   overridden,
   record,
@@ -126,7 +127,7 @@ describe('a change of the registry held against its base', () => {
         (view) => {
           evidence.push(evidenceOn('c', 'pass', modelOf(asking), view.champion?.artifacts[0]));
           const context = { now, actor: 'ada', source: {}, approvals };
-          return decide({ model: 'm', config: modelOf(asking), candidate: artifact('c') }, evidence, view, context);
+          return decide(subjectOf('c', asking), evidence, view, context);
         },
         evidence,
       ]);
@@ -214,7 +215,7 @@ describe('a change of the registry held against its base', () => {
             const signatures = { candidate: output('q'), champion: output('p') };
             evidence.push({ ...evidenceOn('c', 'pass', model, view.champion?.artifacts[0]), signatures });
             const context = { now, actor: 'ada', source: {}, approvals: [] };
-            const made = decide({ model: 'm', config: model, candidate: artifact('c') }, evidence, view, context);
+            const made = decide(subjectOf('c', asking), evidence, view, context);
             const to = { ...made.candidate!, version: version ?? made.candidate!.version };
             return { ...made, to, candidate: to };
           },

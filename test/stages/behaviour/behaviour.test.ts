@@ -2,12 +2,13 @@ import assert from 'node:assert/strict';
 import { cp, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { requiredEvidence } from '../../../src/config/index.ts';
-import { parseConfig } from '../../../src/config/load.ts';
+import type { Model } from '../../../src/config/index.ts';
+import { parseConfig, stageFacts } from '../../../src/pipeline/configuration.ts';
 import { ConfigError } from '../../../src/errors.ts';
 import { evidenceDigest, type Check, type Evidence } from '../../../src/evidence/index.ts';
 import { silentLog } from '../../../src/log.ts';
-import { runBehaviour } from '../../../src/pipeline/gate/stages.ts';
+import { runStage } from '../../../src/pipeline/gate/run-stage.ts';
+import { behaviour as stage } from '../../../src/stages/behaviour/stage.ts';
 import { openWorkspace } from '../../../src/pipeline/workspace.ts';
 import { predictionProcesses } from '../../model/processes.ts';
 import { fixture, inTemporaryFolder } from '../../support/project.ts';
@@ -267,12 +268,11 @@ describe('evidence of behaviour', () => {
   });
 
   it('is required for a promotion where something is gated, not where it is advice', () => {
-    const required = (section: string): string[] =>
-      requiredEvidence(
-        parseConfig(configuration(spam, section, 'a.onnx', undefined, 'eval.parquet'), 'contender.yml').models[
-          'm'
-        ] as never,
-      );
+    const required = (section: string): string[] => {
+      const text = configuration(spam, section, 'a.onnx', undefined, 'eval.parquet');
+      const model = parseConfig(text, 'contender.yml').models['m'] as Model;
+      return stageFacts(model).flatMap((each) => (each.required ? [each.kind] : []));
+    };
     assert.deepEqual(required('importance: {}'), ['evaluation']);
     assert.deepEqual(required('efficiency: { blocks: 20, size: { max: 1MiB, severity: warn } }'), ['evaluation']);
     assert.deepEqual(required('efficiency: { size: { max: 1MiB } }'), ['evaluation', 'behaviour']);
@@ -345,7 +345,7 @@ function behaviour(
     );
     await writeFile(join(folder, 'contender.yml'), text);
     const workspace = await openWorkspace({ root: folder, config: 'contender.yml', out: 'out', log: silentLog });
-    return runBehaviour(workspace, emptyView);
+    return runStage(workspace, stage, async () => emptyView);
   });
 }
 

@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { Data } from '../../../src/config/schema.ts';
+import type { DataSettings } from '../../../src/stages/data/schema.ts';
 import { cellTypes } from '../../../src/stages/data/cell-types.ts';
 import { readContract } from '../../../src/stages/data/contract.ts';
 import { compileContract } from '../../../src/stages/data/judge.ts';
@@ -8,29 +8,34 @@ import { rowBatches } from '../../../src/stages/data/rows.ts';
 import { validateData } from '../../../src/stages/data/validate.ts';
 import { openDataset } from '../../../src/data/dataset.ts';
 import type { Check } from '../../../src/evidence/check.ts';
-import type { Evidence } from '../../../src/evidence/evidence.ts';
+import type { StageResult } from '../../../src/stages/stage.ts';
+import type { ConfiguredModel } from '../../support/configured-model.ts';
 import { silentLog } from '../../../src/log.ts';
 
 /** Evidence on one file, under a contract and rules. */
 export async function validate(
   path: string,
   schema?: unknown,
-  rules: NonNullable<Data['rules']> = [],
+  rules: NonNullable<DataSettings['rules']> = [],
   idColumn = 'id',
-): Promise<Evidence> {
+): Promise<StageResult> {
   const contractPath = join(dirname(path), 'contract.schema.json');
   if (schema !== undefined) {
     await writeFile(contractPath, typeof schema === 'string' ? schema : JSON.stringify(schema));
   }
   const dataset = await openDataset({ name: 'evaluation', path, uri: 'data/rows' });
   try {
-    return await validateData({
-      model: 'm',
+    const config: ConfiguredModel = {
+      task: 'binary-classification',
+      candidate: 'm.onnx',
+      columns: { id: idColumn, label: 'label' },
       data: { evaluation: 'data/rows', rules, ...(schema === undefined ? {} : { contract: 'contract.schema.json' }) },
+      policy: { primary: { metric: 'recall' } },
+    };
+    return await validateData({
+      config,
       datasets: { evaluation: dataset },
-      ...(schema === undefined ? {} : { contractPath }),
-      idColumn,
-      policyDigest: '0'.repeat(64),
+      pathOf: async () => contractPath,
       log: silentLog,
     });
   } finally {
@@ -57,7 +62,7 @@ export async function invalidRows(path: string, schema: unknown): Promise<number
   }
 }
 
-export function check(evidence: Evidence, id: string): Check {
+export function check(evidence: StageResult, id: string): Check {
   const found = evidence.checks.find((each) => each.id === `data/evaluation/${id}`);
   if (found === undefined) throw new Error(`no check ${id} among ${evidence.checks.map((each) => each.id).join(' ')}`);
   return found;

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import type { Cost, Policy, Task } from '../../../src/config/schema.ts';
+import type { Task } from '../../../src/config/schema.ts';
+import type { Cost, Policy } from '../../../src/stages/evaluation/schema.ts';
 import { ConfigError } from '../../../src/errors.ts';
 import { compareMetric } from '../../../src/stages/evaluation/compare.ts';
 import { costMetric } from '../../../src/stages/evaluation/metrics/cost.ts';

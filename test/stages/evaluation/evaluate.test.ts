@@ -2,12 +2,13 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import type { Columns, Policy } from '../../../src/config/schema.ts';
+import type { Columns } from '../../../src/config/schema.ts';
+import type { Policy } from '../../../src/stages/evaluation/schema.ts';
 import { openDataset, type Dataset } from '../../../src/data/dataset.ts';
 import { ConfigError, DataError } from '../../../src/errors.ts';
 import { canonicalJson } from '../../../src/evidence/canonical.ts';
 import type { Artifact, Check, Evidence } from '../../../src/evidence/index.ts';
-import { evaluate } from '../../../src/stages/evaluation/evaluate.ts';
+import { evaluate } from '../../support/stage-context.ts';
 import { silentLog } from '../../../src/log.ts';
 import type { PredictionResult, Predictions } from '../../../src/model/predictions.ts';
 import { fixture, inTemporaryFolder } from '../../support/project.ts';
@@ -42,11 +43,9 @@ describe('evaluation of the spam case', () => {
     options: { policy?: Policy; columns?: Columns; champion?: PredictionResult | null; reuse?: number } = {},
   ): Promise<Evidence> =>
     evaluate({
-      model: 'spam-filter',
       task: 'binary-classification',
       columns: options.columns ?? columns,
       policy: options.policy ?? policy,
-      policyDigest: '0'.repeat(64),
       dataset,
       candidate: {
         artifact: artifact('candidate'),
@@ -88,7 +87,7 @@ describe('evaluation of the spam case', () => {
   it('is told where a candidate loses when the policy asks to look for it, as advice', async () => {
     const discover = { columns: ['source', 'has_html', 'length_bucket', 'word_free'] };
     const { checks, details, verdict } = await judge('candidate-worse', {
-      policy: { primary: { metric: 'accuracy', margin: 1, require: 'non-inferior' }, discover },
+      policy: { primary: { metric: 'accuracy', margin: 0.99, require: 'non-inferior' }, discover },
     });
     assert.equal(verdict, 'pass');
     const advice = find(checks, 'evaluation/weak-slices');
@@ -97,7 +96,7 @@ describe('evaluation of the spam case', () => {
     const { weakSlices } = details as { weakSlices: { slices: Record<string, number | string>[] } };
     const [worst] = weakSlices.slices;
     assert.deepEqual([worst!['slice'], worst!['champion'], worst!['candidate']], ['source=hard_ham', 0.872, 0.704]);
-    const none = await judge('candidate', { policy: { primary: { metric: 'accuracy', margin: 1 }, discover: {} } });
+    const none = await judge('candidate', { policy: { primary: { metric: 'accuracy', margin: 0.99 }, discover: {} } });
     assert.equal(find(none.checks, 'evaluation/weak-slices').verdict, 'pass');
   });
 
@@ -189,11 +188,9 @@ describe('evaluation of the spam case', () => {
 
   it('says so when the candidate is the champion, and gates on nothing', async () => {
     const evidence = await evaluate({
-      model: 'spam-filter',
       task: 'binary-classification',
       columns,
       policy,
-      policyDigest: '0'.repeat(64),
       dataset,
       candidate: { artifact: artifact('champion'), result: predicted(data, 'champion') },
       champion: { artifact: artifact('champion'), result: predicted(data, 'champion') },
@@ -343,11 +340,9 @@ describe('labels of an evaluation set', () => {
       });
       try {
         return await evaluate({
-          model: 'm',
           task: 'binary-classification',
           columns: options.columns ?? { id: 'id', label: 'y' },
           policy: options.policy ?? { primary: { metric: 'accuracy', margin: 0.01, require: 'non-inferior' } },
-          policyDigest: '0'.repeat(64),
           dataset,
           candidate: { artifact: artifact('candidate'), result: result(0) },
           champion: { artifact: artifact('champion'), result: result(0.01) },

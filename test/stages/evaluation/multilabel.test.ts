@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import type { Policy } from '../../../src/config/schema.ts';
+import type { Policy } from '../../../src/stages/evaluation/schema.ts';
 import { openDataset } from '../../../src/data/dataset.ts';
-import { evaluate } from '../../../src/stages/evaluation/evaluate.ts';
+import { evaluate } from '../../support/stage-context.ts';
 import type { Check, Evidence } from '../../../src/evidence/index.ts';
 import { silentLog } from '../../../src/log.ts';
 import type { PredictionResult, Predictions } from '../../../src/model/predictions.ts';
@@ -38,11 +38,9 @@ function judge(
     const artifact = (uri: string) => ({ role: 'model', uri, sha256: uri.padEnd(64, '0'), size: 1 }) as const;
     try {
       return await evaluate({
-        model: 'tags',
         task: 'multilabel-classification',
         columns: { id: 'id', label: ['a', 'b'] },
         policy: options.policy ?? policy,
-        policyDigest: '0'.repeat(64),
         dataset,
         candidate: { artifact: artifact('candidate'), result: candidate },
         champion:

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { Columns, Policy, Task } from '../../../src/config/schema.ts';
+import type { Columns, Task } from '../../../src/config/schema.ts';
+import type { Policy } from '../../../src/stages/evaluation/schema.ts';
 import { openDataset } from '../../../src/data/dataset.ts';
 import { ConfigError } from '../../../src/errors.ts';
 import type { Evidence } from '../../../src/evidence/index.ts';
-import { evaluate } from '../../../src/stages/evaluation/evaluate.ts';
+import { evaluate } from '../../support/stage-context.ts';
 import { silentLog } from '../../../src/log.ts';
 import type { PredictionResult } from '../../../src/model/predictions.ts';
 import { fixture } from '../../support/project.ts';
@@ -105,11 +106,9 @@ async function judge({ name, task, columns, policy }: Setting, candidate: string
     const artifact = (model: string, digit: string) =>
       ({ role: 'model', uri: `file:${model}`, sha256: digit.repeat(64), size: 1 }) as const;
     return await evaluate({
-      model: name,
       task,
       columns,
       policy,
-      policyDigest: '0'.repeat(64),
       dataset,
       candidate: { artifact: artifact(candidate, 'b'), result: predicted(candidate) },
       champion: { artifact: artifact('champion', 'a'), result: predicted('champion') },

@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import type { Columns, Policy } from '../../../src/config/schema.ts';
+import type { Columns } from '../../../src/config/schema.ts';
+import type { Policy } from '../../../src/stages/evaluation/schema.ts';
 import { openDataset } from '../../../src/data/dataset.ts';
-import { evaluate } from '../../../src/stages/evaluation/evaluate.ts';
+import { evaluate } from '../../support/stage-context.ts';
 import type { Check, Evidence } from '../../../src/evidence/index.ts';
 import { silentLog } from '../../../src/log.ts';
 import { inTemporaryFolder } from '../../support/project.ts';
@@ -59,11 +60,9 @@ function judge(rows: Row[], options: { columns?: Columns; policy?: Policy; first
     });
     try {
       return await evaluate({
-        model: 'search',
         task: 'ranking',
         columns: options.columns ?? columns,
         policy: options.policy ?? policy,
-        policyDigest: '0'.repeat(64),
         dataset,
         candidate: contestant('candidate'),
         champion: options.first === true ? null : contestant('champion'),

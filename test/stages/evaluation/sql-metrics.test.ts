@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import type { Columns, CustomMetric, Policy, Task } from '../../../src/config/schema.ts';
+import type { Columns, Task } from '../../../src/config/schema.ts';
+import type { CustomMetric, Policy } from '../../../src/stages/evaluation/schema.ts';
 import { openDataset, type Dataset } from '../../../src/data/dataset.ts';
-import { evaluate } from '../../../src/stages/evaluation/evaluate.ts';
+import { evaluate } from '../../support/stage-context.ts';
 import { measure } from '../../../src/stages/evaluation/measure.ts';
 import { sqlMetrics } from '../../../src/stages/evaluation/metrics/sql.ts';
 import { jackknifeInterval } from '../../../src/stages/evaluation/statistics/jackknife.ts';
@@ -52,11 +53,9 @@ describe('a metric in SQL', () => {
       } as const,
     });
     return evaluate({
-      model: 'spam',
       task: 'binary-classification',
       columns: { ...columns, ...options.more },
       policy,
-      policyDigest: '0'.repeat(64),
       dataset,
       candidate: contestant(options.candidate ?? 'candidate'),
       champion: options.first === true ? null : contestant('champion'),
@@ -230,14 +229,12 @@ describe('a metric in SQL over many rows', () => {
     });
     const loss = { name: 'squares', sql: 'avg((score - label) ** 2)', higher_is_better: false };
     const { checks } = await evaluate({
-      model: 'credit',
       task: 'binary-classification',
       columns: { ...columns, label: 'default' },
       policy: policyOf([loss], {
         primary: { metric: 'brier', margin: 0.5 },
         guardrails: [{ metric: 'squares', margin: 0.5 }],
       }),
-      policyDigest: '0'.repeat(64),
       dataset,
       candidate: contestant('candidate'),
       champion: contestant('champion'),
@@ -291,14 +288,12 @@ describe('what a metric in SQL reads', () => {
     } as const;
     try {
       const { details } = await evaluate({
-        model: 'm',
         task,
         columns: { ...columns, ...more },
         policy: {
           primary: { metric: 'x', margin: 1 },
           metrics: [{ name: 'x', sql, higher_is_better: true }],
         },
-        policyDigest: '0'.repeat(64),
         dataset,
         candidate: {
           artifact: { role: 'model', uri: 'c', sha256: 'c'.repeat(64), size: 1 },

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { after, before, describe, test } from 'node:test';
-import type { Columns, Load } from '../../../src/config/index.ts';
+import type { Columns } from '../../../src/config/index.ts';
+import type { Load } from '../../../src/stages/load/schema.ts';
 import { openDataset, type Dataset } from '../../../src/data/dataset.ts';
 import type { Evidence } from '../../../src/evidence/index.ts';
 import { loadTest } from '../../../src/stages/load/load-test.ts';
@@ -9,6 +10,8 @@ import { silentLog } from '../../../src/log.ts';
 import { localModel } from '../../../src/model/artifact.ts';
 import { predictModels } from '../../../src/model/predict.ts';
 import type { Predictions } from '../../../src/model/predictions.ts';
+import type { ConfiguredModel } from '../../support/configured-model.ts';
+import { evidenceFrom, stageContext } from '../../support/stage-context.ts';
 import { fixture, projectRoot } from '../../support/project.ts';
 
 const columns: Columns = { id: 'id', label: 'label', positive: 1 };
@@ -59,23 +62,24 @@ describe('a load test of the built-in server with the spam models', () => {
   });
 
   async function run(served: string, slo: Load['slo'], duration = '2400ms'): Promise<Evidence> {
-    return loadTest({
-      model: 'spam-filter',
+    const config: ConfiguredModel = {
       task: 'binary-classification',
+      candidate: 'm.onnx',
       columns,
-      staging: { target: 'builtin' },
+      data: { evaluation: 'eval.parquet' },
+      policy: { primary: { metric: 'recall' } },
       load: {
         profile: { rate: 100, duration, warmup: '300ms', rows_per_request: 10 },
         slo: { p95_ms: 1000, ...slo },
       },
-      candidate: await localModel(fixture(`spam/models/${served}.onnx`), `${served}.onnx`),
-      dataset,
-      offline,
-      subjects: { datasets: {} },
-      policyDigest: '1'.repeat(64),
-      workspace: projectRoot,
-      log: silentLog,
-    });
+    };
+    const artifact = await localModel(fixture(`spam/models/${served}.onnx`), `${served}.onnx`);
+    const candidate = {
+      artifact,
+      model: { artifact, reading: {} },
+      result: { ok: true as const, predictions: offline },
+    };
+    return evidenceFrom('load', await loadTest(stageContext(config, dataset, { candidate, root: projectRoot })));
   }
 
   async function predictionsOf(name: string): Promise<Predictions> {
@@ -125,21 +129,21 @@ describe('a load test of the built-in server', () => {
           limits: { memoryBytes: 4e9, timeMs: 60_000 },
         });
         assert.ok(result?.ok, JSON.stringify(result));
-        const evidence = await loadTest({
-          ...common,
-          model: name,
-          staging: { target: 'builtin' },
+        const config: ConfiguredModel = {
+          task,
+          candidate: 'm.onnx',
+          columns: own,
+          data: { evaluation: 'eval' },
+          policy: { primary: { metric: 'recall' } },
           load: {
             profile: { rate: 50, duration: '1s', warmup: '200ms', rows_per_request: 20 },
             slo: { error_rate: 0, accuracy: 'parity' },
           },
-          candidate,
-          dataset,
-          offline: result.predictions,
-          subjects: { datasets: {} },
-          policyDigest: '1'.repeat(64),
-          workspace: projectRoot,
-        });
+        };
+        const contestant = { artifact: candidate, model: { artifact: candidate, reading: {} }, result };
+        const evidence = await loadTest(
+          stageContext(config, dataset, { candidate: contestant, model: name, root: projectRoot }),
+        );
         const parity = evidence.checks.find(({ id }) => id === 'load/parity');
         assert.deepEqual([parity?.verdict, parity?.observed], ['pass', 0], JSON.stringify(evidence.checks));
       } finally {

@@ -5,11 +5,13 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import type { Evidence } from '../../../src/evidence/index.ts';
+import type { Contestant } from '../../../src/stages/stage.ts';
 import { openDataset } from '../../../src/data/dataset.ts';
 import { loadTest } from '../../../src/stages/load/load-test.ts';
-import { silentLog } from '../../../src/log.ts';
 import { dockerOrSkip, importBaseImage } from '../../support/docker.ts';
 import { fixture, inTemporaryFolder } from '../../support/project.ts';
+import type { ConfiguredModel } from '../../support/configured-model.ts';
+import { evidenceFrom, stageContext } from '../../support/stage-context.ts';
 
 /*
  * The image target under real load in real containers: small servers that speak the protocol and then go wrong.
@@ -85,33 +87,37 @@ async function withEvidence(
     const lines = Array.from({ length: rows }, (_, row) => `r${row},${row % 2},${row / 4},1`);
     await writeFile(path, `id,label,x,y\n${lines.join('\n')}\n`);
     const dataset = await openDataset({ name: 'evaluation', path, uri: 'rows.csv' });
-    const candidate = { role: 'model' as const, uri: 'file:m.onnx', sha256: '0'.repeat(64), size: 1 };
+    const artifact = { role: 'model' as const, uri: 'file:m.onnx', sha256: '0'.repeat(64), size: 1 };
     try {
-      const evidence = await loadTest({
-        model: 'm',
+      const config: ConfiguredModel = {
         task: 'binary-classification',
+        candidate: 'm.onnx',
         columns: { id: 'id', label: 'label' },
+        data: { evaluation: 'rows.csv' },
+        policy: { primary: { metric: 'recall' } },
         staging: { image, start_timeout: '30s', ...staging },
         load: {
           profile: { rate: 60, duration: '2s', warmup: '500ms' },
           slo: { p95_ms: 2000, error_rate: 0.01, accuracy: 'parity' },
         },
-        candidate: { ...candidate, path: fixture('onnx-zoo/broken/label-only.onnx'), files: [], signature: null },
-        dataset,
-        offline: {
-          rows,
-          classes: [0, 1],
-          kind: 'probability',
-          scores: new Float64Array(rows).fill(0.25),
-          labels: null,
-          threshold: 0.5,
+      };
+      const path = fixture('onnx-zoo/broken/label-only.onnx');
+      const candidate: Contestant = {
+        artifact,
+        model: { artifact: { ...artifact, path, files: [], signature: null }, reading: {} },
+        result: {
+          ok: true,
+          predictions: {
+            rows,
+            classes: [0, 1],
+            kind: 'probability',
+            scores: new Float64Array(rows).fill(0.25),
+            labels: null,
+            threshold: 0.5,
+          },
         },
-        subjects: { candidate, datasets: {} },
-        policyDigest: '0'.repeat(64),
-        workspace: folder,
-        log: silentLog,
-      });
-      look(evidence);
+      };
+      look(evidenceFrom('load', await loadTest(stageContext(config, dataset, { candidate, root: folder }))));
     } finally {
       dataset.close();
     }

@@ -3,12 +3,15 @@ import { writeFile } from 'node:fs/promises';
 import type { ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import type { Load } from '../../../src/config/index.ts';
+import type { Load } from '../../../src/stages/load/schema.ts';
 import { openDataset } from '../../../src/data/dataset.ts';
 import { evidenceDigest, type Check, type Evidence } from '../../../src/evidence/index.ts';
-import { loadTest, type LoadTestInput } from '../../../src/stages/load/load-test.ts';
-import { silentLog } from '../../../src/log.ts';
+import { loadTest } from '../../../src/stages/load/load-test.ts';
 import type { Predictions } from '../../../src/model/predictions.ts';
+import type { Task } from '../../../src/config/index.ts';
+import type { Contestant } from '../../../src/stages/stage.ts';
+import type { ConfiguredModel } from '../../support/configured-model.ts';
+import { evidenceFrom, stageContext } from '../../support/stage-context.ts';
 import { inTemporaryFolder } from '../../support/project.ts';
 import { httpServer, type RunningServer } from './servers.ts';
 
@@ -212,7 +215,7 @@ async function runLoadTest(options: {
   answer: (rows: number[], response: ServerResponse, server: RunningServer) => void;
   profile?: Partial<NonNullable<Load['profile']>>;
   slo?: Load['slo'];
-  task?: LoadTestInput['task'];
+  task?: Task;
   healthy?: boolean;
   inputs?: object[];
   /** In place of the server's own. */
@@ -237,32 +240,27 @@ async function runLoadTest(options: {
     await writeFile(path, ['id,x,y,label', ...lines].join('\n'));
     const dataset = await openDataset({ name: 'evaluation', path, uri: 'rows.csv' });
     try {
-      return await loadTest({
-        model: 'm',
+      const config: ConfiguredModel = {
         task: options.task ?? 'binary-classification',
+        candidate: 'm.onnx',
+        data: { evaluation: 'rows.csv' },
+        policy: { primary: { metric: 'recall' } },
         columns: { id: 'id', label: 'label', features: ['x', 'y'] },
         staging: { url: options.url ?? server.url, start_timeout: '1s' },
         load: {
           profile: { rate: 100, duration: '1400ms', warmup: '300ms', ...options.profile },
           slo: options.slo ?? { p50_ms: 500, p95_ms: 1000 },
         },
-        candidate: {
-          role: 'model',
-          uri: 'm.onnx',
-          sha256: '0'.repeat(64),
-          size: 1,
-          path: '/m.onnx',
-          files: [],
-          signature: null,
-        },
-        dataset,
-        offline: offline(),
-        subjects: { datasets: {} },
-        policyDigest: '1'.repeat(64),
-        workspace: folder,
-        log: silentLog,
-        ...(options.signal === undefined ? {} : { signal: options.signal }),
-      });
+      };
+      const artifact = { role: 'model' as const, uri: 'm.onnx', sha256: '0'.repeat(64), size: 1 };
+      const candidate: Contestant = {
+        artifact,
+        model: { artifact: { ...artifact, path: '/m.onnx', files: [], signature: null }, reading: {} },
+        result: { ok: true, predictions: offline() },
+      };
+      const { signal } = options;
+      const context = stageContext(config, dataset, { candidate, root: folder, signal });
+      return evidenceFrom('load', await loadTest(context));
     } finally {
       dataset.close();
       await server.stop();

@@ -1,4 +1,5 @@
-import type { Cost, Task } from '../../../config/schema.ts';
+import type { Task } from '../../../config/schema.ts';
+import type { Cost } from '../schema.ts';
 import { classPosition } from '../../../data/class-text.ts';
 import { ConfigError } from '../../../errors.ts';
 import type { Confusion } from './confusion.ts';

@@ -1,5 +1,6 @@
 import { labelColumns } from '../../../config/columns.ts';
-import type { Columns, CustomMetric, Task } from '../../../config/schema.ts';
+import type { Columns, Task } from '../../../config/schema.ts';
+import type { CustomMetric } from '../schema.ts';
 import type { DatasetColumn } from '../../../data/relation.ts';
 import { inWorkspace } from '../../../data/workspace.ts';
 import { ConfigError } from '../../../errors.ts';

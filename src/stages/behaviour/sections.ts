@@ -1,12 +1,11 @@
-import { signed, type Evidence } from '../evidence/index.ts';
-import { bytes, metricValue } from './numbers.ts';
-import { numberCell, textCell, type Cell, type Section } from './section.ts';
+import { signed, type Evidence } from '../../evidence/index.ts';
+import { checksSection } from '../../report/checks.ts';
+import { bytes, metricValue } from '../../report/numbers.ts';
+import { numberCell, textCell, type Cell, type Section } from '../../report/section.ts';
 
-/** What the behaviour stage measured, as its details have it. Details are plain JSON of any form. */
-export function behaviourSections(evidence: readonly Evidence[]): Section[] {
-  return evidence
-    .filter(({ kind }) => kind === 'behaviour')
-    .flatMap((each) => [cost(each), robustness(each), importance(each)]);
+/** The checks, and what was measured, as the details have it. Details are plain JSON of any form. */
+export function sections(evidence: Evidence): Section[] {
+  return [checksSection('Behaviour', evidence), cost(evidence), robustness(evidence), importance(evidence)];
 }
 
 /** What both models cost to run. */

@@ -1,0 +1,226 @@
+import { bytes, defaults, milliseconds, reservedColumns } from '../../config/index.ts';
+import { openDataset, requireColumns, sourceOf, type Dataset, type DatasetSource } from '../../data/dataset.ts';
+import { requireRowIds } from '../../data/row-ids.ts';
+import { DataError } from '../../errors.ts';
+import { identityOf, type Artifact, type RegistryView } from '../../evidence/index.ts';
+import { requireEngines } from '../../model/engines.ts';
+import type { RowRange } from '../../model/batches.ts';
+import { predictModels, type ModelRole, type PredictionModel } from '../../model/predict.ts';
+import type { PredictionResult, Predictions } from '../../model/predictions.ts';
+import type { Contestant } from '../../stages/stage.ts';
+import { inside, insideRoot, type Workspace } from '../workspace.ts';
+import { resolveChampion, resolveReference, type Champion, type ResolvedModel } from './resolve.ts';
+import type { ModelReference } from '../../config/index.ts';
+
+/** Both models with what they predict for the evaluation set. */
+export interface Contestants {
+  dataset: Dataset;
+  candidate: Contestant;
+  /** Null: there is none yet. */
+  champion: Contestant | null;
+}
+
+/** Predict the evaluation set with the candidate and the champion; the data are open until `work` is done. */
+export function withContestants<T>(
+  workspace: Workspace,
+  view: RegistryView,
+  candidate: ResolvedModel,
+  downloads: string,
+  work: (contestants: Contestants) => Promise<T>,
+): Promise<T> {
+  return withDatasets(workspace, ['evaluation'], async (datasets) => {
+    const dataset = datasets['evaluation'] as Dataset;
+    await requireRowIds(dataset, workspace.modelConfig.columns.id);
+    // A slip in a name is told before the models run.
+    requireColumns(dataset, reservedColumns(workspace.modelConfig.columns));
+    const champion = await resolveChampion(workspace, view, downloads);
+    const predicted = await workspace.log.group('Predict', () => predictAll(workspace, dataset, candidate, champion));
+    return work({ dataset, ...predicted });
+  });
+}
+
+/** Another model that the configuration names under `key`, and what it predicts for the evaluation set. */
+export async function contestantOf(
+  workspace: Workspace,
+  dataset: Dataset,
+  { reference, key, role, downloads }: { reference: ModelReference; key: string; role: ModelRole; downloads: string },
+): Promise<Contestant> {
+  const resolved = await resolveReference(workspace, reference, key, downloads);
+  if (resolved.kind === 'predictions') return asContestant(resolved, await readFile(workspace, dataset, resolved));
+  const model = { role, artifact: resolved.artifact, ...resolved.reading };
+  const [result] = await workspace.log.group(`Predict with the ${role}`, () =>
+    predictRows(workspace, dataset, [model]),
+  );
+  return asContestant(resolved, result as PredictionResult);
+}
+
+function asContestant(resolved: ResolvedModel, result: PredictionResult): Contestant {
+  const { kind, artifact } = resolved;
+  return {
+    artifact: plain(artifact),
+    model: kind === 'model' ? { artifact: resolved.artifact, reading: resolved.reading } : null,
+    result,
+  };
+}
+
+async function readFile(
+  workspace: Workspace,
+  dataset: Dataset,
+  { reference, path }: Extract<ResolvedModel, { kind: 'predictions' }>,
+): Promise<PredictionResult> {
+  const { readPredictionFile } = await import('../../model/prediction-file.ts');
+  const { columns, task } = workspace.modelConfig;
+  return { ok: true, predictions: await readPredictionFile({ reference, path, dataset, columns, task }) };
+}
+
+async function predictAll(
+  workspace: Workspace,
+  dataset: Dataset,
+  candidate: ResolvedModel,
+  champion: Champion,
+): Promise<Omit<Contestants, 'dataset'>> {
+  const rival = champion !== null && 'resolved' in champion ? champion.resolved : null;
+  const same = rival !== null && identityOf(rival.artifact) === identityOf(candidate.artifact);
+  const contestants = [
+    { role: 'candidate' as const, resolved: candidate },
+    // The same model twice is asked once.
+    ...(rival === null || same ? [] : [{ role: 'champion' as const, resolved: rival }]),
+  ];
+  const before = await predictedBefore(workspace, dataset, contestants);
+  const models = contestants.flatMap(({ role, resolved }) =>
+    resolved.kind === 'model' && !before.has(role) ? [{ role, artifact: resolved.artifact, ...resolved.reading }] : [],
+  );
+  const predicted = await predictRows(workspace, dataset, models);
+  const resultOf = async (role: 'candidate' | 'champion', resolved: ResolvedModel): Promise<PredictionResult> => {
+    const known = before.get(role);
+    if (known !== undefined) return { ok: true, predictions: known };
+    return resolved.kind === 'model'
+      ? (predicted[models.findIndex((each) => each.role === role)] as PredictionResult)
+      : readFile(workspace, dataset, resolved);
+  };
+  const mine = asContestant(candidate, await resultOf('candidate', candidate));
+  if (champion === null) return { candidate: mine, champion: null };
+  if (!('resolved' in champion)) {
+    const { artifact, fault } = champion;
+    return { candidate: mine, champion: { artifact, model: null, result: { ok: false, fault } } };
+  }
+  const { resolved } = champion;
+  const result = same ? mine.result : await asFault(resultOf('champion', resolved));
+  return { candidate: mine, champion: asContestant(resolved, result) };
+}
+
+/** A prediction file that does not fit the data, such as one of the rows before the evaluation set was refreshed, is a fault of its own. */
+async function asFault(result: Promise<PredictionResult>): Promise<PredictionResult> {
+  try {
+    return await result;
+  } catch (error) {
+    if (!(error instanceof DataError)) throw error;
+    return { ok: false, fault: { code: error.code, message: error.message } };
+  }
+}
+
+/**
+ * What `contender predict` wrote stands for running a model, if it is of these very bytes on this very data. A model that none
+ * of the files is of is run here.
+ * @throws DataError where the files are of another model or other data, or not of every row
+ */
+async function predictedBefore(
+  workspace: Workspace,
+  dataset: Dataset,
+  contestants: readonly { role: 'candidate' | 'champion'; resolved: ResolvedModel }[],
+): Promise<Map<'candidate' | 'champion', Predictions>> {
+  const found = new Map<'candidate' | 'champion', Predictions>();
+  const uri = workspace.predictions;
+  if (uri === undefined) return found;
+  const path = await insideRoot(workspace, uri);
+  const [{ readShards }, { readPredictionFile }] = await Promise.all([
+    import('../../model/shards.ts'),
+    import('../../model/prediction-file.ts'),
+  ]);
+  const shards = await readShards(path, uri);
+  const { columns, task } = workspace.modelConfig;
+  for (const { role, resolved } of contestants) {
+    const own = shards.filter(({ provenance }) => provenance.role === role);
+    const [shard] = own;
+    if (resolved.kind !== 'model' || shard === undefined) continue;
+    for (const { uri: where, provenance } of own) {
+      const other =
+        provenance.model !== resolved.artifact.sha256
+          ? { what: 'model', is: provenance.model, wanted: `${resolved.artifact.sha256}, the ${role}` }
+          : provenance.dataset !== dataset.sha256
+            ? { what: 'data', is: provenance.dataset, wanted: `${dataset.sha256}, ${dataset.uri}` }
+            : null;
+      if (other === null) continue;
+      throw new DataError({
+        found: `predictions of the ${role} with ${other.what} of sha256 ${other.is}`,
+        expected: `sha256 ${other.wanted}`,
+        where,
+        remedy: 'Predict again with the files that are compared here',
+      });
+    }
+    const threshold = resolved.reading.threshold ?? shard.provenance.threshold;
+    const reference = {
+      predictions: uri,
+      id: columns.id,
+      threshold: typeof threshold === 'number' ? threshold : [...threshold],
+    };
+    const only = own.map((each) => each.path);
+    found.set(role, await readPredictionFile({ reference, path, only, dataset, columns, task }));
+  }
+  return found;
+}
+
+/** Predict the rows of a dataset, or a range of them, as the configuration says. */
+export function predictRows(
+  workspace: Workspace,
+  dataset: Dataset,
+  models: readonly PredictionModel[],
+  rows?: RowRange,
+): Promise<PredictionResult[]> {
+  const { columns, task } = workspace.modelConfig;
+  return predictModels({
+    models,
+    dataset: sourceOf(dataset),
+    ...(rows === undefined ? {} : { rows }),
+    columns,
+    task,
+    limits: limitsOf(workspace),
+    log: workspace.log,
+    ...(workspace.signal === undefined ? {} : { signal: workspace.signal }),
+  });
+}
+
+/** What the process that runs models may take. */
+export function limitsOf({ modelConfig: { limits } }: Workspace): { memoryBytes: number; timeMs: number } {
+  return {
+    memoryBytes: bytes(limits?.memory ?? defaults.limits.memory),
+    timeMs: milliseconds(limits?.time ?? defaults.limits.time),
+  };
+}
+
+export async function withDatasets<T>(
+  workspace: Workspace,
+  names: readonly ('evaluation' | 'reference' | 'current')[],
+  work: (datasets: Record<string, Dataset>) => Promise<T>,
+): Promise<T> {
+  requireEngines();
+  const datasets: Record<string, Dataset> = {};
+  try {
+    for (const name of names) {
+      const uri = workspace.modelConfig.data[name];
+      if (uri === undefined) continue;
+      const { csv } = workspace.modelConfig.data;
+      const path = await inside(workspace, uri, `data.${name}`);
+      const source: DatasetSource = { name, uri, path, ...(csv === undefined ? {} : { csv }) };
+      datasets[name] = await openDataset(source, { log: workspace.log });
+    }
+    return await work(datasets);
+  } finally {
+    for (const dataset of Object.values(datasets)) dataset.close();
+  }
+}
+
+/** What evidence and registry keep of an artifact: nothing of where it lies on this machine. */
+export function plain({ role, uri, sha256, size, reading }: Artifact): Artifact {
+  return { role, uri, sha256, size, ...(reading === undefined ? {} : { reading }) };
+}

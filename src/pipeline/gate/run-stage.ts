@@ -1,0 +1,169 @@
+import type { Model } from '../../config/index.ts';
+import { datasetSubject, type Dataset } from '../../data/dataset.ts';
+import { UsageError } from '../../errors.ts';
+import { buildEvidence, type Evidence, type RegistryView, type Subjects } from '../../evidence/index.ts';
+import { stages } from '../../stages/index.ts';
+import type { ContestantsContext, Stage, StageContext, StageResult } from '../../stages/stage.ts';
+import { version } from '../../version.ts';
+import { contestantOf, limitsOf, withContestants, withDatasets, type Contestants } from '../contestants/contestants.ts';
+import { resolveCandidate, withModelFolder, type ResolvedModel } from '../contestants/resolve.ts';
+import { inside, type Workspace } from '../workspace.ts';
+import { discardEvidence, writeEvidence } from './output.ts';
+import { withLines } from './places.ts';
+
+/** Run one stage by itself; writes its evidence. @param view what the registry knows, asked for where models are judged */
+export async function runStage(
+  workspace: Workspace,
+  stage: Stage,
+  view: () => Promise<RegistryView>,
+): Promise<Evidence> {
+  await discardEvidence(workspace, stage);
+  await prepareStages(workspace, [stage]);
+  if (stage.absent !== undefined && !stage.enabled(workspace.modelConfig)) {
+    throw new UsageError({ ...stage.absent, where: `models.${workspace.model}` });
+  }
+  if (stage.needs === 'datasets') return runOnDatasets(workspace, stage);
+  const known = await view();
+  return withModelFolder(async (downloads) => {
+    const candidate = await resolveCandidate(workspace, downloads);
+    return withContestants(workspace, known, candidate, downloads, (contestants) =>
+      runOnContestants(workspace, stage, { contestants, view: known, downloads }),
+    );
+  });
+}
+
+/**
+ * Run every stage that the configuration asks for: those that judge data first, then the others over one set of predictions of a
+ * candidate that was resolved before. What is judged are the bytes that will be recorded.
+ */
+export async function runStages(
+  workspace: Workspace,
+  view: RegistryView,
+  candidate: ResolvedModel,
+  downloads: string,
+): Promise<Evidence[]> {
+  const asked = askedStages(workspace.modelConfig);
+  const evidence: Evidence[] = [];
+  for (const stage of asked) {
+    if (stage.needs === 'datasets') evidence.push(await runOnDatasets(workspace, stage));
+  }
+  return withContestants(workspace, view, candidate, downloads, async (contestants) => {
+    for (const stage of asked) {
+      // A candidate that cannot predict cannot be served: the failing evaluation says why.
+      if (stage.needs === 'datasets' || (stage.needs === 'target' && !contestants.candidate.result.ok)) continue;
+      evidence.push(await runOnContestants(workspace, stage, { contestants, view, downloads }));
+    }
+    return evidence;
+  });
+}
+
+/** Refuse what cannot be judged before the long work. @throws ConfigError with the line of contender.yml */
+export function prepareStages(workspace: Workspace, which = askedStages(workspace.modelConfig)): Promise<void> {
+  return withLines(workspace, async () => {
+    for (const stage of which) await stage.prepare?.(workspace.modelConfig);
+  });
+}
+
+function askedStages(model: Model): Stage[] {
+  return stages.filter((stage) => stage.enabled(model));
+}
+
+function runOnDatasets(workspace: Workspace, stage: Extract<Stage, { needs: 'datasets' }>): Promise<Evidence> {
+  return withDatasets(workspace, ['evaluation', 'reference', 'current'], (datasets) =>
+    makeEvidence(workspace, stage, subjectsOf(datasets), async () =>
+      (await stage.load()).run(contextOf(workspace, datasets)),
+    ),
+  );
+}
+
+interface ToJudge {
+  contestants: Contestants;
+  view: RegistryView;
+  downloads: string;
+}
+
+function runOnContestants(
+  workspace: Workspace,
+  stage: Exclude<Stage, { needs: 'datasets' }>,
+  judged: ToJudge,
+): Promise<Evidence> {
+  const { candidate, champion, dataset } = judged.contestants;
+  const subjects = {
+    candidate: candidate.artifact,
+    ...(champion === null ? {} : { champion: champion.artifact }),
+    ...subjectsOf({ evaluation: dataset }),
+  };
+  return makeEvidence(workspace, stage, subjects, async () =>
+    (await stage.load()).run(contestantsContext(workspace, judged)),
+  );
+}
+
+async function makeEvidence(
+  workspace: Workspace,
+  stage: Stage,
+  subjects: Subjects,
+  run: () => Promise<StageResult>,
+): Promise<Evidence> {
+  return workspace.log.group(stage.title, async () => {
+    const startedAt = new Date();
+    const { checks, details, signatures, files = [] } = await withLines(workspace, run);
+    workspace.signal?.throwIfAborted();
+    const evidence = buildEvidence({
+      kind: stage.kind,
+      model: workspace.model,
+      subjects,
+      ...(signatures === undefined ? {} : { signatures }),
+      policyDigest: workspace.policyDigest,
+      toolVersion: version,
+      startedAt,
+      finishedAt: new Date(),
+      checks,
+      details,
+    });
+    return writeEvidence(workspace, evidence, files);
+  });
+}
+
+function contextOf(workspace: Workspace, datasets: Readonly<Record<string, Dataset>>): StageContext {
+  const { model, modelConfig, root, log, signal } = workspace;
+  return {
+    model,
+    task: modelConfig.task,
+    columns: modelConfig.columns,
+    config: modelConfig,
+    datasets,
+    root,
+    pathOf: (file, key) => inside(workspace, file, key),
+    log,
+    signal,
+  };
+}
+
+function contestantsContext(workspace: Workspace, { contestants, view, downloads }: ToJudge): ContestantsContext {
+  const { dataset, candidate, champion } = contestants;
+  const { task, columns } = workspace.modelConfig;
+  return {
+    ...contextOf(workspace, { evaluation: dataset }),
+    dataset,
+    candidate,
+    champion,
+    reuse: view.decisionsByDataset[dataset.sha256] ?? 0,
+    limits: limitsOf(workspace),
+    predict: (reference, key, role) => contestantOf(workspace, dataset, { reference, key, role, downloads }),
+    async scorerOf(rows, metric, others = []) {
+      const [{ readScorer }, { policyOf }] = await Promise.all([
+        import('../../stages/evaluation/scorer.ts'),
+        import('../../stages/evaluation/schema.ts'),
+      ]);
+      const policy = policyOf(workspace.modelConfig);
+      const results = [candidate.result, champion?.result, ...others];
+      const known = results.flatMap((result) => (result?.ok === true ? [result.predictions] : []));
+      return readScorer({ task, columns, policy, metric, dataset, known, rows });
+    },
+  };
+}
+
+function subjectsOf(datasets: Readonly<Record<string, Dataset>>): Pick<Subjects, 'datasets'> {
+  const subjects = Object.entries(datasets).map(([name, dataset]) => [name, datasetSubject(dataset)]);
+  return { datasets: Object.fromEntries(subjects) as Subjects['datasets'] };
+}

@@ -1,0 +1,76 @@
+import { Type } from 'typebox';
+import type { Model, Problem } from '../../config/index.ts';
+import type { Stage } from '../stage.ts';
+import { Behaviour, behaviourSettings } from './schema.ts';
+import { sections } from './sections.ts';
+
+/** Looks at how models behave beside being right: what they cost to run, what they look at, and how they take changed data. */
+export const behaviour: Stage = {
+  kind: 'behaviour',
+  title: 'Behaviour',
+  reportOrder: 20,
+  command: {
+    name: 'behaviour',
+    summary: 'Look at what champion and candidate cost to run, what they look at, and how they take changed data.',
+    examples: ['contender behaviour', 'contender behaviour --candidate models/quantised.onnx --json'],
+  },
+  action: 'behaviour',
+  page: 'docs/behaviour.md',
+  keys: { model: { behaviour: Type.Optional(Behaviour) } },
+  problems,
+  needs: 'contestants',
+  enabled: (model) => behaviourSettings(model) !== undefined,
+  absent: {
+    found: 'there is no behaviour section',
+    remedy: 'Add behaviour: {efficiency: {latency_ratio: {max: 1.2}}}, or importance, robustness or agreement',
+  },
+  required: (model) => blocks(behaviourSettings(model) ?? {}),
+  whereOf,
+  sections,
+  load: async () => ({ run: (await import('./behaviour.ts')).lookAtBehaviour }),
+};
+
+/** Does any part ask for something that blocks? What is advice alone is not required. */
+function blocks({ efficiency = {}, importance, robustness, agreement }: Behaviour): boolean {
+  const { batch: _batch, blocks: _blocks, starts: _starts, ...limits } = efficiency;
+  const gates = (part: { severity?: string } | undefined, ...asked: unknown[]): boolean =>
+    (part?.severity ?? 'block') === 'block' && asked.some((each) => each !== undefined);
+  return (
+    Object.values(limits).some((gate) => gates(gate, gate.max)) ||
+    gates(importance, importance?.max_shift) ||
+    gates(robustness, robustness?.margin, robustness?.max_flip_rate) ||
+    gates(agreement, agreement?.min_label_agreement, agreement?.max_score_difference)
+  );
+}
+
+/** Where nothing is decided, no decision can change. */
+function problems(model: Model): Problem[] {
+  const { task } = model;
+  const { robustness, agreement } = behaviourSettings(model) ?? {};
+  if (task !== 'regression' && task !== 'ranking') return [];
+  const problem = (part: string, key: string, value: unknown): Problem[] => {
+    const message = `${key} is of decisions, and a model of ${task} makes none`;
+    return value === undefined ? [] : [{ pointer: `/behaviour/${part}`, key, message }];
+  };
+  return [
+    ...problem('robustness', 'max_flip_rate', robustness?.max_flip_rate),
+    ...problem('agreement', 'min_label_agreement', agreement?.min_label_agreement),
+  ];
+}
+
+function whereOf(name: string): (string | number)[] {
+  const [part = ''] = name.split('-');
+  if (part === 'robustness') return ['behaviour', 'robustness', name.endsWith('-margin') ? 'margin' : changes(name)];
+  if (part === 'flips') return ['behaviour', 'robustness', 'max_flip_rate'];
+  if (name === 'importance-shift') return ['behaviour', 'importance', 'max_shift'];
+  if (part === 'importance') return ['behaviour', 'importance'];
+  if (name === 'agreement') return ['behaviour', 'agreement', 'with'];
+  if (name === 'label-agreement') return ['behaviour', 'agreement', 'min_label_agreement'];
+  if (name === 'score-difference') return ['behaviour', 'agreement', 'max_score_difference'];
+  return name === 'candidate' ? ['candidate'] : ['behaviour', 'efficiency', name.replaceAll('-', '_'), 'max'];
+}
+
+/** The key that asks for a change of the data. */
+function changes(name: string): string {
+  return { 'robustness-unseen': 'unseen_categories' }[name] ?? name.replace('robustness-', '');
+}

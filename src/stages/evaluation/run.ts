@@ -1,0 +1,46 @@
+import { idsOfRows } from '../../data/row-ids.ts';
+import type { Signatures } from '../../evidence/index.ts';
+import type { Contestant, ContestantsContext, StageResult } from '../stage.ts';
+import type { ChangedRow } from './agreement.ts';
+import { evaluate } from './evaluate.ts';
+import { policyOf } from './schema.ts';
+
+/** Rows that the models decide differently, beside the evidence, which holds no rows of data. */
+export const changedRowsFile = 'changed-rows.csv';
+
+/** Compare candidate and champion under the policy of the model. @throws ConfigError, DataError */
+export async function run(context: ContestantsContext): Promise<StageResult> {
+  let changed: readonly ChangedRow[] = [];
+  const result = await evaluate({
+    ...context,
+    policy: policyOf(context.config),
+    onChanged: (rows) => (changed = rows),
+  });
+  return {
+    ...result,
+    signatures: { ...signatureOf('candidate', context.candidate), ...signatureOf('champion', context.champion) },
+    files: changed.length === 0 ? [] : [{ name: changedRowsFile, text: await changedRowsText(context, changed) }],
+  };
+}
+
+function signatureOf(role: keyof Signatures, contestant: Contestant | null): Signatures {
+  const signature = contestant?.model?.artifact.signature ?? null;
+  return signature === null ? {} : { [role]: signature };
+}
+
+async function changedRowsText(
+  { dataset, columns: { id } }: ContestantsContext,
+  rows: readonly ChangedRow[],
+): Promise<string> {
+  const ids = await idsOfRows(
+    dataset,
+    id,
+    rows.map(({ row }) => row),
+  );
+  const quoted = (text: string): string => (/[",\r\n]/u.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+  const lines = rows.map(({ row, truth, champion, candidate }) =>
+    [ids.get(row) ?? '', truth, champion, candidate].map(quoted).join(','),
+  );
+  const header = [id, 'label', 'champion', 'candidate'].map(quoted).join(',');
+  return `${[header, ...lines].join('\n')}\n`;
+}

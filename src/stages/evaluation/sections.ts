@@ -1,0 +1,23 @@
+import type { Evidence } from '../../evidence/index.ts';
+import { checkTable } from '../../report/checks.ts';
+import { slices } from '../../report/comparisons.ts';
+import { metrics } from '../../report/metrics.ts';
+import type { Section } from '../../report/section.ts';
+import { isOpen, worstFirst } from '../../report/standing.ts';
+
+/** What the report shows of every comparison is left out here: see `comparisons`. */
+export function sections(evidence: Evidence): Section[] {
+  const compared = evidence.checks.some(({ comparison }) => comparison !== undefined);
+  return [
+    slices({ evidence: [evidence] }),
+    otherChecks(evidence),
+    // Of a first model there is nothing better to show at a glance.
+    { ...metrics([evidence]), brief: !compared },
+  ];
+}
+
+/** Floors, sanity, slices that were too small. */
+function otherChecks(evidence: Evidence): Section {
+  const checks = worstFirst([evidence]).filter((check) => check.comparison === undefined && !isOpen(check));
+  return checkTable('Other checks', checks, 2);
+}
