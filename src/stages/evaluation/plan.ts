@@ -11,6 +11,7 @@ import { boundsOfGap } from './gaps.ts';
 import { findMetric, metricsOf } from './metrics/catalogue.ts';
 import { costMetric, costName } from './metrics/cost.ts';
 import type { Metric } from './metrics/metric.ts';
+import { declaredMetrics } from './metrics/sql.ts';
 
 /** What the policy asks of one metric. */
 export interface PlannedMetric {
@@ -53,8 +54,18 @@ export function alphaFor(plan: Pick<Plan, 'alpha' | 'guardAlpha'>, requirement: 
   return requirement === 'not-inferior' ? plan.guardAlpha : plan.alpha;
 }
 
-/** Read the policy. @param custom the metrics that the policy defines itself @param reuse decisions already made on the evaluation set @throws ConfigError for an unknown metric, a missing margin, or the same check asked for twice */
-export function planOf(policy: Policy, task: Task, reuse = 0, custom: readonly Metric[] = []): Plan {
+/**
+ * Read the policy.
+ * @param reuse decisions already made on the evaluation set
+ * @param custom the metrics that the policy defines itself; where they are not parsed yet, they are known by name
+ * @throws ConfigError for an unknown metric, a missing margin, or the same check asked for twice
+ */
+export function planOf(
+  policy: Policy,
+  task: Task,
+  reuse = 0,
+  custom: readonly Metric[] = declaredMetrics(policy.metrics ?? [], task),
+): Plan {
   const find = (name: string, where: string): Metric =>
     custom.find((metric) => metric.name === name) ?? metricOf(name, policy, task, where);
   const primary = plan(find, policy.primary, 'policy.primary', 'superior');

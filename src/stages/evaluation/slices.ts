@@ -1,19 +1,11 @@
 import type { Policy, Slice } from './schema.ts';
-import {
-  quoteIdentifier,
-  reading,
-  type ColumnVectors,
-  type Dataset,
-  type DatasetColumn,
-  type NumberColumn,
-} from '../../data/dataset.ts';
-import { inWorkspace } from '../../data/workspace.ts';
+import { quoteIdentifier, type ColumnVectors, type DatasetColumn, type NumberColumn } from '../../data/dataset.ts';
 import { ConfigError } from '../../errors.ts';
+import type { SqlSession } from '../../sql/session.ts';
 import type { Measured } from './sample.ts';
 import { quantileOfSorted } from './metrics/calibration.ts';
 import { givenName, sliceName } from './slice-names.ts';
-import { columnsOfExpression, dataColumn } from './sql-expression.ts';
-import { within, type Limits } from './within.ts';
+import { columnsOfExpression, dataColumn, orRefused } from './sql-expression.ts';
 
 /** A named part of the evaluation rows. */
 export interface SliceRows {
@@ -49,21 +41,28 @@ type PredicateSlice = Extract<Slice, { sql: string }>;
 
 const condition = `a condition on one row, such as ${quoteIdentifier('age')} < 30`;
 
+/** Whether a policy slices by a predicate. */
+export function hasPredicates(policy: Policy): boolean {
+  return (policy.guardrails ?? []).some(({ slices = [] }) => slices.some(isPredicate));
+}
+
 /**
  * Check the predicates of the slices that a policy asks for, before anything is run.
  * @throws ConfigError for what is no expression over the columns, or gives other rows each time
  */
-export async function checkPredicates(policy: Policy, available: readonly DatasetColumn[]): Promise<void> {
-  const found = (policy.guardrails ?? []).flatMap(({ slices = [] }, guardrail) =>
-    slices.flatMap((slice, index) => (isPredicate(slice) ? [{ slice, where: placeOf(guardrail, index) }] : [])),
-  );
-  if (found.length === 0) return;
-  await inWorkspace(async (connection) => {
-    for (const { slice, where } of found) {
-      const names = await columnsOfExpression(connection, slice.sql, `${where}.sql`, condition);
-      for (const name of names) dataColumn(name, available, [], `${where}.sql`);
+export async function checkPredicates(
+  session: SqlSession,
+  policy: Policy,
+  available: readonly DatasetColumn[],
+): Promise<void> {
+  for (const [guardrail, { slices = [] }] of (policy.guardrails ?? []).entries()) {
+    for (const [index, slice] of slices.entries()) {
+      if (!isPredicate(slice)) continue;
+      const where = `${placeOf(guardrail, index)}.sql`;
+      const names = await columnsOfExpression(session, slice.sql, where, condition);
+      for (const name of names) dataColumn(name, available, [], where);
     }
-  });
+  }
 }
 
 /** Key of the configuration that asks for a slice. */
@@ -75,24 +74,23 @@ export function isPredicate(slice: Slice): slice is PredicateSlice {
   return typeof slice !== 'string' && 'sql' in slice;
 }
 
-/** Rows where a SQL predicate over the dataset is true. @throws ConfigError when it cannot be run, or not in time */
+/** Rows where a SQL predicate over the dataset is true. @throws ConfigError when it cannot be run, or not within its limits */
 export async function predicateRows(
-  dataset: Dataset,
+  session: SqlSession,
   { name, sql }: PredicateSlice,
   where: string,
-  limits: Limits,
 ): Promise<SliceRows> {
-  // Between parentheses on lines of their own: neither a comment nor a bracket reaches beyond them.
-  const query = `select row_number from (select row_number() over () - 1 as row_number, (\n${sql}\n) as holds from ${dataset.relation}) where holds`;
-  const refusal = (found: string, cause: unknown): ConfigError =>
-    new ConfigError({
-      found: `the predicate of slice ${JSON.stringify(name)} ${found}`,
-      expected: condition,
-      where: `${where}.sql`,
-      cause,
-    });
-  const rows = await reading(dataset, () => within(dataset.connection, query, limits, refusal));
-  return { name: givenName(name), rows: Uint32Array.from(rows, ([row]) => Number(row)).sort() };
+  const rows = await orRefused(
+    session.rowsWhere(sql),
+    (found, cause) =>
+      new ConfigError({
+        found: `the predicate of slice ${JSON.stringify(name)} ${found}`,
+        expected: condition,
+        where: `${where}.sql`,
+        cause,
+      }),
+  );
+  return { name: givenName(name), rows };
 }
 
 /** The slices of one definition over columns. A missing value is a slice of its own. */
