@@ -213,6 +213,17 @@ export const Limits = Type.Object(
   strict,
 );
 
+/** Two scores are the same where they differ by no more than one of these. */
+export const Parity = Type.Object(
+  {
+    absolute: Type.Optional(Type.Number({ minimum: 0, description: 'the largest difference itself (default 1e-6)' })),
+    relative: Type.Optional(
+      Type.Number({ minimum: 0, maximum: 1, description: 'the largest share of the larger score (default 1e-6)' }),
+    ),
+  },
+  { ...strict, description: 'how far two answers of a model to one row may differ and still be the same' },
+);
+
 export const Task = Type.Enum([
   'binary-classification',
   'multiclass-classification',
@@ -234,6 +245,7 @@ export const Model = Type.Object(
     policy: Policy,
     staging: Type.Optional(Staging),
     limits: Type.Optional(Limits),
+    parity: Type.Optional(Parity),
   },
   strict,
 );

@@ -33,6 +33,7 @@ import {
   sliceUses,
   type SliceRows,
 } from './slices.ts';
+import { steadinessChecks } from './steadiness.ts';
 import { weakSliceAdvice } from './weak-slices.ts';
 
 /** What of the context the evaluation reads, and the policy to judge by. */
@@ -165,6 +166,7 @@ async function judge(
       ...labelChecks(sample, labels),
       ...readingChecks(sample, labels, sides),
       ...(same ? [] : reuseChecks(input.reuse, plan.spending)),
+      ...steadinessChecks(candidate.result, same ? null : (champion?.result ?? null)),
       ...(same
         ? [sameModel(candidate.artifact)]
         : [
