@@ -251,13 +251,13 @@ export const Model = Type.Object(
 );
 export type Model = Static<typeof Model>;
 
-/** Names that a stage of a team's own may have: as a GTO tag and an MLflow alias take them, and not one of the registry's. */
-export const stageNamePattern = '^(?!(?:champion|previous|latest|v[0-9]+)$)[a-z0-9](?:[a-z0-9-]{0,48}[a-z0-9])?$';
+/** Names that an environment of a team's own may have: as a GTO tag and an MLflow alias take them, and not one of the registry's. */
+export const environmentNamePattern = '^(?!(?:champion|previous|latest|v[0-9]+)$)[a-z0-9](?:[a-z0-9-]{0,48}[a-z0-9])?$';
 
-export const Stage = Type.Object(
+export const Environment = Type.Object(
   {
     after: Type.Optional(
-      Type.String({ minLength: 1, description: 'the stage that a version must have been in before this one' }),
+      Type.String({ minLength: 1, description: 'the environment that a version must have been in before this one' }),
     ),
     evidence: Type.Optional(
       Type.Array(Type.String({ pattern: '^[a-z][a-z-]*$' }), {
@@ -271,7 +271,7 @@ export const Stage = Type.Object(
   },
   strict,
 );
-export type Stage = Static<typeof Stage>;
+export type Environment = Static<typeof Environment>;
 
 export const Registry = Type.Object(
   {
@@ -282,7 +282,11 @@ export const Registry = Type.Object(
       }),
     ),
     branch: Type.Optional(
-      Type.String({ minLength: 1, description: 'branch that holds it (default: the one checked out)' }),
+      Type.String({
+        minLength: 1,
+        description:
+          'branch that holds it (default model-registry). It is made with the first decision, holds nothing else, and is written without touching the work tree',
+      }),
     ),
     store: Type.Optional(
       Type.Enum(['git', 'github'], {
@@ -312,10 +316,11 @@ export const Registry = Type.Object(
           "with tags: gto, keep the champion of each model in GTO's artifacts.yaml at the top of the repository too (default false)",
       }),
     ),
-    stages: Type.Optional(
-      Type.Record(Type.String({ pattern: stageNamePattern }), Stage, {
+    environments: Type.Optional(
+      Type.Record(Type.String({ pattern: environmentNamePattern }), Environment, {
         ...strict,
-        description: "a team's own stages, such as staging, canary and production, and what each asks of a version",
+        description:
+          "a team's own environments, such as staging, canary and production, and what each asks of a version",
       }),
     ),
   },
