@@ -77,11 +77,36 @@ export const Columns = Type.Object(
 );
 export type Columns = Static<typeof Columns>;
 
+/** How CSV files are written that are not RFC 4180: told, never guessed. */
+export const CsvFormat = Type.Object(
+  {
+    delimiter: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 1,
+        pattern: '^[^"\\r\\n]$',
+        description: 'Character between cells (default ",")',
+      }),
+    ),
+    decimal: Type.Optional(
+      Type.Enum(['.', ','], { description: 'Character before the fraction of a number (default ".")' }),
+    ),
+    missing: Type.Optional(
+      Type.Array(Type.String({ minLength: 1, maxLength: 80 }), {
+        maxItems: 20,
+        description: 'Texts that stand for no value, beside the empty cell, such as NA',
+      }),
+    ),
+  },
+  strict,
+);
+
 export const Data = Type.Object(
   {
     evaluation: Type.String({ minLength: 1, description: 'CSV, JSONL or Parquet with labels' }),
     reference: Type.Optional(Type.String({ minLength: 1 })),
     current: Type.Optional(Type.String({ minLength: 1 })),
+    csv: Type.Optional(CsvFormat),
   },
   strict,
 );
