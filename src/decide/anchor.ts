@@ -102,7 +102,7 @@ interface Measured {
 }
 
 /** What a reference to evidence tells of the primary metric; null where nothing was compared. */
-export function measuredIn({ summary }: EvidenceReference): Measured | null {
+function measuredIn({ summary }: EvidenceReference): Measured | null {
   const { candidate, champion, gain, anchor, anchorModel } = summary;
   if (typeof candidate !== 'number' || typeof champion !== 'number' || typeof gain !== 'number') return null;
   return {
