@@ -83,14 +83,11 @@ describe('a policy with an anchor', () => {
       await configure(best);
       const better = await propose(150);
       assert.equal(better.decision.outcome, 'promote');
-      const after = await propose(180);
+      const after = await propose(170);
       assert.equal(after.decision.outcome, 'promote');
       assert.equal(anchorIn(after)?.comparison?.anchor, better.decision.to?.version);
 
-      // A version by its name, though a better one is there; one that is not there is a mistake of the person.
-      await configure('      anchor: { version: 1.0.0, margin: 1.5pp }\n');
-      const named = await propose(185, false);
-      assert.equal(anchorIn(named)?.comparison?.anchor, '1.0.0');
+      // A version that is not there is a mistake of the person.
       await configure('      anchor: { version: 7.0.0, margin: 1.5pp }\n');
       await assert.rejects(
         gate(false),

@@ -194,6 +194,7 @@ async function judge(
           ]),
     ],
     details: {
+      ...(counting === null ? {} : { rows: counting.length }),
       ...detailsOf({ ...gate, champion: rivalOutputs, labels, compared }),
       ...fairness.details,
       ...weak.details,
