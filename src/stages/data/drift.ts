@@ -224,9 +224,7 @@ function sentence({ tested, fresh }: Told, columns: number): string {
   const ending = `; ${p} over ${count(columns)} column${columns === 1 ? '' : 's'}`;
   if (test.of === 'distribution') {
     const limit =
-      test.verdict === 'warn'
-        ? `more than half of the limit ${test.threshold}`
-        : `at most ${test.threshold}`;
+      test.verdict === 'warn' ? `more than half of the limit ${test.threshold}` : `at most ${test.threshold}`;
     return `${name}: PSI ${short(drift?.measures.psi ?? 0)} (corrected ${effectText(test)}), ${limit}${ending}`;
   }
   if (test.of === 'missing') {
