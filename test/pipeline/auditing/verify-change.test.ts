@@ -442,6 +442,15 @@ describe('a change of the registry held against its base', () => {
       await assert.rejects(verify(at), /conflicts with main in registry.*must be made again/su);
     }));
 
+  it('finds that a push left out what the branch had', () =>
+    inProposal(async (at) => {
+      await at.git('reset', '--quiet', '--hard', 'main~1');
+      const input = { root: at.folder, config: 'contender.yml', base: 'main' };
+      const { findings } = await verifyAgainst({ ...input, pushed: true });
+      assert.match(findings[0]?.found ?? '', /^commit [0-9a-f]{12}, which does not follow [0-9a-f]{12}$/u);
+      assert.deepEqual((await verifyAgainst(input)).findings, [], 'of a branch that is merged that is no harm');
+    }));
+
   it('holds tags against the branch that holds the registry, and against no other', () =>
     inRepository(async (at) => {
       await at.write('contender.yml', text.replace('branch: main', 'branch: decisions\n  tags: gto'));
