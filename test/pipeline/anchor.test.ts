@@ -90,7 +90,7 @@ describe('a policy with an anchor', () => {
       // A version that is not there is a mistake of the person.
       await configure('      anchor: { version: 7.0.0, margin: 1.5pp }\n');
       await assert.rejects(
-        gate(false),
+        propose(165, false),
         /contender\.yml:\d+:\d+: .*policy\.anchor\.version.* version 7\.0\.0, which the registry does not know/u,
       );
 
