@@ -19,7 +19,7 @@ export function unassign(
   if (before !== undefined) return before;
   if (stage === 'champion' || stage === 'previous') {
     throw new UsageError({
-      found: `${stage} is no stage of the team's`,
+      found: `${stage} is not a stage of the team`,
       expected: 'one of registry.stages',
       remedy: 'The champion changes by a promotion or a rollback: contender rollback',
     });
