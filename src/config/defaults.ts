@@ -10,6 +10,7 @@ export const defaults = {
   /** Of a float32: another number of rows a batch, or another instruction set, may move its last bits. */
   parity: { absolute: 1e-6, relative: 1e-6 },
   registryPath: 'registry',
+  registryBranch: 'model-registry',
   out: '.contender',
   firstVersion: '1.0.0',
   /** Delivered share of the offered rate below which a load test fails. */

@@ -1,5 +1,5 @@
 import { bytes, defaults, milliseconds, parityOf, reservedColumns } from '../../config/index.ts';
-import { openDataset, requireColumns, type Dataset, type DatasetSource } from '../../data/dataset.ts';
+import { openDataset, requireColumns, sourceOf, type Dataset, type DatasetSource } from '../../data/dataset.ts';
 import { requireRowIds } from '../../data/row-ids.ts';
 import { DataError } from '../../errors.ts';
 import { identityOf, type Artifact, type RegistryView } from '../../evidence/index.ts';
@@ -177,14 +177,14 @@ async function predictedBefore(
 /** Predict the rows of a dataset, or a range of them, as the configuration says. */
 export function predictRows(
   workspace: Workspace,
-  { name, path, uri }: Dataset,
+  dataset: Dataset,
   models: readonly PredictionModel[],
   rows?: RowRange,
 ): Promise<PredictionResult[]> {
   const { columns, task } = workspace.modelConfig;
   return predictModels({
     models,
-    dataset: { name, path, uri },
+    dataset: sourceOf(dataset),
     ...(rows === undefined ? {} : { rows }),
     columns,
     task,
@@ -214,7 +214,9 @@ export async function withDatasets<T>(
     for (const name of names) {
       const uri = workspace.modelConfig.data[name];
       if (uri === undefined) continue;
-      const source: DatasetSource = { name, uri, path: await inside(workspace, uri, `data.${name}`) };
+      const { csv } = workspace.modelConfig.data;
+      const path = await inside(workspace, uri, `data.${name}`);
+      const source: DatasetSource = { name, uri, path, ...(csv === undefined ? {} : { csv }) };
       datasets[name] = await openDataset(source, { log: workspace.log });
     }
     return await work(datasets);
