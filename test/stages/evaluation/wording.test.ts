@@ -114,9 +114,9 @@ describe('the outlook', () => {
     );
   });
 
-  it('says where what was observed is against it', () => {
+  it('says where the observed difference points the other way', () => {
     const says = (over: Partial<Planned>): boolean =>
-      /what was observed says otherwise/u.test(outlookText(3400, { ...planned, ...over }));
+      /the observed difference points the other way/u.test(outlookText(3400, { ...planned, ...over }));
     assert.equal(says({ delta: 0.001 }), false);
     assert.equal(says({ delta: -0.001 }), true);
     assert.equal(says({ requirement: 'non-inferior', gap: 0.01, delta: -0.005 }), false);
