@@ -104,8 +104,15 @@ export const CsvFormat = Type.Object(
 export const Data = Type.Object(
   {
     evaluation: Type.String({ minLength: 1, description: 'CSV, JSONL or Parquet with labels' }),
-    reference: Type.Optional(Type.String({ minLength: 1 })),
-    current: Type.Optional(Type.String({ minLength: 1 })),
+    reference: Type.Optional(
+      Type.String({
+        minLength: 1,
+        description: 'what the champion was trained on: drift and leakage are measured by it',
+      }),
+    ),
+    current: Type.Optional(
+      Type.String({ minLength: 1, description: 'what production sees now, with labels or without' }),
+    ),
     csv: Type.Optional(CsvFormat),
   },
   strict,

@@ -5,6 +5,7 @@ import { environmentRule, type Config, type Environment } from '../../src/config
 import type { Act } from '../../src/decide/act.ts';
 import { assign } from '../../src/decide/assign.ts';
 import { deprecate } from '../../src/decide/deprecate.ts';
+import { holdsNow } from '../../src/decide/history.ts';
 import { rollback } from '../../src/decide/rollback.ts';
 import { unassign } from '../../src/decide/unassign.ts';
 import { UsageError } from '../../src/errors.ts';
@@ -283,6 +284,24 @@ describe('an assignment', () => {
     assert.equal(put('canary', '1.0.0', [])(view), view.decisions[canary.seq - 1], 'again: the same act');
     assert.throws(() => deprecate(subject, '1.0.0', view, act), /in environment canary/u);
     assert.deepEqual((await readChain('m', registry.files)).findings, []);
+  });
+
+  test('of a run that did the contrary in between is done anew; of a job that runs again it was done before, and what holds now is told', () => {
+    const registry = chain();
+    registry.judge('a', 'promote');
+    registry.judge('b', 'promote');
+    const first: Act = { ...act, source: { repository: 'ada/spam', run: '7', attempt: '1' } };
+    const again: Act = { ...first, source: { ...first.source, attempt: '2' } };
+    for (const version of ['1.0.0', '1.0.1', '1.0.0']) registry.add(put('staging', version, [], first));
+    assert.equal(registry.view().aliases['staging']?.version, '1.0.0');
+    assert.equal(registry.view().decisions.length, 5);
+
+    registry.add(put('staging', '1.0.1', [], { ...act, source: { repository: 'ada/spam', run: '8', attempt: '1' } }));
+    const view = registry.view();
+    const made = put('staging', '1.0.0', [], again)(view);
+    assert.equal(made, view.decisions[4], 'the last of the run that is run again');
+    assert.equal(holdsNow(view.decisions[4]!, view), 'staging has 1.0.1 since decision 6');
+    assert.equal(holdsNow(view.decisions[5]!, view), undefined);
   });
 
   test('is taken back by a person, after which the environment is empty and takes the same version again', async () => {
