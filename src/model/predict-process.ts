@@ -6,9 +6,10 @@ import { ConfigError, ContenderError, DataError } from '../errors.ts';
 import { labelColumns } from '../config/columns.ts';
 import { classText } from '../data/class-text.ts';
 import { openDataset, readColumns, type Dataset } from '../data/dataset.ts';
+import { probeOf, unsteadiness, type Unsteady } from './answer-probe.ts';
 import { featureBatches, type Feeds } from './batches.ts';
 import { planInputs, type InputPlan } from './features.ts';
-import type { PredictionResult } from './predictions.ts';
+import { settledReading, type PredictionResult, type Predictions } from './predictions.ts';
 import type { Answer, Job, SentResult } from './predict.ts';
 import { outputReader, type OutputReader } from './read-outputs.ts';
 import { loadModel, type LoadedModel } from './run.ts';
@@ -46,6 +47,8 @@ interface Runner {
   model: LoadedModel;
   plans: InputPlan[];
   reader: OutputReader;
+  /** The first rows, to be asked again. */
+  probe: ReturnType<typeof probeOf> | undefined;
 }
 
 async function predictAll(job: Job, opening: Promise<Dataset>): Promise<PredictionResult[]> {
@@ -66,17 +69,30 @@ async function predictAll(job: Job, opening: Promise<Dataset>): Promise<Predicti
       const model = models[index];
       if (model === undefined) return;
       const plans = planInputs(model.inspection, job.columns, dataset.columns);
-      runners.set(index, { model, plans, reader: outputReader(model, job.task, job.columns, each, total) });
+      runners.set(index, { model, plans, reader: outputReader(model, job.task, job.columns, each, total), probe: undefined });
     });
   }
   const reading = [...runners];
   if (reading.length > 0) await readAll();
   for (const [index, runner] of runners) {
     await attempt(index, async () => {
-      results[index] = { ok: true, ...(await runner.reader.finish({ dataLabels: () => labelsOf(dataset) })) };
+      const read = await runner.reader.finish({ dataLabels: () => labelsOf(dataset) });
+      results[index] = { ok: true, ...read, unsteady: await askAgain(index, runner, read.predictions) };
     });
   }
   return results;
+
+  /** Ask a model the first rows twice more. */
+  async function askAgain(index: number, runner: Runner, among: Predictions): Promise<Unsteady | undefined> {
+    const { model, probe } = runner;
+    if (probe === undefined) return undefined;
+    const ask = async (): Promise<Predictions> => {
+      const reader = outputReader(model, job.task, job.columns, job.models[index] ?? {}, probe.rows);
+      reader.add(await model.run(probe.feeds), probe.rows);
+      return (await reader.finish({ settled: settledReading(among) })).predictions;
+    };
+    return unsteadiness(among, await ask(), await ask());
+  }
 
   /** Texts of the labels of the data. */
   async function labelsOf({ columns }: Dataset): Promise<readonly string[]> {
@@ -96,7 +112,10 @@ async function predictAll(job: Job, opening: Promise<Dataset>): Promise<Predicti
     )) {
       for (const [position, [index, runner]] of reading.entries()) {
         if (runners.has(index)) {
-          await attempt(index, async () => runner.reader.add(await runner.model.run(feeds[position] as Feeds), rows));
+          await attempt(index, async () => {
+            runner.probe ??= probeOf(feeds[position] as Feeds, rows);
+            runner.reader.add(await runner.model.run(feeds[position] as Feeds), rows);
+          });
         }
       }
       done += rows;

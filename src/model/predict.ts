@@ -48,11 +48,9 @@ export type Answer =
 /** A result on its way: scores that are of single precision travel as such. */
 export type SentResult =
   | Extract<PredictionResult, { ok: false }>
-  | {
-      ok: true;
+  | (Omit<Extract<PredictionResult, { ok: true }>, 'predictions'> & {
       predictions: Omit<Predictions, 'scores'> & { scores: Float32Array | Float64Array | null };
-      warnings?: string[];
-    };
+    });
 
 type Outcome =
   { kind: 'results'; results: PredictionResult[] } | { kind: 'died'; fault: { code: string; message: string } };

@@ -1,4 +1,5 @@
 import type { ClassValue } from '../data/class-text.ts';
+import type { Unsteady } from './answer-probe.ts';
 
 /** Predictions of one model for every row of a dataset, in the order of the dataset. */
 export interface Predictions {
@@ -37,7 +38,14 @@ export function thresholdAt(threshold: Predictions['threshold'], label = 0): num
 
 /** A model that cannot predict is a result to report, not an exception. */
 export type PredictionResult =
-  | { ok: true; predictions: Predictions; /** Odd, but usable: constant output, labels only. */ warnings?: string[] }
+  | {
+      ok: true;
+      predictions: Predictions;
+      /** Odd, but usable: constant output, labels only. */
+      warnings?: string[];
+      /** A row has no one answer. */
+      unsteady?: Unsteady | undefined;
+    }
   | { ok: false; fault: { code: string; message: string } };
 
 /** How the outputs of a model are to be read, where its signature does not say it. */

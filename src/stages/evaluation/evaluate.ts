@@ -125,7 +125,7 @@ async function judge(
   const rival = champion === null || same ? null : contestantOutputs(champion, task, labels, dataset.rows);
   const side = (each: Judged | null, read: OutputsResult | null): ReadSide | undefined =>
     each?.result.ok === true && read?.ok === true
-      ? { predictions: each.result.predictions, tied: read.tied }
+      ? { predictions: each.result.predictions, tied: read.tied, unsteady: each.result.unsteady }
       : undefined;
   const sides = { candidate: side(candidate, outputs), champion: side(champion, rival) };
   const rivals =
