@@ -1,6 +1,5 @@
 import { classPosition, classText } from '../../data/class-text.ts';
 import type { Check } from '../../evidence/check.ts';
-import type { Unsteady } from '../../model/answer-probe.ts';
 import type { Predictions } from '../../model/predictions.ts';
 import { listed, type Labels } from './labels.ts';
 import type { Sample } from './sample.ts';
@@ -10,8 +9,6 @@ export interface ReadSide {
   predictions: Predictions;
   /** Decisions that its own labels made, its scores being tied. */
   tied: number;
-  /** A row has no one answer. */
-  unsteady?: Unsteady | undefined;
 }
 
 /** What a reader must know of how the predictions were read. The candidate first; the champion where there is one. */
@@ -20,35 +17,7 @@ export function readingChecks(
   labels: Labels,
   sides: { readonly [role in 'candidate' | 'champion']: ReadSide | undefined },
 ): Check[] {
-  return [...unsteady(sides), ...unknownClasses(sample, labels, sides), ...ties(sample, sides)];
-}
-
-/** A row that is asked again must get the answer it got: else what was measured is not what will be served. */
-function unsteady(sides: Parameters<typeof readingChecks>[2]): Check[] {
-  const told = Object.entries(sides).flatMap(([role, side]) =>
-    side?.unsteady === undefined ? [] : [{ role, ...side.unsteady }],
-  );
-  if (told.length === 0) return [];
-  const candidate = told.find(({ role }) => role === 'candidate');
-  const text = ({ role, cause, changed, of, largest }: (typeof told)[number]): string =>
-    `The ${role} answers ${changed} of ${of} rows differently when ${
-      cause === 'random' ? 'asked again' : 'other rows are in the batch'
-    }${largest === null ? '' : ` (by up to ${largest.toPrecision(2)})`}: ${
-      cause === 'random'
-        ? 'something in it is random, such as dropout in training mode, and every run measures something else.'
-        : 'it looks at the whole batch, such as batch normalisation in training mode or a softmax over the rows, and a row alone gets another answer than was measured.'
-    }`;
-  return [
-    {
-      id: 'evaluation/one-answer',
-      title: 'A row has one answer',
-      verdict: candidate === undefined ? 'pass' : 'fail',
-      severity: candidate === undefined ? 'info' : 'warn',
-      message: `${told.map(text).join(' ')} Export the model in inference mode.`,
-      observed: candidate?.changed ?? 0,
-      required: 0,
-    },
-  ];
+  return [...unknownClasses(sample, labels, sides), ...ties(sample, sides)];
 }
 
 /** Classes that rows are of and a model does not have: it cannot but be wrong there. */
