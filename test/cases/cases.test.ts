@@ -189,8 +189,75 @@ const cases: Record<string, Right> = {
   },
 };
 
+/** After reports by users of other tools, `<repository>-<number>`. */
+const reports: Record<string, Right> = {
+  'mlflow-23991': {
+    title: 'average precision is of the positive class, also where it is sorted first (mlflow/mlflow#23991)',
+    code: 0,
+    seen: {
+      'evaluation/average_precision champion': 0.5973,
+      'evaluation/average_precision candidate': 0.5973,
+      'evaluation/average_precision': 'pass',
+    },
+  },
+  'ort-20908': {
+    title: 'what an output gives counts, [N, 2], not what it declares, [N, 1] (microsoft/onnxruntime#20908)',
+    code: 0,
+    seen: { 'evaluation/accuracy champion': 0.6625, 'evaluation/accuracy candidate': 0.6625 },
+  },
+  'vision-2311': {
+    title: 'a model that answers the first rows only is no model of all rows (pytorch/vision#2311)',
+    code: 1,
+    says: /Output prob has dimensions \[100, 1\] for 400 rows/u,
+  },
+  'pytorch-157621': {
+    title: 'a batch of one written into the graph is told as such (pytorch/pytorch#157621)',
+    code: 1,
+    says: /the graph seems to hold the batch of the export/u,
+  },
+  'lgbm-6139': {
+    title: 'a missing number reaches the model as NaN and not as 0 (lightgbm-org/LightGBM#6139)',
+    code: 0,
+    seen: { 'evaluation/accuracy champion': 1, 'evaluation/accuracy candidate': 1 },
+  },
+  'duckdb-25521': {
+    title: 'NaN that the statistics of a Parquet file keep quiet about is missing (duckdb/duckdb#25521)',
+    stage: 'validate',
+    code: 1,
+    seen: { 'data/evaluation/null-fraction(b)': 200 / 300, 'data/evaluation/contract': 200 },
+  },
+  'duckdb-25827': {
+    title: 'a CSV whose rows grow wider is refused with the line, and loses none (duckdb/duckdb#25827)',
+    stage: 'validate',
+    code: 2,
+    says: /eval\.csv:102: .*Expected Number of Columns: 3 Found: 4/u,
+  },
+  'duckdb-5782': {
+    title: 'the zip codes 01234 and 1234 reach the model apart (duckdb/duckdb#5782)',
+    code: 0,
+    seen: { 'evaluation/accuracy champion': 1, 'evaluation/accuracy candidate': 1 },
+  },
+  'evidently-1647': {
+    title: 'a file of labels and probabilities keeps both (evidentlyai/evidently#1647)',
+    code: 0,
+    seen: { 'evaluation/f1 champion': 0.8269, 'evaluation/f1 candidate': 0.8269 },
+  },
+  'evidently-1275': {
+    title: 'a model that knows one answer only is judged, not refused (evidentlyai/evidently#1275)',
+    code: 1,
+    seen: { 'evaluation/accuracy champion': 1, 'evaluation/accuracy candidate': 1 / 3 },
+  },
+  'pandera-904': {
+    title: 'a row breaks the contract whatever is missing elsewhere in it (unionai-oss/pandera#904)',
+    stage: 'validate',
+    code: 1,
+    seen: { 'data/evaluation/contract': 1 },
+  },
+};
+
 describe('read rightly', () => {
-  for (const [name, right] of Object.entries(cases)) {
+  const under = Object.entries(reports).map(([name, right]): [string, Right] => [`reports/${name}`, right]);
+  for (const [name, right] of [...Object.entries(cases), ...under]) {
     test(right.title, () =>
       inTemporaryFolder(async (folder) => {
         await cp(fixture(`cases/${name}`), folder, { recursive: true });

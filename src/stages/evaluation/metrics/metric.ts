@@ -76,6 +76,8 @@ export type Metric = MetricCommon &
       }
     | {
         kind: 'statistic';
+        /** It looks at the order of the scores alone. */
+        ofOrder?: true;
         prepare(sample: Sample, outputs: Outputs): Evaluator;
         /** First-order effect of each row on the metric (its influence function), for samples too large to resample. */
         influence?(sample: Sample, outputs: Outputs): Float64Array;
