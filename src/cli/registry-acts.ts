@@ -152,7 +152,7 @@ function addAct(
         options,
       );
       await warnOfExpiry(workspace, result);
-      context.print(options.json === true ? JSON.stringify(result, null, 2) : told(workspace.model, result));
+      context.print(options.json === true ? JSON.stringify(result, null, 2) : resultText(workspace.model, result));
       if (result.status === 'pending') context.finish(exitCodes.hold);
     });
 }
@@ -163,7 +163,7 @@ function overtakenText({ decision }: PromoteResult, holdsNow: string): string {
 }
 
 /** What was done, in a few lines. */
-function told(model: string, result: PromoteResult): string {
+function resultText(model: string, result: PromoteResult): string {
   const { decision, status, commit, tags } = result;
   const [from, to] = [decision.from?.version ?? 'none', decision.to?.version ?? 'none'];
   const done = status === 'recorded' || (status === 'already-recorded' && result.holdsNow === undefined);

@@ -77,7 +77,7 @@ export const Columns = Type.Object(
 );
 export type Columns = Static<typeof Columns>;
 
-/** How CSV files are written that are not RFC 4180: told, never guessed. */
+/** How CSV files other than RFC 4180 are written: stated, never guessed. */
 export const CsvFormat = Type.Object(
   {
     delimiter: Type.Optional(
