@@ -36,7 +36,7 @@ export function parseConfig(text: string, shown: string, rules: ConfigRules): Co
     throw new ConfigError({
       found: `not valid YAML: ${syntax.message}`,
       where: `${shown}:${line}:${col}`,
-      remedy: 'Mend the YAML',
+      remedy: 'Correct the YAML',
     });
   }
   const value = toPlain(document, shown);
@@ -47,7 +47,8 @@ export function parseConfig(text: string, shown: string, rules: ConfigRules): Co
   const texts = problems.map((problem) => tell(problem, document, lines, shown));
   const more = texts.length > 8 ? `\n… and ${texts.length - 8} more` : '';
   throw new ConfigError({
-    found: texts.length === 1 ? (texts[0] ?? '') : `${texts.length} problems:\n${texts.slice(0, 8).join('\n')}${more}\n`,
+    found:
+      texts.length === 1 ? (texts[0] ?? '') : `${texts.length} problems:\n${texts.slice(0, 8).join('\n')}${more}\n`,
     remedy: 'Every key: https://github.com/contender/contender/blob/main/docs/configuration.md',
   });
 }

@@ -43,7 +43,7 @@ function unknownClasses(sample: Sample, { classes }: Labels, sides: Parameters<t
       {
         role,
         rows,
-        text: `The ${role} does not know ${unknown.length === 1 ? 'the class' : 'the classes'} ${listed(unknown)}: ${rows} of ${sample.rows} rows are of ${unknown.length === 1 ? 'it' : 'them'}${each}, and it is wrong on each.`,
+        text: `The ${role} does not know ${unknown.length === 1 ? 'the class' : 'the classes'} ${listed(unknown)}: ${rows} of ${sample.rows} rows are of ${unknown.length === 1 ? 'it' : 'them'}${each}, and it is wrong on all of them.`,
       },
     ];
   });
