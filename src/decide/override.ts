@@ -65,8 +65,7 @@ export function override(
   if (unapproved !== undefined) {
     throw new UsageError({
       found: `an override without the approvals that a promotion needs. ${unapproved.message}`,
-      expected:
-        'the word of one person for the candidate, and of those whom the policy names: one does not stand for the other',
+      expected: 'an override by one person and, in addition, the approvals that the policy requires',
     });
   }
   const next = nextVersion(subject.config, evidence, view, act.version);
