@@ -116,7 +116,7 @@ function judge(
   const primary =
     passed.find((check) => leads.includes(check.id)) ??
     passed.find((check) => check.comparison !== undefined) ??
-    // A first model has nothing to be compared with but models that look at no feature.
+    // A first model has nothing to be compared with but models that use no features.
     passed.find((check) => check.id === 'evaluation/sanity-baseline');
   return {
     outcome: 'promote',
@@ -149,7 +149,7 @@ function missing({ config, stages }: DecisionSubject, evidence: readonly Evidenc
     .filter((kind) => !evidence.some((each) => each.kind === kind))
     .map((kind) => ({
       code: 'evidence-missing',
-      message: `The policy requires ${kind} evidence and there is none. Run that stage.`,
+      message: `The policy requires ${kind} evidence, which is missing. Run that stage.`,
     }));
   const empty = evidence
     .filter((each) => required.includes(each.kind) && combinedVerdict(each.checks) === 'skipped')

@@ -19,7 +19,7 @@ export function disagreements(
 ): Reason[] {
   const reasons: Reason[] = [];
   const stale = (message: string): void => {
-    reasons.push({ code: 'stale', message: `${message} Evaluate afresh; the old verdict is not replayed.` });
+    reasons.push({ code: 'stale', message: `${message} Evaluate again; an old verdict is not reused.` });
   };
   const champion = view.champion === null ? undefined : modelIdentity(view.champion);
   const own = identityOf(subject.candidate);
@@ -69,7 +69,7 @@ export function standsIn(config: Model, view: RegistryHistory): boolean {
   return view.champion === null && config.champion !== undefined && config.champion !== 'registry';
 }
 
-/** Evidence older than the policy allows, or of a time to come. */
+/** Evidence older than the policy allows, or dated in the future. */
 export function tooOld(
   config: Model,
   evidence: readonly Pick<EvidenceReference, 'kind' | 'finishedAt'>[],

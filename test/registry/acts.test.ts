@@ -5,6 +5,7 @@ import { environmentRule, type Config, type Environment } from '../../src/config
 import type { Act } from '../../src/decide/act.ts';
 import { assign } from '../../src/decide/assign.ts';
 import { deprecate } from '../../src/decide/deprecate.ts';
+import { holdsNow } from '../../src/decide/history.ts';
 import { rollback } from '../../src/decide/rollback.ts';
 import { unassign } from '../../src/decide/unassign.ts';
 import { UsageError } from '../../src/errors.ts';
@@ -89,12 +90,17 @@ describe('an override', () => {
       by: { ...act, now: new Date('2026-03-09T12:00:00Z') },
       says: /older than 7d/u,
     },
-    { name: 'by nobody', prepare: (at) => at.judge('b', 'hold'), by: { ...act, by: ' ' }, says: /nobody is named/u },
+    {
+      name: 'by nobody',
+      prepare: (at) => at.judge('b', 'hold'),
+      by: { ...act, by: ' ' },
+      says: /no responsible person given/u,
+    },
     {
       name: 'by an unknown user',
       prepare: (at) => at.judge('b', 'hold'),
       by: { ...act, by: 'unknown' },
-      says: /nobody is named/u,
+      says: /no responsible person given/u,
     },
     {
       name: 'without a reason',
@@ -125,7 +131,11 @@ describe('an override', () => {
       found: /artifacts other than those that were held/u,
     },
     { name: 'the hold, on other evidence', forge: (it) => ({ ...it, evidence: [] }), found: /other evidence/u },
-    { name: 'the hold, on the word of nobody', forge: (it) => ({ ...it, approvals: [] }), found: /nobody's word/u },
+    {
+      name: 'the hold, on the word of nobody',
+      forge: (it) => ({ ...it, approvals: [] }),
+      found: /override without a named approver/u,
+    },
     {
       name: 'the hold, giving a hold',
       forge: (it) => ({ ...it, outcome: 'hold', to: it.from }),
@@ -180,7 +190,7 @@ describe('a rollback', () => {
     assert.equal(rollback(subject, 'v1.0.1', view, act), view.decisions.at(-1));
     assert.throws(
       () => rollback(subject, 'previous', view, { ...act, reason: 'another' }),
-      new RegExp(`came by the rollback of decision ${back.seq}.*--to 1\\.0\\.0`, 'su'),
+      new RegExp(`was set by the rollback of decision ${back.seq}.*--to 1\\.0\\.0`, 'su'),
     );
     assert.equal(rollback(subject, '1.0.0', view, act).to?.version, '1.0.0');
   });
@@ -276,6 +286,24 @@ describe('an assignment', () => {
     assert.deepEqual((await readChain('m', registry.files)).findings, []);
   });
 
+  test('of a run that did the contrary in between is done anew; of a job that runs again it was done before, and what holds now is told', () => {
+    const registry = chain();
+    registry.judge('a', 'promote');
+    registry.judge('b', 'promote');
+    const first: Act = { ...act, source: { repository: 'ada/spam', run: '7', attempt: '1' } };
+    const again: Act = { ...first, source: { ...first.source, attempt: '2' } };
+    for (const version of ['1.0.0', '1.0.1', '1.0.0']) registry.add(put('staging', version, [], first));
+    assert.equal(registry.view().aliases['staging']?.version, '1.0.0');
+    assert.equal(registry.view().decisions.length, 5);
+
+    registry.add(put('staging', '1.0.1', [], { ...act, source: { repository: 'ada/spam', run: '8', attempt: '1' } }));
+    const view = registry.view();
+    const made = put('staging', '1.0.0', [], again)(view);
+    assert.equal(made, view.decisions[4], 'the last of the run that is run again');
+    assert.equal(holdsNow(view.decisions[4]!, view), 'staging has 1.0.1 since decision 6');
+    assert.equal(holdsNow(view.decisions[5]!, view), undefined);
+  });
+
   test('is taken back by a person, after which the environment is empty and takes the same version again', async () => {
     const registry = chain();
     registry.judge('a', 'promote');
@@ -290,9 +318,9 @@ describe('an assignment', () => {
     assert.equal(registry.view().aliases['staging']?.seq, 4);
     registry.add(() => take('staging'));
     assert.doesNotThrow(() => deprecate(subject, '1.0.0', { ...registry.view(), aliases: {} }, act));
-    assert.throws(() => take('champion'), /no environment of the team's.*contender rollback/su);
+    assert.throws(() => take('champion'), /not an environment of the team.*contender rollback/su);
     for (const empty of ['canary', 'toString']) assert.throws(() => take(empty), /nothing is in environment/u);
-    assert.throws(() => take('staging', { ...act, reason: ' ' }), /there is no reason/u);
+    assert.throws(() => take('staging', { ...act, reason: ' ' }), /no reason given/u);
     assert.deepEqual((await readChain('m', registry.files)).findings, []);
   });
 
@@ -324,7 +352,7 @@ describe('an assignment', () => {
       given: [{ ...passed('a', '2026-03-01T11:00:00Z'), checks: [{ ...passingCheck, verdict: 'fail' }] }],
       says: /did not pass/u,
     },
-    { name: 'evidence of the day after', given: [passed('a', '2026-03-02T12:00:00Z')], says: /of a time to come/u },
+    { name: 'evidence of the day after', given: [passed('a', '2026-03-02T12:00:00Z')], says: /dated in the future/u },
     { name: 'evidence of the day before', given: [passed('a', '2026-02-28T11:59:59Z')], says: /of the last 24h/u },
   ];
   for (const { name, given, says } of asked) {

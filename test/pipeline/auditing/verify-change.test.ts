@@ -7,7 +7,7 @@ import { carryOver } from '../../../src/decide/carry-over.ts';
 import { decide } from '../../../src/decide/decide.ts';
 import { deprecate } from '../../../src/decide/deprecate.ts';
 import { rollback } from '../../../src/decide/rollback.ts';
-import type { Decision, Evidence } from '../../../src/evidence/index.ts';
+import type { Decision, Evidence, RegistryHistory } from '../../../src/evidence/index.ts';
 import { silentLog } from '../../../src/log.ts';
 import { verifyAgainst, type VerifiedChange } from '../../../src/pipeline/auditing/verify-change.ts';
 import { openGitRegistry } from '../../../src/registry/git-registry.ts';
@@ -229,7 +229,7 @@ describe('a change of the registry held against its base', () => {
       const [finding] = (await verify(at)).findings;
       assert.match(
         finding?.found ?? '',
-        /a promotion that is refused: version 1\.0\.2, and since 1\.0\.1 output p is gone/u,
+        /a promotion that is refused: version 1\.0\.2, and since 1\.0\.1 output "p" is gone/u,
       );
     }));
 
@@ -348,9 +348,9 @@ describe('a change of the registry held against its base', () => {
         const other = text.replace('  m:', '  other:');
         await at.write('contender.yml', other);
         await at.commit('Another model');
-        const registry = await at.registry();
         const made = registered('x')[0];
-        await registry.record({ model: 'other', decide: (view) => ({ ...made(view), model: 'other' }), evidence: [] });
+        const decide = (view: RegistryHistory): Decision => ({ ...made(view), model: 'other' });
+        await at.onHead((registry) => registry.record({ model: 'other', decide, evidence: [] }));
       },
       'registry/models/other/decisions/000/000001.json',
       /a decision about other, of which contender\.yml of the base says nothing/u,
@@ -440,6 +440,15 @@ describe('a change of the registry held against its base', () => {
       assert.equal(await at.git('rev-parse', 'HEAD'), head);
       await record(at, gate('d', 'pass'));
       await assert.rejects(verify(at), /conflicts with main in registry.*must be made again/su);
+    }));
+
+  it('finds that a push left out what the branch had', () =>
+    inProposal(async (at) => {
+      await at.git('reset', '--quiet', '--hard', 'main~1');
+      const input = { root: at.folder, config: 'contender.yml', base: 'main' };
+      const { findings } = await verifyAgainst({ ...input, pushed: true });
+      assert.match(findings[0]?.found ?? '', /^commit [0-9a-f]{12}, which does not follow [0-9a-f]{12}$/u);
+      assert.deepEqual((await verifyAgainst(input)).findings, [], 'of a branch that is merged that is no harm');
     }));
 
   it('holds tags against the branch that holds the registry, and against no other', () =>
