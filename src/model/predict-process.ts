@@ -2,7 +2,7 @@
  * The process that runs models, so that one that crashes, hangs or exhausts memory takes nothing else with it.
  * Started by predict.ts with a job over IPC; answers with predictions or faults, and ends with its parent.
  */
-import { ConfigError, ContenderError, DataError } from '../errors.ts';
+import { ConfigError, ContenderError, DataError, mendable, MismatchError } from '../errors.ts';
 import { labelColumns } from '../config/columns.ts';
 import { classText } from '../data/class-text.ts';
 import { openDataset, readColumns, type Dataset } from '../data/dataset.ts';
@@ -26,8 +26,9 @@ process.once('message', (job: Job) => {
   predictAll(job, dataset)
     .then((results) => answer({ kind: 'results', results: results.map(narrowed) }))
     .catch((error: unknown) => {
-      if (error instanceof ContenderError) {
-        return answer({ kind: 'error', fault: { ...error.fault, cause: undefined } });
+      const fault = mendable(error);
+      if (fault !== null) {
+        return answer({ kind: 'error', fault: { ...fault.fault, cause: undefined } });
       }
       const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
       return answer({ kind: 'bug', text });
@@ -108,14 +109,15 @@ async function predictAll(job: Job, opening: Promise<Dataset>): Promise<Predicti
     }
   }
 
-  /** Do `work` for a model. A fault of the model becomes its result, and it is not asked again; what a person must settle is thrown. */
+  /** Do `work` for a model. A fault of the model becomes its result, and it is not asked again; what a person must settle is thrown, but of a champion only what is not clear. */
   async function attempt(index: number, work: () => Promise<void>): Promise<void> {
     try {
       await work();
     } catch (error) {
       if (!(error instanceof ContenderError) || error instanceof DataError) throw error;
-      if (error instanceof ConfigError) throw new ConfigError({ where: job.models[index]?.where, ...error.fault });
-      const where = job.models[index]?.where ?? '';
+      const { where = '', role } = job.models[index] ?? {};
+      if (error instanceof ConfigError) throw new ConfigError({ where, ...error.fault });
+      if (error instanceof MismatchError && role !== 'champion') throw new MismatchError({ where, ...error.fault });
       const message = error.message.includes(where) ? error.message : `${where}: ${error.message}`;
       results[index] = { ok: false, fault: { code: error.code, message } };
       runners.delete(index);

@@ -30,7 +30,7 @@ export interface PredictionInput {
 
 /** What the process is asked. */
 export interface Job {
-  models: (ReadingOptions & { path: string; where: string })[];
+  models: (ReadingOptions & { role: ModelRole; path: string; where: string })[];
   dataset: DatasetSource;
   rows: RowRange | undefined;
   columns: Columns;
@@ -94,6 +94,7 @@ async function runProcess(input: PredictionInput): Promise<Outcome> {
   });
   const job: Job = {
     models: models.map((model) => ({
+      role: model.role,
       path: model.artifact.path,
       where: whereOf(model),
       output: model.output,

@@ -1,6 +1,6 @@
 import type { Columns, Task } from '../config/schema.ts';
 import type { ClassValue } from '../data/class-text.ts';
-import { ModelError } from '../errors.ts';
+import { MismatchError } from '../errors.ts';
 import type { Predictions, ReadingOptions, SettledReading } from './predictions.ts';
 import { contradictionError, contradictionOf } from './read-outputs/agree.ts';
 import { chooseOutputs, type ChosenOutputs } from './read-outputs/choose.ts';
@@ -71,10 +71,10 @@ export function outputReader(
         const read = labelOf(tensor, count);
         each = read.width;
         if (!many && each !== 1) {
-          throw new ModelError({
+          throw new MismatchError({
             found: `Output ${chosen.labels} has dimensions [${tensor.dims.join(', ')}] for ${count} rows`,
             expected: 'one label for every row',
-            remedy: 'Name the output of the scores: {uri, output}',
+            remedy: 'Name the output of the scores: {uri, output}, or set the task that the model is of',
           });
         }
         labels ??= new Int32Array(rows * each);
