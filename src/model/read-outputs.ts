@@ -9,7 +9,7 @@ import { classesOf, labelIndexes, labelValues, type Classes } from './read-outpu
 import { readLabels } from './read-outputs/labels.ts';
 import { rowReader, type RowReader } from './read-outputs/rows.ts';
 import { extend, oddities, refuseNonFinite, wrongWidth, type Range, type Scores } from './read-outputs/scores.ts';
-import { thresholdIn } from './read-outputs/threshold.ts';
+import { refuseThreshold, thresholdIn } from './read-outputs/threshold.ts';
 import type { LoadedModel, TensorValues } from './run.ts';
 
 /** Gathers the outputs of batch after batch and reads them as predictions. */
@@ -154,6 +154,7 @@ async function readClasses(
     return { ...common, kind: 'label', scores: null, threshold: reading.threshold ?? 0.5 };
   }
   const kind = settled?.kind ?? kindOf(scores, task, classes, reading);
+  if (settled === null) refuseThreshold(kind, reading.threshold);
   const binary = task === 'binary-classification';
   const positive = binary && (width > 1 || indexes !== null) ? positiveColumn(classes, columns) : 1;
   const made = finalScores(scores, { task, kind, transform: reading.transform, positive });

@@ -166,8 +166,6 @@ const mistakesInTheConfiguration: Case[] = [
     spoil: (_model, folder) => rewrite(folder, (lines) => [...lines, lines[1] as string]),
     says: /"?r0"?/u,
   },
-    says: /predictions\.csv: .*"score"/u,
-  },
 ];
 
 const mistakesThatTheModelShows: Case[] = [
@@ -182,6 +180,8 @@ const mistakesThatTheModelShows: Case[] = [
       await writeFile(join(folder, 'predictions.csv'), 'id,guess\nr0,1\n');
       model.candidate = { predictions: 'predictions.csv' };
     },
+    says: /predictions\.csv: .*"score"/u,
+  },
   {
     name: 'a feature that was renamed in the data',
     spoil: (_model, folder) =>

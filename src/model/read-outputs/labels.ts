@@ -6,7 +6,7 @@ import { thresholdAt, type Predictions, type ReadingOptions } from '../predictio
 import type { OutputOrigin } from '../output-origins.ts';
 import { finalScores } from './class-scores.ts';
 import { isProbability, wrongWidth, type Scores } from './scores.ts';
-import { thresholdIn } from './threshold.ts';
+import { refuseThreshold, thresholdIn } from './threshold.ts';
 
 /** What a model says of several labels a row. */
 export interface LabelOutputs {
@@ -56,6 +56,7 @@ export function readLabels(
   }
   const kind =
     transform === 'sigmoid' || isProbability(scores, 'multilabel-classification', reading) ? 'probability' : 'score';
+  refuseThreshold(kind, reading.threshold);
   const made = finalScores(scores, { task: 'multilabel-classification', kind, transform, positive: 1 });
   const threshold = thresholdIn(
     transform === 'sigmoid' ? 'double' : scores.type,
