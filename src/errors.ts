@@ -93,15 +93,15 @@ export class RegistryError extends ContenderError {
  * - `unavailable`: it cannot be reached or fails; `uncertain` says whether the request may have been carried out all the same
  * - `refused`: any other refusal
  */
-export type GitHubFault =
+export type GitHubErrorKind =
   'conflict' | 'exists' | 'rules' | 'permission' | 'credentials' | 'absent' | 'limited' | 'unavailable' | 'refused';
 
 /** GitHub's API refuses a request or cannot be reached. */
 export class GitHubError extends ContenderError {
-  readonly kind: GitHubFault;
+  readonly kind: GitHubErrorKind;
   /** The request may have been carried out although no answer says so. */
   readonly uncertain: boolean;
-  constructor(kind: GitHubFault, fault: Fault, uncertain = false) {
+  constructor(kind: GitHubErrorKind, fault: Fault, uncertain = false) {
     super('github', fault);
     this.kind = kind;
     this.uncertain = uncertain;

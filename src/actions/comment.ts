@@ -48,8 +48,8 @@ await runAction(outputs, async ({ signal, setOutputs }) => {
     runUrl: `${server}/${repository}/actions/runs/${run.id}`,
     untrusted: run.headRepository !== repository,
   };
-  const told = new Set<string>();
-  const spoken: number[] = [];
+  const models = new Set<string>();
+  const commented: number[] = [];
   for (const pullRequest of pullRequests) {
     const comments =
       reports.length > 0
@@ -67,19 +67,21 @@ await runAction(outputs, async ({ signal, setOutputs }) => {
     for (const comment of comments) {
       const { action, url } = await postComment(github, { pullRequest, run, ...comment });
       core.info(`${comment.model}: ${action} ${url}`);
-      told.add(comment.model);
+      models.add(comment.model);
     }
-    if (comments.length > 0) spoken.push(pullRequest);
+    if (comments.length > 0) commented.push(pullRequest);
   }
   const headline =
     pullRequests.length === 0
       ? `No open pull request has ${run.headSha} as its head: it was closed or has moved on.`
-      : `${told.size} ${told.size === 1 ? 'model' : 'models'} told on ${spoken.length === 0 ? 'no pull request' : `pull request ${spoken.join(', ')}`}.`;
+      : commented.length === 0
+        ? 'Nothing to comment: no model has a comment here.'
+        : `Commented on pull request ${commented.join(', ')} for ${models.size} ${models.size === 1 ? 'model' : 'models'}.`;
   setOutputs({
-    status: spoken.length === 0 ? 'none' : 'told',
+    status: commented.length === 0 ? 'none' : 'posted',
     headline,
-    'pull-requests': JSON.stringify(spoken),
-    models: JSON.stringify([...told]),
+    'pull-requests': JSON.stringify(commented),
+    models: JSON.stringify([...models]),
   } satisfies Record<(typeof outputs)[number], string>);
   core.info(headline);
 });

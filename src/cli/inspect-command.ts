@@ -14,7 +14,7 @@ interface InspectOptions {
 export function addInspectCommand(program: Command, context: CommandContext): void {
   program
     .command('inspect')
-    .description('Show what a model takes and gives, and which columns would feed it.')
+    .description('Show the inputs and outputs of a model, and which columns would feed them.')
     .argument('<file>', 'an ONNX file')
     .option('-c, --config <file>', 'show which columns of its evaluation set would feed the inputs')
     .option('-m, --model <name>', 'which model of the configuration')

@@ -35,9 +35,7 @@ interface ActOptions extends CommonOptions {
 /** registry register, override, assign, unassign, deprecate: what a person does to a registry. */
 export function addRegistryActs(registry: Command, context: CommandContext): void {
   withCommonOptions(
-    registry
-      .command('register')
-      .description('Make a model the champion on your word, without a gate: how a registry starts.'),
+    registry.command('register').description('Register a model as the first champion manually, without a gate.'),
   )
     .requiredOption('--artifact <file>', 'the model or file of predictions, committed to the repository')
     .option('--set-version <semver>', 'its version (default: the next one)')
@@ -66,15 +64,13 @@ export function addRegistryActs(registry: Command, context: CommandContext): voi
   addAct(
     registry
       .command('override')
-      .description(
-        'Promote the candidate although it was held, on your word: the hold, its evidence and your reason stay.',
-      )
+      .description('Promote a held candidate manually: the hold, its evidence and your reason are recorded.')
       .option('--set-version <semver>', 'its version (default: the next one)'),
     context,
     (workspace, input, options) => overrideHold(workspace, { ...input, version: options.setVersion }),
   );
   withReadOptions(
-    registry.command('tag').description('Make the git tags that are missing (registry.tags in contender.yml).'),
+    registry.command('tag').description('Create missing git tags (registry.tags in contender.yml).'),
   ).action(async (options: CommonOptions) => {
     const workspace = await context.open(options);
     const made = await (await openRegistry(workspace)).tag(workspace.model);
@@ -85,7 +81,7 @@ export function addRegistryActs(registry: Command, context: CommandContext): voi
   addAct(
     registry
       .command('deprecate')
-      .description('Say that a version must not be used any more.')
+      .description('Mark a version as deprecated: it must not be used any more.')
       .requiredOption('--version <semver>', 'the version'),
     context,
     (workspace, input, options) => deprecateVersion(workspace, { ...input, version: options.version ?? '' }),
@@ -108,7 +104,7 @@ function addAssign(registry: Command, context: CommandContext): void {
   addAct(
     registry
       .command('unassign')
-      .description("Take the version out of one of the team's own environments: nothing is in it then.")
+      .description("Take the version out of one of the team's own environments, which leaves it empty.")
       .requiredOption('--environment <name>', 'the environment'),
     context,
     (workspace, input, { environment = '' }) => emptyEnvironment(workspace, { ...input, environment }),
@@ -120,7 +116,7 @@ export function addRollbackCommand(program: Command, context: CommandContext): v
   addAct(
     program
       .command('rollback')
-      .description('Make an earlier version the champion again, once its artifact is seen to be there, byte for byte.')
+      .description('Make an earlier version the champion again, after verifying its artifact, byte for byte.')
       .option('--to <version>', 'a version, or "previous": the one that the champion replaced', 'previous'),
     context,
     (workspace, input, options) => rollBack(workspace, { ...input, to: options.to ?? 'previous' }),
@@ -136,7 +132,7 @@ function addAct(
     command.requiredOption('--reason <text>', 'why, for the record');
   }
   withCommonOptions(command)
-    .option('--by <person>', 'who answers for it (default: the person who runs this)')
+    .option('--by <person>', 'the responsible person (default: the person who runs this)')
     .option(
       '--record',
       'record it (the default, except in workflows on pull requests, other branches than the default one and unusual events)',

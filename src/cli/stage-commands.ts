@@ -96,7 +96,7 @@ function withReportOptions(command: Command): Command {
 function withPredictions(command: Command): Command {
   return command.option(
     '--predictions <files>',
-    'what contender predict wrote, in place of running the models: a path, perhaps with wildcards',
+    'what contender predict wrote, in place of running the models: a path (glob allowed)',
   );
 }
 

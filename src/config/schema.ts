@@ -104,8 +104,15 @@ export const CsvFormat = Type.Object(
 export const Data = Type.Object(
   {
     evaluation: Type.String({ minLength: 1, description: 'CSV, JSONL or Parquet with labels' }),
-    reference: Type.Optional(Type.String({ minLength: 1 })),
-    current: Type.Optional(Type.String({ minLength: 1 })),
+    reference: Type.Optional(
+      Type.String({
+        minLength: 1,
+        description: 'what the champion was trained on: drift and leakage are measured by it',
+      }),
+    ),
+    current: Type.Optional(
+      Type.String({ minLength: 1, description: 'what production sees now, with labels or without' }),
+    ),
     csv: Type.Optional(CsvFormat),
   },
   strict,
@@ -131,7 +138,7 @@ export const Approvals = Type.Object(
       }),
     ),
   },
-  { ...strict, description: 'a promotion needs the word of people: without it, what passed is held' },
+  { ...strict, description: 'promotion requires approval: without it, a candidate that passed is held' },
 );
 export type Approvals = Static<typeof Approvals>;
 
@@ -143,7 +150,9 @@ export const Policy = Type.Object(
     ),
     on_inconclusive: Type.Optional(Type.Enum(['hold', 'reject'])),
     allow_first: Type.Optional(
-      Type.Boolean({ description: 'may a model become the first champion on its floors and a sanity baseline alone?' }),
+      Type.Boolean({
+        description: 'whether a model may become the first champion on its floors and a sanity baseline alone',
+      }),
     ),
     required_evidence: Type.Optional(
       Type.Array(Type.String({ pattern: '^[a-z][a-z-]*$' }), {
@@ -160,7 +169,7 @@ export const Policy = Type.Object(
     version: Type.Optional(
       Type.Enum(['patch', 'minor', 'major', 'signature'], {
         description:
-          "what a promotion raises (default patch); signature: what the change of the model's inputs and outputs asks for",
+          "which part of the version a promotion raises (default patch); signature: decided by the change of the model's inputs and outputs",
       }),
     ),
     seed: Type.Optional(Type.Integer({ minimum: 0, description: 'of every resampling (default 20240501)' })),
@@ -221,7 +230,7 @@ export const Parity = Type.Object(
       Type.Number({ minimum: 0, maximum: 1, description: 'the largest share of the larger score (default 1e-6)' }),
     ),
   },
-  { ...strict, description: 'how far two answers of a model to one row may differ and still be the same' },
+  { ...strict, description: 'how far two answers of a model to one row may differ and still count as the same' },
 );
 
 export const Task = Type.Enum([

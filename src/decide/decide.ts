@@ -116,7 +116,7 @@ function judge(
   const primary =
     passed.find((check) => leads.includes(check.id)) ??
     passed.find((check) => check.comparison !== undefined) ??
-    // A first model has nothing to be compared with but models that look at no feature.
+    // A first model has nothing to be compared with but models that use no features.
     passed.find((check) => check.id === 'evaluation/sanity-baseline');
   return {
     outcome: 'promote',

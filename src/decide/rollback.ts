@@ -53,7 +53,7 @@ export function rollback(
     outcome: same ? 'no-change' : 'promote',
     reasons: [
       same
-        ? { code: 'same-model', message: `Version ${target.version} is the champion already.` }
+        ? { code: 'same-model', message: `Version ${target.version} is already the champion.` }
         : { code: 'rollback', message: `${word.by} goes back from ${champion.version}: ${word.reason}` },
     ],
     from: champion,

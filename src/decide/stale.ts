@@ -69,7 +69,7 @@ export function standsIn(config: Model, view: RegistryHistory): boolean {
   return view.champion === null && config.champion !== undefined && config.champion !== 'registry';
 }
 
-/** Evidence older than the policy allows, or of a time to come. */
+/** Evidence older than the policy allows, or dated in the future. */
 export function tooOld(
   config: Model,
   evidence: readonly Pick<EvidenceReference, 'kind' | 'finishedAt'>[],

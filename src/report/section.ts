@@ -130,7 +130,12 @@ export function verdictCell({ verdict, severity }: Check, remarkable = false): C
   const blocking = severity === 'block';
   const mood = { pass: 'good', fail: blocking ? 'bad' : 'open', inconclusive: 'open', skipped: 'none' } as const;
   return {
-    text: blocking || verdict === 'pass' || verdict === 'skipped' ? verdict : `${verdict} (${severity})`,
+    text:
+      blocking || verdict === 'pass' || verdict === 'skipped'
+        ? verdict
+        : severity === 'info'
+          ? 'note'
+          : `${verdict} (warning)`,
     kind: 'verdict',
     mood: remarkable && verdict === 'pass' ? 'open' : mood[verdict],
   };

@@ -215,7 +215,7 @@ describe('the gate of a pull request', () => {
     pulls.set(8, { ...pull, number: 8, headSha: head, headRepository: fork });
     const before = all.size;
     const { stdout } = await follow();
-    assert.match(stdout, /1 model told on pull request 7\./u);
+    assert.match(stdout, /Commented on pull request 7 for 1 model\./u);
     assert.equal(all.size, before);
     pulls.delete(8);
   });

@@ -237,7 +237,7 @@ function claimsOf(made: MadeDecision): [string, string][] {
 
 function refuseNoEvidence({ evidence }: MadeDecision): void {
   if (evidence.every((each) => isEvidence(each))) return;
-  throw new UsageError({ found: 'its evidence is no evidence', expected: 'what a stage wrote' });
+  throw new UsageError({ found: 'its evidence is not valid', expected: 'what a stage wrote' });
 }
 
 /** What the evidence of an assignment must not be, whatever the configuration was. */

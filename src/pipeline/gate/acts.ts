@@ -143,7 +143,7 @@ async function recordedEvidence(
   return Promise.all([...new Set(digests)].map((sha256) => registry.evidence(model, sha256)));
 }
 
-/** Say that a version must not be used any more. @throws UsageError, RegistryError */
+/** Mark a version as deprecated: it must not be used any more. @throws UsageError, RegistryError */
 export async function deprecateVersion(
   workspace: Workspace,
   input: ActInput & { version: string },

@@ -395,7 +395,7 @@ function inSample(slice: SliceRows, { dataRows }: Sample): SliceRows {
 function twiceNamed(metric: string, slice: string, where: string): ConfigError {
   return new ConfigError({
     found: `two slices of ${metric} are named ${slice}`,
-    expected: 'slices with names of their own',
+    expected: 'slices with different names',
     where,
     remedy: 'Give the predicate another name',
   });

@@ -16,7 +16,7 @@ const metricFields = {
   margin: Type.Optional(
     Quantity({
       minimum: 0,
-      description: 'the largest tolerated loss, in the units of the metric; with require: superior it decides nothing',
+      description: 'the largest tolerated loss, in the units of the metric; no effect with require: superior',
     }),
   ),
   relative_margin: Type.Optional(
@@ -59,7 +59,7 @@ export const Guardrail = Type.Object(
     ),
     required: Type.Optional(
       Type.Array(Type.String(), {
-        description: 'slices such as source=hard_ham that must be there and be large enough',
+        description: 'slices such as source=hard_ham that must exist and be large enough',
       }),
     ),
   },

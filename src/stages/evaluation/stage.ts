@@ -11,7 +11,7 @@ export const evaluation: Stage = {
   reportOrder: 10,
   command: {
     name: 'evaluate',
-    summary: 'Predict with champion and candidate and compare them, with intervals.',
+    summary: 'Compare predictions of champion and candidate, with confidence intervals.',
     examples: [
       'contender evaluate',
       'contender evaluate --candidate models/new.onnx --champion models/old.onnx',

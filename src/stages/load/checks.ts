@@ -45,7 +45,7 @@ export function loadChecks({ windows, answers, watch }: LoadOutcome, slo: Slo): 
     title: 'Alive under load',
     verdict: watch.exit === null ? 'pass' : 'fail',
     severity: 'block',
-    message: watch.exit === null ? 'The target lived through the test' : `The target died under load: ${watch.exit}`,
+    message: watch.exit === null ? 'The target stayed up during the test' : `The target died under load: ${watch.exit}`,
     observed: watch.exit ?? 'alive',
     required: 'alive',
   };

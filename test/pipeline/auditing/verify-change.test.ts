@@ -7,7 +7,7 @@ import { carryOver } from '../../../src/decide/carry-over.ts';
 import { decide } from '../../../src/decide/decide.ts';
 import { deprecate } from '../../../src/decide/deprecate.ts';
 import { rollback } from '../../../src/decide/rollback.ts';
-import type { Decision, Evidence } from '../../../src/evidence/index.ts';
+import type { Decision, Evidence, RegistryHistory } from '../../../src/evidence/index.ts';
 import { silentLog } from '../../../src/log.ts';
 import { verifyAgainst, type VerifiedChange } from '../../../src/pipeline/auditing/verify-change.ts';
 import { openGitRegistry } from '../../../src/registry/git-registry.ts';
@@ -229,7 +229,7 @@ describe('a change of the registry held against its base', () => {
       const [finding] = (await verify(at)).findings;
       assert.match(
         finding?.found ?? '',
-        /a promotion that is refused: version 1\.0\.2, and since 1\.0\.1 output p is gone/u,
+        /a promotion that is refused: version 1\.0\.2, and since 1\.0\.1 output "p" is gone/u,
       );
     }));
 
@@ -348,9 +348,9 @@ describe('a change of the registry held against its base', () => {
         const other = text.replace('  m:', '  other:');
         await at.write('contender.yml', other);
         await at.commit('Another model');
-        const registry = await at.registry();
         const made = registered('x')[0];
-        await registry.record({ model: 'other', decide: (view) => ({ ...made(view), model: 'other' }), evidence: [] });
+        const decide = (view: RegistryHistory): Decision => ({ ...made(view), model: 'other' });
+        await at.onHead((registry) => registry.record({ model: 'other', decide, evidence: [] }));
       },
       'registry/models/other/decisions/000/000001.json',
       /a decision about other, of which contender\.yml of the base says nothing/u,

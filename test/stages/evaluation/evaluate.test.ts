@@ -79,7 +79,7 @@ describe('evaluation of the spam case', () => {
     );
     assert.match(
       failed[0]!.message,
-      /16\.8 points below the champion's 0\.8720 \(95% bounds -23\.0 to -12\.0 points\): shown to be more than 2 points worse/u,
+      /16\.8 points below the champion's 0\.8720 \(one-sided 95% bounds -23\.0 to -12\.0 points\): shown to be more than 2 points worse/u,
     );
     assert.equal(failed[0]!.comparison?.state, 'inferior');
   });
@@ -111,7 +111,7 @@ describe('evaluation of the spam case', () => {
     assert.equal(recall.verdict, 'inconclusive');
     assert.match(
       recall.message,
-      /Recall is 0\.9197, 1\.4 points below the champion's 0\.9337 \(95% bounds -3\.5 to \+0\.7 points\): may be more than 1 point worse; about [\d,]+ more labelled rows would rule that out if it truly is no worse \(80% power\), but what was observed says otherwise\./u,
+      /Recall is 0\.9197, 1\.4 points below the champion's 0\.9337 \(one-sided 95% bounds -3\.5 to \+0\.7 points\): may be more than 1 point worse; about [\d,]+ more labelled rows would rule that out if it truly is no worse \(80% power\), but the observed difference points the other way\./u,
     );
     assert.ok((recall.comparison?.rowsNeeded ?? 0) > 2350);
   });
@@ -174,7 +174,7 @@ describe('evaluation of the spam case', () => {
     assert.equal(find(checks, 'evaluation/recall-floor').verdict, 'pass');
   });
 
-  it('judges a first model by its floors and a baseline that looks at no feature', async () => {
+  it('judges a first model by its floors and a baseline that uses no features', async () => {
     const first = await judge('candidate', { champion: null });
     assert.equal(first.verdict, 'pass');
     assert.equal(find(first.checks, 'evaluation/sanity-baseline').verdict, 'pass');
