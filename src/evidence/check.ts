@@ -19,7 +19,7 @@ export const Comparison = Type.Object({
   slice: Type.Optional(Type.String({ description: 'such as source=hard_ham; absent for the whole evaluation set' })),
   scale: Type.Optional(
     Type.Enum(['share', 'value'], {
-      description: 'share: differences are told in percentage points; value, or absent: in the units of the metric',
+      description: 'share: differences are shown in percentage points; value, or absent: in the units of the metric',
     }),
   ),
   champion: Type.Number({ description: 'the metric of the champion, in its own units' }),

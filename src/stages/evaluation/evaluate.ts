@@ -313,7 +313,7 @@ function inSample(slice: SliceRows, { dataRows }: Sample): SliceRows {
   return { ...slice, rows: Uint32Array.from(dataRows.keys()).filter((row) => members.has(dataRows[row] as number)) };
 }
 
-/** Two checks of one id could not be told apart. */
+/** Two checks with one id could not be distinguished. */
 function twiceNamed(metric: string, slice: string, where: string): ConfigError {
   return new ConfigError({
     found: `two slices of ${metric} are named ${slice}`,

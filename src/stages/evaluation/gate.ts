@@ -101,7 +101,7 @@ function wholeCheck(gate: ChampionGate, { metric, severity }: PlannedMetric, pla
   const unplanned =
     verdict === 'inconclusive' && comparison.outlook === undefined && planned === plan.primary.comparison;
   const advice = unplanned
-    ? '; state policy.primary.min_gain, the gain worth finding, to be told how many rows would settle it'
+    ? '; state policy.primary.min_gain, the gain worth finding, to see how many rows would settle it'
     : outlookOf(comparison);
   return {
     check: {

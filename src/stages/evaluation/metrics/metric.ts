@@ -9,7 +9,7 @@ interface MetricCommon {
   /** As in a sentence: "recall is 0.92". */
   title: string;
   better: 'higher' | 'lower';
-  /** A share is told in percentage points; a value in its own units. */
+  /** A share is shown in percentage points; a value in its own units. */
   scale: 'share' | 'value';
   needs: 'decisions' | 'scores' | 'probabilities';
   tasks: readonly Task[];
