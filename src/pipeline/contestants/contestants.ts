@@ -20,19 +20,26 @@ export interface Contestants {
   champion: Contestant | null;
 }
 
-/** Predict the evaluation set with the candidate and the champion; the data are open until `work` is done. */
+/**
+ * Predict the evaluation set with the candidate and the champion; the data are open until `work` is done.
+ * @param prepare looks at the data before the models run
+ */
 export function withContestants<T>(
   workspace: Workspace,
   view: RegistryView,
   candidate: ResolvedModel,
   downloads: string,
+  prepare: (dataset: Dataset) => Promise<void>,
   work: (contestants: Contestants) => Promise<T>,
 ): Promise<T> {
   return withDatasets(workspace, ['evaluation'], async (datasets) => {
     const dataset = datasets['evaluation'] as Dataset;
     await requireRowIds(dataset, workspace.modelConfig.columns.id);
     // A slip in a name is told before the models run.
-    requireColumns(dataset, reservedColumns(workspace.modelConfig.columns));
+    const { columns } = workspace.modelConfig;
+    requireColumns(dataset, reservedColumns(columns));
+    if (candidate.kind === 'model') requireColumns(dataset, columns.features ?? []);
+    await prepare(dataset);
     const champion = await resolveChampion(workspace, view, downloads);
     const predicted = await workspace.log.group('Predict', () => predictAll(workspace, dataset, candidate, champion));
     return work({ dataset, ...predicted });

@@ -55,7 +55,7 @@ export function detailsOf(input: DetailsInput): Record<string, unknown> {
     ...(champion === null ? {} : agreement(sample, champion, candidate, slicesOf(compared))),
     ...(sample.classes > 0 ? { confusion: eachSide(sides, (outputs) => confusionRows(sample, outputs)) } : {}),
     ...(sample.labels === undefined ? {} : { labelCounts: eachSide(sides, (outputs) => labelCounts(sample, outputs)) }),
-    ...(sample.classes === 2 ? binaryDrawings(sample, sides) : {}),
+    ...(input.plan.task === 'binary-classification' ? binaryDrawings(sample, sides) : {}),
     ...(input.plan.task === 'regression' ? { residuals: residualHistograms(sample, sides) } : {}),
     ...(sample.queries === undefined ? {} : { queries: countQueries(sample) }),
   };
