@@ -23,7 +23,7 @@ await runAction(outputs, async ({ signal, setOutputs }) => {
   const run = followedRun(await eventPayload(process.env));
   if (place === null || run === null) {
     throw new UsageError({
-      found: 'this run follows no workflow run of a pull request',
+      found: 'this run was not triggered by a workflow run of a pull request',
       expected: 'the event workflow_run, after a workflow of event pull_request',
       remedy: "Add if: github.event.workflow_run.event == 'pull_request' to the job",
     });
@@ -36,8 +36,8 @@ await runAction(outputs, async ({ signal, setOutputs }) => {
   const strange = left.find(({ input }) => input.decision?.source.run !== String(run.id));
   if (strange !== undefined) {
     throw new UsageError({
-      found: `the decision on ${strange.model} is of another run`,
-      expected: `run ${run.id}, which this one follows`,
+      found: `the decision on ${strange.model} belongs to another run`,
+      expected: `run ${run.id}, which triggered this one`,
       remedy: 'Download the artifact with run-id: ${{ github.event.workflow_run.id }}',
     });
   }

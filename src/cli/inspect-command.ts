@@ -28,7 +28,7 @@ export function addInspectCommand(program: Command, context: CommandContext): vo
       context.print(
         options.json === true
           ? JSON.stringify({ file, sha256: artifact.sha256, bytes: artifact.size, ...inspection, feeds }, null, 2)
-          : told(file, artifact, inspection, feeds),
+          : inspectionText(file, artifact, inspection, feeds),
       );
     });
 
@@ -42,7 +42,7 @@ export function addInspectCommand(program: Command, context: CommandContext): vo
   }
 }
 
-function told(
+function inspectionText(
   file: string,
   artifact: { sha256: string; size: number },
   inspection: ModelInspection,

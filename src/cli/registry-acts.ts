@@ -57,7 +57,7 @@ export function addRegistryActs(registry: Command, context: CommandContext): voi
           ? `${workspace.model} ${result.decision.to?.version ?? ''} is champion. Recorded in commit ${result.commit?.slice(0, 12) ?? ''}.`
           : result.status === 'pending'
             ? `${workspace.model} ${result.decision.to?.version ?? ''} is not champion yet. ${pendingText(result)}`
-            : `${workspace.model} ${result.decision.to?.version ?? ''} is champion already; nothing was added.`,
+            : `${workspace.model} ${result.decision.to?.version ?? ''} is already champion; nothing was added.`,
       );
     });
 
@@ -152,7 +152,7 @@ function addAct(
         options,
       );
       await warnOfExpiry(workspace, result);
-      context.print(options.json === true ? JSON.stringify(result, null, 2) : told(workspace.model, result));
+      context.print(options.json === true ? JSON.stringify(result, null, 2) : resultText(workspace.model, result));
       if (result.status === 'pending') context.finish(exitCodes.hold);
     });
 }
@@ -163,7 +163,7 @@ function overtakenText({ decision }: PromoteResult, holdsNow: string): string {
 }
 
 /** What was done, in a few lines. */
-function told(model: string, result: PromoteResult): string {
+function resultText(model: string, result: PromoteResult): string {
   const { decision, status, commit, tags } = result;
   const [from, to] = [decision.from?.version ?? 'none', decision.to?.version ?? 'none'];
   const done = status === 'recorded' || (status === 'already-recorded' && result.holdsNow === undefined);
@@ -180,7 +180,7 @@ function told(model: string, result: PromoteResult): string {
             : `${model} ${to} ${done ? 'is' : 'would be'} champion in place of ${from}`;
   const where = {
     recorded: `Recorded in commit ${commit?.slice(0, 12) ?? ''}.`,
-    'already-recorded': 'This is in the registry already; nothing was added.',
+    'already-recorded': 'This is already in the registry; nothing was added.',
     'no-change': 'Nothing to record.',
     'not-recorded': 'Not recorded.',
     pending: pendingText(result),

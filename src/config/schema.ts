@@ -77,7 +77,7 @@ export const Columns = Type.Object(
 );
 export type Columns = Static<typeof Columns>;
 
-/** How CSV files are written that are not RFC 4180: told, never guessed. */
+/** How CSV files other than RFC 4180 are written: stated, never guessed. */
 export const CsvFormat = Type.Object(
   {
     delimiter: Type.Optional(
@@ -94,7 +94,7 @@ export const CsvFormat = Type.Object(
     missing: Type.Optional(
       Type.Array(Type.String({ minLength: 1, maxLength: 80 }), {
         maxItems: 20,
-        description: 'Texts that stand for no value, beside the empty cell, such as NA',
+        description: 'Texts that mean a missing value, in addition to the empty cell, such as NA',
       }),
     ),
   },

@@ -149,7 +149,7 @@ function missing({ config, stages }: DecisionSubject, evidence: readonly Evidenc
     .filter((kind) => !evidence.some((each) => each.kind === kind))
     .map((kind) => ({
       code: 'evidence-missing',
-      message: `The policy requires ${kind} evidence and there is none. Run that stage.`,
+      message: `The policy requires ${kind} evidence, which is missing. Run that stage.`,
     }));
   const empty = evidence
     .filter((each) => required.includes(each.kind) && combinedVerdict(each.checks) === 'skipped')

@@ -20,7 +20,7 @@ export function disagreements(
 ): Reason[] {
   const reasons: Reason[] = [];
   const stale = (message: string): void => {
-    reasons.push({ code: 'stale', message: `${message} Evaluate afresh; the old verdict is not replayed.` });
+    reasons.push({ code: 'stale', message: `${message} Evaluate again; an old verdict is not reused.` });
   };
   const champion = view.champion === null ? undefined : modelIdentity(view.champion);
   const own = identityOf(subject.candidate);

@@ -22,7 +22,7 @@ export const Comparison = Type.Object({
   ),
   scale: Type.Optional(
     Type.Enum(['share', 'value'], {
-      description: 'share: differences are told in percentage points; value, or absent: in the units of the metric',
+      description: 'share: differences are shown in percentage points; value, or absent: in the units of the metric',
     }),
   ),
   champion: Type.Number({ description: 'the metric of the champion (or the anchor), in its own units' }),

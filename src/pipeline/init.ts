@@ -42,7 +42,7 @@ export async function initialise({ folder, data, candidate, predictions }: InitI
   const path = resolve(folder, 'contender.yml');
   if ((await stat(path).catch(() => null)) !== null) {
     throw new UsageError({
-      found: 'this file is there already',
+      found: 'this file already exists',
       expected: 'a folder without one: nothing is overwritten',
       where: path,
       remedy: 'Edit it, or move it away first',

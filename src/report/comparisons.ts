@@ -8,7 +8,7 @@ export function comparisons(input: Result): Section {
   const checks = compared(worstFirst(input.evidence, input.decision)).filter(
     ({ comparison, ...check }) => comparison.anchor === undefined && (comparison.slice === undefined || isOpen(check)),
   );
-  const told = deciding(input).message;
+  const headline = deciding(input).message;
   return {
     title: 'Candidate against champion',
     columns: ['Verdict', 'Metric', ...numberColumns, 'Required'],
@@ -18,7 +18,7 @@ export function comparisons(input: Result): Section {
       ...numberCells(check.comparison),
       textCell(requiredText(check)),
     ]),
-    remarks: checks.map((check) => remark(check, told)),
+    remarks: checks.map((check) => remark(check, headline)),
     legend: legend(checks),
     collapsed: false,
     importance: 6,
@@ -90,10 +90,10 @@ function numberCells(comparison: Comparison): Cell[] {
 }
 
 /** What the numbers show and what would settle it, where the headline does not say so and the verdict does not suffice. */
-function remark(check: Compared, told: string): Remark | null {
+function remark(check: Compared, headline: string): Remark | null {
   const { finding, outlook, worseWithinMargin, state } = check.comparison;
   const plain = check.verdict === 'pass' && state !== 'inconclusive' && worseWithinMargin !== true;
-  if (plain || check.message === told) return null;
+  if (plain || check.message === headline) return null;
   const text =
     finding === undefined ? check.message : [finding, outlook].filter((part) => part !== undefined).join('; ');
   return { of: nameCell(check.comparison), text };

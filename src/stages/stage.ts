@@ -54,6 +54,8 @@ interface StageDescription extends StageReport {
   inputs?(model: Model): { file: string; key: string }[];
   /** Refuse what cannot be judged before the long work. @throws ConfigError that says which key of the model */
   prepare?(model: Model): Promise<void>;
+  /** The same, of what only the evaluation set can tell, before a model is run. @throws ConfigError, DataError */
+  prepareOn?(model: Model, dataset: Dataset, signal?: AbortSignal): Promise<void>;
   /** Where the configuration asks for a check, below the model. @param name id of the check without its kind */
   whereOf(name: string, model: Model): Path;
   /** The check that says most of a candidate when all have passed. */

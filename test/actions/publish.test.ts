@@ -226,9 +226,9 @@ describe('the gate of a pull request', () => {
     assert.match(moved.stdout, /No open pull request has 1{40} as its head/u);
     assert.equal(moved.code, 0);
     const other = await follow({ id: 99 });
-    assert.match(other.stdout, /::error::the decision on spam-filter is of another run/u);
+    assert.match(other.stdout, /::error::the decision on spam-filter belongs to another run/u);
     const push = await follow({ event: 'push' });
-    assert.match(push.stdout, /::error::this run follows no workflow run of a pull request/u);
+    assert.match(push.stdout, /::error::this run was not triggered by a workflow run of a pull request/u);
     assert.deepEqual(comments(), before);
   });
 

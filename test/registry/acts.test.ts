@@ -190,7 +190,7 @@ describe('a rollback', () => {
     assert.equal(rollback(subject, 'v1.0.1', view, act), view.decisions.at(-1));
     assert.throws(
       () => rollback(subject, 'previous', view, { ...act, reason: 'another' }),
-      new RegExp(`came by the rollback of decision ${back.seq}.*--to 1\\.0\\.0`, 'su'),
+      new RegExp(`was set by the rollback of decision ${back.seq}.*--to 1\\.0\\.0`, 'su'),
     );
     assert.equal(rollback(subject, '1.0.0', view, act).to?.version, '1.0.0');
   });

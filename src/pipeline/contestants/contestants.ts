@@ -23,19 +23,26 @@ export interface Contestants {
   anchor: Anchor | null;
 }
 
-/** Predict the evaluation set with the candidate, the champion and the anchor; the data are open until `work` is done. */
+/**
+ * Predict the evaluation set with the candidate, the champion and the anchor; the data are open until `work` is done.
+ * @param prepare looks at the data before the models run
+ */
 export function withContestants<T>(
   workspace: Workspace,
   view: RegistryHistory,
   candidate: ResolvedModel,
   downloads: string,
+  prepare: (dataset: Dataset) => Promise<void>,
   work: (contestants: Contestants) => Promise<T>,
 ): Promise<T> {
   return withDatasets(workspace, ['evaluation'], async (datasets) => {
     const dataset = datasets['evaluation'] as Dataset;
     await requireRowIds(dataset, workspace.modelConfig.columns.id);
     // A slip in a name is told before the models run.
-    requireColumns(dataset, reservedColumns(workspace.modelConfig.columns));
+    const { columns } = workspace.modelConfig;
+    requireColumns(dataset, reservedColumns(columns));
+    if (candidate.kind === 'model') requireColumns(dataset, columns.features ?? []);
+    await prepare(dataset);
     const champion = await resolveChampion(workspace, view, downloads);
     const anchor = await withLines(workspace, () => resolveAnchor(workspace, view, dataset.sha256, downloads));
     const rivals = { champion, anchor: anchor?.rival ?? null };

@@ -26,7 +26,7 @@ export async function runStage(
   const known = await view();
   return withModelFolder(async (downloads) => {
     const candidate = await resolveCandidate(workspace, downloads);
-    return withContestants(workspace, known, candidate, downloads, (contestants) =>
+    return withContestants(workspace, known, candidate, downloads, onData(workspace, [stage]), (contestants) =>
       runOnContestants(workspace, stage, { contestants, view: known, downloads }),
     );
   });
@@ -47,7 +47,7 @@ export async function runStages(
   for (const stage of asked) {
     if (stage.needs === 'datasets') evidence.push(await runOnDatasets(workspace, stage));
   }
-  return withContestants(workspace, view, candidate, downloads, async (contestants) => {
+  return withContestants(workspace, view, candidate, downloads, onData(workspace, asked), async (contestants) => {
     for (const stage of asked) {
       // A candidate that cannot predict cannot be served: the failing evaluation says why.
       if (stage.needs === 'datasets' || (stage.needs === 'target' && !contestants.candidate.result.ok)) continue;
@@ -62,6 +62,14 @@ export function prepareStages(workspace: Workspace, which = askedStages(workspac
   return withLines(workspace, async () => {
     for (const stage of which) await stage.prepare?.(workspace.modelConfig);
   });
+}
+
+/** The same, of what takes a look at the evaluation set. */
+function onData(workspace: Workspace, which: readonly Stage[]): (dataset: Dataset) => Promise<void> {
+  return (dataset) =>
+    withLines(workspace, async () => {
+      for (const stage of which) await stage.prepareOn?.(workspace.modelConfig, dataset, workspace.signal);
+    });
 }
 
 function askedStages(model: Model): Stage[] {

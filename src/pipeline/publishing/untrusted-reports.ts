@@ -101,7 +101,7 @@ function refused(where: string, found: string, expected: string, cause?: unknown
     found,
     expected,
     where,
-    remedy: 'It was left by a run that others control: nothing of it is shown',
+    remedy: 'It comes from a run that others control: nothing of it is shown',
     cause,
   });
 }

@@ -12,7 +12,7 @@ import { deltaText, valueText } from './wording.ts';
 
 /**
  * Checks of a model that has no champion to beat: it must be shown better than models that use no features, on the
- * primary metric, and the policy must allow a first model at all (the decision enforces that; here it is told).
+ * primary metric, and the policy must allow a first model at all (the decision enforces that; here it is reported).
  */
 export function firstModelChecks(gate: Gate, allowed: boolean, rivals: readonly Baseline[]): Check[] {
   return [

@@ -30,6 +30,11 @@ export const evaluation: Stage = {
     const { planOf } = await import('./plan.ts');
     planOf(policyOf(model), model.task);
   },
+  async prepareOn(model, dataset, signal) {
+    const { prepareOnData } = await import('./evaluate.ts');
+    const { task, columns } = model;
+    await prepareOnData({ policy: policyOf(model), task, columns, dataset, signal });
+  },
   whereOf,
   anchor: (model) => policyOf(model).anchor?.version,
   lead: (model) => `evaluation/${policyOf(model).primary.metric}`,

@@ -10,8 +10,8 @@ export function valueText(value: number): string {
 
 /** A difference alone, in the units a reader thinks in: "-8.9 points". */
 export function deltaText({ scale }: Pick<Metric, 'scale'>, delta: number): string {
-  const told = shownDifference({ scale, delta, lower: delta, upper: delta, margin: 0 });
-  return Number.isFinite(delta) ? `${told.delta}${told.unit}` : signed(delta);
+  const shown = shownDifference({ scale, delta, lower: delta, upper: delta, margin: 0 });
+  return Number.isFinite(delta) ? `${shown.delta}${shown.unit}` : signed(delta);
 }
 
 /** "recall is 0.9197, 1.4 points below the champion's 0.9337 (one-sided 95% bounds -3.5 to +0.7 points): may be more than 1 point worse" */
@@ -45,14 +45,14 @@ export function shownText({ state, upper, finding = state }: Comparison): string
 }
 
 /**
- * What the policy asks for: "at most 1 point worse". To be better is to be better by anything: a margin beside it decides nothing, and is
- * told to.
+ * What the policy asks for: "at most 1 point worse". Better means better by any amount: a margin has no effect there, and the
+ * text says so.
  * @param stated whether the policy states a margin
  */
 export function requirementText(requirement: Requirement, margin: string, stated = false): string {
   switch (requirement) {
     case 'superior':
-      return `better than the champion${stated ? ` (the margin of ${margin} decides nothing here)` : ''}`;
+      return `better than the champion${stated ? ` (the margin of ${margin} has no effect)` : ''}`;
     case 'non-inferior':
       return atMost(margin);
     case 'not-inferior':

@@ -64,7 +64,7 @@ describe('a requirement', () => {
     assert.equal(requirementText('superior', '0.5 points'), 'better than the champion');
     assert.equal(
       requirementText('superior', '0.5 points', true),
-      'better than the champion (the margin of 0.5 points decides nothing here)',
+      'better than the champion (the margin of 0.5 points has no effect)',
     );
     assert.equal(requirementText('non-inferior', '1 point'), 'at most 1 point worse');
     assert.equal(requirementText('not-inferior', '2 points'), 'no loss of more than 2 points shown');
