@@ -1,14 +1,15 @@
-import { createHash } from 'node:crypto';
 import type { TableRule } from './schema.ts';
 import { nearest } from '../../config/suggest.ts';
-import { quoteIdentifier, type Dataset } from '../../data/dataset.ts';
+import { quoteIdentifier, requireColumns, type Dataset } from '../../data/dataset.ts';
 import { readingOfKeys } from '../../data/row-ids.ts';
 import type { Check } from '../../evidence/check.ts';
+import { checkId } from './check-id.ts';
 import { count, rowsOf, showColumn, showValue } from './show.ts';
 
 /**
  * The checks of a whole table: the row count (an empty dataset always fails), the id column (unique and without nulls,
  * wherever the dataset has it; the evaluation data must have it) and the rules of the configuration.
+ * @throws DataError for a rule on a column that is not there
  */
 export async function tableChecks(dataset: Dataset, rules: readonly TableRule[], idColumn: string): Promise<Check[]> {
   const checks = [rowCount(dataset, rules)];
@@ -49,13 +50,12 @@ function rowCount(dataset: Dataset, rules: readonly TableRule[]): Check {
 
 async function unique(dataset: Dataset, columns: readonly string[], isId: boolean): Promise<Check> {
   const check = {
-    id: checkId(dataset, 'unique', columns),
+    id: checkId(`data/${dataset.name}/unique(${columns.join(',')})`),
     title: `${columns.map(showColumn).join(', ')} unique in the ${dataset.name} data`,
     severity: 'block' as const,
     required: isId ? 'unique, never null' : 'unique',
   };
-  const unknown = unknownColumn(dataset, columns);
-  if (unknown !== undefined) return { ...check, ...unknown };
+  requireColumns(dataset, columns);
   const ids = readingOfKeys(dataset, columns);
   const keys = columns.map((_, index) => `key${index}`);
   const from = `(select ${ids.texts.map((text, index) => `${text} as key${index}`).join(', ')} from ${ids.from})`;
@@ -93,15 +93,14 @@ async function unique(dataset: Dataset, columns: readonly string[], isId: boolea
 
 async function nullFraction(dataset: Dataset, column: string, max: number): Promise<Check> {
   const check = {
-    id: checkId(dataset, 'null-fraction', [column]),
+    id: checkId(`data/${dataset.name}/null-fraction(${column})`),
     title: `Missing values of ${showColumn(column)} in the ${dataset.name} data`,
     severity: 'block' as const,
     required: max,
     limit: 'at most' as const,
     unit: 'share',
   };
-  const unknown = unknownColumn(dataset, [column]);
-  if (unknown !== undefined) return { ...check, ...unknown };
+  requireColumns(dataset, [column]);
   const row = await firstRow(
     dataset,
     `select count(*) filter (${quoteIdentifier(column)} is null)::double from ${dataset.relation}`,
@@ -122,32 +121,10 @@ async function nullFraction(dataset: Dataset, column: string, max: number): Prom
   };
 }
 
-function unknownColumn(
-  dataset: Dataset,
-  columns: readonly string[],
-): Pick<Check, 'verdict' | 'message' | 'observed' | 'location'> | undefined {
-  const names = dataset.columns.map((column) => column.name);
-  const unknown = columns.find((column) => !names.includes(column));
-  if (unknown === undefined) return undefined;
-  return {
-    verdict: 'fail',
-    message: `there is no column ${showColumn(unknown)}${suggestion(unknown, names)}`,
-    observed: null,
-    location: { file: dataset.uri },
-  };
-}
-
 /** "; did you mean word_free?", or nothing. */
 export function suggestion(name: string, names: readonly string[]): string {
   const near = nearest(name, names);
   return near === undefined ? '' : `; did you mean ${showColumn(near)}?`;
-}
-
-/** Names may be long; an id may not. */
-function checkId(dataset: Dataset, rule: string, columns: readonly string[]): string {
-  const id = `data/${dataset.name}/${rule}(${columns.join(',')})`;
-  if (id.length <= 200) return id;
-  return `${id.slice(0, 180)}…${createHash('sha256').update(id).digest('hex').slice(0, 16)})`;
 }
 
 async function firstRow(dataset: Dataset, select: string): Promise<readonly unknown[]> {

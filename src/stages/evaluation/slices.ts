@@ -2,7 +2,7 @@ import type { Policy, Slice } from './schema.ts';
 import { quoteIdentifier, type ColumnVectors, type DatasetColumn, type NumberColumn } from '../../data/dataset.ts';
 import { ConfigError } from '../../errors.ts';
 import type { SqlSession } from '../../sql/session.ts';
-import type { Measured } from './sample.ts';
+import type { MeasuredMetric } from './sample.ts';
 import { quantileOfSorted } from './metrics/calibration.ts';
 import { givenName, sliceName } from './slice-names.ts';
 import { columnsOfExpression, dataColumn, orRefused } from './sql-expression.ts';
@@ -13,7 +13,7 @@ export interface SliceRows {
   name: string;
   rows: Uint32Array;
   /** What was measured in SQL on these rows. */
-  measured?: Record<'champion' | 'candidate', ReadonlyMap<string, Measured>>;
+  measured?: Record<'champion' | 'candidate', ReadonlyMap<string, MeasuredMetric>>;
 }
 
 /** Above this many values a column is no slice but an identifier. */

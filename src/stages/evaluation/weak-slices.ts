@@ -16,6 +16,7 @@ import { cannotCompute, type ChampionGate } from './gate.ts';
 import { findMetric } from './metrics/catalogue.ts';
 import { metricValue, shownMetric, type Metric } from './metrics/metric.ts';
 import { countingQueries } from './metrics/ranking.ts';
+import { columnAt } from './read-sample.ts';
 import { outputRows, sampleRows, type Outputs, type Queries, type Sample } from './sample.ts';
 import { shown } from './slice-names.ts';
 import { binLabels, binOf, quantileEdges } from './slices.ts';
@@ -80,7 +81,7 @@ const echoLimit = 100;
 
 /**
  * Slices of one and two columns on which the candidate loses against the champion: advice, never a gate.
- * A slice is told when its p-value, corrected over every slice looked at, is below alpha.
+ * A slice is reported when its p-value, corrected over every slice looked at, is below alpha.
  */
 export async function weakSliceAdvice(
   gate: ChampionGate,
@@ -187,18 +188,18 @@ function withoutEchoes(
   { minimumRows, level, order }: { minimumRows: number; level: number; order: Uint32Array | null },
 ): WeakSlice[] {
   const left = { ...gains, counts: Float64Array.from(gains.counts) };
-  const told: WeakSlice[] = [];
+  const reported: WeakSlice[] = [];
   for (const slice of weak.slice(0, echoLimit)) {
-    if (told.length === shownSlices) break;
+    if (reported.length === shownSlices) break;
     const inside = membership(slice);
     const own = testCells([{ name: '', codes: inside, labels: ['outside', 'inside'] }], left, order, minimumRows).find(
       ({ terms }) => terms[0]?.code === 1,
     );
     if (own === undefined || own.gain >= 0 || own.pValue >= level) continue;
-    told.push(slice);
+    reported.push(slice);
     for (let row = 0; row < inside.length; row += 1) if (inside[row] === 1) left.counts[row] = 0;
   }
-  return told;
+  return reported;
 }
 
 /** A column as codes, or why it cannot be sliced by. */
@@ -293,7 +294,7 @@ async function codedColumns(
   const leftOut: { column: string; reason: string }[] = [];
   for (const name of names) {
     const [found] = requireColumns(dataset, [name]) as [DatasetColumn];
-    const rows = isNested(found.type) ? 'lists or structs' : codeColumn(await readOne(dataset, found));
+    const rows = isNested(found.type) ? 'lists or structs' : codeColumn(await readOne(dataset, found, sample));
     const column =
       typeof rows === 'string' || sample.queries === undefined ? rows : ofQueries(rows, sample, sample.queries);
     if (typeof column === 'string') leftOut.push({ column: shown(name), reason: column });
@@ -302,11 +303,12 @@ async function codedColumns(
   return { coded, leftOut };
 }
 
-/** Numbers, which may be many, are cut into bins; everything else is told apart by its text. */
-async function readOne(dataset: Dataset, { name, type }: DatasetColumn): Promise<ColumnVector> {
+/** Numbers, which may be many, are cut into bins; everything else is distinguished by its text. */
+async function readOne(dataset: Dataset, { name, type }: DatasetColumn, { dataRows }: Sample): Promise<ColumnVector> {
   const numeric = isNumeric(type);
   const read = await readColumns(dataset, numeric ? { numbers: [name] } : { texts: [name] });
-  return (numeric ? read.numbers : read.texts).get(name) as ColumnVector;
+  const column = (numeric ? read.numbers : read.texts).get(name) as ColumnVector;
+  return dataRows === undefined ? column : columnAt(column, dataRows);
 }
 
 /** The column at the level of queries, if it is one of theirs. */

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { defaults, milliseconds as durationMs } from '../../config/index.ts';
+import { defaults, milliseconds as durationMs, parityOf } from '../../config/index.ts';
 import { labelColumns } from '../../config/columns.ts';
 import { classPosition, classText } from '../../data/class-text.ts';
 import { readColumns, type ColumnVector, type Dataset } from '../../data/dataset.ts';
@@ -13,7 +13,7 @@ import { onnxTypeOf, type FeatureColumn } from '../../protocol/index.ts';
 import { startStaging, type StagingTarget } from '../../staging/index.ts';
 import type { ContestantsContext, LocalModel, StageResult } from '../stage.ts';
 import { answerBook, type AnswerBook } from './answers.ts';
-import { loadChecks, type LoadOutcome, type Measured, type TargetWatch } from './checks.ts';
+import { loadChecks, type LoadOutcome, type MeasuredWindow, type TargetWatch } from './checks.ts';
 import { openGenerator, type Generator, type WindowResult } from './driver.ts';
 import { judgeWindow, latencyLimits, type WindowFindings } from './judge.ts';
 import { histogram, percentile } from './latency.ts';
@@ -58,7 +58,7 @@ export async function loadTest(context: ContestantsContext): Promise<StageResult
   refuseImpossible(input);
   const finish = (checks: Check[], details: Record<string, unknown>): StageResult => ({
     checks,
-    details: { profile: { ...profile }, slo: input.load.slo, ...details },
+    details: { profile: { ...profile }, slo: input.load.slo, parity: parityOf(input.config), ...details },
   });
   let target: StagingTarget | null = null;
   try {
@@ -131,7 +131,13 @@ async function underLoad(
   try {
     const { offline, task, columns } = input;
     const positive = task === 'binary-classification' ? positiveOf(offline, columns) : null;
-    const book = answerBook({ offline, read, positive, truth: await truthOf(input) });
+    const book = answerBook({
+      offline,
+      read,
+      positive,
+      truth: await truthOf(input),
+      tolerance: parityOf(input.config),
+    });
     const sent = await warmUp(generator, requests, profile, stop);
     const windows = await measure(generator, requests, profile, sent, book, stop, input);
     done.abort();
@@ -172,8 +178,8 @@ async function measure(
   book: AnswerBook,
   signal: AbortSignal,
   { load, log }: Input,
-): Promise<Measured[]> {
-  const windows: Measured[] = [];
+): Promise<MeasuredWindow[]> {
+  const windows: MeasuredWindow[] = [];
   let first = sent;
   while (windows.length < mostWindows && !signal.aborted) {
     const start = first;
@@ -198,8 +204,8 @@ async function measure(
 }
 
 /** Does another window make no difference? */
-function settled(windows: readonly Measured[]): boolean {
-  const last = windows.at(-1) as Measured;
+function settled(windows: readonly MeasuredWindow[]): boolean {
+  const last = windows.at(-1) as MeasuredWindow;
   const count = (verdict: string): number => windows.filter(({ findings }) => findings.verdict === verdict).length;
   if (count('pass') > count('fail') || count('fail') >= 2) return true;
   if (last.findings.latency.some(({ because }) => because === 'samples')) return true;
@@ -255,7 +261,7 @@ function profileOf({ profile, slo }: Load): Profile {
   };
 }
 
-/** Mistakes of the configuration that can be told before anything is started. */
+/** Mistakes of the configuration that can be found before anything is started. */
 function refuseImpossible({ model, task, load, dataset, offline }: Input): void {
   const where = `models.${model}.load.slo`;
   const { slo } = load;
