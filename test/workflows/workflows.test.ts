@@ -274,8 +274,8 @@ describe('promote.yml', () => {
     );
     assert.ok(artifact('promotion-spam-filter', run).includes('spam-filter/evidence/load.json'));
     assert.equal((await at.actions.settled()).length, 1);
-    // Had a person pushed it, the paths would not have matched either.
-    assert.deepEqual(await at.actions.push('refs/heads/main'), []);
+    // Had a person pushed it, the branch would not have matched either.
+    assert.deepEqual(await at.actions.push('refs/heads/model-registry'), []);
   });
 
   it('records a rejection too, and fails, though somebody pushed to main meanwhile', async () => {

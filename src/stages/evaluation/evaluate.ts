@@ -26,6 +26,7 @@ import { columnsAt, countingRows, sampleOf, sampleUses, usesOf } from './read-sa
 import { countQueries } from './metrics/ranking.ts';
 import { outputRows, type Outputs, type Sample } from './sample.ts';
 import {
+  checkBins,
   checkPredicates,
   columnSlices,
   hasPredicates,
@@ -102,6 +103,7 @@ export async function prepareOnData(
   const slices = (policy.guardrails ?? []).flatMap((guardrail) => guardrail.slices ?? []);
   const sliced = sliceUses(slices);
   requireColumns(dataset, [...sliced.texts, ...sliced.numbers, ...(policy.fairness?.columns ?? [])]);
+  checkBins(policy, dataset.columns);
   await withSql(input, async (session) => {
     if (session === null) return;
     await sqlMetrics(session, policy.metrics ?? [], { task, columns, available: dataset.columns });
