@@ -1,6 +1,6 @@
 import { carryOver } from '../../decide/carry-over.ts';
 import { decide } from '../../decide/decide.ts';
-import { holdsNow } from '../../decide/history.ts';
+import { holdsNow, lastDecisionOn } from '../../decide/history.ts';
 import { requireFree } from '../../decide/next-version.ts';
 import { register } from '../../decide/register.ts';
 import { deprecation } from '../../decide/withdrawn.ts';
@@ -181,7 +181,7 @@ export async function runPromote(workspace: Workspace, input: PromoteInput): Pro
   return withModelFolder(async (downloads) => {
     const candidate = await resolveCandidate(workspace, downloads);
     const artifact = await recordable(workspace, candidate, input.record);
-    const evidence = await readEvidence(workspace);
+    const evidence = await withHeld(workspace, artifact, await readEvidence(workspace));
     await refuseOtherData(workspace, evidence);
     if (evidence.length === 0 && !isChampion(artifact, await registryView(workspace, input.record))) {
       throw new EvidenceError({
@@ -194,6 +194,20 @@ export async function runPromote(workspace: Workspace, input: PromoteInput): Pro
     const approvals = evidence.length === 0 ? [] : await readApprovals(workspace, candidate, input);
     return decideAndRecord(workspace, { ...input, source }, artifact, evidence, approvals);
   });
+}
+
+/**
+ * The evidence at hand with that of the gate that held the candidate until production had judged it: days lie between the two, and
+ * another machine. The decision refuses what does not fit together.
+ */
+async function withHeld(workspace: Workspace, candidate: Artifact, found: Evidence[]): Promise<Evidence[]> {
+  const isLate = stages.some((stage) => stage.needs === 'logs' && found.some(({ kind }) => kind === stage.kind));
+  if (!isLate) return found;
+  const registry = await openRegistry(workspace);
+  const held = lastDecisionOn(identityOf(candidate), await registry.view(workspace.model));
+  const absent = (held?.evidence ?? []).filter(({ kind }) => !found.some((each) => each.kind === kind));
+  const before = await Promise.all(absent.map(({ sha256 }) => registry.evidence(workspace.model, sha256)));
+  return [...before, ...found];
 }
 
 /** The whole gate: run every stage that is configured, decide, record. */
