@@ -325,7 +325,8 @@ function summedValues(settings: AbTest): string {
   const { window, lookback, metrics, segments = [] } = settings;
   const names = metricColumns(settings);
   const after = `o.moment >= u.moment${window === undefined ? '' : ` and o.moment < u.moment + ${milliseconds(window)}`}`;
-  const prior = lookback === undefined ? 'false' : `o.moment < u.moment and o.moment >= u.moment - ${milliseconds(lookback)}`;
+  const prior =
+    lookback === undefined ? 'false' : `o.moment < u.moment and o.moment >= u.moment - ${milliseconds(lookback)}`;
   const values = metrics.map((metric, index) => {
     const only = metric.event === undefined ? 'true' : `o.name = ${quoteLiteral(metric.event)}`;
     const cell = metric.column === undefined ? '1' : `o.c${names.indexOf(metric.column)}`;

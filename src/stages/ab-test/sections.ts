@@ -53,7 +53,7 @@ function row(name: string, each: Record<string, unknown>): Cell[] {
       textCell(name),
       counts,
       ...Array.from({ length: 4 }, () => numberCell('')),
-      textCell(String(unknown ?? '')),
+      textCell(typeof unknown === 'string' ? unknown : ''),
     ];
   }
   const shown = shownDifference({ delta, lower, upper, margin: 0 });

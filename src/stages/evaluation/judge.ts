@@ -1,13 +1,12 @@
 import { defaults } from '../../config/defaults.ts';
-import type { Requirement } from '../../config/forms.ts';
 import { ConfigError } from '../../errors.ts';
-import type { Comparison, ComparisonState, Verdict } from '../../evidence/check.ts';
+import type { Comparison, Verdict } from '../../evidence/check.ts';
 import { shownDifference } from '../../evidence/difference.ts';
 import type { MetricComparison } from './compare.ts';
 import type { PlannedComparison } from './plan.ts';
 import type { PairedInterval } from './statistics/interval.ts';
 import { rowsForPower, rowsNeeded, rowsWithoutDifference } from './statistics/power.ts';
-import { findingText, nothingShown, outlookText, stateOf, verdictOf } from '../comparison.ts';
+import { findingText, nothingShown, outlookText, stateOf } from '../comparison.ts';
 
 /** Fewer clusters than this show nothing: see docs/statistics.md. */
 export const minimumClusters = 5;

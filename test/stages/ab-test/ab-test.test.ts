@@ -243,7 +243,7 @@ describe('an experiment that is judged from its logs', () => {
     const twice = await judged(settings, assignments, [...outcomes, ...outcomes.slice(1).reverse()]);
     assert.deepEqual(twice.details['metrics'], once.details['metrics']);
     assert.match(twice.check('logs').message, /were logged again and count once/u);
-    const clash = [...outcomes, `${(outcomes[1] as string).replace(/10$/u, '99')}`];
+    const clash = [...outcomes, (outcomes[1] as string).replace(/10$/u, '99')];
     const spend: ExperimentMetric[] = [{ name: 'spend', kind: 'sum', column: 'amount' }];
     const other = await judged({ ...settings, metrics: spend }, assignments, clash);
     assert.match(other.check('logs').message, /1 outcome ids stand for different things/u);
