@@ -13,7 +13,7 @@ const section = `    ab_test:
       users: 2000
       users_per_day: 100
       metrics:
-        - { name: reports, kind: conversion, column: reported, better: lower, require: non-inferior, margin: 2pp, expected: { value: 0.1, effect: 2pp } }
+        - { name: reports, kind: conversion, column: reported, better: lower, require: non-inferior, margin: 5pp, expected: { value: 0.1, effect: 2pp } }
 `;
 
 /** Every tenth user of the champion reports a message, and every `of`th of the candidate. */
