@@ -72,7 +72,7 @@ describe('an experiment after the gate', () => {
       assert.match(told(await run('promote'), 0), /Recorded in commit/u);
       const promoted = await decisionIn(folder);
       assert.deepEqual(promoted.evidence.map(({ kind }) => kind).toSorted(), ['ab-test', 'data', 'evaluation']);
-      assert.equal(promoted.to?.version, '1.1.0');
+      assert.equal(promoted.to?.version, '1.0.1');
       told(await run('registry', 'verify'), 0);
     }));
 });
