@@ -9,6 +9,7 @@ import { addPublishCommands } from './publish-commands.ts';
 import { addRollbackCommand } from './registry-acts.ts';
 import { addRegistryCommands } from './registry-commands.ts';
 import { addInspectCommand } from './inspect-command.ts';
+import { addRolloutCommand } from './rollout-command.ts';
 import { addServeCommand } from './serve-command.ts';
 import { addStageCommands } from './stage-commands.ts';
 import { addInitCommand } from './init-command.ts';
@@ -68,6 +69,7 @@ export async function buildProgram(
     .addHelpText('after', helpText);
   addInitCommand(program, context);
   addStageCommands(program, context);
+  addRolloutCommand(program, context);
   addPredictCommand(program, context);
   addRollbackCommand(program, context);
   addRegistryCommands(program, context);

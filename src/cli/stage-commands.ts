@@ -31,13 +31,13 @@ interface PromoteOptions extends ReportOptions {
 
 /** A command for each stage, promote and gate. */
 export function addStageCommands(program: Command, context: CommandContext): void {
-  for (const stage of stages) addStage(stage);
-  const ofGate = stages.filter(({ needs }) => needs !== 'logs');
+  for (const stage of stages) if (stage.needs !== 'traffic') addStage(stage);
+  const ofGate = stages.filter(({ needs }) => needs !== 'logs' && needs !== 'traffic');
   const names = ofGate.map(({ command }) => command.name.replaceAll('-', ' ')).join(', ');
   addDecision('promote', 'Decide on the evidence in the output folder and record the decision.', runPromote);
   withPredictions(addDecision('gate', `The whole gate: ${names}, decide, record.`, runGate));
 
-  function addStage(stage: Stage): void {
+  function addStage(stage: Exclude<Stage, { needs: 'traffic' }>): void {
     const { name, summary } = stage.command;
     const command = withReportOptions(program.command(name).description(summary));
     if (stage.needs === 'contestants' || stage.needs === 'target') withPredictions(command);

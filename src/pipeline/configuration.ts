@@ -39,7 +39,7 @@ export function stageFacts(model: ModelConfig): StageFacts[] {
   return stages.map(({ kind, needs, required, lead, anchor }) => ({
     kind,
     dataOnly: needs === 'datasets',
-    compares: needs === 'contestants' || needs === 'logs',
+    compares: needs !== 'datasets' && needs !== 'target',
     required: required(model),
     lead: lead?.(model),
     anchor: anchor?.(model),

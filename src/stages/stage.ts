@@ -34,6 +34,10 @@ export type Stage = StageDescription &
         logs(model: Model): Readonly<Record<string, { file: string; key: string }>>;
         load(): Promise<Runner<LogsContext>>;
       }
+    | {
+        /** Acts on production and watches it: a driver of its own in the pipeline makes its evidence, over hours, after the gate. */
+        needs: 'traffic';
+      }
   );
 
 /** Evidence has a kind, a section in the report and a place in it: see `StageReport`. */

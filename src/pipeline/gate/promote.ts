@@ -201,7 +201,9 @@ export async function runPromote(workspace: Workspace, input: PromoteInput): Pro
  * another machine. The decision refuses what does not fit together.
  */
 async function withHeld(workspace: Workspace, candidate: Artifact, found: Evidence[]): Promise<Evidence[]> {
-  const isLate = stages.some((stage) => stage.needs === 'logs' && found.some(({ kind }) => kind === stage.kind));
+  const isLate = stages.some(
+    ({ kind, needs }) => (needs === 'logs' || needs === 'traffic') && found.some((each) => each.kind === kind),
+  );
   if (!isLate) return found;
   const registry = await openRegistry(workspace);
   const held = lastDecisionOn(identityOf(candidate), await registry.view(workspace.model));

@@ -29,6 +29,7 @@ export async function runStage(
   await discardEvidence(workspace, stage);
   await prepareStages(workspace, [stage]);
   requireEnabled(workspace, stage);
+  if (stage.needs === 'traffic') throw new Error(`the stage ${stage.kind} has a driver of its own`);
   if (stage.needs === 'datasets') return runOnDatasets(workspace, stage);
   const known = await view();
   if (stage.needs === 'logs') return runOnLogs(workspace, stage, known);
@@ -97,9 +98,13 @@ function onData(workspace: Workspace, which: readonly Stage[]): (dataset: Datase
 }
 
 /** The stages of the gate that the configuration asks for. Logs of production are judged later. */
-function askedStages(model: Model): Exclude<Stage, { needs: 'logs' }>[] {
-  return stages.filter((stage) => stage.needs !== 'logs').filter((stage) => stage.enabled(model));
+function askedStages(model: Model): Exclude<Stage, LateStage>[] {
+  return stages
+    .filter((stage) => stage.needs !== 'logs' && stage.needs !== 'traffic')
+    .filter((stage) => stage.enabled(model));
 }
+
+type LateStage = Extract<Stage, { needs: 'logs' | 'traffic' }>;
 
 /** Both models are named by their bytes, and none is run: production ran them. */
 function runOnLogs(

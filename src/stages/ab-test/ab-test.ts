@@ -96,7 +96,7 @@ function levelsOf(metrics: readonly ExperimentMetric[], alpha: number): number[]
   });
 }
 
-interface Analysis {
+export interface Analysis {
   /** Users with a value, champion first. */
   users: [champion: number, candidate: number];
   /** Absent: there is too little to compute anything. */
@@ -108,7 +108,8 @@ interface Analysis {
   unknown?: string;
 }
 
-function analyse(
+/** One metric with its bounds. @param alpha level of each bound @param index place of the metric, for messages */
+export function analyse(
   metric: ExperimentMetric,
   { champion, candidate }: Arms,
   settings: AbTest,
