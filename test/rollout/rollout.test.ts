@@ -27,11 +27,11 @@ interface Site {
 const settings = (url: string): string => `    rollout:
       steps: [10, 50]
       step_time: 2s
-      max_step_time: 20s
+      max_step_time: 120s
       min_requests: 20
       poll: 0.5s
-      no_data: 3s
-      expires: 3s
+      no_data: 8s
+      expires: 15s
       weights: { server: ${url} }
       observe: { server: true }
       guardrails:
@@ -206,8 +206,8 @@ describe('a rollout', () => {
     atSite(async (site) => {
       await withUsers(site, {}, async () => {
         for (const [signal, within] of [
-          ['SIGKILL', 4000],
-          ['SIGTERM', 4000],
+          ['SIGKILL', 17_000],
+          ['SIGTERM', 8000],
         ] as const) {
           const child = spawnRollout(site.folder);
           while ((await site.weight()) !== 10) await sleep(50);
