@@ -273,7 +273,7 @@ async function rollBack(run: Run, judgement: Judgement): Promise<PromoteResult> 
   const harm = judgement.checks.some(({ verdict }) => verdict === 'fail');
   const message = `The candidate was taken back from ${at}% of the traffic. ${judgement.reason}`;
   const check = stepCheck(`step@${at}%-back`, harm ? 'fail' : 'inconclusive', message, 'taken back');
-  return decided(run, 0, null, [...judgement.checks, check]);
+  return decided(run, 0, null, [check, ...judgement.checks]);
 }
 
 async function promote(run: Run, judgement: Judgement): Promise<PromoteResult> {
