@@ -39,6 +39,7 @@ function problems(model: Model): Problem[] {
   const settings = rolloutSettings(model);
   if (settings === undefined) return [];
   const { steps, step_time: least, max_step_time: most, weights, observe, guardrails } = settings;
+  const { poll = '1m', expires = '15m' } = settings;
   const found: Problem[] = [];
   const problem = (pointer: string, key: string, message: string): void => {
     found.push({ pointer: `/rollout/${pointer}`, key, message });
@@ -48,6 +49,9 @@ function problems(model: Model): Problem[] {
   }
   if (milliseconds(most) <= milliseconds(least)) {
     problem('max_step_time', 'max_step_time', 'max_step_time must be longer than step_time');
+  }
+  if (milliseconds(expires) < 3 * milliseconds(poll)) {
+    problem('expires', 'expires', 'a weight is renewed at each poll: expires must be at least three times as long');
   }
   if ('server' in observe && !('server' in weights)) {
     problem('observe', 'observe', 'observe: {server: true} needs weights: {server: URL}');

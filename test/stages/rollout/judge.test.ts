@@ -128,6 +128,7 @@ describe('the configuration of a rollout', () => {
     assert.equal(of({}), '');
     assert.match(of({ steps: [10, 5] }), /larger than the one before/u);
     assert.match(of({ max_step_time: '10m' }), /must be longer than step_time/u);
+    assert.match(of({ poll: '10m' }), /at least three times as long/u);
     assert.match(of({ weights: { url: 'http://127.0.0.1:1' } }), /needs weights: \{server: URL\}/u);
     assert.match(of({ guardrails: [{ name: 'slow', failure: 'slow' }] }), /slow needs over_ms/u);
   });
