@@ -1,5 +1,6 @@
 /*
- * Write the published JSON Schemas and the table of keys in docs/configuration.md from their one source in src. `--check` fails when a committed one is out of date.
+ * Write the published JSON Schemas, the table of keys in docs/configuration.md and that of the stages in docs/concepts.md from their
+ * one source in src. `--check` fails when a committed one is out of date.
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -7,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { Configuration } from '../src/pipeline/configuration.ts';
 import { publishedSchemas } from '../src/schemas.ts';
 import { configurationTable } from './configuration-table.ts';
+import { stagesTable } from './stages-table.ts';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 mkdirSync(join(root, 'schemas'), { recursive: true });
@@ -14,17 +16,21 @@ const outdated: string[] = [];
 for (const [name, schema] of Object.entries(publishedSchemas())) {
   keep(join(root, 'schemas', `${name}.schema.json`), `${JSON.stringify(schema, null, 2)}\n`);
 }
-const page = join(root, 'docs', 'configuration.md');
-keep(
-  page,
-  (read(page) ?? '').replace(
-    /(<!-- keys:[^>]*-->\n).*(<!-- \/keys -->)/su,
-    (_all, open: string, close: string) => `${open}${configurationTable(Configuration)}\n${close}`,
-  ),
-);
+keepTable('configuration.md', 'keys', configurationTable(Configuration));
+keepTable('concepts.md', 'stages', stagesTable());
 if (outdated.length > 0) {
   console.error(`out of date: ${outdated.join(', ')}\nRun: npm run schemas`);
   process.exitCode = 1;
+}
+
+/** Put a table between the markers of a page in `docs`. */
+function keepTable(name: string, marker: string, table: string): void {
+  const page = join(root, 'docs', name);
+  const between = new RegExp(`(<!-- ${marker}:[^>]*-->\\n).*(<!-- /${marker} -->)`, 'su');
+  keep(
+    page,
+    (read(page) ?? '').replace(between, (_all, open: string, close: string) => `${open}${table}\n${close}`),
+  );
 }
 
 function keep(path: string, text: string): void {

@@ -1,22 +1,33 @@
 /*
- * The test runner: every compiled test file under build/test, through node's own runner, two files at a time.
+ * The test runner: every compiled test file under build/test, through node's own runner, two files at a time, the slowest first.
  * Ends with what was skipped and why, so that a machine without Docker says so where people look.
- * Arguments: parts of file names, to run only those.
+ * Usage: node build/scripts/test.js [PART ...] [--quick] [--shard 1/2] [--costs]
+ *   PART     of the name of a file: only those that have one of them
+ *   --quick  only tests of src that answer soon
+ *   --shard  one of several parts of about equal cost, by test/costs.json
+ *   --costs  write what each file took, in seconds, to test/costs.json
  */
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { run } from 'node:test';
 import { spec as SpecReporter } from 'node:test/reporters';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { planned, shardFrom } from './test-plan.ts';
 
 const testFolder = join(dirname(fileURLToPath(import.meta.url)), '..', 'test');
-const wanted = process.argv.slice(2);
-const files = readdirSync(testFolder, { recursive: true, encoding: 'utf8' })
-  .filter((name) => name.endsWith('.test.js'))
-  .filter((name) => wanted.length === 0 || wanted.some((part) => name.includes(part)))
-  .map((name) => join(testFolder, name))
-  .sort();
+const costsFile = join(testFolder, '..', '..', 'test', 'costs.json');
+const { values, positionals: wanted } = parseArgs({
+  allowPositionals: true,
+  options: { quick: { type: 'boolean', default: false }, shard: { type: 'string' }, costs: { type: 'boolean' } },
+});
+const costs = JSON.parse(readFileSync(costsFile, 'utf8')) as Record<string, number>;
+const names = readdirSync(testFolder, { recursive: true, encoding: 'utf8' }).filter((name) =>
+  name.endsWith('.test.js'),
+);
+const plan = { wanted, quick: values.quick, shard: shardFrom(values.shard) };
+const files = planned(names, costs, plan).map((name) => join(testFolder, name));
 
 if (files.length === 0) {
   console.error(`no test file matches ${wanted.join(' ')}`);
@@ -33,8 +44,10 @@ for (const name of ['CONTENDER_CACHE', 'CONTENDER_TEST_PREPARED']) {
 const counts = { passed: 0, failed: 0, skipped: 0 };
 const skipped = new Map<string, string[]>();
 const failed: string[] = [];
+const took = new Map<string, number>();
 const stream = run({ files, concurrency: 2, timeout: 15 * 60_000 });
 stream.on('test:pass', (event) => {
+  measure(event);
   if (event.details.type === 'suite') return;
   if (event.skip === undefined) counts.passed++;
   else {
@@ -44,6 +57,7 @@ stream.on('test:pass', (event) => {
   }
 });
 stream.on('test:fail', (event) => {
+  measure(event);
   if (event.details.type === 'suite') return;
   counts.failed++;
   failed.push(`${event.name} (${relative(process.cwd(), event.file ?? '')}:${event.line ?? 0})`);
@@ -54,7 +68,26 @@ stream.on('end', () => {
     for (const name of failed) console.log(`failed: ${name}`);
     for (const [reason, names] of skipped) console.log(`skipped ${names.length}: ${reason}`);
     console.log(`${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`);
+    if (values.costs === true) writeCosts();
     process.exitCode = counts.failed > 0 ? 1 : 0;
   });
 });
 stream.compose(new SpecReporter()).pipe(process.stdout);
+
+/** The outermost tests and suites of a file are what it took. */
+function measure(event: { nesting: number; file?: string | undefined; details: { duration_ms: number } }): void {
+  if (event.nesting > 0 || event.file === undefined) return;
+  took.set(event.file, (took.get(event.file) ?? 0) + event.details.duration_ms / 1000);
+}
+
+function writeCosts(): void {
+  const measured = [...took].map(([file, seconds]) => {
+    // A stack's file may be the source.
+    const name = file.replace(/^.*?\/test\//u, '').replace(/\.test\.[jt]s$/u, '');
+    return [name, Math.max(0.1, Number(seconds.toFixed(1)))] as const;
+  });
+  const known = new Set(names.map((name) => name.replace(/\.test\.js$/u, '')));
+  const all = Object.entries({ ...costs, ...Object.fromEntries(measured) }).filter(([name]) => known.has(name));
+  const sorted = Object.fromEntries(all.toSorted(([a], [b]) => (a < b ? -1 : 1)));
+  writeFileSync(costsFile, `${JSON.stringify(sorted, null, 2)}\n`);
+}

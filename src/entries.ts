@@ -6,10 +6,11 @@ import { fileURLToPath } from 'node:url';
  * Programs of ours that run as processes of their own: a model that crashes or hangs must not take its caller with it.
  * Each is a file of the compiled tree, and a bundle of its own in a release (`dist/<name>/index.js`).
  */
-const entries = {
+export const entries = {
   'predict-process': 'model/predict-process.js',
   'model-process': 'model/model-process.js',
   'serve-process': 'serve/serve-process.js',
+  'sql-process': 'sql/sql-process.js',
 } as const;
 
 export type EntryName = keyof typeof entries;

@@ -29,7 +29,8 @@ const allowed: Record<string, readonly string[]> = {
   registry: ['evidence', 'config', 'github', 'model'],
   decide: ['evidence', 'config'],
   report: ['evidence'],
-  stages: ['evidence', 'config', 'protocol', 'statistics', 'profile', 'data', 'model', 'staging', 'report'],
+  sql: ['evidence', 'config', 'data', 'model'],
+  stages: ['evidence', 'config', 'protocol', 'statistics', 'profile', 'data', 'model', 'sql', 'staging', 'report'],
   pipeline: ['evidence', 'config', 'data', 'model', 'stages', 'registry', 'decide', 'report', 'github'],
   cli: ['evidence', 'config', 'model', 'serve', 'report', 'github', 'stages', 'pipeline'],
   actions: ['evidence', 'config', 'report', 'github', 'stages', 'pipeline'],
@@ -94,6 +95,30 @@ function circlesOf(graph: ReadonlyMap<string, readonly string[]>): string[] {
   for (const file of graph.keys()) visit(file, []);
   return circles;
 }
+
+test('what every command and promote load at the start has no engine in it', () => {
+  const engines = ['@duckdb/node-api', 'onnxruntime-node', 'autocannon', 'fastify', 'dockerode'];
+  const loaded = new Map<string, string>();
+  const visit = (file: string, from: string): void => {
+    if (loaded.has(file)) return;
+    loaded.set(file, from);
+    const text = readFileSync(join(source, file), 'utf8');
+    for (const [, types, named = ''] of text.matchAll(
+      /^(?:import|export)(?: (type))?(?: [^;]*?from)? '([^']+)';/gmsu,
+    )) {
+      if (types !== undefined) continue;
+      if (engines.includes(named)) loaded.set(named, file);
+      if (named.startsWith('.')) visit(relative(source, normalize(join(source, dirname(file), named))), file);
+    }
+  };
+  visit('cli/main.ts', '');
+  visit('actions/promote.ts', '');
+  assert.ok(loaded.has('stages/behaviour/stage.ts'));
+  assert.deepEqual(
+    engines.filter((engine) => loaded.has(engine)).map((engine) => `${loaded.get(engine)} imports ${engine}`),
+    [],
+  );
+});
 
 test('every folder of src has its place in the architecture', () => {
   const folders = new Set(files.filter((file) => file.includes('/')).map((file) => file.split('/')[0] ?? ''));

@@ -61,7 +61,13 @@ function told(
     ['opset', [`${opsets.join(', ')} (IR version ${inspection.irVersion})`]],
     ['inputs', inspection.inputs.map(tensor)],
     ['outputs', inspection.outputs.map(tensor)],
-    ['classes', inspection.classes === null ? [] : [cut(inspection.classes.join(', '))]],
+    [
+      'classes',
+      inspection.outputs.flatMap(({ name }) => {
+        const classes = inspection.origins[name]?.classes ?? null;
+        return classes === null ? [] : [`${name}: ${cut(classes.join(', '))}`];
+      }),
+    ],
     ['metadata', metadata],
     ['operators', [cut(operators.join(', '))]],
     ['external data', inspection.externalData],

@@ -1,4 +1,5 @@
 import { labelColumns, roleOf } from './columns.ts';
+import { howToFetch } from './elsewhere.ts';
 import type { Problem } from './explain.ts';
 import type { Config, Model, Stage } from './schema.ts';
 import { nearest } from './suggest.ts';
@@ -15,6 +16,7 @@ export interface StageRules {
 export function inconsistencies({ models, registry }: Config, { kinds, problems }: StageRules): Problem[] {
   const ofModels = Object.entries(models).flatMap(([name, model]) =>
     [
+      ...elsewhereProblems(model),
       ...columnsProblems(model),
       ...featuresProblems(model),
       ...kindsProblems('/policy/required_evidence', kinds, model.policy.required_evidence),
@@ -67,6 +69,22 @@ function featuresProblems({ columns }: Model): Problem[] {
         message: `${JSON.stringify(feature)} is the ${role}${named}. Expected ${expected}`,
       },
     ];
+  });
+}
+
+/** Files that must be fetched first are named with the command that does. */
+function elsewhereProblems({ candidate, champion, data }: Model): Problem[] {
+  const pathOf = (reference: typeof champion): unknown =>
+    typeof reference === 'object' ? ('uri' in reference ? reference.uri : reference.predictions) : reference;
+  const named: [string, string, unknown][] = [
+    ['', 'candidate', pathOf(candidate)],
+    ['', 'champion', pathOf(champion)],
+    ...Object.entries(data).map(([key, value]): [string, string, unknown] => ['/data', key, value]),
+  ];
+  return named.flatMap(([pointer, key, path]) => {
+    const fetched = typeof path === 'string' ? howToFetch(path) : null;
+    if (fetched === null) return [];
+    return [{ pointer, key, message: `${key} is ${JSON.stringify(path)}: ${fetched.found}. ${fetched.remedy}` }];
   });
 }
 

@@ -1,13 +1,24 @@
 import { Type } from 'typebox';
+import { pointsPattern } from './units.ts';
 
 /* Forms of values that several parts of contender.yml share. */
 
 export const strict = { additionalProperties: false } as const;
 export const Column = Type.String({ minLength: 1, maxLength: 500 });
-export const Margin = Type.Number({
-  minimum: 0,
-  description: 'the largest tolerated loss, in the units of the metric',
-});
+/** A number in the units of a metric, or, of a share, percentage points: `2pp` is 0.02. `quantityOf` reads it. */
+export const Quantity = ({
+  description,
+  ...limits
+}: {
+  description: string;
+  minimum?: number;
+  maximum?: number;
+  exclusiveMinimum?: number;
+}) =>
+  Type.Union([Type.Number(limits), Type.String({ pattern: pointsPattern })], {
+    description: `${description}; of a share also in points, such as 2pp`,
+  });
+export const Margin = Quantity({ minimum: 0, description: 'the largest tolerated loss, in the units of the metric' });
 export const Severity = Type.Enum(['block', 'warn', 'info']);
 export const Requirement = Type.Enum(['superior', 'non-inferior', 'not-inferior']);
 export type Requirement = 'superior' | 'non-inferior' | 'not-inferior';

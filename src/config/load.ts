@@ -1,4 +1,6 @@
+import { existsSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
+import { basename } from 'node:path';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { LineCounter, parseDocument, isMap, isScalar, type Document } from 'yaml';
 import { ConfigError, openingFault } from '../errors.ts';
@@ -27,7 +29,7 @@ export async function loadConfig(path: string, shown: string, rules: ConfigRules
 /** Check the text of a configuration; see `loadConfig`. */
 export function parseConfig(text: string, shown: string, rules: ConfigRules): Config {
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true });
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true, merge: true });
   const syntax = document.errors[0];
   if (syntax !== undefined) {
     const { line, col } = lines.linePos(syntax.pos[0]);
@@ -56,7 +58,7 @@ async function readConfig(path: string, shown: string): Promise<string> {
       found: openingFault(cause),
       expected: 'a configuration file',
       where: shown,
-      remedy: 'Create one with contender init, or name another with --config',
+      remedy: otherEnding(path) ?? 'Create one with contender init, or name another with --config',
       cause,
     });
   });
@@ -69,6 +71,13 @@ async function readConfig(path: string, shown: string): Promise<string> {
     });
   }
   return readFile(path, 'utf8');
+}
+
+/** The same file with the other ending of YAML, where it is there. */
+function otherEnding(path: string): string | undefined {
+  const other = path.replace(/\.ya?ml$/iu, (ending) => (ending.toLowerCase() === '.yml' ? '.yaml' : '.yml'));
+  if (other === path || !existsSync(other)) return undefined;
+  return `There is ${basename(other)}: rename it to ${basename(path)}, or name it with --config`;
 }
 
 function toPlain(document: Document, shown: string): unknown {

@@ -12,7 +12,7 @@ export type Path = readonly (string | number)[];
 /** Where keys such as `models`, `spam`, `policy`, `guardrails`, 0, `metric` lead, or the last of them that is there. */
 export function placeOfKeys(text: string, keys: Path): Place | undefined {
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, merge: true });
   for (let depth = keys.length; depth >= 2; depth--) {
     const node: unknown = document.getIn(keys.slice(0, depth), true);
     const range = isScalar(node) || isCollection(node) ? node.range : undefined;

@@ -1,3 +1,6 @@
+/** Percentage points, as the configuration may state a share. */
+export const pointsPattern = '^[0-9]+(?:\\.[0-9]+)?pp$';
+
 const durationUnits: Record<string, number> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 const byteUnits: Record<string, number> = {
   kB: 1e3,

@@ -1,8 +1,8 @@
 import { DataError } from '../errors.ts';
 import { byteStream } from './lines.ts';
+import type { CsvDialect } from './relation.ts';
 
 const quote = 0x22;
-const comma = 0x2c;
 const lineFeed = 0x0a;
 const carriageReturn = 0x0d;
 const longestHeader = 1024 * 1024;
@@ -11,8 +11,9 @@ const longestHeader = 1024 * 1024;
  * The names in the first row of a CSV file (RFC 4180, comma, UTF-8), exactly as written; a byte order mark is dropped.
  * @throws DataError when a name is empty or stands twice (also when two names differ only in case, which SQL cannot tell apart)
  */
-export async function csvHeader(path: string, uri: string): Promise<string[]> {
-  const names = splitRecord(await firstRecord(path, uri));
+export async function csvHeader(path: string, uri: string, { delimiter = ',' }: CsvDialect = {}): Promise<string[]> {
+  const names = splitRecord(await firstRecord(path, uri), delimiter);
+  refuseOtherDelimiter(names, delimiter, uri);
   const seen = new Map<string, string>();
   for (const [index, name] of names.entries()) {
     if (name === '') {
@@ -119,15 +120,31 @@ function decode(bytes: Buffer, uri: string): string {
   }
 }
 
-function splitRecord(text: string): string[] {
+/** One column whose name holds what other files have between their cells is taken for several. */
+function refuseOtherDelimiter(names: readonly string[], delimiter: string, uri: string): void {
+  const [only = ''] = names;
+  const other =
+    names.length === 1 ? [';', '\t', '|', ','].find((each) => each !== delimiter && only.includes(each)) : undefined;
+  if (other === undefined) return;
+  const said = { '\t': 'tabs', ';': 'semicolons', '|': 'vertical bars', ',': 'commas' }[other];
+  throw new DataError({
+    found: `the first line has ${said} and no ${delimiter === ',' ? 'comma' : JSON.stringify(delimiter)}: ${JSON.stringify(only.slice(0, 80))}`,
+    expected: `names of columns with ${JSON.stringify(delimiter)} between them`,
+    where: `${uri}:1`,
+    remedy: `Set data.csv.delimiter to ${JSON.stringify(other)}, or write the file with ${delimiter === ',' ? 'commas' : JSON.stringify(delimiter)}`,
+  });
+}
+
+function splitRecord(text: string, delimiter: string): string[] {
   const bytes = Buffer.from(text);
+  const between = delimiter.charCodeAt(0);
   const names: string[] = [];
   let start = 0;
   let quoted = false;
   for (let index = 0; index <= bytes.length; index++) {
     const byte = bytes[index];
     if (byte === quote) quoted = !quoted;
-    if (index < bytes.length && (quoted || byte !== comma)) continue;
+    if (index < bytes.length && (quoted || byte !== between)) continue;
     const name = bytes.toString('utf8', start, index);
     names.push(/^"[^]*"$/u.test(name) ? name.slice(1, -1).replaceAll('""', '"') : name);
     start = index + 1;

@@ -1,12 +1,19 @@
+import { pulledWith } from '../config/elsewhere.ts';
 import { rmSync } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
+import { TextDecoder } from 'node:util';
 import type { DuckDBConnection } from '@duckdb/node-api';
 import { ContenderError, DataError, openingFault } from '../errors.ts';
 import { fileDigest } from '../file-digest.ts';
 import type { Log } from '../log.ts';
+import { readingOf } from './cells.ts';
+import { csvColumns } from './csv-cells.ts';
 import { csvHeader, refuseTwin } from './csv.ts';
-import { lineBatches, longestLine } from './lines.ts';
+import { jsonlColumns, KeyTwice } from './jsonl-cells.ts';
+import { jsonRow, lineBatches } from './lines.ts';
+import { parquetFrom } from './parquet-cells.ts';
 import {
+  escapeGlob,
   quoteIdentifier,
   quoteLiteral,
   type Dataset,
@@ -48,100 +55,51 @@ export async function openDataset(source: DatasetSource, options: OpenOptions = 
   try {
     await secure(connection, source.path, temporary, options);
     const relation = quoteIdentifier('data');
-    await connection.run(`create view ${relation} as select * from ${await reader(connection, source, format)}`);
-    const columns = await describe(connection, `select * from ${relation}`);
-    const withText = (name: string): string => {
-      if (format === 'parquet') return relation;
-      const typed = columns.map((column) => (column.name === name ? { name, type: 'VARCHAR' } : column));
-      return format === 'csv' ? csvReader(source.path, typedAs(typed)) : jsonReader(source.path, typedAs(typed));
-    };
-    if (format === 'parquet') await refuseRenamedColumns(connection, source, columns);
-    const rows = await countRows(connection, relation, format === 'jsonl' ? columns : []);
-    return {
-      name: source.name,
-      uri: source.uri,
-      path: source.path,
-      format,
-      sha256: await digest,
-      rows,
-      columns,
-      connection,
-      relation,
-      withText,
-      close,
-    };
+    const { rows, columns } = source.known ?? (await look(connection, source, format));
+    const cells = { path: source.path, format, columns, ...(source.csv === undefined ? {} : { csv: source.csv }) };
+    const { from, expressions } = readingOf(
+      cells,
+      columns.map((column) => ({ column, use: 'typed' })),
+    );
+    const named = columns.map(({ name }, index) => `${expressions[index]} as ${quoteIdentifier(name)}`);
+    // Rows of JSON may have no keys at all.
+    const selected = named.length === 0 ? '*' : named.join(', ');
+    await connection.run(`create view ${relation} as select ${selected} from ${from}`);
+    return { ...cells, name: source.name, uri: source.uri, sha256: await digest, rows, connection, relation, close };
   } catch (cause) {
     close();
     throw cause instanceof ContenderError ? cause : await unreadable(source, format, cause);
   }
 }
 
-/**
- * A FROM clause that reads every cell of a CSV file as the text it is, in file order: columns c0, c1, ... by position,
- * never null (an empty cell is the empty string).
- */
-export function csvText(path: string, columns: number): string {
-  const texts = Array.from({ length: columns }, (_, index) => ({ name: `c${index}`, type: 'VARCHAR' }));
-  return csvReader(path, `${typedAs(texts)}, nullstr = '\u0001contender-null\u0001'`);
-}
-
-/** A FROM clause that reads the file; the format is pinned and nothing is skipped. */
-async function reader(connection: DuckDBConnection, source: DatasetSource, format: DatasetFormat): Promise<string> {
+/** Columns and rows of a file that was not looked at before. It is read to its end. */
+async function look(
+  connection: DuckDBConnection,
+  source: DatasetSource,
+  format: DatasetFormat,
+): Promise<{ rows: number; columns: DatasetColumn[] }> {
   switch (format) {
-    case 'parquet':
-      return `read_parquet(${quoteLiteral(escapeGlob(source.path))})`;
+    case 'csv': {
+      const names = await csvHeader(source.path, source.uri, source.csv);
+      return csvColumns(connection, source.path, names, source.csv);
+    }
     case 'jsonl':
-      return jsonReader(source.path, 'auto_detect = true, sample_size = -1');
-    case 'csv':
-      return typedCsv(connection, source);
+      return jsonlColumns(connection, source.path, source.uri);
+    case 'parquet':
+      return parquetColumns(connection, source);
   }
 }
 
-/**
- * Reading with given types ignores the header, and detecting types tells a bad row badly: so the header is read and
- * bound by position, every cell is read once as text, and only then are the types detected. Only true and false are
- * booleans: DuckDB would make them of yes and no, t and f, or 1 and 0 as well, and lose the labels they are.
- */
-async function typedCsv(connection: DuckDBConnection, source: DatasetSource): Promise<string> {
-  const names = await csvHeader(source.path, source.uri);
-  const booleans = names.map(
-    (_name, index) => `coalesce(bool_and(lower(c${index}) in ('true', 'false')) filter (c${index} <> ''), false)`,
-  );
-  const [boolean] = (
-    await connection.runAndReadAll(`select ${booleans.join(', ')} from ${csvText(source.path, names.length)}`)
-  ).getRows();
-  const list = names.map((name) => quoteLiteral(name)).join(', ');
-  const detected = await describe(
-    connection,
-    `select * from ${csvReader(source.path, `auto_detect = true, sample_size = -1, names = [${list}], auto_type_candidates = ['BIGINT', 'DOUBLE', 'VARCHAR']`)}`,
-  );
-  const columns = names.map((name, index) => ({
-    name,
-    type: boolean?.[index] === true ? 'BOOLEAN' : (detected[index]?.type ?? 'VARCHAR'),
-  }));
-  return csvReader(source.path, typedAs(columns));
-}
-
-/** Options of a reader that detects nothing. */
-function typedAs(columns: readonly DatasetColumn[]): string {
-  const types = columns.map(({ name, type }) => `${quoteLiteral(name)}: ${quoteLiteral(type)}`);
-  return `auto_detect = false, columns = {${types.join(', ')}}`;
-}
-
-function jsonReader(path: string, options: string): string {
-  const strict = `ignore_errors = false, maximum_object_size = ${longestLine}`;
-  return `read_json(${quoteLiteral(escapeGlob(path))}, format = 'newline_delimited', ${strict}, ${options})`;
-}
-
-function csvReader(path: string, options: string): string {
-  const dialect = `header = true, delim = ',', quote = '"', escape = '"', comment = '', skip = 0`;
-  const strict = `ignore_errors = false, null_padding = false, max_line_size = ${longestLine}`;
-  return `read_csv(${quoteLiteral(escapeGlob(path))}, ${dialect}, ${strict}, ${options})`;
-}
-
-/** DuckDB takes file names for globs: `data[1].csv` would read `data1.csv`. */
-export function escapeGlob(path: string): string {
-  return path.replace(/[[*?]/gu, (character) => `[${character}]`);
+async function parquetColumns(
+  connection: DuckDBConnection,
+  source: DatasetSource,
+): Promise<{ rows: number; columns: DatasetColumn[] }> {
+  const from = parquetFrom(source.path);
+  const described = await connection.runAndReadAll(`describe select * from ${from}`);
+  const columns = described.getRows().map((row) => ({ name: String(row[0]), type: String(row[1]) }));
+  await refuseRenamedColumns(connection, source, columns);
+  const counted = await connection.runAndReadAll(`select count(*)::double from ${from}`);
+  return { rows: Number(counted.getRows()[0]?.[0]), columns };
 }
 
 async function secure(
@@ -159,6 +117,8 @@ async function secure(
     ...(options.threads === undefined ? [] : [`threads = ${Math.max(1, Math.trunc(options.threads))}`]),
     `temp_directory = ${quoteLiteral(temporary)}`,
     'preserve_insertion_order = true',
+    // Of the machine's own zone nothing may depend.
+    "TimeZone = 'UTC'",
     // The engine reads ahead while the caller works on what it has.
     "streaming_buffer_size = '16MB'",
     // Parquet footers can lie; a predicate must look at the values.
@@ -170,22 +130,6 @@ async function secure(
   ]) {
     await connection.run(`set ${setting}`);
   }
-}
-
-async function describe(connection: DuckDBConnection, select: string): Promise<DatasetColumn[]> {
-  const described = await connection.runAndReadAll(`describe ${select}`);
-  return described.getRows().map((row) => ({ name: String(row[0]), type: String(row[1]) }));
-}
-
-/** Counting values of a column reads it, so that what cannot be read is told now. */
-async function countRows(
-  connection: DuckDBConnection,
-  relation: string,
-  read: readonly DatasetColumn[],
-): Promise<number> {
-  const values = read.map(({ name }) => `, count(${quoteIdentifier(name)})`).join('');
-  const counted = await connection.runAndReadAll(`select count(*)::double${values} from ${relation}`);
-  return Number(counted.getRows()[0]?.[0]);
 }
 
 /** DuckDB reads a second column of one name, in any case, under another name. */
@@ -215,10 +159,9 @@ async function unreadable(source: DatasetSource, format: DatasetFormat, cause: u
       });
     }
   }
-  const twice = /has duplicate key (".*")/u.exec(cause instanceof Error ? cause.message : '')?.[1];
-  if (twice !== undefined) {
+  if (cause instanceof KeyTwice) {
     return new DataError({
-      found: `an object has the key ${twice.slice(0, 200)} twice`,
+      found: `an object has the key ${JSON.stringify(cause.key.slice(0, 200))} twice`,
       expected: 'each key once',
       where: source.uri,
       remedy: 'Write each key once',
@@ -245,12 +188,8 @@ async function brokenLine(source: DatasetSource): Promise<{ line: number; found:
   const utf8 = new TextDecoder('utf-8', { fatal: true });
   for await (const lines of lineBatches(source.path, source.uri)) {
     for (const { number, bytes } of lines) {
-      try {
-        JSON.parse(utf8.decode(bytes));
-      } catch (cause) {
-        const found = cause instanceof SyntaxError ? 'this line is not JSON' : 'this line is not UTF-8';
-        return { line: number, found };
-      }
+      const { broken } = jsonRow(utf8, bytes);
+      if (broken !== undefined) return { line: number, found: broken };
     }
   }
   return undefined;
@@ -275,7 +214,7 @@ async function refuseImpostor(source: DatasetSource, format: DatasetFormat): Pro
       found: openingFault(cause),
       expected: `the ${source.name} data`,
       where: source.uri,
-      remedy: 'Check the path in contender.yml',
+      remedy: pulledWith(source.path, source.uri) ?? 'Check the path in contender.yml',
       cause,
     });
   });
@@ -328,4 +267,4 @@ async function refuseImpostor(source: DatasetSource, format: DatasetFormat): Pro
 }
 
 export * from './relation.ts';
-export { columnTexts, readColumns, readPlainColumns, type ColumnVector } from './columns.ts';
+export { readColumns, type ColumnVector, type ColumnVectors, type NumberColumn, type TextColumn } from './columns.ts';

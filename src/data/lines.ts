@@ -1,6 +1,7 @@
 import { createReadStream } from 'node:fs';
 import { createGunzip } from 'node:zlib';
 import type { Readable } from 'node:stream';
+import type { TextDecoder } from 'node:util';
 import { DataError } from '../errors.ts';
 
 /** Longest line or cell accepted, in bytes. */
@@ -69,5 +70,35 @@ function addLine(lines: Line[], number: number, bytes: Buffer): void {
       lines.push({ number, bytes });
       return;
     }
+  }
+}
+
+export interface JsonRow {
+  value: unknown;
+  /** Why there is no object: the line is not JSON, not UTF-8, or not an object. */
+  broken?: string;
+}
+
+/** The object of one line. NaN, which is not JSON and which programs write all the same, is null. */
+export function jsonRow(utf8: TextDecoder, bytes: Buffer): JsonRow {
+  let text: string;
+  try {
+    text = utf8.decode(bytes);
+  } catch {
+    return { value: undefined, broken: 'the line is not UTF-8' };
+  }
+  const value = parse(text) ?? parse(text.replace(stringOrNaN, (token) => (token.startsWith('"') ? token : 'null')));
+  if (value === undefined) return { value, broken: 'the line is not JSON' };
+  if (typeof value.read === 'object' && value.read !== null && !Array.isArray(value.read)) return { value: value.read };
+  return { value: value.read, broken: 'the line is not a JSON object' };
+}
+
+const stringOrNaN = /"(?:[^"\\]|\\.)*"|-?\bNaN\b/gu;
+
+function parse(text: string): { read: unknown } | undefined {
+  try {
+    return { read: JSON.parse(text) as unknown };
+  } catch {
+    return undefined;
   }
 }

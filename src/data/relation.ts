@@ -11,12 +11,39 @@ export interface DatasetSource {
   path: string;
   /** The path as the user wrote it, for messages. */
   uri: string;
+  /** How a CSV file is written, where it is not RFC 4180. */
+  csv?: CsvDialect;
+  /** What a process that opened the same bytes before has seen: the file is not read through again. */
+  known?: { rows: number; columns: DatasetColumn[] };
+}
+
+/** Ways to write CSV that are told, never guessed. */
+export interface CsvDialect {
+  /** One character between cells; a comma by default. */
+  delimiter?: string;
+  /** The character before a fraction; a point by default. */
+  decimal?: '.' | ',';
+  /** Texts that stand for no value, beside the empty cell. */
+  missing?: readonly string[];
 }
 
 export interface DatasetColumn {
   name: string;
-  /** DuckDB's type, such as DOUBLE or VARCHAR. */
+  /**
+   * DuckDB's type, such as DOUBLE or VARCHAR: in Parquet what the file says; in CSV and JSONL BIGINT (HUGEINT beyond 18 digits),
+   * DOUBLE or BOOLEAN where every cell that is not missing spells one (a full reading decides, no sample), JSON where one is an
+   * object or a list, else VARCHAR.
+   */
   type: string;
+  /** Of CSV and JSONL: what else there is among its cells. */
+  cells?: {
+    /** No cell has a value. */
+    empty?: boolean;
+    /** Some number is NaN. */
+    notANumber?: boolean;
+    /** Some number is written with a fraction or an exponent. */
+    fraction?: boolean;
+  };
 }
 
 export type DatasetFormat = 'csv' | 'jsonl' | 'parquet';
@@ -32,13 +59,12 @@ export interface Dataset {
   rows: number;
   columns: DatasetColumn[];
   connection: DuckDBConnection;
-  /** SQL name of a view with the rows in file order, typed as DuckDB detects them. */
-  relation: string;
   /**
-   * A FROM clause with the same rows in the same order, in which this column holds the text that stands in the file: of CSV and
-   * JSON, whose types are only detected. What a Parquet file holds has the type the file says.
+   * SQL name of a view with the rows in file order, with the types of `columns`, where NaN is null too: for SQL of users. Whoever
+   * reads cells for a use of theirs asks `readingOf`.
    */
-  withText(column: string): string;
+  relation: string;
+  csv?: CsvDialect;
   close(): void;
 }
 
@@ -50,6 +76,11 @@ export function datasetSubject(dataset: Dataset): DatasetSubject {
 /** A SQL identifier that names exactly this column, whatever is in it. */
 export function quoteIdentifier(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
+}
+
+/** DuckDB takes file names for globs: `data[1].csv` would read `data1.csv`. */
+export function escapeGlob(path: string): string {
+  return path.replace(/[[*?]/gu, (character) => `[${character}]`);
 }
 
 /** A SQL string literal of exactly this text. */

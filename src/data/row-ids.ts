@@ -1,12 +1,15 @@
 import type { DuckDBValue } from '@duckdb/node-api';
 import { DataError } from '../errors.ts';
-import { quoteIdentifier, reading, requireColumns, type Dataset, type DatasetColumn } from './dataset.ts';
+import { readingOf } from './cells.ts';
+import { quoteIdentifier, reading, requireColumns, type Dataset, type DatasetColumn } from './relation.ts';
 import { isNumeric, isWhole } from './types.ts';
 
 /** How the ids of a dataset are read: an expression that is the text of an id, over a FROM clause. */
 export interface IdReading {
   text: string;
   from: string;
+  /** The same, of another expression for the text of the column. */
+  of(written: string): string;
   /** The file says that they are numbers, which leading zeros mean nothing to. */
   numeric: boolean;
 }
@@ -19,10 +22,26 @@ export interface IdReading {
 export function readingOfIds(dataset: Dataset, id: string): IdReading {
   const [column] = requireColumns(dataset, [id]) as [DatasetColumn];
   const numeric = dataset.format !== 'csv' && isNumeric(column.type);
-  const name = quoteIdentifier(id);
-  const from = dataset.withText(id);
-  const text = dataset.format === 'parquet' && numeric ? numberText(name, column.type) : plainText(name);
-  return { text, from, numeric };
+  const { from, expressions } = readingOf(dataset, [{ column, use: 'text' }]);
+  const of = (written: string): string => keyText(dataset, column, written);
+  return { text: of(expressions[0] as string), from, of, numeric };
+}
+
+/** Columns that tell rows apart together, each read as an id. @throws DataError where there is no such column */
+export function readingOfKeys(dataset: Dataset, names: readonly string[]): { texts: string[]; from: string } {
+  const columns = requireColumns(dataset, names);
+  const { from, expressions } = readingOf(
+    dataset,
+    columns.map((column) => ({ column, use: 'text' })),
+  );
+  const texts = columns.map((column, index) => keyText(dataset, column, expressions[index] as string));
+  return { texts, from };
+}
+
+function keyText({ format }: Dataset, { name, type }: DatasetColumn, written: string): string {
+  return format === 'parquet' && isNumeric(type)
+    ? numberText(quoteIdentifier(name), type, written)
+    : withoutFraction(written);
 }
 
 /** The same ids where the other side says that they are numbers. */
@@ -30,15 +49,15 @@ export function withoutLeadingZeros(text: string): string {
   return `regexp_replace(${text}, '^(-?)0+([0-9]+)$', '\\1\\2')`;
 }
 
-function plainText(column: string): string {
-  return `regexp_replace(cast(${column} as varchar), '^([+-]?[0-9]+)[.]0+$', '\\1')`;
+function withoutFraction(text: string): string {
+  return `regexp_replace(${text}, '^([+-]?[0-9]+)[.]0+$', '\\1')`;
 }
 
-function numberText(column: string, type: string): string {
-  if (isWhole(type)) return `cast(${column} as varchar)`;
+function numberText(column: string, type: string, written: string): string {
+  if (isWhole(type)) return written;
   // As far as the engine's largest integer goes; NaN and infinities are no whole numbers.
   const inRange = type.startsWith('DECIMAL') ? 'true' : `abs(${column}) < 1e38`;
-  return `case when ${inRange} and ${column} = trunc(${column}) then cast(cast(${column} as hugeint) as varchar) else cast(${column} as varchar) end`;
+  return `case when ${inRange} and ${column} = trunc(${column}) then cast(cast(${column} as hugeint) as varchar) else ${written} end`;
 }
 
 /**

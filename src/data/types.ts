@@ -13,11 +13,16 @@ export function isNumeric(type: string): boolean {
   return whole.test(type) || fractional.test(type);
 }
 
+/** Whether it is one of binary fractions, which may be NaN, and whose decimal text is not unique. */
+export function isBinary(type: string): boolean {
+  return type === 'FLOAT' || type === 'DOUBLE';
+}
+
 export function isWideInteger(type: string): boolean {
   return wide.test(type);
 }
 
-/** Whether a cell holds several values: a list, a struct, a map. */
+/** Whether a cell holds several values: a list, a struct, a map, or any other JSON. */
 export function isNested(type: string): boolean {
-  return /^(?:STRUCT|MAP|UNION|VARIANT)|\]$/u.test(type);
+  return /^(?:STRUCT|MAP|UNION|VARIANT|JSON$)|\]$/u.test(type);
 }

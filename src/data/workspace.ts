@@ -11,6 +11,8 @@ export async function inWorkspace<T>(work: (connection: DuckDBConnection) => Pro
   const connection = await instance.connect();
   try {
     for (const setting of [
+      // Of the machine's own zone nothing may depend.
+      "TimeZone = 'UTC'",
       'autoinstall_known_extensions = false',
       'autoload_known_extensions = false',
       'allow_community_extensions = false',

@@ -1,3 +1,4 @@
+import { pulledWith } from '../config/elsewhere.ts';
 import { createHash } from 'node:crypto';
 import { constants, copyFile, mkdir, readFile, realpath, stat } from 'node:fs/promises';
 import { dirname, join, posix, sep } from 'node:path';
@@ -126,7 +127,9 @@ export async function readModel(path: string, uri: string): Promise<Buffer> {
       found: openingFault(cause),
       expected: 'an ONNX model',
       where: uri,
-      remedy: 'Check the path; a model kept elsewhere is named as {uri, sha256}',
+      remedy:
+        pulledWith(path, uri.replace(/^file:/u, '')) ??
+        'Check the path; a model kept elsewhere is named as {uri, sha256}',
       cause,
     });
   });

@@ -1,7 +1,9 @@
 import type { DuckDBDataChunk, DuckDBVector } from '@duckdb/node-api';
 import { ContenderError, DataError, ModelError } from '../errors.ts';
-import { quoteIdentifier, requireColumns, type Dataset, type DatasetColumn } from '../data/dataset.ts';
-import { isNested, isNumeric, isWhole } from '../data/types.ts';
+import { readingOf, type CellRequest } from '../data/cells.ts';
+import { requireColumns, type Dataset, type DatasetColumn } from '../data/dataset.ts';
+import { requireNumbers } from '../data/numbers.ts';
+import { isBinary, isNested } from '../data/types.ts';
 import type { InputPlan } from './features.ts';
 import type { TensorData, TensorValues } from './tensor.ts';
 
@@ -40,16 +42,19 @@ export async function* featureBatches(
   plans: readonly (readonly InputPlan[])[],
   range?: RowRange,
 ): AsyncGenerator<{ rows: number; feeds: Feeds[] }> {
-  const selected: string[] = [];
+  const selected: CellRequest[] = [];
   const slots = new Map<string, Slot>();
-  const slotsOfModels = plans.map((inputs) =>
-    inputs.map((plan) => {
+  const slotsOfModels: { name: string; rowShape: number[]; slot: Slot }[][] = [];
+  for (const inputs of plans) {
+    const own: { name: string; rowShape: number[]; slot: Slot }[] = [];
+    for (const plan of inputs) {
       const key = JSON.stringify([plan.input.type, plan.columns]);
-      const slot = slots.get(key) ?? slotFor(dataset, plan, selected);
+      const slot = slots.get(key) ?? (await slotFor(dataset, plan, selected));
       slots.set(key, slot);
-      return { name: plan.input.name, rowShape: plan.rowShape, slot };
-    }),
-  );
+      own.push({ name: plan.input.name, rowShape: plan.rowShape, slot });
+    }
+    slotsOfModels.push(own);
+  }
   const uses = selected.map((_, position) =>
     [...slots.values()].flatMap((slot) =>
       slot.positions.flatMap((each, column) => (each === position ? [{ slot, column }] : [])),
@@ -89,13 +94,14 @@ export async function* featureBatches(
 /** Chunks of the selected columns; the next is fetched while the caller works on this one. */
 async function* chunksOf(
   dataset: Dataset,
-  selected: readonly string[],
+  selected: readonly CellRequest[],
   range?: RowRange,
 ): AsyncGenerator<DuckDBDataChunk> {
   const limit = range === undefined ? '' : ` limit ${range.count} offset ${range.start}`;
   let next: Promise<DuckDBDataChunk | null> | null = null;
   try {
-    const result = await dataset.connection.stream(`select ${selected.join(', ')} from ${dataset.relation}${limit}`);
+    const { from, expressions } = readingOf(dataset, selected);
+    const result = await dataset.connection.stream(`select ${expressions.join(', ')} from ${from}${limit}`);
     next = result.fetchChunk();
     for (let chunk = await next; chunk !== null && chunk.rowCount > 0; chunk = await next) {
       next = result.fetchChunk();
@@ -116,9 +122,6 @@ async function* chunksOf(
   }
 }
 
-/** Types whose values arrive as numbers, without a cast. */
-const direct = /^(?:FLOAT|DOUBLE|U?TINYINT|U?SMALLINT|U?INTEGER)$/u;
-
 const arrays = {
   float: Float32Array,
   float16: Float32Array,
@@ -134,7 +137,7 @@ const arrays = {
   bool: Uint8Array,
 };
 
-function slotFor(dataset: Dataset, plan: InputPlan, selected: string[]): Slot {
+async function slotFor(dataset: Dataset, plan: InputPlan, selected: CellRequest[]): Promise<Slot> {
   const { type, name } = plan.input;
   if (type !== 'string' && !(type in arrays)) {
     throw new ModelError({
@@ -143,31 +146,31 @@ function slotFor(dataset: Dataset, plan: InputPlan, selected: string[]): Slot {
       remedy: 'Export the model with inputs of such a type',
     });
   }
-  const positions = requireColumns(dataset, plan.columns).map((column) => {
-    const expression = expressionFor(dataset, column, plan);
-    const known = selected.indexOf(expression);
-    return known >= 0 ? known : selected.push(expression) - 1;
+  const columns = requireColumns(dataset, plan.columns);
+  const use = type === 'string' ? 'text' : type === 'int64' || type === 'uint64' ? 'exact' : 'input';
+  if (use === 'text') refuseWithoutText(dataset, columns, plan);
+  else {
+    await requireNumbers(dataset, columns, {
+      expected: `numbers, for input ${JSON.stringify(name)} (${type}) of the model`,
+      remedy: 'Mend the column, or leave it out of columns.features',
+    });
+  }
+  const positions = columns.map((column) => {
+    const known = selected.findIndex((each) => each.column === column && each.use === use);
+    return known >= 0 ? known : selected.push({ column, use }) - 1;
   });
   const length = batchRows * positions.length;
   const data = type === 'string' ? Array.from<string>({ length }) : new arrays[type as keyof typeof arrays](length);
   return { plan, positions, data };
 }
 
-function expressionFor(dataset: Dataset, column: DatasetColumn, plan: InputPlan): string {
-  const name = quoteIdentifier(column.name);
-  const { type } = plan.input;
-  if (type === 'string') {
-    const fraction = isNumeric(column.type) && !isWhole(column.type);
-    if (!fraction && !isNested(column.type)) return `cast(${name} as varchar)`;
-  } else if (isNumeric(column.type) || column.type === 'BOOLEAN') {
-    // 64 bits hold more digits than a double does.
-    if ((type === 'int64' || type === 'uint64') && isWhole(column.type)) return `cast(${name} as bigint)`;
-    if (column.type === 'BOOLEAN') return `cast(${name} as tinyint)`;
-    return direct.test(column.type) ? name : `cast(${name} as double)`;
-  }
+/** The text of a binary fraction, or of a list, is not one that training and prediction would agree on. */
+function refuseWithoutText(dataset: Dataset, columns: readonly DatasetColumn[], { input }: InputPlan): void {
+  const column = columns.find(({ type }) => isNested(type) || (isBinary(type) && dataset.format === 'parquet'));
+  if (column === undefined) return;
   throw new DataError({
     found: `column ${JSON.stringify(column.name)} is ${column.type}`,
-    expected: `${type === 'string' ? 'text' : 'numbers'}, for input ${JSON.stringify(plan.input.name)} (${type}) of the model`,
+    expected: `text, for input ${JSON.stringify(input.name)} (string) of the model`,
     where: dataset.uri,
     remedy: 'Mend the column, or leave it out of columns.features',
   });

@@ -6,12 +6,21 @@ import { startGuarded, type ProcessFault } from './guarded-process.ts';
 import type { ModelInspection } from './inspect.ts';
 import type { PerturbableColumns, Perturbation } from './perturbation.ts';
 import type { ModelRole } from './predict.ts';
-import type { PredictionResult, ReadingOptions } from './predictions.ts';
+import type { PredictionResult, ReadingOptions, SettledReading } from './predictions.ts';
 
 /** What the process of a model is asked. */
 export type Question = { id: number } & (
   | ({ kind: 'load'; path: string; where: string; memoryBytes: number } & ReadingOptions)
-  | { kind: 'feed'; plans: InputPlan[]; feeds: Feeds; rows: number; task: Task; columns: Columns }
+  | {
+      kind: 'feed';
+      plans: InputPlan[];
+      feeds: Feeds;
+      rows: number;
+      task: Task;
+      columns: Columns;
+      /** How the predictions of the whole evaluation set were read; null: nobody has read them. */
+      settled: SettledReading | null;
+    }
   | { kind: 'predict'; change: Perturbation | null }
   | { kind: 'time'; batch: number; runs: number; first: number }
   | { kind: 'memory' }

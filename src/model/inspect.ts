@@ -11,6 +11,8 @@ import {
   type NodeProto,
 } from './onnx.ts';
 
+import { outputOrigins, type OutputOrigin } from './output-origins.ts';
+
 export type { TensorDeclaration } from './onnx.ts';
 
 /** What can be known of a model without running it. */
@@ -29,8 +31,8 @@ export interface ModelInspection {
   featureNames: string[] | null;
   /** Number of features of an input, where its signature does not say it but the first weights do. */
   featureCounts: Record<string, number>;
-  /** Class labels the classifier itself declares, in the order of its scores. */
-  classes: (string | number)[] | null;
+  /** Of every output, what feeds it and, where the graph says it, the classes of its columns. */
+  origins: Record<string, OutputOrigin>;
   /** Numbers stored in initializers, constants and node attributes (coefficients, thresholds of trees). */
   parameters: number;
   /** Bytes of the model file, without external data. */
@@ -71,7 +73,7 @@ export function inspect(model: ModelProto, size: number): ModelInspection {
     metadata,
     featureNames: featureNames(metadata),
     featureCounts,
-    classes: classLabels(graph),
+    origins: outputOrigins(graph),
     parameters: countParameters(model),
     size,
     externalData: [...model.externalData.keys()].toSorted(),
@@ -94,23 +96,6 @@ function featureNames(metadata: Record<string, string>): string[] | null {
     // Not JSON: names separated by commas.
   }
   return text.split(',').map((name) => name.trim());
-}
-
-/** The last classifier of the graph has the say; ZipMap, which names what it zips, before all. */
-function classLabels(graph: GraphProto): (string | number)[] | null {
-  const labelled = graph.node.flatMap((node): { node: NodeProto; classes: (string | number)[] }[] => {
-    for (const attribute of node.attribute) {
-      if (attribute.name === 'classlabels_strings' && attribute.strings.length > 0) {
-        return [{ node, classes: attribute.strings.map((bytes) => Buffer.from(bytes).toString('utf8')) }];
-      }
-      if (/^classlabels_(?:int64s|ints)$/u.test(attribute.name) && attribute.ints.length > 0) {
-        return [{ node, classes: attribute.ints }];
-      }
-    }
-    return [];
-  });
-  const chosen = labelled.find(({ node }) => node.opType === 'ZipMap') ?? labelled.at(-1);
-  return chosen?.classes ?? null;
 }
 
 function countParameters(model: ModelProto): number {

@@ -68,7 +68,7 @@ async function load(question: Extract<Question, { kind: 'load' }>): Promise<Answ
 const batchRows = 8192;
 
 async function predict(change: Perturbation | null): Promise<PredictionResult> {
-  const { loaded, feeds, plans, rows, task, columns } = ready();
+  const { loaded, feeds, plans, rows, task, columns, settled } = ready();
   const changed = change === null ? feeds : perturbed(feeds, plans, change);
   try {
     const reader = outputReader(loaded, task, columns, loading ?? {}, rows);
@@ -76,7 +76,8 @@ async function predict(change: Perturbation | null): Promise<PredictionResult> {
       const count = Math.min(batchRows, rows - start);
       reader.add(await loaded.run(count === rows ? changed : rowsOf(changed, plans, start, count, rows)), count);
     }
-    return { ok: true, ...reader.finish() };
+    const known = settled === null ? { dataLabels: () => Promise.resolve([]) } : { settled };
+    return { ok: true, ...(await reader.finish(known)) };
   } catch (error) {
     if (!(error instanceof ContenderError)) throw error;
     return { ok: false, fault: { code: error.code, message: error.message } };

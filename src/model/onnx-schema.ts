@@ -131,11 +131,11 @@ export const onnxMessages: Readonly<Record<string, Readonly<Record<string, Field
     dataType: field('int32', 2),
     segment: unread(field('Segment', 3)),
     floatData: unread(repeated('float', 4)),
-    int32Data: unread(repeated('int32', 5)),
-    stringData: unread(repeated('bytes', 6)),
-    int64Data: unread(repeated('int64', 7)),
+    int32Data: repeated('int32', 5),
+    stringData: repeated('bytes', 6),
+    int64Data: repeated('int64', 7),
     name: field('string', 8),
-    rawData: unread(field('bytes', 9)),
+    rawData: field('bytes', 9),
     doubleData: unread(repeated('double', 10)),
     uint64Data: unread(repeated('uint64', 11)),
     docString: unread(field('string', 12)),
@@ -235,7 +235,12 @@ export interface AttributeProto {
 export interface TensorProto {
   dims: number[];
   dataType: number;
+  int32Data: number[];
+  stringData: Uint8Array[];
+  int64Data: number[];
   name: string;
+  /** A view of the file, no copy. */
+  rawData: Uint8Array;
 }
 export interface ValueInfoProto {
   name: string;

@@ -3,7 +3,9 @@
  * Started by predict.ts with a job over IPC; answers with predictions or faults, and ends with its parent.
  */
 import { ConfigError, ContenderError, DataError } from '../errors.ts';
-import { openDataset, type Dataset } from '../data/dataset.ts';
+import { labelColumns } from '../config/columns.ts';
+import { classText } from '../data/class-text.ts';
+import { openDataset, readColumns, type Dataset } from '../data/dataset.ts';
 import { featureBatches, type Feeds } from './batches.ts';
 import { planInputs, type InputPlan } from './features.ts';
 import type { PredictionResult } from './predictions.ts';
@@ -71,10 +73,18 @@ async function predictAll(job: Job, opening: Promise<Dataset>): Promise<Predicti
   if (reading.length > 0) await readAll();
   for (const [index, runner] of runners) {
     await attempt(index, async () => {
-      results[index] = { ok: true, ...runner.reader.finish() };
+      results[index] = { ok: true, ...(await runner.reader.finish({ dataLabels: () => labelsOf(dataset) })) };
     });
   }
   return results;
+
+  /** Texts of the labels of the data. */
+  async function labelsOf({ columns }: Dataset): Promise<readonly string[]> {
+    const [name = ''] = labelColumns(job.columns);
+    if (!columns.some((column) => column.name === name)) return [];
+    const values = (await readColumns(dataset, { texts: [name] })).texts.get(name)?.values ?? [];
+    return [...new Set(values)].filter((text) => text !== null).map(classText);
+  }
 
   async function readAll(): Promise<void> {
     let done = 0;

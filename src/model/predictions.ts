@@ -5,18 +5,29 @@ export interface Predictions {
   rows: number;
   /** Values of the classes in the order of the model, or names of the labels; null for regression and ranking. */
   classes: readonly ClassValue[] | null;
-  /** Where nobody says which classes there are: they are counted from 0, or are those that were predicted. */
-  classesFrom?: 'counted' | 'predicted';
+  /** Where nobody says which classes there are: they are counted from 0, the sorted labels of the data, or those predicted. */
+  classesFrom?: 'counted' | 'sorted' | 'predicted';
   /** `score` is uncalibrated (a logit, a margin); `label` means labels only; `value` is a regression or ranking output. */
   kind: 'probability' | 'score' | 'label' | 'value';
   /** Binary: [rows], of the positive class. Multiclass and multilabel: row-major [rows x classes]. Regression: [rows]. */
   scores: Float64Array | null;
   /** Index into `classes` of the label the model itself gave, where it gave one. Multilabel: 0 or 1, [rows x classes]. */
   labels: Int32Array | null;
+  /** What the model writes for each class in its output of labels, where that is not the class itself. */
+  labelValues?: readonly ClassValue[];
   /** The labels decide, and not the scores beside them: a file of predictions says so. */
   labelsDecide?: true;
   /** Decision threshold for binary: a score at or above it is positive. Multilabel: one for all labels, or one each. */
   threshold: number | readonly number[];
+}
+
+/** How predictions are read, whatever the rows: what is served, or predicted of changed rows, is read the same way. */
+export type SettledReading = Omit<Predictions, 'rows' | 'scores' | 'labels'>;
+
+export function settledReading(predictions: Predictions): SettledReading {
+  const settled: Partial<Predictions> = { ...predictions };
+  for (const ofRows of ['rows', 'scores', 'labels'] as const) delete settled[ofRows];
+  return settled as SettledReading;
 }
 
 /** The decision threshold of a label, or the only one. */

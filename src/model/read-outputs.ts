@@ -1,147 +1,235 @@
-import { labelColumns } from '../config/columns.ts';
 import type { Columns, Task } from '../config/schema.ts';
 import type { ClassValue } from '../data/class-text.ts';
 import { ModelError } from '../errors.ts';
-import type { Predictions, ReadingOptions } from './predictions.ts';
-import { labelOutput, listOutputs, scoreOutput } from './read-outputs/choose.ts';
-import { readBinary, readClasses } from './read-outputs/class-scores.ts';
-import { classesOf, labelIndexes } from './read-outputs/classes.ts';
-import { positiveScores, readLabels } from './read-outputs/labels.ts';
+import type { Predictions, ReadingOptions, SettledReading } from './predictions.ts';
+import { contradictionError, contradictionOf } from './read-outputs/agree.ts';
+import { chooseOutputs, type ChosenOutputs } from './read-outputs/choose.ts';
+import { finalScores, kindOf, positiveColumn } from './read-outputs/class-scores.ts';
+import { classesOf, labelIndexes, labelValues, type Classes } from './read-outputs/classes.ts';
+import { readLabels } from './read-outputs/labels.ts';
+import { rowReader, type RowReader } from './read-outputs/rows.ts';
 import { extend, oddities, refuseNonFinite, wrongWidth, type Range, type Scores } from './read-outputs/scores.ts';
+import { thresholdIn } from './read-outputs/threshold.ts';
 import type { LoadedModel, TensorValues } from './run.ts';
 
 /** Gathers the outputs of batch after batch and reads them as predictions. */
 export interface OutputReader {
   /** Take the outputs of the next `rows` rows. @throws ModelError */
   add(outputs: Readonly<Record<string, TensorValues>>, rows: number): void;
-  /** All rows read so far, and what is odd about them. @throws ModelError when they are not usable */
-  finish(): { predictions: Predictions; warnings: string[] };
+  /**
+   * All rows read so far, and what is odd about them.
+   * @param known how other rows of the model were read; else the texts of the labels of the data, asked for only where the model
+   * does not say which classes there are
+   * @throws ModelError when they are not usable, ConfigError where it is not clear what they mean
+   */
+  finish(known: Known): Promise<{ predictions: Predictions; warnings: string[] }>;
 }
+
+export type Known = { settled: SettledReading } | { dataLabels: () => Promise<readonly string[]> };
 
 /**
  * Decide how the outputs of a model are read: which holds the scores, which the labels, what the classes are.
  * Scores are doubles of the model's own floats.
  * @param rows rows there will be in all
- * @throws ModelError when the named output is not there, nothing can be read, or it is not clear which output to read
+ * @throws ModelError, ConfigError when nothing can be read, or it is not clear which output to read
  */
 export function outputReader(
-  model: LoadedModel,
+  model: Pick<LoadedModel, 'outputs' | 'inspection'>,
   task: Task,
   columns: Columns,
   reading: ReadingOptions,
   rows: number,
 ): OutputReader {
   const numeric = task === 'regression' || task === 'ranking';
-  /** Several labels a row: how many. */
-  const many = task === 'multilabel-classification' ? labelColumns(columns).length : null;
-  const scoreName = scoreOutput(model, reading, numeric);
-  const labelName = numeric ? undefined : labelOutput(model);
-  if (scoreName === undefined && labelName === undefined) {
-    throw new ModelError({
-      found: `The model has no output of scores or labels: ${listOutputs(model)}`,
-      expected: 'a tensor of numbers',
-    });
-  }
+  const many = task === 'multilabel-classification';
+  const chosen = chooseOutputs(model.outputs, { task, columns, output: reading.output });
+  const scoreOf = columnReader(model, chosen.scores, task, columns);
+  const labelOf = columnReader(model, chosen.labels, task, columns);
   let values: Float64Array | null = null;
   let width = 0;
+  let type = 'double';
   let done = 0;
   const range: Range = { lowest: Number.POSITIVE_INFINITY, highest: Number.NEGATIVE_INFINITY, nan: false };
-  const labels = labelName === undefined ? null : new Int32Array(rows * (many ?? 1));
+  let labels: Int32Array | null = null;
+  let each = 1;
   /** Distinct labels in the order they appear. */
   const seen = new Map<ClassValue, number>();
 
   return {
     add(outputs, count) {
-      if (scoreName !== undefined) {
-        const tensor = positiveScores(outputs[scoreName] as TensorValues, many, count);
-        const found = tensor.data.length / count;
-        if (!Number.isInteger(found) || found === 0 || (values !== null && found !== width)) {
-          throw new ModelError({
-            found: `Output ${scoreName} has dimensions [${tensor.dims.join(', ')}] for ${count} rows`,
-            expected: 'as many scores for every row',
-          });
-        }
-        width = found;
+      if (chosen.scores !== null && scoreOf !== null) {
+        const tensor = outputs[chosen.scores] as TensorValues;
+        const read = scoreOf(tensor, count);
+        ({ width } = read);
+        ({ type } = tensor);
         values ??= new Float64Array(rows * width);
-        copyNumbers(tensor.data, values, done * width);
+        copyNumbers(read.data, values, done * width);
         extend(range, values.subarray(done * width, (done + count) * width));
       }
-      if (labelName !== undefined && labels !== null) {
-        const { data, dims, type } = outputs[labelName] as TensorValues;
-        const each = many ?? 1;
-        if (data.length !== count * each) {
+      if (chosen.labels !== null && labelOf !== null) {
+        const tensor = outputs[chosen.labels] as TensorValues;
+        const read = labelOf(tensor, count);
+        each = read.width;
+        if (!many && each !== 1) {
           throw new ModelError({
-            found: `Output ${labelName} has dimensions [${dims.join(', ')}] for ${count} rows`,
-            expected: many === null ? 'one label for every row' : `0 or 1 for each of ${many} labels of every row`,
+            found: `Output ${chosen.labels} has dimensions [${tensor.dims.join(', ')}] for ${count} rows`,
+            expected: 'one label for every row',
+            remedy: 'Name the output of the scores: {uri, output}',
           });
         }
-        for (let at = 0; at < data.length; at += 1) {
-          const label =
-            type === 'bool'
-              ? data[at] === 1
-              : typeof data[at] === 'bigint'
-                ? Number(data[at])
-                : (data[at] as string | number);
-          let index = seen.get(label);
-          if (index === undefined) seen.set(label, (index = seen.size));
-          labels[done * each + at] = index;
-        }
+        labels ??= new Int32Array(rows * each);
+        noteLabels(read.data, tensor.type, labels, done * each, seen);
       }
       done += count;
     },
-    finish() {
-      const scores = values === null ? null : { values, width, name: scoreName as string, range };
+    async finish(known) {
+      const scores = values === null ? null : { values, width, name: chosen.scores as string, type, range };
       if (scores !== null) refuseNonFinite(scores);
       const warnings = oddities(scores);
-      const threshold = reading.threshold ?? 0.5;
-      if (numeric) {
-        if (width !== 1)
-          throw wrongWidth(
-            scores as Scores,
-            'one predicted value a row',
-            'Name the output that holds it: {uri, output}',
-          );
-        return {
-          predictions: { rows: done, classes: null, kind: 'value', scores: values, labels: null, threshold },
-          warnings,
-        };
+      const given = { scores, labels, seen: [...seen.keys()], rows: done, chosen };
+      if (numeric) return { predictions: readValues(given, reading), warnings };
+      if (many) {
+        const origin = originOf(model, chosen.scores ?? chosen.labels);
+        const { labels: decided, seen: found, chosen: names } = given;
+        const outputs = { scores, given: decided, values: found, rows: done, labelName: names.labels, origin };
+        return { predictions: readLabels(outputs, columns, reading), warnings };
       }
-      if (many !== null) {
-        const outputs = { scores, given: labels, values: [...seen.keys()], rows: done, labelName };
-        return { predictions: readLabels(outputs, model, columns, reading), warnings };
-      }
-      const known = classesOf(model, columns, task, width, [...seen.keys()]);
-      const { classes } = known;
-      const indexes = labels === null ? null : labelIndexes(labels, [...seen.keys()], classes);
-      if (scores === null) {
-        warnings.push(
-          'The model gives labels only: accuracy, F1 and McNemar can be computed; ROC AUC, log loss, Brier and calibration cannot.',
-        );
-        return {
-          predictions: { rows: done, ...known, kind: 'label', scores: null, labels: indexes, threshold },
-          warnings,
-        };
-      }
-      const read =
-        task === 'binary-classification'
-          ? readBinary(scores, columns, classes, reading)
-          : readClasses(scores, task, classes, reading);
-      return {
-        predictions: {
-          rows: done,
-          ...known,
-          labels: indexes,
-          ...read,
-          // 0 is where the probability of a logit is 0.5.
-          threshold: reading.threshold ?? (read.kind === 'score' ? 0 : 0.5),
-        },
-        warnings,
-      };
+      return { predictions: await readClasses(given, model, task, columns, reading, known, warnings), warnings };
     },
   };
 }
 
-function copyNumbers(data: TensorValues['data'], target: Float64Array, start: number): void {
+interface Given {
+  scores: Scores | null;
+  /** Of every row, a position among `seen`. */
+  labels: Int32Array | null;
+  seen: readonly ClassValue[];
+  rows: number;
+  chosen: ChosenOutputs;
+}
+
+function readValues({ scores, rows }: Given, reading: ReadingOptions): Predictions {
+  if (scores?.width !== 1) {
+    throw wrongWidth(scores as Scores, 'one predicted value a row', 'Name the output that holds it: {uri, output}');
+  }
+  return {
+    rows,
+    classes: null,
+    kind: 'value',
+    scores: scores.values,
+    labels: null,
+    threshold: reading.threshold ?? 0.5,
+  };
+}
+
+/** One class a row. Adds to the warnings what is taken for granted. */
+async function readClasses(
+  { scores, labels, seen, rows, chosen }: Given,
+  model: Pick<LoadedModel, 'inspection'>,
+  task: Task,
+  columns: Columns,
+  reading: ReadingOptions,
+  from: Known,
+  warnings: string[],
+): Promise<Predictions> {
+  const width = scores?.width ?? 0;
+  const origin = originOf(model, chosen.scores ?? chosen.labels);
+  const settled = 'settled' in from ? from.settled : null;
+  const { classes, classesFrom } = await classesFor();
+  const labelOrigin = originOf(model, chosen.labels);
+  const own = labelOrigin !== undefined && labelOrigin.source === origin?.source ? labelOrigin : undefined;
+  const written = labels === null ? null : (settled?.labelValues ?? labelValues(classes, own, seen));
+  const indexes = labels === null || written === null ? null : labelIndexes(labels, seen, written);
+  const common = {
+    rows,
+    classes,
+    ...(classesFrom === undefined ? {} : { classesFrom }),
+    labels: indexes,
+    ...(written === null || written.every((value, index) => value === classes[index]) ? {} : { labelValues: written }),
+  };
+  if (scores === null) {
+    warnings.push(
+      'The model gives labels only: accuracy, F1 and McNemar can be computed; ROC AUC, log loss, Brier and calibration cannot.',
+    );
+    return { ...common, kind: 'label', scores: null, threshold: reading.threshold ?? 0.5 };
+  }
+  const kind = settled?.kind ?? kindOf(scores, task, classes, reading);
+  const binary = task === 'binary-classification';
+  const positive = binary && (width > 1 || indexes !== null) ? positiveColumn(classes, columns) : 1;
+  const made = finalScores(scores, { task, kind, transform: reading.transform, positive });
+  // 0 is where the probability of a logit is 0.5.
+  const cut = kind === 'score' ? 0 : 0.5;
+  if (indexes !== null && settled === null) {
+    const compared =
+      width === 1
+        ? { labels: indexes, values: made, width, classes, positive, cut }
+        : { labels: indexes, values: scores.values, width, classes, positive, cut };
+    const found = contradictionOf(compared);
+    const decided = reading.output !== undefined || (binary && reading.threshold !== undefined);
+    if (found !== null && (found.order !== null || !decided)) {
+      const names = { scoreName: scores.name, labelName: chosen.labels as string };
+      throw contradictionError(found, { ...compared, ...names, stated: columns.classes !== undefined });
+    }
+  }
+  if (classesFrom === 'sorted' && settled === null) {
+    warnings.push(
+      `Nothing says which score is of which class: they are taken to be in the order of the sorted labels, ${classes.slice(0, 10).map(String).join(', ')}. columns.classes states another order.`,
+    );
+  }
+  const transformed = reading.transform === 'sigmoid' || reading.transform === 'softmax';
+  return {
+    ...common,
+    kind,
+    scores: made,
+    threshold: thresholdIn(transformed ? 'double' : scores.type, reading.threshold ?? cut),
+  };
+
+  async function classesFor(): Promise<Classes> {
+    if (!('settled' in from)) {
+      return classesOf({ columns, task, width, origin, seen, dataLabels: from.dataLabels });
+    }
+    const known = from.settled.classes ?? [];
+    return {
+      classes: [...known],
+      ...(from.settled.classesFrom === undefined ? {} : { classesFrom: from.settled.classesFrom }),
+    };
+  }
+}
+
+function originOf(
+  { inspection }: Pick<LoadedModel, 'inspection'>,
+  output: string | null,
+): LoadedModel['inspection']['origins'][string] | undefined {
+  return output === null ? undefined : inspection.origins[output];
+}
+
+function columnReader(
+  { outputs }: Pick<LoadedModel, 'outputs'>,
+  name: string | null,
+  task: Task,
+  columns: Columns,
+): RowReader | null {
+  const output = outputs.find((each) => each.name === name);
+  return output === undefined ? null : rowReader(output, task, columns);
+}
+
+function noteLabels(
+  data: ReturnType<RowReader>['data'],
+  type: string,
+  labels: Int32Array,
+  start: number,
+  seen: Map<ClassValue, number>,
+): void {
+  for (let at = 0; at < data.length; at += 1) {
+    const value = data[at] as number | bigint | string | boolean;
+    const label = type === 'bool' ? Boolean(value) : typeof value === 'bigint' ? Number(value) : value;
+    let index = seen.get(label);
+    if (index === undefined) seen.set(label, (index = seen.size));
+    labels[start + at] = index;
+  }
+}
+
+function copyNumbers(data: ReturnType<RowReader>['data'], target: Float64Array, start: number): void {
   if (data instanceof Float32Array || data instanceof Float64Array) target.set(data, start);
   else for (let index = 0; index < data.length; index += 1) target[start + index] = Number(data[index]);
 }

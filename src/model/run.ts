@@ -76,7 +76,8 @@ export function planSession({ uri, bytes, model, folder }: OpenedModel): {
   const rewritten = withoutZipMap(bytes, model);
   const matrices = rewritten?.matrices ?? new Map<string, string>();
   const outputs = inspection.outputs.flatMap(({ name, type, shape }): OutputDeclaration[] => {
-    if (matrices.has(name)) return [{ name, type: 'float', shape: [null, inspection.classes?.length ?? null] }];
+    if (matrices.has(name))
+      return [{ name, type: 'float', shape: [null, inspection.origins[name]?.classes?.length ?? null] }];
     return isTensorType(type) ? [{ name, type, shape: shape ?? [null] }] : [];
   });
   if (outputs.length === 0) {

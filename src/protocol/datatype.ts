@@ -40,3 +40,25 @@ export function isFloating(datatype: Datatype): boolean {
 export function integerRange(datatype: Datatype): readonly [number, number] | undefined {
   return integerRanges[datatype];
 }
+
+/** Datatypes of the protocol by the names ONNX gives its element types. */
+export const datatypeOf: Readonly<Record<string, Datatype>> = {
+  float16: 'FP16',
+  float: 'FP32',
+  double: 'FP64',
+  int8: 'INT8',
+  int16: 'INT16',
+  int32: 'INT32',
+  int64: 'INT64',
+  uint8: 'UINT8',
+  uint16: 'UINT16',
+  uint32: 'UINT32',
+  uint64: 'UINT64',
+  bool: 'BOOL',
+  string: 'BYTES',
+};
+
+/** ONNX's name of a datatype. */
+export function onnxTypeOf(datatype: Datatype): string {
+  return Object.entries(datatypeOf).find(([, each]) => each === datatype)?.[0] ?? 'undefined';
+}

@@ -1,8 +1,8 @@
 /** The Open Inference Protocol v2 over HTTP with JSON, as the KServe project specifies it; shared by server and load test. */
-export { datatypes, isFloating, type Datatype } from './datatype.ts';
+export { datatypeOf, datatypes, isFloating, onnxTypeOf, type Datatype } from './datatype.ts';
 export { inferPath, livePath, modelPath, readyPath, serverPath } from './paths.ts';
 export { inferRequest, readInferRequest, RequestError } from './request.ts';
 export type { FeatureColumn, FeatureRows, InferRequest } from './request.ts';
-export { inferResponse, readInferResponse, type Answer } from './response.ts';
-export { readModelMetadata, signatureOf, type Reading, type Signature } from './signature.ts';
+export { readModelMetadata } from './metadata.ts';
+export { inferResponse, readInferResponse } from './response.ts';
 export type { ModelMetadata, Tensor, TensorMetadata } from './tensor.ts';

@@ -2,8 +2,7 @@ import { ContenderError, StagingError, type Fault } from '../errors.ts';
 import { isDatatype, isFloating, type Datatype } from './datatype.ts';
 import { isObject, quote } from './json.ts';
 import { describeShape, elementCount, readElements, readShape, shapeFits } from './tensor.ts';
-import type { Element, Tensor, TensorMetadata } from './tensor.ts';
-import type { Signature } from './signature.ts';
+import type { Element, ModelMetadata, Tensor, TensorMetadata } from './tensor.ts';
 
 /** A request that cannot be served: the server answers 400 with `message`. */
 export class RequestError extends ContenderError {
@@ -12,11 +11,9 @@ export class RequestError extends ContenderError {
   }
 }
 
-/** Values of one feature column; `nulls[i] = 1` marks a missing value. The shape in which datasets are read. */
-export type FeatureColumn = { name: string; nulls: Uint8Array | null } & (
-  | { kind: 'number'; values: Float64Array }
-  | { kind: 'text'; values: readonly (string | null)[] }
-  | { kind: 'boolean'; values: Uint8Array }
+/** Values of one feature column; NaN and null where there is none. The shape in which datasets are read. */
+export type FeatureColumn = { name: string } & (
+  { kind: 'number'; values: Float64Array } | { kind: 'text'; values: readonly (string | null)[] }
 );
 
 /** Some rows of a table: `columns` in the order of the features, `rows` the indexes to send. */
@@ -37,12 +34,12 @@ export interface InferRequest {
  * else one input per column, matched by name. Missing numbers travel as `null`.
  * @throws StagingError when the inputs of the server and the columns do not match.
  */
-export function inferRequest(rows: FeatureRows, signature: Signature): string {
-  const [only] = signature.inputs;
-  const matrix = signature.inputs.length === 1 && only !== undefined && only.name !== rows.columns[0]?.name;
+export function inferRequest(rows: FeatureRows, model: Pick<ModelMetadata, 'name' | 'inputs'>): string {
+  const [only] = model.inputs;
+  const matrix = model.inputs.length === 1 && only !== undefined && only.name !== rows.columns[0]?.name;
   const inputs = matrix
     ? [matrixInput(only, rows)]
-    : signature.inputs.map((input) => columnInput(input, columnNamed(input.name, rows.columns, signature), rows.rows));
+    : model.inputs.map((input) => columnInput(input, columnNamed(input.name, rows.columns, model), rows.rows));
   return JSON.stringify({ inputs });
 }
 
@@ -161,23 +158,25 @@ function columnInput(input: TensorMetadata, column: FeatureColumn, rows: ArrayLi
   return { name: input.name, shape, datatype: input.datatype, data };
 }
 
-function columnNamed(name: string, columns: readonly FeatureColumn[], signature: Signature): FeatureColumn {
+function columnNamed(
+  name: string,
+  columns: readonly FeatureColumn[],
+  model: Pick<ModelMetadata, 'name'>,
+): FeatureColumn {
   const column = columns.find((candidate) => candidate.name === name);
   if (column !== undefined) return column;
   throw new StagingError({
-    found: `The served model ${quote(signature.model)} reads an input ${quote(name)}`,
+    found: `The served model ${quote(model.name)} reads an input ${quote(name)}`,
     expected: `one of the feature columns (${columns.map((candidate) => candidate.name).join(', ')})`,
     remedy: 'Check that the staging target serves the candidate, or name its inputs in columns.features',
   });
 }
 
 function element(column: FeatureColumn, row: number, datatype: Datatype): Element | null {
-  if (column.nulls?.[row] === 1) return datatype === 'BYTES' ? '' : null;
-  const value = column.values[row] ?? null;
-  if (column.kind === 'boolean')
-    return datatype === 'BOOL' ? value === 1 : datatype === 'BYTES' ? String(value === 1) : value;
+  const found = column.values[row] ?? null;
+  // JSON has no NaN.
+  const value = Number.isNaN(found) ? null : found;
   if (datatype === 'BYTES') return value === null ? '' : String(value);
-  if (datatype === 'BOOL') return Boolean(value);
-  // JSON has no NaN or infinity: JSON.stringify writes them as null.
-  return value;
+  // Nor has it infinities: JSON.stringify writes them as null.
+  return datatype === 'BOOL' && value !== null ? Boolean(value) : value;
 }

@@ -2,6 +2,7 @@ import type { Artifact, Decision, Version } from '../evidence/index.ts';
 import { approvalText } from './approval.ts';
 import { commitAddress, runAddress, type Server } from './addresses.ts';
 import { count } from './numbers.ts';
+import { reuseOf, reuseText } from './reuse.ts';
 import { codeCell, textCell, type Cell, type Section } from './section.ts';
 import type { ReportInput } from './standing.ts';
 import { uncommittedText } from './uncommitted.ts';
@@ -55,9 +56,11 @@ function datasets({ decision, evidence }: ReportInput): Cell[][] {
     decision === null
       ? evidence.flatMap((each) => Object.entries(each.subjects.datasets))
       : Object.entries(decision.datasets);
-  return [...new Map(known)].map(([name, { uri, rows, sha256 }]) =>
-    row(`Dataset ${name}`, textCell(`${uri}, ${count(rows)} rows`), codeCell(sha256)),
-  );
+  const reuse = reuseOf(evidence);
+  return [...new Map(known)].map(([name, { uri, rows, sha256 }]) => {
+    const used = name === 'evaluation' && reuse !== null ? `, ${reuseText(reuse)}` : '';
+    return row(`Dataset ${name}`, textCell(`${uri}, ${count(rows)} rows${used}`), codeCell(sha256));
+  });
 }
 
 function deed(decision: Decision, server: Server): Cell[][] {

@@ -10,6 +10,7 @@ import {
 import { gainCells } from './metrics.ts';
 import { bytes, count, metricValue, quantity, significant } from './numbers.ts';
 import { evaluationOf, metricRows, modelArtifact, policyOf, type Published } from './published.ts';
+import { reuseOf, reuseText } from './reuse.ts';
 import { numberCell, textCell, type Cell, type Section } from './section.ts';
 
 /** What is different between two versions of a model: the form of `contender registry diff --json`. */
@@ -62,6 +63,8 @@ export interface DatasetChange {
   from: DatasetSubject | null;
   to: DatasetSubject | null;
   changed: boolean;
+  /** Decisions made before on the evaluation set of the version that is compared with the other; null of other data. */
+  reuse: number | null;
 }
 
 export interface FigureChange {
@@ -92,7 +95,8 @@ export function versionChanges(before: Published, now: Published): VersionChange
     metrics: metricChanges(before, now),
     datasets: union(Object.keys(before.decision.datasets), Object.keys(now.decision.datasets)).map((name) => {
       const [from, to] = [before.decision.datasets[name] ?? null, now.decision.datasets[name] ?? null];
-      return { name, from, to, changed: from?.sha256 !== to?.sha256 };
+      const reuse = name === 'evaluation' && to !== null ? reuseOf(now.evidence) : null;
+      return { name, from, to, changed: from?.sha256 !== to?.sha256, reuse };
     }),
     figures: figureChanges(before, now),
     policy: {
@@ -149,13 +153,14 @@ export function signatureLine({ signature }: VersionChanges): string {
   return `Inputs and outputs: ${signature.length === 0 ? 'compatible' : signatureChangesText(signature)}`;
 }
 
-/** `Data (evaluation): data/eval.parquet, 2,350 rows, unchanged` */
-export function datasetChange({ name, from, to, changed }: DatasetChange): string {
+/** `Data (evaluation): data/eval.parquet, 2,350 rows, unchanged, used for 3 decisions before` */
+export function datasetChange({ name, from, to, changed, reuse }: DatasetChange): string {
   const title = `Data (${name})`;
+  const used = reuse === null ? '' : `, ${reuseText(reuse)}`;
   if (to === null) return `${title}: no longer used`;
-  if (from === null) return `${title}: ${to.uri}, ${count(to.rows)} rows, not used before`;
-  if (!changed) return `${title}: ${to.uri}, ${count(to.rows)} rows, unchanged`;
-  return `${title}: changed, ${from.uri} with ${count(from.rows)} rows to ${to.uri} with ${count(to.rows)} rows`;
+  if (from === null) return `${title}: ${to.uri}, ${count(to.rows)} rows, not part of the other decision${used}`;
+  if (!changed) return `${title}: ${to.uri}, ${count(to.rows)} rows, unchanged${used}`;
+  return `${title}: changed, ${from.uri} with ${count(from.rows)} rows to ${to.uri} with ${count(to.rows)} rows${used}`;
 }
 
 /** Figures of the other stages, and settings of the policy that are different. */

@@ -1,6 +1,6 @@
 import { ModelError } from '../errors.ts';
 import { loadModel, type TensorValues } from '../model/run.ts';
-import type { Datatype, Tensor, TensorMetadata } from '../protocol/index.ts';
+import { datatypeOf, type Datatype, type Tensor, type TensorMetadata } from '../protocol/index.ts';
 
 /** A model ready to answer, with its inputs and outputs in the words of the protocol. */
 export interface ServedModel {
@@ -11,23 +11,6 @@ export interface ServedModel {
   close(): Promise<void>;
 }
 
-/** Datatypes of the protocol by the names ONNX gives its element types. */
-const datatypeOf: Readonly<Record<string, Datatype>> = {
-  float16: 'FP16',
-  float: 'FP32',
-  double: 'FP64',
-  int8: 'INT8',
-  int16: 'INT16',
-  int32: 'INT32',
-  int64: 'INT64',
-  uint8: 'UINT8',
-  uint16: 'UINT16',
-  uint32: 'UINT32',
-  uint64: 'UINT64',
-  bool: 'BOOL',
-  string: 'BYTES',
-};
-
 /**
  * Load a model for serving and let it answer once, since the first run allocates.
  * @throws ModelError
@@ -37,9 +20,10 @@ export async function openServedModel(path: string): Promise<ServedModel> {
   try {
     const { inspection } = model;
     const types = Object.fromEntries(inspection.inputs.map(({ name, type }) => [name, type]));
+    const rowsAreOpen = inspection.inputs.every(({ shape }) => typeof shape?.[0] !== 'number' || shape[0] < 0);
     const served: ServedModel = {
       inputs: inspection.inputs.map(({ name, type, shape }) => metadata(name, type, shape ?? [null, null], path)),
-      outputs: model.outputs.map(({ name, type, shape }) => metadata(name, type, shape, path)),
+      outputs: model.outputs.map(({ name, type, shape }) => metadata(name, type, shape, path, rowsAreOpen)),
       infer: run,
       close: () => model.close(),
     };
@@ -64,6 +48,7 @@ function metadata(
   type: string,
   shape: readonly (number | string | null)[],
   where: string,
+  keepFirst = false,
 ): TensorMetadata {
   const datatype = datatypeOf[type];
   if (datatype === undefined) {
@@ -74,8 +59,13 @@ function metadata(
       remedy: 'Export the model with one of these types',
     });
   }
-  // The first dimension counts rows, and any number of rows is served whatever the model fixes.
-  return { name, datatype, shape: shape.map((size, axis) => (axis > 0 && typeof size === 'number' ? size : -1)) };
+  // The first dimension counts rows, and any number of rows is served whatever the model fixes; where rows are open and it is
+  // fixed, it counts something else.
+  return {
+    name,
+    datatype,
+    shape: shape.map((size, axis) => ((axis > 0 || keepFirst) && typeof size === 'number' ? size : -1)),
+  };
 }
 
 function toValues({ shape, data, datatype }: Tensor, type: string): TensorValues {

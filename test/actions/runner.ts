@@ -3,6 +3,7 @@ import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { documentedActions, readAction } from '../../scripts/action-tables.ts';
+import { stages } from '../../src/stages/index.ts';
 import { commandLine, runNode } from '../support/gate-repository.ts';
 import { projectRoot } from '../support/project.ts';
 
@@ -39,6 +40,7 @@ export interface StepInput {
   folder: string;
   /** In place of the bundle. */
   program?: string;
+  arguments?: readonly string[];
   node?: string;
   workspace: string;
   sha: string;
@@ -55,7 +57,9 @@ export interface StepInput {
 /** An action as it is compiled, with no bundle: where what is tested is not the bundling. */
 export function runCompiled(step: StepInput): Promise<Step> {
   const name = step.folder === '.' ? 'gate' : step.folder.replace('actions/', '');
-  return runStep(projectRoot, { ...step, program: commandLine.replace('cli/main.js', `actions/${name}.js`) });
+  const isStage = stages.some(({ action }) => action === name);
+  const program = commandLine.replace('cli/main.js', `actions/${isStage ? 'run-stage' : name}.js`);
+  return runStep(projectRoot, { ...step, program, arguments: isStage ? [name] : [] });
 }
 
 /** Run one step as a runner does: another folder, a clean environment, the runner's files. */
@@ -89,15 +93,14 @@ export async function runStep(actions: string, step: StepInput): Promise<Step> {
     ...step.env,
   };
   const program = step.program ?? join(actions, step.folder, action.runs.main);
-  const { code, stdout, stderr } = await runNode(program, [], elsewhere, env, step.node);
+  const { code, stdout, stderr } = await runNode(program, [...(step.arguments ?? [])], elsewhere, env, step.node);
   const outputs = parseOutputs(await readFile(join(step.temporary, 'output'), 'utf8'));
-  if (Object.keys(outputs).length > 0) {
-    assert.deepEqual(
-      Object.keys(outputs).toSorted(),
-      Object.keys(action.outputs).toSorted(),
-      'the outputs are those declared',
-    );
-  }
+  // Outputs are set whatever becomes of the step.
+  assert.deepEqual(
+    Object.keys(outputs).toSorted(),
+    Object.keys(action.outputs).toSorted(),
+    `the outputs are those declared\n${stdout}${stderr}`,
+  );
   return {
     exitCode: code,
     log: stdout + stderr,

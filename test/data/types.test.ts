@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { openDataset, readPlainColumns } from '../../src/data/dataset.ts';
+import { openDataset, readColumns } from '../../src/data/dataset.ts';
 import { isNested, isNumeric, isWhole } from '../../src/data/types.ts';
 import { inTemporaryFolder } from '../support/project.ts';
 
@@ -35,8 +35,8 @@ test('a column of lists is refused where one value a row is needed', () =>
     const dataset = await openDataset({ name: 'evaluation', path, uri: 'a.jsonl' });
     try {
       await assert.rejects(
-        readPlainColumns(dataset, ['x']),
-        /a\.jsonl: column "x" is BIGINT\[\]\. Expected one value a row/u,
+        readColumns(dataset, { texts: ['x'] }),
+        /a\.jsonl: column "x" is JSON\. Expected one value a row/u,
       );
     } finally {
       dataset.close();

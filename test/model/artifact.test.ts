@@ -128,11 +128,12 @@ describe('inspection', () => {
     assert.equal(spam.featureNames?.length, 60);
     assert.equal(spam.featureNames?.[0], 'word_free');
     assert.ok(spam.parameters >= 61 && spam.parameters < 1000, String(spam.parameters));
-    assert.deepEqual((await inspectModel(fixture('onnx-zoo/sklearn-zipmap-strings.onnx'))).classes, [
-      'setosa',
-      'versicolor',
-      'virginica',
-    ]);
+    const { origins } = await inspectModel(fixture('onnx-zoo/sklearn-zipmap-strings.onnx'));
+    assert.deepEqual(origins['output_probability'], {
+      source: 'raw',
+      classes: ['setosa', 'versicolor', 'virginica'],
+    });
+    assert.deepEqual(origins['output_label'], origins['output_probability']);
     assert.deepEqual((await inspectModel(fixture('onnx-zoo/no-shape-dims.onnx'))).featureCounts, { x: 6 });
   });
 });

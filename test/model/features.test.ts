@@ -61,7 +61,7 @@ function model(inputs: readonly string[], width = 1): ModelInspection {
     metadata: {},
     featureNames: null,
     featureCounts: {},
-    classes: null,
+    origins: {},
     parameters: 0,
     size: 0,
     externalData: [],

@@ -118,7 +118,7 @@ async function feed(host: HostedModel): Promise<{ rows: number; feedable: Awaite
     const plans = planInputs(host.inspection, given, dataset.columns);
     for await (const batch of featureBatches(dataset, [plans], { start: 0, count: rows })) {
       const feeds = batch.feeds[0] as Feeds;
-      return { rows, feedable: await host.feed({ plans, feeds, rows, task, columns: given }) };
+      return { rows, feedable: await host.feed({ plans, feeds, rows, task, columns: given, settled: null }) };
     }
     throw new Error('no rows');
   } finally {

@@ -15,7 +15,7 @@ export function message(...fields: readonly (readonly [id: number, value: Value]
   return writer.finish();
 }
 
-const elementTypes = { float: 1, int64: 7, bool: 9 };
+const elementTypes = { float: 1, uint8: 2, int64: 7, string: 8, bool: 9, float16: 10, double: 11 };
 export type ElementType = keyof typeof elementTypes;
 
 export function tensor(name: string, type: ElementType, dims: readonly number[], raw: Uint8Array): Uint8Array {
@@ -41,12 +41,14 @@ export function node(
   inputs: readonly string[],
   outputs: readonly string[],
   attributes: readonly Uint8Array[] = [],
+  domain = '',
 ): Uint8Array {
   return message(
     ...inputs.map((name) => [1, name] as const),
     ...outputs.map((name) => [2, name] as const),
     [4, operator],
     ...attributes.map((attribute) => [5, attribute] as const),
+    ...(domain === '' ? [] : [[7, domain] as const]),
   );
 }
 
@@ -56,6 +58,29 @@ export function graphAttribute(name: string, graph: Uint8Array): Uint8Array {
 
 export function intAttribute(name: string, value: number): Uint8Array {
   return message([1, name], [3, value], [20, 2]);
+}
+
+export function stringTensor(name: string, values: readonly string[]): Uint8Array {
+  return message([1, values.length], [2, elementTypes.string], ...values.map((value) => [6, value] as const), [
+    8,
+    name,
+  ]);
+}
+
+export function intsAttribute(name: string, values: readonly number[]): Uint8Array {
+  return message([1, name], ...values.map((value) => [8, value] as const), [20, 7]);
+}
+
+export function floatsAttribute(name: string, values: readonly number[]): Uint8Array {
+  return message([1, name], [7, floats(...values)], [20, 6]);
+}
+
+export function stringsAttribute(name: string, values: readonly string[]): Uint8Array {
+  return message([1, name], ...values.map((value) => [9, value] as const), [20, 8]);
+}
+
+export function stringAttribute(name: string, value: string): Uint8Array {
+  return message([1, name], [4, value], [20, 3]);
 }
 
 export function graph(parts: {
@@ -74,7 +99,13 @@ export function graph(parts: {
 }
 
 export function model(graphBytes: Uint8Array): Uint8Array {
-  return message([1, 8], [2, 'tests'], [7, graphBytes], [8, message([1, ''], [2, 17])]);
+  return message(
+    [1, 8],
+    [2, 'tests'],
+    [7, graphBytes],
+    [8, message([1, ''], [2, 17])],
+    [8, message([1, 'ai.onnx.ml'], [2, 3])],
+  );
 }
 
 /** A model that goes round a loop for ever: adding, or also keeping 4 MB of every round. */

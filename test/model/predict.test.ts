@@ -397,16 +397,13 @@ async function storedPredictions(name: string, columns: readonly string[]): Prom
     uri: 'predictions',
   });
   try {
-    const idOf = (await readColumns(stored, ['id', ...columns])) as Map<string, { values: ArrayLike<unknown> }>;
-    const position = new Map(Array.from(idOf.get('id')?.values ?? [], (id, index) => [id, index]));
-    const ids = (await readColumns(data, ['id'])).get('id')?.values ?? [];
+    const { texts, numbers } = await readColumns(stored, { texts: ['id'], numbers: columns });
+    const position = new Map(Array.from(texts.get('id')?.values ?? [], (id, index) => [id, index]));
+    const ids = (await readColumns(data, { texts: ['id'] })).texts.get('id')?.values ?? [];
     return new Map(
       columns.map((column) => [
         column,
-        Float64Array.from(
-          ids as ArrayLike<unknown>,
-          (id) => idOf.get(column)?.values[position.get(id) as number] as number,
-        ),
+        Float64Array.from(ids, (id) => numbers.get(column)?.values[position.get(id) as number] as number),
       ]),
     );
   } finally {

@@ -68,7 +68,7 @@ describe('a file of predictions', () => {
       /in column "Label", and in every row they are the label itself/u,
       { score: 'Label' },
     ],
-    ['a score is NaN', 'id,score\na,0.1\nb,nan\nc,0.3\n', /the score of id b is NaN/u],
+    ['a score is NaN', 'id,score\na,0.1\nb,nan\nc,0.3\n', /the score of id b is missing/u],
     ['a score is missing', 'id,score\na,0.1\nb,\nc,0.3\n', /the score of id b is missing/u],
     ['a score is no probability', 'id,score\na,0.1\nb,0.2\nc,3\n', /row 3 of the data is given the probability 3/u],
     [
@@ -76,7 +76,7 @@ describe('a file of predictions', () => {
       'id,x\na,1\nb,2\nc,3\n',
       /there is no column "score"\. Expected the predictions in one of: id, x/u,
     ],
-    ['the score is text', 'id,score\na,high\nb,low\nc,low\n', /column "score" is VARCHAR/u],
+    ['the score is text', 'id,score\na,high\nb,low\nc,low\n', /column "score", row 1 is "high"\. Expected numbers/u],
     [
       'the named column is not there',
       'id,score\na,1\nb,1\nc,1\n',
@@ -164,7 +164,7 @@ describe('a file of predictions', () => {
       [
         'a decision is text',
         'id,prediction_x,prediction_label\na,1,1\nb,1,yes\nc,1,1\n',
-        /the prediction_label of id b is missing/u,
+        /column "prediction_label", row 2 is "yes"\. Expected numbers/u,
         {},
       ],
     ] as const) {

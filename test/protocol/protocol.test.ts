@@ -9,7 +9,6 @@ import {
   readInferResponse,
   readModelMetadata,
   RequestError,
-  signatureOf,
   type FeatureColumn,
   type ModelMetadata,
   type Tensor,
@@ -24,15 +23,14 @@ const matrix: ModelMetadata = {
     { name: 'probabilities', datatype: 'FP32', shape: [-1, 2] },
   ],
 };
-const binary = { kind: 'binary', classes: [0, 1] } as const;
 
 function numberColumn(name: string, values: number[]): FeatureColumn {
-  return { name, kind: 'number', values: Float64Array.from(values), nulls: null };
+  return { name, kind: 'number', values: Float64Array.from(values) };
 }
 
 test('a matrix model is asked for rows by rows, in the order of the columns', () => {
   const columns = [numberColumn('a', [1, 2, 3]), numberColumn('b', [10, 20, 30])];
-  const body = inferRequest({ columns, rows: [2, 0] }, signatureOf(matrix, binary));
+  const body = inferRequest({ columns, rows: [2, 0] }, matrix);
   assert.deepEqual(JSON.parse(body), {
     inputs: [{ name: 'features', shape: [2, 2], datatype: 'FP32', data: [3, 30, 1, 10] }],
   });
@@ -49,10 +47,10 @@ test('a model of named inputs is asked column by column, whatever their order, e
   };
   const columns: FeatureColumn[] = [
     numberColumn('count', [7, 8]),
-    { name: 'open', kind: 'boolean', values: Uint8Array.from([0, 1]), nulls: null },
-    { name: 'kind', kind: 'text', values: ['a', null], nulls: Uint8Array.from([0, 1]) },
+    numberColumn('open', [0, 1]),
+    { name: 'kind', kind: 'text', values: ['a', null] },
   ];
-  assert.deepEqual(JSON.parse(inferRequest({ columns, rows: [0, 1] }, signatureOf(metadata, binary))).inputs, [
+  assert.deepEqual(JSON.parse(inferRequest({ columns, rows: [0, 1] }, metadata)).inputs, [
     { name: 'kind', shape: [2, 1], datatype: 'BYTES', data: ['a', ''] },
     { name: 'count', shape: [2], datatype: 'INT64', data: [7, 8] },
     { name: 'open', shape: [2, 1], datatype: 'BOOL', data: [false, true] },
@@ -62,7 +60,7 @@ test('a model of named inputs is asked column by column, whatever their order, e
 test('columns that do not match the served model are an error that says both sides', () => {
   const columns = [numberColumn('a', [1])];
   assert.throws(
-    () => inferRequest({ columns, rows: [0] }, signatureOf(matrix, binary)),
+    () => inferRequest({ columns, rows: [0] }, matrix),
     (error: unknown) => error instanceof StagingError && /reads 2 features.*the 1 feature columns/u.test(error.message),
   );
 });
@@ -81,7 +79,7 @@ test('what a client sends is what a server reads, missing numbers included', () 
           rows.map((row) => row[index as 0 | 1]),
         ),
       );
-      const body = inferRequest({ columns, rows: rows.map((_, index) => index) }, signatureOf(matrix, binary));
+      const body = inferRequest({ columns, rows: rows.map((_, index) => index) }, matrix);
       const [input] = readInferRequest(JSON.parse(body), matrix).inputs;
       assert.deepEqual(input?.shape, [rows.length, 2]);
       assert.deepEqual(input?.data, Float32Array.from(rows.flat()));
@@ -99,42 +97,12 @@ test('what a server answers is what a client reads', () => {
         { name: 'label', datatype: 'INT64', shape: [rows.length], data: labels },
         { name: 'probabilities', datatype: 'FP32', shape: [rows.length, 2], data: probabilities },
       ];
-      const answer = readInferResponse(inferResponse('m', outputs), signatureOf(matrix, binary));
-      assert.deepEqual(answer, {
-        rows: rows.length,
-        scores: Float64Array.from(rows, ([, positive]) => Math.fround(positive)),
-        labels: Int32Array.from(labels),
-      });
+      assert.deepEqual(readInferResponse(inferResponse('m', outputs)), [
+        outputs[0],
+        { ...outputs[1], data: Float64Array.from(probabilities) },
+      ]);
     }),
   );
-});
-
-test('scores are read for the positive class, for all classes, or as values', () => {
-  const body = (width: number, data: number[]) =>
-    inferResponse('m', [
-      { name: 'probabilities', datatype: 'FP64', shape: [data.length / width, width], data: Float64Array.from(data) },
-    ]);
-  const metadata = { ...matrix, outputs: [{ name: 'probabilities', datatype: 'FP64' as const, shape: [-1, -1] }] };
-  const scores = (reading: Parameters<typeof signatureOf>[1], width: number, data: number[]) => [
-    ...(readInferResponse(body(width, data), signatureOf(metadata, reading)).scores ?? []),
-  ];
-  assert.deepEqual(
-    scores({ kind: 'binary', classes: ['spam', 'ham'], positive: 0 }, 2, [0.9, 0.1, 0.3, 0.7]),
-    [0.9, 0.3],
-  );
-  assert.deepEqual(scores(binary, 1, [0.9, 0.3]), [0.9, 0.3]);
-  assert.deepEqual(scores({ ...binary, transform: 'sigmoid' }, 1, [0, 800, -800]), [0.5, 1, 0]);
-  assert.deepEqual(scores({ ...binary, transform: 'softmax' }, 2, [1000, 1000]), [0.5]);
-  assert.deepEqual(scores({ kind: 'classes', classes: [1, 2, 3] }, 3, [0.2, 0.3, 0.5]), [0.2, 0.3, 0.5]);
-  assert.deepEqual(scores({ kind: 'values', classes: null }, 1, [4, 5]), [4, 5]);
-  assert.throws(() => scores({ kind: 'classes', classes: [1, 2, 3] }, 2, [0.2, 0.8]), /Expected 3 scores a row/u);
-});
-
-test('labels become indexes into the classes, and -1 when they are none of them', () => {
-  const metadata = { ...matrix, outputs: [{ name: 'label', datatype: 'BYTES' as const, shape: [-1] }] };
-  const body = inferResponse('m', [{ name: 'label', datatype: 'BYTES', shape: [3], data: ['ham', 'spam', 'eggs'] }]);
-  const answer = readInferResponse(body, signatureOf(metadata, { kind: 'binary', classes: ['ham', 'spam'] }));
-  assert.deepEqual(answer, { rows: 3, scores: null, labels: Int32Array.from([0, 1, -1]) });
 });
 
 test('nested data reads as flat data does', () => {
@@ -175,10 +143,9 @@ for (const [what, body, message] of refusals) {
 }
 
 test('an answer that is garbage is a staging error, never another', () => {
-  const signature = signatureOf(matrix, binary);
   fc.assert(
     fc.property(fc.oneof(fc.string(), fc.json()), (body) => {
-      assert.throws(() => readInferResponse(body, signature), StagingError);
+      assert.throws(() => readInferResponse(body), StagingError);
       assert.throws(() => readModelMetadata(body), StagingError);
     }),
   );
@@ -187,7 +154,6 @@ test('an answer that is garbage is a staging error, never another', () => {
 test('an answer whose shape is not that of its data is a staging error', () => {
   const outputs = (shape: number[]) =>
     JSON.stringify({ outputs: [{ name: 'label', datatype: 'INT64', shape, data: [1, 2] }] });
-  const signature = signatureOf({ ...matrix, outputs: matrix.outputs.slice(0, 1) }, binary);
-  assert.deepEqual(readInferResponse(outputs([2]), signature).rows, 2);
-  assert.throws(() => readInferResponse(outputs([3]), signature), /has 2 elements in "label". Expected 3 of INT64/u);
+  assert.deepEqual(readInferResponse(outputs([2]))[0]?.shape, [2]);
+  assert.throws(() => readInferResponse(outputs([3])), /has 2 elements in "label". Expected 3 of INT64/u);
 });

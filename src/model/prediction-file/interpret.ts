@@ -5,6 +5,7 @@ import { DataError } from '../../errors.ts';
 import { inUnitInterval, rowNotAddingUp } from '../../probabilities.ts';
 import type { Predictions } from '../predictions.ts';
 import type { JoinedRows } from './join.ts';
+import { scoreType, thresholdIn } from '../read-outputs/threshold.ts';
 import { wrongWidth, type Layout, type PredictionReference } from './layout.ts';
 
 interface Context {
@@ -24,7 +25,7 @@ export function interpret(joined: JoinedRows, context: Context): Predictions {
   const where = reference.predictions;
   const width = names.length;
   const scores = width === 0 ? null : joined.values;
-  const threshold = reference.threshold ?? 0.5;
+  const threshold = thresholdIn(scores === null ? 'double' : scoreType(scores), reference.threshold ?? 0.5);
   if (task === 'regression' || task === 'ranking') {
     if (width !== 1) throw wrongWidth(width, 'one column of predicted values', where);
     return { rows, classes: null, kind: 'value', scores, labels: null, threshold };
@@ -107,7 +108,7 @@ function interpretLabels({ values, layout }: JoinedRows, { reference, rows, colu
     scores,
     labels: decided === null ? null : Int32Array.from(decided),
     ...(scores === null || decided === null || reference.threshold !== undefined ? {} : { labelsDecide: true }),
-    threshold: reference.threshold ?? 0.5,
+    threshold: thresholdIn(scores === null ? 'double' : scoreType(scores), reference.threshold ?? 0.5),
   };
 }
 

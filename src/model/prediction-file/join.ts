@@ -3,11 +3,13 @@ import type { DuckDBConnection } from '@duckdb/node-api';
 import { labelColumns } from '../../config/columns.ts';
 import type { Columns, Task } from '../../config/schema.ts';
 import { classText } from '../../data/class-text.ts';
-import { openDataset, quoteIdentifier, reading, requireColumns, type Dataset } from '../../data/dataset.ts';
+import { readingOf, readingOfColumn } from '../../data/cells.ts';
+import { openDataset, reading, requireColumns, type Dataset } from '../../data/dataset.ts';
+import { requireNumbers } from '../../data/numbers.ts';
 import { readingOfIds, withoutLeadingZeros } from '../../data/row-ids.ts';
 import { copyRows } from '../../data/workspace.ts';
 import { DataError } from '../../errors.ts';
-import { layoutOf, requireNumbers, type Layout, type PredictionReference } from './layout.ts';
+import { layoutOf, type Layout, type PredictionReference } from './layout.ts';
 
 /** What a file says of every row of the data, in the order of the data. */
 export interface JoinedRows {
@@ -51,10 +53,11 @@ export async function joinedRows(
 const mostLabels = 100;
 
 async function labelsOf(dataset: Dataset, columns: Columns): Promise<string[]> {
-  const [label] = requireColumns(dataset, labelColumns(columns)).map(({ name }) => quoteIdentifier(name));
+  const [label] = labelColumns(columns) as [string];
+  const { from, expression } = readingOfColumn(dataset, label, 'text');
   return reading(dataset, async () => {
     const reader = await dataset.connection.runAndReadAll(
-      `select distinct cast(${label} as varchar) from ${dataset.relation} where ${label} is not null order by 1 limit ${mostLabels}`,
+      `select distinct label from (select ${expression} as label from ${from}) where label is not null order by 1 limit ${mostLabels}`,
     );
     return reader.getRows().map(([text]) => classText(text as string));
   });
@@ -132,16 +135,27 @@ async function gather(
       }
       const ids = readingOfIds(shard, reference.id ?? columns.id);
       idsAre.add(ids.numeric ? 'numbers' : 'texts');
+      const id = requireColumns(shard, [reference.id ?? columns.id]);
+      const numbers = requireColumns(shard, [...layout.scores, ...layout.decisions]);
       const texts = [...(layout.predicted === null ? [] : [layout.predicted]), ...layout.truth];
-      requireColumns(shard, [...layout.scores, ...layout.decisions, ...texts]);
-      requireNumbers(shard, layout.scores);
-      const selected = [
-        ids.text,
-        ...layout.scores.map((name) => `cast(${quoteIdentifier(name)} as double)`),
-        ...layout.decisions.map((name) => `try_cast(${quoteIdentifier(name)} as double)`),
-        ...texts.map((name) => `cast(${quoteIdentifier(name)} as varchar)`),
-      ];
-      await reading(shard, () => copyRows(shard, selected, workspace, 'predictions', ids.from));
+      const { from, expressions } = readingOf(shard, [
+        ...id.map((column) => ({ column, use: 'text' as const })),
+        ...numbers.map((column) => ({ column, use: 'number' as const })),
+        ...requireColumns(shard, texts).map((column) => ({ column, use: 'text' as const })),
+      ]);
+      await reading(shard, async () => {
+        await requireNumbers(shard, numbers, {
+          expected: 'numbers',
+          remedy: 'Name the column of the scores: {predictions, score}',
+        });
+        await copyRows(
+          shard,
+          [ids.of(expressions[0] as string), ...expressions.slice(1)],
+          workspace,
+          'predictions',
+          from,
+        );
+      });
     } finally {
       shard.close();
     }
@@ -163,9 +177,12 @@ async function gatherDataset(
   await workspace.run(
     `create table dataset (id varchar, ${fields.map((name) => `${name} varchar, `).join('')}row bigint)`,
   );
-  const texts = [...layout.truth, ...labels].map((name) => `cast(${quoteIdentifier(name)} as varchar)`);
-  const selected = [ids.text, ...texts, 'row_number() over ()'];
-  await reading(dataset, () => copyRows(dataset, selected, workspace, 'dataset', ids.from));
+  const { from, expressions } = readingOf(
+    dataset,
+    requireColumns(dataset, [columns.id, ...layout.truth, ...labels]).map((column) => ({ column, use: 'text' })),
+  );
+  const selected = [ids.of(expressions[0] as string), ...expressions.slice(1), 'row_number() over ()'];
+  await reading(dataset, () => copyRows(dataset, selected, workspace, 'dataset', from));
   return ids.numeric ? 'numbers' : 'texts';
 }
 

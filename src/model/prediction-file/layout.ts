@@ -2,7 +2,6 @@ import { labelColumns } from '../../config/columns.ts';
 import type { Columns, ModelReference, Task } from '../../config/schema.ts';
 import { classText } from '../../data/class-text.ts';
 import { requireColumns, type Dataset } from '../../data/dataset.ts';
-import { isNumeric } from '../../data/types.ts';
 import { DataError } from '../../errors.ts';
 
 export type PredictionReference = Extract<ModelReference, { predictions: string }>;
@@ -98,18 +97,6 @@ function labelsLayout(
     scored: null,
     truth: labels.filter((name) => !decisions.includes(name) && names.includes(name)),
   };
-}
-
-/** @throws DataError naming the first of these columns that is not of numbers */
-export function requireNumbers(shard: Dataset, names: readonly string[]): void {
-  const bad = requireColumns(shard, names).find(({ type }) => !isNumeric(type));
-  if (bad === undefined) return;
-  throw new DataError({
-    found: `column ${JSON.stringify(bad.name)} is ${bad.type}`,
-    expected: 'numbers',
-    where: shard.uri,
-    remedy: 'Name the column of the scores: {predictions, score}',
-  });
 }
 
 export function wrongWidth(width: number, expected: string, where: string): DataError {

@@ -1,36 +1,158 @@
-import { ModelError } from '../../errors.ts';
-import type { ReadingOptions } from '../predictions.ts';
-import type { LoadedModel } from '../run.ts';
+import { labelColumns } from '../../config/columns.ts';
+import type { Columns, Task } from '../../config/schema.ts';
+import { ConfigError, ModelError } from '../../errors.ts';
 import { isFloating } from '../tensor.ts';
 
-/** Name of the output that holds the scores. @throws ModelError where that is not clear */
-export function scoreOutput(model: LoadedModel, reading: ReadingOptions, numeric: boolean): string | undefined {
-  const candidates = model.outputs.filter(({ type }) =>
-    numeric ? type !== 'string' && type !== 'bool' : isFloating(type),
-  );
-  if (reading.output !== undefined) {
-    if (candidates.some(({ name }) => name === reading.output)) return reading.output;
-    throw new ModelError({
-      found: `The model has no output of numbers named ${JSON.stringify(reading.output)}`,
-      expected: `one of: ${listOutputs(model)}`,
-    });
+/** An output as a model, or a server of one, declares it: ONNX's name of its elements; -1, null and names are open dimensions. */
+export interface DeclaredOutput {
+  name: string;
+  type: string;
+  shape: readonly (number | string | null)[];
+}
+
+/** Names of the outputs that are read; at least one. The others are ignored, whatever their place. */
+export interface ChosenOutputs {
+  scores: string | null;
+  labels: string | null;
+}
+
+/**
+ * Choose the outputs to read, by name, type and shape alone: the same offline and served.
+ * @param output the name that the configuration gives: of the scores, or of the labels where only they are to count
+ * @throws ConfigError where it is not clear which output is meant, ModelError where there is none
+ */
+export function chooseOutputs(
+  outputs: readonly DeclaredOutput[],
+  { task, columns, output }: { task: Task; columns: Columns; output?: string | undefined },
+): ChosenOutputs {
+  const numeric = task === 'regression' || task === 'ranking';
+  const fits = (each: DeclaredOutput): boolean => fitsTask(each, task, columns);
+  if (output !== undefined) {
+    const named = outputs.find(({ name }) => name === output);
+    if (named === undefined || (numeric && !isNumber(named))) {
+      throw new ConfigError({
+        found: `The model has no output ${numeric ? 'of numbers ' : ''}named ${JSON.stringify(output)}`,
+        expected: `one of: ${listOutputs(outputs)}`,
+        remedy: 'Correct the name: {uri, output}',
+      });
+    }
+    if (!numeric && !isFloating(named.type)) return { scores: null, labels: output };
+    return { scores: output, labels: numeric ? null : labelOutput(outputs, task, columns, true) };
   }
-  if (candidates.length <= 1) return candidates[0]?.name;
-  const named = candidates.filter(({ name }) => (numeric ? /pred|variable|value|score/iu : /prob/iu).test(name));
-  if (named.length === 1) return named[0]?.name;
-  throw new ModelError({
-    found: `The model has ${candidates.length} outputs of numbers: ${candidates.map(({ name }) => name).join(', ')}`,
-    expected: 'to know which one holds the scores',
-    remedy: 'Name it: candidate: {uri, output}',
+  const floating = outputs.filter(({ type }) => isFloating(type));
+  if (numeric) {
+    const numbers = outputs.filter(isNumber);
+    const scores = pick(floating.length > 0 ? floating : numbers, fits, [/pred|variable|value|score/iu], outputs);
+    if (scores === null) throw noOutput(outputs);
+    return { scores, labels: null };
+  }
+  const labelled = labelOutput(outputs, task, columns, true);
+  const meant = floating.filter(({ name }) => !besideScores.test(name));
+  const scores = pick(
+    meant.length > 0 || labelled !== null ? meant : floating,
+    fits,
+    [/prob/iu, /score|logit|margin|decision|output|pred/iu],
+    outputs,
+  );
+  const labels = scores === null ? (labelled ?? labelOutput(outputs, task, columns, false)) : labelled;
+  if (scores === null && labels === null) throw noOutput(outputs);
+  return { scores, labels };
+}
+
+/** What models give beside their scores, by its name. */
+const besideScores = /embed|attention|hidden|leaf|leaves|shap/iu;
+const besideLabels = /leaf|leaves|hash|embed|index|(?:^|[^a-z])(?:row|node|path|id)(?:s|$|[^a-z])/iu;
+
+function isNumber({ type }: DeclaredOutput): boolean {
+  return type !== 'string' && type !== 'bool';
+}
+
+/** The only output that fits, by its shape, then by the first of these names that one and no other has. */
+function pick(
+  candidates: readonly DeclaredOutput[],
+  fits: (output: DeclaredOutput) => boolean,
+  names: readonly RegExp[],
+  all: readonly DeclaredOutput[],
+): string | null {
+  const fitting = candidates.filter(fits);
+  const pool = fitting.length > 0 ? fitting : candidates;
+  if (pool.length <= 1) return pool[0]?.name ?? null;
+  for (const name of names) {
+    const named = pool.filter((each) => name.test(each.name));
+    if (named.length === 1) return named[0]?.name ?? null;
+    if (named.length > 1) break;
+  }
+  throw new ConfigError({
+    found: `The model has ${pool.length} outputs that may hold the scores: ${listOutputs(pool)}`,
+    expected: `to know which of them is meant (all outputs: ${listOutputs(all)})`,
+    remedy: 'Name it: {uri, output}',
   });
 }
 
-/** Name of the output that holds the labels. */
-export function labelOutput(model: LoadedModel): string | undefined {
-  const candidates = model.outputs.filter(({ type }) => !isFloating(type));
-  return (candidates.find(({ name }) => /label|class|pred/iu.test(name)) ?? candidates[0])?.name;
+/** The output of labels; `named`: only one that is said to be it, by its name or since it holds texts. */
+function labelOutput(outputs: readonly DeclaredOutput[], task: Task, columns: Columns, named: boolean): string | null {
+  const ofLabels = task === 'multilabel-classification' ? labelColumns(columns).length : 1;
+  const candidates = outputs.filter((each) => {
+    const width = rowWidth(each);
+    return !isFloating(each.type) && !besideLabels.test(each.name) && (width === null || width === ofLabels);
+  });
+  const said = [
+    candidates.filter(({ name }) => /^(?:output_|predicted_)?label$/iu.test(name)),
+    candidates.filter(({ name }) => /label/iu.test(name)),
+    candidates.filter(({ name }) => /class|pred/iu.test(name)),
+    candidates.filter(({ type }) => type === 'string'),
+  ].find((each) => each.length > 0);
+  if (named) return said?.length === 1 ? (said[0] as DeclaredOutput).name : null;
+  // Nothing is left to read but labels.
+  const pool = said ?? (candidates.length > 0 ? candidates : outputs.filter(({ type }) => !isFloating(type)));
+  if (pool.length <= 1) return pool[0]?.name ?? null;
+  throw new ConfigError({
+    found: `The model has ${pool.length} outputs that may hold the labels: ${listOutputs(pool)}`,
+    expected: 'to know which of them is meant',
+    remedy: 'Name it: {uri, output}',
+  });
 }
 
-export function listOutputs(model: LoadedModel): string {
-  return model.outputs.map(({ name, type }) => `${name} (${type})`).join(', ');
+/** Can this be scores of the task, as far as the shape says it? */
+function fitsTask(output: DeclaredOutput, task: Task, columns: Columns): boolean {
+  const width = rowWidth(output);
+  if (width === null) return true;
+  switch (task) {
+    case 'regression':
+    case 'ranking':
+      return width === 1;
+    case 'binary-classification':
+      return width <= 2;
+    case 'multiclass-classification':
+      return columns.classes === undefined ? width > 1 : width === columns.classes.length;
+    case 'multilabel-classification':
+      return width === labelColumns(columns).length || (output.shape.length === 3 && output.shape[2] === 2);
+  }
+}
+
+/** Values of a row, null where the shape leaves it open. */
+function rowWidth({ shape }: DeclaredOutput): number | null {
+  if (shape.length < 2) return null;
+  return shape
+    .slice(1)
+    .reduce<number | null>(
+      (product, size) => (product === null || typeof size !== 'number' || size < 0 ? null : product * size),
+      1,
+    );
+}
+
+function noOutput(outputs: readonly DeclaredOutput[]): ModelError {
+  return new ModelError({
+    found: `The model has no output of scores or labels: ${listOutputs(outputs)}`,
+    expected: 'a tensor of numbers',
+  });
+}
+
+function listOutputs(outputs: readonly DeclaredOutput[]): string {
+  return outputs
+    .map(
+      ({ name, type, shape }) =>
+        `${name} (${type} [${shape.map((size) => (typeof size === 'number' && size < 0 ? '?' : (size ?? '?'))).join(', ')}])`,
+    )
+    .join(', ');
 }

@@ -1,55 +1,63 @@
 import type { Columns, Task } from '../../config/schema.ts';
 import { classPosition, classText, type ClassValue } from '../../data/class-text.ts';
-import { ModelError } from '../../errors.ts';
+import { ConfigError } from '../../errors.ts';
 import { sigmoid, softmax } from '../../probabilities.ts';
 import type { Predictions, ReadingOptions } from '../predictions.ts';
 import { isProbability, wrongWidth, type Scores } from './scores.ts';
 
-type Read = Pick<Predictions, 'kind' | 'scores'>;
+/** What makes the scores of `Predictions` of the values that a model gives. */
+export interface Making {
+  task: Task;
+  kind: Predictions['kind'];
+  transform: ReadingOptions['transform'];
+  /** Binary: which of two columns is of the positive class. */
+  positive: number;
+}
 
-/** One score a row, of the positive class: the only column, the column of `columns.positive`, or the difference of two logits. */
-export function readBinary(
+/** Row-major values of a model as the scores of `Predictions`: the same offline and served. */
+export function finalScores({ values, width }: Pick<Scores, 'values' | 'width'>, making: Making): Float64Array {
+  const { task, kind, transform, positive } = making;
+  if (task !== 'binary-classification') {
+    if (transform === 'sigmoid') return values.map(sigmoid);
+    return transform === 'softmax' ? softmax(values, width) : values;
+  }
+  if (transform === 'sigmoid') return pick({ values, width }, positive).map(sigmoid);
+  if (transform === 'softmax') {
+    return width === 1 ? values.map(sigmoid) : pick({ values: softmax(values, width), width }, positive);
+  }
+  if (kind === 'probability' || width === 1) return pick({ values, width }, positive);
+  return Float64Array.from(
+    { length: values.length / 2 },
+    (_, row) => (values[row * 2 + positive] as number) - (values[row * 2 + 1 - positive] as number),
+  );
+}
+
+/** Position of the positive class among those of the model. @throws ConfigError where it is none of them */
+export function positiveColumn(classes: readonly ClassValue[], columns: Columns): number {
+  const positive = columns.positive ?? 1;
+  const column = classPosition(positive, classes.map(classText));
+  if (column >= 0) return column;
+  throw new ConfigError({
+    found: `The classes of the model are ${classes.map(String).join(', ')}; the positive class of the data is ${String(positive)}`,
+    expected: 'the positive class among those of the model',
+    remedy: 'Set columns.positive, or list the classes, in the order of the scores, in columns.classes',
+  });
+}
+
+/** Are the scores of a classifier of one class a row probabilities? @throws ModelError for what is neither these nor said to be raw */
+export function kindOf(
   scores: Scores,
-  columns: Columns,
+  task: Task,
   classes: readonly ClassValue[],
   reading: ReadingOptions,
-): Read {
-  if (scores.width > 2) {
+): 'probability' | 'score' {
+  if (task === 'binary-classification' && scores.width > 2) {
     throw wrongWidth(
       scores,
       'one or two, for binary classification',
       'Set task: multiclass-classification, or name the output: {uri, output}',
     );
   }
-  const positive = columns.positive ?? 1;
-  const column = scores.width === 1 ? 0 : classPosition(positive, classes.map(classText));
-  if (column < 0) {
-    throw new ModelError({
-      found: `The classes of the model are ${classes.map(String).join(', ')}; the positive class of the data is ${String(positive)}`,
-      expected: 'the positive class among those of the model',
-      remedy: 'Set columns.positive, or list the classes, in the order of the scores, in columns.classes',
-    });
-  }
-  if (reading.transform === 'sigmoid') return { kind: 'probability', scores: pick(scores, column).map(sigmoid) };
-  if (reading.transform === 'softmax') {
-    return {
-      kind: 'probability',
-      scores:
-        scores.width === 1 ? scores.values.map(sigmoid) : pick({ values: softmax(scores.values, 2), width: 2 }, column),
-    };
-  }
-  if (isProbability(scores, 'binary-classification', reading))
-    return { kind: 'probability', scores: pick(scores, column) };
-  if (scores.width === 1) return { kind: 'score', scores: scores.values };
-  const difference = Float64Array.from(
-    { length: scores.values.length / 2 },
-    (_, row) => (scores.values[row * 2 + column] as number) - (scores.values[row * 2 + 1 - column] as number),
-  );
-  return { kind: 'score', scores: difference };
-}
-
-/** A score of every class. @throws ModelError */
-export function readClasses(scores: Scores, task: Task, classes: readonly ClassValue[], reading: ReadingOptions): Read {
   if (task === 'multiclass-classification' && classes.length < 2) {
     throw wrongWidth(
       scores,
@@ -57,9 +65,8 @@ export function readClasses(scores: Scores, task: Task, classes: readonly ClassV
       'Name the output that holds them: {uri, output}',
     );
   }
-  if (reading.transform === 'sigmoid') return { kind: 'probability', scores: scores.values.map(sigmoid) };
-  if (reading.transform === 'softmax') return { kind: 'probability', scores: softmax(scores.values, scores.width) };
-  return { kind: isProbability(scores, task, reading) ? 'probability' : 'score', scores: scores.values };
+  if (reading.transform === 'sigmoid' || reading.transform === 'softmax') return 'probability';
+  return isProbability(scores, task, reading) ? 'probability' : 'score';
 }
 
 function pick({ values, width }: Pick<Scores, 'values' | 'width'>, column: number): Float64Array {

@@ -1,58 +1,130 @@
 import type { Columns, Task } from '../../config/schema.ts';
 import { classPosition, classText, type ClassValue } from '../../data/class-text.ts';
-import { ModelError } from '../../errors.ts';
+import { ConfigError } from '../../errors.ts';
+import type { OutputOrigin } from '../output-origins.ts';
 import type { Predictions } from '../predictions.ts';
-import type { LoadedModel } from '../run.ts';
 
-type Classes = { classes: ClassValue[] } & Pick<Predictions, 'classesFrom'>;
+export interface ClassesInput {
+  columns: Columns;
+  task: Task;
+  /** Scores a row; 0: there are labels only. */
+  width: number;
+  /** Where the scores, or else the labels, come from. */
+  origin: OutputOrigin | undefined;
+  /** Labels that the model gave. */
+  seen: readonly ClassValue[];
+  /** Texts of the labels of the data; asked for only where nobody else says which classes there are. */
+  dataLabels: () => Promise<readonly string[]>;
+}
 
-/** The model's own class labels, else the configured ones, else what its labels or the number of its scores say. */
-export function classesOf(
-  model: LoadedModel,
-  columns: Columns,
-  task: Task,
-  width: number,
-  seen: readonly ClassValue[],
-): Classes {
+export type Classes = { classes: ClassValue[] } & Pick<Predictions, 'classesFrom'>;
+
+/**
+ * The classes of a model, in the order of its scores: those of the configuration, else those of the node that feeds the output,
+ * else 0, 1, 2, ... where the labels of the data are such numbers, else the sorted labels where there is one for each score.
+ * @throws ConfigError where none of these says it
+ */
+export async function classesOf(input: ClassesInput): Promise<Classes> {
+  const { columns, task, width, origin, seen } = input;
   const count = width === 1 && task === 'binary-classification' ? 2 : width;
-  const own = model.inspection.classes ?? columns.classes ?? null;
-  if (own !== null) {
-    if (width === 0 || own.length === count) return { classes: [...own] };
-    throw new ModelError({
-      found: `The model gives ${width} scores a row and there are ${own.length} class labels: ${own.slice(0, 10).join(', ')}`,
-      expected: 'one score for each label',
+  const stated = columns.classes ?? origin?.classes ?? null;
+  if (stated !== null) {
+    if (width === 0 || stated.length === count) return { classes: [...stated] };
+    const whose = columns.classes === undefined ? 'the model names' : 'columns.classes names';
+    throw new ConfigError({
+      found: `The model gives ${width} scores a row and ${whose} ${stated.length} classes: ${listed(stated)}`,
+      expected: 'one score for each class',
       remedy: 'List the classes, in the order of the scores, in columns.classes; or name the output: {uri, output}',
     });
   }
   if (seen.some((label) => typeof label === 'boolean')) return { classes: [false, true] };
-  const classesFrom = width === 0 ? 'predicted' : 'counted';
   const numbers = Array.from({ length: count === 0 ? 2 : count }, (_, index) => index);
-  if (seen.every((label) => numbers.includes(label as number))) return { classes: numbers, classesFrom };
-  // Labels only, or labels such as -1 and 1: in their order, if there is one for each score.
-  const sorted = seen.toSorted((a, b) => (a < b ? -1 : 1));
-  if (width === 0 || sorted.length === count) return { classes: sorted, classesFrom: 'predicted' };
-  throw new ModelError({
-    found: `The model gives ${width} scores a row and labels such as ${seen.slice(0, 5).map(String).join(', ')}`,
+  if (width === 0) {
+    if (seen.every((label) => numbers.includes(label as number))) return { classes: numbers, classesFrom: 'predicted' };
+    return { classes: sortedClasses(seen.map(classText)), classesFrom: 'predicted' };
+  }
+  return unstated(numbers, input, await input.dataLabels());
+}
+
+function unstated(
+  numbers: readonly number[],
+  { columns, task, width }: ClassesInput,
+  data: readonly string[],
+): Classes {
+  const binary = task === 'binary-classification';
+  const positive = binary ? classText(columns.positive ?? 1) : null;
+  const known = sortedClasses(positive === null ? data : [...data, positive]);
+  const counted = numbers.map(String);
+  const isCounted = (labels: readonly string[]): boolean => labels.every((label) => classPosition(label, counted) >= 0);
+  if (isCounted(known)) {
+    const ambiguous = !binary && known.length > 0 && known.length < width && !known.includes('0');
+    if (!ambiguous) return { classes: [...numbers], classesFrom: 'counted' };
+    throw new ConfigError({
+      found: `The model gives ${width} scores a row and does not name their classes, and the labels of the data are ${listed(known)}`,
+      expected: `to know whether the scores are of the classes ${counted.join(', ')} or of ${counted.map((each) => Number(each) + 1).join(', ')}`,
+      remedy: 'List the classes, in the order of the scores, in columns.classes',
+    });
+  }
+  if (known.length === numbers.length) return { classes: known, classesFrom: 'sorted' };
+  throw new ConfigError({
+    found: `The model gives ${width} score${width === 1 ? '' : 's'} a row and does not name ${width === 1 ? 'its class' : 'their classes'}; the data has ${known.length} labels: ${listed(known)}`,
     expected: 'to know which score belongs to which label',
     remedy: 'List the classes, in the order of the scores, in columns.classes',
   });
 }
 
-/** Labels as positions among the classes. @throws ModelError for one that is none of them */
+/** Distinct texts of classes: numbers by size, others as text. */
+export function sortedClasses(texts: readonly string[]): string[] {
+  const names = [...new Set(texts)];
+  const numeric = names.every((name) => name.trim() !== '' && Number.isFinite(Number(name)));
+  return numeric ? names.sort((a, b) => Number(a) - Number(b)) : names.sort();
+}
+
+/**
+ * What the label output writes for each class: the class itself, what the graph says, or the position among the classes.
+ * @param origin of the labels; of the same source as the scores
+ * @throws ConfigError for a label that is none of these
+ */
+export function labelValues(
+  classes: readonly ClassValue[],
+  origin: OutputOrigin | undefined,
+  seen: readonly ClassValue[],
+): readonly ClassValue[] {
+  const positions = classes.map((_, index) => index);
+  const own = origin?.classes?.length === classes.length ? origin.classes : null;
+  const names = classes.map(classText);
+  const sameNames = own !== null && own.every((each) => classPosition(each, names) >= 0);
+  const readings =
+    own !== null && !sameNames
+      ? [own, classes, positions]
+      : origin !== undefined && own === null
+        ? [positions, classes]
+        : [classes, positions];
+  for (const values of readings) {
+    const texts = values.map(classText);
+    if (seen.every((label) => classPosition(label, texts) >= 0)) return values;
+  }
+  const other = seen.find((label) => classPosition(label, names) < 0) as ClassValue;
+  throw new ConfigError({
+    found: `The model predicts the label ${JSON.stringify(other)}`,
+    expected: `one of its classes: ${listed(classes)}`,
+    remedy:
+      'List every class, in the order of the scores, in columns.classes; or name the output of the scores: {uri, output}',
+  });
+}
+
+/** Labels as positions among the classes. */
 export function labelIndexes(
   labels: Int32Array,
   seen: readonly ClassValue[],
-  classes: readonly ClassValue[],
+  values: readonly ClassValue[],
 ): Int32Array {
-  const names = classes.map(classText);
-  const positions = seen.map((label) => {
-    const position = classPosition(label, names);
-    if (position >= 0) return position;
-    throw new ModelError({
-      found: `The model predicts the label ${JSON.stringify(label)}`,
-      expected: `one of its classes: ${names.slice(0, 10).join(', ')}`,
-      remedy: 'List every class in columns.classes',
-    });
-  });
+  const texts = values.map(classText);
+  const positions = seen.map((label) => classPosition(label, texts));
   return labels.map((index) => positions[index] as number);
+}
+
+function listed(classes: readonly ClassValue[]): string {
+  const shown = classes.slice(0, 10).map(String).join(', ');
+  return classes.length > 10 ? `${shown}, … (${classes.length})` : shown;
 }

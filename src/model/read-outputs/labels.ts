@@ -1,11 +1,12 @@
 import { labelColumns } from '../../config/columns.ts';
 import type { Columns } from '../../config/schema.ts';
 import type { ClassValue } from '../../data/class-text.ts';
-import { ModelError } from '../../errors.ts';
-import { sigmoid } from '../../probabilities.ts';
-import type { Predictions, ReadingOptions } from '../predictions.ts';
-import type { LoadedModel, TensorValues } from '../run.ts';
+import { ConfigError, ModelError } from '../../errors.ts';
+import { thresholdAt, type Predictions, type ReadingOptions } from '../predictions.ts';
+import type { OutputOrigin } from '../output-origins.ts';
+import { finalScores } from './class-scores.ts';
 import { isProbability, wrongWidth, type Scores } from './scores.ts';
+import { thresholdIn } from './threshold.ts';
 
 /** What a model says of several labels a row. */
 export interface LabelOutputs {
@@ -14,17 +15,18 @@ export interface LabelOutputs {
   given: Int32Array | null;
   values: readonly ClassValue[];
   rows: number;
-  labelName: string | undefined;
+  labelName: string | null;
+  /** Where the scores come from: the model may name their columns. */
+  origin: OutputOrigin | undefined;
 }
 
 /** Every label for itself; the columns of scores are in the order of the label columns, unless the model names its own. */
 export function readLabels(
-  { scores, given, values, rows, labelName }: LabelOutputs,
-  model: LoadedModel,
+  { scores, given, values, rows, labelName, origin }: LabelOutputs,
   columns: Columns,
   reading: ReadingOptions,
 ): Predictions {
-  const classes = labelsOf(model, labelColumns(columns));
+  const classes = labelsOf(origin, labelColumns(columns));
   const has = values.map((value) => value === 1 || value === true);
   const other = values.find((value) => ![0, 1, false, true].includes(value as number));
   if (other !== undefined) {
@@ -43,39 +45,56 @@ export function readLabels(
       'Name the output that holds them: {uri, output}',
     );
   }
-  if (reading.transform === 'softmax') {
+  const { transform } = reading;
+  if (transform === 'softmax') {
     throw new ModelError({
       found: 'transform: softmax for several labels a row',
       expected: 'sigmoid, or none',
       remedy: 'Choose the transform: candidate: {uri, transform: sigmoid}',
     });
   }
-  const sigmoids = reading.transform === 'sigmoid';
-  const kind = sigmoids || isProbability(scores, 'multilabel-classification', reading) ? 'probability' : 'score';
-  return {
-    ...common,
-    kind,
-    scores: sigmoids ? scores.values.map(sigmoid) : scores.values,
-    threshold: reading.threshold ?? (kind === 'score' ? 0 : 0.5),
-  };
+  const kind =
+    transform === 'sigmoid' || isProbability(scores, 'multilabel-classification', reading) ? 'probability' : 'score';
+  const made = finalScores(scores, { task: 'multilabel-classification', kind, transform, positive: 1 });
+  const threshold = thresholdIn(
+    transform === 'sigmoid' ? 'double' : scores.type,
+    reading.threshold ?? (kind === 'score' ? 0 : 0.5),
+  );
+  if (decided !== null && reading.threshold === undefined && reading.output === undefined) {
+    refuseContradiction(made, decided, classes, threshold, scores.name, labelName);
+  }
+  return { ...common, kind, scores: made, threshold };
 }
 
-/**
- * Scores row by row. Exporters of models with one classifier a label stack their probabilities: [labels, rows, 2], of which the
- * last are those of having the label.
- */
-export function positiveScores(tensor: TensorValues, labels: number | null, rows: number): TensorValues {
-  const [first, second, third, ...rest] = tensor.dims;
-  if (labels === null || first !== labels || second !== rows || third !== 2 || rest.length > 0) return tensor;
-  const data = Float64Array.from({ length: rows * labels }, (_, at) =>
-    Number(tensor.data[((at % labels) * rows + Math.floor(at / labels)) * 2 + 1]),
-  );
-  return { type: tensor.type, dims: [rows, labels], data };
+/** Decisions that are not those of the scores: which counts is not for us to say. */
+function refuseContradiction(
+  scores: Float64Array,
+  decided: Int32Array,
+  classes: readonly string[],
+  threshold: Predictions['threshold'],
+  scoreName: string,
+  labelName: string | null,
+): void {
+  let count = 0;
+  let first = -1;
+  for (let at = 0; at < scores.length; at += 1) {
+    const above = (scores[at] as number) - thresholdAt(threshold, at % classes.length);
+    if (Math.abs(above) <= 1e-6 || above > 0 === (decided[at] === 1)) continue;
+    if (first < 0) first = at;
+    count += 1;
+  }
+  if (count === 0) return;
+  const label = JSON.stringify(classes[first % classes.length]);
+  throw new ConfigError({
+    found: `Output ${labelName} contradicts the scores of output ${scoreName} in ${count} of ${scores.length} labels (the first: row ${Math.floor(first / classes.length) + 1}, ${label}, is ${decided[first]} at a score of ${scores[first]})`,
+    expected: 'both in the order of columns.label, and labels that are those of the scores at the threshold',
+    remedy: `Say what decides: {uri, output: ${scoreName}} for the scores ({uri, threshold: [...]} to move the thresholds), or {uri, output: ${labelName}} for the labels`,
+  });
 }
 
 /** The model's own names of the labels where they are those of the data, else the label columns in their order. */
-function labelsOf(model: LoadedModel, columns: readonly string[]): string[] {
-  const own = model.inspection.classes?.map(String) ?? [];
+function labelsOf(origin: OutputOrigin | undefined, columns: readonly string[]): string[] {
+  const own = origin?.classes?.map(String) ?? [];
   const same = own.length === columns.length && columns.every((name) => own.includes(name));
   return same ? own : [...columns];
 }

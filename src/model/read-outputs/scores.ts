@@ -8,6 +8,8 @@ export interface Scores {
   values: Float64Array;
   width: number;
   name: string;
+  /** ONNX's name of the type of its elements. */
+  type: string;
   range: Range;
 }
 

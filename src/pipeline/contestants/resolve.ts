@@ -7,6 +7,7 @@ import { localModel, type LocalArtifact } from '../../model/artifact.ts';
 import type { ReadingOptions } from '../../model/predictions.ts';
 import { fetchArtifact, fetchNamed } from '../../registry/fetch-artifact.ts';
 import { versionTag } from '../../registry/tags.ts';
+import { howToFetch } from '../../config/elsewhere.ts';
 import type { ModelReference } from '../../config/index.ts';
 import { inside, type Workspace } from '../workspace.ts';
 
@@ -135,6 +136,15 @@ async function bytesOf(
   role: string,
   downloads: string,
 ): Promise<LocalArtifact> {
+  const elsewhere = howToFetch(uri);
+  if (elsewhere !== null) {
+    throw new ModelError({
+      found: `${JSON.stringify(uri)}: ${elsewhere.found}`,
+      expected: 'an ONNX model, as a file or at an https address',
+      where: `models.${workspace.model}.${role}`,
+      remedy: elsewhere.remedy,
+    });
+  }
   if (!/^[a-z][a-z0-9+.-]*:/iu.test(uri)) return localModel(await inside(workspace, uri, role), `file:${uri}`);
   if (expected === undefined && workflowArtifact(uri) === null) {
     throw new ModelError({

@@ -1,10 +1,11 @@
-import type { Behaviour } from './schema.ts';
+import { shareOf } from '../../config/quantity.ts';
 import type { Check } from '../../evidence/index.ts';
 import type { PredictionResult } from '../../model/predictions.ts';
 import { changedDecisions, type Scored, type Scorer } from '../../model/scorer.ts';
 import { absentCheck, atLeast, digits, limitCheck, type Absence } from './limit.ts';
 import { proportionBounds } from './proportion.ts';
 import { percent } from '../../wording.ts';
+import type { Behaviour } from './schema.ts';
 
 export interface AgreementInput {
   settings: NonNullable<Behaviour['agreement']>;
@@ -21,7 +22,11 @@ const title = 'Agreement with the parent';
 /** Does the candidate answer as the model it was made of, on every row of the evaluation set? Labels are not needed for it. */
 export function judgeAgreement(input: AgreementInput): { checks: Check[]; details: Record<string, unknown> } {
   const { settings, parent, scorer, alpha } = input;
-  const { severity, min_label_agreement: least, max_score_difference: most } = settings;
+  const { severity, min_label_agreement: stated, max_score_difference: most } = settings;
+  const least =
+    stated === undefined
+      ? undefined
+      : shareOf(stated, 'the rows that are decided alike', 'bound', 'behaviour.agreement.min_label_agreement');
   const open = (reason: string): ReturnType<typeof judgeAgreement> => ({
     checks: [absentCheck('agreement', title, { verdict: 'inconclusive', reason }, severity)],
     details: {},

@@ -4,6 +4,7 @@ import type { Check } from '../../evidence/index.ts';
 import type { Feeds } from '../../model/batches.ts';
 import { planInputs, type InputPlan } from '../../model/features.ts';
 import { HostedModelFault, hostModel, type HostedModel } from '../../model/hosted-model.ts';
+import { settledReading, type SettledReading } from '../../model/predictions.ts';
 import type { Scorer } from '../../model/scorer.ts';
 import type { Contestant, ContestantsContext, LocalModel, StageResult } from '../stage.ts';
 import { judgeAgreement, type AgreementInput } from './agreement.ts';
@@ -160,9 +161,20 @@ async function withModels(input: Input, mine: HostedModel, rival: HostedModel | 
   const feeds = await feedsOf(dataset, plans, rows);
   const fed = await Promise.all(
     hosts.map((host, index) =>
-      host.feed({ plans: plans[index] as InputPlan[], feeds: feeds[index] as Feeds, rows: rows.length, task, columns }),
+      host.feed({
+        plans: plans[index] as InputPlan[],
+        feeds: feeds[index] as Feeds,
+        rows: rows.length,
+        task,
+        columns,
+        settled: settledOf(index),
+      }),
     ),
   );
+  function settledOf(index: number): SettledReading | null {
+    const result = (index === 0 ? candidate : champion)?.result;
+    return result?.ok === true ? settledReading(result.predictions) : null;
+  }
   const parts: Part[] = [{ checks: [], details: { rows: { used: rows.length, of: dataset.rows } } }];
 
   const subjectsFor = async (
@@ -202,6 +214,7 @@ async function withModels(input: Input, mine: HostedModel, rival: HostedModel | 
           rows: batch,
           task,
           columns,
+          settled: settledOf(index),
         });
         return host;
       },

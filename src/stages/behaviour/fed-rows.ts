@@ -1,5 +1,5 @@
 import type { Columns, Task } from '../../config/index.ts';
-import { columnTexts, readColumns, type ColumnVector, type Dataset } from '../../data/dataset.ts';
+import { readColumns, type Dataset, type TextColumn } from '../../data/dataset.ts';
 import { featureBatches, type Feeds } from '../../model/batches.ts';
 import type { InputPlan } from '../../model/features.ts';
 import { shuffled, uniformsFor } from '../../model/perturbation.ts';
@@ -16,9 +16,10 @@ export async function chooseRows(
   if (dataset.rows <= wanted) return Uint32Array.from({ length: dataset.rows }, (_, row) => row);
   const uniform = uniformsFor(seed, 'rows');
   if (task !== 'ranking') return shuffled(dataset.rows, uniform).slice(0, wanted).sort();
-  const query = (await readColumns(dataset, [columns.group as string])).get(columns.group as string);
+  const group = columns.group as string;
+  const query = (await readColumns(dataset, { texts: [group] })).texts.get(group);
   const rowsOf = new Map<string | null, number[]>();
-  for (const [row, key] of columnTexts(query as ColumnVector).entries()) {
+  for (const [row, key] of (query as TextColumn).values.entries()) {
     const rows = rowsOf.get(key);
     if (rows === undefined) rowsOf.set(key, [row]);
     else rows.push(row);

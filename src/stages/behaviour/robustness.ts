@@ -1,4 +1,4 @@
-import type { Behaviour } from './schema.ts';
+import { quantityOf, shareOf } from '../../config/quantity.ts';
 import type { Check } from '../../evidence/index.ts';
 import type { Perturbation } from '../../model/perturbation.ts';
 import { changedDecisions, type Bounds, type Scored } from '../../model/scorer.ts';
@@ -6,6 +6,7 @@ import { absentCheck, atMost, digits, limitCheck } from './limit.ts';
 import { proportionBounds } from './proportion.ts';
 import { lossOf, lossText, scoredUnder, type Examination, type Subject } from './subject.ts';
 import { capitalised, percent } from '../../wording.ts';
+import type { Behaviour } from './schema.ts';
 
 type Settings = NonNullable<Behaviour['robustness']>;
 
@@ -25,6 +26,7 @@ export async function judgeRobustness(
   input: RobustnessInput,
 ): Promise<{ checks: Check[]; details: Record<string, unknown> }> {
   const { settings, candidate, champion, scorer, signal, log } = input;
+  const limits = limitsOf(settings, scorer.metric);
   const changes = changesOf(settings);
   const checks: Check[] = [];
   const details: Record<string, unknown>[] = [];
@@ -33,7 +35,7 @@ export async function judgeRobustness(
     const mine = await effectOf(change, candidate, input);
     const theirs = champion === null ? null : await effectOf(change, champion, input);
     const excess = excessOf(input, mine, theirs);
-    checks.push(...checksOf(change, mine, theirs, excess, input));
+    checks.push(...checksOf(change, mine, theirs, excess, limits, input));
     details.push({
       change: change.name,
       what: change.what,
@@ -45,6 +47,23 @@ export async function judgeRobustness(
     log.progress('Robustness', index + 1, changes.length);
   }
   return { checks, details: { robustness: details } };
+}
+
+interface Limits {
+  /** In the units of the metric. */
+  margin?: number;
+  /** A share. */
+  mostFlips?: number;
+}
+
+function limitsOf({ margin, max_flip_rate: flips }: Settings, metric: RobustnessInput['scorer']['metric']): Limits {
+  const where = 'behaviour.robustness';
+  return {
+    ...(margin === undefined ? {} : { margin: quantityOf(margin, metric, 'difference', `${where}.margin`) }),
+    ...(flips === undefined
+      ? {}
+      : { mostFlips: shareOf(flips, 'the decisions that change', 'bound', `${where}.max_flip_rate`) }),
+  };
 }
 
 interface Change {
@@ -125,10 +144,11 @@ function checksOf(
   mine: Effect,
   theirs: Effect | null,
   excess: Bounds | null,
+  { margin, mostFlips }: Limits,
   input: RobustnessInput,
 ): Check[] {
   const { settings, scorer, alpha, absence, champion } = input;
-  const { severity, margin, max_flip_rate: mostFlips } = settings;
+  const { severity } = settings;
   const gated = margin !== undefined || mostFlips !== undefined;
   const id = `robustness-${change.name}`;
   if (mine.kind === 'none') {

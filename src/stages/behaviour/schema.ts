@@ -1,5 +1,5 @@
 import { Type, type Static } from 'typebox';
-import { bytesPattern, Column, Severity, strict } from '../../config/forms.ts';
+import { bytesPattern, Column, Quantity, Severity, strict } from '../../config/forms.ts';
 import { ModelReference, type Model } from '../../config/schema.ts';
 
 /** A ratio of candidate to champion that may not be exceeded. */
@@ -107,15 +107,14 @@ export const Behaviour = Type.Object(
           columns: Type.Optional(Type.Array(Column, { minItems: 1, description: 'change only these features' })),
           metric: Type.Optional(Type.String({ minLength: 1, description: 'default: that of policy.primary' })),
           margin: Type.Optional(
-            Type.Number({
+            Quantity({
               minimum: 0,
               description: 'how much more of the metric the candidate may lose than the champion',
             }),
           ),
           max_flip_rate: Type.Optional(
-            Type.Number({
+            Quantity({
               minimum: 0,
-              maximum: 1,
               description: 'largest share of decisions of the candidate that change',
             }),
           ),
@@ -132,7 +131,7 @@ export const Behaviour = Type.Object(
         {
           with: ModelReference,
           min_label_agreement: Type.Optional(
-            Type.Number({ minimum: 0, maximum: 1, description: 'least share of rows that are decided alike' }),
+            Quantity({ minimum: 0, description: 'least share of rows that are decided alike' }),
           ),
           max_score_difference: Type.Optional(
             Type.Number({ minimum: 0, description: 'greatest difference of any score' }),

@@ -1,8 +1,12 @@
+import { baseWithin, referencesOf, type Place, type References } from './references.ts';
+
 /** What a column's schema speaks of, as far as text and null cells must know. */
 export interface CellTypes {
   number: boolean;
   boolean: boolean;
   null: boolean;
+  /** Whether it names any type. */
+  any: boolean;
 }
 
 type Schema = Record<string, unknown>;
@@ -12,14 +16,15 @@ const steps = 10_000;
 
 /**
  * The types the contract names for each column, wherever in the schema of the row it speaks of that column:
- * `properties`, `patternProperties`, `additionalProperties`, through local `$ref`, `allOf`, `anyOf`, `oneOf`, `if`, `then`, `else`, `dependentSchemas`.
+ * `properties`, `patternProperties`, `additionalProperties`, through `$ref`, `allOf`, `anyOf`, `oneOf`, `if`, `then`, `else`, `dependentSchemas`.
  * A type is named by `type`, by the members of `enum` and `const`, and by keywords that only numbers have.
- * What lies behind `not` is left out, as is a reference other than a JSON pointer.
+ * What lies behind `not` is left out.
  */
 export function cellTypes(schema: unknown, columns: readonly string[]): CellTypes[] {
-  const types = columns.map(() => ({ number: false, boolean: false, null: false }));
+  const types = columns.map(() => ({ number: false, boolean: false, null: false, any: false }));
   const byName = new Map(columns.map((name, index) => [name, types[index] as CellTypes]));
-  for (const row of applicable(schema, schema)) {
+  const references = referencesOf(schema);
+  for (const { schema: row, base } of applicable({ schema, base: '' }, references)) {
     const properties = asSchema(row['properties']);
     const patterns = Object.entries(asSchema(row['patternProperties'])).map(
       ([pattern, each]) => [compile(pattern), each] as const,
@@ -28,7 +33,7 @@ export function cellTypes(schema: unknown, columns: readonly string[]): CellType
       let matched = false;
       const add = (each: unknown): void => {
         matched = true;
-        for (const part of applicable(each, schema)) addTypes(cell, part);
+        for (const part of applicable({ schema: each, base }, references)) addTypes(cell, part.schema);
       };
       if (Object.hasOwn(properties, name)) add(properties[name]);
       for (const [pattern, each] of patterns) if (pattern?.test(name) === true) add(each);
@@ -42,22 +47,28 @@ export function cellTypes(schema: unknown, columns: readonly string[]): CellType
 }
 
 /** The schema itself and every schema that applies to the same instance. */
-function applicable(schema: unknown, root: unknown): Schema[] {
-  const found = new Set<Schema>();
-  const pending = [schema];
+function applicable(start: Place, references: References): { schema: Schema; base: string }[] {
+  const found = new Map<Schema, string>();
+  const pending = [start];
   while (pending.length > 0 && found.size < steps) {
-    const next = pending.pop();
-    if (typeof next !== 'object' || next === null || Array.isArray(next) || found.has(next as Schema)) continue;
-    const each = next as Schema;
-    found.add(each);
-    for (const keyword of ['allOf', 'anyOf', 'oneOf']) {
-      const branches = each[keyword];
-      if (Array.isArray(branches)) pending.push(...(branches as unknown[]));
+    const next = pending.pop() as Place;
+    if (typeof next.schema !== 'object' || next.schema === null || Array.isArray(next.schema)) continue;
+    const each = next.schema as Schema;
+    if (found.has(each)) continue;
+    const base = baseWithin(each, next.base);
+    found.set(each, base);
+    const branches = ['allOf', 'anyOf', 'oneOf'].flatMap((keyword): unknown[] =>
+      Array.isArray(each[keyword]) ? (each[keyword] as unknown[]) : [],
+    );
+    const conditions = [each['if'], each['then'], each['else'], ...Object.values(asSchema(each['dependentSchemas']))];
+    for (const schema of [...branches, ...conditions]) pending.push({ schema, base });
+    for (const keyword of ['$ref', '$dynamicRef']) {
+      const reference = each[keyword];
+      const target = typeof reference === 'string' ? references(reference, base) : undefined;
+      if (target !== undefined) pending.push(target);
     }
-    pending.push(each['if'], each['then'], each['else'], ...Object.values(asSchema(each['dependentSchemas'])));
-    if (typeof each['$ref'] === 'string') pending.push(resolve(each['$ref'], root));
   }
-  return [...found];
+  return [...found].map(([schema, base]) => ({ schema, base }));
 }
 
 function addTypes(cell: CellTypes, schema: Schema): void {
@@ -65,6 +76,7 @@ function addTypes(cell: CellTypes, schema: Schema): void {
   const types = new Set(Array.isArray(named) ? (named as unknown[]) : [named]);
   const values = [...(Array.isArray(schema['enum']) ? (schema['enum'] as unknown[]) : [])];
   if (Object.hasOwn(schema, 'const')) values.push(schema['const']);
+  cell.any ||= named !== undefined || values.length > 0;
   cell.number ||=
     types.has('number') ||
     types.has('integer') ||
@@ -72,21 +84,6 @@ function addTypes(cell: CellTypes, schema: Schema): void {
     numericKeywords.some((keyword) => Object.hasOwn(schema, keyword));
   cell.boolean ||= types.has('boolean') || values.some((value) => typeof value === 'boolean');
   cell.null ||= types.has('null') || values.includes(null);
-}
-
-function resolve(reference: string, root: unknown): unknown {
-  if (reference !== '#' && !reference.startsWith('#/')) return undefined;
-  let target: unknown = root;
-  try {
-    for (const part of decodeURIComponent(reference).split('/').slice(1)) {
-      const key = part.replaceAll('~1', '/').replaceAll('~0', '~');
-      if (typeof target !== 'object' || target === null || !Object.hasOwn(target, key)) return undefined;
-      target = (target as Schema)[key];
-    }
-  } catch {
-    return undefined;
-  }
-  return target;
 }
 
 function asSchema(value: unknown): Schema {

@@ -20,11 +20,15 @@ export async function readContract(path: string, uri: string): Promise<Contract>
   const refuse = (found: string, expected: string, remedy: string, cause?: unknown): never => {
     throw new DataError({ found, expected, where: uri, remedy, cause });
   };
-  const size = await stat(path).then(
-    (info) => info.size,
-    (cause: NodeJS.ErrnoException) =>
-      refuse(openingFault(cause), 'the data contract', 'Check data.contract in contender.yml', cause),
+  const info = await stat(path).catch((cause: NodeJS.ErrnoException) =>
+    refuse(openingFault(cause), 'the data contract', 'Check data.contract in contender.yml', cause),
   );
+  // A pipe would be waited for without end.
+  if (!info.isFile()) {
+    const found = info.isDirectory() ? 'this is a folder' : 'this is not a file';
+    refuse(found, 'the data contract', 'Check data.contract in contender.yml');
+  }
+  const { size } = info;
   if (size > largest)
     refuse(`the contract has ${size} bytes`, 'at most 1 MiB', 'Move lists of values out of the schema');
   const text = await readFile(path, 'utf8').catch((cause: NodeJS.ErrnoException) =>

@@ -3,6 +3,8 @@ import addFormatsModule from 'ajv-formats';
 import { DataError } from '../../errors.ts';
 import type { Log } from '../../log.ts';
 import type { Contract } from './contract.ts';
+import { unknownKeywords } from './unknown-keywords.ts';
+import { decideMultiplesInDecimal } from './multiple-of.ts';
 import type { RowBatch } from './rows.ts';
 import { timedOut, withTimeLimit } from './time-limit.ts';
 
@@ -37,6 +39,7 @@ const timeLimit = 10_000;
  * @throws DataError for a schema that is no valid 2020-12 schema or refers outside itself
  */
 export function compileContract(contract: Contract, log: Log, limit = timeLimit): Judge {
+  const unknown = new Set<string>();
   const ajv = new Ajv2020({
     strictSchema: 'log',
     strictNumbers: true,
@@ -47,15 +50,25 @@ export function compileContract(contract: Contract, log: Log, limit = timeLimit)
     ownProperties: true,
     logger: {
       log: (...parts: unknown[]) => log.debug(parts.join(' ')),
-      warn: (...parts: unknown[]) => log.warning(`${contract.uri}: ${parts.join(' ')}`),
+      // Told of every place that is compiled, some of them more than once.
+      warn: (...parts: unknown[]) => {
+        const said = parts.join(' ');
+        const keyword = /unknown keyword: "(?<keyword>[^"]+)"/u.exec(said)?.groups?.['keyword'];
+        if (keyword === undefined) log.warning(`${contract.uri}: ${said}`);
+        else unknown.add(keyword);
+      },
       error: (...parts: unknown[]) => log.debug(parts.join(' ')),
     },
   });
   addFormats(ajv);
+  decideMultiplesInDecimal(ajv);
+  // It resolves anchors, and warns of the keyword all the same.
+  ajv.addKeyword('$anchor');
   let validate: ValidateFunction;
   try {
     validate = withTimeLimit(limit, () => ajv.compile(contract.schema));
   } catch (cause) {
+    if (cause instanceof RangeError) throw endless(contract, cause);
     throw new DataError({
       found: timedOut(cause) ? 'the contract takes too long to compile' : `not a usable JSON Schema: ${said(cause)}`,
       expected: 'a JSON Schema 2020-12 that refers to nothing outside itself',
@@ -66,6 +79,7 @@ export function compileContract(contract: Contract, log: Log, limit = timeLimit)
       cause,
     });
   }
+  for (const warning of unknownKeywords(contract, unknown)) log.warning(warning);
   return {
     judge: (batch) => {
       const violations: Violation[] = [];
@@ -83,6 +97,8 @@ export function compileContract(contract: Contract, log: Log, limit = timeLimit)
           }
         });
       } catch (cause) {
+        // The language has no other name for a stack that is full.
+        if (cause instanceof RangeError) throw endless(contract, cause);
         if (!timedOut(cause)) throw cause;
         throw new DataError({
           found: `judging row ${batch.first + at} took longer than ${limit / 1000} s`,
@@ -94,6 +110,16 @@ export function compileContract(contract: Contract, log: Log, limit = timeLimit)
       return violations;
     },
   };
+}
+
+function endless(contract: Contract, cause: RangeError): DataError {
+  return new DataError({
+    found: 'the contract refers to itself without end',
+    expected: 'references that lead to a part of the row, such as the items of a list',
+    where: contract.uri,
+    remedy: 'Remove the $ref or $dynamicRef that leads back to the schema it stands in',
+    cause,
+  });
 }
 
 function said(cause: unknown): string {

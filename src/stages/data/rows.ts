@@ -1,11 +1,11 @@
 import { TextDecoder } from 'node:util';
-import type { Dataset, DatasetColumn } from '../../data/dataset.ts';
-import { csvText, quoteIdentifier } from '../../data/dataset.ts';
-import { lineBatches } from '../../data/lines.ts';
-import { isNested, isNumeric } from '../../data/types.ts';
+import { readingOf } from '../../data/cells.ts';
+import type { Dataset } from '../../data/dataset.ts';
+import { jsonRow, lineBatches, type JsonRow } from '../../data/lines.ts';
+import { isNested } from '../../data/types.ts';
 import { DataError } from '../../errors.ts';
 import type { CellTypes } from './cell-types.ts';
-import { absent, missingCell, textCell } from './cells.ts';
+import { absent, missingCell, textCellReader } from './cells.ts';
 
 /** Rows in file order, as the JSON values the contract judges. */
 export interface RowBatch {
@@ -14,12 +14,9 @@ export interface RowBatch {
   rows: Row[];
 }
 
-export interface Row {
-  value: unknown;
+export interface Row extends JsonRow {
   /** Line of the file, where a line is a row. */
   line?: number;
-  /** Why there is no value: the line is not JSON, not UTF-8, or not an object. */
-  broken?: string;
 }
 
 /** All rows of a dataset. `types` are those of its columns, in order; JSON needs none. */
@@ -35,26 +32,41 @@ export function rowBatches(dataset: Dataset, types: readonly CellTypes[]): Async
 }
 
 async function* csvRows(dataset: Dataset, types: readonly CellTypes[]): AsyncGenerator<RowBatch> {
-  const readers = types.map((each) => (cell: unknown) => textCell(cell as string, each));
-  yield* tableRows(dataset, `select * from ${csvText(dataset.path, dataset.columns.length)}`, readers);
+  const readers = dataset.columns.map((column, index) => {
+    const textCell = textCellReader(types[index] as CellTypes, column, dataset.csv);
+    return (cell: unknown) => textCell(cell as string | null);
+  });
+  yield* tableRows(dataset, readers);
 }
 
 async function* parquetRows(dataset: Dataset, types: readonly CellTypes[]): AsyncGenerator<RowBatch> {
-  const cells = dataset.columns.map(parquetCell);
-  const readers = cells.map(({ read }, index) => {
+  const readers = dataset.columns.map(({ type }, index) => {
     const missing = missingCell(types[index] as CellTypes);
+    const read = isNested(type) ? parsed : (cell: unknown): unknown => cell;
     return (cell: unknown) => (cell === null ? missing : read(cell));
   });
-  yield* tableRows(dataset, `select ${cells.map(({ select }) => select).join(', ')} from ${dataset.relation}`, readers);
+  yield* tableRows(dataset, readers);
+}
+
+function parsed(cell: unknown): unknown {
+  try {
+    return JSON.parse(cell as string) as unknown;
+  } catch {
+    // NaN and infinities have no JSON form.
+    return cell;
+  }
 }
 
 async function* tableRows(
   dataset: Dataset,
-  select: string,
   readers: readonly ((cell: unknown) => unknown)[],
 ): AsyncGenerator<RowBatch> {
   const names = dataset.columns.map((column) => column.name);
-  const result = await dataset.connection.stream(select);
+  const { from, expressions } = readingOf(
+    dataset,
+    dataset.columns.map((column) => ({ column, use: 'json' })),
+  );
+  const result = await dataset.connection.stream(`select ${expressions.join(', ')} from ${from}`);
   let first = 1;
   for (let chunk = await result.fetchChunk(); chunk !== null && chunk.rowCount > 0; chunk = await result.fetchChunk()) {
     const rows: Row[] = Array.from({ length: chunk.rowCount }, () => ({ value: {} }));
@@ -71,38 +83,6 @@ async function* tableRows(
     yield { first, rows };
     first += rows.length;
   }
-}
-
-/** How a Parquet column becomes JSON (docs/data.md): the SQL that fetches it and what is left to do in JavaScript. */
-function parquetCell({ name, type }: DatasetColumn): { select: string; read: (cell: unknown) => unknown } {
-  const column = quoteIdentifier(name);
-  const same = (cell: unknown): unknown => cell;
-  if (type === 'BOOLEAN' || type === 'VARCHAR') return { select: column, read: same };
-  if (isNested(type) || type === 'JSON') {
-    const read = (cell: unknown): unknown => {
-      try {
-        return JSON.parse(cell as string) as unknown;
-      } catch {
-        // NaN and infinities have no JSON form.
-        return cell;
-      }
-    };
-    return { select: `cast(to_json(${column}) as varchar)`, read };
-  }
-  if (isNumeric(type)) {
-    return { select: `cast(${column} as double)`, read: same };
-  }
-  if (type === 'TIMESTAMP WITH TIME ZONE') {
-    // epoch_us(infinity) is NULL, which would pass for a missing cell.
-    const finite = `strftime(make_timestamp(epoch_us(${column})), '%Y-%m-%dT%H:%M:%S.%fZ')`;
-    return { select: `if(isfinite(${column}), ${finite}, cast(${column} as varchar))`, read: same };
-  }
-  if (type.startsWith('TIMESTAMP')) {
-    return { select: `strftime(cast(${column} as timestamp), '%Y-%m-%dT%H:%M:%S.%fZ')`, read: same };
-  }
-  if (type === 'TIME') return { select: `cast(${column} as varchar) || 'Z'`, read: same };
-  if (type === 'BLOB') return { select: `base64(${column})`, read: same };
-  return { select: `cast(${column} as varchar)`, read: same };
 }
 
 async function* jsonRows(dataset: Dataset): AsyncGenerator<RowBatch> {
@@ -129,19 +109,3 @@ async function* jsonRows(dataset: Dataset): AsyncGenerator<RowBatch> {
 }
 
 const batchRows = 2048;
-
-function jsonRow(utf8: TextDecoder, bytes: Buffer): Row {
-  let text: string;
-  try {
-    text = utf8.decode(bytes);
-  } catch {
-    return { value: undefined, broken: 'the line is not UTF-8' };
-  }
-  try {
-    const value = JSON.parse(text) as unknown;
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return { value };
-    return { value, broken: 'the line is not a JSON object' };
-  } catch {
-    return { value: undefined, broken: 'the line is not JSON' };
-  }
-}

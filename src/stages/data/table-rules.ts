@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { TableRule } from './schema.ts';
 import { nearest } from '../../config/suggest.ts';
 import { quoteIdentifier, type Dataset } from '../../data/dataset.ts';
-import { readingOfIds } from '../../data/row-ids.ts';
+import { readingOfKeys } from '../../data/row-ids.ts';
 import type { Check } from '../../evidence/check.ts';
 import { count, rowsOf, showColumn, showValue } from './show.ts';
 
@@ -56,12 +56,12 @@ async function unique(dataset: Dataset, columns: readonly string[], isId: boolea
   };
   const unknown = unknownColumn(dataset, columns);
   if (unknown !== undefined) return { ...check, ...unknown };
-  const ids = isId ? readingOfIds(dataset, columns[0] as string) : null;
-  const keys = ids === null ? columns.map(quoteIdentifier) : ['id'];
-  const from = ids === null ? dataset.relation : `(select ${ids.text} as id from ${ids.from})`;
+  const ids = readingOfKeys(dataset, columns);
+  const keys = columns.map((_, index) => `key${index}`);
+  const from = `(select ${ids.texts.map((text, index) => `${text} as key${index}`).join(', ')} from ${ids.from})`;
   const nulls = keys.map((key) => `${key} is null`).join(' or ');
   const grouped = `select ${keys.join(', ')}, count(*) as n from ${from} where not (${nulls}) group by all having n > 1`;
-  const shown = keys.map((key) => `cast(${key} as varchar)`).join(', ');
+  const shown = keys.join(', ');
   const repeated = await firstRow(
     dataset,
     `select count(*)::double, coalesce(sum(n - 1), 0)::double from (${grouped})`,

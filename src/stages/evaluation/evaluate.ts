@@ -1,11 +1,11 @@
-import { labelColumns } from '../../config/columns.ts';
 import type { Task } from '../../config/schema.ts';
-import type { Policy } from './schema.ts';
-import { columnTexts, readPlainColumns, type ColumnVector } from '../../data/dataset.ts';
+import type { Policy, Slice } from './schema.ts';
+import { readColumns, type ColumnVectors, type TextColumn } from '../../data/dataset.ts';
 import { ConfigError, DataError } from '../../errors.ts';
 import type { Check } from '../../evidence/check.ts';
 import { identityOf } from '../../evidence/decision.ts';
 import type { Artifact } from '../../evidence/evidence.ts';
+import { openSqlSession, type SqlSession } from '../../sql/session.ts';
 import type { Contestant, ContestantsContext, StageResult } from '../stage.ts';
 import { changedRows, type ChangedRow } from './agreement.ts';
 import { detailsOf } from './details.ts';
@@ -14,21 +14,23 @@ import { baselines, type Baseline } from './baselines.ts';
 import { firstModelChecks } from './first-model.ts';
 import { comparisonChecks, floorChecks, type Compared, type Gate } from './gate.ts';
 import { reuseChecks } from './holdout.ts';
-import { knownClasses, readLabels, type Labels } from './labels.ts';
+import { knownClasses, labelUses, readLabels, type Labels } from './labels.ts';
 import { measure } from './measure.ts';
 import { sqlMetrics } from './metrics/sql.ts';
 import { outputsOf, type OutputsResult } from './outputs.ts';
 import { planOf, type Plan } from './plan.ts';
-import { sampleOf } from './read-sample.ts';
+import { readingChecks, type ReadSide } from './reading-checks.ts';
+import { sampleOf, sampleUses, usesOf } from './read-sample.ts';
 import { countQueries } from './metrics/ranking.ts';
 import type { Outputs, Sample } from './sample.ts';
 import {
   checkPredicates,
   columnSlices,
+  hasPredicates,
   isPredicate,
   placeOf,
   predicateRows,
-  sliceColumns,
+  sliceUses,
   type SliceRows,
 } from './slices.ts';
 import { weakSliceAdvice } from './weak-slices.ts';
@@ -57,10 +59,15 @@ type Judged = Pick<Contestant, 'artifact' | 'result'>;
  */
 export async function evaluate(input: EvaluateInput): Promise<StageResult> {
   const { task, columns, dataset, policy } = input;
-  const custom = await sqlMetrics(policy.metrics ?? [], { task, columns, available: dataset.columns });
-  const plan = planOf(policy, task, input.reuse, custom);
-  await checkPredicates(policy, dataset.columns);
-  const { checks, details } = await judge(input, plan);
+  const { plan, checks, details } = await withSql(input, async (session) => {
+    const custom =
+      session === null
+        ? []
+        : await sqlMetrics(session, policy.metrics ?? [], { task, columns, available: dataset.columns });
+    const planned = planOf(policy, task, input.reuse, custom);
+    if (session !== null) await checkPredicates(session, policy, dataset.columns);
+    return { plan: planned, ...(await judge(input, planned, session)) };
+  });
   return {
     checks,
     details: {
@@ -78,7 +85,25 @@ export async function evaluate(input: EvaluateInput): Promise<StageResult> {
   };
 }
 
-async function judge(input: EvaluateInput, plan: Plan): Promise<{ checks: Check[]; details: Record<string, unknown> }> {
+/** SQL of the policy runs in a process of its own; null where it has none. */
+async function withSql<T>(
+  { policy, dataset, signal }: EvaluateInput,
+  work: (session: SqlSession | null) => Promise<T>,
+): Promise<T> {
+  if ((policy.metrics ?? []).length === 0 && !hasPredicates(policy)) return work(null);
+  const session = await openSqlSession(dataset, signal === undefined ? {} : { signal });
+  try {
+    return await work(session);
+  } finally {
+    session.close();
+  }
+}
+
+async function judge(
+  input: EvaluateInput,
+  plan: Plan,
+  session: SqlSession | null,
+): Promise<{ checks: Check[]; details: Record<string, unknown> }> {
   const { task, columns, dataset, policy, candidate, champion } = input;
   if (dataset.rows === 0) {
     throw new DataError({ found: 'the evaluation set has no rows', expected: 'labelled rows', where: dataset.uri });
@@ -86,7 +111,7 @@ async function judge(input: EvaluateInput, plan: Plan): Promise<{ checks: Check[
   if (!candidate.result.ok) return { checks: [candidateFault(candidate.result.fault.message)], details: {} };
   const vectors = await readNeeded(input, plan);
   const labels = readLabels(
-    labelColumns(columns).map((name) => vectors.get(name) as ColumnVector),
+    vectors,
     task,
     columns,
     knownClasses([champion, candidate].flatMap((each) => (each?.result.ok === true ? [each.result.predictions] : []))),
@@ -98,15 +123,20 @@ async function judge(input: EvaluateInput, plan: Plan): Promise<{ checks: Check[
   const sample = sampleOf({ task, columns, where: dataset.uri }, vectors, labels);
   const same = champion !== null && identityOf(champion.artifact) === identityOf(candidate.artifact);
   const rival = champion === null || same ? null : contestantOutputs(champion, task, labels, dataset.rows);
+  const side = (each: Judged | null, read: OutputsResult | null): ReadSide | undefined =>
+    each?.result.ok === true && read?.ok === true
+      ? { predictions: each.result.predictions, tied: read.tied }
+      : undefined;
+  const sides = { candidate: side(candidate, outputs), champion: side(champion, rival) };
   const rivals =
     champion === null
       ? baselines(sample, plan.primary.metric, plan.seed)
       : rival !== null && rival.ok
         ? [{ name: 'the champion', outputs: rival.outputs }]
         : [];
-  const families = rival === null ? [] : await sliceFamilies(input, plan, vectors);
+  const families = rival === null ? [] : await sliceFamilies(session, plan, vectors);
   const own = { name: 'the candidate', outputs: outputs.outputs };
-  const known = await measureAll(input, plan, sample, [own, ...rivals], families);
+  const known = await measureAll(input, session, plan, sample, [own, ...rivals], families);
   const gate = { plan, sample, candidate: (known.models[0] as Baseline).outputs };
   const rivalOutputs = champion === null ? null : (known.models[1]?.outputs ?? null);
   const compared: Compared[] = [];
@@ -127,6 +157,7 @@ async function judge(input: EvaluateInput, plan: Plan): Promise<{ checks: Check[
   return {
     checks: [
       ...labelChecks(sample, labels),
+      ...readingChecks(sample, labels, sides),
       ...(same ? [] : reuseChecks(input.reuse, plan.spending)),
       ...(same
         ? [sameModel(candidate.artifact)]
@@ -149,28 +180,28 @@ async function judge(input: EvaluateInput, plan: Plan): Promise<{ checks: Check[
 
 /** The models and the slices with what the metrics in SQL are on them. The candidate is the first model. */
 async function measureAll(
-  { task, columns, dataset, signal }: EvaluateInput,
+  { task, columns }: EvaluateInput,
+  session: SqlSession | null,
   plan: Plan,
   sample: Sample,
   models: readonly Baseline[],
   families: readonly (SliceRows[] | null)[],
 ): Promise<{ models: readonly Baseline[]; families: readonly (SliceRows[] | null)[] }> {
   const metrics = plan.reported.filter((metric) => metric.kind === 'sql');
-  if (metrics.length === 0) return { models, families };
+  if (metrics.length === 0 || session === null) return { models, families };
   // Only what a guardrail asks of a slice is measured on it.
   const slices = families.flatMap((family, index) => {
     const metric = plan.guardrails[index]?.metric;
     return metric?.kind === 'sql' ? (family ?? []).map((slice) => ({ slice, metrics: [metric] })) : [];
   });
   const [whole = [], ...onSlices] = await measure({
+    session,
     task,
     columns,
-    dataset,
     sample,
     sides: models.map(({ outputs }) => outputs),
     parts: [{ rows: null, metrics }, ...slices.map(({ slice, metrics: one }) => ({ rows: slice.rows, metrics: one }))],
     seed: plan.seed,
-    ...(signal === undefined ? {} : { signal }),
   });
   const found = new Map(slices.map(({ slice }, index) => [slice, onSlices[index] ?? []]));
   return {
@@ -200,11 +231,11 @@ function contestantOutputs({ result }: Judged, task: Task, labels: Labels, rows:
 function fairnessOf(
   { policy, task }: EvaluateInput,
   gate: Gate & { champion: Outputs | null },
-  vectors: ReadonlyMap<string, ColumnVector>,
+  vectors: ColumnVectors,
 ): { checks: Check[]; details: Record<string, unknown> } {
   const { fairness } = policy;
   if (fairness === undefined) return { checks: [], details: {} };
-  const texts = new Map(fairness.columns.map((name) => [name, columnTexts(vectors.get(name) as ColumnVector)]));
+  const texts = new Map(fairness.columns.map((name) => [name, (vectors.texts.get(name) as TextColumn).values]));
   const { sample, candidate, champion, plan } = gate;
   const result = fairnessChecks({
     fairness,
@@ -220,36 +251,33 @@ function fairnessOf(
   return { checks: result.checks, details: { fairness: result.details } };
 }
 
-async function readNeeded(
-  { task, columns, dataset, policy }: EvaluateInput,
-  plan: Plan,
-): Promise<Map<string, ColumnVector>> {
+async function readNeeded({ task, columns, dataset, policy }: EvaluateInput, plan: Plan): Promise<ColumnVectors> {
   const slices = plan.guardrails.flatMap((guardrail) => guardrail.comparison?.slices?.definitions ?? []);
-  const sensitive = policy.fairness?.columns ?? [];
-  const { weight, cluster, group } = columns;
-  const own = [...labelColumns(columns), weight, cluster, ...(task === 'ranking' ? [group] : [])];
-  const names = [...own, ...sensitive, ...sliceColumns(slices)];
-  return readPlainColumns(dataset, [...new Set(names.filter((name) => name !== undefined && name !== null))]);
+  const sensitive = { texts: policy.fairness?.columns ?? [], numbers: [] };
+  return readColumns(
+    dataset,
+    usesOf(labelUses(task, columns), sampleUses(task, columns), sensitive, sliceUses(slices)),
+  );
 }
 
 /** The slices of each guardrail, in the order of the plan; null for those compared on the whole. */
 async function sliceFamilies(
-  input: EvaluateInput,
+  session: SqlSession | null,
   plan: Plan,
-  vectors: ReadonlyMap<string, ColumnVector>,
+  vectors: ColumnVectors,
 ): Promise<(SliceRows[] | null)[]> {
   const families: (SliceRows[] | null)[] = [];
   const taken = new Map<string, Set<string>>();
-  // One after the other: a connection runs one query at a time.
   for (const [guardrail, { comparison, metric }] of plan.guardrails.entries()) {
     const names = taken.get(metric.name) ?? new Set();
     taken.set(metric.name, names);
     const resolved: SliceRows[] = [];
     for (const [index, definition] of (comparison?.slices?.definitions ?? []).entries()) {
       const where = placeOf(guardrail, index);
-      const slices = isPredicate(definition)
-        ? [await predicateRows(input.dataset, definition, where, input)]
-        : columnSlices(definition, vectors);
+      const slices =
+        session !== null && isPredicate(definition)
+          ? [await predicateRows(session, definition, where)]
+          : columnSlices(definition as Exclude<Slice, { sql: string }>, vectors);
       for (const { name } of slices) {
         if (names.has(name)) throw twiceNamed(metric.name, name, where);
         names.add(name);

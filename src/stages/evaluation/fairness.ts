@@ -6,6 +6,7 @@ import { ConfigError } from '../../errors.ts';
 import type { Check, Comparison } from '../../evidence/check.ts';
 import { shownDifference } from '../../evidence/difference.ts';
 import { capitalised } from '../../wording.ts';
+import { boundsOfGap, gaps, rateTitles, type Gap, type Rate } from './gaps.ts';
 import { minimumClusters, stateOf, verdictOf } from './judge.ts';
 import { alphaFor } from './plan.ts';
 import { multinomial, randomFrom } from '../../statistics/random.ts';
@@ -15,8 +16,6 @@ import { unknownInterval, type PairedInterval } from './statistics/interval.ts';
 import { holm } from '../../statistics/multiplicity.ts';
 import { clusterUnits, rowReplicates, rowUnits } from './statistics/resample.ts';
 import { boundsText, findingText, requirementText, shownText, valueText } from './wording.ts';
-
-export type GapName = Fairness['gates'][number]['metric'];
 
 /** Rates of one group, the favourable decision taken as positive. Null where no row can tell. */
 export interface GroupRates {
@@ -38,54 +37,6 @@ export interface Groups {
   /** Groups with fewer than min_rows rows. */
   small: { group: string; rows: number }[];
 }
-
-type Rate = 'selectionRate' | 'truePositiveRate' | 'falsePositiveRate' | 'precision' | 'accuracy';
-
-const rateTitles: Record<Rate, string> = {
-  selectionRate: 'selected',
-  truePositiveRate: 'true positive rate',
-  falsePositiveRate: 'false positive rate',
-  precision: 'precision',
-  accuracy: 'accuracy',
-};
-
-interface Gap {
-  title: string;
-  better: 'higher' | 'lower';
-  /** What is compared between groups: the difference of any of these rates, or their ratio. */
-  rates: readonly Rate[];
-}
-
-/** Gaps as fairlearn defines them: the largest difference (or smallest ratio) between any two groups. */
-export const gaps: Record<GapName, Gap> = {
-  demographic_parity_difference: {
-    title: 'demographic parity difference',
-    better: 'lower',
-    rates: ['selectionRate'],
-  },
-  demographic_parity_ratio: { title: 'demographic parity ratio', better: 'higher', rates: ['selectionRate'] },
-  equalized_odds_difference: {
-    title: 'equalised odds difference',
-    better: 'lower',
-    rates: ['truePositiveRate', 'falsePositiveRate'],
-  },
-  equal_opportunity_difference: {
-    title: 'equal opportunity difference',
-    better: 'lower',
-    rates: ['truePositiveRate'],
-  },
-  false_positive_rate_difference: {
-    title: 'false positive rate difference',
-    better: 'lower',
-    rates: ['falsePositiveRate'],
-  },
-  predictive_parity_difference: {
-    title: 'predictive parity difference',
-    better: 'lower',
-    rates: ['precision'],
-  },
-  accuracy_difference: { title: 'accuracy difference', better: 'lower', rates: ['accuracy'] },
-};
 
 /** The two groups furthest apart, and the rate in which they are. */
 interface Widest {
@@ -213,6 +164,9 @@ interface Pending {
   severity: Check['severity'];
   requirement: Requirement;
   gate: Fairness['gates'][number];
+  margin: number;
+  /** Groups without a rate, as a sentence; empty where there is none. */
+  left: string;
   column: string;
   better: Gap['better'];
   before: number;
@@ -248,7 +202,7 @@ export function fairnessChecks(input: FairnessInput): { checks: Check[]; details
   }
   // One family for "demonstrated harm", as slices are: every gate on every column.
   const guarded = found.flatMap((each) => ('interval' in each && each.requirement === 'not-inferior' ? [each] : []));
-  const corrected = holm(guarded.map(({ interval, gate }) => interval.pBelow(-(gate.margin ?? 0))));
+  const corrected = holm(guarded.map(({ interval, margin }) => interval.pBelow(-margin)));
   const harm = new Map(guarded.map((each, index) => [each, corrected[index] as number]));
   const checks = found.map((each) =>
     'interval' in each ? changeCheck(input, each, harm.get(each) ?? null, guarded.length) : each,
@@ -265,19 +219,14 @@ function gateChecks(
 ): (Check | Pending)[] {
   const { sample, champion, candidate } = input;
   const gap = gaps[gate.metric];
-  if (gate.margin === undefined && gate.max === undefined && gate.min === undefined) {
-    throw new ConfigError({
-      found: `the gate on ${gate.metric} asks for nothing`,
-      expected: 'a max, a min or a margin',
-      where,
-    });
-  }
+  const { most, least, margin } = boundsOfGap(gate, where);
   const severity = gate.severity ?? 'block';
   const id = `evaluation/${gate.metric}@${groups.column}`;
   const title = `${capitalised(gap.title)} by ${groups.column}`;
   const rates = groupRates(sample, candidate, groups, favourable);
   const widest = widestOf(gap, rates);
   const value = widest === null ? Number.NaN : apart(gap, rates, widest);
+  const leftOut = leftOutText(gap, sample, favourable, [{ of: '', rates }]);
   if (widest === null || !Number.isFinite(value)) {
     return [
       {
@@ -285,55 +234,77 @@ function gateChecks(
         title,
         severity,
         verdict: 'fail',
-        message: `${title} could not be computed: fewer than two groups have the rate it compares.`,
+        message: `${title} could not be computed: ${widest === null ? 'fewer than two groups have the rate it compares' : `nobody is ${rateTitles[widest.rate]} in any group`}.${leftOut}`,
         observed: null,
-        required: gate.max ?? gate.min ?? null,
+        required: most ?? least,
       },
     ];
   }
   const checks: (Check | Pending)[] = [];
   for (const [bound, word, holds] of [
-    [gate.max, 'most', value <= (gate.max ?? 0)],
-    [gate.min, 'least', value >= (gate.min ?? 0)],
+    [most, 'most', value <= (most ?? 0)],
+    [least, 'least', value >= (least ?? 0)],
   ] as const) {
-    if (bound === undefined) continue;
+    if (bound === null) continue;
     checks.push({
       id: `${id}-${word === 'most' ? 'ceiling' : 'floor'}`,
       title,
       severity,
       verdict: holds ? 'pass' : 'fail',
-      message: `${title} is ${valueText(value)} (${extremes(rates, widest)}), ${holds ? 'within' : 'outside'} the policy's bound of at ${word} ${bound}.`,
+      message: `${title} is ${valueText(value)} (${extremes(rates, widest)}), ${holds ? 'within' : 'outside'} the policy's bound of at ${word} ${bound}.${leftOut}`,
       observed: value,
       required: bound,
       limit: `at ${word}`,
     });
   }
-  if (gate.margin === undefined || champion === null) return checks;
-  const before = gapOf(gap, groupRates(sample, champion, groups, favourable));
+  if (margin === null || champion === null) return checks;
+  const theirs = groupRates(sample, champion, groups, favourable);
+  const before = gapOf(gap, theirs);
+  const left = leftOutText(gap, sample, favourable, [
+    { of: ' of the candidate', rates },
+    { of: ' of the champion', rates: theirs },
+  ]);
   const interval = changeInterval(input, champion, { gap, widest, groups, favourable });
   const requirement = gate.require ?? 'not-inferior';
   return [
     ...checks,
-    { id, title, severity, requirement, gate, column: groups.column, better: gap.better, before, value, interval },
+    {
+      id,
+      title,
+      severity,
+      requirement,
+      gate,
+      margin,
+      left,
+      column: groups.column,
+      better: gap.better,
+      before,
+      value,
+      interval,
+    },
   ];
 }
 
 /** @param harm p-value of demonstrated harm, corrected; null where the requirement is another */
 function changeCheck(
   input: FairnessInput,
-  { id, title, severity, requirement, gate, column, better, before, value, interval }: Pending,
+  { id, title, severity, requirement, gate, margin, left, column, better, before, value, interval }: Pending,
   harm: number | null,
   family: number,
 ): Check {
   const common = { id, title, severity, observed: value };
   const alpha = alphaFor(input, requirement);
-  const margin = gate.margin ?? 0;
   const lower = interval.lower(alpha);
   const upper = interval.upper(alpha);
   if (![before, lower, upper].every(Number.isFinite)) {
     const why = Number.isFinite(before) ? (interval.unknown ?? 'its bounds are not finite') : 'it has no value';
     const what = Number.isFinite(before) ? `The change of ${title}` : `${title} of the champion`;
-    return { ...common, verdict: 'inconclusive', message: `${what} could not be judged: ${why}.`, required: null };
+    return {
+      ...common,
+      verdict: 'inconclusive',
+      message: `${what} could not be judged: ${why}.${left}`,
+      required: null,
+    };
   }
   const verdict =
     harm === null ? verdictOf(requirement, lower, upper, margin) : harm < alpha ? ('fail' as const) : ('pass' as const);
@@ -365,8 +336,8 @@ function changeCheck(
   return {
     ...common,
     verdict,
-    message: `${title} is ${valueText(value)} against the champion's ${valueText(before)} (${boundsText(better, bounds)}): ${shownText(comparison)}${correction}.`,
-    required: requirementText(requirement, stated),
+    message: `${title} is ${valueText(value)} against the champion's ${valueText(before)} (${boundsText(better, bounds)}): ${shownText(comparison)}${correction}.${left}`,
+    required: requirementText(requirement, stated, margin > 0),
     comparison,
   };
 }
@@ -484,6 +455,35 @@ function extremes(rates: readonly GroupRates[], { rate, least, most }: Widest): 
   const of = (group: string): string =>
     `${valueText(rates.find((each) => each.group === group)?.[rate] ?? Number.NaN)} of ${group}`;
   return `${rateTitles[rate]}: ${of(least)}, ${of(most)}`;
+}
+
+/** " Left out: C has no true positive rate (no row is labelled 1)." Empty where every group has every rate that is compared. */
+function leftOutText(
+  gap: Gap,
+  { names }: Sample,
+  favourable: 0 | 1,
+  sides: readonly { of: string; rates: readonly GroupRates[] }[],
+): string {
+  const label = (each: 0 | 1): string => JSON.stringify(names?.[each] ?? String(each));
+  const other = favourable === 1 ? 0 : 1;
+  const reasons: Partial<Record<Rate, string>> = {
+    truePositiveRate: `no row is labelled ${label(favourable)}`,
+    falsePositiveRate: `no row is labelled ${label(other)}`,
+    precision: `no row is decided ${label(favourable)}`,
+  };
+  // What hangs on labels alone is the same for both models.
+  const found = gap.rates.flatMap((rate) =>
+    sides.flatMap(({ of, rates }) =>
+      rates.flatMap((each) =>
+        each[rate] === null
+          ? [
+              `${each.group.slice(0, 100)} has no ${rateTitles[rate]}${rate === 'precision' ? of : ''} (${reasons[rate] ?? 'it has no value'})`,
+            ]
+          : [],
+      ),
+    ),
+  );
+  return found.length === 0 ? '' : ` Left out: ${[...new Set(found)].join('; ')}.`;
 }
 
 function smallGroup(column: string, group: string, rows: number): Check {

@@ -265,17 +265,15 @@ function unjudgedSlice(
   };
 }
 
-function requiredText({ requirement }: PlannedComparison, comparison: Comparison): string {
-  return requirementText(requirement, shownDifference(comparison).margin);
+function requiredText({ requirement, margin }: PlannedComparison, comparison: Comparison): string {
+  return requirementText(requirement, shownDifference(comparison).margin, margin.value > 0);
 }
 
 /** The same where nothing was compared. */
 function statedRequirement({ requirement, margin }: PlannedComparison, { scale }: Metric): string {
   const { kind, value } = margin;
-  return requirementText(
-    requirement,
-    kind === 'absolute' ? statedSize(value, scale) : `${statedSize(100 * value, 'value')}%`,
-  );
+  const size = kind === 'absolute' ? statedSize(value, scale) : `${statedSize(100 * value, 'value')}%`;
+  return requirementText(requirement, size, value > 0);
 }
 
 function outlookOf({ outlook }: Comparison): string {

@@ -1,6 +1,7 @@
+import { labelColumns } from '../../config/columns.ts';
 import type { Columns, Task } from '../../config/schema.ts';
 import { classPosition, classText, type ClassValue } from '../../data/class-text.ts';
-import { columnTexts, type ColumnVector } from '../../data/dataset.ts';
+import type { ColumnVectors, NumberColumn, TextColumn } from '../../data/dataset.ts';
 import { ConfigError, DataError } from '../../errors.ts';
 import type { Predictions } from '../../model/predictions.ts';
 
@@ -17,22 +18,38 @@ export interface Labels {
 
 const maximumClasses = 1000;
 
+/** How the label columns are read: classes are texts, everything else numbers. */
+export function labelUses(task: Task, columns: Columns): { texts: string[]; numbers: string[] } {
+  const names = [...labelColumns(columns)];
+  const classes = task === 'binary-classification' || task === 'multiclass-classification';
+  return classes ? { texts: names, numbers: [] } : { texts: [], numbers: names };
+}
+
 /**
- * Read the label columns: one, but for a multilabel task.
+ * The labels: of one column, but for a multilabel task.
  * @param known the classes of each model, for tasks whose classes the configuration does not list
  * @throws DataError naming the first row whose label is missing or not one of the classes
  */
 export function readLabels(
-  vectors: readonly ColumnVector[],
+  vectors: ColumnVectors,
   task: Task,
   columns: Columns,
   known: readonly KnownClasses[],
   where: string,
 ): Labels {
-  if (task === 'multilabel-classification') return labelMatrix(vectors, where);
-  const vector = vectors[0] as ColumnVector;
-  if (task === 'ranking') return { truth: relevance(vector, where), classes: null };
-  if (task === 'regression') return { truth: readNumbers(vector, where), classes: null };
+  const names = labelColumns(columns);
+  const [name] = names as [string];
+  if (task === 'multilabel-classification') {
+    return labelMatrix(
+      names.map((each) => vectors.numbers.get(each) as NumberColumn),
+      where,
+    );
+  }
+  if (task === 'ranking') return { truth: relevance(vectors.numbers.get(name) as NumberColumn, where), classes: null };
+  if (task === 'regression') {
+    return { truth: readNumbers(vectors.numbers.get(name) as NumberColumn, where), classes: null };
+  }
+  const vector = vectors.texts.get(name) as TextColumn;
   const texts = labelTexts(vector, where);
   const classes =
     task === 'binary-classification'
@@ -78,15 +95,12 @@ export function listed(names: readonly string[]): string {
 }
 
 /** A column of finite numbers. @throws DataError naming the first row that has none */
-export function readNumbers(vector: ColumnVector, where: string): Float64Array {
-  if (vector.kind === 'text') {
-    throw new DataError({ found: `column "${vector.name}" holds text`, expected: 'numbers', where });
-  }
-  const values = vector.kind === 'number' ? vector.values : Float64Array.from(vector.values);
+export function readNumbers({ name, values }: NumberColumn, where: string): Float64Array {
   for (let row = 0; row < values.length; row += 1) {
-    if (vector.nulls?.[row] === 1 || !Number.isFinite(values[row])) {
+    const value = values[row] as number;
+    if (!Number.isFinite(value)) {
       throw new DataError({
-        found: `row ${row + 1} has ${vector.nulls?.[row] === 1 ? 'no value' : `the value ${values[row]}`} in column "${vector.name}"`,
+        found: `row ${row + 1} has ${Number.isNaN(value) ? 'no value' : `the value ${value}`} in column "${name}"`,
         expected: 'a finite number in every row',
         where,
       });
@@ -96,7 +110,7 @@ export function readNumbers(vector: ColumnVector, where: string): Float64Array {
 }
 
 /** A column for each label, of 0 and 1 or of false and true. */
-function labelMatrix(vectors: readonly ColumnVector[], where: string): Labels {
+function labelMatrix(vectors: readonly NumberColumn[], where: string): Labels {
   const width = vectors.length;
   const truth = new Float64Array((vectors[0]?.values.length ?? 0) * width);
   for (const [label, vector] of vectors.entries()) {
@@ -114,7 +128,7 @@ function labelMatrix(vectors: readonly ColumnVector[], where: string): Labels {
   return { truth, classes: vectors.map(({ name }) => name) };
 }
 
-function relevance(vector: ColumnVector, where: string): Float64Array {
+function relevance(vector: NumberColumn, where: string): Float64Array {
   const values = readNumbers(vector, where);
   const negative = values.findIndex((value) => value < 0);
   if (negative < 0) return values;
@@ -126,10 +140,10 @@ function relevance(vector: ColumnVector, where: string): Float64Array {
 }
 
 /** The labels as texts of classes. @throws DataError for a row without one, and for two labels that would be one class */
-function labelTexts(vector: ColumnVector, where: string): string[] {
+function labelTexts(vector: TextColumn, where: string): string[] {
   const classOf = new Map<string, string>();
   const labelOf = new Map<string, string>();
-  return columnTexts(vector).map((text, row) => {
+  return vector.values.map((text, row) => {
     if (text === null) {
       throw new DataError({
         found: `row ${row + 1} has no label in column "${vector.name}"`,
@@ -157,14 +171,14 @@ function labelTexts(vector: ColumnVector, where: string): string[] {
 
 /** The negative, then the positive class. */
 function binaryClasses(
-  vector: ColumnVector,
+  vector: TextColumn,
   texts: readonly string[],
   columns: Columns,
   known: readonly KnownClasses[],
   where: string,
 ): string[] {
   const positive = classText(columns.positive ?? 1);
-  if (vector.kind === 'boolean') {
+  if (texts.length > 0 && texts.every((text) => text === 'true' || text === 'false')) {
     if (['true', '1'].includes(positive)) return ['false', 'true'];
     if (['false', '0'].includes(positive)) return ['true', 'false'];
     throw new DataError({

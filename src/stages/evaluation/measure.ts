@@ -1,21 +1,20 @@
-import type { DuckDBConnection, DuckDBType, DuckDBValue } from '@duckdb/node-api';
 import type { Columns, Task } from '../../config/schema.ts';
-import { quoteIdentifier, reading, type Dataset } from '../../data/relation.ts';
-import { copyRows, inWorkspace } from '../../data/workspace.ts';
+import { quoteIdentifier } from '../../data/relation.ts';
 import { ConfigError } from '../../errors.ts';
+import type { SentColumn, SqlSession } from '../../sql/session.ts';
 import { ownColumns, type SqlMetric } from './metrics/sql.ts';
 import { sampleRows, type Measured, type Outputs, type Sample } from './sample.ts';
+import { orRefused } from './sql-expression.ts';
 import { clusterUnits } from './statistics/resample.ts';
-import { within, type Limits } from './within.ts';
 
 /** Groups of units that are left out in turn: at least as many units in each as there are groups, where units are many. */
 const fewestGroups = 25;
 const mostGroups = 50;
 
-export interface MeasureInput extends Limits {
+export interface MeasureInput {
+  session: SqlSession;
   task: Task;
   columns: Columns;
-  dataset: Dataset;
   sample: Sample;
   /** What each model says of the sample. */
   sides: readonly Outputs[];
@@ -26,33 +25,28 @@ export interface MeasureInput extends Limits {
 
 /**
  * Compute metrics in SQL for every model on every part, and again without each of some groups of units (rows, clusters, queries):
- * the differences are judged by how much they move. One thread, so that the sums are the same every time.
+ * the differences are judged by how much they move.
  * @returns by part, then by model
- * @throws ConfigError for an expression that does not run, or not in time
+ * @throws ConfigError for an expression that does not run, or not within its limits
  */
 export async function measure(input: MeasureInput): Promise<ReadonlyMap<string, Measured>[][]> {
-  const { dataset, sample, sides, parts } = input;
-  return inWorkspace(async (workspace) => {
-    const key = await loadFacts(workspace, input);
-    const measured: ReadonlyMap<string, Measured>[][] = [];
-    for (const { rows, metrics } of parts) {
-      const part = rows === null ? sample : sampleRows(sample, rows);
-      const groups = await loadGroups(workspace, part, rows, input.seed, key);
-      const bySide: ReadonlyMap<string, Measured>[] = [];
-      for (const side of sides.keys()) {
-        const values = new Map<string, Measured>();
-        for (const metric of metrics)
-          values.set(metric.name, await measureOne(workspace, metric, side, groups, input, key));
-        bySide.push(values);
-      }
-      measured.push(bySide);
+  const { session, sample, sides, parts } = input;
+  const tooLarge = (found: string, cause: unknown): ConfigError =>
+    new ConfigError({ found: `the data that metrics in SQL read ${found}`, where: 'policy.metrics', cause });
+  const key = await orRefused(loadFacts(input), tooLarge);
+  const measured: ReadonlyMap<string, Measured>[][] = [];
+  for (const { rows, metrics } of parts) {
+    const part = rows === null ? sample : sampleRows(sample, rows);
+    const groups = await orRefused(loadGroups(session, part, rows, input.seed, key), tooLarge);
+    const bySide: ReadonlyMap<string, Measured>[] = [];
+    for (const side of sides.keys()) {
+      const values = new Map<string, Measured>();
+      for (const metric of metrics) values.set(metric.name, await measureOne(session, metric, side, groups, key));
+      bySide.push(values);
     }
-    return measured;
-  }, 1).catch((cause: unknown) => {
-    throw cause instanceof Error && cause.message.startsWith('Out of Memory')
-      ? new ConfigError({ found: `${dataset.uri} is too large for metrics in SQL`, where: 'policy.metrics', cause })
-      : cause;
-  });
+    measured.push(bySide);
+  }
+  return measured;
 }
 
 interface Keys {
@@ -61,11 +55,7 @@ interface Keys {
 }
 
 /** A table `facts<side>` for each model: the columns the metrics read, the label, and what the model says. */
-async function loadFacts(
-  workspace: DuckDBConnection,
-  { parts, task, columns, dataset, sample, sides }: MeasureInput,
-): Promise<Keys> {
-  const { INTEGER } = await import('@duckdb/node-api');
+async function loadFacts({ session, parts, task, columns, sample, sides }: MeasureInput): Promise<Keys> {
   const used = parts.flatMap(({ metrics }) => metrics.flatMap((metric) => metric.columns));
   const read = [...new Map(used.map((each) => [each.name, each])).values()];
   const own = ownColumns(task, columns);
@@ -73,178 +63,125 @@ async function loadFacts(
   const free = (name: string): string => (taken.some((each) => each.toLowerCase() === name) ? free(`${name}_`) : name);
   const keys = { row: free('row'), group: free('left_out') };
   const row = quoteIdentifier(keys.row);
-  const fields = read.map(({ name, type }) => `${quoteIdentifier(name)} ${type}, `).join('');
-  await workspace.run(`create table source (${fields}${row} bigint)`);
-  const selected = [...read.map(({ name }) => quoteIdentifier(name)), 'row_number() over () - 1'];
-  await reading(dataset, () => copyRows(dataset, selected, workspace, 'source'));
+  await session.source('source', read, keys.row);
+  const numbers = Int32Array.from({ length: sample.rows }, (_, at) => at);
   for (const [side, outputs] of sides.entries()) {
-    const said = await saidColumns(task, columns, sample, outputs);
-    const table = said.map(({ name, type }) => `, ${quoteIdentifier(name)} ${type.toString()}`).join('');
-    await workspace.run(`create table said${side} (${row} integer${table})`);
-    await insert(workspace, `said${side}`, sample.rows, [{ name: keys.row, type: INTEGER, at: (at) => at }, ...said]);
-    await workspace.run(`create table facts${side} as select * from said${side} join source using (${row})`);
-    await workspace.run(`drop table said${side}`);
+    const said = saidColumns(task, columns, sample, outputs);
+    await session.table(`said${side}`, [{ name: keys.row, type: 'integer', values: numbers }, ...said], sample.rows);
+    await session.run(`create table facts${side} as select * from said${side} join source using (${row})`);
+    await session.run(`drop table said${side}`);
   }
   return keys;
-}
-
-interface Column {
-  name: string;
-  type: DuckDBType;
-  at(row: number): DuckDBValue;
 }
 
 /**
  * Label, prediction and score. Classes: 1 and 0 in binary classification (1 is the positive class), else their names, as numbers
  * where all are numbers; the score is that of the positive, or of the decided class. Otherwise prediction and score are the value.
  */
-async function saidColumns(task: Task, columns: Columns, sample: Sample, outputs: Outputs): Promise<Column[]> {
-  const { DOUBLE, INTEGER, VARCHAR } = await import('@duckdb/node-api');
-  const { truth, names, labels: width = 1, classes } = sample;
+function saidColumns(task: Task, columns: Columns, sample: Sample, outputs: Outputs): SentColumn[] {
+  const { truth, names, labels: width = 1, classes, rows } = sample;
   const { scores, decisions } = outputs;
   const { labels, predictions, scores: scoreNames } = ownColumns(task, columns);
+  const integers = (name: string, at: (row: number) => number): SentColumn => ({
+    name,
+    type: 'integer',
+    values: Int32Array.from({ length: rows }, (_, row) => at(row)),
+  });
+  const doubles = (name: string, at: (row: number) => number): SentColumn => ({
+    name,
+    type: 'double',
+    values: Float64Array.from({ length: rows }, (_, row) => at(row)),
+  });
+  const scored = (name: string, at: (row: number) => number): SentColumn =>
+    scores === null ? { name, type: 'nothing' } : doubles(name, (row) => scores[at(row)] as number);
   const decisionAt = (at: number): number => decisions?.[at] as number;
   if (task === 'multilabel-classification') {
     return [
-      ...labels.map((name, label): Column => ({
-        name,
-        type: INTEGER,
-        at: (row) => truth[row * width + label] as number,
-      })),
-      ...predictions.map((name, label): Column => ({
-        name,
-        type: INTEGER,
-        at: (row) => decisionAt(row * width + label),
-      })),
-      ...scoreNames.map((name, label): Column => ({
-        name,
-        type: DOUBLE,
-        at: (row) => scores?.[row * width + label] ?? null,
-      })),
+      ...labels.map((name, label) => integers(name, (row) => truth[row * width + label] as number)),
+      ...predictions.map((name, label) => integers(name, (row) => decisionAt(row * width + label))),
+      ...scoreNames.map((name, label) => scored(name, (row) => row * width + label)),
     ];
   }
-  const [label, prediction, score] = ['label', 'prediction', 'score'] as const;
   const truthAt = (row: number): number => truth[row] as number;
   if (task === 'regression' || task === 'ranking') {
-    const value = (row: number): DuckDBValue => scores?.[row] ?? null;
-    return [
-      { name: label, type: DOUBLE, at: truthAt },
-      { name: prediction, type: DOUBLE, at: value },
-      { name: score, type: DOUBLE, at: value },
-    ];
+    return [doubles('label', truthAt), scored('prediction', (row) => row), scored('score', (row) => row)];
   }
   if (task === 'binary-classification') {
-    return [
-      { name: label, type: INTEGER, at: truthAt },
-      { name: prediction, type: INTEGER, at: decisionAt },
-      { name: score, type: DOUBLE, at: (row) => scores?.[row] ?? null },
-    ];
+    return [integers('label', truthAt), integers('prediction', decisionAt), scored('score', (row) => row)];
   }
-  const numeric = (names ?? []).every((name) => name.trim() !== '' && Number.isFinite(Number(name)));
-  const type = numeric ? DOUBLE : VARCHAR;
-  const shown = (number: number): DuckDBValue => (numeric ? Number(names?.[number]) : (names?.[number] as string));
+  const classNames = names ?? [];
+  const numeric = classNames.every((name) => name.trim() !== '' && Number.isFinite(Number(name)));
+  const values = classNames.map(Number);
+  const named = (name: string, at: (row: number) => number): SentColumn =>
+    numeric
+      ? doubles(name, (row) => values[at(row)] as number)
+      : { name, type: 'text', values: Int32Array.from({ length: rows }, (_, row) => at(row)), names: classNames };
   return [
-    { name: label, type, at: (row) => shown(truthAt(row)) },
-    { name: prediction, type, at: (row) => shown(decisionAt(row)) },
-    { name: score, type: DOUBLE, at: (row) => scores?.[row * classes + decisionAt(row)] ?? null },
+    named('label', truthAt),
+    named('prediction', decisionAt),
+    scored('score', (row) => row * classes + decisionAt(row)),
   ];
 }
 
 /** The table `members`: the rows of a part with the group they are left out in. @returns how many groups there are */
 async function loadGroups(
-  workspace: DuckDBConnection,
+  session: SqlSession,
   part: Sample,
   rows: Uint32Array | null,
   seed: number,
   { row, group }: Keys,
 ): Promise<number> {
-  const { INTEGER } = await import('@duckdb/node-api');
   const unitOf =
     part.clusters !== null ? clusterUnits(part.clusters).ofRow : part.queries !== undefined ? part.queries.ofRow : null;
   // Rows of every class in every group.
   const stratumOf = unitOf === null && part.classes > 0 ? part.truth : null;
-  await workspace.run(
-    `create or replace table placed (${quoteIdentifier(row)} integer, unit integer, stratum integer)`,
+  // Rows of weight 0 are no rows.
+  const counting = Array.from({ length: part.rows }, (_, at) => at).filter((at) => part.weights?.[at] !== 0);
+  const integers = (name: string, at: (row: number) => number): SentColumn => ({
+    name,
+    type: 'integer',
+    values: Int32Array.from(counting, at),
+  });
+  await session.table(
+    'placed',
+    [
+      integers(row, (at) => rows?.[at] ?? at),
+      integers('unit', (at) => unitOf?.[at] ?? at),
+      integers('stratum', (at) => stratumOf?.[at] ?? 0),
+    ],
+    counting.length,
   );
-  await insert(workspace, 'placed', part.rows, [
-    { name: row, type: INTEGER, at: (at) => rows?.[at] ?? at },
-    { name: 'unit', type: INTEGER, at: (at) => unitOf?.[at] ?? at },
-    { name: 'stratum', type: INTEGER, at: (at) => stratumOf?.[at] ?? 0 },
-  ]);
-  const [[units]] = (await workspace.runAndReadAll('select count(distinct unit)::integer from placed')).getRows() as [
-    [number],
-  ];
+  const [units = 0] = await session.numbers('select count(distinct unit)::integer from placed');
   const count = Math.min(units, Math.max(fewestGroups, Math.min(mostGroups, Math.floor(Math.sqrt(units)))));
   const start = BigInt(Math.trunc(seed) >>> 0) * 2n ** 31n;
-  await workspace.run(
+  await session.run(
     `create or replace table members as select ${quoteIdentifier(row)}, part as ${quoteIdentifier(group)} from placed join (select unit, ((row_number() over (order by stratum, hash(${start}::bigint + unit), unit)) % ${Math.max(1, count)})::integer as part from (select distinct unit, stratum from placed)) using (unit)`,
   );
   return count;
 }
 
 async function measureOne(
-  workspace: DuckDBConnection,
-  metric: SqlMetric,
+  session: SqlSession,
+  { name, expression, where }: SqlMetric,
   side: number,
   groups: number,
-  input: MeasureInput,
   keys: Keys,
 ): Promise<Measured> {
   const [row, group] = [quoteIdentifier(keys.row), quoteIdentifier(keys.group)];
-  const value = `cast((\n${metric.expression}\n) as double)`;
+  const value = `cast((\n${expression}\n) as double)`;
   const rows = `members m join facts${side} f using (${row})`;
   const said = `f.* exclude (${row})`;
-  const run = (query: string): Promise<Float64Array> => valuesOf(workspace, query, metric, input);
+  const refusal = (found: string, cause: unknown): ConfigError =>
+    new ConfigError({
+      found: `${name} ${found}`,
+      expected: 'an expression of aggregates that gives a number',
+      where: `${where}.sql`,
+      cause,
+    });
+  const run = (query: string): Promise<Float64Array> => orRefused(session.numbers(query), refusal);
   const [whole = Number.NaN] = await run(`select ${value} from (select ${said} from ${rows}) group by ()`);
   const left = await run(
     `select ${value} from (select g.range as ${group}, ${said} from ${rows} join range(${groups}) g on g.range <> m.${group}) group by ${group} order by ${group}`,
   );
   return { value: whole, left };
-}
-
-/** The first column of a query, NaN where it is null or not finite. @throws ConfigError */
-async function valuesOf(
-  workspace: DuckDBConnection,
-  query: string,
-  metric: SqlMetric,
-  limits: Limits,
-): Promise<Float64Array> {
-  const rows = await within(
-    workspace,
-    query,
-    limits,
-    (found, cause) =>
-      new ConfigError({
-        found: `${metric.name} ${found}`,
-        expected: 'an expression of aggregates that gives a number',
-        where: `${metric.where}.sql`,
-        cause,
-      }),
-  );
-  return Float64Array.from(rows, ([value]) => (Number.isFinite(value) ? (value as number) : Number.NaN));
-}
-
-/** Rows go in by chunks of the engine's own size. */
-async function insert(
-  workspace: DuckDBConnection,
-  table: string,
-  rows: number,
-  columns: readonly Column[],
-): Promise<void> {
-  const { DuckDBDataChunk } = await import('@duckdb/node-api');
-  const appender = await workspace.createAppender(table);
-  const types = columns.map(({ type }) => type);
-  const size = 2048;
-  for (let start = 0; start < rows; start += size) {
-    const length = Math.min(size, rows - start);
-    const chunk = DuckDBDataChunk.create(types, length);
-    for (const [index, { at }] of columns.entries()) {
-      chunk.setColumnValues(
-        index,
-        Array.from({ length }, (_, place) => at(start + place)),
-      );
-    }
-    appender.appendDataChunk(chunk);
-  }
-  appender.closeSync();
 }

@@ -1,14 +1,23 @@
 import type { Task } from '../../config/schema.ts';
 import { classPosition } from '../../data/class-text.ts';
+import { highestColumn, isPositive, labelsTellTies } from '../../model/decisions.ts';
 import { thresholdAt, type Predictions } from '../../model/predictions.ts';
 import { addsUpToOne, inUnitInterval } from '../../probabilities.ts';
 import { listed } from './labels.ts';
 import type { Outputs } from './sample.ts';
 
-export type OutputsResult = { ok: true; outputs: Outputs } | { ok: false; message: string };
+export type OutputsResult =
+  | {
+      ok: true;
+      outputs: Outputs;
+      /** Decisions at the threshold itself, or among equal highest scores, that the model's own labels made. */
+      tied: number;
+    }
+  | { ok: false; message: string };
 
 /**
- * A model's predictions in the terms of the sample: scores by class number, decisions by threshold or first highest score.
+ * A model's predictions in the terms of the sample: scores by class number, decisions by threshold or highest score, and ties by the
+ * model's own labels, else by the threshold or the first of the classes.
  * What cannot be used (not finite, not a probability, an unknown class) is refused with the row it was found in.
  */
 export function outputsOf(
@@ -38,7 +47,7 @@ export function outputsOf(
   if (task === 'regression' || task === 'ranking') {
     return scores === null
       ? refuse('there are no predicted values')
-      : { ok: true, outputs: { scores, probabilities: false, decisions: null } };
+      : { ok: true, outputs: { scores, probabilities: false, decisions: null }, tied: 0 };
   }
   if (task === 'multilabel-classification') return labelOutputs(predictions, classes as readonly string[], rows);
   return task === 'binary-classification'
@@ -47,35 +56,46 @@ export function outputsOf(
 }
 
 function binaryOutputs(predictions: Predictions, names: readonly string[]): OutputsResult {
-  const { scores, threshold, kind } = predictions;
-  const probabilities = scores !== null && kind === 'probability';
-  if (scores === null || predictions.labelsDecide === true) {
-    const decided = labelDecisions(predictions, names);
-    return typeof decided === 'string'
-      ? refuse(decided)
-      : { ok: true, outputs: { scores, probabilities, decisions: decided } };
-  }
+  const { scores, threshold, kind, labelsDecide } = predictions;
   const limit = thresholdAt(threshold);
-  const decisions = Int32Array.from(scores, (score) => (score >= limit ? 1 : 0));
-  return { ok: true, outputs: { scores, probabilities, decisions } };
+  if (scores === null || labelsDecide === true) {
+    const decided = labelDecisions(predictions, names);
+    if (typeof decided === 'string') return refuse(decided);
+    const tied = scores === null ? 0 : scores.reduce((sum, score) => sum + (score === limit ? 1 : 0), 0);
+    return { ok: true, outputs: { scores, probabilities: kind === 'probability', decisions: decided }, tied };
+  }
+  const own = labelsTellTies(predictions) ? labelNumbers(predictions, names) : null;
+  let tied = 0;
+  const decisions = Int32Array.from(scores, (score, row) => {
+    const label = own?.[row];
+    if (score === limit && label !== undefined && label >= 0) tied += 1;
+    return isPositive(score, limit, label) ? 1 : 0;
+  });
+  return { ok: true, outputs: { scores, probabilities: kind === 'probability', decisions }, tied };
+}
+
+/** The class number of each label a model gives, -1 where it is none. */
+function labelNumbers(
+  { labels, classes }: Pick<Predictions, 'labels' | 'classes'>,
+  names: readonly string[],
+): Int32Array | null {
+  const numbers = (classes ?? names).map((each) => classPosition(each, names));
+  return labels?.map((label) => numbers[label] ?? -1) ?? null;
 }
 
 /** The class numbers of the labels a model gives, or why there are none. */
 function labelDecisions({ labels, classes }: Predictions, names: readonly string[]): Int32Array | string {
   if (labels === null) return 'there are neither scores nor labels';
-  const numbers = (classes ?? names).map((each) => classPosition(each, names));
-  const unknown = labels.findIndex((label) => (numbers[label] ?? -1) < 0);
-  if (unknown < 0) return labels.map((label) => numbers[label] as number);
+  const numbers = labelNumbers({ labels, classes }, names) as Int32Array;
+  const unknown = numbers.indexOf(-1);
+  if (unknown < 0) return numbers;
   const found = classes?.[labels[unknown] as number];
   return `row ${unknown + 1} is predicted ${JSON.stringify(found)}, and the classes are ${listed(names)}; predict these very labels, or name the classes in columns.classes (and columns.positive)`;
 }
 
 /** Every label is decided for itself, by its threshold. */
-function labelOutputs(
-  { scores, labels, classes, threshold, kind, labelsDecide }: Predictions,
-  names: readonly string[],
-  rows: number,
-): OutputsResult {
+function labelOutputs(predictions: Predictions, names: readonly string[], rows: number): OutputsResult {
+  const { scores, labels, classes, threshold, kind, labelsDecide } = predictions;
   const own = (classes ?? []).map(String);
   const numbers = names.map((name) => own.indexOf(name));
   const given = scores ?? labels;
@@ -87,23 +107,27 @@ function labelOutputs(
   const placed = scores === null ? null : new Float64Array(given.length);
   const decided = scores === null || labelsDecide === true ? labels : null;
   const decisions = new Int32Array(given.length);
+  let tied = 0;
   for (let row = 0; row < rows; row += 1) {
     for (const [label, number] of numbers.entries()) {
       const place = row * names.length + label;
       const at = row * names.length + number;
       const value = given[at] as number;
       if (placed !== null) placed[place] = value;
-      decisions[place] = (decided === null ? value >= thresholdAt(threshold, number) : decided[at] === 1) ? 1 : 0;
+      const limit = thresholdAt(threshold, number);
+      const own = labelsTellTies(predictions, number) ? labels?.[at] : undefined;
+      if (scores !== null && value === limit && (own !== undefined || decided !== null)) tied += 1;
+      decisions[place] = (decided === null ? isPositive(value, limit, own) : decided[at] === 1) ? 1 : 0;
     }
   }
-  return { ok: true, outputs: { scores: placed, probabilities: kind === 'probability', decisions } };
+  return { ok: true, outputs: { scores: placed, probabilities: kind === 'probability', decisions }, tied };
 }
 
 function classOutputs(predictions: Predictions, names: readonly string[], rows: number): OutputsResult {
   const { scores, classes, kind } = predictions;
   const given = scores === null || predictions.labelsDecide === true ? labelDecisions(predictions, names) : null;
   if (typeof given === 'string') return refuse(given);
-  if (scores === null) return { ok: true, outputs: { scores, probabilities: false, decisions: given } };
+  if (scores === null) return { ok: true, outputs: { scores, probabilities: false, decisions: given }, tied: 0 };
   const own = classes ?? names;
   const numbers = own.map((name) => classPosition(name, names));
   const unknown = numbers.indexOf(-1);
@@ -115,30 +139,31 @@ function classOutputs(predictions: Predictions, names: readonly string[], rows: 
     return refuse(`there are ${scores.length} scores for ${rows} rows and ${own.length} classes`);
   const spread = new Float64Array(rows * names.length);
   if (kind !== 'probability') spread.fill(Number.MIN_SAFE_INTEGER);
-  const highestScored = new Int32Array(rows);
+  const labelled = given ?? labelNumbers(predictions, names);
+  const highest = new Int32Array(rows);
+  let tied = 0;
   for (let row = 0; row < rows; row += 1) {
     let sum = 0;
-    let highest = Number.NEGATIVE_INFINITY;
     for (const [column, number] of numbers.entries()) {
       const score = scores[row * own.length + column] as number;
       sum += score;
       spread[row * names.length + number] = score;
     }
-    for (let number = 0; number < names.length; number += 1) {
-      const score = spread[row * names.length + number] as number;
-      if (score > highest) {
-        highest = score;
-        highestScored[row] = number;
-      }
-    }
+    const label = labelled?.[row];
+    const found = highestColumn(spread, row * names.length, names.length, label);
+    highest[row] = found.column;
+    if (found.tied && label === found.column) tied += 1;
     if (kind === 'probability' && !addsUpToOne(sum)) {
       return refuse(
         `the class probabilities of row ${row + 1} add up to ${sum}; set transform: softmax if these are raw scores`,
       );
     }
   }
-  const decisions = given ?? highestScored;
-  return { ok: true, outputs: { scores: spread, probabilities: kind === 'probability', decisions } };
+  return {
+    ok: true,
+    outputs: { scores: spread, probabilities: kind === 'probability', decisions: given ?? highest },
+    tied,
+  };
 }
 
 function refuse(message: string): OutputsResult {

@@ -2,12 +2,16 @@ import type { Task } from '../../config/schema.ts';
 import type { Requirement } from '../../config/forms.ts';
 import type { Guardrail, Policy, Primary, Slice } from './schema.ts';
 import { alphaOf, defaults } from '../../config/defaults.ts';
+import { quantityOf } from '../../config/quantity.ts';
 import { ConfigError } from '../../errors.ts';
 import type { Severity } from '../../evidence/check.ts';
+import { statedSize } from '../../evidence/difference.ts';
 import { spendAlpha, type Spending } from './holdout.ts';
+import { boundsOfGap } from './gaps.ts';
 import { findMetric, metricsOf } from './metrics/catalogue.ts';
 import { costMetric, costName } from './metrics/cost.ts';
 import type { Metric } from './metrics/metric.ts';
+import { declaredMetrics } from './metrics/sql.ts';
 
 /** What the policy asks of one metric. */
 export interface PlannedMetric {
@@ -50,8 +54,18 @@ export function alphaFor(plan: Pick<Plan, 'alpha' | 'guardAlpha'>, requirement: 
   return requirement === 'not-inferior' ? plan.guardAlpha : plan.alpha;
 }
 
-/** Read the policy. @param custom the metrics that the policy defines itself @param reuse decisions already made on the evaluation set @throws ConfigError for an unknown metric, a missing margin, or the same check asked for twice */
-export function planOf(policy: Policy, task: Task, reuse = 0, custom: readonly Metric[] = []): Plan {
+/**
+ * Read the policy.
+ * @param reuse decisions already made on the evaluation set
+ * @param custom the metrics that the policy defines itself; where they are not parsed yet, they are known by name
+ * @throws ConfigError for an unknown metric, a missing margin, or the same check asked for twice
+ */
+export function planOf(
+  policy: Policy,
+  task: Task,
+  reuse = 0,
+  custom: readonly Metric[] = declaredMetrics(policy.metrics ?? [], task),
+): Plan {
   const find = (name: string, where: string): Metric =>
     custom.find((metric) => metric.name === name) ?? metricOf(name, policy, task, where);
   const primary = plan(find, policy.primary, 'policy.primary', 'superior');
@@ -78,6 +92,8 @@ export function planOf(policy: Policy, task: Task, reuse = 0, custom: readonly M
     [primary, ...guardrails].filter((each) => each.ceiling !== null).map((each) => each.metric.name),
     'given a max',
   );
+  for (const [index, gate] of (policy.fairness?.gates ?? []).entries())
+    boundsOfGap(gate, `policy.fairness.gates[${index}]`);
   const named = (policy.report ?? []).map((name, index) => find(name, `policy.report[${index}]`));
   const reported = [
     primary.metric,
@@ -120,11 +136,15 @@ function plan(
 ): PlannedMetric {
   const metric = find(entry.metric, `${where}.metric`);
   const slices = 'slices' in entry ? entry.slices : undefined;
+  const read = (key: string, stated: number | string | undefined, role: 'difference' | 'bound'): number | null =>
+    stated === undefined ? null : quantityOf(stated, metric, role, `${where}.${key}`);
+  const minimumGain = read('min_gain', 'min_gain' in entry ? entry.min_gain : undefined, 'difference');
+  const margin = read('margin', entry.margin, 'difference');
   const common = {
     metric,
     severity: entry.severity ?? 'block',
-    floor: entry.min ?? null,
-    ceiling: entry.max ?? null,
+    floor: read('min', entry.min, 'bound'),
+    ceiling: read('max', entry.max, 'bound'),
   } as const;
   const compares =
     where === 'policy.primary' ||
@@ -140,8 +160,8 @@ function plan(
     ...common,
     comparison: {
       requirement: required,
-      margin: marginOf(entry, required, where),
-      minimumGain: ('min_gain' in entry ? entry.min_gain : undefined) ?? null,
+      margin: marginOf(entry, metric, margin, required, where),
+      minimumGain,
       slices:
         slices === undefined
           ? null
@@ -154,19 +174,35 @@ function plan(
   };
 }
 
-function marginOf(entry: Primary | Guardrail, requirement: Requirement, where: string): PlannedComparison['margin'] {
-  if (entry.margin !== undefined && entry.relative_margin !== undefined) {
+function marginOf(
+  entry: Primary | Guardrail,
+  metric: Metric,
+  margin: number | null,
+  requirement: Requirement,
+  where: string,
+): PlannedComparison['margin'] {
+  if (margin !== null && entry.relative_margin !== undefined) {
     throw new ConfigError({ found: 'both margin and relative_margin', expected: 'one of them', where });
   }
-  if (entry.margin !== undefined) return { kind: 'absolute', value: entry.margin };
-  if (entry.relative_margin !== undefined) return { kind: 'relative', value: entry.relative_margin };
+  if (margin !== null) return { kind: 'absolute', value: margin };
+  if (entry.relative_margin !== undefined) {
+    const { scale, title } = metric;
+    const value = entry.relative_margin;
+    if (scale !== 'share' || value < 1) return { kind: 'relative', value };
+    throw new ConfigError({
+      found: `${value} for ${title}: ${value} would be ${statedSize(100 * value, 'value')}% of the champion's value${value < 100 ? `; write ${Number(`${value}e-2`)}` : ''}`,
+      expected: 'a number less than 1',
+      where: `${where}.relative_margin`,
+    });
+  }
   // Superiority is judged against 0; every other requirement against the margin, for which there is no default.
   if (requirement === 'superior') return { kind: 'absolute', value: 0 };
   throw new ConfigError({
     found: `no margin for ${entry.metric}`,
     expected: `the largest loss of ${entry.metric} that is tolerated`,
     where,
-    remedy: 'Add margin (in the units of the metric, 0.01 is one percentage point) or relative_margin',
+    remedy:
+      'Add margin (in the units of the metric; of a share 0.01 or 1pp is one percentage point) or relative_margin',
   });
 }
 

@@ -1,8 +1,26 @@
 import type { Columns, Task } from '../../config/schema.ts';
-import { columnTexts, type ColumnVector } from '../../data/dataset.ts';
+import type { ColumnVectors, NumberColumn, TextColumn } from '../../data/dataset.ts';
 import { ConfigError, DataError } from '../../errors.ts';
 import { readNumbers, type Labels } from './labels.ts';
 import { queriesOf, type Queries, type Sample } from './sample.ts';
+
+/** What columns are read for, together. */
+export function usesOf(...uses: readonly { texts: string[]; numbers: string[] }[]): {
+  texts: string[];
+  numbers: string[];
+} {
+  return { texts: uses.flatMap(({ texts }) => texts), numbers: uses.flatMap(({ numbers }) => numbers) };
+}
+
+/** How the columns that say how rows count and belong together are read. */
+export function sampleUses(task: Task, columns: Columns): { texts: string[]; numbers: string[] } {
+  const given = (names: readonly (string | null | undefined)[]): string[] =>
+    names.filter((name): name is string => (name ?? null) !== null);
+  return {
+    texts: given([columns.cluster, task === 'ranking' ? columns.group : null]),
+    numbers: given([columns.weight]),
+  };
+}
 
 /**
  * The sample of an evaluation set: labels, and the columns that say how rows count and belong together.
@@ -11,13 +29,16 @@ import { queriesOf, type Queries, type Sample } from './sample.ts';
  */
 export function sampleOf(
   { task, columns, where }: { task: Task; columns: Columns; where: string },
-  vectors: ReadonlyMap<string, ColumnVector>,
+  vectors: ColumnVectors,
   labels: Labels,
 ): Sample {
-  const read = <T>(name: string | null | undefined, values: (vector: ColumnVector, where: string) => T): T | null =>
-    (name ?? null) === null ? null : values(vectors.get(name as string) as ColumnVector, where);
-  const weights = read(columns.weight, readWeights);
-  const clusters = read(columns.cluster, (vector) => readKeys(vector, 'cluster', where));
+  const keysOf = (name: string | null | undefined, what: string): Int32Array | null =>
+    (name ?? null) === null ? null : readKeys(vectors.texts.get(name as string) as TextColumn, what, where);
+  const weights =
+    (columns.weight ?? null) === null
+      ? null
+      : readWeights(vectors.numbers.get(columns.weight as string) as NumberColumn, where);
+  const clusters = keysOf(columns.cluster, 'cluster');
   const common = { names: labels.classes, truth: labels.truth, weights, clusters };
   if (task === 'multilabel-classification') {
     const width = labels.classes?.length as number;
@@ -25,7 +46,7 @@ export function sampleOf(
   }
   const rows = labels.truth.length;
   if (task !== 'ranking') return { ...common, rows, classes: labels.classes?.length ?? 0 };
-  const group = read(columns.group, (vector) => readKeys(vector, 'query', where));
+  const group = keysOf(columns.group, 'query');
   if (group === null) {
     throw new ConfigError({
       found: 'no columns.group',
@@ -39,7 +60,7 @@ export function sampleOf(
   return { ...common, rows, classes: 0, queries };
 }
 
-function readWeights(vector: ColumnVector, where: string): Float64Array {
+function readWeights(vector: NumberColumn, where: string): Float64Array {
   const weights = readNumbers(vector, where);
   const negative = weights.findIndex((weight) => weight < 0);
   if (negative >= 0) {
@@ -54,9 +75,9 @@ function readWeights(vector: ColumnVector, where: string): Float64Array {
 }
 
 /** Numbers for the values of a column: equal values, equal numbers. */
-function readKeys(vector: ColumnVector, what: string, where: string): Int32Array {
+function readKeys(vector: TextColumn, what: string, where: string): Int32Array {
   const numbers = new Map<string, number>();
-  return Int32Array.from(columnTexts(vector), (text, row) => {
+  return Int32Array.from(vector.values, (text, row) => {
     if (text === null) {
       throw new DataError({
         found: `row ${row + 1} has no ${what} in column "${vector.name}"`,

@@ -1,5 +1,5 @@
 import { Type, type Static } from 'typebox';
-import { Column, Margin, Requirement, Severity, strict } from '../../config/forms.ts';
+import { Column, Margin, Quantity, Requirement, Severity, strict } from '../../config/forms.ts';
 import type { Model, Policy as DecisionPolicy } from '../../config/schema.ts';
 
 /** Slices by the values of a column (its name), by quantile bins, by a SQL predicate, or by crossing columns. */
@@ -13,12 +13,17 @@ export type Slice = Static<typeof Slice>;
 
 const metricFields = {
   metric: Type.String({ minLength: 1, description: 'see docs/metrics.md' }),
-  margin: Type.Optional(Margin),
+  margin: Type.Optional(
+    Quantity({
+      minimum: 0,
+      description: 'the largest tolerated loss, in the units of the metric; with require: superior it decides nothing',
+    }),
+  ),
   relative_margin: Type.Optional(
     Type.Number({ minimum: 0, description: "the margin as a fraction of the champion's value" }),
   ),
-  min: Type.Optional(Type.Number({ description: 'absolute floor of the candidate' })),
-  max: Type.Optional(Type.Number({ description: 'absolute ceiling of the candidate' })),
+  min: Type.Optional(Quantity({ description: 'absolute floor of the candidate' })),
+  max: Type.Optional(Quantity({ description: 'absolute ceiling of the candidate' })),
   severity: Type.Optional(Severity),
 };
 
@@ -27,7 +32,10 @@ export const Primary = Type.Object(
     ...metricFields,
     require: Type.Optional(Requirement),
     min_gain: Type.Optional(
-      Type.Number({ exclusiveMinimum: 0, description: 'the gain worth finding: used to say how many rows are needed' }),
+      Quantity({
+        exclusiveMinimum: 0,
+        description: 'the gain worth finding, in the units of the metric: used to say how many rows are needed',
+      }),
     ),
   },
   strict,
@@ -81,11 +89,10 @@ export const Fairness = Type.Object(
             'predictive_parity_difference',
             'accuracy_difference',
           ]),
-          max: Type.Optional(Type.Number({ minimum: 0, maximum: 1, description: 'largest gap of the candidate' })),
+          max: Type.Optional(Quantity({ minimum: 0, description: 'largest gap of the candidate' })),
           min: Type.Optional(
-            Type.Number({
+            Quantity({
               minimum: 0,
-              maximum: 1,
               description: 'smallest ratio of the candidate: 0.8 is the four-fifths rule',
             }),
           ),

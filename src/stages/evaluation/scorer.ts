@@ -1,18 +1,17 @@
-import { labelColumns } from '../../config/columns.ts';
 import { defaults } from '../../config/defaults.ts';
 import type { Columns, Task } from '../../config/schema.ts';
 import type { Policy } from './schema.ts';
-import { readPlainColumns, type ColumnVector, type Dataset } from '../../data/dataset.ts';
+import { readColumns, type Dataset } from '../../data/dataset.ts';
 import { ConfigError } from '../../errors.ts';
 import type { Predictions } from '../../model/predictions.ts';
 import type { Scorer } from '../../model/scorer.ts';
 import { cannotCompute } from './gate.ts';
-import { knownClasses, readLabels } from './labels.ts';
+import { knownClasses, labelUses, readLabels } from './labels.ts';
 import { metricsOf } from './metrics/catalogue.ts';
 import { evaluator, type Evaluator, type Metric } from './metrics/metric.ts';
 import { outputsOf } from './outputs.ts';
 import { metricOf } from './plan.ts';
-import { sampleOf } from './read-sample.ts';
+import { sampleOf, sampleUses, usesOf } from './read-sample.ts';
 import { sampleRows, type Sample } from './sample.ts';
 import { bcaInterval } from './statistics/bootstrap.ts';
 import { accelerationOf, jackknifeEffects } from './statistics/few.ts';
@@ -40,18 +39,8 @@ export async function readScorer(input: ScorerInput): Promise<Scorer> {
   const { task, columns, policy, dataset, rows } = input;
   const seed = policy.seed ?? defaults.seed;
   const metric = chosenMetric(input);
-  const labelNames = labelColumns(columns);
-  const names = [...labelNames, columns.weight, columns.cluster, ...(task === 'ranking' ? [columns.group] : [])];
-  const vectors = await readPlainColumns(dataset, [
-    ...new Set(names.filter((name) => name !== undefined && name !== null)),
-  ]);
-  const labels = readLabels(
-    labelNames.map((name) => vectors.get(name) as ColumnVector),
-    task,
-    columns,
-    knownClasses(input.known),
-    dataset.uri,
-  );
+  const vectors = await readColumns(dataset, usesOf(labelUses(task, columns), sampleUses(task, columns)));
+  const labels = readLabels(vectors, task, columns, knownClasses(input.known), dataset.uri);
   const whole = sampleOf({ task, columns, where: dataset.uri }, vectors, labels);
   const sample = rows === null ? whole : sampleRows(whole, rows);
   return {

@@ -1,19 +1,11 @@
 import type { Policy, Slice } from './schema.ts';
-import {
-  columnTexts,
-  quoteIdentifier,
-  reading,
-  type ColumnVector,
-  type Dataset,
-  type DatasetColumn,
-} from '../../data/dataset.ts';
-import { inWorkspace } from '../../data/workspace.ts';
+import { quoteIdentifier, type ColumnVectors, type DatasetColumn, type NumberColumn } from '../../data/dataset.ts';
 import { ConfigError } from '../../errors.ts';
+import type { SqlSession } from '../../sql/session.ts';
 import type { Measured } from './sample.ts';
 import { quantileOfSorted } from './metrics/calibration.ts';
 import { givenName, sliceName } from './slice-names.ts';
-import { columnsOfExpression, dataColumn } from './sql-expression.ts';
-import { within, type Limits } from './within.ts';
+import { columnsOfExpression, dataColumn, orRefused } from './sql-expression.ts';
 
 /** A named part of the evaluation rows. */
 export interface SliceRows {
@@ -27,15 +19,21 @@ export interface SliceRows {
 /** Above this many values a column is no slice but an identifier. */
 const maximumValues = 200;
 
-/** Columns that the slices read. */
-export function sliceColumns(slices: readonly Slice[]): string[] {
-  return [
-    ...new Set(
-      slices.flatMap((slice) =>
-        typeof slice === 'string' ? [slice] : 'cross' in slice ? slice.cross : 'column' in slice ? [slice.column] : [],
-      ),
-    ),
-  ];
+/** How the columns of slices are read: to be cut into bins as numbers, else as texts. */
+export function sliceUses(slices: readonly Slice[]): { texts: string[]; numbers: string[] } {
+  const texts = slices.flatMap((slice) =>
+    typeof slice === 'string'
+      ? [slice]
+      : 'cross' in slice
+        ? slice.cross
+        : 'column' in slice && slice.bins === undefined
+          ? [slice.column]
+          : [],
+  );
+  const numbers = slices.flatMap((slice) =>
+    typeof slice !== 'string' && 'column' in slice && slice.bins !== undefined ? [slice.column] : [],
+  );
+  return { texts, numbers };
 }
 
 /** A slice by a predicate in SQL. */
@@ -43,21 +41,28 @@ type PredicateSlice = Extract<Slice, { sql: string }>;
 
 const condition = `a condition on one row, such as ${quoteIdentifier('age')} < 30`;
 
+/** Whether a policy slices by a predicate. */
+export function hasPredicates(policy: Policy): boolean {
+  return (policy.guardrails ?? []).some(({ slices = [] }) => slices.some(isPredicate));
+}
+
 /**
  * Check the predicates of the slices that a policy asks for, before anything is run.
  * @throws ConfigError for what is no expression over the columns, or gives other rows each time
  */
-export async function checkPredicates(policy: Policy, available: readonly DatasetColumn[]): Promise<void> {
-  const found = (policy.guardrails ?? []).flatMap(({ slices = [] }, guardrail) =>
-    slices.flatMap((slice, index) => (isPredicate(slice) ? [{ slice, where: placeOf(guardrail, index) }] : [])),
-  );
-  if (found.length === 0) return;
-  await inWorkspace(async (connection) => {
-    for (const { slice, where } of found) {
-      const names = await columnsOfExpression(connection, slice.sql, `${where}.sql`, condition);
-      for (const name of names) dataColumn(name, available, [], `${where}.sql`);
+export async function checkPredicates(
+  session: SqlSession,
+  policy: Policy,
+  available: readonly DatasetColumn[],
+): Promise<void> {
+  for (const [guardrail, { slices = [] }] of (policy.guardrails ?? []).entries()) {
+    for (const [index, slice] of slices.entries()) {
+      if (!isPredicate(slice)) continue;
+      const where = `${placeOf(guardrail, index)}.sql`;
+      const names = await columnsOfExpression(session, slice.sql, where, condition);
+      for (const name of names) dataColumn(name, available, [], where);
     }
-  });
+  }
 }
 
 /** Key of the configuration that asks for a slice. */
@@ -69,48 +74,41 @@ export function isPredicate(slice: Slice): slice is PredicateSlice {
   return typeof slice !== 'string' && 'sql' in slice;
 }
 
-/** Rows where a SQL predicate over the dataset is true. @throws ConfigError when it cannot be run, or not in time */
+/** Rows where a SQL predicate over the dataset is true. @throws ConfigError when it cannot be run, or not within its limits */
 export async function predicateRows(
-  dataset: Dataset,
+  session: SqlSession,
   { name, sql }: PredicateSlice,
   where: string,
-  limits: Limits,
 ): Promise<SliceRows> {
-  // Between parentheses on lines of their own: neither a comment nor a bracket reaches beyond them.
-  const query = `select row_number from (select row_number() over () - 1 as row_number, (\n${sql}\n) as holds from ${dataset.relation}) where holds`;
-  const refusal = (found: string, cause: unknown): ConfigError =>
-    new ConfigError({
-      found: `the predicate of slice ${JSON.stringify(name)} ${found}`,
-      expected: condition,
-      where: `${where}.sql`,
-      cause,
-    });
-  const rows = await reading(dataset, () => within(dataset.connection, query, limits, refusal));
-  return { name: givenName(name), rows: Uint32Array.from(rows, ([row]) => Number(row)).sort() };
+  const rows = await orRefused(
+    session.rowsWhere(sql),
+    (found, cause) =>
+      new ConfigError({
+        found: `the predicate of slice ${JSON.stringify(name)} ${found}`,
+        expected: condition,
+        where: `${where}.sql`,
+        cause,
+      }),
+  );
+  return { name: givenName(name), rows };
 }
 
 /** The slices of one definition over columns. A missing value is a slice of its own. */
-export function columnSlices(
-  slice: Exclude<Slice, PredicateSlice>,
-  vectors: ReadonlyMap<string, ColumnVector>,
-): SliceRows[] {
-  const column = (name: string): ColumnVector => {
-    const vector = vectors.get(name);
-    if (vector === undefined) throw new Error(`column ${name} was not read`);
-    return vector;
-  };
-  if (typeof slice === 'string') return byValue([slice], [columnTexts(column(slice))]);
-  if ('cross' in slice)
-    return byValue(
-      slice.cross,
-      slice.cross.map((name) => columnTexts(column(name))),
-    );
-  const vector = column(slice.column);
-  if (slice.bins === undefined) return byValue([slice.column], [columnTexts(vector)]);
-  return byValue([slice.column], [binTexts(vector, slice.bins)]);
+export function columnSlices(slice: Exclude<Slice, PredicateSlice>, vectors: ColumnVectors): SliceRows[] {
+  const texts = (name: string): readonly (string | null)[] => read(vectors.texts, name).values;
+  if (typeof slice === 'string') return byValue([slice], [texts(slice)]);
+  if ('cross' in slice) return byValue(slice.cross, slice.cross.map(texts));
+  if (slice.bins === undefined) return byValue([slice.column], [texts(slice.column)]);
+  return byValue([slice.column], [binTexts(read(vectors.numbers, slice.column), slice.bins)]);
 }
 
-function byValue(names: readonly string[], texts: readonly (string | null)[][]): SliceRows[] {
+function read<T>(columns: ReadonlyMap<string, T>, name: string): T {
+  const column = columns.get(name);
+  if (column === undefined) throw new Error(`column ${name} was not read`);
+  return column;
+}
+
+function byValue(names: readonly string[], texts: readonly (readonly (string | null)[])[]): SliceRows[] {
   const groups = new Map<string, { values: (string | null)[]; rows: number[] }>();
   const rows = texts[0]?.length ?? 0;
   for (let row = 0; row < rows; row += 1) {
@@ -135,21 +133,11 @@ function byValue(names: readonly string[], texts: readonly (string | null)[][]):
 }
 
 /** Quantile bins, closed on the left, the last on both sides; equal edges merge. */
-function binTexts(vector: ColumnVector, bins: number): (string | null)[] {
-  if (vector.kind !== 'number') {
-    throw new ConfigError({
-      found: `column "${vector.name}" does not hold numbers`,
-      expected: 'numbers, to be cut into bins',
-      where: 'policy.guardrails.slices',
-      remedy: `Slice by its values instead: ${vector.name}`,
-    });
-  }
-  const present = vector.values.filter((value, row) => vector.nulls?.[row] !== 1 && !Number.isNaN(value)).sort();
+function binTexts({ values }: NumberColumn, bins: number): (string | null)[] {
+  const present = values.filter((value) => !Number.isNaN(value)).sort();
   const edges = quantileEdges(present, bins);
   const labels = binLabels(edges);
-  return Array.from(vector.values, (value, row) =>
-    vector.nulls?.[row] === 1 || Number.isNaN(value) ? null : (labels[binOf(value, edges)] as string),
-  );
+  return Array.from(values, (value) => (Number.isNaN(value) ? null : (labels[binOf(value, edges)] as string)));
 }
 
 /** Edges of quantile bins of sorted values; equal edges merge. */

@@ -2,7 +2,14 @@ import { reservedColumns } from '../../config/columns.ts';
 import type { Columns } from '../../config/schema.ts';
 import type { Discover } from './schema.ts';
 import { defaults } from '../../config/defaults.ts';
-import { readColumns, requireColumns, type ColumnVector, type Dataset } from '../../data/dataset.ts';
+import {
+  readColumns,
+  requireColumns,
+  type ColumnVector,
+  type Dataset,
+  type DatasetColumn,
+} from '../../data/dataset.ts';
+import { isNested, isNumeric } from '../../data/types.ts';
 import type { Check } from '../../evidence/check.ts';
 import { capitalised } from '../../wording.ts';
 import { cannotCompute, type ChampionGate } from './gate.ts';
@@ -196,7 +203,7 @@ function withoutEchoes(
 
 /** A column as codes, or why it cannot be sliced by. */
 export function codeColumn(vector: ColumnVector): CodedColumn | string {
-  const { name, nulls } = vector;
+  const { name } = vector;
   const rows = vector.values.length;
   const codes = new Uint8Array(rows);
   const values = vector.kind === 'number' ? fewValues(vector.values, numericValues) : null;
@@ -214,13 +221,14 @@ export function codeColumn(vector: ColumnVector): CodedColumn | string {
   const known = new Map<unknown, number>();
   const labels: string[] = [];
   for (let row = 0; row < rows; row += 1) {
-    const value = nulls?.[row] === 1 ? null : vector.values[row];
+    const found = vector.values[row] ?? null;
+    const value = Number.isNaN(found) ? null : found;
     let code = known.get(value);
     if (code === undefined) {
       if (labels.length === maximumValues) return `more than ${maximumValues} values`;
       code = labels.length;
       known.set(value, code);
-      labels.push(value === null ? '(missing)' : vector.kind === 'boolean' ? String(value === 1) : String(value));
+      labels.push(value === null ? '(missing)' : String(value));
     }
     codes[row] = code;
   }
@@ -284,13 +292,21 @@ async function codedColumns(
   const coded: CodedColumn[] = [];
   const leftOut: { column: string; reason: string }[] = [];
   for (const name of names) {
-    const rows = codeColumn((await readColumns(dataset, [name])).get(name) as ColumnVector);
+    const [found] = requireColumns(dataset, [name]) as [DatasetColumn];
+    const rows = isNested(found.type) ? 'lists or structs' : codeColumn(await readOne(dataset, found));
     const column =
       typeof rows === 'string' || sample.queries === undefined ? rows : ofQueries(rows, sample, sample.queries);
     if (typeof column === 'string') leftOut.push({ column: shown(name), reason: column });
     else coded.push(column);
   }
   return { coded, leftOut };
+}
+
+/** Numbers, which may be many, are cut into bins; everything else is told apart by its text. */
+async function readOne(dataset: Dataset, { name, type }: DatasetColumn): Promise<ColumnVector> {
+  const numeric = isNumeric(type);
+  const read = await readColumns(dataset, numeric ? { numbers: [name] } : { texts: [name] });
+  return (numeric ? read.numbers : read.texts).get(name) as ColumnVector;
 }
 
 /** The column at the level of queries, if it is one of theirs. */

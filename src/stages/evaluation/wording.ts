@@ -43,11 +43,15 @@ export function shownText({ state, upper, finding = state }: Comparison): string
   return isOpen ? finding : `shown to be ${finding}`;
 }
 
-/** What the policy asks for: "at most 1 point worse". */
-export function requirementText(requirement: Requirement, margin: string): string {
+/**
+ * What the policy asks for: "at most 1 point worse". To be better is to be better by anything: a margin beside it decides nothing, and is
+ * told to.
+ * @param stated whether the policy states a margin
+ */
+export function requirementText(requirement: Requirement, margin: string, stated = false): string {
   switch (requirement) {
     case 'superior':
-      return 'better than the champion';
+      return `better than the champion${stated ? ` (the margin of ${margin} decides nothing here)` : ''}`;
     case 'non-inferior':
       return atMost(margin);
     case 'not-inferior':

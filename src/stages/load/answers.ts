@@ -1,6 +1,8 @@
-import { StagingError } from '../../errors.ts';
+import { ContenderError } from '../../errors.ts';
+import { highestColumn, isPositive, labelsTellTies } from '../../model/decisions.ts';
 import { thresholdAt, type Predictions } from '../../model/predictions.ts';
-import { readInferResponse, type Answer, type Signature } from '../../protocol/index.ts';
+import type { Answer, AnswerReader } from '../../model/read-outputs/answers.ts';
+import { readInferResponse } from '../../protocol/index.ts';
 
 /** What the answers under load were worth. Rows, not requests, unless it says so. */
 export interface AnswerSummary {
@@ -52,10 +54,12 @@ const excerptLength = 200;
  */
 export function answerBook(input: {
   offline: Predictions;
-  signature: Signature;
+  read: AnswerReader;
+  /** Position of the positive class among those of the model; null: of several classes the highest score decides. */
+  positive: number | null;
   truth: ArrayLike<number> | null;
 }): AnswerBook {
-  const { offline, signature, truth } = input;
+  const { offline, truth, positive } = input;
   const width = offline.scores === null ? 0 : offline.scores.length / offline.rows;
   /** Labels of a row: one, or 0 or 1 for each of several. */
   const given = offline.labels === null ? 1 : offline.labels.length / offline.rows;
@@ -72,11 +76,11 @@ export function answerBook(input: {
 
   return {
     take(rows, { status, body }) {
-      const read = status >= 200 && status < 300 ? readAnswer(body, signature) : `status ${status}`;
+      const read = status >= 200 && status < 300 ? readAnswer(body, rows.length, input.read) : `status ${status}`;
       const fault =
         typeof read === 'string'
           ? { kind: read.startsWith('status ') ? read : 'unreadable', message: read }
-          : shapeFault(read, rows.length);
+          : nothingToCompare(read);
       if (fault !== null) {
         note(fault, rows, body);
         return false;
@@ -91,20 +95,10 @@ export function answerBook(input: {
     summary: () => summary,
   };
 
-  /** An answer must hold one prediction a row, with scores of the same width as offline, or at least labels. */
-  function shapeFault(answer: Answer, rows: number): { kind: string; message: string } | null {
-    if (answer.rows !== rows) {
-      return { kind: 'wrong number of rows', message: `${answer.rows} predictions for ${rows} rows` };
-    }
-    if (answer.scores !== null && offline.scores !== null) {
-      if (answer.scores.length === rows * width) return null;
-      const message = `${answer.scores.length} scores for ${rows} rows, ${rows * width} expected`;
-      return { kind: 'wrong number of scores', message };
-    }
-    if (answer.labels === null || offline.labels === null) {
-      return { kind: 'nothing to compare', message: 'neither scores nor labels that the offline predictions have too' };
-    }
-    return null;
+  /** An answer must hold scores or labels, as offline. */
+  function nothingToCompare({ scores, labels }: Answer): { kind: string; message: string } | null {
+    if ((scores !== null && offline.scores !== null) || (labels !== null && offline.labels !== null)) return null;
+    return { kind: 'nothing to compare', message: 'neither scores nor labels that the offline predictions have too' };
   }
 
   function comparePrediction(answer: Answer, position: number, row: number): void {
@@ -144,14 +138,13 @@ export function answerBook(input: {
   }
 
   /** The predicted class, decided as the evaluation decides: by threshold or highest score, else the model's own label. */
-  function decided(answer: Answer, position: number): number {
-    if (answer.scores === null) return answer.labels?.[position] ?? -1;
-    const positive = signature.positive ?? 1;
-    if (signature.kind === 'binary') {
-      return (answer.scores[position] as number) >= thresholdAt(offline.threshold) ? positive : 1 - positive;
-    }
-    const scores = answer.scores.subarray(position * width, (position + 1) * width);
-    return scores.indexOf(Math.max(...scores));
+  function decided({ scores, labels }: Answer, position: number): number {
+    const label = labels?.[position];
+    if (scores === null) return label ?? -1;
+    const telling = labelsTellTies(offline) && label !== undefined && label >= 0 ? label : undefined;
+    if (positive === null) return highestColumn(scores, position * width, width, telling).column;
+    const own = telling === undefined ? undefined : Number(telling === positive);
+    return isPositive(scores[position] as number, thresholdAt(offline.threshold), own) ? positive : 1 - positive;
   }
 
   function note(fault: { kind: string; message: string }, rows: ArrayLike<number>, body: Buffer): void {
@@ -166,11 +159,12 @@ export function answerBook(input: {
 }
 
 /** The answer, or why it cannot be read. */
-function readAnswer(body: Buffer, signature: Signature): Answer | string {
+function readAnswer(body: Buffer, rows: number, read: AnswerReader): Answer | string {
   try {
-    return readInferResponse(body, signature);
+    const outputs = readInferResponse(body);
+    return read(Object.fromEntries(outputs.map(({ name, shape, data }) => [name, { dims: shape, data }])), rows);
   } catch (error) {
-    if (error instanceof StagingError) return error.message;
+    if (error instanceof ContenderError) return error.message;
     throw error;
   }
 }

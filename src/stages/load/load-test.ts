@@ -1,14 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { defaults, milliseconds as durationMs, type Task } from '../../config/index.ts';
+import { defaults, milliseconds as durationMs } from '../../config/index.ts';
 import { labelColumns } from '../../config/columns.ts';
 import { classPosition, classText } from '../../data/class-text.ts';
-import { columnTexts, readColumns } from '../../data/dataset.ts';
-import { ConfigError, ModelError, StagingError, UsageError } from '../../errors.ts';
+import { readColumns, type ColumnVector, type Dataset } from '../../data/dataset.ts';
+import { ConfigError, ContenderError, ModelError, StagingError, UsageError } from '../../errors.ts';
 import type { Check } from '../../evidence/index.ts';
 import { planInputs } from '../../model/features.ts';
 import { inspectModel } from '../../model/inspect.ts';
 import type { Predictions } from '../../model/predictions.ts';
-import { signatureOf, type FeatureColumn, type Signature } from '../../protocol/index.ts';
+import { answerReader, type AnswerReader } from '../../model/read-outputs/answers.ts';
+import { onnxTypeOf, type FeatureColumn } from '../../protocol/index.ts';
 import { startStaging, type StagingTarget } from '../../staging/index.ts';
 import type { ContestantsContext, LocalModel, StageResult } from '../stage.ts';
 import { answerBook, type AnswerBook } from './answers.ts';
@@ -71,9 +72,9 @@ export async function loadTest(context: ContestantsContext): Promise<StageResult
       log: input.log,
       ...(input.signal === undefined ? {} : { signal: input.signal }),
     });
-    const signature = signatureOfTarget(target, input);
-    const requests = await requestsFor(target, signature, profile, input);
-    const outcome = await underLoad(target, signature, requests, profile, input);
+    const read = answerReaderOf(target, input);
+    const requests = await requestsFor(target, profile, input);
+    const outcome = await underLoad(target, read, requests, profile, input);
     const checks = [startedCheck(target), ...loadChecks(outcome, input.load.slo)];
     return finish(checks, {
       target: target.kind,
@@ -114,7 +115,7 @@ function inputOf(context: ContestantsContext): Input {
 
 async function underLoad(
   target: StagingTarget,
-  signature: Signature,
+  read: AnswerReader,
   requests: RequestPlan,
   profile: Profile,
   input: Input,
@@ -128,7 +129,9 @@ async function underLoad(
   const url = new URL(target.inferPath, target.url).href;
   const generator = await openGenerator({ url, connections: profile.connections, timeoutMs: profile.timeoutMs });
   try {
-    const book = answerBook({ offline: input.offline, signature, truth: await truthOf(input, signature) });
+    const { offline, task, columns } = input;
+    const positive = task === 'binary-classification' ? positiveOf(offline, columns) : null;
+    const book = answerBook({ offline, read, positive, truth: await truthOf(input) });
     const sent = await warmUp(generator, requests, profile, stop);
     const windows = await measure(generator, requests, profile, sent, book, stop, input);
     done.abort();
@@ -279,29 +282,28 @@ function refuseImpossible({ model, task, load, dataset, offline }: Input): void 
   }
 }
 
-const kinds: Record<Task, Signature['kind']> = {
-  'binary-classification': 'binary',
-  'multiclass-classification': 'classes',
-  'multilabel-classification': 'labels',
-  regression: 'values',
-  ranking: 'values',
-};
+/** How the answers of a target are read: as the model was offline. @throws StagingError where its outputs do not allow it */
+function answerReaderOf({ metadata }: StagingTarget, { task, offline, columns, served }: Input): AnswerReader {
+  const outputs = metadata.outputs.map(({ name, datatype, shape }) => ({ name, type: onnxTypeOf(datatype), shape }));
+  try {
+    return answerReader(outputs, { task, columns, reading: served.reading, offline });
+  } catch (error) {
+    if (!(error instanceof ContenderError)) throw error;
+    throw new StagingError({
+      ...error.fault,
+      where: `the served model ${JSON.stringify(metadata.name).slice(0, 100)}`,
+    });
+  }
+}
 
-function signatureOfTarget({ metadata }: StagingTarget, { task, offline, columns, served }: Input): Signature {
-  const { output, transform } = served.reading;
-  const positive = offline.classes === null ? -1 : classPosition(columns.positive ?? 1, offline.classes.map(classText));
-  return signatureOf(metadata, {
-    kind: kinds[task],
-    classes: offline.classes,
-    positive: positive === -1 ? 1 : positive,
-    ...(output === undefined ? {} : { output }),
-    ...(transform === undefined ? {} : { transform }),
-  });
+/** Position of the positive class among those of the model. */
+function positiveOf({ classes }: Predictions, columns: Input['columns']): number {
+  const position = classes === null ? -1 : classPosition(columns.positive ?? 1, classes.map(classText));
+  return position === -1 ? 1 : position;
 }
 
 async function requestsFor(
   target: StagingTarget,
-  signature: Signature,
   profile: Profile,
   { columns, dataset, served }: Input,
 ): Promise<RequestPlan> {
@@ -309,31 +311,50 @@ async function requestsFor(
   const features =
     columns.features ??
     planInputs(await inspectModel(served.artifact.path), columns, dataset.columns).flatMap((input) => input.columns);
-  const vectors = await readColumns(dataset, features);
-  const names = signature.inputs.map(({ name }) => name);
+  const { inputs } = target.metadata;
+  const names = inputs.map(({ name }) => name);
   const byOrder =
     names.length > 1 && names.length === features.length && !names.some((name) => features.includes(name));
+  const datatypeOf = (feature: string, index: number): string | undefined => {
+    const [only, ...others] = inputs;
+    if (others.length === 0) return only?.datatype;
+    return (byOrder ? inputs[index] : inputs.find(({ name }) => name === feature))?.datatype;
+  };
+  const vectors = await featureColumns(
+    dataset,
+    features.map((name, index) => ({ name, datatype: datatypeOf(name, index) })),
+  );
   return planRequests({
     url: new URL(target.inferPath, target.url).href,
     columns: features.map((feature, index): FeatureColumn => {
-      const column = vectors.get(feature) as FeatureColumn;
+      const column = vectors.get(feature) as ColumnVector;
       return byOrder ? { ...column, name: names[index] as string } : column;
     }),
     rows: dataset.rows,
     rowsPerRequest: profile.rowsPerRequest,
-    signature,
+    model: target.metadata,
     seed,
   });
 }
 
+/** Features by name, as the inputs of the server want them: as texts, or as numbers (of booleans 1 and 0). */
+async function featureColumns(
+  dataset: Dataset,
+  features: readonly { name: string; datatype: string | undefined }[],
+): Promise<Map<string, ColumnVector>> {
+  const named = (isText: boolean): string[] =>
+    features.filter(({ datatype }) => (datatype === 'BYTES') === isText).map(({ name }) => name);
+  const { texts, numbers } = await readColumns(dataset, { texts: named(true), numbers: named(false) });
+  return new Map<string, ColumnVector>([...texts, ...numbers]);
+}
+
 /** The class of each row as a position among the classes of the model; null where rows have no single class. */
-async function truthOf({ columns, dataset }: Input, signature: Signature): Promise<Int32Array | null> {
-  const classes = signature.classes?.map(classText);
+async function truthOf({ task, columns, dataset, offline }: Input): Promise<Int32Array | null> {
+  const classes = offline.classes?.map(classText);
   const [label, ...others] = labelColumns(columns);
-  if (signature.kind === 'values' || classes === undefined || label === undefined || others.length > 0) return null;
-  const vector = (await readColumns(dataset, [label])).get(label);
-  if (vector === undefined) return null;
-  const texts = columnTexts(vector);
+  if (task === 'regression' || task === 'ranking' || classes === undefined) return null;
+  if (label === undefined || others.length > 0) return null;
+  const texts = (await readColumns(dataset, { texts: [label] })).texts.get(label)?.values ?? [];
   const positions = new Map(
     [...new Set(texts)].map((text) => [text, text === null ? -1 : classPosition(text, classes)]),
   );

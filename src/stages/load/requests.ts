@@ -1,4 +1,4 @@
-import { inferRequest, type FeatureColumn, type Signature } from '../../protocol/index.ts';
+import { inferRequest, type FeatureColumn, type ModelMetadata } from '../../protocol/index.ts';
 import { postMessage } from './message.ts';
 import { shuffled } from './random.ts';
 
@@ -24,10 +24,11 @@ export function planRequests(input: {
   columns: readonly FeatureColumn[];
   rows: number;
   rowsPerRequest: number;
-  signature: Signature;
+  /** What is asked. */
+  model: Pick<ModelMetadata, 'name' | 'inputs'>;
   seed: number;
 }): RequestPlan {
-  const { columns, signature } = input;
+  const { columns, model } = input;
   const url = new URL(input.url);
   const order = shuffled(input.rows, input.seed);
   const each = Math.min(input.rowsPerRequest, input.rows);
@@ -41,7 +42,7 @@ export function planRequests(input: {
     if (taken.length === each) return taken;
     return Uint32Array.from([...taken, ...order.subarray(0, each - taken.length)]);
   };
-  const encode = (index: number): Buffer => postMessage(url, inferRequest({ columns, rows: rows(index) }, signature));
+  const encode = (index: number): Buffer => postMessage(url, inferRequest({ columns, rows: rows(index) }, model));
   return {
     rows,
     message: (index) => cache.get(index % distinct) ?? encode(index),

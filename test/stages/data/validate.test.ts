@@ -92,14 +92,19 @@ test('a thousand offending rows are all counted and twenty are shown', async () 
   });
 });
 
-test('in CSV only exact spellings are numbers and booleans, and an empty cell is a missing value', async () => {
+test('in CSV only exact spellings are numbers and booleans, and an empty cell is a missing value, as is NaN among numbers', async () => {
   const column = async (cells: string[], schema: unknown): Promise<number[]> =>
     withRows('a.csv', `id,x\n${cells.map((cell, index) => `${index},${cell}\n`).join('')}`, (path) =>
       invalidRows(path, { properties: { x: schema }, required: ['x'] }),
     );
   const numbers = ['1', '-0.5', '1e3', '1E+3', '0', '01', '.5', '1.', '+1', '1_0', 'nan', 'inf', '0x1', ' 1', '""', ''];
   assert.deepEqual(await column(numbers, { type: 'number' }), [6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16]);
-  assert.deepEqual(await column(['true', 'false', 'True', '1', 'T', ''], { type: 'boolean' }), [3, 4, 5, 6]);
+  assert.deepEqual(
+    await column(['true', 'false', 'True', 'FALSE', 'tRue', '1', 'T', ''], { type: 'boolean' }),
+    [5, 6, 7, 8],
+  );
+  assert.deepEqual(await column(['nan', '1', 'NaN'], { type: ['number', 'null'] }), []);
+  assert.deepEqual(await column(['nan', 'x'], { type: 'string' }), [], 'of texts it is a text');
   assert.deepEqual(await column(['', '3', 'x'], { type: ['integer', 'null'] }), [3]);
   assert.deepEqual(await column(['3.0', '3.5', '1e400'], { type: 'integer' }), [2, 3]);
   assert.deepEqual(await column(['3', '-3', 'x'], { minimum: 0 }), [2], 'a bound alone names numbers');
@@ -147,11 +152,13 @@ test('an infinite date or time is neither a date nor missing', async () => {
   });
 });
 
-test('NaN and infinities are not numbers to a contract', async () => {
+test('NaN is missing to a contract, and infinities are not numbers', async () => {
   await inTemporaryFolder(async (folder) => {
     const path = join(folder, 'a.parquet');
     await writeParquet(path, "select unnest(['1', 'nan', 'inf', '-inf'])::double as x");
-    assert.deepEqual(await invalidRows(path, { properties: { x: { type: 'number' } } }), [2, 3, 4]);
+    const x = { type: 'number' };
+    assert.deepEqual(await invalidRows(path, { properties: { x } }), [3, 4]);
+    assert.deepEqual(await invalidRows(path, { properties: { x }, required: ['x'] }), [2, 3, 4]);
   });
 });
 

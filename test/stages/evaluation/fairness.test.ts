@@ -3,14 +3,8 @@ import { before, describe, it } from 'node:test';
 import type { Fairness } from '../../../src/stages/evaluation/schema.ts';
 import { ConfigError } from '../../../src/errors.ts';
 import type { Check } from '../../../src/evidence/check.ts';
-import {
-  fairnessChecks,
-  gapOf,
-  gaps,
-  groupRates,
-  groupsOf,
-  type GapName,
-} from '../../../src/stages/evaluation/fairness.ts';
+import { fairnessChecks, gapOf, groupRates, groupsOf } from '../../../src/stages/evaluation/fairness.ts';
+import { gaps, type GapName } from '../../../src/stages/evaluation/gaps.ts';
 import { randomFrom, type Random } from '../../../src/statistics/random.ts';
 import type { Outputs, Sample } from '../../../src/stages/evaluation/sample.ts';
 import { binaryOutputs, binarySample, readCase, type Case, type Reference } from './cases.ts';
@@ -194,6 +188,40 @@ describe('changes of gaps', () => {
     const [held] = judge(random, [{ metric: 'predictive_parity_difference', margin: 0.1 }], { champion: refusing });
     assert.equal(held!.verdict, 'inconclusive');
     assert.match(held!.message, /of the champion could not be judged/u);
+  });
+
+  it('name the groups that have no such rate, and why', () => {
+    // Nobody of C has the favourable label, and nobody of B is selected.
+    const texts = Array.from({ length: 300 }, (_, row) => 'ABC'[Math.floor(row / 100)] as string);
+    const truth = Float64Array.from(texts, (group, row) => (group === 'C' ? 0 : row % 2));
+    const decided = (group: string, row: number): number => (group === 'B' ? 0 : row % 4 === 0 ? 0 : 1);
+    const outputs = { scores: null, probabilities: false, decisions: Int32Array.from(texts, decided) };
+    const { checks } = fairnessChecks({
+      fairness: {
+        columns: ['group'],
+        gates: [
+          { metric: 'equal_opportunity_difference', max: 1, margin: 0.1 },
+          { metric: 'predictive_parity_difference', max: 1 },
+          { metric: 'accuracy_difference', max: 1 },
+        ],
+      },
+      task: 'binary-classification',
+      sample: { rows: 300, classes: 2, names: ['no', 'yes'], truth, weights: null, clusters: null },
+      champion: outputs,
+      candidate: outputs,
+      alpha: 0.05,
+      guardAlpha: 0.05,
+      seed: 1,
+      texts: new Map([['group', texts]]),
+    });
+    const said = (id: string): string => checks.find((check) => check.id === `evaluation/${id}`)?.message ?? '';
+    for (const id of ['equal_opportunity_difference@group-ceiling', 'equal_opportunity_difference@group'])
+      assert.match(said(id), /Left out: C has no true positive rate \(no row is labelled "yes"\)\.$/u);
+    assert.match(
+      said('predictive_parity_difference@group-ceiling'),
+      /Left out: B has no precision \(no row is decided "yes"\)\.$/u,
+    );
+    assert.doesNotMatch(said('accuracy_difference@group-ceiling'), /Left out/u);
   });
 
   it('are one family over all gates and columns', () => {

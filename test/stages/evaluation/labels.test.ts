@@ -1,19 +1,17 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { ColumnVector } from '../../../src/data/dataset.ts';
+import type { ColumnVectors } from '../../../src/data/dataset.ts';
 import { DataError } from '../../../src/errors.ts';
 import { readLabels, type KnownClasses } from '../../../src/stages/evaluation/labels.ts';
 
 const columns = (positive: string | number | boolean) => ({ id: 'id', label: 'label', positive });
-const text = (...values: string[]): ColumnVector => ({ name: 'label', kind: 'text', nulls: null, values });
-const truths = (...values: number[]): ColumnVector => ({
-  name: 'label',
-  kind: 'boolean',
-  nulls: null,
-  values: Uint8Array.from(values),
+const text = (...values: string[]): ColumnVectors => ({
+  texts: new Map([['label', { name: 'label', kind: 'text', values }]]),
+  numbers: new Map(),
 });
-const read = (vector: ColumnVector, positive: string | number | boolean, known: KnownClasses[] = []) =>
-  readLabels([vector], 'binary-classification', columns(positive), known, 'data.csv');
+const truths = (...values: number[]): ColumnVectors => text(...values.map((value) => String(value === 1)));
+const read = (vectors: ColumnVectors, positive: string | number | boolean, known: KnownClasses[] = []) =>
+  readLabels(vectors, 'binary-classification', columns(positive), known, 'data.csv');
 
 describe('binary labels', () => {
   it('are 1 where they are the positive label, whichever of the two it is', () => {
@@ -51,7 +49,7 @@ describe('binary labels', () => {
 
 describe('the classes of a multiclass task', () => {
   const classes = (known: KnownClasses[], ...labels: string[]) =>
-    readLabels([text(...labels)], 'multiclass-classification', { id: 'id', label: 'label' }, known, 'data.csv').classes;
+    readLabels(text(...labels), 'multiclass-classification', { id: 'id', label: 'label' }, known, 'data.csv').classes;
 
   it('are those of the labels and those that a model of these labels declares', () => {
     assert.deepEqual(classes([{ names: ['ham', 'eggs', 'spam'], from: undefined }], 'spam', 'ham'), [

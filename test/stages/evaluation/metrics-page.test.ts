@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { metricsOf } from '../../../src/stages/evaluation/metrics/catalogue.ts';
-import { gaps } from '../../../src/stages/evaluation/fairness.ts';
+import { gaps } from '../../../src/stages/evaluation/gaps.ts';
 import { projectRoot } from '../../support/project.ts';
 
 describe('the page of metrics', () => {

@@ -1,22 +1,17 @@
 import assert from 'node:assert/strict';
-import { writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, it } from 'node:test';
+import { after, before, describe, it } from 'node:test';
 import fc from 'fast-check';
 import { parseConfig } from '../../../src/pipeline/configuration.ts';
 import type { Policy } from '../../../src/stages/evaluation/schema.ts';
-import { openDataset, type ColumnVector, type Dataset } from '../../../src/data/dataset.ts';
+import { openDataset, type Dataset, type TextColumn } from '../../../src/data/dataset.ts';
+import { openSqlSession, type SqlSession } from '../../../src/sql/session.ts';
 import { sliceName } from '../../../src/stages/evaluation/slice-names.ts';
 import { checkPredicates, columnSlices, predicateRows } from '../../../src/stages/evaluation/slices.ts';
-import { within } from '../../../src/stages/evaluation/within.ts';
-import { inTemporaryFolder } from '../../support/project.ts';
 
-const text = (name: string, ...values: (string | null)[]): ColumnVector => ({
-  name,
-  kind: 'text',
-  nulls: Uint8Array.from(values, (value) => (value === null ? 1 : 0)),
-  values,
-});
+const text = (name: string, ...values: (string | null)[]): TextColumn => ({ name, kind: 'text', values });
 
 describe('the name of a slice', () => {
   it('is column and value where these are ordinary', () => {
@@ -73,7 +68,7 @@ describe('slices by columns', () => {
   it('hold the rows with these very values, a missing one being none of the texts', () => {
     const a = text('a', 'x & b=z', 'x', 'x', '(missing)', null);
     const b = text('b', 'q', 'z & b=q', 'z', 'z', 'z');
-    const vectors = new Map([a, b].map((each) => [each.name, each]));
+    const vectors = { texts: new Map([a, b].map((each) => [each.name, each])), numbers: new Map() };
     const crossed = columnSlices({ cross: ['a', 'b'] }, vectors);
     assert.deepEqual(
       crossed.map(({ name, rows }) => [name, [...rows]]),
@@ -93,29 +88,32 @@ describe('slices by columns', () => {
 });
 
 describe('a slice by a predicate', () => {
-  const withRows = (work: (dataset: Dataset) => Promise<void>): Promise<void> =>
-    inTemporaryFolder(async (folder) => {
-      const path = join(folder, 'a.csv');
-      await writeFile(path, `id,age\n${Array.from({ length: 50 }, (_, row) => `${row},${row}\n`).join('')}`);
-      const dataset = await openDataset({ name: 'evaluation', path, uri: 'a.csv' });
-      try {
-        await work(dataset);
-      } finally {
-        dataset.close();
-      }
-    });
+  let folder: string;
+  let dataset: Dataset;
+  let session: SqlSession;
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'contender-test-'));
+    const path = join(folder, 'a.csv');
+    await writeFile(path, `id,age\n${Array.from({ length: 50 }, (_, row) => `${row},${row}\n`).join('')}`);
+    dataset = await openDataset({ name: 'evaluation', path, uri: 'a.csv' });
+    session = await openSqlSession(dataset);
+  });
+  after(async () => {
+    session.close();
+    dataset.close();
+    await rm(folder, { recursive: true });
+  });
   const policy = (sql: string): Policy => ({
     primary: { metric: 'accuracy', margin: 0.1 },
     guardrails: [{ metric: 'accuracy', margin: 0.1, slices: ['age', { name: 'young', sql }] }],
   });
 
-  it('holds the rows where it is true', () =>
-    withRows(async (dataset) => {
-      const sql = 'age between 10 and 12 or age is null -- young';
-      await checkPredicates(policy(sql), dataset.columns);
-      const slice = await predicateRows(dataset, { name: 'young', sql }, 'policy', {});
-      assert.deepEqual([slice.name, [...slice.rows]], ['young', [10, 11, 12]]);
-    }));
+  it('holds the rows where it is true', async () => {
+    const sql = 'age between 10 and 12 or age is null -- young';
+    await checkPredicates(session, policy(sql), dataset.columns);
+    const slice = await predicateRows(session, { name: 'young', sql }, 'policy');
+    assert.deepEqual([slice.name, [...slice.rows]], ['young', [10, 11, 12]]);
+  });
 
   const refused: [sql: string, message: RegExp][] = [
     [
@@ -130,29 +128,13 @@ describe('a slice by a predicate', () => {
   ];
   for (const [sql, message] of refused) {
     it(`is refused before anything is run: ${sql}`, () =>
-      withRows((dataset) =>
-        assert.rejects(checkPredicates(policy(sql), dataset.columns), { name: 'ConfigError', message }),
-      ));
+      assert.rejects(checkPredicates(session, policy(sql), dataset.columns), { name: 'ConfigError', message }));
   }
 
   it('that the engine does not run is told with its place', () =>
-    withRows(async (dataset) => {
-      const running = predicateRows(dataset, { name: 'odd', sql: "age = 'x'" }, 'policy.guardrails[0].slices[1]', {});
-      await assert.rejects(running, {
-        name: 'ConfigError',
-        message: /slices\[1\]\.sql: the predicate of slice "odd" cannot be computed/u,
-      });
-    }));
-
-  it('is stopped with the run, and when it takes too long', () =>
-    withRows(async ({ connection }) => {
-      const endless = 'select count(*) from range(100000000000)';
-      const refusal = (found: string): Error => new Error(`it ${found}`);
-      await assert.rejects(within(connection, endless, { timeLimitMs: 100 }, refusal), /it took longer than 0\.1 s/u);
-      const abort = new AbortController();
-      const running = within(connection, endless, { signal: abort.signal }, refusal);
-      setTimeout(() => abort.abort(new Error('SIGINT')), 100);
-      await assert.rejects(running, /SIGINT/u);
+    assert.rejects(predicateRows(session, { name: 'odd', sql: "age = 'x'" }, 'policy.guardrails[0].slices[1]'), {
+      name: 'ConfigError',
+      message: /slices\[1\]\.sql: the predicate of slice "odd" cannot be computed/u,
     }));
 });
 

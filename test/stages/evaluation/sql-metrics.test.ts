@@ -10,6 +10,7 @@ import { jackknifeInterval } from '../../../src/stages/evaluation/statistics/jac
 import type { Check, Evidence } from '../../../src/evidence/index.ts';
 import { canonicalJson } from '../../../src/evidence/canonical.ts';
 import { silentLog } from '../../../src/log.ts';
+import { openSqlSession, type SqlSession } from '../../../src/sql/session.ts';
 import type { Predictions } from '../../../src/model/predictions.ts';
 import { fixture } from '../../support/project.ts';
 import { numbers, readCase, type Case } from './cases.ts';
@@ -149,18 +150,30 @@ describe('a metric in SQL', () => {
     ['is not the same every time', 'avg(score) + random()', /random\(\), which gives another value each time/u],
     ['reads a column that is not there', 'avg(scores)', /there is no column "scores".*Did you mean "score"\?/u],
     ['looks at no model', 'avg(label)', /looks at nothing a model says/u],
+    [
+      'calls what does not exist',
+      'profit(score)',
+      /profit\(\), which is none of the functions.*nearest allowed is prefix\(\)/u,
+    ],
+  ];
+  let session: SqlSession;
+  before(async () => (session = await openSqlSession(dataset)));
+  after(() => session.close());
+  const refusal = (sql: string): Promise<unknown> =>
+    sqlMetrics(session, [{ name: 'x', sql, higher_is_better: true }], {
+      task: 'binary-classification',
+      columns,
+      available: dataset.columns,
+    });
+  for (const [what, sql, message] of refused) {
+    it(`is refused where it ${what}`, () => assert.rejects(refusal(sql), refusedAs(message)));
+  }
+  for (const [what, sql, message] of [
     ['is no aggregate', 'score', /cannot be computed: .*GROUP BY/u],
     ['is text', "max('x' || prediction)", /cannot be computed: .*[Cc]onver/u],
-    ['calls what does not exist', 'profit(score)', /cannot be computed: .*profit/u],
-  ];
-  for (const [what, sql, message] of refused) {
+  ] as const) {
     it(`is refused where it ${what}`, () =>
-      assert.rejects(judge(policyOf([{ name: 'x', sql, higher_is_better: true }])), (error: Error) => {
-        assert.equal(error.name, 'ConfigError');
-        assert.match(error.message, message);
-        assert.match(error.message, /policy\.metrics\[0\]/u);
-        return true;
-      }));
+      assert.rejects(judge(policyOf([{ name: 'x', sql, higher_is_better: true }])), refusedAs(message)));
   }
 
   it('is refused where two have one name, or that of a metric there is', async () => {
@@ -172,33 +185,60 @@ describe('a metric in SQL', () => {
   });
 
   it('is stopped when it takes too long', async () => {
-    const sql = 'sum(list_sum(list_transform(list(score), x -> list_sum(range((x * 0)::bigint + 200000)))))';
-    await assert.rejects(judge(policyOf([{ name: 'x', sql, higher_is_better: true }])), /a lambda in the expression/u);
-    const slow = 'sum(md5_number(repeat(score::varchar, 20000))::double)';
-    const metrics = await sqlMetrics([{ name: 'slow', sql: slow, higher_is_better: true }], {
-      task: 'binary-classification',
-      columns,
-      available: dataset.columns,
+    const session = await openSqlSession(dataset, { timeMs: 500 });
+    try {
+      const slow = "sum(levenshtein(repeat('a', 200000), repeat(score::varchar, 20000)))";
+      const metrics = await sqlMetrics(session, [{ name: 'slow', sql: slow, higher_is_better: true }], {
+        task: 'binary-classification',
+        columns,
+        available: dataset.columns,
+      });
+      const scores = numbers(data.rows, 'candidate');
+      const running = measure({
+        session,
+        task: 'binary-classification',
+        columns,
+        sample: {
+          rows: data.rows.length,
+          classes: 2,
+          names: ['0', '1'],
+          truth: numbers(data.rows, 'label'),
+          weights: null,
+          clusters: null,
+        },
+        sides: [{ scores, probabilities: true, decisions: Int32Array.from(scores, Math.round) }],
+        parts: [{ rows: null, metrics }],
+        seed: 1,
+      });
+      await assert.rejects(running, { name: 'ConfigError', message: /slow took longer than 0\.5 s and was stopped/u });
+    } finally {
+      session.close();
+    }
+  });
+
+  it('weights the rows itself where they have weights, or is refused', async () => {
+    const weighted = (sql: string): CustomMetric => ({ name: 'x', sql, higher_is_better: true });
+    const more = { weight: 'word_free' };
+    await assert.rejects(judge(policyOf([weighted('avg(score)')]), { more }), {
+      name: 'ConfigError',
+      message:
+        /policy\.metrics\[0\]\.sql: x does not read the weights of the rows, column "word_free".*sum\("word_free" \*/u,
     });
-    const scores = numbers(data.rows, 'candidate');
-    const running = measure({
-      task: 'binary-classification',
-      columns,
-      dataset,
-      sample: {
-        rows: data.rows.length,
-        classes: 2,
-        names: ['0', '1'],
-        truth: numbers(data.rows, 'label'),
-        weights: null,
-        clusters: null,
-      },
-      sides: [{ scores, probabilities: true, decisions: Int32Array.from(scores, Math.round) }],
-      parts: [{ rows: null, metrics }],
-      seed: 1,
-      timeLimitMs: 200,
+    const { details } = await judge(policyOf([weighted('sum(word_free * label) / sum(word_free) + 0 * max(score)')]), {
+      more,
     });
-    await assert.rejects(running, /slow took longer than 0\.2 s/u);
+    const rows = data.rows.map((row) => [Number(row['word_free']), Number(row['label'])] as const);
+    const total = rows.reduce((sum, [weight]) => sum + weight, 0);
+    const expected = rows.reduce((sum, [weight, label]) => sum + weight * label, 0) / total;
+    const found = (details['metrics'] as { metric: string; candidate: number }[]).find(({ metric }) => metric === 'x')!;
+    close(found.candidate, expected, 1e-9);
+  });
+
+  it('does not see rows of weight 0', async () => {
+    const metrics = [{ name: 'x', sql: 'count(*) + 0 * min(word_free * score)', higher_is_better: true }];
+    const { details } = await judge(policyOf(metrics), { more: { weight: 'word_free' } });
+    const found = (details['metrics'] as { metric: string; candidate: number }[]).find(({ metric }) => metric === 'x')!;
+    assert.equal(found.candidate, data.rows.filter((row) => Number(row['word_free']) > 0).length);
   });
 });
 
@@ -331,6 +371,15 @@ describe('what a metric in SQL reads', () => {
     close(await value('ranking', sql, { scores }, { label: 'relevance', group: 'query' }), 422, 1e-9);
   });
 });
+
+function refusedAs(message: RegExp): (error: Error) => true {
+  return (error) => {
+    assert.equal(error.name, 'ConfigError');
+    assert.match(error.message, message);
+    assert.match(error.message, /policy\.metrics\[0\]/u);
+    return true;
+  };
+}
 
 function find(checks: readonly Check[], id: string): Check {
   const check = checks.find((each) => each.id === id);

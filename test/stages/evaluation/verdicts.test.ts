@@ -172,7 +172,7 @@ describe('small levels', () => {
     const candidate = decided(sample, (row) => (row < 40 ? !luck[row]![1] : luck[row]![1]));
     for (const metric of ['accuracy', 'f1', 'log_loss', 'roc_auc', 'average_precision']) {
       const guardrails = [{ metric, margin: 0.02, slices: ['s'] }];
-      const policy: Policy = { primary: { metric: 'accuracy', margin: 1, require: 'non-inferior' }, guardrails };
+      const policy: Policy = { primary: { metric: 'accuracy', margin: 0.99, require: 'non-inferior' }, guardrails };
       const failed = judge({ policy, sample, champion, candidate, families: [slices] })
         .filter(({ verdict }) => verdict === 'fail')
         .map(({ id }) => id);
@@ -336,7 +336,7 @@ describe('what a check says', () => {
       { name: 's=rest', rows: Uint32Array.from({ length: 360 }, (_, row) => row + 40) },
     ];
     const guardrails = [{ metric: 'accuracy', margin: 0.1, slices: ['s'] }];
-    const primary = { metric: 'accuracy', margin: 1, require: 'non-inferior' } as const;
+    const primary = { metric: 'accuracy', margin: 0.99, require: 'non-inferior' } as const;
     const sides = { champion: decided(sample), candidate: decided(sample, (row) => row === 50) };
     const [, none, rest] = judge({ policy: { primary, guardrails }, sample, ...sides, families: [slices] });
     assert.deepEqual([none!.verdict, rest!.verdict], ['skipped', 'pass']);
@@ -350,7 +350,7 @@ describe('what a check says', () => {
       { name: 's=rest', rows: Uint32Array.from({ length: 360 }, (_, row) => row + 40) },
     ];
     const policyOf = (more: object): Policy => ({
-      primary: { metric: 'accuracy', margin: 1, require: 'non-inferior' },
+      primary: { metric: 'accuracy', margin: 0.99, require: 'non-inferior' },
       guardrails: [{ metric: 'recall', relative_margin: 0.1, slices: ['s'], ...more }],
     });
     const zero = (row: number): boolean => row < 40;

@@ -91,7 +91,6 @@ describe('a column to search', () => {
   const vector = (values: number[]): ColumnVector => ({
     name: 'x',
     kind: 'number',
-    nulls: null,
     values: Float64Array.from(values),
   });
 
@@ -123,7 +122,7 @@ describe('a column to search', () => {
 
   it('is left out with the reason where it is an identifier or constant', () => {
     const values = Array.from({ length: 21 }, (_, row) => `row ${row}`);
-    assert.equal(codeColumn({ name: 'x', kind: 'text', nulls: null, values }), 'more than 20 values');
+    assert.equal(codeColumn({ name: 'x', kind: 'text', values }), 'more than 20 values');
     assert.equal(codeColumn(vector([1, 1])), 'one value only');
   });
 });

@@ -62,6 +62,10 @@ describe('what the bounds show', () => {
 describe('a requirement', () => {
   it('is told in plain words', () => {
     assert.equal(requirementText('superior', '0.5 points'), 'better than the champion');
+    assert.equal(
+      requirementText('superior', '0.5 points', true),
+      'better than the champion (the margin of 0.5 points decides nothing here)',
+    );
     assert.equal(requirementText('non-inferior', '1 point'), 'at most 1 point worse');
     assert.equal(requirementText('not-inferior', '2 points'), 'no harm beyond 2 points shown');
   });

@@ -1,39 +1,49 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { answerBook } from '../../../src/stages/load/answers.ts';
+import type { Columns, Task } from '../../../src/config/schema.ts';
+import { answerReader } from '../../../src/model/read-outputs/answers.ts';
+import { chooseOutputs, type DeclaredOutput } from '../../../src/model/read-outputs/choose.ts';
+import { answerBook, type AnswerBook } from '../../../src/stages/load/answers.ts';
 import { planRequests } from '../../../src/stages/load/requests.ts';
 import type { Predictions } from '../../../src/model/predictions.ts';
-import type { Signature } from '../../../src/protocol/index.ts';
 
-const regression: Signature = {
-  model: 'm',
-  kind: 'values',
-  classes: null,
-  inputs: [{ name: 'features', datatype: 'FP32', shape: [-1, 1] }],
-  scoreOutput: 'value',
-  labelOutput: null,
-};
-const classes: Signature = { ...regression, kind: 'classes', classes: ['a', 'b', 'c'], scoreOutput: 'probabilities' };
+const matrix = { name: 'm', inputs: [{ name: 'features', datatype: 'FP32' as const, shape: [-1, 1] }] };
+const value = { name: 'value', type: 'float', shape: [-1] };
+const probabilities = { name: 'probabilities', type: 'float', shape: [-1, -1] };
+const label = { name: 'label', type: 'string', shape: [-1] };
+
+/** A book of the answers of a server that declares these outputs. */
+function book(
+  task: Task,
+  outputs: readonly DeclaredOutput[],
+  offline: Predictions,
+  more: {
+    truth?: ArrayLike<number>;
+    columns?: Partial<Columns>;
+    positive?: number;
+    transform?: 'sigmoid' | 'softmax';
+  } = {},
+): AnswerBook {
+  const columns = { id: 'id', label: 'label', ...more.columns };
+  const read = answerReader(outputs, { task, columns, reading: { transform: more.transform }, offline });
+  return answerBook({ offline, read, positive: more.positive ?? null, truth: more.truth ?? null });
+}
 
 describe('answers', () => {
   test('of a regression are compared relative to their size', () => {
     const offline = predictions({ scores: [2e6, 0.5], kind: 'value' });
-    const book = answerBook({ offline, signature: regression, truth: null });
-    assert.ok(book.take([0, 1], ok({ value: [2e6 + 1, 0.5] })));
-    assert.equal(book.summary().mismatched, 0);
-    assert.ok(book.take([0, 1], ok({ value: [2e6 + 3, 0.50001] })));
-    assert.equal(book.summary().mismatched, 2);
+    const answers = book('regression', [value], offline);
+    assert.ok(answers.take([0, 1], ok({ value: [2e6 + 1, 0.5] })));
+    assert.equal(answers.summary().mismatched, 0);
+    assert.ok(answers.take([0, 1], ok({ value: [2e6 + 3, 0.50001] })));
+    assert.equal(answers.summary().mismatched, 2);
   });
 
   test('that are not numbers differ from every prediction', () => {
-    const book = answerBook({
-      offline: predictions({ scores: [0.5], kind: 'value' }),
-      signature: regression,
-      truth: null,
-    });
-    book.take([0], ok({ value: [null] }));
-    assert.equal(book.summary().mismatched, 1);
+    const answers = book('regression', [value], predictions({ scores: [0.5], kind: 'value' }));
+    answers.take([0], ok({ value: [null] }));
+    assert.equal(answers.summary().mismatched, 1);
   });
 
   test('of several classes are compared in every score and judged by the highest', () => {
@@ -42,44 +52,44 @@ describe('answers', () => {
       kind: 'probability',
       classes: ['a', 'b', 'c'],
     });
-    const book = answerBook({ offline, signature: classes, truth: Int32Array.of(1, 0) });
-    book.take([1], ok({ probabilities: [0.1, 0.1, 0.8] }, 3));
-    book.take([0], ok({ probabilities: [0.2, 0.5, 0.3] }, 3));
-    book.take([0], ok({ probabilities: [0.2, 0.4, 0.4] }, 3));
-    const { compared, mismatched, judged, correct } = book.summary();
+    const answers = book('multiclass-classification', [probabilities], offline, { truth: Int32Array.of(1, 0) });
+    answers.take([1], ok({ probabilities: [0.1, 0.1, 0.8] }, 3));
+    answers.take([0], ok({ probabilities: [0.2, 0.5, 0.3] }, 3));
+    answers.take([0], ok({ probabilities: [0.2, 0.4, 0.4] }, 3));
+    const { compared, mismatched, judged, correct } = answers.summary();
     assert.deepEqual({ compared, mismatched, judged, correct }, { compared: 3, mismatched: 1, judged: 3, correct: 2 });
   });
 
   test('with labels must have the same labels, whatever the scores', () => {
-    const signature: Signature = { ...classes, labelOutput: 'label' };
     const offline = predictions({
       scores: [0.2, 0.5, 0.3],
       kind: 'probability',
       classes: ['a', 'b', 'c'],
       labels: Int32Array.of(1),
     });
-    const book = answerBook({ offline, signature, truth: null });
-    book.take([0], ok({ probabilities: [0.2, 0.5, 0.3], label: ['b'] }, 3));
-    assert.equal(book.summary().mismatched, 0);
-    book.take([0], ok({ probabilities: [0.2, 0.5, 0.3], label: ['c'] }, 3));
-    book.take([0], ok({ probabilities: [0.2, 0.5, 0.3], label: ['unknown'] }, 3));
-    assert.equal(book.summary().mismatched, 2);
+    const answers = book('multiclass-classification', [probabilities, label], offline);
+    answers.take([0], ok({ probabilities: [0.2, 0.5, 0.3], label: ['b'] }, 3));
+    assert.equal(answers.summary().mismatched, 0);
+    answers.take([0], ok({ probabilities: [0.2, 0.5, 0.3], label: ['c'] }, 3));
+    answers.take([0], ok({ probabilities: [0.2, 0.5, 0.3], label: ['unknown'] }, 3));
+    assert.equal(answers.summary().mismatched, 2);
   });
 
   test('of several labels a row are compared in every score and every label', () => {
-    const signature: Signature = { ...classes, kind: 'labels', classes: ['a', 'b'], labelOutput: 'label' };
+    const columns = { label: ['a', 'b'] };
+    const labels = { name: 'label', type: 'int64', shape: [-1, -1] };
     const offline = predictions({
       scores: [0.2, 0.5, 0.7, 0.1],
       kind: 'probability',
       classes: ['a', 'b'],
       labels: Int32Array.of(0, 1, 1, 0),
     });
-    const book = answerBook({ offline, signature, truth: null });
-    book.take([1, 0], ok({ probabilities: [0.7, 0.1, 0.2, 0.5], label: [1, 0, 0, 1] }, 2));
-    assert.deepEqual([book.summary().compared, book.summary().mismatched], [2, 0]);
-    book.take([1], ok({ probabilities: [0.7, 0.1], label: [1, 1] }, 2));
-    assert.equal(book.summary().mismatched, 1);
-    assert.deepEqual(book.summary().mismatches[0], {
+    const answers = book('multilabel-classification', [probabilities, labels], offline, { columns });
+    answers.take([1, 0], ok({ probabilities: [0.7, 0.1, 0.2, 0.5], label: [1, 0, 0, 1] }, 2));
+    assert.deepEqual([answers.summary().compared, answers.summary().mismatched], [2, 0]);
+    answers.take([1], ok({ probabilities: [0.7, 0.1], label: [1, 1] }, 2));
+    assert.equal(answers.summary().mismatched, 1);
+    assert.deepEqual(answers.summary().mismatches[0], {
       row: 2,
       offline: 'score 0.7, 0.1; label 1, 0',
       served: 'score 0.7, 0.1; label 1, 1',
@@ -87,23 +97,75 @@ describe('answers', () => {
     // A classifier a label, as exporters stack them: [labels, rows, 2].
     const stacked = [0.3, 0.7, 0.8, 0.2, 0.9, 0.1, 0.5, 0.5];
     const tensor = { name: 'probabilities', datatype: 'FP32', shape: [2, 2, 2], data: stacked };
-    const alone = answerBook({ offline, signature: { ...signature, labelOutput: null }, truth: null });
+    const alone = book('multilabel-classification', [probabilities], offline, { columns });
     assert.ok(alone.take([1, 0], { status: 200, body: Buffer.from(JSON.stringify({ outputs: [tensor] })) }));
     assert.deepEqual([alone.summary().compared, alone.summary().mismatched], [2, 0]);
-    assert.equal(book.take([0], ok({ probabilities: [0.2, 0.5], label: [0] }, 2)), false);
+    assert.equal(answers.take([0], ok({ probabilities: [0.2, 0.5], label: [0] }, 2)), false);
+    // Labels below each other: [labels, rows].
+    assert.ok(alone.take([0], answer('probabilities', [2, 1], [0.2, 0.5])));
+    assert.equal(alone.summary().mismatched, 0);
+  });
+
+  test('of two raw scores a row are compared as the difference that the offline scores are', () => {
+    const offline = predictions({ scores: [1.5], kind: 'score' });
+    const columns = { positive: 'spam' };
+    const logits = { name: 'logits', type: 'float', shape: [-1, 2] };
+    const answers = book(
+      'binary-classification',
+      [logits],
+      { ...offline, classes: ['spam', 'ham'], threshold: 0 },
+      {
+        columns,
+        positive: 0,
+        truth: Int32Array.of(0),
+      },
+    );
+    answers.take([0], answer('logits', [1, 2], [2, 0.5]));
+    assert.deepEqual([answers.summary().mismatched, answers.summary().correct], [0, 1]);
+  });
+
+  test('are read of the outputs that are read offline, whatever stands beside them', () => {
+    const beside = [
+      { name: 'leaf_index', type: 'int64', shape: [-1] },
+      { name: 'hashed', type: 'int64', shape: [-1, 60] },
+      { name: 'embedding', type: 'float', shape: [-1, 60] },
+      { name: 'attention', type: 'float', shape: [-1, 60, 1] },
+    ];
+    const own = [
+      { ...label, type: 'int64' },
+      { ...probabilities, shape: [-1, 2] },
+    ];
+    for (const outputs of [
+      [...beside, ...own],
+      [...own, ...beside],
+      [own[1]!, ...beside, own[0]!],
+    ]) {
+      const chosen = chooseOutputs(outputs, { task: 'binary-classification', columns: { id: 'id', label: 'y' } });
+      assert.deepEqual(chosen, { scores: 'probabilities', labels: 'label' });
+    }
+  });
+
+  test('at the threshold itself are decided by the label that is served', () => {
+    const offline: Predictions = {
+      ...predictions({ scores: [0.5], kind: 'probability', labels: Int32Array.of(0) }),
+      classes: [0, 1],
+    };
+    const outputs = [
+      { ...label, type: 'int64' },
+      { ...probabilities, shape: [-1, 2] },
+    ];
+    const answers = book('binary-classification', outputs, offline, { positive: 1, truth: Int32Array.of(0) });
+    answers.take([0], ok({ probabilities: [0.5, 0.5], label: [0] }, 2));
+    assert.deepEqual([answers.summary().mismatched, answers.summary().correct], [0, 1]);
   });
 
   test('keep a few examples, however many are wrong', () => {
-    const book = answerBook({
-      offline: predictions({ scores: [0.5], kind: 'value' }),
-      signature: regression,
-      truth: null,
-    });
+    const answers = book('regression', [value], predictions({ scores: [0.5], kind: 'value' }));
     for (let index = 0; index < 1000; index += 1) {
-      assert.equal(book.take([0], { status: 500, body: Buffer.alloc(10_000, 'x') }), false);
-      book.take([0], ok({ value: [1] }));
+      assert.equal(answers.take([0], { status: 500, body: Buffer.alloc(10_000, 'x') }), false);
+      answers.take([0], ok({ value: [1] }));
     }
-    const { faults, faultExamples, mismatches, mismatched } = book.summary();
+    const { faults, faultExamples, mismatches, mismatched } = answers.summary();
     assert.deepEqual(faults, { 'status 500': 1000 });
     assert.equal(mismatched, 1000);
     assert.ok(JSON.stringify([faultExamples, mismatches]).length < 3000);
@@ -118,8 +180,8 @@ describe('answers', () => {
         ),
         (body) => {
           const offline = predictions({ scores: [0.5], kind: 'value' });
-          const book = answerBook({ offline, signature: regression, truth: null });
-          assert.equal(book.take([0], { status: 200, body: Buffer.from(body) }), false);
+          const answers = book('regression', [value], offline);
+          assert.equal(answers.take([0], { status: 200, body: Buffer.from(body) }), false);
         },
       ),
     );
@@ -141,7 +203,7 @@ describe('the requests', () => {
           columns: [column],
           rows,
           rowsPerRequest: each,
-          signature: regression,
+          model: matrix,
           seed,
         });
         const size = Math.min(each, rows);
@@ -180,11 +242,16 @@ function predictions(input: {
   };
 }
 
+function answer(name: string, shape: number[], data: number[]): { status: number; body: Buffer } {
+  return { status: 200, body: Buffer.from(JSON.stringify({ outputs: [{ name, datatype: 'FP32', shape, data }] })) };
+}
+
 function ok(outputs: Record<string, (number | string | null)[]>, width = 1): { status: number; body: Buffer } {
   const tensors = Object.entries(outputs).map(([name, data]) => ({
     name,
     datatype: typeof data[0] === 'string' ? 'BYTES' : 'FP32',
-    shape: name === 'probabilities' ? [data.length / width, width] : [data.length],
+    shape:
+      name === 'probabilities' || (data.length > 1 && name === 'label') ? [data.length / width, width] : [data.length],
     data,
   }));
   return { status: 200, body: Buffer.from(JSON.stringify({ model_name: 'm', outputs: tensors })) };

@@ -1,9 +1,9 @@
 import { labelColumns } from '../../../config/columns.ts';
 import type { Columns, Task } from '../../../config/schema.ts';
 import type { CustomMetric } from '../schema.ts';
-import type { DatasetColumn } from '../../../data/relation.ts';
-import { inWorkspace } from '../../../data/workspace.ts';
+import { quoteIdentifier, type DatasetColumn } from '../../../data/relation.ts';
 import { ConfigError } from '../../../errors.ts';
+import type { SqlSession } from '../../../sql/session.ts';
 import { columnsOfExpression, dataColumn, sameName } from '../sql-expression.ts';
 import { metricsOf } from './catalogue.ts';
 import { costName } from './cost.ts';
@@ -28,49 +28,74 @@ export function ownColumns(
 }
 
 /**
- * Check the metrics a policy defines in SQL. Each is one expression of aggregates, parsed by the engine that will run it.
- * @throws ConfigError for anything else: several expressions, a subquery, an unknown column, a function that gives another value each time
+ * The metrics that a policy defines in SQL, by name: what they read is known once they are parsed.
+ * @throws ConfigError for a name that another has
+ */
+export function declaredMetrics(definitions: readonly CustomMetric[], task: Task): SqlMetric[] {
+  return definitions.map(({ name, sql, higher_is_better: higher }, index) => {
+    refuseTaken(definitions, index, task);
+    return {
+      kind: 'sql',
+      name,
+      title: name.replaceAll('_', ' '),
+      better: higher ? 'higher' : 'lower',
+      scale: 'value',
+      needs: 'decisions',
+      tasks: [task],
+      expression: sql,
+      columns: [],
+      where: `policy.metrics[${index}]`,
+    };
+  });
+}
+
+/**
+ * Parse the metrics a policy defines in SQL. Each is one expression of aggregates, parsed by the engine that will run it.
+ * @throws ConfigError for anything else: several expressions, a subquery, an unknown column, a function that may not be called;
+ * and where rows have weights that the expression does not read
  */
 export async function sqlMetrics(
+  session: SqlSession,
   definitions: readonly CustomMetric[],
   { task, columns, available }: { task: Task; columns: Columns; available: readonly DatasetColumn[] },
 ): Promise<SqlMetric[]> {
-  if (definitions.length === 0) return [];
   const own = ownColumns(task, columns);
-  return inWorkspace(async (connection) => {
-    const metrics: SqlMetric[] = [];
-    for (const [index, { name, sql, higher_is_better: higher }] of definitions.entries()) {
-      const where = `policy.metrics[${index}]`;
-      refuseTaken(definitions, index, task);
-      const expected = 'one expression of aggregates, such as avg(abs(label - prediction))';
-      const names = await columnsOfExpression(connection, sql, `${where}.sql`, expected);
-      const known = [...own.labels, ...own.predictions, ...own.scores];
-      const isOwn = (of: readonly string[], column: string): boolean => of.some((each) => sameName(each, column));
-      const read = names
-        .filter((column) => !isOwn(known, column))
-        .map((column) => dataColumn(column, available, known, `${where}.sql`));
-      if (!names.some((column) => isOwn([...own.predictions, ...own.scores], column))) {
-        throw new ConfigError({
-          found: `${name} looks at nothing a model says`,
-          expected: `an expression of ${[...own.predictions, ...own.scores].slice(0, 6).join(', ')}`,
-          where,
-        });
-      }
-      const scored = task === 'regression' || task === 'ranking' || names.some((column) => isOwn(own.scores, column));
-      metrics.push({
-        kind: 'sql',
-        name,
-        title: name.replaceAll('_', ' '),
-        better: higher ? 'higher' : 'lower',
-        scale: 'value',
-        needs: scored ? 'scores' : 'decisions',
-        tasks: [task],
-        expression: sql,
-        columns: read,
+  const known = [...own.labels, ...own.predictions, ...own.scores];
+  const metrics: SqlMetric[] = [];
+  for (const metric of declaredMetrics(definitions, task)) {
+    const { name, expression, where } = metric;
+    const expected = 'one expression of aggregates, such as avg(abs(label - prediction))';
+    const names = await columnsOfExpression(session, expression, `${where}.sql`, expected);
+    const read = names
+      .filter((column) => !isOneOf(known, column))
+      .map((column) => dataColumn(column, available, known, `${where}.sql`));
+    if (!names.some((column) => isOneOf([...own.predictions, ...own.scores], column))) {
+      throw new ConfigError({
+        found: `${name} looks at nothing a model says`,
+        expected: `an expression of ${[...own.predictions, ...own.scores].slice(0, 6).join(', ')}`,
         where,
       });
     }
-    return metrics;
+    refuseUnweighted(name, names, columns, `${where}.sql`);
+    const scored = task === 'regression' || task === 'ranking' || names.some((column) => isOneOf(own.scores, column));
+    metrics.push({ ...metric, needs: scored ? 'scores' : 'decisions', columns: read });
+  }
+  return metrics;
+}
+
+function isOneOf(names: readonly string[], column: string): boolean {
+  return names.some((each) => sameName(each, column));
+}
+
+/** An aggregate may be anything: nobody can weight it but whoever wrote it. */
+function refuseUnweighted(name: string, read: readonly string[], { weight }: Columns, where: string): void {
+  if (weight === undefined || weight === null || isOneOf(read, weight)) return;
+  const column = quoteIdentifier(weight);
+  throw new ConfigError({
+    found: `${name} does not read the weights of the rows, column ${JSON.stringify(weight)}`,
+    expected: `an expression that weights the rows itself, such as sum(${column} * abs(label - prediction)) / sum(${column})`,
+    where,
+    remedy: `Where every row shall count once, name the column in a filter: avg(score) filter (where ${column} > 0)`,
   });
 }
 

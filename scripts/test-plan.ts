@@ -1,0 +1,50 @@
+/** Which files of the tests run, and in which order, by what each was measured to take. */
+export interface Plan {
+  /** Parts of names; none: all. */
+  wanted: readonly string[];
+  /** Only what answers soon: no bundle, no workflow, no process that is killed. */
+  quick: boolean;
+  /** Part `index` of `of`, counted from 1, of about equal cost. */
+  shard: { index: number; of: number } | null;
+}
+
+/** Seconds that a file is taken to need before it was measured. */
+const unmeasured = 5;
+/** Quick tests are those of src, but for what takes long. */
+const quickLimit = 5;
+const slowFolders = /^(?:actions|cli|faults|harness|workflows|support)\//u;
+
+/**
+ * The files to run, the most costly first, so that none of them runs alone at the end.
+ *
+ * @param files names below test/, as compiled
+ * @param costs seconds by name, without extension
+ */
+export function planned(files: readonly string[], costs: Readonly<Record<string, number>>, plan: Plan): string[] {
+  const cost = (file: string): number => costs[file.replace(/\.test\.js$/u, '')] ?? unmeasured;
+  const { wanted, quick, shard } = plan;
+  const ordered = files
+    .filter((file) => wanted.length === 0 || wanted.some((part) => file.includes(part)))
+    .filter((file) => !quick || (!slowFolders.test(file) && cost(file) <= quickLimit))
+    .toSorted((a, b) => cost(b) - cost(a) || (a < b ? -1 : 1));
+  return shard === null ? ordered : (divided(ordered, cost, shard.of)[shard.index - 1] ?? []);
+}
+
+/** Each file to the part that has least to do. */
+function divided(files: readonly string[], cost: (file: string) => number, count: number): string[][] {
+  const parts = Array.from({ length: count }, () => ({ files: [] as string[], cost: 0 }));
+  for (const file of files) {
+    const least = parts.reduce((a, b) => (b.cost < a.cost ? b : a));
+    least.files.push(file);
+    least.cost += cost(file);
+  }
+  return parts.map((part) => part.files);
+}
+
+/** `2/3` as a shard. @throws Error */
+export function shardFrom(text: string | undefined): Plan['shard'] {
+  if (text === undefined) return null;
+  const [, index = 0, of = 0] = /^(\d+)\/(\d+)$/u.exec(text)?.map(Number) ?? [];
+  if (index < 1 || index > of) throw new Error(`--shard ${text}: expected such as 1/3`);
+  return { index, of };
+}

@@ -1,0 +1,36 @@
+import { existsSync } from 'node:fs';
+
+const commands: Readonly<Record<string, string>> = {
+  s3: 'aws s3 cp',
+  gs: 'gcloud storage cp',
+  gcs: 'gcloud storage cp',
+  az: 'az storage copy',
+  abfs: 'azcopy copy',
+  abfss: 'azcopy copy',
+  wasbs: 'azcopy copy',
+  hdfs: 'hdfs dfs -get',
+  dbfs: 'databricks fs cp',
+};
+
+/** How to fetch what a path names that no file is: an address of a store, or a pointer of DVC. Null for any other path. */
+export function howToFetch(path: string): { found: string; remedy: string } | null {
+  const scheme = /^([a-z][a-z0-9+.-]*):\/\//iu.exec(path)?.[1]?.toLowerCase();
+  const command = scheme === undefined ? undefined : commands[scheme];
+  if (command !== undefined) {
+    const file = path.split(/[?#]/u)[0]?.split('/').at(-1) ?? '';
+    return {
+      found: `${scheme}:// is not read`,
+      remedy: `Fetch it in a step before, such as: ${command} ${path} ${file === '' ? 'data/' : file}, and name the file`,
+    };
+  }
+  if (!/\.dvc$/iu.test(path)) return null;
+  return {
+    found: 'this is a pointer of DVC, not the file',
+    remedy: `Run 'dvc pull ${path}' first, and name ${path.slice(0, -'.dvc'.length)}`,
+  };
+}
+
+/** What brings a file that is not there, where DVC keeps a pointer to it beside it; else undefined. */
+export function pulledWith(path: string, shown: string): string | undefined {
+  return existsSync(`${path}.dvc`) ? `DVC keeps it: run 'dvc pull ${shown}.dvc' first` : undefined;
+}

@@ -1,0 +1,174 @@
+import type { DuckDBConnection } from '@duckdb/node-api';
+import { DataError } from '../errors.ts';
+import type { CellRequest, Reading } from './uses.ts';
+import { spelledCell } from './csv-cells.ts';
+import { refuseTwin } from './csv.ts';
+import { notANumber } from './grammar.ts';
+import { columnOf, kind } from './kinds.ts';
+import { longestLine } from './lines.ts';
+import { typedCell } from './parquet-cells.ts';
+import { escapeGlob, quoteIdentifier, quoteLiteral, type DatasetColumn } from './relation.ts';
+import { isNested, isNumeric } from './types.ts';
+
+/**
+ * Cells of JSONL: strings as they stand, without their quotes and escapes, and numbers, where they are wanted as text, as the
+ * tokens in the file (`1.10`, `1e5`), which the engine's own reading of JSON would write another way.
+ */
+export function jsonlReading(path: string, requests: readonly CellRequest[]): Reading {
+  const columns = [...new Map(requests.map(({ column }) => [column.name, column])).values()];
+  const asText = new Set(
+    requests
+      .filter(({ column, use }) => !isNested(column.type) && (use === 'text' || use === 'json' || isText(column)))
+      .map(({ column }) => column.name),
+  );
+  const storageOf = (column: DatasetColumn): string => (asText.has(column.name) ? 'VARCHAR' : column.type);
+  // The tokens are wanted.
+  const written = columns.some((column) => asText.has(column.name) && column.cells?.fraction === true);
+  if (columns.length === 0) return { from: lines(path), expressions: [] };
+  return {
+    from: written
+      ? writtenNumbers(path, columns)
+      : typedLines(
+          path,
+          columns.map((column) => ({ name: column.name, type: storageOf(column) })),
+        ),
+    expressions: requests.map(({ column, use }) => {
+      const cell = quoteIdentifier(column.name);
+      const { type } = column;
+      if (isNested(type)) return typedCell(cell, type, use);
+      if (!written && storageOf(column) !== 'VARCHAR') return typedCell(cell, type, use);
+      const text =
+        isNumeric(type) && column.cells?.notANumber === true
+          ? `case when lower(${cell}) in (${notANumber.map(quoteLiteral).join(', ')}) then null else ${cell} end`
+          : cell;
+      return use === 'text' || use === 'json' ? text : spelledCell(text, column, use);
+    }),
+  };
+}
+
+function isText({ type }: DatasetColumn): boolean {
+  return type === 'VARCHAR';
+}
+
+/** Every line with its numbers in quotes, so that they are read as the texts they are. */
+function writtenNumbers(path: string, columns: readonly DatasetColumn[]): string {
+  // A string (or the name of a key) goes before a number at the same place. JSON has none of these two characters.
+  const [start, end] = ['chr(1)', 'chr(2)'];
+  const token = `'("(?:[^"\\\\]|\\\\.)*")|(-?[0-9][0-9.eE+-]*)'`;
+  const marked = `regexp_replace(json::varchar, ${token}, '\\1' || ${start} || '\\2' || ${end}, 'g')`;
+  const quoted = `replace(replace(replace(${marked}, ${start} || ${end}, ''), ${start}, '"'), ${end}, '"')`;
+  const structure = JSON.stringify(
+    Object.fromEntries(columns.filter(({ type }) => !isNested(type)).map(({ name }) => [name, 'VARCHAR'])),
+  );
+  const nested = columns
+    .filter(({ type }) => isNested(type))
+    .map(({ name }) => `, json_extract(json, ${quoteLiteral(pointerTo(name))}) as ${quoteIdentifier(name)}`);
+  return `(select unnest(json_transform(${quoted}::json, ${quoteLiteral(structure)}))${nested.join('')} from ${lines(path)})`;
+}
+
+function typedLines(path: string, columns: readonly { name: string; type: string }[]): string {
+  const typed = columns.map(({ name, type }) => `${quoteLiteral(name)}: ${quoteLiteral(type)}`);
+  return `read_json(${fileOptions(path)}, auto_detect = false, columns = {${typed.join(', ')}})`;
+}
+
+/** RFC 6901. */
+function pointerTo(name: string): string {
+  return `/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`;
+}
+
+function lines(path: string): string {
+  return `read_json_objects(${fileOptions(path)})`;
+}
+
+function fileOptions(path: string): string {
+  return `${quoteLiteral(escapeGlob(path))}, format = 'newline_delimited', ignore_errors = false, maximum_object_size = ${longestLine}, hive_partitioning = false`;
+}
+
+/** Kinds of rows, by their keys and the types of their values, that a file may have. */
+const mostShapes = 100_000;
+
+/**
+ * The columns of a file, by what every one of its values is, and how many rows it has. It is read to its end.
+ * @throws DataError for a line that is no object, and for keys that stand twice or differ only by case
+ */
+export async function jsonlColumns(
+  connection: DuckDBConnection,
+  path: string,
+  uri: string,
+): Promise<{ rows: number; columns: DatasetColumn[] }> {
+  const read = await connection.runAndReadAll(
+    `select json_structure(json)::varchar, json_keys(json), count(*)::double from ${lines(path)} group by all order by all limit ${mostShapes + 1}`,
+  );
+  const shapes = read.getRowsJS() as [string, string[], number][];
+  if (shapes.length > mostShapes) {
+    throw new DataError({
+      found: `more than ${mostShapes} kinds of rows, by their keys and types`,
+      expected: 'rows of one table',
+      where: uri,
+      remedy: 'Keep what varies from row to row out of the keys',
+    });
+  }
+  const first = await connection.runAndReadAll(`select json_keys(json) from ${lines(path)} limit 1`);
+  const kinds = new Map(((first.getRowsJS()[0]?.[0] ?? []) as string[]).map((key) => [key, 0]));
+  for (const [structure, keys] of shapes) {
+    const types = JSON.parse(structure) as Record<string, unknown>;
+    // Of an object without keys.
+    if ((types as unknown) === 'JSON') continue;
+    if (typeof types !== 'object' || types === null || Array.isArray(types)) {
+      throw new NotAnObject();
+    }
+    const twice = keys.find((key, index) => keys.indexOf(key) !== index);
+    if (twice !== undefined) throw new KeyTwice(twice);
+    for (const key of keys) {
+      kinds.set(key, (kinds.get(key) ?? 0) | kindOf(Object.hasOwn(types, key) ? types[key] : 'JSON'));
+    }
+  }
+  const seen = new Map<string, string>();
+  for (const name of kinds.keys()) refuseTwin(name, seen, uri);
+  const whole = [...kinds].filter(([, found]) => found === kind.whole).map(([name]) => name);
+  for (const name of await wideColumns(connection, path, whole)) kinds.set(name, kind.wide);
+  return {
+    rows: shapes.reduce((sum, [, , rows]) => sum + rows, 0),
+    columns: [...kinds].map(([name, found]) => columnOf(name, found)),
+  };
+}
+
+/** Of columns of whole numbers those that have one of more than 18 digits. */
+async function wideColumns(connection: DuckDBConnection, path: string, names: readonly string[]): Promise<string[]> {
+  if (names.length === 0) return [];
+  const columns = names.map((name) => ({ name, type: 'HUGEINT' }));
+  const largest = names.map((name) => `max(abs(${quoteIdentifier(name)})) >= 1000000000000000000`);
+  const read = await connection.runAndReadAll(`select ${largest.join(', ')} from ${typedLines(path, columns)}`);
+  return names.filter((_, index) => read.getRows()[0]?.[index] === true);
+}
+
+/** A line that is JSON and no object: whoever knows the lines says which. */
+export class NotAnObject extends Error {}
+
+/** A key that stands twice in one object. */
+export class KeyTwice extends Error {
+  readonly key: string;
+
+  constructor(key: string) {
+    super(key);
+    this.key = key;
+  }
+}
+
+function kindOf(type: unknown): number {
+  switch (type) {
+    case 'NULL':
+      return 0;
+    case 'VARCHAR':
+      return kind.text;
+    case 'BOOLEAN':
+      return kind.boolean;
+    case 'BIGINT':
+    case 'UBIGINT':
+      return kind.whole;
+    case 'DOUBLE':
+      return kind.fraction | kind.notANumber;
+    default:
+      return kind.nested;
+  }
+}

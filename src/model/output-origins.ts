@@ -1,0 +1,187 @@
+import type { ClassValue } from '../data/class-text.ts';
+import type { AttributeProto, GraphProto, NodeProto, TensorProto } from './onnx-schema.ts';
+
+/** What an output of a graph is made of, as far as the graph says it. */
+export interface OutputOrigin {
+  /** The tensor whose columns these are, or whose greatest column this label is: outputs of one source go together. */
+  source: string;
+  /** Of scores: the class of each column. Of labels: what is written for each column. Null where the graph does not say. */
+  classes: ClassValue[] | null;
+}
+
+/**
+ * Follow every output of a graph back to the classifier, or to the matrix of scores, that feeds it. Classifiers inside an ensemble
+ * do not count: what lies behind a sum, a selection of columns or a concatenation has other columns.
+ * @returns the origins by the names of the outputs
+ */
+export function outputOrigins(graph: GraphProto): Record<string, OutputOrigin> {
+  const origins = new Origins(graph);
+  return Object.fromEntries(graph.output.map(({ name }) => [name, origins.of(name)]));
+}
+
+/** Longest way back: graphs are hostile, and may be circular. */
+const mostSteps = 100;
+
+/** Operators with one input of data that keep its columns, or (Transpose) turn them into rows. */
+const keepsColumns = new Set(
+  'Identity,Cast,CastLike,Normalizer,Scaler,Softmax,LogSoftmax,Sigmoid,Clip,Exp,Log,Relu,Abs,Neg,Reshape,Flatten,Squeeze,Unsqueeze,Transpose,Dropout,QuantizeLinear,DequantizeLinear'.split(
+    ',',
+  ),
+);
+/** Operators that keep them where the other operand is a constant, or a sum over the columns. */
+const combines = new Set(['Add', 'Sub', 'Mul', 'Div', 'Max', 'Min', 'Pow']);
+/** Operators that keep one value a row. */
+const keepsLabel = new Set(['Identity', 'Cast', 'Reshape', 'Flatten', 'Squeeze', 'Unsqueeze']);
+
+class Origins {
+  readonly #producers = new Map<string, NodeProto>();
+  readonly #constants = new Map<string, TensorProto>();
+  /** What labels there are of a source: of labels that are made of labels the last. */
+  readonly #labels = new Map<string, ClassValue[]>();
+
+  constructor(graph: GraphProto) {
+    for (const tensor of graph.initializer) this.#constants.set(tensor.name, tensor);
+    for (const node of graph.node) {
+      for (const name of node.output) if (name !== '') this.#producers.set(name, node);
+      const value = (node.opType === 'Constant' && attribute(node, 'value')?.t) || null;
+      if (value !== null) this.#constants.set(node.output[0] ?? '', value);
+    }
+    for (const node of graph.node) {
+      if (!/^(?:Gather|ArrayFeatureExtractor|LabelEncoder)$/u.test(node.opType)) continue;
+      const label = this.#label(node.output[0] ?? '');
+      const classes = label?.classes ?? null;
+      if (label !== null && classes !== null) this.#labels.set(label.source, classes);
+    }
+  }
+
+  of(name: string): OutputOrigin {
+    return this.#label(name) ?? this.#scores(name);
+  }
+
+  #scores(output: string): OutputOrigin {
+    let name = output;
+    let own: ClassValue[] | null = null;
+    for (let steps = 0; steps < mostSteps; steps += 1) {
+      const node = this.#producers.get(name);
+      if (node === undefined) break;
+      const declared = classLabels(node);
+      own ??= declared;
+      if (declared !== null && node.opType !== 'ZipMap') break;
+      const before = node.opType === 'ZipMap' ? node.input[0] : this.#columnsOf(node);
+      if (before === undefined) break;
+      name = before;
+    }
+    return { source: name, classes: this.#labels.get(name) ?? own };
+  }
+
+  /** The input whose columns the columns of a node are. */
+  #columnsOf(node: NodeProto): string | undefined {
+    const [first = '', second = ''] = node.input;
+    if (keepsColumns.has(node.opType)) return first;
+    if (!combines.has(node.opType)) return undefined;
+    if (this.#constants.has(second) || this.#sums(second, first)) return first;
+    return this.#constants.has(first) ? second : undefined;
+  }
+
+  /** Is `name` one number a row, made of the columns of `of`? */
+  #sums(name: string, of: string): boolean {
+    const node = this.#producers.get(name);
+    if (node === undefined) return false;
+    if (node.opType.startsWith('Reduce')) return node.input[0] === of;
+    return /^(?:Clip|Max|Add|Where)$/u.test(node.opType) && node.input.some((each) => this.#sums(each, of));
+  }
+
+  /** Of a tensor of one label a row: what the labels are chosen from. Null for any other tensor. */
+  #label(output: string, steps = 0): OutputOrigin | null {
+    const node = this.#producers.get(output);
+    if (node === undefined || steps > mostSteps) return null;
+    const classes = node.opType === 'ZipMap' ? null : classLabels(node);
+    if (classes !== null) {
+      if (node.output[0] !== output) return null;
+      // A classifier may give its labels alone.
+      return { source: node.output[1] || output, classes };
+    }
+    const [first = '', second = ''] = node.input;
+    if (node.opType === 'ArgMax') return { source: this.#scores(first).source, classes: null };
+    if (node.opType === 'TopK' && node.output[1] === output)
+      return { source: this.#scores(first).source, classes: null };
+    if (keepsLabel.has(node.opType)) return this.#label(first, steps + 1);
+    if (node.opType === 'Gather' || node.opType === 'ArrayFeatureExtractor') {
+      const values = elements(this.#constants.get(first));
+      const of = values === null ? null : this.#label(second, steps + 1);
+      if (of === null || values === null) return null;
+      return {
+        source: of.source,
+        classes: of.classes === null ? values : mapped(of.classes, (at) => values[Number(at)]),
+      };
+    }
+    if (node.opType !== 'LabelEncoder') return null;
+    const of = this.#label(first, steps + 1);
+    const [keys, values] = [listed(node, 'keys'), listed(node, 'values')];
+    if (of === null || keys === null || values === null)
+      return of === null ? null : { source: of.source, classes: null };
+    const encoded = new Map(keys.map((key, index) => [String(key), values[index]]));
+    const from = of.classes ?? keys.map((_, index) => index);
+    return { source: of.source, classes: mapped(from, (key) => encoded.get(String(key))) };
+  }
+}
+
+function mapped(from: readonly ClassValue[], value: (of: ClassValue) => ClassValue | undefined): ClassValue[] | null {
+  const values = from.map(value);
+  return values.every((each) => each !== undefined) ? values : null;
+}
+
+function attribute(node: NodeProto, name: string): AttributeProto | undefined {
+  return node.attribute.find((each) => each.name === name);
+}
+
+/** The classes that a classifier declares, in the order of its scores. */
+function classLabels(node: NodeProto): ClassValue[] | null {
+  for (const { name, strings, ints } of node.attribute) {
+    if (name === 'classlabels_strings' && strings.length > 0) return strings.map(text);
+    if (/^classlabels_(?:int64s|ints)$/u.test(name) && ints.length > 0) return [...ints];
+  }
+  return null;
+}
+
+/** The `keys` or `values` of a LabelEncoder. */
+function listed(node: NodeProto, what: 'keys' | 'values'): ClassValue[] | null {
+  for (const { name, strings, ints, floats, t } of node.attribute) {
+    if (name === `${what}_strings`) return strings.map(text);
+    if (name === `${what}_int64s`) return [...ints];
+    if (name === `${what}_floats`) return [...floats];
+    if (name === `${what}_tensor`) return elements(t ?? undefined);
+  }
+  return null;
+}
+
+function text(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('utf8');
+}
+
+/** More is no list of classes. */
+const mostClasses = 100_000;
+
+/** The elements of a small tensor that lies in the model itself: of one beside it there are none here. */
+function elements(tensor: TensorProto | undefined): ClassValue[] | null {
+  if (tensor === undefined) return null;
+  const { dataType, stringData, int64Data, int32Data, rawData } = tensor;
+  const count = tensor.dims.reduce((product, size) => product * size, 1);
+  if (!(count > 0 && count <= mostClasses)) return null;
+  const bytes = new DataView(rawData.buffer, rawData.byteOffset, rawData.byteLength);
+  const raw = (size: number, read: (at: number) => number): number[] =>
+    rawData.length < count * size ? [] : Array.from({ length: count }, (_, index) => read(index * size));
+  const values: ClassValue[] =
+    dataType === 8
+      ? stringData.map(text)
+      : dataType === 7
+        ? [...int64Data, ...raw(8, (at) => Number(bytes.getBigInt64(at, true)))]
+        : dataType === 6
+          ? [...int32Data, ...raw(4, (at) => bytes.getInt32(at, true))]
+          : dataType === 1
+            ? raw(4, (at) => bytes.getFloat32(at, true))
+            : dataType === 9
+              ? [...int32Data, ...raw(1, (at) => bytes.getUint8(at))].map((value) => value !== 0)
+              : [];
+  return values.length === count ? values : null;
+}

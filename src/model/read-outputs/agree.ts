@@ -1,0 +1,117 @@
+import { classText, type ClassValue } from '../../data/class-text.ts';
+import { ConfigError } from '../../errors.ts';
+
+/** Scores that differ by less are a tie: labels are often made before the last rounding. */
+const tie = 1e-6;
+
+/** The labels a model gives beside its scores, in the terms of its classes. */
+export interface LabelledScores {
+  /** Position of the label among the classes, of each row. */
+  labels: Int32Array;
+  /** Row-major, one column a class; one column alone is of the class at `positive`. */
+  values: Float64Array;
+  width: number;
+  classes: readonly ClassValue[];
+  positive: number;
+  /** Of one column: from here on the label is positive. */
+  cut: number;
+}
+
+export interface Contradiction {
+  rows: number;
+  /** First of them. */
+  row: number;
+  /** The order of the classes that agrees with more rows, if there is one. */
+  order: ClassValue[] | null;
+}
+
+/** Compare the label of each row with its highest score; ties contradict nothing. Null: no row contradicts. */
+export function contradictionOf(input: LabelledScores): Contradiction | null {
+  const { labels, classes } = input;
+  const size = classes.length;
+  const counts = new Float64Array(size * size);
+  let rows = 0;
+  let first = -1;
+  for (let row = 0; row < labels.length; row += 1) {
+    const highest = clearHighest(input, row);
+    if (highest < 0) continue;
+    const label = labels[row] as number;
+    counts[label * size + highest]! += 1;
+    if (label === highest) continue;
+    if (first < 0) first = row;
+    rows += 1;
+  }
+  return rows === 0 ? null : { rows, row: first, order: betterOrder(counts, classes) };
+}
+
+/** The class of the highest score, -1 where another comes as near as a rounding. */
+function clearHighest({ values, width, positive, cut }: LabelledScores, row: number): number {
+  if (width === 1) {
+    const score = values[row] as number;
+    if (Math.abs(score - cut) <= tie) return -1;
+    return score > cut ? positive : 1 - positive;
+  }
+  let [most, next, at] = [Number.NEGATIVE_INFINITY, Number.NEGATIVE_INFINITY, -1];
+  for (let column = 0; column < width; column += 1) {
+    const score = values[row * width + column] as number;
+    if (score > most) [most, next, at] = [score, most, column];
+    else if (score > next) next = score;
+  }
+  return most - next <= tie * Math.max(1, Math.abs(most)) ? -1 : at;
+}
+
+/** Each label goes to the column that is highest most often, if no two go to one. */
+function betterOrder(counts: Float64Array, classes: readonly ClassValue[]): ClassValue[] | null {
+  const size = classes.length;
+  const order = new Array<ClassValue | undefined>(size).fill(undefined);
+  const left: ClassValue[] = [];
+  let [agreeing, before] = [0, 0];
+  for (const [label, value] of classes.entries()) {
+    const row = counts.subarray(label * size, (label + 1) * size);
+    before += row[label] as number;
+    const most = Math.max(...row);
+    if (most === 0) {
+      left.push(value);
+      continue;
+    }
+    const column = row.indexOf(most);
+    if (order[column] !== undefined) return null;
+    order[column] = value;
+    agreeing += most;
+  }
+  if (agreeing <= before) return null;
+  return order.map((value) => value ?? (left.shift() as ClassValue));
+}
+
+/** What to say of labels that contradict the scores. */
+export function contradictionError(
+  { rows, row, order }: Contradiction,
+  input: LabelledScores & { scoreName: string; labelName: string; stated: boolean },
+): ConfigError {
+  const { labels, classes, width, scoreName, labelName, stated } = input;
+  const name = (value: ClassValue | undefined): string => JSON.stringify(value === undefined ? '' : classText(value));
+  const highest = name(classes[clearHighest(input, row)]);
+  const found = `Output ${labelName} contradicts the scores of output ${scoreName} in ${rows} of ${labels.length} rows (the first, row ${row + 1}, is labelled ${name(classes[labels[row] as number])}, and ${width === 1 ? `its score says ${highest}` : `the highest score is that of ${highest}`})`;
+  if (order === null) {
+    return new ConfigError({
+      found,
+      expected:
+        'labels that are those of the highest scores; no other order of the classes agrees more: they are made by another rule',
+      remedy: `Say what decides: {uri, output: ${scoreName}} for the scores${width <= 2 ? ' ({uri, threshold} to move the threshold)' : ''}, or {uri, output: ${labelName}} for the labels`,
+    });
+  }
+  const agrees = order.map(name).join(', ');
+  const read = classes.map(name).join(', ');
+  if (width === 1) {
+    return new ConfigError({
+      found,
+      expected: `scores of ${highest}: they are scores of the other class`,
+      remedy: 'Export the probabilities of both classes, or set columns.positive to the class that the scores are of',
+    });
+  }
+  return new ConfigError({
+    found,
+    expected: `the order of the classes that agrees with the labels: ${agrees} (it was read as ${read}${stated ? ', from columns.classes' : ''})`,
+    remedy: `Set columns.classes: [${agrees}]`,
+  });
+}

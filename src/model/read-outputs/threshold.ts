@@ -1,0 +1,21 @@
+import type { Predictions } from '../predictions.ts';
+import { fromFloat16, toFloat16 } from '../tensor.ts';
+
+/**
+ * A threshold among scores of this type: a tuned threshold is itself a score, so that 0.7 is 0.699999988 where the scores are
+ * floats of 32 bits. `type` is ONNX's name; any other than float and float16 leaves the threshold as it is.
+ */
+export function thresholdIn(type: string, threshold: Predictions['threshold']): Predictions['threshold'] {
+  const round =
+    type === 'float' ? Math.fround : type === 'float16' ? (value: number) => fromFloat16(toFloat16(value)) : null;
+  if (round === null) return threshold;
+  return typeof threshold === 'number' ? round(threshold) : threshold.map(round);
+}
+
+/** ONNX's name of the narrowest of float and double that holds every score. */
+export function scoreType(scores: Float64Array): 'float' | 'double' {
+  for (let index = 0; index < scores.length; index += 1) {
+    if (Math.fround(scores[index] as number) !== scores[index]) return 'double';
+  }
+  return 'float';
+}

@@ -1,0 +1,192 @@
+import { rmSync } from 'node:fs';
+import type { Dataset, DatasetColumn, DatasetSource } from '../data/relation.ts';
+import { temporaryFolder } from '../data/temporary.ts';
+import { DataError, type Fault } from '../errors.ts';
+import { startGuarded } from '../model/guarded-process.ts';
+import type { Parsed } from './expression.ts';
+
+/** A column of a table made here: integers; doubles, NaN being no value; texts by their number among `names`; or no value at all. */
+export type SentColumn = { name: string } & (
+  | { type: 'integer'; values: Int32Array }
+  | { type: 'double'; values: Float64Array }
+  | { type: 'text'; values: Int32Array; names: readonly string[] }
+  | { type: 'nothing' }
+);
+
+/** What the process is asked. `sql` of `run`, `numbers` and `rows` is ours, around expressions that were parsed. */
+export type Question = { id: number } & (
+  | { kind: 'open'; dataset: DatasetSource; folder: string; memoryBytes: number }
+  | { kind: 'parse'; sql: string }
+  | { kind: 'source'; table: string; columns: readonly DatasetColumn[]; row: string }
+  | { kind: 'table'; table: string; columns: readonly SentColumn[]; rows: number }
+  | { kind: 'run'; sql: string }
+  | { kind: 'numbers'; sql: string }
+  | { kind: 'rows'; predicate: string }
+);
+
+/** What it answers. */
+export interface Answers {
+  open: { sha256: string };
+  parse: Parsed;
+  source: null;
+  table: null;
+  run: null;
+  /** The first column, NaN where there is no value. */
+  numbers: Float64Array;
+  /** Rows of the data, in their order, where the predicate holds. */
+  rows: Uint32Array;
+}
+
+export type Reply = { id: number } & (
+  | { ok: true; value: Answers[keyof Answers] }
+  | { ok: false; kind: 'sql'; found: string }
+  | { ok: false; kind: 'fault'; fault: Fault }
+  | { ok: false; kind: 'bug'; text: string }
+);
+
+export interface SqlLimits {
+  signal?: AbortSignal;
+  /** Of one question. Default: two minutes. */
+  timeMs?: number;
+  /** Resident, of the whole process. Default: 2 GiB. */
+  memoryBytes?: number;
+}
+
+/** SQL that cannot be computed, or not within its limits: `message` follows the name of what is computed. */
+export class SqlFault extends Error {
+  constructor(found: string) {
+    super(found);
+    this.name = 'SqlFault';
+  }
+}
+
+/**
+ * An engine in a process of its own that can read one dataset and nothing else, for SQL that a person wrote. It is ended at its
+ * limit of time and of resident memory, when the run is stopped, and with its parent. Every question throws `SqlFault` for what
+ * the engine cannot compute, and from then on where the process was ended.
+ */
+export interface SqlSession {
+  /** The columns an expression reads, or why it is refused. */
+  parse(sql: string): Promise<Parsed>;
+  /** Make a table of columns of the dataset; `row` is the name of one more, the number of the row from 0. */
+  source(table: string, columns: readonly DatasetColumn[], row: string): Promise<void>;
+  /** Make a table of these values. */
+  table(table: string, columns: readonly SentColumn[], rows: number): Promise<void>;
+  run(sql: string): Promise<void>;
+  numbers(sql: string): Promise<Float64Array>;
+  rowsWhere(predicate: string): Promise<Uint32Array>;
+  close(): void;
+}
+
+/** One thread for what is summed, so that sums are the same every time. @throws DataError where the file is no longer what it was */
+export async function openSqlSession(
+  { name, path, uri, csv, rows, columns, sha256 }: Dataset,
+  { signal, timeMs = 120_000, memoryBytes = 2 ** 31 }: SqlLimits = {},
+): Promise<SqlSession> {
+  signal?.throwIfAborted();
+  const folder = await temporaryFolder('workspace');
+  const { child, ended, end } = startGuarded({
+    entry: 'sql-process',
+    doing: 'SQL',
+    limits: { memoryBytes, timeMs: longest },
+    signal,
+  });
+  const waiting = new Map<number, { take(value: never): void; refuse(error: unknown): void }>();
+  let next = 0;
+  let over: unknown;
+  const giveUp = (error: unknown): void => {
+    over ??= error;
+    for (const { refuse } of waiting.values()) refuse(over);
+    waiting.clear();
+  };
+  const close = (): void => {
+    end();
+    giveUp(new SqlFault('was asked after its end'));
+    rmSync(folder, { recursive: true, force: true });
+  };
+  ended.then(
+    ({ code, message }) =>
+      giveUp(
+        new SqlFault(
+          code === 'memory'
+            ? `took more than ${Math.round(memoryBytes / 2 ** 20).toLocaleString('en')} MiB of memory and was stopped`
+            : `cannot be computed: ${message}`,
+        ),
+      ),
+    giveUp,
+  );
+  child.on('message', (reply: Reply) => {
+    const asked = waiting.get(reply.id);
+    waiting.delete(reply.id);
+    if (reply.ok) asked?.take(reply.value as never);
+    else asked?.refuse(errorOf(reply));
+  });
+  const ask = <Kind extends keyof Answers>(
+    question: { kind: Kind } & Omit<Extract<Question, { kind: Kind }>, 'id'>,
+  ): Promise<Answers[Kind]> =>
+    new Promise<Answers[Kind]>((take, refuse) => {
+      if (over !== undefined) return refuse(over);
+      const id = (next += 1);
+      const limitMs = question.kind === 'open' ? Math.max(timeMs, startMs) : timeMs;
+      const timer = setTimeout(() => {
+        giveUp(new SqlFault(`took longer than ${limitMs / 1000} s and was stopped`));
+        end();
+      }, limitMs);
+      waiting.set(id, {
+        take: (value) => {
+          clearTimeout(timer);
+          take(value);
+        },
+        refuse: (error) => {
+          clearTimeout(timer);
+          refuse(error);
+        },
+      });
+      // A process that is gone before it is asked is told by its end.
+      child.send({ ...question, id }, () => {});
+    });
+  try {
+    const opened = await ask({
+      kind: 'open',
+      dataset: { name, path, uri, ...(csv === undefined ? {} : { csv }), known: { rows, columns } },
+      folder,
+      memoryBytes,
+    });
+    if (opened.sha256 !== sha256) {
+      throw new DataError({
+        found: 'the file changed while it was read',
+        where: uri,
+        remedy: 'Run again when nothing writes to it',
+      });
+    }
+  } catch (error) {
+    close();
+    throw error;
+  }
+  return {
+    parse: (sql) => ask({ kind: 'parse', sql }),
+    source: async (table, columns, row) => void (await ask({ kind: 'source', table, columns, row })),
+    table: async (table, columns, rows) => void (await ask({ kind: 'table', table, columns, rows })),
+    run: async (sql) => void (await ask({ kind: 'run', sql })),
+    numbers: (sql) => ask({ kind: 'numbers', sql }),
+    rowsWhere: (predicate) => ask({ kind: 'rows', predicate }),
+    close,
+  };
+}
+
+/** What the start of the engine and a first look at the file may take, however short the limit of what is asked. */
+const startMs = 120_000;
+
+/** The longest a timer can wait, in milliseconds: each question has a limit of its own. */
+const longest = 2 ** 31 - 1;
+
+function errorOf(reply: Extract<Reply, { ok: false }>): Error {
+  switch (reply.kind) {
+    case 'sql':
+      return new SqlFault(reply.found);
+    case 'fault':
+      return new DataError(reply.fault);
+    case 'bug':
+      return new Error(reply.text);
+  }
+}

@@ -1,0 +1,84 @@
+import { classPosition, classText } from '../../data/class-text.ts';
+import type { Check } from '../../evidence/check.ts';
+import type { Predictions } from '../../model/predictions.ts';
+import { listed, type Labels } from './labels.ts';
+import type { Sample } from './sample.ts';
+
+/** A model's predictions as they were read. */
+export interface ReadSide {
+  predictions: Predictions;
+  /** Decisions that its own labels made, its scores being tied. */
+  tied: number;
+}
+
+/** What a reader must know of how the predictions were read. The candidate first; the champion where there is one. */
+export function readingChecks(
+  sample: Sample,
+  labels: Labels,
+  sides: { readonly [role in 'candidate' | 'champion']: ReadSide | undefined },
+): Check[] {
+  return [...unknownClasses(sample, labels, sides), ...ties(sample, sides)];
+}
+
+/** Classes that rows are of and a model does not have: it cannot but be wrong there. */
+function unknownClasses(sample: Sample, { classes }: Labels, sides: Parameters<typeof readingChecks>[2]): Check[] {
+  if (classes === null || sample.labels !== undefined || sample.classes <= 2) return [];
+  const counts = new Float64Array(classes.length);
+  for (const value of sample.truth) counts[value]! += 1;
+  const told = Object.entries(sides).flatMap(([role, side]) => {
+    const { predictions } = side ?? {};
+    if (predictions === undefined || predictions.classes === null || predictions.classesFrom === 'predicted') return [];
+    const known = predictions.classes.map(classText);
+    const unknown = classes.filter((name, number) => (counts[number] as number) > 0 && classPosition(name, known) < 0);
+    if (unknown.length === 0) return [];
+    const rows = unknown.reduce((sum, name) => sum + (counts[classes.indexOf(name)] as number), 0);
+    const each =
+      unknown.length === 1
+        ? ''
+        : ` (${unknown
+            .slice(0, 10)
+            .map((name) => `${counts[classes.indexOf(name)]} of ${JSON.stringify(name)}`)
+            .join(', ')})`;
+    return [
+      {
+        role,
+        rows,
+        text: `The ${role} does not know ${unknown.length === 1 ? 'the class' : 'the classes'} ${listed(unknown)}: ${rows} of ${sample.rows} rows are of ${unknown.length === 1 ? 'it' : 'them'}${each}, and it is wrong on each.`,
+      },
+    ];
+  });
+  if (told.length === 0) return [];
+  const candidate = told.find(({ role }) => role === 'candidate');
+  return [
+    {
+      id: 'evaluation/unknown-classes',
+      title: 'Classes that a model does not know',
+      verdict: candidate === undefined ? 'pass' : 'fail',
+      severity: candidate === undefined ? 'info' : 'warn',
+      message: told.map(({ text }) => text).join(' '),
+      observed: candidate?.rows ?? 0,
+      required: 0,
+    },
+  ];
+}
+
+function ties(sample: Sample, sides: Parameters<typeof readingChecks>[2]): Check[] {
+  const tied = Object.entries(sides).flatMap(([role, side]) =>
+    side === undefined || side.tied === 0 ? [] : [{ role, tied: side.tied }],
+  );
+  if (tied.length === 0) return [];
+  const what =
+    sample.labels !== undefined || sample.classes === 2 ? 'exactly at the threshold' : 'tied for the highest score';
+  const of = sample.rows * (sample.labels ?? 1);
+  return [
+    {
+      id: 'evaluation/ties',
+      title: "Ties decided by the model's own labels",
+      verdict: 'pass',
+      severity: 'info',
+      message: `${tied.map((side) => `${side.tied} of ${of} decisions of the ${side.role}`).join(' and ')} are ${what}: the model's own label decides them.`,
+      observed: sides.candidate?.tied ?? 0,
+      required: null,
+    },
+  ];
+}

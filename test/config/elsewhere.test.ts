@@ -1,0 +1,67 @@
+import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { howToFetch } from '../../src/config/elsewhere.ts';
+import { loadConfig, parseConfig } from '../../src/pipeline/configuration.ts';
+import { openDataset } from '../../src/data/dataset.ts';
+import { localModel } from '../../src/model/artifact.ts';
+import { inTemporaryFolder } from '../support/project.ts';
+
+const config = (candidate: string, evaluation: string): string =>
+  `version: 1\nmodels:\n  m:\n    task: regression\n    candidate: ${candidate}\n    columns: { id: id, label: y }\n    data: { evaluation: ${evaluation} }\n    policy: { primary: { metric: rmse } }\n`;
+
+describe('what lies elsewhere', () => {
+  it('is told with the line that names it and the command that fetches it', () => {
+    assert.throws(
+      () => parseConfig(config('s3://bucket/m.onnx', 'gs://bucket/e.csv'), 'contender.yml'),
+      (error: Error) =>
+        /contender\.yml:5:.*aws s3 cp s3:\/\/bucket\/m\.onnx m\.onnx/u.test(error.message) &&
+        /contender\.yml:7:.*gcloud storage cp gs:\/\/bucket\/e\.csv e\.csv/u.test(error.message),
+    );
+    assert.throws(
+      () => parseConfig(config('{ uri: m.onnx.dvc }', 'e.csv'), 'contender.yml'),
+      /pointer of DVC.*'dvc pull m\.onnx\.dvc' first, and name m\.onnx/u,
+    );
+    assert.equal(howToFetch('https://example.org/m.onnx'), null);
+    assert.equal(howToFetch('data/e.csv'), null);
+  });
+
+  it('is told where a file is absent and DVC keeps a pointer beside it, of data and of models', async () => {
+    await inTemporaryFolder(async (folder) => {
+      for (const name of ['e.csv', 'm.onnx']) await writeFile(join(folder, `${name}.dvc`), 'outs: []\n');
+      const source = { name: 'evaluation', path: join(folder, 'e.csv'), uri: 'e.csv' };
+      await assert.rejects(openDataset(source), /run 'dvc pull e\.csv\.dvc' first/u);
+      await assert.rejects(localModel(join(folder, 'm.onnx'), 'file:m.onnx'), /run 'dvc pull m\.onnx\.dvc' first/u);
+    });
+  });
+});
+
+describe('a configuration', () => {
+  it('with the other ending is named', async () => {
+    await inTemporaryFolder(async (folder) => {
+      await writeFile(join(folder, 'contender.yaml'), config('m.onnx', 'e.csv'));
+      await assert.rejects(
+        loadConfig(join(folder, 'contender.yml'), 'contender.yml'),
+        /There is contender\.yaml: rename it to contender\.yml, or name it with --config/u,
+      );
+    });
+  });
+
+  it('may share parts with merge keys', () => {
+    const text = `version: 1
+models:
+  one: &shared
+    task: regression
+    candidate: a.onnx
+    columns: { id: id, label: y }
+    data: { evaluation: e.csv }
+    policy: { primary: { metric: rmse } }
+  two:
+    <<: *shared
+    candidate: b.onnx
+`;
+    const { models } = parseConfig(text, 'contender.yml');
+    assert.deepEqual(models['two'], { ...models['one'], candidate: 'b.onnx' });
+  });
+});

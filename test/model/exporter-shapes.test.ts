@@ -1,0 +1,294 @@
+import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import type { Columns, Task } from '../../src/config/schema.ts';
+import type { Predictions, ReadingOptions } from '../../src/model/predictions.ts';
+import { outputReader } from '../../src/model/read-outputs.ts';
+import { loadModel } from '../../src/model/run.ts';
+import { inTemporaryFolder } from '../support/project.ts';
+import {
+  build,
+  half,
+  labelled,
+  multiOutput,
+  network,
+  oneVsRest,
+  pipeline,
+  quantised,
+  stacking,
+  treeRegressor,
+  trees,
+  voting,
+  words,
+} from './exporter-shapes.ts';
+import { floats, int64s, intAttribute, intsAttribute, node, tensor } from './onnx-builder.ts';
+
+/* docs/models.md has a table of these: what is read from where. */
+
+/** The greatest of each is another feature. */
+const rows = [
+  [2, 0, 1],
+  [0, 2, 1],
+  [1, 0, 2],
+  [0, 1, 2],
+  [2, 1, 0],
+];
+const best = rows.map((row) => row.indexOf(2));
+
+describe('the classes of a model are read from what feeds its scores', () => {
+  const multiclass: [what: string, bytes: Uint8Array, classes: (string | number)[]][] = [
+    ['a pipeline of scikit-learn', pipeline(words), words],
+    ['a pipeline of scikit-learn, with numbers', pipeline([7, 3, 5]), [7, 3, 5]],
+    ['voting', voting(words), words],
+    ['voting over numbers', voting([3, 1, 2]), [3, 1, 2]],
+    ['stacking', stacking(words), words],
+    ['one-vs-rest', oneVsRest(words, false), words],
+    ['calibrated', oneVsRest(words, true), words],
+    ['LightGBM', trees([2, 0, 1], false), [2, 0, 1]],
+    ['XGBoost multi:softprob', trees([0, 1, 2], false), [0, 1, 2]],
+    ['CatBoost, with a ZipMap', trees(words, true), words],
+  ];
+  for (const [what, bytes, classes] of multiclass) {
+    test(what, async () => {
+      const predictions = await read(bytes, 'multiclass-classification');
+      assert.deepEqual(predictions.classes, classes);
+      assert.equal(predictions.classesFrom, undefined);
+      assert.equal(predictions.kind, 'probability');
+      assert.deepEqual([...(predictions.labels ?? [])], best);
+      assert.deepEqual(highest(predictions), best);
+    });
+  }
+
+  for (const [what, bytes] of [
+    ['LightGBM', trees([0, 1], false)],
+    ['XGBoost binary:logistic', trees([0, 1], true)],
+  ] as const) {
+    test(`${what}, binary: the column of the positive class`, async () => {
+      const { scores } = await read(bytes, 'binary-classification');
+      const expected = rows.map(([first = 0]) => (first > 1.5 ? 1 : 0));
+      assert.deepEqual(Array.from(scores ?? [], Math.round), expected);
+      const other = await read(bytes, 'binary-classification', { columns: { positive: 0 } });
+      assert.deepEqual(
+        Array.from(other.scores ?? [], (score) => 1 - Math.round(score)),
+        expected,
+      );
+    });
+  }
+
+  test('scores alone of voting: the classes of the labels that the graph makes of them', async () => {
+    const scoresOnly = build(
+      [
+        {
+          nodes: [
+            node('MatMul', ['x', 'w'], ['z']),
+            node('Softmax', ['z'], ['probabilities'], [intAttribute('axis', 1)]),
+          ],
+          initializers: [tensor('w', 'float', [3, 3], floats(3, 0, 0, 0, 3, 0, 0, 0, 3))],
+        },
+        labelled(words),
+      ],
+      [['probabilities', 'float', ['N', 3]]],
+    );
+    assert.deepEqual((await read(scoresOnly, 'multiclass-classification')).classes, words);
+  });
+
+  test('columns.classes goes before what the model says, for encoded labels too', async () => {
+    const predictions = await read(trees([0, 1, 2], false), 'multiclass-classification', {
+      columns: { classes: words },
+    });
+    assert.deepEqual(predictions.classes, words);
+    assert.deepEqual(predictions.labelValues, [0, 1, 2]);
+    assert.deepEqual([...(predictions.labels ?? [])], best);
+  });
+});
+
+describe('networks name no classes', () => {
+  const scores: [what: string, bytes: Uint8Array, kind: Predictions['kind']][] = [
+    ['PyTorch, with an open batch', network('logits', { batch: 'batch', softmax: false }), 'score'],
+    ['PyTorch, with a fixed batch', network('logits', { batch: 2, softmax: false }), 'score'],
+    ['Keras, with an open batch', network('dense_1', { batch: 'unk__6', softmax: true }), 'probability'],
+    ['Keras, with a fixed batch', network('dense_1', { batch: 1, softmax: true }), 'probability'],
+    ['quantised', quantised(), 'probability'],
+    ['of half precision', half(), 'probability'],
+  ];
+  for (const [what, bytes, kind] of scores) {
+    test(`${what}: they are the numbers from 0, or the sorted labels of the data`, async () => {
+      const counted = await read(bytes, 'multiclass-classification', { labels: ['0', '1', '2'] });
+      assert.deepEqual([counted.classes, counted.classesFrom, counted.kind], [[0, 1, 2], 'counted', kind]);
+      assert.deepEqual(highest(counted), best);
+      const sorted = await read(bytes, 'multiclass-classification', { labels: words });
+      assert.deepEqual([sorted.classes, sorted.classesFrom], [['bad', 'good', 'so-so'], 'sorted']);
+    });
+  }
+
+  test('and where the labels of the data leave it open, it is asked for', async () => {
+    const bytes = network('logits', { batch: 'N', softmax: false });
+    await assert.rejects(
+      read(bytes, 'multiclass-classification', { labels: ['1', '2'] }),
+      /whether the scores are of the classes 0, 1, 2 or of 1, 2, 3\. List the classes/u,
+    );
+    await assert.rejects(
+      read(bytes, 'multiclass-classification', { labels: ['bad', 'good'] }),
+      /3 scores a row .* the data has 2 labels: bad, good/u,
+    );
+  });
+});
+
+test('a regressor of XGBoost gives its value with base_score', async () => {
+  const { scores } = await read(treeRegressor(0.5), 'regression');
+  assert.deepEqual(
+    [...(scores ?? [])],
+    rows.map(([first = 0]) => (first > 1.5 ? 2.5 : -1.5)),
+  );
+});
+
+test('a multi-output classifier of scikit-learn stacks its probabilities by label', async () => {
+  const columns = { label: ['l0', 'l1', 'l2'] };
+  const { scores, labels, classes } = await read(multiOutput(), 'multilabel-classification', { columns });
+  assert.deepEqual(classes, columns.label);
+  const expected = rows.flatMap((row) => row.map((value) => (value === 2 ? 1 : 0)));
+  assert.deepEqual([...(labels ?? [])], expected);
+  assert.deepEqual(Array.from(scores ?? [], Math.round), expected);
+});
+
+describe('labels that contradict the scores', () => {
+  test('are an error that names the order of the classes that agrees', async () => {
+    await assert.rejects(
+      read(trees([2, 0, 1], false), 'multiclass-classification', { columns: { classes: [0, 1, 2] } }),
+      /label contradicts the scores of output probabilities in 5 of 5 rows .*Expected the order .*: "2", "0", "1" \(it was read as "0", "1", "2", from columns\.classes\)\. Set columns\.classes: \["2", "0", "1"\]/u,
+    );
+  });
+
+  test('are read off the graph where it names them, and need nothing', async () => {
+    const predictions = await read(voting(['so-so', 'bad', 'good']), 'multiclass-classification', {
+      labels: ['bad', 'good', 'so-so'],
+    });
+    assert.deepEqual(predictions.classes, ['so-so', 'bad', 'good']);
+  });
+
+  const shifted = (): Uint8Array =>
+    build(
+      [
+        {
+          nodes: [
+            node('MatMul', ['x', 'w'], ['z']),
+            node('Softmax', ['z'], ['probabilities'], [intAttribute('axis', 1)]),
+            // The label is made of the feature, at another threshold than the scores.
+            node('Gather', ['x', 'zero'], ['first'], [intAttribute('axis', 1)]),
+            node('Greater', ['first', 'one'], ['above']),
+            node('Cast', ['above'], ['label'], [intAttribute('to', 7)]),
+          ],
+          initializers: [
+            tensor('w', 'float', [3, 2], floats(-1, 1, 0, 0, 0, 0)),
+            tensor('zero', 'int64', [], int64s(0)),
+            tensor('one', 'float', [], floats(1)),
+          ],
+        },
+      ],
+      [
+        ['label', 'int64', ['N']],
+        ['probabilities', 'float', ['N', 2]],
+      ],
+    );
+
+  test('and are of another rule are an error that says what settles it', async () => {
+    await assert.rejects(
+      read(shifted(), 'binary-classification'),
+      /contradicts the scores .* in 1 of 5 rows .*another rule\. Say what decides: \{uri, output: probabilities\}.*threshold.*\{uri, output: label\}/u,
+    );
+    const byScores = await read(shifted(), 'binary-classification', { reading: { output: 'probabilities' } });
+    assert.equal(byScores.kind, 'probability');
+    const byLabels = await read(shifted(), 'binary-classification', { reading: { output: 'label' } });
+    assert.deepEqual([byLabels.kind, byLabels.scores], ['label', null]);
+    assert.equal((await read(shifted(), 'binary-classification', { reading: { threshold: 0.9 } })).kind, 'probability');
+  });
+});
+
+describe('outputs', () => {
+  const transposed = (declared: readonly (number | string)[]): Uint8Array =>
+    build(
+      [
+        {
+          nodes: [
+            node('MatMul', ['x', 'w'], ['z']),
+            node('Sigmoid', ['z'], ['s']),
+            node('Transpose', ['s'], ['prob'], [intsAttribute('perm', [1, 0])]),
+          ],
+          initializers: [tensor('w', 'float', [3, 2], floats(1, 0, 0, 1, 0, 0))],
+        },
+      ],
+      [['prob', 'float', declared]],
+    );
+  const columns = { label: ['l1', 'l2'] };
+
+  test('of labels by rows are turned, in batches of any size', async () => {
+    const whole = await read(transposed([2, 'N']), 'multilabel-classification', { columns });
+    for (const batch of [1, 2, 3]) {
+      const parts = await read(transposed([2, 'N']), 'multilabel-classification', { columns, batch });
+      assert.deepEqual(parts.scores, whole.scores);
+    }
+    assert.deepEqual(
+      Array.from(whole.scores ?? [], (score) => Number(score.toFixed(4))),
+      rows.flatMap(([a = 0, b = 0]) => [a, b].map((value) => Number((1 / (1 + Math.exp(-value))).toFixed(4)))),
+    );
+  });
+
+  test('whose rows are neither first nor clearly second are refused', async () => {
+    await assert.rejects(
+      read(transposed([2, 'N']), 'multilabel-classification', { columns: { label: ['l1', 'l2', 'l3'] } }),
+      /Output prob has dimensions \[2, 5\] for 5 rows\. Expected 5 rows in the first dimension/u,
+    );
+    // Not declared, and the first batch is as wide as it is high: what follows shows that it was read wrongly.
+    await assert.rejects(
+      read(transposed(['a', 'b']), 'multilabel-classification', { columns, batch: [2, 3] }),
+      /Output prob has dimensions/u,
+    );
+  });
+});
+
+function highest({ scores, classes }: Predictions): number[] {
+  const width = classes?.length ?? 1;
+  return rows.map((_, row) => {
+    const own = [...(scores ?? [])].slice(row * width, (row + 1) * width);
+    return own.indexOf(Math.max(...own));
+  });
+}
+
+interface Options {
+  columns?: Partial<Columns>;
+  /** Labels of the data. */
+  labels?: string[];
+  reading?: ReadingOptions;
+  /** Rows at a time, or the sizes of the batches. */
+  batch?: number | number[];
+}
+
+/** Run a model on the rows and read its outputs. */
+function read(bytes: Uint8Array, task: Task, options: Options = {}): Promise<Predictions> {
+  return inTemporaryFolder(async (folder) => {
+    const path = join(folder, 'model.onnx');
+    await writeFile(path, bytes);
+    const model = await loadModel(path, 'model.onnx');
+    try {
+      const columns = { id: 'id', label: 'label', ...options.columns };
+      const reader = outputReader(model, task, columns, options.reading ?? {}, rows.length);
+      const { batch = rows.length } = options;
+      const sizes =
+        typeof batch === 'number'
+          ? Array.from({ length: Math.ceil(rows.length / batch) }, (_, part) =>
+              Math.min(batch, rows.length - part * batch),
+            )
+          : batch;
+      let start = 0;
+      for (const size of sizes) {
+        const taken = rows.slice(start, (start += size));
+        const type = model.inspection.inputs[0]?.type ?? 'float';
+        reader.add(await model.run({ x: { type, dims: [size, 3], data: Float32Array.from(taken.flat()) } }), size);
+      }
+      return (await reader.finish({ dataLabels: () => Promise.resolve(options.labels ?? []) })).predictions;
+    } finally {
+      await model.close();
+    }
+  });
+}
