@@ -76,44 +76,28 @@ async function measure(): Promise<void> {
     '| store | empty | large | ratio | rounds | target |',
     '|---|---|---|---|---|---|',
     await compare(
-      'git, work tree with every file',
-      '',
-      () => local(empty),
-      () => local(large),
-    ),
-  ];
-  for (const each of [large, empty]) {
-    const places = ['registry/models/bench', `registry/models/${old}`];
-    await git(each, 'sparse-checkout', 'set', '--cone', '--sparse-index', ...places);
-  }
-  const sparse = 'git, sparse work tree';
-  lines.push(
-    await compare(
-      sparse,
+      'git',
       '1.2',
       () => local(empty),
       () => local(large),
     ),
-  );
-  lines.push(
     await compare(
-      `${sparse}, ${long}`,
+      `git, ${long}`,
       '',
       () => local(empty),
       () => local(large),
       old,
     ),
-  );
+  ];
   const hub = await startGitHub(join(folder, 'hub'));
   try {
     const remote = async (name: string, from: string): Promise<() => Promise<Registry>> => {
       const { git: bare } = await hub.create(`ada/${name}`, { files: {} });
-      await git(from, 'push', '--quiet', '--force', bare.folder, 'main');
+      await git(from, 'push', '--quiet', '--force', bare.folder, 'main', 'model-registry');
       await git(bare.folder, 'gc', '--quiet');
       const token = hub.token();
       const github = openGitHub({ repository: `ada/${name}`, token, apiUrl: hub.url, log: silentLog });
-      return () =>
-        Promise.resolve(openGitHubRegistry({ github, path: 'registry', branch: 'main', log: silentLog, token }));
+      return () => Promise.resolve(openGitHubRegistry({ github, path: 'registry', log: silentLog, token }));
     };
     const [none, many] = [await remote('empty', empty), await remote('large', large)];
     const api = "through GitHub's API (a stand-in of it)";
@@ -189,7 +173,7 @@ async function build(repository: string, count: number): Promise<void> {
   const commit = async (message: string, files: ReadonlyMap<string, Uint8Array>): Promise<void> => {
     time += 60;
     await write(
-      `commit refs/heads/main\ncommitter Ada <ada@example.org> ${time} +0000\ndata ${Buffer.byteLength(message)}\n${message}\n`,
+      `commit refs/heads/model-registry\ncommitter Ada <ada@example.org> ${time} +0000\ndata ${Buffer.byteLength(message)}\n${message}\n`,
     );
     for (const [path, bytes] of files) {
       await write(`M 100644 inline ${path}\ndata ${bytes.length}\n`);
@@ -197,7 +181,6 @@ async function build(repository: string, count: number): Promise<void> {
       await write('\n');
     }
   };
-  await commit('Begin', new Map([['README.md', Buffer.from('# Models\n')]]));
   const states = Array.from({ length: count }, (): ModelState => ({
     links: [],
     manifest: null,
@@ -227,8 +210,8 @@ async function build(repository: string, count: number): Promise<void> {
   if (count === 0) await commit('Attributes', new Map([[`registry/${attributesPath}`, Buffer.from('')]]));
   child.stdin.end();
   if ((await ended)[0] !== 0) throw new Error('git fast-import failed');
+  await git(repository, 'commit', '--quiet', '--allow-empty', '--message=Models');
   await git(repository, 'gc', '--quiet');
-  await git(repository, 'checkout', '--quiet', 'main');
 }
 
 /** Some checks and a curve, as an evaluation leaves them. */

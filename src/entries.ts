@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 export const entries = {
   'predict-process': 'model/predict-process.js',
   'model-process': 'model/model-process.js',
+  'session-worker': 'model/session-worker.js',
   'serve-process': 'serve/serve-process.js',
   'sql-process': 'sql/sql-process.js',
 } as const;

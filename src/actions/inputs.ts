@@ -175,11 +175,15 @@ export async function verifyInputs(env: NodeJS.ProcessEnv): Promise<VerifyInputs
 export interface VerifyRegistryInputs extends CommonInputs {
   /** What a change is held against, as git names it; undefined where there is no change. */
   base: string | undefined;
+  /** The base is what a push moved the branch from. */
+  pushed: boolean;
 }
 
 /** @throws UsageError */
 export async function verifyRegistryInputs(env: NodeJS.ProcessEnv): Promise<VerifyRegistryInputs> {
-  return { ...(await commonInputs(env)), base: text('base') ?? (await baseOfEvent(env)) };
+  const named = text('base');
+  const base = named === undefined ? await baseOfEvent(env) : { base: named, pushed: false };
+  return { ...(await commonInputs(env)), base: base?.base, pushed: base?.pushed ?? false };
 }
 
 export interface CommentInputs {
@@ -217,7 +221,7 @@ const acts = ['register', 'assign', 'unassign', 'deprecate'] as const;
 
 export type RegistryInputs = ActInputs & { version: string | undefined } & (
     | { act: 'register'; artifact: string }
-    | { act: 'assign' | 'unassign'; stage: string }
+    | { act: 'assign' | 'unassign'; environment: string }
     | { act: 'deprecate'; version: string }
   );
 
@@ -230,7 +234,11 @@ export async function registryInputs(env: NodeJS.ProcessEnv, run: RunContext): P
       return { ...inputs, act, artifact: required('artifact', 'the model file, committed to the repository') };
     case 'assign':
     case 'unassign':
-      return { ...inputs, act, stage: required('stage', 'a stage of registry.stages in contender.yml') };
+      return {
+        ...inputs,
+        act,
+        environment: required('environment', 'an environment of registry.environments in contender.yml'),
+      };
     case 'deprecate':
       return { ...inputs, act, version: required('version', 'the version that must not be used any more') };
   }

@@ -1,4 +1,4 @@
-import { assignStage, deprecateVersion, emptyStage } from '../pipeline/gate/acts.ts';
+import { assignEnvironment, deprecateVersion, emptyEnvironment } from '../pipeline/gate/acts.ts';
 import { registerChampion } from '../pipeline/gate/promote.ts';
 import { actAction } from './act-action.ts';
 import { registryInputs } from './inputs.ts';
@@ -8,9 +8,9 @@ await actAction(registryInputs, (workspace, input) => {
     case 'register':
       return registerChampion(workspace, input);
     case 'assign':
-      return assignStage(workspace, { ...input, reason: input.reason ?? 'as planned' });
+      return assignEnvironment(workspace, { ...input, reason: input.reason ?? 'as planned' });
     case 'unassign':
-      return emptyStage(workspace, { ...input, reason: input.reason ?? '' });
+      return emptyEnvironment(workspace, { ...input, reason: input.reason ?? '' });
     case 'deprecate':
       return deprecateVersion(workspace, { ...input, reason: input.reason ?? '' });
   }

@@ -8,11 +8,11 @@ import { verifyRegistryInputs } from './inputs.ts';
 const outputs = ['verified', 'headline', 'findings'] as const;
 
 await runAction(outputs, async ({ signal, setOutputs }) => {
-  const { root, config, model, out, token, base } = await verifyRegistryInputs(process.env);
+  const { root, config, model, out, token, base, pushed } = await verifyRegistryInputs(process.env);
   const github = gitHubAccess(process.env, token);
   const open = (): Promise<Workspace> =>
     openWorkspace({ root, config, model, out, anyModel: true, github, log: actionLog(), signal });
-  const verified = await verify({ root, config, base, github }, open);
+  const verified = await verify({ root, config, base, pushed, github }, open);
   const { findings, notes } = verified;
   const headline =
     findings.length === 0

@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
 import {
-  assignStage,
+  assignEnvironment,
   deprecateVersion,
-  emptyStage,
+  emptyEnvironment,
   overrideHold,
   rollBack,
   type ActInput,
@@ -29,7 +29,7 @@ interface ActOptions extends CommonOptions {
   setVersion?: string;
   version?: string;
   to?: string;
-  stage?: string;
+  environment?: string;
 }
 
 /** registry register, override, assign, unassign, deprecate: what a person does to a registry. */
@@ -92,25 +92,26 @@ export function addRegistryActs(registry: Command, context: CommandContext): voi
   );
 }
 
-/** registry assign, unassign: a version goes into a stage, or leaves it empty. */
+/** registry assign, unassign: a version goes into an environment, or leaves it empty. */
 function addAssign(registry: Command, context: CommandContext): void {
   addAct(
     registry
       .command('assign')
-      .description("Put a version into one of the team's own stages (registry.stages in contender.yml).")
-      .requiredOption('--stage <name>', 'the stage')
+      .description("Put a version into one of the team's own environments (registry.environments in contender.yml).")
+      .requiredOption('--environment <name>', 'the environment')
       .option('--version <semver>', 'the version (default: the champion)')
       .option('--reason <text>', 'why, for the record', 'as planned'),
     context,
-    (workspace, input, { stage = '', version }) => assignStage(workspace, { ...input, stage, version }),
+    (workspace, input, { environment = '', version }) =>
+      assignEnvironment(workspace, { ...input, environment, version }),
   );
   addAct(
     registry
       .command('unassign')
-      .description("Take the version out of one of the team's own stages: nothing is in it then.")
-      .requiredOption('--stage <name>', 'the stage'),
+      .description("Take the version out of one of the team's own environments: nothing is in it then.")
+      .requiredOption('--environment <name>', 'the environment'),
     context,
-    (workspace, input, { stage = '' }) => emptyStage(workspace, { ...input, stage }),
+    (workspace, input, { environment = '' }) => emptyEnvironment(workspace, { ...input, environment }),
   );
 }
 
@@ -160,18 +161,24 @@ function addAct(
     });
 }
 
+function overtakenText({ decision }: PromoteResult, holdsNow: string): string {
+  const deed = oneLine(decision.reasons[0]?.message ?? '');
+  return `This was done before, and others acted since: ${holdsNow}. Nothing was added.\n${deed}`;
+}
+
 /** What was done, in a few lines. */
 function told(model: string, result: PromoteResult): string {
   const { decision, status, commit, tags } = result;
   const [from, to] = [decision.from?.version ?? 'none', decision.to?.version ?? 'none'];
-  const done = status === 'recorded' || status === 'already-recorded';
+  const done = status === 'recorded' || (status === 'already-recorded' && result.holdsNow === undefined);
+  if (status === 'already-recorded' && result.holdsNow !== undefined) return overtakenText(result, result.holdsNow);
   const deed =
     decision.action === 'deprecate'
       ? `${model} ${decision.candidate?.version ?? ''} ${done ? 'is' : 'would be'} deprecated`
       : decision.action === 'assign'
-        ? `${model} ${decision.candidate?.version ?? ''} ${done ? 'is' : 'would be'} in ${decision.stage ?? ''}`
+        ? `${model} ${decision.candidate?.version ?? ''} ${done ? 'is' : 'would be'} in ${decision.environment ?? ''}`
         : decision.action === 'unassign'
-          ? `${model} ${decision.candidate?.version ?? ''} ${done ? 'is' : 'would be'} out of ${decision.stage ?? ''}`
+          ? `${model} ${decision.candidate?.version ?? ''} ${done ? 'is' : 'would be'} out of ${decision.environment ?? ''}`
           : from === to
             ? `${model} ${to} is the champion already`
             : `${model} ${to} ${done ? 'is' : 'would be'} champion in place of ${from}`;

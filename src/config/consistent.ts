@@ -1,7 +1,7 @@
 import { labelColumns, roleOf } from './columns.ts';
 import { howToFetch } from './elsewhere.ts';
 import type { Problem } from './explain.ts';
-import type { Config, Model, Stage } from './schema.ts';
+import type { Config, Model, Environment } from './schema.ts';
 import { nearest } from './suggest.ts';
 
 /** What the stages there are say of a configuration. */
@@ -28,17 +28,17 @@ export function inconsistencies({ models, registry }: Config, { kinds, problems 
       ...problem,
     })),
   );
-  return [...ofModels, ...stagesProblems(registry?.stages ?? {}, kinds)];
+  return [...ofModels, ...environmentProblems(registry?.environments ?? {}, kinds)];
 }
 
-/** A stage that follows none there is could never be entered. */
-function stagesProblems(stages: Readonly<Record<string, Stage>>, kinds: readonly string[]): Problem[] {
-  return Object.entries(stages).flatMap(([name, { after, evidence }]) => {
-    const pointer = `/registry/stages/${name}`;
-    const others = Object.keys(stages).filter((each) => each !== name);
+/** An environment that follows none there is could never be entered. */
+function environmentProblems(environments: Readonly<Record<string, Environment>>, kinds: readonly string[]): Problem[] {
+  return Object.entries(environments).flatMap(([name, { after, evidence }]) => {
+    const pointer = `/registry/environments/${name}`;
+    const others = Object.keys(environments).filter((each) => each !== name);
     const ofEvidence = kindsProblems(`${pointer}/evidence`, kinds, evidence);
     if (after === undefined || others.includes(after)) return ofEvidence;
-    return [{ pointer: `${pointer}/after`, message: unknown('stage', after, others) }, ...ofEvidence];
+    return [{ pointer: `${pointer}/after`, message: unknown('environment', after, others) }, ...ofEvidence];
   });
 }
 

@@ -7,7 +7,10 @@ export const defaults = {
   seed: 20240501,
   planningPower: 0.8,
   limits: { memory: '4GiB', time: '10m' },
+  /** Of a float32: another number of rows a batch, or another instruction set, may move its last bits. */
+  parity: { absolute: 1e-6, relative: 1e-6 },
   registryPath: 'registry',
+  registryBranch: 'model-registry',
   out: '.contender',
   firstVersion: '1.0.0',
   /** Delivered share of the offered rate below which a load test fails. */
@@ -25,4 +28,9 @@ export function policySubject(model: Model): Omit<Model, 'candidate' | 'champion
 
 export function alphaOf(policy: Policy): number {
   return policy.alpha ?? defaults.alpha;
+}
+
+/** How far two answers of a model to one row may differ and still be the same: see `Parity`. */
+export function parityOf({ parity }: Pick<Model, 'parity'>): { absolute: number; relative: number } {
+  return { ...defaults.parity, ...parity };
 }

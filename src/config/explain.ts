@@ -70,7 +70,7 @@ function misfit(errors: readonly ErrorObject[], union: ErrorObject): number {
   return score;
 }
 
-/** Names of stages that are aliases of the registry's own, or versions. */
+/** Names of environments that are aliases of the registry's own, or versions. */
 const reserved = /^(?:champion|previous|latest|v[0-9]+)$/u;
 
 function problem(error: ErrorObject): Problem {
@@ -81,7 +81,7 @@ function problem(error: ErrorObject): Problem {
     case 'additionalProperties': {
       const key = String(params['additionalProperty']);
       const allowed = Object.keys(schema.properties ?? {});
-      if (allowed.length === 0 && reserved.test(key) && pointer === '/registry/stages') {
+      if (allowed.length === 0 && reserved.test(key) && pointer === '/registry/environments') {
         return { pointer, key, message: `${quote(key)} is reserved: the registry itself says which version it is` };
       }
       if (allowed.length === 0) {

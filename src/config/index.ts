@@ -4,6 +4,6 @@ export type { Problem } from './explain.ts';
 export * from './load.ts';
 export * from './places.ts';
 export * from './schema.ts';
-export * from './stages.ts';
+export * from './environments.ts';
 export * from './suggest.ts';
 export * from './units.ts';

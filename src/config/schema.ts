@@ -77,11 +77,43 @@ export const Columns = Type.Object(
 );
 export type Columns = Static<typeof Columns>;
 
+/** How CSV files are written that are not RFC 4180: told, never guessed. */
+export const CsvFormat = Type.Object(
+  {
+    delimiter: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 1,
+        pattern: '^[^"\\r\\n]$',
+        description: 'Character between cells (default ",")',
+      }),
+    ),
+    decimal: Type.Optional(
+      Type.Enum(['.', ','], { description: 'Character before the fraction of a number (default ".")' }),
+    ),
+    missing: Type.Optional(
+      Type.Array(Type.String({ minLength: 1, maxLength: 80 }), {
+        maxItems: 20,
+        description: 'Texts that stand for no value, beside the empty cell, such as NA',
+      }),
+    ),
+  },
+  strict,
+);
+
 export const Data = Type.Object(
   {
     evaluation: Type.String({ minLength: 1, description: 'CSV, JSONL or Parquet with labels' }),
-    reference: Type.Optional(Type.String({ minLength: 1 })),
-    current: Type.Optional(Type.String({ minLength: 1 })),
+    reference: Type.Optional(
+      Type.String({
+        minLength: 1,
+        description: 'what the champion was trained on: drift and leakage are measured by it',
+      }),
+    ),
+    current: Type.Optional(
+      Type.String({ minLength: 1, description: 'what production sees now, with labels or without' }),
+    ),
+    csv: Type.Optional(CsvFormat),
   },
   strict,
 );
@@ -188,6 +220,17 @@ export const Limits = Type.Object(
   strict,
 );
 
+/** Two scores are the same where they differ by no more than one of these. */
+export const Parity = Type.Object(
+  {
+    absolute: Type.Optional(Type.Number({ minimum: 0, description: 'the largest difference itself (default 1e-6)' })),
+    relative: Type.Optional(
+      Type.Number({ minimum: 0, maximum: 1, description: 'the largest share of the larger score (default 1e-6)' }),
+    ),
+  },
+  { ...strict, description: 'how far two answers of a model to one row may differ and still be the same' },
+);
+
 export const Task = Type.Enum([
   'binary-classification',
   'multiclass-classification',
@@ -209,18 +252,19 @@ export const Model = Type.Object(
     policy: Policy,
     staging: Type.Optional(Staging),
     limits: Type.Optional(Limits),
+    parity: Type.Optional(Parity),
   },
   strict,
 );
 export type Model = Static<typeof Model>;
 
-/** Names that a stage of a team's own may have: as a GTO tag and an MLflow alias take them, and not one of the registry's. */
-export const stageNamePattern = '^(?!(?:champion|previous|latest|v[0-9]+)$)[a-z0-9](?:[a-z0-9-]{0,48}[a-z0-9])?$';
+/** Names that an environment of a team's own may have: as a GTO tag and an MLflow alias take them, and not one of the registry's. */
+export const environmentNamePattern = '^(?!(?:champion|previous|latest|v[0-9]+)$)[a-z0-9](?:[a-z0-9-]{0,48}[a-z0-9])?$';
 
-export const Stage = Type.Object(
+export const Environment = Type.Object(
   {
     after: Type.Optional(
-      Type.String({ minLength: 1, description: 'the stage that a version must have been in before this one' }),
+      Type.String({ minLength: 1, description: 'the environment that a version must have been in before this one' }),
     ),
     evidence: Type.Optional(
       Type.Array(Type.String({ pattern: '^[a-z][a-z-]*$' }), {
@@ -234,7 +278,7 @@ export const Stage = Type.Object(
   },
   strict,
 );
-export type Stage = Static<typeof Stage>;
+export type Environment = Static<typeof Environment>;
 
 export const Registry = Type.Object(
   {
@@ -245,7 +289,11 @@ export const Registry = Type.Object(
       }),
     ),
     branch: Type.Optional(
-      Type.String({ minLength: 1, description: 'branch that holds it (default: the one checked out)' }),
+      Type.String({
+        minLength: 1,
+        description:
+          'branch that holds it (default model-registry). It is made with the first decision, holds nothing else, and is written without touching the work tree',
+      }),
     ),
     store: Type.Optional(
       Type.Enum(['git', 'github'], {
@@ -275,10 +323,11 @@ export const Registry = Type.Object(
           "with tags: gto, keep the champion of each model in GTO's artifacts.yaml at the top of the repository too (default false)",
       }),
     ),
-    stages: Type.Optional(
-      Type.Record(Type.String({ pattern: stageNamePattern }), Stage, {
+    environments: Type.Optional(
+      Type.Record(Type.String({ pattern: environmentNamePattern }), Environment, {
         ...strict,
-        description: "a team's own stages, such as staging, canary and production, and what each asks of a version",
+        description:
+          "a team's own environments, such as staging, canary and production, and what each asks of a version",
       }),
     ),
   },

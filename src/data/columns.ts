@@ -39,22 +39,29 @@ export interface ColumnVectors {
  * Read whole columns into memory, each for the use it has: as texts, as numbers, or as both. A column has one value a row.
  * @throws DataError for a column that is not there, that holds lists or structs, or whose cells are not all numbers where numbers
  * are wanted; and for an integer that a double cannot hold exactly (beyond 2^53)
+ * @param uses nearest: of such an integer the nearest double will do
  */
 export function readColumns(
   dataset: Dataset,
-  uses: { texts?: readonly string[]; numbers?: readonly string[] },
+  uses: { texts?: readonly string[]; numbers?: readonly string[]; nearest?: boolean },
 ): Promise<ColumnVectors> {
-  return reading(dataset, () => readAll(dataset, [...new Set(uses.texts)], [...new Set(uses.numbers)]));
+  const { texts, numbers, nearest = false } = uses;
+  return reading(dataset, () => readAll(dataset, [...new Set(texts)], [...new Set(numbers)], nearest));
 }
 
-async function readAll(dataset: Dataset, texts: readonly string[], numbers: readonly string[]): Promise<ColumnVectors> {
+async function readAll(
+  dataset: Dataset,
+  texts: readonly string[],
+  numbers: readonly string[],
+  nearest: boolean,
+): Promise<ColumnVectors> {
   const read: ColumnVectors = { texts: new Map(), numbers: new Map() };
   if (texts.length + numbers.length === 0) return read;
   const textColumns = requireColumns(dataset, texts);
   const numberColumns = requireColumns(dataset, numbers);
   refuseNested(dataset, [...textColumns, ...numberColumns]);
   await requireNumbers(dataset, numberColumns);
-  await refuseWideIntegers(dataset, numberColumns);
+  if (!nearest) await refuseWideIntegers(dataset, numberColumns);
 
   const requests: CellRequest[] = [
     ...textColumns.map((column) => ({ column, use: 'text' as const })),

@@ -3,14 +3,21 @@ import type { Use } from './uses.ts';
 import { booleanTexts, notANumber, numberPattern, wholePattern } from './grammar.ts';
 import { columnOf, kind } from './kinds.ts';
 import { longestLine } from './lines.ts';
-import { escapeGlob, quoteIdentifier, quoteLiteral, type CsvDialect, type DatasetColumn } from './relation.ts';
+import {
+  compressionOf,
+  escapeGlob,
+  quoteIdentifier,
+  quoteLiteral,
+  type CsvDialect,
+  type DatasetColumn,
+} from './relation.ts';
 import { isNumeric } from './types.ts';
 
 /** Every cell of a CSV file as the text it is, never null, under the names of its header, which are bound by position. */
 export function csvFrom(path: string, columns: readonly { name: string }[], dialect: CsvDialect = {}): string {
   const typed = columns.map(({ name }) => `${quoteLiteral(name)}: 'VARCHAR'`).join(', ');
   const format = `header = true, delim = ${quoteLiteral(dialect.delimiter ?? ',')}, quote = '"', escape = '"', comment = '', skip = 0`;
-  const strict = `ignore_errors = false, null_padding = false, max_line_size = ${longestLine}, hive_partitioning = false`;
+  const strict = `ignore_errors = false, null_padding = false, max_line_size = ${longestLine}, hive_partitioning = false${compressionOf(path)}`;
   // A text that no file holds: else an empty cell would be null here and the empty text there.
   const nothing = `nullstr = '\u0001contender-null\u0001'`;
   return `read_csv(${quoteLiteral(escapeGlob(path))}, ${format}, ${strict}, ${nothing}, auto_detect = false, columns = {${typed}})`;

@@ -79,6 +79,57 @@ export async function csvLines(path: string, rows: readonly number[]): Promise<M
   return found;
 }
 
+/** Where the bytes of a file break the rules of CSV, as far as the engine does not say it; null where they do not. */
+export async function csvFault(
+  path: string,
+  { delimiter = ',' }: CsvDialect = {},
+): Promise<{ line: number; found: string; remedy: string } | null> {
+  const between = delimiter.charCodeAt(0);
+  const names = { lf: 'LF', crlf: 'CRLF', cr: 'CR' } as const;
+  let first = null as keyof typeof names | null;
+  let line = 1;
+  let state = 'start' as 'start' | 'plain' | 'quoted' | 'closed';
+  let returned = false;
+  const ended = (end: keyof typeof names): { line: number; found: string; remedy: string } | null => {
+    const before = first;
+    first ??= end;
+    state = 'start';
+    line += 1;
+    if (before === null || before === end) return null;
+    return {
+      line: line - 1,
+      found: `this line ends with ${names[end]}, those before it with ${names[before]}`,
+      remedy: 'Write all line ends alike, for instance with dos2unix',
+    };
+  };
+  for await (const piece of byteStream(path)) {
+    for (const byte of piece as Buffer) {
+      if (state === 'quoted') {
+        if (byte === quote) state = 'closed';
+        else if (byte === lineFeed) line += 1;
+        continue;
+      }
+      if (byte === lineFeed || returned) {
+        const fault = ended(byte !== lineFeed ? 'cr' : returned ? 'crlf' : 'lf');
+        if (fault !== null) return fault;
+        returned = false;
+        if (byte === lineFeed) continue;
+      }
+      if (byte === carriageReturn) returned = true;
+      else if (byte === between) state = 'start';
+      else if (byte === quote && state !== 'plain') state = 'quoted';
+      else if (state === 'closed') {
+        return {
+          line,
+          found: 'a quote is closed before the end of its cell',
+          remedy: 'Put the whole cell in quotes, and write a quote within it twice',
+        };
+      } else state = 'plain';
+    }
+  }
+  return null;
+}
+
 async function firstRecord(path: string, uri: string): Promise<string> {
   const pieces: Buffer[] = [];
   let size = 0;

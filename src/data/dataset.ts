@@ -8,7 +8,7 @@ import { fileDigest } from '../file-digest.ts';
 import type { Log } from '../log.ts';
 import { readingOf } from './cells.ts';
 import { csvColumns } from './csv-cells.ts';
-import { csvHeader, refuseTwin } from './csv.ts';
+import { csvFault, csvHeader, refuseTwin } from './csv.ts';
 import { jsonlColumns, KeyTwice } from './jsonl-cells.ts';
 import { jsonRow, lineBatches } from './lines.ts';
 import { parquetFrom } from './parquet-cells.ts';
@@ -155,6 +155,19 @@ async function unreadable(source: DatasetSource, format: DatasetFormat, cause: u
         expected: 'one JSON object a line',
         where: `${source.uri}:${broken.line}`,
         remedy: 'Mend this line',
+        cause,
+      });
+    }
+  }
+  if (format === 'csv') {
+    // The file may be no text at all, which the engine says better.
+    const fault = await csvFault(source.path, source.csv).catch(() => null);
+    if (fault !== null) {
+      return new DataError({
+        found: fault.found,
+        expected: 'CSV as RFC 4180 has it',
+        where: `${source.uri}:${fault.line}`,
+        remedy: fault.remedy,
         cause,
       });
     }

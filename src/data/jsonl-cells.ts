@@ -7,7 +7,7 @@ import { notANumber } from './grammar.ts';
 import { columnOf, kind } from './kinds.ts';
 import { longestLine } from './lines.ts';
 import { typedCell } from './parquet-cells.ts';
-import { escapeGlob, quoteIdentifier, quoteLiteral, type DatasetColumn } from './relation.ts';
+import { compressionOf, escapeGlob, quoteIdentifier, quoteLiteral, type DatasetColumn } from './relation.ts';
 import { isNested, isNumeric } from './types.ts';
 
 /**
@@ -81,7 +81,7 @@ function lines(path: string): string {
 }
 
 function fileOptions(path: string): string {
-  return `${quoteLiteral(escapeGlob(path))}, format = 'newline_delimited', ignore_errors = false, maximum_object_size = ${longestLine}, hive_partitioning = false`;
+  return `${quoteLiteral(escapeGlob(path))}, format = 'newline_delimited', ignore_errors = false, maximum_object_size = ${longestLine}, hive_partitioning = false${compressionOf(path)}`;
 }
 
 /** Kinds of rows, by their keys and the types of their values, that a file may have. */

@@ -73,6 +73,11 @@ export function datasetSubject(dataset: Dataset): DatasetSubject {
   return { uri: dataset.uri, sha256: dataset.sha256, rows: dataset.rows };
 }
 
+/** The source of a dataset that is open, for another process that opens the same bytes. */
+export function sourceOf({ name, path, uri, csv, rows, columns }: Dataset): DatasetSource {
+  return { name, path, uri, ...(csv === undefined ? {} : { csv }), known: { rows, columns } };
+}
+
 /** A SQL identifier that names exactly this column, whatever is in it. */
 export function quoteIdentifier(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
@@ -81,6 +86,11 @@ export function quoteIdentifier(name: string): string {
 /** DuckDB takes file names for globs: `data[1].csv` would read `data1.csv`. */
 export function escapeGlob(path: string): string {
   return path.replace(/[[*?]/gu, (character) => `[${character}]`);
+}
+
+/** The option for a packed file: the engine tells it by the name, and takes what follows a `?` for no part of that. */
+export function compressionOf(path: string): string {
+  return path.toLowerCase().endsWith('.gz') ? ", compression = 'gzip'" : '';
 }
 
 /** A SQL string literal of exactly this text. */

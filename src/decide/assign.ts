@@ -1,4 +1,4 @@
-import { ageFault, policySubject, type Model, type Stage } from '../config/index.ts';
+import { ageFault, policySubject, type Model, type Environment } from '../config/index.ts';
 import {
   combinedVerdict,
   digest,
@@ -19,34 +19,35 @@ import { namedVersion } from './rollback.ts';
 export interface Assignment {
   model: string;
   config: Model;
-  stage: string;
-  /** What the stage asks of a version; recorded with the assignment. */
-  rule: Stage;
+  environment: string;
+  /** What the environment asks of a version; recorded with the assignment. */
+  rule: Environment;
   /** The version; default: the champion. */
   version?: string;
 }
 
 /**
- * Put a version into one of the team's stages, in place of the one that is there. Pure.
+ * Put a version into one of the team's environments, in place of the one that is there. Pure.
  *
  * @param evidence on whatever model; what is about this version, passed and is fresh enough counts. It is about it when the
  * registry has it with a decision on this version, or when it names this version's digest and was made under today's policy
- * @throws UsageError when the stage asks for more than there is
+ * @throws UsageError when the environment asks for more than there is
  */
 export function assign(subject: Assignment, evidence: readonly Evidence[], view: RegistryHistory, act: Act): Decision {
   const word = wordOf(act);
-  const { model, stage, rule } = subject;
+  const { model, environment, rule } = subject;
   const target = targetOf(subject, view);
   const before = madeInRun(
-    'assign',
     act.source,
     view,
-    (made) => made.stage === stage && made.candidate?.version === target.version,
+    (made) =>
+      made.action === 'assign' && made.environment === environment && made.candidate?.version === target.version,
+    (made) => made.environment === environment,
   );
   if (before !== undefined) return before;
-  const alias = view.aliases[stage];
-  // The last that put something into the stage or took it out.
-  const since = view.decisions.findLast((made) => made.stage === stage)?.seq ?? 0;
+  const alias = view.aliases[environment];
+  // The last that put something into the environment or took it out.
+  const since = view.decisions.findLast((made) => made.environment === environment)?.seq ?? 0;
   if (alias?.version === target.version) {
     const made = view.decisions.find(({ seq }) => seq === alias.seq);
     if (made !== undefined) return made;
@@ -55,8 +56,8 @@ export function assign(subject: Assignment, evidence: readonly Evidence[], view:
   if (after !== undefined && !wasIn(after, target.version, view)) {
     throw new UsageError({
       found: `version ${target.version} was never in ${after}`,
-      expected: `a version that was: ${stage} comes after ${after}`,
-      remedy: `First: contender registry assign --stage ${after} --version ${target.version}`,
+      expected: `a version that was: ${environment} comes after ${after}`,
+      remedy: `First: contender registry assign --environment ${after} --version ${target.version}`,
     });
   }
   const shown = (rule.evidence ?? []).map((kind) => freshest(kind, subject, target, evidence, view, act.now));
@@ -65,37 +66,37 @@ export function assign(subject: Assignment, evidence: readonly Evidence[], view:
     ...madeBy(model, act, word),
     action: 'assign',
     outcome: 'no-change',
-    reasons: [{ code: 'assigned', message: `${word.by} puts ${target.version} into ${stage}: ${word.reason}` }],
+    reasons: [{ code: 'assigned', message: `${word.by} puts ${target.version} into ${environment}: ${word.reason}` }],
     from: view.champion,
     to: view.champion,
     candidate: version,
-    policy: policyRecord({ stage, ...rule }),
+    policy: policyRecord({ environment, ...rule }),
     evidence: shown.map(referenceTo),
     datasets: datasetsOf(shown),
-    stage,
-    idempotencyKey: digest({ action: 'assign', model, stage, version: target.version, since }),
+    environment,
+    idempotencyKey: digest({ action: 'assign', model, environment, version: target.version, since }),
   };
 }
 
-function targetOf({ model, stage, version }: Assignment, view: RegistryHistory): RegisteredVersion {
+function targetOf({ model, environment, version }: Assignment, view: RegistryHistory): RegisteredVersion {
   if (version === undefined && view.champion === null) {
-    throw new UsageError({ found: `${model} has no champion`, expected: `a version to put into ${stage}` });
+    throw new UsageError({ found: `${model} has no champion`, expected: `a version to put into ${environment}` });
   }
   const target = namedVersion(version ?? (view.champion as { version: string }).version, view);
   if (target.status === 'active') return target;
   throw new UsageError({ found: `version ${target.version} is deprecated`, expected: 'a version that may be used' });
 }
 
-function wasIn(stage: string, version: string, view: RegistryHistory): boolean {
+function wasIn(environment: string, version: string, view: RegistryHistory): boolean {
   return view.decisions.some(
-    (each) => each.action === 'assign' && each.stage === stage && each.candidate?.version === version,
+    (each) => each.action === 'assign' && each.environment === environment && each.candidate?.version === version,
   );
 }
 
-/** The newest evidence of a kind that the stage may rely on. */
+/** The newest evidence of a kind that the environment may rely on. */
 function freshest(
   kind: string,
-  { config, stage, rule }: Assignment,
+  { config, environment, rule }: Assignment,
   target: RegisteredVersion,
   evidence: readonly Evidence[],
   view: RegistryHistory,
@@ -130,7 +131,7 @@ function freshest(
     if (fault === null) return newest;
     throw new UsageError({
       found: `the newest ${kind} evidence on ${target.version} is of ${newest.finishedAt}, ${fault}`,
-      expected: `one of the last ${limit}, as ${stage} asks`,
+      expected: `one of the last ${limit}, as ${environment} asks`,
       remedy: `Run that stage again on this version, with the same --out`,
     });
   }
@@ -139,7 +140,7 @@ function freshest(
       ofKind.length === 0
         ? `there is no ${kind} evidence on version ${target.version}`
         : `the ${kind} evidence on version ${target.version} did not pass`,
-    expected: `${kind} evidence that passed, as ${stage} asks`,
+    expected: `${kind} evidence that passed, as ${environment} asks`,
     remedy: 'Run that stage on this version, with the same --out',
   });
 }

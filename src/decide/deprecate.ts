@@ -6,7 +6,7 @@ import { namedVersion } from './rollback.ts';
 
 /**
  * Say that a version must not be used any more: nothing rolls back to it or assigns it. Its artifact and its past stay. Pure.
- * @throws UsageError when there is no such version, or it is the champion or in a stage
+ * @throws UsageError when there is no such version, or it is the champion or in an environment
  */
 export function deprecate(
   subject: { model: string; config: Model },
@@ -27,12 +27,12 @@ export function deprecate(
   )?.[0];
   if (used !== undefined) {
     throw new UsageError({
-      found: `version ${target.version} is ${used === 'champion' ? 'the champion' : `in stage ${used}`}`,
+      found: `version ${target.version} is ${used === 'champion' ? 'the champion' : `in environment ${used}`}`,
       expected: 'a version that is not in use',
       remedy:
         used === 'champion'
           ? 'Promote another first, or roll back: contender rollback'
-          : `Assign another version to ${used} first (contender registry assign --stage ${used}), or none: contender registry unassign --stage ${used}`,
+          : `Assign another version to ${used} first (contender registry assign --environment ${used}), or none: contender registry unassign --environment ${used}`,
     });
   }
   const version = { version: target.version, artifacts: target.artifacts };

@@ -30,11 +30,23 @@ export function nextVersion(
   chosen: string | undefined,
 ): NextVersion {
   if (chosen !== undefined) requireFree(chosen, view);
+  const next = following(config, evidence, view, withoutPrefix(chosen));
+  if (chosen === undefined) return next;
+  const said = `Version ${next.version} was chosen, not derived.`;
+  return { ...next, reasons: [{ code: 'version-chosen', message: said }, ...next.reasons] };
+}
+
+function following(
+  config: Model,
+  evidence: readonly Evidence[],
+  view: RegistryView,
+  chosen: string | undefined,
+): NextVersion {
   const highest = highestOf(view);
-  if (highest === undefined) return { version: withoutPrefix(chosen) ?? defaults.firstVersion, reasons: [] };
+  if (highest === undefined) return { version: chosen ?? defaults.firstVersion, reasons: [] };
   const { version: raise = 'patch' } = config.policy;
-  if (raise === 'signature') return bySignature(evidence, view, highest, withoutPrefix(chosen));
-  return { version: withoutPrefix(chosen) ?? raised(highest, raise), reasons: [] };
+  if (raise === 'signature') return bySignature(evidence, view, highest, chosen);
+  return { version: chosen ?? raised(highest, raise), reasons: [] };
 }
 
 /** @throws UsageError when a version is not semantic or not free */

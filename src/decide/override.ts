@@ -36,7 +36,13 @@ export function override(
 ): Decision {
   const word = wordOf(act);
   const { identity } = subject;
-  const before = madeInRun('override', act.source, view, ({ to }) => isOf(to, identity)) ?? overrideOf(identity, view);
+  const before =
+    madeInRun(
+      act.source,
+      view,
+      ({ action, to }) => action === 'override' && isOf(to, identity),
+      ({ outcome }) => outcome === 'promote',
+    ) ?? overrideOf(identity, view);
   if (before !== undefined) return before;
   const held = lastDecisionOn(identity, view);
   refuseUnlessHeld(subject, held, view);

@@ -25,7 +25,12 @@ export function register(
   context: DecisionContext & { reason?: string },
 ): Decision {
   const identity = identityOf(subject.candidate);
-  const before = madeInRun('register', context.source, view, ({ to }) => to !== null && modelIdentity(to) === identity);
+  const before = madeInRun(
+    context.source,
+    view,
+    ({ action, to }) => action === 'register' && to !== null && modelIdentity(to) === identity,
+    ({ outcome }) => outcome === 'promote',
+  );
   if (before !== undefined) return before;
   const { champion } = view;
   const same = champion !== null && modelIdentity(champion) === identity;

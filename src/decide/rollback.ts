@@ -21,7 +21,12 @@ export function rollback(
   act: Act,
 ): Decision {
   const word = wordOf(act);
-  const before = madeInRun('rollback', act.source, view, (made) => to === 'previous' || made.to?.version === valid(to));
+  const before = madeInRun(
+    act.source,
+    view,
+    (made) => made.action === 'rollback' && (to === 'previous' || made.to?.version === valid(to)),
+    ({ outcome }) => outcome === 'promote',
+  );
   if (before !== undefined) return before;
   const { champion } = view;
   if (champion === null) {

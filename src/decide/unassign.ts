@@ -4,34 +4,40 @@ import { madeBy, policyRecord, wordOf, type Act } from './act.ts';
 import { madeInRun } from './history.ts';
 
 /**
- * Take the version out of one of the team's stages, so that the stage is empty. The rules of stages say what may enter them, so that
- * this asks for nothing; a stage that the configuration has no more can be emptied too. Pure.
+ * Take the version out of one of the team's environments, so that the environment is empty. The rules of environments say what may enter them, so that
+ * this asks for nothing; an environment that the configuration has no more can be emptied too. Pure.
  *
- * @throws UsageError when nothing is in the stage, or it is none of the team's
+ * @throws UsageError when nothing is in the environment, or it is none of the team's
  */
 export function unassign(
-  { model, stage }: { model: string; stage: string },
+  { model, environment }: { model: string; environment: string },
   view: RegistryHistory,
   act: Act,
 ): Decision {
   const word = wordOf(act);
-  const before = madeInRun('unassign', act.source, view, (made) => made.stage === stage);
+  const before = madeInRun(
+    act.source,
+    view,
+    (made) => made.action === 'unassign' && made.environment === environment,
+    (made) => made.environment === environment,
+  );
   if (before !== undefined) return before;
-  if (stage === 'champion' || stage === 'previous') {
+  if (environment === 'champion' || environment === 'previous') {
     throw new UsageError({
-      found: `${stage} is no stage of the team's`,
-      expected: 'one of registry.stages',
+      found: `${environment} is no environment of the team's`,
+      expected: 'one of registry.environments',
       remedy: 'The champion changes by a promotion or a rollback: contender rollback',
     });
   }
-  const alias = Object.hasOwn(view.aliases, stage) ? view.aliases[stage] : undefined;
+  const alias = Object.hasOwn(view.aliases, environment) ? view.aliases[environment] : undefined;
   if (alias === undefined) {
-    const last = view.decisions.findLast((made) => made.stage === stage);
+    const last = view.decisions.findLast((made) => made.environment === environment);
     if (last?.action === 'unassign') return last;
-    const stages = Object.keys(view.aliases).filter((each) => each !== 'champion' && each !== 'previous');
+    const environments = Object.keys(view.aliases).filter((each) => each !== 'champion' && each !== 'previous');
     throw new UsageError({
-      found: `nothing is in stage ${JSON.stringify(stage)}`,
-      expected: stages.length === 0 ? 'a stage with a version in it' : `one of: ${stages.join(', ')}`,
+      found: `nothing is in environment ${JSON.stringify(environment)}`,
+      expected:
+        environments.length === 0 ? 'an environment with a version in it' : `one of: ${environments.join(', ')}`,
     });
   }
   const { artifacts = [] } = view.registered.find(({ version }) => version === alias.version) ?? {};
@@ -39,14 +45,16 @@ export function unassign(
     ...madeBy(model, act, word),
     action: 'unassign',
     outcome: 'no-change',
-    reasons: [{ code: 'unassigned', message: `${word.by} takes ${alias.version} out of ${stage}: ${word.reason}` }],
+    reasons: [
+      { code: 'unassigned', message: `${word.by} takes ${alias.version} out of ${environment}: ${word.reason}` },
+    ],
     from: view.champion,
     to: view.champion,
     candidate: { version: alias.version, artifacts },
-    policy: policyRecord({ stage }),
+    policy: policyRecord({ environment }),
     evidence: [],
     datasets: {},
-    stage,
-    idempotencyKey: digest({ action: 'unassign', model, stage, since: alias.seq }),
+    environment,
+    idempotencyKey: digest({ action: 'unassign', model, environment, since: alias.seq }),
   };
 }

@@ -179,9 +179,10 @@ const decisionFields = {
   overrides: Type.Optional(
     Type.Integer({ minimum: 1, description: 'of an override: sequence number of the hold it sets aside' }),
   ),
-  stage: Type.Optional(
+  environment: Type.Optional(
     Type.String({
-      description: 'of an assignment: the stage that candidate is in from now on, or with unassign is not in any more',
+      description:
+        'of an assignment: the environment that candidate is in from now on, or with unassign is not in any more',
     }),
   ),
   idempotencyKey: Sha256,
@@ -206,7 +207,7 @@ export interface Decision {
   actor: string;
   approvals: Approval[];
   overrides?: number;
-  stage?: string;
+  environment?: string;
   idempotencyKey: string;
   time: string;
 }
@@ -259,7 +260,7 @@ export interface RegisteredVersion extends Version {
 export interface RegistryHistory extends RegistryView {
   /** Oldest first. */
   registered: readonly RegisteredVersion[];
-  /** champion, previous and the team's own stages, each with the decision that made it so. */
+  /** champion, previous and the team's own environments, each with the decision that made it so. */
   aliases: Readonly<Record<string, { version: string; seq: number }>>;
   /** Oldest first. */
   decisions: readonly RecordedDecision[];

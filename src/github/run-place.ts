@@ -36,12 +36,17 @@ export async function runPlace(env: NodeJS.ProcessEnv): Promise<RunPlace | null>
   };
 }
 
-/** What the change that started the run is made to, as git names it in a clone of actions/checkout; undefined for other events. */
-export async function baseOfEvent(env: NodeJS.ProcessEnv): Promise<string | undefined> {
+/**
+ * What the change that started the run is made to, as git names it in a clone of actions/checkout; undefined for other events.
+ * `pushed`: the branch was moved from there already, so that it must follow it.
+ */
+export async function baseOfEvent(env: NodeJS.ProcessEnv): Promise<{ base: string; pushed: boolean } | undefined> {
   const branch = env['GITHUB_BASE_REF'] ?? '';
-  if (branch !== '') return `refs/remotes/origin/${branch}`;
+  if (branch !== '') return { base: `refs/remotes/origin/${branch}`, pushed: false };
   const queued = objectAt(await eventPayload(env), 'merge_group')?.['base_sha'];
-  return typeof queued === 'string' ? queued : undefined;
+  if (typeof queued === 'string') return { base: queued, pushed: false };
+  const before = (await pushedRange(env))?.before ?? null;
+  return before === null ? undefined : { base: before, pushed: true };
 }
 
 /** The commits that a push moved a branch from (null: it is new) and to; null for other events. */

@@ -45,6 +45,17 @@ export interface Opened {
   sha256: string;
 }
 
+/** @throws ModelError where a process opened other bytes than those that will be recorded */
+export function requireSame(artifact: Pick<LocalArtifact, 'sha256' | 'uri'>, opened: Opened): void {
+  if (opened.sha256 === artifact.sha256) return;
+  throw new ModelError({
+    found: `the model has changed since this run began: sha256 ${opened.sha256} was opened`,
+    expected: `sha256 ${artifact.sha256}, which would be recorded`,
+    where: artifact.uri.replace(/^file:/u, ''),
+    remedy: 'Run again, and let nothing write to the model meanwhile',
+  });
+}
+
 /** A model file as it was read, and copies of its external data: what was hashed, and nothing else, is what is loaded. */
 export interface OpenedModel {
   uri: string;

@@ -16,22 +16,32 @@ export interface RowRange {
   count: number;
 }
 
-/** Rows that go through the models at a time: enough to keep the runtime busy, few enough to stay in the caches. */
-const batchRows = 8192;
-/** Rows of the largest chunk the engine gives. */
-const chunkRows = 2048;
+/**
+ * Rows that go through the models at a time: enough to keep the runtime busy, few enough to stay in the caches, and the same
+ * on every machine, since the number may move the last bits of the answers.
+ */
+const mostRows = 8192;
+/** Values of a batch; beyond it batches have fewer rows. */
+const mostValues = 2 ** 23;
+
+/** Rows of a batch, all but the last, of models that are fed so many values a row. */
+export function batchRows(values: number): number {
+  return Math.max(1, Math.min(mostRows, 2 ** Math.floor(Math.log2(mostValues / Math.max(1, values)))));
+}
 
 /** One tensor to fill; models that take the same columns as the same type share it. */
 interface Slot {
   plan: InputPlan;
   /** Position of each column among the selected ones. */
   positions: number[];
-  data: Exclude<TensorData, readonly string[]> | string[];
+  data: Column;
 }
 
+type Column = Exclude<TensorData, readonly string[]> | string[];
+
 /**
- * Read the features of every model in one pass over the dataset, in file order, a batch at a time. A batch is valid until
- * the next is asked for: its memory is used again.
+ * Read the features of every model in one pass over the dataset, in file order, a batch at a time. Its memory is the
+ * caller's; models that take the same columns share it.
  * @param plans the inputs of each model
  * @param range only these rows
  * @throws DataError when a value is missing, or is no number, where the type of the input has no way to say so
@@ -60,31 +70,36 @@ export async function* featureBatches(
       slot.positions.flatMap((each, column) => (each === position ? [{ slot, column }] : [])),
     ),
   );
+  const distinct = [...slots.values()];
+  const size = batchRows(distinct.reduce((sum, { positions }) => sum + positions.length, 0));
+  const begin = (): void => {
+    for (const slot of distinct) slot.data = room(slot.plan, size * slot.positions.length);
+  };
   const batchOf = (rows: number): { rows: number; feeds: Feeds[] } => ({
     rows,
     feeds: slotsOfModels.map((inputs) =>
       Object.fromEntries(
-        inputs.map(({ name, rowShape, slot }) => {
-          const length = rows * slot.positions.length;
-          const data =
-            length === slot.data.length
-              ? slot.data
-              : Array.isArray(slot.data)
-                ? slot.data.slice(0, length)
-                : slot.data.subarray(0, length);
-          return [name, { type: slot.plan.input.type, dims: [rows, ...rowShape], data }];
+        inputs.map(({ name, rowShape, slot: { data, plan, positions } }) => {
+          const length = rows * positions.length;
+          const filledPart = length === data.length ? data : data.slice(0, length);
+          return [name, { type: plan.input.type, dims: [rows, ...rowShape], data: filledPart }];
         }),
       ),
     ),
   });
+  begin();
   let filled = 0;
   let before = range?.start ?? 0;
   for await (const chunk of chunksOf(dataset, selected, range)) {
-    take(chunk, uses, filled, before, dataset);
-    filled += chunk.rowCount;
-    before += chunk.rowCount;
-    if (filled + chunkRows > batchRows) {
+    for (let from = 0; from < chunk.rowCount;) {
+      const count = Math.min(chunk.rowCount - from, size - filled);
+      take(chunk, uses, { start: filled, from, count, before }, dataset);
+      filled += count;
+      before += count;
+      from += count;
+      if (filled < size) continue;
       yield batchOf(filled);
+      begin();
       filled = 0;
     }
   }
@@ -159,9 +174,11 @@ async function slotFor(dataset: Dataset, plan: InputPlan, selected: CellRequest[
     const known = selected.findIndex((each) => each.column === column && each.use === use);
     return known >= 0 ? known : selected.push({ column, use }) - 1;
   });
-  const length = batchRows * positions.length;
-  const data = type === 'string' ? Array.from<string>({ length }) : new arrays[type as keyof typeof arrays](length);
-  return { plan, positions, data };
+  return { plan, positions, data: [] };
+}
+
+function room({ input: { type } }: InputPlan, length: number): Column {
+  return type === 'string' ? Array.from<string>({ length }) : new arrays[type as keyof typeof arrays](length);
 }
 
 /** The text of a binary fraction, or of a list, is not one that training and prediction would agree on. */
@@ -176,18 +193,25 @@ function refuseWithoutText(dataset: Dataset, columns: readonly DatasetColumn[], 
   });
 }
 
+/** Rows of a chunk: `count` of them from `from` on, which go to the rows of the batch from `start` on; `before` is the first in the file. */
+interface Part {
+  start: number;
+  from: number;
+  count: number;
+  before: number;
+}
+
 /** A function of its own, since the engine optimises the loops of a generator far less. */
 function take(
   chunk: DuckDBDataChunk,
   uses: readonly (readonly { slot: Slot; column: number }[])[],
-  start: number,
-  before: number,
+  part: Part,
   dataset: Dataset,
 ): void {
   for (const [position, users] of uses.entries()) {
     // One at a time: a vector is a copy, which is better gone before the next is made.
     const vector = chunk.getColumnVector(position);
-    for (const { slot, column } of users) fill(slot, column, vector, start, chunk.rowCount, before, dataset);
+    for (const { slot, column } of users) fill(slot, column, vector, part, dataset);
   }
 }
 
@@ -195,32 +219,31 @@ function fill(
   slot: Slot,
   column: number,
   vector: DuckDBVector,
-  start: number,
-  count: number,
-  before: number,
+  { start, from, count, before }: Part,
   dataset: Dataset,
 ): void {
   const { data, positions, plan } = slot;
+  const end = from + count;
   const width = positions.length;
   let at = start * width + column;
   if (data instanceof Float32Array || data instanceof Float64Array) {
     const { items, validity } = vector as unknown as NumberVector;
-    for (let row = 0; row < count; row += 1, at += width) data[at] = items[row] as number;
+    for (let row = from; row < end; row += 1, at += width) data[at] = items[row] as number;
     if (validity.data === null) return;
     at = start * width + column;
-    for (let row = 0; row < count; row += 1, at += width) if (!validity.itemValid(row)) data[at] = Number.NaN;
+    for (let row = from; row < end; row += 1, at += width) if (!validity.itemValid(row)) data[at] = Number.NaN;
     return;
   }
   const big = data instanceof BigInt64Array || data instanceof BigUint64Array;
-  for (let row = 0; row < count; row += 1, at += width) {
+  for (let row = from; row < end; row += 1, at += width) {
     const value = vector.getItem(row);
-    if (value === null) throw missing(before + row);
+    if (value === null) throw missing(before + row - from);
     if (Array.isArray(data)) data[at] = value as string;
     else {
-      if (typeof value === 'number' && !Number.isInteger(value)) throw notWhole(before + row, value);
+      if (typeof value === 'number' && !Number.isInteger(value)) throw notWhole(before + row - from, value);
       if (big) data[at] = typeof value === 'bigint' ? value : BigInt(value as number);
       else data[at] = Number(value);
-      if (data[at] !== (big ? BigInt(value as number) : value)) throw tooLarge(before + row, value);
+      if (data[at] !== (big ? BigInt(value as number) : value)) throw tooLarge(before + row - from, value);
     }
   }
 

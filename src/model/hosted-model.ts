@@ -1,5 +1,5 @@
 import type { Columns, Task } from '../config/schema.ts';
-import type { LocalArtifact } from './artifact.ts';
+import { requireSame, type LocalArtifact, type Opened } from './artifact.ts';
 import type { Feeds } from './batches.ts';
 import type { InputPlan } from './features.ts';
 import { startGuarded, type ProcessFault } from './guarded-process.ts';
@@ -28,7 +28,7 @@ export type Question = { id: number } & (
 
 /** What it answers. */
 export interface Answers {
-  load: { inspection: ModelInspection; loadMs: number; idleBytes: number };
+  load: { inspection: ModelInspection; opened: Opened; loadMs: number; idleBytes: number };
   feed: PerturbableColumns;
   predict: PredictionResult;
   time: Float64Array;
@@ -79,7 +79,7 @@ export interface HostedModel {
   close(): void;
 }
 
-/** Load a model into a process of its own, which must be closed. @throws HostedModelFault */
+/** Load a model into a process of its own, which must be closed. @throws HostedModelFault; ModelError where it is no longer the artifact */
 export async function hostModel(input: HostedModelInput): Promise<HostedModel> {
   const { artifact, role, reading, limits, signal } = input;
   const where = artifact.uri.replace(/^file:/u, '');
@@ -117,6 +117,7 @@ export async function hostModel(input: HostedModelInput): Promise<HostedModel> {
   try {
     const { path } = artifact;
     const loaded = await ask({ kind: 'load', path, where, memoryBytes: limits.memoryBytes, ...reading });
+    requireSame(artifact, loaded.opened);
     return {
       ...loaded,
       feed: (rows) => ask({ kind: 'feed', ...rows }),

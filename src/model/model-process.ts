@@ -3,7 +3,7 @@
  * memory takes nothing else with it. Started by hosted-model.ts; ends with its parent.
  */
 import { ContenderError } from '../errors.ts';
-import type { Feeds } from './batches.ts';
+import { batchRows, type Feeds } from './batches.ts';
 import type { InputPlan } from './features.ts';
 import type { Question, Answers, Reply } from './hosted-model.ts';
 import { perturbableColumns, perturbed, type Perturbation } from './perturbation.ts';
@@ -61,19 +61,17 @@ async function load(question: Extract<Question, { kind: 'load' }>): Promise<Answ
   const idleBytes = process.memoryUsage.rss();
   const start = process.hrtime.bigint();
   model = await loadModel(question.path, question.where);
-  return { inspection: model.inspection, loadMs: millisecondsSince(start), idleBytes };
+  return { inspection: model.inspection, opened: model.opened, loadMs: millisecondsSince(start), idleBytes };
 }
-
-/** Rows that go through the model at a time when all are predicted. */
-const batchRows = 8192;
 
 async function predict(change: Perturbation | null): Promise<PredictionResult> {
   const { loaded, feeds, plans, rows, task, columns, settled } = ready();
   const changed = change === null ? feeds : perturbed(feeds, plans, change);
   try {
     const reader = outputReader(loaded, task, columns, loading ?? {}, rows);
-    for (let start = 0; start < rows; start += batchRows) {
-      const count = Math.min(batchRows, rows - start);
+    const most = batchRows(new Set(plans.flatMap((plan) => plan.columns)).size);
+    for (let start = 0; start < rows; start += most) {
+      const count = Math.min(most, rows - start);
       reader.add(await loaded.run(count === rows ? changed : rowsOf(changed, plans, start, count, rows)), count);
     }
     const known = settled === null ? { dataLabels: () => Promise.resolve([]) } : { settled };

@@ -2,16 +2,21 @@
  * The process that runs models, so that one that crashes, hangs or exhausts memory takes nothing else with it.
  * Started by predict.ts with a job over IPC; answers with predictions or faults, and ends with its parent.
  */
-import { ConfigError, ContenderError, DataError } from '../errors.ts';
+import { join } from 'node:path';
 import { labelColumns } from '../config/columns.ts';
 import { classText } from '../data/class-text.ts';
+import { ConfigError, ContenderError, DataError, ModelError } from '../errors.ts';
 import { openDataset, readColumns, type Dataset } from '../data/dataset.ts';
-import { featureBatches, type Feeds } from './batches.ts';
+import { openModel, type OpenedModel } from './artifact.ts';
+import { batchRows, featureBatches, type Feeds } from './batches.ts';
 import { planInputs, type InputPlan } from './features.ts';
-import type { PredictionResult } from './predictions.ts';
-import type { Answer, Job, SentResult } from './predict.ts';
+import type { PredictionResult, Stability } from './predictions.ts';
+import type { Answer, Job, ModelRole, SentResult } from './predict.ts';
 import { outputReader, type OutputReader } from './read-outputs.ts';
-import { loadModel, type LoadedModel } from './run.ts';
+import { planSession, withWeightsFolder, type LoadedModel } from './run.ts';
+import { openSession, type SessionPlan } from './session.ts';
+import { poolSize, startPool, type BatchOutcome, type SessionPool } from './session-pool.ts';
+import { stabilityOf } from './stability.ts';
 import { startWatchdog } from './watchdog.ts';
 
 process.on('disconnect', () => process.exit(0));
@@ -27,7 +32,7 @@ process.once('message', (job: Job) => {
     .then((results) => answer({ kind: 'results', results: results.map(narrowed) }))
     .catch((error: unknown) => {
       if (error instanceof ContenderError) {
-        return answer({ kind: 'error', fault: { ...error.fault, cause: undefined } });
+        return answer({ kind: 'error', code: error.code, fault: { ...error.fault, cause: undefined } });
       }
       const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
       return answer({ kind: 'bug', text });
@@ -42,10 +47,11 @@ process.once('message', (job: Job) => {
 /** Milliseconds. */
 const progressEvery = 100;
 
-interface Runner {
-  model: LoadedModel;
-  plans: InputPlan[];
+interface Runner extends LoadedModel {
+  plan: SessionPlan;
+  inputs: InputPlan[];
   reader: OutputReader;
+  stability?: Stability;
 }
 
 async function predictAll(job: Job, opening: Promise<Dataset>): Promise<PredictionResult[]> {
@@ -53,59 +59,151 @@ async function predictAll(job: Job, opening: Promise<Dataset>): Promise<Predicti
   const runners = new Map<number, Runner>();
   // Told when it is waited for: the models load while the engine starts.
   opening.catch(() => {});
-  const models: (LoadedModel | undefined)[] = [];
-  for (const [index, { path, where }] of job.models.entries()) {
+  await withWeightsFolder(async (folder) => {
+    const loaded = new Map<number, LoadedModel & { plan: SessionPlan }>();
+    const models: OpenedModel[] = [];
+    for (const [index, { path, where }] of job.models.entries()) {
+      // Whoever asks has read it: what cannot be read now was changed meanwhile, which is no fault of the model.
+      models.push(await openModel(path, where, join(folder, `${index}`)));
+    }
+    await answer({ kind: 'opened', opened: models.map(({ opened }) => opened) });
+    for (const [index, model] of models.entries()) {
+      await attempt(index, async () => {
+        const planned = planSession(model);
+        loaded.set(index, { ...planned, opened: model.opened, ...(await openSession(planned.plan)) });
+      });
+    }
+    const dataset = await opening;
+    const total = job.rows?.count ?? dataset.rows;
+    for (const [index, model] of loaded) {
+      const reading = job.models[index] as Job['models'][number];
+      await attempt(index, async () => {
+        const inputs = fedBy(reading.role, () => planInputs(model.inspection, job.columns, dataset.columns));
+        runners.set(index, { ...model, inputs, reader: outputReader(model, job.task, job.columns, reading, total) });
+      });
+    }
+    if (runners.size > 0) await readAll(dataset, total);
+  });
+  for (const [index, { reader, stability }] of runners) {
     await attempt(index, async () => {
-      models[index] = await loadModel(path, where);
-    });
-  }
-  const dataset = await opening;
-  const total = job.rows?.count ?? dataset.rows;
-  for (const [index, each] of job.models.entries()) {
-    await attempt(index, async () => {
-      const model = models[index];
-      if (model === undefined) return;
-      const plans = planInputs(model.inspection, job.columns, dataset.columns);
-      runners.set(index, { model, plans, reader: outputReader(model, job.task, job.columns, each, total) });
-    });
-  }
-  const reading = [...runners];
-  if (reading.length > 0) await readAll();
-  for (const [index, runner] of runners) {
-    await attempt(index, async () => {
-      results[index] = { ok: true, ...(await runner.reader.finish({ dataLabels: () => labelsOf(dataset) })) };
+      const finished = await reader.finish({ dataLabels });
+      results[index] = { ok: true, ...finished, ...(stability === undefined ? {} : { stability }) };
     });
   }
   return results;
 
   /** Texts of the labels of the data. */
-  async function labelsOf({ columns }: Dataset): Promise<readonly string[]> {
+  async function dataLabels(): Promise<readonly string[]> {
+    const dataset = await opening;
+    const { columns } = dataset;
     const [name = ''] = labelColumns(job.columns);
     if (!columns.some((column) => column.name === name)) return [];
     const values = (await readColumns(dataset, { texts: [name] })).texts.get(name)?.values ?? [];
     return [...new Set(values)].filter((text) => text !== null).map(classText);
   }
 
-  async function readAll(): Promise<void> {
-    let done = 0;
-    let told = 0;
-    for await (const { rows, feeds } of featureBatches(
-      dataset,
-      reading.map(([, runner]) => runner.plans),
-      job.rows,
-    )) {
-      for (const [position, [index, runner]] of reading.entries()) {
-        if (runners.has(index)) {
-          await attempt(index, async () => runner.reader.add(await runner.model.run(feeds[position] as Feeds), rows));
+  async function readAll(dataset: Dataset, total: number): Promise<void> {
+    const reading = [...runners];
+    const inputs = reading.map(([, runner]) => runner.inputs);
+    const batches = Math.ceil(total / batchRows(new Set(inputs.flat().flatMap((plan) => plan.columns)).size));
+    const waiting: { rows: number; outcomes: Promise<BatchOutcome[]> }[] = [];
+    let pool: SessionPool | null = null;
+    let [done, told, read] = [0, 0, 0];
+    try {
+      for await (const { rows, feeds } of featureBatches(dataset, inputs, job.rows)) {
+        if (read === 0) {
+          for (const [position, [index, runner]] of reading.entries()) {
+            await steadiness(index, runner, feeds[position] as Feeds, rows);
+          }
         }
+        read += 1;
+        const asked = reading.map(([index], position) => (runners.has(index) ? (feeds[position] as Feeds) : null));
+        if (pool === null) {
+          const start = performance.now();
+          await collect(rows, await runHere(asked));
+          if (read === 1) pool = await poolFor(batches - read, performance.now() - start);
+        } else {
+          const outcomes = pool.run(asked);
+          // Told when its turn comes.
+          outcomes.catch(() => {});
+          waiting.push({ rows, outcomes });
+          if (waiting.length > pool.ahead) await next();
+        }
+        if (runners.size === 0) break;
+      }
+      while (waiting.length > 0 && runners.size > 0) await next();
+    } finally {
+      await pool?.close();
+    }
+
+    /** Threads for the batches that are left, where they save time; how long the first took says so. */
+    async function poolFor(left: number, batchMs: number): Promise<SessionPool | null> {
+      const modelBytes = reading.reduce((sum, [index]) => sum + (job.models[index]?.bytes ?? 0), 0);
+      const threads = poolSize({ batches: left, batchMs, modelBytes, memoryBytes: job.memoryBytes });
+      if (threads < 2) return null;
+      for (const [, { close }] of reading) await close();
+      return startPool(
+        reading.map(([index, { plan }]) => (runners.has(index) ? plan : null)),
+        threads,
+      );
+    }
+
+    async function next(): Promise<void> {
+      const oldest = waiting.shift();
+      if (oldest !== undefined) await collect(oldest.rows, await oldest.outcomes);
+    }
+
+    async function runHere(asked: readonly (Feeds | null)[]): Promise<BatchOutcome[]> {
+      const outcomes: BatchOutcome[] = [];
+      for (const [position, batch] of asked.entries()) {
+        const runner = (reading[position] as (typeof reading)[number])[1];
+        outcomes.push(
+          batch === null
+            ? null
+            : await runner.run(batch).then(
+                (outputs) => ({ ok: true as const, outputs }),
+                (error: unknown) => {
+                  if (error instanceof ModelError) return { ok: false as const, error };
+                  throw error;
+                },
+              ),
+        );
+      }
+      return outcomes;
+    }
+
+    async function collect(rows: number, outcomes: readonly BatchOutcome[]): Promise<void> {
+      for (const [position, [index, { reader }]] of reading.entries()) {
+        const outcome = outcomes[position] ?? null;
+        if (outcome === null || !runners.has(index)) continue;
+        await attempt(index, async () => {
+          if (!outcome.ok) throw outcome.error;
+          reader.add(outcome.outputs, rows);
+        });
       }
       done += rows;
       if (performance.now() - told > progressEvery) {
         void answer({ kind: 'progress', done, total });
         told = performance.now();
       }
-      if (runners.size === 0) break;
     }
+  }
+
+  /** Whether the model has one answer to a row; answers that cannot be read are told when all are read. */
+  async function steadiness(index: number, runner: Runner, feeds: Feeds, rows: number): Promise<void> {
+    const reading = job.models[index] as Job['models'][number];
+    const reader = (count: number): OutputReader => outputReader(runner, job.task, job.columns, reading, count);
+    await stabilityOf((part) => runner.run(part), reader, {
+      feeds,
+      rows,
+      tolerance: job.tolerance,
+      dataLabels,
+    }).then(
+      (stability) => (runner.stability = stability),
+      (error: unknown) => {
+        if (!(error instanceof ContenderError)) throw error;
+      },
+    );
   }
 
   /** Do `work` for a model. A fault of the model becomes its result, and it is not asked again; what a person must settle is thrown. */
@@ -120,6 +218,19 @@ async function predictAll(job: Job, opening: Promise<Dataset>): Promise<Predicti
       results[index] = { ok: false, fault: { code: error.code, message } };
       runners.delete(index);
     }
+  }
+}
+
+/**
+ * Which columns feed which input. That they do not go together is for a person to settle, and no fault of the candidate; of a
+ * champion it is a state of its own, since data may change with the candidate.
+ */
+function fedBy(role: ModelRole, plan: () => InputPlan[]): InputPlan[] {
+  try {
+    return plan();
+  } catch (error) {
+    if (role === 'champion' || !(error instanceof ModelError)) throw error;
+    throw new ConfigError(error.fault);
   }
 }
 

@@ -1,11 +1,12 @@
+import { defaults } from '../config/defaults.ts';
 import type { Columns, Task } from '../config/schema.ts';
 import type { DatasetSource } from '../data/dataset.ts';
-import { DataError, type Fault } from '../errors.ts';
+import { ConfigError, DataError, ModelError, type Fault } from '../errors.ts';
 import type { Log } from '../log.ts';
-import type { LocalArtifact } from './artifact.ts';
+import { requireSame, type LocalArtifact, type Opened } from './artifact.ts';
 import type { RowRange } from './batches.ts';
 import { startGuarded } from './guarded-process.ts';
-import type { PredictionResult, Predictions, ReadingOptions } from './predictions.ts';
+import type { PredictionResult, Predictions, ReadingOptions, Stability, Tolerance } from './predictions.ts';
 
 /** What a model is compared as; `parent`: the model that a candidate was made of, by quantising it for instance. */
 export type ModelRole = 'champion' | 'candidate' | 'parent';
@@ -22,6 +23,8 @@ export interface PredictionInput {
   rows?: RowRange;
   columns: Columns;
   task: Task;
+  /** Within which two answers to one row are the same. */
+  tolerance?: Tolerance;
   /** `memoryBytes` of resident memory and `timeMs` from start to answer, of the process that runs the models. */
   limits: { memoryBytes: number; timeMs: number };
   log: Log;
@@ -30,19 +33,23 @@ export interface PredictionInput {
 
 /** What the process is asked. */
 export interface Job {
-  models: (ReadingOptions & { path: string; where: string })[];
+  /** `bytes`: size with external data. */
+  models: (ReadingOptions & { role: ModelRole; path: string; where: string; bytes: number })[];
   dataset: DatasetSource;
   rows: RowRange | undefined;
   columns: Columns;
   task: Task;
+  tolerance: Tolerance;
   memoryBytes: number;
 }
 
 /** What it answers. */
 export type Answer =
   | { kind: 'progress'; done: number; total: number }
+  /** What will be loaded, one a model: before any of it is. */
+  | { kind: 'opened'; opened: Opened[] }
   | { kind: 'results'; results: SentResult[] }
-  | { kind: 'error'; fault: Fault }
+  | { kind: 'error'; code: string; fault: Fault }
   | { kind: 'bug'; text: string };
 
 /** A result on its way: scores that are of single precision travel as such. */
@@ -52,6 +59,7 @@ export type SentResult =
       ok: true;
       predictions: Omit<Predictions, 'scores'> & { scores: Float32Array | Float64Array | null };
       warnings?: string[];
+      stability?: Stability;
     };
 
 type Outcome =
@@ -62,7 +70,8 @@ type Outcome =
  * time limit. What a model does wrong (it does not load, crashes, hangs, exhausts memory, answers NaN) is its own result:
  * codes `model`, `crash`, `time`, `memory`. No process is left behind, whatever happens.
  * @returns one result a model, in their order
- * @throws DataError when the data cannot be read as the models need it
+ * @throws DataError when the data cannot be read as the models need it; ConfigError for what the configuration must settle;
+ * ModelError where a model is no longer the one that was identified
  */
 export async function predictModels(input: PredictionInput): Promise<PredictionResult[]> {
   if (input.models.length === 0) return [];
@@ -86,15 +95,24 @@ async function runProcess(input: PredictionInput): Promise<Outcome> {
   const { limits, models, signal } = input;
   const names = models.map((model) => `the ${model.role} (${whereOf(model)})`).join(' and ');
   const guarded = startGuarded({ entry: 'predict-process', doing: `Predicting with ${names}`, limits, signal });
-  const answered = new Promise<Exclude<Answer, { kind: 'progress' }>>((done) => {
+  const answered = new Promise<Exclude<Answer, { kind: 'progress' | 'opened' }>>((done, failed) => {
     guarded.child.on('message', (message: Answer) => {
       if (message.kind === 'progress') input.log.progress('Predict', message.done, message.total);
-      else done(message);
+      else if (message.kind === 'opened') {
+        try {
+          for (const [index, { artifact }] of models.entries()) requireSame(artifact, message.opened[index] as Opened);
+        } catch (error) {
+          guarded.end();
+          failed(error);
+        }
+      } else done(message);
     });
   });
   const job: Job = {
     models: models.map((model) => ({
+      role: model.role,
       path: model.artifact.path,
+      bytes: model.artifact.size,
       where: whereOf(model),
       output: model.output,
       transform: model.transform,
@@ -104,6 +122,7 @@ async function runProcess(input: PredictionInput): Promise<Outcome> {
     rows: input.rows,
     columns: input.columns,
     task: input.task,
+    tolerance: input.tolerance ?? defaults.parity,
     memoryBytes: limits.memoryBytes,
   };
   // A process that is gone before it is asked is told by its end.
@@ -111,10 +130,12 @@ async function runProcess(input: PredictionInput): Promise<Outcome> {
   // Having answered it tidies up and ends, which nobody need wait for.
   const answer = await Promise.race([answered, guarded.ended]);
   if (!('kind' in answer)) return { kind: 'died', fault: answer };
-  if (answer.kind === 'error') throw new DataError(answer.fault);
+  if (answer.kind === 'error') throw new (errors[answer.code] ?? DataError)(answer.fault);
   if (answer.kind === 'bug') throw new Error(answer.text);
   return { kind: 'results', results: answer.results.map(received) };
 }
+
+const errors: Readonly<Record<string, typeof ConfigError>> = { config: ConfigError, model: ModelError };
 
 function received(sent: SentResult): PredictionResult {
   if (!sent.ok) return sent;

@@ -35,9 +35,43 @@ export function thresholdAt(threshold: Predictions['threshold'], label = 0): num
   return typeof threshold === 'number' ? threshold : (threshold[label] as number);
 }
 
+/** How far two answers to the same row may differ: by `absolute`, or by `relative` of the larger one. */
+export interface Tolerance {
+  absolute: number;
+  relative: number;
+}
+
+/** Whether two answers are one within the tolerance. */
+export function isClose(one: number, other: number, { absolute, relative }: Tolerance): boolean {
+  if (one === other || (Number.isNaN(one) && Number.isNaN(other))) return true;
+  if (!Number.isFinite(one) || !Number.isFinite(other)) return false;
+  return Math.abs(one - other) <= Math.max(absolute, relative * Math.max(Math.abs(one), Math.abs(other)));
+}
+
+/** Whether a model has one answer to a row. */
+export interface Stability {
+  /** Rows that were predicted together, again, in another order and each alone. */
+  rows: number;
+  tolerance: Tolerance;
+  /**
+   * Null: each row has one answer. `random`: the same rows get other answers when they are predicted again; `order`: when they
+   * are in another order; `batch`: when each is predicted alone.
+   */
+  differs: 'random' | 'order' | 'batch' | null;
+  /** The greatest difference of a score; of labels alone, the share of rows with another one. */
+  difference: number;
+}
+
 /** A model that cannot predict is a result to report, not an exception. */
 export type PredictionResult =
-  | { ok: true; predictions: Predictions; /** Odd, but usable: constant output, labels only. */ warnings?: string[] }
+  | {
+      ok: true;
+      predictions: Predictions;
+      /** Odd, but usable: constant output, labels only. */
+      warnings?: string[];
+      /** Of a model that was run here: whether it has one answer to a row. */
+      stability?: Stability;
+    }
   | { ok: false; fault: { code: string; message: string } };
 
 /** How the outputs of a model are to be read, where its signature does not say it. */

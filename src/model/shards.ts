@@ -19,6 +19,15 @@ export const Provenance = Type.Object({
   dataset: sha256,
   rows: Type.Object({ start: count, count, of: count }),
   threshold: Type.Union([Type.Number(), Type.Array(Type.Number())]),
+  /** Whether the model has one answer to a row. */
+  stability: Type.Optional(
+    Type.Object({
+      rows: count,
+      tolerance: Type.Object({ absolute: Type.Number(), relative: Type.Number() }),
+      differs: Type.Union([Type.Enum(['random', 'order', 'batch']), Type.Null()]),
+      difference: Type.Number(),
+    }),
+  ),
 });
 export type Provenance = Static<typeof Provenance>;
 

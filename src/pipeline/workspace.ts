@@ -6,6 +6,7 @@ import { digest } from '../evidence/index.ts';
 import { UsageError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { loadConfig } from './configuration.ts';
+import { holdInputs, type HeldInputs } from './held-inputs.ts';
 import type { RecordResult } from '../registry/registry.ts';
 
 /** One model line of one configuration, and where its files are. */
@@ -16,6 +17,8 @@ export interface Workspace {
   folder: string;
   /** Absolute path of contender.yml. */
   configPath: string;
+  /** Files that were read, or will be: what they are must not change until the run ends. */
+  inputs: HeldInputs;
   config: Config;
   model: string;
   modelConfig: Model;
@@ -92,6 +95,8 @@ export async function openWorkspace(input: WorkspaceInput): Promise<Workspace> {
   await sweepTemporaryFolders();
   const root = await realpath(input.root);
   const path = resolve(root, input.config);
+  const inputs = holdInputs(root);
+  await inputs.hold(path);
   const config = await loadConfig(path, input.config);
   const names = Object.keys(config.models);
   const model = input.anyModel === true ? (names[0] ?? '') : chooseModel(names, input.model);
@@ -101,6 +106,7 @@ export async function openWorkspace(input: WorkspaceInput): Promise<Workspace> {
     root,
     folder: dirname(configPath),
     configPath,
+    inputs,
     config,
     model,
     modelConfig,
@@ -116,7 +122,8 @@ export async function openWorkspace(input: WorkspaceInput): Promise<Workspace> {
 
 /**
  * Absolute path of a file the configuration names, which must lie inside the workspace, links followed.
- * Of a file that is not there, or a name with wildcards, the folders are followed: the stage that opens it says the rest.
+ * Of a file that is not there, or a name with wildcards, the folders are followed: the stage that opens it says the rest. From here on
+ * it must stay as it is (`HeldInputs`).
  */
 export function inside(workspace: Workspace, path: string, key: string): Promise<string> {
   return contained(workspace, resolve(workspace.folder, path), path, `models.${workspace.model}.${key}`);
@@ -145,6 +152,7 @@ async function contained(
       });
     }
   }
+  await workspace.inputs.hold(real);
   return real;
 }
 

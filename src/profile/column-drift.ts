@@ -63,8 +63,9 @@ export interface DriftTest {
 
 export interface ColumnDrift {
   measures: DriftMeasures;
+  /** Of what the values are; see `missingTest` for those that are not there. */
   tests: DriftTest[];
-  /** The bins that the distribution was tested on, for charts. */
+  /** The bins of the raw measures, for charts. */
   bins: PairedCounts & { /** inner edges, (a, b] */ edges?: number[]; categories?: string[] };
 }
 
@@ -73,15 +74,21 @@ const testBins = 10;
 /** Pearson's test needs about this many expected rows in a cell (Cochran 1954). */
 const leastExpected = 5;
 
-/** Compare one column of two samples. Both must have rows with a value. */
+/** Compare the values of one column of two samples. Both must have rows with a value. */
 export function columnDrift(reference: ColumnValues, current: ColumnValues): ColumnDrift {
-  const compared =
-    reference.kind === 'number' && current.kind === 'number'
-      ? numericDrift(reference, current)
-      : categoricalDrift(asCategories(reference), asCategories(current));
-  const rows = (values: ColumnValues): number => presentOf(values) + values.missing;
-  const share = missingTest([reference.missing, rows(reference)], [current.missing, rows(current)]);
-  return { ...compared, tests: [...compared.tests, share] };
+  return isNumeric(reference) && isNumeric(current)
+    ? numericDrift(reference, current)
+    : categoricalDrift(asCategories(reference), asCategories(current));
+}
+
+/** Infinities alone have no quantiles. */
+function isNumeric(values: ColumnValues): values is NumericValues {
+  return values.kind === 'number' && values.sorted.length > 0;
+}
+
+/** All rows, with a value and without. */
+export function rowsOf(values: ColumnValues): number {
+  return presentOf(values) + values.missing;
 }
 
 export function presentOf(values: ColumnValues): number {
@@ -187,7 +194,8 @@ function newCategoriesTest({ reference, current }: PairedCounts, n: number, m: n
 }
 
 /** The change of the share of missing values; a 2 x 2 table with Yates's correction, which is on the safe side where counts are few. */
-function missingTest([a, n]: [number, number], [b, m]: [number, number]): DriftTest {
+export function missingTest(reference: ColumnValues, current: ColumnValues): DriftTest {
+  const [a, n, b, m] = [reference.missing, rowsOf(reference), current.missing, rowsOf(current)];
   const effect = Math.abs(b / m - a / n);
   const [missing, present] = [a + b, n + m - a - b];
   if (missing === 0 || present === 0) return { of: 'missing', effect, p: 1 };

@@ -1,5 +1,13 @@
 import { holm } from '../statistics/multiplicity.ts';
-import { columnDrift, presentOf, type ColumnDrift, type ColumnValues, type DriftTest } from './column-drift.ts';
+import {
+  columnDrift,
+  missingTest,
+  presentOf,
+  rowsOf,
+  type ColumnDrift,
+  type ColumnValues,
+  type DriftTest,
+} from './column-drift.ts';
 
 /** When a change counts. A column drifts only if the effect exceeds its threshold and is significant over all columns together. */
 export interface DriftLimits {
@@ -23,13 +31,29 @@ export const defaultDriftLimits: DriftLimits = {
   minRows: 100,
 };
 
-export interface TestedColumn {
+/** What was found of one column, before all columns are judged together. */
+export interface ComparedColumn {
   name: string;
-  verdict: 'pass' | 'warn' | 'fail' | 'inconclusive';
-  /** Null where a side has too few rows. */
+  /** Rows with a value. */
+  values: [reference: number, current: number];
+  missing: [reference: number, current: number];
+  /** Null where a side has no value at all. */
   drift: ColumnDrift | null;
-  rows: [reference: number, current: number];
-  tests: (DriftTest & { threshold: number; adjustedP: number; verdict: 'pass' | 'warn' | 'fail' })[];
+  /** Those that there are rows enough for. */
+  tests: DriftTest[];
+  /** Are there too few values to judge the distribution by? */
+  tooFew: boolean;
+}
+
+export interface TestedColumn extends ComparedColumn {
+  verdict: 'pass' | 'warn' | 'fail' | 'inconclusive';
+  tests: JudgedTest[];
+}
+
+export interface JudgedTest extends DriftTest {
+  threshold: number;
+  adjustedP: number;
+  verdict: 'pass' | 'warn' | 'fail';
 }
 
 /** Compare all columns of two samples under one level. */
@@ -37,22 +61,54 @@ export function driftOf(
   columns: readonly { name: string; reference: ColumnValues; current: ColumnValues }[],
   limits: DriftLimits,
 ): TestedColumn[] {
-  const compared = columns.map(({ name, reference, current }) => {
-    const rows: [number, number] = [presentOf(reference), presentOf(current)];
-    return { name, rows, drift: Math.min(...rows) < limits.minRows ? null : columnDrift(reference, current) };
-  });
-  const adjusted = holm(compared.flatMap(({ drift }) => drift?.tests.map(({ p }) => p) ?? []));
+  return judgeColumns(
+    columns.map(({ name, reference, current }) => compareColumn(name, reference, current, limits)),
+    limits,
+  );
+}
+
+/** Compare one column of two samples, whose values are not needed any more then. */
+export function compareColumn(
+  name: string,
+  reference: ColumnValues,
+  current: ColumnValues,
+  { minRows }: DriftLimits,
+): ComparedColumn {
+  const values: [number, number] = [presentOf(reference), presentOf(current)];
+  const drift = Math.min(...values) === 0 ? null : columnDrift(reference, current);
+  const absent = Math.max(...values) === 0;
+  const enoughRows = Math.min(rowsOf(reference), rowsOf(current)) >= minRows;
+  // Two columns without any value have nothing that could change; one that lost its values has changed.
+  const tooFew = absent ? !enoughRows : Math.min(...values) < minRows;
+  return {
+    name,
+    values,
+    missing: [reference.missing, current.missing],
+    drift,
+    tests: [...(drift === null || tooFew ? [] : drift.tests), ...(enoughRows ? [missingTest(reference, current)] : [])],
+    tooFew,
+  };
+}
+
+/** The verdict of each column, at one level over all tests of all columns. */
+export function judgeColumns(compared: readonly ComparedColumn[], limits: DriftLimits): TestedColumn[] {
+  const adjusted = holm(compared.flatMap(({ tests }) => tests.map(({ p }) => p)));
   let at = 0;
-  return compared.map(({ name, rows, drift }) => {
-    const tests = (drift?.tests ?? []).map((test) => judged(test, adjusted[at++] as number, limits));
+  return compared.map((column) => {
+    const tests = column.tests.map((test) => judged(test, adjusted[at++] as number, limits));
     const verdicts = new Set(tests.map(({ verdict }) => verdict));
-    const verdict =
-      drift === null ? 'inconclusive' : verdicts.has('fail') ? 'fail' : verdicts.has('warn') ? 'warn' : 'pass';
-    return { name, verdict, drift, rows, tests };
+    const verdict = verdicts.has('fail')
+      ? 'fail'
+      : column.tooFew
+        ? 'inconclusive'
+        : verdicts.has('warn')
+          ? 'warn'
+          : 'pass';
+    return { ...column, verdict, tests };
   });
 }
 
-function judged(test: DriftTest, adjustedP: number, limits: DriftLimits): TestedColumn['tests'][number] {
+function judged(test: DriftTest, adjustedP: number, limits: DriftLimits): JudgedTest {
   const threshold = {
     distribution: limits.maxPsi,
     missing: limits.maxMissing,

@@ -39,6 +39,7 @@ async function committedPath(opened: Repository, commit: string | null, path: st
     });
   }
   const entry = commit === null ? null : await entryAt(opened, commit, inside);
+  if (commit !== null && entry?.type !== 'blob') await refuseSubmodule(opened, commit, inside);
   if (commit === null || entry?.type !== 'blob') {
     throw new RegistryError({
       found: 'this file is not committed',
@@ -61,6 +62,22 @@ async function committedPath(opened: Repository, commit: string | null, path: st
     }
   }
   return inside;
+}
+
+/** @throws RegistryError where a file lies in a submodule, whose files are committed in another repository */
+async function refuseSubmodule(opened: Repository, commit: string, path: string): Promise<void> {
+  const parts = path.split('/');
+  const above = parts.slice(0, -1).map((_, index) => parts.slice(0, index + 1).join('/'));
+  for (const folder of above) {
+    if ((await entryAt(opened, commit, folder))?.type !== 'commit') continue;
+    throw new RegistryError({
+      found: `this file is in the submodule ${folder}`,
+      expected: 'a file of this repository: what is recorded is a commit of it',
+      where: path,
+      remedy:
+        'Keep the model in this repository (or in Git LFS of it), name an https address with its sha256, or run Contender in the repository of the submodule',
+    });
+  }
 }
 
 function shellWord(text: string): string {

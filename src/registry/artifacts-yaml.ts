@@ -112,21 +112,6 @@ export async function readArtifacts(entry: TreeEntry | null, read: BlobReader): 
   return bytes.toString('utf8');
 }
 
-/** Found in the work tree, where git shows no difference. */
-export function refusedInWorkTree(committed: boolean): RegistryError {
-  return committed
-    ? refused(
-        'the work tree has other bytes than the commit, although nothing is edited: git converts it',
-        'the bytes that are committed',
-        `${attributesRemedy}, commit that, and check the file out anew: rm ${artifactsPath} && git checkout ${artifactsPath}`,
-      )
-    : refused(
-        'it is not committed, and git ignores it',
-        'a file that is committed, or none',
-        `Commit it (git add --force ${artifactsPath}), or move it away`,
-      );
-}
-
 function parsed(text: string): Document {
   if (text.includes('\r')) {
     throw refused(

@@ -8,7 +8,7 @@ import {
   type Decision,
   type Version,
 } from '../evidence/index.ts';
-import { ageFault, stageNamePattern, type Stage } from '../config/index.ts';
+import { ageFault, environmentNamePattern, type Environment } from '../config/index.ts';
 import { decisionPath } from './layout.ts';
 import { championOf, extendManifest, versionOf, type ChainLink, type Manifest } from './manifest.ts';
 
@@ -42,13 +42,18 @@ export function canonicalBytes(value: unknown): Buffer {
   return Buffer.from(`${canonicalJson(value)}\n`);
 }
 
-/** Give a decision its place at the end of a chain. */
+/** Give a decision its place at the end of a chain. Its time is never before that of the last one. */
 export function appendDecision(
   chain: Pick<Chain, 'links' | 'manifest'>,
   decision: Decision,
 ): { decision: RecordedDecision; bytes: Buffer; manifest: Manifest } {
   const last = chain.links.at(-1);
-  const recorded = { ...decision, seq: (last?.decision.seq ?? 0) + 1, prev: last?.sha256 ?? null };
+  // The clock of another machine may be behind that of the one before.
+  const time =
+    last !== undefined && Date.parse(last.decision.time) > Date.parse(decision.time)
+      ? last.decision.time
+      : decision.time;
+  const recorded = { ...decision, time, seq: (last?.decision.seq ?? 0) + 1, prev: last?.sha256 ?? null };
   const bytes = canonicalBytes(recorded);
   return {
     decision: recorded,
@@ -115,6 +120,10 @@ export function contradictions(
   if (sha256(text) !== policy) {
     wrong.push(['a policy with another digest than its text has', `${sha256(text)}, the sha256 of the text`]);
   }
+  const last = links.at(-1)?.decision.time;
+  if (last !== undefined && Date.parse(last) > Date.parse(decision.time)) {
+    wrong.push([`a decision of ${decision.time} after one of ${last}`, 'times that rise along the chain']);
+  }
   if (!isDeepStrictEqual(decision.from, champion)) {
     wrong.push([`from is ${said(decision.from)}`, `${said(champion)}, the champion at that time`]);
   }
@@ -144,13 +153,13 @@ export function contradictions(
   return wrong;
 }
 
-/** An assignment puts a version in use into a stage whose rule, kept with it, was met. */
+/** An assignment puts a version in use into an environment whose rule, kept with it, was met. */
 function assignmentFaults(
   decision: RecordedDecision,
   links: readonly ChainLink[],
   before: Manifest | null,
 ): [string, string][] {
-  const { stage = '', candidate, policy, evidence, time } = decision;
+  const { environment = '', candidate, policy, evidence, time } = decision;
   const known = versionOf(before, candidate?.version);
   const wrong: [string, string][] = [];
   if (candidate === null || !isDeepStrictEqual(candidate, known) || !isActive(before, known)) {
@@ -159,26 +168,29 @@ function assignmentFaults(
       'an earlier version, unchanged and not deprecated',
     ]);
   }
-  const rule = parsed(Buffer.from(policy.text)) as (Stage & { stage?: string }) | undefined;
-  if (!new RegExp(stageNamePattern, 'u').test(stage) || rule?.stage !== stage) {
+  const rule = parsed(Buffer.from(policy.text)) as (Environment & { environment?: string }) | undefined;
+  if (!new RegExp(environmentNamePattern, 'u').test(environment) || rule?.environment !== environment) {
     return [
       ...wrong,
-      [`stage ${JSON.stringify(stage)} with the rule of another`, 'a stage of the team, with its rule'],
+      [
+        `environment ${JSON.stringify(environment)} with the rule of another`,
+        'an environment of the team, with its rule',
+      ],
     ];
   }
   const passedThrough = links.some(
     ({ decision: each }) =>
-      each.action === 'assign' && each.stage === rule.after && each.candidate?.version === candidate?.version,
+      each.action === 'assign' && each.environment === rule.after && each.candidate?.version === candidate?.version,
   );
   if (rule.after !== undefined && !passedThrough) {
-    wrong.push([`${stage} for a version that was never in ${rule.after}`, `${stage} after ${rule.after}`]);
+    wrong.push([`${environment} for a version that was never in ${rule.after}`, `${environment} after ${rule.after}`]);
   }
   for (const kind of rule.evidence ?? []) {
     const shown = evidence.find((each) => each.kind === kind);
     const aged = rule.max_age !== undefined && ageFault(shown?.finishedAt ?? '', new Date(time), rule.max_age) !== null;
     if (shown?.verdict !== 'pass' || aged) {
       wrong.push([
-        `${stage} without ${kind} evidence that passed and was fresh`,
+        `${environment} without ${kind} evidence that passed and was fresh`,
         `${kind} evidence${rule.max_age === undefined ? '' : ` of the last ${rule.max_age}`}`,
       ]);
     }
@@ -186,18 +198,20 @@ function assignmentFaults(
   return wrong;
 }
 
-/** What is taken out of a stage is the version that was in it, and the stage one of the team's. */
+/** What is taken out of an environment is the version that was in it, and the environment one of the team's. */
 function unassignmentFaults(
-  { stage = '', candidate, outcome }: RecordedDecision,
+  { environment = '', candidate, outcome }: RecordedDecision,
   before: Manifest | null,
 ): [string, string][] {
   const wrong: [string, string][] = [];
   if (outcome !== 'no-change') wrong.push([`an unassignment that gives ${outcome}`, 'no change of the champion']);
-  const there = new RegExp(stageNamePattern, 'u').test(stage) ? before?.aliases[stage]?.version : undefined;
+  const there = new RegExp(environmentNamePattern, 'u').test(environment)
+    ? before?.aliases[environment]?.version
+    : undefined;
   if (there === undefined || !isDeepStrictEqual(candidate, versionOf(before, there))) {
     wrong.push([
-      `${candidate?.version ?? 'nothing'} taken out of ${JSON.stringify(stage)}`,
-      there === undefined ? 'a stage of the team with a version in it' : `${there}, which is there`,
+      `${candidate?.version ?? 'nothing'} taken out of ${JSON.stringify(environment)}`,
+      there === undefined ? 'an environment of the team with a version in it' : `${there}, which is there`,
     ]);
   }
   return wrong;

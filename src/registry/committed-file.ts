@@ -7,8 +7,9 @@ import { RegistryError } from '../errors.ts';
 import { fileDigest } from '../file-digest.ts';
 import { entryAt, readBlobs, type TreeEntry } from './git/objects.ts';
 import { commitAt, isShallow, type Repository } from './git/repository.ts';
+import { fetchQuietly, openRemote, usualRemote } from './git/remote.ts';
 import { gitEnvironment, gitSettings } from './git/run.ts';
-import { fetchLfsObject, type LfsPointer } from './lfs.ts';
+import { fetchLfsObject, requireLfsObject, type LfsPointer } from './lfs.ts';
 import type { ArtifactAccess } from './workflow-artifact.ts';
 
 /**
@@ -25,6 +26,7 @@ export async function extractCommitted(
   to: string,
   access: ArtifactAccess,
 ): Promise<void> {
+  if ((await commitAt(repository, commit)) === null) await fetchAbsent(repository, commit, access);
   if ((await commitAt(repository, commit)) === null) {
     throw new RegistryError({
       found: `commit ${commit.slice(0, 12)}, which holds the model, is not in this clone`,
@@ -51,6 +53,33 @@ export async function extractCommitted(
     if (digest === oid) return copyFile(place, to);
   }
   await fetchLfsObject(repository, uri, pointer, to, access);
+}
+
+/** A checkout of one commit does not have that of the champion: the remote is asked for it, and what it says is of no interest. */
+async function fetchAbsent(repository: Repository, commit: string, { github }: ArtifactAccess): Promise<void> {
+  const name = await usualRemote(repository);
+  if (name === null) return;
+  const depth = (await isShallow(repository)) ? ['--depth=1'] : [];
+  await fetchQuietly(await openRemote(repository, name, github), [...depth, '--', name, commit]);
+}
+
+/**
+ * See that others can fetch a model that is recorded as committed: of one kept in Git LFS, its bytes.
+ *
+ * @param remote that the clone pushes to
+ * @throws RegistryError when they cannot
+ */
+export async function requireFetchable(
+  repository: Repository,
+  remote: string | null,
+  uri: string,
+  { commit, path }: { commit: string; path: string },
+  access: ArtifactAccess,
+): Promise<void> {
+  const entry = await entryAt(repository, commit, path);
+  const pointer = entry === null ? null : await pointerIn(repository, entry);
+  const name = remote ?? (await usualRemote(repository));
+  if (pointer !== null && name !== null) await requireLfsObject(repository, name, uri, pointer, access);
 }
 
 /** Streamed: a model may be larger than memory. */

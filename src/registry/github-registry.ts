@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { defaults } from '../config/index.ts';
 import { GitHubError, RegistryError } from '../errors.ts';
 import type { RecordedDecision } from '../evidence/index.ts';
 import type { GitHub } from '../github/client.ts';
@@ -15,6 +16,7 @@ import { requireKept } from './github/kept-commit.ts';
 import { pendingPromotion, pendingRecorder, type PullRequestSettings } from './github/record-pending.ts';
 import {
   blobReader,
+  emptySnapshot,
   findEntry,
   firstCommitOf,
   listModels,
@@ -24,6 +26,7 @@ import {
   type Place,
   type Snapshot,
 } from './github/snapshot.ts';
+import { nothing } from './github/refs.ts';
 import { completeTags, isOvertaken, tagsInTheWay } from './github/tags.ts';
 import { artifactsPath, checkModelName, evidencePath, refuseTwin } from './layout.ts';
 import { viewOf } from './manifest.ts';
@@ -38,7 +41,7 @@ export interface GitHubRegistryInput {
   token: string;
   /** The registry's folder, from the top of the repository. */
   path: string;
-  /** The branch that holds it; default: the repository's default branch. */
+  /** The branch that holds it; default: model-registry. */
   branch?: string | undefined;
   log: Log;
   signal?: AbortSignal | undefined;
@@ -66,16 +69,10 @@ export function openGitHubRegistry(input: GitHubRegistryInput): Registry {
   const tagged = input.tags !== undefined;
   const artifactsYaml = input.artifactsYaml === true;
   const cache: BlobCache = new Map();
-  let chosen: Promise<string> | undefined;
-  const place = async (): Promise<Place> => {
-    chosen ??= input.branch === undefined ? defaultBranch(github) : Promise.resolve(input.branch);
-    return { github, folder, branch: await chosen };
-  };
+  const place: Place = { github, folder, branch: input.branch ?? defaults.registryBranch };
   const snapshot = async (model: string): Promise<Snapshot> => {
     checkModelName(model);
-    const where = await place();
-    const found = await readSnapshot(where, model, cache);
-    if (found === null) throw noBranch(where);
+    const found = (await readSnapshot(place, model, cache)) ?? (await emptySnapshot(place, model));
     sound(found.state);
     return found;
   };
@@ -89,10 +86,7 @@ export function openGitHubRegistry(input: GitHubRegistryInput): Registry {
       return viewOf(manifest, decisionsOf(links));
     },
     async models() {
-      const where = await place();
-      const names = await listModels(where);
-      if (names === null) throw noBranch(where);
-      return names;
+      return (await listModels(place)) ?? [];
     },
     async log(model) {
       return decisionsOf((await snapshot(model)).state.links);
@@ -103,7 +97,7 @@ export function openGitHubRegistry(input: GitHubRegistryInput): Registry {
     async evidence(model, sha256) {
       checkModelName(model);
       const path = `${folder}/${evidencePath(model, sha256)}`;
-      const bytes = await readFile(await place(), path);
+      const bytes = await readFile(place, path);
       const unpacked = bytes === null ? { fault: 'no such file' } : unpackEvidence(bytes, sha256);
       if ('evidence' in unpacked) return unpacked.evidence;
       throw new RegistryError({
@@ -114,11 +108,11 @@ export function openGitHubRegistry(input: GitHubRegistryInput): Registry {
       });
     },
     async pending(model) {
-      return pendingPromotion(await place(), await snapshot(model), model, cache);
+      return pendingPromotion(place, await snapshot(model), model, cache);
     },
     async verify({ missingTags = true, judge } = {}) {
-      const { branch } = await place();
-      return withClone({ github, token: input.token, branch }, (repository, head) =>
+      if ((await listModels(place)) === null) return [];
+      return withClone({ github, token: input.token, branch: place.branch }, (repository, head) =>
         verifyRegistry(repository, head, folder, {
           tags: tagged && missingTags ? 'required' : 'held',
           judge,
@@ -129,13 +123,13 @@ export function openGitHubRegistry(input: GitHubRegistryInput): Registry {
     async tag(model) {
       if (!tagged) throw noTags();
       const { links } = (await snapshot(model)).state;
-      return completeTags(await place(), model, links);
+      return completeTags(place, model, links);
     },
     async ensureWritable() {
-      const where = await place();
-      if ((await listModels(where)) === null) throw noBranch(where);
+      const isThere = (await listModels(place)) !== null;
+      if (!isThere && input.pullRequests?.when === 'always') throw noBranch(place);
       if (artifactsYaml) {
-        refuseUnreadable(await readArtifacts(await findEntry(where, artifactsPath), blobReader(github, cache)));
+        refuseUnreadable(await readArtifacts(await findEntry(place, artifactsPath), blobReader(github, cache)));
       }
       // An object that no branch refers to is seen by nobody, and only who may write can store it.
       await github.request(
@@ -143,29 +137,32 @@ export function openGitHubRegistry(input: GitHubRegistryInput): Registry {
         { content: '', encoding: 'utf-8' },
         { repeatable: true },
       );
-      if (input.pullRequests !== undefined) await ensurePullRequests(where, input.pullRequests.when);
+      if (isThere && input.pullRequests !== undefined) await ensurePullRequests(place, input.pullRequests.when);
     },
     async requireKept(commit) {
-      const where = await place();
-      return requireKept(where, input.branch === undefined ? where.branch : await defaultBranch(github), commit);
+      return requireKept(place, (await github.request('GET /repos/{owner}/{repo}', {})).default_branch, commit);
     },
     async record(request) {
       const attempts: Attempts = { made: new Map(), together: tagged, refusedAt: null, unseen: 0 };
       const { pullRequests } = input;
+      let wasThere = false;
       const reading = async (): Promise<Snapshot> => {
         const found = await snapshot(request.model);
-        if (found.state.links.length === 0) refuseTwin(request.model, (await listModels(await place())) ?? []);
+        // A branch that is deleted meanwhile is not begun anew.
+        if (wasThere && found.head === nothing) throw noBranch(place);
+        wasThere = found.head !== nothing;
+        if (found.state.links.length === 0) refuseTwin(request.model, (await listModels(place)) ?? []);
         return found;
       };
       const directly = async (attempt: number): Promise<RecordResult | 'again'> => {
         const found = await reading().catch((error: unknown) => {
           throw attempts.made.size > 0 && error instanceof GitHubError ? inDoubt(error) : error;
         });
-        return recordOnce(await place(), found, request, attempts, attempt);
+        return recordOnce(place, found, request, attempts, attempt);
       };
       const pending = async (settings: PullRequestSettings): Promise<typeof directly> => {
-        const base = await place();
-        return pendingRecorder({ base, settings, request, cache, log, snapshot: reading, around });
+        if ((await listModels(place)) === null) throw noBranch(place);
+        return pendingRecorder({ base: place, settings, request, cache, log, snapshot: reading, around });
       };
       let once = pullRequests?.when === 'always' ? await pending(pullRequests) : directly;
       for (let attempt = 1; attempt <= pace.attempts; attempt++) {
@@ -182,7 +179,7 @@ export function openGitHubRegistry(input: GitHubRegistryInput): Registry {
       }
       throw new RegistryError({
         found: `the branch moved ${pace.attempts} times while the decision was being recorded`,
-        where: `${github.repository} ${(await place()).branch}`,
+        where: `${github.repository} ${place.branch}`,
         remedy: 'Nothing was recorded. Run again when fewer writers are at work',
       });
     },
@@ -290,10 +287,6 @@ function decisionsOf(links: readonly { decision: RecordedDecision }[]): Recorded
   return links.map(({ decision }) => decision);
 }
 
-async function defaultBranch(github: GitHub): Promise<string> {
-  return (await github.request('GET /repos/{owner}/{repo}', {})).default_branch;
-}
-
 function inDoubt({ kind, fault, uncertain }: GitHubError): GitHubError {
   const remedy = 'The decision may have been recorded. Run again: it is never recorded twice';
   return new GitHubError(kind, { ...fault, remedy }, uncertain);
@@ -303,7 +296,8 @@ function noBranch({ github, branch }: Place): RegistryError {
   return new RegistryError({
     found: `there is no branch ${branch}`,
     where: github.repository,
-    expected: 'the branch that holds the registry',
-    remedy: `Create it once: git push origin HEAD:refs/heads/${branch}`,
+    expected: 'a branch that pull requests can be merged into',
+    remedy:
+      'Name one in registry.branch, such as main; without pull requests the first decision makes the branch of the registry',
   });
 }

@@ -1,5 +1,6 @@
 import { copyFile, rename, rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { isAbsolute, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { GitHubError, RegistryError } from '../errors.ts';
 import { fileDigest } from '../file-digest.ts';
 import { readText } from '../github/client.ts';
@@ -7,7 +8,9 @@ import { connect } from '../github/proxy.ts';
 import { patiently, type Attempt } from '../github/retry.ts';
 import { cacheFolder, trimCache } from './artifact-cache.ts';
 import { download, isPassing, RefusedDownload } from './download.ts';
+import { credentialsFor } from './git/credentials.ts';
 import type { Repository } from './git/repository.ts';
+import { runGit } from './git/run.ts';
 import { plain, refuseHop, refuseOpen, type Address } from './hops.ts';
 import { lfsServer, type LfsServer } from './lfs-server.ts';
 import type { ArtifactAccess } from './workflow-artifact.ts';
@@ -49,6 +52,49 @@ export async function fetchLfsObject(
     await trimCache(cache).catch(() => {});
   }
   await copyFile(whole, to);
+}
+
+/**
+ * Say before anything is recorded whether others can fetch the bytes of a pointer. Where git-lfs is installed it pushes them if the
+ * remote does not have them; elsewhere the server, or the folder that is the remote, is asked.
+ *
+ * @throws RegistryError when they are not there
+ */
+export async function requireLfsObject(
+  repository: Repository,
+  remote: string,
+  uri: string,
+  pointer: LfsPointer,
+  access: ArtifactAccess,
+): Promise<void> {
+  const { oid } = pointer;
+  const { folder } = repository;
+  if ((await runGit(folder, ['lfs', 'version'])).code === 0) {
+    const env = await credentialsFor(repository, remote, access.github);
+    const pushed = await runGit(folder, ['lfs', 'push', '--object-id', remote, oid], { env });
+    if (pushed.code === 0) return;
+    throw notPushed(uri, oid, `git lfs push: ${pushed.stderr.split('\n')[0] ?? ''}`);
+  }
+  const url = (await runGit(folder, ['remote', 'get-url', '--', remote])).stdout.toString('utf8').trim();
+  const place = url.startsWith('file://') ? fileURLToPath(url) : isAbsolute(url) ? url : null;
+  if (place === null) {
+    await addressOf(await lfsServer(repository, uri, access.github), uri, pointer, access);
+    return;
+  }
+  for (const each of [place, join(place, '.git')]) {
+    const found = await stat(join(each, 'lfs', 'objects', oid.slice(0, 2), oid.slice(2, 4), oid)).catch(() => null);
+    if (found?.size === pointer.size) return;
+  }
+  throw notPushed(uri, oid, `${remote} does not have it`);
+}
+
+function notPushed(uri: string, oid: string, why: string): RegistryError {
+  return new RegistryError({
+    found: `the model is kept in Git LFS, and object ${oid.slice(0, 12)} was not pushed (${why})`,
+    expected: 'bytes that others can fetch',
+    where: uri,
+    remedy: 'Nothing was recorded. Push them: git lfs push --all origin',
+  });
 }
 
 /** Goes on with what an earlier run left in `to`, which stays when the download breaks off. */

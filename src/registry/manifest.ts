@@ -24,7 +24,7 @@ export const Manifest = Type.Object(
       { description: 'every version ever promoted, oldest first' },
     ),
     aliases: Type.Record(Type.String(), Alias, {
-      description: 'champion; previous: the version to go back to; and the stages of the team',
+      description: 'champion; previous: the version to go back to; and the environments of the team',
     }),
     head: Type.Object(
       { seq: Type.Integer({ minimum: 1 }), sha256: Sha256 },
@@ -58,12 +58,12 @@ export function extendManifest(manifest: Manifest | null, link: ChainLink): Mani
   };
   const next = { ...before, head: { seq: decision.seq, sha256 } };
   if (decision.action === 'deprecate') return { ...next, versions: withDeprecated(before.versions, decision) };
-  if (decision.action === 'assign') return { ...next, aliases: withStage(before.aliases, decision) };
-  if (decision.action === 'unassign') return { ...next, aliases: withoutStage(before.aliases, decision) };
+  if (decision.action === 'assign') return { ...next, aliases: withEnvironment(before.aliases, decision) };
+  if (decision.action === 'unassign') return { ...next, aliases: withoutEnvironment(before.aliases, decision) };
   if (decision.outcome !== 'promote' || decision.to === null) return next;
   const { version, artifacts } = decision.to;
   const known = before.versions.find((each) => each.version === version);
-  const { champion: outgoing, previous: _previous, ...stages } = before.aliases;
+  const { champion: outgoing, previous: _previous, ...environments } = before.aliases;
   // What a rollback withdrew is not what the next one should bring back.
   const previous =
     decision.action === 'rollback' ? before.versions.find((each) => each.version === known?.replaced) : outgoing;
@@ -77,7 +77,7 @@ export function extendManifest(manifest: Manifest | null, link: ChainLink): Mani
           ]
         : before.versions,
     aliases: {
-      ...stages,
+      ...environments,
       champion: { version, seq: decision.seq },
       ...(previous === undefined ? {} : { previous: { version: previous.version, seq: previous.seq } }),
     },
@@ -112,13 +112,16 @@ export function versionOf(manifest: Manifest | null, version: string | undefined
   return found === undefined ? null : { version: found.version, artifacts: found.artifacts };
 }
 
-function withStage(aliases: Manifest['aliases'], { stage, candidate, seq }: RecordedDecision): Manifest['aliases'] {
-  if (stage === undefined || candidate === null) return aliases;
-  return { ...aliases, [stage]: { version: candidate.version, seq } };
+function withEnvironment(
+  aliases: Manifest['aliases'],
+  { environment, candidate, seq }: RecordedDecision,
+): Manifest['aliases'] {
+  if (environment === undefined || candidate === null) return aliases;
+  return { ...aliases, [environment]: { version: candidate.version, seq } };
 }
 
-function withoutStage(aliases: Manifest['aliases'], { stage = '' }: RecordedDecision): Manifest['aliases'] {
-  const { [stage]: _emptied, ...others } = aliases;
+function withoutEnvironment(aliases: Manifest['aliases'], { environment = '' }: RecordedDecision): Manifest['aliases'] {
+  const { [environment]: _emptied, ...others } = aliases;
   return others;
 }
 

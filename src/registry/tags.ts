@@ -61,10 +61,10 @@ export function gtoTags(model: string, links: readonly ChainLink[]): RegistryTag
       const { version } = decision.candidate;
       add(`${versionTag(model, version)}!`, version, `Deprecate ${model} v${version}`);
     }
-    if (decision.action === 'unassign' && decision.stage !== undefined) {
-      const outgoing = before?.aliases[decision.stage]?.version;
+    if (decision.action === 'unassign' && decision.environment !== undefined) {
+      const outgoing = before?.aliases[decision.environment]?.version;
       if (outgoing !== undefined)
-        add(`${model}#${decision.stage}!#${++count}`, outgoing, takenOut(outgoing, decision.stage));
+        add(`${model}#${decision.environment}!#${++count}`, outgoing, takenOut(outgoing, decision.environment));
     }
     for (const [stage, { version, seq }] of Object.entries(after.aliases)) {
       if (stage === 'previous' || seq !== decision.seq) continue;

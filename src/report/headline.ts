@@ -10,7 +10,7 @@ export function headline(input: Result): string {
   const { decision } = input;
   // What a person did is told by their name, or in their own words.
   const said = decision === null || decision.action === 'gate' ? continued(message) : ended(message);
-  return `${standing(input).word}: ${said}${more}${waiting(input)}`;
+  return `${standing(input).word}: ${said}${more}${waiting(input)}${sinceThen(input)}`;
 }
 
 /** Where the decision waits: nobody should take it for one that is in force. */
@@ -20,6 +20,12 @@ function waiting({ pullRequest }: Result): string {
   return open
     ? `; not in force until pull request ${number} is merged`
     : `; not in force, since pull request ${number} was closed without being merged`;
+}
+
+/** What was done before and holds no more is not told as if it did. */
+function sinceThen({ decision, holdsNow }: Result): string {
+  if (holdsNow === undefined || decision === null) return '';
+  return `; done before${'seq' in decision ? `, in decision ${decision.seq}` : ''}, and overtaken: ${holdsNow}`;
 }
 
 function ended(message: string): string {

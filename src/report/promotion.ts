@@ -60,11 +60,11 @@ export function describeReplaced(replaced: readonly { decision: RecordedDecision
   return `This pull request was written anew.\n\n${lines.join('\n')}\n`;
 }
 
-function titleOf({ action, outcome, model, to, candidate, stage }: RecordedDecision): string {
+function titleOf({ action, outcome, model, to, candidate, environment }: RecordedDecision): string {
   const version = (['assign', 'unassign', 'deprecate'].includes(action) ? candidate : to)?.version ?? '';
   if (action === 'deprecate') return oneLine(`Deprecate ${model} ${version}`);
-  if (action === 'assign') return oneLine(`Assign ${model} ${version} to ${stage ?? ''}`);
-  if (action === 'unassign') return oneLine(`Take ${model} ${version} out of ${stage ?? ''}`);
+  if (action === 'assign') return oneLine(`Assign ${model} ${version} to ${environment ?? ''}`);
+  if (action === 'unassign') return oneLine(`Take ${model} ${version} out of ${environment ?? ''}`);
   if (action === 'rollback') return oneLine(`Roll back ${model} to ${version}`);
   if (outcome === 'promote')
     return oneLine(`Promote ${model} ${version}${action === 'override' ? ' by override' : ''}`);

@@ -48,8 +48,8 @@ export interface ModelSummary {
   model: string;
   /** The champion, and the decision that made it so. */
   champion: ({ version: string } & DecisionMention) | null;
-  /** The team's own stages, and the version in each. */
-  stages: Record<string, string>;
+  /** The team's own environments, and the version in each. */
+  environments: Record<string, string>;
   decisions: number;
   last: DecisionMention | null;
 }
@@ -72,7 +72,7 @@ export interface VersionSummary {
   status: 'active' | 'deprecated';
   /** Why it must not be used any more. */
   withdrawn: Withdrawn | null;
-  /** champion, previous, and stages. */
+  /** champion, previous, and environments. */
   aliases: string[];
   /** The decision that first promoted it. */
   promoted: DecisionMention;
@@ -116,16 +116,16 @@ export interface Explanation extends DecisionMention {
 /** One line for each model. */
 export function renderSummaries(summaries: readonly ModelSummary[], options: ConsoleOptions): string {
   if (summaries.length === 0) return 'Nothing is recorded yet.\n';
-  const staged = summaries.some(({ stages }) => Object.keys(stages).length > 0);
+  const staged = summaries.some(({ environments }) => Object.keys(environments).length > 0);
   const section = list(
     'Models',
     ['Model', 'Champion', 'Since', 'By', ...(staged ? ['Stages'] : []), 'Last decision', 'Decisions'],
-    summaries.map(({ model, champion, stages, last, decisions }) => [
+    summaries.map(({ model, champion, environments, last, decisions }) => [
       textCell(model),
       textCell(champion?.version ?? 'none'),
       textCell(champion === null ? '' : minute(champion.time)),
       textCell(champion?.by ?? ''),
-      ...(staged ? [textCell(stageList(stages))] : []),
+      ...(staged ? [textCell(environmentList(environments))] : []),
       textCell(last === null ? '' : `${deed(last)}, ${minute(last.time)}`),
       numberCell(String(decisions)),
     ]),
@@ -133,7 +133,7 @@ export function renderSummaries(summaries: readonly ModelSummary[], options: Con
   return renderSections([section], options);
 }
 
-/** Champion, versions, aliases and stages of one model. */
+/** Champion, versions, aliases and environments of one model. */
 export function renderDetail(detail: ModelDetail, options: ConsoleOptions): string {
   const { model, champion, last, versions, decisions, pending } = detail;
   const waiting =
@@ -196,10 +196,10 @@ export function renderLog(model: string, decisions: readonly RecordedDecision[],
 
 /** What was done, with what: `rejected candidate.onnx (cd0bd9d5262f) against 1.0.1`. */
 function sentence(decision: RecordedDecision): string {
-  const { action, from, to, candidate, outcome, stage = '' } = decision;
+  const { action, from, to, candidate, outcome, environment = '' } = decision;
   const [before, after] = [from?.version ?? 'none', to?.version ?? ''];
   if (action === 'rollback') return `rolled back from ${before} to ${after}`;
-  if (action === 'assign') return `put ${candidate?.version ?? ''} into ${stage}`;
+  if (action === 'assign') return `put ${candidate?.version ?? ''} into ${environment}`;
   if (action === 'deprecate') return `deprecated ${candidate?.version ?? ''}`;
   const artifact = candidate?.artifacts.find(({ role }) => role !== 'image');
   const file = artifact === undefined ? 'candidate' : fileNameOf(artifact.uri);
@@ -316,9 +316,9 @@ const actDeeds = {
   unassign: 'unassigned',
 };
 
-function stageList(stages: Record<string, string>): string {
-  return Object.entries(stages)
-    .map(([stage, version]) => `${stage} ${version}`)
+function environmentList(environments: Record<string, string>): string {
+  return Object.entries(environments)
+    .map(([environment, version]) => `${environment} ${version}`)
     .join(', ');
 }
 

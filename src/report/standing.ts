@@ -15,6 +15,8 @@ export interface Result {
   evidence: readonly Evidence[];
   /** Where the decision waits to be merged; absent: it does not. */
   pullRequest?: { number: number; url: string; open: boolean } | undefined;
+  /** Of an act that was done before, and that later ones have overtaken: what holds now. */
+  holdsNow?: string | undefined;
 }
 
 /** What a report renders. */

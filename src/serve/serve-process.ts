@@ -7,7 +7,7 @@ import { startServer } from './server.ts';
 
 /*
  * The model server as a program of its own: the built-in staging target and the container image run it.
- * It prints one JSON line on standard output, {"ready":true,"url":...} or {"ready":false,"error":...}, and its log on
+ * It prints one JSON line on standard output, {"ready":true,"url":...,"opened":{path,sha256}} or {"ready":false,"error":...}, and its log on
  * standard error. SIGTERM and SIGINT let the answers under way finish. Exit code 1: it could not start.
  */
 const log: Log = {
@@ -39,7 +39,7 @@ try {
   process.once('SIGTERM', close);
   process.once('SIGINT', close);
   if (values['until-stdin-ends']) process.stdin.once('close', close).resume();
-  tell({ ready: true, url: server.url });
+  tell({ ready: true, url: server.url, opened: server.opened });
 } catch (error) {
   tell({ ready: false, error: error instanceof Error ? error.message : String(error) });
   if (!(error instanceof ContenderError))

@@ -1,11 +1,15 @@
 import { ModelError } from '../errors.ts';
-import { loadModel, type TensorValues } from '../model/run.ts';
+import type { Opened } from '../model/artifact.ts';
+import { loadModel } from '../model/run.ts';
+import type { TensorValues } from '../model/tensor.ts';
 import { datatypeOf, type Datatype, type Tensor, type TensorMetadata } from '../protocol/index.ts';
 
 /** A model ready to answer, with its inputs and outputs in the words of the protocol. */
 export interface ServedModel {
   inputs: readonly TensorMetadata[];
   outputs: readonly TensorMetadata[];
+  /** The bytes that are served. */
+  opened: Opened;
   /** Answer inputs that were checked against `inputs`. @throws ModelError when the model itself fails */
   infer(inputs: readonly Tensor[]): Promise<Tensor[]>;
   close(): Promise<void>;
@@ -24,6 +28,7 @@ export async function openServedModel(path: string): Promise<ServedModel> {
     const served: ServedModel = {
       inputs: inspection.inputs.map(({ name, type, shape }) => metadata(name, type, shape ?? [null, null], path)),
       outputs: model.outputs.map(({ name, type, shape }) => metadata(name, type, shape, path, rowsAreOpen)),
+      opened: model.opened,
       infer: run,
       close: () => model.close(),
     };

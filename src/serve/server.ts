@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { StagingError } from '../errors.ts';
 import type { Log } from '../log.ts';
-import type { LocalArtifact } from '../model/artifact.ts';
+import type { LocalArtifact, Opened } from '../model/artifact.ts';
 import { inferResponse, readInferRequest, RequestError, type ModelMetadata } from '../protocol/index.ts';
 import { version } from '../version.ts';
 import { openServedModel, type ServedModel } from './served-model.ts';
@@ -14,6 +14,8 @@ const drainMs = 10_000;
 export interface RunningServer {
   /** Base URL, such as `http://127.0.0.1:8080`. */
   url: string;
+  /** The bytes that are served. */
+  opened: Opened;
   /** Finish the answers under way, refuse new ones, and let the model go. */
   close(): Promise<void>;
 }
@@ -42,6 +44,7 @@ export async function startServer(input: {
   let closed: Promise<void> | undefined;
   return {
     url: baseUrl(app, host),
+    opened: model.opened,
     close: () => (closed ??= drain(app, model)),
   };
 }

@@ -4,15 +4,19 @@ import { milliseconds } from '../config/units.ts';
 import { defaults } from '../config/defaults.ts';
 import { entryPath } from '../entries.ts';
 import { StagingError } from '../errors.ts';
+import { requireSame, type LocalArtifact, type Opened } from '../model/artifact.ts';
 import { inferPath } from '../protocol/index.ts';
 import { askMetadata, shownLogs } from './health.ts';
 import { cpuMeter, processUsage } from './process-usage.ts';
 import { tailOf } from './tail.ts';
 import type { StagingTarget } from './target.ts';
 
-/** Serve a model file with Contender's own server, in a process of its own. Port 0 takes a free one. */
+/**
+ * Serve a model file with Contender's own server, in a process of its own. Port 0 takes a free one.
+ * @throws ModelError where it opened other bytes than those of the artifact
+ */
 export async function startBuiltin(input: {
-  modelPath: string;
+  artifact: LocalArtifact;
   modelName: string;
   port: number;
   signal?: AbortSignal | undefined;
@@ -21,7 +25,7 @@ export async function startBuiltin(input: {
     process.execPath,
     [
       entryPath('serve-process'),
-      `--model=${input.modelPath}`,
+      `--model=${input.artifact.path}`,
       `--name=${input.modelName}`,
       `--port=${input.port}`,
       '--host=127.0.0.1',
@@ -42,7 +46,8 @@ export async function startBuiltin(input: {
     await end(child, ended);
   };
   try {
-    const url = await readyUrl(child, ended, logs, input.signal);
+    const { url, opened } = await ready(child, ended, logs, input.signal);
+    requireSame(input.artifact, opened);
     const meter = cpuMeter();
     return {
       kind: 'builtin',
@@ -67,13 +72,13 @@ export async function startBuiltin(input: {
   }
 }
 
-/** The first line of the child: where it serves, or why it does not. */
-async function readyUrl(
+/** The first line of the child: where it serves what, or why it does not. */
+async function ready(
   child: ChildProcessWithoutNullStreams,
   ended: Promise<string>,
   logs: () => string,
   signal: AbortSignal | undefined,
-): Promise<string> {
+): Promise<{ url: string; opened: Opened }> {
   const limit = AbortSignal.timeout(milliseconds(defaults.startTimeout));
   const stopped = signal === undefined ? limit : AbortSignal.any([limit, signal]);
   const aborted = new Promise<null>((resolve) =>
@@ -95,9 +100,9 @@ async function readyUrl(
       remedy: 'Try the same model with contender serve',
     });
   }
-  const answer = JSON.parse(first) as { ready: true; url: string } | { ready: false; error: string };
+  const answer = JSON.parse(first) as { ready: true; url: string; opened: Opened } | { ready: false; error: string };
   if (!answer.ready) throw new StagingError({ found: `The model server did not start: ${answer.error}` });
-  return answer.url;
+  return answer;
 }
 
 /** Ask the child to end (closing its standard input), and kill it when it does not. */

@@ -31,5 +31,5 @@ export async function startStaging(input: {
     const timeoutMs = milliseconds(staging.start_timeout ?? defaults.startTimeout);
     return useUrl({ url: staging.url, health: staging.health, modelName, timeoutMs, signal });
   }
-  return startBuiltin({ modelPath: candidate.path, modelName, port: staging.port ?? 0, signal });
+  return startBuiltin({ artifact: candidate, modelName, port: staging.port ?? 0, signal });
 }

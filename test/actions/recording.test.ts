@@ -35,7 +35,7 @@ describe('a branch that nobody need have reviewed', () => {
 
   for (const event of ['push', 'workflow_dispatch']) {
     it(`is judged on a ${event}, and nothing is recorded, tagged or released from it; a notice says why`, async () => {
-      const before = [await head(), await tags()];
+      const before = [await repository.recorded(), await tags()];
       const { exitCode, outputs, annotations, log } = await step('.', {
         event,
         inputs: { release: 'true', token: 'none' },
@@ -51,7 +51,7 @@ describe('a branch that nobody need have reviewed', () => {
         /^Nothing is recorded: this run is of refs\/heads\/feature, .* default branch, main, .*record: true/u,
       );
       assert.doesNotMatch(log, /Release/u);
-      assert.deepEqual([await head(), await tags()], before);
+      assert.deepEqual([await repository.recorded(), await tags()], before);
     });
   }
 
@@ -85,10 +85,10 @@ describe('a branch that nobody need have reviewed', () => {
       'upper',
       'verdict',
     ]);
-    assert.equal(promoted.outputs['commit'], await head());
+    assert.equal(promoted.outputs['commit'], await repository.recorded());
     const back = await step('actions/rollback', { event: 'workflow_dispatch', inputs: { reason: 'It is slow' } });
     assert.equal(back.outputs['status'], 'not-recorded', back.log);
     assert.match(back.log, /::notice::Nothing is recorded: this run is of refs\/heads\/feature/u);
-    assert.equal(promoted.outputs['commit'], await head());
+    assert.equal(promoted.outputs['commit'], await repository.recorded());
   });
 });

@@ -13,7 +13,7 @@ describe('what a person does to the registry without a laptop', () => {
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'contender-registry-'));
     repository = await gateRepository(join(folder, 'work'));
-    await repository.configure('path: registry', 'path: registry\n  stages: { staging: {} }');
+    await repository.configure('path: registry', 'path: registry\n  environments: { staging: {} }');
     await repository.withoutLoad();
   });
   after(() => rm(folder, { recursive: true, force: true }));
@@ -42,7 +42,7 @@ describe('what a person does to the registry without a laptop', () => {
     assert.equal(exitCode, 0, log);
     assert.deepEqual(
       [outputs['status'], outputs['version'], outputs['commit']],
-      ['recorded', '1.0.0', await repository.git('rev-parse', 'HEAD')],
+      ['recorded', '1.0.0', await repository.recorded()],
     );
     assert.equal(outputs['headline'], 'Registered: It served for a year');
     assert.match(summary, /It served for a year.*by ada at/su);
@@ -50,25 +50,25 @@ describe('what a person does to the registry without a laptop', () => {
     assert.equal((await act(register)).outputs['status'], 'already-recorded', 'the same run of a workflow');
   });
 
-  it('assigns a stage and deprecates a version', async () => {
-    const assigned = await act({ act: 'assign', stage: 'staging' });
+  it('assigns an environment and deprecates a version', async () => {
+    const assigned = await act({ act: 'assign', environment: 'staging' });
     assert.deepEqual([assigned.outputs['status'], assigned.outputs['version']], ['recorded', '1.0.0'], assigned.log);
     const refused = await act({ act: 'register', artifact: 'models/candidate.onnx', version: '2.0.0' });
     assert.match(refused.outputs['headline'] ?? '', /has a champion, version 1\.0\.0.*contender gate/u);
     const second = await contender(repository.folder, ['gate', '--set-version', '2.0.0']);
     assert.equal(second.code, 0, second.stdout);
-    const emptied = await act({ act: 'unassign', stage: 'staging', reason: 'Another is to be tried' });
+    const emptied = await act({ act: 'unassign', environment: 'staging', reason: 'Another is to be tried' });
     assert.equal(emptied.outputs['status'], 'recorded', emptied.log);
-    const moved = await act({ act: 'assign', stage: 'staging', version: '2.0.0', reason: 'To be tried' });
+    const moved = await act({ act: 'assign', environment: 'staging', version: '2.0.0', reason: 'To be tried' });
     assert.equal(moved.outputs['status'], 'recorded', moved.log);
     const gone = await act({ act: 'deprecate', version: '1.0.0', reason: 'It leaks' });
     assert.equal(gone.outputs['status'], 'recorded', gone.log);
     const shown = await contender(repository.folder, ['registry', 'show', 'spam-filter', '--json']);
-    const { stages, versions } = JSON.parse(shown.stdout) as {
-      stages: Record<string, string>;
+    const { environments, versions } = JSON.parse(shown.stdout) as {
+      environments: Record<string, string>;
       versions: { version: string; status: string }[];
     };
-    assert.deepEqual(stages, { staging: '2.0.0' });
+    assert.deepEqual(environments, { staging: '2.0.0' });
     assert.equal(versions.find(({ version }) => version === '1.0.0')?.status, 'deprecated');
     assert.equal((await contender(repository.folder, ['registry', 'verify'])).code, 0);
   });
@@ -77,7 +77,7 @@ describe('what a person does to the registry without a laptop', () => {
     [{ act: 'remove' }, /^input act: "remove"\. Expected register, assign, unassign, deprecate/u],
     [{}, /^input act: no act/u],
     [{ act: 'register' }, /^input artifact: no artifact/u],
-    [{ act: 'assign' }, /^input stage: no stage/u],
+    [{ act: 'assign' }, /^input environment: no environment/u],
     [{ act: 'deprecate' }, /^input version: no version/u],
     [{ act: 'deprecate', version: '2.0.0' }, /there is no reason.*input reason/u],
   ];

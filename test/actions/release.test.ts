@@ -73,7 +73,7 @@ describe('the release of a champion', () => {
   });
 
   it('holds the model byte for byte, card, report, evidence and statements, and says what changed', async () => {
-    await repository.git('push', '--quiet', 'origin', 'main');
+    await repository.git('push', '--quiet', 'origin', 'model-registry');
     const { code, stdout, outputs } = await step('release');
     assert.equal(code, 0, stdout);
     assert.match(outputs, /status<<.*\ncreated\n(?:.*\n)*tag<<.*\nspam-filter@v1\.0\.1\n/u);
@@ -82,7 +82,7 @@ describe('the release of a champion', () => {
     assert.equal(release?.draft, false);
     assert.equal(release?.latest, true);
     const { git } = server.repository(name);
-    const decided = await repository.git('log', '-1', '--format=%H', '--', 'registry/models/spam-filter/decisions');
+    const decided = await repository.recorded();
     assert.equal(await git.git('rev-parse', 'spam-filter@v1.0.1^{commit}'), decided);
     assert.match(await git.git('cat-file', 'tag', 'spam-filter@v1.0.1'), /Contender-Decision: spam-filter#2\n/u);
     assert.match(release?.body ?? '', /### Since spam-filter 1\.0\.0\n\n- Size: 2\.55 KiB to/u);
@@ -116,7 +116,7 @@ describe('the release of a champion', () => {
   });
 
   it('of an earlier version is made on request, once its tag is pushed', async () => {
-    await repository.git('tag', '--annotate', '-m', '1.0.0', 'spam-filter@v1.0.0', 'HEAD~1');
+    await repository.git('tag', '--annotate', '-m', '1.0.0', 'spam-filter@v1.0.0', 'model-registry~1');
     const early = await step('release', { version: '1.0.0' });
     assert.match(
       early.stdout,
@@ -179,7 +179,7 @@ describe('the release of a champion', () => {
     const { code, stdout, outputs } = await step('gate', { release: 'true' }, env, cancel.signal);
     server.failBy(null);
     assert.equal(code, 1, stdout);
-    const commit = await repository.git('rev-parse', 'HEAD');
+    const commit = await server.repository(name).git.git('rev-parse', 'model-registry');
     assert.match(outputs, new RegExp(`commit<<.*\n${commit}\n`, 'u'), stdout);
     assert.match(
       stdout,

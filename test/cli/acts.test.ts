@@ -18,12 +18,12 @@ test('a hold is overridden by a named person, rolled back, and the version depre
 
     await repository.propose('spam/models/candidate-small.onnx');
     assert.equal((await contender(folder, ['gate', '--quiet'])).code, 3);
-    const head = await repository.git('rev-parse', 'HEAD');
+    const head = await repository.recorded();
     const rehearsal = await contender(folder, ['registry', 'override', '--no-record', '--reason', 'half the size']);
     assert.match(rehearsal.stdout, /1\.0\.1 would be champion in place of 1\.0\.0\. Not recorded\./u);
     assert.match((await contender(folder, ['registry', 'override', '--reason', ' '])).stderr, /no reason/u);
     assert.equal((await contender(folder, ['registry', 'override'])).code, 2);
-    assert.equal(await repository.git('rev-parse', 'HEAD'), head);
+    assert.equal(await repository.recorded(), head);
     // Left behind by a run about another candidate.
     const old = join(folder, '.contender/spam-filter/evidence/behaviour.json');
     await writeFile(old, '{}');
@@ -33,7 +33,10 @@ test('a hold is overridden by a named person, rolled back, and the version depre
     assert.equal(overridden.decision.overrides, 3);
     assert.equal(overridden.decision.approvals[0]?.by, 'Grace Hopper');
     assert.deepEqual(overridden.evidence.map((each) => each.kind).toSorted(), ['data', 'evaluation']);
-    assert.equal(await repository.git('log', '-1', '--format=%s'), 'contender: promote spam-filter v1.0.1 by override');
+    assert.equal(
+      await repository.git('log', '-1', '--format=%s', 'model-registry'),
+      'contender: promote spam-filter v1.0.1 by override',
+    );
     const again = await json(folder, 'registry', 'override', '--reason', 'half the size', '--by', 'Grace Hopper');
     assert.equal(again.status, 'already-recorded');
 
@@ -45,21 +48,28 @@ test('a hold is overridden by a named person, rolled back, and the version depre
 
     await repository.configure(
       '  path: registry',
-      '  path: registry\n  stages: { staging: {}, live: { after: staging, evidence: [evaluation, data] } }',
+      '  path: registry\n  environments: { staging: {}, live: { after: staging, evidence: [evaluation, data] } }',
     );
-    const early = await contender(folder, ['registry', 'assign', '--stage', 'live', '--version', '1.0.1']);
+    const early = await contender(folder, ['registry', 'assign', '--environment', 'live', '--version', '1.0.1']);
     assert.match(early.stderr, /1\.0\.1 was never in staging/u);
-    const assigned = await contender(folder, ['registry', 'assign', '--stage', 'staging', '--version', '1.0.1']);
+    const assigned = await contender(folder, ['registry', 'assign', '--environment', 'staging', '--version', '1.0.1']);
     assert.match(assigned.stdout, /1\.0\.1 is in staging\. Recorded/u);
     assert.match(
       assigned.stderr,
       /warning: Version 1\.0\.1, now in staging, was rolled back by decision \d+: mail is lost/u,
     );
-    const held = await contender(folder, ['registry', 'assign', '--stage', 'live', '--version', '1.0.1']);
+    const held = await contender(folder, ['registry', 'assign', '--environment', 'live', '--version', '1.0.1']);
     assert.match(held.stderr, /evaluation evidence on version 1\.0\.1 did not pass/u);
     const inUse = await contender(folder, ['registry', 'deprecate', '--version', '1.0.1', '--reason', 'x']);
-    assert.match(inUse.stderr, /in stage staging.*registry unassign --stage staging/su);
-    const emptied = await contender(folder, ['registry', 'unassign', '--stage', 'staging', '--reason', 'loses mail']);
+    assert.match(inUse.stderr, /in environment staging.*registry unassign --environment staging/su);
+    const emptied = await contender(folder, [
+      'registry',
+      'unassign',
+      '--environment',
+      'staging',
+      '--reason',
+      'loses mail',
+    ]);
     assert.match(emptied.stdout, /1\.0\.1 is out of staging\. Recorded in commit/u);
 
     const deprecated = await contender(folder, [
@@ -87,13 +97,13 @@ test('a rollback to a version whose artifact is gone or changed is refused, and 
     const repository = await spam(folder);
     await repository.propose('spam/models/candidate.onnx');
     assert.equal((await contender(folder, ['gate', '--quiet'])).code, 0);
-    const head = await repository.git('rev-parse', 'HEAD');
+    const head = await repository.recorded();
     const blob = await repository.git('rev-parse', 'HEAD:models/champion.onnx');
     await rm(join(folder, '.git/objects', blob.slice(0, 2), blob.slice(2)), { force: true });
     const refused = await contender(folder, ['rollback', '--reason', 'back']);
     assert.equal(refused.code, 2, refused.stdout);
     assert.match(refused.stderr, /git (?:could not read object|ls-tree failed)|cannot be read/u);
-    assert.equal(await repository.git('rev-parse', 'HEAD'), head);
+    assert.equal(await repository.recorded(), head);
   }));
 
 /** The spam case with its champion registered, gated on data and evaluation alone. */

@@ -166,12 +166,12 @@ describe('a model that cannot be judged', () => {
       inTemporaryFolder(async (folder) => {
         const repository = await registered(folder);
         await repository.propose(file);
-        const head = await repository.git('rev-parse', 'HEAD');
+        const head = await repository.recorded();
         const result = await contender(folder, ['gate', '--no-record']);
         assert.ok(result.code === 1 || result.code === 2, `exit ${result.code}`);
         assert.match(result.stdout + result.stderr, says);
         noStackTrace(result);
-        assert.equal(await repository.git('rev-parse', 'HEAD'), head);
+        assert.equal(await repository.recorded(), head);
       }));
   }
 
@@ -219,16 +219,17 @@ describe('a registry that a person edited', () => {
   test('is an error that names the file, and stays as the person left it', () =>
     inTemporaryFolder(async (folder) => {
       const repository = await registered(folder);
+      await repository.git('switch', '--quiet', 'model-registry');
       const manifest = join(folder, 'registry/models/spam-filter/manifest.json');
-      const edited = (await readFile(manifest, 'utf8')).replace('1.0.0', '9.9.9');
-      await writeFile(manifest, edited);
-      const head = await repository.git('rev-parse', 'HEAD');
+      await writeFile(manifest, (await readFile(manifest, 'utf8')).replace('1.0.0', '9.9.9'));
+      await repository.commit('Edit');
+      await repository.git('switch', '--quiet', 'main');
+      const before = await state(repository);
       const result = await contender(folder, ['gate']);
       assert.equal(result.code, 2, result.stdout);
       assert.match(result.stderr, /manifest\.json/u);
       noStackTrace(result);
-      assert.equal(await readFile(manifest, 'utf8'), edited);
-      assert.equal(await repository.git('rev-parse', 'HEAD'), head);
+      assert.equal(await state(repository), before);
     }));
 });
 
@@ -259,7 +260,7 @@ async function registered(folder: string): Promise<GateRepository> {
 }
 
 async function state(repository: GateRepository): Promise<string> {
-  return `${await repository.git('rev-parse', 'HEAD')}\n${await repository.git('status', '--porcelain')}`;
+  return `${await repository.recorded()}\n${await repository.git('status', '--porcelain')}`;
 }
 
 function noStackTrace(result: CommandResult): void {

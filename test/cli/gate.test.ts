@@ -45,7 +45,7 @@ describe('contender gate', () => {
       const promoted = JSON.parse(better.stdout) as { decision: Decision; commit: string };
       assert.equal(promoted.decision.outcome, 'promote');
       assert.equal(promoted.decision.to?.version, '1.0.1');
-      assert.equal(await repository.git('rev-parse', 'HEAD'), promoted.commit);
+      assert.equal(await repository.recorded(), promoted.commit);
 
       const changed = await readFile(join(folder, '.contender/spam-filter/changed-rows.csv'), 'utf8');
       assert.match(
@@ -56,7 +56,7 @@ describe('contender gate', () => {
       const again = await contender(folder, ['gate', '--json']);
       assert.equal(again.code, 0);
       assert.equal((JSON.parse(again.stdout) as { decision: Decision }).decision.outcome, 'no-change');
-      assert.equal(await repository.git('rev-parse', 'HEAD'), promoted.commit, 'nothing was added');
+      assert.equal(await repository.recorded(), promoted.commit, 'nothing was added');
 
       assert.equal(await repository.git('status', '--porcelain'), '');
       assert.equal((await contender(folder, ['registry', 'verify'])).code, 0);
@@ -73,11 +73,11 @@ describe('contender gate', () => {
       await contender(folder, ['registry', 'register', '--artifact', 'models/champion.onnx']);
       await repository.propose('spam/models/candidate-worse.onnx');
       assert.equal((await contender(folder, ['gate', '--quiet'])).code, 1);
-      const head = await repository.git('rev-parse', 'HEAD');
+      const head = await repository.recorded();
       const second = await contender(folder, ['gate', '--quiet']);
       assert.equal(second.code, 1);
       assert.match(second.stdout, /already/u);
-      assert.equal(await repository.git('rev-parse', 'HEAD'), head);
+      assert.equal(await repository.recorded(), head);
     }));
 
   test('in separate steps gives the decision of the whole gate', () =>
@@ -93,7 +93,7 @@ describe('contender gate', () => {
       assert.equal((await contender(folder, ['load-test'])).code, 0);
       const promoted = await contender(folder, ['promote']);
       assert.equal(promoted.code, 0, promoted.stderr);
-      assert.match(await repository.git('log', '-1', '--format=%s'), /promote/u);
+      assert.match(await repository.git('log', '-1', '--format=%s', 'model-registry'), /promote/u);
     }));
 
   test('on a pull request shows the decision and leaves the registry as it is', () =>
@@ -101,12 +101,12 @@ describe('contender gate', () => {
       const repository = await gateRepository(folder);
       await repository.configure(...short);
       await contender(folder, ['registry', 'register', '--artifact', 'models/champion.onnx']);
-      const head = await repository.git('rev-parse', 'HEAD');
+      const head = await repository.recorded();
       const result = await contender(folder, ['gate'], {
         GITHUB_EVENT_NAME: 'pull_request',
         GITHUB_REF: 'refs/pull/7/merge',
       });
       assert.equal(result.code, 0, result.stderr);
-      assert.equal(await repository.git('rev-parse', 'HEAD'), head);
+      assert.equal(await repository.recorded(), head);
     }));
 });

@@ -105,11 +105,11 @@ describe('a team that has only files of predictions', () => {
         '{ predictions: scores.csv }',
         `{ predictions: scores.csv, sha256: ${'ab'.repeat(32)} }`,
       );
-      const head = await repository.git('rev-parse', 'HEAD');
+      const head = await repository.recorded();
       const refused = await contender(folder, ['gate', '--model', 'survey']);
       assert.equal(refused.code, 2);
       assert.match(refused.stderr, /scores\.csv has sha256 [0-9a-f]{64}\. Expected sha256 abab/u);
-      assert.equal(await repository.git('rev-parse', 'HEAD'), head);
+      assert.equal(await repository.recorded(), head);
     }));
 });
 
@@ -117,11 +117,11 @@ describe('contender promote', () => {
   test('without any evidence is a mistake, not a decision', () =>
     inTemporaryFolder(async (folder) => {
       const repository = await predictionRepository(folder);
-      const head = await repository.git('rev-parse', 'HEAD');
+      const head = await repository.recorded();
       const result = await contender(folder, ['promote', '--model', 'survey']);
       assert.equal(result.code, 2);
       assert.match(result.stderr, /no evidence.*contender gate/su);
-      assert.equal(await repository.git('rev-parse', 'HEAD'), head);
+      assert.equal(await repository.recorded(), head);
     }));
 
   test("shows today's reasons beside today's evidence, and records a hold for another reason as another decision", () =>

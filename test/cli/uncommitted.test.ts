@@ -28,7 +28,7 @@ describe('files that decide and are not committed', () => {
       const { source, seq } = (JSON.parse(gate.stdout) as { decision: PromoteResult['decision'] & { seq: number } })
         .decision;
       assert.deepEqual(source.uncommitted, ['contender.yml', 'schema.json']);
-      assert.equal(source.sha, await repository.git('rev-parse', 'HEAD~1'));
+      assert.equal(source.sha, await repository.git('rev-parse', 'HEAD'));
       assert.match(
         gate.stderr,
         /warning: Decided under contender\.yml, schema\.json as they are here, which are not committed/u,

@@ -15,7 +15,7 @@ describe('a place that cannot be written', () => {
       await mkdir(join(folder, '.contender'), { recursive: true });
       await writeFile(join(folder, '.contender/.gitignore'), '*\n');
       await writeFile(join(folder, '.contender/spam-filter'), 'a note');
-      const head = await repository.git('rev-parse', 'HEAD');
+      const head = await repository.recorded();
       const into = ['--out', '.contender/spam-filter'];
       const cases = [
         ['gate'],
@@ -32,7 +32,7 @@ describe('a place that cannot be written', () => {
         assert.match(stderr, /Move the file away, or name another place\.\n$/u);
         assert.doesNotMatch(stderr, /Predict|this is a bug/u);
       }
-      assert.equal(await repository.git('rev-parse', 'HEAD'), head);
+      assert.equal(await repository.recorded(), head);
     }));
 
   test('is told for whatever reason the system gives, and a fault of ours stays one', async () => {

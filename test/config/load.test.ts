@@ -42,15 +42,18 @@ describe('contender.yml', () => {
     );
   });
 
-  test('a slip in the name of a stage or of a kind of evidence is told at once', () => {
-    const stages = (text: string): string => problem(`${valid}registry: { stages: ${text} }\n`);
-    assert.match(stages('{ staging: {}, canary: { after: stagin } }'), /stage "stagin"\. Did you mean "staging"\?/u);
-    assert.match(stages('{ canary: { after: canary } }'), /unknown stage "canary".*there is none/u);
+  test('a slip in the name of an environment or of a kind of evidence is told at once', () => {
+    const environments = (text: string): string => problem(`${valid}registry: { environments: ${text} }\n`);
     assert.match(
-      stages('{ canary: { evidence: [laod] } }'),
+      environments('{ staging: {}, canary: { after: stagin } }'),
+      /environment "stagin"\. Did you mean "staging"\?/u,
+    );
+    assert.match(environments('{ canary: { after: canary } }'), /unknown environment "canary".*there is none/u);
+    assert.match(
+      environments('{ canary: { evidence: [laod] } }'),
       /evidence\.0: .*"laod"\. Did you mean "load"\?.*data, eval/u,
     );
-    assert.match(stages('{ champion: {} }'), /"champion" is reserved/u);
+    assert.match(environments('{ champion: {} }'), /"champion" is reserved/u);
     const required = valid.replace('policy:\n', 'policy:\n      required_evidence: [evaluaton]\n');
     assert.match(
       problem(required),

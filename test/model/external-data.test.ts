@@ -8,7 +8,8 @@ import { promisify } from 'node:util';
 import { localModel, openModel } from '../../src/model/artifact.ts';
 import { onnxMessages } from '../../src/model/onnx-schema.ts';
 import { walkModel } from '../../src/model/onnx-wire.ts';
-import { loadModel, openSession, planSession, type LoadedModel } from '../../src/model/run.ts';
+import { loadModel, planSession, type LoadedModel } from '../../src/model/run.ts';
+import { openSession } from '../../src/model/session.ts';
 import { floats, graph, graphAttribute, int64s, message, model, node, tensor, valueInfo } from './onnx-builder.ts';
 
 /** Entries of a tensor of two floats whose bytes are in a file beside the model. */

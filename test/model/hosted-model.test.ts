@@ -68,7 +68,7 @@ describe('a model in a process of its own', () => {
   it('is at fault when it does not load, hangs, or takes too much memory, and leaves nothing behind', async () => {
     await inTemporaryFolder(async (folder) => {
       const cases = [
-        { bytes: endlessModel(60, false), limits: { ...limits, timeMs: 2500 }, code: 'time' },
+        { bytes: endlessModel(60, false), limits: { ...limits, timeMs: 8000 }, code: 'time' },
         { bytes: endlessModel(60, true), limits: { ...limits, memoryBytes: 400 * 2 ** 20 }, code: 'memory' },
       ];
       for (const [index, each] of cases.entries()) {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { writeFile } from 'node:fs/promises';
+import { copyFile, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { openDataset, readColumns } from '../../src/data/dataset.ts';
@@ -209,10 +209,47 @@ describe('outputs of a model', async () => {
   });
 
   it('are not asked for when the model and the data have different numbers of features', async () => {
-    const [result] = await predictPaths([fixture('onnx-zoo/broken/wrong-feature-count.onnx')], {
-      columns: spamColumns,
+    await assert.rejects(
+      predictPaths([fixture('onnx-zoo/broken/wrong-feature-count.onnx')], { columns: spamColumns }),
+      { name: 'ConfigError', message: /expects 59 features .*the mapping gives 60/u },
+    );
+  });
+});
+
+describe('a model that is another one when it is opened', () => {
+  const swapped = async (
+    message: RegExp,
+    work: (paths: { model: string; weights: string }) => Promise<void>,
+  ): Promise<void> =>
+    inTemporaryFolder(async (folder) => {
+      const model = join(folder, 'model.onnx');
+      const weights = join(folder, 'external-data.onnx.data');
+      await copyFile(fixture('onnx-zoo/external-data.onnx'), model);
+      await copyFile(fixture('onnx-zoo/external-data.onnx.data'), weights);
+      const artifact = await localModel(model, 'file:model.onnx');
+      await work({ model, weights });
+      await assert.rejects(
+        predictModels({
+          models: [{ role: 'candidate', artifact }],
+          dataset: { name: 'evaluation', path: fixture('spam/data/eval.parquet'), uri: 'eval.parquet' },
+          columns: spamColumns,
+          task: 'binary-classification',
+          limits: { memoryBytes: 2 ** 30, timeMs: 60_000 },
+          log: silentLog,
+        }),
+        { name: 'ModelError', message },
+      );
     });
-    assert.match(fault(result), /expects 59 features .*the mapping gives 60/u);
+
+  it('ends the run, and is no fault of the candidate', async () => {
+    const changed = /model\.onnx: the model has changed since this run began/u;
+    await swapped(changed, ({ model }) => copyFile(fixture('spam/models/champion.onnx'), model));
+    await swapped(/model\.onnx: this is not an ONNX file/u, ({ model }) => writeFile(model, 'no model'));
+    await swapped(changed, async ({ weights }) => {
+      const bytes = await readFile(weights);
+      bytes[0] = (bytes[0] as number) ^ 1;
+      await writeFile(weights, bytes);
+    });
   });
 });
 

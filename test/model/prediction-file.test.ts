@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { promisify } from 'node:util';
 import fc from 'fast-check';
 import type { Columns, Task } from '../../src/config/schema.ts';
 import { openDataset } from '../../src/data/dataset.ts';
@@ -312,6 +314,10 @@ describe('a file of predictions', () => {
     inTemporaryFolder(async (folder) => {
       await mkdir(join(folder, 'p.csv'));
       await assert.rejects(digestFiles(join(folder, 'p.csv')), { name: 'DataError', message: /this is a folder/u });
+      await promisify(execFile)('mkfifo', [join(folder, 'pipe.csv')]);
+      for (const path of [join(folder, 'pipe.csv'), '/dev/zero']) {
+        await assert.rejects(digestFiles(path), { name: 'DataError', message: /this is not a file/u });
+      }
       await writeFile(join(folder, 'file'), '');
       await assert.rejects(digestFiles(join(folder, 'file/*.csv')), { name: 'DataError', message: /ENOTDIR/u });
       for (const uri of ['p.csv', 'file/p.csv']) {

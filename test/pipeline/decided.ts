@@ -1,4 +1,4 @@
-import { policySubject, stageRule, type Config, type Model } from '../../src/config/index.ts';
+import { policySubject, environmentRule, type Config, type Model } from '../../src/config/index.ts';
 import { parseConfig, stageFacts } from '../../src/pipeline/configuration.ts';
 import { assign } from '../../src/decide/assign.ts';
 import { decide } from '../../src/decide/decide.ts';
@@ -28,7 +28,8 @@ models:
     data: { evaluation: eval.csv }
     policy: { primary: { metric: recall, margin: 0.01, require: superior } }
 registry:
-  stages: { staging: {}, live: { after: staging, evidence: [evaluation] } }
+  branch: main
+  environments: { staging: {}, live: { after: staging, evidence: [evaluation] } }
 `;
 export const now = new Date('2026-01-02T03:04:05Z');
 export const by = { now, source: {}, actor: 'ada', by: 'Ada', reason: 'because' };
@@ -114,13 +115,13 @@ export const overridden = (candidate: string): Made => [
 ];
 export const subject = { model: 'm', config: modelOf(text) };
 
-export function assigned(stage: string, config = text, candidate = 'b'): Made {
-  const rule = stageRule(parsed(config), stage);
+export function assigned(environment: string, config = text, candidate = 'b'): Made {
+  const rule = environmentRule(parsed(config), environment);
   const evidence: Evidence[] = [];
   return [
     (view) => {
       evidence[0] = evidenceOn(candidate, 'pass', modelOf(text));
-      return assign({ ...subject, stage, rule }, rule.evidence === undefined ? [] : evidence, view, by);
+      return assign({ ...subject, environment, rule }, rule.evidence === undefined ? [] : evidence, view, by);
     },
     evidence,
   ];
@@ -140,7 +141,9 @@ export function modelOf(config: string): Model {
   return parsed(config).models['m'] as Model;
 }
 
-export async function record(at: TemporaryRepository, ...all: Made[]): Promise<void> {
-  const registry = await at.registry();
-  for (const [made, evidence = []] of all) await registry.record({ model: 'm', decide: made, evidence });
+/** On the branch that is checked out. */
+export function record(at: TemporaryRepository, ...all: Made[]): Promise<void> {
+  return at.onHead(async (registry) => {
+    for (const [made, evidence = []] of all) await registry.record({ model: 'm', decide: made, evidence });
+  });
 }

@@ -92,7 +92,7 @@ export type Step =
   | { kind: 'judge'; name: string; outcome: Outcome }
   | { kind: 'override'; name: string }
   | { kind: 'rollback'; to: string }
-  | { kind: 'assign'; stage: string; version: string }
+  | { kind: 'assign'; environment: string; version: string }
   | { kind: 'deprecate'; version: string };
 
 /** What people and the gate may do, sensible or not. */
@@ -106,7 +106,7 @@ export const anyStep: fc.Arbitrary<Step> = fc.oneof(
   fc.record({ kind: fc.constant('rollback' as const), to: fc.constantFrom('previous', '1.0.0', '1.0.1', '1.0.2') }),
   fc.record({
     kind: fc.constant('assign' as const),
-    stage: fc.constantFrom('staging', 'canary'),
+    environment: fc.constantFrom('staging', 'canary'),
     version: fc.constantFrom('1.0.0', '1.0.1', '1.0.2'),
   }),
   fc.record({ kind: fc.constant('deprecate' as const), version: fc.constantFrom('1.0.0', '1.0.1', '1.0.2') }),
@@ -124,8 +124,8 @@ export function performing(step: Step, index: number): (view: RegistryHistory) =
       case 'rollback':
         return rollback(subject, step.to, view, today);
       case 'assign': {
-        const rule = step.stage === 'canary' ? { after: 'staging' } : {};
-        return assign({ ...subject, stage: step.stage, rule, version: step.version }, [], view, today);
+        const rule = step.environment === 'canary' ? { after: 'staging' } : {};
+        return assign({ ...subject, environment: step.environment, rule, version: step.version }, [], view, today);
       }
       case 'deprecate':
         return deprecate(subject, step.version, view, today);

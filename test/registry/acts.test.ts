@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { stageRule, type Config, type Stage } from '../../src/config/index.ts';
+import { environmentRule, type Config, type Environment } from '../../src/config/index.ts';
 import type { Act } from '../../src/decide/act.ts';
 import { assign } from '../../src/decide/assign.ts';
 import { deprecate } from '../../src/decide/deprecate.ts';
+import { holdsNow } from '../../src/decide/history.ts';
 import { rollback } from '../../src/decide/rollback.ts';
 import { unassign } from '../../src/decide/unassign.ts';
 import { UsageError } from '../../src/errors.ts';
@@ -221,16 +222,21 @@ test('a deprecation is refused of the champion, and is one however often it is r
 });
 
 describe('an assignment', () => {
-  const rules: Record<string, Stage> = {
+  const rules: Record<string, Environment> = {
     staging: {},
     canary: { after: 'staging', evidence: ['evaluation'], max_age: '24h' },
     production: { after: 'canary' },
   };
   const put =
-    (stage: string, version: string | undefined, given = [proof('a')], by: Act = act) =>
+    (environment: string, version: string | undefined, given = [proof('a')], by: Act = act) =>
     (view: RegistryHistory): Decision =>
       assign(
-        { ...subject, stage, rule: rules[stage] as Stage, ...(version === undefined ? {} : { version }) },
+        {
+          ...subject,
+          environment,
+          rule: rules[environment] as Environment,
+          ...(version === undefined ? {} : { version }),
+        },
         given,
         view,
         by,
@@ -243,15 +249,18 @@ describe('an assignment', () => {
     finishedAt,
   });
 
-  test('moves a version through the stages in their order, and leaves the champion alone', async () => {
+  test('moves a version through the environments in their order, and leaves the champion alone', async () => {
     const registry = chain();
     registry.judge('a', 'promote');
     registry.judge('b', 'promote');
     const fresh = [passed('a', '2026-03-01T00:00:00Z')];
-    assert.throws(() => put('canary', '1.0.0', fresh)(registry.view()), /never in staging.*assign --stage staging/su);
+    assert.throws(
+      () => put('canary', '1.0.0', fresh)(registry.view()),
+      /never in staging.*assign --environment staging/su,
+    );
     registry.add(put('staging', '1.0.0'));
     const canary = registry.add(put('canary', 'v1.0.0', fresh));
-    assert.deepEqual([canary.outcome, canary.stage, canary.to?.version], ['no-change', 'canary', '1.0.1']);
+    assert.deepEqual([canary.outcome, canary.environment, canary.to?.version], ['no-change', 'canary', '1.0.1']);
     assert.equal(canary.evidence[0]?.finishedAt, '2026-03-01T00:00:00Z');
     registry.add(put('staging', undefined));
     registry.add(put('production', '1.0.0'));
@@ -264,17 +273,35 @@ describe('an assignment', () => {
       production: '1.0.0',
     });
     assert.equal(put('canary', '1.0.0', [])(view), view.decisions[canary.seq - 1], 'again: the same act');
-    assert.throws(() => deprecate(subject, '1.0.0', view, act), /in stage canary/u);
+    assert.throws(() => deprecate(subject, '1.0.0', view, act), /in environment canary/u);
     assert.deepEqual((await readChain('m', registry.files)).findings, []);
   });
 
-  test('is taken back by a person, after which the stage is empty and takes the same version again', async () => {
+  test('of a run that did the contrary in between is done anew; of a job that runs again it was done before, and what holds now is told', () => {
+    const registry = chain();
+    registry.judge('a', 'promote');
+    registry.judge('b', 'promote');
+    const first: Act = { ...act, source: { repository: 'ada/spam', run: '7', attempt: '1' } };
+    const again: Act = { ...first, source: { ...first.source, attempt: '2' } };
+    for (const version of ['1.0.0', '1.0.1', '1.0.0']) registry.add(put('staging', version, [], first));
+    assert.equal(registry.view().aliases['staging']?.version, '1.0.0');
+    assert.equal(registry.view().decisions.length, 5);
+
+    registry.add(put('staging', '1.0.1', [], { ...act, source: { repository: 'ada/spam', run: '8', attempt: '1' } }));
+    const view = registry.view();
+    const made = put('staging', '1.0.0', [], again)(view);
+    assert.equal(made, view.decisions[4], 'the last of the run that is run again');
+    assert.equal(holdsNow(view.decisions[4]!, view), 'staging has 1.0.1 since decision 6');
+    assert.equal(holdsNow(view.decisions[5]!, view), undefined);
+  });
+
+  test('is taken back by a person, after which the environment is empty and takes the same version again', async () => {
     const registry = chain();
     registry.judge('a', 'promote');
     registry.add(put('staging', undefined));
-    const take = (stage: string, by: Act = act) => unassign({ model: 'm', stage }, registry.view(), by);
+    const take = (environment: string, by: Act = act) => unassign({ model: 'm', environment }, registry.view(), by);
     const taken = registry.add(() => take('staging'));
-    assert.deepEqual([taken.outcome, taken.stage, taken.candidate?.version], ['no-change', 'staging', '1.0.0']);
+    assert.deepEqual([taken.outcome, taken.environment, taken.candidate?.version], ['no-change', 'staging', '1.0.0']);
     assert.match(taken.reasons[0]?.message ?? '', /takes 1\.0\.0 out of staging: the reason/u);
     assert.deepEqual(Object.keys(registry.view().aliases), ['champion']);
     assert.equal(take('staging'), registry.view().decisions.at(-1), 'again: the same act');
@@ -282,18 +309,18 @@ describe('an assignment', () => {
     assert.equal(registry.view().aliases['staging']?.seq, 4);
     registry.add(() => take('staging'));
     assert.doesNotThrow(() => deprecate(subject, '1.0.0', { ...registry.view(), aliases: {} }, act));
-    assert.throws(() => take('champion'), /no stage of the team's.*contender rollback/su);
-    for (const empty of ['canary', 'toString']) assert.throws(() => take(empty), /nothing is in stage/u);
+    assert.throws(() => take('champion'), /no environment of the team's.*contender rollback/su);
+    for (const empty of ['canary', 'toString']) assert.throws(() => take(empty), /nothing is in environment/u);
     assert.throws(() => take('staging', { ...act, reason: ' ' }), /there is no reason/u);
     assert.deepEqual((await readChain('m', registry.files)).findings, []);
   });
 
-  for (const forged of [{ stage: 'champion' }, { stage: 'canary' }, { candidate: null }]) {
+  for (const forged of [{ environment: 'champion' }, { environment: 'canary' }, { candidate: null }]) {
     test(`is not taken back by a forged decision with ${JSON.stringify(forged)}`, async () => {
       const registry = chain();
       registry.judge('a', 'promote');
       registry.add(put('staging', undefined));
-      registry.add((view) => ({ ...unassign({ model: 'm', stage: 'staging' }, view, act), ...forged }));
+      registry.add((view) => ({ ...unassign({ model: 'm', environment: 'staging' }, view, act), ...forged }));
       const { findings } = await readChain('m', registry.files);
       assert.match(findings.map(({ found }) => found).join(), /taken out of/u);
     });
@@ -320,7 +347,7 @@ describe('an assignment', () => {
     { name: 'evidence of the day before', given: [passed('a', '2026-02-28T11:59:59Z')], says: /of the last 24h/u },
   ];
   for (const { name, given, says } of asked) {
-    test(`to a stage that asks for fresh evidence is refused with ${name}`, () => {
+    test(`to an environment that asks for fresh evidence is refused with ${name}`, () => {
       const registry = chain();
       registry.judge('a', 'promote');
       registry.add(put('staging', '1.0.0'));
@@ -338,15 +365,23 @@ describe('an assignment', () => {
       forge: (it) => ({ ...it, time: '2026-03-09T00:00:00Z' }),
       found: /without evaluation evidence/u,
     },
-    { name: 'of another stage', forge: (it) => ({ ...it, stage: 'production' }), found: /the rule of another/u },
-    { name: 'of the champion alias', forge: (it) => ({ ...it, stage: 'champion' }), found: /the rule of another/u },
+    {
+      name: 'of another environment',
+      forge: (it) => ({ ...it, environment: 'production' }),
+      found: /the rule of another/u,
+    },
+    {
+      name: 'of the champion alias',
+      forge: (it) => ({ ...it, environment: 'champion' }),
+      found: /the rule of another/u,
+    },
     {
       name: 'of a version that is not there',
       forge: (it) => ({ ...it, candidate: { version: '7.0.0', artifacts: [artifact('a')] } }),
       found: /an assignment of 7\.0\.0/u,
     },
     {
-      name: 'of a version that was not in the stage before',
+      name: 'of a version that was not in the environment before',
       forge: (it) => ({ ...it, candidate: { version: '1.0.1', artifacts: [artifact('b')] } }),
       found: /never in staging/u,
     },
@@ -372,13 +407,13 @@ describe('an assignment', () => {
   }
 });
 
-test('a stage that is not configured is named', () => {
-  const stages = { staging: {} };
-  const all: Config = { version: 1, models: { m: config }, registry: { stages } };
-  assert.deepEqual(stageRule(all, 'staging'), {});
-  assert.throws(() => stageRule(all, 'stagin'), /no stage "stagin".*Did you mean staging/su);
-  assert.throws(() => stageRule(all, 'toString'), /no stage/u);
-  assert.throws(() => stageRule({ version: 1, models: {} }, 'x'), /registry\.stages/u);
+test('an environment that is not configured is named', () => {
+  const environments = { staging: {} };
+  const all: Config = { version: 1, models: { m: config }, registry: { environments } };
+  assert.deepEqual(environmentRule(all, 'staging'), {});
+  assert.throws(() => environmentRule(all, 'stagin'), /no environment "stagin".*Did you mean staging/su);
+  assert.throws(() => environmentRule(all, 'toString'), /no environment/u);
+  assert.throws(() => environmentRule({ version: 1, models: {} }, 'x'), /registry\.environments/u);
 });
 
 test('whatever people and gate do, the chain is sound, the champion is in use, and doing it again changes nothing', async () => {

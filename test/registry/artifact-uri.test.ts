@@ -40,6 +40,31 @@ describe('the address of a committed model', () => {
       });
     }));
 
+  test('is fetched from the remote where the clone has one commit only', () =>
+    inRepository((repository) =>
+      inTemporaryFolder(async (folder) => {
+        const path = await commitModel(repository, 'm.onnx', bytes);
+        const uri = await immutableModelUri(repository.folder, path);
+        await commitModel(repository, 'm.onnx', Buffer.from('another'));
+        const clone = join(folder, 'clone');
+        await repository.git('clone', '--quiet', '--depth=1', `file://${repository.folder}`, clone);
+        const fetched = await fetchArtifact(clone, model(uri), join(folder, 'new'), { log: silentLog });
+        assert.deepEqual(await readFile(fetched), bytes);
+      }),
+    ));
+
+  test('of a file in a submodule is refused, and what can be done is said', () =>
+    inRepository(async (repository) => {
+      const head = await repository.git('rev-parse', 'HEAD');
+      await repository.git('update-index', '--add', '--cacheinfo', `160000,${head},vendor/models`);
+      await repository.git('commit', '--quiet', '-m', 'Submodule');
+      await repository.write('vendor/models/m.onnx', bytes);
+      await assert.rejects(
+        immutableModelUri(repository.folder, join(repository.folder, 'vendor/models/m.onnx')),
+        /in the submodule vendor\/models.*in the repository of the submodule/su,
+      );
+    }));
+
   test('is refused for a file that is not committed, differs from the committed one, or lies elsewhere', () =>
     inRepository(async (repository) => {
       await repository.write('models/new.onnx', bytes);

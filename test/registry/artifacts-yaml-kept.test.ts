@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, readFile, symlink } from 'node:fs/promises';
+import { readFile, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { parse } from 'yaml';
@@ -15,7 +15,7 @@ import { act, config, overriding, proof, policy } from './acts-in-memory.ts';
 import { registryOn, throughPullRequests } from './github-store.ts';
 import { branch, commit, headOf, merge, model, protectedHub, waiting } from './promotion-hub.ts';
 import { artifact, evidence, judged } from './sample-decision.ts';
-import { inRepository, type TemporaryRepository } from './temporary-repository.ts';
+import { inRepository, repositoryAt, type TemporaryRepository } from './temporary-repository.ts';
 
 type Git = (...args: string[]) => Promise<string>;
 
@@ -33,29 +33,8 @@ const stores: {
     name: 'in git',
     open: (work) =>
       inRepository(async (repository) => {
-        const write = async (text: string): Promise<unknown> => {
-          await repository.write(file, text);
-          return repository.commit('Describe');
-        };
+        const write = (text: string): Promise<unknown> => onTheBranch(repository, (at) => at.write(file, text));
         await work({ registry: await registryIn(repository), git: repository.git.bind(repository), write });
-        assert.equal(await repository.status(), '');
-      }),
-  },
-  {
-    name: 'in git, on a branch of its own',
-    open: (work) =>
-      inRepository(async (repository) => {
-        await repository.git('branch', 'registry');
-        await repository.git('switch', '--quiet', 'registry');
-        const write = async (text: string): Promise<unknown> => {
-          await repository.git('switch', '--quiet', 'registry');
-          await repository.write(file, text);
-          await repository.commit('Describe');
-          return repository.git('switch', '--quiet', 'main');
-        };
-        await repository.git('switch', '--quiet', 'main');
-        const registry = await registryIn(repository, { branch: 'registry' });
-        await work({ registry, git: repository.git.bind(repository), write });
         assert.equal(await repository.status(), '');
       }),
   },
@@ -156,7 +135,7 @@ for (const { name, open } of stores) {
     test('that names another champion is found, and so is one that cannot be read', () =>
       open(async ({ registry, git, write }) => {
         await promote(registry, 'a');
-        const tip = (await git('for-each-ref', '--format=%(refname)', 'refs/heads/registry')) || 'main';
+        const tip = (await git('for-each-ref', '--format=%(refname)', 'refs/heads/model-registry')) || 'main';
         const text = await git('show', `${tip}:${file}`);
         await write(text.replace('1.0.0', '9.0.0'));
         const [finding, ...others] = await registry.verify();
@@ -168,132 +147,53 @@ for (const { name, open } of stores) {
   });
 }
 
-describe('artifacts.yaml in the work tree', () => {
-  const edits: [string, (at: TemporaryRepository) => Promise<unknown>, RegExp][] = [
-    [
-      'edited',
-      (at) => at.write(file, `${people}# mine\n`),
-      /artifacts\.yaml is modified.*Commit it first: git add artifacts\.yaml/u,
-    ],
-    [
-      'staged',
-      async (at) => {
-        await at.write(file, `${people}# mine\n`);
-        await at.git('add', file);
-      },
-      /artifacts\.yaml is staged.*Commit it first/u,
-    ],
-    ['deleted', (at) => at.git('rm', '--quiet', file), /artifacts\.yaml is deleted.*git restore/u],
-  ];
-  for (const [name, edit, message] of edits) {
-    test(`${name} by a person is refused until it is committed, and the edit stays`, () =>
-      inRepository(async (repository) => {
-        await repository.write(file, people);
-        const before = await repository.commit('Describe');
-        const registry = await registryIn(repository);
-        await edit(repository);
-        const status = await repository.status();
-        await assert.rejects(registry.ensureWritable(), message);
-        await assert.rejects(promote(registry, 'a'), message);
-        assert.deepEqual([await repository.git('rev-parse', 'HEAD'), await repository.status()], [before, status]);
-        await repository.commit('Edit');
-        await promote(registry, 'a');
-        assert.equal((await readFile(join(repository.folder, file), 'utf8')).includes('# mine'), name !== 'deleted');
-      }));
-  }
-
-  test('may be edited as one likes where it is not kept', () =>
+describe('artifacts.yaml of the branch of the registry', () => {
+  test('is not that of the work tree, which stays as it is', () =>
     inRepository(async (repository) => {
       await repository.write(file, people);
-      await promote(await repository.registry(), 'a');
+      await promote(await registryIn(repository), 'a');
       assert.equal(await readFile(join(repository.folder, file), 'utf8'), people);
       assert.equal(await repository.status(), '?? artifacts.yaml');
     }));
 
   const strange: [string, (at: TemporaryRepository) => Promise<unknown>, RegExp][] = [
-    [
-      'a symbolic link',
-      async (at) => {
-        await symlink('README.md', join(at.folder, file));
-        await at.commit('Link');
-      },
-      /a symbolic link.*a plain file/u,
-    ],
-    [
-      'a folder',
-      async (at) => {
-        await at.write(`${file}/a`, 'x');
-        await at.commit('Folder');
-      },
-      /a folder.*a plain file/u,
-    ],
+    ['a symbolic link', (at) => symlink('README.md', join(at.folder, file)), /a symbolic link.*a plain file/u],
+    ['a folder', (at) => at.write(`${file}/a`, 'x'), /a folder.*a plain file/u],
     [
       'a submodule',
-      async (at) => {
-        await at.git('update-index', '--add', '--cacheinfo', `160000,${'1'.repeat(40)},${file}`);
-        await at.git('commit', '--quiet', '-m', 'Submodule');
-        await mkdir(join(at.folder, file));
-      },
+      (at) => at.git('update-index', '--add', '--cacheinfo', `160000,${'1'.repeat(40)},${file}`),
       /a submodule.*a plain file/u,
     ],
-    [
-      'ignored',
-      async (at) => {
-        await at.write('.gitignore', `${file}\n`);
-        await at.commit('Ignore');
-        await at.write(file, people);
-      },
-      /git ignores it.*git add --force/u,
-    ],
-    [
-      'converted on its way',
-      async (at) => {
-        await at.write('.gitattributes', `${file} text eol=crlf\n`);
-        await at.write(file, people);
-        await at.commit('Describe');
-        await at.git('rm', '--quiet', '--cached', file);
-        await at.git('reset', '--quiet', '--hard');
-      },
-      /other bytes than the commit.*text eol=lf/u,
-    ],
-    [
-      'of line endings of Windows',
-      async (at) => {
-        await at.write(file, people.replaceAll('\n', '\r\n'));
-        await at.commit('Describe');
-      },
-      /CRLF.*eol=lf/u,
-    ],
+    ['of line endings of Windows', (at) => at.write(file, people.replaceAll('\n', '\r\n')), /CRLF.*eol=lf/u],
   ];
   for (const [name, prepare, message] of strange) {
-    test(`${name} is refused before anything is recorded`, () =>
+    test(`is refused as ${name} before anything is recorded`, () =>
       inRepository(async (repository) => {
-        await prepare(repository);
-        const before = await repository.git('rev-parse', 'HEAD');
+        await onTheBranch(repository, prepare);
+        const before = await repository.git('rev-parse', 'model-registry');
         const registry = await registryIn(repository);
         await assert.rejects(registry.ensureWritable(), message);
         await assert.rejects(promote(registry, 'a'), message);
-        assert.equal(await repository.git('rev-parse', 'HEAD'), before);
+        assert.equal(await repository.git('rev-parse', 'model-registry'), before);
       }));
   }
-
-  test('converted on its way is kept once the remedy is followed', () =>
-    inRepository(async (repository) => {
-      await repository.git('config', 'core.autocrlf', 'true');
-      await repository.write(file, people);
-      await repository.commit('Describe');
-      await repository.git('rm', '--quiet', '--cached', file);
-      await repository.git('reset', '--quiet', '--hard');
-      const registry = await registryIn(repository);
-      await assert.rejects(promote(registry, 'a'), /other bytes than the commit/u);
-      await repository.write('.gitattributes', 'artifacts.yaml text eol=lf -filter -ident\n');
-      await repository.commit('Attributes');
-      await repository.git('rm', '--quiet', '--cached', file);
-      await repository.git('reset', '--quiet', '--hard');
-      await promote(registry, 'a');
-      assert.equal(await repository.status(), '');
-    }));
 });
+
+/** A person commits to the branch of the registry, in a work tree of its own. */
+async function onTheBranch(
+  { git, folder }: TemporaryRepository,
+  work: (at: TemporaryRepository) => Promise<unknown>,
+): Promise<void> {
+  const side = `${folder}-side`;
+  const made = (await git('branch', '--list', 'model-registry')) !== '';
+  await git('worktree', 'add', '--quiet', ...(made ? [side, 'model-registry'] : ['-b', 'model-registry', side]));
+  const at = repositoryAt(side);
+  await work(at);
+  // A submodule is in the index alone.
+  if ((await at.git('diff', '--cached', '--name-only')) === '') await at.git('add', '--all');
+  await at.git('commit', '--quiet', '-m', 'Describe');
+  await git('worktree', 'remove', '--force', side);
+}
 
 test('writers of two models at once on GitHub lose neither entry', () =>
   withGitHub(async (server) => {
@@ -371,8 +271,8 @@ interface Entry {
   custom: { version: string; sha256: string; decision: number };
 }
 
-function registryIn({ folder }: TemporaryRepository, more: { branch?: string } = {}): Promise<Registry> {
-  return openGitRegistry({ repository: folder, path: 'registry', ...kept, ...more, log: silentLog });
+function registryIn({ folder }: TemporaryRepository): Promise<Registry> {
+  return openGitRegistry({ repository: folder, path: 'registry', ...kept, log: silentLog });
 }
 
 function promote(

@@ -143,6 +143,31 @@ describe('recording through the API', () => {
     }));
 });
 
+test('the first decision makes the branch, of one signed commit that holds nothing else, with its tags; many at once make one', () =>
+  withGitHub(async (server) => {
+    const { git } = server.repository(repositoryName);
+    const open = (): Registry => registryOn(server, { branch: 'model-registry', tags: 'gto' });
+    await open().ensureWritable();
+    assert.deepEqual([await open().models(), await open().verify(), await open().log(model)], [[], [], []]);
+    const given = [evidence('a')];
+    const result = await open().record({ model, decide: judged(model, 'a', 'promote', given), evidence: given });
+    assert.equal(result.commit, await git.git('rev-parse', 'model-registry'));
+    assert.equal(await git.git('rev-list', '--count', 'model-registry'), '1');
+    assert.match(await git.git('cat-file', 'commit', 'model-registry'), /^gpgsig /mu);
+    assert.equal(await git.git('ls-tree', '--name-only', 'model-registry'), 'registry');
+    assert.deepEqual(result.tags, [`${model}@v1.0.0`, `${model}#champion#1`]);
+    assert.deepEqual(await open().verify(), []);
+
+    const other = (): Registry => registryOn(server, { branch: 'another' });
+    const names = ['m', 'n', 'o'];
+    await Promise.all(
+      names.map((name) => other().record({ model: name, decide: judged(name, 'a', 'promote'), evidence: [] })),
+    );
+    assert.deepEqual(await other().models(), names);
+    assert.equal(await git.git('rev-list', '--count', 'another'), '3');
+    assert.deepEqual(await other().verify(), []);
+  }));
+
 describe('a branch that moves between reading and writing', () => {
   test('is read again, and the decision made anew against the champion found', () =>
     withGitHub(async (server) => {
@@ -327,15 +352,6 @@ describe('what cannot be recorded', () => {
       assert.equal(server.repository(repositoryName).pulls.size, 0);
     }));
 
-  test('on a branch that is not there says how to make it', () =>
-    withGitHub(async (server) => {
-      const registry = registryOn(server, { branch: 'registry' });
-      const missing = /there is no branch registry\. Expected[\s\S]*git push origin HEAD:refs\/heads\/registry/u;
-      await assert.rejects(registry.ensureWritable(), missing);
-      await assert.rejects(registry.view(model), missing);
-      await assert.rejects(promote(registry, 'a'), missing);
-    }));
-
   test('since the branch is deleted between reading and writing leaves nothing behind', () =>
     withGitHub(async (server) => {
       const { git } = server.repository(repositoryName);
@@ -354,7 +370,7 @@ describe('what cannot be recorded', () => {
       const { silentLog } = await import('../../src/log.ts');
       const token = server.token();
       const github = openGitHub({ repository: 'acme/empty', apiUrl: server.url, token, log: silentLog });
-      await assert.rejects(promote(registryOn(server, { github, token }), 'a'), RegistryError);
+      await assert.rejects(promote(registryOn(server, { github, token }), 'a'), /repository is empty/iu);
     }));
 
   test('since the repository is archived says so', () =>

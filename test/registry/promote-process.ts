@@ -1,6 +1,6 @@
 /*
  * A writer of its own, for tests that race or kill it: records one decision and prints the result as a line of JSON.
- * Arguments: repository, registry path, branch ('' for the one checked out), model, candidate, outcome (or rollback), tags ('' or gto, with artifacts.yaml).
+ * Arguments: repository, registry path, branch ('' for the default), model, candidate, outcome (or rollback), tags ('' or gto, with artifacts.yaml).
  */
 import { silentLog } from '../../src/log.ts';
 import { openGitRegistry } from '../../src/registry/git-registry.ts';

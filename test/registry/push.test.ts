@@ -1,15 +1,19 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { chmod, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import type { Decision, RegistryView } from '../../src/evidence/index.ts';
 import { silentLog } from '../../src/log.ts';
+import { requireFetchable } from '../../src/registry/committed-file.ts';
 import { openGitRegistry } from '../../src/registry/git-registry.ts';
+import { openRepository } from '../../src/registry/git/repository.ts';
 import type { RecordResult, Registry } from '../../src/registry/registry.ts';
 import { inTemporaryFolder } from '../support/project.ts';
 import { judged } from './sample-decision.ts';
 import { inRepository, repositoryAt, type TemporaryRepository } from './temporary-repository.ts';
+
+const hasLfs = spawnSync('git', ['lfs', 'version']).status === 0;
 
 interface Shared {
   /** A bare repository that all clones push to. */
@@ -55,11 +59,10 @@ async function promote(
   return registry.record({ model: 'm', decide, evidence: [] });
 }
 
-/** The remote holds these candidates, each once, in one sound chain, and the clone agrees with it. */
+/** The remote holds these candidates, each once, in one sound chain. */
 async function holds({ remote }: Shared, clone: TemporaryRepository, candidates: readonly string[]): Promise<void> {
   await clone.git('fetch', '--quiet', '--tags');
-  assert.equal(await clone.git('rev-parse', 'main'), await remote.git('rev-parse', 'main'));
-  const registry = await registryOf(clone, null);
+  const registry = await registryOf(clone);
   const log = await registry.log('m');
   assert.deepEqual(
     log.map(({ reasons }) => reasons[0]?.message.replace(/:.*/u, '')),
@@ -78,12 +81,78 @@ async function holds({ remote }: Shared, clone: TemporaryRepository, candidates:
 }
 
 describe('a registry that is pushed as it is recorded', () => {
-  test('is on the remote with its tags when the decision is told', () =>
+  test('is on the remote with its tags when the decision is told, and no branch here moves', () =>
     inClones(async (shared) => {
       const clone = await shared.clone('ada');
+      const before = [await clone.tree(), await clone.git('for-each-ref', 'refs/heads')];
       assert.equal((await promote(await registryOf(clone), 'one')).status, 'recorded');
       await holds(shared, clone, ['one']);
       assert.equal((await promote(await registryOf(clone), 'one')).status, 'no-change');
+      assert.deepEqual([await clone.tree(), await clone.git('for-each-ref', 'refs/heads')], before);
+    }));
+
+  test('is read from the remote by a clone of one branch and one commit, without being told to', () =>
+    inClones(async (shared) => {
+      const ada = await shared.clone('ada');
+      await promote(await registryOf(ada), 'one');
+      await promote(await registryOf(ada), 'two');
+      await ada.write('README.md', 'Another.\n');
+      await ada.commit('Another');
+      await ada.git('push', '--quiet', 'origin', 'main');
+      const reader = repositoryAt(`${ada.folder}-reader`);
+      await ada.git('clone', '--quiet', '--depth=1', `file://${shared.remote.folder}`, reader.folder);
+      for (const push of ['origin', null]) {
+        const registry = await registryOf(reader, push);
+        assert.equal((await registry.view('m')).champion?.version, '1.0.1');
+        assert.deepEqual(await registry.verify({ missingTags: push !== null }), []);
+      }
+      await promote(await registryOf(reader), 'three');
+      await holds(shared, ada, ['one', 'two', 'three']);
+    }));
+
+  test('on the branch that is checked out is pushed there, and no commit of a person with it', () =>
+    inClones(async (shared) => {
+      const ada = await shared.clone('ada');
+      await ada.write('train.py', 'print()\n');
+      await ada.commit('Work that is not pushed');
+      const before = [await ada.tree(), await ada.git('rev-parse', 'HEAD')];
+      const registry = await openGitRegistry({
+        repository: ada.folder,
+        path: 'registry',
+        branch: 'main',
+        push: 'origin',
+        log: silentLog,
+      });
+      await promote(registry, 'one');
+      assert.deepEqual([await ada.tree(), await ada.git('rev-parse', 'HEAD')], before);
+      assert.equal((await registry.view('m')).champion?.version, '1.0.0');
+      assert.deepEqual((await shared.remote.git('ls-tree', '--name-only', 'main')).split('\n'), [
+        'README.md',
+        'registry',
+      ]);
+    }));
+
+  test('takes along what was recorded before there was a remote to push to', () =>
+    inClones(async (shared) => {
+      const ada = await shared.clone('ada');
+      await promote(await registryOf(ada, null), 'one');
+      await promote(await registryOf(ada), 'two');
+      await holds(shared, ada, ['one', 'two']);
+    }));
+
+  test("leaves a person's tags where they are, whatever fetch.prune says, and pushes none of them", () =>
+    inClones(async (shared) => {
+      const ada = await shared.clone('ada');
+      await ada.git('config', 'fetch.prune', 'true');
+      await ada.git('config', 'fetch.pruneTags', 'true');
+      await ada.git('config', 'push.followTags', 'true');
+      await ada.git('tag', '-a', 'experiment-7', '-m', 'my own notes');
+      await ada.git('tag', 'm@wip');
+      await ada.git('tag', 'wip');
+      await promote(await registryOf(ada), 'one');
+      const tags = (await ada.git('tag', '--list')).split('\n');
+      assert.deepEqual(tags, ['experiment-7', 'm#champion#1', 'm@v1.0.0', 'm@wip', 'wip']);
+      assert.equal(await shared.remote.git('tag', '--list'), 'm#champion#1\nm@v1.0.0');
     }));
 
   test('decides against what others pushed meanwhile', () =>
@@ -95,35 +164,27 @@ describe('a registry that is pushed as it is recorded', () => {
       await holds(shared, bob, ['one', 'two']);
     }));
 
-  test('takes its own decision back and decides again where another was first at the last moment', () =>
+  test('decides again where another was first at the last moment', () =>
     inClones(async (shared) => {
       const [ada, bob] = [await shared.clone('ada'), await shared.clone('bob')];
       await promote(await registryOf(ada, null), 'one');
-      await writeFile(join(bob.folder, 'README.md'), 'A note of mine.\n');
+      const before = await bob.tree();
       let asked = 0;
       const decide = (view: RegistryView): Decision => {
         asked += 1;
         // While Bob decides, Ada pushes.
-        if (asked === 1)
-          execFileSync('git', ['-C', ada.folder, 'push', '--quiet', '--atomic', 'origin', 'main', '--tags']);
+        if (asked === 1) {
+          const refs = ['model-registry', '--tags'];
+          execFileSync('git', ['-C', ada.folder, 'push', '--quiet', '--atomic', 'origin', ...refs]);
+        }
         return judged('m', 'two', 'promote')(view);
       };
       const { status, decision } = await promote(await registryOf(bob), 'two', decide);
       assert.equal(status, 'recorded');
       assert.equal(asked, 2);
       assert.equal(decision.from?.version, '1.0.0');
-      assert.match(await bob.status(), /M README\.md$/u);
-      await bob.git('restore', 'README.md');
+      assert.equal(await bob.tree(), before);
       await holds(shared, bob, ['one', 'two']);
-    }));
-
-  test('is pushed by the next run where this one ended before it could', () =>
-    inClones(async (shared) => {
-      const clone = await shared.clone('ada');
-      await promote(await registryOf(clone, null), 'one');
-      const { status } = await promote(await registryOf(clone), 'one');
-      assert.equal(status, 'no-change');
-      await holds(shared, clone, ['one']);
     }));
 
   test('says in the words of the remote why it was refused, and is pushed once it is let in', () =>
@@ -134,10 +195,9 @@ describe('a registry that is pushed as it is recorded', () => {
       await chmod(hook, 0o755);
       await assert.rejects(
         promote(await registryOf(clone), 'one'),
-        /origin refused it: Only on Mondays; pre-receive hook declined.*not published.*next run/u,
+        /origin refused it: Only on Mondays; pre-receive hook declined.*Nothing was recorded/u,
       );
-      assert.equal(await shared.remote.git('rev-list', '--count', 'main'), '1');
-      assert.equal(await shared.remote.git('tag', '--list'), '');
+      assert.equal(await shared.remote.git('for-each-ref', '--format=%(refname)'), 'refs/heads/main');
       await rm(hook);
       await promote(await registryOf(clone), 'one');
       await holds(shared, clone, ['one']);
@@ -148,57 +208,57 @@ describe('a registry that is pushed as it is recorded', () => {
       const clone = await shared.clone('ada');
       await shared.remote.git('tag', 'm@v1.0.0', 'main');
       await assert.rejects(promote(await registryOf(clone), 'one'), /a tag m@v1\.0\.0 already/u);
-      assert.equal(await clone.git('rev-list', '--count', 'main'), '1');
-      assert.equal(await shared.remote.git('rev-list', '--count', 'main'), '1');
+      assert.equal(await shared.remote.git('branch', '--list', 'model-registry'), '');
     }));
 
-  test("takes nobody else's commits back", () =>
+  test('says that another branch of the remote is in its way, and not that others were faster', () =>
     inClones(async (shared) => {
-      const [ada, bob] = [await shared.clone('ada'), await shared.clone('bob')];
-      await promote(await registryOf(ada), 'one');
-      await bob.write('train.py', 'print()\n');
-      const mine = await bob.commit('Work of mine');
-      await assert.rejects(
-        promote(await registryOf(bob), 'two'),
-        /both went on, here with train\.py.*git pull --rebase/u,
-      );
-      assert.equal(await bob.git('rev-parse', 'HEAD'), mine);
+      const ada = await shared.clone('ada');
+      await ada.git('push', '--quiet', 'origin', 'main:refs/heads/model-registry/old');
+      const says = /origin refused it: .*'refs\/heads\/model-registry\/old' exists; cannot create/u;
+      await assert.rejects(promote(await registryOf(ada), 'one'), says);
     }));
 
-  test("takes nobody else's change of artifacts.yaml back", () =>
+  test('takes a model only from a commit that the remote has', () =>
     inClones(async (shared) => {
       const [ada, bob] = [await shared.clone('ada'), await shared.clone('bob')];
-      await promote(await registryOf(ada), 'one');
-      await promote(await registryOf(bob, null), 'two');
-      await bob.write('artifacts.yaml', `${await bob.git('show', 'HEAD:artifacts.yaml')}\n# Ours\n`);
-      const mine = await bob.commit('Describe');
-      await assert.rejects(promote(await registryOf(bob), 'three'), /both went on, here with artifacts\.yaml/u);
-      assert.equal(await bob.git('rev-parse', 'HEAD'), mine);
-    }));
-
-  test('takes a model only from a commit that the remote has, or will have with the branch', () =>
-    inClones(async (shared) => {
-      const [ada, bob] = [await shared.clone('ada'), await shared.clone('bob')];
-      await (await registryOf(ada)).requireKept(await ada.commit('On the branch that is pushed'));
+      const mine = await ada.commit('On main');
+      await assert.rejects((await registryOf(ada)).requireKept(mine), /only here.*Push it first/su);
       await ada.git('push', '--quiet', 'origin', 'main');
+      await (await registryOf(ada)).requireKept(mine);
       await bob.git('switch', '--quiet', '--create', 'proposal');
       const proposed = await bob.commit('Proposal');
-      await bob.git('branch', 'registry', 'main');
-      const registry = await openGitRegistry({
-        repository: bob.folder,
-        path: 'registry',
-        branch: 'registry',
-        push: 'origin',
-        log: silentLog,
-      });
+      const registry = await registryOf(bob);
       await assert.rejects(registry.requireKept(proposed), /only here.*Push it first/su);
       await bob.git('push', '--quiet', 'origin', 'proposal');
-      await assert.rejects(registry.requireKept(proposed), /not in the history of registry or the default.*Merge it/su);
+      await assert.rejects(
+        registry.requireKept(proposed),
+        /not in the history of model-registry or the default.*Merge it/su,
+      );
       await ada.git('pull', '--quiet', '--no-rebase', 'origin', 'proposal');
       await ada.git('push', '--quiet', 'origin', 'main');
       await registry.requireKept(proposed);
       await (await registryOf(bob, null)).requireKept(await bob.commit('Of a registry that stays here'));
     }));
+
+  test(
+    'takes a model of Git LFS only where the remote has its bytes',
+    { skip: hasLfs && 'git-lfs, which pushes them itself, is installed' },
+    () =>
+      inClones(async ({ clone: cloneOf, remote }) => {
+        const ada = await cloneOf('ada');
+        const oid = 'ab'.repeat(32);
+        await ada.write('m.onnx', `version https://git-lfs.github.com/spec/v1\noid sha256:${oid}\nsize 5\n`);
+        const commit = await ada.commit('A model');
+        const repository = await openRepository(ada.folder);
+        const place = { commit, path: 'm.onnx' };
+        const required = (): Promise<void> =>
+          requireFetchable(repository, 'origin', 'm.onnx', place, { log: silentLog });
+        await assert.rejects(required(), /object abababababab was not pushed.*Nothing was recorded.*git lfs push/su);
+        await repositoryAt(remote.folder).write(`lfs/objects/ab/ab/${oid}`, 'bytes');
+        await required();
+      }),
+  );
 
   test('says that a remote cannot be reached before anything is recorded', () =>
     inClones(async ({ clone: cloneOf, remote }) => {
@@ -207,7 +267,7 @@ describe('a registry that is pushed as it is recorded', () => {
       const registry = await registryOf(clone);
       await assert.rejects(registry.ensureWritable(), /origin cannot be asked/u);
       await assert.rejects(promote(registry, 'one'), /origin cannot be asked/u);
-      assert.equal(await clone.git('rev-list', '--count', 'main'), '1');
+      assert.equal(await clone.git('branch', '--list', 'model-registry'), '');
     }));
 
   test('loses none of many who record at once, and records none twice', () =>
@@ -223,11 +283,11 @@ describe('a registry that is pushed as it is recorded', () => {
         [],
       );
       const last = await shared.clone('reader');
-      const log = await (await registryOf(last, null)).log('m');
+      const log = await (await registryOf(last)).log('m');
       assert.deepEqual(
         log.map(({ reasons }) => (reasons[0]?.message ?? '').replace(/:.*/u, '')).toSorted(),
         names.map((_, index) => `model-${index}`),
       );
-      assert.deepEqual(await (await registryOf(last, null)).verify(), []);
+      assert.deepEqual(await (await registryOf(last)).verify(), []);
     }));
 });

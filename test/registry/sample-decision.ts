@@ -12,7 +12,7 @@ import {
 
 /** An artifact known by a name: the same name is the same bytes. */
 export function artifact(name: string): Artifact {
-  return { role: 'model', uri: `git:${'0'.repeat(40)}:${name}.onnx`, sha256: digest(name), size: 10 };
+  return { role: 'model', uri: `git:${'1'.repeat(40)}:${name}.onnx`, sha256: digest(name), size: 10 };
 }
 
 /** Evidence on a candidate, known by its name and the evaluation set's. */
@@ -69,7 +69,8 @@ export function judged(
       actor: 'ada',
       approvals: [],
       idempotencyKey: digest({ model, candidate, since: view.championSeq, outcome: decided }),
-      time: new Date().toISOString(),
+      // Before whatever a test does at a time of its own.
+      time: '2026-02-01T00:00:00.000Z',
     };
   };
 }

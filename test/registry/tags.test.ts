@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { readdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { promisify } from 'node:util';
@@ -78,7 +78,7 @@ test('two promotions, a rollback and a third promotion are tagged as GTO would t
     });
     // Versions and assignments point at the commit that first promoted the version.
     const at = (ref: string): Promise<string> => repository.git('rev-parse', `${ref}^{commit}`);
-    assert.equal(await at('m@v1.0.0'), await at('HEAD~3'));
+    assert.equal(await at('m@v1.0.0'), await at('model-registry~3'));
     assert.equal(await at('m#champion#5'), await at('m@v1.0.0'));
     assert.equal(await repository.git('cat-file', '-t', 'm#champion#5'), 'tag');
     const text = await repository.git('cat-file', 'tag', 'm#champion#5');
@@ -93,7 +93,7 @@ test('stages and deprecations are tagged too', () =>
     await promote(registry, 'a');
     await promote(registry, 'b');
     const put = (version: string) => (view: RegistryHistory) =>
-      assign({ model: 'm', config, stage: 'live', rule: {}, version }, [], view, act);
+      assign({ model: 'm', config, environment: 'live', rule: {}, version }, [], view, act);
     await registry.record({ model: 'm', decide: put('1.0.0'), evidence: [] });
     const moved = await registry.record({ model: 'm', decide: put('1.0.1'), evidence: [] });
     assert.deepEqual(moved.tags, ['m#live!#5', 'm#live#6']);
@@ -109,11 +109,14 @@ test('stages and deprecations are tagged too', () =>
     });
     const emptied = await registry.record({
       model: 'm',
-      decide: (view) => unassign({ model: 'm', stage: 'live' }, view, act),
+      decide: (view) => unassign({ model: 'm', environment: 'live' }, view, act),
       evidence: [],
     });
     assert.deepEqual(emptied.tags, ['m#live!#7']);
-    assert.match(await repository.git('log', '-1', '--format=%s'), /^contender: take m v1\.0\.1 out of live$/u);
+    assert.match(
+      await repository.git('log', '-1', '--format=%s', 'model-registry'),
+      /^contender: take m v1\.0\.1 out of live$/u,
+    );
     assert.deepEqual((await gtoShow('m', repository.git)).stages, { champion: '1.0.1' });
     assert.deepEqual(await registry.verify(), []);
   }));
@@ -140,36 +143,38 @@ test('tags that are missing are made by the next record or on request, for a reg
     );
   }));
 
-test('a git that was killed while it made a tag leaves a lock that the next run removes', () =>
-  inRepository(async (repository) => {
-    const registry = await tagged(repository);
-    await repository.write('.git/refs/tags/m@v1.0.0.lock', '');
-    await promote(registry, 'a');
-    assert.deepEqual((await readdir(join(repository.folder, '.git/refs/tags'))).toSorted(), [
-      'm#champion#1',
-      'm@v1.0.0',
-    ]);
-  }));
-
 describe('a decision that could not be tagged is not recorded', () => {
   test('when the name of a tag is taken by somebody else', () =>
     inRepository(async (repository) => {
       await repository.git('tag', '-a', 'm@v1.0.0', '-m', 'By hand');
-      const head = await repository.git('rev-parse', 'HEAD');
       const registry = await tagged(repository);
       await assert.rejects(promote(registry, 'a'), /a tag m@v1\.0\.0 already.*git show/su);
-      assert.equal(await repository.git('rev-parse', 'HEAD'), head);
+      assert.equal(await repository.git('branch', '--list', 'model-registry'), '');
+    }));
+
+  test('when a git was killed while it made the tag, and left its lock', () =>
+    inRepository(async (repository) => {
+      const registry = await tagged(repository);
+      await repository.write('.git/refs/tags/m@v1.0.0.lock', '');
+      await assert.rejects(
+        promote(registry, 'a'),
+        /git update-ref: .*m@v1\.0\.0\.lock': File exists.*remove the lock/su,
+      );
+      assert.equal(await repository.git('branch', '--list', 'model-registry'), '');
     }));
 
   test('in a shallow clone, which does not have the commits to tag', () =>
     inRepository((repository) =>
       inTemporaryFolder(async (folder) => {
         await promote(await tagged(repository), 'a');
+        await promote(await tagged(repository), 'b');
         const clone = join(folder, 'clone');
-        await run('git', ['clone', '--quiet', '--depth', '1', `file://${repository.folder}`, clone]);
+        const from = ['--depth', '1', '--no-single-branch', `file://${repository.folder}`, clone];
+        await run('git', ['clone', '--quiet', ...from]);
+        await run('git', ['-C', clone, 'branch', 'model-registry', 'origin/model-registry']);
         const registry = await openGitRegistry({ repository: clone, path: 'registry', tags: 'gto', log: silentLog });
         await assert.rejects(registry.ensureWritable(), /shallow.*fetch-depth: 0/su);
-        await assert.rejects(promote(registry, 'b'), RegistryError);
+        await assert.rejects(promote(registry, 'c'), RegistryError);
       }),
     ));
 });
@@ -192,7 +197,7 @@ describe('verify holds the chain against its tags and finds', () => {
       tamper: async (at) => {
         const text = (await at.git('cat-file', 'tag', 'm#champion#3')).replace(
           /^object .*/u,
-          `object ${await at.git('rev-parse', 'HEAD')}`,
+          `object ${await at.git('rev-parse', 'model-registry')}`,
         );
         await at.write('moved', `${text}\n`);
         const moved = await at.git('hash-object', '-t', 'tag', '-w', 'moved');
@@ -216,14 +221,14 @@ describe('verify holds the chain against its tags and finds', () => {
     },
     {
       name: 'a tail cut off by a forced push',
-      tamper: (at) => at.git('reset', '--quiet', '--hard', 'HEAD~2'),
+      tamper: (at) => at.git('branch', '--force', 'model-registry', 'model-registry~2'),
       path: 'refs/tags/m@v1.0.1',
       found: /made from decision 2 of m .* which the chain does not have/u,
     },
     {
       name: 'a history that was rewritten whole',
       tamper: async (at) => {
-        await at.git('reset', '--quiet', '--hard', 'HEAD~3');
+        await at.git('branch', '-D', 'model-registry');
         const forged = await at.registry();
         await promote(forged, 'mallory');
         await promote(forged, 'b');
@@ -234,7 +239,15 @@ describe('verify holds the chain against its tags and finds', () => {
     },
     {
       name: 'a registry that was removed whole',
-      tamper: (at) => at.git('reset', '--quiet', '--hard', 'HEAD~3'),
+      tamper: async (at) => {
+        const nothing = await at.git(
+          'commit-tree',
+          '-m',
+          'Nothing',
+          await at.git('hash-object', '-t', 'tree', '-w', '/dev/null'),
+        );
+        await at.git('update-ref', 'refs/heads/model-registry', nothing);
+      },
       path: 'refs/tags/m@v1.0.0',
       found: /made from decision 1 of m .* does not have/u,
     },
@@ -271,7 +284,13 @@ describe('verify holds the chain against its tags and finds', () => {
       await promote(registry, 'a');
       assert.deepEqual([await registry.verify(), await others.verify()], [[], []]);
       // A history that was cut off is told by the tags of each.
-      await repository.git('reset', '--quiet', '--hard', 'HEAD~2');
+      const nothing = await repository.git(
+        'commit-tree',
+        '-m',
+        'Nothing',
+        await repository.git('hash-object', '-t', 'tree', '-w', '/dev/null'),
+      );
+      await repository.git('update-ref', 'refs/heads/model-registry', nothing);
       const told = async (each: Registry) => (await each.verify()).map(({ path }) => path);
       assert.deepEqual(await told(registry), ['refs/tags/m#champion#1', 'refs/tags/m@v1.0.0']);
       assert.deepEqual(await told(others), ['refs/tags/other#champion#1', 'refs/tags/other@v1.0.0']);

@@ -16,6 +16,12 @@ export interface TemporaryRepository {
   write(path: string, text: string | Uint8Array): Promise<void>;
   commit(message: string): Promise<string>;
   registry(path?: string, branch?: string): Promise<Registry>;
+  /** Record on the branch that is checked out, which Contender alone does not: on another one, which is merged. */
+  onHead(work: (registry: Registry) => Promise<unknown>, more?: { tags: 'gto'; artifactsYaml: boolean }): Promise<void>;
+  /** Check the branch of the registry out, for a person to edit it: until it is left again nothing can be recorded here. */
+  visit(): Promise<void>;
+  /** Everything that a person has: what is checked out, index and files. */
+  tree(): Promise<string>;
   /** What a person sees in `git status`; empty when index and files agree with the last commit. */
   status(): Promise<string>;
 }
@@ -50,6 +56,15 @@ export function repositoryAt(folder: string): TemporaryRepository {
       await git('commit', '--quiet', '--allow-empty', '-m', message);
       return git('rev-parse', 'HEAD');
     },
+    visit: () => git('switch', '--quiet', 'model-registry').then(() => undefined),
+    async tree() {
+      const [head, index, files] = await Promise.all([
+        git('symbolic-ref', '-q', 'HEAD').catch(() => git('rev-parse', 'HEAD')),
+        git('ls-files', '--stage'),
+        git('status', '--porcelain', '--untracked-files=all', '--ignored'),
+      ]);
+      return [head, index, files].join('\n');
+    },
     registry: (path = 'registry', branch) =>
       openGitRegistry({
         repository: folder,
@@ -57,6 +72,14 @@ export function repositoryAt(folder: string): TemporaryRepository {
         log: silentLog,
         ...(branch === undefined ? {} : { branch }),
       }),
+    async onHead(work, more) {
+      await git('branch', 'recording');
+      await work(
+        await openGitRegistry({ repository: folder, path: 'registry', branch: 'recording', log: silentLog, ...more }),
+      );
+      await git('merge', '--quiet', '--ff-only', 'recording');
+      await git('branch', '--quiet', '-D', 'recording');
+    },
     status: () => git('status', '--porcelain', '--untracked-files=all'),
   };
 }

@@ -183,8 +183,10 @@ describe('verify', () => {
         await threeDecisions(repository);
         const registry = await repository.registry();
         assert.deepEqual(await registry.verify(), []);
+        await repository.visit();
         await tamper(repository);
         await repository.commit('Tamper');
+        await repository.git('switch', '--quiet', 'main');
         const findings = await registry.verify();
         assert.ok(
           findings.some((each) => each.path === path && found.test(each.found)),
@@ -199,10 +201,9 @@ describe('verify', () => {
   test('finds two models that are one where file names know no case', () =>
     inRepository(async (repository) => {
       await threeDecisions(repository);
-      await repository.git('checkout', '--quiet', '-b', 'side', 'HEAD~3');
-      await record(repository, 'x', 'promote', 'M');
-      await repository.git('checkout', '--quiet', 'main');
-      await repository.git('merge', '--quiet', '--no-edit', 'side');
+      await record(repository, 'x', 'promote', 'M', 'side');
+      await repository.visit();
+      await repository.git('merge', '--quiet', '--no-edit', '--allow-unrelated-histories', 'side');
       const [finding, ...others] = await (await repository.registry()).verify();
       assert.deepEqual([finding?.path, finding?.found, others], ['registry/models/m', 'model m beside M', []]);
     }));
@@ -210,17 +211,11 @@ describe('verify', () => {
   test('finds a whole chain rewritten by a later commit, hashes and manifest in order', () =>
     inRepository(async (repository) => {
       await threeDecisions(repository);
-      await repository.git('checkout', '--quiet', '--orphan', 'forged');
-      await repository.git('rm', '-rq', '--cached', 'registry');
-      await rm(join(repository.folder, 'registry'), { recursive: true });
-      await repository.commit('Start');
-      await record(repository, 'mallory', 'promote');
-      await record(repository, 'b', 'promote');
-      await record(repository, 'c', 'reject');
-      const tree = await repository.git('rev-parse', 'HEAD^{tree}');
-      await repository.git('checkout', '--quiet', 'main');
-      const forged = await repository.git('commit-tree', tree, '-p', 'main', '-m', 'Tidy');
-      await repository.git('reset', '--quiet', '--hard', forged);
+      await record(repository, 'mallory', 'promote', model, 'forged');
+      await record(repository, 'b', 'promote', model, 'forged');
+      await record(repository, 'c', 'reject', model, 'forged');
+      const tidy = ['commit-tree', 'forged^{tree}', '-p', 'model-registry', '-m', 'Tidy'];
+      await repository.git('update-ref', 'refs/heads/model-registry', await repository.git(...tidy));
       const findings = await (await repository.registry()).verify();
       assert.ok(
         findings.some((each) => each.path === `${decisions}/000001.json` && /not what was recorded/u.test(each.found)),
@@ -230,6 +225,7 @@ describe('verify', () => {
   test('is content again after what was tampered with is restored', () =>
     inRepository(async (repository) => {
       await threeDecisions(repository);
+      await repository.visit();
       await change(repository, 2, (decision) => ({ ...decision, actor: 'mallory' }));
       await repository.commit('Tamper');
       await repository.git('revert', '--no-edit', 'HEAD');
@@ -239,10 +235,10 @@ describe('verify', () => {
   test('is content with decisions about two models that two branches recorded and a merge brought together', () =>
     inRepository(async (repository) => {
       await threeDecisions(repository);
-      await repository.git('checkout', '--quiet', '-b', 'side');
-      await record(repository, 'x', 'promote', 'other');
-      await repository.git('checkout', '--quiet', 'main');
+      await repository.git('branch', 'side', 'model-registry');
+      await record(repository, 'x', 'promote', 'other', 'side');
       await record(repository, 'd', 'promote');
+      await repository.visit();
       await repository.git('merge', '--quiet', '--no-edit', 'side');
       const registry = await repository.registry();
       assert.deepEqual(await registry.models(), [model, 'other']);
@@ -252,10 +248,10 @@ describe('verify', () => {
   test('finds a decision that a merge dropped', () =>
     inRepository(async (repository) => {
       await threeDecisions(repository);
-      await repository.git('checkout', '--quiet', '-b', 'side');
-      await record(repository, 'lost', 'promote');
-      await repository.git('checkout', '--quiet', 'main');
+      await repository.git('branch', 'side', 'model-registry');
+      await record(repository, 'lost', 'promote', model, 'side');
       await record(repository, 'kept', 'promote');
+      await repository.visit();
       await repository.git('merge', '--quiet', '--no-edit', '-s', 'ours', 'side');
       const findings = await (await repository.registry()).verify();
       assert.ok(
@@ -276,9 +272,10 @@ async function record(
   candidate: string,
   outcome: 'promote' | 'reject',
   of = model,
+  branch?: string,
 ): Promise<void> {
   const given = [evidence(candidate)];
-  const registry = await repository.registry();
+  const registry = await repository.registry('registry', branch);
   await registry.record({ model: of, decide: judged(of, candidate, outcome, given), evidence: given });
 }
 

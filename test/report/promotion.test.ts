@@ -46,8 +46,8 @@ describe('the text of a promotion pull request', () => {
 
   it('has a title of one visible line', () =>
     fc.assert(
-      fc.property(fc.string({ unit: 'binary' }), (stage) => {
-        const lead = recorded({ action: 'assign', stage });
+      fc.property(fc.string({ unit: 'binary' }), (environment) => {
+        const lead = recorded({ action: 'assign', environment });
         const { title } = describePromotion({ ...promotion, lead, decisions: [lead] }, 65_536);
         assert.doesNotMatch(title, /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u);
       }),

@@ -7,20 +7,26 @@ import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { StagingError } from '../../src/errors.ts';
 import { silentLog } from '../../src/log.ts';
+import { localModel } from '../../src/model/artifact.ts';
 import { startStaging, type StagingTarget } from '../../src/staging/index.ts';
 import { fixture, inTemporaryFolder } from '../support/project.ts';
 
 async function start(
   t: TestContext,
   path: string,
-  options: { port?: number; signal?: AbortSignal } = {},
+  options: { port?: number; signal?: AbortSignal; sha256?: string } = {},
 ): Promise<StagingTarget> {
   const target = await startStaging({
     staging: { target: 'builtin', ...(options.port !== undefined && { port: options.port }) },
     candidate: {
       role: 'model',
       uri: `file:${path}`,
-      sha256: '0'.repeat(64),
+      sha256:
+        options.sha256 ??
+        (await localModel(path, path).then(
+          (artifact) => artifact.sha256,
+          () => '',
+        )),
       size: 1,
       path,
       files: [],
@@ -36,6 +42,13 @@ async function start(
   t.after(() => target.stop());
   return target;
 }
+
+test('the built-in server is stopped where it opened other bytes than will be recorded', async (t) => {
+  await assert.rejects(start(t, fixture('spam/models/candidate.onnx'), { sha256: '0'.repeat(64) }), {
+    name: 'ModelError',
+    message: /the model has changed since this run began: sha256 [0-9a-f]{64} was opened\. Expected sha256 0{64}/u,
+  });
+});
 
 test('the built-in server serves the candidate until it is stopped', async (t) => {
   const target = await start(t, fixture('spam/models/candidate.onnx'));
@@ -110,8 +123,9 @@ test('a server does not outlive a run that is killed', async () => {
     await writeFile(
       program,
       `import { startStaging } from ${JSON.stringify(new URL('../../src/staging/index.js', import.meta.url).href)};
+       import { localModel } from ${JSON.stringify(new URL('../../src/model/artifact.js', import.meta.url).href)};
        const path = ${JSON.stringify(fixture('spam/models/champion.onnx'))};
-       const target = await startStaging({ staging: { target: 'builtin' }, modelName: 'm', candidate: { path, files: [], signature: null } });
+       const target = await startStaging({ staging: { target: 'builtin' }, modelName: 'm', candidate: await localModel(path, path) });
        console.log(target.url); setInterval(() => {}, 1000);`,
     );
     const child = spawn(process.execPath, [program], { stdio: ['ignore', 'pipe', 'inherit'] });

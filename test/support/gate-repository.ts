@@ -12,6 +12,8 @@ export interface GateRepository {
   folder: string;
   git(...args: string[]): Promise<string>;
   commit(message: string): Promise<string>;
+  /** The commit that the branch of the registry is at; empty while nothing is recorded. */
+  recorded(): Promise<string>;
   /** Put another model in the candidate's place and commit it. `name` is a file of fixtures/. */
   propose(name: string): Promise<void>;
   /** A load that any machine stands, for a second. */
@@ -41,6 +43,7 @@ export async function gateRepository(folder: string): Promise<GateRepository> {
     folder,
     git,
     commit,
+    recorded: () => git('for-each-ref', '--format=%(objectname)', 'refs/heads/model-registry'),
     async propose(name) {
       await cp(fixture(name), join(folder, 'models/candidate.onnx'));
       await commit(`Propose ${name}`);

@@ -16,6 +16,8 @@ export interface WorkflowHub {
   hub: GitHubStandIn;
   repository: RepositoryState;
   actions: ActionsService;
+  /** The branch that the registry is on. */
+  registryBranch: string;
   /** A person's clone. */
   clone: GateRepository;
   /** Push the clone's branch. Gives what the branch was at before. */
@@ -32,12 +34,12 @@ export function downloadContender(folder: string): Promise<string> {
   return downloadActions(join(folder, 'contender'));
 }
 
-/** Without `load` the gate goes without its load test, which takes longest. `registryBranch` holds the registry in place of main; `store` is how it is written after the first champion. */
+/** Without `load` the gate goes without its load test, which takes longest. `store` github: on main, with tags, through the API. */
 export async function workflowHub(
   folder: string,
   tree: string,
   workflows: readonly string[],
-  { load = false, registryBranch = undefined as string | undefined, store = undefined as 'github' | undefined } = {},
+  { load = false, store = undefined as 'github' | undefined } = {},
 ): Promise<WorkflowHub> {
   const hub = await startGitHub(join(folder, 'hub'));
   const repository = await hub.create(repositoryName, { files: {} });
@@ -49,18 +51,9 @@ export async function workflowHub(
   await adjustLoad(clone.folder, load);
   // The champion is what lies there, until somebody proposes another.
   await clone.propose('spam/models/champion.onnx');
-  if (registryBranch !== undefined) {
-    await clone.configure('path: registry', `path: registry\n  branch: ${registryBranch}`);
-    await clone.git('branch', registryBranch);
-  }
-  const registered = await contender(clone.folder, ['registry', 'register', '--artifact', 'models/champion.onnx']);
-  if (registered.code !== 0) throw new Error(registered.stderr);
-  if (store === 'github')
-    await clone.configure('path: registry', 'path: registry\n  store: github\n  branch: main\n  tags: gto');
+  const settings = store === 'github' ? 'store: github\n  branch: main\n  tags: gto' : 'push: origin';
+  await clone.configure('path: registry', `path: registry\n  ${settings}`);
   await clone.git('remote', 'add', 'origin', repository.git.folder);
-  if (workflows.some((name) => /^(?:promote|promote-protected|rollback|train-and-gate)\.yml$/u.test(name))) {
-    await clone.configure('path: registry', 'path: registry\n  push: origin');
-  }
   const actions = startActions({
     hub,
     repository: repositoryName,
@@ -76,7 +69,14 @@ export async function workflowHub(
     return before;
   };
   await push();
-  if (registryBranch !== undefined) await clone.git('push', '--quiet', repository.git.folder, registryBranch);
+  const register = ['registry', 'register', '--artifact', 'models/champion.onnx'];
+  const registered = await contender(clone.folder, register, {
+    ...hub.environment(repositoryName),
+    GITHUB_TOKEN: hub.token(),
+    GITHUB_EVENT_NAME: 'schedule',
+  });
+  if (registered.code !== 0) throw new Error(registered.stderr);
+  if (store === 'github') await clone.git('pull', '--quiet', '--ff-only', 'origin', 'main');
   const openPull = async (head: string): Promise<number> => {
     const answer = await fetch(`${hub.url}/repos/${repositoryName}/pulls`, {
       method: 'POST',
@@ -89,7 +89,8 @@ export async function workflowHub(
     if (answer.status !== 201) throw new Error(`no pull request: ${await answer.text()}`);
     return ((await answer.json()) as { number: number }).number;
   };
-  return { hub, repository, actions, clone, push, openPull, close: () => hub.close() };
+  const registryBranch = store === 'github' ? 'main' : 'model-registry';
+  return { hub, repository, registryBranch, actions, clone, push, openPull, close: () => hub.close() };
 }
 
 /** A load that any machine stands, for a second; or none. */

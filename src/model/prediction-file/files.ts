@@ -24,7 +24,16 @@ export async function digestFiles(path: string): Promise<{ sha256: string; size:
 /** The file itself, or the shards that a wildcard in its last part stands for, by name. @throws DataError */
 export async function filesOf(path: string, where: string): Promise<string[]> {
   const there = await stat(path).then(
-    () => true,
+    (info) => {
+      // Nothing else ends, or waits for nobody.
+      if (info.isFile() || info.isDirectory()) return true;
+      throw new DataError({
+        found: 'this is not a file (a pipe or a device?)',
+        expected: 'predictions as CSV or Parquet',
+        where,
+        remedy: 'Write the predictions to a file',
+      });
+    },
     (cause: NodeJS.ErrnoException) => {
       if (cause.code === 'ENOENT') return false;
       throw unreadable(cause, where);

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { Ajv2020 } from 'ajv/dist/2020.js';
-import { policySubject, stageRule, type Config, type Model } from '../../config/index.ts';
+import { policySubject, environmentRule, type Config, type Model } from '../../config/index.ts';
 import { isOfData, Model as ModelSchema, stageFacts } from '../configuration.ts';
 import type { Act } from '../../decide/act.ts';
 import { assign } from '../../decide/assign.ts';
@@ -24,6 +24,7 @@ import {
 } from '../../evidence/index.ts';
 import type { Finding } from '../../registry/chain.ts';
 import type { Judge, MadeDecision } from '../../registry/verify.ts';
+import { impossibleClaims } from './claims.ts';
 
 /*
  * A recorded decision says under which policy and on what evidence it was made, and the chain what there was before it. `decide`
@@ -46,7 +47,14 @@ export function underItsOwnPolicy(): Judge {
       action,
       policy: { text },
     } = decision;
-    // What is about a stage keeps the rule of the stage, or its name, which the chain is held against.
+    const impossible = claimsOf(made).map(([said, right]) => ({
+      path: made.path,
+      found: said,
+      expected: right,
+      remedy,
+    }));
+    if (impossible.length > 0) return impossible;
+    // What is about an environment keeps the rule of the environment, or its name, which the chain is held against.
     if (action === 'assign' || action === 'unassign') return strangeEvidence(made).flatMap(finding);
     if (!policies.has(text)) policies.set(text, policyIn(text));
     const policy = policies.get(text) ?? null;
@@ -82,6 +90,12 @@ export function underPolicyOf(config: Config, where: string): Judge {
         `a decision under policy ${decision.policy.sha256.slice(0, 12)}`,
         `policy ${policy.slice(0, 12)}, that of ${where}`,
         'Merge a change of the policy first, then decide under it',
+      );
+    }
+    const impossible = claimsOf(made);
+    if (impossible.length > 0) {
+      return impossible.flatMap(([found, right]) =>
+        finding(found, right, 'Take it out, and decide again: contender gate'),
       );
     }
     const expected = `${whatContenderMakes(decision)} under the policy of ${where}`;
@@ -156,13 +170,18 @@ function decidedAgain(made: MadeDecision, action: Exclude<DecisionAction, 'assig
   const { model, actor, source, approvals, outcome, to } = decision;
   const { candidate, artifact } = judgedIn(decision);
   const subject = { model, config };
-  const chosen = outcome === 'promote' && to !== null ? { version: to.version } : {};
+  // Which version it is follows too, unless somebody chose it, and the decision says so.
+  const isChosen = decision.reasons.some(({ code }) => code === 'version-chosen');
+  const chosen = outcome === 'promote' && to !== null && isChosen ? { version: to.version } : {};
   const context = { now: new Date(decision.time), actor, source, approvals, ...chosen };
   switch (action) {
     case 'gate':
       return decide({ ...subject, candidate: artifact, stages: stageFacts(config) }, evidence, view, context);
     case 'register':
-      return register({ ...subject, candidate: artifact }, view, context);
+      return register({ ...subject, candidate: artifact }, view, {
+        ...context,
+        reason: decision.reasons[0]?.message ?? '',
+      });
     case 'override':
       return override({ ...subject, identity: modelIdentity(candidate) ?? '' }, evidence, view, {
         ...actOf(decision),
@@ -174,15 +193,21 @@ function decidedAgain(made: MadeDecision, action: Exclude<DecisionAction, 'assig
     case 'deprecate':
       return deprecate(subject, candidate.version, view, actOf(decision));
     case 'unassign':
-      return unassign({ model, stage: decision.stage ?? '' }, view, actOf(decision));
+      return unassign({ model, environment: decision.environment ?? '' }, view, actOf(decision));
   }
 }
 
 function assignedAgain(made: MadeDecision, model: Model, config: Config): Decision {
   const { decision, view } = made;
-  const { stage = '' } = decision;
+  const { environment = '' } = decision;
   const { version } = judgedIn(decision).candidate;
-  const subject = { model: decision.model, config: model, stage, rule: stageRule(config, stage), version };
+  const subject = {
+    model: decision.model,
+    config: model,
+    environment,
+    rule: environmentRule(config, environment),
+    version,
+  };
   return assign(subject, evidenceOf(made), view, actOf(decision));
 }
 
@@ -203,6 +228,11 @@ function judgedIn({ candidate }: Decision): { candidate: Version; artifact: Arti
   const artifact = candidate?.artifacts[0];
   if (candidate !== null && artifact !== undefined) return { candidate, artifact };
   throw new UsageError({ found: 'it has no candidate', expected: 'what was judged' });
+}
+
+/** What is no evidence is reported as that. */
+function claimsOf(made: MadeDecision): [string, string][] {
+  return made.evidence.every((each) => isEvidence(each)) ? impossibleClaims(made) : [];
 }
 
 function refuseNoEvidence({ evidence }: MadeDecision): void {
@@ -229,10 +259,11 @@ function strangeEvidence({ decision, evidence }: MadeDecision): string[] {
   });
 }
 
-/** What a decision binds, and nothing that is a matter of words, people or time. */
+/** What a decision binds, and what it says of it: all that follows from policy, evidence and registry, and from no person or clock. */
 function bindingOf({
   action,
   outcome,
+  reasons,
   from,
   to,
   candidate,
@@ -240,11 +271,24 @@ function bindingOf({
   evidence,
   datasets,
   overrides,
-  stage,
+  environment,
   idempotencyKey,
 }: Decision) {
-  const references = evidence.map(({ kind, sha256, verdict }) => ({ kind, sha256, verdict }));
-  return { action, outcome, from, to, candidate, policy, references, datasets, overrides, stage, idempotencyKey };
+  const references = evidence.map(({ kind, sha256, verdict, summary }) => ({ kind, sha256, verdict, summary }));
+  const said = {
+    action,
+    outcome,
+    from,
+    to,
+    candidate,
+    policy,
+    references,
+    datasets,
+    overrides,
+    environment,
+    idempotencyKey,
+  };
+  return { ...said, reasons };
 }
 
 /**
@@ -253,8 +297,15 @@ function bindingOf({
  */
 function isCarriedOver(decision: Decision, own: Decision): boolean {
   const [first] = decision.reasons;
-  const { outcome: _outcome, candidate, to: _to, idempotencyKey: _key, ...rest } = bindingOf(decision);
-  const { outcome: _own, candidate: ownCandidate, to: _ownTo, idempotencyKey: _ownKey, ...ownRest } = bindingOf(own);
+  const { outcome: _outcome, candidate, to: _to, idempotencyKey: _key, reasons: _said, ...rest } = bindingOf(decision);
+  const {
+    outcome: _own,
+    candidate: ownCandidate,
+    to: _ownTo,
+    idempotencyKey: _ownKey,
+    reasons: _,
+    ...ownRest
+  } = bindingOf(own);
   return (
     decision.action === 'gate' &&
     decision.outcome === 'hold' &&

@@ -37,7 +37,7 @@ export async function summariseModels(workspace: Workspace): Promise<ModelSummar
   return summaries;
 }
 
-/** One model: champion, versions, aliases and stages. @throws UsageError, RegistryError */
+/** One model: champion, versions, aliases and environments. @throws UsageError, RegistryError */
 export async function describeModel(workspace: Workspace, wanted: string | undefined): Promise<ModelDetail> {
   const { registry, model } = await modelToRead(workspace, wanted);
   const view = await registry.view(model);
@@ -216,12 +216,14 @@ async function modelToRead(
 }
 
 function summaryOf(model: string, view: RegistryHistory): ModelSummary {
-  const { champion: made, previous: _previous, ...stages } = view.aliases;
+  const { champion: made, previous: _previous, ...environments } = view.aliases;
   const last = view.decisions.at(-1);
   return {
     model,
     champion: made === undefined ? null : { version: made.version, ...mention(decisionOf(view, made.seq)) },
-    stages: Object.fromEntries(Object.entries(stages).map(([stage, { version }]) => [stage, version])),
+    environments: Object.fromEntries(
+      Object.entries(environments).map(([environment, { version }]) => [environment, version]),
+    ),
     decisions: view.decisions.length,
     last: last === undefined ? null : mention(last),
   };

@@ -6,7 +6,14 @@ import type { GitHub } from '../../github/client.ts';
 import { silentLog } from '../../log.ts';
 import type { Finding } from '../../registry/chain.ts';
 import { entryAt, readBlobs } from '../../registry/git/objects.ts';
-import { isTipOf, openRepository, registryFolder, type Repository } from '../../registry/git/repository.ts';
+import {
+  commitAt,
+  isAncestor,
+  isTipOf,
+  openRepository,
+  registryFolder,
+  type Repository,
+} from '../../registry/git/repository.ts';
 import { changeBetween, verifyChange, type Change } from '../../registry/verify-change.ts';
 import { underItsOwnPolicy, underPolicyOf } from './decide-again.ts';
 import { openRegistry } from '../gate/promote.ts';
@@ -22,6 +29,8 @@ export interface VerifyChangeInput {
   config: string;
   /** What the change is made to: a branch, tag or commit, as git names it. */
   base: string;
+  /** The base is what a push moved the branch from: what does not follow it has left something out. */
+  pushed?: boolean;
   /** To look up approvals with. */
   github?: GitHub | null;
 }
@@ -61,12 +70,10 @@ async function verifyWhole(workspace: Workspace): Promise<Verified> {
   const registry = await openRegistry(workspace);
   const findings = await registry.verify({ judge: underItsOwnPolicy() });
   const nothing = findings.length === 0 && (await registry.models()).length === 0;
-  const { branch } = workspace.config.registry ?? {};
-  const where = branch === undefined ? 'the branch' : `branch ${branch}`;
   return {
     findings,
     sound: nothing
-      ? `Nothing is recorded: there is no model in folder ${folderOf(workspace.config)} of ${where}.`
+      ? `Nothing is recorded: there is no model in folder ${folderOf(workspace.config)} of branch ${branchOf(workspace.config)}.`
       : 'The registry is sound: every chain, manifest and piece of evidence agrees.',
     notes: [],
   };
@@ -87,13 +94,27 @@ export interface VerifiedChange {
  * @throws RegistryError, ConfigError, UsageError when the two cannot be compared
  */
 export async function verifyAgainst(input: VerifyChangeInput): Promise<VerifiedChange> {
-  const { root, config: file, base, github = null } = input;
+  const { root, config: file, base, pushed = false, github = null } = input;
   const repository = await openRepository(root);
   const change = await changeBetween(repository, base);
-  return verifyBetween(repository, change, pathInside(repository, resolve(root, file)), {
+  const verified = await verifyBetween(repository, change, pathInside(repository, resolve(root, file)), {
     github,
-    isBranch: (branch) => isTipOf(repository, branch, change.base),
+    // A push has moved the branch on from its base.
+    isBranch: (branch) => isTipOf(repository, branch, pushed ? change.merged : change.base),
   });
+  const head = await commitAt(repository, 'HEAD');
+  if (!pushed || head === null || (await isAncestor(repository, change.base, head))) return verified;
+  return { ...verified, findings: [leftOut('HEAD', change.base, head), ...verified.findings] };
+}
+
+/** What there is to say of a branch that was moved to a commit that does not follow the one it was at. */
+export function leftOut(path: string, before: string, after: string): Finding {
+  return {
+    path,
+    found: `commit ${after.slice(0, 12)}, which does not follow ${before.slice(0, 12)}`,
+    expected: 'a branch that only goes on: a registry is only added to',
+    remedy: 'Push the branch back to where it was',
+  };
 }
 
 /** A file by its path from the top of the repository. @throws UsageError when it lies outside of it */
@@ -131,10 +152,9 @@ export async function verifyBetween(
   }
   const itself = underItsOwnPolicy();
   const asConfigured = before === null ? itself : underPolicyOf(before, `${path} of the base`);
-  const { branch } = config.registry ?? {};
   const { findings, appended } = await verifyChange(repository, change, folderOf(config), {
     artifactsYaml: config.registry?.artifacts_yaml === true,
-    tags: branch === undefined || (await options.isBranch(branch)) ? 'held' : 'ignored',
+    tags: (await options.isBranch(branchOf(config))) ? 'held' : 'ignored',
     judge: (made, added) => (added ? asConfigured : itself)(made),
   });
   const moved = onBase === null ? [] : await placeFindings(repository, change.merged, path, onBase);
@@ -168,11 +188,10 @@ async function placeFindings(repository: Repository, commit: string, path: strin
     return [finding(error.message, 'a configuration that can be read', 'Mend it')];
   }
   if (after === null) return [finding('no such file any more', 'the configuration', 'Restore it')];
-  const [old, now] = [before.registry, after.registry];
   const remedy = 'Set it back. To move a registry is for those who may merge past this check';
   const places: [string, string, string][] = [
     ['path', folderOf(before), folderOf(after)],
-    ['branch', old?.branch ?? 'the branch checked out', now?.branch ?? 'the branch checked out'],
+    ['branch', branchOf(before), branchOf(after)],
   ];
   return places.flatMap(([key, was, is]) =>
     was === is ? [] : [finding(`registry.${key}: ${is}`, `${was}, as on the base`, remedy)],
@@ -197,4 +216,8 @@ async function configAt(repository: Repository, commit: string, path: string): P
 
 function folderOf({ registry }: Config): string {
   return registryFolder(registry?.path ?? defaults.registryPath);
+}
+
+function branchOf({ registry }: Config): string {
+  return registry?.branch ?? defaults.registryBranch;
 }

@@ -1,12 +1,12 @@
-import { bytes, defaults, milliseconds, reservedColumns } from '../../config/index.ts';
-import { openDataset, requireColumns, type Dataset, type DatasetSource } from '../../data/dataset.ts';
+import { bytes, defaults, milliseconds, parityOf, reservedColumns } from '../../config/index.ts';
+import { openDataset, requireColumns, sourceOf, type Dataset, type DatasetSource } from '../../data/dataset.ts';
 import { requireRowIds } from '../../data/row-ids.ts';
 import { DataError } from '../../errors.ts';
 import { identityOf, type Artifact, type RegistryView } from '../../evidence/index.ts';
 import { requireEngines } from '../../model/engines.ts';
 import type { RowRange } from '../../model/batches.ts';
 import { predictModels, type ModelRole, type PredictionModel } from '../../model/predict.ts';
-import type { PredictionResult, Predictions } from '../../model/predictions.ts';
+import type { PredictionResult } from '../../model/predictions.ts';
 import type { Contestant } from '../../stages/stage.ts';
 import { inside, insideRoot, type Workspace } from '../workspace.ts';
 import { resolveChampion, resolveReference, type Champion, type ResolvedModel } from './resolve.ts';
@@ -93,7 +93,7 @@ async function predictAll(
   const predicted = await predictRows(workspace, dataset, models);
   const resultOf = async (role: 'candidate' | 'champion', resolved: ResolvedModel): Promise<PredictionResult> => {
     const known = before.get(role);
-    if (known !== undefined) return { ok: true, predictions: known };
+    if (known !== undefined) return known;
     return resolved.kind === 'model'
       ? (predicted[models.findIndex((each) => each.role === role)] as PredictionResult)
       : readFile(workspace, dataset, resolved);
@@ -128,8 +128,8 @@ async function predictedBefore(
   workspace: Workspace,
   dataset: Dataset,
   contestants: readonly { role: 'candidate' | 'champion'; resolved: ResolvedModel }[],
-): Promise<Map<'candidate' | 'champion', Predictions>> {
-  const found = new Map<'candidate' | 'champion', Predictions>();
+): Promise<Map<'candidate' | 'champion', PredictionResult>> {
+  const found = new Map<'candidate' | 'champion', PredictionResult>();
   const uri = workspace.predictions;
   if (uri === undefined) return found;
   const path = await insideRoot(workspace, uri);
@@ -165,7 +165,11 @@ async function predictedBefore(
       threshold: typeof threshold === 'number' ? threshold : [...threshold],
     };
     const only = own.map((each) => each.path);
-    found.set(role, await readPredictionFile({ reference, path, only, dataset, columns, task }));
+    const predictions = await readPredictionFile({ reference, path, only, dataset, columns, task });
+    // What one shard shows of the model holds of all.
+    const told = own.flatMap(({ provenance }) => provenance.stability ?? []);
+    const stability = told.find(({ differs }) => differs !== null) ?? told[0];
+    found.set(role, { ok: true, predictions, ...(stability === undefined ? {} : { stability }) });
   }
   return found;
 }
@@ -173,17 +177,18 @@ async function predictedBefore(
 /** Predict the rows of a dataset, or a range of them, as the configuration says. */
 export function predictRows(
   workspace: Workspace,
-  { name, path, uri }: Dataset,
+  dataset: Dataset,
   models: readonly PredictionModel[],
   rows?: RowRange,
 ): Promise<PredictionResult[]> {
   const { columns, task } = workspace.modelConfig;
   return predictModels({
     models,
-    dataset: { name, path, uri },
+    dataset: sourceOf(dataset),
     ...(rows === undefined ? {} : { rows }),
     columns,
     task,
+    tolerance: parityOf(workspace.modelConfig),
     limits: limitsOf(workspace),
     log: workspace.log,
     ...(workspace.signal === undefined ? {} : { signal: workspace.signal }),
@@ -209,7 +214,9 @@ export async function withDatasets<T>(
     for (const name of names) {
       const uri = workspace.modelConfig.data[name];
       if (uri === undefined) continue;
-      const source: DatasetSource = { name, uri, path: await inside(workspace, uri, `data.${name}`) };
+      const { csv } = workspace.modelConfig.data;
+      const path = await inside(workspace, uri, `data.${name}`);
+      const source: DatasetSource = { name, uri, path, ...(csv === undefined ? {} : { csv }) };
       datasets[name] = await openDataset(source, { log: workspace.log });
     }
     return await work(datasets);

@@ -5,9 +5,12 @@ import { inside, type Workspace } from '../workspace.ts';
 
 /** Which columns of the evaluation set would feed which input of a model. @throws ModelError when they do not fit */
 export async function inputsFromData(workspace: Workspace, inspection: ModelInspection): Promise<InputPlan[]> {
-  const uri = workspace.modelConfig.data.evaluation;
+  const { evaluation: uri, csv } = workspace.modelConfig.data;
   const path = await inside(workspace, uri, 'data.evaluation');
-  const dataset = await openDataset({ name: 'evaluation', path, uri }, { log: workspace.log });
+  const dataset = await openDataset(
+    { name: 'evaluation', path, uri, ...(csv === undefined ? {} : { csv }) },
+    { log: workspace.log },
+  );
   try {
     return planInputs(inspection, workspace.modelConfig.columns, dataset.columns);
   } finally {

@@ -70,6 +70,7 @@ export async function runPredict(workspace: Workspace, { role, shard, file }: Pr
         dataset: dataset.sha256,
         rows: { ...rows, of: dataset.rows },
         threshold: plain(result.predictions.threshold),
+        ...(result.stability === undefined ? {} : { stability: result.stability }),
       };
       await writing(path, () =>
         writePredictionFile({

@@ -67,7 +67,7 @@ export async function resolveChampion(workspace: Workspace, view: RegistryView, 
       return { resolved: { kind: 'predictions', artifact, path, reference } };
     }
     const reading: ReadingOptions = artifact.reading ?? {};
-    const model = { ...(await localModel(path, artifact.uri)), uri: artifact.uri };
+    const model = { ...(await heldModel(workspace, path, artifact.uri)), uri: artifact.uri };
     return { resolved: { kind: 'model', artifact: withReading(model, reading), reading } };
   } catch (error) {
     if (!(error instanceof ContenderError)) throw error;
@@ -145,7 +145,8 @@ async function bytesOf(
       remedy: elsewhere.remedy,
     });
   }
-  if (!/^[a-z][a-z0-9+.-]*:/iu.test(uri)) return localModel(await inside(workspace, uri, role), `file:${uri}`);
+  if (!/^[a-z][a-z0-9+.-]*:/iu.test(uri))
+    return heldModel(workspace, await inside(workspace, uri, role), `file:${uri}`);
   if (expected === undefined && workflowArtifact(uri) === null) {
     throw new ModelError({
       found: `${uri} is named without a digest`,
@@ -156,5 +157,15 @@ async function bytesOf(
   }
   const folder = join(downloads, sha256(uri).slice(0, 16));
   const fetched = await fetchNamed(workspace.root, { uri, sha256: expected }, folder, workspace);
-  return localModel(fetched.path, fetched.uri);
+  return heldModel(workspace, fetched.path, fetched.uri);
+}
+
+/** Identify a model whose files, those beside it too, must stay as they are from here on. */
+export async function heldModel({ inputs }: Workspace, path: string, uri: string): Promise<LocalArtifact> {
+  await inputs.hold(path);
+  const model = await localModel(path, uri);
+  if (model.files.length === 1) return model;
+  for (const file of model.files) await inputs.hold(file.path);
+  // Which files lie beside it, it says itself: they are held now, and read once more.
+  return localModel(path, uri);
 }

@@ -5,7 +5,7 @@ import { override } from '../../decide/override.ts';
 import { namedVersion, rollback } from '../../decide/rollback.ts';
 import { assign } from '../../decide/assign.ts';
 import { unassign } from '../../decide/unassign.ts';
-import { stageRule } from '../../config/index.ts';
+import { environmentRule } from '../../config/index.ts';
 import type { Act } from '../../decide/act.ts';
 import {
   identityOf,
@@ -25,7 +25,7 @@ import { readApprovals } from './approvals.ts';
 import { resolveCandidate, withModelFolder } from '../contestants/resolve.ts';
 import { discardAllEvidence, prepareOut, readEvidence, writeDecision, writeEvidence } from './output.ts';
 import { withdrawnBy } from '../publishing/export.ts';
-import { openRegistry, type PromoteResult } from './promote.ts';
+import { openRegistry, overtaken, type PromoteResult } from './promote.ts';
 import { sourceHere } from './source.ts';
 import type { Workspace } from '../workspace.ts';
 
@@ -79,19 +79,19 @@ export async function rollBack(workspace: Workspace, input: ActInput & { to: str
   return perform(workspace, registry, input.record, (view) => rollback(subject, input.to, view, act));
 }
 
-/** Put a version, by default the champion, into one of the team's stages. @throws UsageError, ConfigError, RegistryError */
-export async function assignStage(
+/** Put a version, by default the champion, into one of the team's environments. @throws UsageError, ConfigError, RegistryError */
+export async function assignEnvironment(
   workspace: Workspace,
-  input: ActInput & { stage: string; version?: string | undefined },
+  input: ActInput & { environment: string; version?: string | undefined },
 ): Promise<PromoteResult> {
-  const { stage, version } = input;
-  const rule = stageRule(workspace.config, stage);
+  const { environment, version } = input;
+  const rule = environmentRule(workspace.config, environment);
   const act = await actOf(workspace, input);
   const registry = await openRegistry(workspace);
   const recorded = await recordedEvidence(registry, workspace.model, version, rule.evidence ?? []);
   const evidence = [...(rule.evidence === undefined ? [] : await readEvidence(workspace)), ...recorded];
   const { model, modelConfig: config } = workspace;
-  const subject = { model, config, stage, rule, ...(version === undefined ? {} : { version }) };
+  const subject = { model, config, environment, rule, ...(version === undefined ? {} : { version }) };
   return perform(
     workspace,
     registry,
@@ -105,18 +105,21 @@ export async function assignStage(
   );
 }
 
-/** A stage may keep what is champion no more, but nobody should think that it is as good as before. */
-function warnOfRolledBack({ log }: Workspace, { candidate, stage }: Decision, view: RegistryHistory): void {
+/** An environment may keep what is champion no more, but nobody should think that it is as good as before. */
+function warnOfRolledBack({ log }: Workspace, { candidate, environment }: Decision, view: RegistryHistory): void {
   const known = view.registered.find(({ version }) => version === candidate?.version);
   const withdrawn = known === undefined ? undefined : withdrawnBy(known, view);
   if (known === undefined || withdrawn === undefined) return;
-  log.warning(`Version ${known.version}, now in ${stage ?? ''}, was ${withdrawnText(withdrawn)}`);
+  log.warning(`Version ${known.version}, now in ${environment ?? ''}, was ${withdrawnText(withdrawn)}`);
 }
 
-/** Take the version out of one of the team's stages. @throws UsageError, RegistryError */
-export async function emptyStage(workspace: Workspace, input: ActInput & { stage: string }): Promise<PromoteResult> {
+/** Take the version out of one of the team's environments. @throws UsageError, RegistryError */
+export async function emptyEnvironment(
+  workspace: Workspace,
+  input: ActInput & { environment: string },
+): Promise<PromoteResult> {
   const act = await actOf(workspace, input);
-  const subject = { model: workspace.model, stage: input.stage };
+  const subject = { model: workspace.model, environment: input.environment };
   const registry = await openRegistry(workspace);
   return perform(workspace, registry, input.record, (view) => unassign(subject, view, act));
 }
@@ -175,7 +178,13 @@ async function perform(
       : planned.outcome === 'no-change' && planned.action === 'rollback'
         ? 'no-change'
         : 'not-recorded';
-    return { decision: planned, evidence: [], status, commit: null, tags: [] };
+    const result: PromoteResult = { decision: planned, evidence: [], status, commit: null, tags: [] };
+    return isRecorded(planned)
+      ? {
+          ...result,
+          ...(await overtaken(registry, workspace.model, { status: 'already-recorded', decision: planned })),
+        }
+      : result;
   }
   const recorded = await registry.record({
     model: workspace.model,
@@ -189,7 +198,7 @@ async function perform(
     },
     evidence,
   });
-  return { ...recorded, evidence: [] };
+  return { ...recorded, evidence: [], ...(await overtaken(registry, workspace.model, recorded)) };
 }
 
 function isRecorded(decision: Decision): decision is RecordedDecision {

@@ -1,5 +1,6 @@
 import { carryOver } from '../../decide/carry-over.ts';
 import { decide } from '../../decide/decide.ts';
+import { holdsNow } from '../../decide/history.ts';
 import { requireFree } from '../../decide/next-version.ts';
 import { register } from '../../decide/register.ts';
 import { deprecation } from '../../decide/withdrawn.ts';
@@ -14,17 +15,20 @@ import {
   type Source,
 } from '../../evidence/index.ts';
 import { committedPlace, immutableModelUri } from '../../registry/artifact-uri.ts';
+import { requireFetchable } from '../../registry/committed-file.ts';
+import { openRepository } from '../../registry/git/repository.ts';
 import type { PullRequestSettings } from '../../registry/github/record-pending.ts';
 import { openGitRegistry } from '../../registry/git-registry.ts';
 import { viewOf } from '../../registry/manifest.ts';
 import type { PendingPullRequest, RecordResult, Registry } from '../../registry/registry.ts';
 import { describePromotion, describeReplaced } from '../../report/promotion.ts';
 import { stages } from '../../stages/index.ts';
-import { localModel } from '../../model/artifact.ts';
+import { fileDigest } from '../../file-digest.ts';
 import { readApprovals } from './approvals.ts';
 import {
   readingOf,
   resolveCandidate,
+  heldModel,
   resolveReference,
   withModelFolder,
   withReading,
@@ -35,7 +39,7 @@ import { sourceHere } from './source.ts';
 import { plain } from '../contestants/contestants.ts';
 import { stageFacts } from '../configuration.ts';
 import { prepareStages, runStages } from './run-stage.ts';
-import { insideRoot, type Workspace } from '../workspace.ts';
+import { inside, insideRoot, type Workspace } from '../workspace.ts';
 import { defaults, type Registry as RegistrySettings } from '../../config/index.ts';
 import { EvidenceError, RegistryError, UsageError } from '../../errors.ts';
 
@@ -59,6 +63,8 @@ export interface PromoteResult {
   commit: string | null;
   /** Names of the tags that were made. */
   tags: string[];
+  /** Of an act that was done before, and that later ones have overtaken: what holds now. */
+  holdsNow?: string | undefined;
 }
 
 /** The registry of the workspace: in the git repository it lies in, or in the one on GitHub through its API. */
@@ -102,6 +108,7 @@ async function openStore(workspace: Workspace): Promise<Registry> {
     ...(settings?.tags === undefined ? {} : { tags: settings.tags }),
     artifactsYaml: settings?.artifacts_yaml === true,
     ...(settings?.push === undefined ? {} : { push: settings.push }),
+    ...(workspace.github === undefined ? {} : { github: workspace.github }),
     log: workspace.log,
   });
 }
@@ -170,10 +177,12 @@ export async function registryView(workspace: Workspace, record: boolean): Promi
 /** Decide on the evidence in the output folder and, if asked, record the decision. */
 export async function runPromote(workspace: Workspace, input: PromoteInput): Promise<PromoteResult> {
   await prepareOut(workspace);
+  const source = await sourceOf(workspace, input);
   return withModelFolder(async (downloads) => {
     const candidate = await resolveCandidate(workspace, downloads);
     const artifact = await recordable(workspace, candidate, input.record);
     const evidence = await readEvidence(workspace);
+    await refuseOtherData(workspace, evidence);
     if (evidence.length === 0 && !isChampion(artifact, await registryView(workspace, input.record))) {
       throw new EvidenceError({
         found: 'there is no evidence to decide on',
@@ -183,13 +192,15 @@ export async function runPromote(workspace: Workspace, input: PromoteInput): Pro
       });
     }
     const approvals = evidence.length === 0 ? [] : await readApprovals(workspace, candidate, input);
-    return decideAndRecord(workspace, input, artifact, evidence, approvals);
+    return decideAndRecord(workspace, { ...input, source }, artifact, evidence, approvals);
   });
 }
 
 /** The whole gate: run every stage that is configured, decide, record. */
 export async function runGate(workspace: Workspace, input: PromoteInput): Promise<PromoteResult> {
   await prepareStages(workspace);
+  const source = await sourceOf(workspace, input);
+  const decided = { ...input, source };
   return withModelFolder(async (downloads) => {
     const candidate = await resolveCandidate(workspace, downloads);
     // Asked before the long work: what could not be recorded is known at once.
@@ -201,11 +212,39 @@ export async function runGate(workspace: Workspace, input: PromoteInput): Promis
     const { model, modelConfig: config } = workspace;
     const isSettled =
       isChampion(artifact, view) || deprecation({ model, config, candidate: artifact }, view).length > 0;
-    if (isSettled) return decideAndRecord(workspace, input, artifact, [], []);
+    if (isSettled) return decideAndRecord(workspace, decided, artifact, [], []);
     const approvals = await readApprovals(workspace, candidate, input);
     const evidence = await runStages(workspace, view, candidate, downloads);
-    return decideAndRecord(workspace, input, artifact, evidence, approvals);
+    return decideAndRecord(workspace, decided, artifact, evidence, approvals);
   });
+}
+
+/** Asked when the run begins: what is read after it, is read of that commit or named as uncommitted. */
+function sourceOf(workspace: Workspace, { source, record }: PromoteInput): Promise<Source> {
+  return sourceHere(workspace, source, record ? datasetsOf(workspace) : null);
+}
+
+/**
+ * Evidence that other steps left is of the data that is configured here. Data that is not here is not asked about.
+ *
+ * @throws EvidenceError
+ */
+async function refuseOtherData(workspace: Workspace, evidence: readonly Evidence[]): Promise<void> {
+  const { evaluation, reference, current } = workspace.modelConfig.data;
+  for (const [name, file] of Object.entries({ evaluation, reference, current })) {
+    const of = evidence.find(({ subjects }) => Object.hasOwn(subjects.datasets, name));
+    if (file === undefined || of === undefined) continue;
+    const path = await inside(workspace, file, `data.${name}`);
+    const found = await fileDigest(path).catch(() => null);
+    const judged = of.subjects.datasets[name]?.sha256;
+    if (found === null || found === judged) continue;
+    throw new EvidenceError({
+      found: `the ${of.kind} evidence is of data with sha256 ${judged?.slice(0, 12) ?? ''}, and ${file} has ${found.slice(0, 12)}`,
+      expected: 'evidence of the data that is here',
+      where: `models.${workspace.model}.data.${name}`,
+      remedy: 'Run the stages again, then promote',
+    });
+  }
 }
 
 function isChampion(candidate: Artifact, view: RegistryHistory): boolean {
@@ -225,10 +264,11 @@ export interface RegisterInput {
 
 /** Make a model the champion on a person's word, without a gate. Recorded as what it is, or rehearsed. */
 export async function registerChampion(workspace: Workspace, input: RegisterInput): Promise<PromoteResult> {
+  const source = await sourceHere(workspace, input.source, input.record ? [] : null);
   const artifact = await recordable(workspace, await namedByPerson(workspace, input.artifact), true);
+  await workspace.inputs.verify();
   const registry = await openRegistry(workspace);
   const now = (input.now ?? (() => new Date()))();
-  const source = await sourceHere(workspace, input.source, input.record ? [] : null);
   const decide = (view: RegistryHistory): Decision =>
     register({ model: workspace.model, config: workspace.modelConfig, candidate: artifact }, view, {
       now,
@@ -240,7 +280,17 @@ export async function registerChampion(workspace: Workspace, input: RegisterInpu
     });
   if (!input.record) return notRecorded(decide(await registry.view(workspace.model)), []);
   const recorded = await registry.record({ model: workspace.model, decide, evidence: [] });
-  return { evidence: [], ...recorded };
+  return { evidence: [], ...recorded, ...(await overtaken(registry, workspace.model, recorded)) };
+}
+
+/** What is to be said of an act that was done before. */
+export async function overtaken(
+  registry: Registry,
+  model: string,
+  { status, decision }: Pick<RecordResult, 'status' | 'decision'>,
+): Promise<Pick<PromoteResult, 'holdsNow'>> {
+  if (status !== 'already-recorded' || !('seq' in decision)) return {};
+  return { holdsNow: holdsNow(decision, await registry.view(model)) };
 }
 
 function notRecorded(decision: Decision, evidence: Evidence[]): PromoteResult {
@@ -260,7 +310,7 @@ async function namedByPerson(workspace: Workspace, file: string): Promise<Resolv
   const predictions = typeof candidate === 'object' && 'predictions' in candidate ? candidate : null;
   if (!/\.(?:csv|parquet)$/iu.test(path)) {
     const reading = readingOf(candidate);
-    const artifact = withReading(await localModel(path, `file:${file}`), reading);
+    const artifact = withReading(await heldModel(workspace, path, `file:${file}`), reading);
     return { kind: 'model', artifact, reading };
   }
   if (predictions !== null) {
@@ -276,6 +326,7 @@ async function namedByPerson(workspace: Workspace, file: string): Promise<Resolv
   });
 }
 
+/** @param input.source as `sourceOf` gave it when the run began */
 async function decideAndRecord(
   workspace: Workspace,
   input: PromoteInput,
@@ -283,13 +334,15 @@ async function decideAndRecord(
   evidence: Evidence[],
   approvals: readonly Approval[],
 ): Promise<PromoteResult> {
+  // Everything is read by now.
+  await workspace.inputs.verify();
   const now = (input.now ?? (() => new Date()))();
   const config = workspace.modelConfig;
   const subject = { model: workspace.model, config, candidate, stages: stageFacts(config) };
   const context = {
     now,
     actor: input.actor,
-    source: await sourceHere(workspace, input.source, input.record ? datasetsOf(workspace) : null),
+    source: input.source,
     approvals,
     ...(input.version === undefined ? {} : { version: input.version }),
   };
@@ -319,7 +372,11 @@ async function recordable(workspace: Workspace, candidate: ResolvedModel, record
     candidate.kind === 'model' ? candidate.artifact.files.map((file) => file.path) : [candidate.path];
   const uri = await immutableModelUri(workspace.root, path as string, beside);
   const place = committedPlace(uri);
-  if (place !== null) await (await openRegistry(workspace)).requireKept(place.commit);
+  const { push, store = 'git' } = workspace.config.registry ?? {};
+  if (place !== null && (push !== undefined || store === 'github')) {
+    await (await openRegistry(workspace)).requireKept(place.commit);
+    await requireFetchable(await openRepository(workspace.root), push ?? null, uri, place, workspace);
+  }
   return { ...artifact, uri };
 }
 

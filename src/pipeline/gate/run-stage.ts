@@ -108,6 +108,7 @@ async function makeEvidence(
     const startedAt = new Date();
     const { checks, details, signatures, files = [] } = await withLines(workspace, run);
     workspace.signal?.throwIfAborted();
+    await workspace.inputs.verify();
     const evidence = buildEvidence({
       kind: stage.kind,
       model: workspace.model,

@@ -3,7 +3,7 @@ import type { Source } from '../../evidence/index.ts';
 import { RegistryError } from '../../errors.ts';
 import { commitAt, openRepository, type Repository } from '../../registry/git/repository.ts';
 import { runGit } from '../../registry/git/run.ts';
-import { uncommittedEdits } from '../../registry/git/work-tree.ts';
+import { uncommittedEdits } from '../../registry/git/status.ts';
 import { stageInputs } from '../configuration.ts';
 import { inside, type Workspace } from '../workspace.ts';
 
@@ -50,7 +50,7 @@ async function uncommittedOf(
   const data = (await Promise.all(datasets.map((path) => inside(workspace, path, 'data')))).map(fromTop);
   const within = [...rules, ...data].filter((path) => !path.startsWith('../') && !isAbsolute(path));
   if (within.length === 0) return [];
-  const edits = await uncommittedEdits(repository, within);
+  const edits = await uncommittedEdits(repository.folder, within);
   return edits.filter(({ path, what }) => what !== 'not committed' || rules.includes(path)).map(({ path }) => path);
 }
 

@@ -10,7 +10,7 @@ import type { BlobCache, Place } from '../../registry/github/snapshot.ts';
 import { verifyRegistry } from '../../registry/verify.ts';
 import { underItsOwnPolicy } from '../auditing/decide-again.ts';
 import { openRegistry } from '../gate/promote.ts';
-import { pathInside, verifyBetween } from '../auditing/verify-change.ts';
+import { leftOut, pathInside, verifyBetween } from '../auditing/verify-change.ts';
 import type { Workspace } from '../workspace.ts';
 
 export interface FinishInput {
@@ -48,7 +48,7 @@ export async function finishPromotions(workspace: Workspace, { github, range }: 
   }
   const place: Place = {
     github,
-    branch: settings.branch ?? (await github.request('GET /repos/{owner}/{repo}', {})).default_branch,
+    branch: settings.branch ?? defaults.registryBranch,
     folder: registryFolder(settings.path ?? defaults.registryPath),
   };
   const cache: BlobCache = new Map();
@@ -101,13 +101,6 @@ async function pushFindings(
       for (const note of notes) workspace.log.info(note);
       return findings;
     }
-    return [
-      {
-        path: `refs/heads/${branch}`,
-        found: `commit ${after.slice(0, 12)}, which does not follow ${before.slice(0, 12)}`,
-        expected: 'a branch that only goes on: a registry is only added to',
-        remedy: 'Push the branch back to where it was',
-      },
-    ];
+    return [leftOut(`refs/heads/${branch}`, before, after)];
   });
 }

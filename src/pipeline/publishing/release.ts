@@ -8,7 +8,7 @@ import { makeRelease, type MadeRelease, type ReleaseAsset } from '../../github/r
 import { localModel } from '../../model/artifact.ts';
 import { fetchArtifact } from '../../registry/fetch-artifact.ts';
 import { canonicalBytes } from '../../registry/chain.ts';
-import { commitAt, openRepository, registryFolder, resolveBranch } from '../../registry/git/repository.ts';
+import { commitAt, openRepository, registryFolder } from '../../registry/git/repository.ts';
 import { makeTags } from '../../registry/github/tags.ts';
 import { decisionPath } from '../../registry/layout.ts';
 import type { Manifest } from '../../registry/manifest.ts';
@@ -50,7 +50,7 @@ export async function releaseVersion(workspace: Workspace, input: ReleaseVersion
   const version = published.decision.to?.version ?? '';
   refuseDeprecated(published);
   const tag = versionTag(workspace.model, version);
-  const branch = await registryBranch(workspace, github);
+  const branch = registryBranch(workspace);
   await requirePushed(workspace, github, branch, published);
   await ensureTag(workspace, github, branch, registry, tag);
   const before = await publishedBefore(registry, published);
@@ -106,13 +106,9 @@ function folderOf({ config: { registry } }: Workspace): string {
   return registryFolder(registry?.path ?? defaults.registryPath);
 }
 
-/** Name of the branch that holds the registry. What is kept through the API needs no branch here. */
-async function registryBranch({ root, config: { registry } }: Workspace, github: GitHub): Promise<string> {
-  const ref =
-    registry?.store === 'github'
-      ? registry.branch
-      : (await resolveBranch(await openRepository(root), registry?.branch)).ref?.replace('refs/heads/', '');
-  return ref ?? (await github.request('GET /repos/{owner}/{repo}', {})).default_branch;
+/** Name of the branch that holds the registry. */
+function registryBranch({ config: { registry } }: Workspace): string {
+  return registry?.branch ?? defaults.registryBranch;
 }
 
 /** What a rollback left behind, or an older version that is released today, is not what people should take. */

@@ -111,17 +111,17 @@ export async function writeBlobs(repository: Repository, contents: readonly Uint
 }
 
 /**
- * The tree of `commit` with some plain files added or replaced. Only the folders on the way to them are read and written,
- * so the cost does not grow with the repository, and no index is involved.
+ * The tree of `commit` (null: an empty one) with some plain files added or replaced. Only the folders on the way to them are read and
+ * written, so the cost does not grow with the repository, and no index is involved.
  */
 export async function treeWith(
   repository: Repository,
-  commit: string,
+  commit: string | null,
   files: ReadonlyMap<string, string>,
 ): Promise<string> {
   return writeLevel(
     repository,
-    `${commit}^{tree}`,
+    commit === null ? null : `${commit}^{tree}`,
     [...files].map(([path, oid]) => ({ parts: path.split('/'), oid })),
   );
 }
@@ -160,29 +160,15 @@ async function writeLevel(
   return git(repository.folder, ['mktree', '-z', '--missing'], { input: Buffer.from(lines.join(''), 'latin1') });
 }
 
-/** Write a commit on top of `parent`. The author is git's configured one, or Contender where git knows nobody. */
+/** Write a commit on top of `parent`, or the first of a branch. The author is git's configured one, or Contender where git knows nobody. */
 export async function writeCommit(
   repository: Repository,
   tree: string,
-  parent: string,
+  parent: string | null,
   message: string,
 ): Promise<string> {
-  return git(repository.folder, ['commit-tree', tree, '-p', parent], {
-    input: message,
-    env: await identity(repository),
-  });
-}
-
-/** Move a branch from one commit to another, unless somebody else moved it meanwhile. */
-export async function moveBranch(
-  folder: string,
-  ref: string,
-  from: string,
-  to: string,
-  why: string,
-): Promise<{ moved: boolean; said: string }> {
-  const result = await runGit(folder, ['update-ref', '--no-deref', '-m', why, ref, to, from]);
-  return { moved: result.code === 0, said: result.stderr };
+  const args = ['commit-tree', tree, ...(parent === null ? [] : ['-p', parent])];
+  return git(repository.folder, args, { input: message, env: await identity(repository) });
 }
 
 /** The object name git gives to a blob with these bytes. */

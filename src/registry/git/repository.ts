@@ -1,4 +1,5 @@
-import { realpath } from 'node:fs/promises';
+import { readFile, realpath } from 'node:fs/promises';
+import { join } from 'node:path';
 import { RegistryError } from '../../errors.ts';
 import { git, gitFault, runGit } from './run.ts';
 
@@ -10,21 +11,6 @@ export interface Repository {
   commonFolder: string;
   /** Hash of object names. */
   objectFormat: 'sha1' | 'sha256';
-}
-
-/** A work tree that has the branch checked out. */
-export interface WorkTree {
-  /** Absolute path of its top. */
-  folder: string;
-  /** Its own git folder, where its index lies. */
-  gitFolder: string;
-}
-
-export interface Branch {
-  /** Full name, refs/heads/main; null when HEAD is detached and no branch was named. */
-  ref: string | null;
-  /** The commit it is at; null when it has none yet. */
-  head: string | null;
 }
 
 /** Find the repository a folder belongs to. @throws RegistryError when it is not in one, or git refuses it */
@@ -56,30 +42,13 @@ export async function openRepository(folder: string): Promise<Repository> {
   return { folder: top, bare: false, ...shared };
 }
 
-/** The branch that holds the registry: the one named, or the one checked out. @throws RegistryError when it does not exist */
-export async function resolveBranch(repository: Repository, name: string | undefined): Promise<Branch> {
-  const current = await runGit(repository.folder, ['symbolic-ref', '--quiet', 'HEAD']);
-  const checkedOut = current.code === 0 ? current.stdout.toString('utf8').trim() : null;
-  if (name === undefined) return { ref: checkedOut, head: await commitAt(repository, checkedOut ?? 'HEAD') };
+/** The full name of a branch. @throws RegistryError for what git takes for none */
+export async function branchRef(repository: Repository, name: string): Promise<string> {
   const valid = await runGit(repository.folder, ['check-ref-format', `refs/heads/${name}`]);
   if (valid.code !== 0 || name.startsWith('-')) {
     throw new RegistryError({ found: `${JSON.stringify(name)} is not the name of a branch`, where: 'registry.branch' });
   }
-  const ref = `refs/heads/${name}`;
-  const head = await commitAt(repository, ref);
-  if (head === null && ref !== checkedOut) {
-    const remote = await commitAt(repository, `refs/remotes/origin/${name}`);
-    throw new RegistryError({
-      found: `there is no branch ${name} here`,
-      where: 'registry.branch',
-      // Never created on the fly: in a clone of one branch that would start a second chain beside the real one.
-      remedy:
-        remote === null
-          ? `Fetch it (git fetch origin ${name}:${name}), or create it once: git branch ${name}`
-          : `Create it from the remote: git branch ${name} origin/${name}`,
-    });
-  }
-  return { ref, head };
+  return `refs/heads/${name}`;
 }
 
 /** The commit a name stands for, or null. */
@@ -109,16 +78,24 @@ export async function isShallow(repository: Repository): Promise<boolean> {
   return (await git(repository.folder, ['rev-parse', '--is-shallow-repository'])) === 'true';
 }
 
+/** Whether part of the history of a commit is missing here, as in a shallow clone. */
+export async function isCutOff(repository: Repository, commit: string): Promise<boolean> {
+  if (!(await isShallow(repository))) return false;
+  const text = await readFile(join(repository.commonFolder, 'shallow'), 'utf8').catch(() => '');
+  for (const boundary of text.split('\n').filter((line) => line !== '')) {
+    if (await isAncestor(repository, boundary, commit)) return true;
+  }
+  return false;
+}
+
 /** The work tree that has `ref` checked out, this one or another of the same repository; null when none has. */
-export async function workTreeOf(repository: Repository, ref: string): Promise<WorkTree | null> {
+export async function checkedOutIn(repository: Repository, ref: string): Promise<string | null> {
   const listing = await git(repository.folder, ['worktree', 'list', '--porcelain']);
   for (const block of listing.split('\n\n')) {
     const lines = block.split('\n');
-    const folder = lines[0]?.replace(/^worktree /u, '') ?? '';
     if (!lines.includes(`branch ${ref}`) || lines.includes('bare')) continue;
     if (lines.some((line) => line === 'prunable' || line.startsWith('prunable '))) continue;
-    const gitFolder = await git(folder, ['rev-parse', '--absolute-git-dir']);
-    return { folder, gitFolder: await realpath(gitFolder) };
+    return lines[0]?.replace(/^worktree /u, '') ?? '';
   }
   return null;
 }

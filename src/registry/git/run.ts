@@ -8,6 +8,8 @@ export interface GitOptions {
   input?: string | Uint8Array;
   /** Added to the environment, such as GIT_INDEX_FILE. */
   env?: Record<string, string>;
+  /** Runs on to its end when the process group of this program is killed: a git that moves refs leaves its lock files otherwise. */
+  detached?: boolean;
 }
 
 export interface GitResult {
@@ -74,6 +76,7 @@ export function runGit(folder: string, args: readonly string[], options: GitOpti
       cwd: folder,
       env: gitEnvironment(options.env),
       windowsHide: true,
+      detached: options.detached === true,
     });
     const stdout: Buffer[] = [];
     const stderr: Buffer[] = [];

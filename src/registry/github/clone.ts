@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { RegistryError } from '../../errors.ts';
 import type { GitHub } from '../../github/client.ts';
+import { serverOf, signedIn } from '../git/credentials.ts';
 import { commitAt, openRepository, type Repository } from '../git/repository.ts';
 import { gitFault, runGit } from '../git/run.ts';
 
@@ -39,13 +40,7 @@ async function cloneBranch(input: {
 }): Promise<{ repository: Repository; head: string }> {
   const { github, token, branch, into } = input;
   const server = serverOf(github.apiUrl);
-  const count = Number(process.env['GIT_CONFIG_COUNT'] ?? 0);
-  const basic = Buffer.from(`x-access-token:${token}`).toString('base64');
-  const env = {
-    GIT_CONFIG_COUNT: String(count + 1),
-    [`GIT_CONFIG_KEY_${count}`]: `http.${server}/.extraheader`,
-    [`GIT_CONFIG_VALUE_${count}`]: `AUTHORIZATION: basic ${basic}`,
-  };
+  const env = signedIn(server, token);
   const args = [
     'clone',
     '--quiet',
@@ -66,11 +61,4 @@ async function cloneBranch(input: {
   const head = await commitAt(repository, `refs/heads/${branch}`);
   if (head === null) throw new RegistryError({ found: `there is no branch ${branch}`, where: github.repository });
   return { repository, head };
-}
-
-/** Where repositories are cloned from, by the address of the API: github.com, a subdomain of ghe.com, or a server of one's own. */
-function serverOf(apiUrl: string): string {
-  const url = new URL(apiUrl);
-  const path = url.pathname.replace(/\/api\/v3\/?$/u, '').replace(/\/$/u, '');
-  return `${url.protocol}//${url.host.replace(/^api\./u, '')}${path}`;
 }

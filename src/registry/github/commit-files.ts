@@ -3,7 +3,7 @@ import type { GitHub } from '../../github/client.ts';
 import { decisionPath } from '../layout.ts';
 import type { FileContent } from '../plan-pending.ts';
 import type { RegistryTag } from '../tags.ts';
-import { moveRefs, repositoryAndLogin } from './refs.ts';
+import { moveRefs, nothing, repositoryAndLogin } from './refs.ts';
 import { addedIn, storeTags } from './tags.ts';
 import type { Place, Snapshot } from './snapshot.ts';
 
@@ -17,7 +17,8 @@ const commitMutation = `mutation Commit($input: CreateCommitOnBranchInput!) {
 }`;
 
 /**
- * Put a commit on top of a branch, if the branch is still where it was read: compare and swap. GitHub signs it.
+ * Put a commit on top of a branch, or make the branch with it, if the branch is still where it was read: compare and swap. GitHub
+ * signs it.
  *
  * @throws GitHubError `conflict` when the branch moved, `rules` when it may not be written to; uncertain when nobody knows
  */
@@ -28,6 +29,12 @@ export async function commitOnBranch(
   message: string,
 ): Promise<string> {
   const { github, branch } = place;
+  if (from.head === nothing) {
+    // The first commit of a branch: the mutation makes none.
+    const { sha } = await storeCommit(github, from, files, message);
+    await github.request('POST /repos/{owner}/{repo}/git/refs', { ref: `refs/heads/${branch}`, sha });
+    return sha;
+  }
   if ([...files.values()].reduce((sum, bytes) => sum + bytes.length, 0) > bytesAtOnce) {
     const { sha } = await storeCommit(github, from, files, message);
     // Without force only a branch that is still at the commit's parent moves.
@@ -92,12 +99,12 @@ export async function storeCommit(
   }
   const tree = await github.request(
     'POST /repos/{owner}/{repo}/git/trees',
-    { base_tree: parent.tree, tree: items },
+    { ...(parent.head === nothing ? {} : { base_tree: parent.tree }), tree: items },
     repeatable,
   );
   const commit = await github.request(
     'POST /repos/{owner}/{repo}/git/commits',
-    { message, tree: tree.sha, parents: [parent.head] },
+    { message, tree: tree.sha, parents: parent.head === nothing ? [] : [parent.head] },
     repeatable,
   );
   return { sha: commit.sha, signed: commit.verification.verified };

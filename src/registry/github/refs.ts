@@ -5,7 +5,8 @@ const repositoryQuery = `query Repository($owner: String!, $name: String!) {
   repository(owner: $owner, name: $name) { id }
 }`;
 const moveMutation = `mutation MoveRefs($input: UpdateRefsInput!) { updateRefs(input: $input) { clientMutationId } }`;
-const nothing = '0'.repeat(40);
+/** Where a ref is that is not there, in GitHub's words. */
+export const nothing = '0'.repeat(40);
 
 export interface RefMove {
   /** In full, such as `refs/heads/main`. */

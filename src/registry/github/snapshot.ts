@@ -2,6 +2,7 @@ import { RegistryError } from '../../errors.ts';
 import type { GitHub } from '../../github/client.ts';
 import { blobOid, plainFile, type TreeEntry } from '../git/objects.ts';
 import { artifactsPath, attributesPath, isModelName, modelFolder } from '../layout.ts';
+import { nothing } from './refs.ts';
 import { modelState, type BlobReader, type ModelState } from '../model-state.ts';
 
 /** A branch of a repository on GitHub, and the folder in it that is the registry. */
@@ -13,6 +14,7 @@ export interface Place {
 
 /** Everything one commit says about a model, read in one request and one more for contents that are new to us. */
 export interface Snapshot {
+  /** `nothing` (of refs.ts): the branch is not there yet. */
   head: string;
   tree: string;
   hasAttributes: boolean;
@@ -63,6 +65,12 @@ interface CommitAnswer {
   attributes: { oid: string } | null;
   artifacts: Entry | null;
   model: Entry | null;
+}
+
+/** What there is before the first decision makes the branch. */
+export async function emptySnapshot({ folder }: Place, model: string): Promise<Snapshot> {
+  const state = await modelState(() => Promise.resolve(new Map()), folder, model, []);
+  return { head: nothing, tree: '', hasAttributes: false, artifacts: null, state };
 }
 
 /** Only what is below the model is asked for, so the cost does not grow with the other models. Null: there is no such branch. */

@@ -1,5 +1,6 @@
 import { Type, type Static } from 'typebox';
-import { Column, strict } from '../../config/forms.ts';
+import { Column, Quantity, strict } from '../../config/forms.ts';
+import type { Problem } from '../../config/explain.ts';
 import type { Data, Model } from '../../config/schema.ts';
 
 export const TableRule = Type.Union(
@@ -25,10 +26,83 @@ export const TableRule = Type.Union(
 );
 export type TableRule = Static<typeof TableRule>;
 
+const Severity = (fallback: string) =>
+  Type.Optional(Type.Enum(['block', 'warn'], { description: `what a failure does (default ${fallback})` }));
+const Rows = (description: string) => Type.Optional(Type.Integer({ minimum: 0, description }));
+
+export const Drift = Type.Object(
+  {
+    columns: Type.Optional(
+      Type.Union([Type.Literal('*'), Type.Array(Column, { minItems: 1, uniqueItems: true })], {
+        description: 'columns to compare (default "*": all that both datasets have, except ids, times and lists)',
+      }),
+    ),
+    against: Type.Optional(
+      Type.Array(Type.Enum(['current', 'evaluation']), {
+        minItems: 1,
+        uniqueItems: true,
+        description: 'datasets to compare with data.reference (default: those that are configured)',
+      }),
+    ),
+    max_psi: Type.Optional(
+      Type.Number({
+        exclusiveMinimum: 0,
+        description: 'corrected population stability index beyond which a column fails; half of it warns (default 0.2)',
+      }),
+    ),
+    max_missing_change: Type.Optional(
+      Quantity({ minimum: 0, maximum: 1, description: 'change of the share of missing values (default 0.05)' }),
+    ),
+    max_new_categories: Type.Optional(
+      Quantity({
+        minimum: 0,
+        maximum: 1,
+        description: 'share of rows in categories that the reference has none of (default 0.01)',
+      }),
+    ),
+    alpha: Type.Optional(
+      Type.Number({
+        exclusiveMinimum: 0,
+        maximum: 0.5,
+        description: 'level of all tests of one comparison together (default 0.05)',
+      }),
+    ),
+    min_rows: Type.Optional(
+      Type.Integer({ minimum: 2, description: 'values that a column needs on each side (default 100)' }),
+    ),
+    severity: Severity('block'),
+    labels: Type.Optional(Type.Boolean({ description: 'compare the columns of labels too (default true)' })),
+  },
+  { ...strict, description: 'has the data changed since data.reference? By how much, column by column' },
+);
+export type Drift = Static<typeof Drift>;
+
+export const Leakage = Type.Object(
+  {
+    max_overlap_rows: Rows(
+      'rows of the evaluation data that stand in the reference data too, but for the id (default 0)',
+    ),
+    max_duplicate_rows: Rows('rows of one dataset that repeat an earlier one, but for the id (default: any number)'),
+    max_conflicting_rows: Rows(
+      'rows of one dataset that differ from another in the label and the id alone (default: any number)',
+    ),
+    severity: Severity('warn'),
+  },
+  strict,
+);
+export type Leakage = Static<typeof Leakage>;
+
 /** Keys that the stage adds to `data`. */
 export const dataKeys = {
   contract: Type.Optional(Type.String({ minLength: 1, description: 'JSON Schema 2020-12 of one row' })),
   rules: Type.Optional(Type.Array(TableRule)),
+  drift: Type.Optional(Drift),
+  leakage: Type.Optional(
+    Type.Union([Type.Literal(false), Leakage], {
+      description:
+        'rows that evaluation and reference data share, and duplicates (default: looked for where there is data.reference)',
+    }),
+  ),
 };
 const DataSettings = Type.Object(dataKeys);
 /** The data with what is asked of them. */
@@ -37,4 +111,36 @@ export type DataSettings = Data & Static<typeof DataSettings>;
 /** What a model asks of the stage. */
 export function dataSettings(model: Model & { data: DataSettings }): DataSettings {
   return model.data;
+}
+
+/** What is asked about leakage; null: nothing. */
+export function leakageSettings({ reference, leakage }: DataSettings): Leakage | null {
+  if (leakage === false) return null;
+  return leakage ?? (reference === undefined ? null : {});
+}
+
+/** What no key shows alone. */
+export function problems(model: Model): Problem[] {
+  const { reference, current, drift, leakage } = dataSettings(model);
+  const found: Problem[] = [];
+  if (drift !== undefined && reference === undefined) {
+    found.push({
+      pointer: '/data',
+      key: 'drift',
+      message:
+        'drift is a change since the reference data, and there are none: add data.reference, such as the data that the champion was trained on',
+    });
+  }
+  const index = drift?.against?.indexOf('current') ?? -1;
+  if (index >= 0 && current === undefined) {
+    found.push({ pointer: `/data/drift/against/${index}`, message: 'there are no current data: add data.current' });
+  }
+  if (leakage !== undefined && leakage !== false && leakage.max_overlap_rows !== undefined && reference === undefined) {
+    found.push({
+      pointer: '/data/leakage',
+      key: 'max_overlap_rows',
+      message: 'overlap is with the reference data, and there are none: add data.reference',
+    });
+  }
+  return found;
 }

@@ -1,33 +1,55 @@
+import type { Model } from '../../config/index.ts';
 import type { Stage } from '../stage.ts';
-import { dataKeys, dataSettings } from './schema.ts';
+import { dataKeys, dataSettings, leakageSettings, problems } from './schema.ts';
 import { sections } from './sections.ts';
 
-/** Validates the datasets against a contract of the rows and rules of the tables. */
+/** Validates the datasets: contract of the rows, rules of the tables, drift since the reference data, leakage. */
 export const data: Stage = {
   kind: 'data',
   title: 'Data',
   reportOrder: 40,
   command: {
     name: 'validate',
-    summary: 'Validate the datasets against the contract and the table rules.',
+    summary: 'Validate the datasets: contract, table rules, drift since the reference data, leakage.',
     examples: ['contender validate', 'contender validate --model spam-filter --json'],
   },
   action: 'validate-data',
   page: 'docs/data.md',
   keys: { data: dataKeys },
   needs: 'datasets',
-  enabled: asks,
-  required: asks,
+  problems,
+  enabled: (model) => blocks(model) || advises(model),
+  required: blocks,
   inputs(model) {
     const { contract } = dataSettings(model);
     return contract === undefined ? [] : [{ file: contract, key: 'data.contract' }];
   },
-  whereOf: (name) => ['data', name.endsWith('/contract') ? 'contract' : 'rules'],
+  whereOf,
   sections,
   load: async () => ({ run: (await import('./validate.ts')).validateData }),
 };
 
-function asks(model: Parameters<Stage['enabled']>[0]): boolean {
-  const { contract, rules } = dataSettings(model);
-  return contract !== undefined || rules !== undefined;
+/** Is anything asked for that can keep a candidate out? */
+function blocks(model: Model): boolean {
+  const settings = dataSettings(model);
+  const { contract, rules, drift } = settings;
+  const gates = (part: { severity?: string } | null | undefined, fallback: string): boolean =>
+    (part?.severity ?? (part ? fallback : 'warn')) === 'block';
+  return (
+    contract !== undefined || rules !== undefined || gates(drift, 'block') || gates(leakageSettings(settings), 'warn')
+  );
+}
+
+function advises(model: Model): boolean {
+  const settings = dataSettings(model);
+  return settings.drift !== undefined || leakageSettings(settings) !== null;
+}
+
+function whereOf(name: string): (string | number)[] {
+  const [part = ''] = name.split('/');
+  if (part === 'drift' || part === 'drift-columns') return ['data', 'drift'];
+  if (part === 'leakage') return ['data', 'leakage', 'max_overlap_rows'];
+  if (name.endsWith('/duplicates')) return ['data', 'leakage', 'max_duplicate_rows'];
+  if (name.endsWith('/conflicting-labels')) return ['data', 'leakage', 'max_conflicting_rows'];
+  return ['data', name.endsWith('/contract') ? 'contract' : 'rules'];
 }

@@ -1,9 +1,9 @@
-import { createHash } from 'node:crypto';
 import type { TableRule } from './schema.ts';
 import { nearest } from '../../config/suggest.ts';
 import { quoteIdentifier, type Dataset } from '../../data/dataset.ts';
 import { readingOfKeys } from '../../data/row-ids.ts';
 import type { Check } from '../../evidence/check.ts';
+import { checkId } from './check-id.ts';
 import { count, rowsOf, showColumn, showValue } from './show.ts';
 
 /**
@@ -49,7 +49,7 @@ function rowCount(dataset: Dataset, rules: readonly TableRule[]): Check {
 
 async function unique(dataset: Dataset, columns: readonly string[], isId: boolean): Promise<Check> {
   const check = {
-    id: checkId(dataset, 'unique', columns),
+    id: checkId(`data/${dataset.name}/unique(${columns.join(',')})`),
     title: `${columns.map(showColumn).join(', ')} unique in the ${dataset.name} data`,
     severity: 'block' as const,
     required: isId ? 'unique, never null' : 'unique',
@@ -93,7 +93,7 @@ async function unique(dataset: Dataset, columns: readonly string[], isId: boolea
 
 async function nullFraction(dataset: Dataset, column: string, max: number): Promise<Check> {
   const check = {
-    id: checkId(dataset, 'null-fraction', [column]),
+    id: checkId(`data/${dataset.name}/null-fraction(${column})`),
     title: `Missing values of ${showColumn(column)} in the ${dataset.name} data`,
     severity: 'block' as const,
     required: max,
@@ -141,13 +141,6 @@ function unknownColumn(
 export function suggestion(name: string, names: readonly string[]): string {
   const near = nearest(name, names);
   return near === undefined ? '' : `; did you mean ${showColumn(near)}?`;
-}
-
-/** Names may be long; an id may not. */
-function checkId(dataset: Dataset, rule: string, columns: readonly string[]): string {
-  const id = `data/${dataset.name}/${rule}(${columns.join(',')})`;
-  if (id.length <= 200) return id;
-  return `${id.slice(0, 180)}…${createHash('sha256').update(id).digest('hex').slice(0, 16)})`;
 }
 
 async function firstRow(dataset: Dataset, select: string): Promise<readonly unknown[]> {

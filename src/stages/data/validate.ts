@@ -6,7 +6,9 @@ import { cellTypes } from './cell-types.ts';
 import { readContract, type Contract } from './contract.ts';
 import { compileContract, type Judge, type Violation } from './judge.ts';
 import { rowBatches } from './rows.ts';
-import { dataSettings } from './schema.ts';
+import { driftChecks } from './drift.ts';
+import { leakageChecks } from './leakage.ts';
+import { dataSettings, leakageSettings } from './schema.ts';
 import { count, rowsOf, showColumn, showValue } from './show.ts';
 import { suggestion, tableChecks } from './table-rules.ts';
 import { withTimeLimit } from './time-limit.ts';
@@ -32,7 +34,8 @@ const kindsOfViolation = 1000;
 
 /**
  * Judge every row of every dataset by the contract, and every table by its rules: the checks
- * `data/<dataset>/row-count`, `/unique(<columns>)`, `/null-fraction(<column>)` and, where there is a contract, `/contract`.
+ * `data/<dataset>/row-count`, `/unique(<columns>)`, `/null-fraction(<column>)` and, where there is a contract, `/contract`. Then
+ * what several datasets say together: drift and leakage.
  * @throws DataError when the contract cannot be used
  */
 export async function validateData(input: ValidateInput): Promise<StageResult> {
@@ -54,11 +57,18 @@ export async function validateData(input: ValidateInput): Promise<StageResult> {
       return found;
     });
   }
+  const { drift, ...settings } = dataSettings(input.config);
+  const drifted = drift === undefined ? undefined : await driftChecks(input, drift);
+  const asked = leakageSettings(settings);
+  const leaked = asked === null ? undefined : await leakageChecks(input, asked);
+  checks.push(...(drifted?.checks ?? []), ...(leaked?.checks ?? []));
   return {
     checks,
     details: {
       contract: contract === undefined ? null : { uri: contract.uri, sha256: contract.sha256 },
       datasets: details,
+      ...(drifted === undefined ? {} : { drift: drifted.details }),
+      ...(leaked === undefined ? {} : { leakage: leaked.details }),
     },
   };
 }

@@ -20,9 +20,9 @@ import { sqlMetrics } from './metrics/sql.ts';
 import { outputsOf, type OutputsResult } from './outputs.ts';
 import { planOf, type Plan } from './plan.ts';
 import { readingChecks, type ReadSide } from './reading-checks.ts';
-import { sampleOf, sampleUses, usesOf } from './read-sample.ts';
+import { columnsAt, countingRows, sampleOf, sampleUses, usesOf } from './read-sample.ts';
 import { countQueries } from './metrics/ranking.ts';
-import type { Outputs, Sample } from './sample.ts';
+import { outputRows, type Outputs, type Sample } from './sample.ts';
 import {
   checkPredicates,
   columnSlices,
@@ -33,6 +33,7 @@ import {
   sliceUses,
   type SliceRows,
 } from './slices.ts';
+import { steadinessChecks } from './steadiness.ts';
 import { weakSliceAdvice } from './weak-slices.ts';
 
 /** What of the context the evaluation reads, and the policy to judge by. */
@@ -109,7 +110,9 @@ async function judge(
     throw new DataError({ found: 'the evaluation set has no rows', expected: 'labelled rows', where: dataset.uri });
   }
   if (!candidate.result.ok) return { checks: [candidateFault(candidate.result.fault.message)], details: {} };
-  const vectors = await readNeeded(input, plan);
+  const read = await readNeeded(input, plan);
+  const counting = countingRows(read, columns);
+  const vectors = counting === null ? read : columnsAt(read, counting);
   const labels = readLabels(
     vectors,
     task,
@@ -117,12 +120,15 @@ async function judge(
     knownClasses([champion, candidate].flatMap((each) => (each?.result.ok === true ? [each.result.predictions] : []))),
     dataset.uri,
   );
-  const outputs = contestantOutputs(candidate, task, labels, dataset.rows);
+  const outputs = contestantOutputs(candidate, task, labels, dataset.rows, counting);
   if (!outputs.ok) return { checks: [candidateFault(outputs.message)], details: {} };
 
-  const sample = sampleOf({ task, columns, where: dataset.uri }, vectors, labels);
+  const sample: Sample = {
+    ...sampleOf({ task, columns, where: dataset.uri }, vectors, labels),
+    ...(counting === null ? {} : { dataRows: counting }),
+  };
   const same = champion !== null && identityOf(champion.artifact) === identityOf(candidate.artifact);
-  const rival = champion === null || same ? null : contestantOutputs(champion, task, labels, dataset.rows);
+  const rival = champion === null || same ? null : contestantOutputs(champion, task, labels, dataset.rows, counting);
   const side = (each: Judged | null, read: OutputsResult | null): ReadSide | undefined =>
     each?.result.ok === true && read?.ok === true
       ? { predictions: each.result.predictions, tied: read.tied }
@@ -134,7 +140,7 @@ async function judge(
       : rival !== null && rival.ok
         ? [{ name: 'the champion', outputs: rival.outputs }]
         : [];
-  const families = rival === null ? [] : await sliceFamilies(session, plan, vectors);
+  const families = rival === null ? [] : await sliceFamilies(session, plan, vectors, sample);
   const own = { name: 'the candidate', outputs: outputs.outputs };
   const known = await measureAll(input, session, plan, sample, [own, ...rivals], families);
   const gate = { plan, sample, candidate: (known.models[0] as Baseline).outputs };
@@ -152,13 +158,15 @@ async function judge(
       ? { checks: [], details: {} }
       : await weakSliceAdvice({ ...gate, champion: rivalOutputs }, policy.discover, columns, dataset);
   if (rivalOutputs !== null && input.onChanged !== undefined) {
-    input.onChanged(changedRows(sample, rivalOutputs, outputs.outputs, labels, changedRowsLimit));
+    const changed = changedRows(sample, rivalOutputs, outputs.outputs, labels, changedRowsLimit);
+    input.onChanged(changed.map((each) => ({ ...each, row: sample.dataRows?.[each.row] ?? each.row })));
   }
   return {
     checks: [
       ...labelChecks(sample, labels),
       ...readingChecks(sample, labels, sides),
       ...(same ? [] : reuseChecks(input.reuse, plan.spending)),
+      ...steadinessChecks(candidate.result, same ? null : (champion?.result ?? null)),
       ...(same
         ? [sameModel(candidate.artifact)]
         : [
@@ -222,10 +230,18 @@ function withMeasured(outputs: Outputs, measured: Outputs['measured']): Outputs 
   return measured === undefined ? outputs : { ...outputs, measured };
 }
 
-function contestantOutputs({ result }: Judged, task: Task, labels: Labels, rows: number): OutputsResult {
-  return result.ok
-    ? outputsOf(result.predictions, task, labels.classes, rows)
-    : { ok: false, message: result.fault.message };
+/** @param counting rows that count, of all `rows`; null: all */
+function contestantOutputs(
+  { result }: Judged,
+  task: Task,
+  labels: Labels,
+  rows: number,
+  counting: Uint32Array | null,
+): OutputsResult {
+  if (!result.ok) return { ok: false, message: result.fault.message };
+  const read = outputsOf(result.predictions, task, labels.classes, rows);
+  if (!read.ok || counting === null) return read;
+  return { ...read, outputs: { ...read.outputs, ...outputRows(read.outputs, { rows }, counting) } };
 }
 
 function fairnessOf(
@@ -265,6 +281,7 @@ async function sliceFamilies(
   session: SqlSession | null,
   plan: Plan,
   vectors: ColumnVectors,
+  sample: Sample,
 ): Promise<(SliceRows[] | null)[]> {
   const families: (SliceRows[] | null)[] = [];
   const taken = new Map<string, Set<string>>();
@@ -276,7 +293,7 @@ async function sliceFamilies(
       const where = placeOf(guardrail, index);
       const slices =
         session !== null && isPredicate(definition)
-          ? [await predicateRows(session, definition, where)]
+          ? [inSample(await predicateRows(session, definition, where), sample)]
           : columnSlices(definition as Exclude<Slice, { sql: string }>, vectors);
       for (const { name } of slices) {
         if (names.has(name)) throw twiceNamed(metric.name, name, where);
@@ -287,6 +304,13 @@ async function sliceFamilies(
     families.push((comparison?.slices ?? null) === null ? null : resolved);
   }
   return families;
+}
+
+/** A slice of rows of the data as rows of the sample. */
+function inSample(slice: SliceRows, { dataRows }: Sample): SliceRows {
+  if (dataRows === undefined) return slice;
+  const members = new Set(slice.rows);
+  return { ...slice, rows: Uint32Array.from(dataRows.keys()).filter((row) => members.has(dataRows[row] as number)) };
 }
 
 /** Two checks of one id could not be told apart. */

@@ -64,6 +64,7 @@ async function loadFacts({ session, parts, task, columns, sample, sides }: Measu
   const keys = { row: free('row'), group: free('left_out') };
   const row = quoteIdentifier(keys.row);
   await session.source('source', read, keys.row);
+  if (sample.dataRows !== undefined) await keepRows(session, sample.dataRows, row);
   const numbers = Int32Array.from({ length: sample.rows }, (_, at) => at);
   for (const [side, outputs] of sides.entries()) {
     const said = saidColumns(task, columns, sample, outputs);
@@ -72,6 +73,19 @@ async function loadFacts({ session, parts, task, columns, sample, sides }: Measu
     await session.run(`drop table said${side}`);
   }
   return keys;
+}
+
+/** Leave in `source` the rows of the sample alone, under their numbers there. */
+async function keepRows(session: SqlSession, dataRows: Uint32Array, row: string): Promise<void> {
+  const columns: SentColumn[] = [
+    { name: 'of_data', type: 'integer', values: Int32Array.from(dataRows) },
+    { name: 'of_sample', type: 'integer', values: Int32Array.from(dataRows.keys()) },
+  ];
+  await session.table('kept', columns, dataRows.length);
+  await session.run(
+    `create or replace table source as select s.* replace (k.of_sample::bigint as ${row}) from source s join kept k on s.${row} = k.of_data`,
+  );
+  await session.run('drop table kept');
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { Columns, Task } from '../../config/schema.ts';
-import type { ColumnVectors, NumberColumn, TextColumn } from '../../data/dataset.ts';
+import type { ColumnVector, ColumnVectors, NumberColumn, TextColumn } from '../../data/dataset.ts';
 import { ConfigError, DataError } from '../../errors.ts';
 import { readNumbers, type Labels } from './labels.ts';
 import { queriesOf, type Queries, type Sample } from './sample.ts';
@@ -58,6 +58,36 @@ export function sampleOf(
   refuseSplit(queries, weights, `different weights in column "${columns.weight}"`, where);
   refuseSplit(queries, clusters, `different clusters in column "${columns.cluster}"`, where);
   return { ...common, rows, classes: 0, queries };
+}
+
+/** Rows that count: a row of weight 0 is no row for anything. Null where every row does. */
+export function countingRows({ numbers }: ColumnVectors, { weight }: Columns): Uint32Array | null {
+  const weights = numbers.get(weight ?? '')?.values;
+  if (weights === undefined || !weights.includes(0)) return null;
+  const rows = Uint32Array.from(weights.keys()).filter((row) => weights[row] !== 0);
+  // Whoever reads the weights says that there is none.
+  return rows.length === 0 ? null : rows;
+}
+
+/** The columns at these rows alone. */
+export function columnsAt({ texts, numbers }: ColumnVectors, rows: Uint32Array): ColumnVectors {
+  return {
+    texts: new Map([...texts].map(([name, column]) => [name, textsAt(column, rows)])),
+    numbers: new Map([...numbers].map(([name, column]) => [name, numbersAt(column, rows)])),
+  };
+}
+
+/** A column at these rows alone. */
+export function columnAt(column: ColumnVector, rows: Uint32Array): ColumnVector {
+  return column.kind === 'text' ? textsAt(column, rows) : numbersAt(column, rows);
+}
+
+function textsAt(column: TextColumn, rows: Uint32Array): TextColumn {
+  return { ...column, values: Array.from(rows, (row) => column.values[row] as string | null) };
+}
+
+function numbersAt(column: NumberColumn, rows: Uint32Array): NumberColumn {
+  return { ...column, values: Float64Array.from(rows, (row) => column.values[row] as number) };
 }
 
 function readWeights(vector: NumberColumn, where: string): Float64Array {

@@ -17,6 +17,8 @@ export interface Sample {
   labels?: number;
   /** Ranking: the lists that are ranked. */
   queries?: Queries;
+  /** The row of the data (from 0) that each row is, where some rows of the data do not count. */
+  dataRows?: Uint32Array;
   /** What a row is, where it is no row of the data. */
   unit?: 'queries';
 }
@@ -87,7 +89,11 @@ function queryOf({ ofRow }: Queries): (row: number) => number {
 }
 
 /** The outputs at some rows of the sample they belong to. */
-export function outputRows({ scores, decisions, probabilities }: Outputs, sample: Sample, rows: Uint32Array): Outputs {
+export function outputRows(
+  { scores, decisions, probabilities }: Outputs,
+  sample: Pick<Sample, 'rows'>,
+  rows: Uint32Array,
+): Outputs {
   const widthOf = (values: ArrayLike<number>): number => values.length / sample.rows;
   return {
     scores: scores === null ? null : take(scores, rows, widthOf(scores)),

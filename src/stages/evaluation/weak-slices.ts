@@ -16,6 +16,7 @@ import { cannotCompute, type ChampionGate } from './gate.ts';
 import { findMetric } from './metrics/catalogue.ts';
 import { metricValue, shownMetric, type Metric } from './metrics/metric.ts';
 import { countingQueries } from './metrics/ranking.ts';
+import { columnAt } from './read-sample.ts';
 import { outputRows, sampleRows, type Outputs, type Queries, type Sample } from './sample.ts';
 import { shown } from './slice-names.ts';
 import { binLabels, binOf, quantileEdges } from './slices.ts';
@@ -293,7 +294,7 @@ async function codedColumns(
   const leftOut: { column: string; reason: string }[] = [];
   for (const name of names) {
     const [found] = requireColumns(dataset, [name]) as [DatasetColumn];
-    const rows = isNested(found.type) ? 'lists or structs' : codeColumn(await readOne(dataset, found));
+    const rows = isNested(found.type) ? 'lists or structs' : codeColumn(await readOne(dataset, found, sample));
     const column =
       typeof rows === 'string' || sample.queries === undefined ? rows : ofQueries(rows, sample, sample.queries);
     if (typeof column === 'string') leftOut.push({ column: shown(name), reason: column });
@@ -303,10 +304,11 @@ async function codedColumns(
 }
 
 /** Numbers, which may be many, are cut into bins; everything else is told apart by its text. */
-async function readOne(dataset: Dataset, { name, type }: DatasetColumn): Promise<ColumnVector> {
+async function readOne(dataset: Dataset, { name, type }: DatasetColumn, { dataRows }: Sample): Promise<ColumnVector> {
   const numeric = isNumeric(type);
   const read = await readColumns(dataset, numeric ? { numbers: [name] } : { texts: [name] });
-  return (numeric ? read.numbers : read.texts).get(name) as ColumnVector;
+  const column = (numeric ? read.numbers : read.texts).get(name) as ColumnVector;
+  return dataRows === undefined ? column : columnAt(column, dataRows);
 }
 
 /** The column at the level of queries, if it is one of theirs. */

@@ -1,6 +1,7 @@
+import { defaults } from '../../config/defaults.ts';
 import { ContenderError } from '../../errors.ts';
 import { highestColumn, isPositive, labelsTellTies } from '../../model/decisions.ts';
-import { thresholdAt, type Predictions } from '../../model/predictions.ts';
+import { isClose, thresholdAt, type Predictions, type Tolerance } from '../../model/predictions.ts';
 import type { Answer, AnswerReader } from '../../model/read-outputs/answers.ts';
 import { readInferResponse } from '../../protocol/index.ts';
 
@@ -43,13 +44,12 @@ export interface AnswerBook {
   summary(): AnswerSummary;
 }
 
-const scoreTolerance = 1e-6;
 const mostExamples = 5;
 const excerptLength = 200;
 
 /**
- * Compares answers with the offline predictions of the same rows: labels exactly, scores to 1e-6 of their size (1e-6
- * itself below 1), since the batch size may change the last bits of a float32. With `truth`, the class of each row by
+ * Compares answers with the offline predictions of the same rows: labels exactly, scores within a tolerance, since the
+ * batch size may change the last bits of a float32. With `truth`, the class of each row by
  * its position among the classes (-1 unknown), it also counts right predictions.
  */
 export function answerBook(input: {
@@ -58,8 +58,9 @@ export function answerBook(input: {
   /** Position of the positive class among those of the model; null: of several classes the highest score decides. */
   positive: number | null;
   truth: ArrayLike<number> | null;
+  tolerance?: Tolerance;
 }): AnswerBook {
-  const { offline, truth, positive } = input;
+  const { offline, truth, positive, tolerance = defaults.parity } = input;
   const width = offline.scores === null ? 0 : offline.scores.length / offline.rows;
   /** Labels of a row: one, or 0 or 1 for each of several. */
   const given = offline.labels === null ? 1 : offline.labels.length / offline.rows;
@@ -109,8 +110,7 @@ export function answerBook(input: {
         const expected = offline.scores[row * width + column] as number;
         const difference = Math.abs(served - expected);
         if (difference > summary.greatestDifference) summary.greatestDifference = difference;
-        // Written so that a served NaN is a mismatch.
-        if (!(difference <= scoreTolerance * Math.max(1, Math.abs(expected)))) equal = false;
+        if (!isClose(served, expected, tolerance)) equal = false;
       }
     }
     if (answer.labels !== null && offline.labels !== null) {

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { defaults, milliseconds as durationMs } from '../../config/index.ts';
+import { defaults, milliseconds as durationMs, parityOf } from '../../config/index.ts';
 import { labelColumns } from '../../config/columns.ts';
 import { classPosition, classText } from '../../data/class-text.ts';
 import { readColumns, type ColumnVector, type Dataset } from '../../data/dataset.ts';
@@ -58,7 +58,7 @@ export async function loadTest(context: ContestantsContext): Promise<StageResult
   refuseImpossible(input);
   const finish = (checks: Check[], details: Record<string, unknown>): StageResult => ({
     checks,
-    details: { profile: { ...profile }, slo: input.load.slo, ...details },
+    details: { profile: { ...profile }, slo: input.load.slo, parity: parityOf(input.config), ...details },
   });
   let target: StagingTarget | null = null;
   try {
@@ -131,7 +131,13 @@ async function underLoad(
   try {
     const { offline, task, columns } = input;
     const positive = task === 'binary-classification' ? positiveOf(offline, columns) : null;
-    const book = answerBook({ offline, read, positive, truth: await truthOf(input) });
+    const book = answerBook({
+      offline,
+      read,
+      positive,
+      truth: await truthOf(input),
+      tolerance: parityOf(input.config),
+    });
     const sent = await warmUp(generator, requests, profile, stop);
     const windows = await measure(generator, requests, profile, sent, book, stop, input);
     done.abort();

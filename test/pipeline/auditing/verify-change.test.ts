@@ -7,7 +7,7 @@ import { carryOver } from '../../../src/decide/carry-over.ts';
 import { decide } from '../../../src/decide/decide.ts';
 import { deprecate } from '../../../src/decide/deprecate.ts';
 import { rollback } from '../../../src/decide/rollback.ts';
-import type { Decision, Evidence } from '../../../src/evidence/index.ts';
+import type { Decision, Evidence, RegistryHistory } from '../../../src/evidence/index.ts';
 import { silentLog } from '../../../src/log.ts';
 import { verifyAgainst, type VerifiedChange } from '../../../src/pipeline/auditing/verify-change.ts';
 import { openGitRegistry } from '../../../src/registry/git-registry.ts';
@@ -95,7 +95,7 @@ describe('a change of the registry held against its base', () => {
       await record(at, waited(3, 2, gate('c', 'pass'), true), gate('d', 'pass'));
       const [stale, evidence] = gate('e', 'pass');
       // Judged when the first was champion, recorded when the third is.
-      const then = (await (await at.registry()).log('m')).slice(0, 1);
+      const then = (await (await at.registry('registry', 'proposal')).log('m')).slice(0, 1);
       const first = then[0]?.to ?? null;
       await record(at, [
         (view) => {
@@ -104,7 +104,7 @@ describe('a change of the registry held against its base', () => {
         },
         evidence,
       ]);
-      const log = await (await at.registry()).log('m');
+      const log = await (await at.registry('registry', 'proposal')).log('m');
       assert.deepEqual(
         log.slice(2).map(({ outcome, reasons }) => [outcome, reasons[0]?.code]),
         [
@@ -217,7 +217,8 @@ describe('a change of the registry held against its base', () => {
             const context = { now, actor: 'ada', source: {}, approvals: [] };
             const made = decide(subjectOf('c', asking), evidence, view, context);
             const to = { ...made.candidate!, version: version ?? made.candidate!.version };
-            return { ...made, to, candidate: to };
+            const chosen = { code: 'version-chosen', message: `Version ${to.version} was chosen, not derived.` };
+            return { ...made, to, candidate: to, reasons: version === null ? made.reasons : [...made.reasons, chosen] };
           },
           evidence,
         ]);
@@ -236,14 +237,11 @@ describe('a change of the registry held against its base', () => {
     inProposal(async (at) => {
       await at.git('switch', '--quiet', 'main');
       const record = async (candidate: string): Promise<void> => {
-        const registry = await openGitRegistry({
-          repository: at.folder,
-          path: 'registry',
-          artifactsYaml: true,
-          log: silentLog,
-        });
         const [made, evidence] = gate(candidate, 'pass');
-        await registry.record({ model: 'm', decide: made, evidence });
+        await at.onHead((registry) => registry.record({ model: 'm', decide: made, evidence }), {
+          tags: 'gto',
+          artifactsYaml: true,
+        });
       };
       await configure(at, 'registry:\n', 'registry:\n  tags: gto\n  artifacts_yaml: true\n');
       await record('c');
@@ -350,9 +348,9 @@ describe('a change of the registry held against its base', () => {
         const other = text.replace('  m:', '  other:');
         await at.write('contender.yml', other);
         await at.commit('Another model');
-        const registry = await at.registry();
         const made = registered('x')[0];
-        await registry.record({ model: 'other', decide: (view) => ({ ...made(view), model: 'other' }), evidence: [] });
+        const decide = (view: RegistryHistory): Decision => ({ ...made(view), model: 'other' });
+        await at.onHead((registry) => registry.record({ model: 'other', decide, evidence: [] }));
       },
       'registry/models/other/decisions/000/000001.json',
       /a decision about other, of which contender\.yml of the base says nothing/u,
@@ -403,7 +401,7 @@ describe('a change of the registry held against its base', () => {
     ],
     [
       'a configuration that leads to another branch',
-      (at) => configure(at, 'registry:\n', 'registry:\n  branch: mine\n'),
+      (at) => configure(at, 'branch: main', 'branch: mine'),
       'contender.yml',
       /registry\.branch: mine/u,
     ],
@@ -444,9 +442,18 @@ describe('a change of the registry held against its base', () => {
       await assert.rejects(verify(at), /conflicts with main in registry.*must be made again/su);
     }));
 
+  it('finds that a push left out what the branch had', () =>
+    inProposal(async (at) => {
+      await at.git('reset', '--quiet', '--hard', 'main~1');
+      const input = { root: at.folder, config: 'contender.yml', base: 'main' };
+      const { findings } = await verifyAgainst({ ...input, pushed: true });
+      assert.match(findings[0]?.found ?? '', /^commit [0-9a-f]{12}, which does not follow [0-9a-f]{12}$/u);
+      assert.deepEqual((await verifyAgainst(input)).findings, [], 'of a branch that is merged that is no harm');
+    }));
+
   it('holds tags against the branch that holds the registry, and against no other', () =>
     inRepository(async (at) => {
-      await at.write('contender.yml', text.replace('registry:\n', 'registry:\n  branch: decisions\n  tags: gto\n'));
+      await at.write('contender.yml', text.replace('branch: main', 'branch: decisions\n  tags: gto'));
       await at.commit('Configure');
       await at.git('branch', 'decisions');
       const input = {

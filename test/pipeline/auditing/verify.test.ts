@@ -6,6 +6,7 @@ import {
   digest,
   evidenceDigest,
   sha256,
+  type Artifact,
   type Decision,
   type Evidence,
   type RecordedDecision,
@@ -76,7 +77,7 @@ function recorded(): Promise<Recorded> {
   return inRepository(async (at) => {
     const [better, unclear] = [gate('b', 'pass'), gate('c', 'inconclusive')];
     await record(at, registered('a'), better, unclear);
-    const log = await (await at.registry()).log('m');
+    const log = await (await at.registry('registry', 'main')).log('m');
     return {
       decisions: log.map(({ seq: _seq, prev: _prev, ...decision }) => decision),
       evidence: [...new Map([...better[1], ...unclear[1]].map((each) => [evidenceDigest(each), each])).values()],
@@ -103,6 +104,14 @@ function evidenceOf(edit: (evidence: Evidence) => object): Forgery {
     const reference = { ...second!.evidence[0]!, sha256: evidenceDigest(other) };
     return { decisions: [first!, { ...second!, evidence: [reference] }], evidence: [other] };
   };
+}
+
+/** The same of bytes that are said to be otherwise. */
+function bytesOf(edit: Partial<Artifact>): Forgery {
+  return promotion(({ to, candidate }) => {
+    const artifacts = [{ ...to!.artifacts[0]!, ...edit }];
+    return { to: { ...to!, artifacts }, candidate: { ...candidate!, artifacts } };
+  });
 }
 
 function version(name: string): Forgery {
@@ -186,6 +195,44 @@ describe('a registry that contradicts itself, though every hash holds', () => {
       promotion(({ to }) => ({ to: { ...to!, artifacts: [artifact('evil')] } })),
       /to is another than the candidate/u,
     ],
+    ...[
+      'javascript:alert(1)',
+      'http://example.org/m.onnx',
+      'https://ada:secret@example.org/m.onnx',
+      'https://localhost/m.onnx',
+      'file:m.onnx',
+      `git:${'0'.repeat(40)}:m.onnx`,
+      `git:${'1'.repeat(40)}:../../etc/passwd`,
+      `git:${'1'.repeat(40)}:/etc/passwd`,
+      `git:${'1'.repeat(40)}:.git/config`,
+    ].map((uri): [string, Forgery, RegExp] => [
+      `an address that nobody can fetch, or whose bytes change: ${uri}`,
+      bytesOf({ uri }),
+      /^a model at "/u,
+    ]),
+    ['a model of another size than was judged', bytesOf({ size: 11 }), /a model of 11 bytes/u],
+    ['a version that nobody chose', version('999.0.0'), /other contents than its evidence gives/u],
+    [
+      'reasons that are not those of its evidence',
+      promotion(() => ({ reasons: [{ code: 'all-passed', message: 'Trust me.' }] })),
+      /other contents than its evidence gives/u,
+    ],
+    [
+      'a summary that is not that of its evidence',
+      promotion(({ evidence }) => ({ evidence: [{ ...evidence[0]!, summary: { checks: 900, passed: 900 } }] })),
+      /other contents than its evidence gives/u,
+    ],
+    [
+      'evidence said to be fresher than it is',
+      promotion(({ evidence }) => ({ evidence: [{ ...evidence[0]!, finishedAt: '2026-01-02T03:09:00.000Z' }] })),
+      /evaluation evidence said to be of 2026-01-02T03:09/u,
+    ],
+    [
+      'a decision from before its evidence, and before the last one',
+      promotion(() => ({ time: '1999-12-31T00:00:00.000Z' })),
+      /a decision of 1999-12-31T00:00:00\.000Z after one of 2026/u,
+    ],
+    ['a decision of a time to come', promotion(() => ({ time: '2099-01-01T00:00:00.000Z' })), /a time to come/u],
     ['a time that is none', promotion(() => ({ time: 'yesterday' })), /\/time must match pattern/u],
     ...(
       [
@@ -250,7 +297,7 @@ describe('a registry that Contender wrote', () => {
       await at.commit('Configure');
       const { findings, sound } = await verified(at);
       assert.deepEqual(findings, []);
-      assert.equal(sound, 'Nothing is recorded: there is no model in folder registry of the branch.');
+      assert.equal(sound, 'Nothing is recorded: there is no model in folder registry of branch main.');
     }));
 
   it('is sound with decisions of every kind, whatever the configuration became since', () =>
@@ -263,7 +310,7 @@ describe('a registry that Contender wrote', () => {
       await at.write('contender.yml', text.replace('margin: 0.01', 'margin: 0.2'));
       await at.commit('Configure');
       assert.deepEqual((await verified(at)).findings, []);
-      assert.equal((await (await at.registry()).log('m')).length, 9);
+      assert.equal((await (await at.registry('registry', 'main')).log('m')).length, 9);
     }));
 
   it('is sound where the configuration named the champion, while the registry had none', () =>
@@ -285,7 +332,7 @@ describe('a registry that Contender wrote', () => {
       await record(at, registered('a', aged), gate('b', 'pass', aged));
       await record(at, gate('b', 'pass', aged, undefined, { at: later, approvals }));
       assert.deepEqual(
-        (await (await at.registry()).log('m')).map(({ outcome }) => outcome),
+        (await (await at.registry('registry', 'main')).log('m')).map(({ outcome }) => outcome),
         ['promote', 'hold', 'promote'],
       );
       assert.deepEqual((await verified(at)).findings, []);

@@ -13,7 +13,7 @@ import { inTemporaryFolder } from '../../support/project.ts';
 import { gate, registered, text, type Made } from '../decided.ts';
 
 const run = promisify(execFile);
-const config = text.replace('registry:\n', 'registry:\n  store: github\n  branch: main\n  tags: gto\n');
+const config = text.replace('registry:\n', 'registry:\n  store: github\n  tags: gto\n');
 
 /** With a champion; from then on decisions wait in pull requests. */
 function inHub(work: (server: GitHubStandIn, before: string) => Promise<void>): Promise<void> {

@@ -1,0 +1,78 @@
+import {
+  identityOf,
+  workflowArtifact,
+  type Artifact,
+  type Evidence,
+  type EvidenceReference,
+} from '../../evidence/index.ts';
+import { committedPlace } from '../../registry/artifact-uri.ts';
+import type { MadeDecision } from '../../registry/verify.ts';
+
+/** Clocks of two runners may differ by so much, in milliseconds. */
+const skewMs = 5 * 60_000;
+
+/**
+ * What a decision claims that cannot be so, as pairs of found and expected: addresses that nobody can fetch or whose bytes change,
+ * sizes and times that are not those of the evidence, a time to come. What is left (actor, source, the words of a person) is a claim.
+ *
+ * @param now in milliseconds since 1970
+ */
+export function impossibleClaims({ decision, evidence, view }: MadeDecision, now = Date.now()): [string, string][] {
+  const wrong: [string, string][] = [];
+  const { candidate, time } = decision;
+  const made = Date.parse(time);
+  if (!(made <= now + skewMs)) wrong.push([`a decision of ${time}, a time to come`, 'the time when it was made']);
+  for (const { uri } of candidate?.artifacts ?? []) {
+    if (!isFetchable(uri)) {
+      wrong.push([
+        `a model at ${JSON.stringify(uri.slice(0, 200))}`,
+        'an address that can be fetched and does not change: git:<commit>:<path>, https, or an image by its digest',
+      ]);
+    }
+  }
+  const referredTo = new Set(view.decisions.flatMap((each) => each.evidence.map(({ sha256 }) => sha256)));
+  for (const [index, each] of evidence.entries()) {
+    const reference = decision.evidence[index];
+    if (reference === undefined) continue;
+    wrong.push(...timeFaults(reference, each, made, referredTo.has(reference.sha256)));
+    const judged = each.subjects.candidate;
+    const named = candidate?.artifacts.find(
+      (artifact) => judged !== undefined && identityOf(artifact) === identityOf(judged),
+    );
+    if (judged !== undefined && named !== undefined && judged.size !== named.size) {
+      wrong.push([`a model of ${named.size} bytes`, `${judged.size} bytes, as the ${each.kind} evidence has it`]);
+    }
+  }
+  return wrong;
+}
+
+/** @param known an earlier decision refers to it: what was measured again is kept once, with the time of the first */
+function timeFaults(
+  { kind, finishedAt }: EvidenceReference,
+  evidence: Evidence,
+  made: number,
+  known: boolean,
+): [string, string][] {
+  const [said, first] = [Date.parse(finishedAt), Date.parse(evidence.finishedAt)];
+  if (known ? said >= first : said === first) {
+    return said <= made + skewMs
+      ? []
+      : [[`${kind} evidence of ${finishedAt}, after the decision`, 'evidence from before it']];
+  }
+  return [[`${kind} evidence said to be of ${finishedAt}`, `${evidence.finishedAt}, as the evidence says`]];
+}
+
+function isFetchable(uri: Artifact['uri']): boolean {
+  const committed = committedPlace(uri);
+  if (committed !== null) {
+    const parts = committed.path.split('/');
+    // eslint-disable-next-line no-control-regex
+    const plain = !/[\u0000-\u001f\u007f\\]/u.test(committed.path);
+    return plain && !/^0+$/u.test(committed.commit) && parts.every((part) => !['', '.', '..', '.git'].includes(part));
+  }
+  if (workflowArtifact(uri) !== null) return true;
+  if (/^[a-z0-9][a-z0-9._/:-]*@sha256:[0-9a-f]{64}$/u.test(uri)) return true;
+  if (!uri.startsWith('https://') || !URL.canParse(uri)) return false;
+  const { username, password, hostname } = new URL(uri);
+  return username === '' && password === '' && /\.[a-z]{2,}$/iu.test(hostname);
+}

@@ -1,0 +1,48 @@
+import type { Repository } from './repository.ts';
+import { runGit } from './run.ts';
+
+/** A token, and the API it is for. */
+export interface GitHubToken {
+  token: string | undefined;
+  apiUrl: string | undefined;
+}
+
+/** Where repositories are cloned from, by the address of the API: github.com, a subdomain of ghe.com, or a server of one's own. */
+export function serverOf(apiUrl: string): string {
+  const url = new URL(apiUrl);
+  const path = url.pathname.replace(/\/api\/v3\/?$/u, '').replace(/\/$/u, '');
+  return `${url.protocol}//${url.host.replace(/^api\./u, '')}${path}`;
+}
+
+/**
+ * What git needs in its environment to sign in to a server with a token: bound to that server, in no argument, file or address.
+ *
+ * @param server as `serverOf` gives it
+ */
+export function signedIn(server: string, token: string): Record<string, string> {
+  const count = Number(process.env['GIT_CONFIG_COUNT'] ?? 0);
+  const basic = Buffer.from(`x-access-token:${token}`).toString('base64');
+  return {
+    GIT_CONFIG_COUNT: String(count + 1),
+    [`GIT_CONFIG_KEY_${count}`]: `http.${server}/.extraheader`,
+    [`GIT_CONFIG_VALUE_${count}`]: `AUTHORIZATION: basic ${basic}`,
+  };
+}
+
+/**
+ * The same for a remote on GitHub over https, where git is not signed in already: a checkout that keeps no credentials
+ * (`persist-credentials: false`) can be read and pushed to with the token of the job. Empty for any other remote.
+ */
+export async function credentialsFor(
+  repository: Repository,
+  remote: string,
+  { token = '', apiUrl }: Partial<GitHubToken> = {},
+): Promise<Record<string, string>> {
+  if (token === '') return {};
+  const server = serverOf(apiUrl ?? 'https://api.github.com');
+  const url = (await runGit(repository.folder, ['remote', 'get-url', '--', remote])).stdout.toString('utf8').trim();
+  if (!url.startsWith(`${server}/`)) return {};
+  // Two such headers are refused by GitHub.
+  const header = await runGit(repository.folder, ['config', '--get-urlmatch', 'http.extraheader', url]);
+  return header.code === 0 ? {} : signedIn(server, token);
+}

@@ -1,0 +1,183 @@
+import { labelColumns, roleOf, type Columns, type Task } from '../../config/index.ts';
+import { readingOfColumn } from '../../data/cells.ts';
+import { classText } from '../../data/class-text.ts';
+import { readColumns } from '../../data/columns.ts';
+import { quoteIdentifier, reading, requireColumns, type Dataset, type DatasetColumn } from '../../data/dataset.ts';
+import { isNested, isNumeric } from '../../data/types.ts';
+import { DataError } from '../../errors.ts';
+import type { CategoricalValues, ColumnValues, NumericValues } from '../../profile/column-drift.ts';
+import { count, showColumn } from './show.ts';
+
+/** A column of two datasets, and how both sides are read. */
+export interface ComparableColumn {
+  name: string;
+  /**
+   * numbers; texts, told apart as they stand in the file; or classes, of which `1` and `1.0`, `true` and `True` are one; truths:
+   * true and false against numbers, which are 1 and 0
+   */
+  as: 'numbers' | 'texts' | 'classes' | 'truths';
+  /** What a person should know of the comparison. */
+  note?: string;
+}
+
+export interface ComparableColumns {
+  compared: ComparableColumn[];
+  /** Columns that were not asked for by name, and why they are not compared. */
+  leftOut: { name: string; why: string }[];
+  /** Columns that one side has alone, labels apart. */
+  alone: { reference: string[]; current: string[] };
+}
+
+/** More texts than this are no categories: an address, a comment. */
+const mostTexts = 100_000;
+/** Numbers read at once on each side: 64 MB. */
+const numbersAtOnce = 8_000_000;
+
+/**
+ * The columns to compare.
+ * @param asked names, or every column that both have, except ids (of rows, clusters, groups), times, and lists and structs
+ * @throws DataError where a column asked for by name is missing on a side
+ */
+export function comparableColumns(
+  reference: Dataset,
+  current: Dataset,
+  asked: '*' | readonly string[],
+  { columns, task, labels }: { columns: Columns; task: Task; labels: boolean },
+): ComparableColumns {
+  const found: ComparableColumns = { compared: [], leftOut: [], alone: { reference: [], current: [] } };
+  const labelled = new Set(labelColumns(columns));
+  const classes = task === 'regression' || task === 'ranking' ? new Set<string>() : labelled;
+  if (asked !== '*') {
+    const before = requireColumns(reference, asked);
+    const now = requireColumns(current, asked);
+    found.compared = before.map((column, index) => pairOf(column, now[index] as DatasetColumn, classes));
+    return found;
+  }
+  const there = new Map(current.columns.map((column) => [column.name, column]));
+  for (const column of reference.columns) {
+    const { name } = column;
+    const other = there.get(name);
+    there.delete(name);
+    const why = reasonToLeaveOut(column, other, columns) ?? (labelled.has(name) && !labels ? 'labels: false' : null);
+    if (why !== null) found.leftOut.push({ name, why });
+    else if (other !== undefined) found.compared.push(pairOf(column, other, classes));
+    else if (labelled.has(name)) found.leftOut.push({ name, why: `the ${current.name} data have no labels` });
+    else found.alone.reference.push(name);
+  }
+  for (const { name } of there.values()) {
+    if (!labelled.has(name) && !isId(name, columns)) found.alone.current.push(name);
+  }
+  return found;
+}
+
+function isId(name: string, columns: Columns): boolean {
+  const role = roleOf(name, columns);
+  return role === 'id' || role === 'cluster' || role === 'group';
+}
+
+function reasonToLeaveOut(column: DatasetColumn, other: DatasetColumn | undefined, columns: Columns): string | null {
+  if (isId(column.name, columns)) return 'an id';
+  const types = [column.type, other?.type ?? column.type];
+  if (types.some(isNested)) return 'lists or structs';
+  // Later data are of later times: that is no change of what they are.
+  if (types.some((type) => /^(?:DATE|TIME)/u.test(type))) return 'a time';
+  return null;
+}
+
+function pairOf(reference: DatasetColumn, current: DatasetColumn, classes: ReadonlySet<string>): ComparableColumn {
+  const { name } = reference;
+  if (classes.has(name)) return { name, as: 'classes' };
+  const kinds = [kindOf(reference), kindOf(current)] as const;
+  const kind = kinds[0] === 'empty' ? kinds[1] : kinds[0];
+  if (kinds[0] === kinds[1] || kinds.includes('empty')) {
+    return { name, as: kind === 'numbers' ? 'numbers' : 'texts' };
+  }
+  const note = `${kinds[0]} in the reference data, ${kinds[1]} here`;
+  if (!kinds.includes('texts')) return { name, as: 'truths', note: `${note}: true is taken for 1, false for 0` };
+  return { name, as: 'classes', note: `${note}: compared as texts` };
+}
+
+function kindOf({ type, cells }: DatasetColumn): 'numbers' | 'true and false' | 'texts' | 'empty' {
+  if (cells?.empty === true) return 'empty';
+  if (type === 'BOOLEAN') return 'true and false';
+  return isNumeric(type) ? 'numbers' : 'texts';
+}
+
+/**
+ * The values of each column on both sides, a few columns at a time.
+ * Null instead of values: there are too many texts to be categories.
+ * @throws DataError for such a column that was asked for by name
+ */
+export async function* pairsOfValues(
+  reference: Dataset,
+  current: Dataset,
+  columns: readonly ComparableColumn[],
+  asked: '*' | readonly string[],
+): AsyncGenerator<{ column: ComparableColumn; reference: ColumnValues | null; current: ColumnValues | null }> {
+  const atOnce = Math.max(1, Math.floor(numbersAtOnce / Math.max(1, reference.rows, current.rows)));
+  for (let start = 0; start < columns.length; start += atOnce) {
+    const batch = columns.slice(start, start + atOnce);
+    const names = batch.filter(({ as }) => as === 'numbers').map(({ name }) => name);
+    const [before, now] = [await numbersOf(reference, names), await numbersOf(current, names)];
+    for (const column of batch) {
+      const [a, b] =
+        column.as === 'numbers'
+          ? [before.get(column.name) ?? null, now.get(column.name) ?? null]
+          : [await categoriesOf(reference, column), await categoriesOf(current, column)];
+      if ((a === null || b === null) && asked !== '*') throw noCategories(a === null ? reference : current, column);
+      yield { column, reference: a, current: b };
+    }
+  }
+}
+
+async function numbersOf(dataset: Dataset, names: readonly string[]): Promise<Map<string, NumericValues>> {
+  const { numbers } = await readColumns(dataset, { numbers: names, nearest: true });
+  return new Map([...numbers].map(([name, { values }]) => [name, numericValues(values)]));
+}
+
+/** @param values NaN where there is none */
+function numericValues(values: Float64Array): NumericValues {
+  const found: NumericValues = {
+    kind: 'number',
+    sorted: values.filter(Number.isFinite).sort(),
+    missing: 0,
+    infinite: { negative: 0, positive: 0 },
+  };
+  for (const value of values) {
+    if (Number.isNaN(value)) found.missing += 1;
+    else if (value === Infinity) found.infinite.positive += 1;
+    else if (value === -Infinity) found.infinite.negative += 1;
+  }
+  return found;
+}
+
+async function categoriesOf(dataset: Dataset, { name, as }: ComparableColumn): Promise<CategoricalValues | null> {
+  const { from, expression } = readingOfColumn(dataset, name, as === 'truths' ? 'number' : 'text');
+  const counted = await reading(dataset, () =>
+    dataset.connection.runAndReadAll(
+      `select cast(value as varchar), count(*)::double from (select ${expression} as value from ${from}) as ${quoteIdentifier('cells')}
+       group by value limit ${mostTexts + 2}`,
+    ),
+  );
+  const rows = counted.getRows();
+  if (rows.length > mostTexts + 1) return null;
+  const found = { kind: 'category' as const, counts: new Map<string, number>(), missing: 0 };
+  for (const [text, times] of rows) {
+    if (text === null) {
+      found.missing += Number(times);
+      continue;
+    }
+    const category = as === 'texts' ? String(text) : classText(String(text));
+    found.counts.set(category, (found.counts.get(category) ?? 0) + Number(times));
+  }
+  return found;
+}
+
+function noCategories(dataset: Dataset, { name }: ComparableColumn): DataError {
+  return new DataError({
+    found: `column ${showColumn(name)} has more than ${count(mostTexts)} different texts`,
+    expected: 'numbers, or texts that are categories',
+    where: dataset.uri,
+    remedy: 'Leave it out of data.drift.columns',
+  });
+}

@@ -1,0 +1,272 @@
+import { shareOf } from '../../config/quantity.ts';
+import type { Dataset } from '../../data/dataset.ts';
+import type { Check } from '../../evidence/check.ts';
+import { compareColumn, defaultDriftLimits, judgeColumns } from '../../profile/drift.ts';
+import type { ComparedColumn, DriftLimits, JudgedTest, TestedColumn } from '../../profile/drift.ts';
+import type { StageContext } from '../stage.ts';
+import { checkId } from './check-id.ts';
+import { comparableColumns, pairsOfValues, type ComparableColumns } from './drift-columns.ts';
+import { columnDetails, type ColumnDetails } from './drift-details.ts';
+import type { Drift } from './schema.ts';
+import { count, rowsOf, showColumn, showValue } from './show.ts';
+
+/** One comparison of the reference data with others, as the evidence keeps it. */
+export interface ComparisonDetails {
+  reference: { rows: number };
+  current: { dataset: string; rows: number };
+  limits: DriftLimits;
+  columns: Record<string, ColumnDetails>;
+  leftOut: { name: string; why: string }[];
+  onlyIn: { reference: string[]; current: string[] };
+}
+
+type DriftInput = Pick<StageContext, 'config' | 'datasets' | 'log' | 'signal'>;
+
+/** How a column is told, beside what was found of it. */
+interface Told {
+  tested: TestedColumn;
+  note?: string | undefined;
+  /** Of categories that the reference has none of, the most frequent. */
+  fresh: string[];
+}
+
+/**
+ * Compare the reference data with the datasets that the settings name: a check of each comparison, and one of each column that
+ * changed, with all values in `details`, by comparison such as `reference_vs_current`.
+ */
+export async function driftChecks(
+  input: DriftInput,
+  settings: Drift,
+): Promise<{ checks: Check[]; details: Record<string, ComparisonDetails> }> {
+  const limits = driftLimits(settings);
+  const checks: Check[] = [];
+  const details: Record<string, ComparisonDetails> = {};
+  const { reference } = input.datasets;
+  for (const name of settings.against ?? (['current', 'evaluation'] as const)) {
+    const current = input.datasets[name];
+    if (reference === undefined || current === undefined) continue;
+    const { told, columns } = await compare(reference, current, settings, limits, input);
+    const severity = settings.severity ?? 'block';
+    checks.push(wholeCheck(current, told, limits, severity));
+    checks.push(...told.flatMap((each) => columnCheck(current, each, told.length, severity)));
+    if (settings.columns === undefined || settings.columns === '*') checks.push(...aloneCheck(current, columns));
+    details[`reference_vs_${name}`] = {
+      reference: { rows: reference.rows },
+      current: { dataset: name, rows: current.rows },
+      limits,
+      // As own properties, whatever the columns are called.
+      columns: Object.fromEntries(told.map(({ tested, note }) => [tested.name, columnDetails(tested, note)])),
+      leftOut: columns.leftOut,
+      onlyIn: columns.alone,
+    };
+  }
+  return { checks, details };
+}
+
+/** @throws ConfigError for a share that is none */
+function driftLimits({ alpha, max_psi, max_missing_change, max_new_categories, min_rows }: Drift): DriftLimits {
+  const share = (stated: number | string | undefined, what: string, key: string, fallback: number): number =>
+    stated === undefined ? fallback : shareOf(stated, what, 'bound', `data.drift.${key}`);
+  return {
+    alpha: alpha ?? defaultDriftLimits.alpha,
+    maxPsi: max_psi ?? defaultDriftLimits.maxPsi,
+    maxMissing: share(
+      max_missing_change,
+      'a change of missing values',
+      'max_missing_change',
+      defaultDriftLimits.maxMissing,
+    ),
+    maxNewCategories: share(
+      max_new_categories,
+      'new categories',
+      'max_new_categories',
+      defaultDriftLimits.maxNewCategories,
+    ),
+    minRows: min_rows ?? defaultDriftLimits.minRows,
+  };
+}
+
+async function compare(
+  reference: Dataset,
+  current: Dataset,
+  { columns: asked = '*', labels = true }: Drift,
+  limits: DriftLimits,
+  { config, log, signal }: DriftInput,
+): Promise<{ told: Told[]; columns: ComparableColumns }> {
+  const { columns: roles, task } = config;
+  const columns = comparableColumns(reference, current, asked, { columns: roles, task, labels });
+  const compared: ComparedColumn[] = [];
+  const said: Omit<Told, 'tested'>[] = [];
+  let done = 0;
+  for await (const { column, ...values } of pairsOfValues(reference, current, columns.compared, asked)) {
+    signal?.throwIfAborted();
+    log.progress(`Columns of the ${current.name} data compared`, ++done, columns.compared.length);
+    if (values.reference === null || values.current === null) {
+      columns.leftOut.push({ name: column.name, why: 'too many different texts to be categories' });
+      continue;
+    }
+    const found = compareColumn(column.name, values.reference, values.current, limits);
+    said.push({ note: column.note, fresh: freshCategories(found) });
+    compared.push(found);
+  }
+  const told = judgeColumns(compared, limits).map((tested, index) => ({ tested, fresh: [], ...said[index] }));
+  return { told, columns };
+}
+
+/** Enough to recognise them by, and not so few rows that a value would tell of one person. */
+function freshCategories({ drift }: ComparedColumn): string[] {
+  if (drift?.bins.categories === undefined) return [];
+  const { categories, reference, current } = drift.bins;
+  return categories
+    .map((name, index) => ({ name, before: reference[index] ?? 0, now: current[index] ?? 0 }))
+    .filter(({ before, now }) => before === 0 && now >= 5)
+    .sort((a, b) => b.now - a.now)
+    .slice(0, 3)
+    .map(({ name }) => name);
+}
+
+function wholeCheck(current: Dataset, told: readonly Told[], limits: DriftLimits, severity: 'block' | 'warn'): Check {
+  const of = (verdict: TestedColumn['verdict']): Told[] => told.filter(({ tested }) => tested.verdict === verdict);
+  const [failed, open, warned] = [of('fail'), of('inconclusive'), of('warn')];
+  const check = {
+    id: `data/drift/${current.name}`,
+    title: `Columns of the ${current.name} data that drifted from the reference data`,
+    severity,
+    observed: failed.length,
+    required: 0,
+    limit: 'at most' as const,
+    unit: 'columns',
+  };
+  const worst = byEffect(failed.length > 0 ? failed : told)[0];
+  const all = `${count(told.length)} column${told.length === 1 ? '' : 's'}`;
+  if (worst === undefined) {
+    return {
+      ...check,
+      verdict: 'inconclusive',
+      observed: null,
+      message: 'the datasets have no column in common to compare',
+      location: { file: current.uri },
+    };
+  }
+  const example = sentence(worst, told.length);
+  if (failed.length > 0) {
+    const message = `${count(failed.length)} of ${all} drifted${failed.length === 1 ? '' : ', most of all'}: ${example}`;
+    return { ...check, verdict: 'fail', message, location: { file: current.uri } };
+  }
+  if (open.length > 0) {
+    const [first] = open as [Told];
+    const fewest = Math.min(...first.tested.values);
+    const message = `${open.length === told.length ? '' : `${count(open.length)} of `}${all} cannot be judged, such as ${showColumn(first.tested.name)}: ${count(fewest)} value${fewest === 1 ? '' : 's'} on one side, at least ${count(limits.minRows)} needed (data.drift.min_rows)`;
+    return { ...check, verdict: 'inconclusive', message, location: { file: current.uri } };
+  }
+  const warnings = warned.length === 0 ? '' : `, ${count(warned.length)} on the way there`;
+  return { ...check, verdict: 'pass', message: `none of ${all} drifted${warnings}; the largest change: ${example}` };
+}
+
+function columnCheck(current: Dataset, each: Told, columns: number, severity: 'block' | 'warn'): Check[] {
+  const { name, verdict } = each.tested;
+  if (verdict !== 'warn' && verdict !== 'fail') return [];
+  const { of, effect, threshold } = worstTest(each.tested) as JudgedTest;
+  const note = each.note === undefined ? '' : ` (${each.note})`;
+  return [
+    {
+      id: checkId(`data/drift/${current.name}/${name}`),
+      title: `Drift of ${showColumn(name)} in the ${current.name} data`,
+      verdict: 'fail',
+      severity: verdict === 'warn' ? 'warn' : severity,
+      message: `${sentence(each, columns)}${note}`,
+      observed: effect,
+      // Of a warning the effect is beyond the half of it.
+      required: verdict === 'warn' ? threshold / 2 : threshold,
+      limit: 'at most',
+      ...(of === 'distribution' ? {} : { unit: 'share' }),
+      location: { file: current.uri },
+    },
+  ];
+}
+
+/** Columns that one side has alone. Whether a column must be there, the contract says. */
+function aloneCheck(current: Dataset, { alone }: ComparableColumns): Check[] {
+  const lists = [
+    { where: 'the reference data', names: alone.reference },
+    { where: `the ${current.name} data`, names: alone.current },
+  ].filter(({ names }) => names.length > 0);
+  if (lists.length === 0) return [];
+  const shown = lists.map(({ where, names }) => {
+    const more = names.length > 10 ? `, … (${count(names.length)} columns)` : '';
+    return `only in ${where}: ${names.slice(0, 10).map(showColumn).join(', ')}${more}`;
+  });
+  return [
+    {
+      id: `data/drift-columns/${current.name}`,
+      title: `Columns that the reference or the ${current.name} data have alone`,
+      verdict: 'fail',
+      severity: 'warn',
+      message: shown.join('; '),
+      observed: alone.reference.length + alone.current.length,
+      required: 0,
+      limit: 'at most',
+      unit: 'columns',
+      location: { file: current.uri },
+    },
+  ];
+}
+
+/** "word_free: PSI 0.24 (corrected 0.23), at most 0.2; p < 0.001 over 60 columns". */
+function sentence({ tested, fresh }: Told, columns: number): string {
+  const test = worstTest(tested);
+  const name = showColumn(tested.name);
+  const { drift, missing, values } = tested;
+  if (test === undefined) {
+    return `${name}: ${rowsOf(Math.min(...values))} with a value on one side, too few to compare`;
+  }
+  const p = test.adjustedP < 0.001 ? 'p < 0.001' : `p = ${test.adjustedP.toPrecision(2)}`;
+  const ending = `; ${p} over ${count(columns)} column${columns === 1 ? '' : 's'}`;
+  if (test.of === 'distribution') {
+    const limit =
+      test.verdict === 'warn' ? `more than half of the limit ${test.threshold}` : `at most ${test.threshold}`;
+    return `${name}: PSI ${short(drift?.measures.psi ?? 0)} (corrected ${effectText(test)}), ${limit}${ending}`;
+  }
+  if (test.of === 'missing') {
+    const [before, now] = missing.map((rows, side) => share(rows / (rows + (values[side] ?? 0))));
+    return `${name}: ${before} of the values missing in the reference data, ${now} here, a change of at most ${points(test.threshold)}${ending}`;
+  }
+  const such = fresh.length === 0 ? '' : ` such as ${fresh.map(showValue).join(', ')}`;
+  return `${name}: ${share(test.effect)} of the rows in new categories${such}, at most ${share(test.threshold)}${ending}`;
+}
+
+/** The test that says most: of the column's own verdict, the effect that is largest against its threshold. */
+function worstTest({ tests, verdict }: TestedColumn): JudgedTest | undefined {
+  const telling = tests.filter((test) => test.verdict === verdict);
+  return [...(telling.length > 0 ? telling : tests)].sort((a, b) => ratio(b) - ratio(a))[0];
+}
+
+function byEffect(told: readonly Told[]): Told[] {
+  const effect = ({ tested }: Told): number => {
+    const test = worstTest(tested);
+    return test === undefined ? -1 : ratio(test);
+  };
+  return [...told].sort((a, b) => effect(b) - effect(a));
+}
+
+function ratio({ effect, threshold }: JudgedTest): number {
+  return threshold > 0 ? effect / threshold : effect * Number.MAX_SAFE_INTEGER;
+}
+
+/** In as many digits as tell an effect from its threshold. */
+function effectText({ effect, threshold }: JudgedTest): string {
+  const texts = [2, 3, 4, 6].map((digits) => short(effect, digits));
+  return effect === threshold ? short(effect) : (texts.find((text) => text !== String(threshold)) ?? String(effect));
+}
+
+function short(value: number, digits = 2): string {
+  return value !== 0 && value < 0.01 ? value.toPrecision(1) : String(Number(value.toFixed(digits)));
+}
+
+function share(value: number): string {
+  return `${(100 * value).toLocaleString('en-US', { maximumSignificantDigits: 3 })}%`;
+}
+
+function points(value: number): string {
+  return `${(100 * value).toLocaleString('en-US', { maximumSignificantDigits: 3 })} points`;
+}

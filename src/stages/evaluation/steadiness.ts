@@ -1,0 +1,80 @@
+import type { Check } from '../../evidence/check.ts';
+import type { PredictionResult, Stability, Tolerance } from '../../model/predictions.ts';
+
+/**
+ * Whether each model has one answer to a row. Without one there is nothing to measure: the candidate's check blocks. A
+ * champion is warned of, since a better candidate should replace it. Nothing is said of predictions from a file.
+ */
+export function steadinessChecks(candidate: PredictionResult, champion: PredictionResult | null): Check[] {
+  return [
+    ...checkOf('evaluation/deterministic', 'Same row, same answer', 'The candidate', 'block', candidate),
+    ...(champion === null
+      ? []
+      : checkOf(
+          'evaluation/champion-deterministic',
+          'Same row, same answer of the champion',
+          'The champion',
+          'warn',
+          champion,
+        )),
+  ];
+}
+
+function checkOf(
+  id: string,
+  title: string,
+  who: string,
+  severity: Check['severity'],
+  result: PredictionResult,
+): Check[] {
+  if (!result.ok || result.stability === undefined) return [];
+  const { stability } = result;
+  const required = `the same within ${toleranceText(stability.tolerance)}`;
+  if (stability.differs === null) {
+    return [
+      {
+        id,
+        title,
+        verdict: 'pass',
+        severity,
+        message: `${who} gave ${stability.rows} rows the same answers together, again, in another order and each alone.`,
+        observed: 'the same',
+        required,
+      },
+    ];
+  }
+  return [
+    {
+      id,
+      title,
+      verdict: 'fail',
+      severity,
+      message: `${who} has no one answer to a row: ${findings[stability.differs](stability)}`,
+      observed: observed[stability.differs],
+      required,
+    },
+  ];
+}
+
+function toleranceText({ absolute, relative }: Tolerance): string {
+  return `${absolute}, or ${relative} of the larger score`;
+}
+
+const observed = {
+  random: 'other answers when asked again',
+  order: 'other answers in another order',
+  batch: 'other answers alone than together',
+} as const;
+
+const findings: Record<NonNullable<Stability['differs']>, (stability: Stability) => string> = {
+  random: ({ rows, difference }) =>
+    `of ${rows} rows predicted again some got others${by(difference)}. It draws at random: look for a dropout left in training mode, or another random operator, and export it for inference.`,
+  order: ({ rows, difference }) =>
+    `of ${rows} rows in another order some got others${by(difference)}. It depends on the order of the rows in a batch: look for an operator that works along the first dimension (a cumulative sum, a recurrent layer).`,
+  batch: ({ rows, difference }) =>
+    `of ${rows} rows each predicted alone some got others than together${by(difference)}. It depends on the other rows of a batch: look for a softmax or a normalisation over the first dimension, or a batch normalisation left in training mode.`,
+};
+
+function by(difference: number): string {
+  return Number.isFinite(difference) ? ` (by ${Number(difference.toPrecision(2))} at most)` : '';
+}

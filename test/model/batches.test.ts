@@ -1,0 +1,44 @@
+import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { openDataset } from '../../src/data/dataset.ts';
+import { batchRows, featureBatches } from '../../src/model/batches.ts';
+import { writeParquet } from '../support/parquet.ts';
+import { inTemporaryFolder } from '../support/project.ts';
+
+describe('batches of rows', () => {
+  it('are of one size, the last excepted, whatever pieces the file is in', async () => {
+    await inTemporaryFolder(async (folder) => {
+      const rows = 20_000;
+      await writeFile(join(folder, 'e.csv'), ['i', ...Array.from({ length: rows }, (_, row) => row)].join('\n'));
+      await writeParquet(join(folder, 'e.parquet'), `select i from range(${rows}) t(i)`);
+      for (const [name, range] of [
+        ['e.csv', undefined],
+        ['e.parquet', undefined],
+        ['e.parquet', { start: 1000, count: 19_000 }],
+      ] as const) {
+        const dataset = await openDataset({ name: 'evaluation', path: join(folder, name), uri: name });
+        try {
+          const plan = { input: { name: 'x', type: 'float', shape: [null, 1] }, columns: ['i'], rowShape: [1] };
+          const sizes: number[] = [];
+          let next = range?.start ?? 0;
+          for await (const { rows: count, feeds } of featureBatches(dataset, [[plan]], range)) {
+            sizes.push(count);
+            const data = feeds[0]?.['x']?.data as Float32Array;
+            assert.equal(data.length, count);
+            for (const value of data) assert.equal(value, next++);
+          }
+          const last = (range?.count ?? rows) % 8192;
+          assert.deepEqual(sizes, [8192, 8192, last], name);
+        } finally {
+          dataset.close();
+        }
+      }
+    });
+  });
+
+  it('have fewer rows where rows are long', () => {
+    assert.deepEqual([1, 60, 1024, 10_000, 2 ** 24].map(batchRows), [8192, 8192, 8192, 512, 1]);
+  });
+});
