@@ -9,6 +9,7 @@ import { silentLog } from '../src/log.ts';
 import { runStage } from '../src/pipeline/gate/run-stage.ts';
 import { behaviour } from '../src/stages/behaviour/stage.ts';
 import { openWorkspace } from '../src/pipeline/workspace.ts';
+import { viewOf } from '../src/registry/manifest.ts';
 import { fixture, inTemporaryFolder } from '../test/support/project.ts';
 import { publish } from './support/page.ts';
 
@@ -43,7 +44,7 @@ await inTemporaryFolder(async (folder) => {
   await writeFile(join(folder, 'contender.yml'), configuration);
   for (let round = 1; round <= rounds; round += 1) {
     const workspace = await openWorkspace({ root: folder, config: 'contender.yml', out: 'out', log: silentLog });
-    const view = { champion: null, championSeq: 0, versions: [], decisionsByDataset: {} };
+    const view = viewOf(null, []);
     const { checks } = await runStage(workspace, behaviour, async () => view);
     for (const gate of gates) {
       const check = checks.find(({ id }) => id === `behaviour/${gate.replaceAll('_', '-')}-ratio`);

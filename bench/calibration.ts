@@ -1,9 +1,11 @@
 /*
  * How often the gate says yes where it must not: simulations that call the production comparison on generators its methods do
- * not assume. Fixed seeds. Writes docs/calibration.md. Run: node build/bench/calibration.js [repetitions] [output]
+ * not assume. Fixed seeds. Writes docs/calibration.md, or one section of it.
+ * Run: node build/bench/calibration.js [repetitions] [output] [levels | few | guards | gaps | creep]
  */
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { anchorChecks } from '../src/stages/evaluation/anchor.ts';
 import { fairnessChecks } from '../src/stages/evaluation/fairness.ts';
 import { comparisonChecks } from '../src/stages/evaluation/gate.ts';
 import { planOf } from '../src/stages/evaluation/plan.ts';
@@ -482,34 +484,132 @@ function gapRate({ rows, groups, champion, margin }: Gaps, repetitions: number):
   ];
 }
 
+/** A line of models, each half a point worse than its champion, judged on one evaluation set. */
+interface Line {
+  rows: number;
+  proposals: number;
+  /** Margins against the champion and against the anchor; null: there is none. */
+  margin: number;
+  total: number | null;
+}
+
+const lines: Line[] = [null, 0.02].map((total) => ({ rows: 4000, proposals: 50, margin: 0.01, total }));
+
+/** What each candidate truly loses, and on how many rows it is right where the champion is wrong. */
+const stepLoss = 0.005;
+const stepGain = 0.01;
+
+/** How far a champion sinks that is replaced by each candidate that the gate passes. */
+function creep({ rows, proposals, margin, total }: Line, repetitions: number): (string | number)[] {
+  const policy: Policy = {
+    primary: { metric: 'accuracy', margin, require: 'non-inferior' },
+    ...(total === null ? {} : { anchor: { version: 'best', margin: total } }),
+  };
+  const plan = planOf(policy, 'binary-classification');
+  const truth = new Float64Array(rows).fill(1);
+  const shareOf = (right: Uint8Array): number => right.reduce((sum, each) => sum + each, 0) / rows;
+  const outputsOf = (right: Uint8Array): Float64Array => Float64Array.from(right, (each) => (each === 1 ? 0.9 : 0.1));
+  const sunk: number[] = [];
+  let promotions = 0;
+  for (let run = 0; run < repetitions; run += 1) {
+    const random = randomFrom(11_000_003 * (run + 1) + rows);
+    // Population accuracies, which no evaluation sees; what is right on the evaluation set follows from them row by row.
+    let accuracy = 0.9;
+    let champion = Uint8Array.from({ length: rows }, () => (random.uniform() < accuracy ? 1 : 0));
+    let best = champion;
+    for (let proposal = 0; proposal < proposals; proposal += 1) {
+      const lost = (stepLoss + stepGain) / accuracy;
+      const gained = stepGain / (1 - accuracy);
+      const candidate = champion.map((right) => (random.uniform() < (right === 1 ? lost : gained) ? 1 - right : right));
+      const world = binary(truth, outputsOf(champion), outputsOf(candidate));
+      const compared = [...comparisonChecks({ plan, ...world }, [])];
+      const anchored = anchorChecks(
+        { plan, ...world },
+        {
+          version: '1.0.0',
+          outputs: best === champion ? world.champion : binary(truth, outputsOf(best), outputsOf(best)).champion,
+          same: best === champion ? 'champion' : null,
+          fault: null,
+        },
+        compared,
+      );
+      if ([...compared.map(({ check }) => check), ...anchored].some(({ verdict }) => verdict !== 'pass')) continue;
+      promotions += 1;
+      accuracy -= stepLoss;
+      champion = candidate;
+      if (shareOf(candidate) > shareOf(best)) best = candidate;
+    }
+    sunk.push(0.9 - accuracy);
+  }
+  sunk.sort((one, other) => one - other);
+  const points = (value: number | undefined): string => (100 * (value ?? 0)).toFixed(2);
+  const beyond = sunk.filter((loss) => loss > (total ?? 0.02) + 1e-9).length;
+  return [
+    rows,
+    proposals,
+    total === null ? 'none' : `best, ${100 * total} points`,
+    repetitions,
+    (promotions / repetitions).toFixed(1),
+    points(sunk.reduce((sum, loss) => sum + loss, 0) / repetitions),
+    points(sunk[Math.ceil(0.95 * repetitions) - 1]),
+    points(sunk.at(-1)),
+    percent(beyond, repetitions),
+  ];
+}
+
 async function main(): Promise<void> {
   const repetitions = Number(process.argv[2] ?? 3000);
   const output = process.argv[3] ?? join(projectRoot, 'docs/calibration.md');
+  const only = process.argv[4];
   const startedAt = Date.now();
   const progress = (cells: readonly (string | number)[]): string => {
     process.stderr.write(`${Math.round((Date.now() - startedAt) / 1000)} s  ${cells.join('  ')}\n`);
     return `| ${cells.join(' | ')} |`;
   };
-  const levels = scenarios().flatMap((scenario) =>
-    scenario.rows.flatMap((rows) => passRates(scenario, rows, Math.ceil(scenario.times * repetitions)).map(progress)),
+  const measured: Record<SectionName, () => string[]> = {
+    levels: () =>
+      scenarios().flatMap((scenario) =>
+        scenario.rows.flatMap((rows) =>
+          passRates(scenario, rows, Math.ceil(scenario.times * repetitions)).map(progress),
+        ),
+      ),
+    few: () =>
+      expectedDifferences.flatMap((expected) =>
+        passRates(
+          {
+            what: `${expected} expected`,
+            rows: [fewRows],
+            times: 1,
+            draw: fewDifferent(expected),
+            requirement: 'superior',
+            losses: { accuracy: 0, f1: 0, log_loss: 0, roc_auc: 0 },
+          },
+          fewRows,
+          repetitions,
+        ).map((cells) => progress(cells.filter((_, column) => shownOfFew.has(column)))),
+      ),
+    guards: () => families.map((family) => progress(blockRate(family, repetitions))),
+    gaps: () => gapFamilies.map((family) => progress(gapRate(family, Math.ceil(repetitions / 3)))),
+    creep: () => lines.map((line) => progress(creep(line, Math.ceil(repetitions / 10)))),
+  };
+  const names = Object.keys(measured) as SectionName[];
+  if (only === undefined) {
+    await writeFile(
+      output,
+      [introduction, ...names.map((name) => section(name, measured[name]()))].join('\n\n') + '\n',
+    );
+    return;
+  }
+  const name = names.find((each) => each === only);
+  if (name === undefined) throw new Error(`no section ${only}: there are ${names.join(', ')}`);
+  const text = section(name, measured[name]());
+  const title = text.split('\n', 1)[0];
+  const [head, ...parts] = (await readFile(output, 'utf8')).trimEnd().split(/\n\n(?=## )/u);
+  const kept = parts.some((part) => part.startsWith(`${title}\n`)) ? parts : [...parts, `${title}\n`];
+  await writeFile(
+    output,
+    `${[head, ...kept.map((part) => (part.startsWith(`${title}\n`) ? text : part))].join('\n\n')}\n`,
   );
-  const few = expectedDifferences.flatMap((expected) =>
-    passRates(
-      {
-        what: `${expected} expected`,
-        rows: [fewRows],
-        times: 1,
-        draw: fewDifferent(expected),
-        requirement: 'superior',
-        losses: { accuracy: 0, f1: 0, log_loss: 0, roc_auc: 0 },
-      },
-      fewRows,
-      repetitions,
-    ).map((cells) => progress(cells.filter((_, column) => shownOfFew.has(column)))),
-  );
-  const guards = families.map((family) => progress(blockRate(family, repetitions)));
-  const gaps = gapFamilies.map((family) => progress(gapRate(family, Math.ceil(repetitions / 3))));
-  await writeFile(output, page({ levels, few, guards, gaps }));
 }
 
 /** How often each metric passes, all of them judged on the same worlds. */
@@ -590,52 +690,57 @@ function blockRate(
   ];
 }
 
-function page({ levels, few, guards, gaps }: Record<'levels' | 'few' | 'guards' | 'gaps', readonly string[]>): string {
-  return [
-    '# Calibration of the gate',
-    '',
-    'How often the gate passes a candidate it must not pass, or blocks one it must not block, measured by simulation on the',
-    'production code (`bench/calibration.ts`, fixed seeds), at alpha 0.05. The generators are not what the methods assume: scores tie,',
-    'errors are skewed and grow with the target, rows of a person go together. True losses are computed, not simulated.',
-    '"Monte Carlo error" is two standard errors of the rate. The metrics of one generator are judged on the same repetitions, so that their',
-    'rates err together.',
-    '',
+type SectionName = 'levels' | 'few' | 'guards' | 'gaps' | 'creep';
+
+const introduction = [
+  '# Calibration of the gate',
+  '',
+  'How often the gate passes a candidate it must not pass, or blocks one it must not block, measured by simulation on the',
+  'production code (`bench/calibration.ts`, fixed seeds), at alpha 0.05. The generators are not what the methods assume: scores tie,',
+  'errors are skewed and grow with the target, rows of one person are correlated. True losses are computed, not simulated.',
+  '"Monte Carlo error" is two standard errors of the rate. The metrics of one generator are judged on the same repetitions, so that their',
+  'rates err together.',
+].join('\n');
+
+/** What stands above the table of each section. */
+const texts: Record<SectionName, readonly string[]> = {
+  levels: [
     '## A candidate exactly at the margin, and one exactly equal',
     '',
     'Non-inferiority must pass a candidate whose true loss equals the margin in at most 5% of evaluations; superiority must pass an',
     'equal candidate in at most 5%.',
     '',
-    '- `decisions`: labels 30% positive; both models are right on 90% of the rows (88% the worse candidate), by the same luck on 80% of them.',
+    '- `decisions`: labels 30% positive; both models are right on 90% of the rows (88% the worse candidate), with the same random draw on 80% of them.',
     '- `ranked`: 20% positive; scores on a grid of 101 values with shared exponential and own normal noise.',
     '- `regression`: log-normal targets, exponential errors that grow with them; the worse candidate errs by 5% more.',
     '- `persons`: one to seven rows of a person, right or wrong mostly together; 85% right (82% the worse candidate).',
     '- `flips`: clusters of one to 19 rows, about 50 of them; 0.5% of the rows gained and 2.5% lost (1% each where equal), a share of the',
-    '  clusters flipping as a whole. Where a loss comes mostly by whole clusters and the sample has few of them, no method that is not told so knows.',
+    '  clusters flipping as a whole. Where a loss comes mostly by whole clusters and the sample has few of them, no method can know this without being told.',
     '',
     '| requirement | metric | generator | rows | true loss = margin | repetitions | passes | Monte Carlo error | method |',
     '|---|---|---|---|---|---|---|---|---|',
-    ...levels,
-    '',
+  ],
+  few: [
     '## Few rows that differ',
     '',
-    `Equal models that decide few of ${fewRows} rows differently: superiority must pass at most 6% of evaluations. What few rows carry has`,
-    'cautious bounds, more so the more the rows differ in weight.',
+    `Equal models that decide few of ${fewRows} rows differently: superiority must pass at most 6% of evaluations. Differences carried by few rows have`,
+    'cautious bounds, the more so the more the rows differ in weight.',
     '',
     '| metric | rows that differ | repetitions | passes | Monte Carlo error |',
     '|---|---|---|---|---|',
-    ...few,
-    '',
+  ],
+  guards: [
     '## Ten slices of 200 rows in guard mode',
     '',
     'Every slice exactly at the margin: the guard must block at most 7% of evaluations. One slice ten points worse, the others equal: the',
     'guard must find it. How often it can depends on how many rows the models decide differently beside the loss itself, which no',
     'method changes: on 200 rows at a level of 0.05 / 10, it is found in 95% of evaluations where both models are nearly always right, or',
-    'are right and wrong by the same luck. Retrained models in the fixtures share it on 40 to 85% of the rows, mostly about 72%.',
+    'are right and wrong with the same random draw. Retrained models in the fixtures share it on 40 to 85% of the rows, mostly about 72%.',
     '',
-    '| candidate | champion right on | margin | same luck on | repetitions | blocked | Monte Carlo error | target |',
+    '| candidate | champion right on | margin | same draw on | repetitions | blocked | Monte Carlo error | target |',
     '|---|---|---|---|---|---|---|---|',
-    ...guards,
-    '',
+  ],
+  gaps: [
     '## Changes of fairness gaps',
     '',
     'Demographic parity difference, decisions of either model by chance, the candidate selecting one group more often. It loses exactly',
@@ -643,9 +748,22 @@ function page({ levels, few, guards, gaps }: Record<'levels' | 'few' | 'guards' 
     '',
     "| rows | groups | champion's gap | margin | repetitions | passes | Monte Carlo error | blocked | Monte Carlo error |",
     '|---|---|---|---|---|---|---|---|---|',
-    ...gaps,
+  ],
+  creep: [
+    '## Small losses over fifty candidates',
     '',
-  ].join('\n');
+    'Each candidate truly loses half a point of accuracy against the champion of its day (right on 1% of the rows where that is wrong, wrong',
+    'on 1.5% where that is right), and must be non-inferior within 1 point; what passes is the next champion. One evaluation set for all. With an',
+    'anchor each must be non-inferior to the best version so far within 2 points, too. "Sunk" is what the last champion truly loses against the',
+    'first. A level of 5% holds for each candidate: of many that are tried on one set some pass that should not (`holdout.spend` shares it out).',
+    '',
+    '| rows | candidates | anchor | repetitions | promotions | sunk, mean (points) | 95th percentile | most | sunk by more than 2 points |',
+    '|---|---|---|---|---|---|---|---|---|',
+  ],
+};
+
+function section(name: SectionName, rows: readonly string[]): string {
+  return [...texts[name], ...rows].join('\n');
 }
 
 function percent(count: number, of: number): string {

@@ -44,7 +44,7 @@ async function demo(): Promise<void> {
     artifact: 'models/champion.onnx',
     reason: 'The logistic regression in production since before there was a gate.',
   });
-  console.log(`${model}: champion ${registered.decision.to?.version} registered, on a person's word.\n`);
+  console.log(`${model}: champion ${registered.decision.to?.version} registered manually.\n`);
 
   const results: { name: string; result: PromoteResult; folder: string }[] = [];
   for (const name of candidates) {

@@ -55,6 +55,16 @@ export class ModelError extends ContenderError {
   }
 }
 
+/**
+ * A model that does not fit the configuration or the data it is judged on: its task, features, classes or outputs. Of a candidate it
+ * is for a person to mend and no verdict; a champion that does not fit is one that cannot be evaluated.
+ */
+export class MismatchError extends ContenderError {
+  constructor(fault: Fault) {
+    super('mismatch', fault);
+  }
+}
+
 /** A staging target or model server that does not start, become healthy or answer as agreed. */
 export class StagingError extends ContenderError {
   /** Nothing was learned about the candidate: the Docker Engine, the registry of the image or the server cannot be reached. */
@@ -83,15 +93,15 @@ export class RegistryError extends ContenderError {
  * - `unavailable`: it cannot be reached or fails; `uncertain` says whether the request may have been carried out all the same
  * - `refused`: any other refusal
  */
-export type GitHubFault =
+export type GitHubErrorKind =
   'conflict' | 'exists' | 'rules' | 'permission' | 'credentials' | 'absent' | 'limited' | 'unavailable' | 'refused';
 
 /** GitHub's API refuses a request or cannot be reached. */
 export class GitHubError extends ContenderError {
-  readonly kind: GitHubFault;
+  readonly kind: GitHubErrorKind;
   /** The request may have been carried out although no answer says so. */
   readonly uncertain: boolean;
-  constructor(kind: GitHubFault, fault: Fault, uncertain = false) {
+  constructor(kind: GitHubErrorKind, fault: Fault, uncertain = false) {
     super('github', fault);
     this.kind = kind;
     this.uncertain = uncertain;
@@ -109,6 +119,47 @@ export class EvidenceError extends ContenderError {
 export function openingFault(cause: NodeJS.ErrnoException): string {
   return cause.code === 'ENOENT' ? 'there is no such file' : `cannot be read (${cause.code ?? cause.message})`;
 }
+
+/**
+ * An error as one that a person can mend, null for a bug of ours: what the operating system refuses (a file that may not be read, a
+ * folder in its place, a full disk) is no bug, wherever it is met.
+ */
+export function mendable(error: unknown): ContenderError | null {
+  if (error instanceof ContenderError) return error;
+  if (!(error instanceof Error)) return null;
+  const { code, syscall, path } = error as NodeJS.ErrnoException;
+  if (code === undefined || syscall === undefined || ownMistakes.has(code)) return null;
+  return new SystemError({
+    found: `${code}: ${refusals[code] ?? error.message.replace(/^[A-Z0-9]+: /u, '')} (${syscall})`,
+    where: path,
+    remedy: 'Mend that, or name another path, and run again',
+    cause: error,
+  });
+}
+
+/** What the operating system refuses. */
+class SystemError extends ContenderError {
+  constructor(fault: Fault) {
+    super('system', fault);
+  }
+}
+
+/** Only a program can be the cause of these. */
+const ownMistakes = new Set(['EBADF', 'EFAULT', 'EINVAL', 'ENOSYS']);
+
+const refusals: Record<string, string> = {
+  EACCES: 'this user may not do that',
+  EPERM: 'this user may not do that',
+  EROFS: 'nothing may be written there',
+  EISDIR: 'this is a folder, not a file',
+  ENOTDIR: 'this is a file, not a folder',
+  ENOENT: 'there is no such file or folder',
+  ELOOP: 'a link that leads to itself',
+  ENAMETOOLONG: 'the name is too long',
+  ENOSPC: 'the disk is full',
+  EDQUOT: 'the quota of this user is used up',
+  EMFILE: 'too many files are open (see ulimit -n)',
+};
 
 function describe(fault: Fault): string {
   const parts = [fault.where === undefined ? fault.found : `${fault.where}: ${fault.found}`];

@@ -22,10 +22,10 @@ export interface ActionContext {
   signal: AbortSignal;
   /** Give every output, before any failure: a later step may want them all the same. */
   setOutputs(outputs: Record<string, string | readonly string[]>): void;
-  /** Where a fault is told beside log and summary, from now on; null: nowhere. */
+  /** From now on, where an error is posted in addition to log and summary; null: nowhere. */
   onFault(tell: ((message: string) => Promise<void>) | null): void;
   /** What becomes of a decision that is recorded. */
-  onRecord(told: Recording): void;
+  onRecord(recording: Recording): void;
   /** What is yet to be done once the decision is recorded: a run that is cancelled says that it is missing. */
   remaining(what: readonly string[]): void;
 }
@@ -42,18 +42,18 @@ export async function runAction(
 ): Promise<void> {
   const abort = new AbortController();
   for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => abort.abort(new Error(name)));
-  let told = false;
-  let tellFault: ((message: string) => Promise<void>) | null = null;
+  let outputsSet = false;
+  let postError: ((message: string) => Promise<void>) | null = null;
   let recording: Recording | null = null;
   let missing: readonly string[] = [];
   try {
     await work({
       signal: abort.signal,
       setOutputs(values) {
-        told = true;
+        outputsSet = true;
         for (const [name, value] of Object.entries(values)) core.setOutput(name, value);
       },
-      onFault: (tell) => (tellFault = tell),
+      onFault: (post) => (postError = post),
       onRecord: (now) => (recording = now),
       remaining: (what) => (missing = what),
     });
@@ -61,20 +61,20 @@ export async function runAction(
     const message = abort.signal.aborted ? cancelledText(recording, missing) : faultText(error);
     process.exitCode = core.ExitCode.Failure;
     core.error(message, placeIn(message));
-    if (!told) {
+    if (!outputsSet) {
       const values: Record<string, string> = { [outputs[0]]: 'error', headline: message };
       for (const name of outputs) core.setOutput(name, values[name] ?? '');
       await writeSummary(renderFault(message));
     }
-    if (!abort.signal.aborted) await publish(tellFault, publicFaultText(error));
+    if (!abort.signal.aborted) await publish(postError, publicFaultText(error));
   }
 }
 
-async function publish(tell: ((message: string) => Promise<void>) | null, message: string): Promise<void> {
+async function publish(post: ((message: string) => Promise<void>) | null, message: string): Promise<void> {
   try {
-    await tell?.(message);
+    await post?.(message);
   } catch (fault) {
-    core.warning(`The error could not be told on GitHub: ${faultText(fault)}`);
+    core.warning(`Could not post the error to GitHub: ${faultText(fault)}`);
   }
 }
 

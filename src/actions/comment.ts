@@ -23,7 +23,7 @@ await runAction(outputs, async ({ signal, setOutputs }) => {
   const run = followedRun(await eventPayload(process.env));
   if (place === null || run === null) {
     throw new UsageError({
-      found: 'this run follows no workflow run of a pull request',
+      found: 'this run was not triggered by a workflow run of a pull request',
       expected: 'the event workflow_run, after a workflow of event pull_request',
       remedy: "Add if: github.event.workflow_run.event == 'pull_request' to the job",
     });
@@ -36,8 +36,8 @@ await runAction(outputs, async ({ signal, setOutputs }) => {
   const strange = left.find(({ input }) => input.decision?.source.run !== String(run.id));
   if (strange !== undefined) {
     throw new UsageError({
-      found: `the decision on ${strange.model} is of another run`,
-      expected: `run ${run.id}, which this one follows`,
+      found: `the decision on ${strange.model} belongs to another run`,
+      expected: `run ${run.id}, which triggered this one`,
       remedy: 'Download the artifact with run-id: ${{ github.event.workflow_run.id }}',
     });
   }
@@ -48,8 +48,8 @@ await runAction(outputs, async ({ signal, setOutputs }) => {
     runUrl: `${server}/${repository}/actions/runs/${run.id}`,
     untrusted: run.headRepository !== repository,
   };
-  const told = new Set<string>();
-  const spoken: number[] = [];
+  const models = new Set<string>();
+  const commented: number[] = [];
   for (const pullRequest of pullRequests) {
     const comments =
       reports.length > 0
@@ -67,19 +67,21 @@ await runAction(outputs, async ({ signal, setOutputs }) => {
     for (const comment of comments) {
       const { action, url } = await postComment(github, { pullRequest, run, ...comment });
       core.info(`${comment.model}: ${action} ${url}`);
-      told.add(comment.model);
+      models.add(comment.model);
     }
-    if (comments.length > 0) spoken.push(pullRequest);
+    if (comments.length > 0) commented.push(pullRequest);
   }
   const headline =
     pullRequests.length === 0
       ? `No open pull request has ${run.headSha} as its head: it was closed or has moved on.`
-      : `${told.size} ${told.size === 1 ? 'model' : 'models'} told on ${spoken.length === 0 ? 'no pull request' : `pull request ${spoken.join(', ')}`}.`;
+      : commented.length === 0
+        ? 'Nothing to comment: no model has a comment here.'
+        : `Commented on pull request ${commented.join(', ')} for ${models.size} ${models.size === 1 ? 'model' : 'models'}.`;
   setOutputs({
-    status: spoken.length === 0 ? 'none' : 'told',
+    status: commented.length === 0 ? 'none' : 'posted',
     headline,
-    'pull-requests': JSON.stringify(spoken),
-    models: JSON.stringify([...told]),
+    'pull-requests': JSON.stringify(commented),
+    models: JSON.stringify([...models]),
   } satisfies Record<(typeof outputs)[number], string>);
   core.info(headline);
 });

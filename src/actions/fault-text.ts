@@ -1,5 +1,5 @@
 import type { AnnotationProperties } from '@actions/core';
-import { ContenderError } from '../errors.ts';
+import { mendable } from '../errors.ts';
 import type { Recording } from '../pipeline/workspace.ts';
 import { withInputs } from './input-names.ts';
 
@@ -7,13 +7,14 @@ const bug = 'This is a bug in Contender, please report it';
 
 /** What a person can mend, as one message; a bug of ours with its stack. */
 export function faultText(error: unknown): string {
-  if (error instanceof ContenderError) return withInputs(error.message);
+  const fault = mendable(error);
+  if (fault !== null) return withInputs(fault.message);
   return `${bug}: ${error instanceof Error ? error.stack : String(error)}`;
 }
 
 /** The same for where secrets are not masked: nothing of what a bug of ours says. */
 export function publicFaultText(error: unknown): string {
-  return error instanceof ContenderError ? faultText(error) : `${bug}; the log of the run has the details.`;
+  return mendable(error) !== null ? faultText(error) : `${bug}; the log of the run has the details.`;
 }
 
 /** What a run that was cancelled leaves behind. @param missing what was yet to be done once the decision was recorded */

@@ -273,7 +273,7 @@ function refuseTarget(env: NodeJS.ProcessEnv): void {
   if (env['GITHUB_EVENT_NAME'] !== 'pull_request_target') return;
   throw new UsageError({
     found: 'the event pull_request_target',
-    expected: 'pull_request: this action reads what is checked out, models and configuration, and runs it',
+    expected: 'pull_request: this action reads and runs the checked-out models and configuration',
     where: 'on',
     remedy:
       'Run it on pull_request, which is safe for forks, and let a workflow on workflow_run tell the result there (workflows/comment.yml)',
@@ -315,7 +315,7 @@ function recordInput(run: RunContext): boolean {
       found: 'true on a pull request',
       expected: 'auto or false: pull requests evaluate and never record',
       where: 'input record',
-      remedy: 'Leave the input out, and record when the pull request is merged',
+      remedy: 'Omit the input; the decision is recorded when the pull request is merged',
     });
   }
   return record;
@@ -335,7 +335,7 @@ function requiredToken(what: string): string {
     found: 'no token',
     expected: `one that may write ${what}`,
     where: 'input token',
-    remedy: 'Leave the input out to use the token of the job',
+    remedy: 'Omit the input to use the token of the job',
   });
 }
 

@@ -15,7 +15,7 @@ export async function release(
   { token, version }: { token: string; version?: string | undefined },
 ): Promise<ReleasedVersion & { headline: string }> {
   const place = await runPlace(process.env);
-  if (place === null) throw new RegistryError({ found: 'this is no workflow run', remedy: 'Run it on GitHub' });
+  if (place === null) throw new RegistryError({ found: 'this is not a workflow run', remedy: 'Run it on GitHub' });
   const { repository, apiUrl } = place;
   const { log, signal } = workspace;
   const github = openGitHub({ repository, token, apiUrl, log, signal });

@@ -63,14 +63,14 @@ export function withReadOptions(command: Command): Command {
       '-c, --config <file>',
       'the configuration (default: the nearest contender.yml, from here up to the workspace)',
     )
-    .option('-m, --model <name>', 'which model of the configuration (may be left out when there is one)')
+    .option('-m, --model <name>', 'which model of the configuration (optional when there is only one)')
     .option(
       '-w, --workspace <folder>',
-      'no data or model outside it is read, and paths start there (default: the git repository, and paths start here)',
+      'root for paths; no data or model outside it is read (default: the git repository, with paths relative to the current folder)',
     )
     .option('--json', 'print the result as JSON on standard output')
     .addOption(new Option('-q, --quiet', 'only warnings and the result').conflicts('verbose'))
-    .option('-v, --verbose', 'say more');
+    .option('-v, --verbose', 'verbose output');
 }
 
 /** The same, of a command that looks at models or writes files. */
@@ -81,7 +81,10 @@ export function withCommonOptions(command: Command): Command {
       `where evidence, decision and report go, in a folder named after the model (default: ${defaults.out} in the workspace)`,
     )
     .option('--candidate <uri>', 'a path or URL in place of the configured candidate')
-    .option('--candidate-sha256 <digest>', 'digest of that file; a URL needs it, but for an artifact of a workflow run')
+    .option(
+      '--candidate-sha256 <digest>',
+      'digest of that file; required for a URL, except an artifact of a workflow run',
+    )
     .option('--champion <uri>', 'a path, a URL or "registry" in place of the configured champion')
-    .option('--champion-sha256 <digest>', 'the same for that champion');
+    .option('--champion-sha256 <digest>', 'digest of that file, as for the candidate');
 }

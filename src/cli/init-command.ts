@@ -14,8 +14,8 @@ interface InitOptions {
 export function addInitCommand(program: Command, context: CommandContext): void {
   program
     .command('init')
-    .description('Write a contender.yml to start from here, by what data and model show; nothing is overwritten.')
-    .option('--data <file>', 'the labelled rows to judge on: CSV, JSONL or Parquet')
+    .description('Write a starting contender.yml here, based on the data and the model; nothing is overwritten.')
+    .option('--data <file>', 'the labelled rows to evaluate on: CSV, JSONL or Parquet')
     .addOption(new Option('--candidate <file>', 'the ONNX model to judge').conflicts('predictions'))
     .option('--predictions <file>', 'a CSV or Parquet file of predictions in place of a model')
     .option('--json', 'print the result as JSON on standard output')

@@ -14,7 +14,7 @@ interface InspectOptions {
 export function addInspectCommand(program: Command, context: CommandContext): void {
   program
     .command('inspect')
-    .description('Show what a model takes and gives, and which columns would feed it.')
+    .description('Show the inputs and outputs of a model, and which columns would feed them.')
     .argument('<file>', 'an ONNX file')
     .option('-c, --config <file>', 'show which columns of its evaluation set would feed the inputs')
     .option('-m, --model <name>', 'which model of the configuration')
@@ -28,7 +28,7 @@ export function addInspectCommand(program: Command, context: CommandContext): vo
       context.print(
         options.json === true
           ? JSON.stringify({ file, sha256: artifact.sha256, bytes: artifact.size, ...inspection, feeds }, null, 2)
-          : told(file, artifact, inspection, feeds),
+          : inspectionText(file, artifact, inspection, feeds),
       );
     });
 
@@ -42,7 +42,7 @@ export function addInspectCommand(program: Command, context: CommandContext): vo
   }
 }
 
-function told(
+function inspectionText(
   file: string,
   artifact: { sha256: string; size: number },
   inspection: ModelInspection,

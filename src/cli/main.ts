@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { ContenderError } from '../errors.ts';
+import { mendable, type ContenderError } from '../errors.ts';
 import { jsonText } from '../report/escape.ts';
 import { exitCodes } from './exit-codes.ts';
 import { buildProgram } from './program.ts';
@@ -7,6 +7,20 @@ import { buildProgram } from './program.ts';
 /** Who reads JSON finds the fault where the result would be. */
 function jsonError({ code, message, fault: { cause: _cause, ...fault } }: ContenderError): string {
   return `${jsonText({ error: { code, message, ...fault } })}\n`;
+}
+
+function tell(error: unknown): void {
+  const fault = mendable(error);
+  if (fault === null) {
+    process.stderr.write(
+      `contender: this is a bug in contender, please report it\n${error instanceof Error ? error.stack : String(error)}\n`,
+    );
+    process.exitCode = exitCodes.bug;
+    return;
+  }
+  process.stderr.write(`contender: ${fault.message}\n`);
+  if (process.argv.includes('--json')) process.stdout.write(jsonError(fault));
+  process.exitCode = exitCodes.usage;
 }
 
 const abort = new AbortController();
@@ -29,14 +43,7 @@ try {
   if (abort.signal.aborted) {
     process.stderr.write('contender: stopped before it was done; nothing was recorded\n');
     process.exitCode = exitCodes.interrupted;
-  } else if (error instanceof ContenderError) {
-    process.stderr.write(`contender: ${error.message}\n`);
-    if (process.argv.includes('--json')) process.stdout.write(jsonError(error));
-    process.exitCode = exitCodes.usage;
   } else {
-    process.stderr.write(
-      `contender: this is a bug in contender, please report it\n${error instanceof Error ? error.stack : String(error)}\n`,
-    );
-    process.exitCode = exitCodes.bug;
+    tell(error);
   }
 }

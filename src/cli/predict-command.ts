@@ -22,7 +22,7 @@ export function addPredictCommand(program: Command, context: CommandContext): vo
       const file = placesOf(options).fromRoot(options.file);
       const workspace = await context.open(options);
       const result = await runPredict(workspace, { role, shard, file });
-      context.print(options.json === true ? JSON.stringify(result, null, 2) : told(result));
+      context.print(options.json === true ? JSON.stringify(result, null, 2) : resultText(result));
     });
 }
 
@@ -33,7 +33,7 @@ function shard(text: string): PredictInput['shard'] {
 }
 
 /** CSV does not say what it is of, so that only contender.yml can. */
-function told({ role, file, rows, of, threshold }: PredictResult): string {
+function resultText({ role, file, rows, of, threshold }: PredictResult): string {
   const written = `${file}: ${rows} of ${of} rows, predicted by the ${role}.`;
   if (!/\.csv$/iu.test(file)) return `${written} Judge with: contender evaluate --predictions <files>`;
   const cut = threshold === null ? '' : `, threshold: ${JSON.stringify(threshold)}`;

@@ -49,7 +49,7 @@ export function addPublishCommands(program: Command, context: CommandContext): v
   withReadOptions(
     program
       .command('release')
-      .description('Make the GitHub release of a version, or complete one that was cut off. Needs GITHUB_TOKEN.'),
+      .description('Create the GitHub release of a version, or complete an interrupted one. Needs GITHUB_TOKEN.'),
   )
     .option('--of <semver>', 'which version (default: the champion)')
     .option('--repository <owner/name>', 'the repository on GitHub (default: GITHUB_REPOSITORY)')
@@ -77,13 +77,11 @@ export function addPublishCommands(program: Command, context: CommandContext): v
     });
 
   withReadOptions(
-    program
-      .command('verify')
-      .description('Say whether a file is, byte for byte, a version that the registry recorded.'),
+    program.command('verify').description('Check that a file is, byte for byte, a version recorded in the registry.'),
   )
     .argument('<file>', 'the model file')
-    .option('--is-champion', 'refuse every version but the champion')
-    .option('--tag <name>', 'refuse another version than this tag claims, such as spam-filter@v1.2.3')
+    .option('--is-champion', 'refuse every version except the champion')
+    .option('--tag <name>', 'refuse any version other than the one this tag names, such as spam-filter@v1.2.3')
     .action(async (file: string, options: VerifyOptions) => {
       const { isChampion = false, tag } = options;
       const model = options.model ?? modelOfTag(tag);

@@ -35,9 +35,7 @@ interface ActOptions extends CommonOptions {
 /** registry register, override, assign, unassign, deprecate: what a person does to a registry. */
 export function addRegistryActs(registry: Command, context: CommandContext): void {
   withCommonOptions(
-    registry
-      .command('register')
-      .description('Make a model the champion on your word, without a gate: how a registry starts.'),
+    registry.command('register').description('Register a model as the first champion manually, without a gate.'),
   )
     .requiredOption('--artifact <file>', 'the model or file of predictions, committed to the repository')
     .option('--set-version <semver>', 'its version (default: the next one)')
@@ -59,22 +57,20 @@ export function addRegistryActs(registry: Command, context: CommandContext): voi
           ? `${workspace.model} ${result.decision.to?.version ?? ''} is champion. Recorded in commit ${result.commit?.slice(0, 12) ?? ''}.`
           : result.status === 'pending'
             ? `${workspace.model} ${result.decision.to?.version ?? ''} is not champion yet. ${pendingText(result)}`
-            : `${workspace.model} ${result.decision.to?.version ?? ''} is champion already; nothing was added.`,
+            : `${workspace.model} ${result.decision.to?.version ?? ''} is already champion; nothing was added.`,
       );
     });
 
   addAct(
     registry
       .command('override')
-      .description(
-        'Promote the candidate although it was held, on your word: the hold, its evidence and your reason stay.',
-      )
+      .description('Promote a held candidate manually: the hold, its evidence and your reason are recorded.')
       .option('--set-version <semver>', 'its version (default: the next one)'),
     context,
     (workspace, input, options) => overrideHold(workspace, { ...input, version: options.setVersion }),
   );
   withReadOptions(
-    registry.command('tag').description('Make the git tags that are missing (registry.tags in contender.yml).'),
+    registry.command('tag').description('Create missing git tags (registry.tags in contender.yml).'),
   ).action(async (options: CommonOptions) => {
     const workspace = await context.open(options);
     const made = await (await openRegistry(workspace)).tag(workspace.model);
@@ -85,7 +81,7 @@ export function addRegistryActs(registry: Command, context: CommandContext): voi
   addAct(
     registry
       .command('deprecate')
-      .description('Say that a version must not be used any more.')
+      .description('Mark a version as deprecated: it must not be used any more.')
       .requiredOption('--version <semver>', 'the version'),
     context,
     (workspace, input, options) => deprecateVersion(workspace, { ...input, version: options.version ?? '' }),
@@ -108,7 +104,7 @@ function addAssign(registry: Command, context: CommandContext): void {
   addAct(
     registry
       .command('unassign')
-      .description("Take the version out of one of the team's own environments: nothing is in it then.")
+      .description("Take the version out of one of the team's own environments, which leaves it empty.")
       .requiredOption('--environment <name>', 'the environment'),
     context,
     (workspace, input, { environment = '' }) => emptyEnvironment(workspace, { ...input, environment }),
@@ -120,7 +116,7 @@ export function addRollbackCommand(program: Command, context: CommandContext): v
   addAct(
     program
       .command('rollback')
-      .description('Make an earlier version the champion again, once its artifact is seen to be there, byte for byte.')
+      .description('Make an earlier version the champion again, after verifying its artifact, byte for byte.')
       .option('--to <version>', 'a version, or "previous": the one that the champion replaced', 'previous'),
     context,
     (workspace, input, options) => rollBack(workspace, { ...input, to: options.to ?? 'previous' }),
@@ -136,7 +132,7 @@ function addAct(
     command.requiredOption('--reason <text>', 'why, for the record');
   }
   withCommonOptions(command)
-    .option('--by <person>', 'who answers for it (default: the person who runs this)')
+    .option('--by <person>', 'the responsible person (default: the person who runs this)')
     .option(
       '--record',
       'record it (the default, except in workflows on pull requests, other branches than the default one and unusual events)',
@@ -156,7 +152,7 @@ function addAct(
         options,
       );
       await warnOfExpiry(workspace, result);
-      context.print(options.json === true ? JSON.stringify(result, null, 2) : told(workspace.model, result));
+      context.print(options.json === true ? JSON.stringify(result, null, 2) : resultText(workspace.model, result));
       if (result.status === 'pending') context.finish(exitCodes.hold);
     });
 }
@@ -167,7 +163,7 @@ function overtakenText({ decision }: PromoteResult, holdsNow: string): string {
 }
 
 /** What was done, in a few lines. */
-function told(model: string, result: PromoteResult): string {
+function resultText(model: string, result: PromoteResult): string {
   const { decision, status, commit, tags } = result;
   const [from, to] = [decision.from?.version ?? 'none', decision.to?.version ?? 'none'];
   const done = status === 'recorded' || (status === 'already-recorded' && result.holdsNow === undefined);
@@ -184,7 +180,7 @@ function told(model: string, result: PromoteResult): string {
             : `${model} ${to} ${done ? 'is' : 'would be'} champion in place of ${from}`;
   const where = {
     recorded: `Recorded in commit ${commit?.slice(0, 12) ?? ''}.`,
-    'already-recorded': 'This is in the registry already; nothing was added.',
+    'already-recorded': 'This is already in the registry; nothing was added.',
     'no-change': 'Nothing to record.',
     'not-recorded': 'Not recorded.',
     pending: pendingText(result),

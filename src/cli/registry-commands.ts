@@ -21,7 +21,7 @@ export function addRegistryCommands(program: Command, context: CommandContext): 
       .description('Rebuild every manifest from its chain and report any difference.')
       .option(
         '--base <commit>',
-        'hold what HEAD makes of the registry against this branch, tag or commit, under the configuration there',
+        'compare the registry at HEAD with this branch, tag or commit, under the configuration found there',
       ),
   ).action(async (options: CommonOptions & { base?: string }) => {
     const { root, config } = placesOf(options);

@@ -17,7 +17,7 @@ export function addServeCommand(program: Command, context: CommandContext): void
     .description('Serve a model over HTTP (Open Inference Protocol v2) until stopped.')
     .argument('<model>', 'an ONNX file')
     .option('--name <name>', 'the name in the URL: /v2/models/<name>/infer', 'model')
-    .option('--port <number>', '0 takes a free one', port, 8080)
+    .option('--port <number>', '0 picks a free one', port, 8080)
     .option('--host <address>', 'the address to listen on', '127.0.0.1')
     .action(async (model: string, options: ServeOptions) => {
       requireEngines();

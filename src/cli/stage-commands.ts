@@ -96,7 +96,7 @@ function withReportOptions(command: Command): Command {
 function withPredictions(command: Command): Command {
   return command.option(
     '--predictions <files>',
-    'what contender predict wrote, in place of running the models: a path, perhaps with wildcards',
+    'what contender predict wrote, in place of running the models: a path (glob allowed)',
   );
 }
 
@@ -110,7 +110,7 @@ async function writeReports(workspace: Workspace, options: ReportOptions, input:
 function whereTo(workspace: Workspace, result: PromoteResult): string {
   const recorded = {
     recorded: `Recorded in commit ${result.commit?.slice(0, 12) ?? ''}.`,
-    'already-recorded': 'This decision is in the registry already; nothing was added.',
+    'already-recorded': 'This decision is already in the registry; nothing was added.',
     'no-change': 'Nothing to record.',
     'not-recorded': 'Not recorded.',
     pending: pendingText(result),

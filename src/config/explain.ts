@@ -40,7 +40,7 @@ function meantAlternatives(errors: readonly ErrorObject[]): ErrorObject[] {
       branches.set(branch, [...(branches.get(branch) ?? []), error]);
     }
     const ranked = [...branches.values()].sort((a, b) => misfit(a, union) - misfit(b, union));
-    const meant = ranked[0];
+    const meant = keyOfNone(ranked, union) ?? ranked[0];
     const dropped = new Set<ErrorObject>(inside);
     if (meant !== undefined && misfit(meant, union) < wrongType) {
       dropped.add(union);
@@ -51,6 +51,25 @@ function meantAlternatives(errors: readonly ErrorObject[]): ErrorObject[] {
     remaining = remaining.filter((error) => !dropped.has(error));
   }
   return remaining;
+}
+
+/** A key that no alternative knows: said once, with the keys of all. */
+function keyOfNone(branches: readonly ErrorObject[][], { instancePath }: ErrorObject): ErrorObject[] | undefined {
+  const unknown = branches.map((errors) =>
+    errors.filter((error) => error.keyword === 'additionalProperties' && error.instancePath === instancePath),
+  );
+  const keyOf = ({ params }: ErrorObject): string => String((params as Record<string, unknown>)['additionalProperty']);
+  const [first] = (unknown[0] ?? []).filter((error) =>
+    unknown.every((errors) => errors.some((each) => keyOf(each) === keyOf(error))),
+  );
+  if (first === undefined || branches.length < 2) return undefined;
+  const properties = unknown.flat().map(({ parentSchema }) => parentSchema?.['properties'] as object | undefined);
+  const merged: ErrorObject = {
+    ...first,
+    parentSchema: { ...first.parentSchema, properties: Object.assign({}, ...properties) as object },
+  };
+  // It takes the place of the error it was made of.
+  return [Object.assign(first, merged)];
 }
 
 const wrongType = 1e6;

@@ -36,7 +36,7 @@ export function parseConfig(text: string, shown: string, rules: ConfigRules): Co
     throw new ConfigError({
       found: `not valid YAML: ${syntax.message}`,
       where: `${shown}:${line}:${col}`,
-      remedy: 'Mend the YAML',
+      remedy: 'Correct the YAML',
     });
   }
   const value = toPlain(document, shown);
@@ -44,10 +44,11 @@ export function parseConfig(text: string, shown: string, rules: ConfigRules): Co
   const valid = ajv.compile<Config>(rules.schema);
   const problems = valid(value) ? inconsistencies(value, rules) : explain(valid.errors ?? []);
   if (problems.length === 0) return value as Config;
-  const told = problems.map((problem) => tell(problem, document, lines, shown));
-  const more = told.length > 8 ? `\n… and ${told.length - 8} more` : '';
+  const texts = problems.map((problem) => tell(problem, document, lines, shown));
+  const more = texts.length > 8 ? `\n… and ${texts.length - 8} more` : '';
   throw new ConfigError({
-    found: told.length === 1 ? (told[0] ?? '') : `${told.length} problems:\n${told.slice(0, 8).join('\n')}${more}\n`,
+    found:
+      texts.length === 1 ? (texts[0] ?? '') : `${texts.length} problems:\n${texts.slice(0, 8).join('\n')}${more}\n`,
     remedy: 'Every key: https://github.com/contender/contender/blob/main/docs/configuration.md',
   });
 }

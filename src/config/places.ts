@@ -1,7 +1,7 @@
 import { LineCounter, isCollection, isScalar, parseDocument } from 'yaml';
 
 /** A line and column of contender.yml, counted from 1. */
-export interface Place {
+export interface ConfigPosition {
   line: number;
   column: number;
 }
@@ -10,7 +10,7 @@ export interface Place {
 export type Path = readonly (string | number)[];
 
 /** Where keys such as `models`, `spam`, `policy`, `guardrails`, 0, `metric` lead, or the last of them that is there. */
-export function placeOfKeys(text: string, keys: Path): Place | undefined {
+export function placeOfKeys(text: string, keys: Path): ConfigPosition | undefined {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, merge: true });
   for (let depth = keys.length; depth >= 2; depth--) {

@@ -18,7 +18,7 @@ export function quantityOf(
   if (metric.scale !== 'share') {
     if (typeof stated === 'number') return stated;
     throw new ConfigError({
-      found: `${JSON.stringify(stated)}, and ${metric.title} is no share`,
+      found: `${JSON.stringify(stated)}, and ${metric.title} is not a share`,
       expected: 'a number in the units of the metric, without pp',
       where,
     });

@@ -77,7 +77,7 @@ export const Columns = Type.Object(
 );
 export type Columns = Static<typeof Columns>;
 
-/** How CSV files are written that are not RFC 4180: told, never guessed. */
+/** How CSV files other than RFC 4180 are written: stated, never guessed. */
 export const CsvFormat = Type.Object(
   {
     delimiter: Type.Optional(
@@ -94,7 +94,7 @@ export const CsvFormat = Type.Object(
     missing: Type.Optional(
       Type.Array(Type.String({ minLength: 1, maxLength: 80 }), {
         maxItems: 20,
-        description: 'Texts that stand for no value, beside the empty cell, such as NA',
+        description: 'Texts that mean a missing value, in addition to the empty cell, such as NA',
       }),
     ),
   },
@@ -138,7 +138,7 @@ export const Approvals = Type.Object(
       }),
     ),
   },
-  { ...strict, description: 'a promotion needs the word of people: without it, what passed is held' },
+  { ...strict, description: 'promotion requires approval: without it, a candidate that passed is held' },
 );
 export type Approvals = Static<typeof Approvals>;
 
@@ -150,7 +150,9 @@ export const Policy = Type.Object(
     ),
     on_inconclusive: Type.Optional(Type.Enum(['hold', 'reject'])),
     allow_first: Type.Optional(
-      Type.Boolean({ description: 'may a model become the first champion on its floors and a sanity baseline alone?' }),
+      Type.Boolean({
+        description: 'whether a model may become the first champion on its floors and a sanity baseline alone',
+      }),
     ),
     required_evidence: Type.Optional(
       Type.Array(Type.String({ pattern: '^[a-z][a-z-]*$' }), {
@@ -167,7 +169,7 @@ export const Policy = Type.Object(
     version: Type.Optional(
       Type.Enum(['patch', 'minor', 'major', 'signature'], {
         description:
-          "what a promotion raises (default patch); signature: what the change of the model's inputs and outputs asks for",
+          "which part of the version a promotion raises (default patch); signature: decided by the change of the model's inputs and outputs",
       }),
     ),
     seed: Type.Optional(Type.Integer({ minimum: 0, description: 'of every resampling (default 20240501)' })),
@@ -228,7 +230,7 @@ export const Parity = Type.Object(
       Type.Number({ minimum: 0, maximum: 1, description: 'the largest share of the larger score (default 1e-6)' }),
     ),
   },
-  { ...strict, description: 'how far two answers of a model to one row may differ and still be the same' },
+  { ...strict, description: 'how far two answers of a model to one row may differ and still count as the same' },
 );
 
 export const Task = Type.Enum([

@@ -25,7 +25,7 @@ export function bytes(size: string): number {
 const clockTolerance = 10 * 60_000;
 
 /**
- * What keeps a measurement from being of the last `limit`, as the end of a sentence; null: nothing. A time to come is no proof of
+ * What keeps a measurement from being of the last `limit`, as the end of a sentence; null: nothing. A time in the future is no proof of
  * freshness: a clock was wrong, or was set back.
  *
  * @param measuredAt a time in ISO 8601
@@ -34,7 +34,7 @@ const clockTolerance = 10 * 60_000;
 export function ageFault(measuredAt: string, now: Date, limit: string): string | null {
   const age = now.getTime() - Date.parse(measuredAt);
   if (!(age <= milliseconds(limit))) return `older than ${limit}`;
-  if (age < -clockTolerance) return `of a time to come, since the clock here says ${now.toISOString()}`;
+  if (age < -clockTolerance) return `dated in the future: the clock here says ${now.toISOString()}`;
   return null;
 }
 

@@ -40,15 +40,15 @@ export function wordOf({ now, by, reason }: Act): Approval {
   const [name, why] = [by.trim(), reason.trim()];
   if (name === '' || name === 'unknown') {
     throw new UsageError({
-      found: 'nobody is named who answers for this',
+      found: 'no responsible person given',
       expected: 'a person',
       remedy: 'Say who with --by (in a workflow it is the person who started the run)',
     });
   }
   if (why === '') {
     throw new UsageError({
-      found: 'there is no reason',
-      expected: 'a sentence that the log will keep',
+      found: 'no reason given',
+      expected: 'a reason to record',
       remedy: 'Say why with --reason "..."',
     });
   }

@@ -71,7 +71,7 @@ export function assign(subject: Assignment, evidence: readonly Evidence[], view:
     to: view.champion,
     candidate: version,
     policy: policyRecord({ environment, ...rule }),
-    evidence: shown.map(referenceTo),
+    evidence: shown.map((each) => referenceTo(each)),
     datasets: datasetsOf(shown),
     environment,
     idempotencyKey: digest({ action: 'assign', model, environment, version: target.version, since }),

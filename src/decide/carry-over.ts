@@ -38,7 +38,7 @@ export function carryOver(
       {
         code,
         message: changed
-          ? `${waited} while ${named(champion)} became champion. Evaluate afresh; the old verdict is not replayed.`
+          ? `${waited} while ${named(champion)} became champion. Evaluate again; an old verdict is not reused.`
           : `${waited} when a newer candidate took its place.`,
       },
       // It gets no version.

@@ -60,7 +60,7 @@ export function decide(
     to: outcome === 'promote' ? candidate : champion,
     candidate,
     policy,
-    evidence: evidence.map(referenceTo),
+    evidence: evidence.map((each) => referenceTo(each, subject.stages)),
     datasets,
     source: context.source,
     actor: context.actor,
@@ -116,7 +116,7 @@ function judge(
   const primary =
     passed.find((check) => leads.includes(check.id)) ??
     passed.find((check) => check.comparison !== undefined) ??
-    // A first model has nothing to be compared with but models that look at no feature.
+    // A first model has nothing to be compared with but models that use no features.
     passed.find((check) => check.id === 'evaluation/sanity-baseline');
   return {
     outcome: 'promote',
@@ -149,7 +149,7 @@ function missing({ config, stages }: DecisionSubject, evidence: readonly Evidenc
     .filter((kind) => !evidence.some((each) => each.kind === kind))
     .map((kind) => ({
       code: 'evidence-missing',
-      message: `The policy requires ${kind} evidence and there is none. Run that stage.`,
+      message: `The policy requires ${kind} evidence, which is missing. Run that stage.`,
     }));
   const empty = evidence
     .filter((each) => required.includes(each.kind) && combinedVerdict(each.checks) === 'skipped')
@@ -181,18 +181,38 @@ function reasonOf(code: string): (check: Check) => Reason {
 }
 
 /** A piece of evidence as a decision refers to it. */
-export function referenceTo(evidence: Evidence): EvidenceReference {
+export function referenceTo(evidence: Evidence, stages: readonly StageFacts[] = []): EvidenceReference {
   return {
     kind: evidence.kind,
     sha256: evidenceDigest(evidence),
     verdict: combinedVerdict(evidence.checks),
-    summary: summary(evidence.checks),
+    summary: { ...summary(evidence.checks), ...measured(evidence, stages) },
     finishedAt: evidence.finishedAt,
   };
 }
 
 export function datasetsOf(evidence: readonly Evidence[]): Record<string, DatasetSubject> {
   return Object.assign({}, ...evidence.map((each) => each.subjects.datasets)) as Record<string, DatasetSubject>;
+}
+
+/** The comparison that says most of the candidate, which a later anchor is found by: see `anchorOf`. */
+function measured(
+  { kind, checks, subjects }: Evidence,
+  stages: readonly StageFacts[],
+): Record<string, string | number> {
+  const lead = stages.find((stage) => stage.kind === kind)?.lead;
+  const comparisonOf = (id: string): Check['comparison'] => checks.find((check) => check.id === id)?.comparison;
+  const whole = lead === undefined ? undefined : comparisonOf(lead);
+  if (whole === undefined) return {};
+  const anchor = comparisonOf(`${lead}@anchor`);
+  return {
+    candidate: whole.candidate,
+    champion: whole.champion,
+    gain: whole.delta,
+    ...(anchor === undefined || subjects.anchor === undefined
+      ? {}
+      : { anchor: anchor.champion, anchorModel: identityOf(subjects.anchor) }),
+  };
 }
 
 function summary(checks: readonly Check[]): Record<string, string | number> {

@@ -62,7 +62,7 @@ export function requireFree(chosen: string, view: RegistryView): void {
     throw new UsageError({
       found: `version ${version} is taken`,
       expected: `a version that the registry does not have yet`,
-      remedy: `Leave the version out to get the next one (the highest is ${highestOf(view)})`,
+      remedy: `Omit the version to get the next one (the highest is ${highestOf(view)})`,
     });
   }
 }
@@ -101,7 +101,7 @@ function bySignature(
     throw new UsageError({
       found: `version ${chosen}, and since ${from} ${why}`,
       expected: `${least} or above, since policy.version is signature`,
-      remedy: 'Leave the version out to get the next one',
+      remedy: 'Omit the version to get the next one',
     });
   }
   return reasoned(chosen, `as it was chosen; since ${from} ${why}.`);

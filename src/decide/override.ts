@@ -64,9 +64,8 @@ export function override(
   const [unapproved] = missingApprovals(subject.config, approvals);
   if (unapproved !== undefined) {
     throw new UsageError({
-      found: `an override, and not the approvals that a promotion needs. ${unapproved.message}`,
-      expected:
-        'the word of one person for the candidate, and of those whom the policy names: one does not stand for the other',
+      found: `an override without the approvals that a promotion needs. ${unapproved.message}`,
+      expected: 'an override by one person and, in addition, the approvals that the policy requires',
     });
   }
   const next = nextVersion(subject.config, evidence, view, act.version);
@@ -111,7 +110,7 @@ function refuseUnlessHeld(
 ): asserts decision is Held {
   const expected = 'a candidate whose last recorded decision is a hold';
   if (isOf(view.champion, identity)) {
-    throw new UsageError({ found: `this candidate is the champion already (${view.champion?.version})`, expected });
+    throw new UsageError({ found: `this candidate is already the champion (${view.champion?.version})`, expected });
   }
   if (decision === undefined || decision.candidate === null) {
     throw new UsageError({

@@ -30,7 +30,7 @@ export function rollback(
   if (before !== undefined) return before;
   const { champion } = view;
   if (champion === null) {
-    throw new UsageError({ found: `${subject.model} has no champion`, expected: 'one to roll back from' });
+    throw new UsageError({ found: `${subject.model} has no champion`, expected: 'a champion to roll back from' });
   }
   const made = view.decisions.find(({ seq }) => seq === view.championSeq);
   const byRollback = made?.action === 'rollback' ? made : undefined;
@@ -53,8 +53,8 @@ export function rollback(
     outcome: same ? 'no-change' : 'promote',
     reasons: [
       same
-        ? { code: 'same-model', message: `Version ${target.version} is the champion already.` }
-        : { code: 'rollback', message: `${word.by} goes back from ${champion.version}: ${word.reason}` },
+        ? { code: 'same-model', message: `Version ${target.version} is already the champion.` }
+        : { code: 'rollback', message: `${word.by} rolls back from ${champion.version}: ${word.reason}` },
     ],
     from: champion,
     to: version,
@@ -75,8 +75,8 @@ function previousVersion(view: RegistryHistory, rolledBackIn: number | undefined
   const alias = view.aliases['previous'];
   if (rolledBackIn !== undefined) {
     throw new UsageError({
-      found: `the champion ${view.champion?.version} came by the rollback of decision ${rolledBackIn}`,
-      expected: 'the version to go back to by name, so that a job that is run twice does not go back twice',
+      found: `the champion ${view.champion?.version} was set by the rollback of decision ${rolledBackIn}`,
+      expected: 'the name of the version to roll back to, so that a repeated job does not roll back twice',
       remedy: alias === undefined ? 'There is no earlier version' : `To go back further: --to ${alias.version}`,
     });
   }

@@ -8,6 +8,7 @@ import {
   type Reason,
   type RegistryHistory,
 } from '../evidence/index.ts';
+import { anchorOf } from './anchor.ts';
 import type { DecisionSubject } from './subject.ts';
 
 /** Evidence that speaks of another candidate, champion, dataset or policy, or contradicts itself. @param policy digest of today's */
@@ -19,7 +20,7 @@ export function disagreements(
 ): Reason[] {
   const reasons: Reason[] = [];
   const stale = (message: string): void => {
-    reasons.push({ code: 'stale', message: `${message} Evaluate afresh; the old verdict is not replayed.` });
+    reasons.push({ code: 'stale', message: `${message} Evaluate again; an old verdict is not reused.` });
   };
   const champion = view.champion === null ? undefined : modelIdentity(view.champion);
   const own = identityOf(subject.candidate);
@@ -46,6 +47,16 @@ export function disagreements(
         `The ${each.kind} evidence compares with champion ${short(against)}, but the registry's champion is ${short(champion)}.`,
       );
     }
+    if (stage?.anchor !== undefined) {
+      const held = each.subjects.anchor === undefined ? undefined : identityOf(each.subjects.anchor);
+      const version = anchorOf(stage.anchor, subject.config, view, each.subjects.datasets['evaluation']?.sha256);
+      const named = version === undefined ? undefined : modelIdentity(version);
+      if (held !== named) {
+        stale(
+          `The ${each.kind} evidence compares with anchor ${short(held)}, but the anchor that the policy names now is ${short(named)}${version === undefined ? '' : ` (version ${version.version})`}.`,
+        );
+      }
+    }
     for (const [name, dataset] of Object.entries(each.subjects.datasets)) {
       const known = datasets.get(name);
       if (known !== undefined && known !== dataset.sha256) {
@@ -69,7 +80,7 @@ export function standsIn(config: Model, view: RegistryHistory): boolean {
   return view.champion === null && config.champion !== undefined && config.champion !== 'registry';
 }
 
-/** Evidence older than the policy allows, or of a time to come. */
+/** Evidence older than the policy allows, or dated in the future. */
 export function tooOld(
   config: Model,
   evidence: readonly Pick<EvidenceReference, 'kind' | 'finishedAt'>[],

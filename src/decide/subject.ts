@@ -25,6 +25,8 @@ export interface StageFacts {
   required: boolean;
   /** The check that says most of a candidate when all have passed. */
   lead?: string | undefined;
+  /** The version that it holds the candidate against beside the champion: a semantic version, or `best`. */
+  anchor?: string | undefined;
 }
 
 export interface DecisionContext {

@@ -24,7 +24,7 @@ export function unassign(
   if (before !== undefined) return before;
   if (environment === 'champion' || environment === 'previous') {
     throw new UsageError({
-      found: `${environment} is no environment of the team's`,
+      found: `${environment} is not an environment of the team`,
       expected: 'one of registry.environments',
       remedy: 'The champion changes by a promotion or a rollback: contender rollback',
     });

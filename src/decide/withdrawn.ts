@@ -21,7 +21,7 @@ export function rolledBack({ candidate }: CandidateSubject, view: RegistryHistor
   return [
     {
       code: 'rolled-back',
-      message: `This model is version ${version}, from which decision ${back.seq} went back to ${back.to?.version ?? ''} (${back.approvals[0]?.reason ?? ''}). To have it again: contender rollback --to ${version}, or offer another.`,
+      message: `This model is version ${version}, which decision ${back.seq} rolled back to ${back.to?.version ?? ''} (${back.approvals[0]?.reason ?? ''}). To restore it: contender rollback --to ${version}, or propose another candidate.`,
     },
   ];
 }

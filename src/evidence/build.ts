@@ -29,6 +29,14 @@ export function buildEvidence(input: EvidenceInput): Evidence {
     finishedAt: input.finishedAt.toISOString(),
     verdict: combinedVerdict(input.checks),
     checks: input.checks,
-    details: input.details,
+    details: finite(input.details) as Evidence['details'],
   };
+}
+
+/** What is no finite number, which JSON cannot hold, is told as no value. */
+function finite(value: unknown): unknown {
+  if (typeof value === 'number') return Number.isFinite(value) ? value : null;
+  if (Array.isArray(value)) return value.map(finite);
+  if (typeof value !== 'object' || value === null || Object.getPrototypeOf(value) !== Object.prototype) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, finite(each)]));
 }

@@ -17,12 +17,15 @@ export type ComparisonState = 'superior' | 'non-inferior' | 'inconclusive' | 'in
 export const Comparison = Type.Object({
   metric: Type.String(),
   slice: Type.Optional(Type.String({ description: 'such as source=hard_ham; absent for the whole evaluation set' })),
+  anchor: Type.Optional(
+    Type.String({ description: "the version that is compared with where it is the policy's anchor, not the champion" }),
+  ),
   scale: Type.Optional(
     Type.Enum(['share', 'value'], {
-      description: 'share: differences are told in percentage points; value, or absent: in the units of the metric',
+      description: 'share: differences are shown in percentage points; value, or absent: in the units of the metric',
     }),
   ),
-  champion: Type.Number({ description: 'the metric of the champion, in its own units' }),
+  champion: Type.Number({ description: 'the metric of the champion (or the anchor), in its own units' }),
   candidate: Type.Number(),
   delta: Type.Number({ description: 'candidate against champion, positive is better' }),
   lower: Type.Number({ description: 'one-sided lower confidence bound of delta at alpha' }),

@@ -22,7 +22,7 @@ export const DecisionAction = Type.Enum([
   'unassign',
 ]);
 
-/** The outcomes that are recorded of each action. That nothing is to be done (`no-change`) is otherwise told and not recorded. */
+/** The outcomes that are recorded of each action. That nothing is to be done (`no-change`) is reported and not recorded. */
 const recordedOutcomes: Record<DecisionAction, Outcome[]> = {
   register: ['promote'],
   gate: ['promote', 'hold', 'reject'],

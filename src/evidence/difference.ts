@@ -22,9 +22,9 @@ export function shownDifference(
   comparison: Pick<Comparison, 'delta' | 'lower' | 'upper' | 'margin'> & { scale?: Scale },
 ): ShownDifference {
   const { scale } = comparison;
-  const told = (value: number): number => (scale === 'share' ? 100 * value : value);
-  const margin = told(comparison.margin);
-  const values = [comparison.delta, comparison.lower, comparison.upper].map(told) as [number, number, number];
+  const inUnits = (value: number): number => (scale === 'share' ? 100 * value : value);
+  const margin = inUnits(comparison.margin);
+  const values = [comparison.delta, comparison.lower, comparison.upper].map(inUnits) as [number, number, number];
   const largest = Math.max(...values.map(Math.abs));
   const enough = scale === 'share' ? (largest >= 1 ? 1 : 2) : largest >= 10 ? 2 : 4;
   const blurred = (digits: number): boolean =>

@@ -40,11 +40,14 @@ export type DatasetSubject = Static<typeof DatasetSubject>;
 export const Subjects = Type.Object({
   candidate: Type.Optional(Artifact),
   champion: Type.Optional(Artifact),
+  anchor: Type.Optional(Artifact),
   datasets: Type.Record(Type.String(), DatasetSubject),
 });
 export interface Subjects {
   candidate?: Artifact;
   champion?: Artifact;
+  /** The version that the policy holds candidates against beside the champion. */
+  anchor?: Artifact;
   /** Keyed by the part they play: evaluation, reference, current. */
   datasets: Record<string, DatasetSubject>;
 }

@@ -24,16 +24,16 @@ export function signatureChanges(before: Signature, after: Signature): Signature
 }
 
 /** More changes than this are a list, and not a sentence. */
-const mostTold = 3;
+const mostNamed = 3;
 
-/** The changes in a few words: "output probabilities is gone, input x is new". */
+/** The changes in a few words: `output "probabilities" is gone, input "x" is new`. */
 export function signatureChangesText(changes: readonly SignatureChange[]): string {
   if (changes.length === 0) return 'inputs and outputs are compatible';
-  const told = changes
-    .slice(0, mostTold)
+  const text = changes
+    .slice(0, mostNamed)
     .map(({ what }) => what)
     .join(', ');
-  return changes.length > mostTold ? `${told}, and ${changes.length - mostTold} more changes` : told;
+  return changes.length > mostNamed ? `${text}, and ${changes.length - mostNamed} more changes` : text;
 }
 
 function changesOf(
@@ -45,9 +45,9 @@ function changesOf(
   const now = new Map(after.map((value) => [value.name, value]));
   const gone = [...old.keys()].filter((name) => !now.has(name));
   return [
-    ...gone.map((name): SignatureChange => ({ bump: 'major', what: `${kind} ${shown(name)} is gone` })),
+    ...gone.map((name): SignatureChange => ({ bump: 'major', what: `${kind} ${quoted(name)} is gone` })),
     ...[...now.values()].flatMap((value): SignatureChange[] => {
-      const named = `${kind} ${shown(value.name)}`;
+      const named = `${kind} ${quoted(value.name)}`;
       const was = old.get(value.name);
       if (was === undefined) return [{ bump: kind === 'input' ? 'major' : 'minor', what: `${named} is new` }];
       const how = difference(kind, was, value);
@@ -57,11 +57,11 @@ function changesOf(
 }
 
 function difference(kind: 'input' | 'output', before: SignatureValue, after: SignatureValue): string | null {
-  if (before.type !== after.type) return `was ${shown(before.type)} and is ${shown(after.type)}`;
-  // An output whose shape was not told could be of this one all along.
+  if (before.type !== after.type) return `changed from ${shown(before.type)} to ${shown(after.type)}`;
+  // An output whose shape was not stated could be of this one all along.
   if (kind === 'output' && before.shape === null) return null;
   if (after.shape === null || accepts(before.shape, after.shape)) return null;
-  return `was ${shapeText(before.shape)} and is ${shapeText(after.shape)}`;
+  return `changed from ${shapeText(before.shape)} to ${shapeText(after.shape)}`;
 }
 
 /** A dimension may become one of any size, and be called by another name; it may not become fixed. */
@@ -73,7 +73,7 @@ function accepts(before: SignatureValue['shape'], after: NonNullable<SignatureVa
 }
 
 function shapeText(shape: SignatureValue['shape']): string {
-  if (shape === null) return 'of any shape';
+  if (shape === null) return 'any shape';
   return shown(`[${shape.map((size) => (typeof size === 'number' ? size : size || '?')).join(', ')}]`);
 }
 
@@ -81,4 +81,8 @@ function shapeText(shape: SignatureValue['shape']): string {
 function shown(text: string): string {
   const [start = ''] = /^.{0,60}/su.exec(text) ?? [];
   return start.length < text.length ? `${start}...` : text;
+}
+
+function quoted(name: string): string {
+  return JSON.stringify(shown(name));
 }

@@ -1,9 +1,9 @@
 import type { Endpoints } from '@octokit/types';
 import { GitHubError } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { kindOf, oneLine, refusalError, type Refusal } from './fault.ts';
+import { kindOf, oneLine, githubError, type FailedResponse } from './error.ts';
 import { requestWithOctokit, type OctokitAnswer } from './octokit.ts';
-import { patiently, type Attempt, type Patience } from './retry.ts';
+import { patiently, type Outcome, type Patience } from './retry.ts';
 
 export interface GitHubInput {
   /** `owner/name` of the repository that is asked. */
@@ -39,7 +39,7 @@ type Item<D> = D extends readonly (infer I)[]
     ? Item<Extract<D[keyof D], readonly unknown[]>>
     : never;
 
-/** GitHub's API for one repository: patient with faults that pass, and honest about those that do not. */
+/** GitHub's API for one repository: retries passing errors and reports the others. */
 export interface GitHub {
   owner: string;
   repo: string;
@@ -102,9 +102,9 @@ export function openGitHub(input: GitHubInput): GitHub {
   async function send<T>(
     { name, route, parameters, repeatable }: Call,
     options: CallOptions | undefined,
-    read: (answer: OctokitAnswer) => Promise<Attempt<T>>,
+    read: (answer: OctokitAnswer) => Promise<Outcome<T>>,
   ): Promise<T> {
-    const attempt = async (): Promise<Attempt<T>> => {
+    const attempt = async (): Promise<Outcome<T>> => {
       const timeout = AbortSignal.timeout(options?.timeoutMs ?? input.timeoutMs ?? defaultTimeoutMs);
       const signal = input.signal === undefined ? timeout : AbortSignal.any([input.signal, timeout]);
       try {
@@ -112,13 +112,13 @@ export function openGitHub(input: GitHubInput): GitHub {
         return answer.status < 300 ? await read(answer) : refused(answer, name, input.repository);
       } catch (error) {
         if (input.signal?.aborted === true) throw error;
-        return { fault: connectionError(error, name), pause: null };
+        return { error: connectionError(error, name), pause: null };
       }
     };
     return patiently(attempt, {
       repeatable: options?.repeatable ?? repeatable,
       patience: input.patience ?? {},
-      onPause: (fault, ms) => input.log.debug(`${name}: ${fault.fault.found}; again in ${Math.round(ms)} ms`),
+      onPause: (error, ms) => input.log.debug(`${name}: ${error.fault.found}; again in ${Math.round(ms)} ms`),
       signal: input.signal,
     });
   }
@@ -197,7 +197,7 @@ export function openGitHub(input: GitHubInput): GitHub {
         const [error] = answer.errors ?? [];
         if (error === undefined && answer.data !== undefined && answer.data !== null) return { done: answer.data };
         const said = { status, message: error?.message ?? 'no data', type: error?.type };
-        return { fault: refusalError({ request: name, ...said }, input.repository), pause: retryAfter(headers) };
+        return { error: githubError({ request: name, ...said }, input.repository), pause: retryAfter(headers) };
       });
     },
   };
@@ -220,10 +220,10 @@ function graphqlUrl(apiUrl: string): string {
   return apiUrl.endsWith('/api/v3') ? `${apiUrl.slice(0, -'/v3'.length)}/graphql` : `${apiUrl}/graphql`;
 }
 
-function refused({ status, headers, data }: OctokitAnswer, name: string, repository: string): Attempt<never> {
+function refused({ status, headers, data }: OctokitAnswer, name: string, repository: string): Outcome<never> {
   const body = typeof data === 'object' && data !== null ? (data as Record<string, unknown>) : null;
   const text = typeof data === 'string' ? data : '';
-  const refusal: Refusal = {
+  const failed: FailedResponse = {
     request: name,
     status,
     message: messageOf(body) ?? (text.trimStart().startsWith('<') ? 'a page instead of an answer' : text),
@@ -232,9 +232,9 @@ function refused({ status, headers, data }: OctokitAnswer, name: string, reposit
   };
   // Any answer may be the last that the limit allows: only these say that it was reached.
   const spent = headers['x-ratelimit-remaining'] === '0' && [403, 429].includes(status);
-  const limited = kindOf(refusal) === 'limited' || spent;
-  const error = refusalError(limited ? { ...refusal, status: 429 } : refusal, repository);
-  return { fault: error, pause: retryAfter(headers) };
+  const limited = kindOf(failed) === 'limited' || spent;
+  const error = githubError(limited ? { ...failed, status: 429 } : failed, repository);
+  return { error, pause: retryAfter(headers) };
 }
 
 /** The message, with the details of the errors below it: a 422 often says only there what it is about. */

@@ -17,32 +17,32 @@ export interface Patience {
 const defaults: Patience = { attempts: 6, baseMs: 500, capMs: 15_000, limitedMs: 60_000, longestMs: 5 * 60_000 };
 
 /** What became of one attempt. `pause`: what the server asked for, in milliseconds. */
-export type Attempt<T> = { done: T } | { fault: GitHubError; pause: number | null };
+export type Outcome<T> = { done: T } | { error: GitHubError; pause: number | null };
 
 export interface PatienceOptions {
   repeatable: boolean;
   patience: Partial<Patience>;
-  onPause(fault: GitHubError, ms: number): void;
+  onPause(error: GitHubError, ms: number): void;
   signal: AbortSignal | undefined;
 }
 
 /**
- * Attempt something until it is done, a fault is final, or patience ends. A rate limit refused the request, so it may always be
+ * Attempt something until it is done, a error is final, or patience ends. A rate limit refused the request, so it may always be
  * repeated; a request of unknown outcome only when that is harmless.
  *
- * @throws GitHubError the last fault
+ * @throws GitHubError the last error
  */
-export async function patiently<T>(attempt: () => Promise<Attempt<T>>, options: PatienceOptions): Promise<T> {
+export async function patiently<T>(attempt: () => Promise<Outcome<T>>, options: PatienceOptions): Promise<T> {
   const patience = { ...defaults, ...options.patience };
   for (let count = 1; ; count++) {
     const result = await attempt();
     if ('done' in result) return result.done;
-    const { fault, pause } = result;
+    const { error, pause } = result;
     const ms =
-      fault.kind === 'limited' ? (pause ?? patience.limitedMs) : Math.max(pause ?? 0, jittered(count, patience));
-    if (!passes(fault, options.repeatable) || count >= patience.attempts) throw fault;
-    if (ms > patience.longestMs) throw later(fault, ms);
-    options.onPause(fault, ms);
+      error.kind === 'limited' ? (pause ?? patience.limitedMs) : Math.max(pause ?? 0, jittered(count, patience));
+    if (!passes(error, options.repeatable) || count >= patience.attempts) throw error;
+    if (ms > patience.longestMs) throw later(error, ms);
+    options.onPause(error, ms);
     await sleep(ms, undefined, options.signal === undefined ? {} : { signal: options.signal });
   }
 }
@@ -56,7 +56,7 @@ function passes({ kind, uncertain }: GitHubError, repeatable: boolean): boolean 
   return kind === 'limited' || (kind === 'unavailable' && (!uncertain || repeatable));
 }
 
-function later(fault: GitHubError, ms: number): GitHubError {
+function later(error: GitHubError, ms: number): GitHubError {
   const at = new Date(Date.now() + ms).toISOString().slice(0, 16).replace('T', ' ');
-  return new GitHubError('limited', { ...fault.fault, remedy: `The limit resets at ${at} UTC. Run again then` });
+  return new GitHubError('limited', { ...error.fault, remedy: `The limit resets at ${at} UTC. Run again then` });
 }

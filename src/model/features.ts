@@ -1,6 +1,6 @@
 import { roleOf } from '../config/columns.ts';
 import type { Columns } from '../config/schema.ts';
-import { ConfigError, ModelError } from '../errors.ts';
+import { ConfigError, MismatchError, ModelError } from '../errors.ts';
 import type { DatasetColumn } from '../data/dataset.ts';
 import { nearest } from '../config/suggest.ts';
 import type { ModelInspection, TensorDeclaration } from './inspect.ts';
@@ -18,7 +18,8 @@ export interface InputPlan {
  * else in the order of `columns.features`, else every other column of the data. Several inputs are matched by name, else they
  * share out `columns.features` in order. Anything ambiguous is an error that says both sides, before anything is run. Label, id,
  * weight, cluster and group feed no input, whatever its name.
- * @throws ModelError, ConfigError for a model that takes such a column
+ * @throws MismatchError for columns that the data does not have, or more or fewer than the model takes; ConfigError for a model that
+ * takes a column that is no feature; ModelError for inputs that say too little
  */
 export function planInputs(
   inspection: ModelInspection,
@@ -45,7 +46,7 @@ function singleInput(
   const features = featureOrder(inspection, columns, names);
   const wanted = rowSize(input) ?? inspection.featureCounts[input.name] ?? features.length;
   if (wanted !== features.length) {
-    throw new ModelError({
+    throw new MismatchError({
       found: `The model expects ${wanted} features (input ${JSON.stringify(input.name)}), the mapping gives ${features.length}: ${listed(features)}`,
       expected: 'as many features as the model takes',
       remedy: 'A missing or extra column? List the features, in the order of the model, in columns.features',
@@ -98,7 +99,7 @@ function severalInputs(inputs: readonly TensorDeclaration[], columns: Columns, n
   const unmatched = inputs.filter((_, index) => matched[index] === undefined).map(({ name }) => name);
   const free = names.filter((name) => roleOf(name, columns) === null);
   const near = nearest(unmatched[0] ?? '', free);
-  throw new ModelError({
+  throw new MismatchError({
     found: `The model has inputs ${listed(inputs.map(({ name }) => name))}; no column is named ${listed(unmatched)}`,
     expected: `columns of those names among ${listed(free)}, or ${total} columns.features in the order of the inputs (there are ${features.length})`,
     remedy: near === undefined ? 'Name the columns after the inputs' : `Did you mean ${JSON.stringify(near)}?`,
@@ -139,7 +140,7 @@ function known(wanted: readonly string[], names: readonly string[], from: string
   const missing = wanted.filter((name) => !names.includes(name));
   if (missing.length === 0) return [...wanted];
   const near = nearest(missing[0] ?? '', names);
-  throw new ModelError({
+  throw new MismatchError({
     found: `${from} names ${listed(missing)}, which the data does not have`,
     expected: `columns among ${listed(names)}`,
     remedy:

@@ -53,13 +53,20 @@ export function explainLoadError(cause: unknown, uri: string): ModelError {
 export function explainRunError(cause: unknown, uri: string): ModelError {
   const text = cause instanceof Error ? cause.message : String(cause);
   const shape = /Got invalid dimensions for input: (\S+)[\s\S]*?Got: (\d+) Expected: (\d+)/u.exec(text);
+  // An exporter that traced one batch may write its size into the graph, whatever the inputs declare.
+  const traced = /cannot be reshaped|input_shape_size|dimension mismatch/iu.test(text);
   return new ModelError({
     found:
       shape === null
         ? `the model fails on its input: ${firstLine(cause)}`
         : `input ${shape[1]} expects ${shape[3]} and is given ${shape[2]}`,
     where: uri,
-    remedy: shape === null ? undefined : 'Check columns.features against the inputs of the model (contender inspect)',
+    remedy:
+      shape !== null
+        ? 'Check columns.features against the inputs of the model (contender inspect)'
+        : traced
+          ? 'Export the model again so that the number of rows is open throughout, or fixed in its inputs too: the graph seems to hold the batch of the export'
+          : undefined,
     cause,
   });
 }

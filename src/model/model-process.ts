@@ -2,7 +2,7 @@
  * A process that keeps one model and answers questions about how it behaves, so that a model that crashes, hangs or exhausts
  * memory takes nothing else with it. Started by hosted-model.ts; ends with its parent.
  */
-import { ContenderError } from '../errors.ts';
+import { ContenderError, mendable } from '../errors.ts';
 import { batchRows, type Feeds } from './batches.ts';
 import type { InputPlan } from './features.ts';
 import type { Question, Answers, Reply } from './hosted-model.ts';
@@ -27,10 +27,12 @@ let fed: (Extract<Question, { kind: 'feed' }> & { batches: Map<string, Feeds> })
 async function reply(question: Question): Promise<void> {
   const answer: Reply = await respond(question).then(
     (value) => ({ id: question.id, ok: true, value }),
-    (error: unknown) =>
-      error instanceof ContenderError
-        ? { id: question.id, ok: false, fault: { code: error.code, message: error.message } }
-        : { id: question.id, ok: false, bug: error instanceof Error ? (error.stack ?? error.message) : String(error) },
+    (error: unknown) => {
+      const fault = mendable(error);
+      return fault !== null
+        ? { id: question.id, ok: false, fault: { code: fault.code, message: fault.message } }
+        : { id: question.id, ok: false, bug: error instanceof Error ? (error.stack ?? error.message) : String(error) };
+    },
   );
   await new Promise<void>((sent) => process.send?.(answer, undefined, {}, () => sent()));
 }

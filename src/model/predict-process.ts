@@ -5,13 +5,13 @@
 import { join } from 'node:path';
 import { labelColumns } from '../config/columns.ts';
 import { classText } from '../data/class-text.ts';
-import { ConfigError, ContenderError, DataError, ModelError } from '../errors.ts';
+import { ConfigError, ContenderError, DataError, mendable, MismatchError, ModelError } from '../errors.ts';
 import { openDataset, readColumns, type Dataset } from '../data/dataset.ts';
 import { openModel, type OpenedModel } from './artifact.ts';
 import { batchRows, featureBatches, type Feeds } from './batches.ts';
 import { planInputs, type InputPlan } from './features.ts';
 import type { PredictionResult, Stability } from './predictions.ts';
-import type { Answer, Job, ModelRole, SentResult } from './predict.ts';
+import type { Answer, Job, SentResult } from './predict.ts';
 import { outputReader, type OutputReader } from './read-outputs.ts';
 import { planSession, withWeightsFolder, type LoadedModel } from './run.ts';
 import { openSession, type SessionPlan } from './session.ts';
@@ -31,8 +31,9 @@ process.once('message', (job: Job) => {
   predictAll(job, dataset)
     .then((results) => answer({ kind: 'results', results: results.map(narrowed) }))
     .catch((error: unknown) => {
-      if (error instanceof ContenderError) {
-        return answer({ kind: 'error', code: error.code, fault: { ...error.fault, cause: undefined } });
+      const fault = mendable(error);
+      if (fault !== null) {
+        return answer({ kind: 'error', code: fault.code, fault: { ...fault.fault, cause: undefined } });
       }
       const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
       return answer({ kind: 'bug', text });
@@ -78,7 +79,7 @@ async function predictAll(job: Job, opening: Promise<Dataset>): Promise<Predicti
     for (const [index, model] of loaded) {
       const reading = job.models[index] as Job['models'][number];
       await attempt(index, async () => {
-        const inputs = fedBy(reading.role, () => planInputs(model.inspection, job.columns, dataset.columns));
+        const inputs = planInputs(model.inspection, job.columns, dataset.columns);
         runners.set(index, { ...model, inputs, reader: outputReader(model, job.task, job.columns, reading, total) });
       });
     }
@@ -206,31 +207,22 @@ async function predictAll(job: Job, opening: Promise<Dataset>): Promise<Predicti
     );
   }
 
-  /** Do `work` for a model. A fault of the model becomes its result, and it is not asked again; what a person must settle is thrown. */
+  /**
+   * Do `work` for a model. A fault of the model becomes its result, and it is not asked again; what a person must settle is thrown,
+   * but of a champion only what is not clear.
+   */
   async function attempt(index: number, work: () => Promise<void>): Promise<void> {
     try {
       await work();
     } catch (error) {
       if (!(error instanceof ContenderError) || error instanceof DataError) throw error;
-      if (error instanceof ConfigError) throw new ConfigError({ where: job.models[index]?.where, ...error.fault });
-      const where = job.models[index]?.where ?? '';
+      const { where = '', role } = job.models[index] ?? {};
+      if (error instanceof ConfigError) throw new ConfigError({ where, ...error.fault });
+      if (error instanceof MismatchError && role !== 'champion') throw new MismatchError({ where, ...error.fault });
       const message = error.message.includes(where) ? error.message : `${where}: ${error.message}`;
       results[index] = { ok: false, fault: { code: error.code, message } };
       runners.delete(index);
     }
-  }
-}
-
-/**
- * Which columns feed which input. That they do not go together is for a person to settle, and no fault of the candidate; of a
- * champion it is a state of its own, since data may change with the candidate.
- */
-function fedBy(role: ModelRole, plan: () => InputPlan[]): InputPlan[] {
-  try {
-    return plan();
-  } catch (error) {
-    if (role === 'champion' || !(error instanceof ModelError)) throw error;
-    throw new ConfigError(error.fault);
   }
 }
 

@@ -1,15 +1,15 @@
 import { defaults } from '../config/defaults.ts';
 import type { Columns, Task } from '../config/schema.ts';
 import type { DatasetSource } from '../data/dataset.ts';
-import { ConfigError, DataError, ModelError, type Fault } from '../errors.ts';
+import { ConfigError, DataError, MismatchError, ModelError, type Fault } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { requireSame, type LocalArtifact, type Opened } from './artifact.ts';
 import type { RowRange } from './batches.ts';
 import { startGuarded } from './guarded-process.ts';
 import type { PredictionResult, Predictions, ReadingOptions, Stability, Tolerance } from './predictions.ts';
 
-/** What a model is compared as; `parent`: the model that a candidate was made of, by quantising it for instance. */
-export type ModelRole = 'champion' | 'candidate' | 'parent';
+/** What a model is compared as; `anchor`: beside the champion; `parent`: the model that a candidate was made of, by quantising it for instance. */
+export type ModelRole = 'champion' | 'candidate' | 'anchor' | 'parent';
 
 export interface PredictionModel extends ReadingOptions {
   role: ModelRole;
@@ -135,7 +135,11 @@ async function runProcess(input: PredictionInput): Promise<Outcome> {
   return { kind: 'results', results: answer.results.map(received) };
 }
 
-const errors: Readonly<Record<string, typeof ConfigError>> = { config: ConfigError, model: ModelError };
+const errors: Readonly<Record<string, typeof ConfigError>> = {
+  config: ConfigError,
+  mismatch: MismatchError,
+  model: ModelError,
+};
 
 function received(sent: SentResult): PredictionResult {
   if (!sent.ok) return sent;

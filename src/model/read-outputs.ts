@@ -1,6 +1,6 @@
 import type { Columns, Task } from '../config/schema.ts';
 import type { ClassValue } from '../data/class-text.ts';
-import { ModelError } from '../errors.ts';
+import { MismatchError } from '../errors.ts';
 import type { Predictions, ReadingOptions, SettledReading } from './predictions.ts';
 import { contradictionError, contradictionOf } from './read-outputs/agree.ts';
 import { chooseOutputs, type ChosenOutputs } from './read-outputs/choose.ts';
@@ -9,7 +9,7 @@ import { classesOf, labelIndexes, labelValues, type Classes } from './read-outpu
 import { readLabels } from './read-outputs/labels.ts';
 import { rowReader, type RowReader } from './read-outputs/rows.ts';
 import { extend, oddities, refuseNonFinite, wrongWidth, type Range, type Scores } from './read-outputs/scores.ts';
-import { thresholdIn } from './read-outputs/threshold.ts';
+import { refuseThreshold, thresholdIn } from './read-outputs/threshold.ts';
 import type { LoadedModel, TensorValues } from './run.ts';
 
 /** Gathers the outputs of batch after batch and reads them as predictions. */
@@ -71,10 +71,10 @@ export function outputReader(
         const read = labelOf(tensor, count);
         each = read.width;
         if (!many && each !== 1) {
-          throw new ModelError({
+          throw new MismatchError({
             found: `Output ${chosen.labels} has dimensions [${tensor.dims.join(', ')}] for ${count} rows`,
             expected: 'one label for every row',
-            remedy: 'Name the output of the scores: {uri, output}',
+            remedy: 'Name the output of the scores: {uri, output}, or set the task that the model is of',
           });
         }
         labels ??= new Int32Array(rows * each);
@@ -154,6 +154,7 @@ async function readClasses(
     return { ...common, kind: 'label', scores: null, threshold: reading.threshold ?? 0.5 };
   }
   const kind = settled?.kind ?? kindOf(scores, task, classes, reading);
+  if (settled === null) refuseThreshold(kind, reading.threshold);
   const binary = task === 'binary-classification';
   const positive = binary && (width > 1 || indexes !== null) ? positiveColumn(classes, columns) : 1;
   const made = finalScores(scores, { task, kind, transform: reading.transform, positive });

@@ -1,4 +1,6 @@
+import { randomUUID } from 'node:crypto';
 import { rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { temporaryFolder } from '../data/temporary.ts';
 import { ModelError } from '../errors.ts';
@@ -34,7 +36,8 @@ export async function loadModel(path: string, uri: string): Promise<LoadedModel>
 
 /** Run `work` with a private folder for copies of external data; once a session is open it needs them no more. */
 export async function withWeightsFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
-  const folder = await temporaryFolder('weights');
+  // Without a place for files a model that has no others beside it runs all the same: nothing is at a path that nobody made.
+  const folder = await temporaryFolder('weights').catch(() => join(tmpdir(), `contender-weights-${randomUUID()}`));
   try {
     return await work(join(folder, 'files'));
   } finally {

@@ -36,12 +36,13 @@ export function parseConfig(text: string, shown: string): Config {
 
 /** What a decision must know of the stages of a model. */
 export function stageFacts(model: ModelConfig): StageFacts[] {
-  return stages.map(({ kind, needs, required, lead }) => ({
+  return stages.map(({ kind, needs, required, lead, anchor }) => ({
     kind,
     dataOnly: needs === 'datasets',
     compares: needs === 'contestants',
     required: required(model),
     lead: lead?.(model),
+    anchor: anchor?.(model),
   }));
 }
 

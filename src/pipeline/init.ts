@@ -42,7 +42,7 @@ export async function initialise({ folder, data, candidate, predictions }: InitI
   const path = resolve(folder, 'contender.yml');
   if ((await stat(path).catch(() => null)) !== null) {
     throw new UsageError({
-      found: 'this file is there already',
+      found: 'this file already exists',
       expected: 'a folder without one: nothing is overwritten',
       where: path,
       remedy: 'Edit it, or move it away first',
@@ -164,5 +164,7 @@ ${positive === undefined ? '' : `      positive: ${scalar(positive)} # assumed: 
     policy:
       # How much worse than the champion a candidate may be shown to be at most. 0.01 is assumed: this is for you to say.
       primary: { metric: ${metrics[task.value]}, margin: 0.01 }
+      # Small losses add up over many promotions: the most that may be lost in all against the best version so far. 0.02 is assumed.
+      anchor: { version: best, margin: 0.02 }
 `;
 }

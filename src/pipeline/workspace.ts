@@ -25,7 +25,7 @@ export interface Workspace {
   policyDigest: string;
   /** Absolute path of the folder for evidence, decision and report of this model: `<out>/<model>`. */
   out: string;
-  /** Files that `contender predict` wrote, which stand for running the models: a path, perhaps with wildcards, from the root. */
+  /** Files that `contender predict` wrote, which stand for running the models: a path from the root (glob allowed). */
   predictions?: string | undefined;
   /** How GitHub is reached, where the registry is kept through its API. */
   github?: GitHubAccess | undefined;

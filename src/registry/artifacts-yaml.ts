@@ -129,7 +129,7 @@ function parsed(text: string): Document {
   };
   const [fault] = document.errors;
   if (fault !== undefined) {
-    throw refused(`not valid YAML: ${fault.message}`, 'one YAML document', 'Mend the YAML', at(fault.pos[0]));
+    throw refused(`not valid YAML: ${fault.message}`, 'one YAML document', 'Correct the YAML', at(fault.pos[0]));
   }
   visit(document, {
     Node(_, node) {

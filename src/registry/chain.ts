@@ -247,7 +247,7 @@ function overrideFaults(decision: RecordedDecision, links: readonly ChainLink[])
     }
   }
   if (!decision.approvals.some(({ by, reason }) => by.trim() !== '' && (reason ?? '').trim() !== '')) {
-    wrong.push(["an override on nobody's word", 'a named person and a reason']);
+    wrong.push(['override without a named approver', 'a named person and a reason']);
   }
   return wrong;
 }

@@ -5,7 +5,7 @@ import { GitHubError, RegistryError } from '../errors.ts';
 import { fileDigest } from '../file-digest.ts';
 import { readText } from '../github/client.ts';
 import { connect } from '../github/proxy.ts';
-import { patiently, type Attempt } from '../github/retry.ts';
+import { patiently, type Outcome } from '../github/retry.ts';
 import { cacheFolder, trimCache } from './artifact-cache.ts';
 import { download, isPassing, RefusedDownload } from './download.ts';
 import { credentialsFor } from './git/credentials.ts';
@@ -151,7 +151,7 @@ async function addressOf(
     objects: [{ oid: pointer.oid, size: pointer.size }],
     hash_algo: 'sha256',
   });
-  const attempt = async (): Promise<Attempt<Answer>> => {
+  const attempt = async (): Promise<Outcome<Answer>> => {
     const timeout = AbortSignal.timeout(batchTimeoutMs);
     try {
       const response = await connect(url.href)(url.href, {
@@ -175,7 +175,7 @@ async function addressOf(
   const answer = await patiently(attempt, {
     repeatable: true,
     patience: {},
-    onPause: (fault, ms) => log.debug(`${fault.fault.found}; again in ${Math.round(ms)} ms`),
+    onPause: (error, ms) => log.debug(`${error.fault.found}; again in ${Math.round(ms)} ms`),
     signal,
   });
   if (answer.status !== 200) throw refusedBatch(server, uri, answer);
@@ -191,7 +191,7 @@ async function addressOf(
     });
   }
   const { href, header = {} } = object.actions.download;
-  if (!URL.canParse(href)) throw missingObject(server, uri, pointer, { message: 'an address that is none' });
+  if (!URL.canParse(href)) throw missingObject(server, uri, pointer, { message: 'invalid URL' });
   const at = new URL(href);
   await refuseHop(server.url, at);
   const headers = Object.entries(header).filter((each): each is [string, string] => typeof each[1] === 'string');
@@ -224,9 +224,9 @@ function parsed(text: string): unknown {
   }
 }
 
-function passing(url: URL, found: string): { fault: GitHubError; pause: null } {
+function passing(url: URL, found: string): { error: GitHubError; pause: null } {
   const remedy = 'Check the network, the proxy and that the server can be reached from here, and run again';
-  return { fault: new GitHubError('unavailable', { found, where: plain(url), remedy }), pause: null };
+  return { error: new GitHubError('unavailable', { found, where: plain(url), remedy }), pause: null };
 }
 
 function refusedBatch({ url, headers, note }: LfsServer, uri: string, { status, body }: Answer): RegistryError {

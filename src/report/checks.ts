@@ -7,7 +7,7 @@ import { deciding, isOpen, worstFirst, type Result } from './standing.ts';
 export function openChecks(input: Result): Section {
   const open = worstFirst(input.evidence, input.decision).filter(isOpen);
   const checks = open.filter((check) => check.comparison === undefined);
-  const told = deciding(input).message;
+  const headline = deciding(input).message;
   return {
     title: checks.length < open.length ? 'Other checks that did not pass' : 'Checks that did not pass',
     columns: ['Verdict', 'Check', 'Observed', 'Required'],
@@ -17,7 +17,7 @@ export function openChecks(input: Result): Section {
       textCell(observedText(check)),
       textCell(requiredText(check)),
     ]),
-    remarks: checks.map(({ id, message }) => (message === told ? null : { of: codeCell(id), text: message })),
+    remarks: checks.map(({ id, message }) => (message === headline ? null : { of: codeCell(id), text: message })),
     collapsed: false,
     importance: 6,
   };

@@ -6,9 +6,9 @@ import { badness, deciding, isOpen, worstFirst, type Result } from './standing.t
 /** The paired comparisons on the whole evaluation set, and those on slices that did not pass: worst first. */
 export function comparisons(input: Result): Section {
   const checks = compared(worstFirst(input.evidence, input.decision)).filter(
-    (check) => check.comparison.slice === undefined || isOpen(check),
+    ({ comparison, ...check }) => comparison.anchor === undefined && (comparison.slice === undefined || isOpen(check)),
   );
-  const told = deciding(input).message;
+  const headline = deciding(input).message;
   return {
     title: 'Candidate against champion',
     columns: ['Verdict', 'Metric', ...numberColumns, 'Required'],
@@ -18,7 +18,7 @@ export function comparisons(input: Result): Section {
       ...numberCells(check.comparison),
       textCell(requiredText(check)),
     ]),
-    remarks: checks.map((check) => remark(check, told)),
+    remarks: checks.map((check) => remark(check, headline)),
     legend: legend(checks),
     charts: inMargins(checks),
     collapsed: false,
@@ -45,6 +45,28 @@ function inMargins(checks: readonly Compared[]): Chart[] {
       repeatsTable: true,
     },
   ];
+}
+
+/** How far the candidate is from the version that the policy holds every candidate against, and how far it may be in all. */
+export function againstAnchor({ evidence }: Pick<Result, 'evidence'>): Section {
+  const checks = compared(evidence.flatMap((each) => each.checks)).filter(
+    ({ comparison }) => comparison.anchor !== undefined,
+  );
+  return {
+    title: 'Candidate against the anchor',
+    columns: ['Verdict', 'Metric', 'Version', ...numberColumns.with(0, 'Anchor'), 'Required'],
+    rows: checks.map((check) => [
+      verdictCell(check),
+      nameCell(check.comparison),
+      textCell(check.comparison.anchor ?? ''),
+      ...numberCells(check.comparison),
+      textCell(requiredText(check)),
+    ]),
+    remarks: checks.map((check) => remark(check, '')),
+    legend: `The margin holds for all promotions together. ${legend(checks)}`,
+    collapsed: false,
+    importance: 5,
+  };
 }
 
 /** The comparisons on slices that passed: those come first in which the candidate looks worst. */
@@ -90,10 +112,10 @@ function numberCells(comparison: Comparison): Cell[] {
 }
 
 /** What the numbers show and what would settle it, where the headline does not say so and the verdict does not suffice. */
-function remark(check: Compared, told: string): Remark | null {
+function remark(check: Compared, headline: string): Remark | null {
   const { finding, outlook, worseWithinMargin, state } = check.comparison;
   const plain = check.verdict === 'pass' && state !== 'inconclusive' && worseWithinMargin !== true;
-  if (plain || check.message === told) return null;
+  if (plain || check.message === headline) return null;
   const text =
     finding === undefined ? check.message : [finding, outlook].filter((part) => part !== undefined).join('; ');
   return { of: nameCell(check.comparison), text };

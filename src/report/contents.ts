@@ -17,7 +17,7 @@ export interface Contents {
   pullRequest: ReportInput['pullRequest'];
   /** What was compared with what, on which data; empty where the evidence does not say. */
   subject: string;
-  /** Reasons told neither by the headline nor by a check that is shown. */
+  /** Reasons shown neither by the headline nor by a check that is shown. */
   reasons: string[];
   /** As a reader wants them: what decided, the comparisons, the slices, then the detail. */
   sections: Section[];
@@ -26,7 +26,7 @@ export interface Contents {
 /** Arrange decision and evidence for reading. */
 export function contents(input: ReportInput): Contents {
   const { decision, evidence } = input;
-  const told = new Set(evidence.flatMap((each) => each.checks.filter(isOpen)).map((check) => check.id));
+  const shown = new Set(evidence.flatMap((each) => each.checks.filter(isOpen)).map((check) => check.id));
   const [, ...reasons] = decision?.reasons ?? [];
   return {
     title: decision?.model ?? evidence[0]?.model ?? 'No evidence',
@@ -35,7 +35,7 @@ export function contents(input: ReportInput): Contents {
     pullRequest: input.pullRequest,
     subject: subject(input),
     reasons: [
-      ...reasons.filter(({ check }) => check === undefined || !told.has(check)).map(({ message }) => message),
+      ...reasons.filter(({ check }) => check === undefined || !shown.has(check)).map(({ message }) => message),
       ...changedSignature(input),
     ],
     sections: [...decisive(input), ...stageSections(evidence, input.stages), lineage(input)].filter(

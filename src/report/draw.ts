@@ -1,4 +1,5 @@
 import type * as Plotting from '@observablehq/plot';
+import { oneLine } from './escape.ts';
 import type { Axis, Chart, Series } from './section.ts';
 
 /** A chart as SVG that follows the colours of the page; the same bytes for the same chart. */
@@ -18,7 +19,7 @@ type Plot = typeof Plotting;
 const width = 600;
 
 /** @param document whatever makes elements: types of browsers are not among those of this project */
-function draw(plot: Plot, chart: Chart, document: unknown): string {
+function draw(plot: Plot, chart: Chart, document: unknown): DrawnElement {
   const isForest = chart.kind === 'interval';
   const categories = isForest
     ? [...new Set(chart.series.flatMap(({ points }) => points.map(({ x }) => String(x))))]
@@ -32,7 +33,7 @@ function draw(plot: Plot, chart: Chart, document: unknown): string {
       : plot.ruleY([at], { stroke: 'var(--bad)', strokeDasharray: '4 3' }),
   );
   const value = { ...scaleOf(isForest ? chart.y : chart.x), grid: true };
-  const svg = plot.plot({
+  return plot.plot({
     document: document as NonNullable<Plotting.PlotOptions['document']>,
     className: 'chart',
     width,
@@ -49,7 +50,6 @@ function draw(plot: Plot, chart: Chart, document: unknown): string {
         }),
     marks: [...limits, ...marks],
   });
-  return svg.outerHTML;
 }
 
 function seriesMarks(plot: Plot, chart: Chart, { points, name }: Series, index: number): Plotting.Markish[] {
@@ -103,7 +103,8 @@ function forest(plot: Plot, chart: Chart): Plotting.Markish[] {
 
 const longestName = 32;
 
-function shortened(name: string): string {
+function shortened(text: string): string {
+  const name = oneLine(text);
   return name.length <= longestName ? name : `${name.slice(0, longestName - 1)}…`;
 }
 
@@ -121,7 +122,7 @@ function scaleOf(axis: Axis): { label: string; type?: 'log' | 'utc'; domain?: [n
 }
 
 export function labelOf({ title, unit }: Axis): string {
-  return unit === undefined ? title : `${title} (${unit})`;
+  return oneLine(unit === undefined ? title : `${title} (${unit})`);
 }
 
 /** What was there before stands in the background. */
@@ -136,17 +137,36 @@ export function colour(index: number): string {
 }
 
 /**
- * Without what differs from run to run or gets in the way: a style sheet a chart, labels of groups that no reader announces, digits
- * nobody sees.
+ * The markup without what differs from run to run or gets in the way: a style sheet a chart, labels of groups that no reader
+ * announces, digits nobody sees.
  */
-function cleaned(svg: string, title: string): string {
-  return svg
-    .replace(/<style>[^]*?<\/style>/gu, '')
-    .replace(/ aria-(?:label|hidden|description)="[^"]*"/gu, '')
-    .replace(/-?\d+\.\d{2,}/gu, (number) => String(Math.round(Number(number) * 10) / 10))
-    .replace(/^<svg /u, `<svg role="img" aria-label="${escaped(title)}" `);
+function cleaned(svg: DrawnElement, title: string): string {
+  for (const style of svg.querySelectorAll('style')) style.remove();
+  for (const element of [svg, ...svg.querySelectorAll('*')]) {
+    for (const name of ['aria-label', 'aria-hidden', 'aria-description']) element.removeAttribute(name);
+    for (const name of drawnBy) {
+      const value = element.getAttribute(name);
+      if (value !== null) element.setAttribute(name, value.replace(/-?\d+\.\d{2,}/gu, rounded));
+    }
+  }
+  svg.setAttribute('role', 'img');
+  svg.setAttribute('aria-label', oneLine(title));
+  return svg.outerHTML;
 }
 
-function escaped(text: string): string {
-  return text.replace(/[&<>"]/gu, (each) => `&#${each.charCodeAt(0)};`);
+/** Attributes that hold places on the page, in pixels. */
+const drawnBy = ['d', 'transform', 'x', 'y', 'x1', 'x2', 'y1', 'y2', 'cx', 'cy', 'width', 'height', 'points'];
+
+function rounded(number: string): string {
+  return String(Math.round(Number(number) * 10) / 10);
+}
+
+/** What is needed of an element of a page: types of browsers are not among those of this project. */
+interface DrawnElement {
+  outerHTML: string;
+  querySelectorAll(selector: string): Iterable<DrawnElement>;
+  getAttribute(name: string): string | null;
+  setAttribute(name: string, value: string): void;
+  removeAttribute(name: string): void;
+  remove(): void;
 }

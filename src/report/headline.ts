@@ -22,7 +22,7 @@ function waiting({ pullRequest }: Result): string {
     : `; not in force, since pull request ${number} was closed without being merged`;
 }
 
-/** What was done before and holds no more is not told as if it did. */
+/** An earlier act that no longer holds is not shown as if it did. */
 function sinceThen({ decision, holdsNow }: Result): string {
   if (holdsNow === undefined || decision === null) return '';
   return `; done before${'seq' in decision ? `, in decision ${decision.seq}` : ''}, and overtaken: ${holdsNow}`;

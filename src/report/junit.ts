@@ -58,12 +58,12 @@ function ofDecision(input: Result): Suite[] {
   const { decision, evidence } = input;
   if (decision === null) return [];
   const failed = new Set(evidence.flatMap(({ checks }) => checks.filter(isBlocking)).map(({ id }) => id));
-  const told = failed.size > 0 && decision.reasons.every(({ check }) => check !== undefined && failed.has(check));
-  const held = told ? 'warning' : 'error';
+  const explained = failed.size > 0 && decision.reasons.every(({ check }) => check !== undefined && failed.has(check));
+  const held = explained ? 'warning' : 'error';
   const result = {
     promote: 'passed',
     'no-change': 'passed',
-    reject: told ? 'warning' : 'failure',
+    reject: explained ? 'warning' : 'failure',
     hold: held,
   } as const;
   return [

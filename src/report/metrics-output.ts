@@ -15,8 +15,9 @@ export function metricsOf(evidence: readonly Evidence[]): string {
     .sort((a, b) => ranks[a.verdict] - ranks[b.verdict])
     .flatMap(({ comparison, verdict }) => {
       if (comparison === undefined) return [];
-      const { metric, slice, candidate, champion, delta, lower, upper } = comparison;
-      return [{ metric, ...(slice === undefined ? {} : { slice }), candidate, champion, delta, lower, upper, verdict }];
+      const { metric, slice, anchor, candidate, champion, delta, lower, upper } = comparison;
+      const of = { ...(slice === undefined ? {} : { slice }), ...(anchor === undefined ? {} : { anchor }) };
+      return [{ metric, ...of, candidate, champion, delta, lower, upper, verdict }];
     });
   return JSON.stringify(rows.slice(0, most));
 }

@@ -50,7 +50,7 @@ export interface Section {
   importance: number;
 }
 
-/** Numbers to be drawn, or told where nothing can be drawn. */
+/** Numbers to be drawn, or listed where nothing can be drawn. */
 export interface Chart {
   /**
    * Lines join the points of a series, steps hold a value until the next; bars stand side by side by category; intervals show a value
@@ -89,7 +89,7 @@ export function isEmpty({ text = [], charts = [], rows }: Section): boolean {
 /** More places than this are for the eye alone. */
 const mostPlaces = 24;
 
-/** The sections with each chart told as a table below its section, for outputs that cannot draw. Long curves are left out. */
+/** The sections with each chart as a table below its section, for outputs that cannot draw. Long curves are left out. */
 export function withoutCharts(sections: readonly Section[]): Section[] {
   return sections.flatMap(({ charts = [], ...section }) => [
     ...(isEmpty(section) ? [] : [section]),
@@ -145,7 +145,12 @@ export function verdictCell({ verdict, severity }: Check, remarkable = false): C
   const blocking = severity === 'block';
   const mood = { pass: 'good', fail: blocking ? 'bad' : 'open', inconclusive: 'open', skipped: 'none' } as const;
   return {
-    text: blocking || verdict === 'pass' || verdict === 'skipped' ? verdict : `${verdict} (${severity})`,
+    text:
+      blocking || verdict === 'pass' || verdict === 'skipped'
+        ? verdict
+        : severity === 'info'
+          ? 'note'
+          : `${verdict} (warning)`,
     kind: 'verdict',
     mood: remarkable && verdict === 'pass' ? 'open' : mood[verdict],
   };

@@ -46,7 +46,7 @@ export interface ComparedVersion {
 export interface MetricChange {
   metric: string;
   title: string;
-  /** A share is told in percentage points. */
+  /** A share is shown in percentage points. */
   scale: Comparison['scale'] | undefined;
   from: number | null;
   to: number | null;

@@ -130,13 +130,13 @@ function listenFault(error: unknown, host: string, port: number): unknown {
     return new StagingError({
       found: `Port ${port} is in use`,
       where,
-      remedy: 'Stop what listens there, or choose another port (0 takes a free one)',
+      remedy: 'Stop the process that listens there, or choose another port (0 picks a free one)',
       cause: error,
     });
   }
   if (code === 'EACCES' || code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') {
     return new StagingError({
-      found: `The address cannot be listened on (${code})`,
+      found: `Cannot listen on the address (${code})`,
       where,
       expected: 'an address of this machine and a port this user may open (1024 or above)',
       cause: error,

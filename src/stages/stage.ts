@@ -54,10 +54,14 @@ interface StageDescription extends StageReport {
   inputs?(model: Model): { file: string; key: string }[];
   /** Refuse what cannot be judged before the long work. @throws ConfigError that says which key of the model */
   prepare?(model: Model): Promise<void>;
+  /** The same, of what only the evaluation set can tell, before a model is run. @throws ConfigError, DataError */
+  prepareOn?(model: Model, dataset: Dataset, signal?: AbortSignal): Promise<void>;
   /** Where the configuration asks for a check, below the model. @param name id of the check without its kind */
   whereOf(name: string, model: Model): Path;
   /** The check that says most of a candidate when all have passed. */
   lead?(model: Model): string;
+  /** The version that it holds candidates against beside the champion, a semantic version or `best`, if the policy asks for one. */
+  anchor?(model: Model): string | undefined;
   /** Files that it writes beside the evidence. */
   files?: readonly string[];
 }
@@ -102,6 +106,8 @@ export interface ContestantsContext extends StageContext {
   candidate: Contestant;
   /** Null: there is no champion yet. One whose `result` is not ok is there, and cannot be judged. */
   champion: Contestant | null;
+  /** Null: the policy names none, or nothing was promoted yet. */
+  anchor: Anchor | null;
   /** Decisions already made on this evaluation set. */
   reuse: number;
   /** What a process that runs a model may take. */
@@ -127,6 +133,11 @@ export interface Contestant {
   /** Its files, for whoever runs it; null: it is a file of predictions, or could not be fetched. */
   model: LocalModel | null;
   result: PredictionResult;
+}
+
+/** The version that the policy holds candidates against beside the champion. One whose `result` is not ok cannot be judged. */
+export interface Anchor extends Contestant {
+  version: string;
 }
 
 export interface LocalModel {

@@ -31,7 +31,7 @@ export async function connectEngine(): Promise<Docker> {
     throw new StagingError(
       {
         found: `No Docker Engine answers: ${error instanceof Error ? error.message : String(error)}`,
-        remedy: 'Start Docker, allow this user its socket, or use staging: { target: builtin }',
+        remedy: 'Start Docker, give this user access to its socket, or use staging: { target: builtin }',
         cause: error,
       },
       true,
@@ -51,7 +51,7 @@ export async function removeLeftovers(engine: Docker, log: Log): Promise<void> {
   for (const { Id: id, Labels: labels } of containers) {
     const [host, pid, start] = (labels[ownerLabel] ?? '').split('/');
     if (host !== hostname() || pid === undefined || (await lives(Number(pid), start ?? ''))) continue;
-    log.warning(`Removing container ${id.slice(0, 12)}, left behind by a run that was killed`);
+    log.warning(`Removing container ${id.slice(0, 12)}, left by a killed run`);
     await removeContainer(engine.getContainer(id));
   }
 }

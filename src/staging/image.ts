@@ -20,6 +20,12 @@ export type ImageStaging = Extract<Staging, { image: string }>;
 const readOnlyLabel = 'dev.contender.read-only-root';
 const processLimit = 512;
 
+/** What an image brings in /tmp stays, but where nothing could be written there; native libraries may be loaded from it. */
+const readOnlyRoot = {
+  ReadonlyRootfs: true,
+  Tmpfs: { '/tmp': 'rw,exec,nosuid,nodev,mode=1777,size=64m' },
+};
+
 /**
  * Run an image as a staging container: limited, without capabilities, reachable from this machine only, watched, and
  * removed whatever happens.
@@ -124,8 +130,7 @@ async function createContainer(
         PidsLimit: processLimit,
         CapDrop: ['ALL'],
         SecurityOpt: ['no-new-privileges'],
-        ReadonlyRootfs: labels?.[readOnlyLabel] === 'true',
-        Tmpfs: { '/tmp': 'rw,nosuid,nodev,size=64m' },
+        ...(labels?.[readOnlyLabel] === 'true' ? readOnlyRoot : {}),
         PortBindings: { [exposed]: [{ HostIp: '127.0.0.1', HostPort: '' }] },
         Mounts: staging.mount_model === undefined ? [] : modelMounts(candidate, staging.mount_model),
         LogConfig: { Type: 'json-file', Config: { 'max-size': '10m', 'max-file': '1' } },

@@ -54,7 +54,7 @@ describe('an action that ends in a fault', () => {
     );
     assert.equal(code, 1);
     assert.match(stdout, /^::error::a mistake\.$/mu);
-    assert.match(stdout, /^::warning::The error could not be told on GitHub: .*lost/mu);
+    assert.match(stdout, /^::warning::Could not post the error to GitHub: .*lost/mu);
   });
 });
 

@@ -74,6 +74,8 @@ describe('the bundled actions, run as a runner runs them', () => {
     const decision = await readJson<Decision>(outputs['decision'] ?? '');
     assert.equal(decision.source.pullRequest, 3);
     assert.equal(decision.candidate?.artifacts[0]?.sha256, outputs['candidate-sha256']);
+    const page = await readFile(join(outputs['decision'] ?? '', '..', 'report.html'), 'utf8');
+    assert.match(page, /<svg [^>]*role="img"[^>]*aria-label="ROC curve/u, 'what draws charts is in the bundle');
   });
 
   it('promote stage by stage on a push, with the evidence that the command line gives', async () => {
@@ -106,7 +108,7 @@ describe('the bundled actions, run as a runner runs them', () => {
     assert.equal(outputs['outcome'], 'promote');
     assert.equal(outputs['status'], 'recorded');
     assert.equal(outputs['version'], '2.0.0');
-    assert.equal(outputs['commit'], await head());
+    assert.equal(outputs['commit'], await repository.recorded());
     assert.deepEqual(JSON.parse(outputs['evidence'] ?? '').length, 4);
     const decision = await readJson<Decision>(outputs['decision'] ?? '');
     assert.deepEqual(decision.evidence.map(({ sha256 }) => sha256).toSorted(), evidence.map(evidenceDigest).toSorted());
@@ -123,7 +125,7 @@ describe('the bundled actions, run as a runner runs them', () => {
     assert.equal(back.exitCode, 0, back.log);
     assert.deepEqual(
       [back.outputs['status'], back.outputs['from'], back.outputs['version'], back.outputs['commit']],
-      ['recorded', '2.0.0', '1.0.0', await head()],
+      ['recorded', '2.0.0', '1.0.0', await repository.recorded()],
     );
     assert.equal(back.outputs['sha256'], decision.from?.artifacts[0]?.sha256);
     assert.match(back.outputs['headline'] ?? '', /ada.*It is slow for long mail/u);

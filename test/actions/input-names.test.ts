@@ -8,9 +8,10 @@ const told: Record<string, string> = {
     'Run those stages first with the same input out, or the whole gate at once (contender gate)',
   'Say why with --reason "...".': 'Say why with input reason "...".',
   'or name a folder that holds both with --workspace': 'or name a folder that holds both with input working-directory',
+  'Choose another with --environment.': 'Choose another with input environment.',
   // A command is a command.
-  'First: contender registry assign --stage staging --version 1.0.0':
-    'First: contender registry assign --stage staging --version 1.0.0',
+  'First: contender registry assign --environment staging --version 1.0.0':
+    'First: contender registry assign --environment staging --version 1.0.0',
   'Run git fetch --unshallow, or git restore --staged --worktree -- a':
     'Run git fetch --unshallow, or git restore --staged --worktree -- a',
 };

@@ -215,7 +215,7 @@ describe('the gate of a pull request', () => {
     pulls.set(8, { ...pull, number: 8, headSha: head, headRepository: fork });
     const before = all.size;
     const { stdout } = await follow();
-    assert.match(stdout, /1 model told on pull request 7\./u);
+    assert.match(stdout, /Commented on pull request 7 for 1 model\./u);
     assert.equal(all.size, before);
     pulls.delete(8);
   });
@@ -226,9 +226,9 @@ describe('the gate of a pull request', () => {
     assert.match(moved.stdout, /No open pull request has 1{40} as its head/u);
     assert.equal(moved.code, 0);
     const other = await follow({ id: 99 });
-    assert.match(other.stdout, /::error::the decision on spam-filter is of another run/u);
+    assert.match(other.stdout, /::error::the decision on spam-filter belongs to another run/u);
     const push = await follow({ event: 'push' });
-    assert.match(push.stdout, /::error::this run follows no workflow run of a pull request/u);
+    assert.match(push.stdout, /::error::this run was not triggered by a workflow run of a pull request/u);
     assert.deepEqual(comments(), before);
   });
 

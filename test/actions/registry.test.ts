@@ -79,7 +79,7 @@ describe('what a person does to the registry without a laptop', () => {
     [{ act: 'register' }, /^input artifact: no artifact/u],
     [{ act: 'assign' }, /^input environment: no environment/u],
     [{ act: 'deprecate' }, /^input version: no version/u],
-    [{ act: 'deprecate', version: '2.0.0' }, /there is no reason.*input reason/u],
+    [{ act: 'deprecate', version: '2.0.0' }, /no reason given.*input reason/u],
   ];
   for (const [inputs, says] of mistakes) {
     it(`says what is missing in ${JSON.stringify(inputs)}`, async () => {

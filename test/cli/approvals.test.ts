@@ -90,7 +90,7 @@ test('a candidate that passed is held until those who must approve it did, and t
 
       const laptop = await run(['promote', '--no-record']);
       assert.equal(laptop.code, 3);
-      assert.match(laptop.stderr, /Approvals were not looked for/u);
+      assert.match(laptop.stderr, /Approvals were not checked/u);
 
       // What is approved there is something else, though it is what was merged last.
       await clone.git('push', '--quiet', git.folder, 'main');

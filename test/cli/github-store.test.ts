@@ -37,10 +37,10 @@ describe('a registry kept through the API of GitHub', () => {
         assert.match(registered.stdout, /spam-filter 1\.0\.0 is champion\. Recorded in commit/u);
         assert.equal(await clone.git('rev-parse', 'HEAD'), before);
         assert.equal(await clone.git('status', '--porcelain'), '');
-        assert.match(await git.git('cat-file', 'commit', 'main'), /^gpgsig /mu);
+        assert.match(await git.git('cat-file', 'commit', 'model-registry'), /^gpgsig /mu);
 
         const again = await contender(clone.folder, register, env);
-        assert.match(again.stdout, /is champion already; nothing was added/u);
+        assert.match(again.stdout, /is already champion; nothing was added/u);
         const models = await contender(clone.folder, ['registry', 'show'], env);
         assert.match(models.stdout, /spam-filter +1\.0\.0/u);
         // An event that nobody can read changes nothing, and is not spoken of among the results.
@@ -103,7 +103,7 @@ describe('a registry kept through the API of GitHub', () => {
       try {
         const { git, pulls } = await hub.create('acme/models', { files: {} });
         const clone = await gateRepository(join(folder, 'clone'));
-        await clone.configure('path: registry', 'path: registry\n  store: github');
+        await clone.configure('path: registry', 'path: registry\n  store: github\n  branch: main');
         await clone.git('push', '--quiet', '--force', git.folder, 'main');
         hub.protect('acme/models', { ref: 'refs/heads/main' });
         const env = {

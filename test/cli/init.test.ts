@@ -24,7 +24,7 @@ describe('contender init', () => {
       const text = await readFile(join(folder, 'contender.yml'), 'utf8');
       const again = await contender(folder, args);
       assert.equal(again.code, 2);
-      assert.match(again.stderr, /contender\.yml: this file is there already.*nothing is overwritten/u);
+      assert.match(again.stderr, /contender\.yml: this file already exists.*nothing is overwritten/u);
       assert.equal(await readFile(join(folder, 'contender.yml'), 'utf8'), text);
     }));
 

@@ -25,17 +25,17 @@ test('policy.version: signature raises what the change of inputs and outputs ask
     assert.equal((await contender(folder, ['gate', '--quiet'])).code, 3);
     const more = await json(folder, 'registry', 'override', '--reason', 'half the size', '--by', 'Grace Hopper');
     assert.equal(more.decision.to?.version, '1.1.0');
-    assert.match(more.decision.reasons.at(-1)?.message ?? '', /a minor step from 1\.0\.0: output logarithms is new/u);
+    assert.match(more.decision.reasons.at(-1)?.message ?? '', /a minor step from 1\.0\.0: output "logarithms" is new/u);
 
     await repository.propose('spam/models/candidate.onnx');
     const low = await contender(folder, ['gate', '--set-version', '1.2.0']);
     assert.equal(low.code, 2, low.stdout);
-    assert.match(low.stderr, /1\.2\.0, and since 1\.1\.0 output logarithms is gone.*2\.0\.0 or above/su);
+    assert.match(low.stderr, /1\.2\.0, and since 1\.1\.0 output "logarithms" is gone.*2\.0\.0 or above/su);
     const fewer = await contender(folder, ['gate', '--quiet']);
     assert.equal(fewer.code, 0, fewer.stderr);
     assert.match(
       await readFile(join(folder, '.contender/spam-filter/report.md'), 'utf8'),
-      /This is version 2\.0\.0, a major step from 1\.1\.0: output logarithms is gone/u,
+      /This is version 2\.0\.0, a major step from 1\.1\.0: output "logarithms" is gone/u,
     );
 
     const verified = await contender(folder, ['registry', 'verify']);

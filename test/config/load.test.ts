@@ -91,6 +91,12 @@ describe('contender.yml', () => {
     assert.doesNotMatch(told, /null_fraction/u);
   });
 
+  test('a key that no alternative knows is told once, with the keys of all of them', () => {
+    const told = problem(valid.replace('{ unique: [id] }', '{ sql: "select 1" }'));
+    assert.match(told, /rules\.1: unknown key "sql"\. Expected one of: row_count, unique, null_fraction/u);
+    assert.doesNotMatch(told, /is missing/u);
+  });
+
   test('a model name that could leave its folder, break a tag or a page is refused', () => {
     for (const name of ['../up', 'a.b', '-a', 'a/b', '"$(id)"', '"a\\nb"', 'a b', '"<img>"', 'é']) {
       assert.throws(() => parseConfig(valid.replace('spam-filter:', `${name}:`), 'contender.yml'), ConfigError, name);

@@ -42,8 +42,8 @@ describe('a number of the policy', () => {
     assert.equal(shareOf(1, 'recall', 'bound', 'x'), 1);
   });
 
-  it('is in no points where the metric is no share', () => {
-    assert.throws(() => quantityOf('2pp', value, 'difference', 'x'), /RMSE is no share/u);
+  it('is not in points where the metric is not a share', () => {
+    assert.throws(() => quantityOf('2pp', value, 'difference', 'x'), /RMSE is not a share/u);
   });
 });
 

@@ -54,7 +54,7 @@ describe('the text of an id', () => {
       assert.deepEqual(await read(folder, 'a.csv', csv.length), texts);
       const numbers = csv.filter((text) => /^-?[1-9]/u.test(text));
       await writeFile(join(folder, 'b.jsonl'), numbers.map((text) => `{"id":${text},"x":1}\n`).join(''));
-      const written = ['7', '12345678901234567890', '12345678901234567891', '8', '9.5', '-3'];
+      const written = ['7', '12345678901234567890', '12345678901234567891', '8', '9.50', '-3'];
       assert.deepEqual(await read(folder, 'b.jsonl', numbers.length), written);
       await writeFile(join(folder, 'c.jsonl'), csv.map((text) => `{"id":"${text}"}\n`).join(''));
       assert.deepEqual(await read(folder, 'c.jsonl', csv.length), texts);

@@ -147,7 +147,7 @@ describe('the decision', () => {
     }
   });
 
-  test('holds as stale on evidence older than the policy allows, or of a time to come', () => {
+  test('holds as stale on evidence older than the policy allows, or dated in the future', () => {
     const limited: Model = { ...config, policy: { ...config.policy, max_evidence_age: '7d' } };
     const of = (finishedAt: string): string | undefined => {
       const given = passing().map((each) => ({
@@ -163,7 +163,7 @@ describe('the decision', () => {
     assert.match(of('2025-12-25T03:04:05Z') ?? '', /older than 7d\. Run that stage again/u);
     // Clocks of two machines differ by minutes, not by days.
     assert.equal(of('2026-01-02T03:09:05Z'), undefined);
-    assert.match(of('2026-01-04T03:04:05Z') ?? '', /of a time to come, since the clock here says 2026-01-02/u);
+    assert.match(of('2026-01-04T03:04:05Z') ?? '', /dated in the future: the clock here says 2026-01-02/u);
   });
 
   test('holds as stale when the registry has another champion by now', () => {

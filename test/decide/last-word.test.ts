@@ -168,7 +168,7 @@ describe('a model that a person took out of use', () => {
     assert.deepEqual([decision.outcome, decision.reasons[0]?.code], ['hold', 'rolled-back']);
     assert.match(
       decision.reasons[0]?.message ?? '',
-      /version 1\.0\.1, from which decision 3 went back.*lost us customers/u,
+      /version 1\.0\.1, which decision 3 rolled back to.*lost us customers/u,
     );
     at.gate(c, 'pass');
     assert.equal(at.gate(b, 'pass').decision.outcome, 'hold', 'also against another champion');

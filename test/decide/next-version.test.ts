@@ -70,11 +70,11 @@ describe('a version raised by the signature', () => {
     ]);
     assert.deepEqual(said(more), [
       '1.5.0',
-      'version: This is version 1.5.0, a minor step from 1.4.2: output q is new.',
+      'version: This is version 1.5.0, a minor step from 1.4.2: output "q" is new.',
     ]);
     assert.deepEqual(said(other), [
       '2.0.0',
-      'version: This is version 2.0.0, a major step from 1.4.2: output p is gone, output q is new.',
+      'version: This is version 2.0.0, a major step from 1.4.2: output "p" is gone, output "q" is new.',
     ]);
   });
 

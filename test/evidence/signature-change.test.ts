@@ -35,27 +35,27 @@ const bumpOf = (from: Signature, to: Signature): Bump => signatureChanges(from, 
 
 describe('the change of a signature', () => {
   const cases: [string, Signature, { bump: Bump; what: string }[]][] = [
-    ['an input that is gone', withInputs(age), [{ bump: 'major', what: 'input text is gone' }]],
-    ['a new input', withInputs(age, words, value('size')), [{ bump: 'major', what: 'input size is new' }]],
+    ['an input that is gone', withInputs(age), [{ bump: 'major', what: 'input "text" is gone' }]],
+    ['a new input', withInputs(age, words, value('size')), [{ bump: 'major', what: 'input "size" is new' }]],
     [
       'an input of another type',
       withInputs(age, value('text', { type: 'int64', shape: [null, 1] })),
-      [{ bump: 'major', what: 'input text was string and is int64' }],
+      [{ bump: 'major', what: 'input "text" changed from string to int64' }],
     ],
     [
       'an input of another width',
       withInputs(value('age', { shape: ['N', 61] }), words),
-      [{ bump: 'major', what: 'input age was [N, 60] and is [N, 61]' }],
+      [{ bump: 'major', what: 'input "age" changed from [N, 60] to [N, 61]' }],
     ],
     [
       'a dimension that becomes fixed',
       withInputs(value('age', { shape: [1, 60] }), words),
-      [{ bump: 'major', what: 'input age was [N, 60] and is [1, 60]' }],
+      [{ bump: 'major', what: 'input "age" changed from [N, 60] to [1, 60]' }],
     ],
     [
       'another number of dimensions',
       withOutputs(label, value('probabilities', { shape: ['N'] })),
-      [{ bump: 'major', what: 'output probabilities was [N, 2] and is [N]' }],
+      [{ bump: 'major', what: 'output "probabilities" changed from [N, 2] to [N]' }],
     ],
     ['a dimension that may have any size from now on', withInputs(value('age', { shape: ['N', null] }), words), []],
     ['a dimension of another name', withInputs(value('age', { shape: ['batch', 60] }), words), []],
@@ -64,14 +64,14 @@ describe('the change of a signature', () => {
     [
       'a new output',
       withOutputs(value('embedding'), label, probabilities),
-      [{ bump: 'minor', what: 'output embedding is new' }],
+      [{ bump: 'minor', what: 'output "embedding" is new' }],
     ],
     [
       'an output under another name',
       withOutputs(label, value('scores', { shape: ['N', 2] })),
       [
-        { bump: 'major', what: 'output probabilities is gone' },
-        { bump: 'minor', what: 'output scores is new' },
+        { bump: 'major', what: 'output "probabilities" is gone' },
+        { bump: 'minor', what: 'output "scores" is new' },
       ],
     ],
   ];

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { GitHubError } from '../../src/errors.ts';
 import { openGitHub } from '../../src/github/client.ts';
-import { kindOf } from '../../src/github/fault.ts';
+import { kindOf } from '../../src/github/error.ts';
 import { silentLog, type Log } from '../../src/log.ts';
 import { faults, type Fault, type GitHubStandIn } from '../support/github-api/server.ts';
 import { clientOf, repositoryName, withGitHub } from './with-github.ts';

@@ -163,13 +163,14 @@ describe('an artifact that cannot be trusted', () => {
       });
     }));
 
-  test('in a commit that this clone does not have says how to get it', () =>
+  test('in a commit that this clone does not have, and cannot get from its remote, says how to get it', () =>
     inRepository(async (repository) => {
       const uri = await immutableModelUri(repository.folder, await commitModel(repository, 'm.onnx', bytes));
       await repository.commit('Later');
       await inTemporaryFolder(async (folder) => {
         const clone = join(folder, 'clone');
         await promisify(execFile)('git', ['clone', '--quiet', '--depth', '1', `file://${repository.folder}`, clone]);
+        await promisify(execFile)('git', ['-C', clone, 'remote', 'set-url', 'origin', join(folder, 'gone')]);
         await assert.rejects(
           fetchArtifact(clone, model(uri), folder, { log: silentLog }),
           /not in this clone.*fetch-depth: 0/u,

@@ -143,7 +143,7 @@ describe('recording through the API', () => {
     }));
 });
 
-test('the first decision makes the branch, of one signed commit that holds nothing else, with its tags; many at once make one', () =>
+test('the first decision makes the branch, of one signed commit that holds nothing else, with its tags', () =>
   withGitHub(async (server) => {
     const { git } = server.repository(repositoryName);
     const open = (): Registry => registryOn(server, { branch: 'model-registry', tags: 'gto' });
@@ -157,7 +157,11 @@ test('the first decision makes the branch, of one signed commit that holds nothi
     assert.equal(await git.git('ls-tree', '--name-only', 'model-registry'), 'registry');
     assert.deepEqual(result.tags, [`${model}@v1.0.0`, `${model}#champion#1`]);
     assert.deepEqual(await open().verify(), []);
+  }));
 
+test('many first decisions at once make one branch', () =>
+  withGitHub(async (server) => {
+    const { git } = server.repository(repositoryName);
     const other = (): Registry => registryOn(server, { branch: 'another' });
     const names = ['m', 'n', 'o'];
     await Promise.all(

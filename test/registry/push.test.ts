@@ -13,6 +13,8 @@ import { inTemporaryFolder } from '../support/project.ts';
 import { judged } from './sample-decision.ts';
 import { inRepository, repositoryAt, type TemporaryRepository } from './temporary-repository.ts';
 
+/** Each attempt costs git dozens of processes, and of n writers at once the last may need n attempts. Eight: CONTENDER_WRITERS=8. */
+const writers = Number(process.env['CONTENDER_WRITERS'] ?? 4);
 const hasLfs = spawnSync('git', ['lfs', 'version']).status === 0;
 
 interface Shared {
@@ -272,7 +274,7 @@ describe('a registry that is pushed as it is recorded', () => {
 
   test('loses none of many who record at once, and records none twice', () =>
     inClones(async (shared) => {
-      const names = Array.from({ length: 8 }, (_, index) => `writer-${index}`);
+      const names = Array.from({ length: writers }, (_, index) => `writer-${index}`);
       const clones = [];
       for (const name of names) clones.push(await shared.clone(name));
       const ended = await Promise.allSettled(

@@ -94,10 +94,10 @@ for (const [name, render] of Object.entries(renderers)) {
 
     it('says of every comparison what was required, in words, and how to read the numbers, once', () => {
       const text = render(rejected).replaceAll('&nbsp;', ' ');
-      assert.match(text, /-16\.8 points.*-21\.8 to -12\.0.*no harm beyond 2 points/su);
+      assert.match(text, /-16\.8 points.*-21\.8 to -12\.0.*no loss of more than 2\b.*points/su);
       assert.match(text, /-1\.4 points.*-3\.5 to \+0\.7.*at most 1 point worse/su);
       assert.equal(text.match(/positive is better, for losses too/gu)?.length, 1);
-      assert.equal(text.match(/one-sided 95%/gu)?.length, 1);
+      assert.equal(text.match(/Bounds:\s+one-sided\s+95%/gu)?.length, 1);
     });
 
     it('tells a failure once: in the headline and its row; of the others it says what the row does not', () => {

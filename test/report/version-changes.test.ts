@@ -73,14 +73,14 @@ describe('the changes between two versions', () => {
     );
     second.decision.from = first.decision.to;
     const third = version('3', {}, { evidence: judged({ candidate: model('label', 'scores') }) });
-    const gone = [{ bump: 'major', what: 'output scores is gone' }];
+    const gone = [{ bump: 'major', what: 'output "scores" is gone' }];
     assert.deepEqual(versionChanges(first, second).signature, gone);
-    assert.deepEqual(versionChanges(second, third).signature, [{ bump: 'minor', what: 'output scores is new' }]);
+    assert.deepEqual(versionChanges(second, third).signature, [{ bump: 'minor', what: 'output "scores" is new' }]);
     assert.deepEqual(versionChanges(third, third).signature, []);
     // What a person registered is known by what was judged against it, and by nothing else.
     assert.equal(versionChanges(first, third).signature, null);
     const told = contents({ decision: second.decision, evidence: second.evidence, stages }).reasons;
-    assert.ok(told.includes('The signature changes: output scores is gone.'), told.join());
+    assert.ok(told.includes('The signature changes: output "scores" is gone.'), told.join());
   });
 
   it('keep what only one of two versions reports that were not compared with each other', () => {

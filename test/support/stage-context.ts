@@ -25,6 +25,7 @@ export function stageContext(
     log: silentLog,
     dataset,
     champion: null,
+    anchor: null,
     reuse: 0,
     limits: { memoryBytes: 4e9, timeMs: 60_000 },
     predict: elsewhere,

@@ -96,6 +96,13 @@ async function manifest(): Promise<Manifest> {
 async function verified(): Promise<void> {
   await at.clone.git('switch', '--quiet', 'main');
   await at.clone.git('pull', '--quiet', '--ff-only', at.repository.git.folder, 'main');
+  // What was recorded, not what the clone registered.
+  await at.clone.git(
+    'fetch',
+    '--quiet',
+    at.repository.git.folder,
+    '+refs/heads/model-registry:refs/heads/model-registry',
+  );
   const { code, stdout, stderr } = await contender(at.clone.folder, ['registry', 'verify']);
   assert.equal(code, 0, stdout + stderr);
 }
@@ -267,8 +274,8 @@ describe('promote.yml', () => {
     );
     assert.ok(artifact('promotion-spam-filter', run).includes('spam-filter/evidence/load.json'));
     assert.equal((await at.actions.settled()).length, 1);
-    // Had a person pushed it, the paths would not have matched either.
-    assert.deepEqual(await at.actions.push('refs/heads/main'), []);
+    // Had a person pushed it, the branch would not have matched either.
+    assert.deepEqual(await at.actions.push('refs/heads/model-registry'), []);
   });
 
   it('records a rejection too, and fails, though somebody pushed to main meanwhile', async () => {
@@ -284,7 +291,7 @@ describe('promote.yml', () => {
     assert.equal(result.conclusion, 'failure', result.log);
     assert.deepEqual(failedSteps(result), ['gate']);
     assert.match(await at.repository.git.git('log', '-1', '--format=%s', 'model-registry'), /reject/iu);
-    assert.equal(await at.repository.git.git('rev-parse', 'main^'), meanwhile);
+    assert.equal(await at.repository.git.git('rev-parse', 'main'), meanwhile);
     assert.equal((await manifest()).head.seq, 3);
     await verified();
   });
@@ -362,8 +369,8 @@ describe('two models in one contender.yml, and a line for the second in each wor
       await at.repository.git.git('update-ref', `refs/tags/${name}`, commit);
       return only(await at.actions.push(`refs/tags/${name}`, null)).done;
     };
-    // Where it still is the champion.
-    const before = await at.repository.git.git('rev-parse', 'main~4');
+    // Where its file still is the champion.
+    const before = await at.repository.git.git('rev-parse', 'main~1');
     const result = await tag('phishing@v1.0.0', before);
     assert.equal(result.conclusion, 'success', result.log);
     assert.deepEqual(releases(), ['phishing@v1.0.0', 'spam-filter@v1.0.1']);

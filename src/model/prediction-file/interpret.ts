@@ -5,7 +5,7 @@ import { DataError } from '../../errors.ts';
 import { inUnitInterval, rowNotAddingUp } from '../../probabilities.ts';
 import type { Predictions } from '../predictions.ts';
 import type { JoinedRows } from './join.ts';
-import { scoreType, thresholdIn } from '../read-outputs/threshold.ts';
+import { refuseThreshold, scoreType, thresholdIn } from '../read-outputs/threshold.ts';
 import { wrongWidth, type Layout, type PredictionReference } from './layout.ts';
 
 interface Context {
@@ -18,8 +18,9 @@ interface Context {
 
 /** The rows of a file of predictions as what they mean. @throws DataError for what they cannot mean */
 export function interpret(joined: JoinedRows, context: Context): Predictions {
-  if (context.task === 'multilabel-classification') return interpretLabels(joined, context);
   const { reference, rows, columns, task } = context;
+  if (task !== 'regression' && task !== 'ranking') refuseThreshold('probability', reference.threshold);
+  if (task === 'multilabel-classification') return interpretLabels(joined, context);
   const { texts, layout } = joined;
   const { scores: names } = layout;
   const where = reference.predictions;

@@ -240,7 +240,7 @@ async function refuseOtherLabels(
       found: `${other.count} labels differ from ${dataset.uri}: id ${other.shown}`,
       expected: `the same ${name} for the same id`,
       where,
-      remedy: 'The predictions were made on other data: predict again',
+      remedy: `Either the predictions were made on other data: predict again. Or column ${JSON.stringify(name)} holds what the model predicted, and not the truth: name it prediction`,
     });
   }
 }

@@ -1,6 +1,6 @@
 import { labelColumns } from '../../config/columns.ts';
 import type { Columns, Task } from '../../config/schema.ts';
-import { ConfigError, ModelError } from '../../errors.ts';
+import { ConfigError, MismatchError } from '../../errors.ts';
 import { isFloating } from '../tensor.ts';
 
 /** An output as a model, or a server of one, declares it: ONNX's name of its elements; -1, null and names are open dimensions. */
@@ -141,8 +141,8 @@ function rowWidth({ shape }: DeclaredOutput): number | null {
     );
 }
 
-function noOutput(outputs: readonly DeclaredOutput[]): ModelError {
-  return new ModelError({
+function noOutput(outputs: readonly DeclaredOutput[]): MismatchError {
+  return new MismatchError({
     found: `The model has no output of scores or labels: ${listOutputs(outputs)}`,
     expected: 'a tensor of numbers',
   });

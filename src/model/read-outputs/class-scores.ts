@@ -44,7 +44,7 @@ export function positiveColumn(classes: readonly ClassValue[], columns: Columns)
   });
 }
 
-/** Are the scores of a classifier of one class a row probabilities? @throws ModelError for what is neither these nor said to be raw */
+/** Are the scores of a classifier of one class a row probabilities? @throws MismatchError for what is neither these nor said to be raw */
 export function kindOf(
   scores: Scores,
   task: Task,

@@ -1,12 +1,12 @@
 import { labelColumns } from '../../config/columns.ts';
 import type { Columns } from '../../config/schema.ts';
 import type { ClassValue } from '../../data/class-text.ts';
-import { ConfigError, ModelError } from '../../errors.ts';
+import { ConfigError, MismatchError } from '../../errors.ts';
 import { thresholdAt, type Predictions, type ReadingOptions } from '../predictions.ts';
 import type { OutputOrigin } from '../output-origins.ts';
 import { finalScores } from './class-scores.ts';
 import { isProbability, wrongWidth, type Scores } from './scores.ts';
-import { thresholdIn } from './threshold.ts';
+import { refuseThreshold, thresholdIn } from './threshold.ts';
 
 /** What a model says of several labels a row. */
 export interface LabelOutputs {
@@ -30,9 +30,10 @@ export function readLabels(
   const has = values.map((value) => value === 1 || value === true);
   const other = values.find((value) => ![0, 1, false, true].includes(value as number));
   if (other !== undefined) {
-    throw new ModelError({
+    throw new MismatchError({
       found: `Output ${labelName} has the value ${JSON.stringify(other)}`,
-      expected: '0 or 1 for each label',
+      expected: '0 or 1 for each label, as task: multilabel-classification has it',
+      remedy: 'Set the task that the model is of',
     });
   }
   const decided = given === null ? null : given.map((index) => (has[index] === true ? 1 : 0));
@@ -47,7 +48,7 @@ export function readLabels(
   }
   const { transform } = reading;
   if (transform === 'softmax') {
-    throw new ModelError({
+    throw new ConfigError({
       found: 'transform: softmax for several labels a row',
       expected: 'sigmoid, or none',
       remedy: 'Choose the transform: candidate: {uri, transform: sigmoid}',
@@ -55,6 +56,7 @@ export function readLabels(
   }
   const kind =
     transform === 'sigmoid' || isProbability(scores, 'multilabel-classification', reading) ? 'probability' : 'score';
+  refuseThreshold(kind, reading.threshold);
   const made = finalScores(scores, { task: 'multilabel-classification', kind, transform, positive: 1 });
   const threshold = thresholdIn(
     transform === 'sigmoid' ? 'double' : scores.type,

@@ -1,6 +1,6 @@
 import { labelColumns } from '../../config/columns.ts';
 import type { Columns, Task } from '../../config/schema.ts';
-import { ModelError } from '../../errors.ts';
+import { MismatchError, ModelError } from '../../errors.ts';
 import type { DeclaredOutput } from './choose.ts';
 
 /** The elements of an output, in row-major order, whoever gave it. */
@@ -15,7 +15,7 @@ export interface RowValues {
   width: number;
 }
 
-/** Reads the values of one output, batch after batch. @throws ModelError where the dimensions leave open which value is of which row */
+/** Reads the values of one output, batch after batch. @throws MismatchError, ModelError where the dimensions leave open which value is of which row */
 export type RowReader = (values: OutputValues, rows: number) => RowValues;
 
 /**
@@ -36,7 +36,9 @@ export function rowReader(output: DeclaredOutput, task: Task, columns: Columns):
     const { dims } = values;
     const read = stacked(values, rows) ?? straight(values, rows) ?? transposed(values, rows);
     if (read === null || (fixed !== null && fixed !== read.width)) {
-      throw new ModelError({
+      // Rows that are there, and not where the task has them, are read under another task, or from a better export.
+      const Fault = rows > 1 && dims.includes(rows) ? MismatchError : ModelError;
+      throw new Fault({
         found: `Output ${output.name} has dimensions [${dims.join(', ')}] for ${rows} rows`,
         expected: `${rows} rows in the first dimension, and as many values for every row`,
         remedy: 'Export the model with the rows first, or name another output: {uri, output}',

@@ -1,5 +1,5 @@
 import type { Task } from '../../config/schema.ts';
-import { ModelError } from '../../errors.ts';
+import { MismatchError, ModelError } from '../../errors.ts';
 import { inUnitInterval, rowNotAddingUp } from '../../probabilities.ts';
 import type { ReadingOptions } from '../predictions.ts';
 
@@ -43,7 +43,7 @@ export function isProbability(scores: Scores, task: Task, reading: ReadingOption
   const other = outside || width === 1 || task === 'multilabel-classification' ? null : rowNotAddingUp(values, width);
   if (!outside && other === null) return true;
   if (raw) return false;
-  throw new ModelError({
+  throw new MismatchError({
     found: outside
       ? `Output ${name} is not a probability: values from ${lowest} to ${highest}, outside [0, 1]. Is it a raw score?`
       : `Output ${name} is not a probability: the scores of row ${(other?.row ?? 0) + 1} do not add up to 1. Are they raw scores?`,
@@ -83,8 +83,8 @@ export function oddities(scores: Scores | null): string[] {
   ];
 }
 
-export function wrongWidth({ width, name }: Scores, expected: string, remedy: string): ModelError {
-  return new ModelError({
+export function wrongWidth({ width, name }: Scores, expected: string, remedy: string): MismatchError {
+  return new MismatchError({
     found: `Output ${name} has ${width} value${width === 1 ? '' : 's'} a row`,
     expected,
     remedy,

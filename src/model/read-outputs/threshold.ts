@@ -1,3 +1,4 @@
+import { ConfigError } from '../../errors.ts';
 import type { Predictions } from '../predictions.ts';
 import { fromFloat16, toFloat16 } from '../tensor.ts';
 
@@ -10,6 +11,17 @@ export function thresholdIn(type: string, threshold: Predictions['threshold']): 
     type === 'float' ? Math.fround : type === 'float16' ? (value: number) => fromFloat16(toFloat16(value)) : null;
   if (round === null) return threshold;
   return typeof threshold === 'number' ? round(threshold) : threshold.map(round);
+}
+
+/** A threshold that a person gave for probabilities is one. @throws ConfigError */
+export function refuseThreshold(kind: Predictions['kind'], threshold: Predictions['threshold'] | undefined): void {
+  const outside = [threshold ?? []].flat().find((each) => each < 0 || each > 1);
+  if (kind !== 'probability' || outside === undefined) return;
+  throw new ConfigError({
+    found: `the threshold ${outside}, and the scores are probabilities`,
+    expected: 'a threshold from 0 to 1',
+    remedy: 'Correct it, or say that the scores are raw: {uri, transform: none, threshold}',
+  });
 }
 
 /** ONNX's name of the narrowest of float and double that holds every score. */

@@ -13,7 +13,7 @@ const skewMs = 5 * 60_000;
 
 /**
  * What a decision claims that cannot be so, as pairs of found and expected: addresses that nobody can fetch or whose bytes change,
- * sizes and times that are not those of the evidence, a time to come. What is left (actor, source, the words of a person) is a claim.
+ * sizes and times that are not those of the evidence, a time in the future. What is left (actor, source, the words of a person) is a claim.
  *
  * @param now in milliseconds since 1970
  */
@@ -21,7 +21,7 @@ export function impossibleClaims({ decision, evidence, view }: MadeDecision, now
   const wrong: [string, string][] = [];
   const { candidate, time } = decision;
   const made = Date.parse(time);
-  if (!(made <= now + skewMs)) wrong.push([`a decision of ${time}, a time to come`, 'the time when it was made']);
+  if (!(made <= now + skewMs)) wrong.push([`a decision of ${time}, dated in the future`, 'the time when it was made']);
   for (const { uri } of candidate?.artifacts ?? []) {
     if (!isFetchable(uri)) {
       wrong.push([

@@ -227,7 +227,7 @@ function actOf({ time, actor, source, approvals: [word] }: Decision): Act {
 function judgedIn({ candidate }: Decision): { candidate: Version; artifact: Artifact } {
   const artifact = candidate?.artifacts[0];
   if (candidate !== null && artifact !== undefined) return { candidate, artifact };
-  throw new UsageError({ found: 'it has no candidate', expected: 'what was judged' });
+  throw new UsageError({ found: 'it has no candidate', expected: 'the evaluated candidate' });
 }
 
 /** What is no evidence is reported as that. */
@@ -237,7 +237,7 @@ function claimsOf(made: MadeDecision): [string, string][] {
 
 function refuseNoEvidence({ evidence }: MadeDecision): void {
   if (evidence.every((each) => isEvidence(each))) return;
-  throw new UsageError({ found: 'its evidence is no evidence', expected: 'what a stage wrote' });
+  throw new UsageError({ found: 'its evidence is not valid', expected: 'evidence written by a stage' });
 }
 
 /** What the evidence of an assignment must not be, whatever the configuration was. */

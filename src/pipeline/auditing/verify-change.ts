@@ -112,8 +112,8 @@ export function leftOut(path: string, before: string, after: string): Finding {
   return {
     path,
     found: `commit ${after.slice(0, 12)}, which does not follow ${before.slice(0, 12)}`,
-    expected: 'a branch that only goes on: a registry is only added to',
-    remedy: 'Push the branch back to where it was',
+    expected: 'a branch that only moves forward: a registry is append-only',
+    remedy: 'Push the branch back to its old commit',
   };
 }
 

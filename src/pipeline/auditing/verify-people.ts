@@ -55,6 +55,6 @@ function notGiven(path: string, { by, at, source }: Approval): Finding {
     path,
     found: `an approval of ${by}, ${source === undefined ? 'which does not say where it was given' : `${source}, of ${at}, which GitHub does not know`}`,
     expected: 'an approval that was given',
-    remedy: 'Take the decision out, and let Contender record its own: contender gate',
+    remedy: 'Remove the decision, and let Contender record its own: contender gate',
   };
 }

@@ -2,40 +2,53 @@ import { bytes, defaults, milliseconds, parityOf, reservedColumns } from '../../
 import { openDataset, requireColumns, sourceOf, type Dataset, type DatasetSource } from '../../data/dataset.ts';
 import { requireRowIds } from '../../data/row-ids.ts';
 import { DataError } from '../../errors.ts';
-import { identityOf, type Artifact, type RegistryView } from '../../evidence/index.ts';
+import { identityOf, type Artifact, type RegistryHistory } from '../../evidence/index.ts';
 import { requireEngines } from '../../model/engines.ts';
 import type { RowRange } from '../../model/batches.ts';
 import { predictModels, type ModelRole, type PredictionModel } from '../../model/predict.ts';
 import type { PredictionResult } from '../../model/predictions.ts';
-import type { Contestant } from '../../stages/stage.ts';
+import type { Anchor, Contestant } from '../../stages/stage.ts';
 import { inside, insideRoot, type Workspace } from '../workspace.ts';
-import { resolveChampion, resolveReference, type Champion, type ResolvedModel } from './resolve.ts';
+import { withLines } from '../gate/places.ts';
+import { resolveAnchor, resolveChampion, resolveReference, type ResolvedModel, type Rival } from './resolve.ts';
 import type { ModelReference } from '../../config/index.ts';
 
-/** Both models with what they predict for the evaluation set. */
+/** The models with what they predict for the evaluation set. */
 export interface Contestants {
   dataset: Dataset;
   candidate: Contestant;
   /** Null: there is none yet. */
   champion: Contestant | null;
+  /** Null: the policy names none, or nothing was promoted yet. */
+  anchor: Anchor | null;
 }
 
-/** Predict the evaluation set with the candidate and the champion; the data are open until `work` is done. */
+/**
+ * Predict the evaluation set with the candidate, the champion and the anchor; the data are open until `work` is done.
+ * @param prepare looks at the data before the models run
+ */
 export function withContestants<T>(
   workspace: Workspace,
-  view: RegistryView,
+  view: RegistryHistory,
   candidate: ResolvedModel,
   downloads: string,
+  prepare: (dataset: Dataset) => Promise<void>,
   work: (contestants: Contestants) => Promise<T>,
 ): Promise<T> {
   return withDatasets(workspace, ['evaluation'], async (datasets) => {
     const dataset = datasets['evaluation'] as Dataset;
     await requireRowIds(dataset, workspace.modelConfig.columns.id);
     // A slip in a name is told before the models run.
-    requireColumns(dataset, reservedColumns(workspace.modelConfig.columns));
+    const { columns } = workspace.modelConfig;
+    requireColumns(dataset, reservedColumns(columns));
+    if (candidate.kind === 'model') requireColumns(dataset, columns.features ?? []);
+    await prepare(dataset);
     const champion = await resolveChampion(workspace, view, downloads);
-    const predicted = await workspace.log.group('Predict', () => predictAll(workspace, dataset, candidate, champion));
-    return work({ dataset, ...predicted });
+    const anchor = await withLines(workspace, () => resolveAnchor(workspace, view, dataset.sha256, downloads));
+    const rivals = { champion, anchor: anchor?.rival ?? null };
+    const predicted = await workspace.log.group('Predict', () => predictAll(workspace, dataset, candidate, rivals));
+    const held = anchor === null || predicted.anchor === null ? null : { version: anchor.version, ...predicted.anchor };
+    return work({ dataset, ...predicted, anchor: held });
   });
 }
 
@@ -77,36 +90,50 @@ async function predictAll(
   workspace: Workspace,
   dataset: Dataset,
   candidate: ResolvedModel,
-  champion: Champion,
-): Promise<Omit<Contestants, 'dataset'>> {
-  const rival = champion !== null && 'resolved' in champion ? champion.resolved : null;
-  const same = rival !== null && identityOf(rival.artifact) === identityOf(candidate.artifact);
-  const contestants = [
-    { role: 'candidate' as const, resolved: candidate },
-    // The same model twice is asked once.
-    ...(rival === null || same ? [] : [{ role: 'champion' as const, resolved: rival }]),
-  ];
+  rivals: Record<'champion' | 'anchor', Rival | null>,
+): Promise<Record<'champion' | 'anchor', Contestant | null> & { candidate: Contestant }> {
+  const named = (['champion', 'anchor'] as const).flatMap((role) => {
+    const rival = rivals[role];
+    return rival !== null && 'resolved' in rival ? [{ role, resolved: rival.resolved }] : [];
+  });
+  const sides = [{ role: 'candidate' as const, resolved: candidate }, ...named];
+  const isSame = (one: ResolvedModel, other: ResolvedModel): boolean =>
+    identityOf(one.artifact) === identityOf(other.artifact);
+  // The same model twice is asked once.
+  const contestants = sides.filter(
+    ({ resolved }, index) => sides.findIndex((each) => isSame(each.resolved, resolved)) === index,
+  );
   const before = await predictedBefore(workspace, dataset, contestants);
   const models = contestants.flatMap(({ role, resolved }) =>
     resolved.kind === 'model' && !before.has(role) ? [{ role, artifact: resolved.artifact, ...resolved.reading }] : [],
   );
   const predicted = await predictRows(workspace, dataset, models);
-  const resultOf = async (role: 'candidate' | 'champion', resolved: ResolvedModel): Promise<PredictionResult> => {
+  const resultOf = async ({ role, resolved }: (typeof sides)[number]): Promise<PredictionResult> => {
     const known = before.get(role);
     if (known !== undefined) return known;
     return resolved.kind === 'model'
       ? (predicted[models.findIndex((each) => each.role === role)] as PredictionResult)
       : readFile(workspace, dataset, resolved);
   };
-  const mine = asContestant(candidate, await resultOf('candidate', candidate));
-  if (champion === null) return { candidate: mine, champion: null };
-  if (!('resolved' in champion)) {
-    const { artifact, fault } = champion;
-    return { candidate: mine, champion: { artifact, model: null, result: { ok: false, fault } } };
+  const results: { resolved: ResolvedModel; result: PredictionResult }[] = [];
+  for (const each of contestants) {
+    const result = each.role === 'candidate' ? resultOf(each) : asFault(resultOf(each));
+    results.push({ resolved: each.resolved, result: await result });
   }
-  const { resolved } = champion;
-  const result = same ? mine.result : await asFault(resultOf('champion', resolved));
-  return { candidate: mine, champion: asContestant(resolved, result) };
+  const contestantIn = (resolved: ResolvedModel): Contestant => {
+    const same = results.find((each) => isSame(each.resolved, resolved));
+    return asContestant(resolved, (same as (typeof results)[number]).result);
+  };
+  const rivalOf = (rival: Rival | null): Contestant | null => {
+    if (rival === null) return null;
+    if ('resolved' in rival) return contestantIn(rival.resolved);
+    return { artifact: rival.artifact, model: null, result: { ok: false, fault: rival.fault } };
+  };
+  return {
+    candidate: contestantIn(candidate),
+    champion: rivalOf(rivals.champion),
+    anchor: rivalOf(rivals.anchor),
+  };
 }
 
 /** A prediction file that does not fit the data, such as one of the rows before the evaluation set was refreshed, is a fault of its own. */
@@ -127,9 +154,9 @@ async function asFault(result: Promise<PredictionResult>): Promise<PredictionRes
 async function predictedBefore(
   workspace: Workspace,
   dataset: Dataset,
-  contestants: readonly { role: 'candidate' | 'champion'; resolved: ResolvedModel }[],
-): Promise<Map<'candidate' | 'champion', PredictionResult>> {
-  const found = new Map<'candidate' | 'champion', PredictionResult>();
+  contestants: readonly { role: ModelRole; resolved: ResolvedModel }[],
+): Promise<Map<ModelRole, PredictionResult>> {
+  const found = new Map<ModelRole, PredictionResult>();
   const uri = workspace.predictions;
   if (uri === undefined) return found;
   const path = await insideRoot(workspace, uri);

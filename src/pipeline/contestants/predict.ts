@@ -1,6 +1,6 @@
 import { dirname } from 'node:path';
 import { ModelError, UsageError } from '../../errors.ts';
-import type { Dataset } from '../../data/dataset.ts';
+import { requireColumns, type Dataset } from '../../data/dataset.ts';
 import { idsOf, requireRowIds } from '../../data/row-ids.ts';
 import type { RowRange } from '../../model/batches.ts';
 import type { Predictions } from '../../model/predictions.ts';
@@ -50,6 +50,7 @@ export async function runPredict(workspace: Workspace, { role, shard, file }: Pr
       const dataset = datasets['evaluation'] as Dataset;
       const { columns, task } = workspace.modelConfig;
       await requireRowIds(dataset, columns.id);
+      requireColumns(dataset, columns.features ?? []);
       const rows = rangeOf(dataset.rows, shard);
       const { artifact, reading: readAs } = await modelOf(workspace, role, downloads);
       const [result] = await predictRows(workspace, dataset, [{ role, artifact, ...readAs }], rows);

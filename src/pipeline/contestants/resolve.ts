@@ -1,14 +1,24 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { temporaryFolder } from '../../data/temporary.ts';
-import { modelDigest, sha256, workflowArtifact, type Artifact, type RegistryView } from '../../evidence/index.ts';
-import { ContenderError, ModelError } from '../../errors.ts';
+import { anchorOf, best } from '../../decide/anchor.ts';
+import {
+  modelDigest,
+  sha256,
+  workflowArtifact,
+  type Artifact,
+  type RegistryHistory,
+  type RegistryView,
+  type Version,
+} from '../../evidence/index.ts';
+import { ConfigError, ContenderError, ModelError } from '../../errors.ts';
 import { localModel, type LocalArtifact } from '../../model/artifact.ts';
 import type { ReadingOptions } from '../../model/predictions.ts';
 import { fetchArtifact, fetchNamed } from '../../registry/fetch-artifact.ts';
 import { versionTag } from '../../registry/tags.ts';
 import { howToFetch } from '../../config/elsewhere.ts';
 import type { ModelReference } from '../../config/index.ts';
+import { stageFacts } from '../configuration.ts';
 import { inside, type Workspace } from '../workspace.ts';
 
 /** What the configuration or the registry names: an ONNX model on disk, or a file of predictions. */
@@ -21,9 +31,8 @@ export type ResolvedModel =
       reference: Extract<ModelReference, { predictions: string }>;
     };
 
-/** The champion to compare with: none yet, one that can be read, or one that cannot (which is not "none"). */
-export type Champion =
-  null | { resolved: ResolvedModel } | { artifact: Artifact; fault: { code: string; message: string } };
+/** A model to compare with: one that can be read, or one that is there and cannot be. */
+export type Rival = { resolved: ResolvedModel } | { artifact: Artifact; fault: { code: string; message: string } };
 
 /** Run `work` with a private folder for downloaded models that is removed afterwards. */
 export async function withModelFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
@@ -49,18 +58,53 @@ export async function resolveCandidate(workspace: Workspace, downloads: string):
 }
 
 /** The champion the configuration names, or the registry's (the default). A champion that cannot be fetched is a fault, not an absence. */
-export async function resolveChampion(workspace: Workspace, view: RegistryView, downloads: string): Promise<Champion> {
+export async function resolveChampion(
+  workspace: Workspace,
+  view: RegistryView,
+  downloads: string,
+): Promise<Rival | null> {
   const reference = workspace.modelConfig.champion ?? 'registry';
   if (reference !== 'registry') {
     return { resolved: await resolveReference(workspace, reference, 'champion', downloads) };
   }
-  const { champion } = view;
-  const artifact = champion?.artifacts.find((each) => each.sha256 === modelDigest(champion));
-  if (champion === null || artifact === undefined) return null;
+  return view.champion === null ? null : resolveVersion(workspace, view.champion, downloads);
+}
+
+/**
+ * The version that the policy holds candidates against beside the champion; null where it names none or nothing was promoted yet.
+ * @param dataset digest of the evaluation set
+ * @throws ConfigError for a version that the registry does not know
+ */
+export async function resolveAnchor(
+  workspace: Workspace,
+  view: RegistryHistory,
+  dataset: string,
+  downloads: string,
+): Promise<{ version: string; rival: Rival } | null> {
+  const { modelConfig } = workspace;
+  const named = stageFacts(modelConfig).find(({ anchor }) => anchor !== undefined)?.anchor;
+  if (named === undefined || view.registered.length === 0) return null;
+  const found = anchorOf(named, modelConfig, view, dataset);
+  const rival = found === undefined ? null : await resolveVersion(workspace, found, downloads);
+  if (found !== undefined && rival !== null) return { version: found.version, rival };
+  if (named === best) return null;
+  throw new ConfigError({
+    found: `the anchor is version ${named}, which the registry does not know`,
+    expected: `${best}, or one of ${view.versions.slice(-10).join(', ')}`,
+    where: 'policy.anchor.version',
+  });
+}
+
+/** A version of the registry; null if it has no model. One that cannot be fetched is a fault, not an absence. */
+async function resolveVersion(workspace: Workspace, version: Version, downloads: string): Promise<Rival | null> {
+  const artifact = version.artifacts.find((each) => each.sha256 === modelDigest(version));
+  if (artifact === undefined) return null;
   try {
-    const path = await fetchArtifact(workspace.root, artifact, downloads, {
+    // Files of one name, of several versions, must not take each other's place.
+    const folder = join(downloads, artifact.sha256.slice(0, 16));
+    const path = await fetchArtifact(workspace.root, artifact, folder, {
       ...workspace,
-      release: versionTag(workspace.model, champion.version),
+      release: versionTag(workspace.model, version.version),
     });
     if (artifact.role === 'predictions') {
       const reference = { ...artifact.reading, predictions: artifact.uri };

@@ -143,7 +143,7 @@ async function recordedEvidence(
   return Promise.all([...new Set(digests)].map((sha256) => registry.evidence(model, sha256)));
 }
 
-/** Say that a version must not be used any more. @throws UsageError, RegistryError */
+/** Mark a version as deprecated: it must not be used any more. @throws UsageError, RegistryError */
 export async function deprecateVersion(
   workspace: Workspace,
   input: ActInput & { version: string },
@@ -192,7 +192,8 @@ async function perform(
       const now = decide(view);
       if (isDeepStrictEqual(now.to?.artifacts, planned.to?.artifacts)) return now;
       throw new RegistryError({
-        found: 'another decision was recorded meanwhile, and what was checked is not what would become champion',
+        found:
+          'another decision was recorded in the meantime, so the checked version is not the one that would become champion',
         remedy: 'Nothing was recorded. Look at contender registry log, then run again',
       });
     },

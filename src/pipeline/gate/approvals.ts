@@ -24,7 +24,7 @@ export async function readApprovals(
   const { approvals } = workspace.modelConfig.policy;
   if (approvals === undefined) return [];
   if (name === '' || token === '' || sha === undefined) {
-    workspace.log.warning('Approvals were not looked for: there is no workflow run or no token to ask GitHub with.');
+    workspace.log.warning('Approvals were not checked: there is no workflow run or no token for GitHub.');
     return [];
   }
   const commits = await commitsThatBrought(workspace, candidate, source, sha);
@@ -74,7 +74,7 @@ async function commitsThatBrought(
   if (await isShallow(repository)) {
     throw new RegistryError({
       found: 'this clone is shallow',
-      expected: 'the whole history: what is approved is the commit that brought the candidate',
+      expected: 'the whole history: approvals apply to the commit that introduced the candidate',
       where: repository.folder,
       remedy: 'Check out with fetch-depth: 0, or run git fetch --unshallow',
     });

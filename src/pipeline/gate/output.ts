@@ -60,7 +60,7 @@ export async function readEvidence(workspace: Workspace): Promise<Evidence[]> {
         throw new EvidenceError({
           found: `this is not evidence: ${error?.instancePath ?? ''} ${error?.message ?? ''}`,
           where: path,
-          remedy: 'Run the stage again to write it anew',
+          remedy: 'Run the stage again to rewrite it',
         });
       }
       return value;
@@ -105,7 +105,7 @@ function parse(text: string, path: string): unknown {
     throw new EvidenceError({
       found: `not JSON: ${cause instanceof Error ? cause.message : String(cause)}`,
       where: path,
-      remedy: 'Run the stage again to write it anew',
+      remedy: 'Run the stage again to rewrite it',
       cause,
     });
   }

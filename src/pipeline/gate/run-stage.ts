@@ -1,7 +1,7 @@
 import type { Model } from '../../config/index.ts';
 import { datasetSubject, type Dataset } from '../../data/dataset.ts';
 import { UsageError } from '../../errors.ts';
-import { buildEvidence, type Evidence, type RegistryView, type Subjects } from '../../evidence/index.ts';
+import { buildEvidence, type Evidence, type RegistryHistory, type Subjects } from '../../evidence/index.ts';
 import { stages } from '../../stages/index.ts';
 import type { ContestantsContext, Stage, StageContext, StageResult } from '../../stages/stage.ts';
 import { version } from '../../version.ts';
@@ -15,7 +15,7 @@ import { withLines } from './places.ts';
 export async function runStage(
   workspace: Workspace,
   stage: Stage,
-  view: () => Promise<RegistryView>,
+  view: () => Promise<RegistryHistory>,
 ): Promise<Evidence> {
   await discardEvidence(workspace, stage);
   await prepareStages(workspace, [stage]);
@@ -26,7 +26,7 @@ export async function runStage(
   const known = await view();
   return withModelFolder(async (downloads) => {
     const candidate = await resolveCandidate(workspace, downloads);
-    return withContestants(workspace, known, candidate, downloads, (contestants) =>
+    return withContestants(workspace, known, candidate, downloads, onData(workspace, [stage]), (contestants) =>
       runOnContestants(workspace, stage, { contestants, view: known, downloads }),
     );
   });
@@ -38,7 +38,7 @@ export async function runStage(
  */
 export async function runStages(
   workspace: Workspace,
-  view: RegistryView,
+  view: RegistryHistory,
   candidate: ResolvedModel,
   downloads: string,
 ): Promise<Evidence[]> {
@@ -47,7 +47,7 @@ export async function runStages(
   for (const stage of asked) {
     if (stage.needs === 'datasets') evidence.push(await runOnDatasets(workspace, stage));
   }
-  return withContestants(workspace, view, candidate, downloads, async (contestants) => {
+  return withContestants(workspace, view, candidate, downloads, onData(workspace, asked), async (contestants) => {
     for (const stage of asked) {
       // A candidate that cannot predict cannot be served: the failing evaluation says why.
       if (stage.needs === 'datasets' || (stage.needs === 'target' && !contestants.candidate.result.ok)) continue;
@@ -64,6 +64,14 @@ export function prepareStages(workspace: Workspace, which = askedStages(workspac
   });
 }
 
+/** The same, of what takes a look at the evaluation set. */
+function onData(workspace: Workspace, which: readonly Stage[]): (dataset: Dataset) => Promise<void> {
+  return (dataset) =>
+    withLines(workspace, async () => {
+      for (const stage of which) await stage.prepareOn?.(workspace.modelConfig, dataset, workspace.signal);
+    });
+}
+
 function askedStages(model: Model): Stage[] {
   return stages.filter((stage) => stage.enabled(model));
 }
@@ -78,7 +86,7 @@ function runOnDatasets(workspace: Workspace, stage: Extract<Stage, { needs: 'dat
 
 interface ToJudge {
   contestants: Contestants;
-  view: RegistryView;
+  view: RegistryHistory;
   downloads: string;
 }
 
@@ -87,10 +95,12 @@ function runOnContestants(
   stage: Exclude<Stage, { needs: 'datasets' }>,
   judged: ToJudge,
 ): Promise<Evidence> {
-  const { candidate, champion, dataset } = judged.contestants;
+  const { candidate, champion, anchor, dataset } = judged.contestants;
+  const held = stage.anchor?.(workspace.modelConfig) === undefined ? null : anchor;
   const subjects = {
     candidate: candidate.artifact,
     ...(champion === null ? {} : { champion: champion.artifact }),
+    ...(held === null ? {} : { anchor: held.artifact }),
     ...subjectsOf({ evaluation: dataset }),
   };
   return makeEvidence(workspace, stage, subjects, async () =>
@@ -141,13 +151,14 @@ function contextOf(workspace: Workspace, datasets: Readonly<Record<string, Datas
 }
 
 function contestantsContext(workspace: Workspace, { contestants, view, downloads }: ToJudge): ContestantsContext {
-  const { dataset, candidate, champion } = contestants;
+  const { dataset, candidate, champion, anchor } = contestants;
   const { task, columns } = workspace.modelConfig;
   return {
     ...contextOf(workspace, { evaluation: dataset }),
     dataset,
     candidate,
     champion,
+    anchor,
     reuse: view.decisionsByDataset[dataset.sha256] ?? 0,
     limits: limitsOf(workspace),
     predict: (reference, key, role) => contestantOf(workspace, dataset, { reference, key, role, downloads }),

@@ -52,7 +52,7 @@ export async function readUntrustedReports(folder: string): Promise<UntrustedRep
     const evidence: Evidence[] = [];
     for (const { kind, sha256 } of rest.evidence) {
       // The pattern of evidence, before it becomes a path.
-      if (!/^[a-z][a-z-]{0,40}$/u.test(kind)) throw refused(where, 'a kind of evidence that is none', 'letters and -');
+      if (!/^[a-z][a-z-]{0,40}$/u.test(kind)) throw refused(where, 'not a kind of evidence', 'letters and -');
       const each = await readJson<Evidence>(join(where, 'evidence', `${kind}.json`), isEvidence);
       if (each === null || each.model !== model || each.kind !== kind || evidenceDigest(each) !== sha256) {
         throw refused(
@@ -101,7 +101,7 @@ function refused(where: string, found: string, expected: string, cause?: unknown
     found,
     expected,
     where,
-    remedy: 'It was left by a run that others control: nothing of it is shown',
+    remedy: 'It comes from a run that others control: nothing of it is shown',
     cause,
   });
 }

@@ -1,6 +1,6 @@
 import { GitHubError, RegistryError } from '../../errors.ts';
 import type { Evidence, RecordedDecision } from '../../evidence/index.ts';
-import { isForbiddenBySetting } from '../../github/fault.ts';
+import { isForbiddenBySetting } from '../../github/error.ts';
 import {
   commentOn,
   ensurePullRequest,

@@ -8,7 +8,7 @@ import { settledReading, type SettledReading } from '../../model/predictions.ts'
 import type { Scorer } from '../../model/scorer.ts';
 import type { Contestant, ContestantsContext, LocalModel, StageResult } from '../stage.ts';
 import { judgeAgreement, type AgreementInput } from './agreement.ts';
-import { measureEfficiency, type Measured } from './efficiency.ts';
+import { measureEfficiency, type MeasuredSubject } from './efficiency.ts';
 import { chooseRows, feedsOf, taking } from './fed-rows.ts';
 import { judgeImportance } from './importance.ts';
 import { absentCheck, digits, type Absence } from './limit.ts';
@@ -197,7 +197,7 @@ async function withModels(input: Input, mine: HostedModel, rival: HostedModel | 
 
   if (behaviour.efficiency !== undefined) {
     const batch = Math.min(behaviour.efficiency.batch ?? defaults.behaviour.batch, rows.length);
-    const measured = (index: number, contestant: Contestant, role: 'candidate' | 'champion'): Measured => ({
+    const measured = (index: number, contestant: Contestant, role: 'candidate' | 'champion'): MeasuredSubject => ({
       artifact: contestant.artifact,
       host: hosts[index] as HostedModel,
       async start() {

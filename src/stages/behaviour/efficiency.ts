@@ -10,7 +10,7 @@ import { median, ratioOf, type Ratio } from './log-ratio.ts';
 type Settings = NonNullable<Behaviour['efficiency']>;
 
 /** One side of the comparison, its rows fed. */
-export interface Measured {
+export interface MeasuredSubject {
   artifact: Artifact;
   host: HostedModel;
   /** Another process of the same model, fed with one batch. It is the caller's to close. */
@@ -19,8 +19,8 @@ export interface Measured {
 
 export interface EfficiencyInput {
   settings: Settings;
-  candidate: Measured;
-  champion: Measured | null;
+  candidate: MeasuredSubject;
+  champion: MeasuredSubject | null;
   /** Why there is no champion to compare with, where there is none. */
   absence: Absence;
   rows: number;
@@ -38,7 +38,7 @@ const looks = 2;
 const armMs = 10;
 const fewestBlocks = 20;
 
-/** The quantities, in the order they are told. */
+/** The quantities, in the order they are reported. */
 const quantities = {
   latency: { title: 'Time for one row', gate: 'latency_ratio', unit: 'ms' },
   batch_latency: { title: 'Time for a batch', gate: 'batch_latency_ratio', unit: 'ms' },

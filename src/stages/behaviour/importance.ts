@@ -80,7 +80,7 @@ export async function judgeImportance(
       .slice(0, 3)
       .map((row) => `${row.feature} (${lossText(scorer, row[side]?.drop ?? 0)})`)
       .join(', ') || 'nothing that could be shown';
-  const told =
+  const finding =
     `The candidate looks most at ${mostOf('candidate')}` +
     (comparable ? `, the champion at ${mostOf('champion')}` : '') +
     (comparable && appeared.length > 0 ? `; new to the candidate: ${listed(names(appeared))}` : '') +
@@ -91,7 +91,7 @@ export async function judgeImportance(
     title: 'Permutation importance',
     verdict: 'pass',
     severity: 'info',
-    message: `${told}.`,
+    message: `${finding}.`,
     observed: names(sorted.slice(0, 3)).join(', '),
     required: null,
   };

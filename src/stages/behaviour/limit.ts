@@ -17,7 +17,7 @@ export interface LimitCheck {
   severity: Severity | undefined;
   message: string;
   observed: number | null;
-  /** Null: it is told and held against nothing. */
+  /** Null: reported only, without a limit. */
   required: number | null;
   limit: NonNullable<Check['limit']>;
   unit?: string;

@@ -20,7 +20,7 @@ type Effect =
 
 /**
  * Change the data a little and see what both models lose, on the same rows with the same change.
- * A model that answers with an error is a finding, told with its message.
+ * A model that answers with an error is a finding that shows its message.
  */
 export async function judgeRobustness(
   input: RobustnessInput,
@@ -176,14 +176,14 @@ function checksOf(
     excess === null
       ? ''
       : ` (excess ${lossText(scorer, excess.value)}, bounds ${lossText(scorer, excess.lower)} to ${lossText(scorer, excess.upper)})`;
-  const told = `${lost}${against}${bounds}`;
+  const finding = `${lost}${against}${bounds}`;
   if (margin === undefined || champion === null) {
     checks.push({
       id: `behaviour/${id}`,
       title: change.title,
       verdict: 'pass',
       severity: 'info',
-      message: `${told}.`,
+      message: `${finding}.`,
       observed: Number(mine.loss.toPrecision(6)),
       required: null,
     });
@@ -209,7 +209,7 @@ function checksOf(
         title: change.title,
         verdict: atMost(excess, margin),
         severity,
-        message: `${told}; at most ${lossText(scorer, margin)} more than the champion allowed`,
+        message: `${finding}; at most ${lossText(scorer, margin)} more than the champion allowed`,
         observed: excess.value,
         required: margin,
         limit: 'at most',

@@ -122,7 +122,7 @@ export const Behaviour = Type.Object(
         },
         {
           ...strict,
-          description: 'what small changes of the data do to both models; advice without margin or max_flip_rate',
+          description: 'effect of small changes of the data on both models; advice without margin or max_flip_rate',
         },
       ),
     ),
@@ -140,7 +140,8 @@ export const Behaviour = Type.Object(
         },
         {
           ...strict,
-          description: 'does the candidate (quantised, pruned, converted) answer as its parent: champion, or a model?',
+          description:
+            'compare the candidate (quantised, pruned, converted) with the model it was made from: champion, or a model',
         },
       ),
     ),

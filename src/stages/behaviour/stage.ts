@@ -4,14 +4,14 @@ import type { Stage } from '../stage.ts';
 import { Behaviour, behaviourSettings } from './schema.ts';
 import { sections } from './sections.ts';
 
-/** Looks at how models behave beside being right: what they cost to run, what they look at, and how they take changed data. */
+/** How models behave beyond accuracy: cost to run, feature importance, robustness, agreement. */
 export const behaviour: Stage = {
   kind: 'behaviour',
   title: 'Behaviour',
   reportOrder: 20,
   command: {
     name: 'behaviour',
-    summary: 'Look at what champion and candidate cost to run, what they look at, and how they take changed data.',
+    summary: 'Compare champion and candidate on cost to run, feature importance and robustness.',
     examples: ['contender behaviour', 'contender behaviour --candidate models/quantised.onnx --json'],
   },
   action: 'behaviour',

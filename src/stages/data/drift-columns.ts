@@ -1,6 +1,6 @@
 import { labelColumns, roleOf, type Columns, type Task } from '../../config/index.ts';
 import { readingOfColumn } from '../../data/cells.ts';
-import { classText } from '../../data/class-text.ts';
+import { classPosition, classText } from '../../data/class-text.ts';
 import { readColumns } from '../../data/columns.ts';
 import { quoteIdentifier, reading, requireColumns, type Dataset, type DatasetColumn } from '../../data/dataset.ts';
 import { isNested, isNumeric } from '../../data/types.ts';
@@ -12,10 +12,10 @@ import { count, showColumn } from './show.ts';
 export interface ComparableColumn {
   name: string;
   /**
-   * numbers; texts, told apart as they stand in the file; or classes, of which `1` and `1.0`, `true` and `True` are one; truths:
-   * true and false against numbers, which are 1 and 0
+   * numbers; texts, told apart as they stand in the file; or classes, of which `1` and `1.0` are one, `true` and `True`, and, where
+   * there are no others, `true` and `1`, `false` and `0`
    */
-  as: 'numbers' | 'texts' | 'classes' | 'truths';
+  as: 'numbers' | 'texts' | 'classes';
   /** What a person should know of the comparison. */
   note?: string;
 }
@@ -92,9 +92,8 @@ function pairOf(reference: DatasetColumn, current: DatasetColumn, classes: Reado
   if (kinds[0] === kinds[1] || kinds.includes('empty')) {
     return { name, as: kind === 'numbers' ? 'numbers' : 'texts' };
   }
-  const note = `${kinds[0]} in the reference data, ${kinds[1]} here`;
-  if (!kinds.includes('texts')) return { name, as: 'truths', note: `${note}: true is taken for 1, false for 0` };
-  return { name, as: 'classes', note: `${note}: compared as texts` };
+  const note = `${kinds[0]} in the reference data, ${kinds[1]} here: compared as texts`;
+  return { name, as: 'classes', note };
 }
 
 function kindOf({ type, cells }: DatasetColumn): 'numbers' | 'true and false' | 'texts' | 'empty' {
@@ -120,10 +119,10 @@ export async function* pairsOfValues(
     const names = batch.filter(({ as }) => as === 'numbers').map(({ name }) => name);
     const [before, now] = [await numbersOf(reference, names), await numbersOf(current, names)];
     for (const column of batch) {
-      const [a, b] =
+      const [a = null, b = null] =
         column.as === 'numbers'
-          ? [before.get(column.name) ?? null, now.get(column.name) ?? null]
-          : [await categoriesOf(reference, column), await categoriesOf(current, column)];
+          ? [before.get(column.name), now.get(column.name)]
+          : await categories(reference, current, column);
       if ((a === null || b === null) && asked !== '*') throw noCategories(a === null ? reference : current, column);
       yield { column, reference: a, current: b };
     }
@@ -151,8 +150,17 @@ function numericValues(values: Float64Array): NumericValues {
   return found;
 }
 
+async function categories(
+  reference: Dataset,
+  current: Dataset,
+  column: ComparableColumn,
+): Promise<(CategoricalValues | null)[]> {
+  const sides = [await categoriesOf(reference, column), await categoriesOf(current, column)];
+  return column.as === 'classes' ? withOneNameEach(sides) : sides;
+}
+
 async function categoriesOf(dataset: Dataset, { name, as }: ComparableColumn): Promise<CategoricalValues | null> {
-  const { from, expression } = readingOfColumn(dataset, name, as === 'truths' ? 'number' : 'text');
+  const { from, expression } = readingOfColumn(dataset, name, 'text');
   const counted = await reading(dataset, () =>
     dataset.connection.runAndReadAll(
       `select cast(value as varchar), count(*)::double from (select ${expression} as value from ${from}) as ${quoteIdentifier('cells')}
@@ -171,6 +179,22 @@ async function categoriesOf(dataset: Dataset, { name, as }: ComparableColumn): P
     found.counts.set(category, (found.counts.get(category) ?? 0) + Number(times));
   }
   return found;
+}
+
+/** Where both sides have nothing but true, false, 1 and 0, these are two classes under two names each. */
+function withOneNameEach(sides: readonly (CategoricalValues | null)[]): (CategoricalValues | null)[] {
+  const classes = ['0', '1'];
+  const names = sides.flatMap((side) => [...(side?.counts.keys() ?? [])]);
+  if (names.some((name) => classPosition(name, classes) < 0)) return [...sides];
+  return sides.map((side) => {
+    if (side === null) return null;
+    const counts = new Map<string, number>();
+    for (const [name, times] of side.counts) {
+      const number = classes[classPosition(name, classes)] as string;
+      counts.set(number, (counts.get(number) ?? 0) + times);
+    }
+    return { ...side, counts };
+  });
 }
 
 function noCategories(dataset: Dataset, { name }: ComparableColumn): DataError {

@@ -5,7 +5,7 @@ import type { Log } from '../../log.ts';
 import type { Contract } from './contract.ts';
 import { unknownKeywords } from './unknown-keywords.ts';
 import { decideMultiplesInDecimal } from './multiple-of.ts';
-import type { RowBatch } from './rows.ts';
+import type { Row } from './rows.ts';
 import { timedOut, withTimeLimit } from './time-limit.ts';
 
 // The package is CommonJS whose types claim a default export.
@@ -27,7 +27,7 @@ export interface Violation {
 
 export interface Judge {
   /** The violations of a batch of rows, in order; none for a valid row. @throws DataError when the time limit passes */
-  judge(batch: RowBatch): Violation[];
+  judge(batch: readonly Row[]): Violation[];
 }
 
 /** Time one batch of rows, or the compilation, may take. A batch takes milliseconds unless a pattern backtracks without end. */
@@ -86,9 +86,9 @@ export function compileContract(contract: Contract, log: Log, limit = timeLimit)
       let at = 0;
       try {
         withTimeLimit(limit, () => {
-          for (; at < batch.rows.length; at++) {
-            const { value, line, broken } = batch.rows[at] as RowBatch['rows'][number];
-            const place = { row: batch.first + at, ...(line === undefined ? {} : { line }) };
+          for (; at < batch.length; at++) {
+            const { number, value, line, broken } = batch[at] as Row;
+            const place = { row: number, ...(line === undefined ? {} : { line }) };
             if (broken !== undefined) {
               violations.push({ ...place, column: null, rule: 'json', message: broken, value });
             } else if (!validate(value)) {
@@ -101,7 +101,7 @@ export function compileContract(contract: Contract, log: Log, limit = timeLimit)
         if (cause instanceof RangeError) throw endless(contract, cause);
         if (!timedOut(cause)) throw cause;
         throw new DataError({
-          found: `judging row ${batch.first + at} took longer than ${limit / 1000} s`,
+          found: `judging row ${batch[at]?.number} took longer than ${limit / 1000} s`,
           expected: 'patterns that do not backtrack without end',
           where: contract.uri,
           remedy: 'Simplify the pattern of this contract: nested repetitions such as (a+)+ are the usual cause',

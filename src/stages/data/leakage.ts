@@ -2,6 +2,7 @@ import { labelColumns, roleOf, type Columns } from '../../config/index.ts';
 import { holdsNumbers, readingOf, type CellRequest } from '../../data/cells.ts';
 import { reading, type Dataset, type DatasetColumn } from '../../data/dataset.ts';
 import { idsOfRows } from '../../data/row-ids.ts';
+import { isWhole } from '../../data/types.ts';
 import { copyRows, inWorkspace } from '../../data/workspace.ts';
 import type { Check } from '../../evidence/check.ts';
 import type { StageContext } from '../stage.ts';
@@ -75,9 +76,7 @@ async function duplicatesOf(dataset: Dataset, columns: Columns): Promise<Duplica
   if (features.length === 0) return null;
   const names = labelColumns(columns);
   const labels = dataset.columns.filter(({ name }) => names.includes(name));
-  const cells = [...features, ...labels].map(
-    (column) => ({ column, use: holdsNumbers(column) ? 'number' : 'text' }) as const,
-  );
+  const cells = [...features, ...labels].map((column) => ({ column, use: useOf(column, column) }) as const);
   const { from, expressions } = readingOf(dataset, cells);
   const label = expressions.slice(features.length);
   const digests = `select hash(${expressions.slice(0, features.length).join(', ')}) as features,
@@ -92,6 +91,12 @@ async function duplicatesOf(dataset: Dataset, columns: Columns): Promise<Duplica
     repeated: Number(repeated),
     conflicting: label.length === 0 ? null : Number(conflicting),
   };
+}
+
+/** Numbers by value; whole ones by their digits, which a double may not hold. */
+function useOf(one: DatasetColumn, other: DatasetColumn): 'number' | 'text' {
+  if (isWhole(one.type) && isWhole(other.type)) return 'text';
+  return holdsNumbers(one) && holdsNumbers(other) ? 'number' : 'text';
 }
 
 async function overlapOf(
@@ -111,7 +116,7 @@ async function overlapOf(
   const requests = (side: 'column' | 'other'): CellRequest[] =>
     [...compared, ...(id === undefined ? [] : [id])].map((pair) => ({
       column: pair[side],
-      use: holdsNumbers(pair.column) && holdsNumbers(pair.other) ? 'number' : 'text',
+      use: useOf(pair.column, pair.other),
     }));
   return inWorkspace(async (workspace) => {
     for (const [table, dataset, side] of [

@@ -1,6 +1,6 @@
 import type { TableRule } from './schema.ts';
 import { nearest } from '../../config/suggest.ts';
-import { quoteIdentifier, type Dataset } from '../../data/dataset.ts';
+import { quoteIdentifier, requireColumns, type Dataset } from '../../data/dataset.ts';
 import { readingOfKeys } from '../../data/row-ids.ts';
 import type { Check } from '../../evidence/check.ts';
 import { checkId } from './check-id.ts';
@@ -9,6 +9,7 @@ import { count, rowsOf, showColumn, showValue } from './show.ts';
 /**
  * The checks of a whole table: the row count (an empty dataset always fails), the id column (unique and without nulls,
  * wherever the dataset has it; the evaluation data must have it) and the rules of the configuration.
+ * @throws DataError for a rule on a column that is not there
  */
 export async function tableChecks(dataset: Dataset, rules: readonly TableRule[], idColumn: string): Promise<Check[]> {
   const checks = [rowCount(dataset, rules)];
@@ -54,8 +55,7 @@ async function unique(dataset: Dataset, columns: readonly string[], isId: boolea
     severity: 'block' as const,
     required: isId ? 'unique, never null' : 'unique',
   };
-  const unknown = unknownColumn(dataset, columns);
-  if (unknown !== undefined) return { ...check, ...unknown };
+  requireColumns(dataset, columns);
   const ids = readingOfKeys(dataset, columns);
   const keys = columns.map((_, index) => `key${index}`);
   const from = `(select ${ids.texts.map((text, index) => `${text} as key${index}`).join(', ')} from ${ids.from})`;
@@ -100,8 +100,7 @@ async function nullFraction(dataset: Dataset, column: string, max: number): Prom
     limit: 'at most' as const,
     unit: 'share',
   };
-  const unknown = unknownColumn(dataset, [column]);
-  if (unknown !== undefined) return { ...check, ...unknown };
+  requireColumns(dataset, [column]);
   const row = await firstRow(
     dataset,
     `select count(*) filter (${quoteIdentifier(column)} is null)::double from ${dataset.relation}`,
@@ -119,21 +118,6 @@ async function nullFraction(dataset: Dataset, column: string, max: number): Prom
     message: `${count(nulls)} of ${rowsOf(dataset.rows)} have no value (${fraction.toPrecision(3)}); at most ${max} allowed`,
     observed: fraction,
     ...(passes ? {} : { location: { file: dataset.uri } }),
-  };
-}
-
-function unknownColumn(
-  dataset: Dataset,
-  columns: readonly string[],
-): Pick<Check, 'verdict' | 'message' | 'observed' | 'location'> | undefined {
-  const names = dataset.columns.map((column) => column.name);
-  const unknown = columns.find((column) => !names.includes(column));
-  if (unknown === undefined) return undefined;
-  return {
-    verdict: 'fail',
-    message: `there is no column ${showColumn(unknown)}${suggestion(unknown, names)}`,
-    observed: null,
-    location: { file: dataset.uri },
   };
 }
 

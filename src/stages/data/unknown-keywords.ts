@@ -2,14 +2,14 @@ import { nearest } from '../../config/suggest.ts';
 import type { Contract } from './contract.ts';
 
 /** Keywords of JSON Schema 2020-12 that a person may have meant. */
-const keywords = [
-  ...['type', 'enum', 'const', 'properties', 'patternProperties', 'additionalProperties', 'unevaluatedProperties'],
-  ...['propertyNames', 'required', 'minProperties', 'maxProperties', 'dependentRequired', 'dependentSchemas'],
-  ...['minimum', 'maximum', 'exclusiveMinimum', 'exclusiveMaximum', 'multipleOf', 'minLength', 'maxLength', 'pattern'],
-  ...['format', 'items', 'prefixItems', 'unevaluatedItems', 'contains', 'minContains', 'maxContains', 'minItems'],
-  ...['maxItems', 'uniqueItems', 'allOf', 'anyOf', 'oneOf', 'not', 'if', 'then', 'else', '$ref', '$defs', '$anchor'],
-  ...['title', 'description', 'default', 'examples', 'deprecated', '$comment', '$id', '$schema'],
-];
+const keywords = (
+  'type enum const properties patternProperties additionalProperties unevaluatedProperties ' +
+  'propertyNames required minProperties maxProperties dependentRequired dependentSchemas minimum ' +
+  'maximum exclusiveMinimum exclusiveMaximum multipleOf minLength maxLength pattern format items ' +
+  'prefixItems unevaluatedItems contains minContains maxContains minItems maxItems uniqueItems allOf ' +
+  'anyOf oneOf not if then else $ref $defs $anchor title description default examples deprecated ' +
+  '$comment $id $schema'
+).split(' ');
 
 /** Here names are those of columns and definitions, and values are data: no keyword stands there. */
 const named = new Set(['properties', 'patternProperties', '$defs', 'definitions', 'dependentSchemas']);

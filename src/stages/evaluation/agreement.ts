@@ -63,7 +63,7 @@ export function changedRows(
     if (changed) (groups[before ? 0 : after ? 1 : 2] as number[]).push(row);
   }
   const { labels = 1 } = sample;
-  const told = (values: ArrayLike<number>, row: number): string =>
+  const labelAt = (values: ArrayLike<number>, row: number): string =>
     sample.labels === undefined
       ? (classes[values[row] as number] ?? '')
       : classes.filter((_, label) => values[row * labels + label] === 1).join(', ');
@@ -72,9 +72,9 @@ export function changedRows(
     .slice(0, limit)
     .map((row) => ({
       row,
-      truth: told(sample.truth, row),
-      champion: told(champion.decisions as ArrayLike<number>, row),
-      candidate: told(candidate.decisions as ArrayLike<number>, row),
+      truth: labelAt(sample.truth, row),
+      champion: labelAt(champion.decisions as ArrayLike<number>, row),
+      candidate: labelAt(candidate.decisions as ArrayLike<number>, row),
     }));
 }
 

@@ -4,7 +4,7 @@ import { randomFrom } from '../../statistics/random.ts';
 import type { Outputs, Sample } from './sample.ts';
 import { orderOf } from './sort.ts';
 
-/** A model that looks at no feature. */
+/** A model that uses no features. */
 export interface Baseline {
   name: string;
   outputs: Outputs;

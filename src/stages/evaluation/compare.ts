@@ -1,6 +1,7 @@
 import { binsOf, calibrationBins } from './metrics/calibration.ts';
 import type { Confusion } from './metrics/confusion.ts';
 import { evaluator, successShare, valueOfMoments, type Metric, type ShownMetric } from './metrics/metric.ts';
+import { sameOrder } from './metrics/ranked.ts';
 import { remembered } from './remember.ts';
 import { decisionsOf, measuredOf, scoresOf, type Outputs, type Sample } from './sample.ts';
 import { bcaInterval } from './statistics/bootstrap.ts';
@@ -110,6 +111,10 @@ function intervalOf(metric: ShownMetric, judged: Judged, { champion, candidate }
   // Whatever is computed of the same outputs is the same. What counts rows says how many may differ that were not seen.
   const counts = metric.kind === 'proportion' || metric.kind === 'cells' || metric.kind === 'moments';
   if (!counts && sameOutputs(champion, candidate)) return pointInterval(0, 'same-outputs');
+  const { scores } = candidate;
+  if (metric.kind === 'statistic' && metric.ofOrder === true && champion.scores !== null && scores !== null) {
+    if (sameOrder(champion.scores, scores)) return pointInterval(0, 'same-order');
+  }
   return judged.interval();
 }
 

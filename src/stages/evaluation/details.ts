@@ -55,7 +55,7 @@ export function detailsOf(input: DetailsInput): Record<string, unknown> {
     ...(champion === null ? {} : agreement(sample, champion, candidate, slicesOf(compared))),
     ...(sample.classes > 0 ? { confusion: eachSide(sides, (outputs) => confusionRows(sample, outputs)) } : {}),
     ...(sample.labels === undefined ? {} : { labelCounts: eachSide(sides, (outputs) => labelCounts(sample, outputs)) }),
-    ...(sample.classes === 2 ? binaryDrawings(sample, sides) : {}),
+    ...(input.plan.task === 'binary-classification' ? binaryDrawings(sample, sides) : {}),
     ...(input.plan.task === 'regression' ? { residuals: residualHistograms(sample, sides) } : {}),
     ...(sample.queries === undefined ? {} : { queries: countQueries(sample) }),
   };
@@ -87,15 +87,15 @@ function metricRow(
         ? { resamples: bounded ? reportResamples : 0 }
         : {}),
     });
-  const told = done !== undefined || bounded;
+  const hasBounds = done !== undefined || bounded;
   return {
     ...common,
     champion: finite(row.champion),
     candidate: finite(row.candidate),
     delta: finite(row.interval.delta),
-    lower: told ? finite(row.interval.lower(plan.alpha)) : null,
-    upper: told ? finite(row.interval.upper(plan.alpha)) : null,
-    standardError: told ? finite(row.interval.standardError) : null,
+    lower: hasBounds ? finite(row.interval.lower(plan.alpha)) : null,
+    upper: hasBounds ? finite(row.interval.upper(plan.alpha)) : null,
+    standardError: hasBounds ? finite(row.interval.standardError) : null,
     method: row.interval.method,
     ...(row.interval.seed === undefined ? {} : { seed: row.interval.seed }),
     n: row.rows,

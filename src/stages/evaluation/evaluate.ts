@@ -1,18 +1,20 @@
 import type { Task } from '../../config/schema.ts';
+import { nearest } from '../../config/suggest.ts';
 import type { Policy, Slice } from './schema.ts';
-import { readColumns, type ColumnVectors, type TextColumn } from '../../data/dataset.ts';
-import { ConfigError, DataError } from '../../errors.ts';
+import { readColumns, requireColumns, type ColumnVectors, type TextColumn } from '../../data/dataset.ts';
+import { ConfigError, DataError, MismatchError } from '../../errors.ts';
 import type { Check } from '../../evidence/check.ts';
 import { identityOf } from '../../evidence/decision.ts';
 import type { Artifact } from '../../evidence/evidence.ts';
 import { openSqlSession, type SqlSession } from '../../sql/session.ts';
 import type { Contestant, ContestantsContext, StageResult } from '../stage.ts';
+import { anchorChecks, type HeldAgainst } from './anchor.ts';
 import { changedRows, type ChangedRow } from './agreement.ts';
 import { detailsOf } from './details.ts';
 import { fairnessChecks } from './fairness.ts';
 import { baselines, type Baseline } from './baselines.ts';
 import { firstModelChecks } from './first-model.ts';
-import { comparisonChecks, floorChecks, type Compared, type Gate } from './gate.ts';
+import { cannotCompute, comparisonChecks, floorChecks, type Compared, type Gate } from './gate.ts';
 import { reuseChecks } from './holdout.ts';
 import { knownClasses, labelUses, readLabels, type Labels } from './labels.ts';
 import { measure } from './measure.ts';
@@ -24,6 +26,7 @@ import { columnsAt, countingRows, sampleOf, sampleUses, usesOf } from './read-sa
 import { countQueries } from './metrics/ranking.ts';
 import { outputRows, type Outputs, type Sample } from './sample.ts';
 import {
+  checkBins,
   checkPredicates,
   columnSlices,
   hasPredicates,
@@ -44,6 +47,8 @@ export interface EvaluateInput extends Pick<
   policy: Policy;
   candidate: Judged;
   champion: Judged | null;
+  /** The version that the policy holds candidates against beside the champion. */
+  anchor?: (Judged & { version: string }) | null;
   /** Told once which rows the models decide differently, those the candidate breaks first: at most `changedRowsLimit`. */
   onChanged?: (rows: readonly ChangedRow[]) => void;
 }
@@ -56,7 +61,8 @@ type Judged = Pick<Contestant, 'artifact' | 'result'>;
 /**
  * Judge the candidate's predictions against the champion's and the policy.
  *
- * @throws ConfigError for a policy that cannot be applied, DataError for labels or columns that cannot be used
+ * @throws ConfigError for a policy that cannot be applied, DataError for labels or columns that cannot be used, MismatchError for a
+ * candidate that does not give what the policy asks for
  */
 export async function evaluate(input: EvaluateInput): Promise<StageResult> {
   const { task, columns, dataset, policy } = input;
@@ -86,9 +92,28 @@ export async function evaluate(input: EvaluateInput): Promise<StageResult> {
   };
 }
 
+/**
+ * Look at the data for what the policy names, and parse its SQL, before a model is run.
+ * @throws ConfigError for SQL that may not be run, DataError for columns that are not there
+ */
+export async function prepareOnData(
+  input: Pick<EvaluateInput, 'policy' | 'task' | 'columns' | 'dataset' | 'signal'>,
+): Promise<void> {
+  const { policy, task, columns, dataset } = input;
+  const slices = (policy.guardrails ?? []).flatMap((guardrail) => guardrail.slices ?? []);
+  const sliced = sliceUses(slices);
+  requireColumns(dataset, [...sliced.texts, ...sliced.numbers, ...(policy.fairness?.columns ?? [])]);
+  checkBins(policy, dataset.columns);
+  await withSql(input, async (session) => {
+    if (session === null) return;
+    await sqlMetrics(session, policy.metrics ?? [], { task, columns, available: dataset.columns });
+    await checkPredicates(session, policy, dataset.columns);
+  });
+}
+
 /** SQL of the policy runs in a process of its own; null where it has none. */
 async function withSql<T>(
-  { policy, dataset, signal }: EvaluateInput,
+  { policy, dataset, signal }: Pick<EvaluateInput, 'policy' | 'dataset' | 'signal'>,
   work: (session: SqlSession | null) => Promise<T>,
 ): Promise<T> {
   if ((policy.metrics ?? []).length === 0 && !hasPredicates(policy)) return work(null);
@@ -105,7 +130,7 @@ async function judge(
   plan: Plan,
   session: SqlSession | null,
 ): Promise<{ checks: Check[]; details: Record<string, unknown> }> {
-  const { task, columns, dataset, policy, candidate, champion } = input;
+  const { task, columns, dataset, policy, candidate, champion, anchor = null } = input;
   if (dataset.rows === 0) {
     throw new DataError({ found: 'the evaluation set has no rows', expected: 'labelled rows', where: dataset.uri });
   }
@@ -117,10 +142,16 @@ async function judge(
     vectors,
     task,
     columns,
-    knownClasses([champion, candidate].flatMap((each) => (each?.result.ok === true ? [each.result.predictions] : []))),
+    knownClasses(
+      [champion, candidate, anchor].flatMap((each) => (each?.result.ok === true ? [each.result.predictions] : [])),
+    ),
     dataset.uri,
   );
+  refuseBinary(task, labels);
   const outputs = contestantOutputs(candidate, task, labels, dataset.rows, counting);
+  if (!outputs.ok && outputs.mismatch === true) {
+    throw new MismatchError({ found: outputs.message, where: candidate.artifact.uri.replace(/^file:/u, '') });
+  }
   if (!outputs.ok) return { checks: [candidateFault(outputs.message)], details: {} };
 
   const sample: Sample = {
@@ -128,7 +159,11 @@ async function judge(
     ...(counting === null ? {} : { dataRows: counting }),
   };
   const same = champion !== null && identityOf(champion.artifact) === identityOf(candidate.artifact);
+  if (!same) requireMeasurable({ plan, sample, candidate: outputs.outputs }, dataset.uri);
   const rival = champion === null || same ? null : contestantOutputs(champion, task, labels, dataset.rows, counting);
+  const held = readAnchor(input, rival, (judged) => contestantOutputs(judged, task, labels, dataset.rows, counting));
+  const alone =
+    held?.same === null && held.read?.ok === true ? [{ name: 'the anchor', outputs: held.read.outputs }] : [];
   const side = (each: Judged | null, read: OutputsResult | null): ReadSide | undefined =>
     each?.result.ok === true && read?.ok === true
       ? { predictions: each.result.predictions, tied: read.tied }
@@ -142,9 +177,11 @@ async function judge(
         : [];
   const families = rival === null ? [] : await sliceFamilies(session, plan, vectors, sample);
   const own = { name: 'the candidate', outputs: outputs.outputs };
-  const known = await measureAll(input, session, plan, sample, [own, ...rivals], families);
+  const known = await measureAll(input, session, plan, sample, [own, ...rivals, ...alone], families);
   const gate = { plan, sample, candidate: (known.models[0] as Baseline).outputs };
-  const rivalOutputs = champion === null ? null : (known.models[1]?.outputs ?? null);
+  const against = known.models.slice(1, 1 + rivals.length);
+  const rivalOutputs = champion === null ? null : (against[0]?.outputs ?? null);
+  const anchorOutputs = alone.length === 0 ? null : (known.models.at(-1)?.outputs ?? null);
   const compared: Compared[] = [];
   if (rivalOutputs !== null) {
     for (const each of comparisonChecks({ ...gate, champion: rivalOutputs }, known.families)) {
@@ -171,14 +208,20 @@ async function judge(
         ? [sameModel(candidate.artifact)]
         : [
             ...compared.map((each) => each.check),
+            ...anchorChecks(
+              gate,
+              held === null ? null : { ...held, outputs: held.same === 'champion' ? rivalOutputs : anchorOutputs },
+              compared,
+            ),
             ...floorChecks(gate),
             ...fairness.checks,
             ...weak.checks,
-            ...(champion === null ? firstModelChecks(gate, policy.allow_first === true, known.models.slice(1)) : []),
+            ...(champion === null ? firstModelChecks(gate, policy.allow_first === true, against) : []),
             ...(rival !== null && !rival.ok ? [unusableChampion(rival.message)] : []),
           ]),
     ],
     details: {
+      ...(counting === null ? {} : { rows: counting.length }),
       ...detailsOf({ ...gate, champion: rivalOutputs, labels, compared }),
       ...fairness.details,
       ...weak.details,
@@ -244,6 +287,21 @@ function contestantOutputs(
   return { ...read, outputs: { ...read.outputs, ...outputRows(read.outputs, { rows }, counting) } };
 }
 
+/** The anchor's answers, read once where it is one of the models that are compared. */
+function readAnchor(
+  { anchor = null, candidate, champion }: EvaluateInput,
+  rival: OutputsResult | null,
+  read: (judged: Judged) => OutputsResult,
+): { version: string; same: HeldAgainst['same']; read: OutputsResult | null; fault: string | null } | null {
+  if (anchor === null) return null;
+  const { version, artifact } = anchor;
+  const is = (other: Judged | null): boolean => other !== null && identityOf(other.artifact) === identityOf(artifact);
+  if (is(candidate)) return { version, same: 'candidate', read: null, fault: null };
+  const same = is(champion) ? 'champion' : null;
+  const found = same === 'champion' ? rival : read(anchor);
+  return { version, same, read: found, fault: found?.ok === false ? found.message : null };
+}
+
 function fairnessOf(
   { policy, task }: EvaluateInput,
   gate: Gate & { champion: Outputs | null },
@@ -276,6 +334,41 @@ async function readNeeded({ task, columns, dataset, policy }: EvaluateInput, pla
   );
 }
 
+/** Two classes have metrics of their own, which know which of them is positive. */
+function refuseBinary(task: Task, { classes }: Labels): void {
+  if (task !== 'multiclass-classification' || classes?.length !== 2) return;
+  throw new ConfigError({
+    found: `there are two classes, ${classes.map((name) => JSON.stringify(name)).join(' and ')}`,
+    expected: 'three or more for task: multiclass-classification',
+    where: 'task',
+    remedy: 'Set task: binary-classification, or list every class in columns.classes',
+  });
+}
+
+/** What the policy asks for must be there to be measured, whatever the candidate is worth. */
+function requireMeasurable(gate: Gate, uri: string): void {
+  for (const [index, { metric, severity }] of [gate.plan.primary, ...gate.plan.guardrails].entries()) {
+    const where = index === 0 ? 'policy.primary.metric' : `policy.guardrails[${index - 1}].metric`;
+    const problem = cannotCompute(metric, gate.sample, gate);
+    if (problem === null) continue;
+    if (problem.verdict === 'fail') {
+      throw new ConfigError({
+        found: `${metric.title} cannot be computed: ${problem.reason}`,
+        expected: `${metric.needs} for every row`,
+        where,
+        remedy: 'Export the model with them, name the output that holds them ({uri, output}), or choose another metric',
+      });
+    }
+    if (severity !== 'block') continue;
+    throw new DataError({
+      found: `${metric.title}, which the policy asks for (${where}), cannot be computed: ${problem.reason}`,
+      expected: 'rows that it can be computed on',
+      where: uri,
+      remedy: 'Add such rows to the evaluation set, or choose another metric',
+    });
+  }
+}
+
 /** The slices of each guardrail, in the order of the plan; null for those compared on the whole. */
 async function sliceFamilies(
   session: SqlSession | null,
@@ -301,9 +394,27 @@ async function sliceFamilies(
       }
       resolved.push(...slices);
     }
+    requireSlices(comparison?.slices?.required ?? [], resolved, guardrail);
     families.push((comparison?.slices ?? null) === null ? null : resolved);
   }
   return families;
+}
+
+/** A slice that must be shown has rows. @throws ConfigError with the nearest there is */
+function requireSlices(required: readonly string[], slices: readonly SliceRows[], guardrail: number): void {
+  const there = slices.filter(({ rows }) => rows.length > 0).map(({ name }) => name);
+  const absent = required.find((name) => !there.includes(name));
+  if (absent === undefined) return;
+  const near = nearest(absent, there);
+  throw new ConfigError({
+    found: `no row of the evaluation set belongs to the required slice ${JSON.stringify(absent)}`,
+    expected: `one of ${there.slice(0, 10).join(', ')}${there.length > 10 ? ', …' : ''}`,
+    where: `policy.guardrails[${guardrail}].required`,
+    remedy:
+      near === undefined
+        ? 'Correct the name, or add rows to the evaluation set'
+        : `Did you mean ${JSON.stringify(near)}?`,
+  });
 }
 
 /** A slice of rows of the data as rows of the sample. */
@@ -313,11 +424,11 @@ function inSample(slice: SliceRows, { dataRows }: Sample): SliceRows {
   return { ...slice, rows: Uint32Array.from(dataRows.keys()).filter((row) => members.has(dataRows[row] as number)) };
 }
 
-/** Two checks of one id could not be told apart. */
+/** Two checks with one id could not be distinguished. */
 function twiceNamed(metric: string, slice: string, where: string): ConfigError {
   return new ConfigError({
     found: `two slices of ${metric} are named ${slice}`,
-    expected: 'slices with names of their own',
+    expected: 'slices with different names',
     where,
     remedy: 'Give the predicate another name',
   });

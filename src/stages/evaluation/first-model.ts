@@ -11,8 +11,8 @@ import type { Sample } from './sample.ts';
 import { deltaText, valueText } from './wording.ts';
 
 /**
- * Checks of a model that has no champion to beat: it must be shown better than models that look at no feature, on the
- * primary metric, and the policy must allow a first model at all (the decision enforces that; here it is told).
+ * Checks of a model that has no champion to beat: it must be shown better than models that use no features, on the
+ * primary metric, and the policy must allow a first model at all (the decision enforces that; here it is reported).
  */
 export function firstModelChecks(gate: Gate, allowed: boolean, rivals: readonly Baseline[]): Check[] {
   return [
@@ -21,7 +21,7 @@ export function firstModelChecks(gate: Gate, allowed: boolean, rivals: readonly 
       title: 'First model',
       verdict: 'pass',
       severity: 'info',
-      message: `There is no champion yet: the candidate is judged by its floors and against models that look at no feature${allowed ? '' : '; the policy does not allow a first model (allow_first)'}.`,
+      message: `There is no champion yet: the candidate is judged by its floors and against models that use no features${allowed ? '' : '; the policy does not allow a first model (allow_first)'}.`,
       observed: 'no champion',
       required: null,
     },
@@ -33,7 +33,7 @@ function sanityBaseline({ plan, sample, candidate }: Gate, rivals: readonly Base
   const { metric, replaced } = tellingMetric(plan, sample, rivals);
   const common = {
     id: 'evaluation/sanity-baseline',
-    title: 'Against models that look at no feature',
+    title: 'Against models that use no features',
     severity: 'block',
   } as const;
   const problem = cannotCompute(metric, sample, { candidate });
@@ -69,7 +69,7 @@ function sanityBaseline({ plan, sample, candidate }: Gate, rivals: readonly Base
     return {
       ...common,
       verdict: 'inconclusive',
-      message: `${capitalised(metric.title)} has no value for any model that looks at no feature.`,
+      message: `${capitalised(metric.title)} has no value for any model that uses no features.`,
       observed: value,
       required: 'better',
     };
@@ -77,7 +77,7 @@ function sanityBaseline({ plan, sample, candidate }: Gate, rivals: readonly Base
   const { name, compared, verdict, lower, little } = hardest;
   const bound = Number.isFinite(lower) ? ` (lower bound of the gain ${deltaText(metric, lower)})` : '';
   const outcome = { pass: 'better', fail: 'not better', inconclusive: 'not shown to be better' }[verdict];
-  const why = `${replaced === null ? '' : `; ${replaced.title} of a model that looks at no feature can be perfect`}${little === null ? '' : `; ${little}`}`;
+  const why = `${replaced === null ? '' : `; ${replaced.title} of a model that uses no features can be perfect`}${little === null ? '' : `; ${little}`}`;
   return {
     ...common,
     verdict,
@@ -119,7 +119,7 @@ function isHarder(one: Judged, other: Judged): boolean {
 }
 
 /**
- * The primary metric, unless a model that looks at no feature can be perfect on it (the recall of whoever calls everything positive, the
+ * The primary metric, unless a model that uses no features can be perfect on it (the recall of whoever calls everything positive, the
  * calibration of class shares): it cannot tell a model from none, and one that can takes its place.
  */
 function tellingMetric(

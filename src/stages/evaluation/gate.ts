@@ -72,20 +72,35 @@ export function floorChecks({ plan, sample, candidate }: Gate): Check[] {
   });
 }
 
-function wholeCheck(gate: ChampionGate, { metric, severity }: PlannedMetric, planned: PlannedComparison): Compared {
+/** What stands in the champion's place, and the comparison where it was made already. */
+interface InPlace {
+  name: 'anchor';
+  version: string;
+  known: MetricComparison | null;
+}
+
+/** The comparison on the whole evaluation set. @param other what `gate.champion` is, if it is not the champion */
+export function wholeCheck(
+  gate: ChampionGate,
+  { metric, severity }: PlannedMetric,
+  planned: PlannedComparison,
+  other?: InPlace,
+): Compared {
   const { plan, sample } = gate;
   const alpha = alphaFor(plan, planned.requirement);
-  const id = `evaluation/${metric.name}`;
-  const title = `${capitalised(metric.title)} against the champion`;
-  const problem = cannotCompute(metric, sample, gate);
+  const rival = other?.name ?? 'champion';
+  const id = `evaluation/${metric.name}${other === undefined ? '' : `@${rival}`}`;
+  const title = `${capitalised(metric.title)} against the ${rival}`;
+  const problem = cannotCompute(metric, sample, gate, rival);
   if (problem !== null)
     return {
       check: uncomputable(id, title, severity, problem, statedRequirement(planned, metric)),
       slice: null,
       comparison: null,
     };
-  const compared = compareMetric(metric, sample, gate.champion, gate.candidate, { seed: plan.seed, level: alpha });
-  const unusable = notFinite(compared) ?? (isUsable(compared.interval, alpha) ? null : unboundedOf(compared));
+  const compared =
+    other?.known ?? compareMetric(metric, sample, gate.champion, gate.candidate, { seed: plan.seed, level: alpha });
+  const unusable = notFinite(compared, rival) ?? (isUsable(compared.interval, alpha) ? null : unboundedOf(compared));
   if (unusable !== null)
     return {
       check: uncomputable(id, title, severity, unusable, statedRequirement(planned, metric)),
@@ -94,14 +109,17 @@ function wholeCheck(gate: ChampionGate, { metric, severity }: PlannedMetric, pla
     };
   const margin = marginFor(planned, compared);
   const little = tooLittle(compared, plan.minimumRows);
-  const bounds = comparisonOf(compared, { margin, alpha });
+  const bounds = {
+    ...comparisonOf(compared, { margin, alpha }),
+    ...(other === undefined ? {} : { anchor: other.version }),
+  };
   const verdict =
     little === null ? verdictOf(planned.requirement, bounds.lower, bounds.upper, margin) : ('inconclusive' as const);
   const comparison = toldComparison(bounds, planned, compared, verdict, { little, minimumRows: plan.minimumRows });
   const unplanned =
     verdict === 'inconclusive' && comparison.outlook === undefined && planned === plan.primary.comparison;
   const advice = unplanned
-    ? '; state policy.primary.min_gain, the gain worth finding, to be told how many rows would settle it'
+    ? '; state policy.primary.min_gain, the gain worth finding, to see how many rows would settle it'
     : outlookOf(comparison);
   return {
     check: {
@@ -120,11 +138,11 @@ function wholeCheck(gate: ChampionGate, { metric, severity }: PlannedMetric, pla
 }
 
 /** Whose fault it is that a value is no number: a candidate's fails, a champion's shows nothing of the candidate. */
-function notFinite({ metric, candidate, champion }: MetricComparison): Problem | null {
+function notFinite({ metric, candidate, champion }: MetricComparison, rival = 'champion'): Problem | null {
   if (!Number.isFinite(candidate)) return { verdict: 'fail', reason: `${metric.title} of the candidate is not finite` };
   return Number.isFinite(champion)
     ? null
-    : { verdict: 'inconclusive', reason: `${metric.title} of the champion is not finite` };
+    : { verdict: 'inconclusive', reason: `${metric.title} of the ${rival} is not finite` };
 }
 
 /** Both values are numbers, and nothing bounds their difference. */
@@ -187,15 +205,6 @@ function* sliceChecks(
       const open = required.has(slice.name) || !guarded || (margin !== null && result.interval.delta < -margin);
       yield unjudged(slice, unclear ?? '', open ? 'inconclusive' : 'skipped');
     } else compared.push({ slice, result, margin });
-  }
-  for (const name of required) {
-    if (slices.some((slice) => slice.name === name)) continue;
-    const missing = { verdict: 'fail', required: true } as const;
-    yield {
-      check: unjudgedSlice(planned, name, 'no row belongs to it', missing),
-      slice: null,
-      comparison: null,
-    };
   }
   const harm = holm(compared.map(({ result, margin }) => result.interval.pBelow(-margin)));
   for (const [index, each] of compared.entries()) {
@@ -293,6 +302,7 @@ export function cannotCompute(
   metric: Metric,
   sample: Sample,
   outputs: { candidate: Outputs; champion?: Outputs },
+  rival = 'champion',
 ): Problem | null {
   const undefinedOn = metric.undefinedOn?.(sample) ?? null;
   if (undefinedOn !== null) return { verdict: 'inconclusive', reason: undefinedOn };
@@ -306,7 +316,7 @@ export function cannotCompute(
   const candidate = lacks(outputs.candidate);
   if (candidate !== null) return { verdict: 'fail', reason: `the candidate ${candidate}` };
   const champion = outputs.champion === undefined ? null : lacks(outputs.champion);
-  return champion === null ? null : { verdict: 'inconclusive', reason: `the champion ${champion}` };
+  return champion === null ? null : { verdict: 'inconclusive', reason: `the ${rival} ${champion}` };
 }
 
 function uncomputable(

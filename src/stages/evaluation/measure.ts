@@ -3,7 +3,7 @@ import { quoteIdentifier } from '../../data/relation.ts';
 import { ConfigError } from '../../errors.ts';
 import type { SentColumn, SqlSession } from '../../sql/session.ts';
 import { ownColumns, type SqlMetric } from './metrics/sql.ts';
-import { sampleRows, type Measured, type Outputs, type Sample } from './sample.ts';
+import { sampleRows, type MeasuredMetric, type Outputs, type Sample } from './sample.ts';
 import { orRefused } from './sql-expression.ts';
 import { clusterUnits } from './statistics/resample.ts';
 
@@ -29,18 +29,18 @@ export interface MeasureInput {
  * @returns by part, then by model
  * @throws ConfigError for an expression that does not run, or not within its limits
  */
-export async function measure(input: MeasureInput): Promise<ReadonlyMap<string, Measured>[][]> {
+export async function measure(input: MeasureInput): Promise<ReadonlyMap<string, MeasuredMetric>[][]> {
   const { session, sample, sides, parts } = input;
   const tooLarge = (found: string, cause: unknown): ConfigError =>
     new ConfigError({ found: `the data that metrics in SQL read ${found}`, where: 'policy.metrics', cause });
   const key = await orRefused(loadFacts(input), tooLarge);
-  const measured: ReadonlyMap<string, Measured>[][] = [];
+  const measured: ReadonlyMap<string, MeasuredMetric>[][] = [];
   for (const { rows, metrics } of parts) {
     const part = rows === null ? sample : sampleRows(sample, rows);
     const groups = await orRefused(loadGroups(session, part, rows, input.seed, key), tooLarge);
-    const bySide: ReadonlyMap<string, Measured>[] = [];
+    const bySide: ReadonlyMap<string, MeasuredMetric>[] = [];
     for (const side of sides.keys()) {
-      const values = new Map<string, Measured>();
+      const values = new Map<string, MeasuredMetric>();
       for (const metric of metrics) values.set(metric.name, await measureOne(session, metric, side, groups, key));
       bySide.push(values);
     }
@@ -180,7 +180,7 @@ async function measureOne(
   side: number,
   groups: number,
   keys: Keys,
-): Promise<Measured> {
+): Promise<MeasuredMetric> {
   const [row, group] = [quoteIdentifier(keys.row), quoteIdentifier(keys.group)];
   const value = `cast((\n${expression}\n) as double)`;
   const rows = `members m join facts${side} f using (${row})`;

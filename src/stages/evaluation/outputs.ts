@@ -13,7 +13,12 @@ export type OutputsResult =
       /** Decisions at the threshold itself, or among equal highest scores, that the model's own labels made. */
       tied: number;
     }
-  | { ok: false; message: string };
+  | {
+      ok: false;
+      message: string;
+      /** Nothing is wrong with the model itself: it and the configuration speak of other classes, or of other scores. */
+      mismatch?: true;
+    };
 
 /**
  * A model's predictions in the terms of the sample: scores by class number, decisions by threshold or highest score, and ties by the
@@ -38,7 +43,7 @@ export function outputsOf(
     if (predictions.kind === 'probability') {
       const outside = scores.findIndex((score) => !inUnitInterval(score));
       if (outside >= 0) {
-        return refuse(
+        return mismatch(
           `row ${Math.floor(outside / width) + 1} is given the probability ${String(scores[outside])}, outside [0, 1]; set transform: sigmoid or softmax if these are raw scores`,
         );
       }
@@ -60,7 +65,7 @@ function binaryOutputs(predictions: Predictions, names: readonly string[]): Outp
   const limit = thresholdAt(threshold);
   if (scores === null || labelsDecide === true) {
     const decided = labelDecisions(predictions, names);
-    if (typeof decided === 'string') return refuse(decided);
+    if (typeof decided === 'string') return mismatch(decided);
     const tied = scores === null ? 0 : scores.reduce((sum, score) => sum + (score === limit ? 1 : 0), 0);
     return { ok: true, outputs: { scores, probabilities: kind === 'probability', decisions: decided }, tied };
   }
@@ -101,7 +106,7 @@ function labelOutputs(predictions: Predictions, names: readonly string[], rows: 
   const given = scores ?? labels;
   if (given === null) return refuse('there are neither scores nor labels');
   if (own.length !== names.length || numbers.includes(-1))
-    return refuse(`it predicts the labels ${own.join(', ')}; those of the data are ${names.join(', ')}`);
+    return mismatch(`it predicts the labels ${own.join(', ')}; those of the data are ${names.join(', ')}`);
   if (given.length !== rows * names.length)
     return refuse(`there are ${given.length} values for ${rows} rows and ${names.length} labels`);
   const placed = scores === null ? null : new Float64Array(given.length);
@@ -126,13 +131,13 @@ function labelOutputs(predictions: Predictions, names: readonly string[], rows: 
 function classOutputs(predictions: Predictions, names: readonly string[], rows: number): OutputsResult {
   const { scores, classes, kind } = predictions;
   const given = scores === null || predictions.labelsDecide === true ? labelDecisions(predictions, names) : null;
-  if (typeof given === 'string') return refuse(given);
+  if (typeof given === 'string') return mismatch(given);
   if (scores === null) return { ok: true, outputs: { scores, probabilities: false, decisions: given }, tied: 0 };
   const own = classes ?? names;
   const numbers = own.map((name) => classPosition(name, names));
   const unknown = numbers.indexOf(-1);
   if (unknown >= 0)
-    return refuse(
+    return mismatch(
       `it has the class ${JSON.stringify(own[unknown])}, which is not among the classes ${listed(names)}; list every class in columns.classes`,
     );
   if (scores.length !== rows * own.length)
@@ -154,7 +159,7 @@ function classOutputs(predictions: Predictions, names: readonly string[], rows: 
     highest[row] = found.column;
     if (found.tied && label === found.column) tied += 1;
     if (kind === 'probability' && !addsUpToOne(sum)) {
-      return refuse(
+      return mismatch(
         `the class probabilities of row ${row + 1} add up to ${sum}; set transform: softmax if these are raw scores`,
       );
     }
@@ -168,4 +173,8 @@ function classOutputs(predictions: Predictions, names: readonly string[], rows: 
 
 function refuse(message: string): OutputsResult {
   return { ok: false, message };
+}
+
+function mismatch(message: string): OutputsResult {
+  return { ok: false, message, mismatch: true };
 }

@@ -45,6 +45,8 @@ export interface Plan {
   seed: number;
   primary: PlannedMetric;
   guardrails: PlannedMetric[];
+  /** How the primary metric is held against the anchor; null where the policy names none. */
+  anchor: PlannedComparison | null;
   /** Every metric that details report, gated or not. */
   reported: Metric[];
 }
@@ -113,8 +115,15 @@ export function planOf(
     seed: policy.seed ?? defaults.seed,
     primary,
     guardrails,
+    anchor: anchorOf(policy, primary.metric),
     reported: [...new Map(reported.map((metric) => [metric.name, metric])).values()],
   };
+}
+
+function anchorOf({ anchor }: Policy, metric: Metric): PlannedComparison | null {
+  if (anchor === undefined) return null;
+  const value = quantityOf(anchor.margin, metric, 'difference', 'policy.anchor.margin');
+  return { requirement: 'non-inferior', margin: { kind: 'absolute', value }, minimumGain: null, slices: null };
 }
 
 /** The metric of a name. @throws ConfigError */

@@ -25,7 +25,7 @@ function unknownClasses(sample: Sample, { classes }: Labels, sides: Parameters<t
   if (classes === null || sample.labels !== undefined || sample.classes <= 2) return [];
   const counts = new Float64Array(classes.length);
   for (const value of sample.truth) counts[value]! += 1;
-  const told = Object.entries(sides).flatMap(([role, side]) => {
+  const found = Object.entries(sides).flatMap(([role, side]) => {
     const { predictions } = side ?? {};
     if (predictions === undefined || predictions.classes === null || predictions.classesFrom === 'predicted') return [];
     const known = predictions.classes.map(classText);
@@ -43,19 +43,19 @@ function unknownClasses(sample: Sample, { classes }: Labels, sides: Parameters<t
       {
         role,
         rows,
-        text: `The ${role} does not know ${unknown.length === 1 ? 'the class' : 'the classes'} ${listed(unknown)}: ${rows} of ${sample.rows} rows are of ${unknown.length === 1 ? 'it' : 'them'}${each}, and it is wrong on each.`,
+        text: `The ${role} does not know ${unknown.length === 1 ? 'the class' : 'the classes'} ${listed(unknown)}: ${rows} of ${sample.rows} rows are of ${unknown.length === 1 ? 'it' : 'them'}${each}, and it is wrong on all of them.`,
       },
     ];
   });
-  if (told.length === 0) return [];
-  const candidate = told.find(({ role }) => role === 'candidate');
+  if (found.length === 0) return [];
+  const candidate = found.find(({ role }) => role === 'candidate');
   return [
     {
       id: 'evaluation/unknown-classes',
       title: 'Classes that a model does not know',
       verdict: candidate === undefined ? 'pass' : 'fail',
       severity: candidate === undefined ? 'info' : 'warn',
-      message: told.map(({ text }) => text).join(' '),
+      message: found.map(({ text }) => text).join(' '),
       observed: candidate?.rows ?? 0,
       required: 0,
     },

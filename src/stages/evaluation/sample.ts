@@ -43,11 +43,11 @@ export interface Outputs {
   /** The class decided for, one a row; multilabel: 0 or 1, [rows x labels]; null for regression and ranking. */
   decisions: Int32Array | null;
   /** What was measured in SQL on these very rows, by the name of the metric. */
-  measured?: ReadonlyMap<string, Measured>;
+  measured?: ReadonlyMap<string, MeasuredMetric>;
 }
 
 /** A metric of one model that only the database computes. */
-export interface Measured {
+export interface MeasuredMetric {
   value: number;
   /** With one group of units left out at a time, the same groups for every model. */
   left: Float64Array;
@@ -113,7 +113,7 @@ function take<Values extends Float64Array | Int32Array>(values: Values, rows: Ui
 }
 
 /** What was measured of a metric, or a fault of ours: it is measured before it is asked for. */
-export function measuredOf({ measured }: Outputs, metric: string): Measured {
+export function measuredOf({ measured }: Outputs, metric: string): MeasuredMetric {
   const found = measured?.get(metric);
   if (found === undefined) throw new Error(`${metric} was not measured`);
   return found;

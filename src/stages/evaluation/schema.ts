@@ -16,7 +16,7 @@ const metricFields = {
   margin: Type.Optional(
     Quantity({
       minimum: 0,
-      description: 'the largest tolerated loss, in the units of the metric; with require: superior it decides nothing',
+      description: 'the largest tolerated loss, in the units of the metric; no effect with require: superior',
     }),
   ),
   relative_margin: Type.Optional(
@@ -59,7 +59,7 @@ export const Guardrail = Type.Object(
     ),
     required: Type.Optional(
       Type.Array(Type.String(), {
-        description: 'slices such as source=hard_ham that must be there and be large enough',
+        description: 'slices such as source=hard_ham that must exist and be large enough',
       }),
     ),
   },
@@ -162,6 +162,27 @@ export const CustomMetric = Type.Object(
 );
 export type CustomMetric = Static<typeof CustomMetric>;
 
+/** What holds small losses together that no comparison with the champion of the day sees. */
+export const Anchor = Type.Object(
+  {
+    version: Type.String({
+      pattern: '^(?:best|(?:0|[1-9][0-9]*)\\.(?:0|[1-9][0-9]*)\\.(?:0|[1-9][0-9]*)(?:-[0-9A-Za-z.-]+)?)$',
+      maxLength: 256,
+      description: 'a version of the registry, or best: the promoted version with the best value of the primary metric',
+    }),
+    margin: Quantity({
+      minimum: 0,
+      description: 'the largest loss of the primary metric tolerated in all, over every promotion since',
+    }),
+  },
+  {
+    ...strict,
+    description:
+      'hold each candidate also against this version, so that small losses do not add up: see docs/statistics.md',
+  },
+);
+export type Anchor = Static<typeof Anchor>;
+
 /** Keys that the stage adds to `policy`. */
 export const policyKeys = {
   min_rows: Type.Optional(
@@ -172,6 +193,7 @@ export const policyKeys = {
   ),
   primary: Primary,
   guardrails: Type.Optional(Type.Array(Guardrail)),
+  anchor: Type.Optional(Anchor),
   fairness: Type.Optional(Fairness),
   cost: Type.Optional(Cost),
   metrics: Type.Optional(

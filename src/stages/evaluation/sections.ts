@@ -1,6 +1,6 @@
 import type { Evidence } from '../../evidence/index.ts';
 import { checkTable } from '../../report/checks.ts';
-import { slices } from '../../report/comparisons.ts';
+import { againstAnchor, slices } from '../../report/comparisons.ts';
 import { metrics } from '../../report/metrics.ts';
 import type { Section } from '../../report/section.ts';
 import { isOpen, worstFirst } from '../../report/standing.ts';
@@ -10,6 +10,7 @@ import { charts } from './charts.ts';
 export function sections(evidence: Evidence): Section[] {
   const compared = evidence.checks.some(({ comparison }) => comparison !== undefined);
   return [
+    againstAnchor({ evidence: [evidence] }),
     slices({ evidence: [evidence] }),
     otherChecks(evidence),
     // Of a first model there is nothing better to show at a glance.

@@ -1,8 +1,9 @@
 import type { Policy, Slice } from './schema.ts';
+import { holdsNumbers } from '../../data/cells.ts';
 import { quoteIdentifier, type ColumnVectors, type DatasetColumn, type NumberColumn } from '../../data/dataset.ts';
 import { ConfigError } from '../../errors.ts';
 import type { SqlSession } from '../../sql/session.ts';
-import type { Measured } from './sample.ts';
+import type { MeasuredMetric } from './sample.ts';
 import { quantileOfSorted } from './metrics/calibration.ts';
 import { givenName, sliceName } from './slice-names.ts';
 import { columnsOfExpression, dataColumn, orRefused } from './sql-expression.ts';
@@ -13,7 +14,7 @@ export interface SliceRows {
   name: string;
   rows: Uint32Array;
   /** What was measured in SQL on these rows. */
-  measured?: Record<'champion' | 'candidate', ReadonlyMap<string, Measured>>;
+  measured?: Record<'champion' | 'candidate', ReadonlyMap<string, MeasuredMetric>>;
 }
 
 /** Above this many values a column is no slice but an identifier. */
@@ -61,6 +62,26 @@ export async function checkPredicates(
       const where = `${placeOf(guardrail, index)}.sql`;
       const names = await columnsOfExpression(session, slice.sql, where, condition);
       for (const name of names) dataColumn(name, available, [], where);
+    }
+  }
+}
+
+/**
+ * Check the columns that are to be cut into bins, before anything is run. A file of text has a cell to name instead, once it is read.
+ * @throws ConfigError for one that a typed file says holds no numbers
+ */
+export function checkBins(policy: Policy, available: readonly DatasetColumn[]): void {
+  for (const [guardrail, { slices = [] }] of (policy.guardrails ?? []).entries()) {
+    for (const [index, slice] of slices.entries()) {
+      if (typeof slice === 'string' || !('column' in slice) || slice.bins === undefined) continue;
+      const column = available.find(({ name }) => name === slice.column);
+      if (column === undefined || column.cells !== undefined || holdsNumbers(column)) continue;
+      throw new ConfigError({
+        found: `column ${JSON.stringify(slice.column)} does not hold numbers`,
+        expected: 'numbers, to be cut into bins',
+        where: placeOf(guardrail, index),
+        remedy: `Slice by its values instead: ${slice.column}`,
+      });
     }
   }
 }

@@ -11,7 +11,7 @@ export const evaluation: Stage = {
   reportOrder: 10,
   command: {
     name: 'evaluate',
-    summary: 'Predict with champion and candidate and compare them, with intervals.',
+    summary: 'Compare predictions of champion and candidate, with confidence intervals.',
     examples: [
       'contender evaluate',
       'contender evaluate --candidate models/new.onnx --champion models/old.onnx',
@@ -30,7 +30,13 @@ export const evaluation: Stage = {
     const { planOf } = await import('./plan.ts');
     planOf(policyOf(model), model.task);
   },
+  async prepareOn(model, dataset, signal) {
+    const { prepareOnData } = await import('./evaluate.ts');
+    const { task, columns } = model;
+    await prepareOnData({ policy: policyOf(model), task, columns, dataset, signal });
+  },
   whereOf,
+  anchor: (model) => policyOf(model).anchor?.version,
   lead: (model) => `evaluation/${policyOf(model).primary.metric}`,
   files: ['changed-rows.csv'],
   sections,
@@ -39,7 +45,7 @@ export const evaluation: Stage = {
 
 /** A slice that a metric is asked for twice would have two checks of one id, whatever bins it is cut into. */
 function problems(model: Model): Problem[] {
-  const { guardrails = [] } = policyOf(model);
+  const { guardrails = [], anchor, primary } = policyOf(model);
   const seen = new Set<string>();
   return guardrails.flatMap(({ metric, slices = [] }, guardrail) =>
     slices.flatMap((slice, index) => {
@@ -51,6 +57,10 @@ function problems(model: Model): Problem[] {
             : 'sql' in slice
               ? ['name', slice.name]
               : ['column', slice.column];
+      if (anchor !== undefined && metric === primary.metric && kind === 'name' && what === 'anchor') {
+        const message = 'a slice is named anchor, as the comparison with the anchor is. Expected another name';
+        return [{ pointer: `/policy/guardrails/${guardrail}/slices/${index}`, message }];
+      }
       const key = JSON.stringify([metric, kind, what]);
       if (!seen.has(key)) {
         seen.add(key);
@@ -63,7 +73,8 @@ function problems(model: Model): Problem[] {
 }
 
 function whereOf(name: string, model: Model): Path {
-  const { primary, guardrails = [], fairness } = policyOf(model);
+  const { primary, guardrails = [], fairness, anchor } = policyOf(model);
+  if (anchor !== undefined && name === `${primary.metric}@anchor`) return ['policy', 'anchor'];
   if (fairness !== undefined && name.startsWith('fairness')) return ['policy', 'fairness'];
   const gates = [
     { path: ['policy', 'primary'], metric: primary.metric },

@@ -81,7 +81,7 @@ const echoLimit = 100;
 
 /**
  * Slices of one and two columns on which the candidate loses against the champion: advice, never a gate.
- * A slice is told when its p-value, corrected over every slice looked at, is below alpha.
+ * A slice is reported when its p-value, corrected over every slice looked at, is below alpha.
  */
 export async function weakSliceAdvice(
   gate: ChampionGate,
@@ -188,18 +188,18 @@ function withoutEchoes(
   { minimumRows, level, order }: { minimumRows: number; level: number; order: Uint32Array | null },
 ): WeakSlice[] {
   const left = { ...gains, counts: Float64Array.from(gains.counts) };
-  const told: WeakSlice[] = [];
+  const reported: WeakSlice[] = [];
   for (const slice of weak.slice(0, echoLimit)) {
-    if (told.length === shownSlices) break;
+    if (reported.length === shownSlices) break;
     const inside = membership(slice);
     const own = testCells([{ name: '', codes: inside, labels: ['outside', 'inside'] }], left, order, minimumRows).find(
       ({ terms }) => terms[0]?.code === 1,
     );
     if (own === undefined || own.gain >= 0 || own.pValue >= level) continue;
-    told.push(slice);
+    reported.push(slice);
     for (let row = 0; row < inside.length; row += 1) if (inside[row] === 1) left.counts[row] = 0;
   }
-  return told;
+  return reported;
 }
 
 /** A column as codes, or why it cannot be sliced by. */
@@ -303,7 +303,7 @@ async function codedColumns(
   return { coded, leftOut };
 }
 
-/** Numbers, which may be many, are cut into bins; everything else is told apart by its text. */
+/** Numbers, which may be many, are cut into bins; everything else is distinguished by its text. */
 async function readOne(dataset: Dataset, { name, type }: DatasetColumn, { dataRows }: Sample): Promise<ColumnVector> {
   const numeric = isNumeric(type);
   const read = await readColumns(dataset, numeric ? { numbers: [name] } : { texts: [name] });

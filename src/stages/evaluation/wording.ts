@@ -10,28 +10,29 @@ export function valueText(value: number): string {
 
 /** A difference alone, in the units a reader thinks in: "-8.9 points". */
 export function deltaText({ scale }: Pick<Metric, 'scale'>, delta: number): string {
-  const told = shownDifference({ scale, delta, lower: delta, upper: delta, margin: 0 });
-  return Number.isFinite(delta) ? `${told.delta}${told.unit}` : signed(delta);
+  const shown = shownDifference({ scale, delta, lower: delta, upper: delta, margin: 0 });
+  return Number.isFinite(delta) ? `${shown.delta}${shown.unit}` : signed(delta);
 }
 
-/** "recall is 0.9197, 1.4 points below the champion's 0.9337 (95% bounds -3.5 to +0.7 points): may be more than 1 point worse" */
+/** "recall is 0.9197, 1.4 points below the champion's 0.9337 (one-sided 95% bounds -3.5 to +0.7 points): may be more than 1 point worse" */
 export function comparisonText({ title, better }: Pick<Metric, 'title' | 'better'>, comparison: Comparison): string {
   const where = comparison.slice === undefined ? '' : ` on ${comparison.slice}`;
   const { champion, candidate } = comparison;
+  const rival = comparison.anchor === undefined ? 'champion' : 'anchor';
   const { delta, unit } = shownDifference(comparison);
   const direction = (better === 'higher' ? comparison.delta > 0 : comparison.delta < 0) ? 'above' : 'below';
   const distance =
     comparison.delta === 0
-      ? "equal to the champion's"
-      : `${delta.replace(/^[-+]/u, '')}${unit} ${direction} the champion's ${valueText(champion)}`;
+      ? `equal to the ${rival}'s`
+      : `${delta.replace(/^[-+]/u, '')}${unit} ${direction} the ${rival}'s ${valueText(champion)}`;
   return `${title}${where} is ${valueText(candidate)}, ${distance} (${boundsText(better, comparison)}): ${shownText(comparison)}`;
 }
 
-/** "95% bounds -3.5 to +0.7 points". Bounds are of the gain, which for a loss goes the other way than its value. */
+/** "one-sided 95% bounds -3.5 to +0.7 points". Bounds are of the gain, which for a loss goes the other way than its value. */
 export function boundsText(better: Metric['better'], comparison: Comparison): string {
   const { lower, upper, unit } = shownDifference(comparison);
   const gain = better === 'higher' ? '' : ' of the gain';
-  return `${levelText(comparison.alpha)} bounds${gain} ${lower} to ${upper}${unit}`;
+  return `one-sided ${levelText(comparison.alpha)} bounds${gain} ${lower} to ${upper}${unit}`;
 }
 
 /** The finding where there is too little to find anything. */
@@ -44,18 +45,18 @@ export function shownText({ state, upper, finding = state }: Comparison): string
 }
 
 /**
- * What the policy asks for: "at most 1 point worse". To be better is to be better by anything: a margin beside it decides nothing, and is
- * told to.
+ * What the policy asks for: "at most 1 point worse". Better means better by any amount: a margin has no effect there, and the
+ * text says so.
  * @param stated whether the policy states a margin
  */
 export function requirementText(requirement: Requirement, margin: string, stated = false): string {
   switch (requirement) {
     case 'superior':
-      return `better than the champion${stated ? ` (the margin of ${margin} decides nothing here)` : ''}`;
+      return `better than the champion${stated ? ` (the margin of ${margin} has no effect)` : ''}`;
     case 'non-inferior':
       return atMost(margin);
     case 'not-inferior':
-      return `no ${harmBeyond(margin)} shown`;
+      return `no ${lossBeyond(margin)} shown`;
   }
 }
 
@@ -72,10 +73,10 @@ export function findingText(
       return moreThan(margin);
     case 'non-inferior':
       if (worseWithinMargin === true) return `worse, by at most ${margin}`;
-      return requirement === 'superior' ? `${atMost(margin)}, not to be better` : atMost(margin);
+      return requirement === 'superior' ? `${atMost(margin)}, not shown to be better` : atMost(margin);
     case 'inconclusive':
       if (requirement === 'not-inferior') {
-        return delta < 0 ? `worse, ${harmBeyond(margin)} not shown` : `no ${harmBeyond(margin)} shown`;
+        return delta < 0 ? `worse, but no ${lossBeyond(margin)} shown` : `no ${lossBeyond(margin)} shown`;
       }
       if (requirement === 'superior')
         return upper < 0 ? 'worse' : upper === 0 ? 'not better' : 'not shown to be better';
@@ -116,7 +117,7 @@ export function outlookText(needed: number | null, planned: Planned): string {
   const opposed = superior ? delta <= 0 : delta < -gap;
   return (
     `about ${roughly(needed - rows)} more labelled ${unit}${onSlice ? ' of this slice' : ''} would ${settle} if it truly is ${truth} (${power})` +
-    (opposed ? ', but what was observed says otherwise' : '')
+    (opposed ? ', but the observed difference points the other way' : '')
   );
 }
 
@@ -134,8 +135,8 @@ function moreThan(margin: string): string {
   return isNone(margin) ? 'worse' : `more than ${margin} worse`;
 }
 
-function harmBeyond(margin: string): string {
-  return isNone(margin) ? 'harm' : `harm beyond ${margin}`;
+function lossBeyond(margin: string): string {
+  return isNone(margin) ? 'loss' : `loss of more than ${margin}`;
 }
 
 function isNone(margin: string): boolean {

@@ -99,7 +99,7 @@ export function answerBook(input: {
   /** An answer must hold scores or labels, as offline. */
   function nothingToCompare({ scores, labels }: Answer): { kind: string; message: string } | null {
     if ((scores !== null && offline.scores !== null) || (labels !== null && offline.labels !== null)) return null;
-    return { kind: 'nothing to compare', message: 'neither scores nor labels that the offline predictions have too' };
+    return { kind: 'nothing to compare', message: 'no scores or labels to compare with the offline predictions' };
   }
 
   function comparePrediction(answer: Answer, position: number, row: number): void {

@@ -6,7 +6,7 @@ import {
   defaultErrorRate,
   judgeErrors,
   latencyLimits,
-  type Finding,
+  type ObjectiveResult,
   type WindowFindings,
   type Slo,
 } from './judge.ts';
@@ -14,7 +14,7 @@ import { defaults } from '../../config/index.ts';
 import { percent } from '../../wording.ts';
 
 /** A window and what it says. */
-export interface Measured {
+export interface MeasuredWindow {
   result: WindowResult;
   findings: WindowFindings;
 }
@@ -29,7 +29,7 @@ export interface TargetWatch {
 
 /** What the load did to the target. */
 export interface LoadOutcome {
-  windows: readonly Measured[];
+  windows: readonly MeasuredWindow[];
   answers: AnswerSummary;
   watch: TargetWatch;
 }
@@ -45,7 +45,7 @@ export function loadChecks({ windows, answers, watch }: LoadOutcome, slo: Slo): 
     title: 'Alive under load',
     verdict: watch.exit === null ? 'pass' : 'fail',
     severity: 'block',
-    message: watch.exit === null ? 'The target lived through the test' : `The target died under load: ${watch.exit}`,
+    message: watch.exit === null ? 'The target stayed up during the test' : `The target died under load: ${watch.exit}`,
     observed: watch.exit ?? 'alive',
     required: 'alive',
   };
@@ -81,8 +81,8 @@ export function loadChecks({ windows, answers, watch }: LoadOutcome, slo: Slo): 
 }
 
 /** The last window with the verdict that prevails: two misses, or more windows that pass than miss. */
-function decisiveWindow(windows: readonly Measured[]): Measured | undefined {
-  const having = (verdict: Finding['verdict']): Measured[] =>
+function decisiveWindow(windows: readonly MeasuredWindow[]): MeasuredWindow | undefined {
+  const having = (verdict: ObjectiveResult['verdict']): MeasuredWindow[] =>
     windows.filter(({ findings }) => findings.verdict === verdict);
   const passes = having('pass');
   const misses = having('fail');
@@ -169,7 +169,7 @@ function latencyTitle(name: string): string {
 function check(
   id: string,
   title: string,
-  { verdict, observed, required, message }: Omit<Finding, 'verdict'> & { verdict: Verdict },
+  { verdict, observed, required, message }: Omit<ObjectiveResult, 'verdict'> & { verdict: Verdict },
   limit: Limit,
 ): Check {
   return {

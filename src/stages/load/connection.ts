@@ -81,7 +81,7 @@ export function takeOver(handed: unknown, events: ConnectionEvents): Connection 
   let size = 0;
   let status = 0;
   let keepAlive = true;
-  let answer: Answer | null = null; // complete, not yet told
+  let answer: Answer | null = null; // complete, not yet reported
   let unusable = ''; // why no answer will come over this connection
   let failures = 0; // reconnections since the last answer
   let reconnecting = false;
@@ -152,11 +152,11 @@ export function takeOver(handed: unknown, events: ConnectionEvents): Connection 
 
   function tell(): void {
     if (answer === null) return;
-    const told = answer;
+    const complete = answer;
     answer = null;
     message = null;
     failures = 0;
-    events.answered(connection, told);
+    events.answered(connection, complete);
   }
 
   function reconnect(): void {

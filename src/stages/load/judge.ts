@@ -7,7 +7,7 @@ import { judgeShare, percentile, sampleFloor } from './latency.ts';
 export type Slo = Load['slo'];
 
 /** What one window says of one objective. */
-export interface Finding {
+export interface ObjectiveResult {
   verdict: 'pass' | 'fail' | 'inconclusive';
   observed: number;
   required: number;
@@ -16,13 +16,13 @@ export interface Finding {
   because?: 'generator' | 'samples' | 'close';
 }
 
-export interface LatencyFinding extends Finding {
+export interface LatencyResult extends ObjectiveResult {
   /** p50, p95, p99 */
   name: string;
 }
 
 /** Is the load generator, not the server, the limit? */
-export interface GeneratorFinding {
+export interface GeneratorResult {
   /** Too busy to time answers rightly: an answer may have waited here before it was read. */
   overloaded: boolean;
   /** Too late in sending: known for each request, and so taken off before a server is blamed. */
@@ -31,14 +31,14 @@ export interface GeneratorFinding {
 }
 
 export interface WindowFindings {
-  latency: LatencyFinding[];
-  throughput: Finding;
-  errors: Finding;
+  latency: LatencyResult[];
+  throughput: ObjectiveResult;
+  errors: ObjectiveResult;
   /** Requests by outcome. */
   counts: Record<Outcome, number>;
-  generator: GeneratorFinding;
+  generator: GeneratorResult;
   /** All timing objectives together. */
-  verdict: Finding['verdict'];
+  verdict: ObjectiveResult['verdict'];
 }
 
 const shares = { p50: 0.5, p95: 0.95, p99: 0.99 } as const;
@@ -82,7 +82,7 @@ export function latencyLimits(slo: Slo): LatencyLimit[] {
   });
 }
 
-function judgeLatency(result: WindowResult, limit: LatencyLimit, generator: GeneratorFinding): LatencyFinding {
+function judgeLatency(result: WindowResult, limit: LatencyLimit, generator: GeneratorResult): LatencyResult {
   const p = shares[limit.name];
   const total = result.latency.length;
   const over = countOver(result.latency, limit.ms);
@@ -92,7 +92,11 @@ function judgeLatency(result: WindowResult, limit: LatencyLimit, generator: Gene
   );
   const observed = percentile(result.latency.toSorted(), p);
   const { name } = limit;
-  const finding = (verdict: Finding['verdict'], message: string, because?: Finding['because']): LatencyFinding => {
+  const finding = (
+    verdict: ObjectiveResult['verdict'],
+    message: string,
+    because?: ObjectiveResult['because'],
+  ): LatencyResult => {
     return { name, verdict, observed, required: limit.ms, message, ...(because === undefined ? {} : { because }) };
   };
   const numbers = `${name} is ${milliseconds(observed)} against ${milliseconds(limit.ms)} (${over} of ${total} requests over it)`;
@@ -119,7 +123,7 @@ function judgeLatency(result: WindowResult, limit: LatencyLimit, generator: Gene
  * The share of requests answered, with any status, by the end of the schedule and the slowest latency that the
  * objectives allow: a server that keeps up has no more than that in flight.
  */
-function judgeThroughput(result: WindowResult, slo: Slo, generator: GeneratorFinding): Finding {
+function judgeThroughput(result: WindowResult, slo: Slo, generator: GeneratorResult): ObjectiveResult {
   const required = slo.throughput ?? defaults.throughput;
   const planned = result.offsets.length;
   const end = (result.offsets.at(-1) ?? 0) + Math.max(500, ...latencyLimits(slo).map((limit) => limit.ms));
@@ -141,7 +145,7 @@ function judgeThroughput(result: WindowResult, slo: Slo, generator: GeneratorFin
 }
 
 /** The share of requests without a usable answer. Only time-outs can be the fault of an overloaded generator. */
-export function judgeErrors(counts: Record<Outcome, number>, slo: Slo, generator: GeneratorFinding): Finding {
+export function judgeErrors(counts: Record<Outcome, number>, slo: Slo, generator: GeneratorResult): ObjectiveResult {
   const required = slo.error_rate ?? defaultErrorRate;
   const total = outcomes.reduce((sum, outcome) => sum + counts[outcome], 0);
   const errors = total - counts.accepted;
@@ -178,7 +182,7 @@ export function countOutcomes(results: readonly WindowResult[]): Record<Outcome,
 const busiestLoop = 0.7;
 const mostSteal = 0.02;
 
-function judgeGenerator(result: WindowResult, tightestMs: number): GeneratorFinding {
+function judgeGenerator(result: WindowResult, tightestMs: number): GeneratorResult {
   const { eventLoop, steal } = result.host;
   const lag = percentile(result.lag.toSorted(), 0.99);
   const mostLag = Math.max(2, Number.isFinite(tightestMs) ? 0.05 * tightestMs : 0);
@@ -201,7 +205,7 @@ function judgeGenerator(result: WindowResult, tightestMs: number): GeneratorFind
   };
 }
 
-function blamed(message: string, generator: GeneratorFinding): string {
+function blamed(message: string, generator: GeneratorResult): string {
   return `${message}, but the load generator was the limit: ${generator.message}`;
 }
 

@@ -13,7 +13,7 @@ import { onnxTypeOf, type FeatureColumn } from '../../protocol/index.ts';
 import { startStaging, type StagingTarget } from '../../staging/index.ts';
 import type { ContestantsContext, LocalModel, StageResult } from '../stage.ts';
 import { answerBook, type AnswerBook } from './answers.ts';
-import { loadChecks, type LoadOutcome, type Measured, type TargetWatch } from './checks.ts';
+import { loadChecks, type LoadOutcome, type MeasuredWindow, type TargetWatch } from './checks.ts';
 import { openGenerator, type Generator, type WindowResult } from './driver.ts';
 import { judgeWindow, latencyLimits, type WindowFindings } from './judge.ts';
 import { histogram, percentile } from './latency.ts';
@@ -178,8 +178,8 @@ async function measure(
   book: AnswerBook,
   signal: AbortSignal,
   { load, log }: Input,
-): Promise<Measured[]> {
-  const windows: Measured[] = [];
+): Promise<MeasuredWindow[]> {
+  const windows: MeasuredWindow[] = [];
   let first = sent;
   while (windows.length < mostWindows && !signal.aborted) {
     const start = first;
@@ -204,8 +204,8 @@ async function measure(
 }
 
 /** Does another window make no difference? */
-function settled(windows: readonly Measured[]): boolean {
-  const last = windows.at(-1) as Measured;
+function settled(windows: readonly MeasuredWindow[]): boolean {
+  const last = windows.at(-1) as MeasuredWindow;
   const count = (verdict: string): number => windows.filter(({ findings }) => findings.verdict === verdict).length;
   if (count('pass') > count('fail') || count('fail') >= 2) return true;
   if (last.findings.latency.some(({ because }) => because === 'samples')) return true;
@@ -261,7 +261,7 @@ function profileOf({ profile, slo }: Load): Profile {
   };
 }
 
-/** Mistakes of the configuration that can be told before anything is started. */
+/** Mistakes of the configuration that can be found before anything is started. */
 function refuseImpossible({ model, task, load, dataset, offline }: Input): void {
   const where = `models.${model}.load.slo`;
   const { slo } = load;

@@ -10,7 +10,7 @@ export const load: Stage = {
   reportOrder: 30,
   command: {
     name: 'load-test',
-    summary: 'Serve the candidate, put it under load and check latency, errors and answers.',
+    summary: 'Load test the served candidate: latency, errors and correctness of answers.',
     examples: ['contender load-test', 'contender load-test --junit load.xml'],
   },
   action: 'load-test',

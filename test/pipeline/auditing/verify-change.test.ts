@@ -229,7 +229,7 @@ describe('a change of the registry held against its base', () => {
       const [finding] = (await verify(at)).findings;
       assert.match(
         finding?.found ?? '',
-        /a promotion that is refused: version 1\.0\.2, and since 1\.0\.1 output p is gone/u,
+        /a promotion that is refused: version 1\.0\.2, and since 1\.0\.1 output "p" is gone/u,
       );
     }));
 

@@ -163,7 +163,7 @@ describe('a registry that contradicts itself, though every hash holds', () => {
       evidenceOf((each) => ({ ...each, subjects: { ...each.subjects, champion: artifact('z') } })),
       /where the outcome is hold: The evaluation evidence compares with champion/u,
     ],
-    ['evidence that is none', evidenceOf(() => ({ details: {} })), /refused: its evidence is no evidence/u],
+    ['evidence that is none', evidenceOf(() => ({ details: {} })), /refused: its evidence is not valid/u],
     [
       'other data than the evidence tells of',
       promotion(() => ({ datasets: { evaluation: { uri: 'z', sha256: digest('z'), rows: 1 } } })),
@@ -232,7 +232,7 @@ describe('a registry that contradicts itself, though every hash holds', () => {
       promotion(() => ({ time: '1999-12-31T00:00:00.000Z' })),
       /a decision of 1999-12-31T00:00:00\.000Z after one of 2026/u,
     ],
-    ['a decision of a time to come', promotion(() => ({ time: '2099-01-01T00:00:00.000Z' })), /a time to come/u],
+    ['a decision of a time to come', promotion(() => ({ time: '2099-01-01T00:00:00.000Z' })), /dated in the future/u],
     ['a time that is none', promotion(() => ({ time: 'yesterday' })), /\/time must match pattern/u],
     ...(
       [

@@ -9,11 +9,12 @@ import { evidenceDigest, type Check, type Evidence } from '../../../src/evidence
 import { silentLog } from '../../../src/log.ts';
 import { runStage } from '../../../src/pipeline/gate/run-stage.ts';
 import { behaviour as stage } from '../../../src/stages/behaviour/stage.ts';
+import { viewOf } from '../../../src/registry/manifest.ts';
 import { openWorkspace } from '../../../src/pipeline/workspace.ts';
 import { predictionProcesses } from '../../model/processes.ts';
 import { fixture, inTemporaryFolder } from '../../support/project.ts';
 
-const emptyView = { champion: null, championSeq: 0, versions: [], decisionsByDataset: {} };
+const emptyView = viewOf(null, []);
 const spam = `
     task: binary-classification
     columns: { id: id, label: label }

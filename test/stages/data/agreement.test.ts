@@ -43,7 +43,7 @@ const text = fc
   )
   .filter((each) => !/[\0\r\uFEFF]/u.test(each));
 const number = fc
-  .oneof(fc.integer({ min: -3, max: 12 }), fc.constantFrom(0.1, 0.3, 1.5, 3, -0.5, 1e21, 5e-324, 2 ** 53))
+  .oneof(fc.integer({ min: -3, max: 12 }), fc.constantFrom(0.1, 0.3, 1.5, 3, -0.5, 3e21, 5e-324, 2 ** 53))
   .map((each) => each + 0);
 const cells = { number, integer: fc.integer({ min: -3, max: 12 }), boolean: fc.boolean(), string: text } as const;
 type Type = keyof typeof cells;
@@ -198,7 +198,7 @@ async function agree(
         await write(path, each);
         assert.deepEqual(await invalidRows(path, each.schema), wanted);
       }),
-      { numRuns: 40 },
+      { numRuns: 40, seed: 13 },
     );
   });
   // The generator must reach both verdicts.

@@ -171,6 +171,19 @@ describe('a column', () => {
     assert.deepEqual([comparison.columns['label']?.kind, comparison.columns['label']?.psi], ['category', 0]);
   });
 
+  test('of labels that are true and false on one side and 1 and 0 on the other has not changed, whatever the types', async () => {
+    for (const [yes, no] of [
+      ['true', 'false'],
+      ['True', 'False'],
+    ]) {
+      const { comparison } = await drift(
+        table('id,label', 200, (row) => `${row},${row % 2}`),
+        table('id,label', 200, (row) => `${row},${row % 2 === 1 ? yes : no}`),
+      );
+      assert.deepEqual([comparison.columns['label']?.psi, comparison.columns['label']?.verdict], [0, 'pass'], yes);
+    }
+  });
+
   test('of integers beyond 2^53 or with infinities is compared all the same', async () => {
     const { comparison } = await drift(
       {

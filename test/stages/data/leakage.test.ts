@@ -76,6 +76,16 @@ test('numbers are compared by value and texts as they stand, whatever the format
   assert.deepEqual(details.overlap, { columns: 3, rows: 3, sameId: 3 });
 });
 
+test('whole numbers are told apart beyond what a double holds, and are the same in whatever type', async () => {
+  const { details } = await leakage({
+    evaluation: 'id,x,label\na,9007199254740993,1\nb,9007199254740992,1\nc,-5,0\n',
+    reference: {
+      select: `select * from (values ('p', 9007199254740993::bigint, 1::tinyint), ('q', -5::bigint, 0::tinyint)) as t(id, x, label)`,
+    },
+  });
+  assert.deepEqual([details.overlap?.rows, details.datasets['evaluation']?.repeated], [2, 0]);
+});
+
 test('data that share no row pass, and so do as many as are allowed', async () => {
   const others = 'id,x,name,label\na,1,ann,1\n';
   const apart = await leakage({ evaluation, reference: others });

@@ -4,6 +4,7 @@ import type { DataSettings } from '../../../src/stages/data/schema.ts';
 import { cellTypes } from '../../../src/stages/data/cell-types.ts';
 import { readContract } from '../../../src/stages/data/contract.ts';
 import { compileContract } from '../../../src/stages/data/judge.ts';
+import { suspectsOf } from '../../../src/stages/data/sieve/suspects.ts';
 import { rowBatches } from '../../../src/stages/data/rows.ts';
 import { validateData } from '../../../src/stages/data/validate.ts';
 import { openDataset } from '../../../src/data/dataset.ts';
@@ -43,8 +44,11 @@ export async function validate(
   }
 }
 
-/** The numbers of the rows that break the contract. */
-export async function invalidRows(path: string, schema: unknown): Promise<number[]> {
+/**
+ * The numbers of the rows that break the contract.
+ * @param sieved whether ajv gets only the rows that SQL cannot clear
+ */
+export async function invalidRows(path: string, schema: unknown, sieved = true): Promise<number[]> {
   const contractPath = join(dirname(path), 'contract.schema.json');
   await writeFile(contractPath, JSON.stringify(schema));
   const contract = await readContract(contractPath, 'contract.schema.json');
@@ -53,7 +57,9 @@ export async function invalidRows(path: string, schema: unknown): Promise<number
   try {
     const names = dataset.columns.map((column) => column.name);
     const invalid: number[] = [];
-    for await (const batch of rowBatches(dataset, cellTypes(contract.schema, names))) {
+    const types = cellTypes(contract.schema, names);
+    const suspects = sieved ? suspectsOf(dataset, contract.schema, types) : null;
+    for await (const batch of rowBatches(dataset, types, suspects)) {
       invalid.push(...judge.judge(batch).map(({ row }) => row));
     }
     return invalid;

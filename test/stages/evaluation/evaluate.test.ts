@@ -79,7 +79,7 @@ describe('evaluation of the spam case', () => {
     );
     assert.match(
       failed[0]!.message,
-      /16\.8 points below the champion's 0\.8720 \(95% bounds -23\.0 to -12\.0 points\): shown to be more than 2 points worse/u,
+      /16\.8 points below the champion's 0\.8720 \(one-sided 95% bounds -23\.0 to -12\.0 points\): shown to be more than 2 points worse/u,
     );
     assert.equal(failed[0]!.comparison?.state, 'inferior');
   });
@@ -111,7 +111,7 @@ describe('evaluation of the spam case', () => {
     assert.equal(recall.verdict, 'inconclusive');
     assert.match(
       recall.message,
-      /Recall is 0\.9197, 1\.4 points below the champion's 0\.9337 \(95% bounds -3\.5 to \+0\.7 points\): may be more than 1 point worse; about [\d,]+ more labelled rows would rule that out if it truly is no worse \(80% power\), but what was observed says otherwise\./u,
+      /Recall is 0\.9197, 1\.4 points below the champion's 0\.9337 \(one-sided 95% bounds -3\.5 to \+0\.7 points\): may be more than 1 point worse; about [\d,]+ more labelled rows would rule that out if it truly is no worse \(80% power\), but the observed difference points the other way\./u,
     );
     assert.ok((recall.comparison?.rowsNeeded ?? 0) > 2350);
   });
@@ -174,7 +174,7 @@ describe('evaluation of the spam case', () => {
     assert.equal(find(checks, 'evaluation/recall-floor').verdict, 'pass');
   });
 
-  it('judges a first model by its floors and a baseline that looks at no feature', async () => {
+  it('judges a first model by its floors and a baseline that uses no features', async () => {
     const first = await judge('candidate', { champion: null });
     assert.equal(first.verdict, 'pass');
     assert.equal(find(first.checks, 'evaluation/sanity-baseline').verdict, 'pass');
@@ -225,17 +225,21 @@ describe('evaluation of the spam case', () => {
     assert.equal(find(checks, 'evaluation/holdout-reuse').verdict, 'inconclusive');
   });
 
-  it('skips small slices visibly and fails a required slice that is small or missing', async () => {
+  it('skips small slices visibly and fails a required slice that is small', async () => {
     const guardrail = { metric: 'accuracy', margin: 0.02, slices: ['content_type', 'source'], min_rows: 30 };
     const open = await judge('candidate', { policy: { ...policy, guardrails: [guardrail] } });
     const skipped = find(open.checks, 'evaluation/accuracy@content_type=other');
     assert.equal(skipped.verdict, 'skipped');
     assert.match(skipped.message, /1 rows, fewer than min_rows 30/u);
-    const required = ['content_type=other', 'source=fax'];
+    const required = ['content_type=other'];
     const strict = await judge('candidate', { policy: { ...policy, guardrails: [{ ...guardrail, required }] } });
     assert.equal(find(strict.checks, 'evaluation/accuracy@content_type=other').verdict, 'fail');
-    assert.equal(find(strict.checks, 'evaluation/accuracy@source=fax').verdict, 'fail');
     assert.equal(strict.verdict, 'fail');
+    const nowhere = { ...policy, guardrails: [{ ...guardrail, required: ['source=spma'] }] };
+    await assert.rejects(
+      judge('candidate', { policy: nowhere }),
+      /no row .* slice "source=spma".*Did you mean "source=spam"/u,
+    );
   });
 
   it('skips ROC AUC on slices of one class, with the reason', async () => {
@@ -300,7 +304,7 @@ describe('evaluation of the spam case', () => {
     await assert.rejects(judge('candidate', { policy: refused[0]! }), /Did you mean "roc_auc"/u);
   });
 
-  it('fails what the candidate cannot be judged on for lack of scores, and reports the rest', async () => {
+  it('refuses a metric that the candidate gives nothing to compute from', async () => {
     const labelsOnly = predicted(data, 'candidate');
     if (labelsOnly.ok) {
       const { scores } = labelsOnly.predictions;
@@ -310,9 +314,12 @@ describe('evaluation of the spam case', () => {
         labels: Int32Array.from(scores!, (score) => (score >= 0.5 ? 1 : 0)),
       });
     }
-    const { checks } = await judge(labelsOnly);
-    assert.match(find(checks, 'evaluation/roc_auc').message, /candidate gives labels without scores/u);
-    assert.equal(find(checks, 'evaluation/roc_auc').verdict, 'fail');
+    await assert.rejects(judge(labelsOnly), {
+      name: 'ConfigError',
+      message: /policy\.primary\.metric: ROC AUC cannot be computed: the candidate gives labels without scores/u,
+    });
+    const decisions = { primary: { metric: 'recall', margin: 0.05, require: 'non-inferior' as const } };
+    const { checks } = await judge(labelsOnly, { policy: decisions });
     assert.equal(find(checks, 'evaluation/recall').verdict, 'pass');
   });
 });
@@ -375,12 +382,15 @@ describe('labels of an evaluation set', () => {
     ]);
   });
 
-  it('of one class only are told, and what needs two classes is never a pass', async () => {
-    const { checks, verdict } = await run('id,y\n1,1\n2,1\n3,1\n', [0.1, 0.9, 0.8], {
-      policy: { primary: { metric: 'roc_auc', margin: 0.01, require: 'non-inferior' } },
-    });
+  it('of one class only are told, and a metric that needs two classes is refused', async () => {
+    const one = 'id,y\n1,1\n2,1\n3,1\n';
+    const { checks } = await run(one, [0.1, 0.9, 0.8]);
     assert.match(find(checks, 'evaluation/labels').message, /All 3 labels are "1"/u);
-    assert.equal(verdict, 'inconclusive');
+    const ranked: Policy = { primary: { metric: 'roc_auc', margin: 0.01, require: 'non-inferior' } };
+    await assert.rejects(run(one, [0.1, 0.9, 0.8], { policy: ranked }), {
+      name: 'DataError',
+      message: /ROC AUC.*policy\.primary\.metric.*all rows are of one class/u,
+    });
   });
 
   it('of two rows give an inconclusive comparison that says it rests on little', async () => {

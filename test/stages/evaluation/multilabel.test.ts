@@ -115,14 +115,18 @@ describe('the evaluation of several labels a row', () => {
       judge(good, { cell: (value, row) => (row === 3 ? '' : String(value)) }),
       /row 4 has no value in column "a"/u,
     );
-    await assert.rejects(judge(good, { cell: (value) => `x${value}` }), /column "a" holds text/u);
-    const other = await judge(
-      predicted(
-        scores(() => false),
-        { classes: ['a', 'c'] },
-      ),
+    await assert.rejects(
+      judge(good, { cell: (value) => `x${value}` }),
+      /column "a", row 1 is "x1"\. Expected numbers/u,
     );
-    assert.match(first(other).message, /it predicts the labels a, c; those of the data are a, b/u);
+    const other = predicted(
+      scores(() => false),
+      { classes: ['a', 'c'] },
+    );
+    await assert.rejects(judge(other), {
+      name: 'MismatchError',
+      message: /it predicts the labels a, c; those of the data are a, b/u,
+    });
     const infinite = await judge(predicted(scores(() => false).map((score, at) => (at === 5 ? Number.NaN : score))));
     assert.match(first(infinite).message, /row 3 is predicted NaN/u);
     await assert.rejects(

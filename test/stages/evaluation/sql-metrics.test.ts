@@ -149,7 +149,7 @@ describe('a metric in SQL', () => {
     ['takes all columns', 'max(columns(*)) + avg(score)', /a star in the expression/u],
     ['is not the same every time', 'avg(score) + random()', /random\(\), which gives another value each time/u],
     ['reads a column that is not there', 'avg(scores)', /there is no column "scores".*Did you mean "score"\?/u],
-    ['looks at no model', 'avg(label)', /looks at nothing a model says/u],
+    ['looks at no model', 'avg(label)', /uses no output of a model/u],
     [
       'calls what does not exist',
       'profit(score)',

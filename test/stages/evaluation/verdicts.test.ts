@@ -136,6 +136,24 @@ describe('a comparison of little', () => {
     assert.ok(Math.abs(other.lower(0.05) + square / (50 + square)) < 1e-9);
   });
 
+  it('is exact for average precision where both models order the rows alike', () => {
+    const sample = sampleOf(60);
+    const compared = (candidate: Outputs) =>
+      compareMetric(
+        findMetric('average_precision', binary, ''),
+        sample,
+        decided(sample, (row) => row < 9),
+        candidate,
+        {
+          seed: 1,
+        },
+      ).interval;
+    const same = compared(decided(sample, (row) => row < 9, 0.7));
+    assert.deepEqual([same.lower(0.05), same.upper(0.05)], [0, 0]);
+    const other = compared(decided(sample, (row) => row < 6, 0.7));
+    assert.ok(other.lower(0.05) < other.delta && other.delta < other.upper(0.05));
+  });
+
   it('is exact for areas only where both models order the rows alike', () => {
     const sample = sampleOf(60);
     const metric = findMetric('roc_auc', binary, '');

@@ -36,7 +36,7 @@ const found = (requirement: Requirement, lower: number, upper: number): string =
 describe('what the bounds show', () => {
   it('is told in plain words, against what the policy asks for', () => {
     assert.equal(found('superior', 0.1, 0.4), 'better');
-    assert.equal(found('superior', -0.5, 0.4), 'at most 1 point worse, not to be better');
+    assert.equal(found('superior', -0.5, 0.4), 'at most 1 point worse, not shown to be better');
     assert.equal(found('superior', -2, 0.4), 'not shown to be better');
     assert.equal(found('superior', -2, -0.5), 'worse');
     assert.equal(found('non-inferior', -0.5, 0.4), 'at most 1 point worse');
@@ -47,15 +47,15 @@ describe('what the bounds show', () => {
   });
 
   it('of a guard says that it looks worse, though no harm is shown', () => {
-    assert.equal(found('not-inferior', -3, 0.5), 'worse, harm beyond 1 point not shown');
-    assert.equal(found('not-inferior', -1.5, 2), 'no harm beyond 1 point shown');
+    assert.equal(found('not-inferior', -3, 0.5), 'worse, but no loss of more than 1 point shown');
+    assert.equal(found('not-inferior', -1.5, 2), 'no loss of more than 1 point shown');
     assert.equal(found('not-inferior', -3, -2), 'more than 1 point worse');
   });
 
   it('speaks of no margin where there is none', () => {
     assert.equal(findingText('non-inferior', comparison(-3, 1, 0), '0 points'), 'may be worse');
     assert.equal(requirementText('non-inferior', '0 points'), 'not worse');
-    assert.equal(requirementText('not-inferior', '0'), 'no harm shown');
+    assert.equal(requirementText('not-inferior', '0'), 'no loss shown');
   });
 });
 
@@ -64,10 +64,10 @@ describe('a requirement', () => {
     assert.equal(requirementText('superior', '0.5 points'), 'better than the champion');
     assert.equal(
       requirementText('superior', '0.5 points', true),
-      'better than the champion (the margin of 0.5 points decides nothing here)',
+      'better than the champion (the margin of 0.5 points has no effect)',
     );
     assert.equal(requirementText('non-inferior', '1 point'), 'at most 1 point worse');
-    assert.equal(requirementText('not-inferior', '2 points'), 'no harm beyond 2 points shown');
+    assert.equal(requirementText('not-inferior', '2 points'), 'no loss of more than 2 points shown');
   });
 });
 
@@ -76,7 +76,7 @@ describe('the message of a comparison', () => {
     const told = { ...comparison(-3.5, 0.7, 1), finding: 'may be more than 1 point worse' };
     assert.equal(
       comparisonText({ title: 'recall', better: 'higher' }, told),
-      "recall is 0.8860, 1.4 points below the champion's 0.9000 (95% bounds -3.5 to +0.7 points): may be more than 1 point worse",
+      "recall is 0.8860, 1.4 points below the champion's 0.9000 (one-sided 95% bounds -3.5 to +0.7 points): may be more than 1 point worse",
     );
   });
 
@@ -85,7 +85,7 @@ describe('the message of a comparison', () => {
     const { scale: _scale, ...told } = { ...loss, finding: 'worse' };
     assert.equal(
       comparisonText({ title: 'log loss', better: 'lower' }, told),
-      "log loss is 0.3200, 0.0200 above the champion's 0.3000 (95% bounds of the gain -0.0400 to -0.0100): shown to be worse",
+      "log loss is 0.3200, 0.0200 above the champion's 0.3000 (one-sided 95% bounds of the gain -0.0400 to -0.0100): shown to be worse",
     );
   });
 });
@@ -114,9 +114,9 @@ describe('the outlook', () => {
     );
   });
 
-  it('says where what was observed is against it', () => {
+  it('says where the observed difference points the other way', () => {
     const says = (over: Partial<Planned>): boolean =>
-      /what was observed says otherwise/u.test(outlookText(3400, { ...planned, ...over }));
+      /the observed difference points the other way/u.test(outlookText(3400, { ...planned, ...over }));
     assert.equal(says({ delta: 0.001 }), false);
     assert.equal(says({ delta: -0.001 }), true);
     assert.equal(says({ requirement: 'non-inferior', gap: 0.01, delta: -0.005 }), false);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { outcomes, type Outcome, type WindowResult } from '../../../src/stages/load/driver.ts';
-import { loadChecks, type Measured } from '../../../src/stages/load/checks.ts';
+import { loadChecks, type MeasuredWindow } from '../../../src/stages/load/checks.ts';
 import { judgeWindow } from '../../../src/stages/load/judge.ts';
 
 const slo = { p95_ms: 50 };
@@ -79,7 +79,7 @@ describe('the checks over several windows', () => {
   const quick = measured(windowOf({ latency: () => 10 }));
   const slow = measured(windowOf({ latency: () => 90 }));
   const spoilt = measured(windowOf({ latency: () => 90, eventLoop: 0.9 }));
-  const p95 = (...windows: Measured[]): string => {
+  const p95 = (...windows: MeasuredWindow[]): string => {
     const answers = { compared: 1, mismatched: 0, greatestDifference: 0, mismatches: [], judged: 0, correct: 0 };
     const watch = { exit: null, peakMemoryBytes: null, peakCpuPercent: null };
     const checks = loadChecks({ windows, answers: { ...answers, faults: {}, faultExamples: [] }, watch }, slo);
@@ -98,7 +98,7 @@ describe('the checks over several windows', () => {
   });
 });
 
-function measured(result: WindowResult): Measured {
+function measured(result: WindowResult): MeasuredWindow {
   return { result, findings: judgeWindow(result, slo) };
 }
 

@@ -63,6 +63,7 @@ class Compiler {
 
   private keyword(keyword: string, schema: Schema, value: SqlValue, { base, above }: Within): Verdict {
     if (annotations.has(keyword)) return always;
+    if (value.opaque === true) return unknown;
     const given = schema[keyword];
     const sub = (each: unknown, of: SqlValue = value): Verdict => this.verdict({ schema: each, base }, of, above);
     switch (keyword) {

@@ -17,6 +17,8 @@ export interface SqlValue {
   asString: string;
   /** BOOLEAN, where it is one. */
   asBoolean: string;
+  /** What it is when it is there is not known: only schemas that say nothing of it are decided. */
+  opaque?: boolean;
   /** The properties, where it is an object: of any other name it has none. */
   properties?: ReadonlyMap<string, SqlValue>;
   /** The elements, where it is an array; `element` reads one that a lambda calls by this name. */
@@ -57,7 +59,7 @@ export function typedValue(expression: string, type: string): SqlValue | undefin
   });
   if (type === 'BOOLEAN') return absentAsNull({ boolean: present, asBoolean: expression });
   if (type === 'VARCHAR') return absentAsNull({ string: present, asString: expression });
-  if (/^(?:U?(?:TINYINT|SMALLINT|INTEGER)|DOUBLE)$/u.test(type)) {
+  if (/^(?:U?(?:TINYINT|SMALLINT|INTEGER)|BIGINT|DOUBLE)$/u.test(type)) {
     const asNumber = `cast(${expression} as double)`;
     return absentAsNull({ number: `coalesce(isfinite(${asNumber}), false)`, asNumber });
   }

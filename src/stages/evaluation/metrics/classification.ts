@@ -100,6 +100,7 @@ const binaryMetrics: Metric[] = [
   {
     ...shares,
     kind: 'statistic',
+    ofOrder: true,
     name: 'average_precision',
     title: 'average precision',
     needs: 'scores',

@@ -9,7 +9,7 @@ interface MetricCommon {
   /** As in a sentence: "recall is 0.92". */
   title: string;
   better: 'higher' | 'lower';
-  /** A share is told in percentage points; a value in its own units. */
+  /** A share is shown in percentage points; a value in its own units. */
   scale: 'share' | 'value';
   needs: 'decisions' | 'scores' | 'probabilities';
   tasks: readonly Task[];
@@ -76,6 +76,8 @@ export type Metric = MetricCommon &
       }
     | {
         kind: 'statistic';
+        /** It looks at the order of the scores alone. */
+        ofOrder?: true;
         prepare(sample: Sample, outputs: Outputs): Evaluator;
         /** First-order effect of each row on the metric (its influence function), for samples too large to resample. */
         influence?(sample: Sample, outputs: Outputs): Float64Array;

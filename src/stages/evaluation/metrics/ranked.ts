@@ -188,3 +188,14 @@ export function curvePoints(
   });
   return points;
 }
+
+/** Do two models put the rows in the same order, ties being ties of both? */
+export function sameOrder(one: Float64Array, other: Float64Array): boolean {
+  const order = orderOf(one);
+  for (let place = 1; place < order.length; place += 1) {
+    const [before, here] = [order[place - 1] as number, order[place] as number];
+    const step = (scores: Float64Array): number => Math.sign((scores[here] as number) - (scores[before] as number));
+    if (step(one) !== step(other)) return false;
+  }
+  return one.length === other.length;
+}

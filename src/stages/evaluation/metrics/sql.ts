@@ -71,7 +71,7 @@ export async function sqlMetrics(
       .map((column) => dataColumn(column, available, known, `${where}.sql`));
     if (!names.some((column) => isOneOf([...own.predictions, ...own.scores], column))) {
       throw new ConfigError({
-        found: `${name} looks at nothing a model says`,
+        found: `${name} uses no output of a model`,
         expected: `an expression of ${[...own.predictions, ...own.scores].slice(0, 6).join(', ')}`,
         where,
       });

@@ -164,9 +164,16 @@ const { schema } = fc.letrec<{ schema: object; branches: object[] }>((tie) => ({
     fc.record({ anyOf: tie('branches') }),
     fc.record({ oneOf: tie('branches') }),
     fc.record({ not: tie('schema') }),
-    fc.record({ if: tie('schema'), then: tie('schema'), else: tie('schema') }),
+    fc.tuple(tie('schema'), tie('schema'), tie('schema')).map(([condition, met, unmet]) =>
+      Object.fromEntries([
+        ['if', condition],
+        // oxlint-disable-next-line unicorn/no-thenable -- a keyword of JSON Schema
+        ['then', met],
+        ['else', unmet],
+      ]),
+    ),
     fc.record({ dependentSchemas: fc.record({ s: tie('schema') }) }),
-  ) as fc.Arbitrary<object>,
+  ),
 }));
 const orNull = <T>(value: fc.Arbitrary<T>): fc.Arbitrary<T | null> => fc.option(value, { nil: null, freq: 6 });
 const row: fc.Arbitrary<Row> = fc.record({

@@ -1,7 +1,7 @@
-import { GitHubError, type GitHubFault } from '../errors.ts';
+import { GitHubError, type GitHubErrorKind } from '../errors.ts';
 
 /** An answer that is not a success, as far as it matters. */
-export interface Refusal {
+export interface FailedResponse {
   /** Such as `POST /repos/{owner}/{repo}/git/refs` or `mutation createCommitOnBranch`. */
   request: string;
   status: number;
@@ -20,7 +20,7 @@ const archived = /repository was archived/iu;
  * What GitHub's words mean. 409 and 422 each stand for "something moved, read again" and for "never allowed", so the status
  * alone decides nothing that a message can decide. First match wins.
  */
-const meanings: readonly [RegExp, GitHubFault][] = [
+const meanings: readonly [RegExp, GitHubErrorKind][] = [
   [/secondary rate limit|api rate limit exceeded|abuse detection|rate limit|submitted too quickly/iu, 'limited'],
   [archived, 'refused'],
   [/bad credentials|requires authentication|must be authenticated/iu, 'credentials'],
@@ -46,7 +46,7 @@ const meanings: readonly [RegExp, GitHubFault][] = [
   [/something went wrong|timeout|timed out/iu, 'unavailable'],
 ];
 
-const kindOfType: Record<string, GitHubFault> = {
+const kindOfType: Record<string, GitHubErrorKind> = {
   STALE_DATA: 'conflict',
   FORBIDDEN: 'permission',
   INSUFFICIENT_SCOPES: 'permission',
@@ -56,7 +56,7 @@ const kindOfType: Record<string, GitHubFault> = {
   REPOSITORY_RULE_VIOLATION: 'rules',
 };
 
-const kindOfStatus: Record<number, GitHubFault> = {
+const kindOfStatus: Record<number, GitHubErrorKind> = {
   401: 'credentials',
   403: 'permission',
   404: 'absent',
@@ -64,23 +64,23 @@ const kindOfStatus: Record<number, GitHubFault> = {
   429: 'limited',
 };
 
-/** What a refusal means. */
-export function kindOf({ status, message, type }: Refusal): GitHubFault {
+/** What a failed response means. */
+export function kindOf({ status, message, type }: FailedResponse): GitHubErrorKind {
   if (status >= 500) return 'unavailable';
   const said = meanings.find(([pattern]) => pattern.test(message))?.[1];
   return said ?? kindOfType[type ?? ''] ?? kindOfStatus[status] ?? 'refused';
 }
 
 /** The error a person reads: what was asked, what GitHub said, and what to do. */
-export function refusalError(refusal: Refusal, repository: string): GitHubError {
-  const kind = kindOf(refusal);
-  const said = oneLine(refusal.message);
+export function githubError(failed: FailedResponse, repository: string): GitHubError {
+  const kind = kindOf(failed);
+  const said = oneLine(failed.message);
   return new GitHubError(
     kind,
     {
-      found: said === '' ? `GitHub answered ${refusal.status}` : `GitHub answered ${refusal.status}: ${said}`,
-      where: refusal.request.replace('{owner}/{repo}', repository),
-      remedy: remedies[kind](refusal),
+      found: said === '' ? `GitHub answered ${failed.status}` : `GitHub answered ${failed.status}: ${said}`,
+      where: failed.request.replace('{owner}/{repo}', repository),
+      remedy: remedies[kind](failed),
     },
     kind === 'unavailable',
   );
@@ -93,12 +93,12 @@ export function oneLine(text: string): string {
   return line.length > 400 ? `${line.slice(0, 400)}...` : line;
 }
 
-const remedies: Record<GitHubFault, (refusal: Refusal) => string | undefined> = {
+const remedies: Record<GitHubErrorKind, (failed: FailedResponse) => string | undefined> = {
   conflict: () => 'Somebody else changed it at the same moment. Run again',
   exists: () => undefined,
   rules: () =>
     'A branch protection rule or ruleset forbids it. Record on a branch of its own (registry.branch), or through a pull request (registry.pull_request: when-protected)',
-  permission: (refusal) => permissionRemedy(refusal),
+  permission: (failed) => permissionRemedy(failed),
   credentials: () =>
     'Pass a token: in a workflow, token: ${{ github.token }}; on a machine, GITHUB_TOKEN in the environment',
   absent: () => 'It is not there, or the token may not see it',
@@ -117,13 +117,13 @@ export function isForbiddenBySetting(message: string): boolean {
   return /not permitted to create or approve pull requests/iu.test(message);
 }
 
-function permissionRemedy({ request, message, accepted }: Refusal): string {
+function permissionRemedy({ request, message, accepted }: FailedResponse): string {
   if (isForbiddenBySetting(message)) {
     return 'Allow it: Settings > Actions > General > Workflow permissions > Allow GitHub Actions to create and approve pull requests (an organisation has the same setting), or pass the token of a GitHub App';
   }
   const wanted = grants(accepted ?? '') ?? permissionOf(request);
   const yaml = `permissions:\n  ${wanted.join('\n  ')}\n`;
-  return `Give the job the permission, and remember that permissions it does not name are then none:\n\n${yaml}`;
+  return `Give the job the permission (unlisted permissions default to none):\n\n${yaml}`;
 }
 
 /** `contents=write; pull_requests=write,issues=read`: alternatives, each a list. The first is enough. */

@@ -1,0 +1,117 @@
+import { readingOf } from '../../../data/cells.ts';
+import { booleanTexts, notANumber, numberPattern } from '../../../data/grammar.ts';
+import { quoteIdentifier, quoteLiteral, type Dataset, type DatasetColumn } from '../../../data/relation.ts';
+import { isNested, isNumeric } from '../../../data/types.ts';
+import type { CellTypes } from '../cell-types.ts';
+import { missingIf, nothing, typedValue, type SqlValue } from './values.ts';
+import { and, negated } from './verdicts.ts';
+
+/** The cells of a dataset as JSON values of the engine, by the same reading that makes the values that ajv gets. */
+export interface CellValues {
+  /** A FROM clause with the rows in file order and the columns that the values speak of. */
+  from: string;
+  values: Map<string, SqlValue>;
+  /** Expressions over `from` that make the values that ajv gets, in the order of the columns. */
+  cells: string[];
+}
+
+/** @param types what the contract says of each column, in their order. JSONL has no cells: its rows are judged one by one. */
+export function cellValues(dataset: Dataset & { format: 'csv' | 'parquet' }, types: readonly CellTypes[]): CellValues {
+  const { from, expressions } = readingOf(
+    dataset,
+    dataset.columns.map((column) => ({ column, use: 'json' })),
+  );
+  const selected: string[] = [];
+  const values = new Map<string, SqlValue>();
+  const cells: string[] = [];
+  for (const [index, column] of dataset.columns.entries()) {
+    const expression = expressions[index] as string;
+    const cell = dataset.format === 'csv' ? csvCell : parquetCell;
+    const { columns, value } = cell(`cell_${index}`, expression, column, types[index] as CellTypes, dataset);
+    selected.push(...columns);
+    values.set(column.name, value);
+    cells.push(dataset.format === 'parquet' && isNested(column.type) ? asJson(`cell_${index}`) : `cell_${index}`);
+  }
+  return { from: `(select ${selected.join(', ')} from ${from})`, values, cells };
+}
+
+interface Cell {
+  columns: string[];
+  value: SqlValue;
+}
+
+/** A text: a number or a boolean where the contract names these for the column and it spells one. See `textCellReader`. */
+function csvCell(name: string, expression: string, column: DatasetColumn, types: CellTypes, { csv }: Dataset): Cell {
+  const columns = [`${expression} as ${name}`];
+  const isNumeric_ = types.number || (!types.any && isNumeric(column.type));
+  const absent = isNumeric_ ? `(${name} is null or lower(${name}) in (${listed(notANumber)}))` : `${name} is null`;
+  const present = negated(absent);
+  let number = 'false';
+  let spells = 'false';
+  if (types.number) {
+    const decimal = csv?.decimal ?? '.';
+    const text = decimal === ',' ? `replace(${expression}, ',', '.')` : expression;
+    // Beyond what a double holds JavaScript reads infinity, which is no number of JSON.
+    columns.push(
+      `case when regexp_full_match(${expression}, ${quoteLiteral(numberPattern(decimal))}) then coalesce(try_cast(${text} as double), 'infinity'::double) end as ${name}_number`,
+    );
+    spells = `${name}_number is not null`;
+    number = `coalesce(isfinite(${name}_number), false)`;
+  }
+  const boolean = types.boolean
+    ? `coalesce(${name} in (${listed([...booleanTexts.true, ...booleanTexts.false])}), false)`
+    : 'false';
+  return {
+    columns,
+    value: missingIf(absent, types.null, {
+      ...nothing,
+      number,
+      asNumber: `${name}_number`,
+      boolean,
+      asBoolean: `${name} in (${listed(booleanTexts.true)})`,
+      string: and([present, negated(spells), negated(boolean)]),
+      asString: name,
+    }),
+  };
+}
+
+function parquetCell(name: string, expression: string, column: DatasetColumn, types: CellTypes): Cell {
+  const missing = `${name} is null`;
+  const present = `${name} is not null`;
+  if (isNested(column.type)) {
+    const raw = quoteIdentifier(column.name);
+    // What has no plain JSON form is of no kind that the sieve knows: it clears and refuses nothing.
+    const value = typedValue(name, column.type) ?? { ...nothing, opaque: true };
+    const plain = { ...value, null: 'false' };
+    // A fraction within may be NaN, which has no JSON form: the whole is then read as the text it is.
+    const text = asJson(name);
+    const isJson = `coalesce(json_valid(${text}), false)`;
+    const whole = column.type.includes('DOUBLE')
+      ? {
+          ...plain,
+          object: and([plain.object, isJson]),
+          array: and([plain.array, isJson]),
+          string: and([present, negated(isJson)]),
+          asString: text,
+        }
+      : plain;
+    return { columns: [`${raw} as ${name}`], value: missingIf(missing, types.null, whole) };
+  }
+  const columns = [`${expression} as ${name}`];
+  if (column.type === 'BOOLEAN') {
+    return { columns, value: missingIf(missing, types.null, { ...nothing, boolean: present, asBoolean: name }) };
+  }
+  if (isNumeric(column.type)) {
+    const number = `coalesce(isfinite(${name}), false)`;
+    return { columns, value: missingIf(missing, types.null, { ...nothing, number, asNumber: name }) };
+  }
+  return { columns, value: missingIf(missing, types.null, { ...nothing, string: present, asString: name }) };
+}
+
+function asJson(name: string): string {
+  return `cast(to_json(${name}) as varchar)`;
+}
+
+function listed(texts: readonly string[]): string {
+  return texts.map(quoteLiteral).join(', ');
+}
