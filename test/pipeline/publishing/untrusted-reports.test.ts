@@ -43,7 +43,7 @@ describe('what a run of strangers left', () => {
       files({ 'README.md': 'x', '.hidden/decision.json': honest, 'other/notes.txt': 'x' }),
       async (folder) => {
         const reports = await readUntrustedReports(folder);
-        assert.deepEqual(reports, [{ model: 'spam-filter', input: { decision: honest, evidence: [proof], stages } }]);
+        assert.deepEqual(reports, [{ model: 'spam-filter', input: { stages, decision: honest, evidence: [proof] } }]);
       },
     ));
 
