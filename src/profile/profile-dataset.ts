@@ -162,5 +162,5 @@ async function otherOf(dataset: Dataset, column: DatasetColumn, rows: Rows): Pro
 }
 
 function textOrNull(value: unknown): string | null {
-  return value === null ? null : String(value);
+  return typeof value === 'string' ? value : null;
 }

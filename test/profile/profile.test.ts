@@ -59,7 +59,7 @@ function kept(profile: Profile): unknown {
 function numbers({ columns }: Profile, name: string): NumberColumn {
   const column = columns.find((each) => each.name === name);
   assert.equal(column?.kind, 'number');
-  return column as NumberColumn;
+  return column;
 }
 
 describe('profiles of parts merge to exactly that of the whole', () => {
@@ -235,7 +235,7 @@ describe('a sketch of numbers', () => {
       );
       for (let percent = 1; percent < 100; percent++) {
         const [rank = 0] = countsOf(values, [quantile(sample, percent / 100)]);
-        assert.ok(Math.abs(rank / 1000 - percent) < 0.5, `${shape}: ${percent}% is at rank ${rank}`);
+        assert.ok(Math.abs(rank / 1000 - percent) < 0.5, `${shape.toString()}: ${percent}% is at rank ${rank}`);
       }
     }
   });
@@ -317,8 +317,16 @@ test('a file that only looks like a profile is refused with what is wrong in it'
       ]),
     );
     const good = await opened(path, (part, rows) => part(0, rows));
-    const changed = (change: (profile: { rows: number; columns: any[] }) => void): string | null => {
-      const copy = kept(good) as { rows: number; columns: any[] };
+    interface Hostile {
+      rows: number;
+      columns: { counts: number[]; values: number[]; shift: number }[];
+    }
+    const first = ({ columns: [column] }: Hostile): Hostile['columns'][number] => {
+      assert.ok(column !== undefined);
+      return column;
+    };
+    const changed = (change: (profile: Hostile) => void): string | null => {
+      const copy = kept(good) as Hostile;
       change(copy);
       return faultOf(copy);
     };
@@ -327,10 +335,10 @@ test('a file that only looks like a profile is refused with what is wrong in it'
       null,
     );
     assert.match(changed((each) => (each.rows = 3)) ?? '', /other rows than it counted/u);
-    assert.match(changed((each) => each.columns[0].counts.push(1)) ?? '', /column "x" of this profile counts/u);
-    assert.match(changed((each) => each.columns[0].values.reverse()) ?? '', /not in order/u);
-    assert.match(changed((each) => each.columns.push(each.columns[0])) ?? '', /column "x" twice/u);
-    assert.match(changed((each) => (each.columns[0].shift = 60)) ?? '', /not in order/u);
+    assert.match(changed((each) => first(each).counts.push(1)) ?? '', /column "x" of this profile counts/u);
+    assert.match(changed((each) => first(each).values.reverse()) ?? '', /not in order/u);
+    assert.match(changed((each) => each.columns.push(first(each))) ?? '', /column "x" twice/u);
+    assert.match(changed((each) => (first(each).shift = 60)) ?? '', /not in order/u);
     assert.match(faultOf({ schema: 'other' }) ?? '', /its schema is "other"/u);
     assert.match(faultOf([]) ?? '', /not stated/u);
   }));

@@ -43,8 +43,8 @@ export async function championProfiles(registry: Registry, model: string): Promi
 
 /** Those that are sound. */
 function profilesIn({ details }: Evidence): ChampionProfiles['profiles'] {
-  const kept = Object.entries((details['profiles'] ?? {}) as Record<string, unknown>);
-  return Object.fromEntries(kept.filter(([, profile]) => faultOf(profile) === null)) as ChampionProfiles['profiles'];
+  const kept = Object.entries((details['profiles'] ?? {}) as Record<string, Profile>);
+  return Object.fromEntries(kept.filter(([, profile]) => faultOf(profile) === null));
 }
 
 /** The data that the champion was judged on: the reference data of then, else the evaluation data. @throws RegistryError without one */
