@@ -79,14 +79,6 @@ export function cramersV({ statistic }: ChiSquared, rows: number): number {
   return Math.sqrt(statistic / rows);
 }
 
-/** Cramer's V without what sampling alone gives (Bergsma, "A bias-correction for Cramer's V", 2013). */
-export function correctedCramersV({ statistic, degreesOfFreedom }: ChiSquared, rows: number): number {
-  const phi = Math.max(0, statistic / rows - degreesOfFreedom / (rows - 1));
-  // Of a 2 x K table the smaller side is the two samples.
-  const smaller = 2 - 1 / (rows - 1);
-  return Math.sqrt(Math.min(1, phi / (smaller - 1)));
-}
-
 /** Kolmogorov-Smirnov distance of two samples, and its two-sided p-value. */
 export function kolmogorovSmirnov(reference: Sample, current: Sample): { distance: number; p: number } {
   const [n, m] = [sizeOf(reference), sizeOf(current)];
