@@ -119,6 +119,8 @@ function sourceOf(workspace: Workspace, { source, record }: PromoteInput): Promi
 async function refuseOtherData(workspace: Workspace, evidence: readonly Evidence[]): Promise<void> {
   const { evaluation, reference, current } = workspace.modelConfig.data;
   for (const [name, file] of Object.entries({ evaluation, reference, current })) {
+    // What the champion was judged on is no file.
+    if (file === 'registry') continue;
     const of = evidence.find(({ subjects }) => Object.hasOwn(subjects.datasets, name));
     if (file === undefined || of === undefined) continue;
     const path = await inside(workspace, file, `data.${name}`);
@@ -269,5 +271,7 @@ async function recordable(workspace: Workspace, candidate: ResolvedModel, record
 
 /** Paths of the data that is judged on, as the configuration has them. */
 function datasetsOf({ modelConfig: { data } }: Workspace): string[] {
-  return [data.evaluation, data.reference, data.current].filter((path) => path !== undefined);
+  return [data.evaluation, data.reference, data.current].filter(
+    (path): path is string => path !== undefined && path !== 'registry',
+  );
 }
