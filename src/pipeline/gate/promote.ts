@@ -18,6 +18,7 @@ import { requireFetchable } from '../../registry/committed-file.ts';
 import { openRepository } from '../../registry/git/repository.ts';
 import type { PendingPullRequest, RecordResult, Registry } from '../../registry/registry.ts';
 import { fileDigest } from '../../file-digest.ts';
+import { stages } from '../../stages/index.ts';
 import { readApprovals } from './approvals.ts';
 import {
   readingOf,

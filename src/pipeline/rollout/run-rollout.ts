@@ -25,7 +25,8 @@ import { version } from '../../version.ts';
 import { plain } from '../contestants/contestants.ts';
 import { resolveCandidate, resolveChampion, withModelFolder } from '../contestants/resolve.ts';
 import { discardEvidence, writeEvidence } from '../gate/output.ts';
-import { openRegistry, runPromote, type PromoteInput, type PromoteResult } from '../gate/promote.ts';
+import { runPromote, type PromoteInput, type PromoteResult } from '../gate/promote.ts';
+import { openRegistry } from '../open-registry.ts';
 import { insideGrowing, type Workspace } from '../workspace.ts';
 import { openObserver, type Step } from './observe.ts';
 import { openWeights, type WeightStore } from './weights.ts';
@@ -35,6 +36,7 @@ export interface RolloutInput extends PromoteInput {
   env: NodeJS.ProcessEnv;
 }
 
+const defaultExpiry = '15m';
 /** A weight that could not be put back is tried again so often, a second apart. */
 const putBackAttempts = 10;
 
@@ -74,7 +76,10 @@ async function rollOut(workspace: Workspace, input: RolloutInput, begun: Begun):
     startedAt: new Date(),
     steps: [],
     weight: 0,
+    turn: Promise.resolve(),
+    conflict: null,
   };
+  const renewal = renewOnTime(run);
   try {
     for (const weight of settings.steps) {
       const judgement = await runStep(run, observer, weight);
@@ -83,6 +88,7 @@ async function rollOut(workspace: Workspace, input: RolloutInput, begun: Begun):
     }
     throw new Error('a rollout has steps');
   } finally {
+    clearInterval(renewal);
     // Nothing but a promotion leaves a weight behind.
     if (run.weight !== 0 && run.weight !== 100) await putBackNow(run);
     await observer.close();
@@ -101,6 +107,29 @@ interface Run {
   steps: (Step & { seen?: StepObservation; verdict?: string })[];
   /** What this run set, and is in force as far as it knows. */
   weight: number;
+  /** The last work on the weight: one after the other. */
+  turn: Promise<unknown>;
+  /** What a renewal found between two looks. */
+  conflict: string | null;
+}
+
+/** Work on the weight, one after the other: a renewal must not overtake a raise. */
+function inTurn<T>(run: Run, work: () => Promise<T>): Promise<T> {
+  const done = run.turn.then(work, work);
+  run.turn = done.catch(() => undefined);
+  return done;
+}
+
+/** A weight that lapses is renewed whatever else takes its time, such as a look at a long log, or a push. */
+function renewOnTime(run: Run): NodeJS.Timeout | undefined {
+  if (!run.weights.lapses) return undefined;
+  const renewNow = async (): Promise<void> => {
+    if (run.weight === 0 || run.weight === 100) return;
+    const { void: conflict } = await renew(run);
+    run.conflict ??= conflict;
+  };
+  const every = milliseconds(run.settings.expires ?? defaultExpiry) / 4;
+  return setInterval(() => void inTurn(run, renewNow).catch(() => undefined), every);
 }
 
 interface Begun {
@@ -181,8 +210,10 @@ async function runStep(
   const start = Date.now();
   if (before !== undefined) before.to = start;
   await recordStep(run, weight);
-  await weights.write({ weight, from: run.weight, expires: expiryOf(run) });
-  run.weight = weight;
+  await inTurn(run, async () => {
+    await weights.write({ weight, from: run.weight, expires: expiryOf(run) });
+    run.weight = weight;
+  });
   const step: Run['steps'][number] = { weight, from: Date.now(), to: null };
   if (before !== undefined) before.to = step.from;
   steps.push(step);
@@ -193,7 +224,7 @@ async function runStep(
   for (let told = ''; ;) {
     await sleep(pollMs, undefined, signal === undefined ? {} : { signal });
     const now = Date.now();
-    const conflict = await renew(run);
+    const conflict = await inTurn(run, () => renew(run));
     const { steps: seen, fault, void: other } = await observer.look(steps, now);
     for (const [index, each] of seen.entries()) (steps[index] as Run['steps'][number]).seen = each;
     const here = seen.at(-1) as StepObservation;
@@ -209,7 +240,7 @@ async function runStep(
       alpha: alphaOf(workspace.modelConfig.policy),
       fault: fault ?? conflict.fault ?? (isBlind ? 'no request was seen lately' : null),
       blindSince: seenAt,
-      void: conflict.void ?? other,
+      void: run.conflict ?? conflict.void ?? other,
     });
     step.verdict = judgement.verdict;
     if (judgement.verdict !== 'hold') {
@@ -225,8 +256,8 @@ async function runStep(
 function expiryOf({ settings, weights, limits }: Run): Date {
   // What nobody renews must last as long as the step may.
   const ms = weights.lapses
-    ? milliseconds(settings.expires ?? '15m')
-    : limits.maxStepMs + milliseconds(settings.expires ?? '15m');
+    ? milliseconds(settings.expires ?? defaultExpiry)
+    : limits.maxStepMs + milliseconds(settings.expires ?? defaultExpiry);
   return new Date(Date.now() + ms);
 }
 
@@ -290,17 +321,21 @@ async function promote(run: Run, judgement: Judgement): Promise<PromoteResult> {
     return result;
   }
   // From here on the registry says that the candidate is champion: what follows can only be completed.
-  await weights.write({ weight: 100, from: run.weight, expires: null });
-  run.weight = 100;
+  await inTurn(run, async () => {
+    await weights.write({ weight: 100, from: run.weight, expires: null });
+    run.weight = 100;
+  });
   workspace.log.info('The candidate is champion, and has all of the traffic.');
   return result;
 }
 
 /** Whoever set it, the weight is 0 after this. @throws TrafficError where it could not be put back */
 async function putBackNow(run: Run): Promise<void> {
-  await putBackWeight(run.weights);
-  run.workspace.log.info(`The weight is put back from ${run.weight}% to 0.`);
-  run.weight = 0;
+  await inTurn(run, async () => {
+    await putBackWeight(run.weights);
+    run.workspace.log.info(`The weight is put back from ${run.weight}% to 0.`);
+    run.weight = 0;
+  });
 }
 
 async function putBackWeight(weights: WeightStore): Promise<void> {

@@ -60,6 +60,7 @@ function judged(
         columns: config.columns,
         config,
         datasets,
+        profiles: {},
         root: folder,
         pathOf: (file) => Promise.resolve(file),
         log: silentLog,

@@ -40,6 +40,7 @@ function compared(settings: Shadow, files: Readonly<Record<string, readonly stri
         columns: config.columns,
         config,
         datasets,
+        profiles: {},
         root: folder,
         pathOf: (file) => Promise.resolve(file),
         log: silentLog,
