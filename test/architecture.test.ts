@@ -21,6 +21,7 @@ const allowed: Record<string, readonly string[]> = {
   protocol: [],
   statistics: [],
   profile: ['statistics'],
+  monitor: ['config', 'statistics', 'profile'],
   github: ['evidence'],
   data: ['evidence', 'config'],
   model: ['evidence', 'config', 'data', 'statistics'],
@@ -31,7 +32,7 @@ const allowed: Record<string, readonly string[]> = {
   report: ['evidence'],
   sql: ['evidence', 'config', 'data', 'model'],
   stages: ['evidence', 'config', 'protocol', 'statistics', 'profile', 'data', 'model', 'sql', 'staging', 'report'],
-  pipeline: ['evidence', 'config', 'data', 'model', 'stages', 'registry', 'decide', 'report', 'github'],
+  pipeline: ['evidence', 'config', 'data', 'model', 'stages', 'registry', 'decide', 'report', 'github', 'monitor', 'profile', 'statistics'],
   cli: ['evidence', 'config', 'model', 'serve', 'report', 'github', 'stages', 'pipeline'],
   actions: ['evidence', 'config', 'report', 'github', 'stages', 'pipeline'],
 };
