@@ -29,7 +29,7 @@ const allowed: Record<string, readonly string[]> = {
   staging: ['evidence', 'config', 'protocol', 'model', 'serve'],
   registry: ['evidence', 'config', 'github', 'model'],
   decide: ['evidence', 'config'],
-  report: ['evidence'],
+  report: ['evidence', 'monitor'],
   sql: ['evidence', 'config', 'data', 'model'],
   stages: ['evidence', 'config', 'protocol', 'statistics', 'profile', 'data', 'model', 'sql', 'staging', 'report'],
   pipeline: ['evidence', 'config', 'data', 'model', 'stages', 'registry', 'decide', 'report', 'github', 'monitor', 'profile', 'statistics'],

@@ -170,6 +170,20 @@ export const Monitor = Type.Object(
         strict,
       ),
     ),
+    slos: Type.Optional(
+      Type.Record(
+        Type.String({ pattern: '^[a-z][a-z0-9-]{0,49}$' }),
+        Type.Object(
+          {
+            objective: Type.Number({ exclusiveMinimum: 0, exclusiveMaximum: 1, description: 'share of good requests, such as 0.999' }),
+            bad: Type.String({ minLength: 1, description: 'PromQL of the rate of bad requests, $window for the range' }),
+            all: Type.String({ minLength: 1, description: 'PromQL of the rate of all requests' }),
+          },
+          strict,
+        ),
+        { ...strict, description: 'service levels that Prometheus pages for, by the rules of contender prometheus-rules' },
+      ),
+    ),
     branch: Type.Optional(
       Type.String({
         minLength: 1,

@@ -85,7 +85,7 @@ export function watch(values: readonly (number | null)[], place: number, setting
     const before = previous === null ? null : previous - (fitted.season[(place + index - 1) % period] as number);
     const z = Math.max(-largest, Math.min(largest, standardised(fitted, value - expected, before)));
     // Mean, spread and correlation are estimated: found by simulation (bench/monitoring.md).
-    const limit = base * (1 + (1.65 * base) / fitted.count) * (1 + 0.2 * fitted.phi);
+    const limit = base * (1 + (1.65 * base) / fitted.count) * (1 + 0.3 * fitted.phi);
     const next = cusumStep(cusum, z, k);
     const sum = bad === 'down' ? next.down : bad === 'up' ? next.up : Math.max(next.up, next.down);
     const alarm = sum > limit;
