@@ -45,7 +45,7 @@ const counts = { passed: 0, failed: 0, skipped: 0 };
 const skipped = new Map<string, string[]>();
 const failed: string[] = [];
 const took = new Map<string, number>();
-const stream = run({ files, concurrency: 2, timeout: 40 * 60_000 });
+const stream = run({ files, concurrency: 2, timeout: 15 * 60_000 });
 stream.on('test:pass', (event) => {
   measure(event);
   if (event.details.type === 'suite') return;

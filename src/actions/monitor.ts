@@ -25,7 +25,7 @@ await runAction(outputs, async (context) => {
       ? null
       : openGitHub({ repository, token, apiUrl, log: workspace.log, signal: context.signal });
   if (inputs.record) await alert(workspace, result, { github, now, env: process.env });
-  const dashboard = await writeDashboard(workspace, result, now);
+  const dashboard = await writeDashboard(workspace, result);
   const open = (level: string): string =>
     JSON.stringify(result.findings.filter((each) => each.closed === null && each.level === level).map(({ signal }) => signal));
   const said = { decision: null, evidence: [result.evidence] };

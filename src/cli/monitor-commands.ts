@@ -3,6 +3,8 @@ import type { Evidence } from '../evidence/index.ts';
 import { checkBatch } from '../pipeline/monitoring/check-batch.ts';
 import { openGitHub, type GitHub } from '../github/client.ts';
 import { alert } from '../pipeline/monitoring/alerts.ts';
+import { writeDashboard } from '../pipeline/monitoring/dashboard.ts';
+import { shown } from './places.ts';
 import { monitorSettings } from '../pipeline/monitoring/settings.ts';
 import type { Workspace } from '../pipeline/workspace.ts';
 import { grafanaDashboard } from '../report/monitoring/grafana-dashboard.ts';
@@ -40,7 +42,9 @@ function addMonitor(program: Command, context: CommandContext): void {
       const result = await runMonitor(workspace, { now, record });
       const github = gitHubOf(workspace, context);
       if (record) await alert(workspace, result, { github, now, env: context.env });
+      const dashboard = await writeDashboard(workspace, result);
       printEvidence(context, options, result.evidence, monitorReport);
+      if (options.json !== true) context.print(`Dashboard: ${shown(dashboard)}`);
       context.finish(exitCodeOfVerdict(result.evidence.verdict));
     });
 }

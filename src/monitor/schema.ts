@@ -122,7 +122,7 @@ export const Monitor = Type.Object(
       Type.String({
         minLength: 1,
         description:
-          "data that production is compared with (default: the champion's profile of the registry, else data.reference)",
+          "data that production is compared with, or a profile of them, or registry: the profile that was kept with the champion (default: data.reference)",
       }),
     ),
     window: Type.Optional(Span),

@@ -455,9 +455,8 @@ function repeated(values: readonly (string | null)[]): (string | null)[] {
 
 function distinctOf(values: ColumnValues): number {
   if (values.kind === 'category') return values.counts.size;
-  let distinct = 0;
-  for (const [index, value] of values.sorted.entries()) if (index === 0 || value !== values.sorted[index - 1]) distinct += 1;
-  return distinct;
+  const { sorted } = values;
+  return new Set(sorted instanceof Float64Array ? sorted : sorted.values).size;
 }
 
 function count(value: number): string {

@@ -5,13 +5,15 @@ import { DataError } from '../../errors.ts';
 import { estimateLoss, binOf } from '../../monitor/loss-table.ts';
 import type { ChampionBaseline, DriftSeen, WindowRecord } from '../../monitor/record.ts';
 import { positionsIn, type Window } from '../../monitor/windows.ts';
+import { onGrid } from '../../profile/profile-values.ts';
 import { compareColumn, defaultDriftLimits } from '../../profile/drift.ts';
 import type { ColumnValues } from '../../profile/column-drift.ts';
 import { comparableColumns } from '../../stages/data/drift-columns.ts';
 import type { Workspace } from '../workspace.ts';
 import { canonicalClass, confidenceOf } from './baseline.ts';
 import { categoricalValues, numericValues } from './column-values.ts';
-import { idsIn, numbersOf, rowsOf, textsOf, withLogs } from './logs.ts';
+import { idsIn, numbersOf, rowsOf, textsOf } from './logs.ts';
+import { withReference } from './reference.ts';
 import type { MonitorSettings } from './settings.ts';
 
 /** Production as it is read: the time of each row, in the order of the files. */
@@ -126,12 +128,12 @@ async function compareWithReference(
   const { columns: roles, task, data } = workspace.modelConfig;
   const uri = monitor.reference ?? data.reference ?? '';
   const key = monitor.reference === undefined ? 'data.reference' : 'monitor.reference';
-  await withLogs(workspace, { name: 'reference', uri, key }, async (references) => {
-    const [reference, first] = [references[0] as Dataset, datasets[0] as Dataset];
+  await withReference(workspace, { uri, key }, async ({ side, valuesOf }) => {
+    const first = datasets[0] as Dataset;
     const { time, score, prediction, model } = monitor.production;
     const own = new Set([time, model, ...[score ?? []].flat(), prediction]);
     const asked = monitor.drift?.columns ?? '*';
-    const { compared, alone } = comparableColumns(reference, first, asked, { columns: roles, task, labels: false });
+    const { compared, alone } = comparableColumns(side, first, asked, { columns: roles, task, labels: false });
     const features = roles.features === undefined ? null : new Set(roles.features);
     const missing = alone.reference.filter((name) => !own.has(name) && (features === null || features.has(name)));
     // Logs of scores alone are what they are meant to be.
@@ -146,15 +148,16 @@ async function compareWithReference(
     for (const column of compared) {
       if (own.has(column.name)) continue;
       workspace.signal?.throwIfAborted();
-      const numbers = column.as === 'numbers';
-      const before = numbers
-        ? numericValues(await numbersOf(references, column.name))
-        : categoricalValues(await textsOf(references, column.name));
-      const now = numbers ? await numbersOf(datasets, column.name) : await textsOf(datasets, column.name);
+      const before = await valuesOf(column);
+      if (before === null) continue;
+      const now =
+        column.as === 'numbers'
+          ? onGrid(await numbersOf(datasets, column.name), before.shift)
+          : await textsOf(datasets, column.name);
       for (const [index, { rows: window }] of rows.entries()) {
         if (window.length === 0) continue;
         const current = valuesAt(now, window);
-        const { name, values, tests, tooFew } = compareColumn(column.name, before, current, limits);
+        const { name, values, tests, tooFew } = compareColumn(column.name, before.values, current, limits);
         const feature = features === null || features.has(name);
         records[index]?.drift.push({ column: name, feature, values, tooFew, tests });
       }

@@ -57,7 +57,7 @@ export async function releaseVersion(workspace: Workspace, input: ReleaseVersion
   const latest = isLatest(await registry.manifest(workspace.model), version);
   return withModelFolder(async (folder) => {
     const model = await modelAssets(workspace, published, tag, folder);
-    const files = exportedFiles(published, before, { parts: exportParts, server, files: model.files });
+    const files = await exportedFiles(published, before, { parts: exportParts, server, files: model.files });
     const assets = [...model.assets, ...documents(files)];
     const made = await workspace.log.group(`Release ${tag}`, () =>
       makeRelease(github, {
