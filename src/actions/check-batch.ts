@@ -23,6 +23,7 @@ await runAction(outputs, async (context) => {
     'evidence-sha256': evidenceDigest(evidence),
   } satisfies Record<(typeof outputs)[number], string>);
   const fail = await report(said, workspace, inputs, [batchReport]);
-  const failed = evidence.verdict === 'fail' ? inputs.failOnFailure : evidence.verdict !== 'pass' && inputs.failOnInconclusive;
+  const failed =
+    evidence.verdict === 'fail' ? inputs.failOnFailure : evidence.verdict !== 'pass' && inputs.failOnInconclusive;
   if (failed) fail(headline(said));
 });

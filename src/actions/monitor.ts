@@ -27,7 +27,9 @@ await runAction(outputs, async (context) => {
   if (inputs.record) await alert(workspace, result, { github, now, env: process.env });
   const dashboard = await writeDashboard(workspace, result);
   const open = (level: string): string =>
-    JSON.stringify(result.findings.filter((each) => each.closed === null && each.level === level).map(({ signal }) => signal));
+    JSON.stringify(
+      result.findings.filter((each) => each.closed === null && each.level === level).map(({ signal }) => signal),
+    );
   const said = { decision: null, evidence: [result.evidence] };
   context.setOutputs({
     verdict: result.evidence.verdict,

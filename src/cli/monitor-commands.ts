@@ -17,7 +17,14 @@ import { UsageError } from '../errors.ts';
 import { retrain } from '../pipeline/monitoring/retrain.ts';
 import { jsonText, oneLine } from '../report/escape.ts';
 import { exitCodeOfVerdict, exitCodes } from './exit-codes.ts';
-import { consoleOptions, recordsHere, withCommonOptions, withReadOptions, type CommandContext, type CommonOptions } from './command-context.ts';
+import {
+  consoleOptions,
+  recordsHere,
+  withCommonOptions,
+  withReadOptions,
+  type CommandContext,
+  type CommonOptions,
+} from './command-context.ts';
 import type { StageReport } from '../report/section.ts';
 
 /** What is done after the promotion: predictions before they are published, production, retraining. */
@@ -30,7 +37,9 @@ export function addMonitorCommands(program: Command, context: CommandContext): v
 
 function addMonitor(program: Command, context: CommandContext): void {
   withCommonOptions(
-    program.command('monitor').description('Look at production since the last time, and judge it against the champion.'),
+    program
+      .command('monitor')
+      .description('Look at production since the last time, and judge it against the champion.'),
   )
     .option('--record', 'keep what is seen (the default, except in workflows on pull requests and other branches)')
     .option('--no-record', 'look, but remember nothing')
@@ -65,7 +74,10 @@ function addRetrain(program: Command, context: CommandContext): void {
           remedy: 'Set them, or decide only, with --dry-run',
         });
       }
-      const result = await retrain(workspace, await registryView(workspace, false), { github, now: options.now ?? new Date() });
+      const result = await retrain(workspace, await registryView(workspace, false), {
+        github,
+        now: options.now ?? new Date(),
+      });
       const { due, started, reason } = result;
       const said = started !== null ? 'Training started' : due ? 'A training is due' : 'No training';
       context.print(options.json === true ? jsonText(result) : oneLine(`${said}: ${reason}`));
@@ -82,7 +94,9 @@ function gitHubOf({ log, signal }: Workspace, { env }: CommandContext): GitHub |
 
 function addExports(program: Command, context: CommandContext): void {
   withReadOptions(
-    program.command('prometheus-rules').description('Print rules for Prometheus: burn rates of the service levels, and monitoring that stopped.'),
+    program
+      .command('prometheus-rules')
+      .description('Print rules for Prometheus: burn rates of the service levels, and monitoring that stopped.'),
   ).action(async (options: CommonOptions) => {
     const workspace = await context.open(options);
     const { monitor, judge } = monitorSettings(workspace);
@@ -113,7 +127,6 @@ function addCheckBatch(program: Command, context: CommandContext): void {
       printEvidence(context, options, evidence, batchReport);
       context.finish(exitCodeOfVerdict(evidence.verdict));
     });
-
 }
 
 function printEvidence(context: CommandContext, options: CommonOptions, evidence: Evidence, report: StageReport): void {

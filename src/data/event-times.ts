@@ -22,7 +22,9 @@ export async function readTimes(dataset: Dataset, name: string): Promise<Float64
   const values = new Float64Array(dataset.rows);
   let row = 0;
   await reading(dataset, async () => {
-    const rows = await dataset.connection.stream(`select ${time}, text from (select ${cell} as cell, ${expressions[1]} as text from ${from}) as ${quoteIdentifier('cells')}`);
+    const rows = await dataset.connection.stream(
+      `select ${time}, text from (select ${cell} as cell, ${expressions[1]} as text from ${from}) as ${quoteIdentifier('cells')}`,
+    );
     for (let chunk = await rows.fetchChunk(); chunk !== null && chunk.rowCount > 0; chunk = await rows.fetchChunk()) {
       const [times, texts] = [chunk.getColumnVector(0), chunk.getColumnVector(1)];
       for (let each = 0; each < chunk.rowCount; each++) {

@@ -55,7 +55,8 @@ export async function trackFindings(
   const told: TrackedIssue[] = [];
   for (const finding of findings) {
     const [known, ...others] = await issuesOf(github, issues, finding);
-    for (const other of others.filter(({ open }) => open)) await close(github, other, 'not_planned', `Continued in #${known?.number ?? 0}.`);
+    for (const other of others.filter(({ open }) => open))
+      await close(github, other, 'not_planned', `Continued in #${known?.number ?? 0}.`);
     if (known !== undefined) {
       told.push(await bringInLine(github, known, finding));
       continue;
@@ -64,7 +65,9 @@ export async function trackFindings(
     const created = await create(github, finding);
     // Another run may have made one a moment before: the older one is kept.
     issues = await ownIssues(github);
-    const [oldest, ...later] = issues.filter(({ open, body }) => open && markerIn(body)?.fingerprint === finding.fingerprint).sort(byNumber);
+    const [oldest, ...later] = issues
+      .filter(({ open, body }) => open && markerIn(body)?.fingerprint === finding.fingerprint)
+      .sort(byNumber);
     for (const other of later) await close(github, other, 'not_planned', `Continued in #${oldest?.number ?? 0}.`);
     const kept = oldest ?? created;
     told.push({ fingerprint: finding.fingerprint, number: kept.number, url: kept.url, muted: false, did: 'created' });
@@ -72,8 +75,14 @@ export async function trackFindings(
   const wanted = new Set(findings.map(({ fingerprint }) => fingerprint));
   for (const issue of issues) {
     const marker = markerIn(issue.body);
-    if (!issue.open || marker === null || !marker.fingerprint.startsWith(`${scope}/`) || wanted.has(marker.fingerprint)) continue;
-    await close(github, issue, 'not_planned', 'This is not watched any more, or the window that showed it is not on record.');
+    if (!issue.open || marker === null || !marker.fingerprint.startsWith(`${scope}/`) || wanted.has(marker.fingerprint))
+      continue;
+    await close(
+      github,
+      issue,
+      'not_planned',
+      'This is not watched any more, or the window that showed it is not on record.',
+    );
     told.push({ fingerprint: marker.fingerprint, number: issue.number, url: issue.url, muted: false, did: 'closed' });
   }
   return told;
@@ -90,7 +99,9 @@ async function issuesOf(github: GitHub, issues: readonly Issue[], finding: Track
   // The marker may be gone, and the label with it.
   const kept = await github.find('GET /repos/{owner}/{repo}/issues/{issue_number}', { issue_number: finding.issue });
   if (kept === null || kept.pull_request !== undefined) return [];
-  return [{ number: kept.number, title: kept.title, body: kept.body ?? '', open: kept.state === 'open', url: kept.html_url }];
+  return [
+    { number: kept.number, title: kept.title, body: kept.body ?? '', open: kept.state === 'open', url: kept.html_url },
+  ];
 }
 
 async function bringInLine(github: GitHub, issue: Issue, finding: TrackedFinding): Promise<TrackedIssue> {
@@ -101,7 +112,8 @@ async function bringInLine(github: GitHub, issue: Issue, finding: TrackedFinding
   const below = partBelow(issue.body);
   const body = textOf(finding, below);
   const state = finding.open ? {} : { state: 'closed' as const, state_reason: 'completed' as const };
-  if (finding.open && issue.title === finding.title && issue.body.replaceAll('\r\n', '\n') === body) return { ...said, did: 'nothing' };
+  if (finding.open && issue.title === finding.title && issue.body.replaceAll('\r\n', '\n') === body)
+    return { ...said, did: 'nothing' };
   await github.find('PATCH /repos/{owner}/{repo}/issues/{issue_number}', {
     issue_number: issue.number,
     title: finding.title,
@@ -123,14 +135,18 @@ async function create(github: GitHub, finding: TrackedFinding): Promise<Issue> {
   } catch (error) {
     if (!(error instanceof GitHubError) || !error.uncertain) throw error;
     // Nobody knows whether it was made: the listing does.
-    const found = (await ownIssues(github)).find(({ open, body }) => open && markerIn(body)?.fingerprint === finding.fingerprint);
+    const found = (await ownIssues(github)).find(
+      ({ open, body }) => open && markerIn(body)?.fingerprint === finding.fingerprint,
+    );
     if (found === undefined) throw error;
     return found;
   }
 }
 
 async function close(github: GitHub, issue: Issue, reason: 'completed' | 'not_planned', why: string): Promise<void> {
-  const body = issue.body.includes(end) ? issue.body.replace(end, `\n**${why}**\n\n${end}`) : `${issue.body}\n\n**${why}**`;
+  const body = issue.body.includes(end)
+    ? issue.body.replace(end, `\n**${why}**\n\n${end}`)
+    : `${issue.body}\n\n**${why}**`;
   await github.find('PATCH /repos/{owner}/{repo}/issues/{issue_number}', {
     issue_number: issue.number,
     state: 'closed',

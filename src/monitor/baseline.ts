@@ -18,7 +18,11 @@ export interface Baseline {
  * @param period windows a season, 1 for none; place 0 is that of index 0
  * @param places the place in the season of each value
  */
-export function fitBaseline(values: readonly (number | null)[], places: readonly number[], period: number): Baseline | null {
+export function fitBaseline(
+  values: readonly (number | null)[],
+  places: readonly number[],
+  period: number,
+): Baseline | null {
   const sums = new Array<number>(period).fill(0);
   const counts = new Array<number>(period).fill(0);
   let [total, count] = [0, 0];
@@ -31,9 +35,13 @@ export function fitBaseline(values: readonly (number | null)[], places: readonly
     count += 1;
   }
   if (count < 4) return null;
-  const season = sums.map((sum, place) => ((counts[place] as number) > 0 ? sum / (counts[place] as number) : total / count));
+  const season = sums.map((sum, place) =>
+    (counts[place] as number) > 0 ? sum / (counts[place] as number) : total / count,
+  );
   const used = counts.filter((each) => each > 0).length;
-  const residuals = values.map((value, index) => (value === null ? null : value - (season[places[index] as number] as number)));
+  const residuals = values.map((value, index) =>
+    value === null ? null : value - (season[places[index] as number] as number),
+  );
   let [squares, products, pairs] = [0, 0, 0];
   for (const [index, value] of residuals.entries()) {
     if (value === null) continue;

@@ -48,7 +48,10 @@ export function findingsOf(
           open.set(signal, fresh);
           all.push(fresh);
         } else {
-          Object.assign(finding, now, { windows: finding.windows + 1, inRow: finding.healthy > 0 ? 1 : finding.inRow + 1 });
+          Object.assign(finding, now, {
+            windows: finding.windows + 1,
+            inRow: finding.healthy > 0 ? 1 : finding.inRow + 1,
+          });
         }
       } else if (state === 'ok' && finding !== undefined) {
         finding.healthy += 1;

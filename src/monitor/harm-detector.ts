@@ -17,7 +17,11 @@ export const startOfHarm: HarmDetector = bets.map(() => Number.NEGATIVE_INFINITY
  * @param wrong losses of the window, summed, each of 0 to 1
  * @param tolerated the mean loss that is no harm, more than 0 and less than 1
  */
-export function harmStep(state: HarmDetector, { wrong, rows }: { wrong: number; rows: number }, tolerated: number): HarmDetector {
+export function harmStep(
+  state: HarmDetector,
+  { wrong, rows }: { wrong: number; rows: number },
+  tolerated: number,
+): HarmDetector {
   return bets.map((share, index) => {
     const bet = share / tolerated;
     // log of the product of 1 + bet (x - tolerated), of x in 0 and 1; of x between them it is at least this, by concavity.

@@ -182,12 +182,19 @@ function kpiSeries(
   const compares = kpi.max_change !== undefined;
   const watched = watch(scaled, place, { rate: compares ? rate / 2 : rate, learning: settings.learning, periods, bad });
   const changes = compares
-    ? weekChanges(scaled, records.map((record) => record.rates[key] ?? null), place, periods, settings, {
-        bad,
-        level: rate / 4,
-        maxChange: kpi.max_change as number,
-        positive,
-      })
+    ? weekChanges(
+        scaled,
+        records.map((record) => record.rates[key] ?? null),
+        place,
+        periods,
+        settings,
+        {
+          bad,
+          level: rate / 4,
+          maxChange: kpi.max_change as number,
+          positive,
+        },
+      )
     : null;
   const back = (expected: number): number => (positive ? Math.exp(expected) : expected);
   const unit = kpi.unit === undefined ? '' : ` ${kpi.unit}`;
@@ -226,7 +233,12 @@ function weekChanges(
   place: number,
   periods: readonly number[],
   { length }: JudgeSettings,
-  { bad, level, maxChange, positive }: { bad: 'down' | 'up' | 'both'; level: number; maxChange: number; positive: boolean },
+  {
+    bad,
+    level,
+    maxChange,
+    positive,
+  }: { bad: 'down' | 'up' | 'both'; level: number; maxChange: number; positive: boolean },
 ): (Pick<Observation, 'state' | 'message'> | null)[] {
   const week = Math.max(2, Math.round((7 * day) / length));
   return values.map((value, index) => {
@@ -330,7 +342,13 @@ function harm(
     let open = false;
     for (const index of ofChampion(records, baseline)) {
       const { performance, rows } = records[index] as WindowRecord;
-      const observation = { signal: 'harm/loss', rank: 'harm', level: 'alarm', title: lossName(settings), unit: 'share' } as const;
+      const observation = {
+        signal: 'harm/loss',
+        rank: 'harm',
+        level: 'alarm',
+        title: lossName(settings),
+        unit: 'share',
+      } as const;
       if (performance === null) continue;
       const covered = rows === 0 ? 0 : performance.rows / rows;
       if (performance.rows < settings.minRows || covered < (settings.labels?.minCoverage ?? 0)) {
@@ -348,7 +366,8 @@ function harm(
       if (evidence >= limit) open = true;
       // What was lost long ago says nothing of recovery: it is over where the last windows together are well within the margin.
       const last = recent.slice(-3);
-      const lately = last.reduce((sum, each) => sum + each.loss * each.rows, 0) / last.reduce((sum, each) => sum + each.rows, 0);
+      const lately =
+        last.reduce((sum, each) => sum + each.loss * each.rows, 0) / last.reduce((sum, each) => sum + each.rows, 0);
       if (open && lately < (tolerated + baseline.upper) / 2) {
         open = false;
         detector = startOfHarm;
@@ -401,11 +420,20 @@ function estimated(
       } as const;
       if (estimate !== null && performance !== null && performance.rows >= settings.minRows) {
         const se = Math.sqrt(estimate.se ** 2 + (performance.loss * (1 - performance.loss)) / performance.rows);
-        misses.push({ at: Date.parse(end) + (settings.labels?.maturity ?? 0), difference: performance.loss - estimate.value, se });
+        misses.push({
+          at: Date.parse(end) + (settings.labels?.maturity ?? 0),
+          difference: performance.loss - estimate.value,
+          se,
+        });
       }
       if (estimate === null) continue;
       if (rows < settings.minRows) {
-        series[index] = { ...observation, state: 'inconclusive', message: `${shown(rows)} rows`, value: estimate.value };
+        series[index] = {
+          ...observation,
+          state: 'inconclusive',
+          message: `${shown(rows)} rows`,
+          value: estimate.value,
+        };
         continue;
       }
       const missed = missedBy(
@@ -533,8 +561,12 @@ function notes(record: WindowRecord, before: WindowRecord | undefined): Observat
             'advice',
           ),
         ]),
-    ...(faults['labels'] === undefined ? [] : [note('data/labels-join', 'Labels belong to rows', faults['labels'], 'advice')]),
-    ...(faults['future'] === undefined ? [] : [note('data/future', 'No events from the future', faults['future'], 'advice')]),
+    ...(faults['labels'] === undefined
+      ? []
+      : [note('data/labels-join', 'Labels belong to rows', faults['labels'], 'advice')]),
+    ...(faults['future'] === undefined
+      ? []
+      : [note('data/future', 'No events from the future', faults['future'], 'advice')]),
     ...(faults['late'] === undefined ? [] : [note('data/late', 'Rows on time', faults['late'])]),
   ];
 }

@@ -28,14 +28,18 @@ export function decideRetraining(input: {
 }): RetrainDecision {
   const { settings, records, retrainings, promotedAt, rollout, now } = input;
   const { on = ['harm', 'kpi'], persistence = 2, min_labels: minLabels = 1000, cool_down: coolDown = '7d' } = settings;
-  const asking = openFindings(input.findings).filter(({ rank, level }) => level === 'alarm' && on.some((each) => each === rank));
+  const asking = openFindings(input.findings).filter(
+    ({ rank, level }) => level === 'alarm' && on.some((each) => each === rank),
+  );
   const not = (reason: string): RetrainDecision => ({ due: false, findings: asking, reason });
   if (asking.length === 0) return not(`no open finding of ${on.join(' or ')}`);
   const lasting = asking.filter(({ inRow }) => inRow >= persistence);
   const [worst] = lasting;
   if (worst === undefined) {
     const [first] = asking as [Finding];
-    return not(`${first.title}: seen in ${first.inRow} window${first.inRow === 1 ? '' : 's'} in a row, ${persistence} needed`);
+    return not(
+      `${first.title}: seen in ${first.inRow} window${first.inRow === 1 ? '' : 's'} in a row, ${persistence} needed`,
+    );
   }
   if (rollout !== null) return not(`another version is in ${rollout}: a rollout runs`);
   const lastTraining = retrainings.reduce((latest, { at }) => Math.max(latest, Date.parse(at)), -Infinity);
@@ -49,7 +53,9 @@ export function decideRetraining(input: {
     .filter(({ end }) => Date.parse(end) > since)
     .reduce((sum, { performance }) => sum + (performance?.rows ?? 0), 0);
   if (labels < minLabels) {
-    return not(`${labels.toLocaleString('en-US')} mature labels since then, ${minLabels.toLocaleString('en-US')} needed to learn anything new`);
+    return not(
+      `${labels.toLocaleString('en-US')} mature labels since then, ${minLabels.toLocaleString('en-US')} needed to learn anything new`,
+    );
   }
   return { due: true, findings: lasting, reason: `${worst.title}: ${worst.message}` };
 }

@@ -40,7 +40,9 @@ export function ewmaRunLength(lambda: number, limit: number, shift = 0): number 
     matrix,
     at.map(() => 1),
   );
-  return 1 + at.reduce((sum, to, index) => sum + (weights[index] as number) * (lengths[index] as number) * kernel(0, to), 0);
+  return (
+    1 + at.reduce((sum, to, index) => sum + (weights[index] as number) * (lengths[index] as number) * kernel(0, to), 0)
+  );
 }
 
 /** The limit h at which a one-sided CUSUM of nothing but noise runs this long. */
@@ -108,7 +110,8 @@ function solve(matrix: readonly (readonly number[])[], right: readonly number[])
     for (let row = column + 1; row < size; row++) {
       const below = rows[row] as Float64Array;
       const factor = (below[column] as number) / (top[column] as number);
-      for (let each = column; each <= size; each++) below[each] = (below[each] as number) - factor * (top[each] as number);
+      for (let each = column; each <= size; each++)
+        below[each] = (below[each] as number) - factor * (top[each] as number);
     }
   }
   const solution = new Array<number>(size).fill(0);

@@ -46,8 +46,14 @@ const Kpi = Type.Object(
     prometheus: Type.Optional(
       Type.Object(
         {
-          url: Type.String({ pattern: '^https?://', description: 'address of the server, such as http://prometheus:9090' }),
-          query: Type.String({ minLength: 1, description: 'PromQL with one result; $window stands for the length of a window' }),
+          url: Type.String({
+            pattern: '^https?://',
+            description: 'address of the server, such as http://prometheus:9090',
+          }),
+          query: Type.String({
+            minLength: 1,
+            description: 'PromQL with one result; $window stands for the length of a window',
+          }),
           token: Type.Optional(
             Type.String({
               pattern: '^[A-Z][A-Z0-9_]*$',
@@ -65,7 +71,8 @@ const Kpi = Type.Object(
       Type.Number({
         exclusiveMinimum: 0,
         maximum: 1,
-        description: 'largest change against the week before and against the week a month before, as a share: 0.05 is 5%',
+        description:
+          'largest change against the week before and against the week a month before, as a share: 0.05 is 5%',
       }),
     ),
     min: Type.Optional(Type.Number({ description: 'a window below it is a finding at once' })),
@@ -122,12 +129,15 @@ export const Monitor = Type.Object(
       Type.String({
         minLength: 1,
         description:
-          "data that production is compared with, or a profile of them, or registry: the profile that was kept with the champion (default: data.reference)",
+          'data that production is compared with, or a profile of them, or registry: the profile that was kept with the champion (default: data.reference)',
       }),
     ),
     window: Type.Optional(Span),
     delay: Type.Optional(
-      Type.String({ pattern: '^[0-9]+(m|h|d)$', description: 'how long after its end a window is complete (default 0m)' }),
+      Type.String({
+        pattern: '^[0-9]+(m|h|d)$',
+        description: 'how long after its end a window is complete (default 0m)',
+      }),
     ),
     alarms_per_year: Type.Optional(
       Type.Number({
@@ -147,7 +157,10 @@ export const Monitor = Type.Object(
       Type.Integer({ minimum: 1, description: 'rows below which a window is inconclusive (default 100)' }),
     ),
     inconclusive_after: Type.Optional(
-      Type.Integer({ minimum: 1, description: 'inconclusive or empty windows in a row that are a finding (default 3)' }),
+      Type.Integer({
+        minimum: 1,
+        description: 'inconclusive or empty windows in a row that are a finding (default 3)',
+      }),
     ),
     recovered_after: Type.Optional(
       Type.Integer({ minimum: 1, description: 'healthy windows in a row that close a finding (default 3)' }),
@@ -175,13 +188,23 @@ export const Monitor = Type.Object(
         Type.String({ pattern: '^[a-z][a-z0-9-]{0,49}$' }),
         Type.Object(
           {
-            objective: Type.Number({ exclusiveMinimum: 0, exclusiveMaximum: 1, description: 'share of good requests, such as 0.999' }),
-            bad: Type.String({ minLength: 1, description: 'PromQL of the rate of bad requests, $window for the range' }),
+            objective: Type.Number({
+              exclusiveMinimum: 0,
+              exclusiveMaximum: 1,
+              description: 'share of good requests, such as 0.999',
+            }),
+            bad: Type.String({
+              minLength: 1,
+              description: 'PromQL of the rate of bad requests, $window for the range',
+            }),
             all: Type.String({ minLength: 1, description: 'PromQL of the rate of all requests' }),
           },
           strict,
         ),
-        { ...strict, description: 'service levels that Prometheus pages for, by the rules of contender prometheus-rules' },
+        {
+          ...strict,
+          description: 'service levels that Prometheus pages for, by the rules of contender prometheus-rules',
+        },
       ),
     ),
     branch: Type.Optional(
@@ -237,13 +260,23 @@ export const Retrain = Type.Object(
       [
         Type.Object(
           {
-            workflow: Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9._-]*\\.ya?ml$', description: 'file of the workflow' }),
-            ref: Type.Optional(Type.String({ minLength: 1, description: 'branch it runs on (default: the default branch)' })),
+            workflow: Type.String({
+              pattern: '^[A-Za-z0-9][A-Za-z0-9._-]*\\.ya?ml$',
+              description: 'file of the workflow',
+            }),
+            ref: Type.Optional(
+              Type.String({ minLength: 1, description: 'branch it runs on (default: the default branch)' }),
+            ),
           },
           strict,
         ),
         Type.Object(
-          { event: Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$', description: 'type of a repository_dispatch' }) },
+          {
+            event: Type.String({
+              pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$',
+              description: 'type of a repository_dispatch',
+            }),
+          },
           strict,
         ),
       ],
@@ -275,17 +308,25 @@ export type Retrain = Static<typeof Retrain>;
 
 export const Batch = Type.Object(
   {
-    predictions: Type.String({ minLength: 1, description: 'the file to be published, CSV, JSONL or Parquet; * and ? for shards' }),
+    predictions: Type.String({
+      minLength: 1,
+      description: 'the file to be published, CSV, JSONL or Parquet; * and ? for shards',
+    }),
     input: Type.String({ minLength: 1, description: 'the rows that were to be predicted' }),
     id: Type.Optional(Column),
-    prediction: Type.Optional(Type.String({ minLength: 1, description: 'column of the predicted class or value (default prediction)' })),
+    prediction: Type.Optional(
+      Type.String({ minLength: 1, description: 'column of the predicted class or value (default prediction)' }),
+    ),
     score: Type.Optional(
-      Type.Union([Column, Type.Array(Column, { minItems: 1 })], { description: 'columns of scores (default score, if there is one)' }),
+      Type.Union([Column, Type.Array(Column, { minItems: 1 })], {
+        description: 'columns of scores (default score, if there is one)',
+      }),
     ),
     reference: Type.Optional(
       Type.String({
         minLength: 1,
-        description: 'predictions that the shares are held against (default: those of the champion for the evaluation set)',
+        description:
+          'predictions that the shares are held against (default: those of the champion for the evaluation set)',
       }),
     ),
     max_missing: Type.Optional(
@@ -294,7 +335,9 @@ export const Batch = Type.Object(
     max_share_change: Type.Optional(
       Quantity({ exclusiveMinimum: 0, description: 'change of the share of a predicted class (default 10pp)' }),
     ),
-    max_psi: Type.Optional(Type.Number({ exclusiveMinimum: 0, description: 'corrected PSI of the scores (default 0.2)' })),
+    max_psi: Type.Optional(
+      Type.Number({ exclusiveMinimum: 0, description: 'corrected PSI of the scores (default 0.2)' }),
+    ),
     model: Type.Optional(
       Type.String({
         minLength: 1,

@@ -40,7 +40,7 @@ const largest = 12;
 /**
  * A CUSUM of each value against a seasonal baseline without the part that its neighbour explains. The baseline stays 28 windows behind
  * and never learns from an alarm, so that a slow decline does not teach it; it grows to a year, since one of 30 windows is so uncertain
- * itself that no limit holds the budget (bench/monitoring.md).
+ * itself that no limit holds the budget (docs/monitoring-levels.md).
  *
  * @param values one a window, consecutive; null: none
  * @param place index of the first window in the calendar, counted in windows
@@ -84,7 +84,7 @@ export function watch(values: readonly (number | null)[], place: number, setting
     const previous = values[index - 1] ?? null;
     const before = previous === null ? null : previous - (fitted.season[(place + index - 1) % period] as number);
     const z = Math.max(-largest, Math.min(largest, standardised(fitted, value - expected, before)));
-    // Mean, spread and correlation are estimated: found by simulation (bench/monitoring.md).
+    // Mean, spread and correlation are estimated: found by simulation (docs/monitoring-levels.md).
     const limit = base * (1 + (1.65 * base) / fitted.count) * (1 + 0.3 * fitted.phi);
     const next = cusumStep(cusum, z, k);
     const sum = bad === 'down' ? next.down : bad === 'up' ? next.up : Math.max(next.up, next.down);

@@ -40,12 +40,18 @@ export async function openGitFiles(input: {
       if (head === null) return { head, files: new Map() };
       const entries = await entriesAt(repository, head, paths);
       const blobs = await readBlobs(repository, entries);
-      return { head, files: new Map(entries.map(({ path, oid }) => [path, (blobs.get(oid) as Buffer).toString('utf8')])) };
+      return {
+        head,
+        files: new Map(entries.map(({ path, oid }) => [path, (blobs.get(oid) as Buffer).toString('utf8')])),
+      };
     },
     async write(from, files, message) {
       const tip = await branch.tip();
       if (tip.head !== from.head) return false;
-      const oids = await writeBlobs(repository, [...files.values()].map((text) => Buffer.from(text)));
+      const oids = await writeBlobs(
+        repository,
+        [...files.values()].map((text) => Buffer.from(text)),
+      );
       const named = new Map([...files.keys()].map((path, index) => [path, oids[index] as string]));
       const commit = await writeCommit(repository, await treeWith(repository, tip.head, named), tip.head, message);
       const moved = await branch.move(tip, commit, [], message.split('\n')[0] ?? '');

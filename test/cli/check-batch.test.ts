@@ -35,7 +35,10 @@ async function judged(folder: string, ...args: string[]): Promise<Judged> {
 }
 
 function seen({ checks, verdict }: Evidence): Judged {
-  return { code: exitCodeOfVerdict(verdict), verdicts: Object.fromEntries(checks.map(({ id, verdict }) => [id.replace('batch/', ''), verdict])) };
+  return {
+    code: exitCodeOfVerdict(verdict),
+    verdicts: Object.fromEntries(checks.map(({ id, verdict }) => [id.replace('batch/', ''), verdict])),
+  };
 }
 
 describe('contender check-batch', () => {
@@ -58,7 +61,8 @@ describe('contender check-batch', () => {
     }));
 
   describe('against a reference of earlier predictions', () => {
-    const rows = 'select i::varchar as id, (i % 4 = 0)::int as prediction, (i % 997) / 997 as score from range(4000) t(i)';
+    const rows =
+      'select i::varchar as id, (i % 4 = 0)::int as prediction, (i % 997) / 997 as score from range(4000) t(i)';
     const cases: { name: string; select: string; fails: string[]; model?: string; keys?: string }[] = [
       { name: 'the same shares', select: rows, fails: [] },
       { name: 'rows lost', select: `${rows} limit 3990`, fails: ['rows', 'ids'] },
@@ -83,7 +87,11 @@ describe('contender check-batch', () => {
         select: `select id, (id::int % 2)::int as prediction, score from (${rows})`,
         fails: ['shares'],
       },
-      { name: 'a new class', select: `select id, prediction + 1 as prediction, score from (${rows})`, fails: ['shares', 'classes'] },
+      {
+        name: 'a new class',
+        select: `select id, prediction + 1 as prediction, score from (${rows})`,
+        fails: ['shares', 'classes'],
+      },
       { name: 'another model', select: rows, fails: ['model'], model: '0'.repeat(64) },
       {
         name: 'yesterday',

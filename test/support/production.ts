@@ -66,9 +66,18 @@ export async function simulateProduction(
   await mkdir(join(folder, 'logs'), { recursive: true });
   await writeFile(
     join(folder, 'eval.csv'),
-    table('id,x,region,label', reference.map(({ x, region, label }, id) => `e${id},${x},${region},${label}`)),
+    table(
+      'id,x,region,label',
+      reference.map(({ x, region, label }, id) => `e${id},${x},${region},${label}`),
+    ),
   );
-  await writeFile(join(folder, 'champion.csv'), table('id,score', reference.map(({ score }, id) => `e${id},${score}`)));
+  await writeFile(
+    join(folder, 'champion.csv'),
+    table(
+      'id,score',
+      reference.map(({ score }, id) => `e${id},${score}`),
+    ),
+  );
   await writeFile(
     join(folder, 'contender.yml'),
     `version: 1
@@ -95,7 +104,9 @@ ${monitor}`,
       const { x, region, score, label } = row(day);
       const at = new Date(first + index * dayMs + Math.floor((each * dayMs) / day.rows)).toISOString();
       const converted = Number(random.uniform() < day.conversion);
-      lines.push(`${at},d${index}-${each},${x.toFixed(4)},${region},${score},${converted},${(day.latency * (0.5 + random.uniform())).toFixed(1)}`);
+      lines.push(
+        `${at},d${index}-${each},${x.toFixed(4)},${region},${score},${converted},${(day.latency * (0.5 + random.uniform())).toFixed(1)}`,
+      );
       known.push(`d${index}-${each},${label}`);
     }
     served.push(lines);
@@ -109,7 +120,10 @@ ${monitor}`,
         join(folder, 'logs/production.csv'),
         table('at,id,x,region,score,converted,latency', served.slice(0, day).flat()),
       );
-      await writeFile(join(folder, 'logs/labels.csv'), table('id,label', labels.slice(0, Math.max(0, day - labelDelay)).flat()));
+      await writeFile(
+        join(folder, 'logs/labels.csv'),
+        table('id,label', labels.slice(0, Math.max(0, day - labelDelay)).flat()),
+      );
     },
   };
 }

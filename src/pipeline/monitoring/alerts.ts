@@ -47,10 +47,13 @@ export async function alert(
   const issues =
     github === null || alerts.issues === 'none'
       ? []
-      : ((await attempt('issues', () => trackFindings(github, workspace.model, tracked(workspace, result, now)))) ?? []);
+      : ((await attempt('issues', () => trackFindings(github, workspace.model, tracked(workspace, result, now)))) ??
+        []);
   const { pushgateway, webhook } = alerts;
   if (pushgateway !== undefined) {
-    await attempt('Pushgateway', () => push(pushgateway, workspace.model, metricsOf(workspace, result, now), workspace.signal));
+    await attempt('Pushgateway', () =>
+      push(pushgateway, workspace.model, metricsOf(workspace, result, now), workspace.signal),
+    );
   }
   await remember(result, issues, now);
   if (webhook !== undefined) {
@@ -167,7 +170,9 @@ async function tellWebhook(
 ): Promise<void> {
   const { model } = workspace;
   const { told } = result.remembered.state;
-  const latest = new Map(result.findings.filter(({ level }) => level === 'alarm').map((finding) => [finding.signal, finding]));
+  const latest = new Map(
+    result.findings.filter(({ level }) => level === 'alarm').map((finding) => [finding.signal, finding]),
+  );
   for (const [signal, finding] of latest) {
     const before = told[signal];
     const same = before?.opened === finding.opened;
@@ -188,7 +193,11 @@ async function tellWebhook(
       workspace.signal,
     );
     // Told one by one: a run that is cut off repeats at most the last.
-    await rememberTold(result, { [signal]: { ...(same ? before : { opened: finding.opened }), webhook: true, recovered: !isOpen } }, now);
+    await rememberTold(
+      result,
+      { [signal]: { ...(same ? before : { opened: finding.opened }), webhook: true, recovered: !isOpen } },
+      now,
+    );
   }
 }
 

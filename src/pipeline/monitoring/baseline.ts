@@ -106,12 +106,20 @@ const most = 1000;
 function thin(values: readonly number[]): number[] {
   const sorted = Float64Array.from(values).sort();
   if (sorted.length <= most) return [...sorted];
-  return Array.from({ length: most }, (_, index) => sorted[Math.floor(((index + 0.5) * sorted.length) / most)] as number);
+  return Array.from(
+    { length: most },
+    (_, index) => sorted[Math.floor(((index + 0.5) * sorted.length) / most)] as number,
+  );
 }
 
-function thinned(calibration: NonNullable<ChampionBaseline['calibration']>): NonNullable<ChampionBaseline['calibration']> {
+function thinned(
+  calibration: NonNullable<ChampionBaseline['calibration']>,
+): NonNullable<ChampionBaseline['calibration']> {
   const { scores, probabilities } = calibration;
   if (scores.length <= most) return calibration;
   const kept = Array.from({ length: most }, (_, index) => Math.round((index * (scores.length - 1)) / (most - 1)));
-  return { scores: kept.map((at) => scores[at] as number), probabilities: kept.map((at) => probabilities[at] as number) };
+  return {
+    scores: kept.map((at) => scores[at] as number),
+    probabilities: kept.map((at) => probabilities[at] as number),
+  };
 }

@@ -33,7 +33,9 @@ export function predictWithChampion(workspace: Workspace, view: RegistryHistory)
     if (champion === null || !('resolved' in champion)) {
       throw new ModelError({
         found:
-          champion === null ? 'no champion' : `the champion ${champion.artifact.uri} cannot be had: ${champion.fault.message}`,
+          champion === null
+            ? 'no champion'
+            : `the champion ${champion.artifact.uri} cannot be had: ${champion.fault.message}`,
         expected: 'a champion in the registry, or one that contender.yml names',
         where: `models.${workspace.model}.champion`,
         remedy: 'Promote a candidate first, or record the model that is served: contender registry register',
@@ -93,7 +95,8 @@ function answersOf(predictions: Predictions, positive: string): Answers {
   }
   const names = classes.map(classText);
   const given = (row: number): string | null => names[labels?.[row] ?? -1] ?? null;
-  if (scores === null) return { classes: Array.from({ length: rows }, (_, row) => given(row)), scores, probabilities: false };
+  if (scores === null)
+    return { classes: Array.from({ length: rows }, (_, row) => given(row)), scores, probabilities: false };
   const probabilities = kind === 'probability';
   if (scores.length === rows) {
     const at = classPosition(positive, names);

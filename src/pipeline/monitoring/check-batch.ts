@@ -50,7 +50,10 @@ export async function checkBatch(
       workspace.signal?.throwIfAborted();
       await workspace.inputs.verify();
       const named = (name: string, datasets: readonly Dataset[]): [string, ReturnType<typeof datasetSubject>][] =>
-        datasets.map((dataset, index) => [datasets.length === 1 ? name : `${name} ${index + 1}`, datasetSubject(dataset)]);
+        datasets.map((dataset, index) => [
+          datasets.length === 1 ? name : `${name} ${index + 1}`,
+          datasetSubject(dataset),
+        ]);
       return writeEvidence(
         workspace,
         buildEvidence({
@@ -78,10 +81,13 @@ interface Columns {
 function columnsOf({ modelConfig: { task } }: Workspace, batch: Batch, predictions: readonly Dataset[]): Columns {
   const prediction = batch.prediction ?? (hasColumn(predictions, 'prediction') ? 'prediction' : null);
   const scores = [batch.score ?? (hasColumn(predictions, 'score') ? ['score'] : [])].flat();
-  const missing = [...(prediction === null ? [] : [prediction]), ...scores].find((name) => !hasColumn(predictions, name));
+  const missing = [...(prediction === null ? [] : [prediction]), ...scores].find(
+    (name) => !hasColumn(predictions, name),
+  );
   if (missing === undefined && (prediction !== null || scores.length > 0)) return { prediction, scores };
   throw new DataError({
-    found: missing === undefined ? 'neither a column prediction nor a column score' : `no column ${JSON.stringify(missing)}`,
+    found:
+      missing === undefined ? 'neither a column prediction nor a column score' : `no column ${JSON.stringify(missing)}`,
     expected: `what the model predicted (${task})`,
     where: predictions[0]?.uri,
     remedy: 'Name the columns: batch.prediction, batch.score',
@@ -103,7 +109,12 @@ async function rowChecks(
   const extra = [...there].filter((each) => !wanted.has(each));
   const location = { file: batch.predictions };
   const example = (ids: readonly (string | null)[]): string =>
-    ids.length === 0 ? '' : `, such as ${ids.slice(0, 3).map((each) => JSON.stringify(each?.slice(0, 80) ?? null)).join(', ')}`;
+    ids.length === 0
+      ? ''
+      : `, such as ${ids
+          .slice(0, 3)
+          .map((each) => JSON.stringify(each?.slice(0, 80) ?? null))
+          .join(', ')}`;
   const inputTwice = repeated(into);
   return [
     {
@@ -176,7 +187,8 @@ async function referenceOf(workspace: Workspace, view: RegistryHistory, batch: B
   const values = new Map<string, ColumnValues>();
   // Of several scores the evaluation set tells only the highest: they are not compared.
   if (scores !== null && name.length === 1) values.set(name[0] as string, numericValues(scores));
-  if (regression && scores !== null && batch.prediction !== undefined) values.set(batch.prediction, numericValues(scores));
+  if (regression && scores !== null && batch.prediction !== undefined)
+    values.set(batch.prediction, numericValues(scores));
   return {
     from: 'the champion on the evaluation set',
     classes: regression ? null : categoricalValues(classes),
@@ -244,11 +256,13 @@ async function contentChecks(
   };
   if (prediction !== null) {
     const texts = await textsOf(predictions, prediction);
-    const values = reference.scores.has(prediction) || reference.classes === null
-      ? numericValues(await numbersOf(predictions, prediction))
-      : categoricalValues(texts);
+    const values =
+      reference.scores.has(prediction) || reference.classes === null
+        ? numericValues(await numbersOf(predictions, prediction))
+        : categoricalValues(texts);
     add(prediction, values);
-    if (values.kind === 'category' && reference.classes !== null) checks.push(...shareChecks(values, reference.classes, batch));
+    if (values.kind === 'category' && reference.classes !== null)
+      checks.push(...shareChecks(values, reference.classes, batch));
     else if (reference.scores.has(prediction)) checks.push(...driftChecks(prediction, values, reference, batch));
   }
   for (const name of scores) {
@@ -287,9 +301,18 @@ function shareChecks(values: CategoricalValues, before: CategoricalValues, batch
       b > a
         ? b - a - Math.sqrt((b - is.lower) ** 2 + (was.upper - a) ** 2)
         : a - b - Math.sqrt((is.upper - b) ** 2 + (a - was.lower) ** 2);
-    return { name, a, b, change: Math.abs(b - a), fresh: !before.counts.has(name), beyond: Math.abs(b - a) > most && sure > 0 };
+    return {
+      name,
+      a,
+      b,
+      change: Math.abs(b - a),
+      fresh: !before.counts.has(name),
+      beyond: Math.abs(b - a) > most && sure > 0,
+    };
   });
-  const worst = changes.toSorted((x, y) => Number(y.beyond) - Number(x.beyond) || y.change - x.change)[0] as (typeof changes)[number];
+  const worst = changes.toSorted(
+    (x, y) => Number(y.beyond) - Number(x.beyond) || y.change - x.change,
+  )[0] as (typeof changes)[number];
   const fresh = changes.filter((each) => each.fresh).map(({ name }) => name);
   return [
     {
@@ -310,7 +333,10 @@ function shareChecks(values: CategoricalValues, before: CategoricalValues, batch
       message:
         fresh.length === 0
           ? 'every predicted class is in the reference'
-          : `predicted, and not in the reference: ${fresh.slice(0, 5).map((each) => JSON.stringify(each.slice(0, 80))).join(', ')}`,
+          : `predicted, and not in the reference: ${fresh
+              .slice(0, 5)
+              .map((each) => JSON.stringify(each.slice(0, 80)))
+              .join(', ')}`,
       observed: fresh.length,
       required: 0,
       limit: 'at most',
@@ -325,7 +351,12 @@ function shareChecks(values: CategoricalValues, before: CategoricalValues, batch
 function driftChecks(name: string, current: ColumnValues, { scores }: Reference, batch: Batch): Check[] {
   const reference = scores.get(name);
   if (reference === undefined) return [];
-  const limits = { ...defaultDriftLimits, alpha: 0.001, maxPsi: batch.max_psi ?? defaultDriftLimits.maxPsi, minRows: 30 };
+  const limits = {
+    ...defaultDriftLimits,
+    alpha: 0.001,
+    maxPsi: batch.max_psi ?? defaultDriftLimits.maxPsi,
+    minRows: 30,
+  };
   const [found] = driftOf([{ name, reference, current }], limits);
   const psi = found?.tests.find(({ of }) => of === 'distribution');
   return [
@@ -359,7 +390,8 @@ async function modelCheck(
     required: champion?.sha256 ?? null,
     location: { file: batch.predictions },
   } as const;
-  if (champion === null) return { ...check, ...open, message: 'no champion is recorded, so whose predictions these are cannot be judged' };
+  if (champion === null)
+    return { ...check, ...open, message: 'no champion is recorded, so whose predictions these are cannot be judged' };
   const { version: named, sha256 } = champion;
   const names = new Set([sha256, ...(named === null ? [] : [named, `v${named}`])]);
   const shown = `the champion ${named ?? ''} ${sha256.slice(0, 12)}`.replace('  ', ' ');
@@ -380,7 +412,10 @@ async function modelCheck(
     message:
       others.length === 0
         ? `${shown} predicted every row`
-        : `predicted by ${others.slice(0, 3).map((each) => JSON.stringify(each.slice(0, 80))).join(', ')}; expected ${shown}`,
+        : `predicted by ${others
+            .slice(0, 3)
+            .map((each) => JSON.stringify(each.slice(0, 80)))
+            .join(', ')}; expected ${shown}`,
   };
 }
 

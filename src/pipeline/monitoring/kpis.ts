@@ -29,7 +29,11 @@ export async function kpiValues(
   if (kpi.prometheus !== undefined) return fromPrometheus(workspace, kpi.prometheus, windows, `${key}.prometheus`);
   const { value, per } = kpi;
   if (value === undefined) {
-    throw new ConfigError({ found: `${name} has no value`, expected: 'value: SQL, or prometheus: { url, query }', where: key });
+    throw new ConfigError({
+      found: `${name} has no value`,
+      expected: 'value: SQL, or prometheus: { url, query }',
+      where: key,
+    });
   }
   const own = kpi.files !== undefined;
   const uri = kpi.files ?? production.files;
@@ -41,7 +45,8 @@ export async function kpiValues(
     const session = await openSqlSession(first, workspace.signal === undefined ? {} : { signal: workspace.signal });
     try {
       const above = await perWindow(session, datasets, position, windows.length, value, `${key}.value`);
-      if (per === undefined) return { values: above.map(orNull), rates: above.map(() => null), faults: above.map(() => null) };
+      if (per === undefined)
+        return { values: above.map(orNull), rates: above.map(() => null), faults: above.map(() => null) };
       const below = await perWindow(session, datasets, position, windows.length, per, `${key}.per`);
       return {
         values: above.map((each, index) => orNull(each / (below[index] as number))),
@@ -86,11 +91,17 @@ async function perWindow(
   where: string,
 ): Promise<number[]> {
   const available = (datasets[0] as Dataset).columns;
-  const names = await columnsOfExpression(session, sql, where, 'one expression of aggregates, such as sum(converted) or count(*)');
+  const names = await columnsOfExpression(
+    session,
+    sql,
+    where,
+    'one expression of aggregates, such as sum(converted) or count(*)',
+  );
   const columns: SentColumn[] = [{ name: windowColumn, type: 'integer', values: positions }];
   for (const name of new Set(names)) {
     const column = dataColumn(name, available, [], where);
-    if (holdsNumbers(column)) columns.push({ name: column.name, type: 'double', values: await numbersOf(datasets, column.name) });
+    if (holdsNumbers(column))
+      columns.push({ name: column.name, type: 'double', values: await numbersOf(datasets, column.name) });
     else columns.push(coded(column.name, await textsOf(datasets, column.name)));
   }
   const table = where.endsWith('.per') ? 'events_per' : 'events_value';
@@ -105,7 +116,11 @@ async function perWindow(
     return [...values];
   } catch (error) {
     if (!(error instanceof SqlFault)) throw error;
-    throw new ConfigError({ found: `${JSON.stringify(sql.slice(0, 200))} ${error.message}`, expected: 'an expression of aggregates', where });
+    throw new ConfigError({
+      found: `${JSON.stringify(sql.slice(0, 200))} ${error.message}`,
+      expected: 'an expression of aggregates',
+      where,
+    });
   }
 }
 

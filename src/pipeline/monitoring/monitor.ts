@@ -1,4 +1,10 @@
-import { digest, type Check, type Evidence, type RecordedDecision, type RegistryHistory } from '../../evidence/index.ts';
+import {
+  digest,
+  type Check,
+  type Evidence,
+  type RecordedDecision,
+  type RegistryHistory,
+} from '../../evidence/index.ts';
 import { buildEvidence, type Verdict } from '../../evidence/index.ts';
 import { DataError, RegistryError } from '../../errors.ts';
 import { findingsOf, openFindings, type Finding } from '../../monitor/findings.ts';
@@ -67,7 +73,10 @@ export async function runMonitor(workspace: Workspace, input: MonitorInput): Pro
     }
     const observations = observe(seen.records, seen.champions, settings.judge);
     const findings = findingsOf(seen.records, observations, settings.recoveredAfter);
-    const evidence = await writeEvidence(workspace, evidenceOf(workspace, settings, input.now, { ...seen, observations, findings }));
+    const evidence = await writeEvidence(
+      workspace,
+      evidenceOf(workspace, settings, input.now, { ...seen, observations, findings }),
+    );
     const after = input.record ? await memory.read(input.now) : { ...remembered, ...next };
     return {
       evidence,
@@ -202,9 +211,12 @@ function tellOdd(
   const last = records.at(-1);
   if (last === undefined) return;
   if (production.future > 0 && fresh.includes(last)) {
-    last.faults['future'] = `${production.future.toLocaleString('en-US')} rows are dated in the future: they are left until then`;
+    last.faults['future'] =
+      `${production.future.toLocaleString('en-US')} rows are dated in the future: they are left until then`;
   }
-  const recorded = new Map(records.filter((record) => !fresh.includes(record)).map((record) => [Date.parse(record.start), record]));
+  const recorded = new Map(
+    records.filter((record) => !fresh.includes(record)).map((record) => [Date.parse(record.start), record]),
+  );
   if (recorded.size === 0) return;
   const now = new Map<number, number>();
   for (const time of production.times) {
@@ -215,7 +227,8 @@ function tellOdd(
     const record = recorded.get(start) as WindowRecord;
     const before = record.rows + Object.values(record.others).reduce((sum, each) => sum + each, 0);
     if (count > before) {
-      record.faults['late'] = `${(count - before).toLocaleString('en-US')} rows came after this window was recorded: it is not judged again (monitor.delay)`;
+      record.faults['late'] =
+        `${(count - before).toLocaleString('en-US')} rows came after this window was recorded: it is not judged again (monitor.delay)`;
     }
   }
 }
@@ -243,7 +256,8 @@ async function addPerformance(
   const [first, last] = [windows[0] as Window, windows.at(-1) as Window];
   // Windows without a gap between them, as rows are found by their position.
   const all: Window[] = [];
-  for (let { start } = first; start < last.end; start += settings.judge.length) all.push({ start, end: start + settings.judge.length });
+  for (let { start } = first; start < last.end; start += settings.judge.length)
+    all.push({ start, end: start + settings.judge.length });
   const rows = await windowRows(production, all, seen.reigns, settings.monitor.production.model);
   const asked = new Map<number, { rows: Uint32Array; baseline: ChampionBaseline; matureAt: number }>();
   for (const index of due) {
@@ -257,7 +271,8 @@ async function addPerformance(
   for (const [index, found] of performance) (records[index] as WindowRecord).performance = found;
   const newest = records.at(-1) as WindowRecord;
   if (strangers > 0 && performance.size > 0) {
-    newest.faults['labels'] = `${strangers.toLocaleString('en-US')} labels are of rows that are not in the logs${misdated > 0 ? `; ${misdated.toLocaleString('en-US')} are dated in the future` : ''}`;
+    newest.faults['labels'] =
+      `${strangers.toLocaleString('en-US')} labels are of rows that are not in the logs${misdated > 0 ? `; ${misdated.toLocaleString('en-US')} are dated in the future` : ''}`;
   }
 }
 
@@ -353,4 +368,3 @@ function nothing({ monitor }: MonitorSettings): Check {
     location: { file: monitor.production.files },
   };
 }
-

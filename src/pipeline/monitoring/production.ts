@@ -27,7 +27,11 @@ export interface Production {
 /** Events of clocks that run ahead by less are of now. */
 const clockTolerance = 10 * 60_000;
 
-export async function readProduction(datasets: Dataset[], { monitor }: MonitorSettings, now: number): Promise<Production> {
+export async function readProduction(
+  datasets: Dataset[],
+  { monitor }: MonitorSettings,
+  now: number,
+): Promise<Production> {
   const times = new Float64Array(rowsOf(datasets));
   let start = 0;
   const { time, score, prediction, model } = monitor.production;
@@ -77,7 +81,8 @@ export async function windowRows(
     const here = found[position];
     if (here === undefined) continue;
     const said = models?.[row];
-    if (said === undefined || said === null || here.champion === null || isModel(said, here.champion)) here.rows.push(row);
+    if (said === undefined || said === null || here.champion === null || isModel(said, here.champion))
+      here.rows.push(row);
     else {
       const name = said.slice(0, 80);
       here.others[name] = (here.others[name] ?? 0) + 1;
@@ -222,7 +227,12 @@ export async function answersOf(
   const { prediction } = monitor.production;
   if (task === 'regression' || task === 'ranking') {
     const name = names[0] ?? prediction;
-    return { scores: name === undefined ? null : await numbersOf(datasets, name), classes: null, positive, binary: false };
+    return {
+      scores: name === undefined ? null : await numbersOf(datasets, name),
+      classes: null,
+      positive,
+      binary: false,
+    };
   }
   const given = prediction === undefined ? null : await textsOf(datasets, prediction);
   if (names.length === 0) return { scores: null, classes: given, positive, binary };
@@ -272,7 +282,11 @@ function estimateOf(
   if (calibration === null || classes === null) return null;
   let [sum, squares] = [0, 0];
   for (const row of known) {
-    const q = confidenceOf(calibration, scores[row] as number, !binary || canonicalClass(classes[row] ?? '') === positive);
+    const q = confidenceOf(
+      calibration,
+      scores[row] as number,
+      !binary || canonicalClass(classes[row] ?? '') === positive,
+    );
     sum += q;
     squares += q * q;
   }
@@ -282,7 +296,10 @@ function estimateOf(
 }
 
 /** Rows with their ids and what was predicted, to be joined with labels. */
-export async function idsOfProduction({ modelConfig }: Workspace, { datasets }: Production): Promise<(string | null)[]> {
+export async function idsOfProduction(
+  { modelConfig }: Workspace,
+  { datasets }: Production,
+): Promise<(string | null)[]> {
   const { id } = modelConfig.columns;
   for (const dataset of datasets) {
     if (dataset.columns.some(({ name }) => name === id)) continue;

@@ -32,22 +32,29 @@ export async function askPrometheus(
   }
   const said = parsed(text);
   if (said?.status !== 'success') {
-    return { fault: `Prometheus at ${address.host} answered ${answer.status}: ${(said?.error ?? 'no JSON of its own').slice(0, 200)}` };
+    return {
+      fault: `Prometheus at ${address.host} answered ${answer.status}: ${(said?.error ?? 'no JSON of its own').slice(0, 200)}`,
+    };
   }
   const warnings = said.warnings ?? [];
-  if (warnings.length > 0) return { fault: `Prometheus says that data are missing: ${String(warnings[0]).slice(0, 200)}` };
+  if (warnings.length > 0)
+    return { fault: `Prometheus says that data are missing: ${String(warnings[0]).slice(0, 200)}` };
   const { resultType, result } = said.data ?? {};
   if (resultType === 'scalar') return numberOf((result as [number, string])[1]);
-  if (resultType !== 'vector' || !Array.isArray(result)) return { fault: `the query gives a ${String(resultType)}, expected one number` };
+  if (resultType !== 'vector' || !Array.isArray(result))
+    return { fault: `the query gives a ${String(resultType)}, expected one number` };
   const series = result as { value: [number, string] }[];
   if (series.length === 0) return { fault: 'Prometheus has no data for this window' };
-  if (series.length > 1) return { fault: `the query gives ${series.length} series, expected one: aggregate it, as with sum(...)` };
+  if (series.length > 1)
+    return { fault: `the query gives ${series.length} series, expected one: aggregate it, as with sum(...)` };
   return numberOf((series[0] as { value: [number, string] }).value[1]);
 }
 
 function numberOf(text: string): PrometheusAnswer {
   const value = Number(text.replace('Inf', 'Infinity'));
-  return Number.isFinite(value) ? { value } : { fault: `the query gives ${text.slice(0, 40)}, which is no number to judge` };
+  return Number.isFinite(value)
+    ? { value }
+    : { fault: `the query gives ${text.slice(0, 40)}, which is no number to judge` };
 }
 
 interface Said {

@@ -40,7 +40,9 @@ function ofRows(datasets: readonly Dataset[]): Reference {
     side: datasets[0] as Dataset,
     async valuesOf({ name, as }) {
       const values =
-        as === 'numbers' ? numericValues(await numbersOf(datasets, name)) : categoricalValues(await textsOf(datasets, name));
+        as === 'numbers'
+          ? numericValues(await numbersOf(datasets, name))
+          : categoricalValues(await textsOf(datasets, name));
       return { values, shift: 0 };
     },
   };

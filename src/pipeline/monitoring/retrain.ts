@@ -81,7 +81,14 @@ function keep(memory: Memory, from: Remembered, retrainings: Retraining[]): Prom
 async function takeBack(memory: Memory, now: Date, started: Retraining): Promise<void> {
   for (let attempt = 0; attempt < 5; attempt++) {
     const remembered = await memory.read(now);
-    if (await keep(memory, remembered, remembered.state.retrainings.filter(({ at }) => at !== started.at))) return;
+    if (
+      await keep(
+        memory,
+        remembered,
+        remembered.state.retrainings.filter(({ at }) => at !== started.at),
+      )
+    )
+      return;
   }
 }
 
@@ -113,18 +120,24 @@ async function start(
     evidence,
   };
   if ('event' in dispatch) {
-    await github.request('POST /repos/{owner}/{repo}/dispatches', { event_type: dispatch.event, client_payload: inputs });
+    await github.request('POST /repos/{owner}/{repo}/dispatches', {
+      event_type: dispatch.event,
+      client_payload: inputs,
+    });
     return undefined;
   }
   const { workflow, ref } = dispatch;
   const branch = ref ?? (await github.request('GET /repos/{owner}/{repo}', {})).default_branch;
   try {
-    const answer: unknown = await github.request('POST /repos/{owner}/{repo}/actions/workflows/{workflow_id}/dispatches', {
-      workflow_id: workflow,
-      ref: branch,
-      inputs,
-      return_run_details: true,
-    });
+    const answer: unknown = await github.request(
+      'POST /repos/{owner}/{repo}/actions/workflows/{workflow_id}/dispatches',
+      {
+        workflow_id: workflow,
+        ref: branch,
+        inputs,
+        return_run_details: true,
+      },
+    );
     const run = (answer as { workflow_run_id?: number } | undefined)?.workflow_run_id;
     return run === undefined ? undefined : String(run);
   } catch (error) {

@@ -50,7 +50,11 @@ export function monitorSettings({ model, modelConfig }: Workspace): MonitorSetti
   const share = (stated: number | string | undefined, key: string, fallback: number): number =>
     stated === undefined ? fallback : shareOf(stated, key.replaceAll('_', ' '), 'bound', `monitor.${key}`);
   const scores = [production.score ?? []].flat();
-  if (scores.length > 1 && task === 'multiclass-classification' && (modelConfig.columns.classes?.length ?? 0) !== scores.length) {
+  if (
+    scores.length > 1 &&
+    task === 'multiclass-classification' &&
+    (modelConfig.columns.classes?.length ?? 0) !== scores.length
+  ) {
     throw new ConfigError({
       found: `${scores.length} columns of scores, and ${modelConfig.columns.classes?.length ?? 'no'} columns.classes`,
       expected: 'a score for each class, in the order of columns.classes',
@@ -78,7 +82,11 @@ export function monitorSettings({ model, modelConfig }: Workspace): MonitorSetti
       drift: {
         maxPsi: drift?.max_psi ?? defaultDriftLimits.maxPsi,
         maxMissing: share(drift?.max_missing_change, 'drift.max_missing_change', defaultDriftLimits.maxMissing),
-        maxNewCategories: share(drift?.max_new_categories, 'drift.max_new_categories', defaultDriftLimits.maxNewCategories),
+        maxNewCategories: share(
+          drift?.max_new_categories,
+          'drift.max_new_categories',
+          defaultDriftLimits.maxNewCategories,
+        ),
       },
       kpis,
       cost: cost === undefined ? null : { max: cost.max, unit: cost.unit },

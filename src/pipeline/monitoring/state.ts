@@ -111,6 +111,7 @@ function checked(value: unknown, kind: keyof typeof valid, where: string): unkno
   throw new RegistryError({
     found: `this is not what monitoring wrote: ${error?.instancePath ?? ''} ${error?.message ?? ''}`,
     where,
-    remedy: 'Restore the file from the history of the branch, or remove it: what the logs still hold is looked at again',
+    remedy:
+      'Restore the file from the history of the branch, or remove it: what the logs still hold is looked at again',
   });
 }

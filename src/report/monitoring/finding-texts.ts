@@ -37,7 +37,9 @@ export function findingMarkdown(model: string, findings: readonly Finding[], unt
       `| ${markdownText(finding.title, 120)} | ${markdownText(finding.message, 400)} | ${time(finding.opened)} | ${finding.windows} | ${finding.closed === null ? (finding.healthy > 0 ? `healthy for ${finding.healthy}` : 'open') : `recovered ${time(finding.closed)}`} |`,
   );
   return [
-    isOpen ? `**${markdownText(worst.title, 200)}** of \`${model}\`: ${markdownText(worst.message, 600)}.` : `**Recovered.** The last windows were healthy, so that this is closed.`,
+    isOpen
+      ? `**${markdownText(worst.title, 200)}** of \`${model}\`: ${markdownText(worst.message, 600)}.`
+      : `**Recovered.** The last windows were healthy, so that this is closed.`,
     '',
     advice[worst.rank],
     '',

@@ -4,10 +4,18 @@
  */
 export function grafanaDashboard(): object {
   const source = { type: 'prometheus', uid: '${datasource}' };
-  const target = (expr: string, legendFormat: string): object => ({ refId: 'A', datasource: source, expr, legendFormat });
+  const target = (expr: string, legendFormat: string): object => ({
+    refId: 'A',
+    datasource: source,
+    expr,
+    legendFormat,
+  });
   const place = (x: number, y: number, w: number, h: number): object => ({ x, y, w, h });
   const defaults = (more: object = {}): object => ({ defaults: { ...more }, overrides: [] });
-  const legend = { legend: { displayMode: 'list', placement: 'bottom', showLegend: true }, tooltip: { mode: 'multi', sort: 'none' } };
+  const legend = {
+    legend: { displayMode: 'list', placement: 'bottom', showLegend: true },
+    tooltip: { mode: 'multi', sort: 'none' },
+  };
   const model = 'model=~"$model"';
   return {
     id: null,
@@ -26,7 +34,19 @@ export function grafanaDashboard(): object {
     links: [],
     templating: {
       list: [
-        { name: 'datasource', label: 'Source', type: 'datasource', query: 'prometheus', current: {}, hide: 0, refresh: 1, regex: '', multi: false, includeAll: false, options: [] },
+        {
+          name: 'datasource',
+          label: 'Source',
+          type: 'datasource',
+          query: 'prometheus',
+          current: {},
+          hide: 0,
+          refresh: 1,
+          regex: '',
+          multi: false,
+          includeAll: false,
+          options: [],
+        },
         {
           name: 'model',
           label: 'Model',
@@ -54,9 +74,19 @@ export function grafanaDashboard(): object {
         gridPos: place(0, 0, 6, 5),
         targets: [target(`sum(contender_monitor_finding_open{${model},level="alarm"}) or vector(0)`, 'alarms')],
         fieldConfig: defaults({
-          thresholds: { mode: 'absolute', steps: [{ color: 'green', value: null }, { color: 'red', value: 1 }] },
+          thresholds: {
+            mode: 'absolute',
+            steps: [
+              { color: 'green', value: null },
+              { color: 'red', value: 1 },
+            ],
+          },
         }),
-        options: { colorMode: 'background', graphMode: 'none', reduceOptions: { calcs: ['lastNotNull'], fields: '', values: false } },
+        options: {
+          colorMode: 'background',
+          graphMode: 'none',
+          reduceOptions: { calcs: ['lastNotNull'], fields: '', values: false },
+        },
       },
       {
         id: 2,
@@ -66,7 +96,11 @@ export function grafanaDashboard(): object {
         gridPos: place(6, 0, 6, 5),
         targets: [target(`time() - contender_monitor_last_success_timestamp_seconds{${model}}`, '{{model}}')],
         fieldConfig: defaults({ unit: 's' }),
-        options: { colorMode: 'value', graphMode: 'none', reduceOptions: { calcs: ['lastNotNull'], fields: '', values: false } },
+        options: {
+          colorMode: 'value',
+          graphMode: 'none',
+          reduceOptions: { calcs: ['lastNotNull'], fields: '', values: false },
+        },
       },
       {
         id: 3,
@@ -76,7 +110,12 @@ export function grafanaDashboard(): object {
         gridPos: place(12, 0, 12, 10),
         targets: [{ ...target(`contender_monitor_finding_open{${model}} == 1`, ''), format: 'table', instant: true }],
         fieldConfig: defaults(),
-        transformations: [{ id: 'organize', options: { excludeByName: { Time: true, Value: true, __name__: true, job: true, instance: true } } }],
+        transformations: [
+          {
+            id: 'organize',
+            options: { excludeByName: { Time: true, Value: true, __name__: true, job: true, instance: true } },
+          },
+        ],
         options: { showHeader: true },
       },
       {
@@ -100,7 +139,10 @@ export function grafanaDashboard(): object {
         gridPos: place(12 * index, 10, 12, 10),
         targets: [
           target(`contender_monitor_signal_value{${model},signal=~"${signals}"}`, '{{model}} {{signal}}'),
-          { ...target(`contender_monitor_signal_limit{${model},signal=~"${signals}"}`, '{{model}} {{signal}} limit'), refId: 'B' },
+          {
+            ...target(`contender_monitor_signal_limit{${model},signal=~"${signals}"}`, '{{model}} {{signal}} limit'),
+            refId: 'B',
+          },
         ],
         fieldConfig: defaults({ unit: 'short' }),
         options: legend,

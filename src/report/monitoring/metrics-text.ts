@@ -15,17 +15,24 @@ export function metricsText(input: {
 }): string {
   const { model, now, findings, observations, lastEnd, rows } = input;
   const gauges = [
-    gauge('contender_monitor_last_success_timestamp_seconds', 'Time of the last run of monitoring that came to its end.', [
-      [{ model }, now.getTime() / 1000],
-    ]),
-    gauge('contender_monitor_last_window_timestamp_seconds', 'End of the last window of production that was looked at.', [
-      ...(lastEnd === null ? [] : [[{ model }, Date.parse(lastEnd) / 1000] as Sample]),
-    ]),
+    gauge(
+      'contender_monitor_last_success_timestamp_seconds',
+      'Time of the last run of monitoring that came to its end.',
+      [[{ model }, now.getTime() / 1000]],
+    ),
+    gauge(
+      'contender_monitor_last_window_timestamp_seconds',
+      'End of the last window of production that was looked at.',
+      [...(lastEnd === null ? [] : [[{ model }, Date.parse(lastEnd) / 1000] as Sample])],
+    ),
     gauge('contender_monitor_window_rows', 'Rows of the champion in the last window.', [[{ model }, rows]]),
     gauge(
       'contender_monitor_finding_open',
       'Whether a finding is open: 1, or 0 where one was and has recovered.',
-      latest(findings).map(({ signal, rank, level, closed }) => [{ model, signal, rank, level }, closed === null ? 1 : 0]),
+      latest(findings).map(({ signal, rank, level, closed }) => [
+        { model, signal, rank, level },
+        closed === null ? 1 : 0,
+      ]),
     ),
     gauge(
       'contender_monitor_signal_value',

@@ -62,7 +62,10 @@ export function prometheusRules(model: string, levels: readonly ServiceLevel[], 
     },
   ];
   const groups = [
-    ...levels.map((level) => ({ name: `contender-${model}-${level.name}`, rules: [...ratios(level), ...alerts(level)] })),
+    ...levels.map((level) => ({
+      name: `contender-${model}-${level.name}`,
+      rules: [...ratios(level), ...alerts(level)],
+    })),
     { name: `contender-${model}-monitoring`, rules: own },
   ];
   return stringify({ groups }, { lineWidth: 0 });

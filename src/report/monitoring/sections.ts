@@ -22,7 +22,10 @@ export const monitorReport: StageReport = {
     const shown = champion === null ? 'none' : (champion.version ?? champion.sha256.slice(0, 12));
     const rows = [
       ['Champion', shown],
-      ['Windows', `${windows.recorded} recorded, ${windows.new} of them new${windows.until === null ? '' : `, until ${windows.until}`}`],
+      [
+        'Windows',
+        `${windows.recorded} recorded, ${windows.new} of them new${windows.until === null ? '' : `, until ${windows.until}`}`,
+      ],
       [
         'False alarms',
         `at most ${budget.alarmsPerYear} a year over ${budget.signals.length} signals: each is silent for ${Math.round(budget.days)} days on average`,
@@ -70,7 +73,10 @@ export function dashboardReport(input: {
 }
 
 function findingsSection(findings: readonly Finding[]): Section {
-  const shown = findings.filter(({ level }) => level !== 'note').toReversed().slice(0, 50);
+  const shown = findings
+    .filter(({ level }) => level !== 'note')
+    .toReversed()
+    .slice(0, 50);
   return {
     title: 'Findings, the last first',
     columns: ['what', 'level', 'rank', 'last seen', 'since', 'windows', 'now'],

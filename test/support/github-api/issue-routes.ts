@@ -35,7 +35,9 @@ export const issueRoutes: Route[] = [
     repository.issues.set(number, issue);
     return created(issueAnswer(call, number, issue));
   }),
-  route('GET /issues/:number', ['issues', 'pull-requests'], (call) => ok(issueAnswer(call, Number(call.parameters['number']), issueIn(call)))),
+  route('GET /issues/:number', ['issues', 'pull-requests'], (call) =>
+    ok(issueAnswer(call, Number(call.parameters['number']), issueIn(call))),
+  ),
   route('PATCH /issues/:number', ['issues', 'pull-requests'], (call) => {
     const issue = issueIn(call);
     const { body } = call;
@@ -84,14 +86,21 @@ function issueIn({ repository, parameters }: Call): Issue {
 
 function titleOf({ body }: Call): string {
   const title = text(body['title']);
-  if (title.trim() === '') throw invalid('Validation Failed', [{ resource: 'Issue', code: 'missing_field', field: 'title' }]);
-  if (title.length > 256) throw invalid('Validation Failed', [{ resource: 'Issue', message: 'title is too long (maximum is 256 characters)' }]);
+  if (title.trim() === '')
+    throw invalid('Validation Failed', [{ resource: 'Issue', code: 'missing_field', field: 'title' }]);
+  if (title.length > 256)
+    throw invalid('Validation Failed', [
+      { resource: 'Issue', message: 'title is too long (maximum is 256 characters)' },
+    ]);
   return title;
 }
 
 function bodyOf({ body }: Call): string {
   const said = text(body['body']);
-  if (said.length > 65_536) throw invalid('Validation Failed', [{ resource: 'Issue', message: 'body is too long (maximum is 65536 characters)' }]);
+  if (said.length > 65_536)
+    throw invalid('Validation Failed', [
+      { resource: 'Issue', message: 'body is too long (maximum is 65536 characters)' },
+    ]);
   return said;
 }
 
