@@ -42,7 +42,8 @@ function falseAlarms(budget: number, phi: number, season: number, repetitions: n
   let alarms = 0;
   for (let each = 0; each < repetitions * signals; each++) {
     const watched = watch(series(random, learning + 365, phi, season), 0, settingsOf(budget, 'both'));
-    for (const [index, { state }] of watched.entries()) if (state === 'alarm' && watched[index - 1]?.state !== 'alarm') alarms += 1;
+    for (const [index, { state }] of watched.entries())
+      if (state === 'alarm' && watched[index - 1]?.state !== 'alarm') alarms += 1;
   }
   return alarms / repetitions;
 }
@@ -51,7 +52,9 @@ function falseAlarms(budget: number, phi: number, season: number, repetitions: n
 function delays(budget: number, phi: number, before: number, change: (n: number) => number, scale = 1): number[] {
   const random = randomFrom(20261130);
   return Array.from({ length: 1000 }, () => {
-    const values = series(random, before + 90, phi, 0).map((value, index) => scale * value + (index >= before ? change(index - before + 1) : 0));
+    const values = series(random, before + 90, phi, 0).map(
+      (value, index) => scale * value + (index >= before ? change(index - before + 1) : 0),
+    );
     const watched = watch(values, 0, settingsOf(budget, change(1) > 0 ? 'up' : 'down'));
     const found = watched.findIndex(({ state }, index) => index >= before && state === 'alarm');
     return found < 0 ? Infinity : found - before + 1;
@@ -74,7 +77,13 @@ interface Truth {
 const evaluationRows = 2000;
 const evaluationLoss = 0.08;
 
-function production(random: Random, days: number, phi: number, season: number, { rows, wrong, estimated }: Truth): WindowRecord[] {
+function production(
+  random: Random,
+  days: number,
+  phi: number,
+  season: number,
+  { rows, wrong, estimated }: Truth,
+): WindowRecord[] {
   const kpis = Array.from({ length: 17 }, () => series(random, days, phi, season));
   const volume = series(random, days, phi, season);
   return Array.from({ length: days }, (_, index) => {
@@ -91,7 +100,9 @@ function production(random: Random, days: number, phi: number, season: number, {
       rows: count,
       others: {},
       changed: false,
-      values: Object.fromEntries(kpis.map((values, kpi) => [`kpi/k${kpi}`, Math.exp(0.04 * (values[index] as number))])),
+      values: Object.fromEntries(
+        kpis.map((values, kpi) => [`kpi/k${kpi}`, Math.exp(0.04 * (values[index] as number))]),
+      ),
       rates: {},
       faults: {},
       drift: [],
@@ -132,7 +143,10 @@ const champion: ChampionBaseline = {
   table: null,
 };
 
-function findingsIn(records: readonly WindowRecord[], settings: JudgeSettings = judge): { opened: number; signal: string }[] {
+function findingsIn(
+  records: readonly WindowRecord[],
+  settings: JudgeSettings = judge,
+): { opened: number; signal: string }[] {
   return findingsOf(records, observe(records, [champion], settings), 3).map(({ opened, signal }) => ({
     opened: records.findIndex(({ start }) => start === opened),
     signal,
@@ -141,7 +155,11 @@ function findingsIn(records: readonly WindowRecord[], settings: JudgeSettings = 
 
 const steady: Truth = { rows: 500, wrong: () => evaluationLoss, estimated: () => evaluationLoss };
 
-function everything(phi: number, season: number, repetitions: number): { alarms: number; harm: number; estimated: number } {
+function everything(
+  phi: number,
+  season: number,
+  repetitions: number,
+): { alarms: number; harm: number; estimated: number } {
   const random = randomFrom(20261201);
   const found = { alarms: 0, harm: 0, estimated: 0 };
   for (let each = 0; each < repetitions; each++) {
@@ -151,7 +169,11 @@ function everything(phi: number, season: number, repetitions: number): { alarms:
       if (signal === 'estimated/loss') found.estimated += 1;
     }
   }
-  return { alarms: found.alarms / repetitions, harm: found.harm / repetitions, estimated: found.estimated / repetitions };
+  return {
+    alarms: found.alarms / repetitions,
+    harm: found.harm / repetitions,
+    estimated: found.estimated / repetitions,
+  };
 }
 
 /** Days from a loss of accuracy to the alarm, labels three days late. */

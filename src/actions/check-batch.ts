@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { evidenceDigest } from '../evidence/index.ts';
 import { checkBatch } from '../pipeline/monitoring/check-batch.ts';
-import { registryView } from '../pipeline/gate/promote.ts';
+import { registryView } from '../pipeline/open-registry.ts';
 import { headline } from '../report/index.ts';
 import { batchReport } from '../report/monitoring/sections.ts';
 import { openActionWorkspace, report, runAction } from './action.ts';

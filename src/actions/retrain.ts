@@ -1,6 +1,6 @@
 import * as core from '@actions/core';
 import { openGitHub } from '../github/client.ts';
-import { registryView } from '../pipeline/gate/promote.ts';
+import { registryView } from '../pipeline/open-registry.ts';
 import { retrain } from '../pipeline/monitoring/retrain.ts';
 import { markdownText } from '../report/escape.ts';
 import { openActionWorkspace, runAction, writeSummary } from './action.ts';

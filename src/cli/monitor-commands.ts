@@ -10,7 +10,7 @@ import type { Workspace } from '../pipeline/workspace.ts';
 import { grafanaDashboard } from '../report/monitoring/grafana-dashboard.ts';
 import { prometheusRules } from '../report/monitoring/prometheus-rules.ts';
 import { runMonitor } from '../pipeline/monitoring/monitor.ts';
-import { registryView } from '../pipeline/gate/promote.ts';
+import { registryView } from '../pipeline/open-registry.ts';
 import { renderConsole } from '../report/index.ts';
 import { batchReport, monitorReport } from '../report/monitoring/sections.ts';
 import { UsageError } from '../errors.ts';

@@ -214,7 +214,7 @@ function kpiSeries(
     const change = changes?.[index];
     if (change?.state === 'alarm') return { ...observation, ...change, limit: kpi.max_change ?? null };
     const chart = watched[index] as Watched;
-    const text = told(chart, back, `${unit.trim()}`.trim() === '' ? name : unit.trim(), value);
+    const text = told(chart, back, kpi.unit ?? name, value);
     const bounds = kpi.min !== undefined || kpi.max !== undefined;
     const state = text.state === 'learning' && (bounds || change?.state === 'ok') ? 'ok' : text.state;
     return {

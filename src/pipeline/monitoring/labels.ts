@@ -1,3 +1,4 @@
+import { labelColumns } from '../../config/index.ts';
 import { readTimes } from '../../data/event-times.ts';
 import type { ChampionBaseline, WindowRecord } from '../../monitor/record.ts';
 import { dataRowsOf } from './rows.ts';
@@ -35,7 +36,7 @@ export async function joinLabels(
   const { columns, task } = workspace.modelConfig;
   const uri = labels.files;
   await withLogs(workspace, { name: 'labels', uri, key: 'monitor.labels.files' }, async (datasets) => {
-    const label = labels.label ?? (typeof columns.label === 'string' ? columns.label : (columns.label[0] as string));
+    const label = labels.label ?? labelColumns(columns)[0] ?? '';
     const ids = await idsIn(datasets, labels.id ?? columns.id);
     const regression = task === 'regression';
     const texts = regression ? null : await textsOf(datasets, label);

@@ -14,7 +14,7 @@ import { day, dueWindows, type Window } from '../../monitor/windows.ts';
 import { version } from '../../version.ts';
 import { prepareOut, writeEvidence } from '../gate/output.ts';
 import { withLines } from '../gate/places.ts';
-import { registryView } from '../gate/promote.ts';
+import { registryView } from '../open-registry.ts';
 import type { Workspace } from '../workspace.ts';
 import { baselineOf } from './baseline.ts';
 import { championNow, predictWithChampion } from './champion-predictions.ts';
@@ -152,7 +152,7 @@ async function reignsOf(workspace: Workspace, view: RegistryHistory): Promise<Re
     return now === null ? [] : [{ from: 0, ...now }];
   }
   const reigns: Reign[] = [];
-  for (const { to, time } of view.decisions as readonly RecordedDecision[]) {
+  for (const { to, time } of view.decisions) {
     const artifact = to?.artifacts.find(({ role }) => role === 'model') ?? to?.artifacts[0];
     if (to === null || artifact === undefined || reigns.at(-1)?.sha256 === artifact.sha256) continue;
     reigns.push({ from: Date.parse(time), version: to.version, sha256: artifact.sha256 });

@@ -72,10 +72,10 @@ export async function windowRows(
 ): Promise<WindowRows[]> {
   const positions = positionsIn(windows, times);
   const models = modelColumn === undefined ? null : await textsOf(datasets, modelColumn);
-  const found = windows.map((window) => {
+  const found = windows.map((window): Omit<WindowRows, 'rows'> & { rows: number[] } => {
     const champion = championAt(reigns, window.end - 1);
     const changed = models === null && championAt(reigns, window.start) !== champion;
-    return { window, champion, changed, rows: [] as number[], others: {} as Record<string, number> };
+    return { window, champion, changed, rows: [], others: {} };
   });
   for (const [row, position] of positions.entries()) {
     const here = found[position];

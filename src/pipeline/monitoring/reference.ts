@@ -6,7 +6,7 @@ import { readProfile } from '../../profile/read-profile.ts';
 import type { ColumnValues } from '../../profile/column-drift.ts';
 import type { ComparableColumn, Side } from '../../stages/data/drift-columns.ts';
 import { championsData } from '../gate/champion-profiles.ts';
-import { openRegistry } from '../gate/promote.ts';
+import { openRegistry } from '../open-registry.ts';
 import { inside, type Workspace } from '../workspace.ts';
 import { isProfile } from '../../config/index.ts';
 import { categoricalValues, numericValues } from './column-values.ts';

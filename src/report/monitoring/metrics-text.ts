@@ -23,7 +23,7 @@ export function metricsText(input: {
     gauge(
       'contender_monitor_last_window_timestamp_seconds',
       'End of the last window of production that was looked at.',
-      [...(lastEnd === null ? [] : [[{ model }, Date.parse(lastEnd) / 1000] as Sample])],
+      lastEnd === null ? [] : [[{ model }, Date.parse(lastEnd) / 1000]],
     ),
     gauge('contender_monitor_window_rows', 'Rows of the champion in the last window.', [[{ model }, rows]]),
     gauge(
