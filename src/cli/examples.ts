@@ -24,6 +24,10 @@ const examples: Readonly<Record<string, readonly string[]>> = {
     'contender serve models/candidate.onnx --port 8080',
     'contender serve models/champion.onnx --candidate models/candidate.onnx --port 8080',
   ],
+  'check-batch': [
+    'contender check-batch',
+    'contender check-batch --model-digest "$(sha256sum model.bin | cut -c1-64)"',
+  ],
   'registry register': [
     'contender registry register --artifact models/champion.onnx --reason "in production since May"',
   ],
@@ -64,6 +68,7 @@ const kinds: Readonly<Record<string, keyof typeof meanings>> = {
   'registry unassign': 'act',
   'registry deprecate': 'act',
   verify: 'check',
+  'check-batch': 'stage',
   'registry verify': 'check',
 };
 
