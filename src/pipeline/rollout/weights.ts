@@ -52,6 +52,9 @@ export function tokenOf(variable: string | undefined, env: NodeJS.ProcessEnv): s
   });
 }
 
+/** A server that does not answer is asked again so often. */
+const attempts = 3;
+
 function serverWeights(url: string, token: string | undefined): WeightStore {
   const address = `${url.replace(/\/$/u, '')}/contender/weight`;
   return {
@@ -60,8 +63,17 @@ function serverWeights(url: string, token: string | undefined): WeightStore {
     read: async () => weightIn(await askJson(address, { token }), address),
     async write({ weight, from, expires }) {
       const body = { weight, expires: expires?.toISOString() ?? null, ...(from === undefined ? {} : { from }) };
-      const answer = await askJson(address, { method: 'PUT', body, token });
-      requireInForce(weightIn(answer, address), weight, address);
+      for (let attempt = 1; ; attempt += 1) {
+        try {
+          const answer = await askJson(address, { method: 'PUT', body, token });
+          return requireInForce(weightIn(answer, address), weight, address);
+        } catch (error) {
+          if (!(error instanceof TrafficError)) throw error;
+          // An answer that was lost on its way: what was asked for may be done.
+          if (attempt > 1 && error.conflict && weightIn(await askJson(address, { token }), address) === weight) return;
+          if (error.conflict || attempt === attempts) throw error;
+        }
+      }
     },
   };
 }
