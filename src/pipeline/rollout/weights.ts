@@ -4,31 +4,9 @@ import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { TrafficError } from '../../errors.ts';
 import type { Weights } from '../../stages/rollout/schema.ts';
-import { askJson } from './http.ts';
+import { askJson, tokenOf } from './http.ts';
+import type { WeightStore } from './weight-store.ts';
 import { yamlWeights } from './weights-yaml.ts';
-
-/** Where the share of the candidate is set. Weights are percent of the traffic, 0 to 100. */
-export interface WeightStore {
-  /** As messages name it. */
-  name: string;
-  /** It takes an expiry, and puts the weight back by itself when nobody renews it. */
-  lapses: boolean;
-  /** What is in force. @throws TrafficError */
-  read(): Promise<number>;
-  /**
-   * Set the weight, and read it again: what is not in force was not written.
-   * @param change.from what must be in force before; another one: somebody else acts
-   * @throws TrafficError
-   */
-  write(change: WeightChange): Promise<void>;
-}
-
-export interface WeightChange {
-  weight: number;
-  from?: number;
-  /** Until when, unless it is renewed; null: for good. */
-  expires: Date | null;
-}
 
 /** The store that the configuration names. @param root the workspace, in which files lie and commands run */
 export function openWeights(settings: Weights, root: string, env: NodeJS.ProcessEnv): WeightStore {
@@ -37,19 +15,6 @@ export function openWeights(settings: Weights, root: string, env: NodeJS.Process
   if ('url' in settings) return confirmed(serviceWeights(settings.url, tokenOf(settings.token, env)));
   if ('proxy' in settings) return confirmed(proxyWeights(settings, root));
   return confirmed(commandWeights(settings, root));
-}
-
-/** @throws TrafficError where the variable is not set */
-export function tokenOf(variable: string | undefined, env: NodeJS.ProcessEnv): string | undefined {
-  if (variable === undefined) return undefined;
-  const token = env[variable];
-  if (token !== undefined && token !== '') return token;
-  throw new TrafficError({
-    found: `the variable ${variable} is not set`,
-    expected: 'the token that sets the weight',
-    where: 'rollout',
-    remedy: `Set ${variable} in the environment of this step`,
-  });
 }
 
 /** A server that does not answer is asked again so often. */
