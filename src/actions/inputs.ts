@@ -129,6 +129,11 @@ function readable<T>(read: () => T, otherwise: T): T {
   }
 }
 
+/** Whether a weight is put back in place of a rollout: any, or one whose time is over. */
+export function putBackInput(): 'no' | 'yes' | 'expired' {
+  return choice('put-back', ['no', 'yes', 'expired']);
+}
+
 /** The model that was asked for, be it configured or not. */
 export function modelInput(): string | undefined {
   return text('model');

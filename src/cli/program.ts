@@ -11,6 +11,7 @@ import { addRollbackCommand } from './registry-acts.ts';
 import { addRegistryCommands } from './registry-commands.ts';
 import { addInspectCommand } from './inspect-command.ts';
 import { addMonitorCommands } from './monitor-commands.ts';
+import { addRolloutCommand } from './rollout-command.ts';
 import { addServeCommand } from './serve-command.ts';
 import { addStageCommands } from './stage-commands.ts';
 import { addInitCommand } from './init-command.ts';
@@ -70,6 +71,7 @@ export async function buildProgram(
     .addHelpText('after', helpText);
   addInitCommand(program, context);
   addStageCommands(program, context);
+  addRolloutCommand(program, context);
   addPredictCommand(program, context);
   addProfileCommand(program, context);
   addMonitorCommands(program, context);

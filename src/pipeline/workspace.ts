@@ -129,6 +129,11 @@ export function inside(workspace: Workspace, path: string, key: string): Promise
   return contained(workspace, resolve(workspace.folder, path), path, `models.${workspace.model}.${key}`);
 }
 
+/** The same of a file that grows while the run goes on, such as a log. */
+export function insideGrowing(workspace: Workspace, path: string, key: string): Promise<string> {
+  return contained(workspace, resolve(workspace.folder, path), path, `models.${workspace.model}.${key}`, false);
+}
+
 /** The same for a path a person gave on the command line, relative to the workspace. */
 export function insideRoot(workspace: Workspace, path: string): Promise<string> {
   return contained(workspace, resolve(workspace.root, path), path, undefined);
@@ -139,6 +144,7 @@ async function contained(
   lexical: string,
   path: string,
   where: string | undefined,
+  hold = true,
 ): Promise<string> {
   const real = await followed(lexical);
   for (const each of [lexical, real]) {
@@ -152,7 +158,7 @@ async function contained(
       });
     }
   }
-  await workspace.inputs.hold(real);
+  if (hold) await workspace.inputs.hold(real);
   return real;
 }
 

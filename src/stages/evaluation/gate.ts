@@ -2,14 +2,14 @@ import type { Check, Comparison, Verdict } from '../../evidence/check.ts';
 import { shownDifference, statedSize } from '../../evidence/difference.ts';
 import { capitalised } from '../../wording.ts';
 import { compareMetric, type MetricComparison } from './compare.ts';
-import { comparisonOf, isUsable, marginFor, marginOn, tooLittle, toldComparison, verdictOf } from './judge.ts';
+import { comparisonOf, isUsable, marginFor, marginOn, tooLittle, toldComparison } from './judge.ts';
 import { metricValue, type Metric } from './metrics/metric.ts';
 import { countingQueries } from './metrics/ranking.ts';
 import { alphaFor, type Plan, type PlannedComparison, type PlannedMetric } from './plan.ts';
 import { outputRows, sampleRows, type Outputs, type Sample } from './sample.ts';
 import type { SliceRows } from './slices.ts';
 import { holm } from '../../statistics/multiplicity.ts';
-import { comparisonText, requirementText, valueText } from './wording.ts';
+import { comparisonText, requirementText, valueText, verdictOf } from '../comparison.ts';
 
 export interface Gate {
   plan: Plan;
