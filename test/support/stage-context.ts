@@ -21,6 +21,7 @@ export function stageContext(
     config,
     datasets: { evaluation: dataset },
     root: process.cwd(),
+    folder: process.cwd(),
     pathOf: elsewhere,
     log: silentLog,
     dataset,

@@ -136,7 +136,7 @@ async function makeEvidence(
 }
 
 function contextOf(workspace: Workspace, datasets: Readonly<Record<string, Dataset>>): StageContext {
-  const { model, modelConfig, root, log, signal } = workspace;
+  const { model, modelConfig, root, folder, targetToken, log, signal } = workspace;
   return {
     model,
     task: modelConfig.task,
@@ -144,6 +144,8 @@ function contextOf(workspace: Workspace, datasets: Readonly<Record<string, Datas
     config: modelConfig,
     datasets,
     root,
+    folder,
+    targetToken,
     pathOf: (file, key) => inside(workspace, file, key),
     log,
     signal,
