@@ -20,7 +20,7 @@ const allowed: Record<string, readonly string[]> = {
   config: [],
   protocol: [],
   statistics: [],
-  profile: ['statistics'],
+  profile: ['evidence', 'config', 'statistics', 'data'],
   github: ['evidence'],
   data: ['evidence', 'config'],
   model: ['evidence', 'config', 'data', 'statistics'],
@@ -31,7 +31,7 @@ const allowed: Record<string, readonly string[]> = {
   report: ['evidence'],
   sql: ['evidence', 'config', 'data', 'model'],
   stages: ['evidence', 'config', 'protocol', 'statistics', 'profile', 'data', 'model', 'sql', 'staging', 'report'],
-  pipeline: ['evidence', 'config', 'data', 'model', 'stages', 'registry', 'decide', 'report', 'github'],
+  pipeline: ['evidence', 'config', 'data', 'model', 'profile', 'stages', 'registry', 'decide', 'report', 'github'],
   cli: ['evidence', 'config', 'model', 'serve', 'report', 'github', 'stages', 'pipeline'],
   actions: ['evidence', 'config', 'report', 'github', 'stages', 'pipeline'],
 };

@@ -11,6 +11,11 @@ const examples: Readonly<Record<string, readonly string[]>> = {
     'contender predict --file predictions.parquet',
     'contender predict --role champion --shard 1/3 --file parts/champion-1.parquet',
   ],
+  profile: [
+    'contender profile data/reference.parquet',
+    'contender profile data/reference.parquet --shard 1/3 --file parts/profile-1.json',
+    'contender profile parts/*.json --file reference.json',
+  ],
   inspect: [
     'contender inspect models/candidate.onnx',
     'contender inspect models/candidate.onnx --config contender.yml',

@@ -5,6 +5,7 @@ import { version } from '../version.ts';
 import { addExamples } from './examples.ts';
 import { exitCodes } from './exit-codes.ts';
 import { addPredictCommand } from './predict-command.ts';
+import { addProfileCommand } from './profile-command.ts';
 import { addPublishCommands } from './publish-commands.ts';
 import { addRollbackCommand } from './registry-acts.ts';
 import { addRegistryCommands } from './registry-commands.ts';
@@ -70,6 +71,7 @@ export async function buildProgram(
   addInitCommand(program, context);
   addStageCommands(program, context);
   addPredictCommand(program, context);
+  addProfileCommand(program, context);
   addRollbackCommand(program, context);
   addRegistryCommands(program, context);
   addPublishCommands(program, context);

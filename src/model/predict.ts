@@ -5,7 +5,7 @@ import { ConfigError, DataError, MismatchError, ModelError, type Fault } from '.
 import type { Log } from '../log.ts';
 import { requireSame, type LocalArtifact, type Opened } from './artifact.ts';
 import type { RowRange } from './batches.ts';
-import { startGuarded } from './guarded-process.ts';
+import { startGuarded, type GuardedProcess } from './guarded-process.ts';
 import type { PredictionResult, Predictions, ReadingOptions, Stability, Tolerance } from './predictions.ts';
 
 /** What a model is compared as; `anchor`: beside the champion; `parent`: the model that a candidate was made of, by quantising it for instance. */
@@ -127,12 +127,17 @@ async function runProcess(input: PredictionInput): Promise<Outcome> {
   };
   // A process that is gone before it is asked is told by its end.
   guarded.child.send(job, () => {});
-  // Having answered it tidies up and ends, which nobody need wait for.
-  const answer = await Promise.race([answered, guarded.ended]);
+  const answer = await Promise.race([answered, guarded.ended]).finally(() => endSoon(guarded));
   if (!('kind' in answer)) return { kind: 'died', fault: answer };
   if (answer.kind === 'error') throw new (errors[answer.code] ?? DataError)(answer.fault);
   if (answer.kind === 'bug') throw new Error(answer.text);
   return { kind: 'results', results: answer.results.map(received) };
+}
+
+/** Having answered it tidies up and ends, which nobody need wait for; a runtime that hangs in its own end is ended. */
+function endSoon({ ended, end }: GuardedProcess): void {
+  const grace = setTimeout(end, 5000).unref();
+  void ended.catch(() => {}).then(() => clearTimeout(grace));
 }
 
 const errors: Readonly<Record<string, typeof ConfigError>> = {

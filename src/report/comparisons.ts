@@ -1,6 +1,6 @@
 import { levelText, shownDifference, type Check, type Comparison } from '../evidence/index.ts';
 import { count, metricName, metricValue, requiredText } from './numbers.ts';
-import { numberCell, textCell, verdictCell, type Cell, type Remark, type Section } from './section.ts';
+import { numberCell, textCell, verdictCell, type Cell, type Chart, type Remark, type Section } from './section.ts';
 import { badness, deciding, isOpen, worstFirst, type Result } from './standing.ts';
 
 /** The paired comparisons on the whole evaluation set, and those on slices that did not pass: worst first. */
@@ -20,9 +20,31 @@ export function comparisons(input: Result): Section {
     ]),
     remarks: checks.map((check) => remark(check, headline)),
     legend: legend(checks),
+    charts: inMargins(checks),
     collapsed: false,
     importance: 6,
   };
+}
+
+/** Each gain with its bounds in units of its own margin: what reaches beyond -1 may be a loss of more than is allowed. */
+function inMargins(checks: readonly Compared[]): Chart[] {
+  const points = checks.flatMap(({ comparison }) => {
+    const { margin, delta, lower, upper } = comparison;
+    if (margin === undefined || !(margin > 0)) return [];
+    return [{ x: nameCell(comparison).text, y: delta / margin, lower: lower / margin, upper: upper / margin }];
+  });
+  if (points.length === 0) return [];
+  return [
+    {
+      kind: 'interval',
+      title: 'Gain over the champion, in margins',
+      x: { title: 'metric' },
+      y: { title: 'gain divided by the margin: right of 0 is better, left of -1 is more than is allowed' },
+      series: [{ name: 'candidate', points }],
+      limits: [{ axis: 'y', at: -1, title: 'margin' }],
+      repeatsTable: true,
+    },
+  ];
 }
 
 /** How far the candidate is from the version that the policy holds every candidate against, and how far it may be in all. */

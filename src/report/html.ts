@@ -1,10 +1,11 @@
 import { contents } from './contents.ts';
 import { htmlText } from './escape.ts';
-import { withoutCharts, type Cell, type Section } from './section.ts';
+import { colour, isBefore, type Draw } from './draw.ts';
+import { chartTable, type Cell, type Chart, type Section } from './section.ts';
 import type { ReportInput } from './standing.ts';
 
-/** The report as one self-contained page: no scripts, nothing fetched, light and dark. */
-export function renderHtml(input: ReportInput): string {
+/** The report as one self-contained page: no scripts, nothing fetched, light and dark. @param draw what makes a chart of numbers */
+export function renderHtml(input: ReportInput, draw: Draw): string {
   const said = contents(input);
   const page = html`<!doctype html>
     <html lang="en">
@@ -35,37 +36,21 @@ export function renderHtml(input: ReportInput): string {
                   ${said.reasons.map((reason) => html`<li>${reason}</li>`)}
                 </ul>`
           }
-          ${withoutCharts(said.sections).map(renderSection)}
+          ${said.sections.map((section, index) => renderSection(section, index, draw))}
         </main>
       </body>
     </html> `;
   return page.markup;
 }
 
-function renderSection(section: Section, index: number): Markup {
+function renderSection(section: Section, index: number, draw: Draw): Markup {
   const id = `section-${index + 1}`;
   const { rows } = section;
   const count = rows.length === 0 ? [] : html` <span class="count">${String(rows.length)}</span>`;
   const heading = html`<h2 id="${id}">${section.title}${count}</h2>`;
   const remarks = (section.remarks ?? []).filter((remark) => remark !== null);
-  const table = html`<div class="wide">
-    <table aria-labelledby="${id}">
-      <thead>
-        <tr>
-          ${section.columns.map((column, at) => html`<th scope="col" ${align(section.rows[0]?.[at])}>${column}</th>`)}
-        </tr>
-      </thead>
-      <tbody>
-        ${section.rows.map(
-          (row) =>
-            html`<tr>
-              ${row.map(renderCell)}
-            </tr> `,
-        )}
-      </tbody>
-    </table>
-  </div>`;
-  const body = html`${(section.text ?? []).map((text) => html`<p>${text}</p>`)} ${rows.length === 0 ? [] : table}
+  const body = html`${(section.text ?? []).map((text) => html`<p>${text}</p>`)}
+  ${(section.charts ?? []).map((chart) => figure(chart, draw))} ${rows.length === 0 ? [] : table(section, { id })}
   ${section.legend === undefined ? [] : html`<p class="count">${section.legend}</p>`}
   ${
     remarks.length === 0
@@ -81,10 +66,65 @@ function renderSection(section: Section, index: number): Markup {
   </details> `;
 }
 
-function renderCell(cell: Cell): Markup {
+/** Wide tables scroll by keyboard too; on a narrow screen each row is a card whose cells say what they are. */
+function table({ columns, rows }: Pick<Section, 'columns' | 'rows'>, by: { id: string } | { name: string }): Markup {
+  const named = 'id' in by ? html`aria-labelledby="${by.id}"` : html`aria-label="${by.name}"`;
+  return html`<div class="wide" tabindex="0" role="region" ${named}>
+    <table ${named}>
+      <thead>
+        <tr>
+          ${columns.map((column, at) => html`<th scope="col" ${align(rows[0]?.[at])}>${column}</th>`)}
+        </tr>
+      </thead>
+      <tbody>
+        ${rows.map(
+          (row) =>
+            html`<tr>
+              ${row.map((cell, at) => renderCell(cell, columns[at] ?? ''))}
+            </tr> `,
+        )}
+      </tbody>
+    </table>
+  </div>`;
+}
+
+/** A chart, what its colours mean, and its numbers for whoever cannot see it. */
+function figure(chart: Chart, draw: Draw): Markup {
+  const { title, series, limits = [], repeatsTable } = chart;
+  const keys = series.length < 2 ? [] : series.map(({ name }, index) => key(name, colour(index), isBefore(name)));
+  const numbers = chartTable(chart);
+  return html`<figure>
+    <figcaption>
+      ${title}
+      <span class="keys">${keys}${limits.map((limit) => key(limit.title, 'var(--bad)', true))}</span>
+    </figcaption>
+    ${trusted(draw(chart))}
+    ${
+      repeatsTable === true
+        ? []
+        : html`<details>
+            <summary>Numbers</summary>
+            ${table(numbers, { name: `${title}: numbers` })}
+          </details>`
+    }
+  </figure> `;
+}
+
+function key(name: string, stroke: string, dashed: boolean): Markup {
+  const dashes = trusted(dashed ? ' stroke-dasharray="4 2"' : '');
+  return html`<span class="key"
+    ><svg width="22" height="8" aria-hidden="true">
+      <path d="M0,4H22" stroke="${stroke}" stroke-width="2" ${dashes} /></svg
+    >${name}</span
+  > `;
+}
+
+function renderCell(cell: Cell, column: string): Markup {
   const { href } = cell;
   const text = cellText(cell);
-  return html`<td${align(cell)}>${href === undefined ? text : html`<a href="${href}">${text}</a>`}</td>`;
+  return html`<td data-column="${column}" ${align(cell)}>
+    ${href === undefined ? text : html`<a href="${href}">${text}</a>`}
+  </td>`;
 }
 
 function cellText({ text, kind, mood }: Cell): Part {
@@ -121,9 +161,9 @@ function trusted(text: string): Markup {
 
 // Words are never split: a table that is too wide for its words scrolls.
 const style = `
-:root { color-scheme: light dark; --ink: #1f2328; --soft: #59636e; --line: #d1d9e0; --ground: #ffffff; --link: #0969da; --good: #1a7f37; --bad: #cf222e; --open: #9a6700; --none: #59636e; }
+:root { color-scheme: light dark; --ink: #1f2328; --soft: #59636e; --line: #d1d9e0; --ground: #ffffff; --link: #0969da; --good: #1a7f37; --bad: #cf222e; --open: #9a6700; --none: #59636e; --series-0: #0969da; --series-1: #953800; --series-2: #6639ba; --series-3: #1a7f37; }
 @media (prefers-color-scheme: dark) {
-  :root { --ink: #f0f6fc; --soft: #9198a1; --line: #3d444d; --ground: #0d1117; --link: #4493f8; --good: #3fb950; --bad: #f85149; --open: #d29922; --none: #9198a1; }
+  :root { --ink: #f0f6fc; --soft: #9198a1; --line: #3d444d; --ground: #0d1117; --link: #4493f8; --good: #3fb950; --bad: #f85149; --open: #d29922; --none: #9198a1; --series-0: #4493f8; --series-1: #f0883e; --series-2: #ab7df8; --series-3: #3fb950; }
 }
 body { margin: 0; background: var(--ground); color: var(--ink); font: 16px/1.5 system-ui, sans-serif; overflow-wrap: break-word; }
 main { max-width: 70rem; margin: 0 auto; padding: 2rem 1rem 4rem; }
@@ -138,6 +178,18 @@ summary { cursor: pointer; }
 .count { color: var(--soft); font-weight: 400; }
 p.count, section ul { font-size: 0.9rem; }
 .wide { overflow-x: auto; }
+figure { margin: 1rem 0; max-width: 40rem; }
+figcaption { font-size: 0.9rem; font-weight: 600; }
+.keys { font-weight: 400; color: var(--soft); }
+.key { margin-left: 0.75rem; white-space: nowrap; } .key svg { margin-right: 0.3rem; vertical-align: middle; }
+.chart { display: block; width: 100%; height: auto; color: var(--soft); }
+figure details { margin: 0.25rem 0; font-size: 0.85rem; color: var(--soft); }
+@media (max-width: 640px) {
+  thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+  tr { display: block; border: 1px solid var(--line); border-radius: 0.5rem; margin: 0.5rem 0; padding: 0.25rem 0; }
+  td { display: flex; justify-content: space-between; gap: 1rem; border: 0; max-width: none; text-align: right; white-space: normal; }
+  td::before { content: attr(data-column); color: var(--soft); text-align: left; }
+}
 table { border-collapse: collapse; margin-top: 0.5rem; font-size: 0.9rem; }
 th, td { border-bottom: 1px solid var(--line); padding: 0.35rem 0.75rem; text-align: left; vertical-align: top; }
 th { color: var(--soft); }

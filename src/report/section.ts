@@ -52,20 +52,27 @@ export interface Section {
 
 /** Numbers to be drawn, or listed where nothing can be drawn. */
 export interface Chart {
-  /** Lines join the points of a series; bars stand side by side by category; intervals show a value and its bounds. */
-  kind: 'line' | 'bar' | 'interval';
+  /**
+   * Lines join the points of a series, steps hold a value until the next; bars stand side by side by category; intervals show a value
+   * and its bounds (`y`, with `x` the category), from left to right.
+   */
+  kind: 'line' | 'steps' | 'bar' | 'interval';
   title: string;
   x: Axis;
   y: Axis;
   series: readonly Series[];
   /** Lines across the chart, such as a limit. */
   limits?: readonly { axis: 'x' | 'y'; at: number; title: string }[];
+  /** The table of the section has the same numbers: what cannot draw leaves it out. */
+  repeatsTable?: boolean;
 }
 
 export interface Axis {
   title: string;
   unit?: string;
   scale?: 'linear' | 'log' | 'time';
+  /** What is shown of it; absent: all that there is. */
+  domain?: readonly [number, number];
 }
 
 export interface Series {
@@ -79,15 +86,23 @@ export function isEmpty({ text = [], charts = [], rows }: Section): boolean {
   return text.length === 0 && charts.length === 0 && rows.length === 0;
 }
 
-/** The sections with each chart as a table below its section, for outputs that cannot draw. */
+/** More places than this are for the eye alone. */
+const mostPlaces = 24;
+
+/** The sections with each chart as a table below its section, for outputs that cannot draw. Long curves are left out. */
 export function withoutCharts(sections: readonly Section[]): Section[] {
   return sections.flatMap(({ charts = [], ...section }) => [
     ...(isEmpty(section) ? [] : [section]),
-    ...charts.map((chart) => ({ ...section, text: [], remarks: [], ...chartTable(chart) })),
+    ...charts
+      .filter((chart) => chart.repeatsTable !== true)
+      .map(chartTable)
+      .filter(({ rows }) => rows.length <= mostPlaces)
+      .map((table) => ({ ...section, text: [], remarks: [], ...table })),
   ]);
 }
 
-function chartTable({ title, x, y, series }: Chart): Pick<Section, 'title' | 'columns' | 'rows'> {
+/** The numbers of a chart. */
+export function chartTable({ title, x, y, series }: Chart): Pick<Section, 'title' | 'columns' | 'rows'> {
   const withUnit = ({ title: name, unit }: Axis): string => (unit === undefined ? name : `${name} (${unit})`);
   const places = [...new Set(series.flatMap(({ points }) => points.map((point) => point.x)))];
   const columns = series.length === 1 ? [withUnit(y)] : series.map(({ name }) => `${name}: ${withUnit(y)}`);

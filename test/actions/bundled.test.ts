@@ -74,6 +74,8 @@ describe('the bundled actions, run as a runner runs them', () => {
     const decision = await readJson<Decision>(outputs['decision'] ?? '');
     assert.equal(decision.source.pullRequest, 3);
     assert.equal(decision.candidate?.artifacts[0]?.sha256, outputs['candidate-sha256']);
+    const page = await readFile(join(outputs['decision'] ?? '', '..', 'report.html'), 'utf8');
+    assert.match(page, /<svg aria-label="ROC curve[^>]*role="img"/u, 'what draws charts is in the bundle');
   });
 
   it('promote stage by stage on a push, with the evidence that the command line gives', async () => {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { ContenderError } from '../../src/errors.ts';
 import { silentLog } from '../../src/log.ts';
 import { localModel, type LocalArtifact } from '../../src/model/artifact.ts';
@@ -45,6 +46,9 @@ describe(`${count} damaged models`, () => {
       }
     });
     assert.equal(tally.predicted + tally.refused + tally.unreadable, count);
+    // What has answered is given five seconds to end.
+    const until = Date.now() + 10_000;
+    while ((await predictionProcesses()).length > 0 && Date.now() < until) await setTimeout(50);
     assert.deepEqual(await predictionProcesses(), []);
     test.diagnostic(JSON.stringify(tally));
   });

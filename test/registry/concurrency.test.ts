@@ -12,7 +12,7 @@ const run = promisify(execFile);
 const program = fileURLToPath(new URL('promote-process.js', import.meta.url));
 /** Fifty writers with each of twenty seeds: CONTENDER_SEEDS=20. */
 const asked = process.env['CONTENDER_SEEDS'];
-const writers = Array.from({ length: asked === undefined ? 4 : 50 }, (_, index) => index);
+const writers = Array.from({ length: asked === undefined ? 20 : 50 }, (_, index) => index);
 const seeds = Array.from({ length: Number(asked ?? 1) }, (_, index) => index + 1);
 
 describe(`${writers.length} writers at once`, () => {

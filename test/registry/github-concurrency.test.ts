@@ -6,9 +6,9 @@ import { faults, type Fault, type GitHubStandIn } from '../support/github-api/se
 import { registryOn } from './github-store.ts';
 import { evidence, judged } from './sample-decision.ts';
 
-/** Fifty writers with each of twenty seeds: CONTENDER_SEEDS=20. */
+const writers = Array.from({ length: 50 }, (_, index) => index);
+/** All twenty: CONTENDER_SEEDS=20. */
 const asked = process.env['CONTENDER_SEEDS'];
-const writers = Array.from({ length: asked === undefined ? 6 : 50 }, (_, index) => index);
 const seeds = Array.from({ length: Number(asked ?? 1) }, (_, index) => index + 1);
 
 const mishaps: Fault[] = [

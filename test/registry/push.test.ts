@@ -13,8 +13,8 @@ import { inTemporaryFolder } from '../support/project.ts';
 import { judged } from './sample-decision.ts';
 import { inRepository, repositoryAt, type TemporaryRepository } from './temporary-repository.ts';
 
-/** Each attempt costs git dozens of processes, and of n writers at once the last may need n attempts. Eight: CONTENDER_WRITERS=8. */
-const writers = Number(process.env['CONTENDER_WRITERS'] ?? 4);
+/** Of n writers at once the last may need n attempts. */
+const writers = 8;
 const hasLfs = spawnSync('git', ['lfs', 'version']).status === 0;
 
 interface Shared {

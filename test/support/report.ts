@@ -1,8 +1,11 @@
 import * as report from '../../src/report/index.ts';
+import { drawing } from '../../src/report/draw.ts';
 import * as promotion from '../../src/report/promotion.ts';
 import { stages } from '../../src/stages/index.ts';
 
 /* The report as the program makes it: with the sections of every stage. */
+
+const draw = await drawing();
 
 type Result = report.Result & { server?: string | null | undefined };
 
@@ -11,7 +14,7 @@ export function renderMarkdown(result: Result, options?: report.MarkdownOptions)
 }
 
 export function renderHtml(result: Result): string {
-  return report.renderHtml({ ...result, stages });
+  return report.renderHtml({ ...result, stages }, draw);
 }
 
 export function renderConsole(result: Result, options: report.ConsoleOptions): string {

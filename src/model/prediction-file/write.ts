@@ -64,7 +64,7 @@ async function write(input: Parameters<typeof writePredictionFile>[0]): Promise<
     const fields = [
       `${quoteIdentifier(input.idColumn)} varchar`,
       ...names.slice(0, width).map((name) => `${quoteIdentifier(name)} double`),
-      ...labelNames.slice(0, given).map((name) => `${quoteIdentifier(name)} varchar`),
+      ...labelNames.slice(0, given).map((name) => `${quoteIdentifier(name)} ${given === 1 ? 'varchar' : 'tinyint'}`),
     ];
     await connection.run(`create table predictions (${fields.join(', ')})`);
     const appender = await connection.createAppender('predictions');
@@ -74,7 +74,8 @@ async function write(input: Parameters<typeof writePredictionFile>[0]): Promise<
         appender.appendDouble((scores as Float64Array)[row * width + index] as number);
       for (let index = 0; index < given; index += 1) {
         const label = labels?.[row * given + index] as number;
-        appender.appendVarchar(String(given === 1 ? classes?.[label] : label));
+        if (given === 1) appender.appendVarchar(String(classes?.[label]));
+        else appender.appendTinyInt(label);
       }
       appender.endRow();
     }

@@ -4,6 +4,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import { defaults } from '../../config/index.ts';
 import { Evidence as EvidenceSchema, type Decision, type Evidence } from '../../evidence/index.ts';
 import { EvidenceError } from '../../errors.ts';
+import { drawing } from '../../report/draw.ts';
 import { renderHtml } from '../../report/html.ts';
 import { renderJunit } from '../../report/junit.ts';
 import { renderMarkdown } from '../../report/markdown.ts';
@@ -73,7 +74,7 @@ export async function writeDecision(workspace: Workspace, result: Result & { dec
   await keepOutOfGit(workspace);
   await writeWhole(join(workspace.out, 'decision.json'), `${JSON.stringify(input.decision, null, 2)}\n`);
   await writeWhole(join(workspace.out, 'report.md'), renderMarkdown(input));
-  await writeWhole(join(workspace.out, 'report.html'), renderHtml(input));
+  await writeWhole(join(workspace.out, 'report.html'), renderHtml(input, await drawing()));
 }
 
 /** Write the checks as JUnit XML to a file named from the root of the workspace. */

@@ -10,6 +10,7 @@ import { ContenderError, RegistryError, UsageError } from '../../errors.ts';
 import { localModel } from '../../model/artifact.ts';
 import { fetchArtifact } from '../../registry/fetch-artifact.ts';
 import type { Registry } from '../../registry/registry.ts';
+import { drawing } from '../../report/draw.ts';
 import {
   renderHtml,
   renderMarkdown,
@@ -22,7 +23,7 @@ import {
 } from '../../report/index.ts';
 import { stages } from '../../stages/index.ts';
 import { withModelFolder } from '../contestants/resolve.ts';
-import { openRegistry } from '../gate/promote.ts';
+import { openRegistry } from '../open-registry.ts';
 import type { Workspace } from '../workspace.ts';
 import { writeWhole } from '../writing.ts';
 
@@ -53,11 +54,11 @@ export async function exportVersion(workspace: Workspace, input: ExportInput): P
     decision === undefined
       ? await publishedVersion(registry, workspace.model, input.version)
       : await publishedDecision(registry, workspace.model, decision);
-  const files = exportedFiles(published, await publishedBefore(registry, published), {
+  const files = await exportedFiles(published, await publishedBefore(registry, published), {
     ...input,
     files: input.parts.includes('in-toto') ? await modelFiles(workspace, published) : undefined,
   });
-  if (files.size === 0) throw nothingOf(published, input.parts);
+  if (files.size === 0) throw await nothingOf(published, input.parts);
   const name = decision === undefined ? published.decision.to?.version : `decision-${decision}`;
   const folder = join(workspace.out, 'export', name ?? '');
   const paths: string[] = [];
@@ -70,20 +71,23 @@ export async function exportVersion(workspace: Workspace, input: ExportInput): P
 }
 
 /** A rejection has no model card, and what was registered on a person's word no statements. */
-function nothingOf({ decision, evidence }: Published, parts: readonly ExportPart[]): UsageError {
-  const there = exportParts.filter((part) => exportedFiles({ decision, evidence }, null, { parts: [part] }).size > 0);
+async function nothingOf({ decision, evidence }: Published, parts: readonly ExportPart[]): Promise<UsageError> {
+  const there: ExportPart[] = [];
+  for (const part of exportParts) {
+    if ((await exportedFiles({ decision, evidence }, null, { parts: [part] })).size > 0) there.push(part);
+  }
   return new UsageError({
     found: `decision ${decision.seq} of ${decision.model} (${decision.action}, ${decision.outcome}) has no ${parts.join(', no ')}`,
     expected: `one of: ${there.join(', ')}`,
   });
 }
 
-/** The exported files by name. Pure: the same version gives the same bytes. Only what was promoted has a card and notes. */
-export function exportedFiles(
+/** The exported files by name: the same version gives the same bytes. Only what was promoted has a card and notes. */
+export async function exportedFiles(
   published: Published,
   before: Published | null,
   { parts, server, files: known }: Pick<ExportInput, 'parts' | 'server'> & { files?: ModelFiles | undefined },
-): Map<string, string> {
+): Promise<Map<string, string>> {
   const { decision, evidence } = published;
   const files = new Map<string, string>();
   const json = (name: string, value: unknown): unknown => files.set(name, `${JSON.stringify(value, null, 2)}\n`);
@@ -92,7 +96,7 @@ export function exportedFiles(
   if (promoted && parts.includes('release-notes')) files.set('release-notes.md', renderReleaseNotes(published, before));
   if (parts.includes('report')) {
     files.set('report.md', renderMarkdown({ decision, evidence, server, stages }));
-    files.set('report.html', renderHtml({ decision, evidence, server, stages }));
+    files.set('report.html', renderHtml({ decision, evidence, server, stages }, await drawing()));
   }
   for (const each of evidence) {
     if (parts.includes('evidence')) json(`evidence/${each.kind}.json`, each);

@@ -18,7 +18,7 @@ import { gtoTags, versionTag } from '../../registry/tags.ts';
 import { modelArtifact, publishedName, withdrawnText, type ModelFiles, type Published } from '../../report/index.ts';
 import { exportedFiles, exportParts, publishedBefore, publishedVersion } from './export.ts';
 import { withModelFolder } from '../contestants/resolve.ts';
-import { openRegistry } from '../gate/promote.ts';
+import { openRegistry } from '../open-registry.ts';
 import type { Workspace } from '../workspace.ts';
 
 /** GitHub takes files below 2 GiB ("About releases", GitHub docs). */
@@ -57,7 +57,7 @@ export async function releaseVersion(workspace: Workspace, input: ReleaseVersion
   const latest = isLatest(await registry.manifest(workspace.model), version);
   return withModelFolder(async (folder) => {
     const model = await modelAssets(workspace, published, tag, folder);
-    const files = exportedFiles(published, before, { parts: exportParts, server, files: model.files });
+    const files = await exportedFiles(published, before, { parts: exportParts, server, files: model.files });
     const assets = [...model.assets, ...documents(files)];
     const made = await workspace.log.group(`Release ${tag}`, () =>
       makeRelease(github, {

@@ -17,12 +17,17 @@ export function textCellReader(
   { decimal = '.' }: CsvDialect = {},
 ): (text: string | null) => unknown {
   const number = new RegExp(`^(?:${numberPattern(decimal)})$`, 'u');
-  const numeric = types.number || (!types.any && isNumeric(type));
+  const numeric = holdsNumbersFor(types, type);
   return (text) => {
     if (text === null || (numeric && isNotANumber(text))) return missingCell(types);
     if (types.number && number.test(text)) return Number(decimal === ',' ? text.replace(',', '.') : text);
     return (types.boolean ? booleanOf(text) : null) ?? text;
   };
+}
+
+/** Whether NaN stands for no value: in a column of numbers by the contract, or by its cells where the contract names no type. */
+export function holdsNumbersFor(types: CellTypes, type: string): boolean {
+  return types.number || (!types.any && isNumeric(type));
 }
 
 /** A cell without a value, in CSV and Parquet alike: null where the contract names null for the column, else no property. */

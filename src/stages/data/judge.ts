@@ -40,33 +40,9 @@ const timeLimit = 10_000;
  */
 export function compileContract(contract: Contract, log: Log, limit = timeLimit): Judge {
   const unknown = new Set<string>();
-  const ajv = new Ajv2020({
-    strictSchema: 'log',
-    strictNumbers: true,
-    strictTypes: false,
-    strictTuples: false,
-    strictRequired: false,
-    // A column named "constructor" is there only if the row has it.
-    ownProperties: true,
-    logger: {
-      log: (...parts: unknown[]) => log.debug(parts.join(' ')),
-      // Told of every place that is compiled, some of them more than once.
-      warn: (...parts: unknown[]) => {
-        const said = parts.join(' ');
-        const keyword = /unknown keyword: "(?<keyword>[^"]+)"/u.exec(said)?.groups?.['keyword'];
-        if (keyword === undefined) log.warning(`${contract.uri}: ${said}`);
-        else unknown.add(keyword);
-      },
-      error: (...parts: unknown[]) => log.debug(parts.join(' ')),
-    },
-  });
-  addFormats(ajv);
-  decideMultiplesInDecimal(ajv);
-  // It resolves anchors, and warns of the keyword all the same.
-  ajv.addKeyword('$anchor');
   let validate: ValidateFunction;
   try {
-    validate = withTimeLimit(limit, () => ajv.compile(contract.schema));
+    validate = withTimeLimit(limit, () => compiler(contract, log, unknown).compile(contract.schema));
   } catch (cause) {
     if (cause instanceof RangeError) throw endless(contract, cause);
     throw new DataError({
@@ -163,4 +139,33 @@ function message(error: ErrorObject): string {
 
 function unescapePointer(part: string): string {
   return part.replaceAll('~1', '/').replaceAll('~0', '~');
+}
+
+/** @param unknown keywords that it does not know are added here */
+function compiler(contract: Contract, log: Log, unknown: Set<string>): Ajv2020 {
+  const ajv = new Ajv2020({
+    strictSchema: 'log',
+    strictNumbers: true,
+    strictTypes: false,
+    strictTuples: false,
+    strictRequired: false,
+    // A column named "constructor" is there only if the row has it.
+    ownProperties: true,
+    logger: {
+      log: (...parts: unknown[]) => log.debug(parts.join(' ')),
+      // Told of every place that is compiled, some of them more than once.
+      warn: (...parts: unknown[]) => {
+        const said = parts.join(' ');
+        const keyword = /unknown keyword: "(?<keyword>[^"]+)"/u.exec(said)?.groups?.['keyword'];
+        if (keyword === undefined) log.warning(`${contract.uri}: ${said}`);
+        else unknown.add(keyword);
+      },
+      error: (...parts: unknown[]) => log.debug(parts.join(' ')),
+    },
+  });
+  addFormats(ajv);
+  decideMultiplesInDecimal(ajv);
+  // It resolves anchors, and warns of the keyword all the same.
+  ajv.addKeyword('$anchor');
+  return ajv;
 }

@@ -4,6 +4,7 @@ import { againstAnchor, slices } from '../../report/comparisons.ts';
 import { metrics } from '../../report/metrics.ts';
 import type { Section } from '../../report/section.ts';
 import { isOpen, worstFirst } from '../../report/standing.ts';
+import { charts } from './charts.ts';
 
 /** What the report shows of every comparison is left out here: see `comparisons`. */
 export function sections(evidence: Evidence): Section[] {
@@ -14,6 +15,7 @@ export function sections(evidence: Evidence): Section[] {
     otherChecks(evidence),
     // Of a first model there is nothing better to show at a glance.
     { ...metrics([evidence]), brief: !compared },
+    { title: 'Curves', charts: charts(evidence), columns: [], rows: [], collapsed: false, importance: 1 },
   ];
 }
 

@@ -5,6 +5,7 @@ import { describe, test } from 'node:test';
 import { EvidenceError } from '../../../src/errors.ts';
 import { evidenceDigest, type Decision, type Evidence } from '../../../src/evidence/index.ts';
 import { readUntrustedReports } from '../../../src/pipeline/publishing/untrusted-reports.ts';
+import { stages } from '../../../src/stages/index.ts';
 import { decision, evidence, failedSlice, recorded } from '../../report/samples.ts';
 import { inTemporaryFolder } from '../../support/project.ts';
 
@@ -42,7 +43,7 @@ describe('what a run of strangers left', () => {
       files({ 'README.md': 'x', '.hidden/decision.json': honest, 'other/notes.txt': 'x' }),
       async (folder) => {
         const reports = await readUntrustedReports(folder);
-        assert.deepEqual(reports, [{ model: 'spam-filter', input: { decision: honest, evidence: [proof] } }]);
+        assert.deepEqual(reports, [{ model: 'spam-filter', input: { stages, decision: honest, evidence: [proof] } }]);
       },
     ));
 

@@ -98,7 +98,7 @@ describe('the evaluation of a ranking', () => {
     assert.equal(find(checks, 'evaluation/map@device=mobile').comparison?.n, 30);
   });
 
-  it('tells how many queries do not count, and why, and is inconclusive where none does', async () => {
+  it('tells how many queries do not count, and why, and refuses data where none does', async () => {
     const rows = lists(40, () => false);
     const alone: Row = { ...rows[0]!, query: 'alone' };
     const hopeless = lists(1, () => false).map((row) => ({ ...row, query: 'hopeless', relevance: 0 }));
@@ -109,9 +109,10 @@ describe('the evaluation of a ranking', () => {
     );
     assert.deepEqual(details['queries'], { queries: 42, counted: 40, oneRow: 1, noneRelevant: 1 });
 
-    const none = await judge(rows.map((row) => ({ ...row, relevance: 0 })));
-    assert.equal(none.verdict, 'inconclusive');
-    assert.match(find(none.checks, 'evaluation/ndcg@3').message, /no query has at least two rows/u);
+    await assert.rejects(
+      judge(rows.map((row) => ({ ...row, relevance: 0 }))),
+      /NDCG@3, which the policy asks for .* cannot be computed: no query has at least two rows, one of them relevant/u,
+    );
   });
 
   it('refuses what cannot be ranked by, with the row', async () => {

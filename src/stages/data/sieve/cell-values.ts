@@ -3,6 +3,7 @@ import { booleanTexts, notANumber, numberPattern } from '../../../data/grammar.t
 import { quoteIdentifier, quoteLiteral, type Dataset, type DatasetColumn } from '../../../data/relation.ts';
 import { isNested, isNumeric } from '../../../data/types.ts';
 import type { CellTypes } from '../cell-types.ts';
+import { holdsNumbersFor } from '../cells.ts';
 import { missingIf, nothing, typedValue, type SqlValue } from './values.ts';
 import { and, negated } from './verdicts.ts';
 
@@ -43,8 +44,9 @@ interface Cell {
 /** A text: a number or a boolean where the contract names these for the column and it spells one. See `textCellReader`. */
 function csvCell(name: string, expression: string, column: DatasetColumn, types: CellTypes, { csv }: Dataset): Cell {
   const columns = [`${expression} as ${name}`];
-  const isNumeric_ = types.number || (!types.any && isNumeric(column.type));
-  const absent = isNumeric_ ? `(${name} is null or lower(${name}) in (${listed(notANumber)}))` : `${name} is null`;
+  const absent = holdsNumbersFor(types, column.type)
+    ? `(${name} is null or lower(${name}) in (${listed(notANumber)}))`
+    : `${name} is null`;
   const present = negated(absent);
   let number = 'false';
   let spells = 'false';

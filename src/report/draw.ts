@@ -1,0 +1,172 @@
+import type * as Plotting from '@observablehq/plot';
+import { oneLine } from './escape.ts';
+import type { Axis, Chart, Series } from './section.ts';
+
+/** A chart as SVG that follows the colours of the page; the same bytes for the same chart. */
+export type Draw = (chart: Chart) => string;
+
+/** Load what draws. It is heavy, and only pages need it. */
+export async function drawing(): Promise<Draw> {
+  const [plot, { parseHTML }] = await Promise.all([import('@observablehq/plot'), import('linkedom')]);
+  return (chart) => {
+    const { document } = parseHTML('<!doctype html><html><body></body></html>');
+    return cleaned(draw(plot, chart, document), chart.title);
+  };
+}
+
+type Plot = typeof Plotting;
+
+const width = 600;
+
+/** @param document whatever makes elements: types of browsers are not among those of this project */
+function draw(plot: Plot, chart: Chart, document: unknown): DrawnElement {
+  const isForest = chart.kind === 'interval';
+  const categories = isForest
+    ? [...new Set(chart.series.flatMap(({ points }) => points.map(({ x }) => String(x))))]
+    : [];
+  const marks = isForest
+    ? forest(plot, chart)
+    : chart.series.flatMap((series, index) => seriesMarks(plot, chart, series, index));
+  const limits = (chart.limits ?? []).map(({ axis, at }) =>
+    (axis === 'x') === !isForest || chart.kind === 'bar'
+      ? plot.ruleX([at], { stroke: 'var(--bad)', strokeDasharray: '4 3' })
+      : plot.ruleY([at], { stroke: 'var(--bad)', strokeDasharray: '4 3' }),
+  );
+  const value = { ...scaleOf(isForest ? chart.y : chart.x), grid: true };
+  return plot.plot({
+    document: document as NonNullable<Plotting.PlotOptions['document']>,
+    className: 'chart',
+    width,
+    height: isForest ? 44 + 26 * categories.length : 260,
+    // The same for every text, so that no name moves anything.
+    marginLeft: isForest ? 220 : 56,
+    marginBottom: 38,
+    style: { fontSize: '12px' },
+    ...(isForest
+      ? { x: value, y: { label: null, domain: categories, type: 'band', tickFormat: shortened } }
+      : {
+          x: chart.kind === 'bar' ? { label: labelOf(chart.x), type: 'band', domain: places(chart) } : value,
+          y: { ...scaleOf(chart.y), grid: true },
+        }),
+    marks: [...limits, ...marks],
+  });
+}
+
+function seriesMarks(plot: Plot, chart: Chart, { points, name }: Series, index: number): Plotting.Markish[] {
+  const stroke = colour(index);
+  const data = [...points];
+  // Never by colour alone: the champion is dashed.
+  const dashes = isBefore(name) ? { strokeDasharray: '5 3' } : {};
+  switch (chart.kind) {
+    case 'bar': {
+      const share = 0.8 / chart.series.length;
+      const inset = (from: number): number => (from * width) / (places(chart).length + 1) / 1.25;
+      return [
+        plot.barY(data, {
+          x: (point: { x: unknown }) => String(point.x),
+          y: 'y',
+          fill: stroke,
+          fillOpacity: isBefore(name) ? 0.45 : 0.9,
+          insetLeft: inset(share * index),
+          insetRight: inset(share * (chart.series.length - 1 - index)),
+        }),
+      ];
+    }
+    case 'steps':
+      return [plot.lineY(data, { x: 'x', y: 'y', stroke, strokeWidth: 1.6, curve: 'step-after', ...dashes })];
+    default:
+      return [
+        ...(points.some(({ lower }) => lower !== undefined)
+          ? [plot.areaY(data, { x: 'x', y1: 'lower', y2: 'upper', fill: stroke, fillOpacity: 0.15 })]
+          : []),
+        plot.line(data, { x: 'x', y: 'y', stroke, strokeWidth: 1.8, ...dashes }),
+        ...(points.length <= 24 ? [plot.dot(data, { x: 'x', y: 'y', fill: stroke, r: 2.5 })] : []),
+      ];
+  }
+}
+
+/** Values with their bounds, one row a category. */
+function forest(plot: Plot, chart: Chart): Plotting.Markish[] {
+  return chart.series.flatMap(({ points }, index) => {
+    const stroke = colour(index);
+    const data = points.map((point) => ({ ...point, x: String(point.x) }));
+    const bounded = data.filter(({ lower, upper }) => lower !== undefined && upper !== undefined);
+    return [
+      plot.ruleX([0], { stroke: 'var(--soft)' }),
+      plot.ruleY(bounded, { y: 'x', x1: 'lower', x2: 'upper', stroke, strokeWidth: 2.5 }),
+      plot.tickX(bounded, { y: 'x', x: 'lower', stroke, inset: 6 }),
+      plot.tickX(bounded, { y: 'x', x: 'upper', stroke, inset: 6 }),
+      plot.dot(data, { y: 'x', x: 'y', fill: stroke, r: 4 }),
+    ];
+  });
+}
+
+const longestName = 32;
+
+function shortened(text: string): string {
+  const name = oneLine(text);
+  return name.length <= longestName ? name : `${name.slice(0, longestName - 1)}…`;
+}
+
+function places(chart: Chart): string[] {
+  return [...new Set(chart.series.flatMap(({ points }) => points.map(({ x }) => String(x))))];
+}
+
+function scaleOf(axis: Axis): { label: string; type?: 'log' | 'utc'; domain?: [number, number] } {
+  return {
+    label: labelOf(axis),
+    ...(axis.scale === 'log' ? { type: 'log' as const } : {}),
+    ...(axis.scale === 'time' ? { type: 'utc' as const } : {}),
+    ...(axis.domain === undefined ? {} : { domain: [...axis.domain] as [number, number] }),
+  };
+}
+
+export function labelOf({ title, unit }: Axis): string {
+  return oneLine(unit === undefined ? title : `${title} (${unit})`);
+}
+
+/** What was there before stands in the background. */
+export function isBefore(series: string): boolean {
+  return /champion|reference|before/iu.test(series);
+}
+
+const colours = 4;
+
+export function colour(index: number): string {
+  return `var(--series-${index % colours})`;
+}
+
+/**
+ * The markup without what differs from run to run or gets in the way: a style sheet a chart, labels of groups that no reader
+ * announces, digits nobody sees.
+ */
+function cleaned(svg: DrawnElement, title: string): string {
+  for (const style of svg.querySelectorAll('style')) style.remove();
+  for (const element of [svg, ...svg.querySelectorAll('*')]) {
+    for (const name of ['aria-label', 'aria-hidden', 'aria-description']) element.removeAttribute(name);
+    for (const name of drawnBy) {
+      const value = element.getAttribute(name);
+      if (value !== null) element.setAttribute(name, value.replace(/-?\d+\.\d{2,}/gu, rounded));
+    }
+  }
+  svg.setAttribute('role', 'img');
+  svg.setAttribute('aria-label', oneLine(title));
+  return svg.outerHTML;
+}
+
+/** Attributes that hold places on the page, in pixels. */
+const drawnBy = ['d', 'transform', 'x', 'y', 'x1', 'x2', 'y1', 'y2', 'cx', 'cy', 'width', 'height', 'points'];
+
+function rounded(number: string): string {
+  return String(Math.round(Number(number) * 10) / 10);
+}
+
+/** What is needed of an element of a page: types of browsers are not among those of this project. */
+interface DrawnElement {
+  outerHTML: string;
+  querySelectorAll(selector: string): Iterable<DrawnElement>;
+  getAttribute(name: string): string | null;
+  setAttribute(name: string, value: string): void;
+  removeAttribute(name: string): void;
+  remove(): void;
+}

@@ -1,0 +1,75 @@
+import type { Bounds } from './proportions.ts';
+
+/*
+ * Confidence sequences, at any time, of the mean of values between 0 and 1, without any other assumption on them (Waudby-Smith and
+ * Ramdas, J. R. Stat. Soc. B 2024, arXiv 2010.09686). The order of the values matters: sort them by time, then by id.
+ */
+
+interface Bet {
+  value: number;
+  /** Running mean before the value. */
+  mean: number;
+  /** The bet, of the values before it alone. */
+  bet: number;
+}
+
+/** Each value with the predictable bet on it: sqrt(2 ln(2/alpha) / (variance t ln(1 + t))). */
+function betsOn(values: readonly number[], alpha: number): Bet[] {
+  let sum = 0;
+  let squares = 0;
+  let mean = 0.5;
+  let variance = 0.25;
+  return values.map((value, index) => {
+    const t = index + 1;
+    const bet = Math.sqrt((2 * Math.log(2 / alpha)) / (variance * t * Math.log(1 + t)));
+    const placed = { value, mean, bet };
+    sum += value;
+    mean = (0.5 + sum) / (t + 1);
+    squares += (value - mean) ** 2;
+    variance = (0.25 + squares) / (t + 1);
+    return placed;
+  });
+}
+
+/** Empirical Bernstein: a closed form, wider than betting. Two-sided. */
+export function empiricalBernsteinBounds(values: readonly number[], alpha: number): Bounds {
+  let bets = 0;
+  let weighted = 0;
+  let spread = 0;
+  for (const { value, mean, bet } of betsOn(values, alpha)) {
+    const capped = Math.min(bet, 0.5);
+    bets += capped;
+    weighted += capped * value;
+    spread += (value - mean) ** 2 * (-Math.log(1 - capped) - capped);
+  }
+  if (bets === 0) return { lower: 0, upper: 1 };
+  const radius = (Math.log(2 / alpha) + spread) / bets;
+  return { lower: weighted / bets - radius, upper: weighted / bets + radius };
+}
+
+/** Betting: the means that a gambler cannot get rich against. Two-sided, to 1e-9. */
+export function bettingBounds(values: readonly number[], alpha: number): Bounds {
+  const bets = betsOn(values, alpha);
+  const limit = Math.log(2 / alpha);
+  const wealth = (mean: number, side: 1 | -1): number => {
+    const most = side === 1 ? 0.5 / mean : 0.5 / (1 - mean);
+    return bets.reduce((sum, { value, bet }) => sum + Math.log1p(side * Math.min(bet, most) * (value - mean)), 0);
+  };
+  return {
+    lower: crossing(0, 1, (mean) => wealth(mean, 1) < limit),
+    upper: crossing(1, 0, (mean) => wealth(mean, -1) < limit),
+  };
+}
+
+/** Where, from `from` to `to`, a condition begins to hold; `from` where it holds there. It holds on from there. */
+function crossing(from: number, to: number, holds: (value: number) => boolean): number {
+  let [out, inside] = [from, to];
+  // The ends themselves divide by zero.
+  for (let step = 0; step < 31; step += 1) {
+    const middle = (out + inside) / 2;
+    if (holds(middle)) inside = middle;
+    else out = middle;
+  }
+  const found = (out + inside) / 2;
+  return Math.abs(found - from) < 1e-8 ? from : found;
+}

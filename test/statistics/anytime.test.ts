@@ -1,0 +1,140 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import {
+  mixtureEvidence,
+  mixtureRadius,
+  normalMixtureBoundary,
+  sequenceFactor,
+  shareDifferenceBounds,
+} from '../../src/statistics/anytime-means.ts';
+import { bettingBounds, empiricalBernsteinBounds } from '../../src/statistics/bounded-mean.ts';
+import { failureEvidence, failureRatioBounds } from '../../src/statistics/failures-by-arm.ts';
+import { wilson, type Bounds } from '../../src/statistics/proportions.ts';
+import { binomial, randomFrom } from '../../src/statistics/random.ts';
+import { sampleRatio } from '../../src/statistics/sample-ratio.ts';
+
+/** Equal to all the digits that are given. */
+function near(actual: number, expected: number, digits: number): void {
+  assert.ok(Math.abs(actual - expected) <= 0.5000001 * 10 ** -digits, `${actual} is not ${expected}`);
+}
+
+function boundsNear({ lower, upper }: Bounds, [low, high]: [number, number], digits: number): void {
+  near(lower, low, digits);
+  near(upper, high, digits);
+}
+
+test('the mixture test gives the reference ratios and radii', () => {
+  near(Math.exp(mixtureEvidence(0.01, 2.5e-5, 1e-4)), 2.21506344, 8);
+  near(Math.exp(mixtureEvidence(0.02, 2.5e-5, 1e-4)), 269.15328332, 8);
+  near(Math.exp(mixtureEvidence(0.5, 0.04, 1)), 3.95808144, 8);
+  near(mixtureRadius(2.5e-5, 1e-4, 0.05), 0.01541195, 8);
+  near(mixtureRadius(0.04, 1, 0.05), 0.62030778, 8);
+  near(mixtureRadius(1e-4, 4e-4, 0.05), 0.0308239, 8);
+});
+
+test('the normal mixture boundary gives the reference values', () => {
+  near(normalMixtureBoundary(100, 100, 0.05), 30.35209, 6);
+  near(normalMixtureBoundary(1000, 100, 0.05), 102.512287, 6);
+  near(normalMixtureBoundary(250, 2500, 0.01), 68.242169, 6);
+});
+
+test('the asymptotic confidence sequence gives the reference factors, for intervals and for bounds', () => {
+  const at = (n: number, sides: 1 | 2): number => sequenceFactor(n, 5000, 0.05, sides);
+  near(at(1000, 2), 3.363888, 6);
+  near(at(5000, 2), 3.035209, 6);
+  near(at(50000, 2), 3.241723, 6);
+  near(at(1000, 1), 3.152422, 6);
+  near(at(5000, 1), 2.779094, 6);
+  near(at(50000, 1), 2.988692, 6);
+  assert.equal(sequenceFactor(0, 5000, 0.05), Number.POSITIVE_INFINITY);
+});
+
+test('a difference of two shares has the reference bounds', () => {
+  const bounds = (a: number, n: number, b: number, m: number): Bounds =>
+    shareDifferenceBounds({ hits: a, trials: n }, { hits: b, trials: m }, 5000, 0.05);
+  boundsNear(bounds(50, 5000, 80, 5000), [-0.000933, 0.012933], 6);
+  boundsNear(bounds(120, 1000, 150, 1000), [-0.017693, 0.077693], 6);
+  boundsNear(bounds(900, 30000, 880, 10000), [0.048366, 0.067634], 6);
+});
+
+test('failures by arm give the reference evidence, and windows multiply inside the mixture', () => {
+  const evidence = (...windows: [number, number, number][]): number =>
+    Math.exp(failureEvidence(windows.map(([candidate, both, share]) => ({ candidate, both, share }))));
+  near(evidence([5, 10, 0.1]), 80.3816, 4);
+  near(evidence([12, 40, 0.1]), 134.713, 3);
+  near(evidence([60, 100, 0.5]), 1.2327, 4);
+  near(evidence([2, 12, 0.01], [6, 40, 0.05]), 57.5510072, 8);
+  assert.equal(evidence(), 1);
+});
+
+test('the ratio of failure rates has the reference bounds', () => {
+  const bounds = (candidate: number, both: number): Bounds => failureRatioBounds({ candidate, both, share: 0.1 }, 0.05);
+  boundsNear(bounds(12, 40), [1.1261, 11.1376], 4);
+  boundsNear(bounds(100, 1000), [0.6956, 1.3923], 4);
+  boundsNear(bounds(10, 100), [0.3241, 2.3828], 4);
+  assert.deepEqual(bounds(0, 0), { lower: 0, upper: Number.POSITIVE_INFINITY });
+  assert.equal(bounds(5, 5).upper, Number.POSITIVE_INFINITY);
+  assert.equal(bounds(0, 5).lower, 0);
+});
+
+test('equal arms that are looked at after every failure raise the alarm in at most 5% of 2,000 runs', () => {
+  const random = randomFrom(16);
+  let alarms = 0;
+  for (let run = 0; run < 2000; run += 1) {
+    let candidate = 0;
+    for (let both = 1; both <= 200; both += 1) {
+      candidate += binomial(random, 1, 0.25);
+      if (failureEvidence([{ candidate, both, share: 0.25 }]) < Math.log(20)) continue;
+      alarms += 1;
+      break;
+    }
+  }
+  assert.ok(alarms > 10 && alarms <= 100, `${alarms} of 2000`);
+});
+
+test('shares of users are tested against the plan, at once and sequentially', () => {
+  const equal = sampleRatio([5000, 5200], [1, 1]);
+  near(equal.statistic, 3.921569, 6);
+  near(equal.p, 0.04767038, 8);
+  near(equal.logBayesFactor, -0.377782, 6);
+  const large = sampleRatio([821588, 815482], [50, 50]);
+  near(large.statistic, 22.774369, 6);
+  near(large.p, 1.82179e-6, 11);
+  const canary = sampleRatio([980, 9020], [10, 90]);
+  near(canary.statistic, 0.444444, 6);
+  near(canary.p, 0.504985075, 9);
+  near(canary.logBayesFactor, -2.085671, 6);
+  near(sampleRatio([5000, 5500], [1, 1]).logBayesFactor, 9.463748, 6);
+});
+
+test('an arm that is planned to get nothing is no degree of freedom, and a user in it breaks the plan', () => {
+  assert.equal(sampleRatio([5000, 5200, 0], [1, 1, 0]).p, sampleRatio([5000, 5200], [1, 1]).p);
+  assert.equal(sampleRatio([5000, 5200, 1], [1, 1, 0]).p, 0);
+  assert.equal(sampleRatio([0, 0], [1, 1]).p, 1);
+});
+
+test('means of bounded values have the reference bounds, by empirical Bernstein and by betting', () => {
+  const everyTenth = (n: number): number[] => Array.from({ length: n }, (_, i) => ((i + 1) % 10 === 0 ? 1 : 0));
+  const golden = Array.from({ length: 100 }, (_, i) => (0.6180339887498949 * (i + 1)) % 1);
+  boundsNear(empiricalBernsteinBounds(everyTenth(100), 0.05), [-0.011292, 0.210988], 6);
+  boundsNear(empiricalBernsteinBounds(everyTenth(1000), 0.05), [0.065247, 0.134351], 6);
+  boundsNear(empiricalBernsteinBounds(golden, 0.05), [0.393188, 0.607959], 6);
+  // The reference keeps points of a grid of 0.0001, which lie inside the bounds.
+  const onGrid = (values: readonly number[]): number[] => {
+    const { lower, upper } = bettingBounds(values, 0.05);
+    return [Math.ceil(lower * 1e4) / 1e4, Math.floor(upper * 1e4) / 1e4];
+  };
+  assert.deepEqual(onGrid(everyTenth(100)), [0.0241, 0.2012]);
+  assert.deepEqual(onGrid(everyTenth(1000)), [0.0643, 0.1336]);
+  assert.deepEqual(onGrid(golden), [0.4176, 0.5843]);
+  assert.deepEqual(empiricalBernsteinBounds([], 0.05), { lower: 0, upper: 1 });
+  assert.deepEqual(bettingBounds([], 0.05), { lower: 0, upper: 1 });
+});
+
+test("Wilson's interval gives the reference values", () => {
+  boundsNear(wilson(19, 20, 0.025), [0.763869, 0.991119], 6);
+  boundsNear(wilson(20, 20, 0.025), [0.838875, 1], 6);
+  boundsNear(wilson(0, 20, 0.05), [0, 0.119158], 6);
+  boundsNear(wilson(18, 20, 0.05), [0.738337, 0.966337], 6);
+  assert.deepEqual(wilson(0, 0, 0.05), { lower: 0, upper: 1 });
+});
