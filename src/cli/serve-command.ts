@@ -8,6 +8,9 @@ interface ServeOptions {
   name: string;
   port: number;
   host: string;
+  queue: number;
+  batch?: number;
+  batchDelay: number;
 }
 
 /** serve: one model file, without a configuration. */
@@ -19,6 +22,9 @@ export function addServeCommand(program: Command, context: CommandContext): void
     .option('--name <name>', 'the name in the URL: /v2/models/<name>/infer', 'model')
     .option('--port <number>', '0 picks a free one', port, 8080)
     .option('--host <address>', 'the address to listen on', '127.0.0.1')
+    .option('--queue <requests>', 'as many at once; more are refused with 429', whole, 512)
+    .option('--batch <rows>', 'answer requests together that come at about the same time, up to so many rows', whole)
+    .option('--batch-delay <ms>', 'the longest that a request waits for others', whole, 2)
     .action(async (model: string, options: ServeOptions) => {
       requireEngines();
       const { localModel } = await import('../model/artifact.ts');
@@ -29,11 +35,22 @@ export function addServeCommand(program: Command, context: CommandContext): void
         port: options.port,
         host: options.host,
         log: terminalLog({ verbose: false, quiet: false }),
+        settings: {
+          queue: options.queue,
+          batch: options.batch === undefined ? undefined : { maxRows: options.batch, maxDelayMs: options.batchDelay },
+        },
       });
       context.print(`${options.name} at ${server.url}/v2/models/${options.name}/infer (stop with Ctrl-C)`);
       await new Promise<void>((done) => context.signal.addEventListener('abort', () => done(), { once: true }));
       await server.close();
     });
+}
+
+function whole(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1 || value > 1_000_000)
+    throw new InvalidArgumentError('Expected a whole number from 1 to 1000000.');
+  return value;
 }
 
 function port(text: string): number {

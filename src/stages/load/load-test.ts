@@ -23,7 +23,7 @@ import { skippedChecks } from './constant.ts';
 /** The context, and what is asked of the stage. */
 interface Input extends ContestantsContext {
   load: Load;
-  profiles: Profile[];
+  asked: Profile[];
   /** The candidate as the target serves it; null: there is no file of it. */
   served: LocalModel | null;
   /** What the candidate predicts offline for the rows of the dataset. */
@@ -43,8 +43,8 @@ export async function loadTest(context: ContestantsContext): Promise<StageResult
   const finish = (checks: Check[], details: Record<string, unknown>): StageResult => ({
     checks,
     details: {
-      profile: input.profiles[0],
-      profiles: input.profiles,
+      profile: input.asked[0],
+      profiles: input.asked,
       slo: input.load.slo,
       parity: parityOf(input.config),
       ...details,
@@ -104,7 +104,7 @@ function inputOf(context: ContestantsContext): Input {
   return {
     ...context,
     load,
-    profiles: profilesOf(load),
+    asked: profilesOf(load),
     served: candidate.model,
     offline: candidate.result.predictions,
   };
@@ -118,7 +118,7 @@ interface Found {
 }
 
 async function underLoad(target: StagingTarget, input: Input): Promise<Found> {
-  const { offline, task, columns, load, profiles } = input;
+  const { offline, task, columns, load, asked: profiles } = input;
   const dead = new AbortController();
   const done = new AbortController();
   const watch: TargetWatch = { exit: null, samples: [] };
@@ -160,7 +160,11 @@ async function underLoad(target: StagingTarget, input: Input): Promise<Found> {
   return foundOf(session, findings, input);
 }
 
-function foundOf(session: Session, findings: readonly ProfileFindings[], { load, profiles, dataset }: Input): Found {
+function foundOf(
+  session: Session,
+  findings: readonly ProfileFindings[],
+  { load, asked: profiles, dataset }: Input,
+): Found {
   const { watch, target } = session;
   const { slo } = load;
   const answers = session.book.summary();
@@ -223,7 +227,7 @@ async function compare(
     log.info('There is no champion yet: latency is not compared');
     return [];
   }
-  const [profile] = input.profiles as [Profile, ...Profile[]];
+  const [profile] = input.asked as [Profile, ...Profile[]];
   const staging = championStaging(stagingOf(input), settings);
   const other = await startChampion(staging, champion, input);
   try {
@@ -263,7 +267,7 @@ async function startChampion(staging: Staging, champion: Contestant, input: Inpu
 }
 
 /** Mistakes of the configuration that can be found before anything is started. */
-function refuseImpossible({ model, task, load, profiles, dataset, offline, config }: Input): void {
+function refuseImpossible({ model, task, load, asked: profiles, dataset, offline, config }: Input): void {
   const where = `models.${model}.load.slo`;
   const { slo } = load;
   if (typeof slo.accuracy === 'number' && !['binary-classification', 'multiclass-classification'].includes(task)) {

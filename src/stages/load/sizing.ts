@@ -124,43 +124,19 @@ function rulesOf(perReplica: number, concurrency: number, replicas: number, name
   const rate = Number(perReplica.toPrecision(3));
   const inFlight = Math.max(1, Math.round(concurrency));
   const most = Math.max(replicas + 1, 2 * replicas);
+  // One line of YAML each: it stays whole wherever a report shows it.
   return [
     {
-      title: 'Kubernetes (HorizontalPodAutoscaler, by a metric of requests a second)',
-      text: [
-        'apiVersion: autoscaling/v2',
-        'kind: HorizontalPodAutoscaler',
-        `metadata: { name: ${name} }`,
-        'spec:',
-        `  scaleTargetRef: { apiVersion: apps/v1, kind: Deployment, name: ${name} }`,
-        `  minReplicas: ${replicas}`,
-        `  maxReplicas: ${most}`,
-        '  metrics:',
-        '    - type: Pods',
-        `      pods: { metric: { name: http_requests_per_second }, target: { type: AverageValue, averageValue: "${rate}" } }`,
-      ].join('\n'),
+      title: 'Kubernetes (HorizontalPodAutoscaler)',
+      text: `{ apiVersion: autoscaling/v2, kind: HorizontalPodAutoscaler, metadata: { name: ${name} }, spec: { scaleTargetRef: { apiVersion: apps/v1, kind: Deployment, name: ${name} }, minReplicas: ${replicas}, maxReplicas: ${most}, metrics: [{ type: Pods, pods: { metric: { name: http_requests_per_second }, target: { type: AverageValue, averageValue: "${rate}" } } }] } }`,
     },
     {
       title: 'KServe (InferenceService)',
-      text: [
-        'spec:',
-        '  predictor:',
-        `    minReplicas: ${replicas}`,
-        `    maxReplicas: ${most}`,
-        `    scaleMetric: rps`,
-        `    scaleTarget: ${Math.max(1, Math.floor(rate))}`,
-        `    containerConcurrency: ${2 * inFlight}`,
-      ].join('\n'),
+      text: `{ spec: { predictor: { minReplicas: ${replicas}, maxReplicas: ${most}, scaleMetric: rps, scaleTarget: ${Math.max(1, Math.floor(rate))}, containerConcurrency: ${2 * inFlight} } } }`,
     },
     {
-      title: 'Amazon ECS (target tracking)',
-      text: [
-        'PolicyType: TargetTrackingScaling',
-        'TargetTrackingScalingPolicyConfiguration:',
-        '  PredefinedMetricSpecification: { PredefinedMetricType: ALBRequestCountPerTarget }',
-        `  TargetValue: ${Math.max(1, Math.floor(perReplica * 60))} # requests a minute for each task`,
-        `# MinCapacity: ${replicas}, MaxCapacity: ${most}`,
-      ].join('\n'),
+      title: 'Amazon ECS (target tracking, requests a minute for each task)',
+      text: `{ PolicyType: TargetTrackingScaling, TargetTrackingScalingPolicyConfiguration: { PredefinedMetricSpecification: { PredefinedMetricType: ALBRequestCountPerTarget }, TargetValue: ${Math.max(1, Math.floor(perReplica * 60))} } }`,
     },
   ];
 }
