@@ -24,7 +24,6 @@ const examples: Readonly<Record<string, readonly string[]>> = {
     'contender check-batch',
     'contender check-batch --model-digest "$(sha256sum model.bin | cut -c1-64)"',
   ],
-  serve: ['contender serve models/candidate.onnx --port 8080'],
   serve: [
     'contender serve models/candidate.onnx --port 8080',
     'contender serve models/champion.onnx --candidate models/candidate.onnx --port 8080',

@@ -57,6 +57,7 @@ export async function buildProgram(
         },
         predictions: typed(options.predictions, fromRoot),
         github: gitHubAccess(env),
+        targetToken: env['CONTENDER_TARGET_TOKEN'] === '' ? undefined : env['CONTENDER_TARGET_TOKEN'],
         log,
         signal,
       });

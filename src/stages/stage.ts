@@ -112,6 +112,10 @@ export interface StageContext {
   profiles: Readonly<Record<string, ProfiledData>>;
   /** Absolute path of the folder that no file may lie outside of. */
   root: string;
+  /** Absolute path of the folder of contender.yml. */
+  folder: string;
+  /** Opens the server that is tested, and goes nowhere else. */
+  targetToken?: string | undefined;
   /** Absolute path of a file that the configuration names under `key`. @throws UsageError outside the workspace */
   pathOf(file: string, key: string): Promise<string>;
   log: Log;
