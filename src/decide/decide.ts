@@ -4,6 +4,7 @@ import {
   decisionSchemaId,
   evidenceDigest,
   identityOf,
+  lossInMargins,
   modelIdentity,
   type Check,
   type DatasetSubject,
@@ -95,14 +96,10 @@ function judge(
   const stale = [...disagreements(subject, policy, evidence, view), ...tooOld(subject.config, evidence, now)];
   if (stale.length > 0) return { outcome: 'hold', reasons: stale };
 
-  const failed = blocking.filter((check) => check.verdict === 'fail').map(reasonOf('check-failed'));
+  const failed = ranked(blocking.filter((check) => check.verdict === 'fail')).map(reasonOf('check-failed'));
   const open = [
     ...missing(subject, evidence),
-    ...blocking
-      .filter((check) => check.verdict === 'inconclusive')
-      // What needs the most rows decides how long the hold lasts.
-      .sort((a, b) => (b.comparison?.rowsNeeded ?? 0) - (a.comparison?.rowsNeeded ?? 0))
-      .map(reasonOf('check-inconclusive')),
+    ...ranked(blocking.filter((check) => check.verdict === 'inconclusive')).map(reasonOf('check-inconclusive')),
     ...firstModel(subject.config, view),
   ];
   if (failed.length > 0) return { outcome: 'reject', reasons: [...failed, ...open] };
@@ -174,6 +171,12 @@ function firstModel(config: Model, view: RegistryHistory): Reason[] {
         'There is no champion yet. Set policy.allow_first: true to let a first model in on its floors and a sanity baseline, or register one with `contender registry register`.',
     },
   ];
+}
+
+/** What compares nothing as it comes, then comparisons: the greatest loss, measured by what is allowed, first. */
+function ranked(checks: readonly Check[]): Check[] {
+  const loss = ({ comparison }: Check): number => (comparison === undefined ? Infinity : lossInMargins(comparison));
+  return checks.toSorted((a, b) => (loss(a) === loss(b) ? 0 : loss(b) - loss(a)));
 }
 
 function reasonOf(code: string): (check: Check) => Reason {

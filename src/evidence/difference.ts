@@ -55,6 +55,16 @@ export function levelText(alpha: number): string {
   return `${Number((100 * (1 - alpha)).toPrecision(4))}%`;
 }
 
+/**
+ * How bad a difference is, in what the policy allows: 2 is a loss of twice the margin. Where no loss is allowed it is measured by its
+ * own uncertainty, the distance to its lower bound. Negative is a gain.
+ */
+export function lossInMargins({ delta, lower, margin }: Pick<Comparison, 'delta' | 'lower' | 'margin'>): number {
+  const unit = margin > 0 ? margin : delta - lower;
+  if (unit > 0) return -delta / unit;
+  return delta < 0 ? Infinity : 0;
+}
+
 function withUnit(value: number, scale: Scale): string {
   if (scale !== 'share') return String(value);
   return value === 1 ? '1 point' : `${value} points`;

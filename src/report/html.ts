@@ -1,6 +1,7 @@
 import { contents } from './contents.ts';
 import { htmlText } from './escape.ts';
 import { colour, isBefore, type Draw } from './draw.ts';
+import { intervalDrawing, type InMargins } from './interval.ts';
 import { chartTable, type Cell, type Chart, type Section } from './section.ts';
 import type { ReportInput } from './standing.ts';
 
@@ -23,6 +24,7 @@ export function renderHtml(input: ReportInput, draw: Draw): string {
         <main>
           <h1>${said.title} <span class="badge ${said.standing.mood}">${said.standing.word}</span></h1>
           <p class="headline">${said.headline}</p>
+          ${said.nextStep === '' ? [] : html`<p><strong>What to do:</strong> ${said.nextStep}</p>`}
           ${
             said.pullRequest === undefined
               ? []
@@ -127,9 +129,15 @@ function renderCell(cell: Cell, column: string): Markup {
   </td>`;
 }
 
-function cellText({ text, kind, mood }: Cell): Part {
+function cellText({ text, kind, mood, interval }: Cell): Part {
+  if (interval !== undefined) return intervalFigure(interval);
   if (kind === 'code') return html`<code>${text}</code>`;
   return kind === 'verdict' ? html`<span class="badge ${mood ?? 'none'}">${text}</span>` : text;
+}
+
+function intervalFigure(interval: InMargins): Markup {
+  const { viewBox, label, shapes } = intervalDrawing(interval);
+  return html`<svg class="interval" role="img" aria-label="${label}" viewBox="${viewBox}">${trusted(shapes)}</svg>`;
 }
 
 function align(cell: Cell | undefined): Markup {
@@ -182,6 +190,9 @@ figure { margin: 1rem 0; max-width: 40rem; }
 figcaption { font-size: 0.9rem; font-weight: 600; }
 .keys { font-weight: 400; color: var(--soft); }
 .key { margin-left: 0.75rem; white-space: nowrap; } .key svg { margin-right: 0.3rem; vertical-align: middle; }
+.interval { display: block; width: 9rem; height: 1.15rem; stroke: var(--series-0); fill: none; stroke-width: 2; }
+.interval .beyond { fill: var(--bad); fill-opacity: 0.12; stroke: none; } .interval .dot, .interval .arrow { fill: var(--series-0); stroke: none; }
+.interval .margin { stroke: var(--bad); stroke-width: 1; stroke-dasharray: 2 2; } .interval .zero { stroke: var(--soft); stroke-width: 1; }
 .chart { display: block; width: 100%; height: auto; color: var(--soft); }
 figure details { margin: 0.25rem 0; font-size: 0.85rem; color: var(--soft); }
 @media (max-width: 640px) {
