@@ -3,8 +3,8 @@ import {
   combinedVerdict,
   decisionSchemaId,
   evidenceDigest,
+  excess,
   identityOf,
-  lossInMargins,
   modelIdentity,
   type Check,
   type DatasetSubject,
@@ -173,10 +173,9 @@ function firstModel(config: Model, view: RegistryHistory): Reason[] {
   ];
 }
 
-/** What compares nothing as it comes, then comparisons: the greatest loss, measured by what is allowed, first. */
+/** What is worst, measured by what is allowed, first; what is as bad as it comes. */
 function ranked(checks: readonly Check[]): Check[] {
-  const loss = ({ comparison }: Check): number => (comparison === undefined ? Infinity : lossInMargins(comparison));
-  return checks.toSorted((a, b) => (loss(a) === loss(b) ? 0 : loss(b) - loss(a)));
+  return checks.toSorted((a, b) => (excess(a) === excess(b) ? 0 : excess(b) - excess(a)));
 }
 
 function reasonOf(code: string): (check: Check) => Reason {

@@ -51,8 +51,8 @@ function renderSection(section: Section, index: number, draw: Draw): Markup {
   const count = rows.length === 0 ? [] : html` <span class="count">${String(rows.length)}</span>`;
   const heading = html`<h2 id="${id}">${section.title}${count}</h2>`;
   const remarks = (section.remarks ?? []).filter((remark) => remark !== null);
-  const body = html`${(section.text ?? []).map((text) => html`<p>${text}</p>`)}
-  ${(section.charts ?? []).map((chart) => figure(chart, draw))} ${rows.length === 0 ? [] : table(section, { id })}
+  const body = html`${(section.text ?? []).map((text) => html`<p>${text}</p>`)} ${figures(section.charts ?? [], draw)}
+  ${rows.length === 0 ? [] : table(section, { id })}
   ${section.legend === undefined ? [] : html`<p class="count">${section.legend}</p>`}
   ${
     remarks.length === 0
@@ -88,6 +88,12 @@ function table({ columns, rows }: Pick<Section, 'columns' | 'rows'>, by: { id: s
       </tbody>
     </table>
   </div>`;
+}
+
+/** Charts side by side where there is room. */
+function figures(charts: readonly Chart[], draw: Draw): Part {
+  if (charts.length === 0) return [];
+  return html`<div class="figures">${charts.map((chart) => figure(chart, draw))}</div>`;
 }
 
 /** A chart, what its colours mean, and its numbers for whoever cannot see it. */
@@ -186,7 +192,8 @@ summary { cursor: pointer; }
 .count { color: var(--soft); font-weight: 400; }
 p.count, section ul { font-size: 0.9rem; }
 .wide { overflow-x: auto; }
-figure { margin: 1rem 0; max-width: 40rem; }
+.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); gap: 0 2rem; }
+figure { margin: 1rem 0; max-width: 40rem; min-width: 0; break-inside: avoid; }
 figcaption { font-size: 0.9rem; font-weight: 600; }
 .keys { font-weight: 400; color: var(--soft); }
 .key { margin-left: 0.75rem; white-space: nowrap; } .key svg { margin-right: 0.3rem; vertical-align: middle; }

@@ -49,10 +49,11 @@ export function intervalDrawing({ lower, value, upper }: InMargins): {
     Math.round(((Math.min(shownGain, Math.max(-shownLoss, margins)) + shownLoss) / (shownLoss + shownGain)) * width);
   const middle = height / 2;
   const vertical = (x: number, kind: string): string => `<path class="${kind}" d="M${x},1V${height - 1}"/>`;
-  const end = (x: number, beyond: boolean, to: number): string =>
-    beyond
-      ? `<path class="arrow" d="M${x},${middle}l${-5 * to},-4v8z"/>`
-      : `<path class="span" d="M${x},${middle - 4}v8"/>`;
+  const isSeen = (margins: number): boolean => margins >= -shownLoss && margins <= shownGain;
+  const end = (margins: number): string =>
+    isSeen(margins) ? `<path class="span" d="M${at(margins)},${middle - 4}v8"/>` : '';
+  const arrow = (x: number, to: number): string =>
+    `<path class="arrow" d="M${x + 5 * to},${middle}l${-7 * to},-5v10z"/>`;
   return {
     viewBox: `-6 0 ${width + 12} ${height}`,
     label: `${shown(value)} margins, from ${shown(lower)} to ${shown(upper)}`,
@@ -61,11 +62,11 @@ export function intervalDrawing({ lower, value, upper }: InMargins): {
       vertical(at(-1), 'margin'),
       vertical(at(0), 'zero'),
       `<path class="span" d="M${at(lower)},${middle}H${at(upper)}"/>`,
-      end(at(lower), lower < -shownLoss, -1),
-      end(at(upper), upper > shownGain, 1),
-      Math.abs(at(value) - Math.round(((value + shownLoss) / (shownLoss + shownGain)) * width)) < 1
-        ? `<circle class="dot" cx="${at(value)}" cy="${middle}" r="3.5"/>`
-        : '',
+      end(lower),
+      end(upper),
+      lower < -shownLoss ? arrow(0, -1) : '',
+      upper > shownGain ? arrow(width, 1) : '',
+      isSeen(value) ? `<circle class="dot" cx="${at(value)}" cy="${middle}" r="3.5"/>` : '',
     ].join(''),
   };
 }

@@ -110,7 +110,9 @@ export function withoutCharts(sections: readonly Section[]): Section[] {
 /** The numbers of a chart. */
 export function chartTable({ title, x, y, series }: Chart): Pick<Section, 'title' | 'columns' | 'rows'> {
   const withUnit = ({ title: name, unit }: Axis): string => (unit === undefined ? name : `${name} (${unit})`);
-  const places = [...new Set(series.flatMap(({ points }) => points.map((point) => point.x)))];
+  const places = [...new Set(series.flatMap(({ points }) => points.map((point) => point.x)))].sort((a, b) =>
+    typeof a === 'number' && typeof b === 'number' ? a - b : 0,
+  );
   const columns = series.length === 1 ? [withUnit(y)] : series.map(({ name }) => `${name}: ${withUnit(y)}`);
   const tables = series.map(({ points }) => new Map(points.map((point) => [point.x, point])));
   return {

@@ -1,6 +1,6 @@
 import {
   combinedVerdict,
-  lossInMargins,
+  excess,
   type Check,
   type Decision,
   type Evidence,
@@ -97,13 +97,8 @@ export function worstFirst(evidence: readonly Evidence[], decision: Result['deci
   return evidence
     .flatMap((each) => each.checks)
     .sort(
-      (a, b) => compare(rank(a), rank(b)) || badness(a) - badness(b) || (isOpen(a) ? compare(loss(b), loss(a)) : 0),
+      (a, b) => compare(rank(a), rank(b)) || badness(a) - badness(b) || (isOpen(a) ? compare(excess(b), excess(a)) : 0),
     );
-}
-
-/** What compares nothing comes before the comparisons, the greatest loss of which comes first. */
-function loss({ comparison }: Check): number {
-  return comparison === undefined ? Infinity : lossInMargins(comparison);
 }
 
 function compare(a: number, b: number): number {

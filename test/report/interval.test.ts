@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { lossInMargins } from '../../src/evidence/index.ts';
+import { excess, lossInMargins } from '../../src/evidence/index.ts';
 import { inMargins, intervalText } from '../../src/report/interval.ts';
-import { hardHam, recall } from './samples.ts';
+import { check, failedSlice, hardHam, recall } from './samples.ts';
 
 const drawn = (lower: number, value: number, upper: number): string => intervalText({ lower, value, upper });
 
@@ -37,6 +37,15 @@ describe('a loss in margins', () => {
   it('ranks a great loss on a slice before a small one of the primary metric', () => {
     assert.ok(lossInMargins(hardHam) > lossInMargins(recall));
     assert.equal(lossInMargins({ delta: -0.02, lower: -0.03, margin: 0.01 }), 2);
+  });
+
+  it('stands beside how far an amount is over its limit, and behind what no number was allowed of', () => {
+    const slow = check({ observed: 340, required: 100, limit: 'at most' });
+    assert.equal(excess(slow), 3.4);
+    assert.ok(excess(failedSlice) > excess(slow));
+    assert.equal(excess(check({ observed: 0.5, required: 0.8, limit: 'at least' })), 1.6);
+    assert.equal(excess(check({ observed: 3, required: 0, limit: 'at most' })), Infinity);
+    assert.equal(excess(check({ observed: null })), Infinity);
   });
 
   it('is measured by its own uncertainty where no loss is allowed', () => {
