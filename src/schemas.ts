@@ -2,6 +2,7 @@ import type { TSchema } from 'typebox';
 import { Configuration } from './pipeline/configuration.ts';
 import { RecordedDecision } from './evidence/decision.ts';
 import { Evidence } from './evidence/evidence.ts';
+import { Profile } from './profile/profile.ts';
 import { Manifest } from './registry/manifest.ts';
 
 /** The JSON Schemas (2020-12) published in `schemas/`, by name. */
@@ -15,6 +16,7 @@ export function publishedSchemas(): Record<string, TSchema & Record<string, unkn
     config: named('contender.yml', Configuration),
     evidence: named('Evidence of one stage', Evidence),
     decision: named('A recorded decision', RecordedDecision),
+    profile: named('A profile of data', Profile),
     manifest: named('The manifest of a model', Manifest),
   };
 }

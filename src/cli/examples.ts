@@ -11,9 +11,18 @@ const examples: Readonly<Record<string, readonly string[]>> = {
     'contender predict --file predictions.parquet',
     'contender predict --role champion --shard 1/3 --file parts/champion-1.parquet',
   ],
+  profile: [
+    'contender profile data/reference.parquet',
+    'contender profile data/reference.parquet --shard 1/3 --file parts/profile-1.json',
+    'contender profile parts/*.json --file reference.json',
+  ],
   inspect: [
     'contender inspect models/candidate.onnx',
     'contender inspect models/candidate.onnx --config contender.yml',
+  ],
+  'check-batch': [
+    'contender check-batch',
+    'contender check-batch --model-digest "$(sha256sum model.bin | cut -c1-64)"',
   ],
   serve: ['contender serve models/candidate.onnx --port 8080'],
   'registry register': [
@@ -51,6 +60,7 @@ const kinds: Readonly<Record<string, keyof typeof meanings>> = {
   'registry unassign': 'act',
   'registry deprecate': 'act',
   verify: 'check',
+  'check-batch': 'stage',
   'registry verify': 'check',
 };
 

@@ -1,5 +1,11 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
-import { runPredict, shardOf, type PredictInput, type PredictResult } from '../pipeline/contestants/predict.ts';
+import {
+  runPredict,
+  shardOf,
+  type PredictInput,
+  type PredictResult,
+  type Shard,
+} from '../pipeline/contestants/predict.ts';
 import { placesOf } from './places.ts';
 import { withCommonOptions, type CommandContext, type CommonOptions } from './command-context.ts';
 
@@ -14,7 +20,7 @@ export function addPredictCommand(program: Command, context: CommandContext): vo
     .addOption(new Option('--role <role>', 'whose predictions').choices(['candidate', 'champion']).default('candidate'))
     .addOption(
       new Option('--shard <i/N>', 'only the i-th of N parts of the rows')
-        .argParser(shard)
+        .argParser(parsedShard)
         .default({ index: 1, count: 1 }, '1/1'),
     )
     .action(async (options: PredictOptions) => {
@@ -26,7 +32,8 @@ export function addPredictCommand(program: Command, context: CommandContext): vo
     });
 }
 
-function shard(text: string): PredictInput['shard'] {
+/** The `i/N` of a command line. @throws InvalidArgumentError */
+export function parsedShard(text: string): Shard {
   const found = shardOf(text);
   if (found === null) throw new InvalidArgumentError('Expected i/N, from 1/N to N/N.');
   return found;

@@ -107,17 +107,26 @@ export const Data = Type.Object(
     reference: Type.Optional(
       Type.String({
         minLength: 1,
-        description: 'what the champion was trained on: drift and leakage are measured by it',
+        description:
+          'what the champion was trained on: drift and leakage are measured by it. A file of rows, a profile of them (.json), or registry: what the champion was judged on',
       }),
     ),
     current: Type.Optional(
-      Type.String({ minLength: 1, description: 'what production sees now, with labels or without' }),
+      Type.String({
+        minLength: 1,
+        description: 'what production sees now, with labels or without; a file of rows, or a profile of them (.json)',
+      }),
     ),
     csv: Type.Optional(CsvFormat),
   },
   strict,
 );
 export type Data = Static<typeof Data>;
+
+/** Whether `data.reference` or `data.current` names a profile of data, and not data. */
+export function isProfile(uri: string): boolean {
+  return uri === 'registry' || /\.json$/iu.test(uri);
+}
 
 /** People who must agree before a candidate is promoted. */
 export const Approvals = Type.Object(

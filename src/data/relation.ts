@@ -99,7 +99,7 @@ export function quoteLiteral(text: string): string {
 }
 
 /** The columns by name. @throws DataError that names a missing one and the nearest there is */
-export function requireColumns(dataset: Dataset, names: readonly string[]): DatasetColumn[] {
+export function requireColumns(dataset: Pick<Dataset, 'columns' | 'uri'>, names: readonly string[]): DatasetColumn[] {
   return names.map((name) => {
     const column = dataset.columns.find((each) => each.name === name);
     if (column !== undefined) return column;

@@ -1,5 +1,5 @@
 import { normalCdf } from '../statistics/distributions.ts';
-import { countsOf, edgesWithAtoms, innerEdges, quantile } from './bins.ts';
+import { countsOf, edgesWithAtoms, innerEdges, quantile, sizeOf, type Sample } from './bins.ts';
 import {
   chiSquared,
   chiSquaredP,
@@ -16,8 +16,8 @@ import {
 /** The values of one numeric column. NaN is missing; infinities are counted apart, since they have no place among quantiles. */
 export interface NumericValues {
   kind: 'number';
-  /** Finite values, ascending. */
-  sorted: Float64Array;
+  /** Finite values. */
+  sorted: Sample;
   missing: number;
   infinite: { negative: number; positive: number };
 }
@@ -27,6 +27,8 @@ export interface CategoricalValues {
   kind: 'category';
   counts: ReadonlyMap<string, number>;
   missing: number;
+  /** Rows of categories too rare to be told apart, which are not in `counts`; in a profile that was published. */
+  rare?: number;
 }
 
 export type ColumnValues = NumericValues | CategoricalValues;
@@ -83,7 +85,7 @@ export function columnDrift(reference: ColumnValues, current: ColumnValues): Col
 
 /** Infinities alone have no quantiles. */
 function isNumeric(values: ColumnValues): values is NumericValues {
-  return values.kind === 'number' && values.sorted.length > 0;
+  return values.kind === 'number' && sizeOf(values.sorted) > 0;
 }
 
 /** All rows, with a value and without. */
@@ -92,8 +94,8 @@ export function rowsOf(values: ColumnValues): number {
 }
 
 export function presentOf(values: ColumnValues): number {
-  if (values.kind === 'number') return values.sorted.length + values.infinite.negative + values.infinite.positive;
-  let sum = 0;
+  if (values.kind === 'number') return sizeOf(values.sorted) + values.infinite.negative + values.infinite.positive;
+  let sum = values.rare ?? 0;
   for (const count of values.counts.values()) sum += count;
   return sum;
 }
@@ -106,7 +108,7 @@ function numericDrift(reference: NumericValues, current: NumericValues): ColumnD
   const distance1 = wasserstein(before, now);
   const iqr = quantile(before, 0.75) - quantile(before, 0.25);
   const ownEdges = edgesWithAtoms(before, testBins);
-  const withInfinite = ({ infinite }: NumericValues, sorted: Float64Array): number[] => [
+  const withInfinite = ({ infinite }: NumericValues, sorted: Sample): number[] => [
     infinite.negative,
     ...countsOf(sorted, ownEdges),
     infinite.positive,
@@ -128,7 +130,7 @@ function numericDrift(reference: NumericValues, current: NumericValues): ColumnD
       wasserstein: distance1,
       wasserstein_over_iqr: iqr > 0 ? distance1 / iqr : null,
       chi_squared: whole.statistic,
-      cramers_v: cramersV(whole, before.length + now.length),
+      cramers_v: cramersV(whole, sizeOf(before) + sizeOf(now)),
       p,
     },
     tests: [{ of: 'distribution', effect: correctedPsi(tested), p }],
@@ -136,7 +138,8 @@ function numericDrift(reference: NumericValues, current: NumericValues): ColumnD
   };
 }
 
-function categoricalDrift(reference: CategoricalValues, current: CategoricalValues): ColumnDrift {
+function categoricalDrift(before: CategoricalValues, now: CategoricalValues): ColumnDrift {
+  const [reference, current] = withoutRare(before, now);
   const categories = [...new Set([...reference.counts.keys(), ...current.counts.keys()])].sort();
   const countsIn = ({ counts }: CategoricalValues): number[] => categories.map((name) => counts.get(name) ?? 0);
   const raw = { reference: countsIn(reference), current: countsIn(current) };
@@ -160,9 +163,41 @@ function categoricalDrift(reference: CategoricalValues, current: CategoricalValu
       cramers_v: cramersV(whole, n + m),
       p: test.p,
     },
-    tests: [{ of: 'distribution', effect: correctedPsi(tested), p: test.p }, newCategoriesTest(raw, n, m)],
+    tests: [
+      { of: 'distribution', effect: correctedPsi(tested), p: test.p },
+      before.rare === undefined ? newCategoriesTest(raw, n, m) : moreRareTest(before, current, n, m),
+    ],
     bins: { ...raw, categories },
   };
+}
+
+/** Where the rare categories of the reference are not told apart, those of the current sample that it does not name are one with them. */
+function withoutRare(reference: CategoricalValues, current: CategoricalValues): [CategoricalValues, CategoricalValues] {
+  if (reference.rare === undefined) return [reference, current];
+  const counts = new Map<string, number>();
+  let rare = 0;
+  for (const [name, count] of current.counts) {
+    if (reference.counts.has(name)) counts.set(name, count);
+    else rare += count;
+  }
+  return [
+    { ...reference, counts: new Map([...reference.counts, [rareCategories, reference.rare]]), rare: 0 },
+    { ...current, counts: counts.set(rareCategories, rare) },
+  ];
+}
+
+/** The one name of all rare categories; no category is a text of two characters of control. */
+export const rareCategories = '\u0000(rare)';
+
+/** The same question where it is not known which rare categories the reference has: do more rows have one than had there? */
+function moreRareTest({ rare = 0 }: CategoricalValues, current: CategoricalValues, n: number, m: number): DriftTest {
+  const now = current.counts.get(rareCategories) ?? 0;
+  const effect = Math.max(0, now / m - rare / n);
+  const pooled = (now + rare) / (n + m);
+  // As if each side had a row more, since of few rows the normal distribution promises too much.
+  const error = Math.sqrt(Math.max(pooled, 1 / (n + m)) * (1 - pooled) * (1 / n + 1 / m));
+  const p = effect === 0 || error === 0 ? 1 : 1 - normalCdf((now / m - (rare + 1) / n) / error);
+  return { of: 'new-categories', effect, p };
 }
 
 /**
@@ -245,7 +280,14 @@ function isEnough([a, b]: readonly [number, number], n: number, m: number): bool
 function asCategories(values: ColumnValues): CategoricalValues {
   if (values.kind === 'category') return values;
   const counts = new Map<string, number>();
-  for (const value of values.sorted) counts.set(String(value), (counts.get(String(value)) ?? 0) + 1);
+  const { sorted } = values;
+  const [distinct, times] =
+    sorted instanceof Float64Array
+      ? [sorted, (): number => 1]
+      : [sorted.values, (at: number): number => (sorted.upTo[at] as number) - (sorted.upTo[at - 1] ?? 0)];
+  for (const [at, value] of distinct.entries()) {
+    counts.set(String(value), (counts.get(String(value)) ?? 0) + times(at));
+  }
   if (values.infinite.negative > 0) counts.set('-Infinity', values.infinite.negative);
   if (values.infinite.positive > 0) counts.set('Infinity', values.infinite.positive);
   return { kind: 'category', counts, missing: values.missing };

@@ -1,4 +1,5 @@
 import gammainc from '@stdlib/math-base-special-gammainc';
+import { sizeOf, type Sample } from './bins.ts';
 import { twoSampleKolmogorovP } from './kolmogorov.ts';
 
 /** Counts of one binning of two samples: `reference[i]` and `current[i]` are of the same bin or category. */
@@ -78,39 +79,47 @@ export function cramersV({ statistic }: ChiSquared, rows: number): number {
   return Math.sqrt(statistic / rows);
 }
 
-/** Kolmogorov-Smirnov distance of two sorted samples, and its two-sided p-value. */
-export function kolmogorovSmirnov(reference: Float64Array, current: Float64Array): { distance: number; p: number } {
+/** Kolmogorov-Smirnov distance of two samples, and its two-sided p-value. */
+export function kolmogorovSmirnov(reference: Sample, current: Sample): { distance: number; p: number } {
+  const [n, m] = [sizeOf(reference), sizeOf(current)];
   let distance = 0;
   overMerged(reference, current, (atReference, atCurrent) => {
-    distance = Math.max(distance, Math.abs(atReference / reference.length - atCurrent / current.length));
+    distance = Math.max(distance, Math.abs(atReference / n - atCurrent / m));
   });
-  return { distance, p: twoSampleKolmogorovP(distance, reference.length, current.length) };
+  return { distance, p: twoSampleKolmogorovP(distance, n, m) };
 }
 
-/** Wasserstein-1 distance of two sorted samples, in units of the values. */
-export function wasserstein(reference: Float64Array, current: Float64Array): number {
+/** Wasserstein-1 distance of two samples, in units of the values. */
+export function wasserstein(reference: Sample, current: Sample): number {
+  const [n, m] = [sizeOf(reference), sizeOf(current)];
   let sum = 0;
   overMerged(reference, current, (atReference, atCurrent, width) => {
-    sum += Math.abs(atReference / reference.length - atCurrent / current.length) * width;
+    sum += Math.abs(atReference / n - atCurrent / m) * width;
   });
   return sum;
 }
 
 /** Both distribution functions after each distinct value, with the way to the next one (0 after the last). */
-function overMerged(
-  a: Float64Array,
-  b: Float64Array,
-  visit: (upToA: number, upToB: number, width: number) => void,
-): void {
+function overMerged(a: Sample, b: Sample, visit: (upToA: number, upToB: number, width: number) => void): void {
+  const [left, right] = [valuesOf(a), valuesOf(b)];
   let i = 0;
   let j = 0;
-  while (i < a.length || j < b.length) {
-    const value = Math.min(a[i] ?? Number.POSITIVE_INFINITY, b[j] ?? Number.POSITIVE_INFINITY);
-    while (i < a.length && (a[i] as number) <= value) i++;
-    while (j < b.length && (b[j] as number) <= value) j++;
-    const next = Math.min(a[i] ?? Number.POSITIVE_INFINITY, b[j] ?? Number.POSITIVE_INFINITY);
-    visit(i, j, i === a.length && j === b.length ? 0 : next - value);
+  while (i < left.length || j < right.length) {
+    const value = Math.min(left[i] ?? Number.POSITIVE_INFINITY, right[j] ?? Number.POSITIVE_INFINITY);
+    while (i < left.length && (left[i] as number) <= value) i++;
+    while (j < right.length && (right[j] as number) <= value) j++;
+    const next = Math.min(left[i] ?? Number.POSITIVE_INFINITY, right[j] ?? Number.POSITIVE_INFINITY);
+    visit(upTo(a, i), upTo(b, j), i === left.length && j === right.length ? 0 : next - value);
   }
+}
+
+function valuesOf(sample: Sample): Float64Array {
+  return sample instanceof Float64Array ? sample : sample.values;
+}
+
+/** How many numbers of the sample are before its `place`-th value. */
+function upTo(sample: Sample, place: number): number {
+  return sample instanceof Float64Array ? place : (sample.upTo[place - 1] ?? 0);
 }
 
 function sumOver(

@@ -9,6 +9,7 @@ export * from './junit.ts';
 export * from './markdown.ts';
 export * from './metrics-output.ts';
 export * from './model-card.ts';
+export * from './profile.ts';
 export * from './published.ts';
 export * from './registry-reads.ts';
 export * from './release-notes.ts';

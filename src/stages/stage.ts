@@ -6,6 +6,7 @@ import type { LocalArtifact } from '../model/artifact.ts';
 import type { PredictionResult, ReadingOptions } from '../model/predictions.ts';
 import type { ModelRole } from '../model/predict.ts';
 import type { Scorer } from '../model/scorer.ts';
+import type { ProfiledData } from '../profile/profiled-data.ts';
 import type { StageReport } from '../report/section.ts';
 
 /**
@@ -91,6 +92,8 @@ export interface StageContext {
   config: Model;
   /** Open, by the part they play: evaluation, reference, current. */
   datasets: Readonly<Record<string, Dataset>>;
+  /** The same of data that are named by a profile of them, and are no datasets. */
+  profiles: Readonly<Record<string, ProfiledData>>;
   /** Absolute path of the folder that no file may lie outside of. */
   root: string;
   /** Absolute path of a file that the configuration names under `key`. @throws UsageError outside the workspace */

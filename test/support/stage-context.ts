@@ -20,6 +20,7 @@ export function stageContext(
     columns: config.columns,
     config,
     datasets: { evaluation: dataset },
+    profiles: {},
     root: process.cwd(),
     pathOf: elsewhere,
     log: silentLog,

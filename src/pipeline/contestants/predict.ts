@@ -5,16 +5,22 @@ import { idsOf, requireRowIds } from '../../data/row-ids.ts';
 import type { RowRange } from '../../model/batches.ts';
 import type { Predictions } from '../../model/predictions.ts';
 import type { Provenance } from '../../model/shards.ts';
-import { registryView } from '../gate/promote.ts';
+import { registryView } from '../open-registry.ts';
 import { resolveCandidate, resolveChampion, withModelFolder, type ResolvedModel } from './resolve.ts';
 import { predictRows, withDatasets } from './contestants.ts';
 import { insideRoot, type Workspace } from '../workspace.ts';
 import { requireWritable, writing } from '../writing.ts';
 
+/** The `index`-th (from 1) of `count` contiguous parts. */
+export interface Shard {
+  index: number;
+  count: number;
+}
+
 export interface PredictInput {
   role: 'candidate' | 'champion';
-  /** Predict the `index`-th (from 1) of `count` contiguous parts of the evaluation set. */
-  shard: { index: number; count: number };
+  /** The part of the evaluation set to predict. */
+  shard: Shard;
   /** CSV or Parquet file to write, relative to the workspace. */
   file: string;
 }
@@ -101,13 +107,13 @@ function plain(threshold: Predictions['threshold']): Provenance['threshold'] {
 }
 
 /** The `i/N` of a shard, i from 1 to N; null for any other text. */
-export function shardOf(text: string): PredictInput['shard'] | null {
+export function shardOf(text: string): Shard | null {
   const [, index, count] = (/^([0-9]{1,6})\/([0-9]{1,6})$/u.exec(text) ?? []).map(Number);
   return index === undefined || count === undefined || index < 1 || index > count ? null : { index, count };
 }
 
 /** Every row is in exactly one shard, and the sizes of shards differ by one row at most. */
-function rangeOf(rows: number, { index, count }: PredictInput['shard']): RowRange {
+export function rangeOf(rows: number, { index, count }: Shard): RowRange {
   if (count > rows) {
     throw new UsageError({
       found: `${count} shards of ${rows} rows`,

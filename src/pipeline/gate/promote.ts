@@ -1,4 +1,3 @@
-import { carryOver } from '../../decide/carry-over.ts';
 import { decide } from '../../decide/decide.ts';
 import { holdsNow } from '../../decide/history.ts';
 import { requireFree } from '../../decide/next-version.ts';
@@ -17,12 +16,7 @@ import {
 import { committedPlace, immutableModelUri } from '../../registry/artifact-uri.ts';
 import { requireFetchable } from '../../registry/committed-file.ts';
 import { openRepository } from '../../registry/git/repository.ts';
-import type { PullRequestSettings } from '../../registry/github/record-pending.ts';
-import { openGitRegistry } from '../../registry/git-registry.ts';
-import { viewOf } from '../../registry/manifest.ts';
 import type { PendingPullRequest, RecordResult, Registry } from '../../registry/registry.ts';
-import { describePromotion, describeReplaced } from '../../report/promotion.ts';
-import { stages } from '../../stages/index.ts';
 import { fileDigest } from '../../file-digest.ts';
 import { readApprovals } from './approvals.ts';
 import {
@@ -39,9 +33,9 @@ import { sourceHere } from './source.ts';
 import { plain } from '../contestants/contestants.ts';
 import { stageFacts } from '../configuration.ts';
 import { prepareStages, runStages } from './run-stage.ts';
+import { openRegistry, registryView } from '../open-registry.ts';
 import { inside, insideRoot, type Workspace } from '../workspace.ts';
-import { defaults, type Registry as RegistrySettings } from '../../config/index.ts';
-import { EvidenceError, RegistryError, UsageError } from '../../errors.ts';
+import { EvidenceError, UsageError } from '../../errors.ts';
 
 export interface PromoteInput {
   /** Whether the decision goes into the registry. Pull requests evaluate and never record. */
@@ -65,113 +59,6 @@ export interface PromoteResult {
   tags: string[];
   /** Of an act that was done before, and that later ones have overtaken: what holds now. */
   holdsNow?: string | undefined;
-}
-
-/** The registry of the workspace: in the git repository it lies in, or in the one on GitHub through its API. */
-export async function openRegistry(workspace: Workspace): Promise<Registry> {
-  const registry = await openStore(workspace);
-  const { onRecord } = workspace;
-  if (onRecord === undefined) return registry;
-  return {
-    ...registry,
-    async record(request) {
-      onRecord('begun');
-      const recorded = await registry.record(request);
-      onRecord(recorded);
-      return recorded;
-    },
-  };
-}
-
-async function openStore(workspace: Workspace): Promise<Registry> {
-  const settings = workspace.config.registry;
-  if (settings?.artifacts_yaml === true && settings.tags !== 'gto') {
-    throw new UsageError({
-      found: 'registry.artifacts_yaml without tags',
-      expected: 'tags: gto, since GTO looks for artifacts.yaml in the commit of a tag',
-      where: 'registry.artifacts_yaml',
-      remedy: 'Set registry.tags: gto, or leave it out',
-    });
-  }
-  if (settings?.store === 'github') return openOnGitHub(workspace, settings);
-  if (settings?.pull_request !== undefined && settings.pull_request !== 'never') {
-    throw new UsageError({
-      found: `registry.pull_request: ${settings.pull_request} with the store in git`,
-      expected: 'store: github, which can make pull requests',
-      where: 'registry.pull_request',
-    });
-  }
-  return openGitRegistry({
-    repository: workspace.root,
-    path: settings?.path ?? defaults.registryPath,
-    ...(settings?.branch === undefined ? {} : { branch: settings.branch }),
-    ...(settings?.tags === undefined ? {} : { tags: settings.tags }),
-    artifactsYaml: settings?.artifacts_yaml === true,
-    ...(settings?.push === undefined ? {} : { push: settings.push }),
-    ...(workspace.github === undefined ? {} : { github: workspace.github }),
-    log: workspace.log,
-  });
-}
-
-async function openOnGitHub(workspace: Workspace, settings: RegistrySettings): Promise<Registry> {
-  if (settings.push !== undefined) {
-    throw new UsageError({
-      found: 'registry.push with the store on GitHub',
-      expected: 'store: git, whose commits are pushed; what the API records is there already',
-      where: 'registry.push',
-      remedy: 'Leave it out',
-    });
-  }
-  const { repository = '', token = '', apiUrl } = workspace.github ?? {};
-  if (repository === '' || token === '') {
-    throw new UsageError({
-      found: `registry.store is github, and there is no ${repository === '' ? 'repository' : 'token'}`,
-      expected: 'GITHUB_REPOSITORY (owner/name) and GITHUB_TOKEN, as in a workflow',
-      where: 'registry.store',
-      remedy: 'In a workflow pass the input token; elsewhere set both, or use store: git',
-    });
-  }
-  const [{ openGitHub }, { openGitHubRegistry }] = await Promise.all([
-    import('../../github/client.ts'),
-    import('../../registry/github-registry.ts'),
-  ]);
-  const { log, signal } = workspace;
-  return openGitHubRegistry({
-    github: openGitHub({ repository, token, apiUrl, log, signal }),
-    token,
-    path: settings.path ?? defaults.registryPath,
-    branch: settings.branch,
-    tags: settings.tags,
-    artifactsYaml: settings.artifacts_yaml,
-    pullRequests: pullRequestSettings(settings.pull_request ?? 'when-protected'),
-    log,
-    signal,
-  });
-}
-
-function pullRequestSettings(when: RegistrySettings['pull_request']): PullRequestSettings | undefined {
-  if (when === undefined || when === 'never') return undefined;
-  return {
-    when,
-    carryOver,
-    describe: (promotion, limit) => describePromotion(promotion, limit, stages),
-    describeReplaced,
-  };
-}
-
-/**
- * What the registry knows of the model. Where nothing is recorded and the configuration names the champion itself,
- * a workspace without a repository will do.
- */
-export async function registryView(workspace: Workspace, record: boolean): Promise<RegistryHistory> {
-  const named = workspace.modelConfig.champion !== undefined && workspace.modelConfig.champion !== 'registry';
-  try {
-    return await (await openRegistry(workspace)).view(workspace.model);
-  } catch (error) {
-    if (record || !named || !(error instanceof RegistryError)) throw error;
-    workspace.log.debug(`No registry: ${error.message}`);
-    return viewOf(null, []);
-  }
 }
 
 /** Decide on the evidence in the output folder and, if asked, record the decision. */
@@ -232,6 +119,8 @@ function sourceOf(workspace: Workspace, { source, record }: PromoteInput): Promi
 async function refuseOtherData(workspace: Workspace, evidence: readonly Evidence[]): Promise<void> {
   const { evaluation, reference, current } = workspace.modelConfig.data;
   for (const [name, file] of Object.entries({ evaluation, reference, current })) {
+    // What the champion was judged on is no file.
+    if (file === 'registry') continue;
     const of = evidence.find(({ subjects }) => Object.hasOwn(subjects.datasets, name));
     if (file === undefined || of === undefined) continue;
     const path = await inside(workspace, file, `data.${name}`);
@@ -382,5 +271,7 @@ async function recordable(workspace: Workspace, candidate: ResolvedModel, record
 
 /** Paths of the data that is judged on, as the configuration has them. */
 function datasetsOf({ modelConfig: { data } }: Workspace): string[] {
-  return [data.evaluation, data.reference, data.current].filter((path) => path !== undefined);
+  return [data.evaluation, data.reference, data.current].filter(
+    (path): path is string => path !== undefined && path !== 'registry',
+  );
 }

@@ -1,6 +1,9 @@
 import type { Model } from '../../config/index.ts';
 import { datasetSubject, type Dataset } from '../../data/dataset.ts';
 import { UsageError } from '../../errors.ts';
+import { isProfile } from '../../config/index.ts';
+import { profiledData, type ProfiledData } from '../../profile/profiled-data.ts';
+import { readProfile } from '../../profile/read-profile.ts';
 import { buildEvidence, type Evidence, type RegistryHistory, type Subjects } from '../../evidence/index.ts';
 import { stages } from '../../stages/index.ts';
 import type { ContestantsContext, Stage, StageContext, StageResult } from '../../stages/stage.ts';
@@ -8,6 +11,8 @@ import { version } from '../../version.ts';
 import { contestantOf, limitsOf, withContestants, withDatasets, type Contestants } from '../contestants/contestants.ts';
 import { resolveCandidate, withModelFolder, type ResolvedModel } from '../contestants/resolve.ts';
 import { inside, type Workspace } from '../workspace.ts';
+import { championsData } from './champion-profiles.ts';
+import { openRegistry } from '../open-registry.ts';
 import { discardEvidence, writeEvidence } from './output.ts';
 import { withLines } from './places.ts';
 
@@ -76,12 +81,29 @@ function askedStages(model: Model): Stage[] {
   return stages.filter((stage) => stage.enabled(model));
 }
 
-function runOnDatasets(workspace: Workspace, stage: Extract<Stage, { needs: 'datasets' }>): Promise<Evidence> {
-  return withDatasets(workspace, ['evaluation', 'reference', 'current'], (datasets) =>
-    makeEvidence(workspace, stage, subjectsOf(datasets), async () =>
-      (await stage.load()).run(contextOf(workspace, datasets)),
+async function runOnDatasets(workspace: Workspace, stage: Extract<Stage, { needs: 'datasets' }>): Promise<Evidence> {
+  const profiles = await profilesOf(workspace);
+  const names = (['evaluation', 'reference', 'current'] as const).filter((name) => !Object.hasOwn(profiles, name));
+  return withDatasets(workspace, names, (datasets) =>
+    makeEvidence(workspace, stage, subjectsOf(datasets, profiles), async () =>
+      (await stage.load()).run(contextOf(workspace, datasets, profiles)),
     ),
   );
+}
+
+/** Of the data those that are named by a profile of them. */
+async function profilesOf(workspace: Workspace): Promise<Record<string, ProfiledData>> {
+  const { model, modelConfig } = workspace;
+  const { reference, current } = modelConfig.data;
+  const found: Record<string, ProfiledData> = {};
+  for (const [name, uri] of Object.entries({ reference, current })) {
+    if (uri === undefined || !isProfile(uri)) continue;
+    found[name] =
+      uri === 'registry'
+        ? profiledData(name, await championsData(await openRegistry(workspace), model))
+        : profiledData(name, { uri, ...(await readProfile(await inside(workspace, uri, `data.${name}`), uri)) });
+  }
+  return found;
 }
 
 interface ToJudge {
@@ -135,7 +157,11 @@ async function makeEvidence(
   });
 }
 
-function contextOf(workspace: Workspace, datasets: Readonly<Record<string, Dataset>>): StageContext {
+function contextOf(
+  workspace: Workspace,
+  datasets: Readonly<Record<string, Dataset>>,
+  profiles: Readonly<Record<string, ProfiledData>> = {},
+): StageContext {
   const { model, modelConfig, root, log, signal } = workspace;
   return {
     model,
@@ -143,6 +169,7 @@ function contextOf(workspace: Workspace, datasets: Readonly<Record<string, Datas
     columns: modelConfig.columns,
     config: modelConfig,
     datasets,
+    profiles,
     root,
     pathOf: (file, key) => inside(workspace, file, key),
     log,
@@ -175,7 +202,13 @@ function contestantsContext(workspace: Workspace, { contestants, view, downloads
   };
 }
 
-function subjectsOf(datasets: Readonly<Record<string, Dataset>>): Pick<Subjects, 'datasets'> {
-  const subjects = Object.entries(datasets).map(([name, dataset]) => [name, datasetSubject(dataset)]);
+function subjectsOf(
+  datasets: Readonly<Record<string, Dataset>>,
+  profiles: Readonly<Record<string, ProfiledData>> = {},
+): Pick<Subjects, 'datasets'> {
+  const subjects = [
+    ...Object.entries(datasets).map(([name, dataset]) => [name, datasetSubject(dataset)]),
+    ...Object.entries(profiles).map(([name, { uri, sha256, rows }]) => [name, { uri, sha256, rows }]),
+  ];
   return { datasets: Object.fromEntries(subjects) as Subjects['datasets'] };
 }

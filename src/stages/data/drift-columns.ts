@@ -6,7 +6,13 @@ import { quoteIdentifier, reading, requireColumns, type Dataset, type DatasetCol
 import { isNested, isNumeric } from '../../data/types.ts';
 import { DataError } from '../../errors.ts';
 import type { CategoricalValues, ColumnValues, NumericValues } from '../../profile/column-drift.ts';
+import { mostCategories } from '../../profile/columns.ts';
+import { categoriesOfColumn, numbersOfColumn, onGrid } from '../../profile/profile-values.ts';
+import { columnOf, type ProfiledData } from '../../profile/profiled-data.ts';
 import { count, showColumn } from './show.ts';
+
+/** Data to compare: the rows, or a profile of them. */
+export type Side = Dataset | ProfiledData;
 
 /** A column of two datasets, and how both sides are read. */
 export interface ComparableColumn {
@@ -39,8 +45,8 @@ const numbersAtOnce = 8_000_000;
  * @throws DataError where a column asked for by name is missing on a side
  */
 export function comparableColumns(
-  reference: Dataset,
-  current: Dataset,
+  reference: Side,
+  current: Side,
   asked: '*' | readonly string[],
   { columns, task, labels }: { columns: Columns; task: Task; labels: boolean },
 ): ComparableColumns {
@@ -108,8 +114,8 @@ function kindOf({ type, cells }: DatasetColumn): 'numbers' | 'true and false' | 
  * @throws DataError for such a column that was asked for by name
  */
 export async function* pairsOfValues(
-  reference: Dataset,
-  current: Dataset,
+  reference: Side,
+  current: Side,
   columns: readonly ComparableColumn[],
   asked: '*' | readonly string[],
 ): AsyncGenerator<{ column: ComparableColumn; reference: ColumnValues | null; current: ColumnValues | null }> {
@@ -117,7 +123,8 @@ export async function* pairsOfValues(
   for (let start = 0; start < columns.length; start += atOnce) {
     const batch = columns.slice(start, start + atOnce);
     const names = batch.filter(({ as }) => as === 'numbers').map(({ name }) => name);
-    const [before, now] = [await numbersOf(reference, names), await numbersOf(current, names)];
+    const shifts = new Map(names.map((name) => [name, Math.max(shiftOf(reference, name), shiftOf(current, name))]));
+    const [before, now] = [await numbersOf(reference, shifts), await numbersOf(current, shifts)];
     for (const column of batch) {
       const [a = null, b = null] =
         column.as === 'numbers'
@@ -129,9 +136,33 @@ export async function* pairsOfValues(
   }
 }
 
-async function numbersOf(dataset: Dataset, names: readonly string[]): Promise<Map<string, NumericValues>> {
-  const { numbers } = await readColumns(dataset, { numbers: names, nearest: true });
-  return new Map([...numbers].map(([name, { values }]) => [name, numericValues(values)]));
+/** How far a profile rounds the numbers of a column; rows are as they are. */
+function shiftOf(side: Side, name: string): number {
+  const column = 'profile' in side ? columnOf(side, name) : undefined;
+  return column?.kind === 'number' ? column.shift : 0;
+}
+
+/** @param shifts by name of the column, to which numbers are rounded so that both sides are alike */
+async function numbersOf(side: Side, shifts: ReadonlyMap<string, number>): Promise<Map<string, NumericValues>> {
+  if ('profile' in side) {
+    return new Map([...shifts].map(([name, shift]) => [name, profiledNumbers(side, name, shift)]));
+  }
+  const { numbers } = await readColumns(side, { numbers: [...shifts.keys()], nearest: true });
+  return new Map(
+    [...numbers].map(([name, { values }]) => [name, numericValues(onGrid(values, shifts.get(name) ?? 0))]),
+  );
+}
+
+/** Of a column that has no value in the profile it is known how many rows have none. */
+function profiledNumbers(side: ProfiledData, name: string, shift: number): NumericValues {
+  const column = columnOf(side, name);
+  if (column.kind === 'number') return numbersOfColumn(column, shift);
+  return {
+    kind: 'number',
+    sorted: new Float64Array(0),
+    missing: column.missing,
+    infinite: { negative: 0, positive: 0 },
+  };
 }
 
 /** @param values NaN where there is none */
@@ -151,15 +182,20 @@ function numericValues(values: Float64Array): NumericValues {
 }
 
 async function categories(
-  reference: Dataset,
-  current: Dataset,
+  reference: Side,
+  current: Side,
   column: ComparableColumn,
 ): Promise<(CategoricalValues | null)[]> {
   const sides = [await categoriesOf(reference, column), await categoriesOf(current, column)];
   return column.as === 'classes' ? withOneNameEach(sides) : sides;
 }
 
-async function categoriesOf(dataset: Dataset, { name, as }: ComparableColumn): Promise<CategoricalValues | null> {
+async function categoriesOf(side: Side, { name, as }: ComparableColumn): Promise<CategoricalValues | null> {
+  if ('profile' in side) {
+    const column = columnOf(side, name);
+    return categoriesOfColumn(column, as === 'texts' ? (text) => text : classText);
+  }
+  const dataset = side;
   const { from, expression } = readingOfColumn(dataset, name, 'text');
   const counted = await reading(dataset, () =>
     dataset.connection.runAndReadAll(
@@ -197,9 +233,9 @@ function withOneNameEach(sides: readonly (CategoricalValues | null)[]): (Categor
   });
 }
 
-function noCategories(dataset: Dataset, { name }: ComparableColumn): DataError {
+function noCategories(dataset: Side, { name }: ComparableColumn): DataError {
   return new DataError({
-    found: `column ${showColumn(name)} has more than ${count(mostTexts)} different texts`,
+    found: `column ${showColumn(name)} has more than ${count('profile' in dataset ? mostCategories : mostTexts)} different texts`,
     expected: 'numbers, or texts that are categories',
     where: dataset.uri,
     remedy: 'Leave it out of data.drift.columns',

@@ -1,11 +1,10 @@
 import { shareOf } from '../../config/quantity.ts';
-import type { Dataset } from '../../data/dataset.ts';
 import type { Check } from '../../evidence/check.ts';
 import { compareColumn, defaultDriftLimits, judgeColumns } from '../../profile/drift.ts';
 import type { ComparedColumn, DriftLimits, JudgedTest, TestedColumn } from '../../profile/drift.ts';
 import type { StageContext } from '../stage.ts';
 import { checkId } from './check-id.ts';
-import { comparableColumns, pairsOfValues, type ComparableColumns } from './drift-columns.ts';
+import { comparableColumns, pairsOfValues, type ComparableColumns, type Side } from './drift-columns.ts';
 import { columnDetails, type ColumnDetails } from './drift-details.ts';
 import type { Drift } from './schema.ts';
 import { count, rowsOf, showColumn, showValue } from './show.ts';
@@ -20,7 +19,8 @@ export interface ComparisonDetails {
   onlyIn: { reference: string[]; current: string[] };
 }
 
-type DriftInput = Pick<StageContext, 'config' | 'datasets' | 'log' | 'signal'>;
+type DriftInput = Pick<StageContext, 'config' | 'datasets' | 'log' | 'signal'> &
+  Partial<Pick<StageContext, 'profiles'>>;
 
 /** How a column is told, beside what was found of it. */
 interface Told {
@@ -41,9 +41,10 @@ export async function driftChecks(
   const limits = driftLimits(settings);
   const checks: Check[] = [];
   const details: Record<string, ComparisonDetails> = {};
-  const { reference } = input.datasets;
+  const sides: Readonly<Record<string, Side>> = { ...input.datasets, ...input.profiles };
+  const { reference } = sides;
   for (const name of settings.against ?? (['current', 'evaluation'] as const)) {
-    const current = input.datasets[name];
+    const current = sides[name];
     if (reference === undefined || current === undefined) continue;
     const { told, columns } = await compare(reference, current, settings, limits, input);
     const severity = settings.severity ?? 'block';
@@ -87,8 +88,8 @@ function driftLimits({ alpha, max_psi, max_missing_change, max_new_categories, m
 }
 
 async function compare(
-  reference: Dataset,
-  current: Dataset,
+  reference: Side,
+  current: Side,
   { columns: asked = '*', labels = true }: Drift,
   limits: DriftLimits,
   { config, log, signal }: DriftInput,
@@ -125,7 +126,7 @@ function freshCategories({ drift }: ComparedColumn): string[] {
     .map(({ name }) => name);
 }
 
-function wholeCheck(current: Dataset, told: readonly Told[], limits: DriftLimits, severity: 'block' | 'warn'): Check {
+function wholeCheck(current: Side, told: readonly Told[], limits: DriftLimits, severity: 'block' | 'warn'): Check {
   const of = (verdict: TestedColumn['verdict']): Told[] => told.filter(({ tested }) => tested.verdict === verdict);
   const [failed, open, warned] = [of('fail'), of('inconclusive'), of('warn')];
   const check = {
@@ -163,7 +164,7 @@ function wholeCheck(current: Dataset, told: readonly Told[], limits: DriftLimits
   return { ...check, verdict: 'pass', message: `none of ${all} drifted${warnings}; the largest change: ${example}` };
 }
 
-function columnCheck(current: Dataset, each: Told, columns: number, severity: 'block' | 'warn'): Check[] {
+function columnCheck(current: Side, each: Told, columns: number, severity: 'block' | 'warn'): Check[] {
   const { name, verdict } = each.tested;
   if (verdict !== 'warn' && verdict !== 'fail') return [];
   const { of, effect, threshold } = worstTest(each.tested) as JudgedTest;
@@ -186,7 +187,7 @@ function columnCheck(current: Dataset, each: Told, columns: number, severity: 'b
 }
 
 /** Columns that one side has alone. Whether a column must be there, the contract says. */
-function aloneCheck(current: Dataset, { alone }: ComparableColumns): Check[] {
+function aloneCheck(current: Side, { alone }: ComparableColumns): Check[] {
   const lists = [
     { where: 'the reference data', names: alone.reference },
     { where: `the ${current.name} data`, names: alone.current },

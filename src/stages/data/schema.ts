@@ -1,7 +1,7 @@
 import { Type, type Static } from 'typebox';
 import { Column, Quantity, strict } from '../../config/forms.ts';
 import type { Problem } from '../../config/explain.ts';
-import type { Data, Model } from '../../config/schema.ts';
+import { isProfile, type Data, type Model } from '../../config/schema.ts';
 
 export const TableRule = Type.Union(
   [
@@ -103,6 +103,12 @@ export const dataKeys = {
         'rows that evaluation and reference data share, and duplicates (default: looked for where there is data.reference)',
     }),
   ),
+  profile: Type.Optional(
+    Type.Boolean({
+      description:
+        'keep a profile of the reference data (without any: of the evaluation data) with the evidence, for later comparisons with what the champion was judged on (default: where there is data.reference)',
+    }),
+  ),
 };
 const DataSettings = Type.Object(dataKeys);
 /** The data with what is asked of them. */
@@ -116,7 +122,7 @@ export function dataSettings(model: Model & { data: DataSettings }): DataSetting
 /** What is asked about leakage; null: nothing. */
 export function leakageSettings({ reference, leakage }: DataSettings): Leakage | null {
   if (leakage === false) return null;
-  return leakage ?? (reference === undefined ? null : {});
+  return leakage ?? (reference === undefined || isProfile(reference) ? null : {});
 }
 
 /** What no key shows alone. */
@@ -131,16 +137,25 @@ export function problems(model: Model): Problem[] {
         'drift is a change since the reference data, and there are none: add data.reference, such as the data that the champion was trained on',
     });
   }
+  if (current === 'registry') {
+    found.push({
+      pointer: '/data',
+      key: 'current',
+      message: 'registry is what the champion was judged on, which only data.reference may be: name the data of today',
+    });
+  }
   const index = drift?.against?.indexOf('current') ?? -1;
   if (index >= 0 && current === undefined) {
     found.push({ pointer: `/data/drift/against/${index}`, message: 'there are no current data: add data.current' });
   }
-  if (leakage !== undefined && leakage !== false && leakage.max_overlap_rows !== undefined && reference === undefined) {
-    found.push({
-      pointer: '/data/leakage',
-      key: 'max_overlap_rows',
-      message: 'overlap is with the reference data, and there are none: add data.reference',
-    });
+  if (leakage !== undefined && leakage !== false && leakage.max_overlap_rows !== undefined) {
+    const message =
+      reference === undefined
+        ? 'overlap is with the reference data, and there are none: add data.reference'
+        : isProfile(reference)
+          ? 'overlap is of rows, and data.reference is a profile, which has none: name the data themselves'
+          : null;
+    if (message !== null) found.push({ pointer: '/data/leakage', key: 'max_overlap_rows', message });
   }
   return found;
 }

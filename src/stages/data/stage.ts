@@ -42,7 +42,9 @@ function blocks(model: Model): boolean {
 
 function advises(model: Model): boolean {
   const settings = dataSettings(model);
-  return settings.drift !== undefined || leakageSettings(settings) !== null;
+  const { drift, profile, reference } = settings;
+  const kept = profile ?? reference !== undefined;
+  return drift !== undefined || kept || leakageSettings(settings) !== null;
 }
 
 function whereOf(name: string): (string | number)[] {

@@ -1,6 +1,9 @@
 import { csvLines } from '../../data/csv.ts';
 import { quoteIdentifier, reading, type Dataset } from '../../data/dataset.ts';
 import type { Check } from '../../evidence/check.ts';
+import { summaryOfProfile } from '../../profile/merge.ts';
+import { profileDataset } from '../../profile/profile-dataset.ts';
+import type { Profile } from '../../profile/profile.ts';
 import type { StageContext, StageResult } from '../stage.ts';
 import { cellTypes } from './cell-types.ts';
 import { readContract, type Contract } from './contract.ts';
@@ -28,7 +31,8 @@ interface DatasetDetails {
 }
 
 /** What of the context it reads. */
-export type ValidateInput = Pick<StageContext, 'config' | 'datasets' | 'pathOf' | 'log' | 'signal'>;
+export type ValidateInput = Pick<StageContext, 'config' | 'datasets' | 'pathOf' | 'log' | 'signal'> &
+  Partial<Pick<StageContext, 'profiles'>>;
 
 const examples = 20;
 const kindsOfViolation = 1000;
@@ -70,8 +74,31 @@ export async function validateData(input: ValidateInput): Promise<StageResult> {
       datasets: details,
       ...(drifted === undefined ? {} : { drift: drifted.details }),
       ...(leaked === undefined ? {} : { leakage: leaked.details }),
+      ...(await profilesToKeep(input)),
     },
   };
+}
+
+/**
+ * What the candidate is judged on, for later comparisons of data with it: a summary of the reference data, or of the evaluation data
+ * where there are none and the configuration says so.
+ */
+async function profilesToKeep({
+  config,
+  datasets,
+  profiles = {},
+  log,
+  signal,
+}: ValidateInput): Promise<{ profiles?: Record<string, Profile> }> {
+  const { profile: wanted, reference } = dataSettings(config);
+  if (wanted === false || (wanted === undefined && reference === undefined)) return {};
+  const name = reference === undefined ? 'evaluation' : 'reference';
+  const known = profiles[name]?.profile;
+  if (known !== undefined) return { profiles: { [name]: known.form === 'full' ? summaryOfProfile(known) : known } };
+  const dataset = datasets[name];
+  if (dataset === undefined) return {};
+  const progress = (done: number, of: number): void => log.progress(`Columns of the ${name} data profiled`, done, of);
+  return { profiles: { [name]: summaryOfProfile(await profileDataset(dataset, { progress, signal })) } };
 }
 
 async function describeDataset(dataset: Dataset): Promise<DatasetDetails> {

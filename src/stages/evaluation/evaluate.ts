@@ -6,6 +6,8 @@ import { ConfigError, DataError, MismatchError } from '../../errors.ts';
 import type { Check } from '../../evidence/check.ts';
 import { identityOf } from '../../evidence/decision.ts';
 import type { Artifact } from '../../evidence/evidence.ts';
+import { profileScores } from '../../profile/profile-scores.ts';
+import type { Profile } from '../../profile/profile.ts';
 import { openSqlSession, type SqlSession } from '../../sql/session.ts';
 import type { Contestant, ContestantsContext, StageResult } from '../stage.ts';
 import { anchorChecks, type HeldAgainst } from './anchor.ts';
@@ -88,8 +90,24 @@ export async function evaluate(input: EvaluateInput): Promise<StageResult> {
         ? {}
         : { holdout: { rule: plan.spending.rule, policyAlpha: plan.guardAlpha, budget: plan.spending.budget } }),
       ...details,
+      ...scoresToKeep(input),
     },
   };
+}
+
+/** What the candidate predicts here, for later comparisons with what it predicts in production. */
+function scoresToKeep({ task, dataset, candidate: { result } }: EvaluateInput): { profiles?: { scores: Profile } } {
+  if (!result.ok) return {};
+  const { rows, classes, scores, labels } = result.predictions;
+  const predicted = {
+    rows,
+    classes: classes?.map(String) ?? null,
+    scores,
+    labels,
+    multilabel: task === 'multilabel-classification',
+  };
+  const { uri, sha256, rows: all } = dataset;
+  return { profiles: { scores: profileScores(predicted, { uri, sha256, rows: all }) } };
 }
 
 /**

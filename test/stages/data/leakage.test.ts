@@ -153,7 +153,10 @@ models:
   const asked = (keys: string): boolean[] => [data.enabled(model(keys)), data.required(model(keys))];
   assert.deepEqual(asked(''), [false, false]);
   assert.deepEqual(asked(', reference: r.csv'), [true, false]);
-  assert.deepEqual(asked(', reference: r.csv, leakage: false'), [false, false]);
+  assert.deepEqual(asked(', reference: r.csv, leakage: false, profile: false'), [false, false]);
+  // A profile is kept of it.
+  assert.deepEqual(asked(', reference: r.csv, leakage: false'), [true, false]);
+  assert.deepEqual(asked(', profile: true'), [true, false]);
   assert.deepEqual(asked(', leakage: {}'), [true, false]);
   assert.deepEqual(asked(', reference: r.csv, leakage: { severity: block }'), [true, true]);
   assert.deepEqual(asked(', reference: r.csv, drift: {}'), [true, true]);

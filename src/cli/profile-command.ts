@@ -1,0 +1,57 @@
+import { Option, type Command } from 'commander';
+import { resolve } from 'node:path';
+import type { Shard } from '../pipeline/contestants/predict.ts';
+import { configuredInput, runProfile, type ProfileInput } from '../pipeline/profiling.ts';
+import { renderProfile } from '../report/index.ts';
+import { consoleOptions, withReadOptions, type CommandContext, type CommonOptions } from './command-context.ts';
+import { parsedShard } from './predict-command.ts';
+import { terminalLog } from './terminal-log.ts';
+
+interface ProfileOptions extends CommonOptions {
+  of?: 'evaluation' | 'reference' | 'current';
+  file?: string;
+  shard: Shard;
+}
+
+/** profile: what is kept of data, so that other data can be compared with them. */
+export function addProfileCommand(program: Command, context: CommandContext): void {
+  withReadOptions(
+    program
+      .command('profile')
+      .description('Profile data: counts, moments, quantiles, categories; merge profiles (.json) of their parts.')
+      .argument('[files...]', 'CSV, JSONL or Parquet files, or profiles of parts (default: data of contender.yml)'),
+  )
+    .option('--file <file>', 'the .json file to write; data.reference may name it')
+    .addOption(
+      new Option('--of <data>', 'which data of contender.yml (default: reference if there, else evaluation)').choices([
+        'evaluation',
+        'reference',
+        'current',
+      ]),
+    )
+    .addOption(
+      new Option('--shard <i/N>', 'only the i-th of N parts of the rows')
+        .argParser(parsedShard)
+        .default({ index: 1, count: 1 }, '1/1'),
+    )
+    .action(async (files: readonly string[], options: ProfileOptions) => {
+      const { file, shard, json } = options;
+      const profile = await runProfile(await inputsOf(files, options), {
+        shard,
+        file: file === undefined ? undefined : resolve(options.workspace ?? '.', file),
+        log: terminalLog({ verbose: options.verbose === true, quiet: options.quiet === true }),
+        signal: context.signal,
+      });
+      context.print(json === true ? JSON.stringify(profile, null, 2) : renderProfile(profile, consoleOptions(context)));
+    });
+
+  async function inputsOf(files: readonly string[], options: ProfileOptions): Promise<ProfileInput[]> {
+    if (files.length === 0) return [await configuredInput(await context.open(options), options.of)];
+    const csv = options.config === undefined ? undefined : (await context.open(options)).modelConfig.data.csv;
+    return files.map((uri) => ({
+      path: resolve(options.workspace ?? '.', uri),
+      uri,
+      ...(csv === undefined ? {} : { csv }),
+    }));
+  }
+}

@@ -1,0 +1,57 @@
+import { countedSample } from './bins.ts';
+import type { CategoricalValues, ColumnValues, NumericValues } from './column-drift.ts';
+import { coarser, representative, truncated } from './number-sketch.ts';
+import type { ColumnProfile, NumberColumn } from './profile.ts';
+
+/** The numbers of a column, each as the one that stands for its bucket. @param shift at least the column's own */
+export function numbersOfColumn(column: NumberColumn, shift = column.shift): NumericValues {
+  const { values, counts, missing, infinite } = column;
+  const buckets = coarser(new Map(values.map((value, index) => [value, counts[index] as number])), shift);
+  return {
+    kind: 'number',
+    sorted: countedSample([...buckets].map(([value, count]) => [representative(value, shift), count] as const)),
+    missing,
+    infinite: { negative: infinite[0], positive: infinite[1] },
+  };
+}
+
+/** Numbers as a sketch of this shift would have them, so that they can be compared with it. */
+export function onGrid(values: Float64Array, shift: number): Float64Array {
+  return shift === 0 ? values : values.map((value) => representative(truncated(value, shift), shift));
+}
+
+/**
+ * Rows by category. Null: more different texts than a profile keeps.
+ * @param nameOf the name of a category that is written so
+ */
+export function categoriesOfColumn(
+  column: ColumnProfile,
+  nameOf: (text: string) => string = (text) => text,
+): CategoricalValues | null {
+  const counts = new Map<string, number>();
+  const add = (text: string, count: number): void => {
+    const name = nameOf(text);
+    counts.set(name, (counts.get(name) ?? 0) + count);
+  };
+  if (column.kind === 'time' || column.kind === 'nested') return null;
+  if (column.kind === 'number') {
+    if (column.shift > 0) return null;
+    for (const [index, value] of column.values.entries()) add(String(value), column.counts[index] as number);
+    for (const [index, count] of column.infinite.entries())
+      if (count > 0) add(index === 0 ? '-Infinity' : 'Infinity', count);
+    return { kind: 'category', counts, missing: column.missing };
+  }
+  if (column.categories === null) return null;
+  for (const [text, count] of column.categories) add(text, count);
+  return {
+    kind: 'category',
+    counts,
+    missing: column.missing,
+    ...(column.rare === undefined ? {} : { rare: column.rare.rows }),
+  };
+}
+
+/** Values of either kind, as they are compared. Null: none that can be. */
+export function valuesOfColumn(column: ColumnProfile): ColumnValues | null {
+  return column.kind === 'number' ? numbersOfColumn(column) : categoriesOfColumn(column);
+}
