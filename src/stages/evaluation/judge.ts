@@ -93,6 +93,7 @@ export function toldComparison(
   const { margin } = shownDifference(comparison);
   return {
     ...comparison,
+    requirement: planned.requirement,
     ...(few.little === null
       ? { finding: findingText(planned.requirement, comparison, margin) }
       : { state: 'inconclusive' as const, finding: nothingShown }),
