@@ -9,6 +9,7 @@ import { addProfileCommand } from './profile-command.ts';
 import { addPublishCommands } from './publish-commands.ts';
 import { addRollbackCommand } from './registry-acts.ts';
 import { addRegistryCommands } from './registry-commands.ts';
+import { addInferCommand } from './infer-command.ts';
 import { addInspectCommand } from './inspect-command.ts';
 import { addServeCommand } from './serve-command.ts';
 import { addStageCommands } from './stage-commands.ts';
@@ -71,6 +72,7 @@ export async function buildProgram(
   addStageCommands(program, context);
   addPredictCommand(program, context);
   addProfileCommand(program, context);
+  addInferCommand(program, context);
   addRollbackCommand(program, context);
   addRegistryCommands(program, context);
   addPublishCommands(program, context);

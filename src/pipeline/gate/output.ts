@@ -10,7 +10,7 @@ import { renderJunit } from '../../report/junit.ts';
 import { renderMarkdown } from '../../report/markdown.ts';
 import type { Result } from '../../report/standing.ts';
 import { stages } from '../../stages/index.ts';
-import type { Stage } from '../../stages/stage.ts';
+import type { Stage, StageResult } from '../../stages/stage.ts';
 import type { Workspace } from '../workspace.ts';
 import { requireWritable, writeWhole, writing } from '../writing.ts';
 
@@ -18,10 +18,10 @@ import { requireWritable, writeWhole, writing } from '../writing.ts';
 export async function writeEvidence(
   workspace: Workspace,
   evidence: Evidence,
-  files: readonly { name: string; text: string }[] = [],
+  files: NonNullable<StageResult['files']> = [],
 ): Promise<Evidence> {
   await keepOutOfGit(workspace);
-  for (const { name, text } of files) await writeWhole(join(workspace.out, name), text);
+  for (const { name, content } of files) await writeWhole(join(workspace.out, name), content);
   await writeWhole(evidencePath(workspace, evidence.kind), `${JSON.stringify(evidence, null, 2)}\n`);
   return evidence;
 }

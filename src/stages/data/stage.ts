@@ -2,6 +2,7 @@ import type { Model } from '../../config/index.ts';
 import type { Stage } from '../stage.ts';
 import { dataKeys, dataSettings, leakageSettings, problems } from './schema.ts';
 import { sections } from './sections.ts';
+import { violationFiles } from './violation-file-names.ts';
 
 /** Validates the datasets: contract of the rows, rules of the tables, drift since the reference data, leakage. */
 export const data: Stage = {
@@ -24,6 +25,7 @@ export const data: Stage = {
     const { contract } = dataSettings(model);
     return contract === undefined ? [] : [{ file: contract, key: 'data.contract' }];
   },
+  files: violationFiles,
   whereOf,
   sections,
   load: async () => ({ run: (await import('./validate.ts')).validateData }),
@@ -53,5 +55,5 @@ function whereOf(name: string): (string | number)[] {
   if (part === 'leakage') return ['data', 'leakage', 'max_overlap_rows'];
   if (name.endsWith('/duplicates')) return ['data', 'leakage', 'max_duplicate_rows'];
   if (name.endsWith('/conflicting-labels')) return ['data', 'leakage', 'max_conflicting_rows'];
-  return ['data', name.endsWith('/contract') ? 'contract' : 'rules'];
+  return ['data', /^[^/]+\/contract(?:\(|$)/u.test(name) ? 'contract' : 'rules'];
 }
