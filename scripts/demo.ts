@@ -10,7 +10,8 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
 import { terminalLog } from '../src/cli/terminal-log.ts';
 import { ContenderError, UsageError } from '../src/errors.ts';
-import { openRegistry, registerChampion, runGate, type PromoteResult } from '../src/pipeline/gate/promote.ts';
+import { registerChampion, runGate, type PromoteResult } from '../src/pipeline/gate/promote.ts';
+import { openRegistry } from '../src/pipeline/open-registry.ts';
 import { openWorkspace, type Workspace } from '../src/pipeline/workspace.ts';
 import { headline } from '../src/report/headline.ts';
 

@@ -7,7 +7,7 @@
  *   --shard  one of several parts of about equal cost, by test/costs.json
  *   --costs  write what each file took, in seconds, to test/costs.json
  */
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { run } from 'node:test';
@@ -33,6 +33,10 @@ if (files.length === 0) {
   console.error(`no test file matches ${wanted.join(' ')}`);
   process.exit(1);
 }
+
+// Bundles start in half the time. Those of other sources would test other sources.
+const bundles = join(testFolder, '..', '..', 'dist');
+if (bundlesAreOf(join(testFolder, '..', 'src'), bundles)) process.env['CONTENDER_TEST_BUNDLES'] = bundles;
 
 // Nothing is kept from one run of the tests to the next.
 for (const name of ['CONTENDER_CACHE', 'CONTENDER_TEST_PREPARED']) {
@@ -73,6 +77,14 @@ stream.on('end', () => {
   });
 });
 stream.compose(new SpecReporter()).pipe(process.stdout);
+
+/** Whether the bundles were made after every file of the compiled sources. */
+function bundlesAreOf(sources: string, folder: string): boolean {
+  const made = statSync(join(folder, 'SHA256SUMS'), { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  return readdirSync(sources, { recursive: true, encoding: 'utf8' }).every(
+    (name) => name === 'bundled-programs.js' || statSync(join(sources, name)).mtimeMs <= made,
+  );
+}
 
 /** The outermost tests and suites of a file are what it took. */
 function measure(event: { nesting: number; file?: string | undefined; details: { duration_ms: number } }): void {

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { evidenceDigest } from '../evidence/index.ts';
-import { registryView } from '../pipeline/gate/promote.ts';
+import { registryView } from '../pipeline/open-registry.ts';
 import { runStage } from '../pipeline/gate/run-stage.ts';
 import { headline } from '../report/index.ts';
 import { stages } from '../stages/index.ts';

@@ -8,7 +8,8 @@ import {
   type ActInput,
 } from '../pipeline/gate/acts.ts';
 import { warnOfExpiry } from '../pipeline/auditing/expiry.ts';
-import { openRegistry, registerChampion, type PromoteResult } from '../pipeline/gate/promote.ts';
+import { registerChampion, type PromoteResult } from '../pipeline/gate/promote.ts';
+import { openRegistry } from '../pipeline/open-registry.ts';
 import type { Workspace } from '../pipeline/workspace.ts';
 import { oneLine } from '../report/escape.ts';
 import { exitCodes } from './exit-codes.ts';

@@ -1,6 +1,7 @@
 import { Option, type Command } from 'commander';
 import { join } from 'node:path';
-import { registryView, runGate, runPromote, type PromoteInput, type PromoteResult } from '../pipeline/gate/promote.ts';
+import { runGate, runPromote, type PromoteInput, type PromoteResult } from '../pipeline/gate/promote.ts';
+import { registryView } from '../pipeline/open-registry.ts';
 import { warnOfExpiry } from '../pipeline/auditing/expiry.ts';
 import { writeJunit } from '../pipeline/gate/output.ts';
 import { withPlaces } from '../pipeline/gate/places.ts';

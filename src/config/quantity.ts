@@ -7,16 +7,19 @@ type Role = 'difference' | 'bound';
  * A number of the policy in the units of a metric, which may be stated in percentage points where the metric is a share.
  *
  * @param stated as the configuration has it @param where its key
- * @throws ConfigError for points of what is no share, and for a share that is stated in another unit
+ * @throws ConfigError for points of what is no share, and for a share or a correlation that is stated in another unit
  */
 export function quantityOf(
   stated: number | string,
-  metric: { title: string; scale: 'share' | 'value' },
+  metric: { title: string; scale: 'share' | 'value'; correlation?: true },
   role: Role,
   where: string,
 ): number {
   if (metric.scale !== 'share') {
-    if (typeof stated === 'number') return stated;
+    if (typeof stated === 'number') {
+      if (metric.correlation === true) refuseOtherUnit(stated, metric.title, role, where);
+      return stated;
+    }
     throw new ConfigError({
       found: `${JSON.stringify(stated)}, and ${metric.title} is not a share`,
       expected: 'a number in the units of the metric, without pp',
@@ -24,6 +27,17 @@ export function quantityOf(
     });
   }
   return shareOf(stated, metric.title, role, where);
+}
+
+/** Of values from -1 to 1, a difference of 1 allows a good model to become one that guesses. */
+function refuseOtherUnit(stated: number, title: string, role: Role, where: string): void {
+  if (role === 'bound' ? Math.abs(stated) <= 1 : stated < 1) return;
+  throw new ConfigError({
+    found: `${stated} for ${title}, whose values lie between -1 and 1`,
+    expected: role === 'bound' ? 'a number from -1 to 1' : 'a number less than 1',
+    where,
+    ...(Math.abs(stated) < 100 ? { remedy: `If a hundredth was meant, write ${hundredth(String(stated))}` } : {}),
+  });
 }
 
 /** A share that the policy states as a number from 0 to 1 or in percentage points. @param what it is of, as a message names it */

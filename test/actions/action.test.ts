@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
 import { pathToFileURL } from 'node:url';
-import { commandLine } from '../support/gate-repository.ts';
+import { compiled } from '../support/gate-repository.ts';
 
-const source = (path: string): string => pathToFileURL(join(dirname(commandLine), '..', path)).href;
+const source = (path: string): string => pathToFileURL(compiled(path)).href;
 
 /** What an action of this work says, in a process of its own. `context` and the errors are at hand. */
 function run(work: string): Promise<{ code: number | null; stdout: string }> {

@@ -6,7 +6,7 @@ import { after, before, beforeEach, describe, it } from 'node:test';
 import { startGitHub, type GitHubStandIn, type TokenInput } from '../support/github-api/server.ts';
 import type { CheckRun } from '../support/github-api/state.ts';
 import {
-  commandLine,
+  actionProgram,
   contender,
   gateRepository,
   runNode,
@@ -81,7 +81,7 @@ describe('the gate of a pull request', () => {
     for (const file of Object.values(files)) await writeFile(join(folder, file), '');
     await writeFile(join(folder, 'event.json'), JSON.stringify(event));
     const secret = server.token(token);
-    const program = commandLine.replace('cli/main.js', `actions/${action}.js`);
+    const program = actionProgram(action);
     const result = await runNode(program, [], folder, {
       ...server.environment(name),
       GITHUB_ACTIONS: 'true',

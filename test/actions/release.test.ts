@@ -6,7 +6,7 @@ import { after, before, describe, it } from 'node:test';
 import { startGitHub, type GitHubStandIn } from '../support/github-api/server.ts';
 import type { Release } from '../support/github-api/state.ts';
 import {
-  commandLine,
+  actionProgram,
   contender,
   gateRepository,
   runNode,
@@ -47,7 +47,7 @@ describe('the release of a champion', () => {
     cancel?: AbortSignal,
   ): Promise<CommandResult & { outputs: string }> {
     await writeFile(join(folder, 'output'), '');
-    const program = commandLine.replace('cli/main.js', `actions/${action}.js`);
+    const program = actionProgram(action);
     const environment = {
       ...server.environment(name),
       GITHUB_WORKSPACE: repository.folder,

@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { documentedActions, readAction } from '../../scripts/action-tables.ts';
 import { stages } from '../../src/stages/index.ts';
-import { commandLine, runNode } from '../support/gate-repository.ts';
+import { compiled, runNode } from '../support/gate-repository.ts';
 import { projectRoot } from '../support/project.ts';
 
 /** The Nodes an action is run on: the one that runs the tests, and the one action.yml asks for. */
@@ -58,7 +58,7 @@ export interface StepInput {
 export function runCompiled(step: StepInput): Promise<Step> {
   const name = step.folder === '.' ? 'gate' : step.folder.replace('actions/', '');
   const isStage = stages.some(({ action }) => action === name);
-  const program = commandLine.replace('cli/main.js', `actions/${isStage ? 'run-stage' : name}.js`);
+  const program = compiled(`actions/${isStage ? 'run-stage' : name}.js`);
   return runStep(projectRoot, { ...step, program, arguments: isStage ? [name] : [] });
 }
 

@@ -137,6 +137,12 @@ const cases: Record<string, Right> = {
     code: 0,
     seen: { 'evaluation/f1_macro champion': 0.859, 'evaluation/f1_macro candidate': 0.859 },
   },
+  'rows-of-weight-zero': {
+    title: 'rows of weight 0 are no rows: twelve of four hundred show nothing',
+    code: 3,
+    seen: { 'evaluation/accuracy candidate': 1 },
+    says: /12 rows, fewer than min_rows 30/u,
+  },
   'text-changed-before-the-model/bool-text-csv': {
     title: 'the text True reaches the model as True',
     code: 0,

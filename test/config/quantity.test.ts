@@ -42,6 +42,17 @@ describe('a number of the policy', () => {
     assert.equal(shareOf(1, 'recall', 'bound', 'x'), 1);
   });
 
+  it('of a metric from -1 to 1 is refused where it allows everything', () => {
+    const correlation = { title: 'Matthews correlation', scale: 'value', correlation: true } as const;
+    assert.throws(
+      () => quantityOf(1, correlation, 'difference', 'x'),
+      /1 for Matthews correlation, whose values lie between -1 and 1.* write 0\.01/u,
+    );
+    assert.throws(() => quantityOf(85, correlation, 'bound', 'x'), /write 0\.85/u);
+    assert.equal(quantityOf(0.02, correlation, 'difference', 'x'), 0.02);
+    assert.equal(quantityOf(-1, correlation, 'bound', 'x'), -1);
+  });
+
   it('is not in points where the metric is not a share', () => {
     assert.throws(() => quantityOf('2pp', value, 'difference', 'x'), /RMSE is not a share/u);
   });

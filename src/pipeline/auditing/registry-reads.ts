@@ -17,7 +17,7 @@ import {
   type WaitingMention,
 } from '../../report/index.ts';
 import { publishedVersion, withdrawnBy, withEvidence } from '../publishing/export.ts';
-import { openRegistry } from '../gate/promote.ts';
+import { openRegistry } from '../open-registry.ts';
 import type { Workspace } from '../workspace.ts';
 
 /* What the registry says when it is asked. Nothing here writes. */

@@ -3,7 +3,7 @@ import { ModelError, UsageError, openingFault } from '../../errors.ts';
 import { fileDigest } from '../../file-digest.ts';
 import { localModel } from '../../model/artifact.ts';
 import type { Manifest } from '../../registry/manifest.ts';
-import { openRegistry } from '../gate/promote.ts';
+import { openRegistry } from '../open-registry.ts';
 import { insideRoot, type Workspace } from '../workspace.ts';
 
 export interface VerifyInput {

@@ -16,7 +16,7 @@ import {
 } from '../../registry/git/repository.ts';
 import { changeBetween, verifyChange, type Change } from '../../registry/verify-change.ts';
 import { underItsOwnPolicy, underPolicyOf } from './decide-again.ts';
-import { openRegistry } from '../gate/promote.ts';
+import { openRegistry } from '../open-registry.ts';
 import { verifyPeople } from './verify-people.ts';
 import type { GitHubAccess, Workspace } from '../workspace.ts';
 

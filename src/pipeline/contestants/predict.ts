@@ -5,7 +5,7 @@ import { idsOf, requireRowIds } from '../../data/row-ids.ts';
 import type { RowRange } from '../../model/batches.ts';
 import type { Predictions } from '../../model/predictions.ts';
 import type { Provenance } from '../../model/shards.ts';
-import { registryView } from '../gate/promote.ts';
+import { registryView } from '../open-registry.ts';
 import { resolveCandidate, resolveChampion, withModelFolder, type ResolvedModel } from './resolve.ts';
 import { predictRows, withDatasets } from './contestants.ts';
 import { insideRoot, type Workspace } from '../workspace.ts';

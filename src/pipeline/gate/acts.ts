@@ -25,8 +25,9 @@ import { readApprovals } from './approvals.ts';
 import { resolveCandidate, withModelFolder } from '../contestants/resolve.ts';
 import { discardAllEvidence, prepareOut, readEvidence, writeDecision, writeEvidence } from './output.ts';
 import { withdrawnBy } from '../publishing/export.ts';
-import { openRegistry, overtaken, type PromoteResult } from './promote.ts';
+import { overtaken, type PromoteResult } from './promote.ts';
 import { sourceHere } from './source.ts';
+import { openRegistry } from '../open-registry.ts';
 import type { Workspace } from '../workspace.ts';
 
 /*

@@ -19,7 +19,6 @@ import { openRepository } from '../../registry/git/repository.ts';
 import type { PendingPullRequest, RecordResult, Registry } from '../../registry/registry.ts';
 import { fileDigest } from '../../file-digest.ts';
 import { readApprovals } from './approvals.ts';
-import { openRegistry, registryView } from './open-registry.ts';
 import {
   readingOf,
   resolveCandidate,
@@ -34,10 +33,9 @@ import { sourceHere } from './source.ts';
 import { plain } from '../contestants/contestants.ts';
 import { stageFacts } from '../configuration.ts';
 import { prepareStages, runStages } from './run-stage.ts';
+import { openRegistry, registryView } from '../open-registry.ts';
 import { inside, insideRoot, type Workspace } from '../workspace.ts';
 import { EvidenceError, UsageError } from '../../errors.ts';
-
-export { openRegistry, registryView };
 
 export interface PromoteInput {
   /** Whether the decision goes into the registry. Pull requests evaluate and never record. */

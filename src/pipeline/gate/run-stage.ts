@@ -12,7 +12,7 @@ import { contestantOf, limitsOf, withContestants, withDatasets, type Contestants
 import { resolveCandidate, withModelFolder, type ResolvedModel } from '../contestants/resolve.ts';
 import { inside, type Workspace } from '../workspace.ts';
 import { championsData } from './champion-profiles.ts';
-import { openRegistry } from './open-registry.ts';
+import { openRegistry } from '../open-registry.ts';
 import { discardEvidence, writeEvidence } from './output.ts';
 import { withLines } from './places.ts';
 

@@ -23,7 +23,7 @@ import {
 } from '../../report/index.ts';
 import { stages } from '../../stages/index.ts';
 import { withModelFolder } from '../contestants/resolve.ts';
-import { openRegistry } from '../gate/promote.ts';
+import { openRegistry } from '../open-registry.ts';
 import type { Workspace } from '../workspace.ts';
 import { writeWhole } from '../writing.ts';
 

@@ -9,7 +9,7 @@ import { closeOvertaken } from '../../registry/github/record-pending.ts';
 import type { BlobCache, Place } from '../../registry/github/snapshot.ts';
 import { verifyRegistry } from '../../registry/verify.ts';
 import { underItsOwnPolicy } from '../auditing/decide-again.ts';
-import { openRegistry } from '../gate/promote.ts';
+import { openRegistry } from '../open-registry.ts';
 import { leftOut, pathInside, verifyBetween } from '../auditing/verify-change.ts';
 import type { Workspace } from '../workspace.ts';
 

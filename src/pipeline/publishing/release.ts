@@ -18,7 +18,7 @@ import { gtoTags, versionTag } from '../../registry/tags.ts';
 import { modelArtifact, publishedName, withdrawnText, type ModelFiles, type Published } from '../../report/index.ts';
 import { exportedFiles, exportParts, publishedBefore, publishedVersion } from './export.ts';
 import { withModelFolder } from '../contestants/resolve.ts';
-import { openRegistry } from '../gate/promote.ts';
+import { openRegistry } from '../open-registry.ts';
 import type { Workspace } from '../workspace.ts';
 
 /** GitHub takes files below 2 GiB ("About releases", GitHub docs). */

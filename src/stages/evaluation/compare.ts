@@ -119,9 +119,9 @@ function intervalOf(metric: ShownMetric, judged: Judged, { champion, candidate }
 }
 
 /** The largest difference two models can have. */
-function reachOf({ scale, name }: ShownMetric): number {
+function reachOf({ scale, correlation }: ShownMetric): number {
   if (scale === 'share') return 1;
-  return name === 'mcc' || name === 'kappa' ? 2 : Number.POSITIVE_INFINITY;
+  return correlation === true ? 2 : Number.POSITIVE_INFINITY;
 }
 
 /** Equal weights, and clusters of one row each, say nothing: without them the methods for plain rows apply. */

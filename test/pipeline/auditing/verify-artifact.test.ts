@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { digest, sha256, type Artifact, type Decision, type RegistryView } from '../../../src/evidence/index.ts';
 import { silentLog } from '../../../src/log.ts';
-import { openRegistry } from '../../../src/pipeline/gate/promote.ts';
+import { openRegistry } from '../../../src/pipeline/open-registry.ts';
 import { verifyArtifact, type Verification } from '../../../src/pipeline/auditing/verify-artifact.ts';
 import { openWorkspace } from '../../../src/pipeline/workspace.ts';
 import { judged } from '../../registry/sample-decision.ts';

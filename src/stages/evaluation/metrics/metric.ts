@@ -11,6 +11,8 @@ interface MetricCommon {
   better: 'higher' | 'lower';
   /** A share is shown in percentage points; a value in its own units. */
   scale: 'share' | 'value';
+  /** Of a value that lies between -1 and 1. */
+  correlation?: true;
   needs: 'decisions' | 'scores' | 'probabilities';
   tasks: readonly Task[];
   /** Reported only where the policy names it. */

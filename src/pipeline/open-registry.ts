@@ -1,14 +1,14 @@
-import { carryOver } from '../../decide/carry-over.ts';
-import { defaults, type Registry as RegistrySettings } from '../../config/index.ts';
-import { RegistryError, UsageError } from '../../errors.ts';
-import type { RegistryHistory } from '../../evidence/index.ts';
-import { openGitRegistry } from '../../registry/git-registry.ts';
-import type { PullRequestSettings } from '../../registry/github/record-pending.ts';
-import { viewOf } from '../../registry/manifest.ts';
-import type { Registry } from '../../registry/registry.ts';
-import { describePromotion, describeReplaced } from '../../report/promotion.ts';
-import { stages } from '../../stages/index.ts';
-import type { Workspace } from '../workspace.ts';
+import { carryOver } from '../decide/carry-over.ts';
+import { defaults, type Registry as RegistrySettings } from '../config/index.ts';
+import { RegistryError, UsageError } from '../errors.ts';
+import type { RegistryHistory } from '../evidence/index.ts';
+import type { PullRequestSettings } from '../registry/github/record-pending.ts';
+import { openGitRegistry } from '../registry/git-registry.ts';
+import { viewOf } from '../registry/manifest.ts';
+import type { Registry } from '../registry/registry.ts';
+import { describePromotion, describeReplaced } from '../report/promotion.ts';
+import { stages } from '../stages/index.ts';
+import type { Workspace } from './workspace.ts';
 
 /** The registry of the workspace: in the git repository it lies in, or in the one on GitHub through its API. */
 export async function openRegistry(workspace: Workspace): Promise<Registry> {
@@ -75,8 +75,8 @@ async function openOnGitHub(workspace: Workspace, settings: RegistrySettings): P
     });
   }
   const [{ openGitHub }, { openGitHubRegistry }] = await Promise.all([
-    import('../../github/client.ts'),
-    import('../../registry/github-registry.ts'),
+    import('../github/client.ts'),
+    import('../registry/github-registry.ts'),
   ]);
   const { log, signal } = workspace;
   return openGitHubRegistry({
