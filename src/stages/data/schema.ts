@@ -222,6 +222,24 @@ export const Leakage = Type.Object(
     max_conflicting_rows: Rows(
       'rows of one dataset that differ from another in the label and the id alone (default: any number)',
     ),
+    max_near_duplicate_rows: Rows(
+      'rows of the evaluation data that stand in the reference data but for case, punctuation and the fourth digit of numbers (default: any number)',
+    ),
+    max_skill: Type.Optional(
+      Type.Number({
+        exclusiveMinimum: 0,
+        maximum: 1,
+        description:
+          'part of the label that one column alone may tell: of classes, of the errors of the most frequent class; of numbers, R squared (default 0.98)',
+      }),
+    ),
+    time: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 500,
+        description: 'column of a date or time, by which evaluation rows must be later than all reference rows',
+      }),
+    ),
     severity: Severity('warn'),
   },
   strict,
@@ -292,6 +310,13 @@ export function problems(model: Model): Problem[] {
           ? 'overlap is of rows, and data.reference is a profile, which has none: name the data themselves'
           : null;
     if (message !== null) found.push({ pointer: '/data/leakage', key: 'max_overlap_rows', message });
+  }
+  if (leakage !== undefined && leakage !== false && leakage.time !== undefined) {
+    if (reference === undefined || isProfile(reference)) {
+      const message =
+        'the times are compared with those of the reference rows, and there are none: name them in data.reference';
+      found.push({ pointer: '/data/leakage', key: 'time', message });
+    }
   }
   return found;
 }

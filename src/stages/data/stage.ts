@@ -52,8 +52,16 @@ function advises(model: Model): boolean {
 function whereOf(name: string): (string | number)[] {
   const [part = ''] = name.split('/');
   if (part === 'drift' || part === 'drift-columns') return ['data', 'drift'];
-  if (part === 'leakage') return ['data', 'leakage', 'max_overlap_rows'];
+  if (part === 'leakage') return ['data', 'leakage', leakageKeys[name.split('/')[1] ?? ''] ?? 'max_overlap_rows'];
   if (name.endsWith('/duplicates')) return ['data', 'leakage', 'max_duplicate_rows'];
   if (name.endsWith('/conflicting-labels')) return ['data', 'leakage', 'max_conflicting_rows'];
   return ['data', /^[^/]+\/contract(?:\(|$)/u.test(name) ? 'contract' : 'rules'];
 }
+
+/** Settings of the checks on leakage, by the name of the check. */
+const leakageKeys: Readonly<Record<string, string>> = {
+  'near-duplicates': 'max_near_duplicate_rows',
+  'label-in-one-column': 'max_skill',
+  'label-in-id': 'max_skill',
+  time: 'time',
+};
