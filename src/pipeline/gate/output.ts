@@ -8,6 +8,7 @@ import { drawing } from '../../report/draw.ts';
 import { renderHtml } from '../../report/html.ts';
 import { renderJunit } from '../../report/junit.ts';
 import { renderMarkdown } from '../../report/markdown.ts';
+import { renderSarif } from '../../report/sarif.ts';
 import type { Result } from '../../report/standing.ts';
 import { stages } from '../../stages/index.ts';
 import type { Stage, StageResult } from '../../stages/stage.ts';
@@ -80,6 +81,11 @@ export async function writeDecision(workspace: Workspace, result: Result & { dec
 /** Write the checks as JUnit XML to a file named from the root of the workspace. */
 export async function writeJunit(workspace: Workspace, input: Result, file: string): Promise<void> {
   await writeWhole(resolve(workspace.root, file), renderJunit(input));
+}
+
+/** Write the checks that did not pass as SARIF to a file named from the root of the workspace. */
+export async function writeSarif(workspace: Workspace, input: Result, file: string): Promise<void> {
+  await writeWhole(resolve(workspace.root, file), renderSarif(input));
 }
 
 function evidencePath(workspace: Workspace, kind: string): string {

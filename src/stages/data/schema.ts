@@ -196,6 +196,14 @@ export const Drift = Type.Object(
         description: 'share of rows in categories that the reference has none of (default 0.01)',
       }),
     ),
+    max_auc: Type.Optional(
+      Type.Number({
+        exclusiveMinimum: 0.5,
+        maximum: 1,
+        description:
+          'AUC beyond which a linear classifier may not tell rows of the two datasets apart, by all columns together (default 0.6)',
+      }),
+    ),
     alpha: Type.Optional(
       Type.Number({
         exclusiveMinimum: 0,

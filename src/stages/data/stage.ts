@@ -52,6 +52,7 @@ function advises(model: Model): boolean {
 function whereOf(name: string): (string | number)[] {
   const [part = ''] = name.split('/');
   if (part === 'drift' || part === 'drift-columns') return ['data', 'drift'];
+  if (part === 'drift-together') return ['data', 'drift', 'max_auc'];
   if (part === 'leakage') return ['data', 'leakage', leakageKeys[name.split('/')[1] ?? ''] ?? 'max_overlap_rows'];
   if (name.endsWith('/duplicates')) return ['data', 'leakage', 'max_duplicate_rows'];
   if (name.endsWith('/conflicting-labels')) return ['data', 'leakage', 'max_conflicting_rows'];
