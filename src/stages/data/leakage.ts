@@ -169,7 +169,7 @@ async function timeCheck(
   return {
     ...check,
     verdict: fails ? 'fail' : 'pass',
-    message: `${count(Number(early))} of ${rowsOf(Number(all))} are not later than ${newest}, the newest of the reference data; the first is of ${String(first as string)}`,
+    message: `${count(Number(early))} of ${rowsOf(Number(all))} are not later than ${newest}, the newest of the reference data; the first is of ${first as string}`,
     observed: Number(early),
     ...(fails ? { location: { file: evaluation.uri } } : {}),
   };

@@ -1,6 +1,6 @@
 import { labelColumns, roleOf, type Columns, type Task } from '../../config/index.ts';
 import { holdsNumbers, readingOf, type CellRequest } from '../../data/cells.ts';
-import { reading, type Dataset, type DatasetColumn } from '../../data/dataset.ts';
+import { reading, type Dataset } from '../../data/dataset.ts';
 import { isNested } from '../../data/types.ts';
 import { copyRows, inWorkspace } from '../../data/workspace.ts';
 

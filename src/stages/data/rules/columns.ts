@@ -154,7 +154,7 @@ async function countsBy(dataset: Dataset, column: string): Promise<Map<string, n
     `select value, count(*)::double from (select cast(${expression} as varchar) as value from ${from}) where value is not null group by value`,
   );
   for (const [text, times] of rows) {
-    const name = classText(String(text as string));
+    const name = classText(text as string);
     counts.set(name, (counts.get(name) ?? 0) + Number(times));
   }
   return counts;
