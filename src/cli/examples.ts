@@ -16,6 +16,7 @@ const examples: Readonly<Record<string, readonly string[]>> = {
     'contender profile data/reference.parquet --shard 1/3 --file parts/profile-1.json',
     'contender profile parts/*.json --file reference.json',
   ],
+  infer: ['contender infer data/eval.csv', 'contender infer --contract contract.schema.json'],
   inspect: [
     'contender inspect models/candidate.onnx',
     'contender inspect models/candidate.onnx --config contender.yml',

@@ -9,6 +9,7 @@ import { addProfileCommand } from './profile-command.ts';
 import { addPublishCommands } from './publish-commands.ts';
 import { addRollbackCommand } from './registry-acts.ts';
 import { addRegistryCommands } from './registry-commands.ts';
+import { addInferCommand } from './infer-command.ts';
 import { addInspectCommand } from './inspect-command.ts';
 import { addMonitorCommands } from './monitor-commands.ts';
 import { addRolloutCommand } from './rollout-command.ts';
@@ -76,6 +77,7 @@ export async function buildProgram(
   addPredictCommand(program, context);
   addProfileCommand(program, context);
   addMonitorCommands(program, context);
+  addInferCommand(program, context);
   addRollbackCommand(program, context);
   addRegistryCommands(program, context);
   addPublishCommands(program, context);

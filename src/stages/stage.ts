@@ -95,7 +95,7 @@ export interface StageResult {
   /** Kept with the evidence: a version is raised by what changed of them. */
   signatures?: Signatures;
   /** Files beside the evidence, such as rows of data, which no evidence holds: those that `files` names. */
-  files?: readonly { name: string; text: string }[];
+  files?: readonly { name: string; content: string | Uint8Array }[];
 }
 
 /** What every stage gets. */
