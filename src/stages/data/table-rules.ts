@@ -85,7 +85,7 @@ async function unique(dataset: Dataset, columns: readonly string[], isId: boolea
   return {
     ...check,
     verdict: passes ? 'pass' : 'fail',
-    message: passes ? `no value stands twice in ${rowsOf(dataset.rows)}` : problems.join('; '),
+    message: passes ? `no value occurs twice in ${rowsOf(dataset.rows)}` : problems.join('; '),
     observed: passes ? check.required : problems.join('; '),
     ...(passes ? {} : { location: { file: dataset.uri } }),
   };

@@ -42,10 +42,13 @@ export interface LoadOutcome {
 export function loadChecks({ windows, answers, watch }: LoadOutcome, slo: Slo): Check[] {
   const alive: Check = {
     id: 'load/alive',
-    title: 'Alive under load',
+    title: 'Availability during the test',
     verdict: watch.exit === null ? 'pass' : 'fail',
     severity: 'block',
-    message: watch.exit === null ? 'The target stayed up during the test' : `The target died under load: ${watch.exit}`,
+    message:
+      watch.exit === null
+        ? 'The target stayed up during the test'
+        : `The target stopped during the test: ${watch.exit}`,
     observed: watch.exit ?? 'alive',
     required: 'alive',
   };
@@ -145,7 +148,7 @@ function answersCheck(answers: AnswerSummary, slo: Slo): Check {
 /** A target that died cannot be judged on its speed. */
 function skipped(slo: Slo): Check[] {
   const skip = (id: string, title: string, required: number, limit: Limit): Check =>
-    check(id, title, { verdict: 'skipped', observed: 0, required, message: 'The target died' }, limit);
+    check(id, title, { verdict: 'skipped', observed: 0, required, message: 'The target stopped' }, limit);
   return [
     ...latencyLimits(slo).map(({ name, ms }) => skip(`load/${name}`, latencyTitle(name), ms, mostMilliseconds)),
     skip('load/throughput', 'Requests answered in time', slo.throughput ?? defaults.throughput, leastShare),

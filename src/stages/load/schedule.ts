@@ -18,7 +18,7 @@ export function schedule(input: {
   const count = Math.max(1, Math.round((input.rate * input.durationMs) / 1000));
   if (count > mostRequests) {
     throw new ConfigError({
-      found: `the load profile asks for ${count} requests`,
+      found: `the load profile plans ${count} requests`,
       expected: `at most ${mostRequests}`,
       where: 'load.profile',
       remedy: 'Lower rate or duration',

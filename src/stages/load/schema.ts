@@ -26,11 +26,15 @@ export const Load = Type.Object(
         p99_ms: Type.Optional(Type.Number({ exclusiveMinimum: 0 })),
         error_rate: Type.Optional(Type.Number({ minimum: 0, maximum: 1 })),
         throughput: Type.Optional(
-          Type.Number({ minimum: 0, maximum: 1, description: 'delivered share of the offered rate (default 0.98)' }),
+          Type.Number({
+            minimum: 0,
+            maximum: 1,
+            description: 'minimum delivered share of the offered rate (default 0.98)',
+          }),
         ),
         accuracy: Type.Optional(
           Type.Union([Type.Literal('parity'), Type.Number({ minimum: 0, maximum: 1 })], {
-            description: 'parity: answers must equal the offline predictions; a number: least accuracy under load',
+            description: 'parity: answers must equal the offline predictions; a number: minimum accuracy under load',
           }),
         ),
       },
