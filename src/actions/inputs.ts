@@ -307,7 +307,7 @@ function refuseTarget(env: NodeJS.ProcessEnv): void {
     expected: 'pull_request: this action reads and runs the checked-out models and configuration',
     where: 'on',
     remedy:
-      'Run it on pull_request, which is safe for forks, and let a workflow on workflow_run tell the result there (workflows/comment.yml)',
+      'Run it on pull_request, which is safe for forks, and let a workflow on workflow_run post the result (workflows/comment.yml)',
   });
 }
 

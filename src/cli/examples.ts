@@ -49,7 +49,7 @@ const meanings = {
   decision:
     '0 promoted or no change; 1 rejected; 2 usage or input error; 3 held, or waits for a pull request to be merged',
   stage: '0 passed; 1 failed; 2 usage or input error; 3 inconclusive',
-  check: '0 as it should be; 1 not; 2 usage or input error',
+  check: '0 valid; 1 not valid; 2 usage or input error',
   act: '0 done; 2 usage or input error; 3 waits for a pull request to be merged',
   other: '0 done; 2 usage or input error',
 };

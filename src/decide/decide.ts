@@ -168,7 +168,7 @@ function firstModel(config: Model, view: RegistryHistory): Reason[] {
     {
       code: 'first-model',
       message:
-        'There is no champion yet. Set policy.allow_first: true to let a first model in on its floors and a sanity baseline, or register one with `contender registry register`.',
+        'There is no champion yet. Set policy.allow_first: true to accept a first model that meets its floors and beats the sanity baselines, or register one with `contender registry register`.',
     },
   ];
 }

@@ -6,7 +6,7 @@ export const Verdict = Type.Enum(['pass', 'fail', 'inconclusive', 'skipped'], {
 export type Verdict = 'pass' | 'fail' | 'inconclusive' | 'skipped';
 
 export const Severity = Type.Enum(['block', 'warn', 'info'], {
-  description: 'Only a block check can keep a candidate out.',
+  description: 'Only a check of severity block can stop a candidate.',
 });
 export type Severity = 'block' | 'warn' | 'info';
 
@@ -49,7 +49,7 @@ export const Comparison = Type.Object({
       description: 'rows for 80% power at the planned delta; null when more rows cannot help',
     }),
   ),
-  lowEvidence: Type.Optional(Type.Array(Type.String(), { description: 'why the numbers rest on little' })),
+  lowEvidence: Type.Optional(Type.Array(Type.String(), { description: 'why the numbers are based on little data' })),
 });
 export type Comparison = Static<typeof Comparison>;
 
@@ -78,7 +78,7 @@ export const Check = Type.Object({
   observed: Shown,
   required: Shown,
   limit: Type.Optional(
-    Type.Enum(['at most', 'at least'], { description: 'how observed must stand to a required number' }),
+    Type.Enum(['at most', 'at least'], { description: 'how observed must compare with a required number' }),
   ),
   unit: Type.Optional(
     Type.String({

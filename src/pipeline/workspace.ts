@@ -215,7 +215,7 @@ function refuseStrayDigests(overrides: Overrides): void {
       found: stray
         ? `a digest, and ${uri === undefined ? 'no file' : 'the registry, which has its own'}`
         : JSON.stringify(sha256),
-      expected: stray ? `the file it is of, as ${role}` : 'a sha256: 64 characters of 0-9 and a-f',
+      expected: stray ? `the file that it belongs to, as ${role}` : 'a sha256: 64 characters of 0-9 and a-f',
       where: `${role}-sha256`,
     });
   }

@@ -119,7 +119,7 @@ export function wholeCheck(
   const unplanned =
     verdict === 'inconclusive' && comparison.outlook === undefined && planned === plan.primary.comparison;
   const advice = unplanned
-    ? '; state policy.primary.min_gain, the gain worth finding, to see how many rows would settle it'
+    ? '; set policy.primary.min_gain, the smallest gain worth detecting, to see how many rows are needed'
     : outlookOf(comparison);
   return {
     check: {
