@@ -147,7 +147,7 @@ function ratios(percentiles: readonly ComparedPercentile[]): Chart {
     ratio === null ? [] : [{ x: name, y: ratio, lower, upper }],
   );
   return {
-    kind: 'interval',
+    kind: 'bar',
     title: 'Latency against the champion',
     x: { title: 'percentile' },
     y: { title: 'candidate over champion', unit: 'times' },
