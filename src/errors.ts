@@ -142,7 +142,7 @@ export function mendable(error: unknown): ContenderError | null {
   return new SystemError({
     found: `${code}: ${refusals[code] ?? error.message.replace(/^[A-Z0-9]+: /u, '')} (${syscall})`,
     where: path,
-    remedy: 'Mend that, or name another path, and run again',
+    remedy: 'Fix that, or choose another path, and run again',
     cause: error,
   });
 }

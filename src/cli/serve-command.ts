@@ -11,6 +11,9 @@ interface ServeOptions {
   candidate?: string;
   log: string;
   keyHeader: string;
+  queue: number;
+  batch?: number;
+  batchDelay: number;
 }
 
 /** serve: one model file, without a configuration. */
@@ -29,6 +32,9 @@ export function addServeCommand(program: Command, context: CommandContext): void
       'with --candidate: the header that names the user, who stays with one version',
       'x-user-id',
     )
+    .option('--queue <requests>', 'as many at once; more are refused with 429', whole, 512)
+    .option('--batch <rows>', 'answer requests together that come at about the same time, up to so many rows', whole)
+    .option('--batch-delay <ms>', 'the longest that a request waits for others', whole, 2)
     .action(async (model: string, options: ServeOptions) => {
       requireEngines();
       if (options.candidate !== undefined)
@@ -41,6 +47,10 @@ export function addServeCommand(program: Command, context: CommandContext): void
         port: options.port,
         host: options.host,
         log: terminalLog({ verbose: false, quiet: false }),
+        settings: {
+          queue: options.queue,
+          batch: options.batch === undefined ? undefined : { maxRows: options.batch, maxDelayMs: options.batchDelay },
+        },
       });
       context.print(`${options.name} at ${server.url}/v2/models/${options.name}/infer (stop with Ctrl-C)`);
       await new Promise<void>((done) => context.signal.addEventListener('abort', () => done(), { once: true }));
@@ -71,6 +81,13 @@ async function serveTwo(
   );
   await new Promise<void>((done) => context.signal.addEventListener('abort', () => done(), { once: true }));
   await server.close();
+}
+
+function whole(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1 || value > 1_000_000)
+    throw new InvalidArgumentError('Expected a whole number from 1 to 1000000.');
+  return value;
 }
 
 function port(text: string): number {

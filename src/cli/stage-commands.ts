@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { runGate, runPromote, type PromoteInput, type PromoteResult } from '../pipeline/gate/promote.ts';
 import { registryView } from '../pipeline/open-registry.ts';
 import { warnOfExpiry } from '../pipeline/auditing/expiry.ts';
-import { writeJunit } from '../pipeline/gate/output.ts';
+import { writeJunit, writeSarif } from '../pipeline/gate/output.ts';
 import { withPlaces } from '../pipeline/gate/places.ts';
 import { planOfStage, runStage } from '../pipeline/gate/run-stage.ts';
 import { renderConsole, renderSections, type Result } from '../report/index.ts';
@@ -23,6 +23,7 @@ import type { Workspace } from '../pipeline/workspace.ts';
 
 interface ReportOptions extends CommonOptions {
   junit?: string;
+  sarif?: string;
 }
 
 interface PromoteOptions extends ReportOptions {
@@ -97,10 +98,9 @@ export function addStageCommands(program: Command, context: CommandContext): voi
 }
 
 function withReportOptions(command: Command): Command {
-  return withCommonOptions(command).option(
-    '--junit <file>',
-    'write the checks as JUnit XML, for tools that read test results',
-  );
+  return withCommonOptions(command)
+    .option('--junit <file>', 'write the checks as JUnit XML, for tools that read test results')
+    .option('--sarif <file>', 'write the checks that did not pass as SARIF 2.1.0, for code scanning');
 }
 
 function withPredictions(command: Command): Command {
@@ -111,10 +111,12 @@ function withPredictions(command: Command): Command {
 }
 
 async function writeReports(workspace: Workspace, options: ReportOptions, input: Result): Promise<void> {
-  const { junit } = options;
-  if (junit === undefined) return;
-  const shownAt = await withPlaces(workspace, input.evidence);
-  await writeJunit(workspace, { ...input, evidence: shownAt }, placesOf(options).fromRoot(junit));
+  const { junit, sarif } = options;
+  if (junit === undefined && sarif === undefined) return;
+  const shownAt = { ...input, evidence: await withPlaces(workspace, input.evidence) };
+  const { fromRoot } = placesOf(options);
+  if (junit !== undefined) await writeJunit(workspace, shownAt, fromRoot(junit));
+  if (sarif !== undefined) await writeSarif(workspace, shownAt, fromRoot(sarif));
 }
 
 function whereTo(workspace: Workspace, result: PromoteResult): string {

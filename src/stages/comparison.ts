@@ -143,10 +143,10 @@ export function outlookText(needed: number | null, planned: Planned): string {
       : `more ${unit} are not expected to settle it`;
   }
   const opposed = superior ? delta <= 0 : delta < -gap;
-  return (
-    `about ${roughly(needed - rows)} more labelled ${unit}${onSlice ? ' of this slice' : ''} would ${settle} if it truly is ${truth} (${power})` +
-    (opposed ? ', but the observed difference points the other way' : '')
-  );
+  if (opposed) {
+    return `more ${unit} are not expected to ${settle}: the observed difference points the other way`;
+  }
+  return `about ${roughly(needed - rows)} more labelled ${unit}${onSlice ? ' of this slice' : ''} would ${settle} if it truly is ${truth} (${power})`;
 }
 
 /** Two significant digits with thousands separators: a plan, not a measurement. */

@@ -95,7 +95,7 @@ export interface StageResult {
   /** Kept with the evidence: a version is raised by what changed of them. */
   signatures?: Signatures;
   /** Files beside the evidence, such as rows of data, which no evidence holds: those that `files` names. */
-  files?: readonly { name: string; text: string }[];
+  files?: readonly { name: string; content: string | Uint8Array }[];
 }
 
 /** What every stage gets. */
@@ -112,6 +112,10 @@ export interface StageContext {
   profiles: Readonly<Record<string, ProfiledData>>;
   /** Absolute path of the folder that no file may lie outside of. */
   root: string;
+  /** Absolute path of the folder of contender.yml. */
+  folder: string;
+  /** Opens the server that is tested, and goes nowhere else. */
+  targetToken?: string | undefined;
   /** Absolute path of a file that the configuration names under `key`. @throws UsageError outside the workspace */
   pathOf(file: string, key: string): Promise<string>;
   log: Log;

@@ -145,8 +145,8 @@ async function refuseOtherData(workspace: Workspace, evidence: readonly Evidence
     const judged = of.subjects.datasets[name]?.sha256;
     if (found === null || found === judged) continue;
     throw new EvidenceError({
-      found: `the ${of.kind} evidence is of data with sha256 ${judged?.slice(0, 12) ?? ''}, and ${file} has ${found.slice(0, 12)}`,
-      expected: 'evidence of the data that is here',
+      found: `the ${of.kind} evidence is about data with sha256 ${judged?.slice(0, 12) ?? ''}, but ${file} has ${found.slice(0, 12)}`,
+      expected: 'evidence about the current data',
       where: `models.${workspace.model}.data.${name}`,
       remedy: 'Run the stages again, then promote',
     });

@@ -211,7 +211,7 @@ function contextOf(
   datasets: Readonly<Record<string, Dataset>>,
   profiles: Readonly<Record<string, ProfiledData>> = {},
 ): StageContext {
-  const { model, modelConfig, root, log, signal } = workspace;
+  const { model, modelConfig, root, folder, targetToken, log, signal } = workspace;
   return {
     model,
     task: modelConfig.task,
@@ -220,6 +220,8 @@ function contextOf(
     datasets,
     profiles,
     root,
+    folder,
+    targetToken,
     pathOf: (file, key) => inside(workspace, file, key),
     log,
     signal,

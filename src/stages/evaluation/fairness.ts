@@ -302,7 +302,7 @@ function changeCheck(
     return {
       ...common,
       verdict: 'inconclusive',
-      message: `${what} could not be judged: ${why}.${left}`,
+      message: `${what} could not be computed: ${why}.${left}`,
       required: null,
     };
   }

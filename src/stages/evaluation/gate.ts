@@ -119,7 +119,7 @@ export function wholeCheck(
   const unplanned =
     verdict === 'inconclusive' && comparison.outlook === undefined && planned === plan.primary.comparison;
   const advice = unplanned
-    ? '; state policy.primary.min_gain, the gain worth finding, to see how many rows would settle it'
+    ? '; set policy.primary.min_gain, the smallest gain worth detecting, to see how many rows are needed'
     : outlookOf(comparison);
   return {
     check: {
@@ -235,7 +235,7 @@ function sliceCheck(
     : verdictOf(planned.requirement, bounds.lower, bounds.upper, margin);
   // Below the margin by its own bound, but not once the number of slices is accounted for: not demonstrated.
   const withdrawn = guarded && verdict === 'pass' && bounds.state === 'inferior';
-  const comparison = toldComparison(
+  const told = toldComparison(
     { ...bounds, ...(withdrawn ? { state: 'inconclusive' as const } : {}) },
     planned,
     result,
@@ -245,12 +245,14 @@ function sliceCheck(
     guarded && (verdict === 'fail' || withdrawn)
       ? ` (p = ${harm.toPrecision(2)} after Holm over ${family} slices)`
       : '';
+  // The row of a slice says itself why a loss of more than the margin does not decide.
+  const comparison = { ...told, finding: `${told.finding ?? told.state}${correction}` };
   return {
     id: `evaluation/${metric.name}@${slice.name}`,
     title: `${capitalised(metric.title)} on ${slice.name}`,
     verdict,
     severity,
-    message: `${capitalised(comparisonText(metric, comparison))}${correction}${outlookOf(comparison)}.`,
+    message: `${capitalised(comparisonText(metric, comparison))}${outlookOf(comparison)}.`,
     observed: result.candidate,
     required: requiredText(planned, comparison),
     comparison,

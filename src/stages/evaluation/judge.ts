@@ -76,7 +76,7 @@ export function comparisonOf(
 function unresolved({ resolved = 0 }: PairedInterval, level: number): string[] {
   if (level >= resolved) return [];
   const shown = (value: number): number => Number(value.toPrecision(2));
-  return [`draws show levels down to ${shown(resolved)}: at ${shown(level)} a parametric tail stands in for them`];
+  return [`draws show levels down to ${shown(resolved)}: at ${shown(level)} a parametric tail replaces them`];
 }
 
 /**
@@ -93,6 +93,7 @@ export function toldComparison(
   const { margin } = shownDifference(comparison);
   return {
     ...comparison,
+    requirement: planned.requirement,
     ...(few.little === null
       ? { finding: findingText(planned.requirement, comparison, margin) }
       : { state: 'inconclusive' as const, finding: nothingShown }),

@@ -91,7 +91,7 @@ async function judge(
   return {
     checks,
     details: { comparisons: [whole, itself, ...bySlice], errors: { asked, failed, askedChampion, failedChampion } },
-    files: sample === null ? [] : [{ name: sampleFile, text: sample }],
+    files: sample === null ? [] : [{ name: sampleFile, content: sample }],
   };
 }
 

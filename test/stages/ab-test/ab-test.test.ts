@@ -62,6 +62,7 @@ function judged(
         datasets,
         profiles: {},
         root: folder,
+        folder,
         pathOf: (file) => Promise.resolve(file),
         log: silentLog,
         candidate: artifact('b'),

@@ -42,6 +42,7 @@ function compared(settings: Shadow, files: Readonly<Record<string, readonly stri
         datasets,
         profiles: {},
         root: folder,
+        folder,
         pathOf: (file) => Promise.resolve(file),
         log: silentLog,
         candidate: { role: 'model', uri: 'file:b', sha256: 'b'.repeat(64), size: 1 },
@@ -119,7 +120,9 @@ describe('a log of mirrored answers', () => {
   it('writes disagreements to be labelled, and joins the labels that come later', async () => {
     const first = await compared({ log: 'l', sample: 10 }, { mirrored: mirrored(10) });
     const [file] = first.files ?? [];
-    const lines = (file?.text ?? '').trimEnd().split('\n');
+    const lines = String(file?.content ?? '')
+      .trimEnd()
+      .split('\n');
     assert.equal(lines.length, 11);
     assert.equal(lines[0], 'id,champion,candidate,champion_score,candidate_score,label');
     const ids = lines.slice(1).map((line) => line.split(',')[0] as string);
