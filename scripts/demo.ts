@@ -14,17 +14,23 @@ import { registerChampion, runGate, type PromoteResult } from '../src/pipeline/g
 import { openRegistry } from '../src/pipeline/open-registry.ts';
 import { openWorkspace, type Workspace } from '../src/pipeline/workspace.ts';
 import { headline } from '../src/report/headline.ts';
+import { lifecycle } from './demo-lifecycle.ts';
 
 const fixtures = join(dirname(fileURLToPath(import.meta.url)), '..', '..', 'fixtures', 'spam');
 const model = 'spam-filter';
 const candidates = ['candidate-worse', 'candidate-small', 'candidate'];
 const git = promisify(execFile);
 const options = { out: { type: 'string' }, help: { type: 'boolean', short: 'h' } } as const;
-const usage = 'Usage: npm run demo [-- --out DIR]\nDIR/repository is filled; default: a new temporary folder.';
+const usage =
+  'Usage: npm run demo [-- [lifecycle] --out DIR]\nDIR/repository is filled; default: a new temporary folder.';
 
 try {
-  if (parseArgs({ options }).values.help === true) console.log(usage);
-  else await demo();
+  const { values, positionals } = parseArgs({ options, allowPositionals: true });
+  if (values.help === true) console.log(usage);
+  else if (positionals[0] === 'lifecycle') await lifecycle(await emptyRepository(values.out));
+  else if (positionals.length === 0) await demo();
+  else
+    throw new UsageError({ found: JSON.stringify(positionals[0]), expected: 'nothing, or lifecycle', where: 'demo' });
 } catch (error) {
   if (!(error instanceof ContenderError)) throw error;
   process.stderr.write(`demo: ${error.message}\n`);
@@ -83,9 +89,8 @@ function story(result: PromoteResult): string[] {
   return [headline(result), ...more, load.length === 0 ? 'Load: not tested' : `Load: ${load.join('; ')}`];
 }
 
-async function freshRepository(): Promise<string> {
-  const { values } = parseArgs({ options });
-  const out = values.out === undefined ? await mkdtemp(join(tmpdir(), 'contender-demo-')) : resolve(values.out);
+async function emptyRepository(folder: string | undefined): Promise<string> {
+  const out = folder === undefined ? await mkdtemp(join(tmpdir(), 'contender-demo-')) : resolve(folder);
   const repository = join(out, 'repository');
   const existing = await readdir(repository).catch(() => []);
   if (existing.length > 0) {
@@ -95,6 +100,11 @@ async function freshRepository(): Promise<string> {
       remedy: 'Remove it, or choose another with --out',
     });
   }
+  return repository;
+}
+
+async function freshRepository(): Promise<string> {
+  const repository = await emptyRepository(parseArgs({ options }).values.out);
   await mkdir(join(repository, 'models'), { recursive: true });
   await mkdir(join(repository, 'data'));
   for (const file of ['contender.yml', 'schema.json', 'data/eval.parquet', 'models/champion.onnx']) {
