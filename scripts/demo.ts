@@ -1,6 +1,6 @@
 /*
  * The demo, and the main job: in a fresh git repository, register a champion and put three candidates through the whole gate.
- * Usage: npm run demo [-- --out DIR]. Needs no Docker, no token and no network. Nothing here knows the outcomes.
+ * Usage: npm run demo [-- rollout] [--out DIR]. Needs no Docker, no token and no network. Nothing here knows the outcomes.
  */
 import { execFile } from 'node:child_process';
 import { cp, mkdir, mkdtemp, readdir, writeFile } from 'node:fs/promises';
@@ -14,23 +14,35 @@ import { registerChampion, runGate, type PromoteResult } from '../src/pipeline/g
 import { openRegistry } from '../src/pipeline/open-registry.ts';
 import { openWorkspace, type Workspace } from '../src/pipeline/workspace.ts';
 import { headline } from '../src/report/headline.ts';
-import { lifecycle } from './demo-lifecycle.ts';
 
 const fixtures = join(dirname(fileURLToPath(import.meta.url)), '..', '..', 'fixtures', 'spam');
 const model = 'spam-filter';
 const candidates = ['candidate-worse', 'candidate-small', 'candidate'];
 const git = promisify(execFile);
 const options = { out: { type: 'string' }, help: { type: 'boolean', short: 'h' } } as const;
-const usage =
-  'Usage: npm run demo [-- [lifecycle] --out DIR]\nDIR/repository is filled; default: a new temporary folder.';
+const usage = `Usage: npm run demo [-- [rollout | lifecycle] [--out DIR]]
+rollout: two canaries with real traffic, in place of three candidates at the gate.
+lifecycle: production, harm that labels show, a new training, a new champion.
+DIR/repository is filled; default: a new temporary folder.`;
 
 try {
   const { values, positionals } = parseArgs({ options, allowPositionals: true });
+  const [which, ...others] = positionals;
   if (values.help === true) console.log(usage);
-  else if (positionals[0] === 'lifecycle') await lifecycle(await emptyRepository(values.out));
-  else if (positionals.length === 0) await demo();
-  else
-    throw new UsageError({ found: JSON.stringify(positionals[0]), expected: 'nothing, or lifecycle', where: 'demo' });
+  else if (which === undefined) await demo();
+  else if (which === 'rollout' && others.length === 0) {
+    const { demoRollout } = await import('./demo-rollout.ts');
+    await demoRollout(async (name) => {
+      const repository = await freshRepository(name);
+      await cp(join(fixtures, 'models/candidate.onnx'), join(repository, 'models/candidate.onnx'));
+      return repository;
+    }, commit);
+  } else if (which === 'lifecycle' && others.length === 0) {
+    const { lifecycle } = await import('./demo-lifecycle.ts');
+    await lifecycle(await emptyRepository());
+  } else {
+    throw new UsageError({ found: positionals.join(' '), expected: 'nothing, rollout or lifecycle', remedy: usage });
+  }
 } catch (error) {
   if (!(error instanceof ContenderError)) throw error;
   process.stderr.write(`demo: ${error.message}\n`);
@@ -89,9 +101,10 @@ function story(result: PromoteResult): string[] {
   return [headline(result), ...more, load.length === 0 ? 'Load: not tested' : `Load: ${load.join('; ')}`];
 }
 
-async function emptyRepository(folder: string | undefined): Promise<string> {
-  const out = folder === undefined ? await mkdtemp(join(tmpdir(), 'contender-demo-')) : resolve(folder);
-  const repository = join(out, 'repository');
+async function emptyRepository(name = 'repository'): Promise<string> {
+  const { values } = parseArgs({ options, allowPositionals: true });
+  const out = values.out === undefined ? await mkdtemp(join(tmpdir(), 'contender-demo-')) : resolve(values.out);
+  const repository = join(out, name);
   const existing = await readdir(repository).catch(() => []);
   if (existing.length > 0) {
     throw new UsageError({
@@ -103,14 +116,14 @@ async function emptyRepository(folder: string | undefined): Promise<string> {
   return repository;
 }
 
-async function freshRepository(): Promise<string> {
-  const repository = await emptyRepository(parseArgs({ options }).values.out);
+async function freshRepository(name?: string): Promise<string> {
+  const repository = await emptyRepository(name);
   await mkdir(join(repository, 'models'), { recursive: true });
   await mkdir(join(repository, 'data'));
   for (const file of ['contender.yml', 'schema.json', 'data/eval.parquet', 'models/champion.onnx']) {
     await cp(join(fixtures, file), join(repository, file));
   }
-  await writeFile(join(repository, '.gitignore'), '/reports/\n');
+  await writeFile(join(repository, '.gitignore'), '/reports/\n/requests.jsonl\n');
   await git('git', ['init', '--quiet', '--initial-branch=main', repository]);
   await git('git', ['-C', repository, 'config', 'user.name', 'Contender demo']);
   await git('git', ['-C', repository, 'config', 'user.email', 'demo@contender.invalid']);
