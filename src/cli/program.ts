@@ -11,6 +11,7 @@ import { addRollbackCommand } from './registry-acts.ts';
 import { addRegistryCommands } from './registry-commands.ts';
 import { addInferCommand } from './infer-command.ts';
 import { addInspectCommand } from './inspect-command.ts';
+import { addMonitorCommands } from './monitor-commands.ts';
 import { addServeCommand } from './serve-command.ts';
 import { addStageCommands } from './stage-commands.ts';
 import { addInitCommand } from './init-command.ts';
@@ -73,6 +74,7 @@ export async function buildProgram(
   addPredictCommand(program, context);
   addProfileCommand(program, context);
   addInferCommand(program, context);
+  addMonitorCommands(program, context);
   addRollbackCommand(program, context);
   addRegistryCommands(program, context);
   addPublishCommands(program, context);
