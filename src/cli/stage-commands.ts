@@ -5,8 +5,8 @@ import { registryView } from '../pipeline/open-registry.ts';
 import { warnOfExpiry } from '../pipeline/auditing/expiry.ts';
 import { writeJunit, writeSarif } from '../pipeline/gate/output.ts';
 import { withPlaces } from '../pipeline/gate/places.ts';
-import { runStage } from '../pipeline/gate/run-stage.ts';
-import { renderConsole, type Result } from '../report/index.ts';
+import { planOfStage, runStage } from '../pipeline/gate/run-stage.ts';
+import { renderConsole, renderSections, type Result } from '../report/index.ts';
 import { stages } from '../stages/index.ts';
 import type { Stage } from '../stages/stage.ts';
 import { exitCodeOf, exitCodeOfVerdict } from './exit-codes.ts';
@@ -33,17 +33,26 @@ interface PromoteOptions extends ReportOptions {
 
 /** A command for each stage, promote and gate. */
 export function addStageCommands(program: Command, context: CommandContext): void {
-  for (const stage of stages) addStage(stage);
-  const names = stages.map(({ command }) => command.name.replaceAll('-', ' ')).join(', ');
+  for (const stage of stages) if (stage.needs !== 'traffic') addStage(stage);
+  const ofGate = stages.filter(({ needs }) => needs !== 'logs' && needs !== 'traffic');
+  const names = ofGate.map(({ command }) => command.name.replaceAll('-', ' ')).join(', ');
   addDecision('promote', 'Decide on the evidence in the output folder and record the decision.', runPromote);
   withPredictions(addDecision('gate', `The whole gate: ${names}, decide, record.`, runGate));
 
-  function addStage(stage: Stage): void {
+  function addStage(stage: Exclude<Stage, { needs: 'traffic' }>): void {
     const { name, summary } = stage.command;
     const command = withReportOptions(program.command(name).description(summary));
-    if (stage.needs !== 'datasets') withPredictions(command);
-    command.action(async (options: ReportOptions) => {
+    if (stage.needs === 'contestants' || stage.needs === 'target') withPredictions(command);
+    const { plan } = stage.command;
+    if (plan !== undefined) command.option('--plan', plan.description);
+    command.action(async (options: ReportOptions & { plan?: boolean }) => {
       const workspace = await context.open(options);
+      if (plan !== undefined && options.plan === true) {
+        const section = await planOfStage(workspace, stage);
+        return context.print(
+          options.json === true ? JSON.stringify(section, null, 2) : renderSections([section], consoleOptions(context)),
+        );
+      }
       const evidence = await runStage(workspace, stage, () => registryView(workspace, false));
       await writeReports(workspace, options, { decision: null, evidence: [evidence] });
       print(options, evidence, { decision: null, evidence: [evidence] });

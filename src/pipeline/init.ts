@@ -81,7 +81,7 @@ export async function initialise({ folder, data, candidate, predictions }: InitI
       `task: ${task.value} (${task.because})`,
       `id: ${id.value} (${id.because})`,
       `label: ${label.value} (${label.because})`,
-      'margin: 0.01, only to start with: what may be lost is for you to say',
+      'margin: 0.01, only a starting value: set the loss that you tolerate',
       ...(inferred === null
         ? []
         : [

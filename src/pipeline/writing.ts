@@ -4,14 +4,20 @@ import { UsageError } from '../errors.ts';
 
 /** What keeps us from writing a file, in a person's words, and what helps. No bug of ours is among these. */
 const obstacles: Readonly<Record<string, { found: string; remedy: string }>> = {
-  EACCES: { found: 'this user may not write here', remedy: 'Make it writable for this user, or name another place' },
-  EPERM: { found: 'this user may not write here', remedy: 'Make it writable for this user, or name another place' },
-  EROFS: { found: 'the file system is read-only', remedy: 'Name another place' },
-  ENOTDIR: { found: 'a file stands where a folder is needed', remedy: 'Move the file away, or name another place' },
-  EEXIST: { found: 'a file stands where a folder is needed', remedy: 'Move the file away, or name another place' },
-  EISDIR: { found: 'a folder stands where a file is needed', remedy: 'Move the folder away, or name another place' },
-  ENOSPC: { found: 'no space is left on the disk', remedy: 'Make room, or name a place on another disk' },
-  EDQUOT: { found: 'the quota of this user is used up', remedy: 'Make room, or name a place on another disk' },
+  EACCES: {
+    found: 'this user has no write permission here',
+    remedy: 'Give this user write permission, or choose another path',
+  },
+  EPERM: {
+    found: 'this user has no write permission here',
+    remedy: 'Give this user write permission, or choose another path',
+  },
+  EROFS: { found: 'the file system is read-only', remedy: 'Choose another path' },
+  ENOTDIR: { found: 'there is a file where a folder is needed', remedy: 'Move the file, or choose another path' },
+  EEXIST: { found: 'there is a file where a folder is needed', remedy: 'Move the file, or choose another path' },
+  EISDIR: { found: 'there is a folder where a file is needed', remedy: 'Move the folder, or choose another path' },
+  ENOSPC: { found: 'no space is left on the disk', remedy: 'Free some space, or choose a path on another disk' },
+  EDQUOT: { found: 'the quota of this user is used up', remedy: 'Free some space, or choose a path on another disk' },
 };
 
 /** Do `write`, which writes to `path` and to nothing else. @throws UsageError naming what is in the way, and where */

@@ -166,7 +166,7 @@ function wholeCheck(current: Side, told: readonly Told[], limits: DriftLimits, s
   if (open.length > 0) {
     const [first] = open as [Told];
     const fewest = Math.min(...first.tested.values);
-    const message = `${open.length === told.length ? '' : `${count(open.length)} of `}${all} cannot be judged, such as ${showColumn(first.tested.name)}: ${count(fewest)} value${fewest === 1 ? '' : 's'} on one side, at least ${count(limits.minRows)} needed (data.drift.min_rows)`;
+    const message = `${open.length === told.length ? '' : `${count(open.length)} of `}${all} cannot be tested, such as ${showColumn(first.tested.name)}: ${count(fewest)} value${fewest === 1 ? '' : 's'} on one side, at least ${count(limits.minRows)} needed (data.drift.min_rows)`;
     return { ...check, verdict: 'inconclusive', observed: null, message, location: { file: current.uri } };
   }
   const warnings = warned.length === 0 ? '' : `, ${count(warned.length)} on the way there`;

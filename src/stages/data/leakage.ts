@@ -23,7 +23,7 @@ export interface LeakageDetails {
 interface Overlap {
   /** Columns that the rows are compared by. */
   columns: number;
-  /** Rows of the evaluation data that stand in the reference data too, but for the id. */
+  /** Evaluation rows that are also in the reference data too, but for the id. */
   rows: number;
   /** Those of them that have the same id there. */
   sameId: number | null;
@@ -313,7 +313,7 @@ function overlapCheck(
   reference: Duplicates | undefined,
   { max_overlap_rows: most = 0, severity = 'warn' }: Leakage,
 ): Check {
-  const all = `${count(rows)} of ${rowsOf(evaluation.rows)} of the evaluation data stand${rows === 1 ? 's' : ''} in the reference data too`;
+  const all = `${count(rows)} of ${rowsOf(evaluation.rows)} of the evaluation data ${rows === 1 ? 'is' : 'are'} also in the reference data`;
   const withId = sameId === null || sameId === 0 ? '' : `, ${sameId === rows ? 'all' : count(sameId)} with the same id`;
   const such = ids.length === 0 ? '' : `, such as ${ids.map(showValue).join(', ')}`;
   // Where few columns say little, equal rows are no copies.
@@ -323,12 +323,12 @@ function overlapCheck(
       : `; in the reference data alone ${count(reference.repeated)} of ${rowsOf(reference.rows)} repeat another`;
   return {
     id: 'data/leakage/overlap',
-    title: 'Rows of the evaluation data that stand in the reference data',
+    title: 'Evaluation rows that are also in the reference data',
     verdict: rows > most ? 'fail' : 'pass',
     severity,
     message:
       rows === 0
-        ? `none of ${rowsOf(evaluation.rows)} stands in the reference data, by ${count(columns)} column${columns === 1 ? '' : 's'}`
+        ? `none of ${rowsOf(evaluation.rows)} is also in the reference data, compared by ${count(columns)} column${columns === 1 ? '' : 's'}`
         : `${all}${withId}${such}; at most ${count(most)} allowed${natural}`,
     observed: rows,
     required: most,
@@ -362,7 +362,7 @@ function duplicateChecks(dataset: Dataset, found: Duplicates, settings: Leakage)
       `Rows of the ${dataset.name} data that repeat an earlier one`,
       repeated,
       settings.max_duplicate_rows,
-      `${of(repeated)} repeat${repeated === 1 ? 's' : ''} an earlier one, but for the id`,
+      `${of(repeated)} repeat${repeated === 1 ? 's' : ''} an earlier one, ignoring the id`,
     ),
     ...(conflicting === null
       ? []

@@ -163,7 +163,7 @@ export type TableRule = Static<typeof TableRule>;
 export type RuleOf<Kind extends string> = Extract<TableRule, Record<Kind, unknown>>;
 
 const Severity = (fallback: string) =>
-  Type.Optional(Type.Enum(['block', 'warn'], { description: `what a failure does (default ${fallback})` }));
+  Type.Optional(Type.Enum(['block', 'warn'], { description: `severity of a failure (default ${fallback})` }));
 const Rows = (description: string) => Type.Optional(Type.Integer({ minimum: 0, description }));
 
 export const Drift = Type.Object(
@@ -183,7 +183,8 @@ export const Drift = Type.Object(
     max_psi: Type.Optional(
       Type.Number({
         exclusiveMinimum: 0,
-        description: 'corrected population stability index beyond which a column fails; half of it warns (default 0.2)',
+        description:
+          'a column fails above this corrected population stability index, and warns above half of it (default 0.2)',
       }),
     ),
     max_missing_change: Type.Optional(
@@ -193,7 +194,7 @@ export const Drift = Type.Object(
       Quantity({
         minimum: 0,
         maximum: 1,
-        description: 'share of rows in categories that the reference has none of (default 0.01)',
+        description: 'share of rows in categories that are not in the reference (default 0.01)',
       }),
     ),
     max_auc: Type.Optional(
@@ -208,27 +209,27 @@ export const Drift = Type.Object(
       Type.Number({
         exclusiveMinimum: 0,
         maximum: 0.5,
-        description: 'level of all tests of one comparison together (default 0.05)',
+        description: 'family-wise level of all tests of one comparison (default 0.05)',
       }),
     ),
     min_rows: Type.Optional(
-      Type.Integer({ minimum: 2, description: 'values that a column needs on each side (default 100)' }),
+      Type.Integer({ minimum: 2, description: 'minimum number of values of a column on each side (default 100)' }),
     ),
     severity: Severity('block'),
     labels: Type.Optional(Type.Boolean({ description: 'compare the columns of labels too (default true)' })),
   },
-  { ...strict, description: 'has the data changed since data.reference? By how much, column by column' },
+  { ...strict, description: 'measure how much each column has changed since data.reference' },
 );
 export type Drift = Static<typeof Drift>;
 
 export const Leakage = Type.Object(
   {
     max_overlap_rows: Rows(
-      'rows of the evaluation data that stand in the reference data too, but for the id (default 0)',
+      'rows of the evaluation data that are also in the reference data, ignoring the id (default 0)',
     ),
-    max_duplicate_rows: Rows('rows of one dataset that repeat an earlier one, but for the id (default: any number)'),
+    max_duplicate_rows: Rows('rows of one dataset that repeat an earlier one, ignoring the id (default: any number)'),
     max_conflicting_rows: Rows(
-      'rows of one dataset that differ from another in the label and the id alone (default: any number)',
+      'rows of one dataset that differ from another row only in label and id (default: any number)',
     ),
     max_near_duplicate_rows: Rows(
       'rows of the evaluation data that stand in the reference data but for case, punctuation and the fourth digit of numbers (default: any number)',
@@ -262,13 +263,13 @@ export const dataKeys = {
   leakage: Type.Optional(
     Type.Union([Type.Literal(false), Leakage], {
       description:
-        'rows that evaluation and reference data share, and duplicates (default: looked for where there is data.reference)',
+        'rows that evaluation and reference data share, and duplicates (default: checked if there is data.reference)',
     }),
   ),
   profile: Type.Optional(
     Type.Boolean({
       description:
-        'keep a profile of the reference data (without any: of the evaluation data) with the evidence, for later comparisons with what the champion was judged on (default: where there is data.reference)',
+        'keep a profile of the reference data (if there is none: of the evaluation data) in the evidence, to compare later data with it (default: if there is data.reference)',
     }),
   ),
 };

@@ -101,7 +101,7 @@ async function unique(
       ? problems.join('; ')
       : surplus > 0
         ? `${rowsOf(surplus)} of ${count(dataset.rows)} repeat an earlier one, no more than allowed`
-        : `no value stands twice in ${rowsOf(dataset.rows)}`,
+        : `no value occurs twice in ${rowsOf(dataset.rows)}`,
     observed: passes ? check.required : problems.join('; '),
     ...(passes ? {} : { location: { file: dataset.uri } }),
   };

@@ -132,7 +132,7 @@ describe('a column', () => {
     assert.equal(find(checks, 'data/drift/current').verdict, 'inconclusive');
     assert.match(
       find(checks, 'data/drift/current').message,
-      /1 of 2 columns cannot be judged, such as x: 50 values on one side, at least 100 needed \(data\.drift\.min_rows\)/u,
+      /1 of 2 columns cannot be tested, such as x: 50 values on one side, at least 100 needed \(data\.drift\.min_rows\)/u,
     );
   });
 

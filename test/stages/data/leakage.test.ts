@@ -60,7 +60,7 @@ test('rows of the evaluation data in the reference data are counted and named, w
   assert.deepEqual([check.verdict, check.severity, check.observed], ['fail', 'warn', 3]);
   assert.equal(
     check.message,
-    '3 of 4 rows of the evaluation data stand in the reference data too, 1 with the same id, such as "b", "c", "d"; at most 0 allowed',
+    '3 of 4 rows of the evaluation data are also in the reference data, 1 with the same id, such as "b", "c", "d"; at most 0 allowed',
   );
   // Ann has another label there.
   assert.deepEqual(details.overlap, { columns: 3, rows: 3, sameId: 1, sameFeatures: 4, near: 4 });
@@ -94,7 +94,7 @@ test('data that share no row pass, and so do as many as are allowed', async () =
   assert.equal(find(apart.checks, 'data/leakage/overlap').verdict, 'pass');
   assert.equal(
     find(apart.checks, 'data/leakage/overlap').message,
-    'none of 4 rows stands in the reference data, by 3 columns',
+    'none of 4 rows is also in the reference data, compared by 3 columns',
   );
   const settings: Leakage = { max_overlap_rows: 4, severity: 'block' };
   const same = find((await leakage({ evaluation, reference: evaluation }, settings)).checks, 'data/leakage/overlap');
@@ -109,7 +109,7 @@ test('duplicates inside a dataset are counted, and those whose labels contradict
   assert.deepEqual(
     checks.map(({ id, verdict, severity, message }) => [id, verdict, severity, message]),
     [
-      ['data/evaluation/duplicates', 'pass', 'info', '2 of 7 rows repeat an earlier one, but for the id'],
+      ['data/evaluation/duplicates', 'pass', 'info', '2 of 7 rows repeat an earlier one, ignoring the id'],
       [
         'data/evaluation/conflicting-labels',
         'pass',
