@@ -11,6 +11,7 @@ import {
   withoutWorkflowCommands,
   type Result,
 } from '../report/index.ts';
+import type { StageReport } from '../report/section.ts';
 import { stages } from '../stages/index.ts';
 import { actionLog } from './action-log.ts';
 import { cancelledText, faultText, placeIn, publicFaultText } from './fault-text.ts';
@@ -107,8 +108,9 @@ export async function report(
   result: Result,
   workspace: Workspace,
   { junit }: CommonInputs,
+  shown: readonly StageReport[] = stages,
 ): Promise<(message: string) => void> {
-  const input = { ...result, stages };
+  const input = { ...result, stages: shown };
   core.info(renderConsole(input, { colour: true, width: 120 }));
   const placed = { ...input, evidence: await withPlaces(workspace, input.evidence) };
   const given = annotations(placed);

@@ -72,6 +72,29 @@ export async function stageInputs(env: NodeJS.ProcessEnv): Promise<StageInputs> 
   };
 }
 
+export interface MonitorInputs extends CommonInputs {
+  record: boolean;
+  failOnAlarm: boolean;
+}
+
+/** @throws UsageError */
+export async function monitorInputs(env: NodeJS.ProcessEnv, run: RunContext): Promise<MonitorInputs> {
+  return { ...(await commonInputs(env)), record: recordInput(run), failOnAlarm: boolean('fail-on-alarm', false) };
+}
+
+/** @throws UsageError */
+export async function batchInputs(env: NodeJS.ProcessEnv): Promise<StageInputs & { modelDigest: string | undefined }> {
+  return { ...(await stageInputs(env)), modelDigest: text('model-digest') };
+}
+
+/** @throws UsageError */
+export async function retrainInputs(
+  env: NodeJS.ProcessEnv,
+): Promise<CommonInputs & { token: string; repository: string }> {
+  const token = requiredToken('actions (workflow_dispatch) or contents (repository_dispatch)');
+  return { ...(await commonInputs(env)), token, repository: env['GITHUB_REPOSITORY'] ?? '' };
+}
+
 /** @throws UsageError */
 export async function decisionInputs(env: NodeJS.ProcessEnv, run: RunContext): Promise<DecisionInputs> {
   return {

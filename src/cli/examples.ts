@@ -20,6 +20,10 @@ const examples: Readonly<Record<string, readonly string[]>> = {
     'contender inspect models/candidate.onnx',
     'contender inspect models/candidate.onnx --config contender.yml',
   ],
+  'check-batch': [
+    'contender check-batch',
+    'contender check-batch --model-digest "$(sha256sum model.bin | cut -c1-64)"',
+  ],
   serve: ['contender serve models/candidate.onnx --port 8080'],
   'registry register': [
     'contender registry register --artifact models/champion.onnx --reason "in production since May"',
@@ -56,6 +60,7 @@ const kinds: Readonly<Record<string, keyof typeof meanings>> = {
   'registry unassign': 'act',
   'registry deprecate': 'act',
   verify: 'check',
+  'check-batch': 'stage',
   'registry verify': 'check',
 };
 

@@ -10,6 +10,7 @@ import { addPublishCommands } from './publish-commands.ts';
 import { addRollbackCommand } from './registry-acts.ts';
 import { addRegistryCommands } from './registry-commands.ts';
 import { addInspectCommand } from './inspect-command.ts';
+import { addMonitorCommands } from './monitor-commands.ts';
 import { addServeCommand } from './serve-command.ts';
 import { addStageCommands } from './stage-commands.ts';
 import { addInitCommand } from './init-command.ts';
@@ -72,6 +73,7 @@ export async function buildProgram(
   addStageCommands(program, context);
   addPredictCommand(program, context);
   addProfileCommand(program, context);
+  addMonitorCommands(program, context);
   addRollbackCommand(program, context);
   addRegistryCommands(program, context);
   addPublishCommands(program, context);

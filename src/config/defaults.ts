@@ -20,10 +20,15 @@ export const defaults = {
   behaviour: { rows: 1000, batch: 256, blocks: 30, starts: 8, repeats: 5 },
 } as const;
 
-/** What a decision is bound to: the configuration of the model without the two references that change with every candidate. */
+/** What a promotion does not depend on: the two references that change with every candidate, and what is watched after it. */
+const noPolicy = new Set(['candidate', 'champion', 'monitor', 'retrain', 'batch']);
+
+/** What a decision is bound to: the configuration of the model without what it does not depend on. */
 export function policySubject(model: Model): Omit<Model, 'candidate' | 'champion'> {
-  const { candidate: _candidate, champion: _champion, ...rest } = model;
-  return rest;
+  return Object.fromEntries(Object.entries(model).filter(([key]) => !noPolicy.has(key))) as Omit<
+    Model,
+    'candidate' | 'champion'
+  >;
 }
 
 export function alphaOf(policy: Policy): number {

@@ -7,13 +7,14 @@ import {
   type Model as ModelConfig,
   type Path,
 } from '../config/index.ts';
+import { monitorKeys } from '../monitor/schema.ts';
 import type { StageFacts } from '../decide/subject.ts';
 import { stages } from '../stages/index.ts';
 
 /* contender.yml with what its stages say of it. */
 
-/** The schema of a model, with the keys of every stage. */
-export const Model = modelSchema(stages.map(({ keys }) => keys));
+/** The schema of a model, with the keys of every stage and of what follows the promotion. */
+export const Model = modelSchema([...stages.map(({ keys }) => keys), monitorKeys]);
 
 /** The schema of contender.yml. */
 export const Configuration = configSchema(Model);

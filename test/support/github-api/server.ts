@@ -9,6 +9,7 @@ import { createBareRepository, type BareRepository } from './bare-repository.ts'
 import { gitRoutes } from './git-routes.ts';
 import { answerGraphQl } from './graphql.ts';
 import { hubRoutes, storedBytes } from './hub-routes.ts';
+import { issueRoutes } from './issue-routes.ts';
 import {
   ApiError,
   newId,
@@ -358,7 +359,7 @@ export async function startGitHub(folder: string): Promise<GitHubStandIn> {
     outgoing.end(whole.subarray(end + 4));
   }
 
-  const routes = [...gitRoutes, ...hubRoutes].sort((a, b) => rank(a) - rank(b));
+  const routes = [...gitRoutes, ...hubRoutes, ...issueRoutes].sort((a, b) => rank(a) - rank(b));
   function routeFor(method: string, path: string): { route: Route; parameters: Record<string, string> } | null {
     for (const route of routes) {
       const match = route.method === method ? route.pattern.exec(path) : null;
@@ -399,6 +400,8 @@ export async function startGitHub(folder: string): Promise<GitHubStandIn> {
         workflowsMakePulls: true,
         pulls: new Map(),
         issues: new Map(),
+        workflows: new Map(),
+        dispatches: [],
         comments: new Map(),
         checks: new Map(),
         releases: new Map(),

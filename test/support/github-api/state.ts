@@ -197,8 +197,12 @@ export interface RepositoryState {
   /** The setting that lets workflows make pull requests. */
   workflowsMakePulls: boolean;
   pulls: Map<number, PullRequest>;
-  /** Issues that are no pull requests: number and title. */
-  issues: Map<number, { title: string }>;
+  /** Issues that are no pull requests. */
+  issues: Map<number, Issue>;
+  /** Workflows that may be dispatched: file and names of inputs. */
+  workflows: Map<string, string[]>;
+  /** What was dispatched, in order. */
+  dispatches: Dispatch[];
   comments: Map<number, Comment>;
   checks: Map<number, CheckRun>;
   releases: Map<number, Release>;
@@ -214,6 +218,28 @@ export interface RepositoryState {
   lastMove: { ref: string; before: string | null }[];
   /** Ref updates one after the other. */
   queue: Promise<unknown>;
+}
+
+/** Of an issue that stands for another one only the title is known. */
+export interface Issue {
+  number?: number;
+  title: string;
+  body?: string;
+  state?: 'open' | 'closed';
+  reason?: string | null;
+  labels?: string[];
+  assignees?: string[];
+  locked?: boolean;
+  user?: Person;
+  created?: string;
+}
+
+export interface Dispatch {
+  event: 'workflow_dispatch' | 'repository_dispatch';
+  /** File of the workflow, or type of the event. */
+  type: string;
+  inputs: Record<string, unknown>;
+  ref: string;
 }
 
 /** A refusal as the real API words it. */

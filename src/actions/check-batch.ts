@@ -1,0 +1,29 @@
+import { join } from 'node:path';
+import { evidenceDigest } from '../evidence/index.ts';
+import { checkBatch } from '../pipeline/monitoring/check-batch.ts';
+import { registryView } from '../pipeline/open-registry.ts';
+import { headline } from '../report/index.ts';
+import { batchReport } from '../report/monitoring/sections.ts';
+import { openActionWorkspace, report, runAction } from './action.ts';
+import { batchInputs } from './inputs.ts';
+
+const outputs = ['verdict', 'headline', 'evidence', 'evidence-sha256'] as const;
+
+/** Judges predictions that were computed before they are asked for. */
+await runAction(outputs, async (context) => {
+  const inputs = await batchInputs(process.env);
+  const workspace = await openActionWorkspace(inputs, context);
+  const view = await registryView(workspace, false);
+  const evidence = await checkBatch(workspace, view, { now: new Date(), modelDigest: inputs.modelDigest });
+  const said = { decision: null, evidence: [evidence] };
+  context.setOutputs({
+    verdict: evidence.verdict,
+    headline: headline(said),
+    evidence: join(workspace.out, 'evidence', 'batch.json'),
+    'evidence-sha256': evidenceDigest(evidence),
+  } satisfies Record<(typeof outputs)[number], string>);
+  const fail = await report(said, workspace, inputs, [batchReport]);
+  const failed =
+    evidence.verdict === 'fail' ? inputs.failOnFailure : evidence.verdict !== 'pass' && inputs.failOnInconclusive;
+  if (failed) fail(headline(said));
+});

@@ -1,0 +1,45 @@
+import { join } from 'node:path';
+import { runContext } from '../github/context.ts';
+import { openGitHub } from '../github/client.ts';
+import { eventPayload } from '../github/run-place.ts';
+import { alert } from '../pipeline/monitoring/alerts.ts';
+import { writeDashboard } from '../pipeline/monitoring/dashboard.ts';
+import { runMonitor } from '../pipeline/monitoring/monitor.ts';
+import { monitorReport } from '../report/monitoring/sections.ts';
+import { headline } from '../report/index.ts';
+import { openActionWorkspace, report, runAction } from './action.ts';
+import { monitorInputs } from './inputs.ts';
+
+const outputs = ['verdict', 'headline', 'alarms', 'advice', 'evidence', 'dashboard', 'metrics'] as const;
+
+/** Looks at production since the last time, remembers it, and tells what was found. */
+await runAction(outputs, async (context) => {
+  const run = runContext(process.env, await eventPayload(process.env));
+  const inputs = await monitorInputs(process.env, run);
+  const workspace = await openActionWorkspace(inputs, context);
+  const now = new Date();
+  const result = await runMonitor(workspace, { now, record: inputs.record });
+  const { repository, token, apiUrl } = workspace.github ?? {};
+  const github =
+    repository === undefined || token === undefined
+      ? null
+      : openGitHub({ repository, token, apiUrl, log: workspace.log, signal: context.signal });
+  if (inputs.record) await alert(workspace, result, { github, now, env: process.env });
+  const dashboard = await writeDashboard(workspace, result);
+  const open = (level: string): string =>
+    JSON.stringify(
+      result.findings.filter((each) => each.closed === null && each.level === level).map(({ signal }) => signal),
+    );
+  const said = { decision: null, evidence: [result.evidence] };
+  context.setOutputs({
+    verdict: result.evidence.verdict,
+    headline: headline(said),
+    alarms: open('alarm'),
+    advice: open('advice'),
+    evidence: join(workspace.out, 'evidence', 'monitor.json'),
+    dashboard,
+    metrics: join(workspace.out, 'metrics.prom'),
+  } satisfies Record<(typeof outputs)[number], string>);
+  const fail = await report(said, workspace, inputs, [monitorReport]);
+  if (result.evidence.verdict === 'fail' && inputs.failOnAlarm) fail(headline(said));
+});

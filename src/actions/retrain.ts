@@ -1,0 +1,28 @@
+import * as core from '@actions/core';
+import { openGitHub } from '../github/client.ts';
+import { registryView } from '../pipeline/open-registry.ts';
+import { retrain } from '../pipeline/monitoring/retrain.ts';
+import { markdownText } from '../report/escape.ts';
+import { openActionWorkspace, runAction, writeSummary } from './action.ts';
+import { retrainInputs } from './inputs.ts';
+
+const outputs = ['status', 'headline', 'run'] as const;
+
+/** Starts a training where what monitoring recorded asks for it. */
+await runAction(outputs, async (context) => {
+  const inputs = await retrainInputs(process.env);
+  const workspace = await openActionWorkspace(inputs, context);
+  const { token, repository } = inputs;
+  const { apiUrl } = workspace.github ?? {};
+  const github = openGitHub({ repository, token, apiUrl, log: workspace.log, signal: context.signal });
+  const view = await registryView(workspace, false);
+  const result = await retrain(workspace, view, { github, now: new Date() });
+  const headline = `${result.started === null ? 'No training' : 'Training started'}: ${result.reason}`;
+  context.setOutputs({
+    status: result.started === null ? 'not-due' : 'started',
+    headline,
+    run: result.started?.run ?? '',
+  } satisfies Record<(typeof outputs)[number], string>);
+  core.info(headline);
+  await writeSummary(`${markdownText(headline)}\n`);
+});

@@ -1,0 +1,138 @@
+import { InvalidArgumentError, type Command } from 'commander';
+import type { Evidence } from '../evidence/index.ts';
+import { checkBatch } from '../pipeline/monitoring/check-batch.ts';
+import { openGitHub, type GitHub } from '../github/client.ts';
+import { alert } from '../pipeline/monitoring/alerts.ts';
+import { writeDashboard } from '../pipeline/monitoring/dashboard.ts';
+import { shown } from './places.ts';
+import { monitorSettings } from '../pipeline/monitoring/settings.ts';
+import type { Workspace } from '../pipeline/workspace.ts';
+import { grafanaDashboard } from '../report/monitoring/grafana-dashboard.ts';
+import { prometheusRules } from '../report/monitoring/prometheus-rules.ts';
+import { runMonitor } from '../pipeline/monitoring/monitor.ts';
+import { registryView } from '../pipeline/open-registry.ts';
+import { renderConsole } from '../report/index.ts';
+import { batchReport, monitorReport } from '../report/monitoring/sections.ts';
+import { UsageError } from '../errors.ts';
+import { retrain } from '../pipeline/monitoring/retrain.ts';
+import { jsonText, oneLine } from '../report/escape.ts';
+import { exitCodeOfVerdict, exitCodes } from './exit-codes.ts';
+import {
+  consoleOptions,
+  recordsHere,
+  withCommonOptions,
+  withReadOptions,
+  type CommandContext,
+  type CommonOptions,
+} from './command-context.ts';
+import type { StageReport } from '../report/section.ts';
+
+/** What is done after the promotion: predictions before they are published, production, retraining. */
+export function addMonitorCommands(program: Command, context: CommandContext): void {
+  addCheckBatch(program, context);
+  addMonitor(program, context);
+  addRetrain(program, context);
+  addExports(program, context);
+}
+
+function addMonitor(program: Command, context: CommandContext): void {
+  withCommonOptions(
+    program
+      .command('monitor')
+      .description('Look at production since the last time, and judge it against the champion.'),
+  )
+    .option('--record', 'keep what is seen (the default, except in workflows on pull requests and other branches)')
+    .option('--no-record', 'look, but remember nothing')
+    .option('--now <time>', 'look as at this time, ISO 8601 (default: now)', timeOption)
+    .action(async (options: CommonOptions & { record?: boolean; now?: Date }) => {
+      const workspace = await context.open(options);
+      const record = recordsHere(context, options, workspace);
+      const now = options.now ?? new Date();
+      const result = await runMonitor(workspace, { now, record });
+      const github = gitHubOf(workspace, context);
+      if (record) await alert(workspace, result, { github, now, env: context.env });
+      const dashboard = await writeDashboard(workspace, result);
+      printEvidence(context, options, result.evidence, monitorReport);
+      if (options.json !== true) context.print(`Dashboard: ${shown(dashboard)}`);
+      context.finish(exitCodeOfVerdict(result.evidence.verdict));
+    });
+}
+
+function addRetrain(program: Command, context: CommandContext): void {
+  withCommonOptions(
+    program.command('retrain').description('Start a training where what monitoring recorded asks for it.'),
+  )
+    .option('--dry-run', 'decide, but start nothing')
+    .option('--now <time>', 'decide as at this time, ISO 8601 (default: now)', timeOption)
+    .action(async (options: CommonOptions & { dryRun?: boolean; now?: Date }) => {
+      const workspace = await context.open(options);
+      const github = options.dryRun === true ? null : gitHubOf(workspace, context);
+      if (github === null && options.dryRun !== true) {
+        throw new UsageError({
+          found: 'GITHUB_REPOSITORY or GITHUB_TOKEN is not set',
+          expected: 'both: a training is a workflow run',
+          remedy: 'Set them, or decide only, with --dry-run',
+        });
+      }
+      const result = await retrain(workspace, await registryView(workspace, false), {
+        github,
+        now: options.now ?? new Date(),
+      });
+      const { due, started, reason } = result;
+      const said = started !== null ? 'Training started' : due ? 'A training is due' : 'No training';
+      context.print(options.json === true ? jsonText(result) : oneLine(`${said}: ${reason}`));
+      context.finish(exitCodes.pass);
+    });
+}
+
+/** Findings become issues where a token says so. */
+function gitHubOf({ log, signal }: Workspace, { env }: CommandContext): GitHub | null {
+  const [repository = '', token = ''] = [env['GITHUB_REPOSITORY'], env['GITHUB_TOKEN']];
+  if (repository === '' || token === '') return null;
+  return openGitHub({ repository, token, apiUrl: env['GITHUB_API_URL'], log, signal });
+}
+
+function addExports(program: Command, context: CommandContext): void {
+  withReadOptions(
+    program
+      .command('prometheus-rules')
+      .description('Print rules for Prometheus: burn rates of the service levels, and monitoring that stopped.'),
+  ).action(async (options: CommonOptions) => {
+    const workspace = await context.open(options);
+    const { monitor, judge } = monitorSettings(workspace);
+    const levels = Object.entries(monitor.slos ?? {}).map(([name, level]) => ({ name, ...level }));
+    context.print(prometheusRules(workspace.model, levels, judge.length / 1000));
+  });
+  program
+    .command('grafana-dashboard')
+    .description('Print a dashboard for Grafana, to be provisioned as it is.')
+    .action(() => context.print(JSON.stringify(grafanaDashboard(), null, 2)));
+}
+
+function timeOption(text: string): Date {
+  const time = new Date(text);
+  if (Number.isNaN(time.getTime())) throw new InvalidArgumentError('Expected a time such as 2026-05-01T06:00:00Z.');
+  return time;
+}
+
+function addCheckBatch(program: Command, context: CommandContext): void {
+  withCommonOptions(
+    program.command('check-batch').description('Judge pre-computed predictions before they are published.'),
+  )
+    .option('--model-digest <sha256>', 'which model predicted, where the file does not say it')
+    .action(async (options: CommonOptions & { modelDigest?: string }) => {
+      const workspace = await context.open(options);
+      const view = await registryView(workspace, false);
+      const evidence = await checkBatch(workspace, view, { now: new Date(), modelDigest: options.modelDigest });
+      printEvidence(context, options, evidence, batchReport);
+      context.finish(exitCodeOfVerdict(evidence.verdict));
+    });
+}
+
+function printEvidence(context: CommandContext, options: CommonOptions, evidence: Evidence, report: StageReport): void {
+  context.print(
+    options.json === true
+      ? JSON.stringify(evidence, null, 2)
+      : renderConsole({ decision: null, evidence: [evidence], stages: [report] }, consoleOptions(context)),
+  );
+}

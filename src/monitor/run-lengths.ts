@@ -1,0 +1,128 @@
+import { normalCdf } from '../statistics/distributions.ts';
+
+/*
+ * How long control charts of independent standard normal values run on average until they alarm, and the limits that follow from
+ * a run length: Fredholm integral equations, solved on the nodes of a Gauss-Legendre rule (Crowder, Technometrics 29, 1987).
+ */
+
+const nodes = 48;
+
+/**
+ * Average run length of the one-sided CUSUM S = max(0, S + x - k), alarm at S > h, from S = 0.
+ * @param shift mean of the values, in standard deviations
+ */
+export function cusumRunLength(h: number, k = 0.5, shift = 0): number {
+  const { at, weights } = gaussLegendre(nodes, 0, h);
+  // L(u) = 1 + L(0) P(x <= k - u) + integral of L(y) f(y - u + k) over (0, h); the first unknown is L(0).
+  const states = [0, ...at];
+  const matrix = states.map((from, row) => [
+    (row === 0 ? 1 : 0) - normalCdf(k - from - shift),
+    ...at.map((to, column) => {
+      const own = row === column + 1 ? 1 : 0;
+      return own - (weights[column] as number) * density(to - from + k - shift);
+    }),
+  ]);
+  return solve(
+    matrix,
+    states.map(() => 1),
+  )[0] as number;
+}
+
+/** Average run length of the two-sided EWMA with limits that do not change, from z = 0. @param limit L, in standard deviations of z */
+export function ewmaRunLength(lambda: number, limit: number, shift = 0): number {
+  const h = limit * Math.sqrt(lambda / (2 - lambda));
+  const { at, weights } = gaussLegendre(nodes, -h, h);
+  const kernel = (from: number, to: number): number => density((to - (1 - lambda) * from) / lambda - shift) / lambda;
+  const matrix = at.map((from, row) =>
+    at.map((to, column) => (row === column ? 1 : 0) - (weights[column] as number) * kernel(from, to)),
+  );
+  const lengths = solve(
+    matrix,
+    at.map(() => 1),
+  );
+  return (
+    1 + at.reduce((sum, to, index) => sum + (weights[index] as number) * (lengths[index] as number) * kernel(0, to), 0)
+  );
+}
+
+/** The limit h at which a one-sided CUSUM of nothing but noise runs this long. */
+export function cusumLimit(runLength: number, k = 0.5): number {
+  return increasing((h) => cusumRunLength(h, k), runLength, 0.01, 20);
+}
+
+/** The limit L at which a two-sided EWMA of nothing but noise runs this long. */
+export function ewmaLimit(runLength: number, lambda: number): number {
+  return increasing((limit) => ewmaRunLength(lambda, limit), runLength, 0.1, 8);
+}
+
+/** Where an increasing function has a value, by bisection. */
+function increasing(of: (x: number) => number, value: number, low: number, high: number): number {
+  let [below, above] = [low, high];
+  for (let step = 0; step < 50; step++) {
+    const middle = (below + above) / 2;
+    // Far beyond the value the equation is too stiff to be solved; it is above it all the same.
+    const found = of(middle);
+    if (found > 0 && found < value) below = middle;
+    else above = middle;
+  }
+  return (below + above) / 2;
+}
+
+function density(x: number): number {
+  return Math.exp(-(x * x) / 2) / Math.sqrt(2 * Math.PI);
+}
+
+/** Nodes and weights on an interval: Newton's method on the Legendre polynomial. */
+function gaussLegendre(count: number, low: number, high: number): { at: number[]; weights: number[] } {
+  const at = new Array<number>(count);
+  const weights = new Array<number>(count);
+  const [middle, half] = [(high + low) / 2, (high - low) / 2];
+  for (let index = 0; index < count; index++) {
+    let x = Math.cos((Math.PI * (index + 0.75)) / (count + 0.5));
+    let slope = 1;
+    for (let step = 0; step < 100; step++) {
+      let [previous, value] = [1, x];
+      for (let degree = 2; degree <= count; degree++) {
+        [previous, value] = [value, ((2 * degree - 1) * x * value - (degree - 1) * previous) / degree];
+      }
+      slope = (count * (x * value - previous)) / (x * x - 1);
+      const change = value / slope;
+      x -= change;
+      if (Math.abs(change) < 1e-15) break;
+    }
+    at[index] = middle - half * x;
+    weights[index] = (2 * half) / ((1 - x * x) * slope * slope);
+  }
+  return { at, weights };
+}
+
+/** Gaussian elimination with partial pivoting. */
+function solve(matrix: readonly (readonly number[])[], right: readonly number[]): number[] {
+  const size = right.length;
+  const rows: Float64Array[] = matrix.map((row, index) => Float64Array.from([...row, right[index] as number]));
+  for (let column = 0; column < size; column++) {
+    let pivot = column;
+    for (let row = column + 1; row < size; row++) {
+      if (Math.abs(cell(rows, row, column)) > Math.abs(cell(rows, pivot, column))) pivot = row;
+    }
+    [rows[column], rows[pivot]] = [rows[pivot] as Float64Array, rows[column] as Float64Array];
+    const top = rows[column] as Float64Array;
+    for (let row = column + 1; row < size; row++) {
+      const below = rows[row] as Float64Array;
+      const factor = (below[column] as number) / (top[column] as number);
+      for (let each = column; each <= size; each++)
+        below[each] = (below[each] as number) - factor * (top[each] as number);
+    }
+  }
+  const solution = new Array<number>(size).fill(0);
+  for (let row = size - 1; row >= 0; row--) {
+    let rest = cell(rows, row, size);
+    for (let each = row + 1; each < size; each++) rest -= cell(rows, row, each) * (solution[each] as number);
+    solution[row] = rest / cell(rows, row, row);
+  }
+  return solution;
+}
+
+function cell(rows: readonly Float64Array[], row: number, column: number): number {
+  return (rows[row] as Float64Array)[column] as number;
+}

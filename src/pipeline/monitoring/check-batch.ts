@@ -1,0 +1,503 @@
+import { ageFault } from '../../config/index.ts';
+import { shareOf } from '../../config/quantity.ts';
+import { readTimes } from '../../data/event-times.ts';
+import { datasetSubject, type Dataset } from '../../data/dataset.ts';
+import { DataError, UsageError } from '../../errors.ts';
+import { buildEvidence, type Check, type Evidence, type RegistryHistory } from '../../evidence/index.ts';
+import { readShards } from '../../model/shards.ts';
+import { monitoredOf, type Batch } from '../../monitor/schema.ts';
+import { presentOf, type CategoricalValues, type ColumnValues } from '../../profile/column-drift.ts';
+import { defaultDriftLimits, driftOf } from '../../profile/drift.ts';
+import { wilson } from '../../statistics/proportions.ts';
+import { version } from '../../version.ts';
+import { prepareOut, writeEvidence } from '../gate/output.ts';
+import type { Workspace } from '../workspace.ts';
+import { categoricalValues, numericValues } from './column-values.ts';
+import { championNow, predictWithChampion } from './champion-predictions.ts';
+import { hasColumn, idsIn, numbersOf, rowsOf, textsOf, withLogs } from './logs.ts';
+
+/**
+ * Judge predictions that were computed before they are asked for, before they are published: are they of the rows that were to be
+ * predicted, of the champion, fresh, and of the shape they always had? Writes `evidence/batch.json`.
+ * @throws UsageError where the configuration asks for none
+ */
+export async function checkBatch(
+  workspace: Workspace,
+  view: RegistryHistory,
+  { now, modelDigest }: { now: Date; modelDigest?: string | undefined },
+): Promise<Evidence> {
+  const { batch } = monitoredOf(workspace.modelConfig);
+  if (batch === undefined) {
+    throw new UsageError({
+      found: 'no batch in the configuration',
+      expected: 'batch: { predictions: file, input: file }',
+      where: `models.${workspace.model}`,
+      remedy: 'See docs/monitoring.md',
+    });
+  }
+  await prepareOut(workspace);
+  const startedAt = new Date();
+  return withLogs(workspace, { name: 'batch', uri: batch.predictions, key: 'batch.predictions' }, (predictions) =>
+    withLogs(workspace, { name: 'input', uri: batch.input, key: 'batch.input' }, async (input) => {
+      const reference = await referenceOf(workspace, view, batch);
+      const columns = columnsOf(workspace, batch, predictions);
+      const checks = [
+        ...(await rowChecks(predictions, input, batch, workspace)),
+        ...(await contentChecks(predictions, columns, reference, batch)),
+        await modelCheck(predictions, batch, await championNow(workspace, view), modelDigest ?? null),
+        ...(await ageChecks(predictions, batch, now)),
+      ];
+      workspace.signal?.throwIfAborted();
+      await workspace.inputs.verify();
+      const named = (name: string, datasets: readonly Dataset[]): [string, ReturnType<typeof datasetSubject>][] =>
+        datasets.map((dataset, index) => [
+          datasets.length === 1 ? name : `${name} ${index + 1}`,
+          datasetSubject(dataset),
+        ]);
+      return writeEvidence(
+        workspace,
+        buildEvidence({
+          kind: 'batch',
+          model: workspace.model,
+          subjects: { datasets: Object.fromEntries([...named('batch', predictions), ...named('input', input)]) },
+          policyDigest: workspace.policyDigest,
+          toolVersion: version,
+          startedAt,
+          finishedAt: new Date(),
+          checks,
+          details: { reference: reference.from, columns },
+        }),
+      );
+    }),
+  );
+}
+
+interface Columns {
+  /** Null: there are scores alone. */
+  prediction: string | null;
+  scores: string[];
+}
+
+function columnsOf({ modelConfig: { task } }: Workspace, batch: Batch, predictions: readonly Dataset[]): Columns {
+  const prediction = batch.prediction ?? (hasColumn(predictions, 'prediction') ? 'prediction' : null);
+  const scores = [batch.score ?? (hasColumn(predictions, 'score') ? ['score'] : [])].flat();
+  const missing = [...(prediction === null ? [] : [prediction]), ...scores].find(
+    (name) => !hasColumn(predictions, name),
+  );
+  if (missing === undefined && (prediction !== null || scores.length > 0)) return { prediction, scores };
+  throw new DataError({
+    found:
+      missing === undefined ? 'neither a column prediction nor a column score' : `no column ${JSON.stringify(missing)}`,
+    expected: `what the model predicted (${task})`,
+    where: predictions[0]?.uri,
+    remedy: 'Name the columns: batch.prediction, batch.score',
+  });
+}
+
+/** Rows in are rows out, each once. */
+async function rowChecks(
+  predictions: readonly Dataset[],
+  input: readonly Dataset[],
+  batch: Batch,
+  { modelConfig }: Workspace,
+): Promise<Check[]> {
+  const id = batch.id ?? modelConfig.columns.id;
+  const [out, into] = [await idsIn(predictions, id), await idsIn(input, id)];
+  const twice = repeated(out);
+  const [there, wanted] = [new Set(out), new Set(into)];
+  const lost = [...wanted].filter((each) => !there.has(each));
+  const extra = [...there].filter((each) => !wanted.has(each));
+  const location = { file: batch.predictions };
+  const example = (ids: readonly (string | null)[]): string =>
+    ids.length === 0
+      ? ''
+      : `, such as ${ids
+          .slice(0, 3)
+          .map((each) => JSON.stringify(each?.slice(0, 80) ?? null))
+          .join(', ')}`;
+  const inputTwice = repeated(into);
+  return [
+    {
+      id: 'batch/rows',
+      title: 'As many rows out as in',
+      ...blocking(out.length === into.length && into.length > 0),
+      message:
+        into.length === 0
+          ? 'the input has no row'
+          : `${count(out.length)} rows were predicted of ${count(into.length)} in ${batch.input}`,
+      observed: out.length,
+      required: into.length,
+      unit: 'rows',
+      location,
+    },
+    {
+      id: 'batch/ids-unique',
+      title: 'Each id once',
+      ...blocking(twice.length === 0 && !out.includes(null)),
+      message: out.includes(null)
+        ? `a row has no ${id}`
+        : twice.length === 0
+          ? `no ${id} stands twice`
+          : `${count(twice.length)} ids stand twice or more${example(twice)}`,
+      observed: twice.length,
+      required: 0,
+      limit: 'at most',
+      unit: 'ids',
+      location,
+    },
+    {
+      id: 'batch/ids',
+      title: 'The ids of the input',
+      ...blocking(lost.length === 0 && extra.length === 0 && inputTwice.length === 0),
+      message:
+        inputTwice.length > 0
+          ? `${count(inputTwice.length)} ids stand twice or more in ${batch.input}${example(inputTwice)}: whose prediction it is cannot be told`
+          : lost.length + extra.length === 0
+            ? 'every row of the input has its prediction'
+            : `${count(lost.length)} rows of the input have no prediction${example(lost)}; ${count(extra.length)} predictions are of other rows${example(extra)}`,
+      observed: lost.length + extra.length,
+      required: 0,
+      limit: 'at most',
+      unit: 'ids',
+      location,
+    },
+  ];
+}
+
+interface Reference {
+  /** Where it is from, for people. */
+  from: string;
+  classes: CategoricalValues | null;
+  scores: ReadonlyMap<string, ColumnValues>;
+}
+
+async function referenceOf(workspace: Workspace, view: RegistryHistory, batch: Batch): Promise<Reference> {
+  if (batch.reference !== undefined) {
+    const { reference: uri } = batch;
+    return withLogs(workspace, { name: 'reference', uri, key: 'batch.reference' }, async (datasets) => {
+      const { prediction, scores } = columnsOf(workspace, batch, datasets);
+      const values = new Map<string, ColumnValues>();
+      for (const name of scores) values.set(name, numericValues(await numbersOf(datasets, name)));
+      return { from: uri, classes: await predicted(workspace, datasets, prediction), scores: values };
+    });
+  }
+  const { classes, scores } = await predictWithChampion(workspace, view);
+  const name = [batch.score ?? 'score'].flat();
+  const regression = isRegression(workspace);
+  const values = new Map<string, ColumnValues>();
+  // Of several scores the evaluation set tells only the highest: they are not compared.
+  if (scores !== null && name.length === 1) values.set(name[0] as string, numericValues(scores));
+  if (regression && scores !== null && batch.prediction !== undefined)
+    values.set(batch.prediction, numericValues(scores));
+  return {
+    from: 'the champion on the evaluation set',
+    classes: regression ? null : categoricalValues(classes),
+    scores: values,
+  };
+}
+
+function isRegression({ modelConfig: { task } }: Workspace): boolean {
+  return task === 'regression' || task === 'ranking';
+}
+
+async function predicted(
+  workspace: Workspace,
+  datasets: readonly Dataset[],
+  prediction: string | null,
+): Promise<CategoricalValues | null> {
+  return prediction === null || isRegression(workspace) ? null : categoricalValues(await textsOf(datasets, prediction));
+}
+
+/** Missing values, constants, and the shares of classes and scores against the reference. */
+async function contentChecks(
+  predictions: readonly Dataset[],
+  { prediction, scores }: Columns,
+  reference: Reference,
+  batch: Batch,
+): Promise<Check[]> {
+  const rows = rowsOf(predictions);
+  const checks: Check[] = [];
+  const allowed = limit(batch.max_missing, 0, 'max_missing');
+  const location = { file: batch.predictions };
+  const add = (name: string, values: ColumnValues): void => {
+    const infinite = values.kind === 'number' ? values.infinite.negative + values.infinite.positive : 0;
+    const share = rows === 0 ? 1 : (values.missing + infinite) / rows;
+    checks.push({
+      id: `batch/missing/${name.slice(0, 200)}`,
+      title: `Rows without ${name}`,
+      ...blocking(share <= allowed),
+      message: `${count(values.missing)} of ${count(rows)} rows have no ${name}${infinite === 0 ? '' : `, ${count(infinite)} an infinite one`}`,
+      observed: share,
+      required: allowed,
+      limit: 'at most',
+      unit: 'share',
+      location,
+    });
+    const distinct = distinctOf(values);
+    const before = values.kind === 'category' ? reference.classes : reference.scores.get(name);
+    const expected = before === null || before === undefined ? 2 : Math.min(2, distinctOf(before));
+    const present = presentOf(values);
+    checks.push({
+      id: `batch/constant/${name.slice(0, 200)}`,
+      title: `${name} is not constant`,
+      ...(present < 2 ? open : blocking(distinct >= expected)),
+      message:
+        present < 2
+          ? 'fewer than two values: whether they differ cannot be told'
+          : distinct >= 2
+            ? `${count(distinct)} different values`
+            : `all ${count(present)} values are the same, ${expected < 2 ? 'as in' : 'which they are not in'} ${reference.from}`,
+      observed: distinct,
+      required: expected,
+      limit: 'at least',
+      unit: 'values',
+      location,
+    });
+  };
+  if (prediction !== null) {
+    const texts = await textsOf(predictions, prediction);
+    const values =
+      reference.scores.has(prediction) || reference.classes === null
+        ? numericValues(await numbersOf(predictions, prediction))
+        : categoricalValues(texts);
+    add(prediction, values);
+    if (values.kind === 'category' && reference.classes !== null)
+      checks.push(...shareChecks(values, reference.classes, batch));
+    else if (reference.scores.has(prediction)) checks.push(...driftChecks(prediction, values, reference, batch));
+  }
+  for (const name of scores) {
+    const values = numericValues(await numbersOf(predictions, name));
+    add(name, values);
+    checks.push(...driftChecks(name, values, reference, batch));
+  }
+  return checks;
+}
+
+/** A class whose share changed by more than is allowed, and by more than chance: its bounds lie beyond. */
+function shareChecks(values: CategoricalValues, before: CategoricalValues, batch: Batch): Check[] {
+  const most = limit(batch.max_share_change, 0.1, 'max_share_change');
+  const [n, m] = [presentOf(before), presentOf(values)];
+  const names = [...new Set([...before.counts.keys(), ...values.counts.keys()])].sort();
+  const location = { file: batch.predictions };
+  if (n === 0 || m === 0) {
+    return [
+      {
+        id: 'batch/shares',
+        title: 'Shares of the predicted classes',
+        ...open,
+        message: 'one side has no predicted class',
+        observed: null,
+        required: most,
+        location,
+      },
+    ];
+  }
+  const changes = names.map((name) => {
+    const [a, b] = [(before.counts.get(name) ?? 0) / n, (values.counts.get(name) ?? 0) / m];
+    // Newcombe's bounds of a difference of shares, at .001 over all classes.
+    const alpha = 0.001 / names.length;
+    const [was, is] = [wilson(a * n, n, alpha), wilson(b * m, m, alpha)];
+    const sure =
+      b > a
+        ? b - a - Math.sqrt((b - is.lower) ** 2 + (was.upper - a) ** 2)
+        : a - b - Math.sqrt((is.upper - b) ** 2 + (a - was.lower) ** 2);
+    return {
+      name,
+      a,
+      b,
+      change: Math.abs(b - a),
+      fresh: !before.counts.has(name),
+      beyond: Math.abs(b - a) > most && sure > 0,
+    };
+  });
+  const worst = changes.toSorted(
+    (x, y) => Number(y.beyond) - Number(x.beyond) || y.change - x.change,
+  )[0] as (typeof changes)[number];
+  const fresh = changes.filter((each) => each.fresh).map(({ name }) => name);
+  return [
+    {
+      id: 'batch/shares',
+      title: 'Shares of the predicted classes',
+      ...blocking(!worst.beyond),
+      message: `class ${JSON.stringify(worst.name.slice(0, 80))}: ${percent(worst.a)} in the reference, ${percent(worst.b)} here`,
+      observed: worst.change,
+      required: most,
+      limit: 'at most',
+      unit: 'share',
+      location,
+    },
+    {
+      id: 'batch/classes',
+      title: 'Known classes',
+      ...blocking(fresh.length === 0),
+      message:
+        fresh.length === 0
+          ? 'every predicted class is in the reference'
+          : `predicted, and not in the reference: ${fresh
+              .slice(0, 5)
+              .map((each) => JSON.stringify(each.slice(0, 80)))
+              .join(', ')}`,
+      observed: fresh.length,
+      required: 0,
+      limit: 'at most',
+      unit: 'classes',
+      location,
+      // A rare class need not be in a small evaluation set.
+      severity: 'warn',
+    },
+  ];
+}
+
+function driftChecks(name: string, current: ColumnValues, { scores }: Reference, batch: Batch): Check[] {
+  const reference = scores.get(name);
+  if (reference === undefined) return [];
+  const limits = {
+    ...defaultDriftLimits,
+    alpha: 0.001,
+    maxPsi: batch.max_psi ?? defaultDriftLimits.maxPsi,
+    minRows: 30,
+  };
+  const [found] = driftOf([{ name, reference, current }], limits);
+  const psi = found?.tests.find(({ of }) => of === 'distribution');
+  return [
+    {
+      id: `batch/scores/${name.slice(0, 200)}`,
+      title: `Distribution of ${name}`,
+      ...(psi === undefined ? open : blocking(psi.verdict !== 'fail')),
+      message:
+        psi === undefined
+          ? `too few values to compare (${found?.values.join(' and ') ?? ''}; 30 needed on each side)`
+          : `corrected PSI ${psi.effect.toFixed(3)} against the reference, at most ${limits.maxPsi}`,
+      observed: psi?.effect ?? null,
+      required: limits.maxPsi,
+      limit: 'at most',
+      location: { file: batch.predictions },
+    },
+  ];
+}
+
+/** Whose predictions they are. What does not say it cannot be published. */
+async function modelCheck(
+  predictions: readonly Dataset[],
+  batch: Batch,
+  champion: { version: string | null; sha256: string } | null,
+  stated: string | null,
+): Promise<Check> {
+  const check = {
+    id: 'batch/model',
+    title: 'Predicted by the champion',
+    observed: null,
+    required: champion?.sha256 ?? null,
+    location: { file: batch.predictions },
+  } as const;
+  if (champion === null)
+    return { ...check, ...open, message: 'no champion is recorded, so whose predictions these are cannot be judged' };
+  const { version: named, sha256 } = champion;
+  const names = new Set([sha256, ...(named === null ? [] : [named, `v${named}`])]);
+  const shown = `the champion ${named ?? ''} ${sha256.slice(0, 12)}`.replace('  ', ' ');
+  const said = await modelsIn(predictions, batch, stated);
+  if (said.length === 0) {
+    return {
+      ...check,
+      ...open,
+      message:
+        'the file does not say which model predicted it: name the column (batch.model), pass the digest (--model-digest), or predict with contender predict',
+    };
+  }
+  const others = said.filter((each) => !names.has(each));
+  return {
+    ...check,
+    ...blocking(others.length === 0),
+    observed: said.length === 1 ? (said[0] as string) : `${said.length} models`,
+    message:
+      others.length === 0
+        ? `${shown} predicted every row`
+        : `predicted by ${others
+            .slice(0, 3)
+            .map((each) => JSON.stringify(each.slice(0, 80)))
+            .join(', ')}; expected ${shown}`,
+  };
+}
+
+async function modelsIn(predictions: readonly Dataset[], { model }: Batch, stated: string | null): Promise<string[]> {
+  const found = stated === null ? [] : [stated];
+  if (model !== undefined) {
+    return [...new Set([...found, ...(await textsOf(predictions, model)).map((each) => each ?? 'nothing')])];
+  }
+  for (const { path, uri, format } of predictions) {
+    if (format !== 'parquet') continue;
+    // A file of another program has no word of ours, which is no fault of it.
+    const shards = await readShards(path, uri).catch((error: unknown) => {
+      if (error instanceof DataError) return [];
+      throw error;
+    });
+    found.push(...shards.map(({ provenance }) => provenance.model));
+  }
+  return [...new Set(found)];
+}
+
+async function ageChecks(predictions: readonly Dataset[], batch: Batch, now: Date): Promise<Check[]> {
+  const { time, max_age: maximum } = batch;
+  if (maximum === undefined) return [];
+  if (time === undefined) {
+    throw new UsageError({
+      found: 'batch.max_age without batch.time',
+      expected: 'the column of the time a row was predicted',
+      where: 'batch.time',
+    });
+  }
+  let [oldest, newest] = [Infinity, -Infinity];
+  for (const dataset of predictions) {
+    for (const each of await readTimes(dataset, time)) {
+      oldest = Math.min(oldest, each);
+      newest = Math.max(newest, each);
+    }
+  }
+  const shown = (at: number): string => new Date(at).toISOString();
+  const check = {
+    id: 'batch/age',
+    title: 'Freshness',
+    observed: Number.isFinite(oldest) ? shown(oldest) : null,
+    required: maximum,
+    location: { file: batch.predictions },
+  };
+  if (!Number.isFinite(oldest)) return [{ ...check, ...open, message: 'there is no row' }];
+  const fault = ageFault(shown(oldest), now, maximum) ?? ageFault(shown(newest), now, maximum);
+  return [
+    {
+      ...check,
+      ...blocking(fault === null),
+      message: `predicted from ${shown(oldest)} to ${shown(newest)}${fault === null ? '' : `: ${fault}`}`,
+    },
+  ];
+}
+
+const open = { verdict: 'inconclusive', severity: 'block' } as const;
+
+function blocking(passed: boolean): Pick<Check, 'verdict' | 'severity'> {
+  return { verdict: passed ? 'pass' : 'fail', severity: 'block' };
+}
+
+function limit(stated: number | string | undefined, fallback: number, key: string): number {
+  return stated === undefined ? fallback : shareOf(stated, key.replaceAll('_', ' '), 'bound', `batch.${key}`);
+}
+
+function repeated(values: readonly (string | null)[]): (string | null)[] {
+  const [seen, twice] = [new Set<string | null>(), new Set<string | null>()];
+  for (const value of values) (seen.has(value) ? twice : seen).add(value);
+  return [...twice];
+}
+
+function distinctOf(values: ColumnValues): number {
+  if (values.kind === 'category') return values.counts.size;
+  const { sorted } = values;
+  return new Set(sorted instanceof Float64Array ? sorted : sorted.values).size;
+}
+
+function count(value: number): string {
+  return value.toLocaleString('en-US', { maximumFractionDigits: 0 });
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toLocaleString('en-US', { maximumSignificantDigits: 3 })}%`;
+}

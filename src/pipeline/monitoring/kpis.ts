@@ -1,0 +1,162 @@
+import { readTimes } from '../../data/event-times.ts';
+import { quoteIdentifier, type Dataset } from '../../data/dataset.ts';
+import { ConfigError } from '../../errors.ts';
+import type { Kpi } from '../../monitor/schema.ts';
+import { positionsIn, type Window } from '../../monitor/windows.ts';
+import { holdsNumbers } from '../../data/cells.ts';
+import { openSqlSession, SqlFault, type SentColumn, type SqlSession } from '../../sql/session.ts';
+import { columnsOfExpression, dataColumn } from '../../stages/evaluation/sql-expression.ts';
+import type { Workspace } from '../workspace.ts';
+import { askPrometheus } from './prometheus.ts';
+import { numbersOf, rowsOf, textsOf, withLogs } from './logs.ts';
+
+/** A KPI in each window: its value, what it is a rate of, or why there is none. */
+export interface KpiValues {
+  values: (number | null)[];
+  rates: ({ events: number; trials: number } | null)[];
+  faults: (string | null)[];
+}
+
+/** @param production where its logs are, if the KPI names none of its own */
+export async function kpiValues(
+  workspace: Workspace,
+  name: string,
+  kpi: Kpi,
+  windows: readonly Window[],
+  production: { files: string; time: string },
+): Promise<KpiValues> {
+  const key = `monitor.kpis.${name}`;
+  if (kpi.prometheus !== undefined) return fromPrometheus(workspace, kpi.prometheus, windows, `${key}.prometheus`);
+  const { value, per } = kpi;
+  if (value === undefined) {
+    throw new ConfigError({
+      found: `${name} has no value`,
+      expected: 'value: SQL, or prometheus: { url, query }',
+      where: key,
+    });
+  }
+  const own = kpi.files !== undefined;
+  const uri = kpi.files ?? production.files;
+  const time = kpi.time ?? production.time;
+  const at = own ? `${key}.files` : 'monitor.production.files';
+  return withLogs(workspace, { name, uri, key: at }, async (datasets) => {
+    const position = await windowsOf(datasets, time, windows);
+    const first = datasets[0] as Dataset;
+    const session = await openSqlSession(first, workspace.signal === undefined ? {} : { signal: workspace.signal });
+    try {
+      const above = await perWindow(session, datasets, position, windows.length, value, `${key}.value`);
+      if (per === undefined)
+        return { values: above.map(orNull), rates: above.map(() => null), faults: above.map(() => null) };
+      const below = await perWindow(session, datasets, position, windows.length, per, `${key}.per`);
+      return {
+        values: above.map((each, index) => orNull(each / (below[index] as number))),
+        rates: above.map((events, index) => rateOf(events, below[index] as number)),
+        faults: below.map((each) => (each === 0 ? 'there is nothing to divide by in this window' : null)),
+      };
+    } finally {
+      session.close();
+    }
+  });
+}
+
+/** Whole events of whole trials are a rate, which sampling alone moves. */
+function rateOf(events: number, trials: number): { events: number; trials: number } | null {
+  const isRate = Number.isInteger(events) && Number.isInteger(trials) && events >= 0 && events <= trials && trials > 0;
+  return isRate ? { events, trials } : null;
+}
+
+function orNull(value: number): number | null {
+  return Number.isFinite(value) ? value : null;
+}
+
+async function windowsOf(datasets: readonly Dataset[], time: string, windows: readonly Window[]): Promise<Int32Array> {
+  const positions = new Int32Array(rowsOf(datasets));
+  let start = 0;
+  for (const dataset of datasets) {
+    positions.set(positionsIn(windows, await readTimes(dataset, time)), start);
+    start += dataset.rows;
+  }
+  return positions;
+}
+
+const windowColumn = 'contender window';
+
+/** An expression of aggregates in each window; NaN where it has no value. */
+async function perWindow(
+  session: SqlSession,
+  datasets: readonly Dataset[],
+  positions: Int32Array,
+  count: number,
+  sql: string,
+  where: string,
+): Promise<number[]> {
+  const available = (datasets[0] as Dataset).columns;
+  const names = await columnsOfExpression(
+    session,
+    sql,
+    where,
+    'one expression of aggregates, such as sum(converted) or count(*)',
+  );
+  const columns: SentColumn[] = [{ name: windowColumn, type: 'integer', values: positions }];
+  for (const name of new Set(names)) {
+    const column = dataColumn(name, available, [], where);
+    if (holdsNumbers(column))
+      columns.push({ name: column.name, type: 'double', values: await numbersOf(datasets, column.name) });
+    else columns.push(coded(column.name, await textsOf(datasets, column.name)));
+  }
+  const table = where.endsWith('.per') ? 'events_per' : 'events_value';
+  const window = quoteIdentifier(windowColumn);
+  try {
+    await session.table(table, columns, positions.length);
+    const values = await session.numbers(
+      `select found.value from range(${count}) as windows(place) left join (
+         select ${window} as place, (\n${sql}\n)::double as value from ${table} where ${window} >= 0 group by ${window}
+       ) as found using (place) order by place`,
+    );
+    return [...values];
+  } catch (error) {
+    if (!(error instanceof SqlFault)) throw error;
+    throw new ConfigError({
+      found: `${JSON.stringify(sql.slice(0, 200))} ${error.message}`,
+      expected: 'an expression of aggregates',
+      where,
+    });
+  }
+}
+
+function coded(name: string, texts: readonly (string | null)[]): SentColumn {
+  const codes = new Map<string, number>();
+  const values = Int32Array.from(texts, (text) => {
+    if (text === null) return -1;
+    const code = codes.get(text) ?? codes.size;
+    codes.set(text, code);
+    return code;
+  });
+  return { name, type: 'text', values, names: [...codes.keys()] };
+}
+
+async function fromPrometheus(
+  { signal }: Workspace,
+  { url, query, token: variable }: NonNullable<Kpi['prometheus']>,
+  windows: readonly Window[],
+  where: string,
+): Promise<KpiValues> {
+  const token = variable === undefined ? undefined : process.env[variable];
+  if (variable !== undefined && (token === undefined || token === '')) {
+    throw new ConfigError({
+      found: `the environment variable ${variable} is not set`,
+      expected: 'a token for Prometheus',
+      where: `${where}.token`,
+      remedy: 'Pass the secret to the step, or leave token out',
+    });
+  }
+  const found: KpiValues = { values: [], rates: [], faults: [] };
+  for (const { start, end } of windows) {
+    const asked = query.replaceAll('$window', `${Math.round((end - start) / 1000)}s`);
+    const answer = await askPrometheus({ url, query: asked, token }, new Date(end), signal);
+    found.values.push('value' in answer ? answer.value : null);
+    found.faults.push('fault' in answer ? answer.fault : null);
+    found.rates.push(null);
+  }
+  return found;
+}

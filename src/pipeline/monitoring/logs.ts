@@ -1,0 +1,68 @@
+import { filesOf } from '../../model/prediction-file/files.ts';
+import { openDataset, readColumns, type Dataset } from '../../data/dataset.ts';
+import { idsOf } from '../../data/row-ids.ts';
+import { requireEngines } from '../../model/engines.ts';
+import { inside, type Workspace } from '../workspace.ts';
+
+/** Open the files a path of the configuration stands for, by name; they are closed when `work` is done. @throws DataError */
+export async function withLogs<T>(
+  workspace: Workspace,
+  { name, uri, key }: { name: string; uri: string; key: string },
+  work: (datasets: Dataset[]) => Promise<T>,
+): Promise<T> {
+  requireEngines();
+  const path = await inside(workspace, uri, key);
+  const paths = await filesOf(path, uri);
+  const { csv } = workspace.modelConfig.data;
+  const datasets: Dataset[] = [];
+  try {
+    for (const each of paths) {
+      const shown = paths.length === 1 ? uri : uri.replace(/[^/]*$/u, each.slice(each.lastIndexOf('/') + 1));
+      const source = { name, uri: shown, path: each, ...(csv === undefined ? {} : { csv }) };
+      datasets.push(await openDataset(source, { log: workspace.log }));
+    }
+    return await work(datasets);
+  } finally {
+    for (const dataset of datasets) dataset.close();
+  }
+}
+
+/** A column of several files as numbers, NaN where there is none, one file after the other. */
+export async function numbersOf(datasets: readonly Dataset[], name: string): Promise<Float64Array> {
+  const values = new Float64Array(rowsOf(datasets));
+  let start = 0;
+  for (const dataset of datasets) {
+    const { numbers } = await readColumns(dataset, { numbers: [name], nearest: true });
+    values.set((numbers.get(name) as { values: Float64Array }).values, start);
+    start += dataset.rows;
+  }
+  return values;
+}
+
+/** The same as texts; null where there is none. */
+export async function textsOf(datasets: readonly Dataset[], name: string): Promise<(string | null)[]> {
+  const values: (string | null)[] = [];
+  for (const dataset of datasets) {
+    const { texts } = await readColumns(dataset, { texts: [name] });
+    for (const text of (texts.get(name) as { values: (string | null)[] }).values) values.push(text);
+  }
+  return values;
+}
+
+/** The ids of every row, as they are joined by; null where there is none. */
+export async function idsIn(datasets: readonly Dataset[], id: string): Promise<(string | null)[]> {
+  const ids: (string | null)[] = [];
+  for (const dataset of datasets) {
+    for (const each of await idsOf(dataset, id, { start: 0, count: dataset.rows })) ids.push(each);
+  }
+  return ids;
+}
+
+export function rowsOf(datasets: readonly Dataset[]): number {
+  return datasets.reduce((sum, { rows }) => sum + rows, 0);
+}
+
+/** Does every file have the column? */
+export function hasColumn(datasets: readonly Dataset[], name: string): boolean {
+  return datasets.every(({ columns }) => columns.some((column) => column.name === name));
+}

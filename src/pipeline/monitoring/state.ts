@@ -1,0 +1,117 @@
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import addFormats from 'ajv-formats';
+import { RegistryError, UsageError } from '../../errors.ts';
+import { MonitoringState, WindowRecord, monitoringSchemaId } from '../../monitor/record.ts';
+import { monitoredOf } from '../../monitor/schema.ts';
+import { openGitFiles, openGitHubFiles, type BranchFiles, type FilesAt } from '../../registry/branch-files.ts';
+import type { Workspace } from '../workspace.ts';
+
+/*
+ * What monitoring remembers: a branch beside the registry, which holds nothing that a promotion depends on.
+ *   <model>/state.json           baselines of champions, what was told, retrainings
+ *   <model>/windows/2026.jsonl   a window a line
+ */
+
+export const defaultBranch = 'model-monitoring';
+
+export interface Remembered {
+  state: MonitoringState;
+  /** In order of time. */
+  records: WindowRecord[];
+  at: FilesAt;
+}
+
+export interface Memory {
+  read(now: Date): Promise<Remembered>;
+  /** Keep what changed since it was read. False: somebody else was first. */
+  write(from: Remembered, now: Pick<Remembered, 'state' | 'records'>, message: string): Promise<boolean>;
+}
+
+/** @throws RegistryError, UsageError */
+export async function openMemory(workspace: Workspace): Promise<Memory> {
+  const files = await openFiles(workspace);
+  const { model } = workspace;
+  return {
+    async read(now) {
+      // Two years and more hold every window that is judged.
+      const years = [now.getUTCFullYear() - 2, now.getUTCFullYear() - 1, now.getUTCFullYear()];
+      const at = await files.read([statePath(model), ...years.map((year) => windowsPath(model, year))]);
+      const text = at.files.get(statePath(model));
+      const state: MonitoringState =
+        text === undefined
+          ? { schema: monitoringSchemaId, model, champions: [], told: {}, retrainings: [] }
+          : (checked(JSON.parse(text), 'state', statePath(model)) as MonitoringState);
+      const records = years.flatMap((year) => {
+        const path = windowsPath(model, year);
+        const lines = (at.files.get(path) ?? '').split('\n').filter((line) => line !== '');
+        return lines.map((line, index) => checked(JSON.parse(line), 'window', `${path}:${index + 1}`) as WindowRecord);
+      });
+      return { state, records: records.sort((a, b) => a.start.localeCompare(b.start)), at };
+    },
+    async write(from, { state, records }, message) {
+      const changed = new Map<string, string>();
+      const keep = (path: string, text: string): void => {
+        if (from.at.files.get(path) !== text) changed.set(path, text);
+      };
+      keep(statePath(model), `${JSON.stringify(state, null, 2)}\n`);
+      for (const year of new Set(records.map(yearOf))) {
+        const some = records.filter((record) => yearOf(record) === year);
+        keep(windowsPath(model, year), some.map((record) => `${JSON.stringify(record)}\n`).join(''));
+      }
+      if (changed.size === 0) return true;
+      return files.write(from.at, changed, message);
+    },
+  };
+}
+
+async function openFiles(workspace: Workspace): Promise<BranchFiles> {
+  const { config, github, log, signal, modelConfig } = workspace;
+  const branch = monitoredOf(modelConfig).monitor?.branch ?? defaultBranch;
+  if (branch === (config.registry?.branch ?? 'model-registry')) {
+    throw new UsageError({
+      found: `${branch} is the branch of the registry`,
+      expected: 'another branch: in the registry every byte is hashed',
+      where: 'monitor.branch',
+    });
+  }
+  if (config.registry?.store === 'github') {
+    const { repository = '', token = '', apiUrl } = github ?? {};
+    if (repository === '' || token === '') {
+      throw new UsageError({
+        found: 'registry.store is github, and GITHUB_REPOSITORY or GITHUB_TOKEN is not set',
+        expected: 'both, as in a workflow',
+        where: 'registry.store',
+      });
+    }
+    const { openGitHub } = await import('../../github/client.ts');
+    return openGitHubFiles(openGitHub({ repository, token, apiUrl, log, signal }), branch);
+  }
+  return openGitFiles({ repository: workspace.root, branch, push: config.registry?.push, github, log });
+}
+
+function yearOf({ start }: WindowRecord): number {
+  return Number(start.slice(0, 4));
+}
+
+function statePath(model: string): string {
+  return `${model}/state.json`;
+}
+
+function windowsPath(model: string, year: number): string {
+  return `${model}/windows/${year}.jsonl`;
+}
+
+const ajv = new Ajv2020({ strict: false });
+(addFormats as unknown as (ajv: Ajv2020) => void)(ajv);
+const valid = { state: ajv.compile(MonitoringState), window: ajv.compile(WindowRecord) };
+
+function checked(value: unknown, kind: keyof typeof valid, where: string): unknown {
+  if (valid[kind](value)) return value;
+  const [error] = valid[kind].errors ?? [];
+  throw new RegistryError({
+    found: `this is not what monitoring wrote: ${error?.instancePath ?? ''} ${error?.message ?? ''}`,
+    where,
+    remedy:
+      'Restore the file from the history of the branch, or remove it: what the logs still hold is looked at again',
+  });
+}

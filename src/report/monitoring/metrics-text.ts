@@ -1,0 +1,74 @@
+import type { Finding } from '../../monitor/findings.ts';
+import type { Observation } from '../../monitor/judge.ts';
+
+/**
+ * Gauges for Prometheus in text that is valid as format 0.0.4 and as OpenMetrics: HELP and TYPE, no timestamps, a line feed at the end
+ * and `# EOF` as the last line. Old values stay in a Pushgateway for ever: alert on the time of the last success.
+ */
+export function metricsText(input: {
+  model: string;
+  now: Date;
+  findings: readonly Finding[];
+  observations: readonly Observation[];
+  lastEnd: string | null;
+  rows: number;
+}): string {
+  const { model, now, findings, observations, lastEnd, rows } = input;
+  const gauges = [
+    gauge(
+      'contender_monitor_last_success_timestamp_seconds',
+      'Time of the last run of monitoring that came to its end.',
+      [[{ model }, now.getTime() / 1000]],
+    ),
+    gauge(
+      'contender_monitor_last_window_timestamp_seconds',
+      'End of the last window of production that was looked at.',
+      lastEnd === null ? [] : [[{ model }, Date.parse(lastEnd) / 1000]],
+    ),
+    gauge('contender_monitor_window_rows', 'Rows of the champion in the last window.', [[{ model }, rows]]),
+    gauge(
+      'contender_monitor_finding_open',
+      'Whether a finding is open: 1, or 0 where one was and has recovered.',
+      latest(findings).map(({ signal, rank, level, closed }) => [
+        { model, signal, rank, level },
+        closed === null ? 1 : 0,
+      ]),
+    ),
+    gauge(
+      'contender_monitor_signal_value',
+      'Value of a signal in the last window.',
+      observations.flatMap(({ signal, value }) => (value === null ? [] : [[{ model, signal }, value] as Sample])),
+    ),
+    gauge(
+      'contender_monitor_signal_limit',
+      'What the value of a signal is held against.',
+      observations.flatMap(({ signal, limit }) => (limit === null ? [] : [[{ model, signal }, limit] as Sample])),
+    ),
+  ];
+  return `${gauges.filter((text) => text !== '').join('')}# EOF\n`;
+}
+
+type Sample = [labels: Record<string, string>, value: number];
+
+function gauge(name: string, help: string, samples: readonly Sample[]): string {
+  if (samples.length === 0) return '';
+  const lines = samples.map(([labels, value]) => {
+    const pairs = Object.entries(labels).map(([key, text]) => `${key}="${escaped(text)}"`);
+    return `${name}{${pairs.join(',')}} ${numberText(value)}`;
+  });
+  return `# HELP ${name} ${help}\n# TYPE ${name} gauge\n${lines.join('\n')}\n`;
+}
+
+/** The last of each signal: a series must not be there twice. */
+function latest(findings: readonly Finding[]): Finding[] {
+  return [...new Map(findings.map((finding) => [finding.signal, finding])).values()];
+}
+
+function numberText(value: number): string {
+  if (Number.isNaN(value)) return 'NaN';
+  return Number.isFinite(value) ? String(value) : value > 0 ? '+Inf' : '-Inf';
+}
+
+function escaped(text: string): string {
+  return text.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
+}

@@ -1,0 +1,262 @@
+import assert from 'node:assert/strict';
+import { execFile, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { readFile, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { silentLog } from '../../../src/log.ts';
+import { alert, onDuty } from '../../../src/pipeline/monitoring/alerts.ts';
+import { writeDashboard } from '../../../src/pipeline/monitoring/dashboard.ts';
+import { runMonitor, type MonitorResult } from '../../../src/pipeline/monitoring/monitor.ts';
+import { openWorkspace } from '../../../src/pipeline/workspace.ts';
+import { grafanaDashboard } from '../../../src/report/monitoring/grafana-dashboard.ts';
+import { metricsText } from '../../../src/report/monitoring/metrics-text.ts';
+import { prometheusRules } from '../../../src/report/monitoring/prometheus-rules.ts';
+import { clientOf, repositoryName, withGitHub } from '../../github/with-github.ts';
+import { simulateProduction } from '../../support/production.ts';
+import { inTemporaryFolder } from '../../support/project.ts';
+
+const run = promisify(execFile);
+
+interface Received {
+  method: string;
+  path: string;
+  type: string;
+  body: string;
+}
+
+/** Something that takes messages, and refuses them while `refuse` says so. */
+async function withReceiver(
+  work: (url: string, received: Received[], answer: { status: number }) => Promise<void>,
+): Promise<void> {
+  const received: Received[] = [];
+  const answer = { status: 200 };
+  const server = createServer((request, response) => {
+    let body = '';
+    request.on('data', (part: Buffer) => (body += part.toString()));
+    request.on('end', () => {
+      const { method = '', url: path = '' } = request;
+      if (answer.status < 300) received.push({ method, path, type: request.headers['content-type'] ?? '', body });
+      response.writeHead(answer.status).end();
+    });
+  });
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+  try {
+    await work(`http://127.0.0.1:${(server.address() as AddressInfo).port}`, received, answer);
+  } finally {
+    server.closeAllConnections();
+    await new Promise((done) => server.close(done));
+  }
+}
+
+describe('findings are told', () => {
+  test('once each in an issue and a message, again in none, and once more on recovery, whatever fails in between', () =>
+    withReceiver((url, received, answer) =>
+      withGitHub((server) =>
+        inTemporaryFolder(async (folder) => {
+          await run('git', ['init', '--quiet', '--template=', '--initial-branch=main', folder]);
+          const production = await simulateProduction(folder, {
+            days: 20,
+            change: (day) => (day >= 10 && day < 14 ? { rows: 0 } : {}),
+            monitor: `      alerts: { webhook: HOOK, pushgateway: '${url}/gateway', rota: { people: [ada] } }\n`,
+          });
+          const look = async (
+            day: number,
+            env: NodeJS.ProcessEnv = { HOOK: `${url}/hook` },
+          ): Promise<MonitorResult> => {
+            await production.until(day);
+            const now = production.at(day);
+            const workspace = await openWorkspace({
+              root: folder,
+              config: 'contender.yml',
+              out: 'out',
+              log: silentLog,
+            });
+            const result = await runMonitor(workspace, { now, record: true });
+            await alert(workspace, result, { github: clientOf(server), now, env });
+            await writeDashboard(workspace, result);
+            return result;
+          };
+          const messages = (): string[] =>
+            received
+              .filter(({ path }) => path === '/hook')
+              .map(({ body }) => (JSON.parse(body) as { text: string }).text);
+          const issues = (): { title: string; state?: string }[] =>
+            [...server.repository(repositoryName).issues.values()].filter(({ title }) => title.includes('rows'));
+
+          answer.status = 503;
+          await look(14);
+          assert.equal(issues().length, 1, 'a webhook that is down keeps no issue from being made');
+          assert.deepEqual(messages(), []);
+          answer.status = 200;
+          await look(14);
+          await look(14);
+          assert.equal(messages().length, 1, 'what could not be told is told by the next run, once');
+          assert.match(messages()[0] ?? '', /^\*?<http.*\|\[credit\] Windows without enough rows: data>/u);
+          assert.deepEqual(
+            issues().map(({ state }) => state),
+            ['open'],
+          );
+          await look(20);
+          await look(20);
+          assert.deepEqual(
+            issues().map(({ state }) => state),
+            ['closed'],
+          );
+          assert.equal(messages().length, 2);
+          assert.match(messages()[1] ?? '', /recovered/u);
+
+          const pushed = received.filter(({ path }) => path.startsWith('/gateway'));
+          assert.ok(
+            pushed.every(
+              ({ method, path }) => method === 'PUT' && path === '/gateway/metrics/job/contender/model/credit',
+            ),
+          );
+          assert.match(pushed.at(-1)?.body ?? '', /contender_monitor_finding_open\{.*signal="data\/missing".*\} 0\n/u);
+          const html = await readFile(join(folder, 'out/credit/monitoring.html'), 'utf8');
+          assert.match(html, /<svg/u);
+          assert.doesNotMatch(html, /<script|https?:\/\/(?!www\.w3\.org)/u);
+          await assert.rejects(look(20, {}), /HOOK is not set/u);
+        }),
+      ),
+    ));
+
+  test('to whom is on duty, by turns from Monday', () => {
+    const rota = { people: ['ada', 'grace'], turn: '7d' };
+    const on = (date: string): string[] => onDuty(rota, new Date(date));
+    assert.deepEqual(on('2026-11-23T00:00:00Z'), on('2026-11-29T23:59:59Z'));
+    assert.notDeepEqual(on('2026-11-29T23:59:59Z'), on('2026-11-30T00:00:00Z'));
+    assert.deepEqual(onDuty(undefined, new Date()), []);
+  });
+});
+
+const text = metricsText({
+  model: 'credit',
+  now: new Date('2026-11-29T00:00:00Z'),
+  lastEnd: '2026-11-29T00:00:00.000Z',
+  rows: 400,
+  observations: [
+    {
+      signal: 'drift/a"b\\c',
+      rank: 'drift',
+      level: 'advice',
+      state: 'ok',
+      title: '',
+      message: '',
+      value: 0.1,
+      limit: 0.2,
+    },
+    {
+      signal: 'kpi/x',
+      rank: 'kpi',
+      level: 'alarm',
+      state: 'missing',
+      title: '',
+      message: '',
+      value: null,
+      limit: null,
+    },
+  ],
+  findings: [],
+});
+const rules = prometheusRules(
+  'credit',
+  [
+    {
+      name: 'availability',
+      objective: 0.999,
+      bad: 'sum(rate(http_requests_total{code=~"5.."}[$window]))',
+      all: 'sum(rate(http_requests_total[$window]))',
+    },
+  ],
+  86_400,
+);
+
+describe('for Prometheus', () => {
+  test('the metrics escape labels, leave out what has no value, and end as both formats end', () => {
+    assert.match(text, /contender_monitor_signal_value\{model="credit",signal="drift\/a\\"b\\\\c"\} 0\.1\n/u);
+    assert.doesNotMatch(text, /kpi\/x/u);
+    assert.ok(text.endsWith('\n# EOF\n'));
+    const names = [...text.matchAll(/^# TYPE (\S+) gauge$/gmu)].map(([, name]) => name);
+    assert.equal(new Set(names).size, names.length);
+  });
+
+  test('the rules page at the burn rates of the workbook, over a long and a short window', () => {
+    for (const [rate, long, short] of [
+      [14.4, '1h', '5m'],
+      [6, '6h', '30m'],
+      [1, '3d', '6h'],
+    ] as const) {
+      const ratio = (window: string): string =>
+        `contender:availability:ratio_rate${window}{model="credit"} > (${rate} * 0.001)`;
+      assert.ok(rules.includes(`${ratio(long)} and ${ratio(short)}`), long);
+    }
+    assert.match(rules, /expr: \(sum\(rate\(http_requests_total\{code=~"5\.\."\}\[5m\]\)\)\) \/ /u);
+  });
+
+  // Debian's packages prometheus and prometheus-pushgateway, where they are installed or PROMETHEUS_BIN names their folder.
+  const bin = process.env['PROMETHEUS_BIN'] ?? '/usr/bin';
+  const missing = existsSync(join(bin, 'promtool')) ? false : 'no promtool here';
+  test('promtool accepts rules and metrics', { skip: missing }, () =>
+    inTemporaryFolder(async (folder) => {
+      await writeFile(join(folder, 'rules.yml'), rules);
+      await run(join(bin, 'promtool'), ['check', 'rules', join(folder, 'rules.yml')]);
+      const check = run(join(bin, 'promtool'), ['check', 'metrics']);
+      check.child.stdin?.end(text);
+      assert.equal((await check).stderr, '');
+    }),
+  );
+
+  test(
+    'a real Pushgateway takes the metrics and shows them',
+    { skip: existsSync(join(bin, 'prometheus-pushgateway')) ? false : 'no Pushgateway here' },
+    async () => {
+      const port = 20_000 + (process.pid % 10_000);
+      const gateway = spawn(join(bin, 'prometheus-pushgateway'), [`--web.listen-address=127.0.0.1:${port}`], {
+        stdio: 'ignore',
+      });
+      try {
+        const base = `http://127.0.0.1:${port}`;
+        for (
+          let attempt = 0;
+          attempt < 100 &&
+          !(await fetch(`${base}/-/ready`).then(
+            ({ ok }) => ok,
+            () => false,
+          ));
+          attempt++
+        )
+          await sleep(50);
+        const put = await fetch(`${base}/metrics/job/contender/model/credit`, {
+          method: 'PUT',
+          body: text,
+          headers: { 'content-type': 'text/plain; version=0.0.4' },
+        });
+        assert.equal(put.status, 200, await put.text());
+        const shown = await (await fetch(`${base}/metrics`)).text();
+        assert.match(shown, /contender_monitor_window_rows\{instance="",job="contender",model="credit"\} 400/u);
+      } finally {
+        gateway.kill();
+      }
+    },
+  );
+});
+
+test('the dashboard for Grafana provisions: its source is a variable, nothing is asked for by hand', () => {
+  const dashboard = grafanaDashboard() as {
+    id: null;
+    uid: string;
+    panels: { id: number; datasource: { uid: string } }[];
+    templating: { list: { type: string }[] };
+  };
+  assert.equal(dashboard.id, null);
+  assert.match(dashboard.uid, /^[\w-]{1,40}$/u);
+  assert.equal(dashboard.templating.list[0]?.type, 'datasource');
+  assert.doesNotMatch(JSON.stringify(dashboard), /__inputs|DS_PROMETHEUS/u);
+  assert.ok(dashboard.panels.every(({ datasource }) => datasource.uid === '${datasource}'));
+  assert.equal(new Set(dashboard.panels.map(({ id }) => id)).size, dashboard.panels.length);
+});

@@ -1,0 +1,129 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { describe, test } from 'node:test';
+import { promisify } from 'node:util';
+import { silentLog } from '../../../src/log.ts';
+import { runMonitor, type MonitorResult } from '../../../src/pipeline/monitoring/monitor.ts';
+import { openWorkspace } from '../../../src/pipeline/workspace.ts';
+import { openFindings } from '../../../src/monitor/findings.ts';
+import { simulateProduction, type SimulatedProduction } from '../../support/production.ts';
+import { inTemporaryFolder } from '../../support/project.ts';
+
+const labels = `      labels: { files: logs/labels.csv, maturity: 3d }
+`;
+const kpis = `      kpis:
+        conversion: { value: sum(converted), per: count(*), max_change: 0.05 }
+        latency: { value: "quantile_cont(latency, 0.95)", max: 100, rank: latency, unit: ms }
+      cost: { per_hour: 2, max: 1, unit: EUR }
+`;
+
+async function monitored(production: SimulatedProduction, now: Date, record = true): Promise<MonitorResult> {
+  const { folder } = production;
+  const workspace = await openWorkspace({ root: folder, config: 'contender.yml', out: 'out', log: silentLog });
+  return runMonitor(workspace, { now, record });
+}
+
+async function inRepository(work: (folder: string) => Promise<void>): Promise<void> {
+  await inTemporaryFolder(async (folder) => {
+    const run = promisify(execFile);
+    await run('git', ['init', '--quiet', '--template=', '--initial-branch=main', folder]);
+    await work(folder);
+  });
+}
+
+function signals({ findings }: MonitorResult): string[] {
+  return openFindings(findings).map(({ signal, level }) => `${signal} ${level}`);
+}
+
+describe('monitoring', () => {
+  test('of what nothing happens to says nothing, and looks at each window once', () =>
+    inRepository(async (folder) => {
+      const production = await simulateProduction(folder, { days: 80, monitor: labels + kpis });
+      await production.until(70);
+      const first = await monitored(production, production.at(70));
+      assert.equal(first.fresh, 70);
+      assert.deepEqual(signals(first), []);
+      assert.equal(first.evidence.verdict, 'pass', JSON.stringify(first.evidence.checks, null, 1));
+      const again = await monitored(production, production.at(70, 20));
+      assert.equal(again.fresh, 0);
+      assert.deepEqual(again.records, first.records);
+      // Twelve hours late, and two days at once.
+      await production.until(72);
+      const later = await monitored(production, production.at(72, 13));
+      assert.equal(later.fresh, 2);
+      // As if every window had been looked at in its time.
+      await production.until(80);
+      const late = await monitored(production, production.at(80));
+      assert.equal(late.records.length, 80);
+      assert.deepEqual(signals(late), []);
+      assert.equal(late.records.filter(({ performance }) => performance !== null).length, 77);
+    }));
+
+  test('tells harm that labels show, and takes the vote of an estimate that misses it', () =>
+    inRepository(async (folder) => {
+      // The scores mean less from day 40 on, and look as ever: concept drift.
+      const production = await simulateProduction(folder, {
+        days: 60,
+        monitor: labels,
+        change: (day) => (day >= 40 ? { meaning: (p) => 0.7 * p } : {}),
+      });
+      await production.until(60);
+      const result = await monitored(production, production.at(60));
+      assert.deepEqual(signals(result), ['harm/loss alarm']);
+      const [harm] = openFindings(result.findings);
+      const days = (Date.parse(harm?.opened ?? '') - production.at(40, 0).getTime()) / 86_400_000;
+      assert.ok(days >= 0 && days <= 4, `${days} days`);
+      const estimate = result.evidence.checks.find(({ id }) => id === 'monitor/estimated/loss');
+      assert.equal(estimate?.verdict, 'inconclusive');
+      assert.match(estimate?.message ?? '', /no vote, since labels showed/u);
+      assert.equal(result.evidence.verdict, 'fail');
+    }));
+
+  test('says which column drifted, and only advises', () =>
+    inRepository(async (folder) => {
+      const production = await simulateProduction(folder, {
+        days: 20,
+        change: (day) => (day >= 15 ? { region: () => 'overseas' } : {}),
+      });
+      await production.until(20);
+      const result = await monitored(production, production.at(20));
+      assert.deepEqual(signals(result), ['drift/region advice']);
+      assert.match(openFindings(result.findings)[0]?.message ?? '', /100% of the rows in new categories/u);
+      assert.equal(result.evidence.verdict, 'pass');
+    }));
+
+  test('finds a KPI that falls at once, one that falls slowly, and a latency beyond its limit', () =>
+    inRepository(async (folder) => {
+      const production = await simulateProduction(folder, {
+        days: 110,
+        monitor: kpis,
+        change: (day) => ({
+          rows: 800,
+          conversion: day >= 70 ? 0.1 * 0.99 ** (day - 69) : 0.1,
+          latency: day === 109 ? 90 : 40,
+        }),
+      });
+      await production.until(110);
+      const result = await monitored(production, production.at(110));
+      assert.deepEqual(signals(result), ['kpi/conversion alarm', 'kpi/latency alarm']);
+      const [conversion, latency] = openFindings(result.findings);
+      const days = (Date.parse(conversion?.opened ?? '') - production.at(70, 0).getTime()) / 86_400_000;
+      assert.ok(days > 0 && days <= 21, `${days} days`);
+      assert.match(latency?.message ?? '', /1\d\d(\.\d)? ms, at most 100/u);
+    }));
+
+  test('days without rows are a finding of their own that closes when rows come back', () =>
+    inRepository(async (folder) => {
+      const production = await simulateProduction(folder, {
+        days: 20,
+        change: (day) => (day >= 10 && day < 14 ? { rows: 0 } : {}),
+      });
+      await production.until(15);
+      const gone = await monitored(production, production.at(15));
+      assert.deepEqual(signals(gone), ['data/missing alarm']);
+      await production.until(20);
+      const back = await monitored(production, production.at(20));
+      assert.deepEqual(signals(back), []);
+      assert.equal(back.findings.filter(({ signal }) => signal === 'data/missing').length, 1);
+    }));
+});
