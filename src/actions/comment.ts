@@ -73,7 +73,7 @@ await runAction(outputs, async ({ signal, setOutputs }) => {
   }
   const headline =
     pullRequests.length === 0
-      ? `No open pull request has ${run.headSha} as its head: it was closed or has moved on.`
+      ? `No open pull request has ${run.headSha} as its head: it was closed or has newer commits.`
       : commented.length === 0
         ? 'Nothing to comment: no model has a comment here.'
         : `Commented on pull request ${commented.join(', ')} for ${models.size} ${models.size === 1 ? 'model' : 'models'}.`;

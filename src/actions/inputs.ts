@@ -131,6 +131,11 @@ function readable<T>(read: () => T, otherwise: T): T {
   }
 }
 
+/** Whether a weight is put back in place of a rollout: any, or one whose time is over. */
+export function putBackInput(): 'no' | 'yes' | 'expired' {
+  return choice('put-back', ['no', 'yes', 'expired']);
+}
+
 /** The model that was asked for, be it configured or not. */
 export function modelInput(): string | undefined {
   return text('model');
@@ -302,7 +307,7 @@ function refuseTarget(env: NodeJS.ProcessEnv): void {
     expected: 'pull_request: this action reads and runs the checked-out models and configuration',
     where: 'on',
     remedy:
-      'Run it on pull_request, which is safe for forks, and let a workflow on workflow_run tell the result there (workflows/comment.yml)',
+      'Run it on pull_request, which is safe for forks, and let a workflow on workflow_run post the result (workflows/comment.yml)',
   });
 }
 

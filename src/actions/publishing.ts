@@ -44,7 +44,7 @@ function tell(unpublished: readonly Unpublished[], { pullRequest }: RunPlace): v
     const refused = error.kind === 'permission' || error.kind === 'credentials' || error.kind === 'absent';
     if (refused && pullRequest?.fork === true) {
       core.notice(
-        `No ${what}: the token of a pull request from a fork only reads. The summary of this run has the result.`,
+        `No ${what}: the token of a pull request from a fork is read-only. The summary of this run has the result.`,
       );
     } else if (refused) {
       core.notice(

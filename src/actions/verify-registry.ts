@@ -17,7 +17,7 @@ await runAction(outputs, async ({ signal, setOutputs }) => {
   const headline =
     findings.length === 0
       ? verified.sound
-      : `The registry is not sound: ${findings.length} ${findings.length === 1 ? 'thing does' : 'things do'} not agree.`;
+      : `The registry is not valid: ${findings.length} ${findings.length === 1 ? 'problem' : 'problems'} found.`;
   setOutputs({
     verified: String(findings.length === 0),
     headline,

@@ -49,8 +49,8 @@ export function recordsHere(context: CommandContext, options: { record?: boolean
   if (options.record !== false && !record) {
     log.info(
       withheld === undefined
-        ? 'This event does not record: the decision is shown and the registry stays as it is.'
-        : `Nothing is recorded: ${withheld}. Merge it first and run there, or say --record to record from here.`,
+        ? 'This event does not record: the decision is shown and the registry does not change.'
+        : `Nothing is recorded: ${withheld}. Merge it first and run there, or use --record to record from here.`,
     );
   }
   return record;
@@ -68,7 +68,7 @@ export function withReadOptions(command: Command): Command {
       '-w, --workspace <folder>',
       'root for paths; no data or model outside it is read (default: the git repository, with paths relative to the current folder)',
     )
-    .option('--json', 'print the result as JSON on standard output')
+    .option('--json', 'print the result as JSON to standard output')
     .addOption(new Option('-q, --quiet', 'only warnings and the result').conflicts('verbose'))
     .option('-v, --verbose', 'verbose output');
 }

@@ -16,6 +16,7 @@ const examples: Readonly<Record<string, readonly string[]>> = {
     'contender profile data/reference.parquet --shard 1/3 --file parts/profile-1.json',
     'contender profile parts/*.json --file reference.json',
   ],
+  infer: ['contender infer data/eval.csv', 'contender infer --contract contract.schema.json'],
   inspect: [
     'contender inspect models/candidate.onnx',
     'contender inspect models/candidate.onnx --config contender.yml',
@@ -24,7 +25,10 @@ const examples: Readonly<Record<string, readonly string[]>> = {
     'contender check-batch',
     'contender check-batch --model-digest "$(sha256sum model.bin | cut -c1-64)"',
   ],
-  serve: ['contender serve models/candidate.onnx --port 8080'],
+  serve: [
+    'contender serve models/candidate.onnx --port 8080',
+    'contender serve models/champion.onnx --candidate models/candidate.onnx --port 8080',
+  ],
   'registry register': [
     'contender registry register --artifact models/champion.onnx --reason "in production since May"',
   ],
@@ -45,14 +49,19 @@ const meanings = {
   decision:
     '0 promoted or no change; 1 rejected; 2 usage or input error; 3 held, or waits for a pull request to be merged',
   stage: '0 passed; 1 failed; 2 usage or input error; 3 inconclusive',
-  check: '0 as it should be; 1 not; 2 usage or input error',
+  check: '0 valid; 1 not valid; 2 usage or input error',
   act: '0 done; 2 usage or input error; 3 waits for a pull request to be merged',
   other: '0 done; 2 usage or input error',
 };
 const kinds: Readonly<Record<string, keyof typeof meanings>> = {
   promote: 'decision',
   gate: 'decision',
-  ...Object.fromEntries(stages.map(({ command }) => [command.name, 'stage' as const])),
+  ...Object.fromEntries(
+    stages.map(({ command, needs }) => [
+      command.name,
+      needs === 'traffic' ? ('decision' as const) : ('stage' as const),
+    ]),
+  ),
   rollback: 'act',
   'registry register': 'act',
   'registry override': 'act',

@@ -18,7 +18,7 @@ export function addInspectCommand(program: Command, context: CommandContext): vo
     .argument('<file>', 'an ONNX file')
     .option('-c, --config <file>', 'show which columns of its evaluation set would feed the inputs')
     .option('-m, --model <name>', 'which model of the configuration')
-    .option('--json', 'print the result as JSON on standard output')
+    .option('--json', 'print the result as JSON to standard output')
     .action(async (file: string, options: InspectOptions) => {
       const { localModel } = await import('../model/artifact.ts');
       const { inspectModel } = await import('../model/inspect.ts');

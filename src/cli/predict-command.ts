@@ -42,8 +42,8 @@ export function parsedShard(text: string): Shard {
 /** CSV does not say what it is of, so that only contender.yml can. */
 function resultText({ role, file, rows, of, threshold }: PredictResult): string {
   const written = `${file}: ${rows} of ${of} rows, predicted by the ${role}.`;
-  if (!/\.csv$/iu.test(file)) return `${written} Judge with: contender evaluate --predictions <files>`;
+  if (!/\.csv$/iu.test(file)) return `${written} Evaluate with: contender evaluate --predictions <files>`;
   const cut = threshold === null ? '' : `, threshold: ${JSON.stringify(threshold)}`;
   const parts = rows < of ? ' (with the other parts: * and ? stand for any characters)' : '';
-  return `${written} Judge by naming it in contender.yml${parts}: ${role}: { predictions: ${JSON.stringify(file)}${cut} }`;
+  return `${written} To evaluate, name it in contender.yml${parts}: ${role}: { predictions: ${JSON.stringify(file)}${cut} }`;
 }

@@ -9,8 +9,10 @@ import { addProfileCommand } from './profile-command.ts';
 import { addPublishCommands } from './publish-commands.ts';
 import { addRollbackCommand } from './registry-acts.ts';
 import { addRegistryCommands } from './registry-commands.ts';
+import { addInferCommand } from './infer-command.ts';
 import { addInspectCommand } from './inspect-command.ts';
 import { addMonitorCommands } from './monitor-commands.ts';
+import { addRolloutCommand } from './rollout-command.ts';
 import { addServeCommand } from './serve-command.ts';
 import { addStageCommands } from './stage-commands.ts';
 import { addInitCommand } from './init-command.ts';
@@ -71,9 +73,11 @@ export async function buildProgram(
     .addHelpText('after', helpText);
   addInitCommand(program, context);
   addStageCommands(program, context);
+  addRolloutCommand(program, context);
   addPredictCommand(program, context);
   addProfileCommand(program, context);
   addMonitorCommands(program, context);
+  addInferCommand(program, context);
   addRollbackCommand(program, context);
   addRegistryCommands(program, context);
   addPublishCommands(program, context);
@@ -102,12 +106,12 @@ function overrideExit(command: Command, name: string): void {
 
 const helpText = `
 A first run, step by step:
-  contender init --data eval.csv --candidate new.onnx            a contender.yml to start from
-  contender registry register --artifact models/champion.onnx    who is champion today
+  contender init --data eval.csv --candidate new.onnx            create a contender.yml
+  contender registry register --artifact models/champion.onnx    register the current champion
   contender gate                                                 run every stage that is configured, decide, record
   contender registry log                                         what was decided, and why
-  contender rollback --reason "..."                              back to the version before
+  contender rollback --reason "..."                              restore the previous version
 
 Exit codes: 0 promoted, passed or no change; 1 rejected or failed; 2 usage or input error; 3 held or inconclusive;
-70 a bug of Contender, to be reported; 130 interrupted.
+70 a bug in Contender, please report it; 130 interrupted.
 Everything is configured in contender.yml: https://github.com/contender/contender/blob/main/docs/configuration.md`;

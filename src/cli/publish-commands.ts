@@ -30,7 +30,7 @@ export function addPublishCommands(program: Command, context: CommandContext): v
     program
       .command('export')
       .description(
-        'Write what the registry knows of a version: model card, release notes, in-toto statements, report, evidence.',
+        'Export a version from the registry: model card, release notes, in-toto statements, report, evidence.',
       ),
   )
     .addArgument(parts)
@@ -64,7 +64,7 @@ export function addPublishCommands(program: Command, context: CommandContext): v
       if (repository === '') {
         throw new UsageError({
           found: 'no repository',
-          expected: 'owner/name, as GitHub has it',
+          expected: 'owner/name, as on GitHub',
           where: '--repository',
           remedy: 'Pass --repository owner/name, or set GITHUB_REPOSITORY',
         });

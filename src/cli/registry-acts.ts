@@ -40,7 +40,7 @@ export function addRegistryActs(registry: Command, context: CommandContext): voi
   )
     .requiredOption('--artifact <file>', 'the model or file of predictions, committed to the repository')
     .option('--set-version <semver>', 'its version (default: the next one)')
-    .option('--reason <text>', 'why, for the record')
+    .option('--reason <text>', 'reason to record')
     .action(async (options: CommonOptions & { artifact: string; setVersion?: string; reason?: string }) => {
       const workspace = await context.open(options);
       const result = await registerChampion(workspace, {
@@ -97,7 +97,7 @@ function addAssign(registry: Command, context: CommandContext): void {
       .description("Put a version into one of the team's own environments (registry.environments in contender.yml).")
       .requiredOption('--environment <name>', 'the environment')
       .option('--version <semver>', 'the version (default: the champion)')
-      .option('--reason <text>', 'why, for the record', 'as planned'),
+      .option('--reason <text>', 'reason to record', 'as planned'),
     context,
     (workspace, input, { environment = '', version }) =>
       assignEnvironment(workspace, { ...input, environment, version }),
@@ -130,15 +130,15 @@ function addAct(
   perform: (workspace: Workspace, input: ActInput, options: ActOptions) => Promise<PromoteResult>,
 ): void {
   if (!command.options.some(({ long }) => long === '--reason')) {
-    command.requiredOption('--reason <text>', 'why, for the record');
+    command.requiredOption('--reason <text>', 'reason to record');
   }
   withCommonOptions(command)
     .option('--by <person>', 'the responsible person (default: the person who runs this)')
     .option(
       '--record',
-      'record it (the default, except in workflows on pull requests, other branches than the default one and unusual events)',
+      'record it (default, except in workflows on pull requests, on branches other than the default one and on other events)',
     )
-    .option('--no-record', 'show what would happen, and leave the registry as it is')
+    .option('--no-record', 'show what would happen without changing the registry')
     .action(async (options: ActOptions) => {
       const workspace = await context.open(options);
       const result = await perform(

@@ -11,7 +11,9 @@ import { withReadOptions, type CommandContext, type CommonOptions } from './comm
 
 /** What the registry says, whether it is sound, and what people do to it. */
 export function addRegistryCommands(program: Command, context: CommandContext): void {
-  const registry = program.command('registry').description('Who is champion, since when, on what evidence.');
+  const registry = program
+    .command('registry')
+    .description('Show, verify and change the registry: champions, decisions and their evidence.');
 
   addRegistryReads(registry, context);
 

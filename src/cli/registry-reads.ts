@@ -22,7 +22,9 @@ import { consoleOptions, withReadOptions, type CommandContext, type CommonOption
 /** registry show, log, diff and why: what the registry says when it is asked. */
 export function addRegistryReads(registry: Command, context: CommandContext): void {
   addRead(
-    registry.command('show').description('Every model and its champion; of one model its versions and stages.'),
+    registry
+      .command('show')
+      .description('Every model and its champion, or the versions and environments of one model.'),
     async (workspace, model) => {
       if (model === undefined) {
         const models = await summariseModels(workspace);

@@ -16,7 +16,7 @@ export const Quantity = ({
   exclusiveMinimum?: number;
 }) =>
   Type.Union([Type.Number(limits), Type.String({ pattern: pointsPattern })], {
-    description: `${description}; of a share also in points, such as 2pp`,
+    description: `${description}; for a share, points are allowed too, such as 2pp`,
   });
 export const Margin = Quantity({ minimum: 0, description: 'the largest tolerated loss, in the units of the metric' });
 export const Severity = Type.Enum(['block', 'warn', 'info']);

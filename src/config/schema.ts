@@ -32,7 +32,9 @@ export const ModelReference = Type.Union(
     Type.Object(
       {
         predictions: Type.String({ minLength: 1, description: 'CSV or Parquet file or glob, keyed by row id' }),
-        sha256: Type.Optional(Type.String({ pattern: '^[0-9a-f]{64}$', description: 'of the file of predictions' })),
+        sha256: Type.Optional(
+          Type.String({ pattern: '^[0-9a-f]{64}$', description: 'digest of the file of predictions' }),
+        ),
         id: Type.Optional(Column),
         label: Type.Optional(Type.Union([Column, Type.Array(Column, { minItems: 1 })])),
         score: Type.Optional(Type.Union([Column, Type.Array(Column, { minItems: 1 })])),
@@ -70,9 +72,13 @@ export const Columns = Type.Object(
     ),
     weight: Type.Optional(Type.Union([Column, Type.Null()])),
     cluster: Type.Optional(
-      Type.Union([Column, Type.Null()], { description: 'rows of one cluster are not independent: a person, a thread' }),
+      Type.Union([Column, Type.Null()], {
+        description: 'rows of one cluster are not independent, such as all rows of a person',
+      }),
     ),
-    group: Type.Optional(Type.Union([Column, Type.Null()], { description: 'query of a row, for ranking' })),
+    group: Type.Optional(
+      Type.Union([Column, Type.Null()], { description: 'query that a row belongs to, for ranking' }),
+    ),
   },
   strict,
 );
@@ -109,13 +115,13 @@ export const Data = Type.Object(
       Type.String({
         minLength: 1,
         description:
-          'what the champion was trained on: drift and leakage are measured by it. A file of rows, a profile of them (.json), or registry: what the champion was judged on',
+          'data that the champion was trained on, the reference for drift and leakage: a file of rows, a profile of them (.json), or registry, the data that the champion was evaluated on',
       }),
     ),
     current: Type.Optional(
       Type.String({
         minLength: 1,
-        description: 'what production sees now, with labels or without; a file of rows, or a profile of them (.json)',
+        description: 'current production data, with or without labels: a file of rows, or a profile of them (.json)',
       }),
     ),
     csv: Type.Optional(CsvFormat),
@@ -161,7 +167,8 @@ export const Policy = Type.Object(
     on_inconclusive: Type.Optional(Type.Enum(['hold', 'reject'])),
     allow_first: Type.Optional(
       Type.Boolean({
-        description: 'whether a model may become the first champion on its floors and a sanity baseline alone',
+        description:
+          'whether a model may become the first champion if it meets its floors and beats the sanity baselines',
       }),
     ),
     required_evidence: Type.Optional(
@@ -173,7 +180,8 @@ export const Policy = Type.Object(
     max_evidence_age: Type.Optional(
       Type.String({
         pattern: '^[0-9]+(s|m|h|d)$',
-        description: 'how old evidence may be when it is decided on, such as 7d; older holds (default: any age)',
+        description:
+          'maximum age of the evidence at the decision, such as 7d; older evidence gives a hold (default: no limit)',
       }),
     ),
     version: Type.Optional(
@@ -182,7 +190,7 @@ export const Policy = Type.Object(
           "which part of the version a promotion raises (default patch); signature: decided by the change of the model's inputs and outputs",
       }),
     ),
-    seed: Type.Optional(Type.Integer({ minimum: 0, description: 'of every resampling (default 20240501)' })),
+    seed: Type.Optional(Type.Integer({ minimum: 0, description: 'seed of every resampling (default 20240501)' })),
   },
   strict,
 );
@@ -201,12 +209,12 @@ export const Limits = Type.Object(
 /** Two scores are the same where they differ by no more than one of these. */
 export const Parity = Type.Object(
   {
-    absolute: Type.Optional(Type.Number({ minimum: 0, description: 'the largest difference itself (default 1e-6)' })),
+    absolute: Type.Optional(Type.Number({ minimum: 0, description: 'absolute tolerance (default 1e-6)' })),
     relative: Type.Optional(
-      Type.Number({ minimum: 0, maximum: 1, description: 'the largest share of the larger score (default 1e-6)' }),
+      Type.Number({ minimum: 0, maximum: 1, description: 'tolerance relative to the larger score (default 1e-6)' }),
     ),
   },
-  { ...strict, description: 'how far two answers of a model to one row may differ and still count as the same' },
+  { ...strict, description: 'tolerance: two answers of a model to the same row are equal within it' },
 );
 
 export const Task = Type.Enum([
@@ -270,30 +278,32 @@ export const Registry = Type.Object(
       Type.String({
         minLength: 1,
         description:
-          'branch that holds it (default model-registry). It is made with the first decision, holds nothing else, and is written without touching the work tree',
+          'branch of the registry (default model-registry). It is created with the first decision, contains nothing else, and is written without touching the work tree',
       }),
     ),
     store: Type.Optional(
       Type.Enum(['git', 'github'], {
         description:
-          "git: commits in the clone at hand (default); github: commits through GitHub's API, signed by GitHub, with a token that may write contents",
+          "git: commits in the local clone (default); github: commits through GitHub's API, signed by GitHub, with a token that has contents: write",
       }),
     ),
     pull_request: Type.Optional(
       Type.Enum(['when-protected', 'always', 'never'], {
         description:
-          'of store github: decide in a pull request that is merged by people, where the rules of the branch forbid to commit to it (default), always, or never',
+          'for store github: put decisions into a pull request that people merge, if branch rules forbid direct commits (default), always, or never',
       }),
     ),
     push: Type.Optional(
       Type.String({
         pattern: '^[A-Za-z0-9][A-Za-z0-9._-]*$',
         description:
-          'of store git: the remote, such as origin, that decisions and their tags are pushed to as they are recorded (default: none)',
+          'for store git: the remote, such as origin, to which decisions and their tags are pushed when they are recorded (default: none)',
       }),
     ),
     tags: Type.Optional(
-      Type.Enum(['gto'], { description: 'tag versions and stages in git, as GTO reads them (default: no tags)' }),
+      Type.Enum(['gto'], {
+        description: 'create git tags for versions and environments, in the format of GTO (default: no tags)',
+      }),
     ),
     artifacts_yaml: Type.Optional(
       Type.Boolean({

@@ -36,7 +36,7 @@ export function refuseTwin(name: string, seen: Map<string, string>, where: strin
     throw new DataError({
       found:
         twin === name
-          ? `column ${JSON.stringify(name)} stands twice`
+          ? `column ${JSON.stringify(name)} occurs twice`
           : `columns ${JSON.stringify(twin)} and ${JSON.stringify(name)} differ only in case`,
       expected: 'column names that differ',
       where,
@@ -122,7 +122,7 @@ export async function csvFault(
         return {
           line,
           found: 'a quote is closed before the end of its cell',
-          remedy: 'Put the whole cell in quotes, and write a quote within it twice',
+          remedy: 'Quote the whole cell, and double each quote inside it',
         };
       } else state = 'plain';
     }

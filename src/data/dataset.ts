@@ -154,7 +154,7 @@ async function unreadable(source: DatasetSource, format: DatasetFormat, cause: u
         found: broken.found,
         expected: 'one JSON object a line',
         where: `${source.uri}:${broken.line}`,
-        remedy: 'Mend this line',
+        remedy: 'Fix this line',
         cause,
       });
     }
@@ -165,7 +165,7 @@ async function unreadable(source: DatasetSource, format: DatasetFormat, cause: u
     if (fault !== null) {
       return new DataError({
         found: fault.found,
-        expected: 'CSV as RFC 4180 has it',
+        expected: 'CSV as defined in RFC 4180',
         where: `${source.uri}:${fault.line}`,
         remedy: fault.remedy,
         cause,
@@ -214,7 +214,7 @@ function formatOf(source: DatasetSource): DatasetFormat {
   if (name.endsWith('.csv')) return 'csv';
   if (name.endsWith('.jsonl') || name.endsWith('.ndjson')) return 'jsonl';
   throw new DataError({
-    found: 'the format cannot be told from the file name',
+    found: 'the file name does not show the format',
     expected: '.csv, .jsonl, .ndjson (each may end in .gz) or .parquet',
     where: source.uri,
     remedy: 'Rename the file after its format',
@@ -251,9 +251,9 @@ async function refuseImpostor(source: DatasetSource, format: DatasetFormat): Pro
   const file = await open(source.path).catch((cause: NodeJS.ErrnoException) => {
     throw new DataError({
       found: openingFault(cause),
-      expected: 'a file that may be read',
+      expected: 'a readable file',
       where: source.uri,
-      remedy: 'Check who may read it',
+      remedy: 'Check its permissions',
       cause,
     });
   });
@@ -267,6 +267,14 @@ async function refuseImpostor(source: DatasetSource, format: DatasetFormat): Pro
       found: 'this is a Git LFS pointer, not the data',
       where: source.uri,
       remedy: "Run 'git lfs pull' first (actions/checkout: lfs: true)",
+    });
+  }
+  if (/^(?:\u00ef\u00bb\u00bf)?\s*<(?:!doctype\s+html|html)/iu.test(head.toString('latin1'))) {
+    throw new DataError({
+      found: 'this is a page of HTML, not data',
+      expected: `a file of rows (${format})`,
+      where: source.uri,
+      remedy: 'Download it again: a server that wants a login, or has no such file, answers with a page',
     });
   }
   if (format === 'parquet' && head.toString('latin1', 0, 4) !== 'PAR1') {

@@ -20,7 +20,7 @@ export async function temporaryFolder(kind: (typeof kinds)[number]): Promise<str
     throw new DataError({
       found: `there can be no temporary files: ${cause instanceof Error ? cause.message : String(cause)}`,
       where: tmpdir(),
-      remedy: 'Make room, or name another folder in TMPDIR',
+      remedy: 'Free some space, or set TMPDIR to another folder',
       cause,
     });
   }

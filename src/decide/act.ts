@@ -42,14 +42,14 @@ export function wordOf({ now, by, reason }: Act): Approval {
     throw new UsageError({
       found: 'no responsible person given',
       expected: 'a person',
-      remedy: 'Say who with --by (in a workflow it is the person who started the run)',
+      remedy: 'Name the person with --by (in a workflow it is the person who started the run)',
     });
   }
   if (why === '') {
     throw new UsageError({
       found: 'no reason given',
       expected: 'a reason to record',
-      remedy: 'Say why with --reason "..."',
+      remedy: 'Give a reason with --reason "..."',
     });
   }
   return { by: name, at: now.toISOString(), reason: why };

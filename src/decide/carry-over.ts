@@ -39,7 +39,7 @@ export function carryOver(
         code,
         message: changed
           ? `${waited} while ${named(champion)} became champion. Evaluate again; an old verdict is not reused.`
-          : `${waited} when a newer candidate took its place.`,
+          : `${waited} when a newer candidate replaced it.`,
       },
       // It gets no version.
       ...decision.reasons.filter(({ code: why }) => why !== 'version'),

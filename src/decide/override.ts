@@ -54,7 +54,7 @@ export function override(
   if (stale !== undefined) {
     throw new UsageError({
       found: `the hold of decision ${held.seq} is stale: ${stale}`,
-      expected: 'a hold on evidence that still stands',
+      expected: 'a hold on evidence that is still valid',
       remedy: 'Run the gate again, then override its decision if it is a hold',
     });
   }

@@ -79,7 +79,7 @@ function isTaken({ model, candidate }: CandidateSubject, view: RegistryHistory):
   const back = known?.status === 'active' ? `contender rollback --to ${known.version}` : null;
   return new UsageError({
     found: `${model} has a champion, version ${view.champion?.version ?? ''}${known === undefined ? '' : `, and these bytes are version ${known.version}`}`,
-    expected: 'a model without a champion: only the first one is registered',
+    expected: 'a model without a champion: only the first champion can be registered',
     remedy: `Promote another one with the gate: contender gate${back === null ? '' : `, or as an earlier version: ${back}`}`,
   });
 }

@@ -27,7 +27,7 @@ export function disagreements(
   const datasets = new Map<string, string>();
   for (const each of evidence) {
     if (each.model !== subject.model) {
-      stale(`The ${each.kind} evidence is of model ${each.model}, not ${subject.model}.`);
+      stale(`The ${each.kind} evidence is about model ${each.model}, not ${subject.model}.`);
     }
     if (each.policy.sha256 !== policy) {
       stale(`The ${each.kind} evidence was made under another configuration.`);
@@ -35,7 +35,7 @@ export function disagreements(
     const judged = each.subjects.candidate === undefined ? undefined : identityOf(each.subjects.candidate);
     const stage = subject.stages.find(({ kind }) => kind === each.kind);
     if (judged === undefined ? stage?.dataOnly !== true : judged !== own) {
-      stale(`The ${each.kind} evidence is of another candidate (${short(judged)}, not ${short(own)}).`);
+      stale(`The ${each.kind} evidence is about another candidate (${short(judged)}, not ${short(own)}).`);
     }
     const against = each.subjects.champion === undefined ? undefined : identityOf(each.subjects.champion);
     if (

@@ -6,7 +6,7 @@ export const Verdict = Type.Enum(['pass', 'fail', 'inconclusive', 'skipped'], {
 export type Verdict = 'pass' | 'fail' | 'inconclusive' | 'skipped';
 
 export const Severity = Type.Enum(['block', 'warn', 'info'], {
-  description: 'Only a block check can keep a candidate out.',
+  description: 'Only a check of severity block can stop a candidate.',
 });
 export type Severity = 'block' | 'warn' | 'info';
 
@@ -33,6 +33,9 @@ export const Comparison = Type.Object({
   margin: Type.Number({ minimum: 0, description: 'the largest loss the policy tolerates, in units of delta' }),
   alpha: Type.Number({ exclusiveMinimum: 0, maximum: 0.5, description: 'level of each one-sided bound' }),
   state: ComparisonState,
+  requirement: Type.Optional(
+    Type.Enum(['superior', 'non-inferior', 'not-inferior'], { description: 'what the policy asks for' }),
+  ),
   finding: Type.Optional(Type.String({ description: 'what the bounds show, in words: "at most 1 point worse"' })),
   outlook: Type.Optional(
     Type.String({ description: 'of what is inconclusive: how many rows would settle it, and on what condition' }),
@@ -46,7 +49,7 @@ export const Comparison = Type.Object({
       description: 'rows for 80% power at the planned delta; null when more rows cannot help',
     }),
   ),
-  lowEvidence: Type.Optional(Type.Array(Type.String(), { description: 'why the numbers rest on little' })),
+  lowEvidence: Type.Optional(Type.Array(Type.String(), { description: 'why the numbers are based on little data' })),
 });
 export type Comparison = Static<typeof Comparison>;
 
@@ -75,7 +78,7 @@ export const Check = Type.Object({
   observed: Shown,
   required: Shown,
   limit: Type.Optional(
-    Type.Enum(['at most', 'at least'], { description: 'how observed must stand to a required number' }),
+    Type.Enum(['at most', 'at least'], { description: 'how observed must compare with a required number' }),
   ),
   unit: Type.Optional(
     Type.String({

@@ -115,7 +115,8 @@ export const Source = Type.Object(
     pullRequest: Type.Optional(Type.Integer()),
     uncommitted: Type.Optional(
       Type.Array(Type.String(), {
-        description: 'files that decided and were not as in the commit: the configuration, the contract, datasets',
+        description:
+          'files used for the decision that differed from the commit: the configuration, the contract, datasets',
       }),
     ),
   },
@@ -140,7 +141,8 @@ export const Approval = Type.Object(
     reason: Type.Optional(Type.String()),
     source: Type.Optional(
       Type.String({
-        description: 'where it was given, as "review of pull request 12"; absent where the act itself is the word',
+        description:
+          'where it was given, as "review of pull request 12"; absent where the action itself is the approval',
       }),
     ),
   },
@@ -159,10 +161,10 @@ const decisionFields = {
   action: DecisionAction,
   outcome: Outcome,
   reasons: Type.Array(Reason),
-  from: Type.Union([Version, Type.Null()], { description: 'the champion that was there; null if there was none' }),
+  from: Type.Union([Version, Type.Null()], { description: 'the previous champion; null if there was none' }),
   to: Type.Union([Version, Type.Null()], { description: 'the champion after it; null only if there is none' }),
   candidate: Type.Union([versionSchema(`(?:candidate|${semanticVersion})`), Type.Null()], {
-    description: 'what was judged; its version is "candidate" until it is promoted',
+    description: 'the evaluated model; its version is "candidate" until it is promoted',
   }),
   policy: Type.Object(
     {
@@ -177,7 +179,7 @@ const decisionFields = {
   actor: Type.String(),
   approvals: Type.Array(Approval),
   overrides: Type.Optional(
-    Type.Integer({ minimum: 1, description: 'of an override: sequence number of the hold it sets aside' }),
+    Type.Integer({ minimum: 1, description: 'for an override: sequence number of the hold that it overrides' }),
   ),
   environment: Type.Optional(
     Type.String({

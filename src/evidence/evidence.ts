@@ -15,7 +15,7 @@ export const Artifact = Type.Object(
     size: Type.Integer({ minimum: 0, description: 'bytes' }),
     reading: Type.Optional(
       Type.Record(Type.String(), Type.Unknown(), {
-        description: 'how its answers are read where the configuration says so: threshold, transform, output, columns',
+        description: 'configured settings for reading its outputs: threshold, transform, output, columns',
       }),
     ),
   },

@@ -88,7 +88,7 @@ async function draftOrPublished(github: GitHub, input: ReleaseInput): Promise<{ 
   const release = await existing(github, input.tag);
   if (release !== null) return { release, isNew: true };
   throw new GitHubError('unavailable', {
-    found: 'the draft of the release is not there after it was made',
+    found: 'the release draft is missing after it was created',
     where: input.tag,
     remedy: 'Run again',
   });

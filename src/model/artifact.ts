@@ -52,7 +52,7 @@ export function requireSame(artifact: Pick<LocalArtifact, 'sha256' | 'uri'>, ope
     found: `the model has changed since this run began: sha256 ${opened.sha256} was opened`,
     expected: `sha256 ${artifact.sha256}, which would be recorded`,
     where: artifact.uri.replace(/^file:/u, ''),
-    remedy: 'Run again, and let nothing write to the model meanwhile',
+    remedy: 'Run again while nothing else writes to the model',
   });
 }
 
@@ -106,7 +106,7 @@ async function modelFiles(
         found: `the external data ${quote(location)} has ${size} bytes`,
         expected: `at least ${needed} bytes, which the model refers to`,
         where: uri,
-        remedy: 'The file is cut off or of another model: upload it again',
+        remedy: 'The file is truncated or belongs to another model: upload it again',
       });
     }
     const sha256 = await fileDigest(beside).catch((cause: NodeJS.ErrnoException) => {
@@ -164,9 +164,9 @@ export async function readModel(path: string, uri: string): Promise<Buffer> {
   const bytes = await readFile(path).catch((cause: NodeJS.ErrnoException) => {
     throw new ModelError({
       found: openingFault(cause),
-      expected: 'an ONNX model that may be read',
+      expected: 'a readable ONNX model',
       where: uri,
-      remedy: 'Check who may read the file',
+      remedy: 'Check the permissions of the file',
       cause,
     });
   });
@@ -182,7 +182,7 @@ export async function readModel(path: string, uri: string): Promise<Buffer> {
     throw new ModelError({
       found: 'this is an HTML page, not a model: the download went wrong',
       where: uri,
-      remedy: 'Open the address in a browser: a login or an error page is what a machine gets there',
+      remedy: 'Open the URL in a browser: it probably serves a login or error page',
     });
   }
   return bytes;
@@ -227,9 +227,9 @@ function unreadableWeights(cause: NodeJS.ErrnoException, location: string, uri: 
     found: full
       ? `there is no room to copy the external data ${quote(location)} of the model`
       : `the external data ${quote(location)}: ${openingFault(cause)}`,
-    expected: full ? undefined : 'a file beside the model that may be read',
+    expected: full ? undefined : 'a readable file beside the model',
     where: uri,
-    remedy: full ? 'Make room, or name another folder in TMPDIR' : 'Check who may read the file',
+    remedy: full ? 'Free some space, or set TMPDIR to another folder' : 'Check the permissions of the file',
     cause,
   });
 }

@@ -167,7 +167,7 @@ async function slotFor(dataset: Dataset, plan: InputPlan, selected: CellRequest[
   else {
     await requireNumbers(dataset, columns, {
       expected: `numbers, for input ${JSON.stringify(name)} (${type}) of the model`,
-      remedy: 'Mend the column, or leave it out of columns.features',
+      remedy: 'Fix the column, or remove it from columns.features',
     });
   }
   const positions = columns.map((column) => {
@@ -189,7 +189,7 @@ function refuseWithoutText(dataset: Dataset, columns: readonly DatasetColumn[], 
     found: `column ${JSON.stringify(column.name)} is ${column.type}`,
     expected: `text, for input ${JSON.stringify(input.name)} (string) of the model`,
     where: dataset.uri,
-    remedy: 'Mend the column, or leave it out of columns.features',
+    remedy: 'Fix the column, or remove it from columns.features',
   });
 }
 

@@ -40,7 +40,7 @@ export function explainLoadError(cause: unknown, uri: string): ModelError {
   }
   if (text.includes('Protobuf parsing failed')) {
     return new ModelError({
-      found: 'the file is cut off or damaged (protobuf parsing failed)',
+      found: 'the file is truncated or damaged (protobuf parsing failed)',
       where: uri,
       remedy: 'Upload it again and compare its size or sha256 with the source',
       cause,
@@ -59,13 +59,13 @@ export function explainRunError(cause: unknown, uri: string): ModelError {
     found:
       shape === null
         ? `the model fails on its input: ${firstLine(cause)}`
-        : `input ${shape[1]} expects ${shape[3]} and is given ${shape[2]}`,
+        : `input ${shape[1]} expects ${shape[3]} but gets ${shape[2]}`,
     where: uri,
     remedy:
       shape !== null
         ? 'Check columns.features against the inputs of the model (contender inspect)'
         : traced
-          ? 'Export the model again so that the number of rows is open throughout, or fixed in its inputs too: the graph seems to hold the batch of the export'
+          ? 'Export the model again with a dynamic batch size, or with the batch size fixed in its inputs too: the graph seems to contain the batch size of the export'
           : undefined,
     cause,
   });

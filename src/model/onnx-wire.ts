@@ -105,14 +105,14 @@ function walk(
       } else skipVarint(cursor, end);
     } else if (wire === 2) {
       const stop = varint(cursor, end, path) + cursor.at;
-      if (stop > end) throw new RangeError('a field reaches beyond the end of its message');
+      if (stop > end) throw new RangeError('a field extends past the end of its message');
       if (field.message === null) cursor.at = stop;
       else if (message === 'TensorProto' && field.name === 'externalData') {
         (entries ??= []).push(entryOf(cursor, stop, `${path}.${field.name}`, found));
       } else walk(cursor, stop, field.message, `${path}.${field.name}`, depth + 1, found);
     } else cursor.at += wire === 1 ? 8 : 4;
   }
-  if (cursor.at > end) throw new RangeError('a field reaches beyond the end of its message');
+  if (cursor.at > end) throw new RangeError('a field extends past the end of its message');
   if (isExternal) found.push(externalTensor(entries ?? [], path));
 }
 
@@ -142,7 +142,7 @@ function externalTensor(entries: readonly [key: string, value: string][], path: 
 function varint(cursor: Cursor, end: number, path: string): number {
   let value = 0;
   for (let scale = 1; ; scale *= 128) {
-    if (cursor.at >= end) throw new RangeError('a field reaches beyond the end of its message');
+    if (cursor.at >= end) throw new RangeError('a field extends past the end of its message');
     const byte = cursor.bytes[cursor.at++] as number;
     value += (byte & 127) * scale;
     if (byte < 128) {
@@ -157,5 +157,5 @@ function varint(cursor: Cursor, end: number, path: string): number {
 function skipVarint(cursor: Cursor, end: number): void {
   const last = cursor.at + 10;
   while (cursor.at < end && cursor.at < last) if ((cursor.bytes[cursor.at++] as number) < 128) return;
-  throw new RangeError('a number reaches beyond the end of its message');
+  throw new RangeError('a number extends past the end of its message');
 }

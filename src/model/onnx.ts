@@ -60,7 +60,7 @@ export function parseModel(bytes: Uint8Array, uri: string): ModelProto {
     });
   }
   try {
-    if (state === 'cut-off') throw new RangeError('a field reaches beyond the end of the file');
+    if (state === 'cut-off') throw new RangeError('a field extends past the end of the file');
     const external = walkModel(bytes);
     const model = modelType.toObject(modelType.decode(bytes), {
       defaults: true,
@@ -80,12 +80,12 @@ export function parseModel(bytes: Uint8Array, uri: string): ModelProto {
         found: `refused: ${cause.message}`,
         expected: 'the ONNX format up to IR version 14, each field written once',
         where: uri,
-        remedy: 'Export the model again: what can be read in two ways could hide weights from the digest',
+        remedy: 'Export the model again: a file that can be read in two ways could hide weights from the digest',
         cause,
       });
     }
     throw new ModelError({
-      found: `the file is cut off or damaged (protobuf parsing failed: ${cause instanceof Error ? cause.message : String(cause)})`,
+      found: `the file is truncated or damaged (protobuf parsing failed: ${cause instanceof Error ? cause.message : String(cause)})`,
       expected: `a whole ONNX model; this file has ${bytes.length} bytes`,
       where: uri,
       remedy: 'Upload it again and compare its size or sha256 with the source',

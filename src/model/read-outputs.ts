@@ -74,7 +74,7 @@ export function outputReader(
           throw new MismatchError({
             found: `Output ${chosen.labels} has dimensions [${tensor.dims.join(', ')}] for ${count} rows`,
             expected: 'one label for every row',
-            remedy: 'Name the output of the scores: {uri, output}, or set the task that the model is of',
+            remedy: 'Name the output of the scores: {uri, output}, or set the task of the model',
           });
         }
         labels ??= new Int32Array(rows * each);
@@ -174,7 +174,7 @@ async function readClasses(
   }
   if (classesFrom === 'sorted' && settled === null) {
     warnings.push(
-      `Nothing says which score is of which class: they are taken to be in the order of the sorted labels, ${classes.slice(0, 10).map(String).join(', ')}. columns.classes states another order.`,
+      `The model does not say which score belongs to which class: Contender assumes the order of the sorted labels, ${classes.slice(0, 10).map(String).join(', ')}. columns.classes states another order.`,
     );
   }
   const transformed = reading.transform === 'sigmoid' || reading.transform === 'softmax';

@@ -69,7 +69,7 @@ export async function readShards(path: string, uri: string): Promise<Shard[]> {
       const provenance = typeof text === 'string' ? parsed(text) : undefined;
       if (!valid(provenance)) {
         throw new DataError({
-          found: 'this file does not say which model and which data its predictions are of',
+          found: 'this file does not say which model and data its predictions come from',
           expected: 'a Parquet file that contender predict wrote',
           where: shown,
           remedy: 'Predict again, or name predictions made elsewhere in contender.yml: {predictions: file}',

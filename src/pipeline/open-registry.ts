@@ -60,7 +60,7 @@ async function openOnGitHub(workspace: Workspace, settings: RegistrySettings): P
   if (settings.push !== undefined) {
     throw new UsageError({
       found: 'registry.push with the store on GitHub',
-      expected: 'store: git, whose commits are pushed; what the API records is there already',
+      expected: 'store: git; with store: github every decision is already on GitHub',
       where: 'registry.push',
       remedy: 'Leave it out',
     });

@@ -60,7 +60,7 @@ export async function runProfile(
     throw new UsageError({
       found: `--shard ${shard.index}/${shard.count} of ${inputs.length === 1 ? 'a profile' : `${inputs.length} files`}`,
       expected: 'one file of rows',
-      remedy: 'Where the data are in several files, profile each for itself and merge the profiles',
+      remedy: 'If the data is in several files, profile each and merge the profiles',
     });
   }
   if (file !== undefined) {

@@ -134,6 +134,11 @@ export function inside(workspace: Workspace, path: string, key: string): Promise
   return contained(workspace, resolve(workspace.folder, path), path, `models.${workspace.model}.${key}`);
 }
 
+/** The same of a file that grows while the run goes on, such as a log. */
+export function insideGrowing(workspace: Workspace, path: string, key: string): Promise<string> {
+  return contained(workspace, resolve(workspace.folder, path), path, `models.${workspace.model}.${key}`, false);
+}
+
 /** The same for a path a person gave on the command line, relative to the workspace. */
 export function insideRoot(workspace: Workspace, path: string): Promise<string> {
   return contained(workspace, resolve(workspace.root, path), path, undefined);
@@ -144,6 +149,7 @@ async function contained(
   lexical: string,
   path: string,
   where: string | undefined,
+  hold = true,
 ): Promise<string> {
   const real = await followed(lexical);
   for (const each of [lexical, real]) {
@@ -157,7 +163,7 @@ async function contained(
       });
     }
   }
-  await workspace.inputs.hold(real);
+  if (hold) await workspace.inputs.hold(real);
   return real;
 }
 
@@ -209,7 +215,7 @@ function refuseStrayDigests(overrides: Overrides): void {
       found: stray
         ? `a digest, and ${uri === undefined ? 'no file' : 'the registry, which has its own'}`
         : JSON.stringify(sha256),
-      expected: stray ? `the file it is of, as ${role}` : 'a sha256: 64 characters of 0-9 and a-f',
+      expected: stray ? `the file that it belongs to, as ${role}` : 'a sha256: 64 characters of 0-9 and a-f',
       where: `${role}-sha256`,
     });
   }

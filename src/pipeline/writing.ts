@@ -4,14 +4,20 @@ import { UsageError } from '../errors.ts';
 
 /** What keeps us from writing a file, in a person's words, and what helps. No bug of ours is among these. */
 const obstacles: Readonly<Record<string, { found: string; remedy: string }>> = {
-  EACCES: { found: 'this user may not write here', remedy: 'Make it writable for this user, or name another place' },
-  EPERM: { found: 'this user may not write here', remedy: 'Make it writable for this user, or name another place' },
-  EROFS: { found: 'the file system is read-only', remedy: 'Name another place' },
-  ENOTDIR: { found: 'a file stands where a folder is needed', remedy: 'Move the file away, or name another place' },
-  EEXIST: { found: 'a file stands where a folder is needed', remedy: 'Move the file away, or name another place' },
-  EISDIR: { found: 'a folder stands where a file is needed', remedy: 'Move the folder away, or name another place' },
-  ENOSPC: { found: 'no space is left on the disk', remedy: 'Make room, or name a place on another disk' },
-  EDQUOT: { found: 'the quota of this user is used up', remedy: 'Make room, or name a place on another disk' },
+  EACCES: {
+    found: 'this user has no write permission here',
+    remedy: 'Give this user write permission, or choose another path',
+  },
+  EPERM: {
+    found: 'this user has no write permission here',
+    remedy: 'Give this user write permission, or choose another path',
+  },
+  EROFS: { found: 'the file system is read-only', remedy: 'Choose another path' },
+  ENOTDIR: { found: 'there is a file where a folder is needed', remedy: 'Move the file, or choose another path' },
+  EEXIST: { found: 'there is a file where a folder is needed', remedy: 'Move the file, or choose another path' },
+  EISDIR: { found: 'there is a folder where a file is needed', remedy: 'Move the folder, or choose another path' },
+  ENOSPC: { found: 'no space is left on the disk', remedy: 'Free some space, or choose a path on another disk' },
+  EDQUOT: { found: 'the quota of this user is used up', remedy: 'Free some space, or choose a path on another disk' },
 };
 
 /** Do `write`, which writes to `path` and to nothing else. @throws UsageError naming what is in the way, and where */
@@ -26,11 +32,11 @@ export async function writing<T>(path: string, write: () => Promise<T>): Promise
 }
 
 /** A file appears whole or not at all. @throws UsageError where it cannot be written */
-export function writeWhole(path: string, text: string): Promise<void> {
+export function writeWhole(path: string, content: string | Uint8Array): Promise<void> {
   return writing(path, async () => {
     await mkdir(dirname(path), { recursive: true });
     const temporary = `${path}.${process.pid}.tmp`;
-    await writeFile(temporary, text);
+    await writeFile(temporary, content);
     await rename(temporary, path);
   });
 }

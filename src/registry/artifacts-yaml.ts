@@ -81,7 +81,7 @@ export function artifactsFindings(text: string | null, champions: ReadonlyMap<st
     return [
       {
         path: artifactsPath,
-        found: `${model}.custom is of ${told(version, sha256)}`,
+        found: `${model}.custom names ${told(version, sha256)}`,
         expected: `the champion: ${told(champion.version, digest)}`,
         remedy: 'Write it so and commit that. The next decision that changes the champion writes it too',
       },
@@ -140,7 +140,7 @@ function parsed(text: string): Document {
       const twice = isMap(node) ? keyGivenTwice(node) : undefined;
       if (twice !== undefined) {
         const found = `the key ${JSON.stringify(nameOf(twice))} twice`;
-        throw refused(found, 'every key once', 'Take one of them out', at(twice.range?.[0]));
+        throw refused(found, 'every key once', 'Remove one of them', at(twice.range?.[0]));
       }
     },
   });

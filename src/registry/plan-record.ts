@@ -99,7 +99,7 @@ function newFiles(
     const evidence = given.get(sha256);
     if (evidence === undefined) {
       throw new EvidenceError({
-        found: `the decision refers to ${kind} evidence ${sha256.slice(0, 12)}, which was not handed over`,
+        found: `the decision refers to ${kind} evidence ${sha256.slice(0, 12)}, which is missing`,
       });
     }
     files.set(path, packEvidence(evidence));

@@ -95,7 +95,10 @@ export function isTag(found: FoundTag, wanted: RegistryTag): boolean {
 export function refuseTaken(wanted: readonly RegistryTag[], found: readonly FoundTag[]): void {
   for (const tag of wanted) {
     if (tag.name.endsWith('.lock')) {
-      throw new RegistryError({ found: `git takes no tag named ${tag.name}`, remedy: 'Choose another version' });
+      throw new RegistryError({
+        found: `git does not allow a tag named ${tag.name}`,
+        remedy: 'Choose another version',
+      });
     }
     const there = found.find((each) => each.name === tag.name);
     if (there === undefined || isTag(there, tag)) continue;

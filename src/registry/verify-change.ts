@@ -80,7 +80,7 @@ export async function verifyChange(
       {
         path: `${folder}/${path}`,
         found: there === undefined ? `${kind} that the change takes away or renames` : `${kind} that the change edits`,
-        expected: 'it as the base has it: what was recorded stays',
+        expected: 'the same file as in the base: recorded files never change',
         remedy: `Restore it: git restore --source ${base.slice(0, 12)} -- ${folder}/${path}`,
       },
     ];

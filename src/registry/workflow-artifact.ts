@@ -107,7 +107,7 @@ function unavailable(status: number, uri: string, token = '', expiredAt: string 
   const pass =
     token === ''
       ? 'Pass a token: the input token in a workflow, GITHUB_TOKEN elsewhere'
-      : 'Of another repository that is private it takes a token with access there';
+      : 'If it is in another, private repository, use a token with access to that repository';
   return new UnavailableArtifact({
     found,
     where: uri,

@@ -6,7 +6,7 @@ const most = 200;
 const ranks: Record<Check['verdict'], number> = { fail: 0, inconclusive: 1, pass: 2, skipped: 3 };
 
 /**
- * The comparisons that can keep a candidate out, as a JSON list for a later step, those that did not pass first. Bounds and difference
+ * The comparisons that can block the candidate, as a JSON list for a later step, those that did not pass first. Bounds and difference
  * are oriented so that positive is better.
  */
 export function metricsOf(evidence: readonly Evidence[]): string {

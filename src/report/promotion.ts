@@ -39,7 +39,7 @@ export function describePromotion(
     '| ---: | --- | --- | --- | --- |',
     ...rows,
     '',
-    `<sub>${markdownCode(branch)} is Contender's: it is written anew with every decision, and what anybody else pushes to it is refused when it is merged. To decline, close this pull request.</sub>`,
+    `<sub>${markdownCode(branch)} belongs to Contender: every decision rewrites it, and a commit that anybody else pushes to it is refused after the merge. To decline, close this pull request.</sub>`,
     '',
   ].join('\n');
   const report = renderMarkdown(
@@ -54,10 +54,10 @@ export function describeReplaced(replaced: readonly { decision: RecordedDecision
   const lines = replaced.slice(-listed).map(({ decision, by }) => {
     const what = `The ${decision.action === 'gate' ? decision.outcome : decision.action} of ${candidateOf(decision)}`;
     return by === null
-      ? `- ${what} was dropped: it was made on a champion or a registry that is not there any more. Whoever wants it does it again.`
+      ? `- ${what} was dropped: the champion or the registry has changed since. Repeat it if it is still wanted.`
       : `- ${what} is kept as a ${by.outcome}: ${markdownText(by.reasons[0]?.message ?? '', 500)}`;
   });
-  return `This pull request was written anew.\n\n${lines.join('\n')}\n`;
+  return `This pull request was rewritten.\n\n${lines.join('\n')}\n`;
 }
 
 function titleOf({ action, outcome, model, to, candidate, environment }: RecordedDecision): string {

@@ -105,10 +105,7 @@ const reasons: readonly (readonly [ReadonlySet<string>, string])[] = [
     `),
     'which depends on the session',
   ],
-  [
-    words('aggregate array_aggr array_aggregate list_aggr list_aggregate'),
-    'which calls another function by a name that only the run knows',
-  ],
+  [words('aggregate array_aggr array_aggregate list_aggr list_aggregate'), 'which calls another function by its name'],
 ];
 
 /** Every function that may be called, and those that may be called with an order. */
@@ -130,7 +127,9 @@ export function collects(name: string): boolean {
 
 /** Why a function is not allowed. */
 export function reasonAgainst(name: string): string {
-  return reasons.find(([names]) => names.has(name))?.[1] ?? 'which is none of the functions that SQL of yours may call';
+  return (
+    reasons.find(([names]) => names.has(name))?.[1] ?? 'which is not one of the functions allowed in a metric or slice'
+  );
 }
 
 function words(text: string): ReadonlySet<string> {

@@ -31,7 +31,7 @@ const tell = "context.onFault(async (message) => console.log('PUBLISHED ' + mess
 
 describe('an action that ends in a fault', () => {
   it('publishes what a person can mend, as it is', async () => {
-    const { code, stdout } = await run(`${tell} throw new UsageError({ found: 'a mistake', remedy: 'Mend it' });`);
+    const { code, stdout } = await run(`${tell} throw new UsageError({ found: 'a mistake', remedy: 'Fix it' });`);
     assert.equal(code, 1);
     assert.match(stdout, /^::error::a mistake\. Mend it\.$/mu);
     assert.match(stdout, /^PUBLISHED a mistake\. Mend it\.$/mu);

@@ -6,7 +6,7 @@ const told: Record<string, string> = {
   'Choose one with --model.': 'Choose one with input model.',
   'Run those stages first with the same --out, or the whole gate at once (contender gate)':
     'Run those stages first with the same input out, or the whole gate at once (contender gate)',
-  'Say why with --reason "...".': 'Say why with input reason "...".',
+  'Give a reason with --reason "...".': 'Give a reason with input reason "...".',
   'or name a folder that holds both with --workspace': 'or name a folder that holds both with input working-directory',
   'Choose another with --environment.': 'Choose another with input environment.',
   // A command is a command.

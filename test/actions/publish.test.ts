@@ -178,7 +178,7 @@ describe('the gate of a pull request', () => {
     );
     assert.equal(code, 0, stdout);
     assert.match(summary, /held/u);
-    assert.match(stdout, /^::notice::No comment: the token of a pull request from a fork only reads/mu);
+    assert.match(stdout, /^::notice::No comment: the token of a pull request from a fork is read-only/mu);
     assert.doesNotMatch(stdout, /^::(?:error|warning)::No/mu);
     assert.deepEqual(comments(), before);
   });

@@ -172,13 +172,13 @@ const cases: Record<string, Right> = {
     title: 'a model with dropout in it is told to be random',
     code: 1,
     seen: { 'evaluation/deterministic': 'fail' },
-    says: /of 16 rows predicted again some got others/u,
+    says: /of 16 rows predicted again, some got other answers/u,
   },
   'unclear-random-or-batch-dependent/softmax-batch-axis': {
     title: 'a model with a softmax over the rows is told to depend on the batch',
     code: 1,
     seen: { 'evaluation/deterministic': 'fail', 'evaluation/champion-deterministic': 'pass' },
-    says: /of 16 rows each predicted alone some got others than together/u,
+    says: /of 16 rows predicted one by one, some got other answers than together/u,
   },
   'unclear-ties-at-half': {
     title: 'ties at one half are decided alike for a model and the file of its labels',

@@ -85,7 +85,7 @@ test('a candidate that passed is held until those who must approve it did, and t
       assert.match(held.stdout, /Held: the policy asks for 1 approval and there is none\. May approve: grace, linus/u);
       assert.doesNotMatch(held.stdout + held.stderr, new RegExp(env.GITHUB_TOKEN, 'u'));
       const why = await run(['registry', 'why']);
-      assert.match(why.stdout, /judge afresh.*contender gate/su);
+      assert.match(why.stdout, /run the gate again.*contender gate/su);
       assert.doesNotMatch(why.stdout, /registry override/u);
 
       const laptop = await run(['promote', '--no-record']);

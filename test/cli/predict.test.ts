@@ -132,12 +132,12 @@ describe('contender predict', () => {
       const direct = await evaluated(folder);
       const written = await contender(folder, ['predict', '--file', 'a.csv']);
       const [, reference = ''] =
-        /Judge by naming it in contender\.yml: (candidate: \{.*\})$/mu.exec(written.stdout) ?? [];
+        /To evaluate, name it in contender\.yml: (candidate: \{.*\})$/mu.exec(written.stdout) ?? [];
       assert.equal(reference, 'candidate: { predictions: "a.csv", threshold: 0.5 }');
       await repository.configure('candidate: models/candidate.onnx', reference);
       assert.deepEqual(findings(await evaluated(folder)), findings(direct));
       const parquet = await contender(folder, ['predict', '--role', 'champion', '--file', 'a.parquet']);
-      assert.match(parquet.stdout, /Judge with: contender evaluate --predictions/u);
+      assert.match(parquet.stdout, /Evaluate with: contender evaluate --predictions/u);
     }));
 
   const refused: [what: string, args: string[], message: RegExp][] = [

@@ -151,7 +151,7 @@ describe('what the registry says when it is asked', () => {
 
   it('verifies what a branch makes of it, under the configuration of its base', async () => {
     await repository.git('switch', '--quiet', '--create', 'proposal');
-    assert.match((await run('verify', '--base', 'main')).stdout, /what the base recorded is as it was\.$/mu);
+    assert.match((await run('verify', '--base', 'main')).stdout, /everything that the base recorded is unchanged\.$/mu);
     await repository.configure('path: registry', 'path: elsewhere');
     const moved = await run('verify', '--base', 'main');
     assert.equal(moved.code, 1);

@@ -28,8 +28,8 @@ describe('a place that cannot be written', () => {
       for (const args of cases) {
         const { code, stdout, stderr } = await contender(folder, args);
         assert.equal(code, 2, `${args.join(' ')}\n${stdout}${stderr}`);
-        assert.match(stderr, /^contender: \S*\.contender\/spam-filter: a file stands where a folder is needed\. /mu);
-        assert.match(stderr, /Move the file away, or name another place\.\n$/u);
+        assert.match(stderr, /^contender: \S*\.contender\/spam-filter: there is a file where a folder is needed\. /mu);
+        assert.match(stderr, /Move the file, or choose another path\.\n$/u);
         assert.doesNotMatch(stderr, /Predict|this is a bug/u);
       }
       assert.equal(await repository.recorded(), head);

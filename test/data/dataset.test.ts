@@ -226,7 +226,7 @@ test('integers that a double cannot hold are texts as they stand', () =>
 
 test('each kind of bad file is refused with its place and a remedy', async () => {
   assert.match(await refused('a.csv', ''), /data\/file: the file is empty/u);
-  assert.match(await refused('a.txt', 'a\n1\n'), /format cannot be told.*\.parquet/su);
+  assert.match(await refused('a.txt', 'a\n1\n'), /does not show the format.*\.parquet/su);
   assert.match(await refused('a.parquet', 'a,b\n1,2\n'), /not a Parquet file/u);
   assert.match(await refused('a.parquet', 'PAR1 and then nothing'), /cannot be read as parquet/u);
   assert.match(await refused('a.parquet', 'version https://git-lfs.github.com/spec/v1\noid'), /git lfs pull/u);
@@ -234,7 +234,7 @@ test('each kind of bad file is refused with its place and a remedy', async () =>
   assert.match(await refused('a.csv', 'a,b\n1,2\n3,4,5\n'), /data\/file:3: .*Expected Number of Columns: 2 Found: 3/u);
   assert.match(await refused('a.csv', 'a,b\n1,2\n3,"4\n'), /data\/file:3: .*unterminated quote/u);
   assert.match(await refused('a.csv', Buffer.from('a,b\n1,2\n3,\xff\n', 'latin1')), /data\/file:3: .*utf-8/u);
-  assert.match(await refused('a.csv', 'a,b,a\n1,2,3\n'), /data\/file:1: column "a" stands twice/u);
+  assert.match(await refused('a.csv', 'a,b,a\n1,2,3\n'), /data\/file:1: column "a" occurs twice/u);
   assert.match(await refused('a.csv', 'a,A\n1,2\n'), /"a" and "A" differ only in case/u);
   assert.match(await refused('a.csv', 'a,,b\n1,2,3\n'), /column 2 has no name/u);
   assert.match(await refused('a.csv.gz', 'a,b\n1,2\n'), /cannot be read/u);

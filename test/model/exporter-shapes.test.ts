@@ -195,7 +195,7 @@ describe('labels that contradict the scores', () => {
   test('and are of another rule are an error that says what settles it', async () => {
     await assert.rejects(
       read(shifted(), 'binary-classification'),
-      /contradicts the scores .* in 1 of 5 rows .*another rule\. Say what decides: \{uri, output: probabilities\}.*threshold.*\{uri, output: label\}/u,
+      /contradicts the scores .* in 1 of 5 rows .*another rule\. Choose what decides: \{uri, output: probabilities\}.*threshold.*\{uri, output: label\}/u,
     );
     const byScores = await read(shifted(), 'binary-classification', { reading: { output: 'probabilities' } });
     assert.equal(byScores.kind, 'probability');

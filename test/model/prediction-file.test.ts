@@ -49,7 +49,7 @@ describe('a file of predictions', () => {
     [
       'an id stands twice',
       'id,score\na,0.1\nb,0.2\nc,0.3\nb,0.4\n',
-      /1 ids stand more than once in the predictions: b/u,
+      /1 ids occur more than once in the predictions: b/u,
     ],
     ['rows are missing', 'id,score\na,0.1\n', /2 of 3 rows of data\.csv have no prediction: id b, c/u],
     ['an id is missing', 'id,score\na,0.1\nb,0.2\nc,0.3\n,0.4\n', /1 predictions have no id/u],
@@ -61,13 +61,13 @@ describe('a file of predictions', () => {
     [
       'its labels are those it is to be judged by',
       'id,label\na,1.0\nb,0\nc,1\n',
-      /in column "label", and in every row they are the label itself/u,
+      /in column "label" equal the label in every row/u,
       { label: 'label' },
     ],
     [
       'its scores are the label',
       'id,Label\na,1\nb,0\nc,1\n',
-      /in column "Label", and in every row they are the label itself/u,
+      /in column "Label" equal the label in every row/u,
       { score: 'Label' },
     ],
     ['a score is NaN', 'id,score\na,0.1\nb,nan\nc,0.3\n', /the score of id b is missing/u],

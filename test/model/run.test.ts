@@ -140,7 +140,7 @@ describe('a model with a ZipMap and external data', () => {
 
 /** What a person needs to read about each broken model, at loading or before. */
 const broken: Record<string, RegExp> = {
-  'broken/truncated.onnx': /cut off or damaged \(protobuf parsing failed.*Upload it again and compare/u,
+  'broken/truncated.onnx': /truncated or damaged \(protobuf parsing failed.*Upload it again and compare/u,
   'broken/random-bytes.onnx': /this is not an ONNX file/u,
   'broken/empty.onnx': /the file is empty/u,
   'broken/git-lfs-pointer.onnx': /Git LFS pointer, not the model.*git lfs pull/u,

@@ -133,7 +133,7 @@ describe('an expression', () => {
     ["length(current_setting('temp_directory'))", /^current_setting\(\), which depends on the session/u],
     ["age(timestamp '2020-01-01')", /^age\(\) of one time, which depends on the clock/u, /age\(a, b\)/u],
     ['now()', /^now\(\), which depends on the clock/u],
-    ['main.random()', /^random\(\), which gives another value each time/u],
+    ['main.random()', /^random\(\), which gives a different value each time/u],
     ["getenv('HOME')", /^getenv\(\), which depends on the session/u],
     ['first(x)', /^first\(\), which depends on the order of the rows/u, /min\(\) or max\(\)/u],
     ['arg_min(x, y)', /^arg_min\(\), which depends on the order of the rows/u],

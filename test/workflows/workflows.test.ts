@@ -192,7 +192,7 @@ describe('comment.yml', () => {
     const { run } = await proposeFromFork('candidate-worse');
     const gate = await run.done;
     assert.equal(gate.conclusion, 'failure', gate.log);
-    assert.match(gate.annotations.map(({ message }) => message).join('\n'), /from a fork only reads/u);
+    assert.match(gate.annotations.map(({ message }) => message).join('\n'), /from a fork is read-only/u);
     const settled = await at.actions.settled();
     const told = settled.find(({ name }) => name === 'Model gate comment')?.result;
     assert.equal(told?.conclusion, 'success', told?.log);

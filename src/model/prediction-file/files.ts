@@ -64,9 +64,9 @@ function namesIn(folder: string, where: string): Promise<string[]> {
 function unreadable(cause: NodeJS.ErrnoException, where: string): DataError {
   return new DataError({
     found: cause.code === 'EISDIR' ? 'this is a folder' : openingFault(cause),
-    expected: 'predictions as CSV or Parquet, which may be read',
+    expected: 'readable predictions as CSV or Parquet',
     where,
-    remedy: 'Check the path of the predictions, and who may read it',
+    remedy: 'Check the path of the predictions and its permissions',
     cause,
   });
 }

@@ -151,7 +151,7 @@ function labelIndexes(texts: readonly string[], classes: readonly ClassValue[], 
       found: `row ${row + 1} is predicted ${JSON.stringify(text.slice(0, 80))}`,
       expected: `one of the classes ${names.slice(0, 20).join(', ')}`,
       where,
-      remedy: 'Predict these very labels, or list every class in columns.classes',
+      remedy: 'Predict exactly these labels, or list every class in columns.classes',
     });
   });
 }

@@ -200,10 +200,10 @@ async function refuseBadRows(workspace: DuckDBConnection, where: string, dataset
     const repeated = await first(workspace, twice(table));
     if (repeated.count === 0) continue;
     throw new DataError({
-      found: `${repeated.count} ids stand more than once in ${what}: ${repeated.shown}`,
+      found: `${repeated.count} ids occur more than once in ${what}: ${repeated.shown}`,
       expected: 'each id once',
       where: file,
-      remedy: 'Remove the repetitions: which of them counts is not for us to say',
+      remedy: 'Remove the repetitions: Contender cannot know which one counts',
     });
   }
   const missing = await first(workspace, 'select id from dataset anti join predictions using (id) order by row');
@@ -271,7 +271,7 @@ async function refuseLabelItself(
     );
     if (other.count > 0) continue;
     throw new DataError({
-      found: `the predictions are in column ${JSON.stringify(name)}, and in every row they are the label itself`,
+      found: `the predictions in column ${JSON.stringify(name)} equal the label in every row`,
       expected: 'what the model predicts, not the label it is judged by',
       where,
       remedy: 'Name the column of the predictions: {predictions, label} or {predictions, score}',

@@ -28,7 +28,7 @@ export async function writePredictionFile(input: {
     if (code === null) throw cause;
     throw new UsageError({
       found: `the predictions cannot be written (${code})`,
-      expected: 'a file in a folder that may be written to and has room',
+      expected: 'a file in a writable folder with free space',
       where: input.uri,
       remedy: 'Name another file with --file',
       cause,

@@ -96,8 +96,8 @@ export function contradictionError(
     return new ConfigError({
       found,
       expected:
-        'labels that are those of the highest scores; no other order of the classes agrees more: they are made by another rule',
-      remedy: `Say what decides: {uri, output: ${scoreName}} for the scores${width <= 2 ? ' ({uri, threshold} to move the threshold)' : ''}, or {uri, output: ${labelName}} for the labels`,
+        'labels that equal the class of the highest score; no other order of the classes agrees better, so the model uses another rule',
+      remedy: `Choose what decides: {uri, output: ${scoreName}} for the scores${width <= 2 ? ' ({uri, threshold} to move the threshold)' : ''}, or {uri, output: ${labelName}} for the labels`,
     });
   }
   const agrees = order.map(name).join(', ');

@@ -32,8 +32,8 @@ export function readLabels(
   if (other !== undefined) {
     throw new MismatchError({
       found: `Output ${labelName} has the value ${JSON.stringify(other)}`,
-      expected: '0 or 1 for each label, as task: multilabel-classification has it',
-      remedy: 'Set the task that the model is of',
+      expected: '0 or 1 for each label, as task: multilabel-classification requires',
+      remedy: 'Set the task of the model',
     });
   }
   const decided = given === null ? null : given.map((index) => (has[index] === true ? 1 : 0));
@@ -90,7 +90,7 @@ function refuseContradiction(
   throw new ConfigError({
     found: `Output ${labelName} contradicts the scores of output ${scoreName} in ${count} of ${scores.length} labels (the first: row ${Math.floor(first / classes.length) + 1}, ${label}, is ${decided[first]} at a score of ${scores[first]})`,
     expected: 'both in the order of columns.label, and labels that are those of the scores at the threshold',
-    remedy: `Say what decides: {uri, output: ${scoreName}} for the scores ({uri, threshold: [...]} to move the thresholds), or {uri, output: ${labelName}} for the labels`,
+    remedy: `Choose what decides: {uri, output: ${scoreName}} for the scores ({uri, threshold: [...]} to move the thresholds), or {uri, output: ${labelName}} for the labels`,
   });
 }
 

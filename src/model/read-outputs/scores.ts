@@ -69,7 +69,8 @@ export function refuseNonFinite({ values, width, name, range }: Scores): void {
   throw new ModelError({
     found: `${bad} of ${values.length / width} predictions ${bad === 1 ? 'is' : 'are'} ${Number.isNaN(worst) ? 'NaN' : 'infinite'} (first: row ${first + 1}, output ${name})`,
     expected: 'a finite number for every row',
-    remedy: 'Find what the model makes of that row; no metric is computed, and such rows are never dropped silently',
+    remedy:
+      'Check what the model computes for that row. No metric is computed, since such rows are never dropped silently',
   });
 }
 

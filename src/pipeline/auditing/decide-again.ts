@@ -40,7 +40,7 @@ export function underItsOwnPolicy(): Judge {
   const policies = new Map<string, Policy | null>();
   return (made) => {
     const { decision } = made;
-    const remedy = `Find out who wrote it (git log -- ${made.path}), and take that commit back`;
+    const remedy = `Find out who wrote it (git log -- ${made.path}), and revert that commit`;
     const expected = `${whatContenderMakes(decision)} under the policy that it keeps`;
     const finding = (found: string): Finding[] => [{ path: made.path, found, expected, remedy }];
     const {
@@ -79,7 +79,7 @@ export function underPolicyOf(config: Config, where: string): Judge {
     const model = Object.hasOwn(config.models, decision.model) ? config.models[decision.model] : undefined;
     if (model === undefined) {
       return finding(
-        `a decision about ${decision.model}, of which ${where} says nothing`,
+        `a decision about ${decision.model}, which ${where} does not contain`,
         'a model whose policy is merged',
         'Merge its configuration first, then record',
       );
@@ -95,11 +95,11 @@ export function underPolicyOf(config: Config, where: string): Judge {
     const impossible = claimsOf(made);
     if (impossible.length > 0) {
       return impossible.flatMap(([found, right]) =>
-        finding(found, right, 'Take it out, and decide again: contender gate'),
+        finding(found, right, 'Remove it, and decide again: contender gate'),
       );
     }
     const expected = `${whatContenderMakes(decision)} under the policy of ${where}`;
-    const remedy = 'Take it out, and let Contender record its own decision: contender gate';
+    const remedy = 'Remove it, and let Contender record its own decision: contender gate';
     return differences(made, expected, remedy, {}, () => {
       refuseNoEvidence(made);
       return action === 'assign' ? assignedAgain(made, model, config) : decidedAgain(made, action, model);

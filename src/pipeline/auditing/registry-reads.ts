@@ -168,7 +168,7 @@ function nextCommands(
       ...(back ? [{ command: `contender registry diff previous..champion ${on}`, purpose: 'what it changed' }] : []),
       ...(action === 'gate' || action === 'override' ? [report] : []),
       ...(back && action !== 'rollback'
-        ? [{ command: `contender rollback --reason "..." ${on}`, purpose: 'the version before as champion again' }]
+        ? [{ command: `contender rollback --reason "..." ${on}`, purpose: 'make the previous version champion again' }]
         : []),
       log,
     ];
@@ -177,17 +177,15 @@ function nextCommands(
   const again = {
     command: `contender gate ${on}`,
     purpose: unapproved
-      ? 'judge afresh, once it is approved'
-      : 'judge afresh, once candidate, data or policy are others',
+      ? 'run the gate again after the approval'
+      : 'run the gate again after a change of candidate, data or policy',
   };
   // A hold that is stale cannot be overridden, and an override needs the approvals that a promotion does.
   const open = outcome === 'hold' && !unapproved && !reasons.some(({ code }) => code === 'stale');
   return [
     report,
     again,
-    ...(open
-      ? [{ command: `contender registry override --reason "..." ${on}`, purpose: 'let it in on your word' }]
-      : []),
+    ...(open ? [{ command: `contender registry override --reason "..." ${on}`, purpose: 'promote it manually' }] : []),
     log,
   ];
 }
@@ -208,7 +206,7 @@ async function modelToRead(
   throw new UsageError({
     found:
       wanted === undefined
-        ? `there are ${names.length} models and none is named`
+        ? `there are ${names.length} models, and the command names none`
         : `there is no model ${JSON.stringify(wanted)}`,
     expected: `one of: ${names.slice(0, 20).join(', ')}${names.length > 20 ? ', ...' : ''}`,
     ...(near === undefined ? {} : { remedy: `Did you mean ${near}?` }),

@@ -74,7 +74,7 @@ async function verifyWhole(workspace: Workspace): Promise<Verified> {
     findings,
     sound: nothing
       ? `Nothing is recorded: there is no model in folder ${folderOf(workspace.config)} of branch ${branchOf(workspace.config)}.`
-      : 'The registry is sound: every chain, manifest and piece of evidence agrees.',
+      : 'The registry is valid: every chain, manifest and piece of evidence agrees.',
     notes: [],
   };
 }
@@ -170,11 +170,11 @@ export async function verifyBetween(
 /** What there is to say of a change in which nothing was found, in a sentence. */
 function soundChange({ appended, held }: VerifiedChange): string {
   if (!held) {
-    return 'The registry is sound. The base has no configuration, so that decisions are held against none: have them reviewed.';
+    return 'The registry is valid. The base has no configuration to check decisions against: have them reviewed.';
   }
-  if (appended === 0) return 'The registry is sound, and what the base recorded is as it was.';
-  const added = appended === 1 ? 'the decision that is added is' : `the ${appended} decisions that are added are`;
-  return `The registry is sound, what the base recorded is as it was, and ${added} what Contender makes of the evidence under the policy of the base.`;
+  if (appended === 0) return 'The registry is valid, and everything that the base recorded is unchanged.';
+  const added = appended === 1 ? 'the added decision is' : `the ${appended} added decisions are`;
+  return `The registry is valid, everything that the base recorded is unchanged, and ${added} what Contender decides from the evidence under the policy of the base.`;
 }
 
 /** A change may not lead the readers of the registry to another place: what was recorded would be left behind. */
@@ -185,10 +185,10 @@ async function placeFindings(repository: Repository, commit: string, path: strin
     after = await configAt(repository, commit, path);
   } catch (error) {
     if (!(error instanceof ContenderError)) throw error;
-    return [finding(error.message, 'a configuration that can be read', 'Mend it')];
+    return [finding(error.message, 'a readable configuration', 'Fix it')];
   }
   if (after === null) return [finding('no such file any more', 'the configuration', 'Restore it')];
-  const remedy = 'Set it back. To move a registry is for those who may merge past this check';
+  const remedy = 'Restore it. Only somebody who may merge despite this check can move a registry';
   const places: [string, string, string][] = [
     ['path', folderOf(before), folderOf(after)],
     ['branch', branchOf(before), branchOf(after)],

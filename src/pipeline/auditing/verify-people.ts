@@ -47,7 +47,7 @@ function onAnothersWord({ model, seq, action, actor, approvals: [word] }: Record
   const own = word === undefined || word.by.toLowerCase() === actor.toLowerCase();
   return action === 'gate' || own
     ? []
-    : [`Decision ${seq} of ${model} (${action}) is on the word of ${word.by}, and ${actor} made it.`];
+    : [`Decision ${seq} of ${model} (${action}) names ${word.by} as the responsible person, but ${actor} made it.`];
 }
 
 function notGiven(path: string, { by, at, source }: Approval): Finding {

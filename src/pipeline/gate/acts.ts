@@ -194,8 +194,8 @@ async function perform(
       if (isDeepStrictEqual(now.to?.artifacts, planned.to?.artifacts)) return now;
       throw new RegistryError({
         found:
-          'another decision was recorded in the meantime, so the checked version is not the one that would become champion',
-        remedy: 'Nothing was recorded. Look at contender registry log, then run again',
+          'another decision was recorded in the meantime, so the checked version is no longer the one that would become champion',
+        remedy: 'Nothing was recorded. See contender registry log, then run again',
       });
     },
     evidence,
@@ -213,7 +213,7 @@ async function verifyArtifacts(workspace: Workspace, version: Decision['to']): P
   const release = versionTag(workspace.model, version.version);
   for (const artifact of version.artifacts) {
     if (artifact.role === 'image') {
-      workspace.log.warning(`${artifact.uri} is a container image: whether it is still there was not checked.`);
+      workspace.log.warning(`${artifact.uri} is a container image: Contender did not check that it still exists.`);
       continue;
     }
     await withModelFolder((downloads) =>

@@ -30,7 +30,7 @@ export async function readApprovals(
   const commits = await commitsThatBrought(workspace, candidate, source, sha);
   if (commits.length === 0) {
     workspace.log.warning(
-      'Approvals were not looked for: no commit names this candidate, and it is no artifact of this workflow run. Name it in contender.yml.',
+      'Approvals were not checked: no commit names this candidate, and it is not an artifact of this workflow run. Name it in contender.yml.',
     );
   }
   const [{ openGitHub }, { approvalsOf }] = await Promise.all([

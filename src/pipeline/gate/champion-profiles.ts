@@ -62,7 +62,7 @@ export async function championsData(
           : `the evidence of version ${found.version} of ${model} has no profile of its data`,
       expected: 'the profile of the data that the champion was judged on',
       remedy:
-        'Name the data or a profile of them; a promotion with data.reference, or with data.profile: true, keeps one',
+        'Name the data or a profile of them; a promotion with data.reference, or with data.profile: true, stores one',
     });
   }
   return { profile, uri: `registry:${model}@${found.version}`, sha256: digest(profile) };

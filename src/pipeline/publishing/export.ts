@@ -122,7 +122,7 @@ async function modelFiles(workspace: Workspace, { decision }: Published): Promis
     } catch (error) {
       if (!(error instanceof ContenderError)) throw error;
       workspace.log.warning(
-        `${error.message}\nThe statements name the digest that the registry has: of a model with external data it is that of no one file.`,
+        `${error.message}\nThe statements name the digest in the registry: for a model with external data it is not the digest of a single file.`,
       );
       return undefined;
     }

@@ -133,8 +133,8 @@ async function ensureTag(
   const local = isLocal ? await commitAt(await openRepository(workspace.root), `refs/tags/${tag}`) : null;
   if (local !== null) {
     throw new RegistryError({
-      found: `the tag ${tag} is here and not on GitHub`,
-      expected: 'a tag that was pushed: one that is made there would collide with it',
+      found: `the tag ${tag} is in this clone but not on GitHub`,
+      expected: 'a pushed tag: otherwise GitHub would create a conflicting one',
       remedy: `Push it first: git push origin refs/tags/${tag}`,
     });
   }

@@ -57,7 +57,7 @@ export async function readUntrustedReports(folder: string): Promise<UntrustedRep
       if (each === null || each.model !== model || each.kind !== kind || evidenceDigest(each) !== sha256) {
         throw refused(
           where,
-          `no ${kind} evidence, or another than the decision names`,
+          `no ${kind} evidence, or not the evidence that the decision names`,
           `evidence with digest ${sha256}`,
         );
       }

@@ -128,7 +128,7 @@ export function refusedPush(remote: Remote, ref: string, said: string): Registry
   if (taken !== undefined) {
     return new RegistryError({
       found: `${remote.name} has another tag ${taken}`,
-      expected: 'the tag that the chain calls for, or none',
+      expected: 'the tag that follows from the chain, or none',
       where: `refs/tags/${taken}`,
       remedy: `See who made it (git ls-remote ${remote.name} 'refs/tags/${taken}'), and fetch or delete it. Nothing was recorded`,
     });

@@ -163,7 +163,7 @@ function gone({ folder }: Place, path: string): Finding {
   return {
     path: `${folder}/${path}`,
     found: 'what was recorded is gone or changed',
-    expected: 'it as it was: the registry is only added to',
+    expected: 'the original file: the registry is append-only',
     remedy: 'Revert the commit that changed it',
   };
 }

@@ -169,7 +169,7 @@ export async function closeOvertaken(base: Place, model: string, cache: BlobCach
     decisions.length === 0
       ? 'Everything in it is recorded by now, so that nothing is left to merge.'
       : !changed
-        ? `Decision ${next?.decision.seq ?? 0} was recorded meanwhile, and what waits here has the same number. Run the gate again: it is written anew behind that one, in a new pull request.`
+        ? `Decision ${next?.decision.seq ?? 0} was recorded meanwhile, and the decision that waits here has the same number. Run the gate again: it is rewritten behind that one, in a new pull request.`
         : `The champion is ${champion?.version ?? 'none'} since decision ${champion?.seq ?? 0}, and this was decided against another. Run the gate again: what waited here is kept, as a hold.`;
   await commentOn(base.github, open.number, why);
   await base.github.request('PATCH /repos/{owner}/{repo}/pulls/{pull_number}', {

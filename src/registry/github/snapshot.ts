@@ -297,7 +297,7 @@ export async function readBlob(github: GitHub, oid: string): Promise<Buffer> {
   if (named(bytes, oid)) return bytes;
   throw new RegistryError({
     found: `GitHub sent other bytes than those of blob ${oid}`,
-    remedy: 'Run again; if it lasts, something between here and GitHub changes answers',
+    remedy: 'Run again; if it persists, something between this machine and GitHub changes responses',
   });
 }
 

@@ -48,7 +48,7 @@ export function judgeAgreement(input: AgreementInput): { checks: Check[]; detail
     checks.push(
       limitCheck({
         name: 'label-agreement',
-        title: 'Rows decided as the parent does',
+        title: 'Rows with the same decision as the parent',
         verdict: least === undefined ? 'pass' : atLeast(bounds, least),
         severity: least === undefined ? 'info' : severity,
         message: least === undefined ? message : `${message}, at least ${percent(least)} required`,

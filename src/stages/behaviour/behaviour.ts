@@ -86,7 +86,7 @@ async function parentOf(
       found: '"registry"',
       expected: 'champion, a path, {uri, sha256} or {predictions: file}',
       where: `models.${model}.${key}`,
-      remedy: 'The champion of the registry is called champion here',
+      remedy: 'To compare with the champion of the registry, write champion',
     });
   }
   const { artifact, result } = await predict(reference, key, 'parent');
@@ -97,7 +97,7 @@ async function parentOf(
 async function runningParts(input: Input): Promise<Part[]> {
   const { candidate, champion } = input;
   if (candidate.model === null) {
-    const reason = 'the candidate is a file of predictions, and only a model can be asked how it behaves';
+    const reason = 'the candidate is a file of predictions, and this stage must run a model';
     return [
       { checks: [absentCheck('candidate', 'The candidate at work', { verdict: 'skipped', reason })], details: {} },
     ];
@@ -144,7 +144,7 @@ function rivalOf(champion: Contestant | null, candidate: Contestant): Contestant
   return champion.model === null
     ? {
         verdict: 'skipped',
-        reason: 'the champion is a file of predictions, and only a model can be asked how it behaves',
+        reason: 'the champion is a file of predictions, and this stage must run a model',
       }
     : champion;
 }
@@ -189,7 +189,7 @@ async function withModels(input: Input, mine: HostedModel, rival: HostedModel | 
         return {
           candidate: subjects[0] as Subject,
           champion: null,
-          absence: { verdict: 'inconclusive', reason: `the champion cannot be judged: ${read.message}` },
+          absence: { verdict: 'inconclusive', reason: `the champion cannot be evaluated: ${read.message}` },
         };
     }
     return { candidate: subjects[0] as Subject, champion: subjects[1] ?? null, absence };

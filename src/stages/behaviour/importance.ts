@@ -81,11 +81,11 @@ export async function judgeImportance(
       .map((row) => `${row.feature} (${lossText(scorer, row[side]?.drop ?? 0)})`)
       .join(', ') || 'nothing that could be shown';
   const finding =
-    `The candidate looks most at ${mostOf('candidate')}` +
-    (comparable ? `, the champion at ${mostOf('champion')}` : '') +
+    `The most important features of the candidate are ${mostOf('candidate')}` +
+    (comparable ? `, those of the champion ${mostOf('champion')}` : '') +
     (comparable && appeared.length > 0 ? `; new to the candidate: ${listed(names(appeared))}` : '') +
-    (comparable && disappeared.length > 0 ? `; no more of use: ${listed(names(disappeared))}` : '') +
-    (left > 0 ? `; ${left} features were not looked at` : '');
+    (comparable && disappeared.length > 0 ? `; no longer used: ${listed(names(disappeared))}` : '') +
+    (left > 0 ? `; ${left} features were not permuted` : '');
   const advice: Check = {
     id: 'behaviour/importance',
     title: 'Permutation importance',

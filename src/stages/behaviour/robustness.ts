@@ -195,7 +195,7 @@ function checksOf(
       title: change.title,
       verdict: 'pass',
       severity: severity ?? 'block',
-      message: `${lost}, and the champion does not answer at all: ${theirs.message.replace(/[.\s]+$/u, '')}.`,
+      message: `${lost}, and the champion cannot predict at all: ${theirs.message.replace(/[.\s]+$/u, '')}.`,
       observed: Number(mine.loss.toPrecision(6)),
       required: 'no worse than the champion',
     });

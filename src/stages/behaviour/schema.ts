@@ -53,7 +53,7 @@ export const Behaviour = Type.Object(
             Type.Integer({
               minimum: 20,
               maximum: 500,
-              description: 'paired measurements of latency, shared out over the pairs of processes (default 30)',
+              description: 'paired measurements of latency, divided among the pairs of processes (default 30)',
             }),
           ),
           starts: Type.Optional(
@@ -102,8 +102,8 @@ export const Behaviour = Type.Object(
               description: 'normal noise on numeric features, in standard deviations of the column',
             }),
           ),
-          missing: Share('share of the values that go missing, where an input can say so'),
-          unseen_categories: Share('share of the texts that become a category no model has seen'),
+          missing: Share('share of the values set to missing, for inputs that allow missing values'),
+          unseen_categories: Share('share of the texts replaced by a category that no model has seen'),
           columns: Type.Optional(Type.Array(Column, { minItems: 1, description: 'change only these features' })),
           metric: Type.Optional(Type.String({ minLength: 1, description: 'default: that of policy.primary' })),
           margin: Type.Optional(
@@ -131,10 +131,10 @@ export const Behaviour = Type.Object(
         {
           with: ModelReference,
           min_label_agreement: Type.Optional(
-            Quantity({ minimum: 0, description: 'least share of rows that are decided alike' }),
+            Quantity({ minimum: 0, description: 'minimum share of rows with the same decision' }),
           ),
           max_score_difference: Type.Optional(
-            Type.Number({ minimum: 0, description: 'greatest difference of any score' }),
+            Type.Number({ minimum: 0, description: 'largest allowed difference of any score' }),
           ),
           severity: Type.Optional(Severity),
         },

@@ -49,7 +49,7 @@ function problems(model: Model): Problem[] {
   const { robustness, agreement } = behaviourSettings(model) ?? {};
   if (task !== 'regression' && task !== 'ranking') return [];
   const problem = (part: string, key: string, value: unknown): Problem[] => {
-    const message = `${key} is of decisions, and a model of ${task} makes none`;
+    const message = `${key} needs decisions, and a model of task ${task} makes none`;
     return value === undefined ? [] : [{ pointer: `/behaviour/${part}`, key, message }];
   };
   return [

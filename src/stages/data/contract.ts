@@ -43,7 +43,7 @@ export async function readContract(path: string, uri: string): Promise<Contract>
   try {
     schema = JSON.parse(text.replace(/^\uFEFF/u, ''));
   } catch (cause) {
-    refuse(`not JSON: ${(cause as Error).message.replace(/\s+/gu, ' ')}`, 'a JSON Schema', 'Mend the JSON', cause);
+    refuse(`not JSON: ${(cause as Error).message.replace(/\s+/gu, ' ')}`, 'a JSON Schema', 'Fix the JSON', cause);
   }
   if (typeof schema !== 'boolean' && (typeof schema !== 'object' || schema === null || Array.isArray(schema))) {
     refuse(

@@ -93,7 +93,7 @@ function endless(contract: Contract, cause: RangeError): DataError {
     found: 'the contract refers to itself without end',
     expected: 'references that lead to a part of the row, such as the items of a list',
     where: contract.uri,
-    remedy: 'Remove the $ref or $dynamicRef that leads back to the schema it stands in',
+    remedy: 'Remove the $ref or $dynamicRef that leads back to the schema that contains it',
     cause,
   });
 }

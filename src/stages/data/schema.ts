@@ -3,31 +3,167 @@ import { Column, Quantity, strict } from '../../config/forms.ts';
 import type { Problem } from '../../config/explain.ts';
 import { isProfile, type Data, type Model } from '../../config/schema.ts';
 
+const Share = Type.Number({ minimum: 0, maximum: 1 });
+const Count = Type.Integer({ minimum: 0 });
+const ColumnList = Type.Array(Column, { minItems: 1, maxItems: 20 });
+
+/** What every rule may say beside what it demands. */
+const anyRule = {
+  severity: Type.Optional(Type.Enum(['block', 'warn', 'info'], { description: 'what a failure does (default block)' })),
+  datasets: Type.Optional(
+    Type.Array(Type.Enum(['evaluation', 'reference', 'current']), {
+      minItems: 1,
+      uniqueItems: true,
+      description: 'the datasets it is about (default: all that are given)',
+    }),
+  ),
+};
+/** The same of rules on single rows. */
+const rowRule = {
+  ...anyRule,
+  mostly: Type.Optional(
+    Type.Number({ exclusiveMinimum: 0, maximum: 1, description: 'share of the rows that must keep to it (default 1)' }),
+  ),
+};
+
 export const TableRule = Type.Union(
   [
     Type.Object(
       {
         row_count: Type.Object(
-          { min: Type.Optional(Type.Integer({ minimum: 0 })), max: Type.Optional(Type.Integer({ minimum: 0 })) },
+          { min: Type.Optional(Count), max: Type.Optional(Count) },
           { ...strict, minProperties: 1 },
         ),
+        ...anyRule,
       },
       strict,
     ),
-    Type.Object({ unique: Type.Array(Column, { minItems: 1 }) }, strict),
+    Type.Object({ unique: ColumnList, ...rowRule }, strict),
+    Type.Object({ null_fraction: Type.Object({ column: Column, max: Share }, strict), ...anyRule }, strict),
     Type.Object(
       {
-        null_fraction: Type.Object({ column: Column, max: Type.Number({ minimum: 0, maximum: 1 }) }, strict),
+        distinct_count: Type.Object(
+          { column: Column, min: Type.Optional(Count), max: Type.Optional(Count) },
+          { ...strict, minProperties: 2, description: 'how many different values a column has' },
+        ),
+        ...anyRule,
+      },
+      strict,
+    ),
+    Type.Object(
+      {
+        freshness: Type.Object(
+          {
+            column: Column,
+            max_age: Type.String({
+              pattern: '^[0-9]+(m|h|d)$',
+              description: 'of the newest row when it is judged, such as 36h',
+            }),
+          },
+          { ...strict, description: 'how old the newest date or time may be' },
+        ),
+        ...anyRule,
+      },
+      strict,
+    ),
+    Type.Object(
+      {
+        monotonic: Type.Object(
+          {
+            column: Column,
+            order: Type.Optional(Type.Enum(['increasing', 'decreasing'], { description: '(default increasing)' })),
+            strict: Type.Optional(Type.Boolean({ description: 'equal neighbours break it too (default false)' })),
+          },
+          { ...strict, description: 'values in the order of the rows; missing ones are left out' },
+        ),
+        ...rowRule,
+      },
+      strict,
+    ),
+    Type.Object(
+      {
+        foreign_key: Type.Object(
+          {
+            columns: ColumnList,
+            dataset: Type.Enum(['evaluation', 'reference', 'current']),
+            to: Type.Optional(
+              Type.Array(Column, { minItems: 1, maxItems: 20, description: 'default: the same names' }),
+            ),
+          },
+          { ...strict, description: 'values that must stand in another dataset; rows with a missing one are left out' },
+        ),
+        ...rowRule,
+      },
+      strict,
+    ),
+    Type.Object(
+      {
+        class_balance: Type.Object(
+          { column: Type.Optional(Column), min: Type.Optional(Share), max: Type.Optional(Share) },
+          {
+            ...strict,
+            minProperties: 1,
+            description: 'share that each class has of the rows (default column: the label)',
+          },
+        ),
+        ...anyRule,
+      },
+      strict,
+    ),
+    Type.Object(
+      {
+        value_frequency: Type.Object(
+          {
+            column: Column,
+            values: Type.Array(Type.Union([Type.String(), Type.Number(), Type.Boolean()]), {
+              minItems: 1,
+              maxItems: 1000,
+            }),
+            min: Type.Optional(Share),
+            max: Type.Optional(Share),
+          },
+          { ...strict, minProperties: 3, description: 'share of the rows that have one of these values' },
+        ),
+        ...anyRule,
+      },
+      strict,
+    ),
+    Type.Object(
+      {
+        functional_dependency: Type.Object(
+          { from: ColumnList, to: ColumnList },
+          { ...strict, description: 'rows that agree in `from` agree in `to`' },
+        ),
+        ...rowRule,
+      },
+      strict,
+    ),
+    Type.Object(
+      {
+        sql: Type.String({
+          minLength: 1,
+          maxLength: 100_000,
+          description: 'one SELECT from the table `data`: every row it returns breaks the rule',
+        }),
+        name: Type.Optional(
+          Type.String({ pattern: '^[a-z0-9][a-z0-9_-]{0,59}$', description: 'how the check is called (default sql)' }),
+        ),
+        ...rowRule,
       },
       strict,
     ),
   ],
-  { description: 'row_count, unique or null_fraction' },
+  {
+    description:
+      'row_count, unique, null_fraction, distinct_count, freshness, monotonic, foreign_key, class_balance, value_frequency, functional_dependency or sql',
+  },
 );
 export type TableRule = Static<typeof TableRule>;
+/** The rules of one kind. */
+export type RuleOf<Kind extends string> = Extract<TableRule, Record<Kind, unknown>>;
 
 const Severity = (fallback: string) =>
-  Type.Optional(Type.Enum(['block', 'warn'], { description: `what a failure does (default ${fallback})` }));
+  Type.Optional(Type.Enum(['block', 'warn'], { description: `severity of a failure (default ${fallback})` }));
 const Rows = (description: string) => Type.Optional(Type.Integer({ minimum: 0, description }));
 
 export const Drift = Type.Object(
@@ -47,7 +183,8 @@ export const Drift = Type.Object(
     max_psi: Type.Optional(
       Type.Number({
         exclusiveMinimum: 0,
-        description: 'corrected population stability index beyond which a column fails; half of it warns (default 0.2)',
+        description:
+          'a column fails above this corrected population stability index, and warns above half of it (default 0.2)',
       }),
     ),
     max_missing_change: Type.Optional(
@@ -57,34 +194,60 @@ export const Drift = Type.Object(
       Quantity({
         minimum: 0,
         maximum: 1,
-        description: 'share of rows in categories that the reference has none of (default 0.01)',
+        description: 'share of rows in categories that are not in the reference (default 0.01)',
+      }),
+    ),
+    max_auc: Type.Optional(
+      Type.Number({
+        exclusiveMinimum: 0.5,
+        maximum: 1,
+        description:
+          'AUC beyond which a linear classifier may not tell rows of the two datasets apart, by all columns together (default 0.6)',
       }),
     ),
     alpha: Type.Optional(
       Type.Number({
         exclusiveMinimum: 0,
         maximum: 0.5,
-        description: 'level of all tests of one comparison together (default 0.05)',
+        description: 'family-wise level of all tests of one comparison (default 0.05)',
       }),
     ),
     min_rows: Type.Optional(
-      Type.Integer({ minimum: 2, description: 'values that a column needs on each side (default 100)' }),
+      Type.Integer({ minimum: 2, description: 'minimum number of values of a column on each side (default 100)' }),
     ),
     severity: Severity('block'),
     labels: Type.Optional(Type.Boolean({ description: 'compare the columns of labels too (default true)' })),
   },
-  { ...strict, description: 'has the data changed since data.reference? By how much, column by column' },
+  { ...strict, description: 'measure how much each column has changed since data.reference' },
 );
 export type Drift = Static<typeof Drift>;
 
 export const Leakage = Type.Object(
   {
     max_overlap_rows: Rows(
-      'rows of the evaluation data that stand in the reference data too, but for the id (default 0)',
+      'rows of the evaluation data that are also in the reference data, ignoring the id (default 0)',
     ),
-    max_duplicate_rows: Rows('rows of one dataset that repeat an earlier one, but for the id (default: any number)'),
+    max_duplicate_rows: Rows('rows of one dataset that repeat an earlier one, ignoring the id (default: any number)'),
     max_conflicting_rows: Rows(
-      'rows of one dataset that differ from another in the label and the id alone (default: any number)',
+      'rows of one dataset that differ from another row only in label and id (default: any number)',
+    ),
+    max_near_duplicate_rows: Rows(
+      'rows of the evaluation data that stand in the reference data but for case, punctuation and the fourth digit of numbers (default: any number)',
+    ),
+    max_skill: Type.Optional(
+      Type.Number({
+        exclusiveMinimum: 0,
+        maximum: 1,
+        description:
+          'part of the label that one column alone may tell: of classes, of the errors of the most frequent class; of numbers, R squared (default 0.98)',
+      }),
+    ),
+    time: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 500,
+        description: 'column of a date or time, by which evaluation rows must be later than all reference rows',
+      }),
     ),
     severity: Severity('warn'),
   },
@@ -100,13 +263,13 @@ export const dataKeys = {
   leakage: Type.Optional(
     Type.Union([Type.Literal(false), Leakage], {
       description:
-        'rows that evaluation and reference data share, and duplicates (default: looked for where there is data.reference)',
+        'rows that evaluation and reference data share, and duplicates (default: checked if there is data.reference)',
     }),
   ),
   profile: Type.Optional(
     Type.Boolean({
       description:
-        'keep a profile of the reference data (without any: of the evaluation data) with the evidence, for later comparisons with what the champion was judged on (default: where there is data.reference)',
+        'keep a profile of the reference data (if there is none: of the evaluation data) in the evidence, to compare later data with it (default: if there is data.reference)',
     }),
   ),
 };
@@ -156,6 +319,13 @@ export function problems(model: Model): Problem[] {
           ? 'overlap is of rows, and data.reference is a profile, which has none: name the data themselves'
           : null;
     if (message !== null) found.push({ pointer: '/data/leakage', key: 'max_overlap_rows', message });
+  }
+  if (leakage !== undefined && leakage !== false && leakage.time !== undefined) {
+    if (reference === undefined || isProfile(reference)) {
+      const message =
+        'the times are compared with those of the reference rows, and there are none: name them in data.reference';
+      found.push({ pointer: '/data/leakage', key: 'time', message });
+    }
   }
   return found;
 }

@@ -40,7 +40,7 @@ export function anchorChecks(gate: Gate, anchor: HeldAgainst | null, compared: r
     return [{ ...common, verdict: 'pass', severity: 'block', message, required }];
   }
   if (outputs === null) {
-    const message = `The anchor, version ${version}, cannot be judged, so nothing shows how far the candidate is from it: ${fault}. Bring its file back, or name another version in policy.anchor.version.`;
+    const message = `The anchor, version ${version}, cannot be evaluated, so the candidate cannot be compared with it: ${fault}. Restore its file, or name another version in policy.anchor.version.`;
     return [{ ...common, verdict: 'inconclusive', severity: 'block', message, required }];
   }
   const known =

@@ -379,7 +379,7 @@ function requireMeasurable(gate: Gate, uri: string): void {
     }
     if (severity !== 'block') continue;
     throw new DataError({
-      found: `${metric.title}, which the policy asks for (${where}), cannot be computed: ${problem.reason}`,
+      found: `${metric.title}, which the policy uses (${where}), cannot be computed: ${problem.reason}`,
       expected: 'rows that it can be computed on',
       where: uri,
       remedy: 'Add such rows to the evaluation set, or choose another metric',
@@ -508,7 +508,7 @@ function constantLabels({ rows, truth, labels: width = 1 }: Sample, { classes }:
     if (constant.length === 0) return null;
     return {
       verdict: 'fail',
-      message: `In all ${rows} rows each of these labels has the same value: ${constant.map((name) => JSON.stringify(name)).join(', ')}. Metrics that set rows with a label against rows without cannot be computed for them.`,
+      message: `In all ${rows} rows each of these labels has the same value: ${constant.map((name) => JSON.stringify(name)).join(', ')}. Metrics that compare rows with and without a label cannot be computed for them.`,
       observed: constant.length,
       required: 'rows with and without every label',
     };
@@ -516,7 +516,7 @@ function constantLabels({ rows, truth, labels: width = 1 }: Sample, { classes }:
   if (new Set(truth).size > 1) return null;
   return {
     verdict: 'fail',
-    message: `All ${rows} labels are ${JSON.stringify(classes[truth[0] as number])}: metrics that set one class against another cannot be computed.`,
+    message: `All ${rows} labels are ${JSON.stringify(classes[truth[0] as number])}: metrics that compare classes cannot be computed.`,
     observed: 1,
     required: 'at least two classes',
   };
@@ -532,7 +532,7 @@ function uncountedQueries(sample: Sample): Check[] {
       title: 'Queries that count',
       verdict: counted === 0 ? 'fail' : 'pass',
       severity: 'warn',
-      message: `${counted} of ${queries} queries count: ${oneRow} have one row and ${noneRelevant} no relevant row, and any order of those is as good as any other.`,
+      message: `${counted} of ${queries} queries count: ${oneRow} have one row and ${noneRelevant} no relevant row; for those, the order makes no difference.`,
       observed: counted,
       required: null,
     },

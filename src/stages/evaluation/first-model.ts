@@ -8,7 +8,7 @@ import { isUsable, tooLittle } from './judge.ts';
 import { findMetric } from './metrics/catalogue.ts';
 import { metricValue, type Metric } from './metrics/metric.ts';
 import type { Sample } from './sample.ts';
-import { deltaText, valueText } from './wording.ts';
+import { deltaText, valueText } from '../comparison.ts';
 
 /**
  * Checks of a model that has no champion to beat: it must be shown better than models that use no features, on the
@@ -21,7 +21,7 @@ export function firstModelChecks(gate: Gate, allowed: boolean, rivals: readonly 
       title: 'First model',
       verdict: 'pass',
       severity: 'info',
-      message: `There is no champion yet: the candidate is judged by its floors and against models that use no features${allowed ? '' : '; the policy does not allow a first model (allow_first)'}.`,
+      message: `There is no champion yet: the candidate is compared with its floors and with baselines that use no features${allowed ? '' : '; the policy does not allow a first model (allow_first)'}.`,
       observed: 'no champion',
       required: null,
     },
@@ -33,7 +33,7 @@ function sanityBaseline({ plan, sample, candidate }: Gate, rivals: readonly Base
   const { metric, replaced } = tellingMetric(plan, sample, rivals);
   const common = {
     id: 'evaluation/sanity-baseline',
-    title: 'Against models that use no features',
+    title: 'Comparison with baselines that use no features',
     severity: 'block',
   } as const;
   const problem = cannotCompute(metric, sample, { candidate });
@@ -69,7 +69,7 @@ function sanityBaseline({ plan, sample, candidate }: Gate, rivals: readonly Base
     return {
       ...common,
       verdict: 'inconclusive',
-      message: `${capitalised(metric.title)} has no value for any model that uses no features.`,
+      message: `${capitalised(metric.title)} has no value for any baseline that uses no features.`,
       observed: value,
       required: 'better',
     };
@@ -77,7 +77,7 @@ function sanityBaseline({ plan, sample, candidate }: Gate, rivals: readonly Base
   const { name, compared, verdict, lower, little } = hardest;
   const bound = Number.isFinite(lower) ? ` (lower bound of the gain ${deltaText(metric, lower)})` : '';
   const outcome = { pass: 'better', fail: 'not better', inconclusive: 'not shown to be better' }[verdict];
-  const why = `${replaced === null ? '' : `; ${replaced.title} of a model that uses no features can be perfect`}${little === null ? '' : `; ${little}`}`;
+  const why = `${replaced === null ? '' : `; ${replaced.title} of a baseline that uses no features can be perfect`}${little === null ? '' : `; ${little}`}`;
   return {
     ...common,
     verdict,

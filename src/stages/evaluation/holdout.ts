@@ -39,10 +39,10 @@ export function reuseChecks(reuse: number, spending: Spending): Check[] {
       verdict: exhausted ? 'inconclusive' : 'pass',
       severity: rule === null ? 'info' : 'block',
       message: exhausted
-        ? `${before}, as many as the policy's budget of ${budget} allows: it can show nothing more. Label fresh rows, or raise the budget knowingly.`
+        ? `${before}, as many as the policy's budget of ${budget} allows: it cannot be used any more. Label new rows, or raise the budget deliberately.`
         : rule === null
-          ? `${before}: the more often it is used, the less its intervals promise.`
-          : `${before}${budget === null ? '' : ` of the ${budget} it is good for`}: this one is tested at alpha ${level}.`,
+          ? `${before}: the more often it is used, the less reliable its intervals are.`
+          : `${before}${budget === null ? '' : ` of at most ${budget}`}: this one is tested at alpha ${level}.`,
       observed: reuse,
       required: budget === null ? null : `fewer than ${budget}`,
     },

@@ -160,7 +160,7 @@ function labelTexts(vector: TextColumn, where: string): string[] {
         found: `column "${vector.name}" has the labels ${JSON.stringify(twin)} and ${JSON.stringify(text)}, of row ${row + 1}`,
         expected: 'one way to write each class: numbers are compared as numbers',
         where,
-        remedy: 'Write them alike, or in a way that sets them apart',
+        remedy: 'Write both in the same way, or give two classes clearly different names',
       });
     }
     labelOf.set(name, text);

@@ -95,7 +95,7 @@ function labelDecisions({ labels, classes }: Predictions, names: readonly string
   const unknown = numbers.indexOf(-1);
   if (unknown < 0) return numbers;
   const found = classes?.[labels[unknown] as number];
-  return `row ${unknown + 1} is predicted ${JSON.stringify(found)}, and the classes are ${listed(names)}; predict these very labels, or name the classes in columns.classes (and columns.positive)`;
+  return `row ${unknown + 1} is predicted ${JSON.stringify(found)}, and the classes are ${listed(names)}; predict exactly these labels, or name the classes in columns.classes (and columns.positive)`;
 }
 
 /** Every label is decided for itself, by its threshold. */

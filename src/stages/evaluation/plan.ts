@@ -76,7 +76,7 @@ export function planOf(
     const planned = plan(find, guardrail, where, 'non-inferior');
     if (planned.comparison !== null || planned.floor !== null || planned.ceiling !== null) return planned;
     throw new ConfigError({
-      found: `the guardrail on ${guardrail.metric} asks for nothing`,
+      found: `the guardrail on ${guardrail.metric} has no requirement`,
       expected: 'a margin (to compare with the champion), a min or a max',
       where,
     });

@@ -34,7 +34,7 @@ export const Primary = Type.Object(
     min_gain: Type.Optional(
       Quantity({
         exclusiveMinimum: 0,
-        description: 'the gain worth finding, in the units of the metric: used to say how many rows are needed',
+        description: 'the smallest gain worth detecting, in the units of the metric: used to plan the number of rows',
       }),
     ),
   },
@@ -55,7 +55,7 @@ export const Guardrail = Type.Object(
       }),
     ),
     min_rows: Type.Optional(
-      Type.Integer({ minimum: 1, description: 'smaller slices are skipped, visibly (default 30)' }),
+      Type.Integer({ minimum: 1, description: 'smaller slices are skipped, and the report says so (default 30)' }),
     ),
     required: Type.Optional(
       Type.Array(Type.String(), {
@@ -70,12 +70,16 @@ export type Guardrail = Static<typeof Guardrail>;
 /** Gaps between groups of people, by the values of sensitive columns. */
 export const Fairness = Type.Object(
   {
-    columns: Type.Array(Column, { minItems: 1, maxItems: 10, description: 'sensitive columns; each is judged alone' }),
+    columns: Type.Array(Column, {
+      minItems: 1,
+      maxItems: 10,
+      description: 'sensitive columns; each is evaluated separately',
+    }),
     favourable: Type.Optional(
       Type.Enum(['positive', 'negative'], { description: 'the decision that favours a person (default positive)' }),
     ),
     min_rows: Type.Optional(
-      Type.Integer({ minimum: 1, description: 'smaller groups are left out, visibly (default 30)' }),
+      Type.Integer({ minimum: 1, description: 'smaller groups are left out, and the report says so (default 30)' }),
     ),
     gates: Type.Array(
       Type.Object(
@@ -115,9 +119,9 @@ export const Discover = Type.Object(
     columns: Type.Optional(
       Type.Array(Column, { minItems: 1, description: 'columns to search (default: every feature column)' }),
     ),
-    min_rows: Type.Optional(Type.Integer({ minimum: 1, description: 'smaller slices are not looked at (default 30)' })),
+    min_rows: Type.Optional(Type.Integer({ minimum: 1, description: 'smaller slices are ignored (default 30)' })),
   },
-  { ...strict, description: 'look for slices on which the candidate loses: advice, never a gate' },
+  { ...strict, description: 'search for slices on which the candidate is worse: reported, never blocking' },
 );
 export type Discover = Static<typeof Discover>;
 
@@ -136,9 +140,9 @@ export const Cost = Type.Union(
     Type.Object(
       {
         matrix: Type.Record(Type.String(), Type.Record(Type.String(), Type.Number()), {
-          description: 'true class, then decided class; right decisions cost 0 unless stated',
+          description: 'true class, then decided class; correct decisions cost 0 unless stated',
         }),
-        otherwise: Type.Number({ description: 'every wrong decision that the matrix does not state' }),
+        otherwise: Type.Number({ description: 'cost of every wrong decision that is not in the matrix' }),
       },
       strict,
     ),
@@ -150,7 +154,7 @@ export type Cost = Static<typeof Cost>;
 /** A metric of the team's own, in SQL. */
 export const CustomMetric = Type.Object(
   {
-    name: Type.String({ pattern: '^[a-z][a-z0-9_]{0,63}$', description: 'as metric, elsewhere in the policy' }),
+    name: Type.String({ pattern: '^[a-z][a-z0-9_]{0,63}$', description: 'to use as a metric elsewhere in the policy' }),
     sql: Type.String({
       minLength: 1,
       maxLength: 10000,
@@ -172,13 +176,13 @@ export const Anchor = Type.Object(
     }),
     margin: Quantity({
       minimum: 0,
-      description: 'the largest loss of the primary metric tolerated in all, over every promotion since',
+      description: 'the largest tolerated loss of the primary metric since that version, over all promotions',
     }),
   },
   {
     ...strict,
     description:
-      'hold each candidate also against this version, so that small losses do not add up: see docs/statistics.md',
+      'also compare each candidate with this version, so that small losses do not add up: see docs/statistics.md',
   },
 );
 export type Anchor = Static<typeof Anchor>;
@@ -197,20 +201,21 @@ export const policyKeys = {
   fairness: Type.Optional(Fairness),
   cost: Type.Optional(Cost),
   metrics: Type.Optional(
-    Type.Array(CustomMetric, { minItems: 1, maxItems: 50, description: "metrics of the team's own, in SQL" }),
+    Type.Array(CustomMetric, { minItems: 1, maxItems: 50, description: 'custom metrics, in SQL' }),
   ),
   discover: Type.Optional(Discover),
   holdout: Type.Optional(
     Type.Object(
       {
         spend: Type.Boolean({
-          description: 'share alpha out over the decisions made on one evaluation set, so that together they keep it',
+          description:
+            'split alpha over all decisions made on one evaluation set, so that their total error rate stays within alpha',
         }),
         budget: Type.Optional(
           Type.Integer({
             minimum: 1,
             description:
-              'decisions the set is good for, each at alpha / budget (default: decision k has alpha / (k (k + 1)))',
+              'how many decisions the set may be used for, each at alpha / budget (default: decision k has alpha / (k (k + 1)))',
           }),
         ),
       },

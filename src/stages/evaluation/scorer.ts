@@ -93,7 +93,7 @@ function chosenMetric({ metric, policy, task }: ScorerInput): Metric {
     found: `${name}, a metric in SQL`,
     expected: 'a metric that can be computed of changed rows, which are in no table',
     where,
-    remedy: 'Name a metric of the task there: docs/metrics.md lists them',
+    remedy: 'Choose a metric for this task: docs/metrics.md lists them',
   });
 }
 

@@ -12,7 +12,7 @@ export function steadinessChecks(candidate: PredictionResult, champion: Predicti
       ? []
       : checkOf(
           'evaluation/champion-deterministic',
-          'Same row, same answer of the champion',
+          'Same row, same answer (champion)',
           'The champion',
           'warn',
           champion,
@@ -68,11 +68,11 @@ const observed = {
 
 const findings: Record<NonNullable<Stability['differs']>, (stability: Stability) => string> = {
   random: ({ rows, difference }) =>
-    `of ${rows} rows predicted again some got others${by(difference)}. It draws at random: look for a dropout left in training mode, or another random operator, and export it for inference.`,
+    `of ${rows} rows predicted again, some got other answers${by(difference)}. The model is random: look for a dropout in training mode, or another random operator, and export it for inference.`,
   order: ({ rows, difference }) =>
-    `of ${rows} rows in another order some got others${by(difference)}. It depends on the order of the rows in a batch: look for an operator that works along the first dimension (a cumulative sum, a recurrent layer).`,
+    `of ${rows} rows in another order, some got other answers${by(difference)}. The answer depends on the order of the rows in a batch: look for an operator that works along the first dimension (a cumulative sum, a recurrent layer).`,
   batch: ({ rows, difference }) =>
-    `of ${rows} rows each predicted alone some got others than together${by(difference)}. It depends on the other rows of a batch: look for a softmax or a normalisation over the first dimension, or a batch normalisation left in training mode.`,
+    `of ${rows} rows predicted one by one, some got other answers than together${by(difference)}. The answer depends on the other rows of a batch: look for a softmax or a normalisation over the first dimension, or a batch normalisation left in training mode.`,
 };
 
 function by(difference: number): string {

@@ -23,7 +23,7 @@ import { binLabels, binOf, quantileEdges } from './slices.ts';
 import { tCdf } from '../../statistics/distributions.ts';
 import { lossMidP } from './statistics/mcnemar.ts';
 import { benjaminiHochberg } from '../../statistics/multiplicity.ts';
-import { deltaText } from './wording.ts';
+import { deltaText } from '../comparison.ts';
 
 /** A column as codes: few enough values, or bins of a number, to slice by. */
 export interface CodedColumn {
@@ -120,7 +120,7 @@ export async function weakSliceAdvice(
   const looked = `${search.tested.toLocaleString('en-US')} slices of ${coded.length} columns and ${search.pairs} pairs of them`;
   const message =
     worst === undefined
-      ? `No slice was found on which the candidate's ${metric.title} is worse beyond chance (${looked}).`
+      ? `No slice was found on which the candidate's ${metric.title} is significantly worse (${looked}).`
       : `${capitalised(metric.title)} is worse on ${worst.slice} (${deltaText(metric, worst.delta)} over ${worst.n} ${judged.sample.unit ?? 'rows'}, p = ${worst.adjusted.toPrecision(2)} corrected over ${looked})${slices.length > 1 ? `, and on ${slices.length - 1} more` : ''}: advice, not a gate.`;
   return {
     checks: [{ ...common, verdict: worst === undefined ? 'pass' : 'fail', message, observed: slices.length }],

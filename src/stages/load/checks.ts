@@ -12,10 +12,10 @@ import type { TargetWatch } from './session.ts';
 export function aliveCheck({ exit }: Pick<TargetWatch, 'exit'>): Check {
   return {
     id: 'load/alive',
-    title: 'Alive under load',
+    title: 'Availability during the test',
     verdict: exit === null ? 'pass' : 'fail',
     severity: 'block',
-    message: exit === null ? 'The target stayed up during the test' : `The target died under load: ${exit}`,
+    message: exit === null ? 'The target stayed up during the test' : `The target stopped during the test: ${exit}`,
     observed: exit ?? 'alive',
     required: 'alive',
   };

@@ -180,11 +180,15 @@ export const Load = Type.Object(
         max_ms: Milliseconds,
         error_rate: Type.Optional(Type.Number({ minimum: 0, maximum: 1 })),
         throughput: Type.Optional(
-          Type.Number({ minimum: 0, maximum: 1, description: 'delivered share of the offered rate (default 0.98)' }),
+          Type.Number({
+            minimum: 0,
+            maximum: 1,
+            description: 'minimum delivered share of the offered rate (default 0.98)',
+          }),
         ),
         accuracy: Type.Optional(
           Type.Union([Type.Literal('parity'), Type.Number({ minimum: 0, maximum: 1 })], {
-            description: 'parity: answers must equal the offline predictions; a number: least accuracy under load',
+            description: 'parity: answers must equal the offline predictions; a number: minimum accuracy under load',
           }),
         ),
         capacity: Type.Optional(Rate('least requests per second within the objectives (ramp, steps and capacity)')),

@@ -41,7 +41,7 @@ export function sections(evidence: Evidence): Section[] {
       charts: comparison === undefined ? [] : [ratios(comparison.percentiles)],
     },
     ...profiles.map((profile): Section => {
-      const charts = [...overTime(profile, slo), ...byRate(profile, slo), ...histogram(profile)];
+      const charts = [...overTime(profile, slo), ...byRate(profile, slo), ...histogram(profile, slo)];
       const title = several ? `Load: ${profile.name ?? ''}` : 'Load over time';
       return { title, charts, columns: [], rows: [], collapsed: false, importance: 1 };
     }),
@@ -121,7 +121,7 @@ function byRate({ tried = [], curve = [] }: ShownProfile, slo: Load['slo']): Cha
 }
 
 /** How long answers took, as the last window measured it. */
-function histogram({ windows = [] }: ShownProfile): Chart[] {
+function histogram({ windows = [] }: ShownProfile, slo: Load['slo']): Chart[] {
   const bins = windows.at(-1)?.histogram ?? [];
   const last = bins.at(-1);
   if (last === undefined) return [];
@@ -131,6 +131,7 @@ function histogram({ windows = [] }: ShownProfile): Chart[] {
       title: 'Latency',
       x: { title: 'from the intended time of sending', unit: 'ms', scale: 'log' },
       y: { title: 'requests' },
+      limits: latencyLimits(slo).map(({ name, ms }) => ({ axis: 'x', at: ms, title: `${name} at most ${ms} ms` })),
       series: [
         {
           name: 'candidate',
@@ -146,7 +147,7 @@ function ratios(percentiles: readonly ComparedPercentile[]): Chart {
     ratio === null ? [] : [{ x: name, y: ratio, lower, upper }],
   );
   return {
-    kind: 'interval',
+    kind: 'bar',
     title: 'Latency against the champion',
     x: { title: 'percentile' },
     y: { title: 'candidate over champion', unit: 'times' },

@@ -198,7 +198,7 @@ describe('a change of the registry held against its base', () => {
       await record(at, [(view) => rollback(subject, '1.0.0', view, { ...by, actor: 'mallory' })]);
       const { findings, notes } = await verify(at);
       assert.deepEqual(findings, []);
-      assert.deepEqual(notes, ['Decision 3 of m (rollback) is on the word of Ada, and mallory made it.']);
+      assert.deepEqual(notes, ['Decision 3 of m (rollback) names Ada as the responsible person, but mallory made it.']);
     }));
 
   it('holds the version against what changed of inputs and outputs, where the base asks for it', () =>
@@ -286,7 +286,7 @@ describe('a change of the registry held against its base', () => {
           }),
         ),
       `${decisions}/000003.json`,
-      /where the outcome is hold: The evaluation evidence is of another candidate/u,
+      /where the outcome is hold: The evaluation evidence is about another candidate/u,
     ],
     [
       'a promotion under a policy that the change brings along',

@@ -151,7 +151,7 @@ describe('a registry that contradicts itself, though every hash holds', () => {
     [
       'evidence of another candidate',
       evidenceOf((each) => ({ ...each, subjects: { ...each.subjects, candidate: artifact('z') } })),
-      /where the outcome is hold: The evaluation evidence is of another candidate/u,
+      /where the outcome is hold: The evaluation evidence is about another candidate/u,
     ],
     [
       'evidence that was made under another policy',

@@ -153,7 +153,7 @@ describe('robustness', () => {
     assert.equal(find(checks, 'flips-noise').verdict, 'pass');
     const missing = find(checks, 'robustness-missing');
     assert.equal(missing.verdict, 'pass');
-    assert.match(missing.message, /the champion does not answer at all: .*NaN/u);
+    assert.match(missing.message, /the champion cannot predict at all: .*NaN/u);
     assert.equal(find(checks, 'robustness-unseen').verdict, 'skipped');
   });
 
@@ -298,7 +298,7 @@ describe('evidence of behaviour', () => {
           ),
           'contender.yml',
         ),
-      /max_flip_rate is of decisions/u,
+      /max_flip_rate needs decisions/u,
     );
   });
 });

@@ -83,7 +83,12 @@ describe('a column', () => {
       [
         ['data/drift/current', 'fail', 'block'],
         ['data/drift/current/x', 'fail', 'block'],
+        ['data/drift-together/current', 'fail', 'block'],
       ],
+    );
+    assert.match(
+      find(checks, 'data/drift-together/current').message,
+      /^a linear classifier tells rows of the two apart with an AUC of 0\.\d{3}, at most 0\.6 allowed .*most of all by x/u,
     );
     assert.match(
       find(checks, 'data/drift/current/x').message,
@@ -127,7 +132,7 @@ describe('a column', () => {
     assert.equal(find(checks, 'data/drift/current').verdict, 'inconclusive');
     assert.match(
       find(checks, 'data/drift/current').message,
-      /1 of 2 columns cannot be judged, such as x: 50 values on one side, at least 100 needed \(data\.drift\.min_rows\)/u,
+      /1 of 2 columns cannot be tested, such as x: 50 values on one side, at least 100 needed \(data\.drift\.min_rows\)/u,
     );
   });
 

@@ -77,7 +77,7 @@ describe('the comparison with the anchor', () => {
     const check = await judged({ version: '1.2.0', ...contestant('anchor', { ok: false, fault }) });
     assert.equal(check.verdict, 'inconclusive');
     assert.equal(check.severity, 'block');
-    assert.match(check.message, /version 1\.2\.0, cannot be judged.*git:0000:old\.csv.*policy\.anchor\.version/u);
+    assert.match(check.message, /version 1\.2\.0, cannot be evaluated.*git:0000:old\.csv.*policy\.anchor\.version/u);
   });
 
   test('of an anchor that is the champion is made once, under the margin of the anchor', async () => {

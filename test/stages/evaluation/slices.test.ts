@@ -118,7 +118,7 @@ describe('a slice by a predicate', () => {
   const refused: [sql: string, message: RegExp][] = [
     [
       'random() < 0.5',
-      /random\(\), which gives another value each time.*slices\[1\]\.sql|slices\[1\]\.sql: random\(\)/u,
+      /random\(\), which gives a different value each time.*slices\[1\]\.sql|slices\[1\]\.sql: random\(\)/u,
     ],
     ['(select count(*) from range(100000000000)) > 0', /slices\[1\]\.sql: a subquery in the expression/u],
     ['age > avg(age) over ()', /a window in the expression/u],

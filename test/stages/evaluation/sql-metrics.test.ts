@@ -147,7 +147,7 @@ describe('a metric in SQL', () => {
     ['has a window', 'sum(score) over ()', /a window in the expression/u],
     ['has a parameter', 'avg(score) + $1', /a parameter in the expression/u],
     ['takes all columns', 'max(columns(*)) + avg(score)', /a star in the expression/u],
-    ['is not the same every time', 'avg(score) + random()', /random\(\), which gives another value each time/u],
+    ['is not the same every time', 'avg(score) + random()', /random\(\), which gives a different value each time/u],
     ['reads a column that is not there', 'avg(scores)', /there is no column "scores".*Did you mean "score"\?/u],
     ['looks at no model', 'avg(label)', /uses no output of a model/u],
     [

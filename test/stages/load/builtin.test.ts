@@ -57,7 +57,7 @@ describe('a load test of the built-in server with the spam models', () => {
     const evidence = await run('candidate', { accuracy: 'parity' }, '60s');
     const alive = evidence.checks.find(({ id }) => id === 'load/alive');
     assert.equal(alive?.verdict, 'fail');
-    assert.match(alive.message, /died under load: signal SIGKILL/u);
+    assert.match(alive.message, /stopped during the test: signal SIGKILL/u);
     assert.equal(evidence.checks.find(({ id }) => id === 'load/p95')?.verdict, 'skipped');
   });
 

@@ -118,7 +118,7 @@ describe('a load test', () => {
       profile: { duration: '120s' },
     });
     assert.equal(verdicts(evidence)['load/alive'], 'fail');
-    assert.match(find(evidence, 'load/alive').message, /died under load: .*ECONNREFUSED/u);
+    assert.match(find(evidence, 'load/alive').message, /stopped during the test: .*ECONNREFUSED/u);
     assert.equal(verdicts(evidence)['load/p95'], 'skipped');
     assert.equal(evidence.verdict, 'fail');
     assert.ok(performance.now() - started < 60_000);

@@ -95,7 +95,7 @@ function refuseUnweighted(name: string, read: readonly string[], { weight }: Col
     found: `${name} does not read the weights of the rows, column ${JSON.stringify(weight)}`,
     expected: `an expression that weights the rows itself, such as sum(${column} * abs(label - prediction)) / sum(${column})`,
     where,
-    remedy: `Where every row shall count once, name the column in a filter: avg(score) filter (where ${column} > 0)`,
+    remedy: `To count every row once, name the column in a filter: avg(score) filter (where ${column} > 0)`,
   });
 }
 
