@@ -118,7 +118,7 @@ describe('the endpoints of the protocol', () => {
   });
 
   test('refuse a model, a version or a path that is not there with 404', async () => {
-    for (const path of ['/v2/models/other', '/v2/models/m/versions/2', '/v2/models/m/versions/2/ready', '/metrics']) {
+    for (const path of ['/v2/models/other', '/v2/models/m/versions/2', '/v2/models/m/versions/2/ready', '/nothing']) {
       const [status, body] = await ask(path);
       assert.equal(status, 404, path);
       assert.equal(typeof (body as { error: unknown }).error, 'string');
