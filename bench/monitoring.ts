@@ -13,7 +13,7 @@ import { wilson } from '../src/statistics/proportions.ts';
 import { binomial, normalPair, randomFrom, type Random } from '../src/statistics/random.ts';
 import { projectRoot } from '../test/support/project.ts';
 
-const years = Number(process.argv[2] ?? 1000);
+const years = Number(process.argv[2] ?? 100);
 const output = process.argv[3] ?? join(projectRoot, 'docs/monitoring-levels.md');
 const signals = 20;
 const learning = 56;
@@ -51,7 +51,7 @@ function falseAlarms(budget: number, phi: number, season: number, repetitions: n
 /** Windows until a change is found. @param change added to the value of the n-th window since it began */
 function delays(budget: number, phi: number, before: number, change: (n: number) => number, scale = 1): number[] {
   const random = randomFrom(20261130);
-  return Array.from({ length: 1000 }, () => {
+  return Array.from({ length: 400 }, () => {
     const values = series(random, before + 90, phi, 0).map(
       (value, index) => scale * value + (index >= before ? change(index - before + 1) : 0),
     );
@@ -181,7 +181,7 @@ function harmDelays(loss: number, rows: number, seen: boolean): { harm: number[]
   const random = randomFrom(20261202);
   let estimated = 0;
   const settings = { ...judge, kpis: {} };
-  const harm = Array.from({ length: 300 }, () => {
+  const harm = Array.from({ length: 100 }, () => {
     const wrong = (index: number): number => evaluationLoss + (index >= 60 ? loss : 0);
     const truth: Truth = { rows, wrong, estimated: seen ? wrong : () => evaluationLoss };
     const found = findingsIn(production(random, 120, 0, 0, truth), settings).filter(({ opened }) => opened >= 60);
@@ -190,7 +190,7 @@ function harmDelays(loss: number, rows: number, seen: boolean): { harm: number[]
     // The labels of a window are known three days after its end.
     return first === undefined ? Infinity : first.opened - 60 + 1 + 3;
   });
-  return { harm, estimated: estimated / 300 };
+  return { harm, estimated: estimated / 100 };
 }
 
 const some = Math.max(10, Math.round(years / 5));
@@ -265,7 +265,7 @@ ${together.join('\n')}
 
 ## Something is wrong: windows until a chart finds it
 
-Share of one signal of 20 at a budget of 12; 1,000 repetitions.
+Share of one signal of 20 at a budget of 12; 400 repetitions.
 
 | what | correlation | windows before | median | 90% |
 |---|---|---|---|---|
@@ -274,7 +274,7 @@ ${found.join('\n')}
 ## Accuracy is lost: days until labels show it
 
 The champion is wrong on 8% of 2,000 rows of the evaluation set, \`max_loss: 2pp\`, labels come three days after the end of a window, which
-is in the days. 300 repetitions.
+is in the days. 100 repetitions.
 
 | loss | rows a day | does the estimate see it? | median | 90% | estimate alarmed |
 |---|---|---|---|---|---|

@@ -20,8 +20,9 @@ const model = 'spam-filter';
 const candidates = ['candidate-worse', 'candidate-small', 'candidate'];
 const git = promisify(execFile);
 const options = { out: { type: 'string' }, help: { type: 'boolean', short: 'h' } } as const;
-const usage = `Usage: npm run demo [-- [rollout] [--out DIR]]
+const usage = `Usage: npm run demo [-- [rollout | lifecycle] [--out DIR]]
 rollout: two canaries with real traffic, in place of three candidates at the gate.
+lifecycle: production, harm that labels show, a new training, a new champion.
 DIR/repository is filled; default: a new temporary folder.`;
 
 try {
@@ -36,8 +37,11 @@ try {
       await cp(join(fixtures, 'models/candidate.onnx'), join(repository, 'models/candidate.onnx'));
       return repository;
     }, commit);
+  } else if (which === 'lifecycle' && others.length === 0) {
+    const { lifecycle } = await import('./demo-lifecycle.ts');
+    await lifecycle(await emptyRepository());
   } else {
-    throw new UsageError({ found: positionals.join(' '), expected: 'nothing, or rollout', remedy: usage });
+    throw new UsageError({ found: positionals.join(' '), expected: 'nothing, rollout or lifecycle', remedy: usage });
   }
 } catch (error) {
   if (!(error instanceof ContenderError)) throw error;
@@ -97,7 +101,7 @@ function story(result: PromoteResult): string[] {
   return [headline(result), ...more, load.length === 0 ? 'Load: not tested' : `Load: ${load.join('; ')}`];
 }
 
-async function freshRepository(name = 'repository'): Promise<string> {
+async function emptyRepository(name = 'repository'): Promise<string> {
   const { values } = parseArgs({ options, allowPositionals: true });
   const out = values.out === undefined ? await mkdtemp(join(tmpdir(), 'contender-demo-')) : resolve(values.out);
   const repository = join(out, name);
@@ -109,6 +113,11 @@ async function freshRepository(name = 'repository'): Promise<string> {
       remedy: 'Remove it, or choose another with --out',
     });
   }
+  return repository;
+}
+
+async function freshRepository(name?: string): Promise<string> {
+  const repository = await emptyRepository(name);
   await mkdir(join(repository, 'models'), { recursive: true });
   await mkdir(join(repository, 'data'));
   for (const file of ['contender.yml', 'schema.json', 'data/eval.parquet', 'models/champion.onnx']) {

@@ -25,6 +25,11 @@ const examples: Readonly<Record<string, readonly string[]>> = {
     'contender check-batch',
     'contender check-batch --model-digest "$(sha256sum model.bin | cut -c1-64)"',
   ],
+  monitor: ['contender monitor', 'contender monitor --no-record --now 2026-05-01T06:00:00Z'],
+  retrain: ['contender retrain --dry-run', 'GITHUB_REPOSITORY=acme/models GITHUB_TOKEN=... contender retrain'],
+  backtest: ['contender backtest', 'contender backtest --json'],
+  'prometheus-rules': ['contender prometheus-rules > rules.yml'],
+  'grafana-dashboard': ['contender grafana-dashboard > dashboards/contender.json'],
   serve: [
     'contender serve models/candidate.onnx --port 8080',
     'contender serve models/champion.onnx --candidate models/candidate.onnx --port 8080',
@@ -70,6 +75,7 @@ const kinds: Readonly<Record<string, keyof typeof meanings>> = {
   'registry deprecate': 'act',
   verify: 'check',
   'check-batch': 'stage',
+  monitor: 'stage',
   'registry verify': 'check',
 };
 

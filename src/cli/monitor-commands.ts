@@ -11,7 +11,9 @@ import { grafanaDashboard } from '../report/monitoring/grafana-dashboard.ts';
 import { prometheusRules } from '../report/monitoring/prometheus-rules.ts';
 import { runMonitor } from '../pipeline/monitoring/monitor.ts';
 import { registryView } from '../pipeline/open-registry.ts';
-import { renderConsole } from '../report/index.ts';
+import { runBacktest } from '../pipeline/monitoring/backtest.ts';
+import { backtestSections } from '../report/monitoring/backtest-sections.ts';
+import { renderConsole, renderSections } from '../report/index.ts';
 import { batchReport, monitorReport } from '../report/monitoring/sections.ts';
 import { UsageError } from '../errors.ts';
 import { retrain } from '../pipeline/monitoring/retrain.ts';
@@ -32,6 +34,7 @@ export function addMonitorCommands(program: Command, context: CommandContext): v
   addCheckBatch(program, context);
   addMonitor(program, context);
   addRetrain(program, context);
+  addBacktest(program, context);
   addExports(program, context);
 }
 
@@ -83,6 +86,21 @@ function addRetrain(program: Command, context: CommandContext): void {
       context.print(options.json === true ? jsonText(result) : oneLine(`${said}: ${reason}`));
       context.finish(exitCodes.pass);
     });
+}
+
+function addBacktest(program: Command, context: CommandContext): void {
+  withReadOptions(
+    program
+      .command('backtest')
+      .description(
+        'Judge models of the past as they could have been judged then: how fast they age, what was decided.',
+      ),
+  ).action(async (options: CommonOptions) => {
+    const result = await runBacktest(await context.open(options));
+    context.print(
+      options.json === true ? jsonText(result) : renderSections(backtestSections(result), consoleOptions(context)),
+    );
+  });
 }
 
 /** Findings become issues where a token says so. */

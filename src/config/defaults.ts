@@ -21,7 +21,7 @@ export const defaults = {
 } as const;
 
 /** What a promotion does not depend on: the two references that change with every candidate, and what is watched after it. */
-const noPolicy = new Set(['candidate', 'champion', 'monitor', 'retrain', 'batch']);
+const noPolicy = new Set(['candidate', 'champion', 'monitor', 'retrain', 'batch', 'backtest']);
 
 /** What a decision is bound to: the configuration of the model without what it does not depend on. */
 export function policySubject(model: Model): Omit<Model, 'candidate' | 'champion'> {

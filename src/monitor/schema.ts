@@ -354,15 +354,58 @@ export const Batch = Type.Object(
 );
 export type Batch = Static<typeof Batch>;
 
+export const Backtest = Type.Object(
+  {
+    data: Type.String({ minLength: 1, description: 'labelled rows of the past; * and ? for several files' }),
+    time: Type.String({ minLength: 1, description: 'column of the time of a row' }),
+    known: Type.Optional(Type.String({ minLength: 1, description: 'column of the time its label was known' })),
+    maturity: Type.Optional(
+      Type.String({
+        pattern: '^[0-9]+(m|h|d)$',
+        description: 'without known: age at which a label is known (default 0m)',
+      }),
+    ),
+    window: Type.Optional(Type.String({ pattern: '^[1-9][0-9]*(h|d)$', description: 'such as 7d, the default' })),
+    max_loss: Type.Optional(
+      Quantity({
+        minimum: 0,
+        description: 'how much more loss is too much (default 2pp); of regression in units of the error',
+      }),
+    ),
+    models: Type.Record(
+      Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,49}$' }),
+      Type.Object(
+        {
+          trained_until: Type.String({
+            minLength: 8,
+            description: 'time of the last row it was trained on, such as 2026-01-31',
+          }),
+          predictions: Type.String({ minLength: 1, description: 'what it says of the rows, keyed by id' }),
+        },
+        strict,
+      ),
+      { ...strict, minProperties: 1, description: 'models of the past' },
+    ),
+  },
+  { ...strict, description: 'judge models of the past as they could have been judged then' },
+);
+export type Backtest = Static<typeof Backtest>;
+
 /** The keys of a model that are said of it after its promotion: no decision of the gate depends on them. */
 export const monitorKeys: StageKeys = {
-  model: { monitor: Type.Optional(Monitor), retrain: Type.Optional(Retrain), batch: Type.Optional(Batch) },
+  model: {
+    monitor: Type.Optional(Monitor),
+    retrain: Type.Optional(Retrain),
+    batch: Type.Optional(Batch),
+    backtest: Type.Optional(Backtest),
+  },
 };
 
 interface Monitored {
   monitor?: Monitor;
   retrain?: Retrain;
   batch?: Batch;
+  backtest?: Backtest;
 }
 
 /** What a model says of itself after its promotion. */

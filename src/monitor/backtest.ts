@@ -1,0 +1,163 @@
+import { normalQuantile } from '../statistics/distributions.ts';
+
+/** A model of the past, and its loss on every row of the history; NaN: it predicted nothing there. */
+export interface PastModel {
+  name: string;
+  /** It may have seen rows up to this time, in milliseconds: on these it is never judged. */
+  trainedUntil: number;
+  losses: Float64Array;
+}
+
+export interface BacktestInput {
+  /** Time of each row, and when its label was known. */
+  times: Float64Array;
+  known: Float64Array;
+  /** By `trainedUntil`. */
+  models: readonly PastModel[];
+  /** Length of a window, in milliseconds. */
+  window: number;
+  /** A loss of this much more is too much. */
+  maxLoss: number;
+  /** One-sided level. */
+  alpha: number;
+}
+
+export interface LossOf {
+  rows: number;
+  mean: number;
+  se: number;
+}
+
+export interface BacktestResult {
+  windows: { start: number; end: number; losses: Record<string, LossOf> }[];
+  /** By age in windows: the mean loss beyond that of the model's own first window, over all models that lived so long. */
+  ageing: { age: number; models: number; more: number; lower: number }[];
+  /** The age, in windows, at which the loss is shown to be too much more; null: at none that is on record. */
+  tooOld: number | null;
+  /** What each new model's gate would have said once its first window had labels, and what later rows said of it. */
+  decisions: {
+    model: string;
+    against: string;
+    /** When it could have been decided. */
+    at: number;
+    rows: number;
+    /** Loss of the old less that of the new: positive is better. */
+    gain: number;
+    lower: number;
+    upper: number;
+    verdict: 'superior' | 'non-inferior' | 'inferior' | 'inconclusive';
+    /** The same on all rows from its first window on, with every label there is today. */
+    hindsight: { rows: number; gain: number };
+  }[];
+}
+
+/**
+ * Judge models of the past as they could have been judged then: each on windows after its training alone (rolling origin), with the
+ * labels that were known by the time of a decision. Pure.
+ */
+export function backtest(input: BacktestInput): BacktestResult {
+  const { times, models, window, maxLoss, alpha } = input;
+  const z = normalQuantile(1 - alpha);
+  const last = times.reduce((latest, time) => Math.max(latest, time), -Infinity);
+  const lives = models.map((model) => livesOf(input, model, last));
+  const ageing: BacktestResult['ageing'] = [];
+  let tooOld: number | null = null;
+  const longest = Math.max(0, ...lives.map((life) => life.length));
+  for (let age = 1; age < longest; age++) {
+    const seen = lives.flatMap((life) => {
+      const [first, now] = [life[0]?.loss, life[age]?.loss];
+      if (first === undefined || now === undefined || first.rows < 2 || now.rows < 2) return [];
+      return [{ more: now.mean - first.mean, variance: first.se ** 2 + now.se ** 2 }];
+    });
+    if (seen.length === 0) continue;
+    const more = seen.reduce((sum, each) => sum + each.more, 0) / seen.length;
+    const se = Math.sqrt(seen.reduce((sum, each) => sum + each.variance, 0)) / seen.length;
+    const lower = more - z * se;
+    ageing.push({ age, models: seen.length, more, lower });
+    if (tooOld === null && lower > maxLoss) tooOld = age;
+  }
+  const starts = [...new Set(lives.flatMap((life) => life.map(({ start }) => start)))].sort((a, b) => a - b);
+  return {
+    windows: starts.map((start) => ({
+      start,
+      end: start + window,
+      losses: Object.fromEntries(
+        lives.flatMap((life, index) => {
+          const here = life.find((each) => each.start === start);
+          return here === undefined || here.loss.rows === 0 ? [] : [[(models[index] as PastModel).name, here.loss]];
+        }),
+      ),
+    })),
+    ageing,
+    tooOld,
+    decisions: models.slice(1).map((model, index) => decisionOn(input, models[index] as PastModel, model, z)),
+  };
+}
+
+/** Windows of a model's life, from the first whole one after its training. */
+function livesOf({ times, window }: BacktestInput, model: PastModel, last: number): { start: number; loss: LossOf }[] {
+  const first = firstWindow(model, window);
+  const life: { start: number; losses: number[] }[] = [];
+  for (let start = first; start + window <= last + 1; start += window) life.push({ start, losses: [] });
+  for (const [row, time] of times.entries()) {
+    const loss = model.losses[row] as number;
+    if (time >= first && !Number.isNaN(loss)) life[Math.floor((time - first) / window)]?.losses.push(loss);
+  }
+  return life.map(({ start, losses }) => ({ start, loss: summary(losses) }));
+}
+
+function firstWindow({ trainedUntil }: PastModel, window: number): number {
+  return Math.ceil(trainedUntil / window) * window;
+}
+
+function decisionOn(
+  { times, known, window, maxLoss }: BacktestInput,
+  old: PastModel,
+  model: PastModel,
+  z: number,
+): BacktestResult['decisions'][number] {
+  const start = firstWindow(model, window);
+  const rows = [...times.keys()].filter(
+    (row) =>
+      (times[row] as number) >= start && !Number.isNaN((old.losses[row] as number) + (model.losses[row] as number)),
+  );
+  const inWindow = rows.filter((row) => (times[row] as number) < start + window);
+  // Decided when nine tenths of the labels of its first window were known, with these alone.
+  const arrivals = inWindow.map((row) => known[row] as number).sort((a, b) => a - b);
+  const at = arrivals[Math.max(0, Math.ceil(0.9 * arrivals.length) - 1)] ?? start + window;
+  const decidedAt = Math.max(at, start + window);
+  const gains = (some: readonly number[]): number[] =>
+    some.map((row) => (old.losses[row] as number) - (model.losses[row] as number));
+  const then = summary(gains(inWindow.filter((row) => (known[row] as number) <= decidedAt)));
+  const [lower, upper] = [then.mean - z * then.se, then.mean + z * then.se];
+  const later = summary(gains(rows));
+  const verdict =
+    then.rows < 30
+      ? 'inconclusive'
+      : lower > 0
+        ? 'superior'
+        : lower > -maxLoss
+          ? 'non-inferior'
+          : upper < -maxLoss
+            ? 'inferior'
+            : 'inconclusive';
+  return {
+    model: model.name,
+    against: old.name,
+    at: decidedAt,
+    rows: then.rows,
+    gain: then.mean,
+    lower,
+    upper,
+    verdict,
+    hindsight: { rows: later.rows, gain: later.mean },
+  };
+}
+
+function summary(values: readonly number[]): LossOf {
+  const rows = values.length;
+  if (rows === 0) return { rows, mean: 0, se: 0 };
+  const mean = values.reduce((sum, value) => sum + value, 0) / rows;
+  const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
+  return { rows, mean, se: rows < 2 ? 0 : Math.sqrt(squares / (rows - 1) / rows) };
+}

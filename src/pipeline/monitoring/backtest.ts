@@ -1,0 +1,124 @@
+import { alphaOf, labelColumns, milliseconds } from '../../config/index.ts';
+import { shareOf } from '../../config/quantity.ts';
+import { readTimes } from '../../data/event-times.ts';
+import type { Dataset } from '../../data/dataset.ts';
+import { ConfigError, DataError, UsageError } from '../../errors.ts';
+import { backtest, type BacktestResult, type PastModel } from '../../monitor/backtest.ts';
+import { monitoredOf } from '../../monitor/schema.ts';
+import type { Workspace } from '../workspace.ts';
+import { canonicalClass } from './baseline.ts';
+import { hasColumn, idsIn, numbersOf, rowsOf, textsOf, withLogs } from './logs.ts';
+import { dataRowsOf } from './rows.ts';
+
+/** Judge the models of the past that the configuration names, as they could have been judged then. @throws UsageError, DataError */
+export async function runBacktest(workspace: Workspace): Promise<BacktestResult & { window: number; maxLoss: number }> {
+  const { modelConfig } = workspace;
+  const { backtest: settings } = monitoredOf(modelConfig);
+  const { task, columns, policy } = modelConfig;
+  if (settings === undefined) {
+    throw new UsageError({
+      found: 'no backtest in the configuration',
+      expected: 'backtest: { data, time, models }',
+      where: `models.${workspace.model}`,
+      remedy: 'See docs/monitoring.md',
+    });
+  }
+  if (task === 'multilabel-classification' || task === 'ranking') {
+    throw new ConfigError({
+      found: `a backtest of a ${task} model`,
+      expected: 'classification or regression, which have a loss for each row',
+      where: 'backtest',
+    });
+  }
+  const window = milliseconds(settings.window ?? '7d');
+  const maturity = milliseconds(settings.maturity ?? '0m');
+  const maxLoss =
+    settings.max_loss === undefined ? 0.02 : shareOf(settings.max_loss, 'max loss', 'bound', 'backtest.max_loss');
+  return withLogs(workspace, { name: 'history', uri: settings.data, key: 'backtest.data' }, async (history) => {
+    const ids = await idsIn(history, columns.id);
+    const rowsById = dataRowsOf(ids);
+    if (rowsById.size < ids.length) {
+      throw new DataError({
+        found: `${ids.length - rowsById.size} rows of the history have no ${columns.id}, or one that another row has`,
+        expected: 'each id once: predictions are joined by it',
+        where: settings.data,
+      });
+    }
+    const label = labelColumns(columns)[0] ?? '';
+    const regression = task === 'regression';
+    const truth = regression ? await numbersOf(history, label) : (await textsOf(history, label)).map(named);
+    const times = await timesIn(history, settings.time);
+    const known =
+      settings.known === undefined ? times.map((time) => time + maturity) : await timesIn(history, settings.known);
+    const models: PastModel[] = [];
+    for (const [name, { trained_until: until, predictions }] of Object.entries(settings.models)) {
+      const trainedUntil = Date.parse(until);
+      const key = `backtest.models.${name}.predictions`;
+      if (Number.isNaN(trainedUntil)) {
+        throw new ConfigError({
+          found: until,
+          expected: 'a time such as 2026-01-31',
+          where: `backtest.models.${name}.trained_until`,
+        });
+      }
+      const losses = await withLogs(workspace, { name, uri: predictions, key }, async (datasets) => {
+        const found = new Float64Array(ids.length).fill(Number.NaN);
+        const predicted = await predictedIn(workspace, datasets, predictions);
+        for (const [row, id] of (await idsIn(datasets, columns.id)).entries()) {
+          const at = rowsById.get(id ?? '')?.[0];
+          const [is, says] = [at === undefined ? null : truth[at], predicted[row]];
+          if (at === undefined || is === null || is === undefined || says === null || says === undefined) continue;
+          found[at] = regression ? Math.abs(Number(is) - Number(says)) : Number(is !== says);
+        }
+        return found;
+      });
+      if (losses.every(Number.isNaN)) {
+        throw new DataError({
+          found: 'none of the predictions is of a labelled row of the history',
+          expected: `ids (${columns.id}) of ${settings.data}`,
+          where: predictions,
+        });
+      }
+      models.push({ name, trainedUntil, losses });
+    }
+    models.sort((a, b) => a.trainedUntil - b.trainedUntil);
+    return { ...backtest({ times, known, models, window, maxLoss, alpha: alphaOf(policy) }), window, maxLoss };
+  });
+}
+
+function named(text: string | null): string | null {
+  return text === null ? null : canonicalClass(text);
+}
+
+async function timesIn(datasets: readonly Dataset[], column: string): Promise<Float64Array> {
+  const times = new Float64Array(rowsOf(datasets));
+  let start = 0;
+  for (const dataset of datasets) {
+    times.set(await readTimes(dataset, column), start);
+    start += dataset.rows;
+  }
+  return times;
+}
+
+/** The predicted class or value of each row: of the column prediction, or of a score at 0.5. */
+async function predictedIn(
+  { modelConfig: { task, columns } }: Workspace,
+  datasets: readonly Dataset[],
+  uri: string,
+): Promise<ArrayLike<string | number | null>> {
+  const column = ['prediction', 'score'].find((name) => hasColumn(datasets, name));
+  if (task === 'regression' && column !== undefined) return numbersOf(datasets, column);
+  if (column === 'prediction') return (await textsOf(datasets, column)).map(named);
+  if (column === 'score' && task === 'binary-classification') {
+    const positive = canonicalClass(String(columns.positive ?? 1));
+    const scores = await numbersOf(datasets, column);
+    return Array.from(scores, (score) =>
+      Number.isNaN(score) ? null : score >= 0.5 ? positive : positive === '1' ? '0' : '',
+    );
+  }
+  throw new DataError({
+    found: 'no column prediction',
+    expected: task === 'binary-classification' ? 'a column prediction or score' : 'a column prediction',
+    where: uri,
+  });
+}

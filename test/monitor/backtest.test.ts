@@ -1,0 +1,102 @@
+import assert from 'node:assert/strict';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { silentLog } from '../../src/log.ts';
+import { backtest, type PastModel } from '../../src/monitor/backtest.ts';
+import { runBacktest } from '../../src/pipeline/monitoring/backtest.ts';
+import { openWorkspace } from '../../src/pipeline/workspace.ts';
+import { renderSections } from '../../src/report/index.ts';
+import { backtestSections } from '../../src/report/monitoring/backtest-sections.ts';
+import { randomFrom } from '../../src/statistics/random.ts';
+import { inTemporaryFolder } from '../support/project.ts';
+
+const day = 86_400_000;
+const week = 7 * day;
+const weeks = 20;
+const rows = 400 * weeks;
+const times = Float64Array.from({ length: rows }, (_, row) => (row * weeks * week) / rows);
+const random = randomFrom(3);
+
+/** Wrong on 10% of the rows after its training, and on two points more with every week. */
+function ageingModel(name: string, trainedUntil: number, perWeek = 0.02): PastModel {
+  const losses = Float64Array.from(times, (time) => {
+    const age = Math.max(0, (time - trainedUntil) / week);
+    return Number(random.uniform() < 0.1 + perWeek * age);
+  });
+  return { name, trainedUntil, losses };
+}
+
+const base = { times, known: times, window: week, maxLoss: 0.05, alpha: 0.05 };
+
+describe('a backtest', () => {
+  test('says how fast models age, and judges none on rows of its training', () => {
+    const found = backtest({ ...base, models: [ageingModel('a', 0), ageingModel('b', 5 * week)] });
+    // Five points are lost after two and a half weeks, and shown some weeks later.
+    assert.ok(found.tooOld !== null && found.tooOld >= 3 && found.tooOld <= 6, String(found.tooOld));
+    assert.ok(found.windows.every(({ start, losses }) => !('b' in losses) || start >= 5 * week));
+    const fresh = backtest({ ...base, models: [ageingModel('a', 0, 0), ageingModel('b', 5 * week, 0)] });
+    assert.equal(fresh.tooOld, null);
+  });
+
+  test('decides each past promotion with the labels of its time alone', () => {
+    const models = [ageingModel('old', 0), ageingModel('new', 10 * week)];
+    const [decision] = backtest({ ...base, models }).decisions;
+    assert.equal(decision?.verdict, 'superior');
+    assert.equal(decision?.at, 11 * week);
+    assert.ok((decision?.hindsight.gain ?? 0) > 0.15);
+    // Labels that come months late: there was nothing to decide on when the first nine tenths were known.
+    const late = backtest({ ...base, models, known: times.map((time) => time + 60 * day) }).decisions[0];
+    assert.ok((late?.at ?? 0) >= 11 * week + 55 * day);
+    const same = backtest({ ...base, models: [models[1] as PastModel, { ...(models[1] as PastModel), name: 'twin' }] });
+    assert.equal(same.decisions[0]?.verdict, 'non-inferior');
+  });
+
+  test('reads history and predictions by id, and shows it as tables', () =>
+    inTemporaryFolder(async (folder) => {
+      await mkdir(join(folder, 'past'));
+      const start = Date.UTC(2026, 0, 1);
+      const ids = Array.from({ length: 300 }, (_, row) => row);
+      const line = (cells: readonly unknown[]): string => cells.join(',');
+      const at = (row: number): string => new Date(start + row * day * 0.1).toISOString();
+      await writeFile(
+        join(folder, 'history.csv'),
+        ['id,label,at', ...ids.map((row) => line([`r${row}`, row % 2, at(row)]))].join('\n'),
+      );
+      await writeFile(
+        join(folder, 'past/a.csv'),
+        ['id,prediction', ...ids.map((row) => line([`r${row}`, row % 4 === 0 ? 1 : row % 2]))].join('\n'),
+      );
+      await writeFile(
+        join(folder, 'past/b.csv'),
+        ['id,score', ...ids.toReversed().map((row) => line([`r${row}`, row % 2 === 1 ? 0.9 : 0.2]))].join('\n'),
+      );
+      await writeFile(
+        join(folder, 'contender.yml'),
+        `version: 1
+models:
+  credit:
+    task: binary-classification
+    candidate: { predictions: past/a.csv }
+    columns: { id: id, label: label }
+    data: { evaluation: history.csv }
+    policy: { primary: { metric: accuracy, margin: 0.01, require: non-inferior } }
+    backtest:
+      data: history.csv
+      time: at
+      window: 7d
+      models:
+        a: { trained_until: 2026-01-01, predictions: past/a.csv }
+        b: { trained_until: 2026-01-08, predictions: past/b.csv }
+`,
+      );
+      const workspace = await openWorkspace({ root: folder, config: 'contender.yml', out: 'out', log: silentLog });
+      const result = await runBacktest(workspace);
+      const [decision] = result.decisions;
+      assert.deepEqual([decision?.verdict, decision?.model, decision?.against], ['superior', 'b', 'a']);
+      assert.ok(Math.abs((decision?.gain ?? 0) - 0.25) < 0.02);
+      const text = renderSections(backtestSections(result), { colour: false, width: 120 });
+      assert.match(text, /What each decision would have been/u);
+      assert.match(text, /b +a +\d{4}-\d\d-\d\d +superior/u);
+    }));
+});
