@@ -175,7 +175,7 @@ describe('a rollout', () => {
       assert.equal(code, 3, stdout + stderr);
       assert.match(
         stdout.replaceAll(/\s+/gu, ' '),
-        /Held: The candidate was taken back from 10% of the traffic\. The log is empty/u,
+        /Held: the candidate was taken back from 10% of the traffic\. The log is empty/u,
       );
       assert.equal(await site.weight(), 0);
     }));

@@ -47,3 +47,16 @@ export async function askJson(url: string, options: Ask = {}): Promise<unknown> 
     throw new TrafficError({ found: 'the answer is not JSON', where: url, cause });
   }
 }
+
+/** The token in a variable of the environment. @throws TrafficError where it is not set */
+export function tokenOf(variable: string | undefined, env: NodeJS.ProcessEnv): string | undefined {
+  if (variable === undefined) return undefined;
+  const token = env[variable];
+  if (token !== undefined && token !== '') return token;
+  throw new TrafficError({
+    found: `the variable ${variable} is not set`,
+    expected: 'the token that sets the weight',
+    where: 'rollout',
+    remedy: `Set ${variable} in the environment of this step`,
+  });
+}

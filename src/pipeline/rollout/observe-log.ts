@@ -10,9 +10,8 @@ import { copyRows, inWorkspace } from '../../data/workspace.ts';
 import { ContenderError, DataError } from '../../errors.ts';
 import type { Guardrail } from '../../stages/rollout/schema.ts';
 import type { StepObservation } from '../../stages/rollout/judge.ts';
-import { ask } from './http.ts';
-import type { Observer, ObserverInput, Seen, Step } from './observe.ts';
-import { tokenOf } from './weights.ts';
+import { ask, tokenOf } from './http.ts';
+import type { Observer, ObserverInput, Seen, Step } from './observer.ts';
 
 /** Columns of the log, as our own server writes it. */
 const ownColumns = {

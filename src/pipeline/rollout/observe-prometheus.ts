@@ -1,9 +1,8 @@
 import { ContenderError, TrafficError } from '../../errors.ts';
 import type { ByArm, StepObservation } from '../../stages/rollout/judge.ts';
 import type { Observe } from '../../stages/rollout/schema.ts';
-import { askJson } from './http.ts';
-import type { Observer, ObserverInput, Step } from './observe.ts';
-import { tokenOf } from './weights.ts';
+import { askJson, tokenOf } from './http.ts';
+import type { Observer, ObserverInput, Step } from './observer.ts';
 
 type Arm = 'champion' | 'candidate';
 

@@ -28,8 +28,10 @@ import { discardEvidence, writeEvidence } from '../gate/output.ts';
 import { runPromote, type PromoteInput, type PromoteResult } from '../gate/promote.ts';
 import { openRegistry } from '../open-registry.ts';
 import { insideGrowing, type Workspace } from '../workspace.ts';
-import { openObserver, type Step } from './observe.ts';
-import { openWeights, type WeightStore } from './weights.ts';
+import { openObserver } from './observe.ts';
+import type { Observer, Step } from './observer.ts';
+import { openWeights } from './weights.ts';
+import type { WeightStore } from './weight-store.ts';
 
 export interface RolloutInput extends PromoteInput {
   /** Tokens of weights and metrics. */
@@ -199,11 +201,7 @@ function requireNoOther(weight: number, { name }: WeightStore): void {
   });
 }
 
-async function runStep(
-  run: Run,
-  observer: Awaited<ReturnType<typeof openObserver>>,
-  weight: number,
-): Promise<Judgement> {
+async function runStep(run: Run, observer: Observer, weight: number): Promise<Judgement> {
   const { workspace, settings, limits, weights, steps } = run;
   const { log, signal } = workspace;
   const before = steps.at(-1);

@@ -7,7 +7,7 @@ import { writeCommit } from '../../registry/git/objects.ts';
 import { openRepository } from '../../registry/git/repository.ts';
 import { git as runGit, gitBytes, type GitOptions } from '../../registry/git/run.ts';
 import type { Weights } from '../../stages/rollout/schema.ts';
-import type { WeightStore } from './weights.ts';
+import type { WeightStore } from './weight-store.ts';
 
 type Git = (args: readonly string[], options?: GitOptions) => Promise<string>;
 type Settings = Extract<Weights, { yaml: string }>;

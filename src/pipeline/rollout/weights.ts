@@ -4,31 +4,9 @@ import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { TrafficError } from '../../errors.ts';
 import type { Weights } from '../../stages/rollout/schema.ts';
-import { askJson } from './http.ts';
+import { askJson, tokenOf } from './http.ts';
+import type { WeightStore } from './weight-store.ts';
 import { yamlWeights } from './weights-yaml.ts';
-
-/** Where the share of the candidate is set. Weights are percent of the traffic, 0 to 100. */
-export interface WeightStore {
-  /** As messages name it. */
-  name: string;
-  /** It takes an expiry, and puts the weight back by itself when nobody renews it. */
-  lapses: boolean;
-  /** What is in force. @throws TrafficError */
-  read(): Promise<number>;
-  /**
-   * Set the weight, and read it again: what is not in force was not written.
-   * @param change.from what must be in force before; another one: somebody else acts
-   * @throws TrafficError
-   */
-  write(change: WeightChange): Promise<void>;
-}
-
-export interface WeightChange {
-  weight: number;
-  from?: number;
-  /** Until when, unless it is renewed; null: for good. */
-  expires: Date | null;
-}
 
 /** The store that the configuration names. @param root the workspace, in which files lie and commands run */
 export function openWeights(settings: Weights, root: string, env: NodeJS.ProcessEnv): WeightStore {
@@ -39,18 +17,8 @@ export function openWeights(settings: Weights, root: string, env: NodeJS.Process
   return confirmed(commandWeights(settings, root));
 }
 
-/** @throws TrafficError where the variable is not set */
-export function tokenOf(variable: string | undefined, env: NodeJS.ProcessEnv): string | undefined {
-  if (variable === undefined) return undefined;
-  const token = env[variable];
-  if (token !== undefined && token !== '') return token;
-  throw new TrafficError({
-    found: `the variable ${variable} is not set`,
-    expected: 'the token that sets the weight',
-    where: 'rollout',
-    remedy: `Set ${variable} in the environment of this step`,
-  });
-}
+/** A server that does not answer is asked again so often. */
+const attempts = 3;
 
 function serverWeights(url: string, token: string | undefined): WeightStore {
   const address = `${url.replace(/\/$/u, '')}/contender/weight`;
@@ -60,8 +28,17 @@ function serverWeights(url: string, token: string | undefined): WeightStore {
     read: async () => weightIn(await askJson(address, { token }), address),
     async write({ weight, from, expires }) {
       const body = { weight, expires: expires?.toISOString() ?? null, ...(from === undefined ? {} : { from }) };
-      const answer = await askJson(address, { method: 'PUT', body, token });
-      requireInForce(weightIn(answer, address), weight, address);
+      for (let attempt = 1; ; attempt += 1) {
+        try {
+          const answer = await askJson(address, { method: 'PUT', body, token });
+          return requireInForce(weightIn(answer, address), weight, address);
+        } catch (error) {
+          if (!(error instanceof TrafficError)) throw error;
+          // An answer that was lost on its way: what was asked for may be done.
+          if (attempt > 1 && error.conflict && weightIn(await askJson(address, { token }), address) === weight) return;
+          if (error.conflict || attempt === attempts) throw error;
+        }
+      }
     },
   };
 }
