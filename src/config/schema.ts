@@ -31,7 +31,9 @@ export const ModelReference = Type.Union(
     Type.Object(
       {
         predictions: Type.String({ minLength: 1, description: 'CSV or Parquet file or glob, keyed by row id' }),
-        sha256: Type.Optional(Type.String({ pattern: '^[0-9a-f]{64}$', description: 'digest of the file of predictions' })),
+        sha256: Type.Optional(
+          Type.String({ pattern: '^[0-9a-f]{64}$', description: 'digest of the file of predictions' }),
+        ),
         id: Type.Optional(Column),
         label: Type.Optional(Type.Union([Column, Type.Array(Column, { minItems: 1 })])),
         score: Type.Optional(Type.Union([Column, Type.Array(Column, { minItems: 1 })])),
@@ -69,9 +71,13 @@ export const Columns = Type.Object(
     ),
     weight: Type.Optional(Type.Union([Column, Type.Null()])),
     cluster: Type.Optional(
-      Type.Union([Column, Type.Null()], { description: 'rows of one cluster are not independent, such as all rows of a person' }),
+      Type.Union([Column, Type.Null()], {
+        description: 'rows of one cluster are not independent, such as all rows of a person',
+      }),
     ),
-    group: Type.Optional(Type.Union([Column, Type.Null()], { description: 'query that a row belongs to, for ranking' })),
+    group: Type.Optional(
+      Type.Union([Column, Type.Null()], { description: 'query that a row belongs to, for ranking' }),
+    ),
   },
   strict,
 );
@@ -160,7 +166,8 @@ export const Policy = Type.Object(
     on_inconclusive: Type.Optional(Type.Enum(['hold', 'reject'])),
     allow_first: Type.Optional(
       Type.Boolean({
-        description: 'whether a model may become the first champion if it meets its floors and beats the sanity baselines',
+        description:
+          'whether a model may become the first champion if it meets its floors and beats the sanity baselines',
       }),
     ),
     required_evidence: Type.Optional(
@@ -172,7 +179,8 @@ export const Policy = Type.Object(
     max_evidence_age: Type.Optional(
       Type.String({
         pattern: '^[0-9]+(s|m|h|d)$',
-        description: 'maximum age of the evidence at the decision, such as 7d; older evidence gives a hold (default: no limit)',
+        description:
+          'maximum age of the evidence at the decision, such as 7d; older evidence gives a hold (default: no limit)',
       }),
     ),
     version: Type.Optional(
@@ -326,7 +334,9 @@ export const Registry = Type.Object(
       }),
     ),
     tags: Type.Optional(
-      Type.Enum(['gto'], { description: 'create git tags for versions and environments, in the format of GTO (default: no tags)' }),
+      Type.Enum(['gto'], {
+        description: 'create git tags for versions and environments, in the format of GTO (default: no tags)',
+      }),
     ),
     artifacts_yaml: Type.Optional(
       Type.Boolean({
