@@ -1,6 +1,6 @@
 /*
  * The demo, and the main job: in a fresh git repository, register a champion and put three candidates through the whole gate.
- * Usage: npm run demo [-- --out DIR]. Needs no Docker, no token and no network. Nothing here knows the outcomes.
+ * Usage: npm run demo [-- rollout] [--out DIR]. Needs no Docker, no token and no network. Nothing here knows the outcomes.
  */
 import { execFile } from 'node:child_process';
 import { cp, mkdir, mkdtemp, readdir, writeFile } from 'node:fs/promises';
@@ -20,11 +20,25 @@ const model = 'spam-filter';
 const candidates = ['candidate-worse', 'candidate-small', 'candidate'];
 const git = promisify(execFile);
 const options = { out: { type: 'string' }, help: { type: 'boolean', short: 'h' } } as const;
-const usage = 'Usage: npm run demo [-- --out DIR]\nDIR/repository is filled; default: a new temporary folder.';
+const usage = `Usage: npm run demo [-- [rollout] [--out DIR]]
+rollout: two canaries with real traffic, in place of three candidates at the gate.
+DIR/repository is filled; default: a new temporary folder.`;
 
 try {
-  if (parseArgs({ options }).values.help === true) console.log(usage);
-  else await demo();
+  const { values, positionals } = parseArgs({ options, allowPositionals: true });
+  const [which, ...others] = positionals;
+  if (values.help === true) console.log(usage);
+  else if (which === undefined) await demo();
+  else if (which === 'rollout' && others.length === 0) {
+    const { demoRollout } = await import('./demo-rollout.ts');
+    await demoRollout(async (name) => {
+      const repository = await freshRepository(name);
+      await cp(join(fixtures, 'models/candidate.onnx'), join(repository, 'models/candidate.onnx'));
+      return repository;
+    }, commit);
+  } else {
+    throw new UsageError({ found: positionals.join(' '), expected: 'nothing, or rollout', remedy: usage });
+  }
 } catch (error) {
   if (!(error instanceof ContenderError)) throw error;
   process.stderr.write(`demo: ${error.message}\n`);
@@ -83,10 +97,10 @@ function story(result: PromoteResult): string[] {
   return [headline(result), ...more, load.length === 0 ? 'Load: not tested' : `Load: ${load.join('; ')}`];
 }
 
-async function freshRepository(): Promise<string> {
-  const { values } = parseArgs({ options });
+async function freshRepository(name = 'repository'): Promise<string> {
+  const { values } = parseArgs({ options, allowPositionals: true });
   const out = values.out === undefined ? await mkdtemp(join(tmpdir(), 'contender-demo-')) : resolve(values.out);
-  const repository = join(out, 'repository');
+  const repository = join(out, name);
   const existing = await readdir(repository).catch(() => []);
   if (existing.length > 0) {
     throw new UsageError({
@@ -100,7 +114,7 @@ async function freshRepository(): Promise<string> {
   for (const file of ['contender.yml', 'schema.json', 'data/eval.parquet', 'models/champion.onnx']) {
     await cp(join(fixtures, file), join(repository, file));
   }
-  await writeFile(join(repository, '.gitignore'), '/reports/\n');
+  await writeFile(join(repository, '.gitignore'), '/reports/\n/requests.jsonl\n');
   await git('git', ['init', '--quiet', '--initial-branch=main', repository]);
   await git('git', ['-C', repository, 'config', 'user.name', 'Contender demo']);
   await git('git', ['-C', repository, 'config', 'user.email', 'demo@contender.invalid']);

@@ -13,7 +13,7 @@ export async function programs(): Promise<Record<string, string>> {
 
 /** An action is a module of its own, or that of a stage. */
 function started(action: string): string {
-  return stages.some((stage) => stage.action === action)
+  return stages.some((stage) => stage.action === action && stage.needs !== 'traffic')
     ? `import('./actions/stage-action.js').then(({ stageAction }) => stageAction('${action}'))`
     : `import('./actions/${action}.js')`;
 }

@@ -11,6 +11,7 @@ export const entries = {
   'model-process': 'model/model-process.js',
   'session-worker': 'model/session-worker.js',
   'serve-process': 'serve/serve-process.js',
+  'command-process': 'staging/command-process.js',
   'sql-process': 'sql/sql-process.js',
 } as const;
 

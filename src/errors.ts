@@ -75,6 +75,16 @@ export class StagingError extends ContenderError {
   }
 }
 
+/** What sets or shows the traffic of two versions cannot be reached, or does not do what it is told. */
+export class TrafficError extends ContenderError {
+  /** It answers, and somebody else acts on it. */
+  readonly conflict: boolean;
+  constructor(fault: Fault, conflict = false) {
+    super('traffic', fault);
+    this.conflict = conflict;
+  }
+}
+
 /** A registry that cannot be read, is damaged, or refuses a write. */
 export class RegistryError extends ContenderError {
   constructor(fault: Fault) {

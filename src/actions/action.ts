@@ -81,7 +81,7 @@ async function publish(post: ((message: string) => Promise<void>) | null, messag
 
 /** The workspace the inputs describe. @throws ConfigError, UsageError */
 export function openActionWorkspace(inputs: CommonInputs, { signal, onRecord }: ActionContext): Promise<Workspace> {
-  const { root, config, model, out, candidate, champion, predictions } = inputs;
+  const { root, config, model, out, candidate, champion, predictions, targetToken } = inputs;
   const overrides = { candidate, champion };
   const github = gitHubAccess(process.env, inputs.token ?? process.env['GITHUB_TOKEN']);
   return openWorkspace({
@@ -92,6 +92,7 @@ export function openActionWorkspace(inputs: CommonInputs, { signal, onRecord }: 
     overrides,
     predictions,
     github,
+    targetToken,
     onRecord,
     log: actionLog(),
     signal,

@@ -30,6 +30,8 @@ export interface CommonInputs {
   junit: string | undefined;
   /** To read a registry that is kept through the API, to fetch models that not everybody may read, and to tell the result. */
   token: string | undefined;
+  /** Opens the server that a load test asks, as a bearer token. */
+  targetToken: string | undefined;
 }
 
 export interface PredictInputs extends CommonInputs {
@@ -127,6 +129,11 @@ function readable<T>(read: () => T, otherwise: T): T {
   } catch {
     return otherwise;
   }
+}
+
+/** Whether a weight is put back in place of a rollout: any, or one whose time is over. */
+export function putBackInput(): 'no' | 'yes' | 'expired' {
+  return choice('put-back', ['no', 'yes', 'expired']);
 }
 
 /** The model that was asked for, be it configured or not. */
@@ -284,6 +291,7 @@ export async function commonInputs(env: NodeJS.ProcessEnv): Promise<CommonInputs
     predictions: text('predictions'),
     junit: text('junit'),
     token: tokenInput(),
+    targetToken: tokenInput('target-token'),
   };
 }
 
@@ -344,9 +352,9 @@ function recordInput(run: RunContext): boolean {
   return record;
 }
 
-/** The input `token`, kept out of every log. */
-function tokenInput(): string | undefined {
-  const token = text('token');
+/** A token, kept out of every log. */
+function tokenInput(name = 'token'): string | undefined {
+  const token = text(name);
   if (token !== undefined) core.setSecret(token);
   return token;
 }

@@ -13,7 +13,7 @@ export const outputs = ['verdict', 'headline', 'evidence', 'evidence-sha256', 'c
 /** The action in the folder `actions/<name>`: it runs the stage that names it and gives its evidence. */
 export function stageAction(name: string): Promise<void> {
   const stage = stages.find(({ action }) => action === name);
-  if (stage === undefined) throw new Error(`no stage has the action ${name}`);
+  if (stage === undefined || stage.needs === 'traffic') throw new Error(`no stage has the action ${name}`);
   const { outputs: further = {} } = stage;
   return runAction([...outputs, ...Object.keys(further)], async (context) => {
     const inputs = await stageInputs(process.env);

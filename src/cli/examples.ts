@@ -16,6 +16,7 @@ const examples: Readonly<Record<string, readonly string[]>> = {
     'contender profile data/reference.parquet --shard 1/3 --file parts/profile-1.json',
     'contender profile parts/*.json --file reference.json',
   ],
+  infer: ['contender infer data/eval.csv', 'contender infer --contract contract.schema.json'],
   inspect: [
     'contender inspect models/candidate.onnx',
     'contender inspect models/candidate.onnx --config contender.yml',
@@ -24,7 +25,10 @@ const examples: Readonly<Record<string, readonly string[]>> = {
     'contender check-batch',
     'contender check-batch --model-digest "$(sha256sum model.bin | cut -c1-64)"',
   ],
-  serve: ['contender serve models/candidate.onnx --port 8080'],
+  serve: [
+    'contender serve models/candidate.onnx --port 8080',
+    'contender serve models/champion.onnx --candidate models/candidate.onnx --port 8080',
+  ],
   'registry register': [
     'contender registry register --artifact models/champion.onnx --reason "in production since May"',
   ],
@@ -52,7 +56,12 @@ const meanings = {
 const kinds: Readonly<Record<string, keyof typeof meanings>> = {
   promote: 'decision',
   gate: 'decision',
-  ...Object.fromEntries(stages.map(({ command }) => [command.name, 'stage' as const])),
+  ...Object.fromEntries(
+    stages.map(({ command, needs }) => [
+      command.name,
+      needs === 'traffic' ? ('decision' as const) : ('stage' as const),
+    ]),
+  ),
   rollback: 'act',
   'registry register': 'act',
   'registry override': 'act',

@@ -9,8 +9,10 @@ import { addProfileCommand } from './profile-command.ts';
 import { addPublishCommands } from './publish-commands.ts';
 import { addRollbackCommand } from './registry-acts.ts';
 import { addRegistryCommands } from './registry-commands.ts';
+import { addInferCommand } from './infer-command.ts';
 import { addInspectCommand } from './inspect-command.ts';
 import { addMonitorCommands } from './monitor-commands.ts';
+import { addRolloutCommand } from './rollout-command.ts';
 import { addServeCommand } from './serve-command.ts';
 import { addStageCommands } from './stage-commands.ts';
 import { addInitCommand } from './init-command.ts';
@@ -56,6 +58,7 @@ export async function buildProgram(
         },
         predictions: typed(options.predictions, fromRoot),
         github: gitHubAccess(env),
+        targetToken: env['CONTENDER_TARGET_TOKEN'] === '' ? undefined : env['CONTENDER_TARGET_TOKEN'],
         log,
         signal,
       });
@@ -70,9 +73,11 @@ export async function buildProgram(
     .addHelpText('after', helpText);
   addInitCommand(program, context);
   addStageCommands(program, context);
+  addRolloutCommand(program, context);
   addPredictCommand(program, context);
   addProfileCommand(program, context);
   addMonitorCommands(program, context);
+  addInferCommand(program, context);
   addRollbackCommand(program, context);
   addRegistryCommands(program, context);
   addPublishCommands(program, context);

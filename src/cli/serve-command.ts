@@ -8,6 +8,12 @@ interface ServeOptions {
   name: string;
   port: number;
   host: string;
+  candidate?: string;
+  log: string;
+  keyHeader: string;
+  queue: number;
+  batch?: number;
+  batchDelay: number;
 }
 
 /** serve: one model file, without a configuration. */
@@ -19,8 +25,20 @@ export function addServeCommand(program: Command, context: CommandContext): void
     .option('--name <name>', 'the name in the URL: /v2/models/<name>/infer', 'model')
     .option('--port <number>', '0 picks a free one', port, 8080)
     .option('--host <address>', 'the address to listen on', '127.0.0.1')
+    .option('--candidate <file>', 'a second version: a weight, 0 at first, says which share of users it answers')
+    .option('--log <file>', 'with --candidate: where each request is logged, as a line of JSON', 'requests.jsonl')
+    .option(
+      '--key-header <name>',
+      'with --candidate: the header that names the user, who stays with one version',
+      'x-user-id',
+    )
+    .option('--queue <requests>', 'as many at once; more are refused with 429', whole, 512)
+    .option('--batch <rows>', 'answer requests together that come at about the same time, up to so many rows', whole)
+    .option('--batch-delay <ms>', 'the longest that a request waits for others', whole, 2)
     .action(async (model: string, options: ServeOptions) => {
       requireEngines();
+      if (options.candidate !== undefined)
+        return serveTwo(model, { ...options, candidate: options.candidate }, context);
       const { localModel } = await import('../model/artifact.ts');
       const { startServer } = await import('../serve/server.ts');
       const server = await startServer({
@@ -29,11 +47,47 @@ export function addServeCommand(program: Command, context: CommandContext): void
         port: options.port,
         host: options.host,
         log: terminalLog({ verbose: false, quiet: false }),
+        settings: {
+          queue: options.queue,
+          batch: options.batch === undefined ? undefined : { maxRows: options.batch, maxDelayMs: options.batchDelay },
+        },
       });
       context.print(`${options.name} at ${server.url}/v2/models/${options.name}/infer (stop with Ctrl-C)`);
       await new Promise<void>((done) => context.signal.addEventListener('abort', () => done(), { once: true }));
       await server.close();
     });
+}
+
+/** Champion and candidate behind one address. The token that sets the weight comes by the environment, which no listing of processes shows. */
+async function serveTwo(
+  champion: string,
+  { candidate, name, port, host, log, keyHeader }: ServeOptions & { candidate: string },
+  context: CommandContext,
+): Promise<void> {
+  const { startSplitServer } = await import('../serve/split-server.ts');
+  const server = await startSplitServer({
+    champion: resolve(champion),
+    candidate: resolve(candidate),
+    modelName: name,
+    port,
+    host,
+    logFile: resolve(log),
+    keyHeader,
+    token: context.env['CONTENDER_WEIGHT_TOKEN'],
+    log: terminalLog({ verbose: false, quiet: false }),
+  });
+  context.print(
+    `${name} at ${server.url}/v2/models/${name}/infer, weight at ${server.url}/contender/weight, log in ${log} (stop with Ctrl-C)`,
+  );
+  await new Promise<void>((done) => context.signal.addEventListener('abort', () => done(), { once: true }));
+  await server.close();
+}
+
+function whole(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1 || value > 1_000_000)
+    throw new InvalidArgumentError('Expected a whole number from 1 to 1000000.');
+  return value;
 }
 
 function port(text: string): number {

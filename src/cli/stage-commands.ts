@@ -3,10 +3,10 @@ import { join } from 'node:path';
 import { runGate, runPromote, type PromoteInput, type PromoteResult } from '../pipeline/gate/promote.ts';
 import { registryView } from '../pipeline/open-registry.ts';
 import { warnOfExpiry } from '../pipeline/auditing/expiry.ts';
-import { writeJunit } from '../pipeline/gate/output.ts';
+import { writeJunit, writeSarif } from '../pipeline/gate/output.ts';
 import { withPlaces } from '../pipeline/gate/places.ts';
-import { runStage } from '../pipeline/gate/run-stage.ts';
-import { renderConsole, type Result } from '../report/index.ts';
+import { planOfStage, runStage } from '../pipeline/gate/run-stage.ts';
+import { renderConsole, renderSections, type Result } from '../report/index.ts';
 import { stages } from '../stages/index.ts';
 import type { Stage } from '../stages/stage.ts';
 import { exitCodeOf, exitCodeOfVerdict } from './exit-codes.ts';
@@ -23,6 +23,7 @@ import type { Workspace } from '../pipeline/workspace.ts';
 
 interface ReportOptions extends CommonOptions {
   junit?: string;
+  sarif?: string;
 }
 
 interface PromoteOptions extends ReportOptions {
@@ -32,17 +33,26 @@ interface PromoteOptions extends ReportOptions {
 
 /** A command for each stage, promote and gate. */
 export function addStageCommands(program: Command, context: CommandContext): void {
-  for (const stage of stages) addStage(stage);
-  const names = stages.map(({ command }) => command.name.replaceAll('-', ' ')).join(', ');
+  for (const stage of stages) if (stage.needs !== 'traffic') addStage(stage);
+  const ofGate = stages.filter(({ needs }) => needs !== 'logs' && needs !== 'traffic');
+  const names = ofGate.map(({ command }) => command.name.replaceAll('-', ' ')).join(', ');
   addDecision('promote', 'Decide on the evidence in the output folder and record the decision.', runPromote);
   withPredictions(addDecision('gate', `The whole gate: ${names}, decide, record.`, runGate));
 
-  function addStage(stage: Stage): void {
+  function addStage(stage: Exclude<Stage, { needs: 'traffic' }>): void {
     const { name, summary } = stage.command;
     const command = withReportOptions(program.command(name).description(summary));
-    if (stage.needs !== 'datasets') withPredictions(command);
-    command.action(async (options: ReportOptions) => {
+    if (stage.needs === 'contestants' || stage.needs === 'target') withPredictions(command);
+    const { plan } = stage.command;
+    if (plan !== undefined) command.option('--plan', plan.description);
+    command.action(async (options: ReportOptions & { plan?: boolean }) => {
       const workspace = await context.open(options);
+      if (plan !== undefined && options.plan === true) {
+        const section = await planOfStage(workspace, stage);
+        return context.print(
+          options.json === true ? JSON.stringify(section, null, 2) : renderSections([section], consoleOptions(context)),
+        );
+      }
       const evidence = await runStage(workspace, stage, () => registryView(workspace, false));
       await writeReports(workspace, options, { decision: null, evidence: [evidence] });
       print(options, evidence, { decision: null, evidence: [evidence] });
@@ -88,10 +98,9 @@ export function addStageCommands(program: Command, context: CommandContext): voi
 }
 
 function withReportOptions(command: Command): Command {
-  return withCommonOptions(command).option(
-    '--junit <file>',
-    'write the checks as JUnit XML, for tools that read test results',
-  );
+  return withCommonOptions(command)
+    .option('--junit <file>', 'write the checks as JUnit XML, for tools that read test results')
+    .option('--sarif <file>', 'write the checks that did not pass as SARIF 2.1.0, for code scanning');
 }
 
 function withPredictions(command: Command): Command {
@@ -102,10 +111,12 @@ function withPredictions(command: Command): Command {
 }
 
 async function writeReports(workspace: Workspace, options: ReportOptions, input: Result): Promise<void> {
-  const { junit } = options;
-  if (junit === undefined) return;
-  const shownAt = await withPlaces(workspace, input.evidence);
-  await writeJunit(workspace, { ...input, evidence: shownAt }, placesOf(options).fromRoot(junit));
+  const { junit, sarif } = options;
+  if (junit === undefined && sarif === undefined) return;
+  const shownAt = { ...input, evidence: await withPlaces(workspace, input.evidence) };
+  const { fromRoot } = placesOf(options);
+  if (junit !== undefined) await writeJunit(workspace, shownAt, fromRoot(junit));
+  if (sarif !== undefined) await writeSarif(workspace, shownAt, fromRoot(sarif));
 }
 
 function whereTo(workspace: Workspace, result: PromoteResult): string {

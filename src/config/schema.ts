@@ -1,5 +1,6 @@
 import { Type, type Static, type TObject, type TProperties, type TSchema } from 'typebox';
 import { Bytes, Column, Duration, strict } from './forms.ts';
+import { Staging } from './staging.ts';
 
 /*
  * The one source of contender.yml beside what each stage says of itself: the TypeScript types, the published JSON Schema and the
@@ -195,41 +196,7 @@ export const Policy = Type.Object(
 );
 export type Policy = Static<typeof Policy>;
 
-export const Staging = Type.Union([
-  Type.Object(
-    { target: Type.Literal('builtin'), port: Type.Optional(Type.Integer({ minimum: 0, maximum: 65535 })) },
-    strict,
-  ),
-  Type.Object(
-    {
-      image: Type.String({ minLength: 1, description: 'a local image or one the Docker Engine can pull' }),
-      port: Type.Optional(
-        Type.Integer({ minimum: 1, maximum: 65535, description: 'inside the container (default 8080)' }),
-      ),
-      memory: Type.Optional(Bytes),
-      cpus: Type.Optional(Type.Number({ exclusiveMinimum: 0 })),
-      health: Type.Optional(
-        Type.String({ description: 'path that answers 200 when ready (default /v2/health/ready)' }),
-      ),
-      start_timeout: Type.Optional(Duration),
-      env: Type.Optional(Type.Record(Type.String(), Type.String())),
-      command: Type.Optional(Type.Array(Type.String())),
-      mount_model: Type.Optional(
-        Type.String({ description: 'absolute path in the container at which the candidate is mounted, read-only' }),
-      ),
-    },
-    strict,
-  ),
-  Type.Object(
-    {
-      url: Type.String({ pattern: '^https?://' }),
-      health: Type.Optional(Type.String()),
-      start_timeout: Type.Optional(Duration),
-    },
-    strict,
-  ),
-]);
-export type Staging = Static<typeof Staging>;
+export { Staging };
 
 export const Limits = Type.Object(
   {

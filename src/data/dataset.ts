@@ -280,4 +280,5 @@ async function refuseImpostor(source: DatasetSource, format: DatasetFormat): Pro
 }
 
 export * from './relation.ts';
+export { isNumeric } from './types.ts';
 export { readColumns, type ColumnVector, type ColumnVectors, type NumberColumn, type TextColumn } from './columns.ts';

@@ -3,6 +3,7 @@ import {
   combinedVerdict,
   decisionSchemaId,
   evidenceDigest,
+  excess,
   identityOf,
   modelIdentity,
   type Check,
@@ -95,14 +96,10 @@ function judge(
   const stale = [...disagreements(subject, policy, evidence, view), ...tooOld(subject.config, evidence, now)];
   if (stale.length > 0) return { outcome: 'hold', reasons: stale };
 
-  const failed = blocking.filter((check) => check.verdict === 'fail').map(reasonOf('check-failed'));
+  const failed = ranked(blocking.filter((check) => check.verdict === 'fail')).map(reasonOf('check-failed'));
   const open = [
     ...missing(subject, evidence),
-    ...blocking
-      .filter((check) => check.verdict === 'inconclusive')
-      // What needs the most rows decides how long the hold lasts.
-      .sort((a, b) => (b.comparison?.rowsNeeded ?? 0) - (a.comparison?.rowsNeeded ?? 0))
-      .map(reasonOf('check-inconclusive')),
+    ...ranked(blocking.filter((check) => check.verdict === 'inconclusive')).map(reasonOf('check-inconclusive')),
     ...firstModel(subject.config, view),
   ];
   if (failed.length > 0) return { outcome: 'reject', reasons: [...failed, ...open] };
@@ -174,6 +171,11 @@ function firstModel(config: Model, view: RegistryHistory): Reason[] {
         'There is no champion yet. Set policy.allow_first: true to accept a first model that meets its floors and beats the sanity baselines, or register one with `contender registry register`.',
     },
   ];
+}
+
+/** What is worst, measured by what is allowed, first; what is as bad as it comes. */
+function ranked(checks: readonly Check[]): Check[] {
+  return checks.toSorted((a, b) => (excess(a) === excess(b) ? 0 : excess(b) - excess(a)));
 }
 
 function reasonOf(code: string): (check: Check) => Reason {

@@ -33,6 +33,9 @@ export const Comparison = Type.Object({
   margin: Type.Number({ minimum: 0, description: 'the largest loss the policy tolerates, in units of delta' }),
   alpha: Type.Number({ exclusiveMinimum: 0, maximum: 0.5, description: 'level of each one-sided bound' }),
   state: ComparisonState,
+  requirement: Type.Optional(
+    Type.Enum(['superior', 'non-inferior', 'not-inferior'], { description: 'what the policy asks for' }),
+  ),
   finding: Type.Optional(Type.String({ description: 'what the bounds show, in words: "at most 1 point worse"' })),
   outlook: Type.Optional(
     Type.String({ description: 'of what is inconclusive: how many rows would settle it, and on what condition' }),

@@ -1,4 +1,4 @@
-import type { Comparison } from './check.ts';
+import type { Check, Comparison } from './check.ts';
 
 type Scale = Comparison['scale'] | undefined;
 
@@ -53,6 +53,27 @@ export function signed(value: number, digits = 4): string {
 /** The level of one-sided bounds: `95%`. */
 export function levelText(alpha: number): string {
   return `${Number((100 * (1 - alpha)).toPrecision(4))}%`;
+}
+
+/**
+ * How much worse than allowed a check is, to rank what did not pass: a loss in margins, an amount in its limit (340 ms of 100 are 3.4).
+ * What has no such number is worst: nothing was allowed of it.
+ */
+export function excess({ comparison, observed, required, limit }: Check): number {
+  if (comparison !== undefined) return lossInMargins(comparison);
+  if (limit === undefined || typeof observed !== 'number' || typeof required !== 'number') return Infinity;
+  const [more, less] = limit === 'at most' ? [observed, required] : [required, observed];
+  return less > 0 ? more / less : Infinity;
+}
+
+/**
+ * How bad a difference is, in what the policy allows: 2 is a loss of twice the margin. Where no loss is allowed it is measured by its
+ * own uncertainty, the distance to its lower bound. Negative is a gain.
+ */
+export function lossInMargins({ delta, lower, margin }: Pick<Comparison, 'delta' | 'lower' | 'margin'>): number {
+  const unit = margin > 0 ? margin : delta - lower;
+  if (unit > 0) return -delta / unit;
+  return delta < 0 ? Infinity : 0;
 }
 
 function withUnit(value: number, scale: Scale): string {

@@ -40,7 +40,7 @@ export function stageFacts(model: ModelConfig): StageFacts[] {
   return stages.map(({ kind, needs, required, lead, anchor }) => ({
     kind,
     dataOnly: needs === 'datasets',
-    compares: needs === 'contestants',
+    compares: needs !== 'datasets' && needs !== 'target',
     required: required(model),
     lead: lead?.(model),
     anchor: anchor?.(model),

@@ -5,6 +5,9 @@ import type { Task } from '../config/index.ts';
 import { openDataset, quoteIdentifier, type Dataset } from '../data/dataset.ts';
 import { ModelError, UsageError } from '../errors.ts';
 import { oneLine } from '../report/escape.ts';
+import { silentLog } from '../log.ts';
+import { infer, type Inferred } from '../stages/data/infer.ts';
+import { contractText, rulesText } from './inferring.ts';
 import { writing } from './writing.ts';
 
 export interface InitInput {
@@ -51,6 +54,9 @@ export async function initialise({ folder, data, candidate, predictions }: InitI
   const here = (file: string): string => relative(folder, resolve(file)).replaceAll('\\', '/');
   if (candidate !== undefined) await requireModel(candidate);
   const seen = data === undefined ? notSeen : await look(data);
+  const contract = resolve(folder, contractName);
+  const taken = (await stat(contract).catch(() => null)) !== null;
+  const inferred = data === undefined ? null : await inferFrom(data, seen);
   const text = render({
     evaluation: data === undefined ? 'data/evaluation.parquet' : here(data),
     candidate:
@@ -58,7 +64,11 @@ export async function initialise({ folder, data, candidate, predictions }: InitI
         ? JSON.stringify(candidate === undefined ? 'models/candidate.onnx' : here(candidate))
         : `{ predictions: ${JSON.stringify(here(predictions))} }`,
     seen,
+    asked: inferred === null ? '' : `      contract: ${contractName}\n      rules:\n${rulesText(inferred, '        ')}`,
   });
+  if (inferred !== null && !taken) {
+    await writing(contract, () => writeFile(contract, contractText(inferred), { flag: 'wx' }));
+  }
   await writing(path, () => writeFile(path, text, { flag: 'wx' }));
   const { id, label, task } = seen;
   const placeholders = [
@@ -72,6 +82,13 @@ export async function initialise({ folder, data, candidate, predictions }: InitI
       `id: ${id.value} (${id.because})`,
       `label: ${label.value} (${label.because})`,
       'margin: 0.01, only a starting value: set the loss that you tolerate',
+      ...(inferred === null
+        ? []
+        : [
+            taken
+              ? `contract: ${contractName}, which was there already`
+              : `contract: ${contractName}, and rules, inferred from ${here(data ?? '')}, which satisfies them`,
+          ]),
       ...placeholders,
     ],
   };
@@ -121,6 +138,18 @@ async function look(file: string): Promise<Seen> {
   }
 }
 
+/** Where the contract goes that is inferred. */
+const contractName = 'contract.schema.json';
+
+async function inferFrom(file: string, { id, label }: Seen): Promise<Inferred | null> {
+  const dataset = await openDataset({ name: 'evaluation', uri: file, path: resolve(file) });
+  try {
+    return dataset.rows === 0 ? null : await infer(dataset, { id: id.value, labels: [label.value], log: silentLog });
+  } finally {
+    dataset.close();
+  }
+}
+
 /** The first column whose name says what it is. */
 function column({ columns, uri }: Dataset, names: RegExp, otherwise: string): Guess<string> {
   const found = columns.find(({ name }) => names.test(name));
@@ -147,7 +176,17 @@ async function distinct({ connection, relation }: Dataset, name: string): Promis
     );
 }
 
-function render({ evaluation, candidate, seen }: { evaluation: string; candidate: string; seen: Seen }): string {
+function render({
+  evaluation,
+  candidate,
+  seen,
+  asked,
+}: {
+  evaluation: string;
+  candidate: string;
+  seen: Seen;
+  asked: string;
+}): string {
   const { id, label, task, positive } = seen;
   const scalar = (value: string | number | boolean): string => stringify(value).trimEnd();
   return `# Written by contender init: a start, not a decision. Check every line marked "assumed".
@@ -161,7 +200,7 @@ models:
       label: ${scalar(label.value)} # assumed: ${oneLine(label.because)}
 ${positive === undefined ? '' : `      positive: ${scalar(positive)} # assumed: the last of the two values\n`}    data:
       evaluation: ${scalar(evaluation)}
-    policy:
+${asked}    policy:
       # How much worse than the champion a candidate may be shown to be at most. 0.01 is assumed: this is for you to say.
       primary: { metric: ${metrics[task.value]}, margin: 0.01 }
       # Small losses add up over many promotions: the most that may be lost in all against the best version so far. 0.02 is assumed.

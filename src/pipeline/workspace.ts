@@ -29,6 +29,8 @@ export interface Workspace {
   predictions?: string | undefined;
   /** How GitHub is reached, where the registry is kept through its API. */
   github?: GitHubAccess | undefined;
+  /** Opens the server that a load test asks, as a bearer token. */
+  targetToken?: string | undefined;
   onRecord?: ((told: Recording) => void) | undefined;
   log: Log;
   signal?: AbortSignal | undefined;
@@ -73,6 +75,8 @@ export interface WorkspaceInput {
   /** Files of predictions in place of running the models, relative to `root`. */
   predictions?: string | undefined;
   github?: GitHubAccess | undefined;
+  /** Opens the server that a load test asks, as a bearer token. */
+  targetToken?: string | undefined;
   onRecord?: ((told: Recording) => void) | undefined;
   log: Log;
   signal?: AbortSignal | undefined;
@@ -114,6 +118,7 @@ export async function openWorkspace(input: WorkspaceInput): Promise<Workspace> {
     out: join(resolve(root, input.out), model),
     predictions: input.predictions,
     github: input.github,
+    targetToken: input.targetToken,
     onRecord: input.onRecord,
     log: input.log,
     signal: input.signal,
@@ -129,6 +134,11 @@ export function inside(workspace: Workspace, path: string, key: string): Promise
   return contained(workspace, resolve(workspace.folder, path), path, `models.${workspace.model}.${key}`);
 }
 
+/** The same of a file that grows while the run goes on, such as a log. */
+export function insideGrowing(workspace: Workspace, path: string, key: string): Promise<string> {
+  return contained(workspace, resolve(workspace.folder, path), path, `models.${workspace.model}.${key}`, false);
+}
+
 /** The same for a path a person gave on the command line, relative to the workspace. */
 export function insideRoot(workspace: Workspace, path: string): Promise<string> {
   return contained(workspace, resolve(workspace.root, path), path, undefined);
@@ -139,6 +149,7 @@ async function contained(
   lexical: string,
   path: string,
   where: string | undefined,
+  hold = true,
 ): Promise<string> {
   const real = await followed(lexical);
   for (const each of [lexical, real]) {
@@ -152,7 +163,7 @@ async function contained(
       });
     }
   }
-  await workspace.inputs.hold(real);
+  if (hold) await workspace.inputs.hold(real);
   return real;
 }
 

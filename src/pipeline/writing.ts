@@ -32,11 +32,11 @@ export async function writing<T>(path: string, write: () => Promise<T>): Promise
 }
 
 /** A file appears whole or not at all. @throws UsageError where it cannot be written */
-export function writeWhole(path: string, text: string): Promise<void> {
+export function writeWhole(path: string, content: string | Uint8Array): Promise<void> {
   return writing(path, async () => {
     await mkdir(dirname(path), { recursive: true });
     const temporary = `${path}.${process.pid}.tmp`;
-    await writeFile(temporary, text);
+    await writeFile(temporary, content);
     await rename(temporary, path);
   });
 }

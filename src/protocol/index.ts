@@ -1,5 +1,8 @@
 /** The Open Inference Protocol v2 over HTTP with JSON, as the KServe project specifies it; shared by server and load test. */
-export { datatypeOf, datatypes, isFloating, onnxTypeOf, type Datatype } from './datatype.ts';
+export { datatypeOf, datatypes, isDatatype, isFloating, onnxTypeOf, type Datatype } from './datatype.ts';
+export { publishedApi, type JsonApi } from './json-api.ts';
+export { isOfRows, rowPointer, type RowPointer } from './pointer.ts';
+export { formUse, requestWriter, type FormUse } from './template.ts';
 export { inferPath, livePath, modelPath, readyPath, serverPath } from './paths.ts';
 export { inferRequest, readInferRequest, RequestError } from './request.ts';
 export type { FeatureColumn, FeatureRows, InferRequest } from './request.ts';

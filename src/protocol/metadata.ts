@@ -1,11 +1,13 @@
 import { StagingError } from '../errors.ts';
 import { isDatatype } from './datatype.ts';
-import { isObject } from './json.ts';
+import { isObject, quote } from './json.ts';
 import { readShape } from './tensor.ts';
 import type { ModelMetadata, TensorMetadata } from './tensor.ts';
 
 /**
- * Read what `GET /v2/models/{name}` answered. The server may be anyone's, so nothing is taken for granted.
+ * Read what `GET /v2/models/{name}` answered. The server may be anyone's, so nothing is taken for granted. Inputs and outputs may be
+ * missing: MLServer and the runtimes of KServe tell them only where they were configured to. Outputs of a type that JSON does not carry
+ * (BF16) are left out.
  * @throws StagingError naming the field that is wrong.
  */
 export function readModelMetadata(body: string): ModelMetadata {
@@ -23,14 +25,18 @@ export function readModelMetadata(body: string): ModelMetadata {
   }
   if (!isObject(value) || typeof value['name'] !== 'string') return fail('has no name');
   const tensors = (field: 'inputs' | 'outputs'): TensorMetadata[] => {
-    const list = value[field];
-    if (!Array.isArray(list) || list.length === 0) return fail(`has no ${field}`);
-    return (list as unknown[]).map((item) => {
+    const list = value[field] ?? [];
+    if (!Array.isArray(list)) return fail(`has ${field} that are no list`);
+    return (list as unknown[]).flatMap((item) => {
       const shape = isObject(item) ? readShape(item['shape'], -1) : undefined;
-      if (!isObject(item) || typeof item['name'] !== 'string' || !isDatatype(item['datatype']) || shape === undefined) {
+      if (!isObject(item) || typeof item['name'] !== 'string' || shape === undefined) {
         return fail(`has ${field} without name, datatype or shape`);
       }
-      return { name: item['name'], datatype: item['datatype'], shape };
+      const { name, datatype } = item;
+      if (isDatatype(datatype)) return [{ name, datatype, shape }];
+      // An output that nobody reads may be of any type; an input must be given.
+      if (field === 'outputs' && typeof datatype === 'string') return [];
+      return fail(`has input ${quote(name)} of datatype ${quote(datatype)}, which JSON does not carry`);
     });
   };
   const { platform } = value;

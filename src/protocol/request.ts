@@ -12,9 +12,11 @@ export class RequestError extends ContenderError {
 }
 
 /** Values of one feature column; NaN and null where there is none. The shape in which datasets are read. */
-export type FeatureColumn = { name: string } & (
-  { kind: 'number'; values: Float64Array } | { kind: 'text'; values: readonly (string | null)[] }
-);
+export type FeatureColumn = { name: string } &
+  /** Of booleans 1 and 0; `isBoolean` where JSON is to say true and false. */
+  (
+    { kind: 'number'; values: Float64Array; isBoolean?: boolean } | { kind: 'text'; values: readonly (string | null)[] }
+  );
 
 /** Some rows of a table: `columns` in the order of the features, `rows` the indexes to send. */
 export interface FeatureRows {

@@ -1,3 +1,4 @@
+import { quote } from './json.ts';
 import { integerRange, isFloating, type Datatype } from './datatype.ts';
 
 /** One element as JSON carries it. A missing number is `null` in JSON and NaN in memory: JSON knows no NaN. */
@@ -85,5 +86,5 @@ function readNumbers(flat: readonly unknown[], datatype: Datatype): Tensor['data
 }
 
 function elementFault(flat: readonly unknown[], index: number): string {
-  return `holds ${JSON.stringify(flat[index])?.slice(0, 50)} at index ${index}`;
+  return `holds ${quote(flat[index]).slice(0, 50)} at index ${index}`;
 }

@@ -1,6 +1,6 @@
 import type { Check, Evidence } from '../evidence/index.ts';
 import { observedText, requiredText } from './numbers.ts';
-import { codeCell, textCell, verdictCell, type Cell, type Section } from './section.ts';
+import { textCell, verdictCell, type Cell, type Section } from './section.ts';
 import { deciding, isOpen, worstFirst, type Result } from './standing.ts';
 
 /** Checks that failed or could not say, and compare nothing: comparisons have a table of their own. */
@@ -13,11 +13,11 @@ export function openChecks(input: Result): Section {
     columns: ['Verdict', 'Check', 'Observed', 'Required'],
     rows: checks.map((check) => [
       verdictCell(check),
-      codeCell(check.id),
+      textCell(check.title),
       textCell(observedText(check)),
       textCell(requiredText(check)),
     ]),
-    remarks: checks.map(({ id, message }) => (message === headline ? null : { of: codeCell(id), text: message })),
+    remarks: checks.map(({ title, message }) => (message === headline ? null : { of: textCell(title), text: message })),
     collapsed: false,
     importance: 6,
   };

@@ -1,6 +1,7 @@
 import { levelText, shownDifference, type Check, type Comparison } from '../evidence/index.ts';
+import { intervalLevel } from './headline.ts';
 import { count, metricName, metricValue, requiredText } from './numbers.ts';
-import { numberCell, textCell, verdictCell, type Cell, type Chart, type Remark, type Section } from './section.ts';
+import { intervalCell, numberCell, textCell, verdictCell, type Cell, type Remark, type Section } from './section.ts';
 import { badness, deciding, isOpen, worstFirst, type Result } from './standing.ts';
 
 /** The paired comparisons on the whole evaluation set, and those on slices that did not pass: worst first. */
@@ -8,43 +9,21 @@ export function comparisons(input: Result): Section {
   const checks = compared(worstFirst(input.evidence, input.decision)).filter(
     ({ comparison, ...check }) => comparison.anchor === undefined && (comparison.slice === undefined || isOpen(check)),
   );
-  const headline = deciding(input).message;
+  const decided = deciding(input).check;
   return {
     title: 'Candidate against champion',
-    columns: ['Verdict', 'Metric', ...numberColumns, 'Required'],
+    columns: ['Verdict', 'Metric', ...numberColumns(checks), 'Required'],
     rows: checks.map((check) => [
       verdictCell(check),
       nameCell(check.comparison),
       ...numberCells(check.comparison),
       textCell(requiredText(check)),
     ]),
-    remarks: checks.map((check) => remark(check, headline)),
+    remarks: checks.map((check) => remark(check, check.id === decided?.id)),
     legend: legend(checks),
-    charts: inMargins(checks),
     collapsed: false,
     importance: 6,
   };
-}
-
-/** Each gain with its bounds in units of its own margin: what reaches beyond -1 may be a loss of more than is allowed. */
-function inMargins(checks: readonly Compared[]): Chart[] {
-  const points = checks.flatMap(({ comparison }) => {
-    const { margin, delta, lower, upper } = comparison;
-    if (margin === undefined || !(margin > 0)) return [];
-    return [{ x: nameCell(comparison).text, y: delta / margin, lower: lower / margin, upper: upper / margin }];
-  });
-  if (points.length === 0) return [];
-  return [
-    {
-      kind: 'interval',
-      title: 'Gain over the champion, in margins',
-      x: { title: 'metric' },
-      y: { title: 'gain divided by the margin: right of 0 is better, left of -1 is more than is allowed' },
-      series: [{ name: 'candidate', points }],
-      limits: [{ axis: 'y', at: -1, title: 'margin' }],
-      repeatsTable: true,
-    },
-  ];
 }
 
 /** How far the candidate is from the version that the policy holds every candidate against, and how far it may be in all. */
@@ -54,7 +33,7 @@ export function againstAnchor({ evidence }: Pick<Result, 'evidence'>): Section {
   );
   return {
     title: 'Candidate against the anchor',
-    columns: ['Verdict', 'Metric', 'Version', ...numberColumns.with(0, 'Anchor'), 'Required'],
+    columns: ['Verdict', 'Metric', 'Version', ...numberColumns(checks).with(0, 'Anchor'), 'Required'],
     rows: checks.map((check) => [
       verdictCell(check),
       nameCell(check.comparison),
@@ -62,7 +41,7 @@ export function againstAnchor({ evidence }: Pick<Result, 'evidence'>): Section {
       ...numberCells(check.comparison),
       textCell(requiredText(check)),
     ]),
-    remarks: checks.map((check) => remark(check, '')),
+    remarks: checks.map((check) => remark(check, false)),
     legend: `The margin holds for all promotions together. ${legend(checks)}`,
     collapsed: false,
     importance: 5,
@@ -77,7 +56,7 @@ export function slices({ evidence }: Pick<Result, 'evidence'>): Section {
   const metrics = [...new Set(checks.map(({ comparison }) => metricName(comparison.metric)))];
   return {
     title: `Slices that passed, worst first${metrics.length === 1 ? `: ${metrics[0]}` : ''}`,
-    columns: ['Slice', 'Rows', ...numberColumns, 'Shown'],
+    columns: ['Slice', 'Rows', ...numberColumns(checks), 'Shown'],
     rows: checks.map(({ comparison }) => [
       metrics.length === 1 ? textCell(comparison.slice ?? '') : nameCell(comparison),
       numberCell(count(comparison.n)),
@@ -91,7 +70,17 @@ export function slices({ evidence }: Pick<Result, 'evidence'>): Section {
 
 type Compared = Check & { comparison: Comparison };
 
-const numberColumns = ['Champion', 'Candidate', 'Gain', 'Bounds'];
+/** Two one-sided bounds make an interval of a lower level: each is named by its own. */
+function numberColumns(checks: readonly Compared[]): string[] {
+  const levels = [...new Set(checks.map(({ comparison }) => intervalLevel(comparison.alpha)))];
+  return [
+    'Champion',
+    'Candidate',
+    'Gain',
+    `${levels.length === 1 ? `${levels[0]} interval` : 'Interval'}`,
+    'In margins',
+  ];
+}
 
 function compared(checks: readonly Check[]): Compared[] {
   return checks.filter((check): check is Compared => check.comparison !== undefined);
@@ -108,21 +97,25 @@ function numberCells(comparison: Comparison): Cell[] {
     numberCell(metricValue(comparison.candidate)),
     numberCell(`${delta}${unit}`),
     numberCell(`${lower} to ${upper}`),
+    intervalCell(comparison),
   ];
 }
 
 /** What the numbers show and what would settle it, where the headline does not say so and the verdict does not suffice. */
-function remark(check: Compared, headline: string): Remark | null {
+function remark(check: Compared, decided: boolean): Remark | null {
   const { finding, outlook, worseWithinMargin, state } = check.comparison;
   const plain = check.verdict === 'pass' && state !== 'inconclusive' && worseWithinMargin !== true;
-  if (plain || check.message === headline) return null;
+  if (plain) return null;
   const text =
-    finding === undefined ? check.message : [finding, outlook].filter((part) => part !== undefined).join('; ');
+    finding === undefined ? check.message : [finding, ...(outlook === undefined ? [] : [outlook])].join('; ');
   return { of: nameCell(check.comparison), text };
 }
 
 function legend(checks: readonly Compared[]): string {
   const levels = [...new Set(checks.map(({ comparison }) => levelText(comparison.alpha)))].join(' or ');
   const points = checks.some(({ comparison }) => comparison.scale === 'share') ? ' Points are percentage points.' : '';
-  return `Gain: positive is better, for losses too.${points} Bounds: one-sided ${levels}, each side.`;
+  const drawn = checks.some(({ comparison }) => comparison.margin > 0)
+    ? ' In margins: ┊ is the largest loss allowed, │ no difference.'
+    : '';
+  return `Gain: positive is better, for losses too.${points} Interval: each end is a one-sided ${levels} bound.${drawn}`;
 }

@@ -84,7 +84,8 @@ function block(columns: readonly string[], row: readonly Cell[], width: number, 
     if (text === '') continue;
     const indent = column === 0 ? '  ' : '    ';
     // Of two columns the first says what the second is.
-    const name = column === 0 || columns.length === 2 ? '' : `${columns[column]}: `;
+    const isName = column === 0 || columns.length === 2 || (column === 1 && row[0]?.kind === 'verdict');
+    const name = isName ? '' : `${columns[column]}: `;
     const parts = wrap(`${name}${text}`, width - indent.length);
     const painted = parts.map((part) => (mood === undefined ? part : paint(part, mood)));
     const beside = used > indent.length && column > 0 && used + 2 + length(parts[0] ?? '') <= width;
@@ -93,8 +94,9 @@ function block(columns: readonly string[], row: readonly Cell[], width: number, 
       used += 2 + length(parts[0] ?? '');
     } else {
       lines.push(...painted.map((part) => indent + part));
-      // Nothing goes beside the first cell, nor beside the end of a text of several lines.
-      used = column === 0 || parts.length > 1 ? 0 : indent.length + length(parts[0] ?? '');
+      // Nothing goes beside the first cell, unless that is a verdict, which says nothing alone, nor beside the end of a text of several lines.
+      const alone = column === 0 && row[0]?.kind !== 'verdict';
+      used = alone || parts.length > 1 ? 0 : indent.length + length(parts[0] ?? '');
     }
   }
   return lines;

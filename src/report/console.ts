@@ -31,6 +31,7 @@ export function renderConsole(input: ReportInput, { colour, width }: ConsoleOpti
   const lines = [
     paint(oneLine(`${said.standing.word.toUpperCase()}  ${said.title}`, wide), said.standing.mood),
     ...wrap(said.headline, wide),
+    ...(said.nextStep === '' ? [] : wrap(`What to do: ${said.nextStep}`, wide)),
     ...said.reasons.slice(0, rowsShown).flatMap((reason) => wrap(`Also: ${reason}`, wide)),
     ...(said.reasons.length > rowsShown ? [`and ${said.reasons.length - rowsShown} more reasons`] : []),
   ];

@@ -4,6 +4,7 @@ import { comparisons } from './comparisons.ts';
 import { headline } from './headline.ts';
 import { lineage } from './lineage.ts';
 import { count } from './numbers.ts';
+import { nextStep } from './next-step.ts';
 import { isEmpty, type Section } from './section.ts';
 import { stageSections } from './stage-sections.ts';
 import { isOpen, standing, worstFirst, type ReportInput, type Result, type Standing } from './standing.ts';
@@ -13,6 +14,8 @@ export interface Contents {
   title: string;
   standing: Standing;
   headline: string;
+  /** What to do now; empty where there is nothing. */
+  nextStep: string;
   /** Where the decision waits to be merged. */
   pullRequest: ReportInput['pullRequest'];
   /** What was compared with what, on which data; empty where the evidence does not say. */
@@ -32,11 +35,12 @@ export function contents(input: ReportInput): Contents {
     title: decision?.model ?? evidence[0]?.model ?? 'No evidence',
     standing: standing(input),
     headline: headline(input),
+    nextStep: nextStep(input),
     pullRequest: input.pullRequest,
     subject: subject(input),
     reasons: [
-      ...reasons.filter(({ check }) => check === undefined || !shown.has(check)).map(({ message }) => message),
       ...changedSignature(input),
+      ...reasons.filter(({ check }) => check === undefined || !shown.has(check)).map(({ message }) => message),
     ],
     sections: [...decisive(input), ...stageSections(evidence, input.stages), lineage(input)].filter(
       (section) => !isEmpty(section),

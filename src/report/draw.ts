@@ -20,36 +20,87 @@ const width = 600;
 
 /** @param document whatever makes elements: types of browsers are not among those of this project */
 function draw(plot: Plot, chart: Chart, document: unknown): DrawnElement {
-  const isForest = chart.kind === 'interval';
-  const categories = isForest
-    ? [...new Set(chart.series.flatMap(({ points }) => points.map(({ x }) => String(x))))]
-    : [];
-  const marks = isForest
-    ? forest(plot, chart)
-    : chart.series.flatMap((series, index) => seriesMarks(plot, chart, series, index));
+  const byName = chart.kind === 'rows' || chart.kind === 'heat';
+  const names = chart.kind === 'heat' ? chart.series.map(({ name }) => name) : places(chart);
   const limits = (chart.limits ?? []).map(({ axis, at }) =>
-    (axis === 'x') === !isForest || chart.kind === 'bar'
+    (axis === 'x') === !byName
       ? plot.ruleX([at], { stroke: 'var(--bad)', strokeDasharray: '4 3' })
       : plot.ruleY([at], { stroke: 'var(--bad)', strokeDasharray: '4 3' }),
   );
-  const value = { ...scaleOf(isForest ? chart.y : chart.x), grid: true };
+  const axes: Plotting.PlotOptions = byName
+    ? {
+        x:
+          chart.kind === 'heat'
+            ? { label: null, type: 'band', domain: places(chart), tickFormat: shortened, axis: 'top' }
+            : { ...scaleOf(chart.y), grid: true },
+        y: { label: null, domain: names, type: 'band', tickFormat: shortened },
+      }
+    : {
+        x:
+          chart.kind === 'bar'
+            ? { label: labelOf(chart.x), type: 'band', domain: places(chart), tickFormat: shortened }
+            : { ...scaleOf(chart.x), grid: true },
+        y: { ...scaleOf(chart.y), grid: true },
+      };
   return plot.plot({
     document: document as NonNullable<Plotting.PlotOptions['document']>,
     className: 'chart',
     width,
-    height: isForest ? 44 + 26 * categories.length : 260,
+    height: byName ? 56 + 24 * names.length : 260,
     // The same for every text, so that no name moves anything.
-    marginLeft: isForest ? 220 : 56,
+    marginLeft: byName ? 220 : 56,
     marginBottom: 38,
     style: { fontSize: '12px' },
-    ...(isForest
-      ? { x: value, y: { label: null, domain: categories, type: 'band', tickFormat: shortened } }
-      : {
-          x: chart.kind === 'bar' ? { label: labelOf(chart.x), type: 'band', domain: places(chart) } : value,
-          y: { ...scaleOf(chart.y), grid: true },
-        }),
-    marks: [...limits, ...marks],
+    ...axes,
+    marks: [...limits, ...marksOf(plot, chart)],
   });
+}
+
+function marksOf(plot: Plot, chart: Chart): Plotting.Markish[] {
+  switch (chart.kind) {
+    case 'rows':
+      return [
+        ...chart.series.map(({ points }, index) =>
+          plot.barX(named(points), {
+            y: 'x',
+            x: 'y',
+            fill: colour(index),
+            fillOpacity: 0.85,
+            insetTop: 1,
+            insetBottom: 1,
+          }),
+        ),
+        plot.ruleX([0], { stroke: 'var(--soft)' }),
+      ];
+    case 'heat':
+      return heat(plot, chart);
+    default:
+      return chart.series.flatMap((series, index) => seriesMarks(plot, chart, series, index));
+  }
+}
+
+/** Red where it is worse, green where it is better, the stronger the more. Signs say it to whoever sees no colours. */
+function heat(plot: Plot, { series }: Chart): Plotting.Markish[] {
+  const cells = series.flatMap(({ name, points }) => named(points).map((point) => ({ ...point, row: name })));
+  return [
+    plot.cell(cells, {
+      x: 'x',
+      y: 'row',
+      fill: ({ y }: { y: number }) => (y < 0 ? 'var(--bad)' : 'var(--good)'),
+      fillOpacity: ({ y }: { y: number }) => 0.08 + 0.52 * Math.min(1, Math.abs(y)),
+      inset: 1,
+    }),
+    plot.text(cells, {
+      x: 'x',
+      y: 'row',
+      text: ({ y }: { y: number }) => (y < 0 ? '−' : y > 0 ? '+' : '='),
+      fill: 'var(--ink)',
+    }),
+  ];
+}
+
+function named<T extends { x: number | string }>(points: readonly T[]): (T & { x: string })[] {
+  return points.map((point) => ({ ...point, x: String(point.x) }));
 }
 
 function seriesMarks(plot: Plot, chart: Chart, { points, name }: Series, index: number): Plotting.Markish[] {
@@ -83,22 +134,6 @@ function seriesMarks(plot: Plot, chart: Chart, { points, name }: Series, index: 
         ...(points.length <= 24 ? [plot.dot(data, { x: 'x', y: 'y', fill: stroke, r: 2.5 })] : []),
       ];
   }
-}
-
-/** Values with their bounds, one row a category. */
-function forest(plot: Plot, chart: Chart): Plotting.Markish[] {
-  return chart.series.flatMap(({ points }, index) => {
-    const stroke = colour(index);
-    const data = points.map((point) => ({ ...point, x: String(point.x) }));
-    const bounded = data.filter(({ lower, upper }) => lower !== undefined && upper !== undefined);
-    return [
-      plot.ruleX([0], { stroke: 'var(--soft)' }),
-      plot.ruleY(bounded, { y: 'x', x1: 'lower', x2: 'upper', stroke, strokeWidth: 2.5 }),
-      plot.tickX(bounded, { y: 'x', x: 'lower', stroke, inset: 6 }),
-      plot.tickX(bounded, { y: 'x', x: 'upper', stroke, inset: 6 }),
-      plot.dot(data, { y: 'x', x: 'y', fill: stroke, r: 4 }),
-    ];
-  });
 }
 
 const longestName = 32;

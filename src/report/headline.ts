@@ -1,16 +1,66 @@
+import { levelText, shownDifference, statedSize, type Check, type Comparison } from '../evidence/index.ts';
+import { metricName, metricValue } from './numbers.ts';
 import { deciding, standing, type Result } from './standing.ts';
 
+/** Nobody reads more of a headline at a glance. */
+const mostWords = 25;
+
 /**
- * One sentence: the verdict, then the numbers that decided it, in the words of the check that did.
- * "Held: recall is 0.9197, 1.4 points below the champion's 0.9337 (bounds -3.5 to +0.7, margin 1.0); about 4,100 more labelled rows would settle it"
+ * One sentence: the verdict; what decided, by how much, how much is allowed, and whether that is more than noise.
+ * "Held: recall is 0.9197, 1.4 points below the champion's 0.9337; 1 point is allowed; may be noise"
  */
 export function headline(input: Result): string {
-  const { message, others } = deciding(input);
+  const { message, others, check } = deciding(input);
   const more = others === 0 ? '' : ` (and ${others} more ${others === 1 ? 'reason' : 'reasons'})`;
-  const { decision } = input;
-  // What a person did is told by their name, or in their own words.
-  const said = decision === null || decision.action === 'gate' ? continued(message) : ended(message);
-  return `${standing(input).word}: ${said}${more}${waiting(input)}${sinceThen(input)}`;
+  return `${standing(input).word}: ${said(input, message, check)}${more}${waiting(input)}${sinceThen(input)}`;
+}
+
+function said({ decision }: Result, message: string, check: Check | undefined): string {
+  // What a person did is told by their name, and in their own words.
+  if (decision !== null && decision.action !== 'gate') return ended(message);
+  if (check?.comparison === undefined) return shortened(continued(message));
+  const compared = comparedText(check.comparison);
+  return check.verdict === 'pass' ? `${continued(firstSentence(message))}; ${compared}` : compared;
+}
+
+/** "recall is 0.9197, 1.4 points below the champion's 0.9337; 1 point is allowed; may be noise" */
+export function comparedText(comparison: Comparison): string {
+  const { metric, slice, candidate, champion, delta, anchor } = comparison;
+  const difference = shownDifference(comparison);
+  const name = `${metricName(metric)}${slice === undefined ? '' : ` on ${slice}`}`;
+  const rival = anchor === undefined ? 'champion' : 'anchor';
+  const size = `${difference.delta.replace(/^[-+]/u, '')}${difference.unit}`;
+  // Of a loss, such as log loss, less is better: below says nothing then.
+  const upward = candidate > champion === delta > 0;
+  const direction = upward ? (delta > 0 ? 'above' : 'below') : delta > 0 ? 'better than' : 'worse than';
+  const distance =
+    delta === 0 ? `equal to the ${rival}'s` : `${size} ${direction} the ${rival}'s ${metricValue(champion)}`;
+  return `${name} is ${metricValue(candidate)}, ${distance}; ${allowance(comparison)}`;
+}
+
+/** How much is allowed, and whether what was measured is more than noise. */
+function allowance(comparison: Comparison): string {
+  const { state, requirement, delta, lower, upper, margin, scale, finding } = comparison;
+  const size = statedSize(margin, scale);
+  const allowed =
+    requirement === 'superior'
+      ? 'better is required'
+      : margin === 0
+        ? 'no loss is allowed'
+        : `${size} ${size === '1 point' ? 'is' : 'are'} allowed`;
+  if (finding === 'nothing is shown') return `${allowed}; too few rows to tell`;
+  if (lower > 0) return 'more than noise';
+  if (upper < 0)
+    return `${allowed}; ${state === 'inconclusive' ? 'the loss is real, its size unclear' : 'more than noise'}`;
+  if (requirement === 'superior') return `${allowed}; may be noise`;
+  if (state === 'non-inferior') return margin === 0 ? 'not worse' : `any loss is within the ${size} allowed`;
+  if (delta < 0) return `${allowed}; may be noise`;
+  return `noise could hide ${margin === 0 ? 'a loss' : `a loss beyond ${size}`}`;
+}
+
+/** "90% interval": what two one-sided bounds at a level make together. */
+export function intervalLevel(alpha: number): string {
+  return levelText(2 * alpha);
 }
 
 /** Where the decision waits: nobody should take it for one that is in force. */
@@ -26,6 +76,19 @@ function waiting({ pullRequest }: Result): string {
 function sinceThen({ decision, holdsNow }: Result): string {
   if (holdsNow === undefined || decision === null) return '';
   return `; done before${'seq' in decision ? `, in decision ${decision.seq}` : ''}, and overtaken: ${holdsNow}`;
+}
+
+/** As much of a sentence as is read at a glance, up to where it pauses; its row has the whole. */
+function shortened(text: string): string {
+  const words = text.split(' ');
+  if (words.length <= mostWords) return text;
+  const start = words.slice(0, mostWords).join(' ');
+  const pause = /^.{20,}(?=[;:,.]\s|\s\()/su.exec(start)?.[0];
+  return pause ?? `${start}…`;
+}
+
+function firstSentence(message: string): string {
+  return message.split(/(?<=[.])\s/u)[0] ?? message;
 }
 
 function ended(message: string): string {

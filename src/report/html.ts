@@ -1,6 +1,7 @@
 import { contents } from './contents.ts';
 import { htmlText } from './escape.ts';
 import { colour, isBefore, type Draw } from './draw.ts';
+import { intervalDrawing, type InMargins } from './interval.ts';
 import { chartTable, type Cell, type Chart, type Section } from './section.ts';
 import type { ReportInput } from './standing.ts';
 
@@ -23,6 +24,7 @@ export function renderHtml(input: ReportInput, draw: Draw): string {
         <main>
           <h1>${said.title} <span class="badge ${said.standing.mood}">${said.standing.word}</span></h1>
           <p class="headline">${said.headline}</p>
+          ${said.nextStep === '' ? [] : html`<p><strong>What to do:</strong> ${said.nextStep}</p>`}
           ${
             said.pullRequest === undefined
               ? []
@@ -49,8 +51,8 @@ function renderSection(section: Section, index: number, draw: Draw): Markup {
   const count = rows.length === 0 ? [] : html` <span class="count">${String(rows.length)}</span>`;
   const heading = html`<h2 id="${id}">${section.title}${count}</h2>`;
   const remarks = (section.remarks ?? []).filter((remark) => remark !== null);
-  const body = html`${(section.text ?? []).map((text) => html`<p>${text}</p>`)}
-  ${(section.charts ?? []).map((chart) => figure(chart, draw))} ${rows.length === 0 ? [] : table(section, { id })}
+  const body = html`${(section.text ?? []).map((text) => html`<p>${text}</p>`)} ${figures(section.charts ?? [], draw)}
+  ${rows.length === 0 ? [] : table(section, { id })}
   ${section.legend === undefined ? [] : html`<p class="count">${section.legend}</p>`}
   ${
     remarks.length === 0
@@ -86,6 +88,12 @@ function table({ columns, rows }: Pick<Section, 'columns' | 'rows'>, by: { id: s
       </tbody>
     </table>
   </div>`;
+}
+
+/** Charts side by side where there is room. */
+function figures(charts: readonly Chart[], draw: Draw): Part {
+  if (charts.length === 0) return [];
+  return html`<div class="figures">${charts.map((chart) => figure(chart, draw))}</div>`;
 }
 
 /** A chart, what its colours mean, and its numbers for whoever cannot see it. */
@@ -127,9 +135,15 @@ function renderCell(cell: Cell, column: string): Markup {
   </td>`;
 }
 
-function cellText({ text, kind, mood }: Cell): Part {
+function cellText({ text, kind, mood, interval }: Cell): Part {
+  if (interval !== undefined) return intervalFigure(interval);
   if (kind === 'code') return html`<code>${text}</code>`;
   return kind === 'verdict' ? html`<span class="badge ${mood ?? 'none'}">${text}</span>` : text;
+}
+
+function intervalFigure(interval: InMargins): Markup {
+  const { viewBox, label, shapes } = intervalDrawing(interval);
+  return html`<svg class="interval" role="img" aria-label="${label}" viewBox="${viewBox}">${trusted(shapes)}</svg>`;
 }
 
 function align(cell: Cell | undefined): Markup {
@@ -178,10 +192,14 @@ summary { cursor: pointer; }
 .count { color: var(--soft); font-weight: 400; }
 p.count, section ul { font-size: 0.9rem; }
 .wide { overflow-x: auto; }
-figure { margin: 1rem 0; max-width: 40rem; }
+.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); gap: 0 2rem; }
+figure { margin: 1rem 0; max-width: 40rem; min-width: 0; break-inside: avoid; }
 figcaption { font-size: 0.9rem; font-weight: 600; }
 .keys { font-weight: 400; color: var(--soft); }
 .key { margin-left: 0.75rem; white-space: nowrap; } .key svg { margin-right: 0.3rem; vertical-align: middle; }
+.interval { display: block; width: 9rem; height: 1.15rem; stroke: var(--series-0); fill: none; stroke-width: 2; }
+.interval .beyond { fill: var(--bad); fill-opacity: 0.12; stroke: none; } .interval .dot, .interval .arrow { fill: var(--series-0); stroke: none; }
+.interval .margin { stroke: var(--bad); stroke-width: 1; stroke-dasharray: 2 2; } .interval .zero { stroke: var(--soft); stroke-width: 1; }
 .chart { display: block; width: 100%; height: auto; color: var(--soft); }
 figure details { margin: 0.25rem 0; font-size: 0.85rem; color: var(--soft); }
 @media (max-width: 640px) {

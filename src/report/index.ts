@@ -13,6 +13,7 @@ export * from './profile.ts';
 export * from './published.ts';
 export * from './registry-reads.ts';
 export * from './release-notes.ts';
+export * from './sarif.ts';
 export * from './version-changes.ts';
 export { jsonText, withoutWorkflowCommands } from './escape.ts';
 export { standing, type ReportInput, type Result, type Standing } from './standing.ts';

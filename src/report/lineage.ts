@@ -14,7 +14,7 @@ export function lineage(input: ReportInput): Section {
   const rows = [
     ...(decision === null
       ? subjects(input)
-      : [...version('Candidate', decision.candidate), ...version('Champion', decision.from)]),
+      : [...version('Candidate', decision.candidate), ...champion(input, decision.from)]),
     ...datasets(input),
     ...(policy === undefined ? [] : [row('Policy', textCell(''), codeCell(policy))]),
     ...(decision?.evidence ?? []).map((each) =>
@@ -40,6 +40,14 @@ function version(name: string, version: Version | null): Cell[][] {
   if (version === null) return [row(name, textCell('none'))];
   const title = version.version === 'candidate' ? name : `${name}, version ${version.version}`;
   return version.artifacts.map((each) => artifact(title, each));
+}
+
+/** The champion of the registry, or the one that the configuration names while the registry has none. */
+function champion(input: ReportInput, from: Version | null): Cell[][] {
+  const named = input.evidence.find(({ subjects: { champion: each } }) => each !== undefined)?.subjects.champion;
+  return from === null && named !== undefined
+    ? [artifact('Champion, as configured', named)]
+    : version('Champion', from);
 }
 
 /** Of evidence that nothing was decided on. */

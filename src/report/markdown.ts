@@ -84,6 +84,7 @@ function written(said: Contents, untrusted: boolean): Page {
     lead: [
       reportHeading(said.title, said.standing, untrusted),
       `**${markdownText(said.headline)}**`,
+      ...(said.nextStep === '' ? [] : [`**What to do:** ${markdownText(said.nextStep)}`]),
       ...(said.pullRequest === undefined
         ? []
         : [`[Pull request ${said.pullRequest.number}](${encodeURI(said.pullRequest.url)})`]),
@@ -170,7 +171,7 @@ function cell(shown: Cell): string {
 
 /** Numbers and verdicts stay on one line, however narrow the page. */
 function cellText({ text, kind, mood = 'none' }: Cell): string {
-  if (kind === 'code') return text === '' ? '' : markdownCode(text);
+  if (kind === 'code' || kind === 'interval') return text === '' ? '' : markdownCode(text);
   const safe = markdownText(text);
   if (kind === 'number') return safe.replaceAll(' ', '&nbsp;');
   return kind === 'verdict' ? `${symbols[mood]}&nbsp;${safe}` : safe;

@@ -1,4 +1,5 @@
-import type { Check, Evidence } from '../evidence/index.ts';
+import type { Check, Comparison, Evidence } from '../evidence/index.ts';
+import { inMargins, intervalText, type InMargins } from './interval.ts';
 
 /** Whether what is said is good news. */
 export type Mood = 'good' | 'bad' | 'open' | 'none';
@@ -6,8 +7,10 @@ export type Mood = 'good' | 'bad' | 'open' | 'none';
 export interface Cell {
   text: string;
   /** How it is set: running text, a number to the right, an identifier, or a verdict with its mood. */
-  kind: 'text' | 'number' | 'code' | 'verdict';
+  kind: 'text' | 'number' | 'code' | 'verdict' | 'interval';
   mood?: Mood;
+  /** What an interval is drawn from, where it can be drawn. */
+  interval?: InMargins;
   /** Where it leads, where the output can lead anywhere. Never anybody's text: addresses that this folder made. */
   href?: string | undefined;
 }
@@ -28,6 +31,8 @@ export interface StageReport {
   reportOrder: number;
   /** What its evidence shows, as plain data that each output renders. */
   sections(evidence: Evidence): Section[];
+  /** The command that runs it. */
+  command?: { name: string };
 }
 
 /** A titled part of a report: paragraphs, charts and a table, of which any may be empty. */
@@ -53,10 +58,11 @@ export interface Section {
 /** Numbers to be drawn, or listed where nothing can be drawn. */
 export interface Chart {
   /**
-   * Lines join the points of a series, steps hold a value until the next; bars stand side by side by category; intervals show a value
-   * and its bounds (`y`, with `x` the category), from left to right.
+   * Lines join the points of a series, steps hold a value until the next; bars stand side by side by category; rows are bars from left
+   * to right, one place a name (`x`), those of less than 0 to the left; of a heat map `x` is the column, the series the row, and `y`
+   * from -1 (worst) to 1 the colour.
    */
-  kind: 'line' | 'steps' | 'bar' | 'interval';
+  kind: 'line' | 'steps' | 'bar' | 'rows' | 'heat';
   title: string;
   x: Axis;
   y: Axis;
@@ -104,7 +110,9 @@ export function withoutCharts(sections: readonly Section[]): Section[] {
 /** The numbers of a chart. */
 export function chartTable({ title, x, y, series }: Chart): Pick<Section, 'title' | 'columns' | 'rows'> {
   const withUnit = ({ title: name, unit }: Axis): string => (unit === undefined ? name : `${name} (${unit})`);
-  const places = [...new Set(series.flatMap(({ points }) => points.map((point) => point.x)))];
+  const places = [...new Set(series.flatMap(({ points }) => points.map((point) => point.x)))].sort((a, b) =>
+    typeof a === 'number' && typeof b === 'number' ? a - b : 0,
+  );
   const columns = series.length === 1 ? [withUnit(y)] : series.map(({ name }) => `${name}: ${withUnit(y)}`);
   const tables = series.map(({ points }) => new Map(points.map((point) => [point.x, point])));
   return {
@@ -130,6 +138,12 @@ function shownNumber(value: number | string): string {
 
 export function textCell(text: string): Cell {
   return { text, kind: 'text' };
+}
+
+/** An interval beside its numbers, scaled in margins; empty where there is no margin. */
+export function intervalCell(comparison: Comparison): Cell {
+  const interval = inMargins(comparison);
+  return interval === null ? textCell('') : { text: intervalText(interval), kind: 'interval', interval };
 }
 
 export function numberCell(text: string): Cell {

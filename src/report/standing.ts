@@ -1,5 +1,6 @@
 import {
   combinedVerdict,
+  excess,
   type Check,
   type Decision,
   type Evidence,
@@ -66,16 +67,21 @@ const verdicts: Record<Verdict, Standing> = {
 };
 
 /** What decided: the first reason of the decision, or the worst check where there is no decision. */
-export function deciding({ decision, evidence }: Result): { message: string; others: number } {
+export function deciding({ decision, evidence }: Result): {
+  message: string;
+  others: number;
+  check?: Check | undefined;
+} {
   if (decision !== null) {
     const [first, ...others] = decision.reasons;
     // Why the version is what it is decided nothing.
     const deciding = others.filter(({ code }) => code !== 'version');
-    return { message: first?.message ?? 'no reason was given', others: deciding.length };
+    const check = evidence.flatMap((each) => each.checks).find(({ id }) => id === first?.check);
+    return { message: first?.message ?? 'no reason was given', others: deciding.length, check };
   }
   const blocking = worstFirst(evidence).filter((check) => check.severity === 'block');
   const [worst, ...others] = blocking.filter(isOpen);
-  if (worst !== undefined) return { message: worst.message, others: others.length };
+  if (worst !== undefined) return { message: worst.message, others: others.length, check: worst };
   const passed = blocking.filter((check) => check.verdict === 'pass').length;
   if (passed === 0) return { message: 'no blocking check could be computed', others: 0 };
   return {
@@ -90,7 +96,13 @@ export function worstFirst(evidence: readonly Evidence[], decision: Result['deci
   const rank = (check: Check): number => (isOpen(check) ? reasons.get(check.id) : undefined) ?? Infinity;
   return evidence
     .flatMap((each) => each.checks)
-    .sort((a, b) => (rank(a) === rank(b) ? badness(a) - badness(b) : rank(a) - rank(b)));
+    .sort(
+      (a, b) => compare(rank(a), rank(b)) || badness(a) - badness(b) || (isOpen(a) ? compare(excess(b), excess(a)) : 0),
+    );
+}
+
+function compare(a: number, b: number): number {
+  return a === b ? 0 : a - b;
 }
 
 /** A check that someone should read: it failed, or could not say. */

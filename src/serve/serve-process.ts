@@ -1,9 +1,9 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { ContenderError, ModelError } from '../errors.ts';
+import { ContenderError, ModelError, UsageError } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { startServer } from './server.ts';
+import { queueByDefault, startServer } from './server.ts';
 
 /*
  * The model server as a program of its own: the built-in staging target and the container image run it.
@@ -25,6 +25,9 @@ try {
       name: { type: 'string', default: process.env['CONTENDER_MODEL_NAME'] ?? 'model' },
       host: { type: 'string', default: '0.0.0.0' },
       port: { type: 'string', default: process.env['PORT'] ?? '8080' },
+      queue: { type: 'string', default: process.env['CONTENDER_QUEUE'] ?? String(queueByDefault) },
+      batch: { type: 'string', default: process.env['CONTENDER_BATCH'] ?? '0' },
+      'batch-delay': { type: 'string', default: process.env['CONTENDER_BATCH_DELAY_MS'] ?? '2' },
       'until-stdin-ends': { type: 'boolean', default: false },
     },
   });
@@ -34,6 +37,13 @@ try {
     port: Number(values.port),
     host: values.host,
     log,
+    settings: {
+      queue: wholeNumber(values.queue, 'queue', 1),
+      batch:
+        wholeNumber(values.batch, 'batch', 0) === 0
+          ? undefined
+          : { maxRows: Number(values.batch), maxDelayMs: wholeNumber(values['batch-delay'], 'batch-delay', 0) },
+    },
   });
   const close = () => void server.close().then(() => process.exit(0));
   process.once('SIGTERM', close);
@@ -49,6 +59,12 @@ try {
 
 function tell(message: object): void {
   process.stdout.write(`${JSON.stringify(message)}\n`);
+}
+
+function wholeNumber(text: string, name: string, least: number): number {
+  const value = Number(text);
+  if (Number.isInteger(value) && value >= least) return value;
+  throw new UsageError({ found: `${name}: ${JSON.stringify(text)}`, expected: `a whole number of at least ${least}` });
 }
 
 /** The model itself, or the only one in a folder. */

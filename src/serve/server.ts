@@ -4,12 +4,25 @@ import type { Log } from '../log.ts';
 import type { LocalArtifact, Opened } from '../model/artifact.ts';
 import { inferResponse, readInferRequest, RequestError, type ModelMetadata } from '../protocol/index.ts';
 import { version } from '../version.ts';
+import { batched, type BatchSettings } from './batching.ts';
+import { serverMetrics } from './metrics.ts';
 import { openServedModel, type ServedModel } from './served-model.ts';
 
 /** Largest request body: about a million numbers. */
 const bodyLimit = 16 * 1024 * 1024;
 /** How long answers under way may take once the server is told to stop. */
 const drainMs = 10_000;
+
+export interface ServerSettings {
+  /** Requests that are being answered or wait, at once; more are refused with 429. */
+  queue?: number;
+  /** Answer requests together that come at about the same time. */
+  batch?: BatchSettings | undefined;
+  /** How long a request may take to arrive: a client that sends a byte now and then holds no connection for ever. */
+  arrivalMs?: number;
+}
+
+export const queueByDefault = 512;
 
 export interface RunningServer {
   /** Base URL, such as `http://127.0.0.1:8080`. */
@@ -31,10 +44,11 @@ export async function startServer(input: {
   port: number;
   host: string;
   log: Log;
+  settings?: ServerSettings;
 }): Promise<RunningServer> {
-  const { artifact, modelName, port, host, log } = input;
+  const { artifact, modelName, port, host, log, settings = {} } = input;
   const model = await openServedModel(artifact.path);
-  const app = await createApp(modelName, model, log);
+  const app = await createApp(modelName, model, settings, log);
   try {
     await app.listen({ port, host });
   } catch (error) {
@@ -49,9 +63,30 @@ export async function startServer(input: {
   };
 }
 
-async function createApp(name: string, model: ServedModel, log: Log): Promise<FastifyInstance> {
+async function createApp(
+  name: string,
+  model: ServedModel,
+  { queue = queueByDefault, batch, arrivalMs = 10_000 }: ServerSettings,
+  log: Log,
+): Promise<FastifyInstance> {
   const { default: fastify } = await import('fastify');
-  const app = fastify({ bodyLimit, forceCloseConnections: 'idle', routerOptions: { maxParamLength: 300 } });
+  const app = fastify({
+    bodyLimit,
+    forceCloseConnections: 'idle',
+    requestTimeout: arrivalMs,
+    http: { connectionsCheckingInterval: Math.min(1000, arrivalMs / 4), headersTimeout: arrivalMs },
+    routerOptions: { maxParamLength: 300 },
+  });
+  const metrics = serverMetrics();
+  let inFlight = 0;
+  const ran = (requests: number, rows: number): void => metrics.ran(requests, rows);
+  const infer: ServedModel['infer'] =
+    batch === undefined
+      ? (inputs) => {
+          ran(1, inputs[0]?.shape[0] ?? 0);
+          return model.infer(inputs);
+        }
+      : batched(model, batch, ran);
   const metadata: ModelMetadata = { name, platform: 'onnxruntime_onnx', inputs: model.inputs, outputs: model.outputs };
 
   app.removeAllContentTypeParsers();
@@ -67,15 +102,33 @@ async function createApp(name: string, model: ServedModel, log: Log): Promise<Fa
   app.get('/v2', () => ({ name: 'contender', version, extensions: [] }));
   app.get('/v2/health/live', () => ({ live: true }));
   app.get('/v2/health/ready', () => ({ ready: true }));
+  app.get('/metrics', (_request, reply) =>
+    reply.type('text/plain; version=0.0.4; charset=utf-8').send(metrics.text({ inFlight, limit: queue })),
+  );
   for (const base of ['/v2/models/:model', '/v2/models/:model/versions/:version']) {
     app.get<Params>(base, (request, reply) => (served(request.params, reply) ? metadata : undefined));
     app.get<Params>(`${base}/ready`, (request, reply) =>
       served(request.params, reply) ? { name, ready: true } : undefined,
     );
-    app.post<Params>(`${base}/infer`, async (request, reply) => {
+    // Before its body is read: what cannot be answered in time costs nothing.
+    const onRequest = (_request: unknown, reply: FastifyReply, done: () => void): void => {
+      if (inFlight >= queue) {
+        metrics.answered(429, 0);
+        refuse(reply.header('retry-after', '1'), 429, `${queue} requests are being answered: try again later`);
+        return;
+      }
+      inFlight += 1;
+      const started = performance.now();
+      reply.raw.once('close', () => {
+        inFlight -= 1;
+        metrics.answered(reply.raw.headersSent ? reply.statusCode : 499, (performance.now() - started) / 1000);
+      });
+      done();
+    };
+    app.post<Params>(`${base}/infer`, { onRequest }, async (request, reply) => {
       if (!served(request.params, reply)) return reply;
       const { id, inputs, outputs } = readInferRequest(request.body, model);
-      const tensors = await model.infer(inputs);
+      const tensors = await infer(inputs);
       const wanted = outputs === null ? tensors : tensors.filter((tensor) => outputs.includes(tensor.name));
       return reply.header('content-type', 'application/json; charset=utf-8').send(inferResponse(name, wanted, id));
     });

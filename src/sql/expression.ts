@@ -15,7 +15,7 @@ export interface Refusal {
 }
 
 /** What the expressions may contain; above all no subquery, which could read another table or a file. */
-const allowedParts = new Set([
+export const allowedParts: ReadonlySet<string> = new Set([
   'BETWEEN',
   'CASE',
   'CAST',
@@ -33,7 +33,7 @@ const refusedOperators = new Map([
   ['OPERATOR_UNPACK', 'unpack'],
 ]);
 
-type Node = Record<string, unknown>;
+export type Node = Record<string, unknown>;
 
 /** Parse one expression with the engine that will run it, and judge all that is in it. */
 export async function parseExpression(connection: DuckDBConnection, sql: string): Promise<Parsed> {
@@ -99,7 +99,8 @@ function refusalOf(node: Node, sorted: boolean): Refusal | null {
   return typeof called === 'string' ? refusalOfCall(called.toLowerCase(), node, sorted) : null;
 }
 
-function refusalOfCall(name: string, node: Node, sorted: boolean): Refusal | null {
+/** Why a function may not be called. */
+export function refusalOfCall(name: string, node: Node, sorted: boolean): Refusal | null {
   const parameters = parametersOf(node);
   if (name === 'age') {
     if (parameters.length === 2) return null;

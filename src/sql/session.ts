@@ -3,7 +3,7 @@ import type { Dataset, DatasetColumn, DatasetSource } from '../data/relation.ts'
 import { temporaryFolder } from '../data/temporary.ts';
 import { DataError, type Fault } from '../errors.ts';
 import { startGuarded } from '../model/guarded-process.ts';
-import type { Parsed } from './expression.ts';
+import type { Parsed, Refusal } from './expression.ts';
 
 /** A column of a table made here: integers; doubles, NaN being no value; texts by their number among `names`; or no value at all. */
 export type SentColumn = { name: string } & (
@@ -13,7 +13,7 @@ export type SentColumn = { name: string } & (
   | { type: 'nothing' }
 );
 
-/** What the process is asked. `sql` of `run`, `numbers` and `rows` is ours, around expressions that were parsed. */
+/** What the process is asked. `sql` of `run`, `numbers` and `rows` is ours, around expressions that were parsed; that of `select` is a person's. */
 export type Question = { id: number } & (
   | { kind: 'open'; dataset: DatasetSource; folder: string; memoryBytes: number }
   | { kind: 'parse'; sql: string }
@@ -22,6 +22,7 @@ export type Question = { id: number } & (
   | { kind: 'run'; sql: string }
   | { kind: 'numbers'; sql: string }
   | { kind: 'rows'; predicate: string }
+  | { kind: 'select'; sql: string; limit: number }
 );
 
 /** What it answers. */
@@ -35,7 +36,11 @@ export interface Answers {
   numbers: Float64Array;
   /** Rows of the data, in their order, where the predicate holds. */
   rows: Uint32Array;
+  select: Selected;
 }
+
+/** What a query of a person gives, or why it is refused. */
+export type Selected = { ok: true; rows: number; first: string[] } | ({ ok: false } & Refusal);
 
 export type Reply = { id: number } & (
   | { ok: true; value: Answers[keyof Answers] }
@@ -75,6 +80,8 @@ export interface SqlSession {
   run(sql: string): Promise<void>;
   numbers(sql: string): Promise<Float64Array>;
   rowsWhere(predicate: string): Promise<Uint32Array>;
+  /** Count the rows of one SELECT from the table `data`, and give the first as JSON. */
+  select(sql: string, limit: number): Promise<Selected>;
   close(): void;
 }
 
@@ -170,6 +177,7 @@ export async function openSqlSession(
     run: async (sql) => void (await ask({ kind: 'run', sql })),
     numbers: (sql) => ask({ kind: 'numbers', sql }),
     rowsWhere: (predicate) => ask({ kind: 'rows', predicate }),
+    select: (sql, limit) => ask({ kind: 'select', sql, limit }),
     close,
   };
 }

@@ -17,6 +17,7 @@ import { copyRows } from '../data/workspace.ts';
 import { ContenderError } from '../errors.ts';
 import { startWatchdog } from '../model/watchdog.ts';
 import { parseExpression } from './expression.ts';
+import { refusalOfSelection } from './selection.ts';
 import type { Answers, Question, Reply, SentColumn } from './session.ts';
 
 // The engine goes on in threads of its own, which an orderly exit waits for.
@@ -64,6 +65,8 @@ async function respond(question: Question): Promise<Answers[Question['kind']]> {
       return numbersOf(await workspace.runAndReadAll(question.sql));
     case 'rows':
       return rowsWhere(dataset, question.predicate);
+    case 'select':
+      return select(dataset, question);
   }
 }
 
@@ -156,6 +159,19 @@ function valueAt(column: SentColumn, row: number): DuckDBValue {
 
 function numbersOf(result: Awaited<ReturnType<DuckDBConnection['runAndReadAll']>>): Float64Array {
   return Float64Array.from(result.getRows(), ([value]) => (Number.isFinite(value) ? (value as number) : Number.NaN));
+}
+
+async function select(
+  { connection }: Dataset,
+  { sql, limit }: Extract<Question, { kind: 'select' }>,
+): Promise<Answers['select']> {
+  const refusal = await refusalOfSelection(connection, sql);
+  if (refusal !== null) return { ok: false, ...refusal };
+  // The connection reads the file of the dataset and writes none; the query is one SELECT.
+  const query = `(\n${sql}\n)`;
+  const counted = await connection.runAndReadAll(`select count(*)::double from ${query}`);
+  const first = await connection.runAndReadAll(`select to_json(found)::varchar from ${query} as found limit ${limit}`);
+  return { ok: true, rows: Number(counted.getRows()[0]?.[0]), first: first.getRows().map(([row]) => String(row)) };
 }
 
 async function rowsWhere({ connection, relation }: Dataset, predicate: string): Promise<Uint32Array> {

@@ -7,7 +7,7 @@ import type { PredictionResult, ReadingOptions } from '../model/predictions.ts';
 import type { ModelRole } from '../model/predict.ts';
 import type { Scorer } from '../model/scorer.ts';
 import type { ProfiledData } from '../profile/profiled-data.ts';
-import type { StageReport } from '../report/section.ts';
+import type { Section, StageReport } from '../report/section.ts';
 
 /**
  * A part of the gate that makes one piece of evidence: all that is said of it. It is loaded at every start, so what is heavy stands
@@ -25,6 +25,20 @@ export type Stage = StageDescription &
         needs: 'contestants' | 'target';
         load(): Promise<Runner<ContestantsContext>>;
       }
+    | {
+        /**
+         * Judges what production logged of both models. It runs by its own command alone: the gate holds a candidate until its evidence
+         * is there, since there are no logs before the candidate is let out.
+         */
+        needs: 'logs';
+        /** The logs by the part they play: their files, and the keys that name them. */
+        logs(model: Model): Readonly<Record<string, { file: string; key: string }>>;
+        load(): Promise<Runner<LogsContext>>;
+      }
+    | {
+        /** Acts on production and watches it: a driver of its own in the pipeline makes its evidence, over hours, after the gate. */
+        needs: 'traffic';
+      }
   );
 
 /** Evidence has a kind, a section in the report and a place in it: see `StageReport`. */
@@ -34,6 +48,8 @@ interface StageDescription extends StageReport {
     /** One sentence, for the help of the command line. */
     summary: string;
     examples: readonly string[];
+    /** What its option --plan shows: what it takes, before anything is measured. */
+    plan?: { description: string; of(model: Model): Promise<Section> };
   };
   /** Folder of its action in `actions/`. */
   action: string;
@@ -79,7 +95,7 @@ export interface StageResult {
   /** Kept with the evidence: a version is raised by what changed of them. */
   signatures?: Signatures;
   /** Files beside the evidence, such as rows of data, which no evidence holds: those that `files` names. */
-  files?: readonly { name: string; text: string }[];
+  files?: readonly { name: string; content: string | Uint8Array }[];
 }
 
 /** What every stage gets. */
@@ -96,10 +112,21 @@ export interface StageContext {
   profiles: Readonly<Record<string, ProfiledData>>;
   /** Absolute path of the folder that no file may lie outside of. */
   root: string;
+  /** Absolute path of the folder of contender.yml. */
+  folder: string;
+  /** Opens the server that is tested, and goes nowhere else. */
+  targetToken?: string | undefined;
   /** Absolute path of a file that the configuration names under `key`. @throws UsageError outside the workspace */
   pathOf(file: string, key: string): Promise<string>;
   log: Log;
   signal?: AbortSignal | undefined;
+}
+
+/** What a stage gets that judges logs of production. The logs are the `datasets`. */
+export interface LogsContext extends StageContext {
+  candidate: Artifact;
+  /** Null: there is no champion yet. */
+  champion: Artifact | null;
 }
 
 /** What a stage gets that judges models. */

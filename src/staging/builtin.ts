@@ -5,9 +5,10 @@ import { defaults } from '../config/defaults.ts';
 import { entryPath } from '../entries.ts';
 import { StagingError } from '../errors.ts';
 import { requireSame, type LocalArtifact, type Opened } from '../model/artifact.ts';
-import { inferPath } from '../protocol/index.ts';
+import { minimalEnvironment } from './environment.ts';
 import { askMetadata, shownLogs } from './health.ts';
 import { cpuMeter, processUsage } from './process-usage.ts';
+import { serviceOf } from './service.ts';
 import { tailOf } from './tail.ts';
 import type { StagingTarget } from './target.ts';
 
@@ -34,6 +35,7 @@ export async function startBuiltin(input: {
     ],
     { stdio: ['pipe', 'pipe', 'pipe'], env: minimalEnvironment() },
   );
+  const begun = performance.now();
   const logs = tailOf(child.stderr);
   const ended = new Promise<string>((resolve) => {
     child.once('error', (error) => resolve(error.message));
@@ -48,12 +50,16 @@ export async function startBuiltin(input: {
   try {
     const { url, opened } = await ready(child, ended, logs, input.signal);
     requireSame(input.artifact, opened);
+    const startedInMs = performance.now() - begun;
     const meter = cpuMeter();
+    const service = serviceOf({ target: 'builtin' }, input.modelName);
     return {
       kind: 'builtin',
       url,
-      inferPath: inferPath(input.modelName),
-      metadata: await askMetadata(url, input.modelName, input.signal),
+      service,
+      metadata: await askMetadata(url, service, {}, input.signal),
+      startedInMs,
+      limits: { cpus: null, memoryBytes: null },
       async observe() {
         if (exit !== undefined) return { memoryBytes: null, cpuPercent: null, alive: false, exit };
         const usage = child.pid === undefined ? null : await processUsage(child.pid);
@@ -111,12 +117,4 @@ async function end(child: ChildProcessWithoutNullStreams, ended: Promise<string>
   const timer = setTimeout(() => child.kill('SIGKILL'), 2_000);
   await ended;
   clearTimeout(timer);
-}
-
-/** What a program needs to run, and nothing that could be a secret. */
-function minimalEnvironment(): NodeJS.ProcessEnv {
-  const names = ['PATH', 'TMPDIR', 'TEMP', 'TMP', 'SYSTEMROOT', 'LD_LIBRARY_PATH', 'LANG', 'TZ'];
-  return Object.fromEntries(
-    names.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])),
-  );
 }

@@ -1,7 +1,17 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { StagingError } from '../errors.ts';
-import { modelPath, readModelMetadata, type ModelMetadata } from '../protocol/index.ts';
+import type { Staging } from '../config/schema.ts';
+import { serviceSettings, type ServiceSettings } from '../config/staging.ts';
+import { ConfigError, StagingError } from '../errors.ts';
+import {
+  datatypes,
+  isDatatype,
+  modelPath,
+  readModelMetadata,
+  type ModelMetadata,
+  type TensorMetadata,
+} from '../protocol/index.ts';
 import { get } from './get.ts';
+import type { Service } from './service.ts';
 
 const requestTimeoutMs = 5_000;
 
@@ -9,8 +19,10 @@ const requestTimeoutMs = 5_000;
 export interface Awaited {
   /** For messages: what is started, without credentials. */
   what: string;
-  /** Full URL of the health endpoint. */
+  /** Base URL of the server. */
   url: string;
+  service: Service;
+  staging: Staging;
   timeoutMs: number;
   signal: AbortSignal | undefined;
   /** Somebody else runs it: that it does not answer at all says nothing about the candidate. */
@@ -22,22 +34,32 @@ export interface Awaited {
 }
 
 /**
- * Ask until the health endpoint answers 200.
+ * Wait until a server is ready and ask for the metadata of its model, if its protocol has any.
  * @throws StagingError when the target ends or the time is over first, with the last answer and its log.
  */
-export async function untilHealthy(awaited: Awaited): Promise<void> {
+export async function healthy(awaited: Awaited): Promise<ModelMetadata | null> {
+  const { url, service, staging, signal } = awaited;
+  await untilHealthy(awaited);
+  return service.protocol === 'open-inference' ? askMetadata(url, service, serviceSettings(staging), signal) : null;
+}
+
+/** Ask until the health endpoint answers as it should. */
+async function untilHealthy(awaited: Awaited): Promise<void> {
+  const health = healthUrl(awaited.url, awaited.service);
+  const expected = awaited.service.health === null ? `an answer below 500 from ${health}` : `status 200 from ${health}`;
   const deadline = Date.now() + awaited.timeoutMs;
   let last = 'no answer';
   for (let pause = 25; ; pause = Math.min(pause * 1.5, 500)) {
     awaited.signal?.throwIfAborted();
-    last = await askHealth(awaited.url, Math.max(1, Math.min(requestTimeoutMs, deadline - Date.now())), awaited.signal);
-    if (last === '200') return;
+    const timeoutMs = Math.max(1, Math.min(requestTimeoutMs, deadline - Date.now()));
+    last = await askHealth(health, timeoutMs, awaited.service, awaited.signal);
+    if (awaited.service.health === null ? /^[1-4]\d\d$/u.test(last) : last === '200') return;
     awaited.signal?.throwIfAborted();
     const ended = await awaited.ended();
     if (ended !== null) {
       throw new StagingError({
         found: `${awaited.what} ended before it was healthy: ${ended}${shownLogs(await awaited.logs())}`,
-        expected: `status 200 from ${awaited.url}`,
+        expected,
         remedy: ended.startsWith('out of memory')
           ? 'Raise staging.memory or serve a smaller model'
           : 'Read its log, and try the same start by hand',
@@ -48,7 +70,7 @@ export async function untilHealthy(awaited: Awaited): Promise<void> {
       throw new StagingError(
         {
           found: `${awaited.what} was not healthy after ${awaited.timeoutMs / 1000} s (last answer: ${last})${shownLogs(await awaited.logs())}`,
-          expected: `status 200 from ${awaited.url}`,
+          expected,
           remedy: `Check ${setting}, or raise staging.start_timeout`,
         },
         awaited.external && !/^\d+$/u.test(last),
@@ -58,29 +80,76 @@ export async function untilHealthy(awaited: Awaited): Promise<void> {
   }
 }
 
+/** The address that tells health; a path of the configuration is one from the top of the host. */
+export function healthUrl(url: string, { health }: Service): string {
+  return new URL(health ?? '/', url).href;
+}
+
 /** Status code of one health request as text, or why there is none. */
-export async function askHealth(url: string, timeoutMs: number, signal?: AbortSignal): Promise<string> {
-  return get(url, timeoutMs, signal).then(({ status }) => String(status), reason);
+export async function askHealth(
+  url: string,
+  timeoutMs: number,
+  { headers }: Pick<Service, 'headers'>,
+  signal?: AbortSignal,
+): Promise<string> {
+  return get(url, timeoutMs, signal, headers).then(({ status }) => String(status), reason);
 }
 
 /**
- * Ask a healthy server for the metadata of the model that is to be tested.
- * @throws StagingError when it does not serve that model or does not speak the protocol.
+ * Ask a healthy server for the metadata of the model that is to be tested. What the configuration declares stands for what the
+ * server does not tell.
+ * @param base scheme, host and the path before those of the protocol
+ * @throws StagingError when it does not serve that model or does not speak the protocol; ConfigError for a datatype that is none.
  */
-export async function askMetadata(base: string, model: string, signal?: AbortSignal): Promise<ModelMetadata> {
+export async function askMetadata(
+  base: string,
+  { model, headers }: Pick<Service, 'model' | 'headers'>,
+  settings: ServiceSettings,
+  signal?: AbortSignal,
+): Promise<ModelMetadata> {
+  const inputs = declared(settings.inputs, 'inputs');
+  const outputs = declared(settings.outputs, 'outputs');
+  if (inputs !== null && outputs !== null) return { name: model, platform: '', inputs, outputs };
   const url = base + modelPath(model);
-  const { status, body } = await get(url, requestTimeoutMs, signal).catch((error: unknown) => {
+  const { status, body, contentType } = await get(url, requestTimeoutMs, signal, headers).catch((error: unknown) => {
     signal?.throwIfAborted();
     throw new StagingError({ found: `No metadata from ${url}: ${reason(error)}`, cause: error });
   });
   if (status !== 200) {
     throw new StagingError({
-      found: `${url} answered ${status}`,
+      found: `${url} answered ${status} (${contentType ?? 'no content type'})${excerpt(body)}`,
       expected: `the metadata of model ${JSON.stringify(model)} (Open Inference Protocol v2)`,
-      remedy: 'Serve the model under that name; the image of Contender takes it from CONTENDER_MODEL_NAME',
+      remedy:
+        'Serve the model under that name (the image of Contender takes it from CONTENDER_MODEL_NAME), declare staging.inputs and staging.outputs, or say what else the server speaks with staging.protocol',
     });
   }
-  return readModelMetadata(body);
+  const told = readModelMetadata(body);
+  const metadata = { ...told, inputs: inputs ?? told.inputs, outputs: outputs ?? told.outputs };
+  const missing = (['inputs', 'outputs'] as const).filter((part) => metadata[part].length === 0);
+  if (missing.length === 0) return metadata;
+  throw new StagingError({
+    found: `The metadata from ${url} has no ${missing.join(' and no ')}`,
+    expected: 'name, datatype and shape of each',
+    remedy: `Declare them: staging: { ${missing.map((part) => `${part}: [{ name, datatype: FP32, shape: [-1, 10] }]`).join(', ')} }`,
+  });
+}
+
+function declared(tensors: ServiceSettings['inputs'], what: string): TensorMetadata[] | null {
+  if (tensors === undefined) return null;
+  return tensors.map(({ name, datatype, shape }) => {
+    if (isDatatype(datatype)) return { name, datatype, shape };
+    throw new ConfigError({
+      found: `datatype ${JSON.stringify(datatype)} of ${JSON.stringify(name)}`,
+      expected: `one of ${datatypes.join(', ')}`,
+      where: `staging.${what}`,
+    });
+  });
+}
+
+/** The start of a body, ready to follow a sentence. */
+function excerpt(body: string): string {
+  const start = body.slice(0, 150).replaceAll(/\s+/gu, ' ').trim();
+  return start === '' ? '' : `: ${JSON.stringify(start)}`;
 }
 
 /** The log of something that failed, cut to its last lines, ready to follow a sentence. */

@@ -8,10 +8,10 @@ import { StagingError } from '../errors.ts';
 import type { Artifact } from '../evidence/index.ts';
 import type { Log } from '../log.ts';
 import type { LocalArtifact } from '../model/artifact.ts';
-import { inferPath, readyPath } from '../protocol/index.ts';
 import { connectEngine, owner, ownerLabel, removeContainer, removeLeftovers, statusOf } from './engine.ts';
-import { askMetadata, untilHealthy } from './health.ts';
+import { healthy } from './health.ts';
 import { cpuMeter } from './process-usage.ts';
+import type { Service } from './service.ts';
 import type { Observation, StagingTarget } from './target.ts';
 
 export type ImageStaging = Extract<Staging, { image: string }>;
@@ -33,12 +33,13 @@ const readOnlyRoot = {
  */
 export async function startImage(input: {
   staging: ImageStaging;
-  candidate: LocalArtifact;
-  modelName: string;
+  /** Null: there is no model file, and the image brings its own. */
+  candidate: LocalArtifact | null;
+  service: Service;
   log: Log;
   signal?: AbortSignal | undefined;
 }): Promise<StagingTarget> {
-  const { staging, log, signal } = input;
+  const { staging, service, log, signal } = input;
   const engine = await connectEngine();
   await removeLeftovers(engine, log);
   const image = await findImage(engine, staging.image, log, signal);
@@ -47,12 +48,15 @@ export async function startImage(input: {
   let removed: Promise<void> | undefined;
   const stop = () => (removed ??= removeContainer(container));
   try {
+    const begun = performance.now();
     const port = await start(container, staging);
     const url = `http://127.0.0.1:${port}`;
     const logs = () => tail(container);
-    await untilHealthy({
+    const metadata = await healthy({
       what: `The container of ${staging.image}`,
-      url: new URL(staging.health ?? readyPath, url).href,
+      url,
+      service,
+      staging,
       timeoutMs: milliseconds(staging.start_timeout ?? defaults.startTimeout),
       signal,
       external: false,
@@ -62,8 +66,13 @@ export async function startImage(input: {
     return {
       kind: 'image',
       url,
-      inferPath: inferPath(input.modelName),
-      metadata: await askMetadata(url, input.modelName, signal),
+      service,
+      metadata,
+      startedInMs: performance.now() - begun,
+      limits: {
+        cpus: staging.cpus ?? null,
+        memoryBytes: staging.memory === undefined ? null : bytes(staging.memory),
+      },
       artifact: imageArtifact(staging.image, image),
       observe: observer(container, staging),
       logs,
@@ -109,11 +118,11 @@ async function findImage(
 async function createContainer(
   engine: Docker,
   image: Docker.ImageInspectInfo,
-  input: { staging: ImageStaging; candidate: LocalArtifact; modelName: string },
+  input: { staging: ImageStaging; candidate: LocalArtifact | null; service: Service },
 ): Promise<Docker.Container> {
-  const { staging, candidate, modelName } = input;
+  const { staging, candidate, service } = input;
   const exposed = `${containerPort(staging)}/tcp`;
-  const environment = { CONTENDER_MODEL_NAME: modelName, ...staging.env };
+  const environment = { CONTENDER_MODEL_NAME: service.model, ...staging.env };
   const memory = staging.memory === undefined ? undefined : bytes(staging.memory);
   const labels = image.Config.Labels as Record<string, string> | null;
   try {
@@ -132,7 +141,8 @@ async function createContainer(
         SecurityOpt: ['no-new-privileges'],
         ...(labels?.[readOnlyLabel] === 'true' ? readOnlyRoot : {}),
         PortBindings: { [exposed]: [{ HostIp: '127.0.0.1', HostPort: '' }] },
-        Mounts: staging.mount_model === undefined ? [] : modelMounts(candidate, staging.mount_model),
+        Mounts:
+          staging.mount_model === undefined || candidate === null ? [] : modelMounts(candidate, staging.mount_model),
         LogConfig: { Type: 'json-file', Config: { 'max-size': '10m', 'max-file': '1' } },
       },
     });
@@ -177,6 +187,7 @@ async function start(container: Docker.Container, staging: ImageStaging): Promis
 
 function observer(container: Docker.Container, staging: ImageStaging): () => Promise<Observation> {
   const meter = cpuMeter();
+  let before: Throttling | null = null;
   return async () => {
     const info = await container.inspect().catch((error: unknown) => {
       if (statusOf(error) === 404) return null;
@@ -190,9 +201,21 @@ function observer(container: Docker.Container, staging: ImageStaging): () => Pro
     return {
       memoryBytes: used === undefined ? null : used - fileCache(stats.memory_stats.stats),
       cpuPercent: meter(stats.cpu_stats.cpu_usage.total_usage / 1e9),
+      throttled: throttledSince(before, (before = stats.cpu_stats.throttling_data as Throttling)),
       alive: true,
     };
   };
+}
+
+/** Periods of the CPU limit, and those in which it was used up (cgroups, cpu.stat). */
+interface Throttling {
+  periods: number;
+  throttled_periods: number;
+}
+
+function throttledSince(before: Throttling | null, now: Throttling | undefined): number | null {
+  if (before === null || now === undefined || now.periods === before.periods) return null;
+  return (now.throttled_periods - before.throttled_periods) / (now.periods - before.periods);
 }
 
 /** Page cache that the kernel would give back, which `docker stats` leaves out too (cgroup v2, else v1). */

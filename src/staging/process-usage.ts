@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 
 // Linux counts the CPU time of a process in ticks of 1/100 s for user space, whatever the kernel's own rate.
-const ticksPerSecond = 100;
+export const ticksPerSecond = 100;
 
 export interface ProcessUsage {
   memoryBytes: number;

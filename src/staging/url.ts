@@ -1,37 +1,64 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Staging } from '../config/schema.ts';
 import { StagingError } from '../errors.ts';
-import { inferPath, readyPath } from '../protocol/index.ts';
-import { askHealth, askMetadata, untilHealthy } from './health.ts';
+import { askHealth, healthUrl, healthy } from './health.ts';
+import type { Service } from './service.ts';
 import type { StagingTarget } from './target.ts';
+
+const observeTimeoutMs = 5_000;
+/** A server that restarts a worker may refuse for a moment. */
+const confirmAfterMs = 300;
 
 /** Use a server that somebody else runs. Its certificate is verified; nothing is started or stopped. */
 export async function useUrl(input: {
-  url: string;
-  health: string | undefined;
-  modelName: string;
+  staging: Extract<Staging, { url: string }>;
+  service: Service;
   timeoutMs: number;
   signal?: AbortSignal | undefined;
 }): Promise<StagingTarget> {
-  const { origin, prefix } = parts(input.url);
+  const { staging, timeoutMs, signal } = input;
+  const { origin, prefix } = parts(staging.url);
+  // The paths of a protocol follow that of the URL; those of the configuration are from the top of the host.
+  const of = (own: string | undefined, path: string): string => (own === undefined ? prefix + path : own);
+  const { service: plain } = input;
+  const service: Service = {
+    ...plain,
+    path: of(staging.path, plain.path),
+    health: plain.health === null ? (prefix === '' ? null : prefix) : of(staging.health, plain.health),
+  };
   const base = origin + prefix;
-  const health = new URL(input.health ?? prefix + readyPath, origin).href;
-  await untilHealthy({
+  const metadata = await healthy({
     what: `The server at ${base}`,
-    url: health,
-    timeoutMs: input.timeoutMs,
-    signal: input.signal,
+    url: base,
+    service,
+    staging,
+    timeoutMs,
+    signal,
     external: true,
     ended: () => Promise.resolve(null),
     logs: () => Promise.resolve(''),
   });
+  const health = healthUrl(origin, service);
   return {
     kind: 'url',
     url: origin,
-    inferPath: prefix + inferPath(input.modelName),
-    metadata: await askMetadata(base, input.modelName, input.signal),
+    service,
+    metadata,
+    startedInMs: null,
+    limits: { cpus: null, memoryBytes: null },
     async observe() {
-      const answer = await askHealth(health, 5_000);
-      const alive = answer === '200';
-      return { memoryBytes: null, cpuPercent: null, alive, ...(!alive && { exit: `health: ${answer}` }) };
+      let answer = await askHealth(health, observeTimeoutMs, service);
+      if (/ECONNREFUSED/u.test(answer)) {
+        await sleep(confirmAfterMs);
+        answer = await askHealth(health, observeTimeoutMs, service);
+      }
+      const alive = !/ECONNREFUSED/u.test(answer);
+      return {
+        memoryBytes: null,
+        cpuPercent: null,
+        alive,
+        ...(!alive && { exit: `it refuses connections: ${answer}` }),
+      };
     },
     logs: () => Promise.resolve(''),
     stop: () => Promise.resolve(),
@@ -46,7 +73,7 @@ function parts(text: string): { origin: string; prefix: string } {
     throw new StagingError({
       found: `staging.url for ${url.host} holds credentials or a query`,
       expected: 'scheme, host and path only',
-      remedy: 'A URL is printed in logs and evidence; let the network or a proxy authenticate the runner',
+      remedy: 'A URL is printed in logs and evidence; give a token in CONTENDER_TARGET_TOKEN (input target-token)',
     });
   }
   return { origin: url.origin, prefix: url.pathname.replace(/\/+$/u, '') };

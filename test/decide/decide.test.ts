@@ -101,6 +101,31 @@ describe('the decision', () => {
     assert.equal(decision.reasons[0]?.code, 'check-failed');
   });
 
+  test('names the greatest loss first, measured by what is allowed, whichever is the primary metric', () => {
+    const loses = (id: string, delta: number, margin: number): Check => ({
+      ...check('fail', 'block', id),
+      comparison: {
+        metric: 'accuracy',
+        champion: 0.9,
+        candidate: 0.9 + delta,
+        delta,
+        lower: delta - 0.01,
+        upper: delta + 0.01,
+        margin,
+        alpha: 0.05,
+        state: 'inferior',
+        method: 'tango-score',
+        n: 1000,
+      },
+    });
+    const checks = [loses('evaluation/roc_auc', -0.0011, 0.005), loses('evaluation/accuracy@slice', -0.152, 0.02)];
+    const { reasons } = decide(subject, [...passing(), piece('evaluation', checks)].toSpliced(1, 1), view, context);
+    assert.deepEqual(
+      reasons.map((reason) => reason.check),
+      ['evaluation/accuracy@slice', 'evaluation/roc_auc'],
+    );
+  });
+
   test('holds on an inconclusive blocking check, or rejects where the policy says so', () => {
     const evidence = [...passing().slice(0, 2), piece('load', [check('pass'), check('inconclusive')])];
     assert.equal(decide(subject, evidence, view, context).outcome, 'hold');

@@ -60,15 +60,19 @@ describe('a model with 200 checks', () => {
         assert.ok(Buffer.byteLength(comment) <= commentLimit, `${Buffer.byteLength(comment)} bytes`);
         assert.ok(Buffer.byteLength(summary) <= summaryLimit, `${Buffer.byteLength(summary)} bytes`);
         const blocking = drawn.filter(({ severity }) => severity === 'block');
-        const worst =
-          blocking.find(({ verdict }) => verdict === 'fail') ??
-          blocking.find(({ verdict }) => verdict === 'inconclusive');
+        // Of equal losses the first leads; what compares nothing comes before.
+        const leading = (['fail', 'inconclusive'] as const).flatMap((verdict) =>
+          blocking
+            .filter((each) => each.verdict === verdict)
+            .sort((a, b) => Number(a.comparison !== undefined) - Number(b.comparison !== undefined)),
+        );
+        const [worst] = leading;
         for (const text of [comment, summary]) {
           const [title = '', , sentence = ''] = text.split('\n');
           assert.match(title, /^## (?:✅|❌|⚠️|⏸️).* spam-filter: \w/u);
           assert.ok(sentence.includes(markdownText(headline(input))), sentence);
           if (worst !== undefined)
-            assert.match(sentence, new RegExp(String.raw`${worst.message.split(' ')[0]} tells`, 'iu'));
+            assert.match(sentence, new RegExp(String.raw`${worst.message.split(' ')[0]} (?:tells|is)`, 'iu'));
         }
         const shown = drawn.filter((_, index) => comment.includes(`Number${index}z`)).length;
         const open = drawn.filter(({ verdict }) => verdict === 'fail' || verdict === 'inconclusive').length;

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import type { Check } from '../../src/evidence/index.ts';
+import type { Check, Comparison } from '../../src/evidence/index.ts';
 import { annotations, annotationsPerLevel, commentLimit, type Result } from '../../src/report/index.ts';
-import { check, decision, evidence, failedSlice, openRecall, reportOf } from './samples.ts';
+import { check, decision, evidence, failedSlice, openRecall, recall, reportOf } from './samples.ts';
 import { renderComment, renderConsole, renderHtml, renderMarkdown } from '../support/report.ts';
 
 const load = check({
@@ -61,7 +61,7 @@ for (const [name, render] of Object.entries(renderers)) {
 
     it('leads with the check that decided, whatever the order of the evidence', () => {
       const open = (id: string): Check =>
-        check({ id, verdict: 'inconclusive', severity: 'block', message: `Of ${id}.` });
+        check({ id, title: id, verdict: 'inconclusive', severity: 'block', message: `Of ${id}.` });
       const others = Array.from({ length: 20 }, (_, index) => open(`evaluation/other-${index}`));
       const decisive = open('evaluation/decisive');
       const reasons = [decisive, ...others].map(({ id, message }) => ({
@@ -94,10 +94,22 @@ for (const [name, render] of Object.entries(renderers)) {
 
     it('says of every comparison what was required, in words, and how to read the numbers, once', () => {
       const text = render(rejected).replaceAll('&nbsp;', ' ');
-      assert.match(text, /-16\.8 points.*-21\.8 to -12\.0.*no loss of more than 2\b.*points/su);
+      assert.match(text, /-16\.8 points.*-21\.8 to -12\.0.*no loss of more\b.*than 2 points/su);
       assert.match(text, /-1\.4 points.*-3\.5 to \+0\.7.*at most 1 point worse/su);
       assert.equal(text.match(/positive is better, for losses too/gu)?.length, 1);
-      assert.equal(text.match(/Bounds:\s+one-sided\s+95%/gu)?.length, 1);
+      assert.equal(text.match(/each\s+end\s+is\s+a\s+one-sided\s+95%\s+bound/gu)?.length, 1);
+      assert.match(text, /90% interval/u);
+    });
+
+    it('says what to do, with the command for it, and suggests rows only where rows help', () => {
+      const said = (input: Result): string =>
+        /What to do:(?<said>.*?)(?:\n\n|<\/p>)/su.exec(render(input))?.groups?.['said']?.replace(/\s+/gu, ' ') ?? '';
+      assert.match(said(rejected), /Improve the candidate on source=hard.*contender evaluate --model spam-filter/u);
+      const plain = (over: Partial<Comparison>): string =>
+        said({ decision: decision(), evidence: [evidence([{ ...openRecall, comparison: { ...recall, ...over } }])] });
+      assert.match(plain({ delta: -0.004 }), /about 4,100 more labelled rows/u);
+      assert.match(plain({}), /more rows are not expected to help.*registry override/u);
+      assert.match(plain({ delta: -0.004, rowsNeeded: null }), /more rows are not expected to help/u);
     });
 
     it('tells a failure once: in the headline and its row; of the others it says what the row does not', () => {
@@ -171,9 +183,19 @@ for (const [name, render] of Object.entries(renderers)) {
               fc.record({ metric: fc.string(), title: fc.string(), candidate: fc.double(), delta: fc.jsonValue() }),
             ),
           ),
-          (metrics) => {
+          (any) => {
+            const details = {
+              metrics: any,
+              churn: any,
+              confusion: { candidate: any },
+              classes: any,
+              datasets: { any },
+            };
             assert.match(
-              render({ decision: null, evidence: [{ ...evidence([check()]), details: { metrics } }] }),
+              render({
+                decision: null,
+                evidence: ['evaluation', 'data', 'load'].map((kind) => ({ ...evidence([check()], { kind }), details })),
+              }),
               /passed/iu,
             );
           },

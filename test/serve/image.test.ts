@@ -33,10 +33,9 @@ const target = (staging: { image: string; mount_model?: string }) =>
       files: [],
       signature: null,
     },
-    columns: { id: 'id', label: 'label' },
-    task: 'binary-classification',
     modelName: 'spam-filter',
     workspace: projectRoot,
+    folder: projectRoot,
     log: silentLog,
   });
 
@@ -58,7 +57,7 @@ test('the image of the model server', async (t) => {
   await t.test('serves the model that was copied in, as a user without rights on a read-only root', async (t) => {
     const staged = await target({ image: baked });
     t.after(() => staged.stop());
-    assert.deepEqual(await predict(staged.url + staged.inferPath), expected);
+    assert.deepEqual(await predict(staged.url + staged.service.path), expected);
     const [container] = await engine.listContainers({ filters: { ancestor: [baked] } });
     const info = await engine.getContainer(container?.Id ?? '').inspect();
     assert.equal(info.Config.User, '1000:1000');
@@ -72,7 +71,7 @@ test('the image of the model server', async (t) => {
   await t.test('serves the candidate that is mounted', async (t) => {
     const staged = await target({ image: empty, mount_model: '/model/model.onnx' });
     t.after(() => staged.stop());
-    assert.deepEqual(await predict(staged.url + staged.inferPath), expected);
+    assert.deepEqual(await predict(staged.url + staged.service.path), expected);
   });
 
   await t.test('says what is missing when it has no model', async () => {

@@ -32,10 +32,9 @@ async function start(
       files: [],
       signature: null,
     },
-    columns: { id: 'id', label: 'label' },
-    task: 'binary-classification',
     modelName: 'spam-filter',
     workspace: '/',
+    folder: '/',
     log: silentLog,
     ...(options.signal !== undefined && { signal: options.signal }),
   });
@@ -52,8 +51,8 @@ test('the built-in server is stopped where it opened other bytes than will be re
 
 test('the built-in server serves the candidate until it is stopped', async (t) => {
   const target = await start(t, fixture('spam/models/candidate.onnx'));
-  assert.equal(target.metadata.inputs[0]?.name, 'features');
-  assert.equal(target.inferPath, '/v2/models/spam-filter/infer');
+  assert.equal(target.metadata?.inputs[0]?.name, 'features');
+  assert.equal(target.service.path, '/v2/models/spam-filter/infer');
 
   await target.observe();
   const { alive, memoryBytes, cpuPercent } = await target.observe();

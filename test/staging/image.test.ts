@@ -46,10 +46,9 @@ async function start(
       files: [],
       signature: null,
     },
-    columns: { id: 'id', label: 'label' },
-    task: 'binary-classification',
     modelName: 'm',
     workspace: '/',
+    folder: '/',
     log: silentLog,
     ...(signal !== undefined && { signal }),
   });
@@ -91,7 +90,7 @@ test('an image is served from a limited container without privileges, watched, a
     '127.0.0.1',
   );
   assert.equal(target.artifact?.sha256, Image.replace('sha256:', ''));
-  assert.equal((await fetch(new URL(target.inferPath, target.url), { method: 'POST' })).status, 200);
+  assert.equal((await fetch(new URL(target.service.path, target.url), { method: 'POST' })).status, 200);
 
   await target.observe();
   const observation = await target.observe();

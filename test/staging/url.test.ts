@@ -29,10 +29,9 @@ const use = (url: string, options: { health?: string; start_timeout?: string } =
       files: [],
       signature: null,
     },
-    columns: { id: 'id', label: 'label' },
-    task: 'binary-classification',
     modelName: 'spam-filter',
     workspace: '/',
+    folder: '/',
     log: silentLog,
   });
 
@@ -52,7 +51,7 @@ test('a server that runs already is used and left running', async (t) => {
   });
   t.after(() => server.close());
   const target = await use(server.url);
-  assert.equal(target.metadata.name, 'spam-filter');
+  assert.equal(target.metadata?.name, 'spam-filter');
   assert.deepEqual(await target.observe(), { memoryBytes: null, cpuPercent: null, alive: true });
   await target.stop();
   assert.equal((await fetch(server.url + '/v2')).status, 200);
@@ -67,7 +66,7 @@ test('the path of the URL comes before the paths of the protocol', async (t) => 
   });
   const target = await use(`${url}/serving/`);
   assert.deepEqual(asked, ['/serving/v2/health/ready', '/serving/v2/models/spam-filter']);
-  assert.equal(new URL(target.inferPath, target.url).href, `${url}/serving/v2/models/spam-filter/infer`);
+  assert.equal(new URL(target.service.path, target.url).href, `${url}/serving/v2/models/spam-filter/infer`);
   await use(url, { health: '/healthz' });
   assert.equal(asked[2], '/healthz');
 });

@@ -1,4 +1,5 @@
 import type { Model } from '../../src/config/index.ts';
+import type { AbTest } from '../../src/stages/ab-test/schema.ts';
 import type { Behaviour } from '../../src/stages/behaviour/schema.ts';
 import type { DataSettings } from '../../src/stages/data/schema.ts';
 import type { Policy } from '../../src/stages/evaluation/schema.ts';
@@ -10,4 +11,5 @@ export interface ConfiguredModel extends Model {
   policy: Policy;
   load?: Load;
   behaviour?: Behaviour;
+  ab_test?: AbTest;
 }

@@ -22,6 +22,7 @@ export function stageContext(
     datasets: { evaluation: dataset },
     profiles: {},
     root: process.cwd(),
+    folder: process.cwd(),
     pathOf: elsewhere,
     log: silentLog,
     dataset,

@@ -3,7 +3,7 @@ import type { Columns, Task } from '../../config/schema.ts';
 import { classPosition, classText, type ClassValue } from '../../data/class-text.ts';
 import { ModelError } from '../../errors.ts';
 import type { Predictions, ReadingOptions } from '../predictions.ts';
-import { chooseOutputs, type DeclaredOutput } from './choose.ts';
+import { chooseOutputs, type ChosenOutputs, type DeclaredOutput } from './choose.ts';
 import { finalScores } from './class-scores.ts';
 import { rowReader, type OutputValues } from './rows.ts';
 
@@ -27,10 +27,17 @@ export type AnswerReader = (values: Readonly<Record<string, OutputValues>>, rows
  */
 export function answerReader(
   outputs: readonly DeclaredOutput[],
-  input: { task: Task; columns: Columns; reading: ReadingOptions; offline: Predictions },
+  input: {
+    task: Task;
+    columns: Columns;
+    reading: ReadingOptions;
+    offline: Predictions;
+    /** Which outputs are read, where that is known (default: as their names, types and shapes say). */
+    chosen?: ChosenOutputs;
+  },
 ): AnswerReader {
   const { task, columns, reading, offline } = input;
-  const chosen = chooseOutputs(outputs, { task, columns, output: reading.output });
+  const chosen = input.chosen ?? chooseOutputs(outputs, { task, columns, output: reading.output });
   const readerOf = (name: string | null): ReturnType<typeof rowReader> | null => {
     const output = outputs.find((each) => each.name === name);
     return output === undefined ? null : rowReader(output, task, columns);

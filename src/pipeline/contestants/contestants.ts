@@ -235,14 +235,33 @@ export async function withDatasets<T>(
   names: readonly ('evaluation' | 'reference' | 'current')[],
   work: (datasets: Record<string, Dataset>) => Promise<T>,
 ): Promise<T> {
+  const { data } = workspace.modelConfig;
+  const files: Record<string, NamedFile> = {};
+  for (const name of names) {
+    const file = data[name];
+    if (file !== undefined) files[name] = { file, key: `data.${name}` };
+  }
+  return withFiles(workspace, files, work);
+}
+
+/** A file that the configuration names under a key. */
+interface NamedFile {
+  file: string;
+  key: string;
+}
+
+/** Open files of rows by the part they play; they are closed when `work` is done. */
+export async function withFiles<T>(
+  workspace: Workspace,
+  files: Readonly<Record<string, NamedFile>>,
+  work: (datasets: Record<string, Dataset>) => Promise<T>,
+): Promise<T> {
   requireEngines();
   const datasets: Record<string, Dataset> = {};
   try {
-    for (const name of names) {
-      const uri = workspace.modelConfig.data[name];
-      if (uri === undefined) continue;
+    for (const [name, { file: uri, key }] of Object.entries(files)) {
       const { csv } = workspace.modelConfig.data;
-      const path = await inside(workspace, uri, `data.${name}`);
+      const path = await inside(workspace, uri, key);
       const source: DatasetSource = { name, uri, path, ...(csv === undefined ? {} : { csv }) };
       datasets[name] = await openDataset(source, { log: workspace.log });
     }

@@ -8,9 +8,10 @@ import { drawing } from '../../report/draw.ts';
 import { renderHtml } from '../../report/html.ts';
 import { renderJunit } from '../../report/junit.ts';
 import { renderMarkdown } from '../../report/markdown.ts';
+import { renderSarif } from '../../report/sarif.ts';
 import type { Result } from '../../report/standing.ts';
 import { stages } from '../../stages/index.ts';
-import type { Stage } from '../../stages/stage.ts';
+import type { Stage, StageResult } from '../../stages/stage.ts';
 import type { Workspace } from '../workspace.ts';
 import { requireWritable, writeWhole, writing } from '../writing.ts';
 
@@ -18,10 +19,10 @@ import { requireWritable, writeWhole, writing } from '../writing.ts';
 export async function writeEvidence(
   workspace: Workspace,
   evidence: Evidence,
-  files: readonly { name: string; text: string }[] = [],
+  files: NonNullable<StageResult['files']> = [],
 ): Promise<Evidence> {
   await keepOutOfGit(workspace);
-  for (const { name, text } of files) await writeWhole(join(workspace.out, name), text);
+  for (const { name, content } of files) await writeWhole(join(workspace.out, name), content);
   await writeWhole(evidencePath(workspace, evidence.kind), `${JSON.stringify(evidence, null, 2)}\n`);
   return evidence;
 }
@@ -80,6 +81,11 @@ export async function writeDecision(workspace: Workspace, result: Result & { dec
 /** Write the checks as JUnit XML to a file named from the root of the workspace. */
 export async function writeJunit(workspace: Workspace, input: Result, file: string): Promise<void> {
   await writeWhole(resolve(workspace.root, file), renderJunit(input));
+}
+
+/** Write the checks that did not pass as SARIF to a file named from the root of the workspace. */
+export async function writeSarif(workspace: Workspace, input: Result, file: string): Promise<void> {
+  await writeWhole(resolve(workspace.root, file), renderSarif(input));
 }
 
 function evidencePath(workspace: Workspace, kind: string): string {

@@ -1,5 +1,5 @@
 import { decide } from '../../decide/decide.ts';
-import { holdsNow } from '../../decide/history.ts';
+import { holdsNow, lastDecisionOn } from '../../decide/history.ts';
 import { requireFree } from '../../decide/next-version.ts';
 import { register } from '../../decide/register.ts';
 import { deprecation } from '../../decide/withdrawn.ts';
@@ -18,6 +18,7 @@ import { requireFetchable } from '../../registry/committed-file.ts';
 import { openRepository } from '../../registry/git/repository.ts';
 import type { PendingPullRequest, RecordResult, Registry } from '../../registry/registry.ts';
 import { fileDigest } from '../../file-digest.ts';
+import { stages } from '../../stages/index.ts';
 import { readApprovals } from './approvals.ts';
 import {
   readingOf,
@@ -68,7 +69,7 @@ export async function runPromote(workspace: Workspace, input: PromoteInput): Pro
   return withModelFolder(async (downloads) => {
     const candidate = await resolveCandidate(workspace, downloads);
     const artifact = await recordable(workspace, candidate, input.record);
-    const evidence = await readEvidence(workspace);
+    const evidence = await withHeld(workspace, artifact, await readEvidence(workspace));
     await refuseOtherData(workspace, evidence);
     if (evidence.length === 0 && !isChampion(artifact, await registryView(workspace, input.record))) {
       throw new EvidenceError({
@@ -81,6 +82,22 @@ export async function runPromote(workspace: Workspace, input: PromoteInput): Pro
     const approvals = evidence.length === 0 ? [] : await readApprovals(workspace, candidate, input);
     return decideAndRecord(workspace, { ...input, source }, artifact, evidence, approvals);
   });
+}
+
+/**
+ * The evidence at hand with that of the gate that held the candidate until production had judged it: days lie between the two, and
+ * another machine. The decision refuses what does not fit together.
+ */
+async function withHeld(workspace: Workspace, candidate: Artifact, found: Evidence[]): Promise<Evidence[]> {
+  const isLate = stages.some(
+    ({ kind, needs }) => (needs === 'logs' || needs === 'traffic') && found.some((each) => each.kind === kind),
+  );
+  if (!isLate) return found;
+  const registry = await openRegistry(workspace);
+  const held = lastDecisionOn(identityOf(candidate), await registry.view(workspace.model));
+  const absent = (held?.evidence ?? []).filter(({ kind }) => !found.some((each) => each.kind === kind));
+  const before = await Promise.all(absent.map(({ sha256 }) => registry.evidence(workspace.model, sha256)));
+  return [...before, ...found];
 }
 
 /** The whole gate: run every stage that is configured, decide, record. */

@@ -5,11 +5,20 @@ import { isProfile } from '../../config/index.ts';
 import { profiledData, type ProfiledData } from '../../profile/profiled-data.ts';
 import { readProfile } from '../../profile/read-profile.ts';
 import { buildEvidence, type Evidence, type RegistryHistory, type Subjects } from '../../evidence/index.ts';
+import type { Section } from '../../report/section.ts';
 import { stages } from '../../stages/index.ts';
 import type { ContestantsContext, Stage, StageContext, StageResult } from '../../stages/stage.ts';
 import { version } from '../../version.ts';
-import { contestantOf, limitsOf, withContestants, withDatasets, type Contestants } from '../contestants/contestants.ts';
-import { resolveCandidate, withModelFolder, type ResolvedModel } from '../contestants/resolve.ts';
+import {
+  contestantOf,
+  limitsOf,
+  recordedArtifact,
+  withContestants,
+  withDatasets,
+  withFiles,
+  type Contestants,
+} from '../contestants/contestants.ts';
+import { resolveCandidate, resolveChampion, withModelFolder, type ResolvedModel } from '../contestants/resolve.ts';
 import { inside, type Workspace } from '../workspace.ts';
 import { championsData } from './champion-profiles.ts';
 import { openRegistry } from '../open-registry.ts';
@@ -24,17 +33,30 @@ export async function runStage(
 ): Promise<Evidence> {
   await discardEvidence(workspace, stage);
   await prepareStages(workspace, [stage]);
-  if (stage.absent !== undefined && !stage.enabled(workspace.modelConfig)) {
-    throw new UsageError({ ...stage.absent, where: `models.${workspace.model}` });
-  }
+  requireEnabled(workspace, stage);
+  if (stage.needs === 'traffic') throw new Error(`the stage ${stage.kind} has a driver of its own`);
   if (stage.needs === 'datasets') return runOnDatasets(workspace, stage);
   const known = await view();
+  if (stage.needs === 'logs') return runOnLogs(workspace, stage, known);
   return withModelFolder(async (downloads) => {
     const candidate = await resolveCandidate(workspace, downloads);
     return withContestants(workspace, known, candidate, downloads, onData(workspace, [stage]), (contestants) =>
       runOnContestants(workspace, stage, { contestants, view: known, downloads }),
     );
   });
+}
+
+/** What a stage will take, before anything is measured. @throws UsageError, ConfigError */
+export async function planOfStage(workspace: Workspace, stage: Stage): Promise<Section> {
+  requireEnabled(workspace, stage);
+  const { plan } = stage.command;
+  if (plan === undefined) throw new Error(`the stage ${stage.kind} has no plan`);
+  return withLines(workspace, () => plan.of(workspace.modelConfig));
+}
+
+function requireEnabled(workspace: Workspace, stage: Stage): void {
+  if (stage.absent === undefined || stage.enabled(workspace.modelConfig)) return;
+  throw new UsageError({ ...stage.absent, where: `models.${workspace.model}` });
 }
 
 /**
@@ -63,7 +85,10 @@ export async function runStages(
 }
 
 /** Refuse what cannot be judged before the long work. @throws ConfigError with the line of contender.yml */
-export function prepareStages(workspace: Workspace, which = askedStages(workspace.modelConfig)): Promise<void> {
+export function prepareStages(
+  workspace: Workspace,
+  which: readonly Stage[] = askedStages(workspace.modelConfig),
+): Promise<void> {
   return withLines(workspace, async () => {
     for (const stage of which) await stage.prepare?.(workspace.modelConfig);
   });
@@ -77,8 +102,32 @@ function onData(workspace: Workspace, which: readonly Stage[]): (dataset: Datase
     });
 }
 
-function askedStages(model: Model): Stage[] {
-  return stages.filter((stage) => stage.enabled(model));
+/** The stages of the gate that the configuration asks for. Logs of production are judged later. */
+function askedStages(model: Model): Exclude<Stage, LateStage>[] {
+  return stages
+    .filter((stage) => stage.needs !== 'logs' && stage.needs !== 'traffic')
+    .filter((stage) => stage.enabled(model));
+}
+
+type LateStage = Extract<Stage, { needs: 'logs' | 'traffic' }>;
+
+/** Both models are named by their bytes, and none is run: production ran them. */
+function runOnLogs(
+  workspace: Workspace,
+  stage: Extract<Stage, { needs: 'logs' }>,
+  view: RegistryHistory,
+): Promise<Evidence> {
+  return withModelFolder(async (downloads) => {
+    const { artifact } = await resolveCandidate(workspace, downloads);
+    const rival = await resolveChampion(workspace, view, downloads);
+    const candidate = recordedArtifact(artifact);
+    const champion = rival === null ? null : recordedArtifact('resolved' in rival ? rival.resolved.artifact : rival.artifact);
+    return withFiles(workspace, stage.logs(workspace.modelConfig), (datasets) => {
+      const subjects = { candidate, ...(champion === null ? {} : { champion }), ...subjectsOf(datasets) };
+      const context = { ...contextOf(workspace, datasets), candidate, champion };
+      return makeEvidence(workspace, stage, subjects, async () => (await stage.load()).run(context));
+    });
+  });
 }
 
 async function runOnDatasets(workspace: Workspace, stage: Extract<Stage, { needs: 'datasets' }>): Promise<Evidence> {
@@ -114,7 +163,7 @@ interface ToJudge {
 
 function runOnContestants(
   workspace: Workspace,
-  stage: Exclude<Stage, { needs: 'datasets' }>,
+  stage: Extract<Stage, { needs: 'contestants' | 'target' }>,
   judged: ToJudge,
 ): Promise<Evidence> {
   const { candidate, champion, anchor, dataset } = judged.contestants;
@@ -162,7 +211,7 @@ function contextOf(
   datasets: Readonly<Record<string, Dataset>>,
   profiles: Readonly<Record<string, ProfiledData>> = {},
 ): StageContext {
-  const { model, modelConfig, root, log, signal } = workspace;
+  const { model, modelConfig, root, folder, targetToken, log, signal } = workspace;
   return {
     model,
     task: modelConfig.task,
@@ -171,6 +220,8 @@ function contextOf(
     datasets,
     profiles,
     root,
+    folder,
+    targetToken,
     pathOf: (file, key) => inside(workspace, file, key),
     log,
     signal,

@@ -6,6 +6,7 @@ import type { StageContext } from '../stage.ts';
 import { checkId } from './check-id.ts';
 import { comparableColumns, pairsOfValues, type ComparableColumns, type Side } from './drift-columns.ts';
 import { columnDetails, type ColumnDetails } from './drift-details.ts';
+import { multivariateDrift, type MultivariateDetails } from './drift-multivariate.ts';
 import type { Drift } from './schema.ts';
 import { count, rowsOf, showColumn, showValue } from './show.ts';
 
@@ -15,6 +16,8 @@ export interface ComparisonDetails {
   current: { dataset: string; rows: number };
   limits: DriftLimits;
   columns: Record<string, ColumnDetails>;
+  /** Of all columns together, where both sides have rows enough. */
+  together?: MultivariateDetails;
   leftOut: { name: string; why: string }[];
   onlyIn: { reference: string[]; current: string[] };
 }
@@ -50,6 +53,11 @@ export async function driftChecks(
     const severity = settings.severity ?? 'block';
     checks.push(wholeCheck(current, told, limits, severity));
     checks.push(...told.flatMap((each) => columnCheck(current, each, told.length, severity)));
+    const together = await multivariateDrift(reference, current, columns.compared, {
+      columns: input.config.columns,
+      settings,
+    });
+    if (together !== null) checks.push(together.check);
     if (settings.columns === undefined || settings.columns === '*') checks.push(...aloneCheck(current, columns));
     details[`reference_vs_${name}`] = {
       reference: { rows: reference.rows },
@@ -57,6 +65,7 @@ export async function driftChecks(
       limits,
       // As own properties, whatever the columns are called.
       columns: Object.fromEntries(told.map(({ tested, note }) => [tested.name, columnDetails(tested, note)])),
+      ...(together === null ? {} : { together: together.details }),
       leftOut: columns.leftOut,
       onlyIn: columns.alone,
     };

@@ -1,5 +1,7 @@
 import { labelColumns, roleOf, type Columns } from '../../config/index.ts';
-import { holdsNumbers, readingOf, type CellRequest } from '../../data/cells.ts';
+import { holdsNumbers, readingOf, readingOfColumn, type CellRequest } from '../../data/cells.ts';
+import { DataError } from '../../errors.ts';
+import { predictorsOf, type Predictor } from './predictors.ts';
 import { reading, type Dataset, type DatasetColumn } from '../../data/dataset.ts';
 import { idsOfRows } from '../../data/row-ids.ts';
 import { isWhole } from '../../data/types.ts';
@@ -7,13 +9,15 @@ import { copyRows, inWorkspace } from '../../data/workspace.ts';
 import type { Check } from '../../evidence/check.ts';
 import type { StageContext } from '../stage.ts';
 import type { Leakage } from './schema.ts';
-import { count, rowsOf, showValue } from './show.ts';
+import { count, rowsOf, showColumn, showValue } from './show.ts';
 
 /** What the evidence tells of rows that stand twice. */
 export interface LeakageDetails {
   /** Null without reference data, or where the datasets share no features. */
   overlap: Overlap | null;
   datasets: Record<string, Duplicates>;
+  /** How well single columns of the evaluation data tell the label, and what says nothing of a row: its id and its place. Best first. */
+  predictors?: { features: Predictor[]; ids: Predictor[] };
 }
 
 interface Overlap {
@@ -23,6 +27,10 @@ interface Overlap {
   rows: number;
   /** Those of them that have the same id there. */
   sameId: number | null;
+  /** Rows whose features stand there, whatever the label. */
+  sameFeatures: number;
+  /** Rows whose features stand there but for case, punctuation and the fourth digit of numbers. */
+  near: number;
 }
 
 interface Duplicates {
@@ -59,10 +67,112 @@ export async function leakageChecks(
     const found = await overlapOf(evaluation, reference, config.columns);
     if (found !== null) {
       details.overlap = found.overlap;
-      checks.unshift(overlapCheck(evaluation, found, details.datasets['reference'], settings));
+      checks.unshift(
+        overlapCheck(evaluation, found, details.datasets['reference'], settings),
+        nearCheck(evaluation, found.overlap, settings),
+      );
     }
   }
+  if (evaluation !== undefined) {
+    const { columns, task } = config;
+    const predictors = await predictorsOf(evaluation, { columns, task }, signal);
+    details.predictors = { features: predictors.features.slice(0, 10), ids: predictors.ids };
+    checks.push(...predictorChecks(evaluation, predictors, settings));
+  }
+  if (evaluation !== undefined && reference !== undefined && settings.time !== undefined) {
+    checks.push(await timeCheck(evaluation, reference, settings.time, settings));
+  }
   return { checks, details };
+}
+
+/** A column that says all of the label is a copy of it, or was filled in after it was known; so does an id, or a file in its order. */
+function predictorChecks(
+  evaluation: Dataset,
+  { features, ids }: { features: Predictor[]; ids: Predictor[] },
+  { max_skill: most = 0.98, severity = 'warn' }: Leakage,
+): Check[] {
+  return [
+    { id: 'label-in-one-column', title: 'One column that tells the label', found: features, severity },
+    {
+      id: 'label-in-id',
+      title: 'Ids or an order of the rows that tell the label',
+      found: ids,
+      severity: 'info' as const,
+    },
+  ].flatMap(({ id, title, found, severity: how }) => {
+    const [best] = found;
+    if (best === undefined) return [];
+    const telling = found.filter(({ skill }) => skill > most);
+    const shown = (telling.length > 0 ? telling : [best])
+      .slice(0, 3)
+      .map(({ column, skill }) => `${showColumn(column)} (${percent(skill)})`);
+    const more = telling.length > 3 ? `, … (${telling.length} columns)` : '';
+    return [
+      {
+        id: `data/leakage/${id}`,
+        title,
+        verdict: telling.length > 0 ? ('fail' as const) : ('pass' as const),
+        severity: how,
+        message: `${telling.length > 0 ? 'the label is told by' : 'most of the label is told by'} ${shown.join(', ')}${more}, learned on one half of the rows and tried on the other; at most ${percent(most)} allowed`,
+        observed: best.skill,
+        required: most,
+        limit: 'at most' as const,
+        unit: 'share',
+        ...(telling.length > 0 ? { location: { file: evaluation.uri } } : {}),
+      },
+    ];
+  });
+}
+
+function percent(share: number): string {
+  return `${Number((100 * share).toPrecision(3))}%`;
+}
+
+/** @throws DataError where a value is no date or time */
+async function timeCheck(
+  evaluation: Dataset,
+  reference: Dataset,
+  column: string,
+  { severity = 'warn' }: Leakage,
+): Promise<Check> {
+  const timesOf = async (dataset: Dataset, select: string): Promise<readonly unknown[]> => {
+    const { from, expression } = readingOfColumn(dataset, column, 'text');
+    const cells = `(select cast(value as varchar) as text, try_cast(value as timestamp) as time from (select ${expression} as value from ${from}))`;
+    const [other] = await firstRow(dataset, `select min(text) filter (time is null) from ${cells}`);
+    if (typeof other !== 'string') return firstRow(dataset, `select ${select} from ${cells}`);
+    throw new DataError({
+      found: `column ${showColumn(column)} has ${showValue(other)}`,
+      expected: 'dates or times, such as 2024-02-29 or 2024-02-29T12:30:00Z',
+      where: dataset.uri,
+      remedy: 'Name another column in data.leakage.time, or write ISO 8601',
+    });
+  };
+  const [newest] = await timesOf(reference, 'cast(max(time) as varchar)');
+  const limit = typeof newest === 'string' ? `cast('${newest}' as timestamp)` : 'null';
+  const [early, all, first] = await timesOf(
+    evaluation,
+    `count(*) filter (time <= ${limit})::double, count(time)::double, cast(min(time) as varchar)`,
+  );
+  const check = {
+    id: 'data/leakage/time',
+    title: 'Rows of the evaluation data that are not later than the reference data',
+    severity,
+    required: 0,
+    limit: 'at most' as const,
+    unit: 'rows',
+  };
+  if (typeof newest !== 'string' || Number(all) === 0) {
+    const message = `there is no time in ${showColumn(column)} of one of the datasets`;
+    return { ...check, verdict: 'inconclusive', observed: null, message, location: { file: evaluation.uri } };
+  }
+  const fails = Number(early) > 0;
+  return {
+    ...check,
+    verdict: fails ? 'fail' : 'pass',
+    message: `${count(Number(early))} of ${rowsOf(Number(all))} are not later than ${newest}, the newest of the reference data; the first is of ${first as string}`,
+    observed: Number(early),
+    ...(fails ? { location: { file: evaluation.uri } } : {}),
+  };
 }
 
 /** Rows without what tells them apart by construction. */
@@ -123,11 +233,19 @@ async function overlapOf(
       ['evaluation', evaluation, 'column'],
       ['reference', reference, 'other'],
     ] as const) {
-      await workspace.run(`create table ${table} (place bigint, cells ubigint, id ubigint)`);
+      await workspace.run(
+        `create table ${table} (place bigint, cells ubigint, id ubigint, features ubigint, near ubigint)`,
+      );
       const { from, expressions } = readingOf(dataset, requests(side));
       const cells = `hash(${expressions.slice(0, compared.length).join(', ')})`;
       const key = id === undefined ? 'null::ubigint' : `hash(${expressions.at(-1) ?? ''})`;
-      await reading(dataset, () => copyRows(dataset, ['row_number() over () - 1', cells, key], workspace, table, from));
+      const feature = compared.flatMap(({ column, other }, index) =>
+        features.has(column.name) ? [{ cell: expressions[index] as string, use: roughUse(column, other) }] : [],
+      );
+      const alike = `hash(${feature.map(({ cell }) => cell).join(', ')})`;
+      const near = `hash(${feature.map(({ cell, use }) => roughly(cell, use)).join(', ')})`;
+      const selected = ['row_number() over () - 1', cells, key, alike, near];
+      await reading(dataset, () => copyRows(dataset, selected, workspace, table, from));
     }
     const count = async (join: string): Promise<number> =>
       Number(
@@ -142,10 +260,51 @@ async function overlapOf(
     const places = first.getRows().map(([place]) => Number(place));
     const hasId = evaluation.columns.some(({ name }) => name === columns.id);
     return {
-      overlap: { columns: compared.length, rows, sameId: id === undefined ? null : await count('cells, id') },
+      overlap: {
+        columns: compared.length,
+        rows,
+        sameId: id === undefined ? null : await count('cells, id'),
+        sameFeatures: await count('features'),
+        near: await count('near'),
+      },
       ids: places.length === 0 || !hasId ? [] : [...(await idsOfRows(evaluation, columns.id, places)).values()],
     };
   });
+}
+
+/** A whole number is a number, a code or a class: near it is none. */
+function roughUse(one: DatasetColumn, other: DatasetColumn): 'number' | 'text' | 'whole' {
+  return isWhole(one.type) && isWhole(other.type) ? 'whole' : useOf(one, other);
+}
+
+/** What is left of a value where case, marks and spaces of texts, and digits of numbers from the fourth on, do not count. */
+function roughly(cell: string, use: 'number' | 'text' | 'whole'): string {
+  if (use === 'whole') return cell;
+  if (use === 'number') {
+    // Three digits, whatever the size: 1234 and 1232 are 1230.
+    return `case when ${cell} = 0 or not isfinite(${cell}) then ${cell} else round(${cell} / pow(10, floor(log10(abs(${cell}))) - 2)) * pow(10, floor(log10(abs(${cell}))) - 2) end`;
+  }
+  return `trim(regexp_replace(lower(strip_accents(cast(${cell} as varchar))), '[^\\p{L}\\p{N}]+', ' ', 'g'))`;
+}
+
+/** Equal rows are near ones too; whether more are is what is asked. */
+function nearCheck(
+  evaluation: Dataset,
+  { near, sameFeatures }: Overlap,
+  { max_near_duplicate_rows: most, severity = 'warn' }: Leakage,
+): Check {
+  const fails = most !== undefined && near > most;
+  return {
+    id: 'data/leakage/near-duplicates',
+    title: 'Rows of the evaluation data that nearly stand in the reference data',
+    verdict: fails ? 'fail' : 'pass',
+    severity: most === undefined ? 'info' : severity,
+    message: `${count(near)} of ${rowsOf(evaluation.rows)} have the features of a row of the reference data but for case, marks and the fourth digit of numbers, ${count(sameFeatures)} of them exactly${most === undefined ? '' : `; at most ${count(most)} allowed`}`,
+    observed: near,
+    required: most ?? null,
+    ...(most === undefined ? {} : { limit: 'at most' as const, unit: 'rows' }),
+    ...(fails ? { location: { file: evaluation.uri } } : {}),
+  };
 }
 
 function overlapCheck(

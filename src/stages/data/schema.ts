@@ -3,28 +3,164 @@ import { Column, Quantity, strict } from '../../config/forms.ts';
 import type { Problem } from '../../config/explain.ts';
 import { isProfile, type Data, type Model } from '../../config/schema.ts';
 
+const Share = Type.Number({ minimum: 0, maximum: 1 });
+const Count = Type.Integer({ minimum: 0 });
+const ColumnList = Type.Array(Column, { minItems: 1, maxItems: 20 });
+
+/** What every rule may say beside what it demands. */
+const anyRule = {
+  severity: Type.Optional(Type.Enum(['block', 'warn', 'info'], { description: 'what a failure does (default block)' })),
+  datasets: Type.Optional(
+    Type.Array(Type.Enum(['evaluation', 'reference', 'current']), {
+      minItems: 1,
+      uniqueItems: true,
+      description: 'the datasets it is about (default: all that are given)',
+    }),
+  ),
+};
+/** The same of rules on single rows. */
+const rowRule = {
+  ...anyRule,
+  mostly: Type.Optional(
+    Type.Number({ exclusiveMinimum: 0, maximum: 1, description: 'share of the rows that must keep to it (default 1)' }),
+  ),
+};
+
 export const TableRule = Type.Union(
   [
     Type.Object(
       {
         row_count: Type.Object(
-          { min: Type.Optional(Type.Integer({ minimum: 0 })), max: Type.Optional(Type.Integer({ minimum: 0 })) },
+          { min: Type.Optional(Count), max: Type.Optional(Count) },
           { ...strict, minProperties: 1 },
         ),
+        ...anyRule,
       },
       strict,
     ),
-    Type.Object({ unique: Type.Array(Column, { minItems: 1 }) }, strict),
+    Type.Object({ unique: ColumnList, ...rowRule }, strict),
+    Type.Object({ null_fraction: Type.Object({ column: Column, max: Share }, strict), ...anyRule }, strict),
     Type.Object(
       {
-        null_fraction: Type.Object({ column: Column, max: Type.Number({ minimum: 0, maximum: 1 }) }, strict),
+        distinct_count: Type.Object(
+          { column: Column, min: Type.Optional(Count), max: Type.Optional(Count) },
+          { ...strict, minProperties: 2, description: 'how many different values a column has' },
+        ),
+        ...anyRule,
+      },
+      strict,
+    ),
+    Type.Object(
+      {
+        freshness: Type.Object(
+          {
+            column: Column,
+            max_age: Type.String({
+              pattern: '^[0-9]+(m|h|d)$',
+              description: 'of the newest row when it is judged, such as 36h',
+            }),
+          },
+          { ...strict, description: 'how old the newest date or time may be' },
+        ),
+        ...anyRule,
+      },
+      strict,
+    ),
+    Type.Object(
+      {
+        monotonic: Type.Object(
+          {
+            column: Column,
+            order: Type.Optional(Type.Enum(['increasing', 'decreasing'], { description: '(default increasing)' })),
+            strict: Type.Optional(Type.Boolean({ description: 'equal neighbours break it too (default false)' })),
+          },
+          { ...strict, description: 'values in the order of the rows; missing ones are left out' },
+        ),
+        ...rowRule,
+      },
+      strict,
+    ),
+    Type.Object(
+      {
+        foreign_key: Type.Object(
+          {
+            columns: ColumnList,
+            dataset: Type.Enum(['evaluation', 'reference', 'current']),
+            to: Type.Optional(
+              Type.Array(Column, { minItems: 1, maxItems: 20, description: 'default: the same names' }),
+            ),
+          },
+          { ...strict, description: 'values that must stand in another dataset; rows with a missing one are left out' },
+        ),
+        ...rowRule,
+      },
+      strict,
+    ),
+    Type.Object(
+      {
+        class_balance: Type.Object(
+          { column: Type.Optional(Column), min: Type.Optional(Share), max: Type.Optional(Share) },
+          {
+            ...strict,
+            minProperties: 1,
+            description: 'share that each class has of the rows (default column: the label)',
+          },
+        ),
+        ...anyRule,
+      },
+      strict,
+    ),
+    Type.Object(
+      {
+        value_frequency: Type.Object(
+          {
+            column: Column,
+            values: Type.Array(Type.Union([Type.String(), Type.Number(), Type.Boolean()]), {
+              minItems: 1,
+              maxItems: 1000,
+            }),
+            min: Type.Optional(Share),
+            max: Type.Optional(Share),
+          },
+          { ...strict, minProperties: 3, description: 'share of the rows that have one of these values' },
+        ),
+        ...anyRule,
+      },
+      strict,
+    ),
+    Type.Object(
+      {
+        functional_dependency: Type.Object(
+          { from: ColumnList, to: ColumnList },
+          { ...strict, description: 'rows that agree in `from` agree in `to`' },
+        ),
+        ...rowRule,
+      },
+      strict,
+    ),
+    Type.Object(
+      {
+        sql: Type.String({
+          minLength: 1,
+          maxLength: 100_000,
+          description: 'one SELECT from the table `data`: every row it returns breaks the rule',
+        }),
+        name: Type.Optional(
+          Type.String({ pattern: '^[a-z0-9][a-z0-9_-]{0,59}$', description: 'how the check is called (default sql)' }),
+        ),
+        ...rowRule,
       },
       strict,
     ),
   ],
-  { description: 'row_count, unique or null_fraction' },
+  {
+    description:
+      'row_count, unique, null_fraction, distinct_count, freshness, monotonic, foreign_key, class_balance, value_frequency, functional_dependency or sql',
+  },
 );
 export type TableRule = Static<typeof TableRule>;
+/** The rules of one kind. */
+export type RuleOf<Kind extends string> = Extract<TableRule, Record<Kind, unknown>>;
 
 const Severity = (fallback: string) =>
   Type.Optional(Type.Enum(['block', 'warn'], { description: `severity of a failure (default ${fallback})` }));
@@ -61,6 +197,14 @@ export const Drift = Type.Object(
         description: 'share of rows in categories that are not in the reference (default 0.01)',
       }),
     ),
+    max_auc: Type.Optional(
+      Type.Number({
+        exclusiveMinimum: 0.5,
+        maximum: 1,
+        description:
+          'AUC beyond which a linear classifier may not tell rows of the two datasets apart, by all columns together (default 0.6)',
+      }),
+    ),
     alpha: Type.Optional(
       Type.Number({
         exclusiveMinimum: 0,
@@ -86,6 +230,24 @@ export const Leakage = Type.Object(
     max_duplicate_rows: Rows('rows of one dataset that repeat an earlier one, ignoring the id (default: any number)'),
     max_conflicting_rows: Rows(
       'rows of one dataset that differ from another row only in label and id (default: any number)',
+    ),
+    max_near_duplicate_rows: Rows(
+      'rows of the evaluation data that stand in the reference data but for case, punctuation and the fourth digit of numbers (default: any number)',
+    ),
+    max_skill: Type.Optional(
+      Type.Number({
+        exclusiveMinimum: 0,
+        maximum: 1,
+        description:
+          'part of the label that one column alone may tell: of classes, of the errors of the most frequent class; of numbers, R squared (default 0.98)',
+      }),
+    ),
+    time: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 500,
+        description: 'column of a date or time, by which evaluation rows must be later than all reference rows',
+      }),
     ),
     severity: Severity('warn'),
   },
@@ -157,6 +319,13 @@ export function problems(model: Model): Problem[] {
           ? 'overlap is of rows, and data.reference is a profile, which has none: name the data themselves'
           : null;
     if (message !== null) found.push({ pointer: '/data/leakage', key: 'max_overlap_rows', message });
+  }
+  if (leakage !== undefined && leakage !== false && leakage.time !== undefined) {
+    if (reference === undefined || isProfile(reference)) {
+      const message =
+        'the times are compared with those of the reference rows, and there are none: name them in data.reference';
+      found.push({ pointer: '/data/leakage', key: 'time', message });
+    }
   }
   return found;
 }

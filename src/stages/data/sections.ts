@@ -1,7 +1,7 @@
 import type { Evidence } from '../../evidence/index.ts';
 import { checksSection } from '../../report/checks.ts';
 import { significant } from '../../report/numbers.ts';
-import { numberCell, textCell, type Cell, type Chart, type Section } from '../../report/section.ts';
+import { codeCell, numberCell, textCell, type Cell, type Chart, type Section } from '../../report/section.ts';
 import type { ComparisonDetails } from './drift.ts';
 import type { ColumnDetails } from './drift-details.ts';
 import { count } from './show.ts';
@@ -12,7 +12,68 @@ const shownCharts = 8;
 /** The checks, and where the data drifted, how. */
 export function sections(evidence: Evidence): Section[] {
   const compared = (evidence.details['drift'] ?? {}) as Record<string, ComparisonDetails>;
-  return [checksSection('Data', evidence), ...Object.values(compared).map(driftSection)];
+  return [checksSection('Data', evidence), ...violations(evidence), ...Object.values(compared).map(driftSection)];
+}
+
+interface Violations {
+  violations: { column: string | null; rule: string; message: string; rows: number }[];
+  examples: { row: number; line?: number; column: string | null; message: string; value: string }[];
+}
+
+/** What breaks the contract, most frequent first, and the first rows that do. */
+function violations({ details }: Evidence): Section[] {
+  const datasets = Object.entries((details['datasets'] ?? {}) as Record<string, Partial<Violations> | null>);
+  return datasets.flatMap(([name, found]) => {
+    const kinds = objects(found?.violations).filter(({ rows }) => typeof rows === 'number');
+    const examples = objects(found?.examples).filter(({ row }) => typeof row === 'number');
+    if (kinds.length === 0) return [];
+    const byColumn = new Map<string, number>();
+    for (const { column, rows } of kinds) byColumn.set(nameOf(column), (byColumn.get(nameOf(column)) ?? 0) + rows);
+    const points = [...byColumn].map(([x, y]) => ({ x, y }));
+    return [
+      {
+        title: `Violations in the ${name} data`,
+        columns: ['Column', 'Violation', 'Rows'],
+        rows: kinds
+          .slice(0, shownColumns)
+          .map(({ column, message, rows }) => [textCell(nameOf(column)), textCell(message), numberCell(count(rows))]),
+        charts: [
+          {
+            kind: 'rows' as const,
+            title: `Rows of the ${name} data that break the contract, by column`,
+            x: { title: 'column' },
+            y: { title: 'rows' },
+            series: [{ name: 'rows', points: points.slice(0, shownColumns) }],
+            repeatsTable: true,
+          },
+        ],
+        collapsed: false,
+        importance: 4,
+      },
+      {
+        title: `First violations in the ${name} data`,
+        columns: ['Row', 'Line', 'Column', 'Value', 'Violation'],
+        rows: examples.map(({ row, line, column, value, message }) => [
+          numberCell(count(row)),
+          numberCell(line === undefined ? '' : count(line)),
+          textCell(nameOf(column)),
+          codeCell(value),
+          textCell(message),
+        ]),
+        collapsed: true,
+        importance: 2,
+      },
+    ];
+  });
+}
+
+function nameOf(column: string | null): string {
+  return column ?? 'whole row';
+}
+
+/** Details are plain JSON of any form. */
+function objects<T extends object>(values: readonly T[] | undefined): T[] {
+  return Array.isArray(values) ? values.filter((each) => typeof each === 'object' && each !== null) : [];
 }
 
 /** The columns that changed most, with the shares of their bins where they changed too much. */

@@ -2,6 +2,7 @@ import type { Model } from '../../config/index.ts';
 import type { Stage } from '../stage.ts';
 import { dataKeys, dataSettings, leakageSettings, problems } from './schema.ts';
 import { sections } from './sections.ts';
+import { violationFiles } from './violation-file-names.ts';
 
 /** Validates the datasets: contract of the rows, rules of the tables, drift since the reference data, leakage. */
 export const data: Stage = {
@@ -24,6 +25,7 @@ export const data: Stage = {
     const { contract } = dataSettings(model);
     return contract === undefined ? [] : [{ file: contract, key: 'data.contract' }];
   },
+  files: violationFiles,
   whereOf,
   sections,
   load: async () => ({ run: (await import('./validate.ts')).validateData }),
@@ -50,8 +52,17 @@ function advises(model: Model): boolean {
 function whereOf(name: string): (string | number)[] {
   const [part = ''] = name.split('/');
   if (part === 'drift' || part === 'drift-columns') return ['data', 'drift'];
-  if (part === 'leakage') return ['data', 'leakage', 'max_overlap_rows'];
+  if (part === 'drift-together') return ['data', 'drift', 'max_auc'];
+  if (part === 'leakage') return ['data', 'leakage', leakageKeys[name.split('/')[1] ?? ''] ?? 'max_overlap_rows'];
   if (name.endsWith('/duplicates')) return ['data', 'leakage', 'max_duplicate_rows'];
   if (name.endsWith('/conflicting-labels')) return ['data', 'leakage', 'max_conflicting_rows'];
-  return ['data', name.endsWith('/contract') ? 'contract' : 'rules'];
+  return ['data', /^[^/]+\/contract(?:\(|$)/u.test(name) ? 'contract' : 'rules'];
 }
+
+/** Settings of the checks on leakage, by the name of the check. */
+const leakageKeys: Readonly<Record<string, string>> = {
+  'near-duplicates': 'max_near_duplicate_rows',
+  'label-in-one-column': 'max_skill',
+  'label-in-id': 'max_skill',
+  time: 'time',
+};

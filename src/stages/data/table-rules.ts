@@ -1,4 +1,4 @@
-import type { TableRule } from './schema.ts';
+import type { RuleOf, TableRule } from './schema.ts';
 import { nearest } from '../../config/suggest.ts';
 import { quoteIdentifier, requireColumns, type Dataset } from '../../data/dataset.ts';
 import { readingOfKeys } from '../../data/row-ids.ts';
@@ -13,24 +13,25 @@ import { count, rowsOf, showColumn, showValue } from './show.ts';
  */
 export async function tableChecks(dataset: Dataset, rules: readonly TableRule[], idColumn: string): Promise<Check[]> {
   const checks = [rowCount(dataset, rules)];
-  const keys = rules.flatMap((rule) => ('unique' in rule ? [rule.unique] : []));
+  const keys = rules.flatMap((rule) => ('unique' in rule ? [rule] : []));
   const hasId = dataset.name === 'evaluation' || dataset.columns.some((column) => column.name === idColumn);
-  for (const columns of distinct(hasId ? [[idColumn], ...keys] : keys)) {
-    checks.push(await unique(dataset, columns, columns.length === 1 && columns[0] === idColumn));
+  for (const rule of distinct(hasId ? [{ unique: [idColumn] }, ...keys] : keys)) {
+    checks.push(await unique(dataset, rule, rule.unique.length === 1 && rule.unique[0] === idColumn));
   }
-  const limits = new Map<string, number>();
+  const limits = new Map<string, RuleOf<'null_fraction'>>();
   for (const rule of rules) {
     if (!('null_fraction' in rule)) continue;
     const { column, max } = rule.null_fraction;
-    limits.set(column, Math.min(max, limits.get(column) ?? 1));
+    if (max < (limits.get(column)?.null_fraction.max ?? 2)) limits.set(column, rule);
   }
-  for (const [column, max] of limits) checks.push(await nullFraction(dataset, column, max));
+  for (const rule of limits.values()) checks.push(await nullFraction(dataset, rule));
   return checks;
 }
 
 /** Of several row counts the strictest holds. */
 function rowCount(dataset: Dataset, rules: readonly TableRule[]): Check {
-  const counts = rules.flatMap((rule) => ('row_count' in rule ? [rule.row_count] : []));
+  const asked = rules.flatMap((rule) => ('row_count' in rule ? [rule] : []));
+  const counts = asked.map((rule) => rule.row_count);
   const min = Math.max(1, ...counts.map((each) => each.min ?? 1));
   const max = Math.min(Infinity, ...counts.map((each) => each.max ?? Infinity));
   const { rows } = dataset;
@@ -40,7 +41,8 @@ function rowCount(dataset: Dataset, rules: readonly TableRule[]): Check {
     id: `data/${dataset.name}/row-count`,
     title: `Rows of the ${dataset.name} data`,
     verdict: passes ? 'pass' : 'fail',
-    severity: 'block',
+    // Of no rows nothing can be judged, whatever the rule says.
+    severity: rows === 0 ? 'block' : strictest(asked),
     message: rows === 0 ? 'there are no rows' : `${rowsOf(rows)}; ${required} required`,
     observed: rows,
     required,
@@ -48,12 +50,22 @@ function rowCount(dataset: Dataset, rules: readonly TableRule[]): Check {
   };
 }
 
-async function unique(dataset: Dataset, columns: readonly string[], isId: boolean): Promise<Check> {
+/** Of several rules that are judged as one. */
+function strictest(rules: readonly { severity?: Check['severity'] }[]): Check['severity'] {
+  const said = rules.map(({ severity = 'block' }) => severity);
+  return (['block', 'warn', 'info'] as const).find((each) => said.includes(each)) ?? 'block';
+}
+
+async function unique(
+  dataset: Dataset,
+  { unique: columns, severity = 'block', mostly = 1 }: RuleOf<'unique'>,
+  isId: boolean,
+): Promise<Check> {
   const check = {
     id: checkId(`data/${dataset.name}/unique(${columns.join(',')})`),
     title: `${columns.map(showColumn).join(', ')} unique in the ${dataset.name} data`,
-    severity: 'block' as const,
-    required: isId ? 'unique, never null' : 'unique',
+    severity: isId ? ('block' as const) : severity,
+    required: isId ? 'unique, never null' : mostly < 1 ? `${mostly * 100}% of the rows unique` : 'unique',
   };
   requireColumns(dataset, columns);
   const ids = readingOfKeys(dataset, columns);
@@ -69,7 +81,7 @@ async function unique(dataset: Dataset, columns: readonly string[], isId: boolea
   const missing = Number((await firstRow(dataset, `select count(*)::double from ${from} where ${nulls}`))[0]);
   const surplus = Number(repeated[1]);
   const problems: string[] = [];
-  if (surplus > 0) {
+  if (surplus > allowedRows(dataset.rows, isId ? 1 : mostly)) {
     const example = await firstRow(
       dataset,
       `select ${shown}, n::double from (${grouped}) order by n desc, ${keys.join(', ')} limit 1`,
@@ -85,17 +97,24 @@ async function unique(dataset: Dataset, columns: readonly string[], isId: boolea
   return {
     ...check,
     verdict: passes ? 'pass' : 'fail',
-    message: passes ? `no value occurs twice in ${rowsOf(dataset.rows)}` : problems.join('; '),
+    message: !passes
+      ? problems.join('; ')
+      : surplus > 0
+        ? `${rowsOf(surplus)} of ${count(dataset.rows)} repeat an earlier one, no more than allowed`
+        : `no value occurs twice in ${rowsOf(dataset.rows)}`,
     observed: passes ? check.required : problems.join('; '),
     ...(passes ? {} : { location: { file: dataset.uri } }),
   };
 }
 
-async function nullFraction(dataset: Dataset, column: string, max: number): Promise<Check> {
+async function nullFraction(
+  dataset: Dataset,
+  { null_fraction: { column, max }, severity = 'block' }: RuleOf<'null_fraction'>,
+): Promise<Check> {
   const check = {
     id: checkId(`data/${dataset.name}/null-fraction(${column})`),
     title: `Missing values of ${showColumn(column)} in the ${dataset.name} data`,
-    severity: 'block' as const,
+    severity,
     required: max,
     limit: 'at most' as const,
     unit: 'share',
@@ -131,6 +150,13 @@ async function firstRow(dataset: Dataset, select: string): Promise<readonly unkn
   return (await dataset.connection.runAndReadAll(select)).getRows()[0] ?? [];
 }
 
-function distinct(keys: readonly (readonly string[])[]): (readonly string[])[] {
-  return [...new Map(keys.map((columns) => [JSON.stringify(columns), columns])).values()];
+/** The last of those on the same columns, in the order of the first; the id is judged as an id. */
+function distinct(rules: readonly RuleOf<'unique'>[]): RuleOf<'unique'>[] {
+  return [...new Map(rules.map((rule) => [JSON.stringify(rule.unique), rule])).values()];
+}
+
+/** Rows that may break a rule that so large a share must keep to. */
+export function allowedRows(rows: number, mostly: number): number {
+  // A share such as 0.9 is a little less than it says.
+  return Math.floor(rows * (1 - mostly) + 1e-9 * rows);
 }

@@ -9,13 +9,18 @@ import { cellTypes } from './cell-types.ts';
 import { readContract, type Contract } from './contract.ts';
 import { compileContract, type Judge, type Violation } from './judge.ts';
 import { rowBatches } from './rows.ts';
+import { checkId } from './check-id.ts';
 import { driftChecks } from './drift.ts';
 import { leakageChecks } from './leakage.ts';
-import { dataSettings, leakageSettings } from './schema.ts';
+import { ruleOutcomes, withOwnIds } from './rules/judge-rules.ts';
+import { repeatedRows } from './rules/rows.ts';
+import { mostBrokenRows, type BrokenRow } from './rules/rule.ts';
+import { dataSettings, leakageSettings, type TableRule } from './schema.ts';
 import { countSuspects, suspectsOf } from './sieve/suspects.ts';
 import { count, rowsOf, showColumn, showValue } from './show.ts';
 import { suggestion, tableChecks } from './table-rules.ts';
 import { withTimeLimit } from './time-limit.ts';
+import { listedRows, listedValue, violationFilesOf } from './violation-files.ts';
 
 /** What the evidence tells of one dataset. */
 interface DatasetDetails {
@@ -25,7 +30,14 @@ interface DatasetDetails {
   /** Rows that break the contract; null without a contract. */
   invalid: number | null;
   /** How often each rule was the first that a row broke, most frequent first. */
-  violations: { column: string | null; rule: string; message: string; rows: number }[];
+  violations: {
+    column: string | null;
+    rule: string;
+    message: string;
+    rows: number;
+    /** The first rows. Values are shortened. */
+    examples: { row: number; line?: number; value: string }[];
+  }[];
   /** The first offending rows. Values are shortened. */
   examples: { row: number; line?: number; column: string | null; rule: string; message: string; value: string }[];
 }
@@ -35,6 +47,9 @@ export type ValidateInput = Pick<StageContext, 'config' | 'datasets' | 'pathOf' 
   Partial<Pick<StageContext, 'profiles'>>;
 
 const examples = 20;
+const examplesEach = 3;
+/** Kinds of violations that have a check of their own. */
+const kindsShown = 20;
 const kindsOfViolation = 1000;
 
 /**
@@ -50,17 +65,28 @@ export async function validateData(input: ValidateInput): Promise<StageResult> {
   const judge = contract === undefined ? undefined : compileContract(contract, input.log);
   const checks: Check[] = [];
   const details: Record<string, DatasetDetails> = {};
+  const listed: Awaited<ReturnType<typeof listedRows>> = [];
+  const { columns } = input.config;
   for (const [name, dataset] of Object.entries(input.datasets)) {
     input.signal?.throwIfAborted();
+    const broken: BrokenRow[] = [];
+    const own = rules.filter((rule) => rule.datasets?.includes(name as 'evaluation') !== false);
     details[name] = await reading(dataset, async () => {
       const found = await describeDataset(dataset);
-      checks.push(...(await tableChecks(dataset, rules, input.config.columns.id)));
+      checks.push(...(await tableChecks(dataset, own, columns.id)));
       if (contract !== undefined && judge !== undefined) {
-        await judgeRows(dataset, contract, judge, found, input);
-        checks.push(contractCheck(dataset, contract, found));
+        broken.push(...(await judgeRows(dataset, contract, judge, found, input)));
+        checks.push(contractCheck(dataset, contract, found), ...withOwnIds(violationChecks(dataset, found)));
       }
       return found;
     });
+    broken.push(...(await repeated(dataset, checks, own, columns.id)));
+    const context = { datasets: input.datasets, columns, now: new Date(), signal: input.signal };
+    for (const outcome of await ruleOutcomes(dataset, rules, context)) {
+      checks.push(outcome.check);
+      broken.push(...outcome.broken);
+    }
+    listed.push(...(await listedRows(dataset, columns.id, broken)));
   }
   const { drift, ...settings } = dataSettings(input.config);
   const drifted = drift === undefined ? undefined : await driftChecks(input, drift);
@@ -76,7 +102,27 @@ export async function validateData(input: ValidateInput): Promise<StageResult> {
       ...(leaked === undefined ? {} : { leakage: leaked.details }),
       ...(await profilesToKeep(input)),
     },
+    files: await violationFilesOf(listed),
   };
+}
+
+/** Rows whose key stands more than once, where that is found. */
+async function repeated(
+  dataset: Dataset,
+  checks: readonly Check[],
+  rules: readonly TableRule[],
+  id: string,
+): Promise<BrokenRow[]> {
+  const keys = [[id], ...rules.flatMap((rule) => ('unique' in rule ? [rule.unique] : []))];
+  const found: BrokenRow[] = [];
+  for (const columns of new Map(keys.map((each) => [JSON.stringify(each), each])).values()) {
+    const check = checks.find((each) => each.id === checkId(`data/${dataset.name}/unique(${columns.join(',')})`));
+    if (check?.verdict !== 'fail') continue;
+    const column = columns.length === 1 ? (columns[0] ?? null) : null;
+    const message = `${columns.join(', ')} stands more than once`;
+    for (const row of await repeatedRows(dataset, columns)) found.push({ ...row, column, rule: 'unique', message });
+  }
+  return found;
 }
 
 /**
@@ -127,38 +173,44 @@ async function judgeRows(
   judge: Judge,
   found: DatasetDetails,
   { log, signal }: ValidateInput,
-): Promise<void> {
+): Promise<BrokenRow[]> {
   const names = dataset.columns.map((column) => column.name);
   const types = withTimeLimit(10_000, () => cellTypes(contract.schema, names));
   const columns = new Map(found.columns.map((column) => [column.name, column]));
   const kinds = new Map<string, DatasetDetails['violations'][number]>();
   const first: Violation[] = [];
+  const broken: BrokenRow[] = [];
   let invalid = 0;
   const suspects = suspectsOf(dataset, contract.schema, types);
   if (suspects !== null && (await countSuspects(dataset, suspects)) === 0) {
     found.invalid = 0;
-    return;
+    return [];
   }
   for await (const batch of rowBatches(dataset, types, suspects)) {
     signal?.throwIfAborted();
     for (const violation of judge.judge(batch)) {
       invalid += 1;
       if (first.length < examples) first.push(violation);
+      if (broken.length < mostBrokenRows) broken.push(brokenRow(violation));
       const column = columns.get(violation.column ?? '');
       if (column !== undefined) column.invalid += 1;
       countViolation(kinds, violation);
     }
     log.progress(`Rows of the ${dataset.name} data`, batch.at(-1)?.number ?? 0, dataset.rows);
   }
-  const lines =
-    dataset.format === 'csv' && first.length > 0
-      ? await csvLines(
-          dataset.path,
-          first.map(({ row }) => row),
-        )
-      : new Map<number, number>();
-  found.invalid = invalid;
   found.violations = [...kinds.values()].sort((a, b) => b.rows - a.rows).slice(0, 100);
+  const shown = [...first, ...found.violations.flatMap((kind) => kind.examples)];
+  const numbers = [...new Set(shown.map(({ row }) => row))].sort((a, b) => a - b);
+  const lines =
+    dataset.format === 'csv' && numbers.length > 0 ? await csvLines(dataset.path, numbers) : new Map<number, number>();
+  for (const kind of found.violations) {
+    if (kind.column !== null && !names.includes(kind.column)) kind.message += suggestion(kind.column, names);
+    for (const example of kind.examples) {
+      const line = example.line ?? lines.get(example.row);
+      if (line !== undefined) example.line = line;
+    }
+  }
+  found.invalid = invalid;
   found.examples = first.map(({ row, line = lines.get(row), column, rule, message, value }) => ({
     row,
     ...(line === undefined ? {} : { line }),
@@ -167,16 +219,37 @@ async function judgeRows(
     message: column === null || names.includes(column) ? message : `${message}${suggestion(column, names)}`,
     value: showValue(value),
   }));
+  return broken;
+}
+
+function brokenRow({ row, line, column, rule, message, value }: Violation): BrokenRow {
+  return {
+    row,
+    ...(line === undefined ? {} : { line }),
+    column: column === null ? null : column.slice(0, 200),
+    rule,
+    value: listedValue(value),
+    message,
+  };
 }
 
 function countViolation(kinds: Map<string, DatasetDetails['violations'][number]>, violation: Violation): void {
-  const { rule, message } = violation;
+  const { rule, message, row, line } = violation;
   const column = violation.column === null ? null : violation.column.slice(0, 200);
   const key = JSON.stringify([column, rule, message]);
   const kind = kinds.get(key);
-  if (kind !== undefined) kind.rows += 1;
+  const example = (): (typeof first)[number] => ({
+    row,
+    ...(line === undefined ? {} : { line }),
+    value: showValue(violation.value),
+  });
+  const first = kind?.examples ?? [];
+  if (kind !== undefined) {
+    kind.rows += 1;
+    if (first.length < examplesEach) first.push(example());
+  }
   // Hostile JSON can name a new column in every row.
-  else if (kinds.size < kindsOfViolation) kinds.set(key, { column, rule, message, rows: 1 });
+  else if (kinds.size < kindsOfViolation) kinds.set(key, { column, rule, message, rows: 1, examples: [example()] });
 }
 
 function contractCheck(dataset: Dataset, contract: Contract, found: DatasetDetails): Check {
@@ -205,4 +278,29 @@ function contractCheck(dataset: Dataset, contract: Contract, found: DatasetDetai
     message: `${count(invalid)} of ${rowsOf(dataset.rows)} break${invalid === 1 ? 's' : ''} the contract; first ${place}:${subject} ${first.message}`,
     location: { file: dataset.uri, ...(first.line === undefined ? {} : { line: first.line }) },
   };
+}
+
+/** What is broken and how often, a check each, where it is more than one thing: the check of the contract tells the first. */
+function violationChecks(dataset: Dataset, { violations, rows }: DatasetDetails): Check[] {
+  if (violations.length < 2) return [];
+  return violations.slice(0, kindsShown).map(({ column, rule, message, rows: broken, examples: first }) => {
+    const places = first.map(({ row, line, value }) => {
+      const place = `row ${count(row)}${line === undefined ? '' : `, line ${count(line)}`}`;
+      return column === null || value === 'nothing' ? place : `${value} (${place})`;
+    });
+    const line = first[0]?.line;
+    const subject = column === null ? 'the row' : showColumn(column);
+    return {
+      id: checkId(`data/${dataset.name}/contract(${column ?? ''}:${rule})`),
+      title: `${subject} ${message}, in the ${dataset.name} data`,
+      verdict: 'fail',
+      severity: 'block',
+      message: `${subject} ${message}: ${count(broken)} of ${rowsOf(rows)} break${broken === 1 ? 's' : ''} it; ${places.join(', ')}`,
+      observed: broken,
+      required: 0,
+      limit: 'at most',
+      unit: 'rows',
+      location: { file: dataset.uri, ...(line === undefined ? {} : { line }) },
+    };
+  });
 }

@@ -7,7 +7,7 @@ import type { Check, Comparison } from '../../evidence/check.ts';
 import { shownDifference } from '../../evidence/difference.ts';
 import { capitalised } from '../../wording.ts';
 import { boundsOfGap, gaps, rateTitles, type Gap, type Rate } from './gaps.ts';
-import { minimumClusters, stateOf, verdictOf } from './judge.ts';
+import { minimumClusters } from './judge.ts';
 import { alphaFor } from './plan.ts';
 import { multinomial, randomFrom } from '../../statistics/random.ts';
 import { decisionsOf, type Outputs, type Sample } from './sample.ts';
@@ -15,7 +15,7 @@ import { standardErrorInterval } from './statistics/bootstrap.ts';
 import { unknownInterval, type PairedInterval } from './statistics/interval.ts';
 import { holm } from '../../statistics/multiplicity.ts';
 import { clusterUnits, rowReplicates, rowUnits } from './statistics/resample.ts';
-import { boundsText, findingText, requirementText, shownText, valueText } from './wording.ts';
+import { boundsText, findingText, requirementText, shownText, stateOf, valueText, verdictOf } from '../comparison.ts';
 
 /** Rates of one group, the favourable decision taken as positive. Null where no row can tell. */
 export interface GroupRates {

@@ -8,7 +8,7 @@ import { isUsable, tooLittle } from './judge.ts';
 import { findMetric } from './metrics/catalogue.ts';
 import { metricValue, type Metric } from './metrics/metric.ts';
 import type { Sample } from './sample.ts';
-import { deltaText, valueText } from './wording.ts';
+import { deltaText, valueText } from '../comparison.ts';
 
 /**
  * Checks of a model that has no champion to beat: it must be shown better than models that use no features, on the

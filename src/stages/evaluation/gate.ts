@@ -2,14 +2,14 @@ import type { Check, Comparison, Verdict } from '../../evidence/check.ts';
 import { shownDifference, statedSize } from '../../evidence/difference.ts';
 import { capitalised } from '../../wording.ts';
 import { compareMetric, type MetricComparison } from './compare.ts';
-import { comparisonOf, isUsable, marginFor, marginOn, tooLittle, toldComparison, verdictOf } from './judge.ts';
+import { comparisonOf, isUsable, marginFor, marginOn, tooLittle, toldComparison } from './judge.ts';
 import { metricValue, type Metric } from './metrics/metric.ts';
 import { countingQueries } from './metrics/ranking.ts';
 import { alphaFor, type Plan, type PlannedComparison, type PlannedMetric } from './plan.ts';
 import { outputRows, sampleRows, type Outputs, type Sample } from './sample.ts';
 import type { SliceRows } from './slices.ts';
 import { holm } from '../../statistics/multiplicity.ts';
-import { comparisonText, requirementText, valueText } from './wording.ts';
+import { comparisonText, requirementText, valueText, verdictOf } from '../comparison.ts';
 
 export interface Gate {
   plan: Plan;
@@ -235,7 +235,7 @@ function sliceCheck(
     : verdictOf(planned.requirement, bounds.lower, bounds.upper, margin);
   // Below the margin by its own bound, but not once the number of slices is accounted for: not demonstrated.
   const withdrawn = guarded && verdict === 'pass' && bounds.state === 'inferior';
-  const comparison = toldComparison(
+  const told = toldComparison(
     { ...bounds, ...(withdrawn ? { state: 'inconclusive' as const } : {}) },
     planned,
     result,
@@ -245,12 +245,14 @@ function sliceCheck(
     guarded && (verdict === 'fail' || withdrawn)
       ? ` (p = ${harm.toPrecision(2)} after Holm over ${family} slices)`
       : '';
+  // The row of a slice says itself why a loss of more than the margin does not decide.
+  const comparison = { ...told, finding: `${told.finding ?? told.state}${correction}` };
   return {
     id: `evaluation/${metric.name}@${slice.name}`,
     title: `${capitalised(metric.title)} on ${slice.name}`,
     verdict,
     severity,
-    message: `${capitalised(comparisonText(metric, comparison))}${correction}${outlookOf(comparison)}.`,
+    message: `${capitalised(comparisonText(metric, comparison))}${outlookOf(comparison)}.`,
     observed: result.candidate,
     required: requiredText(planned, comparison),
     comparison,

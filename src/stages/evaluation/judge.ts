@@ -1,13 +1,12 @@
 import { defaults } from '../../config/defaults.ts';
-import type { Requirement } from '../../config/forms.ts';
 import { ConfigError } from '../../errors.ts';
-import type { Comparison, ComparisonState, Verdict } from '../../evidence/check.ts';
+import type { Comparison, Verdict } from '../../evidence/check.ts';
 import { shownDifference } from '../../evidence/difference.ts';
 import type { MetricComparison } from './compare.ts';
 import type { PlannedComparison } from './plan.ts';
 import type { PairedInterval } from './statistics/interval.ts';
 import { rowsForPower, rowsNeeded, rowsWithoutDifference } from './statistics/power.ts';
-import { findingText, nothingShown, outlookText } from './wording.ts';
+import { findingText, nothingShown, outlookText, stateOf } from '../comparison.ts';
 
 /** Fewer clusters than this show nothing: see docs/statistics.md. */
 export const minimumClusters = 5;
@@ -24,25 +23,6 @@ export function tooLittle(compared: MetricComparison, minimumRows: number): stri
 /** "1 row", "2 rows". */
 function countOf(count: number, unit: 'rows' | 'queries' | 'clusters'): string {
   return `${count} ${count === 1 ? { rows: 'row', queries: 'query', clusters: 'cluster' }[unit] : unit}`;
-}
-
-/** Where delta stands, from its one-sided bounds and the margin. */
-export function stateOf(lower: number, upper: number, margin: number): ComparisonState {
-  if (lower > 0) return 'superior';
-  if (upper < -margin) return 'inferior';
-  return lower > -margin ? 'non-inferior' : 'inconclusive';
-}
-
-/** What the requirement makes of the bounds: what neither passes nor fails is inconclusive. */
-export function verdictOf(requirement: Requirement, lower: number, upper: number, margin: number): Verdict {
-  switch (requirement) {
-    case 'superior':
-      return lower > 0 ? 'pass' : upper <= 0 ? 'fail' : 'inconclusive';
-    case 'non-inferior':
-      return lower > -margin ? 'pass' : upper < -margin ? 'fail' : 'inconclusive';
-    case 'not-inferior':
-      return upper < -margin ? 'fail' : 'pass';
-  }
 }
 
 /** The tolerated loss in units of delta; null for a relative margin on a champion that is not positive. */
@@ -113,6 +93,7 @@ export function toldComparison(
   const { margin } = shownDifference(comparison);
   return {
     ...comparison,
+    requirement: planned.requirement,
     ...(few.little === null
       ? { finding: findingText(planned.requirement, comparison, margin) }
       : { state: 'inconclusive' as const, finding: nothingShown }),

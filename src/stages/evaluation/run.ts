@@ -19,7 +19,7 @@ export async function run(context: ContestantsContext): Promise<StageResult> {
   return {
     ...result,
     signatures: { ...signatureOf('candidate', context.candidate), ...signatureOf('champion', context.champion) },
-    files: changed.length === 0 ? [] : [{ name: changedRowsFile, text: await changedRowsText(context, changed) }],
+    files: changed.length === 0 ? [] : [{ name: changedRowsFile, content: await changedRowsText(context, changed) }],
   };
 }
 

@@ -4,6 +4,7 @@ import { againstAnchor, slices } from '../../report/comparisons.ts';
 import { metrics } from '../../report/metrics.ts';
 import type { Section } from '../../report/section.ts';
 import { isOpen, worstFirst } from '../../report/standing.ts';
+import { changedDecisions, confusion, heatMap } from './breakdowns.ts';
 import { charts } from './charts.ts';
 
 /** What the report shows of every comparison is left out here: see `comparisons`. */
@@ -12,6 +13,9 @@ export function sections(evidence: Evidence): Section[] {
   return [
     againstAnchor({ evidence: [evidence] }),
     slices({ evidence: [evidence] }),
+    heatMap(evidence),
+    changedDecisions(evidence),
+    confusion(evidence),
     otherChecks(evidence),
     // Of a first model there is nothing better to show at a glance.
     { ...metrics([evidence]), brief: !compared },

@@ -23,7 +23,7 @@ import { binLabels, binOf, quantileEdges } from './slices.ts';
 import { tCdf } from '../../statistics/distributions.ts';
 import { lossMidP } from './statistics/mcnemar.ts';
 import { benjaminiHochberg } from '../../statistics/multiplicity.ts';
-import { deltaText } from './wording.ts';
+import { deltaText } from '../comparison.ts';
 
 /** A column as codes: few enough values, or bins of a number, to slice by. */
 export interface CodedColumn {

@@ -2,8 +2,9 @@ import { defaults } from '../../config/defaults.ts';
 import { ContenderError } from '../../errors.ts';
 import { highestColumn, isPositive, labelsTellTies } from '../../model/decisions.ts';
 import { isClose, thresholdAt, type Predictions, type Tolerance } from '../../model/predictions.ts';
-import type { Answer, AnswerReader } from '../../model/read-outputs/answers.ts';
-import { readInferResponse } from '../../protocol/index.ts';
+import type { Answer } from '../../model/read-outputs/answers.ts';
+import type { Answer as Received } from './connection.ts';
+import type { Exchange } from './exchange.ts';
 
 /** What the answers under load were worth. Rows, not requests, unless it says so. */
 export interface AnswerSummary {
@@ -38,9 +39,11 @@ export interface FaultExample {
   body: string;
 }
 
+type ReceivedAnswer = Pick<Received, 'status' | 'body'> & Partial<Received>;
+
 export interface AnswerBook {
   /** Take note of the answer about `rows`; false if it is unusable. */
-  take(rows: ArrayLike<number>, answer: { status: number; body: Buffer }): boolean;
+  take(rows: ArrayLike<number>, answer: ReceivedAnswer): boolean;
   summary(): AnswerSummary;
 }
 
@@ -54,7 +57,7 @@ const excerptLength = 200;
  */
 export function answerBook(input: {
   offline: Predictions;
-  read: AnswerReader;
+  read: Exchange['read'];
   /** Position of the positive class among those of the model; null: of several classes the highest score decides. */
   positive: number | null;
   truth: ArrayLike<number> | null;
@@ -76,12 +79,13 @@ export function answerBook(input: {
   };
 
   return {
-    take(rows, { status, body }) {
-      const read = status >= 200 && status < 300 ? readAnswer(body, rows.length, input.read) : `status ${status}`;
-      const fault =
-        typeof read === 'string'
-          ? { kind: read.startsWith('status ') ? read : 'unreadable', message: read }
-          : nothingToCompare(read);
+    take(rows, received) {
+      const { status, body } = received;
+      const read =
+        status >= 200 && status < 300
+          ? readAnswer(body, rows.length, input.read)
+          : { kind: `status ${status}`, message: refusal(received) };
+      const fault = 'message' in read ? read : nothingToCompare(read);
       if (fault !== null) {
         note(fault, rows, body);
         return false;
@@ -159,14 +163,25 @@ export function answerBook(input: {
 }
 
 /** The answer, or why it cannot be read. */
-function readAnswer(body: Buffer, rows: number, read: AnswerReader): Answer | string {
+function readAnswer(body: Buffer, rows: number, read: Exchange['read']): Answer | { kind: string; message: string } {
   try {
-    const outputs = readInferResponse(body);
-    return read(Object.fromEntries(outputs.map(({ name, shape, data }) => [name, { dims: shape, data }])), rows);
+    return read(body, rows);
   } catch (error) {
-    if (error instanceof ContenderError) return error.message;
+    if (error instanceof ContenderError)
+      return { kind: 'unreadable', message: `${error.message} (${excerptOf(body)})` };
     throw error;
   }
+}
+
+/** What a status that is no success came with: where it leads, its type and its first bytes. */
+function refusal({ status, body, contentType = '', location = '' }: ReceivedAnswer): string {
+  const led = location === '' ? '' : ` to ${location.slice(0, 200)}, which is not followed`;
+  return `status ${status}${led} (${contentType === '' ? 'no content type' : contentType.slice(0, 60)}; ${excerptOf(body)})`;
+}
+
+function excerptOf(body: Buffer): string {
+  const text = body.subarray(0, 100).toString('utf8').replaceAll(/\s+/gu, ' ').trim();
+  return text === '' ? 'empty body' : `body ${JSON.stringify(text)}`;
 }
 
 function described(

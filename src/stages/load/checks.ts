@@ -1,119 +1,34 @@
-import type { Check, Verdict } from '../../evidence/index.ts';
-import type { AnswerSummary } from './answers.ts';
-import type { WindowResult } from './driver.ts';
-import {
-  countOutcomes,
-  defaultErrorRate,
-  judgeErrors,
-  latencyLimits,
-  type ObjectiveResult,
-  type WindowFindings,
-  type Slo,
-} from './judge.ts';
-import { defaults } from '../../config/index.ts';
+import type { Check } from '../../evidence/index.ts';
+import { bytes, milliseconds as durationMs } from '../../config/index.ts';
 import { percent } from '../../wording.ts';
+import type { StagingTarget } from '../../staging/index.ts';
+import type { AnswerSummary } from './answers.ts';
+import { leastShare, loadCheck, mostAnswers, mostCores, mostSeconds } from './check.ts';
+import type { BusyAccuracy } from './levels.ts';
+import type { Slo } from './schema.ts';
+import type { TargetWatch } from './session.ts';
 
-/** A window and what it says. */
-export interface MeasuredWindow {
-  result: WindowResult;
-  findings: WindowFindings;
-}
-
-/** What is known of the target beside its answers. */
-export interface TargetWatch {
-  /** Why it is not alive; null while it is. */
-  exit: string | null;
-  peakMemoryBytes: number | null;
-  peakCpuPercent: number | null;
-}
-
-/** What the load did to the target. */
-export interface LoadOutcome {
-  windows: readonly MeasuredWindow[];
-  answers: AnswerSummary;
-  watch: TargetWatch;
-}
-
-/**
- * The checks of a load test: load/alive, load/p50 and so on for every objective that is set, load/throughput,
- * load/error-rate, load/parity or load/accuracy, and load/generator for information.
- * Timing is judged on the window that settled it, errors and answers over all windows.
- */
-export function loadChecks({ windows, answers, watch }: LoadOutcome, slo: Slo): Check[] {
-  const alive: Check = {
+/** load/alive: did the target stay up? */
+export function aliveCheck({ exit }: Pick<TargetWatch, 'exit'>): Check {
+  return {
     id: 'load/alive',
     title: 'Availability during the test',
-    verdict: watch.exit === null ? 'pass' : 'fail',
+    verdict: exit === null ? 'pass' : 'fail',
     severity: 'block',
-    message:
-      watch.exit === null
-        ? 'The target stayed up during the test'
-        : `The target stopped during the test: ${watch.exit}`,
-    observed: watch.exit ?? 'alive',
+    message: exit === null ? 'The target stayed up during the test' : `The target stopped during the test: ${exit}`,
+    observed: exit ?? 'alive',
     required: 'alive',
   };
-  const decisive = decisiveWindow(windows);
-  if (watch.exit !== null || decisive === undefined) return [alive, ...skipped(slo)];
-  const { findings } = decisive;
-  const note = windows.length === 1 ? '' : ` (measured ${windows.length} times)`;
-  return [
-    alive,
-    ...findings.latency.map((finding) =>
-      check(
-        `load/${finding.name}`,
-        latencyTitle(finding.name),
-        { ...finding, message: finding.message + note },
-        mostMilliseconds,
-      ),
-    ),
-    check(
-      'load/throughput',
-      'Requests answered in time',
-      { ...findings.throughput, message: findings.throughput.message + note },
-      leastShare,
-    ),
-    check(
-      'load/error-rate',
-      'Errors under load',
-      judgeErrors(countOutcomes(windows.map(({ result }) => result)), slo, findings.generator),
-      mostShare,
-    ),
-    answersCheck(answers, slo),
-    generatorCheck(findings),
-  ];
 }
 
-/** The last window with the verdict that prevails: two misses, or more windows that pass than miss. */
-function decisiveWindow(windows: readonly MeasuredWindow[]): MeasuredWindow | undefined {
-  const having = (verdict: ObjectiveResult['verdict']): MeasuredWindow[] =>
-    windows.filter(({ findings }) => findings.verdict === verdict);
-  const passes = having('pass');
-  const misses = having('fail');
-  if (passes.length > misses.length) return passes.at(-1);
-  if (misses.length >= 2 || windows.length === misses.length) return misses.at(-1);
-  return having('inconclusive').at(-1) ?? windows.at(-1);
-}
-
-/** Trouble of the generator matters only where an objective was missed: it makes a server look slower, never faster. */
-function generatorCheck({ generator, verdict }: WindowFindings): Check {
-  const trouble = generator.overloaded || generator.late;
-  const message = !trouble
-    ? `The load generator kept its schedule: ${generator.message}`
-    : verdict === 'pass'
-      ? `The load generator was busy (${generator.message}); latencies include that, and still meet the objectives`
-      : `The load generator was busy: ${generator.message}`;
-  return {
-    id: 'load/generator',
-    title: 'Load generator',
-    verdict: trouble && verdict !== 'pass' ? 'inconclusive' : 'pass',
-    severity: 'info',
-    message,
-    observed: generator.overloaded ? 'overloaded' : generator.late ? 'late' : 'on time',
-    required: 'on time',
-  };
-}
-
-function answersCheck(answers: AnswerSummary, slo: Slo): Check {
+/** load/parity or load/accuracy, over all answers of the test. */
+export function answersCheck(answers: AnswerSummary, slo: Slo, died: boolean): Check {
+  if (died) {
+    const nothing = { verdict: 'skipped', observed: null, message: 'The target died' } as const;
+    return typeof slo.accuracy === 'number'
+      ? loadCheck('accuracy', 'Accuracy under load', { ...nothing, required: slo.accuracy }, leastShare)
+      : loadCheck('parity', parityTitle, { ...nothing, required: 0 }, mostAnswers);
+  }
   if (typeof slo.accuracy === 'number') {
     const share = answers.judged === 0 ? 0 : answers.correct / answers.judged;
     const finding = {
@@ -125,7 +40,7 @@ function answersCheck(answers: AnswerSummary, slo: Slo): Check {
           ? 'No answer could be compared with a label'
           : `${answers.correct} of ${answers.judged} answers are right (${percent(share)}, at least ${percent(slo.accuracy)} required)`,
     } as const;
-    return check('load/accuracy', 'Accuracy under load', finding, leastShare);
+    return loadCheck('accuracy', 'Accuracy under load', finding, leastShare);
   }
   const { compared, mismatched, mismatches } = answers;
   const first = mismatches[0];
@@ -142,47 +57,87 @@ function answersCheck(answers: AnswerSummary, slo: Slo): Check {
           ? `All ${compared} answers equal the offline predictions`
           : `${mismatched} of ${compared} answers differ from the offline predictions${example}`,
   } as const;
-  return check('load/parity', 'Served answers that differ from the offline predictions', finding, mostAnswers);
+  return loadCheck('parity', parityTitle, finding, mostAnswers);
 }
 
-/** A target that died cannot be judged on its speed. */
-function skipped(slo: Slo): Check[] {
-  const skip = (id: string, title: string, required: number, limit: Limit): Check =>
-    check(id, title, { verdict: 'skipped', observed: 0, required, message: 'The target stopped' }, limit);
+const parityTitle = 'Served answers that differ from the offline predictions';
+
+/** load/memory, load/cpu and load/cold-start, where they are asked for. What cannot be seen is inconclusive. */
+export function usageChecks(slo: Slo, watch: TargetWatch, target: StagingTarget): Check[] {
+  const memory = greatest(watch.samples.map(({ memoryBytes }) => memoryBytes));
+  const cpu = mean(watch.samples.map(({ cpuPercent }) => cpuPercent));
+  const unseen = `The ${target.kind} target does not let it be seen`;
   return [
-    ...latencyLimits(slo).map(({ name, ms }) => skip(`load/${name}`, latencyTitle(name), ms, mostMilliseconds)),
-    skip('load/throughput', 'Requests answered in time', slo.throughput ?? defaults.throughput, leastShare),
-    skip('load/error-rate', 'Errors under load', slo.error_rate ?? defaultErrorRate, mostShare),
-    typeof slo.accuracy === 'number'
-      ? skip('load/accuracy', 'Accuracy under load', slo.accuracy, leastShare)
-      : skip('load/parity', 'Served answers that differ from the offline predictions', 0, mostAnswers),
+    ...(slo.memory === undefined
+      ? []
+      : [
+          limited(
+            'memory',
+            'Memory under load',
+            memory === null ? null : memory / 2 ** 20,
+            bytes(slo.memory) / 2 ** 20,
+            { limit: 'at most', unit: 'MiB' },
+            unseen,
+          ),
+        ]),
+    ...(slo.cpu === undefined
+      ? []
+      : [limited('cpu', 'CPU under load, on average', cpu === null ? null : cpu / 100, slo.cpu, mostCores, unseen)]),
+    ...(slo.cold_start === undefined
+      ? []
+      : [
+          limited(
+            'cold-start',
+            'From its start until it was healthy',
+            target.startedInMs === null ? null : target.startedInMs / 1000,
+            durationMs(slo.cold_start) / 1000,
+            mostSeconds,
+            'The target was running already',
+          ),
+        ]),
   ];
 }
 
-type Limit = Required<Pick<Check, 'limit' | 'unit'>>;
-const mostMilliseconds: Limit = { limit: 'at most', unit: 'ms' };
-const mostShare: Limit = { limit: 'at most', unit: 'share' };
-const leastShare: Limit = { limit: 'at least', unit: 'share' };
-const mostAnswers: Limit = { limit: 'at most', unit: 'answers' };
-
-function latencyTitle(name: string): string {
-  return `${name} latency`;
-}
-
-function check(
+function limited(
   id: string,
   title: string,
-  { verdict, observed, required, message }: Omit<ObjectiveResult, 'verdict'> & { verdict: Verdict },
-  limit: Limit,
+  observed: number | null,
+  required: number,
+  limit: Parameters<typeof loadCheck>[3],
+  unseen: string,
 ): Check {
-  return {
-    id,
-    title,
-    verdict,
-    severity: 'block',
-    message,
-    observed: verdict === 'skipped' ? null : Number(observed.toPrecision(6)),
-    required,
-    ...limit,
-  };
+  const shown = (value: number): string => `${Number(value.toPrecision(3))} ${limit.unit}`;
+  const verdict = observed === null ? 'inconclusive' : observed <= required ? 'pass' : 'fail';
+  const message = observed === null ? unseen : `${shown(observed)}, at most ${shown(required)} allowed`;
+  return loadCheck(id, title, { verdict, observed, required, message }, limit);
+}
+
+/** load/accuracy-when-busy: is the target wrong more often when its CPU is nearly used up? Only where that is shown, or a limit is set. */
+export function busyCheck(busy: BusyAccuracy | null, slo: Slo): Check[] {
+  if (busy === null) return [];
+  const { share, rows, others, othersRows, pValue } = busy;
+  const dropped = pValue <= 0.01 && share < others;
+  const required = typeof slo.accuracy === 'number' ? slo.accuracy : null;
+  if (!dropped && required === null) return [];
+  const verdict = dropped ? 'fail' : 'pass';
+  const message = `${percent(share)} of ${rows} answers are right while more than 80% of the CPU is used, ${percent(others)} of ${othersRows} otherwise${dropped ? ` (p = ${pValue.toPrecision(2)})` : ''}`;
+  return [
+    loadCheck(
+      'accuracy-when-busy',
+      'Accuracy while the CPU is busy',
+      { verdict, observed: share, required: others, message },
+      leastShare,
+      'warn',
+    ),
+  ];
+}
+
+export function greatest(values: readonly (number | null)[]): number | null {
+  const known = values.filter((value) => value !== null);
+  return known.length === 0 ? null : Math.max(...known);
+}
+
+function mean(values: readonly (number | null)[]): number | null {
+  const known = values.filter((value) => value !== null);
+  return known.length === 0 ? null : known.reduce((sum, value) => sum + value, 0) / known.length;
 }

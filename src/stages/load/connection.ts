@@ -32,7 +32,7 @@ interface Exchange {
   insertRequest(request: unknown): void;
   addByteCount(count: number): void;
   addBody(chunk: Buffer): void;
-  setHeaders(head: { statusCode: number; shouldKeepAlive: boolean }): void;
+  setHeaders(head: { statusCode: number; shouldKeepAlive: boolean; headers: string[] }): void;
   terminateRequest(): {
     req: undefined;
     bytes: number;
@@ -46,52 +46,73 @@ interface Exchange {
 export interface Answer {
   status: number;
   body: Buffer;
+  /** Type of the body, as its header says; empty: it says none. */
+  contentType: string;
+  /** Where a redirect leads; empty: nowhere. */
+  location: string;
   /** `performance.now()` when its last byte was read. */
   at: number;
 }
 
 export interface ConnectionEvents {
-  /** The connection waits for `send`. */
+  /** The connection waits for `send`, open or not. */
   ready(connection: Connection): void;
   answered(connection: Connection, answer: Answer): void;
-  /** The connection is made anew: a request in flight gets no answer. `reason` is a few words. */
-  dropped(connection: Connection, reason: string): void;
+  /**
+   * The connection is closed: a request in flight gets no answer. `reason` is a few words. `unheard`: it had been used before, and
+   * closed before a byte of an answer came, as happens when a server closes an idle connection while a request is on its way.
+   */
+  dropped(connection: Connection, reason: string, unheard: boolean): void;
 }
 
+/** Opened by the first request that it sends, and again by the next after it was closed. */
 export interface Connection {
+  readonly isOpen: boolean;
   /** Send one HTTP request, head and body; only when ready. */
   send(message: Buffer): void;
-  /** Drop the connection, with the request in flight, and connect again. */
-  reset(): void;
+  /** Close the connection, with the request in flight. */
+  close(): void;
 }
 
 /** Bytes of the largest answer worth reading. */
 const largestAnswer = 16 * 1024 ** 2;
-const firstBackoffMs = 50;
-const longestBackoffMs = 1000;
 
 /** Take over a client that autocannon hands to `setupClient`. */
 export function takeOver(handed: unknown, events: ConnectionEvents): Connection {
   const client = checkedClient(handed);
   const doRequest = client._doRequest;
   const connect = client._connect;
+  const destroyConnection = client._destroyConnection;
   const execute = client.parser.execute;
+  let isOpen = false;
   let message: Buffer | null = null; // in flight
+  let sent = false; // the message in flight was written
+  let answers = 0; // over this connection
+  let heard = false; // bytes came since the message was written
   let chunks: Buffer[] = [];
   let size = 0;
   let status = 0;
+  let headers: readonly string[] = [];
   let keepAlive = true;
   let answer: Answer | null = null; // complete, not yet reported
   let unusable = ''; // why no answer will come over this connection
-  let failures = 0; // reconnections since the last answer
-  let reconnecting = false;
 
   const connection: Connection = {
+    get isOpen() {
+      return isOpen;
+    },
     send(next) {
       message = next;
-      doRequest.call(client);
+      sent = false;
+      if (isOpen) return write();
+      isOpen = true;
+      unusable = '';
+      keepAlive = true;
+      answers = 0;
+      client.parser.reinitialize('RESPONSE');
+      connect.call(client); // calls _doRequest, and writes what the socket holds until it is connected
     },
-    reset: reconnect,
+    close,
   };
 
   client.pipelinedRequests = {
@@ -99,9 +120,12 @@ export function takeOver(handed: unknown, events: ConnectionEvents): Connection 
       chunks = [];
       size = 0;
       status = 0;
+      headers = [];
       keepAlive = true;
     },
-    addByteCount() {},
+    addByteCount() {
+      heard = true;
+    },
     addBody(chunk) {
       size += chunk.length;
       if (size <= largestAnswer) chunks.push(chunk);
@@ -110,11 +134,14 @@ export function takeOver(handed: unknown, events: ConnectionEvents): Connection 
     setHeaders(head) {
       status = head.statusCode;
       keepAlive = head.shouldKeepAlive;
+      headers = head.headers;
     },
     terminateRequest() {
       if (message === null) unusable = 'answer without a request';
-      else if (unusable === '' && status >= 200)
-        answer = { status, body: Buffer.concat(chunks), at: performance.now() };
+      else if (unusable === '' && status >= 200) {
+        const [contentType, location] = [header(headers, 'content-type'), header(headers, 'location')];
+        answer = { status, body: Buffer.concat(chunks), contentType, location, at: performance.now() };
+      }
       chunks = [];
       return { req: undefined, bytes: size, body: '', duration: 0, headers: { statusCode: status, headers: [] } };
     },
@@ -130,54 +157,64 @@ export function takeOver(handed: unknown, events: ConnectionEvents): Connection 
   client.parser.execute = (chunk) => {
     const parsed = execute.call(client.parser, chunk);
     if (parsed instanceof Error) unusable = 'not HTTP';
-    if (unusable !== '') reconnect();
+    if (unusable !== '') close();
     return parsed;
   };
 
   client._doRequest = () => {
+    if (message !== null && !sent) return write(); // just connected
     tell();
-    if (reconnecting || message !== null) return; // an interim (1xx) answer leaves the request in flight
+    if (message !== null) return; // an interim (1xx) answer leaves the request in flight
     if (keepAlive && unusable === '') events.ready(connection);
     // Not at once: this is a callback of the parser, which a new connection starts afresh.
-    else queueMicrotask(reconnect);
+    else queueMicrotask(close);
   };
 
-  // Every way to a new connection ends here: the server closed the old one, it failed, or we gave it up.
+  // autocannon connects on construction, and whenever a server closed the connection or it failed: each is for us to say.
   client._connect = () => {
-    if (client.conn === undefined) connect.call(client);
-    else reconnect();
+    if (client.conn === undefined) events.ready(connection);
+    else close();
+  };
+  client._destroyConnection = () => {
+    if (client.conn !== undefined) destroyConnection.call(client);
   };
 
   return connection;
+
+  function write(): void {
+    sent = true;
+    heard = false;
+    doRequest.call(client);
+  }
 
   function tell(): void {
     if (answer === null) return;
     const complete = answer;
     answer = null;
     message = null;
-    failures = 0;
+    answers += 1;
     events.answered(connection, complete);
   }
 
-  function reconnect(): void {
-    if (reconnecting || client.destroyed) return;
-    reconnecting = true;
+  function close(): void {
+    if (!isOpen || client.destroyed) return;
     client.parser.finish(); // a body that ends with its connection is complete only now
+    if (!isOpen) return; // closed by whoever was told of that answer
+    isOpen = false;
     client._destroyConnection();
+    const unheard = message !== null && sent && !heard && answers > 0 && unusable !== 'answer without a request';
     message = null;
-    events.dropped(connection, unusable === '' ? 'connection closed' : unusable);
-    // At once after an answer (a server that closes after each), then ever later: a dead server is not hammered.
-    const delay = failures === 0 ? 0 : Math.min(longestBackoffMs, firstBackoffMs * 2 ** (failures - 1));
-    failures += 1;
-    setTimeout(() => {
-      reconnecting = false;
-      if (client.destroyed) return;
-      unusable = '';
-      keepAlive = true;
-      client.parser.reinitialize('RESPONSE');
-      connect.call(client);
-    }, delay);
+    events.dropped(connection, unusable === '' ? 'connection closed' : unusable, unheard);
+    events.ready(connection);
   }
+}
+
+/** The value of a header, of names and values in turn. */
+function header(headers: readonly string[], name: string): string {
+  for (let index = 0; index + 1 < headers.length; index += 2) {
+    if (headers[index]?.toLowerCase() === name) return headers[index + 1] as string;
+  }
+  return '';
 }
 
 /** The client, if it has the parts of autocannon 9.0.0 that we use. */

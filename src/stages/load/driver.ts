@@ -4,8 +4,8 @@ import { observeHost, type HostLoad } from './host.ts';
 
 /** One stretch of load: which requests, when. */
 export interface Window {
-  /** When to send each request, milliseconds after the start, ascending. */
-  offsets: Float64Array;
+  /** When to send each request, milliseconds after the start, ascending; or so many users, each of whom asks when it has its answer. */
+  offsets: Float64Array | ClosedLoop;
   /** The bytes of request number `index`, HTTP head and body. */
   request(index: number): Buffer;
   /** Whether the answer to request number `index` is a usable one. Must not throw. */
@@ -13,27 +13,47 @@ export interface Window {
   /** Stops the window: what is not answered by then is `unfinished`. */
   signal?: AbortSignal | undefined;
   progress?(settled: number, planned: number): void;
+  /** Looks at what has come so far, now and then; true: more would say nothing new, so nothing more is sent. */
+  hopeless?(soFar: Samples): boolean;
 }
 
-/** What became of a request. Anything but `accepted` is an error. */
+/** Users who ask again as soon as they are answered, until the time is over. */
+export interface ClosedLoop {
+  users: number;
+  durationMs: number;
+}
+
+/** What became of a request. Anything but `accepted` is an error, save those that were never sent. */
 export const outcomes = ['unfinished', 'accepted', 'refused', 'timeout', 'lost'] as const;
 export type Outcome = (typeof outcomes)[number];
 const code = { unfinished: 0, accepted: 1, refused: 2, timeout: 3, lost: 4 } as const;
 
-/** Raw samples of a window, one element a planned request, in milliseconds. */
-export interface WindowResult {
+/** Raw samples of requests, one element each, in milliseconds. */
+export interface Samples {
   offsets: Float64Array;
   /** From the intended send time to the last byte of the answer; at least the time-out where none was accepted. */
   latency: Float64Array;
-  /** The part of the latency that the generator itself added: it had an idle connection and sent late. */
+  /** The part of the latency that the generator itself added: it had a free connection and sent late. */
   lag: Float64Array;
   /** Index into `outcomes`. */
   outcome: Uint8Array;
+}
+
+/** Raw samples of a window. */
+export interface WindowResult extends Samples {
   /** Why requests were lost: connection closed, ECONNREFUSED, not HTTP, ... */
   lost: Record<string, number>;
   /** Requests that were due while every connection was busy: the server, or the number of connections, is the limit. */
   queued: number;
+  /** Requests sent again, since the server had closed the connection while they were on their way. */
+  resent: number;
+  /** Most connections that were open at once. */
+  opened: number;
+  /** `performance.now()` of its start. */
+  startedAt: number;
   elapsedMs: number;
+  /** It was ended because it was hopeless: requests after that were never sent, and are not among the samples. */
+  cutShort: boolean;
   host: HostLoad;
 }
 
@@ -46,21 +66,29 @@ export interface Generator {
 
 const forever = 86_400; // seconds; autocannon's own limits never strike
 const sweepMs = 50;
+/** gunicorn's threads close connections that were idle for two seconds; others wait longer. */
+const idleMs = 1000;
+/** A user of a closed loop who was refused waits before the next attempt. */
+const pauseMs = 100;
 
 /**
- * An open-loop load generator on keep-alive connections of autocannon. Requests are sent by one schedule, whichever
- * connection is free, and are timed from the moment they were meant to be sent, so that a stalled server cannot hide the
- * requests it kept waiting (coordinated omission: G. Tene, "How NOT to Measure Latency"). A request not answered
- * `timeoutMs` after that moment is given up, which bounds every window to its schedule plus one time-out.
+ * A load generator over keep-alive connections of autocannon. Requests are sent by one schedule and timed from the moment they were
+ * meant to be sent, so that a stalled server cannot hide the requests it kept waiting (coordinated omission: G. Tene, "How NOT to
+ * Measure Latency"). A connection is opened when a request is due and all open ones are busy; the one used last is used first, and
+ * what is idle for a second is closed: a server is given no connection that the load does not need, and none that it may just be
+ * closing. A request not answered `timeoutMs` after its moment is given up, which bounds every window to its schedule plus one time-out.
  */
 export async function openGenerator(input: {
   url: string;
+  /** As many as may be open at once. */
   connections: number;
   timeoutMs: number;
 }): Promise<Generator> {
   const { timeoutMs } = input;
   const { default: autocannon } = await import('autocannon');
-  const idle = new Map<Connection, number>(); // since when; the longest idle first
+  const since = new Map<Connection, number>(); // when it became free
+  const idle: Connection[] = []; // open; the longest idle first
+  const closed: Connection[] = []; // the longest closed first
   const inFlight = new Map<Connection, number>();
   let active: Run | null = null;
 
@@ -75,17 +103,19 @@ export async function openGenerator(input: {
     setupClient: (client) => {
       takeOver(client, {
         ready(connection) {
-          idle.set(connection, performance.now());
+          since.set(connection, performance.now());
+          (connection.isOpen ? idle : closed).push(connection);
           active?.pump();
         },
         answered(connection, answer) {
           const index = claim(connection);
           if (index !== null) active?.answered(index, answer);
         },
-        dropped(connection, reason) {
-          idle.delete(connection);
+        dropped(connection, reason, unheard) {
+          const place = idle.indexOf(connection);
+          if (place !== -1) idle.splice(place, 1);
           const index = claim(connection);
-          if (index !== null) active?.lost(index, reason);
+          if (index !== null) active?.dropped(index, reason, unheard);
         },
       });
     },
@@ -93,6 +123,7 @@ export async function openGenerator(input: {
   const finished = Promise.resolve(tracker);
   // A connection that cannot be taken over fails here, before any request.
   await Promise.race([finished, new Promise((resolve) => setImmediate(resolve))]);
+  const sweeper = setInterval(sweep, sweepMs);
 
   return {
     connections: input.connections,
@@ -106,6 +137,7 @@ export async function openGenerator(input: {
       });
     },
     async close() {
+      clearInterval(sweeper);
       tracker.stop();
       await finished;
     },
@@ -117,92 +149,133 @@ export async function openGenerator(input: {
     return index;
   }
 
+  function sweep(): void {
+    const now = performance.now();
+    while (idle[0] !== undefined && now - (since.get(idle[0]) as number) > idleMs) idle[0].close();
+    active?.sweep(now);
+  }
+
   interface Run {
     pump(): void;
+    sweep(now: number): void;
     answered(index: number, answer: Answer): void;
-    lost(index: number, reason: string): void;
+    dropped(index: number, reason: string, unheard: boolean): void;
   }
 
   function startRun(window: Window, resolve: (result: WindowResult) => void, reject: (error: unknown) => void): Run {
-    const { offsets } = window;
-    const planned = offsets.length;
-    const latency = new Float64Array(planned).fill(timeoutMs);
-    const lag = new Float64Array(planned);
-    const outcome = new Uint8Array(planned);
+    const loop = window.offsets instanceof Float64Array ? null : window.offsets;
+    const samples = samplesOf(window.offsets, timeoutMs);
     const lost: Record<string, number> = {};
+    const again: number[] = []; // to be sent a second time
+    const resent = new Set<number>();
+    let planned = loop === null ? samples.length() : 0;
+    let opened = 0;
     let queued = 0;
     let next = 0;
     let settled = 0;
     let over = false;
+    let cutShort = false;
     let timer: NodeJS.Timeout | undefined;
     const hostLoad = observeHost();
     const start = performance.now();
-    const sweeper = setInterval(sweep, sweepMs);
     window.signal?.addEventListener('abort', finish, { once: true });
     if (window.signal?.aborted === true) queueMicrotask(finish);
-    return { pump, answered, lost: lose };
+    for (let user = 0; user < (loop?.users ?? 0); user += 1) planned = samples.add(0);
+    return { pump, sweep: sweepRun, answered, dropped };
 
     function due(index: number): number {
-      return start + (offsets[index] as number);
+      return start + samples.offset(index);
     }
 
     /** Send what is due, as far as connections are free; then sleep until the next is due. */
     function pump(): void {
       clearTimeout(timer);
-      while (next < planned) {
+      while (again.length > 0 || next < planned) {
         if (over) return; // the request before was not to be had
+        const index = again[0] ?? next;
         const now = performance.now();
-        const wait = due(next) - now;
+        const wait = due(index) - now;
         if (wait > 0) {
           timer = setTimeout(pump, Math.ceil(wait)); // a timer rounds down, and would fire early
           return;
         }
-        const free = idle.entries().next().value;
+        const free = idle.at(-1) ?? closed[0];
+        const freeSince = Math.min(sinceOf(idle[0]), sinceOf(closed[0]));
         if (-wait >= timeoutMs) {
-          if (free !== undefined) lag[next] = now - Math.max(due(next), free[1]);
-          settle(next, code.timeout, now);
-          next += 1;
+          if (free !== undefined) samples.late(index, now - Math.max(due(index), freeSince));
+          taken(index);
+          settle(index, code.timeout, now);
           continue;
         }
         if (free === undefined) return; // the next connection that is ready, or the sweeper, comes back
-        const [connection, since] = free;
-        if (since > due(next)) queued += 1;
-        lag[next] = now - Math.max(due(next), since);
-        idle.delete(connection);
-        inFlight.set(connection, next);
-        next += 1;
-        guarded(() => connection.send(window.request(next - 1)));
+        if (freeSince > due(index)) queued += 1;
+        if (!resent.has(index)) samples.late(index, now - Math.max(due(index), freeSince));
+        if (free.isOpen) idle.pop();
+        else closed.shift();
+        inFlight.set(free, index);
+        taken(index);
+        opened = Math.max(opened, idle.length + inFlight.size);
+        guarded(() => free.send(window.request(index)));
       }
+    }
+
+    function taken(index: number): void {
+      if (again[0] === index) again.shift();
+      else next += 1;
+    }
+
+    function sinceOf(connection: Connection | undefined): number {
+      return connection === undefined ? Number.POSITIVE_INFINITY : (since.get(connection) as number);
     }
 
     function answered(index: number, answer: Answer): void {
       guarded(() => settle(index, window.accept(index, answer) ? code.accepted : code.refused, answer.at));
     }
 
-    function lose(index: number, reason: string): void {
+    function dropped(index: number, reason: string, unheard: boolean): void {
+      if (over) return;
+      if (unheard && !resent.has(index)) {
+        resent.add(index);
+        again.push(index);
+        for (const connection of idle.slice()) connection.close(); // the server is as likely to have closed these
+        return;
+      }
       lost[reason] = (lost[reason] ?? 0) + 1;
       settle(index, code.lost, performance.now());
     }
 
-    function sweep(): void {
-      const now = performance.now();
+    function sweepRun(now: number): void {
       for (const [connection, index] of inFlight) {
         if (now - due(index) < timeoutMs) continue;
         inFlight.delete(connection);
-        connection.reset();
+        connection.close();
         settle(index, code.timeout, now);
       }
       pump();
-      window.progress?.(settled, planned);
+      if (over) return;
+      window.progress?.(settled, loop === null ? planned : Math.max(planned, settled));
+      if (!cutShort && window.hopeless?.(samples.taken(next)) === true) {
+        cutShort = true;
+        planned = next; // what is under way is waited for
+        if (settled === planned) finish();
+      }
     }
 
     function settle(index: number, reached: number, at: number): void {
       if (over) return;
-      const elapsed = at - due(index);
-      latency[index] = reached === code.accepted ? elapsed : Math.max(timeoutMs, elapsed);
-      outcome[index] = reached;
+      samples.settle(index, reached, at - due(index));
       settled += 1;
+      if (loop !== null && !cutShort) return repeat(loop, reached);
       if (settled === planned) finish();
+    }
+
+    /** A user who was answered asks again. */
+    function repeat({ durationMs }: ClosedLoop, reached: number): void {
+      const offset = performance.now() - start + (reached === code.lost ? pauseMs : 0);
+      if (offset < durationMs) planned = samples.add(offset);
+      else if (settled === planned) return finish();
+      // Not from within a callback of the connection: it is ready a moment later, and calls back.
+      if (reached === code.timeout || reached === code.lost) setImmediate(pump);
     }
 
     /** A fault of ours must not surface in the parser of some connection. */
@@ -218,18 +291,73 @@ export async function openGenerator(input: {
     function stop(): void {
       over = true;
       clearTimeout(timer);
-      clearInterval(sweeper);
       window.signal?.removeEventListener('abort', finish);
       const unanswered = [...inFlight.keys()];
       inFlight.clear();
-      for (const connection of unanswered) connection.reset();
+      for (const connection of unanswered) connection.close();
     }
 
     function finish(): void {
       if (over) return;
       stop();
-      const elapsedMs = performance.now() - start;
-      resolve({ offsets, latency, lag, outcome, lost, queued, elapsedMs, host: hostLoad() });
+      const now = performance.now();
+      resolve({
+        ...samples.taken(cutShort || loop !== null ? planned : samples.length()),
+        lost,
+        queued,
+        resent: resent.size,
+        opened,
+        startedAt: start,
+        elapsedMs: now - start,
+        cutShort,
+        host: hostLoad(),
+      });
     }
   }
+}
+
+/** Samples that grow where the number of requests is not known beforehand. */
+function samplesOf(planned: Window['offsets'], timeoutMs: number) {
+  const known = planned instanceof Float64Array ? planned : null;
+  let length = known?.length ?? 0;
+  let offsets: Float64Array = known ?? new Float64Array(1024);
+  let latency: Float64Array = new Float64Array(offsets.length).fill(timeoutMs);
+  let lag: Float64Array = new Float64Array(offsets.length);
+  let outcome = new Uint8Array(offsets.length);
+  return {
+    length: () => length,
+    offset: (index: number) => offsets[index] as number,
+    /** @returns how many there are now */
+    add(offset: number): number {
+      if (length === offsets.length) {
+        const grown = (before: Float64Array): Float64Array => {
+          const after = new Float64Array(2 * before.length);
+          after.set(before);
+          return after;
+        };
+        [offsets, lag] = [grown(offsets), grown(lag)];
+        latency = grown(latency).fill(timeoutMs, length);
+        const outcomes = new Uint8Array(2 * outcome.length);
+        outcomes.set(outcome);
+        outcome = outcomes;
+      }
+      offsets[length] = offset;
+      length += 1;
+      return length;
+    },
+    late(index: number, ms: number): void {
+      lag[index] = Math.max(0, ms);
+    },
+    settle(index: number, reached: number, elapsed: number): void {
+      latency[index] = reached === code.accepted ? elapsed : Math.max(timeoutMs, elapsed);
+      outcome[index] = reached;
+    },
+    /** The first so many. */
+    taken: (count: number): Samples => ({
+      offsets: offsets.subarray(0, count),
+      latency: latency.subarray(0, count),
+      lag: lag.subarray(0, count),
+      outcome: outcome.subarray(0, count),
+    }),
+  };
 }

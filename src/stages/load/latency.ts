@@ -18,6 +18,7 @@ const level = 0.05;
 export function judgeShare(input: { over: number; total: number; p: number }): 'met' | 'missed' | 'open' {
   const { over, total, p } = input;
   if (total === 0) return 'open';
+  if (p === 1) return over === 0 ? 'met' : 'missed'; // the slowest of those that were sent: nothing is estimated
   if (binomialCdf(over, total, 1 - p) <= level) return 'met';
   return over > 0 && 1 - binomialCdf(over - 1, total, 1 - p) <= level ? 'missed' : 'open';
 }

@@ -1,13 +1,16 @@
-/** The bytes of one POST of JSON over HTTP/1.1, head and body. */
-export function postMessage(url: URL, body: string | Buffer): Buffer {
+/** The bytes of one POST of JSON over HTTP/1.1, head and body. Headers of the caller come in place of ours. */
+export function postMessage(url: URL, body: string | Buffer, headers: Readonly<Record<string, string>> = {}): Buffer {
   const content = typeof body === 'string' ? Buffer.from(body) : body;
-  const head = [
-    `POST ${url.pathname}${url.search} HTTP/1.1`,
-    `Host: ${url.host}`,
-    'Connection: keep-alive',
-    'Content-Type: application/json',
-    'Accept: application/json',
-    `Content-Length: ${content.length}`,
-  ];
-  return Buffer.concat([Buffer.from(`${head.join('\r\n')}\r\n\r\n`), content]);
+  const own = Object.keys(headers).map((name) => name.toLowerCase());
+  const ours = Object.entries({
+    Connection: 'keep-alive',
+    'Content-Type': 'application/json',
+    Accept: 'application/json',
+    'Content-Length': String(content.length),
+  }).filter(([name]) => !own.includes(name.toLowerCase()));
+  const lines = [['Host', url.host], ...ours, ...Object.entries(headers)].map(([name, value]) => `${name}: ${value}`);
+  return Buffer.concat([
+    Buffer.from(`POST ${url.pathname}${url.search} HTTP/1.1\r\n${lines.join('\r\n')}\r\n\r\n`),
+    content,
+  ]);
 }

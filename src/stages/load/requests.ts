@@ -1,4 +1,4 @@
-import { inferRequest, type FeatureColumn, type ModelMetadata } from '../../protocol/index.ts';
+import type { Exchange } from './exchange.ts';
 import { postMessage } from './message.ts';
 import { shuffled } from './random.ts';
 
@@ -20,16 +20,13 @@ const cacheBytes = 64 * 1024 ** 2;
  * request has the same number of rows, so the last one of a round takes its missing rows from the start of the next.
  */
 export function planRequests(input: {
-  url: string;
-  columns: readonly FeatureColumn[];
+  exchange: Pick<Exchange, 'url' | 'headers' | 'body'>;
   rows: number;
   rowsPerRequest: number;
-  /** What is asked. */
-  model: Pick<ModelMetadata, 'name' | 'inputs'>;
   seed: number;
 }): RequestPlan {
-  const { columns, model } = input;
-  const url = new URL(input.url);
+  const { exchange } = input;
+  const url = new URL(exchange.url);
   const order = shuffled(input.rows, input.seed);
   const each = Math.min(input.rowsPerRequest, input.rows);
   const distinct = Math.ceil(input.rows / each);
@@ -42,7 +39,7 @@ export function planRequests(input: {
     if (taken.length === each) return taken;
     return Uint32Array.from([...taken, ...order.subarray(0, each - taken.length)]);
   };
-  const encode = (index: number): Buffer => postMessage(url, inferRequest({ columns, rows: rows(index) }, model));
+  const encode = (index: number): Buffer => postMessage(url, exchange.body(rows(index)), exchange.headers);
   return {
     rows,
     message: (index) => cache.get(index % distinct) ?? encode(index),

@@ -4,37 +4,79 @@ import { uniform } from './random.ts';
 /** More requests than this in one window are refused: every one keeps its raw sample in memory. */
 export const mostRequests = 5_000_000;
 
-/**
- * When each request of a window is to be sent: milliseconds after its start, ascending, `rate` x `durationMs` of them.
- * `poisson` spaces them as independent users would: given their number, the arrivals of a Poisson process are uniform
- * order statistics, drawn here from normalised exponential gaps, so that the offered rate is exact for every seed.
- */
-export function schedule(input: {
-  rate: number;
+/** A rate in requests a second that changes evenly from one value to another. */
+export interface Stretch {
+  from: number;
+  to: number;
   durationMs: number;
-  arrivals: 'constant' | 'poisson';
-  seed: number;
-}): Float64Array {
-  const count = Math.max(1, Math.round((input.rate * input.durationMs) / 1000));
-  if (count > mostRequests) {
-    throw new ConfigError({
-      found: `the load profile plans ${count} requests`,
-      expected: `at most ${mostRequests}`,
-      where: 'load.profile',
-      remedy: 'Lower rate or duration',
-    });
-  }
-  const offsets = new Float64Array(count);
-  if (input.arrivals === 'constant') {
-    for (let index = 0; index < count; index += 1) offsets[index] = (index * 1000) / input.rate;
-    return offsets;
-  }
-  const next = uniform(input.seed);
-  let total = 0;
+}
+
+export type Arrivals = 'constant' | 'poisson';
+
+/** When each request of a window at a constant rate is to be sent: milliseconds after its start, ascending. */
+export function schedule(input: { rate: number; durationMs: number; arrivals: Arrivals; seed: number }): Float64Array {
+  const { rate, durationMs, arrivals, seed } = input;
+  return scheduleOf([{ from: rate, to: rate, durationMs }], arrivals, seed);
+}
+
+/**
+ * When each request is to be sent where the rate changes: milliseconds after the start, ascending; as many as the area below the rate.
+ * `constant` sends one whenever that area has grown by one; `poisson` spaces them as independent users would: given their number, the
+ * arrivals of a Poisson process are uniform order statistics of that area, drawn here from normalised exponential gaps, so that the
+ * offered rate is exact for every seed.
+ */
+export function scheduleOf(stretches: readonly Stretch[], arrivals: Arrivals, seed: number): Float64Array {
+  const areas = stretches.map(({ from, to, durationMs }) => ((from + to) / 2) * (durationMs / 1000));
+  const total = areas.reduce((sum, area) => sum + area, 0);
+  const count = Math.max(1, Math.round(total));
+  refuseTooMany(count);
+  const offsets = arrivals === 'constant' ? evenly(count) : randomly(count, total, seed);
+  let stretch = 0;
+  let startMs = 0;
+  let startArea = 0;
   for (let index = 0; index < count; index += 1) {
-    total += -Math.log(1 - next());
-    offsets[index] = total;
+    const area = offsets[index] as number;
+    while (stretch < stretches.length - 1 && area >= startArea + (areas[stretch] as number)) {
+      startArea += areas[stretch] as number;
+      startMs += (stretches[stretch] as Stretch).durationMs;
+      stretch += 1;
+    }
+    offsets[index] = startMs + timeOf(stretches[stretch] as Stretch, area - startArea);
   }
-  const scale = input.durationMs / (total - Math.log(1 - next()));
+  return offsets;
+}
+
+/** @throws ConfigError */
+export function refuseTooMany(count: number): void {
+  if (count <= mostRequests) return;
+  throw new ConfigError({
+    found: `the load profile asks for ${count} requests`,
+    expected: `at most ${mostRequests}`,
+    where: 'load.profile',
+    remedy: 'Lower rate or duration',
+  });
+}
+
+/** Milliseconds after which so many requests are due: the root of from t + (to - from) t^2 / 2d = area, in the form that cancels nothing. */
+function timeOf({ from, to, durationMs }: Stretch, area: number): number {
+  const seconds = durationMs / 1000;
+  const root = Math.sqrt(Math.max(0, from * from + (2 * area * (to - from)) / seconds));
+  const found = from + root === 0 ? 0 : (2 * area) / (from + root);
+  return Math.min(found, seconds) * 1000;
+}
+
+function evenly(count: number): Float64Array {
+  return Float64Array.from({ length: count }, (_, index) => index);
+}
+
+function randomly(count: number, total: number, seed: number): Float64Array {
+  const next = uniform(seed);
+  const offsets = new Float64Array(count);
+  let sum = 0;
+  for (let index = 0; index < count; index += 1) {
+    sum += -Math.log(1 - next());
+    offsets[index] = sum;
+  }
+  const scale = total / (sum - Math.log(1 - next()));
   return offsets.map((offset) => offset * scale);
 }

@@ -1,26 +1,192 @@
 import type { Evidence } from '../../evidence/index.ts';
 import { checksSection } from '../../report/checks.ts';
-import type { Chart, Section } from '../../report/section.ts';
+import { codeCell, numberCell, textCell, type Chart, type Section, type Series } from '../../report/section.ts';
+import { percent } from '../../wording.ts';
+import type { TriedRate } from './breaking.ts';
+import type { Throughput } from './capacity.ts';
+import type { ComparedPercentile, Comparison } from './compare.ts';
+import type { Level } from './levels.ts';
+import { latencyLimits } from './objectives.ts';
+import type { Load } from './schema.ts';
+import type { Sizing } from './sizing.ts';
+import type { Slice } from './slices.ts';
 
-export function sections(evidence: Evidence): Section[] {
-  return [{ ...checksSection('Under load', evidence), charts: latency(evidence) }];
+/** What the details hold that is shown; they are plain JSON of any form, so that nothing is taken for granted. */
+interface Shown {
+  slo?: Load['slo'];
+  timings?: {
+    profiles?: ShownProfile[];
+    levels?: Level[];
+    comparison?: Comparison;
+  };
 }
 
-/** How long answers took, as the last window measured it. Details are plain JSON of any form. */
-function latency({ details }: Evidence): Chart[] {
-  const { timings } = details as { timings?: { windows?: unknown } };
-  const windows = Array.isArray(timings?.windows) ? (timings.windows as unknown[]) : [];
-  const { histogram } = (windows.at(-1) ?? {}) as { histogram?: { from: number; to: number; count: number }[] };
-  if (!Array.isArray(histogram) || histogram.length === 0) return [];
-  const steps = histogram.map(({ from, count }) => ({ x: from, y: count }));
-  const last = histogram.at(-1);
+interface ShownProfile {
+  name?: string;
+  windows?: { histogram?: { from: number; to: number; count: number }[] }[];
+  slices?: Slice[];
+  tried?: TriedRate[];
+  curve?: Throughput[];
+  sizing?: Sizing;
+}
+
+export function sections(evidence: Evidence): Section[] {
+  const { slo = {}, timings = {} } = evidence.details as Shown;
+  const profiles = timings.profiles ?? [];
+  const several = profiles.length > 1;
+  const comparison = timings.comparison;
+  return [
+    {
+      ...checksSection('Under load', evidence),
+      charts: comparison === undefined ? [] : [ratios(comparison.percentiles)],
+    },
+    ...profiles.map((profile): Section => {
+      const charts = [...overTime(profile, slo), ...byRate(profile, slo), ...histogram(profile, slo)];
+      const title = several ? `Load: ${profile.name ?? ''}` : 'Load over time';
+      return { title, charts, columns: [], rows: [], collapsed: false, importance: 1 };
+    }),
+    ...profiles.flatMap(({ sizing }) => (sizing === undefined ? [] : [advice(sizing)])),
+    ...(timings.levels === undefined || timings.levels.length === 0 ? [] : [byLevel(timings.levels)]),
+  ];
+}
+
+function overTime({ slices = [] }: ShownProfile, slo: Load['slo']): Chart[] {
+  if (slices.length < 2) return [];
+  const x = { title: 'since the start', unit: 's' };
+  const series = (name: string, of: (slice: Slice) => number | null): Series => ({
+    name,
+    points: slices.flatMap((slice) => {
+      const y = of(slice);
+      return y === null ? [] : [{ x: slice.seconds, y }];
+    }),
+  });
+  const chart = (title: string, y: Chart['y'], lines: readonly Series[], limits: Chart['limits'] = []): Chart[] => {
+    const drawn = lines.filter(({ points }) => points.some((point) => point.y !== 0));
+    return drawn.length === 0 ? [] : [{ kind: 'line', title, x, y, series: drawn, limits }];
+  };
+  return [
+    ...chart(
+      'Latency over time',
+      { title: 'latency', unit: 'ms' },
+      [series('p50', ({ p50Ms }) => p50Ms), series('p95', ({ p95Ms }) => p95Ms), series('p99', ({ p99Ms }) => p99Ms)],
+      latencyLimits(slo).map(({ name, ms }) => ({ axis: 'y', at: ms, title: `${name} at most ${ms} ms` })),
+    ),
+    ...chart('Requests over time', { title: 'rate', unit: '/s' }, [series('sent', ({ offered }) => offered)]),
+    ...chart('Errors over time', { title: 'requests without a usable answer' }, [
+      series('errors', ({ errors }) => errors),
+    ]),
+    ...chart('CPU over time', { title: 'CPU', unit: 'cores' }, [series('target', ({ cpu }) => cpu)]),
+    ...chart('Memory over time', { title: 'memory', unit: 'MiB' }, [
+      series('target', ({ memoryBytes }) => (memoryBytes === null ? null : memoryBytes / 2 ** 20)),
+    ]),
+  ];
+}
+
+/** Latency against the rate, and throughput against users, where several were tried. */
+function byRate({ tried = [], curve = [] }: ShownProfile, slo: Load['slo']): Chart[] {
+  const sorted = tried.toSorted((left, right) => left.rate - right.rate);
+  const line = (name: string, of: (row: TriedRate) => number): Series => ({
+    name,
+    points: sorted.map((row) => ({ x: row.rate, y: of(row) })),
+  });
+  return [
+    ...(sorted.length < 2
+      ? []
+      : [
+          {
+            kind: 'line' as const,
+            title: 'Latency against rate',
+            x: { title: 'rate', unit: '/s', scale: 'log' as const },
+            y: { title: 'latency', unit: 'ms', scale: 'log' as const },
+            series: [line('p50', ({ p50Ms }) => p50Ms), line('p95', ({ p95Ms }) => p95Ms)],
+            limits: latencyLimits(slo).map(({ name, ms }) => ({
+              axis: 'y' as const,
+              at: ms,
+              title: `${name} at most ${ms} ms`,
+            })),
+          },
+        ]),
+    ...(curve.length < 2
+      ? []
+      : [
+          {
+            kind: 'line' as const,
+            title: 'Throughput against users',
+            x: { title: 'users who ask without a pause', scale: 'log' as const },
+            y: { title: 'throughput', unit: '/s' },
+            series: [{ name: 'answered', points: curve.map(({ users, rate }) => ({ x: users, y: rate })) }],
+          },
+        ]),
+  ];
+}
+
+/** How long answers took, as the last window measured it. */
+function histogram({ windows = [] }: ShownProfile, slo: Load['slo']): Chart[] {
+  const bins = windows.at(-1)?.histogram ?? [];
+  const last = bins.at(-1);
+  if (last === undefined) return [];
   return [
     {
       kind: 'steps',
       title: 'Latency',
       x: { title: 'from the intended time of sending', unit: 'ms', scale: 'log' },
       y: { title: 'requests' },
-      series: [{ name: 'candidate', points: last === undefined ? steps : [...steps, { x: last.to, y: 0 }] }],
+      limits: latencyLimits(slo).map(({ name, ms }) => ({ axis: 'x', at: ms, title: `${name} at most ${ms} ms` })),
+      series: [
+        {
+          name: 'candidate',
+          points: [...bins.map(({ from, count }) => ({ x: from, y: count })), { x: last.to, y: 0 }],
+        },
+      ],
     },
   ];
+}
+
+function ratios(percentiles: readonly ComparedPercentile[]): Chart {
+  const known = percentiles.flatMap(({ name, ratio, lower, upper }) =>
+    ratio === null ? [] : [{ x: name, y: ratio, lower, upper }],
+  );
+  return {
+    kind: 'bar',
+    title: 'Latency against the champion',
+    x: { title: 'percentile' },
+    y: { title: 'candidate over champion', unit: 'times' },
+    series: [{ name: 'ratio', points: known }],
+    limits: [{ axis: 'y', at: 1, title: 'as quick as the champion' }],
+  };
+}
+
+function advice({ perReplica, concurrency, replicas, costPerMillion, law, rules }: Sizing): Section {
+  const number = (value: number): string => Number(value.toPrecision(3)).toLocaleString('en-US');
+  const peak = law?.peakUsers ?? null;
+  return {
+    title: 'Sizing',
+    text: [
+      `Give one replica ${number(perReplica)} requests a second; it then has about ${number(concurrency)} in flight (Little's law).` +
+        (replicas === null ? '' : ` The target rate takes ${replicas} replicas.`) +
+        (costPerMillion === null ? '' : ` A million requests cost ${number(costPerMillion)}.`) +
+        (peak === null
+          ? ''
+          : ` Its throughput falls beyond ${number(peak)} users at once (Universal Scalability Law).`),
+    ],
+    columns: ['For', 'Rule'],
+    rows: rules.map(({ title, text }) => [textCell(title), codeCell(text)]),
+    collapsed: true,
+    importance: 0,
+  };
+}
+
+function byLevel(levels: readonly Level[]): Section {
+  return {
+    title: 'Answers by load',
+    columns: ['While', 'Answers', 'Right', 'Other than offline'],
+    rows: levels.map(({ name, answers, judged, right, differing }) => [
+      textCell(name),
+      numberCell(String(answers)),
+      numberCell(judged === 0 ? '' : percent(right / judged)),
+      numberCell(String(differing)),
+    ]),
+    collapsed: true,
+    importance: 0,
+  };
 }

@@ -1,6 +1,7 @@
 import type { Stage } from '../stage.ts';
 import { Load, loadSettings } from './schema.ts';
 import { sections } from './sections.ts';
+import { problems } from './problems.ts';
 import { Type } from 'typebox';
 
 /** Serves the candidate, puts it under load and judges latency, errors, throughput and answers. */
@@ -23,12 +24,20 @@ export const load: Stage = {
     remedy: 'Add load: {profile: {rate, duration}, slo: {p95_ms}} to load test the candidate',
   },
   required: (model) => loadSettings(model) !== undefined,
-  whereOf: (name) => (name === 'staging' ? ['staging'] : ['load', 'slo', objective(name)]),
+  whereOf,
+  problems,
   sections,
   load: async () => ({ run: (await import('./load-test.ts')).loadTest }),
 };
 
-/** The key of the service level objective that a check is of. */
-function objective(name: string): string {
-  return /^p\d+$/u.test(name) ? `${name}_ms` : ({ 'error-rate': 'error_rate', parity: 'accuracy' }[name] ?? name);
+/** Where the configuration asks for a check: an objective, the comparison, the staging target or the profile. */
+function whereOf(name: string): (string | number)[] {
+  const plain = name.split('@')[0] ?? name;
+  if (plain === 'staging') return ['staging'];
+  if (plain.endsWith('-ratio')) return ['load', 'compare', 'max_ratio'];
+  if (plain === 'replicas') return ['load', 'sizing', 'target_rps'];
+  const key = /^(?:p[\d.]+|max)$/u.test(plain)
+    ? `${plain.replace('.', '_')}_ms`
+    : ({ parity: 'accuracy', 'accuracy-when-busy': 'accuracy' }[plain] ?? plain.replaceAll('-', '_'));
+  return ['load', 'slo', key];
 }

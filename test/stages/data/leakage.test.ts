@@ -62,7 +62,8 @@ test('rows of the evaluation data in the reference data are counted and named, w
     check.message,
     '3 of 4 rows of the evaluation data are also in the reference data, 1 with the same id, such as "b", "c", "d"; at most 0 allowed',
   );
-  assert.deepEqual(details.overlap, { columns: 3, rows: 3, sameId: 1 });
+  // Ann has another label there.
+  assert.deepEqual(details.overlap, { columns: 3, rows: 3, sameId: 1, sameFeatures: 4, near: 4 });
 });
 
 test('numbers are compared by value and texts as they stand, whatever the format', async () => {
@@ -73,7 +74,8 @@ test('numbers are compared by value and texts as they stand, whatever the format
         ('d', null, null, 0)) as t(id, x, name, label)`,
     },
   });
-  assert.deepEqual(details.overlap, { columns: 3, rows: 3, sameId: 3 });
+  // Eve is eve but for case.
+  assert.deepEqual(details.overlap, { columns: 3, rows: 3, sameId: 3, sameFeatures: 3, near: 4 });
 });
 
 test('whole numbers are told apart beyond what a double holds, and are the same in whatever type', async () => {
@@ -161,4 +163,74 @@ models:
   assert.deepEqual(asked(', reference: r.csv, leakage: { severity: block }'), [true, true]);
   assert.deepEqual(asked(', reference: r.csv, drift: {}'), [true, true]);
   assert.deepEqual(asked(', reference: r.csv, drift: { severity: warn }'), [true, false]);
+});
+
+test('near duplicates are counted by a rule, and may be limited', async () => {
+  const tables = {
+    evaluation: 'id,x,text,label\na,1.2341,"Hello, World!",1\nb,7,other,0\nc,-5.5,minus,1\n',
+    reference: 'id,x,text,label\np,1.2339,hello  world,0\nq,5.5,minus,1\nr,7.1,Other,0\n',
+  };
+  const { checks, details } = await leakage(tables);
+  assert.deepEqual([details.overlap?.rows, details.overlap?.sameFeatures, details.overlap?.near], [0, 0, 1]);
+  assert.deepEqual(
+    [find(checks, 'data/leakage/near-duplicates')].map(({ verdict, severity }) => [verdict, severity]),
+    [['pass', 'info']],
+  );
+  const limited = await leakage(tables, { max_near_duplicate_rows: 0, severity: 'block' });
+  const check = find(limited.checks, 'data/leakage/near-duplicates');
+  assert.deepEqual([check.verdict, check.severity, check.observed], ['fail', 'block', 1]);
+});
+
+/** 1,000 rows whose label is 1 in three of ten, and columns that know more or less of it. */
+const telling = (more: string): string =>
+  `select i as id, hash(i, 7) % 10 < 3 as positive, positive::int as label, (hash(i, 1) % 1000)::double as noise,
+   'text ' || i as own, ${more} from range(1000) as t(i)`;
+
+test('a column that tells the label almost alone is named, and none that merely has many values', async () => {
+  const { checks, details } = await leakage({
+    evaluation: {
+      select: telling(
+        "case when positive then 'spam folder' else 'inbox' end as folder, label * 10 + (hash(i, 2) % 9) as score",
+      ),
+    },
+  });
+  const check = find(checks, 'data/leakage/label-in-one-column');
+  assert.deepEqual([check.verdict, check.severity, check.observed], ['fail', 'warn', 1]);
+  assert.match(check.message, /^the label is told by (positive|folder|score) \(100%\), .*learned on one half/u);
+  const skills = new Map(details.predictors?.features.map(({ column, skill }) => [column, skill]));
+  assert.deepEqual([skills.get('folder'), skills.get('positive')], [1, 1]);
+  assert.ok((skills.get('noise') ?? 1) < 0.2 && (skills.get('own') ?? 1) < 0.2);
+  const honest = await leakage({ evaluation: { select: `select * exclude (positive) from (${telling('1 as one')})` } });
+  assert.equal(find(honest.checks, 'data/leakage/label-in-one-column').verdict, 'pass');
+  assert.equal(find(honest.checks, 'data/leakage/label-in-id').verdict, 'pass');
+});
+
+test('ids that carry the label, and a file sorted by it, are told as information', async () => {
+  const ids = await leakage({
+    evaluation: {
+      select: `select * exclude (positive) replace (case when positive then 's' else 'h' end || id as id) from (${telling('1 as one')})`,
+    },
+  });
+  const check = find(ids.checks, 'data/leakage/label-in-id');
+  assert.deepEqual([check.verdict, check.severity], ['fail', 'info']);
+  assert.match(check.message, /the beginning of id/u);
+  const sorted = await leakage({
+    evaluation: { select: `select * exclude (positive) from (${telling('1 as one')}) order by label, id` },
+  });
+  assert.match(find(sorted.checks, 'data/leakage/label-in-id').message, /told by "?the order of the rows/u);
+});
+
+test('evaluation rows that are not later than the reference rows are counted where a time is named', async () => {
+  const tables = {
+    evaluation: 'id,day,label\na,2024-02-01,1\nb,2024-03-01,0\n',
+    reference: 'id,day,label\np,2024-01-01,1\nq,2024-02-01,0\n',
+  };
+  const { checks } = await leakage(tables, { time: 'day', severity: 'block' });
+  const check = find(checks, 'data/leakage/time');
+  assert.deepEqual([check.verdict, check.severity, check.observed], ['fail', 'block', 1]);
+  assert.match(check.message, /^1 of 2 rows are not later than 2024-02-01 00:00:00/u);
+  const later = { ...tables, reference: 'id,day,label\np,2024-01-01,1\n' };
+  assert.equal(find((await leakage(later, { time: 'day' })).checks, 'data/leakage/time').verdict, 'pass');
+  const broken = { ...tables, reference: 'id,day,label\np,soon,1\n' };
+  await assert.rejects(leakage(broken, { time: 'day' }), /column day has "soon".*dates or times/u);
 });

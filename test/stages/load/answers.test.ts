@@ -5,6 +5,8 @@ import type { Columns, Task } from '../../../src/config/schema.ts';
 import { answerReader } from '../../../src/model/read-outputs/answers.ts';
 import { chooseOutputs, type DeclaredOutput } from '../../../src/model/read-outputs/choose.ts';
 import { answerBook, type AnswerBook } from '../../../src/stages/load/answers.ts';
+import { inferRequest, readInferResponse } from '../../../src/protocol/index.ts';
+import type { Exchange } from '../../../src/stages/load/exchange.ts';
 import { planRequests } from '../../../src/stages/load/requests.ts';
 import type { Predictions } from '../../../src/model/predictions.ts';
 
@@ -26,7 +28,11 @@ function book(
   } = {},
 ): AnswerBook {
   const columns = { id: 'id', label: 'label', ...more.columns };
-  const read = answerReader(outputs, { task, columns, reading: { transform: more.transform }, offline });
+  const reader = answerReader(outputs, { task, columns, reading: { transform: more.transform }, offline });
+  const read: Exchange['read'] = (body, rows) => {
+    const values = readInferResponse(body).map(({ name, shape, data }) => [name, { dims: shape, data }] as const);
+    return reader(Object.fromEntries(values), rows);
+  };
   return answerBook({ offline, read, positive: more.positive ?? null, truth: more.truth ?? null });
 }
 
@@ -199,11 +205,13 @@ describe('the requests', () => {
           values: Float64Array.from({ length: rows }, (_, row) => row),
         };
         const plan = planRequests({
-          url: 'http://127.0.0.1:1/infer',
-          columns: [column],
+          exchange: {
+            url: 'http://127.0.0.1:1/infer',
+            headers: { 'X-Team': 'spam' },
+            body: (of) => inferRequest({ columns: [column], rows: of }, matrix),
+          },
           rows,
           rowsPerRequest: each,
-          model: matrix,
           seed,
         });
         const size = Math.min(each, rows);
@@ -215,7 +223,7 @@ describe('the requests', () => {
           assert.equal(asked.length, size);
           const [head = '', body = ''] = plan.message(index).toString('utf8').split('\r\n\r\n');
           assert.deepEqual((JSON.parse(body) as { inputs: [{ data: number[] }] }).inputs[0].data, asked);
-          assert.match(head, new RegExp(`Content-Length: ${body.length}$`, 'u'));
+          assert.match(head, new RegExp(`Content-Length: ${body.length}\r\nX-Team: spam$`, 'u'));
           asked.forEach((row) => seen.add(row));
         }
         assert.equal(seen.size, rows);

@@ -183,7 +183,7 @@ describe('the load generator', () => {
       await generator.close();
       await server.stop();
     }
-    assert.equal(connections, 3);
+    assert.equal(connections, 1);
   });
 });
 

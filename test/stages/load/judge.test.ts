@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { outcomes, type Outcome, type WindowResult } from '../../../src/stages/load/driver.ts';
-import { loadChecks, type MeasuredWindow } from '../../../src/stages/load/checks.ts';
+import { windowChecks, type MeasuredWindow } from '../../../src/stages/load/constant.ts';
 import { judgeWindow } from '../../../src/stages/load/judge.ts';
 
 const slo = { p95_ms: 50 };
@@ -80,10 +80,7 @@ describe('the checks over several windows', () => {
   const slow = measured(windowOf({ latency: () => 90 }));
   const spoilt = measured(windowOf({ latency: () => 90, eventLoop: 0.9 }));
   const p95 = (...windows: MeasuredWindow[]): string => {
-    const answers = { compared: 1, mismatched: 0, greatestDifference: 0, mismatches: [], judged: 0, correct: 0 };
-    const watch = { exit: null, peakMemoryBytes: null, peakCpuPercent: null };
-    const checks = loadChecks({ windows, answers: { ...answers, faults: {}, faultExamples: [] }, watch }, slo);
-    return checks.find(({ id }) => id === 'load/p95')?.verdict ?? 'absent';
+    return windowChecks(windows, slo).find(({ id }) => id === 'load/p95')?.verdict ?? 'absent';
   };
 
   test('follow the majority of passes and misses, and leave a tie open', () => {
@@ -121,6 +118,10 @@ function windowOf(input: {
     outcome: Uint8Array.from({ length: count }, (_, index) => outcomes.indexOf(outcome(index))),
     lost: {},
     queued: 0,
+    resent: 0,
+    opened: 1,
+    startedAt: 0,
+    cutShort: false,
     elapsedMs: count * 10,
     host: { eventLoop: input.eventLoop ?? 0.1, cpu: 0.1, steal: input.steal ?? 0 },
   };

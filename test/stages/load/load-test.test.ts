@@ -1,28 +1,7 @@
 import assert from 'node:assert/strict';
-import { writeFile } from 'node:fs/promises';
-import type { ServerResponse } from 'node:http';
-import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import type { Load } from '../../../src/stages/load/schema.ts';
-import { openDataset } from '../../../src/data/dataset.ts';
-import { evidenceDigest, type Check, type Evidence } from '../../../src/evidence/index.ts';
-import { loadTest } from '../../../src/stages/load/load-test.ts';
-import type { Predictions } from '../../../src/model/predictions.ts';
-import type { Task } from '../../../src/config/index.ts';
-import type { Contestant } from '../../../src/stages/stage.ts';
-import type { ConfiguredModel } from '../../support/configured-model.ts';
-import { evidenceFrom, stageContext } from '../../support/stage-context.ts';
-import { inTemporaryFolder } from '../../support/project.ts';
-import { httpServer, type RunningServer } from './servers.ts';
-
-const rowCount = 120;
-const scores = Float64Array.from({ length: rowCount }, (_, row) =>
-  Math.fround(0.05 + (0.9 * ((row * 37) % 100)) / 100),
-);
-const labels = Int32Array.from(scores, (score) => (score >= 0.5 ? 1 : 0));
-
-/** How the stand-in server answers rows, given by their number in the feature `x`. */
-type Behaviour = (rows: number[], response: ServerResponse) => void;
+import { evidenceDigest } from '../../../src/evidence/index.ts';
+import { find, honest, reply, rowCount, runLoadTest, scores, verdicts, type Behaviour } from './stand-in.ts';
 
 describe('a load test', () => {
   test('passes a server that is quick and answers as the model does offline', async () => {
@@ -111,8 +90,8 @@ describe('a load test', () => {
       honest,
     ];
     const evidence = await runLoadTest({
-      answer(rows, response) {
-        (bad[asked % bad.length] as Behaviour)(rows, response);
+      answer(rows, response, server) {
+        (bad[asked % bad.length] as Behaviour)(rows, response, server);
         asked += 1;
       },
     });
@@ -199,86 +178,3 @@ describe('a load test', () => {
     );
   });
 });
-
-function honest(rows: number[], response: ServerResponse): void {
-  reply(response, rows, (row) => scores[row] as number);
-}
-
-function reply(response: ServerResponse, rows: number[], score: (row: number) => number): void {
-  const data = rows.flatMap((row) => [1 - score(row), score(row)]);
-  const outputs = [{ name: 'probabilities', datatype: 'FP32', shape: [rows.length, 2], data }];
-  response.end(JSON.stringify({ model_name: 'm', outputs }));
-}
-
-/** Load test a stand-in for a served model through the url target: 100 requests a second, 1.4 s. */
-async function runLoadTest(options: {
-  answer: (rows: number[], response: ServerResponse, server: RunningServer) => void;
-  profile?: Partial<NonNullable<Load['profile']>>;
-  slo?: Load['slo'];
-  task?: Task;
-  healthy?: boolean;
-  inputs?: object[];
-  /** In place of the server's own. */
-  url?: string;
-  signal?: AbortSignal;
-}): Promise<Evidence> {
-  const server: RunningServer = await httpServer((body, response, { url }) => {
-    if (url === '/v2/health/ready') response.writeHead(options.healthy === false ? 503 : 200).end();
-    else if (url === '/v2/models/m') {
-      const inputs = options.inputs ?? [{ name: 'features', datatype: 'FP32', shape: [-1, 2] }];
-      const outputs = [{ name: 'probabilities', datatype: 'FP32', shape: [-1, 2] }];
-      response.end(JSON.stringify({ name: 'm', platform: 'test', inputs, outputs }));
-    } else if (url === '/v2/models/m/infer') {
-      const { inputs } = JSON.parse(body) as { inputs: [{ data: number[] }] };
-      const rows = inputs[0].data.filter((_value, index) => index % 2 === 0);
-      options.answer(rows, response, server);
-    } else response.writeHead(404).end();
-  });
-  return inTemporaryFolder(async (folder) => {
-    const path = join(folder, 'rows.csv');
-    const lines = Array.from(scores, (_score, row) => `r${row},${row},0.5,${labels[row]}`);
-    await writeFile(path, ['id,x,y,label', ...lines].join('\n'));
-    const dataset = await openDataset({ name: 'evaluation', path, uri: 'rows.csv' });
-    try {
-      const config: ConfiguredModel = {
-        task: options.task ?? 'binary-classification',
-        candidate: 'm.onnx',
-        data: { evaluation: 'rows.csv' },
-        policy: { primary: { metric: 'recall' } },
-        columns: { id: 'id', label: 'label', features: ['x', 'y'] },
-        staging: { url: options.url ?? server.url, start_timeout: '1s' },
-        load: {
-          profile: { rate: 100, duration: '1400ms', warmup: '300ms', ...options.profile },
-          slo: options.slo ?? { p50_ms: 500, p95_ms: 1000 },
-        },
-      };
-      const artifact = { role: 'model' as const, uri: 'm.onnx', sha256: '0'.repeat(64), size: 1 };
-      const candidate: Contestant = {
-        artifact,
-        model: { artifact: { ...artifact, path: '/m.onnx', files: [], signature: null }, reading: {} },
-        result: { ok: true, predictions: offline() },
-      };
-      const { signal } = options;
-      const context = stageContext(config, dataset, { candidate, root: folder, signal });
-      return evidenceFrom('load', await loadTest(context));
-    } finally {
-      dataset.close();
-      await server.stop();
-    }
-  });
-}
-
-function offline(): Predictions {
-  return { rows: rowCount, classes: [0, 1], kind: 'probability', scores, labels, threshold: 0.5 };
-}
-
-function verdicts(evidence: Evidence): Record<string, string> {
-  const gating = evidence.checks.filter((check) => check.severity !== 'info');
-  return Object.fromEntries(gating.map((check) => [check.id, check.verdict]));
-}
-
-function find(evidence: Evidence, id: string): Check {
-  const check = evidence.checks.find((each) => each.id === id);
-  assert.ok(check, `no ${id} among ${evidence.checks.map((each) => each.id).join(', ')}`);
-  return check;
-}

@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { Requirement } from '../../../src/config/forms.ts';
-import { stateOf } from '../../../src/stages/evaluation/judge.ts';
+import type { Requirement } from '../../src/config/forms.ts';
 import {
   comparisonText,
   findingText,
   outlookText,
   requirementText,
+  stateOf,
   type Planned,
-} from '../../../src/stages/evaluation/wording.ts';
-import type { Comparison } from '../../../src/evidence/check.ts';
+} from '../../src/stages/comparison.ts';
+import type { Comparison } from '../../src/evidence/check.ts';
 
 /** A comparison of shares with these bounds, in points. */
 function comparison(lower: number, upper: number, margin: number): Comparison {

@@ -1,7 +1,35 @@
-import type { Requirement } from '../../config/forms.ts';
-import type { Comparison } from '../../evidence/check.ts';
-import { levelText, shownDifference, signed, statedSize } from '../../evidence/difference.ts';
-import type { Metric } from './metrics/metric.ts';
+import type { Requirement } from '../config/forms.ts';
+import type { Comparison, ComparisonState, Verdict } from '../evidence/check.ts';
+import { levelText, shownDifference, signed, statedSize } from '../evidence/difference.ts';
+
+/* What a difference with its bounds is called, and what a requirement makes of it: the same in every stage that compares. */
+
+/** What is said of a metric. */
+interface Metric {
+  /** In a sentence: `recall`. */
+  title: string;
+  better: 'higher' | 'lower';
+  scale: 'share' | 'value';
+}
+
+/** Where delta stands, from its one-sided bounds and the margin. */
+export function stateOf(lower: number, upper: number, margin: number): ComparisonState {
+  if (lower > 0) return 'superior';
+  if (upper < -margin) return 'inferior';
+  return lower > -margin ? 'non-inferior' : 'inconclusive';
+}
+
+/** What the requirement makes of the bounds: what neither passes nor fails is inconclusive. */
+export function verdictOf(requirement: Requirement, lower: number, upper: number, margin: number): Verdict {
+  switch (requirement) {
+    case 'superior':
+      return lower > 0 ? 'pass' : upper <= 0 ? 'fail' : 'inconclusive';
+    case 'non-inferior':
+      return lower > -margin ? 'pass' : upper < -margin ? 'fail' : 'inconclusive';
+    case 'not-inferior':
+      return upper < -margin ? 'fail' : 'pass';
+  }
+}
 
 /** A metric's value: four decimals, or four digits where it is large. */
 export function valueText(value: number): string {
@@ -115,10 +143,10 @@ export function outlookText(needed: number | null, planned: Planned): string {
       : `more ${unit} are not expected to settle it`;
   }
   const opposed = superior ? delta <= 0 : delta < -gap;
-  return (
-    `about ${roughly(needed - rows)} more labelled ${unit}${onSlice ? ' of this slice' : ''} would ${settle} if it truly is ${truth} (${power})` +
-    (opposed ? ', but the observed difference points the other way' : '')
-  );
+  if (opposed) {
+    return `more ${unit} are not expected to ${settle}: the observed difference points the other way`;
+  }
+  return `about ${roughly(needed - rows)} more labelled ${unit}${onSlice ? ' of this slice' : ''} would ${settle} if it truly is ${truth} (${power})`;
 }
 
 /** Two significant digits with thousands separators: a plan, not a measurement. */

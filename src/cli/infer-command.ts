@@ -1,0 +1,51 @@
+import type { Command } from 'commander';
+import { resolve } from 'node:path';
+import { labelColumns } from '../config/index.ts';
+import { contractText, rulesText, runInfer } from '../pipeline/inferring.ts';
+import { configuredInput } from '../pipeline/profiling.ts';
+import { withReadOptions, type CommandContext, type CommonOptions } from './command-context.ts';
+import { shown } from './places.ts';
+import { terminalLog } from './terminal-log.ts';
+
+interface InferOptions extends CommonOptions {
+  contract?: string;
+}
+
+/** infer: a contract and rules to start from. */
+export function addInferCommand(program: Command, context: CommandContext): void {
+  withReadOptions(
+    program
+      .command('infer')
+      .description('Infer a data contract and rules from data, as a start to be edited. The data satisfy them.')
+      .argument('[file]', 'a CSV, JSONL or Parquet file (default: data.evaluation of contender.yml)'),
+  )
+    .option('--contract <file>', 'write the contract to this file; nothing is overwritten')
+    .action(async (file: string | undefined, options: InferOptions) => {
+      const workspace = file === undefined || options.config !== undefined ? await context.open(options) : null;
+      const configured = workspace?.modelConfig;
+      const csv = configured?.data.csv;
+      const input =
+        file === undefined && workspace !== null
+          ? await configuredInput(workspace, 'evaluation')
+          : {
+              path: resolve(options.workspace ?? '.', file ?? ''),
+              uri: file ?? '',
+              ...(csv === undefined ? {} : { csv }),
+            };
+      const contract = options.contract === undefined ? undefined : resolve(options.workspace ?? '.', options.contract);
+      const inferred = await runInfer(input, {
+        id: configured?.columns.id,
+        labels: configured === undefined ? undefined : labelColumns(configured.columns),
+        contract,
+        log: terminalLog({ verbose: options.verbose === true, quiet: options.quiet === true }),
+        signal: context.signal,
+      });
+      if (options.json === true) return context.print(JSON.stringify(inferred, null, 2));
+      const rules = `rules:\n${rulesText(inferred, '  ')}`;
+      context.print(
+        contract === undefined
+          ? `${contractText(inferred)}\n${rules}`
+          : `Wrote ${shown(contract)}. Check it, then add under data in contender.yml:\n\ncontract: ${options.contract ?? ''}\n${rules}`,
+      );
+    });
+}

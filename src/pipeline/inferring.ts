@@ -1,0 +1,54 @@
+import { stat } from 'node:fs/promises';
+import { stringify } from 'yaml';
+import { openDataset } from '../data/dataset.ts';
+import { UsageError } from '../errors.ts';
+import type { Log } from '../log.ts';
+import { infer, type Inferred } from '../stages/data/infer.ts';
+import type { ProfileInput } from './profiling.ts';
+import { writeWhole } from './writing.ts';
+
+export interface InferringOptions {
+  id?: string | undefined;
+  labels?: readonly string[] | undefined;
+  /** Absolute path of the contract to write. */
+  contract?: string | undefined;
+  log: Log;
+  signal?: AbortSignal | undefined;
+}
+
+/** A contract and rules that hold of a file of rows. @throws UsageError where the contract is there already; DataError */
+export async function runInfer(input: ProfileInput, options: InferringOptions): Promise<Inferred> {
+  const { contract } = options;
+  if (contract !== undefined && (await stat(contract).catch(() => null)) !== null) {
+    throw new UsageError({
+      found: 'this file already exists',
+      expected: 'a name that is free: nothing is overwritten',
+      where: contract,
+      remedy: 'Choose another name, or move it away first',
+    });
+  }
+  const { path, uri, csv } = input;
+  const dataset = await openDataset(
+    { name: 'data', path, uri, ...(csv === undefined ? {} : { csv }) },
+    { log: options.log },
+  );
+  try {
+    const inferred = await infer(dataset, options);
+    if (contract !== undefined) await writeWhole(contract, contractText(inferred));
+    return inferred;
+  } finally {
+    dataset.close();
+  }
+}
+
+export function contractText({ contract }: Inferred): string {
+  return `${JSON.stringify(contract, null, 2)}\n`;
+}
+
+/** The rules as a list of YAML, a line each. */
+export function rulesText({ rules }: Inferred, indent = ''): string {
+  const lines = rules.map((rule) =>
+    stringify(rule, { flowCollectionPadding: true, collectionStyle: 'flow', lineWidth: 0 }),
+  );
+  return lines.map((line) => `${indent}- ${line.trim()}\n`).join('');
+}

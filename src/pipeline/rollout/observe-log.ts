@@ -1,0 +1,269 @@
+import { appendFile, open, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { DuckDBConnection } from '@duckdb/node-api';
+import { readingOf, type Use } from '../../data/cells.ts';
+import { openDataset, type Dataset } from '../../data/dataset.ts';
+import { quoteLiteral, reading, type DatasetColumn } from '../../data/relation.ts';
+import { temporaryFolder } from '../../data/temporary.ts';
+import { readingOfTimes } from '../../data/times.ts';
+import { copyRows, inWorkspace } from '../../data/workspace.ts';
+import { ContenderError, DataError } from '../../errors.ts';
+import type { Guardrail } from '../../stages/rollout/schema.ts';
+import type { StepObservation } from '../../stages/rollout/judge.ts';
+import { ask } from './http.ts';
+import type { Observer, ObserverInput, Seen, Step } from './observe.ts';
+import { tokenOf } from './weights.ts';
+
+/** Columns of the log, as our own server writes it. */
+const ownColumns = {
+  time: 'time',
+  id: 'id',
+  user: 'user',
+  arm: 'arm',
+  version: 'version',
+  status: 'status',
+  ms: 'ms',
+  feedback: 'feedback',
+};
+type Columns = typeof ownColumns;
+
+/** A log of requests and of feedback on them: of our server, or a file. It is read whole at each look; the rows of a look may be late. */
+export async function observeLog({ settings, pathOf, env, artifacts }: ObserverInput): Promise<Observer> {
+  const { observe, weights, guardrails } = settings;
+  const folder = await temporaryFolder('workspace');
+  const close = (): Promise<void> => rm(folder, { recursive: true, force: true });
+  const columns = { ...ownColumns, ...('log' in observe ? observe.columns : {}) };
+  const arms =
+    'log' in observe && observe.arms !== undefined ? observe.arms : { champion: 'champion', candidate: 'candidate' };
+  const file = 'log' in observe ? observe.log : '';
+  const source =
+    'log' in observe
+      ? wholeLines(await pathOf(file, 'rollout.observe.log'), folder)
+      : 'server' in weights
+        ? serverLog(weights.server, tokenOf(weights.token, env), folder)
+        : null;
+  if (source === null) throw new Error('the configuration lets no other source pass');
+  return {
+    close,
+    async look(steps, now) {
+      const blank = steps.map((step) => nothingSeen(step, now, guardrails));
+      try {
+        const { path, uri } = await source();
+        if ((await stat(path).catch(() => null))?.size === 0)
+          return { steps: blank, fault: 'the log is empty', void: null };
+        const dataset = await openDataset({ name: 'log', uri, path }, { sha256: '' });
+        try {
+          return await inWorkspace(async (workspace) => {
+            await copyEvents(workspace, dataset, columns);
+            return seenIn(workspace, { steps, now, guardrails, arms, uri, artifacts });
+          }, 1);
+        } finally {
+          dataset.close();
+        }
+      } catch (error) {
+        if (!(error instanceof ContenderError)) throw error;
+        return { steps: blank, fault: error.message.split('\n')[0] ?? error.message, void: null };
+      }
+    },
+  };
+}
+
+function nothingSeen({ weight, from, to }: Step, now: number, guardrails: readonly Guardrail[]): StepObservation {
+  const none = { champion: 0, candidate: 0 };
+  const failures = Object.fromEntries(guardrails.map(({ name }) => [name, none]));
+  return { weight, from, to: to ?? now, requests: none, users: none, inBoth: 0, failures };
+}
+
+/** The log of our server so far, of which only what is new is fetched. */
+function serverLog(
+  url: string,
+  token: string | undefined,
+  folder: string,
+): () => Promise<{ path: string; uri: string }> {
+  const path = join(folder, 'log.jsonl');
+  const address = `${url.replace(/\/$/u, '')}/contender/log`;
+  let offset = 0;
+  return async () => {
+    await appendFile(path, '');
+    for (;;) {
+      const part = Buffer.from(await (await ask(`${address}?offset=${offset}`, { token })).arrayBuffer());
+      if (part.length === 0) return { path, uri: address };
+      await appendFile(path, part);
+      offset += part.length;
+    }
+  };
+}
+
+/** A log that is written while it is read: of text the last line may be half there. */
+function wholeLines(path: string, folder: string): () => Promise<{ path: string; uri: string }> {
+  if (!/\.(?:jsonl|ndjson|csv)$/iu.test(path)) return () => Promise.resolve({ path, uri: path });
+  const copy = join(folder, `log${/\.\w+$/u.exec(path)?.[0] ?? ''}`);
+  let offset = 0;
+  return async () => {
+    const handle = await open(path).catch((cause: NodeJS.ErrnoException) => {
+      throw new DataError({ found: `the log cannot be read (${cause.code ?? cause.message})`, where: path, cause });
+    });
+    try {
+      const { size } = await handle.stat();
+      // A log that was rotated starts again.
+      if (size < offset) {
+        await rm(copy, { force: true });
+        offset = 0;
+      }
+      await appendFile(copy, '');
+      const rest = Buffer.alloc(size - offset);
+      await handle.read(rest, 0, rest.length, offset);
+      const whole = rest.subarray(0, rest.lastIndexOf(0x0a) + 1);
+      await appendFile(copy, whole);
+      offset += whole.length;
+      return { path: copy, uri: path };
+    } finally {
+      await handle.close();
+    }
+  };
+}
+
+const types = {
+  time: 'double',
+  id: 'varchar',
+  user: 'varchar',
+  arm: 'varchar',
+  version: 'varchar',
+  status: 'double',
+  ms: 'double',
+  feedback: 'varchar',
+} as const;
+
+/** The events with our names: `logged(moment, id, who, arm, version, status, ms, feedback)`. Columns that are not there are null. */
+async function copyEvents(workspace: DuckDBConnection, dataset: Dataset, columns: Columns): Promise<void> {
+  const here = (name: string): DatasetColumn | undefined => dataset.columns.find((each) => each.name === name);
+  for (const needed of ['time', 'arm'] as const) {
+    if (here(columns[needed]) !== undefined) continue;
+    throw new DataError({
+      found: `the log has no column ${JSON.stringify(columns[needed])}`,
+      expected: 'columns of the time and of the arm that answered',
+      where: dataset.uri,
+      remedy: 'Name them in rollout.observe.columns',
+    });
+  }
+  const wanted = Object.entries(columns) as [keyof Columns, string][];
+  const parts: { column: DatasetColumn; use: Use; of(written: string): string }[] = [];
+  const places: (number | null)[] = [];
+  for (const [part, name] of wanted) {
+    const column = here(name);
+    places.push(column === undefined ? null : parts.length);
+    if (column === undefined) continue;
+    const time = part === 'time' ? await readingOfTimes(dataset, name) : null;
+    parts.push({
+      column,
+      use: time?.use ?? 'text',
+      of: time?.of ?? ((written) => (types[part] === 'double' ? `try_cast(${written} as double)` : written)),
+    });
+  }
+  const { from, expressions } = readingOf(dataset, parts);
+  const selected = wanted.map(([part], index) => {
+    const place = places[index] ?? null;
+    return place === null
+      ? `null::${types[part]}`
+      : `(${parts[place]?.of(expressions[place] as string)})::${types[part]}`;
+  });
+  await workspace.run(
+    'create table logged (moment double, id varchar, who varchar, arm varchar, version varchar, status double, ms double, feedback varchar)',
+  );
+  await reading(dataset, () => copyRows(dataset, selected, workspace, 'logged', from));
+}
+
+interface Question {
+  steps: readonly Step[];
+  now: number;
+  guardrails: readonly Guardrail[];
+  arms: { champion: string; candidate: string };
+  uri: string;
+  artifacts: ObserverInput['artifacts'];
+}
+
+async function seenIn(
+  workspace: DuckDBConnection,
+  { steps, now, guardrails, arms, artifacts }: Question,
+): Promise<Seen> {
+  const ask = async (query: string): Promise<unknown[][]> => (await workspace.runAndReadAll(query)).getRows();
+  const [champion, candidate] = [arms.champion, arms.candidate].map(quoteLiteral);
+  const windows = steps.map(({ from, to }, index) => `(${index}, ${from}::double, ${to ?? now}::double)`).join(', ');
+  await workspace.run(`create table step as select * from (values ${windows}) as t(step, start, finish)`);
+  // A request that was logged twice is one: by its id, where it has one. A user without a name is a request.
+  await workspace.run(
+    `create table request as select step, moment, coalesce(id, 'row ' || row) as id, coalesce(who, id, 'row ' || row) as who, arm, version, status, ms
+     from (select *, row_number() over () as row from logged where feedback is null and arm in (${champion}, ${candidate}))
+     join step on moment >= start and moment < finish
+     qualify id is null or row_number() over (partition by id order by moment) = 1`,
+  );
+  const start = steps[0]?.from ?? now;
+  const strange = await ask(
+    `select arm, count(*)::double from logged where feedback is null and moment >= ${start} and arm is not null and arm not in (${champion}, ${candidate}) group by 1 order by 2 desc limit 1`,
+  );
+  const other = await otherVersion(ask, arms, artifacts);
+  const knowsUsers = Number((await ask('select count(who) from logged where feedback is null'))[0]?.[0]) > 0;
+  const byArm = async (query: string): Promise<Map<string, number>> =>
+    new Map((await ask(query)).map(([step, arm, count]) => [`${Number(step)} ${String(arm)}`, Number(count)]));
+  const requests = await byArm('select step, arm, count(*)::double from request group by 1, 2');
+  const users = await byArm('select step, arm, count(distinct who)::double from request group by 1, 2');
+  const crossed = await byArm(
+    `select step, 'both', count(*)::double from (select step, who from request group by 1, 2 having count(distinct arm) > 1) group by 1`,
+  );
+  const failures = new Map<string, Map<string, number>>();
+  for (const guardrail of guardrails) {
+    // A user fails once in a rollout: a client that repeats itself is no more evidence than one that does not.
+    failures.set(
+      guardrail.name,
+      await byArm(
+        `select step, arm, count(*)::double from (select who, arg_min(step, moment) as step, arg_min(arm, moment) as arm
+         from request where ${conditionOf(guardrail)} group by who) group by 1, 2`,
+      ),
+    );
+  }
+  const seen = steps.map(({ weight, from, to }, index): StepObservation => {
+    const of = (counts: Map<string, number> | undefined): { champion: number; candidate: number } => ({
+      champion: counts?.get(`${index} ${arms.champion}`) ?? 0,
+      candidate: counts?.get(`${index} ${arms.candidate}`) ?? 0,
+    });
+    return {
+      weight,
+      from,
+      to: to ?? now,
+      requests: of(requests),
+      users: knowsUsers ? of(users) : null,
+      inBoth: crossed.get(`${index} both`) ?? 0,
+      failures: Object.fromEntries(guardrails.map(({ name }) => [name, of(failures.get(name))])),
+    };
+  });
+  const stranger = strange[0]?.[0];
+  const fault =
+    typeof stranger === 'string' ? `the log has the arm ${JSON.stringify(stranger)}, which nobody named` : null;
+  return { steps: seen, fault, void: other };
+}
+
+function conditionOf({ failure, over_ms: limit, feedback }: Guardrail): string {
+  if (failure === 'error') return '(status >= 500 or status = 0)';
+  if (failure === 'slow') return `ms > ${limit ?? 0}`;
+  return `id in (select id from logged where feedback = ${quoteLiteral(feedback ?? '')})`;
+}
+
+/** Bytes that nobody judged must not be let out under the name of the candidate. */
+async function otherVersion(
+  ask: (query: string) => Promise<unknown[][]>,
+  arms: { champion: string; candidate: string },
+  artifacts: ObserverInput['artifacts'],
+): Promise<string | null> {
+  for (const arm of ['champion', 'candidate'] as const) {
+    const found = await ask(
+      `select distinct version from request where arm = ${quoteLiteral(arms[arm])} and version is not null order by 1 limit 5`,
+    );
+    const versions = found.map(([version]) => String(version));
+    if (versions.length > 1)
+      return `The ${arm} was answered by ${versions.length} versions: ${versions.map((each) => each.slice(0, 12)).join(', ')}.`;
+    const digest = /^(?:sha256:)?([0-9a-f]{12,64})$/u.exec(versions[0] ?? '')?.[1];
+    if (digest === undefined || artifacts[arm].sha256.startsWith(digest)) continue;
+    return `The ${arm} was answered by ${digest.slice(0, 12)}, and the ${arm} is ${artifacts[arm].sha256.slice(0, 12)}: another model is served than was judged.`;
+  }
+  return null;
+}

@@ -1,0 +1,126 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { parseAllDocuments, type Document } from 'yaml';
+import { TrafficError } from '../../errors.ts';
+import { writeCommit } from '../../registry/git/objects.ts';
+import { openRepository } from '../../registry/git/repository.ts';
+import { git as runGit, gitBytes, type GitOptions } from '../../registry/git/run.ts';
+import type { Weights } from '../../stages/rollout/schema.ts';
+import type { WeightStore } from './weights.ts';
+
+type Git = (args: readonly string[], options?: GitOptions) => Promise<string>;
+type Settings = Extract<Weights, { yaml: string }>;
+
+/** A push that loses a race is tried again on what the other one left. */
+const mostAttempts = 5;
+
+/**
+ * A weight in a YAML file that is delivered from git (Argo CD, Flux): a commit on the branch of the remote for each change, by plumbing
+ * alone, so that index and work tree stay as they are. Comments, quotes and order are kept.
+ */
+export function yamlWeights(settings: Settings, root: string): WeightStore {
+  const { yaml: file, repository = '.', push: remote = 'origin' } = settings;
+  const folder = resolve(root, repository);
+  const git: Git = (args, options) => runGit(folder, args, options);
+  const branchOf = async (): Promise<string> =>
+    settings.branch ?? (await git(['symbolic-ref', '--short', 'HEAD'])).trim();
+  const fetched = async (branch: string): Promise<{ base: string; text: string }> => {
+    await git(['fetch', '--quiet', remote, `refs/heads/${branch}`]);
+    const base = (await git(['rev-parse', 'FETCH_HEAD'])).trim();
+    return { base, text: (await gitBytes(folder, ['show', `${base}:${file}`])).toString('utf8') };
+  };
+  return {
+    name: `${file} (${settings.candidate})`,
+    lapses: false,
+    read: async () =>
+      weightAt(documentsOf((await fetched(await branchOf())).text, file), settings.candidate, file).value,
+    async write({ weight }) {
+      const branch = await branchOf();
+      for (let attempt = 1; ; attempt += 1) {
+        const { base, text } = await fetched(branch);
+        const changed = withWeight(text, settings, weight);
+        if (changed === text) return;
+        const commit = await commitFile(git, folder, {
+          base,
+          file,
+          text: changed,
+          message: `Give the candidate ${weight}% of the traffic`,
+        });
+        try {
+          await git(['push', '--quiet', remote, `${commit}:refs/heads/${branch}`]);
+          return;
+        } catch (cause) {
+          if (attempt < mostAttempts) continue;
+          throw new TrafficError({
+            found: `the change of ${file} could not be pushed ${mostAttempts} times: ${cause instanceof Error ? cause.message : String(cause)}`,
+            where: `${remote} ${branch}`,
+            cause,
+          });
+        }
+      }
+    },
+  };
+}
+
+/** The file with another weight, and with the rest of 100 for the champion. @throws TrafficError */
+export function withWeight(text: string, { yaml: file, candidate, champion }: Settings, weight: number): string {
+  const documents = documentsOf(text, file);
+  const edits = [
+    { path: candidate, value: weight },
+    ...(champion === undefined ? [] : [{ path: champion, value: Number((100 - weight).toFixed(6)) }]),
+  ].map(({ path, value }) => ({ ...weightAt(documents, path, file), wanted: value }));
+  // The last one first, so that the places of the others stay: all that is not a weight is left byte for byte.
+  return edits
+    .toSorted((a, b) => b.start - a.start)
+    .reduce((whole, { start, end, wanted }) => `${whole.slice(0, start)}${wanted}${whole.slice(end)}`, text);
+}
+
+function documentsOf(text: string, file: string): Document.Parsed[] {
+  const documents = parseAllDocuments(text, { keepSourceTokens: true });
+  const all = Array.isArray(documents) ? documents : [];
+  const fault = all.flatMap(({ errors }) => errors)[0];
+  if (fault !== undefined)
+    throw new TrafficError({ found: `this is not YAML: ${fault.message.split('\n')[0]}`, where: file });
+  return all;
+}
+
+/** A number and where it stands: in the one document of the file that has the path. */
+function weightAt(
+  documents: readonly Document.Parsed[],
+  path: string,
+  file: string,
+): { value: number; start: number; end: number } {
+  const keys = path.split('.').map((key) => (/^\d+$/u.test(key) ? Number(key) : key));
+  const found = documents.flatMap((document) => {
+    const node: unknown = document.getIn(keys, true);
+    const { value, range } = (node ?? {}) as { value?: unknown; range?: [number, number, number] };
+    return typeof value === 'number' && range !== undefined ? [{ value, start: range[0], end: range[1] }] : [];
+  });
+  const [only] = found;
+  if (only !== undefined && found.length === 1) return only;
+  throw new TrafficError({
+    found: only === undefined ? `there is no number at ${path}` : `${found.length} documents have ${path}`,
+    expected: 'the weight in percent, in one document of the file',
+    where: file,
+    remedy: 'Correct the path in rollout.weights, and write the pair of weights with numbers that add up to 100',
+  });
+}
+
+async function commitFile(
+  git: Git,
+  repository: string,
+  { base, file, text, message }: { base: string; file: string; text: string; message: string },
+): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'contender-weight-'));
+  try {
+    const env = { GIT_INDEX_FILE: join(folder, 'index') };
+    const blob = (await git(['hash-object', '-w', '--stdin'], { input: text })).trim();
+    await git(['read-tree', base], { env });
+    await git(['update-index', '--cacheinfo', `100644,${blob},${file}`], { env });
+    const tree = (await git(['write-tree'], { env })).trim();
+    return await writeCommit(await openRepository(repository), tree, base, message);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,73 @@
+import type { Check, Comparison } from '../evidence/index.ts';
+import { count } from './numbers.ts';
+import { isOpen, worstFirst, type ReportInput } from './standing.ts';
+
+/** What to do now, in a line with the command for it; empty where there is nothing to do. All text is raw. */
+export function nextStep(input: ReportInput): string {
+  const { decision, pullRequest } = input;
+  if (decision === null) return afterChecks(input);
+  const model = ` --model ${decision.model}`;
+  if (pullRequest !== undefined) {
+    return pullRequest.open
+      ? `Merge pull request ${pullRequest.number} to put it in force, or close it to decline.`
+      : '';
+  }
+  if (decision.action !== 'gate') return '';
+  switch (decision.outcome) {
+    case 'promote':
+      return 'seq' in decision
+        ? `Nothing now. To go back: contender rollback${model} --reason "..."`
+        : 'Merge this change: the run on the default branch records the promotion.';
+    case 'no-change':
+      return 'Nothing: the candidate is the champion already.';
+    case 'reject':
+    case 'hold':
+      return steps[decision.reasons[0]?.code ?? ''] ?? afterChecks(input);
+  }
+}
+
+/** By the code of the first reason. */
+const steps: Record<string, string> = {
+  stale: 'Run the gate again: an old verdict is not reused.',
+  superseded: 'Nothing: a newer candidate took its place.',
+  'approval-missing': 'Ask for the missing approval, then run the gate again.',
+  'first-model': 'Set policy.allow_first: true, or name the champion: contender registry register.',
+  'evidence-missing': 'Run the stage that is missing, then the gate again.',
+};
+
+function afterChecks({ decision, evidence, stages }: ReportInput): string {
+  const open = worstFirst(evidence, decision).filter((check) => isOpen(check) && check.severity === 'block');
+  const [worst] = open;
+  if (worst === undefined) return '';
+  const from = evidence.find(({ checks }) => checks.includes(worst));
+  const command = stages.find(({ kind }) => kind === from?.kind)?.command?.name;
+  const model = evidence[0]?.model ?? '';
+  const again = command === undefined ? '' : ` Check again: contender ${command} --model ${model}`;
+  const { comparison } = worst;
+  if (comparison === undefined) return `Correct what is found.${again}`;
+  if (worst.verdict === 'fail') {
+    return `Improve the candidate${comparison.slice === undefined ? '' : ` on ${comparison.slice}`}${from?.details['churn'] === undefined ? '' : '; changed-rows.csv lists the rows that it breaks'}.${again}`;
+  }
+  return rowsThatHelp(open) ?? `Improve the candidate: more rows are not expected to help.${override(decision?.model)}`;
+}
+
+/** Rows are suggested only where they are what is missing everywhere. */
+function rowsThatHelp(open: readonly Check[]): string | null {
+  const needed = open.map(({ verdict, comparison }) =>
+    verdict === 'inconclusive' && comparison !== undefined ? missingRows(comparison) : null,
+  );
+  if (needed.some((rows) => rows === null)) return null;
+  return `Evaluate on about ${count(Number(Math.max(...(needed as number[])).toPrecision(2)))} more labelled rows: they would settle it if the candidate is as good as planned.`;
+}
+
+/** Null where more rows would more likely show the opposite of what is asked, or cannot help. */
+function missingRows({ rowsNeeded, n, delta, margin, requirement }: Comparison): number | null {
+  const opposed = requirement === 'superior' ? delta <= 0 : delta < -margin;
+  return typeof rowsNeeded !== 'number' || rowsNeeded <= n || opposed ? null : rowsNeeded - n;
+}
+
+function override(model: string | undefined): string {
+  return model === undefined
+    ? ''
+    : ` A named person may accept it: contender registry override --model ${model} --reason "..."`;
+}

@@ -1,0 +1,231 @@
+import { createHash, randomUUID, timingSafeEqual } from 'node:crypto';
+import { createWriteStream, type WriteStream } from 'node:fs';
+import { open, stat } from 'node:fs/promises';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Log } from '../log.ts';
+import { inferResponse, readInferRequest, RequestError } from '../protocol/index.ts';
+import { version } from '../version.ts';
+import { openServedModel, type ServedModel } from './served-model.ts';
+
+/* Champion and candidate behind one address: a weight says which share of users the candidate answers. */
+
+export interface SplitServerInput {
+  champion: string;
+  candidate: string;
+  modelName: string;
+  port: number;
+  host: string;
+  /** JSON lines: a line for each request that was answered, and for each feedback. */
+  logFile: string;
+  /** Header that names the user; without it each request is drawn anew. */
+  keyHeader: string;
+  /** What whoever sets the weight must send; undefined: only this machine may. */
+  token: string | undefined;
+  log: Log;
+}
+
+export interface RunningSplitServer {
+  url: string;
+  close(): Promise<void>;
+}
+
+/** The share of users that the candidate answers, and until when, unless somebody says so again. */
+export interface SplitWeight {
+  /** 0 to 100. */
+  weight: number;
+  /** ISO 8601; null: it stays. Once it is over the weight is 0. */
+  expires: string | null;
+}
+
+export type Arm = 'champion' | 'candidate';
+
+/** Bytes of the log that one request gives at most. */
+const logPart = 4 * 1024 * 1024;
+
+/**
+ * Serve two versions behind one address (Open Inference Protocol v2). Beside it: `GET` and `PUT /contender/weight`, `POST
+ * /contender/feedback`, `GET /contender/log?offset=`.
+ * @throws ModelError when a model cannot be loaded
+ */
+export async function startSplitServer(input: SplitServerInput): Promise<RunningSplitServer> {
+  const models: Record<Arm, ServedModel> = {
+    champion: await openServedModel(input.champion),
+    candidate: await openServedModel(input.candidate),
+  };
+  const writer = createWriteStream(input.logFile, { flags: 'a' });
+  const app = await createApp(input, models, writer);
+  const close = async (): Promise<void> => {
+    await app.close();
+    await new Promise<void>((done) => writer.end(() => done()));
+    await Promise.all(Object.values(models).map((model) => model.close()));
+  };
+  try {
+    await app.listen({ port: input.port, host: input.host });
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  const address = app.server.address();
+  const port = typeof address === 'object' && address !== null ? address.port : input.port;
+  return { url: `http://${input.host.includes(':') ? `[${input.host}]` : input.host}:${port}`, close };
+}
+
+/**
+ * Which version answers a user: the same one as long as the weight is the same, and whoever the candidate answers it goes on
+ * answering as the weight grows. @param salt another draw of users for another candidate
+ */
+export function armOf(key: string, salt: string, weight: number): Arm {
+  const draw = createHash('sha256').update(salt).update('\0').update(key).digest().readUInt32BE(0) / 2 ** 32;
+  return draw < weight / 100 ? 'candidate' : 'champion';
+}
+
+async function createApp(
+  { modelName, keyHeader, token, log, logFile }: SplitServerInput,
+  models: Record<Arm, ServedModel>,
+  writer: WriteStream,
+): Promise<FastifyInstance> {
+  const { default: fastify } = await import('fastify');
+  const app = fastify({ bodyLimit: 16 * 1024 * 1024, forceCloseConnections: 'idle' });
+  const salt = models.candidate.opened.sha256;
+  let set: SplitWeight = { weight: 0, expires: null };
+  const weightNow = (): SplitWeight => {
+    if (set.expires !== null && Date.parse(set.expires) <= Date.now()) {
+      log.warning(`The weight of ${set.weight}% expired at ${set.expires}: the champion answers everybody again.`);
+      set = { weight: 0, expires: null };
+    }
+    return set;
+  };
+  const write = (line: object): void => void writer.write(`${JSON.stringify(line)}\n`);
+  const digests = { champion: models.champion.opened.sha256, candidate: models.candidate.opened.sha256 };
+
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => {
+    try {
+      done(null, JSON.parse(body as string));
+    } catch (error) {
+      done(new RequestError({ found: `The body is not JSON: ${(error as Error).message}` }));
+    }
+  });
+  app.get('/v2', () => ({ name: 'contender', version, extensions: [] }));
+  app.get('/v2/health/live', () => ({ live: true }));
+  app.get('/v2/health/ready', () => ({ ready: true }));
+  const { inputs, outputs } = models.champion;
+  const metadata = { name: modelName, platform: 'onnxruntime_onnx', inputs, outputs };
+  app.get<Params>('/v2/models/:model', ({ params }, reply) => (isServed(params, reply) ? metadata : reply));
+  app.get<Params>('/v2/models/:model/ready', ({ params }, reply) =>
+    isServed(params, reply) ? { name: modelName, ready: true } : reply,
+  );
+  app.post<Params>('/v2/models/:model/infer', (request, reply) => answer(request, reply));
+
+  app.get('/contender/weight', () => ({ ...weightNow(), digests, time: new Date().toISOString() }));
+  app.put('/contender/weight', (request, reply) => {
+    if (!mayAct(request, token)) return refuse(reply, 403, 'Setting the weight takes the token, or this very machine');
+    const asked = readWeight(request.body);
+    if (typeof asked === 'string') return refuse(reply, 400, asked);
+    const { weight } = weightNow();
+    if (asked.from !== undefined && asked.from !== weight) {
+      return refuse(reply, 409, `The weight is ${weight}, and not ${asked.from}: somebody else set it`);
+    }
+    set = { weight: asked.weight, expires: asked.expires };
+    return { ...set, digests, time: new Date().toISOString() };
+  });
+  app.post('/contender/feedback', (request, reply) => {
+    const { id, feedback } = (request.body ?? {}) as Record<string, unknown>;
+    if (typeof id !== 'string' || typeof feedback !== 'string' || id.length > 200 || feedback.length > 100) {
+      return refuse(reply, 400, 'Expected {"id": the x-request-id of an answer, "feedback": what is said of it}');
+    }
+    write({ time: new Date().toISOString(), id, feedback });
+    return { taken: true };
+  });
+  app.get<{ Querystring: { offset?: string } }>('/contender/log', async (request, reply) => {
+    if (!mayAct(request, token)) return refuse(reply, 403, 'Reading the log takes the token, or this very machine');
+    const offset = Number(request.query.offset ?? 0);
+    if (!Number.isSafeInteger(offset) || offset < 0) return refuse(reply, 400, 'offset is no number of bytes');
+    const part = await readLines(logFile, offset);
+    return reply
+      .header('content-type', 'application/x-ndjson')
+      .header('x-next-offset', String(offset + part.length))
+      .send(part);
+  });
+  app.setNotFoundHandler((request, reply) => refuse(reply, 404, `No such endpoint: ${request.method} ${request.url}`));
+  app.setErrorHandler((error: Error & { statusCode?: number }, _request, reply) =>
+    refuse(reply, error instanceof RequestError ? 400 : (error.statusCode ?? 500), error.message),
+  );
+  return app;
+
+  async function answer(request: FastifyRequest<Params>, reply: FastifyReply): Promise<FastifyReply> {
+    if (!isServed(request.params, reply)) return reply;
+    const start = performance.now();
+    const header = request.headers[keyHeader.toLowerCase()];
+    const user = typeof header === 'string' && header !== '' ? header : undefined;
+    const id = randomUUID();
+    const { weight } = weightNow();
+    const arm = armOf(user ?? id, salt, weight);
+    const finish = (status: number): void => {
+      const ms = Number((performance.now() - start).toFixed(3));
+      const who = user === undefined ? {} : { user: createHash('sha256').update(user).digest('hex').slice(0, 16) };
+      write({ time: new Date().toISOString(), id, ...who, arm, version: digests[arm], weight, status, ms });
+      reply.header('x-request-id', id).header('x-contender-version', `${arm}; sha256=${digests[arm].slice(0, 12)}`);
+    };
+    try {
+      const model = models[arm];
+      const { id: given, inputs: asked, outputs: named } = readInferRequest(request.body, model);
+      const tensors = await model.infer(asked);
+      const wanted = named === null ? tensors : tensors.filter((tensor) => named.includes(tensor.name));
+      const body = inferResponse(modelName, wanted, given);
+      finish(200);
+      return await reply.header('content-type', 'application/json; charset=utf-8').send(body);
+    } catch (error) {
+      const status = error instanceof RequestError ? 400 : 500;
+      if (status === 500) log.warning(`The ${arm} failed: ${error instanceof Error ? error.message : String(error)}`);
+      finish(status);
+      return refuse(reply, status, error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  function isServed({ model }: Params['Params'], reply: FastifyReply): boolean {
+    if (model === modelName) return true;
+    void refuse(reply, 404, `Model ${JSON.stringify(model)} is not served here. Expected ${JSON.stringify(modelName)}`);
+    return false;
+  }
+}
+
+interface Params {
+  Params: { model: string };
+}
+
+function refuse(reply: FastifyReply, status: number, message: string): FastifyReply {
+  return reply.code(status).send({ error: message });
+}
+
+function readWeight(body: unknown): (SplitWeight & { from?: number }) | string {
+  const { weight, expires = null, from } = (body ?? {}) as Record<string, unknown>;
+  if (typeof weight !== 'number' || !(weight >= 0 && weight <= 100)) return 'weight is no number from 0 to 100';
+  if (expires !== null && (typeof expires !== 'string' || !Number.isFinite(Date.parse(expires)))) {
+    return 'expires is no time in ISO 8601';
+  }
+  if (from !== undefined && typeof from !== 'number') return 'from is no number';
+  return { weight, expires, ...(from === undefined ? {} : { from }) };
+}
+
+/** With a token whoever has it, else this machine. */
+function mayAct(request: FastifyRequest, token: string | undefined): boolean {
+  if (token === undefined) return ['127.0.0.1', '::1', '::ffff:127.0.0.1'].includes(request.ip);
+  const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
+  return timingSafeEqual(digest(request.headers.authorization ?? ''), digest(`Bearer ${token}`));
+}
+
+/** Whole lines of the log from a byte on. */
+async function readLines(file: string, offset: number): Promise<Buffer> {
+  const { size } = await stat(file).catch(() => ({ size: 0 }));
+  const length = Math.min(logPart, size - offset);
+  if (length <= 0) return Buffer.alloc(0);
+  const handle = await open(file);
+  try {
+    const part = Buffer.alloc(length);
+    const { bytesRead } = await handle.read(part, 0, length, offset);
+    return part.subarray(0, part.subarray(0, bytesRead).lastIndexOf(0x0a) + 1);
+  } finally {
+    await handle.close();
+  }
+}

@@ -1,0 +1,84 @@
+import type { DuckDBConnection } from '@duckdb/node-api';
+import { quoteLiteral } from '../data/relation.ts';
+import { allowedParts, refusalOfCall, type Node, type Refusal } from './expression.ts';
+
+/** Parts of a query beside those of an expression. */
+const allowedInQuery: ReadonlySet<string> = new Set([...allowedParts, 'LAMBDA', 'STAR', 'SUBQUERY', 'WINDOW']);
+
+/** What a query may read from. */
+const tables: ReadonlySet<string> = new Set(['BASE_TABLE', 'EMPTY', 'EXPRESSION_LIST', 'JOIN', 'SUBQUERY']);
+
+/** Functions that only a window has. */
+const windows: ReadonlySet<string> = new Set([
+  'row_number',
+  'rank',
+  'dense_rank',
+  'percent_rank',
+  'cume_dist',
+  'ntile',
+  'lag',
+  'lead',
+  'first_value',
+  'last_value',
+  'nth_value',
+]);
+
+/**
+ * Why a text is not one SELECT from the table `data` and nothing else; null: it is. The engine's own parser says what is in it, and
+ * whatever is not known to be harmless is refused.
+ */
+export async function refusalOfSelection(connection: DuckDBConnection, sql: string): Promise<Refusal | null> {
+  // As it will be run, so that neither a comment nor a bracket reaches beyond it.
+  const text = `select * from (\n${sql}\n)`;
+  const [[json]] = (await connection.runAndReadAll(`select json_serialize_sql(${quoteLiteral(text)})`)).getRows() as [
+    [string],
+  ];
+  const tree = JSON.parse(json) as { error: boolean; error_message?: string; statements?: { node: Node }[] };
+  if (tree.error || tree.statements?.length !== 1) {
+    const message = tree.error_message ?? '';
+    return {
+      shape: true,
+      found: message.startsWith('Only SELECT')
+        ? 'another statement than SELECT'
+        : `this cannot be parsed: ${message.slice(0, 200)}`,
+    };
+  }
+  const named = new Set(['data']);
+  const stack: unknown[] = [tree.statements[0]?.node];
+  const found: Node[] = [];
+  while (stack.length > 0) {
+    const part = stack.pop();
+    if (typeof part !== 'object' || part === null) continue;
+    const node = part as Node;
+    found.push(node);
+    const map = (node['cte_map'] as { map?: { key: string }[] } | undefined)?.map ?? [];
+    for (const { key } of map) named.add(key.toLowerCase());
+    stack.push(...Object.values(node).toReversed());
+  }
+  for (const node of found) {
+    const refusal = refusalOf(node, named);
+    if (refusal !== null) return refusal;
+  }
+  return null;
+}
+
+function refusalOf(node: Node, named: ReadonlySet<string>): Refusal | null {
+  const { class: kind, type, function_name: called } = node;
+  // Whatever stands after FROM has a place for a sample.
+  if (kind === undefined && typeof type === 'string' && 'sample' in node && !type.endsWith('_NODE')) {
+    if (!tables.has(type)) return { found: `a ${type.toLowerCase().replaceAll('_', ' ')} in the query`, shape: true };
+    if (type === 'BASE_TABLE') {
+      const { table_name: name, schema_name: schema, catalog_name: catalog } = node;
+      if (schema !== '' || catalog !== '' || !named.has(String(name).toLowerCase())) {
+        return { found: `the table ${JSON.stringify(String(name).slice(0, 100))}`, remedy: 'Read from data' };
+      }
+    }
+  }
+  if ((node['sample'] ?? null) !== null) return { found: 'a sample, which is another one each time' };
+  if (typeof kind === 'string' && !allowedInQuery.has(kind)) {
+    return { found: `a ${kind.toLowerCase().replaceAll('_', ' ')} in the query`, shape: true };
+  }
+  if (typeof called !== 'string') return null;
+  const name = called.toLowerCase();
+  return kind === 'WINDOW' && windows.has(name) ? null : refusalOfCall(name, node, false);
+}

@@ -1,0 +1,386 @@
+import { alphaOf } from '../../config/defaults.ts';
+import { quantityOf } from '../../config/quantity.ts';
+import { inWorkspace } from '../../data/workspace.ts';
+import { DataError } from '../../errors.ts';
+import { statedSize, type Artifact, type Check, type Comparison, type Verdict } from '../../evidence/index.ts';
+import { normalCdf, normalQuantile } from '../../statistics/distributions.ts';
+import { sequenceFactor } from '../../statistics/anytime-means.ts';
+import { cupedDifference, meanDifference, ratioDifference, type Estimate } from '../../statistics/experiment.ts';
+import { holm } from '../../statistics/multiplicity.ts';
+import { sampleRatio } from '../../statistics/sample-ratio.ts';
+import { capitalised, percent } from '../../wording.ts';
+import { comparisonText, findingText, requirementText, stateOf, verdictOf } from '../comparison.ts';
+import type { LogsContext, StageResult } from '../stage.ts';
+import { usersFor } from './plan.ts';
+import { readExperiment, type Arms, type LogFindings } from './read-logs.ts';
+import { abTestSettings, scaleOf, type AbTest, type ExperimentMetric } from './schema.ts';
+
+/** Bayes factor against the planned shares from which on users did not arrive as planned: a false alarm in 1 of 1,000 experiments. */
+const sampleRatioAlarm = Math.log(1000);
+/** A deviation of the shares below this is of no weight, however certain it is. */
+const leastDeviation = 0.002;
+/** Fewer conversions in all show nothing by a normal approximation. */
+const leastEvents = 10;
+
+/** Judge an experiment from its logs. @throws DataError, ConfigError */
+export async function judgeExperiment(context: LogsContext): Promise<StageResult> {
+  const settings = abTestSettings(context.config) as AbTest;
+  if (context.champion === null) {
+    throw new DataError({
+      found: 'there is no champion',
+      expected: 'an experiment between a champion and the candidate',
+      remedy: 'Register the model that serves the other arm: contender registry register --artifact FILE',
+    });
+  }
+  const alpha = alphaOf(context.config.policy);
+  const experiment = await inWorkspace((workspace) => readExperiment(workspace, context.datasets, settings), 1);
+  const { findings } = experiment;
+  const trust = trustChecks(findings, settings, { champion: context.champion, candidate: context.candidate });
+  const doubts = trust.filter(({ severity, verdict }) => severity === 'block' && verdict !== 'pass');
+  const levels = levelsOf(settings.metrics, alpha);
+  const rows = settings.metrics.map((metric, index) => {
+    const level = levels[index] as number;
+    return analyse(metric, experiment.whole[index] as Arms, settings, level, index);
+  });
+  const adjusted = adjustedP(settings.metrics, rows);
+  const checks = settings.metrics.map((metric, index) =>
+    metricCheck(metric, rows[index] as Analysis, { settings, doubts, p: adjusted[index] }),
+  );
+  const segments = experiment.segments.map(({ segment, metrics }) => ({
+    segment,
+    metrics: settings.metrics.map((metric, index) => {
+      const shown = analyse(
+        metric,
+        metrics[index] as Arms,
+        settings,
+        alpha / Math.max(1, experiment.segments.length),
+        index,
+      );
+      return { name: metric.name, users: shown.users, ...numbersOf(shown) };
+    }),
+  }));
+  const ratio = sampleRatio(findings.assigned, sharesOf(settings));
+  return {
+    checks: [...trust, ...checks],
+    details: {
+      analysis: settings.analysis ?? 'sequential',
+      findings,
+      sampleRatio: { ...ratio, planned: sharesOf(settings) },
+      metrics: settings.metrics.map((metric, index) => {
+        const row = rows[index] as Analysis;
+        return {
+          name: metric.name,
+          users: row.users,
+          p: row.p,
+          adjusted: adjusted[index],
+          cuped: row.estimate?.cuped,
+          ...numbersOf(row),
+        };
+      }),
+      segments,
+    },
+  };
+}
+
+function sharesOf({ candidate_share: share = 0.5 }: AbTest): [champion: number, candidate: number] {
+  return [1 - share, share];
+}
+
+/** Level of each bound: guardrails share alpha, since any of them rejects; advice shares it too; what must all pass needs no share. */
+function levelsOf(metrics: readonly ExperimentMetric[], alpha: number): number[] {
+  const family = ({ require, severity = 'block' }: ExperimentMetric): string =>
+    require === undefined ? 'advice' : require === 'not-inferior' && severity === 'block' ? 'guardrail' : 'gate';
+  return metrics.map((metric) => {
+    const own = family(metric);
+    return own === 'gate' ? alpha : alpha / metrics.filter((each) => family(each) === own).length;
+  });
+}
+
+export interface Analysis {
+  /** Users with a value, champion first. */
+  users: [champion: number, candidate: number];
+  /** Absent: there is too little to compute anything. */
+  estimate?: Estimate;
+  comparison?: Comparison;
+  /** Two-sided p-value of no difference: at this look, or always valid. */
+  p?: number;
+  /** Why nothing is shown, whatever the numbers are. */
+  unknown?: string;
+}
+
+/** One metric with its bounds. @param alpha level of each bound @param index place of the metric, for messages */
+export function analyse(
+  metric: ExperimentMetric,
+  { champion, candidate }: Arms,
+  settings: AbTest,
+  alpha: number,
+  index: number,
+): Analysis {
+  const users: [number, number] = [champion?.users ?? 0, candidate?.users ?? 0];
+  const least = settings.min_users ?? 100;
+  if (champion === null || candidate === null || Math.min(...users) < 2) {
+    return { users, unknown: `there are ${users[0]} and ${users[1]} users with a value, too few to compare` };
+  }
+  const estimate =
+    metric.kind === 'ratio'
+      ? ratioDifference(champion, candidate)
+      : champion.x === undefined
+        ? meanDifference(champion, candidate)
+        : cupedDifference(champion, candidate);
+  if (!Number.isFinite(estimate.delta) || !(estimate.standardError > 0)) {
+    return { users, unknown: 'the metric has the same value for every user, or a denominator of 0' };
+  }
+  const total = users[0] + users[1];
+  const sequential = (settings.analysis ?? 'sequential') === 'sequential';
+  const factor = sequential ? sequenceFactor(total, settings.users, alpha, 1) : normalQuantile(1 - alpha);
+  const sign = metric.better === 'lower' ? -1 : 1;
+  const delta = sign * estimate.delta;
+  const radius = factor * estimate.standardError;
+  const [lower, upper] = [delta - radius, delta + radius];
+  const told = { title: metric.name.replaceAll('_', ' '), scale: scaleOf(metric) };
+  const margin =
+    metric.margin === undefined ? 0 : quantityOf(metric.margin, told, 'difference', `ab_test.metrics[${index}].margin`);
+  const comparison: Comparison = {
+    metric: metric.name,
+    scale: scaleOf(metric),
+    champion: estimate.champion,
+    candidate: estimate.candidate,
+    delta,
+    lower,
+    upper,
+    margin,
+    alpha,
+    state: stateOf(lower, upper, margin),
+    ...(lower > -margin && upper < 0 ? { worseWithinMargin: true } : {}),
+    method: methodOf(metric, estimate, sequential),
+    n: total,
+  };
+  const size = statedSize(margin, scaleOf(metric));
+  comparison.finding = findingText(metric.require ?? 'superior', comparison, size);
+  const z = Math.abs(estimate.delta) / estimate.standardError;
+  const p = sequential ? alwaysValidP(z, total, settings.users) : 2 * normalCdf(-z);
+  const hits = metric.kind === 'conversion' ? champion.users * champion.y + candidate.users * candidate.y : null;
+  const unknown =
+    Math.min(...users) < least
+      ? `the smaller arm has ${Math.min(...users).toLocaleString('en-US')} users, fewer than min_users ${least}`
+      : hits !== null && Math.min(hits, total - hits) < leastEvents
+        ? `${Math.round(Math.min(hits, total - hits))} users differ from the rest, and fewer than ${leastEvents} show nothing`
+        : !sequential && total < settings.users
+          ? `analysis is fixed, with one look at ${settings.users.toLocaleString('en-US')} users, and there are ${total.toLocaleString('en-US')} so far`
+          : undefined;
+  return { users, estimate, comparison, p, ...(unknown === undefined ? {} : { unknown }) };
+}
+
+function methodOf({ kind }: ExperimentMetric, { cuped }: Estimate, sequential: boolean): string {
+  const estimate = kind === 'ratio' ? 'delta-method' : cuped === undefined ? 'difference-in-means' : 'cuped';
+  return `${estimate}, ${sequential ? 'asymptotic-confidence-sequence' : 'normal'}`;
+}
+
+/** The level at which a two-sided confidence sequence just reaches no difference. */
+function alwaysValidP(z: number, n: number, tuned: number): number {
+  // The boundary is tuned at one level, 5%: its shape must not depend on what is tested.
+  let [low, high] = [Math.log(1e-12), 0];
+  if (z <= sequenceFactor(n, tuned, 0.999)) return 1;
+  for (let step = 0; step < 60; step += 1) {
+    const middle = (low + high) / 2;
+    if (z > sequenceFactor(n, tuned, Math.exp(middle))) high = middle;
+    else low = middle;
+  }
+  return Math.exp((low + high) / 2);
+}
+
+/** Holm's p-values over the metrics that are advice; undefined for those that are judged by their bounds. */
+function adjustedP(metrics: readonly ExperimentMetric[], rows: readonly Analysis[]): (number | undefined)[] {
+  const advice = metrics.flatMap(({ require }, index) => {
+    const p = rows[index]?.p;
+    return require === undefined && p !== undefined ? [{ index, p }] : [];
+  });
+  const adjusted = holm(advice.map(({ p }) => p));
+  return metrics.map((_, index) => adjusted[advice.findIndex((each) => each.index === index)]);
+}
+
+function metricCheck(
+  metric: ExperimentMetric,
+  { comparison, unknown }: Analysis,
+  { settings, doubts, p }: { settings: AbTest; doubts: readonly Check[]; p: number | undefined },
+): Check {
+  const title = metric.name.replaceAll('_', ' ');
+  const shown = { title, better: metric.better ?? 'higher', scale: scaleOf(metric) };
+  const size = statedSize(comparison?.margin ?? 0, shown.scale);
+  const required =
+    metric.require === undefined ? null : requirementText(metric.require, size, metric.margin !== undefined);
+  const severity = metric.require === undefined ? 'info' : (metric.severity ?? 'block');
+  const base = { id: `ab-test/${metric.name}`, title: capitalised(title), severity, required } as const;
+  if (comparison === undefined) {
+    const message = `Nothing is known of ${title}: ${unknown ?? 'no users'}.`;
+    return { ...base, verdict: severity === 'info' ? 'skipped' : 'inconclusive', message, observed: unknown ?? null };
+  }
+  const numbers = `${capitalised(comparisonText(shown, comparison))}, over ${comparison.n.toLocaleString('en-US')} users.`;
+  const observed = comparison.finding ?? comparison.state;
+  if (metric.require === undefined) {
+    const corrected = p === undefined ? '' : ` Corrected for the metrics that are advice: p = ${p.toPrecision(2)}.`;
+    return {
+      ...base,
+      verdict: unknown === undefined ? 'pass' : 'skipped',
+      message: numbers + corrected,
+      observed,
+      comparison,
+    };
+  }
+  const doubt =
+    doubts[0] === undefined ? undefined : `the experiment cannot be trusted (${doubts[0].title.toLowerCase()})`;
+  const why = doubt ?? unknown;
+  const { lower, upper, margin } = comparison;
+  const verdict: Verdict = why === undefined ? verdictOf(metric.require, lower, upper, margin) : 'inconclusive';
+  const told = { ...comparison, ...outlookOf(metric, comparison, verdict, settings) };
+  const message =
+    why === undefined
+      ? `${numbers}${told.outlook === undefined ? '' : ` ${capitalised(told.outlook)}.`}`
+      : `${capitalised(title)} is not judged: ${why}. ${numbers}`;
+  return { ...base, verdict, message, observed, comparison: told };
+}
+
+/** How many more users would settle what is open. */
+function outlookOf(
+  { require }: ExperimentMetric,
+  comparison: Comparison,
+  verdict: Verdict,
+  settings: AbTest,
+): Pick<Comparison, 'outlook'> {
+  const { delta, lower, margin, n, scale, alpha } = comparison;
+  const gap = require === 'superior' ? delta : delta + margin;
+  if (verdict !== 'inconclusive' || !(gap > 0)) return {};
+  const sequential = (settings.analysis ?? 'sequential') === 'sequential';
+  const factor = sequential ? sequenceFactor(n, settings.users, alpha, 1) : normalQuantile(1 - alpha);
+  const perUser = ((delta - lower) / factor) * Math.sqrt(n);
+  const needed = usersFor({ gap, perUser, alpha, power: 0.8, sequential, tuned: settings.users });
+  if (!(needed > n)) return {};
+  const more = Number((needed - n).toPrecision(2)).toLocaleString('en-US');
+  return { outlook: `about ${more} more users would show it if the difference truly is ${statedSize(delta, scale)}` };
+}
+
+function numbersOf({ comparison, unknown }: Analysis): Record<string, unknown> {
+  if (comparison === undefined) return { unknown };
+  const { champion, candidate, delta, lower, upper, alpha, method } = comparison;
+  const relative = champion === 0 ? null : (candidate - champion) / Math.abs(champion);
+  return {
+    champion,
+    candidate,
+    delta,
+    lower,
+    upper,
+    alpha,
+    method,
+    relative,
+    ...(unknown === undefined ? {} : { unknown }),
+  };
+}
+
+/** May the logs be believed? What speaks against them is no fault of the candidate: it holds, and does not reject. */
+function trustChecks(
+  findings: LogFindings,
+  settings: AbTest,
+  artifacts: { champion: Artifact; candidate: Artifact },
+): Check[] {
+  return [
+    ratioCheck(findings, settings),
+    crossoverCheck(findings, settings),
+    logCheck(findings),
+    ...(settings.columns.version === undefined ? [] : [versionCheck(findings, artifacts)]),
+  ];
+}
+
+function ratioCheck({ assigned }: LogFindings, settings: AbTest): Check {
+  const shares = sharesOf(settings);
+  const { p, logBayesFactor, largest, statistic } = sampleRatio(assigned, shares);
+  const sequential = (settings.analysis ?? 'sequential') === 'sequential';
+  const alarm = (sequential ? logBayesFactor >= sampleRatioAlarm : p < 0.001) && largest >= leastDeviation;
+  const total = assigned[0] + assigned[1];
+  const share = total === 0 ? 0 : assigned[1] / total;
+  const counts = `${assigned[1].toLocaleString('en-US')} of ${total.toLocaleString('en-US')} users are in the candidate's arm`;
+  const evidence = `log Bayes factor ${logBayesFactor.toFixed(2)}, chi-squared ${statistic.toFixed(2)}, p = ${p.toPrecision(2)}`;
+  return {
+    id: 'ab-test/sample-ratio',
+    title: 'Users arrived in the planned shares',
+    severity: 'block',
+    verdict: total === 0 ? 'inconclusive' : alarm ? 'inconclusive' : 'pass',
+    message: alarm
+      ? `${counts} (${percent(share)}), and ${percent(shares[1])} were planned (${evidence}): assignment or logging loses users of one arm, so no metric can be trusted. Find the cause and start a new experiment.`
+      : `${counts}, as planned (${evidence}).`,
+    observed: share,
+    required: shares[1],
+    unit: 'share',
+  };
+}
+
+function crossoverCheck({ inBoth, assigned }: LogFindings, { max_crossover: most = 0.01 }: AbTest): Check {
+  const users = inBoth + assigned[0] + assigned[1];
+  const share = users === 0 ? 0 : inBoth / users;
+  return {
+    id: 'ab-test/one-arm',
+    title: 'Users stayed in one arm',
+    severity: 'block',
+    verdict: share <= most ? 'pass' : 'inconclusive',
+    message:
+      inBoth === 0
+        ? 'Every user was in one arm.'
+        : `${inBoth.toLocaleString('en-US')} of ${users.toLocaleString('en-US')} users were in both arms, and are left out.${share <= most ? '' : ' Assignment must be sticky: route by a hash of the user.'}`,
+    observed: share,
+    required: most,
+    limit: 'at most',
+    unit: 'share',
+  };
+}
+
+function logCheck(findings: LogFindings): Check {
+  const { exposures, incomplete, repeated, contradicting, strangers, before, early, outcomes } = findings;
+  const n = (value: number): string => value.toLocaleString('en-US');
+  const said = [
+    incomplete > 0 ? `${n(incomplete)} of ${n(exposures)} exposures name no user or no arm and are left out` : null,
+    contradicting > 0 ? `${n(contradicting)} outcome ids stand for different things; the earliest counts` : null,
+    repeated > 0 ? `${n(repeated)} of ${n(outcomes)} outcomes were logged again and count once` : null,
+    strangers > 0 ? `${n(strangers)} outcomes are of users who were not exposed` : null,
+    before > 0 ? `${n(before)} outcomes came before the exposure and do not count as its effect` : null,
+    early > 0 ? `${n(early)} users are left out until their window is over` : null,
+    findings.end !== null && findings.end > Date.now() + 600_000 ? 'the logs have times in the future' : null,
+  ].filter((each) => each !== null);
+  const bad = contradicting > 0 || incomplete > exposures / 100 || (findings.end ?? 0) > Date.now() + 600_000;
+  return {
+    id: 'ab-test/logs',
+    title: 'The logs are whole',
+    severity: 'warn',
+    verdict: bad ? 'fail' : 'pass',
+    message: said.length === 0 ? 'Every row of the logs was of use.' : `${capitalised(said.join('; '))}.`,
+    observed: bad ? said.join('; ') : 'usable',
+    required: 'usable',
+  };
+}
+
+function versionCheck({ versions }: LogFindings, artifacts: Record<'champion' | 'candidate', Artifact>): Check {
+  const faults = (['champion', 'candidate'] as const).flatMap((arm, index) => {
+    const found = versions[index] ?? [];
+    const [only] = found;
+    if (only === undefined) return [`the log names no version in the arm of the ${arm}`];
+    if (found.length > 1)
+      return [`the arm of the ${arm} was answered by ${found.length} versions (${found.join(', ')})`];
+    const digest = /^(?:sha256:)?(?<hex>[0-9a-f]{12,64})$/u.exec(only)?.groups?.['hex'];
+    if (digest !== undefined && !artifacts[arm].sha256.startsWith(digest)) {
+      return [
+        `the arm of the ${arm} was answered by ${digest.slice(0, 12)}, and the ${arm} is ${artifacts[arm].sha256.slice(0, 12)}`,
+      ];
+    }
+    return [];
+  });
+  return {
+    id: 'ab-test/versions',
+    title: 'Each arm was one model',
+    severity: 'block',
+    verdict: faults.length === 0 ? 'pass' : 'inconclusive',
+    message:
+      faults.length === 0
+        ? 'Each arm was answered by one version.'
+        : `${capitalised(faults.join('; '))}. What was measured is not what would be promoted.`,
+    observed: faults.length === 0 ? 'one version an arm' : faults.join('; '),
+    required: 'one version an arm',
+  };
+}

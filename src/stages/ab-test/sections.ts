@@ -1,0 +1,77 @@
+import { shownDifference, type Evidence } from '../../evidence/index.ts';
+import { checksSection } from '../../report/checks.ts';
+import { metricName, metricValue } from '../../report/numbers.ts';
+import { numberCell, textCell, type Cell, type Section } from '../../report/section.ts';
+
+/** The checks, the table of all metrics, and the segments. Details are plain JSON of any form. */
+export function sections(evidence: Evidence): Section[] {
+  return [checksSection('A/B test', evidence), metrics(evidence), segments(evidence)];
+}
+
+const columns = ['Metric', 'Users', 'Champion', 'Candidate', 'Change', 'Gain', 'Bounds'];
+
+function metrics({ details }: Evidence): Section {
+  const rows = list(details['metrics']).map((each) => row(String(object(each)['name']), object(each)));
+  const analysis = details['analysis'] === 'fixed' ? 'for one look' : 'valid at every look';
+  return {
+    title: 'Metrics of the experiment',
+    columns,
+    rows,
+    legend: `Gain: positive is better. Bounds: one-sided, ${analysis}; guardrails share the level, and so does what is advice.`,
+    collapsed: false,
+    importance: 4,
+  };
+}
+
+function segments({ details }: Evidence): Section {
+  const rows = list(details['segments']).flatMap((each) => {
+    const { segment, metrics: of } = object(each);
+    return list(of).map((one) => row(`${String(object(one)['name'])}, ${String(segment)}`, object(one)));
+  });
+  return {
+    title: 'Segments of the experiment: advice, never a gate',
+    columns,
+    rows,
+    legend: 'With many segments some look different by chance. Bounds are corrected for the number of segments.',
+    collapsed: true,
+    importance: 2,
+  };
+}
+
+function row(name: string, each: Record<string, unknown>): Cell[] {
+  const { users, champion, candidate, delta, lower, upper, relative, unknown } = each;
+  const [a, b] = list(users);
+  const counts = numberCell(`${Number(a).toLocaleString('en-US')} / ${Number(b).toLocaleString('en-US')}`);
+  if (
+    typeof champion !== 'number' ||
+    typeof candidate !== 'number' ||
+    typeof delta !== 'number' ||
+    typeof lower !== 'number' ||
+    typeof upper !== 'number'
+  ) {
+    return [
+      textCell(name),
+      counts,
+      ...Array.from({ length: 4 }, () => numberCell('')),
+      textCell(typeof unknown === 'string' ? unknown : ''),
+    ];
+  }
+  const shown = shownDifference({ delta, lower, upper, margin: 0 });
+  return [
+    textCell(metricName(name)),
+    counts,
+    numberCell(metricValue(champion)),
+    numberCell(metricValue(candidate)),
+    numberCell(typeof relative === 'number' ? `${relative > 0 ? '+' : ''}${(100 * relative).toFixed(1)}%` : ''),
+    numberCell(shown.delta),
+    numberCell(`${shown.lower} to ${shown.upper}`),
+  ];
+}
+
+function object(value: unknown): Record<string, unknown> {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
+}
+
+function list(value: unknown): unknown[] {
+  return Array.isArray(value) ? value : [];
+}

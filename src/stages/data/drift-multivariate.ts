@@ -1,0 +1,87 @@
+import { labelColumns, type Columns } from '../../config/index.ts';
+import { readingOf, type CellRequest } from '../../data/cells.ts';
+import { reading, requireColumns, type Dataset, type DatasetColumn } from '../../data/dataset.ts';
+import type { Check } from '../../evidence/check.ts';
+import { domainTest, type DomainTest, type SampledColumn } from '../../profile/domain-classifier.ts';
+import type { ComparableColumn, Side } from './drift-columns.ts';
+import type { Drift } from './schema.ts';
+import { count, showColumn } from './show.ts';
+
+/** What the evidence keeps of the test of all columns together. */
+export interface MultivariateDetails extends DomainTest {
+  limit: number;
+}
+
+/** Rows of each side, spread over the file: half to learn from, half to try. */
+const sampled = 4000;
+const fewest = 200;
+const seed = 20_240_501;
+
+/**
+ * Can rows of the two datasets be told apart by all columns together? Labels are left out, which one side may not have. Null where a
+ * side is a profile, has too few rows, or no column in common.
+ */
+export async function multivariateDrift(
+  reference: Side,
+  current: Side,
+  compared: readonly ComparableColumn[],
+  { columns, settings }: { columns: Columns; settings: Drift },
+): Promise<{ check: Check; details: MultivariateDetails } | null> {
+  if ('profile' in reference || 'profile' in current) return null;
+  if (Math.min(reference.rows, current.rows) < fewest) return null;
+  const labels = new Set(labelColumns(columns));
+  const asked = compared.filter(({ name }) => !labels.has(name));
+  const sides = [await sampleOf(reference, asked), await sampleOf(current, asked)] as const;
+  const together = asked.map(({ name, as }, index): SampledColumn => {
+    const values = [...(sides[0][index] ?? []), ...(sides[1][index] ?? [])];
+    return as === 'numbers'
+      ? {
+          name,
+          kind: 'number',
+          values: Float64Array.from(values, (value) => (value === null ? Number.NaN : Number(value))),
+        }
+      : { name, kind: 'category', values: values.map((value) => (value === null ? null : String(value))) };
+  });
+  const found = domainTest(together, sides[0][0]?.length ?? 0, seed);
+  if (found === null) return null;
+  const { max_auc: limit = 0.6, alpha = 0.05, severity = 'block' } = settings;
+  const fails = found.auc > limit && found.p < alpha;
+  const shown = found.columns.slice(0, 3).map(({ name }) => showColumn(name));
+  const p = found.p < 0.001 ? 'p < 0.001' : `p = ${found.p.toPrecision(2)}`;
+  return {
+    details: { ...found, columns: found.columns.slice(0, 20), limit },
+    check: {
+      id: `data/drift-together/${current.name}`,
+      title: `All columns of the ${current.name} data together against the reference data`,
+      verdict: fails ? 'fail' : 'pass',
+      severity,
+      message: `a linear classifier tells rows of the two apart with an AUC of ${found.auc.toFixed(3)}, at most ${limit} allowed (0.5: not at all; ${p}, ${count(found.rows[0])} against ${count(found.rows[1])} rows)${fails ? `, most of all by ${shown.join(', ')}` : ''}`,
+      observed: found.auc,
+      required: limit,
+      limit: 'at most',
+      ...(fails ? { location: { file: current.uri } } : {}),
+    },
+  };
+}
+
+/** Rows of a dataset, a column each. Which ones, their places in the file say. */
+async function sampleOf(dataset: Dataset, asked: readonly ComparableColumn[]): Promise<(string | number | null)[][]> {
+  const known = requireColumns(
+    dataset,
+    asked.map(({ name }) => name),
+  );
+  const requests = asked.map(({ as }, index): CellRequest => {
+    return { column: known[index] as DatasetColumn, use: as === 'numbers' ? 'number' : 'text' };
+  });
+  const { from, expressions } = readingOf(dataset, requests);
+  const cells = expressions.map((each, index) => {
+    return `cast(${each} as ${requests[index]?.use === 'number' ? 'double' : 'varchar'}) as c${index}`;
+  });
+  const every = Math.max(1, Math.floor(dataset.rows / sampled));
+  const read = await reading(dataset, () =>
+    dataset.connection.runAndReadAll(
+      `select ${cells.map((_, index) => `c${index}`).join(', ')} from (select row_number() over () as row, ${cells.join(', ')} from ${from}) where hash(row) % ${every} = 0 order by row limit ${2 * sampled}`,
+    ),
+  );
+  return asked.map((_, index) => read.getColumns()[index] as (string | number | null)[]);
+}

@@ -1,0 +1,165 @@
+import { labelColumns } from '../../../config/index.ts';
+import { readingOfColumn } from '../../../data/cells.ts';
+import { classText } from '../../../data/class-text.ts';
+import type { Dataset } from '../../../data/dataset.ts';
+import { ConfigError, DataError } from '../../../errors.ts';
+import type { RuleOf } from '../schema.ts';
+import { count, rowsOf, showColumn, showValue } from '../show.ts';
+import { all, rangeOutcome, titleOf, type RuleContext, type RuleOutcome } from './rule.ts';
+
+export async function distinctCount(dataset: Dataset, rule: RuleOf<'distinct_count'>): Promise<RuleOutcome> {
+  const { column, min, max } = rule.distinct_count;
+  const { from, expression } = readingOfColumn(dataset, column, 'text');
+  const [[found] = []] = await all(dataset, `select count(distinct ${expression})::double from ${from}`);
+  const observed = Number(found);
+  return rangeOutcome(
+    dataset,
+    {
+      rule: 'distinct_count',
+      column,
+      title: titleOf([column], 'different values', dataset),
+      observed,
+      min,
+      max,
+      said: `${count(observed)} different value${observed === 1 ? '' : 's'}`,
+      unit: 'values',
+    },
+    rule,
+  );
+}
+
+const minutes = { m: 1, h: 60, d: 1440 } as const;
+
+/** @throws DataError where a value is no date or time */
+export async function freshness(
+  dataset: Dataset,
+  rule: RuleOf<'freshness'>,
+  { now }: RuleContext,
+): Promise<RuleOutcome> {
+  const { column, max_age } = rule.freshness;
+  const { from, expression } = readingOfColumn(dataset, column, 'text');
+  const cells = `(select cast(${expression} as varchar) as value from ${from})`;
+  const time = `try_cast(value as timestamp)`;
+  const [[newest, other] = []] = await all(
+    dataset,
+    `select epoch_ms(max(${time}) filter (isfinite(${time})))::double, min(value) filter (${time} is null) from ${cells}`,
+  );
+  if (typeof other === 'string') {
+    throw new DataError({
+      found: `column ${showColumn(column)} has ${showValue(other)}`,
+      expected: 'dates or times, such as 2024-02-29 or 2024-02-29T12:30:00Z',
+      where: dataset.uri,
+      remedy: 'Name another column in the rule freshness, or write ISO 8601',
+    });
+  }
+  const [, size = '0', unit = 'm'] = /^([0-9]+)(.)$/u.exec(max_age) ?? [];
+  const limit = Number(size) * minutes[unit as keyof typeof minutes];
+  const id = { rule: 'freshness', column, title: titleOf([column], 'age of the newest row', dataset), unit: 'minutes' };
+  if (typeof newest !== 'number') {
+    const { check } = rangeOutcome(dataset, { ...id, observed: Infinity, max: limit, said: '' }, rule);
+    return { check: { ...check, observed: null, message: 'there is no date or time' }, broken: [] };
+  }
+  const age = Math.floor((now.getTime() - newest) / 60_000);
+  const at = `${new Date(newest).toISOString().slice(0, 16).replace('T', ' ')} UTC`;
+  const said =
+    age < 0 ? `the newest row is of ${at}, which is to come` : `the newest row is of ${at}, ${ageText(age)} ago`;
+  const { check } = rangeOutcome(dataset, { ...id, observed: age, max: limit, said }, rule);
+  return { check: { ...check, message: `${said}; at most ${max_age} required` }, broken: [] };
+}
+
+function ageText(age: number): string {
+  if (age < 120) return `${age} min`;
+  return age < 2880 ? `${Math.floor(age / 60)} h` : `${count(Math.floor(age / 1440))} days`;
+}
+
+/** @throws ConfigError where there are several labels and no column is named */
+export async function classBalance(
+  dataset: Dataset,
+  rule: RuleOf<'class_balance'>,
+  { columns }: RuleContext,
+): Promise<RuleOutcome> {
+  const labels = labelColumns(columns);
+  const { column = labels.length === 1 ? labels[0] : undefined, min, max } = rule.class_balance;
+  if (column === undefined) {
+    throw new ConfigError({
+      found: 'class_balance of several labels',
+      expected: 'one column',
+      where: 'data.rules',
+      remedy: 'Name it: class_balance: { column: ... }',
+    });
+  }
+  const counts = await countsBy(dataset, column);
+  const rows = [...counts.values()].reduce((sum, each) => sum + each, 0);
+  const shares = [...counts].map(([name, times]) => ({ name, share: times / rows })).sort((a, b) => a.share - b.share);
+  const [rarest, commonest] = [shares[0], shares.at(-1)];
+  const id = {
+    rule: 'class_balance',
+    column,
+    title: titleOf([column], 'shares of the classes', dataset),
+    unit: 'share',
+  };
+  if (rarest === undefined || commonest === undefined) {
+    const { check } = rangeOutcome(
+      dataset,
+      { ...id, observed: Number.NaN, min, max, said: 'there are no labels' },
+      rule,
+    );
+    return { check: { ...check, verdict: 'fail', observed: null }, broken: [] };
+  }
+  const tooRare = min !== undefined && rarest.share < min;
+  const shown = tooRare || max === undefined ? rarest : commonest;
+  return rangeOutcome(
+    dataset,
+    {
+      ...id,
+      observed: shown.share,
+      min,
+      max,
+      said: `${showValue(shown.name)} is ${percent(shown.share)} of ${rowsOf(rows)} of ${count(shares.length)} class${shares.length === 1 ? '' : 'es'}`,
+    },
+    rule,
+  );
+}
+
+export async function valueFrequency(dataset: Dataset, rule: RuleOf<'value_frequency'>): Promise<RuleOutcome> {
+  const { column, values, min, max } = rule.value_frequency;
+  const counts = await countsBy(dataset, column);
+  const rows = dataset.rows;
+  const wanted = new Set(values.map(classText));
+  const times = [...wanted].reduce((sum, value) => sum + (counts.get(value) ?? 0), 0);
+  const shown = values.slice(0, 3).map(showValue).join(', ') + (values.length > 3 ? ', …' : '');
+  const share = rows === 0 ? Number.NaN : times / rows;
+  return rangeOutcome(
+    dataset,
+    {
+      rule: 'value_frequency',
+      column,
+      title: titleOf([column], `share of ${shown}`, dataset),
+      observed: share,
+      min,
+      max,
+      said: `${count(times)} of ${rowsOf(rows)} (${percent(share)}) have ${shown}`,
+      unit: 'share',
+    },
+    rule,
+  );
+}
+
+/** Rows by value, where values are told apart as classes are. */
+async function countsBy(dataset: Dataset, column: string): Promise<Map<string, number>> {
+  const { from, expression } = readingOfColumn(dataset, column, 'text');
+  const counts = new Map<string, number>();
+  const rows = await all(
+    dataset,
+    `select value, count(*)::double from (select cast(${expression} as varchar) as value from ${from}) where value is not null group by value`,
+  );
+  for (const [text, times] of rows) {
+    const name = classText(text as string);
+    counts.set(name, (counts.get(name) ?? 0) + Number(times));
+  }
+  return counts;
+}
+
+function percent(share: number): string {
+  return Number.isNaN(share) ? 'none' : `${Number((100 * share).toPrecision(3))}%`;
+}

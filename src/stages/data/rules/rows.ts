@@ -1,0 +1,137 @@
+import { holdsNumbers, readingOf } from '../../../data/cells.ts';
+import { reading, requireColumns, type Dataset, type DatasetColumn } from '../../../data/dataset.ts';
+import { readingOfKeys } from '../../../data/row-ids.ts';
+import { copyRows, inWorkspace } from '../../../data/workspace.ts';
+import { ConfigError } from '../../../errors.ts';
+import type { RuleOf } from '../schema.ts';
+import { all, brokenOf, mostBrokenRows, rowOutcome, titleOf, type RuleContext, type RuleOutcome } from './rule.ts';
+
+export async function monotonic(dataset: Dataset, rule: RuleOf<'monotonic'>): Promise<RuleOutcome> {
+  const { column, order = 'increasing', strict = false } = rule.monotonic;
+  const [known] = requireColumns(dataset, [column]) as [DatasetColumn];
+  const { from, expressions } = readingOf(dataset, [{ column: known, use: holdsNumbers(known) ? 'exact' : 'text' }]);
+  const cells = `(select row_number() over () as row, ${expressions[0]} as value from ${from})`;
+  const follows = `value ${order === 'increasing' ? '>' : '<'}${strict ? '' : '='} before`;
+  const query = `select row, value from (select row, value, lag(value) over (order by row) as before from ${cells} where value is not null)
+    where before is not null and not (${follows})`;
+  const wrong = `${order === 'increasing' ? 'less than' : 'more than'}${strict ? ' or equal to' : ''} the value before it`;
+  return rowOutcome(
+    dataset,
+    {
+      rule: 'monotonic',
+      columns: [column],
+      title: titleOf([column], `${strict ? 'strictly ' : ''}${order}`, dataset),
+      wrong,
+      rows: dataset.rows,
+      ...(await brokenOf(dataset, query)),
+    },
+    rule,
+  );
+}
+
+export async function functionalDependency(
+  dataset: Dataset,
+  rule: RuleOf<'functional_dependency'>,
+): Promise<RuleOutcome> {
+  const { from: determinants, to } = rule.functional_dependency;
+  const { texts, from } = readingOfKeys(dataset, [...determinants, ...to]);
+  const list = (expressions: readonly string[]): string =>
+    `[${expressions.map((each) => `cast(${each} as varchar)`).join(', ')}]`;
+  const keys = texts.slice(0, determinants.length);
+  const there = keys.map((key) => `${key} is not null`).join(' and ');
+  // The most frequent of each group is right; of those as frequent the least text, so that the answer is one.
+  const query = `with cells as (select row_number() over () as row, ${list(keys)} as key, ${list(texts.slice(keys.length))} as value, ${there} as there from ${from}),
+    usual as (select key, value as right_one from (
+      select key, value, row_number() over (partition by key order by count(*) desc, value) as place from cells where there group by key, value
+    ) where place = 1)
+    select row, array_to_string(list_transform(value, lambda each: coalesce(each, '')), ', ') as value from cells join usual using (key) where there and value is distinct from right_one`;
+  return rowOutcome(
+    dataset,
+    {
+      rule: 'functional_dependency',
+      columns: [...determinants, ...to],
+      title: titleOf(determinants, `determines ${to.join(', ')}`, dataset),
+      wrong: `another ${to.join(', ')} than most rows with the same ${determinants.join(', ')}`,
+      rows: dataset.rows,
+      ...(await brokenOf(dataset, query)),
+    },
+    rule,
+  );
+}
+
+/** @throws ConfigError where the other dataset is not given as rows, or the columns do not pair */
+export async function foreignKey(
+  dataset: Dataset,
+  rule: RuleOf<'foreign_key'>,
+  { datasets }: RuleContext,
+): Promise<RuleOutcome | null> {
+  const { columns, dataset: name, to = columns } = rule.foreign_key;
+  // A key to oneself holds.
+  if (name === dataset.name) return null;
+  const other = datasets[name];
+  if (other === undefined || to.length !== columns.length) {
+    throw new ConfigError({
+      found:
+        other === undefined
+          ? `foreign_key to the ${name} data, of which there are no rows`
+          : `foreign_key of ${columns.length} columns to ${to.length}`,
+      expected: other === undefined ? `a file of rows in data.${name}` : 'as many columns on both sides',
+      where: 'data.rules',
+    });
+  }
+  const fields = columns.map((_, index) => `key${index} varchar`).join(', ');
+  const names = columns.map((_, index) => `key${index}`).join(', ');
+  const present = columns.map((_, index) => `key${index} is not null`).join(' and ');
+  const found = await inWorkspace(async (workspace) => {
+    for (const [table, side, keys] of [
+      ['own', dataset, columns],
+      ['other', other, to],
+    ] as const) {
+      const { texts, from } = readingOfKeys(side, keys);
+      await workspace.run(`create table ${table} (row bigint, ${fields})`);
+      const selected = ['row_number() over ()', ...texts.map((text) => `cast(${text} as varchar)`)];
+      await reading(side, () => copyRows(side, selected, workspace, table, from));
+    }
+    const alone = `from own anti join other using (${names}) where ${present}`;
+    const counted = await workspace.runAndReadAll(`select count(*)::double ${alone}`);
+    const rows = await workspace.runAndReadAll(
+      `select row::double, concat_ws(', ', ${names}) ${alone} order by row limit ${mostBrokenRows}`,
+    );
+    return {
+      broken: Number(counted.getRows()[0]?.[0]),
+      listed: rows
+        .getRows()
+        .map(([row, value]) => ({ row: Number(row), value: typeof value === 'string' ? value : null })),
+    };
+  });
+  return rowOutcome(
+    dataset,
+    {
+      rule: 'foreign_key',
+      columns,
+      title: titleOf(columns, `in ${to.join(', ')} of the ${name} data`, dataset),
+      wrong: `not in the ${name} data`,
+      rows: dataset.rows,
+      ...found,
+    },
+    rule,
+  );
+}
+
+/** The rows that stand more than once, for the list of those that break a rule. */
+export async function repeatedRows(
+  dataset: Dataset,
+  columns: readonly string[],
+): Promise<{ row: number; value: string | null }[]> {
+  const { texts, from } = readingOfKeys(dataset, columns);
+  const keys = texts.map((text, index) => `cast(${text} as varchar) as key${index}`).join(', ');
+  const names = columns.map((_, index) => `key${index}`);
+  const rows = await all(
+    dataset,
+    `select row::double, concat_ws(', ', ${names.join(', ')}) from (
+      select row, ${names.join(', ')}, count(*) over (partition by ${names.join(', ')}) as times from (select row_number() over () as row, ${keys} from ${from})
+      where ${names.map((name) => `${name} is not null`).join(' and ')}
+    ) where times > 1 order by row limit ${mostBrokenRows}`,
+  );
+  return rows.map(([row, value]) => ({ row: Number(row), value: typeof value === 'string' ? value : null }));
+}

@@ -1,0 +1,156 @@
+import type { Columns } from '../../../config/schema.ts';
+import { reading, type Dataset } from '../../../data/dataset.ts';
+import type { Check } from '../../../evidence/check.ts';
+import { checkId } from '../check-id.ts';
+import { count, rowsOf, showColumn, showValue } from '../show.ts';
+import { allowedRows } from '../table-rules.ts';
+
+/** What a rule is judged with. */
+export interface RuleContext {
+  datasets: Readonly<Record<string, Dataset>>;
+  columns: Columns;
+  now: Date;
+  signal?: AbortSignal | undefined;
+}
+
+/** A row that breaks a rule. */
+export interface BrokenRow {
+  /** 1-based; null: the rule does not say which. */
+  row: number | null;
+  /** Of formats where a line is a row. */
+  line?: number;
+  column: string | null;
+  rule: string;
+  value: string | null;
+  message: string;
+}
+
+export interface RuleOutcome {
+  check: Check;
+  /** Those that are shown or written, at most `mostBrokenRows`. */
+  broken: BrokenRow[];
+}
+
+/** Rows of one rule or contract that are listed. */
+export const mostBrokenRows = 10_000;
+
+interface Judged {
+  severity?: Check['severity'];
+  mostly?: number;
+}
+
+/** A rule on single rows. */
+export interface RowRule {
+  /** Name of the rule in the configuration. */
+  rule: string;
+  columns: readonly string[];
+  title: string;
+  /** What a row that breaks it is: "no value of the reference data". */
+  wrong: string;
+  /** How many rows it is about. */
+  rows: number;
+  /** Rows that break it. */
+  broken: number;
+  listed: readonly { row: number | null; value: string | null }[];
+}
+
+export function rowOutcome(
+  dataset: Dataset,
+  { rule, columns, title, wrong, rows, broken, listed }: RowRule,
+  { severity = 'block', mostly = 1 }: Judged,
+): RuleOutcome {
+  const allowed = allowedRows(rows, mostly);
+  const passes = broken <= allowed;
+  const [first] = listed;
+  const where = first?.row === null || first === undefined ? '' : ` (row ${count(first.row)})`;
+  const such = first?.value === undefined || first.value === null ? '' : `, such as ${showValue(first.value)}${where}`;
+  const column = columns.length === 1 ? (columns[0] ?? null) : null;
+  return {
+    check: {
+      id: checkId(
+        `data/${dataset.name}/${rule.replaceAll('_', '-')}${columns.length === 0 ? '' : `(${columns.join(',')})`}`,
+      ),
+      title,
+      verdict: passes ? 'pass' : 'fail',
+      severity,
+      message:
+        broken === 0
+          ? `none of ${rowsOf(rows)}: ${wrong}`
+          : `${count(broken)} of ${rowsOf(rows)}: ${wrong}${such}${allowed > 0 ? `; at most ${count(allowed)} allowed` : ''}`,
+      observed: broken,
+      required: allowed,
+      limit: 'at most',
+      unit: 'rows',
+      ...(passes ? {} : { location: { file: dataset.uri } }),
+    },
+    broken: listed.map(({ row, value }) => ({ row, column, rule, value, message: wrong })),
+  };
+}
+
+/** A rule on a share, or a number, that must lie between two limits. */
+export function rangeOutcome(
+  dataset: Dataset,
+  {
+    rule,
+    column,
+    title,
+    observed,
+    min,
+    max,
+    said,
+    unit,
+  }: {
+    rule: string;
+    column: string;
+    title: string;
+    observed: number;
+    min?: number | undefined;
+    max?: number | undefined;
+    said: string;
+    unit: string;
+  },
+  { severity = 'block' }: Judged,
+): RuleOutcome {
+  const passes = observed >= (min ?? -Infinity) && observed <= (max ?? Infinity);
+  const required = min === undefined ? `at most ${max}` : max === undefined ? `at least ${min}` : `${min} to ${max}`;
+  return {
+    check: {
+      id: checkId(`data/${dataset.name}/${rule.replaceAll('_', '-')}(${column})`),
+      title,
+      verdict: passes ? 'pass' : 'fail',
+      severity,
+      message: `${said}; ${required} required`,
+      observed,
+      required,
+      unit,
+      ...(passes ? {} : { location: { file: dataset.uri } }),
+    },
+    broken: [],
+  };
+}
+
+export function titleOf(columns: readonly string[], what: string, dataset: Dataset): string {
+  return `${columns.map(showColumn).join(', ')}: ${what} in the ${dataset.name} data`;
+}
+
+/** Count and list the rows of a query that gives `row` and `value`. */
+export async function brokenOf(
+  dataset: Dataset,
+  query: string,
+): Promise<{ broken: number; listed: { row: number; value: string | null }[] }> {
+  const counted = await all(dataset, `select count(*)::double from (${query})`);
+  const broken = Number(counted[0]?.[0]);
+  if (broken === 0) return { broken, listed: [] };
+  const rows = await all(
+    dataset,
+    `select row::double, value::varchar from (${query}) order by row limit ${mostBrokenRows}`,
+  );
+  return {
+    broken,
+    listed: rows.map(([row, value]) => ({ row: Number(row), value: typeof value === 'string' ? value : null })),
+  };
+}
+
+export async function all(dataset: Dataset, query: string): Promise<readonly (readonly unknown[])[]> {
+  return (await reading(dataset, () => dataset.connection.runAndReadAll(query))).getRows();
+}

@@ -1,0 +1,76 @@
+import { csvLines } from '../../data/csv.ts';
+import type { Dataset } from '../../data/dataset.ts';
+import { parquetOf, type WrittenColumn } from '../../data/parquet-file.ts';
+import { idsOfRows } from '../../data/row-ids.ts';
+import type { StageResult } from '../stage.ts';
+import type { BrokenRow } from './rules/rule.ts';
+import { showValue } from './show.ts';
+import { violationFiles } from './violation-file-names.ts';
+
+/** A table of more rows is no reading matter. */
+const mostInCsv = 1000;
+
+const columns: readonly WrittenColumn[] = [
+  { name: 'dataset', type: 'varchar' },
+  { name: 'id', type: 'varchar' },
+  { name: 'row', type: 'bigint' },
+  { name: 'line', type: 'bigint' },
+  { name: 'column', type: 'varchar' },
+  { name: 'rule', type: 'varchar' },
+  { name: 'value', type: 'varchar' },
+  { name: 'message', type: 'varchar' },
+];
+
+type Listed = (string | number | null)[];
+
+/** The rows of one dataset that break contract or rules, with what tells them apart in it. */
+export async function listedRows(dataset: Dataset, idColumn: string, rows: readonly BrokenRow[]): Promise<Listed[]> {
+  const numbers = [...new Set(rows.flatMap(({ row }) => row ?? []))].sort((a, b) => a - b);
+  const lines = dataset.format === 'csv' ? await csvLines(dataset.path, numbers) : new Map<number, number>();
+  const hasId = dataset.columns.some(({ name }) => name === idColumn);
+  const ids =
+    hasId && numbers.length > 0
+      ? await idsOfRows(
+          dataset,
+          idColumn,
+          numbers.map((number) => number - 1),
+        )
+      : new Map<number, string>();
+  return rows.map(({ row, line, column, rule, value, message }) => [
+    dataset.name,
+    row === null ? null : (ids.get(row - 1) ?? null),
+    row,
+    line ?? (row === null ? null : (lines.get(row) ?? null)),
+    column,
+    rule,
+    value,
+    message,
+  ]);
+}
+
+/** None where there is nothing to list. CSV is written beside Parquet where the rows are few. */
+export async function violationFilesOf(rows: readonly Listed[]): Promise<NonNullable<StageResult['files']>> {
+  if (rows.length === 0) return [];
+  const [parquet, csv] = violationFiles;
+  const files: { name: string; content: string | Uint8Array }[] = [
+    { name: parquet, content: await parquetOf(columns, rows) },
+  ];
+  if (rows.length <= mostInCsv) {
+    const lines = [columns.map(({ name }) => name), ...rows].map((row) => row.map(csvCell).join(','));
+    files.push({ name: csv, content: `${lines.join('\n')}\n` });
+  }
+  return files;
+}
+
+/** A spreadsheet takes a text that begins with one of these for a formula. */
+function csvCell(value: string | number | null): string {
+  if (value === null) return '';
+  const text = typeof value === 'string' && /^[=+\-@\t\r]/u.test(value) ? `'${value}` : String(value);
+  return /[",\r\n]/u.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
+
+/** A value as the files hold it: a text as it is, shortened; anything else as JSON. */
+export function listedValue(value: unknown): string | null {
+  if (value === undefined) return null;
+  return typeof value === 'string' ? value.slice(0, 1000) : showValue(value);
+}

@@ -1,0 +1,143 @@
+import { lossInMargins, type Comparison, type Evidence } from '../../evidence/index.ts';
+import { count, metricName } from '../../report/numbers.ts';
+import { numberCell, textCell, type Section } from '../../report/section.ts';
+
+const shownRows = 30;
+/** Margins at which a colour is as strong as it gets. */
+const strongest = 2;
+
+/** Several metrics on several slices at a glance: what each loses or gains, in margins. */
+export function heatMap({ checks }: Evidence): Section {
+  const compared = checks.flatMap(({ comparison }) =>
+    comparison?.slice === undefined || comparison.anchor !== undefined ? [] : [comparison as Sliced],
+  );
+  const metrics = new Set(compared.map(({ metric }) => metric));
+  const worst = (comparisons: readonly Comparison[]): number => Math.max(...comparisons.map(lossInMargins));
+  const bySlice = [...new Set(compared.map(({ slice }) => slice))]
+    .map((name): [string, Sliced[]] => [name, compared.filter(({ slice }) => slice === name)])
+    .sort(([, a], [, b]) => worst(b) - worst(a));
+  const series = bySlice.slice(0, shownRows).map(([name, comparisons]) => ({
+    name,
+    points: comparisons.map((each) => ({
+      x: metricName(each.metric),
+      y: Math.max(-1, Math.min(1, -lossInMargins(each) / strongest)),
+    })),
+  }));
+  return {
+    title: 'Metrics by slice',
+    columns: [],
+    rows: [],
+    charts:
+      metrics.size < 2
+        ? []
+        : [
+            {
+              kind: 'heat',
+              title: 'Gain (+) and loss (−) by slice and metric; the strongest colour is two margins',
+              x: { title: 'metric' },
+              y: { title: 'gain' },
+              series,
+              repeatsTable: true,
+            },
+          ],
+    collapsed: false,
+    importance: 1,
+  };
+}
+
+type Sliced = Comparison & { slice: string };
+
+interface Churn {
+  rows: number;
+  changed: number;
+  fixed: number;
+  broken: number;
+  slices: Churn[];
+  slice: string;
+}
+
+/** How many rows the candidate decides otherwise than the champion, slice by slice. Details are plain JSON of any form. */
+export function changedDecisions({ details }: Evidence): Section {
+  const { changed, fixed, broken, rows, slices } = (details['churn'] ?? {}) as Partial<Churn>;
+  const title = 'Decisions that change';
+  if (![changed, fixed, broken, rows].every((each) => typeof each === 'number') || !Array.isArray(slices)) {
+    return { title, columns: [], rows: [], collapsed: true, importance: 2 };
+  }
+  const listed = slices
+    .filter(isChurn)
+    .sort((a, b) => b.broken - b.fixed - (a.broken - a.fixed))
+    .slice(0, shownRows);
+  const points = (value: (each: Churn) => number): { x: string; y: number }[] =>
+    listed.map((each) => ({ x: each.slice, y: value(each) }));
+  return {
+    title,
+    text: [
+      `Of ${count(rows ?? 0)} rows ${count(changed ?? 0)} are decided differently: the candidate breaks ${count(broken ?? 0)} and fixes ${count(fixed ?? 0)}. changed-rows.csv, beside the evidence, lists them.`,
+    ],
+    columns: ['Slice', 'Rows', 'Changed', 'Broken', 'Fixed'],
+    rows: listed.map((each) => [
+      textCell(each.slice),
+      ...[each.rows, each.changed, each.broken, each.fixed].map((value) => numberCell(count(value))),
+    ]),
+    charts:
+      listed.length === 0
+        ? []
+        : [
+            {
+              kind: 'rows',
+              title: 'Rows that the candidate breaks (left) and fixes (right)',
+              x: { title: 'slice' },
+              y: { title: 'rows' },
+              series: [
+                { name: 'fixed', points: points((each) => each.fixed) },
+                { name: 'broken', points: points((each) => -each.broken) },
+              ],
+              repeatsTable: true,
+            },
+          ],
+    collapsed: true,
+    importance: 2,
+  };
+}
+
+function isChurn(value: unknown): value is Churn {
+  const { slice, ...counts } = (value ?? {}) as Partial<Churn>;
+  const { rows, changed, broken, fixed } = counts;
+  return typeof slice === 'string' && [rows, changed, broken, fixed].every((each) => typeof each === 'number');
+}
+
+/** Rows by label and decision, champion beside candidate: all of few classes, of many the cells that change most. */
+export function confusion({ details }: Evidence): Section {
+  const { champion, candidate } = (details['confusion'] ?? {}) as Partial<Record<string, unknown>>;
+  const classes = Array.isArray(details['classes']) ? (details['classes'] as { name?: unknown }[]) : [];
+  const nameOf = (index: number): string => String(classes[index]?.name ?? index);
+  const before = cellsOf(champion);
+  const cells = cellsOf(candidate)
+    .flatMap((row, label) => row.map((now, decided) => ({ label, decided, now, was: before[label]?.[decided] })))
+    .filter(({ now, was = 0 }) => now !== 0 || was !== 0);
+  const change = ({ now, was }: { now: number; was: number | undefined }): number =>
+    was === undefined ? 0 : now - was;
+  const listed =
+    cells.length <= shownRows
+      ? cells
+      : cells.toSorted((a, b) => Math.abs(change(b)) - Math.abs(change(a))).slice(0, shownRows);
+  return {
+    title: 'Labels and decisions',
+    columns: ['Label', 'Decided as', 'Champion', 'Candidate', 'Change'],
+    rows: listed.map((cell) => [
+      textCell(nameOf(cell.label)),
+      textCell(cell.label === cell.decided ? `${nameOf(cell.decided)} (right)` : nameOf(cell.decided)),
+      numberCell(cell.was === undefined ? '' : count(cell.was)),
+      numberCell(count(cell.now)),
+      numberCell(change(cell) > 0 ? `+${count(change(cell))}` : count(change(cell))),
+    ]),
+    ...(listed.length < cells.length ? { legend: `The ${shownRows} of ${count(cells.length)} that change most.` } : {}),
+    collapsed: true,
+    importance: 2,
+  };
+}
+
+function cellsOf(matrix: unknown): number[][] {
+  if (!Array.isArray(matrix)) return [];
+  return matrix.map((row: unknown) => (Array.isArray(row) ? row.map(Number) : []));
+}

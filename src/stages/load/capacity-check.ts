@@ -1,0 +1,48 @@
+import type { Check } from '../../evidence/index.ts';
+import { leastRate, loadCheck } from './check.ts';
+import type { Slo } from './schema.ts';
+
+/** The highest rate within the objectives, as it was measured. */
+export interface FoundCapacity {
+  /** Highest requests a second at which the objectives were met; null: at none that was tried. */
+  met: number | null;
+  /** Lowest above it at which they were missed, again and again; null: at none. */
+  missed: number | null;
+  /** What was missed first, and what the target or the generator was short of. */
+  because: string;
+  /** The generator or the limit of the profile was reached, not the server. */
+  bounded: boolean;
+}
+
+/** load/capacity: blocks where the configuration asks for so much, else it informs. */
+export function capacityCheck({ met, missed, because, bounded }: FoundCapacity, slo: Slo): Check {
+  const required = slo.capacity ?? null;
+  const title = 'Capacity within the objectives';
+  const held = met === null ? 'The objectives were met at no rate' : `The objectives were met up to ${perSecond(met)}`;
+  const broke =
+    missed === null
+      ? bounded
+        ? `; the server may do more: ${because}`
+        : ''
+      : ` and missed from ${perSecond(missed)}: ${because}`;
+  const message = held + broke + (required === null ? '' : ` (at least ${perSecond(required)} required)`);
+  const verdict =
+    required === null
+      ? 'pass'
+      : met !== null && met >= required * (1 - 1e-9)
+        ? 'pass'
+        : missed !== null && missed <= required * (1 + 1e-9)
+          ? 'fail'
+          : 'inconclusive';
+  return loadCheck(
+    'capacity',
+    title,
+    { verdict, observed: met, required, message },
+    leastRate,
+    required === null ? 'info' : 'block',
+  );
+}
+
+function perSecond(rate: number): string {
+  return `${Number(rate.toPrecision(4)).toLocaleString('en-US')}/s (${Math.round(rate * 60).toLocaleString('en-US')} a minute)`;
+}

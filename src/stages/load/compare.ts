@@ -1,0 +1,346 @@
+import { milliseconds as durationMs } from '../../config/index.ts';
+import type { Check } from '../../evidence/index.ts';
+import type { Staging } from '../../config/schema.ts';
+import { ConfigError } from '../../errors.ts';
+import { tQuantile } from '../../statistics/distributions.ts';
+import { loadCheck, mostTimes } from './check.ts';
+import { openGenerator, outcomes, type Generator, type Samples, type WindowResult } from './driver.ts';
+import { judgeGenerator } from './judge.ts';
+import { percentile, sampleFloor } from './latency.ts';
+import { nominalRate, type Profile } from './profile.ts';
+import { uniform } from './random.ts';
+import { planRequests, type RequestPlan } from './requests.ts';
+import { schedule } from './schedule.ts';
+import type { Load } from './schema.ts';
+import { seed } from './session.ts';
+import type { Exchange } from './exchange.ts';
+import { partOf } from './window.ts';
+import { uniformPairs } from './pairs.ts';
+
+export type CompareSettings = NonNullable<Load['compare']>;
+
+export interface ComparedPercentile {
+  /** p50, p95, p99 */
+  name: string;
+  /** Candidate over champion, with a two-sided interval; null: too few requests. */
+  ratio: number | null;
+  lower: number;
+  upper: number;
+  /** Stretches of time that the interval is of. */
+  slices: number;
+  gates: boolean;
+}
+
+export interface Comparison {
+  rate: number;
+  seconds: number;
+  design: 'live' | 'blocks';
+  percentiles: ComparedPercentile[];
+  errors: { candidate: number; champion: number; of: number };
+  generator: { overloaded: boolean; message: string };
+}
+
+const rateByDefault = 50;
+const mostSlices = 15;
+const leastSlices = 5;
+const blockMs = 2000;
+/** Of one look at the data, one-sided; the run is extended once where nothing is settled. */
+const level = 0.025;
+const looks = 2;
+const shares = { p50: 0.5, p95: 0.95, p99: 0.99 } as const;
+type PercentileName = keyof typeof shares;
+
+/**
+ * Candidate and champion under load at the same time, each request to one of both at random, with the same rows and at the same rate:
+ * what disturbs the machine disturbs both (the duet method, arXiv:2001.05811). The ratio is taken in each of some slices of time, and
+ * its interval is that of Student's t over their logarithms: requests follow one another in a queue, so that any interval of single
+ * requests would be far too narrow.
+ */
+export async function compareLive(input: {
+  settings: CompareSettings;
+  profile: Profile;
+  candidate: Exchange;
+  champion: Exchange;
+  rows: number;
+  signal: AbortSignal;
+  progress(done: number, of: number): void;
+}): Promise<Comparison> {
+  const { settings, profile, signal } = input;
+  const rate = settings.rate ?? nominalRate(profile) ?? rateByDefault;
+  const design = settings.design ?? 'live';
+  const eachMs = durationMs(settings.duration ?? '60s');
+  const gating: readonly string[] = settings.percentiles ?? ['p50', 'p95'];
+  const arms = await openArms(input, rate);
+  const pairs: ArmPair[] = [];
+  const results: WindowResult[] = [];
+  let generator = { overloaded: false, message: '' };
+  try {
+    await arms.warmUp(rate, profile.warmupMs, signal);
+    for (let look = 0; look < looks && !signal.aborted; look += 1) {
+      const found =
+        design === 'live' ? await arms.live(rate, eachMs, look, signal) : await arms.blocks(rate, eachMs, look, signal);
+      pairs.push(...found.pairs);
+      results.push(...found.results);
+      for (const result of found.results) {
+        const judged = judgeGenerator(result, Number.POSITIVE_INFINITY);
+        if (judged.overloaded || generator.message === '')
+          generator = { overloaded: judged.overloaded, message: judged.message };
+      }
+      input.progress(look + 1, looks);
+      const bounds = comparedPercentiles(pairs, gating);
+      if (bounds.every(({ gates, ...each }) => !gates || verdictOf(each, settings.max_ratio) !== 'inconclusive')) break;
+    }
+  } finally {
+    await arms.close();
+  }
+  const failed = (arm: keyof ArmPair): number => pairs.reduce((sum, pair) => sum + errorsOf(pair[arm]), 0);
+  return {
+    rate,
+    seconds:
+      pairs.length === 0
+        ? 0
+        : (results.reduce((sum, { elapsedMs }) => sum + elapsedMs, 0) / 1000) * (design === 'live' ? 0.5 : 1),
+    design,
+    percentiles: comparedPercentiles(pairs, gating),
+    errors: {
+      candidate: failed('candidate'),
+      champion: failed('champion'),
+      of: pairs.reduce((sum, { candidate }) => sum + candidate.latency.length, 0),
+    },
+    generator,
+  };
+}
+
+/** A check for each percentile that is held to the ratio, and for the others what is seen. */
+export function comparisonChecks(
+  { percentiles, generator, rate, design, seconds }: Comparison,
+  { max_ratio: most }: CompareSettings,
+): Check[] {
+  return percentiles.map(({ gates, ...each }) => {
+    const { name, ratio, lower, upper, slices } = each;
+    const found = verdictOf(each, most);
+    const verdict = found === 'fail' && generator.overloaded ? 'inconclusive' : found;
+    const how = `${design === 'live' ? 'both live' : 'in turns'}, ${number(rate)}/s each for ${number(seconds)} s`;
+    const message =
+      ratio === null
+        ? `${name} of candidate and champion cannot be compared: each of ${leastSlices} stretches of time needs ${sampleFloor(shares[name as PercentileName])} requests (${how})`
+        : `${name} of the candidate is ${number(ratio)} times that of the champion (between ${number(lower)} and ${number(upper)}, ${slices} slices; ${how}); at most ${most} allowed${verdict !== found ? `, but the load generator was the limit: ${generator.message}` : ''}${verdict === 'inconclusive' && verdict === found ? ': a longer compare.duration would tell' : ''}`;
+    return loadCheck(
+      `${name}-ratio`,
+      `${name} against the champion`,
+      { verdict, observed: ratio, required: most, message },
+      mostTimes,
+      gates ? 'block' : 'info',
+    );
+  });
+}
+
+function number(value: number): string {
+  return String(Number(value.toPrecision(3)));
+}
+
+function verdictOf(
+  { ratio, lower, upper }: Pick<ComparedPercentile, 'ratio' | 'lower' | 'upper'>,
+  most: number,
+): 'pass' | 'fail' | 'inconclusive' {
+  if (ratio === null) return 'inconclusive';
+  return upper <= most ? 'pass' : lower > most ? 'fail' : 'inconclusive';
+}
+
+/** What both arms answered in one slice of time. */
+interface ArmPair {
+  candidate: Samples;
+  champion: Samples;
+}
+
+function comparedPercentiles(pairs: readonly ArmPair[], gating: readonly string[]): ComparedPercentile[] {
+  return (Object.keys(shares) as PercentileName[]).flatMap((name) => {
+    const gates = gating.includes(name);
+    const found = ratioOf(pairs, shares[name]);
+    if (found === null && !gates) return [];
+    return [{ name, ...(found ?? { ratio: null, lower: 0, upper: Number.MAX_VALUE, slices: 0 }), gates }];
+  });
+}
+
+/** The ratio of a percentile; slices are joined until each has requests enough. */
+function ratioOf(
+  pairs: readonly ArmPair[],
+  p: number,
+): Pick<ComparedPercentile, 'ratio' | 'lower' | 'upper' | 'slices'> | null {
+  const floor = Math.max(10, sampleFloor(p));
+  for (let joined = 1; pairs.length / joined >= leastSlices; joined += 1) {
+    const slices = Array.from({ length: Math.floor(pairs.length / joined) }, (_, index) =>
+      pairs.slice(index * joined, (index + 1) * joined),
+    );
+    const latencies = (slice: readonly ArmPair[], arm: keyof ArmPair): Float64Array =>
+      Float64Array.from(slice.flatMap((pair) => [...pair[arm].latency])).toSorted();
+    const logs: number[] = [];
+    for (const slice of slices) {
+      const [candidate, champion] = [latencies(slice, 'candidate'), latencies(slice, 'champion')];
+      if (candidate.length < floor || champion.length < floor) break;
+      logs.push(Math.log(percentile(candidate, p) / percentile(champion, p)));
+    }
+    if (logs.length < slices.length) continue;
+    const n = logs.length;
+    const mean = logs.reduce((sum, log) => sum + log, 0) / n;
+    const variance = logs.reduce((sum, log) => sum + (log - mean) ** 2, 0) / (n - 1);
+    const reach = tQuantile(1 - level, n - 1) * Math.sqrt(variance / n);
+    return { ratio: Math.exp(mean), lower: Math.exp(mean - reach), upper: Math.exp(mean + reach), slices: n };
+  }
+  return null;
+}
+
+function errorsOf({ outcome }: Samples): number {
+  return outcome.reduce((sum, code) => sum + Number(outcomes[code] !== 'accepted'), 0);
+}
+
+interface Arms {
+  warmUp(rate: number, ms: number, signal: AbortSignal): Promise<void>;
+  live(
+    rate: number,
+    ms: number,
+    look: number,
+    signal: AbortSignal,
+  ): Promise<{ pairs: ArmPair[]; results: WindowResult[] }>;
+  blocks(
+    rate: number,
+    ms: number,
+    look: number,
+    signal: AbortSignal,
+  ): Promise<{ pairs: ArmPair[]; results: WindowResult[] }>;
+  close(): Promise<void>;
+}
+
+async function openArms(input: Parameters<typeof compareLive>[0], rate: number): Promise<Arms> {
+  const { profile, rows } = input;
+  const open = async (
+    exchange: Exchange,
+  ): Promise<{ generator: Generator; requests: RequestPlan; exchange: Exchange; sent: number }> => ({
+    generator: await openGenerator({
+      url: exchange.url,
+      connections: Math.max(10, profile.connections),
+      timeoutMs: profile.timeoutMs,
+    }),
+    requests: planRequests({ exchange, rows, rowsPerRequest: profile.rowsPerRequest, seed }),
+    exchange,
+    sent: 0,
+  });
+  const arms = { candidate: await open(input.candidate), champion: await open(input.champion) };
+  const send = async (name: keyof ArmPair, offsets: Float64Array, signal: AbortSignal): Promise<WindowResult> => {
+    const arm = arms[name];
+    const first = arm.sent;
+    arm.sent += offsets.length;
+    arm.requests.prepare(first, offsets.length);
+    return arm.generator.run({
+      offsets,
+      request: (index) => arm.requests.message(first + index),
+      accept: (index, { status, body }) =>
+        status >= 200 && status < 300 && isReadable(arm.exchange, body, arm.requests.rows(first + index).length),
+      signal,
+    });
+  };
+  return {
+    async warmUp(_rate, ms, signal) {
+      if (ms === 0) return;
+      const offsets = schedule({ rate, durationMs: ms, arrivals: 'constant', seed });
+      await Promise.all([send('candidate', offsets, signal), send('champion', offsets, signal)]);
+      // Both ask about the same rows in the same order from here on.
+      arms.candidate.sent = arms.champion.sent = offsets.length;
+    },
+    async live(each, ms, look, signal) {
+      const all = schedule({ rate: 2 * each, durationMs: ms, arrivals: 'poisson', seed: seed + look });
+      const { first, second } = uniformPairs(all, seed + 100 + look);
+      const [candidate, champion] = await Promise.all([
+        send('candidate', first, signal),
+        send('champion', second, signal),
+      ]);
+      const width = ms / mostSlices;
+      const pairs = Array.from({ length: mostSlices }, (_, index) => ({
+        candidate: partOf(candidate, index * width, (index + 1) * width),
+        champion: partOf(champion, index * width, (index + 1) * width),
+      }));
+      return { pairs, results: [candidate, champion] };
+    },
+    async blocks(each, ms, look, signal) {
+      const next = uniform(seed + 200 + look);
+      const block = Math.min(blockMs, ms / (4 * mostSlices));
+      const quads = Math.max(leastSlices, Math.floor(ms / (4 * block)));
+      const pairs: ArmPair[] = [];
+      const results: WindowResult[] = [];
+      for (let quad = 0; quad < quads && !signal.aborted; quad += 1) {
+        const [outer, inner] =
+          next() < 0.5 ? (['candidate', 'champion'] as const) : (['champion', 'candidate'] as const);
+        const found: Record<keyof ArmPair, WindowResult[]> = { candidate: [], champion: [] };
+        for (const [index, name] of [outer, inner, inner, outer].entries()) {
+          const offsets = schedule({
+            rate: each,
+            durationMs: block,
+            arrivals: 'poisson',
+            seed: seed + 1000 * look + 4 * quad + index,
+          });
+          const result = await send(name, offsets, signal);
+          found[name].push(result);
+          results.push(result);
+        }
+        pairs.push({ candidate: joined(found.candidate), champion: joined(found.champion) });
+      }
+      return { pairs, results };
+    },
+    async close() {
+      await Promise.all([arms.candidate.generator.close(), arms.champion.generator.close()]);
+    },
+  };
+}
+
+function joined(results: readonly Samples[]): Samples {
+  const of = (key: 'offsets' | 'latency' | 'lag'): Float64Array =>
+    Float64Array.from(results.flatMap((result) => [...result[key]]));
+  return {
+    offsets: of('offsets'),
+    latency: of('latency'),
+    lag: of('lag'),
+    outcome: Uint8Array.from(results.flatMap(({ outcome }) => [...outcome])),
+  };
+}
+
+function isReadable(exchange: Exchange, body: Buffer, rows: number): boolean {
+  try {
+    exchange.read(body, rows);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** How the champion is served beside the candidate. @throws ConfigError where the configuration does not say */
+export function championStaging(staging: Staging, { champion }: CompareSettings): Staging {
+  const { url, image } = champion ?? {};
+  if (url !== undefined) return { ...shared(staging), url };
+  if (image !== undefined) return 'image' in staging ? { ...staging, image } : { ...shared(staging), image };
+  const fault = (found: string, remedy: string): ConfigError =>
+    new ConfigError({
+      found,
+      expected: 'a way to serve the champion beside the candidate',
+      where: 'load.compare.champion',
+      remedy,
+    });
+  if ('url' in staging)
+    throw fault('staging.url serves one model', 'Name the address of the champion: champion: {url}');
+  if ('image' in staging && staging.mount_model === undefined) {
+    throw fault(
+      'the image brings its model',
+      'Name the image of the champion: champion: {image}, or mount models with staging.mount_model',
+    );
+  }
+  if (!('image' in staging) && 'port' in staging && (staging.port ?? 0) !== 0) {
+    throw fault(`both would listen on port ${staging.port}`, 'Leave staging.port out: each gets a free one');
+  }
+  return staging;
+}
+
+function shared(staging: Staging): object {
+  if ('target' in staging) return {};
+  const { protocol, path, health, request, answer, inputs, outputs, headers, start_timeout } = staging;
+  const given = { protocol, path, health, request, answer, inputs, outputs, headers, start_timeout };
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+}

@@ -1,0 +1,86 @@
+import { serviceSettings } from '../../config/staging.ts';
+import type { Model, Problem } from '../../config/index.ts';
+import { loadSettings } from './schema.ts';
+
+/** What no key shows alone; pointers start at the model. */
+export function problems(model: Model): Problem[] {
+  return [...stagingProblems(model), ...profileProblems(model)];
+}
+
+function stagingProblems({ staging }: Model): Problem[] {
+  if (staging === undefined) return [];
+  const { protocol, request, answer, path, inputs, outputs } = serviceSettings(staging);
+  const speaks = protocol ?? (request === undefined ? 'open-inference' : 'json');
+  const at = (key: string, message: string): Problem => ({ pointer: '/staging', key, message });
+  if (speaks === 'open-inference') {
+    return [
+      ...(request === undefined
+        ? []
+        : [at('request', 'the open-inference protocol fixes what is sent. Expected protocol: json, or no request')]),
+      ...(answer === undefined
+        ? []
+        : [at('answer', 'the open-inference protocol names its outputs. Expected protocol: json, or no answer')]),
+    ];
+  }
+  return [
+    ...(speaks === 'json' && request === undefined
+      ? [at('protocol', 'json needs the body of a request. Expected staging.request')]
+      : []),
+    ...(speaks === 'json' && answer === undefined
+      ? [
+          at(
+            'protocol',
+            'json needs to know where the answers are. Expected staging.answer: {scores: pointer} or {label: pointer}',
+          ),
+        ]
+      : []),
+    ...(speaks === 'json' && path === undefined
+      ? [at('protocol', 'json needs the path of the predictions. Expected staging.path')]
+      : []),
+    ...(inputs === undefined && outputs === undefined
+      ? []
+      : [
+          at(
+            inputs === undefined ? 'outputs' : 'inputs',
+            `declared tensors are for the open-inference protocol, and this is ${speaks}`,
+          ),
+        ]),
+  ];
+}
+
+function profileProblems(model: Model): Problem[] {
+  const load = loadSettings(model);
+  if (load === undefined) return [];
+  const list = Array.isArray(load.profile);
+  const profiles = Array.isArray(load.profile) ? load.profile : load.profile === undefined ? [] : [load.profile];
+  const kinds = profiles.map(({ kind = 'constant' }) => kind);
+  const has = (...wanted: string[]): boolean => kinds.some((kind) => wanted.includes(kind));
+  const needs = (key: keyof typeof load.slo, ok: boolean, what: string): Problem[] =>
+    load.slo[key] === undefined || ok
+      ? []
+      : [{ pointer: '/load/slo', key, message: `${key} is judged by a profile of kind ${what}, and there is none` }];
+  return [
+    ...profiles.flatMap((profile, index): Problem[] => {
+      const pointer = list ? `/load/profile/${index}` : '/load/profile';
+      if (profile.kind === 'steps' && profile.from > profile.to) {
+        return [
+          {
+            pointer,
+            key: 'to',
+            message: `the steps go from ${profile.from} up to ${profile.to}. Expected a higher rate`,
+          },
+        ];
+      }
+      if (profile.kind === 'steps' && profile.step !== undefined && profile.factor !== undefined) {
+        return [
+          { pointer, key: 'factor', message: 'step and factor both say how the rate rises. Expected one of them' },
+        ];
+      }
+      return [];
+    }),
+    ...needs('capacity', has('ramp', 'steps', 'capacity'), 'ramp, steps or capacity'),
+    ...needs('recovery', has('spike'), 'spike'),
+    ...needs('memory_growth', has('soak'), 'soak'),
+    ...needs('latency_growth', has('soak'), 'soak'),
+  ];
+}

@@ -1,0 +1,72 @@
+import type { Evidence } from '../../evidence/index.ts';
+import { checksSection } from '../../report/checks.ts';
+import { numberCell, textCell, type Section } from '../../report/section.ts';
+
+/** The checks, and the steps over time. Details are plain JSON of any form. */
+export function sections(evidence: Evidence): Section[] {
+  return [checksSection('Rollout', evidence), steps(evidence)];
+}
+
+function steps({ details }: Evidence): Section {
+  const all = list(details['steps']).map(object);
+  const names = [...new Set(all.flatMap((step) => Object.keys(object(step['failures']))))];
+  const counts = (value: unknown): string => {
+    const { champion, candidate } = object(value);
+    return `${number(candidate)} / ${number(champion)}`;
+  };
+  const timeOf = (ms: unknown): string => (typeof ms === 'number' ? new Date(ms).toISOString().slice(0, 19) : '');
+  return {
+    title: 'Steps of the rollout',
+    charts: [
+      {
+        kind: 'line',
+        title: 'Share of the traffic of the candidate',
+        x: { title: 'time', scale: 'time' },
+        y: { title: 'weight', unit: '%' },
+        series: [
+          {
+            name: 'weight',
+            points: all.flatMap(({ weight, from, to }) =>
+              typeof weight === 'number' && typeof from === 'number' && typeof to === 'number'
+                ? [from, to].map((at) => ({ x: new Date(at).toISOString(), y: weight }))
+                : [],
+            ),
+          },
+        ],
+      },
+    ],
+    columns: [
+      'Weight',
+      'From',
+      'Until',
+      'Requests',
+      'Users',
+      ...names.map((name) => name.replaceAll('_', ' ')),
+      'Verdict',
+    ],
+    rows: all.map((step) => [
+      numberCell(`${number(step['weight'])}%`),
+      textCell(timeOf(step['from'])),
+      textCell(timeOf(step['to'])),
+      numberCell(counts(step['requests'])),
+      numberCell(step['users'] === null ? '' : counts(step['users'])),
+      ...names.map((name) => numberCell(counts(object(step['failures'])[name]))),
+      textCell(typeof step['verdict'] === 'string' ? step['verdict'] : ''),
+    ]),
+    legend: 'Candidate / champion. Failures count a user once, at the first step where it failed. Times are UTC.',
+    collapsed: false,
+    importance: 4,
+  };
+}
+
+function object(value: unknown): Record<string, unknown> {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
+}
+
+function list(value: unknown): unknown[] {
+  return Array.isArray(value) ? value : [];
+}
+
+function number(value: unknown): string {
+  return typeof value === 'number' ? value.toLocaleString('en-US') : '';
+}

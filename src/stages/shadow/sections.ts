@@ -1,0 +1,36 @@
+import type { Evidence } from '../../evidence/index.ts';
+import { checksSection } from '../../report/checks.ts';
+import { numberCell, textCell, type Section } from '../../report/section.ts';
+
+/** The checks, and the differences as a whole and by slice. Details are plain JSON of any form. */
+export function sections(evidence: Evidence): Section[] {
+  const list = evidence.details['comparisons'];
+  const rows = (Array.isArray(list) ? list : []).map((each: unknown) => {
+    const { of, pairs, disagreements, share, lower, upper, shift, latencyRatio } = (each ?? {}) as Record<
+      string,
+      unknown
+    >;
+    const percent = (value: unknown): string => (typeof value === 'number' ? `${(100 * value).toFixed(2)}%` : '');
+    return [
+      textCell(typeof of === 'string' ? of : ''),
+      numberCell(typeof pairs === 'number' ? pairs.toLocaleString('en-US') : ''),
+      numberCell(typeof disagreements === 'number' ? disagreements.toLocaleString('en-US') : ''),
+      numberCell(percent(share)),
+      numberCell(`${percent(lower)} to ${percent(upper)}`),
+      numberCell(typeof shift === 'number' ? shift.toFixed(4) : ''),
+      numberCell(typeof latencyRatio === 'number' ? latencyRatio.toFixed(2) : ''),
+    ];
+  });
+  return [
+    checksSection('Shadow', evidence),
+    {
+      title: 'What the candidate answers otherwise',
+      columns: ['Requests', 'Pairs', 'Decided otherwise', 'Share', 'Bounds', 'Score shift', 'Latency ratio'],
+      rows,
+      legend:
+        'A difference is no harm: only labels tell who is right. Bounds: one-sided, each side. The champion against itself shows what is noise.',
+      collapsed: false,
+      importance: 3,
+    },
+  ];
+}

@@ -1,0 +1,390 @@
+import type { DuckDBConnection } from '@duckdb/node-api';
+import { alphaOf } from '../../config/defaults.ts';
+import { shareOf } from '../../config/quantity.ts';
+import { readingOf, type Use } from '../../data/cells.ts';
+import { requireNumbers } from '../../data/numbers.ts';
+import { quoteLiteral, reading, requireColumns, type Dataset, type DatasetColumn } from '../../data/relation.ts';
+import { readingOfIds, withoutLeadingZeros } from '../../data/row-ids.ts';
+import { copyRows, inWorkspace } from '../../data/workspace.ts';
+import { DataError } from '../../errors.ts';
+import type { Check, Verdict } from '../../evidence/index.ts';
+import { normalQuantile } from '../../statistics/distributions.ts';
+import { wilson } from '../../statistics/proportions.ts';
+import { percent } from '../../wording.ts';
+import type { LogsContext, StageResult } from '../stage.ts';
+import { replayRequests } from './replay.ts';
+import { sampleFile, shadowSettings, type Shadow } from './schema.ts';
+
+/** What two sides differ in, over requests that both answered. */
+interface Comparison {
+  of: string;
+  pairs: number;
+  disagreements: number;
+  share: number;
+  /** One-sided bounds of the share at alpha each. */
+  lower: number;
+  upper: number;
+  /** Mean difference of the scores with bounds; null: there are no scores. */
+  shift: number | null;
+  shiftLower: number | null;
+  shiftUpper: number | null;
+  /** Geometric mean of the ratio of the times, with bounds; null: there are none. */
+  latencyRatio: number | null;
+  latencyLower: number | null;
+  latencyUpper: number | null;
+}
+
+/** Compare the answers of both versions to the same requests. @throws DataError, StagingError */
+export async function compareInShadow(context: LogsContext): Promise<StageResult> {
+  const settings = shadowSettings(context.config) as Shadow;
+  const alpha = alphaOf(context.config.policy);
+  return inWorkspace(async (workspace) => {
+    const mirrored = context.datasets['mirrored'];
+    if (mirrored === undefined) {
+      await replayRequests(workspace, context.datasets['requests'] as Dataset, settings, context);
+    } else await readAnswers(workspace, mirrored, settings);
+    return judge(workspace, settings, context, alpha);
+  }, 1);
+}
+
+async function judge(
+  workspace: DuckDBConnection,
+  settings: Shadow,
+  context: LogsContext,
+  alpha: number,
+): Promise<StageResult> {
+  const ask = async (query: string): Promise<unknown[][]> => (await workspace.runAndReadAll(query)).getRows();
+  const slices = settings.slices ?? [];
+  await pairUp(workspace, settings, slices.length);
+  const compare = (of: string, from: string): Promise<Comparison> => comparison(ask, of, from, alpha);
+  const whole = await compare('candidate against champion', 'pair');
+  const itself = await compare('champion against itself', 'itself');
+  const bySlice: Comparison[] = [];
+  for (const [index, name] of slices.entries()) {
+    const values = await ask(
+      `select s${index} from pair where s${index} is not null group by 1 order by count(*) desc, 1 limit 12`,
+    );
+    for (const [value] of values) {
+      bySlice.push(
+        await compare(
+          `${name}=${String(value)}`,
+          `(select * from pair where s${index} = ${quoteLiteral(String(value))})`,
+        ),
+      );
+    }
+  }
+  const [errors = []] = await ask(
+    `select (count(*) filter (where arm = 1))::double, (count(*) filter (where arm = 1 and failed))::double,
+     (count(*) filter (where arm = 0))::double, (count(*) filter (where arm = 0 and failed))::double from answer where turn = 1`,
+  );
+  const [asked = 0, failed = 0, askedChampion = 0, failedChampion = 0] = errors.map(Number);
+  const [unpaired = []] = await ask(
+    'select (count(distinct id) filter (where id not in (select id from pair)))::double from answer where not failed',
+  );
+  const labels = await judgeLabels(workspace, ask, settings, context, alpha);
+  const checks = [
+    requestsCheck(whole, Number(unpaired[0]), settings),
+    ...limitChecks(settings, alpha, whole, itself, { asked, failed, askedChampion, failedChampion }),
+    ...labels,
+  ];
+  const sample = await sampleOf(ask, settings.sample ?? 100, context.config.policy.seed ?? 0);
+  return {
+    checks,
+    details: { comparisons: [whole, itself, ...bySlice], errors: { asked, failed, askedChampion, failedChampion } },
+    files: sample === null ? [] : [{ name: sampleFile, content: sample }],
+  };
+}
+
+/** A row for each answer, in `answer(id, arm, turn, score, label, ms, failed, slices...)`: the second of one arm is its second turn. */
+async function readAnswers(workspace: DuckDBConnection, dataset: Dataset, settings: Shadow): Promise<void> {
+  const { columns = {}, slices = [], arms = { champion: 'champion', candidate: 'candidate' } } = settings;
+  const named = { arm: 'arm', score: 'score', label: 'label', ms: 'ms', status: 'status', ...columns };
+  const has = (name: string): boolean => dataset.columns.some((each) => each.name === name);
+  if (!has(named.score) && !has(named.label)) {
+    throw new DataError({
+      found: `the log has neither ${JSON.stringify(named.score)} nor ${JSON.stringify(named.label)}`,
+      expected: 'a column of what each version answered',
+      where: dataset.uri,
+      remedy: 'Name it in shadow.columns: score, or label',
+    });
+  }
+  const wanted: { name: string; use: Use; type: string; needed: boolean }[] = [
+    { name: named.arm, use: 'text', type: 'varchar', needed: true },
+    { name: named.score, use: 'number', type: 'double', needed: false },
+    { name: named.label, use: 'text', type: 'varchar', needed: false },
+    { name: named.ms, use: 'number', type: 'double', needed: false },
+    { name: named.status, use: 'number', type: 'double', needed: false },
+    ...slices.map((name) => ({ name, use: 'text' as const, type: 'varchar', needed: true })),
+  ];
+  const ids = readingOfIds(dataset, columns.id ?? 'id');
+  const parts = wanted.filter(({ name, needed }) => needed || has(name));
+  const found = requireColumns(dataset, [columns.id ?? 'id', ...parts.map(({ name }) => name)]);
+  await requireNumbers(
+    dataset,
+    parts.flatMap(({ use }, index) => (use === 'number' ? [found[index + 1] as DatasetColumn] : [])),
+  );
+  const { from, expressions } = readingOf(dataset, [
+    { column: found[0] as DatasetColumn, use: 'text' },
+    ...parts.map(({ use }, index) => ({ column: found[index + 1] as DatasetColumn, use })),
+  ]);
+  const selected = wanted.map(({ name, type, needed }) => {
+    const place = parts.findIndex((each) => each.name === name);
+    return needed || has(name) ? `(${expressions[place + 1]})::${type}` : `null::${type}`;
+  });
+  const extra = slices.map((_, index) => `, s${index} varchar`).join('');
+  await workspace.run(
+    `create table logged (id varchar, arm varchar, score double, label varchar, ms double, status double${extra})`,
+  );
+  await reading(dataset, () =>
+    copyRows(dataset, [ids.of(expressions[0] as string), ...selected], workspace, 'logged', from),
+  );
+  const [champion, candidate] = [arms.champion, arms.candidate].map(quoteLiteral);
+  const rows = (
+    await workspace.runAndReadAll(
+      `select arm, count(*)::double from logged where arm is null or arm not in (${champion}, ${candidate}) group by 1 order by 2 desc limit 1`,
+    )
+  ).getRows();
+  if (rows[0] !== undefined) {
+    throw new DataError({
+      found: `${Number(rows[0][1])} answers are of ${rows[0][0] === null ? 'no arm' : `the arm ${JSON.stringify(rows[0][0])}`}`,
+      expected: `${arms.champion} or ${arms.candidate}`,
+      where: dataset.uri,
+      remedy: 'Name the arms in shadow.arms, or leave the other answers out of the log',
+    });
+  }
+  await workspace.run(
+    `create table answer as select id, case when arm = ${champion} then 0 else 1 end as arm,
+     row_number() over (partition by id, arm order by row) as turn, score, label, ms,
+     (coalesce(status >= 400 or status = 0, false) or (score is null and label is null)) as failed
+     ${slices.map((_, index) => `, s${index}`).join('')}
+     from (select *, row_number() over () as row from logged) where id is not null`,
+  );
+}
+
+/** `pair` and `itself`: what two sides answered to one request. */
+async function pairUp(workspace: DuckDBConnection, { threshold = 0.5 }: Shadow, slices: number): Promise<void> {
+  const kept = Array.from({ length: slices }, (_, index) => `, a.s${index}`).join('');
+  const decision = (side: string): string => `coalesce(${side}.label, (${side}.score >= ${threshold})::varchar)`;
+  const pairs = (arm: number, turn: number): string =>
+    `select a.id, ${decision('a')} as first, ${decision('b')} as second, a.score as before, b.score as after, a.ms as time, b.ms as other ${kept}
+     from answer a join answer b using (id) where a.arm = 0 and a.turn = 1 and not a.failed and b.arm = ${arm} and b.turn = ${turn} and not b.failed`;
+  await workspace.run(`create table pair as ${pairs(1, 1)} order by id`);
+  await workspace.run(`create table itself as ${pairs(0, 2)} order by id`);
+}
+
+async function comparison(
+  ask: (query: string) => Promise<unknown[][]>,
+  of: string,
+  from: string,
+  alpha: number,
+): Promise<Comparison> {
+  const [row = []] = await ask(
+    `select count(*)::double, (count(*) filter (where first <> second))::double,
+     count(after - before)::double, avg(after - before), coalesce(stddev_samp(after - before), 0),
+     (count(*) filter (where time > 0 and other > 0))::double, avg(ln(other / time)) filter (where time > 0 and other > 0),
+     coalesce(stddev_samp(ln(other / time)) filter (where time > 0 and other > 0), 0) from ${from}`,
+  );
+  const [pairs = 0, disagreements = 0, scored = 0, shift = 0, shiftSpread = 0, timed = 0, log = 0, logSpread = 0] =
+    row.map(Number);
+  const z = normalQuantile(1 - alpha);
+  const { lower, upper } = wilson(disagreements, pairs, alpha);
+  const shiftRadius = (z * shiftSpread) / Math.sqrt(scored);
+  const logRadius = (z * logSpread) / Math.sqrt(timed);
+  const known = scored > 1;
+  const clocked = timed > 1;
+  return {
+    of,
+    pairs,
+    disagreements,
+    share: pairs === 0 ? 0 : disagreements / pairs,
+    lower,
+    upper,
+    shift: known ? shift : null,
+    shiftLower: known ? shift - shiftRadius : null,
+    shiftUpper: known ? shift + shiftRadius : null,
+    latencyRatio: clocked ? Math.exp(log) : null,
+    latencyLower: clocked ? Math.exp(log - logRadius) : null,
+    latencyUpper: clocked ? Math.exp(log + logRadius) : null,
+  };
+}
+
+function requestsCheck({ pairs }: Comparison, unpaired: number, { min_requests: least = 100 }: Shadow): Check {
+  const alone =
+    unpaired === 0 ? '' : ` ${unpaired.toLocaleString('en-US')} requests have the answer of one version alone.`;
+  return {
+    id: 'shadow/requests',
+    title: 'Requests answered by both',
+    severity: 'block',
+    verdict: pairs >= least ? 'pass' : 'inconclusive',
+    message: `${pairs.toLocaleString('en-US')} requests were answered by both versions.${alone}`,
+    observed: pairs,
+    required: least,
+    limit: 'at least',
+    unit: 'requests',
+  };
+}
+
+interface Bounded {
+  name: string;
+  title: string;
+  /** What was observed, with bounds; null: it cannot be told. */
+  value: { observed: number; lower: number; upper: number } | null;
+  limit: number | undefined;
+  beside: string;
+  unit?: string;
+}
+
+function limitChecks(
+  settings: Shadow,
+  alpha: number,
+  whole: Comparison,
+  itself: Comparison,
+  errors: { asked: number; failed: number; askedChampion: number; failedChampion: number },
+): Check[] {
+  const asShare = (value: number | string | undefined, key: string): number | undefined =>
+    value === undefined ? undefined : shareOf(value, key.replaceAll('_', ' '), 'bound', `shadow.${key}`);
+  const noise =
+    itself.pairs === 0 ? 'the champion was not asked twice' : `${percent(itself.share)} of the champion against itself`;
+  const sized = (a: number, lower: number, upper: number): { observed: number; lower: number; upper: number } => ({
+    observed: Math.abs(a),
+    lower: lower > 0 ? lower : upper < 0 ? -upper : 0,
+    upper: Math.max(Math.abs(lower), Math.abs(upper)),
+  });
+  const { shift, shiftLower, shiftUpper, latencyRatio, latencyLower, latencyUpper } = whole;
+  const failures = wilson(errors.failed, errors.asked, alpha);
+  const all: Bounded[] = [
+    {
+      name: 'disagreement',
+      title: 'Decided otherwise',
+      value: whole.pairs === 0 ? null : { observed: whole.share, lower: whole.lower, upper: whole.upper },
+      limit: asShare(settings.max_disagreement, 'max_disagreement'),
+      beside: `${noise}. A difference is no harm: have a sample of it labelled`,
+      unit: 'share',
+    },
+    {
+      name: 'score-shift',
+      title: 'Shift of the mean score',
+      value: shift === null || shiftLower === null || shiftUpper === null ? null : sized(shift, shiftLower, shiftUpper),
+      limit: settings.max_score_shift,
+      beside: itself.shift === null ? noise : `${itself.shift.toFixed(4)} of the champion against itself`,
+    },
+    {
+      name: 'latency-ratio',
+      title: 'Latency ratio',
+      value:
+        latencyRatio === null || latencyLower === null || latencyUpper === null
+          ? null
+          : { observed: latencyRatio, lower: latencyLower, upper: latencyUpper },
+      limit: settings.max_latency_ratio,
+      beside: itself.latencyRatio === null ? noise : `${itself.latencyRatio.toFixed(2)} of the champion against itself`,
+    },
+    {
+      name: 'error-rate',
+      title: 'Requests that the candidate failed',
+      value: errors.asked === 0 ? null : { observed: errors.failed / errors.asked, ...failures },
+      limit: asShare(settings.max_error_rate, 'max_error_rate'),
+      beside: `${errors.failedChampion} of ${errors.askedChampion} of the champion`,
+      unit: 'share',
+    },
+  ];
+  const enough = whole.pairs >= (settings.min_requests ?? 100);
+  return all.map((each) => boundedCheck(each, settings.severity ?? 'block', enough));
+}
+
+function boundedCheck(
+  { name, title, value, limit, beside, unit }: Bounded,
+  severity: Check['severity'],
+  enough: boolean,
+): Check {
+  const shown = (number: number): string =>
+    unit === 'share' ? percent(number) : String(Number(number.toPrecision(4)));
+  const verdict = ((): Verdict => {
+    if (limit === undefined) return value === null ? 'skipped' : 'pass';
+    if (value === null || !enough) return 'inconclusive';
+    return value.upper <= limit ? 'pass' : value.lower > limit ? 'fail' : 'inconclusive';
+  })();
+  return {
+    id: `shadow/${name}`,
+    title,
+    severity: limit === undefined ? 'info' : severity,
+    verdict,
+    message:
+      value === null
+        ? `${title}: the log does not tell.`
+        : `${title}: ${shown(value.observed)} (bounds ${shown(value.lower)} to ${shown(value.upper)}); ${beside}.`,
+    observed: value?.observed ?? null,
+    required: limit ?? null,
+    ...(limit === undefined ? {} : { limit: 'at most' as const }),
+    ...(unit === undefined ? {} : { unit }),
+  };
+}
+
+/** Of the disagreements that were labelled since: who was right? */
+async function judgeLabels(
+  workspace: DuckDBConnection,
+  ask: (query: string) => Promise<unknown[][]>,
+  settings: Shadow,
+  { datasets }: LogsContext,
+  alpha: number,
+): Promise<Check[]> {
+  const dataset = datasets['labels'];
+  if (dataset === undefined || settings.labels === undefined) return [];
+  const { id = 'id', label = 'label' } = settings.labels;
+  const ids = readingOfIds(dataset, id);
+  const [idColumn, labelColumn] = requireColumns(dataset, [id, label]) as [DatasetColumn, DatasetColumn];
+  const { from, expressions } = readingOf(dataset, [
+    { column: idColumn, use: 'text' },
+    { column: labelColumn, use: 'text' },
+  ]);
+  await workspace.run('create table told (id varchar, label varchar)');
+  await reading(dataset, () =>
+    copyRows(dataset, [ids.of(expressions[0] as string), expressions[1] as string], workspace, 'told', from),
+  );
+  const key = (text: string): string => (ids.numeric ? withoutLeadingZeros(text) : text);
+  const truth = `case lower(t.label) when '1' then 'true' when '0' then 'false' else t.label end`;
+  const same = (side: string): string => `(${side} = t.label or ${side} = ${truth})`;
+  const [row = []] = await ask(
+    `select count(*)::double, (count(*) filter (where ${same('second')}))::double, (count(*) filter (where ${same('first')}))::double,
+     (select count(*) from (select id from told group by id having count(distinct label) > 1))::double
+     from pair p join (select distinct on (id) id, label from told where label is not null order by id) t on ${key('p.id')} = ${key('t.id')} where first <> second`,
+  );
+  const [labelled = 0, candidate = 0, champion = 0, contradicting = 0] = row.map(Number);
+  const { lower, upper } = wilson(candidate, candidate + champion, alpha);
+  const verdict: Verdict = contradicting > 0 ? 'fail' : labelled === 0 ? 'skipped' : 'pass';
+  return [
+    {
+      id: 'shadow/labels',
+      title: 'Labelled disagreements',
+      severity: 'warn',
+      verdict,
+      message:
+        contradicting > 0
+          ? `${contradicting} ids have several labels.`
+          : labelled === 0
+            ? 'No disagreement is labelled yet.'
+            : `Of ${labelled} labelled disagreements the candidate was right in ${candidate}, the champion in ${champion}: the candidate's share is ${percent(candidate / Math.max(1, candidate + champion))} (bounds ${percent(lower)} to ${percent(upper)}).`,
+      observed: labelled === 0 ? null : `${candidate} / ${champion}`,
+      required: null,
+    },
+  ];
+}
+
+/** Disagreements to be labelled, drawn by a hash of id and seed; null: there are none. */
+async function sampleOf(
+  ask: (query: string) => Promise<unknown[][]>,
+  size: number,
+  seed: number,
+): Promise<string | null> {
+  const rows = await ask(
+    `select id, first, second, before, after from pair where first <> second order by md5(id || ${quoteLiteral(`#${seed}`)}), id limit ${size}`,
+  );
+  if (rows.length === 0) return null;
+  const cell = (value: unknown): string => {
+    const text = value === null ? '' : String(value);
+    // What a spreadsheet would run as a formula is a text.
+    const safe = /^[=+@\t\r-]/u.test(text) && Number.isNaN(Number(text)) ? `'${text}` : text;
+    return /[",\r\n]/u.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+  };
+  const lines = rows.map((row) => [...row.map(cell), ''].join(','));
+  return `${['id,champion,candidate,champion_score,candidate_score,label', ...lines].join('\n')}\n`;
+}

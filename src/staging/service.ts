@@ -1,0 +1,71 @@
+import { serviceSettings, type ProtocolName } from '../config/staging.ts';
+import type { Staging } from '../config/schema.ts';
+import { ConfigError } from '../errors.ts';
+import { inferPath, publishedApi, readyPath, type JsonApi } from '../protocol/index.ts';
+
+/** How a server is asked: paths on its host, and headers of every request. */
+export interface Service {
+  protocol: ProtocolName;
+  model: string;
+  /** Path of the predictions. */
+  path: string;
+  /** Path that answers 200 when it is ready; null: whatever `/` answers below 500 will do. */
+  health: string | null;
+  headers: Readonly<Record<string, string>>;
+  /** The published form of the protocol, where it is not the Open Inference Protocol. */
+  api: JsonApi | null;
+}
+
+/**
+ * What the configuration and the protocol say together.
+ * @param token goes with every request as a bearer token, and nowhere else
+ * @throws ConfigError
+ */
+export function serviceOf(staging: Staging, model: string, token?: string): Service {
+  const settings = serviceSettings(staging);
+  const protocol = settings.protocol ?? (settings.request === undefined ? 'open-inference' : 'json');
+  const api = protocol === 'open-inference' ? null : publishedApi(protocol, model);
+  const path = settings.path ?? (api === null ? inferPath(model) : api.path);
+  if (path === undefined) {
+    throw new ConfigError({
+      found: 'no path for protocol: json',
+      expected: 'the path that takes requests, such as /predict',
+      where: 'staging.path',
+    });
+  }
+  const headers = { ...settings.headers };
+  const secret = Object.keys(headers).find((name) => /^(?:authorization|cookie|x-api-key)$/iu.test(name));
+  if (secret !== undefined) {
+    throw new ConfigError({
+      found: `staging.headers sets ${secret}`,
+      expected: 'no secret in a file of the repository',
+      where: 'staging.headers',
+      remedy: 'Give the token in CONTENDER_TARGET_TOKEN (input target-token): it is sent as a bearer token',
+    });
+  }
+  const framing = Object.keys(headers).find((name) =>
+    /^(?:host|connection|content-length|transfer-encoding|expect|te|upgrade)$/iu.test(name),
+  );
+  if (framing !== undefined) {
+    throw new ConfigError({
+      found: `staging.headers sets ${framing}`,
+      expected: 'headers that do not frame the request',
+      where: 'staging.headers',
+    });
+  }
+  if (token !== undefined && !/^[\x21-\x7e]+$/u.test(token)) {
+    throw new ConfigError({
+      found: 'the target token holds blanks or characters beyond ASCII',
+      expected: 'a bearer token',
+      where: 'CONTENDER_TARGET_TOKEN',
+    });
+  }
+  return {
+    protocol,
+    model,
+    path,
+    health: settings.health ?? (api === null ? readyPath : (api.health ?? null)),
+    headers: { ...headers, ...(token === undefined ? {} : { Authorization: `Bearer ${token}` }) },
+    api,
+  };
+}

@@ -1,0 +1,320 @@
+import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { openDataset, type Dataset } from '../../../src/data/dataset.ts';
+import { silentLog } from '../../../src/log.ts';
+import { parseConfig } from '../../../src/pipeline/configuration.ts';
+import type { DataSettings, TableRule } from '../../../src/stages/data/schema.ts';
+import { validateData } from '../../../src/stages/data/validate.ts';
+import type { StageResult } from '../../../src/stages/stage.ts';
+import type { ConfiguredModel } from '../../support/configured-model.ts';
+import { inTemporaryFolder } from '../../support/project.ts';
+
+/** Rules on CSV texts, which stand for the datasets of these names. */
+async function judged(
+  texts: { evaluation: string; reference?: string },
+  rules: TableRule[],
+  contract?: object,
+): Promise<StageResult> {
+  return inTemporaryFolder(async (folder) => {
+    const datasets: Record<string, Dataset> = {};
+    try {
+      for (const [name, text] of Object.entries(texts)) {
+        const path = join(folder, `${name}.csv`);
+        await writeFile(path, text);
+        datasets[name] = await openDataset({ name, path, uri: `${name}.csv` });
+      }
+      if (contract !== undefined) await writeFile(join(folder, 'contract.json'), JSON.stringify(contract));
+      const data: DataSettings = {
+        evaluation: 'evaluation.csv',
+        rules,
+        leakage: false,
+        ...(contract === undefined ? {} : { contract: 'contract.json' }),
+      };
+      const config: ConfiguredModel = {
+        task: 'binary-classification',
+        candidate: 'm.onnx',
+        columns: { id: 'id', label: 'label' },
+        data,
+        policy: { primary: { metric: 'recall' } },
+      };
+      return await validateData({ config, datasets, pathOf: async (file) => join(folder, file), log: silentLog });
+    } finally {
+      for (const dataset of Object.values(datasets)) dataset.close();
+    }
+  });
+}
+
+const evaluation = `id,time,colour,city,country,label
+1,2024-01-01,red,Oslo,NO,1
+2,2024-01-02,red,Oslo,NO,0
+3,2024-01-04,green,Bergen,NO,0
+4,2024-01-03,blue,Oslo,SE,0
+5,2024-01-05,,Lund,SE,0
+`;
+
+describe('a rule', () => {
+  const cases: { rule: TableRule; id: string; passes: boolean; says: RegExp }[] = [
+    {
+      rule: { distinct_count: { column: 'colour', min: 3, max: 3 } },
+      id: 'distinct-count(colour)',
+      passes: true,
+      says: /^3 different values; 3 to 3 required/u,
+    },
+    {
+      rule: { distinct_count: { column: 'colour', min: 4 } },
+      id: 'distinct-count(colour)',
+      passes: false,
+      says: /^3 different values; at least 4 required/u,
+    },
+    {
+      rule: { freshness: { column: 'time', max_age: '24h' } },
+      id: 'freshness(time)',
+      passes: false,
+      says: /^the newest row is of 2024-01-05 00:00 UTC, .* days ago; at most 24h/u,
+    },
+    {
+      rule: { freshness: { column: 'time', max_age: '100000d' } },
+      id: 'freshness(time)',
+      passes: true,
+      says: /days ago/u,
+    },
+    {
+      rule: { monotonic: { column: 'time' } },
+      id: 'monotonic(time)',
+      passes: false,
+      says: /^1 of 5 rows: less than the value before it, such as "2024-01-03" \(row 4\)/u,
+    },
+    {
+      rule: { monotonic: { column: 'id', strict: true } },
+      id: 'monotonic(id)',
+      passes: true,
+      says: /^none of 5 rows/u,
+    },
+    {
+      rule: { monotonic: { column: 'id', order: 'decreasing' } },
+      id: 'monotonic(id)',
+      passes: false,
+      says: /^4 of 5 rows: more than/u,
+    },
+    {
+      rule: { monotonic: { column: 'time' }, mostly: 0.8 },
+      id: 'monotonic(time)',
+      passes: true,
+      says: /at most 1 allowed/u,
+    },
+    {
+      rule: { foreign_key: { columns: ['city'], dataset: 'reference', to: ['name'] } },
+      id: 'foreign-key(city)',
+      passes: false,
+      says: /^1 of 5 rows: not in the reference data, such as "Lund" \(row 5\)/u,
+    },
+    {
+      rule: { foreign_key: { columns: ['colour'], dataset: 'reference', to: ['colour'] } },
+      id: 'foreign-key(colour)',
+      passes: true,
+      says: /^none of 5 rows/u,
+    },
+    {
+      rule: { class_balance: { min: 0.3 } },
+      id: 'class-balance(label)',
+      passes: false,
+      says: /^"1" is 20% of 5 rows of 2 classes; at least 0.3 required/u,
+    },
+    { rule: { class_balance: { max: 0.9 } }, id: 'class-balance(label)', passes: true, says: /^"0" is 80%/u },
+    {
+      rule: { value_frequency: { column: 'colour', values: ['red', 'green'], min: 0.6 } },
+      id: 'value-frequency(colour)',
+      passes: true,
+      says: /^3 of 5 rows \(60%\) have "red", "green"/u,
+    },
+    {
+      rule: { value_frequency: { column: 'colour', values: ['red'], max: 0.1 } },
+      id: 'value-frequency(colour)',
+      passes: false,
+      says: /^2 of 5 rows \(40%\)/u,
+    },
+    {
+      rule: { functional_dependency: { from: ['city'], to: ['country'] } },
+      id: 'functional-dependency(city,country)',
+      passes: false,
+      says: /^1 of 5 rows: another country than most rows with the same city, such as "SE" \(row 4\)/u,
+    },
+    {
+      rule: { functional_dependency: { from: ['id'], to: ['city', 'colour'] } },
+      id: 'functional-dependency(id,city,colour)',
+      passes: true,
+      says: /^none/u,
+    },
+    {
+      rule: { sql: "select id, city from data where country = 'SE'", name: 'no-sweden' },
+      id: 'no-sweden',
+      passes: false,
+      says: /^2 of 5 rows: returned by the query, such as .*Oslo/u,
+    },
+    {
+      rule: {
+        sql: 'with x as (select *, lag(id) over (order by id) as before from data) select * from x where id = before -- none',
+      },
+      id: 'sql',
+      passes: true,
+      says: /^none of 5 rows/u,
+    },
+    {
+      rule: { unique: ['city', 'country'], mostly: 0.8 },
+      id: 'unique(city,country)',
+      passes: true,
+      says: /no more than allowed/u,
+    },
+    { rule: { unique: ['city', 'country'] }, id: 'unique(city,country)', passes: false, says: /1 row repeats/u },
+  ];
+  for (const { rule, id, passes, says } of cases) {
+    test(`${JSON.stringify(rule)} ${passes ? 'passes' : 'fails'}`, async () => {
+      const reference = 'id,name,colour\n1,Oslo,red\n2,Bergen,green\n3,,blue\n';
+      const { checks } = await judged({ evaluation, reference }, [{ ...rule, datasets: ['evaluation'] }]);
+      const check = checks.find((each) => each.id === `data/evaluation/${id}`);
+      assert.equal(check?.verdict, passes ? 'pass' : 'fail', JSON.stringify(checks));
+      assert.match(check.message, says);
+      assert.equal(check.severity, 'block');
+      assert.ok(!checks.some((each) => each.id === `data/reference/${id}`));
+    });
+  }
+
+  test('may only warn', async () => {
+    const { checks } = await judged({ evaluation }, [
+      { distinct_count: { column: 'colour', min: 9 }, severity: 'warn' },
+      { row_count: { min: 9 }, severity: 'info' },
+      { null_fraction: { column: 'colour', max: 0 }, severity: 'warn' },
+      { distinct_count: { column: 'colour', max: 9 } },
+    ]);
+    assert.deepEqual(
+      checks.filter(({ id }) => !id.includes('unique')).map(({ id, verdict, severity }) => [id, verdict, severity]),
+      [
+        ['data/evaluation/row-count', 'fail', 'info'],
+        ['data/evaluation/null-fraction(colour)', 'fail', 'warn'],
+        ['data/evaluation/distinct-count(colour)', 'fail', 'warn'],
+        ['data/evaluation/distinct-count(colour)#2', 'pass', 'block'],
+      ],
+    );
+  });
+
+  const mistakes: [TableRule, RegExp][] = [
+    [{ distinct_count: { column: 'color', min: 1 } }, /there is no column "color".*Did you mean "colour"/u],
+    [{ freshness: { column: 'city', max_age: '1d' } }, /column city has "Bergen".*dates or times/u],
+    [{ foreign_key: { columns: ['city'], dataset: 'current' } }, /of which there are no rows/u],
+  ];
+  for (const [rule, says] of mistakes) {
+    test(`${JSON.stringify(rule)} says what is wrong with it`, () =>
+      assert.rejects(judged({ evaluation }, [rule]), says));
+  }
+});
+
+describe('SQL of a rule is refused where it', () => {
+  const refused: [string, string, RegExp][] = [
+    ['reads a file by a function', "select * from read_csv('/etc/passwd')", /a table function in the query/u],
+    ['reads a file by its name', "select * from '/etc/passwd'", /the table "\/etc\/passwd"/u],
+    [
+      'reads a file in a subquery',
+      "select * from data where id in (select 1 from read_text('x'))",
+      /a table function/u,
+    ],
+    ['reads the catalogue', 'select * from information_schema.tables', /the table "tables"/u],
+    ['reads settings', 'select * from duckdb_settings()', /a table function/u],
+    ['writes', "copy data to 'x.csv'", /another statement than SELECT|cannot be parsed/u],
+    ['is two statements', 'select 1; drop view data', /another statement than SELECT|cannot be parsed/u],
+    ['closes the bracket', 'select * from data) union (select 1 from secrets', /the table "secrets"/u],
+    ['attaches', "attach 'x.db'", /cannot be parsed/u],
+    ['installs', 'install httpfs', /cannot be parsed/u],
+    ['reads the environment', "select getenv('HOME')", /getenv\(\)/u],
+    ['depends on the clock', 'select * from data where now() > id', /now\(\)/u],
+    ['samples', 'select * from data using sample 1', /sample/u],
+    ['is none', 'selekt', /cannot be parsed/u],
+    ['names no column', 'select nope from data', /the query cannot be computed: .*nope/u],
+  ];
+  for (const [name, sql, says] of refused) {
+    test(name, () =>
+      assert.rejects(judged({ evaluation }, [{ sql }]), (error: Error) => {
+        assert.match(error.message, says);
+        assert.match(error.message, /data\.rules\[0\]\.sql/u);
+        return true;
+      }),
+    );
+  }
+});
+
+test('every row that fails is listed in files, with id, line, column, rule and value', async () => {
+  const contract = {
+    properties: {
+      colour: { enum: ['red', 'green', 'blue'] },
+      id: { type: 'integer', maximum: 4 },
+      city: { pattern: '^[A-Z]' },
+    },
+    required: ['colour'],
+  };
+  const rows = 'id,colour,city\n1,red,"a\nb"\n2,red,=1+1\n3,red,Oslo\n3,,Oslo\n5,red,Oslo\n';
+  const {
+    checks,
+    files = [],
+    details,
+  } = await judged({ evaluation: rows }, [{ sql: 'select id from data where id = 5', name: 'five' }], contract);
+  assert.deepEqual(
+    files.map(({ name }) => name),
+    ['violations.parquet', 'violations.csv'],
+  );
+  assert.equal(
+    files[1]?.content,
+    [
+      'dataset,id,row,line,column,rule,value,message',
+      'evaluation,1,1,2,city,pattern,"a\nb","must match pattern ""^[A-Z]"""',
+      `evaluation,2,2,4,city,pattern,'=1+1,"must match pattern ""^[A-Z]"""`,
+      "evaluation,3,4,6,colour,required,,must have required property 'colour'",
+      'evaluation,5,5,7,id,maximum,5,must be <= 4',
+      'evaluation,3,3,5,id,unique,3,id stands more than once',
+      'evaluation,3,4,6,id,unique,3,id stands more than once',
+      'evaluation,,,,,five,"{""id"":5}",returned by the query',
+      '',
+    ].join('\n'),
+  );
+  // Each kind has a check of its own, with its count, examples and line.
+  const kinds = checks.filter(({ id }) => id.startsWith('data/evaluation/contract('));
+  assert.deepEqual(
+    kinds.map(({ id, observed, location }) => [id, observed, location?.line]),
+    [
+      ['data/evaluation/contract(city:pattern)', 2, 2],
+      ['data/evaluation/contract(colour:required)', 1, 6],
+      ['data/evaluation/contract(id:maximum)', 1, 7],
+    ],
+  );
+  assert.match(
+    kinds[0]?.message ?? '',
+    /^city must match pattern .*: 2 of 5 rows break it; "a\\u\{a\}b" \(row 1, line 2\), "=1\+1" \(row 2, line 4\)|^city must match pattern/u,
+  );
+  assert.match(kinds[2]?.message ?? '', /^id must be <= 4: 1 of 5 rows breaks it; 5 \(row 5, line 7\)/u);
+  assert.ok(JSON.stringify(details).includes('"examples"'));
+});
+
+test('the configuration knows the rules, and says what none may say', () => {
+  const parsed = (rule: string): unknown =>
+    parseConfig(
+      `version: 1\nmodels:\n  m:\n    task: regression\n    candidate: m.onnx\n    columns: { id: id, label: y }\n    data: { evaluation: e.csv, rules: [${rule}] }\n    policy: { primary: { metric: r2, margin: 0.1 } }\n`,
+      'contender.yml',
+    );
+  for (const rule of [
+    '{ foreign_key: { columns: [a], dataset: reference }, severity: warn, mostly: 0.99 }',
+    '{ sql: "select 1 from data", name: mine, datasets: [current] }',
+    '{ freshness: { column: t, max_age: 36h } }',
+  ]) {
+    assert.ok(parsed(rule));
+  }
+  for (const rule of [
+    '{ row_count: { min: 1 }, mostly: 0.5 }',
+    '{ distinct_count: { column: x } }',
+    '{ value_frequency: { column: x, values: [1] } }',
+    '{ sql: "", name: mine }',
+    '{ freshness: { column: t, max_age: soon } }',
+    '{ unique: [a], null_fraction: { column: a, max: 0 } }',
+  ]) {
+    assert.throws(() => parsed(rule), /rules/u, rule);
+  }
+});
