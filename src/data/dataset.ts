@@ -269,6 +269,14 @@ async function refuseImpostor(source: DatasetSource, format: DatasetFormat): Pro
       remedy: "Run 'git lfs pull' first (actions/checkout: lfs: true)",
     });
   }
+  if (/^(?:\u00ef\u00bb\u00bf)?\s*<(?:!doctype\s+html|html)/iu.test(head.toString('latin1'))) {
+    throw new DataError({
+      found: 'this is a page of HTML, not data',
+      expected: `a file of rows (${format})`,
+      where: source.uri,
+      remedy: 'Download it again: a server that wants a login, or has no such file, answers with a page',
+    });
+  }
   if (format === 'parquet' && head.toString('latin1', 0, 4) !== 'PAR1') {
     throw new DataError({
       found: 'this is not a Parquet file',

@@ -2,14 +2,13 @@ import { levelText, shownDifference, type Check, type Comparison } from '../evid
 import { intervalLevel } from './headline.ts';
 import { count, metricName, metricValue, requiredText } from './numbers.ts';
 import { intervalCell, numberCell, textCell, verdictCell, type Cell, type Remark, type Section } from './section.ts';
-import { badness, deciding, isOpen, worstFirst, type Result } from './standing.ts';
+import { badness, isOpen, worstFirst, type Result } from './standing.ts';
 
 /** The paired comparisons on the whole evaluation set, and those on slices that did not pass: worst first. */
 export function comparisons(input: Result): Section {
   const checks = compared(worstFirst(input.evidence, input.decision)).filter(
     ({ comparison, ...check }) => comparison.anchor === undefined && (comparison.slice === undefined || isOpen(check)),
   );
-  const decided = deciding(input).check;
   return {
     title: 'Candidate against champion',
     columns: ['Verdict', 'Metric', ...numberColumns(checks), 'Required'],
@@ -19,7 +18,7 @@ export function comparisons(input: Result): Section {
       ...numberCells(check.comparison),
       textCell(requiredText(check)),
     ]),
-    remarks: checks.map((check) => remark(check, check.id === decided?.id)),
+    remarks: checks.map(remark),
     legend: legend(checks),
     collapsed: false,
     importance: 6,
@@ -41,7 +40,7 @@ export function againstAnchor({ evidence }: Pick<Result, 'evidence'>): Section {
       ...numberCells(check.comparison),
       textCell(requiredText(check)),
     ]),
-    remarks: checks.map((check) => remark(check, false)),
+    remarks: checks.map(remark),
     legend: `The margin holds for all promotions together. ${legend(checks)}`,
     collapsed: false,
     importance: 5,
@@ -73,13 +72,7 @@ type Compared = Check & { comparison: Comparison };
 /** Two one-sided bounds make an interval of a lower level: each is named by its own. */
 function numberColumns(checks: readonly Compared[]): string[] {
   const levels = [...new Set(checks.map(({ comparison }) => intervalLevel(comparison.alpha)))];
-  return [
-    'Champion',
-    'Candidate',
-    'Gain',
-    `${levels.length === 1 ? `${levels[0]} interval` : 'Interval'}`,
-    'In margins',
-  ];
+  return ['Champion', 'Candidate', 'Gain', levels.length === 1 ? `${levels[0]} interval` : 'Interval', 'In margins'];
 }
 
 function compared(checks: readonly Check[]): Compared[] {
@@ -101,8 +94,8 @@ function numberCells(comparison: Comparison): Cell[] {
   ];
 }
 
-/** What the numbers show and what would settle it, where the headline does not say so and the verdict does not suffice. */
-function remark(check: Compared, decided: boolean): Remark | null {
+/** What the numbers show and what would settle it, where the verdict does not suffice. */
+function remark(check: Compared): Remark | null {
   const { finding, outlook, worseWithinMargin, state } = check.comparison;
   const plain = check.verdict === 'pass' && state !== 'inconclusive' && worseWithinMargin !== true;
   if (plain) return null;

@@ -60,7 +60,7 @@ export function batched(
     for (const each of batch) waiting.splice(waiting.indexOf(each), 1);
     running = true;
     onBatch(batch.length, rows);
-    void answer(batch, rows).then(() => {
+    void answer(batch, rows).finally(() => {
       running = false;
       start();
     });

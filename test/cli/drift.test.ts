@@ -66,6 +66,7 @@ function sayWhatDrifted({ checks, verdict }: Evidence, terminal: string): void {
   const failed = checks.filter((check) => check.verdict === 'fail');
   const blocking = failed.filter(({ severity }) => severity === 'block').map(({ id }) => id);
   assert.deepEqual(blocking.sort(), [
+    'data/drift-together/current',
     'data/drift/current',
     'data/drift/current/label',
     'data/drift/current/sent_hour',

@@ -143,6 +143,7 @@ describe('contender profile', () => {
     }));
 
   const mistakes: { name: string; args: string[]; says: RegExp }[] = [
+    { name: 'a page of HTML', args: ['page.csv'], says: /page\.csv: this is a page of HTML, not data/u },
     { name: 'no file', args: ['nothing.csv'], says: /nothing\.csv: there is no such file/u },
     {
       name: 'a profile that is none',
@@ -167,6 +168,7 @@ describe('contender profile', () => {
         await writeFile(join(folder, 'b.csv'), 'x\n1\n');
         await writeFile(join(folder, 'contender.json'), '{"schema":"x"}');
         await writeFile(join(folder, 'broken.json'), '{"schema":');
+        await writeFile(join(folder, 'page.csv'), '<!DOCTYPE html><html><body>Sign in</body></html>\n');
         const { code, stderr } = await contender(folder, ['profile', ...args]);
         assert.equal(code, 2, stderr);
         assert.match(stderr, says);

@@ -24,7 +24,7 @@ describe('an interval as text', () => {
     const number = fc.double({ min: -1e6, max: 1e6, noNaN: true });
     fc.assert(
       fc.property(fc.tuple(number, number, number), (numbers) => {
-        const [lower, value, upper] = numbers.sort((a, b) => a - b) as [number, number, number];
+        const [lower, value, upper] = numbers.sort((a, b) => a - b);
         assert.equal([...drawn(lower, value, upper)].length, 13);
       }),
       { seed: 7 },

@@ -95,7 +95,7 @@ for (const [name, render] of Object.entries(renderers)) {
     it('says of every comparison what was required, in words, and how to read the numbers, once', () => {
       const text = render(rejected).replaceAll('&nbsp;', ' ');
       assert.match(text, /-16\.8 points.*-21\.8 to -12\.0.*no loss of more\b.*than 2 points/su);
-      assert.match(text, /-1\.4 points.*-3\.5 to \+0\.7.*at most 1 point worse/su);
+      assert.match(text, /-1\.4 points.*-3\.5 to \+0\.7.*at most 1 point\b.*worse/su);
       assert.equal(text.match(/positive is better, for losses too/gu)?.length, 1);
       assert.equal(text.match(/each\s+end\s+is\s+a\s+one-sided\s+95%\s+bound/gu)?.length, 1);
       assert.match(text, /90% interval/u);

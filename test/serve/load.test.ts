@@ -88,7 +88,7 @@ test('more requests than the queue holds are refused with 429, told when to come
   }
   assert.equal(refused.status, 429);
   assert.equal(refused.headers.get('retry-after'), '1');
-  assert.match(String(((await refused.json()) as { error: string }).error), /2 requests are being answered/u);
+  assert.match(((await refused.json()) as { error: string }).error, /2 requests are being answered/u);
   socket.destroy();
   other.destroy();
   let served = 0;

@@ -1,10 +1,4 @@
-import {
-  digest,
-  type Check,
-  type Evidence,
-  type RecordedDecision,
-  type RegistryHistory,
-} from '../../evidence/index.ts';
+import { digest, type Check, type Evidence, type RegistryHistory } from '../../evidence/index.ts';
 import { buildEvidence, type Verdict } from '../../evidence/index.ts';
 import { DataError, RegistryError } from '../../errors.ts';
 import { findingsOf, openFindings, type Finding } from '../../monitor/findings.ts';

@@ -31,6 +31,8 @@ export async function multivariateDrift(
   if (Math.min(reference.rows, current.rows) < fewest) return null;
   const labels = new Set(labelColumns(columns));
   const asked = compared.filter(({ name }) => !labels.has(name));
+  // Of one column its own tests say more.
+  if (asked.length < 2) return null;
   const sides = [await sampleOf(reference, asked), await sampleOf(current, asked)] as const;
   const together = asked.map(({ name, as }, index): SampledColumn => {
     const values = [...(sides[0][index] ?? []), ...(sides[1][index] ?? [])];

@@ -110,7 +110,10 @@ function isChurn(value: unknown): value is Churn {
 export function confusion({ details }: Evidence): Section {
   const { champion, candidate } = (details['confusion'] ?? {}) as Partial<Record<string, unknown>>;
   const classes = Array.isArray(details['classes']) ? (details['classes'] as { name?: unknown }[]) : [];
-  const nameOf = (index: number): string => String(classes[index]?.name ?? index);
+  const nameOf = (index: number): string => {
+    const name = classes[index]?.name;
+    return typeof name === 'string' ? name : String(index);
+  };
   const before = cellsOf(champion);
   const cells = cellsOf(candidate)
     .flatMap((row, label) => row.map((now, decided) => ({ label, decided, now, was: before[label]?.[decided] })))

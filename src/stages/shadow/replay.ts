@@ -147,6 +147,6 @@ function answerIn(outputs: readonly Tensor[]): { score: number | null; label: st
   const label = decided === undefined ? undefined : Array.from(decided.data as ArrayLike<unknown>)[0];
   return {
     score: typeof score === 'number' && Number.isFinite(score) ? score : null,
-    label: label === undefined || label === null ? null : String(label),
+    label: label === undefined || label === null ? null : String(label as string | number | bigint | boolean),
   };
 }

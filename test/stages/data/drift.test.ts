@@ -83,7 +83,12 @@ describe('a column', () => {
       [
         ['data/drift/current', 'fail', 'block'],
         ['data/drift/current/x', 'fail', 'block'],
+        ['data/drift-together/current', 'fail', 'block'],
       ],
+    );
+    assert.match(
+      find(checks, 'data/drift-together/current').message,
+      /^a linear classifier tells rows of the two apart with an AUC of 0\.\d{3}, at most 0\.6 allowed .*most of all by x/u,
     );
     assert.match(
       find(checks, 'data/drift/current/x').message,
