@@ -121,7 +121,8 @@ function runOnLogs(
     const { artifact } = await resolveCandidate(workspace, downloads);
     const rival = await resolveChampion(workspace, view, downloads);
     const candidate = recordedArtifact(artifact);
-    const champion = rival === null ? null : recordedArtifact('resolved' in rival ? rival.resolved.artifact : rival.artifact);
+    const champion =
+      rival === null ? null : recordedArtifact('resolved' in rival ? rival.resolved.artifact : rival.artifact);
     return withFiles(workspace, stage.logs(workspace.modelConfig), (datasets) => {
       const subjects = { candidate, ...(champion === null ? {} : { champion }), ...subjectsOf(datasets) };
       const context = { ...contextOf(workspace, datasets), candidate, champion };

@@ -148,6 +148,5 @@ function answerIn(outputs: readonly Tensor[]): { score: number | null; label: st
   return {
     score: typeof score === 'number' && Number.isFinite(score) ? score : null,
     label: label === undefined ? null : String(label),
-    label: typeof label === 'object' || label === undefined ? null : `${label as string | number | boolean}`,
   };
 }
