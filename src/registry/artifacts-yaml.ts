@@ -45,7 +45,7 @@ export function withChampion(text: string | null, model: string, champion: Versi
   const document = parsed(text ?? '');
   const before: unknown = document.toJS();
   const root = rootOf(document);
-  const place = placeOf(pairOf(root, model));
+  const place = rangeOf(pairOf(root, model));
   const entry = mappingAt(document, root, model, model);
   const artifact = champion.artifacts.find(({ role }) => role !== 'image') ?? champion.artifacts[0];
   const committed = committedPlace(artifact?.uri ?? '');
@@ -77,12 +77,13 @@ export function artifactsFindings(text: string | null, champions: ReadonlyMap<st
     if (version === undefined && sha256 === undefined) return [];
     const digest = modelDigest(champion);
     if (version === champion.version && sha256 === digest) return [];
-    const told = (name: unknown, bytes: unknown): string => `version ${String(name)} with sha256 ${String(bytes)}`;
+    const versionText = (name: unknown, bytes: unknown): string =>
+      `version ${String(name)} with sha256 ${String(bytes)}`;
     return [
       {
         path: artifactsPath,
-        found: `${model}.custom names ${told(version, sha256)}`,
-        expected: `the champion: ${told(champion.version, digest)}`,
+        found: `${model}.custom names ${versionText(version, sha256)}`,
+        expected: `the champion: ${versionText(champion.version, digest)}`,
         remedy: 'Write it so and commit that. The next decision that changes the champion writes it too',
       },
     ];
@@ -233,15 +234,15 @@ function kindOf(node: unknown): string {
 const style = { indentSeq: false, flowCollectionPadding: false, lineWidth: 0 };
 
 /** Where an entry starts and ends in the text, with the comments in it. */
-type Place = [start: number, end: number];
+type Range = [start: number, end: number];
 
-function placeOf(pair: Pair | undefined): Place | undefined {
+function rangeOf(pair: Pair | undefined): Range | undefined {
   const [key, value] = [pair?.key, pair?.value].map((node) => (isNode(node) ? node.range : undefined));
   return key ? [key[0], (value ?? key)[2]] : undefined;
 }
 
 /** The text with an entry in its place, or at the end: no byte changes but those of the entry. */
-function textWith(text: string, place: Place | undefined, model: string, entry: YAMLMap): string {
+function textWith(text: string, place: Range | undefined, model: string, entry: YAMLMap): string {
   const alone = new YAMLMap();
   alone.items.push(new Pair(new Scalar(model), entry));
   const lines = new Document(alone).toString(style);

@@ -2,9 +2,9 @@ import type { RecordedDecision } from '../evidence/index.ts';
 
 /** The message of the commit that records a decision: what happened, why, and where it is written down. */
 export function commitMessage(decision: RecordedDecision, path: string): string {
-  const why = plain(decision.reasons[0]?.message ?? '').slice(0, 500);
+  const why = singleLine(decision.reasons[0]?.message ?? '').slice(0, 500);
   return [
-    `contender: ${plain(deed(decision))}`,
+    `contender: ${singleLine(deed(decision))}`,
     ...(why === '' ? [] : ['', why]),
     '',
     `Contender-Decision: ${path}`,
@@ -14,7 +14,7 @@ export function commitMessage(decision: RecordedDecision, path: string): string 
 }
 
 /** One line that a terminal shows as it is: `git log` prints a message with all the escape sequences in it. */
-function plain(text: string): string {
+function singleLine(text: string): string {
   return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\s]+/gu, ' ').trim();
 }
 

@@ -2,7 +2,7 @@ import { open, stat } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RegistryError } from '../errors.ts';
 import { jittered } from '../github/retry.ts';
-import { follow, plain, type Address } from './hops.ts';
+import { follow, withoutQuery, type Address } from './hops.ts';
 
 export interface DownloadOptions {
   /** More bytes than this are refused. */
@@ -153,5 +153,5 @@ async function sizeOf(path: string): Promise<number> {
 }
 
 function faultOf(url: URL, found: string): { found: string; where: string; remedy: string } {
-  return { found, where: plain(url), remedy: 'Check the address and that it can be reached from here' };
+  return { found, where: withoutQuery(url), remedy: 'Check the address and that it can be reached from here' };
 }

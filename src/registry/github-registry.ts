@@ -23,7 +23,7 @@ import {
   readFile,
   readSnapshot,
   type BlobCache,
-  type Place,
+  type GitHubBranch,
   type Snapshot,
 } from './github/snapshot.ts';
 import { nothing } from './github/refs.ts';
@@ -69,7 +69,7 @@ export function openGitHubRegistry(input: GitHubRegistryInput): Registry {
   const tagged = input.tags !== undefined;
   const artifactsYaml = input.artifactsYaml === true;
   const cache: BlobCache = new Map();
-  const place: Place = { github, folder, branch: input.branch ?? defaults.registryBranch };
+  const place: GitHubBranch = { github, folder, branch: input.branch ?? defaults.registryBranch };
   const snapshot = async (model: string): Promise<Snapshot> => {
     checkModelName(model);
     const found = (await readSnapshot(place, model, cache)) ?? (await emptySnapshot(place, model));
@@ -186,7 +186,7 @@ export function openGitHubRegistry(input: GitHubRegistryInput): Registry {
   };
 
   /** Where a branch is protected against something else, decisions are recorded on it all the same: there it is only a warning. */
-  async function ensurePullRequests({ branch }: Place, when: PullRequestSettings['when']): Promise<void> {
+  async function ensurePullRequests({ branch }: GitHubBranch, when: PullRequestSettings['when']): Promise<void> {
     const isSure = when === 'always';
     if (!isSure && !(await github.request('GET /repos/{owner}/{repo}/branches/{branch}', { branch })).protected) return;
     await requireMayMakePullRequests(github, branch).catch((error: unknown) => {
@@ -200,7 +200,7 @@ export function openGitHubRegistry(input: GitHubRegistryInput): Registry {
    * is there when the next reading shows it, and is made anew when it does not: the head it must be on rules out a second one.
    */
   async function recordOnce(
-    where: Place,
+    where: GitHubBranch,
     found: Snapshot,
     request: RecordInput,
     attempts: Attempts,
@@ -292,7 +292,7 @@ function inDoubt({ kind, fault, uncertain }: GitHubError): GitHubError {
   return new GitHubError(kind, { ...fault, remedy }, uncertain);
 }
 
-function noBranch({ github, branch }: Place): RegistryError {
+function noBranch({ github, branch }: GitHubBranch): RegistryError {
   return new RegistryError({
     found: `there is no branch ${branch}`,
     where: github.repository,

@@ -71,10 +71,14 @@ export function refuseOpen(url: URL): void {
 /** Whether one address may lead to another. @throws RegistryError when not */
 export async function refuseHop(from: URL, to: URL): Promise<void> {
   const open = to.protocol !== 'https:' && !(isLoopback(from) && isLoopback(to));
-  if (open) throw refused(to, `${plain(from)} leads to an address without encryption`, 'https');
+  if (open) throw refused(to, `${withoutQuery(from)} leads to an address without encryption`, 'https');
   const [before, after] = [await distanceOf(from), await distanceOf(to)];
   if (after >= before) return;
-  throw refused(to, `${plain(from)} leads to an address inside the network`, 'an address that others can reach too');
+  throw refused(
+    to,
+    `${withoutQuery(from)} leads to an address inside the network`,
+    'an address that others can reach too',
+  );
 }
 
 /** How far out an address lies: 0 is this machine, 1 its network, 2 the world. */
@@ -105,10 +109,10 @@ function hostOf({ hostname }: URL): string {
 }
 
 function refused(url: URL, found: string, expected?: string): RegistryError {
-  return new RegistryError({ found, expected, where: plain(url), remedy: 'Find out who serves this address' });
+  return new RegistryError({ found, expected, where: withoutQuery(url), remedy: 'Find out who serves this address' });
 }
 
 /** What follows the path may be a secret. */
-export function plain(url: URL): string {
+export function withoutQuery(url: URL): string {
   return url.origin + url.pathname;
 }

@@ -36,13 +36,13 @@ export function evidencePath(model: string, sha256: string): string {
 }
 
 /** What a path in the registry is, or null when a registry has no such file. */
-export type Place =
+export type RegistryPath =
   | { kind: 'attributes' }
   | { kind: 'manifest'; model: string }
   | { kind: 'decision'; model: string; seq: number }
   | { kind: 'evidence'; model: string; sha256: string };
 
-export function placeOf(path: string): Place | null {
+export function parseRegistryPath(path: string): RegistryPath | null {
   if (path === attributesPath) return { kind: 'attributes' };
   const [models, model = '', ...rest] = path.split('/');
   if (models !== 'models' || !isModelName(model)) return null;

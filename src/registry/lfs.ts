@@ -11,7 +11,7 @@ import { download, isPassing, RefusedDownload } from './download.ts';
 import { credentialsFor } from './git/credentials.ts';
 import type { Repository } from './git/repository.ts';
 import { runGit } from './git/run.ts';
-import { plain, refuseHop, refuseOpen, type Address } from './hops.ts';
+import { withoutQuery, refuseHop, refuseOpen, type Address } from './hops.ts';
 import { lfsServer, type LfsServer } from './lfs-server.ts';
 import type { ArtifactAccess } from './workflow-artifact.ts';
 
@@ -162,7 +162,7 @@ async function addressOf(
         redirect: 'manual',
         signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]),
       });
-      const text = await readText(response, plain(url));
+      const text = await readText(response, withoutQuery(url));
       if (isPassing(response.status)) return passing(url, `the LFS server answered ${response.status}`);
       return { done: { status: response.status, body: parsed(text) } };
     } catch (error) {
@@ -226,7 +226,7 @@ function parsed(text: string): unknown {
 
 function passing(url: URL, found: string): { error: GitHubError; pause: null } {
   const remedy = 'Check the network, the proxy and that the server can be reached from here, and run again';
-  return { error: new GitHubError('unavailable', { found, where: plain(url), remedy }), pause: null };
+  return { error: new GitHubError('unavailable', { found, where: withoutQuery(url), remedy }), pause: null };
 }
 
 function refusedBatch({ url, headers, note }: LfsServer, uri: string, { status, body }: Answer): RegistryError {
@@ -242,7 +242,7 @@ function refusedBatch({ url, headers, note }: LfsServer, uri: string, { status, 
       ? 'Set the remote to where the repository is now: git remote set-url origin <address>'
       : 'See what the server says';
   return new RegistryError({
-    found: `the model is kept in Git LFS, and ${plain(url)} answered ${status}${said}`,
+    found: `the model is kept in Git LFS, and ${withoutQuery(url)} answered ${status}${said}`,
     where: uri,
     remedy: `${remedy}${note}`,
   });
@@ -256,7 +256,7 @@ function missingObject(
 ): RegistryError {
   const said = typeof error?.message === 'string' ? ` (${error.message.slice(0, 200)})` : '';
   return new RegistryError({
-    found: `the model is kept in Git LFS, and ${plain(url)} does not give object ${oid}${said}`,
+    found: `the model is kept in Git LFS, and ${withoutQuery(url)} does not give object ${oid}${said}`,
     where: uri,
     remedy: `Push the objects from a clone that has them: git lfs push --all origin${note}`,
   });

@@ -2,7 +2,7 @@ import { RegistryError } from '../errors.ts';
 import { readChain, canonicalBytes, restoreRemedy, type Chain, type Finding } from './chain.ts';
 import { listFiles, maximumBytes, plainFile, readBlobs, type TreeEntry } from './git/objects.ts';
 import type { Repository } from './git/repository.ts';
-import { manifestPath, modelFolder, placeOf } from './layout.ts';
+import { manifestPath, modelFolder, parseRegistryPath } from './layout.ts';
 
 /** Everything a commit says about one model. */
 export interface ModelState extends Chain {
@@ -40,12 +40,12 @@ export async function modelState(
   const files = new Map(entries.map((entry) => [entry.path, entry]));
   const findings = entries.flatMap((entry) => strangeFile(folder, entry, files));
   const plain = entries.filter((entry) => entry.mode === plainFile && entry.size <= maximumBytes);
-  const kept = plain.filter((entry) => ['decision', 'manifest'].includes(placeOf(entry.path)?.kind ?? ''));
+  const kept = plain.filter((entry) => ['decision', 'manifest'].includes(parseRegistryPath(entry.path)?.kind ?? ''));
   const contents = await read(kept);
   const chain = await readChain(
     model,
     kept.flatMap((entry) => {
-      const place = placeOf(entry.path);
+      const place = parseRegistryPath(entry.path);
       const bytes = contents.get(entry.oid);
       return place?.kind === 'decision' && bytes !== undefined
         ? [{ seq: place.seq, path: `${folder}/${entry.path}`, bytes }]
@@ -90,15 +90,15 @@ function strangeFile(folder: string, entry: TreeEntry, files: ReadonlyMap<string
     ];
   }
   // Of evidence it is told with the decisions that refer to it: it keeps nobody from deciding.
-  if (entry.size > maximumBytes && placeOf(entry.path)?.kind !== 'evidence') {
+  if (entry.size > maximumBytes && parseRegistryPath(entry.path)?.kind !== 'evidence') {
     return [
       { path, found: `a file of ${entry.size} bytes`, expected: `at most ${maximumBytes}`, remedy: restoreRemedy },
     ];
   }
-  if (placeOf(entry.path) !== null) return [];
+  if (parseRegistryPath(entry.path) !== null) return [];
   const number = /\/decisions\/.*?0*([0-9]+)\.json$/u.exec(entry.path)?.[1];
   const twin = [...files.keys()].some((other) => {
-    const place = placeOf(other);
+    const place = parseRegistryPath(other);
     return place?.kind === 'decision' && place.seq === Number(number);
   });
   return [

@@ -1,7 +1,7 @@
 import type { Decision, Evidence, RecordedDecision, RegistryHistory } from '../evidence/index.ts';
 import type { Finding } from './chain.ts';
 import type { Manifest } from './manifest.ts';
-import type { Judge } from './verify.ts';
+import type { DecisionCheck } from './verify.ts';
 
 /** Who is champion, since when, on whose word and on what evidence. Each store of the registry is one of these. */
 export interface Registry {
@@ -23,7 +23,7 @@ export interface Registry {
    * @param options.missingTags report tags that are not there, where the registry is tagged (default: true)
    * @param options.judge asked about every decision of a chain that is sound
    */
-  verify(options?: { missingTags?: boolean; judge?: Judge }): Promise<Finding[]>;
+  verify(options?: { missingTags?: boolean; judge?: DecisionCheck }): Promise<Finding[]>;
   /** Make the tags that the chain of a model calls for and that are missing. Returns their names. @throws RegistryError */
   tag(model: string): Promise<string[]>;
   /** Say before long work whether a decision could be recorded. @throws RegistryError when not */

@@ -3,8 +3,8 @@ import type { Finding } from './chain.ts';
 import { identity, listFiles } from './git/objects.ts';
 import { commitAt, isAncestor, isShallow, type Repository } from './git/repository.ts';
 import { git, gitFault, runGit } from './git/run.ts';
-import { placeOf } from './layout.ts';
-import { verifyRegistry, type Judge, type MadeDecision, type VerifyOptions } from './verify.ts';
+import { parseRegistryPath } from './layout.ts';
+import { verifyRegistry, type DecisionCheck, type MadeDecision, type VerifyOptions } from './verify.ts';
 
 /** The commits that a change leads from and to, merged if they have gone different ways. */
 export interface Change {
@@ -73,7 +73,7 @@ export async function verifyChange(
   ]);
   const now = new Map(after.map((entry) => [entry.path, entry]));
   const changed = before.flatMap(({ path, oid, mode }): Finding[] => {
-    const kind = placeOf(path)?.kind;
+    const kind = parseRegistryPath(path)?.kind;
     const there = now.get(path);
     if ((kind !== 'decision' && kind !== 'evidence') || (there?.oid === oid && there.mode === mode)) return [];
     return [
@@ -88,7 +88,7 @@ export async function verifyChange(
   const known = new Set(changed.map(({ path }) => path));
   const recorded = new Set(before.map(({ path }) => `${folder}/${path}`));
   const appended: MadeDecision[] = [];
-  const judge: Judge = (made) => {
+  const judge: DecisionCheck = (made) => {
     const added = !recorded.has(made.path);
     // What was read for it need not stay.
     if (added) appended.push({ ...made, evidence: [] });

@@ -15,7 +15,7 @@ import {
   decisionPath,
   evidencePath,
   modelFolder,
-  placeOf,
+  parseRegistryPath,
   twinOf,
 } from './layout.ts';
 import { championOf, extendManifest, viewOf, type ChainLink, type Manifest } from './manifest.ts';
@@ -34,7 +34,7 @@ export interface MadeDecision {
 }
 
 /** Says what is wrong with a decision beyond what chain and digests tell. */
-export type Judge = (made: MadeDecision) => Finding[];
+export type DecisionCheck = (made: MadeDecision) => Finding[];
 
 export interface VerifyOptions {
   /** `required`: every tag that the chains call for must be there; `held`: those that are there must agree; `ignored`: they are of another branch. */
@@ -42,7 +42,7 @@ export interface VerifyOptions {
   /** Whether artifacts.yaml must agree with the chains (default: it is not looked at). */
   artifactsYaml?: boolean;
   /** Asked about every decision of a chain that is sound, with all of its evidence. */
-  judge?: Judge | undefined;
+  judge?: DecisionCheck | undefined;
 }
 
 /**
@@ -127,7 +127,7 @@ async function decisions(
   folder: string,
   model: string,
   state: ModelState,
-  judge: Judge | undefined,
+  judge: DecisionCheck | undefined,
 ): Promise<Finding[]> {
   const findings: Finding[] = [];
   const references = evidenceReferences(state);
@@ -159,7 +159,7 @@ async function decisions(
     manifest = extendManifest(manifest, link);
   }
   for (const path of state.files.keys()) {
-    const place = placeOf(path);
+    const place = parseRegistryPath(path);
     if (place?.kind === 'evidence' && !references.has(place.sha256)) {
       findings.push({ ...foreign(folder, path), found: 'evidence that no decision refers to' });
     }
@@ -185,7 +185,7 @@ function history(added: readonly Addition[], folder: string, entries: readonly T
   const findings = new Map<string, Finding>();
   for (const addition of added) {
     const path = addition.path.slice(folder.length + 1);
-    const kind = placeOf(path)?.kind;
+    const kind = parseRegistryPath(path)?.kind;
     if ((kind !== 'decision' && kind !== 'evidence') || now.get(path) === addition.oid) continue;
     findings.set(path, {
       path: addition.path,

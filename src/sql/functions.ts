@@ -82,7 +82,7 @@ const reasons: readonly (readonly [ReadonlySet<string>, string])[] = [
   ],
   [
     words('random gen_random_uuid uuid uuidv4 uuidv7 setseed reservoir_quantile'),
-    'which gives another value each time',
+    'which gives a different value each time',
   ],
   [
     words(`

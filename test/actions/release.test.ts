@@ -120,7 +120,7 @@ describe('the release of a champion', () => {
     const early = await step('release', { version: '1.0.0' });
     assert.match(
       early.stdout,
-      /::error::the tag spam-filter@v1\.0\.0 is here and not on GitHub.*git push origin refs\/tags/u,
+      /::error::the tag spam-filter@v1\.0\.0 is in this clone but not on GitHub.*git push origin refs\/tags/u,
     );
     await repository.git('push', '--quiet', 'origin', 'refs/tags/spam-filter@v1.0.0');
     assert.match((await step('release', { version: '1.0.0' })).outputs, /status<<.*\ncreated\n/u);

@@ -220,7 +220,7 @@ const reports: Record<string, Right> = {
   'pytorch-157621': {
     title: 'a batch of one written into the graph is told as such (pytorch/pytorch#157621)',
     code: 1,
-    says: /the graph seems to hold the batch of the export/u,
+    says: /the graph seems to contain the batch size of the export/u,
   },
   'lgbm-6139': {
     title: 'a missing number reaches the model as NaN and not as 0 (lightgbm-org/LightGBM#6139)',

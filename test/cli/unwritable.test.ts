@@ -49,7 +49,7 @@ describe('a place that cannot be written', () => {
     await assert.rejects(writing('/nowhere/at/all', failing('EBADF')), (error) => !(error instanceof UsageError));
     await inTemporaryFolder(async (folder) => {
       await mkdir(join(folder, 'report.html'));
-      await assert.rejects(writeWhole(join(folder, 'report.html'), ''), /report\.html: a folder stands/u);
+      await assert.rejects(writeWhole(join(folder, 'report.html'), ''), /report\.html: there is a folder/u);
     });
   });
 });

@@ -107,7 +107,7 @@ describe('a candidate that is an artifact of a workflow run', () => {
     assert.equal(own.code, 0, own.stdout + own.stderr);
     const foreign = await gate(upload(8).uri);
     assert.equal(foreign.code, 3, foreign.stdout + foreign.stderr);
-    assert.match(foreign.stderr, /no artifact of this workflow run/u);
+    assert.match(foreign.stderr, /not an artifact of this workflow run/u);
     await repository.git('switch', '--quiet', 'main');
   });
 

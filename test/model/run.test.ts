@@ -64,7 +64,7 @@ describe('a loaded model', () => {
       });
       await assert.rejects(loaded.run({ x: { type: 'double', dims: [1, 5], data: new Float64Array(5) } }), {
         name: 'ModelError',
-        message: /input x expects 6 and is given 5/u,
+        message: /input x expects 6 but gets 5/u,
       });
       await assert.rejects(loaded.run({}), { message: /nothing for input x/u });
     } finally {

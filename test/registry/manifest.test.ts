@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { sha256, type Decision } from '../../src/evidence/index.ts';
 import { appendDecision, readChain, type DecisionFile } from '../../src/registry/chain.ts';
-import { decisionPath, placeOf } from '../../src/registry/layout.ts';
+import { decisionPath, parseRegistryPath } from '../../src/registry/layout.ts';
 import {
   championOf,
   extendManifest,
@@ -56,7 +56,7 @@ test('the manifest rebuilt from the files of a chain equals the one kept up with
 test('a decision has one place, and the place gives the number back', () => {
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 5_000_000 }), (seq) => {
-      assert.deepEqual(placeOf(decisionPath('m', seq)), { kind: 'decision', model: 'm', seq });
+      assert.deepEqual(parseRegistryPath(decisionPath('m', seq)), { kind: 'decision', model: 'm', seq });
     }),
   );
   assert.equal(decisionPath('m', 42), 'models/m/decisions/000/000042.json');

@@ -23,7 +23,7 @@ import {
   type Version,
 } from '../../evidence/index.ts';
 import type { Finding } from '../../registry/chain.ts';
-import type { Judge, MadeDecision } from '../../registry/verify.ts';
+import type { DecisionCheck, MadeDecision } from '../../registry/verify.ts';
 import { impossibleClaims } from './claims.ts';
 
 /*
@@ -35,7 +35,7 @@ import { impossibleClaims } from './claims.ts';
  * Judges each decision under the policy that it keeps itself: whether it follows from its own evidence. Idempotency keys are not
  * compared, as what they are made of may differ between releases.
  */
-export function underItsOwnPolicy(): Judge {
+export function underItsOwnPolicy(): DecisionCheck {
   // Decisions share few policies.
   const policies = new Map<string, Policy | null>();
   return (made) => {
@@ -69,7 +69,7 @@ export function underItsOwnPolicy(): Judge {
 }
 
 /** Judges a decision under a configuration that says what its policy had to be; `where` is its file. */
-export function underPolicyOf(config: Config, where: string): Judge {
+export function underPolicyOf(config: Config, where: string): DecisionCheck {
   return (made) => {
     const { decision } = made;
     const { action } = decision;

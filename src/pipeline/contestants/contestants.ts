@@ -70,7 +70,7 @@ export async function contestantOf(
 function asContestant(resolved: ResolvedModel, result: PredictionResult): Contestant {
   const { kind, artifact } = resolved;
   return {
-    artifact: plain(artifact),
+    artifact: recordedArtifact(artifact),
     model: kind === 'model' ? { artifact: resolved.artifact, reading: resolved.reading } : null,
     result,
   };
@@ -272,6 +272,6 @@ export async function withFiles<T>(
 }
 
 /** What evidence and registry keep of an artifact: nothing of where it lies on this machine. */
-export function plain({ role, uri, sha256, size, reading }: Artifact): Artifact {
+export function recordedArtifact({ role, uri, sha256, size, reading }: Artifact): Artifact {
   return { role, uri, sha256, size, ...(reading === undefined ? {} : { reading }) };
 }

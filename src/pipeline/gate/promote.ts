@@ -31,7 +31,7 @@ import {
 } from '../contestants/resolve.ts';
 import { discardAllEvidence, prepareOut, readEvidence, writeDecision } from './output.ts';
 import { sourceHere } from './source.ts';
-import { plain } from '../contestants/contestants.ts';
+import { recordedArtifact } from '../contestants/contestants.ts';
 import { stageFacts } from '../configuration.ts';
 import { prepareStages, runStages } from './run-stage.ts';
 import { openRegistry, registryView } from '../open-registry.ts';
@@ -272,7 +272,7 @@ async function decideAndRecord(
 
 /** The candidate as the registry may keep it: an address whose bytes cannot change, and which others can fetch. */
 async function recordable(workspace: Workspace, candidate: ResolvedModel, record: boolean): Promise<Artifact> {
-  const artifact = plain(candidate.artifact);
+  const artifact = recordedArtifact(candidate.artifact);
   if (!record || !artifact.uri.startsWith('file:')) return artifact;
   const [path, ...beside] =
     candidate.kind === 'model' ? candidate.artifact.files.map((file) => file.path) : [candidate.path];

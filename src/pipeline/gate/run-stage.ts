@@ -12,7 +12,7 @@ import { version } from '../../version.ts';
 import {
   contestantOf,
   limitsOf,
-  plain,
+  recordedArtifact,
   withContestants,
   withDatasets,
   withFiles,
@@ -120,8 +120,9 @@ function runOnLogs(
   return withModelFolder(async (downloads) => {
     const { artifact } = await resolveCandidate(workspace, downloads);
     const rival = await resolveChampion(workspace, view, downloads);
-    const candidate = plain(artifact);
-    const champion = rival === null ? null : plain('resolved' in rival ? rival.resolved.artifact : rival.artifact);
+    const candidate = recordedArtifact(artifact);
+    const champion =
+      rival === null ? null : recordedArtifact('resolved' in rival ? rival.resolved.artifact : rival.artifact);
     return withFiles(workspace, stage.logs(workspace.modelConfig), (datasets) => {
       const subjects = { candidate, ...(champion === null ? {} : { champion }), ...subjectsOf(datasets) };
       const context = { ...contextOf(workspace, datasets), candidate, champion };

@@ -6,7 +6,7 @@ import { isAncestor, openRepository, registryFolder } from '../../registry/git/r
 import { withClone } from '../../registry/github/clone.ts';
 import { checkMerged } from '../../registry/github/merged-promotions.ts';
 import { closeOvertaken } from '../../registry/github/record-pending.ts';
-import type { BlobCache, Place } from '../../registry/github/snapshot.ts';
+import type { BlobCache, GitHubBranch } from '../../registry/github/snapshot.ts';
 import { verifyRegistry } from '../../registry/verify.ts';
 import { underItsOwnPolicy } from '../auditing/decide-again.ts';
 import { openRegistry } from '../open-registry.ts';
@@ -46,7 +46,7 @@ export async function finishPromotions(workspace: Workspace, { github, range }: 
       where: 'registry.store',
     });
   }
-  const place: Place = {
+  const place: GitHubBranch = {
     github,
     branch: settings.branch ?? defaults.registryBranch,
     folder: registryFolder(settings.path ?? defaults.registryPath),
@@ -82,7 +82,7 @@ export async function finishPromotions(workspace: Workspace, { github, range }: 
  */
 async function pushFindings(
   workspace: Workspace,
-  place: Place,
+  place: GitHubBranch,
   { before, after }: FinishInput['range'],
 ): Promise<Finding[]> {
   const { github, branch, folder } = place;

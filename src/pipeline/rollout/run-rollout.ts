@@ -22,7 +22,7 @@ import { rolloutSettings, type Rollout } from '../../stages/rollout/schema.ts';
 import { rollout as stage } from '../../stages/rollout/stage.ts';
 import { stages } from '../../stages/index.ts';
 import { version } from '../../version.ts';
-import { plain } from '../contestants/contestants.ts';
+import { recordedArtifact } from '../contestants/contestants.ts';
 import { resolveCandidate, resolveChampion, withModelFolder } from '../contestants/resolve.ts';
 import { discardEvidence, writeEvidence } from '../gate/output.ts';
 import { runPromote, type PromoteInput, type PromoteResult } from '../gate/promote.ts';
@@ -157,9 +157,9 @@ async function begin(workspace: Workspace, { env }: Pick<RolloutInput, 'env'>, d
       remedy: 'Register the model that is served today: contender registry register --artifact FILE',
     });
   }
-  const champion = plain('resolved' in rival ? rival.resolved.artifact : rival.artifact);
+  const champion = recordedArtifact('resolved' in rival ? rival.resolved.artifact : rival.artifact);
   const weights = openWeights(settings.weights, workspace.root, env);
-  return { settings, weights, artifacts: { champion, candidate: plain(candidate) }, view };
+  return { settings, weights, artifacts: { champion, candidate: recordedArtifact(candidate) }, view };
 }
 
 /** A candidate that was promoted, by this rollout before it was cut off, gets all of the traffic. */

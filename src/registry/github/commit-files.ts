@@ -5,7 +5,7 @@ import type { FileContent } from '../plan-pending.ts';
 import type { RegistryTag } from '../tags.ts';
 import { moveRefs, nothing, repositoryAndLogin } from './refs.ts';
 import { addedIn, storeTags } from './tags.ts';
-import type { Place, Snapshot } from './snapshot.ts';
+import type { GitHubBranch, Snapshot } from './snapshot.ts';
 
 /** Larger commits go up file by file: GitHub takes no large bodies (trees fail above about 2.5 MB). */
 const bytesAtOnce = 1024 * 1024;
@@ -23,7 +23,7 @@ const commitMutation = `mutation Commit($input: CreateCommitOnBranchInput!) {
  * @throws GitHubError `conflict` when the branch moved, `rules` when it may not be written to; uncertain when nobody knows
  */
 export async function commitOnBranch(
-  place: Place,
+  place: GitHubBranch,
   from: Pick<Snapshot, 'head' | 'tree'>,
   files: ReadonlyMap<string, Uint8Array>,
   message: string,
@@ -62,7 +62,7 @@ export async function commitOnBranch(
  * @throws GitHubError as `moveRefs` does
  */
 export async function commitWithTags(
-  place: Place,
+  place: GitHubBranch,
   from: Pick<Snapshot, 'head' | 'tree'>,
   plan: { files: ReadonlyMap<string, Uint8Array>; message: string; seq: number },
   model: string,

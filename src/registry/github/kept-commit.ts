@@ -1,12 +1,12 @@
 import { notKept } from '../kept-commit.ts';
-import type { Place } from './snapshot.ts';
+import type { GitHubBranch } from './snapshot.ts';
 
 /**
  * Say whether GitHub keeps a commit: in the history of the registry's branch or of the default branch.
  *
  * @throws RegistryError when it is not there, or on no such branch
  */
-export async function requireKept({ github, branch }: Place, main: string, commit: string): Promise<void> {
+export async function requireKept({ github, branch }: GitHubBranch, main: string, commit: string): Promise<void> {
   const branches = [...new Set([branch, main])];
   for (const each of branches) {
     // Absent: the commit is unknown there, or the two have no common history.

@@ -5,7 +5,7 @@ import { sound, type ModelState } from '../model-state.ts';
 import { gtoTags } from '../tags.ts';
 import { isBot, isOwnCommit, promotionBranch } from './promotion-branch.ts';
 import { recorder } from './refs.ts';
-import { blobsAt, modelTrees, readSnapshotAt, type BlobCache, type Place } from './snapshot.ts';
+import { blobsAt, modelTrees, readSnapshotAt, type BlobCache, type GitHubBranch } from './snapshot.ts';
 
 /** What a push to the branch of the registry made of a model. */
 export interface MergedModel {
@@ -28,7 +28,7 @@ const pullsLookedAt = 30;
  * @throws RegistryError when a chain or manifest is damaged, GitHubError
  */
 export async function checkMerged(
-  place: Place,
+  place: GitHubBranch,
   range: { before: string | null; after: string },
   cache: BlobCache,
 ): Promise<MergedModel[]> {
@@ -46,7 +46,7 @@ export async function checkMerged(
 }
 
 async function checkModel(
-  place: Place,
+  place: GitHubBranch,
   range: { before: string | null; after: string },
   model: string,
   cache: BlobCache,
@@ -66,7 +66,7 @@ async function checkModel(
   return { model, decisions, findings };
 }
 
-async function stateAt(place: Place, commit: string, model: string, cache: BlobCache): Promise<ModelState> {
+async function stateAt(place: GitHubBranch, commit: string, model: string, cache: BlobCache): Promise<ModelState> {
   const found = await readSnapshotAt(place, commit, model, cache);
   return found?.state ?? { links: [], manifest: null, findings: [], files: new Map() };
 }
@@ -75,7 +75,7 @@ async function stateAt(place: Place, commit: string, model: string, cache: BlobC
  * The last decision that has a tag of its version: it was checked before it was tagged. Null: the model has no tags. What was
  * refused in an earlier push is thus looked at again, and a later one does not bring it in.
  */
-async function lastTagged({ github }: Place, model: string, { links }: ModelState): Promise<number | null> {
+async function lastTagged({ github }: GitHubBranch, model: string, { links }: ModelState): Promise<number | null> {
   const refs = await github.list('GET /repos/{owner}/{repo}/git/matching-refs/{ref}', { ref: `tags/${model}@v` });
   const there = new Set(refs.map(({ ref }) => ref.replace('refs/tags/', '')));
   return gtoTags(model, links).findLast(({ name }) => there.has(name))?.seq ?? null;
@@ -83,7 +83,7 @@ async function lastTagged({ github }: Place, model: string, { links }: ModelStat
 
 /** Decisions whose bytes no commit of Contender's has. */
 async function strangers(
-  place: Place,
+  place: GitHubBranch,
   after: string,
   { files }: ModelState,
   decisions: readonly RecordedDecision[],
@@ -129,7 +129,7 @@ async function strangers(
 
 /** Pull requests of the model's promotion branch that the bot made and people merged, the last first. */
 async function mergedPulls(
-  { github, branch }: Place,
+  { github, branch }: GitHubBranch,
   model: string,
   login: string | undefined,
 ): Promise<{ number: number; login: string }[]> {
@@ -150,7 +150,7 @@ async function mergedPulls(
   );
 }
 
-async function ownCommits({ github }: Place, pull: { number: number; login: string }): Promise<string[]> {
+async function ownCommits({ github }: GitHubBranch, pull: { number: number; login: string }): Promise<string[]> {
   const commits = await github.list('GET /repos/{owner}/{repo}/pulls/{pull_number}/commits', {
     pull_number: pull.number,
   });
@@ -159,7 +159,7 @@ async function ownCommits({ github }: Place, pull: { number: number; login: stri
   return own.toReversed();
 }
 
-function gone({ folder }: Place, path: string): Finding {
+function gone({ folder }: GitHubBranch, path: string): Finding {
   return {
     path: `${folder}/${path}`,
     found: 'what was recorded is gone or changed',

@@ -4,7 +4,7 @@ import { modelFolder } from '../layout.ts';
 import type { FileContent } from '../plan-pending.ts';
 import { storeCommit } from './commit-files.ts';
 import { moveRefs, recorder, repositoryAndLogin } from './refs.ts';
-import type { Place, Snapshot } from './snapshot.ts';
+import type { GitHubBranch, Snapshot } from './snapshot.ts';
 
 /** The branch on which decisions about a model wait for their pull request to be merged. */
 export function promotionBranch(model: string): string {
@@ -19,7 +19,7 @@ export function promotionBranch(model: string): string {
  * @throws GitHubError `conflict` when the branch moved; uncertain when nobody knows. RegistryError when GitHub does not sign for this token
  */
 export async function movePromotionBranch(
-  place: Place,
+  place: GitHubBranch,
   before: string | null,
   base: Pick<Snapshot, 'head' | 'tree'>,
   files: ReadonlyMap<string, FileContent>,
@@ -39,7 +39,7 @@ export async function movePromotionBranch(
  *
  * @throws RegistryError when somebody else changed what the branch says about the model
  */
-export async function checkOwnWork(place: Place, model: string): Promise<void> {
+export async function checkOwnWork(place: GitHubBranch, model: string): Promise<void> {
   const { github, branch, folder } = place;
   const path = `${folder}/${modelFolder(model)}`;
   const [last] = await github.request('GET /repos/{owner}/{repo}/commits', { sha: branch, path, per_page: 1 });

@@ -16,7 +16,7 @@ import { planPending, waitingOn, type CarryOver, type PendingPlan, type Waiting 
 import type { Surroundings } from '../plan-record.ts';
 import type { Pending, RecordInput, RecordResult } from '../registry.ts';
 import { checkOwnWork, movePromotionBranch, promotionBranch } from './promotion-branch.ts';
-import { readBlob, readSnapshot, type BlobCache, type Place, type Snapshot } from './snapshot.ts';
+import { readBlob, readSnapshot, type BlobCache, type GitHubBranch, type Snapshot } from './snapshot.ts';
 
 /** What recording through pull requests needs of the other stages. */
 export interface PullRequestSettings {
@@ -46,7 +46,7 @@ export interface WaitingPromotion {
 
 /** Write a decision to the promotion branch and see to its pull request, attempt by attempt, until the branch is read to hold it. */
 export function pendingRecorder(context: {
-  base: Place;
+  base: GitHubBranch;
   settings: PullRequestSettings;
   request: RecordInput;
   cache: BlobCache;
@@ -57,7 +57,7 @@ export function pendingRecorder(context: {
   const { base, settings, request, cache, log } = context;
   const { github } = base;
   const { model } = request;
-  const place: Place = { ...base, branch: promotionBranch(model) };
+  const place: GitHubBranch = { ...base, branch: promotionBranch(model) };
   let replaced: readonly Replaced[] = [];
   let refusals = 0;
   /** The branch has the decision, as far as anybody knows. */
@@ -131,12 +131,12 @@ export function pendingRecorder(context: {
 
 /** What waits for a person to merge it; null: nothing. */
 export async function pendingPromotion(
-  base: Place,
+  base: GitHubBranch,
   from: Snapshot,
   model: string,
   cache: BlobCache,
 ): Promise<Pending | null> {
-  const place: Place = { ...base, branch: promotionBranch(model) };
+  const place: GitHubBranch = { ...base, branch: promotionBranch(model) };
   const found = await readPromotionBranch(place, from, model, cache);
   if (found === null || found.waiting.decisions.length === 0) return null;
   const open = await openPullRequest(base.github, { branch: place.branch, base: base.branch });
@@ -154,8 +154,8 @@ export async function pendingPromotion(
  * @returns its number; null: there is none to close
  * @throws RegistryError, GitHubError
  */
-export async function closeOvertaken(base: Place, model: string, cache: BlobCache): Promise<number | null> {
-  const place: Place = { ...base, branch: promotionBranch(model) };
+export async function closeOvertaken(base: GitHubBranch, model: string, cache: BlobCache): Promise<number | null> {
+  const place: GitHubBranch = { ...base, branch: promotionBranch(model) };
   const open = await openPullRequest(base.github, { branch: place.branch, base: base.branch });
   const from = open === null ? null : await readSnapshot(base, model, cache);
   const found = from === null ? null : await readPromotionBranch(place, from, model, cache);
@@ -186,7 +186,7 @@ interface PromotionBranch extends Snapshot {
 }
 
 async function readPromotionBranch(
-  place: Place,
+  place: GitHubBranch,
   base: Snapshot,
   model: string,
   cache: BlobCache,
@@ -202,7 +202,7 @@ async function readPromotionBranch(
 }
 
 async function promotionOf(
-  place: Place,
+  place: GitHubBranch,
   base: string,
   { waiting, state }: PromotionBranch,
   asked: RecordedDecision,
@@ -224,7 +224,7 @@ async function promotionOf(
   return { model, branch: place.branch, base, decisions, lead, evidence };
 }
 
-async function branchHead({ github, branch }: Place): Promise<string | null> {
+async function branchHead({ github, branch }: GitHubBranch): Promise<string | null> {
   const found = await github.find('GET /repos/{owner}/{repo}/git/ref/{ref}', { ref: `heads/${branch}` });
   return found?.object.sha ?? null;
 }

@@ -6,7 +6,7 @@ import { nothing } from './refs.ts';
 import { modelState, type BlobReader, type ModelState } from '../model-state.ts';
 
 /** A branch of a repository on GitHub, and the folder in it that is the registry. */
-export interface Place {
+export interface GitHubBranch {
   github: GitHub;
   branch: string;
   folder: string;
@@ -68,13 +68,13 @@ interface CommitAnswer {
 }
 
 /** What there is before the first decision makes the branch. */
-export async function emptySnapshot({ folder }: Place, model: string): Promise<Snapshot> {
+export async function emptySnapshot({ folder }: GitHubBranch, model: string): Promise<Snapshot> {
   const state = await modelState(() => Promise.resolve(new Map()), folder, model, []);
   return { head: nothing, tree: '', hasAttributes: false, artifacts: null, state };
 }
 
 /** Only what is below the model is asked for, so the cost does not grow with the other models. Null: there is no such branch. */
-export async function readSnapshot(place: Place, model: string, cache: BlobCache): Promise<Snapshot | null> {
+export async function readSnapshot(place: GitHubBranch, model: string, cache: BlobCache): Promise<Snapshot | null> {
   const { github, branch } = place;
   const { repository } = await github.graphql<{ repository: { ref: { target: CommitAnswer } | null } }>(snapshotQuery, {
     ...variables(place, model),
@@ -85,7 +85,7 @@ export async function readSnapshot(place: Place, model: string, cache: BlobCache
 
 /** The same of a commit. Null: there is no such commit. */
 export async function readSnapshotAt(
-  place: Place,
+  place: GitHubBranch,
   oid: string,
   model: string,
   cache: BlobCache,
@@ -97,7 +97,7 @@ export async function readSnapshotAt(
   return snapshotOf(place, model, repository.object, cache);
 }
 
-function variables({ github, folder }: Place, model: string): Record<string, string> {
+function variables({ github, folder }: GitHubBranch, model: string): Record<string, string> {
   return {
     owner: github.owner,
     name: github.repo,
@@ -107,7 +107,7 @@ function variables({ github, folder }: Place, model: string): Record<string, str
 }
 
 async function snapshotOf(
-  { github, folder }: Place,
+  { github, folder }: GitHubBranch,
   model: string,
   target: CommitAnswer | null,
   cache: BlobCache,
@@ -124,7 +124,7 @@ async function snapshotOf(
 }
 
 /** The folder of each model at a commit, by its tree; empty where the commit has no registry. */
-export async function modelTrees({ github, folder }: Place, oid: string): Promise<Map<string, string>> {
+export async function modelTrees({ github, folder }: GitHubBranch, oid: string): Promise<Map<string, string>> {
   const query = `query ModelTrees($owner: String!, $name: String!, $oid: GitObjectID!, $path: String!) {
     repository(owner: $owner, name: $name) {
       object(oid: $oid) { ... on Commit { file(path: $path) { object { ... on Tree { entries { name type oid } } } } } }
@@ -143,7 +143,7 @@ export async function modelTrees({ github, folder }: Place, oid: string): Promis
 
 /** The object names of files at a commit, by path; null: no such file there. */
 export async function blobsAt(
-  { github }: Place,
+  { github }: GitHubBranch,
   commit: string,
   paths: readonly string[],
 ): Promise<Map<string, string | null>> {
@@ -168,7 +168,7 @@ export async function blobsAt(
 }
 
 /** Names of the models, sorted. */
-export async function listModels({ github, branch, folder }: Place): Promise<string[] | null> {
+export async function listModels({ github, branch, folder }: GitHubBranch): Promise<string[] | null> {
   const query = `query Models($owner: String!, $name: String!, $ref: String!, $path: String!) {
     repository(owner: $owner, name: $name) {
       ref(qualifiedName: $ref) { target { ... on Commit { file(path: $path) { object { ... on Tree { entries { name type } } } } } } }
@@ -188,13 +188,13 @@ export async function listModels({ github, branch, folder }: Place): Promise<str
 }
 
 /** The bytes of one file of the branch; null when it is not there. */
-export async function readFile(place: Place, path: string): Promise<Buffer | null> {
+export async function readFile(place: GitHubBranch, path: string): Promise<Buffer | null> {
   const found = await findEntry(place, path);
   return found?.type === 'blob' ? readBlob(place.github, found.oid) : null;
 }
 
 /** What is at a path of the branch; null: nothing. */
-export async function findEntry({ github, branch }: Place, path: string): Promise<TreeEntry | null> {
+export async function findEntry({ github, branch }: GitHubBranch, path: string): Promise<TreeEntry | null> {
   const query = `query File($owner: String!, $name: String!, $ref: String!, $path: String!) {
     repository(owner: $owner, name: $name) {
       ref(qualifiedName: $ref) { target { ... on Commit { file(path: $path) { ${entry} } } } }
@@ -218,7 +218,7 @@ export async function findEntry({ github, branch }: Place, path: string): Promis
  * back, so that this is one request.
  */
 export async function firstCommitOf(
-  { github, branch }: Pick<Place, 'github' | 'branch'>,
+  { github, branch }: Pick<GitHubBranch, 'github' | 'branch'>,
   path: string,
 ): Promise<string | null> {
   const commits = await github.list('GET /repos/{owner}/{repo}/commits', { sha: branch, path });

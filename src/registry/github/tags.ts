@@ -4,7 +4,7 @@ import { decisionPath } from '../layout.ts';
 import type { ChainLink } from '../manifest.ts';
 import { gtoTags, isTag, type FoundTag, type RegistryTag } from '../tags.ts';
 import { moveRefs, repositoryAndLogin, type RefMove } from './refs.ts';
-import { firstCommitOf, type Place } from './snapshot.ts';
+import { firstCommitOf, type GitHubBranch } from './snapshot.ts';
 
 /** So many refs are moved in one request. */
 const refsAtOnce = 50;
@@ -77,7 +77,7 @@ export async function storeTags(
  * @returns the names of the tags made
  * @throws RegistryError when a tag cannot be made
  */
-export async function completeTags(place: Place, model: string, links: readonly ChainLink[]): Promise<string[]> {
+export async function completeTags(place: GitHubBranch, model: string, links: readonly ChainLink[]): Promise<string[]> {
   const { github } = place;
   const wanted = gtoTags(model, links);
   if (wanted.length === 0) return [];
@@ -104,7 +104,7 @@ export async function completeTags(place: Place, model: string, links: readonly 
 }
 
 /** Make some tags of a model, one by one. One that is there by now stays as it is. */
-export async function makeTags(place: Place, model: string, tags: readonly RegistryTag[]): Promise<void> {
+export async function makeTags(place: GitHubBranch, model: string, tags: readonly RegistryTag[]): Promise<void> {
   const { github } = place;
   const { login } = await repositoryAndLogin(github);
   for (const move of await storeTags(github, login, tags, (seq) => addedIn(place, decisionPath(model, seq)))) {
@@ -120,7 +120,7 @@ export function isOvertaken({ kind }: GitHubError): boolean {
 }
 
 /** The commit that first added a file of the registry, as `git/tags.ts` and `verify.ts` have it. @throws RegistryError when there is none */
-export async function addedIn({ github, branch, folder }: Place, file: string): Promise<string> {
+export async function addedIn({ github, branch, folder }: GitHubBranch, file: string): Promise<string> {
   const commit = await firstCommitOf({ github, branch }, `${folder}/${file}`);
   if (commit !== null) return commit;
   throw new RegistryError({

@@ -144,9 +144,9 @@ function answerIn(outputs: readonly Tensor[]): { score: number | null; label: st
   const decided = outputs.find(({ datatype }) => !datatype.startsWith('FP'));
   const columns = fractions === undefined ? 0 : fractions.shape.slice(1).reduce((product, size) => product * size, 1);
   const score = fractions === undefined ? undefined : Array.from(fractions.data as ArrayLike<unknown>)[columns - 1];
-  const label = decided === undefined ? undefined : Array.from(decided.data as ArrayLike<unknown>)[0];
+  const label = decided === undefined ? undefined : Array.from(decided.data as ArrayLike<string | number | bigint>)[0];
   return {
     score: typeof score === 'number' && Number.isFinite(score) ? score : null,
-    label: label === undefined || label === null ? null : String(label as string | number | bigint | boolean),
+    label: label === undefined ? null : String(label),
   };
 }

@@ -380,7 +380,7 @@ async function sampleOf(
   );
   if (rows.length === 0) return null;
   const cell = (value: unknown): string => {
-    const text = value === null ? '' : String(value as string | number);
+    const text = typeof value === 'string' || typeof value === 'number' ? String(value) : '';
     // What a spreadsheet would run as a formula is a text.
     const safe = /^[=+@\t\r-]/u.test(text) && Number.isNaN(Number(text)) ? `'${text}` : text;
     return /[",\r\n]/u.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;

@@ -251,7 +251,7 @@ describe('a change of the registry held against its base', () => {
       const text = await readFile(join(at.folder, 'artifacts.yaml'), 'utf8');
       await at.write('artifacts.yaml', text.replace('1.0.3', '1.0.2'));
       await at.commit('Edit');
-      assert.match((await verify(at)).findings[0]?.found ?? '', /m\.custom is of version 1\.0\.2/u);
+      assert.match((await verify(at)).findings[0]?.found ?? '', /m\.custom names version 1\.0\.2/u);
     }));
 
   const promoted = gate('c', 'pass')[0];

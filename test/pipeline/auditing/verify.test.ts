@@ -146,7 +146,7 @@ describe('a registry that contradicts itself, though every hash holds', () => {
     [
       'evidence of another model',
       evidenceOf((each) => ({ ...each, model: 'other' })),
-      /where the outcome is hold: The evaluation evidence is of model other/u,
+      /where the outcome is hold: The evaluation evidence is about model other/u,
     ],
     [
       'evidence of another candidate',

@@ -153,7 +153,7 @@ describe('a metric in SQL', () => {
     [
       'calls what does not exist',
       'profit(score)',
-      /profit\(\), which is none of the functions.*nearest allowed is prefix\(\)/u,
+      /profit\(\), which is not one of the functions.*nearest allowed is prefix\(\)/u,
     ],
   ];
   let session: SqlSession;

@@ -323,7 +323,7 @@ describe('what a check says', () => {
       champion: decided(sample, (row) => row >= 15 && row < 38),
       candidate: decided(sample, (row) => row < 20),
     };
-    assert.match(judge({ policy: superior('accuracy'), ...sides })[0]!.message, /state policy\.primary\.min_gain/u);
+    assert.match(judge({ policy: superior('accuracy'), ...sides })[0]!.message, /set policy\.primary\.min_gain/u);
     const stated: Policy = { primary: { metric: 'accuracy', require: 'superior', min_gain: 0.003 } };
     assert.match(
       judge({ policy: stated, ...sides })[0]!.message,
