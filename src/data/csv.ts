@@ -13,6 +13,14 @@ const longestHeader = 1024 * 1024;
  */
 export async function csvHeader(path: string, uri: string, { delimiter = ',' }: CsvDialect = {}): Promise<string[]> {
   const names = splitRecord(await firstRecord(path, uri), delimiter);
+  if (names.length === 1 && names[0] === '') {
+    throw new DataError({
+      found: 'the first line is blank',
+      expected: 'a first line with the names of the columns',
+      where: `${uri}:1`,
+      remedy: 'Remove the line, or write the names there',
+    });
+  }
   refuseOtherDelimiter(names, delimiter, uri);
   const seen = new Map<string, string>();
   for (const [index, name] of names.entries()) {

@@ -8,12 +8,15 @@ export interface JsonlFault {
   remedy: string;
 }
 
-/** The first line that is no JSON object whose keys all differ, also in the objects within it; null where there is none. */
-export async function jsonlFault(path: string, uri: string): Promise<JsonlFault | null> {
+/**
+ * The first line that is no JSON object whose keys all differ, also in the objects within it; null where there is none.
+ * @param parsed whether every line is known to be a JSON object: only keys are looked at
+ */
+export async function jsonlFault(path: string, uri: string, parsed = false): Promise<JsonlFault | null> {
   const utf8 = new TextDecoder('utf-8', { fatal: true });
   for await (const lines of lineBatches(path, uri)) {
     for (const { number, bytes } of lines) {
-      if (bytes.subarray(0, 3).equals(byteOrderMark)) {
+      if (bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf) {
         return {
           line: number,
           found: 'the line starts with a byte order mark (BOM)',
@@ -21,11 +24,11 @@ export async function jsonlFault(path: string, uri: string): Promise<JsonlFault 
           remedy: 'Save the file as UTF-8 without a BOM',
         };
       }
-      const { value, broken } = jsonRow(utf8, bytes);
+      const broken = parsed ? undefined : jsonRow(utf8, bytes).broken;
       if (broken !== undefined) {
         return { line: number, found: broken, expected: 'one JSON object a line', remedy: 'Fix this line' };
       }
-      const twice = namesIn(bytes) === keysOf(value) ? undefined : keyTwice(utf8.decode(bytes));
+      const twice = mayRepeatKey(bytes) ? keyTwice(utf8.decode(bytes)) : undefined;
       if (twice !== undefined) {
         return {
           line: number,
@@ -39,34 +42,48 @@ export async function jsonlFault(path: string, uri: string): Promise<JsonlFault 
   return null;
 }
 
-const byteOrderMark = Buffer.from('\uFEFF');
-
-/** How many names of keys a JSON text has: its colons outside of strings. */
-function namesIn(bytes: Buffer): number {
-  let count = 0;
-  let quoted = false;
+/** Whether two keys of one object may be alike: a quick look at the bytes, that may be wrong only where it says yes. */
+function mayRepeatKey(bytes: Buffer): boolean {
+  // Hashes of the keys of all objects that are open, and where those of each object, or of a list, begin.
+  const keys: number[] = [];
+  const begins: number[] = [];
+  let size = 0;
+  let begin = 0;
+  let last = 0;
+  let escaped = false;
   for (let index = 0; index < bytes.length; index++) {
-    const byte = bytes[index];
-    if (byte === 0x22) quoted = !quoted;
-    else if (!quoted) count += byte === 0x3a ? 1 : 0;
-    // Whatever a backslash stands before is none of the two.
-    else if (byte === 0x5c) index += 1;
+    switch (bytes[index]) {
+      case 0x22:
+        last = 0x811c9dc5;
+        escaped = false;
+        for (index += 1; index < bytes.length && bytes[index] !== 0x22; index++) {
+          if (bytes[index] === 0x5c) {
+            escaped = true;
+            index += 1;
+          }
+          last = Math.imul(last ^ (bytes[index] ?? 0), 0x01000193);
+        }
+        break;
+      case 0x3a:
+        // Escapes write one key in several ways; of many keys a set knows more.
+        if (escaped || size - begin > 64) return true;
+        for (let key = begin; key < size; key++) if (keys[key] === last) return true;
+        keys[size] = last;
+        size += 1;
+        break;
+      case 0x7b:
+      case 0x5b:
+        begins.push(begin);
+        begin = size;
+        break;
+      case 0x7d:
+      case 0x5d:
+        size = begin;
+        begin = begins.pop() ?? 0;
+        break;
+    }
   }
-  return count;
-}
-
-/** How many keys a value has, with those of all that is in it: of names that are alike JSON.parse keeps one. */
-function keysOf(value: unknown): number {
-  let count = 0;
-  const left = [value];
-  while (left.length > 0) {
-    const each = left.pop();
-    if (typeof each !== 'object' || each === null) continue;
-    const values: unknown[] = Array.isArray(each) ? each : Object.values(each);
-    if (!Array.isArray(each)) count += values.length;
-    for (const inner of values) if (typeof inner === 'object') left.push(inner);
-  }
-  return count;
+  return false;
 }
 
 function keyTwice(text: string): string | undefined {

@@ -236,6 +236,7 @@ test('each kind of bad file is refused with its place and a remedy', async () =>
   assert.match(await refused('a.csv', Buffer.from('a,b\n1,2\n3,\xff\n', 'latin1')), /data\/file:3: .*utf-8/u);
   assert.match(await refused('a.csv', 'a,b,a\n1,2,3\n'), /data\/file:1: column "a" occurs twice/u);
   assert.match(await refused('a.csv', 'a,A\n1,2\n'), /"a" and "A" differ only in case/u);
+  assert.match(await refused('a.csv', '\na,b\n1,2\n'), /data\/file:1: the first line is blank/u);
   assert.match(await refused('a.csv', 'a,,b\n1,2,3\n'), /column 2 has no name/u);
   assert.match(await refused('a.csv.gz', 'a,b\n1,2\n'), /not a gzip file.*without \.gz/su);
   assert.match(await refused('a.jsonl', '{"a":1}\n{"a":\n{"a":2}\n'), /data\/file:2: the line is not JSON/u);
@@ -347,6 +348,8 @@ test('a key that stands twice in an object of JSONL is told with its first line,
   assert.match(await refused('a.jsonl', '{"a":0}\n{"b":1,"x":1,"x":2}\n{"a":3,"a":4}\n'), told(2, 'x'));
   assert.match(await refused('a.jsonl', '{"a":0}\n{"a":{"x":1,"x":2}}\n'), told(2, 'x'));
   assert.match(await refused('a.jsonl', '{"a":[{"y":{"x":1}},{"z":1,"\\u007a":NaN}]}\n'), told(1, 'z'));
+  const wide = Array.from({ length: 80 }, (_, index) => `"k${index}":${index}`).join(',');
+  assert.match(await refused('a.jsonl', `{"a":{${wide}}}\n{"a":{${wide},"k3":1}}\n`), told(2, 'k3'));
   const fine = '{"a":{"x":"a: \\"b\\": {","__proto__":1,"b":{"x":[{"x":1},{"x":2}]}}}\n{"a":{"x":NaN}}\n';
   assert.equal(await withFile('a.jsonl', fine, async ({ rows }) => rows), 2);
 });
