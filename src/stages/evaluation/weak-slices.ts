@@ -117,7 +117,7 @@ export async function weakSliceAdvice(
     };
   });
   const [worst] = slices;
-  const looked = `${search.tested.toLocaleString('en-US')} slices of ${coded.length} columns and ${search.pairs} pairs of them`;
+  const looked = `${search.tested.toLocaleString('en-US')} slices of ${counted(coded.length, 'columns')} and ${search.pairs} pairs of them`;
   const message =
     worst === undefined
       ? `No slice was found on which the candidate's ${metric.title} is significantly worse (${looked}).`
