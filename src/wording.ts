@@ -6,3 +6,30 @@ export function capitalised(text: string): string {
 export function percent(share: number): string {
   return `${(100 * share).toLocaleString('en-US', { maximumSignificantDigits: 4 })}%`;
 }
+
+const singulars = new Map([
+  ['answers', 'answer'],
+  ['bytes', 'byte'],
+  ['classes', 'class'],
+  ['clusters', 'cluster'],
+  ['columns', 'column'],
+  ['cores', 'core'],
+  ['ids', 'id'],
+  ['minutes', 'minute'],
+  ['queries', 'query'],
+  ['replicas', 'replica'],
+  ['requests', 'request'],
+  ['rows', 'row'],
+  ['values', 'value'],
+  ['windows', 'window'],
+]);
+
+/** The unit as it is said of so many: one `row`, two `rows`. Units that are no plural, such as `ms`, stay as they are. */
+export function unitOf(value: number, unit: string): string {
+  return value === 1 ? (singulars.get(unit) ?? unit) : unit;
+}
+
+/** A whole number with its thousands apart, and its unit: `1 row`, `2,350 rows`. */
+export function counted(value: number, unit: string): string {
+  return `${value.toLocaleString('en-US', { maximumFractionDigits: 0 })} ${unitOf(value, unit)}`;
+}

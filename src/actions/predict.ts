@@ -2,13 +2,14 @@ import * as core from '@actions/core';
 import { runPredict } from '../pipeline/contestants/predict.ts';
 import { openActionWorkspace, runAction } from './action.ts';
 import { predictInputs } from './inputs.ts';
+import { counted } from '../wording.ts';
 
 await runAction(['outcome', 'headline', 'file', 'rows', 'model-sha256'], async (context) => {
   const inputs = await predictInputs(process.env);
   const { role, shard, file } = inputs;
   const workspace = await openActionWorkspace(inputs, context);
   const result = await runPredict(workspace, { role, shard, file });
-  const headline = `Predicted ${result.rows} of ${result.of} rows with the ${role}.`;
+  const headline = `Predicted ${result.rows} of ${counted(result.of, 'rows')} with the ${role}.`;
   context.setOutputs({
     outcome: 'predicted',
     headline,

@@ -8,6 +8,7 @@ import {
 } from '../pipeline/contestants/predict.ts';
 import { placesOf } from './places.ts';
 import { withCommonOptions, type CommandContext, type CommonOptions } from './command-context.ts';
+import { counted } from '../wording.ts';
 
 type PredictOptions = CommonOptions & PredictInput;
 
@@ -41,7 +42,7 @@ export function parsedShard(text: string): Shard {
 
 /** CSV does not say what it is of, so that only contender.yml can. */
 function resultText({ role, file, rows, of, threshold }: PredictResult): string {
-  const written = `${file}: ${rows} of ${of} rows, predicted by the ${role}.`;
+  const written = `${file}: ${rows} of ${counted(of, 'rows')}, predicted by the ${role}.`;
   if (!/\.csv$/iu.test(file)) return `${written} Evaluate with: contender evaluate --predictions <files>`;
   const cut = threshold === null ? '' : `, threshold: ${JSON.stringify(threshold)}`;
   const parts = rows < of ? ' (with the other parts: * and ? stand for any characters)' : '';

@@ -13,6 +13,14 @@ const longestHeader = 1024 * 1024;
  */
 export async function csvHeader(path: string, uri: string, { delimiter = ',' }: CsvDialect = {}): Promise<string[]> {
   const names = splitRecord(await firstRecord(path, uri), delimiter);
+  if (names.length === 1 && names[0] === '') {
+    throw new DataError({
+      found: 'the first line is blank',
+      expected: 'a first line with the names of the columns',
+      where: `${uri}:1`,
+      remedy: 'Remove the line, or write the names there',
+    });
+  }
   refuseOtherDelimiter(names, delimiter, uri);
   const seen = new Map<string, string>();
   for (const [index, name] of names.entries()) {
@@ -79,20 +87,34 @@ export async function csvLines(path: string, rows: readonly number[]): Promise<M
   return found;
 }
 
-/** Where the bytes of a file break the rules of CSV, as far as the engine does not say it; null where they do not. */
+export interface CsvFault {
+  line: number;
+  found: string;
+  remedy: string;
+}
+
+/**
+ * Where the bytes of a file break the rules of CSV, as far as the engine does not say it; null where they do not. Blank lines at
+ * the end of the file are harmless, but not in a file of a single column, where one could be an empty cell.
+ */
 export async function csvFault(
   path: string,
   { delimiter = ',' }: CsvDialect = {},
-): Promise<{ line: number; found: string; remedy: string } | null> {
+  singleColumn = false,
+): Promise<CsvFault | null> {
   const between = delimiter.charCodeAt(0);
   const names = { lf: 'LF', crlf: 'CRLF', cr: 'CR' } as const;
   let first = null as keyof typeof names | null;
   let line = 1;
+  let blank = null as number | null;
+  let begun = false;
   let state = 'start' as 'start' | 'plain' | 'quoted' | 'closed';
   let returned = false;
-  const ended = (end: keyof typeof names): { line: number; found: string; remedy: string } | null => {
+  const ended = (end: keyof typeof names): CsvFault | null => {
     const before = first;
     first ??= end;
+    if (!begun) blank ??= line;
+    begun = false;
     state = 'start';
     line += 1;
     if (before === null || before === end) return null;
@@ -102,8 +124,15 @@ export async function csvFault(
       remedy: 'Write all line ends alike, for instance with dos2unix',
     };
   };
-  for await (const piece of byteStream(path)) {
-    for (const byte of piece as Buffer) {
+  const blankLine = (at: number): CsvFault => ({
+    line: at,
+    found: 'this line is blank',
+    remedy: singleColumn
+      ? 'Write "" (two quotes) for a missing value, or remove the line'
+      : 'Remove the line, or write the row that belongs there',
+  });
+  for await (const piece of withoutMark(path)) {
+    for (const byte of piece) {
       if (state === 'quoted') {
         if (byte === quote) state = 'closed';
         else if (byte === lineFeed) line += 1;
@@ -115,8 +144,13 @@ export async function csvFault(
         returned = false;
         if (byte === lineFeed) continue;
       }
-      if (byte === carriageReturn) returned = true;
-      else if (byte === between) state = 'start';
+      if (byte === carriageReturn) {
+        returned = true;
+        continue;
+      }
+      if (blank !== null) return blankLine(blank);
+      begun = true;
+      if (byte === between) state = 'start';
       else if (byte === quote && state !== 'plain') state = 'quoted';
       else if (state === 'closed') {
         return {
@@ -127,8 +161,21 @@ export async function csvFault(
       } else state = 'plain';
     }
   }
-  return null;
+  if (returned) ended('cr');
+  return singleColumn && blank !== null ? blankLine(blank) : null;
 }
+
+/** The bytes of a file that are text: its byte order mark is no part of the first cell. */
+async function* withoutMark(path: string): AsyncGenerator<Buffer> {
+  let atStart = true;
+  for await (const piece of byteStream(path)) {
+    const bytes = piece as Buffer;
+    yield atStart && bytes.subarray(0, 3).equals(byteOrderMark) ? bytes.subarray(3) : bytes;
+    atStart = false;
+  }
+}
+
+const byteOrderMark = Buffer.from('\uFEFF');
 
 async function firstRecord(path: string, uri: string): Promise<string> {
   const pieces: Buffer[] = [];

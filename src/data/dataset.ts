@@ -1,19 +1,19 @@
 import { pulledWith } from '../config/elsewhere.ts';
 import { rmSync } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
-import { TextDecoder } from 'node:util';
+import { basename } from 'node:path';
 import type { DuckDBConnection } from '@duckdb/node-api';
 import { ContenderError, DataError, openingFault } from '../errors.ts';
-import { fileDigest } from '../file-digest.ts';
 import type { Log } from '../log.ts';
 import { readingOf } from './cells.ts';
 import { csvColumns } from './csv-cells.ts';
-import { csvFault, csvHeader, refuseTwin } from './csv.ts';
-import { jsonlColumns, KeyTwice } from './jsonl-cells.ts';
-import { jsonRow, lineBatches } from './lines.ts';
+import { csvFault, csvHeader, refuseTwin, type CsvFault } from './csv.ts';
+import { jsonlColumns } from './jsonl-cells.ts';
+import { jsonlFault } from './jsonl-fault.ts';
 import { parquetFrom } from './parquet-cells.ts';
 import {
   escapeGlob,
+  isPacked,
   quoteIdentifier,
   quoteLiteral,
   type Dataset,
@@ -22,13 +22,14 @@ import {
   type DatasetSource,
 } from './relation.ts';
 import { temporaryFolder } from './temporary.ts';
+import { readWhole, type WholeFile } from './whole-file.ts';
 
 export interface OpenOptions {
   log?: Log;
   /** DuckDB memory limit, such as 2GB. */
   memoryLimit?: string;
   threads?: number;
-  /** Digest of the file where the caller knows it, or has no use for it: it is not computed again. */
+  /** Digest of the file where the caller knows it, or has no use for it. */
   sha256?: string;
 }
 
@@ -41,8 +42,8 @@ export async function openDataset(source: DatasetSource, options: OpenOptions = 
   const format = formatOf(source);
   await refuseImpostor(source, format);
   // While the engine starts and looks at the file.
-  const digest = options.sha256 ?? fileDigest(source.path);
-  if (typeof digest !== 'string') digest.catch(() => {});
+  const whole = wholeOf(source, format, options);
+  whole.catch(() => {});
   const { DuckDBInstance } = await import('@duckdb/node-api');
   const temporary = await temporaryFolder('duckdb');
   const instance = await DuckDBInstance.create(':memory:');
@@ -56,6 +57,8 @@ export async function openDataset(source: DatasetSource, options: OpenOptions = 
     await secure(connection, source.path, temporary, options);
     const relation = quoteIdentifier('data');
     const { rows, columns } = source.known ?? (await look(connection, source, format));
+    const { sha256, lineEndsTogether } = await whole;
+    await refuseBlankLines(source, lineEndsTogether, columns.length);
     const cells = { path: source.path, format, columns, ...(source.csv === undefined ? {} : { csv: source.csv }) };
     const { from, expressions } = readingOf(
       cells,
@@ -65,11 +68,33 @@ export async function openDataset(source: DatasetSource, options: OpenOptions = 
     // Rows of JSON may have no keys at all.
     const selected = named.length === 0 ? '*' : named.join(', ');
     await connection.run(`create view ${relation} as select ${selected} from ${from}`);
-    return { ...cells, name: source.name, uri: source.uri, sha256: await digest, rows, connection, relation, close };
+    return { ...cells, name: source.name, uri: source.uri, sha256, rows, connection, relation, close };
   } catch (cause) {
     close();
+    // What is left of a file that is cut off may look like anything.
+    if (isPacked(source.path) || !(cause instanceof ContenderError)) await whole;
     throw cause instanceof ContenderError ? cause : await unreadable(source, format, cause);
   }
+}
+
+async function wholeOf(source: DatasetSource, format: DatasetFormat, { sha256 }: OpenOptions): Promise<WholeFile> {
+  const seen = source.known !== undefined || (format !== 'csv' && !isPacked(source.path));
+  if (sha256 !== undefined && seen) return { sha256, lineEndsTogether: 'nowhere' };
+  const whole = await readWhole(source.path, source.uri, format);
+  return { ...whole, sha256: sha256 ?? whole.sha256 };
+}
+
+/** The engine skips them without a word. */
+async function refuseBlankLines(
+  source: DatasetSource,
+  together: WholeFile['lineEndsTogether'],
+  columns: number,
+): Promise<void> {
+  // The only cell of a row may be empty; a row of several cells is never blank.
+  const single = columns === 1;
+  if (source.known !== undefined || together === 'nowhere' || (together === 'at the end' && !single)) return;
+  const fault = await csvFault(source.path, source.csv, single);
+  if (fault !== null) throw csvError(source, fault);
 }
 
 /** Columns and rows of a file that was not looked at before. It is read to its end. */
@@ -147,39 +172,17 @@ async function refuseRenamedColumns(
 }
 
 async function unreadable(source: DatasetSource, format: DatasetFormat, cause: unknown): Promise<DataError> {
+  // The file may be no text at all, which the engine says better.
   if (format === 'jsonl') {
-    const broken = await brokenLine(source);
-    if (broken !== undefined) {
-      return new DataError({
-        found: broken.found,
-        expected: 'one JSON object a line',
-        where: `${source.uri}:${broken.line}`,
-        remedy: 'Fix this line',
-        cause,
-      });
+    const fault = await jsonlFault(source.path, source.uri).catch(() => null);
+    if (fault !== null) {
+      const { line, found, expected, remedy } = fault;
+      return new DataError({ found, expected, where: `${source.uri}:${line}`, remedy, cause });
     }
   }
   if (format === 'csv') {
-    // The file may be no text at all, which the engine says better.
     const fault = await csvFault(source.path, source.csv).catch(() => null);
-    if (fault !== null) {
-      return new DataError({
-        found: fault.found,
-        expected: 'CSV as defined in RFC 4180',
-        where: `${source.uri}:${fault.line}`,
-        remedy: fault.remedy,
-        cause,
-      });
-    }
-  }
-  if (cause instanceof KeyTwice) {
-    return new DataError({
-      found: `an object has the key ${JSON.stringify(cause.key.slice(0, 200))} twice`,
-      expected: 'each key once',
-      where: source.uri,
-      remedy: 'Write each key once',
-      cause,
-    });
+    if (fault !== null) return csvError(source, fault, cause);
   }
   const text = (cause instanceof Error ? cause.message : String(cause)).replaceAll(source.path, source.uri);
   const line = /CSV Error on Line: (\d+)/u.exec(text)?.[1];
@@ -197,15 +200,14 @@ async function unreadable(source: DatasetSource, format: DatasetFormat, cause: u
   });
 }
 
-async function brokenLine(source: DatasetSource): Promise<{ line: number; found: string } | undefined> {
-  const utf8 = new TextDecoder('utf-8', { fatal: true });
-  for await (const lines of lineBatches(source.path, source.uri)) {
-    for (const { number, bytes } of lines) {
-      const { broken } = jsonRow(utf8, bytes);
-      if (broken !== undefined) return { line: number, found: broken };
-    }
-  }
-  return undefined;
+function csvError(source: DatasetSource, { line, found, remedy }: CsvFault, cause?: unknown): DataError {
+  return new DataError({
+    found,
+    expected: 'CSV as defined in RFC 4180',
+    where: `${source.uri}:${line}`,
+    remedy,
+    ...(cause === undefined ? {} : { cause }),
+  });
 }
 
 function formatOf(source: DatasetSource): DatasetFormat {
@@ -277,6 +279,7 @@ async function refuseImpostor(source: DatasetSource, format: DatasetFormat): Pro
       remedy: 'Download it again: a server that wants a login, or has no such file, answers with a page',
     });
   }
+  refusePacked(source, format, head);
   if (format === 'parquet' && head.toString('latin1', 0, 4) !== 'PAR1') {
     throw new DataError({
       found: 'this is not a Parquet file',
@@ -285,6 +288,34 @@ async function refuseImpostor(source: DatasetSource, format: DatasetFormat): Pro
       remedy: 'Name the file after its real format, or write it again',
     });
   }
+}
+
+const packings = [
+  { name: 'gzip', start: Buffer.from([0x1f, 0x8b, 0x08]) },
+  { name: 'ZIP', start: Buffer.from('PK\x03\x04') },
+  { name: 'Zstandard', start: Buffer.from([0x28, 0xb5, 0x2f, 0xfd]) },
+  { name: 'XZ', start: Buffer.from([0xfd, 0x37, 0x7a, 0x58, 0x5a]) },
+  { name: 'bzip2', start: Buffer.from([0x42, 0x5a, 0x68, 0x39, 0x31, 0x41, 0x59]) },
+];
+
+/** Packed bytes under a name that does not say so, or the other way round. */
+function refusePacked(source: DatasetSource, format: DatasetFormat, head: Buffer): void {
+  if (format === 'parquet') return;
+  const packing = packings.find(({ start }) => head.subarray(0, start.length).equals(start))?.name;
+  const packed = isPacked(source.path);
+  if (packing === (packed ? 'gzip' : undefined)) return;
+  const asText = format === 'csv' ? 'CSV' : 'JSONL';
+  throw new DataError({
+    found: packing === undefined ? 'this is not a gzip file' : `this is a ${packing} file`,
+    expected: packed ? `${asText} packed with gzip, as its name says` : `${asText} as text`,
+    where: source.uri,
+    remedy:
+      packing === undefined
+        ? 'Name it without .gz, or pack it with gzip'
+        : packing === 'gzip'
+          ? `Name it ${basename(source.uri)}.gz`
+          : 'Unpack it, or pack it with gzip',
+  });
 }
 
 export * from './relation.ts';

@@ -5,6 +5,7 @@ import { spelledCell } from './csv-cells.ts';
 import { refuseTwin } from './csv.ts';
 import { notANumber } from './grammar.ts';
 import { columnOf, kind } from './kinds.ts';
+import { jsonlFault } from './jsonl-fault.ts';
 import { longestLine } from './lines.ts';
 import { typedCell } from './parquet-cells.ts';
 import { compressionOf, escapeGlob, quoteIdentifier, quoteLiteral, type DatasetColumn } from './relation.ts';
@@ -115,13 +116,19 @@ export async function jsonlColumns(
     // Of an object without keys.
     if ((types as unknown) === 'JSON') continue;
     if (typeof types !== 'object' || types === null || Array.isArray(types)) {
-      throw new NotAnObject();
+      throw new BadLine('not an object');
     }
-    const twice = keys.find((key, index) => keys.indexOf(key) !== index);
-    if (twice !== undefined) throw new KeyTwice(twice);
+    if (new Set(keys).size < keys.length) throw new BadLine('a key stands twice');
     for (const key of keys) {
       kinds.set(key, (kinds.get(key) ?? 0) | kindOf(Object.hasOwn(types, key) ? types[key] : 'JSON'));
     }
+  }
+  // Of the objects in an object the engine says no keys that stand twice.
+  if (
+    [...kinds.values()].some((found) => (found & kind.nested) !== 0) &&
+    (await jsonlFault(path, uri, true)) !== null
+  ) {
+    throw new BadLine('a key stands twice further in');
   }
   const seen = new Map<string, string>();
   for (const name of kinds.keys()) refuseTwin(name, seen, uri);
@@ -142,18 +149,8 @@ async function wideColumns(connection: DuckDBConnection, path: string, names: re
   return names.filter((_, index) => read.getRows()[0]?.[index] === true);
 }
 
-/** A line that is JSON and no object: whoever knows the lines says which. */
-export class NotAnObject extends Error {}
-
-/** A key that stands twice in one object. */
-export class KeyTwice extends Error {
-  readonly key: string;
-
-  constructor(key: string) {
-    super(key);
-    this.key = key;
-  }
-}
+/** A line that is JSON and no object, or one with a key twice: whoever reads the lines says which. */
+class BadLine extends Error {}
 
 function kindOf(type: unknown): number {
   switch (type) {

@@ -3,6 +3,7 @@ import { createGunzip } from 'node:zlib';
 import type { Readable } from 'node:stream';
 import type { TextDecoder } from 'node:util';
 import { DataError } from '../errors.ts';
+import { isPacked } from './relation.ts';
 
 /** Longest line or cell accepted, in bytes. */
 export const longestLine = 16 * 1024 * 1024;
@@ -16,7 +17,7 @@ export interface Line {
 /** The bytes of a file, unpacked when its name ends in .gz. */
 export function byteStream(path: string): Readable {
   const raw = createReadStream(path, { highWaterMark: 1024 * 1024 });
-  if (!path.toLowerCase().endsWith('.gz')) return raw;
+  if (!isPacked(path)) return raw;
   const unpacked = createGunzip({ chunkSize: 256 * 1024 });
   raw.on('error', (cause) => unpacked.destroy(cause));
   unpacked.on('close', () => raw.destroy());

@@ -88,9 +88,14 @@ export function escapeGlob(path: string): string {
   return path.replace(/[[*?]/gu, (character) => `[${character}]`);
 }
 
+/** Whether the name says that the file is packed with gzip. */
+export function isPacked(path: string): boolean {
+  return path.toLowerCase().endsWith('.gz');
+}
+
 /** The option for a packed file: the engine tells it by the name, and takes what follows a `?` for no part of that. */
 export function compressionOf(path: string): string {
-  return path.toLowerCase().endsWith('.gz') ? ", compression = 'gzip'" : '';
+  return isPacked(path) ? ", compression = 'gzip'" : '';
 }
 
 /** A SQL string literal of exactly this text. */

@@ -3,6 +3,7 @@ import { DataError } from '../errors.ts';
 import { readingOf } from './cells.ts';
 import { quoteIdentifier, reading, requireColumns, type Dataset, type DatasetColumn } from './relation.ts';
 import { isNumeric, isWhole } from './types.ts';
+import { unitOf } from '../wording.ts';
 
 /** How the ids of a dataset are read: an expression that is the text of an id, over a FROM clause. */
 export interface IdReading {
@@ -83,7 +84,7 @@ export async function requireRowIds(dataset: Dataset, id: string): Promise<void>
   const [missing, repeated] = counted.map(Number);
   if (missing !== undefined && missing > 0) {
     throw new DataError({
-      found: `${missing} of ${dataset.rows} rows have no ${JSON.stringify(id)}`,
+      found: `${missing} of ${dataset.rows} ${unitOf(dataset.rows, 'rows')} have no ${JSON.stringify(id)}`,
       expected: 'an id in every row: predictions are joined by it',
       where: dataset.uri,
       remedy: 'Give every row an id, or name another column in columns.id',

@@ -11,6 +11,7 @@ import { rowReader, type RowReader } from './read-outputs/rows.ts';
 import { extend, oddities, refuseNonFinite, wrongWidth, type Range, type Scores } from './read-outputs/scores.ts';
 import { refuseThreshold, thresholdIn } from './read-outputs/threshold.ts';
 import type { LoadedModel, TensorValues } from './run.ts';
+import { counted } from '../wording.ts';
 
 /** Gathers the outputs of batch after batch and reads them as predictions. */
 export interface OutputReader {
@@ -72,7 +73,7 @@ export function outputReader(
         each = read.width;
         if (!many && each !== 1) {
           throw new MismatchError({
-            found: `Output ${chosen.labels} has dimensions [${tensor.dims.join(', ')}] for ${count} rows`,
+            found: `Output ${chosen.labels} has dimensions [${tensor.dims.join(', ')}] for ${counted(count, 'rows')}`,
             expected: 'one label for every row',
             remedy: 'Name the output of the scores: {uri, output}, or set the task of the model',
           });

@@ -7,6 +7,7 @@ import type { ChampionBaseline, WindowRecord } from './record.ts';
 import type { Kpi } from './schema.ts';
 import { watch, type Watched } from './watch.ts';
 import { day, windowsPerYear } from './windows.ts';
+import { unitOf } from '../wording.ts';
 
 /** What a finding is of, the worst first. */
 export const ranks = ['harm', 'estimated', 'kpi', 'latency', 'data', 'drift'] as const;
@@ -154,8 +155,8 @@ function missing(records: readonly WindowRecord[], { minRows, inconclusiveAfter 
       title: 'Windows without enough rows',
       message:
         rows < minRows
-          ? `${shown(rows)} rows, fewer than ${minRows}: nothing can be said of this window, ${inRow === 1 ? 'the first such' : `number ${inRow} in a row`}`
-          : `${shown(rows)} rows`,
+          ? `${shown(rows)} ${unitOf(rows, 'rows')}, fewer than ${minRows}: nothing can be said of this window, ${inRow === 1 ? 'the first such' : `number ${inRow} in a row`}`
+          : `${shown(rows)} ${unitOf(rows, 'rows')}`,
       value: inRow,
       limit: inconclusiveAfter,
       unit: 'windows',
@@ -431,7 +432,7 @@ function estimated(
         series[index] = {
           ...observation,
           state: 'inconclusive',
-          message: `${shown(rows)} rows`,
+          message: `${shown(rows)} ${unitOf(rows, 'rows')}`,
           value: estimate.value,
         };
         continue;

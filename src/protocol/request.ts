@@ -3,6 +3,7 @@ import { isDatatype, isFloating, type Datatype } from './datatype.ts';
 import { isObject, quote } from './json.ts';
 import { describeShape, elementCount, readElements, readShape, shapeFits } from './tensor.ts';
 import type { Element, ModelMetadata, Tensor, TensorMetadata } from './tensor.ts';
+import { counted } from '../wording.ts';
 
 /** A request that cannot be served: the server answers 400 with `message`. */
 export class RequestError extends ContenderError {
@@ -110,7 +111,7 @@ function sameRows(inputs: readonly Tensor[]): void {
   const other = others.find((input) => input.shape[0] !== first?.shape[0]);
   if (first !== undefined && other !== undefined) {
     throw new RequestError({
-      found: `Input ${quote(other.name)} has ${other.shape[0]} rows`,
+      found: `Input ${quote(other.name)} has ${counted(other.shape[0] ?? 0, 'rows')}`,
       expected: `${first.shape[0]}, as in ${quote(first.name)}`,
     });
   }

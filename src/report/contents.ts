@@ -3,11 +3,11 @@ import { openChecks } from './checks.ts';
 import { comparisons } from './comparisons.ts';
 import { headline } from './headline.ts';
 import { lineage } from './lineage.ts';
-import { count } from './numbers.ts';
 import { nextStep } from './next-step.ts';
 import { isEmpty, type Section } from './section.ts';
 import { stageSections } from './stage-sections.ts';
 import { isOpen, standing, worstFirst, type ReportInput, type Result, type Standing } from './standing.ts';
+import { counted } from '../wording.ts';
 
 /** What a report says, in the order of its importance. All text is raw: each output escapes it. */
 export interface Contents {
@@ -74,7 +74,7 @@ function subject({ decision, evidence }: Result): string {
   return [
     shortUri(subjects.candidate.uri),
     ...(champion === undefined ? [] : [` against ${shortUri(champion)}`]),
-    ...(data === undefined ? [] : [`, on ${count(data.rows)} rows of ${data.uri}`]),
+    ...(data === undefined ? [] : [`, on ${counted(data.rows, 'rows')} of ${data.uri}`]),
   ].join('');
 }
 

@@ -1,11 +1,11 @@
 import type { Artifact, Decision, Version } from '../evidence/index.ts';
 import { approvalText } from './approval.ts';
 import { commitAddress, runAddress, type Server } from './addresses.ts';
-import { count } from './numbers.ts';
 import { reuseOf, reuseText } from './reuse.ts';
 import { codeCell, textCell, type Cell, type Section } from './section.ts';
 import type { ReportInput } from './standing.ts';
 import { uncommittedText } from './uncommitted.ts';
+import { counted } from '../wording.ts';
 
 /** What was judged, on what, by whom: everything by its digest. */
 export function lineage(input: ReportInput): Section {
@@ -67,7 +67,7 @@ function datasets({ decision, evidence }: ReportInput): Cell[][] {
   const reuse = reuseOf(evidence);
   return [...new Map(known)].map(([name, { uri, rows, sha256 }]) => {
     const used = name === 'evaluation' && reuse !== null ? `, ${reuseText(reuse)}` : '';
-    return row(`Dataset ${name}`, textCell(`${uri}, ${count(rows)} rows${used}`), codeCell(sha256));
+    return row(`Dataset ${name}`, textCell(`${uri}, ${counted(rows, 'rows')}${used}`), codeCell(sha256));
   });
 }
 

@@ -5,7 +5,7 @@ import { comparisons, slices } from './comparisons.ts';
 import { markdownText, oneLine } from './escape.ts';
 import { headline } from './headline.ts';
 import { renderSection } from './markdown.ts';
-import { bytes, count } from './numbers.ts';
+import { bytes } from './numbers.ts';
 import { metricsTable } from './metrics.ts';
 import {
   fileNameOf,
@@ -19,6 +19,7 @@ import {
 import { codeCell, isEmpty, textCell, type Cell, type Section, type StageReport } from './section.ts';
 import { withdrawnBanner } from './withdrawn-banner.ts';
 import { isOpen, worstFirst } from './standing.ts';
+import { counted } from '../wording.ts';
 
 /** Tasks of the Hugging Face Hub; ours that it does not have keep their own names. */
 const tasks = new Map([
@@ -131,7 +132,7 @@ function facts(published: Published): Section {
         ] as [string, Cell][])),
     ...Object.entries(decision.datasets).map(([name, { uri, rows: many }]): [string, Cell] => [
       `Data (${name})`,
-      textCell(`${uri}, ${count(many)} rows`),
+      textCell(`${uri}, ${counted(many, 'rows')}`),
     ]),
     [
       'Decided',

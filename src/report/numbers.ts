@@ -1,4 +1,5 @@
 import type { Check, Shown } from '../evidence/index.ts';
+import { unitOf } from '../wording.ts';
 
 /** Metrics whose names are not words. */
 const names = new Map([
@@ -65,7 +66,9 @@ function shown(value: Shown, unit: string | undefined, digits = 6): string {
   if (typeof value !== 'number') return value === null ? '' : String(value);
   // Values without a unit are metrics, which people read to four decimals or so.
   if (unit === undefined) return significant(value, Math.max(4, digits));
-  return unit === 'share' ? `${significant(100 * value, digits)}%` : `${significant(value, digits)} ${unit}`;
+  return unit === 'share'
+    ? `${significant(100 * value, digits)}%`
+    : `${significant(value, digits)} ${unitOf(value, unit)}`;
 }
 
 /** At most so many significant digits; whole numbers are never rounded. */

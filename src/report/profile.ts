@@ -1,6 +1,7 @@
 import { renderSections, type ConsoleOptions } from './console.ts';
 import { count, significant } from './numbers.ts';
 import { numberCell, textCell, type Cell } from './section.ts';
+import { counted } from '../wording.ts';
 
 /** What a person is shown of a profile: the report knows its shape and not where it comes from. */
 export interface ShownProfile {
@@ -34,13 +35,13 @@ interface ShownDistinct {
 /** A row of each column: what is missing, how many values there are, and where they lie. */
 export function renderProfile(profile: ShownProfile, options: ConsoleOptions): string {
   const { sources, rows, columns } = profile;
-  const counted = sources.reduce((sum, each) => sum + each.counted.reduce((all, [from, to]) => all + to - from, 0), 0);
+  const looked = sources.reduce((sum, each) => sum + each.counted.reduce((all, [from, to]) => all + to - from, 0), 0);
   const all = sources.reduce((sum, each) => sum + each.rows, 0);
-  const part = counted < all ? ` of ${count(all)}: a part, to be merged with the others` : '';
+  const part = looked < all ? ` of ${count(all)}: a part, to be merged with the others` : '';
   return renderSections(
     [
       {
-        title: `${sources.map(({ uri }) => uri).join(', ')}: ${count(rows)} rows${part}`,
+        title: `${sources.map(({ uri }) => uri).join(', ')}: ${counted(rows, 'rows')}${part}`,
         columns: ['Column', 'Type', 'Missing', 'Distinct', 'Least', 'Median', 'Most', 'Mean', 'SD', 'Most frequent'],
         rows: columns.map((column) => rowOf(column, rows)),
         collapsed: false,

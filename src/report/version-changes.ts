@@ -12,6 +12,7 @@ import { bytes, count, metricValue, quantity, significant } from './numbers.ts';
 import { evaluationOf, metricRows, modelArtifact, policyOf, type Published } from './published.ts';
 import { reuseOf, reuseText } from './reuse.ts';
 import { numberCell, textCell, type Cell, type Section } from './section.ts';
+import { counted } from '../wording.ts';
 
 /** What is different between two versions of a model: the form of `contender registry diff --json`. */
 export interface VersionChanges {
@@ -158,9 +159,9 @@ export function datasetChange({ name, from, to, changed, reuse }: DatasetChange)
   const title = `Data (${name})`;
   const used = reuse === null ? '' : `, ${reuseText(reuse)}`;
   if (to === null) return `${title}: no longer used`;
-  if (from === null) return `${title}: ${to.uri}, ${count(to.rows)} rows, not part of the other decision${used}`;
-  if (!changed) return `${title}: ${to.uri}, ${count(to.rows)} rows, unchanged${used}`;
-  return `${title}: changed, ${from.uri} with ${count(from.rows)} rows to ${to.uri} with ${count(to.rows)} rows${used}`;
+  if (from === null) return `${title}: ${to.uri}, ${counted(to.rows, 'rows')}, not part of the other decision${used}`;
+  if (!changed) return `${title}: ${to.uri}, ${counted(to.rows, 'rows')}, unchanged${used}`;
+  return `${title}: changed, ${from.uri} with ${counted(from.rows, 'rows')} to ${to.uri} with ${counted(to.rows, 'rows')}${used}`;
 }
 
 /** Figures of the other stages, and settings of the policy that are different. */

@@ -152,7 +152,7 @@ describe('contender profile', () => {
     },
     { name: 'a profile that is not JSON', args: ['broken.json'], says: /broken\.json: this is not JSON/u },
     { name: 'shards of two files', args: ['a.csv', 'b.csv', '--shard', '1/2'], says: /--shard 1\/2 of 2 files/u },
-    { name: 'more shards than rows', args: ['a.csv', '--shard', '1/5'], says: /5 shards of 1 rows/u },
+    { name: 'more shards than rows', args: ['a.csv', '--shard', '1/5'], says: /5 shards of 1 row/u },
     { name: 'a file of another name', args: ['a.csv', '--file', 'a.txt'], says: /a name that ends in \.json/u },
     {
       name: 'its own input as output',

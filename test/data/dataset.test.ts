@@ -236,10 +236,11 @@ test('each kind of bad file is refused with its place and a remedy', async () =>
   assert.match(await refused('a.csv', Buffer.from('a,b\n1,2\n3,\xff\n', 'latin1')), /data\/file:3: .*utf-8/u);
   assert.match(await refused('a.csv', 'a,b,a\n1,2,3\n'), /data\/file:1: column "a" occurs twice/u);
   assert.match(await refused('a.csv', 'a,A\n1,2\n'), /"a" and "A" differ only in case/u);
+  assert.match(await refused('a.csv', '\na,b\n1,2\n'), /data\/file:1: the first line is blank/u);
   assert.match(await refused('a.csv', 'a,,b\n1,2,3\n'), /column 2 has no name/u);
-  assert.match(await refused('a.csv.gz', 'a,b\n1,2\n'), /cannot be read/u);
+  assert.match(await refused('a.csv.gz', 'a,b\n1,2\n'), /not a gzip file.*without \.gz/su);
   assert.match(await refused('a.jsonl', '{"a":1}\n{"a":\n{"a":2}\n'), /data\/file:2: the line is not JSON/u);
-  assert.match(await refused('a.jsonl', '{"a":1}\n{"a":1,"a":2}\n'), /an object has the key "a" twice/u);
+  assert.match(await refused('a.jsonl', '{"a":1}\n{"a":1,"a":2}\n'), /data\/file:2: an object has the key "a" twice/u);
   await inTemporaryFolder(async (folder) => {
     await assert.rejects(open(join(folder, 'no.csv')), /there is no such file.*Check the path/su);
     await mkdir(join(folder, 'folder.csv'));
@@ -253,30 +254,126 @@ test('each kind of bad file is refused with its place and a remedy', async () =>
   });
 });
 
-test('the line of a CSV row is found behind quoted line breaks and blank lines', async () => {
+test('a gzip file that is cut off anywhere is refused, whatever its rows look like', async () => {
+  const rows = Array.from({ length: 40 }, (_, index) => index);
+  const packed = {
+    'a.csv.gz': gzipSync(`a,b\n${rows.map((row) => `${row},1\n`).join('')}`),
+    'a.jsonl.gz': gzipSync(rows.map((row) => `{"a":${row}}\n`).join('')),
+  };
+  for (const [name, bytes] of Object.entries(packed)) {
+    const cuts = [3, 10, 11, 20, bytes.length - 9, bytes.length - 8, bytes.length - 1];
+    for (const cut of cuts) {
+      assert.match(
+        await refused(name, bytes.subarray(0, cut)),
+        /data\/file: the gzip stream ends early \(the file is cut off\)/u,
+        `${name} cut at ${cut} of ${bytes.length}`,
+      );
+    }
+  }
+  // What arrived ends with a row, and the stream has no end.
+  const half = gzipSync('a,b\n1,2\n3,4\n', { level: 0 });
+  assert.match(await refused('a.csv.gz', half.subarray(0, 15 + 'a,b\n1,2\n'.length)), /ends early/u);
+});
+
+test('a gzip file of several members is whole, one with a wrong check sum or other bytes behind it is not', async () => {
+  const [first, second] = [gzipSync('a,b\n1,2\n'), gzipSync('3,4\n')];
+  assert.equal(await withFile('a.csv.gz', Buffer.concat([first, second]), async ({ rows }) => rows), 2);
+  assert.match(await refused('a.csv.gz', Buffer.concat([first, second.subarray(0, -3)])), /ends early/u);
+  assert.match(
+    await refused('a.csv.gz', Buffer.concat([first, Buffer.from('no gzip')])),
+    /data\/file: .*header check/u,
+  );
+  const wrong = Buffer.from(first);
+  wrong.writeUInt32LE(1, wrong.length - 8);
+  assert.match(await refused('a.csv.gz', wrong), /data\/file: the gzip stream is damaged \(incorrect data check\)/u);
+});
+
+test('packed bytes under a name that says text are told by their kind', async () => {
+  const packed = gzipSync('a,b\n1,2\n');
+  assert.match(await refused('a.csv', packed), /this is a gzip file.*Expected CSV as text.*Name it file\.gz/su);
+  assert.match(await refused('a.jsonl', packed), /this is a gzip file.*Expected JSONL as text/su);
+  assert.match(await refused('a.csv', Buffer.from('PK\x03\x04 and more')), /this is a ZIP file.*Unpack it/su);
+  assert.match(
+    await refused('a.csv.gz', Buffer.from('PK\x03\x04 and more')),
+    /this is a ZIP file.*pack it with gzip/su,
+  );
+});
+
+test('a blank line between rows of a CSV file is an error with its line, one in quotes or at the end is none', async () => {
+  for (const end of ['\n', '\r\n', '\r']) {
+    const text = (lines: readonly string[]): string => lines.map((line) => `${line}${end}`).join('');
+    assert.match(await refused('a.csv', text(['a,b', '1,2', '', '3,4'])), /data\/file:3: this line is blank.*Remove/su);
+    assert.match(await refused('a.csv', text(['a,b', '', '1,2'])), /data\/file:2: this line is blank/u);
+    assert.match(await refused('a.csv', text(['\uFEFFa,b', '1,2', '', '', '3,4', ''])), /data\/file:3: this line/u);
+    const rows = async ({ rows: count }: Dataset): Promise<number> => count;
+    assert.equal(await withFile('a.csv', text(['a,b', '1,2', '', '']), rows), 1);
+    assert.equal(await withFile('a.csv', text(['a,b', '"x', '', 'y",2', '3,4']), rows), 2);
+    assert.equal(await withFile('a.csv', text(['a,b', '"",2', ',']), rows), 2);
+  }
+  const quoted = 'a,b\n"x\n\ny",5" wide\n\n3,4\n';
+  assert.match(await refused('a.csv', quoted), /data\/file:5: this line is blank/u);
+  assert.match(await refused('a.csv.gz', gzipSync(quoted)), /data\/file:5: this line is blank/u);
+  // Line ends that meet at the border of two pieces of a file.
+  for (const filler of [2 ** 20 - 5, 2 ** 20 - 6]) {
+    assert.match(await refused('a.csv', `a,b\n${'x'.repeat(filler)},\n\n1,2\n`), /data\/file:3: this line is blank/u);
+  }
+});
+
+test('a blank line in a CSV file of one column is no empty cell and no end: it is an error', async () => {
+  assert.match(await refused('a.csv', 'id\n1\n\n2\n'), /data\/file:3: this line is blank.*Write "" .*missing value/su);
+  assert.match(await refused('a.csv', 'id\r\n1\r\n\r\n'), /data\/file:3: this line is blank/u);
+  assert.match(await refused('a.csv', 'id\r1\r\r'), /data\/file:3: this line is blank/u);
+  const values = await withFile(
+    'a.csv',
+    'id\n1\n""\n2',
+    async (dataset) => (await readColumns(dataset, { texts: ['id'] })).texts.get('id')?.values,
+  );
+  assert.equal(values?.length, 3);
+});
+
+test('a byte order mark in JSONL is refused with its line and the remedy', async () => {
+  const rows = '\uFEFF{"a":1}\r\n{"a":2}\r\n';
+  for (const [name, bytes] of [
+    ['a.jsonl', Buffer.from(rows)],
+    ['a.ndjson.gz', gzipSync(rows)],
+  ] as const) {
+    assert.match(await refused(name, bytes), /data\/file:1: .*byte order mark.*without a BOM/su);
+  }
+  assert.match(await refused('a.jsonl', `{"a":0}\n${rows}`), /data\/file:2: .*byte order mark/u);
+});
+
+test('a key that stands twice in an object of JSONL is told with its first line, also within a cell', async () => {
+  const told = (line: number, key: string): RegExp =>
+    new RegExp(`data/file:${line}: an object has the key "${key}" twice`, 'u');
+  assert.match(await refused('a.jsonl', '{"a":0}\n{"b":1,"x":1,"x":2}\n{"a":3,"a":4}\n'), told(2, 'x'));
+  assert.match(await refused('a.jsonl', '{"a":0}\n{"a":{"x":1,"x":2}}\n'), told(2, 'x'));
+  assert.match(await refused('a.jsonl', '{"a":[{"y":{"x":1}},{"z":1,"\\u007a":NaN}]}\n'), told(1, 'z'));
+  const wide = Array.from({ length: 80 }, (_, index) => `"k${index}":${index}`).join(',');
+  assert.match(await refused('a.jsonl', `{"a":{${wide}}}\n{"a":{${wide},"k3":1}}\n`), told(2, 'k3'));
+  const fine = '{"a":{"x":"a: \\"b\\": {","__proto__":1,"b":{"x":[{"x":1},{"x":2}]}}}\n{"a":{"x":NaN}}\n';
+  assert.equal(await withFile('a.jsonl', fine, async ({ rows }) => rows), 2);
+});
+
+test('the line of a CSV row is found behind quoted line breaks, and blank lines at the end are none', async () => {
   const cell = fc.oneof(fc.constant('x'), fc.constant('a\nb'), fc.constant('a\r\nb'), fc.constant('say "hi"\n\n'));
-  const rows = fc.array(fc.record({ cells: fc.tuple(cell, cell), blanks: fc.nat({ max: 2 }) }), {
-    minLength: 1,
-    maxLength: 8,
-  });
+  const rows = fc.array(fc.tuple(cell, cell), { minLength: 1, maxLength: 8 });
   await inTemporaryFolder(async (folder) => {
     const path = join(folder, 'a.csv');
     await fc.assert(
-      fc.asyncProperty(rows, fc.constantFrom('\n', '\r\n'), async (table, end) => {
+      fc.asyncProperty(rows, fc.constantFrom('\n', '\r\n'), fc.nat({ max: 2 }), async (table, end, blanks) => {
         let text = `a,b${end}`;
         const expected = new Map<number, number>();
-        for (const [index, { cells, blanks }] of table.entries()) {
-          text += end.repeat(blanks);
+        for (const [index, cells] of table.entries()) {
           expected.set(index + 1, text.split('\n').length);
           text += `${cells.map((each) => `"${each.replaceAll('"', '""')}"`).join(',')}${end}`;
         }
-        await writeFile(path, text);
+        await writeFile(path, text + end.repeat(blanks));
         assert.deepEqual(await csvLines(path, [...expected.keys()]), expected);
         const dataset = await open(path);
         const read = await readColumns(dataset, { texts: ['a'] });
         assert.deepEqual(
           read.texts.get('a')?.values,
-          table.map(({ cells }) => cells[0]),
+          table.map(([first]) => first),
         );
         dataset.close();
       }),

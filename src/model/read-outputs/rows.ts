@@ -2,6 +2,7 @@ import { labelColumns } from '../../config/columns.ts';
 import type { Columns, Task } from '../../config/schema.ts';
 import { MismatchError, ModelError } from '../../errors.ts';
 import type { DeclaredOutput } from './choose.ts';
+import { counted } from '../../wording.ts';
 
 /** The elements of an output, in row-major order, whoever gave it. */
 export interface OutputValues {
@@ -39,8 +40,8 @@ export function rowReader(output: DeclaredOutput, task: Task, columns: Columns):
       // Rows that are there, and not where the task has them, are read under another task, or from a better export.
       const Fault = rows > 1 && dims.includes(rows) ? MismatchError : ModelError;
       throw new Fault({
-        found: `Output ${output.name} has dimensions [${dims.join(', ')}] for ${rows} rows`,
-        expected: `${rows} rows in the first dimension, and as many values for every row`,
+        found: `Output ${output.name} has dimensions [${dims.join(', ')}] for ${counted(rows, 'rows')}`,
+        expected: `${counted(rows, 'rows')} in the first dimension, and as many values for every row`,
         remedy: 'Export the model with the rows first, or name another output: {uri, output}',
       });
     }

@@ -10,6 +10,7 @@ import { resolveCandidate, resolveChampion, withModelFolder, type ResolvedModel 
 import { predictRows, withDatasets } from './contestants.ts';
 import { insideRoot, type Workspace } from '../workspace.ts';
 import { requireWritable, writing } from '../writing.ts';
+import { counted } from '../../wording.ts';
 
 /** The `index`-th (from 1) of `count` contiguous parts. */
 export interface Shard {
@@ -116,7 +117,7 @@ export function shardOf(text: string): Shard | null {
 export function rangeOf(rows: number, { index, count }: Shard): RowRange {
   if (count > rows) {
     throw new UsageError({
-      found: `${count} shards of ${rows} rows`,
+      found: `${count} shards of ${counted(rows, 'rows')}`,
       expected: 'at least one row a shard',
       remedy: 'Use fewer shards',
     });

@@ -1,5 +1,6 @@
 import type { BacktestResult } from '../../monitor/backtest.ts';
 import { numberCell, textCell, type Section } from '../section.ts';
+import { counted } from '../../wording.ts';
 
 /** What a backtest found, as tables. */
 export function backtestSections(result: BacktestResult & { window: number; maxLoss: number }): Section[] {
@@ -18,7 +19,7 @@ export function backtestSections(result: BacktestResult & { window: number; maxL
         textCell(date(start)),
         ...names.map((name) => {
           const loss = losses[name];
-          return numberCell(loss === undefined ? '' : `${number(loss.mean)} (${loss.rows} rows)`);
+          return numberCell(loss === undefined ? '' : `${number(loss.mean)} (${counted(loss.rows, 'rows')})`);
         }),
       ]),
     },
@@ -48,7 +49,7 @@ export function backtestSections(result: BacktestResult & { window: number; maxL
         numberCell(number(gain)),
         numberCell(`${number(lower)} to ${number(upper)}`),
         numberCell(String(rows)),
-        numberCell(`${number(hindsight.gain)} (${hindsight.rows} rows)`),
+        numberCell(`${number(hindsight.gain)} (${counted(hindsight.rows, 'rows')})`),
       ]),
     },
   ];

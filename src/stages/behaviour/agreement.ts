@@ -4,7 +4,7 @@ import type { PredictionResult } from '../../model/predictions.ts';
 import { changedDecisions, type Scored, type Scorer } from '../../model/scorer.ts';
 import { absentCheck, atLeast, digits, limitCheck, type Absence } from './limit.ts';
 import { proportionBounds } from './proportion.ts';
-import { percent } from '../../wording.ts';
+import { percent, unitOf } from '../../wording.ts';
 import type { Behaviour } from './schema.ts';
 
 export interface AgreementInput {
@@ -44,7 +44,7 @@ export function judgeAgreement(input: AgreementInput): { checks: Check[]; detail
     const share = alike / scorer.rows;
     const bounds = proportionBounds(alike, scorer.rows, alpha);
     details['labels'] = { alike, share, ...bounds };
-    const message = `Candidate and ${parent.name} decide alike on ${digits(alike)} of ${digits(scorer.rows)} rows, ${percent(share)} (bounds ${percent(bounds.lower)} to ${percent(bounds.upper)})`;
+    const message = `Candidate and ${parent.name} decide alike on ${digits(alike)} of ${digits(scorer.rows)} ${unitOf(scorer.rows, 'rows')}, ${percent(share)} (bounds ${percent(bounds.lower)} to ${percent(bounds.upper)})`;
     checks.push(
       limitCheck({
         name: 'label-agreement',

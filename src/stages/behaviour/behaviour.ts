@@ -15,6 +15,7 @@ import { absentCheck, digits, type Absence } from './limit.ts';
 import { judgeRobustness } from './robustness.ts';
 import { behaviourSettings, type Behaviour } from './schema.ts';
 import { scoredUnder, type Subject } from './subject.ts';
+import { unitOf } from '../../wording.ts';
 
 /** The context, and what is asked of the stage. */
 interface Input extends ContestantsContext {
@@ -262,7 +263,12 @@ async function withModels(input: Input, mine: HostedModel, rival: HostedModel | 
   }
   return [
     ...parts,
-    { checks: [candidateCheck(null, `${digits(rows.length)} of ${digits(dataset.rows)} rows`)], details: {} },
+    {
+      checks: [
+        candidateCheck(null, `${digits(rows.length)} of ${digits(dataset.rows)} ${unitOf(dataset.rows, 'rows')}`),
+      ],
+      details: {},
+    },
   ];
 }
 

@@ -5,6 +5,7 @@ import { codeCell, numberCell, textCell, type Cell, type Chart, type Section } f
 import type { ComparisonDetails } from './drift.ts';
 import type { ColumnDetails } from './drift-details.ts';
 import { count } from './show.ts';
+import { counted, unitOf } from '../../wording.ts';
 
 const shownColumns = 20;
 const shownCharts = 8;
@@ -90,9 +91,9 @@ function driftSection({ reference, current, columns }: ComparisonDetails): Secti
       .slice(0, shownCharts)
       .map(binsChart),
     legend: [
-      `${count(reference.rows)} rows of reference data against ${count(current.rows)}.`,
+      `${counted(reference.rows, 'rows')} of reference data against ${count(current.rows)}.`,
       'p is the smallest of the tests of the column, corrected for all of them.',
-      ...(more > 0 ? [`${count(more)} more column${more === 1 ? '' : 's'} changed less.`] : []),
+      ...(more > 0 ? [`${count(more)} more ${unitOf(more, 'columns')} changed less.`] : []),
     ].join(' '),
     collapsed: true,
     importance: 3,

@@ -1,3 +1,5 @@
+import { counted } from '../../wording.ts';
+
 const longest = 80;
 
 /** A value of the data, short and on one line, for messages and evidence. Invisible and direction-changing characters are spelled out. */
@@ -24,5 +26,5 @@ export function count(value: number): string {
 
 /** "1 row", "2,350 rows". */
 export function rowsOf(value: number): string {
-  return `${count(value)} row${value === 1 ? '' : 's'}`;
+  return counted(value, 'rows');
 }

@@ -1,6 +1,7 @@
 import { lossInMargins, type Comparison, type Evidence } from '../../evidence/index.ts';
 import { count, metricName } from '../../report/numbers.ts';
 import { numberCell, textCell, type Section } from '../../report/section.ts';
+import { counted } from '../../wording.ts';
 
 const shownRows = 30;
 /** Margins at which a colour is as strong as it gets. */
@@ -72,7 +73,7 @@ export function changedDecisions({ details }: Evidence): Section {
   return {
     title,
     text: [
-      `Of ${count(rows ?? 0)} rows ${count(changed ?? 0)} are decided differently: the candidate breaks ${count(broken ?? 0)} and fixes ${count(fixed ?? 0)}. changed-rows.csv, beside the evidence, lists them.`,
+      `Of ${counted(rows ?? 0, 'rows')} ${count(changed ?? 0)} are decided differently: the candidate breaks ${count(broken ?? 0)} and fixes ${count(fixed ?? 0)}. changed-rows.csv, beside the evidence, lists them.`,
     ],
     columns: ['Slice', 'Rows', 'Changed', 'Broken', 'Fixed'],
     rows: listed.map((each) => [

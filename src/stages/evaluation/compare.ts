@@ -31,6 +31,7 @@ import { calibrationInterval } from './statistics/score-cells.ts';
 import { drawsFor } from './statistics/tail.ts';
 import { tangoInterval, type PairedCounts } from './statistics/tango.ts';
 import { addAt, emptySums, sumsInterval, type UnitSums } from './statistics/unit-sums.ts';
+import { counted } from '../../wording.ts';
 
 /** A metric of both models on one sample, and what is known of their difference. */
 export interface MetricComparison {
@@ -510,18 +511,19 @@ const classSizes = remembered((truth: Float64Array, classes: number): Uint32Arra
 
 function lowEvidence(sample: Sample, { discordant }: Judged, interval: PairedInterval): string[] {
   const reasons: string[] = [];
-  if (sample.rows < 30) reasons.push(`only ${sample.rows} ${sample.unit ?? 'rows'}`);
+  if (sample.rows < 30) reasons.push(`only ${counted(sample.rows, sample.unit ?? 'rows')}`);
   if (discordant !== undefined) {
     const { gained, lost, rows } = discordant;
-    if (rows < 30 && rows < sample.rows) reasons.push(`only ${rows} rows count`);
+    if (rows < 30 && rows < sample.rows)
+      reasons.push(`only ${counted(rows, 'rows')} ${rows === 1 ? 'counts' : 'count'}`);
     if (gained + lost < 10) reasons.push(`the models differ on only ${gained + lost} of the rows that count`);
   } else if (sample.classes > 0) {
     const smallest = Math.min(...classSizes(sample.truth, sample.classes).filter((size) => size > 0));
-    if (smallest < 10) reasons.push(`only ${smallest} rows of one class`);
+    if (smallest < 10) reasons.push(`only ${counted(smallest, 'rows')} of one class`);
   }
   if (sample.clusters !== null) {
     const clusters = new Set(sample.clusters).size;
-    if (clusters < 30) reasons.push(`only ${clusters} ${clusters === 1 ? 'cluster' : 'clusters'}`);
+    if (clusters < 30) reasons.push(`only ${counted(clusters, 'clusters')}`);
   }
   if (interval.method.startsWith('t-few'))
     reasons.push(`few ${sample.clusters === null ? (sample.unit ?? 'rows') : 'clusters'} carry the difference`);

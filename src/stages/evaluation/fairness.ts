@@ -5,7 +5,7 @@ import { defaults } from '../../config/defaults.ts';
 import { ConfigError } from '../../errors.ts';
 import type { Check, Comparison } from '../../evidence/check.ts';
 import { shownDifference } from '../../evidence/difference.ts';
-import { capitalised } from '../../wording.ts';
+import { capitalised, counted } from '../../wording.ts';
 import { boundsOfGap, gaps, rateTitles, type Gap, type Rate } from './gaps.ts';
 import { minimumClusters } from './judge.ts';
 import { alphaFor } from './plan.ts';
@@ -492,7 +492,7 @@ function smallGroup(column: string, group: string, rows: number): Check {
     title: `Fairness by ${column}`,
     verdict: 'skipped',
     severity: 'info',
-    message: `Group ${column}=${group.slice(0, 100)} was left out of the fairness gaps: it has ${rows} rows, fewer than min_rows.`,
+    message: `Group ${column}=${group.slice(0, 100)} was left out of the fairness gaps: it has ${counted(rows, 'rows')}, fewer than min_rows.`,
     observed: rows,
     required: null,
   };

@@ -1,6 +1,6 @@
 import type { Check, Comparison, Verdict } from '../../evidence/check.ts';
 import { shownDifference, statedSize } from '../../evidence/difference.ts';
-import { capitalised } from '../../wording.ts';
+import { capitalised, counted } from '../../wording.ts';
 import { compareMetric, type MetricComparison } from './compare.ts';
 import { comparisonOf, isUsable, marginFor, marginOn, tooLittle, toldComparison } from './judge.ts';
 import { metricValue, type Metric } from './metrics/metric.ts';
@@ -179,7 +179,7 @@ function* sliceChecks(
     const size = part.queries === undefined ? part.rows : countingQueries(part).length;
     const few =
       size < minimumRows
-        ? `it has ${size} ${part.queries === undefined ? 'rows' : 'queries that count'}, fewer than min_rows ${minimumRows}`
+        ? `it has ${part.queries === undefined ? counted(size, 'rows') : `${counted(size, 'queries')} that ${size === 1 ? 'counts' : 'count'}`}, fewer than min_rows ${minimumRows}`
         : part.weights?.every((weight) => weight === 0) === true
           ? 'all its rows have the weight 0'
           : null;

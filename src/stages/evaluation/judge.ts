@@ -7,6 +7,7 @@ import type { PlannedComparison } from './plan.ts';
 import type { PairedInterval } from './statistics/interval.ts';
 import { rowsForPower, rowsNeeded, rowsWithoutDifference } from './statistics/power.ts';
 import { findingText, nothingShown, outlookText, stateOf } from '../comparison.ts';
+import { counted } from '../../wording.ts';
 
 /** Fewer clusters than this show nothing: see docs/statistics.md. */
 export const minimumClusters = 5;
@@ -14,15 +15,10 @@ export const minimumClusters = 5;
 /** Why a comparison shows nothing whatever its numbers are, if so. */
 export function tooLittle(compared: MetricComparison, minimumRows: number): string | null {
   const { rows, unit, clusters, interval } = compared;
-  if (rows < minimumRows) return `it has ${countOf(rows, unit)}, fewer than min_rows ${minimumRows}`;
+  if (rows < minimumRows) return `it has ${counted(rows, unit)}, fewer than min_rows ${minimumRows}`;
   if (clusters !== null && clusters < minimumClusters)
-    return `its rows lie in ${countOf(clusters, 'clusters')}, fewer than ${minimumClusters}`;
+    return `its rows lie in ${counted(clusters, 'clusters')}, fewer than ${minimumClusters}`;
   return interval.unknown ?? null;
-}
-
-/** "1 row", "2 rows". */
-function countOf(count: number, unit: 'rows' | 'queries' | 'clusters'): string {
-  return `${count} ${count === 1 ? { rows: 'row', queries: 'query', clusters: 'cluster' }[unit] : unit}`;
 }
 
 /** The tolerated loss in units of delta; null for a relative margin on a champion that is not positive. */

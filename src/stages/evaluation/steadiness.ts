@@ -1,5 +1,6 @@
 import type { Check } from '../../evidence/check.ts';
 import type { PredictionResult, Stability, Tolerance } from '../../model/predictions.ts';
+import { counted } from '../../wording.ts';
 
 /**
  * Whether each model has one answer to a row. Without one there is nothing to measure: the candidate's check blocks. A
@@ -37,7 +38,7 @@ function checkOf(
         title,
         verdict: 'pass',
         severity,
-        message: `${who} gave the same answers for ${stability.rows} rows in one batch, repeated, in another order and one by one.`,
+        message: `${who} gave the same answers for ${counted(stability.rows, 'rows')} in one batch, repeated, in another order and one by one.`,
         observed: 'the same',
         required,
       },

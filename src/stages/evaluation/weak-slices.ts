@@ -11,7 +11,7 @@ import {
 } from '../../data/dataset.ts';
 import { isNested, isNumeric } from '../../data/types.ts';
 import type { Check } from '../../evidence/check.ts';
-import { capitalised } from '../../wording.ts';
+import { capitalised, counted } from '../../wording.ts';
 import { cannotCompute, type ChampionGate } from './gate.ts';
 import { findMetric } from './metrics/catalogue.ts';
 import { metricValue, shownMetric, type Metric } from './metrics/metric.ts';
@@ -117,11 +117,11 @@ export async function weakSliceAdvice(
     };
   });
   const [worst] = slices;
-  const looked = `${search.tested.toLocaleString('en-US')} slices of ${coded.length} columns and ${search.pairs} pairs of them`;
+  const looked = `${search.tested.toLocaleString('en-US')} slices of ${counted(coded.length, 'columns')} and ${search.pairs} pairs of them`;
   const message =
     worst === undefined
       ? `No slice was found on which the candidate's ${metric.title} is significantly worse (${looked}).`
-      : `${capitalised(metric.title)} is worse on ${worst.slice} (${deltaText(metric, worst.delta)} over ${worst.n} ${judged.sample.unit ?? 'rows'}, p = ${worst.adjusted.toPrecision(2)} corrected over ${looked})${slices.length > 1 ? `, and on ${slices.length - 1} more` : ''}: advice, not a gate.`;
+      : `${capitalised(metric.title)} is worse on ${worst.slice} (${deltaText(metric, worst.delta)} over ${counted(worst.n, judged.sample.unit ?? 'rows')}, p = ${worst.adjusted.toPrecision(2)} corrected over ${looked})${slices.length > 1 ? `, and on ${slices.length - 1} more` : ''}: advice, not a gate.`;
   return {
     checks: [{ ...common, verdict: worst === undefined ? 'pass' : 'fail', message, observed: slices.length }],
     details: {

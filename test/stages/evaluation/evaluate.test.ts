@@ -230,7 +230,7 @@ describe('evaluation of the spam case', () => {
     const open = await judge('candidate', { policy: { ...policy, guardrails: [guardrail] } });
     const skipped = find(open.checks, 'evaluation/accuracy@content_type=other');
     assert.equal(skipped.verdict, 'skipped');
-    assert.match(skipped.message, /1 rows, fewer than min_rows 30/u);
+    assert.match(skipped.message, /1 row, fewer than min_rows 30/u);
     const required = ['content_type=other'];
     const strict = await judge('candidate', { policy: { ...policy, guardrails: [{ ...guardrail, required }] } });
     assert.equal(find(strict.checks, 'evaluation/accuracy@content_type=other').verdict, 'fail');

@@ -1,0 +1,105 @@
+import { TextDecoder } from 'node:util';
+import { jsonRow, lineBatches } from './lines.ts';
+
+export interface JsonlFault {
+  line: number;
+  found: string;
+  expected: string;
+  remedy: string;
+}
+
+/**
+ * The first line that is no JSON object whose keys all differ, also in the objects within it; null where there is none.
+ * @param parsed whether every line is known to be a JSON object: only keys are looked at
+ */
+export async function jsonlFault(path: string, uri: string, parsed = false): Promise<JsonlFault | null> {
+  const utf8 = new TextDecoder('utf-8', { fatal: true });
+  for await (const lines of lineBatches(path, uri)) {
+    for (const { number, bytes } of lines) {
+      if (bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf) {
+        return {
+          line: number,
+          found: 'the line starts with a byte order mark (BOM)',
+          expected: 'UTF-8 without it, as JSON is defined in RFC 8259',
+          remedy: 'Save the file as UTF-8 without a BOM',
+        };
+      }
+      const broken = parsed ? undefined : jsonRow(utf8, bytes).broken;
+      if (broken !== undefined) {
+        return { line: number, found: broken, expected: 'one JSON object a line', remedy: 'Fix this line' };
+      }
+      const twice = mayRepeatKey(bytes) ? keyTwice(utf8.decode(bytes)) : undefined;
+      if (twice !== undefined) {
+        return {
+          line: number,
+          found: `an object has the key ${JSON.stringify(twice.slice(0, 200))} twice`,
+          expected: 'each key once',
+          remedy: 'Write each key once',
+        };
+      }
+    }
+  }
+  return null;
+}
+
+/** Whether two keys of one object may be alike: a quick look at the bytes, that may be wrong only where it says yes. */
+function mayRepeatKey(bytes: Buffer): boolean {
+  // Hashes of the keys of all objects that are open, and where those of each object, or of a list, begin.
+  const keys: number[] = [];
+  const begins: number[] = [];
+  let size = 0;
+  let begin = 0;
+  let last = 0;
+  let escaped = false;
+  for (let index = 0; index < bytes.length; index++) {
+    switch (bytes[index]) {
+      case 0x22:
+        last = 0x811c9dc5;
+        escaped = false;
+        for (index += 1; index < bytes.length && bytes[index] !== 0x22; index++) {
+          if (bytes[index] === 0x5c) {
+            escaped = true;
+            index += 1;
+          }
+          last = Math.imul(last ^ (bytes[index] ?? 0), 0x01000193);
+        }
+        break;
+      case 0x3a:
+        // Escapes write one key in several ways; of many keys a set knows more.
+        if (escaped || size - begin > 64) return true;
+        for (let key = begin; key < size; key++) if (keys[key] === last) return true;
+        keys[size] = last;
+        size += 1;
+        break;
+      case 0x7b:
+      case 0x5b:
+        begins.push(begin);
+        begin = size;
+        break;
+      case 0x7d:
+      case 0x5d:
+        size = begin;
+        begin = begins.pop() ?? 0;
+        break;
+    }
+  }
+  return false;
+}
+
+function keyTwice(text: string): string | undefined {
+  const open: (Set<string> | null)[] = [];
+  let last = '';
+  for (const [token] of text.matchAll(/"(?:[^"\\]|\\.)*"|[{}[\]:]/gu)) {
+    if (token === '{') open.push(new Set());
+    else if (token === '[') open.push(null);
+    else if (token === '}' || token === ']') open.pop();
+    else if (token !== ':') last = token;
+    else {
+      const key = JSON.parse(last) as string;
+      const seen = open.at(-1);
+      if (seen?.has(key) === true) return key;
+      seen?.add(key);
+    }
+  }
+  return undefined;
+}

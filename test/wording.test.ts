@@ -1,0 +1,21 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { observedText, quantity, requiredText } from '../src/report/numbers.ts';
+import { counted } from '../src/wording.ts';
+
+test('one of a thing is said in the singular, none and several in the plural', () => {
+  assert.deepEqual(
+    [0, 1, 2, 2350].map((value) => counted(value, 'rows')),
+    ['0 rows', '1 row', '2 rows', '2,350 rows'],
+  );
+  assert.equal(counted(1, 'queries'), '1 query');
+});
+
+test('a check says its counts in the singular and its measures as they are', () => {
+  const check = { observed: 1, required: 1, limit: 'at least' as const, unit: 'columns' };
+  const whole = { ...check, id: 'a', title: 'A', verdict: 'pass' as const, severity: 'block' as const, message: '' };
+  assert.equal(observedText(whole), '1 column');
+  assert.equal(requiredText(whole), 'at least 1 column');
+  assert.equal(quantity(1, 'ms'), '1 ms');
+  assert.equal(quantity(1, 'share'), '100%');
+});
