@@ -1,10 +1,12 @@
 /** The allowed word nearest to what was written, if near enough to be a slip of the pen (Levenshtein distance). */
 export function nearest(written: string, allowed: Iterable<string>): string | undefined {
   let best: string | undefined;
-  let bestDistance = Math.max(2, Math.floor(written.length / 3)) + 1;
+  let bestDistance = Number.POSITIVE_INFINITY;
   for (const word of allowed) {
     const distance = editDistance(written.toLowerCase(), word.toLowerCase());
-    if (distance < bestDistance) {
+    // Two letters of three are another word: zip is no slip for id.
+    const most = Math.min(written.length, word.length) <= 3 ? 1 : Math.max(2, Math.floor(written.length / 3));
+    if (distance <= most && distance < bestDistance) {
       best = word;
       bestDistance = distance;
     }

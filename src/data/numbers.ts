@@ -1,7 +1,8 @@
 import { DataError } from '../errors.ts';
 import { holdsNumbers, readingOf } from './cells.ts';
 import { isNoNumber } from './csv-cells.ts';
-import type { Dataset, DatasetColumn } from './relation.ts';
+import { notANumber, numberPattern } from './grammar.ts';
+import { quoteLiteral, type Dataset, type DatasetColumn } from './relation.ts';
 
 /** What the numbers are for, in an error. */
 export interface NumberUse {
@@ -32,6 +33,49 @@ export async function requireNumbers(
     where: dataset.uri,
     remedy: (cell === null ? null : remedyFor(cell.text, dataset)) ?? use.remedy,
   });
+}
+
+/** What the texts of a column spell. */
+export interface SpelledNumbers {
+  /** Cells with a value. */
+  present: number;
+  /** Those of them that spell a number, or NaN. */
+  numbers: number;
+  /** About how many different ones these are. */
+  different: number;
+  /** The first cell that spells none. */
+  other: { row: number; text: string; remedy: string } | null;
+}
+
+/** What the cells of a column of texts spell, read through to the end. */
+export async function numbersSpelled(dataset: Dataset, column: DatasetColumn): Promise<SpelledNumbers> {
+  const { from, expressions } = readingOf(dataset, [{ column, use: 'text' }]);
+  const cells = `(select row_number() over () as row, text, ${spellsNumber('text', dataset.csv?.decimal)} as number from (select ${expressions[0]} as text from ${from}))`;
+  const read = await dataset.connection.runAndReadAll(
+    `select count(text)::double, count(*) filter (number)::double, approx_count_distinct(text) filter (number)::double,
+     min(row) filter (not number)::double, arg_min(text, row) filter (not number) from ${cells} where text is not null`,
+  );
+  const [present, numbers, different, row, text] = read.getRows()[0] ?? [];
+  return {
+    present: Number(present),
+    numbers: Number(numbers),
+    different: Number(different),
+    other:
+      typeof text === 'string'
+        ? { row: Number(row), text, remedy: remedyFor(text, dataset) ?? otherRemedy(text, dataset) }
+        : null,
+  };
+}
+
+function otherRemedy(text: string, { format }: Dataset): string {
+  return format === 'csv'
+    ? `Correct the cell, or set data.csv.missing to [${JSON.stringify(text.slice(0, 80))}] where that stands for no value`
+    : 'Write numbers as numbers, and null where there is no value';
+}
+
+/** SQL: whether a text spells a number, or NaN. */
+function spellsNumber(text: string, decimal?: '.' | ','): string {
+  return `(regexp_full_match(${text}, ${quoteLiteral(numberPattern(decimal))}) or lower(${text}) in (${notANumber.map(quoteLiteral).join(', ')}))`;
 }
 
 /** The first cell that has a value and is no number; null where the file gives the whole column another type. */

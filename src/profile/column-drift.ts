@@ -1,5 +1,6 @@
 import { normalCdf } from '../statistics/distributions.ts';
 import { countsOf, edgesWithAtoms, innerEdges, quantile, sizeOf, type Sample } from './bins.ts';
+import { withSameNumbers } from './same-numbers.ts';
 import {
   chiSquared,
   chiSquaredP,
@@ -60,6 +61,8 @@ export interface DriftTest {
   of: 'distribution' | 'missing' | 'new-categories';
   /** What the threshold is compared with: corrected PSI, or a change of a share. */
   effect: number;
+  /** Of a distribution: the PSI of the bins that decide, before its correction. */
+  psi?: number;
   p: number;
 }
 
@@ -107,16 +110,23 @@ function numericDrift(reference: NumericValues, current: NumericValues): ColumnD
   const { distance, p: ksP } = kolmogorovSmirnov(before, now);
   const distance1 = wasserstein(before, now);
   const iqr = quantile(before, 0.75) - quantile(before, 0.25);
-  const ownEdges = edgesWithAtoms(before, testBins);
+  // The raw measures are of the numbers as they are.
+  const [sameBefore, sameNow] = withSameNumbers(before, now);
+  const unchanged = sameBefore === before && sameNow === now;
+  const testedKsP = unchanged ? ksP : kolmogorovSmirnov(sameBefore, sameNow).p;
+  const ownEdges = edgesWithAtoms(sameBefore, testBins);
   const withInfinite = ({ infinite }: NumericValues, sorted: Sample): number[] => [
     infinite.negative,
     ...countsOf(sorted, ownEdges),
     infinite.positive,
   ];
-  const tested = mergeNeighbours({ reference: withInfinite(reference, before), current: withInfinite(current, now) });
+  const tested = mergeNeighbours({
+    reference: withInfinite(reference, sameBefore),
+    current: withInfinite(current, sameNow),
+  });
   const whole = chiSquared(raw);
   // Two tests of one question: the bins see changes of shape, the distribution functions see shifts.
-  const p = Math.min(1, 2 * Math.min(chiSquared(tested).p, ksP));
+  const p = Math.min(1, 2 * Math.min(chiSquared(tested).p, testedKsP));
   return {
     measures: {
       kind: 'number',
@@ -133,7 +143,7 @@ function numericDrift(reference: NumericValues, current: NumericValues): ColumnD
       cramers_v: cramersV(whole, sizeOf(before) + sizeOf(now)),
       p,
     },
-    tests: [{ of: 'distribution', effect: correctedPsi(tested), p }],
+    tests: [{ of: 'distribution', effect: correctedPsi(tested), psi: psi(tested), p }],
     bins: { ...raw, edges },
   };
 }
@@ -164,7 +174,7 @@ function categoricalDrift(before: CategoricalValues, now: CategoricalValues): Co
       p: test.p,
     },
     tests: [
-      { of: 'distribution', effect: correctedPsi(tested), p: test.p },
+      { of: 'distribution', effect: correctedPsi(tested), psi: psi(tested), p: test.p },
       before.rare === undefined ? newCategoriesTest(raw, n, m) : moreRareTest(before, current, n, m),
     ],
     bins: { ...raw, categories },

@@ -43,6 +43,8 @@ export interface ComparedColumn {
   tests: DriftTest[];
   /** Are there too few values to judge the distribution by? */
   tooFew: boolean;
+  /** Why the distribution cannot be judged however many values there are: it fails where a test fails, and never passes. */
+  unjudged?: string;
 }
 
 export interface TestedColumn extends ComparedColumn {
@@ -99,7 +101,7 @@ export function judgeColumns(compared: readonly ComparedColumn[], limits: DriftL
     const verdicts = new Set(tests.map(({ verdict }) => verdict));
     const verdict = verdicts.has('fail')
       ? 'fail'
-      : column.tooFew
+      : column.tooFew || column.unjudged !== undefined
         ? 'inconclusive'
         : verdicts.has('warn')
           ? 'warn'

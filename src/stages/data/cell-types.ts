@@ -46,6 +46,17 @@ export function cellTypes(schema: unknown, columns: readonly string[]): CellType
   return types;
 }
 
+/** The columns that the schema of the row has a schema of (other than `false`), and those that it requires. */
+export function rowKeywords(schema: unknown): { named: Set<string>; required: Set<string> } {
+  const found = { named: new Set<string>(), required: new Set<string>() };
+  for (const { schema: row } of applicable({ schema, base: '' }, referencesOf(schema))) {
+    for (const [name, each] of Object.entries(asSchema(row['properties']))) if (each !== false) found.named.add(name);
+    const { required } = row;
+    for (const name of Array.isArray(required) ? (required as unknown[]) : []) found.required.add(String(name));
+  }
+  return found;
+}
+
 /** The schema itself and every schema that applies to the same instance. */
 function applicable(start: Place, references: References): { schema: Schema; base: string }[] {
   const found = new Map<Schema, string>();

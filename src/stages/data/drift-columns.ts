@@ -2,14 +2,23 @@ import { labelColumns, roleOf, type Columns, type Task } from '../../config/inde
 import { readingOfColumn } from '../../data/cells.ts';
 import { classPosition, classText } from '../../data/class-text.ts';
 import { readColumns } from '../../data/columns.ts';
+import { csvLines } from '../../data/csv.ts';
 import { quoteIdentifier, reading, requireColumns, type Dataset, type DatasetColumn } from '../../data/dataset.ts';
+import { isNotANumber, numberPattern } from '../../data/grammar.ts';
+import { numbersSpelled, type SpelledNumbers } from '../../data/numbers.ts';
 import { isNested, isNumeric } from '../../data/types.ts';
 import { DataError } from '../../errors.ts';
-import type { CategoricalValues, ColumnValues, NumericValues } from '../../profile/column-drift.ts';
+import {
+  presentOf,
+  type CategoricalValues,
+  type ColumnValues,
+  type NumericValues,
+} from '../../profile/column-drift.ts';
 import { mostCategories } from '../../profile/columns.ts';
 import { categoriesOfColumn, numbersOfColumn, onGrid } from '../../profile/profile-values.ts';
+import { withoutRepeats } from '../../profile/same-numbers.ts';
 import { columnOf, type ProfiledData } from '../../profile/profiled-data.ts';
-import { count, showColumn } from './show.ts';
+import { count, showColumn, showValue } from './show.ts';
 
 /** Data to compare: the rows, or a profile of them. */
 export type Side = Dataset | ProfiledData;
@@ -24,6 +33,10 @@ export interface ComparableColumn {
   as: 'numbers' | 'texts' | 'classes';
   /** What a person should know of the comparison. */
   note?: string;
+  /** Sides that hold texts; none where the texts are names of classes. */
+  texts?: ('reference' | 'current')[];
+  /** Whether the other side holds numbers. */
+  numbers?: boolean;
 }
 
 export interface ComparableColumns {
@@ -33,6 +46,11 @@ export interface ComparableColumns {
   /** Columns that one side has alone, labels apart. */
   alone: { reference: string[]; current: string[] };
 }
+
+/** From this share of numbers on texts are numbers but for a few cells ... */
+const mostlyNumbers = 0.9;
+/** ... where these are more different ones than a code has. */
+const mostCodes = 20;
 
 /** More texts than this are no categories: an address, a comment. */
 const mostTexts = 100_000;
@@ -96,10 +114,14 @@ function pairOf(reference: DatasetColumn, current: DatasetColumn, classes: Reado
   const kinds = [kindOf(reference), kindOf(current)] as const;
   const kind = kinds[0] === 'empty' ? kinds[1] : kinds[0];
   if (kinds[0] === kinds[1] || kinds.includes('empty')) {
-    return { name, as: kind === 'numbers' ? 'numbers' : 'texts' };
+    return kind === 'numbers' ? { name, as: 'numbers' } : { name, as: 'texts', texts: textSides(kinds) };
   }
   const note = `${kinds[0]} in the reference data, ${kinds[1]} here: compared as texts`;
-  return { name, as: 'classes', note };
+  return { name, as: 'classes', note, texts: textSides(kinds), numbers: kinds.includes('numbers') };
+}
+
+function textSides(kinds: readonly string[]): NonNullable<ComparableColumn['texts']> {
+  return (['reference', 'current'] as const).filter((_, side) => kinds[side] === 'texts');
 }
 
 function kindOf({ type, cells }: DatasetColumn): 'numbers' | 'true and false' | 'texts' | 'empty' {
@@ -118,20 +140,29 @@ export async function* pairsOfValues(
   current: Side,
   columns: readonly ComparableColumn[],
   asked: '*' | readonly string[],
-): AsyncGenerator<{ column: ComparableColumn; reference: ColumnValues | null; current: ColumnValues | null }> {
+): AsyncGenerator<{
+  column: ComparableColumn;
+  reference: ColumnValues | null;
+  current: ColumnValues | null;
+  /** Why categories say nothing of this column of numbers. */
+  unjudged: string | null;
+}> {
   const atOnce = Math.max(1, Math.floor(numbersAtOnce / Math.max(1, reference.rows, current.rows)));
   for (let start = 0; start < columns.length; start += atOnce) {
     const batch = columns.slice(start, start + atOnce);
     const names = batch.filter(({ as }) => as === 'numbers').map(({ name }) => name);
     const shifts = new Map(names.map((name) => [name, Math.max(shiftOf(reference, name), shiftOf(current, name))]));
-    const [before, now] = [await numbersOf(reference, shifts), await numbersOf(current, shifts)];
+    const singles = new Set(names.filter((name) => [reference, current].some((side) => isSingle(side, name))));
+    const [before, now] = [await numbersOf(reference, shifts, singles), await numbersOf(current, shifts, singles)];
     for (const column of batch) {
       const [a = null, b = null] =
         column.as === 'numbers'
           ? [before.get(column.name), now.get(column.name)]
           : await categories(reference, current, column);
-      if ((a === null || b === null) && asked !== '*') throw noCategories(a === null ? reference : current, column);
-      yield { column, reference: a, current: b };
+      const unjudged = column.as === 'numbers' ? null : await notAllNumbers(reference, current, column);
+      if (unjudged === null && (a === null || b === null) && asked !== '*')
+        throw noCategories(a === null ? reference : current, column);
+      yield { column, reference: a, current: b, unjudged };
     }
   }
 }
@@ -142,21 +173,47 @@ function shiftOf(side: Side, name: string): number {
   return column?.kind === 'number' ? column.shift : 0;
 }
 
-/** @param shifts by name of the column, to which numbers are rounded so that both sides are alike */
-async function numbersOf(side: Side, shifts: ReadonlyMap<string, number>): Promise<Map<string, NumericValues>> {
+function isSingle({ columns }: Side, name: string): boolean {
+  return columns.find((column) => column.name === name)?.type === 'FLOAT';
+}
+
+/** The nearest number of single precision; one that is too large for it stays as it is. */
+function toSingle(value: number): number {
+  const single = Math.fround(value);
+  return Number.isFinite(single) ? single : value;
+}
+
+/**
+ * @param shifts by name of the column, to which numbers are rounded so that both sides are alike
+ * @param singles columns that one side has in single precision, to which both are rounded
+ */
+async function numbersOf(
+  side: Side,
+  shifts: ReadonlyMap<string, number>,
+  singles: ReadonlySet<string>,
+): Promise<Map<string, NumericValues>> {
   if ('profile' in side) {
-    return new Map([...shifts].map(([name, shift]) => [name, profiledNumbers(side, name, shift)]));
+    return new Map([...shifts].map(([name, shift]) => [name, profiledNumbers(side, name, shift, singles.has(name))]));
   }
   const { numbers } = await readColumns(side, { numbers: [...shifts.keys()], nearest: true });
   return new Map(
-    [...numbers].map(([name, { values }]) => [name, numericValues(onGrid(values, shifts.get(name) ?? 0))]),
+    [...numbers].map(([name, { values }]) => {
+      const known = onGrid(values, shifts.get(name) ?? 0);
+      return [name, numericValues(singles.has(name) ? known.map(toSingle) : known)];
+    }),
   );
 }
 
 /** Of a column that has no value in the profile it is known how many rows have none. */
-function profiledNumbers(side: ProfiledData, name: string, shift: number): NumericValues {
+function profiledNumbers(side: ProfiledData, name: string, shift: number, single: boolean): NumericValues {
   const column = columnOf(side, name);
-  if (column.kind === 'number') return numbersOfColumn(column, shift);
+  if (column.kind === 'number') {
+    const found = numbersOfColumn(column, shift);
+    if (!single || found.sorted instanceof Float64Array) return found;
+    // Numbers that become one are counted by the last of them.
+    const rounded = { ...found.sorted, values: found.sorted.values.map(toSingle) };
+    return { ...found, sorted: withoutRepeats(rounded) };
+  }
   return {
     kind: 'number',
     sorted: new Float64Array(0),
@@ -230,6 +287,69 @@ function withOneNameEach(sides: readonly (CategoricalValues | null)[]): (Categor
       counts.set(number, (counts.get(number) ?? 0) + times);
     }
     return { ...side, counts };
+  });
+}
+
+/**
+ * Why a column cannot be compared: it is numbers but for some cells, of which categories say nothing. Null: it can, as far as that
+ * goes; every cell of it may be a text on purpose.
+ */
+async function notAllNumbers(
+  reference: Side,
+  current: Side,
+  { name, texts = [], numbers = false }: ComparableColumn,
+): Promise<string | null> {
+  const found: { side: Side; spelled: SpelledNumbers }[] = [];
+  for (const each of texts) {
+    const side = each === 'reference' ? reference : current;
+    const spelled = 'profile' in side ? profiledSpelling(side, name) : await spellingOf(side, name);
+    if (spelled === null) return numbers ? `texts in the ${side.name} data, numbers in the other` : null;
+    found.push({ side, spelled });
+  }
+  const [first] = found.filter(({ spelled }) => spelled.other !== null);
+  if (first === undefined) return null;
+  const nearly = found.every(({ spelled }) => spelled.numbers >= mostlyNumbers * spelled.present);
+  if (!numbers && !(nearly && found.some(({ spelled }) => spelled.different > mostCodes))) return null;
+  const { row, text, remedy } = first.spelled.other as NonNullable<SpelledNumbers['other']>;
+  const line =
+    'profile' in first.side || first.side.format !== 'csv' || row === 0 ? null : await lineOf(first.side, row);
+  const place = row === 0 ? '' : `, row ${count(row)}${line === null ? '' : ` (line ${count(line)})`}`;
+  const what = numbers ? `the other data have numbers alone` : 'the others are numbers but for a few cells';
+  // One sentence: a summary shows no more of a message.
+  return `${showValue(text)}${place} of ${first.side.uri}, is no number and ${what}: ${remedy.charAt(0).toLowerCase()}${remedy.slice(1)}`;
+}
+
+function spellingOf(dataset: Dataset, name: string): Promise<SpelledNumbers> {
+  const [column] = requireColumns(dataset, [name]) as [DatasetColumn];
+  return reading(dataset, () => numbersSpelled(dataset, column));
+}
+
+async function lineOf({ path }: Dataset, row: number): Promise<number | null> {
+  return (await csvLines(path, [row])).get(row) ?? null;
+}
+
+/** Of a profile no row is known. Null: nor are its texts. */
+function profiledSpelling(side: ProfiledData, name: string): SpelledNumbers | null {
+  const categories = categoriesOfColumn(columnOf(side, name));
+  if (categories === null) return null;
+  const found: SpelledNumbers = { present: 0, numbers: 0, different: 0, other: null };
+  const number = new RegExp(`^(?:${numberPattern()})$`, 'u');
+  for (const [text, times] of categories.counts) {
+    found.present += times;
+    if (number.test(text) || isNotANumber(text)) {
+      found.numbers += times;
+      found.different += 1;
+    } else found.other ??= { row: 0, text, remedy: 'Profile the data again with such cells empty' };
+  }
+  return found;
+}
+
+/** Whether nearly every text is another on both sides, so that no category of the one can be found in the other. */
+export function nearlyAllDifferent(...sides: readonly (ColumnValues | null)[]): boolean {
+  return sides.every((side) => {
+    return (
+      side === null || (side.kind === 'category' && side.counts.size >= 0.9 * presentOf(side) && side.counts.size > 1)
+    );
   });
 }
 

@@ -4,7 +4,13 @@ import { compareColumn, defaultDriftLimits, judgeColumns } from '../../profile/d
 import type { ComparedColumn, DriftLimits, JudgedTest, TestedColumn } from '../../profile/drift.ts';
 import type { StageContext } from '../stage.ts';
 import { checkId } from './check-id.ts';
-import { comparableColumns, pairsOfValues, type ComparableColumns, type Side } from './drift-columns.ts';
+import {
+  comparableColumns,
+  nearlyAllDifferent,
+  pairsOfValues,
+  type ComparableColumns,
+  type Side,
+} from './drift-columns.ts';
 import { columnDetails, type ColumnDetails } from './drift-details.ts';
 import { multivariateDrift, type MultivariateDetails } from './drift-multivariate.ts';
 import type { Drift } from './schema.ts';
@@ -49,9 +55,10 @@ export async function driftChecks(
   for (const name of settings.against ?? (['current', 'evaluation'] as const)) {
     const current = sides[name];
     if (reference === undefined || current === undefined) continue;
-    const { told, columns } = await compare(reference, current, settings, limits, input);
+    const { told, columns, texts } = await compare(reference, current, settings, limits, input);
     const severity = settings.severity ?? 'block';
     checks.push(wholeCheck(current, told, limits, severity));
+    checks.push(...textsCheck(current, texts));
     checks.push(...told.flatMap((each) => columnCheck(current, each, told.length, severity)));
     const together = await multivariateDrift(reference, current, columns.compared, {
       columns: input.config.columns,
@@ -102,25 +109,68 @@ async function compare(
   { columns: asked = '*', labels = true }: Drift,
   limits: DriftLimits,
   { config, log, signal }: DriftInput,
-): Promise<{ told: Told[]; columns: ComparableColumns }> {
+): Promise<{ told: Told[]; columns: ComparableColumns; texts: string[] }> {
   const { columns: roles, task } = config;
   const columns = comparableColumns(reference, current, asked, { columns: roles, task, labels });
   const compared: ComparedColumn[] = [];
   const said: Omit<Told, 'tested'>[] = [];
+  const texts: string[] = [];
   let done = 0;
-  for await (const { column, ...values } of pairsOfValues(reference, current, columns.compared, asked)) {
+  for await (const { column, unjudged, ...values } of pairsOfValues(reference, current, columns.compared, asked)) {
     signal?.throwIfAborted();
     log.progress(`Columns of the ${current.name} data compared`, ++done, columns.compared.length);
+    if (unjudged !== null) {
+      const found =
+        values.reference === null || values.current === null
+          ? withoutTests(column.name)
+          : compareColumn(column.name, values.reference, values.current, limits);
+      compared.push({ ...found, unjudged });
+      said.push({ note: unjudged, fresh: freshCategories(found) });
+      continue;
+    }
+    const different = column.texts !== undefined && nearlyAllDifferent(values.reference, values.current);
     if (values.reference === null || values.current === null) {
+      texts.push(column.name);
       columns.leftOut.push({ name: column.name, why: 'too many different texts to be categories' });
       continue;
     }
     const found = compareColumn(column.name, values.reference, values.current, limits);
+    if (different && !found.tooFew) {
+      texts.push(column.name);
+      said.push({ note: noCategories, fresh: freshCategories(found) });
+      compared.push({ ...found, unjudged: noCategories });
+      continue;
+    }
     said.push({ note: column.note, fresh: freshCategories(found) });
     compared.push(found);
   }
   const told = judgeColumns(compared, limits).map((tested, index) => ({ tested, fresh: [], ...said[index] }));
-  return { told, columns };
+  return { told, columns, texts };
+}
+
+const noCategories = 'nearly every text is another: they are no categories';
+
+/** A column of which there are more values than are counted. */
+function withoutTests(name: string): ComparedColumn {
+  return { name, values: [0, 0], missing: [0, 0], drift: null, tests: [], tooFew: false };
+}
+
+/** Texts that are no categories: nothing is known of how they are distributed. */
+function textsCheck(current: Side, names: readonly string[]): Check[] {
+  if (names.length === 0) return [];
+  const more = names.length > 10 ? `, … (${count(names.length)} columns)` : '';
+  return [
+    {
+      id: `data/drift-texts/${current.name}`,
+      title: `Texts of the ${current.name} data that are no categories`,
+      verdict: 'inconclusive',
+      severity: 'warn',
+      message: `whether the values of ${names.slice(0, 10).map(showColumn).join(', ')}${more} drifted cannot be judged: nearly every text is another. Name the other columns in data.drift.columns, or add columns that say what counts, such as the length of a text`,
+      observed: null,
+      required: null,
+      location: { file: current.uri },
+    },
+  ];
 }
 
 /** Enough to recognise them by, and not so few rows that a value would tell of one person. */
@@ -137,7 +187,10 @@ function freshCategories({ drift }: ComparedColumn): string[] {
 
 function wholeCheck(current: Side, told: readonly Told[], limits: DriftLimits, severity: 'block' | 'warn'): Check {
   const of = (verdict: TestedColumn['verdict']): Told[] => told.filter(({ tested }) => tested.verdict === verdict);
-  const [failed, open, warned] = [of('fail'), of('inconclusive'), of('warn')];
+  // Of texts that are no categories a check of their own tells.
+  const open = of('inconclusive').filter(({ tested }) => tested.unjudged !== noCategories);
+  const judged = told.filter(({ tested }) => tested.unjudged !== noCategories);
+  const [failed, warned] = [of('fail'), of('warn')];
   const check = {
     id: `data/drift/${current.name}`,
     title: `Columns of the ${current.name} data that drifted from the reference data`,
@@ -147,7 +200,7 @@ function wholeCheck(current: Side, told: readonly Told[], limits: DriftLimits, s
     limit: 'at most' as const,
     unit: 'columns',
   };
-  const worst = byEffect(failed.length > 0 ? failed : told)[0];
+  const worst = byEffect(failed.length > 0 ? failed : judged.length > 0 ? judged : told)[0];
   const all = `${count(told.length)} column${told.length === 1 ? '' : 's'}`;
   if (worst === undefined) {
     return {
@@ -165,6 +218,12 @@ function wholeCheck(current: Side, told: readonly Told[], limits: DriftLimits, s
   }
   if (open.length > 0) {
     const [first] = open as [Told];
+    const unjudged = open.find(({ tested }) => tested.unjudged !== undefined);
+    if (unjudged !== undefined) {
+      const others = open.length > 1 ? ` (and ${count(open.length - 1)} more)` : '';
+      const message = `${count(open.length)} of ${all} cannot be compared: ${showColumn(unjudged.tested.name)}${others}: ${unjudged.note ?? ''}`;
+      return { ...check, verdict: 'inconclusive', observed: null, message, location: { file: current.uri } };
+    }
     const fewest = Math.min(...first.tested.values);
     const message = `${open.length === told.length ? '' : `${count(open.length)} of `}${all} cannot be tested, such as ${showColumn(first.tested.name)}: ${count(fewest)} value${fewest === 1 ? '' : 's'} on one side, at least ${count(limits.minRows)} needed (data.drift.min_rows)`;
     return { ...check, verdict: 'inconclusive', observed: null, message, location: { file: current.uri } };
@@ -226,7 +285,7 @@ function aloneCheck(current: Side, { alone }: ComparableColumns): Check[] {
 function sentence({ tested, fresh }: Told, columns: number): string {
   const test = worstTest(tested);
   const name = showColumn(tested.name);
-  const { drift, missing, values } = tested;
+  const { missing, values } = tested;
   if (test === undefined) {
     return `${name}: ${rowsOf(Math.min(...values))} with a value on one side, too few to compare`;
   }
@@ -235,7 +294,7 @@ function sentence({ tested, fresh }: Told, columns: number): string {
   if (test.of === 'distribution') {
     const limit =
       test.verdict === 'warn' ? `more than half of the limit ${test.threshold}` : `at most ${test.threshold}`;
-    return `${name}: PSI ${short(drift?.measures.psi ?? 0)} (corrected ${effectText(test)}), ${limit}${ending}`;
+    return `${name}: PSI ${short(test.psi ?? 0)} (corrected ${effectText(test)}), ${limit}${ending}`;
   }
   if (test.of === 'missing') {
     const [before, now] = missing.map((rows, side) => share(rows / (rows + (values[side] ?? 0))));

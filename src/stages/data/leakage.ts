@@ -1,14 +1,14 @@
 import { labelColumns, roleOf, type Columns } from '../../config/index.ts';
-import { holdsNumbers, readingOf, readingOfColumn, type CellRequest } from '../../data/cells.ts';
+import { readingOf, readingOfColumn, type CellRequest } from '../../data/cells.ts';
 import { DataError } from '../../errors.ts';
 import { predictorsOf, type Predictor } from './predictors.ts';
 import { reading, type Dataset, type DatasetColumn } from '../../data/dataset.ts';
 import { idsOfRows } from '../../data/row-ids.ts';
-import { isWhole } from '../../data/types.ts';
 import { copyRows, inWorkspace } from '../../data/workspace.ts';
 import type { Check } from '../../evidence/check.ts';
 import type { StageContext } from '../stage.ts';
 import type { Leakage } from './schema.ts';
+import { alike, likenessOf, mayBeEqual, requestOf } from './same-cells.ts';
 import { count, rowsOf, showColumn, showValue } from './show.ts';
 
 /** What the evidence tells of rows that stand twice. */
@@ -31,6 +31,12 @@ interface Overlap {
   sameFeatures: number;
   /** Rows whose features stand there but for case, punctuation and the fourth digit of numbers. */
   near: number;
+}
+
+/** A column whose cells are never equal, whatever they are: its types differ. */
+interface UnequalColumn {
+  name: string;
+  types: [evaluation: string, reference: string];
 }
 
 interface Duplicates {
@@ -186,8 +192,14 @@ async function duplicatesOf(dataset: Dataset, columns: Columns): Promise<Duplica
   if (features.length === 0) return null;
   const names = labelColumns(columns);
   const labels = dataset.columns.filter(({ name }) => names.includes(name));
-  const cells = [...features, ...labels].map((column) => ({ column, use: useOf(column, column) }) as const);
-  const { from, expressions } = readingOf(dataset, cells);
+  const cells = [...features, ...labels];
+  const { from, expressions: read } = readingOf(
+    dataset,
+    cells.map((column) => requestOf(column, likenessOf(column, column))),
+  );
+  const expressions = cells.map((column, index) =>
+    alike(read[index] as string, likenessOf(column, column), [column, column], dataset),
+  );
   const label = expressions.slice(features.length);
   const digests = `select hash(${expressions.slice(0, features.length).join(', ')}) as features,
     ${label.length === 0 ? 'null' : `if(${label.map((each) => `${each} is null`).join(' and ')}, null, hash(${label.join(', ')}))`} as label
@@ -203,17 +215,11 @@ async function duplicatesOf(dataset: Dataset, columns: Columns): Promise<Duplica
   };
 }
 
-/** Numbers by value; whole ones by their digits, which a double may not hold. */
-function useOf(one: DatasetColumn, other: DatasetColumn): 'number' | 'text' {
-  if (isWhole(one.type) && isWhole(other.type)) return 'text';
-  return holdsNumbers(one) && holdsNumbers(other) ? 'number' : 'text';
-}
-
 async function overlapOf(
   evaluation: Dataset,
   reference: Dataset,
   columns: Columns,
-): Promise<{ overlap: Overlap; ids: string[] } | null> {
+): Promise<{ overlap: Overlap; ids: string[]; unequal: UnequalColumn[] } | null> {
   const there = new Map(reference.columns.map((column) => [column.name, column]));
   const shared = evaluation.columns.flatMap((column) => {
     const other = there.get(column.name);
@@ -223,11 +229,16 @@ async function overlapOf(
   if (!shared.some(({ column }) => features.has(column.name))) return null;
   const compared = shared.filter(({ column }) => column.name !== columns.id);
   const id = shared.find(({ column }) => column.name === columns.id);
+  const pairs = [...compared, ...(id === undefined ? [] : [id])];
   const requests = (side: 'column' | 'other'): CellRequest[] =>
-    [...compared, ...(id === undefined ? [] : [id])].map((pair) => ({
-      column: pair[side],
-      use: useOf(pair.column, pair.other),
-    }));
+    pairs.map((pair) => requestOf(pair[side], likenessOf(pair.column, pair.other)));
+  const unequal: UnequalColumn[] = [];
+  for (const { column, other } of compared) {
+    const may =
+      (await reading(evaluation, () => mayBeEqual(evaluation, column, other))) &&
+      (await reading(reference, () => mayBeEqual(reference, other, column)));
+    if (!may) unequal.push({ name: column.name, types: [column.type, other.type] });
+  }
   return inWorkspace(async (workspace) => {
     for (const [table, dataset, side] of [
       ['evaluation', evaluation, 'column'],
@@ -236,15 +247,18 @@ async function overlapOf(
       await workspace.run(
         `create table ${table} (place bigint, cells ubigint, id ubigint, features ubigint, near ubigint)`,
       );
-      const { from, expressions } = readingOf(dataset, requests(side));
+      const { from, expressions: read } = readingOf(dataset, requests(side));
+      const expressions = pairs.map(({ column, other }, index) =>
+        alike(read[index] as string, likenessOf(column, other), [column, other], dataset),
+      );
       const cells = `hash(${expressions.slice(0, compared.length).join(', ')})`;
       const key = id === undefined ? 'null::ubigint' : `hash(${expressions.at(-1) ?? ''})`;
       const feature = compared.flatMap(({ column, other }, index) =>
         features.has(column.name) ? [{ cell: expressions[index] as string, use: roughUse(column, other) }] : [],
       );
-      const alike = `hash(${feature.map(({ cell }) => cell).join(', ')})`;
+      const sameFeatures = `hash(${feature.map(({ cell }) => cell).join(', ')})`;
       const near = `hash(${feature.map(({ cell, use }) => roughly(cell, use)).join(', ')})`;
-      const selected = ['row_number() over () - 1', cells, key, alike, near];
+      const selected = ['row_number() over () - 1', cells, key, sameFeatures, near];
       await reading(dataset, () => copyRows(dataset, selected, workspace, table, from));
     }
     const count = async (join: string): Promise<number> =>
@@ -260,6 +274,7 @@ async function overlapOf(
     const places = first.getRows().map(([place]) => Number(place));
     const hasId = evaluation.columns.some(({ name }) => name === columns.id);
     return {
+      unequal,
       overlap: {
         columns: compared.length,
         rows,
@@ -274,7 +289,9 @@ async function overlapOf(
 
 /** A whole number is a number, a code or a class: near it is none. */
 function roughUse(one: DatasetColumn, other: DatasetColumn): 'number' | 'text' | 'whole' {
-  return isWhole(one.type) && isWhole(other.type) ? 'whole' : useOf(one, other);
+  const likeness = likenessOf(one, other);
+  if (likeness === 'whole') return 'whole';
+  return likeness === 'number' || likeness === 'single' ? 'number' : 'text';
 }
 
 /** What is left of a value where case, marks and spaces of texts, and digits of numbers from the fourth on, do not count. */
@@ -309,7 +326,7 @@ function nearCheck(
 
 function overlapCheck(
   evaluation: Dataset,
-  { overlap: { rows, sameId, columns }, ids }: { overlap: Overlap; ids: string[] },
+  { overlap: { rows, sameId, columns }, ids, unequal }: { overlap: Overlap; ids: string[]; unequal: UnequalColumn[] },
   reference: Duplicates | undefined,
   { max_overlap_rows: most = 0, severity = 'warn' }: Leakage,
 ): Check {
@@ -321,9 +338,28 @@ function overlapCheck(
     reference === undefined || reference.repeated === 0
       ? ''
       : `; in the reference data alone ${count(reference.repeated)} of ${rowsOf(reference.rows)} repeat another`;
-  return {
+  const check = {
     id: 'data/leakage/overlap',
     title: 'Evaluation rows that are also in the reference data',
+  };
+  const [column] = unequal;
+  if (column !== undefined && rows === 0) {
+    const more = unequal.length > 1 ? ` (and ${count(unequal.length - 1)} more)` : '';
+    const [here, there] = column.types.map((type) => type.slice(0, 80));
+    return {
+      ...check,
+      verdict: 'inconclusive',
+      severity,
+      message: `no row can be equal, since ${showColumn(column.name)} is ${here} in the evaluation data and ${there} in the reference data${more}: write the column alike in both files, or leave it out of one`,
+      observed: null,
+      required: most,
+      limit: 'at most',
+      unit: 'rows',
+      location: { file: evaluation.uri },
+    };
+  }
+  return {
+    ...check,
     verdict: rows > most ? 'fail' : 'pass',
     severity,
     message:

@@ -140,10 +140,10 @@ async function nullFraction(
   };
 }
 
-/** "; did you mean word_free?", or nothing. */
+/** Of a name that no column has: "; did you mean word_free?". */
 export function suggestion(name: string, names: readonly string[]): string {
   const near = nearest(name, names);
-  return near === undefined ? '' : `; did you mean ${showColumn(near)}?`;
+  return near === undefined ? `; there is no column ${showColumn(name)}` : `; did you mean ${showColumn(near)}?`;
 }
 
 async function firstRow(dataset: Dataset, select: string): Promise<readonly unknown[]> {

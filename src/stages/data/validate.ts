@@ -20,6 +20,7 @@ import { countSuspects, suspectsOf } from './sieve/suspects.ts';
 import { count, rowsOf, showColumn, showValue } from './show.ts';
 import { suggestion, tableChecks } from './table-rules.ts';
 import { withTimeLimit } from './time-limit.ts';
+import { unknownColumns } from './unknown-columns.ts';
 import { listedRows, listedValue, violationFilesOf } from './violation-files.ts';
 
 /** What the evidence tells of one dataset. */
@@ -63,6 +64,8 @@ export async function validateData(input: ValidateInput): Promise<StageResult> {
   const contract =
     named === undefined ? undefined : await readContract(await input.pathOf(named, 'data.contract'), named);
   const judge = contract === undefined ? undefined : compileContract(contract, input.log);
+  const known = new Set(Object.values(input.datasets).flatMap((dataset) => dataset.columns.map(({ name }) => name)));
+  if (contract !== undefined) for (const each of unknownColumns(contract, known)) input.log.warning(each);
   const checks: Check[] = [];
   const details: Record<string, DatasetDetails> = {};
   const listed: Awaited<ReturnType<typeof listedRows>> = [];

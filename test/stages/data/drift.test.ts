@@ -156,8 +156,62 @@ describe('a column', () => {
     assert.equal(comparison.columns['x']?.kind, 'category');
     assert.match(
       find(checks, 'data/drift/current/x').message,
-      /\(numbers in the reference data, texts here: compared as texts\)$/u,
+      /\("none", row 1 \(line 2\) of data\/current, is no number and the other data have numbers alone: set data\.csv\.missing to \["none"\]/u,
     );
+  });
+
+  test('of numbers but for one cell never passes, and says which cell it is', async () => {
+    const numbers = (shift: number, row: number): string => String(shift + Math.sin(row));
+    const clean = table('id,x', 200, (row) => `${row},${numbers(0, row)}`);
+    const other = (shift: number, text: string): string =>
+      table('id,x', 200, (row) => `${row},${row === 6 ? text : numbers(shift, row)}`);
+    for (const [before, now] of [
+      [clean, other(100, 'NA')],
+      [other(0, 'NA'), other(100, 'NA')],
+      [clean, other(100, '€12')],
+    ] as const) {
+      const check = find((await drift(before, now)).checks, 'data/drift/current');
+      assert.equal(check.verdict, 'inconclusive');
+      assert.match(
+        check.message,
+        /^1 of 1 column cannot be compared: x: "(?:NA|€12)", row \d \(line \d\) of data\/\w+, is no number.*data\.csv\.missing to \["/u,
+      );
+    }
+  });
+
+  test('of texts of which nearly every one is another is said to be none that can be judged', async () => {
+    const texts = (from: number): string => table('id,x', 200, (row) => `${row},name ${from + row}`);
+    const { checks, verdicts } = await drift(texts(0), texts(1000));
+    assert.equal(verdicts['data/drift/current'], 'pass');
+    const check = find(checks, 'data/drift-texts/current');
+    assert.equal(check.verdict, 'inconclusive');
+    assert.match(check.message, /^whether the values of x drifted cannot be judged/u);
+  });
+
+  test('of a few numbers has not drifted in single precision, nor by the noise of computing', async () => {
+    const values = 'case when i % 3 = 0 then 0.1 when i % 3 = 1 then 0.2 else 0.7 end';
+    const rows = (x: string): { select: string } => ({ select: `select i as id, ${x} as x from range(300) t(i)` });
+    for (const now of [rows(`(${values})::float`), rows(`(${values})::double + 1e-9 * sin(i)`)]) {
+      const { comparison } = await drift(rows(`(${values})::double`), now);
+      assert.equal(comparison.columns['x']?.verdict, 'pass');
+    }
+    const { comparison } = await drift(rows(`(${values})::double`), rows(`(${values})::double + 0.01`));
+    assert.equal(comparison.columns['x']?.verdict, 'fail');
+    const whole = (least: number): { select: string } => rows(`${20240101 + least} + i % 3`);
+    const days = await drift(whole(0), whole(3));
+    assert.equal(days.comparison.columns['x']?.verdict, 'fail');
+  });
+
+  test('is told with the PSI of the bins that decide', async () => {
+    const { checks } = await drift(
+      table('id,x', 300, (row) => `${row},${[10, 10, 30][row % 3]}`),
+      table('id,x', 300, (row) => `${row},${[20, 10, 30][row % 3]}`),
+    );
+    const told = /PSI (?<raw>[\d.]+) \(corrected (?<corrected>[\d.]+)\)/u.exec(
+      find(checks, 'data/drift/current/x').message,
+    );
+    const [raw, corrected] = [Number(told?.groups?.['raw']), Number(told?.groups?.['corrected'])];
+    assert.ok(raw > corrected / 2 && corrected > 0.2, told?.[0]);
   });
 
   test('of 1 and 0 on one side and true and false on the other has not changed', async () => {

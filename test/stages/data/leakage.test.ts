@@ -234,3 +234,36 @@ test('evaluation rows that are not later than the reference rows are counted whe
   const broken = { ...tables, reference: 'id,day,label\np,soon,1\n' };
   await assert.rejects(leakage(broken, { time: 'day' }), /column day has "soon".*dates or times/u);
 });
+
+test('one column of another type switches no comparison off', async () => {
+  const rows = (cells: (row: number) => string): string =>
+    `id,x,t,label\n${Array.from({ length: 20 }, (_, row) => `${row},${cells(row)},${row % 2}`).join('\n')}\n`;
+  const day = (row: number): string => `2024-03-${String(row + 1).padStart(2, '0')}`;
+  const overlap = async (reference: string | { select: string }, cells?: (row: number) => string): Promise<number> => {
+    const here = rows(cells ?? ((row): string => `${row}.50,${day(row)}`));
+    const { details } = await leakage({ evaluation: here, reference });
+    return details.overlap?.rows ?? -1;
+  };
+  const parquet = (x: string, t: string): { select: string } => ({
+    select: `select i as id, ${x} as x, ${t} as t, i % 2 as label from range(20) r(i)`,
+  });
+  const texts = "strftime(date '2024-03-01' + i::integer, '%Y-%m-%d')";
+  assert.equal(await overlap(parquet('i + 0.5', `(date '2024-03-01' + i::integer)::timestamp`)), 20, 'times');
+  assert.equal(await overlap(parquet('i + 0.5', `(date '2024-03-01' + i::integer)::timestamptz`)), 20, 'with a zone');
+  assert.equal(await overlap(rows((row) => `${row === 3 ? 'NA' : `${row}.5`},${day(row)}`)), 19, 'one NA');
+  const fraction = (row: number): string => `${row}.1,${day(row)}`;
+  assert.equal(await overlap(parquet('(i + 0.1)::float', texts), fraction), 20, 'single precision');
+  assert.equal(await overlap(parquet('(i + 0.1)::float', `(date '2024-03-01' + i::integer)`), fraction), 20, 'both');
+});
+
+test('a column that can be equal in no row leaves the overlap open, and is named', async () => {
+  const { checks } = await leakage({
+    evaluation,
+    reference: {
+      select: `select * from (values ('a', timestamp '2024-01-01', 'ann', 0), ('b', timestamp '2024-01-02', 'bob', 1)) as t(id, x, name, label)`,
+    },
+  });
+  const check = find(checks, 'data/leakage/overlap');
+  assert.equal(check.verdict, 'inconclusive');
+  assert.match(check.message, /since x is DOUBLE in the evaluation data and TIMESTAMP in the reference data/u);
+});
