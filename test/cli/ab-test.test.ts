@@ -62,7 +62,10 @@ describe('an experiment after the gate', () => {
 
       await rm(join(folder, '.contender'), { recursive: true });
       await writeLogs(folder, 5);
-      assert.match(told(await run('ab-test'), 1), /reports is 0\.2000, 10\.0 points worse than the champion's 0\.1000/u);
+      assert.match(
+        told(await run('ab-test'), 1),
+        /reports is 0\.2000, 10\.0 points worse than the champion's 0\.1000/u,
+      );
       told(await run('promote', '--no-record'), 1);
       assert.equal((await decisionIn(folder)).outcome, 'reject');
 
