@@ -1,10 +1,13 @@
+import { WrittenNumber } from './written-number.ts';
+
 const longest = 80;
 
 /** A value of the data, short and on one line, for messages and evidence. Invisible and direction-changing characters are spelled out. */
 export function showValue(value: unknown): string {
   if (value === undefined) return 'nothing';
   let text: string;
-  if (typeof value === 'number') text = String(value);
+  if (value instanceof WrittenNumber) text = value.text;
+  else if (typeof value === 'number') text = String(value);
   else if (typeof value === 'string') text = JSON.stringify(value.slice(0, longest * 2));
   else text = JSON.stringify(value);
   const safe = text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu, (character) => {
