@@ -22,6 +22,11 @@ export function isWideInteger(type: string): boolean {
   return wide.test(type);
 }
 
+/** Whether a number of this type may have more digits than a double tells apart. */
+export function hasManyDigits(type: string): boolean {
+  return wide.test(type) || Number(/^DECIMAL\((\d+)/u.exec(type)?.[1] ?? 0) > 15;
+}
+
 /** Whether a cell holds several values: a list, a struct, a map, or any other JSON. */
 export function isNested(type: string): boolean {
   return /^(?:STRUCT|MAP|UNION|VARIANT|JSON$)|\]$/u.test(type);

@@ -15,12 +15,16 @@ export function textCellReader(
   types: CellTypes,
   { type }: DatasetColumn,
   { decimal = '.' }: CsvDialect = {},
-): (text: string | null) => unknown {
+): (text: string | null, written?: (token: string) => void) => unknown {
   const number = new RegExp(`^(?:${numberPattern(decimal)})$`, 'u');
   const numeric = holdsNumbersFor(types, type);
-  return (text) => {
+  return (text, written) => {
     if (text === null || (numeric && isNotANumber(text))) return missingCell(types);
-    if (types.number && number.test(text)) return Number(decimal === ',' ? text.replace(',', '.') : text);
+    if (types.number && number.test(text)) {
+      const token = decimal === ',' ? text.replace(',', '.') : text;
+      written?.(token);
+      return Number(token);
+    }
     return (types.boolean ? booleanOf(text) : null) ?? text;
   };
 }

@@ -1,12 +1,15 @@
 import { readFile, stat } from 'node:fs/promises';
 import { DataError, openingFault } from '../../errors.ts';
 import { sha256 } from '../../evidence/canonical.ts';
+import { contractNumbers, type ContractNumbers } from './exact-numbers.ts';
 
 /** A data contract: the JSON Schema (2020-12) of one row. */
 export interface Contract {
   uri: string;
   sha256: string;
   schema: Record<string, unknown> | boolean;
+  /** As it is written. */
+  numbers?: ContractNumbers;
 }
 
 const largest = 1024 * 1024;
@@ -53,7 +56,7 @@ export async function readContract(path: string, uri: string): Promise<Contract>
     );
   }
   refuseUnsafe(schema, refuse);
-  return { uri, sha256: sha256(text), schema: schema as Contract['schema'] };
+  return { uri, sha256: sha256(text), schema: schema as Contract['schema'], numbers: contractNumbers(text) };
 }
 
 type Refuse = (found: string, expected: string, remedy: string) => never;

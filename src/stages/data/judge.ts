@@ -7,6 +7,7 @@ import { unknownKeywords } from './unknown-keywords.ts';
 import { decideMultiplesInDecimal } from './multiple-of.ts';
 import type { Row } from './rows.ts';
 import { timedOut, withTimeLimit } from './time-limit.ts';
+import { WrittenNumber } from './written-number.ts';
 
 // The package is CommonJS whose types claim a default export.
 const addFormats = addFormatsModule as unknown as typeof addFormatsModule.default;
@@ -63,12 +64,18 @@ export function compileContract(contract: Contract, log: Log, limit = timeLimit)
       try {
         withTimeLimit(limit, () => {
           for (; at < batch.length; at++) {
-            const { number, value, line, broken } = batch[at] as Row;
+            const { number, value, line, broken, written } = batch[at] as Row;
             const place = { row: number, ...(line === undefined ? {} : { line }) };
             if (broken !== undefined) {
               violations.push({ ...place, column: null, rule: 'json', message: broken, value });
             } else if (!validate(value)) {
-              violations.push({ ...place, ...describe(validate.errors ?? [], value) });
+              const found = describe(validate.errors ?? [], value);
+              const token = found.column === null ? undefined : written?.get(found.column);
+              violations.push({
+                ...place,
+                ...found,
+                ...(token === undefined ? {} : { value: new WrittenNumber(token) }),
+              });
             }
           }
         });

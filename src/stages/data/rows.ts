@@ -2,10 +2,11 @@ import { TextDecoder } from 'node:util';
 import { readingOf } from '../../data/cells.ts';
 import type { Dataset } from '../../data/dataset.ts';
 import { jsonRow, lineBatches, type JsonRow } from '../../data/lines.ts';
-import { isNested } from '../../data/types.ts';
+import { hasManyDigits, isNested } from '../../data/types.ts';
 import { DataError } from '../../errors.ts';
 import type { CellTypes } from './cell-types.ts';
 import type { Suspects } from './sieve/suspects.ts';
+import { doubtfulNumbers, isExact, requireJudgeable, type ContractNumbers } from './exact-numbers.ts';
 import { absent, missingCell, textCellReader } from './cells.ts';
 
 /** A row as the JSON value that the contract judges. */
@@ -14,6 +15,8 @@ export interface Row extends JsonRow {
   number: number;
   /** Line of the file, where a line is a row. */
   line?: number;
+  /** Numbers of columns that a double is not, as they are written. */
+  written?: Map<string, string>;
 }
 
 /**
@@ -24,41 +27,53 @@ export function rowBatches(
   dataset: Dataset,
   types: readonly CellTypes[],
   suspects: Suspects | null,
+  numbers: ContractNumbers = noNumbers,
 ): AsyncGenerator<Row[]> {
   switch (dataset.format) {
     case 'csv':
-      return csvRows(dataset, types, suspects);
+      return csvRows(dataset, types, suspects, numbers);
     case 'parquet':
-      return parquetRows(dataset, types, suspects);
+      return parquetRows(dataset, types, suspects, numbers);
     case 'jsonl':
-      return jsonRows(dataset);
+      return jsonRows(dataset, types, numbers);
   }
 }
+
+const noNumbers: ContractNumbers = { all: new Map(), inexact: new Set() };
 
 async function* csvRows(
   dataset: Dataset,
   types: readonly CellTypes[],
   suspects: Suspects | null,
+  numbers: ContractNumbers,
 ): AsyncGenerator<Row[]> {
   const readers = dataset.columns.map((column, index) => {
     const textCell = textCellReader(types[index] as CellTypes, column, dataset.csv);
-    return (cell: unknown) => textCell(cell as string | null);
+    return (cell: unknown, written: Written) => textCell(cell as string | null, written);
   });
-  yield* tableRows(dataset, readers, suspects);
+  yield* tableRows(dataset, types, readers, suspects, numbers);
 }
 
 async function* parquetRows(
   dataset: Dataset,
   types: readonly CellTypes[],
   suspects: Suspects | null,
+  numbers: ContractNumbers,
 ): AsyncGenerator<Row[]> {
   const readers = dataset.columns.map(({ type }, index) => {
     const missing = missingCell(types[index] as CellTypes);
     const read = isNested(type) ? parsed : (cell: unknown): unknown => cell;
-    return (cell: unknown) => (cell === null ? missing : read(cell));
+    return (cell: unknown, written: Written) => {
+      if (cell === null) return missing;
+      if (!hasManyDigits(type)) return read(cell);
+      written(cell as string);
+      return Number(cell);
+    };
   });
-  yield* tableRows(dataset, readers, suspects);
+  yield* tableRows(dataset, types, readers, suspects, numbers);
 }
+
+type Written = (token: string) => void;
 
 function parsed(cell: unknown): unknown {
   try {
@@ -71,13 +86,18 @@ function parsed(cell: unknown): unknown {
 
 async function* tableRows(
   dataset: Dataset,
-  readers: readonly ((cell: unknown) => unknown)[],
+  types: readonly CellTypes[],
+  readers: readonly ((cell: unknown, written: Written) => unknown)[],
   suspects: Suspects | null,
+  numbers: ContractNumbers,
 ): AsyncGenerator<Row[]> {
   const names = dataset.columns.map((column) => column.name);
   const whole = readingOf(
     dataset,
-    dataset.columns.map((column) => ({ column, use: 'json' })),
+    dataset.columns.map((column) => ({
+      column,
+      use: dataset.format === 'parquet' && hasManyDigits(column.type) ? 'text' : 'json',
+    })),
   );
   const select =
     suspects === null
@@ -93,9 +113,15 @@ async function* tableRows(
     }));
     for (const [index, name] of names.entries()) {
       const vector = chunk.getColumnVector(index);
-      const read = readers[index] as (cell: unknown) => unknown;
+      const read = readers[index] as (cell: unknown, written: Written) => unknown;
       for (const [at, target] of rows.entries()) {
-        const value = read(vector.getItem(at));
+        const value = read(vector.getItem(at), (token) => {
+          const exact = isExact(token);
+          if (exact && numbers.inexact.size === 0) return;
+          if (types[index]?.number === true)
+            requireJudgeable(token, numbers, { uri: dataset.uri, row: target.number, column: name });
+          if (!exact) (target.written ??= new Map()).set(name, token);
+        });
         if (value === absent) continue;
         if (name === '__proto__') Object.defineProperty(target.value, name, { value, enumerable: true });
         else (target.value as Record<string, unknown>)[name] = value;
@@ -106,7 +132,12 @@ async function* tableRows(
   }
 }
 
-async function* jsonRows(dataset: Dataset): AsyncGenerator<Row[]> {
+async function* jsonRows(
+  dataset: Dataset,
+  types: readonly CellTypes[],
+  numbers: ContractNumbers,
+): AsyncGenerator<Row[]> {
+  const judged = new Map(dataset.columns.map(({ name }, index) => [name, types[index]?.number === true]));
   const utf8 = new TextDecoder('utf-8', { fatal: true });
   let before = 0;
   for await (const lines of lineBatches(dataset.path, dataset.uri)) {
@@ -114,7 +145,16 @@ async function* jsonRows(dataset: Dataset): AsyncGenerator<Row[]> {
       const from = before + 1;
       const rows = lines.slice(start, start + batchRows).map(({ number, bytes }, at): Row => {
         const read = jsonRow(utf8, bytes);
-        return { ...read, number: from + at, line: number };
+        const row: Row = { ...read, number: from + at, line: number };
+        const text = bytes.toString('utf8');
+        // A number of few digits is in doubt only where one of the contract is.
+        if (numbers.inexact.size === 0 && !/[0-9.]{16}|[0-9][eE][0-9+-]/u.test(text)) return row;
+        for (const { token, column, nested } of doubtfulNumbers(text, numbers)) {
+          if (nested || judged.get(column) === true)
+            requireJudgeable(token, numbers, { uri: dataset.uri, row: row.number, line: number, column });
+          if (!nested && !isExact(token)) (row.written ??= new Map()).set(column, token);
+        }
+        return row;
       });
       yield rows;
       before += rows.length;

@@ -1,4 +1,5 @@
 import { counted } from '../../wording.ts';
+import { WrittenNumber } from './written-number.ts';
 
 const longest = 80;
 
@@ -6,7 +7,8 @@ const longest = 80;
 export function showValue(value: unknown): string {
   if (value === undefined) return 'nothing';
   let text: string;
-  if (typeof value === 'number') text = String(value);
+  if (value instanceof WrittenNumber) text = value.text;
+  else if (typeof value === 'number') text = String(value);
   else if (typeof value === 'string') text = JSON.stringify(value.slice(0, longest * 2));
   else text = JSON.stringify(value);
   const safe = text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu, (character) => {

@@ -184,12 +184,12 @@ async function judgeRows(
   const first: Violation[] = [];
   const broken: BrokenRow[] = [];
   let invalid = 0;
-  const suspects = suspectsOf(dataset, contract.schema, types);
+  const suspects = suspectsOf(dataset, contract.schema, types, contract.numbers);
   if (suspects !== null && (await countSuspects(dataset, suspects)) === 0) {
     found.invalid = 0;
     return [];
   }
-  for await (const batch of rowBatches(dataset, types, suspects)) {
+  for await (const batch of rowBatches(dataset, types, suspects, contract.numbers)) {
     signal?.throwIfAborted();
     for (const violation of judge.judge(batch)) {
       invalid += 1;

@@ -1,7 +1,7 @@
 import { readingOf } from '../../../data/cells.ts';
 import { booleanTexts, notANumber, numberPattern } from '../../../data/grammar.ts';
 import { quoteIdentifier, quoteLiteral, type Dataset, type DatasetColumn } from '../../../data/relation.ts';
-import { isNested, isNumeric } from '../../../data/types.ts';
+import { hasManyDigits, isNested, isNumeric } from '../../../data/types.ts';
 import type { CellTypes } from '../cell-types.ts';
 import { holdsNumbersFor } from '../cells.ts';
 import { missingIf, nothing, typedValue, type SqlValue } from './values.ts';
@@ -14,6 +14,13 @@ export interface CellValues {
   values: Map<string, SqlValue>;
   /** Expressions over `from` that make the values that ajv gets, in the order of the columns. */
   cells: string[];
+  /** Numbers and the texts that they are written as, of columns that may have more digits than a double. */
+  tokens: Token[];
+}
+
+export interface Token {
+  number: string;
+  text: string;
 }
 
 /** @param types what the contract says of each column, in their order. JSONL has no cells: its rows are judged one by one. */
@@ -25,15 +32,24 @@ export function cellValues(dataset: Dataset & { format: 'csv' | 'parquet' }, typ
   const selected: string[] = [];
   const values = new Map<string, SqlValue>();
   const cells: string[] = [];
+  const tokens: Token[] = [];
   for (const [index, column] of dataset.columns.entries()) {
     const expression = expressions[index] as string;
     const cell = dataset.format === 'csv' ? csvCell : parquetCell;
     const { columns, value } = cell(`cell_${index}`, expression, column, types[index] as CellTypes, dataset);
     selected.push(...columns);
     values.set(column.name, value);
-    cells.push(dataset.format === 'parquet' && isNested(column.type) ? asJson(`cell_${index}`) : `cell_${index}`);
+    const digits = dataset.format === 'parquet' && hasManyDigits(column.type);
+    if (digits) {
+      const text = readingOf(dataset, [{ column, use: 'text' }]).expressions[0] as string;
+      selected.push(`${text} as cell_${index}_text`);
+      if ((types[index] as CellTypes).number) tokens.push({ number: `cell_${index}`, text: `cell_${index}_text` });
+    } else if (dataset.format === 'csv' && (types[index] as CellTypes).number)
+      tokens.push({ number: `cell_${index}_number`, text: `cell_${index}` });
+    const nested = dataset.format === 'parquet' && isNested(column.type);
+    cells.push(nested ? asJson(`cell_${index}`) : digits ? `cell_${index}_text` : `cell_${index}`);
   }
-  return { from: `(select ${selected.join(', ')} from ${from})`, values, cells };
+  return { from: `(select ${selected.join(', ')} from ${from})`, values, cells, tokens };
 }
 
 interface Cell {

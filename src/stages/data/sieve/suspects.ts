@@ -1,9 +1,10 @@
 import type { Dataset } from '../../../data/relation.ts';
 import type { CellTypes } from '../cell-types.ts';
-import { cellValues } from './cell-values.ts';
+import type { ContractNumbers } from '../exact-numbers.ts';
+import { cellValues, type Token } from './cell-values.ts';
 import { compileSchema } from './compile.ts';
 import { rowValue } from './values.ts';
-import { negated } from './verdicts.ts';
+import { and, negated, or } from './verdicts.ts';
 
 /** Conditions longer than this cost the engine more than they spare. */
 const longest = 200_000;
@@ -19,11 +20,33 @@ export interface Suspects {
 }
 
 /** Null where SQL can clear no row: the schema has nothing that the sieve knows, or the rows are of JSON. */
-export function suspectsOf(dataset: Dataset, schema: unknown, types: readonly CellTypes[]): Suspects | null {
+export function suspectsOf(
+  dataset: Dataset,
+  schema: unknown,
+  types: readonly CellTypes[],
+  numbers?: ContractNumbers,
+): Suspects | null {
   if (dataset.format === 'jsonl') return null;
-  const { from, values, cells } = cellValues(dataset as Dataset & { format: 'csv' | 'parquet' }, types);
-  const condition = negated(compileSchema(schema, rowValue(values)).yes());
+  const { from, values, cells, tokens } = cellValues(dataset as Dataset & { format: 'csv' | 'parquet' }, types);
+  const broken = negated(compileSchema(schema, rowValue(values)).yes());
+  const condition =
+    numbers === undefined ? broken : or([broken, ...tokens.map((each) => doubtful(each, numbers, dataset.format))]);
   return condition === 'true' || condition.length > longest ? null : { from, condition, cells };
+}
+
+/** A number whose double may be judged otherwise than itself: see `requireJudgeable`. */
+function doubtful({ number, text }: Token, { all, inexact }: ContractNumbers, format: Dataset['format']): string {
+  const among = (set: Iterable<number>): string => {
+    const finite = [...set].filter(Number.isFinite);
+    return finite.length === 0
+      ? 'false'
+      : `${number} in (${finite.map((each) => `cast('${each}' as double)`).join(', ')})`;
+  };
+  const many = `length(${text}) > 15`;
+  // Of texts a fraction or an exponent may hide in a whole double; of typed numbers nothing is hidden but by a decimal's places.
+  const whole = `(${number} = trunc(${number}) and regexp_matches(${text}, '[.,eE]'))`;
+  const infinite = format === 'csv' ? `isinf(${number})` : 'false';
+  return `coalesce(${or([and([many, or([among(all.keys()), whole])]), among(inexact), infinite])}, false)`;
 }
 
 /** How many rows there are for ajv. All cores look, which they cannot where rows are numbered. */

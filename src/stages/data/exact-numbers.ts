@@ -1,0 +1,107 @@
+import { DataError } from '../../errors.ts';
+import { showColumn } from './show.ts';
+
+/** The numbers of a contract, by which some numbers of the data cannot be judged as doubles. */
+export interface ContractNumbers {
+  /** All of them, as doubles, each with the decimals that are written. */
+  all: ReadonlyMap<number, ReadonlySet<string>>;
+  /** Those whose double is another number than is written. */
+  inexact: ReadonlySet<number>;
+}
+
+const stringOrNumber = /"(?:[^"\\]|\\.)*"|-?[0-9][0-9.eE+-]*/gu;
+
+/** @param text the contract as it is written */
+export function contractNumbers(text: string): ContractNumbers {
+  const tokens = (text.match(stringOrNumber) ?? []).filter((token) => !token.startsWith('"'));
+  const all = new Map<number, Set<string>>();
+  for (const token of tokens) all.set(Number(token), (all.get(Number(token)) ?? new Set()).add(normal(token)));
+  return {
+    all,
+    inexact: new Set(tokens.filter((token) => !isExact(token)).map(Number)),
+  };
+}
+
+/** A number in an object of JSON. */
+export interface JsonNumber {
+  token: string;
+  /** The key of the object that it is the value of, or is within the value of. */
+  column: string;
+  /** Whether it is within that value. */
+  nested: boolean;
+}
+
+const parts = /"(?:[^"\\]|\\.)*"|[{}[\]:]|-?[0-9][0-9.eE+-]*/gu;
+
+/** The numbers of a line of JSON whose doubles are other numbers, and others that the contract makes doubtful. */
+export function doubtfulNumbers(line: string, numbers: ContractNumbers): JsonNumber[] {
+  const found: JsonNumber[] = [];
+  let depth = 0;
+  let [last, column] = ['""', ''];
+  for (const [part] of line.matchAll(parts)) {
+    if (part === '{' || part === '[') depth += 1;
+    else if (part === '}' || part === ']') depth -= 1;
+    else if (part.startsWith('"')) last = part;
+    else if (part === ':') {
+      if (depth === 1) column = keyOf(last);
+    } else if (!isExact(part) || numbers.inexact.has(Number(part)))
+      found.push({ token: part, column, nested: depth > 1 });
+  }
+  return found;
+}
+
+function keyOf(quoted: string): string {
+  try {
+    return String(JSON.parse(quoted));
+  } catch {
+    // The line is no JSON, which whoever reads it says.
+    return quoted;
+  }
+}
+
+/** Whether the shortest decimal of the double nearest to a number is that number. */
+export function isExact(token: string): boolean {
+  // Up to 15 digits every decimal comes back.
+  if (token.length <= 15 && !/e/iu.test(token)) return true;
+  const value = Number(token);
+  return Number.isFinite(value) && normal(token) === normal(String(value));
+}
+
+/** Digits without zeros at either end, and the power of ten that they are times. */
+function normal(token: string): string {
+  const [digits = '', exponent = '0'] = token.toLowerCase().split('e');
+  const [whole = '', fraction = ''] = digits.replace('-', '').split('.');
+  const all = (whole + fraction).replace(/^0+/u, '');
+  const kept = all.replace(/0+$/u, '');
+  if (kept === '') return '0';
+  const power = BigInt(exponent) - BigInt(fraction.length) + BigInt(all.length - kept.length);
+  return `${token.startsWith('-') ? '-' : ''}${kept}e${power}`;
+}
+
+/**
+ * Refuse a number whose double may be judged otherwise than the number itself. Rounding keeps the order of numbers, so that only
+ * one that becomes equal to a number of the contract, or whole, is in doubt.
+ * @throws DataError that quotes it
+ */
+export function requireJudgeable(
+  token: string,
+  numbers: ContractNumbers,
+  { uri, row, line, column }: { uri: string; row: number; line?: number; column?: string },
+): void {
+  const value = Number(token);
+  const exact = isExact(token);
+  const equal = [...(numbers.all.get(value) ?? [])].some((each) => each !== normal(token));
+  const becomesWhole = !exact && Number.isInteger(value) && !isWholeToken(token);
+  if (!equal && !becomesWhole) return;
+  throw new DataError({
+    found: `${column === undefined ? '' : `${showColumn(column)}, `}row ${row}${line === undefined ? '' : ` (line ${line})`} is ${token.slice(0, 80)}, which the contract cannot judge exactly`,
+    expected: 'numbers that a double tells apart from those of the contract: whole ones up to 2^53, or about 16 digits',
+    where: uri,
+    remedy: 'Write such identifiers and amounts as texts, and judge them by pattern or enum',
+  });
+}
+
+function isWholeToken(token: string): boolean {
+  const [, power = '0'] = normal(token).split('e');
+  return !power.startsWith('-');
+}
