@@ -20,6 +20,7 @@ const singulars = new Map([
   ['replicas', 'replica'],
   ['requests', 'request'],
   ['rows', 'row'],
+  ['shards', 'shard'],
   ['values', 'value'],
   ['windows', 'window'],
 ]);

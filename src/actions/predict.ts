@@ -9,7 +9,7 @@ await runAction(['outcome', 'headline', 'file', 'rows', 'model-sha256'], async (
   const { role, shard, file } = inputs;
   const workspace = await openActionWorkspace(inputs, context);
   const result = await runPredict(workspace, { role, shard, file });
-  const headline = `Predicted ${result.rows} of ${counted(result.of, 'rows')} with the ${role}.`;
+  const headline = `Predicted ${result.rows.toLocaleString('en-US')} of ${counted(result.of, 'rows')} with the ${role}.`;
   context.setOutputs({
     outcome: 'predicted',
     headline,

@@ -145,7 +145,7 @@ describe('the bundled actions, run as a runner runs them', () => {
       assert.equal(exitCode, 0, log);
       assert.deepEqual(outputs, {
         outcome: 'predicted',
-        headline: 'Predicted 1175 of 2350 rows with the candidate.',
+        headline: 'Predicted 1,175 of 2,350 rows with the candidate.',
         file,
         rows: '1175',
         'model-sha256': outputs['model-sha256'],

@@ -25,7 +25,7 @@ test('a command works from any folder of the repository, and takes paths as they
     await readFile(join(folder, 'reports/spam-filter/evidence/data.json'));
     await run('predict', '--file', 'p.csv', '--candidate', '../../models/champion.onnx');
     await readFile(join(below, 'p.csv'));
-    assert.match(await run('registry', 'verify'), /sound|verified|no difference|is as/iu);
+    assert.match(await run('registry', 'verify'), /The registry is valid/u);
 
     const outside = await contender(below, ['validate', '--config', '../../../elsewhere.yml']);
     assert.equal(outside.code, 2);

@@ -83,7 +83,7 @@ describe('contender predict', () => {
         return stderr;
       };
       const all = ['--predictions', 'parts/*.parquet'];
-      assert.match(await refusal('--predictions', 'parts/*-1.parquet'), /1567 of 2350 rows .* have no prediction/u);
+      assert.match(await refusal('--predictions', 'parts/*-1.parquet'), /1,567 of 2,350 rows .* have no prediction/u);
       assert.match(await refusal('--predictions', 'none/*.parquet'), /no file matches/u);
       assert.match(await refusal('--predictions', 'data/*.parquet'), /does not say which model/u);
       assert.match(await refusal('--predictions', '../*.parquet'), /leads outside the workspace/u);
@@ -144,7 +144,7 @@ describe('contender predict', () => {
     ['the file is a folder', ['--file', 'data.csv'], /data\.csv: the predictions cannot be written \(EISDIR\)/u],
     ['shards begin at one', ['--shard', '0/3', '--file', 'a.parquet'], /Expected i\/N/u],
     ['there is no such shard', ['--shard', '4/3', '--file', 'a.parquet'], /Expected i\/N/u],
-    ['there are more shards than rows', ['--shard', '1/9999', '--file', 'a.parquet'], /9999 shards of 2350 rows/u],
+    ['there are more shards than rows', ['--shard', '1/9999', '--file', 'a.parquet'], /9,999 shards of 2,350 rows/u],
     ['the file is outside the workspace', ['--file', '../a.parquet'], /leads outside the workspace/u],
     ['the file lies behind a link that leads out', ['--file', 'out/new/a.parquet'], /leads outside the workspace/u],
     ['the format is not one it writes', ['--file', 'a.json'], /ends in \.parquet or \.csv/u],

@@ -94,7 +94,7 @@ describe('what the registry says when it is asked', () => {
     const log = (await run('log')).stdout;
     assert.match(
       log,
-      /^#3 \S+ \S+ UTC rejected candidate\.onnx \([0-9a-f]{12}\) against 1\.0\.1, by eve\n {4}ROC AUC is /u,
+      /^#3 \S+ \S+ UTC rejected candidate\.onnx \([0-9a-f]{12}\) against 1\.0\.1, by eve\n {4}Recall is /u,
     );
     assert.match(log, /\n#2 .* promoted candidate\.onnx \([0-9a-f]{12}\) as 1\.0\.1 in place of 1\.0\.0, by ada\n/u);
     assert.match(log, /\n#1 .* registered champion\.onnx \([0-9a-f]{12}\) as 1\.0\.0, by grace\n/u);
@@ -128,7 +128,7 @@ describe('what the registry says when it is asked', () => {
     assert.ok(last?.checks.some(({ id, comparison }) => id === 'evaluation/roc_auc' && comparison !== undefined));
     assert.deepEqual(last?.evidence.map(({ kind }) => kind).toSorted(), ['data', 'evaluation']);
     const { stdout } = await run('why');
-    assert.match(stdout, /Why 1\.0\.1 is the champion.*Why the last candidate is not.*0\.34 points below/su);
+    assert.match(stdout, /Why 1\.0\.1 is the champion.*Why the last candidate is not.*3\.8 points below/su);
     assert.match(
       stdout,
       /Candidate +candidate\.onnx [0-9a-f]{64}\n +Data evaluation +data\/eval\.parquet [0-9a-f]{64}\n/u,

@@ -215,7 +215,7 @@ async function refuseBadRows(workspace: DuckDBConnection, where: string, dataset
     );
     const unlike = other.count === 0 ? '' : `; the predictions have such ids as ${other.shown}, which the data has not`;
     throw new DataError({
-      found: `${missing.count} of ${counted(dataset.rows, 'rows')} of ${dataset.uri} have no prediction: id ${missing.shown}${unlike}`,
+      found: `${missing.count.toLocaleString('en-US')} of ${counted(dataset.rows, 'rows')} of ${dataset.uri} have no prediction: id ${missing.shown}${unlike}`,
       expected: 'a prediction for every row',
       where,
       remedy: 'Predict every row, and name the id column as in the data ({predictions, id})',

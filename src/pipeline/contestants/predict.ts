@@ -117,7 +117,7 @@ export function shardOf(text: string): Shard | null {
 export function rangeOf(rows: number, { index, count }: Shard): RowRange {
   if (count > rows) {
     throw new UsageError({
-      found: `${count} shards of ${counted(rows, 'rows')}`,
+      found: `${counted(count, 'shards')} of ${counted(rows, 'rows')}`,
       expected: 'at least one row a shard',
       remedy: 'Use fewer shards',
     });

@@ -90,24 +90,39 @@ export async function evaluate(input: EvaluateInput): Promise<StageResult> {
         ? {}
         : { holdout: { rule: plan.spending.rule, policyAlpha: plan.guardAlpha, budget: plan.spending.budget } }),
       ...details,
-      ...scoresToKeep(input),
+      ...(await scoresToKeep(input)),
     },
   };
 }
 
 /** What the candidate predicts here, for later comparisons with what it predicts in production. */
-function scoresToKeep({ task, dataset, candidate: { result } }: EvaluateInput): { profiles?: { scores: Profile } } {
+async function scoresToKeep(input: EvaluateInput): Promise<{ profiles?: { scores: Profile } }> {
+  const { task, columns, dataset, candidate } = input;
+  const { result } = candidate;
   if (!result.ok) return {};
   const { rows, classes, scores, labels } = result.predictions;
+  const { weight } = columns;
+  const counting =
+    weight === undefined || weight === null
+      ? null
+      : countingRows(await readColumns(dataset, { numbers: [weight] }), columns);
   const predicted = {
-    rows,
+    rows: counting?.length ?? rows,
     classes: classes?.map(String) ?? null,
-    scores,
-    labels,
+    scores: scores === null || counting === null ? scores : rowsAt(scores, scores.length / rows, counting),
+    labels: labels === null || counting === null ? labels : rowsAt(labels, labels.length / rows, counting),
     multilabel: task === 'multilabel-classification',
   };
   const { uri, sha256, rows: all } = dataset;
   return { profiles: { scores: profileScores(predicted, { uri, sha256, rows: all }) } };
+}
+
+/** These rows of a matrix of `width` numbers a row. */
+function rowsAt<T extends Float64Array | Int32Array>(values: T, width: number, rows: Uint32Array): T {
+  const taken = values.slice(0, rows.length * width) as T;
+  for (const [index, row] of rows.entries())
+    for (let at = 0; at < width; at += 1) taken[index * width + at] = values[row * width + at] as number;
+  return taken;
 }
 
 /**

@@ -353,7 +353,7 @@ describe('a change of the registry held against its base', () => {
         await at.onHead((registry) => registry.record({ model: 'other', decide, evidence: [] }));
       },
       'registry/models/other/decisions/000/000001.json',
-      /a decision about other, of which contender\.yml of the base says nothing/u,
+      /which contender\.yml of the base does not contain/u,
     ],
     [
       'an edited decision',

@@ -111,7 +111,7 @@ describe('the evaluation of a ranking', () => {
 
     await assert.rejects(
       judge(rows.map((row) => ({ ...row, relevance: 0 }))),
-      /NDCG@3, which the policy asks for .* cannot be computed: no query has at least two rows, one of them relevant/u,
+      /NDCG@3, which the policy uses .* cannot be computed: no query has at least two rows, one of them relevant/u,
     );
   });
 
