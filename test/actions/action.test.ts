@@ -33,8 +33,8 @@ describe('an action that ends in a fault', () => {
   it('publishes what a person can mend, as it is', async () => {
     const { code, stdout } = await run(`${tell} throw new UsageError({ found: 'a mistake', remedy: 'Fix it' });`);
     assert.equal(code, 1);
-    assert.match(stdout, /^::error::a mistake\. Mend it\.$/mu);
-    assert.match(stdout, /^PUBLISHED a mistake\. Mend it\.$/mu);
+    assert.match(stdout, /^::error::a mistake\. Fix it\.$/mu);
+    assert.match(stdout, /^PUBLISHED a mistake\. Fix it\.$/mu);
   });
 
   it('publishes a bug as one, with nothing of what it says, which stays in the log', async () => {
