@@ -3,41 +3,102 @@ import { readingOf } from './cells.ts';
 import { reading, requireColumns, type Dataset, type DatasetColumn } from './relation.ts';
 import { isNumeric } from './types.ts';
 
-/** An expression that is a time in milliseconds since 1970 (DOUBLE, null where the cell is missing), over a FROM clause. */
+/** How the cells of one column are read as times. */
 export interface TimeReading {
   column: DatasetColumn;
-  /** @param written expression of the column, read as `use` */
-  of(written: string): string;
   /** What the column is read for. */
   use: 'text' | 'number';
+  /**
+   * An expression that is a time in milliseconds since 1970: DOUBLE, null where the cell is missing or no time.
+   * @param written expression of the column, read as `use`
+   */
+  of(written: string): string;
+}
+
+/** Forms of a time, for messages. */
+export const timeForms =
+  'a time in ISO 8601, such as 2026-03-01 or 2026-03-01T12:00:00Z, or a number of seconds or milliseconds since 1970';
+
+/** Milliseconds since 1970 as ISO 8601 to the second, or to the day where that says it all. */
+export function timeText(milliseconds: number): string {
+  const text = new Date(milliseconds).toISOString();
+  return text.endsWith('T00:00:00.000Z') ? text.slice(0, 10) : `${text.slice(0, 19)}Z`;
+}
+
+/** SQL of the milliseconds since 1970 that a text says in ISO 8601. Without a zone it is UTC. */
+export function millisecondsOf(text: string): string {
+  const time = `try_cast(${text} as timestamptz)`;
+  // Years beyond 275760 are no Date of JavaScript.
+  return `if(isfinite(${time}) and abs(epoch_us(${time})) <= 8.64e18, epoch_us(${time}) / 1000.0, null)::double`;
 }
 
 /**
- * How times of a log are read: ISO 8601 with a zone (`2026-03-01T12:00:00Z`, `...+02:00`), the same without one as UTC, a column of
- * timestamps, or a number of seconds (below 1e11), milliseconds (below 1e14), or else microseconds since 1970.
- *
+ * The one reading of times: a column of dates or timestamps, ISO 8601 with a zone (`2026-03-01T12:00:00Z`, `...+02:00`), the same
+ * without one as UTC, or numbers since 1970: seconds from 1e8 (1973), milliseconds from 1e11, microseconds from 1e14, nanoseconds
+ * from 1e17 on. Smaller numbers are no times: 20260301 is a date written as a number, and would be a day of 1970.
+ */
+export function timesOf(column: DatasetColumn): TimeReading {
+  if (!isNumeric(column.type)) return { column, use: 'text', of: millisecondsOf };
+  const of = (cell: string): string =>
+    `case when abs(${cell}) < 1e8 then null when abs(${cell}) < 1e11 then ${cell} * 1e3 when abs(${cell}) < 1e14 then ${cell}
+      when abs(${cell}) < 1e17 then ${cell} / 1e3 when abs(${cell}) < 1e20 then ${cell} / 1e6 end::double`;
+  return { column, use: 'number', of };
+}
+
+/**
+ * How a column of times is read, after every cell of it was looked at.
  * @throws DataError where there is no such column, or a cell is no time
  */
 export async function readingOfTimes(dataset: Dataset, name: string): Promise<TimeReading> {
   const [column] = requireColumns(dataset, [name]) as [DatasetColumn];
-  const use = isNumeric(column.type) ? ('number' as const) : ('text' as const);
-  const of = (written: string): string =>
-    use === 'text'
-      ? `(epoch_us(try_cast(${written} as timestamptz)) / 1000.0)::double`
-      : `case when abs(${written}) < 1e11 then ${written} * 1000 when abs(${written}) < 1e14 then ${written} else ${written} / 1000 end`;
+  const times = timesOf(column);
   const { from, expressions } = readingOf(dataset, [
-    { column, use },
+    { column, use: times.use },
     { column, use: 'text' },
   ]);
   const [cell, text] = expressions as [string, string];
-  const query = `select row, text from (select row_number() over () as row, ${text} as text, ${of(cell)} as time from ${from})
-    where text is not null and (time is null or not isfinite(time)) order by row limit 1`;
+  const query = `select row, text from (select row_number() over () as row, ${text} as text, ${times.of(cell)} as time from ${from})
+    where text is not null and time is null order by row limit 1`;
   const [bad] = await reading(dataset, async () => (await dataset.connection.runAndReadAll(query)).getRows());
-  if (bad === undefined) return { column, of, use };
-  throw new DataError({
-    found: `column ${JSON.stringify(name)}, row ${Number(bad[0])} is ${JSON.stringify(String(bad[1]).slice(0, 80))}`,
-    expected: 'a time such as 2026-03-01T12:00:00Z, or a number of seconds or milliseconds since 1970',
-    where: dataset.uri,
-    remedy: 'Write the times as ISO 8601 with a zone, or name another column',
+  if (bad === undefined) return times;
+  throw noTime(dataset, name, Number(bad[0]), String(bad[1]));
+}
+
+/**
+ * The time of each row in milliseconds since 1970, in file order.
+ * @throws DataError where the column is not there, or a row has no time
+ */
+export async function readTimes(dataset: Dataset, name: string): Promise<Float64Array> {
+  const [column] = requireColumns(dataset, [name]) as [DatasetColumn];
+  const times = timesOf(column);
+  const { from, expressions } = readingOf(dataset, [
+    { column, use: times.use },
+    { column, use: 'text' },
+  ]);
+  const [cell, text] = expressions as [string, string];
+  const values = new Float64Array(dataset.rows);
+  let row = 0;
+  await reading(dataset, async () => {
+    const rows = await dataset.connection.stream(`select ${times.of(cell)}, ${text} from ${from}`);
+    for (let chunk = await rows.fetchChunk(); chunk !== null && chunk.rowCount > 0; chunk = await rows.fetchChunk()) {
+      const [found, texts] = [chunk.getColumnVector(0), chunk.getColumnVector(1)];
+      for (let each = 0; each < chunk.rowCount; each++) {
+        const time = found.getItem(each) as number | null;
+        if (time === null) throw noTime(dataset, name, row + 1, texts.getItem(each) as string | null);
+        values[row] = time;
+        row += 1;
+      }
+    }
+  });
+  return values;
+}
+
+function noTime({ uri }: Dataset, name: string, row: number, text: string | null): DataError {
+  const cell = text === null ? 'has no value' : `is ${JSON.stringify(text.slice(0, 80))}`;
+  return new DataError({
+    found: `column ${JSON.stringify(name.slice(0, 100))}, row ${row} ${cell}`,
+    expected: timeForms,
+    where: uri,
+    remedy: 'Write the times in one of these forms, or name another column',
   });
 }

@@ -1,6 +1,6 @@
 import { alphaOf, labelColumns, milliseconds } from '../../config/index.ts';
 import { shareOf } from '../../config/quantity.ts';
-import { readTimes } from '../../data/event-times.ts';
+import { readTimes } from '../../data/times.ts';
 import type { Dataset } from '../../data/dataset.ts';
 import { ConfigError, DataError, UsageError } from '../../errors.ts';
 import { backtest, type BacktestResult, type PastModel } from '../../monitor/backtest.ts';

@@ -1,6 +1,6 @@
 import { ageFault } from '../../config/index.ts';
 import { shareOf } from '../../config/quantity.ts';
-import { readTimes } from '../../data/event-times.ts';
+import { readTimes } from '../../data/times.ts';
 import { datasetSubject, type Dataset } from '../../data/dataset.ts';
 import { DataError, UsageError } from '../../errors.ts';
 import { buildEvidence, type Check, type Evidence, type RegistryHistory } from '../../evidence/index.ts';

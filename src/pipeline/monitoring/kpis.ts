@@ -1,4 +1,4 @@
-import { readTimes } from '../../data/event-times.ts';
+import { readTimes } from '../../data/times.ts';
 import { quoteIdentifier, type Dataset } from '../../data/dataset.ts';
 import { ConfigError } from '../../errors.ts';
 import type { Kpi } from '../../monitor/schema.ts';

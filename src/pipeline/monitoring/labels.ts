@@ -1,5 +1,5 @@
 import { labelColumns } from '../../config/index.ts';
-import { readTimes } from '../../data/event-times.ts';
+import { readTimes } from '../../data/times.ts';
 import type { ChampionBaseline, WindowRecord } from '../../monitor/record.ts';
 import { dataRowsOf } from './rows.ts';
 import type { Workspace } from '../workspace.ts';

@@ -1,5 +1,5 @@
 import { classText } from '../../data/class-text.ts';
-import { readTimes } from '../../data/event-times.ts';
+import { readTimes } from '../../data/times.ts';
 import { requireColumns, type Dataset } from '../../data/dataset.ts';
 import { DataError } from '../../errors.ts';
 import { estimateLoss, binOf } from '../../monitor/loss-table.ts';

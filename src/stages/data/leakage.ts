@@ -1,9 +1,9 @@
 import { labelColumns, roleOf, type Columns } from '../../config/index.ts';
 import { readingOf, readingOfColumn, type CellRequest } from '../../data/cells.ts';
-import { DataError } from '../../errors.ts';
 import { predictorsOf, type Predictor } from './predictors.ts';
 import { reading, type Dataset, type DatasetColumn } from '../../data/dataset.ts';
 import { idsOfRows } from '../../data/row-ids.ts';
+import { readingOfTimes, timeText } from '../../data/times.ts';
 import { copyRows, inWorkspace } from '../../data/workspace.ts';
 import type { Check } from '../../evidence/check.ts';
 import type { StageContext } from '../stage.ts';
@@ -141,23 +141,16 @@ async function timeCheck(
   column: string,
   { severity = 'warn' }: Leakage,
 ): Promise<Check> {
-  const timesOf = async (dataset: Dataset, select: string): Promise<readonly unknown[]> => {
-    const { from, expression } = readingOfColumn(dataset, column, 'text');
-    const cells = `(select cast(value as varchar) as text, try_cast(value as timestamp) as time from (select ${expression} as value from ${from}))`;
-    const [other] = await firstRow(dataset, `select min(text) filter (time is null) from ${cells}`);
-    if (typeof other !== 'string') return firstRow(dataset, `select ${select} from ${cells}`);
-    throw new DataError({
-      found: `column ${showColumn(column)} has ${showValue(other)}`,
-      expected: 'dates or times, such as 2024-02-29 or 2024-02-29T12:30:00Z',
-      where: dataset.uri,
-      remedy: 'Name another column in data.leakage.time, or write ISO 8601',
-    });
+  const rowOf = async (dataset: Dataset, select: string): Promise<readonly unknown[]> => {
+    const times = await readingOfTimes(dataset, column);
+    const { from, expression } = readingOfColumn(dataset, column, times.use);
+    return firstRow(dataset, `select ${select} from (select ${times.of(expression)} as time from ${from})`);
   };
-  const [newest] = await timesOf(reference, 'cast(max(time) as varchar)');
-  const limit = typeof newest === 'string' ? `cast('${newest}' as timestamp)` : 'null';
-  const [early, all, first] = await timesOf(
+  const [newest] = await rowOf(reference, 'max(time)');
+  const limit = typeof newest === 'number' ? `${newest}::double` : 'null';
+  const [early, all, first] = await rowOf(
     evaluation,
-    `count(*) filter (time <= ${limit})::double, count(time)::double, cast(min(time) as varchar)`,
+    `count(*) filter (time <= ${limit})::double, count(time)::double, min(time)`,
   );
   const check = {
     id: 'data/leakage/time',
@@ -167,7 +160,7 @@ async function timeCheck(
     limit: 'at most' as const,
     unit: 'rows',
   };
-  if (typeof newest !== 'string' || Number(all) === 0) {
+  if (typeof newest !== 'number' || Number(all) === 0) {
     const message = `there is no time in ${showColumn(column)} of one of the datasets`;
     return { ...check, verdict: 'inconclusive', observed: null, message, location: { file: evaluation.uri } };
   }
@@ -175,7 +168,7 @@ async function timeCheck(
   return {
     ...check,
     verdict: fails ? 'fail' : 'pass',
-    message: `${count(Number(early))} of ${rowsOf(Number(all))} are not later than ${newest}, the newest of the reference data; the first is of ${first as string}`,
+    message: `${count(Number(early))} of ${rowsOf(Number(all))} are not later than ${timeText(newest)}, the newest of the reference data; the first is of ${timeText(Number(first))}`,
     observed: Number(early),
     ...(fails ? { location: { file: evaluation.uri } } : {}),
   };

@@ -1,3 +1,4 @@
+import { millisecondsOf } from '../../data/times.ts';
 import { holdsNumbers, readingOf, type CellRequest } from '../../data/cells.ts';
 import type { Dataset, DatasetColumn } from '../../data/dataset.ts';
 import { booleanTexts, notANumber, numberPattern, wholePattern } from '../../data/grammar.ts';
@@ -11,7 +12,7 @@ export type Likeness =
   | 'number'
   /** One side is of single precision: both are rounded to it. */
   | 'single'
-  /** Moments, in microseconds since 1970; a time without a zone is UTC. */
+  /** Moments, in milliseconds since 1970; a time without a zone is UTC. */
   | 'time'
   /** Texts, of which those that spell a number are that number, and those that spell a boolean next to a column of such that. */
   | 'text';
@@ -46,7 +47,7 @@ export function alike(
       // Too large a number has no single precision, and stays as it is.
       return `coalesce(cast(try_cast(${cell} as float) as double), ${cell})`;
     case 'time':
-      return `coalesce(cast(${microseconds(cell)} as varchar), cast(${cell} as varchar))`;
+      return `coalesce(cast(${millisecondsOf(cell)} as varchar), cast(${cell} as varchar))`;
     case 'text': {
       if (isNested(one.type) || isNested(other.type)) return cell;
       const decimal = csv?.decimal ?? '.';
@@ -81,7 +82,7 @@ export async function mayBeEqual(dataset: Dataset, column: DatasetColumn, other:
   if (!isTime(other) && !holdsNumbers(other)) return true;
   const { from, expressions } = readingOf(dataset, [{ column, use: 'text' }]);
   const spelled = isTime(other)
-    ? `${microseconds('text')} is not null`
+    ? `${millisecondsOf('text')} is not null`
     : other.type === 'BOOLEAN'
       ? `text in (${listed([...booleanTexts.true, ...booleanTexts.false])})`
       : spellsNumber('text', dataset.csv?.decimal);
@@ -93,10 +94,6 @@ export async function mayBeEqual(dataset: Dataset, column: DatasetColumn, other:
 
 function isTime({ type }: DatasetColumn): boolean {
   return /^(?:DATE|TIMESTAMP)/u.test(type);
-}
-
-function microseconds(text: string): string {
-  return `epoch_us(try_cast(${text} as timestamptz))`;
 }
 
 function spellsNumber(text: string, decimal?: '.' | ','): string {

@@ -228,11 +228,11 @@ test('evaluation rows that are not later than the reference rows are counted whe
   const { checks } = await leakage(tables, { time: 'day', severity: 'block' });
   const check = find(checks, 'data/leakage/time');
   assert.deepEqual([check.verdict, check.severity, check.observed], ['fail', 'block', 1]);
-  assert.match(check.message, /^1 of 2 rows are not later than 2024-02-01 00:00:00/u);
+  assert.match(check.message, /^1 of 2 rows are not later than 2024-02-01, the newest/u);
   const later = { ...tables, reference: 'id,day,label\np,2024-01-01,1\n' };
   assert.equal(find((await leakage(later, { time: 'day' })).checks, 'data/leakage/time').verdict, 'pass');
   const broken = { ...tables, reference: 'id,day,label\np,soon,1\n' };
-  await assert.rejects(leakage(broken, { time: 'day' }), /column day has "soon".*dates or times/u);
+  await assert.rejects(leakage(broken, { time: 'day' }), /column "day", row \d+ is "soon".*a time in/u);
 });
 
 test('one column of another type switches no comparison off', async () => {

@@ -72,7 +72,7 @@ describe('a rule', () => {
       rule: { freshness: { column: 'time', max_age: '24h' } },
       id: 'freshness(time)',
       passes: false,
-      says: /^the newest row is of 2024-01-05 00:00 UTC, .* days ago; at most 24h/u,
+      says: /^the newest row is of 2024-01-05, .* days ago; at most 24h/u,
     },
     {
       rule: { freshness: { column: 'time', max_age: '100000d' } },
@@ -201,7 +201,7 @@ describe('a rule', () => {
 
   const mistakes: [TableRule, RegExp][] = [
     [{ distinct_count: { column: 'color', min: 1 } }, /there is no column "color".*Did you mean "colour"/u],
-    [{ freshness: { column: 'city', max_age: '1d' } }, /column city has "Bergen".*dates or times/u],
+    [{ freshness: { column: 'city', max_age: '1d' } }, /column "city", row 1 is "Oslo".*a time in/u],
     [{ foreign_key: { columns: ['city'], dataset: 'current' } }, /of which there are no rows/u],
   ];
   for (const [rule, says] of mistakes) {

@@ -2,7 +2,8 @@ import { labelColumns } from '../../../config/index.ts';
 import { readingOfColumn } from '../../../data/cells.ts';
 import { classText } from '../../../data/class-text.ts';
 import type { Dataset } from '../../../data/dataset.ts';
-import { ConfigError, DataError } from '../../../errors.ts';
+import { readingOfTimes, timeText } from '../../../data/times.ts';
+import { ConfigError } from '../../../errors.ts';
 import type { RuleOf } from '../schema.ts';
 import { count, rowsOf, showColumn, showValue } from '../show.ts';
 import { all, rangeOutcome, titleOf, type RuleContext, type RuleOutcome } from './rule.ts';
@@ -37,21 +38,9 @@ export async function freshness(
   { now }: RuleContext,
 ): Promise<RuleOutcome> {
   const { column, max_age } = rule.freshness;
-  const { from, expression } = readingOfColumn(dataset, column, 'text');
-  const cells = `(select cast(${expression} as varchar) as value from ${from})`;
-  const time = `try_cast(value as timestamp)`;
-  const [[newest, other] = []] = await all(
-    dataset,
-    `select epoch_ms(max(${time}) filter (isfinite(${time})))::double, min(value) filter (${time} is null) from ${cells}`,
-  );
-  if (typeof other === 'string') {
-    throw new DataError({
-      found: `column ${showColumn(column)} has ${showValue(other)}`,
-      expected: 'dates or times, such as 2024-02-29 or 2024-02-29T12:30:00Z',
-      where: dataset.uri,
-      remedy: 'Name another column in the rule freshness, or write ISO 8601',
-    });
-  }
+  const times = await readingOfTimes(dataset, column);
+  const { from, expression } = readingOfColumn(dataset, column, times.use);
+  const [[newest] = []] = await all(dataset, `select max(${times.of(expression)}) from ${from}`);
   const [, size = '0', unit = 'm'] = /^([0-9]+)(.)$/u.exec(max_age) ?? [];
   const limit = Number(size) * minutes[unit as keyof typeof minutes];
   const id = { rule: 'freshness', column, title: titleOf([column], 'age of the newest row', dataset), unit: 'minutes' };
@@ -60,7 +49,7 @@ export async function freshness(
     return { check: { ...check, observed: null, message: 'there is no date or time' }, broken: [] };
   }
   const age = Math.floor((now.getTime() - newest) / 60_000);
-  const at = `${new Date(newest).toISOString().slice(0, 16).replace('T', ' ')} UTC`;
+  const at = timeText(newest);
   const said =
     age < 0 ? `the newest row is of ${at}, which is to come` : `the newest row is of ${at}, ${ageText(age)} ago`;
   const { check } = rangeOutcome(dataset, { ...id, observed: age, max: limit, said }, rule);
