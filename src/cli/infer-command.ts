@@ -1,8 +1,6 @@
 import type { Command } from 'commander';
 import { resolve } from 'node:path';
 import { labelColumns } from '../config/index.ts';
-import { contractText, rulesText, runInfer } from '../pipeline/inferring.ts';
-import { configuredInput } from '../pipeline/profiling.ts';
 import { withReadOptions, type CommandContext, type CommonOptions } from './command-context.ts';
 import { shown } from './places.ts';
 import { terminalLog } from './terminal-log.ts';
@@ -21,6 +19,8 @@ export function addInferCommand(program: Command, context: CommandContext): void
   )
     .option('--contract <file>', 'write the contract to this file; nothing is overwritten')
     .action(async (file: string | undefined, options: InferOptions) => {
+      const { contractText, rulesText, runInfer } = await import('../pipeline/inferring.ts');
+      const { configuredInput } = await import('../pipeline/profiling.ts');
       const workspace = file === undefined || options.config !== undefined ? await context.open(options) : null;
       const configured = workspace?.modelConfig;
       const csv = configured?.data.csv;

@@ -1,5 +1,4 @@
 import { Option, type Command } from 'commander';
-import { initialise } from '../pipeline/init.ts';
 import type { CommandContext } from './command-context.ts';
 import { shown } from './places.ts';
 
@@ -20,6 +19,7 @@ export function addInitCommand(program: Command, context: CommandContext): void 
     .option('--predictions <file>', 'a CSV or Parquet file of predictions in place of a model')
     .option('--json', 'print the result as JSON to standard output')
     .action(async ({ json, ...files }: InitOptions) => {
+      const { initialise } = await import('../pipeline/init.ts');
       const { path, assumed } = await initialise({ folder: process.cwd(), ...files });
       if (json === true) return context.print(JSON.stringify({ path, assumed }, null, 2));
       const next = [

@@ -1,22 +1,11 @@
 import { InvalidArgumentError, type Command } from 'commander';
 import type { Evidence } from '../evidence/index.ts';
-import { checkBatch } from '../pipeline/monitoring/check-batch.ts';
 import { openGitHub, type GitHub } from '../github/client.ts';
-import { alert } from '../pipeline/monitoring/alerts.ts';
-import { writeDashboard } from '../pipeline/monitoring/dashboard.ts';
 import { shown } from './places.ts';
-import { monitorSettings } from '../pipeline/monitoring/settings.ts';
 import type { Workspace } from '../pipeline/workspace.ts';
-import { grafanaDashboard } from '../report/monitoring/grafana-dashboard.ts';
-import { prometheusRules } from '../report/monitoring/prometheus-rules.ts';
-import { runMonitor } from '../pipeline/monitoring/monitor.ts';
 import { registryView } from '../pipeline/open-registry.ts';
-import { runBacktest } from '../pipeline/monitoring/backtest.ts';
-import { backtestSections } from '../report/monitoring/backtest-sections.ts';
 import { renderConsole, renderSections } from '../report/index.ts';
-import { batchReport, monitorReport } from '../report/monitoring/sections.ts';
 import { UsageError } from '../errors.ts';
-import { retrain } from '../pipeline/monitoring/retrain.ts';
 import { jsonText, oneLine } from '../report/escape.ts';
 import { exitCodeOfVerdict, exitCodes } from './exit-codes.ts';
 import {
@@ -48,6 +37,10 @@ function addMonitor(program: Command, context: CommandContext): void {
     .option('--no-record', 'look, but remember nothing')
     .option('--now <time>', 'look as at this time, ISO 8601 (default: now)', timeOption)
     .action(async (options: CommonOptions & { record?: boolean; now?: Date }) => {
+      const { runMonitor } = await import('../pipeline/monitoring/monitor.ts');
+      const { alert } = await import('../pipeline/monitoring/alerts.ts');
+      const { writeDashboard } = await import('../pipeline/monitoring/dashboard.ts');
+      const { monitorReport } = await import('../report/monitoring/sections.ts');
       const workspace = await context.open(options);
       const record = recordsHere(context, options, workspace);
       const now = options.now ?? new Date();
@@ -77,6 +70,7 @@ function addRetrain(program: Command, context: CommandContext): void {
           remedy: 'Set them, or decide only, with --dry-run',
         });
       }
+      const { retrain } = await import('../pipeline/monitoring/retrain.ts');
       const result = await retrain(workspace, await registryView(workspace, false), {
         github,
         now: options.now ?? new Date(),
@@ -96,6 +90,8 @@ function addBacktest(program: Command, context: CommandContext): void {
         'Judge models of the past as they could have been judged then: how fast they age, what was decided.',
       ),
   ).action(async (options: CommonOptions) => {
+    const { runBacktest } = await import('../pipeline/monitoring/backtest.ts');
+    const { backtestSections } = await import('../report/monitoring/backtest-sections.ts');
     const result = await runBacktest(await context.open(options));
     context.print(
       options.json === true ? jsonText(result) : renderSections(backtestSections(result), consoleOptions(context)),
@@ -116,6 +112,8 @@ function addExports(program: Command, context: CommandContext): void {
       .command('prometheus-rules')
       .description('Print rules for Prometheus: burn rates of the service levels, and monitoring that stopped.'),
   ).action(async (options: CommonOptions) => {
+    const { monitorSettings } = await import('../pipeline/monitoring/settings.ts');
+    const { prometheusRules } = await import('../report/monitoring/prometheus-rules.ts');
     const workspace = await context.open(options);
     const { monitor, judge } = monitorSettings(workspace);
     const levels = Object.entries(monitor.slos ?? {}).map(([name, level]) => ({ name, ...level }));
@@ -124,7 +122,10 @@ function addExports(program: Command, context: CommandContext): void {
   program
     .command('grafana-dashboard')
     .description('Print a dashboard for Grafana, to be provisioned as it is.')
-    .action(() => context.print(JSON.stringify(grafanaDashboard(), null, 2)));
+    .action(async () => {
+      const { grafanaDashboard } = await import('../report/monitoring/grafana-dashboard.ts');
+      context.print(JSON.stringify(grafanaDashboard(), null, 2));
+    });
 }
 
 function timeOption(text: string): Date {
@@ -140,6 +141,8 @@ function addCheckBatch(program: Command, context: CommandContext): void {
     .option('--model-digest <sha256>', 'which model predicted, where the file does not say it')
     .action(async (options: CommonOptions & { modelDigest?: string }) => {
       const workspace = await context.open(options);
+      const { checkBatch } = await import('../pipeline/monitoring/check-batch.ts');
+      const { batchReport } = await import('../report/monitoring/sections.ts');
       const view = await registryView(workspace, false);
       const evidence = await checkBatch(workspace, view, { now: new Date(), modelDigest: options.modelDigest });
       printEvidence(context, options, evidence, batchReport);

@@ -1,7 +1,7 @@
 import { Option, type Command } from 'commander';
 import { resolve } from 'node:path';
 import type { Shard } from '../pipeline/contestants/predict.ts';
-import { configuredInput, runProfile, type ProfileInput } from '../pipeline/profiling.ts';
+import type { ProfileInput } from '../pipeline/profiling.ts';
 import { renderProfile } from '../report/index.ts';
 import { consoleOptions, withReadOptions, type CommandContext, type CommonOptions } from './command-context.ts';
 import { parsedShard } from './predict-command.ts';
@@ -36,6 +36,7 @@ export function addProfileCommand(program: Command, context: CommandContext): vo
     )
     .action(async (files: readonly string[], options: ProfileOptions) => {
       const { file, shard, json } = options;
+      const { runProfile } = await import('../pipeline/profiling.ts');
       const profile = await runProfile(await inputsOf(files, options), {
         shard,
         file: file === undefined ? undefined : resolve(options.workspace ?? '.', file),
@@ -46,7 +47,10 @@ export function addProfileCommand(program: Command, context: CommandContext): vo
     });
 
   async function inputsOf(files: readonly string[], options: ProfileOptions): Promise<ProfileInput[]> {
-    if (files.length === 0) return [await configuredInput(await context.open(options), options.of)];
+    if (files.length === 0) {
+      const { configuredInput } = await import('../pipeline/profiling.ts');
+      return [await configuredInput(await context.open(options), options.of)];
+    }
     const csv = options.config === undefined ? undefined : (await context.open(options)).modelConfig.data.csv;
     return files.map((uri) => ({
       path: resolve(options.workspace ?? '.', uri),

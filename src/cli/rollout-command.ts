@@ -1,5 +1,4 @@
 import type { Command } from 'commander';
-import { putBack, runRollout } from '../pipeline/rollout/run-rollout.ts';
 import { renderConsole } from '../report/index.ts';
 import { rollout } from '../stages/rollout/stage.ts';
 import { stages } from '../stages/index.ts';
@@ -29,6 +28,7 @@ export function addRolloutCommand(program: Command, context: CommandContext): vo
     .option('--record', 'record each step (the default, except in workflows on pull requests and other branches)')
     .option('--no-record', 'record nothing; nothing is promoted either')
     .action(async (options: RolloutOptions) => {
+      const { putBack, runRollout } = await import('../pipeline/rollout/run-rollout.ts');
       const workspace = await context.open(options);
       const input = {
         record: recordsHere(context, options, workspace),
