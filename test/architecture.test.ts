@@ -12,6 +12,7 @@ const leaves = [
   'file-digest.ts',
   'probabilities.ts',
   'process-owner.ts',
+  'validator.ts',
   'version.ts',
   'wording.ts',
 ];

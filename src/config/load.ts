@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import { LineCounter, parseDocument, isMap, isScalar, type Document } from 'yaml';
 import { ConfigError, openingFault } from '../errors.ts';
+import { validatorFor } from '../validator.ts';
 import type { TSchema } from 'typebox';
 import type { Config } from './schema.ts';
 import { inconsistencies, type StageRules } from './consistent.ts';
@@ -40,8 +40,8 @@ export function parseConfig(text: string, shown: string, rules: ConfigRules): Co
     });
   }
   const value = toPlain(document, shown);
-  const valid = compiled(rules.schema);
-  const problems = valid(value) ? inconsistencies(value, rules) : explain(valid.errors ?? []);
+  const valid = validatorFor<Config>(rules.schema, value, { allErrors: true });
+  const problems = valid(value) ? inconsistencies(value, rules) : explain(valid.errors);
   if (problems.length === 0) return value as Config;
   const texts = problems.map((problem) => tell(problem, document, lines, shown));
   const more = texts.length > 8 ? `\n… and ${texts.length - 8} more` : '';
@@ -50,21 +50,6 @@ export function parseConfig(text: string, shown: string, rules: ConfigRules): Co
       texts.length === 1 ? (texts[0] ?? '') : `${texts.length} problems:\n${texts.slice(0, 8).join('\n')}${more}\n`,
     remedy: 'Every key: https://github.com/contender/contender/blob/main/docs/configuration.md',
   });
-}
-
-const validators = new WeakMap<TSchema, ValidateFunction<Config>>();
-
-/**
- * Every command waits for this. The schema is ours, and a test holds it against the schema of schemas; the code that ajv makes of it runs
- * once, so that making it shorter takes longer than it saves.
- */
-function compiled(schema: TSchema): ValidateFunction<Config> {
-  const known = validators.get(schema);
-  if (known !== undefined) return known;
-  const options = { validateSchema: false, meta: false, code: { optimize: false } } as const;
-  const validate = new Ajv2020({ allErrors: true, verbose: true, strict: false, ...options }).compile<Config>(schema);
-  validators.set(schema, validate);
-  return validate;
 }
 
 async function readConfig(path: string, shown: string): Promise<string> {

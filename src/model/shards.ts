@@ -1,6 +1,6 @@
+import { validatorOf } from '../validator.ts';
 import { basename, dirname, join } from 'node:path';
 import { Type, type Static } from 'typebox';
-import { Ajv2020 } from 'ajv/dist/2020.js';
 import { escapeGlob, quoteIdentifier, quoteLiteral } from '../data/dataset.ts';
 import { DataError } from '../errors.ts';
 import { filesOf } from './prediction-file/files.ts';
@@ -48,7 +48,7 @@ export async function readShards(path: string, uri: string): Promise<Shard[]> {
   const { DuckDBInstance } = await import('@duckdb/node-api');
   const instance = await DuckDBInstance.create(':memory:');
   const connection = await instance.connect();
-  const valid = new Ajv2020({ strict: false }).compile<Provenance>(Provenance);
+  const valid = validatorOf<Provenance>(Provenance);
   try {
     const literals = paths.map((each) => quoteLiteral(escapeGlob(each)));
     // Access is checked on the name as written and on the file it leads to.

@@ -1,5 +1,5 @@
+import { firstFault, validatorOf } from '../validator.ts';
 import { readFile, stat } from 'node:fs/promises';
-import { Ajv2020 } from 'ajv/dist/2020.js';
 import { DataError, openingFault } from '../errors.ts';
 import { sha256 } from '../evidence/canonical.ts';
 import { truncated } from './number-sketch.ts';
@@ -34,7 +34,7 @@ export async function readProfile(path: string, uri: string): Promise<{ profile:
   return { profile: value as Profile, sha256: sha256(bytes) };
 }
 
-let compiled: ReturnType<Ajv2020['compile']> | undefined;
+const isProfile = validatorOf<Profile>(Profile);
 
 /** Why a value is no profile; null: it is one. */
 export function faultOf(value: unknown): string | null {
@@ -42,12 +42,8 @@ export function faultOf(value: unknown): string | null {
   if (schema !== profileSchemaId) {
     return `this is no profile: its schema is ${JSON.stringify(schema)?.slice(0, 100) ?? 'not stated'}, not ${profileSchemaId}`;
   }
-  compiled ??= new Ajv2020({ strict: false }).compile(Profile);
-  if (!compiled(value)) {
-    const [error] = compiled.errors ?? [];
-    return `this is no profile: ${error?.instancePath ?? ''} ${error?.message ?? ''}`;
-  }
-  const { rows, columns, sources } = value as Profile;
+  if (!isProfile(value)) return `this is no profile: ${firstFault(isProfile)}`;
+  const { rows, columns, sources } = value;
   const names = new Set<string>();
   const counted = sources.flatMap((each) => each.counted);
   if (counted.some(([from, to]) => from > to)) return 'this profile counts rows backwards';

@@ -270,16 +270,12 @@ let reader: Promise<DecisionReader> | undefined;
 
 /** Its validator is loaded with the first decision that is read: an empty registry needs none. */
 function decisionReader(): Promise<DecisionReader> {
-  reader ??= import('ajv/dist/2020.js').then(({ Ajv2020 }) => {
-    const isDecision = new Ajv2020({ strict: false }).compile<RecordedDecision>(RecordedDecision);
+  reader ??= import('../validator.ts').then(({ validatorOf, firstFault }) => {
+    const isDecision = validatorOf<RecordedDecision>(RecordedDecision);
     return (bytes) => {
       const value = parsed(bytes);
       if (value === undefined) return { fault: 'not JSON in UTF-8' };
-      if (isDecision(value)) return { value };
-      const { instancePath = '', message = '', params = {} } = isDecision.errors?.[0] ?? {};
-      // Which one is too many, ajv does not say in its message.
-      const extra: unknown = params['additionalProperty'];
-      return { fault: [instancePath, message, extra].filter(Boolean).join(' ') };
+      return isDecision(value) ? { value } : { fault: firstFault(isDecision) };
     };
   });
   return reader;

@@ -1,5 +1,5 @@
+import { validatorFor, validatorOf } from '../../validator.ts';
 import { isDeepStrictEqual } from 'node:util';
-import { Ajv2020 } from 'ajv/dist/2020.js';
 import { policySubject, environmentRule, type Config, type Model } from '../../config/index.ts';
 import { isOfData, Model as ModelSchema, stageFacts } from '../configuration.ts';
 import type { Act } from '../../decide/act.ts';
@@ -111,7 +111,9 @@ type Policy = ReturnType<typeof policySubject>;
 
 function policyIn(text: string): Policy | null {
   const value: unknown = JSON.parse(text);
-  return typeof value === 'object' && isModel({ ...value, candidate: '-' }) ? (value as Policy) : null;
+  if (typeof value !== 'object') return null;
+  const model = { ...value, candidate: '-' };
+  return validatorFor(ModelSchema, model)(model) ? (value as Policy) : null;
 }
 
 /**
@@ -324,12 +326,4 @@ function whatContenderMakes({ evidence }: Decision): string {
   return `what Contender makes of its evidence (${evidence.map(({ kind }) => kind).join(', ') || 'none'})`;
 }
 
-const ajv = new Ajv2020({ strict: false });
-const isModel = lazily(ModelSchema);
-const isEvidence = lazily(EvidenceSchema);
-
-/** Compiled when the first decision is judged: most commands judge none. */
-function lazily(schema: object): (value: unknown) => boolean {
-  let validator: ((value: unknown) => boolean) | undefined;
-  return (value) => (validator ??= ajv.compile(schema))(value);
-}
+const isEvidence = validatorOf<Evidence>(EvidenceSchema);

@@ -1,6 +1,6 @@
+import { firstFault, validatorOf } from '../../validator.ts';
 import { mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { Ajv2020 } from 'ajv/dist/2020.js';
 import { defaults } from '../../config/index.ts';
 import { Evidence as EvidenceSchema, type Decision, type Evidence } from '../../evidence/index.ts';
 import { EvidenceError } from '../../errors.ts';
@@ -47,19 +47,19 @@ export async function discardAllEvidence(workspace: Workspace): Promise<void> {
   for (const stage of stages) await discardEvidence(workspace, stage);
 }
 
+const isEvidence = validatorOf<Evidence>(EvidenceSchema);
+
 /** All evidence in the output folder, by kind. @throws EvidenceError for a file that is not evidence */
 export async function readEvidence(workspace: Workspace): Promise<Evidence[]> {
   const folder = join(workspace.out, 'evidence');
   const names = (await readdir(folder).catch(() => [])).filter((name) => name.endsWith('.json')).sort();
-  const valid = new Ajv2020({ strict: false }).compile(EvidenceSchema);
   return Promise.all(
     names.map(async (name) => {
       const path = join(folder, name);
       const value = parse(await readFile(path, 'utf8'), path);
-      if (!valid(value)) {
-        const error = valid.errors?.[0];
+      if (!isEvidence(value)) {
         throw new EvidenceError({
-          found: `this is not evidence: ${error?.instancePath ?? ''} ${error?.message ?? ''}`,
+          found: `this is not evidence: ${firstFault(isEvidence)}`,
           where: path,
           remedy: 'Run the stage again to rewrite it',
         });

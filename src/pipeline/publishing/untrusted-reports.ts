@@ -1,6 +1,6 @@
+import { firstFault, validatorOf, type LazyValidator } from '../../validator.ts';
 import { lstat, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Ajv2020 } from 'ajv/dist/2020.js';
 import {
   Decision as DecisionSchema,
   Evidence as EvidenceSchema,
@@ -24,6 +24,8 @@ export interface UntrustedReport {
   input: ReportInput;
 }
 
+const [isDecision, isEvidence] = [validatorOf<Decision>(DecisionSchema), validatorOf<Evidence>(EvidenceSchema)];
+
 /**
  * Read what the gate wrote in a run that strangers control: plain files of bounded size, of the right form, about one model and each
  * other. Only a gate that recorded nothing is believed to have been one, since no such run may record. What these files
@@ -35,11 +37,9 @@ export interface UntrustedReport {
 export async function readUntrustedReports(folder: string): Promise<UntrustedReport[]> {
   const names = (await readdir(folder)).filter(isModelName).sort();
   if (names.length > mostModels) throw refused(folder, `${names.length} folders`, `at most ${mostModels} models`);
-  const ajv = new Ajv2020({ strict: false });
-  const [isDecision, isEvidence] = [ajv.compile(DecisionSchema), ajv.compile(EvidenceSchema)];
   const reports: UntrustedReport[] = [];
   for (const model of names) {
-    const decision = await readJson<Decision>(join(folder, model, 'decision.json'), isDecision);
+    const decision = await readJson(join(folder, model, 'decision.json'), isDecision);
     if (decision !== null) reports.push({ model, input: await reportOf(model, decision) });
   }
   return reports;
@@ -53,7 +53,7 @@ export async function readUntrustedReports(folder: string): Promise<UntrustedRep
     for (const { kind, sha256 } of rest.evidence) {
       // The pattern of evidence, before it becomes a path.
       if (!/^[a-z][a-z-]{0,40}$/u.test(kind)) throw refused(where, 'not a kind of evidence', 'letters and -');
-      const each = await readJson<Evidence>(join(where, 'evidence', `${kind}.json`), isEvidence);
+      const each = await readJson(join(where, 'evidence', `${kind}.json`), isEvidence);
       if (each === null || each.model !== model || each.kind !== kind || evidenceDigest(each) !== sha256) {
         throw refused(
           where,
@@ -76,7 +76,7 @@ export async function readUntrustedReports(folder: string): Promise<UntrustedRep
 }
 
 /** Null where there is no such file. */
-async function readJson<T>(path: string, isValid: ReturnType<Ajv2020['compile']>): Promise<T | null> {
+async function readJson<T>(path: string, isValid: LazyValidator<T>): Promise<T | null> {
   const info = await lstat(path).catch(() => null);
   if (info === null) return null;
   if (!info.isFile() || info.size > mostBytes)
@@ -87,13 +87,8 @@ async function readJson<T>(path: string, isValid: ReturnType<Ajv2020['compile']>
   } catch (cause) {
     throw refused(path, 'no JSON', 'what the gate writes', cause);
   }
-  if (!isValid(value))
-    throw refused(
-      path,
-      `${isValid.errors?.[0]?.instancePath ?? ''} ${isValid.errors?.[0]?.message ?? ''}`,
-      'what the gate writes',
-    );
-  return value as T;
+  if (!isValid(value)) throw refused(path, firstFault(isValid), 'what the gate writes');
+  return value;
 }
 
 function refused(where: string, found: string, expected: string, cause?: unknown): EvidenceError {
