@@ -1,7 +1,7 @@
 import { readingOf } from '../../../data/cells.ts';
 import { booleanTexts, notANumber, numberPattern } from '../../../data/grammar.ts';
 import { quoteIdentifier, quoteLiteral, type Dataset, type DatasetColumn } from '../../../data/relation.ts';
-import { hasManyDigits, isNested, isNumeric } from '../../../data/types.ts';
+import { hasManyDigits, isNested, isNumeric, isWhole } from '../../../data/types.ts';
 import type { CellTypes } from '../cell-types.ts';
 import { holdsNumbersFor } from '../cells.ts';
 import { missingIf, nothing, typedValue, type SqlValue } from './values.ts';
@@ -21,6 +21,8 @@ export interface CellValues {
 export interface Token {
   number: string;
   text: string;
+  /** Without fraction or exponent. */
+  whole: boolean;
 }
 
 /** @param types what the contract says of each column, in their order. JSONL has no cells: its rows are judged one by one. */
@@ -43,9 +45,10 @@ export function cellValues(dataset: Dataset & { format: 'csv' | 'parquet' }, typ
     if (digits) {
       const text = readingOf(dataset, [{ column, use: 'text' }]).expressions[0] as string;
       selected.push(`${text} as cell_${index}_text`);
-      if ((types[index] as CellTypes).number) tokens.push({ number: `cell_${index}`, text: `cell_${index}_text` });
+      if ((types[index] as CellTypes).number)
+        tokens.push({ number: `cell_${index}`, text: `cell_${index}_text`, whole: isWhole(column.type) });
     } else if (dataset.format === 'csv' && (types[index] as CellTypes).number)
-      tokens.push({ number: `cell_${index}_number`, text: `cell_${index}` });
+      tokens.push({ number: `cell_${index}_number`, text: `cell_${index}`, whole: isWhole(column.type) });
     const nested = dataset.format === 'parquet' && isNested(column.type);
     cells.push(nested ? asJson(`cell_${index}`) : digits ? `cell_${index}_text` : `cell_${index}`);
   }
@@ -60,9 +63,13 @@ interface Cell {
 /** A text: a number or a boolean where the contract names these for the column and it spells one. See `textCellReader`. */
 function csvCell(name: string, expression: string, column: DatasetColumn, types: CellTypes, { csv }: Dataset): Cell {
   const columns = [`${expression} as ${name}`];
-  const absent = holdsNumbersFor(types, column.type)
-    ? `(${name} is null or lower(${name}) in (${listed(notANumber)}))`
-    : `${name} is null`;
+  // Every cell was looked at when the column got its type: each is a number, or NaN, or missing.
+  const known = isNumeric(column.type);
+  const absent = !holdsNumbersFor(types, column.type)
+    ? `${name} is null`
+    : known && types.number
+      ? `(${name} is null or isnan(${name}_number))`
+      : `(${name} is null or lower(${name}) in (${listed(notANumber)}))`;
   const present = negated(absent);
   let number = 'false';
   let spells = 'false';
@@ -70,8 +77,11 @@ function csvCell(name: string, expression: string, column: DatasetColumn, types:
     const decimal = csv?.decimal ?? '.';
     const text = decimal === ',' ? `replace(${expression}, ',', '.')` : expression;
     // Beyond what a double holds JavaScript reads infinity, which is no number of JSON.
+    const spelled = known
+      ? `${expression} is not null`
+      : `regexp_full_match(${expression}, ${quoteLiteral(numberPattern(decimal))})`;
     columns.push(
-      `case when regexp_full_match(${expression}, ${quoteLiteral(numberPattern(decimal))}) then coalesce(try_cast(${text} as double), 'infinity'::double) end as ${name}_number`,
+      `case when ${spelled} then coalesce(try_cast(${text} as double), 'infinity'::double) end as ${name}_number`,
     );
     spells = `${name}_number is not null`;
     number = `coalesce(isfinite(${name}_number), false)`;
@@ -85,6 +95,7 @@ function csvCell(name: string, expression: string, column: DatasetColumn, types:
       ...nothing,
       number,
       asNumber: `${name}_number`,
+      whole: isWhole(column.type),
       boolean,
       asBoolean: `${name} in (${listed(booleanTexts.true)})`,
       string: and([present, negated(spells), negated(boolean)]),
@@ -120,8 +131,9 @@ function parquetCell(name: string, expression: string, column: DatasetColumn, ty
     return { columns, value: missingIf(missing, types.null, { ...nothing, boolean: present, asBoolean: name }) };
   }
   if (isNumeric(column.type)) {
-    const number = `coalesce(isfinite(${name}), false)`;
-    return { columns, value: missingIf(missing, types.null, { ...nothing, number, asNumber: name }) };
+    const whole = isWhole(column.type);
+    const number = whole ? present : `coalesce(isfinite(${name}), false)`;
+    return { columns, value: missingIf(missing, types.null, { ...nothing, number, asNumber: name, whole }) };
   }
   return { columns, value: missingIf(missing, types.null, { ...nothing, string: present, asString: name }) };
 }

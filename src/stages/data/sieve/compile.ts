@@ -3,7 +3,20 @@ import { baseWithin, referencesOf, type Place, type References } from '../refere
 import { formatVerdict } from './formats.ts';
 import { matches } from './texts.ts';
 import { nothing, type SqlValue } from './values.ts';
-import { all, always, any, exactly, never, not, one, unknown, where, type Verdict } from './verdicts.ts';
+import {
+  all,
+  always,
+  any,
+  exactly,
+  negated,
+  never,
+  not,
+  notTrue,
+  one,
+  unknown,
+  where,
+  type Verdict,
+} from './verdicts.ts';
 
 /**
  * Compile a JSON Schema (2020-12) to conditions on a value of the engine: `yes` holds only of values that ajv finds valid, `no` only
@@ -76,7 +89,7 @@ class Compiler {
       case 'const':
         return equals(given, value);
       case 'enum':
-        return any((given as unknown[]).map((each) => equals(each, value)));
+        return oneOf(given as unknown[], value);
       case 'minimum':
         return where(value.number, compared(value.asNumber, '>=', given));
       case 'maximum':
@@ -134,10 +147,9 @@ const numberFormats = new Set(['int32', 'int64', 'float', 'double']);
 function ofType(type: string, value: SqlValue): Verdict {
   switch (type) {
     case 'integer':
-      return all([
-        exactly(value.number),
-        exactly(value.number === 'false' ? 'false' : `${value.asNumber} = trunc(${value.asNumber})`),
-      ]);
+      return value.number === 'false' || value.whole === true
+        ? exactly(value.number)
+        : all([exactly(value.number), exactly(`${value.asNumber} = trunc(${value.asNumber})`)]);
     case 'null':
     case 'boolean':
     case 'number':
@@ -154,8 +166,7 @@ function ofType(type: string, value: SqlValue): Verdict {
 function equals(given: unknown, value: SqlValue): Verdict {
   switch (typeof given) {
     case 'string':
-      // A statement ends at a character of number 0.
-      if (given.includes('\0') || /[\uD800-\uDFFF]/u.test(given)) return unknown;
+      if (!isPlainText(given)) return unknown;
       return all([exactly(value.string), exactly(`${value.asString} = ${quoteLiteral(given)}`)]);
     case 'number':
       return all([exactly(value.number), compared(value.asNumber, '=', given)]);
@@ -164,6 +175,33 @@ function equals(given: unknown, value: SqlValue): Verdict {
     default:
       return given === null ? exactly(value.null) : all([any([exactly(value.object), exactly(value.array)]), unknown]);
   }
+}
+
+/** Whether the value is one of these. Texts, and numbers, are looked up together. */
+function oneOf(given: readonly unknown[], value: SqlValue): Verdict {
+  const texts = given.filter((each) => typeof each === 'string' && isPlainText(each)) as string[];
+  const numbers = given.filter((each) => typeof each === 'number' && Number.isFinite(each));
+  const others = given.filter((each) => !(texts as unknown[]).includes(each) && !numbers.includes(each));
+  const among = (kind: string, expression: string, values: readonly string[]): Verdict[] =>
+    values.length === 0 ? [] : [all([exactly(kind), exactly(`${expression} in (${values.join(', ')})`)])];
+  return any([
+    ...among(
+      value.string,
+      value.asString,
+      texts.map((each) => quoteLiteral(each)),
+    ),
+    ...among(
+      value.number,
+      value.asNumber,
+      numbers.map((each) => double(each)),
+    ),
+    ...others.map((each) => equals(each, value)),
+  ]);
+}
+
+/** A statement ends at a character of number 0. */
+function isPlainText(text: string): boolean {
+  return !text.includes('\0') && !/[\uD800-\uDFFF]/u.test(text);
 }
 
 /** A limit that no double holds is left to ajv. */
@@ -184,8 +222,8 @@ function multipleOf(divisor: number, number: string): Verdict {
   const inRange = `abs(${number} * ${scale}) < 1e15`;
   const holds = `(${scaled} / ${scale} = ${number} and fmod(${scaled}, ${double(numerator)}) = 0)`;
   return {
-    yes: () => `coalesce(${inRange} and ${holds}, false)`,
-    no: () => `coalesce(${inRange} and not ${holds}, false)`,
+    yes: () => `(${inRange} and ${holds})`,
+    no: () => `(${inRange} and not ${holds})`,
   };
 }
 
@@ -195,7 +233,7 @@ function ofObject(keyword: string, schema: Schema, value: SqlValue, sub: Sub): V
   const present = (name: string): Verdict => not(exactly(property(name).absent));
   const names = [...(properties?.keys() ?? [])];
   const inProperty = (name: string, each: unknown): Verdict =>
-    any([exactly(property(name).absent), sub(each, property(name))]);
+    where(negated(property(name).absent), sub(each, property(name)), property(name).absent);
   const whole = (): Verdict => {
     const given = schema[keyword];
     switch (keyword) {
@@ -284,7 +322,7 @@ function ofArray(keyword: string, schema: Schema, value: SqlValue, sub: Sub): Ve
       const name = `element_${elements.list.length}`;
       const each = sub(given, elements.element(name));
       const every = (condition: string): string =>
-        `coalesce(len(list_filter(${elements.list}, lambda ${name}: not (${condition}))) = 0, false)`;
+        `coalesce(len(list_filter(${elements.list}, lambda ${name}: ${notTrue(condition)})) = 0, false)`;
       const some = (condition: string): string =>
         `coalesce(len(list_filter(${elements.list}, lambda ${name}: ${condition})) > 0, false)`;
       return where(value.array, { yes: () => every(each.yes()), no: () => some(each.no()) });

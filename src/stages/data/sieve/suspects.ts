@@ -4,7 +4,7 @@ import type { ContractNumbers } from '../exact-numbers.ts';
 import { cellValues, type Token } from './cell-values.ts';
 import { compileSchema } from './compile.ts';
 import { rowValue } from './values.ts';
-import { and, negated, or } from './verdicts.ts';
+import { and, notTrue, or } from './verdicts.ts';
 
 /** Conditions longer than this cost the engine more than they spare. */
 const longest = 200_000;
@@ -28,25 +28,33 @@ export function suspectsOf(
 ): Suspects | null {
   if (dataset.format === 'jsonl') return null;
   const { from, values, cells, tokens } = cellValues(dataset as Dataset & { format: 'csv' | 'parquet' }, types);
-  const broken = negated(compileSchema(schema, rowValue(values)).yes());
+  const broken = notTrue(compileSchema(schema, rowValue(values)).yes());
   const condition =
     numbers === undefined ? broken : or([broken, ...tokens.map((each) => doubtful(each, numbers, dataset.format))]);
   return condition === 'true' || condition.length > longest ? null : { from, condition, cells };
 }
 
 /** A number whose double may be judged otherwise than itself: see `requireJudgeable`. */
-function doubtful({ number, text }: Token, { all, inexact }: ContractNumbers, format: Dataset['format']): string {
+function doubtful(
+  { number, text, whole }: Token,
+  { all, inexact }: ContractNumbers,
+  format: Dataset['format'],
+): string {
   const among = (set: Iterable<number>): string => {
     const finite = [...set].filter(Number.isFinite);
     return finite.length === 0
       ? 'false'
       : `${number} in (${finite.map((each) => `cast('${each}' as double)`).join(', ')})`;
   };
-  const many = `length(${text}) > 15`;
-  // Of texts a fraction or an exponent may hide in a whole double; of typed numbers nothing is hidden but by a decimal's places.
-  const whole = `(${number} = trunc(${number}) and regexp_matches(${text}, '[.,eE]'))`;
+  const inDoubt = whole
+    ? and([`abs(${number}) >= 1e15`, among(all.keys())])
+    : // Of texts a fraction or an exponent may hide in a whole double; of typed numbers nothing is hidden but by a decimal's places.
+      and([
+        `strlen(${text}) > 15`,
+        or([among(all.keys()), `(${number} = trunc(${number}) and regexp_matches(${text}, '[.,eE]'))`]),
+      ]);
   const infinite = format === 'csv' ? `isinf(${number})` : 'false';
-  return `coalesce(${or([and([many, or([among(all.keys()), whole])]), among(inexact), infinite])}, false)`;
+  return or([inDoubt, among(inexact), infinite]);
 }
 
 /** How many rows there are for ajv. All cores look, which they cannot where rows are numbered. */

@@ -11,6 +11,8 @@ export interface SqlValue {
   string: string;
   object: string;
   array: string;
+  /** What numbers it holds are whole. */
+  whole?: boolean;
   /** DOUBLE, where it is a number. */
   asNumber: string;
   /** VARCHAR, where it is a string. */
@@ -59,7 +61,10 @@ export function typedValue(expression: string, type: string): SqlValue | undefin
   });
   if (type === 'BOOLEAN') return absentAsNull({ boolean: present, asBoolean: expression });
   if (type === 'VARCHAR') return absentAsNull({ string: present, asString: expression });
-  if (/^(?:U?(?:TINYINT|SMALLINT|INTEGER)|BIGINT|DOUBLE)$/u.test(type)) {
+  if (/^(?:U?(?:TINYINT|SMALLINT|INTEGER)|BIGINT)$/u.test(type)) {
+    return absentAsNull({ number: present, asNumber: `cast(${expression} as double)`, whole: true });
+  }
+  if (type === 'DOUBLE') {
     const asNumber = `cast(${expression} as double)`;
     return absentAsNull({ number: `coalesce(isfinite(${asNumber}), false)`, asNumber });
   }

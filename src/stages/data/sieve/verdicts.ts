@@ -1,10 +1,15 @@
 /**
- * What SQL can say of whether a value is valid: two conditions, each of them sound and never null. `yes` holds only of values that
- * are valid, `no` only of values that are not; of the rest only ajv can tell.
+ * What SQL can say of whether a value is valid: two conditions, each of them sound. `yes` holds only of values that are valid, `no` only
+ * of values that are not; of the rest, and where a condition is null, only ajv can tell. Conditions are joined by `and` and `or` alone,
+ * in which null does what false does, so that one look at the end is enough.
  */
 export interface Verdict {
   yes: () => string;
   no: () => string;
+  /** The verdicts that all must hold, where it is made of several. */
+  parts?: readonly Verdict[];
+  /** What is asked where a condition holds. */
+  guarded?: { condition: string; verdict: Verdict };
 }
 
 export const always: Verdict = { yes: () => 'true', no: () => 'false' };
@@ -15,19 +20,35 @@ export const unknown: Verdict = { yes: () => 'false', no: () => 'false' };
 export function exactly(condition: string): Verdict {
   if (condition === 'true') return always;
   if (condition === 'false') return never;
-  return { yes: () => `coalesce(${condition}, false)`, no: () => `coalesce(not (${condition}), false)` };
+  return { yes: () => condition, no: () => `not (${condition})` };
 }
 
 /** A condition that only valid values meet. */
 export function sufficient(condition: string): Verdict {
-  return { yes: () => `coalesce(${condition}, false)`, no: () => 'false' };
+  return { yes: () => condition, no: () => 'false' };
 }
 
 export function all(verdicts: readonly Verdict[]): Verdict {
-  return { yes: () => and(verdicts.map(({ yes }) => yes())), no: () => or(verdicts.map(({ no }) => no())) };
+  const parts = verdicts.flatMap((each) => each.parts ?? [each]);
+  return {
+    parts,
+    yes: () => {
+      const said = parts.map(({ guarded, yes }) => (guarded === undefined ? yes() : undefined));
+      const known = new Set(said);
+      // What is asked where a condition holds that is asked for too, is asked.
+      return and(
+        parts.map(({ guarded, yes }, index) =>
+          guarded !== undefined && known.has(guarded.condition) ? guarded.verdict.yes() : (said[index] ?? yes()),
+        ),
+      );
+    },
+    no: () => or(parts.map(({ no }) => no())),
+  };
 }
 
 export function any(verdicts: readonly Verdict[]): Verdict {
+  const [only] = verdicts;
+  if (only !== undefined && verdicts.length === 1) return only;
   return { yes: () => or(verdicts.map(({ yes }) => yes())), no: () => and(verdicts.map(({ no }) => no())) };
 }
 
@@ -45,9 +66,14 @@ export function one(verdicts: readonly Verdict[]): Verdict {
   };
 }
 
-/** What is asked only of values of one kind. `condition` is never null. */
-export function where(condition: string, verdict: Verdict): Verdict {
-  return any([exactly(negated(condition)), verdict]);
+/** What is asked only of values of one kind. `condition` is never null, nor is its opposite. */
+export function where(condition: string, verdict: Verdict, otherwise = negated(condition)): Verdict {
+  return { ...any([exactly(otherwise), verdict]), guarded: { condition, verdict } };
+}
+
+/** Whether a condition that may be null does not hold. */
+export function notTrue(condition: string): string {
+  return condition === 'true' || condition === 'false' ? negated(condition) : `(${condition}) is not true`;
 }
 
 export function and(conditions: readonly string[]): string {

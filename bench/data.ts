@@ -1,0 +1,237 @@
+/*
+ * A contract of types, ranges, enumerations, a pattern and formats on 20 mixed columns, judged by `contender validate` as a person runs it,
+ * in Parquet, CSV and JSONL. Beside it, each in a process of its own and in turns: the bare engine that reads every cell of the file,
+ * JSON.parse and ajv row by row on one thread, and (where BENCH_PYTHON names a Python with pandera, pandas, polars and pyarrow) the same
+ * checks in pandera on pandas and on polars. Medians count. BENCH_ROWS, BENCH_ROUNDS; BENCH_INVALID: a share of invalid rows.
+ */
+import { spawn } from 'node:child_process';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { loadavg, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { DuckDBInstance } from '@duckdb/node-api';
+import { projectRoot } from '../test/support/project.ts';
+import { publish } from './support/page.ts';
+
+const rows = Number(process.env['BENCH_ROWS'] ?? 2_000_000);
+const rounds = Number(process.env['BENCH_ROUNDS'] ?? 5);
+const invalid = Number(process.env['BENCH_INVALID'] ?? 0);
+const python = process.env['BENCH_PYTHON'];
+const formats = ['parquet', 'csv', 'jsonl'] as const;
+type Format = (typeof formats)[number];
+
+/** Milliseconds from the start of the process to its end, peak resident memory in MiB, and the invalid rows it found. */
+interface Measured {
+  whole: number;
+  memory: number;
+  found: number;
+}
+
+const number = (minimum: number, maximum: number): object => ({ type: 'number', minimum, maximum });
+const whole = (minimum: number, maximum: number): object => ({ type: 'integer', minimum, maximum });
+const countries = ['NO', 'SE', 'DK', 'FI', 'DE', 'FR', 'NL', 'PL'];
+const plans = ['free', 'basic', 'team', 'enterprise'];
+
+/** By column: what the contract says of it, and the SQL that makes a valid cell. `h(n)`: a random whole number of the row below n. */
+const columns: Record<string, [schema: object, sql: (random: (below: number) => string) => string]> = {
+  id: [whole(0, 1e12), () => 'i'],
+  amount: [number(0, 10_000), (h) => `${h(1_000_000)} / 100.0`],
+  balance: [number(-1e6, 1e6), (h) => `${h(1_000_000_000)} / 1000.0 - 500000`],
+  rate: [number(0, 1), (h) => `${h(1_000_000)} / 1000000.0`],
+  score: [number(0, 1), (h) => `${h(1_000_000_007)} / 1000000007.0`],
+  age: [whole(18, 99), (h) => `18 + ${h(80)}`],
+  visits: [whole(0, 1_000_000), (h) => h(100_000)],
+  clicks: [whole(0, 1_000_000), (h) => h(1000)],
+  temperature: [number(-60, 60), (h) => `${h(10_000)} / 100.0 - 50`],
+  weight: [number(0, 500), (h) => `${h(40_000)} / 100.0`],
+  country: [
+    { type: 'string', enum: countries },
+    (h) => `[${countries.map((each) => `'${each}'`).join(', ')}][1 + ${h(8)}]`,
+  ],
+  plan: [{ type: 'string', enum: plans }, (h) => `[${plans.map((each) => `'${each}'`).join(', ')}][1 + ${h(4)}]`],
+  active: [{ type: 'boolean' }, (h) => `${h(2)} = 1`],
+  code: [{ type: 'string', pattern: '^[A-Z]{2}-[0-9]{6}$' }, (h) => `'AB-' || lpad(${h(1_000_000)}::varchar, 6, '0')`],
+  name: [{ type: 'string', minLength: 3, maxLength: 40 }, (h) => `'customer ' || ${h(10_000_000)}`],
+  city: [{ type: 'string', minLength: 2 }, (h) => `'city of ' || ${h(5000)}`],
+  note: [{ type: 'string', maxLength: 60 }, (h) => `'order ' || ${h(1_000_000)} || ' was sent'`],
+  day: [{ type: 'string', format: 'date' }, (h) => `strftime(date '2020-01-01' + ${h(2000)}::integer, '%Y-%m-%d')`],
+  email: [{ type: 'string', format: 'email' }, (h) => `'user' || ${h(10_000_000)} || '@example.org'`],
+  label: [{ type: 'integer', enum: [0, 1] }, (h) => h(2)],
+};
+const contract = {
+  $schema: 'https://json-schema.org/draft/2020-12/schema',
+  type: 'object',
+  properties: Object.fromEntries(Object.entries(columns).map(([name, [schema]]) => [name, schema])),
+  required: Object.keys(columns),
+};
+
+const folder = await mkdtemp(join(tmpdir(), 'contender-bench-'));
+try {
+  await compare();
+} finally {
+  if (process.env['BENCH_KEEP'] === undefined) await rm(folder, { recursive: true, force: true });
+  else console.log(folder);
+}
+
+async function compare(): Promise<void> {
+  await generate();
+  const peers = python === undefined ? [] : ['pandas', 'polars'];
+  const measured = new Map<string, Measured[]>();
+  for (let round = 0; round < rounds; round += 1) {
+    for (const format of formats) {
+      const all: [string, () => Promise<Measured>][] = [
+        ['contender', () => contender(format)],
+        ['engine', () => script('data-bare', format)],
+        ...(format === 'jsonl' ? [['ajv', () => script('data-ajv', format)] as [string, () => Promise<Measured>]] : []),
+        ...peers.map((peer): [string, () => Promise<Measured>] => [peer, () => inPython(peer, format)]),
+      ];
+      // Every round in another order.
+      const order = round % 2 === 0 ? all : all.toReversed();
+      for (const [name, measure] of order) {
+        const result = await measure();
+        const key = `${format} ${name}`;
+        measured.set(key, [...(measured.get(key) ?? []), result]);
+        console.log(
+          `${key}: ${(result.whole / 1000).toFixed(2)} s, ${result.memory} MiB, ${result.found} invalid rows`,
+        );
+      }
+    }
+    console.log(`round ${round + 1} of ${rounds}; load average ${loadavg()[0]?.toFixed(1)}`);
+  }
+  const counts = new Set(
+    [...measured].filter(([key]) => /contender|ajv/u.test(key)).flatMap(([, each]) => each.map(({ found }) => found)),
+  );
+  if (counts.size !== 1) throw new Error(`counts of invalid rows differ: ${[...counts].join(', ')}`);
+  await publish('Data', section(measured, [...counts][0] ?? 0));
+}
+
+function section(measured: ReadonlyMap<string, readonly Measured[]>, found: number): string[] {
+  const names: Record<string, string> = {
+    contender: 'contender validate',
+    engine: 'bare engine: every cell read',
+    ajv: 'JSON.parse and ajv, one thread',
+    pandas: 'pandera on pandas',
+    polars: 'pandera on polars',
+  };
+  const lines = [...measured].map(([key, results]) => {
+    const [format = '', name = ''] = key.split(' ');
+    const own = measured.get(`${format} contender`) ?? [];
+    const ratios = results.map((each, round) => each.whole / (own[round]?.whole ?? Number.NaN));
+    const [least, most] = [Math.min(...ratios), Math.max(...ratios)];
+    const ratio =
+      name === 'contender'
+        ? ''
+        : `${median(ratios).toPrecision(3)} (${least.toPrecision(3)} to ${most.toPrecision(3)})`;
+    return `| ${format} | ${names[name] ?? name} | ${(median(results.map((each) => each.whole)) / 1000).toFixed(2)} s | ${ratio} | ${median(results.map((each) => each.memory))} MiB |`;
+  });
+  return [
+    `A contract of types, ranges, enumerations, lengths, a pattern and formats on ${rows.toLocaleString('en')} rows of ${Object.keys(columns).length} columns, of which ${found.toLocaleString('en')} are invalid.`,
+    `Each in a process of its own from start to end, in turns; medians of ${rounds} rounds.`,
+    '',
+    '| format | what | time | times as long as contender (rounds) | peak memory |',
+    '|---|---|---|---|---|',
+    ...lines,
+    ...(python === undefined ? ['', 'Pandera was not measured: `BENCH_PYTHON` names no Python.'] : []),
+  ];
+}
+
+async function generate(): Promise<void> {
+  const instance = await DuckDBInstance.create(':memory:');
+  const connection = await instance.connect();
+  const cells = Object.entries(columns).map(([name, [, sql]], place) => {
+    const random = (below: number): string => `(hash(i, ${place}) % ${below})::bigint`;
+    const cell = sql(random);
+    const broken =
+      name === 'age' && invalid > 0 ? `if(hash(i, 99) % 1000000 < ${Math.round(invalid * 1e6)}, 7, ${cell})` : cell;
+    return `${broken} as ${name}`;
+  });
+  const select = `select ${cells.join(', ')} from (select range as i from range(${rows}))`;
+  await connection.run(`create table data as ${select}`);
+  await connection.run(`copy data to '${join(folder, 'data.parquet')}' (format parquet)`);
+  await connection.run(`copy data to '${join(folder, 'data.csv')}' (format csv, header)`);
+  await connection.run(`copy data to '${join(folder, 'data.jsonl')}' (format json)`);
+  connection.closeSync();
+  instance.closeSync();
+  await writeFile(join(folder, 'contract.json'), JSON.stringify(contract));
+  await writeFile(join(folder, 'model.onnx'), '');
+  for (const format of formats) {
+    await writeFile(
+      join(folder, `${format}.yml`),
+      `version: 1\nmodels:\n  bench:\n    task: binary-classification\n    candidate: model.onnx\n    columns: { id: id, label: label, positive: 1 }\n    data: { evaluation: data.${format}, contract: contract.json }\n    policy: { primary: { metric: roc_auc, margin: 0.01 } }\n`,
+    );
+  }
+}
+
+async function contender(format: Format): Promise<Measured> {
+  const program = join(projectRoot, 'build/src/cli/main.js');
+  const args = [
+    program,
+    'validate',
+    '--workspace',
+    folder,
+    '--config',
+    `${format}.yml`,
+    '--out',
+    'out',
+    '--json',
+    '--quiet',
+  ];
+  const { stdout, ...measured } = await watched(process.execPath, args);
+  const evidence = JSON.parse(
+    await readFile(join(folder, 'out/bench/evidence/data.json'), 'utf8').catch(() => stdout),
+  ) as {
+    checks: { id: string; observed: unknown }[];
+  };
+  const check = evidence.checks.find(({ id }) => id.endsWith('/contract'));
+  return { ...measured, found: Number(check?.observed ?? Number.NaN) };
+}
+
+async function script(name: string, format: Format): Promise<Measured> {
+  const path = fileURLToPath(new URL(`support/${name}.js`, import.meta.url));
+  const { stdout, ...measured } = await watched(process.execPath, [
+    path,
+    join(folder, `data.${format}`),
+    join(folder, 'contract.json'),
+  ]);
+  return { ...measured, found: Number(stdout) };
+}
+
+async function inPython(peer: string, format: Format): Promise<Measured> {
+  const path = join(projectRoot, 'bench/data_peer.py');
+  const { stdout, ...measured } = await watched(python ?? '', [
+    path,
+    peer,
+    join(folder, `data.${format}`),
+    join(folder, 'contract.json'),
+  ]);
+  return { ...measured, found: Number(stdout) };
+}
+
+/** Run a program to its end, looking at its peak memory on the way. */
+async function watched(
+  program: string,
+  args: readonly string[],
+): Promise<{ whole: number; memory: number; stdout: string }> {
+  const started = performance.now();
+  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  let stdout = '';
+  let memory = 0;
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
+  const timer = setInterval(() => {
+    void readFile(`/proc/${child.pid}/status`, 'utf8').then(
+      (status) => (memory = Math.max(memory, Number(/VmHWM:\s+(\d+)/u.exec(status)?.[1] ?? 0))),
+      () => undefined,
+    );
+  }, 50);
+  await new Promise<void>((done, failed) => {
+    child.on('error', failed);
+    child.on('close', () => done());
+  });
+  clearInterval(timer);
+  return { whole: performance.now() - started, memory: Math.round(memory / 1024), stdout };
+}
+
+function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+}
