@@ -54,15 +54,23 @@ export async function csvColumns(
   names: readonly string[],
   dialect: CsvDialect = {},
 ): Promise<{ rows: number; columns: DatasetColumn[] }> {
-  const kinds = names.map((name) => `coalesce(bit_or(${kindOfCell(quoteIdentifier(name), dialect)}), 0)::integer`);
+  const found = names.flatMap((name) => {
+    const cell = quoteIdentifier(name);
+    return [`coalesce(bit_or(${kindOfCell(cell, dialect)}), 0)::integer`, `count(${missingOf(cell, dialect)})::double`];
+  });
   const from = csvFrom(
     path,
     names.map((name) => ({ name })),
     dialect,
   );
-  const read = await connection.runAndReadAll(`select count(*)::double, ${kinds.join(', ')} from ${from}`);
-  const [rows, ...found] = (read.getRows()[0] ?? []).map(Number);
-  return { rows: rows ?? 0, columns: names.map((name, index) => columnOf(name, found[index] ?? 0)) };
+  const read = await connection.runAndReadAll(`select count(*)::double, ${found.join(', ')} from ${from}`);
+  const [rows = 0, ...counts] = (read.getRows()[0] ?? []).map(Number);
+  const columns = names.map((name, index) => {
+    const [kinds = 0, present = 0] = counts.slice(2 * index);
+    // Of NaN it depends on the other cells whether it is a value.
+    return { ...columnOf(name, kinds), ...((kinds & kind.notANumber) === 0 ? { present } : {}) };
+  });
+  return { rows, columns };
 }
 
 /** SQL: whether a cell is none that spells a number, nor is missing, in a column of numbers. */
@@ -71,15 +79,30 @@ export function isNoNumber({ name }: DatasetColumn, dialect: CsvDialect = {}): s
   return `coalesce(${kindOfCell(quoteIdentifier(name), dialect)} & ${numbers} = 0, false)`;
 }
 
+/** Code points of the characters from - to 9, with one of which every number begins. */
+const firstOfNumbers = [45, 57] as const;
+/** No way to write NaN or a boolean is longer. */
+const longestWord = Math.max(
+  ...[...notANumber, ...booleanTexts.true, ...booleanTexts.false].map((each) => each.length),
+);
+
 function kindOfCell(cell: string, dialect: CsvDialect): string {
-  const text = missingOf(cell, dialect);
   const matches = (pattern: string): string => `regexp_full_match(${cell}, ${quoteLiteral(pattern)})`;
-  const whole = `case when length(${cell}) <= 18 then ${kind.whole} when length(${cell}) <= 37 then ${kind.wide} else ${kind.fraction} end`;
-  return `case when ${text} is null then null
-    when ${matches(wholePattern)} then ${whole}
-    when ${matches(numberPattern(dialect.decimal))} then ${kind.fraction}
-    when lower(${cell}) in (${listed(notANumber)}) then ${kind.notANumber}
+  const number = matches(numberPattern(dialect.decimal));
+  const has = (character: string): string => `contains(${cell}, '${character}')`;
+  const whole = `case when strlen(${cell}) <= 18 then ${kind.whole} when strlen(${cell}) <= 37 then ${kind.wide} else ${kind.fraction} end`;
+  const isNotANumber = `lower(${cell}) in (${listed(notANumber)})`;
+  // Patterns cost most: each is tried only on cells that may match it.
+  return `case when ${missingOf(cell, dialect)} is null then null
+    when ascii(${cell}) between ${firstOfNumbers.join(' and ')} then case
+      when ${has(dialect.decimal ?? '.')} then if(${number}, ${kind.fraction}, ${kind.text})
+      when ${matches(wholePattern)} then ${whole}
+      when (${has('e')} or ${has('E')}) and ${number} then ${kind.fraction}
+      when ${isNotANumber} then ${kind.notANumber}
+      else ${kind.text} end
+    when strlen(${cell}) > ${longestWord} then ${kind.text}
     when ${cell} in (${listed([...booleanTexts.true, ...booleanTexts.false])}) then ${kind.boolean}
+    when ${isNotANumber} then ${kind.notANumber}
     else ${kind.text} end`;
 }
 

@@ -35,6 +35,8 @@ export interface DatasetColumn {
    * object or a list, else VARCHAR.
    */
   type: string;
+  /** Cells with a value, where the reading that found the type counted them. */
+  present?: number;
   /** Of CSV and JSONL: what else there is among its cells. */
   cells?: {
     /** No cell has a value. */

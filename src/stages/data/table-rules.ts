@@ -72,19 +72,18 @@ async function unique(
   const keys = columns.map((_, index) => `key${index}`);
   const from = `(select ${ids.texts.map((text, index) => `${text} as key${index}`).join(', ')} from ${ids.from})`;
   const nulls = keys.map((key) => `${key} is null`).join(' or ');
-  const grouped = `select ${keys.join(', ')}, count(*) as n from ${from} where not (${nulls}) group by all having n > 1`;
+  const grouped = `select ${keys.join(', ')}, count(*) as n from ${from} group by all`;
   const shown = keys.join(', ');
   const repeated = await firstRow(
     dataset,
-    `select count(*)::double, coalesce(sum(n - 1), 0)::double from (${grouped})`,
+    `select coalesce(sum(n - 1) filter (not (${nulls})), 0)::double, coalesce(sum(n) filter (${nulls}), 0)::double from (${grouped})`,
   );
-  const missing = Number((await firstRow(dataset, `select count(*)::double from ${from} where ${nulls}`))[0]);
-  const surplus = Number(repeated[1]);
+  const [surplus, missing] = [Number(repeated[0]), Number(repeated[1])];
   const problems: string[] = [];
   if (surplus > allowedRows(dataset.rows, isId ? 1 : mostly)) {
     const example = await firstRow(
       dataset,
-      `select ${shown}, n::double from (${grouped}) order by n desc, ${keys.join(', ')} limit 1`,
+      `select ${shown}, n::double from (${grouped}) where not (${nulls}) order by n desc, ${keys.join(', ')} limit 1`,
     );
     const times = Number(example.at(-1));
     const values = example.slice(0, -1).map(showValue).join(', ');

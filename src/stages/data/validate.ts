@@ -151,16 +151,20 @@ async function profilesToKeep({
 }
 
 async function describeDataset(dataset: Dataset): Promise<DatasetDetails> {
-  const counts = dataset.columns.map(({ name }) => `count(${quoteIdentifier(name)})::double`);
-  const read = await dataset.connection.runAndReadAll(`select ${counts.join(', ')} from ${dataset.relation}`);
-  const present = read.getRows()[0] ?? [];
+  const present = new Map(dataset.columns.map(({ name, present: counted }) => [name, counted]));
+  const uncounted = dataset.columns.map(({ name }) => name).filter((name) => present.get(name) === undefined);
+  if (uncounted.length > 0) {
+    const counts = uncounted.map((name) => `count(${quoteIdentifier(name)})::double`);
+    const read = await dataset.connection.runAndReadAll(`select ${counts.join(', ')} from ${dataset.relation}`);
+    for (const [index, name] of uncounted.entries()) present.set(name, Number(read.getRows()[0]?.[index]));
+  }
   return {
     rows: dataset.rows,
     format: dataset.format,
-    columns: dataset.columns.map(({ name, type }, index) => ({
+    columns: dataset.columns.map(({ name, type }) => ({
       name,
       type,
-      nulls: dataset.rows - Number(present[index]),
+      nulls: dataset.rows - (present.get(name) ?? 0),
       invalid: 0,
     })),
     invalid: null,
