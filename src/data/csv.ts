@@ -165,6 +165,49 @@ export async function csvFault(
   return singleColumn && blank !== null ? blankLine(blank) : null;
 }
 
+/**
+ * The first row with more cells than the header; null where there is none. The engine leaves out, without a word, empty ones at the
+ * end of a row.
+ */
+export async function rowOfMoreCells(
+  path: string,
+  columns: number,
+  { delimiter = ',' }: CsvDialect = {},
+): Promise<CsvFault | null> {
+  const between = delimiter.charCodeAt(0);
+  let cells = 1;
+  let line = 1;
+  let quoted = false;
+  let previous = 0;
+  const fault = (at: number): CsvFault => ({
+    line: at,
+    found: `this row has ${cells} cells, and the first line ${columns}`,
+    remedy: 'Remove what is too much at the end of the row, or name the column in the first line',
+  });
+  for await (const piece of byteStream(path)) {
+    const bytes = piece as Buffer;
+    for (let index = 0; index < bytes.length; index++) {
+      const byte = bytes[index] as number;
+      // Most bytes are letters and digits, above all of these.
+      if (byte > 0x2c && byte !== between) {
+        previous = byte;
+        continue;
+      }
+      if (byte === quote) quoted = !quoted;
+      else if (byte === between && !quoted) cells += 1;
+      else if (byte === carriageReturn || byte === lineFeed) {
+        if (!quoted) {
+          if (cells > columns) return fault(line);
+          cells = 1;
+        }
+        if (byte === carriageReturn || previous !== carriageReturn) line += 1;
+      }
+      previous = byte;
+    }
+  }
+  return cells > columns ? fault(line) : null;
+}
+
 /** The bytes of a file that are text: its byte order mark is no part of the first cell. */
 async function* withoutMark(path: string): AsyncGenerator<Buffer> {
   let atStart = true;

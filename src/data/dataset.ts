@@ -7,9 +7,9 @@ import { ContenderError, DataError, openingFault } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { readingOf } from './cells.ts';
 import { csvColumns } from './csv-cells.ts';
-import { csvFault, csvHeader, refuseTwin, type CsvFault } from './csv.ts';
+import { csvFault, csvHeader, refuseTwin, rowOfMoreCells, type CsvFault } from './csv.ts';
 import { jsonlColumns } from './jsonl-cells.ts';
-import { jsonlFault } from './jsonl-fault.ts';
+import { isJsonlFault, jsonlFault } from './jsonl-fault.ts';
 import { parquetFrom } from './parquet-cells.ts';
 import {
   escapeGlob,
@@ -57,8 +57,10 @@ export async function openDataset(source: DatasetSource, options: OpenOptions = 
     await secure(connection, source.path, temporary, options);
     const relation = quoteIdentifier('data');
     const { rows, columns } = source.known ?? (await look(connection, source, format));
-    const { sha256, lineEndsTogether } = await whole;
+    const { sha256, lineEndsTogether, emptyAtEnd } = await whole;
     await refuseBlankLines(source, lineEndsTogether, columns.length);
+    const longer = emptyAtEnd ? await rowOfMoreCells(source.path, columns.length, source.csv) : null;
+    if (longer !== null) throw csvError(source, longer);
     const cells = { path: source.path, format, columns, ...(source.csv === undefined ? {} : { csv: source.csv }) };
     const { from, expressions } = readingOf(
       cells,
@@ -79,8 +81,8 @@ export async function openDataset(source: DatasetSource, options: OpenOptions = 
 
 async function wholeOf(source: DatasetSource, format: DatasetFormat, { sha256 }: OpenOptions): Promise<WholeFile> {
   const seen = source.known !== undefined || (format !== 'csv' && !isPacked(source.path));
-  if (sha256 !== undefined && seen) return { sha256, lineEndsTogether: 'nowhere' };
-  const whole = await readWhole(source.path, source.uri, format);
+  if (sha256 !== undefined && seen) return { sha256, lineEndsTogether: 'nowhere', emptyAtEnd: false };
+  const whole = await readWhole(source.path, source.uri, format, source.csv);
   return { ...whole, sha256: sha256 ?? whole.sha256 };
 }
 
@@ -174,8 +176,10 @@ async function refuseRenamedColumns(
 async function unreadable(source: DatasetSource, format: DatasetFormat, cause: unknown): Promise<DataError> {
   // The file may be no text at all, which the engine says better.
   if (format === 'jsonl') {
-    const fault = await jsonlFault(source.path, source.uri).catch(() => null);
-    if (fault !== null) {
+    const fault = await jsonlFault(source.path, source.uri, 'unreadable').catch((other: unknown) => other);
+    // Of a line that is too long the engine says no number.
+    if (fault instanceof DataError) return fault;
+    if (isJsonlFault(fault)) {
       const { line, found, expected, remedy } = fault;
       return new DataError({ found, expected, where: `${source.uri}:${line}`, remedy, cause });
     }

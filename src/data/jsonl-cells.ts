@@ -126,7 +126,7 @@ export async function jsonlColumns(
   // Of the objects in an object the engine says no keys that stand twice.
   if (
     [...kinds.values()].some((found) => (found & kind.nested) !== 0) &&
-    (await jsonlFault(path, uri, true)) !== null
+    (await jsonlFault(path, uri, 'parsed')) !== null
   ) {
     throw new BadLine('a key stands twice further in');
   }

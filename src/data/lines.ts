@@ -80,7 +80,7 @@ export interface JsonRow {
   broken?: string;
 }
 
-/** The object of one line. NaN, which is not JSON and which programs write all the same, is null. */
+/** The object of one line, by `readJson`. */
 export function jsonRow(utf8: TextDecoder, bytes: Buffer): JsonRow {
   let text: string;
   try {
@@ -88,13 +88,29 @@ export function jsonRow(utf8: TextDecoder, bytes: Buffer): JsonRow {
   } catch {
     return { value: undefined, broken: 'the line is not UTF-8' };
   }
-  const value = parse(text) ?? parse(text.replace(stringOrNaN, (token) => (token.startsWith('"') ? token : 'null')));
+  const value = readJson(text);
   if (value === undefined) return { value, broken: 'the line is not JSON' };
   if (typeof value.read === 'object' && value.read !== null && !Array.isArray(value.read)) return { value: value.read };
   return { value: value.read, broken: 'the line is not a JSON object' };
 }
 
-const stringOrNaN = /"(?:[^"\\]|\\.)*"|-?\bNaN\b/gu;
+const stringOrOther = /"(?:[^"\\]|\\.)*"|(-?)\b(?:(nan)|inf(?:inity)?)\b/giu;
+
+/**
+ * The value of a text of JSON; undefined where it is none. What programs write of numbers that JSON does not have is read as in the
+ * cells of every format: NaN is null, and an infinity is one, which is no number to a contract.
+ */
+export function readJson(text: string): { read: unknown } | undefined {
+  return (
+    parse(text) ??
+    parse(
+      text.replace(stringOrOther, (token: string, sign: string | undefined, nan: string | undefined) => {
+        if (token.startsWith('"')) return token;
+        return nan === undefined ? `${sign ?? ''}1e999` : 'null';
+      }),
+    )
+  );
+}
 
 function parse(text: string): { read: unknown } | undefined {
   try {

@@ -3,24 +3,34 @@ import { createReadStream } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { DataError } from '../errors.ts';
-import { isPacked, type DatasetFormat } from './relation.ts';
+import { isPacked, type CsvDialect, type DatasetFormat } from './relation.ts';
 
 export interface WholeFile {
   /** Digest of the bytes as they are stored, as hexadecimal digits. */
   sha256: string;
   /** Of CSV: where a line end follows another, which is a blank line unless it is within quotes. */
   lineEndsTogether: 'nowhere' | 'at the end' | 'between rows';
+  /** Of CSV: whether a line ends with an empty cell, as far as a search for bytes tells. */
+  emptyAtEnd: boolean;
 }
 
 /**
  * One pass over the bytes of a file, to its end: its digest, whether its gzip stream is whole, and whether it may have blank lines.
  * @throws DataError when the gzip stream ends early or is damaged
  */
-export async function readWhole(path: string, uri: string, format: DatasetFormat): Promise<WholeFile> {
+export async function readWhole(
+  path: string,
+  uri: string,
+  format: DatasetFormat,
+  { delimiter = ',' }: CsvDialect = {},
+): Promise<WholeFile> {
   const hash = createHash('sha256');
   const ends = new LineEnds();
+  const empty = new EmptyEnds(delimiter);
   const look = (bytes: Buffer): void => {
-    if (format === 'csv') ends.add(bytes);
+    if (format !== 'csv') return;
+    ends.add(bytes);
+    empty.add(bytes);
   };
   // Larger pieces than the stream's own of 64 KiB: a third of the time.
   const raw = createReadStream(path, { highWaterMark: 2 ** 20 });
@@ -46,7 +56,7 @@ export async function readWhole(path: string, uri: string, format: DatasetFormat
       throw gzipFault(cause, uri);
     });
   }
-  return { sha256: hash.digest('hex'), lineEndsTogether: ends.together() };
+  return { sha256: hash.digest('hex'), lineEndsTogether: ends.together(), emptyAtEnd: empty.found() };
 }
 
 function gzipFault(cause: NodeJS.ErrnoException, uri: string): Error {
@@ -87,6 +97,30 @@ class LineEnds {
   together(): WholeFile['lineEndsTogether'] {
     if (this.#between) return 'between rows';
     return together(this.#last) ? 'at the end' : 'nowhere';
+  }
+}
+
+/** Tells whether a line ends with nothing, or with two quotes, after what stands between cells. */
+class EmptyEnds {
+  readonly #searched: readonly Buffer[];
+  readonly #atEnd: readonly Buffer[];
+  #found = false;
+  #last = Buffer.alloc(0);
+
+  constructor(delimiter: string) {
+    this.#atEnd = [delimiter, `${delimiter}""`].map((text) => Buffer.from(text));
+    this.#searched = this.#atEnd.flatMap((text) => ['\n', '\r'].map((end) => Buffer.concat([text, Buffer.from(end)])));
+  }
+
+  add(bytes: Buffer): void {
+    if (this.#found) return;
+    const across = Buffer.concat([this.#last, bytes.subarray(0, 8)]);
+    this.#found = this.#searched.some((each) => across.includes(each) || bytes.includes(each));
+    this.#last = Buffer.from(Buffer.concat([this.#last, bytes.subarray(-8)]).subarray(-8));
+  }
+
+  found(): boolean {
+    return this.#found || this.#atEnd.some((each) => this.#last.subarray(-each.length).equals(each));
   }
 }
 

@@ -190,3 +190,14 @@ describe('contender infer', () => {
       assert.match(stdout, /PASS/u);
     }));
 });
+
+test('a line that only the engine takes for JSON is named, and infinity is what no type is stated of', () =>
+  inTemporaryFolder(async (folder) => {
+    const path = join(folder, 'rows.jsonl');
+    await writeFile(path, '{"id":1}\n{"id":2,}\n');
+    await assert.rejects(inferred(path), /rows:2: the line is not JSON/u);
+    await writeFile(path, '{"id":1,"v":-Infinity}\n{"id":2,"v":NaN}\n');
+    const found = await inferred(path);
+    assert.equal(found.contract.properties['v']?.['type'], undefined);
+    await assertHolds(path, found);
+  }));

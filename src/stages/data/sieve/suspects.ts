@@ -27,15 +27,27 @@ export function suspectsOf(
   numbers?: ContractNumbers,
 ): Suspects | null {
   if (dataset.format === 'jsonl') return null;
-  const { from, values, cells, tokens } = cellValues(dataset as Dataset & { format: 'csv' | 'parquet' }, types);
+  const { from, values, cells, tokens, within } = cellValues(dataset as Dataset & { format: 'csv' | 'parquet' }, types);
   const broken = negated(compileSchema(schema, rowValue(values)).yes());
   const condition =
-    numbers === undefined ? broken : or([broken, ...tokens.map((each) => doubtful(each, numbers, dataset.format))]);
+    numbers === undefined
+      ? broken
+      : or([
+          broken,
+          ...tokens.map((each) => doubtful(each, numbers, dataset.format)),
+          ...within.map((json) =>
+            numbers.inexact.size > 0 ? 'true' : `coalesce(regexp_matches(${json}, '[0-9.]{16}'), false)`,
+          ),
+        ]);
   return condition === 'true' || condition.length > longest ? null : { from, condition, cells };
 }
 
 /** A number whose double may be judged otherwise than itself: see `requireJudgeable`. */
-function doubtful({ number, text }: Token, { all, inexact }: ContractNumbers, format: Dataset['format']): string {
+function doubtful(
+  { number, text, multiple }: Token,
+  { all, inexact }: ContractNumbers,
+  format: Dataset['format'],
+): string {
   const among = (set: Iterable<number>): string => {
     const finite = [...set].filter(Number.isFinite);
     return finite.length === 0
@@ -46,7 +58,7 @@ function doubtful({ number, text }: Token, { all, inexact }: ContractNumbers, fo
   // Of texts a fraction or an exponent may hide in a whole double; of typed numbers nothing is hidden but by a decimal's places.
   const whole = `(${number} = trunc(${number}) and regexp_matches(${text}, '[.,eE]'))`;
   const infinite = format === 'csv' ? `isinf(${number})` : 'false';
-  return `coalesce(${or([and([many, or([among(all.keys()), whole])]), among(inexact), infinite])}, false)`;
+  return `coalesce(${or([and([many, or([among(all.keys()), whole, multiple ? 'true' : 'false'])]), among(inexact), infinite])}, false)`;
 }
 
 /** How many rows there are for ajv. All cores look, which they cannot where rows are numbered. */
