@@ -1,9 +1,9 @@
 import { createReadStream } from 'node:fs';
-import { createGunzip } from 'node:zlib';
-import type { Readable } from 'node:stream';
+import * as zlib from 'node:zlib';
+import type { Readable, Transform } from 'node:stream';
 import type { TextDecoder } from 'node:util';
 import { DataError } from '../errors.ts';
-import { isPacked } from './relation.ts';
+import { packingOf } from './relation.ts';
 
 /** Longest line or cell accepted, in bytes. */
 export const longestLine = 16 * 1024 * 1024;
@@ -14,11 +14,27 @@ export interface Line {
   bytes: Buffer;
 }
 
-/** The bytes of a file, unpacked when its name ends in .gz. */
+/** Of Node before 22.15 there is none for Zstandard. */
+const zstd = (zlib as { createZstdDecompress?: (options: { chunkSize: number }) => Transform }).createZstdDecompress;
+
+/** @throws DataError for Zstandard where this Node has none */
+export function unpacker(packing: 'gzip' | 'zstd'): Transform {
+  const options = { chunkSize: 256 * 1024 };
+  if (packing === 'gzip') return zlib.createGunzip(options);
+  if (zstd !== undefined) return zstd(options);
+  throw new DataError({
+    found: `Node ${process.versions.node} does not read Zstandard`,
+    expected: 'Node 22.15 or later, or gzip',
+    remedy: 'Run a later Node, or pack the data with gzip',
+  });
+}
+
+/** The bytes of a file, unpacked when its name ends in .gz or .zst. */
 export function byteStream(path: string): Readable {
   const raw = createReadStream(path, { highWaterMark: 1024 * 1024 });
-  if (!isPacked(path)) return raw;
-  const unpacked = createGunzip({ chunkSize: 256 * 1024 });
+  const packing = packingOf(path);
+  if (packing === null) return raw;
+  const unpacked = unpacker(packing);
   raw.on('error', (cause) => unpacked.destroy(cause));
   unpacked.on('close', () => raw.destroy());
   return raw.pipe(unpacked);

@@ -1,10 +1,10 @@
 import type { Use } from './uses.ts';
-import { escapeGlob, quoteIdentifier, quoteLiteral, type DatasetColumn } from './relation.ts';
+import { filesFor, quoteIdentifier, quoteLiteral, type DatasetColumn } from './relation.ts';
 import { elementOf, fieldsOf, isBinary, isNested, isNumeric, isWhole, mapTypes } from './types.ts';
 
 /** The rows of a Parquet file, and nothing that the names of its folders say. */
-export function parquetFrom(path: string): string {
-  return `read_parquet(${quoteLiteral(escapeGlob(path))}, hive_partitioning = false)`;
+export function parquetFrom(paths: readonly string[], /** What else `read_parquet` is told. */ more = ''): string {
+  return `read_parquet(${filesFor(paths)}, hive_partitioning = false${more})`;
 }
 
 /** A cell of Parquet, by the type that the file says. */

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
-import { createGunzip } from 'node:zlib';
 import { DataError } from '../errors.ts';
-import { isPacked, type CsvDialect, type DatasetFormat } from './relation.ts';
+import { unpacker } from './lines.ts';
+import { packingOf, type CsvDialect, type DatasetFormat } from './relation.ts';
 
 export interface WholeFile {
   /** Digest of the bytes as they are stored, as hexadecimal digits. */
@@ -15,8 +15,8 @@ export interface WholeFile {
 }
 
 /**
- * One pass over the bytes of a file, to its end: its digest, whether its gzip stream is whole, and whether it may have blank lines.
- * @throws DataError when the gzip stream ends early or is damaged
+ * One pass over the bytes of a file, to its end: its digest, whether its packed stream is whole, and whether it may have blank lines.
+ * @throws DataError when the packed stream ends early or is damaged
  */
 export async function readWhole(
   path: string,
@@ -34,7 +34,8 @@ export async function readWhole(
   };
   // Larger pieces than the stream's own of 64 KiB: a third of the time.
   const raw = createReadStream(path, { highWaterMark: 2 ** 20 });
-  if (!isPacked(path)) {
+  const packing = packingOf(path);
+  if (packing === null) {
     for await (const piece of raw) {
       hash.update(piece as Buffer);
       look(piece as Buffer);
@@ -48,25 +49,25 @@ export async function readWhole(
           yield piece;
         }
       },
-      createGunzip({ chunkSize: 256 * 1024 }),
+      unpacker(packing),
       async (pieces: AsyncIterable<Buffer>) => {
         for await (const piece of pieces) look(piece);
       },
     ).catch((cause: NodeJS.ErrnoException) => {
-      throw gzipFault(cause, uri);
+      throw packingFault(cause, uri, packing);
     });
   }
   return { sha256: hash.digest('hex'), lineEndsTogether: ends.together(), emptyAtEnd: empty.found() };
 }
 
-function gzipFault(cause: NodeJS.ErrnoException, uri: string): Error {
-  if (cause.code?.startsWith('Z_') !== true) return cause;
+function packingFault(cause: NodeJS.ErrnoException, uri: string, packing: 'gzip' | 'zstd'): Error {
+  if (cause.code?.startsWith('Z') !== true) return cause;
   const early = cause.code === 'Z_BUF_ERROR';
   return new DataError({
     found: early
-      ? 'the gzip stream ends early (the file is cut off)'
-      : `the gzip stream is damaged (${cause.message.slice(0, 100)})`,
-    expected: 'a whole gzip file',
+      ? `the ${packing} stream ends early (the file is cut off)`
+      : `the ${packing} stream is damaged (${cause.message.slice(0, 100)})`,
+    expected: `a whole ${packing} file`,
     where: uri,
     remedy: early ? 'Copy or download the file again, or write it again' : 'Write the file again',
     cause,

@@ -244,7 +244,7 @@ test('each kind of bad file is refused with its place and a remedy', async () =>
   await inTemporaryFolder(async (folder) => {
     await assert.rejects(open(join(folder, 'no.csv')), /there is no such file.*Check the path/su);
     await mkdir(join(folder, 'folder.csv'));
-    await assert.rejects(open(join(folder, 'folder.csv')), /this is a folder/u);
+    await assert.rejects(open(join(folder, 'folder.csv')), /no data files in this folder/u);
     await writeParquet(join(folder, 'twins.parquet'), 'select 1 as a, 2 as b');
     const bytes = await readFile(join(folder, 'twins.parquet'));
     // The same file with its second column renamed to the first's name in another case.

@@ -1,7 +1,7 @@
 import { TextDecoder } from 'node:util';
 import { readingOf } from '../../data/cells.ts';
 import type { Dataset } from '../../data/dataset.ts';
-import { jsonRow, lineBatches, readJson, type JsonRow } from '../../data/lines.ts';
+import { jsonRow, lineBatches, readJson, type JsonRow, type Line } from '../../data/lines.ts';
 import { hasManyDigits, isNested } from '../../data/types.ts';
 import { DataError } from '../../errors.ts';
 import type { CellTypes } from './cell-types.ts';
@@ -15,6 +15,8 @@ export interface Row extends JsonRow {
   number: number;
   /** Line of the file, where a line is a row. */
   line?: number;
+  /** The file of that line, where the dataset has several. */
+  file?: string;
   /** Numbers of columns that a double is not, as they are written. */
   written?: Map<string, string>;
 }
@@ -150,17 +152,18 @@ async function* jsonRows(
   const typesOf = new Map(dataset.columns.map(({ name }, index) => [name, types[index]]));
   const utf8 = new TextDecoder('utf-8', { fatal: true });
   let before = 0;
-  for await (const lines of lineBatches(dataset.path, dataset.uri)) {
+  for await (const { lines, uri } of linesOfFiles(dataset)) {
+    const file = dataset.parts.length > 1 ? { file: uri } : {};
     for (let start = 0; start < lines.length; start += batchRows) {
       const from = before + 1;
       const rows = lines.slice(start, start + batchRows).map(({ number, bytes }, at): Row => {
         const read = jsonRow(utf8, bytes);
-        const row: Row = { ...read, number: from + at, line: number };
+        const row: Row = { ...read, number: from + at, line: number, ...file };
         const text = bytes.toString('utf8');
         for (const { token, column, nested } of doubtfulNumbers(text, numbers)) {
           const { number: judged = false, multiple = false } = typesOf.get(column) ?? {};
           if (nested || judged) {
-            const place = { uri: dataset.uri, row: row.number, line: number, column };
+            const place = { uri, row: row.number, line: number, column };
             requireJudgeable(token, numbers, { ...place, multiple: nested ? numbers.multiples : multiple });
           }
           if (!nested && !isExact(token)) (row.written ??= new Map()).set(column, token);
@@ -179,6 +182,11 @@ async function* jsonRows(
       remedy: 'Write one object on each line',
     });
   }
+}
+
+async function* linesOfFiles({ parts, paths }: Dataset): AsyncGenerator<{ lines: Line[]; uri: string }> {
+  for (const [index, { uri, path }] of parts.entries())
+    for await (const lines of lineBatches(paths[index] ?? path, uri)) yield { lines, uri };
 }
 
 const batchRows = 2048;

@@ -1,4 +1,4 @@
-import { csvLines } from '../../data/csv.ts';
+import { linesOfRows, type LineOfFile } from '../../data/csv.ts';
 import { quoteIdentifier, reading, type Dataset } from '../../data/dataset.ts';
 import type { Check } from '../../evidence/check.ts';
 import { summaryOfProfile } from '../../profile/merge.ts';
@@ -37,10 +37,18 @@ interface DatasetDetails {
     message: string;
     rows: number;
     /** The first rows. Values are shortened. */
-    examples: { row: number; line?: number; value: string }[];
+    examples: { row: number; line?: number; file?: string; value: string }[];
   }[];
   /** The first offending rows. Values are shortened. */
-  examples: { row: number; line?: number; column: string | null; rule: string; message: string; value: string }[];
+  examples: {
+    row: number;
+    line?: number;
+    file?: string;
+    column: string | null;
+    rule: string;
+    message: string;
+    value: string;
+  }[];
 }
 
 /** What of the context it reads. */
@@ -204,19 +212,17 @@ async function judgeRows(
   found.violations = [...kinds.values()].sort((a, b) => b.rows - a.rows).slice(0, 100);
   const shown = [...first, ...found.violations.flatMap((kind) => kind.examples)];
   const numbers = [...new Set(shown.map(({ row }) => row))].sort((a, b) => a - b);
-  const lines =
-    dataset.format === 'csv' && numbers.length > 0 ? await csvLines(dataset.path, numbers) : new Map<number, number>();
+  const lines = await linesOfRows(dataset, numbers);
+  const placeOf = (row: number, line?: number, file?: string): Partial<LineOfFile> =>
+    line === undefined ? (lines.get(row) ?? {}) : { line, ...(file === undefined ? {} : { file }) };
   for (const kind of found.violations) {
     if (kind.column !== null && !names.includes(kind.column)) kind.message += suggestion(kind.column, names);
-    for (const example of kind.examples) {
-      const line = example.line ?? lines.get(example.row);
-      if (line !== undefined) example.line = line;
-    }
+    for (const example of kind.examples) Object.assign(example, placeOf(example.row, example.line, example.file));
   }
   found.invalid = invalid;
-  found.examples = first.map(({ row, line = lines.get(row), column, rule, message, value }) => ({
+  found.examples = first.map(({ row, line, file, column, rule, message, value }) => ({
     row,
-    ...(line === undefined ? {} : { line }),
+    ...placeOf(row, line, file),
     column: column === null ? null : column.slice(0, 200),
     rule,
     message: column === null || names.includes(column) ? message : `${message}${suggestion(column, names)}`,
@@ -225,10 +231,11 @@ async function judgeRows(
   return broken;
 }
 
-function brokenRow({ row, line, column, rule, message, value }: Violation): BrokenRow {
+function brokenRow({ row, line, file, column, rule, message, value }: Violation): BrokenRow {
   return {
     row,
     ...(line === undefined ? {} : { line }),
+    ...(file === undefined ? {} : { file }),
     column: column === null ? null : column.slice(0, 200),
     rule,
     value: listedValue(value),
@@ -237,13 +244,14 @@ function brokenRow({ row, line, column, rule, message, value }: Violation): Brok
 }
 
 function countViolation(kinds: Map<string, DatasetDetails['violations'][number]>, violation: Violation): void {
-  const { rule, message, row, line } = violation;
+  const { rule, message, row, line, file } = violation;
   const column = violation.column === null ? null : violation.column.slice(0, 200);
   const key = JSON.stringify([column, rule, message]);
   const kind = kinds.get(key);
   const example = (): (typeof first)[number] => ({
     row,
     ...(line === undefined ? {} : { line }),
+    ...(file === undefined ? {} : { file }),
     value: showValue(violation.value),
   });
   const first = kind?.examples ?? [];
@@ -273,13 +281,14 @@ function contractCheck(dataset: Dataset, contract: Contract, found: DatasetDetai
   if (first === undefined) {
     return { ...check, verdict: 'pass', message: `all ${rowsOf(dataset.rows)} keep to ${contract.uri}` };
   }
-  const place = `row ${count(first.row)}${first.line === undefined ? '' : ` (line ${count(first.line)})`}`;
+  const of = first.file === undefined ? '' : ` of ${first.file}`;
+  const place = `row ${count(first.row)}${first.line === undefined ? '' : ` (line ${count(first.line)}${of})`}`;
   const subject = first.column === null ? '' : ` ${showColumn(first.column)} is ${first.value}:`;
   return {
     ...check,
     verdict: 'fail',
     message: `${count(invalid)} of ${rowsOf(dataset.rows)} break${invalid === 1 ? 's' : ''} the contract; first ${place}:${subject} ${first.message}`,
-    location: { file: dataset.uri, ...(first.line === undefined ? {} : { line: first.line }) },
+    location: { file: first.file ?? dataset.uri, ...(first.line === undefined ? {} : { line: first.line }) },
   };
 }
 
@@ -291,7 +300,7 @@ function violationChecks(dataset: Dataset, { violations, rows }: DatasetDetails)
       const place = `row ${count(row)}${line === undefined ? '' : `, line ${count(line)}`}`;
       return column === null || value === 'nothing' ? place : `${value} (${place})`;
     });
-    const line = first[0]?.line;
+    const { line, file = dataset.uri } = first[0] ?? {};
     const subject = column === null ? 'the row' : showColumn(column);
     return {
       id: checkId(`data/${dataset.name}/contract(${column ?? ''}:${rule})`),
@@ -303,7 +312,7 @@ function violationChecks(dataset: Dataset, { violations, rows }: DatasetDetails)
       required: 0,
       limit: 'at most',
       unit: 'rows',
-      location: { file: dataset.uri, ...(line === undefined ? {} : { line }) },
+      location: { file, ...(line === undefined ? {} : { line }) },
     };
   });
 }
