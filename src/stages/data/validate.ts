@@ -14,7 +14,8 @@ import { driftChecks } from './drift.ts';
 import { leakageChecks } from './leakage.ts';
 import { ruleOutcomes, withOwnIds } from './rules/judge-rules.ts';
 import { repeatedRows } from './rules/rows.ts';
-import { mostBrokenRows, type BrokenRow } from './rules/rule.ts';
+import { maskerOf, personalCheck, personalColumns, type Masker, type PersonalColumn } from './personal-data.ts';
+import { mostBrokenRows, type BrokenRow, type RuleOutcome } from './rules/rule.ts';
 import { dataSettings, leakageSettings, type TableRule } from './schema.ts';
 import { countSuspects, suspectsOf } from './sieve/suspects.ts';
 import { count, rowsOf, showColumn, showValue } from './show.ts';
@@ -78,6 +79,13 @@ export async function validateData(input: ValidateInput): Promise<StageResult> {
   const details: Record<string, DatasetDetails> = {};
   const listed: Awaited<ReturnType<typeof listedRows>> = [];
   const { columns } = input.config;
+  const { privacy = {} } = dataSettings(input.config);
+  const personal = new Map<string, PersonalColumn[]>();
+  if (privacy !== false) {
+    for (const [name, dataset] of Object.entries(input.datasets))
+      personal.set(name, await personalColumns(dataset, privacy));
+  }
+  const mask = maskerOf([...personal.values()].flat(), privacy === false ? { mask: false } : privacy);
   for (const [name, dataset] of Object.entries(input.datasets)) {
     input.signal?.throwIfAborted();
     const broken: BrokenRow[] = [];
@@ -86,7 +94,7 @@ export async function validateData(input: ValidateInput): Promise<StageResult> {
       const found = await describeDataset(dataset);
       checks.push(...(await tableChecks(dataset, own, columns.id)));
       if (contract !== undefined && judge !== undefined) {
-        broken.push(...(await judgeRows(dataset, contract, judge, found, input)));
+        broken.push(...(await judgeRows(dataset, contract, judge, found, input, mask)));
         checks.push(contractCheck(dataset, contract, found), ...withOwnIds(violationChecks(dataset, found)));
       }
       return found;
@@ -94,10 +102,11 @@ export async function validateData(input: ValidateInput): Promise<StageResult> {
     broken.push(...(await repeated(dataset, checks, own, columns.id)));
     const context = { datasets: input.datasets, columns, now: new Date(), signal: input.signal };
     for (const outcome of await ruleOutcomes(dataset, rules, context)) {
-      checks.push(outcome.check);
+      checks.push(maskedExample(outcome, mask));
       broken.push(...outcome.broken);
     }
-    listed.push(...(await listedRows(dataset, columns.id, broken)));
+    if (privacy !== false) checks.push(...personalCheck(dataset, personal.get(name) ?? [], columns, privacy));
+    listed.push(...(await listedRows(dataset, columns.id, broken.map(mask.row), (id) => mask.value(columns.id, id))));
   }
   const { drift, ...settings } = dataSettings(input.config);
   const drifted = drift === undefined ? undefined : await driftChecks(input, drift);
@@ -105,16 +114,24 @@ export async function validateData(input: ValidateInput): Promise<StageResult> {
   const leaked = asked === null ? undefined : await leakageChecks(input, asked);
   checks.push(...(drifted?.checks ?? []), ...(leaked?.checks ?? []));
   return {
-    checks,
-    details: {
+    checks: mask.all(checks),
+    details: mask.all({
       contract: contract === undefined ? null : { uri: contract.uri, sha256: contract.sha256 },
       datasets: details,
       ...(drifted === undefined ? {} : { drift: drifted.details }),
       ...(leaked === undefined ? {} : { leakage: leaked.details }),
-      ...(await profilesToKeep(input)),
-    },
+      ...(await profilesToKeep(input, mask)),
+    }),
     files: await violationFilesOf(listed),
   };
+}
+
+/** The example that the message of a rule gives, as its column is masked. */
+function maskedExample({ check, broken }: RuleOutcome, mask: Masker): Check {
+  const [{ column, value } = { column: null, value: null }] = broken;
+  if (value === null) return check;
+  const shown = showValue(value);
+  return { ...check, message: check.message.replace(shown, () => mask.value(column, shown)) };
 }
 
 /** Rows whose key stands more than once, where that is found. */
@@ -140,22 +157,22 @@ async function repeated(
  * What the candidate is judged on, for later comparisons of data with it: a summary of the reference data, or of the evaluation data
  * where there are none and the configuration says so.
  */
-async function profilesToKeep({
-  config,
-  datasets,
-  profiles = {},
-  log,
-  signal,
-}: ValidateInput): Promise<{ profiles?: Record<string, Profile> }> {
+async function profilesToKeep(
+  { config, datasets, profiles = {}, log, signal }: ValidateInput,
+  mask: Masker,
+): Promise<{ profiles?: Record<string, Profile> }> {
   const { profile: wanted, reference } = dataSettings(config);
   if (wanted === false || (wanted === undefined && reference === undefined)) return {};
   const name = reference === undefined ? 'evaluation' : 'reference';
+  const kept = (profile: Profile): { profiles: Record<string, Profile> } => ({
+    profiles: { [name]: mask.profile(profile.form === 'full' ? summaryOfProfile(profile) : profile) },
+  });
   const known = profiles[name]?.profile;
-  if (known !== undefined) return { profiles: { [name]: known.form === 'full' ? summaryOfProfile(known) : known } };
+  if (known !== undefined) return kept(known);
   const dataset = datasets[name];
   if (dataset === undefined) return {};
   const progress = (done: number, of: number): void => log.progress(`Columns of the ${name} data profiled`, done, of);
-  return { profiles: { [name]: summaryOfProfile(await profileDataset(dataset, { progress, signal })) } };
+  return kept(await profileDataset(dataset, { progress, signal }));
 }
 
 async function describeDataset(dataset: Dataset): Promise<DatasetDetails> {
@@ -184,6 +201,7 @@ async function judgeRows(
   judge: Judge,
   found: DatasetDetails,
   { log, signal }: ValidateInput,
+  mask: Masker,
 ): Promise<BrokenRow[]> {
   const names = dataset.columns.map((column) => column.name);
   const types = withTimeLimit(10_000, () => cellTypes(contract.schema, names));
@@ -205,7 +223,7 @@ async function judgeRows(
       if (broken.length < mostBrokenRows) broken.push(brokenRow(violation));
       const column = columns.get(violation.column ?? '');
       if (column !== undefined) column.invalid += 1;
-      countViolation(kinds, violation);
+      countViolation(kinds, violation, mask);
     }
     log.progress(`Rows of the ${dataset.name} data`, batch.at(-1)?.number ?? 0, dataset.rows);
   }
@@ -226,7 +244,7 @@ async function judgeRows(
     column: column === null ? null : column.slice(0, 200),
     rule,
     message: column === null || names.includes(column) ? message : `${message}${suggestion(column, names)}`,
-    value: showValue(value),
+    value: mask.value(column, showValue(value)),
   }));
   return broken;
 }
@@ -243,7 +261,11 @@ function brokenRow({ row, line, file, column, rule, message, value }: Violation)
   };
 }
 
-function countViolation(kinds: Map<string, DatasetDetails['violations'][number]>, violation: Violation): void {
+function countViolation(
+  kinds: Map<string, DatasetDetails['violations'][number]>,
+  violation: Violation,
+  mask: Masker,
+): void {
   const { rule, message, row, line, file } = violation;
   const column = violation.column === null ? null : violation.column.slice(0, 200);
   const key = JSON.stringify([column, rule, message]);
@@ -252,7 +274,7 @@ function countViolation(kinds: Map<string, DatasetDetails['violations'][number]>
     row,
     ...(line === undefined ? {} : { line }),
     ...(file === undefined ? {} : { file }),
-    value: showValue(violation.value),
+    value: mask.value(column, showValue(violation.value)),
   });
   const first = kind?.examples ?? [];
   if (kind !== undefined) {

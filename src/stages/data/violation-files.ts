@@ -25,7 +25,12 @@ const columns: readonly WrittenColumn[] = [
 type Listed = (string | number | null)[];
 
 /** The rows of one dataset that break contract or rules, with what tells them apart in it. */
-export async function listedRows(dataset: Dataset, idColumn: string, rows: readonly BrokenRow[]): Promise<Listed[]> {
+export async function listedRows(
+  dataset: Dataset,
+  idColumn: string,
+  rows: readonly BrokenRow[],
+  shownId: (id: string) => string,
+): Promise<Listed[]> {
   const numbers = [...new Set(rows.flatMap(({ row }) => row ?? []))].sort((a, b) => a - b);
   const lines = await linesOfRows(dataset, numbers);
   const hasId = dataset.columns.some(({ name }) => name === idColumn);
@@ -37,9 +42,13 @@ export async function listedRows(dataset: Dataset, idColumn: string, rows: reado
           numbers.map((number) => number - 1),
         )
       : new Map<number, string>();
+  const idOf = (row: number | null): string | null => {
+    const id = row === null ? undefined : ids.get(row - 1);
+    return id === undefined ? null : shownId(id);
+  };
   return rows.map(({ row, line, file, column, rule, value, message }) => [
     dataset.name,
-    row === null ? null : (ids.get(row - 1) ?? null),
+    idOf(row),
     row,
     line ?? (row === null ? null : (lines.get(row)?.line ?? null)),
     file ?? (row === null ? undefined : lines.get(row)?.file) ?? dataset.uri,

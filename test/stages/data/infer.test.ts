@@ -21,10 +21,10 @@ async function inferred(path: string, options: Partial<InferOptions> = {}): Prom
   }
 }
 
-/** Everything that was inferred holds of the data; ids may repeat, which no inference is about. */
+/** Everything that was inferred holds of the data; ids may repeat, and texts be e-mail addresses, which no inference is about. */
 async function assertHolds(path: string, { contract, rules }: Inferred): Promise<void> {
   const { checks } = await validate(path, contract, rules);
-  const broken = checks.filter(({ id, verdict }) => verdict !== 'pass' && !id.includes('unique(id)'));
+  const broken = checks.filter(({ id, verdict }) => verdict !== 'pass' && !/unique\(id\)|personal-data$/u.test(id));
   assert.deepEqual(broken, [], JSON.stringify(contract));
 }
 
