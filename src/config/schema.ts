@@ -91,7 +91,7 @@ export const CsvFormat = Type.Object(
       Type.String({
         minLength: 1,
         maxLength: 1,
-        pattern: '^[^"\\r\\n]$',
+        pattern: '^[\\x01-\\x09\\x0b\\x0c\\x0e-\\x21\\x23-\\x7e]$',
         description: 'Character between cells (default ",")',
       }),
     ),
@@ -104,13 +104,39 @@ export const CsvFormat = Type.Object(
         description: 'Texts that mean a missing value, in addition to the empty cell, such as NA',
       }),
     ),
+    quote: Type.Optional(
+      Type.String({
+        maxLength: 1,
+        pattern: '^[\\x21-\\x7e]?$',
+        description: 'Character around cells that hold the delimiter, such as "\'"; empty for none (default \'"\')',
+      }),
+    ),
+    header: Type.Optional(
+      Type.Array(Type.String({ minLength: 1, maxLength: 500 }), {
+        minItems: 1,
+        maxItems: 10_000,
+        uniqueItems: true,
+        description: 'Names of the columns, of files whose first line is a row and has none',
+      }),
+    ),
+    encoding: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 40,
+        description: 'Character encoding, such as windows-1252 or utf-16le (default utf-8)',
+      }),
+    ),
   },
   strict,
 );
 
 export const Data = Type.Object(
   {
-    evaluation: Type.String({ minLength: 1, description: 'CSV, JSONL or Parquet with labels' }),
+    evaluation: Type.String({
+      minLength: 1,
+      description:
+        'CSV, JSONL or Parquet with labels: a file, a folder or wildcard of files, or an https URL that ends in #sha256=<digest>',
+    }),
     reference: Type.Optional(
       Type.String({
         minLength: 1,
@@ -125,6 +151,14 @@ export const Data = Type.Object(
       }),
     ),
     csv: Type.Optional(CsvFormat),
+    partitions: Type.Optional(
+      Type.Array(Column, {
+        minItems: 1,
+        maxItems: 20,
+        uniqueItems: true,
+        description: 'columns whose values the folders of the files say, such as date of date=2024-01-01/',
+      }),
+    ),
   },
   strict,
 );

@@ -5,7 +5,7 @@ import { columnOf, kind } from './kinds.ts';
 import { longestLine } from './lines.ts';
 import {
   compressionOf,
-  escapeGlob,
+  filesFor,
   quoteIdentifier,
   quoteLiteral,
   type CsvDialect,
@@ -14,13 +14,20 @@ import {
 import { isNumeric } from './types.ts';
 
 /** Every cell of a CSV file as the text it is, never null, under the names of its header, which are bound by position. */
-export function csvFrom(path: string, columns: readonly { name: string }[], dialect: CsvDialect = {}): string {
+export function csvFrom(
+  paths: readonly string[],
+  columns: readonly { name: string }[],
+  dialect: CsvDialect = {},
+  /** What else `read_csv` is told. */
+  more = '',
+): string {
   const typed = columns.map(({ name }) => `${quoteLiteral(name)}: 'VARCHAR'`).join(', ');
-  const format = `header = true, delim = ${quoteLiteral(dialect.delimiter ?? ',')}, quote = '"', escape = '"', comment = '', skip = 0`;
-  const strict = `ignore_errors = false, null_padding = false, max_line_size = ${longestLine}, hive_partitioning = false${compressionOf(path)}`;
+  const quote = quoteLiteral(dialect.quote ?? '"');
+  const format = `header = ${dialect.header === undefined}, delim = ${quoteLiteral(dialect.delimiter ?? ',')}, quote = ${quote}, escape = ${quote}, comment = '', skip = 0`;
+  const strict = `ignore_errors = false, null_padding = false, max_line_size = ${longestLine}, hive_partitioning = false${compressionOf(paths)}${more}`;
   // A text that no file holds: else an empty cell would be null here and the empty text there.
   const nothing = `nullstr = '\u0001contender-null\u0001'`;
-  return `read_csv(${quoteLiteral(escapeGlob(path))}, ${format}, ${strict}, ${nothing}, auto_detect = false, columns = {${typed}})`;
+  return `read_csv(${filesFor(paths)}, ${format}, ${strict}, ${nothing}, auto_detect = false, columns = {${typed}})`;
 }
 
 /** A cell of CSV, all of whose types come from `csvColumns`. */
@@ -50,7 +57,8 @@ export function spelledCell(text: string, { type }: DatasetColumn, use: Use): st
 /** The columns of a file, by what every one of its cells spells, and how many rows it has. It is read to its end. */
 export async function csvColumns(
   connection: DuckDBConnection,
-  path: string,
+  /** A FROM clause with every cell as the text it is. */
+  from: string,
   names: readonly string[],
   dialect: CsvDialect = {},
 ): Promise<{ rows: number; columns: DatasetColumn[] }> {
@@ -58,11 +66,6 @@ export async function csvColumns(
     const cell = quoteIdentifier(name);
     return [`coalesce(bit_or(${kindOfCell(cell, dialect)}), 0)::integer`, `count(${missingOf(cell, dialect)})::double`];
   });
-  const from = csvFrom(
-    path,
-    names.map((name) => ({ name })),
-    dialect,
-  );
   const read = await connection.runAndReadAll(`select count(*)::double, ${found.join(', ')} from ${from}`);
   const [rows = 0, ...counts] = (read.getRows()[0] ?? []).map(Number);
   const columns = names.map((name, index) => {

@@ -1,8 +1,7 @@
 import { DataError } from '../errors.ts';
 import { byteStream } from './lines.ts';
-import type { CsvDialect } from './relation.ts';
+import type { CsvDialect, Dataset } from './relation.ts';
 
-const quote = 0x22;
 const lineFeed = 0x0a;
 const carriageReturn = 0x0d;
 const longestHeader = 1024 * 1024;
@@ -11,8 +10,9 @@ const longestHeader = 1024 * 1024;
  * The names in the first row of a CSV file (RFC 4180, comma, UTF-8), exactly as written; a byte order mark is dropped.
  * @throws DataError when a name is empty or stands twice (also when two names differ only in case, which SQL cannot tell apart)
  */
-export async function csvHeader(path: string, uri: string, { delimiter = ',' }: CsvDialect = {}): Promise<string[]> {
-  const names = splitRecord(await firstRecord(path, uri), delimiter);
+export async function csvHeader(path: string, uri: string, dialect: CsvDialect = {}): Promise<string[]> {
+  const { delimiter = ',' } = dialect;
+  const names = splitRecord(await firstRecord(path, uri, dialect), dialect);
   if (names.length === 1 && names[0] === '') {
     throw new DataError({
       found: 'the first line is blank',
@@ -58,17 +58,59 @@ export function refuseTwin(name: string, seen: Map<string, string>, where: strin
  * The line of the file on which each of these rows begins. Rows are 1-based, without the header and without blank lines,
  * and must be sorted. One pass over the bytes, up to the last row asked for.
  */
-export async function csvLines(path: string, rows: readonly number[]): Promise<Map<number, number>> {
+export async function csvLines(
+  path: string,
+  rows: readonly number[],
+  dialect: CsvDialect = {},
+): Promise<Map<number, number>> {
+  return (await linesOfRecords(path, rows, dialect)).found;
+}
+
+/** A line of one of the files of a dataset. */
+export interface LineOfFile {
+  line: number;
+  /** The file, as the user names it, where the dataset has several. */
+  file?: string;
+}
+
+/** The same of a dataset, which may be of several files. */
+export async function linesOfRows(
+  { format, parts, paths, csv = {} }: Pick<Dataset, 'format' | 'parts' | 'paths' | 'csv'>,
+  rows: readonly number[],
+): Promise<Map<number, LineOfFile>> {
+  const places = new Map<number, LineOfFile>();
+  if (format !== 'csv') return places;
+  let before = 0;
+  for (const [index, path] of paths.entries()) {
+    const left = rows.filter((row) => row > before).map((row) => row - before);
+    if (left.length === 0) break;
+    const { found, records } = await linesOfRecords(path, left, csv);
+    for (const [row, line] of found) {
+      places.set(row + before, { line, ...(parts.length > 1 ? { file: parts[index]?.uri ?? '' } : {}) });
+    }
+    before += records;
+  }
+  return places;
+}
+
+/** @returns how many records there are too, where not all were found */
+async function linesOfRecords(
+  path: string,
+  rows: readonly number[],
+  dialect: CsvDialect,
+): Promise<{ found: Map<number, number>; records: number }> {
+  const quote = quoteOf(dialect);
   const found = new Map<number, number>();
   let next = 0;
-  let record = -1;
+  // The first record has the names.
+  let record = dialect.header === undefined ? -1 : 0;
   let line = 1;
   let begun = false;
   let quoted = false;
   let previous = 0;
   for await (const piece of byteStream(path)) {
     for (const byte of piece as Buffer) {
-      if (next >= rows.length) return found;
+      if (next >= rows.length) return { found, records: record };
       const ends = !quoted && (byte === lineFeed || byte === carriageReturn);
       if (!begun && !ends) {
         begun = true;
@@ -84,7 +126,12 @@ export async function csvLines(path: string, rows: readonly number[]): Promise<M
       previous = byte;
     }
   }
-  return found;
+  return { found, records: record };
+}
+
+/** The byte around cells; no byte where there is none. */
+function quoteOf({ quote = '"' }: CsvDialect): number {
+  return quote === '' ? -1 : quote.charCodeAt(0);
 }
 
 export interface CsvFault {
@@ -97,12 +144,9 @@ export interface CsvFault {
  * Where the bytes of a file break the rules of CSV, as far as the engine does not say it; null where they do not. Blank lines at
  * the end of the file are harmless, but not in a file of a single column, where one could be an empty cell.
  */
-export async function csvFault(
-  path: string,
-  { delimiter = ',' }: CsvDialect = {},
-  singleColumn = false,
-): Promise<CsvFault | null> {
-  const between = delimiter.charCodeAt(0);
+export async function csvFault(path: string, dialect: CsvDialect = {}, singleColumn = false): Promise<CsvFault | null> {
+  const quote = quoteOf(dialect);
+  const between = (dialect.delimiter ?? ',').charCodeAt(0);
   const names = { lf: 'LF', crlf: 'CRLF', cr: 'CR' } as const;
   let first = null as keyof typeof names | null;
   let line = 1;
@@ -165,6 +209,50 @@ export async function csvFault(
   return singleColumn && blank !== null ? blankLine(blank) : null;
 }
 
+/**
+ * The first row with more cells than the header; null where there is none. The engine leaves out, without a word, empty ones at the
+ * end of a row.
+ */
+export async function rowOfMoreCells(
+  path: string,
+  columns: number,
+  dialect: CsvDialect = {},
+): Promise<CsvFault | null> {
+  const quote = quoteOf(dialect);
+  const between = (dialect.delimiter ?? ',').charCodeAt(0);
+  let cells = 1;
+  let line = 1;
+  let quoted = false;
+  let previous = 0;
+  const fault = (at: number): CsvFault => ({
+    line: at,
+    found: `this row has ${cells} cells, and the ${dialect.header === undefined ? 'first line' : 'header'} ${columns}`,
+    remedy: 'Remove what is too much at the end of the row, or name the column in the first line',
+  });
+  for await (const piece of byteStream(path)) {
+    const bytes = piece as Buffer;
+    for (let index = 0; index < bytes.length; index++) {
+      const byte = bytes[index] as number;
+      // Most bytes are letters and digits, above all of these.
+      if (byte > 0x2c && byte !== between && byte !== quote) {
+        previous = byte;
+        continue;
+      }
+      if (byte === quote) quoted = !quoted;
+      else if (byte === between && !quoted) cells += 1;
+      else if (byte === carriageReturn || byte === lineFeed) {
+        if (!quoted) {
+          if (cells > columns) return fault(line);
+          cells = 1;
+        }
+        if (byte === carriageReturn || previous !== carriageReturn) line += 1;
+      }
+      previous = byte;
+    }
+  }
+  return cells > columns ? fault(line) : null;
+}
+
 /** The bytes of a file that are text: its byte order mark is no part of the first cell. */
 async function* withoutMark(path: string): AsyncGenerator<Buffer> {
   let atStart = true;
@@ -177,7 +265,8 @@ async function* withoutMark(path: string): AsyncGenerator<Buffer> {
 
 const byteOrderMark = Buffer.from('\uFEFF');
 
-async function firstRecord(path: string, uri: string): Promise<string> {
+async function firstRecord(path: string, uri: string, dialect: CsvDialect): Promise<string> {
+  const quote = quoteOf(dialect);
   const pieces: Buffer[] = [];
   let size = 0;
   let quoted = false;
@@ -233,9 +322,10 @@ function refuseOtherDelimiter(names: readonly string[], delimiter: string, uri: 
   });
 }
 
-function splitRecord(text: string, delimiter: string): string[] {
+function splitRecord(text: string, { delimiter = ',', quote: mark = '"' }: CsvDialect): string[] {
   const bytes = Buffer.from(text);
   const between = delimiter.charCodeAt(0);
+  const quote = quoteOf({ quote: mark });
   const names: string[] = [];
   let start = 0;
   let quoted = false;
@@ -244,7 +334,8 @@ function splitRecord(text: string, delimiter: string): string[] {
     if (byte === quote) quoted = !quoted;
     if (index < bytes.length && (quoted || byte !== between)) continue;
     const name = bytes.toString('utf8', start, index);
-    names.push(/^"[^]*"$/u.test(name) ? name.slice(1, -1).replaceAll('""', '"') : name);
+    const isQuoted = mark !== '' && name.length > 1 && name.startsWith(mark) && name.endsWith(mark);
+    names.push(isQuoted ? name.slice(1, -1).replaceAll(mark + mark, mark) : name);
     start = index + 1;
   }
   return names;

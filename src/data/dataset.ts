@@ -5,20 +5,26 @@ import { basename } from 'node:path';
 import type { DuckDBConnection } from '@duckdb/node-api';
 import { ContenderError, DataError, openingFault } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { readingOf } from './cells.ts';
+import { fileDigest } from '../file-digest.ts';
+import { fromOf, readingOf } from './cells.ts';
 import { csvColumns } from './csv-cells.ts';
-import { csvFault, csvHeader, refuseTwin, type CsvFault } from './csv.ts';
+import { csvFault, csvHeader, refuseTwin, rowOfMoreCells, type CsvFault } from './csv.ts';
 import { jsonlColumns } from './jsonl-cells.ts';
-import { jsonlFault } from './jsonl-fault.ts';
+import { isJsonlFault, jsonlFault } from './jsonl-fault.ts';
+import { inUtf8 } from './encoding.ts';
 import { parquetFrom } from './parquet-cells.ts';
+import { digestOfParts, partsOf } from './parts.ts';
 import {
   escapeGlob,
   isPacked,
+  packingOf,
   quoteIdentifier,
   quoteLiteral,
+  type CsvDialect,
   type Dataset,
   type DatasetColumn,
   type DatasetFormat,
+  type DatasetPart,
   type DatasetSource,
 } from './relation.ts';
 import { temporaryFolder } from './temporary.ts';
@@ -39,97 +45,238 @@ export interface OpenOptions {
  * @throws DataError when the file is missing, empty, of another format, or cannot be parsed to its end
  */
 export async function openDataset(source: DatasetSource, options: OpenOptions = {}): Promise<Dataset> {
-  const format = formatOf(source);
-  await refuseImpostor(source, format);
-  // While the engine starts and looks at the file.
-  const whole = wholeOf(source, format, options);
-  whole.catch(() => {});
-  const { DuckDBInstance } = await import('@duckdb/node-api');
+  const parts = source.parts ?? (await partsOf(source.path, source.uri));
+  const format = formatOf(parts);
+  for (const part of parts) await refuseImpostor(source.name, part, format);
   const temporary = await temporaryFolder('duckdb');
-  const instance = await DuckDBInstance.create(':memory:');
-  const connection = await instance.connect();
-  const close = (): void => {
-    connection.closeSync();
-    instance.closeSync();
-    rmSync(temporary, { recursive: true, force: true });
-  };
+  let close = (): void => rmSync(temporary, { recursive: true, force: true });
+  const files: DatasetPart[] = [];
   try {
-    await secure(connection, source.path, temporary, options);
-    const relation = quoteIdentifier('data');
-    const { rows, columns } = source.known ?? (await look(connection, source, format));
-    const { sha256, lineEndsTogether } = await whole;
-    await refuseBlankLines(source, lineEndsTogether, columns.length);
-    const cells = { path: source.path, format, columns, ...(source.csv === undefined ? {} : { csv: source.csv }) };
-    const { from, expressions } = readingOf(
-      cells,
-      columns.map((column) => ({ column, use: 'typed' })),
-    );
-    const named = columns.map(({ name }, index) => `${expressions[index]} as ${quoteIdentifier(name)}`);
-    // Rows of JSON may have no keys at all.
-    const selected = named.length === 0 ? '*' : named.join(', ');
-    await connection.run(`create view ${relation} as select ${selected} from ${from}`);
-    return { ...cells, name: source.name, uri: source.uri, sha256, rows, connection, relation, close };
+    files.push(...(await inUtf8(parts, format, source.csv, temporary)));
+    // While the engine starts and looks at the files.
+    const whole = wholeOf(source, parts, files, format, options);
+    whole.catch(() => {});
+    const { DuckDBInstance } = await import('@duckdb/node-api');
+    const instance = await DuckDBInstance.create(':memory:');
+    const connection = await instance.connect();
+    close = (): void => {
+      connection.closeSync();
+      instance.closeSync();
+      rmSync(temporary, { recursive: true, force: true });
+    };
+    try {
+      const paths = files.map(({ path }) => path);
+      await secure(connection, paths, temporary, options);
+      const relation = quoteIdentifier('data');
+      const { rows, columns } = source.known ?? (await look(connection, source, files, format));
+      const { sha256s, lineEndsTogether, emptyAtEnd } = await whole;
+      const own = columns.length - (source.partitions?.length ?? 0);
+      for (const [index, file] of files.entries()) {
+        await refuseBlankLines(source, file, lineEndsTogether[index] ?? 'nowhere', own);
+        const longer = emptyAtEnd[index] === true ? await rowOfMoreCells(file.path, own, source.csv) : null;
+        if (longer !== null) throw csvError(file.uri, longer);
+      }
+      const { csv, partitions } = source;
+      const asked = { ...(csv === undefined ? {} : { csv }), ...(partitions === undefined ? {} : { partitions }) };
+      const cells = { paths, format, columns, ...asked };
+      const { from, expressions } = readingOf(
+        cells,
+        columns.map((column) => ({ column, use: 'typed' })),
+      );
+      const named = columns.map(({ name }, index) => `${expressions[index]} as ${quoteIdentifier(name)}`);
+      // Rows of JSON may have no keys at all.
+      const selected = named.length === 0 ? '*' : named.join(', ');
+      await connection.run(`create view ${relation} as select ${selected} from ${from}`);
+      const known = parts.map((part, index) => ({ ...part, sha256: sha256s[index] ?? '' }));
+      const sha256 = options.sha256 ?? digestOfParts(known);
+      const { name, uri } = source;
+      return { ...cells, path: paths[0] ?? '', parts: known, name, uri, sha256, rows, connection, relation, close };
+    } catch (cause) {
+      // What is left of a file that is cut off may look like anything.
+      if (files.some(({ path }) => isPacked(path)) || !(cause instanceof ContenderError)) await whole;
+      throw cause;
+    }
   } catch (cause) {
     close();
-    // What is left of a file that is cut off may look like anything.
-    if (isPacked(source.path) || !(cause instanceof ContenderError)) await whole;
-    throw cause instanceof ContenderError ? cause : await unreadable(source, format, cause);
+    if (files.length > 1) await refuseEach(source, parts, options);
+    if (cause instanceof ContenderError) throw cause;
+    const [file = { path: source.path, uri: source.uri, name: '' }] = files;
+    throw await unreadable(source, file, format, cause);
   }
 }
 
-async function wholeOf(source: DatasetSource, format: DatasetFormat, { sha256 }: OpenOptions): Promise<WholeFile> {
-  const seen = source.known !== undefined || (format !== 'csv' && !isPacked(source.path));
-  if (sha256 !== undefined && seen) return { sha256, lineEndsTogether: 'nowhere' };
-  const whole = await readWhole(source.path, source.uri, format);
-  return { ...whole, sha256: sha256 ?? whole.sha256 };
+/** Of several files the one at fault says more than all. @throws DataError of the first that cannot be opened alone */
+async function refuseEach(source: DatasetSource, parts: readonly DatasetPart[], options: OpenOptions): Promise<void> {
+  const { known: _known, ...asked } = source;
+  for (const part of parts) {
+    const { path, uri } = part;
+    (await openDataset({ ...asked, path, uri, parts: [part] }, { ...options, sha256: '' })).close();
+  }
+}
+
+interface WholeFiles {
+  sha256s: string[];
+  lineEndsTogether: WholeFile['lineEndsTogether'][];
+  emptyAtEnd: boolean[];
+}
+
+/** @param files where the parts are read, which may be others: the digest is of the bytes that were named */
+async function wholeOf(
+  { known, csv }: DatasetSource,
+  parts: readonly DatasetPart[],
+  files: readonly DatasetPart[],
+  format: DatasetFormat,
+  { sha256 }: OpenOptions,
+): Promise<WholeFiles> {
+  const found: WholeFiles = { sha256s: [], lineEndsTogether: [], emptyAtEnd: [] };
+  for (const [index, part] of parts.entries()) {
+    const file = files[index] ?? part;
+    const seen = known !== undefined || (format !== 'csv' && !isPacked(part.path));
+    if (sha256 !== undefined && seen) continue;
+    const whole = await readWhole(file.path, part.uri, format, csv);
+    const other = file.path !== part.path && sha256 === undefined;
+    found.sha256s[index] = other ? await fileDigest(part.path) : whole.sha256;
+    found.lineEndsTogether[index] = whole.lineEndsTogether;
+    // Bytes between quotes may look like the end of a row, and what was looked at before is as it was.
+    found.emptyAtEnd[index] = whole.emptyAtEnd && known === undefined;
+  }
+  return found;
 }
 
 /** The engine skips them without a word. */
 async function refuseBlankLines(
   source: DatasetSource,
+  file: DatasetPart,
   together: WholeFile['lineEndsTogether'],
   columns: number,
 ): Promise<void> {
   // The only cell of a row may be empty; a row of several cells is never blank.
   const single = columns === 1;
   if (source.known !== undefined || together === 'nowhere' || (together === 'at the end' && !single)) return;
-  const fault = await csvFault(source.path, source.csv, single);
-  if (fault !== null) throw csvError(source, fault);
+  const fault = await csvFault(file.path, source.csv, single);
+  if (fault !== null) throw csvError(file.uri, fault);
 }
 
-/** Columns and rows of a file that was not looked at before. It is read to its end. */
+/** Columns and rows of files that were not looked at before. They are read to their end. */
 async function look(
   connection: DuckDBConnection,
   source: DatasetSource,
+  files: readonly DatasetPart[],
   format: DatasetFormat,
 ): Promise<{ rows: number; columns: DatasetColumn[] }> {
+  const paths = files.map(({ path }) => path);
+  const partitions = source.partitions ?? [];
+  for (const name of partitions) refuseUnnamedFolder(name, source.parts ?? files, format);
   switch (format) {
     case 'csv': {
-      const names = await csvHeader(source.path, source.uri, source.csv);
-      return csvColumns(connection, source.path, names, source.csv);
+      const names = source.csv?.header ?? (await sameHeaders(files, source.csv));
+      const all = withPartitions(names, partitions, source.uri);
+      const columns = all.map((name) => ({ name, type: 'VARCHAR' }));
+      const from = fromOf({ ...source, paths, format, columns });
+      return csvColumns(connection, from, all, source.csv);
     }
     case 'jsonl':
-      return jsonlColumns(connection, source.path, source.uri);
-    case 'parquet':
-      return parquetColumns(connection, source);
+      return jsonlColumns(connection, files);
+    case 'parquet': {
+      const own = await sameParquetColumns(connection, files);
+      withPartitions(
+        own.map(({ name }) => name),
+        partitions,
+        source.uri,
+      );
+      const typed = partitions.map((name) => ({ name, type: typeOfFolders(name, files) }));
+      const counted = await connection.runAndReadAll(`select count(*)::double from ${parquetFrom(paths)}`);
+      return { rows: Number(counted.getRows()[0]?.[0]), columns: [...own, ...typed] };
+    }
   }
 }
 
-async function parquetColumns(
+/** Names of columns, those of the folders after those of the files. @throws DataError for a name that both have */
+function withPartitions(names: readonly string[], partitions: readonly string[], uri: string): string[] {
+  const seen = new Map(names.map((name) => [name.toLowerCase(), name]));
+  for (const name of partitions) {
+    const twin = seen.get(name.toLowerCase());
+    if (twin === undefined) continue;
+    throw new DataError({
+      found: `data.partitions names ${JSON.stringify(name)}, and the files have a column ${JSON.stringify(twin)}`,
+      expected: 'a column of the files or of their folders',
+      where: uri,
+      remedy: 'Take it out of data.partitions',
+    });
+  }
+  return [...names, ...partitions];
+}
+
+function refuseUnnamedFolder(name: string, files: readonly DatasetPart[], format: DatasetFormat): void {
+  if (format === 'jsonl') {
+    throw new DataError({
+      found: 'data.partitions with files of JSONL',
+      expected: 'CSV or Parquet: a row of JSONL is its line',
+      where: files[0]?.uri ?? '',
+      remedy: 'Write the value into the rows',
+    });
+  }
+  const other = files.find(({ uri }) => !`/${uri}`.includes(`/${name}=`));
+  if (other === undefined) return;
+  throw new DataError({
+    found: `no folder ${name}=... leads to this file`,
+    expected: 'every file in a folder that names the value of each column of data.partitions',
+    where: other.uri,
+    remedy: 'Move the file there, or take the column out of data.partitions',
+  });
+}
+
+/** Whole numbers where every folder names one. */
+function typeOfFolders(name: string, files: readonly DatasetPart[]): string {
+  const values = files.map(({ uri }) => `/${uri}`.split(`/${name}=`).at(-1)?.split('/')[0] ?? '');
+  return values.every((value) => /^(?:0|-?[1-9][0-9]{0,17})$/u.test(value)) ? 'BIGINT' : 'VARCHAR';
+}
+
+/** @throws DataError where the first lines of two files name other columns, or in another order */
+async function sameHeaders(files: readonly DatasetPart[], dialect: CsvDialect | undefined): Promise<string[]> {
+  let first: string[] | undefined;
+  for (const { path, uri } of files) {
+    const names = await csvHeader(path, uri, dialect);
+    first ??= names;
+    refuseOtherColumns(first, names, files[0]?.uri ?? '', uri);
+  }
+  return first ?? [];
+}
+
+function refuseOtherColumns(first: readonly string[], names: readonly string[], firstUri: string, uri: string): void {
+  if (names.length === first.length && names.every((name, index) => name === first[index])) return;
+  const at = names.findIndex((name, index) => name !== first[index]);
+  const [here, there] = at < 0 ? [undefined, first[names.length]] : [names[at], first[at]];
+  const shown = (name: string | undefined): string => (name === undefined ? 'nothing' : name.slice(0, 300));
+  throw new DataError({
+    found: `column ${(at < 0 ? names.length : at) + 1} is ${shown(here)}`,
+    expected: `${shown(there)}, as in ${firstUri}: all files of a dataset have the same columns`,
+    where: uri,
+    remedy: 'Write all files by one schema, in one order',
+  });
+}
+
+/** @throws DataError where two files have columns of other names or types, or in another order */
+async function sameParquetColumns(
   connection: DuckDBConnection,
-  source: DatasetSource,
-): Promise<{ rows: number; columns: DatasetColumn[] }> {
-  const from = parquetFrom(source.path);
-  const described = await connection.runAndReadAll(`describe select * from ${from}`);
-  const columns = described.getRows().map((row) => ({ name: String(row[0]), type: String(row[1]) }));
-  await refuseRenamedColumns(connection, source, columns);
-  const counted = await connection.runAndReadAll(`select count(*)::double from ${from}`);
-  return { rows: Number(counted.getRows()[0]?.[0]), columns };
+  files: readonly DatasetPart[],
+): Promise<DatasetColumn[]> {
+  let first: DatasetColumn[] | undefined;
+  for (const { path, uri } of files) {
+    const described = await connection.runAndReadAll(`describe select * from ${parquetFrom([path])}`);
+    const columns = described.getRows().map((row) => ({ name: String(row[0]), type: String(row[1]) }));
+    await refuseRenamedColumns(connection, { path, uri }, columns);
+    first ??= columns;
+    const shown = (each: readonly DatasetColumn[]): string[] =>
+      each.map(({ name, type }) => `${JSON.stringify(name)} (${type})`);
+    refuseOtherColumns(shown(first), shown(columns), files[0]?.uri ?? '', uri);
+  }
+  return first ?? [];
 }
 
 async function secure(
   connection: DuckDBConnection,
-  path: string,
+  paths: readonly string[],
   temporary: string,
   options: OpenOptions,
 ): Promise<void> {
@@ -149,7 +296,7 @@ async function secure(
     // Parquet footers can lie; a predicate must look at the values.
     "disabled_optimizers = 'statistics_propagation'",
     // Access is checked on the name as written, with its escapes, and on the file it leads to.
-    `allowed_paths = [${quoteLiteral(path)}, ${quoteLiteral(escapeGlob(path))}]`,
+    `allowed_paths = [${paths.flatMap((path) => [path, escapeGlob(path)].map(quoteLiteral)).join(', ')}]`,
     'enable_external_access = false',
     'lock_configuration = true',
   ]) {
@@ -160,7 +307,7 @@ async function secure(
 /** DuckDB reads a second column of one name, in any case, under another name. */
 async function refuseRenamedColumns(
   connection: DuckDBConnection,
-  source: DatasetSource,
+  source: { path: string; uri: string },
   columns: readonly DatasetColumn[],
 ): Promise<void> {
   const path = quoteLiteral(escapeGlob(source.path));
@@ -171,27 +318,34 @@ async function refuseRenamedColumns(
   for (const row of written.getRows().slice(1)) refuseTwin(String(row[0]), seen, source.uri);
 }
 
-async function unreadable(source: DatasetSource, format: DatasetFormat, cause: unknown): Promise<DataError> {
+async function unreadable(
+  { csv, path: named }: DatasetSource,
+  { path, uri }: DatasetPart,
+  format: DatasetFormat,
+  cause: unknown,
+): Promise<DataError> {
   // The file may be no text at all, which the engine says better.
   if (format === 'jsonl') {
-    const fault = await jsonlFault(source.path, source.uri).catch(() => null);
-    if (fault !== null) {
+    const fault = await jsonlFault(path, uri, 'unreadable').catch((other: unknown) => other);
+    // Of a line that is too long the engine says no number.
+    if (fault instanceof DataError) return fault;
+    if (isJsonlFault(fault)) {
       const { line, found, expected, remedy } = fault;
-      return new DataError({ found, expected, where: `${source.uri}:${line}`, remedy, cause });
+      return new DataError({ found, expected, where: `${uri}:${line}`, remedy, cause });
     }
   }
   if (format === 'csv') {
-    const fault = await csvFault(source.path, source.csv).catch(() => null);
-    if (fault !== null) return csvError(source, fault, cause);
+    const fault = await csvFault(path, csv).catch(() => null);
+    if (fault !== null) return csvError(uri, fault, cause);
   }
-  const text = (cause instanceof Error ? cause.message : String(cause)).replaceAll(source.path, source.uri);
+  const text = (cause instanceof Error ? cause.message : String(cause)).replaceAll(path, uri).replaceAll(named, uri);
   const line = /CSV Error on Line: (\d+)/u.exec(text)?.[1];
   // The engine quotes the bad line, then says what is wrong with it, then what it could ignore.
   const before = text.slice(0, Math.max(0, text.indexOf('\nPossible'))).trim();
   const reason = line === undefined || before === '' ? (text.split('\n')[0] ?? '') : (before.split('\n').at(-1) ?? '');
   return new DataError({
     found: `cannot be read as ${format}: ${reason.slice(0, 300)}`,
-    where: line === undefined ? source.uri : `${source.uri}:${line}`,
+    where: line === undefined ? uri : `${uri}:${line}`,
     remedy:
       line === undefined
         ? 'Mend the file, or name it with the extension of its real format'
@@ -200,34 +354,52 @@ async function unreadable(source: DatasetSource, format: DatasetFormat, cause: u
   });
 }
 
-function csvError(source: DatasetSource, { line, found, remedy }: CsvFault, cause?: unknown): DataError {
+function csvError(uri: string, { line, found, remedy }: CsvFault, cause?: unknown): DataError {
   return new DataError({
     found,
     expected: 'CSV as defined in RFC 4180',
-    where: `${source.uri}:${line}`,
+    where: `${uri}:${line}`,
     remedy,
     ...(cause === undefined ? {} : { cause }),
   });
 }
 
-function formatOf(source: DatasetSource): DatasetFormat {
-  const name = source.path.toLowerCase().replace(/\.gz$/u, '');
-  if (name.endsWith('.parquet') && name === source.path.toLowerCase()) return 'parquet';
+/** Files are read by one rule: all are of one format, packed in one way. */
+function formatOf(parts: readonly DatasetPart[]): DatasetFormat {
+  let first: { format: DatasetFormat; packing: string | null; uri: string } | undefined;
+  for (const { path, uri } of parts) {
+    const format = formatOfFile(path, uri);
+    const packing = packingOf(path);
+    first ??= { format, packing, uri };
+    if (format === first.format && packing === first.packing) continue;
+    throw new DataError({
+      found: `this is ${format}${packing === null ? '' : ` packed with ${packing}`}`,
+      expected: `${first.format}${first.packing === null ? '' : ` packed with ${first.packing}`}, as ${first.uri}`,
+      where: uri,
+      remedy: 'Write all files of a dataset in one format',
+    });
+  }
+  return first?.format ?? 'csv';
+}
+
+function formatOfFile(path: string, uri: string): DatasetFormat {
+  const name = path.toLowerCase().replace(/\.(?:gz|zst)$/u, '');
+  if (name.endsWith('.parquet') && name === path.toLowerCase()) return 'parquet';
   if (name.endsWith('.csv')) return 'csv';
   if (name.endsWith('.jsonl') || name.endsWith('.ndjson')) return 'jsonl';
   throw new DataError({
     found: 'the file name does not show the format',
-    expected: '.csv, .jsonl, .ndjson (each may end in .gz) or .parquet',
-    where: source.uri,
+    expected: '.csv, .jsonl, .ndjson (each may end in .gz or .zst) or .parquet',
+    where: uri,
     remedy: 'Rename the file after its format',
   });
 }
 
-async function refuseImpostor(source: DatasetSource, format: DatasetFormat): Promise<void> {
+async function refuseImpostor(dataset: string, source: DatasetPart, format: DatasetFormat): Promise<void> {
   const info = await stat(source.path).catch((cause: NodeJS.ErrnoException) => {
     throw new DataError({
       found: openingFault(cause),
-      expected: `the ${source.name} data`,
+      expected: `the ${dataset} data`,
       where: source.uri,
       remedy: pulledWith(source.path, source.uri) ?? 'Check the path in contender.yml',
       cause,
@@ -299,22 +471,24 @@ const packings = [
 ];
 
 /** Packed bytes under a name that does not say so, or the other way round. */
-function refusePacked(source: DatasetSource, format: DatasetFormat, head: Buffer): void {
+function refusePacked(source: DatasetPart, format: DatasetFormat, head: Buffer): void {
   if (format === 'parquet') return;
   const packing = packings.find(({ start }) => head.subarray(0, start.length).equals(start))?.name;
-  const packed = isPacked(source.path);
-  if (packing === (packed ? 'gzip' : undefined)) return;
+  const said = packingOf(source.path);
+  const wanted = said === null ? undefined : { gzip: 'gzip', zstd: 'Zstandard' }[said];
+  if (packing === wanted) return;
   const asText = format === 'csv' ? 'CSV' : 'JSONL';
+  const ending = packing === 'gzip' ? '.gz' : packing === 'Zstandard' ? '.zst' : null;
   throw new DataError({
-    found: packing === undefined ? 'this is not a gzip file' : `this is a ${packing} file`,
-    expected: packed ? `${asText} packed with gzip, as its name says` : `${asText} as text`,
+    found: packing === undefined ? `this is not a ${wanted} file` : `this is a ${packing} file`,
+    expected: wanted === undefined ? `${asText} as text` : `${asText} packed with ${wanted}, as its name says`,
     where: source.uri,
     remedy:
       packing === undefined
-        ? 'Name it without .gz, or pack it with gzip'
-        : packing === 'gzip'
-          ? `Name it ${basename(source.uri)}.gz`
-          : 'Unpack it, or pack it with gzip',
+        ? `Name it without ${said === 'gzip' ? '.gz' : '.zst'}, or pack it with ${wanted}`
+        : ending !== null
+          ? `Name it ${basename(source.uri).replace(/\.(?:gz|zst)$/iu, '')}${ending}`
+          : 'Unpack it, or pack it with gzip or Zstandard',
   });
 }
 

@@ -8,14 +8,14 @@ import { columnOf, kind } from './kinds.ts';
 import { jsonlFault } from './jsonl-fault.ts';
 import { longestLine } from './lines.ts';
 import { typedCell } from './parquet-cells.ts';
-import { compressionOf, escapeGlob, quoteIdentifier, quoteLiteral, type DatasetColumn } from './relation.ts';
+import { compressionOf, filesFor, quoteIdentifier, quoteLiteral, type DatasetColumn } from './relation.ts';
 import { isNested, isNumeric } from './types.ts';
 
 /**
  * Cells of JSONL: strings as they stand, without their quotes and escapes, and numbers, where they are wanted as text, as the
  * tokens in the file (`1.10`, `1e5`), which the engine's own reading of JSON would write another way.
  */
-export function jsonlReading(path: string, requests: readonly CellRequest[]): Reading {
+export function jsonlReading(paths: readonly string[], requests: readonly CellRequest[]): Reading {
   const columns = [...new Map(requests.map(({ column }) => [column.name, column])).values()];
   const asText = new Set(
     requests
@@ -25,12 +25,12 @@ export function jsonlReading(path: string, requests: readonly CellRequest[]): Re
   const storageOf = (column: DatasetColumn): string => (asText.has(column.name) ? 'VARCHAR' : column.type);
   // The tokens are wanted.
   const written = columns.some((column) => asText.has(column.name) && column.cells?.fraction === true);
-  if (columns.length === 0) return { from: lines(path), expressions: [] };
+  if (columns.length === 0) return { from: lines(paths), expressions: [] };
   return {
     from: written
-      ? writtenNumbers(path, columns)
+      ? writtenNumbers(paths, columns)
       : typedLines(
-          path,
+          paths,
           columns.map((column) => ({ name: column.name, type: storageOf(column) })),
         ),
     expressions: requests.map(({ column, use }) => {
@@ -52,7 +52,7 @@ function isText({ type }: DatasetColumn): boolean {
 }
 
 /** Every line with its numbers in quotes, so that they are read as the texts they are. */
-function writtenNumbers(path: string, columns: readonly DatasetColumn[]): string {
+function writtenNumbers(paths: readonly string[], columns: readonly DatasetColumn[]): string {
   // A string (or the name of a key) goes before a number at the same place. JSON has none of these two characters.
   const [start, end] = ['chr(1)', 'chr(2)'];
   const token = `'("(?:[^"\\\\]|\\\\.)*")|(-?[0-9][0-9.eE+-]*)'`;
@@ -64,12 +64,12 @@ function writtenNumbers(path: string, columns: readonly DatasetColumn[]): string
   const nested = columns
     .filter(({ type }) => isNested(type))
     .map(({ name }) => `, json_extract(json, ${quoteLiteral(pointerTo(name))}) as ${quoteIdentifier(name)}`);
-  return `(select unnest(json_transform(${quoted}::json, ${quoteLiteral(structure)}))${nested.join('')} from ${lines(path)})`;
+  return `(select unnest(json_transform(${quoted}::json, ${quoteLiteral(structure)}))${nested.join('')} from ${lines(paths)})`;
 }
 
-function typedLines(path: string, columns: readonly { name: string; type: string }[]): string {
+function typedLines(paths: readonly string[], columns: readonly { name: string; type: string }[]): string {
   const typed = columns.map(({ name, type }) => `${quoteLiteral(name)}: ${quoteLiteral(type)}`);
-  return `read_json(${fileOptions(path)}, auto_detect = false, columns = {${typed.join(', ')}})`;
+  return `read_json(${fileOptions(paths)}, auto_detect = false, columns = {${typed.join(', ')}})`;
 }
 
 /** RFC 6901. */
@@ -77,12 +77,12 @@ function pointerTo(name: string): string {
   return `/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`;
 }
 
-function lines(path: string): string {
-  return `read_json_objects(${fileOptions(path)})`;
+function lines(paths: readonly string[]): string {
+  return `read_json_objects(${fileOptions(paths)})`;
 }
 
-function fileOptions(path: string): string {
-  return `${quoteLiteral(escapeGlob(path))}, format = 'newline_delimited', ignore_errors = false, maximum_object_size = ${longestLine}, hive_partitioning = false${compressionOf(path)}`;
+function fileOptions(paths: readonly string[]): string {
+  return `${filesFor(paths)}, format = 'newline_delimited', ignore_errors = false, maximum_object_size = ${longestLine}, hive_partitioning = false${compressionOf(paths)}`;
 }
 
 /** Kinds of rows, by their keys and the types of their values, that a file may have. */
@@ -94,22 +94,22 @@ const mostShapes = 100_000;
  */
 export async function jsonlColumns(
   connection: DuckDBConnection,
-  path: string,
-  uri: string,
+  files: readonly { path: string; uri: string }[],
 ): Promise<{ rows: number; columns: DatasetColumn[] }> {
+  const paths = files.map(({ path }) => path);
   const read = await connection.runAndReadAll(
-    `select json_structure(json)::varchar, json_keys(json), count(*)::double from ${lines(path)} group by all order by all limit ${mostShapes + 1}`,
+    `select json_structure(json)::varchar, json_keys(json), count(*)::double from ${lines(paths)} group by all order by all limit ${mostShapes + 1}`,
   );
   const shapes = read.getRowsJS() as [string, string[], number][];
   if (shapes.length > mostShapes) {
     throw new DataError({
       found: `more than ${mostShapes} kinds of rows, by their keys and types`,
       expected: 'rows of one table',
-      where: uri,
+      where: files[0]?.uri ?? '',
       remedy: 'Keep what varies from row to row out of the keys',
     });
   }
-  const first = await connection.runAndReadAll(`select json_keys(json) from ${lines(path)} limit 1`);
+  const first = await connection.runAndReadAll(`select json_keys(json) from ${lines(paths)} limit 1`);
   const kinds = new Map(((first.getRowsJS()[0]?.[0] ?? []) as string[]).map((key) => [key, 0]));
   for (const [structure, keys] of shapes) {
     const types = JSON.parse(structure) as Record<string, unknown>;
@@ -124,16 +124,13 @@ export async function jsonlColumns(
     }
   }
   // Of the objects in an object the engine says no keys that stand twice.
-  if (
-    [...kinds.values()].some((found) => (found & kind.nested) !== 0) &&
-    (await jsonlFault(path, uri, true)) !== null
-  ) {
-    throw new BadLine('a key stands twice further in');
-  }
+  const nested = [...kinds.values()].some((found) => (found & kind.nested) !== 0);
+  for (const { path, uri } of nested ? files : [])
+    if ((await jsonlFault(path, uri, 'parsed')) !== null) throw new BadLine('a key stands twice further in');
   const seen = new Map<string, string>();
-  for (const name of kinds.keys()) refuseTwin(name, seen, uri);
+  for (const name of kinds.keys()) refuseTwin(name, seen, files[0]?.uri ?? '');
   const whole = [...kinds].filter(([, found]) => found === kind.whole).map(([name]) => name);
-  for (const name of await wideColumns(connection, path, whole)) kinds.set(name, kind.wide);
+  for (const name of await wideColumns(connection, paths, whole)) kinds.set(name, kind.wide);
   return {
     rows: shapes.reduce((sum, [, , rows]) => sum + rows, 0),
     columns: [...kinds].map(([name, found]) => columnOf(name, found)),
@@ -141,11 +138,15 @@ export async function jsonlColumns(
 }
 
 /** Of columns of whole numbers those that have one of more than 18 digits. */
-async function wideColumns(connection: DuckDBConnection, path: string, names: readonly string[]): Promise<string[]> {
+async function wideColumns(
+  connection: DuckDBConnection,
+  paths: readonly string[],
+  names: readonly string[],
+): Promise<string[]> {
   if (names.length === 0) return [];
   const columns = names.map((name) => ({ name, type: 'HUGEINT' }));
   const largest = names.map((name) => `max(abs(${quoteIdentifier(name)})) >= 1000000000000000000`);
-  const read = await connection.runAndReadAll(`select ${largest.join(', ')} from ${typedLines(path, columns)}`);
+  const read = await connection.runAndReadAll(`select ${largest.join(', ')} from ${typedLines(paths, columns)}`);
   return names.filter((_, index) => read.getRows()[0]?.[index] === true);
 }
 

@@ -8,11 +8,21 @@ export interface JsonlFault {
   remedy: string;
 }
 
+export function isJsonlFault(value: unknown): value is JsonlFault {
+  return typeof value === 'object' && value !== null && !(value instanceof Error);
+}
+
 /**
  * The first line that is no JSON object whose keys all differ, also in the objects within it; null where there is none.
- * @param parsed whether every line is known to be a JSON object: only keys are looked at
+ * @param known what the engine said: it read every line as a JSON object, so that only keys are looked at, or it could not, so that
+ *   there is a reason
+ * @throws DataError for a line that is too long
  */
-export async function jsonlFault(path: string, uri: string, parsed = false): Promise<JsonlFault | null> {
+export async function jsonlFault(
+  path: string,
+  uri: string,
+  known?: 'parsed' | 'unreadable',
+): Promise<JsonlFault | null> {
   const utf8 = new TextDecoder('utf-8', { fatal: true });
   for await (const lines of lineBatches(path, uri)) {
     for (const { number, bytes } of lines) {
@@ -24,9 +34,18 @@ export async function jsonlFault(path: string, uri: string, parsed = false): Pro
           remedy: 'Save the file as UTF-8 without a BOM',
         };
       }
-      const broken = parsed ? undefined : jsonRow(utf8, bytes).broken;
+      const broken = known === 'parsed' ? undefined : jsonRow(utf8, bytes).broken;
       if (broken !== undefined) {
         return { line: number, found: broken, expected: 'one JSON object a line', remedy: 'Fix this line' };
+      }
+      const half = known === 'unreadable' ? halfOfPair.exec(bytes.toString('latin1'))?.[0] : undefined;
+      if (half !== undefined) {
+        return {
+          line: number,
+          found: `a text has half of a surrogate pair (${half}), which is no character`,
+          expected: 'pairs of them, or the character itself',
+          remedy: 'Write the text again, as UTF-8',
+        };
       }
       const twice = mayRepeatKey(bytes) ? keyTwice(utf8.decode(bytes)) : undefined;
       if (twice !== undefined) {
@@ -41,6 +60,11 @@ export async function jsonlFault(path: string, uri: string, parsed = false): Pro
   }
   return null;
 }
+
+const high = String.raw`\\u[dD][89abAB][0-9a-fA-F]{2}`;
+const low = String.raw`\\u[dD][c-fC-F][0-9a-fA-F]{2}`;
+/** An escape that is no half of a pair: JavaScript reads it, and the engine does not. */
+const halfOfPair = new RegExp(`(?<!\\\\)(?:${high}(?!${low})|(?<!${high})${low})`, 'u');
 
 /** Whether two keys of one object may be alike: a quick look at the bytes, that may be wrong only where it says yes. */
 function mayRepeatKey(bytes: Buffer): boolean {

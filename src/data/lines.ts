@@ -1,9 +1,9 @@
 import { createReadStream } from 'node:fs';
-import { createGunzip } from 'node:zlib';
-import type { Readable } from 'node:stream';
+import * as zlib from 'node:zlib';
+import type { Readable, Transform } from 'node:stream';
 import type { TextDecoder } from 'node:util';
 import { DataError } from '../errors.ts';
-import { isPacked } from './relation.ts';
+import { packingOf } from './relation.ts';
 
 /** Longest line or cell accepted, in bytes. */
 export const longestLine = 16 * 1024 * 1024;
@@ -14,11 +14,27 @@ export interface Line {
   bytes: Buffer;
 }
 
-/** The bytes of a file, unpacked when its name ends in .gz. */
+/** Of Node before 22.15 there is none for Zstandard. */
+const zstd = (zlib as { createZstdDecompress?: (options: { chunkSize: number }) => Transform }).createZstdDecompress;
+
+/** @throws DataError for Zstandard where this Node has none */
+export function unpacker(packing: 'gzip' | 'zstd'): Transform {
+  const options = { chunkSize: 256 * 1024 };
+  if (packing === 'gzip') return zlib.createGunzip(options);
+  if (zstd !== undefined) return zstd(options);
+  throw new DataError({
+    found: `Node ${process.versions.node} does not read Zstandard`,
+    expected: 'Node 22.15 or later, or gzip',
+    remedy: 'Run a later Node, or pack the data with gzip',
+  });
+}
+
+/** The bytes of a file, unpacked when its name ends in .gz or .zst. */
 export function byteStream(path: string): Readable {
   const raw = createReadStream(path, { highWaterMark: 1024 * 1024 });
-  if (!isPacked(path)) return raw;
-  const unpacked = createGunzip({ chunkSize: 256 * 1024 });
+  const packing = packingOf(path);
+  if (packing === null) return raw;
+  const unpacked = unpacker(packing);
   raw.on('error', (cause) => unpacked.destroy(cause));
   unpacked.on('close', () => raw.destroy());
   return raw.pipe(unpacked);
@@ -80,7 +96,7 @@ export interface JsonRow {
   broken?: string;
 }
 
-/** The object of one line. NaN, which is not JSON and which programs write all the same, is null. */
+/** The object of one line, by `readJson`. */
 export function jsonRow(utf8: TextDecoder, bytes: Buffer): JsonRow {
   let text: string;
   try {
@@ -88,13 +104,29 @@ export function jsonRow(utf8: TextDecoder, bytes: Buffer): JsonRow {
   } catch {
     return { value: undefined, broken: 'the line is not UTF-8' };
   }
-  const value = parse(text) ?? parse(text.replace(stringOrNaN, (token) => (token.startsWith('"') ? token : 'null')));
+  const value = readJson(text);
   if (value === undefined) return { value, broken: 'the line is not JSON' };
   if (typeof value.read === 'object' && value.read !== null && !Array.isArray(value.read)) return { value: value.read };
   return { value: value.read, broken: 'the line is not a JSON object' };
 }
 
-const stringOrNaN = /"(?:[^"\\]|\\.)*"|-?\bNaN\b/gu;
+const stringOrOther = /"(?:[^"\\]|\\.)*"|(-?)\b(?:(nan)|inf(?:inity)?)\b/giu;
+
+/**
+ * The value of a text of JSON; undefined where it is none. What programs write of numbers that JSON does not have is read as in the
+ * cells of every format: NaN is null, and an infinity is one, which is no number to a contract.
+ */
+export function readJson(text: string): { read: unknown } | undefined {
+  return (
+    parse(text) ??
+    parse(
+      text.replace(stringOrOther, (token: string, sign: string | undefined, nan: string | undefined) => {
+        if (token.startsWith('"')) return token;
+        return nan === undefined ? `${sign ?? ''}1e999` : 'null';
+      }),
+    )
+  );
+}
 
 function parse(text: string): { read: unknown } | undefined {
   try {

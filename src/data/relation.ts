@@ -11,10 +11,26 @@ export interface DatasetSource {
   path: string;
   /** The path as the user wrote it, for messages. */
   uri: string;
+  /** The files, where it is known which they are; else those that the path stands for (`partsOf`). */
+  parts?: readonly DatasetPart[];
+  /** Columns whose values the folders of the parts say: `date=2024-01-01/`. */
+  partitions?: readonly string[];
   /** How a CSV file is written, where it is not RFC 4180. */
   csv?: CsvDialect;
   /** What a process that opened the same bytes before has seen: the file is not read through again. */
   known?: { rows: number; columns: DatasetColumn[] };
+}
+
+/** One of the files of a dataset. */
+export interface DatasetPart {
+  /** Absolute path. */
+  path: string;
+  /** The path as it is shown. */
+  uri: string;
+  /** Its path below what all parts lie in, which belongs to the identity of the whole. */
+  name: string;
+  /** Digest of its bytes. */
+  sha256?: string;
 }
 
 /** Ways to write CSV that are told, never guessed. */
@@ -25,6 +41,12 @@ export interface CsvDialect {
   decimal?: '.' | ',';
   /** Texts that stand for no value, beside the empty cell. */
   missing?: readonly string[];
+  /** The character around cells that hold one of the others; a double quote by default, none where it is empty. */
+  quote?: string;
+  /** Names of the columns, of a file whose first line has none. */
+  header?: readonly string[];
+  /** The character encoding, by a name that the web knows (utf-8 by default). */
+  encoding?: string;
 }
 
 export interface DatasetColumn {
@@ -54,9 +76,15 @@ export type DatasetFormat = 'csv' | 'jsonl' | 'parquet';
 export interface Dataset {
   name: string;
   uri: string;
+  /** Of the first file. */
   path: string;
+  /** The files as they are named, in the order of their rows. */
+  parts: readonly Required<DatasetPart>[];
+  /** Where the engine reads them: not where they lie if they had to be written again in UTF-8. */
+  paths: readonly string[];
+  partitions?: readonly string[];
   format: DatasetFormat;
-  /** SHA-256 of the bytes of the file. */
+  /** SHA-256 of the bytes of the file; of several, of their names and digests (`digestOfParts`). */
   sha256: string;
   rows: number;
   columns: DatasetColumn[];
@@ -72,12 +100,17 @@ export interface Dataset {
 
 /** What evidence keeps of a dataset. */
 export function datasetSubject(dataset: Dataset): DatasetSubject {
-  return { uri: dataset.uri, sha256: dataset.sha256, rows: dataset.rows };
+  const { uri, sha256, rows, parts } = dataset;
+  const files = parts.map((part) => ({ uri: part.uri, sha256: part.sha256 }));
+  return { uri, sha256, rows, ...(parts.length > 1 ? { files } : {}) };
 }
 
+type SourceOfDataset = Pick<Dataset, 'name' | 'path' | 'uri' | 'parts' | 'partitions' | 'csv' | 'rows' | 'columns'>;
+
 /** The source of a dataset that is open, for another process that opens the same bytes. */
-export function sourceOf({ name, path, uri, csv, rows, columns }: Dataset): DatasetSource {
-  return { name, path, uri, ...(csv === undefined ? {} : { csv }), known: { rows, columns } };
+export function sourceOf({ name, path, uri, parts, partitions, csv, rows, columns }: SourceOfDataset): DatasetSource {
+  const asked = { ...(csv === undefined ? {} : { csv }), ...(partitions === undefined ? {} : { partitions }) };
+  return { name, path, uri, parts, ...asked, known: { rows, columns } };
 }
 
 /** A SQL identifier that names exactly this column, whatever is in it. */
@@ -90,14 +123,26 @@ export function escapeGlob(path: string): string {
   return path.replace(/[[*?]/gu, (character) => `[${character}]`);
 }
 
-/** Whether the name says that the file is packed with gzip. */
-export function isPacked(path: string): boolean {
-  return path.toLowerCase().endsWith('.gz');
+/** How the name says that the file is packed. */
+export function packingOf(path: string): 'gzip' | 'zstd' | null {
+  const name = path.toLowerCase();
+  return name.endsWith('.gz') ? 'gzip' : name.endsWith('.zst') ? 'zstd' : null;
 }
 
-/** The option for a packed file: the engine tells it by the name, and takes what follows a `?` for no part of that. */
-export function compressionOf(path: string): string {
-  return isPacked(path) ? ", compression = 'gzip'" : '';
+export function isPacked(path: string): boolean {
+  return packingOf(path) !== null;
+}
+
+/** The option for packed files: the engine tells it by the name, and takes what follows a `?` for no part of that. */
+export function compressionOf([path = '']: readonly string[]): string {
+  const packing = packingOf(path);
+  return packing === null ? '' : `, compression = '${packing}'`;
+}
+
+/** The argument of a function of the engine that reads files, each taken literally. */
+export function filesFor(paths: readonly string[]): string {
+  const literals = paths.map((path) => quoteLiteral(escapeGlob(path)));
+  return literals.length === 1 ? (literals[0] as string) : `[${literals.join(', ')}]`;
 }
 
 /** A SQL string literal of exactly this text. */
@@ -145,10 +190,18 @@ export async function reading<T>(dataset: Dataset, work: () => Promise<T>): Prom
     // The engine's own errors begin with their kind: "Invalid Input Error: ..."; ours and bugs pass through.
     if (!(cause instanceof Error) || !/^[A-Z][A-Za-z ]* Error: /u.test(cause.message)) throw cause;
     throw new DataError({
-      found: `cannot be read to its end: ${(cause.message.split('\n')[0] ?? '').replaceAll(dataset.path, dataset.uri).slice(0, 300)}`,
+      found: `cannot be read to its end: ${withUris(cause.message.split('\n')[0] ?? '', dataset).slice(0, 300)}`,
       where: dataset.uri,
       remedy: 'Write the file again',
       cause,
     });
   }
+}
+
+/** A message of the engine with the files named as the user names them. */
+export function withUris(text: string, { parts, paths }: Pick<Dataset, 'parts' | 'paths'>): string {
+  return parts.reduce(
+    (said, { path, uri }, index) => said.replaceAll(paths[index] ?? path, uri).replaceAll(path, uri),
+    text,
+  );
 }

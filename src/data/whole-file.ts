@@ -1,30 +1,41 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
-import { createGunzip } from 'node:zlib';
 import { DataError } from '../errors.ts';
-import { isPacked, type DatasetFormat } from './relation.ts';
+import { unpacker } from './lines.ts';
+import { packingOf, type CsvDialect, type DatasetFormat } from './relation.ts';
 
 export interface WholeFile {
   /** Digest of the bytes as they are stored, as hexadecimal digits. */
   sha256: string;
   /** Of CSV: where a line end follows another, which is a blank line unless it is within quotes. */
   lineEndsTogether: 'nowhere' | 'at the end' | 'between rows';
+  /** Of CSV: whether a line ends with an empty cell, as far as a search for bytes tells. */
+  emptyAtEnd: boolean;
 }
 
 /**
- * One pass over the bytes of a file, to its end: its digest, whether its gzip stream is whole, and whether it may have blank lines.
- * @throws DataError when the gzip stream ends early or is damaged
+ * One pass over the bytes of a file, to its end: its digest, whether its packed stream is whole, and whether it may have blank lines.
+ * @throws DataError when the packed stream ends early or is damaged
  */
-export async function readWhole(path: string, uri: string, format: DatasetFormat): Promise<WholeFile> {
+export async function readWhole(
+  path: string,
+  uri: string,
+  format: DatasetFormat,
+  { delimiter = ',' }: CsvDialect = {},
+): Promise<WholeFile> {
   const hash = createHash('sha256');
   const ends = new LineEnds();
+  const empty = new EmptyEnds(delimiter);
   const look = (bytes: Buffer): void => {
-    if (format === 'csv') ends.add(bytes);
+    if (format !== 'csv') return;
+    ends.add(bytes);
+    empty.add(bytes);
   };
   // Larger pieces than the stream's own of 64 KiB: a third of the time.
   const raw = createReadStream(path, { highWaterMark: 2 ** 20 });
-  if (!isPacked(path)) {
+  const packing = packingOf(path);
+  if (packing === null) {
     for await (const piece of raw) {
       hash.update(piece as Buffer);
       look(piece as Buffer);
@@ -38,25 +49,25 @@ export async function readWhole(path: string, uri: string, format: DatasetFormat
           yield piece;
         }
       },
-      createGunzip({ chunkSize: 256 * 1024 }),
+      unpacker(packing),
       async (pieces: AsyncIterable<Buffer>) => {
         for await (const piece of pieces) look(piece);
       },
     ).catch((cause: NodeJS.ErrnoException) => {
-      throw gzipFault(cause, uri);
+      throw packingFault(cause, uri, packing);
     });
   }
-  return { sha256: hash.digest('hex'), lineEndsTogether: ends.together() };
+  return { sha256: hash.digest('hex'), lineEndsTogether: ends.together(), emptyAtEnd: empty.found() };
 }
 
-function gzipFault(cause: NodeJS.ErrnoException, uri: string): Error {
-  if (cause.code?.startsWith('Z_') !== true) return cause;
+function packingFault(cause: NodeJS.ErrnoException, uri: string, packing: 'gzip' | 'zstd'): Error {
+  if (cause.code?.startsWith('Z') !== true) return cause;
   const early = cause.code === 'Z_BUF_ERROR';
   return new DataError({
     found: early
-      ? 'the gzip stream ends early (the file is cut off)'
-      : `the gzip stream is damaged (${cause.message.slice(0, 100)})`,
-    expected: 'a whole gzip file',
+      ? `the ${packing} stream ends early (the file is cut off)`
+      : `the ${packing} stream is damaged (${cause.message.slice(0, 100)})`,
+    expected: `a whole ${packing} file`,
     where: uri,
     remedy: early ? 'Copy or download the file again, or write it again' : 'Write the file again',
     cause,
@@ -87,6 +98,30 @@ class LineEnds {
   together(): WholeFile['lineEndsTogether'] {
     if (this.#between) return 'between rows';
     return together(this.#last) ? 'at the end' : 'nowhere';
+  }
+}
+
+/** Tells whether a line ends with nothing, or with two quotes, after what stands between cells. */
+class EmptyEnds {
+  readonly #searched: readonly Buffer[];
+  readonly #atEnd: readonly Buffer[];
+  #found = false;
+  #last = Buffer.alloc(0);
+
+  constructor(delimiter: string) {
+    this.#atEnd = [delimiter, `${delimiter}""`].map((text) => Buffer.from(text));
+    this.#searched = this.#atEnd.flatMap((text) => ['\n', '\r'].map((end) => Buffer.concat([text, Buffer.from(end)])));
+  }
+
+  add(bytes: Buffer): void {
+    if (this.#found) return;
+    const across = Buffer.concat([this.#last, bytes.subarray(0, 8)]);
+    this.#found = this.#searched.some((each) => across.includes(each) || bytes.includes(each));
+    this.#last = Buffer.from(Buffer.concat([this.#last, bytes.subarray(-8)]).subarray(-8));
+  }
+
+  found(): boolean {
+    return this.#found || this.#atEnd.some((each) => this.#last.subarray(-each.length).equals(each));
   }
 }
 

@@ -194,7 +194,9 @@ export function referenceTo(evidence: Evidence, stages: readonly StageFacts[] = 
 }
 
 export function datasetsOf(evidence: readonly Evidence[]): Record<string, DatasetSubject> {
-  return Object.assign({}, ...evidence.map((each) => each.subjects.datasets)) as Record<string, DatasetSubject>;
+  const all = Object.assign({}, ...evidence.map((each) => each.subjects.datasets)) as Record<string, DatasetSubject>;
+  // The digest of all files is that of the names and digests of each, which the evidence lists.
+  return Object.fromEntries(Object.entries(all).map(([name, { uri, sha256, rows }]) => [name, { uri, sha256, rows }]));
 }
 
 /** The comparison that says most of the candidate, which a later anchor is found by: see `anchorOf`. */

@@ -31,7 +31,16 @@ export interface Artifact {
 }
 
 export const DatasetSubject = Type.Object(
-  { uri: Type.String(), sha256: Sha256, rows: Type.Integer({ minimum: 0 }) },
+  {
+    uri: Type.String(),
+    sha256: Sha256,
+    rows: Type.Integer({ minimum: 0 }),
+    files: Type.Optional(
+      Type.Array(Type.Object({ uri: Type.String(), sha256: Sha256 }, { additionalProperties: false }), {
+        description: 'where there are several, in the order of their rows',
+      }),
+    ),
+  },
   { additionalProperties: false },
 );
 export type DatasetSubject = Static<typeof DatasetSubject>;

@@ -9,7 +9,7 @@ import { UsageError } from '../errors.ts';
  * whatever was read in between was one and the same, also of a file that was replaced and put back.
  */
 export interface HeldInputs {
-  /** Hold a file, before it is opened; of a name with wildcards, every file below its folder. What is not there is held to be absent. */
+  /** Hold a file, before it is opened; of a folder or a name with wildcards, every file below. What is not there is held to be absent. */
   hold(path: string): Promise<void>;
   /** @throws UsageError naming a file that was changed, replaced, added or removed since it was held */
   verify(): Promise<void>;
@@ -40,8 +40,9 @@ export function holdInputs(root: string): HeldInputs {
 }
 
 async function stampOf(path: string, settle: boolean): Promise<string> {
-  if (!/[*?[{]/u.test(path)) return fileStamp(path, settle);
-  const folder = dirname(path.slice(0, path.search(/[*?[{]/u) + 1));
+  const isFolder = (await stat(path).catch(() => null))?.isDirectory() === true;
+  if (!isFolder && !/[*?[{]/u.test(path)) return fileStamp(path, settle);
+  const folder = isFolder ? path : dirname(path.slice(0, path.search(/[*?[{]/u) + 1));
   const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);
   const files = entries.filter((entry) => !entry.isDirectory()).map((entry) => join(entry.parentPath, entry.name));
   const stamps = await Promise.all(files.toSorted().map(async (file) => `${file} ${await fileStamp(file, settle)}`));

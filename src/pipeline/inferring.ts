@@ -27,11 +27,7 @@ export async function runInfer(input: ProfileInput, options: InferringOptions): 
       remedy: 'Choose another name, or move it away first',
     });
   }
-  const { path, uri, csv } = input;
-  const dataset = await openDataset(
-    { name: 'data', path, uri, ...(csv === undefined ? {} : { csv }) },
-    { log: options.log },
-  );
+  const dataset = await openDataset({ ...input, name: 'data' }, { log: options.log });
   try {
     const inferred = await infer(dataset, options);
     if (contract !== undefined) await writeWhole(contract, contractText(inferred));

@@ -1,6 +1,6 @@
 import { dirname, resolve } from 'node:path';
 import { isProfile } from '../config/index.ts';
-import { openDataset, type CsvDialect, type DatasetSource } from '../data/dataset.ts';
+import { openDataset, type CsvDialect } from '../data/dataset.ts';
 import { UsageError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { mergeProfiles } from '../profile/merge.ts';
@@ -8,7 +8,8 @@ import { profileDataset } from '../profile/profile-dataset.ts';
 import type { Profile } from '../profile/profile.ts';
 import { readProfile } from '../profile/read-profile.ts';
 import { rangeOf, type Shard } from './contestants/predict.ts';
-import { inside, type Workspace } from './workspace.ts';
+import { configuredData } from './configured-data.ts';
+import type { Workspace } from './workspace.ts';
 import { requireWritable, writeWhole } from './writing.ts';
 
 /** Rows, or a profile of some. */
@@ -17,6 +18,7 @@ export interface ProfileInput {
   /** As the person wrote it. */
   uri: string;
   csv?: CsvDialect;
+  partitions?: readonly string[];
 }
 
 export interface ProfilingOptions {
@@ -43,8 +45,7 @@ export async function configuredInput(
       where: `models.${workspace.model}.data`,
     });
   }
-  const path = await inside(workspace, uri, `data.${name}`);
-  return { path, uri, ...(data.csv === undefined ? {} : { csv: data.csv }) };
+  return configuredData(workspace, name, uri, `data.${name}`);
 }
 
 /**
@@ -86,13 +87,13 @@ export async function runProfile(
 }
 
 async function profileRows(
-  { path, uri, csv }: ProfileInput,
+  input: ProfileInput,
   shard: Shard,
   log: Log,
   signal: AbortSignal | undefined,
 ): Promise<Profile> {
-  const source: DatasetSource = { name: 'data', path, uri, ...(csv === undefined ? {} : { csv }) };
-  const dataset = await openDataset(source, { log });
+  const { uri } = input;
+  const dataset = await openDataset({ ...input, name: 'data' }, { log });
   try {
     const rows = shard.count === 1 ? { start: 0, count: dataset.rows } : rangeOf(dataset.rows, shard);
     return await profileDataset(dataset, {

@@ -173,10 +173,22 @@ export function mergeColumns(one: ColumnProfile, other: ColumnProfile): ColumnPr
   if (one.kind === 'category' && other.kind === 'category') return mergeCategories(head, one, other);
   if (one.kind === 'time' && other.kind === 'time') {
     const either = (a: string | null, b: string | null, least: boolean): string | null =>
-      a === null ? b : b === null ? a : a < b === least ? a : b;
+      a === null ? b : b === null ? a : isEarlier(a, b) === least ? a : b;
     return { ...head, kind: 'time', min: either(one.min, other.min, true), max: either(one.max, other.max, false) };
   }
   return one.kind === 'nested' && other.kind === 'nested' ? { ...head, kind: 'nested' } : null;
+}
+
+/** Of two times as profiles write them: years may have more than four digits, and infinity has none. */
+function isEarlier(one: string, other: string): boolean {
+  const [a, b] = [yearOf(one), yearOf(other)];
+  return a === b ? one < other : a < b;
+}
+
+function yearOf(time: string): number {
+  if (time.endsWith('infinity')) return time.startsWith('-') ? -Infinity : Infinity;
+  const year = Number.parseInt(time, 10);
+  return time.endsWith('(BC)') ? 1 - year : year;
 }
 
 function isEmpty(column: ColumnProfile): boolean {

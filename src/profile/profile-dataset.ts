@@ -135,8 +135,15 @@ async function otherOf(dataset: Dataset, column: DatasetColumn, rows: Rows): Pro
   const read = async (query: string): Promise<readonly (readonly unknown[])[]> =>
     (await dataset.connection.runAndReadAll(query)).getRows();
   if (isNested(type) || /^(?:DATE|TIME)/u.test(type)) {
+    const typed = readingOf(dataset, [
+      { column, use: 'text' },
+      { column, use: 'typed' },
+    ]).expressions;
+    // Texts of times are not in the order of time: years may have more than four digits.
+    const [text, time] = isNested(type) ? [typed[0], typed[0]] : typed;
     const [[missing, min, max] = []] = await read(
-      `select (count(*) - count(value))::double, min(value), max(value) from ${cells}`,
+      `select (count(*) - count(value))::double, arg_min(value, time), arg_max(value, time)
+       from (select cast(${text} as varchar) as value, ${time} as time from ${partOf(dataset, from, rows)}) as ${quoteIdentifier('cells')}`,
     );
     const head = { name, type: type.slice(0, 200), missing: Number(missing) };
     if (isNested(type)) return { ...head, kind: 'nested' };

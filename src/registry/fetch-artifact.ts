@@ -4,6 +4,7 @@ import { addressOfFile, workflowArtifact, type Artifact, type WorkflowArtifact }
 import { chosenFile } from './archive.ts';
 import { cacheFolder, trimCache } from './artifact-cache.ts';
 import { fetchInto, fileName, sourceOf, type Source, type Wanted } from './fetch-files.ts';
+import { withoutQuery } from './hops.ts';
 import { releaseAddress } from './release-asset.ts';
 import { explained, storedArtifact, UnavailableArtifact, type ArtifactAccess } from './workflow-artifact.ts';
 
@@ -63,6 +64,18 @@ export function fetchNamed(
   options: FetchOptions,
 ): Promise<FetchedModel> {
   return fetchFrom(repository, { ...model, role: 'model', size: 0 }, folder, options);
+}
+
+/** The same for data at an address. @returns the absolute path of the file @throws RegistryError */
+export function fetchData(
+  repository: string,
+  url: URL,
+  sha256: string,
+  folder: string,
+  options: FetchOptions,
+): Promise<string> {
+  const wanted: Wanted = { role: 'data', uri: withoutQuery(url), sha256, size: 0 };
+  return fetchKept(folder, { address: { url }, path: url.pathname }, repository, wanted, options);
 }
 
 async function fetchFrom(

@@ -18,7 +18,7 @@ const maximumBytes = 4 * 1024 ** 3;
 
 /** What is to be had: `sha256` is not known of what only its archive vouches for, `size` 0 where nobody stated it. */
 export interface Wanted {
-  role: Artifact['role'] | 'archive';
+  role: Artifact['role'] | 'archive' | 'data';
   uri: string;
   sha256: string | undefined;
   size: number;
@@ -150,12 +150,13 @@ async function readableLocations(path: string, uri: string): Promise<string[]> {
 }
 
 function otherBytes({ role, uri, sha256 }: Wanted, found: string): RegistryError {
-  const what = role === 'archive' ? 'the archive that was uploaded' : 'the recorded model';
+  const what = { archive: 'the archive that was uploaded', data: 'the data that the configuration names' };
+  const meant = role === 'archive' || role === 'data' ? what[role] : 'the recorded model';
   return new RegistryError({
     found: `the bytes have sha256 ${found}`,
     expected: sha256,
     where: uri,
-    remedy: `They are not ${what}. Find out who changed them before anything else`,
+    remedy: `They are not ${meant}. Find out who changed them before anything else`,
   });
 }
 

@@ -1,5 +1,5 @@
 import { rmSync } from 'node:fs';
-import type { Dataset, DatasetColumn, DatasetSource } from '../data/relation.ts';
+import { sourceOf, type Dataset, type DatasetColumn, type DatasetSource } from '../data/relation.ts';
 import { temporaryFolder } from '../data/temporary.ts';
 import { DataError, type Fault } from '../errors.ts';
 import { startGuarded } from '../model/guarded-process.ts';
@@ -87,10 +87,11 @@ export interface SqlSession {
 
 /** One thread for what is summed, so that sums are the same every time. @throws DataError where the file is no longer what it was */
 export async function openSqlSession(
-  { name, path, uri, csv, rows, columns, sha256 }: Dataset,
+  dataset: Dataset,
   { signal, timeMs = 120_000, memoryBytes = 2 ** 31 }: SqlLimits = {},
 ): Promise<SqlSession> {
   signal?.throwIfAborted();
+  const { uri, sha256 } = dataset;
   const folder = await temporaryFolder('workspace');
   const { child, ended, end } = startGuarded({
     entry: 'sql-process',
@@ -155,7 +156,7 @@ export async function openSqlSession(
   try {
     const opened = await ask({
       kind: 'open',
-      dataset: { name, path, uri, ...(csv === undefined ? {} : { csv }), known: { rows, columns } },
+      dataset: sourceOf(dataset),
       folder,
       memoryBytes,
     });

@@ -244,7 +244,7 @@ test('each kind of bad file is refused with its place and a remedy', async () =>
   await inTemporaryFolder(async (folder) => {
     await assert.rejects(open(join(folder, 'no.csv')), /there is no such file.*Check the path/su);
     await mkdir(join(folder, 'folder.csv'));
-    await assert.rejects(open(join(folder, 'folder.csv')), /this is a folder/u);
+    await assert.rejects(open(join(folder, 'folder.csv')), /no data files in this folder/u);
     await writeParquet(join(folder, 'twins.parquet'), 'select 1 as a, 2 as b');
     const bytes = await readFile(join(folder, 'twins.parquet'));
     // The same file with its second column renamed to the first's name in another case.
@@ -456,4 +456,33 @@ test('texts are read as they stand in the file, few different ones or many, what
     }),
     { numRuns: 40 },
   );
+});
+
+test('a row with an empty cell too many is an error with its line, however that is written', async () => {
+  for (const [text, line] of [
+    ['a,b\n1,2\n3,4,\n', 3],
+    ['a,b\r\n1,2,\r\n', 2],
+    ['a,b\n1,"x\ny"\n1,2,""\n', 4],
+    ['a,b\n1,2,,', 2],
+  ] as const) {
+    assert.match(
+      await refused('rows.csv', text),
+      new RegExp(`:${line}: this row has [34] cells, and the first line 2`, 'u'),
+    );
+  }
+  await withFile('rows.csv', 'a,b\n1,\n"2,\n",""\n', async ({ rows }) => assert.equal(rows, 2));
+  // Where the pieces that a file is read in meet.
+  const rows = 'aaaaaa,b\n'.repeat(2 ** 20 / 8);
+  await withFile('rows.csv', `a,b\n${rows}`, async ({ rows: found }) => assert.equal(found, 2 ** 17));
+  assert.match(await refused('rows.csv', `a,b\n${rows}1,2,\n`), /this row has 3 cells/u);
+});
+
+test('a line of JSONL that is too long or holds half a character is named', async () => {
+  const long = `{"a":1}\n{"a":"${'x'.repeat(34 * 2 ** 20)}"}\n`;
+  assert.match(await refused('rows.jsonl', long), /:2: a line is longer than 16 MiB/u);
+  assert.match(
+    await refused('rows.jsonl', '{"a":"\\ud83d\\ude00"}\n{"a":"\\ude00"}\n'),
+    /:2: .*half of a surrogate pair \(\\ude00\)/u,
+  );
+  await withFile('rows.jsonl', '{"a":"\\ud83d\\ude00"}\n', async ({ rows }) => assert.equal(rows, 1));
 });

@@ -4,6 +4,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
+import { readingOf } from '../../src/data/cells.ts';
 import { openDataset, readColumns, type CsvDialect, type Dataset } from '../../src/data/dataset.ts';
 import { DataError } from '../../src/errors.ts';
 import { inTemporaryFolder } from '../support/project.ts';
@@ -220,4 +221,62 @@ test('a pipe is no file of rows, and is not waited for', () =>
     const path = join(folder, 'a.csv');
     await promisify(execFile)('mkfifo', [path]);
     await assert.rejects(openDataset({ name: 'evaluation', path, uri: 'a.csv' }), /a\.csv: this is not a file/u);
+  }));
+
+test('lists, structs and maps of Parquet hold what cells of these types would', () =>
+  inTemporaryFolder(async (folder) => {
+    const path = join(folder, 'rows.parquet');
+    await writeParquet(
+      path,
+      `select ['nan'::float, 0.1::float, null] as l, {'a': 'nan'::double, 't': timestamp '2024-01-01 10:00:00', 'b"c': '\\x00'::blob} as s,
+       map {'k': 'nan'::double, 'm': 2.5::double} as m, [[1.5::double], null, ['nan'::double]] as n, null::double[] as none`,
+    );
+    const dataset = await openDataset({ name: 'data', path, uri: 'rows.parquet' });
+    try {
+      const { from, expressions } = readingOf(
+        dataset,
+        dataset.columns.map((column) => ({ column, use: 'text' })),
+      );
+      const read = await dataset.connection.runAndReadAll(`select ${expressions.join(', ')} from ${from}`);
+      assert.deepEqual(read.getRows()[0], [
+        '[null,0.1,null]',
+        '{"a":null,"t":"2024-01-01T10:00:00.000000Z","b\\"c":"AA=="}',
+        '{"k":null,"m":2.5}',
+        '[[1.5],null,[null]]',
+        null,
+      ]);
+    } finally {
+      dataset.close();
+    }
+  }));
+
+test('times that differ by nanoseconds are different texts, and one time is one text whatever its type', () =>
+  inTemporaryFolder(async (folder) => {
+    const path = join(folder, 'rows.parquet');
+    const times = [
+      '2024-01-01 10:00:00.123456789',
+      '2024-01-01 10:00:00.123456788',
+      '1950-01-01 10:00:00.1',
+      'infinity',
+    ];
+    await writeParquet(
+      path,
+      times.map((time) => `select timestamp_ns '${time}' as ns, timestamp '${time}' as us`).join(' union all '),
+    );
+    const dataset = await openDataset({ name: 'data', path, uri: 'rows.parquet' });
+    try {
+      const { from, expressions } = readingOf(
+        dataset,
+        dataset.columns.map((column) => ({ column, use: 'text' })),
+      );
+      const read = await dataset.connection.runAndReadAll(`select ${expressions.join(', ')} from ${from}`);
+      assert.deepEqual(read.getRows(), [
+        ['2024-01-01T10:00:00.123456789Z', '2024-01-01T10:00:00.123456Z'],
+        ['2024-01-01T10:00:00.123456788Z', '2024-01-01T10:00:00.123456Z'],
+        ['1950-01-01T10:00:00.100000Z', '1950-01-01T10:00:00.100000Z'],
+        ['infinity', 'infinity'],
+      ]);
+    } finally {
+      dataset.close();
+    }
   }));

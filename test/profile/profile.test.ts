@@ -348,3 +348,25 @@ function timesOf(values: Float64Array): Map<number, number> {
   for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1);
   return counts;
 }
+
+test('times are in the order of time, whatever their years, in one file and merged from several', () =>
+  inTemporaryFolder(async (folder) => {
+    const years = ["'1970-01-01'", "'148108-07-06'", "'9999-12-31'"];
+    const profiles: Profile[] = [];
+    for (const [index, values] of [years, ["'infinity'"], ["'0044-03-15 (BC)'"]].entries()) {
+      const path = join(folder, `${index}.parquet`);
+      await writeParquet(
+        path,
+        values.map((each) => `select timestamp ${each} as t, date ${each} as d`).join(' union all '),
+      );
+      profiles.push(await opened(path, (part, rows) => part(0, rows)));
+    }
+    const ends = ({ columns }: Profile): unknown[] =>
+      columns.map((column) => column.kind === 'time' && [column.min, column.max]);
+    assert.deepEqual(ends(profiles[0] as Profile), [
+      ['1970-01-01T00:00:00.000000Z', '148108-07-06T00:00:00.000000Z'],
+      ['1970-01-01', '148108-07-06'],
+    ]);
+    const merged = mergeProfiles(profiles.map((profile, index) => ({ profile, uri: `${index}.parquet` })));
+    assert.deepEqual(ends(merged)[1], ['0044-03-15 (BC)', 'infinity']);
+  }));

@@ -1,5 +1,5 @@
 import { bytes, defaults, milliseconds, parityOf, reservedColumns } from '../../config/index.ts';
-import { openDataset, requireColumns, sourceOf, type Dataset, type DatasetSource } from '../../data/dataset.ts';
+import { openDataset, requireColumns, sourceOf, type Dataset } from '../../data/dataset.ts';
 import { requireRowIds } from '../../data/row-ids.ts';
 import { DataError } from '../../errors.ts';
 import { identityOf, type Artifact, type RegistryHistory } from '../../evidence/index.ts';
@@ -8,7 +8,8 @@ import type { RowRange } from '../../model/batches.ts';
 import { predictModels, type ModelRole, type PredictionModel } from '../../model/predict.ts';
 import type { PredictionResult } from '../../model/predictions.ts';
 import type { Anchor, Contestant } from '../../stages/stage.ts';
-import { inside, insideRoot, type Workspace } from '../workspace.ts';
+import { configuredData } from '../configured-data.ts';
+import { insideRoot, type Workspace } from '../workspace.ts';
 import { withLines } from '../gate/places.ts';
 import { resolveAnchor, resolveChampion, resolveReference, type ResolvedModel, type Rival } from './resolve.ts';
 import type { ModelReference } from '../../config/index.ts';
@@ -260,10 +261,7 @@ export async function withFiles<T>(
   const datasets: Record<string, Dataset> = {};
   try {
     for (const [name, { file: uri, key }] of Object.entries(files)) {
-      const { csv } = workspace.modelConfig.data;
-      const path = await inside(workspace, uri, key);
-      const source: DatasetSource = { name, uri, path, ...(csv === undefined ? {} : { csv }) };
-      datasets[name] = await openDataset(source, { log: workspace.log });
+      datasets[name] = await openDataset(await configuredData(workspace, name, uri, key), { log: workspace.log });
     }
     return await work(datasets);
   } finally {

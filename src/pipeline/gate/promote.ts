@@ -17,7 +17,7 @@ import { committedPlace, immutableModelUri } from '../../registry/artifact-uri.t
 import { requireFetchable } from '../../registry/committed-file.ts';
 import { openRepository } from '../../registry/git/repository.ts';
 import type { PendingPullRequest, RecordResult, Registry } from '../../registry/registry.ts';
-import { fileDigest } from '../../file-digest.ts';
+import { digestOfFiles } from '../../data/parts.ts';
 import { stages } from '../../stages/index.ts';
 import { readApprovals } from './approvals.ts';
 import {
@@ -35,6 +35,7 @@ import { recordedArtifact } from '../contestants/contestants.ts';
 import { stageFacts } from '../configuration.ts';
 import { prepareStages, runStages } from './run-stage.ts';
 import { openRegistry, registryView } from '../open-registry.ts';
+import { dataAddress } from '../configured-data.ts';
 import { inside, insideRoot, type Workspace } from '../workspace.ts';
 import { EvidenceError, UsageError } from '../../errors.ts';
 
@@ -140,8 +141,9 @@ async function refuseOtherData(workspace: Workspace, evidence: readonly Evidence
     if (file === 'registry') continue;
     const of = evidence.find(({ subjects }) => Object.hasOwn(subjects.datasets, name));
     if (file === undefined || of === undefined) continue;
-    const path = await inside(workspace, file, `data.${name}`);
-    const found = await fileDigest(path).catch(() => null);
+    const key = `data.${name}`;
+    const address = dataAddress(file, `models.${workspace.model}.${key}`);
+    const found = address?.sha256 ?? (await digestOfFiles(await inside(workspace, file, key), file).catch(() => null));
     const judged = of.subjects.datasets[name]?.sha256;
     if (found === null || found === judged) continue;
     throw new EvidenceError({
@@ -289,6 +291,6 @@ async function recordable(workspace: Workspace, candidate: ResolvedModel, record
 /** Paths of the data that is judged on, as the configuration has them. */
 function datasetsOf({ modelConfig: { data } }: Workspace): string[] {
   return [data.evaluation, data.reference, data.current].filter(
-    (path): path is string => path !== undefined && path !== 'registry',
+    (path): path is string => path !== undefined && path !== 'registry' && !/^https?:/iu.test(path),
   );
 }

@@ -7,6 +7,8 @@ export interface CellTypes {
   null: boolean;
   /** Whether it names any type. */
   any: boolean;
+  /** Whether a number must be a multiple of another. */
+  multiple: boolean;
 }
 
 type Schema = Record<string, unknown>;
@@ -21,7 +23,7 @@ const steps = 10_000;
  * What lies behind `not` is left out.
  */
 export function cellTypes(schema: unknown, columns: readonly string[]): CellTypes[] {
-  const types = columns.map(() => ({ number: false, boolean: false, null: false, any: false }));
+  const types = columns.map(() => ({ number: false, boolean: false, null: false, any: false, multiple: false }));
   const byName = new Map(columns.map((name, index) => [name, types[index] as CellTypes]));
   const references = referencesOf(schema);
   for (const { schema: row, base } of applicable({ schema, base: '' }, references)) {
@@ -93,6 +95,7 @@ function addTypes(cell: CellTypes, schema: Schema): void {
     types.has('integer') ||
     values.some((value) => typeof value === 'number') ||
     numericKeywords.some((keyword) => Object.hasOwn(schema, keyword));
+  cell.multiple ||= Object.hasOwn(schema, 'multipleOf');
   cell.boolean ||= types.has('boolean') || values.some((value) => typeof value === 'boolean');
   cell.null ||= types.has('null') || values.includes(null);
 }

@@ -2,7 +2,7 @@ import { labelColumns, roleOf, type Columns, type Task } from '../../config/inde
 import { readingOfColumn } from '../../data/cells.ts';
 import { classPosition, classText } from '../../data/class-text.ts';
 import { readColumns } from '../../data/columns.ts';
-import { csvLines } from '../../data/csv.ts';
+import { linesOfRows } from '../../data/csv.ts';
 import { quoteIdentifier, reading, requireColumns, type Dataset, type DatasetColumn } from '../../data/dataset.ts';
 import { isNotANumber, numberPattern } from '../../data/grammar.ts';
 import { numbersSpelled, type SpelledNumbers } from '../../data/numbers.ts';
@@ -324,8 +324,8 @@ function spellingOf(dataset: Dataset, name: string): Promise<SpelledNumbers> {
   return reading(dataset, () => numbersSpelled(dataset, column));
 }
 
-async function lineOf({ path }: Dataset, row: number): Promise<number | null> {
-  return (await csvLines(path, [row])).get(row) ?? null;
+async function lineOf(dataset: Dataset, row: number): Promise<number | null> {
+  return (await linesOfRows(dataset, [row])).get(row)?.line ?? null;
 }
 
 /** Of a profile no row is known. Null: nor are its texts. */

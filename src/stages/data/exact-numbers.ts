@@ -7,6 +7,8 @@ export interface ContractNumbers {
   all: ReadonlyMap<number, ReadonlySet<string>>;
   /** Those whose double is another number than is written. */
   inexact: ReadonlySet<number>;
+  /** Whether anything must be a multiple. */
+  multiples: boolean;
 }
 
 const stringOrNumber = /"(?:[^"\\]|\\.)*"|-?[0-9][0-9.eE+-]*/gu;
@@ -19,6 +21,7 @@ export function contractNumbers(text: string): ContractNumbers {
   return {
     all,
     inexact: new Set(tokens.filter((token) => !isExact(token)).map(Number)),
+    multiples: text.includes('"multipleOf"'),
   };
 }
 
@@ -33,9 +36,15 @@ export interface JsonNumber {
 
 const parts = /"(?:[^"\\]|\\.)*"|[{}[\]:]|-?[0-9][0-9.eE+-]*/gu;
 
+/** Whether a text of JSON may have one. Of few digits a number is in doubt only where one of the contract is. */
+function mayBeDoubtful(text: string, { inexact }: ContractNumbers): boolean {
+  return inexact.size > 0 || /[0-9.]{16}|[0-9][eE][0-9+-]/u.test(text);
+}
+
 /** The numbers of a line of JSON whose doubles are other numbers, and others that the contract makes doubtful. */
 export function doubtfulNumbers(line: string, numbers: ContractNumbers): JsonNumber[] {
   const found: JsonNumber[] = [];
+  if (!mayBeDoubtful(line, numbers)) return found;
   let depth = 0;
   let [last, column] = ['""', ''];
   for (const [part] of line.matchAll(parts)) {
@@ -78,6 +87,15 @@ function normal(token: string): string {
   return `${token.startsWith('-') ? '-' : ''}${kept}e${power}`;
 }
 
+interface PlaceOfNumber {
+  uri: string;
+  row: number;
+  line?: number;
+  column?: string;
+  /** Whether it must be a multiple of some number, which depends on its last digit. */
+  multiple?: boolean;
+}
+
 /**
  * Refuse a number whose double may be judged otherwise than the number itself. Rounding keeps the order of numbers, so that only
  * one that becomes equal to a number of the contract, or whole, is in doubt.
@@ -86,13 +104,13 @@ function normal(token: string): string {
 export function requireJudgeable(
   token: string,
   numbers: ContractNumbers,
-  { uri, row, line, column }: { uri: string; row: number; line?: number; column?: string },
+  { uri, row, line, column, multiple = false }: PlaceOfNumber,
 ): void {
   const value = Number(token);
   const exact = isExact(token);
   const equal = [...(numbers.all.get(value) ?? [])].some((each) => each !== normal(token));
   const becomesWhole = !exact && Number.isInteger(value) && !isWholeToken(token);
-  if (!equal && !becomesWhole) return;
+  if (!equal && !becomesWhole && (exact || !multiple)) return;
   throw new DataError({
     found: `${column === undefined ? '' : `${showColumn(column)}, `}row ${row}${line === undefined ? '' : ` (line ${line})`} is ${token.slice(0, 80)}, which the contract cannot judge exactly`,
     expected: 'numbers that a double tells apart from those of the contract: whole ones up to 2^53, or about 16 digits',

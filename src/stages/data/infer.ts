@@ -191,7 +191,15 @@ async function loosen(contract: RowSchema, dataset: Dataset, log: Log, signal: A
   for (;;) {
     const broken = await brokenBy(contract, dataset, log, signal);
     if (broken.length === 0) return;
-    for (const { column, rule } of broken) {
+    for (const { column, rule, line, message } of broken) {
+      if (rule === 'json') {
+        throw new DataError({
+          found: message,
+          expected: 'one JSON object a line',
+          where: `${dataset.uri}${line === undefined ? '' : `:${line}`}`,
+          remedy: 'Fix this line',
+        });
+      }
       const schema = Object.hasOwn(contract.properties, column ?? '') ? contract.properties[column ?? ''] : undefined;
       if (rule === 'required') contract.required = contract.required.filter((name) => name !== column);
       // One rule after the other, until the row breaks none.

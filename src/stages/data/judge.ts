@@ -17,6 +17,8 @@ export interface Violation {
   /** 1-based number of the row. */
   row: number;
   line?: number;
+  /** The file of that line, where the dataset has several. */
+  file?: string;
   /** The column the rule is about; null when it is about the row. */
   column: string | null;
   /** The keyword of JSON Schema, or `json` for a line that is no JSON object. */
@@ -64,8 +66,9 @@ export function compileContract(contract: Contract, log: Log, limit = timeLimit)
       try {
         withTimeLimit(limit, () => {
           for (; at < batch.length; at++) {
-            const { number, value, line, broken, written } = batch[at] as Row;
-            const place = { row: number, ...(line === undefined ? {} : { line }) };
+            const { number, value, line, file, broken, written } = batch[at] as Row;
+            const inFile = { ...(line === undefined ? {} : { line }), ...(file === undefined ? {} : { file }) };
+            const place = { row: number, ...inFile };
             if (broken !== undefined) {
               violations.push({ ...place, column: null, rule: 'json', message: broken, value });
             } else if (!validate(value)) {

@@ -1,7 +1,7 @@
 import { TextDecoder } from 'node:util';
 import { readingOf } from '../../data/cells.ts';
 import type { Dataset } from '../../data/dataset.ts';
-import { jsonRow, lineBatches, type JsonRow } from '../../data/lines.ts';
+import { jsonRow, lineBatches, readJson, type JsonRow, type Line } from '../../data/lines.ts';
 import { hasManyDigits, isNested } from '../../data/types.ts';
 import { DataError } from '../../errors.ts';
 import type { CellTypes } from './cell-types.ts';
@@ -15,6 +15,8 @@ export interface Row extends JsonRow {
   number: number;
   /** Line of the file, where a line is a row. */
   line?: number;
+  /** The file of that line, where the dataset has several. */
+  file?: string;
   /** Numbers of columns that a double is not, as they are written. */
   written?: Map<string, string>;
 }
@@ -39,7 +41,7 @@ export function rowBatches(
   }
 }
 
-const noNumbers: ContractNumbers = { all: new Map(), inexact: new Set() };
+const noNumbers: ContractNumbers = { all: new Map(), inexact: new Set(), multiples: false };
 
 async function* csvRows(
   dataset: Dataset,
@@ -49,7 +51,7 @@ async function* csvRows(
 ): AsyncGenerator<Row[]> {
   const readers = dataset.columns.map((column, index) => {
     const textCell = textCellReader(types[index] as CellTypes, column, dataset.csv);
-    return (cell: unknown, written: Written) => textCell(cell as string | null, written);
+    return (cell: unknown, { written }: Told) => textCell(cell as string | null, written);
   });
   yield* tableRows(dataset, types, readers, suspects, numbers);
 }
@@ -62,10 +64,14 @@ async function* parquetRows(
 ): AsyncGenerator<Row[]> {
   const readers = dataset.columns.map(({ type }, index) => {
     const missing = missingCell(types[index] as CellTypes);
-    const read = isNested(type) ? parsed : (cell: unknown): unknown => cell;
-    return (cell: unknown, written: Written) => {
+    const nested = isNested(type);
+    return (cell: unknown, { written, within }: Told) => {
       if (cell === null) return missing;
-      if (!hasManyDigits(type)) return read(cell);
+      if (nested) {
+        within(cell as string);
+        return readJson(cell as string)?.read;
+      }
+      if (!hasManyDigits(type)) return cell;
       written(cell as string);
       return Number(cell);
     };
@@ -73,21 +79,20 @@ async function* parquetRows(
   yield* tableRows(dataset, types, readers, suspects, numbers);
 }
 
-type Written = (token: string) => void;
-
-function parsed(cell: unknown): unknown {
-  try {
-    return JSON.parse(cell as string) as unknown;
-  } catch {
-    // NaN and infinities have no JSON form.
-    return cell;
-  }
+/** What a reader of cells tells of the numbers that it finds, as they are written. */
+interface Told {
+  /** Of a cell that is a number. */
+  written: (token: string) => void;
+  /** Of the JSON that holds a list, a struct or a map. */
+  within: (json: string) => void;
 }
+
+type ReadCell = (cell: unknown, told: Told) => unknown;
 
 async function* tableRows(
   dataset: Dataset,
   types: readonly CellTypes[],
-  readers: readonly ((cell: unknown, written: Written) => unknown)[],
+  readers: readonly ReadCell[],
   suspects: Suspects | null,
   numbers: ContractNumbers,
 ): AsyncGenerator<Row[]> {
@@ -113,14 +118,21 @@ async function* tableRows(
     }));
     for (const [index, name] of names.entries()) {
       const vector = chunk.getColumnVector(index);
-      const read = readers[index] as (cell: unknown, written: Written) => unknown;
+      const read = readers[index] as ReadCell;
+      const { number: judged, multiple } = types[index] as CellTypes;
       for (const [at, target] of rows.entries()) {
-        const value = read(vector.getItem(at), (token) => {
-          const exact = isExact(token);
-          if (exact && numbers.inexact.size === 0) return;
-          if (types[index]?.number === true)
-            requireJudgeable(token, numbers, { uri: dataset.uri, row: target.number, column: name });
-          if (!exact) (target.written ??= new Map()).set(name, token);
+        const place = { uri: dataset.uri, row: target.number, column: name };
+        const value = read(vector.getItem(at), {
+          written: (token) => {
+            const exact = isExact(token);
+            if (exact && numbers.inexact.size === 0) return;
+            if (judged) requireJudgeable(token, numbers, { ...place, multiple });
+            if (!exact) (target.written ??= new Map()).set(name, token);
+          },
+          within: (json) => {
+            for (const { token } of doubtfulNumbers(json, numbers))
+              requireJudgeable(token, numbers, { ...place, multiple: numbers.multiples });
+          },
         });
         if (value === absent) continue;
         if (name === '__proto__') Object.defineProperty(target.value, name, { value, enumerable: true });
@@ -137,21 +149,23 @@ async function* jsonRows(
   types: readonly CellTypes[],
   numbers: ContractNumbers,
 ): AsyncGenerator<Row[]> {
-  const judged = new Map(dataset.columns.map(({ name }, index) => [name, types[index]?.number === true]));
+  const typesOf = new Map(dataset.columns.map(({ name }, index) => [name, types[index]]));
   const utf8 = new TextDecoder('utf-8', { fatal: true });
   let before = 0;
-  for await (const lines of lineBatches(dataset.path, dataset.uri)) {
+  for await (const { lines, uri } of linesOfFiles(dataset)) {
+    const file = dataset.parts.length > 1 ? { file: uri } : {};
     for (let start = 0; start < lines.length; start += batchRows) {
       const from = before + 1;
       const rows = lines.slice(start, start + batchRows).map(({ number, bytes }, at): Row => {
         const read = jsonRow(utf8, bytes);
-        const row: Row = { ...read, number: from + at, line: number };
+        const row: Row = { ...read, number: from + at, line: number, ...file };
         const text = bytes.toString('utf8');
-        // A number of few digits is in doubt only where one of the contract is.
-        if (numbers.inexact.size === 0 && !/[0-9.]{16}|[0-9][eE][0-9+-]/u.test(text)) return row;
         for (const { token, column, nested } of doubtfulNumbers(text, numbers)) {
-          if (nested || judged.get(column) === true)
-            requireJudgeable(token, numbers, { uri: dataset.uri, row: row.number, line: number, column });
+          const { number: judged = false, multiple = false } = typesOf.get(column) ?? {};
+          if (nested || judged) {
+            const place = { uri, row: row.number, line: number, column };
+            requireJudgeable(token, numbers, { ...place, multiple: nested ? numbers.multiples : multiple });
+          }
           if (!nested && !isExact(token)) (row.written ??= new Map()).set(column, token);
         }
         return row;
@@ -168,6 +182,11 @@ async function* jsonRows(
       remedy: 'Write one object on each line',
     });
   }
+}
+
+async function* linesOfFiles({ parts, paths }: Dataset): AsyncGenerator<{ lines: Line[]; uri: string }> {
+  for (const [index, { uri, path }] of parts.entries())
+    for await (const lines of lineBatches(paths[index] ?? path, uri)) yield { lines, uri };
 }
 
 const batchRows = 2048;

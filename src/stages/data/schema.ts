@@ -255,6 +255,25 @@ export const Leakage = Type.Object(
 );
 export type Leakage = Static<typeof Leakage>;
 
+export const Privacy = Type.Object(
+  {
+    mask: Type.Optional(
+      Type.Boolean({
+        description: 'put such values out of sight in evidence, reports and lists of rows (default true)',
+      }),
+    ),
+    allow: Type.Optional(
+      Type.Array(Column, {
+        minItems: 1,
+        uniqueItems: true,
+        description: 'columns that are known to hold such values and are meant to: neither told nor masked as columns',
+      }),
+    ),
+  },
+  strict,
+);
+export type Privacy = Static<typeof Privacy>;
+
 /** Keys that the stage adds to `data`. */
 export const dataKeys = {
   contract: Type.Optional(Type.String({ minLength: 1, description: 'JSON Schema 2020-12 of one row' })),
@@ -264,6 +283,12 @@ export const dataKeys = {
     Type.Union([Type.Literal(false), Leakage], {
       description:
         'rows that evaluation and reference data share, and duplicates (default: checked if there is data.reference)',
+    }),
+  ),
+  privacy: Type.Optional(
+    Type.Union([Type.Literal(false), Privacy], {
+      description:
+        'columns that look like personal data (e-mail, phone, card, IBAN, IP address, national id) are a warning, and their values masked (default); false: neither',
     }),
   ),
   profile: Type.Optional(

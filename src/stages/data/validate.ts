@@ -1,4 +1,4 @@
-import { csvLines } from '../../data/csv.ts';
+import { linesOfRows, type LineOfFile } from '../../data/csv.ts';
 import { quoteIdentifier, reading, type Dataset } from '../../data/dataset.ts';
 import type { Check } from '../../evidence/check.ts';
 import { summaryOfProfile } from '../../profile/merge.ts';
@@ -14,7 +14,8 @@ import { driftChecks } from './drift.ts';
 import { leakageChecks } from './leakage.ts';
 import { ruleOutcomes, withOwnIds } from './rules/judge-rules.ts';
 import { repeatedRows } from './rules/rows.ts';
-import { mostBrokenRows, type BrokenRow } from './rules/rule.ts';
+import { maskerOf, personalCheck, personalColumns, type Masker, type PersonalColumn } from './personal-data.ts';
+import { mostBrokenRows, type BrokenRow, type RuleOutcome } from './rules/rule.ts';
 import { dataSettings, leakageSettings, type TableRule } from './schema.ts';
 import { countSuspects, suspectsOf } from './sieve/suspects.ts';
 import { count, rowsOf, showColumn, showValue } from './show.ts';
@@ -37,10 +38,18 @@ interface DatasetDetails {
     message: string;
     rows: number;
     /** The first rows. Values are shortened. */
-    examples: { row: number; line?: number; value: string }[];
+    examples: { row: number; line?: number; file?: string; value: string }[];
   }[];
   /** The first offending rows. Values are shortened. */
-  examples: { row: number; line?: number; column: string | null; rule: string; message: string; value: string }[];
+  examples: {
+    row: number;
+    line?: number;
+    file?: string;
+    column: string | null;
+    rule: string;
+    message: string;
+    value: string;
+  }[];
 }
 
 /** What of the context it reads. */
@@ -70,6 +79,13 @@ export async function validateData(input: ValidateInput): Promise<StageResult> {
   const details: Record<string, DatasetDetails> = {};
   const listed: Awaited<ReturnType<typeof listedRows>> = [];
   const { columns } = input.config;
+  const { privacy = {} } = dataSettings(input.config);
+  const personal = new Map<string, PersonalColumn[]>();
+  if (privacy !== false) {
+    for (const [name, dataset] of Object.entries(input.datasets))
+      personal.set(name, await personalColumns(dataset, privacy));
+  }
+  const mask = maskerOf([...personal.values()].flat(), privacy === false ? { mask: false } : privacy);
   for (const [name, dataset] of Object.entries(input.datasets)) {
     input.signal?.throwIfAborted();
     const broken: BrokenRow[] = [];
@@ -78,7 +94,7 @@ export async function validateData(input: ValidateInput): Promise<StageResult> {
       const found = await describeDataset(dataset);
       checks.push(...(await tableChecks(dataset, own, columns.id)));
       if (contract !== undefined && judge !== undefined) {
-        broken.push(...(await judgeRows(dataset, contract, judge, found, input)));
+        broken.push(...(await judgeRows(dataset, contract, judge, found, input, mask)));
         checks.push(contractCheck(dataset, contract, found), ...withOwnIds(violationChecks(dataset, found)));
       }
       return found;
@@ -86,10 +102,11 @@ export async function validateData(input: ValidateInput): Promise<StageResult> {
     broken.push(...(await repeated(dataset, checks, own, columns.id)));
     const context = { datasets: input.datasets, columns, now: new Date(), signal: input.signal };
     for (const outcome of await ruleOutcomes(dataset, rules, context)) {
-      checks.push(outcome.check);
+      checks.push(maskedExample(outcome, mask));
       broken.push(...outcome.broken);
     }
-    listed.push(...(await listedRows(dataset, columns.id, broken)));
+    if (privacy !== false) checks.push(...personalCheck(dataset, personal.get(name) ?? [], columns, privacy));
+    listed.push(...(await listedRows(dataset, columns.id, broken.map(mask.row), (id) => mask.value(columns.id, id))));
   }
   const { drift, ...settings } = dataSettings(input.config);
   const drifted = drift === undefined ? undefined : await driftChecks(input, drift);
@@ -97,16 +114,24 @@ export async function validateData(input: ValidateInput): Promise<StageResult> {
   const leaked = asked === null ? undefined : await leakageChecks(input, asked);
   checks.push(...(drifted?.checks ?? []), ...(leaked?.checks ?? []));
   return {
-    checks,
-    details: {
+    checks: mask.all(checks),
+    details: mask.all({
       contract: contract === undefined ? null : { uri: contract.uri, sha256: contract.sha256 },
       datasets: details,
       ...(drifted === undefined ? {} : { drift: drifted.details }),
       ...(leaked === undefined ? {} : { leakage: leaked.details }),
-      ...(await profilesToKeep(input)),
-    },
+      ...(await profilesToKeep(input, mask)),
+    }),
     files: await violationFilesOf(listed),
   };
+}
+
+/** The example that the message of a rule gives, as its column is masked. */
+function maskedExample({ check, broken }: RuleOutcome, mask: Masker): Check {
+  const [{ column, value } = { column: null, value: null }] = broken;
+  if (value === null) return check;
+  const shown = showValue(value);
+  return { ...check, message: check.message.replace(shown, () => mask.value(column, shown)) };
 }
 
 /** Rows whose key stands more than once, where that is found. */
@@ -132,22 +157,22 @@ async function repeated(
  * What the candidate is judged on, for later comparisons of data with it: a summary of the reference data, or of the evaluation data
  * where there are none and the configuration says so.
  */
-async function profilesToKeep({
-  config,
-  datasets,
-  profiles = {},
-  log,
-  signal,
-}: ValidateInput): Promise<{ profiles?: Record<string, Profile> }> {
+async function profilesToKeep(
+  { config, datasets, profiles = {}, log, signal }: ValidateInput,
+  mask: Masker,
+): Promise<{ profiles?: Record<string, Profile> }> {
   const { profile: wanted, reference } = dataSettings(config);
   if (wanted === false || (wanted === undefined && reference === undefined)) return {};
   const name = reference === undefined ? 'evaluation' : 'reference';
+  const kept = (profile: Profile): { profiles: Record<string, Profile> } => ({
+    profiles: { [name]: mask.profile(profile.form === 'full' ? summaryOfProfile(profile) : profile) },
+  });
   const known = profiles[name]?.profile;
-  if (known !== undefined) return { profiles: { [name]: known.form === 'full' ? summaryOfProfile(known) : known } };
+  if (known !== undefined) return kept(known);
   const dataset = datasets[name];
   if (dataset === undefined) return {};
   const progress = (done: number, of: number): void => log.progress(`Columns of the ${name} data profiled`, done, of);
-  return { profiles: { [name]: summaryOfProfile(await profileDataset(dataset, { progress, signal })) } };
+  return kept(await profileDataset(dataset, { progress, signal }));
 }
 
 async function describeDataset(dataset: Dataset): Promise<DatasetDetails> {
@@ -180,6 +205,7 @@ async function judgeRows(
   judge: Judge,
   found: DatasetDetails,
   { log, signal }: ValidateInput,
+  mask: Masker,
 ): Promise<BrokenRow[]> {
   const names = dataset.columns.map((column) => column.name);
   const types = withTimeLimit(10_000, () => cellTypes(contract.schema, names));
@@ -201,38 +227,37 @@ async function judgeRows(
       if (broken.length < mostBrokenRows) broken.push(brokenRow(violation));
       const column = columns.get(violation.column ?? '');
       if (column !== undefined) column.invalid += 1;
-      countViolation(kinds, violation);
+      countViolation(kinds, violation, mask);
     }
     log.progress(`Rows of the ${dataset.name} data`, batch.at(-1)?.number ?? 0, dataset.rows);
   }
   found.violations = [...kinds.values()].sort((a, b) => b.rows - a.rows).slice(0, 100);
   const shown = [...first, ...found.violations.flatMap((kind) => kind.examples)];
   const numbers = [...new Set(shown.map(({ row }) => row))].sort((a, b) => a - b);
-  const lines =
-    dataset.format === 'csv' && numbers.length > 0 ? await csvLines(dataset.path, numbers) : new Map<number, number>();
+  const lines = await linesOfRows(dataset, numbers);
+  const placeOf = (row: number, line?: number, file?: string): Partial<LineOfFile> =>
+    line === undefined ? (lines.get(row) ?? {}) : { line, ...(file === undefined ? {} : { file }) };
   for (const kind of found.violations) {
     if (kind.column !== null && !names.includes(kind.column)) kind.message += suggestion(kind.column, names);
-    for (const example of kind.examples) {
-      const line = example.line ?? lines.get(example.row);
-      if (line !== undefined) example.line = line;
-    }
+    for (const example of kind.examples) Object.assign(example, placeOf(example.row, example.line, example.file));
   }
   found.invalid = invalid;
-  found.examples = first.map(({ row, line = lines.get(row), column, rule, message, value }) => ({
+  found.examples = first.map(({ row, line, file, column, rule, message, value }) => ({
     row,
-    ...(line === undefined ? {} : { line }),
+    ...placeOf(row, line, file),
     column: column === null ? null : column.slice(0, 200),
     rule,
     message: column === null || names.includes(column) ? message : `${message}${suggestion(column, names)}`,
-    value: showValue(value),
+    value: mask.value(column, showValue(value)),
   }));
   return broken;
 }
 
-function brokenRow({ row, line, column, rule, message, value }: Violation): BrokenRow {
+function brokenRow({ row, line, file, column, rule, message, value }: Violation): BrokenRow {
   return {
     row,
     ...(line === undefined ? {} : { line }),
+    ...(file === undefined ? {} : { file }),
     column: column === null ? null : column.slice(0, 200),
     rule,
     value: listedValue(value),
@@ -240,15 +265,20 @@ function brokenRow({ row, line, column, rule, message, value }: Violation): Brok
   };
 }
 
-function countViolation(kinds: Map<string, DatasetDetails['violations'][number]>, violation: Violation): void {
-  const { rule, message, row, line } = violation;
+function countViolation(
+  kinds: Map<string, DatasetDetails['violations'][number]>,
+  violation: Violation,
+  mask: Masker,
+): void {
+  const { rule, message, row, line, file } = violation;
   const column = violation.column === null ? null : violation.column.slice(0, 200);
   const key = JSON.stringify([column, rule, message]);
   const kind = kinds.get(key);
   const example = (): (typeof first)[number] => ({
     row,
     ...(line === undefined ? {} : { line }),
-    value: showValue(violation.value),
+    ...(file === undefined ? {} : { file }),
+    value: mask.value(column, showValue(violation.value)),
   });
   const first = kind?.examples ?? [];
   if (kind !== undefined) {
@@ -277,13 +307,14 @@ function contractCheck(dataset: Dataset, contract: Contract, found: DatasetDetai
   if (first === undefined) {
     return { ...check, verdict: 'pass', message: `all ${rowsOf(dataset.rows)} keep to ${contract.uri}` };
   }
-  const place = `row ${count(first.row)}${first.line === undefined ? '' : ` (line ${count(first.line)})`}`;
+  const of = first.file === undefined ? '' : ` of ${first.file}`;
+  const place = `row ${count(first.row)}${first.line === undefined ? '' : ` (line ${count(first.line)}${of})`}`;
   const subject = first.column === null ? '' : ` ${showColumn(first.column)} is ${first.value}:`;
   return {
     ...check,
     verdict: 'fail',
     message: `${count(invalid)} of ${rowsOf(dataset.rows)} break${invalid === 1 ? 's' : ''} the contract; first ${place}:${subject} ${first.message}`,
-    location: { file: dataset.uri, ...(first.line === undefined ? {} : { line: first.line }) },
+    location: { file: first.file ?? dataset.uri, ...(first.line === undefined ? {} : { line: first.line }) },
   };
 }
 
@@ -295,7 +326,7 @@ function violationChecks(dataset: Dataset, { violations, rows }: DatasetDetails)
       const place = `row ${count(row)}${line === undefined ? '' : `, line ${count(line)}`}`;
       return column === null || value === 'nothing' ? place : `${value} (${place})`;
     });
-    const line = first[0]?.line;
+    const { line, file = dataset.uri } = first[0] ?? {};
     const subject = column === null ? 'the row' : showColumn(column);
     return {
       id: checkId(`data/${dataset.name}/contract(${column ?? ''}:${rule})`),
@@ -307,7 +338,7 @@ function violationChecks(dataset: Dataset, { violations, rows }: DatasetDetails)
       required: 0,
       limit: 'at most',
       unit: 'rows',
-      location: { file: dataset.uri, ...(line === undefined ? {} : { line }) },
+      location: { file, ...(line === undefined ? {} : { line }) },
     };
   });
 }

@@ -1,4 +1,4 @@
-import { csvLines } from '../../data/csv.ts';
+import { linesOfRows } from '../../data/csv.ts';
 import type { Dataset } from '../../data/dataset.ts';
 import { parquetOf, type WrittenColumn } from '../../data/parquet-file.ts';
 import { idsOfRows } from '../../data/row-ids.ts';
@@ -15,6 +15,7 @@ const columns: readonly WrittenColumn[] = [
   { name: 'id', type: 'varchar' },
   { name: 'row', type: 'bigint' },
   { name: 'line', type: 'bigint' },
+  { name: 'file', type: 'varchar' },
   { name: 'column', type: 'varchar' },
   { name: 'rule', type: 'varchar' },
   { name: 'value', type: 'varchar' },
@@ -24,9 +25,14 @@ const columns: readonly WrittenColumn[] = [
 type Listed = (string | number | null)[];
 
 /** The rows of one dataset that break contract or rules, with what tells them apart in it. */
-export async function listedRows(dataset: Dataset, idColumn: string, rows: readonly BrokenRow[]): Promise<Listed[]> {
+export async function listedRows(
+  dataset: Dataset,
+  idColumn: string,
+  rows: readonly BrokenRow[],
+  shownId: (id: string) => string,
+): Promise<Listed[]> {
   const numbers = [...new Set(rows.flatMap(({ row }) => row ?? []))].sort((a, b) => a - b);
-  const lines = dataset.format === 'csv' ? await csvLines(dataset.path, numbers) : new Map<number, number>();
+  const lines = await linesOfRows(dataset, numbers);
   const hasId = dataset.columns.some(({ name }) => name === idColumn);
   const ids =
     hasId && numbers.length > 0
@@ -36,11 +42,16 @@ export async function listedRows(dataset: Dataset, idColumn: string, rows: reado
           numbers.map((number) => number - 1),
         )
       : new Map<number, string>();
-  return rows.map(({ row, line, column, rule, value, message }) => [
+  const idOf = (row: number | null): string | null => {
+    const id = row === null ? undefined : ids.get(row - 1);
+    return id === undefined ? null : shownId(id);
+  };
+  return rows.map(({ row, line, file, column, rule, value, message }) => [
     dataset.name,
-    row === null ? null : (ids.get(row - 1) ?? null),
+    idOf(row),
     row,
-    line ?? (row === null ? null : (lines.get(row) ?? null)),
+    line ?? (row === null ? null : (lines.get(row)?.line ?? null)),
+    file ?? (row === null ? undefined : lines.get(row)?.file) ?? dataset.uri,
     column,
     rule,
     value,

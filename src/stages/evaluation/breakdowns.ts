@@ -1,6 +1,6 @@
 import { lossInMargins, type Comparison, type Evidence } from '../../evidence/index.ts';
 import { count, metricName } from '../../report/numbers.ts';
-import { numberCell, textCell, type Section } from '../../report/section.ts';
+import { codeCell, numberCell, textCell, type Section } from '../../report/section.ts';
 import { counted } from '../../wording.ts';
 
 const shownRows = 30;
@@ -144,4 +144,38 @@ export function confusion({ details }: Evidence): Section {
 function cellsOf(matrix: unknown): number[][] {
   if (!Array.isArray(matrix)) return [];
   return matrix.map((row: unknown) => (Array.isArray(row) ? row.map(Number) : []));
+}
+
+interface Doubts {
+  rows: number;
+  expected: number;
+  listed: { id: string; label: string; named: string; champion: number; candidate: number }[];
+}
+
+/** Rows whose label both models contradict: advice to whoever labels, which decides nothing. */
+export function doubtfulLabels({ details }: Evidence): Section {
+  const title = 'Labels that both models contradict';
+  const { rows, expected, listed } = (details['doubtfulLabels'] ?? {}) as Partial<Doubts>;
+  if (typeof rows !== 'number' || typeof expected !== 'number' || !Array.isArray(listed)) {
+    return { title, columns: [], rows: [], collapsed: true, importance: 3 };
+  }
+  const more = rows > listed.length ? `; the surest ${count(listed.length)} are listed` : '';
+  return {
+    title,
+    text: [
+      `${counted(rows, 'rows')}, where about ${count(Math.round(expected))} would be expected of right labels and right probabilities${more}. Look at them again: the label may be wrong.`,
+    ],
+    columns: ['Row', 'Label', 'Both models', 'Champion', 'Candidate'],
+    rows: listed
+      .slice(0, shownRows)
+      .map((each) => [
+        codeCell(String(each.id)),
+        textCell(String(each.label)),
+        textCell(String(each.named)),
+        numberCell(Number(each.champion).toFixed(3)),
+        numberCell(Number(each.candidate).toFixed(3)),
+      ]),
+    collapsed: true,
+    importance: 3,
+  };
 }

@@ -2,6 +2,7 @@ import type { Task } from '../../config/schema.ts';
 import { nearest } from '../../config/suggest.ts';
 import type { Policy, Slice } from './schema.ts';
 import { readColumns, requireColumns, type ColumnVectors, type TextColumn } from '../../data/dataset.ts';
+import { idsOfRows } from '../../data/row-ids.ts';
 import { ConfigError, DataError, MismatchError } from '../../errors.ts';
 import type { Check } from '../../evidence/check.ts';
 import { identityOf } from '../../evidence/decision.ts';
@@ -13,6 +14,7 @@ import type { Contestant, ContestantsContext, StageResult } from '../stage.ts';
 import { anchorChecks, type HeldAgainst } from './anchor.ts';
 import { changedRows, type ChangedRow } from './agreement.ts';
 import { detailsOf } from './details.ts';
+import { doubtfulLabels, type DoubtfulLabel } from './doubtful-labels.ts';
 import { fairnessChecks } from './fairness.ts';
 import { baselines, type Baseline } from './baselines.ts';
 import { firstModelChecks } from './first-model.ts';
@@ -258,8 +260,30 @@ async function judge(
       ...detailsOf({ ...gate, champion: rivalOutputs, labels, compared }),
       ...fairness.details,
       ...weak.details,
+      ...(same || rivalOutputs === null ? {} : await doubtsOf(input, sample, rivalOutputs, outputs.outputs)),
     },
   };
+}
+
+/** Labels for a person to look at again, by id. */
+async function doubtsOf(
+  { dataset, columns }: EvaluateInput,
+  sample: Sample,
+  champion: Outputs,
+  candidate: Outputs,
+): Promise<{ doubtfulLabels?: Record<string, unknown> }> {
+  const found = doubtfulLabels(sample, champion, candidate);
+  if (found === null || found.rows === 0) return {};
+  const rowOf = ({ row }: DoubtfulLabel): number => sample.dataRows?.[row] ?? row;
+  const ids = await idsOfRows(dataset, columns.id, found.listed.map(rowOf));
+  const listed = found.listed.map((each) => ({
+    id: ids.get(rowOf(each)) ?? '',
+    label: sample.names?.[each.label] ?? '',
+    named: sample.names?.[each.named] ?? '',
+    champion: each.champion,
+    candidate: each.candidate,
+  }));
+  return { doubtfulLabels: { ...found, listed } };
 }
 
 /** The models and the slices with what the metrics in SQL are on them. The candidate is the first model. */

@@ -4,7 +4,7 @@ import { againstAnchor, slices } from '../../report/comparisons.ts';
 import { metrics } from '../../report/metrics.ts';
 import type { Section } from '../../report/section.ts';
 import { isOpen, worstFirst } from '../../report/standing.ts';
-import { changedDecisions, confusion, heatMap } from './breakdowns.ts';
+import { changedDecisions, confusion, doubtfulLabels, heatMap } from './breakdowns.ts';
 import { charts } from './charts.ts';
 
 /** What the report shows of every comparison is left out here: see `comparisons`. */
@@ -16,6 +16,7 @@ export function sections(evidence: Evidence): Section[] {
     heatMap(evidence),
     changedDecisions(evidence),
     confusion(evidence),
+    doubtfulLabels(evidence),
     otherChecks(evidence),
     // Of a first model there is nothing better to show at a glance.
     { ...metrics([evidence]), brief: !compared },

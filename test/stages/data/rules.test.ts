@@ -265,14 +265,14 @@ test('every row that fails is listed in files, with id, line, column, rule and v
   assert.equal(
     files[1]?.content,
     [
-      'dataset,id,row,line,column,rule,value,message',
-      'evaluation,1,1,2,city,pattern,"a\nb","must match pattern ""^[A-Z]"""',
-      `evaluation,2,2,4,city,pattern,'=1+1,"must match pattern ""^[A-Z]"""`,
-      "evaluation,3,4,6,colour,required,,must have required property 'colour'",
-      'evaluation,5,5,7,id,maximum,5,must be <= 4',
-      'evaluation,3,3,5,id,unique,3,id stands more than once',
-      'evaluation,3,4,6,id,unique,3,id stands more than once',
-      'evaluation,,,,,five,"{""id"":5}",returned by the query',
+      'dataset,id,row,line,file,column,rule,value,message',
+      'evaluation,1,1,2,evaluation.csv,city,pattern,"a\nb","must match pattern ""^[A-Z]"""',
+      `evaluation,2,2,4,evaluation.csv,city,pattern,'=1+1,"must match pattern ""^[A-Z]"""`,
+      "evaluation,3,4,6,evaluation.csv,colour,required,,must have required property 'colour'",
+      'evaluation,5,5,7,evaluation.csv,id,maximum,5,must be <= 4',
+      'evaluation,3,3,5,evaluation.csv,id,unique,3,id stands more than once',
+      'evaluation,3,4,6,evaluation.csv,id,unique,3,id stands more than once',
+      'evaluation,,,,evaluation.csv,,five,"{""id"":5}",returned by the query',
       '',
     ].join('\n'),
   );

@@ -283,3 +283,60 @@ test('a pattern that backtracks without end is stopped and the row named', () =>
   assert.throws(() => judge.judge(rows), /c\.json: judging row 8 took longer than 1 s/u);
   assert.deepEqual(judge.judge(rows.slice(0, 1)), []);
 });
+
+test('NaN within a list is null and an infinity is no number, in Parquet as in JSONL, before the sieve and behind it', () =>
+  inTemporaryFolder(async (folder) => {
+    const lists = ["['nan'::double]", "['inf'::double]", '[1.5::double]', '[]::double[]', '[null]::double[]'];
+    const parquet = join(folder, 'rows.parquet');
+    await writeParquet(parquet, lists.map((list, row) => `select ${row} as id, ${list} as l`).join(' union all '));
+    const jsonl = join(folder, 'rows.jsonl');
+    const written = ['[NaN]', '[Infinity]', '[1.5]', '[]', '[null]'];
+    await writeFile(jsonl, written.map((list, row) => `{"id":${row},"l":${list}}\n`).join(''));
+    for (const [type, expected] of [
+      [['number', 'null'], [2]],
+      ['number', [1, 2, 5]],
+      ['null', [2, 3]],
+    ] as const) {
+      const schema = { properties: { l: { type: 'array', items: { type } } } };
+      for (const path of [parquet, jsonl]) {
+        for (const sieved of [true, false])
+          assert.deepEqual(await invalidRows(path, schema, sieved), expected, `${path} ${JSON.stringify(type)}`);
+      }
+    }
+  }));
+
+test('a number within a list of Parquet that a double cannot judge is refused, as one of JSONL is', () =>
+  inTemporaryFolder(async (folder) => {
+    const path = join(folder, 'rows.parquet');
+    const schema = { properties: { s: { properties: { n: { type: 'integer', maximum: 2 ** 53 } } } } };
+    await writeParquet(
+      path,
+      `select 'a' as id, {'n': 9007199254740993} as s union all select 'b', {'n': 9007199254740992}`,
+    );
+    await assert.rejects(
+      validate(path, schema),
+      /s, row 1 is 9007199254740993, which the contract cannot judge exactly/u,
+    );
+    await writeParquet(path, `select 'a' as id, {'n': 9007199254740992} as s union all select 'b', {'n': 1}`);
+    assert.equal(check(await validate(path, schema), 'contract').verdict, 'pass');
+  }));
+
+test('whether a number of more digits than a double has is a multiple is not guessed', async () => {
+  const schema = { properties: { v: { type: 'integer', multipleOf: 3 } } };
+  // The double of the first is no multiple although it is one, that of the last is one although it is none.
+  for (const number of ['9007199254740993', '18014398509481986', '9007199254740995']) {
+    const refused = new RegExp(`v, row 2 .*is ${number}, which the contract cannot judge`, 'u');
+    await withRows('a.csv', `id,v\na,3\nb,${number}\n`, (path) => assert.rejects(validate(path, schema), refused));
+    await withRows('a.jsonl', `{"id":"a","v":3}\n{"id":"b","v":${number}}\n`, (path) =>
+      assert.rejects(validate(path, schema), refused),
+    );
+    await inTemporaryFolder(async (folder) => {
+      const path = join(folder, 'a.parquet');
+      await writeParquet(path, `select 'a' as id, 3::bigint as v union all select 'b', ${number}`);
+      await assert.rejects(validate(path, schema), refused);
+    });
+  }
+  await withRows('a.csv', 'id,v\na,9007199254740992\nb,1e300\n', async (path) => {
+    assert.deepEqual(await invalidRows(path, { properties: { v: { multipleOf: 2 } } }), []);
+  });
+});

@@ -19,6 +19,7 @@ export interface BrokenRow {
   row: number | null;
   /** Of formats where a line is a row. */
   line?: number;
+  file?: string;
   column: string | null;
   rule: string;
   value: string | null;

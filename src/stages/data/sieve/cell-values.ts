@@ -1,5 +1,6 @@
 import { readingOf } from '../../../data/cells.ts';
 import { booleanTexts, notANumber, numberPattern } from '../../../data/grammar.ts';
+import { typedCell } from '../../../data/parquet-cells.ts';
 import { quoteIdentifier, quoteLiteral, type Dataset, type DatasetColumn } from '../../../data/relation.ts';
 import { hasManyDigits, isNested, isNumeric, isWhole } from '../../../data/types.ts';
 import type { CellTypes } from '../cell-types.ts';
@@ -16,6 +17,8 @@ export interface CellValues {
   cells: string[];
   /** Numbers and the texts that they are written as, of columns that may have more digits than a double. */
   tokens: Token[];
+  /** Lists, structs and maps that may have such numbers within them, as JSON. */
+  within: string[];
 }
 
 export interface Token {
@@ -23,6 +26,8 @@ export interface Token {
   text: string;
   /** Without fraction or exponent. */
   whole: boolean;
+  /** Whether the contract wants a multiple. */
+  multiple: boolean;
 }
 
 /** @param types what the contract says of each column, in their order. JSONL has no cells: its rows are judged one by one. */
@@ -35,24 +40,28 @@ export function cellValues(dataset: Dataset & { format: 'csv' | 'parquet' }, typ
   const values = new Map<string, SqlValue>();
   const cells: string[] = [];
   const tokens: Token[] = [];
+  const within: string[] = [];
   for (const [index, column] of dataset.columns.entries()) {
     const expression = expressions[index] as string;
     const cell = dataset.format === 'csv' ? csvCell : parquetCell;
     const { columns, value } = cell(`cell_${index}`, expression, column, types[index] as CellTypes, dataset);
     selected.push(...columns);
     values.set(column.name, value);
+    const { number: judged, multiple } = types[index] as CellTypes;
     const digits = dataset.format === 'parquet' && hasManyDigits(column.type);
     if (digits) {
       const text = readingOf(dataset, [{ column, use: 'text' }]).expressions[0] as string;
       selected.push(`${text} as cell_${index}_text`);
-      if ((types[index] as CellTypes).number)
-        tokens.push({ number: `cell_${index}`, text: `cell_${index}_text`, whole: isWhole(column.type) });
-    } else if (dataset.format === 'csv' && (types[index] as CellTypes).number)
-      tokens.push({ number: `cell_${index}_number`, text: `cell_${index}`, whole: isWhole(column.type) });
+      if (judged)
+        tokens.push({ number: `cell_${index}`, text: `cell_${index}_text`, multiple, whole: isWhole(column.type) });
+    } else if (dataset.format === 'csv' && judged)
+      tokens.push({ number: `cell_${index}_number`, text: `cell_${index}`, multiple, whole: isWhole(column.type) });
     const nested = dataset.format === 'parquet' && isNested(column.type);
-    cells.push(nested ? asJson(`cell_${index}`) : digits ? `cell_${index}_text` : `cell_${index}`);
+    const json = typedCell(`cell_${index}`, column.type, 'json');
+    if (nested && /BIGINT|HUGEINT|DECIMAL/u.test(column.type)) within.push(json);
+    cells.push(nested ? json : digits ? `cell_${index}_text` : `cell_${index}`);
   }
-  return { from: `(select ${selected.join(', ')} from ${from})`, values, cells, tokens };
+  return { from: `(select ${selected.join(', ')} from ${from})`, values, cells, tokens, within };
 }
 
 interface Cell {
@@ -111,20 +120,7 @@ function parquetCell(name: string, expression: string, column: DatasetColumn, ty
     const raw = quoteIdentifier(column.name);
     // What has no plain JSON form is of no kind that the sieve knows: it clears and refuses nothing.
     const value = typedValue(name, column.type) ?? { ...nothing, opaque: true };
-    const plain = { ...value, null: 'false' };
-    // A fraction within may be NaN, which has no JSON form: the whole is then read as the text it is.
-    const text = asJson(name);
-    const isJson = `coalesce(json_valid(${text}), false)`;
-    const whole = column.type.includes('DOUBLE')
-      ? {
-          ...plain,
-          object: and([plain.object, isJson]),
-          array: and([plain.array, isJson]),
-          string: and([present, negated(isJson)]),
-          asString: text,
-        }
-      : plain;
-    return { columns: [`${raw} as ${name}`], value: missingIf(missing, types.null, whole) };
+    return { columns: [`${raw} as ${name}`], value: missingIf(missing, types.null, { ...value, null: 'false' }) };
   }
   const columns = [`${expression} as ${name}`];
   if (column.type === 'BOOLEAN') {
@@ -136,10 +132,6 @@ function parquetCell(name: string, expression: string, column: DatasetColumn, ty
     return { columns, value: missingIf(missing, types.null, { ...nothing, number, asNumber: name, whole }) };
   }
   return { columns, value: missingIf(missing, types.null, { ...nothing, string: present, asString: name }) };
-}
-
-function asJson(name: string): string {
-  return `cast(to_json(${name}) as varchar)`;
 }
 
 function listed(texts: readonly string[]): string {

@@ -27,16 +27,24 @@ export function suspectsOf(
   numbers?: ContractNumbers,
 ): Suspects | null {
   if (dataset.format === 'jsonl') return null;
-  const { from, values, cells, tokens } = cellValues(dataset as Dataset & { format: 'csv' | 'parquet' }, types);
+  const { from, values, cells, tokens, within } = cellValues(dataset as Dataset & { format: 'csv' | 'parquet' }, types);
   const broken = notTrue(compileSchema(schema, rowValue(values)).yes());
   const condition =
-    numbers === undefined ? broken : or([broken, ...tokens.map((each) => doubtful(each, numbers, dataset.format))]);
+    numbers === undefined
+      ? broken
+      : or([
+          broken,
+          ...tokens.map((each) => doubtful(each, numbers, dataset.format)),
+          ...within.map((json) =>
+            numbers.inexact.size > 0 ? 'true' : `coalesce(regexp_matches(${json}, '[0-9.]{16}'), false)`,
+          ),
+        ]);
   return condition === 'true' || condition.length > longest ? null : { from, condition, cells };
 }
 
 /** A number whose double may be judged otherwise than itself: see `requireJudgeable`. */
 function doubtful(
-  { number, text, whole }: Token,
+  { number, text, whole, multiple }: Token,
   { all, inexact }: ContractNumbers,
   format: Dataset['format'],
 ): string {
@@ -47,11 +55,15 @@ function doubtful(
       : `${number} in (${finite.map((each) => `cast('${each}' as double)`).join(', ')})`;
   };
   const inDoubt = whole
-    ? and([`abs(${number}) >= 1e15`, among(all.keys())])
+    ? and([`abs(${number}) >= 1e15`, multiple ? 'true' : among(all.keys())])
     : // Of texts a fraction or an exponent may hide in a whole double; of typed numbers nothing is hidden but by a decimal's places.
       and([
         `strlen(${text}) > 15`,
-        or([among(all.keys()), `(${number} = trunc(${number}) and regexp_matches(${text}, '[.,eE]'))`]),
+        or([
+          among(all.keys()),
+          `(${number} = trunc(${number}) and regexp_matches(${text}, '[.,eE]'))`,
+          multiple ? 'true' : 'false',
+        ]),
       ]);
   const infinite = format === 'csv' ? `isinf(${number})` : 'false';
   return or([inDoubt, among(inexact), infinite]);

@@ -1,3 +1,5 @@
+import { typedCell } from '../../../data/parquet-cells.ts';
+import { elementOf, fieldsOf, isBinary } from '../../../data/types.ts';
 import { or } from './verdicts.ts';
 
 /** The JSON value that an expression of the engine stands for. Every condition is SQL that is never null. */
@@ -59,22 +61,23 @@ export function typedValue(expression: string, type: string): SqlValue | undefin
     null: `(${expression}) is null`,
     ...value,
   });
+  // The same reading as that which makes the value ajv gets: NaN is null, and a number of single precision its own decimal.
+  if (isBinary(type)) {
+    const asNumber = typedCell(expression, type, 'json');
+    return { ...nothing, null: `(${asNumber}) is null`, number: `coalesce(isfinite(${asNumber}), false)`, asNumber };
+  }
   if (type === 'BOOLEAN') return absentAsNull({ boolean: present, asBoolean: expression });
   if (type === 'VARCHAR') return absentAsNull({ string: present, asString: expression });
   if (/^(?:U?(?:TINYINT|SMALLINT|INTEGER)|BIGINT)$/u.test(type)) {
     return absentAsNull({ number: present, asNumber: `cast(${expression} as double)`, whole: true });
   }
-  if (type === 'DOUBLE') {
-    const asNumber = `cast(${expression} as double)`;
-    return absentAsNull({ number: `coalesce(isfinite(${asNumber}), false)`, asNumber });
-  }
-  const list = /^(.*)\[\]$/u.exec(type)?.[1];
+  const list = elementOf(type);
   if (list !== undefined) {
     if (typedValue('each', list) === undefined) return undefined;
     const element = (name: string): SqlValue => typedValue(name, list) as SqlValue;
     return absentAsNull({ array: present, elements: { list: expression, element } });
   }
-  const fields = structFields(type);
+  const fields = fieldsOf(type);
   if (fields === undefined) return undefined;
   const properties = new Map<string, SqlValue>();
   for (const [name, fieldType] of fields) {
@@ -83,35 +86,4 @@ export function typedValue(expression: string, type: string): SqlValue | undefin
     properties.set(name, field);
   }
   return absentAsNull({ object: present, properties });
-}
-
-/** Names and types of `STRUCT("a" INTEGER, b VARCHAR[])`; undefined for any other type. */
-function structFields(type: string): [string, string][] | undefined {
-  const inner = /^STRUCT\((.*)\)$/u.exec(type)?.[1];
-  if (inner === undefined) return undefined;
-  const fields: [string, string][] = [];
-  let rest = inner;
-  while (rest !== '') {
-    const head = /^(?:"((?:[^"]|"")*)"|([A-Za-z_][A-Za-z0-9_]*)) /u.exec(rest);
-    if (head === null) return undefined;
-    rest = rest.slice(head[0].length);
-    const end = endOfType(rest);
-    fields.push([head[1]?.replaceAll('""', '"') ?? (head[2] as string), rest.slice(0, end)]);
-    rest = rest.slice(end).replace(/^,\s*/u, '');
-  }
-  return fields;
-}
-
-function endOfType(text: string): number {
-  let depth = 0;
-  let quoted = false;
-  for (let at = 0; at < text.length; at++) {
-    const each = text[at];
-    if (each === '"') quoted = !quoted;
-    else if (quoted) continue;
-    else if (each === '(') depth++;
-    else if (each === ')') depth--;
-    else if (each === ',' && depth === 0) return at;
-  }
-  return text.length;
 }
