@@ -36,9 +36,19 @@ export interface JsonNumber {
 
 const parts = /"(?:[^"\\]|\\.)*"|[{}[\]:]|-?[0-9][0-9.eE+-]*/gu;
 
+/** Texts, which are passed over, and numbers that a double may not hold. */
+const textOrMany = /"(?:[^"\\]|\\.)*"|-?[0-9][0-9.]{14}[0-9.eE+-]*|-?[0-9][0-9.]*[eE][0-9+-]+/gu;
+
 /** Whether a text of JSON may have one. Of few digits a number is in doubt only where one of the contract is. */
 function mayBeDoubtful(text: string, { inexact }: ContractNumbers): boolean {
-  return inexact.size > 0 || /[0-9.]{16}|[0-9][eE][0-9+-]/u.test(text);
+  if (inexact.size > 0) return true;
+  if (!/[0-9.]{16}|[0-9][eE][0-9+-]/u.test(text)) return false;
+  textOrMany.lastIndex = 0;
+  for (let found = textOrMany.exec(text); found !== null; found = textOrMany.exec(text)) {
+    const [token] = found;
+    if (!token.startsWith('"') && !isExact(token)) return true;
+  }
+  return false;
 }
 
 /** The numbers of a line of JSON whose doubles are other numbers, and others that the contract makes doubtful. */
@@ -73,7 +83,8 @@ export function isExact(token: string): boolean {
   // Up to 15 digits every decimal comes back.
   if (token.length <= 15 && !/e/iu.test(token)) return true;
   const value = Number(token);
-  return Number.isFinite(value) && normal(token) === normal(String(value));
+  // Most programs write a double as the shortest decimal that is read as it.
+  return String(value) === token || (Number.isFinite(value) && normal(token) === normal(String(value)));
 }
 
 /** Digits without zeros at either end, and the power of ten that they are times. */
