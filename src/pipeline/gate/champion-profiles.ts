@@ -51,9 +51,12 @@ function profilesIn({ details }: Evidence): ChampionProfiles['profiles'] {
 export async function championsData(
   registry: Registry,
   model: string,
+  /** Columns under which later data have what it predicts, by the name that its profile of scores has for them. */
+  predictions: Partial<Record<string, string>> = {},
 ): Promise<{ profile: Profile; uri: string; sha256: string }> {
   const found = await championProfiles(registry, model);
-  const profile = found?.profiles.reference ?? found?.profiles.evaluation;
+  const data = found?.profiles.reference ?? found?.profiles.evaluation;
+  const profile = data === undefined ? undefined : withPredictions(data, found?.profiles.scores, predictions);
   if (found === null || profile === undefined) {
     throw new RegistryError({
       found:
@@ -66,4 +69,20 @@ export async function championsData(
     });
   }
   return { profile, uri: `registry:${model}@${found.version}`, sha256: digest(profile) };
+}
+
+/** The profile with what the champion predicted for the evaluation data, under the names that later data have for it. */
+export function withPredictions(
+  profile: Profile,
+  scores: Profile | undefined,
+  predictions: Partial<Record<string, string>>,
+): Profile {
+  const columns = Object.entries(predictions).flatMap(([recorded, name]) => {
+    const column = scores?.columns.find((each) => each.name === recorded);
+    return column === undefined || name === undefined ? [] : [{ ...column, name }];
+  });
+  const named = new Set(columns.map(({ name }) => name));
+  return columns.length === 0
+    ? profile
+    : { ...profile, columns: [...profile.columns.filter(({ name }) => !named.has(name)), ...columns] };
 }

@@ -20,6 +20,7 @@ import {
 } from '../contestants/contestants.ts';
 import { resolveCandidate, resolveChampion, withModelFolder, type ResolvedModel } from '../contestants/resolve.ts';
 import { inside, type Workspace } from '../workspace.ts';
+import { predictedColumns } from '../../stages/data/schema.ts';
 import { championsData } from './champion-profiles.ts';
 import { openRegistry } from '../open-registry.ts';
 import { discardEvidence, writeEvidence } from './output.ts';
@@ -150,7 +151,7 @@ async function profilesOf(workspace: Workspace): Promise<Record<string, Profiled
     if (uri === undefined || !isProfile(uri)) continue;
     found[name] =
       uri === 'registry'
-        ? profiledData(name, await championsData(await openRegistry(workspace), model))
+        ? profiledData(name, await championsData(await openRegistry(workspace), model, predictedColumns(modelConfig)))
         : profiledData(name, { uri, ...(await readProfile(await inside(workspace, uri, `data.${name}`), uri)) });
   }
   return found;

@@ -66,14 +66,18 @@ export function comparableColumns(
   reference: Side,
   current: Side,
   asked: '*' | readonly string[],
-  { columns, task, labels }: { columns: Columns; task: Task; labels: boolean },
+  { columns, task, labels, predictions = {} }: Roles,
 ): ComparableColumns {
   const found: ComparableColumns = { compared: [], leftOut: [], alone: { reference: [], current: [] } };
   const labelled = new Set(labelColumns(columns));
-  const classes = task === 'regression' || task === 'ranking' ? new Set<string>() : labelled;
+  const classes = new Set(task === 'regression' || task === 'ranking' ? [] : labelled);
+  if (predictions.class !== undefined) classes.add(predictions.class);
+  const predicted = new Set(Object.values(predictions));
   if (asked !== '*') {
-    const before = requireColumns(reference, asked);
-    const now = requireColumns(current, asked);
+    const both = [...predicted].filter((name) => [reference, current].every((side) => hasColumn(side, name)));
+    const names = [...new Set([...asked, ...both])];
+    const before = requireColumns(reference, names);
+    const now = requireColumns(current, names);
     found.compared = before.map((column, index) => pairOf(column, now[index] as DatasetColumn, classes));
     return found;
   }
@@ -86,12 +90,26 @@ export function comparableColumns(
     if (why !== null) found.leftOut.push({ name, why });
     else if (other !== undefined) found.compared.push(pairOf(column, other, classes));
     else if (labelled.has(name)) found.leftOut.push({ name, why: `the ${current.name} data have no labels` });
+    else if (predicted.has(name)) found.leftOut.push({ name, why: `the ${current.name} data have no predictions` });
     else found.alone.reference.push(name);
   }
   for (const { name } of there.values()) {
-    if (!labelled.has(name) && !isId(name, columns)) found.alone.current.push(name);
+    if (predicted.has(name)) found.leftOut.push({ name, why: 'the reference data have no predictions' });
+    else if (!labelled.has(name) && !isId(name, columns)) found.alone.current.push(name);
   }
   return found;
+}
+
+/** What columns are to the model. */
+interface Roles {
+  columns: Columns;
+  task: Task;
+  labels: boolean;
+  predictions?: { score?: string; class?: string; confidence?: string };
+}
+
+function hasColumn({ columns }: Side, name: string): boolean {
+  return columns.some((column) => column.name === name);
 }
 
 function isId(name: string, columns: Columns): boolean {

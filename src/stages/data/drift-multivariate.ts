@@ -29,7 +29,8 @@ export async function multivariateDrift(
 ): Promise<{ check: Check; details: MultivariateDetails } | null> {
   if ('profile' in reference || 'profile' in current) return null;
   if (Math.min(reference.rows, current.rows) < fewest) return null;
-  const labels = new Set(labelColumns(columns));
+  // What was predicted follows from the other columns.
+  const labels = new Set([...labelColumns(columns), ...Object.values(settings.predictions ?? {})]);
   const asked = compared.filter(({ name }) => !labels.has(name));
   // Of one column its own tests say more.
   if (asked.length < 2) return null;

@@ -1,3 +1,4 @@
+import { labelColumns } from '../../config/index.ts';
 import { shareOf } from '../../config/quantity.ts';
 import type { Check } from '../../evidence/check.ts';
 import { compareColumn, defaultDriftLimits, judgeColumns } from '../../profile/drift.ts';
@@ -21,7 +22,7 @@ export interface ComparisonDetails {
   reference: { rows: number };
   current: { dataset: string; rows: number };
   limits: DriftLimits;
-  columns: Record<string, ColumnDetails>;
+  columns: Record<string, ColumnDetails & { part?: Part }>;
   /** Of all columns together, where both sides have rows enough. */
   together?: MultivariateDetails;
   leftOut: { name: string; why: string }[];
@@ -30,6 +31,9 @@ export interface ComparisonDetails {
 
 type DriftInput = Pick<StageContext, 'config' | 'datasets' | 'log' | 'signal'> &
   Partial<Pick<StageContext, 'profiles'>>;
+
+/** Of columns that are no input. */
+type Part = 'label' | 'prediction';
 
 /** How a column is told, beside what was found of it. */
 interface Told {
@@ -52,6 +56,10 @@ export async function driftChecks(
   const details: Record<string, ComparisonDetails> = {};
   const sides: Readonly<Record<string, Side>> = { ...input.datasets, ...input.profiles };
   const { reference } = sides;
+  const labels = new Set(labelColumns(input.config.columns));
+  const predicted = new Set(Object.values(settings.predictions ?? {}));
+  const partOf = (name: string): Part | null =>
+    labels.has(name) ? 'label' : predicted.has(name) ? 'prediction' : null;
   for (const name of settings.against ?? (['current', 'evaluation'] as const)) {
     const current = sides[name];
     if (reference === undefined || current === undefined) continue;
@@ -59,7 +67,9 @@ export async function driftChecks(
     const severity = settings.severity ?? 'block';
     checks.push(wholeCheck(current, told, limits, severity));
     checks.push(...textsCheck(current, texts));
-    checks.push(...told.flatMap((each) => columnCheck(current, each, told.length, severity)));
+    checks.push(
+      ...told.flatMap((each) => columnCheck(current, each, told.length, { severity, part: partOf(each.tested.name) })),
+    );
     const together = await multivariateDrift(reference, current, columns.compared, {
       columns: input.config.columns,
       settings,
@@ -71,7 +81,12 @@ export async function driftChecks(
       current: { dataset: name, rows: current.rows },
       limits,
       // As own properties, whatever the columns are called.
-      columns: Object.fromEntries(told.map(({ tested, note }) => [tested.name, columnDetails(tested, note)])),
+      columns: Object.fromEntries(
+        told.map(({ tested, note }) => {
+          const part = partOf(tested.name);
+          return [tested.name, { ...columnDetails(tested, note), ...(part === null ? {} : { part }) }];
+        }),
+      ),
       ...(together === null ? {} : { together: together.details }),
       leftOut: columns.leftOut,
       onlyIn: columns.alone,
@@ -106,12 +121,12 @@ function driftLimits({ alpha, max_psi, max_missing_change, max_new_categories, m
 async function compare(
   reference: Side,
   current: Side,
-  { columns: asked = '*', labels = true }: Drift,
+  { columns: asked = '*', labels = true, predictions = {} }: Drift,
   limits: DriftLimits,
   { config, log, signal }: DriftInput,
 ): Promise<{ told: Told[]; columns: ComparableColumns; texts: string[] }> {
   const { columns: roles, task } = config;
-  const columns = comparableColumns(reference, current, asked, { columns: roles, task, labels });
+  const columns = comparableColumns(reference, current, asked, { columns: roles, task, labels, predictions });
   const compared: ComparedColumn[] = [];
   const said: Omit<Told, 'tested'>[] = [];
   const texts: string[] = [];
@@ -232,7 +247,12 @@ function wholeCheck(current: Side, told: readonly Told[], limits: DriftLimits, s
   return { ...check, verdict: 'pass', message: `none of ${all} drifted${warnings}; the largest change: ${example}` };
 }
 
-function columnCheck(current: Side, each: Told, columns: number, severity: 'block' | 'warn'): Check[] {
+function columnCheck(
+  current: Side,
+  each: Told,
+  columns: number,
+  { severity, part }: { severity: 'block' | 'warn'; part: Part | null },
+): Check[] {
   const { name, verdict } = each.tested;
   if (verdict !== 'warn' && verdict !== 'fail') return [];
   const { of, effect, threshold } = worstTest(each.tested) as JudgedTest;
@@ -240,7 +260,7 @@ function columnCheck(current: Side, each: Told, columns: number, severity: 'bloc
   return [
     {
       id: checkId(`data/drift/${current.name}/${name}`),
-      title: `Drift of ${showColumn(name)} in the ${current.name} data`,
+      title: `Drift of ${part === null ? '' : `the ${part} `}${showColumn(name)} in the ${current.name} data`,
       verdict: 'fail',
       severity: verdict === 'warn' ? 'warn' : severity,
       message: `${sentence(each, columns)}${note}`,

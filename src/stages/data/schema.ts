@@ -217,6 +217,21 @@ export const Drift = Type.Object(
     ),
     severity: Severity('block'),
     labels: Type.Optional(Type.Boolean({ description: 'compare the columns of labels too (default true)' })),
+    predictions: Type.Optional(
+      Type.Object(
+        {
+          score: Type.Optional(Column),
+          class: Type.Optional(Column),
+          confidence: Type.Optional(Column),
+        },
+        {
+          ...strict,
+          minProperties: 1,
+          description:
+            'columns in which the data have what the champion predicted: its score, or of several classes the class and the largest score. With reference: registry they are compared with what it predicted when it was judged',
+        },
+      ),
+    ),
   },
   { ...strict, description: 'measure how much each column has changed since data.reference' },
 );
@@ -305,6 +320,11 @@ export type DataSettings = Data & Static<typeof DataSettings>;
 /** What a model asks of the stage. */
 export function dataSettings(model: Model & { data: DataSettings }): DataSettings {
   return model.data;
+}
+
+/** Columns in which the data have what the champion predicted, by what it is: `score`, `class`, `confidence`. */
+export function predictedColumns(model: Model & { data: DataSettings }): NonNullable<Drift['predictions']> {
+  return dataSettings(model).drift?.predictions ?? {};
 }
 
 /** What is asked about leakage; null: nothing. */

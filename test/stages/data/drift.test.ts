@@ -7,6 +7,12 @@ import { openDataset, type Dataset } from '../../../src/data/dataset.ts';
 import { DataError } from '../../../src/errors.ts';
 import { silentLog } from '../../../src/log.ts';
 import { parseConfig } from '../../../src/pipeline/configuration.ts';
+import { withPredictions } from '../../../src/pipeline/gate/champion-profiles.ts';
+import { summaryOfProfile } from '../../../src/profile/merge.ts';
+import { profileDataset } from '../../../src/profile/profile-dataset.ts';
+import { profiledData } from '../../../src/profile/profiled-data.ts';
+import { profileScores } from '../../../src/profile/profile-scores.ts';
+import { randomFrom } from '../../../src/statistics/random.ts';
 import { driftChecks, type ComparisonDetails } from '../../../src/stages/data/drift.ts';
 import type { Drift } from '../../../src/stages/data/schema.ts';
 import { sections } from '../../../src/stages/data/sections.ts';
@@ -411,4 +417,98 @@ models:
       max_psi: 0.1, max_missing_change: 5pp, max_new_categories: 0.02, alpha: 0.01, min_rows: 500, severity: warn, labels: false } }`;
     assert.doesNotThrow(() => parseConfig(config(all), 'contender.yml'));
   });
+});
+
+describe('what was predicted', () => {
+  const rowsOf = (shift: number, seed: number, columns: 'with' | 'without'): string => {
+    const random = randomFrom(seed);
+    const rows = Array.from({ length: 600 }, (_, row) => {
+      const score = Math.min(1, Math.max(0, random.uniform() * 0.6 + shift));
+      const known = [row, random.uniform().toFixed(4), random.uniform().toFixed(4), row % 2];
+      return (columns === 'with' ? [...known, score.toFixed(4)] : known).join(',');
+    });
+    return `id,x,z,label${columns === 'with' ? ',p_spam' : ''}\n${rows.join('\n')}\n`;
+  };
+  const settings = { predictions: { score: 'p_spam' } };
+
+  test('is tested with the columns and told as such, and is no input of the test of all together', async () => {
+    const moved = await drift(rowsOf(0.1, 1, 'with'), rowsOf(0.3, 2, 'with'), settings);
+    assert.equal(moved.verdicts['data/drift/current/p_spam'], 'fail');
+    assert.equal(
+      moved.checks.find(({ id }) => id === 'data/drift/current/p_spam')?.title,
+      'Drift of the prediction p_spam in the current data',
+    );
+    assert.deepEqual(
+      Object.entries(moved.comparison.columns).map(([name, { part }]) => [name, part]),
+      [
+        ['x', undefined],
+        ['z', undefined],
+        ['label', 'label'],
+        ['p_spam', 'prediction'],
+      ],
+    );
+    // One level over all of them.
+    assert.match(
+      moved.checks.find(({ id }) => id === 'data/drift/current')?.message ?? '',
+      /p < 0\.001 over 4 columns/u,
+    );
+    assert.equal(moved.verdicts['data/drift-together/current'], 'pass');
+    const same = await drift(rowsOf(0.1, 1, 'with'), rowsOf(0.1, 2, 'with'), { columns: ['x'], ...settings });
+    assert.deepEqual(Object.keys(same.comparison.columns), ['x', 'p_spam']);
+    assert.equal(same.verdicts['data/drift/current'], 'pass');
+  });
+
+  test('is left out where one side has none', async () => {
+    const found = await drift(rowsOf(0.1, 1, 'without'), rowsOf(0.3, 2, 'with'), settings);
+    assert.deepEqual(
+      found.comparison.leftOut.filter(({ name }) => name === 'p_spam'),
+      [{ name: 'p_spam', why: 'the reference data have no predictions' }],
+    );
+    assert.equal(found.verdicts['data/drift-columns/current'], undefined);
+  });
+
+  test('is compared with what the champion predicted when it was judged', () =>
+    inTemporaryFolder(async (folder) => {
+      const open = async (name: string, text: string): Promise<Dataset> => {
+        await writeFile(join(folder, `${name}.csv`), text);
+        return openDataset({ name, path: join(folder, `${name}.csv`), uri: name });
+      };
+      const before = await open('before', rowsOf(0.1, 1, 'without'));
+      const current = await open('current', rowsOf(0.3, 2, 'with'));
+      const random = randomFrom(3);
+      const predicted = {
+        rows: 500,
+        classes: ['0', '1'],
+        scores: Float64Array.from({ length: 500 }, () => random.uniform() * 0.6 + 0.1),
+        labels: null,
+        multilabel: false,
+      };
+      const scores = profileScores(predicted, { uri: 'e', sha256: 'a'.repeat(64), rows: 500 });
+      const profile = withPredictions(summaryOfProfile(await profileDataset(before)), scores, settings.predictions);
+      try {
+        const { checks, details } = await driftChecks(
+          {
+            config: {
+              task: 'binary-classification',
+              candidate: 'm.onnx',
+              columns: { id: 'id', label: 'label' },
+              data: { evaluation: 'e.csv' },
+              policy: {},
+            },
+            datasets: { current },
+            profiles: {
+              reference: profiledData('reference', { profile, uri: 'registry:m@1', sha256: 'b'.repeat(64) }),
+            },
+            log: silentLog,
+          },
+          { against: ['current'], ...settings },
+        );
+        assert.equal(checks.find(({ id }) => id === 'data/drift/current/p_spam')?.verdict, 'fail');
+        const column = details['reference_vs_current']?.columns['p_spam'];
+        assert.deepEqual([column?.n, column?.part], [[500, 600], 'prediction']);
+      } finally {
+        before.close();
+        current.close();
+      }
+    }));
 });
