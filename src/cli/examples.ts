@@ -3,7 +3,11 @@ import { stages } from '../stages/index.ts';
 
 /** What a person would type first, by command. */
 const examples: Readonly<Record<string, readonly string[]>> = {
-  init: ['contender init --data data/eval.csv --candidate models/candidate.onnx'],
+  init: [
+    'contender init',
+    'contender init --yes --label churned --name churn',
+    'contender init --data data/eval.csv --candidate models/candidate.onnx',
+  ],
   ...Object.fromEntries(stages.map(({ command }) => [command.name, command.examples])),
   promote: ['contender promote', 'contender promote --no-record', 'contender promote --set-version 2.0.0'],
   gate: ['contender gate', 'contender gate --no-record', 'contender gate --candidate models/new.onnx --no-record'],
