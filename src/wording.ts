@@ -16,6 +16,7 @@ const singulars = new Map([
   ['cores', 'core'],
   ['ids', 'id'],
   ['minutes', 'minute'],
+  ['problems', 'problem'],
   ['queries', 'query'],
   ['replicas', 'replica'],
   ['requests', 'request'],

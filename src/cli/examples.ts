@@ -9,6 +9,7 @@ const examples: Readonly<Record<string, readonly string[]>> = {
     'contender init --data data/eval.csv --candidate models/candidate.onnx',
   ],
   ...Object.fromEntries(stages.map(({ command }) => [command.name, command.examples])),
+  doctor: ['contender doctor', 'GITHUB_TOKEN=$(gh auth token) contender doctor --json'],
   promote: ['contender promote', 'contender promote --no-record', 'contender promote --set-version 2.0.0'],
   gate: ['contender gate', 'contender gate --no-record', 'contender gate --candidate models/new.onnx --no-record'],
   predict: [
@@ -59,6 +60,7 @@ const meanings = {
     '0 promoted or no change; 1 rejected; 2 usage or input error; 3 held, or waits for a pull request to be merged',
   stage: '0 passed; 1 failed; 2 usage or input error; 3 inconclusive',
   check: '0 valid; 1 not valid; 2 usage or input error',
+  doctor: '0 nothing is in the way; 1 a problem; 2 usage or input error',
   act: '0 done; 2 usage or input error; 3 waits for a pull request to be merged',
   other: '0 done; 2 usage or input error',
 };
@@ -78,6 +80,7 @@ const kinds: Readonly<Record<string, keyof typeof meanings>> = {
   'registry unassign': 'act',
   'registry deprecate': 'act',
   verify: 'check',
+  doctor: 'doctor',
   'check-batch': 'stage',
   monitor: 'stage',
   'registry verify': 'check',
