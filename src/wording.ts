@@ -10,6 +10,7 @@ export function percent(share: number): string {
 const singulars = new Map([
   ['answers', 'answer'],
   ['bytes', 'byte'],
+  ['checks', 'check'],
   ['classes', 'class'],
   ['clusters', 'cluster'],
   ['columns', 'column'],

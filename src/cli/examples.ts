@@ -10,6 +10,11 @@ const examples: Readonly<Record<string, readonly string[]>> = {
   ],
   ...Object.fromEntries(stages.map(({ command }) => [command.name, command.examples])),
   doctor: ['contender doctor', 'GITHUB_TOKEN=$(gh auth token) contender doctor --json'],
+  report: [
+    'contender report',
+    'contender report .contender/spam-filter --stage evaluation',
+    'contender report new/spam-filter --compare old/spam-filter',
+  ],
   promote: ['contender promote', 'contender promote --no-record', 'contender promote --set-version 2.0.0'],
   gate: ['contender gate', 'contender gate --no-record', 'contender gate --candidate models/new.onnx --no-record'],
   predict: [

@@ -13,6 +13,7 @@ import { addRegistryCommands } from './registry-commands.ts';
 import { addInferCommand } from './infer-command.ts';
 import { addInspectCommand } from './inspect-command.ts';
 import { addMonitorCommands } from './monitor-commands.ts';
+import { addReportCommand } from './report-command.ts';
 import { addRolloutCommand } from './rollout-command.ts';
 import { addServeCommand } from './serve-command.ts';
 import { addStageCommands } from './stage-commands.ts';
@@ -80,6 +81,7 @@ export async function buildProgram(
   addProfileCommand(program, context);
   addMonitorCommands(program, context);
   addInferCommand(program, context);
+  addReportCommand(program, context);
   addRollbackCommand(program, context);
   addRegistryCommands(program, context);
   addPublishCommands(program, context);

@@ -1,8 +1,14 @@
 import { mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { Ajv2020 } from 'ajv/dist/2020.js';
+import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import { defaults } from '../../config/index.ts';
-import { Evidence as EvidenceSchema, type Decision, type Evidence } from '../../evidence/index.ts';
+import {
+  Decision as DecisionSchema,
+  Evidence as EvidenceSchema,
+  type Decision,
+  type Evidence,
+  type RecordedDecision,
+} from '../../evidence/index.ts';
 import { EvidenceError } from '../../errors.ts';
 import { drawing } from '../../report/draw.ts';
 import { renderHtml } from '../../report/html.ts';
@@ -49,24 +55,46 @@ export async function discardAllEvidence(workspace: Workspace): Promise<void> {
 
 /** All evidence in the output folder, by kind. @throws EvidenceError for a file that is not evidence */
 export async function readEvidence(workspace: Workspace): Promise<Evidence[]> {
-  const folder = join(workspace.out, 'evidence');
+  return readEvidenceIn(join(workspace.out, 'evidence'));
+}
+
+/** The same of any folder of evidence files. */
+export async function readEvidenceIn(folder: string): Promise<Evidence[]> {
   const names = (await readdir(folder).catch(() => [])).filter((name) => name.endsWith('.json')).sort();
-  const valid = new Ajv2020({ strict: false }).compile(EvidenceSchema);
-  return Promise.all(
-    names.map(async (name) => {
-      const path = join(folder, name);
-      const value = parse(await readFile(path, 'utf8'), path);
-      if (!valid(value)) {
-        const error = valid.errors?.[0];
-        throw new EvidenceError({
-          found: `this is not evidence: ${error?.instancePath ?? ''} ${error?.message ?? ''}`,
-          where: path,
-          remedy: 'Run the stage again to rewrite it',
-        });
-      }
-      return value;
-    }),
-  );
+  return Promise.all(names.map((name) => readEvidenceFile(join(folder, name))));
+}
+
+let isEvidence: ValidateFunction<Evidence> | undefined;
+
+/** One file of evidence. @throws EvidenceError for one that is not */
+export async function readEvidenceFile(path: string): Promise<Evidence> {
+  const value = parse(await readFile(path, 'utf8'), path);
+  isEvidence ??= new Ajv2020({ strict: false }).compile<Evidence>(EvidenceSchema);
+  if (isEvidence(value)) return value;
+  throw refused('evidence', isEvidence, path);
+}
+
+/** The decision in an output folder; null where there is none. @throws EvidenceError for a file that is not one */
+export async function readDecisionIn(folder: string): Promise<Decision | RecordedDecision | null> {
+  const path = join(folder, 'decision.json');
+  const text = await readFile(path, 'utf8').catch((cause: NodeJS.ErrnoException) => {
+    if (cause.code === 'ENOENT') return null;
+    throw cause;
+  });
+  if (text === null) return null;
+  const value = parse(text, path);
+  const isDecision = new Ajv2020({ strict: false }).compile<Decision>(DecisionSchema);
+  if (isDecision(value)) return value;
+  throw refused('a decision', isDecision, path);
+}
+
+function refused(what: string, { errors }: ValidateFunction, where: string): EvidenceError {
+  const [error] = errors ?? [];
+  return new EvidenceError({
+    found: `this is not ${what}: ${error?.instancePath ?? ''} ${error?.message ?? ''}`,
+    where,
+    remedy: 'Run the stage again to rewrite it',
+  });
 }
 
 /** Write the decision and its report: `decision.json`, `report.md`, `report.html`. */

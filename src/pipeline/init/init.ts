@@ -192,7 +192,7 @@ async function planOf(input: InitInput, git: GitFacts | null): Promise<Plan> {
     const cluster = await clusterColumn(dataset, [id.value, label.value, ...model.inputs]);
     const reserved = [id.value, label.value, ...(cluster === undefined ? [] : [cluster])];
     const features = inspection === null ? null : featuresOf(inspection, dataset, { id, label, cluster });
-    const slices = await sliceColumns(dataset, reserved, label.value);
+    const slices = await sliceColumns(dataset, reserved, { label: label.value, classes: values.length });
     const contractPath = resolve(folder, contractName);
     const taken = (await stat(contractPath).catch(() => null)) !== null;
     const inferred =

@@ -175,7 +175,11 @@ export function taskOf(values: readonly Cell[], model: ModelFacts): Guess<InitTa
 }
 
 /** Columns by whose values rows make good slices: few values, enough rows of each, and not another word for the label. */
-export async function sliceColumns(dataset: Dataset, taken: readonly string[], label: string): Promise<string[]> {
+export async function sliceColumns(
+  dataset: Dataset,
+  taken: readonly string[],
+  { label, classes }: { label: string; classes: number },
+): Promise<string[]> {
   const found: string[] = [];
   const texts = dataset.columns.filter(
     ({ name, type }) => !taken.includes(name) && (type === 'VARCHAR' || type === 'BOOLEAN'),
@@ -187,7 +191,9 @@ export async function sliceColumns(dataset: Dataset, taken: readonly string[], l
     );
     const [groups, least, labels] = (reader.getRows()[0] ?? []).map(Number);
     if (groups === undefined || least === undefined || labels === undefined) continue;
-    if (groups >= 2 && groups <= 10 && least >= leastSliceRows && labels > 1) found.push(name);
+    // Of several kinds of one class each group has one label: that is where a candidate may lose one of them whole.
+    const isLabel = labels === 1 && groups <= classes;
+    if (groups >= 2 && groups <= 10 && least >= leastSliceRows && !isLabel) found.push(name);
     if (found.length === mostSlices) break;
   }
   return found;

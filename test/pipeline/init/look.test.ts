@@ -89,13 +89,15 @@ describe('the task that init proposes', () => {
   }
 });
 
-test('slices are columns of few values that are not another word for the label', () => {
-  const rows = Array.from({ length: 120 }, (_, index) => {
+test('slices are columns of few values that are not another word for the label; kinds of one class are no such word', () => {
+  const kinds = ['easy ham', 'spam', 'hard ham', 'spam'];
+  const rows = Array.from({ length: 160 }, (_, index) => {
     const label = index % 2;
-    return `${index},${label === 0 ? 'ham' : 'spam'},${index % 3 === 0 ? 'web' : 'mail'},text ${index},${label}`;
+    return `${index},${label === 0 ? 'ham' : 'spam'},${index % 3 === 0 ? 'web' : 'mail'},${kinds[index % 4]},text ${index},${label}`;
   });
-  return withRows(`id,word,source,text,label\n${rows.join('\n')}\n`, async (dataset) => {
-    assert.deepEqual(await sliceColumns(dataset, ['id', 'label'], 'label'), ['source']);
+  return withRows(`id,word,way,source,text,label\n${rows.join('\n')}\n`, async (dataset) => {
+    const of = { label: 'label', classes: 2 };
+    assert.deepEqual(await sliceColumns(dataset, ['id', 'label'], of), ['way', 'source']);
   });
 });
 
