@@ -15,6 +15,11 @@ const examples: Readonly<Record<string, readonly string[]>> = {
     'contender report .contender/spam-filter --stage evaluation',
     'contender report new/spam-filter --compare old/spam-filter',
   ],
+  reproduce: [
+    'contender reproduce',
+    'contender reproduce spam-filter 1.2.0',
+    'contender reproduce spam-filter 12 --stage data evaluation',
+  ],
   promote: ['contender promote', 'contender promote --no-record', 'contender promote --set-version 2.0.0'],
   gate: ['contender gate', 'contender gate --no-record', 'contender gate --candidate models/new.onnx --no-record'],
   predict: [
@@ -66,6 +71,7 @@ const meanings = {
   stage: '0 passed; 1 failed; 2 usage or input error; 3 inconclusive',
   check: '0 valid; 1 not valid; 2 usage or input error',
   doctor: '0 nothing is in the way; 1 a problem; 2 usage or input error',
+  reproduction: '0 agrees; 1 differs; 2 something cannot be had, or usage error',
   act: '0 done; 2 usage or input error; 3 waits for a pull request to be merged',
   other: '0 done; 2 usage or input error',
 };
@@ -86,6 +92,7 @@ const kinds: Readonly<Record<string, keyof typeof meanings>> = {
   'registry deprecate': 'act',
   verify: 'check',
   doctor: 'doctor',
+  reproduce: 'reproduction',
   'check-batch': 'stage',
   monitor: 'stage',
   'registry verify': 'check',

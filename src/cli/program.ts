@@ -14,6 +14,7 @@ import { addInferCommand } from './infer-command.ts';
 import { addInspectCommand } from './inspect-command.ts';
 import { addMonitorCommands } from './monitor-commands.ts';
 import { addReportCommand } from './report-command.ts';
+import { addReproduceCommand } from './reproduce-command.ts';
 import { addRolloutCommand } from './rollout-command.ts';
 import { addServeCommand } from './serve-command.ts';
 import { addStageCommands } from './stage-commands.ts';
@@ -82,6 +83,7 @@ export async function buildProgram(
   addMonitorCommands(program, context);
   addInferCommand(program, context);
   addReportCommand(program, context);
+  addReproduceCommand(program, context);
   addRollbackCommand(program, context);
   addRegistryCommands(program, context);
   addPublishCommands(program, context);

@@ -14,6 +14,7 @@ import { drawing } from '../../report/draw.ts';
 import { renderHtml } from '../../report/html.ts';
 import { renderJunit } from '../../report/junit.ts';
 import { renderMarkdown } from '../../report/markdown.ts';
+import { badge, openMetrics } from '../../report/openmetrics.ts';
 import { renderSarif } from '../../report/sarif.ts';
 import type { Result } from '../../report/standing.ts';
 import { stages } from '../../stages/index.ts';
@@ -36,7 +37,7 @@ export async function writeEvidence(
 /** A stage that starts removes what it said before, so that a failed run never leaves an old verdict behind. */
 export async function discardEvidence(workspace: Workspace, { kind, files = [] }: Stage): Promise<void> {
   await prepareOut(workspace);
-  const said = ['decision.json', 'report.md', 'report.html', ...files];
+  const said = ['decision.json', 'report.md', 'report.html', 'metrics.prom', 'badge.json', ...files];
   for (const path of [evidencePath(workspace, kind), ...said.map((name) => join(workspace.out, name))]) {
     await writing(path, () => rm(path, { force: true }));
   }
@@ -97,13 +98,15 @@ function refused(what: string, { errors }: ValidateFunction, where: string): Evi
   });
 }
 
-/** Write the decision and its report: `decision.json`, `report.md`, `report.html`. */
+/** Write the decision and its report: `decision.json`, `report.md`, `report.html`, `metrics.prom` and `badge.json`. */
 export async function writeDecision(workspace: Workspace, result: Result & { decision: Decision }): Promise<void> {
   const input = { ...result, stages };
   await keepOutOfGit(workspace);
   await writeWhole(join(workspace.out, 'decision.json'), `${JSON.stringify(input.decision, null, 2)}\n`);
   await writeWhole(join(workspace.out, 'report.md'), renderMarkdown(input));
   await writeWhole(join(workspace.out, 'report.html'), renderHtml(input, await drawing()));
+  await writeWhole(join(workspace.out, 'metrics.prom'), openMetrics(input));
+  await writeWhole(join(workspace.out, 'badge.json'), `${JSON.stringify(badge(input))}\n`);
 }
 
 /** Write the checks as JUnit XML to a file named from the root of the workspace. */
