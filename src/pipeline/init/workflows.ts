@@ -1,9 +1,8 @@
-import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { dirname, join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { writing } from '../writing.ts';
-import { mkdir } from 'node:fs/promises';
-import { existsSync } from 'node:fs';
 
 export interface WorkflowInput {
   /** Absolute path of the top of the repository. */
@@ -36,6 +35,8 @@ export async function writeWorkflows(input: WorkflowInput): Promise<WorkflowsMad
   const folder = join(input.top, '.github', 'workflows');
   const made: WorkflowsMade = { written: [], there: [] };
   const used = await usesOf(folder);
+  const packaged = packagedFolder();
+  if (packaged === null) return made;
   for (const [name, template] of Object.entries(templates)) {
     const path = join(folder, name);
     const shown = relative(input.top, path).split(sep).join('/');
@@ -44,7 +45,7 @@ export async function writeWorkflows(input: WorkflowInput): Promise<WorkflowsMad
       made.there.push(other === undefined ? shown : `.github/workflows/${other.name}`);
       continue;
     }
-    const text = filled(await readFile(join(packagedFolder(), template), 'utf8'), template, input);
+    const text = filled(await readFile(join(packaged, template), 'utf8'), template, input);
     await writing(path, async () => {
       await mkdir(folder, { recursive: true });
       await writeFile(path, text, { flag: 'wx' });
@@ -74,11 +75,11 @@ async function usesOf(folder: string): Promise<{ name: string; text: string }[]>
   );
 }
 
-/** The folder of the workflows that are shipped, beside the compiled tree. */
-function packagedFolder(): string {
+/** The folder of the workflows that are shipped with the package or a release; null where the code was copied without them. */
+function packagedFolder(): string | null {
   for (let at = dirname(fileURLToPath(import.meta.url)); ; at = dirname(at)) {
     const folder = join(at, 'workflows');
     if (existsSync(join(folder, 'pull-request.yml'))) return folder;
-    if (dirname(at) === at) throw new Error('the workflows that are shipped are not there');
+    if (dirname(at) === at) return null;
   }
 }
