@@ -103,7 +103,7 @@ export interface Badge {
 
 const colours = { good: 'brightgreen', bad: 'red', open: 'yellow', none: 'lightgrey' } as const;
 
-/** How it stands, as a badge: `spam-filter | promoted 1.1.0`. */
+/** How it stands, as a badge: `spam-filter | promoted 1.1.0, 2026-05-01`. A badge that nobody renews must not look fresh. */
 export function badge(result: Result): Badge {
   const { decision, evidence } = result;
   const { word, mood } = standing(result);
@@ -111,7 +111,7 @@ export function badge(result: Result): Badge {
   return {
     schemaVersion: 1,
     label: decision?.model ?? evidence[0]?.model ?? 'contender',
-    message: [word.toLowerCase(), ...(version === undefined ? [] : [version])].join(' '),
+    message: `${[word.toLowerCase(), ...(version === undefined ? [] : [version])].join(' ')}${decision === null ? '' : `, ${decision.time.slice(0, 10)}`}`,
     color: colours[mood],
   };
 }

@@ -12,7 +12,10 @@ import { fixture, inTemporaryFolder } from '../support/project.ts';
 describe('contender init', () => {
   test('finds models and data, writes what works, and a second run changes nothing', () =>
     inTemporaryFolder(async (folder) => {
-      await promisify(execFile)('git', ['init', '--quiet', '--template=', '--initial-branch=trunk', folder]);
+      // On a branch of a person's own, of a repository whose default branch is another.
+      const git = (...args: string[]): Promise<unknown> => promisify(execFile)('git', ['-C', folder, ...args]);
+      await git('init', '--quiet', '--template=', '--initial-branch=mine');
+      await git('symbolic-ref', 'refs/remotes/origin/HEAD', 'refs/remotes/origin/trunk');
       await mkdir(join(folder, 'data'));
       await mkdir(join(folder, 'models'));
       await cp(fixture('spam/data/eval.parquet'), join(folder, 'data', 'eval.parquet'));

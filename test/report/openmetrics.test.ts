@@ -38,14 +38,14 @@ describe('a decision as OpenMetrics', () => {
   });
 });
 
-test('a badge says the model and how it stands, and the version of a promotion', () => {
+test('a badge says the model and how it stands, the version of a promotion and the day', () => {
   const to = { version: '1.1.0', artifacts: [] };
   assert.deepEqual(badge({ decision: recorded({ outcome: 'promote', to }), evidence: [] }), {
     schemaVersion: 1,
     label: 'spam-filter',
-    message: 'promoted 1.1.0',
+    message: 'promoted 1.1.0, 2026-01-02',
     color: 'brightgreen',
   });
   const held = badge({ decision: decision(), evidence: [] });
-  assert.deepEqual([held.message, held.color], ['held', 'yellow']);
+  assert.deepEqual([held.message, held.color], ['held, 2026-01-02', 'yellow']);
 });

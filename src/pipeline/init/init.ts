@@ -12,6 +12,7 @@ import { infer } from '../../stages/data/infer.ts';
 import { parseConfig } from '../configuration.ts';
 import { contractText, rulesText } from '../inferring.ts';
 import { writing } from '../writing.ts';
+import { dialectOf } from './dialect.ts';
 import { findFiles, ofRole, roleWords, type FoundFiles } from './find-files.ts';
 import {
   clusterColumn,
@@ -131,15 +132,24 @@ async function repositoryOf(folder: string): Promise<GitFacts | null> {
     throw error;
   });
   if (repository === null || repository.bare) return null;
-  const line = async (...args: string[]): Promise<string> =>
-    (await runGit(folder, args)).stdout.toString('utf8').trim();
-  const remote = await line('symbolic-ref', '--short', '--quiet', 'refs/remotes/origin/HEAD');
-  const here = await line('symbolic-ref', '--short', '--quiet', 'HEAD');
   return {
     top: repository.folder,
-    branch: remote === '' ? here || 'main' : remote.replace(/^origin\//u, ''),
+    branch: await defaultBranch(folder),
     hasOrigin: (await runGit(folder, ['remote', 'get-url', 'origin'])).code === 0,
   };
+}
+
+/** The branch that is merged into: as origin says, else main or master of origin or of here; the one that is checked out may be any. */
+async function defaultBranch(folder: string): Promise<string> {
+  const line = async (...args: string[]): Promise<string> =>
+    (await runGit(folder, args)).stdout.toString('utf8').trim();
+  const named = await line('symbolic-ref', '--short', '--quiet', 'refs/remotes/origin/HEAD');
+  if (named !== '') return named.replace(/^origin\//u, '');
+  const usual = ['refs/remotes/origin/main', 'refs/remotes/origin/master', 'refs/heads/main', 'refs/heads/master'];
+  const there = (await line('for-each-ref', '--format=%(refname)', ...usual)).split('\n');
+  const found = usual.find((ref) => there.includes(ref));
+  if (found !== undefined) return found.replace(/^.*\//u, '');
+  return (await line('symbolic-ref', '--short', '--quiet', 'HEAD')) || 'main';
 }
 
 function workflows(
@@ -175,10 +185,13 @@ async function planOf(input: InitInput, git: GitFacts | null): Promise<Plan> {
   if (evaluation === null) {
     return placeholders(name, candidate?.value ?? null, git);
   }
+  const path = resolve(folder, evaluation.value);
+  const csv = await dialectOf(path);
   const dataset = await openDataset({
     name: 'evaluation',
     uri: evaluation.value,
-    path: resolve(folder, evaluation.value),
+    path,
+    ...(csv === null ? {} : { csv }),
   });
   try {
     const inspection = candidate === null || files.predictions ? null : await soundModel(folder, candidate.value);
@@ -210,6 +223,7 @@ async function planOf(input: InitInput, git: GitFacts | null): Promise<Plan> {
       candidate: references.candidate ?? candidate?.value ?? 'models/candidate.onnx',
       champion: references.champion,
       evaluation: evaluation.value,
+      csv,
       reference: files.reference,
       slices,
       contract: inferred === null ? null : { name: contractName, rules: rulesText(inferred, '        ') },
@@ -227,6 +241,7 @@ async function planOf(input: InitInput, git: GitFacts | null): Promise<Plan> {
         `task: ${task.value} (${task.because})`,
         `id: ${id.value} (${id.because})`,
         `label: ${label.value} (${label.because})`,
+        ...(csv === null ? [] : [`csv: ${JSON.stringify(csv)} (by its first lines)`]),
         ...(positive === undefined ? [] : [`positive: ${String(positive)} (the last of the two values)`]),
         ...(cluster === undefined ? [] : [`cluster: ${cluster} (its values repeat: rows of one are not independent)`]),
         'margins, floors: starting values: set the loss that you tolerate',
@@ -415,6 +430,7 @@ function placeholders(name: string, candidate: string | null, git: GitFacts | nu
     candidate: candidate ?? 'models/candidate.onnx',
     champion: undefined,
     evaluation: 'data/evaluation.parquet',
+    csv: null,
     reference: undefined,
     slices: [],
     contract: null,

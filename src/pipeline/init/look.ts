@@ -25,9 +25,11 @@ export interface ModelFacts {
   targets: readonly string[];
   /** Whether it gives one number a row and no classes; null: nothing is known. */
   single: boolean | null;
+  /** How many classes it tells apart; null: it does not say. */
+  classes: number | null;
 }
 
-export const noModel: ModelFacts = { inputs: [], width: null, targets: [], single: null };
+export const noModel: ModelFacts = { inputs: [], width: null, targets: [], single: null, classes: null };
 
 /** What a model says of columns: those that feed it can never be its label. */
 export function factsOf(inspection: ModelInspection, columns: readonly DatasetColumn[]): ModelFacts {
@@ -46,12 +48,15 @@ export function factsOf(inspection: ModelInspection, columns: readonly DatasetCo
         : (featureCounts[only.name] ?? null);
   const stated = ['target', 'target_name', 'label', 'label_name'].flatMap((key) => metadata[key] ?? []);
   const widths = outputs.map(({ shape }) => (shape === null || shape.length < 2 ? 1 : shape.at(-1)));
-  const classes = outputs.some(({ name }) => (origins[name]?.classes ?? null) !== null);
+  const told = outputs.flatMap(({ name }) => origins[name]?.classes?.length ?? []);
+  const columnsOf = widths.filter((size): size is number => typeof size === 'number' && size > 2);
+  const counts = told.length > 0 ? told : columnsOf;
   return {
     inputs: fed,
     width,
     targets: [...stated, ...outputs.map(({ name }) => name)],
-    single: !classes && outputs.length === 1 && widths[0] === 1 && outputs[0]?.type !== 'string',
+    single: told.length === 0 && outputs.length === 1 && widths[0] === 1 && outputs[0]?.type !== 'string',
+    classes: counts.length === 0 ? null : Math.max(...counts),
   };
 }
 
@@ -163,6 +168,9 @@ export async function labelValues({ connection, relation }: Dataset, name: strin
 /** What kind of thing is predicted: by the values of the label, and where whole numbers may be either, by what the model gives. */
 export function taskOf(values: readonly Cell[], model: ModelFacts): Guess<InitTask> {
   const count = `the label has ${values.length} values`;
+  const classes = model.classes ?? 0;
+  // The rows at hand may lack a class that the model knows.
+  if (classes > 2) return { value: 'multiclass-classification', because: `the model tells ${classes} classes apart` };
   if (values.length === 2) return { value: 'binary-classification', because: count };
   if (values.some((each) => typeof each !== 'number')) return { value: 'multiclass-classification', because: count };
   const whole = values.every((each) => Number.isInteger(each));

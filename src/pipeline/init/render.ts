@@ -1,4 +1,5 @@
 import { stringify } from 'yaml';
+import type { CsvDialect } from '../../data/dataset.ts';
 import { oneLine } from '../../report/escape.ts';
 import type { Guess, InitTask } from './look.ts';
 import type { PredictionsGuess } from './predictions.ts';
@@ -21,6 +22,8 @@ export interface RenderInput {
   candidate: string | PredictionsGuess;
   champion: PredictionsGuess | undefined;
   evaluation: string;
+  /** How the CSV file is written, where it is not RFC 4180. */
+  csv: CsvDialect | null;
   reference: string | undefined;
   slices: readonly string[];
   contract: { name: string; rules: string } | null;
@@ -53,6 +56,7 @@ export function render(input: RenderInput): string {
       : [`      features: ${flow(features)} # assumed: all numbers; must be in the order of the model`]),
     '    data:',
     `      evaluation: ${flow(evaluation)}`,
+    ...(input.csv === null ? [] : [`      csv: ${flow(input.csv)} # assumed: by the first lines`]),
     ...(reference === undefined
       ? []
       : [`      # reference: ${flow(reference)} # for drift and leakage: see docs/drift.md`]),

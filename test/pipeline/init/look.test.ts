@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { openDataset, type Dataset } from '../../../src/data/dataset.ts';
 import { UsageError } from '../../../src/errors.ts';
+import { dialectOf } from '../../../src/pipeline/init/dialect.ts';
 import { idColumn, labelColumn, noModel, sliceColumns, taskOf } from '../../../src/pipeline/init/look.ts';
 import { predictionsOf } from '../../../src/pipeline/init/predictions.ts';
 import { inTemporaryFolder } from '../../support/project.ts';
@@ -88,6 +89,21 @@ describe('the task that init proposes', () => {
     test(`is ${task} for ${name}`, () => assert.equal(taskOf(values, { ...noModel, single }).value, task));
   }
 });
+
+test('rows that lack classes which the model tells apart make no task of two classes', () => {
+  assert.equal(taskOf([3, 8], { ...noModel, classes: 10 }).value, 'multiclass-classification');
+});
+
+test('a CSV file of semicolons and decimal commas is proposed as one; commas in quotes separate nothing', () =>
+  inTemporaryFolder(async (folder) => {
+    const path = join(folder, 'rows.csv');
+    await writeFile(path, 'id;"a, b";label\n1;0,5;0\n2;1,25;1\n');
+    assert.deepEqual(await dialectOf(path), { delimiter: ';', decimal: ',' });
+    await writeFile(path, 'id\tlabel\n1\t0.5\n');
+    assert.deepEqual(await dialectOf(path), { delimiter: '\t' });
+    await writeFile(path, 'id,"a;b"\n1,2\n');
+    assert.equal(await dialectOf(path), null);
+  }));
 
 test('slices are columns of few values that are not another word for the label; kinds of one class are no such word', () => {
   const kinds = ['easy ham', 'spam', 'hard ham', 'spam'];
