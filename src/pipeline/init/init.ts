@@ -26,7 +26,6 @@ import {
   type Choosing,
   type Guess,
   type InitTask,
-  type ModelFacts,
 } from './look.ts';
 import { holdsBoth, predictionsOf, type PredictionsGuess } from './predictions.ts';
 import { render, type Seen } from './render.ts';

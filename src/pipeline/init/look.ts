@@ -19,8 +19,6 @@ type Cell = string | number | boolean;
 export interface ModelFacts {
   /** Columns that feed it, as far as it names them. */
   inputs: readonly string[];
-  /** How many values a row of its one input has, where that has no names. */
-  width: number | null;
   /** Names that its outputs or its metadata have for what it predicts. */
   targets: readonly string[];
   /** Whether it gives one number a row and no classes; null: nothing is known. */
@@ -29,23 +27,15 @@ export interface ModelFacts {
   classes: number | null;
 }
 
-export const noModel: ModelFacts = { inputs: [], width: null, targets: [], single: null, classes: null };
+export const noModel: ModelFacts = { inputs: [], targets: [], single: null, classes: null };
 
 /** What a model says of columns: those that feed it can never be its label. */
 export function factsOf(inspection: ModelInspection, columns: readonly DatasetColumn[]): ModelFacts {
-  const { inputs, outputs, metadata, featureNames, featureCounts, origins } = inspection;
+  const { inputs, outputs, metadata, featureNames, origins } = inspection;
   const names = columns.map(({ name }) => name);
   const own = featureNames ?? inputs.map(({ name }) => name);
   // Exporters write `petal length (cm)` as `petal_length__cm_`.
   const fed = names.filter((name) => own.includes(name) || own.includes(name.replace(/[^A-Za-z0-9]/gu, '_')));
-  const [only] = inputs;
-  const dims = only?.shape?.slice(1) ?? [null];
-  const width =
-    inputs.length !== 1 || featureNames !== null || only === undefined
-      ? null
-      : dims.every((size) => typeof size === 'number')
-        ? dims.reduce((product, size) => product * size, 1)
-        : (featureCounts[only.name] ?? null);
   const stated = ['target', 'target_name', 'label', 'label_name'].flatMap((key) => metadata[key] ?? []);
   const widths = outputs.map(({ shape }) => (shape === null || shape.length < 2 ? 1 : shape.at(-1)));
   const told = outputs.flatMap(({ name }) => origins[name]?.classes?.length ?? []);
@@ -53,7 +43,6 @@ export function factsOf(inspection: ModelInspection, columns: readonly DatasetCo
   const counts = told.length > 0 ? told : columnsOf;
   return {
     inputs: fed,
-    width,
     targets: [...stated, ...outputs.map(({ name }) => name)],
     single: told.length === 0 && outputs.length === 1 && widths[0] === 1 && outputs[0]?.type !== 'string',
     classes: counts.length === 0 ? null : Math.max(...counts),

@@ -137,7 +137,5 @@ async function within(folder: string, path: string): Promise<string> {
 }
 
 function named(artifact: Artifact, path: string, reading: Record<string, unknown>): ModelReference {
-  return (
-    artifact.role === 'predictions' ? { ...reading, predictions: path } : { ...reading, uri: path }
-  ) as ModelReference;
+  return artifact.role === 'predictions' ? { ...reading, predictions: path } : { ...reading, uri: path };
 }
