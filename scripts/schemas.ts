@@ -1,6 +1,6 @@
 /*
- * Write the published JSON Schemas, the table of keys in docs/configuration.md and that of the stages in docs/concepts.md from their
- * one source in src. `--check` fails when a committed one is out of date.
+ * Write the published JSON Schemas, the table of keys in docs/configuration.md, that of the stages in docs/concepts.md and those of the
+ * errors in docs/troubleshooting.md from their one source in src. `--check` fails when a committed one is out of date.
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -9,6 +9,7 @@ import { Configuration } from '../src/pipeline/configuration.ts';
 import { publishedSchemas } from '../src/schemas.ts';
 import { configurationTable } from './configuration-table.ts';
 import { stagesTable } from './stages-table.ts';
+import { troubleshootingTables } from './troubleshooting.ts';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 mkdirSync(join(root, 'schemas'), { recursive: true });
@@ -18,6 +19,7 @@ for (const [name, schema] of Object.entries(publishedSchemas())) {
 }
 keepTable('configuration.md', 'keys', configurationTable(Configuration));
 keepTable('concepts.md', 'stages', stagesTable());
+keepTable('troubleshooting.md', 'errors', troubleshootingTables(root));
 if (outdated.length > 0) {
   console.error(`out of date: ${outdated.join(', ')}\nRun: npm run schemas`);
   process.exitCode = 1;

@@ -40,6 +40,7 @@ const allowed: Record<string, readonly string[]> = {
     'model',
     'profile',
     'stages',
+    'staging',
     'registry',
     'decide',
     'report',

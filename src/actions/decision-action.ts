@@ -25,6 +25,8 @@ const outputs = [
   'report',
   'report-html',
   'metrics',
+  'openmetrics',
+  'badge',
 ] as const;
 
 /** An action that decides, and records the decision where the event allows it. */
@@ -64,6 +66,8 @@ export function decisionAction(
       report: join(workspace.out, 'report.md'),
       'report-html': join(workspace.out, 'report.html'),
       metrics: metricsOf(evidence),
+      openmetrics: join(workspace.out, 'metrics.prom'),
+      badge: join(workspace.out, 'badge.json'),
     } satisfies Record<(typeof outputs)[number], string | string[]>);
     const fail = await report(result, workspace, inputs);
     await publishReport(publishing, workspace, result);

@@ -3,8 +3,23 @@ import { stages } from '../stages/index.ts';
 
 /** What a person would type first, by command. */
 const examples: Readonly<Record<string, readonly string[]>> = {
-  init: ['contender init --data data/eval.csv --candidate models/candidate.onnx'],
+  init: [
+    'contender init',
+    'contender init --yes --label churned --name churn',
+    'contender init --data data/eval.csv --candidate models/candidate.onnx',
+  ],
   ...Object.fromEntries(stages.map(({ command }) => [command.name, command.examples])),
+  doctor: ['contender doctor', 'GITHUB_TOKEN=$(gh auth token) contender doctor --json'],
+  report: [
+    'contender report',
+    'contender report .contender/spam-filter --stage evaluation',
+    'contender report new/spam-filter --compare old/spam-filter',
+  ],
+  reproduce: [
+    'contender reproduce',
+    'contender reproduce spam-filter 1.2.0',
+    'contender reproduce spam-filter 12 --stage data evaluation',
+  ],
   promote: ['contender promote', 'contender promote --no-record', 'contender promote --set-version 2.0.0'],
   gate: ['contender gate', 'contender gate --no-record', 'contender gate --candidate models/new.onnx --no-record'],
   predict: [
@@ -55,6 +70,8 @@ const meanings = {
     '0 promoted or no change; 1 rejected; 2 usage or input error; 3 held, or waits for a pull request to be merged',
   stage: '0 passed; 1 failed; 2 usage or input error; 3 inconclusive',
   check: '0 valid; 1 not valid; 2 usage or input error',
+  doctor: '0 nothing is in the way; 1 a problem; 2 usage or input error',
+  reproduction: '0 agrees; 1 differs; 2 something cannot be had, or usage error',
   act: '0 done; 2 usage or input error; 3 waits for a pull request to be merged',
   other: '0 done; 2 usage or input error',
 };
@@ -74,6 +91,8 @@ const kinds: Readonly<Record<string, keyof typeof meanings>> = {
   'registry unassign': 'act',
   'registry deprecate': 'act',
   verify: 'check',
+  doctor: 'doctor',
+  reproduce: 'reproduction',
   'check-batch': 'stage',
   monitor: 'stage',
   'registry verify': 'check',

@@ -1,11 +1,22 @@
+import { createInterface } from 'node:readline/promises';
 import { Option, type Command } from 'commander';
+import type { Initialised } from '../pipeline/init/init.ts';
+import type { Choosing } from '../pipeline/init/look.ts';
+import { tasks, type InitTask } from '../pipeline/init/tasks.ts';
 import type { CommandContext } from './command-context.ts';
 import { shown } from './places.ts';
 
 interface InitOptions {
+  yes?: boolean;
+  name?: string;
   data?: string;
   candidate?: string;
+  champion?: string;
   predictions?: string;
+  task?: InitTask;
+  label?: string;
+  id?: string;
+  workflows?: boolean;
   json?: boolean;
 }
 
@@ -13,20 +24,84 @@ interface InitOptions {
 export function addInitCommand(program: Command, context: CommandContext): void {
   program
     .command('init')
-    .description('Write a starting contender.yml here, based on the data and the model; nothing is overwritten.')
+    .description(
+      'Write a starting contender.yml, a data contract and two workflows, by what this folder holds; nothing is overwritten.',
+    )
+    .option('-y, --yes', 'ask nothing: what cannot be told is an error that names the option')
+    .option('--name <model>', 'name of the model in the registry (default: that of the folder)')
     .option('--data <file>', 'the labelled rows to evaluate on: CSV, JSONL or Parquet')
     .addOption(new Option('--candidate <file>', 'the ONNX model to judge').conflicts('predictions'))
+    .option('--champion <file>', 'the model, or the file of predictions, that it is compared with')
     .option('--predictions <file>', 'a CSV or Parquet file of predictions in place of a model')
+    .addOption(new Option('--task <task>', 'what is predicted').choices(tasks))
+    .option('--label <column>', 'the column that is predicted')
+    .option('--id <column>', 'the column that tells rows apart')
+    .option('--no-workflows', 'write no workflows into .github/workflows')
     .option('--json', 'print the result as JSON to standard output')
-    .action(async ({ json, ...files }: InitOptions) => {
-      const { initialise } = await import('../pipeline/init.ts');
-      const { path, assumed } = await initialise({ folder: process.cwd(), ...files });
-      if (json === true) return context.print(JSON.stringify({ path, assumed }, null, 2));
-      const next = [
-        'Check it, commit it with data and model, then:',
-        '  contender registry register --artifact FILE   register the current champion',
-        '  contender gate',
-      ];
-      context.print([`Wrote ${shown(path)}. It assumes:`, ...assumed.map((each) => `  ${each}`), ...next].join('\n'));
+    .action(async ({ json, yes, workflows, ...options }: InitOptions) => {
+      const { initialise } = await import('../pipeline/init/init.ts');
+      const asks = yes !== true && json !== true && process.stdin.isTTY && process.stderr.isTTY;
+      const made = await initialise({
+        folder: process.cwd(),
+        ...options,
+        ...(workflows === false ? { workflows } : {}),
+        ...(asks ? { asking: terminalChoosing(context.signal) } : {}),
+      });
+      context.print(json === true ? JSON.stringify(made, null, 2) : textOf(made, commandOf(context.env)));
     });
+}
+
+function textOf({ path, existed, written, assumed, todo, champion }: Initialised, command: string): string {
+  const lines: string[] = [];
+  if (existed) lines.push(`${shown(path)} is there already and stays as it is.`);
+  if (written.length > 0) lines.push(`Wrote ${written.join(', ')}.`);
+  if (existed) return lines.join('\n');
+  const rival = champion === undefined ? '' : ` --champion ${quoted(champion)}`;
+  return [
+    ...lines,
+    'Assumed, to be checked in contender.yml:',
+    ...assumed.map((each) => `  ${each}`),
+    ...(todo.length === 0 ? [] : ['To do first:', ...todo.map((each) => `  ${each}`)]),
+    'Then:',
+    `  ${command} gate --no-record${rival}   a first verdict; nothing is recorded`,
+    '  commit contender.yml, model and data',
+    ...(champion === undefined
+      ? []
+      : [`  ${command} registry register --artifact ${quoted(champion)}   make it the champion`]),
+    `  ${command} doctor   what is missing here and on GitHub`,
+  ].join('\n');
+}
+
+/** A file name as a shell takes it. */
+function quoted(path: string): string {
+  return /^[\w./@%+:,-]+$/u.test(path) ? path : `'${path.replaceAll("'", String.raw`'\''`)}'`;
+}
+
+/** How this command was started: npx is typed again. */
+function commandOf(env: NodeJS.ProcessEnv): string {
+  return env['npm_command'] === 'exec' ? 'npx contender' : 'contender';
+}
+
+/** Questions with numbered answers on the terminal; Enter takes the first proposal. */
+function terminalChoosing(signal: AbortSignal): Choosing {
+  return {
+    async choose(what, options, proposal) {
+      const lines = createInterface({ input: process.stdin, output: process.stderr });
+      try {
+        const shownOptions = options.slice(0, 30);
+        process.stderr.write(`${what}\n${shownOptions.map((each, index) => `  ${index + 1}  ${each}\n`).join('')}`);
+        for (;;) {
+          const asked = `Number or name${proposal === undefined ? '' : ` (Enter: ${proposal})`}: `;
+          const answer = (await lines.question(asked, { signal })).trim();
+          if (answer === '' && proposal !== undefined) return proposal;
+          if (options.includes(answer)) return answer;
+          const numbered = /^[0-9]+$/u.test(answer) ? shownOptions[Number(answer) - 1] : undefined;
+          if (numbered !== undefined) return numbered;
+          process.stderr.write('There is no such answer.\n');
+        }
+      } finally {
+        lines.close();
+      }
+    },
+  };
 }

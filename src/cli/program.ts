@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { runContext } from '../github/context.ts';
 import { eventPayload } from '../github/run-place.ts';
 import { version } from '../version.ts';
+import { addDoctorCommand } from './doctor-command.ts';
 import { addExamples } from './examples.ts';
 import { exitCodes } from './exit-codes.ts';
 import { addPredictCommand } from './predict-command.ts';
@@ -12,6 +13,8 @@ import { addRegistryCommands } from './registry-commands.ts';
 import { addInferCommand } from './infer-command.ts';
 import { addInspectCommand } from './inspect-command.ts';
 import { addMonitorCommands } from './monitor-commands.ts';
+import { addReportCommand } from './report-command.ts';
+import { addReproduceCommand } from './reproduce-command.ts';
 import { addRolloutCommand } from './rollout-command.ts';
 import { addServeCommand } from './serve-command.ts';
 import { addStageCommands } from './stage-commands.ts';
@@ -72,12 +75,15 @@ export async function buildProgram(
     .enablePositionalOptions()
     .addHelpText('after', helpText);
   addInitCommand(program, context);
+  addDoctorCommand(program, context);
   addStageCommands(program, context);
   addRolloutCommand(program, context);
   addPredictCommand(program, context);
   addProfileCommand(program, context);
   addMonitorCommands(program, context);
   addInferCommand(program, context);
+  addReportCommand(program, context);
+  addReproduceCommand(program, context);
   addRollbackCommand(program, context);
   addRegistryCommands(program, context);
   addPublishCommands(program, context);
@@ -106,7 +112,8 @@ function overrideExit(command: Command, name: string): void {
 
 const helpText = `
 A first run, step by step:
-  contender init --data eval.csv --candidate new.onnx            create a contender.yml
+  contender init                                                 create a contender.yml from what is here
+  contender doctor                                               what is missing here and on GitHub
   contender registry register --artifact models/champion.onnx    register the current champion
   contender gate                                                 run every stage that is configured, decide, record
   contender registry log                                         what was decided, and why

@@ -42,7 +42,8 @@ export async function fetchInto(
   const limit = wanted.size > 0 ? wanted.size : maximumBytes;
   const take = async (from: Source, to: string): Promise<void> => {
     taken.push(to);
-    if ('address' in from && (await exists(to))) return;
+    // What this run has brought already, as champion and as anchor, stays the same file: it is held while it is read.
+    if (await exists(to)) return;
     await mkdir(dirname(to), { recursive: true });
     const partial = `${to}.part`;
     if ('address' in from) await downloadFrom(from.address, partial, limit, options);

@@ -1,4 +1,4 @@
-import { contents, decisive } from './contents.ts';
+import { contents, decisive, type Contents } from './contents.ts';
 import { tableLines, wrap, type Paint } from './console-table.ts';
 import { oneLine, withoutWorkflowCommands } from './escape.ts';
 import { isEmpty, withoutCharts, type Section } from './section.ts';
@@ -24,9 +24,18 @@ export function renderSections(sections: readonly Section[], { colour, width }: 
 }
 
 /** The report as a screenful of text: verdict, what did not pass, then the key numbers. */
-export function renderConsole(input: ReportInput, { colour, width }: ConsoleOptions): string {
+export function renderConsole(input: ReportInput, options: ConsoleOptions): string {
+  return consolePage(contents(input), screenful(input), options);
+}
+
+/** The same of contents that are arranged already, with the sections that are worth a place on the screen. */
+export function consolePage(
+  said: Contents,
+  sections: readonly Section[],
+  { colour, width }: ConsoleOptions,
+  most = rowsShown,
+): string {
   const wide = Math.max(40, width);
-  const said = contents(input);
   const paint = painter(colour);
   const lines = [
     paint(oneLine(`${said.standing.word.toUpperCase()}  ${said.title}`, wide), said.standing.mood),
@@ -35,9 +44,9 @@ export function renderConsole(input: ReportInput, { colour, width }: ConsoleOpti
     ...said.reasons.slice(0, rowsShown).flatMap((reason) => wrap(`Also: ${reason}`, wide)),
     ...(said.reasons.length > rowsShown ? [`and ${said.reasons.length - rowsShown} more reasons`] : []),
   ];
-  for (const section of screenful(input)) {
+  for (const section of sections) {
     lines.push('', section.title);
-    lines.push(...tableLines(section, wide, paint, rowsShown));
+    lines.push(...tableLines(section, wide, paint, most));
   }
   return withoutWorkflowCommands(`${lines.join('\n')}\n`);
 }

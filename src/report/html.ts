@@ -1,4 +1,4 @@
-import { contents } from './contents.ts';
+import { contents, type Contents } from './contents.ts';
 import { htmlText } from './escape.ts';
 import { colour, isBefore, type Draw } from './draw.ts';
 import { intervalDrawing, type InMargins } from './interval.ts';
@@ -7,7 +7,11 @@ import type { ReportInput } from './standing.ts';
 
 /** The report as one self-contained page: no scripts, nothing fetched, light and dark. @param draw what makes a chart of numbers */
 export function renderHtml(input: ReportInput, draw: Draw): string {
-  const said = contents(input);
+  return htmlPage(contents(input), draw);
+}
+
+/** The same of contents that are arranged already. */
+export function htmlPage(said: Contents, draw: Draw): string {
   const page = html`<!doctype html>
     <html lang="en">
       <head>

@@ -2,6 +2,7 @@ export * from './annotations.ts';
 export * from './check-run.ts';
 export * from './comment.ts';
 export * from './console.ts';
+export * from './evidence-changes.ts';
 export * from './headline.ts';
 export * from './html.ts';
 export * from './in-toto.ts';

@@ -86,5 +86,8 @@ function deed(decision: Decision, server: Server): Cell[][] {
     ...('seq' in decision
       ? [row('Recorded', textCell(`as decision ${String(decision.seq)} of ${decision.model}`))]
       : []),
+    ...('seq' in decision && decision.evidence.length > 0
+      ? [row('Run again', codeCell(`contender reproduce ${decision.model} ${String(decision.seq)}`))]
+      : []),
   ];
 }

@@ -16,8 +16,13 @@ export interface MarkdownOptions {
 
 /** The report as GitHub-flavoured Markdown: verdict, deciding numbers, comparisons; then the detail, closed. */
 export function renderMarkdown(input: ReportInput, options: MarkdownOptions = {}): string {
+  return markdownPage(contents(input), options);
+}
+
+/** The same of contents that are arranged already. */
+export function markdownPage(said: Contents, options: MarkdownOptions = {}): string {
   const { limit = Infinity, untrusted = false } = options;
-  const page = written(contents(input), untrusted);
+  const page = written(said, untrusted);
   const fits = (kept: Kept): boolean => Buffer.byteLength(render(page, kept)) <= limit;
   let kept: Kept = { reasons: page.reasons.length, rows: page.sections.map(({ rows }) => rows.length) };
   if (fits(kept)) return render(page, kept);

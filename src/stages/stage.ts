@@ -81,6 +81,8 @@ interface StageDescription extends StageReport {
   anchor?(model: Model): string | undefined;
   /** Files that it writes beside the evidence. */
   files?: readonly string[];
+  /** The same inputs give the same numbers, but for the last bits: nothing is measured in time. */
+  repeatable?: boolean;
 }
 
 export interface Runner<Context> {

@@ -1,13 +1,20 @@
-import { firstFault, validatorOf } from '../../validator.ts';
+import { firstFault, validatorOf, type LazyValidator } from '../../validator.ts';
 import { mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { defaults } from '../../config/index.ts';
-import { Evidence as EvidenceSchema, type Decision, type Evidence } from '../../evidence/index.ts';
+import {
+  Decision as DecisionSchema,
+  Evidence as EvidenceSchema,
+  type Decision,
+  type Evidence,
+  type RecordedDecision,
+} from '../../evidence/index.ts';
 import { EvidenceError } from '../../errors.ts';
 import { drawing } from '../../report/draw.ts';
 import { renderHtml } from '../../report/html.ts';
 import { renderJunit } from '../../report/junit.ts';
 import { renderMarkdown } from '../../report/markdown.ts';
+import { badge, openMetrics } from '../../report/openmetrics.ts';
 import { renderSarif } from '../../report/sarif.ts';
 import type { Result } from '../../report/standing.ts';
 import { stages } from '../../stages/index.ts';
@@ -30,7 +37,7 @@ export async function writeEvidence(
 /** A stage that starts removes what it said before, so that a failed run never leaves an old verdict behind. */
 export async function discardEvidence(workspace: Workspace, { kind, files = [] }: Stage): Promise<void> {
   await prepareOut(workspace);
-  const said = ['decision.json', 'report.md', 'report.html', ...files];
+  const said = ['decision.json', 'report.md', 'report.html', 'metrics.prom', 'badge.json', ...files];
   for (const path of [evidencePath(workspace, kind), ...said.map((name) => join(workspace.out, name))]) {
     await writing(path, () => rm(path, { force: true }));
   }
@@ -48,34 +55,56 @@ export async function discardAllEvidence(workspace: Workspace): Promise<void> {
 }
 
 const isEvidence = validatorOf<Evidence>(EvidenceSchema);
+const isDecision = validatorOf<Decision>(DecisionSchema);
 
 /** All evidence in the output folder, by kind. @throws EvidenceError for a file that is not evidence */
 export async function readEvidence(workspace: Workspace): Promise<Evidence[]> {
-  const folder = join(workspace.out, 'evidence');
-  const names = (await readdir(folder).catch(() => [])).filter((name) => name.endsWith('.json')).sort();
-  return Promise.all(
-    names.map(async (name) => {
-      const path = join(folder, name);
-      const value = parse(await readFile(path, 'utf8'), path);
-      if (!isEvidence(value)) {
-        throw new EvidenceError({
-          found: `this is not evidence: ${firstFault(isEvidence)}`,
-          where: path,
-          remedy: 'Run the stage again to rewrite it',
-        });
-      }
-      return value;
-    }),
-  );
+  return readEvidenceIn(join(workspace.out, 'evidence'));
 }
 
-/** Write the decision and its report: `decision.json`, `report.md`, `report.html`. */
+/** The same of any folder of evidence files. */
+export async function readEvidenceIn(folder: string): Promise<Evidence[]> {
+  const names = (await readdir(folder).catch(() => [])).filter((name) => name.endsWith('.json')).sort();
+  return Promise.all(names.map((name) => readEvidenceFile(join(folder, name))));
+}
+
+/** One file of evidence. @throws EvidenceError for one that is not */
+export async function readEvidenceFile(path: string): Promise<Evidence> {
+  const value = parse(await readFile(path, 'utf8'), path);
+  if (isEvidence(value)) return value;
+  throw refused('evidence', isEvidence, path);
+}
+
+/** The decision in an output folder; null where there is none. @throws EvidenceError for a file that is not one */
+export async function readDecisionIn(folder: string): Promise<Decision | RecordedDecision | null> {
+  const path = join(folder, 'decision.json');
+  const text = await readFile(path, 'utf8').catch((cause: NodeJS.ErrnoException) => {
+    if (cause.code === 'ENOENT') return null;
+    throw cause;
+  });
+  if (text === null) return null;
+  const value = parse(text, path);
+  if (isDecision(value)) return value;
+  throw refused('a decision', isDecision, path);
+}
+
+function refused(what: string, validator: LazyValidator<unknown>, where: string): EvidenceError {
+  return new EvidenceError({
+    found: `this is not ${what}: ${firstFault(validator)}`,
+    where,
+    remedy: 'Run the stage again to rewrite it',
+  });
+}
+
+/** Write the decision and its report: `decision.json`, `report.md`, `report.html`, `metrics.prom` and `badge.json`. */
 export async function writeDecision(workspace: Workspace, result: Result & { decision: Decision }): Promise<void> {
   const input = { ...result, stages };
   await keepOutOfGit(workspace);
   await writeWhole(join(workspace.out, 'decision.json'), `${JSON.stringify(input.decision, null, 2)}\n`);
   await writeWhole(join(workspace.out, 'report.md'), renderMarkdown(input));
   await writeWhole(join(workspace.out, 'report.html'), renderHtml(input, await drawing()));
+  await writeWhole(join(workspace.out, 'metrics.prom'), openMetrics(input));
+  await writeWhole(join(workspace.out, 'badge.json'), `${JSON.stringify(badge(input))}\n`);
 }
 
 /** Write the checks as JUnit XML to a file named from the root of the workspace. */

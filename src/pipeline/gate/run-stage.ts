@@ -63,14 +63,16 @@ function requireEnabled(workspace: Workspace, stage: Stage): void {
 /**
  * Run every stage that the configuration asks for: those that judge data first, then the others over one set of predictions of a
  * candidate that was resolved before. What is judged are the bytes that will be recorded.
+ * @param which of the stages that the configuration asks for (default: all)
  */
 export async function runStages(
   workspace: Workspace,
   view: RegistryHistory,
   candidate: ResolvedModel,
   downloads: string,
+  which: (stage: Stage) => boolean = () => true,
 ): Promise<Evidence[]> {
-  const asked = askedStages(workspace.modelConfig);
+  const asked = askedStages(workspace.modelConfig).filter(which);
   const evidence: Evidence[] = [];
   for (const stage of asked) {
     if (stage.needs === 'datasets') evidence.push(await runOnDatasets(workspace, stage));

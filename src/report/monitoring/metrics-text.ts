@@ -1,5 +1,6 @@
 import type { Finding } from '../../monitor/findings.ts';
 import type { Observation } from '../../monitor/judge.ts';
+import { exposition, gauge, type Sample } from '../openmetrics.ts';
 
 /**
  * Gauges for Prometheus in text that is valid as format 0.0.4 and as OpenMetrics: HELP and TYPE, no timestamps, a line feed at the end
@@ -45,30 +46,10 @@ export function metricsText(input: {
       observations.flatMap(({ signal, limit }) => (limit === null ? [] : [[{ model, signal }, limit] as Sample])),
     ),
   ];
-  return `${gauges.filter((text) => text !== '').join('')}# EOF\n`;
-}
-
-type Sample = [labels: Record<string, string>, value: number];
-
-function gauge(name: string, help: string, samples: readonly Sample[]): string {
-  if (samples.length === 0) return '';
-  const lines = samples.map(([labels, value]) => {
-    const pairs = Object.entries(labels).map(([key, text]) => `${key}="${escaped(text)}"`);
-    return `${name}{${pairs.join(',')}} ${numberText(value)}`;
-  });
-  return `# HELP ${name} ${help}\n# TYPE ${name} gauge\n${lines.join('\n')}\n`;
+  return exposition(gauges);
 }
 
 /** The last of each signal: a series must not be there twice. */
 function latest(findings: readonly Finding[]): Finding[] {
   return [...new Map(findings.map((finding) => [finding.signal, finding])).values()];
-}
-
-function numberText(value: number): string {
-  if (Number.isNaN(value)) return 'NaN';
-  return Number.isFinite(value) ? String(value) : value > 0 ? '+Inf' : '-Inf';
-}
-
-function escaped(text: string): string {
-  return text.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
 }

@@ -28,6 +28,7 @@ export const data: Stage = {
   files: violationFiles,
   whereOf,
   sections,
+  repeatable: true,
   load: async () => ({ run: (await import('./validate.ts')).validateData }),
 };
 

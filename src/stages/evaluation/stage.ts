@@ -40,6 +40,7 @@ export const evaluation: Stage = {
   lead: (model) => `evaluation/${policyOf(model).primary.metric}`,
   files: ['changed-rows.csv'],
   sections,
+  repeatable: true,
   load: () => import('./run.ts'),
 };
 

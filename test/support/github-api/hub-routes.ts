@@ -377,6 +377,9 @@ export const hubRoutes: Route[] = [
     return created(assetAnswer(call, asset));
   }),
 
+  route('GET /actions/permissions/workflow', 'administration', ({ repository }) =>
+    ok({ default_workflow_permissions: 'read', can_approve_pull_request_reviews: repository.workflowsMakePulls }),
+  ),
   route('GET /actions/runs/:run', 'actions', (call) => ok(runAnswer(call))),
   route('GET /actions/runs/:run/approvals', 'actions', (call) => {
     const run = runOf(call);

@@ -1,0 +1,35 @@
+import type { Command } from 'commander';
+import { defaults } from '../config/index.ts';
+import { gitHubAccess } from '../pipeline/workspace.ts';
+import { renderSections } from '../report/index.ts';
+import { counted } from '../wording.ts';
+import { consoleOptions, type CommandContext, type CommonOptions } from './command-context.ts';
+import { exitCodes } from './exit-codes.ts';
+import { placesOf } from './places.ts';
+import { terminalLog } from './terminal-log.ts';
+
+/** doctor: what is missing on this machine, in this clone, in contender.yml and on GitHub. */
+export function addDoctorCommand(program: Command, context: CommandContext): void {
+  program
+    .command('doctor')
+    .description(
+      'Look at all that a gate needs: machine, clone, contender.yml and, with a token, GitHub. Nothing is changed.',
+    )
+    .option('-c, --config <file>', 'the configuration (default: the nearest contender.yml)')
+    .option('-w, --workspace <folder>', 'root for paths (default: the git repository)')
+    .option('--json', 'print the result as JSON to standard output')
+    .option('-v, --verbose', 'verbose output')
+    .action(async (options: CommonOptions) => {
+      const { diagnose, doctorSections } = await import('../pipeline/doctor/doctor.ts');
+      const { root, config } = placesOf(options);
+      const log = terminalLog({ verbose: options.verbose === true, quiet: true });
+      const github = gitHubAccess(context.env);
+      const findings = await diagnose({ root, config, out: defaults.out, github, log, signal: context.signal });
+      const problems = findings.filter(({ status }) => status === 'problem').length;
+      context.finish(problems === 0 ? exitCodes.pass : exitCodes.fail);
+      if (options.json === true) return context.print(JSON.stringify({ problems, findings }, null, 2));
+      const verdict =
+        problems === 0 ? 'Nothing is in the way of a gate here.' : `${counted(problems, 'problems')}: see above.`;
+      context.print(`${renderSections(doctorSections(findings), consoleOptions(context))}\n${verdict}`);
+    });
+}

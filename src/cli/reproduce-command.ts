@@ -1,0 +1,32 @@
+import type { Command } from 'commander';
+import { renderSections } from '../report/index.ts';
+import { consoleOptions, withReadOptions, type CommandContext, type CommonOptions } from './command-context.ts';
+import { exitCodes } from './exit-codes.ts';
+
+/** reproduce: run a recorded decision again, and say what agrees. */
+export function addReproduceCommand(program: Command, context: CommandContext): void {
+  withReadOptions(
+    program
+      .command('reproduce')
+      .description(
+        'Fetch what a recorded decision was made on, run its stages again and say check by check what agrees.',
+      )
+      .argument('[model]', 'the model (optional when there is only one)')
+      .argument('[decision]', 'a version, or the number of a decision (default: the champion)'),
+  )
+    .option('--stage <kind...>', 'only these kinds of evidence, such as data evaluation')
+    .action(
+      async (model: string | undefined, which: string | undefined, options: CommonOptions & { stage?: string[] }) => {
+        const { reproduce, reproductionHeadline, reproductionSections } =
+          await import('../pipeline/reproduce/reproduce.ts');
+        const workspace = await context.open(options, true);
+        const result = await reproduce(workspace, { model: model ?? options.model, which, kinds: options.stage });
+        context.finish(result.agrees ? exitCodes.pass : exitCodes.fail);
+        if (options.json === true) return context.print(JSON.stringify(result, null, 2));
+        const notes = result.notes.map((note) => `${note}\n`).join('');
+        context.print(
+          `${renderSections(reproductionSections(result), consoleOptions(context))}\n${notes}${reproductionHeadline(result)}`,
+        );
+      },
+    );
+}

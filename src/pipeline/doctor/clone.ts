@@ -1,0 +1,119 @@
+import { relative } from 'node:path';
+import { defaults, type Config } from '../../config/index.ts';
+import { RegistryError } from '../../errors.ts';
+import { commitAt, isShallow, openRepository } from '../../registry/git/repository.ts';
+import { runGit } from '../../registry/git/run.ts';
+import { uncommittedEdits } from '../../registry/git/status.ts';
+import { openRegistry } from '../open-registry.ts';
+import type { Workspace } from '../workspace.ts';
+import { tellFault, type Findings } from './finding.ts';
+
+/** What is known of the clone: what is checked out, whether its history is whole, where it came from. */
+export interface CloneFacts {
+  /** Address of the remote `origin`, credentials taken out; undefined: there is none. */
+  origin: string | undefined;
+}
+
+/** The git repository, its history, its remote and the branch of the registry. Nothing is fetched. */
+export async function lookAtClone(
+  tell: Findings,
+  root: string,
+  configPath: string | null,
+  config: Config | null,
+): Promise<CloneFacts> {
+  const repository = await openRepository(root).catch((error: unknown) => {
+    if (!(error instanceof RegistryError)) throw error;
+    tellFault(tell, 'Repository', error, config?.registry?.store === 'github' ? 'note' : 'problem');
+    return null;
+  });
+  if (repository === null) return { origin: undefined };
+  const head = await commitAt(repository, 'HEAD');
+  if (head === null)
+    tell(
+      'Commit',
+      'problem',
+      'nothing is committed yet',
+      'Commit contender.yml, model and data: the registry names committed files',
+    );
+  else tell('Commit', 'ok', head.slice(0, 12));
+  if (await isShallow(repository)) {
+    tell(
+      'History',
+      'problem',
+      'the clone is shallow: the champion may lie in an earlier commit',
+      'Run git fetch --unshallow; in a workflow: actions/checkout with fetch-depth: 0',
+    );
+  } else tell('History', 'ok', 'whole');
+  if (configPath !== null && !repository.bare) {
+    const path = relative(repository.folder, configPath);
+    const [edit] = await uncommittedEdits(repository.folder, [path]);
+    if (edit !== undefined)
+      tell(
+        'contender.yml in git',
+        'note',
+        `it is ${edit.what}`,
+        'Commit it: a decision is recorded under what is committed',
+      );
+  }
+  const attributes = await runGit(repository.folder, [
+    'grep',
+    '-l',
+    '--fixed-strings',
+    'filter=lfs',
+    '--',
+    '.gitattributes',
+    '**/.gitattributes',
+  ]);
+  if (attributes.code === 0 && (await runGit(repository.folder, ['lfs', 'version'])).code !== 0) {
+    tell(
+      'Git LFS',
+      'note',
+      'files are kept in Git LFS and git-lfs is not installed',
+      'Install git-lfs and run git lfs pull; Contender itself fetches recorded objects without it',
+    );
+  }
+  const remote = await runGit(repository.folder, ['remote', 'get-url', 'origin']);
+  const origin = remote.code === 0 ? withoutCredentials(remote.stdout.toString('utf8').trim()) : undefined;
+  const push = config?.registry?.push;
+  if (push !== undefined && (await runGit(repository.folder, ['remote', 'get-url', push])).code !== 0) {
+    tell(
+      'Remote',
+      'problem',
+      `registry.push names ${push}, and there is no such remote`,
+      `Run git remote add ${push} ADDRESS, or leave registry.push out`,
+    );
+  } else tell('Remote', 'ok', origin ?? 'none, and none is asked for');
+  return { origin };
+}
+
+/** The registry: whether it opens, and which champion it has of each model. */
+export async function lookAtRegistry(tell: Findings, workspace: Workspace): Promise<void> {
+  const branch = workspace.config.registry?.branch ?? defaults.registryBranch;
+  try {
+    const registry = await openRegistry(workspace);
+    for (const model of Object.keys(workspace.config.models)) {
+      const view = await registry.view(model);
+      const { champion, decisions } = view;
+      const named = workspace.config.models[model]?.champion;
+      if (champion !== null)
+        tell(`Registry: ${model}`, 'ok', `champion ${champion.version}, ${decisions.length} decisions on ${branch}`);
+      else if (named !== undefined && named !== 'registry')
+        tell(`Registry: ${model}`, 'ok', 'no champion; contender.yml names one');
+      else {
+        tell(
+          `Registry: ${model}`,
+          'note',
+          `no champion on ${branch}`,
+          'Record the current one: contender registry register --artifact FILE; else the first candidate needs policy.allow_first',
+        );
+      }
+    }
+  } catch (error) {
+    tellFault(tell, 'Registry', error);
+  }
+}
+
+/** An address of a remote may hold a token. */
+function withoutCredentials(address: string): string {
+  return address.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/@]*@/iu, '$1');
+}

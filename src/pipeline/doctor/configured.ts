@@ -1,0 +1,102 @@
+import { open, readdir } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import { isProfile, type Config, type Model, type ModelReference } from '../../config/index.ts';
+import { inspectModel } from '../../model/inspect.ts';
+import { stageInputs } from '../configuration.ts';
+import { tellFault, type Findings } from './finding.ts';
+
+const pointerStart = 'version https://git-lfs.github.com/spec/';
+const large = 2 * 1024 ** 3;
+
+/** Every file that the models of a configuration name: there, not a pointer, of what size; and models that a runtime takes. */
+export async function lookAtFiles(tell: Findings, config: Config, folder: string): Promise<void> {
+  for (const [name, model] of Object.entries(config.models)) {
+    for (const { key, path } of filesOf(model)) await lookAtFile(tell, `${name}: ${key}`, folder, path);
+  }
+}
+
+function filesOf(model: Model): { key: string; path: string }[] {
+  const { evaluation, reference, current } = model.data;
+  const data = Object.entries({ evaluation, reference, current }).flatMap(([key, path]) =>
+    path === undefined || path === 'registry'
+      ? []
+      : [{ key: `data.${key}${isProfile(path) ? ' (profile)' : ''}`, path }],
+  );
+  const models = (['candidate', 'champion'] as const).flatMap((key) => {
+    const path = pathOf(model[key]);
+    return path === null ? [] : [{ key, path }];
+  });
+  return [...models, ...data, ...stageInputs(model).map(({ file, key }) => ({ key, path: file }))];
+}
+
+/** The file of a reference; null for what is fetched from elsewhere or kept by the registry. */
+function pathOf(reference: ModelReference | undefined): string | null {
+  const uri = typeof reference === 'object' ? ('uri' in reference ? reference.uri : reference.predictions) : reference;
+  if (uri === undefined || uri === 'registry') return null;
+  return /^[a-z][a-z0-9+.-]*:/iu.test(uri) ? null : uri;
+}
+
+async function lookAtFile(tell: Findings, name: string, folder: string, path: string): Promise<void> {
+  const full = resolve(folder, path);
+  if (/[*?]/u.test(basename(path))) return lookAtGlob(tell, name, full, path);
+  try {
+    const { start, size } = await beginningOf(full);
+    if (start.startsWith(pointerStart)) {
+      tell(
+        name,
+        'problem',
+        `${path} is a Git LFS pointer, not the file`,
+        'Run git lfs pull; in a workflow: actions/checkout with lfs: true',
+      );
+      return;
+    }
+    if (size === 0) return tell(name, 'problem', `${path} is empty`, 'Write the file again');
+    const problems = /\.onnx$/iu.test(path) ? (await inspectModel(full, path)).problems : [];
+    if (problems.length > 0)
+      return tell(name, 'problem', `${path}: ${problems.join('; ')}`, 'Export the model again: see docs/models.md');
+    tell(
+      name,
+      size > large ? 'note' : 'ok',
+      `${path}, ${sizeText(size)}`,
+      size > large ? 'Reading it takes time and disk: see contender predict --shard, and docs/profile.md' : undefined,
+    );
+  } catch (error) {
+    if (isAbsent(error)) {
+      tell(name, 'problem', `${path} is not there`, 'Fetch or commit it, or name another file in contender.yml');
+    } else tellFault(tell, name, error);
+  }
+}
+
+async function lookAtGlob(tell: Findings, name: string, full: string, path: string): Promise<void> {
+  const pattern = new RegExp(
+    `^${basename(full)
+      .replace(/[.+^${}()|[\]\\]/gu, String.raw`\$&`)
+      .replaceAll('*', '.*')
+      .replaceAll('?', '.')}$`,
+    'u',
+  );
+  const names = (await readdir(dirname(full)).catch(() => [])).filter((each) => pattern.test(each));
+  const first = names[0];
+  if (first === undefined) {
+    tell(name, 'problem', `no file matches ${path}`, 'Write the files first, or name others in contender.yml');
+  } else await lookAtFile(tell, `${name} (first of ${names.length})`, dirname(full), join(dirname(full), first));
+}
+
+async function beginningOf(path: string): Promise<{ start: string; size: number }> {
+  const file = await open(path);
+  try {
+    const { size } = await file.stat();
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(64), 0, 64, 0);
+    return { start: buffer.toString('latin1', 0, bytesRead), size };
+  } finally {
+    await file.close();
+  }
+}
+
+function isAbsent(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
+}
+
+function sizeText(bytes: number): string {
+  return bytes < 1e6 ? `${(bytes / 1e3).toFixed(1)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
+}

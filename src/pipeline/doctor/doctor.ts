@@ -1,0 +1,87 @@
+import { realpath } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import type { Config } from '../../config/index.ts';
+import { ConfigError } from '../../errors.ts';
+import type { Log } from '../../log.ts';
+import type { Section } from '../../report/section.ts';
+import { loadConfig } from '../configuration.ts';
+import { openWorkspace, type GitHubAccess } from '../workspace.ts';
+import { lookAtClone, lookAtRegistry } from './clone.ts';
+import { lookAtFiles } from './configured.ts';
+import { collect, tellFault, type Finding } from './finding.ts';
+import { lookAtGitHub } from './github.ts';
+import { lookAtMachine } from './machine.ts';
+
+export type { Finding } from './finding.ts';
+
+export interface DoctorInput {
+  /** Absolute path of the repository or folder to look at. */
+  root: string;
+  /** Path of contender.yml from `root`. */
+  config: string;
+  /** Where files are written, from `root`. */
+  out: string;
+  github: GitHubAccess;
+  log: Log;
+  signal?: AbortSignal | undefined;
+}
+
+/** Look at all that a gate needs, and change nothing: machine, clone, configuration, and GitHub where there is a token. */
+export async function diagnose({ root, config: path, out, github, log, signal }: DoctorInput): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  const tell = collect('configuration', findings);
+  const config = await loadConfig(resolve(root, path), path).catch((error: unknown): null => {
+    if (!(error instanceof ConfigError)) throw error;
+    tellFault(tell, 'contender.yml', error);
+    return null;
+  });
+  if (config !== null) {
+    const names = Object.keys(config.models);
+    tell('contender.yml', 'ok', `valid; ${names.length === 1 ? 'model' : 'models'} ${names.join(', ')}`);
+    await lookAtFiles(tell, config, dirname(resolve(root, path)));
+  }
+  await lookAtMachine(collect('machine', findings), root, config);
+  const clone = collect('clone', findings);
+  const { origin } = await lookAtClone(
+    clone,
+    root,
+    config === null ? null : await realpath(resolve(root, path)),
+    config,
+  );
+  if (config !== null) await lookAtRegistryOf(clone, { root, config: path, out, github, log, signal }, config);
+  await lookAtGitHub(collect('GitHub', findings), { access: github, origin, config, log, signal });
+  return findings;
+}
+
+async function lookAtRegistryOf(tell: ReturnType<typeof collect>, input: DoctorInput, config: Config): Promise<void> {
+  const { store } = config.registry ?? {};
+  if (store === 'github' && (input.github.token ?? '') === '') return;
+  await lookAtRegistry(tell, await openWorkspace({ ...input, anyModel: true }));
+}
+
+const words = { ok: 'ok', note: 'note', problem: 'problem' } as const;
+const moods = { ok: 'good', note: 'open', problem: 'bad' } as const;
+const titles = {
+  machine: 'Machine',
+  clone: 'Clone and registry',
+  configuration: 'Configuration',
+  GitHub: 'GitHub',
+} as const;
+
+/** The findings as tables, an area each. */
+export function doctorSections(findings: readonly Finding[]): Section[] {
+  return (Object.keys(titles) as Finding['area'][]).map((area) => ({
+    title: titles[area],
+    columns: ['', 'What', 'Found', 'What to do'],
+    rows: findings
+      .filter((finding) => finding.area === area)
+      .map(({ status, name, found, remedy = '' }) => [
+        { text: words[status], kind: 'verdict', mood: moods[status] },
+        { text: name, kind: 'text' },
+        { text: found, kind: 'text' },
+        { text: remedy, kind: 'text' },
+      ]),
+    collapsed: false,
+    importance: 1,
+  }));
+}

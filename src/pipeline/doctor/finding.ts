@@ -1,0 +1,38 @@
+import { mendable } from '../../errors.ts';
+import { oneLine } from '../../report/escape.ts';
+
+/** What was looked at, and what to do about it. */
+export interface Finding {
+  area: 'machine' | 'clone' | 'configuration' | 'GitHub';
+  /** What was looked at. */
+  name: string;
+  /** `problem`: something that is configured will not work. `note`: it may matter, or nobody could tell. */
+  status: 'ok' | 'note' | 'problem';
+  found: string;
+  /** What to do, of all that is not ok. */
+  remedy?: string;
+}
+
+/** Findings of one area. */
+export type Findings = (name: string, status: Finding['status'], found: string, remedy?: string) => void;
+
+export function collect(area: Finding['area'], into: Finding[]): Findings {
+  return (name, status, found, remedy) => {
+    into.push({
+      area,
+      name,
+      status,
+      found: oneLine(found, 500),
+      ...(remedy === undefined ? {} : { remedy: oneLine(remedy, 500) }),
+    });
+  };
+}
+
+/** What a look threw, as a finding: a fault that a person can mend. Anything else is a bug of ours and is thrown on. */
+export function tellFault(tell: Findings, name: string, error: unknown, status: Finding['status'] = 'problem'): void {
+  const known = mendable(error);
+  if (known === null) throw error;
+  const { found, expected, where, remedy } = known.fault;
+  const text = `${where === undefined ? '' : `${where}: `}${found}${expected === undefined ? '' : `; expected ${expected}`}`;
+  tell(name, status, text, remedy ?? 'Mend it and run again');
+}

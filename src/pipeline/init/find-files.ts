@@ -1,0 +1,55 @@
+import { readdir } from 'node:fs/promises';
+import { basename, join, relative, sep } from 'node:path';
+
+/** Files of a repository that a configuration may name, as paths from the folder with `/`, sorted. */
+export interface FoundFiles {
+  models: string[];
+  data: string[];
+  /** Files of predictions, by their names or those of their folders. */
+  predictions: string[];
+}
+
+/** Looking at a repository must not take longer than reading what is there: what lies deeper or later is named by options. */
+const deepest = 6;
+const mostEntries = 20_000;
+const skipped = /^(?:\..*|node_modules|venv|env|site-packages|__pycache__|target|build|dist|registry)$/u;
+
+/** Look through a folder for models and tables. Links are not followed. */
+export async function findFiles(folder: string): Promise<FoundFiles> {
+  const found: FoundFiles = { models: [], data: [], predictions: [] };
+  let entries = 0;
+  const look = async (at: string, depth: number): Promise<void> => {
+    for (const entry of await readdir(at, { withFileTypes: true }).catch(() => [])) {
+      entries += 1;
+      if (entries > mostEntries) return;
+      const path = join(at, entry.name);
+      if (entry.isDirectory() && depth < deepest && !skipped.test(entry.name)) await look(path, depth + 1);
+      if (entry.isFile()) sort(relative(folder, path).split(sep).join('/'), found);
+    }
+  };
+  await look(folder, 0);
+  return { models: found.models.sort(), data: found.data.sort(), predictions: found.predictions.sort() };
+}
+
+function sort(path: string, { models, data, predictions }: FoundFiles): void {
+  if (/\.onnx$/iu.test(path)) models.push(path);
+  else if (!/\.(?:parquet|(?:csv|jsonl|ndjson)(?:\.gz)?)$/iu.test(path)) return;
+  else if (/(?:^|[^a-z])(?:predictions?|preds?|scores?|scored|outputs?|inference)(?![a-z])/iu.test(path)) {
+    predictions.push(path);
+  } else data.push(path);
+}
+
+/** The part that a file plays, by the words of its name. */
+export const roleWords = {
+  candidate: /(?:^|[^a-z])(?:candidate|challenger|new|next)(?![a-z])/iu,
+  champion: /(?:^|[^a-z])(?:champion|production|prod|baseline|incumbent|old|live)(?![a-z])/iu,
+  evaluation: /(?:^|[^a-z])(?:evaluation|eval|test|holdout|hold_out|validation|valid|val)(?![a-z])/iu,
+  reference: /(?:^|[^a-z])(?:reference|train|training)(?![a-z])/iu,
+  current: /(?:^|[^a-z])(?:current|production|prod|live|serving|unlabell?ed)(?![a-z])/iu,
+} as const;
+
+/** The files whose names say this part, told by the file first and by its folder otherwise. */
+export function ofRole(paths: readonly string[], role: keyof typeof roleWords): string[] {
+  const byName = paths.filter((path) => roleWords[role].test(basename(path)));
+  return byName.length > 0 ? byName : paths.filter((path) => roleWords[role].test(path));
+}

@@ -1,0 +1,235 @@
+import { quoteIdentifier, type Dataset, type DatasetColumn } from '../../data/dataset.ts';
+import { isNested, isNumeric, isWhole } from '../../data/types.ts';
+import { UsageError } from '../../errors.ts';
+import type { ModelInspection } from '../../model/inspect.ts';
+import type { InitTask } from './tasks.ts';
+
+/** A value of the configuration, and why it is that one. */
+export interface Guess<T> {
+  value: T;
+  because: string;
+}
+
+type Cell = string | number | boolean;
+
+/** What is known of a model before its label is. */
+export interface ModelFacts {
+  /** Columns that feed it, as far as it names them. */
+  inputs: readonly string[];
+  /** Names that its outputs or its metadata have for what it predicts. */
+  targets: readonly string[];
+  /** Whether it gives one number a row and no classes; null: nothing is known. */
+  single: boolean | null;
+  /** How many classes it tells apart; null: it does not say. */
+  classes: number | null;
+}
+
+export const noModel: ModelFacts = { inputs: [], targets: [], single: null, classes: null };
+
+/** What a model says of columns: those that feed it can never be its label. */
+export function factsOf(inspection: ModelInspection, columns: readonly DatasetColumn[]): ModelFacts {
+  const { inputs, outputs, metadata, featureNames, origins } = inspection;
+  const names = columns.map(({ name }) => name);
+  const own = featureNames ?? inputs.map(({ name }) => name);
+  // Exporters write `petal length (cm)` as `petal_length__cm_`.
+  const fed = names.filter((name) => own.includes(name) || own.includes(name.replace(/[^A-Za-z0-9]/gu, '_')));
+  const stated = ['target', 'target_name', 'label', 'label_name'].flatMap((key) => metadata[key] ?? []);
+  const widths = outputs.map(({ shape }) => (shape === null || shape.length < 2 ? 1 : shape.at(-1)));
+  const told = outputs.flatMap(({ name }) => origins[name]?.classes?.length ?? []);
+  const columnsOf = widths.filter((size): size is number => typeof size === 'number' && size > 2);
+  const counts = told.length > 0 ? told : columnsOf;
+  return {
+    inputs: fed,
+    targets: [...stated, ...outputs.map(({ name }) => name)],
+    single: told.length === 0 && outputs.length === 1 && widths[0] === 1 && outputs[0]?.type !== 'string',
+    classes: counts.length === 0 ? null : Math.max(...counts),
+  };
+}
+
+/** Names that people give to what is predicted, the surest first. */
+const labelNames = /^(?:label|labels|target|class|outcome|answer|ground_?truth|y|y_?true)$/iu;
+const idNames = /^(?:id|.*_id|uuid|key|row|row_?number|index|.*[a-z]Id)$/u;
+
+/** What init needs a person, or a better-named column, for. */
+export interface Choosing {
+  /** Which of several, asked where somebody can answer. */
+  choose(what: string, options: readonly string[], proposal: string | undefined): Promise<string>;
+}
+
+/** The column that tells rows apart: by its name, and by having another value in every row. @throws UsageError */
+export async function idColumn(dataset: Dataset, given: string | undefined, model: ModelFacts): Promise<Guess<string>> {
+  if (given !== undefined) return named(dataset, given, 'id');
+  const free = dataset.columns.filter(
+    ({ name, type }) => !model.inputs.includes(name) && !isNested(type) && (isWhole(type) || !isNumeric(type)),
+  );
+  const byName = free.filter(({ name }) => idNames.test(name.toLowerCase()) || idNames.test(name));
+  const others = free.filter((column) => !byName.includes(column)).slice(0, 20);
+  for (const column of [...byName, ...others]) {
+    if (!(await isUnique(dataset, column.name))) continue;
+    const why = byName.includes(column) ? 'by its name, and' : 'the first column that';
+    return { value: column.name, because: `${why} has another value in every row` };
+  }
+  throw new UsageError({
+    found: `no column of ${dataset.uri} has another value in every row: ${listed(dataset.columns)}`,
+    expected: 'a column that tells rows apart, by which predictions and rows are joined',
+    remedy: 'Add one, such as a running number, or name it with --id',
+  });
+}
+
+/**
+ * The column that is predicted. What feeds the model is never taken; what the model's metadata or outputs are named after is taken first,
+ * then a usual name, then the last column that nothing else is. Two usual names are a question.
+ * @throws UsageError where it cannot be told and nobody is there to be asked
+ */
+export async function labelColumn(
+  dataset: Dataset,
+  given: string | undefined,
+  { id, model, asking }: { id: string; model: ModelFacts; asking: Choosing | null },
+): Promise<Guess<string>> {
+  if (given !== undefined) {
+    if (model.inputs.includes(given)) {
+      throw new UsageError({
+        found: `${JSON.stringify(given)} feeds the model`,
+        expected: 'a label that the model is not given',
+        where: '--label',
+        remedy: 'Name another column, or train the model without it',
+      });
+    }
+    return named(dataset, given, 'label');
+  }
+  const free = dataset.columns.filter(
+    ({ name, type }) => name !== id && !model.inputs.includes(name) && !isNested(type) && !isTime(type),
+  );
+  const ofModel = free.find(({ name }) => model.targets.includes(name));
+  const usual = free.filter(({ name }) => labelNames.test(name));
+  if (ofModel !== undefined && (usual.length === 0 || usual.includes(ofModel))) {
+    return { value: ofModel.name, because: 'the model names it as what it predicts' };
+  }
+  const [first, ...more] = usual;
+  if (first !== undefined && more.length === 0) return { value: first.name, because: 'by its name' };
+  const last = free.at(-1);
+  const options = (first === undefined ? free : usual).map(({ name }) => name);
+  if (asking !== null && options.length > 0) {
+    const value = await asking.choose('Which column is the label?', options, first?.name ?? last?.name);
+    return { value, because: 'as you said' };
+  }
+  if (first !== undefined) {
+    throw new UsageError({
+      found: `several columns of ${dataset.uri} may be the label: ${options.join(', ')}`,
+      expected: 'one',
+      remedy: 'Name it with --label',
+    });
+  }
+  if (last === undefined || (!isNumeric(last.type) && (await isUnique(dataset, last.name)))) {
+    throw new UsageError({
+      found: `no column of ${dataset.uri} looks like the label: ${listed(dataset.columns)}`,
+      expected: 'a column with the truth, such as label',
+      remedy: 'Name it with --label',
+    });
+  }
+  const [is, among] = free.length === 1 ? ['the only column that is', ''] : ['only', ', the last column that is'];
+  return {
+    value: last.name,
+    because: `${is}${among === '' ? '' : ' by its place'}${among} neither id nor input of the model`,
+  };
+}
+
+/** Values of the label, sorted, as far as it takes to tell classes from numbers. */
+export async function labelValues({ connection, relation }: Dataset, name: string): Promise<Cell[]> {
+  const quoted = quoteIdentifier(name);
+  const reader = await connection.runAndReadAll(
+    `select distinct ${quoted} from ${relation} where ${quoted} is not null order by 1 limit 1001`,
+  );
+  return reader
+    .getRows()
+    .map(([value]) =>
+      typeof value === 'bigint'
+        ? Number(value)
+        : typeof value === 'number' || typeof value === 'boolean'
+          ? value
+          : String(value),
+    );
+}
+
+/** What kind of thing is predicted: by the values of the label, and where whole numbers may be either, by what the model gives. */
+export function taskOf(values: readonly Cell[], model: ModelFacts): Guess<InitTask> {
+  const count = `the label has ${values.length} values`;
+  const classes = model.classes ?? 0;
+  // The rows at hand may lack a class that the model knows.
+  if (classes > 2) return { value: 'multiclass-classification', because: `the model tells ${classes} classes apart` };
+  if (values.length === 2) return { value: 'binary-classification', because: count };
+  if (values.some((each) => typeof each !== 'number')) return { value: 'multiclass-classification', because: count };
+  const whole = values.every((each) => Number.isInteger(each));
+  if (!whole || values.length > 100) return { value: 'regression', because: 'the label holds numbers' };
+  if (model.single === true)
+    return { value: 'regression', because: 'the label holds numbers, and the model gives one number a row' };
+  return values.length <= 20 || model.single === false
+    ? { value: 'multiclass-classification', because: count }
+    : { value: 'regression', because: `${count}, all numbers` };
+}
+
+/** Columns by whose values rows make good slices: few values, enough rows of each, and not another word for the label. */
+export async function sliceColumns(
+  dataset: Dataset,
+  taken: readonly string[],
+  { label, classes }: { label: string; classes: number },
+): Promise<string[]> {
+  const found: string[] = [];
+  const texts = dataset.columns.filter(
+    ({ name, type }) => !taken.includes(name) && (type === 'VARCHAR' || type === 'BOOLEAN'),
+  );
+  for (const { name } of texts.slice(0, 50)) {
+    const [column, truth] = [quoteIdentifier(name), quoteIdentifier(label)];
+    const reader = await dataset.connection.runAndReadAll(
+      `select count(*), min(n), max(labels) from (select count(*) as n, count(distinct ${truth}) as labels from ${dataset.relation} group by ${column})`,
+    );
+    const [groups, least, labels] = (reader.getRows()[0] ?? []).map(Number);
+    if (groups === undefined || least === undefined || labels === undefined) continue;
+    // Of several kinds of one class each group has one label: that is where a candidate may lose one of them whole.
+    const isLabel = labels === 1 && groups <= classes;
+    if (groups >= 2 && groups <= 10 && least >= leastSliceRows && !isLabel) found.push(name);
+    if (found.length === mostSlices) break;
+  }
+  return found;
+}
+
+const leastSliceRows = 30;
+const mostSlices = 3;
+
+/** A column whose values repeat and are those of a person or a thing: its rows are not independent. */
+export async function clusterColumn(dataset: Dataset, taken: readonly string[]): Promise<string | undefined> {
+  const things =
+    /^(?:person|user|patient|customer|client|account|device|subject|session|household|member)(?:_?id)?$|_id$/iu;
+  for (const { name } of dataset.columns.filter((each) => things.test(each.name) && !taken.includes(each.name))) {
+    const quoted = quoteIdentifier(name);
+    const reader = await dataset.connection.runAndReadAll(
+      `select count(distinct ${quoted}), count(${quoted}) from ${dataset.relation}`,
+    );
+    const [distinct = 0, rows = 0] = (reader.getRows()[0] ?? []).map(Number);
+    if (rows === dataset.rows && distinct >= 30 && distinct < rows) return name;
+  }
+  return undefined;
+}
+
+async function isUnique({ connection, relation, rows }: Dataset, name: string): Promise<boolean> {
+  const reader = await connection.runAndReadAll(`select count(distinct ${quoteIdentifier(name)}) from ${relation}`);
+  return rows > 0 && Number(reader.getRows()[0]?.[0]) === rows;
+}
+
+function named({ columns, uri }: Dataset, name: string, option: string): Guess<string> {
+  if (columns.some((column) => column.name === name)) return { value: name, because: `--${option}` };
+  throw new UsageError({
+    found: `there is no column ${JSON.stringify(name)} in ${uri}`,
+    expected: `one of: ${listed(columns)}`,
+    where: `--${option}`,
+  });
+}
+
+function isTime(type: string): boolean {
+  return /^(?:DATE|TIME)/u.test(type);
+}
+
+function listed(columns: readonly DatasetColumn[]): string {
+  const names = columns.slice(0, 10).map(({ name }) => name);
+  return columns.length > 10 ? `${names.join(', ')}, … (${columns.length})` : names.join(', ');
+}

@@ -1,0 +1,305 @@
+import { rm, writeFile } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import { policySubject, type Model } from '../../config/index.ts';
+import { temporaryFolder } from '../../data/temporary.ts';
+import { namedVersion } from '../../decide/rollback.ts';
+import { UsageError } from '../../errors.ts';
+import {
+  digest,
+  type Artifact,
+  type Evidence,
+  type RecordedDecision,
+  type RegistryHistory,
+} from '../../evidence/index.ts';
+import { manifestOf, viewOf } from '../../registry/manifest.ts';
+import type { Section } from '../../report/section.ts';
+import { stages } from '../../stages/index.ts';
+import type { Stage } from '../../stages/stage.ts';
+import { version } from '../../version.ts';
+import { counted } from '../../wording.ts';
+import { Model as ModelSchema, stageInputs } from '../configuration.ts';
+import { resolveCandidate, withModelFolder } from '../contestants/resolve.ts';
+import { prepareStages, runStages } from '../gate/run-stage.ts';
+import { openRegistry } from '../open-registry.ts';
+import { openWorkspace, type Workspace } from '../workspace.ts';
+import { agreement, type StageAgreement } from './agreement.ts';
+import { bringArtifact, bringFile, makePlace, type FetchedInput, type Place } from './fetch-inputs.ts';
+
+/** What came of running a decision again. */
+export interface Reproduction {
+  model: string;
+  decision: { seq: number; action: string; outcome: string; time: string };
+  agrees: boolean;
+  inputs: FetchedInput[];
+  stages: StageAgreement[];
+  /** What the two runs did not share, such as the version of Contender. */
+  notes: string[];
+}
+
+export interface ReproduceInput {
+  model: string | undefined;
+  /** A version, the number of a decision, or nothing: the champion. */
+  which: string | undefined;
+  /** Only these kinds of evidence (default: all that the gate makes). */
+  kinds?: readonly string[] | undefined;
+}
+
+/**
+ * Fetch what a recorded decision was made on, run its stages again in a folder of their own, and hold each check against the record.
+ * Nothing is decided and nothing recorded.
+ * @throws ContenderError where something that the decision names cannot be had
+ */
+export async function reproduce(workspace: Workspace, input: ReproduceInput): Promise<Reproduction> {
+  const registry = await openRegistry(workspace);
+  const model = input.model ?? onlyModel(workspace);
+  const view = await registry.view(model);
+  const decision = chosen(model, view, input.which);
+  const recorded = await Promise.all(decision.evidence.map(({ sha256 }) => registry.evidence(model, sha256)));
+  const wanted = recorded.filter(({ kind }) => input.kinds === undefined || input.kinds.includes(kind));
+  refuseNothing(decision, recorded, wanted, input.kinds);
+  const root = await temporaryFolder('workspace');
+  try {
+    return await again({ ...workspace, model }, { decision, view, wanted, root });
+  } finally {
+    await rm(root, { recursive: true, force: true });
+  }
+}
+
+interface Again {
+  decision: RecordedDecision;
+  view: RegistryHistory;
+  wanted: readonly Evidence[];
+  root: string;
+}
+
+async function again(workspace: Workspace, { decision, view, wanted, root }: Again): Promise<Reproduction> {
+  const policy = policyOf(decision);
+  const place = await makePlace(workspace, decision, root);
+  const inputs: FetchedInput[] = [];
+  const config = await configured(workspace, place, { decision, wanted, policy, inputs });
+  const text = JSON.stringify({ version: 1, models: { [workspace.model]: config } }, null, 2);
+  await writeFile(join(place.folder, 'contender.yml'), `${text}\n`);
+  const there = await openWorkspace({
+    root,
+    config: join(relative(root, place.folder), 'contender.yml'),
+    model: workspace.model,
+    out: 'reproduced',
+    ...(workspace.github === undefined ? {} : { github: workspace.github }),
+    targetToken: workspace.targetToken,
+    log: workspace.log,
+    signal: workspace.signal,
+  });
+  const kinds = new Set(wanted.map(({ kind }) => kind));
+  const isWanted = ({ kind }: Stage): boolean => kinds.has(kind);
+  const made = await withModelFolder(async (downloads) => {
+    await prepareStages(there);
+    return runStages(there, before(decision, view), await resolveCandidate(there, downloads), downloads, isWanted);
+  });
+  const said = wanted.map((each) => compared(each, made));
+  const tools = new Set(wanted.map(({ tool }) => tool.version).filter((each) => each !== version));
+  return {
+    model: workspace.model,
+    decision: { seq: decision.seq, action: decision.action, outcome: decision.outcome, time: decision.time },
+    agrees: said.every(({ differ }) => differ.length === 0) && said.some(({ notRun }) => notRun === undefined),
+    inputs,
+    stages: said,
+    notes: [...tools].map((each) => `It was recorded by Contender ${each}, and run again by ${version}.`),
+  };
+}
+
+/** What the registry knew when the decision was made: champion, anchor, and how often the data were used. */
+function before({ seq }: RecordedDecision, { decisions }: RegistryHistory): RegistryHistory {
+  const earlier = decisions.filter((each) => each.seq < seq);
+  return viewOf(manifestOf(earlier.map((decision) => ({ decision, sha256: '' }))), earlier);
+}
+
+/** The configuration of the model as the decision keeps it, with files where they are now. */
+async function configured(
+  workspace: Workspace,
+  place: Place,
+  {
+    decision,
+    wanted,
+    policy,
+    inputs,
+  }: {
+    decision: RecordedDecision;
+    wanted: readonly Evidence[];
+    policy: Omit<Model, 'candidate' | 'champion'>;
+    inputs: FetchedInput[];
+  },
+): Promise<Model> {
+  const subjects = wanted.find((each) => each.subjects.candidate !== undefined)?.subjects;
+  const candidate = decision.candidate?.artifacts.find(({ role }) => role !== 'image') ?? subjects?.candidate;
+  if (candidate === undefined) throw new UsageError({ found: `decision ${decision.seq} names no candidate` });
+  const champion = subjects?.champion;
+  const brought = await bringArtifact(workspace, place, {
+    what: 'candidate',
+    artifact: candidate,
+    version: decision.to?.version,
+  });
+  inputs.push(brought.input);
+  const config: Model = { ...policy, candidate: brought.reference };
+  if (champion !== undefined) {
+    const rival = await bringArtifact(workspace, place, {
+      what: 'champion',
+      artifact: kept(champion, decision) ?? champion,
+      version: decision.from?.version,
+    });
+    inputs.push(rival.input);
+    config.champion = rival.reference;
+  }
+  for (const [name, { uri, sha256 }] of Object.entries(decision.datasets)) {
+    if (/^[a-z][a-z0-9+.-]*:/iu.test(uri) || uri === 'registry') continue;
+    inputs.push(await bringFile(workspace, place, { what: `${name} data`, path: uri, sha256 }));
+  }
+  for (const { file, key } of stageInputs(config)) {
+    inputs.push(await bringFile(workspace, place, { what: key, path: file, sha256: undefined }));
+  }
+  return config;
+}
+
+/** The champion by the address that the registry keeps, which holds for good. */
+function kept(champion: Artifact, { from }: RecordedDecision): Artifact | undefined {
+  const found = from?.artifacts.find(({ sha256 }) => sha256 === champion.sha256);
+  return found === undefined
+    ? undefined
+    : { ...found, ...(champion.reading === undefined ? {} : { reading: champion.reading }) };
+}
+
+function policyOf({ policy, seq }: RecordedDecision): Omit<Model, 'candidate' | 'champion'> {
+  const value = JSON.parse(policy.text) as Model;
+  const isModel = new Ajv2020({ strict: false }).compile(ModelSchema);
+  if (isModel({ ...value, candidate: '-' }) && digest(policySubject(value)) === policy.sha256) return value;
+  throw new UsageError({
+    found: `the configuration that decision ${seq} keeps is not one that this version of Contender takes`,
+    remedy: 'Use the version that recorded it (registry log --json names it in the evidence)',
+  });
+}
+
+function compared(recorded: Evidence, made: readonly Evidence[]): StageAgreement {
+  const stage = stages.find(({ kind }) => kind === recorded.kind);
+  const found = made.find(({ kind }) => kind === recorded.kind);
+  const title = stage?.title ?? recorded.kind;
+  if (found !== undefined) return agreement(recorded, found, { title, repeatable: stage?.repeatable === true });
+  const ofProduction = stage?.needs === 'logs' || stage?.needs === 'traffic';
+  const notRun = ofProduction
+    ? 'production made it, and cannot be run again'
+    : 'the configuration that is kept does not ask for it';
+  return { kind: recorded.kind, title, notRun, agree: 0, measured: 0, differ: [] };
+}
+
+function onlyModel({ config }: Workspace): string {
+  const names = Object.keys(config.models);
+  const [only] = names;
+  if (only !== undefined && names.length === 1) return only;
+  throw new UsageError({
+    found: `the configuration has ${names.length} models`,
+    expected: `the name of one: ${names.join(', ')}`,
+    remedy: 'Name it: contender reproduce MODEL',
+  });
+}
+
+function chosen(model: string, view: RegistryHistory, which: string | undefined): RecordedDecision {
+  const { decisions, champion } = view;
+  if (decisions.length === 0) {
+    throw new UsageError({
+      found: `the registry has no decision about ${model}`,
+      expected: 'a model with recorded decisions',
+      remedy: 'See what there is with contender registry show',
+    });
+  }
+  if (which !== undefined && /^[0-9]+$/u.test(which)) {
+    const found = decisions.find(({ seq }) => seq === Number(which));
+    if (found !== undefined) return found;
+    throw new UsageError({ found: `${model} has no decision ${which}`, expected: `one of 1 to ${decisions.length}` });
+  }
+  const wanted = which === undefined || which === 'champion' ? champion?.version : which;
+  if (wanted === undefined) {
+    throw new UsageError({
+      found: `${model} has no champion`,
+      expected: `the number of a decision, 1 to ${decisions.length}`,
+    });
+  }
+  const { seq } = namedVersion(wanted, view);
+  return decisions.find((each) => each.seq === seq) as RecordedDecision;
+}
+
+function refuseNothing(
+  { seq, action, model }: RecordedDecision,
+  recorded: readonly Evidence[],
+  wanted: readonly Evidence[],
+  kinds: readonly string[] | undefined,
+): void {
+  if (recorded.length === 0) {
+    throw new UsageError({
+      found: `decision ${seq} of ${model} (${action}) was made without evidence: on a person's word, or since nothing was to be judged`,
+      expected: 'a decision of a gate',
+      remedy: 'See contender registry log for its number',
+    });
+  }
+  if (wanted.length > 0) return;
+  throw new UsageError({
+    found: `decision ${seq} has no evidence of ${kinds?.join(', ') ?? ''}`,
+    expected: `one of: ${recorded.map(({ kind }) => kind).join(', ')}`,
+    where: '--stage',
+  });
+}
+
+/** The reproduction as tables. */
+export function reproductionSections({ inputs, stages: said }: Reproduction): Section[] {
+  const text = (value: string): Section['rows'][number][number] => ({ text: value, kind: 'text' });
+  return [
+    {
+      title: 'What it was made on',
+      columns: ['What', 'Named', 'From', 'Digest'],
+      rows: inputs.map(({ what, name, from, verified }) => [
+        text(what),
+        text(name.replace(/^git:([0-9a-f]{12})[0-9a-f]*:/u, 'git:$1…:')),
+        text(from),
+        text(verified === null ? 'none is recorded' : 'as recorded'),
+      ]),
+      collapsed: false,
+      importance: 2,
+    },
+    {
+      title: 'Checks',
+      columns: ['', 'Stage', 'Agree', 'Measured anew', 'Differ'],
+      rows: said.map(({ title, notRun, agree, measured, differ }) => [
+        notRun === undefined
+          ? {
+              text: differ.length === 0 ? 'agrees' : 'differs',
+              kind: 'verdict',
+              mood: differ.length === 0 ? 'good' : 'bad',
+            }
+          : { text: 'not run', kind: 'verdict', mood: 'open' },
+        text(notRun === undefined ? title : `${title}: ${notRun}`),
+        { text: String(agree), kind: 'number' },
+        { text: String(measured), kind: 'number' },
+        { text: String(differ.length), kind: 'number' },
+      ]),
+      legend: 'Measured anew: the same verdict and other numbers, of a stage that measures times.',
+      collapsed: false,
+      importance: 3,
+    },
+    {
+      title: 'What differs',
+      columns: ['Check', 'How'],
+      rows: said.flatMap(({ differ }) => differ.map(({ title, id, why }) => [text(`${title} (${id})`), text(why)])),
+      collapsed: false,
+      importance: 4,
+    },
+  ];
+}
+
+/** The result in a sentence. */
+export function reproductionHeadline({ model, decision, stages: said, agrees }: Reproduction): string {
+  const which = `Decision ${decision.seq} of ${model} (${decision.action}, ${decision.outcome})`;
+  const differ = said.reduce((sum, each) => sum + each.differ.length, 0);
+  const all = said.reduce((sum, each) => sum + each.agree + each.measured + each.differ.length, 0);
+  if (agrees) return `${which} agrees: ${counted(all, 'checks')} came out as recorded.`;
+  return all === 0
+    ? `${which}: nothing of it could be run again.`
+    : `${which} differs in ${differ} of ${counted(all, 'checks')}.`;
+}

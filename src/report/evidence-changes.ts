@@ -1,0 +1,211 @@
+import { signed, type Check, type Evidence } from '../evidence/index.ts';
+import { counted } from '../wording.ts';
+import type { Contents } from './contents.ts';
+import { metricRowsOf } from './metrics.ts';
+import { metricValue, observedText } from './numbers.ts';
+import { codeCell, numberCell, textCell, verdictCell, type Section } from './section.ts';
+import { badness, standing, worstFirst } from './standing.ts';
+
+/** One evaluation as its evidence files tell it. */
+export interface Told {
+  /** What a person calls it: its folder. */
+  name: string;
+  evidence: readonly Evidence[];
+}
+
+/** A check as both say it; null: one of them does not have it. */
+export interface ChangedCheck {
+  id: string;
+  title: string;
+  before: Check | null;
+  now: Check | null;
+}
+
+/** What two evaluations share and where they differ, as plain data. */
+export interface EvidenceChanges {
+  before: string;
+  now: string;
+  /** Digests and versions that are not the same: what was judged, on what, under what, by what. */
+  inputs: { what: string; before: string | null; now: string | null }[];
+  /** Checks whose verdict, severity or presence differs, the worst first. */
+  verdicts: ChangedCheck[];
+  /** Checks with the same verdict and another number. */
+  numbers: ChangedCheck[];
+  same: number;
+  metrics: { metric: string; title: string; scale: 'share' | 'value'; before: number | null; now: number | null }[];
+}
+
+/** Compare two evaluations. Whether a difference is noise, only a comparison on the same rows can say: nothing here claims it. */
+export function evidenceChanges(before: Told, now: Told): EvidenceChanges {
+  const [old, current] = [before, now].map(
+    ({ evidence }) => new Map(worstFirst(evidence).map((check) => [check.id, check] as const)),
+  ) as [Map<string, Check>, Map<string, Check>];
+  const pairs = [...new Set([...current.keys(), ...old.keys()])].map((id) => {
+    const [was, is] = [old.get(id) ?? null, current.get(id) ?? null];
+    return { id, title: (is ?? was)?.title ?? id, before: was, now: is };
+  });
+  const isSame = (a: Check | null, b: Check | null): boolean =>
+    a !== null && b !== null && a.verdict === b.verdict && a.severity === b.severity;
+  const verdicts = pairs.filter((pair) => !isSame(pair.before, pair.now));
+  const equal = pairs.filter((pair) => isSame(pair.before, pair.now));
+  const numbers = equal.filter(({ before: a, now: b }) => numbersOf(a) !== numbersOf(b));
+  return {
+    before: before.name,
+    now: now.name,
+    inputs: inputs(before.evidence, now.evidence),
+    verdicts: verdicts.sort((a, b) => worst(a) - worst(b)),
+    numbers,
+    same: equal.length - numbers.length,
+    metrics: metricChanges(before.evidence, now.evidence),
+  };
+}
+
+function numbersOf(check: Check | null): string {
+  return JSON.stringify([check?.observed, check?.required, check?.comparison]);
+}
+
+function worst({ before, now }: ChangedCheck): number {
+  return Math.min(...[before, now].map((check) => (check === null ? Infinity : badness(check))));
+}
+
+function inputs(before: readonly Evidence[], now: readonly Evidence[]): EvidenceChanges['inputs'] {
+  const [old, current] = [before, now].map(inputsOf) as [Map<string, string>, Map<string, string>];
+  return [...new Set([...old.keys(), ...current.keys()])]
+    .map((what) => ({ what, before: old.get(what) ?? null, now: current.get(what) ?? null }))
+    .filter((each) => each.before !== each.now);
+}
+
+function inputsOf(evidence: readonly Evidence[]): Map<string, string> {
+  const found = new Map<string, string>();
+  for (const { kind, subjects, policy, tool, model } of evidence) {
+    found.set('model', model);
+    for (const role of ['candidate', 'champion', 'anchor'] as const) {
+      const artifact = subjects[role];
+      if (artifact === undefined) continue;
+      const reading = artifact.reading === undefined ? '' : ` read with ${JSON.stringify(artifact.reading)}`;
+      found.set(role, `${artifact.sha256}${reading}`);
+    }
+    for (const [name, { sha256, rows }] of Object.entries(subjects.datasets)) {
+      found.set(`${name} data`, `${sha256}, ${counted(rows, 'rows')}`);
+    }
+    found.set(`policy of ${kind}`, policy.sha256);
+    found.set(`made by (${kind})`, `${tool.name} ${tool.version}`);
+  }
+  return found;
+}
+
+function metricChanges(before: readonly Evidence[], now: readonly Evidence[]): EvidenceChanges['metrics'] {
+  const [old, current] = [before, now].map(
+    (evidence) => new Map(metricRowsOf(evidence).map((row) => [row.metric, row] as const)),
+  ) as [Map<string, ReturnType<typeof metricRowsOf>[number]>, Map<string, ReturnType<typeof metricRowsOf>[number]>];
+  return [...new Set([...current.keys(), ...old.keys()])].map((metric) => {
+    const row = current.get(metric) ?? old.get(metric);
+    return {
+      metric,
+      title: row?.title ?? metric,
+      scale: row?.scale ?? 'value',
+      before: old.get(metric)?.candidate ?? null,
+      now: current.get(metric)?.candidate ?? null,
+    };
+  });
+}
+
+/** The comparison as a report. */
+export function changesContents(changes: EvidenceChanges, now: Told): Contents {
+  const { verdicts, numbers, same, before } = changes;
+  const all = verdicts.length + numbers.length + same;
+  const rows = changes.inputs.some(({ what }) => what === 'evaluation data')
+    ? 'The evaluation data are not the same: a difference of a metric may be one of the rows.'
+    : 'Both were evaluated on the same rows.';
+  return {
+    title: `${now.evidence[0]?.model ?? 'No evidence'}: ${changes.now} after ${before}`,
+    standing: standing({ decision: null, evidence: now.evidence }),
+    headline:
+      verdicts.length === 0
+        ? `No verdict changed; the numbers did in ${numbers.length} of ${counted(all, 'checks')}`
+        : `${verdicts.length} of ${counted(all, 'checks')} changed in verdict, ${numbers.length} in numbers alone`,
+    nextStep: '',
+    pullRequest: undefined,
+    subject: rows,
+    reasons: [],
+    sections: [verdictSection(changes), metricSection(changes), numberSection(changes), inputSection(changes)].filter(
+      (section) => section.rows.length > 0,
+    ),
+  };
+}
+
+function checkCells(check: Check | null): [ReturnType<typeof textCell>, ReturnType<typeof textCell>] {
+  return check === null ? [textCell('not there'), textCell('')] : [verdictCell(check), textCell(observedText(check))];
+}
+
+function verdictSection({ verdicts }: EvidenceChanges): Section {
+  return {
+    title: 'Checks that changed in verdict',
+    columns: ['Check', 'Before', 'Observed before', 'Now', 'Observed now'],
+    rows: verdicts.map(({ id, title, before, now }) => [
+      textCell(titleOf(id, title)),
+      ...checkCells(before),
+      ...checkCells(now),
+    ]),
+    collapsed: false,
+    importance: 6,
+  };
+}
+
+function numberSection({ numbers }: EvidenceChanges): Section {
+  return {
+    title: 'Checks with the same verdict and other numbers',
+    columns: ['Check', 'Verdict', 'Observed before', 'Observed now'],
+    rows: numbers.map(({ id, title, before, now }) => [
+      textCell(titleOf(id, title)),
+      now === null ? textCell('') : verdictCell(now),
+      textCell(before === null ? '' : observedText(before)),
+      textCell(now === null ? '' : observedText(now)),
+    ]),
+    collapsed: true,
+    importance: 3,
+  };
+}
+
+/** Slices share the title of their metric. */
+function titleOf(id: string, title: string): string {
+  const [, slice] = /@(.*)$/su.exec(id) ?? [];
+  return slice === undefined || title.includes(slice) ? title : `${title} (${slice})`;
+}
+
+function metricSection({ metrics }: EvidenceChanges): Section {
+  return {
+    title: 'Metrics of the candidate',
+    columns: ['Metric', 'Before', 'Now', 'Difference'],
+    rows: metrics.map(({ title, scale, before, now }) => [
+      textCell(title),
+      numberCell(before === null ? 'not there' : metricValue(before)),
+      numberCell(now === null ? 'not there' : metricValue(now)),
+      numberCell(
+        before === null || now === null
+          ? ''
+          : scale === 'share'
+            ? `${signed(100 * (now - before), 2)} points`
+            : signed(now - before),
+      ),
+    ]),
+    legend:
+      'Differences as they are, without bounds. Whether one is more than noise, a gate says that compares both on the same rows: contender gate --champion FILE.',
+    collapsed: false,
+    importance: 5,
+  };
+}
+
+function inputSection({ inputs: different }: EvidenceChanges): Section {
+  return {
+    title: 'What went in, where it differs',
+    columns: ['What', 'Before', 'Now'],
+    rows: different.map(({ what, before, now }) => [
+      textCell(what),
+      codeCell(before ?? 'not there'),
+      codeCell(now ?? 'not there'),
+    ]),
+    collapsed: false,
+    importance: 4,
+  };
+}

@@ -1,0 +1,128 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { promisify } from 'node:util';
+import { silentLog } from '../../../src/log.ts';
+import { diagnose, type Finding } from '../../../src/pipeline/doctor/doctor.ts';
+import { repositoryName, withGitHub } from '../../github/with-github.ts';
+import { contender, gateRepository } from '../../support/gate-repository.ts';
+import type { GitHubStandIn, TokenInput } from '../../support/github-api/server.ts';
+import { inTemporaryFolder } from '../../support/project.ts';
+
+const noAccess = { repository: undefined, token: undefined, apiUrl: undefined };
+
+function look(root: string, github = noAccess as Parameters<typeof diagnose>[0]['github']): Promise<Finding[]> {
+  return diagnose({ root, config: 'contender.yml', out: '.contender', github, log: silentLog });
+}
+
+function told(findings: readonly Finding[], name: string): string {
+  const found = findings.find((finding) => finding.name === name);
+  return found === undefined ? 'nothing' : `${found.status}: ${found.found}`;
+}
+
+describe('what doctor says of a clone and its files', () => {
+  test('in order, with one line for each thing, and nothing written', () =>
+    inTemporaryFolder(async (folder) => {
+      const { git } = await gateRepository(folder);
+      const { code, stdout, stderr } = await contender(folder, ['doctor', '--json']);
+      assert.equal(code, 0, stderr);
+      const { problems, findings } = JSON.parse(stdout) as { problems: number; findings: Finding[] };
+      assert.equal(problems, 0);
+      assert.equal(told(findings, 'contender.yml'), 'ok: valid; model spam-filter');
+      assert.match(told(findings, 'spam-filter: candidate'), /^ok: models\/candidate\.onnx, 379\.9 kB/u);
+      assert.match(told(findings, 'Registry: spam-filter'), /^note: no champion on model-registry/u);
+      assert.equal(await git('status', '--porcelain', '--ignored'), '');
+    }));
+
+  test('a file that is a pointer, one that is not there and a shallow clone, each with what to do', () =>
+    inTemporaryFolder(async (folder) => {
+      const { commit } = await gateRepository(join(folder, 'origin'));
+      await commit('Another');
+      const clone = join(folder, 'clone');
+      await promisify(execFile)('git', ['clone', '--quiet', '--depth=1', `file://${join(folder, 'origin')}`, clone]);
+      const pointer = `version https://git-lfs.github.com/spec/v1\noid sha256:${'a'.repeat(64)}\nsize 12\n`;
+      await writeFile(join(clone, 'models', 'candidate.onnx'), pointer);
+      await rm(join(clone, 'data', 'eval.parquet'));
+      const findings = await look(clone);
+      assert.match(told(findings, 'spam-filter: candidate'), /^problem: .* is a Git LFS pointer/u);
+      assert.equal(told(findings, 'spam-filter: data.evaluation'), 'problem: data/eval.parquet is not there');
+      assert.match(told(findings, 'History'), /^problem: the clone is shallow/u);
+      assert.ok(findings.every(({ status, remedy }) => (status === 'ok') === (remedy === undefined)));
+    }));
+
+  test('a configuration that is wrong is a problem, and the rest is looked at all the same', () =>
+    inTemporaryFolder(async (folder) => {
+      await writeFile(join(folder, 'contender.yml'), 'version: 1\nmodels: {}\n');
+      const findings = await look(folder);
+      assert.match(told(findings, 'contender.yml'), /^problem: .*models/u);
+      assert.match(told(findings, 'Repository'), /^problem: .*is not in a git repository/u);
+      assert.match(told(findings, 'Node'), /^ok/u);
+      const { code, stdout } = await contender(folder, ['doctor']);
+      assert.equal(code, 1);
+      assert.match(stdout, /2 problems: see above\./u);
+    }));
+});
+
+describe('what doctor says of GitHub', () => {
+  const onGitHub = (
+    registry: string,
+    prepare: (server: GitHubStandIn) => void,
+    token: TokenInput = {},
+  ): Promise<Finding[]> =>
+    withGitHub((server) =>
+      inTemporaryFolder(async (folder) => {
+        const { configure } = await gateRepository(folder);
+        const text = await readFile(join(folder, 'contender.yml'), 'utf8');
+        await configure(text.slice(text.indexOf('registry:')), `registry: ${registry}\n`);
+        prepare(server);
+        const access = { repository: repositoryName, token: server.token(token), apiUrl: server.url };
+        const findings = await look(folder, access);
+        // The registry is read by queries of GraphQL, which are sent as POST.
+        const writes = server.requests.filter(
+          ({ method, name }) => method !== 'GET' && !name.startsWith('graphql query '),
+        );
+        assert.deepEqual(writes, []);
+        assert.equal(server.repository(repositoryName).before.size, 0);
+        return findings;
+      }),
+    );
+
+  test('the switch for pull requests matters where decisions may wait in one', async () => {
+    const off = (server: GitHubStandIn): void => {
+      server.repository(repositoryName).workflowsMakePulls = false;
+    };
+    const name = 'Pull requests by workflows';
+    const asks = await onGitHub('{ store: github }', off);
+    assert.match(told(asks, name), /^problem: not allowed/u);
+    const never = await onGitHub('{ store: github, pull_request: never }', off);
+    assert.match(told(never, name), /^ok: not allowed, and not needed/u);
+    const blind = await onGitHub('{ store: github }', off, {
+      permissions: { contents: 'write', metadata: 'read', 'pull-requests': 'write' },
+    });
+    assert.match(told(blind, name), /^note: only a token of an administrator/u);
+    assert.match(told(blind, 'Issues'), /^note: the token may not read them/u);
+  });
+
+  test('a rule on the branch of the registry is a problem where decisions go there directly', async () => {
+    const protect = (server: GitHubStandIn): void => {
+      server.protect(repositoryName, { ref: 'refs/heads/model-registry', kind: 'ruleset' });
+    };
+    const direct = await onGitHub('{ store: github, pull_request: never }', protect);
+    assert.match(told(direct, 'Rules of model-registry'), /^problem: pull_request: a decision cannot be pushed there/u);
+    const waiting = await onGitHub('{ store: github }', protect);
+    assert.match(told(waiting, 'Rules of model-registry'), /^ok: pull_request: decisions go into pull requests/u);
+  });
+
+  test('a token that is not valid is one problem, and never shown', () =>
+    withGitHub((server) =>
+      inTemporaryFolder(async (folder) => {
+        await gateRepository(folder);
+        const token = 'ghp_notatokenofanybody';
+        const findings = await look(folder, { repository: repositoryName, token, apiUrl: server.url });
+        assert.match(told(findings, 'Access'), /^problem: .*(?:credentials|token)/iu);
+        assert.ok(!JSON.stringify(findings).includes(token));
+      }),
+    ));
+});
