@@ -23,7 +23,10 @@ export const Weights = Type.Union([
       repository: Type.Optional(
         Type.String({ minLength: 1, description: 'folder of the clone (default: the workspace)' }),
       ),
-      candidate: Type.String({ minLength: 1, description: 'path of the weight, such as spec.http.0.route.1.weight' }),
+      candidate: Type.String({
+        minLength: 1,
+        description: 'path of the weight, such as spec.http.0.route.1.weight; quotes keep the dots of a key',
+      }),
       champion: Type.Optional(
         Type.String({
           minLength: 1,
@@ -59,7 +62,8 @@ export const Weights = Type.Union([
       proxy: Type.Enum(['nginx', 'haproxy']),
       file: Type.String({
         minLength: 1,
-        description: 'a file of its own, which the configuration of the proxy includes',
+        description:
+          'a file of its own, which the configuration of the proxy includes; from the workspace, or an absolute path',
       }),
       reload: Command,
     },
@@ -119,7 +123,7 @@ export const Guardrail = Type.Object(
     name: Type.String({ pattern: '^[a-z][a-z0-9_]*$', maxLength: 60 }),
     failure: Type.Enum(['error', 'slow', 'feedback'], {
       description:
-        'error: status 500 or above, or none; slow: took longer than over_ms; feedback: somebody said so of the request',
+        'error: status 500 or above, or none; slow: took longer than over_ms, or never ended; feedback: somebody said so of the request',
     }),
     over_ms: Type.Optional(Type.Number({ exclusiveMinimum: 0 })),
     feedback: Type.Optional(Name),
