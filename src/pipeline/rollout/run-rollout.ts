@@ -209,7 +209,13 @@ async function runStep(run: Run, observer: Observer, weight: number): Promise<Ju
   if (before !== undefined) before.to = start;
   await recordStep(run, weight);
   await inTurn(run, async () => {
-    await weights.write({ weight, from: run.weight, expires: expiryOf(run) });
+    try {
+      await weights.write({ weight, from: run.weight, expires: expiryOf(run) });
+    } catch (error) {
+      // It may be in force all the same, as where an answer was lost: the end of the run puts it back. Where somebody else acts it is theirs.
+      if (!(error instanceof TrafficError && error.conflict)) run.weight = weight;
+      throw error;
+    }
     run.weight = weight;
   });
   const step: Run['steps'][number] = { weight, from: Date.now(), to: null };

@@ -47,6 +47,12 @@ function problems(model: Model): Problem[] {
   if (steps.some((weight, index) => index > 0 && weight <= (steps[index - 1] as number))) {
     problem('steps', 'steps', 'each step must be larger than the one before it');
   }
+  if ('yaml' in weights && steps.some((weight) => !Number.isInteger(weight))) {
+    problem('steps', 'steps', 'Istio, the Gateway API and KServe take whole numbers as weights');
+  }
+  if ('proxy' in weights && steps.some((weight) => Number(weight.toFixed(2)) !== weight)) {
+    problem('steps', 'steps', `${weights.proxy} knows hundredths of a percent, and no less`);
+  }
   if (milliseconds(most) <= milliseconds(least)) {
     problem('max_step_time', 'max_step_time', 'max_step_time must be longer than step_time');
   }
