@@ -12,7 +12,7 @@ import { addRegistryCommands } from './registry-commands.ts';
 import { addInferCommand } from './infer-command.ts';
 import { addInspectCommand } from './inspect-command.ts';
 import { addMonitorCommands } from './monitor-commands.ts';
-import { addRolloutCommand } from './rollout-command.ts';
+import { addTrafficCommands } from './rollout-command.ts';
 import { addServeCommand } from './serve-command.ts';
 import { addStageCommands } from './stage-commands.ts';
 import { addInitCommand } from './init-command.ts';
@@ -73,7 +73,7 @@ export async function buildProgram(
     .addHelpText('after', helpText);
   addInitCommand(program, context);
   addStageCommands(program, context);
-  addRolloutCommand(program, context);
+  addTrafficCommands(program, context);
   addPredictCommand(program, context);
   addProfileCommand(program, context);
   addMonitorCommands(program, context);

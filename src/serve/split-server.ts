@@ -152,6 +152,17 @@ async function createApp(
     isServed(params, reply) ? { name: modelName, ready: true } : reply,
   );
   app.post<Params>('/v2/models/:model/infer', (request, reply) => answer(request, reply));
+  // One version by itself, to be checked before it gets traffic: not for users, and not logged as theirs.
+  for (const arm of ['champion', 'candidate'] as const) {
+    const may = (request: FastifyRequest, reply: FastifyReply): boolean =>
+      mayAct(request, token) ||
+      (refuse(reply, 403, 'A version by itself takes the token, or this very machine'), false);
+    app.get(`/${arm}/v2/health/ready`, () => ({ ready: true }));
+    app.get<Params>(`/${arm}/v2/models/:model`, ({ params }, reply) => (isServed(params, reply) ? metadata : reply));
+    app.post<Params>(`/${arm}/v2/models/:model/infer`, (request, reply) =>
+      may(request, reply) && isServed(request.params, reply) ? answerOf(models[arm], request, reply) : reply,
+    );
+  }
 
   app.get('/contender/weight', () => ({ ...weightNow(), digests, time: new Date().toISOString() }));
   app.put('/contender/weight', (request, reply) => {
@@ -204,11 +215,7 @@ async function createApp(
       reply.header('x-request-id', id).header('x-contender-version', `${arm}; sha256=${digests[arm].slice(0, 12)}`);
     };
     try {
-      const model = models[arm];
-      const { id: given, inputs: asked, outputs: named } = readInferRequest(request.body, model);
-      const tensors = await model.infer(asked);
-      const wanted = named === null ? tensors : tensors.filter((tensor) => named.includes(tensor.name));
-      const body = inferResponse(modelName, wanted, given);
+      const body = await bodyOf(models[arm], request);
       finish(200);
       return await reply.header('content-type', 'application/json; charset=utf-8').send(body);
     } catch (error) {
@@ -217,6 +224,16 @@ async function createApp(
       finish(status);
       return refuse(reply, status, error instanceof Error ? error.message : String(error));
     }
+  }
+
+  async function bodyOf(model: ServedModel, { body }: FastifyRequest): Promise<string> {
+    const { id, inputs: asked, outputs: named } = readInferRequest(body, model);
+    const tensors = await model.infer(asked);
+    return inferResponse(modelName, named === null ? tensors : tensors.filter(({ name }) => named.includes(name)), id);
+  }
+
+  async function answerOf(model: ServedModel, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+    return reply.header('content-type', 'application/json; charset=utf-8').send(await bodyOf(model, request));
   }
 
   function isServed({ model }: Params['Params'], reply: FastifyReply): boolean {

@@ -9,8 +9,8 @@ import { temporaryFolder } from '../../data/temporary.ts';
 import { readingOfTimes } from '../../data/times.ts';
 import { copyRows, inWorkspace } from '../../data/workspace.ts';
 import { ContenderError, DataError } from '../../errors.ts';
-import type { Guardrail } from '../../stages/rollout/schema.ts';
-import type { StepObservation } from '../../stages/rollout/judge.ts';
+import type { Guardrail } from '../../stages/traffic.ts';
+import type { StepObservation } from '../../stages/guardrails.ts';
 import { ask, tokenOf } from './http.ts';
 import type { Observer, ObserverInput, Seen, Step } from './observer.ts';
 
@@ -28,7 +28,13 @@ const ownColumns = {
 type Columns = typeof ownColumns;
 
 /** A log of requests and of feedback on them: of our server, or a file. It is read whole at each look; the rows of a look may be late. */
-export async function observeLog({ settings, pathOf, env, artifacts }: ObserverInput): Promise<Observer> {
+export async function observeLog({
+  settings,
+  pathOf,
+  env,
+  artifacts,
+  oncePerArm = false,
+}: ObserverInput): Promise<Observer> {
   const { observe, weights, guardrails } = settings;
   const folder = await temporaryFolder('workspace');
   const close = (): Promise<void> => rm(folder, { recursive: true, force: true });
@@ -55,7 +61,7 @@ export async function observeLog({ settings, pathOf, env, artifacts }: ObserverI
         try {
           return await inWorkspace(async (workspace) => {
             await copyEvents(workspace, dataset, columns, guardrails);
-            return seenIn(workspace, { steps, now, guardrails, arms, columns, artifacts });
+            return seenIn(workspace, { steps, now, guardrails, arms, columns, artifacts, oncePerArm });
           }, 1);
         } finally {
           dataset.close();
@@ -203,11 +209,12 @@ interface Question {
   arms: { champion: string; candidate: string };
   columns: Columns;
   artifacts: ObserverInput['artifacts'];
+  oncePerArm: boolean;
 }
 
 async function seenIn(
   workspace: DuckDBConnection,
-  { steps, now, guardrails, arms, columns, artifacts }: Question,
+  { steps, now, guardrails, arms, columns, artifacts, oncePerArm }: Question,
 ): Promise<Seen> {
   const ask: Ask = async (query) => (await workspace.runAndReadAll(query)).getRows();
   const [champion, candidate] = [arms.champion, arms.candidate].map(quoteLiteral);
@@ -245,7 +252,7 @@ async function seenIn(
       guardrail.name,
       await byArm(
         `select step, arm, count(*)::double from (select who, arg_min(step, moment) as step, arg_min(arm, moment) as arm
-         from request where ${conditionOf(guardrail)} group by who) group by 1, 2`,
+         from request where ${conditionOf(guardrail)} group by who${oncePerArm ? ', arm' : ''}) group by 1, 2`,
       ),
     );
   }

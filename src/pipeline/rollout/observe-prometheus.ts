@@ -1,6 +1,6 @@
 import { ContenderError, TrafficError } from '../../errors.ts';
-import type { ByArm, StepObservation } from '../../stages/rollout/judge.ts';
-import type { Observe } from '../../stages/rollout/schema.ts';
+import type { ByArm, StepObservation } from '../../stages/guardrails.ts';
+import type { Observe } from '../../stages/traffic.ts';
 import { askJson, tokenOf } from './http.ts';
 import type { Observer, ObserverInput, Step } from './observer.ts';
 

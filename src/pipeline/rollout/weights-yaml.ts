@@ -6,7 +6,7 @@ import { TrafficError } from '../../errors.ts';
 import { writeCommit } from '../../registry/git/objects.ts';
 import { openRepository } from '../../registry/git/repository.ts';
 import { git as runGit, gitBytes, type GitOptions } from '../../registry/git/run.ts';
-import type { Weights } from '../../stages/rollout/schema.ts';
+import type { Weights } from '../../stages/traffic.ts';
 import type { WeightStore } from './weight-store.ts';
 
 type Git = (args: readonly string[], options?: GitOptions) => Promise<string>;

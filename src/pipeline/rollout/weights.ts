@@ -3,7 +3,7 @@ import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { TrafficError } from '../../errors.ts';
-import type { Weights } from '../../stages/rollout/schema.ts';
+import type { Weights } from '../../stages/traffic.ts';
 import { askJson, tokenOf } from './http.ts';
 import type { WeightStore } from './weight-store.ts';
 import { yamlWeights } from './weights-yaml.ts';

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { observeLog } from '../../../src/pipeline/rollout/observe-log.ts';
 import type { Seen } from '../../../src/pipeline/rollout/observer.ts';
-import type { Guardrail, Rollout } from '../../../src/stages/rollout/schema.ts';
+import type { Rollout } from '../../../src/stages/rollout/schema.ts';
+import type { Guardrail } from '../../../src/stages/traffic.ts';
 import { inTemporaryFolder } from '../../support/project.ts';
 
 const start = Date.parse('2026-01-01T00:00:00Z');
