@@ -15,7 +15,7 @@ import { addInspectCommand } from './inspect-command.ts';
 import { addMonitorCommands } from './monitor-commands.ts';
 import { addReportCommand } from './report-command.ts';
 import { addReproduceCommand } from './reproduce-command.ts';
-import { addRolloutCommand } from './rollout-command.ts';
+import { addTrafficCommands } from './rollout-command.ts';
 import { addServeCommand } from './serve-command.ts';
 import { addStageCommands } from './stage-commands.ts';
 import { addInitCommand } from './init-command.ts';
@@ -77,7 +77,7 @@ export async function buildProgram(
   addInitCommand(program, context);
   addDoctorCommand(program, context);
   addStageCommands(program, context);
-  addRolloutCommand(program, context);
+  addTrafficCommands(program, context);
   addPredictCommand(program, context);
   addProfileCommand(program, context);
   addMonitorCommands(program, context);

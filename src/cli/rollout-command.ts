@@ -1,7 +1,15 @@
 import type { Command } from 'commander';
+import type { PromoteResult } from '../pipeline/gate/promote.ts';
+import type { TrafficInput } from '../pipeline/rollout/traffic-run.ts';
+import type { Workspace } from '../pipeline/workspace.ts';
 import { renderConsole } from '../report/index.ts';
+import { rolloutSettings } from '../stages/rollout/schema.ts';
 import { rollout } from '../stages/rollout/stage.ts';
 import { stages } from '../stages/index.ts';
+import type { Stage } from '../stages/stage.ts';
+import { switchSettings } from '../stages/switch/schema.ts';
+import { switchOver } from '../stages/switch/stage.ts';
+import type { Traffic } from '../stages/traffic.ts';
 import {
   consoleOptions,
   recordsHere,
@@ -11,41 +19,81 @@ import {
 } from './command-context.ts';
 import { exitCodeOf } from './exit-codes.ts';
 
-interface RolloutOptions extends CommonOptions {
+interface TrafficOptions extends CommonOptions {
   record?: boolean;
   putBack?: boolean;
   ifExpired?: boolean;
+  back?: boolean;
+  reason?: string;
 }
 
-/** rollout: let the candidate out step by step, or put back what a rollout left. */
-export function addRolloutCommand(program: Command, context: CommandContext): void {
-  withCommonOptions(program.command(rollout.command.name).description(rollout.command.summary))
-    .option(
-      '--put-back',
-      'set the weight to 0 that a killed rollout left; a candidate that is champion keeps its traffic',
-    )
-    .option('--if-expired', 'with --put-back: only a weight whose time is over; for a scheduled run')
-    .option('--record', 'record each step (the default, except in workflows on pull requests and other branches)')
-    .option('--no-record', 'record nothing; nothing is promoted either')
-    .action(async (options: RolloutOptions) => {
-      const { putBack, runRollout } = await import('../pipeline/rollout/run-rollout.ts');
-      const workspace = await context.open(options);
-      const input = {
-        record: recordsHere(context, options, workspace),
-        actor: await context.actor(workspace),
-        source: context.run.source,
-        env: context.env,
-      };
-      if (options.putBack === true) {
-        const { message, result } = await putBack(workspace, { ...input, onlyExpired: options.ifExpired === true });
-        return context.print(options.json === true ? JSON.stringify({ message, result }, null, 2) : message);
-      }
-      const result = await runRollout(workspace, input);
-      context.print(
-        options.json === true
-          ? JSON.stringify(result, null, 2)
-          : renderConsole({ ...result, stages }, consoleOptions(context)),
-      );
-      context.finish(exitCodeOf(result));
-    });
+interface Driver {
+  stage: Stage;
+  settings(workspace: Workspace): Traffic | undefined;
+  run(workspace: Workspace, input: TrafficInput): Promise<PromoteResult>;
+}
+
+/** rollout and switch: let the candidate out, or put back what a killed run left. */
+export function addTrafficCommands(program: Command, context: CommandContext): void {
+  add({
+    stage: rollout,
+    settings: ({ modelConfig }) => rolloutSettings(modelConfig),
+    run: async (workspace, input) => {
+      const { runRollout } = await import('../pipeline/rollout/run-rollout.ts');
+      return runRollout(workspace, input);
+    },
+  });
+  add({
+    stage: switchOver,
+    settings: ({ modelConfig }) => switchSettings(modelConfig),
+    run: async (workspace, input) => {
+      const { runSwitch } = await import('../pipeline/rollout/run-switch.ts');
+      return runSwitch(workspace, input);
+    },
+  })
+    .option('--back', 'go back to the champion of before, while it is kept up: the weight first, then the registry')
+    .option('--reason <text>', 'with --back: why, for the registry');
+
+  function add({ stage, settings, run }: Driver): Command {
+    const { name, summary } = stage.command;
+    return withCommonOptions(program.command(name).description(summary))
+      .option(
+        '--put-back',
+        'set the weight to 0 that a killed run left; a candidate that is champion keeps its traffic',
+      )
+      .option('--if-expired', 'with --put-back: only a weight whose time is over; for a scheduled run')
+      .option('--record', 'record each step (the default, except in workflows on pull requests and other branches)')
+      .option('--no-record', 'record nothing; nothing is promoted either')
+      .action(async (options: TrafficOptions) => {
+        const workspace = await context.open(options);
+        const input = {
+          record: recordsHere(context, options, workspace),
+          actor: await context.actor(workspace),
+          source: context.run.source,
+          env: context.env,
+        };
+        if (options.putBack === true) {
+          const { putBack } = await import('../pipeline/rollout/traffic-run.ts');
+          const onlyExpired = options.ifExpired === true;
+          const { message, result } = await putBack(workspace, {
+            ...input,
+            stage,
+            settings: settings(workspace),
+            onlyExpired,
+          });
+          return context.print(options.json === true ? JSON.stringify({ message, result }, null, 2) : message);
+        }
+        const { switchBack } = await import('../pipeline/rollout/run-switch.ts');
+        const result =
+          options.back === true
+            ? await switchBack(workspace, { ...input, reason: options.reason ?? 'switched back' })
+            : await run(workspace, input);
+        context.print(
+          options.json === true
+            ? JSON.stringify(result, null, 2)
+            : renderConsole({ ...result, stages }, consoleOptions(context)),
+        );
+        context.finish(options.back === true ? 0 : exitCodeOf(result));
+      });
+  }
 }

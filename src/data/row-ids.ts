@@ -113,7 +113,8 @@ export async function idsOf(
   const { text, from } = readingOfIds(dataset, id);
   return reading(dataset, async () => {
     const reader = await dataset.connection.runAndReadAll(`select ${text} from ${from} limit ${count} offset ${start}`);
-    return reader.getColumns()[0] as string[];
+    // Of no rows there is no column either.
+    return (reader.getColumns()[0] ?? []) as string[];
   });
 }
 

@@ -77,7 +77,7 @@ export function observe(
     for (const [index, observation] of series.entries()) if (observation !== null) found[index]?.push(observation);
   };
   add(volume(records, settings, rate));
-  add(missing(records, settings));
+  add(missing(records, champions, settings));
   for (const [name, kpi] of Object.entries(settings.kpis)) add(kpiSeries(name, kpi, records, settings, rate));
   if (settings.cost !== null) add(costSeries(records, settings.cost));
   if (settings.labels !== null) for (const series of harm(records, champions, settings, rate)) add(series);
@@ -142,21 +142,31 @@ function told(
   }
 }
 
-/** Windows without rows, or with too few, are no news by themselves: several in a row are. */
-function missing(records: readonly WindowRecord[], { minRows, inconclusiveAfter }: JudgeSettings): Observation[] {
+/** Windows without rows, with too few, or without a score are no news by themselves: several in a row are. */
+function missing(
+  records: readonly WindowRecord[],
+  champions: readonly ChampionBaseline[],
+  { minRows, inconclusiveAfter, estimates }: JudgeSettings,
+): Observation[] {
+  const scored = new Set(
+    champions.flatMap(({ sha256, calibration, table }) => (calibration === null && table === null ? [] : [sha256])),
+  );
   let inRow = 0;
-  return records.map(({ rows }) => {
-    inRow = rows < minRows ? inRow + 1 : 0;
+  return records.map(({ rows, estimate, champion, changed }) => {
+    const isScoreless = estimates && estimate === null && !changed && scored.has(champion?.sha256 ?? '');
+    const isMissing = rows < minRows || isScoreless;
+    inRow = isMissing ? inRow + 1 : 0;
+    const what = `${shown(rows)} ${unitOf(rows, 'rows')}`;
+    const why = rows < minRows ? `${what}, fewer than ${minRows}` : `${what}, and none has a score`;
     return {
       signal: 'data/missing',
       rank: 'data',
       level: 'alarm',
-      state: inRow >= inconclusiveAfter ? 'alarm' : rows < minRows ? 'inconclusive' : 'ok',
+      state: inRow >= inconclusiveAfter ? 'alarm' : isMissing ? 'inconclusive' : 'ok',
       title: 'Windows without enough rows',
-      message:
-        rows < minRows
-          ? `${shown(rows)} ${unitOf(rows, 'rows')}, fewer than ${minRows}: nothing can be said of this window, ${inRow === 1 ? 'the first such' : `number ${inRow} in a row`}`
-          : `${shown(rows)} ${unitOf(rows, 'rows')}`,
+      message: isMissing
+        ? `${why}: nothing can be said of this window, ${inRow === 1 ? 'the first such' : `number ${inRow} in a row`}`
+        : what,
       value: inRow,
       limit: inconclusiveAfter,
       unit: 'windows',
@@ -427,7 +437,11 @@ function estimated(
           se,
         });
       }
-      if (estimate === null) continue;
+      if (estimate === null) {
+        if (rows > 0 && (baseline.calibration !== null || baseline.table !== null))
+          series[index] = { ...observation, state: 'inconclusive', message: 'no row has a score', value: null };
+        continue;
+      }
       if (rows < settings.minRows) {
         series[index] = {
           ...observation,
@@ -568,6 +582,7 @@ function notes(record: WindowRecord, before: WindowRecord | undefined): Observat
     ...(faults['future'] === undefined
       ? []
       : [note('data/future', 'No events from the future', faults['future'], 'advice')]),
+    ...(faults['repeated'] === undefined ? [] : [note('data/repeated', 'Rows logged once', faults['repeated'])]),
     ...(faults['late'] === undefined ? [] : [note('data/late', 'Rows on time', faults['late'])]),
   ];
 }

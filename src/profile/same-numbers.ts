@@ -29,6 +29,13 @@ export function withSameNumbers(reference: Sample, current: Sample): [Sample, Sa
   return [rebuilt(reference, merged[0]), rebuilt(current, merged[1])];
 }
 
+/** How many different numbers there are, where those that are all but equal are one. */
+export function distinctNumbers(sample: Sample): number {
+  if (valuesOf(sample).length === 0) return 0;
+  const [merged] = withSameNumbers(sample, new Float64Array());
+  return new Set(valuesOf(merged)).size;
+}
+
 function valuesOf(sample: Sample): Float64Array {
   return sample instanceof Float64Array ? sample : sample.values;
 }

@@ -1,7 +1,9 @@
 import { createHash, randomUUID, timingSafeEqual } from 'node:crypto';
 import { createWriteStream, type WriteStream } from 'node:fs';
+import { once } from 'node:events';
 import { open, stat } from 'node:fs/promises';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { DataError, ModelError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { inferResponse, readInferRequest, RequestError } from '../protocol/index.ts';
 import { version } from '../version.ts';
@@ -48,11 +50,12 @@ const logPart = 4 * 1024 * 1024;
  * @throws ModelError when a model cannot be loaded
  */
 export async function startSplitServer(input: SplitServerInput): Promise<RunningSplitServer> {
+  const writer = await openLog(input.logFile, input.log);
   const models: Record<Arm, ServedModel> = {
     champion: await openServedModel(input.champion),
     candidate: await openServedModel(input.candidate),
   };
-  const writer = createWriteStream(input.logFile, { flags: 'a' });
+  requireSameInputs(models, input);
   const app = await createApp(input, models, writer);
   const close = async (): Promise<void> => {
     await app.close();
@@ -68,6 +71,39 @@ export async function startSplitServer(input: SplitServerInput): Promise<Running
   const address = app.server.address();
   const port = typeof address === 'object' && address !== null ? address.port : input.port;
   return { url: `http://${input.host.includes(':') ? `[${input.host}]` : input.host}:${port}`, close };
+}
+
+/** @throws DataError where it cannot be written. A log that fails later, as on a full disk, ends no service: a rollout then sees no data. */
+async function openLog(file: string, log: Log): Promise<WriteStream> {
+  const writer = createWriteStream(file, { flags: 'a' });
+  await once(writer, 'open').catch((cause: NodeJS.ErrnoException) => {
+    throw new DataError({
+      found: `the log cannot be written (${cause.code ?? cause.message})`,
+      expected: 'a file in a folder that is there',
+      where: file,
+      remedy: 'Make the folder, or choose another file with --log',
+      cause,
+    });
+  });
+  writer.on('error', (error) => log.warning(`Requests are no longer logged: ${error.message}`));
+  return writer;
+}
+
+/** Requests are written for the champion: a candidate that wants others would refuse each of them. @throws ModelError */
+function requireSameInputs(models: Record<Arm, ServedModel>, { champion, candidate }: SplitServerInput): void {
+  const told = ({ inputs }: ServedModel): string =>
+    inputs
+      .map(({ name, datatype, shape }) => `${name} ${datatype} [${shape.join(', ')}]`)
+      .toSorted()
+      .join('; ');
+  const [asked, wanted] = [told(models.champion), told(models.candidate)];
+  if (asked === wanted) return;
+  throw new ModelError({
+    found: `the candidate takes ${wanted}`,
+    expected: `what ${champion} takes: ${asked}`,
+    where: candidate,
+    remedy: 'Serve the versions at addresses of their own, and let what calls them send each what it takes',
+  });
 }
 
 /**
@@ -116,6 +152,17 @@ async function createApp(
     isServed(params, reply) ? { name: modelName, ready: true } : reply,
   );
   app.post<Params>('/v2/models/:model/infer', (request, reply) => answer(request, reply));
+  // One version by itself, to be checked before it gets traffic: not for users, and not logged as theirs.
+  for (const arm of ['champion', 'candidate'] as const) {
+    const may = (request: FastifyRequest, reply: FastifyReply): boolean =>
+      mayAct(request, token) ||
+      (refuse(reply, 403, 'A version by itself takes the token, or this very machine'), false);
+    app.get(`/${arm}/v2/health/ready`, () => ({ ready: true }));
+    app.get<Params>(`/${arm}/v2/models/:model`, ({ params }, reply) => (isServed(params, reply) ? metadata : reply));
+    app.post<Params>(`/${arm}/v2/models/:model/infer`, (request, reply) =>
+      may(request, reply) && isServed(request.params, reply) ? answerOf(models[arm], request, reply) : reply,
+    );
+  }
 
   app.get('/contender/weight', () => ({ ...weightNow(), digests, time: new Date().toISOString() }));
   app.put('/contender/weight', (request, reply) => {
@@ -168,11 +215,7 @@ async function createApp(
       reply.header('x-request-id', id).header('x-contender-version', `${arm}; sha256=${digests[arm].slice(0, 12)}`);
     };
     try {
-      const model = models[arm];
-      const { id: given, inputs: asked, outputs: named } = readInferRequest(request.body, model);
-      const tensors = await model.infer(asked);
-      const wanted = named === null ? tensors : tensors.filter((tensor) => named.includes(tensor.name));
-      const body = inferResponse(modelName, wanted, given);
+      const body = await bodyOf(models[arm], request);
       finish(200);
       return await reply.header('content-type', 'application/json; charset=utf-8').send(body);
     } catch (error) {
@@ -181,6 +224,16 @@ async function createApp(
       finish(status);
       return refuse(reply, status, error instanceof Error ? error.message : String(error));
     }
+  }
+
+  async function bodyOf(model: ServedModel, { body }: FastifyRequest): Promise<string> {
+    const { id, inputs: asked, outputs: named } = readInferRequest(body, model);
+    const tensors = await model.infer(asked);
+    return inferResponse(modelName, named === null ? tensors : tensors.filter(({ name }) => named.includes(name)), id);
+  }
+
+  async function answerOf(model: ServedModel, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+    return reply.header('content-type', 'application/json; charset=utf-8').send(await bodyOf(model, request));
   }
 
   function isServed({ model }: Params['Params'], reply: FastifyReply): boolean {

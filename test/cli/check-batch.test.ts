@@ -93,6 +93,16 @@ describe('contender check-batch', () => {
         fails: ['constant/score', 'scores/score'],
       },
       {
+        name: 'a constant but for the last bits',
+        select: `select id, prediction, 0.5 + id::int * 1e-15 as score from (${rows})`,
+        fails: ['constant/score', 'scores/score'],
+      },
+      {
+        name: 'no row',
+        select: `${rows} limit 0`,
+        fails: ['ids', 'missing/prediction', 'missing/score', 'rows'],
+      },
+      {
         name: 'other shares',
         select: `select id, (id::int % 2)::int as prediction, score from (${rows})`,
         fails: ['shares'],

@@ -98,5 +98,15 @@ models:
       const text = renderSections(backtestSections(result), { colour: false, width: 120 });
       assert.match(text, /What each decision would have been/u);
       assert.match(text, /b +a +\d{4}-\d\d-\d\d +superior/u);
+      // In other words nothing would be right.
+      await writeFile(
+        join(folder, 'past/a.csv'),
+        ['id,prediction', ...ids.map((row) => line([`r${row}`, row % 2 === 0 ? 'no' : 'yes']))].join('\n'),
+      );
+      const reopened = await openWorkspace({ root: folder, config: 'contender.yml', out: 'out', log: silentLog });
+      await assert.rejects(runBacktest(reopened), /labels are "0", "1", and the model predicts "no", "yes"/u);
+      await writeFile(join(folder, 'past/a.csv'), 'id,prediction\n');
+      const empty = await openWorkspace({ root: folder, config: 'contender.yml', out: 'out', log: silentLog });
+      await assert.rejects(runBacktest(empty), /none of the predictions is of a labelled row/u);
     }));
 });

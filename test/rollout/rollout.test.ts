@@ -1,28 +1,12 @@
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
-import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
+import { cp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { after, before, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Decision, RecordedDecision } from '../../src/evidence/index.ts';
-import { commandLine, contender, gateRepository, type CommandResult } from '../support/gate-repository.ts';
-import { fixture, inTemporaryFolder } from '../support/project.ts';
-import { simulateUsers, type Users } from '../../scripts/simulated-users.ts';
-
-/*
- * Whole rollouts with real HTTP traffic against our own server: two ONNX models behind one address, the command line as a process of
- * its own, and the registry in a real repository.
- */
-interface Site {
-  folder: string;
-  /** Of the server. */
-  url: string;
-  weight(): Promise<number>;
-  run(...args: string[]): Promise<CommandResult>;
-  decision(): Promise<Decision>;
-}
+import { commandLine } from '../support/gate-repository.ts';
+import { fixture } from '../support/project.ts';
+import { decisionsOf, ended, trafficSite, withUsers } from '../support/traffic-site.ts';
 
 const settings = (url: string): string => `    rollout:
       steps: [10, 50]
@@ -39,88 +23,7 @@ const settings = (url: string): string => `    rollout:
         - { name: false_positives, failure: feedback, feedback: false-positive }
 `;
 
-let prepared = '';
-let port = 0;
-
-/** A repository whose gate holds for the rollout alone, made once. */
-before(async () => {
-  prepared = await mkdtemp(join(tmpdir(), 'contender-rollout-'));
-  port = await freePort();
-  const repository = await gateRepository(prepared);
-  await repository.withoutLoad();
-  await writeFile(join(prepared, '.gitignore'), '/requests.jsonl\n/.contender/\n');
-  await repository.configure('registry:', `${settings(`http://127.0.0.1:${port}`)}registry:`);
-  const registered = await contender(prepared, ['registry', 'register', '--artifact', 'models/champion.onnx']);
-  assert.equal(registered.code, 0, registered.stderr);
-  const gate = await contender(prepared, ['gate']);
-  assert.equal(gate.code, 3, gate.stdout + gate.stderr);
-});
-after(() => rm(prepared, { recursive: true, force: true }));
-
-/** That repository, and a server with both versions in a process of its own. */
-async function atSite(work: (site: Site) => Promise<void>): Promise<void> {
-  await inTemporaryFolder(async (folder) => {
-    await cp(prepared, folder, { recursive: true });
-    const url = `http://127.0.0.1:${port}`;
-    const server = spawn(
-      process.execPath,
-      [
-        commandLine,
-        'serve',
-        'models/champion.onnx',
-        '--candidate',
-        'models/candidate.onnx',
-        '--name',
-        'spam',
-        '--port',
-        `${port}`,
-      ],
-      { cwd: folder, env: { PATH: process.env['PATH'] ?? '', HOME: folder }, stdio: ['ignore', 'pipe', 'inherit'] },
-    );
-    try {
-      await new Promise<void>((ready, failed) => {
-        server.stdout.once('data', () => ready());
-        server.once('exit', (code) => failed(new Error(`the server ended with ${code}`)));
-      });
-      await work({
-        folder,
-        url,
-        run: (...args) => contender(folder, args),
-        weight: async () => ((await (await fetch(`${url}/contender/weight`)).json()) as { weight: number }).weight,
-        decision: async () =>
-          JSON.parse(await readFile(join(folder, '.contender/spam-filter/decision.json'), 'utf8')) as Decision,
-      });
-    } finally {
-      server.kill('SIGTERM');
-      await ended(server);
-    }
-  });
-}
-
-function freePort(): Promise<number> {
-  return new Promise((found) => {
-    const probe = createServer().listen(0, '127.0.0.1', () => {
-      const { port: free } = probe.address() as AddressInfo;
-      probe.close(() => found(free));
-    });
-  });
-}
-
-async function decisionsOf({ run }: Site): Promise<RecordedDecision[]> {
-  const { stdout } = await run('registry', 'log', '--json');
-  return JSON.parse(stdout) as RecordedDecision[];
-}
-
-async function withUsers(site: Site, users: Partial<Users>, work: () => Promise<void>): Promise<void> {
-  const stop = new AbortController();
-  const traffic = simulateUsers({ url: site.url, model: 'spam', perSecond: 60, signal: stop.signal, ...users });
-  try {
-    await work();
-  } finally {
-    stop.abort();
-    await traffic;
-  }
-}
+const atSite = trafficSite(settings);
 
 describe('a rollout', () => {
   it('goes through its steps, records each, promotes, and only then gives the candidate everything', () =>
@@ -245,9 +148,4 @@ function spawnRollout(folder: string): ChildProcess {
     env: { PATH: process.env['PATH'] ?? '', HOME: folder },
     stdio: 'ignore',
   });
-}
-
-function ended(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve();
-  return new Promise((done) => child.once('exit', () => done()));
 }

@@ -39,6 +39,12 @@ describe('a weight in YAML that is delivered from git', () => {
     assert.equal(withWeight(changed, paths, 0), virtualService);
   });
 
+  it('may be a quoted number under a key with dots, as in the annotations of an ingress', () => {
+    const ingress = 'metadata:\n  annotations:\n    nginx.ingress.kubernetes.io/canary-weight: "0" # of 100\n';
+    const path = { yaml: 'i.yaml', candidate: 'metadata.annotations."nginx.ingress.kubernetes.io/canary-weight"' };
+    assert.equal(withWeight(ingress, path, 5), ingress.replace('"0"', '"5"'));
+  });
+
   it('says which path leads nowhere', () => {
     const wrong = { ...paths, candidate: 'spec.http.0.route.2.weight' };
     assert.throws(() => withWeight(virtualService, wrong, 5), /no number at spec\.http\.0\.route\.2\.weight/u);
@@ -125,8 +131,21 @@ describe('a weight elsewhere', () => {
         assert.equal(await weights.read(), 5);
         await weights.write({ weight: 0, expires: null });
         assert.match(await readFile(join(folder, proxy), 'utf8'), at0);
+        // After the promotion.
+        await weights.write({ weight: 100, from: 0, expires: null });
+        assert.equal(await weights.read(), 100);
+        // A path that is absolute is that path.
+        const same = openWeights({ proxy, file: join(folder, proxy), reload }, '/', {});
+        assert.equal(await same.read(), 100);
+        // What a proxy that could not reload has not taken must not come into force later.
+        const stuck = openWeights({ proxy, file: proxy, reload: ['false'] }, folder, {});
+        await weights.write({ weight: 0, expires: null });
+        await assert.rejects(stuck.write({ weight: 25, from: 0, expires: null }), /false failed/u);
+        assert.equal(await weights.read(), 0);
+        const nowhere = openWeights({ proxy, file: 'none/there', reload }, folder, {});
+        await assert.rejects(nowhere.write({ weight: 5, expires: null }), { name: 'TrafficError', message: /ENOENT/u });
       }
-      assert.equal(await readFile(join(folder, 'reloads'), 'utf8'), 'xxxx');
+      assert.equal(await readFile(join(folder, 'reloads'), 'utf8'), 'x'.repeat(8));
     }));
 
   it('takes its token from the environment, and says which variable is missing', () => {
@@ -210,17 +229,48 @@ describe('counters of Prometheus', () => {
   const counts = (r1: number, r2: number, e1: number, e2: number) => (query: string) =>
     vector(String(query.startsWith('r') ? (query.includes('v1') ? r1 : r2) : query.includes('v1') ? e1 : e2));
 
-  it('are differences of whole numbers between looks, and a counter that began again counts from 0', async () => {
-    const told = await looks([counts(1000, 10, 5, 0), counts(1900, 110, 9, 3), counts(2000, 40, 10, 1)]);
+  it('are differences of whole numbers between looks, and one in which a sum falls says nothing', async () => {
+    const told = await looks([
+      counts(1000, 10, 5, 0),
+      counts(1900, 110, 9, 3),
+      // A pod of the champion ended: what is left of its sum is no growth.
+      counts(1200, 150, 6, 4),
+      counts(1300, 180, 7, 5),
+    ]);
+    assert.match(told[2]?.fault ?? '', /requests of the champion fell from 1900 to 1200/u);
     assert.deepEqual(
       told.map(({ requests }) => requests),
       [
         { champion: 0, candidate: 0 },
         { champion: 900, candidate: 100 },
-        { champion: 1000, candidate: 140 },
+        { champion: 900, candidate: 100 },
+        { champion: 1000, candidate: 130 },
       ],
     );
     assert.deepEqual(told.at(-1)?.errors, { champion: 5, candidate: 4 });
+  });
+
+  it('that were not scraped for a moment are no data, and do not count twice when they are back', async () => {
+    const gone = (query: string): unknown => (query.startsWith('e') ? vector() : counts(1100, 60, 0, 0)(query));
+    const told = await looks([counts(1000, 10, 5, 1), gone, counts(1200, 110, 9, 3)]);
+    assert.match(told[1]?.fault ?? '', /errors for the champion.*gives no series/u);
+    assert.deepEqual(told.at(-1)?.errors, { champion: 4, candidate: 2 });
+    assert.deepEqual(told.at(-1)?.requests, { champion: 200, candidate: 100 });
+  });
+
+  it('of failures may have no series before the first one, but Prometheus must know the metric', async () => {
+    const none = (isKnown: boolean) => (query: string) =>
+      query.startsWith('count(')
+        ? isKnown
+          ? vector('3')
+          : vector()
+        : query.startsWith('e')
+          ? vector()
+          : counts(9, 9, 0, 0)(query);
+    const [known] = await looks([none(true)]);
+    assert.equal(known?.fault, null);
+    const [misspelt] = await looks([none(false)]);
+    assert.match(misspelt?.fault ?? '', /knows no metric e\b.*or vector\(0\)/su);
   });
 
   it('are no data where the answer is empty, NaN, partial, of several series or an error', async () => {

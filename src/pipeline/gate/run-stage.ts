@@ -4,7 +4,7 @@ import { UsageError } from '../../errors.ts';
 import { isProfile } from '../../config/index.ts';
 import { profiledData, type ProfiledData } from '../../profile/profiled-data.ts';
 import { readProfile } from '../../profile/read-profile.ts';
-import { buildEvidence, type Evidence, type RegistryHistory, type Subjects } from '../../evidence/index.ts';
+import { buildEvidence, type Check, type Evidence, type RegistryHistory, type Subjects } from '../../evidence/index.ts';
 import type { Section } from '../../report/section.ts';
 import { stages } from '../../stages/index.ts';
 import type { ContestantsContext, Stage, StageContext, StageResult } from '../../stages/stage.ts';
@@ -22,7 +22,7 @@ import { resolveCandidate, resolveChampion, withModelFolder, type ResolvedModel 
 import { inside, type Workspace } from '../workspace.ts';
 import { predictedColumns } from '../../stages/data/schema.ts';
 import { championsData } from './champion-profiles.ts';
-import { openRegistry } from '../open-registry.ts';
+import { openRegistry, registryView } from '../open-registry.ts';
 import { discardEvidence, writeEvidence } from './output.ts';
 import { withLines } from './places.ts';
 
@@ -44,6 +44,27 @@ export async function runStage(
     return withContestants(workspace, known, candidate, downloads, onData(workspace, [stage]), (contestants) =>
       runOnContestants(workspace, stage, { contestants, view: known, downloads }),
     );
+  });
+}
+
+/**
+ * What the load test says of the candidate where somebody serves it already, as before it gets traffic. It is no evidence of its own.
+ * @param downloads a folder that stays until the end of the run
+ */
+export async function checksOnServed(
+  workspace: Workspace,
+  { staging, load, token }: { staging: object; load: object; token: string | undefined },
+  downloads: string,
+): Promise<Check[]> {
+  const stage = stages.find(({ kind }) => kind === 'load');
+  if (stage?.needs !== 'target') throw new Error('the load test has a target');
+  const modelConfig = { ...workspace.modelConfig, staging, load } as Model;
+  const own = { ...workspace, modelConfig, targetToken: token ?? workspace.targetToken };
+  const view = await registryView(own, false);
+  const candidate = await resolveCandidate(own, downloads);
+  return withContestants(own, view, candidate, downloads, onData(own, [stage]), async (contestants) => {
+    const context = contestantsContext(own, { contestants, view, downloads });
+    return (await (await stage.load()).run(context)).checks;
   });
 }
 

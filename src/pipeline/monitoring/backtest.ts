@@ -7,6 +7,7 @@ import { backtest, type BacktestResult, type PastModel } from '../../monitor/bac
 import { monitoredOf } from '../../monitor/schema.ts';
 import type { Workspace } from '../workspace.ts';
 import { canonicalClass } from './baseline.ts';
+import { otherClasses } from './labels.ts';
 import { hasColumn, idsIn, numbersOf, rowsOf, textsOf, withLogs } from './logs.ts';
 import { dataRowsOf } from './rows.ts';
 
@@ -64,6 +65,7 @@ export async function runBacktest(workspace: Workspace): Promise<BacktestResult 
       const losses = await withLogs(workspace, { name, uri: predictions, key }, async (datasets) => {
         const found = new Float64Array(ids.length).fill(Number.NaN);
         const predicted = await predictedIn(workspace, datasets, predictions);
+        requireOneSetOfClasses(truth, predicted, predictions);
         for (const [row, id] of (await idsIn(datasets, columns.id)).entries()) {
           const at = rowsById.get(id ?? '')?.[0];
           const [is, says] = [at === undefined ? null : truth[at], predicted[row]];
@@ -83,6 +85,24 @@ export async function runBacktest(workspace: Workspace): Promise<BacktestResult 
     }
     models.sort((a, b) => a.trainedUntil - b.trainedUntil);
     return { ...backtest({ times, known, models, window, maxLoss, alpha: alphaOf(policy) }), window, maxLoss };
+  });
+}
+
+/** @throws DataError where no label is a class that the model predicts: everything would be wrong */
+function requireOneSetOfClasses(
+  truth: ArrayLike<string | number | null>,
+  predicted: ArrayLike<string | number | null>,
+  uri: string,
+): void {
+  const textsIn = (values: ArrayLike<string | number | null>): string[] =>
+    Array.from(values).filter((value) => typeof value === 'string');
+  const other = otherClasses(textsIn(truth), new Set(textsIn(predicted)));
+  if (other === null) return;
+  throw new DataError({
+    found: other,
+    expected: 'labels and predictions in the same words',
+    where: uri,
+    remedy: 'Write the labels as the model does, or name the positive class in columns.positive',
   });
 }
 

@@ -7,6 +7,7 @@ import { buildEvidence, type Check, type Evidence, type RegistryHistory } from '
 import { readShards } from '../../model/shards.ts';
 import { monitoredOf, type Batch } from '../../monitor/schema.ts';
 import { presentOf, type CategoricalValues, type ColumnValues } from '../../profile/column-drift.ts';
+import { distinctNumbers } from '../../profile/same-numbers.ts';
 import { defaultDriftLimits, driftOf } from '../../profile/drift.ts';
 import { wilson } from '../../statistics/proportions.ts';
 import { version } from '../../version.ts';
@@ -488,10 +489,10 @@ function repeated(values: readonly (string | null)[]): (string | null)[] {
   return [...twice];
 }
 
+/** Different values, of which numbers that are all but equal are one, as where drift is measured. */
 function distinctOf(values: ColumnValues): number {
   if (values.kind === 'category') return values.counts.size;
-  const { sorted } = values;
-  return new Set(sorted instanceof Float64Array ? sorted : sorted.values).size;
+  return distinctNumbers(values.sorted);
 }
 
 function count(value: number): string {

@@ -16,6 +16,8 @@ export interface JoinedLabels {
   strangers: number;
   /** Labels that are dated before their row was served, or after now. */
   misdated: number;
+  /** What is wrong with labels that name none of the classes of the model: they tell no loss. */
+  otherClasses: string | null;
 }
 
 /**
@@ -31,7 +33,7 @@ export async function joinLabels(
   now: number,
 ): Promise<JoinedLabels> {
   const { labels } = settings.monitor;
-  const found: JoinedLabels = { performance: new Map(), strangers: 0, misdated: 0 };
+  const found: JoinedLabels = { performance: new Map(), strangers: 0, misdated: 0, otherClasses: null };
   if (labels === undefined || windows.size === 0) return found;
   const { columns, task } = workspace.modelConfig;
   const uri = labels.files;
@@ -60,6 +62,11 @@ export async function joinLabels(
       const text = texts?.[row] ?? null;
       return text === null ? null : canonicalClass(text);
     };
+    const classes = new Set([
+      ...(answers.classes ?? []).flatMap((each) => (each === null ? [] : [canonicalClass(each)])),
+      ...[...windows.values()].flatMap(({ baseline }) => Object.keys(baseline.classes)),
+    ]);
+    found.otherClasses = texts === null ? null : otherClasses(texts, classes);
     for (const [position, { rows, baseline, matureAt }] of windows) {
       let [loss, count, contradictions] = [0, 0, 0];
       const coverage = new Map<string, { labelled: number; all: number }>();
@@ -71,7 +78,7 @@ export async function joinLabels(
         const given = (byId.get(served[row] ?? '') ?? []).filter(
           (each) => valueOf(each) !== null && (times === null || (times[each] as number) <= matureAt),
         );
-        if (given.length === 0) continue;
+        if (given.length === 0 || found.otherClasses !== null) continue;
         const values = new Set(given.map(valueOf));
         if (values.size > 1) {
           contradictions += 1;
@@ -95,4 +102,16 @@ export async function joinLabels(
     }
   });
   return found;
+}
+
+/** Labels that name none of the classes are of another model, or in other words: everything would be wrong. @returns null: they do */
+export function otherClasses(labels: readonly (string | null)[], classes: ReadonlySet<string>): string | null {
+  const named = new Set(labels.flatMap((each) => (each === null ? [] : [canonicalClass(each)])));
+  if (named.size === 0 || classes.size === 0 || [...named].some((each) => classes.has(each))) return null;
+  const shown = (names: Iterable<string>): string =>
+    [...names]
+      .slice(0, 3)
+      .map((each) => JSON.stringify(each))
+      .join(', ');
+  return `labels are ${shown(named)}, and the model predicts ${shown(classes)}: none of them is a class of the model, so that nothing is known of its losses`;
 }

@@ -101,7 +101,7 @@ async function look(
 ): Promise<Seen> {
   const { files: uri } = settings.monitor.production;
   return withLogs(workspace, { name: 'production', uri, key: 'monitor.production.files' }, async (datasets) => {
-    const production = await readProduction(datasets, settings, now.getTime());
+    const production = await readProduction(datasets, settings, now.getTime(), workspace.modelConfig.columns.id);
     const windows = refuseTooMany(
       dueWindows({
         length: settings.judge.length,
@@ -135,7 +135,7 @@ function refuseTooMany(windows: Window[]): Window[] {
 }
 
 function least(times: Float64Array): number {
-  return times.reduce((low, time) => Math.min(low, time), Infinity);
+  return times.reduce((low, time) => (time < low ? time : low), Infinity);
 }
 
 /** Champions over time, as the registry has it; what contender.yml names was always champion. */
@@ -208,6 +208,10 @@ function tellOdd(
     last.faults['future'] =
       `${production.future.toLocaleString('en-US')} rows are dated in the future: they are left until then`;
   }
+  if (production.repeated > 0 && fresh.includes(last)) {
+    last.faults['repeated'] =
+      `${production.repeated.toLocaleString('en-US')} rows of the logs were logged again, with one id and time: each counts once`;
+  }
   const recorded = new Map(
     records.filter((record) => !fresh.includes(record)).map((record) => [Date.parse(record.start), record]),
   );
@@ -261,9 +265,19 @@ async function addPerformance(
     if (baseline === undefined || here === undefined || here.rows.length === 0) continue;
     asked.set(index, { rows: here.rows, baseline, matureAt: Date.parse(end) + labels.maturity });
   }
-  const { performance, strangers, misdated } = await joinLabels(workspace, settings, production, asked, now.getTime());
+  const { performance, strangers, misdated, otherClasses } = await joinLabels(
+    workspace,
+    settings,
+    production,
+    asked,
+    now.getTime(),
+  );
   for (const [index, found] of performance) (records[index] as WindowRecord).performance = found;
   const newest = records.at(-1) as WindowRecord;
+  if (otherClasses !== null) {
+    newest.faults['labels'] = otherClasses;
+    return;
+  }
   if (strangers > 0 && performance.size > 0) {
     newest.faults['labels'] =
       `${strangers.toLocaleString('en-US')} labels are of rows that are not in the logs${misdated > 0 ? `; ${misdated.toLocaleString('en-US')} are dated in the future` : ''}`;

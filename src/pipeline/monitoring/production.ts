@@ -12,7 +12,7 @@ import { comparableColumns } from '../../stages/data/drift-columns.ts';
 import type { Workspace } from '../workspace.ts';
 import { canonicalClass, confidenceOf } from './baseline.ts';
 import { categoricalValues, numericValues } from './column-values.ts';
-import { idsIn, numbersOf, rowsOf, textsOf } from './logs.ts';
+import { hasColumn, idsIn, numbersOf, rowsOf, textsOf } from './logs.ts';
 import { withReference } from './reference.ts';
 import type { MonitorSettings } from './settings.ts';
 
@@ -22,6 +22,8 @@ export interface Production {
   times: Float64Array;
   /** Rows that are dated later than now. */
   future: number;
+  /** Rows that were logged again, with one id and time: their times are NaN, so that they are in no window. */
+  repeated: number;
 }
 
 /** Events of clocks that run ahead by less are of now. */
@@ -31,6 +33,7 @@ export async function readProduction(
   datasets: Dataset[],
   { monitor }: MonitorSettings,
   now: number,
+  id: string,
 ): Promise<Production> {
   const times = new Float64Array(rowsOf(datasets));
   let start = 0;
@@ -40,7 +43,23 @@ export async function readProduction(
     times.set(await readTimes(dataset, time), start);
     start += dataset.rows;
   }
-  return { datasets, times, future: times.filter((each) => each > now + clockTolerance).length };
+  const repeated = hasColumn(datasets, id) ? leaveOutRepeats(await idsIn(datasets, id), times) : 0;
+  return { datasets, times, future: times.filter((each) => each > now + clockTolerance).length, repeated };
+}
+
+/** Logs are delivered at least once. One id at another time is another request, as of a customer who is scored every day. */
+function leaveOutRepeats(ids: readonly (string | null)[], times: Float64Array): number {
+  const seen = new Set<string>();
+  let repeated = 0;
+  for (const [row, id] of ids.entries()) {
+    if (id === null) continue;
+    const key = `${times[row]} ${id}`;
+    if (seen.has(key)) {
+      times[row] = Number.NaN;
+      repeated += 1;
+    } else seen.add(key);
+  }
+  return repeated;
 }
 
 /** Who was champion when. */

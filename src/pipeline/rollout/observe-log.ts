@@ -3,13 +3,14 @@ import { join } from 'node:path';
 import type { DuckDBConnection } from '@duckdb/node-api';
 import { readingOf, type Use } from '../../data/cells.ts';
 import { openDataset, type Dataset } from '../../data/dataset.ts';
+import { requireNumbers } from '../../data/numbers.ts';
 import { quoteLiteral, reading, type DatasetColumn } from '../../data/relation.ts';
 import { temporaryFolder } from '../../data/temporary.ts';
 import { readingOfTimes } from '../../data/times.ts';
 import { copyRows, inWorkspace } from '../../data/workspace.ts';
 import { ContenderError, DataError } from '../../errors.ts';
-import type { Guardrail } from '../../stages/rollout/schema.ts';
-import type { StepObservation } from '../../stages/rollout/judge.ts';
+import type { Guardrail } from '../../stages/traffic.ts';
+import type { StepObservation } from '../../stages/guardrails.ts';
 import { ask, tokenOf } from './http.ts';
 import type { Observer, ObserverInput, Seen, Step } from './observer.ts';
 
@@ -27,7 +28,13 @@ const ownColumns = {
 type Columns = typeof ownColumns;
 
 /** A log of requests and of feedback on them: of our server, or a file. It is read whole at each look; the rows of a look may be late. */
-export async function observeLog({ settings, pathOf, env, artifacts }: ObserverInput): Promise<Observer> {
+export async function observeLog({
+  settings,
+  pathOf,
+  env,
+  artifacts,
+  oncePerArm = false,
+}: ObserverInput): Promise<Observer> {
   const { observe, weights, guardrails } = settings;
   const folder = await temporaryFolder('workspace');
   const close = (): Promise<void> => rm(folder, { recursive: true, force: true });
@@ -53,8 +60,8 @@ export async function observeLog({ settings, pathOf, env, artifacts }: ObserverI
         const dataset = await openDataset({ name: 'log', uri, path }, { sha256: '' });
         try {
           return await inWorkspace(async (workspace) => {
-            await copyEvents(workspace, dataset, columns);
-            return seenIn(workspace, { steps, now, guardrails, arms, uri, artifacts });
+            await copyEvents(workspace, dataset, columns, guardrails);
+            return seenIn(workspace, { steps, now, guardrails, arms, columns, artifacts, oncePerArm });
           }, 1);
         } finally {
           dataset.close();
@@ -97,24 +104,25 @@ function serverLog(
 function wholeLines(path: string, folder: string): () => Promise<{ path: string; uri: string }> {
   if (!/\.(?:jsonl|ndjson|csv)$/iu.test(path)) return () => Promise.resolve({ path, uri: path });
   const copy = join(folder, `log${/\.\w+$/u.exec(path)?.[0] ?? ''}`);
+  const hasHeader = /\.csv$/iu.test(path);
   let offset = 0;
+  let file: number | null = null;
   return async () => {
     const handle = await open(path).catch((cause: NodeJS.ErrnoException) => {
       throw new DataError({ found: `the log cannot be read (${cause.code ?? cause.message})`, where: path, cause });
     });
     try {
-      const { size } = await handle.stat();
-      // A log that was rotated starts again.
-      if (size < offset) {
-        await rm(copy, { force: true });
-        offset = 0;
-      }
+      const { size, ino } = await handle.stat();
+      // A log that was rotated starts again; what was read before stays, or a rotation would hide harm.
+      if (size < offset || (file !== null && file !== ino)) offset = 0;
+      const repeatsHeader = hasHeader && offset === 0 && file !== null;
       await appendFile(copy, '');
       const rest = Buffer.alloc(size - offset);
       await handle.read(rest, 0, rest.length, offset);
       const whole = rest.subarray(0, rest.lastIndexOf(0x0a) + 1);
-      await appendFile(copy, whole);
+      await appendFile(copy, repeatsHeader ? whole.subarray(whole.indexOf(0x0a) + 1) : whole);
       offset += whole.length;
+      if (whole.length > 0) file = ino;
       return { path: copy, uri: path };
     } finally {
       await handle.close();
@@ -133,18 +141,38 @@ const types = {
   feedback: 'varchar',
 } as const;
 
-/** The events with our names: `logged(moment, id, who, arm, version, status, ms, feedback)`. Columns that are not there are null. */
-async function copyEvents(workspace: DuckDBConnection, dataset: Dataset, columns: Columns): Promise<void> {
+/** What a guardrail is seen by: without it every candidate would pass. */
+const seenBy = { error: 'status', slow: 'ms', feedback: 'id' } as const;
+
+/**
+ * The events with our names: `logged(moment, id, who, arm, version, status, ms, feedback)`. Columns that are not there are null.
+ * @throws DataError where a column is missing that the rollout cannot do without, or a number is none
+ */
+async function copyEvents(
+  workspace: DuckDBConnection,
+  dataset: Dataset,
+  columns: Columns,
+  guardrails: readonly Guardrail[],
+): Promise<void> {
   const here = (name: string): DatasetColumn | undefined => dataset.columns.find((each) => each.name === name);
-  for (const needed of ['time', 'arm'] as const) {
-    if (here(columns[needed]) !== undefined) continue;
+  const needed = [
+    { part: 'time', why: 'the time of each request' },
+    { part: 'arm', why: 'the arm that answered' },
+    ...guardrails.map(({ name, failure }) => ({ part: seenBy[failure], why: `what the guardrail ${name} is seen by` })),
+  ] as const;
+  for (const { part, why } of needed) {
+    if (here(columns[part]) !== undefined) continue;
     throw new DataError({
-      found: `the log has no column ${JSON.stringify(columns[needed])}`,
-      expected: 'columns of the time and of the arm that answered',
+      found: `the log has no column ${JSON.stringify(columns[part])}`,
+      expected: why,
       where: dataset.uri,
-      remedy: 'Name them in rollout.observe.columns',
+      remedy: 'Log it, or name it in rollout.observe.columns',
     });
   }
+  await requireNumbers(
+    dataset,
+    [here(columns.status), here(columns.ms)].filter((column) => column !== undefined),
+  );
   const wanted = Object.entries(columns) as [keyof Columns, string][];
   const parts: { column: DatasetColumn; use: Use; of(written: string): string }[] = [];
   const places: (number | null)[] = [];
@@ -155,8 +183,8 @@ async function copyEvents(workspace: DuckDBConnection, dataset: Dataset, columns
     const time = part === 'time' ? await readingOfTimes(dataset, name) : null;
     parts.push({
       column,
-      use: time?.use ?? 'text',
-      of: time?.of ?? ((written) => (types[part] === 'double' ? `try_cast(${written} as double)` : written)),
+      use: time?.use ?? (types[part] === 'double' ? 'number' : 'text'),
+      of: time?.of ?? ((written) => written),
     });
   }
   const { from, expressions } = readingOf(dataset, parts);
@@ -172,29 +200,37 @@ async function copyEvents(workspace: DuckDBConnection, dataset: Dataset, columns
   await reading(dataset, () => copyRows(dataset, selected, workspace, 'logged', from));
 }
 
+type Ask = (query: string) => Promise<unknown[][]>;
+
 interface Question {
   steps: readonly Step[];
   now: number;
   guardrails: readonly Guardrail[];
   arms: { champion: string; candidate: string };
-  uri: string;
+  columns: Columns;
   artifacts: ObserverInput['artifacts'];
+  oncePerArm: boolean;
 }
 
 async function seenIn(
   workspace: DuckDBConnection,
-  { steps, now, guardrails, arms, artifacts }: Question,
+  { steps, now, guardrails, arms, columns, artifacts, oncePerArm }: Question,
 ): Promise<Seen> {
-  const ask = async (query: string): Promise<unknown[][]> => (await workspace.runAndReadAll(query)).getRows();
+  const ask: Ask = async (query) => (await workspace.runAndReadAll(query)).getRows();
   const [champion, candidate] = [arms.champion, arms.candidate].map(quoteLiteral);
   const windows = steps.map(({ from, to }, index) => `(${index}, ${from}::double, ${to ?? now}::double)`).join(', ');
   await workspace.run(`create table step as select * from (values ${windows}) as t(step, start, finish)`);
-  // A request that was logged twice is one: by its id, where it has one. A user without a name is a request.
+  // A request that was logged twice is one: by its id, where it has one, and it failed if one of its lines says so. A user without a name is a request.
   await workspace.run(
-    `create table request as select step, moment, coalesce(id, 'row ' || row) as id, coalesce(who, id, 'row ' || row) as who, arm, version, status, ms
-     from (select *, row_number() over () as row from logged where feedback is null and arm in (${champion}, ${candidate}))
+    `create table request as select step, moment, coalesce(id, 'row ' || row) as id, coalesce(who, id, 'row ' || row) as who, arm, version,
+       max(case when unanswered or status = 0 then ${noAnswer} else status end) over same as status,
+       max(coalesce(ms, case when unanswered then 'infinity'::double end)) over same as ms, status is not null as has_status, ms is not null as has_ms
+     from (select *, row_number() over () as row, coalesce(id, 'row ' || row_number() over ()) as request,
+         coalesce(status, 0) = 0 and (select count(status) from logged) > 0 as unanswered
+       from logged where feedback is null and arm in (${champion}, ${candidate}))
      join step on moment >= start and moment < finish
-     qualify id is null or row_number() over (partition by id order by moment) = 1`,
+     window same as (partition by request)
+     qualify row_number() over (partition by request order by moment) = 1`,
   );
   const start = steps[0]?.from ?? now;
   const strange = await ask(
@@ -216,7 +252,7 @@ async function seenIn(
       guardrail.name,
       await byArm(
         `select step, arm, count(*)::double from (select who, arg_min(step, moment) as step, arg_min(arm, moment) as arm
-         from request where ${conditionOf(guardrail)} group by who) group by 1, 2`,
+         from request where ${conditionOf(guardrail)} group by who${oncePerArm ? ', arm' : ''}) group by 1, 2`,
       ),
     );
   }
@@ -237,22 +273,73 @@ async function seenIn(
   });
   const stranger = strange[0]?.[0];
   const fault =
-    typeof stranger === 'string' ? `the log has the arm ${JSON.stringify(stranger)}, which nobody named` : null;
+    typeof stranger === 'string'
+      ? `the log has the arm ${JSON.stringify(stranger)}, which nobody named`
+      : ((await clockFault(ask, steps.at(-1)?.from ?? now, now)) ??
+        (await blindGuardrail(ask, guardrails, columns, start)));
   return { steps: seen, fault, void: other };
 }
 
+/** Clocks that differ by less are one. */
+const clockTolerance = 60_000;
+
+/** A log whose clock or zone is another one shows no request at this step, or all of them too early. */
+async function clockFault(ask: Ask, from: number, now: number): Promise<string | null> {
+  const [[all, ahead, here, newest] = []] = await ask(
+    `select count(*)::double, (count(*) filter (where moment > ${now + clockTolerance}))::double,
+       (count(*) filter (where moment >= ${from}))::double, max(moment) from logged where feedback is null`,
+  );
+  if (typeof newest !== 'number' || Number(all) === 0) return null;
+  const stamp = new Date(newest).toISOString().slice(0, 19);
+  if (Number(ahead) > Number(all) / 10)
+    return `the log is ahead of the clock here: its newest request is of ${stamp}Z, and it is ${new Date(now).toISOString().slice(0, 19)}Z; a clock or a time zone is wrong`;
+  if (Number(here) === 0)
+    return `the newest request of the log is of ${stamp}Z, before this step began: there is no traffic, or a clock or a time zone is wrong`;
+  return null;
+}
+
+/** A guardrail that nothing is known of would let every candidate pass. */
+async function blindGuardrail(
+  ask: Ask,
+  guardrails: readonly Guardrail[],
+  columns: Columns,
+  start: number,
+): Promise<string | null> {
+  for (const { name, failure, feedback = '' } of guardrails) {
+    if (failure === 'feedback') {
+      const [[given, unknown] = []] = await ask(
+        `select count(*)::double, (count(*) filter (where id is null or id not in (select id from logged where feedback is null and id is not null)))::double
+         from logged where feedback = ${quoteLiteral(feedback)} and moment >= ${start}`,
+      );
+      if (Number(unknown) < 5 || Number(unknown) <= Number(given) / 2) continue;
+      return `${Number(unknown)} of ${Number(given)} feedbacks ${JSON.stringify(feedback)} name no request of the log, so that the guardrail ${name} sees nothing`;
+    }
+    const column = seenBy[failure];
+    const [blind] = await ask(
+      `select arm from request group by arm having count(*) > 0 and count(*) filter (where has_${column}) = 0 order by 1 limit 1`,
+    );
+    if (blind === undefined) continue;
+    return `no request of ${JSON.stringify(String(blind[0]))} has a value in ${JSON.stringify(columns[column])}, so that the guardrail ${name} sees nothing`;
+  }
+  return null;
+}
+
+/** What stands for the status of a request that nobody answered. */
+const noAnswer = 599;
+
 function conditionOf({ failure, over_ms: limit, feedback }: Guardrail): string {
-  if (failure === 'error') return '(status >= 500 or status = 0)';
+  if (failure === 'error') return 'status >= 500';
   if (failure === 'slow') return `ms > ${limit ?? 0}`;
   return `id in (select id from logged where feedback = ${quoteLiteral(feedback ?? '')})`;
 }
 
 /** Bytes that nobody judged must not be let out under the name of the candidate. */
 async function otherVersion(
-  ask: (query: string) => Promise<unknown[][]>,
+  ask: Ask,
   arms: { champion: string; candidate: string },
   artifacts: ObserverInput['artifacts'],
 ): Promise<string | null> {
+  const named: Partial<Record<'champion' | 'candidate', string>> = {};
   for (const arm of ['champion', 'candidate'] as const) {
     const found = await ask(
       `select distinct version from request where arm = ${quoteLiteral(arms[arm])} and version is not null order by 1 limit 5`,
@@ -260,9 +347,16 @@ async function otherVersion(
     const versions = found.map(([version]) => String(version));
     if (versions.length > 1)
       return `The ${arm} was answered by ${versions.length} versions: ${versions.map((each) => each.slice(0, 12)).join(', ')}.`;
-    const digest = /^(?:sha256:)?([0-9a-f]{12,64})$/u.exec(versions[0] ?? '')?.[1];
+    if (versions[0] !== undefined) named[arm] = versions[0];
+    const digest = /^(?:sha256:)?([0-9a-f]{12,64})$/iu.exec(versions[0] ?? '')?.[1]?.toLowerCase();
     if (digest === undefined || artifacts[arm].sha256.startsWith(digest)) continue;
     return `The ${arm} was answered by ${digest.slice(0, 12)}, and the ${arm} is ${artifacts[arm].sha256.slice(0, 12)}: another model is served than was judged.`;
   }
+  if (
+    named.champion !== undefined &&
+    named.champion === named.candidate &&
+    artifacts.champion.sha256 !== artifacts.candidate.sha256
+  )
+    return `Both arms were answered by ${named.champion.slice(0, 80)}: the candidate is not served.`;
   return null;
 }

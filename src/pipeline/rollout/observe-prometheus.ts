@@ -1,6 +1,6 @@
 import { ContenderError, TrafficError } from '../../errors.ts';
-import type { ByArm, StepObservation } from '../../stages/rollout/judge.ts';
-import type { Observe } from '../../stages/rollout/schema.ts';
+import type { ByArm, StepObservation } from '../../stages/guardrails.ts';
+import type { Observe } from '../../stages/traffic.ts';
 import { askJson, tokenOf } from './http.ts';
 import type { Observer, ObserverInput, Step } from './observer.ts';
 
@@ -13,30 +13,35 @@ type Arm = 'champion' | 'candidate';
 export function observePrometheus({ settings, env }: ObserverInput): Observer {
   const observe = settings.observe as Extract<Observe, { prometheus: string }>;
   const token = tokenOf(observe.token, env);
-  const queries = { requests: observe.requests, ...observe.failures };
+  const queries: Record<string, string> = { requests: observe.requests, ...observe.failures };
   // Sums since the step began, by step, query and arm; and the counters as they were at the last look.
   const sums = new Map<number, Record<string, ByArm>>();
   let last: Record<string, ByArm> | null = null;
+  // Counters that had a series, by query and arm, and queries whose metrics are known.
+  const seenOnce = new Set<string>();
+  const known = new Set<string>();
   return {
     close: () => Promise.resolve(),
     async look(steps, now) {
       try {
-        const current: Record<string, ByArm> = {};
+        const current: Record<string, Record<Arm, number | null>> = {};
         for (const [name, query] of Object.entries(queries)) {
           current[name] = {
             champion: await valueOf(query, 'champion', name),
             candidate: await valueOf(query, 'candidate', name),
           };
         }
+        await requireKnownMetrics(current);
         const step = steps.length - 1;
         const before = last;
-        last = current;
+        last = valuesOf(current);
         if (before !== null) {
+          const fallen = fallOf(before, last);
+          if (fallen !== null) return { steps: seen(steps, now), fault: fallen, void: null };
           const sum = sums.get(step) ?? {};
-          for (const name of Object.keys(queries)) {
-            const [was, is] = [before[name] as ByArm, current[name] as ByArm];
-            const grown = (arm: Arm): number =>
-              Math.round((sum[name]?.[arm] ?? 0) + (is[arm] < was[arm] ? is[arm] : is[arm] - was[arm]));
+          for (const [name, is] of Object.entries(last)) {
+            const was = before[name] as ByArm;
+            const grown = (arm: Arm): number => Math.round((sum[name]?.[arm] ?? 0) + is[arm] - was[arm]);
             sum[name] = { champion: grown('champion'), candidate: grown('candidate') };
           }
           sums.set(step, sum);
@@ -58,7 +63,28 @@ export function observePrometheus({ settings, env }: ObserverInput): Observer {
     });
   }
 
-  async function valueOf(query: string, arm: Arm, name: string): Promise<number> {
+  /**
+   * A counter of failures has no series before the first failure. One that is misspelt has none ever, and would let every candidate pass:
+   * Prometheus must know its metric.
+   */
+  async function requireKnownMetrics(current: Readonly<Record<string, Record<Arm, number | null>>>): Promise<void> {
+    for (const [name, values] of Object.entries(current)) {
+      if (values.champion !== null || values.candidate !== null || known.has(name)) continue;
+      const metrics = [...(queries[name] ?? '').matchAll(/[a-zA-Z_:][\w:]*(?=\s*\{)/gu)].map(([metric]) => metric);
+      for (const metric of metrics) {
+        if ((await valueOf(`count({__name__="${metric}"})`, 'champion', name)) !== null) continue;
+        throw new TrafficError({
+          found: `Prometheus knows no metric ${metric}`,
+          expected: 'a counter of failures that is there, in whatever version',
+          where: `rollout.observe, query of ${name}`,
+          remedy: 'Correct the query; where the metric is born with the first failure, add: or vector(0)',
+        });
+      }
+      known.add(name);
+    }
+  }
+
+  async function valueOf(query: string, arm: Arm, name: string): Promise<number | null> {
     const text = query.replaceAll('$arm', observe.arms[arm]);
     const url = `${observe.prometheus.replace(/\/$/u, '')}/api/v1/query?query=${encodeURIComponent(text)}`;
     const answer = await askJson(url, { token });
@@ -77,13 +103,37 @@ export function observePrometheus({ settings, env }: ObserverInput): Observer {
     const value = resultType === 'scalar' ? (result as [number, string])[1] : series[0]?.value?.[1];
     if (resultType !== 'scalar' && series.length > 1)
       throw fault(`Prometheus gives ${series.length} series; take sum(...) of them`);
-    // A counter of failures has no series before the first failure; one of requests is there, or nothing is known.
+    // One that was there and is gone was not scraped, and comes back whole.
     if (value === undefined) {
-      if (name !== 'requests' || (arm === 'candidate' && last !== null)) return 0;
+      if (name !== 'requests' && !seenOnce.has(`${name} ${arm}`)) return null;
       throw fault('Prometheus gives no series');
     }
+    if (query === queries[name]) seenOnce.add(`${name} ${arm}`);
     const number = Number(value);
     if (!Number.isFinite(number) || number < 0) throw fault(`Prometheus gives ${value}`);
     return number;
   }
+}
+
+function valuesOf(current: Readonly<Record<string, Record<Arm, number | null>>>): Record<string, ByArm> {
+  const zero = ({ champion, candidate }: Record<Arm, number | null>): ByArm => ({
+    champion: champion ?? 0,
+    candidate: candidate ?? 0,
+  });
+  return Object.fromEntries(Object.entries(current).map(([name, values]) => [name, zero(values)]));
+}
+
+/**
+ * A sum of counters that falls: a process ended or began again, and nobody knows by how much the others grew meanwhile. What is left of
+ * the sum is no growth, so that this look says nothing of any counter; the next one goes on from here.
+ */
+function fallOf(before: Readonly<Record<string, ByArm>>, now: Readonly<Record<string, ByArm>>): string | null {
+  for (const [name, is] of Object.entries(now)) {
+    for (const arm of ['champion', 'candidate'] as const) {
+      const was = before[name]?.[arm] ?? 0;
+      if (is[arm] < was)
+        return `the counter of ${name} of the ${arm} fell from ${was} to ${is[arm]}: a process ended or began again, so that this look says nothing`;
+    }
+  }
+  return null;
 }

@@ -1,6 +1,6 @@
 import type { Artifact } from '../../evidence/index.ts';
-import type { StepObservation } from '../../stages/rollout/judge.ts';
-import type { Rollout } from '../../stages/rollout/schema.ts';
+import type { StepObservation } from '../../stages/guardrails.ts';
+import type { Traffic } from '../../stages/traffic.ts';
 
 /** A step of the rollout that ran or runs. */
 export interface Step {
@@ -26,9 +26,11 @@ export interface Observer {
 }
 
 export interface ObserverInput {
-  settings: Rollout;
+  settings: Traffic;
   /** Absolute path of a file that the configuration names. */
   pathOf(file: string, key: string): Promise<string>;
   env: NodeJS.ProcessEnv;
+  /** A user counts once for each version, as where one version follows the other: else once in all. */
+  oncePerArm?: boolean;
   artifacts: Record<'champion' | 'candidate', Artifact>;
 }

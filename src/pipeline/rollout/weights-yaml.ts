@@ -6,7 +6,7 @@ import { TrafficError } from '../../errors.ts';
 import { writeCommit } from '../../registry/git/objects.ts';
 import { openRepository } from '../../registry/git/repository.ts';
 import { git as runGit, gitBytes, type GitOptions } from '../../registry/git/run.ts';
-import type { Weights } from '../../stages/rollout/schema.ts';
+import type { Weights } from '../../stages/traffic.ts';
 import type { WeightStore } from './weight-store.ts';
 
 type Git = (args: readonly string[], options?: GitOptions) => Promise<string>;
@@ -91,11 +91,16 @@ function weightAt(
   path: string,
   file: string,
 ): { value: number; start: number; end: number } {
-  const keys = path.split('.').map((key) => (/^\d+$/u.test(key) ? Number(key) : key));
+  const keys = keysOf(path);
   const found = documents.flatMap((document) => {
     const node: unknown = document.getIn(keys, true);
     const { value, range } = (node ?? {}) as { value?: unknown; range?: [number, number, number] };
-    return typeof value === 'number' && range !== undefined ? [{ value, start: range[0], end: range[1] }] : [];
+    if (range === undefined) return [];
+    if (typeof value === 'number') return [{ value, start: range[0], end: range[1] }];
+    // Annotations hold numbers as text: the quotes stay.
+    const quoted =
+      typeof value === 'string' && /^\d+(?:\.\d+)?$/u.test(value) && range[1] - range[0] === value.length + 2;
+    return quoted ? [{ value: Number(value), start: range[0] + 1, end: range[1] - 1 }] : [];
   });
   const [only] = found;
   if (only !== undefined && found.length === 1) return only;
@@ -104,6 +109,14 @@ function weightAt(
     expected: 'the weight in percent, in one document of the file',
     where: file,
     remedy: 'Correct the path in rollout.weights, and write the pair of weights with numbers that add up to 100',
+  });
+}
+
+/** `a.0."b.c/d"` is three keys: quotes keep the dots of one. */
+function keysOf(path: string): (string | number)[] {
+  return [...path.matchAll(/"(?<quoted>[^"]+)"|(?<plain>[^.]+)/gu)].map(({ groups = {} }) => {
+    const { quoted, plain = '' } = groups;
+    return quoted ?? (/^\d+$/u.test(plain) ? Number(plain) : plain);
   });
 }
 

@@ -1,9 +1,9 @@
 import { execFile } from 'node:child_process';
-import { readFile, rename, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { TrafficError } from '../../errors.ts';
-import type { Weights } from '../../stages/rollout/schema.ts';
+import type { Weights } from '../../stages/traffic.ts';
 import { askJson, tokenOf } from './http.ts';
 import type { WeightStore } from './weight-store.ts';
 import { yamlWeights } from './weights-yaml.ts';
@@ -103,19 +103,42 @@ function commandWeights({ read, write }: Extract<Weights, { read: string[] }>, r
 
 /** A file of its own that the proxy includes or maps; the proxy is told to read it again. */
 function proxyWeights({ proxy, file, reload }: Extract<Weights, { proxy: string }>, root: string): WeightStore {
-  const path = join(root, file);
+  const path = resolve(root, file);
+  const unreadable = (cause: unknown): TrafficError =>
+    new TrafficError({
+      found: `the file cannot be read or written (${(cause as NodeJS.ErrnoException).code ?? String(cause)})`,
+      expected: 'a file of its own in a folder that is there, which this user may write',
+      where: file,
+      cause,
+    });
+  // Before the first rollout there is none.
+  const current = async (): Promise<string | null> => {
+    try {
+      return await readFile(path, 'utf8');
+    } catch (cause) {
+      if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return null;
+      throw unreadable(cause);
+    }
+  };
+  // Whole or not at all: the proxy may read it at any time.
+  const replace = async (text: string): Promise<void> => {
+    const beside = join(dirname(path), `.${Date.now()}.contender`);
+    try {
+      await writeFile(beside, text);
+      await rename(beside, path);
+    } catch (cause) {
+      await rm(beside, { force: true });
+      throw unreadable(cause);
+    }
+  };
   return {
     name: file,
     lapses: false,
     async read() {
-      const text = await readFile(path, 'utf8').catch((cause: NodeJS.ErrnoException) => {
-        // Before the first rollout.
-        if (cause.code === 'ENOENT') return proxyText[proxy](0);
-        throw cause;
-      });
-      const found = proxyPattern[proxy].exec(text)?.groups?.['weight'];
-      if (found !== undefined) return proxy === 'haproxy' ? Number(found) / 100 : Number(found);
-      if (proxy === 'nginx' && text.includes('split_clients')) return 0;
+      const text = (await current()) ?? proxyText[proxy](0);
+      const { weight, all, none } = proxyPattern[proxy].exec(text)?.groups ?? {};
+      if (weight !== undefined) return proxy === 'haproxy' ? Number(weight) / 100 : Number(weight);
+      if (all !== undefined || none !== undefined) return all === undefined ? 0 : 100;
       throw new TrafficError({
         found: 'the file has another form',
         expected: `what Contender writes for ${proxy}`,
@@ -124,25 +147,33 @@ function proxyWeights({ proxy, file, reload }: Extract<Weights, { proxy: string 
       });
     },
     async write({ weight }) {
-      // Whole or not at all: the proxy may read it at any time.
-      const beside = join(dirname(path), `.${Date.now()}.contender`);
-      await writeFile(beside, proxyText[proxy](weight));
-      await rename(beside, path);
-      await runCommand(reload, root);
+      const before = await current();
+      await replace(proxyText[proxy](weight));
+      try {
+        await runCommand(reload, root);
+      } catch (error) {
+        // What is not in force must not come into force when somebody else reloads. A weight of 0 stays: it is the safe side.
+        if (weight !== 0) await replace(before ?? proxyText[proxy](0));
+        throw error;
+      }
     },
   };
 }
 
 const proxyText = {
-  nginx: (weight: number): string =>
-    `# Written by contender rollout.\nsplit_clients "$contender_key" $contender_arm {\n${weight > 0 && weight < 100 ? `  ${weight}% candidate;\n` : ''}  * ${weight === 100 ? 'candidate' : 'champion'};\n}\n`,
+  nginx: (weight: number): string => {
+    // nginx knows hundredths of a percent.
+    const share = Number(weight.toFixed(2));
+    return `# Written by contender rollout.\nsplit_clients "$contender_key" $contender_arm {\n${share > 0 && share < 100 ? `  ${share}% candidate;\n` : ''}  * ${share === 100 ? 'candidate' : 'champion'};\n}\n`;
+  },
   // Hundredths of a percent: HAProxy compares whole numbers.
   haproxy: (weight: number): string => `# Written by contender rollout.\nweight ${Math.round(weight * 100)}\n`,
 };
 
 const proxyPattern = {
-  nginx: /^ {2}(?<weight>[0-9.]+)% candidate;$/mu,
-  haproxy: /^weight (?<weight>[0-9]+)$/mu,
+  nginx:
+    /split_clients [^{]*\{\n(?: {2}(?<weight>[0-9.]+)% candidate;\n {2}\* champion;| {2}\* (?:(?<all>candidate)|(?<none>champion));)\n\}/u,
+  haproxy: /^weight (?<weight>[0-9]+)(?<all>(?!))?(?<none>(?!))?$/mu,
 };
 
 /** What was written must be in force: another controller may own the weights. */

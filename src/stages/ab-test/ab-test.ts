@@ -333,18 +333,29 @@ function crossoverCheck({ inBoth, assigned }: LogFindings, { max_crossover: most
 }
 
 function logCheck(findings: LogFindings): Check {
-  const { exposures, incomplete, repeated, contradicting, strangers, before, early, outcomes } = findings;
+  const { exposures, incomplete, repeated, contradicting, strangers, before, early, outcomes, unknownEvents } =
+    findings;
   const n = (value: number): string => value.toLocaleString('en-US');
   const said = [
     incomplete > 0 ? `${n(incomplete)} of ${n(exposures)} exposures name no user or no arm and are left out` : null,
     contradicting > 0 ? `${n(contradicting)} outcome ids stand for different things; the earliest counts` : null,
     repeated > 0 ? `${n(repeated)} of ${n(outcomes)} outcomes were logged again and count once` : null,
+    unknownEvents.length > 0
+      ? `no outcome is named ${unknownEvents.map((name) => JSON.stringify(name)).join(', ')}`
+      : null,
     strangers > 0 ? `${n(strangers)} outcomes are of users who were not exposed` : null,
     before > 0 ? `${n(before)} outcomes came before the exposure and do not count as its effect` : null,
     early > 0 ? `${n(early)} users are left out until their window is over` : null,
     findings.end !== null && findings.end > Date.now() + 600_000 ? 'the logs have times in the future' : null,
   ].filter((each) => each !== null);
-  const bad = contradicting > 0 || incomplete > exposures / 100 || (findings.end ?? 0) > Date.now() + 600_000;
+  // Most outcomes of strangers: the ids of the two logs are not the same. Most of them before the exposure: a clock or a zone is wrong.
+  const unjoined = Math.max(strangers, before) > (outcomes - repeated) / 2;
+  const bad =
+    contradicting > 0 ||
+    incomplete > exposures / 100 ||
+    unknownEvents.length > 0 ||
+    unjoined ||
+    (findings.end ?? 0) > Date.now() + 600_000;
   return {
     id: 'ab-test/logs',
     title: 'The logs are whole',

@@ -32,6 +32,8 @@ export interface LogFindings {
   before: number;
   /** Versions by arm that the log names, champion first. */
   versions: [champion: string[], candidate: string[]];
+  /** Events that metrics count, and no outcome is named. */
+  unknownEvents: string[];
   /** The last time in the logs, in milliseconds since 1970. */
   end: number | null;
 }
@@ -89,15 +91,18 @@ export async function readExperiment(
      from exposed where who not in (select who from crossed) group by who`,
   );
   if (outcomes === undefined) await requireOneRow(ask, assignments.uri);
-  const end = (
-    await ask(
-      `select greatest((select max(moment) from exposure)${outcomes === undefined ? '' : ', (select max(moment) from outcome)'})`,
-    )
-  )[0]?.[0];
-  const ended = typeof end === 'number' ? end : null;
-  const mature = window === undefined ? '' : `where moment + ${milliseconds(window)} <= ${ended ?? 0}`;
+  const [[last = null, ended = null] = []] = await ask(
+    // A time of the future makes no window complete.
+    `select max(moment), max(moment) filter (where moment <= ${Date.now()})
+     from (select moment from exposure${outcomes === undefined ? '' : ' union all select moment from outcome'})`,
+  );
+  const mature = window === undefined ? '' : `where moment + ${milliseconds(window)} <= ${Number(ended ?? 0)}`;
   await workspace.run(`create table unit as select * from assigned ${mature}`);
-  const findings = await readFindings(ask, numbers, { settings, outcomes: outcomes !== undefined, ended });
+  const findings = await readFindings(ask, numbers, {
+    settings,
+    outcomes: outcomes !== undefined,
+    ended: typeof last === 'number' ? last : null,
+  });
 
   await workspace.run(outcomes === undefined ? givenValues(settings) : summedValues(settings));
   const covered = (metric: ExperimentMetric): boolean =>
@@ -298,8 +303,17 @@ async function readFindings(
     strangers,
     before,
     versions: [await named(settings.arms.champion), await named(settings.arms.candidate)],
+    unknownEvents: outcomes ? await unknownEventsOf(ask, settings) : [],
     end: ended,
   };
+}
+
+async function unknownEventsOf(ask: Ask, { metrics }: AbTest): Promise<string[]> {
+  const asked = [...new Set(metrics.flatMap(({ event }) => event ?? []))];
+  const known = new Set(
+    (await ask('select distinct name from outcome where name is not null')).map(([name]) => String(name)),
+  );
+  return asked.filter((name) => !known.has(name));
 }
 
 function valueList(settings: AbTest): string {
@@ -348,6 +362,22 @@ function summedValues(settings: AbTest): string {
     from unit u left join outcome o on o.who = u.who and o.moment is not null group by u.who`;
 }
 
+/** @throws DataError where numbers are so large that a variance of them is none */
+async function askFinite(ask: Ask, metric: string, query: string): Promise<unknown[][]> {
+  try {
+    return await ask(query);
+  } catch (cause) {
+    if (!(cause instanceof Error) || !cause.message.includes('out of range')) throw cause;
+    throw new DataError({
+      found: `the values of ${metric} are too large to be summed up`,
+      expected: 'numbers whose squares are numbers',
+      where: 'ab_test.outcomes',
+      remedy: 'Look for a number that stands for a missing one, and leave it out',
+      cause,
+    });
+  }
+}
+
 /** Moments of every metric by arm. Users without a value are left out of that metric. */
 async function moments(
   ask: Ask,
@@ -363,7 +393,9 @@ async function moments(
     const needed = [y, ...(isRatio ? [d] : []), ...(hasX ? [x] : [])]
       .map((each) => `${each} is not null`)
       .join(' and ');
-    const rows = await ask(
+    const rows = await askFinite(
+      ask,
+      metric.name,
       `select arm, count(*)::double, avg(${y}), coalesce(var_samp(${y}), 0),
        ${isRatio ? `avg(${d}), coalesce(var_samp(${d}), 0), coalesce(covar_samp(${y}, ${d}), 0)` : 'null, null, null'},
        ${hasX ? `avg(${x}), coalesce(var_samp(${x}), 0), coalesce(covar_samp(${y}, ${x}), 0)` : 'null, null, null'}

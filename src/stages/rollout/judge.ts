@@ -1,62 +1,22 @@
 import type { Check } from '../../evidence/index.ts';
-import { failureEvidence, failureRatioBounds, type FailureWindow } from '../../statistics/failures-by-arm.ts';
 import { sampleRatio } from '../../statistics/sample-ratio.ts';
 import { capitalised, percent } from '../../wording.ts';
-import type { Guardrail, Rollout } from './schema.ts';
+import {
+  count,
+  dataCheck,
+  guardrailCheck,
+  minutes,
+  standingOf,
+  type GuardrailStanding,
+  type Judgement,
+  type Sight,
+  type StepObservation,
+} from '../guardrails.ts';
+import type { Rollout } from './schema.ts';
 
-/** What was seen of both versions at one step so far. */
-export interface StepObservation {
-  /** Share of the traffic of the candidate, in percent. */
-  weight: number;
-  /** When the step began, and until when it was looked at: milliseconds since 1970. */
-  from: number;
-  to: number;
-  requests: ByArm;
-  /** Users at this step; null: the source knows no users, and requests stand for them. */
-  users: ByArm | null;
-  /** Users at this step that both versions answered. */
-  inBoth: number;
-  /** By guardrail: users whose first failure in this rollout was at this step. */
-  failures: Readonly<Record<string, ByArm>>;
-}
-
-export interface ByArm {
-  champion: number;
-  candidate: number;
-}
-
-export interface Looked {
+export interface Looked extends Sight {
   /** Oldest first; the last is the step that runs. */
   steps: readonly StepObservation[];
-  now: number;
-  alpha: number;
-  /** What is wrong with the source now: it cannot be reached, it is empty or partial. */
-  fault: string | null;
-  /** Since when there are no data. */
-  blindSince: number | null;
-  /** What makes the rollout void whatever the numbers are: a weight that somebody else set, a version that nobody judged. */
-  void: string | null;
-}
-
-export interface Judgement {
-  /** `advance`: to the next step, or from the last one to everybody. */
-  verdict: 'advance' | 'hold' | 'roll-back';
-  /** Why, in a sentence. */
-  reason: string;
-  checks: Check[];
-  guardrails: GuardrailStanding[];
-}
-
-export interface GuardrailStanding {
-  name: string;
-  /** Log of the e-value against "not worse than tolerated", over all steps. */
-  logEvidence: number;
-  /** Log of what it takes to roll back. */
-  limit: number;
-  /** Failures at the step that runs. */
-  failures: ByArm;
-  /** Confidence sequence of the ratio of the failure rates at the step that runs; upper null: open. */
-  ratio: { lower: number; upper: number | null };
 }
 
 export interface Limits {
@@ -81,10 +41,10 @@ export function judgeRollout(settings: Rollout, limits: Limits, looked: Looked):
   const isLast = steps.length === settings.steps.length;
   const guardrails = settings.guardrails.map((each) => standingOf(each, steps, level));
   const checks = settings.guardrails.map((each, index) =>
-    guardrailCheck(each, guardrails[index] as GuardrailStanding, step, isLast),
+    guardrailCheck('rollout', each, guardrails[index] as GuardrailStanding, seenAt(step, each.name), isLast),
   );
   const ratio = ratioCheck(step);
-  const data = dataCheck(looked, limits);
+  const data = dataCheck('rollout', looked, step.requests, limits.noDataMs);
   const all = [data, ratio, ...checks];
   const judged = (verdict: Judgement['verdict'], reason: string): Judgement => ({
     verdict,
@@ -119,57 +79,10 @@ export function judgeRollout(settings: Rollout, limits: Limits, looked: Looked):
   return judged('hold', `${capitalised(wants.join('; '))}.`);
 }
 
-function standingOf(
-  { name, max_ratio: tolerated = 1 }: Guardrail,
-  steps: readonly StepObservation[],
-  level: number,
-): GuardrailStanding {
-  const windows = steps.map((step): FailureWindow => {
-    const { champion, candidate } = step.failures[name] ?? { champion: 0, candidate: 0 };
-    return { candidate, both: champion + candidate, share: step.weight / 100 };
-  });
-  const here = windows.at(-1) as FailureWindow;
-  const { lower, upper } = failureRatioBounds(here, level);
-  return {
-    name,
-    logEvidence: failureEvidence(windows, tolerated),
-    limit: -Math.log(level),
-    failures: { champion: here.both - here.candidate, candidate: here.candidate },
-    ratio: { lower, upper: Number.isFinite(upper) ? upper : null },
-  };
-}
-
-function guardrailCheck(
-  guardrail: Guardrail,
-  { logEvidence, limit, failures, ratio }: GuardrailStanding,
-  step: StepObservation,
-  isLast: boolean,
-): Check {
-  const { name, max_ratio: tolerated = 1, prove_below: proof } = guardrail;
-  const title = name.replaceAll('_', ' ');
-  const unit = step.users === null ? 'requests' : 'users';
-  const seen = `${count(failures.candidate)} of ${count(failures.champion + failures.candidate)} ${unit} with ${title} were the candidate's at ${step.weight}% of the traffic`;
-  const bounds = `ratio of the rates ${short(ratio.lower)} to ${ratio.upper === null ? 'any' : short(ratio.upper)}`;
-  const evidence = `evidence ${short(Math.exp(Math.min(logEvidence, 100)))} of ${short(Math.exp(limit))}`;
-  const harm = logEvidence >= limit;
-  const open = isLast && proof !== undefined && (ratio.upper === null || ratio.upper >= proof);
-  const more = tolerated === 1 ? 'more' : `more than ${tolerated} times as many`;
-  return {
-    id: `rollout/${name}`,
-    title: capitalised(title),
-    severity: 'block',
-    verdict: harm ? 'fail' : open ? 'inconclusive' : 'pass',
-    message: harm
-      ? `The candidate is shown to have ${more} ${title} than the champion: ${seen} (${bounds}, ${evidence} over all steps).`
-      : open
-        ? `${capitalised(title)} are not shown to be below ${proof} times the champion's: ${seen} (${bounds}).`
-        : `No harm is shown: ${seen} (${bounds}, ${evidence}).`,
-    observed: `${count(failures.candidate)} / ${count(failures.champion)}`,
-    required:
-      proof === undefined
-        ? `no ${more === 'more' ? 'higher' : `${tolerated} times higher`} rate shown`
-        : `below ${proof} times`,
-  };
+function seenAt({ failures, users, weight }: StepObservation, name: string): string {
+  const { champion, candidate } = failures[name] ?? { champion: 0, candidate: 0 };
+  const unit = users === null ? 'requests' : 'users';
+  return `${count(candidate)} of ${count(champion + candidate)} ${unit} with ${name.replaceAll('_', ' ')} were the candidate's at ${weight}% of the traffic`;
 }
 
 function ratioCheck(step: StepObservation): Check {
@@ -195,38 +108,4 @@ function ratioCheck(step: StepObservation): Check {
     required: planned,
     unit: 'share',
   };
-}
-
-function dataCheck({ fault, blindSince, now, steps }: Looked, { noDataMs }: Limits): Check {
-  const step = steps.at(-1) as StepObservation;
-  const found =
-    fault ?? (step.requests.champion + step.requests.candidate === 0 ? 'no request was seen at this step' : null);
-  const since =
-    blindSince === null ? '' : ` for ${minutes(now - blindSince)} of the ${minutes(noDataMs)} that are tolerated`;
-  return {
-    id: 'rollout/data',
-    title: 'There are data',
-    severity: 'block',
-    verdict: found === null ? 'pass' : 'inconclusive',
-    message:
-      found === null
-        ? `${count(step.requests.candidate)} requests of the candidate were seen.`
-        : `${capitalised(found)}${since}.`,
-    observed: found ?? 'seen',
-    required: 'seen',
-  };
-}
-
-function count(value: number): string {
-  return value.toLocaleString('en-US');
-}
-
-function short(value: number): string {
-  return value.toLocaleString('en-US', { maximumSignificantDigits: 3 });
-}
-
-/** A duration as people say it: `40 s`, `12 min`, `3.5 h`. */
-export function minutes(ms: number): string {
-  if (ms < 120_000) return `${Math.max(0, Math.round(ms / 1000))} s`;
-  return ms < 7_200_000 ? `${Math.round(ms / 60_000)} min` : `${(ms / 3_600_000).toFixed(1)} h`;
 }

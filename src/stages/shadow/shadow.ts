@@ -161,12 +161,20 @@ async function readAnswers(workspace: DuckDBConnection, dataset: Dataset, settin
   );
 }
 
+/** The one name of a class, as `classText` has it: 1, 1.0 and true are one, whoever logged them and as what. */
+function oneName(text: string): string {
+  const whole = `regexp_replace(lower(${text}), '^[+]?([0-9]+)[.]0*$', '\\1')`;
+  return `case ${whole} when '1' then 'true' when '0' then 'false' when 'true' then 'true' when 'false' then 'false'
+    else regexp_replace(${text}, '^([+-]?[0-9]+)[.]0+$', '\\1') end`;
+}
+
 /** `pair` and `itself`: what two sides answered to one request. */
 async function pairUp(workspace: DuckDBConnection, { threshold = 0.5 }: Shadow, slices: number): Promise<void> {
   const kept = Array.from({ length: slices }, (_, index) => `, a.s${index}`).join('');
-  const decision = (side: string): string => `coalesce(${side}.label, (${side}.score >= ${threshold})::varchar)`;
+  const said = (side: string): string => `coalesce(${side}.label, (${side}.score >= ${threshold})::varchar)`;
+  const decision = (side: string): string => oneName(said(side));
   const pairs = (arm: number, turn: number): string =>
-    `select a.id, ${decision('a')} as first, ${decision('b')} as second, a.score as before, b.score as after, a.ms as time, b.ms as other ${kept}
+    `select a.id, ${decision('a')} as first, ${decision('b')} as second, ${said('a')} as first_said, ${said('b')} as second_said, a.score as before, b.score as after, a.ms as time, b.ms as other ${kept}
      from answer a join answer b using (id) where a.arm = 0 and a.turn = 1 and not a.failed and b.arm = ${arm} and b.turn = ${turn} and not b.failed`;
   await workspace.run(`create table pair as ${pairs(1, 1)} order by id`);
   await workspace.run(`create table itself as ${pairs(0, 2)} order by id`);
@@ -210,13 +218,15 @@ async function comparison(
 
 function requestsCheck({ pairs }: Comparison, unpaired: number, { min_requests: least = 100 }: Shadow): Check {
   const alone =
-    unpaired === 0 ? '' : ` ${unpaired.toLocaleString('en-US')} requests have the answer of one version alone.`;
+    unpaired === 0
+      ? ''
+      : ` ${unpaired.toLocaleString('en-US')} ${unpaired === 1 ? 'request has' : 'requests have'} the answer of one version alone${pairs === 0 ? ': their ids are not the same' : ''}.`;
   return {
     id: 'shadow/requests',
     title: 'Requests answered by both',
     severity: 'block',
     verdict: pairs >= least ? 'pass' : 'inconclusive',
-    message: `${pairs.toLocaleString('en-US')} requests were answered by both versions.${alone}`,
+    message: `${pairs.toLocaleString('en-US')} ${pairs === 1 ? 'request was' : 'requests were'} answered by both versions.${alone}`,
     observed: pairs,
     required: least,
     limit: 'at least',
@@ -341,11 +351,10 @@ async function judgeLabels(
     copyRows(dataset, [ids.of(expressions[0] as string), expressions[1] as string], workspace, 'told', from),
   );
   const key = (text: string): string => (ids.numeric ? withoutLeadingZeros(text) : text);
-  const truth = `case lower(t.label) when '1' then 'true' when '0' then 'false' else t.label end`;
-  const same = (side: string): string => `(${side} = t.label or ${side} = ${truth})`;
+  const same = (side: string): string => `${side} = ${oneName('t.label')}`;
   const [row = []] = await ask(
     `select count(*)::double, (count(*) filter (where ${same('second')}))::double, (count(*) filter (where ${same('first')}))::double,
-     (select count(*) from (select id from told group by id having count(distinct label) > 1))::double
+     (select count(*) from (select id from told group by id having count(distinct ${oneName('label')}) > 1))::double
      from pair p join (select distinct on (id) id, label from told where label is not null order by id) t on ${key('p.id')} = ${key('t.id')} where first <> second`,
   );
   const [labelled = 0, candidate = 0, champion = 0, contradicting = 0] = row.map(Number);
@@ -376,7 +385,7 @@ async function sampleOf(
   seed: number,
 ): Promise<string | null> {
   const rows = await ask(
-    `select id, first, second, before, after from pair where first <> second order by md5(id || ${quoteLiteral(`#${seed}`)}), id limit ${size}`,
+    `select id, first_said, second_said, before, after from pair where first <> second order by md5(id || ${quoteLiteral(`#${seed}`)}), id limit ${size}`,
   );
   if (rows.length === 0) return null;
   const cell = (value: unknown): string => {

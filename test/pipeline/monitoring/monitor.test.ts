@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { promisify } from 'node:util';
 import { silentLog } from '../../../src/log.ts';
@@ -57,6 +59,44 @@ describe('monitoring', () => {
       assert.equal(late.records.length, 80);
       assert.deepEqual(signals(late), []);
       assert.equal(late.records.filter(({ performance }) => performance !== null).length, 77);
+    }));
+
+  test('of logs that were delivered twice counts each row once, and of empty labels says that there are none', () =>
+    inRepository(async (folder) => {
+      const production = await simulateProduction(folder, { days: 5, monitor: labels });
+      await production.until(5);
+      const [logs, told] = [join(folder, 'logs/production.csv'), join(folder, 'logs/labels.csv')];
+      const text = await readFile(logs, 'utf8');
+      await writeFile(logs, text + text.slice(text.indexOf('\n') + 1));
+      await writeFile(told, 'id,label\n');
+      const result = await monitored(production, production.at(5));
+      assert.deepEqual(
+        result.records.map(({ rows }) => rows),
+        Array.from({ length: 5 }, () => 400),
+      );
+      assert.deepEqual(signals(result), ['data/repeated note']);
+      const harm = result.evidence.checks.find(({ id }) => id === 'monitor/harm/loss');
+      assert.match(harm?.message ?? '', /0% of the rows have a label/u);
+    }));
+
+  test('takes labels in other words for no labels, and alarms where nothing has a score', () =>
+    inRepository(async (folder) => {
+      const production = await simulateProduction(folder, { days: 5, monitor: labels });
+      await production.until(5);
+      const [logs, told] = [join(folder, 'logs/production.csv'), join(folder, 'logs/labels.csv')];
+      await writeFile(told, (await readFile(told, 'utf8')).replaceAll(/,1$/gmu, ',yes').replaceAll(/,0$/gmu, ',no'));
+      await writeFile(logs, (await readFile(logs, 'utf8')).replaceAll(/(north|south),[^,]+,/gu, '$1,NaN,'));
+      const result = await monitored(production, production.at(5));
+      const found = openFindings(result.findings);
+      assert.match(
+        found.find(({ signal }) => signal === 'data/labels-join')?.message ?? '',
+        /none of them is a class of the model/u,
+      );
+      assert.match(
+        found.find(({ signal, level }) => signal === 'data/missing' && level === 'alarm')?.message ?? '',
+        /none has a score/u,
+      );
+      assert.ok(!found.some(({ signal }) => signal === 'harm/loss'));
     }));
 
   test('tells harm that labels show, and takes the vote of an estimate that misses it', () =>

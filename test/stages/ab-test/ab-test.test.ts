@@ -226,6 +226,41 @@ describe('an experiment that is judged from its logs', () => {
     assert.equal(check('conversion').comparison?.n, 1000);
   });
 
+  it('takes no window for complete because of a time in the future', async () => {
+    const { assignments, outcomes } = experiment(1000, { A: 0.5, B: 0.5 });
+    assignments.push('late1,A,2026-03-08T10:00:00Z,DE', 'wrong,B,2099-01-01T00:00:00Z,DE');
+    const { check } = await judged({ outcomes: 'o.csv', window: '5d' }, assignments, outcomes);
+    assert.match(check('logs').message, /2 users are left out until.*times in the future/u);
+    assert.equal(check('logs').verdict, 'fail');
+  });
+
+  it('says what makes outcomes of no use: an event nobody logs, other ids, a clock', async () => {
+    const { assignments, outcomes } = experiment(400, { A: 0.5, B: 0.5 });
+    const logs = async (settings: Partial<AbTest>, change: (line: string) => string): Promise<Check> => {
+      const changed = outcomes.map((line, index) => (index === 0 ? line : change(line)));
+      const { check } = await judged({ outcomes: 'o.csv', ...settings }, assignments, changed);
+      return check('logs');
+    };
+    const misspelt = await logs(
+      { columns: { ...base.columns, name: 'event' }, metrics: [{ ...conversion, event: 'purchase' }] },
+      (line) => line,
+    );
+    assert.match(misspelt.message, /No outcome is named "purchase"/u);
+    const others = await logs({}, (line) => line.toUpperCase());
+    const early = await logs({}, (line) => line.replace('T11', 'T08'));
+    assert.deepEqual([misspelt.verdict, others.verdict, early.verdict], ['fail', 'fail', 'fail']);
+  });
+
+  it('refuses numbers whose squares are none', async () => {
+    const { assignments, outcomes } = experiment(400, { A: 0.5, B: 0.5 });
+    outcomes.push('u0,2026-03-01T12:00:00Z,e,1e300');
+    const metrics: ExperimentMetric[] = [{ name: 'spend', kind: 'sum', column: 'amount', require: 'superior' }];
+    await assert.rejects(
+      judged({ outcomes: 'o.csv', metrics }, assignments, outcomes),
+      /values of spend are too large/u,
+    );
+  });
+
   it('keeps users in both arms out, and holds where they are many', async () => {
     const { assignments, outcomes } = experiment(1000, { A: 0.5, B: 0.5 });
     const crossed = [...assignments, 'u1,A,2026-03-01T12:00:00Z,DE', 'u2,B,2026-03-01T12:00:00Z,DE'];

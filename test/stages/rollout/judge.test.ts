@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { judgeRollout, type Judgement, type Looked, type StepObservation } from '../../../src/stages/rollout/judge.ts';
+import { judgeRollout, type Looked } from '../../../src/stages/rollout/judge.ts';
+import { type Judgement, type StepObservation } from '../../../src/stages/guardrails.ts';
 import type { Rollout } from '../../../src/stages/rollout/schema.ts';
 import { rollout } from '../../../src/stages/rollout/stage.ts';
 import type { ConfiguredModel } from '../../support/configured-model.ts';

@@ -95,6 +95,20 @@ describe('a log of mirrored answers', () => {
     );
   });
 
+  it('takes 1, 1.0, true and a score above the threshold for one answer, and shows each as it was logged', async () => {
+    const lines = ['id,arm,label,score'];
+    for (let request = 0; request < 200; request += 1) {
+      const yes = request % 2;
+      const other = [`${yes}.0,`, `${yes === 1 ? 'True' : 'false'},`, `,${yes === 1 ? 0.9 : 0.1}`][
+        request % 3
+      ] as string;
+      lines.push(`r${request},champion,${yes},`, `r${request},candidate,${request === 7 ? '0.0,' : other}`);
+    }
+    const { rows, files } = await compared({ log: 'l' }, { mirrored: lines });
+    assert.deepEqual([rows[0]?.pairs, rows[0]?.disagreements], [200, 1]);
+    assert.match(String(files?.[0]?.content), /^r7,1,0\.0,/mu);
+  });
+
   it('passes, fails and leaves open by the bounds and not by the estimate', async () => {
     const verdict = async (limit: string): Promise<string> =>
       (await compared({ log: 'l', max_disagreement: limit }, { mirrored: mirrored(10) })).check('disagreement').verdict;
@@ -113,7 +127,7 @@ describe('a log of mirrored answers', () => {
     assert.match(check('latency-ratio').message, /1\.2\d+ .*of the champion against itself/u);
     assert.equal(check('error-rate').observed, 1 / 401);
     assert.match(check('error-rate').message, /0 of 401 of the champion/u);
-    assert.match(check('requests').message, /1 requests have the answer of one version alone/u);
+    assert.match(check('requests').message, /1 request has the answer of one version alone/u);
     assert.equal(check('score-shift').verdict, 'pass');
   });
 

@@ -1,13 +1,13 @@
-import type { Evidence } from '../../evidence/index.ts';
-import { checksSection } from '../../report/checks.ts';
-import { numberCell, textCell, type Section } from '../../report/section.ts';
+import type { Evidence } from '../evidence/index.ts';
+import { checksSection } from '../report/checks.ts';
+import { numberCell, textCell, type Section } from '../report/section.ts';
 
 /** The checks, and the steps over time. Details are plain JSON of any form. */
-export function sections(evidence: Evidence): Section[] {
-  return [checksSection('Rollout', evidence), steps(evidence)];
+export function trafficSections(title: string, stepsTitle: string, evidence: Evidence): Section[] {
+  return [checksSection(title, evidence), steps(stepsTitle, evidence)];
 }
 
-function steps({ details }: Evidence): Section {
+function steps(title: string, { details }: Evidence): Section {
   const all = list(details['steps']).map(object);
   const names = [...new Set(all.flatMap((step) => Object.keys(object(step['failures']))))];
   const counts = (value: unknown): string => {
@@ -16,7 +16,7 @@ function steps({ details }: Evidence): Section {
   };
   const timeOf = (ms: unknown): string => (typeof ms === 'number' ? new Date(ms).toISOString().slice(0, 19) : '');
   return {
-    title: 'Steps of the rollout',
+    title,
     charts: [
       {
         kind: 'line',

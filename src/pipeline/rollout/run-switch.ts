@@ -1,0 +1,278 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { alphaOf } from '../../config/defaults.ts';
+import { milliseconds } from '../../config/units.ts';
+import { ContenderError, UsageError } from '../../errors.ts';
+import { identityOf, type Check } from '../../evidence/index.ts';
+import type { Judgement, StepObservation } from '../../stages/guardrails.ts';
+import { minutes } from '../../stages/guardrails.ts';
+import { judgeSwitch, together, total, type SwitchLimits } from '../../stages/switch/judge.ts';
+import { defaultPoll, switchSettings, type Switch } from '../../stages/switch/schema.ts';
+import { switchOver as stage } from '../../stages/switch/stage.ts';
+import { withModelFolder } from '../contestants/resolve.ts';
+import { rollBack as rollBackRegistry } from '../gate/acts.ts';
+import { discardEvidence } from '../gate/output.ts';
+import type { PromoteResult } from '../gate/promote.ts';
+import { checksOnServed } from '../gate/run-stage.ts';
+import { openRegistry } from '../open-registry.ts';
+import { insideGrowing, type Workspace } from '../workspace.ts';
+import { ask } from './http.ts';
+import { openObserver } from './observe.ts';
+import type { Observer, Step } from './observer.ts';
+import {
+  begin,
+  decided,
+  endRun,
+  finish,
+  inTurn,
+  lastTime,
+  newRun,
+  promote,
+  raise,
+  renew,
+  renewOnTime,
+  requireGate,
+  requireNoOther,
+  rollBack,
+  stepCheck,
+  type Begun,
+  type Run,
+  type TrafficInput,
+} from './traffic-run.ts';
+
+/**
+ * Blue and green: check the candidate beside the champion, give it all of the traffic at once, watch it, and promote it where no harm was
+ * shown. Harm, or nothing to see, gives everything back to the champion within a look. Recorded as a rollout is.
+ *
+ * @throws UsageError where the gate did not let the candidate through, or another one runs; TrafficError; RegistryError
+ */
+export async function runSwitch(workspace: Workspace, input: TrafficInput): Promise<PromoteResult> {
+  await discardEvidence(workspace, stage);
+  return withModelFolder(async (downloads) => {
+    const settings = switchSettings(workspace.modelConfig);
+    const begun = await begin(workspace, { ...input, stage, settings }, downloads);
+    return switchTo(workspace, input, begun, downloads);
+  });
+}
+
+async function switchTo(
+  workspace: Workspace,
+  input: TrafficInput,
+  begun: Begun,
+  downloads: string,
+): Promise<PromoteResult> {
+  const { weights, artifacts, view } = begun;
+  const settings = begun.settings as Switch;
+  const keepMs = milliseconds(settings.keep_blue);
+  if (identityOf(artifacts.candidate) === identityOf(artifacts.champion)) return finish(workspace, input, weights);
+  requireGate(artifacts.candidate, view);
+  requireNoOther(stage, await weights.read(), weights);
+  if (input.record) await (await openRegistry(workspace)).ensureWritable();
+  const limits: SwitchLimits = {
+    watchMs: milliseconds(settings.watch_time),
+    noDataMs: milliseconds(settings.no_data ?? '1m'),
+    minRequests: settings.min_requests,
+  };
+  const run = newRun(workspace, input, begun, limits.watchMs);
+  const pollMs = milliseconds(settings.poll ?? defaultPoll);
+  const green = await checkGreen(run, settings, downloads);
+  const fault = green.find(({ verdict, severity }) => verdict !== 'pass' && severity === 'block');
+  if (fault !== undefined) return notSwitched(run, `Green was not let in. ${fault.message}`, green);
+  const pathOf = (file: string, key: string): Promise<string> => insideGrowing(workspace, file, key);
+  const observer = await openObserver({ settings, pathOf, env: input.env, artifacts, oncePerArm: true });
+  const watching: Watching = { settings, limits, observer, pollMs, before: [], after: [] };
+  const renewal = renewOnTime(run);
+  try {
+    const blind = await watchBlue(run, watching);
+    if (blind !== null) return await notSwitched(run, blind, green);
+    await raise(run, 100, 'Green passed its checks.', green);
+    const judgement = await watchGreen(run, watching);
+    judgement.checks.push(...green);
+    if (judgement.verdict === 'roll-back') return await rollBack(run, judgement);
+    const until = new Date(Date.now() + keepMs);
+    run.details = { ...run.details, blue_until: until.toISOString() };
+    const result = await promote(run, judgement, judgement.reason);
+    if (run.promoted)
+      workspace.log.info(`Blue must stay up until ${until.toISOString()}: contender switch --back goes back to it.`);
+    return result;
+  } finally {
+    clearInterval(renewal);
+    await endRun(run);
+    await observer.close();
+  }
+}
+
+interface Watching {
+  settings: Switch;
+  limits: SwitchLimits;
+  observer: Observer;
+  pollMs: number;
+  /** Looks of one length, as the source has them so far. */
+  before: Step[];
+  after: Step[];
+}
+
+/** Nothing was switched: held, with what was found. */
+function notSwitched(run: Run, message: string, green: readonly Check[]): Promise<PromoteResult> {
+  return decided(run, 0, null, [stepCheck(run, 'green', 'inconclusive', message, 'not switched'), ...green]);
+}
+
+/** Health, answers equal to the predictions, a little load: the load test of the gate, on what is to be switched to. */
+async function checkGreen({ workspace, input }: Run, { green }: Switch, downloads: string): Promise<Check[]> {
+  const { rate = 20, duration = '5s', p95_ms: p95, url, ...service } = green;
+  const asked = {
+    staging: { url, ...service },
+    load: {
+      profile: { kind: 'smoke', rate, duration, warmup: '1s' },
+      slo: { error_rate: 0, accuracy: 'parity', ...(p95 === undefined ? {} : { p95_ms: p95 }) },
+    },
+    token: input.env['CONTENDER_TARGET_TOKEN'],
+  };
+  // What was read before must stay as it is: the champion is fetched once more, beside it.
+  const own = join(downloads, 'green');
+  await mkdir(own);
+  const checks = await checksOnServed(workspace, asked, own);
+  // How green is served says nothing of the model: it holds the candidate, and rejects none.
+  return checks.map((check) => ({
+    ...check,
+    id: check.id.replace(/^load\//u, 'switch/green-'),
+    verdict: check.verdict === 'fail' && check.severity === 'block' ? 'inconclusive' : check.verdict,
+  }));
+}
+
+/**
+ * How blue does, in looks as long and as many as green will get. A log has them already; counters begin to count now.
+ * @returns why green cannot be held against it; null: it can
+ */
+async function watchBlue(run: Run, watching: Watching): Promise<string | null> {
+  const { settings, limits, observer, pollMs, before } = watching;
+  const { log, signal } = run.workspace;
+  const looks = Math.ceil(limits.watchMs / pollMs);
+  const isLive = 'prometheus' in settings.observe;
+  const start = Date.now() - (isLive ? 0 : looks * pollMs);
+  let fault: string | null = null;
+  let seen: StepObservation[] = [];
+  if (isLive) log.info(`Watching blue for ${minutes(limits.watchMs)}, to hold green against it.`);
+  for (let look = 0; look < looks; look += 1) {
+    const from = start + look * pollMs;
+    before.push({ weight: 0, from, to: isLive ? null : from + pollMs });
+    if (!isLive) continue;
+    // The first look only says where the counters stand.
+    if (look === 0) await observer.look(before, Date.now());
+    await sleep(pollMs, undefined, signal === undefined ? {} : { signal });
+    ({ fault, steps: seen } = await observer.look(before, Date.now()));
+    (before.at(-1) as Step).to = Date.now();
+  }
+  if (!isLive) ({ fault, steps: seen } = await observer.look(before, Date.now()));
+  const { champion } = total(seen);
+  if (fault !== null) return `Nothing is known of blue: ${fault}.`;
+  if (champion >= limits.minRequests) return null;
+  return `Blue had ${champion.toLocaleString('en-US')} requests in ${minutes(limits.watchMs)}, of at least ${limits.minRequests.toLocaleString('en-US')} that green is to be held against.`;
+}
+
+async function watchGreen(
+  run: Run,
+  { settings, limits, observer, pollMs, before, after }: Watching,
+): Promise<Judgement> {
+  const { log, signal } = run.workspace;
+  const since = Date.now();
+  let seenAt = since;
+  let told = '';
+  let isBlueDown = false;
+  for (;;) {
+    after.push({ weight: 100, from: after.at(-1)?.to ?? since, to: null });
+    await sleep(pollMs, undefined, signal === undefined ? {} : { signal });
+    const now = Date.now();
+    (after.at(-1) as Step).to = now;
+    const conflict = await inTurn(run, () => renew(run));
+    const { steps: seen, fault, void: other } = await observer.look([...before, ...after], now);
+    const [ofBlue, ofGreen] = [seen.slice(0, before.length), seen.slice(before.length)];
+    if (fault === null && (ofGreen.at(-1)?.requests.candidate ?? 0) > 0) seenAt = now;
+    const judgement = judgeSwitch(settings.guardrails, limits, {
+      before: ofBlue,
+      after: ofGreen,
+      since,
+      now,
+      alpha: alphaOf(run.workspace.modelConfig.policy),
+      fault: fault ?? conflict.fault,
+      blindSince: seenAt,
+      void: run.conflict ?? conflict.void ?? other,
+    });
+    const { verdict, reason } = judgement;
+    run.steps = [together(ofBlue, 0), together(ofGreen, 100)].flatMap((each, index) =>
+      each === undefined
+        ? []
+        : [{ weight: each.weight, from: each.from, to: each.to, seen: each, verdict: index === 0 ? 'blue' : verdict }],
+    );
+    if (settings.blue !== undefined && !isBlueDown && !(await isUp(settings.blue, signal))) {
+      isBlueDown = true;
+      log.warning(`Blue does not answer at ${new URL(settings.blue).host}: there is nothing to switch back to.`);
+    }
+    if (isBlueDown) judgement.checks.push(blueCheck());
+    if (verdict !== 'hold') {
+      log.info(`Green: ${verdict}. ${reason}`);
+      return judgement;
+    }
+    if (reason !== told) log.info(`Green: ${reason}`);
+    told = reason;
+  }
+}
+
+async function isUp(url: string, signal: AbortSignal | undefined): Promise<boolean> {
+  try {
+    await ask(url, { signal });
+    return true;
+  } catch (error) {
+    signal?.throwIfAborted();
+    if (error instanceof ContenderError) return false;
+    throw error;
+  }
+}
+
+function blueCheck(): Check {
+  return {
+    id: 'switch/blue',
+    title: 'Blue stays up',
+    severity: 'warn',
+    verdict: 'fail',
+    message: 'Blue did not answer while green was watched: there was nothing to switch back to.',
+    observed: 'down',
+    required: 'up',
+  };
+}
+
+/**
+ * Go back to blue after the promotion, while it is kept up: the weight first, within seconds, then the registry.
+ * @throws UsageError where the candidate is not the champion, or blue need not be up any more
+ */
+export function switchBack(workspace: Workspace, input: TrafficInput & { reason: string }): Promise<PromoteResult> {
+  return withModelFolder(async (downloads) => {
+    const settings = switchSettings(workspace.modelConfig);
+    const begun = await begin(workspace, { ...input, stage, settings }, downloads);
+    const { artifacts, weights } = begun;
+    if (identityOf(artifacts.candidate) !== identityOf(artifacts.champion)) {
+      throw new UsageError({
+        found: 'the candidate is not the champion',
+        expected: 'a switch that was made',
+        remedy:
+          'A switch that is under way goes back by itself; contender switch --put-back takes back what a killed one left',
+      });
+    }
+    const until = await lastTime(workspace, begun, 'blue_until');
+    if (until === null || until < Date.now()) {
+      throw new UsageError({
+        found:
+          until === null
+            ? 'no switch made this candidate champion'
+            : `blue was kept until ${new Date(until).toISOString()}`,
+        expected: 'a champion of before that is still up',
+        remedy: 'Serve the version of before again, then contender rollback',
+      });
+    }
+    await weights.write({ weight: 0, expires: null });
+    workspace.log.info('Blue has all of the traffic again.');
+    const { env: _env, ...act } = input;
+    return rollBackRegistry(workspace, { ...act, to: 'previous' });
+  });
+}

@@ -1,0 +1,433 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { milliseconds } from '../../config/units.ts';
+import { lastDecisionOn } from '../../decide/history.ts';
+import { ContenderError, TrafficError, UsageError } from '../../errors.ts';
+import {
+  buildEvidence,
+  identityOf,
+  type Artifact,
+  type Check,
+  type Evidence,
+  type RegistryHistory,
+} from '../../evidence/index.ts';
+import { minutes, type Judgement, type StepObservation } from '../../stages/guardrails.ts';
+import { stages } from '../../stages/index.ts';
+import type { Stage } from '../../stages/stage.ts';
+import type { Traffic } from '../../stages/traffic.ts';
+import { version } from '../../version.ts';
+import { recordedArtifact } from '../contestants/contestants.ts';
+import { resolveCandidate, resolveChampion, withModelFolder } from '../contestants/resolve.ts';
+import { writeEvidence } from '../gate/output.ts';
+import { runPromote, type PromoteInput, type PromoteResult } from '../gate/promote.ts';
+import { openRegistry } from '../open-registry.ts';
+import type { Workspace } from '../workspace.ts';
+import type { Step } from './observer.ts';
+import { openWeights } from './weights.ts';
+import type { WeightStore } from './weight-store.ts';
+
+/* What a rollout and a switch do alike: begin, raise a weight and record it, keep it, put it back, promote. */
+
+export interface TrafficInput extends PromoteInput {
+  /** Tokens of weights and metrics. */
+  env: NodeJS.ProcessEnv;
+}
+
+const defaultExpiry = '15m';
+/** A weight that could not be put back is tried again so often, a second apart. */
+const putBackAttempts = 10;
+
+/** A rollout or a switch that runs. */
+export interface Run {
+  stage: Stage;
+  workspace: Workspace;
+  input: TrafficInput;
+  settings: Traffic;
+  /** How long one weight may last, in milliseconds, where nobody renews it. */
+  longestMs: number;
+  weights: WeightStore;
+  artifacts: Record<'champion' | 'candidate', Artifact>;
+  startedAt: Date;
+  steps: (Step & { seen?: StepObservation; verdict?: string })[];
+  /** What this run set, and is in force as far as it knows. */
+  weight: number;
+  /** The candidate is champion, and keeps what it has. */
+  promoted: boolean;
+  /** The last work on the weight: one after the other. */
+  turn: Promise<unknown>;
+  /** What else the evidence says. */
+  details: Record<string, unknown>;
+  /** What a renewal found between two looks. */
+  conflict: string | null;
+}
+
+/** Work on the weight, one after the other: a renewal must not overtake a raise. */
+export function inTurn<T>(run: Run, work: () => Promise<T>): Promise<T> {
+  const done = run.turn.then(work, work);
+  run.turn = done.catch(() => undefined);
+  return done;
+}
+
+/** A weight that lapses is renewed whatever else takes its time, such as a look at a long log, or a push. */
+export function renewOnTime(run: Run): NodeJS.Timeout | undefined {
+  if (!run.weights.lapses) return undefined;
+  const renewNow = async (): Promise<void> => {
+    if (run.weight === 0 || run.promoted) return;
+    const { void: conflict } = await renew(run);
+    run.conflict ??= conflict;
+  };
+  const every = milliseconds(run.settings.expires ?? defaultExpiry) / 4;
+  return setInterval(() => void inTurn(run, renewNow).catch(() => undefined), every);
+}
+
+/** What every run begins with. @param longestMs how long one weight may last where nobody renews it */
+export function newRun(
+  workspace: Workspace,
+  input: TrafficInput,
+  { stage, settings, weights, artifacts }: Begun,
+  longestMs: number,
+): Run {
+  return {
+    workspace,
+    input,
+    stage,
+    settings,
+    longestMs,
+    weights,
+    artifacts,
+    startedAt: new Date(),
+    steps: [],
+    weight: 0,
+    promoted: false,
+    turn: Promise.resolve(),
+    details: {},
+    conflict: null,
+  };
+}
+
+/** However a run ends, a candidate that was not promoted has no traffic after it. */
+export async function endRun(run: Run): Promise<void> {
+  if (run.weight !== 0 && !run.promoted) await putBackNow(run);
+}
+
+/** Record a raise, and make it. @param text why it is made */
+export async function raise(run: Run, weight: number, text: string, checks: readonly Check[] = []): Promise<void> {
+  await recordStep(run, weight, text, checks);
+  await inTurn(run, async () => {
+    try {
+      await run.weights.write({ weight, from: run.weight, expires: expiryOf(run) });
+    } catch (error) {
+      // It may be in force all the same, as where an answer was lost: the end of the run puts it back. Where somebody else acts it is theirs.
+      if (!(error instanceof TrafficError && error.conflict)) run.weight = weight;
+      throw error;
+    }
+    run.weight = weight;
+  });
+  run.workspace.log.info(`The candidate gets ${weight}% of the traffic.`);
+}
+
+export interface Begun {
+  stage: Stage;
+  settings: Traffic;
+  weights: WeightStore;
+  artifacts: Record<'champion' | 'candidate', Artifact>;
+  view: RegistryHistory;
+}
+
+/** @param downloads a folder that stays until the end: what was read must stay as it is */
+export async function begin(
+  workspace: Workspace,
+  { env, stage, settings }: Pick<TrafficInput, 'env'> & { stage: Stage; settings: Traffic | undefined },
+  downloads: string,
+): Promise<Begun> {
+  if (settings === undefined) {
+    throw new UsageError({ ...(stage.absent ?? { found: '' }), where: `models.${workspace.model}` });
+  }
+  const view = await (await openRegistry(workspace)).view(workspace.model);
+  const { artifact: candidate } = await resolveCandidate(workspace, downloads);
+  const rival = await resolveChampion(workspace, view, downloads);
+  if (rival === null) {
+    throw new UsageError({
+      found: 'there is no champion',
+      expected: 'a champion that the candidate is held against, and that the traffic goes back to',
+      remedy: 'Register the model that is served today: contender registry register --artifact FILE',
+    });
+  }
+  const champion = recordedArtifact('resolved' in rival ? rival.resolved.artifact : rival.artifact);
+  const weights = openWeights(settings.weights, workspace.root, env);
+  return { stage, settings, weights, artifacts: { champion, candidate: recordedArtifact(candidate) }, view };
+}
+
+/** A candidate that was promoted, by this rollout before it was cut off, gets all of the traffic. */
+export async function finish(workspace: Workspace, input: TrafficInput, weights: WeightStore): Promise<PromoteResult> {
+  if ((await weights.read()) !== 100) await weights.write({ weight: 100, expires: null });
+  workspace.log.info('The candidate is the champion, and has all of the traffic.');
+  return runPromote(workspace, input);
+}
+
+/** Nothing is let out that the gate did not let through, but for what production must show. @throws UsageError */
+export function requireGate(candidate: Artifact, view: RegistryHistory): void {
+  const last = lastDecisionOn(identityOf(candidate), view);
+  const late = stages.filter(({ needs }) => needs === 'logs' || needs === 'traffic').map(({ kind }) => kind);
+  const open = (last?.reasons ?? []).filter(
+    ({ code, check = '', message }) =>
+      !late.some(
+        (kind) =>
+          check.startsWith(`${kind}/`) || (code === 'evidence-missing' && message.includes(` ${kind} evidence`)),
+      ),
+  );
+  if (last?.outcome === 'hold' && open.every(({ code }) => code === 'approval-missing')) return;
+  throw new UsageError({
+    found:
+      last === undefined
+        ? 'the gate has not judged this candidate'
+        : `decision ${last.seq} on this candidate is ${last.outcome}: ${(open[0] ?? last.reasons[0])?.message ?? ''}`,
+    expected: 'a decision of the gate that holds for what production must show alone',
+    remedy: 'Run contender gate first: it evaluates the candidate, and holds until production has shown the rest',
+  });
+}
+
+export function requireNoOther(stage: Stage, weight: number, { name }: WeightStore): void {
+  if (weight === 0) return;
+  throw new UsageError({
+    found: `the candidate has ${weight}% of the traffic already`,
+    expected: `0%, from which a ${stage.kind} begins`,
+    where: name,
+    remedy: `Another one runs, or one was killed: contender ${stage.kind} --put-back takes it back`,
+  });
+}
+
+function expiryOf({ settings, weights, longestMs }: Run): Date {
+  // What nobody renews must last as long as the step may.
+  const ms = weights.lapses
+    ? milliseconds(settings.expires ?? defaultExpiry)
+    : longestMs + milliseconds(settings.expires ?? defaultExpiry);
+  return new Date(Date.now() + ms);
+}
+
+/** Is the weight still what this run set? Where it lapses it is renewed. */
+export async function renew(run: Run): Promise<{ fault: string | null; void: string | null }> {
+  const { weights, weight } = run;
+  try {
+    if (weights.lapses) {
+      await weights.write({ weight, from: weight, expires: expiryOf(run) });
+      return { fault: null, void: null };
+    }
+    const found = await weights.read();
+    if (found === weight) return { fault: null, void: null };
+    return { fault: null, void: `The weight is ${found}%, and this rollout set ${weight}%: somebody else sets it.` };
+  } catch (error) {
+    if (!(error instanceof ContenderError)) throw error;
+    return error instanceof TrafficError && error.conflict
+      ? { fault: null, void: error.message }
+      : { fault: error.message, void: null };
+  }
+}
+
+/** A raise is recorded before it is made: whoever finds a weight can tell where it is from. */
+async function recordStep(run: Run, weight: number, text: string, checks: readonly Check[]): Promise<void> {
+  const until = expiryOf(run);
+  const result = await decided(run, weight, until, [
+    stepCheck(
+      run,
+      `step@${weight}%`,
+      'inconclusive',
+      `The candidate gets ${weight}% of the traffic. ${text}`,
+      `${weight}%`,
+    ),
+    ...checks,
+  ]);
+  const stale = result.decision.reasons.find(({ code }) => code === 'stale' || code === 'rolled-back');
+  if (result.decision.outcome === 'hold' && stale === undefined) return;
+  throw new UsageError({
+    found: `the registry says ${result.decision.outcome}: ${(stale ?? result.decision.reasons[0])?.message ?? ''}`,
+    expected: 'a candidate and a champion that stay what they are meanwhile',
+    remedy: 'A promotion of the same model excludes it. Evaluate again, then start again',
+  });
+}
+
+export async function rollBack(run: Run, judgement: Judgement): Promise<PromoteResult> {
+  const at = run.weight;
+  await putBackNow(run);
+  const harm = judgement.checks.some(({ verdict }) => verdict === 'fail');
+  const message = `The candidate was taken back from ${at}% of the traffic. ${judgement.reason}`;
+  const check = stepCheck(run, `step@${at}%-back`, harm ? 'fail' : 'inconclusive', message, 'taken back');
+  return decided(run, 0, null, [check, ...judgement.checks]);
+}
+
+/** Promote the candidate, and only then give it everything for good. */
+export async function promote(run: Run, judgement: Judgement, message: string): Promise<PromoteResult> {
+  const { weights, workspace } = run;
+  const result = await decided(run, 100, null, [
+    ...judgement.checks,
+    stepCheck(run, 'steps', 'pass', message, 'all passed'),
+  ]);
+  const isChampion = result.decision.outcome === 'promote' && result.status !== 'pending';
+  if (!isChampion) {
+    workspace.log.warning('The candidate is not promoted, so its traffic is put back.');
+    await putBackNow(run);
+    return result;
+  }
+  // From here on the registry says that the candidate is champion: what follows can only be completed.
+  run.promoted = true;
+  await inTurn(run, async () => {
+    await weights.write({ weight: 100, from: run.weight, expires: null });
+    run.weight = 100;
+  });
+  workspace.log.info('The candidate is champion, and has all of the traffic.');
+  return result;
+}
+
+/** Whoever set it, the weight is 0 after this. @throws TrafficError where it could not be put back */
+export async function putBackNow(run: Run): Promise<void> {
+  await inTurn(run, async () => {
+    await putBackWeight(run);
+    run.workspace.log.info(`The weight is put back from ${run.weight}% to 0.`);
+    run.weight = 0;
+  });
+}
+
+async function putBackWeight({ weights, stage }: Pick<Run, 'weights' | 'stage'>): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await weights.write({ weight: 0, expires: null });
+    } catch (error) {
+      if (!(error instanceof ContenderError)) throw error;
+      if (attempt < putBackAttempts) {
+        await sleep(1000);
+        continue;
+      }
+      throw new TrafficError({
+        found: `the weight could not be put back to 0: ${error.message}`,
+        expected: 'the champion to answer everybody',
+        where: weights.name,
+        remedy: `${weights.lapses ? 'It expires by itself. ' : ''}Put it back by hand, or run contender ${stage.kind} --put-back`,
+        cause: error,
+      });
+    }
+  }
+}
+
+export function stepCheck(
+  { stage }: Pick<Run, 'stage'>,
+  name: string,
+  verdict: Check['verdict'],
+  message: string,
+  observed: string,
+): Check {
+  return {
+    id: `${stage.kind}/${name}`,
+    title: 'Steps',
+    severity: 'block',
+    verdict,
+    message,
+    observed,
+    required: 'every step passed',
+  };
+}
+
+/** Evidence of what was seen so far, and the decision on it. */
+export async function decided(run: Run, weight: number, expires: Date | null, checks: Check[]): Promise<PromoteResult> {
+  const { workspace, input, artifacts, startedAt, steps } = run;
+  const evidence = trafficEvidence(workspace, {
+    stage: run.stage,
+    artifacts,
+    startedAt,
+    checks,
+    details: {
+      weight,
+      expires: expires?.toISOString() ?? null,
+      ...run.details,
+      steps: steps.map(({ seen, verdict, ...step }) => ({
+        ...seen,
+        ...step,
+        to: step.to ?? seen?.to ?? null,
+        verdict,
+      })),
+    },
+  });
+  await writeEvidence(workspace, evidence);
+  return runPromote(workspace, input);
+}
+
+function trafficEvidence(
+  workspace: Workspace,
+  parts: {
+    stage: Stage;
+    artifacts: Run['artifacts'];
+    startedAt: Date;
+    checks: Check[];
+    details: Record<string, unknown>;
+  },
+): Evidence {
+  return buildEvidence({
+    kind: parts.stage.kind,
+    model: workspace.model,
+    subjects: { ...parts.artifacts, datasets: {} },
+    policyDigest: workspace.policyDigest,
+    toolVersion: version,
+    startedAt: parts.startedAt,
+    finishedAt: new Date(),
+    checks: parts.checks,
+    details: parts.details,
+  });
+}
+
+/**
+ * Put a weight back that a rollout left behind: one that was killed, or cancelled before it could. A candidate that is champion keeps all of
+ * the traffic. Recorded, where there was something to put back.
+ */
+export function putBack(workspace: Workspace, input: PutBackInput): Promise<PutBackResult> {
+  return withModelFolder(async (downloads) => putBackLeft(workspace, input, await begin(workspace, input, downloads)));
+}
+
+export interface PutBackInput extends TrafficInput {
+  stage: Stage;
+  settings: Traffic | undefined;
+  /** Leave a weight alone whose rollout may still run. */
+  onlyExpired: boolean;
+}
+
+export interface PutBackResult {
+  message: string;
+  /** The decision that records it; null: there was nothing to put back. */
+  result: PromoteResult | null;
+}
+
+async function putBackLeft(workspace: Workspace, input: PutBackInput, begun: Begun): Promise<PutBackResult> {
+  const { stage, weights, artifacts, view } = begun;
+  const weight = await weights.read();
+  if (weight === 0) return { message: 'The weight is 0: there is nothing to put back.', result: null };
+  if (identityOf(artifacts.candidate) === identityOf(artifacts.champion)) {
+    if (weight !== 100) await weights.write({ weight: 100, expires: null });
+    return { message: 'The candidate is the champion: it keeps all of the traffic.', result: null };
+  }
+  if (input.onlyExpired) {
+    const expires = await lastTime(workspace, begun, 'expires');
+    const left = expires === null ? 0 : expires - Date.now();
+    if (left > 0) return { message: `The weight is ${weight}%, and its time has ${minutes(left)} left.`, result: null };
+  }
+  await putBackWeight(begun);
+  const message = `The weight was put back from ${weight}% to 0: nobody was there to answer for it.`;
+  const checks = [stepCheck(begun, `step@${weight}%-put-back`, 'inconclusive', message, 'put back')];
+  const details = { weight: 0, expires: null, steps: [] };
+  await writeEvidence(
+    workspace,
+    trafficEvidence(workspace, { stage, artifacts, startedAt: new Date(), checks, details }),
+  );
+  return { message, result: await runPromote(workspace, input) };
+}
+
+/** A time that the last decision on the candidate has in its evidence, such as until when a weight may last; null: nothing says so. */
+export async function lastTime(
+  workspace: Workspace,
+  { stage, artifacts, view }: Begun,
+  key: string,
+): Promise<number | null> {
+  const reference = lastDecisionOn(identityOf(artifacts.candidate), view)?.evidence.find(
+    ({ kind }) => kind === stage.kind,
+  );
+  if (reference === undefined) return null;
+  const { details } = await (await openRegistry(workspace)).evidence(workspace.model, reference.sha256);
+  const time = details[key];
+  return typeof time === 'string' ? Date.parse(time) : null;
+}

@@ -1,0 +1,153 @@
+import type { Check } from '../evidence/index.ts';
+import { failureEvidence, failureRatioBounds, type FailureWindow } from '../statistics/failures-by-arm.ts';
+import { capitalised } from '../wording.ts';
+import type { Guardrail } from './traffic.ts';
+
+/* What a rollout and a switch judge alike: failures of both versions by guardrail, and whether there is anything to see. */
+
+/** What was seen of both versions at one step so far. */
+export interface StepObservation {
+  /** Share of the traffic of the candidate, in percent. */
+  weight: number;
+  /** When the step began, and until when it was looked at: milliseconds since 1970. */
+  from: number;
+  to: number;
+  requests: ByArm;
+  /** Users at this step; null: the source knows no users, and requests stand for them. */
+  users: ByArm | null;
+  /** Users at this step that both versions answered. */
+  inBoth: number;
+  /** By guardrail: users whose first failure in this rollout was at this step. */
+  failures: Readonly<Record<string, ByArm>>;
+}
+
+export interface ByArm {
+  champion: number;
+  candidate: number;
+}
+
+/** What can be seen now. */
+export interface Sight {
+  now: number;
+  alpha: number;
+  /** What is wrong with the source now: it cannot be reached, it is empty or partial. */
+  fault: string | null;
+  /** Since when there are no data. */
+  blindSince: number | null;
+  /** What makes it void whatever the numbers are: a weight that somebody else set, a version that nobody judged. */
+  void: string | null;
+}
+
+export interface Judgement {
+  /** `advance`: to the next step, or from the last one to everybody. */
+  verdict: 'advance' | 'hold' | 'roll-back';
+  /** Why, in a sentence. */
+  reason: string;
+  checks: Check[];
+  guardrails: GuardrailStanding[];
+}
+
+export interface GuardrailStanding {
+  name: string;
+  /** Log of the e-value against "not worse than tolerated", over all steps. */
+  logEvidence: number;
+  /** Log of what it takes to roll back. */
+  limit: number;
+  /** Failures at the step that runs. */
+  failures: ByArm;
+  /** Confidence sequence of the ratio of the failure rates at the step that runs; upper null: open. */
+  ratio: { lower: number; upper: number | null };
+}
+
+/** A standing as it is told; null: the ratio has no bounds. */
+export type ShownStanding = Omit<GuardrailStanding, 'ratio'> & { ratio: GuardrailStanding['ratio'] | null };
+
+/** How a guardrail stands over all windows, the last of which is looked at. @param level what it may alarm falsely */
+export function standingOf(
+  { name, max_ratio: tolerated = 1 }: Guardrail,
+  steps: readonly StepObservation[],
+  level: number,
+): GuardrailStanding {
+  const windows = steps.map((step): FailureWindow => {
+    const { champion, candidate } = step.failures[name] ?? { champion: 0, candidate: 0 };
+    return { candidate, both: champion + candidate, share: step.weight / 100 };
+  });
+  const here = windows.at(-1) as FailureWindow;
+  const { lower, upper } = failureRatioBounds(here, level);
+  return {
+    name,
+    logEvidence: failureEvidence(windows, tolerated),
+    limit: -Math.log(level),
+    failures: { champion: here.both - here.candidate, candidate: here.candidate },
+    ratio: { lower, upper: Number.isFinite(upper) ? upper : null },
+  };
+}
+
+/** @param kind of the evidence @param seen the failures in words @param proves the proof that a guardrail asks for is due */
+export function guardrailCheck(
+  kind: string,
+  guardrail: Guardrail,
+  { logEvidence, limit, failures, ratio }: ShownStanding,
+  seen: string,
+  proves: boolean,
+): Check {
+  const { name, max_ratio: tolerated = 1, prove_below: proof } = guardrail;
+  const title = name.replaceAll('_', ' ');
+  const bounds =
+    ratio === null
+      ? ''
+      : `ratio of the rates ${short(ratio.lower)} to ${ratio.upper === null ? 'any' : short(ratio.upper)}, `;
+  const evidence = `evidence ${short(Math.exp(Math.min(logEvidence, 100)))} of ${short(Math.exp(limit))}`;
+  const harm = logEvidence >= limit;
+  const open = proves && proof !== undefined && (ratio === null || ratio.upper === null || ratio.upper >= proof);
+  const more = tolerated === 1 ? 'more' : `more than ${tolerated} times as many`;
+  return {
+    id: `${kind}/${name}`,
+    title: capitalised(title),
+    severity: 'block',
+    verdict: harm ? 'fail' : open ? 'inconclusive' : 'pass',
+    message: harm
+      ? `The candidate is shown to have ${more} ${title} than the champion: ${seen} (${bounds}${evidence} over all ${kind === 'switch' ? 'looks' : 'steps'}).`
+      : open
+        ? `${capitalised(title)} are not shown to be below ${proof} times the champion's: ${seen} (${bounds.replace(/, $/u, '')}).`
+        : `No harm is shown: ${seen} (${bounds}${evidence}).`,
+    observed: `${count(failures.candidate)} / ${count(failures.champion)}`,
+    required:
+      proof === undefined
+        ? `no ${more === 'more' ? 'higher' : `${tolerated} times higher`} rate shown`
+        : `below ${proof} times`,
+  };
+}
+
+/** Are there data? @param what was seen lately */
+export function dataCheck(kind: string, { fault, blindSince, now }: Sight, requests: ByArm, noDataMs: number): Check {
+  const found = fault ?? (requests.champion + requests.candidate === 0 ? 'no request was seen at this step' : null);
+  const since =
+    blindSince === null ? '' : ` for ${minutes(now - blindSince)} of the ${minutes(noDataMs)} that are tolerated`;
+  return {
+    id: `${kind}/data`,
+    title: 'There are data',
+    severity: 'block',
+    verdict: found === null ? 'pass' : 'inconclusive',
+    message:
+      found === null
+        ? `${count(requests.candidate)} requests of the candidate were seen.`
+        : `${capitalised(found)}${since}.`,
+    observed: found ?? 'seen',
+    required: 'seen',
+  };
+}
+
+export function count(value: number): string {
+  return value.toLocaleString('en-US');
+}
+
+export function short(value: number): string {
+  return value.toLocaleString('en-US', { maximumSignificantDigits: 3 });
+}
+
+/** A duration as people say it: `40 s`, `12 min`, `3.5 h`. */
+export function minutes(ms: number): string {
+  if (ms < 120_000) return `${Math.max(0, Math.round(ms / 1000))} s`;
+  return ms < 7_200_000 ? `${Math.round(ms / 60_000)} min` : `${(ms / 3_600_000).toFixed(1)} h`;
+}

@@ -1,0 +1,154 @@
+import assert from 'node:assert/strict';
+import { appendFile, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { observeLog } from '../../../src/pipeline/rollout/observe-log.ts';
+import type { Seen } from '../../../src/pipeline/rollout/observer.ts';
+import type { Rollout } from '../../../src/stages/rollout/schema.ts';
+import type { Guardrail } from '../../../src/stages/traffic.ts';
+import { inTemporaryFolder } from '../../support/project.ts';
+
+const start = Date.parse('2026-01-01T00:00:00Z');
+const now = start + 120_000;
+const errors: Guardrail = { name: 'errors', failure: 'error' };
+const slow: Guardrail = { name: 'slow', failure: 'slow', over_ms: 100 };
+const reports: Guardrail = { name: 'reports', failure: 'feedback', feedback: 'wrong' };
+
+type Row = Record<string, unknown>;
+
+/** 100 requests within a minute, every tenth of the candidate. */
+function requests(change: (arm: string, index: number) => Row = () => ({})): Row[] {
+  return Array.from({ length: 100 }, (_, index) => {
+    const arm = index % 10 === 0 ? 'candidate' : 'champion';
+    const time = new Date(start + index * 500).toISOString();
+    return { time, id: `r${index}`, arm, status: 200, ms: 10, ...change(arm, index) };
+  });
+}
+
+function text(rows: readonly Row[]): string {
+  return `${rows.map((row) => JSON.stringify(row)).join('\n')}\n`;
+}
+
+const without = (...names: string[]): Row[] =>
+  requests().map((row) => Object.fromEntries(Object.entries(row).filter(([name]) => !names.includes(name))));
+
+function observing<T>(
+  guardrails: Guardrail[],
+  work: (look: () => Promise<Seen>, log: string) => Promise<T>,
+): Promise<T> {
+  return inTemporaryFolder(async (folder) => {
+    const log = join(folder, 'log.jsonl');
+    const settings = { guardrails, observe: { log }, weights: { url: 'http://localhost' } } as unknown as Rollout;
+    const artifact = (letter: string) => ({ role: 'model', uri: 'f', sha256: letter.repeat(64), size: 1 }) as const;
+    const observer = await observeLog({
+      settings,
+      pathOf: (file) => Promise.resolve(file),
+      env: {},
+      artifacts: { champion: artifact('a'), candidate: artifact('b') },
+    });
+    try {
+      return await work(() => observer.look([{ weight: 10, from: start, to: null }], now), log);
+    } finally {
+      await observer.close();
+    }
+  });
+}
+
+function seen(guardrails: Guardrail[], rows: readonly Row[]): Promise<Seen> {
+  return observing(guardrails, async (look, log) => {
+    await writeFile(log, text(rows));
+    return look();
+  });
+}
+
+describe('a log of requests', () => {
+  const faults: [string, Guardrail, Row[], RegExp][] = [
+    ['has no status', errors, without('status'), /no column "status".*guardrail errors/u],
+    ['has no time of the answers', slow, without('ms'), /no column "ms".*guardrail slow/u],
+    ['has no ids for feedback', reports, without('id'), /no column "id".*guardrail reports/u],
+    [
+      'has no status of the candidate',
+      errors,
+      requests((arm) => (arm === 'candidate' ? { status: null } : {})),
+      /"candidate" has a value in "status"/u,
+    ],
+    [
+      'has a status in words',
+      errors,
+      requests((arm) => (arm === 'candidate' ? { status: 'timeout' } : {})),
+      /"status", row 1 is "timeout"/u,
+    ],
+    [
+      'has feedback on other requests',
+      reports,
+      [...requests(), ...requests((_, index) => ({ id: `x${index}`, feedback: 'wrong' }))],
+      /100 of 100 feedbacks "wrong" name no request/u,
+    ],
+    [
+      'has a clock that is an hour ahead',
+      errors,
+      requests((_, index) => ({ time: new Date(start + 3_600_000 + index).toISOString() })),
+      /ahead of the clock here.*2026-01-01T01:00:00Z/u,
+    ],
+    [
+      'has a clock that is an hour behind',
+      errors,
+      requests((_, index) => ({ time: new Date(start - 3_600_000 + index).toISOString() })),
+      /newest request of the log is of 2025-12-31T23:00:00Z/u,
+    ],
+  ];
+  for (const [what, guardrail, rows, pattern] of faults) {
+    it(`that ${what} is no data: it would let every candidate pass`, async () => {
+      assert.match((await seen([guardrail], rows)).fault ?? '', pattern);
+    });
+  }
+
+  it('counts what was never answered as failed and slow, and a request that one of its lines says failed', async () => {
+    const unanswered = await seen(
+      [errors, slow],
+      [...requests((arm, index) => (index % 20 === 0 ? { status: null, ms: null } : {}))],
+    );
+    assert.equal(unanswered.fault, null);
+    assert.deepEqual(unanswered.steps[0]?.failures, {
+      errors: { champion: 0, candidate: 5 },
+      slow: { champion: 0, candidate: 5 },
+    });
+    const twice = await seen(
+      [errors],
+      [...requests(), ...requests((arm) => ({ status: arm === 'candidate' ? 500 : 200 }))],
+    );
+    assert.deepEqual(twice.steps[0]?.requests, { champion: 90, candidate: 10 });
+    assert.deepEqual(twice.steps[0]?.failures['errors'], { champion: 0, candidate: 10 });
+  });
+
+  it('is void where both arms are one version, or other bytes in capital letters', async () => {
+    const same = await seen(
+      [errors],
+      requests(() => ({ version: 'v7' })),
+    );
+    assert.match(same.void ?? '', /Both arms were answered by v7/u);
+    const other = await seen(
+      [errors],
+      requests((arm) => ({ version: (arm === 'candidate' ? 'C' : 'A').repeat(64) })),
+    );
+    assert.match(other.void ?? '', /candidate was answered by cccccccccccc/u);
+    const sound = await seen(
+      [errors],
+      requests((arm) => ({ version: arm === 'candidate' ? 'v8' : 'v7' })),
+    );
+    assert.equal(sound.void, null);
+  });
+
+  it('keeps what it showed before it was rotated', () =>
+    observing([errors], async (look, log) => {
+      await writeFile(log, text(requests((arm) => ({ status: arm === 'candidate' ? 500 : 200 }))));
+      assert.deepEqual((await look()).steps[0]?.failures['errors'], { champion: 0, candidate: 10 });
+      await rename(log, `${log}.1`);
+      // Longer than the one before, which its size alone does not tell.
+      await writeFile(log, text(requests((_, index) => ({ id: `later${index}`, note: 'x'.repeat(20) }))));
+      await appendFile(log, '{"half": ');
+      const after = await look();
+      assert.deepEqual(after.steps[0]?.requests, { champion: 180, candidate: 20 });
+      assert.deepEqual(after.steps[0]?.failures['errors'], { champion: 0, candidate: 10 });
+    }));
+});

@@ -1,0 +1,211 @@
+import assert from 'node:assert/strict';
+import { spawn, type ChildProcess } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { Agent, createServer, request, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { openWeights } from '../../src/pipeline/rollout/weights.ts';
+import { inTemporaryFolder } from '../support/project.ts';
+
+/*
+ * Weights of the real proxies, with real requests on the loopback: their share is the one that was set, users stay where they are, and
+ * going back takes effect within seconds.
+ */
+const users = 1500;
+
+interface Proxy {
+  name: 'nginx' | 'haproxy';
+  binary: string;
+  /** Its configuration, which routes by the file that is written. */
+  text(folder: string, ports: { proxy: number; champion: number; candidate: number }): string;
+  start(folder: string): string[];
+  reload(folder: string): string[];
+}
+
+const nginx: Proxy = {
+  name: 'nginx',
+  binary: '/usr/sbin/nginx',
+  text: (folder, { proxy, champion, candidate }) => `daemon off;
+worker_processes 1;
+pid ${folder}/pid;
+error_log ${folder}/error.log;
+events {}
+http {
+  access_log off;
+  client_body_temp_path ${folder}/body; proxy_temp_path ${folder}/proxied; fastcgi_temp_path ${folder}/f; uwsgi_temp_path ${folder}/u; scgi_temp_path ${folder}/s;
+  map $http_x_user_id $contender_key { default $http_x_user_id; }
+  include ${folder}/weight;
+  upstream champion { server 127.0.0.1:${champion}; }
+  upstream candidate { server 127.0.0.1:${candidate}; }
+  server { listen 127.0.0.1:${proxy}; location / { proxy_pass http://$contender_arm; } }
+}
+`,
+  start: (folder) => ['-c', `${folder}/conf`, '-p', folder],
+  reload: (folder) => ['/usr/sbin/nginx', '-c', `${folder}/conf`, '-p', folder, '-s', 'reload'],
+};
+
+const haproxy: Proxy = {
+  name: 'haproxy',
+  binary: '/usr/sbin/haproxy',
+  text: (folder, { proxy, champion, candidate }) => `global
+  stats socket ${folder}/admin level admin
+  maxconn 200
+defaults
+  mode http
+  timeout connect 2s
+  timeout client 10s
+  timeout server 10s
+frontend all
+  bind 127.0.0.1:${proxy}
+  http-request set-var(txn.weight) str(weight),map(${folder}/weight,0)
+  http-request set-var(txn.bucket) req.hdr(x-user-id),crc32c,mod(10000)
+  use_backend candidate if { var(txn.bucket),sub(txn.weight) lt 0 }
+  default_backend champion
+backend champion
+  server one 127.0.0.1:${champion}
+backend candidate
+  server one 127.0.0.1:${candidate}
+`,
+  start: (folder) => ['-W', '-db', '-f', `${folder}/conf`, '-p', `${folder}/pid`],
+  // The master reads its configuration and the map again.
+  reload: (folder) => ['sh', '-c', `kill -USR2 "$(cat ${folder}/master)"`],
+};
+
+for (const proxy of [nginx, haproxy]) {
+  const skip = existsSync(proxy.binary) ? false : `${proxy.binary} is not installed`;
+  describe(`a weight of the real ${proxy.name}`, { skip }, () => {
+    it('is in force within 2 points, keeps users where they are as it grows, and is gone within 5 s', () =>
+      inTemporaryFolder(async (folder) => {
+        const [champion, candidate] = [await upstream('champion'), await upstream('candidate')];
+        const [one, two] = [portOf(champion), portOf(candidate)];
+        const port = await freePort();
+        const weights = openWeights({ proxy: proxy.name, file: 'weight', reload: proxy.reload(folder) }, folder, {});
+        await mkdir(join(folder, 'body'));
+        await writeFile(join(folder, 'weight'), (await initial(proxy.name, folder)) ?? '');
+        await writeFile(join(folder, 'conf'), proxy.text(folder, { proxy: port, champion: one, candidate: two }));
+        const child = spawn(proxy.binary, proxy.start(folder), { stdio: 'ignore' });
+        await writeFile(join(folder, 'master'), String(child.pid));
+        try {
+          await reachable(port);
+          assert.deepEqual([...(await usersOf(port, 'candidate'))], []);
+          await weights.write({ weight: 25, from: 0, expires: null });
+          const quarter = await until(port, (found) => found.size > 0);
+          assert.ok(Math.abs(quarter.size / users - 0.25) < 0.02, String(quarter.size / users));
+          await weights.write({ weight: 50, from: 25, expires: null });
+          const half = await until(port, (found) => found.size > users * 0.4);
+          assert.ok(Math.abs(half.size / users - 0.5) < 0.02, String(half.size / users));
+          assert.ok([...quarter].every((user) => half.has(user)));
+          await weights.write({ weight: 100, from: 50, expires: null });
+          assert.equal((await until(port, (found) => found.size === users)).size, users);
+          const back = Date.now();
+          await weights.write({ weight: 0, expires: null });
+          while (await isCandidates(port, [...quarter].slice(0, 50))) await sleep(20);
+          assert.ok(Date.now() - back < 5000, `${Date.now() - back} ms`);
+          assert.equal((await usersOf(port, 'candidate')).size, 0);
+        } finally {
+          child.kill('SIGTERM');
+          await ended(child);
+          for (const server of [champion, candidate]) {
+            server.close();
+            server.closeAllConnections();
+          }
+        }
+      }));
+  });
+}
+
+/** What the writer makes of a weight of 0. */
+async function initial(proxy: 'nginx' | 'haproxy', folder: string): Promise<string | null> {
+  await openWeights({ proxy, file: 'first', reload: ['true'] }, folder, {}).write({ weight: 0, expires: null });
+  return readFile(join(folder, 'first'), 'utf8');
+}
+
+function upstream(name: string): Promise<Server> {
+  return new Promise((ready) => {
+    const server = createServer((_request, response) => response.end(name));
+    server.listen(0, '127.0.0.1', () => ready(server));
+  });
+}
+
+function portOf(server: Server): number {
+  return (server.address() as AddressInfo).port;
+}
+
+function freePort(): Promise<number> {
+  return new Promise((found) => {
+    const probe = createServer().listen(0, '127.0.0.1', () => {
+      const port = portOf(probe);
+      probe.close(() => found(port));
+    });
+  });
+}
+
+function answerTo(port: number, user: string, agent: Agent, isAgain = false): Promise<string> {
+  return new Promise((done, failed) => {
+    request({ host: '127.0.0.1', port, agent, headers: { 'x-user-id': user } }, (response) => {
+      let text = '';
+      response.setEncoding('utf8').on('data', (part: string) => (text += part));
+      response.on('end', () => done(text));
+    })
+      // A reload ends connections that are kept open, as every client knows.
+      .on('error', (error) => (isAgain ? failed(error) : void answerTo(port, user, agent, true).then(done, failed)))
+      .end();
+  });
+}
+
+/** Users that a version answers, each asked once, on connections of their own look. */
+async function usersOf(port: number, arm: string, asked = names()): Promise<Set<string>> {
+  const agent = new Agent({ keepAlive: true, maxSockets: 20 });
+  try {
+    const found = await Promise.all(
+      asked.map(async (user) => ((await answerTo(port, user, agent)) === arm ? user : '')),
+    );
+    return new Set(found.filter((user) => user !== ''));
+  } finally {
+    agent.destroy();
+  }
+}
+
+function names(): string[] {
+  return Array.from({ length: users }, (_, index) => `user-${index}`);
+}
+
+async function isCandidates(port: number, asked: string[]): Promise<boolean> {
+  return (await usersOf(port, 'candidate', asked)).size > 0;
+}
+
+/** A reload takes a moment: old workers answer what they have. */
+async function until(port: number, isDone: (found: Set<string>) => boolean): Promise<Set<string>> {
+  for (let attempt = 0; attempt < 40; attempt += 1) {
+    const few = await usersOf(port, 'candidate', names().slice(0, 60));
+    if (few.size > 0 || attempt === 39) {
+      const found = await usersOf(port, 'candidate');
+      if (isDone(found)) return found;
+    }
+    await sleep(100);
+  }
+  throw new Error('the weight did not come into force within 4 s');
+}
+
+async function reachable(port: number): Promise<void> {
+  const agent = new Agent();
+  for (let attempt = 0; attempt < 100; attempt += 1) {
+    if (
+      await answerTo(port, 'x', agent).then(
+        () => true,
+        () => false,
+      )
+    )
+      return;
+    await sleep(50);
+  }
+  throw new Error('the proxy did not start');
+}
+
+function ended(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve();
+  return new Promise((done) => child.once('exit', () => done()));
+}
