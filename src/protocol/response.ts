@@ -4,13 +4,17 @@ import { isObject, quote } from './json.ts';
 import { elementCount, readElements, readShape } from './tensor.ts';
 import type { Element, Tensor } from './tensor.ts';
 
+/** A tensor, or what says that its bytes follow the JSON. */
+type Answered = Omit<Tensor, 'data'> & { data?: Tensor['data'] | undefined; parameters?: { binary_data_size: number } };
+
 /** JSON body of an answer. Missing numbers travel as `null`. */
-export function inferResponse(model: string, outputs: readonly Tensor[], id?: string): string {
-  const tensors = outputs.map(({ name, datatype, shape, data }) => ({
+export function inferResponse(model: string, outputs: readonly Answered[], id?: string): string {
+  const tensors = outputs.map(({ name, datatype, shape, data, parameters }) => ({
     name,
     datatype,
     shape,
-    data: Array.isArray(data) ? (data as Element[]) : Array.from(data as Float32Array),
+    parameters,
+    data: data === undefined || Array.isArray(data) ? (data as Element[]) : Array.from(data as Float32Array),
   }));
   return JSON.stringify({ model_name: model, ...(id !== undefined && { id }), outputs: tensors });
 }

@@ -3,8 +3,9 @@ import { createWriteStream, type WriteStream } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Log } from '../log.ts';
-import { inferResponse, readInferRequest, RequestError } from '../protocol/index.ts';
+import { readInferRequest, RequestError } from '../protocol/index.ts';
 import { version } from '../version.ts';
+import { readJsonBodies, sendTensors, serverLimits } from './http.ts';
 import { openServedModel, type ServedModel } from './served-model.ts';
 
 /* Champion and candidate behind one address: a weight says which share of users the candidate answers. */
@@ -38,6 +39,9 @@ export interface SplitWeight {
 }
 
 export type Arm = 'champion' | 'candidate';
+
+/** How long a request may take to arrive. */
+const arrivalMs = 10_000;
 
 /** Bytes of the log that one request gives at most. */
 const logPart = 4 * 1024 * 1024;
@@ -85,7 +89,7 @@ async function createApp(
   writer: WriteStream,
 ): Promise<FastifyInstance> {
   const { default: fastify } = await import('fastify');
-  const app = fastify({ bodyLimit: 16 * 1024 * 1024, forceCloseConnections: 'idle' });
+  const app = fastify(serverLimits(arrivalMs));
   const salt = models.candidate.opened.sha256;
   let set: SplitWeight = { weight: 0, expires: null };
   const weightNow = (): SplitWeight => {
@@ -98,15 +102,8 @@ async function createApp(
   const write = (line: object): void => void writer.write(`${JSON.stringify(line)}\n`);
   const digests = { champion: models.champion.opened.sha256, candidate: models.candidate.opened.sha256 };
 
-  app.removeAllContentTypeParsers();
-  app.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => {
-    try {
-      done(null, JSON.parse(body as string));
-    } catch (error) {
-      done(new RequestError({ found: `The body is not JSON: ${(error as Error).message}` }));
-    }
-  });
-  app.get('/v2', () => ({ name: 'contender', version, extensions: [] }));
+  readJsonBodies(app);
+  app.get('/v2', () => ({ name: 'contender', version, extensions: ['binary_tensor_data'] }));
   app.get('/v2/health/live', () => ({ live: true }));
   app.get('/v2/health/ready', () => ({ ready: true }));
   const { inputs, outputs } = models.champion;
@@ -149,7 +146,7 @@ async function createApp(
   });
   app.setNotFoundHandler((request, reply) => refuse(reply, 404, `No such endpoint: ${request.method} ${request.url}`));
   app.setErrorHandler((error: Error & { statusCode?: number }, _request, reply) =>
-    refuse(reply, error instanceof RequestError ? 400 : (error.statusCode ?? 500), error.message),
+    refuse(reply, error.statusCode ?? (error instanceof RequestError ? 400 : 500), error.message),
   );
   return app;
 
@@ -172,9 +169,8 @@ async function createApp(
       const { id: given, inputs: asked, outputs: named } = readInferRequest(request.body, model);
       const tensors = await model.infer(asked);
       const wanted = named === null ? tensors : tensors.filter((tensor) => named.includes(tensor.name));
-      const body = inferResponse(modelName, wanted, given);
       finish(200);
-      return await reply.header('content-type', 'application/json; charset=utf-8').send(body);
+      return await sendTensors(request, reply, { model: modelName, tensors: wanted, id: given });
     } catch (error) {
       const status = error instanceof RequestError ? 400 : 500;
       if (status === 500) log.warning(`The ${arm} failed: ${error instanceof Error ? error.message : String(error)}`);

@@ -89,10 +89,10 @@ export function healthUrl(url: string, { health }: Service): string {
 export async function askHealth(
   url: string,
   timeoutMs: number,
-  { headers }: Pick<Service, 'headers'>,
+  manner: Pick<Service, 'headers' | 'tls'>,
   signal?: AbortSignal,
 ): Promise<string> {
-  return get(url, timeoutMs, signal, headers).then(({ status }) => String(status), reason);
+  return get(url, timeoutMs, signal, manner).then(({ status }) => String(status), reason);
 }
 
 /**
@@ -103,15 +103,16 @@ export async function askHealth(
  */
 export async function askMetadata(
   base: string,
-  { model, headers }: Pick<Service, 'model' | 'headers'>,
+  service: Pick<Service, 'model' | 'headers' | 'tls'>,
   settings: ServiceSettings,
   signal?: AbortSignal,
 ): Promise<ModelMetadata> {
+  const { model } = service;
   const inputs = declared(settings.inputs, 'inputs');
   const outputs = declared(settings.outputs, 'outputs');
   if (inputs !== null && outputs !== null) return { name: model, platform: '', inputs, outputs };
   const url = base + modelPath(model);
-  const { status, body, contentType } = await get(url, requestTimeoutMs, signal, headers).catch((error: unknown) => {
+  const { status, body, contentType } = await get(url, requestTimeoutMs, signal, service).catch((error: unknown) => {
     signal?.throwIfAborted();
     throw new StagingError({ found: `No metadata from ${url}: ${reason(error)}`, cause: error });
   });

@@ -48,6 +48,8 @@ export interface Answer {
   body: Buffer;
   /** Type of the body, as its header says; empty: it says none. */
   contentType: string;
+  /** How the body is packed, as its header says; empty: it is not. */
+  coding: string;
   /** Where a redirect leads; empty: nowhere. */
   location: string;
   /** `performance.now()` when its last byte was read. */
@@ -75,7 +77,7 @@ export interface Connection {
 }
 
 /** Bytes of the largest answer worth reading. */
-const largestAnswer = 16 * 1024 ** 2;
+export const largestAnswer = 16 * 1024 ** 2;
 
 /** Take over a client that autocannon hands to `setupClient`. */
 export function takeOver(handed: unknown, events: ConnectionEvents): Connection {
@@ -139,8 +141,10 @@ export function takeOver(handed: unknown, events: ConnectionEvents): Connection 
     terminateRequest() {
       if (message === null) unusable = 'answer without a request';
       else if (unusable === '' && status >= 200) {
+        const at = performance.now();
         const [contentType, location] = [header(headers, 'content-type'), header(headers, 'location')];
-        answer = { status, body: Buffer.concat(chunks), contentType, location, at: performance.now() };
+        const coding = header(headers, 'content-encoding');
+        answer = { status, body: Buffer.concat(chunks), contentType, coding, location, at };
       }
       chunks = [];
       return { req: undefined, bytes: size, body: '', duration: 0, headers: { statusCode: status, headers: [] } };

@@ -83,6 +83,8 @@ export async function openGenerator(input: {
   /** As many as may be open at once. */
   connections: number;
   timeoutMs: number;
+  /** Of a client of its own certificate; whom the server is was verified before. */
+  tls?: { ca?: Buffer; cert?: Buffer; key?: Buffer } | undefined;
 }): Promise<Generator> {
   const { timeoutMs } = input;
   const { default: autocannon } = await import('autocannon');
@@ -97,6 +99,7 @@ export async function openGenerator(input: {
     url: input.url,
     connections: input.connections,
     pipelining: 1,
+    ...(input.tls === undefined ? {} : { tlsOptions: input.tls }),
     timeout: forever,
     duration: forever,
     sampleInt: 100, // how soon stop() acts

@@ -13,13 +13,14 @@ import {
   inferRequest,
   isOfRows,
   onnxTypeOf,
+  quote,
   readInferResponse,
   requestWriter,
   rowPointer,
   type FeatureColumn,
 } from '../../protocol/index.ts';
 import { post } from '../../staging/get.ts';
-import type { StagingTarget } from '../../staging/index.ts';
+import type { Service, StagingTarget } from '../../staging/index.ts';
 import type { ContestantsContext, LocalModel } from '../stage.ts';
 
 /** How rows are asked about and answers are read, whatever the server speaks. */
@@ -27,6 +28,9 @@ export interface Exchange {
   /** Address of the predictions. */
   url: string;
   headers: Readonly<Record<string, string>>;
+  /** Bodies are sent packed, and answers may come packed. */
+  gzip: boolean;
+  tls: Service['tls'];
   /** The body of a request about rows of the dataset. */
   body(rows: ArrayLike<number>): string;
   /** What an answer about so many rows says. @throws ContenderError where it cannot be read */
@@ -62,8 +66,9 @@ async function inferenceExchange(target: StagingTarget, metadata: Metadata, inpu
   };
 }
 
-function addressOf({ url, service }: StagingTarget): Pick<Exchange, 'url' | 'headers'> {
-  return { url: new URL(service.path, url).href, headers: service.headers };
+function addressOf({ url, service }: StagingTarget): Pick<Exchange, 'url' | 'headers' | 'gzip' | 'tls'> {
+  const { headers, gzip, tls } = service;
+  return { url: new URL(service.path, url).href, headers, gzip, tls };
 }
 
 /** How the outputs of a server are read: as the model was offline. @throws StagingError where its outputs do not allow it */
@@ -225,7 +230,7 @@ interface Places {
 async function placesOf(
   target: StagingTarget,
   { task, dataset, signal }: ExchangeInput,
-  exchange: Pick<Exchange, 'url' | 'headers' | 'body'>,
+  exchange: Pick<Exchange, 'url' | 'headers' | 'gzip' | 'tls' | 'body'>,
   rowsPerRequest: number,
 ): Promise<Places> {
   const pointer = target.service.api?.predictions;
@@ -243,7 +248,7 @@ async function placesOf(
     exchange.body(rows),
     10_000,
     signal,
-    exchange.headers,
+    exchange,
   ).catch((error: unknown) => {
     signal?.throwIfAborted();
     throw new StagingError({
@@ -328,7 +333,7 @@ function jsonReader({ scores, label }: Places, { task, columns, offline, served 
 function number(value: unknown): number {
   if (typeof value === 'number') return value;
   if (value === null) return Number.NaN;
-  throw unreadable(`${JSON.stringify(value)?.slice(0, 60)} where a score stands`, 'a number');
+  throw unreadable(`${quote(value).slice(0, 60)} where a score stands`, 'a number');
 }
 
 function matrix(rows: readonly number[][]): OutputValues {
@@ -345,7 +350,7 @@ function flat(rows: readonly unknown[]): OutputValues {
   const data = parts.flat();
   const wrong = data.find((value) => !['string', 'number', 'boolean'].includes(typeof value));
   if (wrong !== undefined)
-    throw unreadable(`${JSON.stringify(wrong)?.slice(0, 60)} where a label stands`, 'a text or a number');
+    throw unreadable(`${quote(wrong).slice(0, 60)} where a label stands`, 'a text or a number');
   if (data.length !== width * rows.length) throw unreadable('rows with different numbers of labels', 'as many in each');
   return { dims: width === 1 ? [rows.length] : [rows.length, width], data: data as (string | number | boolean)[] };
 }

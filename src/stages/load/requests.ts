@@ -20,7 +20,7 @@ const cacheBytes = 64 * 1024 ** 2;
  * request has the same number of rows, so the last one of a round takes its missing rows from the start of the next.
  */
 export function planRequests(input: {
-  exchange: Pick<Exchange, 'url' | 'headers' | 'body'>;
+  exchange: Pick<Exchange, 'url' | 'headers' | 'body'> & Partial<Pick<Exchange, 'gzip'>>;
   rows: number;
   rowsPerRequest: number;
   seed: number;
@@ -39,7 +39,7 @@ export function planRequests(input: {
     if (taken.length === each) return taken;
     return Uint32Array.from([...taken, ...order.subarray(0, each - taken.length)]);
   };
-  const encode = (index: number): Buffer => postMessage(url, exchange.body(rows(index)), exchange.headers);
+  const encode = (index: number): Buffer => postMessage(url, exchange.body(rows(index)), exchange.headers, exchange.gzip);
   return {
     rows,
     message: (index) => cache.get(index % distinct) ?? encode(index),

@@ -72,6 +72,7 @@ export async function withBench<T>(
     url: exchange.url,
     connections: profile.connections,
     timeoutMs: profile.timeoutMs,
+    tls: exchange.tls,
   });
   let sent = 0;
   try {
