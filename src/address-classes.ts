@@ -71,7 +71,8 @@ function carriedBy(address: string): string[] {
 function wordsOf(address: string): number[] {
   const text = new URL(`http://[${address.replace(/%.*$/u, '')}]`).hostname.slice(1, -1);
   const [before = '', after] = text.split('::');
-  const words = (part: string): number[] => (part === '' ? [] : part.split(':').map((word) => Number.parseInt(word, 16)));
+  const words = (part: string): number[] =>
+    part === '' ? [] : part.split(':').map((word) => Number.parseInt(word, 16));
   const [head, tail] = [words(before), words(after ?? '')];
   return [...head, ...new Array<number>(8 - head.length - tail.length).fill(0), ...tail];
 }

@@ -62,7 +62,9 @@ const service = {
     }),
   ),
   gzip: Type.Optional(
-    Type.Boolean({ description: 'send bodies packed, and take answers packed (answers that come packed are read anyway)' }),
+    Type.Boolean({
+      description: 'send bodies packed, and take answers packed (answers that come packed are read anyway)',
+    }),
   ),
   start_timeout: Type.Optional(Duration),
 };
@@ -96,13 +98,19 @@ export const Staging = Type.Union([
         Type.Object(
           {
             ca: Type.Optional(
-              Type.String({ minLength: 1, description: 'file with the certificates to trust in place of the usual ones (PEM)' }),
+              Type.String({
+                minLength: 1,
+                description: 'file with the certificates to trust in place of the usual ones (PEM)',
+              }),
             ),
             certificate: Type.Optional(
               Type.String({ minLength: 1, description: 'file with the certificate of the client (PEM)' }),
             ),
             key: Type.Optional(
-              Type.String({ minLength: 1, description: 'file with its private key (PEM), which belongs into no repository' }),
+              Type.String({
+                minLength: 1,
+                description: 'file with its private key (PEM), which belongs into no repository',
+              }),
             ),
           },
           { ...strict, description: 'files of the encryption; paths from the folder of contender.yml' },
@@ -114,12 +122,19 @@ export const Staging = Type.Union([
   ),
   Type.Object(
     {
-      compose: Type.String({ minLength: 1, description: 'name of a service that Docker Compose runs on this machine already' }),
+      compose: Type.String({
+        minLength: 1,
+        description: 'name of a service that Docker Compose runs on this machine already',
+      }),
       project: Type.Optional(
         Type.String({ minLength: 1, description: 'of Docker Compose, where several have a service of that name' }),
       ),
       port: Type.Optional(
-        Type.Integer({ minimum: 1, maximum: 65535, description: 'inside the container (default: the only one it exposes)' }),
+        Type.Integer({
+          minimum: 1,
+          maximum: 65535,
+          description: 'inside the container (default: the only one it exposes)',
+        }),
       ),
       ...service,
     },

@@ -1,6 +1,6 @@
 import { StagingError } from '../errors.ts';
 import { isDatatype } from './datatype.ts';
-import { isObject, quote } from './json.ts';
+import { isObject, parseJson, quote } from './json.ts';
 import { elementCount, readElements, readShape } from './tensor.ts';
 import type { Element, Tensor } from './tensor.ts';
 
@@ -26,9 +26,9 @@ export function inferResponse(model: string, outputs: readonly Answered[], id?: 
 export function readInferResponse(body: string | Buffer): Tensor[] {
   let value: unknown;
   try {
-    value = JSON.parse(body.toString());
-  } catch {
-    throw unexpected('is not JSON', 'a JSON object with outputs');
+    value = parseJson(body);
+  } catch (error) {
+    throw unexpected(`is not JSON (${(error as Error).message.slice(0, 100)})`, 'a JSON object with outputs');
   }
   if (!isObject(value) || !Array.isArray(value['outputs'])) throw unexpected('has no outputs', 'an array of outputs');
   return (value['outputs'] as unknown[]).flatMap((output) => {

@@ -1,7 +1,7 @@
 import { promisify } from 'node:util';
 import { constants, brotliDecompress, gunzip, gzip, inflate, type ZlibOptions } from 'node:zlib';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { inferResponse, RequestError, type Tensor } from '../protocol/index.ts';
+import { inferResponse, parseJson, RequestError, type Tensor } from '../protocol/index.ts';
 import { encoded, headerLengthName, wantsBinary, withBinaryData } from './binary-tensors.ts';
 
 /* What the model servers have in common beneath their endpoints: bodies in, answers out, and their limits. */
@@ -50,7 +50,7 @@ export function readJsonBodies(app: FastifyInstance): void {
 
 function parsed(content: Buffer): unknown {
   try {
-    return JSON.parse(content.toString().replace(/^\uFEFF/u, ''));
+    return parseJson(content);
   } catch (error) {
     throw new RequestError({ found: `The body is not JSON: ${(error as Error).message.slice(0, 200)}` });
   }
@@ -75,7 +75,11 @@ async function unpacked(body: Buffer, encoding = 'identity'): Promise<Buffer> {
       throw withStatus(413, `The body is more than ${bodyLimit} bytes when unpacked`);
     throw new RequestError({ found: `The body is not ${encoding}: ${(error as Error).message}` });
   }
-  throw withStatus(415, `Content-Encoding ${JSON.stringify(encoding.slice(0, 60))} is not known`, 'gzip, deflate or br');
+  throw withStatus(
+    415,
+    `Content-Encoding ${JSON.stringify(encoding.slice(0, 60))} is not known`,
+    'gzip, deflate or br',
+  );
 }
 
 function withStatus(statusCode: number, found: string, expected?: string): RequestError {

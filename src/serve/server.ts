@@ -90,7 +90,9 @@ async function createApp(
   readJsonBodies(app);
   app.get('/v2', () => ({ name: 'contender', version, extensions: ['binary_tensor_data'] }));
   app.get('/v2/health/live', () => ({ live: true }));
-  app.get('/v2/health/ready', (_request, reply) => reply.code(state.draining ? 503 : 200).send({ ready: !state.draining }));
+  app.get('/v2/health/ready', (_request, reply) =>
+    reply.code(state.draining ? 503 : 200).send({ ready: !state.draining }),
+  );
   app.get('/metrics', (_request, reply) =>
     reply.type('text/plain; version=0.0.4; charset=utf-8').send(metrics.text({ inFlight, limit: queue })),
   );

@@ -18,6 +18,8 @@ export interface Answered {
   status: number;
   body: string;
   contentType: string | null;
+  /** Where a redirect leads; null: nowhere. */
+  location: string | null;
 }
 
 /**
@@ -77,8 +79,8 @@ function ask(
       response.on('end', () => {
         try {
           const content = unpacked(Buffer.concat(chunks), response.headers['content-encoding'] ?? '', bodyLimit);
-          const contentType = response.headers['content-type'] ?? null;
-          resolve({ status: response.statusCode ?? 0, body: content.toString(), contentType });
+          const { 'content-type': contentType = null, location = null } = response.headers;
+          resolve({ status: response.statusCode ?? 0, body: content.toString(), contentType, location });
         } catch (error) {
           reject(error as Error);
         }

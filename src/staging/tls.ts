@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { createSecureContext } from 'node:tls';
@@ -38,6 +39,7 @@ export async function readTls(files: Files, folder: string): Promise<NonNullable
     ...(key === undefined ? {} : { key }),
   };
   try {
+    if (ca !== undefined) new X509Certificate(ca); // what holds none is passed over otherwise
     createSecureContext(tls);
   } catch (error) {
     throw new ConfigError({

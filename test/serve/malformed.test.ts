@@ -153,7 +153,9 @@ const framings = [
 function http(body: string | Buffer, headers: string[] = []): Buffer {
   const content = Buffer.from(body as string);
   return head(
-    ['POST PATH HTTP/1.1', 'Host: x', 'Connection: close', `Content-Length: ${content.length}`, ...headers].join('\r\n'),
+    ['POST PATH HTTP/1.1', 'Host: x', 'Connection: close', `Content-Length: ${content.length}`, ...headers].join(
+      '\r\n',
+    ),
     content,
   );
 }

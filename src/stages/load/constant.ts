@@ -46,7 +46,9 @@ export async function measure(
     windows.push({ result, findings });
     if (settled(windows)) break;
     if (windows.length < mostWindows && !signal.aborted) {
-      log.info(`Measuring again, since this may be noise: ${missed(findings)}`);
+      log.info(
+        `Measuring again, since this may be noise: ${missed(findings) || 'one window met the objectives, and one did not'}`,
+      );
     }
   }
   return windows;

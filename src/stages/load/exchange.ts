@@ -13,6 +13,7 @@ import {
   inferRequest,
   isOfRows,
   onnxTypeOf,
+  parseJson,
   quote,
   readInferResponse,
   requestWriter,
@@ -243,18 +244,14 @@ async function placesOf(
   }
   if (task === 'regression' || task === 'ranking') return { scores: pointer };
   const rows = Uint32Array.from({ length: Math.min(rowsPerRequest, dataset.rows) }, (_, row) => row);
-  const { status, body, contentType } = await post(
-    exchange.url,
-    exchange.body(rows),
-    10_000,
-    signal,
-    exchange,
-  ).catch((error: unknown) => {
-    signal?.throwIfAborted();
-    throw new StagingError({
-      found: `The first request failed: ${error instanceof Error ? error.message : String(error)}`,
-    });
-  });
+  const { status, body, contentType } = await post(exchange.url, exchange.body(rows), 10_000, signal, exchange).catch(
+    (error: unknown) => {
+      signal?.throwIfAborted();
+      throw new StagingError({
+        found: `The first request failed: ${error instanceof Error ? error.message : String(error)}`,
+      });
+    },
+  );
   const fault = (found: string): StagingError =>
     new StagingError({
       found: `The first request to ${exchange.url} ${found} (${contentType ?? 'no content type'}): ${JSON.stringify(body.slice(0, 200))}`,
@@ -279,9 +276,9 @@ async function placesOf(
 
 function parsed(body: string | Buffer, fault: (found: string) => StagingError): unknown {
   try {
-    return JSON.parse(body.toString());
-  } catch {
-    throw fault('was answered with what is not JSON');
+    return parseJson(body);
+  } catch (error) {
+    throw fault(`was answered with what is not JSON (${(error as Error).message.slice(0, 100)})`);
   }
 }
 
@@ -349,8 +346,7 @@ function flat(rows: readonly unknown[]): OutputValues {
   const width = parts[0]?.length ?? 0;
   const data = parts.flat();
   const wrong = data.find((value) => !['string', 'number', 'boolean'].includes(typeof value));
-  if (wrong !== undefined)
-    throw unreadable(`${quote(wrong).slice(0, 60)} where a label stands`, 'a text or a number');
+  if (wrong !== undefined) throw unreadable(`${quote(wrong).slice(0, 60)} where a label stands`, 'a text or a number');
   if (data.length !== width * rows.length) throw unreadable('rows with different numbers of labels', 'as many in each');
   return { dims: width === 1 ? [rows.length] : [rows.length, width], data: data as (string | number | boolean)[] };
 }

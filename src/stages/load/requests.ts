@@ -39,7 +39,8 @@ export function planRequests(input: {
     if (taken.length === each) return taken;
     return Uint32Array.from([...taken, ...order.subarray(0, each - taken.length)]);
   };
-  const encode = (index: number): Buffer => postMessage(url, exchange.body(rows(index)), exchange.headers, exchange.gzip);
+  const encode = (index: number): Buffer =>
+    postMessage(url, exchange.body(rows(index)), exchange.headers, exchange.gzip);
   return {
     rows,
     message: (index) => cache.get(index % distinct) ?? encode(index),
