@@ -5,7 +5,7 @@ import { isClose, thresholdAt, type Predictions, type Tolerance } from '../../mo
 import type { Answer } from '../../model/read-outputs/answers.ts';
 import { unpacked } from '../../staging/content-coding.ts';
 import { largestAnswer, type Answer as Received } from './connection.ts';
-import type { Exchange } from './exchange.ts';
+import type { Exchange } from './exchange-plan.ts';
 
 /** What the answers under load were worth. Rows, not requests, unless it says so. */
 export interface AnswerSummary {
@@ -48,6 +48,19 @@ export interface AnswerBook {
   summary(): AnswerSummary;
 }
 
+export function nothingAnswered(): AnswerSummary {
+  return {
+    compared: 0,
+    mismatched: 0,
+    greatestDifference: 0,
+    mismatches: [],
+    judged: 0,
+    correct: 0,
+    faults: {},
+    faultExamples: [],
+  };
+}
+
 const mostExamples = 5;
 const excerptLength = 200;
 
@@ -68,16 +81,7 @@ export function answerBook(input: {
   const width = offline.scores === null ? 0 : offline.scores.length / offline.rows;
   /** Labels of a row: one, or 0 or 1 for each of several. */
   const given = offline.labels === null ? 1 : offline.labels.length / offline.rows;
-  const summary: AnswerSummary = {
-    compared: 0,
-    mismatched: 0,
-    greatestDifference: 0,
-    mismatches: [],
-    judged: 0,
-    correct: 0,
-    faults: {},
-    faultExamples: [],
-  };
+  const summary = nothingAnswered();
 
   return {
     take(rows, received) {

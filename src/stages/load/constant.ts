@@ -14,7 +14,7 @@ import { judgeShare } from './latency.ts';
 import { latencyLimits } from './objectives.ts';
 import { offsetsOf, type ProfileOf } from './profile.ts';
 import type { Slo } from './schema.ts';
-import { seed, settledOver, type Bench } from './session.ts';
+import { seed, type Bench } from './session.ts';
 
 /** A window and what it says. */
 export interface MeasuredWindow {
@@ -40,7 +40,7 @@ export async function measure(
     const planned: Float64Array | ClosedLoop =
       offsetsOf(profile, seed + windows.length) ?? (profile as ProfileOf<'closed'>);
     const result = await bench.run(planned, {
-      ...(planned instanceof Float64Array && { hopeless: (soFar: Samples) => isHopeless(soFar, planned.length, slo) }),
+      ...(planned instanceof Float64Array && { hopeless: { planned: planned.length, slo } }),
     });
     const findings = judgeWindow(result, slo);
     windows.push({ result, findings });
@@ -52,15 +52,6 @@ export async function measure(
     }
   }
   return windows;
-}
-
-/** Whatever the requests to come bring, the window misses an objective. */
-export function isHopeless(soFar: Samples, planned: number, slo: Slo): boolean {
-  for (const { p, ms } of latencyLimits(slo)) {
-    const { over } = settledOver(soFar, ms);
-    if (over > 0 && judgeShare({ over, total: planned, p }) === 'missed') return true;
-  }
-  return settledOver(soFar, Number.POSITIVE_INFINITY).over > (slo.error_rate ?? defaultErrorRate) * planned;
 }
 
 /** Does another window make no difference? */
