@@ -9,7 +9,15 @@ import { formUse, isOfRows, rowPointer, type FeatureColumn } from '../../protoco
 import { post } from '../../staging/get.ts';
 import type { StagingTarget } from '../../staging/index.ts';
 import type { ContestantsContext, LocalModel } from '../stage.ts';
-import { exchangeOf, parsed, writerOf, type Exchange, type ExchangePlan, type Places, type ReadingPlan } from './exchange-plan.ts';
+import {
+  exchangeOf,
+  parsed,
+  writerOf,
+  type Exchange,
+  type ExchangePlan,
+  type Places,
+  type ReadingPlan,
+} from './exchange-plan.ts';
 
 export interface ExchangeInput extends Pick<ContestantsContext, 'task' | 'columns' | 'dataset' | 'config' | 'signal'> {
   /** The model as the target serves it; null: there is no file of it. */
@@ -164,7 +172,8 @@ async function jsonExchange(target: StagingTarget, input: ExchangeInput, rowsPer
     model: target.service.model,
   };
   const address = addressOf(target);
-  const places = settings.answer ?? (await placesOf(target, input, { ...address, body: writerOf(write) }, rowsPerRequest));
+  const places =
+    settings.answer ?? (await placesOf(target, input, { ...address, body: writerOf(write) }, rowsPerRequest));
   for (const pointer of [places.scores, places.label]) {
     if (pointer === undefined || isOfRows(pointer) || rowsPerRequest === 1) continue;
     throw new ConfigError({
@@ -226,4 +235,3 @@ async function placesOf(
     where: 'staging.answer',
   });
 }
-

@@ -22,6 +22,7 @@ import { runProfile, type ProfileFindings } from './run-profile.ts';
 import { loadSettings, type Load } from './schema.ts';
 import { observeOnce, seed, watchTarget, type Session, type TargetWatch } from './session.ts';
 import { skippedChecks } from './constant.ts';
+import { readSummary, summaryChecks } from './summary.ts';
 
 /** The context, and what is asked of the stage. */
 interface Input extends ContestantsContext {
@@ -42,6 +43,12 @@ const logCharacters = 4000;
  */
 export async function loadTest(context: ContestantsContext): Promise<StageResult> {
   const input = inputOf(context);
+  const { summary: given, slo } = input.load;
+  if (given !== undefined) {
+    const summary = await readSummary(await input.pathOf(given, 'load.summary'), given);
+    const { tool, requests } = summary;
+    return { checks: summaryChecks(summary, slo), details: { slo, summary: given, tool, requests } };
+  }
   refuseImpossible(input);
   const finish = (checks: Check[], details: Record<string, unknown>): StageResult => ({
     checks,

@@ -55,7 +55,11 @@ export interface LoadResult {
 
 export interface Loader {
   /** One stretch at a time. */
-  run(order: LoadOrder, signal: AbortSignal, progress?: (settled: number, planned: number) => void): Promise<LoadResult>;
+  run(
+    order: LoadOrder,
+    signal: AbortSignal,
+    progress?: (settled: number, planned: number) => void,
+  ): Promise<LoadResult>;
   close(): Promise<void>;
 }
 

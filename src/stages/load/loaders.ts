@@ -49,8 +49,10 @@ export function startLoaders(): Loaders {
     else if ('closed' in news) awaited?.resolve(null);
     else {
       const { fault } = news;
-      const error = typeof fault === 'string' ? new Error(`the load generator failed: ${fault}`) : new StagingError(fault);
-      if (awaited === undefined) gone ??= error; // of an order that nobody waits for: the next one tells
+      const error =
+        typeof fault === 'string' ? new Error(`the load generator failed: ${fault}`) : new StagingError(fault);
+      if (awaited === undefined)
+        gone ??= error; // of an order that nobody waits for: the next one tells
       else awaited.reject(error);
     }
   });

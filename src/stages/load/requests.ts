@@ -40,8 +40,7 @@ export function planRequests(input: {
     if (taken.length === each) return taken;
     return Uint32Array.from([...taken, ...order.subarray(0, each - taken.length)]);
   };
-  const encode = (index: number): Buffer =>
-    postMessage(url, exchange.body(rows(index)), headers, gzip);
+  const encode = (index: number): Buffer => postMessage(url, exchange.body(rows(index)), headers, gzip);
   return {
     rows,
     message: (index) => cache.get(index % distinct) ?? encode(index),
