@@ -26,6 +26,9 @@ export interface LoadSummary {
 
 type Json = Record<string, unknown>;
 
+/** Names that versions of Locust give the row of all requests together. */
+const total = ['Aggregated', 'Total'];
+
 /**
  * The summary that k6 writes with --summary-export or in handleSummary, or what Locust prints with --json or writes with --csv
  * (`_stats.csv`).
@@ -36,7 +39,7 @@ export async function readSummary(path: string, where: string): Promise<LoadSumm
 }
 
 export function summaryOf(text: string, where: string): LoadSummary {
-  if (/^\uFEFF?"?Type"?,"?Name"?,"?Request Count"?,/u.test(text)) return ofLocustTable(text, where);
+  if (/^\uFEFF?"?Type"?,"?Name"?,"?(?:Request Count|# requests)"?,/u.test(text)) return ofLocustTable(text, where);
   let value: unknown;
   try {
     value = parseJson(text);
@@ -78,7 +81,11 @@ function ofK6(metrics: Json, where: string): LoadSummary {
 function ofLocust(entries: readonly unknown[], where: string): LoadSummary {
   const counts = new Map<number, number>();
   let [requests, failed] = [0, 0];
-  for (const entry of entries) {
+  // Where there is one of all together, the others are in it.
+  const all = entries.filter(
+    (entry) => isJson(entry) && total.includes(String(entry['name'])) && isEmpty(entry['method']),
+  );
+  for (const entry of all.length === 0 ? entries : all) {
     const [sent, wrong] = isJson(entry) ? [numberOf(entry['num_requests']), numberOf(entry['num_failures'])] : [];
     if (!isJson(entry) || sent === null || sent === undefined || wrong === null || wrong === undefined) {
       throw unknown(where, 'a list whose entries have no num_requests and num_failures');
@@ -101,12 +108,12 @@ function ofLocustTable(text: string, where: string): LoadSummary {
     .trim()
     .split(/\r?\n/u)
     .map((line) => Array.from(line.matchAll(/("(?:[^"]|"")*"|[^,]*)(?:,|$)/gu), ([, cell = '']) => unquoted(cell)));
-  const all = rows.find((row) => row[head.indexOf('Name')] === 'Aggregated');
+  const all = rows.findLast((row) => total.includes(row[head.indexOf('Name')] ?? ''));
   const cell = (name: string): number | null => {
     const value = all?.[head.indexOf(name)];
     return value === undefined || value === '' || value === 'N/A' ? null : numberOf(Number(value));
   };
-  const [requests, failed] = [cell('Request Count'), cell('Failure Count')];
+  const [requests, failed] = [cell('Request Count') ?? cell('# requests'), cell('Failure Count') ?? cell('# failures')];
   if (requests === null || failed === null) throw unknown(where, 'a table of Locust without its row Aggregated');
   const percentiles = new Map<number, number>();
   for (const name of head) {
@@ -212,6 +219,10 @@ function shareOf(percentage: number): number {
 
 function numberOf(value: unknown): number | null {
   return typeof value === 'number' && Number.isFinite(value) && value >= 0 ? value : null;
+}
+
+function isEmpty(value: unknown): boolean {
+  return value === undefined || value === null || value === '';
 }
 
 function unquoted(cell: string): string {

@@ -92,6 +92,17 @@ describe('a summary of another tool', () => {
     });
   });
 
+  test('of Locust counts no request twice where all together stand beside each, under any of their names', () => {
+    const all = { ...locust[0], name: 'Aggregated', method: '', num_requests: 1000, num_failures: 2 };
+    assert.deepEqual(judged([...locust, all])['error-rate'], ['pass', 0.002]);
+    const old = [
+      '"Type","Name","# requests","# failures","50%","95%","100%"',
+      '"POST","/predict",50,50,"N/A","N/A","N/A"',
+      '"None","Total",100,50,4,9,9',
+    ];
+    assert.deepEqual(judged(old.join('\n'))['error-rate'], ['fail', 0.5]);
+  });
+
   test('without a percentile, or without a request, shows nothing', () => {
     const [p99] = summaryChecks(summaryOf(JSON.stringify(exported), 's'), { p99_ms: 100 });
     assert.equal(p99?.verdict, 'inconclusive');
