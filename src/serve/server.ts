@@ -109,6 +109,7 @@ async function createApp(
         return;
       }
       inFlight += 1;
+      if (state.draining) reply.header('connection', 'close'); // so that nobody asks over it just when it is closed
       const started = performance.now();
       reply.raw.once('close', () => {
         inFlight -= 1;

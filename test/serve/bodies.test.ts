@@ -166,7 +166,8 @@ test('a server told to stop says that it is not ready, and serves on until balan
   const closed = server.close();
   assert.equal((await fetch(`${server.url}/v2/health/ready`)).status, 503);
   assert.equal((await fetch(`${server.url}/v2/health/live`)).status, 200);
-  assert.equal((await fetch(`${server.url}/v2/models/m/infer`, { method: 'POST', body: json })).status, 200);
+  const answer = await fetch(`${server.url}/v2/models/m/infer`, { method: 'POST', body: json });
+  assert.deepEqual([answer.status, answer.headers.get('connection')], [200, 'close']);
   await closed;
   await assert.rejects(fetch(`${server.url}/v2/health/live`));
 });
