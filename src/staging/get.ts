@@ -82,7 +82,7 @@ function ask(
           const { 'content-type': contentType = null, location = null } = response.headers;
           resolve({ status: response.statusCode ?? 0, body: content.toString(), contentType, location });
         } catch (error) {
-          reject(error as Error);
+          reject(error);
         }
       });
     });

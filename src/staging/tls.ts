@@ -39,7 +39,8 @@ export async function readTls(files: Files, folder: string): Promise<NonNullable
     ...(key === undefined ? {} : { key }),
   };
   try {
-    if (ca !== undefined) new X509Certificate(ca); // what holds none is passed over otherwise
+    // A file that holds no certificate is passed over otherwise.
+    if (ca !== undefined && new X509Certificate(ca).raw.length === 0) throw new Error('no certificate');
     createSecureContext(tls);
   } catch (error) {
     throw new ConfigError({

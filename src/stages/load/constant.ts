@@ -1,7 +1,7 @@
 import type { Check } from '../../evidence/index.ts';
 import { defaults } from '../../config/index.ts';
 import { leastShare, loadCheck, mostMilliseconds, mostShare } from './check.ts';
-import type { ClosedLoop, Samples, WindowResult } from './driver.ts';
+import type { ClosedLoop, WindowResult } from './driver.ts';
 import {
   countOutcomes,
   defaultErrorRate,
@@ -10,7 +10,6 @@ import {
   type ObjectiveResult,
   type WindowFindings,
 } from './judge.ts';
-import { judgeShare } from './latency.ts';
 import { latencyLimits } from './objectives.ts';
 import { offsetsOf, type ProfileOf } from './profile.ts';
 import type { Slo } from './schema.ts';
