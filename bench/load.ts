@@ -1,56 +1,257 @@
-import { createServer } from 'node:http';
-import { fork } from 'node:child_process';
-import type { AddressInfo } from 'node:net';
-import { fileURLToPath } from 'node:url';
-import autocannon from 'autocannon';
-import { openGenerator } from '../src/stages/load/driver.ts';
-import { percentile } from '../src/stages/load/latency.ts';
-import { postMessage } from '../src/stages/load/message.ts';
-import { schedule } from '../src/stages/load/schedule.ts';
-
 /*
- * The load generator against bare autocannon with the same varied bodies, at saturation and side by side, and how
- * exactly it offers a rate. The server runs in a process of its own. Rounds alternate; the median ratio counts.
+ * The load generator and the model server against what they claim, and against bare autocannon, wrk and FastAPI. Every server runs in a
+ * process of its own. BENCH_ROUNDS, BENCH_PAIRS and BENCH_CAPACITY say how often; BENCH_PYTHON names a Python with fastapi, uvicorn and
+ * onnxruntime, without which the peer is left out, as is wrk where it is not installed.
  */
+import autocannon from 'autocannon';
+import { execFile, fork, spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { entryPath } from '../src/entries.ts';
+import { silentLog } from '../src/log.ts';
+import { nothingAnswered } from '../src/stages/load/answers.ts';
+import { searchCapacity } from '../src/stages/load/capacity.ts';
+import { compareLive } from '../src/stages/load/compare.ts';
+import { openGenerator, type WindowResult } from '../src/stages/load/driver.ts';
+import { percentile } from '../src/stages/load/latency.ts';
+import type { Loader } from '../src/stages/load/loader.ts';
+import { startLoaders, type Loaders } from '../src/stages/load/loaders.ts';
+import { postMessage } from '../src/stages/load/message.ts';
+import { profilesOf, type ProfileOf } from '../src/stages/load/profile.ts';
+import { uniform } from '../src/stages/load/random.ts';
+import { schedule } from '../src/stages/load/schedule.ts';
+import { withBench, type Session } from '../src/stages/load/session.ts';
+import { projectRoot } from '../test/support/project.ts';
+import { publish } from './support/page.ts';
+
+const run = promisify(execFile);
+const setting = (name: string, otherwise: number): number => Number(process.env[`BENCH_${name}`] ?? otherwise);
+const seconds = setting('SECONDS', 4);
+const rounds = setting('ROUNDS', 5);
+const pairs = setting('PAIRS', 20);
+const searches = setting('CAPACITY', 10);
+const python = process.env['BENCH_PYTHON'];
+const only = process.env['BENCH_PARTS']?.split(',');
 
 const connections = 20;
-const seconds = Number(process.env['BENCH_SECONDS'] ?? 4);
-const rounds = Number(process.env['BENCH_ROUNDS'] ?? 5);
 const bodies = Array.from({ length: 2350 }, (_, row) => {
   const data = Array.from({ length: 60 }, (_value, column) => ((row * 31 + column * 17) % 1000) / 7);
   return JSON.stringify({ inputs: [{ name: 'features', shape: [1, 60], datatype: 'FP32', data }] });
 });
+const folder = await mkdtemp(join(tmpdir(), 'contender-bench-'));
+const children: ChildProcess[] = [];
+const loaders = startLoaders();
+const lines: string[] = [];
 
-if (process.argv[2] === 'server') serve();
-else await compare();
+try {
+  for (const [name, part] of Object.entries({ saturation, exactness, comparison, capacity, server })) {
+    if (only !== undefined && !only.includes(name)) continue;
+    await part();
+    await endAll();
+  }
+  await publish('Load', lines);
+} finally {
+  await endAll();
+  await loaders.end();
+  await rm(folder, { recursive: true, force: true });
+}
 
-async function compare(): Promise<void> {
-  const server = fork(fileURLToPath(import.meta.url), ['server']);
-  const port = await new Promise<number>((resolve) => server.once('message', (message) => resolve(Number(message))));
-  const url = `http://127.0.0.1:${port}/infer`;
+async function saturation(): Promise<void> {
+  const { url } = await serve('plain');
+  const path = `${url}/infer`;
+  const wrk = await hasWrk();
+  const rates: number[][] = [];
+  await bare(path, 1);
+  await ours(path, 1);
+  for (let round = 0; round < rounds; round += 1) {
+    const turns = round % 2 === 0 ? [bare, ours] : [ours, bare];
+    const found = new Map<unknown, number>();
+    for (const turn of turns) found.set(turn, await turn(path, seconds));
+    rates.push([found.get(bare), found.get(ours), wrk ? await byWrk(path, seconds) : Number.NaN] as number[]);
+    console.log(
+      `saturation: ${rates
+        .at(-1)
+        ?.map((rate) => rate.toFixed(0))
+        .join(', ')}/s`,
+    );
+  }
+  const of = (index: number): string => shown(median(rates.map((rate) => rate[index] as number)));
+  const ratios = rates.map(([theirs, own]) => (own as number) / (theirs as number));
+  lines.push(
+    `**Saturation**: requests a second with a body of its own for each, ${connections} connections, ${rounds} rounds of ${seconds} s in turns; medians.`,
+    '',
+    '| bare autocannon | Contender | wrk, one thread | Contender over autocannon | rounds | target |',
+    '|---|---|---|---|---|---|',
+    `| ${of(0)} | ${of(1)} | ${wrk ? of(2) : 'not installed'} | ${median(ratios).toFixed(2)} | ${spread(ratios)} | 1.3 |`,
+    '',
+  );
+}
+
+/** What is offered against what was asked for, and what is measured against what the server itself saw. */
+async function exactness(): Promise<void> {
+  lines.push(
+    '**Rate and percentiles**, against a server that takes 20 ms, every fourth time 40 ms, and answers nothing in 300 ms of every 2 s; the truth is what the server itself saw.',
+    '',
+    '| offered | sent | p50 seen / true | p95 seen / true | p99 seen / true | late at p99 |',
+    '|---|---|---|---|---|---|',
+  );
+  for (const [rate, arrivals] of [
+    [100, 'constant'],
+    [500, 'constant'],
+    [500, 'poisson'],
+    [1500, 'poisson'],
+  ] as const) {
+    const { url, child } = await serve('delay', 20);
+    const loader = loaders.open(plan(`${url}/predict`));
+    const link = { connections: 1000, timeoutMs: 10_000, rowsPerRequest: 1 };
+    const never = new AbortController().signal;
+    const warm = schedule({ rate, durationMs: 2000, arrivals, seed: 2 });
+    await loader.run({ link, offsets: warm, first: 0, judged: false }, never);
+    await asked(child);
+    const durationMs = 10_000;
+    const offsets = schedule({ rate, durationMs, arrivals, seed: 1 });
+    const { window } = await loader.run({ link, offsets, first: 0, judged: true }, never);
+    await loader.close();
+    const truth = Float64Array.from(await asked(child)).toSorted();
+    const sorted = window.latency.toSorted();
+    const sent = window.outcome.filter((outcome) => outcome === 1).length / (durationMs / 1000);
+    const both = (p: number): string => {
+      const [own, real] = [percentile(sorted, p), percentile(truth, p)];
+      return `${own.toFixed(1)} / ${real.toFixed(1)} ms (${signed(own / real - 1)})`;
+    };
+    const lag = percentile(window.lag.toSorted(), 0.99);
+    lines.push(
+      `| ${rate}/s, ${arrivals} | ${sent.toFixed(1)}/s (${signed(sent / rate - 1)}) | ${both(0.5)} | ${both(0.95)} | ${both(0.99)} | ${lag.toFixed(2)} ms |`,
+    );
+    console.log(lines.at(-1));
+  }
+  lines.push('');
+}
+
+/** Two servers of one work, and one with a quarter more. */
+async function comparison(): Promise<void> {
+  const [profile] = profilesOf({ profile: { rate: 50, duration: '60s' }, slo: {} }) as [ProfileOf<'constant'>];
+  const settings = { max_ratio: 1.15, percentiles: ['p50' as const], duration: '60s' };
+  const signal = new AbortController().signal;
+  const found = async (work: number, other: number): Promise<{ ratio: number; lower: number; upper: number }> => {
+    const arms = await Promise.all([serve('work', work), serve('work', other)]);
+    const [candidate, champion] = arms.map(({ url }) => loaders.open(plan(`${url}/predict`))) as [Loader, Loader];
+    const result = await compareLive({ settings, profile, candidate, champion, signal, progress: () => {} });
+    await endAll();
+    const [{ ratio, lower, upper }] = result.percentiles as [(typeof result.percentiles)[0]];
+    console.log(`${work} against ${other} ms: ${ratio?.toFixed(3)} (${lower.toFixed(3)} to ${upper.toFixed(3)})`);
+    return { ratio: ratio ?? Number.NaN, lower, upper };
+  };
+  const [same, more] = [[], []] as { ratio: number; lower: number; upper: number }[][];
+  for (let index = 0; index < pairs; index += 1) {
+    same?.push(await found(4, 4));
+    more?.push(await found(5, 4));
+  }
+  const ratios = (list: { ratio: number }[] = []): string => spread(list.map(({ ratio }) => ratio));
+  const wrong = same?.filter(({ lower, upper }) => lower > 1 || upper < 1).length;
+  const seen = more?.filter(({ lower }) => lower > 1).length;
+  lines.push(
+    `**Candidate against champion**, both live, 50/s each, p50; ${pairs} runs of each, 60 s (120 s where 60 s leave a limit of 1.15 open), in turns.`,
+    '',
+    '| CPU for a request | p50 ratio, least to greatest | shown | target |',
+    '|---|---|---|---|',
+    `| 4 ms against 4 ms | ${ratios(same)} | a difference, wrongly, in ${wrong} of ${pairs} | at most 3 of 20 |`,
+    `| 5 ms against 4 ms | ${ratios(more)} | slower in ${seen} of ${pairs} | at least 18 of 20 |`,
+    '',
+  );
+}
+
+/** The capacity of a server that serves one request at a time, whose truth a simulation of its queue tells. */
+async function capacity(): Promise<void> {
+  const slo = { p95_ms: 100 };
+  const serviceMs = 10;
+  const truth = trueCapacity(serviceMs, slo.p95_ms);
+  const results: { met: number; missed: number; s: number }[] = [];
+  for (let index = 0; index < searches; index += 1) {
+    const { url } = await serve('queue', serviceMs);
+    const [profile] = profilesOf({ profile: { kind: 'capacity' }, slo }) as [ProfileOf<'capacity'>];
+    const began = performance.now();
+    const session = sessionOf(loaders.open(plan(`${url}/predict`)));
+    const { met, missed } = await withBench(session, profile, 10, (bench) => searchCapacity(bench, profile, slo));
+    await endAll();
+    results.push({ met: met ?? 0, missed: missed ?? Number.NaN, s: (performance.now() - began) / 1000 });
+    console.log(
+      `capacity: ${met?.toFixed(1)} to ${missed?.toFixed(1)}, truth ${truth.toFixed(1)}, ${results.at(-1)?.s.toFixed(0)} s`,
+    );
+  }
+  const near = results.filter(({ met }) => Math.abs(met / truth - 1) <= 0.1).length;
+  const covering = results.filter(({ met, missed }) => met <= truth * 1.005 && missed >= truth * 0.995).length;
+  lines.push(
+    `**Capacity** of a server that takes ${serviceMs} ms for one request at a time, within p95 of ${slo.p95_ms} ms, Poisson arrivals; the truth, ${truth.toFixed(1)}/s, is of a simulation of its queue. ${searches} searches of the default budget.`,
+    '',
+    '| found, least to greatest | within 10% | the interval covers the truth | seconds | target |',
+    '|---|---|---|---|---|',
+    `| ${spread(results.map(({ met }) => met))}/s | ${near} of ${searches} | ${covering} of ${searches} | ${spread(results.map(({ s }) => s))} | 8 and 9 of 10, 180 s |`,
+    '',
+  );
+}
+
+/** Our model server and a FastAPI service, each alone: one process, the same model, the same bodies. */
+async function server(): Promise<void> {
+  const model = join(projectRoot, 'fixtures/spam/models/candidate.onnx');
+  const kinds: Record<string, () => Promise<string>> = {
+    Contender: async () => {
+      const child = spawn(process.execPath, [
+        entryPath('serve-process'),
+        `--model=${model}`,
+        '--name=m',
+        '--port=0',
+        '--host=127.0.0.1',
+      ]);
+      children.push(child);
+      const [line] = (await once(child.stdout, 'data')) as [Buffer];
+      return (JSON.parse(line.toString()) as { url: string }).url;
+    },
+    ...(python === undefined ? {} : { 'FastAPI, onnxruntime, uvicorn': () => startPeer(python, model) }),
+  };
+  const found: Record<string, { rate: number; p99: number }[]> = {};
+  for (let round = 0; round < rounds; round += 1) {
+    for (const [name, start] of Object.entries(kinds)) {
+      const url = `${await start()}/v2/models/m/infer`;
+      await users(url, 1);
+      const window = await users(url, seconds);
+      await endAll();
+      const rate = window.outcome.filter((outcome) => outcome === 1).length / (window.elapsedMs / 1000);
+      (found[name] ??= []).push({ rate, p99: percentile(window.latency.toSorted(), 0.99) });
+      console.log(`server: ${name} ${rate.toFixed(0)}/s, p99 ${found[name].at(-1)?.p99.toFixed(2)} ms`);
+    }
+  }
+  const [own, peer] = Object.values(found);
+  const ratios = own?.map(({ rate }, index) => rate / (peer?.[index]?.rate ?? Number.NaN)) ?? [];
+  lines.push(
+    `**Model server**: one process, the spam model, one row a request, 16 users who ask again at once; ${rounds} rounds of ${seconds} s in turns; medians.`,
+    '',
+    '| server | requests a second | p99 |',
+    '|---|---|---|',
+    ...Object.entries(found).map(
+      ([name, list]) =>
+        `| ${name} | ${shown(median(list.map(({ rate }) => rate)))} | ${median(list.map(({ p99 }) => p99)).toFixed(1)} ms |`,
+    ),
+    ...(peer === undefined ? [] : [`| ratio | ${median(ratios).toFixed(2)} (${spread(ratios)}; target 6) | |`]),
+    '',
+  );
+}
+
+async function users(url: string, forSeconds: number): Promise<WindowResult> {
+  const generator = await openGenerator({ url, connections: 16, timeoutMs: 10_000 });
+  const messages = messagesTo(url);
   try {
-    await bare(url, 1);
-    await ours(url, 1);
-    const ratios: number[] = [];
-    for (let round = 0; round < rounds; round += 1) {
-      const [first, second] = round % 2 === 0 ? [bare, ours] : [ours, bare];
-      const results = [await first(url, seconds), await second(url, seconds)] as [number, number];
-      const [theirs, own] = round % 2 === 0 ? results : (results.toReversed() as [number, number]);
-      ratios.push(own / theirs);
-      console.log(`saturation: bare autocannon ${theirs.toFixed(0)}/s, contender ${own.toFixed(0)}/s`);
-    }
-    const median = ratios.toSorted((a, b) => a - b)[Math.floor(ratios.length / 2)] as number;
-    console.log(`saturation: median ratio ${median.toFixed(3)} (target >= 0.95)`);
-    for (const [rate, arrivals] of [
-      [100, 'constant'],
-      [1000, 'constant'],
-      [1000, 'poisson'],
-      [5000, 'poisson'],
-    ] as const) {
-      await offered(url, rate, arrivals);
-    }
+    return await generator.run({
+      offsets: { users: 16, durationMs: forSeconds * 1000 },
+      request: (index) => messages[index % messages.length] as Buffer,
+      accept: (_index, answer) => answer.status === 200,
+    });
   } finally {
-    server.kill();
+    await generator.close();
   }
 }
 
@@ -78,8 +279,7 @@ async function bare(url: string, duration: number): Promise<number> {
 /** Requests a second of our generator when far more are due than the server can answer. */
 async function ours(url: string, duration: number): Promise<number> {
   const generator = await openGenerator({ url, connections, timeoutMs: 600_000 });
-  const target = new URL(url);
-  const messages = bodies.map((body) => postMessage(target, body));
+  const messages = messagesTo(url);
   const stop = new AbortController();
   const timer = setTimeout(() => stop.abort(), duration * 1000);
   try {
@@ -96,44 +296,141 @@ async function ours(url: string, duration: number): Promise<number> {
   }
 }
 
-/** How exactly a rate is offered: when requests were really sent against when they were due. */
-async function offered(url: string, rate: number, arrivals: 'constant' | 'poisson'): Promise<void> {
-  const generator = await openGenerator({ url, connections: 50, timeoutMs: 5000 });
+async function byWrk(url: string, duration: number): Promise<number> {
+  const script = join(folder, 'bodies.lua');
+  await writeFile(
+    script,
+    `local bodies = {\n${bodies.map((body) => `[[${body}]]`).join(',\n')}}\nlocal next = 0\nwrk.method = "POST"\nwrk.headers["Content-Type"] = "application/json"\nrequest = function()\n  next = next % #bodies + 1\n  return wrk.format(nil, nil, nil, bodies[next])\nend\n`,
+  );
+  const { stdout } = await run('wrk', ['-t1', `-c${connections}`, `-d${duration}s`, '-s', script, url]);
+  return Number(/Requests\/sec:\s+([\d.]+)/u.exec(stdout)?.[1]);
+}
+
+async function hasWrk(): Promise<boolean> {
+  return run('wrk', ['-v']).then(
+    () => true,
+    (error: { code?: unknown }) => error.code !== 'ENOENT',
+  );
+}
+
+function messagesTo(url: string): Buffer[] {
   const target = new URL(url);
-  const messages = bodies.map((body) => postMessage(target, body));
-  const started = performance.now();
-  let last = started;
-  let sent = 0;
-  try {
-    const result = await generator.run({
-      offsets: schedule({ rate, durationMs: seconds * 1000, arrivals, seed: 1 }),
-      request(index) {
-        sent += 1;
-        last = performance.now();
-        return messages[index % messages.length] as Buffer;
-      },
-      accept: (_index, answer) => answer.status === 200,
-    });
-    const achieved = sent / Math.max((last - started) / 1000, seconds);
-    const lag = percentile(result.lag.toSorted(), 0.99);
-    console.log(
-      `rate ${rate} ${arrivals}: offered ${achieved.toFixed(1)}/s (${((achieved / rate - 1) * 100).toFixed(2)}%), ` +
-        `send lag p99 ${lag.toFixed(2)} ms, latency p50 ${percentile(result.latency.toSorted(), 0.5).toFixed(2)} ms, ` +
-        `event loop ${(100 * result.host.eventLoop).toFixed(0)}% busy`,
-    );
-  } finally {
-    await generator.close();
+  return bodies.map((body) => postMessage(target, body));
+}
+
+async function serve(kind: string, ms = 0): Promise<{ url: string; child: ChildProcess }> {
+  const child = fork(join(dirname(fileURLToPath(import.meta.url)), 'support', 'load-server.js'), [kind, String(ms)]);
+  children.push(child);
+  const [port] = (await once(child, 'message')) as [number];
+  return { url: `http://127.0.0.1:${port}`, child };
+}
+
+async function startPeer(program: string, model: string): Promise<string> {
+  const port = 18_000 + Math.floor(Math.random() * 2000);
+  const app = ['load_peer:app', '--host', '127.0.0.1', '--port', String(port), '--log-level', 'warning'];
+  const child = spawn(program, ['-m', 'uvicorn', ...app], {
+    cwd: join(projectRoot, 'bench'),
+    env: { ...process.env, MODEL: model },
+  });
+  children.push(child);
+  const url = `http://127.0.0.1:${port}`;
+  for (let attempt = 0; attempt < 100; attempt += 1) {
+    if (
+      await fetch(`${url}/v2/health/ready`).then(
+        ({ ok }) => ok,
+        () => false,
+      )
+    )
+      return url;
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+  throw new Error('the peer does not start');
+}
+
+async function asked(child: ChildProcess): Promise<number[]> {
+  child.send('told');
+  const [durations] = (await once(child, 'message')) as [number[]];
+  return durations;
+}
+
+async function endAll(): Promise<void> {
+  for (const child of children.splice(0)) {
+    const gone = once(child, 'exit');
+    child.kill('SIGKILL');
+    if (child.exitCode === null && child.signalCode === null) await gone;
   }
 }
 
-function serve(): void {
-  const answer = JSON.stringify({
-    model_name: 'm',
-    outputs: [{ name: 'probabilities', datatype: 'FP32', shape: [1, 2], data: [0.25, 0.75] }],
-  });
-  const server = createServer((request, response) => {
-    request.resume().on('end', () => response.setHeader('content-type', 'application/json').end(answer));
-  });
-  server.keepAliveTimeout = 60_000;
-  server.listen(0, '127.0.0.1', () => process.send?.((server.address() as AddressInfo).port));
+/** Rows that are all alike, of a server that answers {"p": 0.5}. */
+function plan(url: string): Parameters<Loaders['open']>[0] {
+  const rows = 100;
+  const offline = {
+    rows,
+    classes: null,
+    kind: 'value' as const,
+    scores: new Float64Array(rows).fill(0.5),
+    labels: null,
+    threshold: 0.5,
+  };
+  return {
+    exchange: {
+      url,
+      headers: {},
+      gzip: false,
+      tls: undefined,
+      write: { form: { x: new Array<number>(20).fill(0.5) }, columns: [], named: new Map(), model: 'm' },
+      read: { task: 'regression', columns: { id: 'id', label: 'y' }, offline, reading: {}, places: { scores: '/p' } },
+    },
+    judging: { offline, positive: null, truth: null, tolerance: { absolute: 1e-6, relative: 1e-6 } },
+    rows,
+    seed: 1,
+  };
+}
+
+/** A session of a server that nobody watches. */
+function sessionOf(loader: Loader): Session {
+  return {
+    target: { kind: 'url', limits: { cpus: null, memoryBytes: null } } as Session['target'],
+    loader,
+    summary: nothingAnswered(),
+    watch: { exit: null, samples: [] },
+    answers: { at: [], judged: [], right: [], differing: [] },
+    log: silentLog,
+    signal: new AbortController().signal,
+  };
+}
+
+/** The highest rate of Poisson arrivals at which 95% of requests leave a queue of one server within the limit. */
+function trueCapacity(serviceMs: number, limitMs: number): number {
+  let [low, high] = [1, 1000 / serviceMs];
+  for (let step = 0; step < 20; step += 1) {
+    const rate = (low + high) / 2;
+    const random = uniform(11);
+    let [now, free, over] = [0, 0, 0];
+    const count = 1_000_000;
+    for (let index = 0; index < count; index += 1) {
+      now -= (Math.log(1 - random()) * 1000) / rate;
+      free = Math.max(free, now) + serviceMs;
+      if (free - now > limitMs) over += 1;
+    }
+    if (over / count <= 0.05) low = rate;
+    else high = rate;
+  }
+  return low;
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((left, right) => left - right)[Math.floor(values.length / 2)] ?? Number.NaN;
+}
+
+function spread(values: readonly number[]): string {
+  return `${shown(Math.min(...values))} to ${shown(Math.max(...values))}`;
+}
+
+function shown(value: number): string {
+  return Number(value.toPrecision(3)).toLocaleString('en-US');
+}
+
+function signed(share: number): string {
+  return `${share < 0 ? '' : '+'}${(100 * share).toFixed(2)}%`;
 }

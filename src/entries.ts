@@ -13,6 +13,7 @@ export const entries = {
   'serve-process': 'serve/serve-process.js',
   'command-process': 'staging/command-process.js',
   'sql-process': 'sql/sql-process.js',
+  'load-process': 'stages/load/load-process.js',
 } as const;
 
 export type EntryName = keyof typeof entries;

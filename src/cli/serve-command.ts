@@ -14,6 +14,7 @@ interface ServeOptions {
   queue: number;
   batch?: number;
   batchDelay: number;
+  drainDelay: number;
 }
 
 /** serve: one model file, without a configuration. */
@@ -35,6 +36,7 @@ export function addServeCommand(program: Command, context: CommandContext): void
     .option('--queue <requests>', 'as many at once; more are refused with 429', whole, 512)
     .option('--batch <rows>', 'answer requests together that come at about the same time, up to so many rows', whole)
     .option('--batch-delay <ms>', 'the longest that a request waits for others', whole, 2)
+    .option('--drain-delay <ms>', 'once told to stop, serve on for so long and tell that it is not ready', whole, 0)
     .action(async (model: string, options: ServeOptions) => {
       requireEngines();
       if (options.candidate !== undefined)
@@ -49,6 +51,7 @@ export function addServeCommand(program: Command, context: CommandContext): void
         log: terminalLog({ verbose: false, quiet: false }),
         settings: {
           queue: options.queue,
+          drainDelayMs: options.drainDelay,
           batch: options.batch === undefined ? undefined : { maxRows: options.batch, maxDelayMs: options.batchDelay },
         },
       });

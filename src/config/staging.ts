@@ -61,6 +61,11 @@ const service = {
       description: 'further headers of each request; a secret belongs into CONTENDER_TARGET_TOKEN (input target-token)',
     }),
   ),
+  gzip: Type.Optional(
+    Type.Boolean({
+      description: 'send bodies packed, and take answers packed (answers that come packed are read anyway)',
+    }),
+  ),
   start_timeout: Type.Optional(Duration),
 };
 
@@ -86,7 +91,55 @@ export const Staging = Type.Union([
     },
     strict,
   ),
-  Type.Object({ url: Type.String({ pattern: '^https?://' }), ...service }, strict),
+  Type.Object(
+    {
+      url: Type.String({ pattern: '^https?://' }),
+      tls: Type.Optional(
+        Type.Object(
+          {
+            ca: Type.Optional(
+              Type.String({
+                minLength: 1,
+                description: 'file with the certificates to trust in place of the usual ones (PEM)',
+              }),
+            ),
+            certificate: Type.Optional(
+              Type.String({ minLength: 1, description: 'file with the certificate of the client (PEM)' }),
+            ),
+            key: Type.Optional(
+              Type.String({
+                minLength: 1,
+                description: 'file with its private key (PEM), which belongs into no repository',
+              }),
+            ),
+          },
+          { ...strict, description: 'files of the encryption; paths from the folder of contender.yml' },
+        ),
+      ),
+      ...service,
+    },
+    strict,
+  ),
+  Type.Object(
+    {
+      compose: Type.String({
+        minLength: 1,
+        description: 'name of a service that Docker Compose runs on this machine already',
+      }),
+      project: Type.Optional(
+        Type.String({ minLength: 1, description: 'of Docker Compose, where several have a service of that name' }),
+      ),
+      port: Type.Optional(
+        Type.Integer({
+          minimum: 1,
+          maximum: 65535,
+          description: 'inside the container (default: the only one it exposes)',
+        }),
+      ),
+      ...service,
+    },
+    strict,
+  ),
   Type.Object(
     {
       command: Type.Array(Type.String({ minLength: 1 }), {

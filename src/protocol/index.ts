@@ -1,5 +1,6 @@
 /** The Open Inference Protocol v2 over HTTP with JSON, as the KServe project specifies it; shared by server and load test. */
 export { datatypeOf, datatypes, isDatatype, isFloating, onnxTypeOf, type Datatype } from './datatype.ts';
+export { parseJson, quote } from './json.ts';
 export { publishedApi, type JsonApi } from './json-api.ts';
 export { isOfRows, rowPointer, type RowPointer } from './pointer.ts';
 export { formUse, requestWriter, type FormUse } from './template.ts';

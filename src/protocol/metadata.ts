@@ -1,6 +1,6 @@
 import { StagingError } from '../errors.ts';
 import { isDatatype } from './datatype.ts';
-import { isObject, quote } from './json.ts';
+import { isObject, parseJson, quote } from './json.ts';
 import { readShape } from './tensor.ts';
 import type { ModelMetadata, TensorMetadata } from './tensor.ts';
 
@@ -19,7 +19,7 @@ export function readModelMetadata(body: string): ModelMetadata {
   };
   let value: unknown;
   try {
-    value = JSON.parse(body);
+    value = parseJson(body);
   } catch {
     return fail('is not JSON');
   }

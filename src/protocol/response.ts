@@ -1,16 +1,20 @@
 import { StagingError } from '../errors.ts';
 import { isDatatype } from './datatype.ts';
-import { isObject, quote } from './json.ts';
+import { isObject, parseJson, quote } from './json.ts';
 import { elementCount, readElements, readShape } from './tensor.ts';
 import type { Element, Tensor } from './tensor.ts';
 
+/** A tensor, or what says that its bytes follow the JSON. */
+type Answered = Omit<Tensor, 'data'> & { data?: Tensor['data'] | undefined; parameters?: { binary_data_size: number } };
+
 /** JSON body of an answer. Missing numbers travel as `null`. */
-export function inferResponse(model: string, outputs: readonly Tensor[], id?: string): string {
-  const tensors = outputs.map(({ name, datatype, shape, data }) => ({
+export function inferResponse(model: string, outputs: readonly Answered[], id?: string): string {
+  const tensors = outputs.map(({ name, datatype, shape, data, parameters }) => ({
     name,
     datatype,
     shape,
-    data: Array.isArray(data) ? (data as Element[]) : Array.from(data as Float32Array),
+    parameters,
+    data: data === undefined || Array.isArray(data) ? (data as Element[]) : Array.from(data as Float32Array),
   }));
   return JSON.stringify({ model_name: model, ...(id !== undefined && { id }), outputs: tensors });
 }
@@ -22,9 +26,9 @@ export function inferResponse(model: string, outputs: readonly Tensor[], id?: st
 export function readInferResponse(body: string | Buffer): Tensor[] {
   let value: unknown;
   try {
-    value = JSON.parse(body.toString());
-  } catch {
-    throw unexpected('is not JSON', 'a JSON object with outputs');
+    value = parseJson(body);
+  } catch (error) {
+    throw unexpected(`is not JSON (${(error as Error).message.slice(0, 100)})`, 'a JSON object with outputs');
   }
   if (!isObject(value) || !Array.isArray(value['outputs'])) throw unexpected('has no outputs', 'an array of outputs');
   return (value['outputs'] as unknown[]).flatMap((output) => {

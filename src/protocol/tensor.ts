@@ -59,6 +59,7 @@ export function readShape(value: unknown, least: 0 | -1 = 0): number[] | undefin
  * Gives a sentence that says what is wrong instead, such as `holds "a" at index 3`.
  */
 export function readElements(value: unknown, datatype: Datatype, count: number): Tensor['data'] | string {
+  if (value instanceof Float32Array || value instanceof Float64Array) return ofBinary(value, datatype, count);
   if (!Array.isArray(value)) return 'has no array of data';
   const flat = value.some((item) => Array.isArray(item)) ? (value.flat(8) as unknown[]) : (value as unknown[]);
   if (flat.length !== count) return `has ${flat.length} elements`;
@@ -72,6 +73,17 @@ export function readElements(value: unknown, datatype: Datatype, count: number):
   };
   const wrong = flat.findIndex((element) => !fits(element));
   return wrong === -1 ? (flat as Element[]) : elementFault(flat, wrong);
+}
+
+/** Numbers that came in bytes, whose type was checked already. */
+function ofBinary(
+  value: Float32Array | Float64Array,
+  datatype: Datatype,
+  count: number,
+): Float32Array | Float64Array | string {
+  if (value.length !== count) return `has ${value.length} elements`;
+  if (datatype === 'FP64') return value instanceof Float64Array ? value : Float64Array.from(value);
+  return value instanceof Float32Array ? value : Float32Array.from(value);
 }
 
 function readNumbers(flat: readonly unknown[], datatype: Datatype): Tensor['data'] | string {

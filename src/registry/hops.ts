@@ -1,5 +1,6 @@
 import { lookup } from 'node:dns/promises';
-import { BlockList, isIP } from 'node:net';
+import { isIP } from 'node:net';
+import { distanceOfIp, isLoopbackIp } from '../address-classes.ts';
 import { RegistryError } from '../errors.ts';
 import { connect, isProxied } from '../github/proxy.ts';
 
@@ -12,25 +13,6 @@ export interface Address {
 const mostHops = 10;
 /** RFC 9110, 15.4. */
 const redirects = new Set([301, 302, 303, 307, 308]);
-
-const loopback = new BlockList();
-loopback.addSubnet('127.0.0.0', 8);
-loopback.addAddress('::1', 'ipv6');
-
-/** This machine and its link, where clouds keep the credentials of a machine (RFC 3927, RFC 4291). */
-const near = new BlockList();
-near.addSubnet('0.0.0.0', 8);
-near.addSubnet('169.254.0.0', 16);
-near.addAddress('::', 'ipv6');
-near.addSubnet('fe80::', 10, 'ipv6');
-
-/** Networks of one's own (RFC 1918, RFC 6598, RFC 4193). */
-const own = new BlockList();
-own.addSubnet('10.0.0.0', 8);
-own.addSubnet('100.64.0.0', 10);
-own.addSubnet('172.16.0.0', 12);
-own.addSubnet('192.168.0.0', 16);
-own.addSubnet('fc00::', 7, 'ipv6');
 
 /**
  * GET, following redirects one by one: each must be encrypted and must not lead further in than the address before it, so that no
@@ -92,16 +74,10 @@ async function distanceOf(url: URL): Promise<number> {
   return Math.min(2, ...found.map(({ address }) => distanceOfIp(address)));
 }
 
-function distanceOfIp(address: string): number {
-  const isIn = (list: BlockList): boolean => list.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4');
-  return isIn(loopback) || isIn(near) ? 0 : isIn(own) ? 1 : 2;
-}
-
 /** By its text alone: no name server can make it so. */
 function isLoopback(url: URL): boolean {
   const host = hostOf(url);
-  const kind = isIP(host);
-  return kind === 0 ? /^(?:.+\.)?localhost\.?$/u.test(host) : loopback.check(host, kind === 6 ? 'ipv6' : 'ipv4');
+  return isIP(host) === 0 ? /^(?:.+\.)?localhost\.?$/u.test(host) : isLoopbackIp(host);
 }
 
 function hostOf({ hostname }: URL): string {

@@ -28,6 +28,7 @@ try {
       queue: { type: 'string', default: process.env['CONTENDER_QUEUE'] ?? String(queueByDefault) },
       batch: { type: 'string', default: process.env['CONTENDER_BATCH'] ?? '0' },
       'batch-delay': { type: 'string', default: process.env['CONTENDER_BATCH_DELAY_MS'] ?? '2' },
+      'drain-delay': { type: 'string', default: process.env['CONTENDER_DRAIN_DELAY_MS'] ?? '0' },
       'until-stdin-ends': { type: 'boolean', default: false },
     },
   });
@@ -39,6 +40,7 @@ try {
     log,
     settings: {
       queue: wholeNumber(values.queue, 'queue', 1),
+      drainDelayMs: wholeNumber(values['drain-delay'], 'drain-delay', 0),
       batch:
         wholeNumber(values.batch, 'batch', 0) === 0
           ? undefined

@@ -1,15 +1,15 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { StagingError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { LocalArtifact, Opened } from '../model/artifact.ts';
-import { inferResponse, readInferRequest, RequestError, type ModelMetadata } from '../protocol/index.ts';
+import { readInferRequest, RequestError, type ModelMetadata } from '../protocol/index.ts';
 import { version } from '../version.ts';
 import { batched, type BatchSettings } from './batching.ts';
+import { readJsonBodies, sendTensors, serverLimits } from './http.ts';
 import { serverMetrics } from './metrics.ts';
 import { openServedModel, type ServedModel } from './served-model.ts';
 
-/** Largest request body: about a million numbers. */
-const bodyLimit = 16 * 1024 * 1024;
 /** How long answers under way may take once the server is told to stop. */
 const drainMs = 10_000;
 
@@ -20,6 +20,8 @@ export interface ServerSettings {
   batch?: BatchSettings | undefined;
   /** How long a request may take to arrive: a client that sends a byte now and then holds no connection for ever. */
   arrivalMs?: number;
+  /** How long it still serves, and tells that it is not ready, once it is told to stop: balancers send to it until they have heard. */
+  drainDelayMs?: number;
 }
 
 export const queueByDefault = 512;
@@ -48,7 +50,8 @@ export async function startServer(input: {
 }): Promise<RunningServer> {
   const { artifact, modelName, port, host, log, settings = {} } = input;
   const model = await openServedModel(artifact.path);
-  const app = await createApp(modelName, model, settings, log);
+  const state = { draining: false };
+  const app = await createApp(modelName, model, settings, state, log);
   try {
     await app.listen({ port, host });
   } catch (error) {
@@ -59,7 +62,7 @@ export async function startServer(input: {
   return {
     url: baseUrl(app, host),
     opened: model.opened,
-    close: () => (closed ??= drain(app, model)),
+    close: () => (closed ??= drain(app, model, state, settings.drainDelayMs ?? 0)),
   };
 }
 
@@ -67,16 +70,11 @@ async function createApp(
   name: string,
   model: ServedModel,
   { queue = queueByDefault, batch, arrivalMs = 10_000 }: ServerSettings,
+  state: { readonly draining: boolean },
   log: Log,
 ): Promise<FastifyInstance> {
   const { default: fastify } = await import('fastify');
-  const app = fastify({
-    bodyLimit,
-    forceCloseConnections: 'idle',
-    requestTimeout: arrivalMs,
-    http: { connectionsCheckingInterval: Math.min(1000, arrivalMs / 4), headersTimeout: arrivalMs },
-    routerOptions: { maxParamLength: 300 },
-  });
+  const app = fastify(serverLimits(arrivalMs));
   const metrics = serverMetrics();
   let inFlight = 0;
   const ran = (requests: number, rows: number): void => metrics.ran(requests, rows);
@@ -89,19 +87,12 @@ async function createApp(
       : batched(model, batch, ran);
   const metadata: ModelMetadata = { name, platform: 'onnxruntime_onnx', inputs: model.inputs, outputs: model.outputs };
 
-  app.removeAllContentTypeParsers();
-  // Any content type is read as JSON: clients of this protocol often send none.
-  app.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => {
-    try {
-      done(null, JSON.parse(body as string));
-    } catch (error) {
-      done(new RequestError({ found: `The body is not JSON: ${(error as Error).message}` }));
-    }
-  });
-
-  app.get('/v2', () => ({ name: 'contender', version, extensions: [] }));
+  readJsonBodies(app);
+  app.get('/v2', () => ({ name: 'contender', version, extensions: ['binary_tensor_data'] }));
   app.get('/v2/health/live', () => ({ live: true }));
-  app.get('/v2/health/ready', () => ({ ready: true }));
+  app.get('/v2/health/ready', (_request, reply) =>
+    reply.code(state.draining ? 503 : 200).send({ ready: !state.draining }),
+  );
   app.get('/metrics', (_request, reply) =>
     reply.type('text/plain; version=0.0.4; charset=utf-8').send(metrics.text({ inFlight, limit: queue })),
   );
@@ -118,6 +109,7 @@ async function createApp(
         return;
       }
       inFlight += 1;
+      if (state.draining) reply.header('connection', 'close'); // so that nobody asks over it just when it is closed
       const started = performance.now();
       reply.raw.once('close', () => {
         inFlight -= 1;
@@ -130,14 +122,13 @@ async function createApp(
       const { id, inputs, outputs } = readInferRequest(request.body, model);
       const tensors = await infer(inputs);
       const wanted = outputs === null ? tensors : tensors.filter((tensor) => outputs.includes(tensor.name));
-      return reply.header('content-type', 'application/json; charset=utf-8').send(inferResponse(name, wanted, id));
+      return sendTensors(request, reply, { model: name, tensors: wanted, id });
     });
   }
 
   app.setNotFoundHandler((request, reply) => refuse(reply, 404, `No such endpoint: ${request.method} ${request.url}`));
   app.setErrorHandler((error: Error & { statusCode?: number }, _request, reply) => {
-    if (error instanceof RequestError) return refuse(reply, 400, error.message);
-    const status = error.statusCode ?? 500;
+    const status = error.statusCode ?? (error instanceof RequestError ? 400 : 500);
     if (status >= 500) log.warning(`A request failed: ${error.message}`);
     return refuse(reply, status, error.message);
   });
@@ -162,7 +153,14 @@ function refuse(reply: FastifyReply, status: number, message: string): FastifyRe
   return reply.code(status).send({ error: message });
 }
 
-async function drain(app: FastifyInstance, model: ServedModel): Promise<void> {
+async function drain(
+  app: FastifyInstance,
+  model: ServedModel,
+  state: { draining: boolean },
+  delayMs: number,
+): Promise<void> {
+  state.draining = true;
+  if (delayMs > 0) await sleep(delayMs);
   const timer = setTimeout(() => app.server.closeAllConnections(), drainMs);
   await app.close();
   clearTimeout(timer);

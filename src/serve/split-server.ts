@@ -5,8 +5,9 @@ import { open, stat } from 'node:fs/promises';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { DataError, ModelError } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { inferResponse, readInferRequest, RequestError } from '../protocol/index.ts';
+import { readInferRequest, RequestError } from '../protocol/index.ts';
 import { version } from '../version.ts';
+import { readJsonBodies, sendTensors, serverLimits } from './http.ts';
 import { openServedModel, type ServedModel } from './served-model.ts';
 
 /* Champion and candidate behind one address: a weight says which share of users the candidate answers. */
@@ -40,6 +41,9 @@ export interface SplitWeight {
 }
 
 export type Arm = 'champion' | 'candidate';
+
+/** How long a request may take to arrive. */
+const arrivalMs = 10_000;
 
 /** Bytes of the log that one request gives at most. */
 const logPart = 4 * 1024 * 1024;
@@ -121,7 +125,7 @@ async function createApp(
   writer: WriteStream,
 ): Promise<FastifyInstance> {
   const { default: fastify } = await import('fastify');
-  const app = fastify({ bodyLimit: 16 * 1024 * 1024, forceCloseConnections: 'idle' });
+  const app = fastify(serverLimits(arrivalMs));
   const salt = models.candidate.opened.sha256;
   let set: SplitWeight = { weight: 0, expires: null };
   const weightNow = (): SplitWeight => {
@@ -134,15 +138,8 @@ async function createApp(
   const write = (line: object): void => void writer.write(`${JSON.stringify(line)}\n`);
   const digests = { champion: models.champion.opened.sha256, candidate: models.candidate.opened.sha256 };
 
-  app.removeAllContentTypeParsers();
-  app.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => {
-    try {
-      done(null, JSON.parse(body as string));
-    } catch (error) {
-      done(new RequestError({ found: `The body is not JSON: ${(error as Error).message}` }));
-    }
-  });
-  app.get('/v2', () => ({ name: 'contender', version, extensions: [] }));
+  readJsonBodies(app);
+  app.get('/v2', () => ({ name: 'contender', version, extensions: ['binary_tensor_data'] }));
   app.get('/v2/health/live', () => ({ live: true }));
   app.get('/v2/health/ready', () => ({ ready: true }));
   const { inputs, outputs } = models.champion;
@@ -196,7 +193,7 @@ async function createApp(
   });
   app.setNotFoundHandler((request, reply) => refuse(reply, 404, `No such endpoint: ${request.method} ${request.url}`));
   app.setErrorHandler((error: Error & { statusCode?: number }, _request, reply) =>
-    refuse(reply, error instanceof RequestError ? 400 : (error.statusCode ?? 500), error.message),
+    refuse(reply, error.statusCode ?? (error instanceof RequestError ? 400 : 500), error.message),
   );
   return app;
 
@@ -215,9 +212,9 @@ async function createApp(
       reply.header('x-request-id', id).header('x-contender-version', `${arm}; sha256=${digests[arm].slice(0, 12)}`);
     };
     try {
-      const body = await bodyOf(models[arm], request);
+      const tensors = await tensorsOf(models[arm], request);
       finish(200);
-      return await reply.header('content-type', 'application/json; charset=utf-8').send(body);
+      return await sendTensors(request, reply, tensors);
     } catch (error) {
       const status = error instanceof RequestError ? 400 : 500;
       if (status === 500) log.warning(`The ${arm} failed: ${error instanceof Error ? error.message : String(error)}`);
@@ -226,14 +223,18 @@ async function createApp(
     }
   }
 
-  async function bodyOf(model: ServedModel, { body }: FastifyRequest): Promise<string> {
+  async function tensorsOf(model: ServedModel, { body }: FastifyRequest): Promise<Parameters<typeof sendTensors>[2]> {
     const { id, inputs: asked, outputs: named } = readInferRequest(body, model);
     const tensors = await model.infer(asked);
-    return inferResponse(modelName, named === null ? tensors : tensors.filter(({ name }) => named.includes(name)), id);
+    return {
+      model: modelName,
+      tensors: named === null ? tensors : tensors.filter(({ name }) => named.includes(name)),
+      id,
+    };
   }
 
   async function answerOf(model: ServedModel, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-    return reply.header('content-type', 'application/json; charset=utf-8').send(await bodyOf(model, request));
+    return sendTensors(request, reply, await tensorsOf(model, request));
   }
 
   function isServed({ model }: Params['Params'], reply: FastifyReply): boolean {

@@ -1,12 +1,25 @@
 import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
+import { gzipSync } from 'node:zlib';
+import { unpacked } from './content-coding.ts';
+import type { Service } from './service.ts';
 
 const bodyLimit = 1024 * 1024;
+
+/** What goes with each request. */
+export interface Manner {
+  headers?: Readonly<Record<string, string>>;
+  /** Send the body packed, and let the answer come packed. */
+  gzip?: boolean;
+  tls?: Service['tls'];
+}
 
 export interface Answered {
   status: number;
   body: string;
   contentType: string | null;
+  /** Where a redirect leads; null: nowhere. */
+  location: string | null;
 }
 
 /**
@@ -18,9 +31,9 @@ export function get(
   url: string,
   timeoutMs: number,
   signal?: AbortSignal,
-  headers: Readonly<Record<string, string>> = {},
+  { headers, tls }: Manner = {},
 ): Promise<Answered> {
-  return ask(url, undefined, timeoutMs, signal, headers);
+  return ask(url, undefined, timeoutMs, signal, { headers: { ...headers }, tls });
 }
 
 /** The same of one POST of JSON. */
@@ -29,27 +42,28 @@ export function post(
   body: string,
   timeoutMs: number,
   signal?: AbortSignal,
-  headers: Readonly<Record<string, string>> = {},
+  { headers, gzip = false, tls }: Manner = {},
 ): Promise<Answered> {
-  const length = String(Buffer.byteLength(body));
-  return ask(url, body, timeoutMs, signal, {
+  const content = gzip ? gzipSync(body) : Buffer.from(body);
+  const own = {
     'content-type': 'application/json',
-    'content-length': length,
-    ...headers,
-  });
+    'content-length': String(content.length),
+    ...(gzip ? { 'content-encoding': 'gzip', 'accept-encoding': 'gzip' } : {}),
+  };
+  return ask(url, content, timeoutMs, signal, { headers: { ...own, ...headers }, tls });
 }
 
 function ask(
   url: string,
-  body: string | undefined,
+  body: Buffer | undefined,
   timeoutMs: number,
   signal: AbortSignal | undefined,
-  headers: Readonly<Record<string, string>>,
+  { headers, tls }: { headers: Record<string, string>; tls: Service['tls'] },
 ): Promise<Answered> {
   return new Promise((resolve, reject) => {
     const send = url.startsWith('https:') ? httpsRequest : httpRequest;
     const method = body === undefined ? 'GET' : 'POST';
-    const request = send(url, { method, agent: false, headers, ...(signal !== undefined && { signal }) });
+    const request = send(url, { method, agent: false, headers, ...tls, ...(signal !== undefined && { signal }) });
     const timer = setTimeout(() => request.destroy(new Error('no answer in time')), timeoutMs);
     request.on('error', reject);
     request.on('close', () => clearTimeout(timer));
@@ -62,13 +76,15 @@ function ask(
         if (size > bodyLimit) response.destroy(new Error(`an answer of more than ${bodyLimit} bytes`));
       });
       response.on('error', reject);
-      response.on('end', () =>
-        resolve({
-          status: response.statusCode ?? 0,
-          body: Buffer.concat(chunks).toString(),
-          contentType: response.headers['content-type'] ?? null,
-        }),
-      );
+      response.on('end', () => {
+        try {
+          const content = unpacked(Buffer.concat(chunks), response.headers['content-encoding'] ?? '', bodyLimit);
+          const { 'content-type': contentType = null, location = null } = response.headers;
+          resolve({ status: response.statusCode ?? 0, body: content.toString(), contentType, location });
+        } catch (error) {
+          reject(error);
+        }
+      });
     });
     request.end(body);
   });

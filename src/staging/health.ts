@@ -53,7 +53,7 @@ async function untilHealthy(awaited: Awaited): Promise<void> {
     awaited.signal?.throwIfAborted();
     const timeoutMs = Math.max(1, Math.min(requestTimeoutMs, deadline - Date.now()));
     last = await askHealth(health, timeoutMs, awaited.service, awaited.signal);
-    if (awaited.service.health === null ? /^[1-4]\d\d$/u.test(last) : last === '200') return;
+    if (awaited.service.health === null ? /^[1-4]\d\d\b/u.test(last) : last === '200') return;
     awaited.signal?.throwIfAborted();
     const ended = await awaited.ended();
     if (ended !== null) {
@@ -73,7 +73,7 @@ async function untilHealthy(awaited: Awaited): Promise<void> {
           expected,
           remedy: `Check ${setting}, or raise staging.start_timeout`,
         },
-        awaited.external && !/^\d+$/u.test(last),
+        awaited.external && !/^\d+\b/u.test(last),
       );
     }
     await sleep(pause, undefined, awaited.signal === undefined ? {} : { signal: awaited.signal });
@@ -85,14 +85,17 @@ export function healthUrl(url: string, { health }: Service): string {
   return new URL(health ?? '/', url).href;
 }
 
-/** Status code of one health request as text, or why there is none. */
+/** Status code of one health request as text, with where it leads if it redirects, or why there is none. */
 export async function askHealth(
   url: string,
   timeoutMs: number,
-  { headers }: Pick<Service, 'headers'>,
+  manner: Pick<Service, 'headers' | 'tls'>,
   signal?: AbortSignal,
 ): Promise<string> {
-  return get(url, timeoutMs, signal, headers).then(({ status }) => String(status), reason);
+  return get(url, timeoutMs, signal, manner).then(
+    ({ status, location }) => (location === null ? String(status) : `${status} to ${location.slice(0, 200)}`),
+    reason,
+  );
 }
 
 /**
@@ -103,15 +106,16 @@ export async function askHealth(
  */
 export async function askMetadata(
   base: string,
-  { model, headers }: Pick<Service, 'model' | 'headers'>,
+  service: Pick<Service, 'model' | 'headers' | 'tls'>,
   settings: ServiceSettings,
   signal?: AbortSignal,
 ): Promise<ModelMetadata> {
+  const { model } = service;
   const inputs = declared(settings.inputs, 'inputs');
   const outputs = declared(settings.outputs, 'outputs');
   if (inputs !== null && outputs !== null) return { name: model, platform: '', inputs, outputs };
   const url = base + modelPath(model);
-  const { status, body, contentType } = await get(url, requestTimeoutMs, signal, headers).catch((error: unknown) => {
+  const { status, body, contentType } = await get(url, requestTimeoutMs, signal, service).catch((error: unknown) => {
     signal?.throwIfAborted();
     throw new StagingError({ found: `No metadata from ${url}: ${reason(error)}`, cause: error });
   });

@@ -60,7 +60,7 @@ export async function startImage(input: {
       timeoutMs: milliseconds(staging.start_timeout ?? defaults.startTimeout),
       signal,
       external: false,
-      ended: async () => exitOf(await container.inspect(), staging),
+      ended: async () => exitOf(await container.inspect(), staging.memory),
       logs,
     });
     return {
@@ -74,7 +74,7 @@ export async function startImage(input: {
         memoryBytes: staging.memory === undefined ? null : bytes(staging.memory),
       },
       artifact: imageArtifact(staging.image, image),
-      observe: observer(container, staging),
+      observe: observer(container, staging.memory),
       logs,
       stop,
     };
@@ -180,12 +180,13 @@ async function start(container: Docker.Container, staging: ImageStaging): Promis
   const port = info.NetworkSettings.Ports[`${containerPort(staging)}/tcp`]?.[0]?.HostPort;
   if (port !== undefined) return port;
   throw new StagingError({
-    found: `The container of ${staging.image} ended at once: ${exitOf(info, staging) ?? 'no port was published'}${await tail(container).then((text) => (text === '' ? '' : `. Its last lines: ${text.trimEnd().split('\n').slice(-5).join(' | ')}`))}`,
+    found: `The container of ${staging.image} ended at once: ${exitOf(info, staging.memory) ?? 'no port was published'}${await tail(container).then((text) => (text === '' ? '' : `. Its last lines: ${text.trimEnd().split('\n').slice(-5).join(' | ')}`))}`,
     remedy: 'Run the image by hand to see why',
   });
 }
 
-function observer(container: Docker.Container, staging: ImageStaging): () => Promise<Observation> {
+/** Watches a container. @param memory its limit, for messages */
+export function observer(container: Docker.Container, memory?: string): () => Promise<Observation> {
   const meter = cpuMeter();
   let before: Throttling | null = null;
   return async () => {
@@ -193,7 +194,7 @@ function observer(container: Docker.Container, staging: ImageStaging): () => Pro
       if (statusOf(error) === 404) return null;
       throw error;
     });
-    const exit = info === null ? 'removed' : exitOf(info, staging);
+    const exit = info === null ? 'removed' : exitOf(info, memory);
     if (exit !== null) return { memoryBytes: null, cpuPercent: null, alive: false, exit };
     // one-shot: without it the engine waits a second or two for a second sample.
     const stats = await container.stats({ stream: false, 'one-shot': true });
@@ -225,15 +226,15 @@ function fileCache(stats: object | undefined): number {
 }
 
 /** Why a container ended, or null while it runs. */
-function exitOf(info: Docker.ContainerInspectInfo, staging: ImageStaging): string | null {
+export function exitOf(info: Docker.ContainerInspectInfo, memory?: string): string | null {
   const { State: state } = info;
-  if (state.OOMKilled) return `out of memory (limit ${staging.memory ?? 'of the machine'})`;
+  if (state.OOMKilled) return `out of memory (limit ${memory ?? 'of the machine'})`;
   if (state.Running) return null;
   return state.Error === '' ? `exit code ${state.ExitCode}` : `exit code ${state.ExitCode} (${state.Error})`;
 }
 
 /** The last lines of both outputs of the container. */
-async function tail(container: Docker.Container): Promise<string> {
+export async function tail(container: Docker.Container): Promise<string> {
   const frames = await container.logs({ stdout: true, stderr: true, tail: 50 }).catch(() => Buffer.alloc(0));
   let text = '';
   // Each frame: stream, three zero bytes, length, bytes (Docker Engine API, "Attach to a container").

@@ -8,9 +8,11 @@ import type { Log } from '../log.ts';
 import type { LocalArtifact } from '../model/artifact.ts';
 import { startBuiltin } from './builtin.ts';
 import { startCommand } from './command.ts';
+import { useCompose } from './compose.ts';
 import { startImage } from './image.ts';
 import { serviceOf } from './service.ts';
 import type { StagingTarget } from './target.ts';
+import { readTls } from './tls.ts';
 import { useUrl } from './url.ts';
 
 export type { Service } from './service.ts';
@@ -47,7 +49,9 @@ export async function startStaging(input: {
     }
     return startBuiltin({ artifact: candidate, modelName, port: staging.port ?? 0, signal });
   }
-  const service = serviceOf(staging, modelName, token);
+  const tls = 'url' in staging && staging.tls !== undefined ? await readTls(staging.tls, input.folder) : undefined;
+  const service = serviceOf(staging, modelName, token, tls);
+  if ('compose' in staging) return useCompose({ staging, service, signal });
   if ('image' in staging) return startImage({ staging, candidate, service, log, signal });
   if ('url' in staging) {
     return useUrl({

@@ -12,6 +12,10 @@ export interface Service {
   /** Path that answers 200 when it is ready; null: whatever `/` answers below 500 will do. */
   health: string | null;
   headers: Readonly<Record<string, string>>;
+  /** Bodies are sent packed, and answers may come packed. */
+  gzip: boolean;
+  /** Whom to trust, and who we are, where the configuration says so. */
+  tls: { ca?: Buffer; cert?: Buffer; key?: Buffer } | undefined;
   /** The published form of the protocol, where it is not the Open Inference Protocol. */
   api: JsonApi | null;
 }
@@ -21,7 +25,7 @@ export interface Service {
  * @param token goes with every request as a bearer token, and nowhere else
  * @throws ConfigError
  */
-export function serviceOf(staging: Staging, model: string, token?: string): Service {
+export function serviceOf(staging: Staging, model: string, token?: string, tls?: Service['tls']): Service {
   const settings = serviceSettings(staging);
   const protocol = settings.protocol ?? (settings.request === undefined ? 'open-inference' : 'json');
   const api = protocol === 'open-inference' ? null : publishedApi(protocol, model);
@@ -44,12 +48,12 @@ export function serviceOf(staging: Staging, model: string, token?: string): Serv
     });
   }
   const framing = Object.keys(headers).find((name) =>
-    /^(?:host|connection|content-length|transfer-encoding|expect|te|upgrade)$/iu.test(name),
+    /^(?:host|connection|content-length|content-encoding|transfer-encoding|expect|te|upgrade)$/iu.test(name),
   );
   if (framing !== undefined) {
     throw new ConfigError({
       found: `staging.headers sets ${framing}`,
-      expected: 'headers that do not frame the request',
+      expected: 'headers that do not frame the request; gzip: true packs it',
       where: 'staging.headers',
     });
   }
@@ -65,6 +69,8 @@ export function serviceOf(staging: Staging, model: string, token?: string): Serv
     model,
     path,
     health: settings.health ?? (api === null ? readyPath : (api.health ?? null)),
+    gzip: settings.gzip ?? false,
+    tls,
     headers: { ...headers, ...(token === undefined ? {} : { Authorization: `Bearer ${token}` }) },
     api,
   };

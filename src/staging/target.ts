@@ -18,7 +18,7 @@ export interface Observation {
 
 /** A model server that answers and is watched. Whoever starts one stops it. */
 export interface StagingTarget {
-  kind: 'builtin' | 'image' | 'url' | 'command';
+  kind: 'builtin' | 'image' | 'url' | 'compose' | 'command';
   /** Base URL: scheme, host and port. */
   url: string;
   /** How it is asked; its paths are on `url`. */

@@ -1,6 +1,9 @@
+import { lookup } from 'node:dns/promises';
+import { isIP } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Staging } from '../config/schema.ts';
-import { StagingError } from '../errors.ts';
+import { isLinkIp } from '../address-classes.ts';
+import { ConfigError, StagingError } from '../errors.ts';
 import { askHealth, healthUrl, healthy } from './health.ts';
 import type { Service } from './service.ts';
 import type { StagingTarget } from './target.ts';
@@ -18,6 +21,7 @@ export async function useUrl(input: {
 }): Promise<StagingTarget> {
   const { staging, timeoutMs, signal } = input;
   const { origin, prefix } = parts(staging.url);
+  await refuseLink(new URL(origin));
   // The paths of a protocol follow that of the URL; those of the configuration are from the top of the host.
   const of = (own: string | undefined, path: string): string => (own === undefined ? prefix + path : own);
   const { service: plain } = input;
@@ -63,6 +67,19 @@ export async function useUrl(input: {
     logs: () => Promise.resolve(''),
     stop: () => Promise.resolve(),
   };
+}
+
+/** Load, and a token, must not reach what clouds serve the credentials of a machine on. */
+async function refuseLink({ hostname }: URL): Promise<void> {
+  const host = hostname.replace(/^\[(.*)\]$/u, '$1');
+  const found = isIP(host) === 0 ? await lookup(host, { all: true }).catch(() => []) : [{ address: host }];
+  const link = found.find(({ address }) => isLinkIp(address));
+  if (link === undefined) return;
+  throw new ConfigError({
+    found: `staging.url names ${host}${link.address === host ? '' : ` (${link.address})`}, where clouds keep the credentials of a machine`,
+    expected: 'the address of a server under test',
+    where: 'staging.url',
+  });
 }
 
 /** Origin and path prefix. The messages never repeat a URL that may hold a secret. */

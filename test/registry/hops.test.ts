@@ -17,6 +17,8 @@ describe('a redirect of a download', () => {
     ['https://10.0.0.1/a', 'https://93.184.216.34/b'],
     ['http://127.0.0.1/a', 'http://localhost/b'],
     ['http://[::1]/a', 'https://93.184.216.34/b'],
+    ['https://93.184.216.34/a', 'https://[64:ff9b::93.184.216.35]/b'],
+    ['https://93.184.216.34/a', 'https://[2606:4700::1111]/b'],
   ] as const;
   for (const [from, to] of further) {
     test(`may lead from ${from} to ${to}`, () => refuseHop(new URL(from), new URL(to)));
@@ -31,6 +33,19 @@ describe('a redirect of a download', () => {
     ['https://93.184.216.34/a', 'https://[fe80::1]/b'],
     ['https://93.184.216.34/a', 'https://[fd00::1]/b'],
     ['https://93.184.216.34/a', 'https://0.0.0.0/b'],
+    // IPv6 addresses that a translator or a tunnel turns into the IPv4 address inside them
+    ['https://93.184.216.34/a', 'https://[::127.0.0.1]/b'],
+    ['https://93.184.216.34/a', 'https://[::ffff:0:10.0.0.1]/b'],
+    ['https://93.184.216.34/a', 'https://[64:ff9b::169.254.169.254]/b'],
+    ['https://93.184.216.34/a', 'https://[64:ff9b:1::127.0.0.1]/b'],
+    ['https://93.184.216.34/a', 'https://[2002:7f00:1::1]/b'],
+    ['https://93.184.216.34/a', 'https://[2002:c0a8:1::]/b'],
+    ['https://93.184.216.34/a', 'https://[2001:0:1:2:3:4:5601:5601]/b'],
+    // site-local, multicast, and what clouds use beside the link
+    ['https://93.184.216.34/a', 'https://[fec0::1]/b'],
+    ['https://93.184.216.34/a', 'https://[ff02::1]/b'],
+    ['https://93.184.216.34/a', 'https://224.0.0.1/b'],
+    ['https://93.184.216.34/a', 'https://192.0.0.192/b'],
     ['https://10.0.0.1/a', 'https://169.254.169.254/b'],
   ] as const;
   for (const [from, to] of inward) {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
 import { test, type TestContext } from 'node:test';
-import { StagingError } from '../../src/errors.ts';
+import { ConfigError, StagingError } from '../../src/errors.ts';
 import { silentLog } from '../../src/log.ts';
 import { startServer } from '../../src/serve/server.ts';
 import { startStaging } from '../../src/staging/index.ts';
@@ -101,6 +101,21 @@ test('a server of another model or another protocol is an error', async (t) => {
     return undefined;
   });
   await assert.rejects(use(endless), refusal(/more than 1048576 bytes/u));
+});
+
+test('an address where clouds keep the credentials of a machine gets no load', async () => {
+  for (const url of [
+    'http://169.254.169.254',
+    'http://[fe80::1]:80',
+    'http://[64:ff9b::a9fe:a9fe]',
+    'http://2852039166/v2',
+  ]) {
+    await assert.rejects(
+      use(url),
+      (error) => error instanceof ConfigError && /credentials of a machine/u.test(error.message),
+      url,
+    );
+  }
 });
 
 test('a URL with credentials or a query is refused, and not repeated', async () => {

@@ -3,8 +3,9 @@ import { ContenderError } from '../../errors.ts';
 import { highestColumn, isPositive, labelsTellTies } from '../../model/decisions.ts';
 import { isClose, thresholdAt, type Predictions, type Tolerance } from '../../model/predictions.ts';
 import type { Answer } from '../../model/read-outputs/answers.ts';
-import type { Answer as Received } from './connection.ts';
-import type { Exchange } from './exchange.ts';
+import { unpacked } from '../../staging/content-coding.ts';
+import { largestAnswer, type Answer as Received } from './connection.ts';
+import type { Exchange } from './exchange-plan.ts';
 
 /** What the answers under load were worth. Rows, not requests, unless it says so. */
 export interface AnswerSummary {
@@ -47,6 +48,19 @@ export interface AnswerBook {
   summary(): AnswerSummary;
 }
 
+export function nothingAnswered(): AnswerSummary {
+  return {
+    compared: 0,
+    mismatched: 0,
+    greatestDifference: 0,
+    mismatches: [],
+    judged: 0,
+    correct: 0,
+    faults: {},
+    faultExamples: [],
+  };
+}
+
 const mostExamples = 5;
 const excerptLength = 200;
 
@@ -67,24 +81,16 @@ export function answerBook(input: {
   const width = offline.scores === null ? 0 : offline.scores.length / offline.rows;
   /** Labels of a row: one, or 0 or 1 for each of several. */
   const given = offline.labels === null ? 1 : offline.labels.length / offline.rows;
-  const summary: AnswerSummary = {
-    compared: 0,
-    mismatched: 0,
-    greatestDifference: 0,
-    mismatches: [],
-    judged: 0,
-    correct: 0,
-    faults: {},
-    faultExamples: [],
-  };
+  const summary = nothingAnswered();
 
   return {
     take(rows, received) {
-      const { status, body } = received;
+      const { status, coding = '' } = received;
+      const [body, unreadable] = plain(received.body, coding);
       const read =
-        status >= 200 && status < 300
-          ? readAnswer(body, rows.length, input.read)
-          : { kind: `status ${status}`, message: refusal(received) };
+        status < 200 || status >= 300
+          ? { kind: `status ${status}`, message: refusal({ ...received, body }) }
+          : (unreadable ?? readAnswer(body, rows.length, input.read));
       const fault = 'message' in read ? read : nothingToCompare(read);
       if (fault !== null) {
         note(fault, rows, body);
@@ -159,6 +165,16 @@ export function answerBook(input: {
       row: (rows[0] ?? 0) + 1,
       body: body.subarray(0, excerptLength).toString('utf8'),
     });
+  }
+}
+
+/** The body unpacked; as it came, and why, where it cannot be. */
+function plain(body: Buffer, coding: string): [Buffer, { kind: string; message: string }?] {
+  if (coding === '') return [body];
+  try {
+    return [unpacked(body, coding, largestAnswer)];
+  } catch (error) {
+    return [body, { kind: 'unreadable', message: (error as Error).message }];
   }
 }
 

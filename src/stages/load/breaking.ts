@@ -7,7 +7,7 @@ import { schedule } from './schedule.ts';
 import type { Slo } from './schema.ts';
 import { seed, type Bench } from './session.ts';
 import { partOf } from './window.ts';
-import { isHopeless } from './constant.ts';
+import { misses } from './hopeless.ts';
 import { percentile } from './latency.ts';
 
 /** A rate that was tried, and whether the objectives were met. */
@@ -28,8 +28,6 @@ export interface BreakingPoint extends FoundCapacity {
   windows: WindowResult[];
 }
 
-/** Misses in a row that end a ramp: one may be noise. */
-const missesToEnd = 3;
 const partsOfRamp = 40;
 
 /** Raise the rate evenly until the objectives are missed for good: judged in parts. */
@@ -39,12 +37,7 @@ export async function rampUp(bench: Bench, profile: ProfileOf<'ramp'>, slo: Slo)
   const offsets = offsetsOf(profile, seed) as Float64Array;
   const rateAt = (ms: number): number => from + ((to - from) * ms) / durationMs;
   const result = await bench.run(offsets, {
-    hopeless(soFar) {
-      const complete = Math.floor(((soFar.offsets.at(-1) ?? 0) - settleMs(slo)) / each);
-      const last = Array.from({ length: missesToEnd }, (_, index) => complete - 1 - index);
-      const view = { ...soFar, ...unmeasured };
-      return complete >= missesToEnd && last.every((part) => misses(partOf(view, part * each, (part + 1) * each), slo));
-    },
+    hopeless: { partMs: each, slo },
   });
   const lasted = result.cutShort ? (result.offsets.at(-1) ?? 0) : durationMs;
   const parts = Array.from({ length: Math.max(1, Math.floor(lasted / each)) }, (_, index) =>
@@ -84,7 +77,7 @@ export async function stepUp(
     let passed = false;
     for (let attempt = 0; attempt < 2 && !passed && !signal.aborted; attempt += 1) {
       const offsets = schedule({ rate, durationMs: eachMs, arrivals, seed: seed + 2 * index + attempt });
-      last = await bench.run(offsets, { hopeless: (soFar) => isHopeless(soFar, offsets.length, slo) });
+      last = await bench.run(offsets, { hopeless: { planned: offsets.length, slo } });
       windows.push(last);
       const row = triedRate(rate, last, slo);
       tried.push(row);
@@ -124,30 +117,3 @@ export function triedRate(rate: number, result: WindowResult, slo: Slo): TriedRa
     delivered: (counts.accepted * 1000) / Math.max(1, result.elapsedMs),
   };
 }
-
-/** Did a part of a window miss an objective? What cannot be told for lack of requests is no miss. */
-export function misses(result: WindowResult, slo: Slo): boolean {
-  if (result.offsets.length === 0) return false;
-  const { latency, throughput, errors } = judgeWindow(result, slo);
-  return (
-    latency.some(({ verdict, because }) => verdict === 'fail' || because === 'generator') ||
-    throughput.verdict !== 'pass' ||
-    errors.verdict !== 'pass'
-  );
-}
-
-/** What is still under way is not judged yet. */
-function settleMs(slo: Slo): number {
-  return 250 + Math.max(500, ...(['p95_ms', 'p99_ms', 'p99_9_ms'] as const).map((key) => slo[key] ?? 0));
-}
-
-const unmeasured = {
-  lost: {},
-  queued: 0,
-  resent: 0,
-  opened: 0,
-  startedAt: 0,
-  elapsedMs: 0,
-  cutShort: false,
-  host: { eventLoop: 0, cpu: 0, steal: null },
-};

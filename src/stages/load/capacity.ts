@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { bottleneckOf, type Bottleneck } from './bottleneck.ts';
-import { misses, triedRate, type BreakingPoint, type TriedRate } from './breaking.ts';
-import { isHopeless } from './constant.ts';
+import { triedRate, type BreakingPoint, type TriedRate } from './breaking.ts';
+import { misses } from './hopeless.ts';
 import type { WindowResult } from './driver.ts';
 import { judgeWindow } from './judge.ts';
 import { latencyLimits } from './objectives.ts';
@@ -153,7 +153,7 @@ export async function searchCapacity(bench: Bench, profile: ProfileOf<'capacity'
     );
     const durationMs = Math.min(8 * profile.windowMs, Math.max(profile.windowMs, (floor * 1300) / rate));
     const offsets = schedule({ rate, durationMs, arrivals: profile.arrivals, seed: seed + number });
-    return bench.run(offsets, { hopeless: (soFar) => isHopeless(soFar, offsets.length, slo), quiet: true });
+    return bench.run(offsets, { hopeless: { planned: offsets.length, slo }, quiet: true });
   }
 }
 

@@ -4,16 +4,15 @@ import type { Staging } from '../../config/schema.ts';
 import { ConfigError } from '../../errors.ts';
 import { tQuantile } from '../../statistics/distributions.ts';
 import { loadCheck, mostTimes } from './check.ts';
-import { openGenerator, outcomes, type Generator, type Samples, type WindowResult } from './driver.ts';
+import { outcomes, type Samples, type WindowResult } from './driver.ts';
+import type { Loader } from './loader.ts';
 import { judgeGenerator } from './judge.ts';
 import { percentile, sampleFloor } from './latency.ts';
 import { nominalRate, type Profile } from './profile.ts';
 import { uniform } from './random.ts';
-import { planRequests, type RequestPlan } from './requests.ts';
 import { schedule } from './schedule.ts';
 import type { Load } from './schema.ts';
 import { seed } from './session.ts';
-import type { Exchange } from './exchange.ts';
 import { partOf } from './window.ts';
 import { uniformPairs } from './pairs.ts';
 
@@ -59,9 +58,8 @@ type PercentileName = keyof typeof shares;
 export async function compareLive(input: {
   settings: CompareSettings;
   profile: Profile;
-  candidate: Exchange;
-  champion: Exchange;
-  rows: number;
+  candidate: Loader;
+  champion: Loader;
   signal: AbortSignal;
   progress(done: number, of: number): void;
 }): Promise<Comparison> {
@@ -70,7 +68,7 @@ export async function compareLive(input: {
   const design = settings.design ?? 'live';
   const eachMs = durationMs(settings.duration ?? '60s');
   const gating: readonly string[] = settings.percentiles ?? ['p50', 'p95'];
-  const arms = await openArms(input, rate);
+  const arms = armsOf(input, rate);
   const pairs: ArmPair[] = [];
   const results: WindowResult[] = [];
   let generator = { overloaded: false, message: '' };
@@ -91,7 +89,7 @@ export async function compareLive(input: {
       if (bounds.every(({ gates, ...each }) => !gates || verdictOf(each, settings.max_ratio) !== 'inconclusive')) break;
     }
   } finally {
-    await arms.close();
+    await Promise.all([input.candidate.close(), input.champion.close()]).catch(() => {}); // it was ended
   }
   const failed = (arm: keyof ArmPair): number => pairs.reduce((sum, pair) => sum + errorsOf(pair[arm]), 0);
   return {
@@ -208,36 +206,16 @@ interface Arms {
     look: number,
     signal: AbortSignal,
   ): Promise<{ pairs: ArmPair[]; results: WindowResult[] }>;
-  close(): Promise<void>;
 }
 
-async function openArms(input: Parameters<typeof compareLive>[0], rate: number): Promise<Arms> {
-  const { profile, rows } = input;
-  const open = async (
-    exchange: Exchange,
-  ): Promise<{ generator: Generator; requests: RequestPlan; exchange: Exchange; sent: number }> => ({
-    generator: await openGenerator({
-      url: exchange.url,
-      connections: Math.max(10, profile.connections),
-      timeoutMs: profile.timeoutMs,
-    }),
-    requests: planRequests({ exchange, rows, rowsPerRequest: profile.rowsPerRequest, seed }),
-    exchange,
-    sent: 0,
-  });
-  const arms = { candidate: await open(input.candidate), champion: await open(input.champion) };
+function armsOf(input: Parameters<typeof compareLive>[0], rate: number): Arms {
+  const { connections, timeoutMs, rowsPerRequest } = input.profile;
+  const link = { connections: Math.max(10, connections), timeoutMs, rowsPerRequest };
+  const sent = { candidate: 0, champion: 0 };
   const send = async (name: keyof ArmPair, offsets: Float64Array, signal: AbortSignal): Promise<WindowResult> => {
-    const arm = arms[name];
-    const first = arm.sent;
-    arm.sent += offsets.length;
-    arm.requests.prepare(first, offsets.length);
-    return arm.generator.run({
-      offsets,
-      request: (index) => arm.requests.message(first + index),
-      accept: (index, { status, body }) =>
-        status >= 200 && status < 300 && isReadable(arm.exchange, body, arm.requests.rows(first + index).length),
-      signal,
-    });
+    const first = sent[name];
+    sent[name] += offsets.length;
+    return (await input[name].run({ link, offsets, first, judged: true }, signal)).window;
   };
   return {
     async warmUp(_rate, ms, signal) {
@@ -245,7 +223,7 @@ async function openArms(input: Parameters<typeof compareLive>[0], rate: number):
       const offsets = schedule({ rate, durationMs: ms, arrivals: 'constant', seed });
       await Promise.all([send('candidate', offsets, signal), send('champion', offsets, signal)]);
       // Both ask about the same rows in the same order from here on.
-      arms.candidate.sent = arms.champion.sent = offsets.length;
+      sent.candidate = sent.champion = offsets.length;
     },
     async live(each, ms, look, signal) {
       const all = schedule({ rate: 2 * each, durationMs: ms, arrivals: 'poisson', seed: seed + look });
@@ -286,9 +264,6 @@ async function openArms(input: Parameters<typeof compareLive>[0], rate: number):
       }
       return { pairs, results };
     },
-    async close() {
-      await Promise.all([arms.candidate.generator.close(), arms.champion.generator.close()]);
-    },
   };
 }
 
@@ -301,15 +276,6 @@ function joined(results: readonly Samples[]): Samples {
     lag: of('lag'),
     outcome: Uint8Array.from(results.flatMap(({ outcome }) => [...outcome])),
   };
-}
-
-function isReadable(exchange: Exchange, body: Buffer, rows: number): boolean {
-  try {
-    exchange.read(body, rows);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 /** How the champion is served beside the candidate. @throws ConfigError where the configuration does not say */

@@ -48,6 +48,8 @@ export interface Answer {
   body: Buffer;
   /** Type of the body, as its header says; empty: it says none. */
   contentType: string;
+  /** How the body is packed, as its header says; empty: it is not. */
+  coding: string;
   /** Where a redirect leads; empty: nowhere. */
   location: string;
   /** `performance.now()` when its last byte was read. */
@@ -62,12 +64,22 @@ export interface ConnectionEvents {
    * The connection is closed: a request in flight gets no answer. `reason` is a few words. `unheard`: it had been used before, and
    * closed before a byte of an answer came, as happens when a server closes an idle connection while a request is on its way.
    */
-  dropped(connection: Connection, reason: string, unheard: boolean): void;
+  dropped(connection: Connection, reason: string, unheard: Unheard | null): void;
+}
+
+/** A request whose connection closed before a byte of its answer came. */
+export interface Unheard {
+  /** How long the connection had been idle when the request was sent, in milliseconds. */
+  idleMs: number;
+  /** Answers that had come over it. */
+  answers: number;
 }
 
 /** Opened by the first request that it sends, and again by the next after it was closed. */
 export interface Connection {
   readonly isOpen: boolean;
+  /** That have come since it was opened. */
+  readonly answers: number;
   /** Send one HTTP request, head and body; only when ready. */
   send(message: Buffer): void;
   /** Close the connection, with the request in flight. */
@@ -75,7 +87,7 @@ export interface Connection {
 }
 
 /** Bytes of the largest answer worth reading. */
-const largestAnswer = 16 * 1024 ** 2;
+export const largestAnswer = 16 * 1024 ** 2;
 
 /** Take over a client that autocannon hands to `setupClient`. */
 export function takeOver(handed: unknown, events: ConnectionEvents): Connection {
@@ -88,6 +100,8 @@ export function takeOver(handed: unknown, events: ConnectionEvents): Connection 
   let message: Buffer | null = null; // in flight
   let sent = false; // the message in flight was written
   let answers = 0; // over this connection
+  let answeredAt = 0;
+  let writtenAt = 0;
   let heard = false; // bytes came since the message was written
   let chunks: Buffer[] = [];
   let size = 0;
@@ -100,6 +114,9 @@ export function takeOver(handed: unknown, events: ConnectionEvents): Connection 
   const connection: Connection = {
     get isOpen() {
       return isOpen;
+    },
+    get answers() {
+      return answers;
     },
     send(next) {
       message = next;
@@ -139,8 +156,10 @@ export function takeOver(handed: unknown, events: ConnectionEvents): Connection 
     terminateRequest() {
       if (message === null) unusable = 'answer without a request';
       else if (unusable === '' && status >= 200) {
+        const at = performance.now();
         const [contentType, location] = [header(headers, 'content-type'), header(headers, 'location')];
-        answer = { status, body: Buffer.concat(chunks), contentType, location, at: performance.now() };
+        const coding = header(headers, 'content-encoding');
+        answer = { status, body: Buffer.concat(chunks), contentType, coding, location, at };
       }
       chunks = [];
       return { req: undefined, bytes: size, body: '', duration: 0, headers: { statusCode: status, headers: [] } };
@@ -184,6 +203,7 @@ export function takeOver(handed: unknown, events: ConnectionEvents): Connection 
   function write(): void {
     sent = true;
     heard = false;
+    writtenAt = performance.now();
     doRequest.call(client);
   }
 
@@ -193,6 +213,7 @@ export function takeOver(handed: unknown, events: ConnectionEvents): Connection 
     answer = null;
     message = null;
     answers += 1;
+    answeredAt = complete.at;
     events.answered(connection, complete);
   }
 
@@ -204,7 +225,8 @@ export function takeOver(handed: unknown, events: ConnectionEvents): Connection 
     client._destroyConnection();
     const unheard = message !== null && sent && !heard && answers > 0 && unusable !== 'answer without a request';
     message = null;
-    events.dropped(connection, unusable === '' ? 'connection closed' : unusable, unheard);
+    const reason = unusable === '' ? 'connection closed' : unusable;
+    events.dropped(connection, reason, unheard ? { idleMs: writtenAt - answeredAt, answers } : null);
     events.ready(connection);
   }
 }

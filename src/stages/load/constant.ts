@@ -1,7 +1,7 @@
 import type { Check } from '../../evidence/index.ts';
 import { defaults } from '../../config/index.ts';
 import { leastShare, loadCheck, mostMilliseconds, mostShare } from './check.ts';
-import type { ClosedLoop, Samples, WindowResult } from './driver.ts';
+import type { ClosedLoop, WindowResult } from './driver.ts';
 import {
   countOutcomes,
   defaultErrorRate,
@@ -10,11 +10,10 @@ import {
   type ObjectiveResult,
   type WindowFindings,
 } from './judge.ts';
-import { judgeShare } from './latency.ts';
 import { latencyLimits } from './objectives.ts';
 import { offsetsOf, type ProfileOf } from './profile.ts';
 import type { Slo } from './schema.ts';
-import { seed, settledOver, type Bench } from './session.ts';
+import { seed, type Bench } from './session.ts';
 
 /** A window and what it says. */
 export interface MeasuredWindow {
@@ -40,25 +39,18 @@ export async function measure(
     const planned: Float64Array | ClosedLoop =
       offsetsOf(profile, seed + windows.length) ?? (profile as ProfileOf<'closed'>);
     const result = await bench.run(planned, {
-      ...(planned instanceof Float64Array && { hopeless: (soFar: Samples) => isHopeless(soFar, planned.length, slo) }),
+      ...(planned instanceof Float64Array && { hopeless: { planned: planned.length, slo } }),
     });
     const findings = judgeWindow(result, slo);
     windows.push({ result, findings });
     if (settled(windows)) break;
     if (windows.length < mostWindows && !signal.aborted) {
-      log.info(`Measuring again, since this may be noise: ${missed(findings)}`);
+      log.info(
+        `Measuring again, since this may be noise: ${missed(findings) || 'one window met the objectives, and one did not'}`,
+      );
     }
   }
   return windows;
-}
-
-/** Whatever the requests to come bring, the window misses an objective. */
-export function isHopeless(soFar: Samples, planned: number, slo: Slo): boolean {
-  for (const { p, ms } of latencyLimits(slo)) {
-    const { over } = settledOver(soFar, ms);
-    if (over > 0 && judgeShare({ over, total: planned, p }) === 'missed') return true;
-  }
-  return settledOver(soFar, Number.POSITIVE_INFINITY).over > (slo.error_rate ?? defaultErrorRate) * planned;
 }
 
 /** Does another window make no difference? */

@@ -68,6 +68,8 @@ const forever = 86_400; // seconds; autocannon's own limits never strike
 const sweepMs = 50;
 /** gunicorn's threads close connections that were idle for two seconds; others wait longer. */
 const idleMs = 1000;
+/** A connection that was busy until just now was closed for the request, not for its idleness. */
+const leastIdleMs = 100;
 /** A user of a closed loop who was refused waits before the next attempt. */
 const pauseMs = 100;
 
@@ -83,6 +85,8 @@ export async function openGenerator(input: {
   /** As many as may be open at once. */
   connections: number;
   timeoutMs: number;
+  /** Of a client of its own certificate; whom the server is was verified before. */
+  tls?: { ca?: Buffer; cert?: Buffer; key?: Buffer } | undefined;
 }): Promise<Generator> {
   const { timeoutMs } = input;
   const { default: autocannon } = await import('autocannon');
@@ -91,12 +95,14 @@ export async function openGenerator(input: {
   const closed: Connection[] = []; // the longest closed first
   const inFlight = new Map<Connection, number>();
   let active: Run | null = null;
+  let reuses = false; // some connection has carried a second answer
 
   // The promise is the tracker itself, with its stop(); the types do not say so.
   const tracker = autocannon({
     url: input.url,
     connections: input.connections,
     pipelining: 1,
+    ...(input.tls === undefined ? {} : { tlsOptions: input.tls }),
     timeout: forever,
     duration: forever,
     sampleInt: 100, // how soon stop() acts
@@ -109,13 +115,16 @@ export async function openGenerator(input: {
         },
         answered(connection, answer) {
           const index = claim(connection);
+          reuses ||= connection.answers > 1;
           if (index !== null) active?.answered(index, answer);
         },
         dropped(connection, reason, unheard) {
           const place = idle.indexOf(connection);
           if (place !== -1) idle.splice(place, 1);
           const index = claim(connection);
-          if (index !== null) active?.dropped(index, reason, unheard);
+          // A server that closes each connection after its first answer, without saying so, does it while the next is on its way.
+          const closing = unheard !== null && (unheard.idleMs >= leastIdleMs || !reuses);
+          if (index !== null) active?.dropped(index, reason, closing);
         },
       });
     },
@@ -159,7 +168,7 @@ export async function openGenerator(input: {
     pump(): void;
     sweep(now: number): void;
     answered(index: number, answer: Answer): void;
-    dropped(index: number, reason: string, unheard: boolean): void;
+    dropped(index: number, reason: string, closing: boolean): void;
   }
 
   function startRun(window: Window, resolve: (result: WindowResult) => void, reject: (error: unknown) => void): Run {
@@ -232,9 +241,9 @@ export async function openGenerator(input: {
       guarded(() => settle(index, window.accept(index, answer) ? code.accepted : code.refused, answer.at));
     }
 
-    function dropped(index: number, reason: string, unheard: boolean): void {
+    function dropped(index: number, reason: string, closing: boolean): void {
       if (over) return;
-      if (unheard && !resent.has(index)) {
+      if (closing && !resent.has(index)) {
         resent.add(index);
         again.push(index);
         for (const connection of idle.slice()) connection.close(); // the server is as likely to have closed these

@@ -1,37 +1,23 @@
 import { serviceSettings } from '../../config/staging.ts';
 import { labelColumns } from '../../config/columns.ts';
-import { classPosition, classText } from '../../data/class-text.ts';
 import { isNumeric, readColumns, type ColumnVector, type Dataset } from '../../data/dataset.ts';
-import { ConfigError, ContenderError, StagingError } from '../../errors.ts';
+import { ConfigError, StagingError } from '../../errors.ts';
 import { planInputs, type InputPlan } from '../../model/features.ts';
 import { inspectModel } from '../../model/inspect.ts';
 import type { Predictions } from '../../model/predictions.ts';
-import { answerReader, type Answer, type AnswerReader } from '../../model/read-outputs/answers.ts';
-import type { OutputValues } from '../../model/read-outputs/rows.ts';
-import {
-  formUse,
-  inferRequest,
-  isOfRows,
-  onnxTypeOf,
-  readInferResponse,
-  requestWriter,
-  rowPointer,
-  type FeatureColumn,
-} from '../../protocol/index.ts';
+import { formUse, isOfRows, rowPointer, type FeatureColumn } from '../../protocol/index.ts';
 import { post } from '../../staging/get.ts';
 import type { StagingTarget } from '../../staging/index.ts';
 import type { ContestantsContext, LocalModel } from '../stage.ts';
-
-/** How rows are asked about and answers are read, whatever the server speaks. */
-export interface Exchange {
-  /** Address of the predictions. */
-  url: string;
-  headers: Readonly<Record<string, string>>;
-  /** The body of a request about rows of the dataset. */
-  body(rows: ArrayLike<number>): string;
-  /** What an answer about so many rows says. @throws ContenderError where it cannot be read */
-  read(body: Buffer, rows: number): Answer;
-}
+import {
+  exchangeOf,
+  parsed,
+  writerOf,
+  type Exchange,
+  type ExchangePlan,
+  type Places,
+  type ReadingPlan,
+} from './exchange-plan.ts';
 
 export interface ExchangeInput extends Pick<ContestantsContext, 'task' | 'columns' | 'dataset' | 'config' | 'signal'> {
   /** The model as the target serves it; null: there is no file of it. */
@@ -55,35 +41,20 @@ type Metadata = NonNullable<StagingTarget['metadata']>;
 async function inferenceExchange(target: StagingTarget, metadata: Metadata, input: ExchangeInput): Promise<Exchange> {
   const columns = await inferenceColumns(metadata, input);
   const where = `the served model ${JSON.stringify(metadata.name).slice(0, 100)}`;
-  return {
+  return exchangeOf({
     ...addressOf(target),
-    body: (rows) => inferRequest({ columns, rows }, metadata),
-    read: inferenceAnswers(metadata.outputs, input, where),
-  };
+    write: { columns, metadata },
+    read: { ...readingOf(input), outputs: metadata.outputs, where },
+  });
 }
 
-function addressOf({ url, service }: StagingTarget): Pick<Exchange, 'url' | 'headers'> {
-  return { url: new URL(service.path, url).href, headers: service.headers };
+function addressOf({ url, service }: StagingTarget): Pick<ExchangePlan, 'url' | 'headers' | 'gzip' | 'tls'> {
+  const { headers, gzip, tls } = service;
+  return { url: new URL(service.path, url).href, headers, gzip, tls };
 }
 
-/** How the outputs of a server are read: as the model was offline. @throws StagingError where its outputs do not allow it */
-export function inferenceAnswers(
-  declared: Metadata['outputs'],
-  { task, offline, columns, served }: Pick<ExchangeInput, 'task' | 'offline' | 'columns' | 'served'>,
-  where: string,
-): Exchange['read'] {
-  const outputs = declared.map(({ name, datatype, shape }) => ({ name, type: onnxTypeOf(datatype), shape }));
-  let read: AnswerReader;
-  try {
-    read = answerReader(outputs, { task, columns, reading: served?.reading ?? {}, offline });
-  } catch (error) {
-    if (!(error instanceof ContenderError)) throw error;
-    throw new StagingError({ ...error.fault, where });
-  }
-  return (body, rows) => {
-    const values = readInferResponse(body).map(({ name, shape, data }) => [name, { dims: shape, data }]);
-    return read(Object.fromEntries(values) as Record<string, OutputValues>, rows);
-  };
+function readingOf({ task, columns, offline, served }: ExchangeInput): ReadingPlan {
+  return { task, columns, offline, reading: served?.reading ?? {} };
 }
 
 /** The features, as the inputs of the server want them: as texts, or as numbers (of booleans 1 and 0). */
@@ -194,13 +165,15 @@ async function jsonExchange(target: StagingTarget, input: ExchangeInput, rowsPer
     const isBoolean = dataset.columns.find((each) => each.name === name)?.type === 'BOOLEAN';
     return column.kind === 'number' && isBoolean ? { ...column, isBoolean } : column;
   };
-  const body = requestWriter(form, {
+  const write = {
+    form,
     columns: features.map(({ name }) => asSent(name)),
     named: new Map(wanted.map(({ name }) => [name, asSent(name)])),
     model: target.service.model,
-  });
+  };
   const address = addressOf(target);
-  const places = settings.answer ?? (await placesOf(target, input, { ...address, body }, rowsPerRequest));
+  const places =
+    settings.answer ?? (await placesOf(target, input, { ...address, body: writerOf(write) }, rowsPerRequest));
   for (const pointer of [places.scores, places.label]) {
     if (pointer === undefined || isOfRows(pointer) || rowsPerRequest === 1) continue;
     throw new ConfigError({
@@ -209,12 +182,7 @@ async function jsonExchange(target: StagingTarget, input: ExchangeInput, rowsPer
       where: 'staging.answer',
     });
   }
-  return { ...address, body, read: jsonReader(places, input) };
-}
-
-interface Places {
-  scores?: string;
-  label?: string;
+  return exchangeOf({ ...address, write, read: { ...readingOf(input), places } });
 }
 
 /**
@@ -225,7 +193,7 @@ interface Places {
 async function placesOf(
   target: StagingTarget,
   { task, dataset, signal }: ExchangeInput,
-  exchange: Pick<Exchange, 'url' | 'headers' | 'body'>,
+  exchange: Pick<ExchangePlan, 'url' | 'headers' | 'gzip' | 'tls'> & Pick<Exchange, 'body'>,
   rowsPerRequest: number,
 ): Promise<Places> {
   const pointer = target.service.api?.predictions;
@@ -238,18 +206,14 @@ async function placesOf(
   }
   if (task === 'regression' || task === 'ranking') return { scores: pointer };
   const rows = Uint32Array.from({ length: Math.min(rowsPerRequest, dataset.rows) }, (_, row) => row);
-  const { status, body, contentType } = await post(
-    exchange.url,
-    exchange.body(rows),
-    10_000,
-    signal,
-    exchange.headers,
-  ).catch((error: unknown) => {
-    signal?.throwIfAborted();
-    throw new StagingError({
-      found: `The first request failed: ${error instanceof Error ? error.message : String(error)}`,
-    });
-  });
+  const { status, body, contentType } = await post(exchange.url, exchange.body(rows), 10_000, signal, exchange).catch(
+    (error: unknown) => {
+      signal?.throwIfAborted();
+      throw new StagingError({
+        found: `The first request failed: ${error instanceof Error ? error.message : String(error)}`,
+      });
+    },
+  );
   const fault = (found: string): StagingError =>
     new StagingError({
       found: `The first request to ${exchange.url} ${found} (${contentType ?? 'no content type'}): ${JSON.stringify(body.slice(0, 200))}`,
@@ -270,86 +234,4 @@ async function placesOf(
     expected: `to be told whether that is a label, answer: {label: ${pointer}}, or a score, answer: {scores: ${pointer}}`,
     where: 'staging.answer',
   });
-}
-
-function parsed(body: string | Buffer, fault: (found: string) => StagingError): unknown {
-  try {
-    return JSON.parse(body.toString());
-  } catch {
-    throw fault('was answered with what is not JSON');
-  }
-}
-
-/** Reads answers of any JSON API as outputs of a model: a matrix of scores, a list of labels. */
-function jsonReader({ scores, label }: Places, { task, columns, offline, served }: ExchangeInput): Exchange['read'] {
-  const classes = (offline.classes ?? []).map(classText);
-  const scoresAt = scores === undefined ? null : rowPointer(scores);
-  const labelAt = label === undefined ? null : rowPointer(label);
-  const chosen = { scores: scoresAt === null ? null : 'scores', labels: labelAt === null ? null : 'label' };
-  const outputs = [
-    { name: 'scores', type: 'double', shape: [-1, -1] },
-    { name: 'label', type: 'string', shape: [-1] },
-  ];
-  const { transform, threshold } = served?.reading ?? {};
-  const read = answerReader(outputs, { task, columns, reading: { transform, threshold }, offline, chosen });
-  return (body, rows) => {
-    const answer = parsed(body, (found) => new StagingError({ found: `A request ${found}` }));
-    const values: Record<string, OutputValues> = {};
-    if (scoresAt !== null) values['scores'] = matrix(scoresAt(answer, rows).map(numbersOf));
-    if (labelAt !== null) values['label'] = flat(labelAt(answer, rows));
-    return read(values, rows);
-  };
-
-  /** A number, a list of numbers in the order of the classes, or an object of numbers by class. */
-  function numbersOf(value: unknown): number[] {
-    if (typeof value === 'number') return [value];
-    if (value === null) return [Number.NaN];
-    if (Array.isArray(value)) return (value as unknown[]).flat(2).map(number);
-    if (typeof value === 'object') {
-      const given = Object.entries(value as Record<string, unknown>);
-      const row = new Array<number>(classes.length).fill(Number.NaN);
-      for (const [name, score] of given) {
-        const place = classPosition(name, classes);
-        if (place === -1)
-          throw unreadable(
-            `scores of ${JSON.stringify(name).slice(0, 60)}`,
-            `of the classes ${classes.slice(0, 10).join(', ')}`,
-          );
-        row[place] = number(score);
-      }
-      if (given.length !== classes.length)
-        throw unreadable(`scores of ${given.length} classes`, `of ${classes.length}`);
-      return row;
-    }
-    return [number(value)];
-  }
-}
-
-function number(value: unknown): number {
-  if (typeof value === 'number') return value;
-  if (value === null) return Number.NaN;
-  throw unreadable(`${JSON.stringify(value)?.slice(0, 60)} where a score stands`, 'a number');
-}
-
-function matrix(rows: readonly number[][]): OutputValues {
-  const width = rows[0]?.length ?? 0;
-  const other = rows.find((row) => row.length !== width);
-  if (other !== undefined)
-    throw unreadable(`${width} scores in one row and ${other.length} in another`, 'as many in each');
-  return { dims: [rows.length, width], data: rows.flat() };
-}
-
-function flat(rows: readonly unknown[]): OutputValues {
-  const parts = rows.map((row) => (Array.isArray(row) ? (row as unknown[]) : [row]));
-  const width = parts[0]?.length ?? 0;
-  const data = parts.flat();
-  const wrong = data.find((value) => !['string', 'number', 'boolean'].includes(typeof value));
-  if (wrong !== undefined)
-    throw unreadable(`${JSON.stringify(wrong)?.slice(0, 60)} where a label stands`, 'a text or a number');
-  if (data.length !== width * rows.length) throw unreadable('rows with different numbers of labels', 'as many in each');
-  return { dims: width === 1 ? [rows.length] : [rows.length, width], data: data as (string | number | boolean)[] };
-}
-
-function unreadable(found: string, expected: string): StagingError {
-  return new StagingError({ found: `The answer has ${found}`, expected });
 }

@@ -8,17 +8,21 @@ import type { Check } from '../../evidence/index.ts';
 import type { Predictions } from '../../model/predictions.ts';
 import { startStaging, type StagingTarget } from '../../staging/index.ts';
 import type { Contestant, ContestantsContext, LocalModel, StageResult } from '../stage.ts';
-import { answerBook } from './answers.ts';
+import { nothingAnswered } from './answers.ts';
 import { aliveCheck, answersCheck, busyCheck, greatest, usageChecks } from './checks.ts';
 import { championStaging, compareLive, comparisonChecks, type Comparison } from './compare.ts';
+import type { Exchange } from './exchange-plan.ts';
 import { exchangeWith } from './exchange.ts';
 import { busyAccuracy, levelsOf } from './levels.ts';
+import type { LoaderPlan } from './loader.ts';
+import { startLoaders, type Loaders } from './loaders.ts';
 import { latencyLimits } from './objectives.ts';
 import { profilesOf, type Profile } from './profile.ts';
 import { runProfile, type ProfileFindings } from './run-profile.ts';
 import { loadSettings, type Load } from './schema.ts';
-import { observeOnce, watchTarget, type Session, type TargetWatch } from './session.ts';
+import { observeOnce, seed, watchTarget, type Session, type TargetWatch } from './session.ts';
 import { skippedChecks } from './constant.ts';
+import { readSummary, summaryChecks } from './summary.ts';
 
 /** The context, and what is asked of the stage. */
 interface Input extends ContestantsContext {
@@ -39,6 +43,12 @@ const logCharacters = 4000;
  */
 export async function loadTest(context: ContestantsContext): Promise<StageResult> {
   const input = inputOf(context);
+  const { summary: given, slo } = input.load;
+  if (given !== undefined) {
+    const summary = await readSummary(await input.pathOf(given, 'load.summary'), given);
+    const { tool, requests } = summary;
+    return { checks: summaryChecks(summary, slo), details: { slo, summary: given, tool, requests } };
+  }
   refuseImpossible(input);
   const finish = (checks: Check[], details: Record<string, unknown>): StageResult => ({
     checks,
@@ -51,11 +61,13 @@ export async function loadTest(context: ContestantsContext): Promise<StageResult
     },
   });
   let target: StagingTarget | null = null;
+  let loaders: Loaders | null = null;
   try {
     target = await start(stagingOf(input), input.served, input);
-    const found = await underLoad(target, input);
+    loaders = startLoaders();
+    const found = await underLoad(target, loaders, input);
     const { exit } = found.watch;
-    const comparison = exit === null ? await compare(target, input) : [];
+    const comparison = exit === null ? await compare(target, loaders, input) : [];
     const failed = found.checks.some(({ verdict }) => verdict === 'fail');
     const checks = [startedCheck(target), ...found.checks, ...comparison.flatMap(({ checks: each }) => each)];
     return finish(checks, {
@@ -70,7 +82,7 @@ export async function loadTest(context: ContestantsContext): Promise<StageResult
     if (!(error instanceof StagingError)) throw error;
     return finish([failedCheck(error)], target === null ? {} : { target: target.kind, ...(await logOf(target)) });
   } finally {
-    await target?.stop();
+    await Promise.all([target?.stop(), loaders?.end()]);
   }
 }
 
@@ -117,8 +129,8 @@ interface Found {
   timings: Record<string, unknown>;
 }
 
-async function underLoad(target: StagingTarget, input: Input): Promise<Found> {
-  const { offline, task, columns, load, asked: profiles } = input;
+async function underLoad(target: StagingTarget, loaders: Loaders, input: Input): Promise<Found> {
+  const { load, asked: profiles } = input;
   const dead = new AbortController();
   const done = new AbortController();
   const watch: TargetWatch = { exit: null, samples: [] };
@@ -126,17 +138,10 @@ async function underLoad(target: StagingTarget, input: Input): Promise<Found> {
   const exchange = await exchangeWith(target, input, rowsPerRequest);
   const session: Session = {
     target,
-    exchange,
-    book: answerBook({
-      offline,
-      read: exchange.read,
-      positive: task === 'binary-classification' ? positiveOf(offline, columns) : null,
-      truth: await truthOf(input),
-      tolerance: parityOf(input.config),
-    }),
+    loader: loaders.open(await loaderPlan(exchange, input)),
+    summary: nothingAnswered(),
     watch,
     answers: { at: [], judged: [], right: [], differing: [] },
-    rows: input.dataset.rows,
     log: input.log,
     signal: AbortSignal.any([dead.signal, ...(input.signal === undefined ? [] : [input.signal])]),
   };
@@ -160,6 +165,21 @@ async function underLoad(target: StagingTarget, input: Input): Promise<Found> {
   return foundOf(session, findings, input);
 }
 
+async function loaderPlan(exchange: Exchange, input: Input): Promise<LoaderPlan> {
+  const { offline, task, columns, dataset, config } = input;
+  return {
+    exchange: exchange.plan,
+    judging: {
+      offline,
+      positive: task === 'binary-classification' ? positiveOf(offline, columns) : null,
+      truth: await truthOf(input),
+      tolerance: parityOf(config),
+    },
+    rows: dataset.rows,
+    seed,
+  };
+}
+
 function foundOf(
   session: Session,
   findings: readonly ProfileFindings[],
@@ -167,7 +187,7 @@ function foundOf(
 ): Found {
   const { watch, target } = session;
   const { slo } = load;
-  const answers = session.book.summary();
+  const answers = session.summary;
   const died = watch.exit !== null;
   const levels = levelsOf(session);
   const ofProfiles = profiles.flatMap((profile, index) => {
@@ -218,6 +238,7 @@ function foundOf(
 /** Candidate against champion, if that is asked for. */
 async function compare(
   target: StagingTarget,
+  loaders: Loaders,
   input: Input,
 ): Promise<{ checks: Check[]; timings: { comparison?: Comparison } }[]> {
   const { load, champion, log, signal } = input;
@@ -234,18 +255,15 @@ async function compare(
     if (!champion.result.ok) throw new StagingError({ found: 'the champion cannot predict' }, true);
     const rowsPerRequest = profile.rowsPerRequest;
     const exchange = await exchangeWith(target, input, rowsPerRequest);
-    const championExchange = await exchangeWith(
-      other,
-      { ...input, config: { ...input.config, staging }, served: champion.model, offline: champion.result.predictions },
-      rowsPerRequest,
-    );
+    const { predictions } = champion.result;
+    const ofChampion = { ...input, config: { ...input.config, staging }, served: champion.model, offline: predictions };
+    const championExchange = await exchangeWith(other, ofChampion, rowsPerRequest);
     log.info('Candidate and champion under load side by side');
     const comparison = await compareLive({
       settings,
       profile,
-      candidate: exchange,
-      champion: championExchange,
-      rows: input.dataset.rows,
+      candidate: loaders.open(await loaderPlan(exchange, input)),
+      champion: loaders.open(await loaderPlan(championExchange, ofChampion)),
       signal: signal ?? new AbortController().signal,
       progress: (part, of) => log.progress('Comparison', part, of),
     });

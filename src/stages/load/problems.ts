@@ -1,6 +1,6 @@
 import { serviceSettings } from '../../config/staging.ts';
 import type { Model, Problem } from '../../config/index.ts';
-import { loadSettings } from './schema.ts';
+import { loadSettings, type Load } from './schema.ts';
 
 /** What no key shows alone; pointers start at the model. */
 export function problems(model: Model): Problem[] {
@@ -48,6 +48,18 @@ function stagingProblems({ staging }: Model): Problem[] {
   ];
 }
 
+/** What a summary of another tool cannot tell. */
+function summaryProblems(load: Load): Problem[] {
+  const told = ['p50_ms', 'p90_ms', 'p95_ms', 'p99_ms', 'p99_9_ms', 'max_ms', 'error_rate', 'throughput'];
+  const message = 'a summary of k6 or Locust does not tell that: it comes in place of a load of ours';
+  return [
+    ...(['profile', 'compare', 'sizing'] as const).flatMap((key) =>
+      load[key] === undefined ? [] : [{ pointer: '/load', key, message }],
+    ),
+    ...Object.keys(load.slo).flatMap((key) => (told.includes(key) ? [] : [{ pointer: '/load/slo', key, message }])),
+  ];
+}
+
 function profileProblems(model: Model): Problem[] {
   const load = loadSettings(model);
   if (load === undefined) return [];
@@ -59,6 +71,7 @@ function profileProblems(model: Model): Problem[] {
     load.slo[key] === undefined || ok
       ? []
       : [{ pointer: '/load/slo', key, message: `${key} is judged by a profile of kind ${what}, and there is none` }];
+  if (load.summary !== undefined) return summaryProblems(load);
   return [
     ...profiles.flatMap((profile, index): Problem[] => {
       const pointer = list ? `/load/profile/${index}` : '/load/profile';

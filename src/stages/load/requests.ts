@@ -1,4 +1,4 @@
-import type { Exchange } from './exchange.ts';
+import type { Exchange, ExchangePlan } from './exchange-plan.ts';
 import { postMessage } from './message.ts';
 import { shuffled } from './random.ts';
 
@@ -20,13 +20,14 @@ const cacheBytes = 64 * 1024 ** 2;
  * request has the same number of rows, so the last one of a round takes its missing rows from the start of the next.
  */
 export function planRequests(input: {
-  exchange: Pick<Exchange, 'url' | 'headers' | 'body'>;
+  exchange: Pick<Exchange, 'body'> & { plan: Pick<ExchangePlan, 'url' | 'headers' | 'gzip'> };
   rows: number;
   rowsPerRequest: number;
   seed: number;
 }): RequestPlan {
   const { exchange } = input;
-  const url = new URL(exchange.url);
+  const { headers, gzip } = exchange.plan;
+  const url = new URL(exchange.plan.url);
   const order = shuffled(input.rows, input.seed);
   const each = Math.min(input.rowsPerRequest, input.rows);
   const distinct = Math.ceil(input.rows / each);
@@ -39,7 +40,7 @@ export function planRequests(input: {
     if (taken.length === each) return taken;
     return Uint32Array.from([...taken, ...order.subarray(0, each - taken.length)]);
   };
-  const encode = (index: number): Buffer => postMessage(url, exchange.body(rows(index)), exchange.headers);
+  const encode = (index: number): Buffer => postMessage(url, exchange.body(rows(index)), headers, gzip);
   return {
     rows,
     message: (index) => cache.get(index % distinct) ?? encode(index),

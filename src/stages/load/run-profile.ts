@@ -85,7 +85,7 @@ function ofOne(bench: Bench, result: WindowResult, load: Load): ProfileFindings 
 function ofWindows({ session }: Bench, windows: readonly MeasuredWindow[], { slo }: Load): ProfileFindings {
   const shown = decisiveWindow(windows) ?? windows.at(-1);
   return {
-    checks: windowChecks(windows, slo, session.book.summary().faultExamples[0]?.message),
+    checks: windowChecks(windows, slo, session.summary.faultExamples[0]?.message),
     requests: windows.at(-1)?.result.offsets.length ?? 0,
     timings: {
       windows: windows.map(({ result, findings }) => windowDetails(result, findings)),
@@ -105,7 +105,7 @@ function afterSpike(bench: Bench, profile: ProfileOf<'spike'>, result: WindowRes
   const whole = windowChecks(
     [{ result, findings: judgeWindow(result, slo) }],
     slo,
-    bench.session.book.summary().faultExamples[0]?.message,
+    bench.session.summary.faultExamples[0]?.message,
   );
   const errors = whole.filter(({ id }) => id === 'load/error-rate' || id === 'load/generator');
   const checks = told.checks

@@ -170,6 +170,13 @@ export const Load = Type.Object(
         Type.Array(Profile, { minItems: 1, maxItems: 20, description: 'one after the other' }),
       ]),
     ),
+    summary: Type.Optional(
+      Type.String({
+        minLength: 1,
+        description:
+          'file with what k6 or Locust say of a load that they sent to the candidate, in place of a load of ours',
+      }),
+    ),
     slo: Type.Object(
       {
         p50_ms: Milliseconds,

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { StagingTarget } from '../../staging/index.ts';
-import type { AnswerBook } from './answers.ts';
-import { openGenerator, type Samples, type Window, type WindowResult } from './driver.ts';
-import type { Exchange } from './exchange.ts';
+import type { AnswerSummary } from './answers.ts';
+import type { Window, WindowResult } from './driver.ts';
+import type { HopelessRule } from './hopeless.ts';
+import type { AnswerLog, Loader } from './loader.ts';
 import type { Profile } from './profile.ts';
-import { planRequests } from './requests.ts';
 import { schedule } from './schedule.ts';
 import type { Log } from '../../log.ts';
 
@@ -24,25 +24,14 @@ export interface TargetWatch {
   samples: UsageSample[];
 }
 
-/** What each usable answer was worth, in the order in which they came. */
-export interface AnswerLog {
-  /** `performance.now()` when it was read. */
-  at: number[];
-  /** Rows with a label, and those of them predicted rightly. */
-  judged: number[];
-  right: number[];
-  /** Rows that are not as the model predicts them offline. */
-  differing: number[];
-}
-
 /** A target under test: started, asked and watched by one load test. */
 export interface Session {
   target: StagingTarget;
-  exchange: Exchange;
-  book: AnswerBook;
+  loader: Loader;
+  /** Of all answers so far. */
+  summary: AnswerSummary;
   watch: TargetWatch;
   answers: AnswerLog;
-  rows: number;
   log: Log;
   /** Aborted when the run is cancelled, or the target has died. */
   signal: AbortSignal;
@@ -56,64 +45,40 @@ export interface Bench {
   session: Session;
   profile: Profile;
   /** Send a stretch of load and note what the answers are worth. */
-  run(offsets: Window['offsets'], options?: Pick<Window, 'hopeless'> & { quiet?: boolean }): Promise<WindowResult>;
+  run(offsets: Window['offsets'], options?: { hopeless?: HopelessRule; quiet?: boolean }): Promise<WindowResult>;
 }
 
-/** Open connections for a profile, warm the target up and let `work` load it. */
+/** Warm the target up for a profile and let `work` load it. */
 export async function withBench<T>(
   session: Session,
   profile: Profile,
   warmRate: number,
   work: (bench: Bench) => Promise<T>,
 ): Promise<T> {
-  const { exchange, book, answers, signal, log } = session;
-  const requests = planRequests({ exchange, rows: session.rows, rowsPerRequest: profile.rowsPerRequest, seed });
-  const generator = await openGenerator({
-    url: exchange.url,
-    connections: profile.connections,
-    timeoutMs: profile.timeoutMs,
-  });
-  let sent = 0;
-  try {
-    if (profile.warmupMs > 0) {
-      const offsets = schedule({ rate: warmRate, durationMs: profile.warmupMs, arrivals: 'constant', seed });
-      requests.prepare(0, offsets.length);
-      await generator.run({ offsets, request: requests.message, accept: () => true, signal });
-      sent = offsets.length;
-    }
-    return await work({
-      session,
-      profile,
-      async run(offsets, { hopeless, quiet = false } = {}) {
-        const first = sent;
-        const planned = offsets instanceof Float64Array ? offsets.length : 1000;
-        requests.prepare(first, planned);
-        const result = await generator.run({
-          offsets,
-          request: (index) => requests.message(first + index),
-          accept(index, answer) {
-            const { judged, correct, mismatched } = book.summary();
-            const usable = book.take(requests.rows(first + index), answer);
-            const now = book.summary();
-            if (usable) {
-              answers.at.push(answer.at);
-              answers.judged.push(now.judged - judged);
-              answers.right.push(now.correct - correct);
-              answers.differing.push(now.mismatched - mismatched);
-            }
-            return usable;
-          },
-          signal,
-          ...(quiet ? {} : { progress: (settled, all) => log.progress('Load test', settled, all) }),
-          ...(hopeless === undefined ? {} : { hopeless }),
-        });
-        sent += result.offsets.length;
-        return result;
-      },
-    });
-  } finally {
-    await generator.close();
+  const { loader, answers, signal, log } = session;
+  const { connections, timeoutMs, rowsPerRequest } = profile;
+  const link = { connections, timeoutMs, rowsPerRequest };
+  let first = 0;
+  if (profile.warmupMs > 0) {
+    const offsets = schedule({ rate: warmRate, durationMs: profile.warmupMs, arrivals: 'constant', seed });
+    await loader.run({ link, offsets, first, judged: false }, signal);
+    first += offsets.length;
   }
+  return work({
+    session,
+    profile,
+    async run(offsets, { hopeless, quiet = false } = {}) {
+      const progress = (settled: number, all: number): void => log.progress('Load test', settled, all);
+      const order = { link, offsets, first, judged: true, hopeless };
+      const found = await loader.run(order, signal, quiet ? undefined : progress);
+      first += found.window.offsets.length;
+      session.summary = found.summary;
+      for (const name of ['at', 'judged', 'right', 'differing'] as const) {
+        for (const value of found.answers[name]) answers[name].push(value);
+      }
+      return found.window;
+    },
+  });
 }
 
 /** Look at the target now and then until `done`; tells once if it died. */
@@ -170,16 +135,4 @@ function valuesBetween(
 
 function mean(values: readonly number[], unit: number): number | null {
   return values.length === 0 ? null : values.reduce((sum, value) => sum + value, 0) / values.length / unit;
-}
-
-/** Requests that have settled, and how many of them are too slow or failed. */
-export function settledOver({ latency, outcome }: Samples, ms: number): { settled: number; over: number } {
-  let settled = 0;
-  let over = 0;
-  for (let index = 0; index < latency.length; index += 1) {
-    if (outcome[index] === 0) continue;
-    settled += 1;
-    if (outcome[index] !== 1 || (latency[index] as number) > ms) over += 1;
-  }
-  return { settled, over };
 }

@@ -6,7 +6,7 @@ import { answerReader } from '../../../src/model/read-outputs/answers.ts';
 import { chooseOutputs, type DeclaredOutput } from '../../../src/model/read-outputs/choose.ts';
 import { answerBook, type AnswerBook } from '../../../src/stages/load/answers.ts';
 import { inferRequest, readInferResponse } from '../../../src/protocol/index.ts';
-import type { Exchange } from '../../../src/stages/load/exchange.ts';
+import type { Exchange } from '../../../src/stages/load/exchange-plan.ts';
 import { planRequests } from '../../../src/stages/load/requests.ts';
 import type { Predictions } from '../../../src/model/predictions.ts';
 
@@ -206,8 +206,7 @@ describe('the requests', () => {
         };
         const plan = planRequests({
           exchange: {
-            url: 'http://127.0.0.1:1/infer',
-            headers: { 'X-Team': 'spam' },
+            plan: { url: 'http://127.0.0.1:1/infer', headers: { 'X-Team': 'spam' }, gzip: false },
             body: (of) => inferRequest({ columns: [column], rows: of }, matrix),
           },
           rows,

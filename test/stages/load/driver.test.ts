@@ -125,6 +125,19 @@ describe('the load generator', () => {
     assert.equal(result.lost['connection closed'], seen.lost);
   });
 
+  test('counts requests lost on busy connections, which the server resets while it works', async () => {
+    let asked = 0;
+    const server = await httpServer((_body, response) => {
+      asked += 1;
+      if (asked % 20 === 0) response.socket?.resetAndDestroy();
+      else response.end('{}');
+    });
+    const result = await load(server, { rate: 200, durationMs: 1000 });
+    assert.equal((counts(result).lost ?? 0) + result.resent, Math.floor(asked / 20));
+    assert.ok(result.resent <= 1, `${result.resent} were sent again`);
+    assert.ok((counts(result).lost ?? 0) >= 8);
+  });
+
   test('names an answer that is not HTTP', async () => {
     const server = await rawServer((socket) => socket.on('data', () => socket.write('\u0000\u0001 garbage\r\n\r\n')));
     const result = await load(server, { rate: 50, durationMs: 500 });

@@ -1,0 +1,124 @@
+import { promisify } from 'node:util';
+import { constants, brotliDecompress, gunzip, gzip, inflate, type ZlibOptions } from 'node:zlib';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { inferResponse, parseJson, RequestError, type Tensor } from '../protocol/index.ts';
+import { encoded, headerLengthName, wantsBinary, withBinaryData } from './binary-tensors.ts';
+
+/* What the model servers have in common beneath their endpoints: bodies in, answers out, and their limits. */
+
+/** Largest body of a request, as sent and as unpacked: about a million numbers. */
+export const bodyLimit = 16 * 1024 * 1024;
+
+/** Shorter answers gain nothing from being packed. */
+const leastPacked = 1024;
+
+const [gunzipped, inflated, unbrotlied, gzipped] = [
+  promisify<Buffer, ZlibOptions, Buffer>(gunzip),
+  promisify<Buffer, ZlibOptions, Buffer>(inflate),
+  promisify<Buffer, ZlibOptions, Buffer>(brotliDecompress),
+  promisify<Buffer, ZlibOptions, Buffer>(gzip),
+];
+
+/** @param arrivalMs how long a request may take to arrive: a client that sends a byte now and then holds no connection for ever */
+export function serverLimits(arrivalMs: number) {
+  return {
+    bodyLimit,
+    forceCloseConnections: 'idle',
+    requestTimeout: arrivalMs,
+    http: { connectionsCheckingInterval: Math.min(1000, arrivalMs / 4), headersTimeout: arrivalMs },
+    routerOptions: { maxParamLength: 300 },
+  } as const;
+}
+
+/** Read every body as JSON, whatever its type says (clients of this protocol often send none), with what follows it in bytes. */
+export function readJsonBodies(app: FastifyInstance): void {
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', { parseAs: 'buffer' }, async (request: FastifyRequest, body: Buffer) => {
+    const content = await unpacked(body, request.headers['content-encoding']);
+    const given = request.headers[headerLengthName];
+    if (given === undefined) return parsed(content);
+    const length = /^\d{1,9}$/u.test(String(given)) ? Number(given) : Number.NaN;
+    if (!(length <= content.length)) {
+      throw new RequestError({
+        found: `${headerLengthName} is ${JSON.stringify(String(given).slice(0, 30))} of a body of ${content.length} bytes`,
+        expected: 'the length of the JSON in bytes',
+      });
+    }
+    return withBinaryData(parsed(content.subarray(0, length)), content.subarray(length));
+  });
+}
+
+function parsed(content: Buffer): unknown {
+  try {
+    return parseJson(content);
+  } catch (error) {
+    throw new RequestError({ found: `The body is not JSON: ${(error as Error).message.slice(0, 200)}` });
+  }
+}
+
+async function unpacked(body: Buffer, encoding = 'identity'): Promise<Buffer> {
+  const options = { maxOutputLength: bodyLimit };
+  try {
+    switch (encoding.trim().toLowerCase()) {
+      case 'identity':
+        return body;
+      case 'gzip':
+      case 'x-gzip':
+        return await gunzipped(body, options);
+      case 'deflate':
+        return await inflated(body, options);
+      case 'br':
+        return await unbrotlied(body, options);
+    }
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE')
+      throw withStatus(413, `The body is more than ${bodyLimit} bytes when unpacked`);
+    throw new RequestError({ found: `The body is not ${encoding}: ${(error as Error).message}` });
+  }
+  throw withStatus(
+    415,
+    `Content-Encoding ${JSON.stringify(encoding.slice(0, 60))} is not known`,
+    'gzip, deflate or br',
+  );
+}
+
+function withStatus(statusCode: number, found: string, expected?: string): RequestError {
+  return Object.assign(new RequestError({ found, expected }), { statusCode });
+}
+
+/** Answer with tensors: as JSON, or in bytes where the request asks for that; packed where the client reads it. */
+export async function sendTensors(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  answer: { model: string; tensors: readonly Tensor[]; id: string | undefined },
+): Promise<FastifyReply> {
+  const isBinary = wantsBinary(request.body);
+  const parts: Buffer[] = [];
+  const tensors = answer.tensors.map((tensor) => {
+    if (!isBinary(tensor.name)) return tensor;
+    const bytes = encoded(tensor);
+    parts.push(bytes);
+    return { ...tensor, data: undefined, parameters: { binary_data_size: bytes.length } };
+  });
+  const json = inferResponse(answer.model, tensors, answer.id);
+  if (parts.length > 0) {
+    const head = Buffer.from(json);
+    reply.header(headerLengthName, head.length).header('content-type', 'application/octet-stream');
+    return sendPacked(request, reply, Buffer.concat([head, ...parts]));
+  }
+  reply.header('content-type', 'application/json; charset=utf-8');
+  return sendPacked(request, reply, json);
+}
+
+async function sendPacked(request: FastifyRequest, reply: FastifyReply, body: Buffer | string): Promise<FastifyReply> {
+  if (body.length < leastPacked || !readsGzip(request.headers['accept-encoding'])) return reply.send(body);
+  const packed = await gzipped(Buffer.from(body as string), { level: constants.Z_BEST_SPEED });
+  return reply.header('content-encoding', 'gzip').header('vary', 'accept-encoding').send(packed);
+}
+
+/** RFC 9110, 12.5.3; a weight of 0 refuses. */
+function readsGzip(accepted: string | string[] | undefined): boolean {
+  return String(accepted ?? '')
+    .split(',')
+    .some((each) => /^\s*(?:gzip|x-gzip|\*)\s*(?:;\s*q\s*=\s*(?!0(?:\.0*)?\s*$)[\d.]+\s*)?$/iu.test(each));
+}

@@ -1,0 +1,242 @@
+import { readFile } from 'node:fs/promises';
+import { DataError } from '../../errors.ts';
+import type { Check } from '../../evidence/index.ts';
+import { parseJson } from '../../protocol/index.ts';
+import { percent } from '../../wording.ts';
+import { leastShare, loadCheck, mostMilliseconds, mostShare } from './check.ts';
+import { defaultErrorRate, milliseconds } from './judge.ts';
+import { judgeShare, sampleFloor } from './latency.ts';
+import { latencyLimits, type LatencyLimit } from './objectives.ts';
+import type { Slo } from './schema.ts';
+import { defaults } from '../../config/defaults.ts';
+
+/* What k6 or Locust say of a load that they sent, in place of a load of ours. */
+
+export interface LoadSummary {
+  tool: 'k6' | 'Locust';
+  requests: number;
+  failed: number;
+  /** That were due and were never sent. */
+  dropped: number;
+  /** Percentiles that it tells, in milliseconds, by their share. */
+  percentiles: ReadonlyMap<number, number>;
+  /** How many requests took so many milliseconds, where it tells. */
+  counts: ReadonlyMap<number, number> | null;
+}
+
+type Json = Record<string, unknown>;
+
+/** Names that versions of Locust give the row of all requests together. */
+const total = ['Aggregated', 'Total'];
+
+/**
+ * The summary that k6 writes with --summary-export or in handleSummary, or what Locust prints with --json or writes with --csv
+ * (`_stats.csv`).
+ * @throws DataError
+ */
+export async function readSummary(path: string, where: string): Promise<LoadSummary> {
+  return summaryOf(await readFile(path, 'utf8'), where);
+}
+
+export function summaryOf(text: string, where: string): LoadSummary {
+  if (/^\uFEFF?"?Type"?,"?Name"?,"?(?:Request Count|# requests)"?,/u.test(text)) return ofLocustTable(text, where);
+  let value: unknown;
+  try {
+    value = parseJson(text);
+  } catch {
+    throw unknown(where, 'neither JSON nor a table of Locust');
+  }
+  if (Array.isArray(value)) return ofLocust(value as unknown[], where);
+  const metrics = isJson(value) ? value['metrics'] : undefined;
+  if (isJson(metrics)) return ofK6(metrics, where);
+  throw unknown(where, 'JSON without metrics');
+}
+
+/** Each metric has its values beside its name, or in `values`. */
+function ofK6(metrics: Json, where: string): LoadSummary {
+  const valuesOf = (name: string): Json => {
+    const metric = metrics[name];
+    if (!isJson(metric)) return {};
+    return isJson(metric['values']) ? metric['values'] : metric;
+  };
+  const duration = valuesOf('http_req_duration');
+  const requests = numberOf(valuesOf('http_reqs')['count']);
+  const failures = valuesOf('http_req_failed');
+  // Its `passes` are the requests that failed: it counts how often "failed" was true.
+  const share = numberOf(failures['rate'] ?? failures['value']);
+  if (requests === null || share === null) {
+    throw unknown(where, 'a summary of k6 without http_reqs and http_req_failed');
+  }
+  const percentiles = new Map<number, number>();
+  for (const [key, value] of Object.entries(duration)) {
+    const p = key === 'med' ? 50 : key === 'max' ? 100 : Number(/^p\(([\d.]+)\)$/u.exec(key)?.[1] ?? Number.NaN);
+    const ms = numberOf(value);
+    if (Number.isFinite(p) && ms !== null) percentiles.set(shareOf(p), ms);
+  }
+  const dropped = numberOf(valuesOf('dropped_iterations')['count']) ?? 0;
+  const failed = numberOf(failures['passes']) ?? Math.round(share * requests);
+  return { tool: 'k6', requests, failed, dropped, percentiles, counts: null };
+}
+
+function ofLocust(entries: readonly unknown[], where: string): LoadSummary {
+  const counts = new Map<number, number>();
+  let [requests, failed] = [0, 0];
+  // Where there is one of all together, the others are in it.
+  const all = entries.filter(
+    (entry) => isJson(entry) && total.includes(String(entry['name'])) && isEmpty(entry['method']),
+  );
+  for (const entry of all.length === 0 ? entries : all) {
+    const [sent, wrong] = isJson(entry) ? [numberOf(entry['num_requests']), numberOf(entry['num_failures'])] : [];
+    if (!isJson(entry) || sent === null || sent === undefined || wrong === null || wrong === undefined) {
+      throw unknown(where, 'a list whose entries have no num_requests and num_failures');
+    }
+    requests += sent;
+    failed += wrong;
+    for (const [ms, count] of Object.entries(isJson(entry['response_times']) ? entry['response_times'] : {})) {
+      counts.set(Number(ms), (counts.get(Number(ms)) ?? 0) + (numberOf(count) ?? Number.NaN));
+    }
+  }
+  const wrong = [...counts].find(([ms, count]) => !(ms >= 0) || !(count >= 0));
+  if (wrong !== undefined) throw unknown(where, `response_times of ${String(wrong[0])}: ${String(wrong[1])}`);
+  return { tool: 'Locust', requests, failed, dropped: 0, percentiles: new Map(), counts };
+}
+
+/** The row of all requests together. */
+function ofLocustTable(text: string, where: string): LoadSummary {
+  const [head = [], ...rows] = text
+    .replace(/^\uFEFF/u, '')
+    .trim()
+    .split(/\r?\n/u)
+    .map((line) => Array.from(line.matchAll(/("(?:[^"]|"")*"|[^,]*)(?:,|$)/gu), ([, cell = '']) => unquoted(cell)));
+  const all = rows.findLast((row) => total.includes(row[head.indexOf('Name')] ?? ''));
+  const cell = (name: string): number | null => {
+    const value = all?.[head.indexOf(name)];
+    return value === undefined || value === '' || value === 'N/A' ? null : numberOf(Number(value));
+  };
+  const [requests, failed] = [cell('Request Count') ?? cell('# requests'), cell('Failure Count') ?? cell('# failures')];
+  if (requests === null || failed === null) throw unknown(where, 'a table of Locust without its row Aggregated');
+  const percentiles = new Map<number, number>();
+  for (const name of head) {
+    const p = /^([\d.]+)%$/u.exec(name)?.[1];
+    const ms = cell(name);
+    if (p !== undefined && ms !== null) percentiles.set(shareOf(Number(p)), ms);
+  }
+  return { tool: 'Locust', requests, failed, dropped: 0, percentiles, counts: null };
+}
+
+/** The checks of a load test, as far as a summary can tell. Answers were not seen. */
+export function summaryChecks(summary: LoadSummary, slo: Slo): Check[] {
+  const { tool, requests, failed, dropped } = summary;
+  const none = requests === 0;
+  const required = { errors: slo.error_rate ?? defaultErrorRate, throughput: slo.throughput ?? defaults.throughput };
+  const errors = none ? null : failed / requests;
+  const sent = none ? null : requests / (requests + dropped);
+  const verdict = (observed: number | null, met: boolean) =>
+    observed === null ? 'inconclusive' : met ? 'pass' : 'fail';
+  return [
+    ...latencyLimits(slo).map((limit) => latencyCheck(summary, limit)),
+    loadCheck(
+      'throughput',
+      'Requests that were sent as planned',
+      {
+        verdict: verdict(sent, sent !== null && sent >= required.throughput),
+        observed: sent,
+        required: required.throughput,
+        message: none
+          ? `${tool} sent no request`
+          : `${dropped} of ${requests + dropped} requests were due and not sent by ${tool}, since no user was free (at least ${percent(required.throughput)} required)`,
+      },
+      leastShare,
+    ),
+    loadCheck(
+      'error-rate',
+      'Errors under load',
+      {
+        verdict: verdict(errors, errors !== null && errors <= required.errors),
+        observed: errors,
+        required: required.errors,
+        message: none
+          ? `${tool} sent no request`
+          : `${failed} of ${requests} requests failed (${percent(failed / requests)}, at most ${percent(required.errors)}), says ${tool}`,
+      },
+      mostShare,
+    ),
+    {
+      id: 'load/parity',
+      title: 'Served answers that differ from the offline predictions',
+      verdict: 'skipped',
+      severity: 'info',
+      message: `${tool} sent the load, and its summary holds no answers: whether they are those of the candidate was not checked`,
+      observed: null,
+      required: 0,
+    },
+  ];
+}
+
+function latencyCheck({ tool, requests, percentiles, counts }: LoadSummary, { name, p, ms }: LatencyLimit): Check {
+  const title = name === 'max' ? 'Slowest request' : `${name} latency`;
+  const finding = (verdict: 'pass' | 'fail' | 'inconclusive', observed: number | null, message: string): Check =>
+    loadCheck(name, title, { verdict, observed, required: ms, message }, mostMilliseconds);
+  const observed = counts === null ? (percentiles.get(p) ?? null) : ofCounts(counts, p);
+  if (observed === null) {
+    const remedy =
+      tool === 'k6'
+        ? `export it with summaryTrendStats: [${name === 'max' ? "'max'" : `'p(${Number((p * 100).toPrecision(6))})'`}]`
+        : 'give what locust --json prints';
+    return finding('inconclusive', null, `The summary of ${tool} does not tell ${name}: ${remedy}`);
+  }
+  const numbers = `${name} is ${milliseconds(observed)} against ${milliseconds(ms)} in ${requests} requests, says ${tool}`;
+  if (p < 1 && requests < sampleFloor(p)) {
+    return finding('inconclusive', observed, `${numbers}: not testable, it takes at least ${sampleFloor(p)} requests`);
+  }
+  if (counts === null) return finding(observed <= ms ? 'pass' : 'fail', observed, numbers);
+  const total = [...counts.values()].reduce((sum, count) => sum + count, 0);
+  const over = [...counts].reduce((sum, [each, count]) => sum + (each > ms ? count : 0), 0);
+  const judged = judgeShare({ over, total, p });
+  const close = judged === 'open' ? ': too close to call' : '';
+  return finding(
+    judged === 'met' ? 'pass' : judged === 'missed' ? 'fail' : 'inconclusive',
+    observed,
+    `${numbers} (${over} of ${total} over it)${close}`,
+  );
+}
+
+/** The nearest-rank percentile. */
+function ofCounts(counts: ReadonlyMap<number, number>, p: number): number | null {
+  const sorted = [...counts].toSorted(([left], [right]) => left - right);
+  const total = sorted.reduce((sum, [, count]) => sum + count, 0);
+  let seen = 0;
+  for (const [ms, count] of sorted) {
+    seen += count;
+    if (seen >= p * total - 1e-9 && count > 0) return ms;
+  }
+  return null;
+}
+
+function shareOf(percentage: number): number {
+  return Number((percentage / 100).toPrecision(12));
+}
+
+function numberOf(value: unknown): number | null {
+  return typeof value === 'number' && Number.isFinite(value) && value >= 0 ? value : null;
+}
+
+function isEmpty(value: unknown): boolean {
+  return value === undefined || value === null || value === '';
+}
+
+function unquoted(cell: string): string {
+  return cell.startsWith('"') ? cell.slice(1, -1).replaceAll('""', '"') : cell;
+}
+
+function isJson(value: unknown): value is Json {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function unknown(where: string, found: string): DataError {
+  return new DataError({
+    found,
+    expected: 'a summary of k6 (--summary-export, handleSummary) or of Locust (--json, or --csv: _stats.csv)',
+    where,
+  });
+}

@@ -1,0 +1,174 @@
+import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { DataError } from '../../../src/errors.ts';
+import { problems } from '../../../src/stages/load/problems.ts';
+import type { Slo } from '../../../src/stages/load/schema.ts';
+import { summaryChecks, summaryOf } from '../../../src/stages/load/summary.ts';
+import { inTemporaryFolder } from '../../support/project.ts';
+import { runLoadTest, verdicts } from './stand-in.ts';
+
+/** As `k6 run --summary-export` writes it: the passes of http_req_failed are the requests that failed. */
+const exported = {
+  metrics: {
+    http_reqs: { count: 2000, rate: 100 },
+    http_req_duration: { avg: 12, min: 3, med: 10, max: 140, 'p(90)': 20, 'p(95)': 30 },
+    'http_req_duration{expected_response:true}': { med: 1, 'p(95)': 1 },
+    http_req_failed: { passes: 30, fails: 1970, value: 0.015, thresholds: { 'rate<0.01': true } },
+    dropped_iterations: { count: 10, rate: 0.5 },
+  },
+};
+const metrics = Object.entries(exported.metrics).map(([name, values]) => [name, { type: 'any', values }]);
+/** As handleSummary is given it. */
+const handled = {
+  root_group: {},
+  state: { testRunDurationMs: 20_000 },
+  metrics: Object.fromEntries(metrics) as object,
+};
+
+const locust = [
+  {
+    name: '/predict',
+    method: 'POST',
+    num_requests: 900,
+    num_failures: 0,
+    response_times: { '10': 800, '30': 90, '200': 10 },
+  },
+  { name: '/health', method: 'GET', num_requests: 100, num_failures: 2, response_times: { '5': 100 } },
+];
+const table = [
+  'Type,Name,Request Count,Failure Count,Median Response Time,Requests/s,50%,66%,75%,80%,90%,95%,98%,99%,99.9%,99.99%,100%',
+  'POST,"/predict, all",900,0,10,9,10,10,10,11,20,28,40,41,200,200,200',
+  ',Aggregated,1000,5,10,10,10,10,10,11,21,29,41,42,210,210,210',
+].join('\r\n');
+
+const slo: Slo = { p50_ms: 12, p95_ms: 30, max_ms: 150, error_rate: 0.02 };
+const judged = (file: object | string, objectives: Slo = slo): Record<string, [string, unknown]> =>
+  Object.fromEntries(
+    summaryChecks(summaryOf(typeof file === 'string' ? file : JSON.stringify(file), 'summary.json'), objectives).map(
+      ({ id, verdict, observed }) => [id.replace('load/', ''), [verdict, observed]],
+    ),
+  );
+
+describe('a summary of another tool', () => {
+  test('of k6 is read in both of its forms', () => {
+    for (const form of [exported, handled]) {
+      assert.deepEqual(judged(form), {
+        p50: ['pass', 10],
+        p95: ['pass', 30],
+        max: ['pass', 140],
+        throughput: ['pass', 0.995025],
+        'error-rate': ['pass', 0.015],
+        parity: ['skipped', null],
+      });
+    }
+    assert.deepEqual(judged(exported, { p95_ms: 29, error_rate: 0.01, throughput: 0.999 }), {
+      p95: ['fail', 30],
+      throughput: ['fail', 0.995025],
+      'error-rate': ['fail', 0.015],
+      parity: ['skipped', null],
+    });
+  });
+
+  test('of Locust is read from its JSON, with every request counted, and from its table', () => {
+    assert.deepEqual(judged(locust, { p50_ms: 12, p95_ms: 60, p99_ms: 100 }), {
+      p50: ['pass', 10],
+      p95: ['pass', 30],
+      p99: ['inconclusive', 30], // 10 of 1000 over it: exactly one in a hundred
+      throughput: ['pass', 1],
+      'error-rate': ['pass', 0.002],
+      parity: ['skipped', null],
+    });
+    assert.equal(judged(locust, { p95_ms: 20 })['p95']?.[0], 'fail');
+    assert.deepEqual(judged(table, { p50_ms: 12, p95_ms: 28, p99_9_ms: 300, max_ms: 209 }), {
+      p50: ['pass', 10],
+      p95: ['fail', 29],
+      'p99.9': ['inconclusive', 210], // it takes 2995 requests
+      max: ['fail', 210],
+      throughput: ['pass', 1],
+      'error-rate': ['pass', 0.005],
+      parity: ['skipped', null],
+    });
+  });
+
+  test('of Locust counts no request twice where all together stand beside each, under any of their names', () => {
+    const all = { ...locust[0], name: 'Aggregated', method: '', num_requests: 1000, num_failures: 2 };
+    assert.deepEqual(judged([...locust, all])['error-rate'], ['pass', 0.002]);
+    const old = [
+      '"Type","Name","# requests","# failures","50%","95%","100%"',
+      '"POST","/predict",50,50,"N/A","N/A","N/A"',
+      '"None","Total",100,50,4,9,9',
+    ];
+    assert.deepEqual(judged(old.join('\n'))['error-rate'], ['fail', 0.5]);
+  });
+
+  test('without a percentile, or without a request, shows nothing', () => {
+    const [p99] = summaryChecks(summaryOf(JSON.stringify(exported), 's'), { p99_ms: 100 });
+    assert.equal(p99?.verdict, 'inconclusive');
+    assert.match(p99?.message ?? '', /does not tell p99: export it with summaryTrendStats: \['p\(99\)'\]/u);
+    const nothing = { metrics: { http_reqs: { count: 0 }, http_req_failed: { value: 0, passes: 0 } } };
+    assert.deepEqual(
+      Object.values(judged(nothing)).map(([verdict]) => verdict),
+      [...new Array<string>(5).fill('inconclusive'), 'skipped'],
+    );
+  });
+
+  for (const [what, text] of [
+    ['no JSON', 'k6 v1.0'],
+    ['other JSON', '{"results": []}'],
+    ['no requests in it', '{"metrics": {"checks": {"passes": 1}}}'],
+    ['a list of something else', '[1, 2]'],
+    ['counts that are none', '[{"num_requests": 1, "num_failures": 0, "response_times": {"x": "many"}}]'],
+    ['a table without its last row', table.split('\r\n').slice(0, 2).join('\n')],
+    ['JSON nested deeper than any stack', '['.repeat(100_000)],
+  ] as const) {
+    test(`that is ${what} is refused, and says what would do`, () => {
+      assert.throws(
+        () => summaryOf(text, 'summary.json'),
+        (error) => error instanceof DataError && /Expected a summary of k6/u.test(error.message),
+      );
+    });
+  }
+
+  test('stands in place of the load: no server is asked', () =>
+    inTemporaryFolder(async (folder) => {
+      const file = join(folder, 'k6.json');
+      await writeFile(file, JSON.stringify(exported));
+      const asked: string[] = [];
+      const evidence = await runLoadTest({
+        serve: (_body, _response, { url }) => void asked.push(url ?? ''),
+        slo,
+        load: { summary: 'k6.json' },
+        context: { pathOf: () => Promise.resolve(file) },
+      });
+      assert.deepEqual(verdicts(evidence), {
+        'load/p50': 'pass',
+        'load/p95': 'pass',
+        'load/max': 'pass',
+        'load/throughput': 'pass',
+        'load/error-rate': 'pass',
+      });
+      assert.equal(evidence.verdict, 'pass');
+      assert.deepEqual(asked, []);
+    }));
+
+  test('cannot be asked for what it does not tell', () => {
+    const model = {
+      task: 'regression' as const,
+      candidate: 'm.onnx',
+      columns: { id: 'id', label: 'y' },
+      data: { evaluation: 'rows.csv' },
+      policy: {},
+      load: {
+        summary: 'k6.json',
+        profile: { rate: 5, duration: '5s' },
+        slo: { p95_ms: 5, accuracy: 'parity' as const, capacity: 5 },
+      },
+    };
+    assert.deepEqual(
+      problems(model).map(({ pointer, key }) => `${pointer}/${key}`),
+      ['/load/profile', '/load/slo/accuracy', '/load/slo/capacity'],
+    );
+  });
+});
