@@ -37,11 +37,12 @@ test('what a schema says of keys that a configuration does not have changes no j
         else object[name] = to;
       }
       const narrowed = ajv().compile(relevantTo(Configuration, [value]));
-      assert.equal(narrowed(value), whole(value));
+      const valid = whole(value);
+      assert.equal(narrowed(value), valid);
       assert.deepEqual(explain(narrowed.errors ?? []), explain(whole.errors ?? []));
-      if (whole.errors != null) refused += 1;
+      if (!valid) refused += 1;
     }),
-    { numRuns: 60, seed: 7 },
+    { numRuns: 40, seed: 7 },
   );
-  assert.ok(refused > 20 && refused < 60, `${refused} of 60 were refused`);
+  assert.ok(refused > 10 && refused < 40, `${refused} of 40 were refused`);
 });
