@@ -1,7 +1,7 @@
 import { Option, type Command } from 'commander';
 import { resolve } from 'node:path';
 import type { Shard } from '../pipeline/contestants/predict.ts';
-import { configuredInput, runProfile, type ProfileInput } from '../pipeline/profiling.ts';
+import { configuredInput, runProfile, shownProfile, type ProfileInput } from '../pipeline/profiling.ts';
 import { renderProfile } from '../report/index.ts';
 import { consoleOptions, withReadOptions, type CommandContext, type CommonOptions } from './command-context.ts';
 import { parsedShard } from './predict-command.ts';
@@ -42,7 +42,11 @@ export function addProfileCommand(program: Command, context: CommandContext): vo
         log: terminalLog({ verbose: options.verbose === true, quiet: options.quiet === true }),
         signal: context.signal,
       });
-      context.print(json === true ? JSON.stringify(profile, null, 2) : renderProfile(profile, consoleOptions(context)));
+      context.print(
+        json === true
+          ? JSON.stringify(profile, null, 2)
+          : renderProfile(shownProfile(profile), consoleOptions(context)),
+      );
     });
 
   async function inputsOf(files: readonly string[], options: ProfileOptions): Promise<ProfileInput[]> {
