@@ -36,14 +36,18 @@ export function addProfileCommand(program: Command, context: CommandContext): vo
     )
     .action(async (files: readonly string[], options: ProfileOptions) => {
       const { file, shard, json } = options;
-      const { runProfile } = await import('../pipeline/profiling.ts');
+      const { runProfile, shownProfile } = await import('../pipeline/profiling.ts');
       const profile = await runProfile(await inputsOf(files, options), {
         shard,
         file: file === undefined ? undefined : resolve(options.workspace ?? '.', file),
         log: terminalLog({ verbose: options.verbose === true, quiet: options.quiet === true }),
         signal: context.signal,
       });
-      context.print(json === true ? JSON.stringify(profile, null, 2) : renderProfile(profile, consoleOptions(context)));
+      context.print(
+        json === true
+          ? JSON.stringify(profile, null, 2)
+          : renderProfile(shownProfile(profile), consoleOptions(context)),
+      );
     });
 
   async function inputsOf(files: readonly string[], options: ProfileOptions): Promise<ProfileInput[]> {

@@ -22,11 +22,11 @@ export async function readWhole(
   path: string,
   uri: string,
   format: DatasetFormat,
-  { delimiter = ',' }: CsvDialect = {},
+  { delimiter = ',', quote = '"' }: CsvDialect = {},
 ): Promise<WholeFile> {
   const hash = createHash('sha256');
   const ends = new LineEnds();
-  const empty = new EmptyEnds(delimiter);
+  const empty = new EmptyEnds(delimiter, quote);
   const look = (bytes: Buffer): void => {
     if (format !== 'csv') return;
     ends.add(bytes);
@@ -101,15 +101,15 @@ class LineEnds {
   }
 }
 
-/** Tells whether a line ends with nothing, or with two quotes, after what stands between cells. */
+/** Tells whether a line ends with nothing, or with an empty quoted cell, after what stands between cells. */
 class EmptyEnds {
   readonly #searched: readonly Buffer[];
   readonly #atEnd: readonly Buffer[];
   #found = false;
   #last = Buffer.alloc(0);
 
-  constructor(delimiter: string) {
-    this.#atEnd = [delimiter, `${delimiter}""`].map((text) => Buffer.from(text));
+  constructor(delimiter: string, quote: string) {
+    this.#atEnd = [delimiter, delimiter + quote + quote].map((text) => Buffer.from(text));
     this.#searched = this.#atEnd.flatMap((text) => ['\n', '\r'].map((end) => Buffer.concat([text, Buffer.from(end)])));
   }
 

@@ -1,6 +1,7 @@
 import { dirname, resolve } from 'node:path';
 import { isProfile } from '../config/index.ts';
 import { openDataset, type CsvDialect } from '../data/dataset.ts';
+import { personalKinds, withoutPersonal } from '../data/personal.ts';
 import { UsageError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { mergeProfiles } from '../profile/merge.ts';
@@ -104,4 +105,20 @@ async function profileRows(
   } finally {
     dataset.close();
   }
+}
+
+/** A profile as it may stand in a log: the file has the categories as they are, which may be people's addresses. */
+export function shownProfile(profile: Profile): Profile {
+  const columns = profile.columns.map((column) =>
+    column.kind === 'category' && column.categories !== null
+      ? {
+          ...column,
+          categories: column.categories.map(([text, rows]): [string, number] => [
+            withoutPersonal(text, personalKinds),
+            rows,
+          ]),
+        }
+      : column,
+  );
+  return { ...profile, columns };
 }

@@ -6,6 +6,7 @@ import { test } from 'node:test';
 import * as zlib from 'node:zlib';
 import { linesOfRows } from '../../src/data/csv.ts';
 import { datasetSubject, openDataset, readColumns, sourceOf, type DatasetSource } from '../../src/data/dataset.ts';
+import { digestOfFiles } from '../../src/data/parts.ts';
 import { DataError } from '../../src/errors.ts';
 import { writeParquet } from '../support/parquet.ts';
 import { inTemporaryFolder } from '../support/project.ts';
@@ -111,6 +112,8 @@ test('the digest of several files says their names and bytes, and not where they
         return dataset.sha256;
       };
       assert.equal(await digest('d'), await digest('f/d/*.csv'));
+      assert.equal(await digestOfFiles(join(folder, 'd'), 'd'), await digest('d'));
+      assert.equal(await digestOfFiles(join(folder, 'd/a.csv'), 'd/a.csv'), await digest('d/a.csv'));
       assert.notEqual(await digest('d'), await digest('e'));
     },
   ));
@@ -204,6 +207,7 @@ test('CSV with another quote, encoding and no header is read as it is told, and 
       'a.csv': Buffer.from("1;'x;y'\r\n2;'c''d'\r\n3;ü\"\r\n", 'utf16le'),
       'b.csv': Buffer.from('id,v\n1,caf\u00e9\n', 'latin1'),
       'c.csv': 'id,v\n1,"x"\n',
+      'long.csv': "id;v\n1;'x';''\n",
       'bad.csv': Buffer.from([0x69, 0x64, 0x0a, 0x81, 0x0a]),
     },
     async (folder) => {
@@ -225,6 +229,10 @@ test('CSV with another quote, encoding and no header is read as it is told, and 
       dataset.close();
       assert.deepEqual(await textsOf(folder, 'b.csv', 'v', { csv: { encoding: 'windows-1252' } }), ['café']);
       assert.deepEqual(await textsOf(folder, 'c.csv', 'v', { csv: { quote: '' } }), ['"x"']);
+      assert.match(
+        await refusal(folder, 'long.csv', { csv: { delimiter: ';', quote: "'" } }),
+        /:2: this row has 3 cells/u,
+      );
       assert.match(await refusal(folder, 'b.csv', { csv: { encoding: 'klingon' } }), /the encoding "klingon"/u);
       assert.match(
         await refusal(folder, 'bad.csv', { csv: { encoding: 'shift_jis' } }),

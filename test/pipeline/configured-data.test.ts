@@ -3,6 +3,9 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { dataAddress } from '../../src/pipeline/configured-data.ts';
+import { silentLog } from '../../src/log.ts';
+import { runProfile, shownProfile } from '../../src/pipeline/profiling.ts';
+import type { Profile } from '../../src/profile/profile.ts';
 import { holdInputs } from '../../src/pipeline/held-inputs.ts';
 import { inTemporaryFolder } from '../support/project.ts';
 
@@ -33,4 +36,15 @@ test('a file of a folder or wildcard that is changed, added or removed while a r
         await assert.rejects(held.verify(), /this file was changed while it was being read/u);
       }
     }
+  }));
+
+test('what a log shows of a profile names no address, and the profile keeps it', () =>
+  inTemporaryFolder(async (folder) => {
+    const path = join(folder, 'rows.csv');
+    await writeFile(path, 'agent,city\nann@example.org,Oslo\nann@example.org,Oslo\n');
+    const profile = await runProfile([{ path, uri: 'rows.csv' }], { shard: { index: 1, count: 1 }, log: silentLog });
+    const named = ({ columns }: Profile): unknown =>
+      columns.map((column) => 'categories' in column && column.categories);
+    assert.deepEqual(named(profile), [[['ann@example.org', 2]], [['Oslo', 2]]]);
+    assert.deepEqual(named(shownProfile(profile)), [[['[e-mail address]', 2]], [['Oslo', 2]]]);
   }));

@@ -2,6 +2,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import addFormatsModule from 'ajv-formats';
 import { quoteIdentifier, reading, type Dataset, type DatasetColumn } from '../../data/dataset.ts';
 import { readingOf } from '../../data/cells.ts';
+import { personalIn } from '../../data/personal.ts';
 import { isNested, isWhole } from '../../data/types.ts';
 import { DataError } from '../../errors.ts';
 import { digest } from '../../evidence/canonical.ts';
@@ -103,7 +104,8 @@ async function columnSchema(
   const most = isLabel ? mostClasses : mostCategories;
   if (!isId && categories !== null && categories.length <= most && present >= rowsEach * categories.length) {
     const texts = categories.map(([text]) => text).sort();
-    return { enum: missing > 0 ? [...texts, null] : texts };
+    // A contract is committed: it names no people.
+    if (!texts.some((text) => personalIn(text).length > 0)) return { enum: missing > 0 ? [...texts, null] : texts };
   }
   const texts = categories?.map(([text]) => text) ?? (await someTexts(dataset, known));
   const format = formatOf(texts);

@@ -146,36 +146,47 @@ function cellsOf(matrix: unknown): number[][] {
   return matrix.map((row: unknown) => (Array.isArray(row) ? row.map(Number) : []));
 }
 
-interface Doubts {
-  rows: number;
-  expected: number;
-  listed: { id: string; label: string; named: string; champion: number; candidate: number }[];
+interface Doubt {
+  id: string;
+  label: string;
+  named: string;
+  champion: number;
+  candidate: number;
 }
 
-/** Rows whose label both models contradict: advice to whoever labels, which decides nothing. */
+/** Rows whose label both models contradict: advice to whoever labels, which decides nothing. Details are plain JSON of any form. */
 export function doubtfulLabels({ details }: Evidence): Section {
   const title = 'Labels that both models contradict';
-  const { rows, expected, listed } = (details['doubtfulLabels'] ?? {}) as Partial<Doubts>;
+  const { rows, expected, listed } = (details['doubtfulLabels'] ?? {}) as Record<string, unknown>;
   if (typeof rows !== 'number' || typeof expected !== 'number' || !Array.isArray(listed)) {
     return { title, columns: [], rows: [], collapsed: true, importance: 3 };
   }
-  const more = rows > listed.length ? `; the surest ${count(listed.length)} are listed` : '';
+  const doubts = listed.filter(isDoubt);
+  const more = rows > doubts.length ? `; the surest ${count(doubts.length)} are in the evidence` : '';
   return {
     title,
     text: [
       `${counted(rows, 'rows')}, where about ${count(Math.round(expected))} would be expected of right labels and right probabilities${more}. Look at them again: the label may be wrong.`,
     ],
     columns: ['Row', 'Label', 'Both models', 'Champion', 'Candidate'],
-    rows: listed
+    rows: doubts
       .slice(0, shownRows)
-      .map((each) => [
-        codeCell(String(each.id)),
-        textCell(String(each.label)),
-        textCell(String(each.named)),
-        numberCell(Number(each.champion).toFixed(3)),
-        numberCell(Number(each.candidate).toFixed(3)),
+      .map(({ id, label, named, champion, candidate }) => [
+        codeCell(id),
+        textCell(label),
+        textCell(named),
+        numberCell(champion.toFixed(3)),
+        numberCell(candidate.toFixed(3)),
       ]),
     collapsed: true,
     importance: 3,
   };
+}
+
+function isDoubt(value: unknown): value is Doubt {
+  const { id, label, named, champion, candidate } = Object(value) as Record<keyof Doubt, unknown>;
+  return (
+    [id, label, named].every((each) => typeof each === 'string') &&
+    [champion, candidate].every((each) => typeof each === 'number')
+  );
 }

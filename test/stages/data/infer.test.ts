@@ -201,3 +201,13 @@ test('a line that only the engine takes for JSON is named, and infinity is what 
     assert.equal(found.contract.properties['v']?.['type'], undefined);
     await assertHolds(path, found);
   }));
+
+test('few e-mail addresses are a format, and not the names of people in a contract', () =>
+  inTemporaryFolder(async (folder) => {
+    const path = join(folder, 'rows.csv');
+    const rows = Array.from({ length: 60 }, (_, row) => `${row},agent${row % 3}@example.org,${row % 2}`);
+    await writeFile(path, `id,agent,label\n${rows.join('\n')}\n`);
+    const found = await inferred(path);
+    assert.deepEqual(found.contract.properties['agent'], { type: 'string', format: 'email' });
+    await assertHolds(path, found);
+  }));

@@ -9,7 +9,9 @@ import type { DataSettings, TableRule } from '../../../src/stages/data/schema.ts
 import { validateData } from '../../../src/stages/data/validate.ts';
 import type { StageResult } from '../../../src/stages/stage.ts';
 import type { ConfiguredModel } from '../../support/configured-model.ts';
+import { writeParquet } from '../../support/parquet.ts';
 import { inTemporaryFolder } from '../../support/project.ts';
+import { validate } from './support.ts';
 
 /** Rules on CSV texts, which stand for the datasets of these names. */
 async function judged(
@@ -318,3 +320,24 @@ test('the configuration knows the rules, and says what none may say', () => {
     assert.throws(() => parsed(rule), /rules/u, rule);
   }
 });
+
+test('times are in order by the moment that they are, whatever their zone and form', () =>
+  inTemporaryFolder(async (folder) => {
+    const brokenBy = async (times: readonly string[], strict: boolean): Promise<unknown> => {
+      const path = join(folder, 'times.jsonl');
+      await writeFile(path, times.map((time, row) => `${JSON.stringify({ id: row, time })}\n`).join(''));
+      const { checks } = await validate(path, undefined, [{ monotonic: { column: 'time', strict } }]);
+      return checks.find(({ id }) => id.includes('monotonic'))?.observed;
+    };
+    const later = ['2024-01-01T10:00:00+02:00', '2024-01-01T09:00:00Z', '2024-01-01 09:00:00.5'];
+    assert.equal(await brokenBy(later, true), 0);
+    assert.equal(await brokenBy([...later].reverse(), false), 2);
+    const same = ['2024-11-28 23:59:00.312', '2024-11-28T23:59:00.312000Z'];
+    assert.deepEqual([await brokenBy(same, false), await brokenBy(same, true)], [0, 1]);
+    // Other texts are in the order of their characters.
+    assert.equal(await brokenBy(['2024-01-01', 'later', 'latest'], true), 0);
+    const path = join(folder, 'times.parquet');
+    await writeParquet(path, "select 1 as id, date '9999-12-31' as time union all select 2, date '10000-01-01'");
+    const { checks } = await validate(path, undefined, [{ monotonic: { column: 'time' } }]);
+    assert.equal(checks.find(({ id }) => id.includes('monotonic'))?.verdict, 'pass');
+  }));

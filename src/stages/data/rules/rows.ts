@@ -1,6 +1,7 @@
 import { holdsNumbers, readingOf } from '../../../data/cells.ts';
 import { reading, requireColumns, type Dataset, type DatasetColumn } from '../../../data/dataset.ts';
 import { readingOfKeys } from '../../../data/row-ids.ts';
+import { millisecondsOf } from '../../../data/times.ts';
 import { copyRows, inWorkspace } from '../../../data/workspace.ts';
 import { ConfigError } from '../../../errors.ts';
 import type { RuleOf } from '../schema.ts';
@@ -9,10 +10,20 @@ import { all, brokenOf, mostBrokenRows, rowOutcome, titleOf, type RuleContext, t
 export async function monotonic(dataset: Dataset, rule: RuleOf<'monotonic'>): Promise<RuleOutcome> {
   const { column, order = 'increasing', strict = false } = rule.monotonic;
   const [known] = requireColumns(dataset, [column]) as [DatasetColumn];
-  const { from, expressions } = readingOf(dataset, [{ column: known, use: holdsNumbers(known) ? 'exact' : 'text' }]);
-  const cells = `(select row_number() over () as row, ${expressions[0]} as value from ${from})`;
-  const follows = `value ${order === 'increasing' ? '>' : '<'}${strict ? '' : '='} before`;
-  const query = `select row, value from (select row, value, lag(value) over (order by row) as before from ${cells} where value is not null)
+  const { from, expressions } = readingOf(dataset, [
+    { column: known, use: holdsNumbers(known) ? 'exact' : 'text' },
+    { column: known, use: 'typed' },
+  ]);
+  const [value, typed] = expressions as [string, string];
+  // Texts of times are not in the order of time: they differ in zone and form.
+  const key = /^(?:DATE|TIME)/u.test(known.type)
+    ? typed
+    : known.type === 'VARCHAR' && (await allTimes(dataset, value, from))
+      ? millisecondsOf(value)
+      : value;
+  const cells = `(select row_number() over () as row, ${value} as value, ${key} as key from ${from})`;
+  const follows = `key ${order === 'increasing' ? '>' : '<'}${strict ? '' : '='} before`;
+  const query = `select row, value from (select row, value, key, lag(key) over (order by row) as before from ${cells} where value is not null)
     where before is not null and not (${follows})`;
   const wrong = `${order === 'increasing' ? 'less than' : 'more than'}${strict ? ' or equal to' : ''} the value before it`;
   return rowOutcome(
@@ -27,6 +38,15 @@ export async function monotonic(dataset: Dataset, rule: RuleOf<'monotonic'>): Pr
     },
     rule,
   );
+}
+
+/** Whether every text that there is, is a time. */
+async function allTimes(dataset: Dataset, text: string, from: string): Promise<boolean> {
+  const [[present, times] = []] = await all(
+    dataset,
+    `select count(${text})::double, count(${millisecondsOf(text)})::double from ${from}`,
+  );
+  return Number(present) > 0 && present === times;
 }
 
 export async function functionalDependency(
