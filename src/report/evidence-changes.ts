@@ -1,7 +1,7 @@
 import { signed, type Check, type Evidence } from '../evidence/index.ts';
 import { counted } from '../wording.ts';
 import type { Contents } from './contents.ts';
-import { metricRowsOf } from './metrics.ts';
+import { metricRowsOf, type MetricRow } from './metrics.ts';
 import { metricValue, observedText } from './numbers.ts';
 import { codeCell, numberCell, textCell, verdictCell, type Section } from './section.ts';
 import { badness, standing, worstFirst } from './standing.ts';
@@ -32,7 +32,20 @@ export interface EvidenceChanges {
   /** Checks with the same verdict and another number. */
   numbers: ChangedCheck[];
   same: number;
-  metrics: { metric: string; title: string; scale: 'share' | 'value'; before: number | null; now: number | null }[];
+  /** Those that differ: first what got worse, then what got better. */
+  metrics: ChangedMetric[];
+  sameMetrics: number;
+}
+
+/** A metric of the candidate; null: one of the two does not have it. */
+export interface ChangedMetric {
+  metric: string;
+  title: string;
+  scale: 'share' | 'value';
+  before: number | null;
+  now: number | null;
+  /** Whether the change is for the better; null where the evidence does not say which way is better. */
+  better: boolean | null;
 }
 
 /** Compare two evaluations. Whether a difference is noise, only a comparison on the same rows can say: nothing here claims it. */
@@ -56,7 +69,7 @@ export function evidenceChanges(before: Told, now: Told): EvidenceChanges {
     verdicts: verdicts.sort((a, b) => worst(a) - worst(b)),
     numbers,
     same: equal.length - numbers.length,
-    metrics: metricChanges(before.evidence, now.evidence),
+    ...metricChanges(before.evidence, now.evidence),
   };
 }
 
@@ -94,20 +107,30 @@ function inputsOf(evidence: readonly Evidence[]): Map<string, string> {
   return found;
 }
 
-function metricChanges(before: readonly Evidence[], now: readonly Evidence[]): EvidenceChanges['metrics'] {
+function metricChanges(
+  before: readonly Evidence[],
+  now: readonly Evidence[],
+): Pick<EvidenceChanges, 'metrics' | 'sameMetrics'> {
   const [old, current] = [before, now].map(
     (evidence) => new Map(metricRowsOf(evidence).map((row) => [row.metric, row] as const)),
-  ) as [Map<string, ReturnType<typeof metricRowsOf>[number]>, Map<string, ReturnType<typeof metricRowsOf>[number]>];
-  return [...new Set([...current.keys(), ...old.keys()])].map((metric) => {
-    const row = current.get(metric) ?? old.get(metric);
-    return {
-      metric,
-      title: row?.title ?? metric,
-      scale: row?.scale ?? 'value',
-      before: old.get(metric)?.candidate ?? null,
-      now: current.get(metric)?.candidate ?? null,
-    };
+  ) as [Map<string, MetricRow>, Map<string, MetricRow>];
+  const all = [...new Set([...current.keys(), ...old.keys()])].map((metric): ChangedMetric => {
+    const rows = [current.get(metric), old.get(metric)].filter((row) => row !== undefined);
+    const [was, is] = [old.get(metric)?.candidate ?? null, current.get(metric)?.candidate ?? null];
+    const up = rows.map(higherIsBetter).find((each) => each !== null) ?? null;
+    const better = was === null || is === null || was === is || up === null ? null : is > was === up;
+    const [row] = rows;
+    return { metric, title: row?.title ?? metric, scale: row?.scale ?? 'value', before: was, now: is, better };
   });
+  const rank = ({ better }: ChangedMetric): number => (better === false ? 0 : better === null ? 1 : 2);
+  const metrics = all.filter((each) => each.before !== each.now).sort((a, b) => rank(a) - rank(b));
+  return { metrics, sameMetrics: all.length - metrics.length };
+}
+
+/** A gain is positive where it is better: held against the plain difference it says which way that is. */
+function higherIsBetter({ candidate, champion, delta }: MetricRow): boolean | null {
+  if (champion === null || delta === null || delta === 0 || candidate === champion) return null;
+  return candidate > champion === delta > 0;
 }
 
 /** The comparison as a report. */
@@ -126,7 +149,7 @@ export function changesContents(changes: EvidenceChanges, now: Told): Contents {
         : `${verdicts.length} of ${counted(all, 'checks')} changed in verdict, ${numbers.length} in numbers alone`,
     nextStep: '',
     pullRequest: undefined,
-    subject: rows,
+    subject: changes.inputs.some(({ what }) => what === 'model') ? `They are of different models. ${rows}` : rows,
     reasons: [],
     sections: [verdictSection(changes), metricSection(changes), numberSection(changes), inputSection(changes)].filter(
       (section) => section.rows.length > 0,
@@ -173,11 +196,11 @@ function titleOf(id: string, title: string): string {
   return slice === undefined || title.includes(slice) ? title : `${title} (${slice})`;
 }
 
-function metricSection({ metrics }: EvidenceChanges): Section {
+function metricSection({ metrics, sameMetrics }: EvidenceChanges): Section {
   return {
-    title: 'Metrics of the candidate',
-    columns: ['Metric', 'Before', 'Now', 'Difference'],
-    rows: metrics.map(({ title, scale, before, now }) => [
+    title: 'Metrics of the candidate that changed',
+    columns: ['Metric', 'Before', 'Now', 'Difference', ''],
+    rows: metrics.map(({ title, scale, before, now, better }) => [
       textCell(title),
       numberCell(before === null ? 'not there' : metricValue(before)),
       numberCell(now === null ? 'not there' : metricValue(now)),
@@ -188,9 +211,11 @@ function metricSection({ metrics }: EvidenceChanges): Section {
             ? `${signed(100 * (now - before), 2)} points`
             : signed(now - before),
       ),
+      better === null
+        ? textCell('')
+        : { text: better ? 'better' : 'worse', kind: 'verdict', mood: better ? 'good' : 'bad' },
     ]),
-    legend:
-      'Differences as they are, without bounds. Whether one is more than noise, a gate says that compares both on the same rows: contender gate --champion FILE.',
+    legend: `${sameMetrics === 0 ? '' : `${sameMetrics} more are the same. `}Differences as they are, without bounds: whether one is more than noise, a gate says that compares both on the same rows (contender gate --champion FILE).`,
     collapsed: false,
     importance: 5,
   };

@@ -11,7 +11,13 @@ import { inTemporaryFolder } from '../support/project.ts';
 /** An output folder, as a run leaves it. */
 async function leave(folder: string, checks: Check[], details: Record<string, unknown> = {}): Promise<Evidence> {
   const made = { ...evidence(checks), details };
-  const reference = { kind: made.kind, sha256: evidenceDigest(made), verdict: made.verdict, summary: {}, finishedAt: made.finishedAt };
+  const reference = {
+    kind: made.kind,
+    sha256: evidenceDigest(made),
+    verdict: made.verdict,
+    summary: {},
+    finishedAt: made.finishedAt,
+  };
   await mkdir(join(folder, 'evidence'), { recursive: true });
   await writeFile(join(folder, 'evidence', 'evaluation.json'), JSON.stringify(made));
   await writeFile(join(folder, 'decision.json'), JSON.stringify(decision({ evidence: [reference] })));
@@ -52,8 +58,13 @@ describe('a report that is rendered again', () => {
 });
 
 describe('two evaluations', () => {
+  // The loss of the candidate is above that of the champion, and its gain below 0: less is better.
   const details = (value: number): Record<string, unknown> => ({
-    metrics: [{ metric: 'recall', title: 'recall', scale: 'share', candidate: value, method: 'tango-score' }],
+    metrics: [
+      { metric: 'recall', title: 'recall', scale: 'share', candidate: value, champion: 0.5, delta: value - 0.5 },
+      { metric: 'log_loss', title: 'log loss', candidate: value, champion: 0.5, delta: 0.5 - value },
+      { metric: 'f1', title: 'F1', candidate: 0.75 },
+    ],
   });
 
   test('are compared by verdict, then number, then what went in', () =>
@@ -82,6 +93,14 @@ describe('two evaluations', () => {
       assert.equal(contents.headline, '2 of 3 checks changed in verdict, 1 in numbers alone');
       const text = JSON.stringify(contents.sections);
       assert.match(text, /\+5\.00 points/u);
+      assert.deepEqual(
+        changes.metrics.map(({ metric, better }) => [metric, better]),
+        [
+          ['log_loss', false],
+          ['recall', true],
+        ],
+      );
+      assert.equal(changes.sameMetrics, 1);
       const { code, stdout } = await contender(folder, ['report', 'now', '--compare', 'before', '--json']);
       assert.equal(code, 0);
       assert.equal((JSON.parse(stdout) as { same: number }).same, 0);

@@ -48,8 +48,10 @@ export const roleWords = {
   current: /(?:^|[^a-z])(?:current|production|prod|live|serving|unlabell?ed)(?![a-z])/iu,
 } as const;
 
-/** The files whose names say this part, told by the file first and by its folder otherwise. */
+/** The files whose names say this part: the one that has no other name, else those that have the word, else those of a folder that has it. */
 export function ofRole(paths: readonly string[], role: keyof typeof roleWords): string[] {
+  const exact = paths.filter((path) => basename(path).split('.')[0]?.toLowerCase() === role);
+  if (exact.length > 0) return exact;
   const byName = paths.filter((path) => roleWords[role].test(basename(path)));
   return byName.length > 0 ? byName : paths.filter((path) => roleWords[role].test(path));
 }
