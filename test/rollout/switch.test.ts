@@ -3,11 +3,11 @@ import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { decisionsOf, trafficSite, withUsers } from '../support/traffic-site.ts';
 
-/** A switch of three seconds: what is checked before it takes longer. */
+/** A switch of four seconds: what is checked before it takes longer. */
 const atSite = trafficSite(
   (url) => `    switch:
       green: { url: ${url}/candidate, rate: 20, duration: 1s }
-      watch_time: 3s
+      watch_time: 4s
       min_requests: 50
       keep_blue: 1h
       poll: 0.5s
@@ -25,7 +25,7 @@ describe('a switch', () => {
   it('checks green, gives it everything, watches it, promotes it, and goes back on demand while blue is kept', () =>
     atSite(async (site) => {
       await withUsers(site, { reports: { champion: 0.02, candidate: 0.02 } }, async () => {
-        await sleep(3500);
+        await sleep(4000);
         const { code, stdout, stderr } = await site.run('switch');
         assert.equal(code, 0, stdout + stderr);
         assert.match(stderr, /gets 100% of the traffic[^]*Blue must stay up until/u);
@@ -53,7 +53,7 @@ describe('a switch', () => {
   it('goes back within seconds where false positives rise, and the rejection says why', () =>
     atSite(async (site) => {
       await withUsers(site, { reports: { champion: 0.02, candidate: 0.5 } }, async () => {
-        await sleep(3500);
+        await sleep(4000);
         const running = site.run('switch');
         let isOver = false;
         void running.then(() => (isOver = true));

@@ -1,3 +1,5 @@
+import type { CaptureFormat } from '../../config/forms.ts';
+import { openCapture } from '../../stages/captures.ts';
 import { bytes, defaults, milliseconds, parityOf, reservedColumns } from '../../config/index.ts';
 import { openDataset, requireColumns, sourceOf, type Dataset, type DatasetSource } from '../../data/dataset.ts';
 import { requireRowIds } from '../../data/row-ids.ts';
@@ -248,6 +250,8 @@ export async function withDatasets<T>(
 interface NamedFile {
   file: string;
   key: string;
+  /** Of a capture, which is no table. */
+  format?: CaptureFormat | undefined;
 }
 
 /** Open files of rows by the part they play; they are closed when `work` is done. */
@@ -259,11 +263,15 @@ export async function withFiles<T>(
   requireEngines();
   const datasets: Record<string, Dataset> = {};
   try {
-    for (const [name, { file: uri, key }] of Object.entries(files)) {
+    for (const [name, { file: uri, key, format }] of Object.entries(files)) {
       const { csv } = workspace.modelConfig.data;
       const path = await inside(workspace, uri, key);
       const source: DatasetSource = { name, uri, path, ...(csv === undefined ? {} : { csv }) };
-      datasets[name] = await openDataset(source, { log: workspace.log });
+      const { features = [] } = workspace.modelConfig.columns;
+      datasets[name] =
+        format === undefined
+          ? await openDataset(source, { log: workspace.log })
+          : await openCapture(source, format, features, { log: workspace.log });
     }
     return await work(datasets);
   } finally {
