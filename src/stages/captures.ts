@@ -189,13 +189,13 @@ function rowsOf(id: string, { request, response }: Exchange, features: readonly 
   const answered = response === null ? [] : answersOf(response.payload);
   const count = Math.max(asked.length, answered.length, 1);
   const time = request?.time ?? response?.time ?? null;
-  const took = request?.time != null && response?.time != null ? response.time - request.time : null;
+  const took = (response?.time ?? Number.NaN) - (request?.time ?? Number.NaN);
   const base = {
     time: time === null ? null : new Date(time).toISOString(),
     arm: response?.arm ?? request?.arm ?? null,
     // The payload logger of KServe tells of answers alone: what has none has failed.
     status: response?.status ?? (response === null ? 0 : 200),
-    ms: took !== null && took >= 0 ? took : null,
+    ms: took >= 0 ? took : null,
   };
   return Array.from({ length: count }, (_, row) => ({
     ...asked[row],
@@ -315,7 +315,7 @@ function textOf(...values: unknown[]): string {
 
 function textOrNull(...values: unknown[]): string | null {
   const found = values.find((value) => (typeof value === 'string' && value !== '') || typeof value === 'number');
-  return found === undefined ? null : String(found as string | number);
+  return found === undefined ? null : String(found);
 }
 
 function numberOf(...values: unknown[]): number | null {
