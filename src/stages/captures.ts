@@ -314,7 +314,9 @@ function textOf(...values: unknown[]): string {
 }
 
 function textOrNull(...values: unknown[]): string | null {
-  const found = values.find((value) => (typeof value === 'string' && value !== '') || typeof value === 'number');
+  const found = values.find(
+    (value): value is string | number => (typeof value === 'string' && value !== '') || typeof value === 'number',
+  );
   return found === undefined ? null : String(found);
 }
 

@@ -8,7 +8,7 @@ const atSite = trafficSite(
   (url) => `    switch:
       green: { url: ${url}/candidate, rate: 20, duration: 1s }
       watch_time: 8s
-      min_requests: 50
+      min_requests: 40
       keep_blue: 1h
       poll: 1s
       no_data: 6s
@@ -24,7 +24,7 @@ const atSite = trafficSite(
 describe('a switch', () => {
   it('checks green, gives it everything, watches it, promotes it, and goes back on demand while blue is kept', () =>
     atSite(async (site) => {
-      await withUsers(site, { reports: { champion: 0.02, candidate: 0.02 } }, async () => {
+      await withUsers(site, { perSecond: 20, reports: { champion: 0.02, candidate: 0.02 } }, async () => {
         const { code, stdout, stderr } = await site.run('switch');
         assert.equal(code, 0, stdout + stderr);
         assert.match(stderr, /gets 100% of the traffic[^]*Blue must stay up until/u);
@@ -51,7 +51,7 @@ describe('a switch', () => {
 
   it('goes back within seconds where false positives rise, and the rejection says why', () =>
     atSite(async (site) => {
-      await withUsers(site, { reports: { champion: 0.02, candidate: 0.5 } }, async () => {
+      await withUsers(site, { perSecond: 20, reports: { champion: 0.02, candidate: 0.5 } }, async () => {
         const running = site.run('switch');
         const over = new AbortController();
         void running.then(() => over.abort());
