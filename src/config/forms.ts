@@ -28,3 +28,15 @@ export const Duration = Type.String({
 });
 export const bytesPattern = { pattern: '^[0-9]+(?:\\.[0-9]+)?(KiB|MiB|GiB|kB|MB|GB)$' };
 export const Bytes = Type.String({ ...bytesPattern, description: 'such as 512MiB' });
+
+/** Servers whose captured requests and responses are read as rows. */
+const captureFormats = ['kserve', 'seldon', 'mlserver', 'contender'] as const;
+export type CaptureFormat = (typeof captureFormats)[number];
+
+/** The key of a log that is captured, and no table. */
+export const CaptureKey = Type.Optional(
+  Type.Enum([...captureFormats], {
+    description:
+      'captured requests and responses (JSONL) in place of a table: kserve and seldon (CloudEvents, or documents of the request logger), mlserver (inference requests and responses), contender (contender serve). Columns are id, time, arm (what answered), status, ms, score, label and the features',
+  }),
+);

@@ -41,7 +41,7 @@ export function decideRetraining(input: {
       `${first.title}: seen in ${first.inRow} window${first.inRow === 1 ? '' : 's'} in a row, ${persistence} needed`,
     );
   }
-  if (rollout !== null) return not(`another version is in ${rollout}: a rollout runs`);
+  if (rollout !== null) return not(`${rollout}: a rollout runs`);
   const lastTraining = retrainings.reduce((latest, { at }) => Math.max(latest, Date.parse(at)), -Infinity);
   const since = Math.max(lastTraining, promotedAt ?? -Infinity);
   const wait = since + milliseconds(coolDown) - now;

@@ -1,6 +1,6 @@
 import { Type, type Static } from 'typebox';
 import type { Model as ModelConfig, StageKeys } from '../config/index.ts';
-import { Column, Quantity, strict } from '../config/forms.ts';
+import { CaptureKey, Column, Quantity, strict } from '../config/forms.ts';
 
 /* What contender.yml says of a model after its promotion: `monitor`, `retrain` and `batch`. */
 
@@ -89,6 +89,7 @@ export const Monitor = Type.Object(
     production: Type.Object(
       {
         files: Files,
+        format: CaptureKey,
         time: Type.String({ minLength: 1, description: 'column of the time a row was served' }),
         score: Type.Optional(
           Type.Union([Column, Type.Array(Column, { minItems: 2, uniqueItems: true })], {

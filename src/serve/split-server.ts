@@ -5,7 +5,7 @@ import { open, stat } from 'node:fs/promises';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { DataError, ModelError } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { readInferRequest, RequestError } from '../protocol/index.ts';
+import { readInferRequest, RequestError, type Tensor } from '../protocol/index.ts';
 import { version } from '../version.ts';
 import { readJsonBodies, sendTensors, serverLimits } from './http.ts';
 import { openServedModel, type ServedModel } from './served-model.ts';
@@ -205,15 +205,15 @@ async function createApp(
     const id = randomUUID();
     const { weight } = weightNow();
     const arm = armOf(user ?? id, salt, weight);
-    const finish = (status: number): void => {
+    const finish = (status: number, said: object = {}): void => {
       const ms = Number((performance.now() - start).toFixed(3));
       const who = user === undefined ? {} : { user: createHash('sha256').update(user).digest('hex').slice(0, 16) };
-      write({ time: new Date().toISOString(), id, ...who, arm, version: digests[arm], weight, status, ms });
+      write({ time: new Date().toISOString(), id, ...who, arm, version: digests[arm], weight, status, ms, ...said });
       reply.header('x-request-id', id).header('x-contender-version', `${arm}; sha256=${digests[arm].slice(0, 12)}`);
     };
     try {
-      const tensors = await tensorsOf(models[arm], request);
-      finish(200);
+      const { answer: tensors, said } = await answerFor(models[arm], request);
+      finish(200, said);
       return await sendTensors(request, reply, tensors);
     } catch (error) {
       const status = error instanceof RequestError ? 400 : 500;
@@ -223,18 +223,18 @@ async function createApp(
     }
   }
 
-  async function tensorsOf(model: ServedModel, { body }: FastifyRequest): Promise<Parameters<typeof sendTensors>[2]> {
+  async function answerFor(
+    model: ServedModel,
+    { body }: FastifyRequest,
+  ): Promise<{ answer: Parameters<typeof sendTensors>[2]; said: object }> {
     const { id, inputs: asked, outputs: named } = readInferRequest(body, model);
-    const tensors = await model.infer(asked);
-    return {
-      model: modelName,
-      tensors: named === null ? tensors : tensors.filter(({ name }) => named.includes(name)),
-      id,
-    };
+    const all = await model.infer(asked);
+    const tensors = named === null ? all : all.filter(({ name }) => named.includes(name));
+    return { answer: { model: modelName, tensors, id }, said: answerOfOne(all) };
   }
 
   async function answerOf(model: ServedModel, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-    return sendTensors(request, reply, await tensorsOf(model, request));
+    return sendTensors(request, reply, (await answerFor(model, request)).answer);
   }
 
   function isServed({ model }: Params['Params'], reply: FastifyReply): boolean {
@@ -246,6 +246,21 @@ async function createApp(
 
 interface Params {
   Params: { model: string };
+}
+
+/** What the log says of an answer to one row: its label, and its score, which is the last fraction. */
+function answerOfOne(tensors: readonly Tensor[]): { score?: number; label?: string | number | boolean } {
+  if (tensors.some(({ shape }) => shape[0] !== 1)) return {};
+  const cells = (isScore: boolean): unknown[] => {
+    const found = tensors.find(({ datatype }) => datatype.startsWith('FP') === isScore);
+    return found === undefined ? [] : Array.from(found.data as ArrayLike<unknown>);
+  };
+  const [score, label] = [cells(true).at(-1), cells(false)[0]];
+  const told = typeof label === 'bigint' ? Number(label) : label;
+  return {
+    ...(typeof score === 'number' && Number.isFinite(score) ? { score } : {}),
+    ...(typeof told === 'number' || typeof told === 'string' || typeof told === 'boolean' ? { label: told } : {}),
+  };
 }
 
 function refuse(reply: FastifyReply, status: number, message: string): FastifyReply {

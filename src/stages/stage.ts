@@ -1,3 +1,4 @@
+import type { CaptureFormat } from '../config/forms.ts';
 import type { Columns, Model, ModelReference, Path, Problem, StageKeys, Task } from '../config/index.ts';
 import type { Dataset } from '../data/dataset.ts';
 import type { Artifact, Check, Evidence, Signatures } from '../evidence/index.ts';
@@ -32,7 +33,7 @@ export type Stage = StageDescription &
          */
         needs: 'logs';
         /** The logs by the part they play: their files, and the keys that name them. */
-        logs(model: Model): Readonly<Record<string, { file: string; key: string }>>;
+        logs(model: Model): Readonly<Record<string, { file: string; key: string; format?: CaptureFormat | undefined }>>;
         load(): Promise<Runner<LogsContext>>;
       }
     | {

@@ -143,15 +143,23 @@ function freePort(): Promise<number> {
   });
 }
 
-function answerTo(port: number, user: string, agent: Agent, isAgain = false): Promise<string> {
+/** A reload ends connections that are kept open: every client asks again. */
+async function answerTo(port: number, user: string, agent: Agent): Promise<string> {
+  try {
+    return await askOnce(port, user, agent);
+  } catch {
+    return askOnce(port, user, agent);
+  }
+}
+
+function askOnce(port: number, user: string, agent: Agent): Promise<string> {
   return new Promise((done, failed) => {
     request({ host: '127.0.0.1', port, agent, headers: { 'x-user-id': user } }, (response) => {
       let text = '';
       response.setEncoding('utf8').on('data', (part: string) => (text += part));
       response.on('end', () => done(text));
     })
-      // A reload ends connections that are kept open, as every client knows.
-      .on('error', (error) => (isAgain ? failed(error) : void answerTo(port, user, agent, true).then(done, failed)))
+      .on('error', failed)
       .end();
   });
 }

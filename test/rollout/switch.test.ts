@@ -3,15 +3,15 @@ import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { decisionsOf, trafficSite, withUsers } from '../support/traffic-site.ts';
 
-/** A switch of three seconds: what is checked before it takes longer. */
+/** Blue has users while green is checked, which takes longer than its watch. */
 const atSite = trafficSite(
   (url) => `    switch:
       green: { url: ${url}/candidate, rate: 20, duration: 1s }
-      watch_time: 3s
-      min_requests: 50
+      watch_time: 8s
+      min_requests: 40
       keep_blue: 1h
-      poll: 0.5s
-      no_data: 4s
+      poll: 1s
+      no_data: 6s
       expires: 10s
       weights: { server: ${url} }
       observe: { server: true }
@@ -24,8 +24,7 @@ const atSite = trafficSite(
 describe('a switch', () => {
   it('checks green, gives it everything, watches it, promotes it, and goes back on demand while blue is kept', () =>
     atSite(async (site) => {
-      await withUsers(site, { reports: { champion: 0.02, candidate: 0.02 } }, async () => {
-        await sleep(3500);
+      await withUsers(site, { perSecond: 20, reports: { champion: 0.02, candidate: 0.02 } }, async () => {
         const { code, stdout, stderr } = await site.run('switch');
         assert.equal(code, 0, stdout + stderr);
         assert.match(stderr, /gets 100% of the traffic[^]*Blue must stay up until/u);
@@ -52,14 +51,13 @@ describe('a switch', () => {
 
   it('goes back within seconds where false positives rise, and the rejection says why', () =>
     atSite(async (site) => {
-      await withUsers(site, { reports: { champion: 0.02, candidate: 0.5 } }, async () => {
-        await sleep(3500);
+      await withUsers(site, { perSecond: 20, reports: { champion: 0.02, candidate: 0.5 } }, async () => {
         const running = site.run('switch');
-        let isOver = false;
-        void running.then(() => (isOver = true));
-        while (!isOver && (await site.weight()) !== 100) await sleep(50);
+        const over = new AbortController();
+        void running.then(() => over.abort());
+        while (!over.signal.aborted && (await site.weight()) !== 100) await sleep(50);
         const switched = Date.now();
-        while (!isOver && (await site.weight()) !== 0) await sleep(50);
+        while (!over.signal.aborted && (await site.weight()) !== 0) await sleep(50);
         assert.ok(Date.now() - switched < 6000, `${Date.now() - switched} ms`);
         const { code, stdout, stderr } = await running;
         assert.equal(code, 1, stdout + stderr);

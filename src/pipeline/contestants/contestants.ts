@@ -1,3 +1,5 @@
+import type { CaptureFormat } from '../../config/forms.ts';
+import { openCapture } from '../../stages/captures.ts';
 import { bytes, defaults, milliseconds, parityOf, reservedColumns } from '../../config/index.ts';
 import { openDataset, requireColumns, sourceOf, type Dataset } from '../../data/dataset.ts';
 import { requireRowIds } from '../../data/row-ids.ts';
@@ -249,6 +251,8 @@ export async function withDatasets<T>(
 interface NamedFile {
   file: string;
   key: string;
+  /** Of a capture, which is no table. */
+  format?: CaptureFormat | undefined;
 }
 
 /** Open files of rows by the part they play; they are closed when `work` is done. */
@@ -260,8 +264,13 @@ export async function withFiles<T>(
   requireEngines();
   const datasets: Record<string, Dataset> = {};
   try {
-    for (const [name, { file: uri, key }] of Object.entries(files)) {
-      datasets[name] = await openDataset(await configuredData(workspace, name, uri, key), { log: workspace.log });
+    for (const [name, { file: uri, key, format }] of Object.entries(files)) {
+      const source = await configuredData(workspace, name, uri, key);
+      const { features = [] } = workspace.modelConfig.columns;
+      datasets[name] =
+        format === undefined
+          ? await openDataset(source, { log: workspace.log })
+          : await openCapture(source, format, features, { log: workspace.log });
     }
     return await work(datasets);
   } finally {

@@ -1,3 +1,4 @@
+import type { CaptureFormat } from '../../config/forms.ts';
 import { readTimes } from '../../data/times.ts';
 import { quoteIdentifier, type Dataset } from '../../data/dataset.ts';
 import { ConfigError } from '../../errors.ts';
@@ -23,7 +24,7 @@ export async function kpiValues(
   name: string,
   kpi: Kpi,
   windows: readonly Window[],
-  production: { files: string; time: string },
+  production: { files: string; time: string; format?: CaptureFormat | undefined },
 ): Promise<KpiValues> {
   const key = `monitor.kpis.${name}`;
   if (kpi.prometheus !== undefined) return fromPrometheus(workspace, kpi.prometheus, windows, `${key}.prometheus`);
@@ -39,7 +40,7 @@ export async function kpiValues(
   const uri = kpi.files ?? production.files;
   const time = kpi.time ?? production.time;
   const at = own ? `${key}.files` : 'monitor.production.files';
-  return withLogs(workspace, { name, uri, key: at }, async (datasets) => {
+  return withLogs(workspace, { name, uri, key: at, format: own ? undefined : production.format }, async (datasets) => {
     const position = await windowsOf(datasets, time, windows);
     const first = datasets[0] as Dataset;
     const session = await openSqlSession(first, workspace.signal === undefined ? {} : { signal: workspace.signal });

@@ -1,3 +1,5 @@
+import type { CaptureFormat } from '../../config/forms.ts';
+import { openCapture } from '../../stages/captures.ts';
 import { filesOf } from '../../model/prediction-file/files.ts';
 import { openDataset, readColumns, type Dataset } from '../../data/dataset.ts';
 import { idsOf } from '../../data/row-ids.ts';
@@ -7,7 +9,7 @@ import { inside, type Workspace } from '../workspace.ts';
 /** Open the files a path of the configuration stands for, by name; they are closed when `work` is done. @throws DataError */
 export async function withLogs<T>(
   workspace: Workspace,
-  { name, uri, key }: { name: string; uri: string; key: string },
+  { name, uri, key, format }: { name: string; uri: string; key: string; format?: CaptureFormat | undefined },
   work: (datasets: Dataset[]) => Promise<T>,
 ): Promise<T> {
   requireEngines();
@@ -19,7 +21,13 @@ export async function withLogs<T>(
     for (const each of paths) {
       const shown = paths.length === 1 ? uri : uri.replace(/[^/]*$/u, each.slice(each.lastIndexOf('/') + 1));
       const source = { name, uri: shown, path: each, ...(csv === undefined ? {} : { csv }) };
-      datasets.push(await openDataset(source, { log: workspace.log }));
+      const { features = [] } = workspace.modelConfig.columns;
+      const options = { log: workspace.log };
+      datasets.push(
+        format === undefined
+          ? await openDataset(source, options)
+          : await openCapture(source, format, features, options),
+      );
     }
     return await work(datasets);
   } finally {

@@ -99,8 +99,8 @@ async function look(
   { state, records: known }: Remembered,
   now: Date,
 ): Promise<Seen> {
-  const { files: uri } = settings.monitor.production;
-  return withLogs(workspace, { name: 'production', uri, key: 'monitor.production.files' }, async (datasets) => {
+  const { files: uri, format } = settings.monitor.production;
+  return withLogs(workspace, { name: 'production', uri, key: 'monitor.production.files', format }, async (datasets) => {
     const production = await readProduction(datasets, settings, now.getTime(), workspace.modelConfig.columns.id);
     const windows = refuseTooMany(
       dueWindows({

@@ -110,10 +110,17 @@ function promotedAt({ decisions, championSeq }: RegistryHistory): number | null 
   return decision === undefined ? null : Date.parse(decision.time);
 }
 
-/** A version beside the champion in the environment canary: it is on its way, and would be overtaken. */
-function rolloutIn({ aliases, champion }: RegistryHistory): string | null {
+/** What says that a candidate is on its way, which a training would overtake: one in the environment canary, or a step that is recorded last. */
+export function rolloutIn({
+  aliases,
+  champion,
+  decisions,
+}: Pick<RegistryHistory, 'aliases' | 'champion' | 'decisions'>): string | null {
   const canary = aliases['canary'];
-  return canary !== undefined && canary.version !== champion?.version ? 'canary' : null;
+  if (canary !== undefined && canary.version !== champion?.version) return 'another version is in canary';
+  const last = decisions.at(-1);
+  const step = last?.reasons.find(({ check = '' }) => /^(?:rollout|switch)\/step@[\d.]+%$/u.test(check));
+  return last?.outcome === 'hold' && step !== undefined ? `decision ${last.seq} gave a candidate traffic` : null;
 }
 
 /** @returns the run of a workflow_dispatch, where GitHub tells it */

@@ -275,15 +275,14 @@ async function seenIn(
   const fault =
     typeof stranger === 'string'
       ? `the log has the arm ${JSON.stringify(stranger)}, which nobody named`
-      : ((await clockFault(ask, steps.at(-1)?.from ?? now, now)) ??
-        (await blindGuardrail(ask, guardrails, columns, start)));
+      : ((await clockFault(ask, start, now)) ?? (await blindGuardrail(ask, guardrails, columns, start)));
   return { steps: seen, fault, void: other };
 }
 
 /** Clocks that differ by less are one. */
 const clockTolerance = 60_000;
 
-/** A log whose clock or zone is another one shows no request at this step, or all of them too early. */
+/** A log whose clock or zone is another one shows no request since the first step began, or all of them too early. */
 async function clockFault(ask: Ask, from: number, now: number): Promise<string | null> {
   const [[all, ahead, here, newest] = []] = await ask(
     `select count(*)::double, (count(*) filter (where moment > ${now + clockTolerance}))::double,
@@ -294,7 +293,7 @@ async function clockFault(ask: Ask, from: number, now: number): Promise<string |
   if (Number(ahead) > Number(all) / 10)
     return `the log is ahead of the clock here: its newest request is of ${stamp}Z, and it is ${new Date(now).toISOString().slice(0, 19)}Z; a clock or a time zone is wrong`;
   if (Number(here) === 0)
-    return `the newest request of the log is of ${stamp}Z, before this step began: there is no traffic, or a clock or a time zone is wrong`;
+    return `the newest request of the log is of ${stamp}Z, before this began: there is no traffic, or a clock or a time zone is wrong`;
   return null;
 }
 

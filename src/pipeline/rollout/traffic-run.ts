@@ -394,7 +394,7 @@ export interface PutBackResult {
 }
 
 async function putBackLeft(workspace: Workspace, input: PutBackInput, begun: Begun): Promise<PutBackResult> {
-  const { stage, weights, artifacts, view } = begun;
+  const { stage, weights, artifacts } = begun;
   const weight = await weights.read();
   if (weight === 0) return { message: 'The weight is 0: there is nothing to put back.', result: null };
   if (identityOf(artifacts.candidate) === identityOf(artifacts.champion)) {

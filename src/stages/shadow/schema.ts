@@ -1,5 +1,5 @@
 import { Type, type Static } from 'typebox';
-import { Column, Quantity, Severity, strict } from '../../config/forms.ts';
+import { CaptureKey, Column, Quantity, Severity, strict } from '../../config/forms.ts';
 import type { Model } from '../../config/schema.ts';
 
 const Url = Type.String({
@@ -12,6 +12,7 @@ export const Shadow = Type.Object(
     log: Type.Optional(
       Type.String({ minLength: 1, description: 'CSV, JSONL or Parquet of mirrored requests: a row for each answer' }),
     ),
+    format: CaptureKey,
     replay: Type.Optional(
       Type.Object(
         {

@@ -24,9 +24,9 @@ export const shadow: Stage = {
   logs(model) {
     const settings = shadowSettings(model);
     if (settings === undefined) return {};
-    const { log, replay, labels } = settings;
+    const { log, format, replay, labels } = settings;
     return {
-      ...(log === undefined ? {} : { mirrored: { file: log, key: 'shadow.log' } }),
+      ...(log === undefined ? {} : { mirrored: { file: log, key: 'shadow.log', format } }),
       ...(replay === undefined ? {} : { requests: { file: replay.requests, key: 'shadow.replay.requests' } }),
       ...(labels === undefined ? {} : { labels: { file: labels.file, key: 'shadow.labels.file' } }),
     };

@@ -7,7 +7,7 @@ import type { Finding } from '../../../src/monitor/findings.ts';
 import type { Retraining, WindowRecord } from '../../../src/monitor/record.ts';
 import { decideRetraining } from '../../../src/monitor/retrain.ts';
 import { runMonitor } from '../../../src/pipeline/monitoring/monitor.ts';
-import { retrain, type RetrainResult } from '../../../src/pipeline/monitoring/retrain.ts';
+import { retrain, rolloutIn, type RetrainResult } from '../../../src/pipeline/monitoring/retrain.ts';
 import { openWorkspace } from '../../../src/pipeline/workspace.ts';
 import { viewOf } from '../../../src/registry/manifest.ts';
 import { clientOf, repositoryName, withGitHub } from '../../github/with-github.ts';
@@ -90,7 +90,7 @@ describe('a training is due', () => {
     ],
     ['a training three days ago', { retrainings: [started] }, /retraining was started .*: cool-down of 7d/u],
     ['a promotion two days ago', { promotedAt: now - 2 * day }, /promotion was .*: cool-down of 7d/u],
-    ['a rollout that runs', { rollout: 'canary' }, /in canary: a rollout runs/u],
+    ['a rollout that runs', { rollout: 'another version is in canary' }, /in canary: a rollout runs/u],
   ];
   for (const [what, change, why] of cases) {
     test(`not for ${what}`, () => {
@@ -134,3 +134,16 @@ test('a training is started once, with its reason, and its start is taken back w
       assert.match(again.reason, /cool-down/u);
     }),
   ));
+
+test('a rollout runs from its first step on until it is taken back, whoever runs it', () => {
+  const after = (outcome: string, check: string): string | null =>
+    rolloutIn({
+      ...viewOf(null, []),
+      decisions: [{ seq: 7, outcome, reasons: [{ code: 'inconclusive', check, message: '' }] }],
+    } as unknown as Parameters<typeof rolloutIn>[0]);
+  assert.match(after('hold', 'rollout/step@10%') ?? '', /decision 7 gave a candidate traffic/u);
+  assert.match(after('hold', 'switch/step@100%') ?? '', /decision 7/u);
+  for (const check of ['rollout/step@10%-back', 'rollout/step@10%-put-back', 'evaluation/recall'])
+    assert.equal(after('hold', check), null);
+  assert.equal(after('reject', 'rollout/step@10%'), null);
+});
