@@ -95,7 +95,7 @@ async function saturation(): Promise<void> {
 /** What is offered against what was asked for, and what is measured against what the server itself saw. */
 async function exactness(): Promise<void> {
   lines.push(
-    'Against a server that takes 20 ms, every fourth time 40 ms, and answers nothing in 300 ms of every 2 s; the truth is what the server itself saw.',
+    'Against a server that takes 100 ms, every fourth time 200 ms, and answers nothing in 300 ms of every 2 s; the truth is what the server itself saw.',
     '',
     '| offered | sent | p50 seen / true | p95 seen / true | p99 seen / true | late at p99 |',
     '|---|---|---|---|---|---|',
@@ -106,7 +106,7 @@ async function exactness(): Promise<void> {
     [500, 'poisson'],
     [1500, 'poisson'],
   ] as const) {
-    const { url, child } = await serve('delay', 20);
+    const { url, child } = await serve('delay', 100);
     const loader = loaders.open(plan(`${url}/predict`));
     const link = { connections: 1000, timeoutMs: 10_000, rowsPerRequest: 1 };
     const never = new AbortController().signal;
