@@ -1,7 +1,7 @@
 /*
  * The load generator and the model server against what they claim, and against bare autocannon, wrk and FastAPI. Every server runs in a
- * process of its own. BENCH_ROUNDS, BENCH_PAIRS and BENCH_CAPACITY say how often; BENCH_PYTHON names a Python with fastapi, uvicorn and
- * onnxruntime, without which the peer is left out, as is wrk where it is not installed.
+ * process of its own. BENCH_PARTS names the sections to write (default: all); BENCH_ROUNDS, BENCH_PAIRS and BENCH_CAPACITY say how often;
+ * BENCH_PYTHON names a Python with fastapi, uvicorn and onnxruntime, without which the peer is left out, as is wrk where it is not installed.
  */
 import autocannon from 'autocannon';
 import { execFile, fork, spawn, type ChildProcess } from 'node:child_process';
@@ -46,14 +46,15 @@ const folder = await mkdtemp(join(tmpdir(), 'contender-bench-'));
 const children: ChildProcess[] = [];
 const loaders = startLoaders();
 const lines: string[] = [];
+const parts = { saturation, 'rate and percentiles': exactness, comparison, capacity, 'model server': server };
 
 try {
-  for (const [name, part] of Object.entries({ saturation, exactness, comparison, capacity, server })) {
+  for (const [name, part] of Object.entries(parts)) {
     if (only !== undefined && !only.includes(name)) continue;
     await part();
     await endAll();
+    await publish(`Load: ${name}`, lines.splice(0));
   }
-  await publish('Load', lines);
 } finally {
   await endAll();
   await loaders.end();
@@ -82,7 +83,7 @@ async function saturation(): Promise<void> {
   const of = (index: number): string => shown(median(rates.map((rate) => rate[index] as number)));
   const ratios = rates.map(([theirs, own]) => (own as number) / (theirs as number));
   lines.push(
-    `**Saturation**: requests a second with a body of its own for each, ${connections} connections, ${rounds} rounds of ${seconds} s in turns; medians.`,
+    `Requests a second with a body of its own for each, ${connections} connections, ${rounds} rounds of ${seconds} s in turns; medians.`,
     '',
     '| bare autocannon | Contender | wrk, one thread | Contender over autocannon | rounds | target |',
     '|---|---|---|---|---|---|',
@@ -94,7 +95,7 @@ async function saturation(): Promise<void> {
 /** What is offered against what was asked for, and what is measured against what the server itself saw. */
 async function exactness(): Promise<void> {
   lines.push(
-    '**Rate and percentiles**, against a server that takes 20 ms, every fourth time 40 ms, and answers nothing in 300 ms of every 2 s; the truth is what the server itself saw.',
+    'Against a server that takes 100 ms, every fourth time 200 ms, and answers nothing in 300 ms of every 2 s; the truth is what the server itself saw.',
     '',
     '| offered | sent | p50 seen / true | p95 seen / true | p99 seen / true | late at p99 |',
     '|---|---|---|---|---|---|',
@@ -105,7 +106,7 @@ async function exactness(): Promise<void> {
     [500, 'poisson'],
     [1500, 'poisson'],
   ] as const) {
-    const { url, child } = await serve('delay', 20);
+    const { url, child } = await serve('delay', 100);
     const loader = loaders.open(plan(`${url}/predict`));
     const link = { connections: 1000, timeoutMs: 10_000, rowsPerRequest: 1 };
     const never = new AbortController().signal;
@@ -155,7 +156,7 @@ async function comparison(): Promise<void> {
   const wrong = same?.filter(({ lower, upper }) => lower > 1 || upper < 1).length;
   const seen = more?.filter(({ lower }) => lower > 1).length;
   lines.push(
-    `**Candidate against champion**, both live, 50/s each, p50; ${pairs} runs of each, 60 s (120 s where 60 s leave a limit of 1.15 open), in turns.`,
+    `Candidate against champion, both live, 50/s each, p50; ${pairs} runs of each, 60 s (120 s where 60 s leave a limit of 1.15 open), in turns.`,
     '',
     '| CPU for a request | p50 ratio, least to greatest | shown | target |',
     '|---|---|---|---|',
@@ -186,7 +187,7 @@ async function capacity(): Promise<void> {
   const near = results.filter(({ met }) => Math.abs(met / truth - 1) <= 0.1).length;
   const covering = results.filter(({ met, missed }) => met <= truth * 1.005 && missed >= truth * 0.995).length;
   lines.push(
-    `**Capacity** of a server that takes ${serviceMs} ms for one request at a time, within p95 of ${slo.p95_ms} ms, Poisson arrivals; the truth, ${truth.toFixed(1)}/s, is of a simulation of its queue. ${searches} searches of the default budget.`,
+    `Capacity of a server that takes ${serviceMs} ms for one request at a time, within p95 of ${slo.p95_ms} ms, Poisson arrivals; the truth, ${truth.toFixed(1)}/s, is of a simulation of its queue. ${searches} searches of the default budget.`,
     '',
     '| found, least to greatest | within 10% | the interval covers the truth | seconds | target |',
     '|---|---|---|---|---|',
@@ -228,7 +229,7 @@ async function server(): Promise<void> {
   const [own, peer] = Object.values(found);
   const ratios = own?.map(({ rate }, index) => rate / (peer?.[index]?.rate ?? Number.NaN)) ?? [];
   lines.push(
-    `**Model server**: one process, the spam model, one row a request, 16 users who ask again at once; ${rounds} rounds of ${seconds} s in turns; medians.`,
+    `One process, the spam model, one row a request, 16 users who ask again at once; ${rounds} rounds of ${seconds} s in turns; medians.`,
     '',
     '| server | requests a second | p99 |',
     '|---|---|---|',

@@ -17,6 +17,8 @@ process.on('message', (command: LoadCommand) => {
   attempt(command.run, () => run(command));
 });
 process.on('disconnect', () => process.exit(0));
+// A Ctrl-C reaches every process of the terminal: whoever started this one says when it ends.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => {});
 if (!process.connected) process.exit(0);
 
 async function run({ run: id, order, withProgress }: Extract<LoadCommand, { run: number }>): Promise<void> {

@@ -4,6 +4,7 @@ import { labelColumns } from '../../config/columns.ts';
 import { classPosition, classText } from '../../data/class-text.ts';
 import { readColumns } from '../../data/dataset.ts';
 import { ConfigError, ModelError, StagingError } from '../../errors.ts';
+import { fileDigest } from '../../file-digest.ts';
 import type { Check } from '../../evidence/index.ts';
 import type { Predictions } from '../../model/predictions.ts';
 import { startStaging, type StagingTarget } from '../../staging/index.ts';
@@ -45,9 +46,11 @@ export async function loadTest(context: ContestantsContext): Promise<StageResult
   const input = inputOf(context);
   const { summary: given, slo } = input.load;
   if (given !== undefined) {
-    const summary = await readSummary(await input.pathOf(given, 'load.summary'), given);
+    const path = await input.pathOf(given, 'load.summary');
+    const summary = await readSummary(path, given);
     const { tool, requests } = summary;
-    return { checks: summaryChecks(summary, slo), details: { slo, summary: given, tool, requests } };
+    const file = { path: given, sha256: await fileDigest(path) };
+    return { checks: summaryChecks(summary, slo), details: { slo, summary: file, tool, requests } };
   }
   refuseImpossible(input);
   const finish = (checks: Check[], details: Record<string, unknown>): StageResult => ({

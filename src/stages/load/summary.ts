@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { DataError } from '../../errors.ts';
 import type { Check } from '../../evidence/index.ts';
 import { parseJson } from '../../protocol/index.ts';
@@ -26,6 +26,9 @@ export interface LoadSummary {
 
 type Json = Record<string, unknown>;
 
+/** More than any summary; a log of every request is none. */
+const mostBytes = 64 * 1024 ** 2;
+
 /** Names that versions of Locust give the row of all requests together. */
 const total = ['Aggregated', 'Total'];
 
@@ -35,6 +38,11 @@ const total = ['Aggregated', 'Total'];
  * @throws DataError
  */
 export async function readSummary(path: string, where: string): Promise<LoadSummary> {
+  const found = await stat(path).catch((error: NodeJS.ErrnoException) => error.code ?? error.message);
+  if (typeof found === 'string') throw unknown(where, `a file that cannot be read (${found})`);
+  if (!found.isFile() || found.size > mostBytes) {
+    throw unknown(where, found.isFile() ? `a file of ${found.size} bytes` : 'no file');
+  }
   return summaryOf(await readFile(path, 'utf8'), where);
 }
 
