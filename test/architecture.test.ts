@@ -10,6 +10,7 @@ const leaves = [
   'log.ts',
   'entries.ts',
   'file-digest.ts',
+  'make-folder.ts',
   'probabilities.ts',
   'process-owner.ts',
   'validator.ts',

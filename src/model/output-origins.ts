@@ -93,7 +93,7 @@ class Origins {
   /** Where a node picks columns by number, what of a list of one value a column it picks; null: it does not. */
   #selected(node: NodeProto, output: string): (<T>(columns: readonly T[]) => T[] | null) | null {
     const { opType, input } = node;
-    const axis = Number(attribute(node, 'axis')?.i ?? 0);
+    const axis = attribute(node, 'axis')?.i ?? 0;
     const ofColumns = axis === 1 || axis === -1;
     if ((opType === 'Gather' && ofColumns) || opType === 'ArrayFeatureExtractor') {
       const at = elements(this.#constants.get(input[1] ?? ''));

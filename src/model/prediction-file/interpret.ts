@@ -65,7 +65,7 @@ function refuseOtherOrder(
   if (labels === null || reference.threshold !== undefined || classes.length !== Math.max(width, 2)) return;
   if (positive < 0 || new Set(labels).size !== classes.length) return;
   const found = contradictionOf({ labels, values: scores, width, classes, positive, cut: 0.5 });
-  if (found?.order == null) return;
+  if (found === null || found.order === null) return;
   throw new DataError({
     found: `the predicted labels contradict the scores in ${found.rows} of ${rows} rows (the first is row ${found.row + 1} of the data)`,
     expected:

@@ -5,7 +5,7 @@ import type { Dataset } from '../../../data/dataset.ts';
 import { readingOfTimes, timeText } from '../../../data/times.ts';
 import { ConfigError } from '../../../errors.ts';
 import type { RuleOf } from '../schema.ts';
-import { count, rowsOf, showColumn, showValue } from '../show.ts';
+import { count, rowsOf, showValue } from '../show.ts';
 import { all, rangeOutcome, titleOf, type RuleContext, type RuleOutcome } from './rule.ts';
 
 export async function distinctCount(dataset: Dataset, rule: RuleOf<'distinct_count'>): Promise<RuleOutcome> {
