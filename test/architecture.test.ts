@@ -11,6 +11,7 @@ const leaves = [
   'log.ts',
   'entries.ts',
   'file-digest.ts',
+  'make-folder.ts',
   'probabilities.ts',
   'process-owner.ts',
   'validator.ts',

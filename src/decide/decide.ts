@@ -103,6 +103,7 @@ function judge(
     ...firstModel(subject.config, view),
   ];
   if (failed.length > 0) return { outcome: 'reject', reasons: [...failed, ...open] };
+  if (open.length === 0) open.push(...withoutLead(subject, evidence));
   if (open.length > 0) {
     return { outcome: subject.config.policy.on_inconclusive === 'reject' ? 'reject' : 'hold', reasons: open };
   }
@@ -155,6 +156,22 @@ function missing({ config, stages }: DecisionSubject, evidence: readonly Evidenc
       message: `The ${each.kind} evidence has no blocking check that could be computed, so it shows nothing.`,
     }));
   return [...absent, ...empty];
+}
+
+/** Evidence of a comparison says something of what the policy compares first, or was not made by the stage. */
+function withoutLead({ stages }: DecisionSubject, evidence: readonly Evidence[]): Reason[] {
+  return evidence.flatMap(({ kind, checks, subjects }) => {
+    const lead = stages.find((stage) => stage.kind === kind)?.lead;
+    if (lead === undefined || subjects.champion === undefined) return [];
+    // A floor or a ceiling of it may be all that the policy asks for.
+    if (checks.some(({ id }) => id === lead || id.startsWith(`${lead}-`))) return [];
+    return [
+      {
+        code: 'evidence-missing',
+        message: `The ${kind} evidence has no check ${lead}, which the policy decides by. Run that stage.`,
+      },
+    ];
+  });
 }
 
 /** Kinds of evidence a promotion needs: those the policy lists, else one for every stage that asks for it. */

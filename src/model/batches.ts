@@ -181,15 +181,20 @@ function room({ input: { type } }: InputPlan, length: number): Column {
   return type === 'string' ? Array.from<string>({ length }) : new arrays[type as keyof typeof arrays](length);
 }
 
-/** The text of a binary fraction, or of a list, is not one that training and prediction would agree on. */
+/** The text of a binary fraction, of bytes, or of a list, is not one that training and prediction would agree on. */
 function refuseWithoutText(dataset: Dataset, columns: readonly DatasetColumn[], { input }: InputPlan): void {
-  const column = columns.find(({ type }) => isNested(type) || (isBinary(type) && dataset.format === 'parquet'));
+  const column = columns.find(
+    ({ type }) => isNested(type) || type === 'BLOB' || (isBinary(type) && dataset.format === 'parquet'),
+  );
   if (column === undefined) return;
   throw new DataError({
     found: `column ${JSON.stringify(column.name)} is ${column.type}`,
     expected: `text, for input ${JSON.stringify(input.name)} (string) of the model`,
     where: dataset.uri,
-    remedy: 'Fix the column, or remove it from columns.features',
+    remedy:
+      column.type === 'BLOB'
+        ? 'Write the column as text (UTF8), or remove it from columns.features'
+        : 'Fix the column, or remove it from columns.features',
   });
 }
 

@@ -7,6 +7,8 @@ export interface OutputOrigin {
   source: string;
   /** Of scores: the class of each column. Of labels: what is written for each column. Null where the graph does not say. */
   classes: ClassValue[] | null;
+  /** These are the highest scores of a row in the order of their size (TopK): no column is of one class. */
+  ranked?: true;
 }
 
 /**
@@ -58,20 +60,67 @@ class Origins {
     return this.#label(name) ?? this.#scores(name);
   }
 
-  #scores(output: string): OutputOrigin {
+  #scores(output: string, depth = 0): OutputOrigin {
     let name = output;
     let own: ClassValue[] | null = null;
+    let reversed = false;
     for (let steps = 0; steps < mostSteps; steps += 1) {
       const node = this.#producers.get(name);
       if (node === undefined) break;
       const declared = classLabels(node);
       own ??= declared;
       if (declared !== null && node.opType !== 'ZipMap') break;
+      if (node.opType === 'TopK') return { source: name, classes: null, ranked: true };
+      const selected = this.#selected(node, name);
+      if (selected !== null && depth < mostSteps) {
+        const { classes, ranked } = this.#scores(node.input[0] ?? '', depth + 1);
+        if (ranked) return { source: name, classes: null, ranked };
+        const columns = classes === null ? null : selected(classes);
+        // 1 - p of one of two classes is the score of the other.
+        own ??= reversed && columns?.length === 1 ? otherThan(columns[0], classes) : columns;
+        break;
+      }
+      if (node.opType === 'Neg' || (node.opType === 'Sub' && this.#constants.has(node.input[0] ?? ''))) {
+        reversed = !reversed;
+      }
       const before = node.opType === 'ZipMap' ? node.input[0] : this.#columnsOf(node);
       if (before === undefined) break;
       name = before;
     }
     return { source: name, classes: this.#labels.get(name) ?? own };
+  }
+
+  /** Where a node picks columns by number, what of a list of one value a column it picks; null: it does not. */
+  #selected(node: NodeProto, output: string): (<T>(columns: readonly T[]) => T[] | null) | null {
+    const { opType, input } = node;
+    const axis = attribute(node, 'axis')?.i ?? 0;
+    const ofColumns = axis === 1 || axis === -1;
+    if ((opType === 'Gather' && ofColumns) || opType === 'ArrayFeatureExtractor') {
+      const at = elements(this.#constants.get(input[1] ?? ''));
+      if (at === null || this.#constants.has(input[0] ?? '')) return null;
+      return (columns) => {
+        const picked = at.map((index) => columns.at(Number(index)));
+        return picked.every((each) => each !== undefined) ? picked : null;
+      };
+    }
+    if (opType === 'Slice') {
+      const given = (name: string, index: number): number[] | null =>
+        (elements(this.#constants.get(input[index] ?? '')) ?? attribute(node, name)?.ints ?? null)?.map(Number) ?? null;
+      const [starts, ends, steps] = [given('starts', 1), given('ends', 2), given('steps', 4)];
+      const at = (given('axes', 3) ?? starts?.map((_, index) => index))?.findIndex((each) => each === 1 || each === -1);
+      const [start, end] = [starts?.[at ?? -1], ends?.[at ?? -1]];
+      if (at === undefined || start === undefined || end === undefined) return null;
+      return (columns) => ((steps?.[at] ?? 1) === 1 ? columns.slice(start, end) : null);
+    }
+    if (opType !== 'Split' || !ofColumns) return null;
+    const sizes = elements(this.#constants.get(input[1] ?? ''))?.map(Number) ?? attribute(node, 'split')?.ints ?? [];
+    const place = node.output.indexOf(output);
+    return (columns) => {
+      const size = Math.ceil(columns.length / node.output.length);
+      const widths = sizes.length > 0 ? sizes.map(Number) : node.output.map(() => size);
+      const start = widths.slice(0, place).reduce((sum, width) => sum + width, 0);
+      return columns.slice(start, start + (widths[place] ?? 0));
+    };
   }
 
   /** The input whose columns the columns of a node are. */
@@ -124,6 +173,10 @@ class Origins {
     const from = of.classes ?? keys.map((_, index) => index);
     return { source: of.source, classes: mapped(from, (key) => encoded.get(String(key))) };
   }
+}
+
+function otherThan(one: ClassValue | undefined, of: readonly ClassValue[] | null): ClassValue[] | null {
+  return of?.length === 2 ? of.filter((each) => each !== one) : null;
 }
 
 function mapped(from: readonly ClassValue[], value: (of: ClassValue) => ClassValue | undefined): ClassValue[] | null {

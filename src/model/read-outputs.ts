@@ -1,10 +1,10 @@
 import type { Columns, Task } from '../config/schema.ts';
 import type { ClassValue } from '../data/class-text.ts';
-import { MismatchError } from '../errors.ts';
+import { ConfigError, MismatchError } from '../errors.ts';
 import type { Predictions, ReadingOptions, SettledReading } from './predictions.ts';
 import { contradictionError, contradictionOf } from './read-outputs/agree.ts';
 import { chooseOutputs, type ChosenOutputs } from './read-outputs/choose.ts';
-import { finalScores, kindOf, positiveColumn } from './read-outputs/class-scores.ts';
+import { finalScores, kindOf, positiveColumn, refuseOtherClass } from './read-outputs/class-scores.ts';
 import { classesOf, labelIndexes, labelValues, type Classes } from './read-outputs/classes.ts';
 import { readLabels } from './read-outputs/labels.ts';
 import { rowReader, type RowReader } from './read-outputs/rows.ts';
@@ -44,6 +44,13 @@ export function outputReader(
   const numeric = task === 'regression' || task === 'ranking';
   const many = task === 'multilabel-classification';
   const chosen = chooseOutputs(model.outputs, { task, columns, output: reading.output });
+  if (!numeric && originOf(model, chosen.scores)?.ranked) {
+    throw new MismatchError({
+      found: `Output ${chosen.scores} has the highest scores of a row in the order of their size (TopK)`,
+      expected: 'one score for each class, in the same order in every row',
+      remedy: 'Export the scores from before that, or name another output: {uri, output}',
+    });
+  }
   const scoreOf = columnReader(model, chosen.scores, task, columns);
   const labelOf = columnReader(model, chosen.labels, task, columns);
   let values: Float64Array | null = null;
@@ -139,7 +146,8 @@ async function readClasses(
   const { classes, classesFrom } = await classesFor();
   const labelOrigin = originOf(model, chosen.labels);
   const own = labelOrigin !== undefined && labelOrigin.source === origin?.source ? labelOrigin : undefined;
-  const written = labels === null ? null : (settled?.labelValues ?? labelValues(classes, own, seen));
+  if (settled === null && width === 1 && task === 'binary-classification') refuseOtherClass(classes, origin, columns);
+  const written = labels === null ? null : (settled?.labelValues ?? labelsWritten());
   const indexes = labels === null || written === null ? null : labelIndexes(labels, seen, written);
   const common = {
     rows,
@@ -185,6 +193,16 @@ async function readClasses(
     scores: made,
     threshold: thresholdIn(transformed ? 'double' : scores.type, reading.threshold ?? cut),
   };
+
+  /** Beside scores that the configuration names, what holds no class is no output of labels. */
+  function labelsWritten(): readonly ClassValue[] | null {
+    try {
+      return labelValues(classes, own, seen);
+    } catch (error) {
+      if (scores === null || reading.output === undefined || !(error instanceof ConfigError)) throw error;
+      return null;
+    }
+  }
 
   async function classesFor(): Promise<Classes> {
     if (!('settled' in from)) {

@@ -1,6 +1,7 @@
-import { mkdir, mkdtemp, rename, rmdir, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, rename, rmdir, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { UsageError } from '../errors.ts';
+import { makeFolder } from '../make-folder.ts';
 
 /** What keeps us from writing a file, in a person's words, and what helps. No bug of ours is among these. */
 const obstacles: Readonly<Record<string, { found: string; remedy: string }>> = {
@@ -13,6 +14,7 @@ const obstacles: Readonly<Record<string, { found: string; remedy: string }>> = {
     remedy: 'Give this user write permission, or choose another path',
   },
   EROFS: { found: 'the file system is read-only', remedy: 'Choose another path' },
+  ENOENT: { found: 'no folder can be made here', remedy: 'Choose another path' },
   ENOTDIR: { found: 'there is a file where a folder is needed', remedy: 'Move the file, or choose another path' },
   EEXIST: { found: 'there is a file where a folder is needed', remedy: 'Move the file, or choose another path' },
   EISDIR: { found: 'there is a folder where a file is needed', remedy: 'Move the folder, or choose another path' },
@@ -34,7 +36,7 @@ export async function writing<T>(path: string, write: () => Promise<T>): Promise
 /** A file appears whole or not at all. @throws UsageError where it cannot be written */
 export function writeWhole(path: string, content: string | Uint8Array): Promise<void> {
   return writing(path, async () => {
-    await mkdir(dirname(path), { recursive: true });
+    await makeFolder(dirname(path));
     const temporary = `${path}.${process.pid}.tmp`;
     await writeFile(temporary, content);
     await rename(temporary, path);
@@ -44,7 +46,7 @@ export function writeWhole(path: string, content: string | Uint8Array): Promise<
 /** Ask before the long work whether files can be written into a folder, which is made. @throws UsageError where they cannot */
 export function requireWritable(folder: string): Promise<void> {
   return writing(folder, async () => {
-    await mkdir(folder, { recursive: true });
+    await makeFolder(folder);
     await rmdir(await mkdtemp(join(folder, '.writable-')));
   });
 }

@@ -1,6 +1,7 @@
-import { access, constants, mkdir, readdir, rm, stat, utimes } from 'node:fs/promises';
+import { access, constants, readdir, rm, stat, utimes } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
+import { makeFolder } from '../make-folder.ts';
 
 /** What is kept at most; beyond it the least recently used goes. */
 const maximumBytes = 10 * 1024 ** 3;
@@ -14,7 +15,7 @@ export async function cacheFolder(sha256: string): Promise<string | null> {
   if (root === null) return null;
   const folder = join(root, sha256);
   try {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await makeFolder(folder, 0o700);
     await access(folder, constants.W_OK);
     const now = new Date();
     await utimes(folder, now, now);

@@ -256,7 +256,9 @@ describe('the decision', () => {
     const severity = fc.constantFrom<Check['severity']>('block', 'warn', 'info');
     fc.assert(
       fc.property(fc.array(fc.tuple(verdict, severity), { maxLength: 8 }), (drawn) => {
-        const checks = drawn.map(([each, weight], index) => check(each, weight, `x/${index}`));
+        const checks = drawn.map(([each, weight], index) =>
+          check(each, weight, index === 0 ? 'evaluation/roc_auc' : `x/${index}`),
+        );
         const [data, , load] = passing() as [Evidence, Evidence, Evidence];
         const decision = decide(subject, [data, piece('evaluation', checks), load], view, context);
         const blocking = checks.filter((each) => each.severity === 'block').map((each) => each.verdict);

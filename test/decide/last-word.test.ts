@@ -86,7 +86,7 @@ function proof(candidate: Artifact, verdict: Verdict, { champion }: RegistryHist
     },
     finishedAt: `${day}T11:00:00Z`,
     verdict,
-    checks: [{ ...passingCheck, verdict }],
+    checks: [{ ...passingCheck, id: `evaluation/${config.policy.primary.metric}`, verdict }],
   };
 }
 

@@ -38,6 +38,21 @@ describe('batches of rows', () => {
     });
   });
 
+  it('hold no text of bytes: what they spell the file does not say', async () => {
+    await inTemporaryFolder(async (folder) => {
+      await writeParquet(join(folder, 'e.parquet'), `select 'web'::blob as channel from range(3)`);
+      const dataset = await openDataset({ name: 'evaluation', path: join(folder, 'e.parquet'), uri: 'e.parquet' });
+      try {
+        const plan = { input: { name: 'c', type: 'string', shape: [null, 1] }, columns: ['channel'], rowShape: [1] };
+        await assert.rejects(async () => {
+          for await (const batch of featureBatches(dataset, [[plan]])) assert.fail(String(batch.rows));
+        }, /column "channel" is BLOB\. Expected text, for input "c" .*Write the column as text \(UTF8\)/u);
+      } finally {
+        dataset.close();
+      }
+    });
+  });
+
   it('have fewer rows where rows are long', () => {
     assert.deepEqual([1, 60, 1024, 10_000, 2 ** 24].map(batchRows), [8192, 8192, 8192, 512, 1]);
   });

@@ -15,6 +15,7 @@ import {
   network,
   oneVsRest,
   pipeline,
+  pipelinePart,
   quantised,
   stacking,
   treeRegressor,
@@ -22,7 +23,17 @@ import {
   voting,
   words,
 } from './exporter-shapes.ts';
-import { floats, int64s, intAttribute, intsAttribute, node, tensor } from './onnx-builder.ts';
+import {
+  floats,
+  floatsAttribute,
+  int64s,
+  intAttribute,
+  intsAttribute,
+  node,
+  stringAttribute,
+  stringsAttribute,
+  tensor,
+} from './onnx-builder.ts';
 
 /* docs/models.md has a table of these: what is read from where. */
 
@@ -101,6 +112,102 @@ describe('the classes of a model are read from what feeds its scores', () => {
     assert.deepEqual(predictions.labelValues, [0, 1, 2]);
     assert.deepEqual([...(predictions.labels ?? [])], best);
   });
+});
+
+describe('columns that are picked out of the scores of a classifier', () => {
+  /** The classifier of the pipeline, and what `nodes` make of its probabilities `output_probability`. */
+  const picked = (name: string, width: number, nodes: Uint8Array[], initializers: Uint8Array[]): Uint8Array =>
+    build([pipelinePart(words), { nodes, initializers }], [[name, 'float', ['N', width]]]);
+  const columnsOf = [intAttribute('axis', 1)];
+
+  for (const [how, node_] of [
+    ['Gather', node('Gather', ['output_probability', 'at'], ['p'], columnsOf)],
+    ['ArrayFeatureExtractor', node('ArrayFeatureExtractor', ['output_probability', 'at'], ['p'], [], 'ai.onnx.ml')],
+  ] as const) {
+    test(`${how}: are of the classes they are picked from`, async () => {
+      const bytes = picked('p', 3, [node_], [tensor('at', 'int64', [3], int64s(2, 0, 1))]);
+      const predictions = await read(bytes, 'multiclass-classification', { labels: words });
+      assert.deepEqual([predictions.classes, predictions.classesFrom], [['good', 'so-so', 'bad'], undefined]);
+    });
+  }
+
+  const binary = (from: number, name = 'p', more: Uint8Array[] = []): Uint8Array =>
+    build(
+      [
+        {
+          nodes: [
+            node(
+              'LinearClassifier',
+              ['x'],
+              ['l', 'both'],
+              [
+                stringsAttribute('classlabels_strings', ['no', 'yes']),
+                floatsAttribute('coefficients', [-1, 0, 0, 1, 0, 0]),
+                floatsAttribute('intercepts', [1, -1]),
+                stringAttribute('post_transform', 'SOFTMAX'),
+              ],
+              'ai.onnx.ml',
+            ),
+            node('Slice', ['both', 'from', 'to', 'axis'], ['p']),
+            ...more,
+          ],
+          initializers: [
+            tensor('from', 'int64', [1], int64s(from)),
+            tensor('to', 'int64', [1], int64s(from + 1)),
+            tensor('axis', 'int64', [1], int64s(1)),
+            tensor('one', 'float', [], floats(1)),
+          ],
+        },
+      ],
+      [[name, 'float', ['N', 1]]],
+    );
+  const columns = { positive: 'yes', classes: ['no', 'yes'] };
+
+  test('Slice: of two classes the positive one is read, and the other is refused', async () => {
+    const { scores } = await read(binary(1), 'binary-classification', { columns });
+    assert.deepEqual(
+      Array.from(scores ?? [], (score) => score > 0.5),
+      [true, false, false, false, true],
+    );
+    await assert.rejects(
+      read(binary(0), 'binary-classification', { columns: { positive: 'yes' }, labels: ['no', 'yes'] }),
+      /The only score of the model is that of the class "no"\. Expected a score of the positive class, "yes"/u,
+    );
+    const rest = binary(0, 'rest', [node('Sub', ['one', 'p'], ['rest'])]);
+    assert.equal((await read(rest, 'binary-classification', { columns })).kind, 'probability');
+  });
+
+  test('TopK: the highest scores in the order of their size are of no class', async () => {
+    const bytes = picked(
+      'p',
+      3,
+      [node('TopK', ['output_probability', 'k'], ['p', 'which'])],
+      [tensor('k', 'int64', [1], int64s(3))],
+    );
+    await assert.rejects(read(bytes, 'multiclass-classification', { labels: words }), /highest scores .*TopK/u);
+  });
+});
+
+test('beside scores that are named, an output that holds no class is none of labels', async () => {
+  const bytes = build(
+    [
+      pipelinePart(words),
+      {
+        nodes: [
+          node('ArgMax', ['output_probability'], ['best'], [intAttribute('axis', 1), intAttribute('keepdims', 0)]),
+          node('Add', ['best', 'seven'], ['n_classes']),
+        ],
+        initializers: [tensor('seven', 'int64', [], int64s(7))],
+      },
+    ],
+    [
+      ['n_classes', 'int64', ['N']],
+      ['output_probability', 'float', ['N', 3]],
+    ],
+  );
+  const named = await read(bytes, 'multiclass-classification', { reading: { output: 'output_probability' } });
+  assert.deepEqual([named.classes, named.labels], [words, null]);
+  await assert.rejects(read(bytes, 'multiclass-classification'), /The model predicts the label [789]/u);
 });
 
 describe('networks name no classes', () => {

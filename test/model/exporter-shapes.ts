@@ -114,17 +114,19 @@ function ofLabels(classes: Values): ElementType {
   return typeof classes[0] === 'string' ? 'string' : 'int64';
 }
 
+export function pipelinePart(classes: Values): Part {
+  return {
+    nodes: [
+      linearClassifier('raw', classes),
+      node('Identity', ['raw_label'], ['output_label']),
+      node('Normalizer', ['raw_p'], ['output_probability'], [stringAttribute('norm', 'L1')], ml),
+    ],
+  };
+}
+
 export function pipeline(classes: Values): Uint8Array {
   return build(
-    [
-      {
-        nodes: [
-          linearClassifier('raw', classes),
-          node('Identity', ['raw_label'], ['output_label']),
-          node('Normalizer', ['raw_p'], ['output_probability'], [stringAttribute('norm', 'L1')], ml),
-        ],
-      },
-    ],
+    [pipelinePart(classes)],
     [
       ['output_label', ofLabels(classes), ['N']],
       ['output_probability', 'float', ['N', 3]],

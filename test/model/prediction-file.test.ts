@@ -70,6 +70,11 @@ describe('a file of predictions', () => {
       /in column "Label" equal the label in every row/u,
       { score: 'Label' },
     ],
+    [
+      'its scores are of the other class than its labels',
+      'id,prediction,score\na,1,0.1\nb,0,0.9\nc,1,0.2\n',
+      /predicted labels contradict the scores in 3 of 3 rows .*scores of the class "1": they are those of the other/u,
+    ],
     ['a score is NaN', 'id,score\na,0.1\nb,nan\nc,0.3\n', /the score of id b is missing/u],
     ['a score is missing', 'id,score\na,0.1\nb,\nc,0.3\n', /the score of id b is missing/u],
     ['a score is no probability', 'id,score\na,0.1\nb,0.2\nc,3\n', /row 3 of the data is given the probability 3/u],
@@ -95,6 +100,20 @@ describe('a file of predictions', () => {
       });
     });
   }
+
+  it('is refused when its labels say that its scores are in another order of the classes', async () => {
+    const file = (label: string): string =>
+      `id,prediction,score_ham,score_spam,score_eggs\na,spam,0.7,0.2,0.1\nb,eggs,0.1,0.8,0.1\nc,${label},0.1,0.2,0.7\n`;
+    await assert.rejects(
+      read(file('ham'), { task: 'multiclass-classification' }),
+      /in 3 of 3 rows .*scores of spam, eggs, ham, in the order of the columns/u,
+    );
+    // Another rule than the highest score (priors, a threshold) is no other order.
+    const { labels } = await read(file('spam'), { task: 'multiclass-classification' });
+    assert.deepEqual(labels, Int32Array.of(1, 2, 1));
+    const tuned = await read('id,prediction,score\na,1,0.2\nb,0,0.1\nc,1,0.9\n');
+    assert.deepEqual(tuned.labels, Int32Array.of(1, 0, 1));
+  });
 
   it('gives each class its probability, by the names of the columns or by the configuration', async () => {
     const file = 'id,score_ham,score_spam,score_eggs\na,0.1,0.2,0.7\nb,0.3,0.3,0.4\nc,1,0,0\n';

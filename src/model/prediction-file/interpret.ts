@@ -5,6 +5,7 @@ import { DataError } from '../../errors.ts';
 import { inUnitInterval, rowNotAddingUp } from '../../probabilities.ts';
 import type { Predictions } from '../predictions.ts';
 import type { JoinedRows } from './join.ts';
+import { contradictionOf } from '../read-outputs/agree.ts';
 import { refuseThreshold, scoreType, thresholdIn } from '../read-outputs/threshold.ts';
 import { wrongWidth, type Layout, type PredictionReference } from './layout.ts';
 
@@ -41,11 +42,39 @@ export function interpret(joined: JoinedRows, context: Context): Predictions {
   if (task !== 'binary-classification') {
     if (width < 2) throw wrongWidth(width, 'a column of probabilities for each class', where);
     if (classes.length !== width) throw wrongWidth(width, `${classes.length} columns, one for each class`, where);
+    refuseOtherOrder(common, scores, 0, context);
     return { ...common, ...decides, kind: 'probability', scores };
   }
   if (width > 2) throw wrongWidth(width, 'one column, of the positive class, or two', where);
   const own = width === 1 ? loneScores(scores, joined, context) : positiveScores(scores, classes, columns, where);
+  refuseOtherOrder(common, own, classPosition(columns.positive ?? 1, classes.map(classText)), context);
   return { ...common, ...decides, kind: 'probability', scores: own };
+}
+
+/**
+ * Labels may follow another rule than the highest score (a threshold, priors), but scores that agree with them in another order of
+ * the classes are in that order.
+ */
+function refuseOtherOrder(
+  { rows, classes, labels }: { rows: number; classes: readonly ClassValue[]; labels: Int32Array | null },
+  scores: Float64Array,
+  positive: number,
+  { reference }: Context,
+): void {
+  const width = scores.length / rows;
+  if (labels === null || reference.threshold !== undefined || classes.length !== Math.max(width, 2)) return;
+  if (positive < 0 || new Set(labels).size !== classes.length) return;
+  const found = contradictionOf({ labels, values: scores, width, classes, positive, cut: 0.5 });
+  if (found === null || found.order === null) return;
+  throw new DataError({
+    found: `the predicted labels contradict the scores in ${found.rows} of ${rows} rows (the first is row ${found.row + 1} of the data)`,
+    expected:
+      width === 1
+        ? `scores of the class ${JSON.stringify(classText(classes[positive] as ClassValue))}: they are those of the other`
+        : `scores of ${found.order.map(classText).join(', ')}, in the order of the columns, as the labels have it; they were read as those of ${classes.map(classText).join(', ')}`,
+    where: reference.predictions,
+    remedy: 'Correct the columns of the scores, or name them in the order of the classes: {predictions, score: [...]}',
+  });
 }
 
 /** A lone column is of the positive class, unless its name says that it is of the other. */

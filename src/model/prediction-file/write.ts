@@ -1,7 +1,8 @@
-import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
+import { mkdtemp, rename, rm } from 'node:fs/promises';
 import { dirname, extname, join } from 'node:path';
 import { quoteIdentifier, quoteLiteral } from '../../data/dataset.ts';
 import { UsageError } from '../../errors.ts';
+import { makeFolder } from '../../make-folder.ts';
 import type { Predictions } from '../predictions.ts';
 import { labelColumn, scoreColumn } from './layout.ts';
 
@@ -47,7 +48,7 @@ function reasonOf(cause: unknown): string | null {
 async function write(input: Parameters<typeof writePredictionFile>[0]): Promise<void> {
   const { path, ids, predictions } = input;
   const { DuckDBInstance } = await import('@duckdb/node-api');
-  await mkdir(dirname(path), { recursive: true });
+  await makeFolder(dirname(path));
   const folder = await mkdtemp(join(dirname(path), '.predictions-'));
   const written = join(folder, 'file');
   const instance = await DuckDBInstance.create(':memory:');

@@ -1,7 +1,8 @@
 import type { Columns, Task } from '../../config/schema.ts';
 import { classPosition, classText, type ClassValue } from '../../data/class-text.ts';
-import { ConfigError } from '../../errors.ts';
+import { ConfigError, MismatchError } from '../../errors.ts';
 import { sigmoid, softmax } from '../../probabilities.ts';
+import type { OutputOrigin } from '../output-origins.ts';
 import type { Predictions, ReadingOptions } from '../predictions.ts';
 import { isProbability, wrongWidth, type Scores } from './scores.ts';
 
@@ -41,6 +42,25 @@ export function positiveColumn(classes: readonly ClassValue[], columns: Columns)
     found: `The classes of the model are ${classes.map(String).join(', ')}; the positive class of the data is ${String(positive)}`,
     expected: 'the positive class among those of the model',
     remedy: 'Set columns.positive, or list the classes, in the order of the scores, in columns.classes',
+  });
+}
+
+/** The graph may say of which class its only score is: then of the positive one. @throws MismatchError */
+export function refuseOtherClass(
+  classes: readonly ClassValue[],
+  origin: OutputOrigin | undefined,
+  columns: Columns,
+): void {
+  const [own] = origin?.classes ?? [];
+  if (own === undefined || origin?.classes?.length !== 1) return;
+  const named = classPosition(own, classes.map(classText));
+  // A classifier of encoded labels: 0 and 1 are positions.
+  const position = named < 0 ? classPosition(own, ['0', '1']) : named;
+  if (position < 0 || position === positiveColumn(classes, columns)) return;
+  throw new MismatchError({
+    found: `The only score of the model is that of the class ${JSON.stringify(classText(classes[position] as ClassValue))}`,
+    expected: `a score of the positive class, ${JSON.stringify(classText(columns.positive ?? 1))}`,
+    remedy: 'Export the scores of both classes, or set columns.positive to the class that the score is of',
   });
 }
 

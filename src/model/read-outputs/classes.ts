@@ -27,7 +27,9 @@ export type Classes = { classes: ClassValue[] } & Pick<Predictions, 'classesFrom
 export async function classesOf(input: ClassesInput): Promise<Classes> {
   const { columns, task, width, origin, seen } = input;
   const count = width === 1 && task === 'binary-classification' ? 2 : width;
-  const stated = columns.classes ?? origin?.classes ?? null;
+  // One score, and the class it is of: `refuseOtherClass` looks at that.
+  const own = count !== width && origin?.classes?.length === width ? null : (origin?.classes ?? null);
+  const stated = columns.classes ?? own;
   if (stated !== null) {
     if (width === 0 || stated.length === count) return { classes: [...stated] };
     const whose = columns.classes === undefined ? 'the model names' : 'columns.classes names';

@@ -35,6 +35,9 @@ export function impossibleClaims({ decision, evidence, view }: MadeDecision, now
     const reference = decision.evidence[index];
     if (reference === undefined) continue;
     wrong.push(...timeFaults(reference, each, made, referredTo.has(reference.sha256)));
+    if (!(Date.parse(each.startedAt) <= Date.parse(each.finishedAt))) {
+      wrong.push([`${each.kind} evidence that was finished before it was started`, 'the times of the run']);
+    }
     const judged = each.subjects.candidate;
     const named = candidate?.artifacts.find(
       (artifact) => judged !== undefined && identityOf(artifact) === identityOf(judged),

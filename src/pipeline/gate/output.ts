@@ -1,5 +1,5 @@
 import { firstFault, validatorOf, type LazyValidator } from '../../validator.ts';
-import { mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { defaults } from '../../config/index.ts';
 import {
@@ -10,6 +10,7 @@ import {
   type RecordedDecision,
 } from '../../evidence/index.ts';
 import { EvidenceError } from '../../errors.ts';
+import { makeFolder } from '../../make-folder.ts';
 import { drawing } from '../../report/draw.ts';
 import { renderHtml } from '../../report/html.ts';
 import { renderJunit } from '../../report/junit.ts';
@@ -126,7 +127,7 @@ async function keepOutOfGit(workspace: Workspace): Promise<void> {
   const folder = dirname(workspace.out);
   if (basename(folder) !== defaults.out) return;
   await writing(folder, async () => {
-    await mkdir(folder, { recursive: true });
+    await makeFolder(folder);
     await writeFile(join(folder, '.gitignore'), '*\n', { flag: 'wx' }).catch((cause: NodeJS.ErrnoException) => {
       if (cause.code !== 'EEXIST') throw cause;
     });

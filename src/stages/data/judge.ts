@@ -45,7 +45,7 @@ export function compileContract(contract: Contract, log: Log, limit = timeLimit)
   const unknown = new Set<string>();
   let validate: ValidateFunction;
   try {
-    validate = withTimeLimit(limit, () => compiler(contract, log, unknown).compile(contract.schema));
+    validate = withTimeLimit(limit, () => compiler(contract, log, unknown).compile(resolvedAnchors(contract.schema)));
   } catch (cause) {
     if (cause instanceof RangeError) throw endless(contract, cause);
     throw new DataError({
@@ -96,6 +96,27 @@ export function compileContract(contract: Contract, log: Log, limit = timeLimit)
       return violations;
     },
   };
+}
+
+/**
+ * `$dynamicRef` to an anchor that the schema has once is a `$ref` to it. ajv takes any such reference for one to the root of the
+ * schema while no schema around it has the anchor.
+ */
+function resolvedAnchors(schema: Contract['schema']): Contract['schema'] {
+  const text = JSON.stringify(schema);
+  if (!text.includes('"$dynamicRef"')) return schema;
+  const anchors: unknown[] = [];
+  JSON.parse(text, (key, value: unknown) => {
+    if (key === '$dynamicAnchor' || key === '$anchor') anchors.push(value);
+    return value;
+  });
+  return JSON.parse(text, (_, value: unknown) => {
+    const reference: unknown = Object(value) === value ? (value as Record<string, unknown>)['$dynamicRef'] : undefined;
+    if (typeof reference !== 'string' || Object.hasOwn(value as object, '$ref')) return value;
+    if (anchors.filter((anchor) => `#${String(anchor)}` === reference).length !== 1) return value;
+    const { $dynamicRef, ...others } = value as Record<string, unknown>;
+    return { ...others, $ref: $dynamicRef };
+  }) as Contract['schema'];
 }
 
 function endless(contract: Contract, cause: RangeError): DataError {

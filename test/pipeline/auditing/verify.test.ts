@@ -163,6 +163,16 @@ describe('a registry that contradicts itself, though every hash holds', () => {
       evidenceOf((each) => ({ ...each, subjects: { ...each.subjects, champion: artifact('z') } })),
       /where the outcome is hold: The evaluation evidence compares with champion/u,
     ],
+    [
+      'evidence without what the policy decides by',
+      evidenceOf((each) => ({ ...each, checks: [{ ...each.checks[0], id: 'evaluation/other' }] })),
+      /where the outcome is hold: The evaluation evidence has no check evaluation\/recall/u,
+    ],
+    [
+      'evidence that was finished before it was started',
+      evidenceOf((each) => ({ ...each, startedAt: '2098-01-01T00:00:00.000Z' })),
+      /finished before it was started/u,
+    ],
     ['evidence that is none', evidenceOf(() => ({ details: {} })), /refused: its evidence is not valid/u],
     [
       'other data than the evidence tells of',

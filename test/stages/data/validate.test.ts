@@ -250,6 +250,15 @@ test('hostile values and names reach the evidence short, on one line, with nothi
   });
 });
 
+test('a reference to the only dynamic anchor of its name leads there', async () => {
+  await withRows('a.csv', 'id,x\na,1\nb,two\n', async (path) => {
+    const schema = { properties: { x: { $dynamicRef: '#n' } }, $defs: { n: { $dynamicAnchor: 'n', type: 'number' } } };
+    const { observed, message } = check(await validate(path, schema), 'contract');
+    assert.equal(observed, 1);
+    assert.match(message, /first row 2 \(line 3\): x is "two": must be number/u);
+  });
+});
+
 test('a contract that cannot be used is refused with the reason', async () => {
   await withRows('a.csv', 'id\n1\n', async (path) => {
     const cases: [unknown, RegExp][] = [
