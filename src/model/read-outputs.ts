@@ -1,9 +1,9 @@
 import type { Columns, Task } from '../config/schema.ts';
-import type { ClassValue } from '../data/class-text.ts';
+import { classPosition, classText, type ClassValue } from '../data/class-text.ts';
 import { ConfigError, MismatchError } from '../errors.ts';
 import type { Predictions, ReadingOptions, SettledReading } from './predictions.ts';
 import { contradictionError, contradictionOf } from './read-outputs/agree.ts';
-import { chooseOutputs, type ChosenOutputs } from './read-outputs/choose.ts';
+import { chooseOutputs, possibleLabels, type ChosenOutputs } from './read-outputs/choose.ts';
 import { finalScores, kindOf, positiveColumn, refuseOtherClass } from './read-outputs/class-scores.ts';
 import { classesOf, labelIndexes, labelValues, type Classes } from './read-outputs/classes.ts';
 import { readLabels } from './read-outputs/labels.ts';
@@ -53,6 +53,8 @@ export function outputReader(
   }
   const scoreOf = columnReader(model, chosen.scores, task, columns);
   const labelOf = columnReader(model, chosen.labels, task, columns);
+  const asked = reading.output === undefined && chosen.labels === null && !numeric && !many;
+  const witness = asked ? labelWitness(model, rows) : null;
   let values: Float64Array | null = null;
   let width = 0;
   let type = 'double';
@@ -88,6 +90,7 @@ export function outputReader(
         labels ??= new Int32Array(rows * each);
         noteLabels(read.data, tensor.type, labels, done * each, seen);
       }
+      witness?.add(outputs, count, done);
       done += count;
     },
     async finish(known) {
@@ -102,7 +105,51 @@ export function outputReader(
         const outputs = { scores, given: decided, values: found, rows: done, labelName: names.labels, origin };
         return { predictions: readLabels(outputs, columns, reading), warnings };
       }
-      return { predictions: await readClasses(given, model, task, columns, reading, known, warnings), warnings };
+      const predictions = await readClasses(given, model, task, columns, reading, known, warnings);
+      if (scores !== null && 'dataLabels' in known)
+        witness?.refuseOtherOrder(scores, predictions.classes ?? [], columns);
+      return { predictions, warnings };
+    },
+  };
+}
+
+/**
+ * An output that no name says to be that of the labels is not read. But where it is the class of the highest score in every row, under
+ * another order of the classes, that is their order.
+ */
+function labelWitness({ outputs: declared }: Pick<LoadedModel, 'outputs'>, rows: number) {
+  const name = possibleLabels(declared);
+  if (name === null) return null;
+  const labels = new Int32Array(rows);
+  const seen = new Map<ClassValue, number>();
+  let usable = true;
+  return {
+    add(outputs: Readonly<Record<string, TensorValues>>, count: number, start: number) {
+      const tensor = outputs[name];
+      if (!usable || tensor === undefined) return;
+      usable = tensor.dims[0] === count && tensor.data.length === count && seen.size <= 1000;
+      if (usable) noteLabels(tensor.data, tensor.type, labels, start, seen);
+    },
+    /** @throws ConfigError that names the order */
+    refuseOtherOrder(scores: Scores, classes: readonly ClassValue[], { classes: stated }: Columns) {
+      const { values, width } = scores;
+      const names = classes.map(classText);
+      if (!usable || seen.size < 2 || width < 2 || width !== classes.length) return;
+      if (![...seen.keys()].every((label) => classPosition(label, names) >= 0)) return;
+      const read = { values, width, positive: 1, cut: 0.5 };
+      const given = { ...read, labels: labelIndexes(labels, [...seen.keys()], classes), classes };
+      const found = contradictionOf(given);
+      const order = found?.order ?? null;
+      if (found === null || order === null) return;
+      const turned = given.labels.map((index) => order.indexOf(classes[index] as ClassValue));
+      if (contradictionOf({ ...read, labels: turned, classes: order }) !== null) return;
+      throw contradictionError(found, {
+        ...given,
+        scoreName: scores.name,
+        labelName: name,
+        stated: stated !== undefined,
+        unnamed: true,
+      });
     },
   };
 }

@@ -210,6 +210,39 @@ test('beside scores that are named, an output that holds no class is none of lab
   await assert.rejects(read(bytes, 'multiclass-classification'), /The model predicts the label [789]/u);
 });
 
+test('an output of another name that is the label of every row, in another order of the classes, says so', async () => {
+  const bytes = build(
+    [
+      {
+        nodes: [
+          node('MatMul', ['x', 'w'], ['z']),
+          node('Softmax', ['z'], ['p'], [intAttribute('axis', 1)]),
+          node('ArgMax', ['z'], ['best'], [intAttribute('axis', 1), intAttribute('keepdims', 0)]),
+          node('Add', ['best', 'one'], ['next']),
+          node('Mod', ['next', 'three'], ['category']),
+        ],
+        initializers: [
+          tensor('w', 'float', [3, 3], floats(3, 0, 0, 0, 3, 0, 0, 0, 3)),
+          tensor('one', 'int64', [], int64s(1)),
+          tensor('three', 'int64', [], int64s(3)),
+        ],
+      },
+    ],
+    [
+      ['category', 'int64', ['N']],
+      ['p', 'float', ['N', 3]],
+    ],
+  );
+  const labels = ['0', '1', '2'];
+  await assert.rejects(
+    read(bytes, 'multiclass-classification', { labels }),
+    /Output category contradicts .*: "1", "2", "0" .*if category is no label, name the output of the scores: \{uri, output: p\}/u,
+  );
+  const settled = await read(bytes, 'multiclass-classification', { labels, columns: { classes: [1, 2, 0] } });
+  assert.deepEqual([settled.classes, settled.labels], [[1, 2, 0], null]);
+  assert.equal((await read(bytes, 'multiclass-classification', { labels, reading: { output: 'p' } })).labels, null);
+});
+
 describe('networks name no classes', () => {
   const scores: [what: string, bytes: Uint8Array, kind: Predictions['kind']][] = [
     ['PyTorch, with an open batch', network('logits', { batch: 'batch', softmax: false }), 'score'],

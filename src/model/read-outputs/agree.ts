@@ -86,9 +86,9 @@ function betterOrder(counts: Float64Array, classes: readonly ClassValue[]): Clas
 /** What to say of labels that contradict the scores. */
 export function contradictionError(
   { rows, row, order }: Contradiction,
-  input: LabelledScores & { scoreName: string; labelName: string; stated: boolean },
+  input: LabelledScores & { scoreName: string; labelName: string; stated: boolean; unnamed?: boolean },
 ): ConfigError {
-  const { labels, classes, width, scoreName, labelName, stated } = input;
+  const { labels, classes, width, scoreName, labelName, stated, unnamed } = input;
   const name = (value: ClassValue | undefined): string => JSON.stringify(value === undefined ? '' : classText(value));
   const highest = name(classes[clearHighest(input, row)]);
   const found = `Output ${labelName} contradicts the scores of output ${scoreName} in ${rows} of ${labels.length} rows (the first, row ${row + 1}, is labelled ${name(classes[labels[row] as number])}, and ${width === 1 ? `its score says ${highest}` : `the highest score is that of ${highest}`})`;
@@ -112,6 +112,6 @@ export function contradictionError(
   return new ConfigError({
     found,
     expected: `the order of the classes that agrees with the labels: ${agrees} (it was read as ${read}${stated ? ', from columns.classes' : ''})`,
-    remedy: `Set columns.classes: [${agrees}]`,
+    remedy: `Set columns.classes: [${agrees}]${unnamed === true ? `; or, if ${labelName} is no label, name the output of the scores: {uri, output: ${scoreName}}` : ''}`,
   });
 }

@@ -113,6 +113,15 @@ function labelOutput(outputs: readonly DeclaredOutput[], task: Task, columns: Co
   });
 }
 
+/** Beside scores without an output of labels: the only one that may be it under a name of its own. */
+export function possibleLabels(outputs: readonly DeclaredOutput[]): string | null {
+  const [only, ...others] = outputs.filter((each) => {
+    const width = rowWidth(each);
+    return !isFloating(each.type) && !besideLabels.test(each.name) && (width === null || width === 1);
+  });
+  return others.length === 0 ? (only?.name ?? null) : null;
+}
+
 /** Can this be scores of the task, as far as the shape says it? */
 function fitsTask(output: DeclaredOutput, task: Task, columns: Columns): boolean {
   const width = rowWidth(output);
