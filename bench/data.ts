@@ -2,7 +2,7 @@
  * A contract of types, ranges, enumerations, a pattern and formats on 20 mixed columns, judged by `contender validate` as a person runs it,
  * in Parquet, CSV and JSONL. Beside it, each in a process of its own and in turns: the bare engine that reads every cell of the file,
  * JSON.parse and ajv row by row on one thread, and (where BENCH_PYTHON names a Python with pandera, pandas, polars and pyarrow) the same
- * checks in pandera on pandas and on polars. Medians count. BENCH_ROWS, BENCH_ROUNDS; BENCH_INVALID: a share of invalid rows.
+ * checks in pandera on pandas and on polars. Medians count. BENCH_ROWS, BENCH_ROUNDS, BENCH_FORMATS; BENCH_INVALID: a share of invalid rows.
  */
 import { spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
@@ -17,8 +17,8 @@ const rows = Number(process.env['BENCH_ROWS'] ?? 2_000_000);
 const rounds = Number(process.env['BENCH_ROUNDS'] ?? 5);
 const invalid = Number(process.env['BENCH_INVALID'] ?? 0);
 const python = process.env['BENCH_PYTHON'];
-const formats = ['parquet', 'csv', 'jsonl'] as const;
-type Format = (typeof formats)[number];
+type Format = 'parquet' | 'csv' | 'jsonl';
+const formats = (process.env['BENCH_FORMATS'] ?? 'parquet,csv,jsonl').split(',') as Format[];
 
 /** Milliseconds from the start of the process to its end, peak resident memory in MiB, and the invalid rows it found. */
 interface Measured {

@@ -2,18 +2,20 @@ import {
   identityOf,
   workflowArtifact,
   type Artifact,
+  type Check,
   type Evidence,
   type EvidenceReference,
 } from '../../evidence/index.ts';
 import { committedPlace } from '../../registry/artifact-uri.ts';
 import type { MadeDecision } from '../../registry/verify.ts';
+import { verdictOf } from '../../stages/comparison.ts';
 
 /** Clocks of two runners may differ by so much, in milliseconds. */
 const skewMs = 5 * 60_000;
 
 /**
  * What a decision claims that cannot be so, as pairs of found and expected: addresses that nobody can fetch or whose bytes change,
- * sizes and times that are not those of the evidence, a time in the future. What is left (actor, source, the words of a person) is a claim.
+ * sizes and times that are not those of the evidence, a time in the future, verdicts that their numbers do not bear. What is left (actor, source, the words of a person) is a claim.
  *
  * @param now in milliseconds since 1970
  */
@@ -38,6 +40,7 @@ export function impossibleClaims({ decision, evidence, view }: MadeDecision, now
     if (!(Date.parse(each.startedAt) <= Date.parse(each.finishedAt))) {
       wrong.push([`${each.kind} evidence that was finished before it was started`, 'the times of the run']);
     }
+    for (const check of each.checks) wrong.push(...contradictions(check));
     const judged = each.subjects.candidate;
     const named = candidate?.artifacts.find(
       (artifact) => judged !== undefined && identityOf(artifact) === identityOf(judged),
@@ -47,6 +50,17 @@ export function impossibleClaims({ decision, evidence, view }: MadeDecision, now
     }
   }
   return wrong;
+}
+
+/** A check that passes and whose own numbers do not. */
+function contradictions({ id, verdict, comparison }: Check): [string, string][] {
+  if (verdict !== 'pass' || comparison?.requirement === undefined) return [];
+  const { lower, upper, margin, requirement } = comparison;
+  // Bounds of what must not be shown to be worse are corrected for how many there are.
+  if (requirement === 'not-inferior' || verdictOf(requirement, lower, upper, margin) === 'pass') return [];
+  return [
+    [`${id} that passes with bounds ${lower} to ${upper} and margin ${margin}`, `bounds that show ${requirement}`],
+  ];
 }
 
 /** @param known an earlier decision refers to it: what was measured again is kept once, with the time of the first */

@@ -173,6 +173,32 @@ describe('a registry that contradicts itself, though every hash holds', () => {
       evidenceOf((each) => ({ ...each, startedAt: '2098-01-01T00:00:00.000Z' })),
       /finished before it was started/u,
     ],
+    [
+      'a comparison that passes on bounds that show nothing',
+      evidenceOf((each) => ({
+        ...each,
+        checks: [
+          {
+            ...each.checks[0],
+            comparison: {
+              metric: 'recall',
+              champion: 0.9,
+              candidate: 0.5,
+              delta: -0.4,
+              lower: -0.45,
+              upper: -0.35,
+              margin: 0.01,
+              alpha: 0.05,
+              state: 'superior',
+              requirement: 'non-inferior',
+              method: 'tango-score',
+              n: 1000,
+            },
+          },
+        ],
+      })),
+      /passes with bounds -0\.45 to -0\.35/u,
+    ],
     ['evidence that is none', evidenceOf(() => ({ details: {} })), /refused: its evidence is not valid/u],
     [
       'other data than the evidence tells of',
