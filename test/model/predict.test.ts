@@ -45,8 +45,10 @@ describe('predictions of the spam models', async () => {
       assert.equal(predictions.rows, 2350);
       assert.equal(predictions.kind, 'probability');
       assert.deepEqual(predictions.classes, [0, 1]);
+      // What a quantised model gives depends on the instructions of the processor.
+      const tolerance = name.endsWith('int8') ? 1e-5 : 1e-6;
       for (const [row, value] of expected.entries())
-        assert.ok(Math.abs((scores[row] as number) - value) <= 1e-6, `row ${row + 1}`);
+        assert.ok(Math.abs((scores[row] as number) - value) <= tolerance, `row ${row + 1}`);
       // These models label by the greater probability.
       assert.deepEqual(
         predictions.labels,

@@ -95,24 +95,17 @@ describe('the address of a committed model', () => {
       const path = await commitModel(repository, 'm.onnx', Buffer.from(pointer));
       await writeFile(path, bytes);
       const uri = await immutableModelUri(repository.folder, path);
-      await inTemporaryFolder(async (folder) => {
-        assert.deepEqual(
-          await readFile(await fetchArtifact(repository.folder, model(uri), folder, { log: silentLog })),
-          bytes,
+      const fetched = (): Promise<Buffer> =>
+        inTemporaryFolder(async (folder) =>
+          readFile(await fetchArtifact(repository.folder, model(uri), folder, { log: silentLog })),
         );
-        await rm(path);
-        await assert.rejects(
-          fetchArtifact(repository.folder, model(uri), folder, { log: silentLog }),
-          /Git LFS.*git lfs fetch/u,
-        );
-        const store = join(repository.folder, '.git/lfs/objects', sha256(bytes).slice(0, 2), sha256(bytes).slice(2, 4));
-        await mkdir(store, { recursive: true });
-        await writeFile(join(store, sha256(bytes)), bytes);
-        assert.deepEqual(
-          await readFile(await fetchArtifact(repository.folder, model(uri), folder, { log: silentLog })),
-          bytes,
-        );
-      });
+      assert.deepEqual(await fetched(), bytes);
+      await rm(path);
+      await assert.rejects(fetched(), /Git LFS.*git lfs fetch/u);
+      const store = join(repository.folder, '.git/lfs/objects', sha256(bytes).slice(0, 2), sha256(bytes).slice(2, 4));
+      await mkdir(store, { recursive: true });
+      await writeFile(join(store, sha256(bytes)), bytes);
+      assert.deepEqual(await fetched(), bytes);
     }));
 
   test('brings the external data of a model along, and needs it committed too', () =>
