@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { sha256 } from '../../src/evidence/index.ts';
@@ -155,7 +155,7 @@ function replaced(work: (input: Replaced) => Promise<void>): Promise<void> {
             lfs,
             repository,
             get: async (options = {}) => {
-              const to = join(folder, 'new');
+              const to = await mkdtemp(join(folder, 'new-'));
               return readFile(
                 await fetchArtifact(repository.folder, artifact, to, { github, log: silentLog, ...options }),
               );
