@@ -96,6 +96,8 @@ async function readAll(
     }
     start += chunk.rowCount;
   }
+  // Another query of the connection would have ended this one.
+  if (start !== dataset.rows) throw new Error(`${start} of ${dataset.rows} rows were read`);
   return read;
 }
 

@@ -304,6 +304,9 @@ async function secure(
   }
 }
 
+/** Of wider decimals the engine reads other numbers. */
+const mostDigits = 38;
+
 /** DuckDB reads a second column of one name, in any case, under another name. */
 async function refuseRenamedColumns(
   connection: DuckDBConnection,
@@ -311,7 +314,16 @@ async function refuseRenamedColumns(
   columns: readonly DatasetColumn[],
 ): Promise<void> {
   const path = quoteLiteral(escapeGlob(source.path));
-  const written = await connection.runAndReadAll(`select name from parquet_schema(${path})`);
+  const written = await connection.runAndReadAll(`select name, precision from parquet_schema(${path})`);
+  const wide = written.getRows().find(([, precision]) => Number(precision) > mostDigits);
+  if (wide !== undefined) {
+    throw new DataError({
+      found: `column ${JSON.stringify(String(wide[0]).slice(0, 100))} holds decimals of ${Number(wide[1])} digits`,
+      expected: `at most ${mostDigits} digits`,
+      where: source.uri,
+      remedy: 'Write the column as decimals of fewer digits, or as text',
+    });
+  }
   const names = new Set(written.getRows().map((row) => row[0]));
   if (columns.every(({ name }) => names.has(name))) return;
   const seen = new Map<string, string>();

@@ -90,6 +90,7 @@ export async function readTimes(dataset: Dataset, name: string): Promise<Float64
       }
     }
   });
+  if (row !== dataset.rows) throw new Error(`${row} of ${dataset.rows} rows were read`);
   return values;
 }
 

@@ -90,6 +90,7 @@ export async function* featureBatches(
   begin();
   let filled = 0;
   let before = range?.start ?? 0;
+  const first = before;
   for await (const chunk of chunksOf(dataset, selected, range)) {
     for (let from = 0; from < chunk.rowCount;) {
       const count = Math.min(chunk.rowCount - from, size - filled);
@@ -102,6 +103,15 @@ export async function* featureBatches(
       begin();
       filled = 0;
     }
+  }
+  const [read, expected] = [before - first, Math.min(range?.count ?? dataset.rows, dataset.rows - first)];
+  if (read !== expected) {
+    throw new DataError({
+      found: `${read} rows could be read`,
+      expected: `${expected} rows, as many as were counted`,
+      where: dataset.uri,
+      remedy: 'Run it again, without anything that changes the file meanwhile',
+    });
   }
   if (filled > 0) yield batchOf(filled);
 }

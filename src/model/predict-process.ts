@@ -106,17 +106,22 @@ async function predictAll(job: Job, opening: Promise<Dataset>): Promise<Predicti
   async function readAll(dataset: Dataset, total: number): Promise<void> {
     const reading = [...runners];
     const inputs = reading.map(([, runner]) => runner.inputs);
-    const batches = Math.ceil(total / batchRows(new Set(inputs.flat().flatMap((plan) => plan.columns)).size));
+    const batchSize = batchRows(new Set(inputs.flat().flatMap((plan) => plan.columns)).size);
+    const batches = Math.ceil(total / batchSize);
     const waiting: { rows: number; outcomes: Promise<BatchOutcome[]> }[] = [];
     let pool: SessionPool | null = null;
     let [done, told, read] = [0, 0, 0];
+    // Read to their end first: the labels are read for them, and another query ends a stream of the same connection.
+    const few: { rows: number; feeds: Feeds[] }[] = [];
+    const range = { start: job.rows?.start ?? 0, count: Math.min(total, batchSize) };
+    for await (const batch of featureBatches(dataset, inputs, range)) few.push(batch);
+    for (const { rows, feeds } of few) {
+      for (const [position, [index, runner]] of reading.entries()) {
+        await steadiness(index, runner, feeds[position] as Feeds, rows);
+      }
+    }
     try {
       for await (const { rows, feeds } of featureBatches(dataset, inputs, job.rows)) {
-        if (read === 0) {
-          for (const [position, [index, runner]] of reading.entries()) {
-            await steadiness(index, runner, feeds[position] as Feeds, rows);
-          }
-        }
         read += 1;
         const asked = reading.map(([index], position) => (runners.has(index) ? (feeds[position] as Feeds) : null));
         if (pool === null) {

@@ -486,3 +486,19 @@ test('a line of JSONL that is too long or holds half a character is named', asyn
   );
   await withFile('rows.jsonl', '{"a":"\\ud83d\\ude00"}\n', async ({ rows }) => assert.equal(rows, 1));
 });
+
+/** Two rows with a column x of decimals of 39 digits, which the engine cannot write: 10.25 and 1.50. */
+const wideDecimals = Buffer.from(
+  [
+    'UEFSMRUEFSAVIEwVBBUAEgAAAQAAAAAAAAACAAAAAAAAABUAFRIVEiwVBBUQFQYVBhwAAAACAAAABAEBAwIVBBVEFURMFQQVABIAAAAAAAAAAA',
+    'AAAAAAAAAAAAQBAAAAAAAAAAAAAAAAAAAAAJYVABUSFRIsFQQVEBUGFQYcAAAAAgAAAAQBAQMCFQQZPDUAGAZzY2hlbWEVBAAVBCUCGAJpZAAV',
+    'DhUiFQIYAXglChUEFU4sXBUEFU4AAAAWBBkcGSwmABwVBBk1AAYQGRgCaWQVABYEFnQWdCZEJggpLBUEFQAVAgAVABUQFQIAPCkGGSYABAAAAC',
+    'YAHBUOGTUABhAZGAF4FQAWBBaYARaYASbcASZ8KSwVBBUAFQIAFQAVEBUCADwpBhkmAAQAAAAWjAIWBCYIFowCACggcGFycXVldC1jcHAtYXJy',
+    'b3cgdmVyc2lvbiAyNS4wLjEZLBwAABwAAADaAAAAUEFSMQ==',
+  ].join(''),
+  'base64',
+);
+
+test('decimals of more digits than the engine reads aright are refused', async () => {
+  assert.match(await refused('wide.parquet', wideDecimals), /column "x" holds decimals of 39 digits.*at most 38/u);
+});

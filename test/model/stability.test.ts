@@ -116,6 +116,17 @@ describe('a model', () => {
     );
   });
 
+  it('without names of classes, which are then read from the labels, is asked for every row', async () => {
+    // More than the engine hands over at once.
+    const rows = 25_000;
+    const result = await predicted(models['that answers each row for itself']?.bytes as Uint8Array, undefined, rows);
+    assert.ok(result.ok);
+    const { scores } = result.predictions;
+    assert.equal(scores?.length, rows);
+    const mean = (Math.sin(rows - 1) + Math.cos(rows - 1)) / 2;
+    assert.ok(Math.abs((scores.at(-1) ?? 0) - 1 / (1 + Math.exp(-mean))) < 1e-6);
+  });
+
   it('whose last bits move is held to the tolerance that is set', async () => {
     const { bytes } = models['whose last bits move with the other rows'] as { bytes: Uint8Array };
     assert.equal(stabilityIn(await predicted(bytes, { absolute: 0, relative: 0 })).differs, 'batch');

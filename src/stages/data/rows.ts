@@ -142,6 +142,7 @@ async function* tableRows(
     yield rows;
     before += rows.length;
   }
+  if (suspects === null && before !== dataset.rows) throw new Error(`${before} of ${dataset.rows} rows were read`);
 }
 
 async function* jsonRows(

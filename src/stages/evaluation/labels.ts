@@ -223,6 +223,7 @@ function manyClasses(
 ): string[] {
   if (columns.classes !== undefined) return configuredClasses(columns.classes);
   const names = [...new Set(texts)];
+  for (const { names: own, from } of known) if (from === undefined) refuseShifted(own, names, where);
   for (const name of known.flatMap((each) => believed(each, texts))) {
     if (classPosition(name, names) < 0) names.push(name);
   }
@@ -245,6 +246,25 @@ function believed({ names, from }: KnownClasses, labels: readonly string[]): rea
   const isOwn = (label: string): boolean => classPosition(label, names) >= 0;
   if (from === 'predicted') return [];
   return (from === 'counted' ? labels.every(isOwn) : labels.some(isOwn)) ? names : [];
+}
+
+/**
+ * Classes that are the numbers of labels in a list, next to labels that are numbers themselves: 0, 1 and 2 may stand for 1, 2 and 3,
+ * and a sound model would be wrong on every row.
+ * @throws ConfigError where one number more or less makes every label a class, and as they are some is none
+ */
+function refuseShifted(classes: readonly string[], labels: readonly string[], where: string): void {
+  const isClass = (label: string): boolean => classPosition(label, classes) >= 0;
+  if (labels.every(isClass) || !labels.every((label) => /^-?[0-9]{1,9}$/u.test(label))) return;
+  for (const shift of [-1, 1]) {
+    if (!labels.every((label) => isClass(String(Number(label) + shift)))) continue;
+    throw new ConfigError({
+      found: `the model's classes are ${listed(classes)}, and the labels in ${where} are ${listed(labels.toSorted((a, b) => Number(a) - Number(b)))}`,
+      expected: `labels that are classes: are the classes these labels, or their numbers ${shift < 0 ? 'from 0 on' : 'from 1 on'}?`,
+      where: 'columns.classes',
+      remedy: 'List the label of each class in the order of the model, such as classes: [1, 2, 3]',
+    });
+  }
 }
 
 function configuredClasses(classes: readonly ClassValue[]): string[] {

@@ -60,6 +60,17 @@ describe('the classes of a multiclass task', () => {
     assert.deepEqual(classes([{ names: ['0', '1', '2', '3'], from: 'counted' }], '2', '1.0'), ['0', '1', '2', '3']);
   });
 
+  it('that may be the numbers of the labels, from 0 or from 1 on, are asked for', () => {
+    const declared = (...names: string[]): KnownClasses[] => [{ names, from: undefined }];
+    assert.throws(
+      () => classes(declared('0', '1', '2'), '1', '2', '3'),
+      /classes are "0", "1", "2".*labels in data\.csv are "1", "2", "3".*from 0 on/u,
+    );
+    assert.throws(() => classes(declared('1', '2', '3'), '2', '0', '1'), /from 1 on/u);
+    assert.deepEqual(classes(declared('1', '2', '3'), '1', '3'), ['1', '2', '3']);
+    assert.deepEqual(classes(declared('1', '2', '3'), '1', '2', '7'), ['1', '2', '3', '7']);
+  });
+
   it('are none that a model of other labels has, that are only counted, or that were only predicted', () => {
     assert.deepEqual(classes([{ names: ['0', '1'], from: undefined }], 'spam', 'ham'), ['ham', 'spam']);
     assert.deepEqual(classes([{ names: ['0', '1', '2'], from: 'counted' }], '1', '2', '3'), ['1', '2', '3']);
