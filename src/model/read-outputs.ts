@@ -84,7 +84,9 @@ export function outputReader(
           throw new MismatchError({
             found: `Output ${chosen.labels} has dimensions [${tensor.dims.join(', ')}] for ${counted(count, 'rows')}`,
             expected: 'one label for every row',
-            remedy: 'Name the output of the scores: {uri, output}, or set the task of the model',
+            remedy: /^u?int8$/u.test(tensor.type)
+              ? `It is ${tensor.type}: give quantised scores as floats (DequantizeLinear) in the model`
+              : 'Name the output of the scores: {uri, output}, or set the task of the model',
           });
         }
         labels ??= new Int32Array(rows * each);

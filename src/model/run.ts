@@ -66,7 +66,9 @@ export function planSession({ uri, bytes, model, folder }: OpenedModel): {
       found: `the model gives only ${inspection.outputs.map(({ name, type }) => `${name}, a ${type}`).join('; ')}`,
       expected: 'at least one output that is a tensor',
       where: uri,
-      remedy: 'Export it with tensor outputs (skl2onnx: zipmap=False)',
+      remedy: inspection.outputs.some(({ type }) => /^(?:bfloat16|float[48]|complex)/u.test(type))
+        ? 'Cast the output to float in the model'
+        : 'Export it with tensor outputs (skl2onnx: zipmap=False)',
     });
   }
   const batch = inspection.inputs.map(({ shape }) => shape?.[0]).find((size) => typeof size === 'number');
