@@ -13,7 +13,11 @@ import { writeParquet } from '../support/parquet.ts';
 
 const open = (path: string): Promise<Dataset> => openDataset({ name: 'evaluation', path, uri: 'data/file' });
 
-async function withFile<T>(name: string, bytes: string | Buffer, work: (dataset: Dataset) => Promise<T>): Promise<T> {
+async function withFile<T>(
+  name: string,
+  bytes: string | Buffer,
+  work: (dataset: Dataset) => Promise<T> | T,
+): Promise<T> {
   return inTemporaryFolder(async (folder) => {
     const path = join(folder, name);
     await writeFile(path, bytes);
@@ -501,4 +505,19 @@ const wideDecimals = Buffer.from(
 
 test('decimals of more digits than the engine reads aright are refused', async () => {
   assert.match(await refused('wide.parquet', wideDecimals), /column "x" holds decimals of 39 digits.*at most 38/u);
+});
+
+test('a JSONL file may have values missing in any combination of its columns', async () => {
+  const keys = Array.from({ length: 17 }, (_, index) => `k${index}`);
+  const rows = 100_100;
+  const line = (row: number): string =>
+    `{${keys.map((key, index) => `"${key}":${(row >> index) % 2 === 0 ? 'null' : '1'}`).join(',')}}`;
+  const text = Array.from({ length: rows }, (_, row) => line(row)).join('\n');
+  await withFile('gaps.jsonl', text, (dataset) => {
+    assert.equal(dataset.rows, rows);
+    assert.deepEqual(
+      dataset.columns.map(({ name, type }) => `${name} ${type}`),
+      keys.map((key) => `${key} BIGINT`),
+    );
+  });
 });
