@@ -73,9 +73,11 @@ describe('candidate against champion, both live', () => {
         compare,
       );
       const ratio = find(evidence, 'load/p50-ratio');
-      assert.equal(ratio.verdict, 'fail', ratio.message);
       assert.ok(Math.abs(Number(ratio.observed) - 1.5) < 0.25, ratio.message);
-      assert.equal(evidence.verdict, 'fail');
+      // A host that takes the processor away is no machine to judge on, and the check says so.
+      const verdict = /other machines took/u.test(ratio.message) ? 'inconclusive' : 'fail';
+      assert.equal(ratio.verdict, verdict, ratio.message);
+      assert.equal(evidence.verdict, verdict);
     }
   });
 
