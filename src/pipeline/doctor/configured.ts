@@ -1,5 +1,6 @@
-import { open, readdir } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
+import { open, stat } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { partsOf } from '../../data/parts.ts';
 import { isProfile, type Config, type Model, type ModelReference } from '../../config/index.ts';
 import { inspectModel } from '../../model/inspect.ts';
 import { stageInputs } from '../configuration.ts';
@@ -11,14 +12,14 @@ const large = 2 * 1024 ** 3;
 /** Every file that the models of a configuration name: there, not a pointer, of what size; and models that a runtime takes. */
 export async function lookAtFiles(tell: Findings, config: Config, folder: string): Promise<void> {
   for (const [name, model] of Object.entries(config.models)) {
-    for (const { key, path } of filesOf(model)) await lookAtFile(tell, `${name}: ${key}`, folder, path);
+    for (const { key, path } of filesOf(model)) await lookAt(tell, `${name}: ${key}`, folder, path);
   }
 }
 
 function filesOf(model: Model): { key: string; path: string }[] {
   const { evaluation, reference, current } = model.data;
   const data = Object.entries({ evaluation, reference, current }).flatMap(([key, path]) =>
-    path === undefined || path === 'registry'
+    path === undefined || path === 'registry' || isAddress(path)
       ? []
       : [{ key: `data.${key}${isProfile(path) ? ' (profile)' : ''}`, path }],
   );
@@ -33,12 +34,31 @@ function filesOf(model: Model): { key: string; path: string }[] {
 function pathOf(reference: ModelReference | undefined): string | null {
   const uri = typeof reference === 'object' ? ('uri' in reference ? reference.uri : reference.predictions) : reference;
   if (uri === undefined || uri === 'registry') return null;
-  return /^[a-z][a-z0-9+.-]*:/iu.test(uri) ? null : uri;
+  return isAddress(uri) ? null : uri;
 }
 
-async function lookAtFile(tell: Findings, name: string, folder: string, path: string): Promise<void> {
+function isAddress(uri: string): boolean {
+  return /^[a-z][a-z0-9+.-]*:/iu.test(uri);
+}
+
+/** Of several files, those of a folder or that a wildcard matches, the first stands for all. */
+async function lookAt(tell: Findings, name: string, folder: string, path: string): Promise<void> {
   const full = resolve(folder, path);
-  if (/[*?]/u.test(basename(path))) return lookAtGlob(tell, name, full, path);
+  const isFolder = await stat(full).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+  if (!isFolder && !/[*?]/u.test(path)) return lookAtFile(tell, name, full, path);
+  try {
+    const parts = await partsOf(full, path);
+    const [first] = parts;
+    if (first !== undefined) await lookAtFile(tell, `${name} (first of ${parts.length})`, first.path, first.uri);
+  } catch (error) {
+    tellFault(tell, name, error);
+  }
+}
+
+async function lookAtFile(tell: Findings, name: string, full: string, path: string): Promise<void> {
   try {
     const { start, size } = await beginningOf(full);
     if (start.startsWith(pointerStart)) {
@@ -65,21 +85,6 @@ async function lookAtFile(tell: Findings, name: string, folder: string, path: st
       tell(name, 'problem', `${path} is not there`, 'Fetch or commit it, or name another file in contender.yml');
     } else tellFault(tell, name, error);
   }
-}
-
-async function lookAtGlob(tell: Findings, name: string, full: string, path: string): Promise<void> {
-  const pattern = new RegExp(
-    `^${basename(full)
-      .replace(/[.+^${}()|[\]\\]/gu, String.raw`\$&`)
-      .replaceAll('*', '.*')
-      .replaceAll('?', '.')}$`,
-    'u',
-  );
-  const names = (await readdir(dirname(full)).catch(() => [])).filter((each) => pattern.test(each));
-  const first = names[0];
-  if (first === undefined) {
-    tell(name, 'problem', `no file matches ${path}`, 'Write the files first, or name others in contender.yml');
-  } else await lookAtFile(tell, `${name} (first of ${names.length})`, dirname(full), join(dirname(full), first));
 }
 
 async function beginningOf(path: string): Promise<{ start: string; size: number }> {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { promisify } from 'node:util';
@@ -50,6 +50,26 @@ describe('what doctor says of a clone and its files', () => {
       assert.equal(told(findings, 'spam-filter: data.evaluation'), 'problem: data/eval.parquet is not there');
       assert.match(told(findings, 'History'), /^problem: the clone is shallow/u);
       assert.ok(findings.every(({ status, remedy }) => (status === 'ok') === (remedy === undefined)));
+    }));
+
+  test('data in several files, by the first of them, and none at an address', () =>
+    inTemporaryFolder(async (folder) => {
+      const { configure } = await gateRepository(folder);
+      await mkdir(join(folder, 'data/day=1'));
+      await rename(join(folder, 'data/eval.parquet'), join(folder, 'data/day=1/a.parquet'));
+      const evaluation = async (from: string, to: string): Promise<string> => {
+        await configure(`evaluation: ${from}`, `evaluation: ${to}`);
+        const found = (await look(folder)).find(({ name }) => name.startsWith('spam-filter: data.evaluation'));
+        return found === undefined ? 'nothing' : `${found.name}: ${found.status}: ${found.found}`;
+      };
+      const first = /^spam-filter: data\.evaluation \(first of 1\): ok: data\/day=1\/a\.parquet, /u;
+      assert.match(await evaluation('data/eval.parquet', 'data'), first);
+      assert.match(await evaluation('data', 'data/day=*/*.parquet'), first);
+      assert.match(await evaluation('data/day=*/*.parquet', 'data/*.csv'), /problem: data\/\*\.csv: no file matches/u);
+      assert.equal(
+        await evaluation('data/*.csv', `https://data.example/e.parquet#sha256=${'0'.repeat(64)}`),
+        'nothing',
+      );
     }));
 
   test('a configuration that is wrong is a problem, and the rest is looked at all the same', () =>
