@@ -45,7 +45,7 @@ export function firstFault({ errors }: LazyValidator<unknown>): string {
   return [instancePath, message, extra].filter(Boolean).join(' ');
 }
 
-const narrowed = new Map<string, LazyValidator<unknown>>();
+const validators = new Map<string, LazyValidator<unknown>>();
 
 /** A validator for this value: of the parts of the schema that it reaches. Those of values of one form are the same. */
 export function validatorFor<T>(
@@ -53,10 +53,10 @@ export function validatorFor<T>(
   value: unknown,
   options: { allErrors?: boolean } = {},
 ): LazyValidator<T> {
-  const relevant = relevantTo(schema, [value]);
-  const key = `${options.allErrors ?? false} ${JSON.stringify(relevant)}`;
-  const known = narrowed.get(key) ?? validatorOf(relevant, options);
-  narrowed.set(key, known);
+  const reached = relevantTo(schema, [value]);
+  const key = `${options.allErrors ?? false} ${JSON.stringify(reached)}`;
+  const known = validators.get(key) ?? validatorOf(reached, options);
+  validators.set(key, known);
   return known as LazyValidator<T>;
 }
 

@@ -83,11 +83,8 @@ export function addTrafficCommands(program: Command, context: CommandContext): v
           });
           return context.print(options.json === true ? JSON.stringify({ message, result }, null, 2) : message);
         }
-        const { switchBack } = await import('../pipeline/rollout/run-switch.ts');
         const result =
-          options.back === true
-            ? await switchBack(workspace, { ...input, reason: options.reason ?? 'switched back' })
-            : await run(workspace, input);
+          options.back === true ? await back(workspace, input, options.reason) : await run(workspace, input);
         context.print(
           options.json === true
             ? JSON.stringify(result, null, 2)
@@ -96,4 +93,9 @@ export function addTrafficCommands(program: Command, context: CommandContext): v
         context.finish(options.back === true ? 0 : exitCodeOf(result));
       });
   }
+}
+
+async function back(workspace: Workspace, input: TrafficInput, reason = 'switched back'): Promise<PromoteResult> {
+  const { switchBack } = await import('../pipeline/rollout/run-switch.ts');
+  return switchBack(workspace, { ...input, reason });
 }

@@ -45,11 +45,8 @@ export function timesOf(column: DatasetColumn): TimeReading {
   return { column, use: 'number', of };
 }
 
-/**
- * How a column of times is read, after every cell of it was looked at.
- * @throws DataError where there is no such column, or a cell is no time
- */
-export async function readingOfTimes(dataset: Dataset, name: string): Promise<TimeReading> {
+/** A column of times as it stands in a file: expressions of the time and of the text of a cell, over a FROM clause. */
+function timeColumn(dataset: Dataset, name: string): { times: TimeReading; from: string; time: string; text: string } {
   const [column] = requireColumns(dataset, [name]) as [DatasetColumn];
   const times = timesOf(column);
   const { from, expressions } = readingOf(dataset, [
@@ -57,7 +54,16 @@ export async function readingOfTimes(dataset: Dataset, name: string): Promise<Ti
     { column, use: 'text' },
   ]);
   const [cell, text] = expressions as [string, string];
-  const query = `select row, text from (select row_number() over () as row, ${text} as text, ${times.of(cell)} as time from ${from})
+  return { times, from, time: times.of(cell), text };
+}
+
+/**
+ * How a column of times is read, after every cell of it was looked at.
+ * @throws DataError where there is no such column, or a cell is no time
+ */
+export async function readingOfTimes(dataset: Dataset, name: string): Promise<TimeReading> {
+  const { times, from, time, text } = timeColumn(dataset, name);
+  const query = `select row, text from (select row_number() over () as row, ${text} as text, ${time} as time from ${from})
     where text is not null and time is null order by row limit 1`;
   const [bad] = await reading(dataset, async () => (await dataset.connection.runAndReadAll(query)).getRows());
   if (bad === undefined) return times;
@@ -69,23 +75,17 @@ export async function readingOfTimes(dataset: Dataset, name: string): Promise<Ti
  * @throws DataError where the column is not there, or a row has no time
  */
 export async function readTimes(dataset: Dataset, name: string): Promise<Float64Array> {
-  const [column] = requireColumns(dataset, [name]) as [DatasetColumn];
-  const times = timesOf(column);
-  const { from, expressions } = readingOf(dataset, [
-    { column, use: times.use },
-    { column, use: 'text' },
-  ]);
-  const [cell, text] = expressions as [string, string];
+  const { from, time, text } = timeColumn(dataset, name);
   const values = new Float64Array(dataset.rows);
   let row = 0;
   await reading(dataset, async () => {
-    const rows = await dataset.connection.stream(`select ${times.of(cell)}, ${text} from ${from}`);
+    const rows = await dataset.connection.stream(`select ${time}, ${text} from ${from}`);
     for (let chunk = await rows.fetchChunk(); chunk !== null && chunk.rowCount > 0; chunk = await rows.fetchChunk()) {
       const [found, texts] = [chunk.getColumnVector(0), chunk.getColumnVector(1)];
       for (let each = 0; each < chunk.rowCount; each++) {
-        const time = found.getItem(each) as number | null;
-        if (time === null) throw noTime(dataset, name, row + 1, texts.getItem(each) as string | null);
-        values[row] = time;
+        const value = found.getItem(each) as number | null;
+        if (value === null) throw noTime(dataset, name, row + 1, texts.getItem(each) as string | null);
+        values[row] = value;
         row += 1;
       }
     }

@@ -57,6 +57,7 @@ interface Runner extends LoadedModel {
 
 async function predictAll(job: Job, opening: Promise<Dataset>): Promise<PredictionResult[]> {
   const results: PredictionResult[] = [];
+  let labels: Promise<readonly string[]> | undefined;
   const runners = new Map<number, Runner>();
   // Told when it is waited for: the models load while the engine starts.
   opening.catch(() => {});
@@ -93,8 +94,12 @@ async function predictAll(job: Job, opening: Promise<Dataset>): Promise<Predicti
   }
   return results;
 
-  /** Texts of the labels of the data. */
-  async function dataLabels(): Promise<readonly string[]> {
+  /** Texts of the labels of the data, which every model and every look at its steadiness may ask for. */
+  function dataLabels(): Promise<readonly string[]> {
+    return (labels ??= readLabels());
+  }
+
+  async function readLabels(): Promise<readonly string[]> {
     const dataset = await opening;
     const { columns } = dataset;
     const [name = ''] = labelColumns(job.columns);

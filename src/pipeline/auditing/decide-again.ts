@@ -1,7 +1,8 @@
-import { validatorFor, validatorOf } from '../../validator.ts';
+import { validatorOf } from '../../validator.ts';
 import { isDeepStrictEqual } from 'node:util';
 import { policySubject, environmentRule, type Config, type Model } from '../../config/index.ts';
-import { isOfData, Model as ModelSchema, stageFacts } from '../configuration.ts';
+import { isOfData, stageFacts } from '../configuration.ts';
+import { policyIn, type RecordedPolicy } from '../recorded-policy.ts';
 import type { Act } from '../../decide/act.ts';
 import { assign } from '../../decide/assign.ts';
 import { decide, referenceTo } from '../../decide/decide.ts';
@@ -37,7 +38,7 @@ import { impossibleClaims } from './claims.ts';
  */
 export function underItsOwnPolicy(): DecisionCheck {
   // Decisions share few policies.
-  const policies = new Map<string, Policy | null>();
+  const policies = new Map<string, RecordedPolicy | null>();
   return (made) => {
     const { decision } = made;
     const remedy = `Find out who wrote it (git log -- ${made.path}), and revert that commit`;
@@ -107,20 +108,11 @@ export function underPolicyOf(config: Config, where: string): DecisionCheck {
   };
 }
 
-type Policy = ReturnType<typeof policySubject>;
-
-function policyIn(text: string): Policy | null {
-  const value: unknown = JSON.parse(text);
-  if (typeof value !== 'object') return null;
-  const model = { ...value, candidate: '-' };
-  return validatorFor(ModelSchema, model)(model) ? (value as Policy) : null;
-}
-
 /**
  * What the policy leaves out: the candidate, which the decision names, and a champion that stood in while the registry had none,
  * of which the evidence tells.
  */
-function configuredBy(policy: Policy, { view, evidence }: MadeDecision): Model {
+function configuredBy(policy: RecordedPolicy, { view, evidence }: MadeDecision): Model {
   const standIn = evidence.find((each) => each.subjects.champion !== undefined)?.subjects.champion;
   return {
     ...policy,

@@ -1,7 +1,6 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
-import { Ajv2020 } from 'ajv/dist/2020.js';
-import { policySubject, type Model } from '../../config/index.ts';
+import type { Model } from '../../config/index.ts';
 import { temporaryFolder } from '../../data/temporary.ts';
 import { namedVersion } from '../../decide/rollback.ts';
 import { UsageError } from '../../errors.ts';
@@ -18,7 +17,8 @@ import { stages } from '../../stages/index.ts';
 import type { Stage } from '../../stages/stage.ts';
 import { version } from '../../version.ts';
 import { counted } from '../../wording.ts';
-import { Model as ModelSchema, stageInputs } from '../configuration.ts';
+import { stageInputs } from '../configuration.ts';
+import { policyIn, type RecordedPolicy } from '../recorded-policy.ts';
 import { resolveCandidate, withModelFolder } from '../contestants/resolve.ts';
 import { prepareStages, runStages } from '../gate/run-stage.ts';
 import { openRegistry } from '../open-registry.ts';
@@ -126,7 +126,7 @@ async function configured(
   }: {
     decision: RecordedDecision;
     wanted: readonly Evidence[];
-    policy: Omit<Model, 'candidate' | 'champion'>;
+    policy: RecordedPolicy;
     inputs: FetchedInput[];
   },
 ): Promise<Model> {
@@ -168,10 +168,9 @@ function kept(champion: Artifact, { from }: RecordedDecision): Artifact | undefi
     : { ...found, ...(champion.reading === undefined ? {} : { reading: champion.reading }) };
 }
 
-function policyOf({ policy, seq }: RecordedDecision): Omit<Model, 'candidate' | 'champion'> {
-  const value = JSON.parse(policy.text) as Model;
-  const isModel = new Ajv2020({ strict: false }).compile(ModelSchema);
-  if (isModel({ ...value, candidate: '-' }) && digest(policySubject(value)) === policy.sha256) return value;
+function policyOf({ policy, seq }: RecordedDecision): RecordedPolicy {
+  const value = policyIn(policy.text);
+  if (value !== null && digest(value) === policy.sha256) return value;
   throw new UsageError({
     found: `the configuration that decision ${seq} keeps is not one that this version of Contender takes`,
     remedy: 'Use the version that recorded it (registry log --json names it in the evidence)',

@@ -9,7 +9,6 @@ import { rollout as stage } from '../../stages/rollout/stage.ts';
 import { withModelFolder } from '../contestants/resolve.ts';
 import { discardEvidence } from '../gate/output.ts';
 import type { PromoteResult } from '../gate/promote.ts';
-import { openRegistry } from '../open-registry.ts';
 import { insideGrowing, type Workspace } from '../workspace.ts';
 import { openObserver } from './observe.ts';
 import type { Observer } from './observer.ts';
@@ -23,8 +22,7 @@ import {
   raise,
   renew,
   renewOnTime,
-  requireGate,
-  requireNoOther,
+  requireReady,
   rollBack,
   type Begun,
   type Run,
@@ -51,12 +49,10 @@ export async function runRollout(workspace: Workspace, input: TrafficInput): Pro
 }
 
 async function rollOut(workspace: Workspace, input: TrafficInput, begun: Begun): Promise<PromoteResult> {
-  const { weights, artifacts, view } = begun;
+  const { weights, artifacts } = begun;
   const settings = begun.settings as Rollout;
   if (identityOf(artifacts.candidate) === identityOf(artifacts.champion)) return finish(workspace, input, weights);
-  requireGate(artifacts.candidate, view);
-  requireNoOther(stage, await weights.read(), weights);
-  if (input.record) await (await openRegistry(workspace)).ensureWritable();
+  await requireReady(workspace, input, begun);
   const limits: Limits = {
     stepMs: milliseconds(settings.step_time),
     maxStepMs: milliseconds(settings.max_step_time),

@@ -15,7 +15,6 @@ import { rollBack as rollBackRegistry } from '../gate/acts.ts';
 import { discardEvidence } from '../gate/output.ts';
 import type { PromoteResult } from '../gate/promote.ts';
 import { checksOnServed } from '../gate/run-stage.ts';
-import { openRegistry } from '../open-registry.ts';
 import { insideGrowing, type Workspace } from '../workspace.ts';
 import { ask } from './http.ts';
 import { openObserver } from './observe.ts';
@@ -32,8 +31,7 @@ import {
   raise,
   renew,
   renewOnTime,
-  requireGate,
-  requireNoOther,
+  requireReady,
   rollBack,
   stepCheck,
   type Begun,
@@ -62,13 +60,11 @@ async function switchTo(
   begun: Begun,
   downloads: string,
 ): Promise<PromoteResult> {
-  const { weights, artifacts, view } = begun;
+  const { weights, artifacts } = begun;
   const settings = begun.settings as Switch;
   const keepMs = milliseconds(settings.keep_blue);
   if (identityOf(artifacts.candidate) === identityOf(artifacts.champion)) return finish(workspace, input, weights);
-  requireGate(artifacts.candidate, view);
-  requireNoOther(stage, await weights.read(), weights);
-  if (input.record) await (await openRegistry(workspace)).ensureWritable();
+  await requireReady(workspace, input, begun);
   const limits: SwitchLimits = {
     watchMs: milliseconds(settings.watch_time),
     noDataMs: milliseconds(settings.no_data ?? '1m'),

@@ -164,8 +164,16 @@ export async function finish(workspace: Workspace, input: TrafficInput, weights:
   return runPromote(workspace, input);
 }
 
+/** Before any traffic moves: the gate passed, nobody else moves it, and what is seen can be recorded. @throws UsageError; RegistryError */
+export async function requireReady(workspace: Workspace, { record }: TrafficInput, begun: Begun): Promise<void> {
+  const { stage, weights, artifacts, view } = begun;
+  requireGate(artifacts.candidate, view);
+  requireNoOther(stage, await weights.read(), weights);
+  if (record) await (await openRegistry(workspace)).ensureWritable();
+}
+
 /** Nothing is let out that the gate did not let through, but for what production must show. @throws UsageError */
-export function requireGate(candidate: Artifact, view: RegistryHistory): void {
+function requireGate(candidate: Artifact, view: RegistryHistory): void {
   const last = lastDecisionOn(identityOf(candidate), view);
   const late = stages.filter(({ needs }) => needs === 'logs' || needs === 'traffic').map(({ kind }) => kind);
   const open = (last?.reasons ?? []).filter(
@@ -186,7 +194,7 @@ export function requireGate(candidate: Artifact, view: RegistryHistory): void {
   });
 }
 
-export function requireNoOther(stage: Stage, weight: number, { name }: WeightStore): void {
+function requireNoOther(stage: Stage, weight: number, { name }: WeightStore): void {
   if (weight === 0) return;
   throw new UsageError({
     found: `the candidate has ${weight}% of the traffic already`,
