@@ -236,19 +236,26 @@ export function openGitHubRegistry(input: GitHubRegistryInput): Registry {
     for (const bytes of plan.files.values()) cache.set(blobOid(bytes), Buffer.from(bytes));
     const together = attempts.together && called.length > 0;
     const attempt: Attempt = { path: plan.path, commit: null, tags: together ? called.map(({ name }) => name) : [] };
+    // The same decision, in doubt since an earlier attempt: a reading that lags asks for it once more, and to be refused then says
+    // nothing of the first.
+    const before = attempts.made.get(plan.sha256);
+    const withdraw = (): void => {
+      if (before === undefined) attempts.made.delete(plan.sha256);
+      else attempts.made.set(plan.sha256, before);
+    };
     attempts.made.set(plan.sha256, attempt);
     try {
       if (together) {
         attempt.commit = await commitWithTags(where, found, { ...plan, seq: plan.decision.seq }, model, called);
         if (attempt.commit === null) {
           attempts.together = false;
-          attempts.made.delete(plan.sha256);
+          withdraw();
         }
       } else attempt.commit = await commitOnBranch(where, found, plan.files, plan.message);
     } catch (error) {
       if (!(error instanceof GitHubError)) throw error;
       log.debug(`${model}: ${error.fault.found}`);
-      if (!error.uncertain) attempts.made.delete(plan.sha256);
+      if (!error.uncertain) withdraw();
       if (isOvertaken(error) || error.uncertain) {
         // Nobody moved the branch, and yet it was refused: then it was not for a rival.
         if (together && attempts.refusedAt === found.head) attempts.together = false;

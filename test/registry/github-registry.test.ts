@@ -277,6 +277,20 @@ describe('a write whose fate nobody told', () => {
     }
   }
 
+  for (const [name, fault] of [...doubts.slice(0, 2), ['an answer', null] as const]) {
+    test(`${name}, and then readings that lag: the refused second attempt says nothing of the first`, () =>
+      withGitHub(async (server) => {
+        await promote(registryOn(server), 'a');
+        if (fault !== null) server.fail(fault, { when: /mutation Commit/u });
+        server.fail('stale', { when: /query Snapshot/u, skip: 1 });
+        const registry = registryOn(server, { timeoutMs: 1000 });
+        const result = await registry.record({ model, decide: judged(model, 'b', 'reject'), evidence: [] });
+        const log = await registryOn(server).log(model);
+        assert.deepEqual([result.status, log.length], ['recorded', 2]);
+        assert.deepEqual(await registryOn(server).verify(), []);
+      }));
+  }
+
   test('when GitHub stays away afterwards, the message says that the decision may be there', () =>
     withGitHub(async (server) => {
       await promote(registryOn(server), 'a');

@@ -143,16 +143,16 @@ function freePort(): Promise<number> {
   });
 }
 
-/** A reload ends connections that are kept open: every client asks again. */
+/** A reload ends connections that are kept open: every client asks again, on a new one. */
 async function answerTo(port: number, user: string, agent: Agent): Promise<string> {
   try {
     return await askOnce(port, user, agent);
   } catch {
-    return askOnce(port, user, agent);
+    return askOnce(port, user, false);
   }
 }
 
-function askOnce(port: number, user: string, agent: Agent): Promise<string> {
+function askOnce(port: number, user: string, agent: Agent | false): Promise<string> {
   return new Promise((done, failed) => {
     request({ host: '127.0.0.1', port, agent, headers: { 'x-user-id': user } }, (response) => {
       let text = '';
