@@ -19,6 +19,10 @@ export const certainKinds: readonly PersonalKind[] = ['email', 'iban'];
 
 interface Form {
   kind: PersonalKind;
+  /** Digits that every match has at least, so that a text with fewer is not searched. */
+  digits: number;
+  /** A character that every match has. */
+  has?: string;
   pattern: RegExp;
   holds?: (text: string) => boolean;
 }
@@ -27,50 +31,89 @@ const email = String.raw`[\p{L}\p{N}._%+'-]{1,64}@(?:[\p{L}\p{N}](?:[\p{L}\p{N}-
 
 /** In the order they are looked for: what is one is no other. */
 const forms: readonly Form[] = [
-  { kind: 'email', pattern: new RegExp(email, 'gu') },
-  { kind: 'iban', pattern: /(?<![A-Za-z0-9])[A-Z]{2}[0-9]{2}(?: ?[A-Z0-9]){11,30}(?![A-Za-z0-9])/gu, holds: isIban },
-  { kind: 'ip', pattern: /(?<![0-9.])(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?![0-9.])/gu, holds: isAddress },
+  { kind: 'email', digits: 0, has: '@', pattern: new RegExp(email, 'gu') },
+  {
+    kind: 'iban',
+    digits: 6,
+    pattern: /(?<![A-Za-z0-9])[A-Z]{2}[0-9]{2}(?: ?[A-Z0-9]){11,30}(?![A-Za-z0-9])/gu,
+    holds: isIban,
+  },
   {
     kind: 'ip',
+    digits: 4,
+    has: '.',
+    pattern: /(?<![0-9.])(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?![0-9.])/gu,
+    holds: isAddress,
+  },
+  {
+    kind: 'ip',
+    digits: 0,
+    has: ':',
     pattern: /(?<![0-9A-Fa-f:.])(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{1,4}(?![0-9A-Fa-f:.])/gu,
     holds: isAddress,
   },
   // United States: SSN. Brazil: CPF. Spain: DNI, NIE. Italy: codice fiscale. Sweden: personnummer. United Kingdom: NINO.
-  { kind: 'national-id', pattern: /(?<![0-9-])(?!000|666|9)[0-9]{3}-(?!00)[0-9]{2}-(?!0000)[0-9]{4}(?![0-9-])/gu },
-  { kind: 'national-id', pattern: /(?<![0-9.])[0-9]{3}\.[0-9]{3}\.[0-9]{3}-[0-9]{2}(?![0-9])/gu, holds: isCpf },
-  { kind: 'national-id', pattern: /(?<![A-Za-z0-9])[XYZ0-9][0-9]{7}-?[A-HJ-NP-TV-Z](?![A-Za-z0-9])/gu, holds: isDni },
   {
     kind: 'national-id',
+    digits: 9,
+    has: '-',
+    pattern: /(?<![0-9-])(?!000|666|9)[0-9]{3}-(?!00)[0-9]{2}-(?!0000)[0-9]{4}(?![0-9-])/gu,
+  },
+  {
+    kind: 'national-id',
+    digits: 11,
+    has: '.',
+    pattern: /(?<![0-9.])[0-9]{3}\.[0-9]{3}\.[0-9]{3}-[0-9]{2}(?![0-9])/gu,
+    holds: isCpf,
+  },
+  {
+    kind: 'national-id',
+    digits: 7,
+    pattern: /(?<![A-Za-z0-9])[XYZ0-9][0-9]{7}-?[A-HJ-NP-TV-Z](?![A-Za-z0-9])/gu,
+    holds: isDni,
+  },
+  {
+    kind: 'national-id',
+    digits: 7,
     pattern: /(?<![A-Za-z0-9])[A-Z]{6}[0-9]{2}[A-EHLMPRST][0-9]{2}[A-Z][0-9]{3}[A-Z](?![A-Za-z0-9])/gu,
   },
   {
     kind: 'national-id',
+    digits: 10,
     pattern: /(?<![0-9])(?:19|20)?[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])[-+][0-9]{4}(?![0-9])/gu,
     holds: isPersonnummer,
   },
   {
     kind: 'national-id',
+    digits: 6,
     pattern:
       /(?<![A-Za-z0-9])[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] ?[0-9]{2} ?[0-9]{2} ?[0-9]{2} ?[A-D](?![A-Za-z0-9])/gu,
   },
   {
     kind: 'card',
+    digits: 13,
     pattern: /(?<![0-9+])(?<![0-9][ .,-])[2-6][0-9]{3}([ -]?)[0-9]{4}\1[0-9]{4}\1[0-9]{1,7}(?![0-9])/gu,
     holds: isCard,
   },
   {
     kind: 'card',
+    digits: 15,
     pattern: /(?<![0-9+])(?<![0-9][ .,-])3[47][0-9]{2}([ -]?)[0-9]{6}\1[0-9]{5}(?![0-9])/gu,
     holds: isCard,
   },
   // With the sign of its country, or grouped as in North America.
   {
     kind: 'phone',
+    digits: 8,
     pattern:
       /(?<![0-9A-Za-z+])(?<![0-9][ .-])(?:\+|00)[1-9][0-9]{0,2}[ .-]?(?:\(0?[0-9]{1,4}\)[ .-]?)?(?:[0-9]{1,4}[ ./-]?){2,5}[0-9]{2,4}(?![0-9])/gu,
     holds: isPhone,
   },
-  { kind: 'phone', pattern: /(?<![0-9])(?:\([2-9][0-9]{2}\) ?|[2-9][0-9]{2}[-.])[2-9][0-9]{2}[-.][0-9]{4}(?![0-9])/gu },
+  {
+    kind: 'phone',
+    digits: 10,
+    pattern: /(?<![0-9])(?:\([2-9][0-9]{2}\) ?|[2-9][0-9]{2}[-.])[2-9][0-9]{2}[-.][0-9]{4}(?![0-9])/gu,
+  },
 ];
 
 /** Longer texts are looked at up to here. */
@@ -104,12 +147,21 @@ function replaced(
   by: (kind: PersonalKind, match: string) => string,
 ): string {
   let rest = text;
-  for (const { kind, pattern, holds } of forms) {
-    if (!kinds.includes(kind)) continue;
-    if (kind === 'email' ? !rest.includes('@') : !/[0-9:]/u.test(rest)) continue;
+  const there = digitsIn(text);
+  for (const { kind, digits, has, pattern, holds } of forms) {
+    if (there < digits || !kinds.includes(kind) || (has !== undefined && !rest.includes(has))) continue;
     rest = rest.replace(pattern, (match) => (holds === undefined || holds(match) ? by(kind, match) : match));
   }
   return rest;
+}
+
+function digitsIn(text: string): number {
+  let count = 0;
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code >= 48 && code <= 57) count++;
+  }
+  return count;
 }
 
 /** ISO 13616: letters are numbers from 10 on, and the whole with its first four characters at the end is 1 modulo 97. */
