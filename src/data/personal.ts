@@ -116,11 +116,15 @@ const forms: readonly Form[] = [
   },
 ];
 
+/** Of a form that has neither an @ nor a colon. */
+const fewestDigits = Math.min(...forms.filter(({ has }) => has !== '@' && has !== ':').map(({ digits }) => digits));
+
 /** Longer texts are looked at up to here. */
 const longest = 2000;
 
 /** The kinds of personal data in a text, and whether it is nothing but one of them. */
 export function personalIn(text: string): { kind: PersonalKind; whole: boolean }[] {
+  if (digitsIn(text) < fewestDigits && !text.includes('@') && !text.includes(':')) return [];
   const found = new Map<PersonalKind, boolean>();
   const trimmed = text.trim();
   replaced(text.slice(0, longest), personalKinds, (kind, match) => {
