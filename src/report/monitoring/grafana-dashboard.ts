@@ -1,21 +1,37 @@
+import type { Dashboard, FieldConfigSource, GridPos, Panel } from '@grafana/schema';
+import type { Options as StatOptions } from '@grafana/schema/dist/esm/raw/composable/stat/panelcfg/x/StatPanelCfg_types.gen';
+import type { Options as TableOptions } from '@grafana/schema/dist/esm/raw/composable/table/panelcfg/x/TablePanelCfg_types.gen';
+import type { Options as TimeSeriesOptions } from '@grafana/schema/dist/esm/raw/composable/timeseries/panelcfg/x/TimeSeriesPanelCfg_types.gen';
+
+/** What Grafana's own schema says, written as JSON: its enumerations by their values. */
+type Plain<T> = T extends string ? `${T}` : T extends object ? { [K in keyof T]: Plain<T[K]> } : T;
+
 /**
  * A dashboard for Grafana that provisions as it is: `__inputs` are asked for by hand only, so the source is a variable of type
  * datasource; `id` null and a fixed `uid`.
  */
-export function grafanaDashboard(): object {
+export function grafanaDashboard(): Plain<Dashboard> {
   const source = { type: 'prometheus', uid: '${datasource}' };
-  const target = (expr: string, legendFormat: string): object => ({
+  const target = (expr: string, legendFormat: string): Record<string, unknown> => ({
     refId: 'A',
     datasource: source,
     expr,
     legendFormat,
   });
-  const place = (x: number, y: number, w: number, h: number): object => ({ x, y, w, h });
-  const defaults = (more: object = {}): object => ({ defaults: { ...more }, overrides: [] });
-  const legend = {
-    legend: { displayMode: 'list', placement: 'bottom', showLegend: true },
+  const place = (x: number, y: number, w: number, h: number): GridPos => ({ x, y, w, h });
+  const defaults = (more: Plain<FieldConfigSource>['defaults'] = {}): Plain<FieldConfigSource> => ({
+    defaults: more,
+    overrides: [],
+  });
+  const legend: Plain<Pick<TimeSeriesOptions, 'legend' | 'tooltip'>> = {
+    legend: { calcs: [], displayMode: 'list', placement: 'bottom', showLegend: true },
     tooltip: { mode: 'multi', sort: 'none' },
   };
+  const stat = (colorMode: Plain<StatOptions>['colorMode']): Plain<Partial<StatOptions>> => ({
+    colorMode,
+    graphMode: 'none',
+    reduceOptions: { calcs: ['lastNotNull'], fields: '', values: false },
+  });
   const model = 'model=~"$model"';
   return {
     id: null,
@@ -39,7 +55,6 @@ export function grafanaDashboard(): object {
           label: 'Source',
           type: 'datasource',
           query: 'prometheus',
-          current: {},
           hide: 0,
           refresh: 1,
           regex: '',
@@ -52,9 +67,7 @@ export function grafanaDashboard(): object {
           label: 'Model',
           type: 'query',
           datasource: source,
-          definition: 'label_values(contender_monitor_last_success_timestamp_seconds, model)',
           query: { query: 'label_values(contender_monitor_last_success_timestamp_seconds, model)', refId: 'model' },
-          current: {},
           hide: 0,
           refresh: 2,
           regex: '',
@@ -82,11 +95,7 @@ export function grafanaDashboard(): object {
             ],
           },
         }),
-        options: {
-          colorMode: 'background',
-          graphMode: 'none',
-          reduceOptions: { calcs: ['lastNotNull'], fields: '', values: false },
-        },
+        options: stat('background'),
       },
       {
         id: 2,
@@ -96,11 +105,7 @@ export function grafanaDashboard(): object {
         gridPos: place(6, 0, 6, 5),
         targets: [target(`time() - contender_monitor_last_success_timestamp_seconds{${model}}`, '{{model}}')],
         fieldConfig: defaults({ unit: 's' }),
-        options: {
-          colorMode: 'value',
-          graphMode: 'none',
-          reduceOptions: { calcs: ['lastNotNull'], fields: '', values: false },
-        },
+        options: stat('value'),
       },
       {
         id: 3,
@@ -116,7 +121,7 @@ export function grafanaDashboard(): object {
             options: { excludeByName: { Time: true, Value: true, __name__: true, job: true, instance: true } },
           },
         ],
-        options: { showHeader: true },
+        options: { showHeader: true } satisfies Plain<Partial<TableOptions>>,
       },
       {
         id: 4,
@@ -131,7 +136,7 @@ export function grafanaDashboard(): object {
       ...[
         { id: 5, title: 'Harm and KPIs', signals: 'harm/.*|estimated/.*|kpi/.*' },
         { id: 6, title: 'Drift (corrected PSI or share)', signals: 'drift/.*' },
-      ].map(({ id, title, signals }, index) => ({
+      ].map(({ id, title, signals }, index): Plain<Panel> => ({
         id,
         type: 'timeseries',
         title,
