@@ -13,7 +13,9 @@ import { wilson } from '../src/statistics/proportions.ts';
 import { binomial, normalPair, randomFrom, type Random } from '../src/statistics/random.ts';
 import { projectRoot } from '../test/support/project.ts';
 
-const years = Number(process.argv[2] ?? 100);
+const years = Number(process.argv[2] ?? 1000);
+/** Repetitions of a change, and of a loss of accuracy. */
+const [changes, losing] = [1000, 300];
 const output = process.argv[3] ?? join(projectRoot, 'docs/monitoring-levels.md');
 const signals = 20;
 const learning = 56;
@@ -51,7 +53,7 @@ function falseAlarms(budget: number, phi: number, season: number, repetitions: n
 /** Windows until a change is found. @param change added to the value of the n-th window since it began */
 function delays(budget: number, phi: number, before: number, change: (n: number) => number, scale = 1): number[] {
   const random = randomFrom(20261130);
-  return Array.from({ length: 400 }, () => {
+  return Array.from({ length: changes }, () => {
     const values = series(random, before + 90, phi, 0).map(
       (value, index) => scale * value + (index >= before ? change(index - before + 1) : 0),
     );
@@ -181,7 +183,7 @@ function harmDelays(loss: number, rows: number, seen: boolean): { harm: number[]
   const random = randomFrom(20261202);
   let estimated = 0;
   const settings = { ...judge, kpis: {} };
-  const harm = Array.from({ length: 100 }, () => {
+  const harm = Array.from({ length: losing }, () => {
     const wrong = (index: number): number => evaluationLoss + (index >= 60 ? loss : 0);
     const truth: Truth = { rows, wrong, estimated: seen ? wrong : () => evaluationLoss };
     const found = findingsIn(production(random, 120, 0, 0, truth), settings).filter(({ opened }) => opened >= 60);
@@ -190,7 +192,7 @@ function harmDelays(loss: number, rows: number, seen: boolean): { harm: number[]
     // The labels of a window are known three days after its end.
     return first === undefined ? Infinity : first.opened - 60 + 1 + 3;
   });
-  return { harm, estimated: estimated / 100 };
+  return { harm, estimated: estimated / losing };
 }
 
 const some = Math.max(10, Math.round(years / 5));
@@ -265,7 +267,7 @@ ${together.join('\n')}
 
 ## Something is wrong: windows until a chart finds it
 
-Share of one signal of 20 at a budget of 12; 400 repetitions.
+Share of one signal of 20 at a budget of 12; ${changes.toLocaleString('en-US')} repetitions.
 
 | what | correlation | windows before | median | 90% |
 |---|---|---|---|---|
@@ -274,7 +276,7 @@ ${found.join('\n')}
 ## Accuracy is lost: days until labels show it
 
 The champion is wrong on 8% of 2,000 rows of the evaluation set, \`max_loss: 2pp\`, labels come three days after the end of a window, which
-is in the days. 100 repetitions.
+is in the days. ${losing} repetitions.
 
 | loss | rows a day | does the estimate see it? | median | 90% | estimate alarmed |
 |---|---|---|---|---|---|

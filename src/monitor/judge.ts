@@ -591,10 +591,14 @@ function mean(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
+// Made once: they cost more to make than all that is judged.
+const inFour = new Intl.NumberFormat('en-US', { maximumSignificantDigits: 4 });
+const inThree = new Intl.NumberFormat('en-US', { maximumSignificantDigits: 3 });
+
 function shown(value: number): string {
-  return value.toLocaleString('en-US', { maximumSignificantDigits: 4 });
+  return inFour.format(value);
 }
 
 function percent(share: number): string {
-  return `${share > 0 ? '+' : ''}${(100 * share).toLocaleString('en-US', { maximumSignificantDigits: 3 })}%`;
+  return `${share > 0 ? '+' : ''}${inThree.format(100 * share)}%`;
 }
