@@ -3,7 +3,10 @@ import { Type, type Static } from 'typebox';
 /* What is kept of each window, and beside the windows: all that later runs know. Numbers and names of columns; no rows of data. */
 
 const Maybe = <T extends Parameters<typeof Type.Union>[0][number]>(schema: T) => Type.Union([schema, Type.Null()]);
-const Time = Type.String({ format: 'date-time' });
+const Time = Type.String({
+  description: 'ISO 8601, UTC',
+  pattern: '^\\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\\d|3[01])T([01]\\d|2[0-3]):[0-5]\\d:[0-5]\\d\\.\\d{3}Z$',
+});
 
 /** One question put to a column in one window. */
 const DriftSeen = Type.Object({

@@ -1,9 +1,8 @@
-import { Ajv2020 } from 'ajv/dist/2020.js';
-import addFormats from 'ajv-formats';
 import { RegistryError, UsageError } from '../../errors.ts';
 import { MonitoringState, WindowRecord, monitoringSchemaId } from '../../monitor/record.ts';
 import { monitoredOf } from '../../monitor/schema.ts';
 import { openGitFiles, openGitHubFiles, type BranchFiles, type FilesAt } from '../../registry/branch-files.ts';
+import { firstFault, validatorOf, type LazyValidator } from '../../validator.ts';
 import type { Workspace } from '../workspace.ts';
 
 /*
@@ -40,11 +39,11 @@ export async function openMemory(workspace: Workspace): Promise<Memory> {
       const state: MonitoringState =
         text === undefined
           ? { schema: monitoringSchemaId, model, champions: [], told: {}, retrainings: [] }
-          : (checked(JSON.parse(text), 'state', statePath(model)) as MonitoringState);
+          : checked(text, isState, statePath(model));
       const records = years.flatMap((year) => {
         const path = windowsPath(model, year);
         const lines = (at.files.get(path) ?? '').split('\n').filter((line) => line !== '');
-        return lines.map((line, index) => checked(JSON.parse(line), 'window', `${path}:${index + 1}`) as WindowRecord);
+        return lines.map((line, index) => checked(line, isWindow, `${path}:${index + 1}`));
       });
       return { state, records: records.sort((a, b) => a.start.localeCompare(b.start)), at };
     },
@@ -101,17 +100,24 @@ function windowsPath(model: string, year: number): string {
   return `${model}/windows/${year}.jsonl`;
 }
 
-const ajv = new Ajv2020({ strict: false });
-(addFormats as unknown as (ajv: Ajv2020) => void)(ajv);
-const valid = { state: ajv.compile(MonitoringState), window: ajv.compile(WindowRecord) };
+const isState = validatorOf<MonitoringState>(MonitoringState);
+const isWindow = validatorOf<WindowRecord>(WindowRecord);
 
-function checked(value: unknown, kind: keyof typeof valid, where: string): unknown {
-  if (valid[kind](value)) return value;
-  const [error] = valid[kind].errors ?? [];
+function checked<T>(text: string, valid: LazyValidator<T>, where: string): T {
+  const value = parsed(text);
+  if (value !== undefined && valid(value)) return value;
   throw new RegistryError({
-    found: `this is not what monitoring wrote: ${error?.instancePath ?? ''} ${error?.message ?? ''}`,
+    found: `this is not what monitoring wrote: ${value === undefined ? 'no JSON' : firstFault(valid)}`,
     where,
     remedy:
       'Restore the file from the history of the branch, or remove it: what the logs still hold is looked at again',
   });
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return undefined;
+  }
 }

@@ -152,6 +152,76 @@ describe('monitoring', () => {
       assert.match(latency?.message ?? '', /1\d\d(\.\d)? ms, at most 100/u);
     }));
 
+  test('tells each oddity as what it is, and none as harm; of two runs at once each window is looked at once', () =>
+    inRepository(async (folder) => {
+      const production = await simulateProduction(folder, {
+        days: 6,
+        monitor: `${labels}      kpis: { orders: { prometheus: { url: 'http://127.0.0.1:9', query: sum(orders) } } }\n`,
+      });
+      await production.until(6);
+      const [logs, told] = [join(folder, 'logs/production.csv'), join(folder, 'logs/labels.csv')];
+      const future = `${production.at(9).toISOString()},later,0.1,north,0.5,0,40.0\n`;
+      await writeFile(logs, (await readFile(logs, 'utf8')).replace(',region,', ',area,') + future);
+      await writeFile(told, `${await readFile(told, 'utf8')}d0-0,0\nd0-0,1\nnobody,1\n`);
+      const now = production.at(6);
+      const [one, other] = await Promise.all([monitored(production, now), monitored(production, now)]);
+      assert.deepEqual(one?.records, other?.records);
+      const again = await monitored(production, now);
+      assert.equal(again.fresh, 0);
+      const found = Object.fromEntries(openFindings(again.findings).map(({ signal, message }) => [signal, message]));
+      assert.match(found['data/schema'] ?? '', /production has no region/u);
+      assert.match(found['data/future'] ?? '', /1 rows are dated in the future/u);
+      assert.match(found['data/labels-join'] ?? '', /1 labels are of rows that are not in the logs/u);
+      assert.ok(
+        openFindings(again.findings).every(({ level }) => level !== 'alarm'),
+        JSON.stringify(found),
+      );
+      assert.deepEqual(
+        again.records.map(({ performance }) => performance?.contradictions),
+        [1, 0, 0, undefined, undefined, undefined],
+      );
+      const orders = again.evidence.checks.find(({ id }) => id === 'monitor/kpi/orders');
+      assert.equal(orders?.verdict, 'inconclusive');
+      assert.match(orders.message, /cannot be reached|ECONNREFUSED|Prometheus/u);
+    }));
+
+  test('refuses what somebody wrote into its memory, and starts anew where the branch is gone', () =>
+    inRepository(async (folder) => {
+      const production = await simulateProduction(folder, { days: 3 });
+      await production.until(3);
+      await monitored(production, production.at(3));
+      const git = async (...args: string[]): Promise<string> =>
+        (
+          await promisify(execFile)('git', [
+            '-C',
+            folder,
+            '-c',
+            'user.name=eve',
+            '-c',
+            'user.email=eve@example.invalid',
+            ...args,
+          ])
+        ).stdout.trim();
+      for (const text of ['{"schema"', '{"schema":"contender/monitoring/v1","champions":7}']) {
+        await writeFile(join(folder, 'state.json'), text);
+        const blob = await git('hash-object', '-w', 'state.json');
+        const inner = (await git('ls-tree', 'model-monitoring:credit')).replace(
+          /blob \S+\tstate.json/u,
+          `blob ${blob}\tstate.json`,
+        );
+        const make = async (listing: string): Promise<string> => {
+          const making = promisify(execFile)('git', ['-C', folder, 'mktree']);
+          making.child.stdin?.end(`${listing}\n`);
+          return (await making).stdout.trim();
+        };
+        const tree = await make(`040000 tree ${await make(inner)}\tcredit`);
+        await git('update-ref', 'refs/heads/model-monitoring', await git('commit-tree', '-m', 'Improve', tree));
+        await assert.rejects(monitored(production, production.at(3)), /this is not what monitoring wrote/u);
+      }
+      await git('update-ref', '-d', 'refs/heads/model-monitoring');
+      assert.equal((await monitored(production, production.at(3))).fresh, 3);
+    }));
+
   test('days without rows are a finding of their own that closes when rows come back', () =>
     inRepository(async (folder) => {
       const production = await simulateProduction(folder, {
