@@ -16,8 +16,8 @@ import { retrain } from '../src/pipeline/monitoring/retrain.ts';
 import { openRegistry, registryView } from '../src/pipeline/open-registry.ts';
 import { openWorkspace, type Workspace } from '../src/pipeline/workspace.ts';
 import { headline } from '../src/report/headline.ts';
-import { normalPair, randomFrom } from '../src/statistics/random.ts';
-import { floats, graph, model as onnxModel, node, tensor, valueInfo } from '../test/model/onnx-builder.ts';
+import { randomFrom } from '../src/statistics/random.ts';
+import { logisticModel, normals, probabilityOf, sigmoid, trainLogistic } from './simulated-model.ts';
 
 const day = 86_400_000;
 const rowsPerDay = 300;
@@ -59,8 +59,8 @@ export async function lifecycle(repository: string): Promise<void> {
 
   // The world as it was.
   const history = drawn('h', 4000, () => now - 90 * day, before);
-  let weights = trained(history.slice(0, 2000));
-  await writeFile(join(repository, 'models/candidate.onnx'), logistic(weights));
+  let weights = trainLogistic(history.slice(0, 2000));
+  await writeFile(join(repository, 'models/candidate.onnx'), logisticModel(weights));
   await writeFile(join(repository, 'data/evaluation.csv'), table(history.slice(2000)));
   await commit('Train the first model');
   await registerChampion(await open(), { ...person, artifact: 'models/candidate.onnx', reason: 'the first one' });
@@ -75,7 +75,7 @@ export async function lifecycle(repository: string): Promise<void> {
       began - index > changed ? before : after,
     );
   }).flat();
-  const served = production.map((row) => ({ row, score: scoreOf(weights, row) }));
+  const served = production.map((row) => ({ row, score: probabilityOf(weights, row.x) }));
   const watch = async (at: number): Promise<MonitorResult> => {
     await writeFile(
       join(repository, 'logs/production.csv'),
@@ -102,8 +102,8 @@ export async function lifecycle(repository: string): Promise<void> {
 
   // What a training workflow would do: rows of after the change whose labels are known.
   const recent = production.filter(({ at }) => at >= now - (changed - 1) * day && at < now - 2 * day);
-  weights = trained(recent.slice(0, recent.length / 2));
-  await writeFile(join(repository, 'models/candidate.onnx'), logistic(weights));
+  weights = trainLogistic(recent.slice(0, recent.length / 2));
+  await writeFile(join(repository, 'models/candidate.onnx'), logisticModel(weights));
   await writeFile(join(repository, 'data/evaluation.csv'), table(recent.slice(recent.length / 2)));
   await commit('Train again on recent rows');
   const result = await runGate(await open(), person);
@@ -112,7 +112,7 @@ export async function lifecycle(repository: string): Promise<void> {
   for (let index = 1; index <= 9; index++) {
     const start = now + index * day;
     for (const row of drawn(`n${index}-`, rowsPerDay, (each) => start + (each * day) / rowsPerDay, after)) {
-      served.push({ row, score: scoreOf(weights, row) });
+      served.push({ row, score: probabilityOf(weights, row.x) });
     }
   }
   const later = await watch(now + 10 * day);
@@ -139,57 +139,10 @@ function after([x1, x2]: Row['x']): number {
 }
 
 function drawn(prefix: string, count: number, at: (each: number) => number, truth: (x: Row['x']) => number): Row[] {
-  const pair = new Float64Array(2);
   return Array.from({ length: count }, (_, each) => {
-    normalPair(random, pair);
-    const x: Row['x'] = [pair[0] as number, pair[1] as number];
+    const x = normals(random, 2) as Row['x'];
     return { id: `${prefix}${each}`, at: at(each), x, label: Number(random.uniform() < truth(x)) };
   });
-}
-
-type Weights = [x1: number, x2: number, intercept: number];
-
-/** Logistic regression by gradient descent. */
-function trained(rows: readonly Row[]): Weights {
-  const weights: Weights = [0, 0, 0];
-  for (let step = 0; step < 300; step++) {
-    const gradient: Weights = [0, 0, 0];
-    for (const { x, label } of rows) {
-      const error = sigmoid(weights[0] * x[0] + weights[1] * x[1] + weights[2]) - label;
-      gradient[0] += error * x[0];
-      gradient[1] += error * x[1];
-      gradient[2] += error;
-    }
-    for (const index of [0, 1, 2] as const) weights[index] -= (2 * gradient[index]) / rows.length;
-  }
-  return weights;
-}
-
-function scoreOf([w1, w2, intercept]: Weights, { x }: Row): number {
-  return sigmoid(w1 * x[0] + w2 * x[1] + intercept);
-}
-
-function sigmoid(z: number): number {
-  return 1 / (1 + Math.exp(-z));
-}
-
-/** ONNX: sigmoid(features x weights + intercept). */
-function logistic([w1, w2, intercept]: Weights): Uint8Array {
-  return onnxModel(
-    graph({
-      nodes: [
-        node('MatMul', ['features', 'weights'], ['product']),
-        node('Add', ['product', 'intercept'], ['sum']),
-        node('Sigmoid', ['sum'], ['probability']),
-      ],
-      initializers: [
-        tensor('weights', 'float', [2, 1], floats(w1, w2)),
-        tensor('intercept', 'float', [1], floats(intercept)),
-      ],
-      inputs: [valueInfo('features', 'float', ['N', 2])],
-      outputs: [valueInfo('probability', 'float', ['N', 1])],
-    }),
-  );
 }
 
 function table(rows: readonly Row[]): string {

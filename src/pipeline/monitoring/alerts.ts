@@ -74,6 +74,10 @@ function tracked({ model }: Workspace, { findings, settings, records }: MonitorR
     const key = finding.signal.startsWith('drift/') ? 'drift' : finding.signal;
     byKey.set(key, [...(byKey.get(key) ?? []), finding]);
   }
+  const drifted = openFindings(findings)
+    .filter(({ signal, level }) => signal.startsWith('drift/') && level === 'advice')
+    .sort((a, b) => excess(b) - excess(a))
+    .slice(0, 5);
   return [...byKey].map(([key, all]) => {
     const open = openFindings(all);
     // Of those that are over only the last time counts.
@@ -86,10 +90,18 @@ function tracked({ model }: Workspace, { findings, settings, records }: MonitorR
       opened,
       open: open.length > 0,
       title,
-      body: (limit) => findingMarkdown(model, shown, until).slice(0, limit),
+      body: (limit) => findingMarkdown(model, shown, until, causal.has(first.rank) ? drifted : []).slice(0, limit),
       assignees: first.level === 'alarm' ? onDuty(alerts.rota, now) : [],
     };
   });
+}
+
+/** Ranks of findings that drift may explain. */
+const causal = new Set<Finding['rank']>(['harm', 'estimated', 'kpi']);
+
+/** How far a finding is beyond its limit. */
+function excess({ value, limit }: Finding): number {
+  return (value ?? 0) / (limit === null || limit === 0 ? 1e-9 : limit);
 }
 
 /** Whose turn it is: turns are counted from Monday, 5 January 1970. */

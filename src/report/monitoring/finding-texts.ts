@@ -28,14 +28,29 @@ const advice: Record<Finding['rank'], string> = {
   drift: 'The data changed. That alone is no harm: look at it when there is time, and before the next training.',
 };
 
-/** The body of an issue on one finding, or on several of one kind. @param more findings told in the same issue */
-export function findingMarkdown(model: string, findings: readonly Finding[], until: string | null): string {
+/**
+ * The body of an issue on one finding, or on several of one kind.
+ * @param drifted what the model looks at and what drifted meanwhile, the most first: where to look for the cause
+ */
+export function findingMarkdown(
+  model: string,
+  findings: readonly Finding[],
+  until: string | null,
+  drifted: readonly Finding[] = [],
+): string {
   const [worst] = findings as readonly [Finding, ...Finding[]];
   const isOpen = findings.some(({ closed }) => closed === null);
   const rows = findings.map(
     (finding) =>
       `| ${markdownText(finding.title, 120)} | ${markdownText(finding.message, 400)} | ${time(finding.opened)} | ${finding.windows} | ${finding.closed === null ? (finding.healthy > 0 ? `healthy for ${finding.healthy}` : 'open') : `recovered ${time(finding.closed)}`} |`,
   );
+  const causes =
+    isOpen && drifted.length > 0
+      ? [
+          '',
+          `Meanwhile ${drifted.map(({ title, message, opened }) => `**${markdownText(title, 120)}** (${markdownText(message, 200)}, since ${time(opened)})`).join(', ')}.`,
+        ]
+      : [];
   return [
     isOpen
       ? `**${markdownText(worst.title, 200)}** of \`${model}\`: ${markdownText(worst.message, 600)}.`
@@ -46,6 +61,7 @@ export function findingMarkdown(model: string, findings: readonly Finding[], unt
     '| what | last seen | since | windows | now |',
     '|---|---|---|---|---|',
     ...rows,
+    ...causes,
     '',
     `Seen until ${until === null ? 'now' : time(until)}. Closing this issue mutes the finding until it has recovered; it is edited, never repeated.`,
     '',
