@@ -217,13 +217,25 @@ function kpiSeries(
       return { ...observation, state: 'missing', message: fault ?? 'no value in this window', limit: null };
     }
     if (kpi.min !== undefined && value < kpi.min) {
-      return { ...observation, state: 'alarm', message: `${shown(value)}${unit}, at least ${kpi.min}`, limit: kpi.min };
+      return {
+        ...observation,
+        state: 'alarm',
+        message: `${name} ${shown(value)}${unit}, at least ${kpi.min}`,
+        limit: kpi.min,
+      };
     }
     if (kpi.max !== undefined && value > kpi.max) {
-      return { ...observation, state: 'alarm', message: `${shown(value)}${unit}, at most ${kpi.max}`, limit: kpi.max };
+      return {
+        ...observation,
+        state: 'alarm',
+        message: `${name} ${shown(value)}${unit}, at most ${kpi.max}`,
+        limit: kpi.max,
+      };
     }
     const change = changes?.[index];
-    if (change?.state === 'alarm') return { ...observation, ...change, limit: kpi.max_change ?? null };
+    const compared = change === null || change === undefined ? null : `${name} ${change.message}`;
+    if (change?.state === 'alarm')
+      return { ...observation, state: 'alarm', message: compared ?? '', limit: kpi.max_change ?? null };
     const chart = watched[index] as Watched;
     const text = told(chart, back, kpi.unit ?? name, value);
     const bounds = kpi.min !== undefined || kpi.max !== undefined;
@@ -231,7 +243,7 @@ function kpiSeries(
     return {
       ...observation,
       state,
-      message: change === null || change === undefined || text.state === 'alarm' ? text.message : change.message,
+      message: compared === null || text.state === 'alarm' ? text.message : compared,
       limit: 'expected' in chart ? back(chart.expected) : null,
     };
   });

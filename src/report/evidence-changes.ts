@@ -199,7 +199,7 @@ function titleOf(id: string, title: string): string {
 function metricSection({ metrics, sameMetrics }: EvidenceChanges): Section {
   return {
     title: 'Metrics of the candidate that changed',
-    columns: ['Metric', 'Before', 'Now', 'Difference', ''],
+    columns: ['Metric', 'Before', 'Now', 'Difference', 'Change'],
     rows: metrics.map(({ title, scale, before, now, better }) => [
       textCell(title),
       numberCell(before === null ? 'not there' : metricValue(before)),

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
@@ -6,9 +7,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { pathToFileURL } from 'node:url';
+import { promisify } from 'node:util';
 import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core';
 import type { Check, Evidence } from '../../src/evidence/index.ts';
+import { silentLog } from '../../src/log.ts';
+import { writeDashboard } from '../../src/pipeline/monitoring/dashboard.ts';
+import { runMonitor } from '../../src/pipeline/monitoring/monitor.ts';
+import { openWorkspace } from '../../src/pipeline/workspace.ts';
 import type { Result } from '../../src/report/index.ts';
+import { simulateProduction } from '../support/production.ts';
 import { renderHtml } from '../support/report.ts';
 import { check, decision, evidence, failedSlice, hardHam, openRecall, recall, recorded } from './samples.ts';
 
@@ -113,15 +120,32 @@ const decisions: Record<string, { result: Result; says: RegExp }> = {
   },
 };
 
+/** The page of a model that was watched until its conversion fell. @param folder to be made */
+async function dashboard(folder: string): Promise<string> {
+  await promisify(execFile)('git', ['init', '--quiet', '--template=', '--initial-branch=main', folder]);
+  const production = await simulateProduction(folder, {
+    days: 64,
+    change: (index) => ({ rows: 200, ...(index >= 60 ? { conversion: 0.02, shift: 1.5 } : { conversion: 0.3 }) }),
+    monitor: `      labels: { files: logs/labels.csv, maturity: 3d }
+      kpis: { conversion: { value: sum(converted), per: count(*), max_change: 0.05 } }\n`,
+  });
+  await production.until(64);
+  const workspace = await openWorkspace({ root: folder, config: 'contender.yml', out: 'out', log: silentLog });
+  const result = await runMonitor(workspace, { now: production.at(64), record: true });
+  return readFile(await writeDashboard(workspace, result), 'utf8');
+}
+
 describe('the HTML page in a browser', { skip: installed === undefined ? 'no Chromium is installed' : false }, () => {
   let folder = '';
   let browser: Browser;
   let axe = '';
+  let monitoring = '';
 
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'contender-browser-'));
     browser = await chromium.launch({ executablePath: installed ?? '' });
     axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+    monitoring = await dashboard(join(folder, 'production'));
   });
   after(async () => {
     await browser.close();
@@ -135,7 +159,8 @@ describe('the HTML page in a browser', { skip: installed === undefined ? 'no Chr
     look: (page: Page) => Promise<void>,
   ): Promise<void> {
     const path = join(folder, `${name.replaceAll(' ', '-')}.html`);
-    const html = renderHtml((decisions[name] as (typeof decisions)[string]).result);
+    const shown = decisions[name];
+    const html = shown === undefined ? monitoring : renderHtml(shown.result);
     assert.ok(Buffer.byteLength(html) < 500_000, `${Buffer.byteLength(html)} bytes`);
     await writeFile(path, html);
     const context = await browser.newContext(options);
@@ -154,7 +179,10 @@ describe('the HTML page in a browser', { skip: installed === undefined ? 'no Chr
     }
   }
 
-  for (const [name, { says }] of Object.entries(decisions)) {
+  const alarmed = {
+    'model in production': { says: /Failed: conversion -.*against the week.*Findings, the last first/su },
+  };
+  for (const [name, { says }] of Object.entries({ ...decisions, ...alarmed })) {
     for (const width of [1280, 400]) {
       for (const colorScheme of ['light', 'dark'] as const) {
         it(`of a ${name}, ${width} pixels wide and ${colorScheme}, is accessible, asks for nothing and says what decided`, () =>

@@ -560,7 +560,10 @@ registry: { push: origin }
     );
     assert.match(outputOf(result, 'retrain', 'headline'), /^No training/u);
     const issue = story.issue(/conversion: KPI/u);
-    assert.match(issue?.body ?? '', /conversion\*\* of `pricing`: -\d[\d.]*% against the week .*at most 5% allowed/u);
+    assert.match(
+      issue?.body ?? '',
+      /conversion\*\* of `pricing`: conversion -\d[\d.]*% against the week .*at most 5% allowed/u,
+    );
     assert.match(issue?.body ?? '', /Meanwhile \*\*Drift of competitor\\?_price\*\* \(corrected PSI/u);
     assert.doesNotMatch(issue?.body ?? '', /Drift of cost/u);
   });

@@ -34,7 +34,7 @@ export const monitorReport: StageReport = {
     return [
       {
         title: 'What is watched',
-        columns: ['', ''],
+        columns: ['What', 'Value'],
         rows: rows.map(([name = '', text = '']) => [textCell(name), textCell(text)]),
         collapsed: false,
         brief: true,
