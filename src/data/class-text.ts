@@ -1,3 +1,5 @@
+import { DataError } from '../errors.ts';
+
 /** A class as a column, a model or the configuration names it. */
 export type ClassValue = string | number | boolean;
 
@@ -12,6 +14,32 @@ export function classText(value: ClassValue): string {
   if (/^[+-]?\d+$/u.test(value)) return BigInt(value).toString();
   const number = /^[+-]?(?:\d+\.\d*|\.\d+|\d+(?=e))(?:e[+-]?\d+)?$/iu.test(value) ? Number(value) : Number.NaN;
   return Number.isFinite(number) ? numberText(number) : value;
+}
+
+/**
+ * The classes of one column, text by text.
+ * @returns the class of a text. @throws DataError for one that is the class of another text of the column
+ */
+export function classReader(column: string, where: string): (text: string, row?: number) => string {
+  const classOf = new Map<string, string>();
+  const textOf = new Map<string, string>();
+  return (text, row) => {
+    const known = classOf.get(text);
+    if (known !== undefined) return known;
+    const name = classText(text);
+    const twin = textOf.get(name);
+    if (twin !== undefined) {
+      throw new DataError({
+        found: `column ${JSON.stringify(column)} has the classes ${JSON.stringify(twin)} and ${JSON.stringify(text)}${row === undefined ? '' : `, of row ${row + 1}`}`,
+        expected: 'one way to write each class: numbers are compared as numbers',
+        where,
+        remedy: 'Write both in the same way, or give two classes clearly different names',
+      });
+    }
+    textOf.set(name, text);
+    classOf.set(text, name);
+    return name;
+  };
 }
 
 /**

@@ -12,6 +12,7 @@ import { csvFault, csvHeader, refuseTwin, rowOfMoreCells, type CsvFault } from '
 import { jsonlColumns } from './jsonl-cells.ts';
 import { isJsonlFault, jsonlFault } from './jsonl-fault.ts';
 import { inUtf8 } from './encoding.ts';
+import { refuseCutTimes } from './nanoseconds.ts';
 import { parquetFrom } from './parquet-cells.ts';
 import { digestOfParts, partsOf } from './parts.ts';
 import {
@@ -265,7 +266,7 @@ async function sameParquetColumns(
   for (const { path, uri } of files) {
     const described = await connection.runAndReadAll(`describe select * from ${parquetFrom([path])}`);
     const columns = described.getRows().map((row) => ({ name: String(row[0]), type: String(row[1]) }));
-    await refuseRenamedColumns(connection, { path, uri }, columns);
+    await refuseMisreadColumns(connection, { path, uri }, columns);
     first ??= columns;
     const shown = (each: readonly DatasetColumn[]): string[] =>
       each.map(({ name, type }) => `${JSON.stringify(name)} (${type})`);
@@ -306,15 +307,22 @@ async function secure(
 
 /** Of wider decimals the engine reads other numbers. */
 const mostDigits = 38;
+/** How the engine describes a column in nanoseconds, of which it may read microseconds. */
+const nanoseconds = /NANOS=NanoSeconds/u;
 
-/** DuckDB reads a second column of one name, in any case, under another name. */
-async function refuseRenamedColumns(
+/**
+ * What the engine would read otherwise than it is written: wide decimals, nanoseconds, and a second column of one name, in any case,
+ * which it gives another name.
+ */
+async function refuseMisreadColumns(
   connection: DuckDBConnection,
   source: { path: string; uri: string },
   columns: readonly DatasetColumn[],
 ): Promise<void> {
   const path = quoteLiteral(escapeGlob(source.path));
-  const written = await connection.runAndReadAll(`select name, precision from parquet_schema(${path})`);
+  const written = await connection.runAndReadAll(
+    `select name, precision, type, logical_type::varchar from parquet_schema(${path})`,
+  );
   const wide = written.getRows().find(([, precision]) => Number(precision) > mostDigits);
   if (wide !== undefined) {
     throw new DataError({
@@ -324,6 +332,8 @@ async function refuseRenamedColumns(
       remedy: 'Write the column as decimals of fewer digits, or as text',
     });
   }
+  if (written.getRows().some(([, , type, logical]) => type === 'INT96' || nanoseconds.test(String(logical))))
+    await refuseCutTimes(source.path, source.uri);
   const names = new Set(written.getRows().map((row) => row[0]));
   if (columns.every(({ name }) => names.has(name))) return;
   const seen = new Map<string, string>();

@@ -33,6 +33,16 @@ export function millisecondsOf(text: string): string {
 }
 
 /**
+ * SQL of the moment that a text says, to its last digit, for comparing: null where it is no time.
+ * @returns a STRUCT in the order of time
+ */
+export function momentOf(text: string): string {
+  const time = `try_cast(${text} as timestamptz)`;
+  const below = `rtrim(regexp_extract(${text}, '[.,][0-9]{6}([0-9]+)', 1), '0')`;
+  return `if(${millisecondsOf(text)} is null, null, struct_pack(us := epoch_us(${time}), below := ${below}))`;
+}
+
+/**
  * The one reading of times: a column of dates or timestamps, ISO 8601 with a zone (`2026-03-01T12:00:00Z`, `...+02:00`), the same
  * without one as UTC, or numbers since 1970: seconds from 1e8 (1973), milliseconds from 1e11, microseconds from 1e14, nanoseconds
  * from 1e17 on. Smaller numbers are no times: 20260301 is a date written as a number, and would be a day of 1970.

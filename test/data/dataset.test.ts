@@ -507,6 +507,59 @@ test('decimals of more digits than the engine reads aright are refused', async (
   assert.match(await refused('wide.parquet', wideDecimals), /column "x" holds decimals of 39 digits.*at most 38/u);
 });
 
+/** Written by pyarrow: old (INT96), and utc, day and list of nanoseconds, of which all are whole microseconds; the engine cannot write them. */
+const oldTimes = Buffer.from(
+  [
+    'UEFSMRUAFTwVPCwVBBUAFQYVBhwAAAACAAAABAHoA5VzwkgAAGeKJQDQB5VzwkgAAGeKJQAVBBksNQAYBnNjaGVtYRUCABUGJQIYA29sZAAWBBkcGR',
+    'wmABwVBhklBgAZGANvbGQVABYEFmIWYiYISRwVABUAFQIAPCkGGSYABAAAABZiFgQmCBZiACggcGFycXVldC1jcHAtYXJyb3cgdmVyc2lvbiAyNS4w',
+    'LjEZHBwAAAB+AAAAUEFSMQ==',
+  ].join(''),
+  'base64',
+);
+const nanoseconds = Buffer.from(
+  [
+    'UEFSMRUAFSwVLCwVBBUAFQYVBhwAAAACAAAABAG4Cyo2/pyXF6APKjb+nJcXFQAVHBUcLBUEFQAVBhUGHAAAAAIAAAADAYgTAAAAAAAAFQAVKhUqLB',
+    'UEFQAVBhUGHAAAAAIAAAAEAAMAAAADAwBwFyo2/pyXFxUAFSwVLCwVBBUAFQYVBhwAAAACAAAABAFZGyo2/pyXF1obKjb+nJcXFQQZfDUAGAZzY2hl',
+    'bWEVCAAVBCUCGAN1dGNsjBEcPAAAAAAAFQQlAhgDZGF5bHwSHDwAAAAAADUCGARsaXN0FQIVBkw8AAAANQQYBGxpc3QVAgAVBCUCGAdlbGVtZW50bI',
+    'wRHDwAAAAAABUEJQIYBWxvY2FsbIwSHDwAAAAAABYEGRwZTCYAHBUEGSUGABkYA3V0YxUAFgQWUhZSJghJHBUAFQAVAgA8KQYZJgAEAAAAJgAcFQQZ',
+    'JQYAGRgDZGF5FQAWBBZCFkImWkkcFQAVABUCADwpBhkmAgIAAAAmABwVBBklBgAZOARsaXN0BGxpc3QHZWxlbWVudBUAFgQWUBZQJpwBSRwVABUAFQ',
+    'IAPCkmBAAZRgIAAAIAAAAmABwVBBklBgAZGAVsb2NhbBUAFgQWUhZSJuwBSRwVABUAFQIAPCkGGSYABAAAABa2AhYEJggWtgIAKCBwYXJxdWV0LWNw',
+    'cC1hcnJvdyB2ZXJzaW9uIDI1LjAuMRlMHAAAHAAAHAAAHAAAAIcBAABQQVIx',
+  ].join(''),
+  'base64',
+);
+
+test('times in nanoseconds are read where no digit is lost, and refused where two would be one', async () => {
+  await withFile('old.parquet', oldTimes, ({ rows }) => assert.equal(rows, 2));
+  await withFile('nanoseconds.parquet', nanoseconds, async (dataset) => {
+    const { texts } = await readColumns(dataset, { texts: ['utc', 'day', 'local'] });
+    assert.deepEqual(
+      ['utc', 'day', 'local'].map((name) => texts.get(name)?.values[0]),
+      ['2023-11-14T22:13:20.000003Z', '00:00:00.000005Z', '2023-11-14T22:13:20.000007001Z'],
+    );
+  });
+  const start = 1_700_000_000_000_000_000n;
+  const cases: [column: string, bytes: Buffer, value: bigint][] = [
+    ['old', oldTimes, (start % 86_400_000_000_000n) + 2000n],
+    ['utc', nanoseconds, start + 4000n],
+    ['day', nanoseconds, 5000n],
+    ['list', nanoseconds, start + 6000n],
+  ];
+  for (const [column, bytes, value] of cases) {
+    const written = Buffer.alloc(8);
+    written.writeBigInt64LE(value);
+    const changed = Buffer.from(bytes);
+    changed.writeBigInt64LE(value + 1n, changed.indexOf(written));
+    assert.match(
+      await refused('cut.parquet', changed),
+      new RegExp(
+        `column "${column}" has times with nanoseconds, such as one that ends in 001\\. Expected times in micro`,
+        'u',
+      ),
+    );
+  }
+});
+
 test('a JSONL file may have values missing in any combination of its columns', async () => {
   const keys = Array.from({ length: 17 }, (_, index) => `k${index}`);
   const rows = 100_100;

@@ -1,4 +1,4 @@
-import { millisecondsOf } from '../../data/times.ts';
+import { millisecondsOf, momentOf } from '../../data/times.ts';
 import { holdsNumbers, readingOf, type CellRequest } from '../../data/cells.ts';
 import type { Dataset, DatasetColumn } from '../../data/dataset.ts';
 import { booleanTexts, notANumber, numberPattern, wholePattern } from '../../data/grammar.ts';
@@ -12,7 +12,7 @@ export type Likeness =
   | 'number'
   /** One side is of single precision: both are rounded to it. */
   | 'single'
-  /** Moments, in milliseconds since 1970; a time without a zone is UTC. */
+  /** Moments, to their last digit; a time without a zone is UTC. */
   | 'time'
   /** Texts, of which those that spell a number are that number, and those that spell a boolean next to a column of such that. */
   | 'text';
@@ -47,7 +47,7 @@ export function alike(
       // Too large a number has no single precision, and stays as it is.
       return `coalesce(cast(try_cast(${cell} as float) as double), ${cell})`;
     case 'time':
-      return `coalesce(cast(${millisecondsOf(cell)} as varchar), cast(${cell} as varchar))`;
+      return `coalesce(cast(${momentOf(cell)} as varchar), cast(${cell} as varchar))`;
     case 'text': {
       if (isNested(one.type) || isNested(other.type)) return cell;
       const decimal = csv?.decimal ?? '.';

@@ -1,6 +1,6 @@
 import { labelColumns } from '../../config/columns.ts';
 import type { Columns, Task } from '../../config/schema.ts';
-import { classPosition, classText, type ClassValue } from '../../data/class-text.ts';
+import { classPosition, classReader, classText, type ClassValue } from '../../data/class-text.ts';
 import type { ColumnVectors, NumberColumn, TextColumn } from '../../data/dataset.ts';
 import { ConfigError, DataError } from '../../errors.ts';
 import type { Predictions } from '../../model/predictions.ts';
@@ -141,31 +141,14 @@ function relevance(vector: NumberColumn, where: string): Float64Array {
 
 /** The labels as texts of classes. @throws DataError for a row without one, and for two labels that would be one class */
 function labelTexts(vector: TextColumn, where: string): string[] {
-  const classOf = new Map<string, string>();
-  const labelOf = new Map<string, string>();
+  const classOf = classReader(vector.name, where);
   return vector.values.map((text, row) => {
-    if (text === null) {
-      throw new DataError({
-        found: `row ${row + 1} has no label in column "${vector.name}"`,
-        expected: 'a label in every row of the evaluation set',
-        where,
-      });
-    }
-    const known = classOf.get(text);
-    if (known !== undefined) return known;
-    const name = classText(text);
-    const twin = labelOf.get(name);
-    if (twin !== undefined) {
-      throw new DataError({
-        found: `column "${vector.name}" has the labels ${JSON.stringify(twin)} and ${JSON.stringify(text)}, of row ${row + 1}`,
-        expected: 'one way to write each class: numbers are compared as numbers',
-        where,
-        remedy: 'Write both in the same way, or give two classes clearly different names',
-      });
-    }
-    labelOf.set(name, text);
-    classOf.set(text, name);
-    return name;
+    if (text !== null) return classOf(text, row);
+    throw new DataError({
+      found: `row ${row + 1} has no label in column "${vector.name}"`,
+      expected: 'a label in every row of the evaluation set',
+      where,
+    });
   });
 }
 

@@ -296,6 +296,29 @@ test('every row that fails is listed in files, with id, line, column, rule and v
   assert.ok(JSON.stringify(details).includes('"examples"'));
 });
 
+describe('values are told apart as their texts are', () => {
+  const codes = 'id,zip,label\n1,007,1\n2,7,0\n3,x,0\n4,007,0\n';
+  const shareOf = async (text: string, column: string, values: (string | number)[]): Promise<unknown> => {
+    const { checks } = await judged({ evaluation: text }, [{ value_frequency: { column, values, min: 0 } }]);
+    return checks.find(({ id }) => id.includes('value-frequency'))?.observed;
+  };
+
+  test('a text is itself, and a number one that a column of numbers has, however it is written', async () => {
+    assert.deepEqual([await shareOf(codes, 'zip', ['007']), await shareOf(codes, 'zip', ['7'])], [0.5, 0.25]);
+    const numbers = 'id,n\n1,1.10\n2,1.1\n3,2\n4,11e-1\n';
+    assert.deepEqual([await shareOf(numbers, 'n', [1.1, '1.1']), await shareOf(numbers, 'n', ['1.10'])], [0.75, 0.25]);
+  });
+
+  test('a number that is two texts is an error that names both', () =>
+    assert.rejects(shareOf(codes, 'zip', [7]), /7 is "007" and "7" of the texts in column "zip".*in quotes/u));
+
+  test('classes that are written in two ways have no balance', () =>
+    assert.rejects(
+      judged({ evaluation: codes }, [{ class_balance: { column: 'zip', min: 0.1 } }]),
+      /column "zip" has the classes "007" and "7"/u,
+    ));
+});
+
 test('the configuration knows the rules, and says what none may say', () => {
   const parsed = (rule: string): unknown =>
     parseConfig(
@@ -334,6 +357,9 @@ test('times are in order by the moment that they are, whatever their zone and fo
     assert.equal(await brokenBy([...later].reverse(), false), 2);
     const same = ['2024-11-28 23:59:00.312', '2024-11-28T23:59:00.312000Z'];
     assert.deepEqual([await brokenBy(same, false), await brokenBy(same, true)], [0, 1]);
+    // To the last digit.
+    const close = ['2024-01-01T00:00:00.123456789Z', '2024-01-01T01:00:00.12345679+01:00'];
+    assert.deepEqual([await brokenBy(close, true), await brokenBy([...close].reverse(), false)], [0, 1]);
     // Other texts are in the order of their characters.
     assert.equal(await brokenBy(['2024-01-01', 'later', 'latest'], true), 0);
     const path = join(folder, 'times.parquet');

@@ -1,7 +1,7 @@
 import { labelColumns } from '../../../config/index.ts';
-import { readingOfColumn } from '../../../data/cells.ts';
-import { classText } from '../../../data/class-text.ts';
-import type { Dataset } from '../../../data/dataset.ts';
+import { holdsNumbers, readingOfColumn } from '../../../data/cells.ts';
+import { classReader, classText, type ClassValue } from '../../../data/class-text.ts';
+import { requireColumns, type Dataset, type DatasetColumn } from '../../../data/dataset.ts';
 import { readingOfTimes, timeText } from '../../../data/times.ts';
 import { ConfigError } from '../../../errors.ts';
 import type { RuleOf } from '../schema.ts';
@@ -77,7 +77,7 @@ export async function classBalance(
       remedy: 'Name it: class_balance: { column: ... }',
     });
   }
-  const counts = await countsBy(dataset, column);
+  const counts = await classCounts(dataset, column);
   const rows = [...counts.values()].reduce((sum, each) => sum + each, 0);
   const shares = [...counts].map(([name, times]) => ({ name, share: times / rows })).sort((a, b) => a.share - b.share);
   const [rarest, commonest] = [shares[0], shares.at(-1)];
@@ -112,10 +112,9 @@ export async function classBalance(
 
 export async function valueFrequency(dataset: Dataset, rule: RuleOf<'value_frequency'>): Promise<RuleOutcome> {
   const { column, values, min, max } = rule.value_frequency;
-  const counts = await countsBy(dataset, column);
+  const named = valuesNamed(dataset, column, values, await valuesOf(dataset, column));
   const rows = dataset.rows;
-  const wanted = new Set(values.map(classText));
-  const times = [...wanted].reduce((sum, value) => sum + (counts.get(value) ?? 0), 0);
+  const times = [...named].reduce((sum, each) => sum + each.times, 0);
   const shown = values.slice(0, 3).map(showValue).join(', ') + (values.length > 3 ? ', …' : '');
   const share = rows === 0 ? Number.NaN : times / rows;
   return rangeOutcome(
@@ -134,19 +133,57 @@ export async function valueFrequency(dataset: Dataset, rule: RuleOf<'value_frequ
   );
 }
 
-/** Rows by value, where values are told apart as classes are. */
-async function countsBy(dataset: Dataset, column: string): Promise<Map<string, number>> {
+/** Rows by class. @throws DataError where the column writes one class in two ways */
+async function classCounts(dataset: Dataset, column: string): Promise<Map<string, number>> {
+  const classOf = classReader(column, dataset.uri);
+  return new Map((await valuesOf(dataset, column)).map(({ text, times }) => [classOf(text), times]));
+}
+
+interface ColumnValue {
+  text: string;
+  times: number;
+}
+
+async function valuesOf(dataset: Dataset, column: string): Promise<ColumnValue[]> {
   const { from, expression } = readingOfColumn(dataset, column, 'text');
-  const counts = new Map<string, number>();
   const rows = await all(
     dataset,
-    `select value, count(*)::double from (select cast(${expression} as varchar) as value from ${from}) where value is not null group by value`,
+    `select text, count(*)::double from (select cast(${expression} as varchar) as text from ${from})
+     where text is not null group by text order by text`,
   );
-  for (const [text, times] of rows) {
-    const name = classText(text as string);
-    counts.set(name, (counts.get(name) ?? 0) + Number(times));
+  return rows.map(([text, times]) => ({ text: String(text), times: Number(times) }));
+}
+
+/**
+ * Those that the configuration names: a text is only itself, a number in a column of numbers any way to write it.
+ * @throws ConfigError where a number or a boolean is several texts of a column of texts, such as 7 and 007
+ */
+function valuesNamed(
+  { columns, format, uri }: Dataset,
+  name: string,
+  values: readonly ClassValue[],
+  found: readonly ColumnValue[],
+): Set<ColumnValue> {
+  const [column] = requireColumns({ columns, uri }, [name]) as [DatasetColumn];
+  const numbers = holdsNumbers(column);
+  const named = new Set<ColumnValue>();
+  for (const value of values) {
+    const exact = typeof value === 'string' && !(numbers && format === 'parquet');
+    const same = found.filter(({ text }) => (exact ? text === value : classText(text) === classText(value)));
+    if (!exact && !numbers && same.length > 1) {
+      throw new ConfigError({
+        found: `${showValue(value)} is ${same
+          .slice(0, 3)
+          .map(({ text }) => showValue(text))
+          .join(' and ')} of the texts in column ${JSON.stringify(name)}`,
+        expected: 'values as texts: the column is one of texts',
+        where: 'data.rules[].value_frequency.values',
+        remedy: `Write it in quotes, such as "${same[0]?.text}"; list several where all are meant`,
+      });
+    }
+    for (const each of same) named.add(each);
   }
-  return counts;
+  return named;
 }
 
 function percent(share: number): string {

@@ -1,7 +1,7 @@
 import { holdsNumbers, readingOf } from '../../../data/cells.ts';
 import { reading, requireColumns, type Dataset, type DatasetColumn } from '../../../data/dataset.ts';
 import { readingOfKeys } from '../../../data/row-ids.ts';
-import { millisecondsOf } from '../../../data/times.ts';
+import { millisecondsOf, momentOf } from '../../../data/times.ts';
 import { copyRows, inWorkspace } from '../../../data/workspace.ts';
 import { ConfigError } from '../../../errors.ts';
 import type { RuleOf } from '../schema.ts';
@@ -19,7 +19,7 @@ export async function monotonic(dataset: Dataset, rule: RuleOf<'monotonic'>): Pr
   const key = /^(?:DATE|TIME)/u.test(known.type)
     ? typed
     : known.type === 'VARCHAR' && (await allTimes(dataset, value, from))
-      ? millisecondsOf(value)
+      ? momentOf(value)
       : value;
   const cells = `(select row_number() over () as row, ${value} as value, ${key} as key from ${from})`;
   const follows = `key ${order === 'increasing' ? '>' : '<'}${strict ? '' : '='} before`;
