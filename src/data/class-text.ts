@@ -30,7 +30,7 @@ export function classReader(column: string, where: string): (text: string, row?:
     const twin = textOf.get(name);
     if (twin !== undefined) {
       throw new DataError({
-        found: `column ${JSON.stringify(column)} has the classes ${JSON.stringify(twin)} and ${JSON.stringify(text)}${row === undefined ? '' : `, of row ${row + 1}`}`,
+        found: `column ${JSON.stringify(column)} has the labels ${JSON.stringify(twin)} and ${JSON.stringify(text)}${row === undefined ? '' : `, of row ${row + 1}`}`,
         expected: 'one way to write each class: numbers are compared as numbers',
         where,
         remedy: 'Write both in the same way, or give two classes clearly different names',

@@ -10,10 +10,14 @@ interface StabilityInput {
   dataLabels: () => Promise<readonly string[]>;
 }
 
+/** Rows that are asked for in other orders and batches. */
 const mostRows = 16;
+/** Rows that are asked for twice, since a model may be random for rare ones only: one in so many, but no more than these. */
+const oneAgainOf = 20;
+const mostAgain = 512;
 
 /**
- * Ask a model for the answers to a few rows together, again, in another order and each alone.
+ * Ask a model for the answers to some rows twice, and to a few of them in another order and each alone.
  * @param feeds `rows` rows, of which a few are taken, spread over them
  * @param reader reads so many rows
  * @throws ModelError as the model and the reader do
@@ -23,28 +27,30 @@ export async function stabilityOf(
   reader: (rows: number) => OutputReader,
   { feeds, rows, tolerance, dataLabels }: StabilityInput,
 ): Promise<Stability> {
-  const count = Math.min(rows, mostRows);
-  const spread = Array.from({ length: count }, (_, index) => Math.floor((index * rows) / count));
-  /** Answers to the rows, the batches of them run one after the other, in the order of the rows. */
-  const answer = async (batches: readonly (readonly number[])[]): Promise<Predictions> => {
+  /** Answers to rows, the batches of them run one after the other, in the order of the rows. */
+  const answer = async (count: number, batches: readonly (readonly number[])[]): Promise<Predictions> => {
     const reads = reader(count);
     for (const batch of batches) {
-      const taken = batch.map((index) => spread[index] as number);
+      const taken = batch.map((index) => Math.floor((index * rows) / count));
       const part = Object.fromEntries(Object.entries(feeds).map(([name, values]) => [name, takeRows(values, taken)]));
       reads.add(await run(part), batch.length);
     }
     return (await reads.finish({ dataLabels })).predictions;
   };
+  const count = Math.min(rows, mostRows);
   const all = Array.from({ length: count }, (_, index) => index);
   const backwards = all.toReversed();
-  const first = await answer([all]);
+  const twice = Math.max(count, Math.min(mostAgain, Math.floor(rows / oneAgainOf)));
+  const many = Array.from({ length: twice }, (_, index) => index);
+  const random = greatestDifference(await answer(twice, [many]), await answer(twice, [many]), many, tolerance);
+  if (random > 0) return { rows: twice, tolerance, differs: 'random', difference: random };
+  const first = await answer(count, [all]);
   const tests = [
-    { how: 'random', batches: [all], order: all },
     { how: 'order', batches: [backwards], order: backwards },
     { how: 'batch', batches: all.map((index) => [index]), order: all },
   ] as const;
   for (const { how, batches, order } of tests) {
-    const difference = greatestDifference(first, await answer(batches), order, tolerance);
+    const difference = greatestDifference(first, await answer(count, batches), order, tolerance);
     if (difference > 0) return { rows: count, tolerance, differs: how, difference };
   }
   return { rows: count, tolerance, differs: null, difference: 0 };

@@ -11,7 +11,7 @@ import { writeParquet } from '../support/parquet.ts';
 /** How a column is typed where a format has types. Cells are the texts that stand in a CSV file; null where there is none. */
 export interface GeneratedColumn {
   name: string;
-  type: 'text' | 'whole' | 'fraction' | 'boolean';
+  type: 'text' | 'whole' | 'large' | 'fraction' | 'boolean';
   cells: (string | null)[];
 }
 
@@ -80,8 +80,43 @@ export function generateTable(seed: number, rows: number): GeneratedTable {
       column('ratio', 'fraction', 0.1, () => python((next() - 0.5) * 10 ** (below(12) - 4))),
       column('ok', 'boolean', 0.1, () => (next() < 0.5 ? 'true' : 'false')),
       column('label', 'whole', 0, () => String(below(2))),
+      column('f0', 'fraction', 0, () => python((next() - 0.5) * 4)),
+      column('f1', 'fraction', 0, () => python((next() - 0.5) * 4)),
     ],
   };
+}
+
+/** As many columns as asked for, each of a kind, a range and a share of gaps of its own, beside an id. */
+export function generateColumns(seed: number, rows: number, columns: number): GeneratedTable {
+  const next = uniformFrom(seed);
+  const below = (count: number): number => Math.floor(next() * count);
+  const cellsOf = (type: GeneratedColumn['type']): (() => string) => {
+    const [size, few] = [below(15), 1 + below(texts.length)];
+    const start = below(texts.length);
+    const digits = (): string => Array.from({ length: 18 }, () => below(10)).join('');
+    switch (type) {
+      case 'text':
+        return () => texts[(start + below(few)) % texts.length] as string;
+      case 'whole':
+        return () => String(Math.round((next() - 0.5) * 10 ** size) + 0);
+      case 'large':
+        return () => `17${digits().slice(below(3))}`;
+      case 'fraction':
+        return () => python((next() - 0.5) * 10 ** (size * 4 - 20));
+      case 'boolean':
+        return () => (next() < 0.5 ? 'true' : 'false');
+    }
+  };
+  const kinds = ['text', 'whole', 'text', 'fraction', 'large', 'boolean', 'text', 'fraction'] as const;
+  const generated = Array.from({ length: columns }, (_, index): GeneratedColumn => {
+    const type = kinds[below(kinds.length)] as GeneratedColumn['type'];
+    const cell = cellsOf(type);
+    // Some have a value in every row, and some in none.
+    const gaps = next() < 0.1 ? 1 : Math.max(0, next() - 0.5);
+    return { name: `c${index}`, type, cells: Array.from({ length: rows }, () => (next() < gaps ? null : cell())) };
+  });
+  const id: GeneratedColumn = { name: 'id', type: 'text', cells: Array.from({ length: rows }, (_, row) => `r${row}`) };
+  return { rows, columns: [id, ...generated] };
 }
 
 function uniformFrom(seed: number): () => number {
@@ -94,7 +129,7 @@ function python(value: number): string {
   const [digits = '', exponent] = String(value).split('e');
   if (exponent === undefined) {
     // JavaScript writes out what Python gives an exponent.
-    if (value !== 0 && Math.abs(value) < 1e-4) return twoDigits(value.toExponential());
+    if (value !== 0 && (Math.abs(value) < 1e-4 || Math.abs(value) >= 1e16)) return twoDigits(value.toExponential());
     return digits.includes('.') ? digits : `${digits}.0`;
   }
   return twoDigits(String(value));
@@ -135,7 +170,7 @@ export async function writeTable(
   const cellsOf = (row: number): (string | null)[] => columns.map(({ cells }) => cells[row] as string | null);
   const numbers = Array.from({ length: rows }, (_, row) => row);
   if (format === 'parquet') {
-    const types = { text: 'varchar', whole: 'bigint', fraction: 'double', boolean: 'boolean' };
+    const types = { text: 'varchar', whole: 'bigint', large: 'ubigint', fraction: 'double', boolean: 'boolean' };
     const selected = columns.map(
       ({ name: column, type }) => `cast(${quoteIdentifier(column)} as ${types[type]}) as ${quoteIdentifier(column)}`,
     );

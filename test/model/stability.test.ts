@@ -109,6 +109,20 @@ describe('a model', () => {
     });
   }
 
+  it('that is random for rare rows only is told to be so', async () => {
+    const bytes = scorer(
+      [
+        node('Greater', ['m', 'limit'], ['rare']),
+        node('RandomUniformLike', ['m'], ['noise']),
+        node('Where', ['rare', 'noise', 'm'], ['s']),
+        node('Sigmoid', ['s'], ['p']),
+      ],
+      [tensor('limit', 'float', [], floats(0.7068))],
+    );
+    const stability = stabilityIn(await predicted(bytes, undefined, 8000));
+    assert.deepEqual([stability.differs, stability.rows], ['random', 400]);
+  });
+
   it('is asked as many rows as there are', async () => {
     assert.equal(
       stabilityIn(await predicted(models['that answers each row for itself']?.bytes as Uint8Array, undefined, 3)).rows,

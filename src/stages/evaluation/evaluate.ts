@@ -22,6 +22,7 @@ import { cannotCompute, comparisonChecks, floorChecks, type Compared, type Gate 
 import { reuseChecks } from './holdout.ts';
 import { knownClasses, labelUses, readLabels, type Labels } from './labels.ts';
 import { measure } from './measure.ts';
+import { inOrder, orderOfIds, outputsInOrder } from './row-order.ts';
 import { sqlMetrics } from './metrics/sql.ts';
 import { outputsOf, type OutputsResult } from './outputs.ts';
 import { planOf, type Plan } from './plan.ts';
@@ -172,9 +173,9 @@ async function judge(
   if (!candidate.result.ok) return { checks: [candidateFault(candidate.result.fault.message)], details: {} };
   const read = await readNeeded(input, plan);
   const counting = countingRows(read, columns);
-  const vectors = counting === null ? read : columnsAt(read, counting);
-  const labels = readLabels(
-    vectors,
+  const inFile = counting === null ? read : columnsAt(read, counting);
+  const labelsInFile = readLabels(
+    inFile,
     task,
     columns,
     knownClasses(
@@ -182,21 +183,33 @@ async function judge(
     ),
     dataset.uri,
   );
-  refuseBinary(task, labels);
-  const outputs = contestantOutputs(candidate, task, labels, dataset.rows, counting);
-  if (!outputs.ok && outputs.mismatch === true) {
-    throw new MismatchError({ found: outputs.message, where: candidate.artifact.uri.replace(/^file:/u, '') });
+  refuseBinary(task, labelsInFile);
+  const outputsInFile = (judged: Judged): OutputsResult =>
+    contestantOutputs(judged, task, labelsInFile, dataset.rows, counting);
+  const own = outputsInFile(candidate);
+  if (!own.ok && own.mismatch === true) {
+    throw new MismatchError({ found: own.message, where: candidate.artifact.uri.replace(/^file:/u, '') });
   }
-  if (!outputs.ok) return { checks: [candidateFault(outputs.message)], details: {} };
+  if (!own.ok) return { checks: [candidateFault(own.message)], details: {} };
 
+  // What is wrong with a row is told by its place in the file.
+  const asked = { task, columns, where: dataset.uri };
+  const sampleInFile = sampleOf(asked, inFile, labelsInFile);
+  const order = await orderOfIds(dataset, columns.id, counting);
+  const { vectors, labels } =
+    order === null ? { vectors: inFile, labels: labelsInFile } : inOrder(inFile, labelsInFile, order);
+  const outputsOfJudged = (judged: Judged): OutputsResult => outputsInOrder(outputsInFile(judged), order);
+  const outputs = outputsInOrder(own, order) as Extract<OutputsResult, { ok: true }>;
+  const dataRows =
+    order === null ? counting : counting === null ? order : order.map((place) => counting[place] as number);
   const sample: Sample = {
-    ...sampleOf({ task, columns, where: dataset.uri }, vectors, labels),
-    ...(counting === null ? {} : { dataRows: counting }),
+    ...(order === null ? sampleInFile : sampleOf(asked, vectors, labels)),
+    ...(dataRows === null ? {} : { dataRows }),
   };
   const same = champion !== null && identityOf(champion.artifact) === identityOf(candidate.artifact);
   if (!same) requireMeasurable({ plan, sample, candidate: outputs.outputs }, dataset.uri);
-  const rival = champion === null || same ? null : contestantOutputs(champion, task, labels, dataset.rows, counting);
-  const held = readAnchor(input, rival, (judged) => contestantOutputs(judged, task, labels, dataset.rows, counting));
+  const rival = champion === null || same ? null : outputsOfJudged(champion);
+  const held = readAnchor(input, rival, outputsOfJudged);
   const alone =
     held?.same === null && held.read?.ok === true ? [{ name: 'the anchor', outputs: held.read.outputs }] : [];
   const side = (each: Judged | null, read: OutputsResult | null): ReadSide | undefined =>
@@ -211,8 +224,8 @@ async function judge(
         ? [{ name: 'the champion', outputs: rival.outputs }]
         : [];
   const families = rival === null ? [] : await sliceFamilies(session, plan, vectors, sample);
-  const own = { name: 'the candidate', outputs: outputs.outputs };
-  const known = await measureAll(input, session, plan, sample, [own, ...rivals, ...alone], families);
+  const tried = { name: 'the candidate', outputs: outputs.outputs };
+  const known = await measureAll(input, session, plan, sample, [tried, ...rivals, ...alone], families);
   const gate = { plan, sample, candidate: (known.models[0] as Baseline).outputs };
   const against = known.models.slice(1, 1 + rivals.length);
   const rivalOutputs = champion === null ? null : (against[0]?.outputs ?? null);

@@ -315,7 +315,7 @@ describe('values are told apart as their texts are', () => {
   test('classes that are written in two ways have no balance', () =>
     assert.rejects(
       judged({ evaluation: codes }, [{ class_balance: { column: 'zip', min: 0.1 } }]),
-      /column "zip" has the classes "007" and "7"/u,
+      /column "zip" has the labels "007" and "7"/u,
     ));
 });
 
