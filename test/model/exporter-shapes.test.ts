@@ -265,6 +265,14 @@ describe('networks name no classes', () => {
   test('and where the labels of the data leave it open, it is asked for', async () => {
     const bytes = network('logits', { batch: 'N', softmax: false });
     await assert.rejects(
+      read(bytes, 'multiclass-classification', { labels: ['c1', 'c2', 'c10'] }),
+      /of the classes c1, c10, c2 or of c1, c2, c10\. List the classes/u,
+    );
+    assert.equal(
+      (await read(bytes, 'multiclass-classification', { labels: ['c1', 'c2', 'c3'] })).classesFrom,
+      'sorted',
+    );
+    await assert.rejects(
       read(bytes, 'multiclass-classification', { labels: ['1', '2'] }),
       /whether the scores are of the classes 0, 1, 2 or of 1, 2, 3\. List the classes/u,
     );
@@ -361,6 +369,41 @@ describe('outputs', () => {
       [['prob', 'float', declared]],
     );
   const columns = { label: ['l1', 'l2'] };
+
+  for (const name of ['embedding', 'attention_weights', 'leaf_scores', 'hidden_state']) {
+    test(`beside the scores are none, such as ${name}, of the same shape and in the first place`, async () => {
+      const bytes = build(
+        [
+          pipelinePart(words),
+          {
+            nodes: [node('MatMul', ['x', 'v'], [name])],
+            initializers: [tensor('v', 'float', [3, 3], floats(...Array(9).fill(1)))],
+          },
+        ],
+        [
+          [name, 'float', ['N', 3]],
+          ['output_probability', 'float', ['N', 3]],
+        ],
+      );
+      const { classes, kind } = await read(bytes, 'multiclass-classification');
+      assert.deepEqual([classes, kind], [words, 'probability']);
+      const alone = build(
+        [
+          {
+            nodes: [node('MatMul', ['x', 'w'], ['answer']), node('MatMul', ['x', 'w'], [name])],
+            initializers: [tensor('w', 'float', [3, 3], floats(3, 0, 0, 0, 3, 0, 0, 0, 3))],
+          },
+        ],
+        [
+          [name, 'float', ['N', 3]],
+          ['answer', 'float', ['N', 3]],
+        ],
+      );
+      const labels = ['0', '1', '2'];
+      const reading = { transform: 'softmax' } as const;
+      assert.deepEqual(highest(await read(alone, 'multiclass-classification', { labels, reading })), best);
+    });
+  }
 
   test('of labels by rows are turned, in batches of any size', async () => {
     const whole = await read(transposed([2, 'N']), 'multilabel-classification', { columns });

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { openModel } from '../../src/model/artifact.ts';
@@ -43,6 +44,29 @@ describe('sessions side by side', () => {
       }
     });
   });
+
+  it(
+    'run in the thread that opened them, and in no other',
+    { skip: process.platform !== 'linux' && 'threads are counted in /proc' },
+    () =>
+      inTemporaryFolder(async (folder) => {
+        const name = 'spam/models/champion.onnx';
+        const { plan } = planSession(await openModel(fixture(name), name, join(folder, 'files')));
+        const x = { type: 'float', dims: [1, 60], data: new Float32Array(60) };
+        const opened = async (): Promise<() => Promise<void>> => {
+          const session = await openSession(plan);
+          await session.run({ features: x });
+          return session.close;
+        };
+        // The first starts what the runtime shares.
+        const closing = [await opened()];
+        const threads = async (): Promise<number> => (await readdir('/proc/self/task')).length;
+        const before = await threads();
+        for (let more = 0; more < 3; more += 1) closing.push(await opened());
+        assert.equal(await threads(), before);
+        for (const close of closing) await close();
+      }),
+  );
 
   it('are started where they save time, and their memory is there', () => {
     const much = { batches: 1000, batchMs: 100, modelBytes: 1000, memoryBytes: 2 ** 32 };

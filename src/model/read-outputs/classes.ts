@@ -67,10 +67,26 @@ function unstated(
       remedy: 'List the classes, in the order of the scores, in columns.classes',
     });
   }
-  if (known.length === numbers.length) return { classes: known, classesFrom: 'sorted' };
+  if (known.length === numbers.length) {
+    refuseTwoOrders(known, width);
+    return { classes: known, classesFrom: 'sorted' };
+  }
   throw new ConfigError({
     found: `The model gives ${width} score${width === 1 ? '' : 's'} a row and does not name ${width === 1 ? 'its class' : 'their classes'}; the data has ${known.length} labels: ${listed(known)}`,
     expected: 'to know which score belongs to which label',
+    remedy: 'List the classes, in the order of the scores, in columns.classes',
+  });
+}
+
+/** Names with numbers in them have two orders. @throws ConfigError where c2 is before c10 in one and after it in the other */
+function refuseTwoOrders(known: readonly string[], width: number): void {
+  if (known.every((name) => Number.isFinite(Number(name)))) return;
+  const padded = (name: string): string => name.replaceAll(/[0-9]+/gu, (digits) => digits.padStart(20, '0'));
+  const byNumber = known.toSorted((a, b) => (padded(a) < padded(b) ? -1 : 1));
+  if (byNumber.every((name, index) => name === known[index])) return;
+  throw new ConfigError({
+    found: `The model gives ${width} scores a row and does not name their classes, and the labels of the data have two orders`,
+    expected: `to know whether the scores are of the classes ${listed(known)} or of ${listed(byNumber)}`,
     remedy: 'List the classes, in the order of the scores, in columns.classes',
   });
 }
