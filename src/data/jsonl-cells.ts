@@ -5,6 +5,7 @@ import { spelledCell } from './csv-cells.ts';
 import { refuseTwin } from './csv.ts';
 import { notANumber } from './grammar.ts';
 import { columnOf, kind } from './kinds.ts';
+import { flatColumns, type FlatColumn } from './flat-lines.ts';
 import { jsonlFault } from './jsonl-fault.ts';
 import { longestLine } from './lines.ts';
 import { typedCell } from './parquet-cells.ts';
@@ -67,7 +68,8 @@ function writtenNumbers(paths: readonly string[], columns: readonly DatasetColum
   return `(select unnest(json_transform(${quoted}::json, ${quoteLiteral(structure)}))${nested.join('')} from ${lines(paths)})`;
 }
 
-function typedLines(paths: readonly string[], columns: readonly { name: string; type: string }[]): string {
+/** Rows of flat JSONL as columns of the types that all their values have. */
+export function typedLines(paths: readonly string[], columns: readonly { name: string; type: string }[]): string {
   const typed = columns.map(({ name, type }) => `${quoteLiteral(name)}: ${quoteLiteral(type)}`);
   return `read_json(${fileOptions(paths)}, auto_detect = false, columns = {${typed.join(', ')}})`;
 }
@@ -97,6 +99,12 @@ export async function jsonlColumns(
   files: readonly { path: string; uri: string }[],
 ): Promise<{ rows: number; columns: DatasetColumn[] }> {
   const paths = files.map(({ path }) => path);
+  const flat = await flatColumns(paths);
+  if (flat !== null) {
+    const seen = new Map<string, string>();
+    for (const { name } of flat.columns) refuseTwin(name, seen, files[0]?.uri ?? '');
+    return { rows: flat.rows, columns: flat.columns.map((column) => flatColumn(column, flat.rows)) };
+  }
   const read = await connection.runAndReadAll(
     `select json_type(json), json_keys(json), count(*)::double from ${lines(paths)} group by all order by all limit ${mostShapes + 1}`,
   );
@@ -129,6 +137,12 @@ export async function jsonlColumns(
     rows: shapes.reduce((sum, [, , rows]) => sum + rows, 0),
     columns: [...kinds].map(([name, found]) => columnOf(name, found)),
   };
+}
+
+function flatColumn({ name, kinds, present, nulls, digits }: FlatColumn, rows: number): DatasetColumn {
+  const column = columnOf(name, kinds);
+  const ofOneType = isNumeric(column.type) || [0, kind.boolean, kind.text].includes(kinds);
+  return { ...column, present, flat: { ofOneType, nulls: nulls > 0, absent: present + nulls < rows, digits } };
 }
 
 /** Of columns of whole numbers those that have one of more than 18 digits. */

@@ -68,6 +68,19 @@ export interface DatasetColumn {
     /** Some number is written with a fraction or an exponent. */
     fraction?: boolean;
   };
+  /** Of JSONL whose rows are all flat objects (`flatColumns`). */
+  flat?: {
+    /** No value is of another JSON type than the others, null aside. */
+    ofOneType: boolean;
+    nulls: boolean;
+    /** Some row does not have the key. */
+    absent: boolean;
+    /**
+     * Of its numbers: whether one has so many digits, or an exponent, that its double may be another number; and whether that
+     * double may be whole, or a number of at most ten digits, while it is not.
+     */
+    digits: 'few' | 'many' | 'unclear';
+  };
 }
 
 export type DatasetFormat = 'csv' | 'jsonl' | 'parquet';

@@ -3,10 +3,11 @@ import { readingOf } from '../../data/cells.ts';
 import type { Dataset } from '../../data/dataset.ts';
 import { jsonRow, lineBatches, readJson, type JsonRow, type Line } from '../../data/lines.ts';
 import { hasManyDigits, isNested } from '../../data/types.ts';
+import { isExact } from '../../data/written-decimals.ts';
 import { DataError } from '../../errors.ts';
 import type { CellTypes } from './cell-types.ts';
 import type { Suspects } from './sieve/suspects.ts';
-import { doubtfulNumbers, isExact, requireJudgeable, type ContractNumbers } from './exact-numbers.ts';
+import { doubtfulNumbers, requireJudgeable, type ContractNumbers } from './exact-numbers.ts';
 import { absent, missingCell, textCellReader } from './cells.ts';
 
 /** A row as the JSON value that the contract judges. */
@@ -37,7 +38,7 @@ export function rowBatches(
     case 'parquet':
       return parquetRows(dataset, types, suspects, numbers);
     case 'jsonl':
-      return jsonRows(dataset, types, numbers);
+      return jsonRows(dataset, types, suspects, numbers);
   }
 }
 
@@ -148,8 +149,11 @@ async function* tableRows(
 async function* jsonRows(
   dataset: Dataset,
   types: readonly CellTypes[],
+  suspects: Suspects | null,
   numbers: ContractNumbers,
 ): AsyncGenerator<Row[]> {
+  const wanted = suspects === null ? null : numbersOf(dataset, suspects);
+  let next = wanted === null ? null : await wanted.next();
   const typesOf = new Map(dataset.columns.map(({ name }, index) => [name, types[index]]));
   const utf8 = new TextDecoder('utf-8', { fatal: true });
   let before = 0;
@@ -157,7 +161,14 @@ async function* jsonRows(
     const file = dataset.parts.length > 1 ? { file: uri } : {};
     for (let start = 0; start < lines.length; start += batchRows) {
       const from = before + 1;
-      const rows = lines.slice(start, start + batchRows).map(({ number, bytes }, at): Row => {
+      const batch = lines.slice(start, start + batchRows);
+      const places: number[] = [];
+      if (wanted === null) places.push(...batch.keys());
+      else
+        for (; next?.done === false && next.value < from + batch.length; next = await wanted.next())
+          places.push(next.value - from);
+      const rows = places.map((at): Row => {
+        const { number, bytes } = batch[at] as Line;
         const read = jsonRow(utf8, bytes);
         const row: Row = { ...read, number: from + at, line: number, ...file };
         const text = bytes.toString('utf8');
@@ -171,8 +182,9 @@ async function* jsonRows(
         }
         return row;
       });
-      yield rows;
-      before += rows.length;
+      if (rows.length > 0) yield rows;
+      before += batch.length;
+      if (next?.done === true) return;
     }
   }
   if (before !== dataset.rows) {
@@ -183,6 +195,14 @@ async function* jsonRows(
       remedy: 'Write one object on each line',
     });
   }
+}
+
+/** The numbers of the rows that SQL cannot clear, in order. */
+async function* numbersOf(dataset: Dataset, { from, condition }: Suspects): AsyncGenerator<number> {
+  const numbered = `(select *, row_number() over () as row_at from ${from})`;
+  const result = await dataset.connection.stream(`select row_at::double from ${numbered} where ${condition}`);
+  for (let chunk = await result.fetchChunk(); chunk !== null && chunk.rowCount > 0; chunk = await result.fetchChunk())
+    for (const number of chunk.getColumnValues(0)) yield Number(number);
 }
 
 async function* linesOfFiles({ parts, paths }: Dataset): AsyncGenerator<{ lines: Line[]; uri: string }> {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { contractNumbers, doubtfulNumbers, isExact, requireJudgeable } from '../../../src/stages/data/exact-numbers.ts';
+import { isExact } from '../../../src/data/written-decimals.ts';
+import { contractNumbers, doubtfulNumbers, requireJudgeable } from '../../../src/stages/data/exact-numbers.ts';
 
 const place = { uri: 'rows.csv', row: 1 };
 

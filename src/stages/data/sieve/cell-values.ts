@@ -1,5 +1,6 @@
 import { readingOf } from '../../../data/cells.ts';
 import { booleanTexts, notANumber, numberPattern } from '../../../data/grammar.ts';
+import { typedLines } from '../../../data/jsonl-cells.ts';
 import { typedCell } from '../../../data/parquet-cells.ts';
 import { quoteIdentifier, quoteLiteral, type Dataset, type DatasetColumn } from '../../../data/relation.ts';
 import { hasManyDigits, isNested, isNumeric, isWhole } from '../../../data/types.ts';
@@ -19,19 +20,27 @@ export interface CellValues {
   tokens: Token[];
   /** Lists, structs and maps that may have such numbers within them, as JSON. */
   within: string[];
+  /** Conditions that hold where a cell is null and it is not known whether the value is, or is not there. */
+  eitherNull?: string[];
 }
 
 export interface Token {
   number: string;
-  text: string;
+  /** Null where only this is known of them all. */
+  text: string | null;
+  digits?: NonNullable<DatasetColumn['flat']>['digits'];
   /** Without fraction or exponent. */
   whole: boolean;
   /** Whether the contract wants a multiple. */
   multiple: boolean;
 }
 
-/** @param types what the contract says of each column, in their order. JSONL has no cells: its rows are judged one by one. */
-export function cellValues(dataset: Dataset & { format: 'csv' | 'parquet' }, types: readonly CellTypes[]): CellValues {
+/**
+ * @param types what the contract says of each column, in their order
+ * @returns undefined of JSONL whose rows are not all flat objects: they are judged one by one
+ */
+export function cellValues(dataset: Dataset, types: readonly CellTypes[]): CellValues | undefined {
+  if (dataset.format === 'jsonl') return flatValues(dataset, types);
   const { from, expressions } = readingOf(
     dataset,
     dataset.columns.map((column) => ({ column, use: 'json' })),
@@ -43,8 +52,8 @@ export function cellValues(dataset: Dataset & { format: 'csv' | 'parquet' }, typ
   const within: string[] = [];
   for (const [index, column] of dataset.columns.entries()) {
     const expression = expressions[index] as string;
-    const cell = dataset.format === 'csv' ? csvCell : parquetCell;
-    const { columns, value } = cell(`cell_${index}`, expression, column, types[index] as CellTypes, dataset);
+    const cellOf = dataset.format === 'csv' ? csvCell : parquetCell;
+    const { columns, value } = cellOf(`cell_${index}`, expression, column, types[index] as CellTypes, dataset);
     selected.push(...columns);
     values.set(column.name, value);
     const { number: judged, multiple } = types[index] as CellTypes;
@@ -62,6 +71,42 @@ export function cellValues(dataset: Dataset & { format: 'csv' | 'parquet' }, typ
     cells.push(nested ? json : digits ? `cell_${index}_text` : `cell_${index}`);
   }
   return { from: `(select ${selected.join(', ')} from ${from})`, values, cells, tokens, within };
+}
+
+/** Of JSON the types are those of the values, and null is not what is not there. ajv gets the lines. */
+function flatValues({ paths, columns }: Dataset, types: readonly CellTypes[]): CellValues | undefined {
+  if (columns.length === 0 || columns.some(({ flat }) => flat === undefined)) return undefined;
+  const values = new Map<string, SqlValue>();
+  const tokens: Token[] = [];
+  const eitherNull: string[] = [];
+  const read: { name: string; type: string }[] = [];
+  for (const [index, { name, type, flat = notFlat }] of columns.entries()) {
+    const cell = `cell_${index}`;
+    read.push({ name, type: type === 'HUGEINT' ? 'DOUBLE' : type });
+    const { number: judged, multiple } = types[index] as CellTypes;
+    const whole = isWhole(type);
+    if (judged && flat.ofOneType && isNumeric(type))
+      tokens.push({ number: cell, text: null, digits: flat.digits, multiple, whole });
+    if (flat.nulls && flat.absent) eitherNull.push(`${cell} is null`);
+    const missing = flat.nulls || flat.absent ? `${cell} is null` : 'false';
+    values.set(
+      name,
+      flat.ofOneType
+        ? { ...valueOfType(type, cell, negated(missing)), [flat.absent ? 'absent' : 'null']: missing }
+        : { ...nothing, opaque: true, [flat.absent ? 'absent' : 'null']: missing },
+    );
+  }
+  const named = columns.map(({ name }, index) => `${quoteIdentifier(name)} as cell_${index}`);
+  const from = `(select ${named.join(', ')} from ${typedLines(paths, read)})`;
+  return { from, values, cells: [], tokens, within: [], eitherNull };
+}
+
+const notFlat = { ofOneType: false, nulls: true, absent: true, digits: 'unclear' } as const;
+
+function valueOfType(type: string, cell: string, present: string): SqlValue {
+  if (type === 'BOOLEAN') return { ...nothing, boolean: present, asBoolean: cell };
+  if (isNumeric(type)) return { ...nothing, number: present, asNumber: cell, whole: isWhole(type) };
+  return { ...nothing, string: present, asString: cell };
 }
 
 interface Cell {

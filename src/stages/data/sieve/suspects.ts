@@ -19,21 +19,23 @@ export interface Suspects {
   cells: string[];
 }
 
-/** Null where SQL can clear no row: the schema has nothing that the sieve knows, or the rows are of JSON. */
+/** Null where SQL can clear no row: the schema has nothing that the sieve knows, or the rows are of JSON and not flat. */
 export function suspectsOf(
   dataset: Dataset,
   schema: unknown,
   types: readonly CellTypes[],
   numbers?: ContractNumbers,
 ): Suspects | null {
-  if (dataset.format === 'jsonl') return null;
-  const { from, values, cells, tokens, within } = cellValues(dataset as Dataset & { format: 'csv' | 'parquet' }, types);
+  const found = cellValues(dataset, types);
+  if (found === undefined) return null;
+  const { from, values, cells, tokens, within, eitherNull = [] } = found;
   const broken = notTrue(compileSchema(schema, rowValue(values)).yes());
   const condition =
     numbers === undefined
-      ? broken
+      ? or([broken, ...eitherNull])
       : or([
           broken,
+          ...eitherNull,
           ...tokens.map((each) => doubtful(each, numbers, dataset.format)),
           ...within.map((json) =>
             numbers.inexact.size > 0 ? 'true' : `coalesce(regexp_matches(${json}, '[0-9.]{16}'), false)`,
@@ -44,7 +46,7 @@ export function suspectsOf(
 
 /** A number whose double may be judged otherwise than itself: see `requireJudgeable`. */
 function doubtful(
-  { number, text, whole, multiple }: Token,
+  { number, text, digits = 'unclear', whole, multiple }: Token,
   { all, inexact }: ContractNumbers,
   format: Dataset['format'],
 ): string {
@@ -54,17 +56,23 @@ function doubtful(
       ? 'false'
       : `${number} in (${finite.map((each) => `cast('${each}' as double)`).join(', ')})`;
   };
-  const inDoubt = whole
-    ? and([`abs(${number}) >= 1e15`, multiple ? 'true' : among(all.keys())])
-    : // Of texts a fraction or an exponent may hide in a whole double; of typed numbers nothing is hidden but by a decimal's places.
-      and([
-        `strlen(${text}) > 15`,
-        or([
-          among(all.keys()),
-          `(${number} = trunc(${number}) and regexp_matches(${text}, '[.,eE]'))`,
-          multiple ? 'true' : 'false',
-        ]),
-      ]);
+  const fewDigits = [...all.values()].every((written) =>
+    [...written].every((each) => each.replace(/-|e.*/gu, '').length <= 10),
+  );
+  const known = digits === 'few' || (digits === 'many' && fewDigits && !multiple);
+  const inDoubt = known
+    ? 'false'
+    : whole
+      ? and([`abs(${number}) >= 1e15`, multiple ? 'true' : among(all.keys())])
+      : // Of texts a fraction or an exponent may hide in a whole double; of typed numbers nothing is hidden but by a decimal's places.
+        and([
+          text === null ? 'true' : `strlen(${text}) > 15`,
+          or([
+            among(all.keys()),
+            and([`${number} = trunc(${number})`, text === null ? 'true' : `regexp_matches(${text}, '[.,eE]')`]),
+            multiple ? 'true' : 'false',
+          ]),
+        ]);
   const infinite = format === 'csv' ? `isinf(${number})` : 'false';
   return or([inDoubt, among(inexact), infinite]);
 }

@@ -1,0 +1,253 @@
+import { isUtf8 } from 'node:buffer';
+import { kind } from './kinds.ts';
+import { byteStream, longestLine } from './lines.ts';
+import type { DatasetColumn } from './relation.ts';
+import { isExact } from './written-decimals.ts';
+
+/** What stands in one column of flat JSONL. */
+export interface FlatColumn {
+  name: string;
+  /** Bits of `kind` of all its values. */
+  kinds: number;
+  /** Rows with a value other than null. */
+  present: number;
+  nulls: number;
+  digits: NonNullable<DatasetColumn['flat']>['digits'];
+}
+
+/**
+ * One look at every byte of JSONL whose rows are flat objects: several times faster than the engine's, which parses a line for each
+ * question. Null where some line is anything else, be it valid or not: then the engine says what it is.
+ */
+export async function flatColumns(paths: readonly string[]): Promise<{ rows: number; columns: FlatColumn[] } | null> {
+  const lines = new FlatLines();
+  for (const path of paths) {
+    let rest: Buffer = Buffer.alloc(0);
+    for await (const piece of byteStream(path)) {
+      const bytes = rest.length === 0 ? (piece as Buffer) : Buffer.concat([rest, piece as Buffer]);
+      const end = bytes.lastIndexOf(newline) + 1;
+      if (!lines.add(bytes.subarray(0, end))) return null;
+      rest = bytes.subarray(end);
+      if (rest.length > longestLine) return null;
+    }
+    if (rest.length > 0 && !lines.add(Buffer.concat([rest, Buffer.of(newline)]))) return null;
+  }
+  return lines.rows === 0 ? null : { rows: lines.rows, columns: lines.columns() };
+}
+
+const [newline, quote, backslash, comma, colon, minus, point] = [0x0a, 0x22, 0x5c, 0x2c, 0x3a, 0x2d, 0x2e];
+const [zero, nine, open, close] = [0x30, 0x39, 0x7b, 0x7d];
+/** More columns are no table. */
+const most = 10_000;
+/** Of longer numbers a double may be infinite. */
+const longestNumber = 100;
+
+const clarity = ['few', 'many', 'unclear'] as const;
+
+class FlatLines {
+  rows = 0;
+  readonly #names = new Map<string, number>();
+  /** Each with the quote that ends it. */
+  readonly #keys: Buffer[] = [];
+  readonly #kinds = new Uint8Array(most);
+  /** Places of `clarity`. */
+  readonly #digits = new Uint8Array(most);
+  readonly #present = new Float64Array(most);
+  readonly #nulls = new Float64Array(most);
+  /** The last row that had the key. */
+  readonly #seen = new Float64Array(most);
+
+  columns(): FlatColumn[] {
+    return [...this.#names].map(([name, index]) => ({
+      name,
+      kinds: this.#kinds[index] ?? 0,
+      present: this.#present[index] ?? 0,
+      nulls: this.#nulls[index] ?? 0,
+      digits: clarity[this.#digits[index] ?? 0] as FlatColumn['digits'],
+    }));
+  }
+
+  /** Whole lines: the last byte is a line end, which nothing that is read below goes beyond. False where one is not flat. */
+  add(bytes: Buffer): boolean {
+    if (!isUtf8(bytes)) return false;
+    for (let at = 0; at < bytes.length;) {
+      at = this.#object(bytes, at);
+      if (at < 0) return false;
+      at = afterSpace(bytes, at);
+      if (bytes[at] !== newline) return false;
+      at += 1;
+    }
+    return true;
+  }
+
+  /** All below give the place after what they read, or -1. */
+  #object(bytes: Buffer, start: number): number {
+    if (bytes[start] !== open) return -1;
+    this.rows += 1;
+    let at = afterSpace(bytes, start + 1);
+    if (bytes[at] === close) return at + 1;
+    for (let expected = 0; ;) {
+      if (bytes[at] !== quote) return -1;
+      const column = this.#column(bytes, at + 1, expected);
+      if (column < 0 || this.#seen[column] === this.rows) return -1;
+      this.#seen[column] = this.rows;
+      expected = column + 1;
+      at = afterSpace(bytes, at + 1 + (this.#keys[column] as Buffer).length);
+      if (bytes[at] !== colon) return -1;
+      at = this.#value(bytes, afterSpace(bytes, at + 1), column);
+      if (at < 0) return -1;
+      at = afterSpace(bytes, at);
+      if (bytes[at] === close) return at + 1;
+      if (bytes[at] !== comma) return -1;
+      at = afterSpace(bytes, at + 1);
+    }
+  }
+
+  /** The column of the key that begins here: most rows have their keys in one order. */
+  #column(bytes: Buffer, start: number, expected: number): number {
+    const key = this.#keys[expected];
+    if (key !== undefined) {
+      let length = 0;
+      while (length < key.length && bytes[start + length] === key[length]) length += 1;
+      if (length === key.length) return expected;
+    }
+    let end = start;
+    while (bytes[end] !== quote) {
+      // A key that is written with escapes may be one that is written without.
+      if (bytes[end] === backslash || (bytes[end] as number) < 0x20) return -1;
+      end += 1;
+    }
+    if (end === start) return -1;
+    const name = bytes.toString('utf8', start, end);
+    const known = this.#names.get(name);
+    if (known !== undefined) return known;
+    if (this.#keys.length === most) return -1;
+    this.#names.set(name, this.#keys.length);
+    return this.#keys.push(Buffer.from(bytes.subarray(start, end + 1))) - 1;
+  }
+
+  #value(bytes: Buffer, start: number, column: number): number {
+    switch (bytes[start]) {
+      case quote:
+        this.#count(column, kind.text);
+        return afterText(bytes, start + 1);
+      case 0x74:
+        this.#count(column, kind.boolean);
+        return afterWord(bytes, start, trueBytes);
+      case 0x66:
+        this.#count(column, kind.boolean);
+        return afterWord(bytes, start, falseBytes);
+      case 0x6e:
+        this.#nulls[column] = (this.#nulls[column] as number) + 1;
+        return afterWord(bytes, start, nullBytes);
+      default:
+        return this.#number(bytes, start, column);
+    }
+  }
+
+  #number(bytes: Buffer, start: number, column: number): number {
+    const first = bytes[start] === minus ? start + 1 : start;
+    let at = afterDigits(bytes, first);
+    const digits = at - first;
+    if (digits === 0 || (bytes[first] === zero && digits > 1)) return -1;
+    let found: number = kind.whole;
+    let rounded = digits > 18;
+    if (bytes[at] === point) {
+      found = kind.fraction;
+      const end = afterDigits(bytes, at + 1);
+      if (end === at + 1) return -1;
+      at = end;
+      rounded = digits > 10;
+    }
+    if (bytes[at] === 0x65 || bytes[at] === 0x45) {
+      found = kind.fraction;
+      rounded = true;
+      at += 1;
+      if (bytes[at] === minus || bytes[at] === 0x2b) at += 1;
+      const end = afterDigits(bytes, at);
+      // Of larger powers a double may be infinite, or nothing.
+      if (end === at || end - at > 2) return -1;
+      at = end;
+    }
+    if (found === kind.whole && digits > 18) {
+      if (digits > 19 || first > start) return -1;
+      found = kind.wide;
+    }
+    if (at - start > longestNumber || (found === kind.whole && first > start && bytes[first] === zero)) return -1;
+    if (rounded || at - start > 15) {
+      const unclear =
+        this.#digits[column] !== 2 &&
+        (rounded || hasRun(bytes, first, at)) &&
+        !isExact(bytes.toString('latin1', start, at));
+      this.#digits[column] = Math.max(this.#digits[column] as number, unclear ? 2 : 1);
+    }
+    this.#count(column, found);
+    return at;
+  }
+
+  #count(column: number, found: number): void {
+    this.#kinds[column] = (this.#kinds[column] as number) | found;
+    this.#present[column] = (this.#present[column] as number) + 1;
+  }
+}
+
+const [trueBytes, falseBytes, nullBytes] = ['true', 'false', 'null'].map((word) => Buffer.from(word)) as [
+  Buffer,
+  Buffer,
+  Buffer,
+];
+
+function afterSpace(bytes: Buffer, start: number): number {
+  let at = start;
+  while (bytes[at] === 0x20 || bytes[at] === 0x09 || bytes[at] === 0x0d) at += 1;
+  return at;
+}
+
+function afterDigits(bytes: Buffer, start: number): number {
+  let at = start;
+  while ((bytes[at] as number) >= zero && (bytes[at] as number) <= nine) at += 1;
+  return at;
+}
+
+/**
+ * Whether five digits 0 or 9 follow one another. A number of at most ten digits, or a whole one, whose double another number of up to
+ * ten digits before its point has, differs from that one by less than 1.2e-16 of it: after its own digits these come.
+ */
+function hasRun(bytes: Buffer, start: number, end: number): boolean {
+  let run = 0;
+  let before = 0;
+  for (let at = start; at < end; at++) {
+    const byte = bytes[at] as number;
+    if (byte === point) continue;
+    run = byte === before && (byte === zero || byte === nine) ? run + 1 : 1;
+    if (run === 5 && (byte === zero || byte === nine)) return true;
+    before = byte;
+  }
+  return false;
+}
+
+function afterWord(bytes: Buffer, start: number, word: Buffer): number {
+  for (let at = 0; at < word.length; at++) if (bytes[start + at] !== word[at]) return -1;
+  return start + word.length;
+}
+
+function afterText(bytes: Buffer, start: number): number {
+  for (let at = start; ; at++) {
+    const byte = bytes[at] as number;
+    if (byte === quote) return at + 1;
+    if (byte < 0x20) return -1;
+    if (byte === backslash) {
+      at = afterEscape(bytes, at + 1) - 1;
+      if (at < 0) return -1;
+    }
+  }
+}
+
+/** Of half a surrogate pair, and of the character of number 0, the engine and JavaScript do not say the same. */
+const escapes =
+  /^(?:["\\/bfnrt]|u(?!0000)(?:[0-9a-cA-CefEF][0-9a-fA-F]{3}|[dD][0-7][0-9a-fA-F]{2}|[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}))/u;
+
+function afterEscape(bytes: Buffer, start: number): number {
+  const length = escapes.exec(bytes.toString('latin1', start, start + 11))?.[0].length;
+  return length === undefined ? -1 : start + length;
+}
