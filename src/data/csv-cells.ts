@@ -3,6 +3,7 @@ import type { Use } from './uses.ts';
 import { booleanTexts, notANumber, numberPattern, wholePattern } from './grammar.ts';
 import { columnOf, kind } from './kinds.ts';
 import { longestLine } from './lines.ts';
+import { plainCsv } from './plain-csv.ts';
 import {
   compressionOf,
   filesFor,
@@ -61,19 +62,26 @@ export async function csvColumns(
   from: string,
   names: readonly string[],
   dialect: CsvDialect = {},
+  /** The files, where they hold all the columns. */
+  paths: readonly string[] | null = null,
 ): Promise<{ rows: number; columns: DatasetColumn[] }> {
+  const plain = paths === null ? null : await plainCsv(paths, names.length, dialect);
+  const columnAt = (index: number, kinds = 0, present = 0): DatasetColumn => ({
+    ...columnOf(names[index] as string, kinds),
+    // Of NaN it depends on the other cells whether it is a value.
+    ...((kinds & kind.notANumber) === 0 ? { present } : {}),
+  });
+  if (plain !== null) {
+    const columns = names.map((_, index) => columnAt(index, plain.kinds[index], plain.present[index]));
+    return { rows: plain.rows, columns };
+  }
   const found = names.flatMap((name) => {
     const cell = quoteIdentifier(name);
     return [`coalesce(bit_or(${kindOfCell(cell, dialect)}), 0)::integer`, `count(${missingOf(cell, dialect)})::double`];
   });
   const read = await connection.runAndReadAll(`select count(*)::double, ${found.join(', ')} from ${from}`);
   const [rows = 0, ...counts] = (read.getRows()[0] ?? []).map(Number);
-  const columns = names.map((name, index) => {
-    const [kinds = 0, present = 0] = counts.slice(2 * index);
-    // Of NaN it depends on the other cells whether it is a value.
-    return { ...columnOf(name, kinds), ...((kinds & kind.notANumber) === 0 ? { present } : {}) };
-  });
-  return { rows, columns };
+  return { rows, columns: names.map((_, index) => columnAt(index, ...counts.slice(2 * index, 2 * index + 2))) };
 }
 
 /** SQL: whether a cell is none that spells a number, nor is missing, in a column of numbers. */

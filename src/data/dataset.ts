@@ -174,7 +174,7 @@ async function look(
       const all = withPartitions(names, partitions, source.uri);
       const columns = all.map((name) => ({ name, type: 'VARCHAR' }));
       const from = fromOf({ ...source, paths, format, columns });
-      return csvColumns(connection, from, all, source.csv);
+      return csvColumns(connection, from, all, source.csv, partitions.length === 0 ? paths : null);
     }
     case 'jsonl':
       return jsonlColumns(connection, files);

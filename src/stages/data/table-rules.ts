@@ -118,12 +118,9 @@ async function nullFraction(
     limit: 'at most' as const,
     unit: 'share',
   };
-  requireColumns(dataset, [column]);
-  const row = await firstRow(
-    dataset,
-    `select count(*) filter (${quoteIdentifier(column)} is null)::double from ${dataset.relation}`,
-  );
-  const nulls = Number(row[0]);
+  const [{ present } = {}] = requireColumns(dataset, [column]);
+  const counted = `select count(*) filter (${quoteIdentifier(column)} is null)::double from ${dataset.relation}`;
+  const nulls = present === undefined ? Number((await firstRow(dataset, counted))[0]) : dataset.rows - present;
   // Of no rows nothing is known.
   if (dataset.rows === 0) {
     return { ...check, verdict: 'fail', message: 'there are no rows', observed: null, location: { file: dataset.uri } };

@@ -1,0 +1,111 @@
+import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { DuckDBInstance } from '@duckdb/node-api';
+import fc from 'fast-check';
+import { csvColumns, csvFrom } from '../../src/data/csv-cells.ts';
+import { plainCsv } from '../../src/data/plain-csv.ts';
+import { inTemporaryFolder } from '../support/project.ts';
+
+const instance = await DuckDBInstance.create(':memory:', { threads: '1' });
+const connection = await instance.connect();
+after(() => {
+  connection.closeSync();
+  instance.closeSync();
+});
+
+const cell = fc.oneof(
+  fc.integer().map(String),
+  fc.double().map(String),
+  fc.bigInt().map(String),
+  fc.constantFrom(
+    '',
+    'true',
+    'False',
+    'tRUE',
+    'nan',
+    '-NaN',
+    '+nan',
+    'inf',
+    '1_0',
+    '.5',
+    '5.',
+    '-',
+    '-0',
+    '007',
+    '1e5',
+  ),
+  fc.constantFrom(
+    '1E+5',
+    '1e',
+    '1e+',
+    '0x1',
+    ' 1',
+    '1 ',
+    '1-2',
+    '12345678901234567890',
+    `1${'0'.repeat(40)}`,
+    '/',
+    'é',
+  ),
+  fc.string({ unit: 'grapheme', maxLength: 4 }).filter((text) => !/[\0-\b]/u.test(text)),
+);
+const quoted = (text: string): string => `"${text.replaceAll('"', '""')}"`;
+const written = fc
+  .tuple(cell, fc.boolean())
+  .map(([text, always]) => (always || /[",\r\n]/u.test(text) ? quoted(text) : text));
+const rows = fc.integer({ min: 2, max: 4 }).chain((width) =>
+  fc.record({
+    width: fc.constant(width),
+    lines: fc.array(fc.array(written, { minLength: width, maxLength: width }), { minLength: 1, maxLength: 6 }),
+    end: fc.constantFrom('\n', '\r\n'),
+    last: fc.boolean(),
+  }),
+);
+
+test('it says what the engine says of every cell of a plain file, and nothing of any other', async () => {
+  let said = 0;
+  let unsaid = 0;
+  await inTemporaryFolder(async (folder) => {
+    const path = join(folder, 'rows.csv');
+    const damage = fc.record({ at: fc.nat({ max: 60 }), by: fc.constantFrom('"', ',', '\n', '\r', 'x', '"\n', '') });
+    await fc.assert(
+      fc.asyncProperty(rows, fc.option(damage, { freq: 2 }), async ({ width, lines, end, last }, damaged) => {
+        const names = Array.from({ length: width }, (_, index) => `c${index}`);
+        let text = [names, ...lines].map((each) => each.join(',')).join(end) + (last ? end : '');
+        if (damaged !== null) text = text.slice(0, damaged.at) + damaged.by + text.slice(damaged.at + 1);
+        await writeFile(path, text);
+        const engine = await csvColumns(
+          connection,
+          csvFrom(
+            [path],
+            names.map((name) => ({ name })),
+          ),
+          names,
+        ).catch(() => null);
+        const plain = await plainCsv([path], width);
+        if (plain === null) {
+          unsaid += 1;
+          assert.ok(damaged !== null, `not taken for plain: ${JSON.stringify(text)}`);
+          return;
+        }
+        said += 1;
+        assert.deepEqual(await csvColumns(connection, '', names, {}, [path]), engine, JSON.stringify(text));
+      }),
+      { numRuns: Number(process.env['CONTENDER_CSV_RUNS'] ?? 300), seed: 9 },
+    );
+  });
+  assert.ok(said > 50 && unsaid > 50, `${said} said, ${unsaid} not`);
+});
+
+test('pieces of a file may end anywhere', async () => {
+  await inTemporaryFolder(async (folder) => {
+    const path = join(folder, 'rows.csv');
+    const line = `1,"a ""b""\n,c",${'x'.repeat(97)},true\r\n`;
+    const count = 30_000;
+    await writeFile(path, `a,b,c,d\r\n${line.repeat(count)}`);
+    const found = await plainCsv([path], 4);
+    assert.deepEqual(found, { rows: count, kinds: [1, 32, 32, 16], present: [count, count, count, count] });
+  });
+});
