@@ -171,27 +171,34 @@ async function capacity(): Promise<void> {
   const slo = { p95_ms: 100 };
   const serviceMs = 10;
   const truth = trueCapacity(serviceMs, slo.p95_ms);
-  const results: { met: number; missed: number; s: number }[] = [];
+  const results: { estimate: number; met: number; missed: number; s: number }[] = [];
   for (let index = 0; index < searches; index += 1) {
     const { url } = await serve('queue', serviceMs);
     const [profile] = profilesOf({ profile: { kind: 'capacity' }, slo }) as [ProfileOf<'capacity'>];
     const began = performance.now();
     const session = sessionOf(loaders.open(plan(`${url}/predict`)));
-    const { met, missed } = await withBench(session, profile, 10, (bench) => searchCapacity(bench, profile, slo));
+    const { estimate, met, missed } = await withBench(session, profile, 10, (bench) =>
+      searchCapacity(bench, profile, slo),
+    );
     await endAll();
-    results.push({ met: met ?? 0, missed: missed ?? Number.NaN, s: (performance.now() - began) / 1000 });
+    results.push({
+      estimate: estimate ?? 0,
+      met: met ?? 0,
+      missed: missed ?? Number.NaN,
+      s: (performance.now() - began) / 1000,
+    });
     console.log(
-      `capacity: ${met?.toFixed(1)} to ${missed?.toFixed(1)}, truth ${truth.toFixed(1)}, ${results.at(-1)?.s.toFixed(0)} s`,
+      `capacity: ${estimate?.toFixed(1)}, ${met?.toFixed(1)} to ${missed?.toFixed(1)}, truth ${truth.toFixed(1)}, ${results.at(-1)?.s.toFixed(0)} s`,
     );
   }
-  const near = results.filter(({ met }) => Math.abs(met / truth - 1) <= 0.1).length;
-  const covering = results.filter(({ met, missed }) => met <= truth * 1.005 && missed >= truth * 0.995).length;
+  const near = results.filter(({ estimate }) => Math.abs(estimate / truth - 1) <= 0.1).length;
+  const covering = results.filter(({ met, missed }) => met <= truth && missed >= truth).length;
   lines.push(
     `Capacity of a server that takes ${serviceMs} ms for one request at a time, within p95 of ${slo.p95_ms} ms, Poisson arrivals; the truth, ${truth.toFixed(1)}/s, is of a simulation of its queue. ${searches} searches of the default budget.`,
     '',
-    '| found, least to greatest | within 10% | the interval covers the truth | seconds | target |',
-    '|---|---|---|---|---|',
-    `| ${spread(results.map(({ met }) => met))}/s | ${near} of ${searches} | ${covering} of ${searches} | ${spread(results.map(({ s }) => s))} | 8 and 9 of 10, 180 s |`,
+    '| found, least to greatest | within 10% | the interval covers the truth | its width, median | seconds | target |',
+    '|---|---|---|---|---|---|',
+    `| ${spread(results.map(({ estimate }) => estimate))}/s | ${near} of ${searches} | ${covering} of ${searches} | ${signed(median(results.map(({ met, missed }) => missed / met)) - 1)} | ${spread(results.map(({ s }) => s))} | 8 and 9 of 10, 180 s |`,
     '',
   );
 }

@@ -4,6 +4,8 @@ import type { Slo } from './schema.ts';
 
 /** The highest rate within the objectives, as it was measured. */
 export interface FoundCapacity {
+  /** The likeliest, of a search that estimates it; `met` and `missed` are the bounds of it. */
+  estimate?: number | null;
   /** Highest requests a second at which the objectives were met; null: at none that was tried. */
   met: number | null;
   /** Lowest above it at which they were missed, again and again; null: at none. */
@@ -15,12 +17,20 @@ export interface FoundCapacity {
 }
 
 /** load/capacity: blocks where the configuration asks for so much, else it informs. */
-export function capacityCheck({ met, missed, because, bounded }: FoundCapacity, slo: Slo): Check {
+export function capacityCheck({ estimate, met, missed, because, bounded }: FoundCapacity, slo: Slo): Check {
   const required = slo.capacity ?? null;
   const title = 'Capacity within the objectives';
-  const held = met === null ? 'The objectives were met at no rate' : `The objectives were met up to ${perSecond(met)}`;
-  const broke =
-    missed === null
+  const observed = estimate ?? met;
+  const isEstimate = estimate !== undefined && estimate !== null && missed !== null;
+  const held =
+    isEstimate && met !== null
+      ? `The objectives are met up to ${perSecond(estimate)}, between ${rounded(met)} and ${rounded(missed)}/s`
+      : met === null
+        ? 'The objectives were met at no rate'
+        : `The objectives were met up to ${perSecond(met)}`;
+  const broke = isEstimate
+    ? `: ${because}`
+    : missed === null
       ? bounded
         ? `; the server may do more: ${because}`
         : ''
@@ -37,12 +47,16 @@ export function capacityCheck({ met, missed, because, bounded }: FoundCapacity, 
   return loadCheck(
     'capacity',
     title,
-    { verdict, observed: met, required, message },
+    { verdict, observed, required, message },
     leastRate,
     required === null ? 'info' : 'block',
   );
 }
 
 function perSecond(rate: number): string {
-  return `${Number(rate.toPrecision(4)).toLocaleString('en-US')}/s (${Math.round(rate * 60).toLocaleString('en-US')} a minute)`;
+  return `${rounded(rate)}/s (${Math.round(rate * 60).toLocaleString('en-US')} a minute)`;
+}
+
+function rounded(rate: number): string {
+  return Number(rate.toPrecision(4)).toLocaleString('en-US');
 }

@@ -1,16 +1,18 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { bottleneckOf, type Bottleneck } from './bottleneck.ts';
 import { triedRate, type BreakingPoint, type TriedRate } from './breaking.ts';
+import { rateAtShare, type CapacityEstimate, type Trial } from './capacity-fit.ts';
 import { misses } from './hopeless.ts';
-import type { WindowResult } from './driver.ts';
-import { judgeWindow } from './judge.ts';
+import { outcomes, type WindowResult } from './driver.ts';
+import { defaultErrorRate, judgeWindow } from './judge.ts';
 import { latencyLimits } from './objectives.ts';
 import { sampleFloor } from './latency.ts';
 import type { ProfileOf } from './profile.ts';
-import { schedule } from './schedule.ts';
+import { poissonOf, schedule } from './schedule.ts';
 import type { Slo } from './schema.ts';
 import { seed, type Bench } from './session.ts';
 import { trendOf } from './trend.ts';
+import { partOf } from './window.ts';
 
 /** Users of the closed loop that places the search, and what they were answered. */
 export interface Throughput {
@@ -22,122 +24,175 @@ export interface Throughput {
 
 export interface Capacity extends BreakingPoint {
   curve: Throughput[];
-  /** Of the windows at the rate that was found, those that met the objectives. */
-  confirmations: { met: number; of: number };
+}
+
+/** What a search reads the time from, waits by, and draws its arrivals from. */
+export interface Clock {
+  now(): number;
+  sleep(ms: number): Promise<unknown>;
+  seed: number;
 }
 
 const probedUsers = [1, 2, 4, 8, 16, 32, 64];
 const step = 1.6;
-/** The search ends when the lowest miss is no further above the highest pass. */
-const resolution = 1.06;
+/** The search for a bracket ends when the lowest miss is no further above the highest pass: what is left is estimated. */
+const bracketed = 1.3;
+/** How far beyond the bracket the answer may lie. */
+const beyond = 1.4;
 /** A window that the generator or the host spoilt is repeated so often. */
 const mostRepeats = 3;
-const confirmationsOf = 5;
-const confirmationsNeeded = 4;
-const lower = 0.95;
+/** A measurement is so many windows long, with half a window before them that does not count: its queue is not yet what it will be. */
+const windowsOfMeasurement = 3;
+const settling = 0.5;
+/** Rates of the measurements, by the estimate so far: around it, where they tell most. */
+const places = [1, 0.93, 1.04, 0.97, 1.07, 0.9];
+/** So many measurements at least, and the search ends once the interval is so narrow. It is never told to be narrower. */
+const leastTrials = 6;
+const narrow = 0.03;
 /** Share of the offered rate that may be left over: delivered is at least 98%. */
 const mostBacklog = 0.02;
+/** Less than this is what a busy machine does to any server now and then. */
+const leastGrowthMs = 100;
+/** Requests that are over with no more than so many others between them are of one peak of the queue. */
+const samePeak = 10;
+/** Objectives that allow nothing at all are held to this share, since no share of nothing can be measured. */
+const leastShare = 0.001;
 
 /**
- * The highest rate within the objectives, searched on the scale of ratios: closed loops of few and more users tell the throughput, a
- * climb from half of it finds a rate that is missed, bisection narrows that down, and the winner must hold in four of five windows,
- * else a twentieth less. Each rate is judged by the best of three windows of Poisson arrivals. The time budget bounds it all.
+ * The highest rate within the objectives. Closed loops of few and more users tell the throughput; from half of it the rate climbs until the
+ * objectives are missed, and bisection narrows that to a bracket. Then longer measurements of Poisson arrivals around the likely answer
+ * are pooled: a share of requests over a limit comes in bursts, so that a vote of windows, most of which see none of the bursts, would
+ * lean high. What is estimated is the rate at which the share is just what the objective allows, with its interval.
  */
-export async function searchCapacity(bench: Bench, profile: ProfileOf<'capacity'>, slo: Slo): Promise<Capacity> {
+export async function searchCapacity(
+  bench: Bench,
+  profile: ProfileOf<'capacity'>,
+  slo: Slo,
+  clock: Clock = { now: () => performance.now(), sleep, seed },
+): Promise<Capacity> {
   const { session } = bench;
   const { signal } = session;
-  const deadline = performance.now() + profile.budgetMs;
+  const { windowMs } = profile;
+  const deadline = clock.now() + profile.budgetMs;
   const tried: TriedRate[] = [];
   const windows: WindowResult[] = [];
-  const curve = await throughputCurve(bench, profile, deadline);
+  const limits = objectivesOf(slo);
+  const trials: Trial[][] = limits.map(() => []);
+  const curve = await throughputCurve(bench, profile, deadline, clock);
   let lastMiss: WindowResult | null = null;
   let number = 0;
 
   const start = Math.min(profile.to, Math.max(1, (Math.max(...curve.map(({ rate }) => rate)) || 1) / 2));
-  const found = await bracket(start);
-  let { met, missed } = found;
-  while (met !== null && missed !== null && missed / met > resolution && !isOver()) {
+  let { met, missed } = await bracket(start);
+  while (met !== null && missed !== null && missed / met > bracketed && !isOver()) {
     const middle = Math.sqrt(met * missed);
-    if (await holds(middle, 3)) met = middle;
+    if (await holds(middle)) met = middle;
     else missed = middle;
   }
-  const confirmations = { met: 0, of: 0 };
-  while (met !== null && !isOver()) {
-    [confirmations.met, confirmations.of] = [0, 0];
-    while (
-      confirmations.met < confirmationsNeeded &&
-      confirmations.of - confirmations.met <= confirmationsOf - confirmationsNeeded &&
-      !isOver()
-    ) {
-      confirmations.of += 1;
-      if (await holds(met, 1)) confirmations.met += 1;
-    }
-    if (confirmations.of - confirmations.met <= confirmationsOf - confirmationsNeeded) break;
-    missed = met;
-    met *= lower;
-  }
+  const estimate = met === null || missed === null ? null : await estimated(met, missed);
   const bottleneck: Bottleneck | null = lastMiss === null ? null : bottleneckOf(lastMiss, slo, session);
   const byGenerator = bottleneck?.kind === 'generator';
+  const found = estimate ?? { rate: met, lower: met, upper: missed };
   return {
-    met,
-    missed: byGenerator ? null : missed,
-    because: bottleneck?.message ?? `no rate above ${Math.round(profile.to)}/s was tried`,
-    bounded: byGenerator || missed === null,
+    met: found.lower,
+    estimate: found.rate,
+    missed: byGenerator ? null : found.upper,
+    because:
+      bottleneck?.message ??
+      (isOver() ? 'the time was over before a rate was missed' : `no rate above ${Math.round(profile.to)}/s was tried`),
+    bounded: byGenerator || found.upper === null,
     bottleneck,
     tried,
     windows,
     curve,
-    confirmations,
   };
 
   function isOver(): boolean {
-    return signal.aborted || performance.now() >= deadline;
+    return signal.aborted || clock.now() >= deadline;
   }
 
   /** Climb, or where the first is missed already descend, until one rate is met and the next is missed. */
   async function bracket(first: number): Promise<{ met: number | null; missed: number | null }> {
     let rate = first;
-    if (await holds(rate, 3)) {
+    if (await holds(rate)) {
       for (;;) {
         const next = Math.min(profile.to, rate * step);
         if (next <= rate || isOver()) return { met: rate, missed: null };
-        if (!(await holds(next, 3))) return { met: rate, missed: next };
+        if (!(await holds(next))) return { met: rate, missed: next };
         rate = next;
       }
     }
     while (rate > 0.5 && !isOver()) {
       const next = rate / step;
-      if (await holds(next, 3)) return { met: next, missed: rate };
+      if (await holds(next)) return { met: next, missed: rate };
       rate = next;
     }
     return { met: null, missed: rate };
   }
 
-  /** Is the rate met in the majority of so many windows? */
-  async function holds(rate: number, most: number): Promise<boolean> {
-    let passes = 0;
-    for (let index = 0; index < most; index += 1) {
-      const result = await undisturbed(rate);
+  /** Is the rate met in a window, or in two of three? */
+  async function holds(rate: number): Promise<boolean> {
+    let misseds = 0;
+    for (let index = 0; index < 3; index += 1) {
+      const result = await undisturbed(() => oneWindow(rate));
       const row = triedRate(rate, result, slo);
-      tried.push(row);
-      windows.push(result);
       const within = row.verdict === 'pass' || (row.verdict === 'inconclusive' && !misses(result, slo));
-      const passed = within && !growsBacklog(result);
-      if (passed) passes += 1;
-      else lastMiss = result;
-      if (2 * passes > most || 2 * (index + 1 - passes) > most || isOver()) break;
-      // A clear pass needs no second opinion, nor does a server that cannot keep up at all.
-      if (passed && judgeWindow(result, slo).verdict === 'pass') return true;
-      if (!passed && row.delivered < 0.7 * rate && index > 0) return false;
+      note(row, result, within && !growsBacklog(result));
+      if (within && !growsBacklog(result)) return true;
+      misseds += 1;
+      // What cannot keep up at all needs no second opinion.
+      if (misseds === 2 || row.delivered < 0.7 * rate || isOver()) return false;
     }
-    return 2 * passes > most || (most === 1 && passes === 1);
+    return false;
   }
 
-  async function undisturbed(rate: number): Promise<WindowResult> {
+  function note(row: TriedRate, result: WindowResult, met: boolean): void {
+    tried.push(row);
+    windows.push(result);
+    if (!met) lastMiss = result;
+  }
+
+  /** Pool measurements around the answer until its interval is narrow, or the time is over. */
+  async function estimated(low: number, high: number): Promise<CapacityEstimate> {
+    let found: CapacityEstimate = { rate: Math.sqrt(low * high), lower: low, upper: high };
+    // That so much is too much was seen already; what passed in one window may be chance.
+    for (const [index, { rate }] of tried.entries()) if (rate === high) pool(rate, windows[index] as WindowResult);
+    for (let index = 0; !isOver(); index += 1) {
+      const left = (deadline - clock.now()) / windowMs - settling;
+      const parts = Math.min(windowsOfMeasurement, Math.floor(left));
+      if (parts < 1 && index > 0) break;
+      const rate = Math.min(profile.to, found.rate * (places[index % places.length] as number));
+      const settleMs = settling * windowMs;
+      const durationMs = settleMs + Math.max(1, parts) * windowMs;
+      const result = await undisturbed(() =>
+        bench.run(poissonOf(rate, durationMs, clock.seed + number), { quiet: true }),
+      );
+      if (signal.aborted) break;
+      const counted = partOf(result, settleMs, durationMs);
+      const grows = growsBacklog(result);
+      note(triedRate(rate, counted, slo), counted, !grows && !misses(counted, slo));
+      pool(rate, counted, grows);
+      const fit = leastOf(limits.map(({ allowed }, place) => rateAtShare(trials[place] as Trial[], allowed)));
+      // One window met or missed says little: the answer may lie somewhat beyond the bracket.
+      const bounded = (each: number): number => Math.min(high * beyond, Math.max(low / beyond, each));
+      found = { rate: bounded(fit.rate), lower: bounded(fit.lower), upper: bounded(fit.upper) };
+      if (index + 1 >= leastTrials && found.upper / found.lower <= (1 + narrow) ** 2) break;
+    }
+    const { rate, lower, upper } = found;
+    return { rate, lower: Math.min(lower, rate / (1 + narrow)), upper: Math.max(upper, rate * (1 + narrow)) };
+  }
+
+  function pool(rate: number, result: WindowResult, grows = false): void {
+    for (const [place, { isOver: breaks }] of limits.entries()) {
+      trials[place]?.push({ rate, ...countOf(result, grows ? () => true : breaks) });
+    }
+  }
+
+  async function undisturbed(measure: () => Promise<WindowResult>): Promise<WindowResult> {
     for (let repeat = 0; ; repeat += 1) {
       number += 1;
-      const result = await oneWindow(rate);
-      await sleep(Math.min(200, profile.windowMs / 10)); // let it drain
+      const result = await measure();
+      await clock.sleep(Math.min(200, windowMs / 10)); // let it drain
       const { generator, verdict } = judgeWindow(result, slo);
       if (!generator.overloaded || verdict === 'pass' || repeat + 1 >= mostRepeats || isOver()) return result;
     }
@@ -151,10 +206,50 @@ export async function searchCapacity(bench: Bench, profile: ProfileOf<'capacity'
         .filter(({ p }) => p < 1)
         .map(({ p }) => sampleFloor(p)),
     );
-    const durationMs = Math.min(8 * profile.windowMs, Math.max(profile.windowMs, (floor * 1300) / rate));
-    const offsets = schedule({ rate, durationMs, arrivals: profile.arrivals, seed: seed + number });
+    const durationMs = Math.min(8 * windowMs, Math.max(windowMs, (floor * 1300) / rate));
+    const offsets = schedule({ rate, durationMs, arrivals: profile.arrivals, seed: clock.seed + number });
     return bench.run(offsets, { hopeless: { planned: offsets.length, slo }, quiet: true });
   }
+}
+
+interface Objective {
+  /** Share of requests that may break it. */
+  allowed: number;
+  isOver(latency: number, outcome: number): boolean;
+}
+
+function objectivesOf(slo: Slo): Objective[] {
+  return [
+    ...latencyLimits(slo).map(({ p, ms }) => ({
+      allowed: Math.max(leastShare, 1 - p),
+      isOver: (latency: number) => latency > ms,
+    })),
+    {
+      allowed: Math.max(leastShare, slo.error_rate ?? defaultErrorRate),
+      isOver: (_latency: number, outcome: number) => outcomes[outcome] !== 'accepted',
+    },
+  ];
+}
+
+function countOf({ latency, outcome }: WindowResult, breaks: Objective['isOver']): Omit<Trial, 'rate'> {
+  let [over, bursts, run, gap] = [0, 0, 0, 0];
+  for (let index = 0; index < latency.length; index += 1) {
+    if (!breaks(latency[index] as number, outcome[index] as number)) {
+      gap += 1;
+      continue;
+    }
+    run = gap > samePeak ? 1 : run + 1;
+    gap = 0;
+    over += 1;
+    bursts += 2 * run - 1; // what the square of the run gains
+  }
+  return { total: latency.length, over, bursts };
+}
+
+/** The objective that gives way first; the interval says so much of that. */
+function leastOf(estimates: readonly CapacityEstimate[]): CapacityEstimate {
+  const least = (of: (each: CapacityEstimate) => number): number => Math.min(...estimates.map(of));
+  return { rate: least(({ rate }) => rate), lower: least(({ lower }) => lower), upper: least(({ upper }) => upper) };
 }
 
 /**
@@ -163,19 +258,21 @@ export async function searchCapacity(bench: Bench, profile: ProfileOf<'capacity'
  */
 function growsBacklog({ offsets, latency }: WindowResult): boolean {
   const trend = trendOf(offsets, latency);
-  return trend !== null && trend.slope > mostBacklog && trend.lower > 0;
+  const spanMs = (offsets.at(-1) ?? 0) - (offsets[0] ?? 0);
+  return trend !== null && trend.lower > 0 && trend.slope > Math.max(mostBacklog, leastGrowthMs / spanMs);
 }
 
 /** Requests a second of ever more users, until more of them bring no more. */
-export async function throughputCurve(
+async function throughputCurve(
   bench: Bench,
   profile: ProfileOf<'capacity'>,
   deadline: number,
+  clock: Clock,
 ): Promise<Throughput[]> {
   const curve: Throughput[] = [];
   const durationMs = Math.min(1000, Math.max(250, profile.windowMs / 4));
   for (const users of probedUsers.filter((each) => each <= profile.connections)) {
-    if (bench.session.signal.aborted || performance.now() >= deadline) break;
+    if (bench.session.signal.aborted || clock.now() >= deadline) break;
     const result = await bench.run({ users, durationMs }, { quiet: true });
     let accepted = 0;
     let sum = 0;

@@ -70,9 +70,9 @@ export async function runProfile(
         return breakingPoint(session, await stepUp(bench, profile, load.slo), [], load, surroundings);
       case 'capacity': {
         const found = await searchCapacity(bench, profile, load.slo);
-        const { curve, confirmations } = found;
+        const { curve } = found;
         const told = breakingPoint(session, found, curve, load, surroundings);
-        return { ...told, timings: { ...told.timings, curve, confirmations } };
+        return { ...told, timings: { ...told.timings, curve } };
       }
     }
   });
@@ -132,7 +132,7 @@ function breakingPoint(
   { slo, sizing: settings = {} }: Load,
   { model }: Surroundings,
 ): ProfileFindings {
-  const { met, missed, because, bounded, bottleneck, tried, windows } = found;
+  const { estimate, met, missed, because, bounded, bottleneck, tried, windows } = found;
   const sizing = sizingOf(found, curve, meanLatencyAt(found), settings, model);
   const last = windows.at(-1);
   return {
@@ -142,7 +142,14 @@ function breakingPoint(
     ],
     requests: last?.offsets.length ?? 0,
     timings: {
-      capacity: { met, missed, because, bounded, brokeFirst: bottleneck?.kind ?? null },
+      capacity: {
+        ...(estimate === undefined ? {} : { estimate }),
+        met,
+        missed,
+        because,
+        bounded,
+        brokeFirst: bottleneck?.kind ?? null,
+      },
       tried,
       ...(sizing === null ? {} : { sizing }),
       slices: windows.length === 1 && last !== undefined ? slicesOf(last, session) : [],

@@ -46,6 +46,17 @@ export function scheduleOf(stretches: readonly Stretch[], arrivals: Arrivals, se
   return offsets;
 }
 
+/** Arrivals of a Poisson process whose number is chance too, as that of real users is: where the rate is what is estimated. */
+export function poissonOf(rate: number, durationMs: number, seed: number): Float64Array {
+  const next = uniform(seed);
+  const offsets: number[] = [];
+  for (let at = 0; ;) {
+    at -= (Math.log(1 - next()) * 1000) / rate;
+    if (at >= durationMs && offsets.length > 0) return Float64Array.from(offsets);
+    offsets.push(Math.min(at, durationMs));
+  }
+}
+
 /** @throws ConfigError */
 export function refuseTooMany(count: number): void {
   if (count <= mostRequests) return;

@@ -260,6 +260,13 @@ export const Load = Type.Object(
       Type.Object(
         {
           target_rps: Type.Optional(Rate('requests per second to be served by all replicas')),
+          replicas: Type.Optional(
+            Type.Integer({
+              minimum: 1,
+              maximum: 1000,
+              description: 'how many answer behind the address that is tested (default 1)',
+            }),
+          ),
           headroom: Type.Optional(
             Type.Number({
               minimum: 0,

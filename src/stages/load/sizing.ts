@@ -2,7 +2,7 @@ import type { FoundCapacity } from './capacity-check.ts';
 import type { Throughput } from './capacity.ts';
 import type { Load } from './schema.ts';
 
-/** Advice on replicas, from a measured capacity. */
+/** Advice on replicas, from the measured capacity of one or several. */
 export interface Sizing {
   /** Requests a second that one replica should be given. */
   perReplica: number;
@@ -40,8 +40,8 @@ export function sizingOf(
   name: string,
 ): Sizing | null {
   if (found.met === null) return null;
-  const { headroom = headroomByDefault, target_rps: target, price_per_hour: price } = settings;
-  const perReplica = (1 - headroom) * found.met;
+  const { headroom = headroomByDefault, target_rps: target, price_per_hour: price, replicas: measured = 1 } = settings;
+  const perReplica = ((1 - headroom) * (found.estimate ?? found.met)) / measured;
   const concurrency = (perReplica * meanMs) / 1000;
   const replicas = target === undefined ? null : Math.max(1, Math.ceil(target / perReplica));
   return {

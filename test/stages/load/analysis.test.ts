@@ -223,6 +223,9 @@ describe('sizing', () => {
     assert.equal(sizing?.replicas, 8);
     assert.ok(Math.abs((sizing?.concurrency ?? 0) - 3.5) < 1e-9);
     assert.ok(Math.abs((sizing?.costPerMillion ?? 0) - (0.2 / (70 * 3600)) * 1e6) < 1e-9);
+    const ofTwo = { target_rps: 500, replicas: 2 };
+    const measured = sizingOf({ met: 200, missed: 220, because: '', bounded: false }, [], 50, ofTwo, 'm');
+    assert.deepEqual([measured?.replicas, Number(measured?.perReplica.toFixed(6))], [8, 70]);
     assert.equal(sizingOf({ met: null, missed: 10, because: '', bounded: false }, [], 50, {}, 'm'), null);
   });
 });
