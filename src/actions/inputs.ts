@@ -136,6 +136,11 @@ export function putBackInput(): 'no' | 'yes' | 'expired' {
   return choice('put-back', ['no', 'yes', 'expired']);
 }
 
+/** The environment whose deployments show the steps of a rollout, and the token that writes them. */
+export function environmentInput(): { environment: string | undefined; token: string | undefined } {
+  return { environment: text('environment'), token: text('token') };
+}
+
 /** The model that was asked for, be it configured or not. */
 export function modelInput(): string | undefined {
   return text('model');

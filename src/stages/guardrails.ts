@@ -1,4 +1,5 @@
 import type { Check } from '../evidence/index.ts';
+import { harmfulMeanEvidence, meanRatioBounds, type MeanWindow } from '../statistics/anytime-ratios.ts';
 import { failureEvidence, failureRatioBounds, type FailureWindow } from '../statistics/failures-by-arm.ts';
 import { capitalised } from '../wording.ts';
 import type { Guardrail } from './traffic.ts';
@@ -19,6 +20,8 @@ export interface StepObservation {
   inBoth: number;
   /** By guardrail: users whose first failure in this rollout was at this step. */
   failures: Readonly<Record<string, ByArm>>;
+  /** By guardrail of a mean: over users, each with the mean of what is theirs at this step. */
+  means?: Readonly<Record<string, MeanWindow>>;
 }
 
 export interface ByArm {
@@ -49,6 +52,8 @@ export interface Judgement {
 
 export interface GuardrailStanding {
   name: string;
+  /** Of a mean: what was seen at the step that runs. */
+  mean?: MeanWindow | null;
   /** Log of the e-value against "not worse than tolerated", over all steps. */
   logEvidence: number;
   /** Log of what it takes to roll back. */
@@ -63,11 +68,9 @@ export interface GuardrailStanding {
 export type ShownStanding = Omit<GuardrailStanding, 'ratio'> & { ratio: GuardrailStanding['ratio'] | null };
 
 /** How a guardrail stands over all windows, the last of which is looked at. @param level what it may alarm falsely */
-export function standingOf(
-  { name, max_ratio: tolerated = 1 }: Guardrail,
-  steps: readonly StepObservation[],
-  level: number,
-): GuardrailStanding {
+export function standingOf(guardrail: Guardrail, steps: readonly StepObservation[], level: number): GuardrailStanding {
+  const { name, max_ratio: tolerated = 1 } = guardrail;
+  if (guardrail.failure === 'mean') return meanStandingOf(guardrail, steps, level);
   const windows = steps.map((step): FailureWindow => {
     const { champion, candidate } = step.failures[name] ?? { champion: 0, candidate: 0 };
     return { candidate, both: champion + candidate, share: step.weight / 100 };
@@ -83,11 +86,35 @@ export function standingOf(
   };
 }
 
+function meanStandingOf(
+  { name, max_ratio: tolerated = 1, worse = 'higher' }: Guardrail,
+  steps: readonly StepObservation[],
+  level: number,
+): GuardrailStanding {
+  const seen = steps.map((step) => step.means?.[name]).filter((each) => each !== undefined);
+  // Where lower is worse the champion is held against the candidate.
+  const windows = worse === 'higher' ? seen : seen.map(swapped);
+  const here = steps.at(-1)?.means?.[name];
+  return {
+    name,
+    mean: here ?? null,
+    logEvidence: harmfulMeanEvidence(windows, tolerated),
+    limit: -Math.log(level),
+    failures: { champion: 0, candidate: 0 },
+    ratio:
+      here === undefined
+        ? { lower: 0, upper: null }
+        : meanRatioBounds(worse === 'higher' ? here : swapped(here), level),
+  };
+}
+
+const swapped = ({ champion, candidate }: MeanWindow): MeanWindow => ({ champion: candidate, candidate: champion });
+
 /** @param kind of the evidence @param seen the failures in words @param proves the proof that a guardrail asks for is due */
 export function guardrailCheck(
   kind: string,
   guardrail: Guardrail,
-  { logEvidence, limit, failures, ratio }: ShownStanding,
+  { logEvidence, limit, failures, ratio, mean }: ShownStanding,
   seen: string,
   proves: boolean,
 ): Check {
@@ -96,25 +123,37 @@ export function guardrailCheck(
   const bounds =
     ratio === null
       ? ''
-      : `ratio of the rates ${short(ratio.lower)} to ${ratio.upper === null ? 'any' : short(ratio.upper)}, `;
+      : `ratio of the ${mean === undefined ? 'rates' : 'means'}${guardrail.worse === 'lower' ? ", the champion's by the candidate's," : ''} ${short(ratio.lower)} to ${ratio.upper === null ? 'any' : short(ratio.upper)}, `;
   const evidence = `evidence ${short(Math.exp(Math.min(logEvidence, 100)))} of ${short(Math.exp(limit))}`;
   const harm = logEvidence >= limit;
   const open = proves && proof !== undefined && (ratio === null || ratio.upper === null || ratio.upper >= proof);
   const more = tolerated === 1 ? 'more' : `more than ${tolerated} times as many`;
+  const worse = `${guardrail.worse ?? 'higher'}${tolerated === 1 ? '' : ` by more than ${tolerated} times`}`;
+  const shown =
+    mean === undefined
+      ? `The candidate is shown to have ${more} ${title} than the champion`
+      : `The mean of ${title} is shown to be ${worse} with the candidate than with the champion`;
   return {
     id: `${kind}/${name}`,
     title: capitalised(title),
     severity: 'block',
     verdict: harm ? 'fail' : open ? 'inconclusive' : 'pass',
     message: harm
-      ? `The candidate is shown to have ${more} ${title} than the champion: ${seen} (${bounds}${evidence} over all ${kind === 'switch' ? 'looks' : 'steps'}).`
+      ? `${shown}: ${seen} (${bounds}${evidence} over all ${kind === 'switch' ? 'looks' : 'steps'}).`
       : open
         ? `${capitalised(title)} are not shown to be below ${proof} times the champion's: ${seen} (${bounds.replace(/, $/u, '')}).`
         : `No harm is shown: ${seen} (${bounds}${evidence}).`,
-    observed: `${count(failures.candidate)} / ${count(failures.champion)}`,
+    observed:
+      mean === undefined
+        ? `${count(failures.candidate)} / ${count(failures.champion)}`
+        : mean === null
+          ? 'nothing'
+          : `${short(mean.candidate.mean)} / ${short(mean.champion.mean)}`,
     required:
       proof === undefined
-        ? `no ${more === 'more' ? 'higher' : `${tolerated} times higher`} rate shown`
+        ? mean === undefined
+          ? `no ${more === 'more' ? 'higher' : `${tolerated} times higher`} rate shown`
+          : `not shown to be ${worse}`
         : `below ${proof} times`,
   };
 }
@@ -143,8 +182,11 @@ export function count(value: number): string {
 }
 
 export function short(value: number): string {
-  return value.toLocaleString('en-US', { maximumSignificantDigits: 3 });
+  return threeDigits.format(value);
 }
+
+// Made once: toLocaleString makes one at each call, which takes longer than all else of a look.
+const threeDigits = new Intl.NumberFormat('en-US', { maximumSignificantDigits: 3 });
 
 /** A duration as people say it: `40 s`, `12 min`, `3.5 h`. */
 export function minutes(ms: number): string {

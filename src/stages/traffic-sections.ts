@@ -10,6 +10,12 @@ export function trafficSections(title: string, stepsTitle: string, evidence: Evi
 function steps(title: string, { details }: Evidence): Section {
   const all = list(details['steps']).map(object);
   const names = [...new Set(all.flatMap((step) => Object.keys(object(step['failures']))))];
+  const means = [...new Set(all.flatMap((step) => Object.keys(object(step['means']))))];
+  const meansAt = (step: Record<string, unknown>, name: string): string => {
+    const of = object(object(step['means'])[name]);
+    const mean = (arm: string): string => rounded(object(of[arm])['mean']);
+    return `${mean('candidate')} / ${mean('champion')}`;
+  };
   const counts = (value: unknown): string => {
     const { champion, candidate } = object(value);
     return `${number(candidate)} / ${number(champion)}`;
@@ -41,7 +47,7 @@ function steps(title: string, { details }: Evidence): Section {
       'Until',
       'Requests',
       'Users',
-      ...names.map((name) => name.replaceAll('_', ' ')),
+      ...[...names, ...means].map((name) => name.replaceAll('_', ' ')),
       'Verdict',
     ],
     rows: all.map((step) => [
@@ -51,9 +57,11 @@ function steps(title: string, { details }: Evidence): Section {
       numberCell(counts(step['requests'])),
       numberCell(step['users'] === null ? '' : counts(step['users'])),
       ...names.map((name) => numberCell(counts(object(step['failures'])[name]))),
+      ...means.map((name) => numberCell(meansAt(step, name))),
       textCell(typeof step['verdict'] === 'string' ? step['verdict'] : ''),
     ]),
-    legend: 'Candidate / champion. Failures count a user once, at the first step where it failed. Times are UTC.',
+    legend:
+      'Candidate / champion. Failures count a user once, at the first step where it failed; means are over users. Times are UTC.',
     collapsed: false,
     importance: 4,
   };
@@ -69,4 +77,8 @@ function list(value: unknown): unknown[] {
 
 function number(value: unknown): string {
   return typeof value === 'number' ? value.toLocaleString('en-US') : '';
+}
+
+function rounded(value: unknown): string {
+  return typeof value === 'number' ? value.toLocaleString('en-US', { maximumSignificantDigits: 4 }) : '';
 }

@@ -124,16 +124,23 @@ export type Observe = Static<typeof Observe>;
 export const Guardrail = Type.Object(
   {
     name: Type.String({ pattern: '^[a-z][a-z0-9_]*$', maxLength: 60 }),
-    failure: Type.Enum(['error', 'slow', 'feedback'], {
+    failure: Type.Enum(['error', 'slow', 'feedback', 'mean'], {
       description:
-        'error: status 500 or above, or none; slow: took longer than over_ms, or never ended; feedback: somebody said so of the request',
+        'error: status 500 or above, or none; slow: took longer than over_ms, or never ended; feedback: somebody said so of the request; mean: no failure, but a number whose mean must not get worse (rollouts, from a log)',
     }),
     over_ms: Type.Optional(Type.Number({ exclusiveMinimum: 0 })),
     feedback: Type.Optional(Name),
+    value: Type.Optional(
+      Type.String({ minLength: 1, maxLength: 200, description: 'of a mean: the column of the log (default ms)' }),
+    ),
+    worse: Type.Optional(
+      Type.Enum(['higher', 'lower'], { description: 'of a mean, which way it must not go (default higher)' }),
+    ),
     max_ratio: Type.Optional(
       Type.Number({
         minimum: 1,
-        description: "tolerated failure rate of the candidate, as a multiple of the champion's (default 1)",
+        description:
+          "tolerated failure rate or mean of the candidate, as a multiple of the champion's (default 1); where lower is worse the champion's, as a multiple of the candidate's",
       }),
     ),
     prove_below: Type.Optional(
@@ -180,9 +187,12 @@ export function trafficProblems(section: string, { weights, observe, guardrails,
   if ('server' in observe && !('server' in weights)) {
     problem('observe', 'observe', 'observe: {server: true} needs weights: {server: URL}');
   }
-  for (const [index, { name, failure, over_ms, feedback }] of guardrails.entries()) {
+  for (const [index, { name, failure, over_ms, feedback, value, worse }] of guardrails.entries()) {
     const at = (key: string, message: string): void => problem(`guardrails/${index}/${key}`, key, message);
     if (guardrails.findIndex((each) => each.name === name) !== index) at('name', `there are two guardrails ${name}`);
+    if (failure === 'mean' && (section !== 'rollout' || 'prometheus' in observe))
+      at('failure', 'means are judged in a rollout, and from a log: counters say nothing of how far values spread');
+    if (failure !== 'mean' && (value ?? worse) !== undefined) at('failure', 'value and worse are of failure: mean');
     if ('prometheus' in observe) {
       const query = Object.hasOwn(observe.failures, name) ? observe.failures[name] : undefined;
       if (query === undefined) at('name', `observe.failures has no query for ${name}`);

@@ -7,10 +7,11 @@ import {
   sequenceFactor,
   shareDifferenceBounds,
 } from '../../src/statistics/anytime-means.ts';
+import { harmfulMeanEvidence, meanRatioBounds, type MeanWindow } from '../../src/statistics/anytime-ratios.ts';
 import { bettingBounds, empiricalBernsteinBounds } from '../../src/statistics/bounded-mean.ts';
 import { failureEvidence, failureRatioBounds } from '../../src/statistics/failures-by-arm.ts';
 import { wilson, type Bounds } from '../../src/statistics/proportions.ts';
-import { binomial, randomFrom } from '../../src/statistics/random.ts';
+import { binomial, randomFrom, type Random } from '../../src/statistics/random.ts';
 import { sampleRatio } from '../../src/statistics/sample-ratio.ts';
 
 /** Equal to all the digits that are given. */
@@ -90,6 +91,72 @@ test('equal arms that are looked at after every failure raise the alarm in at mo
     }
   }
   assert.ok(alarms > 10 && alarms <= 100, `${alarms} of 2000`);
+});
+
+/** What is seen of exponential times, minute by minute, at steps of the traffic. */
+function times(random: Random, steps: readonly number[], ratio: number, see: (seen: MeanWindow[]) => boolean): boolean {
+  const seen: MeanWindow[] = [];
+  for (const share of steps) {
+    const sums = { champion: [0, 0, 0], candidate: [0, 0, 0] };
+    seen.push({ champion: { n: 0, mean: 0, variance: 0 }, candidate: { n: 0, mean: 0, variance: 0 } });
+    for (let minute = 0; minute < 20; minute += 1) {
+      for (let request = 0; request < 100; request += 1) {
+        const arm = random.uniform() < share ? 'candidate' : 'champion';
+        const time = -Math.log(1 - random.uniform()) * (arm === 'candidate' ? ratio : 1);
+        const sum = sums[arm] as [number, number, number];
+        sum[0] += 1;
+        sum[1] += time;
+        sum[2] += time * time;
+      }
+      const of = ([n, sum, squares]: number[]): MeanWindow['champion'] => {
+        const mean = (sum as number) / (n as number);
+        return {
+          n: n as number,
+          mean,
+          variance: ((squares as number) - (n as number) * mean * mean) / ((n as number) - 1),
+        };
+      };
+      seen[seen.length - 1] = { champion: of(sums.champion), candidate: of(sums.candidate) };
+      if (see(seen)) return true;
+    }
+  }
+  return false;
+}
+
+test('a mean that is no worse raises the alarm in at most 5% of rollouts looked at every minute, one that is worse is found', () => {
+  const random = randomFrom(17);
+  const alarms = (ratio: number, tolerated: number): number =>
+    Array.from({ length: 200 }, () =>
+      times(random, [0.05, 0.25, 0.5], ratio, (seen) => harmfulMeanEvidence(seen, tolerated) >= Math.log(20)),
+    ).filter(Boolean).length;
+  assert.ok(alarms(1, 1) <= 10, 'equal arms');
+  assert.ok(alarms(1.2, 1.2) <= 10, 'what is tolerated');
+  assert.ok(alarms(0.7, 1) === 0, 'a better one');
+  assert.ok(alarms(1.3, 1) >= 190, 'a worse one');
+});
+
+test('a ratio of means has bounds that hold at every look, and none before there are enough units', () => {
+  const random = randomFrom(18);
+  const missed = Array.from({ length: 100 }, () =>
+    times(random, [0.5], 1.5, (seen) => {
+      const { lower, upper } = meanRatioBounds(seen[0] as MeanWindow, 0.05);
+      return lower > 1.5 || (upper !== null && upper < 1.5);
+    }),
+  ).filter(Boolean).length;
+  assert.ok(missed <= 8, `${missed} of 100`);
+  const few = { n: 29, mean: 1, variance: 1 };
+  assert.deepEqual(meanRatioBounds({ champion: few, candidate: few }, 0.05), { lower: 0, upper: null });
+  assert.equal(harmfulMeanEvidence([{ champion: few, candidate: { ...few, mean: 100 } }]), 0);
+});
+
+test('evidence of a mean is finite however large the difference is, and a good step does not hide a bad one', () => {
+  const window = (champion: number, candidate: number): MeanWindow => ({
+    champion: { n: 1000, mean: champion, variance: 1 },
+    candidate: { n: 1000, mean: candidate, variance: 1 },
+  });
+  assert.ok(harmfulMeanEvidence([window(1, 1000)]) > 1000);
+  assert.ok(Number.isFinite(harmfulMeanEvidence([window(1000, 1)])));
+  assert.ok(harmfulMeanEvidence([window(2, 1), window(1, 2)]) > Math.log(1000));
 });
 
 test('shares of users are tested against the plan, at once and sequentially', () => {

@@ -48,26 +48,8 @@ export function trafficSite(section: (url: string) => string): (work: (site: Sit
     await inTemporaryFolder(async (folder) => {
       await cp(prepared, folder, { recursive: true });
       const url = `http://127.0.0.1:${port}`;
-      const server = spawn(
-        process.execPath,
-        [
-          commandLine,
-          'serve',
-          'models/champion.onnx',
-          '--candidate',
-          'models/candidate.onnx',
-          '--name',
-          'spam-filter',
-          '--port',
-          `${port}`,
-        ],
-        { cwd: folder, env: { PATH: process.env['PATH'] ?? '', HOME: folder }, stdio: ['ignore', 'pipe', 'inherit'] },
-      );
+      const server = await serveBoth(folder, 'spam-filter', port);
       try {
-        await new Promise<void>((ready, failed) => {
-          server.stdout.once('data', () => ready());
-          server.once('exit', (code) => failed(new Error(`the server ended with ${code}`)));
-        });
         await work({
           folder,
           url,
@@ -81,14 +63,33 @@ export function trafficSite(section: (url: string) => string): (work: (site: Sit
             JSON.parse(await readFile(join(folder, '.contender/spam-filter/decision.json'), 'utf8')) as Decision,
         });
       } finally {
-        server.kill('SIGTERM');
-        await ended(server);
+        await server.close();
       }
     });
   };
 }
 
-function freePort(): Promise<number> {
+/** Our server with both versions of a folder, in a process of its own. */
+export async function serveBoth(folder: string, name: string, port: number): Promise<{ close(): Promise<void> }> {
+  const models = ['models/champion.onnx', '--candidate', 'models/candidate.onnx'];
+  const server = spawn(process.execPath, [commandLine, 'serve', ...models, '--name', name, '--port', `${port}`], {
+    cwd: folder,
+    env: { PATH: process.env['PATH'] ?? '', HOME: folder },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  await new Promise<void>((ready, failed) => {
+    server.stdout.once('data', () => ready());
+    server.once('exit', (code) => failed(new Error(`the server ended with ${code}`)));
+  });
+  return {
+    close: async () => {
+      server.kill('SIGTERM');
+      await ended(server);
+    },
+  };
+}
+
+export function freePort(): Promise<number> {
   return new Promise((found) => {
     const probe = createServer().listen(0, '127.0.0.1', () => {
       const { port: free } = probe.address() as AddressInfo;
@@ -102,7 +103,11 @@ export async function decisionsOf({ run }: Site): Promise<RecordedDecision[]> {
   return JSON.parse(stdout) as RecordedDecision[];
 }
 
-export async function withUsers(site: Site, users: Partial<Users>, work: () => Promise<void>): Promise<void> {
+export async function withUsers(
+  site: Pick<Site, 'url'>,
+  users: Partial<Users>,
+  work: () => Promise<void>,
+): Promise<void> {
   const stop = new AbortController();
   const traffic = simulateUsers({ url: site.url, model: 'spam-filter', perSecond: 60, signal: stop.signal, ...users });
   try {

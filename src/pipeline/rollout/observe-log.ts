@@ -11,6 +11,7 @@ import { copyRows, inWorkspace } from '../../data/workspace.ts';
 import { ContenderError, DataError } from '../../errors.ts';
 import type { Guardrail } from '../../stages/traffic.ts';
 import type { StepObservation } from '../../stages/guardrails.ts';
+import type { MeanOf } from '../../statistics/anytime-ratios.ts';
 import { ask, tokenOf } from './http.ts';
 import type { Observer, ObserverInput, Seen, Step } from './observer.ts';
 
@@ -144,8 +145,15 @@ const types = {
 /** What a guardrail is seen by: without it every candidate would pass. */
 const seenBy = { error: 'status', slow: 'ms', feedback: 'id' } as const;
 
+/** Columns of the means that guardrails ask for: `value0`, `value1` ... of the events. */
+function valuesOf(guardrails: readonly Guardrail[], columns: Columns): { name: string; column: string }[] {
+  return guardrails
+    .filter(({ failure }) => failure === 'mean')
+    .map(({ name, value }) => ({ name, column: value ?? columns.ms }));
+}
+
 /**
- * The events with our names: `logged(moment, id, who, arm, version, status, ms, feedback)`. Columns that are not there are null.
+ * The events with our names: `logged(moment, id, who, arm, version, status, ms, feedback, value0, ...)`. Columns that are not there are null.
  * @throws DataError where a column is missing that the rollout cannot do without, or a number is none
  */
 async function copyEvents(
@@ -155,15 +163,19 @@ async function copyEvents(
   guardrails: readonly Guardrail[],
 ): Promise<void> {
   const here = (name: string): DatasetColumn | undefined => dataset.columns.find((each) => each.name === name);
+  const values = valuesOf(guardrails, columns);
   const needed = [
-    { part: 'time', why: 'the time of each request' },
-    { part: 'arm', why: 'the arm that answered' },
-    ...guardrails.map(({ name, failure }) => ({ part: seenBy[failure], why: `what the guardrail ${name} is seen by` })),
-  ] as const;
-  for (const { part, why } of needed) {
-    if (here(columns[part]) !== undefined) continue;
+    { column: columns.time, why: 'the time of each request' },
+    { column: columns.arm, why: 'the arm that answered' },
+    ...guardrails.map(({ name, failure, value = columns.ms }) => ({
+      column: failure === 'mean' ? value : columns[seenBy[failure]],
+      why: `what the guardrail ${name} is seen by`,
+    })),
+  ];
+  for (const { column, why } of needed) {
+    if (here(column) !== undefined) continue;
     throw new DataError({
-      found: `the log has no column ${JSON.stringify(columns[part])}`,
+      found: `the log has no column ${JSON.stringify(column)}`,
       expected: why,
       where: dataset.uri,
       remedy: 'Log it, or name it in rollout.observe.columns',
@@ -171,31 +183,36 @@ async function copyEvents(
   }
   await requireNumbers(
     dataset,
-    [here(columns.status), here(columns.ms)].filter((column) => column !== undefined),
+    [columns.status, columns.ms, ...values.map(({ column }) => column)].flatMap((name) => here(name) ?? []),
   );
-  const wanted = Object.entries(columns) as [keyof Columns, string][];
+  const wanted = [
+    ...(Object.entries(columns) as [keyof Columns, string][]).map(([part, name]) => ({
+      part,
+      name,
+      type: types[part],
+    })),
+    ...values.map(({ column: name }) => ({ part: 'value', name, type: 'double' })),
+  ];
   const parts: { column: DatasetColumn; use: Use; of(written: string): string }[] = [];
   const places: (number | null)[] = [];
-  for (const [part, name] of wanted) {
+  for (const { part, name, type } of wanted) {
     const column = here(name);
     places.push(column === undefined ? null : parts.length);
     if (column === undefined) continue;
     const time = part === 'time' ? await readingOfTimes(dataset, name) : null;
     parts.push({
       column,
-      use: time?.use ?? (types[part] === 'double' ? 'number' : 'text'),
+      use: time?.use ?? (type === 'double' ? 'number' : 'text'),
       of: time?.of ?? ((written) => written),
     });
   }
   const { from, expressions } = readingOf(dataset, parts);
-  const selected = wanted.map(([part], index) => {
+  const selected = wanted.map(({ type }, index) => {
     const place = places[index] ?? null;
-    return place === null
-      ? `null::${types[part]}`
-      : `(${parts[place]?.of(expressions[place] as string)})::${types[part]}`;
+    return place === null ? `null::${type}` : `(${parts[place]?.of(expressions[place] as string)})::${type}`;
   });
   await workspace.run(
-    'create table logged (moment double, id varchar, who varchar, arm varchar, version varchar, status double, ms double, feedback varchar)',
+    `create table logged (moment double, id varchar, who varchar, arm varchar, version varchar, status double, ms double, feedback varchar${values.map((_, index) => `, value${index} double`).join('')})`,
   );
   await reading(dataset, () => copyRows(dataset, selected, workspace, 'logged', from));
 }
@@ -218,13 +235,14 @@ async function seenIn(
 ): Promise<Seen> {
   const ask: Ask = async (query) => (await workspace.runAndReadAll(query)).getRows();
   const [champion, candidate] = [arms.champion, arms.candidate].map(quoteLiteral);
+  const values = valuesOf(guardrails, columns);
   const windows = steps.map(({ from, to }, index) => `(${index}, ${from}::double, ${to ?? now}::double)`).join(', ');
   await workspace.run(`create table step as select * from (values ${windows}) as t(step, start, finish)`);
   // A request that was logged twice is one: by its id, where it has one, and it failed if one of its lines says so. A user without a name is a request.
   await workspace.run(
     `create table request as select step, moment, coalesce(id, 'row ' || row) as id, coalesce(who, id, 'row ' || row) as who, arm, version,
        max(case when unanswered or status = 0 then ${noAnswer} else status end) over same as status,
-       max(coalesce(ms, case when unanswered then 'infinity'::double end)) over same as ms, status is not null as has_status, ms is not null as has_ms
+       max(coalesce(ms, case when unanswered then 'infinity'::double end)) over same as ms, status is not null as has_status, ms is not null as has_ms${values.map((_, index) => `, max(value${index}) over same as value${index}`).join('')}
      from (select *, row_number() over () as row, coalesce(id, 'row ' || row_number() over ()) as request,
          coalesce(status, 0) = 0 and (select count(status) from logged) > 0 as unanswered
        from logged where feedback is null and arm in (${champion}, ${candidate}))
@@ -245,8 +263,10 @@ async function seenIn(
   const crossed = await byArm(
     `select step, 'both', count(*)::double from (select step, who from request group by 1, 2 having count(distinct arm) > 1) group by 1`,
   );
+  const means = new Map<string, Map<string, MeanOf>>();
+  for (const [index, { name }] of values.entries()) means.set(name, await meansOf(ask, `value${index}`));
   const failures = new Map<string, Map<string, number>>();
-  for (const guardrail of guardrails) {
+  for (const guardrail of guardrails.filter(({ failure }) => failure !== 'mean')) {
     // A user fails once in a rollout: a client that repeats itself is no more evidence than one that does not.
     failures.set(
       guardrail.name,
@@ -268,7 +288,13 @@ async function seenIn(
       requests: of(requests),
       users: knowsUsers ? of(users) : null,
       inBoth: crossed.get(`${index} both`) ?? 0,
-      failures: Object.fromEntries(guardrails.map(({ name }) => [name, of(failures.get(name))])),
+      failures: Object.fromEntries([...failures].map(([name, counts]) => [name, of(counts)])),
+      means: Object.fromEntries(
+        [...means].flatMap(([name, by]) => {
+          const [champion, candidate] = [by.get(`${index} ${arms.champion}`), by.get(`${index} ${arms.candidate}`)];
+          return champion === undefined || candidate === undefined ? [] : [[name, { champion, candidate }]];
+        }),
+      ),
     };
   });
   const stranger = strange[0]?.[0];
@@ -277,6 +303,26 @@ async function seenIn(
       ? `the log has the arm ${JSON.stringify(stranger)}, which nobody named`
       : ((await clockFault(ask, start, now)) ?? (await blindGuardrail(ask, guardrails, columns, start)));
   return { steps: seen, fault, void: other };
+}
+
+/** By step and arm, over users: each counts once, with the mean of what is theirs, since requests of one are not independent. */
+async function meansOf(ask: Ask, column: string): Promise<Map<string, MeanOf>> {
+  const rows = await ask(
+    `select step, arm, count(*)::double, avg(value), coalesce(var_samp(value), 0)::double
+     from (select step, arm, who, avg(value) as value from ${valued(column)} where isfinite(value) group by 1, 2, 3) group by 1, 2`,
+  );
+  return new Map(
+    rows.map(([step, arm, n, mean, variance]) => [
+      `${Number(step)} ${String(arm)}`,
+      { n: Number(n), mean: Number(mean), variance: Number(variance) },
+    ]),
+  );
+}
+
+/** Requests with a value, which may come later, in a row of its own with the id of the request. */
+function valued(column: string): string {
+  return `(select request.* exclude (${column}), coalesce(${column}, later) as value
+    from request left join (select id as of, max(${column}) as later from logged where id is not null group by 1) on of = request.id)`;
 }
 
 /** Clocks that differ by less are one. */
@@ -304,7 +350,15 @@ async function blindGuardrail(
   columns: Columns,
   start: number,
 ): Promise<string | null> {
-  for (const { name, failure, feedback = '' } of guardrails) {
+  for (const { name, failure, feedback = '', value = columns.ms } of guardrails) {
+    if (failure === 'mean') {
+      const at = valuesOf(guardrails, columns).findIndex((each) => each.name === name);
+      const [[arm] = []] = await ask(
+        `select arm from ${valued(`value${at}`)} group by arm having count(*) >= 5 and count(value) = 0 order by 1 limit 1`,
+      );
+      if (typeof arm !== 'string') continue;
+      return `no request of ${JSON.stringify(arm)} has a value in ${JSON.stringify(value)}, so that the guardrail ${name} sees nothing`;
+    }
     if (failure === 'feedback') {
       const [[given, unknown] = []] = await ask(
         `select count(*)::double, (count(*) filter (where id is null or id not in (select id from logged where feedback is null and id is not null)))::double

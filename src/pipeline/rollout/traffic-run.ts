@@ -8,6 +8,7 @@ import {
   type Artifact,
   type Check,
   type Evidence,
+  type Reason,
   type RegistryHistory,
 } from '../../evidence/index.ts';
 import { minutes, type Judgement, type StepObservation } from '../../stages/guardrails.ts';
@@ -17,7 +18,7 @@ import type { Traffic } from '../../stages/traffic.ts';
 import { version } from '../../version.ts';
 import { recordedArtifact } from '../contestants/contestants.ts';
 import { resolveCandidate, resolveChampion, withModelFolder } from '../contestants/resolve.ts';
-import { writeEvidence } from '../gate/output.ts';
+import { readEvidence, writeEvidence } from '../gate/output.ts';
 import { runPromote, type PromoteInput, type PromoteResult } from '../gate/promote.ts';
 import { openRegistry } from '../open-registry.ts';
 import type { Workspace } from '../workspace.ts';
@@ -30,6 +31,14 @@ import type { WeightStore } from './weight-store.ts';
 export interface TrafficInput extends PromoteInput {
   /** Tokens of weights and metrics. */
   env: NodeJS.ProcessEnv;
+  /** Shows elsewhere how the run goes, such as on GitHub. It may fail, and no step waits for it. */
+  tell?: (told: Told) => Promise<void>;
+}
+
+/** What becomes of a run: it goes on, or ended as it should, with harm, or for anything else. */
+export interface Told {
+  state: 'in_progress' | 'success' | 'failure' | 'error';
+  text: string;
 }
 
 const defaultExpiry = '15m';
@@ -58,6 +67,21 @@ export interface Run {
   details: Record<string, unknown>;
   /** What a renewal found between two looks. */
   conflict: string | null;
+  /** The last that was told, one after the other. */
+  telling: Promise<void>;
+}
+
+async function tell(
+  { input, workspace, telling }: Pick<Run, 'input' | 'workspace' | 'telling'>,
+  told: Told,
+): Promise<void> {
+  await telling;
+  try {
+    await input.tell?.(told);
+  } catch (error) {
+    if (!(error instanceof ContenderError)) throw error;
+    workspace.log.warning(`The deployment is not shown: ${error.message}`);
+  }
 }
 
 /** Work on the weight, one after the other: a renewal must not overtake a raise. */
@@ -101,12 +125,19 @@ export function newRun(
     turn: Promise.resolve(),
     details: {},
     conflict: null,
+    telling: Promise.resolve(),
   };
 }
 
 /** However a run ends, a candidate that was not promoted has no traffic after it. */
 export async function endRun(run: Run): Promise<void> {
-  if (run.weight !== 0 && !run.promoted) await putBackNow(run);
+  try {
+    if (run.weight === 0 || run.promoted) return;
+    await putBackNow(run);
+    run.telling = tell(run, { state: 'error', text: 'The run ended, and the weight was put back to 0' });
+  } finally {
+    await run.telling;
+  }
 }
 
 /** Record a raise, and make it. @param text why it is made */
@@ -123,6 +154,7 @@ export async function raise(run: Run, weight: number, text: string, checks: read
     run.weight = weight;
   });
   run.workspace.log.info(`The candidate gets ${weight}% of the traffic.`);
+  run.telling = tell(run, { state: 'in_progress', text: `${weight}% of the traffic. ${text}` });
 }
 
 export interface Begun {
@@ -166,31 +198,36 @@ export async function finish(workspace: Workspace, input: TrafficInput, weights:
 
 /** Before any traffic moves: the gate passed, nobody else moves it, and what is seen can be recorded. @throws UsageError; RegistryError */
 export async function requireReady(workspace: Workspace, { record }: TrafficInput, begun: Begun): Promise<void> {
-  const { stage, weights, artifacts, view } = begun;
-  requireGate(artifacts.candidate, view);
+  const { stage, weights } = begun;
+  requireGate(
+    begun,
+    (await readEvidence(workspace)).map(({ kind }) => kind),
+  );
   requireNoOther(stage, await weights.read(), weights);
   if (record) await (await openRegistry(workspace)).ensureWritable();
 }
 
-/** Nothing is let out that the gate did not let through, but for what production must show. @throws UsageError */
-function requireGate(candidate: Artifact, view: RegistryHistory): void {
+/**
+ * Nothing is let out that the gate did not let through, but for what this very run shows. What else production must show, such as a shadow, comes
+ * first: a rollout without it would end in a hold. @param here kinds of evidence that earlier steps left @throws UsageError
+ */
+function requireGate({ stage, artifacts: { candidate }, view }: Begun, here: readonly string[]): void {
   const last = lastDecisionOn(identityOf(candidate), view);
-  const late = stages.filter(({ needs }) => needs === 'logs' || needs === 'traffic').map(({ kind }) => kind);
-  const open = (last?.reasons ?? []).filter(
-    ({ code, check = '', message }) =>
-      !late.some(
-        (kind) =>
-          check.startsWith(`${kind}/`) || (code === 'evidence-missing' && message.includes(` ${kind} evidence`)),
-      ),
-  );
+  const isOf = (kind: string, { code, check = '', message }: Reason): boolean =>
+    check.startsWith(`${kind}/`) || (code === 'evidence-missing' && message.includes(` ${kind} evidence`));
+  const open = (last?.reasons ?? []).filter((reason) => ![stage.kind, ...here].some((kind) => isOf(kind, reason)));
   if (last?.outcome === 'hold' && open.every(({ code }) => code === 'approval-missing')) return;
+  const late = stages.find(({ needs, kind }) => needs === 'logs' && open[0] !== undefined && isOf(kind, open[0]));
   throw new UsageError({
     found:
       last === undefined
         ? 'the gate has not judged this candidate'
         : `decision ${last.seq} on this candidate is ${last.outcome}: ${(open[0] ?? last.reasons[0])?.message ?? ''}`,
-    expected: 'a decision of the gate that holds for what production must show alone',
-    remedy: 'Run contender gate first: it evaluates the candidate, and holds until production has shown the rest',
+    expected: `a decision that holds for the ${stage.kind} alone`,
+    remedy:
+      late === undefined
+        ? 'Run contender gate first: it evaluates the candidate, and holds until production has shown the rest'
+        : `Run contender ${late.command.name} && contender promote first`,
   });
 }
 
@@ -258,6 +295,7 @@ export async function rollBack(run: Run, judgement: Judgement): Promise<PromoteR
   await putBackNow(run);
   const harm = judgement.checks.some(({ verdict }) => verdict === 'fail');
   const message = `The candidate was taken back from ${at}% of the traffic. ${judgement.reason}`;
+  run.telling = tell(run, { state: harm ? 'failure' : 'error', text: message });
   const check = stepCheck(run, `step@${at}%-back`, harm ? 'fail' : 'inconclusive', message, 'taken back');
   return decided(run, 0, null, [check, ...judgement.checks]);
 }
@@ -273,6 +311,7 @@ export async function promote(run: Run, judgement: Judgement, message: string): 
   if (!isChampion) {
     workspace.log.warning('The candidate is not promoted, so its traffic is put back.');
     await putBackNow(run);
+    run.telling = tell(run, { state: 'error', text: 'Not promoted, and taken back' });
     return result;
   }
   // From here on the registry says that the candidate is champion: what follows can only be completed.
@@ -282,6 +321,7 @@ export async function promote(run: Run, judgement: Judgement, message: string): 
     run.weight = 100;
   });
   workspace.log.info('The candidate is champion, and has all of the traffic.');
+  run.telling = tell(run, { state: 'success', text: 'Champion, with all of the traffic' });
   return result;
 }
 
@@ -416,6 +456,7 @@ async function putBackLeft(workspace: Workspace, input: PutBackInput, begun: Beg
   }
   await putBackWeight(begun);
   const message = `The weight was put back from ${weight}% to 0: nobody was there to answer for it.`;
+  await tell({ input, workspace, telling: Promise.resolve() }, { state: 'error', text: message });
   const checks = [stepCheck(begun, `step@${weight}%-put-back`, 'inconclusive', message, 'put back')];
   const details = { weight: 0, expires: null, steps: [] };
   await writeEvidence(

@@ -6,12 +6,14 @@ import {
   dataCheck,
   guardrailCheck,
   minutes,
+  short,
   standingOf,
   type GuardrailStanding,
   type Judgement,
   type Sight,
   type StepObservation,
 } from '../guardrails.ts';
+import type { Guardrail } from '../traffic.ts';
 import type { Rollout } from './schema.ts';
 
 export interface Looked extends Sight {
@@ -41,7 +43,7 @@ export function judgeRollout(settings: Rollout, limits: Limits, looked: Looked):
   const isLast = steps.length === settings.steps.length;
   const guardrails = settings.guardrails.map((each) => standingOf(each, steps, level));
   const checks = settings.guardrails.map((each, index) =>
-    guardrailCheck('rollout', each, guardrails[index] as GuardrailStanding, seenAt(step, each.name), isLast),
+    guardrailCheck('rollout', each, guardrails[index] as GuardrailStanding, seenAt(step, each), isLast),
   );
   const ratio = ratioCheck(step);
   const data = dataCheck('rollout', looked, step.requests, limits.noDataMs);
@@ -79,9 +81,13 @@ export function judgeRollout(settings: Rollout, limits: Limits, looked: Looked):
   return judged('hold', `${capitalised(wants.join('; '))}.`);
 }
 
-function seenAt({ failures, users, weight }: StepObservation, name: string): string {
+function seenAt({ failures, means, users, weight }: StepObservation, { name, failure }: Guardrail): string {
   const { champion, candidate } = failures[name] ?? { champion: 0, candidate: 0 };
   const unit = users === null ? 'requests' : 'users';
+  const mean = means?.[name];
+  if (mean !== undefined)
+    return `${short(mean.candidate.mean)} over ${count(mean.candidate.n)} ${unit} of the candidate and ${short(mean.champion.mean)} over ${count(mean.champion.n)} of the champion at ${weight}% of the traffic`;
+  if (failure === 'mean') return `no values at ${weight}% of the traffic`;
   return `${count(candidate)} of ${count(champion + candidate)} ${unit} with ${name.replaceAll('_', ' ')} were the candidate's at ${weight}% of the traffic`;
 }
 

@@ -103,6 +103,32 @@ describe('a log of requests', () => {
     });
   }
 
+  it('gives the mean of a value over users, and takes one that comes later', async () => {
+    const latency: Guardrail = { name: 'latency', failure: 'mean' };
+    const revenue: Guardrail = { name: 'revenue', failure: 'mean', value: 'paid', worse: 'lower' };
+    const ofUser = (arm: string, index: number): Row => ({
+      user: `${arm} ${index % 20}`,
+      ms: index < 50 ? 10 : 30,
+      paid: arm === 'candidate' ? null : 2,
+    });
+    const rows = requests(ofUser);
+    const without = await seen([latency, revenue], rows);
+    assert.match(
+      without.fault ?? '',
+      /no request of "candidate" has a value in "paid", so that the guardrail revenue/u,
+    );
+    const later = rows
+      .filter(({ arm }) => arm === 'candidate')
+      .map(({ time, id }, index) => ({ time, id, feedback: 'paid', paid: index }));
+    const { steps, fault } = await seen([latency, revenue], [...rows, ...later]);
+    assert.equal(fault, null);
+    // Requests 0, 20, 40, 60, 80 are of one user of the candidate, 10, 30, ... of another: means of 18 and 22 ms, and of 4 and 5 paid.
+    assert.deepEqual(steps[0]?.means?.['latency']?.candidate, { n: 2, mean: 20, variance: 8 });
+    assert.deepEqual(steps[0]?.means?.['revenue']?.candidate, { n: 2, mean: 4.5, variance: 0.5 });
+    assert.deepEqual(steps[0]?.means?.['revenue']?.champion, { n: 18, mean: 2, variance: 0 });
+    assert.deepEqual(steps[0]?.failures, {});
+  });
+
   it('counts what was never answered as failed and slow, and a request that one of its lines says failed', async () => {
     const unanswered = await seen(
       [errors, slow],

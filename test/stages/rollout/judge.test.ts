@@ -76,6 +76,30 @@ describe('a look at a rollout', () => {
     assert.equal(judged([step(10, { errors: [28, 12] })], {}, { guardrails }).verdict, 'advance');
   });
 
+  it('rolls back on a mean that is shown to be worse, whichever way that is, and proves one that is not', () => {
+    const of = (mean: number): { n: number; mean: number; variance: number } => ({ n: 1000, mean, variance: 4 });
+    const means = (champion: number, candidate: number): StepObservation => ({
+      ...step(50, {}),
+      means: { spent: { champion: of(champion), candidate: of(candidate) } },
+    });
+    const spent = { name: 'spent', failure: 'mean' as const, value: 'spent' };
+    const higher = judged([means(5, 6)], { now: minute }, { guardrails: [spent] });
+    assert.equal(higher.verdict, 'roll-back');
+    assert.match(
+      higher.reason,
+      /^The mean of spent is shown to be higher with the candidate than with the champion: 6 over 1,000 users of the candidate and 5 over/u,
+    );
+    assert.equal(judged([means(6, 5)], {}, { guardrails: [spent] }).verdict, 'advance');
+    const lower = { ...spent, worse: 'lower' as const };
+    assert.equal(judged([means(6, 5)], {}, { guardrails: [lower] }).verdict, 'roll-back');
+    assert.equal(judged([means(6, 5)], {}, { guardrails: [{ ...lower, max_ratio: 1.5 }] }).verdict, 'advance');
+    const proof = [{ ...spent, prove_below: 1.1 }];
+    assert.equal(judged([means(5, 5)], {}, { guardrails: proof, steps: [50] }).verdict, 'advance');
+    const closer = [{ ...spent, prove_below: 1.05 }];
+    assert.equal(judged([means(5, 5)], {}, { guardrails: closer, steps: [50] }).verdict, 'hold');
+    assert.equal(judged([step(50, {})], {}, { guardrails: proof, steps: [50] }).verdict, 'hold');
+  });
+
   it('asks for the proof before everybody gets the candidate, and not before', () => {
     const guardrails = [{ name: 'errors', failure: 'error' as const, prove_below: 1.5 }];
     assert.equal(judged([step(1, { errors: [50, 1] })], {}, { guardrails }).verdict, 'advance');
@@ -132,6 +156,10 @@ describe('the configuration of a rollout', () => {
     assert.match(of({ poll: '10m' }), /at least three times as long/u);
     assert.match(of({ weights: { url: 'http://127.0.0.1:1' } }), /needs weights: \{server: URL\}/u);
     assert.match(of({ guardrails: [{ name: 'slow', failure: 'slow' }] }), /slow needs over_ms/u);
+    assert.match(
+      of({ guardrails: [{ name: 'e', failure: 'error', worse: 'lower' }] }),
+      /value and worse are of failure/u,
+    );
   });
 
   it('wants a query for each guardrail, with the arm in it: else both versions would get one number', () => {
@@ -142,7 +170,8 @@ describe('the configuration of a rollout', () => {
       requests: 'sum(r{v="$arm"})',
       failures: { errors: 'sum(e)' },
     };
-    const text = of({ observe });
+    const text = of({ observe, guardrails: [...base.guardrails, { name: 'latency', failure: 'mean' }] });
+    assert.match(text, /means are judged in a rollout, and from a log/u);
     assert.match(text, /no query for slow/u);
     assert.match(text, /query of errors has no \$arm/u);
   });

@@ -270,6 +270,46 @@ export const hubRoutes: Route[] = [
     return created(status);
   }),
 
+  route('GET /deployments', 'deployments', (call) => {
+    const wanted = (name: 'environment' | 'task', value: string): boolean => (call.query.get(name) ?? value) === value;
+    const all = [...call.repository.deployments.values()].toReversed();
+    return page(
+      call,
+      all.filter(({ environment, task }) => wanted('environment', environment) && wanted('task', task)),
+    );
+  }),
+  route('POST /deployments', 'deployments', async (call) => {
+    const { body, repository } = call;
+    const ref = text(body['ref']);
+    const sha = (await repository.git.read(`${ref}^{commit}`))?.oid;
+    if (sha === undefined) throw invalid(`No ref found for: ${ref}`);
+    // The default merges the default branch first, and waits for every check of the commit.
+    if (body['auto_merge'] !== false || !Array.isArray(body['required_contexts']))
+      throw new ApiError(409, 'Conflict: Commit status checks failed for master.');
+    const made = {
+      id: newId(),
+      sha,
+      ref,
+      task: text(body['task']) || 'deploy',
+      environment: text(body['environment']) || 'production',
+      description: optionalText(body['description']),
+      payload: body['payload'] ?? {},
+      statuses: [],
+    };
+    repository.deployments.set(made.id, made);
+    return created(made);
+  }),
+  route('POST /deployments/:id/statuses', 'deployments', (call) => {
+    const found = call.repository.deployments.get(Number(call.parameters['id']));
+    if (found === undefined) throw notFound();
+    const { state, description, log_url: logUrl } = call.body;
+    const states = ['error', 'failure', 'inactive', 'in_progress', 'queued', 'pending', 'success'];
+    if (!states.includes(text(state)) || text(description).length > 140) throw invalid('Validation Failed');
+    const status = { state: text(state), description: text(description), log_url: text(logUrl) };
+    found.statuses.push(status);
+    return created({ id: newId(), ...status });
+  }),
+
   route('POST /releases', 'contents', async (call) => {
     const { repository, body } = call;
     const tag = text(body['tag_name']);

@@ -410,6 +410,7 @@ export async function startGitHub(folder: string): Promise<GitHubStandIn> {
         environments: new Map(),
         waiting: new Set(),
         statuses: [],
+        deployments: new Map(),
         before: new Map(),
         lastMove: [],
         queue: Promise.resolve(),

@@ -12,6 +12,7 @@ export type Scope =
   | 'checks'
   | 'actions'
   | 'statuses'
+  | 'deployments'
   | 'administration'
   | 'metadata'
   | 'workflows';
@@ -212,12 +213,24 @@ export interface RepositoryState {
   environments: Map<string, Environment>;
   waiting: Set<WaitingJob>;
   statuses: { sha: string; state: string; context: string; description: string | null }[];
+  deployments: Map<number, Deployment>;
   /** What each ref was at before its last move, for stale answers. */
   before: Map<string, string | null>;
   /** The refs that moved together last, and what they were at. */
   lastMove: { ref: string; before: string | null }[];
   /** Ref updates one after the other. */
   queue: Promise<unknown>;
+}
+
+export interface Deployment {
+  id: number;
+  sha: string;
+  ref: string;
+  task: string;
+  environment: string;
+  description: string | null;
+  payload: unknown;
+  statuses: { state: string; description: string; log_url: string }[];
 }
 
 /** Of an issue that stands for another one only the title is known. */
