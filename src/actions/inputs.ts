@@ -252,12 +252,13 @@ export async function rollbackInputs(env: NodeJS.ProcessEnv, run: RunContext): P
   return { ...(await actInputs(env, run)), to: text('to') ?? 'previous' };
 }
 
-const acts = ['register', 'assign', 'unassign', 'deprecate'] as const;
+const acts = ['register', 'assign', 'unassign', 'deprecate', 'waive'] as const;
 
 export type RegistryInputs = ActInputs & { version: string | undefined } & (
     | { act: 'register'; artifact: string }
     | { act: 'assign' | 'unassign'; environment: string }
     | { act: 'deprecate'; version: string }
+    | { act: 'waive'; check: string; until: string }
   );
 
 /** @throws UsageError */
@@ -276,6 +277,13 @@ export async function registryInputs(env: NodeJS.ProcessEnv, run: RunContext): P
       };
     case 'deprecate':
       return { ...inputs, act, version: required('version', 'the version that must not be used any more') };
+    case 'waive':
+      return {
+        ...inputs,
+        act,
+        check: required('check', 'the id of a check, or @ and a slice'),
+        until: required('until', 'when the waiver ends, such as 2026-12-31 or 30d'),
+      };
   }
 }
 

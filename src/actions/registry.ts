@@ -1,4 +1,4 @@
-import { assignEnvironment, deprecateVersion, emptyEnvironment } from '../pipeline/gate/acts.ts';
+import { assignEnvironment, deprecateVersion, emptyEnvironment, waiveCheck } from '../pipeline/gate/acts.ts';
 import { registerChampion } from '../pipeline/gate/promote.ts';
 import { actAction } from './act-action.ts';
 import { registryInputs } from './inputs.ts';
@@ -11,6 +11,8 @@ await actAction(registryInputs, (workspace, input) => {
       return assignEnvironment(workspace, { ...input, reason: input.reason ?? 'as planned' });
     case 'unassign':
       return emptyEnvironment(workspace, { ...input, reason: input.reason ?? '' });
+    case 'waive':
+      return waiveCheck(workspace, { ...input, reason: input.reason ?? '' });
     case 'deprecate':
       return deprecateVersion(workspace, { ...input, reason: input.reason ?? '' });
   }

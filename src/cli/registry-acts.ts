@@ -5,6 +5,7 @@ import {
   emptyEnvironment,
   overrideHold,
   rollBack,
+  waiveCheck,
   type ActInput,
 } from '../pipeline/gate/acts.ts';
 import { warnOfExpiry } from '../pipeline/auditing/expiry.ts';
@@ -31,9 +32,11 @@ interface ActOptions extends CommonOptions {
   version?: string;
   to?: string;
   environment?: string;
+  check?: string;
+  until?: string;
 }
 
-/** registry register, override, assign, unassign, deprecate: what a person does to a registry. */
+/** registry register, override, assign, unassign, deprecate, waive: what a person does to a registry. */
 export function addRegistryActs(registry: Command, context: CommandContext): void {
   withCommonOptions(
     registry.command('register').description('Register a model as the first champion manually, without a gate.'),
@@ -86,6 +89,18 @@ export function addRegistryActs(registry: Command, context: CommandContext): voi
       .requiredOption('--version <semver>', 'the version'),
     context,
     (workspace, input, options) => deprecateVersion(workspace, { ...input, version: options.version ?? '' }),
+  );
+  addAct(
+    registry
+      .command('waive')
+      .description('Accept until a date that one check, or the checks on one slice, do not pass.')
+      .requiredOption('--check <id>', 'the check, such as evaluation/recall, or @ and a slice, such as @source=web')
+      .requiredOption(
+        '--until <date>',
+        'when it ends: 2026-12-31, a time in ISO 8601, 30d, or now to end an earlier one',
+      ),
+    context,
+    (workspace, input, { check = '', until = '' }) => waiveCheck(workspace, { ...input, check, until }),
   );
 }
 
@@ -176,9 +191,11 @@ function resultText(model: string, result: PromoteResult): string {
         ? `${model} ${decision.candidate?.version ?? ''} ${done ? 'is' : 'would be'} in ${decision.environment ?? ''}`
         : decision.action === 'unassign'
           ? `${model} ${decision.candidate?.version ?? ''} ${done ? 'is' : 'would be'} out of ${decision.environment ?? ''}`
-          : from === to
-            ? `${model} ${to} is the champion already`
-            : `${model} ${to} ${done ? 'is' : 'would be'} champion in place of ${from}`;
+          : decision.action === 'waive'
+            ? `${decision.waiver?.check ?? ''} of ${model} ${done ? 'is' : 'would be'} waived until ${decision.waiver?.until ?? ''}`
+            : from === to
+              ? `${model} ${to} is the champion already`
+              : `${model} ${to} ${done ? 'is' : 'would be'} champion in place of ${from}`;
   const where = {
     recorded: `Recorded in commit ${commit?.slice(0, 12) ?? ''}.`,
     'already-recorded': 'This is already in the registry; nothing was added.',

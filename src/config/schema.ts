@@ -192,6 +192,31 @@ export const Approvals = Type.Object(
 );
 export type Approvals = Static<typeof Approvals>;
 
+/** Whether people may accept that a check does not pass. */
+export const Waivers = Type.Union(
+  [
+    Type.Literal(false),
+    Type.Object(
+      {
+        from: Type.Optional(
+          Type.Array(Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$' }), {
+            minItems: 1,
+            maxItems: 200,
+            description:
+              'GitHub logins of those who may waive a check (default: those of approvals.from, or else whoever may record)',
+          }),
+        ),
+        longest: Type.Optional(
+          Type.String({ pattern: '^[0-9]+(h|d)$', description: 'how long a waiver may be in force (default 90d)' }),
+        ),
+      },
+      strict,
+    ),
+  ],
+  { description: 'who may accept for a limited time that a check does not pass; false: nobody' },
+);
+export type Waivers = Static<typeof Waivers>;
+
 /** What decides beside the stages. */
 export const Policy = Type.Object(
   {
@@ -211,6 +236,7 @@ export const Policy = Type.Object(
       }),
     ),
     approvals: Type.Optional(Approvals),
+    waivers: Type.Optional(Waivers),
     max_evidence_age: Type.Optional(
       Type.String({
         pattern: '^[0-9]+(s|m|h|d)$',

@@ -22,6 +22,7 @@ import { keyOf } from './idempotency-key.ts';
 import { nextVersion } from './next-version.ts';
 import { disagreements, standsIn, tooOld } from './stale.ts';
 import type { DecisionContext, DecisionSubject, StageFacts } from './subject.ts';
+import { covers, waiversInForce, waiverText } from './waive.ts';
 import { deprecation, rolledBack } from './withdrawn.ts';
 
 /**
@@ -32,7 +33,7 @@ import { deprecation, rolledBack } from './withdrawn.ts';
  * - `hold`: nothing was shown to be wrong, but not enough was shown to be right: a blocking check is inconclusive, evidence is
  *   missing, or it speaks of another candidate, champion, dataset or policy (`stale`), and a fresh evaluation is needed; or all
  *   passed and the people that the policy names have not approved, or a person went back from this very model (`rolled-back`).
- * - `promote`: every blocking check of every required kind of evidence passed, and whoever must approve did.
+ * - `promote`: every blocking check of every required kind of evidence passed or is waived by a person, and whoever must approve did.
  *
  * @throws UsageError when the chosen version is not a free semantic version, or raises less than the policy asks for
  */
@@ -92,7 +93,10 @@ function judge(
   }
   const deprecated = deprecation(subject, view);
   if (deprecated.length > 0) return { outcome: 'reject', reasons: deprecated };
-  const blocking = evidence.flatMap((each) => each.checks.filter((check) => check.severity === 'block'));
+  const all = evidence.flatMap((each) => each.checks.filter((check) => check.severity === 'block'));
+  const waived = waivedAmong(all, subject.config, view, now);
+  const accepted = new Set(waived.map(({ check }) => check));
+  const blocking = all.filter(({ id }) => !accepted.has(id));
   const stale = [...disagreements(subject, policy, evidence, view), ...tooOld(subject.config, evidence, now)];
   if (stale.length > 0) return { outcome: 'hold', reasons: stale };
 
@@ -102,13 +106,16 @@ function judge(
     ...ranked(blocking.filter((check) => check.verdict === 'inconclusive')).map(reasonOf('check-inconclusive')),
     ...firstModel(subject.config, view),
   ];
-  if (failed.length > 0) return { outcome: 'reject', reasons: [...failed, ...open] };
+  if (failed.length > 0) return { outcome: 'reject', reasons: [...failed, ...open, ...waived] };
   if (open.length === 0) open.push(...withoutLead(subject, evidence));
   if (open.length > 0) {
-    return { outcome: subject.config.policy.on_inconclusive === 'reject' ? 'reject' : 'hold', reasons: open };
+    return {
+      outcome: subject.config.policy.on_inconclusive === 'reject' ? 'reject' : 'hold',
+      reasons: [...open, ...waived],
+    };
   }
   const unwanted = [...rolledBack(subject, view), ...missingApprovals(subject.config, approvals)];
-  if (unwanted.length > 0) return { outcome: 'hold', reasons: unwanted };
+  if (unwanted.length > 0) return { outcome: 'hold', reasons: [...unwanted, ...waived] };
   const passed = blocking.filter((check) => check.verdict === 'pass');
   const leads = subject.stages.map(({ lead }) => lead);
   const primary =
@@ -121,11 +128,28 @@ function judge(
     reasons: [
       {
         code: 'all-passed',
-        message: `${passed.length === 1 ? 'The one blocking check' : `All ${passed.length} blocking checks`} passed.${primary === undefined ? '' : ` ${primary.message}`}`,
+        message: `${passedText(passed.length, waived.length)}${primary === undefined ? '' : ` ${primary.message}`}`,
         ...(primary === undefined ? {} : { check: primary.id }),
       },
+      ...waived,
     ],
   };
+}
+
+function passedText(passed: number, waived: number): string {
+  if (waived > 0)
+    return `${passed} of ${passed + waived} blocking checks passed and ${waived} ${waived === 1 ? 'is' : 'are'} waived.`;
+  return `${passed === 1 ? 'The one blocking check' : `All ${passed} blocking checks`} passed.`;
+}
+
+/** The checks that did not pass and that a person accepts as they are, each with who, until when and why. */
+function waivedAmong(checks: readonly Check[], config: Model, view: RegistryHistory, now: Date): Reason[] {
+  const waivers = waiversInForce(config, view, now);
+  return checks.flatMap((check) => {
+    const waiver = waivers.find((each) => covers(each.waiver, check));
+    if (waiver === undefined || (check.verdict !== 'fail' && check.verdict !== 'inconclusive')) return [];
+    return [{ code: 'waived', message: `${check.title}: ${waiverText(waiver)}`, check: check.id }];
+  });
 }
 
 /** The registry's champion, or the one the configuration names while the registry has none. */

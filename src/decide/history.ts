@@ -46,7 +46,7 @@ export function madeInRun(
 /** What holds now in place of what a decision did, in words; undefined while that still holds. */
 export function holdsNow(made: RecordedDecision, view: RegistryHistory): string | undefined {
   const { action, environment } = made;
-  if (action === 'deprecate' || action === 'gate') return undefined;
+  if (action === 'deprecate' || action === 'gate' || action === 'waive') return undefined;
   if (action === 'assign' || action === 'unassign') {
     const last = view.decisions.findLast((each) => each.environment === environment);
     if (last === undefined || last.seq === made.seq) return undefined;

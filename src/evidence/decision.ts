@@ -11,7 +11,8 @@ export const Outcome = Type.Enum(['promote', 'hold', 'reject', 'no-change']);
 const strict = { additionalProperties: false } as const;
 
 /** What was done to the registry. `gate` is a judged candidate; the others are acts of a person. */
-export type DecisionAction = 'register' | 'gate' | 'override' | 'rollback' | 'deprecate' | 'assign' | 'unassign';
+export type DecisionAction =
+  'register' | 'gate' | 'override' | 'rollback' | 'deprecate' | 'assign' | 'unassign' | 'waive';
 export const DecisionAction = Type.Enum([
   'register',
   'gate',
@@ -20,6 +21,7 @@ export const DecisionAction = Type.Enum([
   'deprecate',
   'assign',
   'unassign',
+  'waive',
 ]);
 
 /** The outcomes that are recorded of each action. That nothing is to be done (`no-change`) is reported and not recorded. */
@@ -31,6 +33,7 @@ const recordedOutcomes: Record<DecisionAction, Outcome[]> = {
   deprecate: ['no-change'],
   assign: ['no-change'],
   unassign: ['no-change'],
+  waive: ['no-change'],
 };
 
 /** As semver.org has it, without build metadata: two versions may not differ in that alone. */
@@ -39,6 +42,9 @@ const semanticVersion =
   '(?:-(?:0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*)(?:\\.(?:0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*))*)?';
 const isoTime =
   '^[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\\.[0-9]{1,9})?Z$';
+
+/** Of the id of a check, or `@` and a slice: what is invisible or could be read as markup is in none. */
+const checkPattern = '^(?:[a-z][a-z-]*/|@)[^\\p{Cc}\\p{Cf}\\p{Zl}\\p{Zp}]+$';
 
 /** A version of a model: its semver and its artifacts. */
 export const Version = versionSchema(semanticVersion);
@@ -187,6 +193,19 @@ const decisionFields = {
         'of an assignment: the environment that candidate is in from now on, or with unassign is not in any more',
     }),
   ),
+  waiver: Type.Optional(
+    Type.Object(
+      {
+        check: Type.String({
+          pattern: checkPattern,
+          maxLength: 300,
+          description: 'id of the check that is accepted as it is; @ and a slice for every check on that slice',
+        }),
+        until: Type.String({ pattern: isoTime, description: 'when it ends by itself, ISO 8601, UTC' }),
+      },
+      { ...strict, description: 'of a waiver: what is accepted, and until when' },
+    ),
+  ),
   idempotencyKey: Sha256,
   time: Type.String({ pattern: isoTime, description: 'ISO 8601, UTC' }),
 };
@@ -210,6 +229,7 @@ export interface Decision {
   approvals: Approval[];
   overrides?: number;
   environment?: string;
+  waiver?: { check: string; until: string };
   idempotencyKey: string;
   time: string;
 }

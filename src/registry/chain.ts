@@ -150,6 +150,13 @@ export function contradictions(
   if (decision.action === 'assign') wrong.push(...assignmentFaults(decision, links, before));
   if (decision.action === 'unassign') wrong.push(...unassignmentFaults(decision, before));
   if (decision.action === 'override') wrong.push(...overrideFaults(decision, links));
+  if (
+    decision.action === 'waive' ? decision.waiver === undefined || !isSigned(decision) : decision.waiver !== undefined
+  )
+    wrong.push([
+      'a waiver without a check, or without a named person and a reason',
+      'who accepts which check, and why',
+    ]);
   return wrong;
 }
 
@@ -246,10 +253,15 @@ function overrideFaults(decision: RecordedDecision, links: readonly ChainLink[])
       wrong.push([`another policy or other evidence than decision ${held.seq}`, 'those of the hold it overrides']);
     }
   }
-  if (!decision.approvals.some(({ by, reason }) => by.trim() !== '' && (reason ?? '').trim() !== '')) {
+  if (!isSigned(decision)) {
     wrong.push(['override without a named approver', 'a named person and a reason']);
   }
   return wrong;
+}
+
+/** On the word of a named person, with a reason. */
+function isSigned({ approvals }: RecordedDecision): boolean {
+  return approvals.some(({ by, reason }) => by.trim() !== '' && (reason ?? '').trim() !== '');
 }
 
 function changesChampion({ decision }: ChainLink): boolean {

@@ -18,10 +18,11 @@ function singleLine(text: string): string {
   return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\s]+/gu, ' ').trim();
 }
 
-function deed({ action, outcome, model, to, candidate, environment }: RecordedDecision): string {
+function deed({ action, outcome, model, to, candidate, environment, waiver }: RecordedDecision): string {
   if (action === 'deprecate') return `deprecate ${model} v${candidate?.version ?? ''}`;
   if (action === 'assign') return `assign ${model} v${candidate?.version ?? ''} to ${environment ?? ''}`;
   if (action === 'unassign') return `take ${model} v${candidate?.version ?? ''} out of ${environment ?? ''}`;
+  if (action === 'waive') return `waive ${waiver?.check ?? ''} of ${model} until ${waiver?.until ?? ''}`;
   if (action === 'override') return `promote ${model} v${to?.version ?? ''} by override`;
   if (outcome !== 'promote')
     return `${outcome} ${model} candidate ${candidate?.artifacts[0]?.sha256.slice(0, 12) ?? ''}`.trim();

@@ -59,8 +59,8 @@ export function planRecord(
   const known = state.links.find((link) => link.decision.idempotencyKey === decision.idempotencyKey)?.decision;
   const pathOf = ({ seq }: RecordedDecision): string => `${folder}/${decisionPath(input.model, seq)}`;
   if (known !== undefined) return { status: 'already-recorded', decision: known, path: pathOf(known) };
-  // A deprecation or a change of a stage changes no champion and is recorded all the same.
-  if (decision.outcome === 'no-change' && !['deprecate', 'assign', 'unassign'].includes(decision.action))
+  // What a person does with a version or a check changes no champion and is recorded all the same.
+  if (decision.outcome === 'no-change' && !['deprecate', 'assign', 'unassign', 'waive'].includes(decision.action))
     return { status: 'no-change', decision };
   const appended = appendDecision(state, decision);
   const path = pathOf(appended.decision);

@@ -1,6 +1,7 @@
 import type { Check } from '../evidence/index.ts';
 import { oneLine } from './escape.ts';
 import { isOpen, worstFirst, type Result } from './standing.ts';
+import { withWaivers } from './waived.ts';
 
 /** A remark on a run or on a line of a file, as GitHub shows them. */
 export interface Annotation {
@@ -27,7 +28,8 @@ const levels = ['error', 'warning', 'notice'] as const;
  * What a person should look at, worst first: blocking checks that failed are errors, other checks that did not pass are
  * warnings (those for information, notices). Reasons that come from no check count too.
  */
-export function annotationsOf(input: Result): Annotation[] {
+export function annotationsOf(given: Result): Annotation[] {
+  const input = withWaivers(given);
   const checks = worstFirst(input.evidence, input.decision).filter(isOpen);
   const known = new Set(checks.map((check) => check.id));
   const { outcome, reasons = [] } = input.decision ?? {};

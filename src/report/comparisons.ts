@@ -1,7 +1,16 @@
 import { levelText, shownDifference, type Check, type Comparison } from '../evidence/index.ts';
 import { intervalLevel } from './headline.ts';
 import { count, metricName, metricValue, requiredText } from './numbers.ts';
-import { intervalCell, numberCell, textCell, verdictCell, type Cell, type Remark, type Section } from './section.ts';
+import {
+  intervalCell,
+  numberCell,
+  textCell,
+  verdictCell,
+  type Cell,
+  type Remark,
+  type Section,
+  type ShownCheck,
+} from './section.ts';
 import { badness, isOpen, worstFirst, type Result } from './standing.ts';
 
 /** The paired comparisons on the whole evaluation set, and those on slices that did not pass: worst first. */
@@ -95,13 +104,16 @@ function numberCells(comparison: Comparison): Cell[] {
 }
 
 /** What the numbers show and what would settle it, where the verdict does not suffice. */
-function remark(check: Compared): Remark | null {
+function remark(check: Compared & ShownCheck): Remark | null {
   const { finding, outlook, worseWithinMargin, state } = check.comparison;
   const plain = check.verdict === 'pass' && state !== 'inconclusive' && worseWithinMargin !== true;
   if (plain) return null;
   const text =
     finding === undefined ? check.message : [finding, ...(outlook === undefined ? [] : [outlook])].join('; ');
-  return { of: nameCell(check.comparison), text };
+  return {
+    of: nameCell(check.comparison),
+    text: check.waived === undefined || finding === undefined ? text : `${text}; ${check.waived}`,
+  };
 }
 
 function legend(checks: readonly Compared[]): string {

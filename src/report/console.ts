@@ -4,6 +4,7 @@ import { oneLine, withoutWorkflowCommands } from './escape.ts';
 import { isEmpty, withoutCharts, type Section } from './section.ts';
 import { stageSections } from './stage-sections.ts';
 import type { ReportInput, Standing } from './standing.ts';
+import { withWaivers } from './waived.ts';
 
 export interface ConsoleOptions {
   colour: boolean;
@@ -24,7 +25,8 @@ export function renderSections(sections: readonly Section[], { colour, width }: 
 }
 
 /** The report as a screenful of text: verdict, what did not pass, then the key numbers. */
-export function renderConsole(input: ReportInput, options: ConsoleOptions): string {
+export function renderConsole(given: ReportInput, options: ConsoleOptions): string {
+  const input = withWaivers(given);
   return consolePage(contents(input), screenful(input), options);
 }
 

@@ -6,6 +6,7 @@ import { lineage } from './lineage.ts';
 import { nextStep } from './next-step.ts';
 import { isEmpty, type Section } from './section.ts';
 import { stageSections } from './stage-sections.ts';
+import { withWaivers } from './waived.ts';
 import { isOpen, standing, worstFirst, type ReportInput, type Result, type Standing } from './standing.ts';
 import { counted } from '../wording.ts';
 
@@ -27,7 +28,8 @@ export interface Contents {
 }
 
 /** Arrange decision and evidence for reading. */
-export function contents(input: ReportInput): Contents {
+export function contents(given: ReportInput): Contents {
+  const input = withWaivers(given);
   const { decision, evidence } = input;
   const shown = new Set(evidence.flatMap((each) => each.checks.filter(isOpen)).map((check) => check.id));
   const [, ...reasons] = decision?.reasons ?? [];
@@ -40,7 +42,9 @@ export function contents(input: ReportInput): Contents {
     subject: subject(input),
     reasons: [
       ...changedSignature(input),
-      ...reasons.filter(({ check }) => check === undefined || !shown.has(check)).map(({ message }) => message),
+      ...reasons
+        .filter(({ code, check }) => check === undefined || code === 'waived' || !shown.has(check))
+        .map(({ message }) => message),
     ],
     sections: [...decisive(input), ...stageSections(evidence, input.stages), lineage(input)].filter(
       (section) => !isEmpty(section),

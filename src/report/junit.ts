@@ -2,6 +2,7 @@ import type { Check, Evidence } from '../evidence/index.ts';
 import { xmlText } from './escape.ts';
 import { headline } from './headline.ts';
 import { isOpen, type Result } from './standing.ts';
+import { withWaivers } from './waived.ts';
 
 /** One case of a suite: a name and what came of it. */
 interface Case {
@@ -25,7 +26,8 @@ interface Suite {
  * is a failure, one that is inconclusive an error; a warning passes and says so in its output. Only elements and
  * attributes that the schemas of Jenkins (junit-10.xsd) and Ant (JUnit.xsd) share; times are UTC without a zone, as these want them.
  */
-export function renderJunit(input: Result): string {
+export function renderJunit(given: Result): string {
+  const input = withWaivers(given);
   const suites = [...input.evidence.map(ofEvidence), ...ofDecision(input)];
   const attributes = { name: 'contender', ...totals(suites.flatMap(({ cases }) => cases)) };
   return `<?xml version="1.0" encoding="UTF-8"?>\n<testsuites${text(attributes)}>\n${suites.map(suite).join('')}</testsuites>\n`;
@@ -58,7 +60,9 @@ function ofDecision(input: Result): Suite[] {
   const { decision, evidence } = input;
   if (decision === null) return [];
   const failed = new Set(evidence.flatMap(({ checks }) => checks.filter(isBlocking)).map(({ id }) => id));
-  const explained = failed.size > 0 && decision.reasons.every(({ check }) => check !== undefined && failed.has(check));
+  const explained =
+    failed.size > 0 &&
+    decision.reasons.every(({ code, check }) => code === 'waived' || (check !== undefined && failed.has(check)));
   const held = explained ? 'warning' : 'error';
   const result = {
     promote: 'passed',

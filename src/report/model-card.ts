@@ -1,5 +1,6 @@
 import { stringify } from 'yaml';
 import type { Evidence } from '../evidence/index.ts';
+import { withWaivers } from './waived.ts';
 import { stageSections } from './stage-sections.ts';
 import { comparisons, slices } from './comparisons.ts';
 import { markdownText, oneLine } from './escape.ts';
@@ -42,7 +43,7 @@ const hubMetrics = new Map([
  * and nothing else: intended use and training are for the team to tell.
  */
 export function renderModelCard(published: Published, stages: readonly StageReport[]): string {
-  const { decision, evidence } = published;
+  const { decision, evidence } = withWaivers(published);
   const parts = [
     `# ${markdownText(publishedName(published))}`,
     ...withdrawnBanner(published),

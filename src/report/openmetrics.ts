@@ -1,5 +1,6 @@
 import type { Comparison } from '../evidence/index.ts';
 import { standing, type Result } from './standing.ts';
+import { withWaivers } from './waived.ts';
 
 export type Sample = [labels: Record<string, string>, value: number];
 
@@ -25,7 +26,8 @@ const mostComparisons = 1000;
  * A decision as gauges: how it stands, how many checks came out how, and each comparison. Of the gain and its bounds positive is better.
  * A series has the same labels from run to run, so that what changed is a value: of four outcomes one is 1.
  */
-export function openMetrics({ decision, evidence }: Result): string {
+export function openMetrics(given: Result): string {
+  const { decision, evidence } = withWaivers(given);
   const model = decision?.model ?? evidence[0]?.model ?? '';
   const compared = evidence
     .flatMap((each) => each.checks)

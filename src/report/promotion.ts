@@ -60,11 +60,12 @@ export function describeReplaced(replaced: readonly { decision: RecordedDecision
   return `This pull request was rewritten.\n\n${lines.join('\n')}\n`;
 }
 
-function titleOf({ action, outcome, model, to, candidate, environment }: RecordedDecision): string {
+function titleOf({ action, outcome, model, to, candidate, environment, waiver }: RecordedDecision): string {
   const version = (['assign', 'unassign', 'deprecate'].includes(action) ? candidate : to)?.version ?? '';
   if (action === 'deprecate') return oneLine(`Deprecate ${model} ${version}`);
   if (action === 'assign') return oneLine(`Assign ${model} ${version} to ${environment ?? ''}`);
   if (action === 'unassign') return oneLine(`Take ${model} ${version} out of ${environment ?? ''}`);
+  if (action === 'waive') return oneLine(`Waive ${waiver?.check ?? ''} of ${model} until ${waiver?.until ?? ''}`);
   if (action === 'rollback') return oneLine(`Roll back ${model} to ${version}`);
   if (outcome === 'promote')
     return oneLine(`Promote ${model} ${version}${action === 'override' ? ' by override' : ''}`);

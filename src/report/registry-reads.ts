@@ -57,6 +57,8 @@ export interface ModelSummary {
 /** A model in full: `contender registry show MODEL --json`. */
 export interface ModelDetail extends ModelSummary {
   versions: VersionSummary[];
+  /** Checks that a person accepts as they are, and until when. */
+  waivers: { check: string; until: string; by: string; reason: string; decision: number }[];
   /** Decisions that are not in force until a pull request is merged; its address is null where none is open. */
   pending: { decisions: WaitingMention[]; pullRequest: string | null } | null;
 }
@@ -135,7 +137,7 @@ export function renderSummaries(summaries: readonly ModelSummary[], options: Con
 
 /** Champion, versions, aliases and environments of one model. */
 export function renderDetail(detail: ModelDetail, options: ConsoleOptions): string {
-  const { model, champion, last, versions, decisions, pending } = detail;
+  const { model, champion, last, versions, waivers, decisions, pending } = detail;
   const waiting =
     pending === null
       ? []
@@ -173,7 +175,18 @@ export function renderDetail(detail: ModelDetail, options: ConsoleOptions): stri
       ];
     }),
   );
-  return joined([inert(lines, options), renderSections([table], options)]);
+  const accepted = list(
+    'Waivers in force',
+    ['Check', 'Until', 'By', 'Reason', 'Decision'],
+    waivers.map(({ check, until, by, reason, decision }) => [
+      codeCell(check),
+      textCell(minute(until)),
+      textCell(by),
+      textCell(reason),
+      numberCell(String(decision)),
+    ]),
+  );
+  return joined([inert(lines, options), renderSections([table, accepted], options)]);
 }
 
 /** `rolled back (#7)` */
@@ -200,6 +213,7 @@ function sentence(decision: RecordedDecision): string {
   const [before, after] = [from?.version ?? 'none', to?.version ?? ''];
   if (action === 'rollback') return `rolled back from ${before} to ${after}`;
   if (action === 'assign') return `put ${candidate?.version ?? ''} into ${environment}`;
+  if (action === 'waive') return `waived ${decision.waiver?.check ?? ''}`;
   if (action === 'deprecate') return `deprecated ${candidate?.version ?? ''}`;
   const artifact = candidate?.artifacts.find(({ role }) => role !== 'image');
   const file = artifact === undefined ? 'candidate' : fileNameOf(artifact.uri);
@@ -314,6 +328,7 @@ const actDeeds = {
   deprecate: 'deprecated',
   assign: 'assigned',
   unassign: 'unassigned',
+  waive: 'waived',
 };
 
 function environmentList(environments: Record<string, string>): string {

@@ -3,12 +3,14 @@ import type { Check } from '../evidence/index.ts';
 import { version } from '../version.ts';
 import { oneLine } from './escape.ts';
 import { isOpen, worstFirst, type Result } from './standing.ts';
+import { withWaivers } from './waived.ts';
 
 /**
  * The checks that did not pass as SARIF 2.1.0, which code scanning shows at file and line: a rule of each check, a result where it
  * failed. A check without a place is left out: a result of code scanning has one.
  */
-export function renderSarif(input: Result): string {
+export function renderSarif(given: Result): string {
+  const input = withWaivers(given);
   const open = worstFirst(input.evidence, input.decision).filter(
     (check): check is Check & { location: NonNullable<Check['location']> } =>
       isOpen(check) && check.location !== undefined,

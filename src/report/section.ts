@@ -1,6 +1,12 @@
 import type { Check, Comparison, Evidence } from '../evidence/index.ts';
 import { inMargins, intervalText, type InMargins } from './interval.ts';
 
+/** A check as reports show it. */
+export type ShownCheck = Check & {
+  /** A person accepts that it does not pass: who, until when and why. Of the decision, never of the evidence. */
+  waived?: string | undefined;
+};
+
 /** Whether what is said is good news. */
 export type Mood = 'good' | 'bad' | 'open' | 'none';
 
@@ -155,16 +161,18 @@ export function codeCell(text: string, href?: string): Cell {
 }
 
 /** @param remarkable a pass that someone should look at all the same */
-export function verdictCell({ verdict, severity }: Check, remarkable = false): Cell {
+export function verdictCell({ verdict, severity, waived }: ShownCheck, remarkable = false): Cell {
   const blocking = severity === 'block';
   const mood = { pass: 'good', fail: blocking ? 'bad' : 'open', inconclusive: 'open', skipped: 'none' } as const;
   return {
     text:
-      blocking || verdict === 'pass' || verdict === 'skipped'
-        ? verdict
-        : severity === 'info'
-          ? 'note'
-          : `${verdict} (warning)`,
+      waived !== undefined
+        ? `${verdict} (waived)`
+        : blocking || verdict === 'pass' || verdict === 'skipped'
+          ? verdict
+          : severity === 'info'
+            ? 'note'
+            : `${verdict} (warning)`,
     kind: 'verdict',
     mood: remarkable && verdict === 'pass' ? 'open' : mood[verdict],
   };

@@ -44,6 +44,7 @@ export function standing({ decision, evidence, pullRequest }: Result): Standing 
   if (decision.action === 'register') return { word: 'Registered', mood: 'good' };
   if (decision.action === 'assign') return { word: 'Assigned', mood: 'good' };
   if (decision.action === 'unassign') return { word: 'Unassigned', mood: 'open' };
+  if (decision.action === 'waive') return { word: 'Waived', mood: 'open' };
   if (decision.action === 'deprecate') return { word: 'Deprecated', mood: 'open' };
   switch (decision.outcome) {
     case 'promote':
@@ -74,8 +75,8 @@ export function deciding({ decision, evidence }: Result): {
 } {
   if (decision !== null) {
     const [first, ...others] = decision.reasons;
-    // Why the version is what it is decided nothing.
-    const deciding = others.filter(({ code }) => code !== 'version');
+    // Why the version is what it is decided nothing, and what is waived keeps nobody out.
+    const deciding = others.filter(({ code }) => code !== 'version' && code !== 'waived');
     const check = evidence.flatMap((each) => each.checks).find(({ id }) => id === first?.check);
     return { message: first?.message ?? 'no reason was given', others: deciding.length, check };
   }

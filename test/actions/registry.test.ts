@@ -74,11 +74,13 @@ describe('what a person does to the registry without a laptop', () => {
   });
 
   const mistakes: [Record<string, string>, RegExp][] = [
-    [{ act: 'remove' }, /^input act: "remove"\. Expected register, assign, unassign, deprecate/u],
+    [{ act: 'remove' }, /^input act: "remove"\. Expected register, assign, unassign, deprecate, waive/u],
     [{}, /^input act: no act/u],
     [{ act: 'register' }, /^input artifact: no artifact/u],
     [{ act: 'assign' }, /^input environment: no environment/u],
     [{ act: 'deprecate' }, /^input version: no version/u],
+    [{ act: 'waive', check: 'data/contract' }, /^input until: no until/u],
+    [{ act: 'waive', check: 'data/none', until: '30d', reason: 'x' }, /no check "data\/none"/u],
     [{ act: 'deprecate', version: '2.0.0' }, /no reason given.*input reason/u],
   ];
   for (const [inputs, says] of mistakes) {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { rm, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { PromoteResult } from '../../src/pipeline/gate/promote.ts';
@@ -90,6 +90,48 @@ test('a hold is overridden by a named person, rolled back, and the version depre
     );
     assert.equal((await contender(folder, ['registry', 'verify'])).code, 0);
     assert.equal(await repository.git('status', '--porcelain'), '');
+  }));
+
+test('a rejected candidate is let in once a person waives the check, and no longer when the waiver is over', () =>
+  inTemporaryFolder(async (folder) => {
+    const repository = await spam(folder);
+    await repository.propose('spam/models/candidate-worse.onnx');
+    const rejected = await contender(folder, ['gate', '--quiet', '--json']);
+    assert.equal(rejected.code, 1);
+    const { decision } = JSON.parse(rejected.stdout) as PromoteResult;
+    const slice = decision.reasons.find(({ check }) => check?.includes('@source=hard_ham') === true)?.check ?? '';
+    const waive = (check: string, until: string): string[] => [
+      'registry',
+      'waive',
+      '--check',
+      check,
+      '--until',
+      until,
+      '--reason',
+      'this source is retired',
+    ];
+    const head = await repository.recorded();
+    const unknown = await contender(folder, waive(slice.replace('hard_ham', 'hard_hem'), '30d'));
+    assert.deepEqual([unknown.code, unknown.stderr.includes(`Did you mean ${slice}?`)], [2, true], unknown.stderr);
+    for (const until of ['tomorrow', '2026-13-45', '9999d', '2001-01-01']) {
+      assert.equal((await contender(folder, waive(slice, until))).code, 2, until);
+    }
+    assert.equal(await repository.recorded(), head);
+
+    for (const { check = '' } of decision.reasons) {
+      const waived = await contender(folder, waive(check, '30d'));
+      assert.match(waived.stdout, /is waived until .* Recorded in commit/u, waived.stderr);
+    }
+    assert.match((await contender(folder, ['registry', 'show', 'spam-filter'])).stdout, /Waivers in force/u);
+    const promoted = await contender(folder, ['gate', '--no-record']);
+    assert.equal(promoted.code, 0, promoted.stdout);
+    assert.match(promoted.stdout, /fail \(waived\).*this source is retired/su);
+    const page = await readFile(join(folder, '.contender/spam-filter/report.html'), 'utf8');
+    assert.match(page, /fail \(waived\).*this source is retired/su);
+
+    assert.equal((await contender(folder, waive(slice, 'now'))).code, 0);
+    assert.equal((await contender(folder, ['gate', '--no-record', '--quiet'])).code, 1);
+    assert.equal((await contender(folder, ['registry', 'verify'])).code, 0);
   }));
 
 test('a rollback to a version whose artifact is gone or changed is refused, and nothing is written', () =>

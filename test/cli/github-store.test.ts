@@ -58,6 +58,11 @@ describe('a registry kept through the API of GitHub', () => {
         assert.match(why.stdout, /Why 1\.0\.0 is the champion\n\nREGISTERED  spam-filter/u);
         const diff = await contender(clone.folder, ['registry', 'diff', '1.0.0..'], env);
         assert.match(diff.stdout, /2\.55 KiB, unchanged\nInputs and outputs: not known of both\nPolicy: unchanged/u);
+        const validated = await contender(clone.folder, ['validate', '--json'], env);
+        const [first] = (JSON.parse(validated.stdout) as { checks: { id: string }[] }).checks;
+        const waive = ['registry', 'waive', '--check', first?.id ?? '', '--until', '30d', '--reason', 'known'];
+        const waived = await contender(clone.folder, waive, env);
+        assert.match(waived.stdout, / of spam-filter is waived until .* Recorded/u, waived.stderr);
         assert.equal((await contender(clone.folder, ['registry', 'verify'], env)).code, 0);
       } finally {
         await hub.close();

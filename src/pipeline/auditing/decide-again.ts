@@ -11,6 +11,7 @@ import { override } from '../../decide/override.ts';
 import { register } from '../../decide/register.ts';
 import { rollback } from '../../decide/rollback.ts';
 import { unassign } from '../../decide/unassign.ts';
+import { waive } from '../../decide/waive.ts';
 import { UsageError } from '../../errors.ts';
 import {
   digest,
@@ -162,8 +163,11 @@ function decidedAgain(made: MadeDecision, action: Exclude<DecisionAction, 'assig
   const { decision, view } = made;
   const evidence = evidenceOf(made);
   const { model, actor, source, approvals, outcome, to } = decision;
-  const { candidate, artifact } = judgedIn(decision);
   const subject = { model, config };
+  if (action === 'waive') {
+    return waive(subject, decision.waiver ?? { check: '', until: '' }, view, actOf(decision));
+  }
+  const { candidate, artifact } = judgedIn(decision);
   // Which version it is follows too, unless somebody chose it, and the decision says so.
   const isChosen = decision.reasons.some(({ code }) => code === 'version-chosen');
   const chosen = outcome === 'promote' && to !== null && isChosen ? { version: to.version } : {};
@@ -266,6 +270,7 @@ function bindingOf({
   datasets,
   overrides,
   environment,
+  waiver,
   idempotencyKey,
 }: Decision) {
   const references = evidence.map(({ kind, sha256, verdict, summary }) => ({ kind, sha256, verdict, summary }));
@@ -280,6 +285,7 @@ function bindingOf({
     datasets,
     overrides,
     environment,
+    waiver,
     idempotencyKey,
   };
   return { ...said, reasons };

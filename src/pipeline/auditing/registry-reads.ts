@@ -1,4 +1,5 @@
 import { nearest } from '../../config/index.ts';
+import { waiversInForce } from '../../decide/waive.ts';
 import { UsageError } from '../../errors.ts';
 import type { RecordedDecision, RegistryHistory } from '../../evidence/index.ts';
 import type { Registry } from '../../registry/registry.ts';
@@ -49,6 +50,14 @@ export async function describeModel(workspace: Workspace, wanted: string | undef
       pending === null
         ? null
         : { decisions: pending.decisions.map(waitingMention), pullRequest: pending.pullRequest?.url ?? null },
+    waivers: waiversInForce(workspace.config.models[model], view, new Date()).map(
+      ({ waiver, seq, approvals: [word] }) => ({
+        ...waiver,
+        by: word?.by ?? '',
+        reason: word?.reason ?? '',
+        decision: seq,
+      }),
+    ),
     versions: view.registered.map((each) => {
       const { version, status, replaced, artifacts, seq } = each;
       return {

@@ -5,7 +5,8 @@ import { override } from '../../decide/override.ts';
 import { namedVersion, rollback } from '../../decide/rollback.ts';
 import { assign } from '../../decide/assign.ts';
 import { unassign } from '../../decide/unassign.ts';
-import { environmentRule } from '../../config/index.ts';
+import { covers, waive } from '../../decide/waive.ts';
+import { environmentRule, milliseconds, nearest } from '../../config/index.ts';
 import type { Act } from '../../decide/act.ts';
 import {
   identityOf,
@@ -16,7 +17,7 @@ import {
   type RegistryHistory,
   type Source,
 } from '../../evidence/index.ts';
-import { RegistryError } from '../../errors.ts';
+import { RegistryError, UsageError } from '../../errors.ts';
 import { fetchArtifact } from '../../registry/fetch-artifact.ts';
 import type { Registry } from '../../registry/registry.ts';
 import { versionTag } from '../../registry/tags.ts';
@@ -153,6 +154,63 @@ export async function deprecateVersion(
   const subject = { model: workspace.model, config: workspace.modelConfig };
   const registry = await openRegistry(workspace);
   return perform(workspace, registry, input.record, (view) => deprecate(subject, input.version, view, act));
+}
+
+/**
+ * Accept for a time that a check does not pass. @param input.until a date, a time in ISO 8601, `now` to end it, or a duration such as `30d`
+ * @throws UsageError, RegistryError
+ */
+export async function waiveCheck(
+  workspace: Workspace,
+  input: ActInput & { check: string; until: string },
+): Promise<PromoteResult> {
+  const act = await actOf(workspace, input);
+  const { model, modelConfig: config } = workspace;
+  const waiver = { check: input.check, until: endOf(input.until, act.now) };
+  const registry = await openRegistry(workspace);
+  await refuseUnknownCheck(workspace, registry, input.check);
+  return perform(workspace, registry, input.record, (view) => waive({ model, config }, waiver, view, act));
+}
+
+/** A day lasts to its end. */
+function endOf(until: string, now: Date): string {
+  const at = /^\d+(?:h|d)$/u.test(until)
+    ? now.getTime() + milliseconds(until)
+    : until === 'now'
+      ? now.getTime()
+      : /^\d{4}-\d\d-\d\d$/u.test(until)
+        ? Date.parse(`${until}T23:59:59Z`)
+        : /^\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)$/u.test(until)
+          ? Date.parse(until)
+          : Number.NaN;
+  if (Math.abs(at) < 2.5e14) return new Date(at).toISOString();
+  throw new UsageError({
+    found: `until ${JSON.stringify(until.slice(0, 100))}`,
+    expected:
+      'a date such as 2026-12-31, a time such as 2026-12-31T12:00:00Z, a duration such as 30d, or now to end it',
+  });
+}
+
+/** A slip of the pen would waive nothing, and nobody would notice before the gate. */
+async function refuseUnknownCheck(workspace: Workspace, registry: Registry, check: string): Promise<void> {
+  const { decisions } = await registry.view(workspace.model);
+  const digests = decisions.findLast(({ action }) => action === 'gate')?.evidence.map(({ sha256 }) => sha256) ?? [];
+  const recorded = await Promise.all(digests.map((sha256) => registry.evidence(workspace.model, sha256)));
+  const known = [...(await readEvidence(workspace)), ...recorded].flatMap(({ checks }) => checks);
+  const isKnown =
+    known.some((each) => covers({ check, until: '' }, each)) || decisions.some((made) => made.waiver?.check === check);
+  if (isKnown) return;
+  const ids = [...new Set(known.flatMap(({ id }) => [id, ...(/@.*$/su.exec(id) ?? [])]))];
+  const near = nearest(check, ids);
+  throw new UsageError({
+    found: `no check ${JSON.stringify(check.slice(0, 300))} in the last evidence about ${workspace.model}`,
+    expected:
+      'the id of a check as evidence and reports have it, such as evaluation/recall, or @ and a slice, such as @source=web',
+    remedy:
+      near === undefined
+        ? 'Run the gate first, or see the ids in the JUnit file or with --json'
+        : `Did you mean ${near}?`,
+  });
 }
 
 async function actOf(
