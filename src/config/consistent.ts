@@ -77,7 +77,7 @@ function elsewhereProblems({ candidate, champion, data }: Model): Problem[] {
   const pathOf = (reference: typeof champion): unknown =>
     typeof reference === 'object' ? ('uri' in reference ? reference.uri : reference.predictions) : reference;
   const named: [string, string, unknown][] = [
-    ['', 'candidate', pathOf(candidate)],
+    ...[candidate].flat().map((each): [string, string, unknown] => ['', 'candidate', pathOf(each)]),
     ['', 'champion', pathOf(champion)],
     ...Object.entries(data).map(([key, value]): [string, string, unknown] => ['/data', key, value]),
   ];
@@ -109,7 +109,8 @@ function columnsProblems({ task, columns }: Model): Problem[] {
 
 function thresholdProblems({ task, columns, candidate, champion }: Model): Problem[] {
   const labels = labelColumns(columns).length;
-  return Object.entries({ candidate, champion }).flatMap(([role, reference]) => {
+  const named = [...[candidate].flat().map((each) => ['candidate', each] as const), ['champion', champion] as const];
+  return named.flatMap(([role, reference]) => {
     if (typeof reference !== 'object' || typeof reference.threshold !== 'object') return [];
     const problem = { pointer: `/${role}`, key: 'threshold' };
     if (task !== 'multilabel-classification') {

@@ -47,6 +47,9 @@ export const ModelReference = Type.Union(
 );
 export type ModelReference = Static<typeof ModelReference>;
 
+/** More candidates at once leave no level to test the chosen one at. */
+export const mostCandidates = 50;
+
 export const Columns = Type.Object(
   {
     id: Column,
@@ -291,7 +294,10 @@ export type Task =
 export const Model = Type.Object(
   {
     task: Task,
-    candidate: ModelReference,
+    candidate: Type.Union([ModelReference, Type.Array(ModelReference, { minItems: 2, maxItems: mostCandidates })], {
+      description:
+        'a path, an https URL, {uri, sha256} or {predictions: file}; a list of them, or a path with * and ?, of which the best by the primary metric is judged',
+    }),
     champion: Type.Optional(ModelReference),
     columns: Columns,
     data: Data,

@@ -8,6 +8,7 @@ import type { Log } from '../log.ts';
 import { loadConfig } from './configuration.ts';
 import { holdInputs, type HeldInputs } from './held-inputs.ts';
 import type { RecordResult } from '../registry/registry.ts';
+import type { Selection } from '../stages/stage.ts';
 
 /** One model line of one configuration, and where its files are. */
 export interface Workspace {
@@ -23,6 +24,8 @@ export interface Workspace {
   model: string;
   modelConfig: Model;
   policyDigest: string;
+  /** How the candidate was chosen, where the configuration names several. */
+  selection?: Selection | undefined;
   /** Absolute path of the folder for evidence, decision and report of this model: `<out>/<model>`. */
   out: string;
   /** Files that `contender predict` wrote, which stand for running the models: a path from the root (glob allowed). */
@@ -193,7 +196,7 @@ function withOverrides(model: Model, { candidate, champion }: Overrides): Model 
     ...model,
     ...(candidate?.uri === undefined
       ? {}
-      : { candidate: redirected(model.candidate, candidate.uri, candidate.sha256) }),
+      : { candidate: redirected([model.candidate].flat()[0], candidate.uri, candidate.sha256) }),
     ...(champion?.uri === undefined ? {} : { champion: redirected(model.champion, champion.uri, champion.sha256) }),
   };
 }

@@ -1,7 +1,7 @@
 import type { CaptureFormat } from '../config/forms.ts';
 import type { Columns, Model, ModelReference, Path, Problem, StageKeys, Task } from '../config/index.ts';
 import type { Dataset } from '../data/dataset.ts';
-import type { Artifact, Check, Evidence, Signatures } from '../evidence/index.ts';
+import type { Artifact, Check, Comparison, Evidence, Signatures } from '../evidence/index.ts';
 import type { Log } from '../log.ts';
 import type { LocalArtifact } from '../model/artifact.ts';
 import type { PredictionResult, ReadingOptions } from '../model/predictions.ts';
@@ -143,6 +143,8 @@ export interface ContestantsContext extends StageContext {
   anchor: Anchor | null;
   /** Decisions already made on this evaluation set. */
   reuse: number;
+  /** How the candidate was chosen, where there were several. */
+  selection?: Selection | undefined;
   /** What a process that runs a model may take. */
   limits: { memoryBytes: number; timeMs: number };
   /** Resolve another model that the configuration names under `key`, and predict the evaluation set with it. */
@@ -157,6 +159,26 @@ export interface ContestantsContext extends StageContext {
     metric: { name: string | undefined; where: string } | null,
     known?: readonly PredictionResult[],
   ): Promise<Scorer>;
+}
+
+/** Several candidates, and which of them is judged: the best by the primary metric. */
+export interface Selection {
+  metric: string;
+  /** Level of the tests that let the chosen one pass. */
+  alpha: number;
+  places: readonly Place[];
+}
+
+export interface Place {
+  uri: string;
+  sha256: string;
+  /** Of the primary metric on the evaluation set; null where it cannot be judged. */
+  value: number | null;
+  /** Against the champion, at the level of the selection. */
+  comparison?: Comparison;
+  /** Why it cannot be judged. */
+  fault?: string;
+  chosen: boolean;
 }
 
 /** A model in the comparison, and what it predicts for the evaluation set. */

@@ -70,6 +70,25 @@ export async function contestantOf(
   return asContestant(resolved, result as PredictionResult);
 }
 
+/** What each of some models answers on the evaluation set; one that cannot is a fault of its own. */
+export async function contestantsOf(
+  workspace: Workspace,
+  dataset: Dataset,
+  resolved: readonly ResolvedModel[],
+): Promise<Contestant[]> {
+  const models = resolved.flatMap((each) =>
+    each.kind === 'model' ? [{ role: 'candidate' as const, artifact: each.artifact, ...each.reading }] : [],
+  );
+  const predicted = await predictRows(workspace, dataset, models);
+  let next = 0;
+  return Promise.all(
+    resolved.map(async (each) => {
+      if (each.kind === 'model') return asContestant(each, predicted[next++] as PredictionResult);
+      return asContestant(each, await asFault(readFile(workspace, dataset, each)));
+    }),
+  );
+}
+
 function asContestant(resolved: ResolvedModel, result: PredictionResult): Contestant {
   const { kind, artifact } = resolved;
   return {

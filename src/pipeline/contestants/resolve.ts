@@ -1,8 +1,10 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { partsOf } from '../../data/parts.ts';
 import { temporaryFolder } from '../../data/temporary.ts';
 import { anchorOf, best } from '../../decide/anchor.ts';
 import {
+  identityOf,
   modelDigest,
   sha256,
   workflowArtifact,
@@ -11,13 +13,14 @@ import {
   type RegistryView,
   type Version,
 } from '../../evidence/index.ts';
-import { ConfigError, ContenderError, ModelError } from '../../errors.ts';
+import { ConfigError, ContenderError, DataError, ModelError } from '../../errors.ts';
 import { localModel, type LocalArtifact } from '../../model/artifact.ts';
 import type { ReadingOptions } from '../../model/predictions.ts';
 import { fetchArtifact, fetchNamed } from '../../registry/fetch-artifact.ts';
 import { versionTag } from '../../registry/tags.ts';
 import { howToFetch } from '../../config/elsewhere.ts';
-import type { ModelReference } from '../../config/index.ts';
+import { mostCandidates, type ModelReference } from '../../config/index.ts';
+import { readEvidence } from '../gate/output.ts';
 import { stageFacts } from '../configuration.ts';
 import { inside, type Workspace } from '../workspace.ts';
 
@@ -54,7 +57,52 @@ export async function resolveCandidate(workspace: Workspace, downloads: string):
       remedy: 'Only the champion can come from the registry',
     });
   }
-  return resolveReference(workspace, workspace.modelConfig.candidate, 'candidate', downloads);
+  const references = await candidatesOf(workspace);
+  const [only] = references;
+  if (only !== undefined && references.length === 1) return resolveReference(workspace, only, 'candidate', downloads);
+  // Of several the one that was chosen when they were compared.
+  const chosen = (await readEvidence(workspace)).find(({ kind }) => kind === 'evaluation')?.subjects.candidate;
+  for (const reference of chosen === undefined ? [] : references) {
+    const resolved = await resolveReference(workspace, reference, 'candidate', downloads);
+    if (identityOf(resolved.artifact) === identityOf(chosen as Artifact)) return resolved;
+  }
+  throw new ModelError({
+    found: `${references.length} candidates, and no evaluation that chose one of them`,
+    expected: 'one candidate',
+    where: `models.${workspace.model}.candidate`,
+    remedy: 'Run contender evaluate first with the same --out, or name one with --candidate',
+  });
+}
+
+/** The candidates that the configuration names: itself, those of a list, or the files that a pattern matches. @throws ModelError */
+export async function candidatesOf(workspace: Workspace): Promise<ModelReference[]> {
+  const { candidate } = workspace.modelConfig;
+  const named = [candidate].flat();
+  const found: ModelReference[] = [];
+  for (const each of named) {
+    if (typeof each !== 'string' || !/[*?]/u.test(each) || /^[a-z][a-z0-9+.-]*:/iu.test(each)) found.push(each);
+    else found.push(...(await matching(workspace, each)));
+  }
+  if (found.length <= mostCandidates) return found;
+  throw new ModelError({
+    found: `${found.length} candidates`,
+    expected: `at most ${mostCandidates}: the more there are, the less is left to test the best of them with`,
+    where: `models.${workspace.model}.candidate`,
+  });
+}
+
+async function matching(workspace: Workspace, pattern: string): Promise<string[]> {
+  const path = await inside(workspace, pattern, 'candidate');
+  const parts = await partsOf(path, pattern).catch((error: unknown) => {
+    if (error instanceof DataError) return [];
+    throw error;
+  });
+  if (parts.length > 0) return parts.map(({ uri }) => uri);
+  throw new ModelError({
+    found: `no file matches ${JSON.stringify(pattern)}`,
+    expected: 'one or more models, and no links',
+    where: `models.${workspace.model}.candidate`,
+  });
 }
 
 /** The champion the configuration names, or the registry's (the default). A champion that cannot be fetched is a fault, not an absence. */

@@ -24,8 +24,10 @@ function filesOf(model: Model): { key: string; path: string }[] {
       : [{ key: `data.${key}${isProfile(path) ? ' (profile)' : ''}`, path }],
   );
   const models = (['candidate', 'champion'] as const).flatMap((key) => {
-    const path = pathOf(model[key]);
-    return path === null ? [] : [{ key, path }];
+    return [model[key]].flat().flatMap((each) => {
+      const path = pathOf(each);
+      return path === null ? [] : [{ key, path }];
+    });
   });
   return [...models, ...data, ...stageInputs(model).map(({ file, key }) => ({ key, path: file }))];
 }

@@ -92,7 +92,7 @@ async function commitsThatBrought(
 
 /** Whether contender.yml names the candidate, and not an input or an option. */
 function isConfigured({ config, model, modelConfig }: Workspace): boolean {
-  return isDeepStrictEqual(config.models[model]?.candidate, modelConfig.candidate);
+  return [config.models[model]?.candidate].flat().some((each) => isDeepStrictEqual(each, modelConfig.candidate));
 }
 
 /** The files of the candidate; contender.yml where it names an address and its digest; the folder of files named with wildcards. */

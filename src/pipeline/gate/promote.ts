@@ -33,6 +33,7 @@ import { discardAllEvidence, prepareOut, readEvidence, writeDecision } from './o
 import { sourceHere } from './source.ts';
 import { recordedArtifact } from '../contestants/contestants.ts';
 import { stageFacts } from '../configuration.ts';
+import { chooseCandidate } from '../contestants/choose.ts';
 import { prepareStages, runStages } from './run-stage.ts';
 import { openRegistry, registryView } from '../open-registry.ts';
 import { dataAddress } from '../configured-data.ts';
@@ -102,16 +103,16 @@ async function withHeld(workspace: Workspace, candidate: Artifact, found: Eviden
 }
 
 /** The whole gate: run every stage that is configured, decide, record. */
-export async function runGate(workspace: Workspace, input: PromoteInput): Promise<PromoteResult> {
-  await prepareStages(workspace);
-  const source = await sourceOf(workspace, input);
+export async function runGate(given: Workspace, input: PromoteInput): Promise<PromoteResult> {
+  await prepareStages(given);
+  const source = await sourceOf(given, input);
   const decided = { ...input, source };
   return withModelFolder(async (downloads) => {
-    const candidate = await resolveCandidate(workspace, downloads);
     // Asked before the long work: what could not be recorded is known at once.
+    if (input.record) await (await openRegistry(given)).ensureWritable();
+    const view = await registryView(given, input.record);
+    const { own: workspace, candidate } = await chooseCandidate(given, view, downloads);
     const artifact = await recordable(workspace, candidate, input.record);
-    if (input.record) await (await openRegistry(workspace)).ensureWritable();
-    const view = await registryView(workspace, input.record);
     if (input.version !== undefined) requireFree(input.version, view);
     await discardAllEvidence(workspace);
     const { model, modelConfig: config } = workspace;
@@ -214,7 +215,8 @@ function notRecorded(decision: Decision, evidence: Evidence[]): PromoteResult {
  */
 async function namedByPerson(workspace: Workspace, file: string): Promise<ResolvedModel> {
   const path = await insideRoot(workspace, file);
-  const { candidate } = workspace.modelConfig;
+  // Of several the first says how answers are read.
+  const candidate = [workspace.modelConfig.candidate].flat()[0] ?? file;
   const predictions = typeof candidate === 'object' && 'predictions' in candidate ? candidate : null;
   if (!/\.(?:csv|parquet)$/iu.test(path)) {
     const reading = readingOf(candidate);

@@ -18,6 +18,7 @@ import {
   withFiles,
   type Contestants,
 } from '../contestants/contestants.ts';
+import { chooseCandidate } from '../contestants/choose.ts';
 import { resolveCandidate, resolveChampion, withModelFolder, type ResolvedModel } from '../contestants/resolve.ts';
 import { inside, type Workspace } from '../workspace.ts';
 import { predictedColumns } from '../../stages/data/schema.ts';
@@ -40,9 +41,12 @@ export async function runStage(
   const known = await view();
   if (stage.needs === 'logs') return runOnLogs(workspace, stage, known);
   return withModelFolder(async (downloads) => {
-    const candidate = await resolveCandidate(workspace, downloads);
-    return withContestants(workspace, known, candidate, downloads, onData(workspace, [stage]), (contestants) =>
-      runOnContestants(workspace, stage, { contestants, view: known, downloads }),
+    const { own, candidate } =
+      stage.kind === 'evaluation'
+        ? await chooseCandidate(workspace, known, downloads)
+        : { own: workspace, candidate: await resolveCandidate(workspace, downloads) };
+    return withContestants(own, known, candidate, downloads, onData(own, [stage]), (contestants) =>
+      runOnContestants(own, stage, { contestants, view: known, downloads }),
     );
   });
 }
@@ -263,6 +267,7 @@ function contestantsContext(workspace: Workspace, { contestants, view, downloads
     champion,
     anchor,
     reuse: view.decisionsByDataset[dataset.sha256] ?? 0,
+    selection: workspace.selection,
     limits: limitsOf(workspace),
     predict: (reference, key, role) => contestantOf(workspace, dataset, { reference, key, role, downloads }),
     async scorerOf(rows, metric, others = []) {

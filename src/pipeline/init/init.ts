@@ -91,7 +91,9 @@ export async function initialise(input: InitInput): Promise<Initialised> {
       });
     }
     const watched = Object.values(config.models).flatMap(({ candidate, data }) => [
-      ...(typeof candidate === 'string' ? [candidate] : 'predictions' in candidate ? [candidate.predictions] : []),
+      ...[candidate]
+        .flat()
+        .flatMap((each) => (typeof each === 'string' ? [each] : 'predictions' in each ? [each.predictions] : [])),
       data.evaluation,
     ]);
     const made = await workflows(input, git, models, watched.filter(isPath));

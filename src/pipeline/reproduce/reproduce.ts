@@ -14,7 +14,7 @@ import {
 import { manifestOf, viewOf } from '../../registry/manifest.ts';
 import type { Section } from '../../report/section.ts';
 import { stages } from '../../stages/index.ts';
-import type { Stage } from '../../stages/stage.ts';
+import type { Selection, Stage } from '../../stages/stage.ts';
 import { version } from '../../version.ts';
 import { counted } from '../../wording.ts';
 import { stageInputs } from '../configuration.ts';
@@ -73,6 +73,12 @@ interface Again {
   root: string;
 }
 
+/** How the candidate was chosen: the level of its tests follows from it. */
+function selectionIn(wanted: readonly Evidence[]): Selection | undefined {
+  const selection = wanted.find(({ kind }) => kind === 'evaluation')?.details['selection'] as Selection | undefined;
+  return Array.isArray(selection?.places) ? selection : undefined;
+}
+
 async function again(workspace: Workspace, { decision, view, wanted, root }: Again): Promise<Reproduction> {
   const policy = policyOf(decision);
   const place = await makePlace(workspace, decision, root);
@@ -94,7 +100,14 @@ async function again(workspace: Workspace, { decision, view, wanted, root }: Aga
   const isWanted = ({ kind }: Stage): boolean => kinds.has(kind);
   const made = await withModelFolder(async (downloads) => {
     await prepareStages(there);
-    return runStages(there, before(decision, view), await resolveCandidate(there, downloads), downloads, isWanted);
+    const selection = selectionIn(wanted);
+    return runStages(
+      { ...there, selection },
+      before(decision, view),
+      await resolveCandidate(there, downloads),
+      downloads,
+      isWanted,
+    );
   });
   const said = wanted.map((each) => compared(each, made));
   const tools = new Set(wanted.map(({ tool }) => tool.version).filter((each) => each !== version));

@@ -10,7 +10,7 @@ import type { Artifact } from '../../evidence/evidence.ts';
 import { profileScores } from '../../profile/profile-scores.ts';
 import type { Profile } from '../../profile/profile.ts';
 import { openSqlSession, type SqlSession } from '../../sql/session.ts';
-import type { Contestant, ContestantsContext, StageResult } from '../stage.ts';
+import type { Contestant, ContestantsContext, Selection, StageResult } from '../stage.ts';
 import { anchorChecks, type HeldAgainst } from './anchor.ts';
 import { changedRows, type ChangedRow } from './agreement.ts';
 import { detailsOf } from './details.ts';
@@ -47,7 +47,7 @@ import { weakSliceAdvice } from './weak-slices.ts';
 /** What of the context the evaluation reads, and the policy to judge by. */
 export interface EvaluateInput extends Pick<
   ContestantsContext,
-  'task' | 'columns' | 'dataset' | 'reuse' | 'log' | 'signal'
+  'task' | 'columns' | 'dataset' | 'reuse' | 'selection' | 'log' | 'signal'
 > {
   policy: Policy;
   candidate: Judged;
@@ -61,7 +61,7 @@ export interface EvaluateInput extends Pick<
 /** More rows than a person looks through. */
 const changedRowsLimit = 100_000;
 
-type Judged = Pick<Contestant, 'artifact' | 'result'>;
+export type Judged = Pick<Contestant, 'artifact' | 'result'>;
 
 /**
  * Judge the candidate's predictions against the champion's and the policy.
@@ -76,7 +76,7 @@ export async function evaluate(input: EvaluateInput): Promise<StageResult> {
       session === null
         ? []
         : await sqlMetrics(session, policy.metrics ?? [], { task, columns, available: dataset.columns });
-    const planned = planOf(policy, task, input.reuse, custom);
+    const planned = planOf(policy, task, input.reuse, custom, input.selection?.places.length);
     if (session !== null) await checkPredicates(session, policy, dataset.columns);
     return { plan: planned, ...(await judge(input, planned, session)) };
   });
@@ -89,6 +89,7 @@ export async function evaluate(input: EvaluateInput): Promise<StageResult> {
       alpha: plan.alpha,
       seed: plan.seed,
       reuse: input.reuse,
+      ...(input.selection === undefined ? {} : { selection: input.selection }),
       ...(plan.spending.rule === null
         ? {}
         : { holdout: { rule: plan.spending.rule, policyAlpha: plan.guardAlpha, budget: plan.spending.budget } }),
@@ -251,6 +252,7 @@ async function judge(
       ...labelChecks(sample, labels),
       ...readingChecks(sample, labels, sides),
       ...(same ? [] : reuseChecks(input.reuse, plan.spending)),
+      ...(input.selection === undefined ? [] : [selectionCheck(input.selection, plan.primary.metric.title)]),
       ...steadinessChecks(candidate.result, same ? null : (champion?.result ?? null)),
       ...(same
         ? [sameModel(candidate.artifact)]
@@ -344,7 +346,7 @@ function withMeasured(outputs: Outputs, measured: Outputs['measured']): Outputs 
 }
 
 /** @param counting rows that count, of all `rows`; null: all */
-function contestantOutputs(
+export function contestantOutputs(
   { result }: Judged,
   task: Task,
   labels: Labels,
@@ -528,6 +530,20 @@ function unusableChampion(message: string): Check {
     ),
     observed: message,
     required: 'a finite prediction for every row',
+  };
+}
+
+/** The best of many looks better than it is: how many there were, and what that costs, is said. */
+function selectionCheck({ places, alpha }: Selection, metric: string): Check {
+  const judged = places.filter(({ value }) => value !== null).length;
+  return {
+    id: 'evaluation/selection',
+    title: 'Choice of the candidate',
+    verdict: 'pass',
+    severity: 'info',
+    message: `Chosen among ${places.length} candidates by ${metric}${judged < places.length ? `, ${places.length - judged} of which could not be judged` : ''}: so that the choice makes nobody pass, its tests are at alpha ${Number(alpha.toPrecision(3))}, the policy's divided by ${places.length}.`,
+    observed: places.length,
+    required: null,
   };
 }
 

@@ -59,6 +59,7 @@ export function alphaFor(plan: Pick<Plan, 'alpha' | 'guardAlpha'>, requirement: 
 /**
  * Read the policy.
  * @param reuse decisions already made on the evaluation set
+ * @param considered candidates that the one judged was chosen from: the level of what lets it pass is divided by them
  * @param custom the metrics that the policy defines itself; where they are not parsed yet, they are known by name
  * @throws ConfigError for an unknown metric, a missing margin, or the same check asked for twice
  */
@@ -67,6 +68,7 @@ export function planOf(
   task: Task,
   reuse = 0,
   custom: readonly Metric[] = declaredMetrics(policy.metrics ?? [], task),
+  considered = 1,
 ): Plan {
   const find = (name: string, where: string): Metric =>
     custom.find((metric) => metric.name === name) ?? metricOf(name, policy, task, where);
@@ -108,7 +110,7 @@ export function planOf(
   const spending = spendAlpha(guardAlpha, policy.holdout, reuse);
   return {
     task,
-    alpha: spending.alpha,
+    alpha: spending.alpha / considered,
     guardAlpha,
     spending,
     minimumRows: policy.min_rows ?? defaults.minRows,

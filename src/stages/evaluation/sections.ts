@@ -6,11 +6,13 @@ import type { Section } from '../../report/section.ts';
 import { isOpen, worstFirst } from '../../report/standing.ts';
 import { changedDecisions, confusion, doubtfulLabels, heatMap } from './breakdowns.ts';
 import { charts } from './charts.ts';
+import { leaderboardSection } from './leaderboard-section.ts';
 
 /** What the report shows of every comparison is left out here: see `comparisons`. */
 export function sections(evidence: Evidence): Section[] {
   const compared = evidence.checks.some(({ comparison }) => comparison !== undefined);
   return [
+    leaderboardSection(evidence),
     againstAnchor({ evidence: [evidence] }),
     slices({ evidence: [evidence] }),
     heatMap(evidence),

@@ -1,0 +1,59 @@
+import { Comparison, shownDifference, type Evidence } from '../../evidence/index.ts';
+import { intervalLevel } from '../../report/headline.ts';
+import { metricName, metricValue } from '../../report/numbers.ts';
+import { codeCell, intervalCell, numberCell, textCell, type Cell, type Section } from '../../report/section.ts';
+import { validatorOf } from '../../validator.ts';
+import type { Place } from '../stage.ts';
+
+const isComparison = validatorOf<Comparison>(Comparison);
+
+/** The candidates there were, the best first, and which of them was judged. Details are plain JSON of any form. */
+export function leaderboardSection({ details }: Pick<Evidence, 'details'>): Section {
+  const { metric, places } = (details['selection'] ?? {}) as { metric?: unknown; places?: unknown };
+  const known = Array.isArray(places) ? places.filter(isPlace) : [];
+  const compared = known.flatMap(({ comparison }) => (isComparison(comparison) ? [comparison] : []));
+  const gain = (place: Place): number => (isComparison(place.comparison) ? place.comparison.delta : -Infinity);
+  const rows = known.toSorted(
+    (a, b) =>
+      Number(b.chosen) - Number(a.chosen) ||
+      Number(a.value === null) - Number(b.value === null) ||
+      (gain(a) === gain(b) ? 0 : gain(b) - gain(a)),
+  );
+  const [first] = compared;
+  const level = first === undefined ? 'Interval' : `${intervalLevel(first.alpha)} interval`;
+  return {
+    title: 'Leaderboard',
+    columns: [
+      '',
+      'Candidate',
+      metricName(typeof metric === 'string' ? metric : 'metric'),
+      'Gain',
+      level,
+      'In margins',
+      'SHA-256',
+    ],
+    rows: rows.map(({ chosen, uri, value, fault, comparison, sha256 }) => [
+      textCell(chosen ? 'chosen' : 'passed over'),
+      codeCell(uri.replace(/^file:/u, '')),
+      value === null ? textCell(fault ?? '') : numberCell(metricValue(value)),
+      ...gainCells(comparison),
+      codeCell(sha256.slice(0, 12)),
+    ]),
+    legend: `All on the same rows. The chosen one goes on; intervals allow for ${known.length} having been compared.`,
+    collapsed: false,
+    brief: true,
+    importance: 5,
+  };
+}
+
+function gainCells(comparison: Comparison | undefined): Cell[] {
+  if (!isComparison(comparison)) return [textCell(''), textCell(''), textCell('')];
+  const { delta, lower, upper, unit } = shownDifference(comparison);
+  return [numberCell(`${delta}${unit}`), numberCell(`${lower} to ${upper}`), intervalCell(comparison)];
+}
+
+function isPlace(value: unknown): value is Place {
+  if (typeof value !== 'object' || value === null) return false;
+  const { uri, sha256, value: number } = value as Partial<Place>;
+  return typeof uri === 'string' && typeof sha256 === 'string' && (number === null || typeof number === 'number');
+}
