@@ -7,7 +7,8 @@ import type { DatasetPart } from './relation.ts';
 import { matches } from './wildcards.ts';
 
 const mostParts = 1000;
-const dataFile = /\.(?:parquet|(?:csv|jsonl|ndjson)(?:\.(?:gz|zst))?)$/iu;
+/** Names of files of rows. */
+export const dataFile = /\.(?:parquet|(?:csv|jsonl|ndjson)(?:\.(?:gz|zst))?)$/iu;
 
 /**
  * The files that a path stands for, by name: itself; those that `*` and `?` match in any part of it; or, of a folder, all data files

@@ -17,6 +17,8 @@ export interface LocalArtifact extends Artifact {
   files: { path: string; sha256: string; size: number }[];
   /** Null where its text is longer than any model of use has. */
   signature: Signature | null;
+  /** What its metadata says; absent where that is longer than any of use. */
+  metadata?: Record<string, string>;
 }
 
 /** Protobuf itself allows no larger message. */
@@ -36,7 +38,10 @@ export async function localModel(path: string, uri: string): Promise<LocalArtifa
   const { signatureOf } = await import('./onnx.ts');
   const stated = signatureOf(model);
   const signature = JSON.stringify(stated).length > longestSignature ? null : stated;
-  return { role: 'model', uri, sha256, size: bytes.length + size, path, files, signature };
+  const metadata = Object.fromEntries(model.metadataProps.map(({ key, value }) => [key, value]));
+  const isShort = JSON.stringify(metadata).length <= longestSignature;
+  const identity = { role: 'model', uri, sha256, size: bytes.length + size } as const;
+  return { ...identity, path, files, signature, ...(isShort ? { metadata } : {}) };
 }
 
 /** Which bytes a process loaded: `sha256` is that of the whole model, its external data included. */

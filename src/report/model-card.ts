@@ -20,6 +20,7 @@ import {
 import { codeCell, isEmpty, textCell, type Cell, type Section, type StageReport } from './section.ts';
 import { withdrawnBanner } from './withdrawn-banner.ts';
 import { isOpen, worstFirst } from './standing.ts';
+import { trainingSection } from './training.ts';
 import { counted } from '../wording.ts';
 
 /** Tasks of the Hugging Face Hub; ours that it does not have keep their own names. */
@@ -40,7 +41,7 @@ const hubMetrics = new Map([
 /**
  * The model card of a version: Markdown with the metadata the Hugging Face Hub reads as YAML front matter, the results in
  * `model-index` ("Model Cards", Hub documentation; modelcard.md of huggingface/hub-docs). It says what the registry knows
- * and nothing else: intended use and training are for the team to tell.
+ * and nothing else: intended use is for the team to tell.
  */
 export function renderModelCard(published: Published, stages: readonly StageReport[]): string {
   const { decision, evidence } = withWaivers(published);
@@ -53,6 +54,7 @@ export function renderModelCard(published: Published, stages: readonly StageRepo
       comparisons(published),
       slices(published),
       metricsTable('Metrics', notableMetrics(published)),
+      trainingSection(evidence),
       // The evaluation has the sections above.
       ...stageSections(
         evidence.filter(({ kind }) => kind !== 'evaluation'),

@@ -1,5 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { basename, join, relative, sep } from 'node:path';
+import { dataFile } from '../../data/parts.ts';
 
 /** Files of a repository that a configuration may name, as paths from the folder with `/`, sorted. */
 export interface FoundFiles {
@@ -33,7 +34,7 @@ export async function findFiles(folder: string): Promise<FoundFiles> {
 
 function sort(path: string, { models, data, predictions }: FoundFiles): void {
   if (/\.onnx$/iu.test(path)) models.push(path);
-  else if (!/\.(?:parquet|(?:csv|jsonl|ndjson)(?:\.gz)?)$/iu.test(path)) return;
+  else if (!dataFile.test(path)) return;
   else if (/(?:^|[^a-z])(?:predictions?|preds?|scores?|scored|outputs?|inference)(?![a-z])/iu.test(path)) {
     predictions.push(path);
   } else data.push(path);

@@ -1,3 +1,4 @@
+import { dataFile } from '../../data/parts.ts';
 import type { InitTask } from './tasks.ts';
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, relative, resolve } from 'node:path';
@@ -398,7 +399,7 @@ async function referencesOf(
     }
   };
   const isThere = (await stat(resolve(folder, candidate.value)).catch(() => null)) !== null;
-  if (!isThere || !/\.(?:csv|parquet|jsonl|ndjson)(?:\.gz)?$/iu.test(candidate.value)) {
+  if (!isThere || !dataFile.test(candidate.value)) {
     const todo = isThere || found.predictions.length > 0 ? [] : [`${candidate.value} is not there yet`];
     return { candidate: { predictions: candidate.value }, todo };
   }

@@ -165,7 +165,10 @@ async function configured(
   }
   for (const [name, { uri, sha256 }] of Object.entries(decision.datasets)) {
     if (/^[a-z][a-z0-9+.-]*:/iu.test(uri) || uri === 'registry') continue;
-    inputs.push(await bringFile(workspace, place, { what: `${name} data`, path: uri, sha256 }));
+    const { files = [{ uri, sha256 }] } = wanted.find((each) => each.subjects.datasets[name] !== undefined)?.subjects
+      .datasets[name] ?? { uri, sha256 };
+    for (const file of files)
+      inputs.push(await bringFile(workspace, place, { what: `${name} data`, path: file.uri, sha256: file.sha256 }));
   }
   for (const { file, key } of stageInputs(config)) {
     inputs.push(await bringFile(workspace, place, { what: key, path: file, sha256: undefined }));

@@ -1,6 +1,7 @@
 import { Type, type Static } from 'typebox';
 import { Column, Margin, Quantity, Requirement, Severity, strict } from '../../config/forms.ts';
 import type { Model, Policy as DecisionPolicy } from '../../config/schema.ts';
+import { trainingParts } from './training.ts';
 
 /** Slices by the values of a column (its name), by quantile bins, by a SQL predicate, or by crossing columns. */
 export const Slice = Type.Union([
@@ -187,6 +188,17 @@ export const Anchor = Type.Object(
 );
 export type Anchor = Static<typeof Anchor>;
 
+/** Keys that the stage adds to a model. */
+export const modelKeys = {
+  training: Type.Optional(
+    Type.String({
+      minLength: 1,
+      description:
+        'JSON file that says how the candidate was trained (default: what the metadata of its ONNX file says): see docs/models.md',
+    }),
+  ),
+};
+
 /** Keys that the stage adds to `policy`. */
 export const policyKeys = {
   min_rows: Type.Optional(
@@ -222,6 +234,13 @@ export const policyKeys = {
       strict,
     ),
   ),
+  training: Type.Optional(
+    Type.Array(Type.Enum([...trainingParts]), {
+      minItems: 1,
+      uniqueItems: true,
+      description: 'what must be known of the training of a candidate; one of which it is not is held',
+    }),
+  ),
   report: Type.Optional(Type.Array(Type.String(), { description: 'metrics to report without gating on them' })),
 };
 const EvaluationPolicy = Type.Object(policyKeys);
@@ -231,4 +250,9 @@ export type Policy = DecisionPolicy & Static<typeof EvaluationPolicy>;
 /** What a model asks of the stage. Its schema has seen to it that the primary metric is there. */
 export function policyOf(model: Model): Policy {
   return model.policy as Policy;
+}
+
+/** The file that says how the candidate was trained, if one is named. */
+export function trainingOf(model: Model): string | undefined {
+  return (model as Model & { training?: string }).training;
 }

@@ -4,6 +4,7 @@ import { againstAnchor, slices } from '../../report/comparisons.ts';
 import { metrics } from '../../report/metrics.ts';
 import type { Section } from '../../report/section.ts';
 import { isOpen, worstFirst } from '../../report/standing.ts';
+import { trainingSection } from '../../report/training.ts';
 import { changedDecisions, confusion, doubtfulLabels, heatMap } from './breakdowns.ts';
 import { charts } from './charts.ts';
 import { leaderboardSection } from './leaderboard-section.ts';
@@ -22,6 +23,7 @@ export function sections(evidence: Evidence): Section[] {
     otherChecks(evidence),
     // Of a first model there is nothing better to show at a glance.
     { ...metrics([evidence]), brief: !compared },
+    trainingSection([evidence]),
     { title: 'Curves', charts: charts(evidence), columns: [], rows: [], collapsed: false, importance: 1 },
   ];
 }

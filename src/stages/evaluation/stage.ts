@@ -1,7 +1,7 @@
 import type { Model, Path, Problem } from '../../config/index.ts';
 import { metricsOf } from '../../report/metrics-output.ts';
 import type { Stage } from '../stage.ts';
-import { policyKeys, policyOf } from './schema.ts';
+import { modelKeys, policyKeys, policyOf, trainingOf } from './schema.ts';
 import { sections } from './sections.ts';
 
 /** Compares candidate and champion on the evaluation set. */
@@ -21,11 +21,15 @@ export const evaluation: Stage = {
   action: 'evaluate-model',
   outputs: { metrics: (evidence) => metricsOf([evidence]) },
   page: 'docs/metrics.md',
-  keys: { policy: policyKeys },
+  keys: { model: modelKeys, policy: policyKeys },
   problems,
   needs: 'contestants',
   enabled: () => true,
   required: () => true,
+  inputs(model) {
+    const file = trainingOf(model);
+    return file === undefined ? [] : [{ file, key: 'training' }];
+  },
   async prepare(model) {
     const { planOf } = await import('./plan.ts');
     planOf(policyOf(model), model.task);
@@ -76,6 +80,7 @@ function problems(model: Model): Problem[] {
 function whereOf(name: string, model: Model): Path {
   const { primary, guardrails = [], fairness, anchor } = policyOf(model);
   if (anchor !== undefined && name === `${primary.metric}@anchor`) return ['policy', 'anchor'];
+  if (name === 'training') return ['policy', 'training'];
   if (fairness !== undefined && name.startsWith('fairness')) return ['policy', 'fairness'];
   const gates = [
     { path: ['policy', 'primary'], metric: primary.metric },

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { writeFile } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { silentLog } from '../../../src/log.ts';
@@ -96,5 +96,32 @@ test('data that nobody kept is named with its digest, and cannot be had', () =>
     await assert.rejects(
       reproduce(await open(), { model: 'm', which: '1' }),
       /evaluation data cannot be had: .*the work tree has other bytes.* with sha256 [0-9a-f]{64}/u,
+    );
+  }));
+
+test('data of several files are brought, each of them', () =>
+  inTemporaryFolder(async (folder) => {
+    const { commit } = await gateRepository(folder);
+    await mkdir(join(folder, 'eval'));
+    for (const part of [0, 1]) {
+      const labels = Array.from({ length: rows / 2 }, (_, row) => `${row + (part * rows) / 2},${row % 2}`);
+      await writeFile(join(folder, `eval/${part}.csv`), `id,label\n${labels.join('\n')}\n`);
+    }
+    const first = configuration.replace('      anchor', '      allow_first: true\n      anchor');
+    await writeFile(join(folder, 'contender.yml'), first.replace('eval.csv', 'eval'));
+    await writeFile(join(folder, 'candidate.csv'), answers(20));
+    await commit('Propose');
+    const open = (): Promise<Workspace> =>
+      openWorkspace({ root: folder, config: 'contender.yml', out: 'out', log: silentLog });
+    await runGate(await open(), { record: true, actor: 'ada', source: {} });
+    await rm(join(folder, 'eval'), { recursive: true });
+    const { agrees, inputs } = await reproduce(await open(), { model: 'm', which: '1' });
+    assert.equal(agrees, true);
+    assert.deepEqual(
+      inputs.filter(({ what }) => what === 'evaluation data').map(({ name, verified }) => [name, verified]),
+      [
+        ['eval/0.csv', true],
+        ['eval/1.csv', true],
+      ],
     );
   }));
