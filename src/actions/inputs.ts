@@ -207,6 +207,16 @@ export async function verifyInputs(env: NodeJS.ProcessEnv): Promise<VerifyInputs
   return { ...common, model, file, tag, require: choice('require', ['champion', 'version']) };
 }
 
+export interface HistoryInputs extends CommonInputs {
+  /** Folder for the pages, from the working directory. */
+  pages: string;
+}
+
+/** @throws UsageError */
+export async function historyInputs(env: NodeJS.ProcessEnv): Promise<HistoryInputs> {
+  return { ...(await commonInputs(env)), pages: text('path') ?? `${defaults.out}/history` };
+}
+
 export interface VerifyRegistryInputs extends CommonInputs {
   /** What a change is held against, as git names it; undefined where there is no change. */
   base: string | undefined;

@@ -20,6 +20,7 @@ const examples: Readonly<Record<string, readonly string[]>> = {
     'contender reproduce spam-filter 1.2.0',
     'contender reproduce spam-filter 12 --stage data evaluation',
   ],
+  history: ['contender history', 'contender history spam-filter --json', 'contender history --pages public'],
   promote: ['contender promote', 'contender promote --no-record', 'contender promote --set-version 2.0.0'],
   gate: ['contender gate', 'contender gate --no-record', 'contender gate --candidate models/new.onnx --no-record'],
   predict: [

@@ -10,6 +10,7 @@ import { addProfileCommand } from './profile-command.ts';
 import { addPublishCommands } from './publish-commands.ts';
 import { addRollbackCommand } from './registry-acts.ts';
 import { addRegistryCommands } from './registry-commands.ts';
+import { addHistoryCommand } from './history-command.ts';
 import { addInferCommand } from './infer-command.ts';
 import { addInspectCommand } from './inspect-command.ts';
 import { addMonitorCommands } from './monitor-commands.ts';
@@ -84,6 +85,7 @@ export async function buildProgram(
   addInferCommand(program, context);
   addReportCommand(program, context);
   addReproduceCommand(program, context);
+  addHistoryCommand(program, context);
   addRollbackCommand(program, context);
   addRegistryCommands(program, context);
   addPublishCommands(program, context);

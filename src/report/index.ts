@@ -4,6 +4,7 @@ export * from './comment.ts';
 export * from './console.ts';
 export * from './evidence-changes.ts';
 export * from './headline.ts';
+export * from './history.ts';
 export * from './html.ts';
 export * from './in-toto.ts';
 export * from './junit.ts';

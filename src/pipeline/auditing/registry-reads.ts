@@ -200,7 +200,7 @@ function nextCommands(
 }
 
 /** The model a person names, of the configuration or the registry; the only one there is where none is named. */
-async function modelToRead(
+export async function modelToRead(
   workspace: Workspace,
   wanted: string | undefined,
 ): Promise<{ registry: Registry; model: string }> {

@@ -11,6 +11,7 @@ test('models, tables and predictions are told apart by name, and what is no part
       await mkdir(join(folder, path), { recursive: true });
     const files = [
       'data/eval.csv',
+      'data/eval.jsonl.zst',
       'data/scoreboard.parquet',
       'preds/new.csv',
       'test_predictions.jsonl.gz',
@@ -21,7 +22,7 @@ test('models, tables and predictions are told apart by name, and what is no part
     await symlink('/', join(folder, 'everything'));
     assert.deepEqual(await findFiles(folder), {
       models: ['models/a.ONNX'],
-      data: ['data/eval.csv', 'data/scoreboard.parquet'],
+      data: ['data/eval.csv', 'data/eval.jsonl.zst', 'data/scoreboard.parquet'],
       predictions: ['preds/new.csv', 'test_predictions.jsonl.gz'],
     });
   }));

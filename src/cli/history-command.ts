@@ -1,0 +1,37 @@
+import type { Command } from 'commander';
+import { consolePage, jsonText } from '../report/index.ts';
+import { withoutColumns } from '../report/section.ts';
+import { consoleOptions, withReadOptions, type CommandContext, type CommonOptions } from './command-context.ts';
+import { placesOf, shown } from './places.ts';
+
+/** history: what became of a model over time, as a table or as pages. */
+export function addHistoryCommand(program: Command, context: CommandContext): void {
+  withReadOptions(
+    program
+      .command('history')
+      .description(
+        'What was decided of a model over time: metrics with intervals, versions, people. As a table or as web pages.',
+      )
+      .argument('[model]', 'which model (default: the only one; with --pages all of them)')
+      .option('--pages <folder>', 'write a page for each model, and an index.html, into this folder'),
+  ).action(async (named: string | undefined, options: CommonOptions & { pages?: string }) => {
+    const { readHistory, writeHistory } = await import('../pipeline/auditing/history.ts');
+    const workspace = await context.open(options, true);
+    const model = named ?? options.model;
+    if (options.pages !== undefined) {
+      const files = await writeHistory(workspace, model, placesOf(options).fromRoot(options.pages));
+      context.print(options.json === true ? jsonText(files) : `Wrote ${files.map(shown).join(', ')}`);
+      return;
+    }
+    const { model: found, decisions, contents } = await readHistory(workspace, model);
+    if (options.json === true) {
+      context.print(jsonText({ model: found, decisions: decisions.map(({ decision }) => decision) }));
+      return;
+    }
+    // A terminal has no room for all of it: the log has the reasons.
+    const tables = contents.sections
+      .filter(({ rows }) => rows.length > 0)
+      .map((section) => withoutColumns(section, ['In margins', 'Set used before', 'Why']));
+    context.print(consolePage(contents, tables, consoleOptions(context), Infinity));
+  });
+}
