@@ -17,6 +17,13 @@ export async function orderOfIds(
   counting: Uint32Array | null,
 ): Promise<Uint32Array | null> {
   const { text, from } = readingOfIds(dataset, id);
+  // Most files are in order, which is seen in a fraction of the time that sorting takes.
+  const inFileOrder = `select bool_and(before is null or size > before_size or (size = before_size and id > before)) from
+    (select id, strlen(id) as size, lag(id) over () as before, strlen(lag(id) over ()) as before_size from (select ${text} as id from ${from}))`;
+  const [[already] = []] = await reading(dataset, async () =>
+    (await dataset.connection.runAndReadAll(inFileOrder)).getRows(),
+  );
+  if (already === true) return null;
   const sorted = new Uint32Array(dataset.rows);
   let read = 0;
   await reading(dataset, async () => {
