@@ -40,13 +40,25 @@ export function holdInputs(root: string): HeldInputs {
 }
 
 async function stampOf(path: string, settle: boolean): Promise<string> {
-  const isFolder = (await stat(path).catch(() => null))?.isDirectory() === true;
-  if (!isFolder && !/[*?[{]/u.test(path)) return fileStamp(path, settle);
-  const folder = isFolder ? path : dirname(path.slice(0, path.search(/[*?[{]/u) + 1));
+  const folder = await folderOf(path);
+  if (folder === null) return fileStamp(path, settle);
   const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);
   const files = entries.filter((entry) => !entry.isDirectory()).map((entry) => join(entry.parentPath, entry.name));
   const stamps = await Promise.all(files.toSorted().map(async (file) => `${file} ${await fileStamp(file, settle)}`));
   return stamps.join('\n');
+}
+
+/** What a name with wildcards, or a folder, stands for; null: for itself. What there is may have any characters in its name. */
+async function folderOf(path: string): Promise<string | null> {
+  const kind = async (name: string): Promise<'folder' | 'file' | null> => {
+    const found = await stat(name).catch(() => null);
+    return found === null ? null : found.isDirectory() ? 'folder' : 'file';
+  };
+  const found = await kind(path);
+  if (found !== null) return found === 'folder' ? path : null;
+  let folder = dirname(path);
+  while ((await kind(folder)) !== 'folder' && folder !== dirname(folder)) folder = dirname(folder);
+  return /[*?[{]/u.test(relative(folder, path)) ? folder : null;
 }
 
 async function fileStamp(path: string, settle: boolean): Promise<string> {

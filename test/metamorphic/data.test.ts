@@ -164,7 +164,7 @@ test('the same rows give one evidence, whatever the file, the machine and the wa
       const table = generateTable(seed, 60);
       let first: Check[] | undefined;
       for (const [index, variant] of variants.slice(0, gates - run).entries()) {
-        const place = join(root, `${seed}-${index}`);
+        const place = join(root, `[${seed}]{${index}}`);
         const found = await evidenceOf(place, variant.shuffled ? shuffledTable(table, seed) : table, variant);
         first ??= found;
         const where = `seed ${seed}, ${JSON.stringify(variant)}`;
@@ -241,9 +241,7 @@ async function evidenceOf(root: string, table: GeneratedTable, variant: Variant)
   const { checks } = JSON.parse(await readFile(file, 'utf8')) as Evidence;
   assert.ok(checks.length > 10, file);
   // Of a file nobody can ask again.
-  return checks
-    .filter(({ id }) => !id.includes('deterministic'))
-    .map(({ location: _location, ...check }) => check);
+  return checks.filter(({ id }) => !id.includes('deterministic')).map(({ location: _location, ...check }) => check);
 }
 
 function configuration(evaluation: string, sides: Record<'candidate' | 'champion', unknown>): unknown {

@@ -171,6 +171,20 @@ describe('files that a run holds', () => {
       await writeFile(join(folder, 'parts/b.csv'), 'b');
       await assert.rejects(inputs.verify(), /parts\/\*\.csv: this file was changed/u);
     }));
+
+  it('is the file alone, whatever the names of its folders look like', () =>
+    inTemporaryFolder(async (folder) => {
+      const root = join(folder, 'run [1] {a}?');
+      await mkdir(join(root, 'parts'), { recursive: true });
+      await writeFile(join(root, 'e.csv'), 'a');
+      const inputs = holdInputs(root);
+      for (const name of ['e.csv', 'none.csv', 'parts/*.csv']) await inputs.hold(join(root, name));
+      await writeFile(join(folder, 'other.csv'), 'b');
+      await writeFile(join(root, 'other.csv'), 'b');
+      await inputs.verify();
+      await writeFile(join(root, 'parts/a.csv'), 'b');
+      await assert.rejects(inputs.verify(), /parts\/\*\.csv: this file was changed/u);
+    }));
 });
 
 /** Of what was measured: times are not part of it. */
