@@ -21,7 +21,7 @@ import { evidenceFrom, stageContext } from '../../support/stage-context.ts';
 const rows = 60;
 
 /** A server that gives every row the score 0.25; `wrong` runs on each request with its number. */
-function server(wrong = ''): string[] {
+function server(wrong = '', score = 0.25): string[] {
   const program = `
     const metadata = { name: 'm', platform: 'test', inputs: [{ name: 'x', datatype: 'FP32', shape: [-1, 2] }],
       outputs: [{ name: 'p', datatype: 'FP32', shape: [-1, 1] }] };
@@ -36,7 +36,7 @@ function server(wrong = ''): string[] {
         ${wrong};
         const count = JSON.parse(body).inputs[0].shape[0];
         response.end(JSON.stringify({ model_name: 'm', outputs: [
-          { name: 'p', datatype: 'FP32', shape: [count, 1], data: Array(count).fill(0.25) }] }));
+          { name: 'p', datatype: 'FP32', shape: [count, 1], data: Array(count).fill(${score}) }] }));
       });
     }).listen(8080);`;
   return ['node', '-e', program];
@@ -47,6 +47,32 @@ test('a container that serves the right answers passes its load test', async (t)
     assert.equal(evidence.verdict, 'pass', told(evidence));
     assert.equal(verdictOf(evidence, 'load/parity'), 'pass');
   });
+});
+
+test('a container that serves another model than the candidate is found out by its answers', async (t) => {
+  await withEvidence(t, { command: server('', 0.75) }, (evidence) => {
+    assert.equal(evidence.verdict, 'fail');
+    const failed = evidence.checks.filter(({ verdict }) => verdict !== 'pass').map(({ id }) => id);
+    assert.deepEqual(failed, ['load/parity'], told(evidence));
+    assert.match(message(evidence, 'load/parity'), /offline score 0\.25.*served score 0\.75/u);
+  });
+});
+
+test('a run that is cancelled leaves no container, whether it starts or is under load', async (t) => {
+  const engine = await dockerOrSkip(t);
+  if (engine === null) return;
+  for (const ms of [100, 700, 2500]) {
+    const signal = AbortSignal.timeout(ms);
+    const nobody = (evidence: Evidence): void => assert.fail(told(evidence));
+    await assert.rejects(
+      withEvidence(t, { command: server() }, nobody, { signal, duration: '60s' }),
+      (error: Error) => {
+        assert.match(error.message, /timeout|abort/iu);
+        return true;
+      },
+    );
+    assert.deepEqual(await left(engine), [], `cancelled after ${ms} ms`);
+  }
 });
 
 test('a container that never becomes healthy is a failing check that says so', async (t) => {
@@ -78,6 +104,7 @@ async function withEvidence(
   t: TestContext,
   staging: { command: string[]; [name: string]: unknown },
   look: (evidence: Evidence) => void,
+  { signal, duration = '2s' }: { signal?: AbortSignal; duration?: string } = {},
 ): Promise<void> {
   const engine = await dockerOrSkip(t);
   if (engine === null) return;
@@ -97,7 +124,7 @@ async function withEvidence(
         policy: { primary: { metric: 'recall' } },
         staging: { image, start_timeout: '30s', ...staging },
         load: {
-          profile: { rate: 60, duration: '2s', warmup: '500ms' },
+          profile: { rate: 60, duration, warmup: '500ms' },
           slo: { p95_ms: 2000, error_rate: 0.01, accuracy: 'parity' },
         },
       };
@@ -117,7 +144,7 @@ async function withEvidence(
           },
         },
       };
-      look(evidenceFrom('load', await loadTest(stageContext(config, dataset, { candidate, root: folder }))));
+      look(evidenceFrom('load', await loadTest(stageContext(config, dataset, { candidate, root: folder, signal }))));
     } finally {
       dataset.close();
     }

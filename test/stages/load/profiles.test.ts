@@ -219,6 +219,14 @@ const violations: { check: string; answer: Behaviour; slo: object; profile?: obj
     profile: { rate: 300 },
   },
   { check: 'load/p90', slo: { p50_ms: 100, p90_ms: 120 }, answer: slowOneIn(5, 250) },
+  { check: 'load/p95', slo: { p50_ms: 100, p95_ms: 200 }, answer: slowOneIn(8, 400) },
+  {
+    // One in ten hangs, which is no more errors than are allowed.
+    check: 'load/throughput',
+    slo: { p50_ms: 500, error_rate: 0.5, throughput: 0.95 },
+    answer: hangOneIn(10),
+    profile: { timeout: '1s' },
+  },
   { check: 'load/p99', slo: { p90_ms: 150, p99_ms: 250 }, answer: slowOneIn(25, 400), profile: { rate: 300 } },
   {
     check: 'load/max',
@@ -247,6 +255,14 @@ function slowOneIn(every: number, ms: number): Behaviour {
     seen += 1;
     if (seen % every === 0) setTimeout(() => honest(rows, response), ms);
     else honest(rows, response);
+  };
+}
+
+function hangOneIn(every: number): Behaviour {
+  let seen = 0;
+  return (rows, response) => {
+    seen += 1;
+    if (seen % every !== 0) honest(rows, response);
   };
 }
 

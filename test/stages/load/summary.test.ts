@@ -103,6 +103,36 @@ describe('a summary of another tool', () => {
     assert.deepEqual(judged(old.join('\n'))['error-rate'], ['fail', 0.5]);
   });
 
+  test('of Locust is not taken to be more exact than it is: it rounds 596 ms, and 604 ms, to 600', () => {
+    const entry = (response_times: object, more = {}): object[] => [
+      { name: '/', method: 'POST', num_requests: 1000, num_failures: 0, response_times, ...more },
+    ];
+    const times = { '300': 900, '600': 100 };
+    assert.deepEqual(judged(entry(times), { p95_ms: 600 })['p95'], ['inconclusive', 600]);
+    assert.deepEqual(judged(entry(times), { p95_ms: 606 })['p95'], ['pass', 600]);
+    assert.deepEqual(judged(entry(times), { p95_ms: 590 })['p95'], ['fail', 600]);
+    assert.match(
+      summaryChecks(summaryOf(JSON.stringify(entry(times)), 's'), { p95_ms: 600 })[0]?.message ?? '',
+      /too close to call, and Locust rounds times of this size to 10 ms/u,
+    );
+    // The slowest is told as it was, and may be less than the rounded p99.
+    assert.deepEqual(judged(entry(times, { max_response_time: 596.2 }), { p99_ms: 700, max_ms: 597 }), {
+      p99: ['pass', 600],
+      max: ['pass', 596.2],
+      throughput: ['pass', 1],
+      'error-rate': ['pass', 0],
+      parity: ['skipped', null],
+    });
+    const rows = [
+      'Type,Name,Request Count,Failure Count,Max Response Time,95%,99%,100%',
+      ',Aggregated,1000,0,596,600,600,600',
+    ];
+    const of = (objectives: Slo): unknown => Object.values(judged(rows.join('\n'), objectives))[0];
+    assert.deepEqual(of({ p95_ms: 598 }), ['inconclusive', 600]);
+    assert.deepEqual(of({ p95_ms: 605 }), ['pass', 600]);
+    assert.deepEqual(of({ max_ms: 597 }), ['pass', 596]);
+  });
+
   test('without a percentile, or without a request, shows nothing', () => {
     const [p99] = summaryChecks(summaryOf(JSON.stringify(exported), 's'), { p99_ms: 100 });
     assert.equal(p99?.verdict, 'inconclusive');
