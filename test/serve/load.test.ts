@@ -132,6 +132,35 @@ test('requests that are answered together get what each gets alone', async (t) =
   assert.ok(count('contender_model_runs_total') < 60, 'some were answered together');
 });
 
+test('a batch gives each the outputs it asked for, whatever else it says, and may be of one', async (t) => {
+  const servers = [await serve(t), await serve(t, { batch: { maxRows: 8, maxDelayMs: 20 } })];
+  servers.push(await serve(t, { batch: { maxRows: 1, maxDelayMs: 20 } }));
+  // Outputs of one request and parameters of another are what servers with batching have lost (MLServer#514, #1541; BentoML#4856).
+  const input = { name: 'features', shape: [1, 60], datatype: 'FP32', data: new Array<number>(60).fill(1) };
+  const bodies = [
+    { inputs: [input], outputs: [{ name: 'probabilities' }] },
+    { inputs: [{ ...input, parameters: { id: '123', size: { width: 2.4 } } }], id: 'second', extra: [0.5] },
+    { inputs: [{ ...input, data: [input.data] }], outputs: [{ name: 'label' }] },
+  ];
+  const told = await Promise.all(
+    servers.map((server) =>
+      Promise.all(
+        bodies.map(async (body) => {
+          const answer = await fetch(server.url + path, { method: 'POST', body: JSON.stringify(body) });
+          const { id, outputs } = (await answer.json()) as { id?: string; outputs: { name: string }[] };
+          return [answer.status, id, ...outputs.map(({ name }) => name)];
+        }),
+      ),
+    ),
+  );
+  const expected = [
+    [200, undefined, 'probabilities'],
+    [200, 'second', 'label', 'probabilities'],
+    [200, undefined, 'label'],
+  ];
+  assert.deepEqual(told, [expected, expected, expected]);
+});
+
 describe('a batch', () => {
   const declared = { name: 'x', datatype: 'FP32' as const, shape: [-1, 1] };
   const tensor = (...values: number[]): Tensor[] => [
