@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
@@ -60,8 +61,8 @@ describe('findings are told', () => {
         inTemporaryFolder(async (folder) => {
           await run('git', ['init', '--quiet', '--template=', '--initial-branch=main', folder]);
           const production = await simulateProduction(folder, {
-            days: 20,
-            change: (day) => (day >= 10 && day < 14 ? { rows: 0 } : {}),
+            days: 28,
+            change: (day) => ((day >= 10 && day < 14) || day >= 24 ? { rows: 0 } : {}),
             monitor: `      alerts: { webhook: HOOK, pushgateway: '${url}/gateway', rota: { people: [ada] } }\n`,
           });
           const look = async (
@@ -109,6 +110,14 @@ describe('findings are told', () => {
           );
           assert.equal(messages().length, 2);
           assert.match(messages()[1] ?? '', /recovered/u);
+          await look(28);
+          await look(28);
+          assert.deepEqual(
+            issues().map(({ state }) => state),
+            ['closed', 'open'],
+            'what comes back is told again',
+          );
+          assert.equal(messages().length, 3);
 
           const pushed = received.filter(({ path }) => path.startsWith('/gateway'));
           assert.ok(
@@ -116,11 +125,13 @@ describe('findings are told', () => {
               ({ method, path }) => method === 'PUT' && path === '/gateway/metrics/job/contender/model/credit',
             ),
           );
-          assert.match(pushed.at(-1)?.body ?? '', /contender_monitor_finding_open\{.*signal="data\/missing".*\} 0\n/u);
+          const state = pushed.map(({ body }) => /finding_open\{.*signal="data\/missing".*\} (\d)\n/u.exec(body)?.[1]);
+          assert.deepEqual(new Set(state), new Set(['1', '0']));
+          assert.equal(state.at(-1), '1');
           const html = await readFile(join(folder, 'out/credit/monitoring.html'), 'utf8');
           assert.match(html, /<svg/u);
           assert.doesNotMatch(html, /<script|https?:\/\/(?!www\.w3\.org)/u);
-          await assert.rejects(look(20, {}), /HOOK is not set/u);
+          await assert.rejects(look(28, {}), /HOOK is not set/u);
         }),
       ),
     ));
@@ -211,40 +222,120 @@ describe('for Prometheus', () => {
     }),
   );
 
+  test('promtool lets each rule fire where it should', { skip: missing }, () =>
+    inTemporaryFolder(async (folder) => {
+      await writeFile(join(folder, 'rules.yml'), rules);
+      const series = (name: string, values: string): string => `      - { series: '${name}', values: '${values}' }\n`;
+      await writeFile(
+        join(folder, 'test.yml'),
+        `rule_files: [rules.yml]
+evaluation_interval: 5m
+tests:
+  - interval: 1m
+    input_series:
+${series('contender_monitor_last_success_timestamp_seconds{model="credit"}', '0x200')}${series('contender_monitor_finding_open{model="credit",signal="kpi/x",level="alarm"}', '0x10 1x100')}${series('http_requests_total{code="200"}', '0+980x200')}${series('http_requests_total{code="500"}', '0+20x200')}    promql_expr_test:
+      - { expr: 'count(ALERTS{alertstate="firing",alertname="ContenderFinding"}) or vector(0)', eval_time: 5m, exp_samples: [{ labels: '{}', value: 0 }] }
+      - { expr: 'count(ALERTS{alertstate="firing",alertname="ContenderFinding"}) or vector(0)', eval_time: 20m, exp_samples: [{ labels: '{}', value: 1 }] }
+      - { expr: 'count(ALERTS{alertstate="firing",alertname="ContenderMonitoringStopped"}) or vector(0)', eval_time: 2h, exp_samples: [{ labels: '{}', value: 0 }] }
+      - { expr: 'count(ALERTS{alertstate="firing",severity="page",window="1h"}) or vector(0)', eval_time: 2h, exp_samples: [{ labels: '{}', value: 1 }] }
+  - interval: 5m
+    input_series:
+${series('contender_monitor_last_success_timestamp_seconds{model="credit"}', '0x1100')}    promql_expr_test:
+      - { expr: 'count(ALERTS{alertstate="firing",alertname="ContenderMonitoringStopped"}) or vector(0)', eval_time: 80h, exp_samples: [{ labels: '{}', value: 1 }] }
+`,
+      );
+      await run(join(bin, 'promtool'), ['test', 'rules', join(folder, 'test.yml')]);
+    }),
+  );
+
+  const programs = ['prometheus', 'prometheus-pushgateway'].map((name) => join(bin, name));
   test(
-    'a real Pushgateway takes the metrics and shows them',
-    { skip: existsSync(join(bin, 'prometheus-pushgateway')) ? false : 'no Pushgateway here' },
-    async () => {
-      const port = 20_000 + (process.pid % 10_000);
-      const gateway = spawn(join(bin, 'prometheus-pushgateway'), [`--web.listen-address=127.0.0.1:${port}`], {
-        stdio: 'ignore',
-      });
-      try {
-        const base = `http://127.0.0.1:${port}`;
-        for (
-          let attempt = 0;
-          attempt < 100 &&
-          !(await fetch(`${base}/-/ready`).then(
-            ({ ok }) => ok,
-            () => false,
-          ));
-          attempt++
-        )
-          await sleep(50);
-        const put = await fetch(`${base}/metrics/job/contender/model/credit`, {
-          method: 'PUT',
-          body: text,
-          headers: { 'content-type': 'text/plain; version=0.0.4' },
-        });
-        assert.equal(put.status, 200, await put.text());
-        const shown = await (await fetch(`${base}/metrics`)).text();
-        assert.match(shown, /contender_monitor_window_rows\{instance="",job="contender",model="credit"\} 400/u);
-      } finally {
-        gateway.kill();
-      }
-    },
+    'a real Pushgateway takes the metrics of two models, and a real Prometheus reads them and the rules',
+    { skip: programs.every((program) => existsSync(program)) ? false : 'no Prometheus and Pushgateway here' },
+    () =>
+      inTemporaryFolder(async (folder) => {
+        const [gateway, prometheus] = [await freePort(), await freePort()].map((port) => `127.0.0.1:${port}`);
+        await writeFile(join(folder, 'rules.yml'), rules);
+        await writeFile(
+          join(folder, 'prometheus.yml'),
+          `global: { scrape_interval: 200ms, scrape_timeout: 200ms, evaluation_interval: 200ms }
+rule_files: [rules.yml]
+scrape_configs: [{ job_name: gateway, honor_labels: true, static_configs: [{ targets: ['${gateway}'] }] }]
+`,
+        );
+        const started = [
+          spawn(join(bin, 'prometheus-pushgateway'), [`--web.listen-address=${gateway}`], { stdio: 'ignore' }),
+          spawn(
+            join(bin, 'prometheus'),
+            [
+              `--config.file=${folder}/prometheus.yml`,
+              `--storage.tsdb.path=${folder}/data`,
+              `--web.listen-address=${prometheus}`,
+            ],
+            { stdio: 'ignore' },
+          ),
+        ];
+        const ask = async <T>(path: string, until: (answer: T) => boolean): Promise<T> => {
+          for (let attempt = 0; attempt < 400; attempt++) {
+            const answer = await fetch(`http://${prometheus}/api/v1/${path}`)
+              .then(async (response) => (await response.json()) as T)
+              .catch(() => null);
+            if (answer !== null && until(answer)) return answer;
+            await sleep(50);
+          }
+          throw new Error(`Prometheus says nothing of ${path}`);
+        };
+        try {
+          const base = `http://${gateway}`;
+          const ready = (): Promise<boolean> =>
+            fetch(`${base}/-/ready`).then(
+              ({ ok }) => ok,
+              () => false,
+            );
+          for (let attempt = 0; attempt < 100 && !(await ready()); attempt++) await sleep(50);
+          for (const model of ['credit', 'fraud']) {
+            const put = await fetch(`${base}/metrics/job/contender/model/${model}`, {
+              method: 'PUT',
+              body: text.replaceAll('model="credit"', `model="${model}"`),
+              headers: { 'content-type': 'text/plain; version=0.0.4' },
+            });
+            assert.equal(put.status, 200, await put.text());
+          }
+          const shown = await (await fetch(`${base}/metrics`)).text();
+          assert.match(shown, /contender_monitor_window_rows\{instance="",job="contender",model="credit"\} 400/u);
+          interface Vector {
+            data: { result: { metric: { model: string }; value: [number, string] }[] };
+          }
+          const found = await ask<Vector>(
+            'query?query=contender_monitor_window_rows',
+            ({ data }) => data.result.length === 2,
+          );
+          const rows = found.data.result.map(({ metric, value }) => [metric.model, value[1]]);
+          assert.deepEqual(Object.fromEntries(rows), { credit: '400', fraud: '400' });
+          interface Rules {
+            data: { groups: { rules: { name: string; health: string }[] }[] };
+          }
+          const rulesOf = ({ data }: Rules): string[] =>
+            data.groups.flatMap((group) => group.rules.map(({ health }) => health));
+          const evaluated = await ask<Rules>('rules', (answer) => !rulesOf(answer).includes('unknown'));
+          assert.deepEqual(new Set(rulesOf(evaluated)), new Set(['ok']));
+        } finally {
+          for (const child of started) {
+            child.kill('SIGTERM');
+            if (child.exitCode === null) await once(child, 'exit');
+          }
+        }
+      }),
   );
 });
+
+async function freePort(): Promise<number> {
+  const probe = createServer();
+  await once(probe.listen(0, '127.0.0.1'), 'listening');
+  const { port } = probe.address() as AddressInfo;
+  probe.close();
+  return port;
+}
 
 test('the dashboard for Grafana provisions: its source is a variable, nothing is asked for by hand', () => {
   // That it has the form of Grafana's published schema, the compiler checks.
