@@ -63,7 +63,7 @@ export async function retrain(
       // A request whose outcome nobody knows may have started it: a second training is worse than a late one.
       if (!(error instanceof GitHubError)) throw error;
       if (!error.uncertain) {
-        await takeBack(memory, now, started);
+        await change(memory, now, (all) => all.filter(({ at }) => at !== started.at));
         throw error;
       }
       throw new GitHubError(
@@ -76,8 +76,10 @@ export async function retrain(
         true,
       );
     });
-    if (run !== undefined) started.run = run;
-    return { ...decision, started };
+    if (run === undefined) return { ...decision, started };
+    const known = { ...started, run };
+    await change(memory, now, (all) => all.map((each) => (each.at === started.at ? known : each)));
+    return { ...decision, started: known };
   }
   throw new RegistryError({
     found: 'other runs kept writing to the branch of monitoring',
@@ -90,17 +92,11 @@ function keep(memory: Memory, from: Remembered, retrainings: Retraining[]): Prom
   return memory.write(from, { records, state: { ...state, retrainings } }, 'Monitoring: a retraining\n');
 }
 
-async function takeBack(memory: Memory, now: Date, started: Retraining): Promise<void> {
+/** Change what is recorded of trainings, whoever else writes meanwhile. */
+async function change(memory: Memory, now: Date, to: (all: Retraining[]) => Retraining[]): Promise<void> {
   for (let attempt = 0; attempt < 5; attempt++) {
     const remembered = await memory.read(now);
-    if (
-      await keep(
-        memory,
-        remembered,
-        remembered.state.retrainings.filter(({ at }) => at !== started.at),
-      )
-    )
-      return;
+    if (await keep(memory, remembered, to(remembered.state.retrainings))) return;
   }
 }
 

@@ -86,7 +86,7 @@ describe('findings are told', () => {
             received
               .filter(({ path }) => path === '/hook')
               .map(({ body }) => (JSON.parse(body) as { text: string }).text);
-          const issues = (): { title: string; state?: string }[] =>
+          const issues = (): { title: string; state?: string; assignees?: string[] }[] =>
             [...server.repository(repositoryName).issues.values()].filter(({ title }) => title.includes('rows'));
 
           answer.status = 503;
@@ -118,6 +118,7 @@ describe('findings are told', () => {
             'what comes back is told again',
           );
           assert.equal(messages().length, 3);
+          assert.ok(issues().every(({ assignees }) => assignees?.join() === 'ada'));
 
           const pushed = received.filter(({ path }) => path.startsWith('/gateway'));
           assert.ok(

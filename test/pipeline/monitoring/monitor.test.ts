@@ -226,7 +226,8 @@ describe('monitoring', () => {
     inRepository(async (folder) => {
       const production = await simulateProduction(folder, {
         days: 20,
-        change: (day) => (day >= 10 && day < 14 ? { rows: 0 } : {}),
+        change: (day) => (day >= 10 && day < 14 ? { rows: 0 } : day === 16 ? { rows: 100 } : {}),
+        monitor: '      cost: { per_hour: 2, max: 0.2, unit: EUR }\n',
       });
       await production.until(15);
       const gone = await monitored(production, production.at(15));
@@ -235,5 +236,15 @@ describe('monitoring', () => {
       const back = await monitored(production, production.at(20));
       assert.deepEqual(signals(back), []);
       assert.equal(back.findings.filter(({ signal }) => signal === 'data/missing').length, 1);
+      // 48 EUR a day; a day without rows has no price of a prediction, and no free ones.
+      const costs = back.observations.map((all) => all.find(({ signal }) => signal === 'kpi/cost'));
+      assert.deepEqual(
+        [9, 10, 16].map((day) => [costs[day]?.value, costs[day]?.state]),
+        [
+          [0.12, 'ok'],
+          [null, 'missing'],
+          [0.48, 'alarm'],
+        ],
+      );
     }));
 });

@@ -129,6 +129,12 @@ test('a training is started once, with its reason, and its start is taken back w
       assert.equal(inputs['model'], 'credit');
       assert.match(String(inputs['reason']), /wrong on .* labelled rows/u);
       assert.match(String(inputs['evidence']), /^[0-9a-f]{64}$/u);
+      const { stdout } = await promisify(execFile)('git', ['-C', folder, 'show', 'model-monitoring:credit/state.json']);
+      const { retrainings } = JSON.parse(stdout) as { retrainings: Retraining[] };
+      assert.deepEqual(
+        retrainings.map(({ run, findings }) => [run, findings]),
+        [['9001', ['harm/loss']]],
+      );
       const again = await start();
       assert.deepEqual([again.due, again.started], [false, null]);
       assert.match(again.reason, /cool-down/u);
