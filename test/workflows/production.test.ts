@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -56,6 +56,8 @@ interface Story {
   decision(): Promise<Decision>;
   champion(): Promise<string | undefined>;
   issue(title: RegExp): Issue | undefined;
+  /** Files that were published on Pages last. */
+  pages: string[];
 }
 
 /** A repository with these files, and workflows of ours in which the model is named. */
@@ -84,7 +86,19 @@ globalThis.Date = class Date extends Real {
       repository: repositoryName,
       folder: join(home, 'runs'),
       actions: { 'contender/contender': tree },
-      vars: { MONITORING_PAGES: 'false' },
+      vars: { MONITORING_PAGES: 'true' },
+      standIns: {
+        'actions/upload-pages-artifact': {
+          inputs: { path: '_site/' },
+          async main(step) {
+            story.pages = await readdir(join(step.job.folders.workspace, step.input('path')), { recursive: true });
+          },
+        },
+        'actions/deploy-pages': {
+          inputs: {},
+          main: (step) => Promise.resolve(step.output('page_url', 'https://ada.github.io/spam/')),
+        },
+      },
       settings: { node },
     });
     const show = async <T>(path: string): Promise<T> =>
@@ -133,6 +147,7 @@ globalThis.Date = class Date extends Real {
         return (await manifest()).aliases['champion']?.version;
       },
       issue: (title) => [...repository.issues.values()].find((issue) => title.test(issue.title)),
+      pages: [],
     } satisfies Story);
     // The spam case makes room.
     await rm(join(clone.folder, 'models'), { recursive: true });
@@ -435,6 +450,8 @@ registry: { push: origin }
     const result = await story.run('monitor.yml');
     assert.deepEqual(alarms(result), [], result.log);
     assert.match(outputOf(result, 'monitor', 'advice'), /drift\/velocity/u);
+    assert.equal(result.conclusion, 'success', result.log);
+    assert.ok(story.pages.includes('fraud/index.html'), story.pages.join());
     assert.equal(story.issue(/Columns that drifted/u)?.state, 'open');
     assert.equal(story.asked(), undefined);
   });
