@@ -7,7 +7,7 @@ const mostWords = 25;
 
 /**
  * One sentence: the verdict; what decided, by how much, how much is allowed, and whether that is more than noise.
- * "Held: recall is 0.9197, 1.4 points below the champion's 0.9337; 1 point is allowed; may be noise"
+ * "Held: recall is 0.9197, 1.4 points below the champion's 0.9337; 1 point is allowed; the loss may be noise"
  */
 export function headline(input: Result): string {
   const { message, others, check } = deciding(input);
@@ -23,7 +23,7 @@ function said({ decision }: Result, message: string, check: Check | undefined): 
   return check.verdict === 'pass' ? `${continued(firstSentence(message))}; ${compared}` : compared;
 }
 
-/** "recall is 0.9197, 1.4 points below the champion's 0.9337; 1 point is allowed; may be noise" */
+/** "recall is 0.9197, 1.4 points below the champion's 0.9337; 1 point is allowed; the loss may be noise" */
 export function comparedText(comparison: Comparison): string {
   const { metric, slice, candidate, champion, delta, anchor } = comparison;
   const difference = shownDifference(comparison);
@@ -49,12 +49,12 @@ function allowance(comparison: Comparison): string {
         ? 'no loss is allowed'
         : `${size} ${size === '1 point' ? 'is' : 'are'} allowed`;
   if (finding === 'nothing is shown') return `${allowed}; too few rows to tell`;
-  if (lower > 0) return 'more than noise';
+  if (lower > 0) return 'the gain is more than noise';
   if (upper < 0)
-    return `${allowed}; ${state === 'inconclusive' ? 'the loss is real, its size unclear' : 'more than noise'}`;
-  if (requirement === 'superior') return `${allowed}; may be noise`;
+    return `${allowed}; ${state === 'inconclusive' ? 'the loss is real, its size unclear' : 'the loss is more than noise'}`;
+  if (requirement === 'superior') return `${allowed}; the ${delta < 0 ? 'loss' : 'gain'} may be noise`;
   if (state === 'non-inferior') return margin === 0 ? 'not worse' : `any loss is within the ${size} allowed`;
-  if (delta < 0) return `${allowed}; may be noise`;
+  if (delta < 0) return `${allowed}; the loss may be noise`;
   return `noise could hide ${margin === 0 ? 'a loss' : `a loss beyond ${size}`}`;
 }
 

@@ -48,7 +48,7 @@ function afterChecks({ decision, evidence, stages }: ReportInput): string {
   if (worst.verdict === 'fail') {
     return `Improve the candidate${comparison.slice === undefined ? '' : ` on ${comparison.slice}`}${from?.details['churn'] === undefined ? '' : '; changed-rows.csv lists the rows that it breaks'}.${again}`;
   }
-  return rowsThatHelp(open) ?? `Improve the candidate: more rows are not expected to help.${override(decision?.model)}`;
+  return rowsThatHelp(open) ?? `Improve the candidate: more rows would hardly help.${override(decision?.model)}`;
 }
 
 /** Rows are suggested only where they are what is missing everywhere. */

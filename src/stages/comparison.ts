@@ -73,18 +73,18 @@ export function shownText({ state, upper, finding = state }: Comparison): string
 }
 
 /**
- * What the policy asks for: "at most 1 point worse". Better means better by any amount: a margin has no effect there, and the
- * text says so.
+ * What the policy asks for: "at most 1 point worse". Better means better by any amount: where a margin is stated, which has no effect there,
+ * the text says so.
  * @param stated whether the policy states a margin
  */
 export function requirementText(requirement: Requirement, margin: string, stated = false): string {
   switch (requirement) {
     case 'superior':
-      return `better than the champion${stated ? ` (the margin of ${margin} has no effect)` : ''}`;
+      return `better than the champion${stated ? ', by any amount' : ''}`;
     case 'non-inferior':
       return atMost(margin);
     case 'not-inferior':
-      return `no ${lossBeyond(margin)} shown`;
+      return `no proven ${lossBeyond(margin)}`;
   }
 }
 
@@ -104,7 +104,7 @@ export function findingText(
       return requirement === 'superior' ? `${atMost(margin)}, not shown to be better` : atMost(margin);
     case 'inconclusive':
       if (requirement === 'not-inferior') {
-        return delta < 0 ? `worse, but no ${lossBeyond(margin)} shown` : `no ${lossBeyond(margin)} shown`;
+        return delta < 0 ? `worse, no proven ${lossBeyond(margin)}` : `no proven ${lossBeyond(margin)}`;
       }
       if (requirement === 'superior')
         return upper < 0 ? 'worse' : upper === 0 ? 'not better' : 'not shown to be better';
@@ -139,12 +139,12 @@ export function outlookText(needed: number | null, planned: Planned): string {
   const power = `${100 * planned.power}% power`;
   if (needed === null) {
     return enough
-      ? `these ${rows.toLocaleString('en-US')} ${unit} had ${power} to ${settle} if it truly is ${truth}, so more are not expected to`
-      : `more ${unit} are not expected to settle it`;
+      ? `these ${rows.toLocaleString('en-US')} ${unit} had ${power} to ${settle} if it truly is ${truth}, so more would hardly`
+      : `more ${unit} would hardly settle it`;
   }
   const opposed = superior ? delta <= 0 : delta < -gap;
   if (opposed) {
-    return `more ${unit} are not expected to ${settle}: the observed difference points the other way`;
+    return `more ${unit} would hardly ${settle}: what was measured points the other way`;
   }
   return `about ${roughly(needed - rows)} more labelled ${unit}${onSlice ? ' of this slice' : ''} would ${settle} if it truly is ${truth} (${power})`;
 }

@@ -93,14 +93,14 @@ const decisions: Record<string, { result: Result; says: RegExp }> = {
   },
   hold: {
     result: { decision: decision(), evidence: [judged(openRecall), data] },
-    says: /Held: recall is 0\.9197, 1\.4 points below.*1 point is allowed; may be noise.*What to do:/su,
+    says: /Held: recall is 0\.9197, 1\.4 points below.*1 point is allowed; the loss may be noise.*What to do:/su,
   },
   rejection: {
     result: {
       decision: decision({ outcome: 'reject', reasons: [because('check-failed', failedSlice)] }),
       evidence: [judged(failedSlice, openRecall), data],
     },
-    says: /Rejected: accuracy on source=hard_ham is 0\.7041, 16\.8 points below.*2 points are allowed; more than noise.*What to do: Improve the candidate on source=hard_ham; changed-rows\.csv/su,
+    says: /Rejected: accuracy on source=hard_ham is 0\.7041, 16\.8 points below.*2 points are allowed; the loss is more than noise.*What to do: Improve the candidate on source=hard_ham; changed-rows\.csv/su,
   },
   'first model': {
     result: {

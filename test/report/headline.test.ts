@@ -7,7 +7,7 @@ describe('the headline', () => {
   it('tells a hold with the numbers that decided it, what is allowed, and that it may be noise', () => {
     assert.equal(
       headline({ decision: decision(), evidence: [evidence([openRecall])] }),
-      "Held: recall is 0.9197, 1.4 points below the champion's 0.9336; 1 point is allowed; may be noise",
+      "Held: recall is 0.9197, 1.4 points below the champion's 0.9336; 1 point is allowed; the loss may be noise",
     );
   });
 
@@ -18,7 +18,7 @@ describe('the headline', () => {
         decision: decision({ outcome: 'reject', reasons }),
         evidence: [evidence([openRecall, failedSlice])],
       }),
-      "Rejected: accuracy on source=hard_ham is 0.7041, 16.8 points below the champion's 0.8721; 2 points are allowed; more than noise (and 1 more reason)",
+      "Rejected: accuracy on source=hard_ham is 0.7041, 16.8 points below the champion's 0.8721; 2 points are allowed; the loss is more than noise (and 1 more reason)",
     );
   });
 

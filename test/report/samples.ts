@@ -61,7 +61,7 @@ export const failedSlice = check({
   title: 'Accuracy on source=hard_ham',
   verdict: 'fail',
   message: failedMessage,
-  required: 'no loss of more than 2 points shown',
+  required: 'no proven loss of more than 2 points',
   comparison: hardHam,
 });
 

@@ -47,27 +47,24 @@ describe('what the bounds show', () => {
   });
 
   it('of a guard says that it looks worse, though no harm is shown', () => {
-    assert.equal(found('not-inferior', -3, 0.5), 'worse, but no loss of more than 1 point shown');
-    assert.equal(found('not-inferior', -1.5, 2), 'no loss of more than 1 point shown');
+    assert.equal(found('not-inferior', -3, 0.5), 'worse, no proven loss of more than 1 point');
+    assert.equal(found('not-inferior', -1.5, 2), 'no proven loss of more than 1 point');
     assert.equal(found('not-inferior', -3, -2), 'more than 1 point worse');
   });
 
   it('speaks of no margin where there is none', () => {
     assert.equal(findingText('non-inferior', comparison(-3, 1, 0), '0 points'), 'may be worse');
     assert.equal(requirementText('non-inferior', '0 points'), 'not worse');
-    assert.equal(requirementText('not-inferior', '0'), 'no loss shown');
+    assert.equal(requirementText('not-inferior', '0'), 'no proven loss');
   });
 });
 
 describe('a requirement', () => {
   it('is told in plain words', () => {
     assert.equal(requirementText('superior', '0.5 points'), 'better than the champion');
-    assert.equal(
-      requirementText('superior', '0.5 points', true),
-      'better than the champion (the margin of 0.5 points has no effect)',
-    );
+    assert.equal(requirementText('superior', '0.5 points', true), 'better than the champion, by any amount');
     assert.equal(requirementText('non-inferior', '1 point'), 'at most 1 point worse');
-    assert.equal(requirementText('not-inferior', '2 points'), 'no loss of more than 2 points shown');
+    assert.equal(requirementText('not-inferior', '2 points'), 'no proven loss of more than 2 points');
   });
 });
 
@@ -116,7 +113,7 @@ describe('the outlook', () => {
 
   it('says where the observed difference points the other way', () => {
     const says = (over: Partial<Planned>): boolean =>
-      /the observed difference points the other way/u.test(outlookText(3400, { ...planned, ...over }));
+      /what was measured points the other way/u.test(outlookText(3400, { ...planned, ...over }));
     assert.equal(says({ delta: 0.001 }), false);
     assert.equal(says({ delta: -0.001 }), true);
     assert.equal(says({ requirement: 'non-inferior', gap: 0.01, delta: -0.005 }), false);
@@ -126,8 +123,8 @@ describe('the outlook', () => {
   it('says where more rows are not expected to help, and why', () => {
     assert.equal(
       outlookText(null, { ...planned, enough: true }),
-      'these 2,000 rows had 80% power to show it if it truly is 0.2 points better, so more are not expected to',
+      'these 2,000 rows had 80% power to show it if it truly is 0.2 points better, so more would hardly',
     );
-    assert.equal(outlookText(null, planned), 'more rows are not expected to settle it');
+    assert.equal(outlookText(null, planned), 'more rows would hardly settle it');
   });
 });

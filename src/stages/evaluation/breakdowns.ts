@@ -73,7 +73,7 @@ export function changedDecisions({ details }: Evidence): Section {
   return {
     title,
     text: [
-      `Of ${counted(rows ?? 0, 'rows')} ${count(changed ?? 0)} are decided differently: the candidate breaks ${count(broken ?? 0)} and fixes ${count(fixed ?? 0)}. changed-rows.csv, beside the evidence, lists them.`,
+      `${count(changed ?? 0)} of ${counted(rows ?? 0, 'rows')} are decided differently: the candidate breaks ${count(broken ?? 0)} that were right and fixes ${count(fixed ?? 0)} that were wrong. changed-rows.csv in the output folder lists them.`,
     ],
     columns: ['Slice', 'Rows', 'Changed', 'Broken', 'Fixed'],
     rows: listed.map((each) => [
@@ -166,7 +166,7 @@ export function doubtfulLabels({ details }: Evidence): Section {
   return {
     title,
     text: [
-      `${counted(rows, 'rows')}, where about ${count(Math.round(expected))} would be expected of right labels and right probabilities${more}. Look at them again: the label may be wrong.`,
+      `${counted(rows, 'rows')}${more}. If every label were right, about ${count(Math.round(expected))} would be expected. ${rows > expected ? 'Some of these labels may be wrong: look at them again.' : 'That is no sign of wrong labels.'}`,
     ],
     columns: ['Row', 'Label', 'Both models', 'Champion', 'Candidate'],
     rows: doubts

@@ -331,7 +331,7 @@ function changeCheck(
   const comparison = { ...bounds, finding: findingText(requirement, bounds, stated) };
   const correction =
     harm !== null && family > 1 && (verdict === 'fail' || withdrawn)
-      ? ` (p = ${harm.toPrecision(2)} after Holm over ${family} gaps)`
+      ? ` (p = ${harm.toPrecision(2)}, corrected for ${family} gaps)`
       : '';
   return {
     ...common,

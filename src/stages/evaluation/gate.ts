@@ -242,9 +242,7 @@ function sliceCheck(
     verdict,
   );
   const correction =
-    guarded && (verdict === 'fail' || withdrawn)
-      ? ` (p = ${harm.toPrecision(2)} after Holm over ${family} slices)`
-      : '';
+    guarded && (verdict === 'fail' || withdrawn) ? ` (p = ${harm.toPrecision(2)}, corrected for ${family} slices)` : '';
   // The row of a slice says itself why a loss of more than the margin does not decide.
   const comparison = { ...told, finding: `${told.finding ?? told.state}${correction}` };
   return {

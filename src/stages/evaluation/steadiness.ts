@@ -58,7 +58,9 @@ function checkOf(
 }
 
 function toleranceText({ absolute, relative }: Tolerance): string {
-  return `${absolute}, or ${relative} of the larger score`;
+  return absolute === relative
+    ? `${absolute}, absolute or relative`
+    : `${absolute}, or ${relative} of the larger score`;
 }
 
 const observed = {

@@ -233,7 +233,7 @@ describe('changes of gaps', () => {
     const family = judge(random, [gate], { champion, candidate, columns });
     assert.equal(alone!.verdict, 'fail');
     assert.equal(family[0]!.verdict, 'pass');
-    assert.match(family[0]!.message, /no loss of more than 2 points shown \(p = .* after Holm over 10 gaps\)/u);
+    assert.match(family[0]!.message, /no proven loss of more than 2 points \(p = .*, corrected for 10 gaps\)/u);
   });
 });
 
