@@ -95,7 +95,7 @@ function judge(
   if (deprecated.length > 0) return { outcome: 'reject', reasons: deprecated };
   const all = evidence.flatMap((each) => each.checks.filter((check) => check.severity === 'block'));
   const waived = waivedAmong(all, subject.config, view, now);
-  const accepted = new Set(waived.map(({ check }) => check));
+  const accepted = new Set(waived.flatMap(({ check }) => (check === undefined ? [] : [check])));
   const blocking = all.filter(({ id }) => !accepted.has(id));
   const stale = [...disagreements(subject, policy, evidence, view), ...tooOld(subject.config, evidence, now)];
   if (stale.length > 0) return { outcome: 'hold', reasons: stale };
@@ -128,7 +128,7 @@ function judge(
     reasons: [
       {
         code: 'all-passed',
-        message: `${passedText(passed.length, waived.length)}${primary === undefined ? '' : ` ${primary.message}`}`,
+        message: `${passedText(passed.length, accepted.size)}${primary === undefined ? '' : ` ${primary.message}`}`,
         ...(primary === undefined ? {} : { check: primary.id }),
       },
       ...waived,
@@ -147,7 +147,17 @@ function waivedAmong(checks: readonly Check[], config: Model, view: RegistryHist
   const waivers = waiversInForce(config, view, now);
   return checks.flatMap((check) => {
     const waiver = waivers.find((each) => covers(each.waiver, check));
-    if (waiver === undefined || (check.verdict !== 'fail' && check.verdict !== 'inconclusive')) return [];
+    if (waiver === undefined || check.verdict === 'skipped') return [];
+    // One that nobody needs any more would let a later loss in unseen.
+    if (check.verdict === 'pass') {
+      const end = `contender registry waive --model ${view.decisions[0]?.model ?? ''} --check ${waiver.waiver.check} --until now`;
+      return [
+        {
+          code: 'waiver-not-needed',
+          message: `${check.title} passes, and is still ${waiverText(waiver)}. To end that: ${end}`,
+        },
+      ];
+    }
     return [{ code: 'waived', message: `${check.title}: ${waiverText(waiver)}`, check: check.id }];
   });
 }

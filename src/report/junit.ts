@@ -62,7 +62,10 @@ function ofDecision(input: Result): Suite[] {
   const failed = new Set(evidence.flatMap(({ checks }) => checks.filter(isBlocking)).map(({ id }) => id));
   const explained =
     failed.size > 0 &&
-    decision.reasons.every(({ code, check }) => code === 'waived' || (check !== undefined && failed.has(check)));
+    decision.reasons.every(
+      ({ code, check }) =>
+        code === 'waived' || code === 'waiver-not-needed' || (check !== undefined && failed.has(check)),
+    );
   const held = explained ? 'warning' : 'error';
   const result = {
     promote: 'passed',

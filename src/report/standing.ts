@@ -76,7 +76,9 @@ export function deciding({ decision, evidence }: Result): {
   if (decision !== null) {
     const [first, ...others] = decision.reasons;
     // Why the version is what it is decided nothing, and what is waived keeps nobody out.
-    const deciding = others.filter(({ code }) => code !== 'version' && code !== 'waived');
+    const deciding = others.filter(
+      ({ code }) => code !== 'version' && code !== 'waived' && code !== 'waiver-not-needed',
+    );
     const check = evidence.flatMap((each) => each.checks).find(({ id }) => id === first?.check);
     return { message: first?.message ?? 'no reason was given', others: deciding.length, check };
   }

@@ -115,6 +115,20 @@ describe('a waiver', () => {
     }
   });
 
+  test('is told to be needed no more where its check passes, and then accepts nothing', () => {
+    const own = registry();
+    own.append(own.waive(recall));
+    const passing = [check('evaluation/accuracy', 'pass'), check('evaluation/recall', 'pass')];
+    const { outcome, reasons } = own.gate(evaluation(base, passing), '2026-05-02T00:00:00Z');
+    assert.equal(outcome, 'promote');
+    assert.match(reasons[0]?.message ?? '', /^All 2 blocking checks passed\./u);
+    assert.deepEqual(
+      reasons.map(({ code }) => code),
+      ['all-passed', 'waiver-not-needed'],
+    );
+    assert.match(reasons[1]?.message ?? '', /--check evaluation\/recall --until now$/u);
+  });
+
   test('is ended early by one that ends now', () => {
     const own = registry();
     own.append(own.waive(recall));
