@@ -124,7 +124,7 @@ export function guardrailCheck(
     ratio === null
       ? ''
       : `ratio of the ${mean === undefined ? 'rates' : 'means'}${guardrail.worse === 'lower' ? ", the champion's by the candidate's," : ''} ${short(ratio.lower)} to ${ratio.upper === null ? 'any' : short(ratio.upper)}, `;
-  const evidence = `evidence ${short(Math.exp(Math.min(logEvidence, 100)))} of ${short(Math.exp(limit))}`;
+  const evidence = `evidence ${logEvidence > Math.log(1e6) ? 'above 1,000,000' : short(Math.exp(logEvidence))} of ${short(Math.exp(limit))}`;
   const harm = logEvidence >= limit;
   const open = proves && proof !== undefined && (ratio === null || ratio.upper === null || ratio.upper >= proof);
   const more = tolerated === 1 ? 'more' : `more than ${tolerated} times as many`;

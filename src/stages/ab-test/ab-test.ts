@@ -19,6 +19,8 @@ import { abTestSettings, scaleOf, type AbTest, type ExperimentMetric } from './s
 const sampleRatioAlarm = Math.log(1000);
 /** A deviation of the shares below this is of no weight, however certain it is. */
 const leastDeviation = 0.002;
+/** Level at which covariates of the arms differ, over all looks. */
+const covariateAlarm = 0.001;
 /** Fewer conversions in all show nothing by a normal approximation. */
 const leastEvents = 10;
 
@@ -35,7 +37,10 @@ export async function judgeExperiment(context: LogsContext): Promise<StageResult
   const alpha = alphaOf(context.config.policy);
   const experiment = await inWorkspace((workspace) => readExperiment(workspace, context.datasets, settings), 1);
   const { findings } = experiment;
-  const trust = trustChecks(findings, settings, { champion: context.champion, candidate: context.candidate });
+  const trust = [
+    ...trustChecks(findings, settings, { champion: context.champion, candidate: context.candidate }),
+    ...covariateChecks(experiment.whole, settings),
+  ];
   const doubts = trust.filter(({ severity, verdict }) => severity === 'block' && verdict !== 'pass');
   const levels = levelsOf(settings.metrics, alpha);
   const rows = settings.metrics.map((metric, index) => {
@@ -311,6 +316,36 @@ function ratioCheck({ assigned }: LogFindings, settings: AbTest): Check {
     required: shares[1],
     unit: 'share',
   };
+}
+
+/** Arms that differed before anybody was exposed were not drawn at random, or the covariate is of after the exposure: CUPED would shift the effect. */
+function covariateChecks(arms: readonly Arms[], settings: AbTest): Check[] {
+  const before = arms.map(({ champion, candidate }): number | null => {
+    if (champion?.x === undefined || candidate?.x === undefined) return null;
+    if (Math.min(champion.users, candidate.users) < (settings.min_users ?? 100)) return null;
+    const variance = champion.x.variance / champion.users + candidate.x.variance / candidate.users;
+    const z = Math.abs(candidate.x.mean - champion.x.mean) / Math.sqrt(variance);
+    return variance > 0 ? alwaysValidP(z, champion.users + candidate.users, settings.users) : null;
+  });
+  const known = before.filter((p) => p !== null);
+  if (known.length === 0) return [];
+  const p = Math.min(...known);
+  const name = settings.metrics[before.indexOf(p)]?.name.replaceAll('_', ' ') ?? '';
+  const alarm = p < covariateAlarm / known.length;
+  return [
+    {
+      id: 'ab-test/covariate',
+      title: 'Arms were alike before the exposure',
+      severity: 'block',
+      verdict: alarm ? 'inconclusive' : 'pass',
+      message: alarm
+        ? `The covariate of ${name} differs between the arms (always-valid p = ${p.toPrecision(2)}): users were not drawn at random, or it is of after the exposure.`
+        : `No covariate differs between the arms (least always-valid p = ${p.toPrecision(2)}).`,
+      observed: p,
+      required: covariateAlarm / known.length,
+      limit: 'at least',
+    },
+  ];
 }
 
 function crossoverCheck({ inBoth, assigned }: LogFindings, { max_crossover: most = 0.01 }: AbTest): Check {

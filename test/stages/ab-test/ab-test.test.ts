@@ -176,6 +176,23 @@ describe('an experiment that is judged from its logs', () => {
     assert.match(check('conversion').message, /is not judged: the experiment cannot be trusted/u);
   });
 
+  it('holds where the arms differed before the exposure, which CUPED would take for chance', async () => {
+    const lines = (shift: number): string[] =>
+      Array.from({ length: 2000 }, (_, user) => {
+        const before = (user * 7919) % 100;
+        return `u${user},${user % 2 === 0 ? 'A' : 'B'},2026-03-01T10:00:00Z,${before + (user % 13)},${before + (user % 2) * shift}`;
+      });
+    const metrics: ExperimentMetric[] = [
+      { name: 'spend', kind: 'sum', column: 'spend', covariate: 'before', require: 'not-inferior', margin: 3 },
+    ];
+    const head = 'user,arm,at,spend,before';
+    assert.equal((await judged({ metrics }, [head, ...lines(0)])).check('covariate').verdict, 'pass');
+    const { check } = await judged({ metrics }, [head, ...lines(20)]);
+    assert.equal(check('covariate').verdict, 'inconclusive');
+    assert.match(check('covariate').message, /covariate of spend differs between the arms/u);
+    assert.equal(check('spend').verdict, 'inconclusive');
+  });
+
   it('takes a split of 90 to 10 for what was planned', async () => {
     const lines = Array.from(
       { length: 1000 },
