@@ -128,9 +128,11 @@ async function createApp(
   const app = fastify(serverLimits(arrivalMs));
   const salt = models.candidate.opened.sha256;
   let set: SplitWeight = { weight: 0, expires: null };
+  let lapsed: string | null = null;
   const weightNow = (): SplitWeight => {
     if (set.expires !== null && Date.parse(set.expires) <= Date.now()) {
       log.warning(`The weight of ${set.weight}% expired at ${set.expires}: the champion answers everybody again.`);
+      lapsed = set.expires;
       set = { weight: 0, expires: null };
     }
     return set;
@@ -168,8 +170,10 @@ async function createApp(
     if (typeof asked === 'string') return refuse(reply, 400, asked);
     const { weight } = weightNow();
     if (asked.from !== undefined && asked.from !== weight) {
-      return refuse(reply, 409, `The weight is ${weight}, and not ${asked.from}: somebody else set it`);
+      const why = lapsed === null ? 'somebody else set it' : `it expired at ${lapsed}, and nobody had renewed it`;
+      return refuse(reply, 409, `The weight is ${weight}, and not ${asked.from}: ${why}`);
     }
+    lapsed = null;
     set = { weight: asked.weight, expires: asked.expires };
     return { ...set, digests, time: new Date().toISOString() };
   });

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { silentLog } from '../../src/log.ts';
 import { startSplitServer, type RunningSplitServer } from '../../src/serve/split-server.ts';
 import { fixture, inTemporaryFolder } from '../support/project.ts';
@@ -38,5 +39,31 @@ describe('two versions behind one address', () => {
         name: 'ModelError',
         message: /the candidate takes .*Expected what .*champion\.onnx takes: features FP32 \[-1, 60\]/su,
       });
+    }));
+
+  it('tell whoever acts on a weight that is another one whether it expired, or was set', () =>
+    inTemporaryFolder(async (folder) => {
+      const server = await start(folder, {});
+      const put = async (body: object): Promise<{ status: number; text: string }> => {
+        const answer = await fetch(`${server.url}/contender/weight`, {
+          method: 'PUT',
+          headers: { 'content-type': 'application/json' },
+          body: JSON.stringify(body),
+        });
+        return { status: answer.status, text: await answer.text() };
+      };
+      try {
+        const expires = new Date(Date.now() + 50).toISOString();
+        assert.equal((await put({ weight: 5, expires })).status, 200);
+        await sleep(80);
+        const late = await put({ weight: 10, from: 5, expires: null });
+        assert.equal(late.status, 409);
+        assert.match(late.text, /The weight is 0, and not 5: it expired at \S+, and nobody had renewed it/u);
+        assert.equal((await put({ weight: 20 })).status, 200);
+        const other = await put({ weight: 10, from: 5, expires: null });
+        assert.match(other.text, /The weight is 20, and not 5: somebody else set it/u);
+      } finally {
+        await server.close();
+      }
     }));
 });
