@@ -1,7 +1,7 @@
 /*
  * How often a rollout takes back a candidate that does no harm, and how soon one that does; and how often an experiment that is looked at
  * every day is wrong: simulations judged by the production code. Writes docs/rollout-levels.md. CONTENDER_RUNS sets the number of rollouts
- * a row (1,000); experiments are as many.
+ * a row (2,000); experiments are as many.
  */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -14,7 +14,7 @@ import { binomial, randomFrom } from '../src/statistics/random.ts';
 import { sampleRatio } from '../src/statistics/sample-ratio.ts';
 import { projectRoot } from '../test/support/project.ts';
 
-const runs = Number(process.env['CONTENDER_RUNS'] ?? 1000);
+const runs = Number(process.env['CONTENDER_RUNS'] ?? 2000);
 const minute = 60_000;
 const percent = (share: number): string => `${(100 * share).toFixed(1)}%`;
 
