@@ -71,6 +71,15 @@ describe('a look at a rollout', () => {
     assert.equal(judged(steps).verdict, 'roll-back');
   });
 
+  it('lets a sound candidate replace a champion that fails, and needs no failure of the champion to see harm', () => {
+    assert.equal(judged([step(10, { errors: [5400, 4] })]).verdict, 'advance');
+    const { verdict, reason } = judged([step(50, { errors: [0, 16] })]);
+    assert.equal(verdict, 'roll-back');
+    assert.match(reason, /16 of 16 users with errors were the candidate's/u);
+    const plain = judged([step(10, { errors: [700, 690] })]);
+    assert.match(plain.reason, /evidence above 1,000,000 of 40 over all steps/u);
+  });
+
   it('tolerates the ratio that the guardrail allows', () => {
     const guardrails = [{ name: 'errors', failure: 'error' as const, max_ratio: 5 }];
     assert.equal(judged([step(10, { errors: [28, 12] })], {}, { guardrails }).verdict, 'advance');
