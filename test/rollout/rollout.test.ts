@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
-import { cp, rm } from 'node:fs/promises';
+import { cp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { randomFrom } from '../../src/statistics/random.ts';
 import { commandLine } from '../support/gate-repository.ts';
 import { fixture } from '../support/project.ts';
 import { decisionsOf, ended, trafficSite, withUsers } from '../support/traffic-site.ts';
@@ -23,7 +24,17 @@ const settings = (url: string): string => `    rollout:
         - { name: false_positives, failure: feedback, feedback: false-positive }
 `;
 
+/** Moments at which a rollout is killed, within the time that it takes; and the expiry meanwhile. */
+const kills = Number(process.env['CONTENDER_KILLS'] ?? 2);
+const longestMs = 9000;
+const expiryMs = 5000;
+
 const atSite = trafficSite(settings);
+const atBriefSite = trafficSite((url) =>
+  settings(url)
+    .replace('poll: 0.5s', 'poll: 0.3s')
+    .replace('expires: 15s', `expires: ${expiryMs / 1000}s`),
+);
 
 describe('a rollout', () => {
   it('goes through its steps, records each, promotes, and only then gives the candidate everything', () =>
@@ -130,6 +141,74 @@ describe('a rollout', () => {
           await rm(join(site.folder, '.contender'), { recursive: true, force: true });
         }
       });
+    }));
+
+  it('has no weight once the expiry is over, at whatever moment it was killed, and ends well when it runs again', async (t) => {
+    const random = randomFrom(Number(process.env['CONTENDER_SEED'] ?? Date.now()));
+    const told: string[] = [];
+    for (let kill = 0; kill < kills; kill += 1) {
+      await atBriefSite(async (site) => {
+        await withUsers(site, { seed: kill }, async () => {
+          const child = spawnRollout(site.folder);
+          const moment = Math.round(random.uniform() * longestMs);
+          await Promise.race([sleep(moment), ended(child)]);
+          child.kill('SIGKILL');
+          await ended(child);
+          const killed = Date.now();
+          const at = await site.weight();
+          // A candidate that was promoted keeps what it has, and gets the rest when the rollout runs again.
+          const isChampion = (await decisionsOf(site)).at(-1)?.outcome === 'promote' && at !== 0;
+          for (let weight = at; !isChampion && weight !== 0; weight = await site.weight()) {
+            assert.ok(Date.now() - killed < expiryMs + 500, `killed after ${moment} ms: the weight is still there`);
+            await sleep(50);
+          }
+          told.push(`${moment} ms: ${at}% ${isChampion ? 'kept' : `gone after ${Date.now() - killed} ms`}`);
+        });
+        assert.equal((await site.run('registry', 'verify')).code, 0, told.at(-1));
+        if (kill > 0) return;
+        await withUsers(site, {}, async () => {
+          const again = await site.run('rollout');
+          assert.equal(again.code, 0, again.stdout + again.stderr);
+        });
+        assert.equal(await site.weight(), 100);
+      });
+    }
+    if (process.env['CONTENDER_KILLS'] === undefined) return;
+    for (const each of told) t.diagnostic(each);
+    assert.ok(told.some((each) => !each.includes(': 0%')));
+  });
+
+  it('that is killed where no weight lapses is put back by the scheduled run, once its time is over and not before', () =>
+    atSite(async (site) => {
+      const log = (arm: string): string =>
+        `${JSON.stringify({ time: new Date().toISOString(), id: arm, arm, status: 200, feedback: null })}\n`;
+      await writeFile(join(site.folder, 'events.jsonl'), log('champion') + log('candidate'));
+      await site.configure(
+        `weights: { server: ${site.url} }`,
+        'weights: { proxy: nginx, file: split.conf, reload: ["true"] }',
+      );
+      await site.configure('observe: { server: true }', 'observe: { log: events.jsonl }');
+      await site.configure('max_step_time: 120s', 'max_step_time: 4s');
+      await site.configure('expires: 15s', 'expires: 2s');
+      await site.run('gate');
+      const weight = async (): Promise<string> => readFile(join(site.folder, 'split.conf'), 'utf8').catch(() => '');
+      const child = spawnRollout(site.folder);
+      while (!(await weight()).includes('10% candidate')) await sleep(20);
+      child.kill('SIGKILL');
+      await ended(child);
+      const raised = Date.parse((await decisionsOf(site)).at(-1)?.time ?? '');
+      let told = '';
+      while (!told.includes('put back from 10% to 0')) {
+        if (told !== '') assert.match(told, /The weight is 10%, and its time has \d+ s left/u);
+        assert.match(await weight(), /10% candidate/u);
+        await sleep(200);
+        const { stdout, stderr } = await site.run('rollout', '--put-back', '--if-expired');
+        told = stdout + stderr;
+      }
+      // Of the step and of the expiry, less what it took to record the raise.
+      assert.ok(Date.now() - raised > 4000, `put back after ${Date.now() - raised} ms`);
+      assert.doesNotMatch(await weight(), /% candidate/u);
+      assert.equal((await decisionsOf(site)).at(-1)?.outcome, 'hold');
     }));
 
   it('refuses a candidate that the gate has not judged', () =>

@@ -34,12 +34,19 @@ export function downloadContender(folder: string): Promise<string> {
   return downloadActions(join(folder, 'contender'));
 }
 
-/** Without `load` the gate goes without its load test, which takes longest. `store` github: on main, with tags, through the API. */
+/**
+ * Without `load` the gate goes without its load test, which takes longest. `store` github: on main, with tags, through the API. `adapt` changes what
+ * people change in files that they copied, before anything is committed.
+ */
 export async function workflowHub(
   folder: string,
   tree: string,
   workflows: readonly string[],
-  { load = false, store = undefined as 'github' | undefined } = {},
+  {
+    load = false,
+    store = undefined as 'github' | undefined,
+    adapt = undefined as ((folder: string) => Promise<void>) | undefined,
+  } = {},
 ): Promise<WorkflowHub> {
   const hub = await startGitHub(join(folder, 'hub'));
   const repository = await hub.create(repositoryName, { files: {} });
@@ -49,6 +56,7 @@ export async function workflowHub(
     await cp(join(projectRoot, 'workflows', name), join(clone.folder, '.github/workflows', name));
   }
   await adjustLoad(clone.folder, load);
+  await adapt?.(clone.folder);
   // The champion is what lies there, until somebody proposes another.
   await clone.propose('spam/models/champion.onnx');
   const settings = store === 'github' ? 'store: github\n  branch: main\n  tags: gto' : 'push: origin';
