@@ -4,7 +4,6 @@
  * JSON.parse and ajv row by row on one thread, and (where BENCH_PYTHON names a Python with pandera, pandas, polars and pyarrow) the same
  * checks in pandera on pandas and on polars. Medians count. BENCH_ROWS, BENCH_ROUNDS, BENCH_FORMATS; BENCH_INVALID: a share of invalid rows.
  */
-import { spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,6 +11,7 @@ import { fileURLToPath } from 'node:url';
 import { DuckDBInstance } from '@duckdb/node-api';
 import { projectRoot } from '../test/support/project.ts';
 import { publish } from './support/page.ts';
+import { watched } from './support/watched.ts';
 
 const rows = Number(process.env['BENCH_ROWS'] ?? 2_000_000);
 const rounds = Number(process.env['BENCH_ROUNDS'] ?? 5);
@@ -205,30 +205,6 @@ async function inPython(peer: string, format: Format): Promise<Measured> {
     join(folder, 'contract.json'),
   ]);
   return { ...measured, found: Number(stdout) };
-}
-
-/** Run a program to its end, looking at its peak memory on the way. */
-async function watched(
-  program: string,
-  args: readonly string[],
-): Promise<{ whole: number; memory: number; stdout: string }> {
-  const started = performance.now();
-  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] });
-  let stdout = '';
-  let memory = 0;
-  child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
-  const timer = setInterval(() => {
-    void readFile(`/proc/${child.pid}/status`, 'utf8').then(
-      (status) => (memory = Math.max(memory, Number(/VmHWM:\s+(\d+)/u.exec(status)?.[1] ?? 0))),
-      () => undefined,
-    );
-  }, 50);
-  await new Promise<void>((done, failed) => {
-    child.on('error', failed);
-    child.on('close', () => done());
-  });
-  clearInterval(timer);
-  return { whole: performance.now() - started, memory: Math.round(memory / 1024), stdout };
 }
 
 function median(values: readonly number[]): number {

@@ -15,14 +15,20 @@ export async function plainCsv(
   width: number,
   { delimiter = ',', quote: around = '"', decimal = '.', missing = [], header }: CsvDialect = {},
 ): Promise<{ rows: number; kinds: readonly number[]; present: readonly number[] } | null> {
-  if (around !== '"' || decimal !== '.' || missing.length > 0 || !/^[\x01-\x7f]$/u.test(delimiter)) return null;
+  if (around !== '"' || decimal !== '.' || missing.length > 0 || delimiter.length !== 1 || delimiter > '~') return null;
   const table = new PlainCsv(width, delimiter.charCodeAt(0));
   for (const path of paths) {
     let rest: Buffer = Buffer.alloc(0);
     let inHeader = header === undefined;
     const add = (bytes: Buffer): boolean => {
+      // Whole lines, though the last ones may be within quotes.
+      const lines = bytes.subarray(0, bytes.lastIndexOf(newline) + 1);
       let at = 0;
-      for (let next = 0; (next = table.row(bytes, at, !inHeader)) > at; at = next) inHeader = false;
+      for (let next = 0; at < lines.length; at = next) {
+        next = table.row(lines, at, !inHeader);
+        if (next === at) break;
+        inHeader = false;
+      }
       rest = bytes.subarray(at);
       return !table.broken && rest.length <= longestLine && isUtf8(bytes.subarray(0, at));
     };
@@ -57,9 +63,14 @@ class PlainCsv {
     return Buffer.from(this.#ends === 'crlf' ? '\r\n' : '\n');
   }
 
-  /** The place after the row that begins here; `start` where it has no end, or is not plain (`broken`). */
+  /**
+   * The place after the row that begins here; `start` where it has no end, or is not plain (`broken`).
+   * @param bytes the last of them is a line end, so that no cell goes beyond
+   */
   row(bytes: Buffer, start: number, counted: boolean): number {
-    const width = this.#found.length;
+    const found = this.#found;
+    const delimiter = this.#delimiter;
+    const width = found.length;
     let at = start;
     for (let column = 0; column < width; column++) {
       const first = at;
@@ -73,26 +84,24 @@ class PlainCsv {
           doubled = true;
           at += 1;
         }
-        this.#found[column] = doubled ? kind.text : kindOf(bytes, first + 1, at);
+        found[column] = doubled ? kind.text : kindOf(bytes, first + 1, at);
         at += 1;
       } else {
         for (;;) {
-          const byte = bytes[at];
-          if (byte === this.#delimiter || byte === newline || byte === carriageReturn) break;
-          if (byte === undefined) return start;
+          const byte = bytes[at] as number;
+          if (byte === delimiter || byte === newline || byte === carriageReturn) break;
           if (byte === quote || byte < 0x09) return this.#refuse(start);
           at += 1;
         }
-        this.#found[column] = kindOf(bytes, first, at);
+        found[column] = kindOf(bytes, first, at);
       }
       if (column < width - 1) {
-        if (bytes[at] !== this.#delimiter) return this.#refuse(start);
+        if (bytes[at] !== delimiter) return this.#refuse(start);
         at += 1;
       }
     }
     const crlf = bytes[at] === carriageReturn;
     if (crlf) at += 1;
-    if (at >= bytes.length) return start;
     // A line without anything may be no row.
     if (bytes[at] !== newline || (width === 1 && at - start <= 1)) return this.#refuse(start);
     const ends = crlf ? 'crlf' : 'lf';
@@ -118,12 +127,15 @@ class PlainCsv {
   }
 }
 
+const wordsBegin: ReadonlySet<number | undefined> = new Set(Buffer.from('tTfFnN+-'));
+
 /** What a cell spells, as `kindOfCell` says it in SQL; 0 where it is empty. */
 function kindOf(bytes: Buffer, start: number, end: number): number {
   if (start === end) return 0;
   const number = kindOfNumber(bytes, start, end);
   if (number !== 0) return number;
-  if (end - start > 5) return kind.text;
+  // A word for a boolean or for NaN.
+  if (end - start < 3 || end - start > 5 || !wordsBegin.has(bytes[start])) return kind.text;
   const text = bytes.toString('latin1', start, end);
   if (booleanOf(text) !== null) return kind.boolean;
   return isNotANumber(text) ? kind.notANumber : kind.text;

@@ -8,7 +8,7 @@ import fc from 'fast-check';
 import { quoteIdentifier, quoteLiteral } from '../../../src/data/dataset.ts';
 import { inTemporaryFolder } from '../../support/project.ts';
 import { writeParquet } from '../../support/parquet.ts';
-import { invalidRows } from './support.ts';
+import { violationsBothWays } from './support.ts';
 
 /*
  * The verdict on a file must be ajv's verdict on its rows written as JSON. The rows are generated as JSON, so this file
@@ -151,6 +151,55 @@ test('the verdict on JSONL is that of ajv on its rows', async () => {
   );
 });
 
+test('null, a missing key, another type, other orders of keys and long numbers are judged in JSONL as ajv judges them', async () => {
+  const value = fc.oneof(
+    fc.constantFrom<unknown>(null, undefined, true, 'a', 'abc', '1', 0, 1, 1.5, -2, 0.1),
+    fc.constantFrom(
+      ...['0.30000000000000004', '12345678901234567', '1e2', '[1]', '{"x":1}'].map((token) => ({ token })),
+    ),
+  );
+  // Of one type in most columns, so that most are sieved.
+  const cellsOf = fc.oneof(
+    { weight: 3, arbitrary: fc.constantFrom<unknown>(null, 0, 1, 1.5, -2, 0.1, { token: '0.30000000000000004' }) },
+    { weight: 2, arbitrary: fc.constantFrom<unknown>(undefined, 'a', 'abc', '1') },
+    { weight: 1, arbitrary: value },
+  );
+  const ofColumn = fc.oneof(cellsOf, fc.constantFrom<unknown>(0, 1, null), fc.constantFrom<unknown>('a', undefined));
+  const rule = fc.oneof(
+    fc.constantFrom<object>(...textRules, ...numberRules, { type: 'number' }, { not: { const: 1 } }),
+  );
+  const generated = fc.record({
+    rows: fc.array(fc.tuple(ofColumn, ofColumn, cellsOf, fc.boolean()), { minLength: 1, maxLength: 8 }),
+    rules: fc.tuple(rule, rule, rule),
+    required: fc.subarray(['a', 'b', 'c']),
+    fewest: fc.constantFrom(0, 2),
+  });
+  await inTemporaryFolder(async (folder) => {
+    const path = join(folder, 'rows.jsonl');
+    await fc.assert(
+      fc.asyncProperty(generated, async ({ rows, rules: [a, b, c], required, fewest }) => {
+        const lines = rows.map(([x, y, z, turned]) => {
+          const pairs = Object.entries({ a: x, b: y, c: z }).flatMap(([name, each]) =>
+            each === undefined
+              ? []
+              : [`"${name}": ${Object(each) === each ? (each as { token: string }).token : JSON.stringify(each)}`],
+          );
+          return `{${(turned ? pairs.toReversed() : pairs).join(', ')}}`;
+        });
+        await writeFile(path, `${lines.join('\n')}\n`);
+        const schema = { properties: { a, b, c }, required, minProperties: fewest };
+        // Numbers that no double tells apart from those of the contract are refused either way.
+        const found = await violationsBothWays(path, schema).catch((error: unknown) => {
+          if (!/cannot judge exactly/u.test(String(error))) throw error;
+        });
+        const [sieved, all] = found ?? [];
+        assert.deepEqual(sieved, all, lines.join('\n'));
+      }),
+      { numRuns: Number(process.env['CONTENDER_AGREEMENT_RUNS'] ?? 60), seed: 5 },
+    );
+  });
+});
+
 test('the verdict on Parquet is that of ajv on its rows', async () => {
   const sqlTypes = { number: 'double', integer: 'bigint', boolean: 'boolean', string: 'varchar' };
   await agree('parquet', (path, { rows, types }) => {
@@ -196,9 +245,15 @@ async function agree(
         bad += wanted.length;
         good += each.rows.length - wanted.length;
         await write(path, each);
-        assert.deepEqual(await invalidRows(path, each.schema), wanted);
+        const [found, all] = await violationsBothWays(path, each.schema);
+        assert.deepEqual(
+          found.map(({ row }) => row),
+          wanted,
+        );
+        // What ajv says of every row, one after another.
+        assert.deepEqual(found, all);
       }),
-      { numRuns: 40, seed: 13 },
+      { numRuns: Number(process.env['CONTENDER_AGREEMENT_RUNS'] ?? 40), seed: 13 },
     );
   });
   // The generator must reach both verdicts.

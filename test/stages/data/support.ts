@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import type { DataSettings } from '../../../src/stages/data/schema.ts';
 import { cellTypes } from '../../../src/stages/data/cell-types.ts';
 import { readContract } from '../../../src/stages/data/contract.ts';
-import { compileContract } from '../../../src/stages/data/judge.ts';
+import { compileContract, type Violation } from '../../../src/stages/data/judge.ts';
 import { suspectsOf } from '../../../src/stages/data/sieve/suspects.ts';
 import { rowBatches } from '../../../src/stages/data/rows.ts';
 import { validateData } from '../../../src/stages/data/validate.ts';
@@ -49,6 +49,24 @@ export async function validate(
  * @param sieved whether ajv gets only the rows that SQL cannot clear
  */
 export async function invalidRows(path: string, schema: unknown, sieved = true): Promise<number[]> {
+  return (await violationsOf(path, schema, sieved)).map(({ row }) => row);
+}
+
+/** The same, with what each of them breaks. */
+export async function violationsOf(path: string, schema: unknown, sieved = true): Promise<Violation[]> {
+  return opened(path, schema, (violations) => violations(sieved));
+}
+
+/** The same by SQL and ajv, and by ajv alone. */
+export async function violationsBothWays(path: string, schema: unknown): Promise<[Violation[], Violation[]]> {
+  return opened(path, schema, async (violations) => [await violations(true), await violations(false)]);
+}
+
+async function opened<T>(
+  path: string,
+  schema: unknown,
+  use: (violations: (sieved: boolean) => Promise<Violation[]>) => Promise<T>,
+): Promise<T> {
   const contractPath = join(dirname(path), 'contract.schema.json');
   await writeFile(contractPath, JSON.stringify(schema));
   const contract = await readContract(contractPath, 'contract.schema.json');
@@ -56,13 +74,15 @@ export async function invalidRows(path: string, schema: unknown, sieved = true):
   const dataset = await openDataset({ name: 'evaluation', path, uri: 'data/rows' });
   try {
     const names = dataset.columns.map((column) => column.name);
-    const invalid: number[] = [];
     const types = cellTypes(contract.schema, names);
-    const suspects = sieved ? suspectsOf(dataset, contract.schema, types) : null;
-    for await (const batch of rowBatches(dataset, types, suspects)) {
-      invalid.push(...judge.judge(batch).map(({ row }) => row));
-    }
-    return invalid;
+    return await use(async (sieved) => {
+      const invalid: Violation[] = [];
+      const suspects = sieved ? suspectsOf(dataset, contract.schema, types, contract.numbers) : null;
+      for await (const batch of rowBatches(dataset, types, suspects, contract.numbers)) {
+        invalid.push(...judge.judge(batch));
+      }
+      return invalid;
+    });
   } finally {
     dataset.close();
   }

@@ -9,7 +9,7 @@ import { compileSchema } from '../../../../src/stages/data/sieve/compile.ts';
 import { rowValue, typedValue, type SqlValue } from '../../../../src/stages/data/sieve/values.ts';
 
 const addFormats = addFormatsModule as unknown as typeof addFormatsModule.default;
-const runs = Number(process.env['CONTENDER_SIEVE_RUNS'] ?? 400);
+const runs = Number(process.env['CONTENDER_SIEVE_RUNS'] ?? 500);
 
 const instance = await DuckDBInstance.create(':memory:', { threads: '1' });
 const connection = await instance.connect();
