@@ -60,7 +60,9 @@ async function measure(): Promise<string[]> {
     const { details } = await evidence();
     const { columns = {} } = Object.values(details.drift ?? {})[0] ?? {};
     const of = (name: string): string => {
-      const { psi, ks, verdict } = columns[name] ?? { psi: Number.NaN, ks: Number.NaN, verdict: 'none' };
+      const found = columns[name];
+      if (found === undefined) return 'not compared';
+      const { psi, ks, verdict } = found;
       return `${psi.toPrecision(2)} / ${typeof ks === 'number' ? ks.toPrecision(2) : ''} ${verdict}`;
     };
     drifted.push(
@@ -93,6 +95,8 @@ async function validated(file: string, more: string, shown: string[]): ReturnTyp
     join(folder, 'contender.yml'),
     `version: 1\nmodels:\n  flights:\n    task: binary-classification\n    candidate: model.onnx\n    columns: { id: id, label: late, positive: 1 }\n    data: { evaluation: ${file}${more} }\n    policy: { primary: { metric: roc_auc, margin: 0.01 } }\n`,
   );
+  // What an earlier run left is no answer of this one.
+  await rm(join(folder, 'out'), { recursive: true, force: true });
   const measured = await run('validate', '--out', 'out', '--quiet');
   for (const { id, verdict, message } of (await evidence()).checks) {
     if (verdict !== 'pass' || id.endsWith('/contract'))
