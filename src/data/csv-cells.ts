@@ -55,7 +55,10 @@ export function spelledCell(text: string, { type }: DatasetColumn, use: Use): st
   return use === 'typed' ? text : `cast(${text} as double)`;
 }
 
-/** The columns of a file, by what every one of its cells spells, and how many rows it has. It is read to its end. */
+/**
+ * The columns of a file, by what every one of its cells spells, how many rows it has, and whether a cell goes over several lines. It
+ * is read to its end.
+ */
 export async function csvColumns(
   connection: DuckDBConnection,
   /** A FROM clause with every cell as the text it is. */
@@ -64,7 +67,7 @@ export async function csvColumns(
   dialect: CsvDialect = {},
   /** The files, where they hold all the columns. */
   paths: readonly string[] | null = null,
-): Promise<{ rows: number; columns: DatasetColumn[] }> {
+): Promise<{ rows: number; columns: DatasetColumn[]; lineBreaks: boolean }> {
   const plain = paths === null ? null : await plainCsv(paths, names.length, dialect);
   const columnAt = (index: number, kinds = 0, present = 0): DatasetColumn => ({
     ...columnOf(names[index] as string, kinds),
@@ -73,15 +76,22 @@ export async function csvColumns(
   });
   if (plain !== null) {
     const columns = names.map((_, index) => columnAt(index, plain.kinds[index], plain.present[index]));
-    return { rows: plain.rows, columns };
+    return { rows: plain.rows, columns, lineBreaks: plain.lineBreaks };
   }
   const found = names.flatMap((name) => {
     const cell = quoteIdentifier(name);
     return [`coalesce(bit_or(${kindOfCell(cell, dialect)}), 0)::integer`, `count(${missingOf(cell, dialect)})::double`];
   });
-  const read = await connection.runAndReadAll(`select count(*)::double, ${found.join(', ')} from ${from}`);
-  const [rows = 0, ...counts] = (read.getRows()[0] ?? []).map(Number);
-  return { rows, columns: names.map((_, index) => columnAt(index, ...counts.slice(2 * index, 2 * index + 2))) };
+  const broken = names.map((name) => `coalesce(bool_or(contains(${quoteIdentifier(name)}, chr(10))), false)`);
+  const read = await connection.runAndReadAll(
+    `select count(*)::double, (${broken.join(' or ')})::double, ${found.join(', ')} from ${from}`,
+  );
+  const [rows = 0, lineBreaks = 0, ...counts] = (read.getRows()[0] ?? []).map(Number);
+  return {
+    rows,
+    lineBreaks: lineBreaks > 0,
+    columns: names.map((_, index) => columnAt(index, ...counts.slice(2 * index, 2 * index + 2))),
+  };
 }
 
 /** SQL: whether a cell is none that spells a number, nor is missing, in a column of numbers. */

@@ -28,6 +28,7 @@ import {
   type DatasetPart,
   type DatasetSource,
 } from './relation.ts';
+import { refuseSwallowedRows } from './swallowed-rows.ts';
 import { temporaryFolder } from './temporary.ts';
 import { readWhole, type WholeFile } from './whole-file.ts';
 
@@ -174,7 +175,10 @@ async function look(
       const all = withPartitions(names, partitions, source.uri);
       const columns = all.map((name) => ({ name, type: 'VARCHAR' }));
       const from = fromOf({ ...source, paths, format, columns });
-      return csvColumns(connection, from, all, source.csv, partitions.length === 0 ? paths : null);
+      const found = await csvColumns(connection, from, all, source.csv, partitions.length === 0 ? paths : null);
+      const own = found.columns.slice(0, names.length);
+      if (found.lineBreaks) await refuseSwallowedRows(connection, from, own, source);
+      return found;
     }
     case 'jsonl':
       return jsonlColumns(connection, files);

@@ -14,7 +14,7 @@ export async function plainCsv(
   paths: readonly string[],
   width: number,
   { delimiter = ',', quote: around = '"', decimal = '.', missing = [], header }: CsvDialect = {},
-): Promise<{ rows: number; kinds: readonly number[]; present: readonly number[] } | null> {
+): Promise<{ rows: number; kinds: readonly number[]; present: readonly number[]; lineBreaks: boolean } | null> {
   if (around !== '"' || decimal !== '.' || missing.length > 0 || delimiter.length !== 1 || delimiter > '~') return null;
   const table = new PlainCsv(width, delimiter.charCodeAt(0));
   for (const path of paths) {
@@ -37,7 +37,7 @@ export async function plainCsv(
     }
     if (rest.length > 0 && (!add(Buffer.concat([rest, table.lineEnd()])) || rest.length > 0)) return null;
   }
-  return { rows: table.rows, kinds: [...table.kinds], present: [...table.present] };
+  return { rows: table.rows, kinds: [...table.kinds], present: [...table.present], lineBreaks: table.lineBreaks };
 }
 
 const [newline, carriageReturn, quote, minus, point, zero, nine] = [0x0a, 0x0d, 0x22, 0x2d, 0x2e, 0x30, 0x39];
@@ -45,6 +45,8 @@ const [newline, carriageReturn, quote, minus, point, zero, nine] = [0x0a, 0x0d, 
 class PlainCsv {
   rows = 0;
   broken = false;
+  /** Whether a cell goes over several lines. */
+  lineBreaks = false;
   readonly kinds: Uint8Array;
   readonly present: Float64Array;
   /** Of the row that is being read. */
@@ -107,6 +109,7 @@ class PlainCsv {
     const ends = crlf ? 'crlf' : 'lf';
     if (this.#ends === 'unknown') this.#ends = ends;
     if (this.#ends !== ends) return this.#refuse(start);
+    if (!this.lineBreaks) this.lineBreaks = bytes.indexOf(newline, start) < at;
     if (counted) this.#count();
     return at + 1;
   }
