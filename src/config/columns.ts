@@ -5,9 +5,12 @@ export function labelColumns({ label }: Pick<Columns, 'label'>): readonly string
   return typeof label === 'string' ? [label] : label;
 }
 
+/** Stands for `columns.id` where no column is one: rows are told apart by their number in the data, from 1. */
+export const rowNumber = '(row)';
+
 /** Columns with a part of their own: no features. */
 export function reservedColumns(columns: Columns): string[] {
-  return roles.flatMap((role) => columns[role] ?? []);
+  return roles.flatMap((role) => columns[role] ?? []).filter((name) => name !== rowNumber);
 }
 
 const roles = ['label', 'id', 'weight', 'cluster', 'group'] as const;

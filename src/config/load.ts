@@ -6,6 +6,7 @@ import { ConfigError, openingFault } from '../errors.ts';
 import { validatorFor } from '../validator.ts';
 import type { TSchema } from 'typebox';
 import type { Config } from './schema.ts';
+import { rowNumber } from './columns.ts';
 import { inconsistencies, type StageRules } from './consistent.ts';
 import { explain, type Problem } from './explain.ts';
 
@@ -42,7 +43,7 @@ export function parseConfig(text: string, shown: string, rules: ConfigRules): Co
   const value = toPlain(document, shown);
   const valid = validatorFor<Config>(rules.schema, value, { allErrors: true });
   const problems = valid(value) ? inconsistencies(value, rules) : explain(valid.errors);
-  if (problems.length === 0) return value as Config;
+  if (problems.length === 0) return withRowNumbers(value as Config);
   const texts = problems.map((problem) => tell(problem, document, lines, shown));
   const more = texts.length > 8 ? `\n… and ${texts.length - 8} more` : '';
   throw new ConfigError({
@@ -50,6 +51,12 @@ export function parseConfig(text: string, shown: string, rules: ConfigRules): Co
       texts.length === 1 ? (texts[0] ?? '') : `${texts.length} problems:\n${texts.slice(0, 8).join('\n')}${more}\n`,
     remedy: 'Every key: https://github.com/contender/contender/blob/main/docs/configuration.md',
   });
+}
+
+/** Where no column tells rows apart, their number does. */
+function withRowNumbers(config: Config): Config {
+  for (const { columns } of Object.values(config.models)) columns.id ??= rowNumber;
+  return config;
 }
 
 async function readConfig(path: string, shown: string): Promise<string> {

@@ -52,7 +52,13 @@ export const mostCandidates = 50;
 
 export const Columns = Type.Object(
   {
-    id: Column,
+    // `parseConfig` puts the number of the row in its place.
+    id: Type.Optional(
+      Type.String({
+        minLength: 1,
+        description: 'tells rows apart; left out: their number in the evaluation data, from 1, named (row)',
+      }),
+    ) as unknown as typeof Column,
     label: Type.Union([Column, Type.Array(Column, { minItems: 2, maxItems: 1000, uniqueItems: true })], {
       description: 'for multilabel-classification a list: columns of 0 and 1, in the order of the model outputs',
     }),

@@ -1,5 +1,6 @@
 import type { DuckDBValue } from '@duckdb/node-api';
 import { DataError } from '../errors.ts';
+import { rowNumber } from '../config/columns.ts';
 import { readingOf } from './cells.ts';
 import { quoteIdentifier, reading, requireColumns, type Dataset, type DatasetColumn } from './relation.ts';
 import { isNumeric, isWhole } from './types.ts';
@@ -21,11 +22,35 @@ export interface IdReading {
  * @throws DataError where there is no such column
  */
 export function readingOfIds(dataset: Dataset, id: string): IdReading {
+  if (isRowNumber(dataset, id)) return readingOfNumbers(dataset);
   const [column] = requireColumns(dataset, [id]) as [DatasetColumn];
   const numeric = dataset.format !== 'csv' && isNumeric(column.type);
   const { from, expressions } = readingOf(dataset, [{ column, use: 'text' }]);
   const of = (written: string): string => keyText(dataset, column, written);
   return { text: of(expressions[0] as string), from, of, numeric };
+}
+
+/** Whether rows are told apart by their number, since no column has an id. */
+export function isRowNumber({ columns }: Pick<Dataset, 'columns'>, id: string): boolean {
+  return id === rowNumber && !columns.some(({ name }) => name === id);
+}
+
+/** Only of the data that are evaluated: the rows of another file are others, whatever their numbers. */
+function readingOfNumbers(dataset: Dataset): IdReading {
+  if (dataset.name !== 'evaluation') {
+    throw new DataError({
+      found: 'no column of ids, since columns.id names none',
+      expected: 'an id in every row, by which rows of two files are joined',
+      where: dataset.uri,
+      remedy: `Name a column in columns.id, or give the file a column ${JSON.stringify(rowNumber)} with the number of the row of the evaluation data, from 1`,
+    });
+  }
+  const { from } = readingOf(
+    dataset,
+    dataset.columns.slice(0, 1).map((column) => ({ column, use: 'text' })),
+  );
+  const text = 'cast(row_number() over () as varchar)';
+  return { text, from, of: () => text, numeric: false };
 }
 
 /** Columns that tell rows apart together, each read as an id. @throws DataError where there is no such column */

@@ -6,7 +6,7 @@ import { classText } from '../../data/class-text.ts';
 import { readingOf, readingOfColumn } from '../../data/cells.ts';
 import { openDataset, reading, requireColumns, type Dataset } from '../../data/dataset.ts';
 import { requireNumbers } from '../../data/numbers.ts';
-import { readingOfIds, withoutLeadingZeros } from '../../data/row-ids.ts';
+import { isRowNumber, readingOfIds, withoutLeadingZeros } from '../../data/row-ids.ts';
 import { copyRows } from '../../data/workspace.ts';
 import { DataError } from '../../errors.ts';
 import { layoutOf, type Layout, type PredictionReference } from './layout.ts';
@@ -178,11 +178,13 @@ async function gatherDataset(
   await workspace.run(
     `create table dataset (id varchar, ${fields.map((name) => `${name} varchar, `).join('')}row bigint)`,
   );
+  const own = isRowNumber(dataset, columns.id) ? [] : [columns.id];
   const { from, expressions } = readingOf(
     dataset,
-    requireColumns(dataset, [columns.id, ...layout.truth, ...labels]).map((column) => ({ column, use: 'text' })),
+    requireColumns(dataset, [...own, ...layout.truth, ...labels]).map((column) => ({ column, use: 'text' })),
   );
-  const selected = [ids.of(expressions[0] as string), ...expressions.slice(1), 'row_number() over ()'];
+  const id = own.length === 0 ? ids.text : ids.of(expressions[0] as string);
+  const selected = [id, ...expressions.slice(own.length), 'row_number() over ()'];
   await reading(dataset, () => copyRows(dataset, selected, workspace, 'dataset', from));
   return ids.numeric ? 'numbers' : 'texts';
 }

@@ -198,7 +198,7 @@ async function planOf(input: InitInput, git: GitFacts | null): Promise<Plan> {
   try {
     const inspection = candidate === null || files.predictions ? null : await soundModel(folder, candidate.value);
     const model = inspection === null ? noModel : factsOf(inspection, dataset.columns);
-    const id = await idColumn(dataset, input.id, model);
+    const id = await idColumn(dataset, input.id, model, files.predictions);
     const label = await labelColumn(dataset, input.label, { id: id.value, model, asking });
     const values = await labelValues(dataset, label.value);
     const task: Guess<InitTask> =

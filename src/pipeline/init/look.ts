@@ -1,3 +1,4 @@
+import { rowNumber } from '../../config/columns.ts';
 import { quoteIdentifier, type Dataset, type DatasetColumn } from '../../data/dataset.ts';
 import { isNested, isNumeric, isWhole } from '../../data/types.ts';
 import { UsageError } from '../../errors.ts';
@@ -56,8 +57,17 @@ export interface Choosing {
   choose(what: string, options: readonly string[], proposal: string | undefined): Promise<string>;
 }
 
-/** The column that tells rows apart: by its name, and by having another value in every row. @throws UsageError */
-export async function idColumn(dataset: Dataset, given: string | undefined, model: ModelFacts): Promise<Guess<string>> {
+/**
+ * The column that tells rows apart: by its name, and by having another value in every row. Where there is none, the number of the row,
+ * unless predictions are `joined` by it.
+ * @throws UsageError
+ */
+export async function idColumn(
+  dataset: Dataset,
+  given: string | undefined,
+  model: ModelFacts,
+  joined: boolean,
+): Promise<Guess<string>> {
   if (given !== undefined) return named(dataset, given, 'id');
   const free = dataset.columns.filter(
     ({ name, type }) => !model.inputs.includes(name) && !isNested(type) && (isWhole(type) || !isNumeric(type)),
@@ -69,9 +79,10 @@ export async function idColumn(dataset: Dataset, given: string | undefined, mode
     const why = byName.includes(column) ? 'by its name, and' : 'the first column that';
     return { value: column.name, because: `${why} has another value in every row` };
   }
+  if (!joined) return { value: rowNumber, because: 'no column has another value in every row' };
   throw new UsageError({
     found: `no column of ${dataset.uri} has another value in every row: ${listed(dataset.columns)}`,
-    expected: 'a column that tells rows apart, by which predictions and rows are joined',
+    expected: 'a column that tells rows apart, by which files of predictions are joined',
     remedy: 'Add one, such as a running number, or name it with --id',
   });
 }

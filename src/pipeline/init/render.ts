@@ -1,3 +1,4 @@
+import { rowNumber } from '../../config/columns.ts';
 import { stringify } from 'yaml';
 import type { CsvDialect } from '../../data/dataset.ts';
 import { oneLine } from '../../report/escape.ts';
@@ -46,7 +47,9 @@ export function render(input: RenderInput): string {
     `    candidate: ${flow(candidate)}`,
     ...(champion === undefined ? [] : [`    champion: ${flow(champion)}`]),
     '    columns:',
-    `      id: ${flow(id.value)} # assumed: ${oneLine(id.because)}`,
+    ...(id.value === rowNumber
+      ? [`      # id: none, since ${oneLine(id.because)}: rows are told apart by their number`]
+      : [`      id: ${flow(id.value)} # assumed: ${oneLine(id.because)}`]),
     `      label: ${flow(label.value)} # assumed: ${oneLine(label.because)}`,
     ...(positive === undefined ? [] : [`      positive: ${flow(positive)} # assumed: the last of the two values`]),
     ...(cluster === undefined

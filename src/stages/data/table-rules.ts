@@ -1,7 +1,7 @@
 import type { RuleOf, TableRule } from './schema.ts';
 import { nearest } from '../../config/suggest.ts';
 import { quoteIdentifier, requireColumns, type Dataset } from '../../data/dataset.ts';
-import { readingOfKeys } from '../../data/row-ids.ts';
+import { isRowNumber, readingOfKeys } from '../../data/row-ids.ts';
 import type { Check } from '../../evidence/check.ts';
 import { checkId } from './check-id.ts';
 import { count, rowsOf, showColumn, showValue } from './show.ts';
@@ -14,7 +14,8 @@ import { count, rowsOf, showColumn, showValue } from './show.ts';
 export async function tableChecks(dataset: Dataset, rules: readonly TableRule[], idColumn: string): Promise<Check[]> {
   const checks = [rowCount(dataset, rules)];
   const keys = rules.flatMap((rule) => ('unique' in rule ? [rule] : []));
-  const hasId = dataset.name === 'evaluation' || dataset.columns.some((column) => column.name === idColumn);
+  const isThere = dataset.columns.some((column) => column.name === idColumn);
+  const hasId = isThere || (dataset.name === 'evaluation' && !isRowNumber(dataset, idColumn));
   for (const rule of distinct(hasId ? [{ unique: [idColumn] }, ...keys] : keys)) {
     checks.push(await unique(dataset, rule, rule.unique.length === 1 && rule.unique[0] === idColumn));
   }

@@ -67,12 +67,17 @@ describe('the label that init proposes', () => {
 describe('the id that init proposes', () => {
   test('has another value in every row: a name that says id is not enough', () =>
     withRows('customer_id,row,label\n7,1,0\n7,2,1\n', async (dataset) => {
-      assert.equal((await idColumn(dataset, undefined, noModel)).value, 'row');
+      assert.equal((await idColumn(dataset, undefined, noModel, false)).value, 'row');
     }));
 
-  test('is an error that names the option where no column tells rows apart', () =>
+  test('is the number of the row where no column tells rows apart', () =>
+    withRows('colour,label\nred,0\nred,1\nblue,1\n', async (dataset) => {
+      assert.equal((await idColumn(dataset, undefined, noModel, false)).value, '(row)');
+    }));
+
+  test('is an error that names the option where no column tells rows apart and predictions are joined by it', () =>
     withRows('colour,label\nred,0\nred,1\nblue,1\n', (dataset) =>
-      assert.rejects(idColumn(dataset, undefined, noModel), /another value in every row: colour, label.*--id/u),
+      assert.rejects(idColumn(dataset, undefined, noModel, true), /another value in every row: colour, label.*--id/u),
     ));
 });
 
