@@ -50,15 +50,17 @@ export type ModelReference = Static<typeof ModelReference>;
 /** More candidates at once leave no level to test the chosen one at. */
 export const mostCandidates = 50;
 
+/** Not asked for by the schema, and always there: `parseConfig` puts the number of the row in its place. */
+const IdColumn: typeof Column = Type.Optional(
+  Type.String({
+    minLength: 1,
+    description: 'tells rows apart; left out: their number in the evaluation data, from 1, named (row)',
+  }),
+);
+
 export const Columns = Type.Object(
   {
-    // `parseConfig` puts the number of the row in its place.
-    id: Type.Optional(
-      Type.String({
-        minLength: 1,
-        description: 'tells rows apart; left out: their number in the evaluation data, from 1, named (row)',
-      }),
-    ) as unknown as typeof Column,
+    id: IdColumn,
     label: Type.Union([Column, Type.Array(Column, { minItems: 2, maxItems: 1000, uniqueItems: true })], {
       description: 'for multilabel-classification a list: columns of 0 and 1, in the order of the model outputs',
     }),
