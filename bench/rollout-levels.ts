@@ -24,6 +24,8 @@ interface Scenario {
   minutesPerStep: number;
   /** Requests of both arms by minute, each by a user of its own. */
   perMinute: number;
+  /** How often a minute it is looked at; default: once. */
+  looks?: number;
   base: number;
   /** Failure rate of the candidate as a multiple of the champion's, by guardrail. */
   ratios: number[];
@@ -31,7 +33,9 @@ interface Scenario {
 
 /** Shares of rollouts that are taken back for harm and for anything else, and the median minute of the first. */
 function simulate(scenario: Scenario, seed: number): { harm: number; other: number; median: number | null } {
-  const { steps, minutesPerStep, perMinute, base, ratios } = scenario;
+  const { steps, minutesPerStep, perMinute, looks = 1, base, ratios } = scenario;
+  const perLook = perMinute / looks;
+  const lookMs = minute / looks;
   const random = randomFrom(seed);
   const guardrails = ratios.map((_, index) => ({ name: `g${index}`, failure: 'error' as const }));
   const settings: Rollout = {
@@ -58,7 +62,7 @@ function simulate(scenario: Scenario, seed: number): { harm: number; other: numb
       const failures = Object.fromEntries(guardrails.map(({ name }) => [name, { champion: 0, candidate: 0 }]));
       const step: StepObservation = {
         weight,
-        from: clock * minute,
+        from: clock * lookMs,
         to: 0,
         requests: arms,
         users: arms,
@@ -66,20 +70,20 @@ function simulate(scenario: Scenario, seed: number): { harm: number; other: numb
         failures,
       };
       seen.push(step);
-      for (let here = 0; here < minutesPerStep; here += 1) {
+      for (let here = 0; here < minutesPerStep * looks; here += 1) {
         clock += 1;
-        const candidate = binomial(random, perMinute, weight / 100);
+        const candidate = binomial(random, perLook, weight / 100);
         arms.candidate += candidate;
-        arms.champion += perMinute - candidate;
+        arms.champion += perLook - candidate;
         for (const [index, ratio] of ratios.entries()) {
           const counts = failures[`g${index}`] as { champion: number; candidate: number };
-          counts.champion += binomial(random, perMinute - candidate, base);
+          counts.champion += binomial(random, perLook - candidate, base);
           counts.candidate += binomial(random, candidate, base * ratio);
         }
-        const looked = { steps: seen, now: clock * minute, alpha: 0.05, fault: null, blindSince: null, void: null };
+        const looked = { steps: seen, now: clock * lookMs, alpha: 0.05, fault: null, blindSince: null, void: null };
         const { verdict, checks } = judgeRollout(settings, limits, looked);
         if (verdict !== 'roll-back') continue;
-        if (checks.some((check) => check.verdict === 'fail')) times.push(clock);
+        if (checks.some((check) => check.verdict === 'fail')) times.push(Math.ceil(clock / looks));
         else other += 1;
         continue rollouts;
       }
@@ -113,6 +117,7 @@ const scenarios: Scenario[] = [
   { title: '10 times the errors, 10 requests a minute and arm', ...one, perMinute: 20, ratios: [10] },
   { title: '5 times the errors, 10 requests a minute and arm', ...one, perMinute: 20, ratios: [5] },
   { title: 'twice the errors, 50 requests a minute and arm', ...one, perMinute: 100, ratios: [2] },
+  { title: 'the same, looked at every 15 s', ...one, perMinute: 100, looks: 4, ratios: [2] },
   { title: '5 times the errors, six steps', steps: six, minutesPerStep: 30, perMinute: 100, base: 0.01, ratios: [5] },
   {
     title: '5 times on one of three guardrails, six steps',
@@ -181,7 +186,7 @@ const lines = [
   '',
   '## Rollouts',
   '',
-  'Looked at every minute; six steps are 1, 2, 5, 10, 25 and 50% of 30 minutes each. Errors of the champion: 1%, 2% with three guardrails, 5% with',
+  'Looked at every minute where nothing else is said (a rollout looks every 15 s); six steps are 1, 2, 5, 10, 25 and 50% of 30 minutes each. Errors of the champion: 1%, 2% with three guardrails, 5% with',
   'many requests. Each request is of a user of its own.',
   '',
   '| candidate | requests a minute, both arms | taken back for harm | for anything else | median minute |',

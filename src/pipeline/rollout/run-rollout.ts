@@ -97,7 +97,7 @@ async function runStep(run: Run, { settings, limits, observer }: Watching, weigh
   const step: Run['steps'][number] = { weight, from: Date.now(), to: null };
   if (before !== undefined) before.to = step.from;
   steps.push(step);
-  const pollMs = milliseconds(settings.poll ?? '1m');
+  const pollMs = milliseconds(settings.poll ?? '15s');
   let seenAt = step.from;
   let seenRequests = 0;
   for (let told = ''; ;) {
