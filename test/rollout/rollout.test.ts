@@ -94,6 +94,23 @@ describe('a rollout', () => {
       assert.equal(await site.weight(), 0);
     }));
 
+  it('is taken back where the traffic stops midway, however good it was until then', () =>
+    atSite(async (site) => {
+      const started: ReturnType<typeof site.run>[] = [];
+      await withUsers(site, {}, async () => {
+        started.push(site.run('rollout'));
+        while ((await site.weight()) !== 10) await sleep(50);
+        await sleep(300);
+      });
+      const [result] = await Promise.all(started);
+      assert.equal(result?.code, 3, result?.stdout);
+      assert.match(
+        result?.stdout.replaceAll(/\s+/gu, ' ') ?? '',
+        /taken back from \d+% of the traffic\. No request was seen lately/u,
+      );
+      assert.equal(await site.weight(), 0);
+    }));
+
   it('ends where somebody else sets the weight, and another cannot begin on what is left', () =>
     atSite(async (site) => {
       const set = (weight: number): Promise<Response> =>
