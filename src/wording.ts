@@ -36,3 +36,8 @@ export function unitOf(value: number, unit: string): string {
 export function counted(value: number, unit: string): string {
   return `${value.toLocaleString('en-US', { maximumFractionDigits: 0 })} ${unitOf(value, unit)}`;
 }
+
+/** The minute of a time in ISO 8601 and UTC, as people read it: `2026-11-29 18:16`. */
+export function minuteOf(iso: string): string {
+  return iso.slice(0, 16).replace('T', ' ');
+}

@@ -3,6 +3,7 @@ import { UsageError } from '../errors.ts';
 import { digest, type Check, type Decision, type RecordedDecision, type RegistryHistory } from '../evidence/index.ts';
 import { madeBy, policyRecord, wordOf, type Act } from './act.ts';
 import { madeInRun } from './history.ts';
+import { minuteOf } from '../wording.ts';
 
 /** What is accepted, and until when. */
 export type Waiver = NonNullable<Decision['waiver']>;
@@ -111,5 +112,5 @@ export function waiverText({ waiver, seq, approvals: [word] }: RecordedWaiver): 
 }
 
 function timeText(time: string): string {
-  return `${time.slice(0, 16).replace('T', ' ')} UTC`;
+  return `${minuteOf(time)} UTC`;
 }

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { GitHubError } from '../errors.ts';
+import { minuteOf } from '../wording.ts';
 
 /** How long to put up with faults that pass. */
 export interface Patience {
@@ -57,6 +58,6 @@ function passes({ kind, uncertain }: GitHubError, repeatable: boolean): boolean 
 }
 
 function later(error: GitHubError, ms: number): GitHubError {
-  const at = new Date(Date.now() + ms).toISOString().slice(0, 16).replace('T', ' ');
+  const at = minuteOf(new Date(Date.now() + ms).toISOString());
   return new GitHubError('limited', { ...error.fault, remedy: `The limit resets at ${at} UTC. Run again then` });
 }

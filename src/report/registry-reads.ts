@@ -27,6 +27,7 @@ import {
   type VersionChanges,
 } from './version-changes.ts';
 import { uncommittedText } from './uncommitted.ts';
+import { minuteOf } from '../wording.ts';
 
 /*
  * What the registry says when it is asked, in the form that --json prints, and as text for a terminal. Every text is somebody's:
@@ -338,7 +339,7 @@ function environmentList(environments: Record<string, string>): string {
 }
 
 function minute(time: string): string {
-  return `${time.slice(0, 16).replace('T', ' ')} UTC`;
+  return `${minuteOf(time)} UTC`;
 }
 
 /** Lines that are nothing but text, whoever wrote it, each kept to the width, with the indentation it has. */

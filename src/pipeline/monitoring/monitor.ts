@@ -18,6 +18,7 @@ import { withLogs } from './logs.ts';
 import { lookAt, readProduction, windowRows, type Production, type Reign } from './production.ts';
 import { monitorSettings, type MonitorSettings } from './settings.ts';
 import { openMemory, type Memory, type Remembered } from './state.ts';
+import { minuteOf } from '../../wording.ts';
 
 export interface MonitorInput {
   now: Date;
@@ -328,7 +329,7 @@ function findingCheck(finding: Finding): Check {
     title,
     verdict: 'fail',
     severity: { alarm: 'block', advice: 'warn', note: 'info' }[level] as Check['severity'],
-    message: `${message}; since ${opened.slice(0, 16).replace('T', ' ')}, ${windows} window${windows === 1 ? '' : 's'}${finding.healthy > 0 ? `, healthy in the last ${finding.healthy}` : ''}`,
+    message: `${message}; since ${minuteOf(opened)}, ${windows} window${windows === 1 ? '' : 's'}${finding.healthy > 0 ? `, healthy in the last ${finding.healthy}` : ''}`,
     observed: value,
     required: limit,
     ...(unit === undefined ? {} : { unit }),

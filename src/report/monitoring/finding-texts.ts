@@ -1,5 +1,6 @@
 import type { Finding } from '../../monitor/findings.ts';
 import { markdownText, oneLine } from '../escape.ts';
+import { minuteOf } from '../../wording.ts';
 
 /* What a person is told of a finding: in an issue, and in a chat. */
 
@@ -42,13 +43,13 @@ export function findingMarkdown(
   const isOpen = findings.some(({ closed }) => closed === null);
   const rows = findings.map(
     (finding) =>
-      `| ${markdownText(finding.title, 120)} | ${markdownText(finding.message, 400)} | ${time(finding.opened)} | ${finding.windows} | ${finding.closed === null ? (finding.healthy > 0 ? `healthy for ${finding.healthy}` : 'open') : `recovered ${time(finding.closed)}`} |`,
+      `| ${markdownText(finding.title, 120)} | ${markdownText(finding.message, 400)} | ${minuteOf(finding.opened)} | ${finding.windows} | ${finding.closed === null ? (finding.healthy > 0 ? `healthy for ${finding.healthy}` : 'open') : `recovered ${minuteOf(finding.closed)}`} |`,
   );
   const causes =
     isOpen && drifted.length > 0
       ? [
           '',
-          `Meanwhile ${drifted.map(({ title, message, opened }) => `**${markdownText(title, 120)}** (${markdownText(message, 200)}, since ${time(opened)})`).join(', ')}.`,
+          `Meanwhile ${drifted.map(({ title, message, opened }) => `**${markdownText(title, 120)}** (${markdownText(message, 200)}, since ${minuteOf(opened)})`).join(', ')}.`,
         ]
       : [];
   return [
@@ -63,7 +64,7 @@ export function findingMarkdown(
     ...rows,
     ...causes,
     '',
-    `Seen until ${until === null ? 'now' : time(until)}. Closing this issue mutes the finding until it has recovered; it is edited, never repeated.`,
+    `Seen until ${until === null ? 'now' : minuteOf(until)}. Closing this issue mutes the finding until it has recovered; it is edited, never repeated.`,
     '',
   ].join('\n');
 }
@@ -79,8 +80,4 @@ export function findingWebhook(model: string, finding: Finding, link: string | u
 /** Slack takes these three for markup ("Formatting text for app surfaces"). */
 function slackText(text: string): string {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
-}
-
-function time(iso: string): string {
-  return iso.slice(0, 16).replace('T', ' ');
 }

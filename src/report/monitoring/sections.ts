@@ -3,6 +3,7 @@ import type { Finding } from '../../monitor/findings.ts';
 import { ranks, type Observation } from '../../monitor/judge.ts';
 import type { WindowRecord } from '../../monitor/record.ts';
 import { numberCell, textCell, type Section, type StageReport } from '../section.ts';
+import { minuteOf } from '../../wording.ts';
 
 /* How reports show what is judged after the promotion. */
 
@@ -85,7 +86,7 @@ function findingsSection(findings: readonly Finding[]): Section {
       { kind: 'verdict', text: level, mood: closed !== null ? 'none' : level === 'alarm' ? 'bad' : 'open' },
       textCell(rank),
       textCell(message),
-      textCell(opened.slice(0, 16).replace('T', ' ')),
+      textCell(minuteOf(opened)),
       numberCell(String(windows)),
       textCell(closed === null ? 'open' : `recovered ${closed.slice(0, 10)}`),
     ]),
