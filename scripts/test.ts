@@ -7,6 +7,7 @@
  *   --shard  one of several parts of about equal cost, by test/costs.json
  *   --costs  write what each file took, in seconds, to test/costs.json
  */
+import { fork, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
@@ -45,6 +46,8 @@ for (const name of ['CONTENDER_CACHE', 'CONTENDER_TEST_PREPARED']) {
   process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
 }
 
+const endServers = startCommandServers(mkdtempSync(join(tmpdir(), 'contender-test-run-')));
+
 const counts = { passed: 0, failed: 0, skipped: 0 };
 const skipped = new Map<string, string[]>();
 const failed: string[] = [];
@@ -67,6 +70,7 @@ stream.on('test:fail', (event) => {
   failed.push(`${event.name} (${relative(process.cwd(), event.file ?? '')}:${event.line ?? 0})`);
 });
 stream.on('end', () => {
+  endServers();
   // After the reporter's own closing lines.
   setImmediate(() => {
     for (const name of failed) console.log(`failed: ${name}`);
@@ -77,6 +81,31 @@ stream.on('end', () => {
   });
 });
 stream.compose(new SpecReporter()).pipe(process.stdout);
+
+/** As many command servers as test files run at once, always running. */
+function startCommandServers(folder: string): () => void {
+  const sockets = [0, 1].map((index) => join(folder, `${index}.sock`));
+  const running = new Map<string, ChildProcess>();
+  let ending = false;
+  const start = (socket: string): void => {
+    rmSync(socket, { force: true });
+    const child = fork(join(testFolder, 'support', 'command-server.js'), [socket], {
+      execArgv: ['--enable-source-maps'],
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    });
+    running.set(socket, child);
+    child.on('exit', () => {
+      if (!ending) start(socket);
+    });
+  };
+  sockets.forEach(start);
+  process.env['CONTENDER_TEST_SERVERS'] = sockets.join(':');
+  process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+  return () => {
+    ending = true;
+    for (const child of running.values()) child.kill();
+  };
+}
 
 /** Whether the bundles were made after every file of the compiled sources. */
 function bundlesAreOf(sources: string, folder: string): boolean {

@@ -31,7 +31,7 @@ import type { CommandContext } from './command-context.ts';
 export async function buildProgram(
   env: NodeJS.ProcessEnv,
   signal: AbortSignal,
-): Promise<{ run(argv: readonly string[]): Promise<number> }> {
+): Promise<{ run(args: readonly string[]): Promise<number> }> {
   let code: number = exitCodes.pass;
   const run = runContext(env, await eventPayload(env));
   const context: CommandContext = {
@@ -94,9 +94,9 @@ export async function buildProgram(
   addExamples(program);
   overrideExit(program, 'contender');
   return {
-    async run(argv) {
+    async run(args) {
       try {
-        await program.parseAsync([...argv]);
+        await program.parseAsync([...args], { from: 'user' });
       } catch (error) {
         if (!(error instanceof CommanderError)) throw error;
         return error.exitCode === 0 ? exitCodes.pass : exitCodes.usage;

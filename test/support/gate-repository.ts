@@ -2,6 +2,7 @@ import { execFile, spawn } from 'node:child_process';
 import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { runInServer } from './command-client.ts';
 import { copyPrepared } from './prepared.ts';
 import { fixture, projectRoot } from './project.ts';
 
@@ -107,13 +108,16 @@ export function actionProgram(action: string): string {
   return bundles === undefined ? compiled(`actions/${action}.js`) : join(bundles, action, 'index.js');
 }
 
-/** Run the command line as a person would: a process of its own, in `folder`, with a small environment. */
-export function contender(
+/**
+ * Run the command line in `folder`, with a small environment: in a command server of the test runner, which has it loaded, where
+ * one is free; else in a process of its own, as a person would.
+ */
+export async function contender(
   folder: string,
   args: readonly string[],
   env: Record<string, string> = {},
 ): Promise<CommandResult> {
-  return runNode(commandLine, args, folder, env);
+  return (await runInServer({ folder, args, env })) ?? runNode(commandLine, args, folder, env);
 }
 
 /** Run a Node program and collect what it says. `cancel`: end it as a runner ends a step. */
