@@ -14,6 +14,7 @@ const singulars = new Map([
   ['classes', 'class'],
   ['clusters', 'cluster'],
   ['columns', 'column'],
+  ['commits', 'commit'],
   ['cores', 'core'],
   ['ids', 'id'],
   ['minutes', 'minute'],

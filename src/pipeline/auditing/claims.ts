@@ -79,7 +79,8 @@ function timeFaults(
   return [[`${kind} evidence said to be of ${finishedAt}`, `${evidence.finishedAt}, as the evidence says`]];
 }
 
-function isFetchable(uri: Artifact['uri']): boolean {
+/** Whether bytes can be had at an address, and stay the same. */
+export function isFetchable(uri: Artifact['uri']): boolean {
   const committed = committedPlace(uri);
   if (committed !== null) {
     const parts = committed.path.split('/');

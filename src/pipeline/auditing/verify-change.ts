@@ -14,9 +14,11 @@ import {
   registryFolder,
   type Repository,
 } from '../../registry/git/repository.ts';
+import type { MadeDecision } from '../../registry/verify.ts';
 import { changeBetween, verifyChange, type Change } from '../../registry/verify-change.ts';
 import { underItsOwnPolicy, underPolicyOf } from './decide-again.ts';
 import { openRegistry } from '../open-registry.ts';
+import { committedFiles, lookUpFiles } from './verify-artifacts.ts';
 import { verifyPeople } from './verify-people.ts';
 import type { GitHubAccess, Workspace } from '../workspace.ts';
 
@@ -68,16 +70,29 @@ async function gitHubOf({ repository = '', token = '', apiUrl }: Partial<GitHubA
 
 async function verifyWhole(workspace: Workspace): Promise<Verified> {
   const registry = await openRegistry(workspace);
-  const findings = await registry.verify({ judge: underItsOwnPolicy() });
+  const judge = underItsOwnPolicy();
+  const made: Pick<MadeDecision, 'path' | 'decision'>[] = [];
+  const found = await registry.verify({
+    judge(each) {
+      made.push({ path: each.path, decision: each.decision });
+      return judge(each);
+    },
+  });
+  const repository = await openRepository(workspace.root).catch(() => null);
+  const files = repository === null ? none : await lookUpFiles(repository, committedFiles(made), false);
+  const findings = [...found, ...files.findings];
   const nothing = findings.length === 0 && (await registry.models()).length === 0;
   return {
     findings,
     sound: nothing
       ? `Nothing is recorded: there is no model in folder ${folderOf(workspace.config)} of branch ${branchOf(workspace.config)}.`
       : 'The registry is valid: every chain, manifest and piece of evidence agrees.',
-    notes: [],
+    notes: files.notes,
   };
 }
+
+/** A registry on GitHub can be verified from anywhere. */
+const none: Awaited<ReturnType<typeof lookUpFiles>> = { findings: [], notes: [] };
 
 export interface VerifiedChange {
   findings: Finding[];
@@ -159,11 +174,12 @@ export async function verifyBetween(
   });
   const moved = onBase === null ? [] : await placeFindings(repository, change.merged, path, onBase);
   const people = await verifyPeople(appended, options.github);
+  const files = await lookUpFiles(repository, committedFiles(appended), true);
   return {
-    findings: [...moved, ...findings, ...people.findings],
+    findings: [...moved, ...findings, ...people.findings, ...files.findings],
     appended: appended.length,
     held: before !== null,
-    notes: people.notes,
+    notes: [...people.notes, ...files.notes],
   };
 }
 

@@ -1,0 +1,106 @@
+import { join } from 'node:path';
+import { rm } from 'node:fs/promises';
+import { temporaryFolder } from '../../data/temporary.ts';
+import { RegistryError } from '../../errors.ts';
+import type { Artifact } from '../../evidence/index.ts';
+import { silentLog } from '../../log.ts';
+import { committedPlace } from '../../registry/artifact-uri.ts';
+import type { Finding } from '../../registry/chain.ts';
+import { fetchArtifact } from '../../registry/fetch-artifact.ts';
+import type { Repository } from '../../registry/git/repository.ts';
+import { gitBytes } from '../../registry/git/run.ts';
+import type { MadeDecision } from '../../registry/verify.ts';
+import { counted } from '../../wording.ts';
+import { isFetchable } from './claims.ts';
+
+/** A file of a commit that decisions name, and the first of them. */
+export interface NamedFile {
+  /** The file of the decision. */
+  path: string;
+  artifact: Artifact;
+  commit: string;
+}
+
+/** The files of commits of this repository that decisions name as candidates, each once. */
+export function committedFiles(made: readonly Pick<MadeDecision, 'path' | 'decision'>[]): NamedFile[] {
+  const files = new Map<string, NamedFile>();
+  for (const { path, decision } of made) {
+    for (const artifact of decision.candidate?.artifacts ?? []) {
+      const place = committedPlace(artifact.uri);
+      const key = `${artifact.sha256} ${artifact.uri}`;
+      // What no address is has been found already, and git would stumble over it.
+      if (place !== null && isFetchable(artifact.uri) && !files.has(key))
+        files.set(key, { path, artifact, commit: place.commit });
+    }
+  }
+  return [...files.values()];
+}
+
+/**
+ * Look up what decisions say that commits of this repository hold. A commit that this clone does not have (a shallow clone, a branch
+ * that was squashed and deleted) says nothing: that is a note.
+ *
+ * @param withBytes also read the files, and hold them against the recorded digest: those of Git LFS where they are to be had
+ */
+export async function lookUpFiles(
+  repository: Repository,
+  files: readonly NamedFile[],
+  withBytes: boolean,
+): Promise<{ findings: Finding[]; notes: string[] }> {
+  const commits = await typesOf(repository, [...new Set(files.map(({ commit }) => `${commit}^{commit}`))]);
+  const here = files.filter(({ commit }) => commits.get(`${commit}^{commit}`) === 'commit');
+  const blobs = await typesOf(
+    repository,
+    here.map(({ artifact }) => objectName(artifact)),
+  );
+  const isThere = ({ artifact }: NamedFile): boolean => blobs.get(objectName(artifact)) === 'blob';
+  const findings = here.filter((each) => !isThere(each)).map((each) => fault(each, 'of which that commit has no file'));
+  const absent = new Set(files.filter((each) => !here.includes(each)).map(({ commit }) => commit.slice(0, 12)));
+  const notes =
+    absent.size === 0
+      ? []
+      : [
+          `Models in ${counted(absent.size, 'commits')} that this clone does not have were not looked up: ${[...absent].slice(0, 3).join(', ')}${absent.size > 3 ? ', ...' : ''}.`,
+        ];
+  for (const each of withBytes ? here.filter(isThere) : []) {
+    const said = await otherBytes(repository, each);
+    if (said === null) continue;
+    if (said.startsWith('the bytes have sha256')) findings.push(fault(each, said));
+    else notes.push(`${each.artifact.uri} was not read: ${said}.`);
+  }
+  return { findings, notes };
+}
+
+const objectName = ({ uri }: Artifact): string => uri.slice('git:'.length);
+
+/** What git says that objects are, by name; of one that is not there, `missing`. */
+async function typesOf(repository: Repository, names: readonly string[]): Promise<Map<string, string>> {
+  if (names.length === 0) return new Map();
+  const input = `${names.join('\n')}\n`;
+  const output = await gitBytes(repository.folder, ['cat-file', '--batch-check=%(objecttype)'], { input });
+  const types = output.toString('utf8').trimEnd().split('\n');
+  return new Map(names.map((name, index) => [name, types[index] ?? '']));
+}
+
+/** Why a file of a commit is not what was recorded, or cannot be read; null where it is. */
+async function otherBytes(repository: Repository, { artifact }: NamedFile): Promise<string | null> {
+  const folder = await temporaryFolder('workspace');
+  try {
+    await fetchArtifact(repository.folder, artifact, join(folder, 'model'), { log: silentLog, fresh: true });
+    return null;
+  } catch (error) {
+    if (!(error instanceof RegistryError)) throw error;
+    return error.fault.found;
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+function fault({ path, artifact }: NamedFile, found: string): Finding {
+  return {
+    path,
+    found: `${artifact.uri}, ${found}`,
+    expected: `the file that was judged, sha256 ${artifact.sha256.slice(0, 12)}`,
+    remedy: 'Remove the decision, and let Contender record its own: contender gate',
+  };
+}
