@@ -28,31 +28,9 @@ export function cusumRunLength(h: number, k = 0.5, shift = 0): number {
   )[0] as number;
 }
 
-/** Average run length of the two-sided EWMA with limits that do not change, from z = 0. @param limit L, in standard deviations of z */
-export function ewmaRunLength(lambda: number, limit: number, shift = 0): number {
-  const h = limit * Math.sqrt(lambda / (2 - lambda));
-  const { at, weights } = gaussLegendre(nodes, -h, h);
-  const kernel = (from: number, to: number): number => density((to - (1 - lambda) * from) / lambda - shift) / lambda;
-  const matrix = at.map((from, row) =>
-    at.map((to, column) => (row === column ? 1 : 0) - (weights[column] as number) * kernel(from, to)),
-  );
-  const lengths = solve(
-    matrix,
-    at.map(() => 1),
-  );
-  return (
-    1 + at.reduce((sum, to, index) => sum + (weights[index] as number) * (lengths[index] as number) * kernel(0, to), 0)
-  );
-}
-
 /** The limit h at which a one-sided CUSUM of nothing but noise runs this long. */
 export function cusumLimit(runLength: number, k = 0.5): number {
   return increasing((h) => cusumRunLength(h, k), runLength, 0.01, 20);
-}
-
-/** The limit L at which a two-sided EWMA of nothing but noise runs this long. */
-export function ewmaLimit(runLength: number, lambda: number): number {
-  return increasing((limit) => ewmaRunLength(lambda, limit), runLength, 0.1, 8);
 }
 
 /** Where an increasing function has a value, by bisection. */

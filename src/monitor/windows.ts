@@ -1,5 +1,3 @@
-import { milliseconds } from '../config/units.ts';
-
 /** A half-open span of time, in milliseconds since 1970. */
 export interface Window {
   start: number;
@@ -41,9 +39,4 @@ export function positionsIn(windows: readonly Window[], times: Float64Array): In
   return Int32Array.from(times, (time) =>
     time >= first.start && time < last.end ? Math.floor((time - first.start) / length) : -1,
   );
-}
-
-/** Length of a span such as 1d, which divides a week or is divided by days, so that windows fall on the same hours. */
-export function spanOf(text: string): number {
-  return milliseconds(text);
 }

@@ -89,10 +89,3 @@ function mergeSources(sources: readonly ProfileSource[], uri: string): ProfileSo
 export function summaryOfProfile(profile: Profile): Profile {
   return { ...profile, form: 'summary', columns: profile.columns.map(summaryOf) };
 }
-
-/** Rows of the files that no profile has counted yet; 0: it is of all of them. */
-export function uncounted({ sources }: Profile): number {
-  return sources.reduce((sum, { rows, counted }) => {
-    return sum + rows - counted.reduce((there, [from, to]) => there + to - from, 0);
-  }, 0);
-}

@@ -1,5 +1,5 @@
 import { countedSample } from './bins.ts';
-import type { CategoricalValues, ColumnValues, NumericValues } from './column-drift.ts';
+import type { CategoricalValues, NumericValues } from './column-drift.ts';
 import { coarser, representative, truncated } from './number-sketch.ts';
 import type { ColumnProfile, NumberColumn } from './profile.ts';
 
@@ -49,9 +49,4 @@ export function categoriesOfColumn(
     missing: column.missing,
     ...(column.rare === undefined ? {} : { rare: column.rare.rows }),
   };
-}
-
-/** Values of either kind, as they are compared. Null: none that can be. */
-export function valuesOfColumn(column: ColumnProfile): ColumnValues | null {
-  return column.kind === 'number' ? numbersOfColumn(column) : categoriesOfColumn(column);
 }

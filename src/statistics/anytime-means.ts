@@ -1,5 +1,3 @@
-import type { Bounds } from './proportions.ts';
-
 /*
  * Inference on means that holds at every time at once, so that it may be looked at as often as wanted and stopped at will.
  * `alpha` is the level over all looks.
@@ -12,22 +10,6 @@ import type { Bounds } from './proportions.ts';
  */
 export function mixtureEvidence(delta: number, variance: number, tau2: number): number {
   return 0.5 * Math.log(variance / (variance + tau2)) + (tau2 * delta * delta) / (2 * variance * (variance + tau2));
-}
-
-/** Half the width of the confidence sequence of that test. */
-export function mixtureRadius(variance: number, tau2: number, alpha: number): number {
-  const log = Math.log(1 / alpha) + 0.5 * Math.log(1 + tau2 / variance);
-  return Math.sqrt(((2 * variance * (variance + tau2)) / tau2) * log);
-}
-
-/**
- * Boundary that a sum of mean zero with variance `variance` so far crosses, ever, with probability at most `alpha` (two-sided): the
- * normal mixture of Robbins (1970), tightest near the variance `tuned`. Howard et al., Ann. Stat. 2021, arXiv 1810.08240.
- */
-export function normalMixtureBoundary(variance: number, tuned: number, alpha: number): number {
-  const log = 2 * Math.log(1 / alpha);
-  const rho = tuned / (log + Math.log(1 + log));
-  return Math.sqrt((variance + rho) * (Math.log((variance + rho) / rho) + log));
 }
 
 /**
@@ -43,18 +25,4 @@ export function sequenceFactor(n: number, tuned: number, alpha: number, sides: 1
   const q = (n * (-2 * log + Math.log(1 - 2 * log))) / tuned;
   const inner = sides === 2 ? Math.log(Math.sqrt(q + 1) / alpha) : Math.log(1 + Math.sqrt(q + 1) / (2 * alpha));
   return Math.sqrt(((2 * (q + 1)) / q) * inner);
-}
-
-/** Hits among trials. */
-export interface Count {
-  hits: number;
-  trials: number;
-}
-
-/** Asymptotic confidence sequence of a difference of two shares, b - a, two-sided. */
-export function shareDifferenceBounds(a: Count, b: Count, tuned: number, alpha: number): Bounds {
-  const variance = ({ hits, trials }: Count): number => ((hits / trials) * (1 - hits / trials)) / trials;
-  const delta = b.hits / b.trials - a.hits / a.trials;
-  const radius = Math.sqrt(variance(a) + variance(b)) * sequenceFactor(a.trials + b.trials, tuned, alpha);
-  return { lower: delta - radius, upper: delta + radius };
 }

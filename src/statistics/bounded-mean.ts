@@ -7,8 +7,6 @@ import type { Bounds } from './proportions.ts';
 
 interface Bet {
   value: number;
-  /** Running mean before the value. */
-  mean: number;
   /** The bet, of the values before it alone. */
   bet: number;
 }
@@ -22,29 +20,13 @@ function betsOn(values: readonly number[], alpha: number): Bet[] {
   return values.map((value, index) => {
     const t = index + 1;
     const bet = Math.sqrt((2 * Math.log(2 / alpha)) / (variance * t * Math.log(1 + t)));
-    const placed = { value, mean, bet };
+    const placed = { value, bet };
     sum += value;
     mean = (0.5 + sum) / (t + 1);
     squares += (value - mean) ** 2;
     variance = (0.25 + squares) / (t + 1);
     return placed;
   });
-}
-
-/** Empirical Bernstein: a closed form, wider than betting. Two-sided. */
-export function empiricalBernsteinBounds(values: readonly number[], alpha: number): Bounds {
-  let bets = 0;
-  let weighted = 0;
-  let spread = 0;
-  for (const { value, mean, bet } of betsOn(values, alpha)) {
-    const capped = Math.min(bet, 0.5);
-    bets += capped;
-    weighted += capped * value;
-    spread += (value - mean) ** 2 * (-Math.log(1 - capped) - capped);
-  }
-  if (bets === 0) return { lower: 0, upper: 1 };
-  const radius = (Math.log(2 / alpha) + spread) / bets;
-  return { lower: weighted / bets - radius, upper: weighted / bets + radius };
 }
 
 /** Betting: the means that a gambler cannot get rich against. Two-sided, to 1e-9. */

@@ -1,18 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import {
-  cusumStep,
-  ewmaBound,
-  ewmaStep,
-  pageHinkleyStep,
-  startOfCusum,
-  startOfPageHinkley,
-} from '../../src/monitor/charts.ts';
-import { estimatePerformance, meanConfidence } from '../../src/monitor/estimated-performance.ts';
+import { cusumStep, startOfCusum } from '../../src/monitor/charts.ts';
 import { estimateLoss } from '../../src/monitor/loss-table.ts';
-import { rateChange, valueChange } from '../../src/monitor/moving-average.ts';
+import { rateChange } from '../../src/monitor/moving-average.ts';
 import { bettingBounds } from '../../src/statistics/bounded-mean.ts';
-import { cusumLimit, cusumRunLength, ewmaLimit, ewmaRunLength } from '../../src/monitor/run-lengths.ts';
+import { cusumLimit, cusumRunLength } from '../../src/monitor/run-lengths.ts';
 
 /** Equal in the digits given. */
 function agrees(found: number | null, expected: string, what = ''): void {
@@ -37,19 +29,7 @@ describe('run lengths and limits are those of the literature', () => {
   test('a shift of one standard deviation is seen as soon as published', () => {
     agrees(cusumRunLength(4, 0.5, 1), '8.38');
     agrees(cusumRunLength(5, 0.5, 1), '10.38');
-    agrees(ewmaRunLength(0.2, 2.962, 1), '10.54');
-    agrees(ewmaRunLength(0.2, 2.962, 0.5), '41.76');
   });
-  for (const [lambda, short, long] of [
-    [0.05, '2.4839', '2.6151'],
-    [0.1, '2.6958', '2.8143'],
-    [0.2, '2.8542', '2.9622'],
-  ] as const) {
-    test(`an EWMA with lambda ${lambda}`, () => {
-      agrees(ewmaLimit(365, lambda), short);
-      agrees(ewmaLimit(500, lambda), long);
-    });
-  }
   test('a longer run length never has a lower limit, up to many years of windows', () => {
     let before = 0;
     for (const length of [10, 50, 200, 1000, 5000, 20_000, 200_000, 2_000_000]) {
@@ -60,61 +40,15 @@ describe('run lengths and limits are those of the literature', () => {
   });
 });
 
-test('the charts of one series agree with values computed elsewhere', () => {
+test('the chart of one series agrees with values computed elsewhere', () => {
   const series = [0.2, -0.4, 0.1, 1.2, 1.5, 0.9, 1.8, 1.1, 2, 1.4];
-  let ewma = 0;
   let cusum = startOfCusum;
-  let pageHinkley = startOfPageHinkley;
-  const expected: Record<number, [string, string, string, string]> = {
-    4: ['.225280', '.900710', '.7', '.858333'],
-    7: ['.811343', '.965378', '3.4', '2.897857'],
-    10: ['1.156208', '.981625', '6.4', '4.384524'],
-  };
+  const expected: Record<number, string> = { 4: '.7', 7: '3.4', 10: '6.4' };
   for (const [index, x] of series.entries()) {
-    ewma = ewmaStep(ewma, x, 0.2);
     cusum = cusumStep(cusum, x);
-    pageHinkley = pageHinkleyStep(pageHinkley, x, 0.1);
-    const t = index + 1;
-    const [z, bound, s, ph] = expected[t] ?? [];
-    if (z === undefined) continue;
-    agrees(ewma, z);
-    agrees(ewmaBound(t, 0.2, 2.962), bound ?? '');
-    agrees(cusum.up, s ?? '');
-    agrees(pageHinkley.sum - pageHinkley.least, ph ?? '');
+    const sum = expected[index + 1];
+    if (sum !== undefined) agrees(cusum.up, sum);
   }
-});
-
-describe('performance without labels', () => {
-  const of = (values: readonly number[]) => {
-    const p = Float64Array.from(values);
-    return estimatePerformance(p, (row) => (p[row] as number) >= 0.5);
-  };
-  test('agrees with values computed elsewhere, and no row is a pair with itself', () => {
-    const found = of([0.9, 0.8, 0.7, 0.6, 0.4, 0.3, 0.2, 0.1, 0.55, 0.05]);
-    agrees(found.accuracy, '.75');
-    agrees(found.accuracySd, '.13019217');
-    agrees(found.precision, '.71');
-    agrees(found.recall, '.77173913');
-    agrees(found.f1, '.73958333');
-    agrees(found.auc, '.84780730');
-    const sure = of([0.99, 0.98, 0.02, 0.01]);
-    agrees(sure.accuracy, '.985');
-    agrees(sure.auc, '.99479827');
-    const even = of(Array.from({ length: 19 }, (_, index) => (index + 1) / 20));
-    agrees(even.accuracy, '.73684211');
-    agrees(even.auc, '.82786885');
-  });
-  test('is the mean confidence, where that is the accuracy', () => {
-    const p = [0.9, 0.8, 0.7, 0.6, 0.4, 0.3, 0.2, 0.1, 0.55, 0.05];
-    const { mean, sd } = meanConfidence(Float64Array.from(p, (each) => Math.max(each, 1 - each)));
-    agrees(mean, '.75');
-    agrees(sd, '.13019217');
-  });
-  test('nothing is said of what cannot be divided', () => {
-    const none = of([0.1, 0.2]);
-    assert.equal(none.precision, null);
-    assert.equal(of([1, 1]).auc, null);
-  });
 });
 
 test('the expected loss by bins agrees with values computed elsewhere', () => {
@@ -143,20 +77,10 @@ test('a rate against its week agrees with values computed elsewhere', () => {
   const week = events.map((each, day) => ({ events: each, trials: trials[day] as number }));
   const found = rateChange(week, { events: 262, trials: 9900 });
   assert.ok(found !== null);
-  agrees(found.base, '.03008596');
-  agrees(found.change, '-.12036556');
   agrees(found.logRatio, '-.12824887');
   agrees(found.se, '.06463472');
-  agrees(found.lower, '.790916');
-  agrees(found.upper, '.978305');
   // .0236162167: the notes cut it off.
   agrees(found.p, '.02361622');
-  agrees(events.reduce((sum, each, day) => sum + each / (trials[day] as number), 0) / 7, '.03008358');
-  const logs = week.map((day) => Math.log(day.events / day.trials));
-  const t = valueChange(logs, Math.log(262 / 9900));
-  agrees(t?.t ?? null, '-5.82611379');
-  agrees(t?.p ?? null, '.00056242');
-  assert.equal(t?.degreesOfFreedom, 6);
 });
 
 test('the lower bound of a production loss, at one side, agrees with values computed elsewhere on a grid of .0001', () => {

@@ -23,11 +23,6 @@ export function confusionOf(
   return { classes, cells };
 }
 
-/** Share of rows decided right. */
-export function accuracy(matrix: Confusion): number {
-  return trace(matrix) / total(matrix);
-}
-
 /** Mean recall over the classes that occur. */
 export function balancedAccuracy(matrix: Confusion): number {
   let sum = 0;
@@ -54,11 +49,6 @@ export function recall(matrix: Confusion, label: number): number {
 export function fScore(matrix: Confusion, label: number, beta = 1): number {
   const square = beta * beta;
   return ratio((1 + square) * hits(matrix, label), square * support(matrix, label) + predicted(matrix, label));
-}
-
-/** Recall of the negative class of a binary matrix. */
-export function specificity(matrix: Confusion): number {
-  return recall(matrix, 0);
 }
 
 /** Share of true negatives among rows decided negative, binary. */
