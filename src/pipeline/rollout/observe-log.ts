@@ -1,16 +1,14 @@
 import { appendFile, open, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DuckDBConnection } from '@duckdb/node-api';
-import { readingOf, type Use } from '../../data/cells.ts';
 import { openDataset, type Dataset } from '../../data/dataset.ts';
-import { requireNumbers } from '../../data/numbers.ts';
-import { quoteLiteral, reading, type DatasetColumn } from '../../data/relation.ts';
+import { quoteLiteral } from '../../data/relation.ts';
 import { temporaryFolder } from '../../data/temporary.ts';
-import { readingOfTimes } from '../../data/times.ts';
-import { copyRows, inWorkspace } from '../../data/workspace.ts';
+import { inWorkspace } from '../../data/workspace.ts';
 import { ContenderError, DataError } from '../../errors.ts';
 import type { Guardrail } from '../../stages/traffic.ts';
 import type { StepObservation } from '../../stages/guardrails.ts';
+import { asking, copyLog, type Ask } from '../../stages/log-table.ts';
 import type { MeanOf } from '../../statistics/anytime-ratios.ts';
 import { ask, tokenOf } from './http.ts';
 import type { Observer, ObserverInput, Seen, Step } from './observer.ts';
@@ -131,15 +129,16 @@ function wholeLines(path: string, folder: string): () => Promise<{ path: string;
   };
 }
 
-const types = {
-  time: 'double',
-  id: 'varchar',
-  user: 'varchar',
-  arm: 'varchar',
-  version: 'varchar',
-  status: 'double',
-  ms: 'double',
-  feedback: 'varchar',
+/** The columns of the table `logged`, and how those of the log are read for them. */
+const logged = {
+  time: { as: 'moment', use: 'time' },
+  id: { as: 'id', use: 'text' },
+  user: { as: 'who', use: 'text' },
+  arm: { as: 'arm', use: 'text' },
+  version: { as: 'version', use: 'text' },
+  status: { as: 'status', use: 'number' },
+  ms: { as: 'ms', use: 'number' },
+  feedback: { as: 'feedback', use: 'text' },
 } as const;
 
 /** What a guardrail is seen by: without it every candidate would pass. */
@@ -162,8 +161,6 @@ async function copyEvents(
   columns: Columns,
   guardrails: readonly Guardrail[],
 ): Promise<void> {
-  const here = (name: string): DatasetColumn | undefined => dataset.columns.find((each) => each.name === name);
-  const values = valuesOf(guardrails, columns);
   const needed = [
     { column: columns.time, why: 'the time of each request' },
     { column: columns.arm, why: 'the arm that answered' },
@@ -173,7 +170,7 @@ async function copyEvents(
     })),
   ];
   for (const { column, why } of needed) {
-    if (here(column) !== undefined) continue;
+    if (dataset.columns.some(({ name }) => name === column)) continue;
     throw new DataError({
       found: `the log has no column ${JSON.stringify(column)}`,
       expected: why,
@@ -181,43 +178,15 @@ async function copyEvents(
       remedy: 'Log it, or name it in rollout.observe.columns',
     });
   }
-  await requireNumbers(
-    dataset,
-    [columns.status, columns.ms, ...values.map(({ column }) => column)].flatMap((name) => here(name) ?? []),
-  );
-  const wanted = [
-    ...(Object.entries(columns) as [keyof Columns, string][]).map(([part, name]) => ({
-      part,
-      name,
-      type: types[part],
+  await copyLog(workspace, 'logged', dataset, [
+    ...(Object.keys(logged) as (keyof Columns)[]).map((part) => ({ ...logged[part], name: columns[part] })),
+    ...valuesOf(guardrails, columns).map(({ column }, index) => ({
+      as: `value${index}`,
+      name: column,
+      use: 'number' as const,
     })),
-    ...values.map(({ column: name }) => ({ part: 'value', name, type: 'double' })),
-  ];
-  const parts: { column: DatasetColumn; use: Use; of(written: string): string }[] = [];
-  const places: (number | null)[] = [];
-  for (const { part, name, type } of wanted) {
-    const column = here(name);
-    places.push(column === undefined ? null : parts.length);
-    if (column === undefined) continue;
-    const time = part === 'time' ? await readingOfTimes(dataset, name) : null;
-    parts.push({
-      column,
-      use: time?.use ?? (type === 'double' ? 'number' : 'text'),
-      of: time?.of ?? ((written) => written),
-    });
-  }
-  const { from, expressions } = readingOf(dataset, parts);
-  const selected = wanted.map(({ type }, index) => {
-    const place = places[index] ?? null;
-    return place === null ? `null::${type}` : `(${parts[place]?.of(expressions[place] as string)})::${type}`;
-  });
-  await workspace.run(
-    `create table logged (moment double, id varchar, who varchar, arm varchar, version varchar, status double, ms double, feedback varchar${values.map((_, index) => `, value${index} double`).join('')})`,
-  );
-  await reading(dataset, () => copyRows(dataset, selected, workspace, 'logged', from));
+  ]);
 }
-
-type Ask = (query: string) => Promise<unknown[][]>;
 
 interface Question {
   steps: readonly Step[];
@@ -233,7 +202,7 @@ async function seenIn(
   workspace: DuckDBConnection,
   { steps, now, guardrails, arms, columns, artifacts, oncePerArm }: Question,
 ): Promise<Seen> {
-  const ask: Ask = async (query) => (await workspace.runAndReadAll(query)).getRows();
+  const ask = asking(workspace);
   const [champion, candidate] = [arms.champion, arms.candidate].map(quoteLiteral);
   const values = valuesOf(guardrails, columns);
   const windows = steps.map(({ from, to }, index) => `(${index}, ${from}::double, ${to ?? now}::double)`).join(', ');

@@ -1,13 +1,10 @@
 import type { DuckDBConnection } from '@duckdb/node-api';
 import { milliseconds } from '../../config/units.ts';
-import { readingOf, type Use } from '../../data/cells.ts';
-import { requireNumbers } from '../../data/numbers.ts';
-import { quoteLiteral, reading, requireColumns, type Dataset, type DatasetColumn } from '../../data/relation.ts';
+import { quoteLiteral, requireColumns, type Dataset } from '../../data/relation.ts';
 import { readingOfIds, withoutLeadingZeros } from '../../data/row-ids.ts';
-import { readingOfTimes } from '../../data/times.ts';
-import { copyRows } from '../../data/workspace.ts';
 import { DataError } from '../../errors.ts';
 import type { Moments } from '../../statistics/experiment.ts';
+import { asking, copyLog, type Ask, type LogColumn } from '../log-table.ts';
 import type { AbTest, ExperimentMetric } from './schema.ts';
 
 /** What was found in the logs beside the outcomes. Counts of rows or users. */
@@ -73,7 +70,7 @@ export async function readExperiment(
   );
   await copyAssignments(workspace, assignments, settings, outcomes === undefined, numericIds);
   if (outcomes !== undefined) await copyOutcomes(workspace, outcomes, settings, numericIds);
-  const ask = async (query: string): Promise<unknown[][]> => (await workspace.runAndReadAll(query)).getRows();
+  const ask = asking(workspace);
   const numbers = async (query: string): Promise<number[]> => ((await ask(query))[0] ?? []).map(Number);
 
   await requireKnownArms(ask, settings, assignments.uri);
@@ -167,57 +164,20 @@ async function copyOutcomes(
   );
 }
 
-interface Wanted {
-  as: string;
-  /** Undefined: there is no such column, and the cells are null. */
-  name: string | undefined;
-  use: 'text' | 'number' | 'time';
-}
-
-/** Copy the user and some columns of a log to a table of the workspace. */
+/** Copy the user and some columns of a log to a table of the workspace. @throws DataError where there is no such column */
 async function copy(
   workspace: DuckDBConnection,
   table: string,
   dataset: Dataset,
   numericIds: boolean,
   user: string,
-  wanted: readonly Wanted[],
+  wanted: readonly LogColumn[],
 ): Promise<void> {
+  requireColumns(dataset, [user, ...wanted.flatMap(({ name }) => name ?? [])]);
   const ids = readingOfIds(dataset, user);
-  const parts: { column: DatasetColumn; use: Use; of(written: string): string; type: string }[] = [];
-  for (const { name, use } of wanted) {
-    if (name === undefined) continue;
-    const [column] = requireColumns(dataset, [name]) as [DatasetColumn];
-    if (use === 'number') await requireNumbers(dataset, [column]);
-    const time = use === 'time' ? await readingOfTimes(dataset, name) : null;
-    parts.push({
-      column,
-      use: time?.use ?? (use === 'number' ? 'number' : 'text'),
-      of: time?.of ?? ((written) => written),
-      type: use === 'text' ? 'varchar' : 'double',
-    });
-  }
-  const [idColumn] = requireColumns(dataset, [user]) as [DatasetColumn];
-  const { from, expressions } = readingOf(dataset, [{ column: idColumn, use: 'text' }, ...parts]);
-  const id = ids.of(expressions[0] as string);
-  const selected = [numericIds ? withoutLeadingZeros(id) : id];
-  const types = ['who varchar'];
-  let next = 0;
-  for (const { as, name, use } of wanted) {
-    types.push(`${as} ${use === 'text' ? 'varchar' : 'double'}`);
-    const part = name === undefined ? undefined : parts[next];
-    if (part === undefined) {
-      selected.push(use === 'text' ? 'null::varchar' : 'null::double');
-      continue;
-    }
-    next += 1;
-    selected.push(`(${part.of(expressions[next] as string)})::${part.type}`);
-  }
-  await workspace.run(`create table ${table} (${types.join(', ')})`);
-  await reading(dataset, () => copyRows(dataset, selected, workspace, table, from));
+  const of = (written: string): string => (numericIds ? withoutLeadingZeros(ids.of(written)) : ids.of(written));
+  await copyLog(workspace, table, dataset, [{ as: 'who', name: user, use: 'text', of }, ...wanted]);
 }
-
-type Ask = (query: string) => Promise<unknown[][]>;
 
 /** An arm that nobody planned is a typing error, or another experiment. @throws DataError */
 async function requireKnownArms(ask: Ask, { arms, columns }: AbTest, uri: string): Promise<void> {

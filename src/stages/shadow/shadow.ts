@@ -1,16 +1,15 @@
 import type { DuckDBConnection } from '@duckdb/node-api';
 import { alphaOf } from '../../config/defaults.ts';
 import { shareOf } from '../../config/quantity.ts';
-import { readingOf, type Use } from '../../data/cells.ts';
-import { requireNumbers } from '../../data/numbers.ts';
-import { quoteLiteral, reading, requireColumns, type Dataset, type DatasetColumn } from '../../data/relation.ts';
+import { quoteLiteral, requireColumns, type Dataset } from '../../data/relation.ts';
 import { readingOfIds, withoutLeadingZeros } from '../../data/row-ids.ts';
-import { copyRows, inWorkspace } from '../../data/workspace.ts';
+import { inWorkspace } from '../../data/workspace.ts';
 import { DataError } from '../../errors.ts';
 import type { Check, Verdict } from '../../evidence/index.ts';
 import { normalQuantile } from '../../statistics/distributions.ts';
 import { wilson } from '../../statistics/proportions.ts';
 import { percent } from '../../wording.ts';
+import { asking, copyLog, type Ask } from '../log-table.ts';
 import type { LogsContext, StageResult } from '../stage.ts';
 import { replayRequests } from './replay.ts';
 import { sampleFile, shadowSettings, type Shadow } from './schema.ts';
@@ -53,7 +52,7 @@ async function judge(
   context: LogsContext,
   alpha: number,
 ): Promise<StageResult> {
-  const ask = async (query: string): Promise<unknown[][]> => (await workspace.runAndReadAll(query)).getRows();
+  const ask = asking(workspace);
   const slices = settings.slices ?? [];
   await pairUp(workspace, settings, slices.length);
   const compare = (of: string, from: string): Promise<Comparison> => comparison(ask, of, from, alpha);
@@ -108,36 +107,17 @@ async function readAnswers(workspace: DuckDBConnection, dataset: Dataset, settin
       remedy: 'Name it in shadow.columns: score, or label',
     });
   }
-  const wanted: { name: string; use: Use; type: string; needed: boolean }[] = [
-    { name: named.arm, use: 'text', type: 'varchar', needed: true },
-    { name: named.score, use: 'number', type: 'double', needed: false },
-    { name: named.label, use: 'text', type: 'varchar', needed: false },
-    { name: named.ms, use: 'number', type: 'double', needed: false },
-    { name: named.status, use: 'number', type: 'double', needed: false },
-    ...slices.map((name) => ({ name, use: 'text' as const, type: 'varchar', needed: true })),
-  ];
   const ids = readingOfIds(dataset, columns.id ?? 'id');
-  const parts = wanted.filter(({ name, needed }) => needed || has(name));
-  const found = requireColumns(dataset, [columns.id ?? 'id', ...parts.map(({ name }) => name)]);
-  await requireNumbers(
-    dataset,
-    parts.flatMap(({ use }, index) => (use === 'number' ? [found[index + 1] as DatasetColumn] : [])),
-  );
-  const { from, expressions } = readingOf(dataset, [
-    { column: found[0] as DatasetColumn, use: 'text' },
-    ...parts.map(({ use }, index) => ({ column: found[index + 1] as DatasetColumn, use })),
+  requireColumns(dataset, [columns.id ?? 'id', named.arm, ...slices]);
+  await copyLog(workspace, 'logged', dataset, [
+    { as: 'id', name: columns.id ?? 'id', use: 'text', of: ids.of },
+    { as: 'arm', name: named.arm, use: 'text' },
+    { as: 'score', name: named.score, use: 'number' },
+    { as: 'label', name: named.label, use: 'text' },
+    { as: 'ms', name: named.ms, use: 'number' },
+    { as: 'status', name: named.status, use: 'number' },
+    ...slices.map((name, index) => ({ as: `s${index}`, name, use: 'text' as const })),
   ]);
-  const selected = wanted.map(({ name, type, needed }) => {
-    const place = parts.findIndex((each) => each.name === name);
-    return needed || has(name) ? `(${expressions[place + 1]})::${type}` : `null::${type}`;
-  });
-  const extra = slices.map((_, index) => `, s${index} varchar`).join('');
-  await workspace.run(
-    `create table logged (id varchar, arm varchar, score double, label varchar, ms double, status double${extra})`,
-  );
-  await reading(dataset, () =>
-    copyRows(dataset, [ids.of(expressions[0] as string), ...selected], workspace, 'logged', from),
-  );
   const [champion, candidate] = [arms.champion, arms.candidate].map(quoteLiteral);
   const rows = (
     await workspace.runAndReadAll(
@@ -180,12 +160,7 @@ async function pairUp(workspace: DuckDBConnection, { threshold = 0.5 }: Shadow, 
   await workspace.run(`create table itself as ${pairs(0, 2)} order by id`);
 }
 
-async function comparison(
-  ask: (query: string) => Promise<unknown[][]>,
-  of: string,
-  from: string,
-  alpha: number,
-): Promise<Comparison> {
+async function comparison(ask: Ask, of: string, from: string, alpha: number): Promise<Comparison> {
   const [row = []] = await ask(
     `select count(*)::double, (count(*) filter (where first <> second))::double,
      count(after - before)::double, avg(after - before), coalesce(stddev_samp(after - before), 0),
@@ -332,7 +307,7 @@ function boundedCheck(
 /** Of the disagreements that were labelled since: who was right? */
 async function judgeLabels(
   workspace: DuckDBConnection,
-  ask: (query: string) => Promise<unknown[][]>,
+  ask: Ask,
   settings: Shadow,
   { datasets }: LogsContext,
   alpha: number,
@@ -341,15 +316,11 @@ async function judgeLabels(
   if (dataset === undefined || settings.labels === undefined) return [];
   const { id = 'id', label = 'label' } = settings.labels;
   const ids = readingOfIds(dataset, id);
-  const [idColumn, labelColumn] = requireColumns(dataset, [id, label]) as [DatasetColumn, DatasetColumn];
-  const { from, expressions } = readingOf(dataset, [
-    { column: idColumn, use: 'text' },
-    { column: labelColumn, use: 'text' },
+  requireColumns(dataset, [id, label]);
+  await copyLog(workspace, 'told', dataset, [
+    { as: 'id', name: id, use: 'text', of: ids.of },
+    { as: 'label', name: label, use: 'text' },
   ]);
-  await workspace.run('create table told (id varchar, label varchar)');
-  await reading(dataset, () =>
-    copyRows(dataset, [ids.of(expressions[0] as string), expressions[1] as string], workspace, 'told', from),
-  );
   const key = (text: string): string => (ids.numeric ? withoutLeadingZeros(text) : text);
   const same = (side: string): string => `${side} = ${oneName('t.label')}`;
   const [row = []] = await ask(
@@ -379,11 +350,7 @@ async function judgeLabels(
 }
 
 /** Disagreements to be labelled, drawn by a hash of id and seed; null: there are none. */
-async function sampleOf(
-  ask: (query: string) => Promise<unknown[][]>,
-  size: number,
-  seed: number,
-): Promise<string | null> {
+async function sampleOf(ask: Ask, size: number, seed: number): Promise<string | null> {
   const rows = await ask(
     `select id, first_said, second_said, before, after from pair where first <> second order by md5(id || ${quoteLiteral(`#${seed}`)}), id limit ${size}`,
   );

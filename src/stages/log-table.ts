@@ -1,0 +1,49 @@
+import type { DuckDBConnection } from '@duckdb/node-api';
+import { readingOf, type Use } from '../data/cells.ts';
+import { requireNumbers } from '../data/numbers.ts';
+import { reading, type Dataset, type DatasetColumn } from '../data/relation.ts';
+import { readingOfTimes } from '../data/times.ts';
+import { copyRows } from '../data/workspace.ts';
+
+/** A column of a table of events. */
+export interface LogColumn {
+  /** Its name in the table. */
+  as: string;
+  /** Its name in the log. Where there is no such column the cells are null. */
+  name: string | undefined;
+  /** Times are milliseconds since 1970. */
+  use: 'text' | 'number' | 'time';
+  /** SQL of the cell, of what is written there. */
+  of?: (written: string) => string;
+}
+
+/** Copy columns of a log to a new table of a workspace, in the order of the log. @throws DataError where a number is none */
+export async function copyLog(
+  workspace: DuckDBConnection,
+  table: string,
+  dataset: Dataset,
+  wanted: readonly LogColumn[],
+): Promise<void> {
+  const parts: { as: string; column: DatasetColumn; use: Use; of(written: string): string }[] = [];
+  const numbers: DatasetColumn[] = [];
+  for (const { as, name, use, of = (written: string) => written } of wanted) {
+    const column = dataset.columns.find((each) => each.name === name);
+    if (column === undefined) continue;
+    if (use === 'number') numbers.push(column);
+    parts.push({ as, column, of, ...(use === 'time' ? await readingOfTimes(dataset, column.name) : { use }) });
+  }
+  await requireNumbers(dataset, numbers);
+  const { from, expressions } = readingOf(dataset, parts);
+  const cells = new Map(parts.map(({ as, of }, index) => [as, of(expressions[index] as string)]));
+  const typed = wanted.map(({ as, use }) => ({ as, type: use === 'text' ? 'varchar' : 'double' }));
+  await workspace.run(`create table ${table} (${typed.map(({ as, type }) => `${as} ${type}`).join(', ')})`);
+  const selected = typed.map(({ as, type }) => `(${cells.get(as) ?? 'null'})::${type}`);
+  await reading(dataset, () => copyRows(dataset, selected, workspace, table, from));
+}
+
+export type Ask = (query: string) => Promise<unknown[][]>;
+
+/** The rows that a query gives. */
+export function asking(workspace: DuckDBConnection): Ask {
+  return async (query) => (await workspace.runAndReadAll(query)).getRows();
+}
