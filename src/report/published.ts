@@ -1,4 +1,5 @@
 import { workflowArtifact, type Artifact, type Evidence, type RecordedDecision } from '../evidence/index.ts';
+import { listOf, objectOf } from './details.ts';
 import { metricRowsOf, type MetricRow } from './metrics.ts';
 
 /** A version of a model that became champion: the decision that made it so, and the evidence it was made on. */
@@ -68,23 +69,18 @@ const usualMetrics = new Map<string, readonly string[]>([
 
 /** Metrics that a policy gates on, reports or defines. It is JSON of any form. */
 function namedMetrics(policy: unknown): Set<unknown> {
-  if (typeof policy !== 'object' || policy === null) return new Set();
-  const { primary, guardrails, report, metrics } = policy as Record<string, unknown>;
-  const list = (value: unknown): unknown[] => (Array.isArray(value) ? value : []);
-  const part = (key: string, value: unknown): unknown =>
-    typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[key] : undefined;
+  const { primary, guardrails, report, metrics } = objectOf(policy);
   return new Set([
-    ...[primary, ...list(guardrails)].map((each) => part('metric', each)),
-    ...list(report),
-    ...list(metrics).map((each) => part('name', each)),
+    ...[primary, ...listOf(guardrails)].map((each) => objectOf(each)['metric']),
+    ...listOf(report),
+    ...listOf(metrics).map((each) => objectOf(each)['name']),
   ]);
 }
 
 /** The configuration the decision was made under, as the registry keeps it; empty where the text is none. */
 export function policyOf({ decision }: Published): Record<string, unknown> {
   try {
-    const value: unknown = JSON.parse(decision.policy.text);
-    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
+    return objectOf(JSON.parse(decision.policy.text));
   } catch {
     return {};
   }

@@ -1,4 +1,5 @@
 import type { Evidence } from '../evidence/index.ts';
+import { objectOf } from './details.ts';
 import { codeCell, textCell, type Cell, type Section } from './section.ts';
 
 /** More parameters than a reader looks through. */
@@ -33,8 +34,4 @@ export function trainingSection(evidence: readonly Evidence[]): Section {
     collapsed: true,
     importance: 1,
   };
-}
-
-function objectOf(value: unknown): Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : {};
 }

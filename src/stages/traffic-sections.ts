@@ -1,5 +1,6 @@
 import type { Evidence } from '../evidence/index.ts';
 import { checksSection } from '../report/checks.ts';
+import { listOf, objectOf } from '../report/details.ts';
 import { numberCell, textCell, type Section } from '../report/section.ts';
 
 /** The checks, and the steps over time. Details are plain JSON of any form. */
@@ -8,16 +9,16 @@ export function trafficSections(title: string, stepsTitle: string, evidence: Evi
 }
 
 function steps(title: string, { details }: Evidence): Section {
-  const all = list(details['steps']).map(object);
-  const names = [...new Set(all.flatMap((step) => Object.keys(object(step['failures']))))];
-  const means = [...new Set(all.flatMap((step) => Object.keys(object(step['means']))))];
+  const all = listOf(details['steps']).map(objectOf);
+  const names = [...new Set(all.flatMap((step) => Object.keys(objectOf(step['failures']))))];
+  const means = [...new Set(all.flatMap((step) => Object.keys(objectOf(step['means']))))];
   const meansAt = (step: Record<string, unknown>, name: string): string => {
-    const of = object(object(step['means'])[name]);
-    const mean = (arm: string): string => rounded(object(of[arm])['mean']);
+    const of = objectOf(objectOf(step['means'])[name]);
+    const mean = (arm: string): string => rounded(objectOf(of[arm])['mean']);
     return `${mean('candidate')} / ${mean('champion')}`;
   };
   const counts = (value: unknown): string => {
-    const { champion, candidate } = object(value);
+    const { champion, candidate } = objectOf(value);
     return `${number(candidate)} / ${number(champion)}`;
   };
   const timeOf = (ms: unknown): string => (typeof ms === 'number' ? new Date(ms).toISOString().slice(0, 19) : '');
@@ -56,7 +57,7 @@ function steps(title: string, { details }: Evidence): Section {
       textCell(timeOf(step['to'])),
       numberCell(counts(step['requests'])),
       numberCell(step['users'] === null ? '' : counts(step['users'])),
-      ...names.map((name) => numberCell(counts(object(step['failures'])[name]))),
+      ...names.map((name) => numberCell(counts(objectOf(step['failures'])[name]))),
       ...means.map((name) => numberCell(meansAt(step, name))),
       textCell(typeof step['verdict'] === 'string' ? step['verdict'] : ''),
     ]),
@@ -65,14 +66,6 @@ function steps(title: string, { details }: Evidence): Section {
     collapsed: false,
     importance: 4,
   };
-}
-
-function object(value: unknown): Record<string, unknown> {
-  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
-}
-
-function list(value: unknown): unknown[] {
-  return Array.isArray(value) ? value : [];
 }
 
 function number(value: unknown): string {

@@ -1,5 +1,6 @@
 import { shownDifference, type Evidence } from '../../evidence/index.ts';
 import { checksSection } from '../../report/checks.ts';
+import { listOf, objectOf } from '../../report/details.ts';
 import { metricName, metricValue } from '../../report/numbers.ts';
 import { numberCell, textCell, type Cell, type Section } from '../../report/section.ts';
 
@@ -11,7 +12,7 @@ export function sections(evidence: Evidence): Section[] {
 const columns = ['Metric', 'Users', 'Champion', 'Candidate', 'Change', 'Gain', 'Bounds'];
 
 function metrics({ details }: Evidence): Section {
-  const rows = list(details['metrics']).map((each) => row(String(object(each)['name']), object(each)));
+  const rows = listOf(details['metrics']).map((each) => row(String(objectOf(each)['name']), objectOf(each)));
   const analysis = details['analysis'] === 'fixed' ? 'for one look' : 'valid at every look';
   return {
     title: 'Metrics of the experiment',
@@ -24,9 +25,9 @@ function metrics({ details }: Evidence): Section {
 }
 
 function segments({ details }: Evidence): Section {
-  const rows = list(details['segments']).flatMap((each) => {
-    const { segment, metrics: of } = object(each);
-    return list(of).map((one) => row(`${String(object(one)['name'])}, ${String(segment)}`, object(one)));
+  const rows = listOf(details['segments']).flatMap((each) => {
+    const { segment, metrics: of } = objectOf(each);
+    return listOf(of).map((one) => row(`${String(objectOf(one)['name'])}, ${String(segment)}`, objectOf(one)));
   });
   return {
     title: 'Segments of the experiment: advice, never a gate',
@@ -40,7 +41,7 @@ function segments({ details }: Evidence): Section {
 
 function row(name: string, each: Record<string, unknown>): Cell[] {
   const { users, champion, candidate, delta, lower, upper, relative, unknown } = each;
-  const [a, b] = list(users);
+  const [a, b] = listOf(users);
   const counts = numberCell(`${Number(a).toLocaleString('en-US')} / ${Number(b).toLocaleString('en-US')}`);
   if (
     typeof champion !== 'number' ||
@@ -66,12 +67,4 @@ function row(name: string, each: Record<string, unknown>): Cell[] {
     numberCell(shown.delta),
     numberCell(`${shown.lower} to ${shown.upper}`),
   ];
-}
-
-function object(value: unknown): Record<string, unknown> {
-  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
-}
-
-function list(value: unknown): unknown[] {
-  return Array.isArray(value) ? value : [];
 }

@@ -1,5 +1,6 @@
 import { signed, type Evidence } from '../../evidence/index.ts';
 import { checksSection } from '../../report/checks.ts';
+import { listOf, objectOf } from '../../report/details.ts';
 import { bytes, metricValue } from '../../report/numbers.ts';
 import { numberCell, textCell, type Cell, type Section } from '../../report/section.ts';
 
@@ -10,19 +11,19 @@ export function sections(evidence: Evidence): Section[] {
 
 /** What both models cost to run. */
 function cost({ details }: Evidence): Section {
-  const { efficiency } = object(details['timings']);
-  const { size, parameters } = object(details['efficiency']);
+  const { efficiency } = objectOf(details['timings']);
+  const { size, parameters } = objectOf(details['efficiency']);
   const fixed = [
-    { title: 'Size', values: object(size), text: bytes },
-    { title: 'Parameters', values: object(parameters), text: (value: number) => value.toLocaleString('en-US') },
+    { title: 'Size', values: objectOf(size), text: bytes },
+    { title: 'Parameters', values: objectOf(parameters), text: (value: number) => value.toLocaleString('en-US') },
   ].flatMap(({ title, values: { champion, candidate }, text }) => {
     if (typeof candidate !== 'number') return [];
     const before = typeof champion === 'number' ? text(champion) : '';
     const ratio = typeof champion === 'number' && champion > 0 ? short(candidate / champion) : '';
     return [[textCell(title), numberCell(before), numberCell(text(candidate)), numberCell(ratio), numberCell('')]];
   });
-  const measured = Object.values(object(efficiency)).flatMap((each) => {
-    const { title, unit, champion, candidate, ratio, lower, upper, rowsPerSecond } = object(each);
+  const measured = Object.values(objectOf(efficiency)).flatMap((each) => {
+    const { title, unit, champion, candidate, ratio, lower, upper, rowsPerSecond } = objectOf(each);
     if (typeof title !== 'string' || typeof candidate !== 'number') return [];
     const withUnit = (value: unknown): string => (typeof value === 'number' ? `${short(value)} ${String(unit)}` : '');
     const rate = typeof rowsPerSecond === 'number' ? ` (${short(rowsPerSecond)} rows/s)` : '';
@@ -44,7 +45,7 @@ function cost({ details }: Evidence): Section {
 /** What changed data do to both models. */
 function robustness({ details }: Evidence): Section {
   const side = (value: unknown): Cell[] => {
-    const { loss, flips, fault, skipped } = object(value);
+    const { loss, flips, fault, skipped } = objectOf(value);
     if (typeof fault === 'string') return [textCell(`error: ${fault.slice(0, 120)}`), numberCell('')];
     if (typeof skipped === 'string') return [textCell(skipped), numberCell('')];
     return [
@@ -52,8 +53,8 @@ function robustness({ details }: Evidence): Section {
       numberCell(typeof flips === 'number' ? String(flips) : ''),
     ];
   };
-  const rows = list(details['robustness']).flatMap((each) => {
-    const { what, candidate, champion } = object(each);
+  const rows = listOf(details['robustness']).flatMap((each) => {
+    const { what, candidate, champion } = objectOf(each);
     return typeof what === 'string' ? [[textCell(what), ...side(champion), ...side(candidate)]] : [];
   });
   const columns = ['Data', 'Champion', 'Decisions changed', 'Candidate', 'Decisions changed'];
@@ -63,14 +64,14 @@ function robustness({ details }: Evidence): Section {
 /** What both models look at. */
 function importance({ details }: Evidence): Section {
   const drop = (value: unknown): Cell => {
-    const { drop: lost, lower } = object(value);
+    const { drop: lost, lower } = objectOf(value);
     if (typeof lost !== 'number') return numberCell('');
     return numberCell(`${metricValue(lost)}${typeof lower === 'number' && lower > 0 ? '' : ' (not shown)'}`);
   };
-  const rows = list(object(details['importance'])['features'])
+  const rows = listOf(objectOf(details['importance'])['features'])
     .slice(0, 20)
     .flatMap((each) => {
-      const { feature, candidate, champion } = object(each);
+      const { feature, candidate, champion } = objectOf(each);
       return typeof feature === 'string' ? [[textCell(feature), drop(champion), drop(candidate)]] : [];
     });
   return table('Permutation importance: what is lost without a feature', ['Feature', 'Champion', 'Candidate'], rows);
@@ -78,14 +79,6 @@ function importance({ details }: Evidence): Section {
 
 function table(title: string, columns: readonly string[], rows: readonly Cell[][]): Section {
   return { title, columns, rows, collapsed: true, importance: 2 };
-}
-
-function object(value: unknown): Record<string, unknown> {
-  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
-}
-
-function list(value: unknown): unknown[] {
-  return Array.isArray(value) ? value : [];
 }
 
 function short(value: number): string {

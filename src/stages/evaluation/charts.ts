@@ -1,4 +1,5 @@
 import type { Evidence } from '../../evidence/index.ts';
+import { listOf, objectOf } from '../../report/details.ts';
 import type { Chart, Series } from '../../report/section.ts';
 
 /** What curves, calibration and scores look like, champion beside candidate. Details are plain JSON of any form. */
@@ -33,8 +34,8 @@ function precisionCurve(details: Details): Chart {
 
 function calibration(details: Details): Chart {
   const series = models(details['calibration'], (bins) =>
-    list(bins).flatMap((bin) => {
-      const { meanScore, meanOutcome, weight } = object(bin);
+    listOf(bins).flatMap((bin) => {
+      const { meanScore, meanOutcome, weight } = objectOf(bin);
       return isNumber(meanScore) && isNumber(meanOutcome) && weight !== 0 ? [{ x: meanScore, y: meanOutcome }] : [];
     }),
   );
@@ -56,7 +57,7 @@ function scores(details: Details): Chart[] {
     x: { title: 'score', domain: [0, 1] as const },
     y: { title: 'rows', scale: 'log' as const },
     series: models(details['scoreHistogram'], (histogram) => {
-      const counts = list(object(histogram)[side]).filter(isNumber);
+      const counts = listOf(objectOf(histogram)[side]).filter(isNumber);
       return counts.flatMap((rows, bin) => [{ x: bin / counts.length, y: Math.max(rows, 0.5) }]);
     }),
   }));
@@ -67,8 +68,8 @@ type Point = { falsePositiveRate: number; recall: number; precision: number };
 
 function curves(details: Details, place: (point: Point) => { x: number; y: number }): Series[] {
   return models(details['curves'], (points) =>
-    list(points).flatMap((point) => {
-      const { falsePositiveRate, recall, precision } = object(point);
+    listOf(points).flatMap((point) => {
+      const { falsePositiveRate, recall, precision } = objectOf(point);
       return isNumber(falsePositiveRate) && isNumber(recall) && isNumber(precision)
         ? [place({ falsePositiveRate, recall, precision })]
         : [];
@@ -78,7 +79,7 @@ function curves(details: Details, place: (point: Point) => { x: number; y: numbe
 
 function models(both: unknown, points: (one: unknown) => Series['points']): Series[] {
   return ['candidate', 'champion'].flatMap((name) => {
-    const drawn = points(object(both)[name]);
+    const drawn = points(objectOf(both)[name]);
     return drawn.length === 0 ? [] : [{ name, points: drawn }];
   });
 }
@@ -95,12 +96,4 @@ function within({ name, points }: Series, until: number): Series {
 
 function isNumber(value: unknown): value is number {
   return typeof value === 'number' && Number.isFinite(value);
-}
-
-function object(value: unknown): Details {
-  return typeof value === 'object' && value !== null ? (value as Details) : {};
-}
-
-function list(value: unknown): unknown[] {
-  return Array.isArray(value) ? value : [];
 }

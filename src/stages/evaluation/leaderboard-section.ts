@@ -1,4 +1,5 @@
 import { Comparison, shownDifference, type Evidence } from '../../evidence/index.ts';
+import { listOf, objectOf } from '../../report/details.ts';
 import { intervalLevel } from '../../report/headline.ts';
 import { metricName, metricValue } from '../../report/numbers.ts';
 import { codeCell, intervalCell, numberCell, textCell, type Cell, type Section } from '../../report/section.ts';
@@ -9,8 +10,8 @@ const isComparison = validatorOf<Comparison>(Comparison);
 
 /** The candidates there were, the best first, and which of them was judged. Details are plain JSON of any form. */
 export function leaderboardSection({ details }: Pick<Evidence, 'details'>): Section {
-  const { metric, places } = (details['selection'] ?? {}) as { metric?: unknown; places?: unknown };
-  const known = Array.isArray(places) ? places.filter(isPlace) : [];
+  const { metric, places } = objectOf(details['selection']);
+  const known = listOf(places).filter(isPlace);
   const compared = known.flatMap(({ comparison }) => (isComparison(comparison) ? [comparison] : []));
   const gain = (place: Place): number => (isComparison(place.comparison) ? place.comparison.delta : -Infinity);
   const rows = known.toSorted(
@@ -53,7 +54,6 @@ function gainCells(comparison: Comparison | undefined): Cell[] {
 }
 
 function isPlace(value: unknown): value is Place {
-  if (typeof value !== 'object' || value === null) return false;
-  const { uri, sha256, value: number } = value as Partial<Place>;
+  const { uri, sha256, value: number } = objectOf(value);
   return typeof uri === 'string' && typeof sha256 === 'string' && (number === null || typeof number === 'number');
 }

@@ -1,15 +1,12 @@
 import type { Evidence } from '../../evidence/index.ts';
 import { checksSection } from '../../report/checks.ts';
+import { listOf, objectOf } from '../../report/details.ts';
 import { numberCell, textCell, type Section } from '../../report/section.ts';
 
 /** The checks, and the differences as a whole and by slice. Details are plain JSON of any form. */
 export function sections(evidence: Evidence): Section[] {
-  const list = evidence.details['comparisons'];
-  const rows = (Array.isArray(list) ? list : []).map((each: unknown) => {
-    const { of, pairs, disagreements, share, lower, upper, shift, latencyRatio } = (each ?? {}) as Record<
-      string,
-      unknown
-    >;
+  const rows = listOf(evidence.details['comparisons']).map((each) => {
+    const { of, pairs, disagreements, share, lower, upper, shift, latencyRatio } = objectOf(each);
     const percent = (value: unknown): string => (typeof value === 'number' ? `${(100 * value).toFixed(2)}%` : '');
     return [
       textCell(typeof of === 'string' ? of : ''),
