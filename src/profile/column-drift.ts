@@ -1,3 +1,4 @@
+import { classText } from '../data/class-text.ts';
 import { normalCdf } from '../statistics/distributions.ts';
 import { countsOf, edgesWithAtoms, innerEdges, quantile, sizeOf, type Sample } from './bins.ts';
 import { withSameNumbers } from './same-numbers.ts';
@@ -33,6 +34,37 @@ export interface CategoricalValues {
 }
 
 export type ColumnValues = NumericValues | CategoricalValues;
+
+/** The values of rows of a column of numbers. @param values NaN where there is none */
+export function numericValues(values: Float64Array): NumericValues {
+  const found: NumericValues = {
+    kind: 'number',
+    sorted: values.filter(Number.isFinite).sort(),
+    missing: 0,
+    infinite: { negative: 0, positive: 0 },
+  };
+  for (const value of values) {
+    if (Number.isNaN(value)) found.missing += 1;
+    else if (value === Infinity) found.infinite.positive += 1;
+    else if (value === -Infinity) found.infinite.negative += 1;
+  }
+  return found;
+}
+
+/** The values of rows of a column of texts; classes of one name, such as 1 and 1.0, are one. @param values null where there is none */
+export function categoricalValues(values: Iterable<string | null>): CategoricalValues {
+  const counts = new Map<string, number>();
+  let missing = 0;
+  for (const value of values) {
+    if (value === null) {
+      missing += 1;
+      continue;
+    }
+    const name = classText(value);
+    counts.set(name, (counts.get(name) ?? 0) + 1);
+  }
+  return { kind: 'category', counts, missing };
+}
 
 /** Raw measures, in the conventions of scipy and numpy: see docs/drift.md. Null where a measure is not of this kind of column. */
 export interface DriftMeasures {

@@ -6,14 +6,19 @@ import { DataError, UsageError } from '../../errors.ts';
 import { buildEvidence, type Check, type Evidence, type RegistryHistory } from '../../evidence/index.ts';
 import { readShards } from '../../model/shards.ts';
 import { monitoredOf, type Batch } from '../../monitor/schema.ts';
-import { presentOf, type CategoricalValues, type ColumnValues } from '../../profile/column-drift.ts';
+import {
+  categoricalValues,
+  numericValues,
+  presentOf,
+  type CategoricalValues,
+  type ColumnValues,
+} from '../../profile/column-drift.ts';
 import { distinctNumbers } from '../../profile/same-numbers.ts';
 import { defaultDriftLimits, driftOf } from '../../profile/drift.ts';
 import { wilson } from '../../statistics/proportions.ts';
 import { version } from '../../version.ts';
 import { prepareOut, writeEvidence } from '../gate/output.ts';
 import type { Workspace } from '../workspace.ts';
-import { categoricalValues, numericValues } from './column-values.ts';
 import { championNow, predictWithChampion } from './champion-predictions.ts';
 import { hasColumn, idsIn, numbersOf, rowsOf, textsOf, withLogs } from './logs.ts';
 

@@ -7,11 +7,10 @@ import type { ChampionBaseline, DriftSeen, WindowRecord } from '../../monitor/re
 import { positionsIn, type Window } from '../../monitor/windows.ts';
 import { onGrid } from '../../profile/profile-values.ts';
 import { compareColumn, defaultDriftLimits } from '../../profile/drift.ts';
-import type { ColumnValues } from '../../profile/column-drift.ts';
+import { categoricalValues, numericValues, type ColumnValues } from '../../profile/column-drift.ts';
 import { comparableColumns } from '../../stages/data/drift-columns.ts';
 import type { Workspace } from '../workspace.ts';
 import { canonicalClass, confidenceOf } from './baseline.ts';
-import { categoricalValues, numericValues } from './column-values.ts';
 import { hasColumn, idsIn, numbersOf, rowsOf, textsOf } from './logs.ts';
 import { withReference } from './reference.ts';
 import type { MonitorSettings } from './settings.ts';

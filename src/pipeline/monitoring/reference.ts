@@ -3,13 +3,12 @@ import type { Dataset } from '../../data/dataset.ts';
 import { categoriesOfColumn, numbersOfColumn } from '../../profile/profile-values.ts';
 import { columnOf, profiledData, type ProfiledData } from '../../profile/profiled-data.ts';
 import { readProfile } from '../../profile/read-profile.ts';
-import type { ColumnValues } from '../../profile/column-drift.ts';
+import { categoricalValues, numericValues, type ColumnValues } from '../../profile/column-drift.ts';
 import type { ComparableColumn, Side } from '../../stages/data/drift-columns.ts';
 import { championsData } from '../gate/champion-profiles.ts';
 import { openRegistry } from '../open-registry.ts';
 import { inside, type Workspace } from '../workspace.ts';
 import { isProfile } from '../../config/index.ts';
-import { categoricalValues, numericValues } from './column-values.ts';
 import { numbersOf, textsOf, withLogs } from './logs.ts';
 
 /** What production is compared with: rows, or a profile of them. */

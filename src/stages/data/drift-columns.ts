@@ -9,6 +9,7 @@ import { numbersSpelled, type SpelledNumbers } from '../../data/numbers.ts';
 import { isNested, isNumeric } from '../../data/types.ts';
 import { DataError } from '../../errors.ts';
 import {
+  numericValues,
   presentOf,
   type CategoricalValues,
   type ColumnValues,
@@ -238,22 +239,6 @@ function profiledNumbers(side: ProfiledData, name: string, shift: number, single
     missing: column.missing,
     infinite: { negative: 0, positive: 0 },
   };
-}
-
-/** @param values NaN where there is none */
-function numericValues(values: Float64Array): NumericValues {
-  const found: NumericValues = {
-    kind: 'number',
-    sorted: values.filter(Number.isFinite).sort(),
-    missing: 0,
-    infinite: { negative: 0, positive: 0 },
-  };
-  for (const value of values) {
-    if (Number.isNaN(value)) found.missing += 1;
-    else if (value === Infinity) found.infinite.positive += 1;
-    else if (value === -Infinity) found.infinite.negative += 1;
-  }
-  return found;
 }
 
 async function categories(
