@@ -61,12 +61,10 @@ export async function overrideHold(
   );
   const subject = { model: workspace.model, config: workspace.modelConfig, identity };
   const approvals = await readApprovals(workspace, candidate, input);
-  const context = {
-    ...(await actOf(workspace, input)),
-    approvals,
-    ...(input.version === undefined ? {} : { version: input.version }),
-  };
-  const result = await perform(workspace, registry, input.record, (view) => override(subject, evidence, view, context));
+  const extra = { approvals, ...(input.version === undefined ? {} : { version: input.version }) };
+  const result = await perform(workspace, input, registry, (view, act) =>
+    override(subject, evidence, view, { ...act, ...extra }),
+  );
   await discardAllEvidence(workspace);
   for (const each of evidence) await writeEvidence(workspace, each);
   await writeDecision(workspace, { ...result, evidence });
@@ -75,10 +73,10 @@ export async function overrideHold(
 
 /** Make an earlier version champion again. @param to a version, or `previous` @throws UsageError, RegistryError */
 export async function rollBack(workspace: Workspace, input: ActInput & { to: string }): Promise<PromoteResult> {
-  const act = await actOf(workspace, input);
   const subject = { model: workspace.model, config: workspace.modelConfig };
-  const registry = await openRegistry(workspace);
-  return perform(workspace, registry, input.record, (view) => rollback(subject, input.to, view, act));
+  return perform(workspace, input, await openRegistry(workspace), (view, act) =>
+    rollback(subject, input.to, view, act),
+  );
 }
 
 /** Put a version, by default the champion, into one of the team's environments. @throws UsageError, ConfigError, RegistryError */
@@ -88,7 +86,6 @@ export async function assignEnvironment(
 ): Promise<PromoteResult> {
   const { environment, version } = input;
   const rule = environmentRule(workspace.config, environment);
-  const act = await actOf(workspace, input);
   const registry = await openRegistry(workspace);
   const recorded = await recordedEvidence(registry, workspace.model, version, rule.evidence ?? []);
   const evidence = [...(rule.evidence === undefined ? [] : await readEvidence(workspace)), ...recorded];
@@ -96,9 +93,9 @@ export async function assignEnvironment(
   const subject = { model, config, environment, rule, ...(version === undefined ? {} : { version }) };
   return perform(
     workspace,
+    input,
     registry,
-    input.record,
-    (view) => {
+    (view, act) => {
       const decision = assign(subject, evidence, view, act);
       warnOfRolledBack(workspace, decision, view);
       return decision;
@@ -120,10 +117,8 @@ export async function emptyEnvironment(
   workspace: Workspace,
   input: ActInput & { environment: string },
 ): Promise<PromoteResult> {
-  const act = await actOf(workspace, input);
   const subject = { model: workspace.model, environment: input.environment };
-  const registry = await openRegistry(workspace);
-  return perform(workspace, registry, input.record, (view) => unassign(subject, view, act));
+  return perform(workspace, input, await openRegistry(workspace), (view, act) => unassign(subject, view, act));
 }
 
 /** What the registry has of these kinds on a version, by default the champion. */
@@ -150,10 +145,10 @@ export async function deprecateVersion(
   workspace: Workspace,
   input: ActInput & { version: string },
 ): Promise<PromoteResult> {
-  const act = await actOf(workspace, input);
   const subject = { model: workspace.model, config: workspace.modelConfig };
-  const registry = await openRegistry(workspace);
-  return perform(workspace, registry, input.record, (view) => deprecate(subject, input.version, view, act));
+  return perform(workspace, input, await openRegistry(workspace), (view, act) =>
+    deprecate(subject, input.version, view, act),
+  );
 }
 
 /**
@@ -164,12 +159,13 @@ export async function waiveCheck(
   workspace: Workspace,
   input: ActInput & { check: string; until: string },
 ): Promise<PromoteResult> {
-  const act = await actOf(workspace, input);
-  const { model, modelConfig: config } = workspace;
-  const waiver = { check: input.check, until: endOf(input.until, act.now) };
+  const { check, until } = input;
+  const subject = { model: workspace.model, config: workspace.modelConfig };
   const registry = await openRegistry(workspace);
-  await refuseUnknownCheck(workspace, registry, input.check);
-  return perform(workspace, registry, input.record, (view) => waive({ model, config }, waiver, view, act));
+  await refuseUnknownCheck(workspace, registry, check);
+  return perform(workspace, input, registry, (view, act) =>
+    waive(subject, { check, until: endOf(until, act.now) }, view, act),
+  );
 }
 
 /** A day lasts to its end. */
@@ -213,23 +209,17 @@ async function refuseUnknownCheck(workspace: Workspace, registry: Registry, chec
   });
 }
 
-async function actOf(
-  workspace: Workspace,
-  { now = () => new Date(), source, actor, by, reason, record }: ActInput,
-): Promise<Act> {
-  const here = await sourceHere(workspace, source, record ? [] : null);
-  return { now: now(), source: here, actor, by: by ?? actor, reason };
-}
-
 /** Look first: what would become champion must be there, byte for byte. Then record, unless this is a rehearsal. */
 async function perform(
   workspace: Workspace,
+  { now = () => new Date(), source, actor, by = actor, reason, record }: ActInput,
   registry: Registry,
-  record: boolean,
-  decide: (view: RegistryHistory) => Decision,
+  decide: (view: RegistryHistory, act: Act) => Decision,
   evidence: readonly Evidence[] = [],
 ): Promise<PromoteResult> {
-  const planned = decide(await registry.view(workspace.model));
+  const here = await sourceHere(workspace, source, record ? [] : null);
+  const act = { now: now(), source: here, actor, by, reason };
+  const planned = decide(await registry.view(workspace.model), act);
   if (planned.outcome === 'promote') await verifyArtifacts(workspace, planned.to);
   if (!record) {
     const status = isRecorded(planned)
@@ -248,8 +238,8 @@ async function perform(
   const recorded = await registry.record({
     model: workspace.model,
     decide: (view) => {
-      const now = decide(view);
-      if (isDeepStrictEqual(now.to?.artifacts, planned.to?.artifacts)) return now;
+      const decided = decide(view, act);
+      if (isDeepStrictEqual(decided.to?.artifacts, planned.to?.artifacts)) return decided;
       throw new RegistryError({
         found:
           'another decision was recorded in the meantime, so the checked version is no longer the one that would become champion',
