@@ -60,15 +60,16 @@ export function readInferRequest(
   if (!Array.isArray(body['inputs'])) throw new RequestError({ found: 'The body has no array of inputs' });
   const given = body['inputs'] as unknown[];
   const names = given.map((input) => (isObject(input) ? input['name'] : undefined));
-  const expected = model.inputs.map(({ name }) => name).join(', ');
+  const refused = (found: string): RequestError =>
+    new RequestError({ found, expected: model.inputs.map(({ name }) => name).join(', ') });
   const unknown = names.find((name) => !model.inputs.some((input) => input.name === name));
   if (names.length > 0 && (unknown !== undefined || names.includes(undefined))) {
-    throw new RequestError({ found: `Unknown input ${quote(unknown)}`, expected });
+    throw refused(`Unknown input ${quote(unknown)}`);
   }
-  if (new Set(names).size < names.length) throw new RequestError({ found: 'An input is given twice', expected });
+  if (names.length > 1 && new Set(names).size < names.length) throw refused('An input is given twice');
   const inputs = model.inputs.map((input) => {
     const found = given[names.indexOf(input.name)];
-    if (!isObject(found)) throw new RequestError({ found: `Input ${quote(input.name)} is missing`, expected });
+    if (!isObject(found)) throw refused(`Input ${quote(input.name)} is missing`);
     return readInput(found, input);
   });
   sameRows(inputs);
@@ -76,27 +77,25 @@ export function readInferRequest(
 }
 
 function readInput(given: Record<string, unknown>, expected: TensorMetadata): Tensor {
-  const name = expected.name;
-  const where = `Input ${quote(name)}`;
+  const { name } = expected;
+  const refused = (found: string, wanted: string): RequestError =>
+    new RequestError({ found: `Input ${quote(name)} ${found}`, expected: wanted });
   const { datatype } = given;
   if (!isDatatype(datatype) || !accepts(expected.datatype, datatype)) {
-    throw new RequestError({ found: `${where} has datatype ${quote(datatype)}`, expected: expected.datatype });
+    throw refused(`has datatype ${quote(datatype)}`, expected.datatype);
   }
   const shape = readShape(given['shape']);
   if (shape === undefined || !shapeFits(shape, expected.shape)) {
     const found = shape === undefined ? 'no valid shape' : `shape ${describeShape(shape)}`;
-    throw new RequestError({ found: `${where} has ${found}`, expected: describeShape(expected.shape) });
+    throw refused(`has ${found}`, describeShape(expected.shape));
   }
   const count = elementCount(shape);
   if (!Number.isSafeInteger(count) || count === 0) {
-    throw new RequestError({ found: `${where} has shape ${describeShape(shape)}`, expected: 'at least one row' });
+    throw refused(`has shape ${describeShape(shape)}`, 'at least one row');
   }
   const data = readElements(given['data'], expected.datatype, count);
   if (typeof data === 'string') {
-    throw new RequestError({
-      found: `${where} ${data}`,
-      expected: `${count} of ${expected.datatype} for shape ${describeShape(shape)}`,
-    });
+    throw refused(data, `${count} of ${expected.datatype} for shape ${describeShape(shape)}`);
   }
   return { name, datatype: expected.datatype, shape, data };
 }

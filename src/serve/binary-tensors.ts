@@ -53,6 +53,7 @@ export function withBinaryData(body: unknown, bytes: Buffer): unknown {
 /** Which outputs a request wants in bytes. */
 export function wantsBinary(body: unknown): (output: string) => boolean {
   const byDefault = parametersOf(body)['binary_data_output'] === true;
+  if (isJson(body) && body['outputs'] === undefined) return () => byDefault;
   const asked = new Map(listOf(body, 'outputs').map((output) => [output['name'], parametersOf(output)['binary_data']]));
   return (output) => {
     const own = asked.get(output);

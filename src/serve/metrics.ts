@@ -11,14 +11,17 @@ const bounds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5,
 
 export function serverMetrics(): ServerMetrics {
   const byStatus = new Map<number, number>();
-  const buckets = new Array<number>(bounds.length).fill(0);
+  /** Requests between a bound and the one before it; the last are above all. */
+  const buckets = new Array<number>(bounds.length + 1).fill(0);
   let [count, sum, runs, batchedRequests, batchedRows] = [0, 0, 0, 0, 0];
   return {
     answered(status, seconds) {
       byStatus.set(status, (byStatus.get(status) ?? 0) + 1);
       count += 1;
       sum += seconds;
-      for (const [index, bound] of bounds.entries()) if (seconds <= bound) buckets[index] = (buckets[index] ?? 0) + 1;
+      let bucket = 0;
+      while (bucket < bounds.length && seconds > (bounds[bucket] as number)) bucket += 1;
+      buckets[bucket] = (buckets[bucket] as number) + 1;
     },
     ran(requests, rows) {
       runs += 1;
@@ -29,13 +32,14 @@ export function serverMetrics(): ServerMetrics {
       const { rss } = process.memoryUsage();
       const { user, system } = process.cpuUsage();
       const name = 'contender_request_duration_seconds';
+      let within = 0;
       return [
         '# HELP contender_requests_total Inference requests by status.',
         '# TYPE contender_requests_total counter',
         ...[...byStatus].map(([status, total]) => `contender_requests_total{status="${status}"} ${total}`),
         `# HELP ${name} From the request to its answer.`,
         `# TYPE ${name} histogram`,
-        ...bounds.map((bound, index) => `${name}_bucket{le="${bound}"} ${buckets[index]}`),
+        ...bounds.map((bound, index) => `${name}_bucket{le="${bound}"} ${(within += buckets[index] as number)}`),
         `${name}_bucket{le="+Inf"} ${count}`,
         `${name}_sum ${sum}`,
         `${name}_count ${count}`,

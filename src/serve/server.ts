@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyReply } from 'fastify';
 import { StagingError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { LocalArtifact, Opened } from '../model/artifact.ts';
-import { readInferRequest, RequestError, type ModelMetadata } from '../protocol/index.ts';
+import { readInferRequest, RequestError, type ModelMetadata, type Tensor } from '../protocol/index.ts';
 import { version } from '../version.ts';
 import { batched, type BatchSettings } from './batching.ts';
 import { readJsonBodies, sendTensors, serverLimits } from './http.ts';
@@ -111,18 +111,22 @@ async function createApp(
       inFlight += 1;
       if (state.draining) reply.header('connection', 'close'); // so that nobody asks over it just when it is closed
       const started = performance.now();
-      reply.raw.once('close', () => {
+      reply.raw.on('close', () => {
         inFlight -= 1;
         metrics.answered(reply.raw.headersSent ? reply.statusCode : 499, (performance.now() - started) / 1000);
       });
       done();
     };
-    app.post<Params>(`${base}/infer`, { onRequest }, async (request, reply) => {
-      if (!served(request.params, reply)) return reply;
+    app.post<Params>(`${base}/infer`, { onRequest }, (request, reply) => {
+      if (!served(request.params, reply)) return;
       const { id, inputs, outputs } = readInferRequest(request.body, model);
-      const tensors = await infer(inputs);
-      const wanted = outputs === null ? tensors : tensors.filter((tensor) => outputs.includes(tensor.name));
-      return sendTensors(request, reply, { model: name, tensors: wanted, id });
+      const answer = (all: Tensor[]): void => {
+        const tensors = outputs === null ? all : all.filter((tensor) => outputs.includes(tensor.name));
+        sendTensors(request, reply, { model: name, tensors, id });
+      };
+      infer(inputs)
+        .then(answer)
+        .catch((error: unknown) => reply.send(error));
     });
   }
 

@@ -218,7 +218,7 @@ async function createApp(
     try {
       const { answer: tensors, said } = await answerFor(models[arm], request);
       finish(200, said);
-      return await sendTensors(request, reply, tensors);
+      return sendTensors(request, reply, tensors);
     } catch (error) {
       const status = error instanceof RequestError ? 400 : 500;
       if (status === 500) log.warning(`The ${arm} failed: ${error instanceof Error ? error.message : String(error)}`);

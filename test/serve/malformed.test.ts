@@ -9,7 +9,7 @@ import { fixture } from '../support/project.ts';
 
 /* Requests that are wrong in every way a client can be wrong, thrown at the server. The seed fixes them; MALFORMED_REQUESTS says how many. */
 
-const count = Number(process.env['MALFORMED_REQUESTS'] ?? 1500);
+const count = Number(process.env['MALFORMED_REQUESTS'] ?? 10_000);
 const path = '/v2/models/m/infer';
 const valid = JSON.stringify({
   id: 'seven',
