@@ -12,6 +12,7 @@ const leaves = [
   'entries.ts',
   'file-digest.ts',
   'make-folder.ts',
+  'object-address.ts',
   'probabilities.ts',
   'process-owner.ts',
   'validator.ts',

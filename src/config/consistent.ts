@@ -1,5 +1,5 @@
 import { labelColumns, roleOf } from './columns.ts';
-import { howToFetch } from './elsewhere.ts';
+import { addressFault, howToFetch } from './elsewhere.ts';
 import type { Problem } from './explain.ts';
 import type { Config, Model, Environment } from './schema.ts';
 import { nearest } from './suggest.ts';
@@ -76,13 +76,20 @@ function featuresProblems({ columns }: Model): Problem[] {
 function elsewhereProblems({ candidate, champion, data }: Model): Problem[] {
   const pathOf = (reference: typeof champion): unknown =>
     typeof reference === 'object' ? ('uri' in reference ? reference.uri : reference.predictions) : reference;
-  const named: [string, string, unknown][] = [
-    ...[candidate].flat().map((each): [string, string, unknown] => ['', 'candidate', pathOf(each)]),
-    ['', 'champion', pathOf(champion)],
-    ...Object.entries(data).map(([key, value]): [string, string, unknown] => ['/data', key, value]),
+  const faultOf = (reference: typeof champion): typeof addressFault =>
+    typeof reference === 'object' && 'predictions' in reference ? howToFetch : addressFault;
+  const named: [string, string, unknown, typeof addressFault][] = [
+    ...[candidate].flat().map((each): (typeof named)[number] => ['', 'candidate', pathOf(each), faultOf(each)]),
+    ['', 'champion', pathOf(champion), faultOf(champion)],
+    ...Object.entries(data).map(([key, value]): (typeof named)[number] => [
+      '/data',
+      key,
+      value,
+      ['evaluation', 'reference', 'current'].includes(key) ? addressFault : howToFetch,
+    ]),
   ];
-  return named.flatMap(([pointer, key, path]) => {
-    const fetched = typeof path === 'string' ? howToFetch(path) : null;
+  return named.flatMap(([pointer, key, path, faultIn]) => {
+    const fetched = typeof path === 'string' ? faultIn(path) : null;
     if (fetched === null) return [];
     return [{ pointer, key, message: `${key} is ${JSON.stringify(path)}: ${fetched.found}. ${fetched.remedy}` }];
   });

@@ -1,8 +1,11 @@
 import { existsSync } from 'node:fs';
+import { objectAddress, objectForms, objectStore } from '../object-address.ts';
 
 const commands: Readonly<Record<string, string>> = {
   s3: 'aws s3 cp',
   gs: 'gcloud storage cp',
+  hf: 'hf download',
+  oci: 'oras pull',
   gcs: 'gcloud storage cp',
   az: 'az storage copy',
   abfs: 'azcopy copy',
@@ -12,7 +15,16 @@ const commands: Readonly<Record<string, string>> = {
   dbfs: 'databricks fs cp',
 };
 
-/** How to fetch what a path names that no file is: an address of a store, or a pointer of DVC. Null for any other path. */
+/** What is wrong with an address of a model or of data that are to be fetched; null for one that can be, and for a path. */
+export function addressFault(address: string): { found: string; remedy: string } | null {
+  const uri = address.replace(/#sha256=[0-9a-f]{64}$/u, '');
+  const store = objectStore(uri);
+  if (store === null) return howToFetch(uri);
+  if (objectAddress(uri) !== null) return null;
+  return { found: `this is no address of ${store}`, remedy: `Write it as ${objectForms[store]}` };
+}
+
+/** How to fetch what a path names where only a file is read: an address of a store, or a pointer of DVC. Null for any other path. */
 export function howToFetch(path: string): { found: string; remedy: string } | null {
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//iu.exec(path)?.[1]?.toLowerCase();
   const command = scheme === undefined ? undefined : commands[scheme];

@@ -16,7 +16,10 @@ const Threshold = Type.Union([Type.Number(), Type.Array(Type.Number(), { minItem
 
 export const ModelReference = Type.Union(
   [
-    Type.String({ minLength: 1, description: 'a path in the workspace, an https URL, or registry' }),
+    Type.String({
+      minLength: 1,
+      description: 'a path in the workspace, an address (https, s3, gs, hf, oci), or registry',
+    }),
     Type.Object(
       {
         uri: Type.String({ minLength: 1 }),
@@ -43,7 +46,7 @@ export const ModelReference = Type.Union(
       strict,
     ),
   ],
-  { description: 'a path, an https URL, registry, {uri, sha256} or {predictions: file}' },
+  { description: 'a path, an address (https, s3, gs, hf, oci), registry, {uri, sha256} or {predictions: file}' },
 );
 export type ModelReference = Static<typeof ModelReference>;
 
@@ -146,7 +149,7 @@ export const Data = Type.Object(
     evaluation: Type.String({
       minLength: 1,
       description:
-        'CSV, JSONL or Parquet with labels: a file, a folder or wildcard of files, or an https URL that ends in #sha256=<digest>',
+        'CSV, JSONL or Parquet with labels: a file, a folder or wildcard of files, or an address (https, s3, gs, hf, oci) that ends in #sha256=<digest>',
     }),
     reference: Type.Optional(
       Type.String({
@@ -304,7 +307,7 @@ export const Model = Type.Object(
     task: Task,
     candidate: Type.Union([ModelReference, Type.Array(ModelReference, { minItems: 2, maxItems: mostCandidates })], {
       description:
-        'a path, an https URL, {uri, sha256} or {predictions: file}; a list of them, or a path with * and ?, of which the best by the primary metric is judged',
+        'a path, an address (https, s3, gs, hf, oci), {uri, sha256} or {predictions: file}; a list of them, or a path with * and ?, of which the best by the primary metric is judged',
     }),
     champion: Type.Optional(ModelReference),
     columns: Columns,

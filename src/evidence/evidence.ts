@@ -10,7 +10,10 @@ export const Sha256 = Type.String({ pattern: '^[0-9a-f]{64}$' });
 export const Artifact = Type.Object(
   {
     role: Type.Enum(['model', 'image', 'predictions']),
-    uri: Type.String({ description: 'git:<commit>:<path>, an https URL, file:<path>, docker:<image>' }),
+    uri: Type.String({
+      description:
+        'git:<commit>:<path>, an https URL, an object of a store (s3, gs, hf, oci), file:<path>, docker:<image>',
+    }),
     sha256: Sha256,
     size: Type.Integer({ minimum: 0, description: 'bytes' }),
     reading: Type.Optional(

@@ -140,7 +140,7 @@ function rangeStart(response: Response): number | null {
 }
 
 /** What the server asks for in retry-after, in milliseconds. */
-function pauseOf(response: Response): number {
+export function pauseOf(response: Response): number {
   const seconds = Number(response.headers.get('retry-after') ?? 0);
   return Number.isFinite(seconds) && seconds > 0 ? Math.min(longestPauseMs, 1000 * seconds) : 0;
 }
@@ -152,6 +152,6 @@ async function sizeOf(path: string): Promise<number> {
   );
 }
 
-function faultOf(url: URL, found: string): { found: string; where: string; remedy: string } {
+export function faultOf(url: URL, found: string): { found: string; where: string; remedy: string } {
   return { found, where: withoutQuery(url), remedy: 'Check the address and that it can be reached from here' };
 }

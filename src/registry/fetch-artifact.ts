@@ -1,10 +1,12 @@
 import { join } from 'node:path';
 import { RegistryError } from '../errors.ts';
 import { addressOfFile, workflowArtifact, type Artifact, type WorkflowArtifact } from '../evidence/index.ts';
+import { isPinned, objectAddress, objectUri } from '../object-address.ts';
 import { chosenFile } from './archive.ts';
 import { cacheFolder, trimCache } from './artifact-cache.ts';
-import { fetchInto, fileName, sourceOf, type Source, type Wanted } from './fetch-files.ts';
+import { fetchInto, fileName, objectSource, sourceOf, type Source, type Wanted } from './fetch-files.ts';
 import { withoutQuery } from './hops.ts';
+import { openObject } from './objects/open.ts';
 import { releaseAddress } from './release-asset.ts';
 import { explained, storedArtifact, UnavailableArtifact, type ArtifactAccess } from './workflow-artifact.ts';
 
@@ -46,13 +48,13 @@ export async function fetchArtifact(
 /** Bytes that a person named. */
 export interface NamedModel {
   uri: string;
-  /** May be left out of an artifact of a workflow run, which never changes: GitHub states the digest of its archive. */
+  /** May be left out where the address vouches for the bytes: of an artifact of a workflow run, or of a manifest by its digest. */
   sha256: string | undefined;
 }
 
 export interface FetchedModel {
   path: string;
-  /** The address it came from, the file in an archive named. */
+  /** The address it came from, the file in an archive named, and the version of an object in a store. */
   uri: string;
 }
 
@@ -66,16 +68,21 @@ export function fetchNamed(
   return fetchFrom(repository, { ...model, role: 'model', size: 0 }, folder, options);
 }
 
-/** The same for data at an address. @returns the absolute path of the file @throws RegistryError */
-export function fetchData(
+/** The same for data at an address, whose query may be a secret. @throws RegistryError */
+export async function fetchData(
   repository: string,
-  url: URL,
+  address: string,
   sha256: string,
   folder: string,
   options: FetchOptions,
-): Promise<string> {
+): Promise<FetchedModel> {
+  if (objectAddress(address) !== null) {
+    return fetchFrom(repository, { role: 'data', uri: address, sha256, size: 0 }, folder, options);
+  }
+  const url = new URL(address);
   const wanted: Wanted = { role: 'data', uri: withoutQuery(url), sha256, size: 0 };
-  return fetchKept(folder, { address: { url }, path: url.pathname }, repository, wanted, options);
+  const path = await fetchKept(folder, { address: { url }, path: url.pathname }, repository, wanted, options);
+  return { path, uri: wanted.uri };
 }
 
 async function fetchFrom(
@@ -84,6 +91,16 @@ async function fetchFrom(
   folder: string,
   options: FetchOptions,
 ): Promise<FetchedModel> {
+  const object = objectAddress(wanted.uri);
+  if (object !== null && !isPinned(object)) {
+    // Which version it is now must be known, be the bytes kept or not: it is what is recorded.
+    const opened = await openObject(object, options.signal);
+    const uri = objectUri(opened.object);
+    return {
+      path: await fetchKept(folder, objectSource(opened.object, opened), repository, { ...wanted, uri }, options),
+      uri,
+    };
+  }
   const artifact = workflowArtifact(wanted.uri);
   if (artifact === null) {
     return { path: await fetchKept(folder, sourceOf(wanted.uri), repository, wanted, options), uri: wanted.uri };
@@ -137,7 +154,7 @@ async function fetchKept(
   options: FetchOptions,
 ): Promise<string> {
   const { sha256 } = wanted;
-  const keep = 'address' in source && sha256 !== undefined && options.fresh !== true;
+  const keep = ('address' in source || 'object' in source) && sha256 !== undefined && options.fresh !== true;
   const cache = keep ? await cacheFolder(sha256) : null;
   if (cache === null) return fetchInto(folder, source, repository, wanted, options);
   const path = await fetchInto(cache, source, repository, wanted, options);

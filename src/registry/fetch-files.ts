@@ -3,6 +3,7 @@ import { basename, dirname, join, posix } from 'node:path';
 import { ModelError, RegistryError } from '../errors.ts';
 import type { Artifact } from '../evidence/index.ts';
 import { fileDigest } from '../file-digest.ts';
+import { objectAddress, objectForms, objectStore, objectUri, type ObjectAddress } from '../object-address.ts';
 import { externalLocations, localModel } from '../model/artifact.ts';
 import { unpack } from './archive.ts';
 import { committedPlace } from './artifact-uri.ts';
@@ -10,6 +11,8 @@ import { extractCommitted } from './committed-file.ts';
 import { download, RefusedDownload } from './download.ts';
 import { openRepository } from './git/repository.ts';
 import type { Address } from './hops.ts';
+import { besideObject, explainedRefusal, openObject } from './objects/open.ts';
+import type { OpenedObject } from './objects/opened.ts';
 import { assetName, isReleaseAddress, releaseAsset } from './release-asset.ts';
 import type { ArtifactAccess } from './workflow-artifact.ts';
 
@@ -18,7 +21,7 @@ const maximumBytes = 4 * 1024 ** 3;
 
 /** What is to be had: `sha256` is not known of what only its archive vouches for, `size` 0 where nobody stated it. */
 export interface Wanted {
-  role: Artifact['role'] | 'archive' | 'data';
+  role: Artifact['role'] | 'archive' | 'data' | 'layer';
   uri: string;
   sha256: string | undefined;
   size: number;
@@ -47,6 +50,7 @@ export async function fetchInto(
     await mkdir(dirname(to), { recursive: true });
     const partial = `${to}.part`;
     if ('address' in from) await downloadFrom(from.address, partial, limit, options);
+    else if ('object' in from) await downloadObject(from, partial, limit, options);
     else {
       const extracted =
         'archive' in from
@@ -105,6 +109,26 @@ async function downloadFrom(address: Address, to: string, limit: number, options
   }
 }
 
+/** What an address of a store vouches for is verified whatever else is: it may be all that is known. */
+async function downloadObject(
+  { object, opened }: Extract<Source, { object: ObjectAddress }>,
+  to: string,
+  limit: number,
+  { signal }: ArtifactAccess,
+): Promise<void> {
+  const ready = opened ?? (await openObject(object, signal));
+  const uri = objectUri(ready.object);
+  try {
+    await download(ready.address, to, { limit, signal });
+  } catch (error) {
+    throw explainedRefusal(error, ready, uri);
+  }
+  const found = ready.sha256 === undefined ? undefined : await fileDigest(to);
+  if (found === ready.sha256) return;
+  await rm(to, { force: true });
+  throw otherBytes({ role: 'layer', uri, sha256: ready.sha256, size: 0 }, found ?? '');
+}
+
 async function exists(path: string): Promise<boolean> {
   return stat(path).then(
     () => true,
@@ -112,9 +136,12 @@ async function exists(path: string): Promise<boolean> {
   );
 }
 
-/** Where the bytes of one file are: in a commit of this repository, at an address, or in an archive on this machine. */
+/** Where the bytes of one file are: in a commit of this repository, at an address, in a store, or in an archive on this machine. */
 export type Source =
-  { commit: string; path: string } | { address: Address; path: string } | { archive: string; path: string };
+  | { commit: string; path: string }
+  | { address: Address; path: string }
+  | { object: ObjectAddress; path: string; opened?: OpenedObject }
+  | { archive: string; path: string };
 
 export function sourceOf(uri: string): Source {
   const committed = committedPlace(uri);
@@ -123,15 +150,24 @@ export function sourceOf(uri: string): Source {
     const url = new URL(uri);
     return { address: { url }, path: url.pathname };
   }
+  const object = objectAddress(uri);
+  if (object !== null) return objectSource(object);
+  const store = objectStore(uri);
   throw new RegistryError({
     found: `${uri} cannot be fetched`,
-    expected: 'git:<commit>:<path> or an https URL',
+    expected: store === null ? 'git:<commit>:<path>, an https URL, or an address of a store' : objectForms[store],
     remedy: 'Register the model again under an address that stays',
   });
 }
 
+export function objectSource(object: ObjectAddress, opened?: OpenedObject): Source {
+  const path = object.key ?? (object.store === 'oci' ? object.repository : '');
+  return { object, path, ...(opened === undefined ? {} : { opened }) };
+}
+
 /** The file at `location`, relative to the folder of another. */
 function beside(source: Source, location: string): Source {
+  if ('object' in source) return objectSource(besideObject(source.object, location));
   if (!('address' in source)) return { ...source, path: posix.join(posix.dirname(source.path), location) };
   // A release has no folders.
   const name = isReleaseAddress(source.address.url) ? assetName(basename(location)) : location;
@@ -151,8 +187,12 @@ async function readableLocations(path: string, uri: string): Promise<string[]> {
 }
 
 function otherBytes({ role, uri, sha256 }: Wanted, found: string): RegistryError {
-  const what = { archive: 'the archive that was uploaded', data: 'the data that the configuration names' };
-  const meant = role === 'archive' || role === 'data' ? what[role] : 'the recorded model';
+  const what: Partial<Record<Wanted['role'], string>> = {
+    archive: 'the archive that was uploaded',
+    data: 'the data that the configuration names',
+    layer: 'the layer that the manifest names',
+  };
+  const meant = what[role] ?? 'the recorded model';
   return new RegistryError({
     found: `the bytes have sha256 ${found}`,
     expected: sha256,

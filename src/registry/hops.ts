@@ -7,7 +7,8 @@ import { connect, isProxied } from '../github/proxy.ts';
 /** Where bytes are asked for, and with what. */
 export interface Address {
   url: URL;
-  headers?: Record<string, string>;
+  /** A function where they hold for a while only: signatures, tokens of minutes. It is asked anew by every request. */
+  headers?: Record<string, string> | (() => Promise<Record<string, string>>);
 }
 
 const mostHops = 10;
@@ -28,7 +29,7 @@ export async function follow(
 ): Promise<Response> {
   refuseOpen(from.url);
   let { url } = from;
-  let { headers: given = {} } = from;
+  let given = await headersOf(from);
   for (let hops = 0; ; hops += 1) {
     const headers = { ...given, ...init.headers };
     const response = await connect(url.href)(url.href, { ...init, headers, redirect: 'manual' });
@@ -42,6 +43,20 @@ export async function follow(
     if (next.origin !== from.url.origin) given = {};
     url = next;
   }
+}
+
+/** GET without following a redirect. @throws RegistryError for an address that is refused */
+export async function getOnce(
+  from: Address,
+  init: { headers: Record<string, string>; signal: AbortSignal },
+): Promise<Response> {
+  refuseOpen(from.url);
+  const headers = { ...(await headersOf(from)), ...init.headers };
+  return connect(from.url.href)(from.url.href, { ...init, headers, redirect: 'manual' });
+}
+
+async function headersOf({ headers = {} }: Address): Promise<Record<string, string>> {
+  return typeof headers === 'function' ? headers() : headers;
 }
 
 /** @throws RegistryError for an address without encryption, but for one of this machine itself */

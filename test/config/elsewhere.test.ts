@@ -14,10 +14,14 @@ const config = (candidate: string, evaluation: string): string =>
 describe('what lies elsewhere', () => {
   it('is told with the line that names it and the command that fetches it', () => {
     assert.throws(
-      () => parseConfig(config('s3://bucket/m.onnx', 'gs://bucket/e.csv'), 'contender.yml'),
+      () => parseConfig(config('az://account/m.onnx', 'hdfs://bucket/e.csv'), 'contender.yml'),
       (error: Error) =>
-        /contender\.yml:5:.*aws s3 cp s3:\/\/bucket\/m\.onnx m\.onnx/u.test(error.message) &&
-        /contender\.yml:7:.*gcloud storage cp gs:\/\/bucket\/e\.csv e\.csv/u.test(error.message),
+        /contender\.yml:5:.*az storage copy az:\/\/account\/m\.onnx m\.onnx/u.test(error.message) &&
+        /contender\.yml:7:.*hdfs dfs -get hdfs:\/\/bucket\/e\.csv e\.csv/u.test(error.message),
+    );
+    assert.throws(
+      () => parseConfig(config('{ predictions: s3://bucket/p.csv }', 'e.csv'), 'contender.yml'),
+      /contender\.yml:5:.*aws s3 cp s3:\/\/bucket\/p\.csv p\.csv/u,
     );
     assert.throws(
       () => parseConfig(config('{ uri: m.onnx.dvc }', 'e.csv'), 'contender.yml'),
@@ -25,6 +29,19 @@ describe('what lies elsewhere', () => {
     );
     assert.equal(howToFetch('https://example.org/m.onnx'), null);
     assert.equal(howToFetch('data/e.csv'), null);
+  });
+
+  it('may be an object of a store, whose address must be one', () => {
+    parseConfig(
+      config('{ uri: "s3://bucket/m.onnx" }', `"hf://datasets/a/b/e.csv#sha256=${'0a'.repeat(32)}"`),
+      'contender.yml',
+    );
+    assert.throws(
+      () => parseConfig(config('{ uri: "oci://ghcr.io/acme/spam" }', 'gs://bucket'), 'contender.yml'),
+      (error: Error) =>
+        /contender\.yml:5:.*this is no address of oci. Write it as oci:\/\/<host>/u.test(error.message) &&
+        /contender\.yml:7:.*this is no address of gs/u.test(error.message),
+    );
   });
 
   it('is told where a file is absent and DVC keeps a pointer beside it, of data and of models', async () => {

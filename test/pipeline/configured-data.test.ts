@@ -12,7 +12,7 @@ import { inTemporaryFolder } from '../support/project.ts';
 test('data at an address need their digest, and a message shows no query of it', () => {
   const sha256 = '0a'.repeat(32);
   const found = dataAddress(`https://host/rows.csv?sig=secret#sha256=${sha256}`, 'data.evaluation');
-  assert.deepEqual([found?.url.href, found?.sha256], ['https://host/rows.csv?sig=secret', sha256]);
+  assert.deepEqual([found?.address, found?.sha256], ['https://host/rows.csv?sig=secret', sha256]);
   assert.equal(dataAddress('data/rows.csv', 'data.evaluation'), null);
   for (const uri of ['https://host/rows.csv?sig=secret', 'https://host/rows.csv?sig=secret#sha256=0A', 'https://']) {
     assert.throws(

@@ -7,6 +7,7 @@ import {
   type EvidenceReference,
 } from '../../evidence/index.ts';
 import { committedPlace } from '../../registry/artifact-uri.ts';
+import { isPinned, objectAddress } from '../../object-address.ts';
 import type { MadeDecision } from '../../registry/verify.ts';
 import { verdictOf } from '../../stages/comparison.ts';
 
@@ -28,7 +29,7 @@ export function impossibleClaims({ decision, evidence, view }: MadeDecision, now
     if (!isFetchable(uri)) {
       wrong.push([
         `a model at ${JSON.stringify(uri.slice(0, 200))}`,
-        'an address that can be fetched and does not change: git:<commit>:<path>, https, or an image by its digest',
+        'an address that can be fetched and does not change: git:<commit>:<path>, https, an object of a store (gs by its generation, hf by its commit, oci by its digest), or an image by its digest',
       ]);
     }
   }
@@ -89,8 +90,18 @@ export function isFetchable(uri: Artifact['uri']): boolean {
     return plain && !/^0+$/u.test(committed.commit) && parts.every((part) => !['', '.', '..', '.git'].includes(part));
   }
   if (workflowArtifact(uri) !== null) return true;
+  const object = objectAddress(uri);
+  if (object !== null) {
+    if (object.store === 'oci' && !isPublicName(object.host.replace(/:\d+$/u, ''))) return false;
+    // Not every bucket keeps versions: the digest tells, as it does of what is at an https address.
+    return object.store === 's3' || isPinned(object);
+  }
   if (/^[a-z0-9][a-z0-9._/:-]*@sha256:[0-9a-f]{64}$/u.test(uri)) return true;
   if (!uri.startsWith('https://') || !URL.canParse(uri)) return false;
   const { username, password, hostname } = new URL(uri);
-  return username === '' && password === '' && /\.[a-z]{2,}$/iu.test(hostname);
+  return username === '' && password === '' && isPublicName(hostname);
+}
+
+function isPublicName(host: string): boolean {
+  return /\.[a-z]{2,}$/iu.test(host);
 }

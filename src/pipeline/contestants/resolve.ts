@@ -15,10 +15,11 @@ import {
 } from '../../evidence/index.ts';
 import { ConfigError, ContenderError, DataError, ModelError } from '../../errors.ts';
 import { localModel, type LocalArtifact } from '../../model/artifact.ts';
+import { isPinned, objectAddress } from '../../object-address.ts';
 import type { ReadingOptions } from '../../model/predictions.ts';
 import { fetchArtifact, fetchNamed } from '../../registry/fetch-artifact.ts';
 import { versionTag } from '../../registry/tags.ts';
-import { howToFetch } from '../../config/elsewhere.ts';
+import { addressFault } from '../../config/elsewhere.ts';
 import { mostCandidates, type ModelReference } from '../../config/index.ts';
 import { readEvidence } from '../gate/output.ts';
 import { stageFacts } from '../configuration.ts';
@@ -52,7 +53,7 @@ export async function resolveCandidate(workspace: Workspace, downloads: string):
   if (workspace.modelConfig.candidate === 'registry') {
     throw new ModelError({
       found: 'the candidate is "registry"',
-      expected: 'a path, an https URL, {uri, sha256} or {predictions: file}',
+      expected: 'a path, {uri, sha256} or {predictions: file}',
       where: `models.${workspace.model}.candidate`,
       remedy: 'Only the champion can come from the registry',
     });
@@ -228,21 +229,21 @@ async function bytesOf(
   role: string,
   downloads: string,
 ): Promise<LocalArtifact> {
-  const elsewhere = howToFetch(uri);
+  const elsewhere = addressFault(uri);
   if (elsewhere !== null) {
     throw new ModelError({
       found: `${JSON.stringify(uri)}: ${elsewhere.found}`,
-      expected: 'an ONNX model, as a file or at an https address',
+      expected: 'an ONNX model, as a file or at an address that is read (docs/models.md)',
       where: `models.${workspace.model}.${role}`,
       remedy: elsewhere.remedy,
     });
   }
   if (!/^[a-z][a-z0-9+.-]*:/iu.test(uri))
     return heldModel(workspace, await inside(workspace, uri, role), `file:${uri}`);
-  if (expected === undefined && workflowArtifact(uri) === null) {
+  if (expected === undefined && !vouchesForBytes(uri)) {
     throw new ModelError({
       found: `${uri} is named without a digest`,
-      expected: '{uri, sha256}: what a URL serves can change, a digest cannot',
+      expected: '{uri, sha256}: what an address serves can change, a digest cannot',
       where: `models.${workspace.model}.${role}`,
       remedy: 'Add the sha256 of the file',
     });
@@ -250,6 +251,12 @@ async function bytesOf(
   const folder = join(downloads, sha256(uri).slice(0, 16));
   const fetched = await fetchNamed(workspace.root, { uri, sha256: expected }, folder, workspace);
   return heldModel(workspace, fetched.path, fetched.uri);
+}
+
+/** Whether what is at an address is told by the address itself: an archive of GitHub's, or a manifest by its digest. */
+function vouchesForBytes(uri: string): boolean {
+  const object = objectAddress(uri);
+  return workflowArtifact(uri) !== null || (object?.store === 'oci' && isPinned(object));
 }
 
 /** Identify a model whose files, those beside it too, must stay as they are from here on. */

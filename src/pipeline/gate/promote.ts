@@ -293,6 +293,6 @@ async function recordable(workspace: Workspace, candidate: ResolvedModel, record
 /** Paths of the data that is judged on, as the configuration has them. */
 function datasetsOf({ modelConfig: { data } }: Workspace): string[] {
   return [data.evaluation, data.reference, data.current].filter(
-    (path): path is string => path !== undefined && path !== 'registry' && !/^https?:/iu.test(path),
+    (path): path is string => path !== undefined && path !== 'registry' && !/^[a-z][a-z0-9+.-]+:\/\//iu.test(path),
   );
 }

@@ -1,0 +1,37 @@
+import { readFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { variable } from './opened.ts';
+
+/** As HTTP's Basic scheme has it: `user:password`, in base64. */
+export type BasicCredentials = string;
+
+/**
+ * The credentials for one registry: OCI_USERNAME and OCI_PASSWORD where OCI_REGISTRY is its host, so that no address of another's
+ * choice is given them; else what `docker login` and `oras login` keep in config.json. Null where there are none.
+ *
+ * @param host with its port, if it has one
+ */
+export async function dockerCredentials(host: string): Promise<BasicCredentials | null> {
+  const [registry, user, password] = ['OCI_REGISTRY', 'OCI_USERNAME', 'OCI_PASSWORD'].map((name) => variable(name));
+  if (registry === host && typeof user === 'string' && typeof password === 'string') {
+    return Buffer.from(`${user}:${password}`).toString('base64');
+  }
+  const folder = variable('DOCKER_CONFIG') ?? join(homedir(), '.docker');
+  const text = await readFile(join(folder, 'config.json'), 'utf8').catch(() => '{}');
+  const auths = authsOf(text);
+  const keys = /^(?:index\.)?docker\.io$/u.test(host)
+    ? ['https://index.docker.io/v1/', 'docker.io', 'index.docker.io']
+    : [host, `https://${host}`, `https://${host}/`];
+  const kept = keys.map((key) => auths[key]).find((entry) => typeof entry?.auth === 'string' && entry.auth !== '');
+  return (kept?.auth as string | undefined) ?? null;
+}
+
+function authsOf(text: string): Record<string, { auth?: unknown } | undefined> {
+  try {
+    const { auths } = (JSON.parse(text) ?? {}) as { auths?: unknown };
+    return typeof auths === 'object' && auths !== null ? (auths as Record<string, { auth?: unknown }>) : {};
+  } catch {
+    return {};
+  }
+}

@@ -1,0 +1,87 @@
+import { RegistryError } from '../../errors.ts';
+import type { ObjectAddress } from '../../object-address.ts';
+
+/** A store said no. */
+export interface Refusal {
+  status: number;
+  /** The store's own word for it, such as NoSuchKey. */
+  code?: string | undefined;
+  /** Whether credentials were sent. */
+  signedIn: boolean;
+}
+
+interface Words {
+  name: string;
+  /** How credentials are given. */
+  credentials: string;
+  /** What they must allow. */
+  permission: string;
+}
+
+const words: Readonly<Record<ObjectAddress['store'], Words>> = {
+  s3: {
+    name: 'S3',
+    credentials:
+      'Set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN in this step (aws-actions/configure-aws-credentials does so)',
+    permission: 's3:GetObject, of a bucket with versions s3:GetObjectVersion too',
+  },
+  gs: {
+    name: 'Google Cloud Storage',
+    credentials:
+      'Set GOOGLE_OAUTH_ACCESS_TOKEN in this step, to the output access_token of google-github-actions/auth (token_format: access_token)',
+    permission: 'storage.objects.get (the role Storage Object Viewer)',
+  },
+  hf: {
+    name: 'the Hugging Face Hub',
+    credentials: 'Set HF_TOKEN in this step',
+    permission: 'read access to the repository, and its terms accepted where it is gated',
+  },
+  oci: {
+    name: 'the registry',
+    credentials:
+      'Sign in first (docker/login-action, oras login), or set OCI_REGISTRY to its host, OCI_USERNAME and OCI_PASSWORD in this step',
+    permission: 'pull of the repository (packages: read at ghcr.io)',
+  },
+};
+
+/** The store's own words for credentials that were good once. */
+const expired = ['ExpiredToken', 'TokenRefreshRequired', 'ExpiredTokenException'];
+const absent = ['NoSuchBucket', 'NoSuchKey', 'NoSuchVersion', 'NAME_UNKNOWN', 'MANIFEST_UNKNOWN', 'BLOB_UNKNOWN'];
+
+/** What a refusal means for who wants the object. @param uri its address */
+export function refusal(
+  store: ObjectAddress['store'],
+  uri: string,
+  { status, code, signedIn }: Refusal,
+): RegistryError {
+  const { name, credentials, permission } = words[store];
+  // Anybody may have written what a server says.
+  const known = /^[A-Za-z_]{1,60}$/u.test(code ?? '') ? code : undefined;
+  const answered = `${name} answered ${status}${known === undefined ? '' : ` ${known}`}`;
+  const say = (found: string, remedy: string): RegistryError => new RegistryError({ found, where: uri, remedy });
+  if (known !== undefined && expired.includes(known)) {
+    return say(`the credentials have expired (${answered})`, `Get new ones shortly before this step. ${credentials}`);
+  }
+  if (known === 'RequestTimeTooSkewed') {
+    return say(`the clock of this machine is wrong (${answered})`, 'Set the clock: what is signed holds for minutes');
+  }
+  if (known === 'InvalidObjectState') {
+    return say(`the object is archived (${answered})`, 'Restore it first: aws s3api restore-object');
+  }
+  if (status === 404 || status === 410 || (known !== undefined && absent.includes(known))) {
+    const hidden = signedIn ? '' : `. If it is private: ${credentials}`;
+    return say(`there is no such object (${answered})`, `Check the address: every part of it${hidden}`);
+  }
+  if (status === 401 || status === 403 || known === 'InvalidToken') {
+    if (!signedIn) return say(`this may not be read without credentials (${answered})`, credentials);
+    const wrong =
+      ['InvalidAccessKeyId', 'SignatureDoesNotMatch', 'InvalidToken'].includes(known ?? '') || status === 401;
+    if (wrong)
+      return say(`the credentials are not accepted (${answered})`, `They are wrong or have expired. ${credentials}`);
+    return say(
+      `the credentials may not read this object (${answered})`,
+      `They need ${permission}; and check the address`,
+    );
+  }
+  return say(answered, 'Check the address and that the store can be reached from here');
+}

@@ -1,0 +1,63 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { isPinned, objectAddress, objectUri } from '../src/object-address.ts';
+
+const commit = '0123456789abcdef0123456789abcdef01234567';
+const digest = `sha256:${'0a'.repeat(32)}`;
+
+describe('the address of an object', () => {
+  const pinned = [
+    's3://models/spam/model.onnx?versionId=3%2FL4kqtJlcpXroDTDmJ+rmSpXd3dIbrHY',
+    'gs://models/spam/model.onnx#1716239022000000',
+    `hf://acme/spam@${commit}/onnx/model.onnx`,
+    `hf://datasets/acme/spam@${commit}/data/eval.parquet`,
+    `oci://ghcr.io/acme/models/spam@${digest}#model.onnx`,
+    `oci://localhost:5000/spam@${digest}`,
+  ];
+  const open = [
+    's3://models/spam/model.onnx',
+    's3://my.bucket/a key/ü+ä=1.onnx',
+    'gs://models/spam/model.onnx',
+    'hf://acme/spam/model.onnx',
+    'hf://acme/spam@main/model.onnx',
+    'hf://acme/spam@refs%2Fpr%2F1/model.onnx',
+    'oci://ghcr.io/acme/spam:v1.2#dir/model.onnx',
+  ];
+  for (const uri of [...pinned, ...open]) {
+    it(`${uri} is read, and written again means the same`, () => {
+      const address = objectAddress(uri);
+      assert.ok(address !== null);
+      assert.deepEqual(objectAddress(objectUri(address)), address);
+      assert.equal(isPinned(address), pinned.includes(uri));
+    });
+  }
+
+  const wrong = [
+    's3://models',
+    's3://models/',
+    's3://models/../secret',
+    's3://models/a//b',
+    's3://models/a/./b',
+    's3://u:p@models/a',
+    's3://models/a?versionId=1&x=2',
+    's3://models/a?versionId=%zz',
+    's3://models/a\nb',
+    's3://models/a#1',
+    'gs://models/a#x',
+    'gs://models/a?generation=1',
+    'hf://model.onnx',
+    'hf://acme/spam',
+    'hf://acme/spam@a%2F..%2Fb/model.onnx',
+    'hf://../spam@main/model.onnx',
+    'oci://ghcr.io/acme/spam',
+    'oci://ghcr.io/acme/spam@sha256:00',
+    'oci://ghcr.io/Acme/spam:v1',
+    'oci://user@ghcr.io/acme/spam:v1',
+    `oci://ghcr.io/acme/spam@${digest}#../model.onnx`,
+    'https://example.org/model.onnx',
+    'models/model.onnx',
+    `s3://models/${'a'.repeat(5000)}`,
+  ];
+  for (const uri of wrong)
+    it(`${JSON.stringify(uri.slice(0, 60))} is none`, () => assert.equal(objectAddress(uri), null));
+});
