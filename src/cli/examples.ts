@@ -59,6 +59,7 @@ const examples: Readonly<Record<string, readonly string[]>> = {
   'registry verify': ['contender registry verify', 'contender registry verify --base origin/main'],
   export: ['contender export', 'contender export model-card --of 1.2.0', 'contender export in-toto --decision 12'],
   release: ['GITHUB_TOKEN=... contender release --repository acme/models'],
+  publish: ['MLFLOW_TRACKING_TOKEN=... contender publish'],
   verify: [
     'contender verify models/candidate.onnx',
     'contender verify models/candidate.onnx --is-champion --tag spam-filter@v1.2.0',

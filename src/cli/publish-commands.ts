@@ -2,6 +2,7 @@ import { Argument, Option, type Command } from 'commander';
 import { UsageError } from '../errors.ts';
 import { openGitHub } from '../github/client.ts';
 import { exportParts, exportVersion, type ExportPart } from '../pipeline/publishing/export.ts';
+import { publishToMlflow, syncText } from '../pipeline/publishing/mlflow.ts';
 import { releaseVersion } from '../pipeline/publishing/release.ts';
 import { modelOfTag, verifyArtifact } from '../pipeline/auditing/verify-artifact.ts';
 import { placesOf } from './places.ts';
@@ -23,7 +24,7 @@ interface VerifyOptions extends CommonOptions {
   tag?: string;
 }
 
-/** export, release, verify. */
+/** export, release, publish, verify. */
 export function addPublishCommands(program: Command, context: CommandContext): void {
   const parts = new Argument('[parts...]', 'what to write (default: all of it)').choices(exportParts);
   withCommonOptions(
@@ -75,6 +76,16 @@ export function addPublishCommands(program: Command, context: CommandContext): v
       const { tag, action, url } = released;
       context.print(options.json === true ? JSON.stringify(released, null, 2) : `${tag}: ${action}. ${url}`);
     });
+
+  withReadOptions(
+    program
+      .command('publish')
+      .description('Bring the MLflow server of registry.mlflow up to date: versions, their tags, and who is champion.'),
+  ).action(async (options: CommonOptions) => {
+    const workspace = await context.open(options, options.model === undefined);
+    const synced = await publishToMlflow(workspace, options.model);
+    context.print(options.json === true ? JSON.stringify(synced, null, 2) : synced.map(syncText).join('\n'));
+  });
 
   withReadOptions(
     program.command('verify').description('Check that a file is, byte for byte, a version recorded in the registry.'),

@@ -388,6 +388,30 @@ export const Registry = Type.Object(
           "with tags: gto, keep the champion of each model in GTO's artifacts.yaml at the top of the repository too (default false)",
       }),
     ),
+    mlflow: Type.Optional(
+      Type.Object(
+        {
+          uri: Type.Optional(
+            Type.String({
+              pattern: '^https?://[^?#@]+$',
+              description: 'address of the MLflow server (default: the variable MLFLOW_TRACKING_URI)',
+            }),
+          ),
+          model: Type.Optional(
+            Type.String({
+              pattern: '^[A-Za-z0-9_{][A-Za-z0-9_.{} -]{0,199}$',
+              description:
+                'name of the registered model there; {model} stands for the name of the model (default {model})',
+            }),
+          ),
+        },
+        {
+          ...strict,
+          description:
+            'keep an MLflow server up to date: every version with tags, and the champion as the alias champion',
+        },
+      ),
+    ),
     environments: Type.Optional(
       Type.Record(Type.String({ pattern: environmentNamePattern }), Environment, {
         ...strict,

@@ -1,6 +1,6 @@
 import { carryOver } from '../decide/carry-over.ts';
 import { defaults, type Registry as RegistrySettings } from '../config/index.ts';
-import { RegistryError, UsageError } from '../errors.ts';
+import { ContenderError, RegistryError, UsageError } from '../errors.ts';
 import type { RegistryHistory } from '../evidence/index.ts';
 import type { PullRequestSettings } from '../registry/github/record-pending.ts';
 import { openGitRegistry } from '../registry/git-registry.ts';
@@ -14,16 +14,35 @@ import type { Workspace } from './workspace.ts';
 export async function openRegistry(workspace: Workspace): Promise<Registry> {
   const registry = await openStore(workspace);
   const { onRecord } = workspace;
-  if (onRecord === undefined) return registry;
+  const isTold = workspace.config.registry?.mlflow !== undefined;
+  if (onRecord === undefined && !isTold) return registry;
   return {
     ...registry,
     async record(request) {
-      onRecord('begun');
+      onRecord?.('begun');
       const recorded = await registry.record(request);
-      onRecord(recorded);
+      onRecord?.(recorded);
+      // Also where nothing new was recorded: an earlier run may not have come this far.
+      if (isTold && recorded.status !== 'pending') await tellMlflow(workspace, registry, request.model);
       return recorded;
     },
   };
+}
+
+/** What is recorded stays so, whatever becomes of this: the next decision and `contender publish` make up for it. */
+export async function tellMlflow(workspace: Workspace, registry: Registry, model: string): Promise<void> {
+  const { syncMlflow, syncText } = await import('../registry/mlflow.ts');
+  const { config, github, log, signal } = workspace;
+  const { mlflow } = config.registry ?? {};
+  if (mlflow === undefined) return;
+  try {
+    const manifest = await registry.manifest(model);
+    if (manifest === null) return;
+    log.info(syncText(await syncMlflow(manifest, { settings: mlflow, repository: github?.repository, signal })));
+  } catch (error) {
+    if (!(error instanceof ContenderError)) throw error;
+    log.warning(`MLflow does not know yet what is recorded; contender publish makes up for it. ${error.message}`);
+  }
 }
 
 async function openStore(workspace: Workspace): Promise<Registry> {

@@ -45,10 +45,10 @@ export async function follow(
   }
 }
 
-/** GET without following a redirect. @throws RegistryError for an address that is refused */
-export async function getOnce(
+/** One request, GET if nothing else is said, without following a redirect. @throws RegistryError for an address that is refused */
+export async function requestOnce(
   from: Address,
-  init: { headers: Record<string, string>; signal: AbortSignal },
+  init: { method?: string; body?: string; headers: Record<string, string>; signal: AbortSignal },
 ): Promise<Response> {
   refuseOpen(from.url);
   const headers = { ...(await headersOf(from)), ...init.headers };

@@ -9,7 +9,7 @@ import { closeOvertaken } from '../../registry/github/record-pending.ts';
 import type { BlobCache, GitHubBranch } from '../../registry/github/snapshot.ts';
 import { verifyRegistry } from '../../registry/verify.ts';
 import { underItsOwnPolicy } from '../auditing/decide-again.ts';
-import { openRegistry } from '../open-registry.ts';
+import { openRegistry, tellMlflow } from '../open-registry.ts';
 import { leftOut, pathInside, verifyBetween } from '../auditing/verify-change.ts';
 import type { Workspace } from '../workspace.ts';
 
@@ -65,6 +65,7 @@ export async function finishPromotions(workspace: Workspace, { github, range }: 
       finished.promoted.push({ model, version: promotion.to.version });
     }
     if (settings.tags !== undefined) finished.tags.push(...(await registry.tag(model)));
+    if (settings.mlflow !== undefined) await tellMlflow(workspace, registry, model);
     const closed = await closeOvertaken(place, model, cache).catch((error: unknown) => {
       // What was merged is finished all the same.
       if (!(error instanceof RegistryError)) throw error;

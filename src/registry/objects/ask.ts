@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { RegistryError } from '../../errors.ts';
 import { jittered } from '../../github/retry.ts';
 import { faultOf, isPassing, pauseOf } from '../download.ts';
-import { follow, getOnce, type Address } from '../hops.ts';
+import { follow, requestOnce, type Address } from '../hops.ts';
 
 /** What a store says of an object, as opposed to the bytes of it. */
 export interface Reply {
@@ -18,27 +18,38 @@ export interface AskOptions {
   stay?: boolean;
   /** Only the headers of a good answer count. */
   discard?: boolean;
+  /** Posted, once and to this address alone: nobody knows what became of a request without an answer. */
+  json?: unknown;
+  /** Of one attempt, in milliseconds (default: a minute). */
+  timeoutMs?: number;
   signal?: AbortSignal | undefined;
 }
 
 const attempts = 5;
-const timeoutMs = 60_000;
+const defaultTimeoutMs = 60_000;
 /** The Distribution Specification asks of registries to take manifests of 4 MiB. */
 const maximumBytes = 4 * 1024 ** 2;
 
 /**
- * Ask a store about an object. Faults that pass are tried again.
+ * Ask a store about an object, or another server. Faults that pass are tried again.
  * @throws RegistryError when there is no answer; an answer that says no is given back
  */
 export async function ask(from: Address, options: AskOptions = {}): Promise<Reply> {
-  const { signal, stay = false, discard = false } = options;
+  const { signal, stay = false, discard = false, json, timeoutMs = defaultTimeoutMs } = options;
+  const isPost = json !== undefined;
+  const post = isPost ? { method: 'POST', body: JSON.stringify(json) } : {};
   for (let count = 1; ; count += 1) {
     const timeout = AbortSignal.timeout(timeoutMs);
     let pause = 0;
     let fault: RegistryError;
     try {
-      const response = await (stay ? getOnce : follow)(from, {
-        headers: { 'accept-encoding': 'identity', ...options.headers },
+      const response = await (stay || isPost ? requestOnce : follow)(from, {
+        ...post,
+        headers: {
+          'accept-encoding': 'identity',
+          ...(isPost ? { 'content-type': 'application/json' } : {}),
+          ...options.headers,
+        },
         signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]),
       });
       const { status, headers } = response;
@@ -56,7 +67,7 @@ export async function ask(from: Address, options: AskOptions = {}): Promise<Repl
       const why = `no answer: ${cause instanceof Error ? cause.message : message}`;
       fault = new RegistryError({ ...faultOf(from.url, why), cause: error });
     }
-    if (count >= attempts) throw fault;
+    if (count >= attempts || isPost) throw fault;
     const ms = Math.max(pause, jittered(count, { baseMs: 500, capMs: 15_000 }));
     await sleep(ms, undefined, signal === undefined ? {} : { signal });
   }

@@ -58,30 +58,62 @@ export function refusal(
   // Anybody may have written what a server says.
   const known = /^[A-Za-z_]{1,60}$/u.test(code ?? '') ? code : undefined;
   const answered = `${name} answered ${status}${known === undefined ? '' : ` ${known}`}`;
-  const say = (found: string, remedy: string): RegistryError => new RegistryError({ found, where: uri, remedy });
+  const where = uri;
   if (known !== undefined && expired.includes(known)) {
-    return say(`the credentials have expired (${answered})`, `Get new ones shortly before this step. ${credentials}`);
+    return new RegistryError({
+      found: `the credentials have expired (${answered})`,
+      where,
+      remedy: `Get new ones shortly before this step. ${credentials}`,
+    });
   }
   if (known === 'RequestTimeTooSkewed') {
-    return say(`the clock of this machine is wrong (${answered})`, 'Set the clock: what is signed holds for minutes');
+    return new RegistryError({
+      found: `the clock of this machine is wrong (${answered})`,
+      where,
+      remedy: 'Set the clock: what is signed holds for minutes',
+    });
   }
   if (known === 'InvalidObjectState') {
-    return say(`the object is archived (${answered})`, 'Restore it first: aws s3api restore-object');
+    return new RegistryError({
+      found: `the object is archived (${answered})`,
+      where,
+      remedy: 'Restore it first: aws s3api restore-object',
+    });
   }
   if (status === 404 || status === 410 || (known !== undefined && absent.includes(known))) {
     const hidden = signedIn ? '' : `. If it is private: ${credentials}`;
-    return say(`there is no such object (${answered})`, `Check the address: every part of it${hidden}`);
+    return new RegistryError({
+      found: `there is no such object (${answered})`,
+      where,
+      remedy: `Check the address: every part of it${hidden}`,
+    });
   }
-  if (status === 401 || status === 403 || known === 'InvalidToken') {
-    if (!signedIn) return say(`this may not be read without credentials (${answered})`, credentials);
-    const wrong =
-      ['InvalidAccessKeyId', 'SignatureDoesNotMatch', 'InvalidToken'].includes(known ?? '') || status === 401;
-    if (wrong)
-      return say(`the credentials are not accepted (${answered})`, `They are wrong or have expired. ${credentials}`);
-    return say(
-      `the credentials may not read this object (${answered})`,
-      `They need ${permission}; and check the address`,
-    );
+  const isRefused = status === 401 || status === 403 || known === 'InvalidToken';
+  if (isRefused && !signedIn) {
+    return new RegistryError({
+      found: `this may not be read without credentials (${answered})`,
+      where,
+      remedy: credentials,
+    });
   }
-  return say(answered, 'Check the address and that the store can be reached from here');
+  const wrong = ['InvalidAccessKeyId', 'SignatureDoesNotMatch', 'InvalidToken'];
+  if (isRefused && (status === 401 || wrong.includes(known ?? ''))) {
+    return new RegistryError({
+      found: `the credentials are not accepted (${answered})`,
+      where,
+      remedy: `They are wrong or have expired. ${credentials}`,
+    });
+  }
+  if (isRefused) {
+    return new RegistryError({
+      found: `the credentials may not read this object (${answered})`,
+      where,
+      remedy: `They need ${permission}; and check the address`,
+    });
+  }
+  return new RegistryError({
+    found: answered,
+    where,
+    remedy: 'Check the address and that the store can be reached from here',
+  });
 }

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { inTemporaryFolder } from '../project.ts';
 
-const names = /^(?:AWS_|GOOGLE_|CLOUDSDK_|STORAGE_|HF_|OCI_|DOCKER_CONFIG|CONTENDER_CACHE)/u;
+const names = /^(?:AWS_|GOOGLE_|CLOUDSDK_|STORAGE_|HF_|OCI_|MLFLOW_|DOCKER_CONFIG|CONTENDER_CACHE)/u;
 
 /** Run `work` in a new folder, with these variables in place of all that stores and their clients read. */
 export function withVariables<T>(
