@@ -6,7 +6,7 @@
 import autocannon from 'autocannon';
 import { execFile, fork, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -25,6 +25,7 @@ import { profilesOf, type ProfileOf } from '../src/stages/load/profile.ts';
 import { uniform } from '../src/stages/load/random.ts';
 import { schedule } from '../src/stages/load/schedule.ts';
 import { withBench, type Session } from '../src/stages/load/session.ts';
+import { graph, model, node, tensor, valueInfo } from '../test/model/onnx-builder.ts';
 import { projectRoot } from '../test/support/project.ts';
 import { publish } from './support/page.ts';
 
@@ -37,6 +38,7 @@ const searches = setting('CAPACITY', 10);
 const python = process.env['BENCH_PYTHON'];
 const only = process.env['BENCH_PARTS']?.split(',');
 
+const spam = join(projectRoot, 'fixtures/spam/models/candidate.onnx');
 const connections = 20;
 const bodies = Array.from({ length: 2350 }, (_, row) => {
   const data = Array.from({ length: 60 }, (_value, column) => ((row * 31 + column * 17) % 1000) / 7);
@@ -46,7 +48,15 @@ const folder = await mkdtemp(join(tmpdir(), 'contender-bench-'));
 const children: ChildProcess[] = [];
 const loaders = startLoaders();
 const lines: string[] = [];
-const parts = { saturation, 'rate and percentiles': exactness, comparison, capacity, 'model server': server };
+const parts = {
+  saturation,
+  'rate and percentiles': exactness,
+  comparison,
+  capacity,
+  'model server': server,
+  workers,
+  'micro-batching': batching,
+};
 
 try {
   for (const [name, part] of Object.entries(parts)) {
@@ -205,47 +215,153 @@ async function capacity(): Promise<void> {
 
 /** Our model server and a FastAPI service, each alone: one process, the same model, the same bodies. */
 async function server(): Promise<void> {
-  const model = join(projectRoot, 'fixtures/spam/models/candidate.onnx');
-  const kinds: Record<string, () => Promise<string>> = {
-    Contender: async () => {
-      const child = spawn(process.execPath, [
-        entryPath('serve-process'),
-        `--model=${model}`,
-        '--name=m',
-        '--port=0',
-        '--host=127.0.0.1',
-      ]);
-      children.push(child);
-      const [line] = (await once(child.stdout, 'data')) as [Buffer];
-      return (JSON.parse(line.toString()) as { url: string }).url;
-    },
-    ...(python === undefined ? {} : { 'FastAPI, onnxruntime, uvicorn': () => startPeer(python, model) }),
-  };
-  const found: Record<string, { rate: number; p99: number }[]> = {};
-  for (let round = 0; round < rounds; round += 1) {
-    for (const [name, start] of Object.entries(kinds)) {
-      const url = `${await start()}/v2/models/m/infer`;
-      await users(url, 1);
-      const window = await users(url, seconds);
-      await endAll();
-      const rate = window.outcome.filter((outcome) => outcome === 1).length / (window.elapsedMs / 1000);
-      (found[name] ??= []).push({ rate, p99: percentile(window.latency.toSorted(), 0.99) });
-      console.log(`server: ${name} ${rate.toFixed(0)}/s, p99 ${found[name].at(-1)?.p99.toFixed(2)} ms`);
-    }
-  }
-  const [own, peer] = Object.values(found);
-  const ratios = own?.map(({ rate }, index) => rate / (peer?.[index]?.rate ?? Number.NaN)) ?? [];
+  const found = await inTurns({
+    Contender: () => startOurs(spam),
+    ...(python === undefined ? {} : { 'FastAPI, onnxruntime, uvicorn': () => startPeer(python, spam) }),
+  });
   lines.push(
     `One process, the spam model, one row a request, 16 users who ask again at once; ${rounds} rounds of ${seconds} s in turns; medians.`,
     '',
-    '| server | requests a second | p99 |',
-    '|---|---|---|',
+    ...serverTable(found, 6),
+  );
+}
+
+/** One worker and two, where generator and workers share the cores. */
+async function workers(): Promise<void> {
+  const found = await inTurns({
+    'two workers': () => startOurs(spam, '--workers=2'),
+    'one worker': () => startOurs(spam),
+  });
+  lines.push(
+    `The spam model, one row a request, 16 users who ask again at once, on the two cores that the workers have too; ${rounds} rounds of ${seconds} s in turns; medians.`,
+    '',
+    ...serverTable(found),
+  );
+}
+
+/** A model whose weights, 16 MB, are read once for a run, however many rows it has. */
+async function batching(): Promise<void> {
+  const wide = join(folder, 'wide.onnx');
+  await writeFile(wide, wideModel(2048));
+  const found = await inTurns({
+    'batches of up to 16 rows': () => startOurs(wide, '--batch=16'),
+    'each request by itself': () => startOurs(wide),
+  });
+  lines.push(
+    `A perceptron of 60, 2048, 2048 and 1 neurons, one row a request, 16 users who ask again at once; ${rounds} rounds of ${seconds} s in turns; medians.`,
+    '',
+    ...serverTable(found, 1.5),
+  );
+}
+
+interface Measured {
+  rate: number;
+  p99: number;
+  /** Seconds of CPU of the server for 10,000 requests. */
+  cpu: number;
+}
+
+async function inTurns(kinds: Record<string, () => Promise<string>>): Promise<Record<string, Measured[]>> {
+  const found: Record<string, Measured[]> = {};
+  for (let round = 0; round < rounds; round += 1) {
+    for (const [name, start] of Object.entries(kinds)) {
+      const url = `${await start()}/v2/models/m/infer`;
+      await warm(url);
+      const before = await cpuSeconds();
+      const window = await users(url, seconds);
+      const used = (await cpuSeconds()) - before;
+      await endAll();
+      const answered = window.outcome.filter((outcome) => outcome === 1).length;
+      const measured = {
+        rate: answered / (window.elapsedMs / 1000),
+        p99: percentile(window.latency.toSorted(), 0.99),
+        cpu: (used / answered) * 10_000,
+      };
+      (found[name] ??= []).push(measured);
+      console.log(
+        `${name}: ${measured.rate.toFixed(0)}/s, p99 ${measured.p99.toFixed(2)} ms, CPU ${measured.cpu.toFixed(2)} s`,
+      );
+    }
+  }
+  return found;
+}
+
+/** Until the code of the server is compiled, which takes some thousand requests, or for a while. */
+async function warm(url: string): Promise<void> {
+  const end = performance.now() + 4000;
+  for (let answered = 0; answered < 10_000 && performance.now() < end;)
+    answered += (await users(url, 1)).outcome.filter((outcome) => outcome === 1).length;
+}
+
+/** The first against the second. */
+function serverTable(found: Record<string, Measured[]>, target?: number): string[] {
+  const [own, peer] = Object.values(found);
+  const ratio = (of: (each: Measured) => number): string => {
+    const ratios = own?.map((each, index) => of(each) / of(peer?.[index] as Measured)) ?? [];
+    return `${median(ratios).toFixed(2)} (${spread(ratios)})`;
+  };
+  return [
+    '| server | requests a second | p99 | CPU for 10,000 requests |',
+    '|---|---|---|---|',
     ...Object.entries(found).map(
       ([name, list]) =>
-        `| ${name} | ${shown(median(list.map(({ rate }) => rate)))} | ${median(list.map(({ p99 }) => p99)).toFixed(1)} ms |`,
+        `| ${name} | ${shown(median(list.map(({ rate }) => rate)))} | ${median(list.map(({ p99 }) => p99)).toFixed(1)} ms | ${median(list.map(({ cpu }) => cpu)).toFixed(2)} s |`,
     ),
-    ...(peer === undefined ? [] : [`| ratio | ${median(ratios).toFixed(2)} (${spread(ratios)}; target 6) | |`]),
+    ...(peer === undefined
+      ? []
+      : [
+          `| ratio${target === undefined ? '' : `; target ${target}`} | ${ratio(({ rate }) => rate)} | ${ratio(({ p99 }) => p99)} | ${ratio(({ cpu }) => cpu)} |`,
+        ]),
     '',
+  ];
+}
+
+/** CPU of the servers that run, and of their workers. */
+async function cpuSeconds(): Promise<number> {
+  let ticks = 0;
+  const add = async (pid: number): Promise<void> => {
+    const fields = (await readFile(`/proc/${pid}/stat`, 'utf8')).split(') ')[1]?.split(' ') ?? [];
+    ticks += Number(fields[11]) + Number(fields[12]);
+    const children = (await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8')).trim();
+    if (children !== '') for (const child of children.split(' ')) await add(Number(child));
+  };
+  for (const { pid } of children) await add(pid as number);
+  return ticks / 100;
+}
+
+async function startOurs(model: string, ...options: string[]): Promise<string> {
+  const child = spawn(process.execPath, [
+    entryPath('serve-process'),
+    `--model=${model}`,
+    '--name=m',
+    '--port=0',
+    '--host=127.0.0.1',
+    ...options,
+  ]);
+  children.push(child);
+  const [line] = (await once(child.stdout, 'data')) as [Buffer];
+  return (JSON.parse(line.toString()) as { url: string }).url;
+}
+
+function wideModel(width: number): Uint8Array {
+  const random = uniform(5);
+  const weights = (name: string, from: number, to: number): Uint8Array => {
+    const values = Float32Array.from({ length: from * to }, () => (random() - 0.5) / Math.sqrt(from));
+    return tensor(name, 'float', [from, to], new Uint8Array(values.buffer));
+  };
+  return model(
+    graph({
+      nodes: [
+        node('MatMul', ['features', 'a'], ['b']),
+        node('Relu', ['b'], ['c']),
+        node('MatMul', ['c', 'd'], ['e']),
+        node('Relu', ['e'], ['f']),
+        node('MatMul', ['f', 'g'], ['score']),
+      ],
+      initializers: [weights('a', 60, width), weights('d', width, width), weights('g', width, 1)],
+      inputs: [valueInfo('features', 'float', ['N', 60])],
+      outputs: [valueInfo('score', 'float', ['N', 1])],
+    }),
   );
 }
 
@@ -428,7 +544,9 @@ function trueCapacity(serviceMs: number, limitMs: number): number {
 }
 
 function median(values: readonly number[]): number {
-  return values.toSorted((left, right) => left - right)[Math.floor(values.length / 2)] ?? Number.NaN;
+  const sorted = values.toSorted((left, right) => left - right);
+  const at = (place: number): number => sorted[Math.floor(place)] ?? Number.NaN;
+  return (at((sorted.length - 1) / 2) + at(sorted.length / 2)) / 2;
 }
 
 function spread(values: readonly number[]): string {

@@ -15,6 +15,7 @@ interface ServeOptions {
   batch?: number;
   batchDelay: number;
   drainDelay: number;
+  workers: number;
 }
 
 /** serve: one model file, without a configuration. */
@@ -36,15 +37,15 @@ export function addServeCommand(program: Command, context: CommandContext): void
     .option('--queue <requests>', 'as many at once; more are refused with 429', whole, 512)
     .option('--batch <rows>', 'answer requests together that come at about the same time, up to so many rows', whole)
     .option('--batch-delay <ms>', 'the longest that a request waits for others', whole, 2)
+    .option('--workers <number>', 'as many processes, to use as many cores; each holds the model', whole, 1)
     .option('--drain-delay <ms>', 'once told to stop, serve on for so long and tell that it is not ready', whole, 0)
     .action(async (model: string, options: ServeOptions) => {
       requireEngines();
       if (options.candidate !== undefined)
         return serveTwo(model, { ...options, candidate: options.candidate }, context);
       const { localModel } = await import('../model/artifact.ts');
-      const { startServer } = await import('../serve/server.ts');
-      const server = await startServer({
-        artifact: await localModel(resolve(model), model),
+      const artifact = await localModel(resolve(model), model);
+      const common = {
         modelName: options.name,
         port: options.port,
         host: options.host,
@@ -54,7 +55,12 @@ export function addServeCommand(program: Command, context: CommandContext): void
           drainDelayMs: options.drainDelay,
           batch: options.batch === undefined ? undefined : { maxRows: options.batch, maxDelayMs: options.batchDelay },
         },
-      });
+      };
+      const { workers } = options;
+      const server =
+        workers > 1
+          ? await (await import('../serve/workers.ts')).startWorkers({ ...common, workers, path: artifact.path })
+          : await (await import('../serve/server.ts')).startServer({ ...common, artifact });
       context.print(`${options.name} at ${server.url}/v2/models/${options.name}/infer (stop with Ctrl-C)`);
       await new Promise<void>((done) => context.signal.addEventListener('abort', () => done(), { once: true }));
       await server.close();

@@ -1,59 +1,97 @@
-/** What a server counts of itself, as Prometheus reads it (text format 0.0.4). */
+/** What a server counts of itself. Counts of several are added up. */
+export interface Counts {
+  byStatus: Record<number, number>;
+  /** Requests that took longer than a bound and no longer than the next; the last took longer than all. */
+  buckets: number[];
+  seconds: number;
+  runs: number;
+  runRequests: number;
+  runRows: number;
+  inFlight: number;
+  limit: number;
+  memoryBytes: number;
+  cpuSeconds: number;
+}
+
 export interface ServerMetrics {
   /** An inference request was answered. */
   answered(status: number, seconds: number): void;
   ran(requests: number, rows: number): void;
-  text(now: { inFlight: number; limit: number }): string;
+  counts(now: { inFlight: number; limit: number }): Counts;
 }
 
 /** Upper bounds in seconds. */
 const bounds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
 export function serverMetrics(): ServerMetrics {
-  const byStatus = new Map<number, number>();
-  /** Requests between a bound and the one before it; the last are above all. */
+  const byStatus: Record<number, number> = {};
   const buckets = new Array<number>(bounds.length + 1).fill(0);
-  let [count, sum, runs, batchedRequests, batchedRows] = [0, 0, 0, 0, 0];
+  let [seconds, runs, runRequests, runRows] = [0, 0, 0, 0];
   return {
-    answered(status, seconds) {
-      byStatus.set(status, (byStatus.get(status) ?? 0) + 1);
-      count += 1;
-      sum += seconds;
+    answered(status, took) {
+      byStatus[status] = (byStatus[status] ?? 0) + 1;
+      seconds += took;
       let bucket = 0;
-      while (bucket < bounds.length && seconds > (bounds[bucket] as number)) bucket += 1;
+      while (bucket < bounds.length && took > (bounds[bucket] as number)) bucket += 1;
       buckets[bucket] = (buckets[bucket] as number) + 1;
     },
     ran(requests, rows) {
       runs += 1;
-      batchedRequests += requests;
-      batchedRows += rows;
+      runRequests += requests;
+      runRows += rows;
     },
-    text({ inFlight, limit }) {
-      const { rss } = process.memoryUsage();
+    counts(now) {
       const { user, system } = process.cpuUsage();
-      const name = 'contender_request_duration_seconds';
-      let within = 0;
-      return [
-        '# HELP contender_requests_total Inference requests by status.',
-        '# TYPE contender_requests_total counter',
-        ...[...byStatus].map(([status, total]) => `contender_requests_total{status="${status}"} ${total}`),
-        `# HELP ${name} From the request to its answer.`,
-        `# TYPE ${name} histogram`,
-        ...bounds.map((bound, index) => `${name}_bucket{le="${bound}"} ${(within += buckets[index] as number)}`),
-        `${name}_bucket{le="+Inf"} ${count}`,
-        `${name}_sum ${sum}`,
-        `${name}_count ${count}`,
-        ...gauge('contender_requests_in_flight', 'Requests that are being answered or wait.', inFlight),
-        ...gauge('contender_requests_in_flight_limit', 'As many at once; more are refused with 429.', limit),
-        ...counter('contender_model_runs_total', 'Runs of the model.', runs),
-        ...counter('contender_model_run_requests_total', 'Requests answered by these runs.', batchedRequests),
-        ...counter('contender_model_run_rows_total', 'Rows of these runs.', batchedRows),
-        ...gauge('process_resident_memory_bytes', 'Resident memory.', rss),
-        ...counter('process_cpu_seconds_total', 'CPU time used.', (user + system) / 1e6),
-        '',
-      ].join('\n');
+      const usage = { memoryBytes: process.memoryUsage.rss(), cpuSeconds: (user + system) / 1e6 };
+      return { byStatus, buckets, seconds, runs, runRequests, runRows, ...now, ...usage };
     },
   };
+}
+
+export function added(left: Counts, right: Counts): Counts {
+  const byStatus = { ...left.byStatus };
+  for (const [status, total] of Object.entries(right.byStatus))
+    byStatus[Number(status)] = (byStatus[Number(status)] ?? 0) + total;
+  return {
+    byStatus,
+    buckets: left.buckets.map((count, index) => count + (right.buckets[index] ?? 0)),
+    seconds: left.seconds + right.seconds,
+    runs: left.runs + right.runs,
+    runRequests: left.runRequests + right.runRequests,
+    runRows: left.runRows + right.runRows,
+    inFlight: left.inFlight + right.inFlight,
+    limit: left.limit + right.limit,
+    memoryBytes: left.memoryBytes + right.memoryBytes,
+    cpuSeconds: left.cpuSeconds + right.cpuSeconds,
+  };
+}
+
+/** As Prometheus reads it (text format 0.0.4). */
+export function metricsText(counts: Counts): string {
+  const name = 'contender_request_duration_seconds';
+  let within = 0;
+  const cumulated = counts.buckets.map((count) => (within += count));
+  return [
+    '# HELP contender_requests_total Inference requests by status.',
+    '# TYPE contender_requests_total counter',
+    ...Object.entries(counts.byStatus).map(
+      ([status, total]) => `contender_requests_total{status="${status}"} ${total}`,
+    ),
+    `# HELP ${name} From the request to its answer.`,
+    `# TYPE ${name} histogram`,
+    ...bounds.map((bound, index) => `${name}_bucket{le="${bound}"} ${cumulated[index]}`),
+    `${name}_bucket{le="+Inf"} ${within}`,
+    `${name}_sum ${counts.seconds}`,
+    `${name}_count ${within}`,
+    ...gauge('contender_requests_in_flight', 'Requests that are being answered or wait.', counts.inFlight),
+    ...gauge('contender_requests_in_flight_limit', 'As many at once; more are refused with 429.', counts.limit),
+    ...counter('contender_model_runs_total', 'Runs of the model.', counts.runs),
+    ...counter('contender_model_run_requests_total', 'Requests answered by these runs.', counts.runRequests),
+    ...counter('contender_model_run_rows_total', 'Rows of these runs.', counts.runRows),
+    ...gauge('process_resident_memory_bytes', 'Resident memory.', counts.memoryBytes),
+    ...counter('process_cpu_seconds_total', 'CPU time used.', counts.cpuSeconds),
+    '',
+  ].join('\n');
 }
 
 function gauge(name: string, help: string, value: number): string[] {

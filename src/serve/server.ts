@@ -7,7 +7,7 @@ import { readInferRequest, RequestError, type ModelMetadata, type Tensor } from 
 import { version } from '../version.ts';
 import { batched, type BatchSettings } from './batching.ts';
 import { readJsonBodies, sendTensors, serverLimits } from './http.ts';
-import { serverMetrics } from './metrics.ts';
+import { metricsText, serverMetrics, type Counts } from './metrics.ts';
 import { openServedModel, type ServedModel } from './served-model.ts';
 
 /** How long answers under way may take once the server is told to stop. */
@@ -22,6 +22,8 @@ export interface ServerSettings {
   arrivalMs?: number;
   /** How long it still serves, and tells that it is not ready, once it is told to stop: balancers send to it until they have heard. */
   drainDelayMs?: number;
+  /** What `/metrics` tells, where this server is one of several: the counts of all. */
+  countsOfAll?: (() => Promise<Counts>) | undefined;
 }
 
 export const queueByDefault = 512;
@@ -31,6 +33,7 @@ export interface RunningServer {
   url: string;
   /** The bytes that are served. */
   opened: Opened;
+  counts(): Promise<Counts>;
   /** Finish the answers under way, refuse new ones, and let the model go. */
   close(): Promise<void>;
 }
@@ -51,7 +54,7 @@ export async function startServer(input: {
   const { artifact, modelName, port, host, log, settings = {} } = input;
   const model = await openServedModel(artifact.path);
   const state = { draining: false };
-  const app = await createApp(modelName, model, settings, state, log);
+  const { app, counts } = await createApp(modelName, model, settings, state, log);
   try {
     await app.listen({ port, host });
   } catch (error) {
@@ -62,6 +65,7 @@ export async function startServer(input: {
   return {
     url: baseUrl(app, host),
     opened: model.opened,
+    counts: () => Promise.resolve(counts()),
     close: () => (closed ??= drain(app, model, state, settings.drainDelayMs ?? 0)),
   };
 }
@@ -69,14 +73,15 @@ export async function startServer(input: {
 async function createApp(
   name: string,
   model: ServedModel,
-  { queue = queueByDefault, batch, arrivalMs = 10_000 }: ServerSettings,
+  { queue = queueByDefault, batch, arrivalMs = 10_000, countsOfAll }: ServerSettings,
   state: { readonly draining: boolean },
   log: Log,
-): Promise<FastifyInstance> {
+): Promise<{ app: FastifyInstance; counts: () => Counts }> {
   const { default: fastify } = await import('fastify');
   const app = fastify(serverLimits(arrivalMs));
   const metrics = serverMetrics();
   let inFlight = 0;
+  const counts = (): Counts => metrics.counts({ inFlight, limit: queue });
   const ran = (requests: number, rows: number): void => metrics.ran(requests, rows);
   const infer: ServedModel['infer'] =
     batch === undefined
@@ -93,8 +98,8 @@ async function createApp(
   app.get('/v2/health/ready', (_request, reply) =>
     reply.code(state.draining ? 503 : 200).send({ ready: !state.draining }),
   );
-  app.get('/metrics', (_request, reply) =>
-    reply.type('text/plain; version=0.0.4; charset=utf-8').send(metrics.text({ inFlight, limit: queue })),
+  app.get('/metrics', async (_request, reply) =>
+    reply.type('text/plain; version=0.0.4; charset=utf-8').send(metricsText((await countsOfAll?.()) ?? counts())),
   );
   for (const base of ['/v2/models/:model', '/v2/models/:model/versions/:version']) {
     app.get<Params>(base, (request, reply) => (served(request.params, reply) ? metadata : undefined));
@@ -136,7 +141,7 @@ async function createApp(
     if (status >= 500) log.warning(`A request failed: ${error.message}`);
     return refuse(reply, status, error.message);
   });
-  return app;
+  return { app, counts };
 
   function served(params: Params['Params'], reply: FastifyReply): boolean {
     if (params.model === name && (params.version === undefined || params.version === '1')) return true;
