@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { sha256 } from '../../../src/evidence/index.ts';
@@ -115,14 +115,24 @@ describe('an object of S3', () => {
       { AWS_REGION: 'us-west-2' },
     ));
 
-  it('is gone on with where a body broke off, and asked for again where the store is busy', () =>
+  it('is asked for again where a body breaks off or the store is busy', () =>
     inStore(async ({ store, fetch }) => {
       const bytes = randomBytes(100_000);
       store.put('models', 'm.onnx', bytes);
       store.behaviour.truncated = 1;
       store.behaviour.passing = { times: 1, status: 503 };
       assert.deepEqual(await readFile((await fetch('s3://models/m.onnx', sha256(bytes))).path), bytes);
-      assert.match(store.seen.at(-1) ?? '', /bytes=50000-$/u);
+    }));
+
+  it('is gone on with where an earlier run was interrupted', () =>
+    inStore(async ({ store, fetch, folder }) => {
+      const bytes = randomBytes(100_000);
+      store.put('models', 'm.onnx', bytes);
+      const kept = join(folder, 'cache', 'artifacts', sha256(bytes));
+      await mkdir(kept, { recursive: true });
+      await writeFile(join(kept, 'm.onnx.part'), bytes.subarray(0, 60_000));
+      assert.deepEqual(await readFile((await fetch('s3://models/m.onnx', sha256(bytes))).path), bytes);
+      assert.match(store.seen.at(-1) ?? '', /bytes=60000-$/u);
     }));
 
   it('may be data', () =>
