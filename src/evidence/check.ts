@@ -46,7 +46,8 @@ export const Comparison = Type.Object({
   seed: Type.Optional(Type.Integer()),
   rowsNeeded: Type.Optional(
     Type.Union([Type.Integer({ minimum: 0 }), Type.Null()], {
-      description: 'rows for 80% power at the planned delta; null when more rows cannot help',
+      description:
+        'rows for 80% power at the planned delta, or at a smaller gain that was measured; null when more rows cannot help',
     }),
   ),
   lowEvidence: Type.Optional(Type.Array(Type.String(), { description: 'why the numbers are based on little data' })),

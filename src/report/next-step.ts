@@ -57,7 +57,7 @@ function rowsThatHelp(open: readonly Check[]): string | null {
     verdict === 'inconclusive' && comparison !== undefined ? missingRows(comparison) : null,
   );
   if (needed.some((rows) => rows === null)) return null;
-  return `Evaluate on about ${count(Number(Math.max(...(needed as number[])).toPrecision(2)))} more labelled rows: they would settle it if the candidate is as good as planned.`;
+  return `Evaluate on about ${count(Number(Math.max(...(needed as number[])).toPrecision(2)))} more labelled rows, or improve the candidate.`;
 }
 
 /** Null where more rows would more likely show the opposite of what is asked, or cannot help. */

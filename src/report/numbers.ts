@@ -1,22 +1,60 @@
 import type { Check, Shown } from '../evidence/index.ts';
 import { unitOf } from '../wording.ts';
 
-/** Metrics whose names are not words. */
+/** Metrics that people call otherwise than by the words of their names. The catalogue calls them the same, which a test holds. */
 const names = new Map([
   ['roc_auc', 'ROC AUC'],
   ['f1', 'F1'],
-  ['mcc', 'MCC'],
+  ['f2', 'F2'],
+  ['f0.5', 'F0.5'],
+  ['mcc', 'Matthews correlation'],
+  ['kappa', "Cohen's kappa"],
   ['brier', 'Brier score'],
-  ['ece', 'ECE'],
+  ['ece', 'expected calibration error'],
+  ['ece_quantile', 'expected calibration error (equal-mass bins)'],
+  ['ece_confidence', 'top-label calibration error'],
+  ['ece_confidence_quantile', 'top-label calibration error (equal-mass bins)'],
+  ['mce', 'maximum calibration error'],
+  ['roc_auc_ovr', 'ROC AUC (one against the rest)'],
+  ['roc_auc_ovr_weighted', 'ROC AUC (one against the rest, weighted)'],
+  ['roc_auc_ovo', 'ROC AUC (one against one)'],
+  ['roc_auc_ovo_weighted', 'ROC AUC (one against one, weighted)'],
+  ['jaccard', 'Jaccard'],
+  ['hamming_loss', 'Hamming loss'],
+  ['ranking_loss', 'label ranking loss'],
   ['rmse', 'RMSE'],
   ['mae', 'MAE'],
   ['mse', 'MSE'],
+  ['medae', 'median absolute error'],
+  ['mape', 'MAPE'],
+  ['smape', 'sMAPE'],
+  ['poisson_deviance', 'mean Poisson deviance'],
   ['r2', 'R2'],
+  ['ndcg', 'NDCG'],
+  ['ndcg_exponential', 'NDCG with gain 2^relevance - 1'],
+  ['map', 'MAP'],
+  ['mrr', 'MRR'],
 ]);
 
-/** A metric as people call it: `ROC AUC`, `log loss`. */
+/** A metric as people call it: `ROC AUC`, `log loss`, `macro F1`, `NDCG@10`. */
 export function metricName(metric: string): string {
-  return names.get(metric) ?? metric.replaceAll('_', ' ');
+  const known = names.get(metric);
+  if (known !== undefined) return known;
+  const {
+    base = '',
+    average,
+    cutoff,
+    label,
+  } = /^(?<base>.+?)(?:_(?<average>macro|micro|weighted|samples)|@(?<cutoff>[0-9]+)|\[(?<label>.+)\])$/su.exec(metric)
+    ?.groups ?? {};
+  if (average !== undefined)
+    return average === 'samples' ? `${metricName(base)} by row` : `${average} ${metricName(base)}`;
+  if (cutoff !== undefined) return `${metricName(base)}@${cutoff}`;
+  if (label !== undefined) return `${metricName(base)} of ${label}`;
+  return metric
+    .replace(/^top_(?=[0-9]+_)/u, 'top-')
+    .replace(/^pinball_/u, 'pinball loss at ')
+    .replaceAll('_', ' ');
 }
 
 /** A metric's value to four decimals, or to four digits where that would show nothing. */

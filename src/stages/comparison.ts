@@ -124,6 +124,8 @@ export interface Planned {
   unit: 'rows' | 'queries';
   /** Whether the rows there are have the power already. */
   enough: boolean;
+  /** Whether the true difference is taken to be what was measured, for want of a larger one that these rows could have missed. */
+  asMeasured: boolean;
   onSlice: boolean;
 }
 
@@ -132,21 +134,25 @@ export interface Planned {
  * @param needed rows in all; null where more rows of this kind cannot help
  */
 export function outlookText(needed: number | null, planned: Planned): string {
-  const { requirement, scale, gap, delta, rows, unit, enough, onSlice } = planned;
+  const { requirement, scale, gap, delta, rows, unit, enough, asMeasured, onSlice } = planned;
   const superior = requirement === 'superior';
   const settle = superior ? 'show it' : 'rule that out';
-  const truth = superior ? `${statedSize(gap, scale)} better` : 'no worse';
+  const truth = asMeasured
+    ? 'the gain is as measured'
+    : superior
+      ? `it truly is ${statedSize(gap, scale)} better`
+      : 'it truly is no worse';
   const power = `${100 * planned.power}% power`;
   if (needed === null) {
     return enough
-      ? `these ${rows.toLocaleString('en-US')} ${unit} had ${power} to ${settle} if it truly is ${truth}, so more would hardly`
+      ? `more ${unit} would hardly ${settle}: these ${rows.toLocaleString('en-US')} had ${power} to do so if ${truth}`
       : `more ${unit} would hardly settle it`;
   }
   const opposed = superior ? delta <= 0 : delta < -gap;
   if (opposed) {
     return `more ${unit} would hardly ${settle}: what was measured points the other way`;
   }
-  return `about ${roughly(needed - rows)} more labelled ${unit}${onSlice ? ' of this slice' : ''} would ${settle} if it truly is ${truth} (${power})`;
+  return `about ${roughly(needed - rows)} more labelled ${unit}${onSlice ? ' of this slice' : ''} would ${settle} if ${truth} (${power})`;
 }
 
 /** Two significant digits with thousands separators: a plan, not a measurement. */

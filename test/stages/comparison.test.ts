@@ -97,6 +97,7 @@ describe('the outlook', () => {
     rows: 2000,
     unit: 'rows',
     enough: false,
+    asMeasured: false,
     onSlice: false,
   };
 
@@ -108,6 +109,13 @@ describe('the outlook', () => {
     assert.equal(
       outlookText(3400, { ...planned, requirement: 'non-inferior', gap: 0.01, onSlice: true }),
       'about 1,400 more labelled rows of this slice would rule that out if it truly is no worse (80% power)',
+    );
+  });
+
+  it('says of a gain below what was planned for how many rows would show one as small as was measured', () => {
+    assert.equal(
+      outlookText(3400, { ...planned, gap: 0.001, asMeasured: true }),
+      'about 1,400 more labelled rows would show it if the gain is as measured (80% power)',
     );
   });
 
@@ -123,7 +131,7 @@ describe('the outlook', () => {
   it('says where more rows are not expected to help, and why', () => {
     assert.equal(
       outlookText(null, { ...planned, enough: true }),
-      'these 2,000 rows had 80% power to show it if it truly is 0.2 points better, so more would hardly',
+      'more rows would hardly show it: these 2,000 had 80% power to do so if it truly is 0.2 points better',
     );
     assert.equal(outlookText(null, planned), 'more rows would hardly settle it');
   });

@@ -5,7 +5,7 @@ import { shownDifference } from '../../evidence/difference.ts';
 import type { MetricComparison } from './compare.ts';
 import type { PlannedComparison } from './plan.ts';
 import type { PairedInterval } from './statistics/interval.ts';
-import { rowsForPower, rowsNeeded, rowsWithoutDifference } from './statistics/power.ts';
+import { rowsForPower, rowsNeeded, rowsWithoutDifference, type PowerInput } from './statistics/power.ts';
 import { findingText, nothingShown, outlookText, stateOf } from '../comparison.ts';
 import { counted } from '../../wording.ts';
 
@@ -98,8 +98,9 @@ export function toldComparison(
 }
 
 /**
- * Rows for 80% power at the planned delta: 0 where non-inferiority is required, the policy's `min_gain` where superiority is.
- * Nothing where the policy plans for no gain; null where more rows of this kind cannot help.
+ * Rows for 80% power at the planned delta: 0 where non-inferiority is required, the policy's `min_gain` where superiority is. A gain that
+ * is smaller than planned, or that nothing is planned for, is planned for as it was measured: rows may still show it.
+ * Nothing where the policy plans for no gain and none was measured; null where more rows of this kind cannot help.
  */
 function outlookOf(
   { margin, alpha, delta, slice }: Comparison,
@@ -107,12 +108,16 @@ function outlookOf(
   { rows, unit, metric, interval }: MetricComparison,
   minimumRows: number,
 ): Pick<Comparison, 'rowsNeeded' | 'outlook'> {
-  const gap = requirement === 'superior' ? minimumGain : margin;
-  if (gap === null) return rows < minimumRows ? { rowsNeeded: minimumRows } : {};
+  const superior = requirement === 'superior';
+  const plannedGap = superior ? minimumGain : margin;
   const power = defaults.planningPower;
-  const input = { rows, standardError: interval.standardError, gap, alpha, power };
+  const inputFor = (gap: number): PowerInput => ({ rows, standardError: interval.standardError, gap, alpha, power });
+  const asMeasured = superior && delta > 0 && (plannedGap === null || rowsForPower(inputFor(plannedGap)) <= rows);
+  const gap = asMeasured ? delta : plannedGap;
+  if (gap === null) return rows < minimumRows ? { rowsNeeded: minimumRows } : {};
+  const input = inputFor(gap);
   // Where nothing differs there is no standard error to plan with.
-  const alike = interval.nothingDiffers === true && requirement !== 'superior';
+  const alike = interval.nothingDiffers === true && !superior;
   const planned = alike ? rowsWithoutDifference({ rows, bound: -interval.lower(alpha), gap }) : rowsNeeded(input);
   const needed = rows < minimumRows ? Math.max(planned ?? 0, minimumRows) : planned;
   const enough = !alike && rowsForPower(input) <= rows;
@@ -127,6 +132,7 @@ function outlookOf(
       rows,
       unit,
       enough,
+      asMeasured,
       onSlice: slice !== undefined,
     }),
   };

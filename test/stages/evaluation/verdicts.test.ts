@@ -316,19 +316,20 @@ describe('what a check says', () => {
     assert.match(check!.message, /: shown to be worse\.$/u);
   });
 
-  it('is what would settle it where no gain is stated', () => {
+  it('is what would settle it: the rows for the gain that is stated, else for the one that was measured', () => {
     const sample = sampleOf(2000);
-    const sides = {
-      sample,
-      champion: decided(sample, (row) => row >= 15 && row < 38),
-      candidate: decided(sample, (row) => row < 20),
-    };
-    assert.match(judge({ policy: superior('accuracy'), ...sides })[0]!.message, /set policy\.primary\.min_gain/u);
-    const stated: Policy = { primary: { metric: 'accuracy', require: 'superior', min_gain: 0.003 } };
-    assert.match(
-      judge({ policy: stated, ...sides })[0]!.message,
-      /more labelled rows would show it if it truly is 0\.3 points better/u,
-    );
+    const better = decided(sample, (row) => row < 20);
+    const worse = decided(sample, (row) => row >= 15 && row < 38);
+    const message = (policy: Policy, champion = worse, candidate = better): string =>
+      judge({ policy, sample, champion, candidate })[0]!.message;
+    const stated = (gain: number): Policy => ({
+      primary: { metric: 'accuracy', require: 'superior', min_gain: gain },
+    });
+    assert.match(message(stated(0.003)), /more labelled rows would show it if it truly is 0\.3 points better/u);
+    // These rows would have shown a gain of 2 points: rows are not useless for the smaller one that there seems to be.
+    assert.match(message(stated(0.02)), /about 43,000 more labelled rows would show it if the gain is as measured/u);
+    assert.match(message(superior('accuracy')), /about 43,000 more labelled rows would show it if the gain is as/u);
+    assert.match(message(superior('accuracy'), better, worse), /set policy\.primary\.min_gain/u);
   });
 
   it('is how many rows it takes where nothing differs', () => {
