@@ -44,7 +44,8 @@ type Column = Exclude<TensorData, readonly string[]> | string[];
  * caller's; models that take the same columns share it.
  * @param plans the inputs of each model
  * @param range only these rows
- * @throws DataError when a value is missing, or is no number, where the type of the input has no way to say so
+ * @throws DataError when a value is missing, or is no number, where the type of the input has no way to say so, and for a number
+ * that is infinite or too large for the type
  * @throws ModelError when an input is of a type that cannot be fed
  */
 export async function* featureBatches(
@@ -162,6 +163,9 @@ const arrays = {
   bool: Uint8Array,
 };
 
+/** The least size that a type rounds to infinity: half a step beyond its largest number. */
+const overflow = { float: 2 ** 128 - 2 ** 103, float16: 65_520, double: Number.POSITIVE_INFINITY };
+
 async function slotFor(dataset: Dataset, plan: InputPlan, selected: CellRequest[]): Promise<Slot> {
   const { type, name } = plan.input;
   if (type !== 'string' && !(type in arrays)) {
@@ -243,7 +247,19 @@ function fill(
   let at = start * width + column;
   if (data instanceof Float32Array || data instanceof Float64Array) {
     const { items, validity } = vector as unknown as NumberVector;
-    for (let row = from; row < end; row += 1, at += width) data[at] = items[row] as number;
+    let largest = 0;
+    for (let row = from; row < end; row += 1, at += width) {
+      const value = items[row] as number;
+      data[at] = value;
+      const size = Math.abs(value);
+      if (size > largest) largest = size;
+    }
+    const most = overflow[plan.input.type as keyof typeof overflow];
+    // What stands where there is no value says nothing.
+    const beyond = (row: number): boolean => Math.abs(items[row] as number) >= most && validity.itemValid(row);
+    if (largest >= most) {
+      for (let row = from; row < end; row += 1) if (beyond(row)) throw tooLarge(before + row - from, items[row]);
+    }
     if (validity.data === null) return;
     at = start * width + column;
     for (let row = from; row < end; row += 1, at += width) if (!validity.itemValid(row)) data[at] = Number.NaN;
@@ -286,7 +302,8 @@ function fill(
       found: `${place(row)} is ${String(value)}`,
       expected: `a value that ${plan.input.type} can hold, for input ${JSON.stringify(plan.input.name)}`,
       where: dataset.uri,
-      remedy: 'Check that the column feeds the right input (contender inspect)',
+      remedy:
+        'Check that the column feeds the right input (contender inspect), and leave the cell empty where it is a gap',
     });
   }
 }

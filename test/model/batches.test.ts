@@ -53,6 +53,47 @@ describe('batches of rows', () => {
     });
   });
 
+  it('hold no number that the type of the input makes an infinity, in any format', async () => {
+    await inTemporaryFolder(async (folder) => {
+      const files = {
+        'e.csv': 'id,v\na,1\nb,\nc,1e39\n',
+        'e.jsonl': '{"v":1}\n{"v":null}\n{"v":1e400}\n',
+      };
+      for (const [name, content] of Object.entries(files)) await writeFile(join(folder, name), content);
+      await writeParquet(join(folder, 'infinite.parquet'), `select unnest([1.0::float, null, 'inf'::float]) as v`);
+      await writeParquet(join(folder, 'half.parquet'), `select unnest([1.0::double, null, -65520]) as v`);
+      await writeParquet(join(folder, 'fits.parquet'), `select unnest([-65504::double, null, 'nan'::double]) as v`);
+      const fed = async (name: string, type: string): Promise<number[]> => {
+        const dataset = await openDataset({ name: 'evaluation', path: join(folder, name), uri: name });
+        try {
+          const plan = { input: { name: 'x', type, shape: [null, 1] }, columns: ['v'], rowShape: [1] };
+          const values: number[] = [];
+          for await (const { feeds } of featureBatches(dataset, [[plan]])) {
+            values.push(...(feeds[0]?.['x']?.data as Float32Array));
+          }
+          return values;
+        } finally {
+          dataset.close();
+        }
+      };
+      for (const [name, type] of [
+        ['e.csv', 'float'],
+        ['e.jsonl', 'double'],
+        ['infinite.parquet', 'float'],
+        ['infinite.parquet', 'double'],
+        ['half.parquet', 'float16'],
+      ] as const) {
+        await assert.rejects(
+          fed(name, type),
+          new RegExp(`column "v", row 3 is .*Expected a value that ${type} can hold`, 'u'),
+        );
+      }
+      assert.deepEqual(await fed('e.csv', 'double'), [1, Number.NaN, 1e39]);
+      assert.deepEqual(await fed('half.parquet', 'float'), [1, Number.NaN, -65_520]);
+      assert.deepEqual(await fed('fits.parquet', 'float16'), [-65_504, Number.NaN, Number.NaN]);
+    });
+  });
+
   it('have fewer rows where rows are long', () => {
     assert.deepEqual([1, 60, 1024, 10_000, 2 ** 24].map(batchRows), [8192, 8192, 8192, 512, 1]);
   });
