@@ -27,16 +27,28 @@ export function classReader(column: string, where: string): (text: string, row?:
     const known = classOf.get(text);
     if (known !== undefined) return known;
     const name = classText(text);
-    const twin = textOf.get(name);
+    // Two ways to encode one word look the same wherever they are shown.
+    const seen = name.normalize('NFC');
+    const twin = textOf.get(seen);
     if (twin !== undefined) {
+      const place = row === undefined ? '' : `, of row ${row + 1}`;
+      const both = `${JSON.stringify(twin)} and ${JSON.stringify(text)}${place}`;
+      if (classText(twin) !== name) {
+        throw new DataError({
+          found: `column ${JSON.stringify(column)} has the labels ${both}, which are one word in two Unicode forms`,
+          expected: 'one way to write each class',
+          where,
+          remedy: 'Write all texts in one form, such as NFC',
+        });
+      }
       throw new DataError({
-        found: `column ${JSON.stringify(column)} has the labels ${JSON.stringify(twin)} and ${JSON.stringify(text)}${row === undefined ? '' : `, of row ${row + 1}`}`,
-        expected: 'one way to write each class: numbers are compared as numbers',
+        found: `column ${JSON.stringify(column)} has the labels ${both}`,
+        expected: 'one way to write each class: numbers are compared as numbers, true and false in any case',
         where,
         remedy: 'Write both in the same way, or give two classes clearly different names',
       });
     }
-    textOf.set(name, text);
+    textOf.set(seen, text);
     classOf.set(text, name);
     return name;
   };

@@ -180,6 +180,8 @@ function binaryClasses(
       where: 'columns.classes',
     });
   }
+  // The classes 1 and 2 of a model are not the labels 0 and 1, though both know a 1.
+  for (const { names, from } of known) if (from === undefined) refuseShifted(names, [...new Set(texts)], where);
   if (positive === '1') return ['0', '1'];
   if (positive === '0') return ['1', '0'];
   const other = texts.find((text) => text !== positive);

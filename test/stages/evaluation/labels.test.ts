@@ -41,6 +41,25 @@ describe('binary labels', () => {
     assert.deepEqual([...read(text('True', 'False'), 1).truth], [1, 0]);
   });
 
+  it('that a model numbers from 1 on are asked for: its 1 is no positive label', () => {
+    const known: KnownClasses[] = [{ names: ['1', '2'], from: undefined }];
+    assert.throws(
+      () => read(text('0', '1'), 1, known),
+      /classes are "1", "2".*labels in data\.csv are "0", "1".*from 1 on/u,
+    );
+    assert.throws(() => read(text('1', '2'), 1, [{ names: ['0', '1'], from: undefined }]), /from 0 on/u);
+    assert.deepEqual(read(text('1', '2'), 2, known).classes, ['1', '2']);
+    assert.deepEqual(read(text('0', '1'), 1, [{ names: ['-1', '1'], from: undefined }]).classes, ['0', '1']);
+  });
+
+  it('are refused where two are one word in two Unicode forms, which look the same', () => {
+    assert.throws(
+      () => read(text('caf\u00e9', 'cafe\u0301'), 'caf\u00e9'),
+      /one word in two Unicode forms\. Expected one way to write each class\. Write all texts in one form/u,
+    );
+    assert.deepEqual([...read(text('cafe\u0301', 'th\u00e9'), 'cafe\u0301').truth], [1, 0]);
+  });
+
   it('are refused when the positive label does not occur, whatever type the column has', () => {
     assert.throws(() => read(text('yes', 'no'), 'ja'), DataError);
     assert.throws(() => read(truths(1, 0), 'yes'), /holds true and false, and columns\.positive is "yes"/u);
