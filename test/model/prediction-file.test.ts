@@ -137,6 +137,34 @@ describe('a file of predictions', () => {
     );
   });
 
+  it('gives each class the column of a list that is named after it, in whatever order the list is', async () => {
+    const many = { task: 'multiclass-classification' } as const;
+    const file = 'id,p_0,p_1,p_2\na,0.1,0.2,0.7\nb,0.3,0.3,0.4\nc,1,0,0\n';
+    const turned = await read(file, { ...many, reference: { score: ['p_2', 'p_0', 'p_1'] } });
+    assert.deepEqual(
+      [turned.classes, turned.scores?.subarray(0, 3)],
+      [['2', '0', '1'], Float64Array.of(0.7, 0.1, 0.2)],
+    );
+    const binary = await read('id,proba_0,proba_1\na,0.25,0.75\nb,0.5,0.5\nc,1,0\n', {
+      reference: { score: ['proba_1', 'proba_0'] },
+    });
+    assert.deepEqual(binary.scores, Float64Array.of(0.75, 0.5, 0));
+    const words = 'id,ham probability,spam probability\na,0.25,0.75\nb,0.5,0.5\nc,1,0\n';
+    for (const classes of [undefined, ['ham', 'spam']]) {
+      const { scores } = await read(words, {
+        reference: { score: ['spam probability', 'ham probability'] },
+        columns: { ...columns, positive: 'spam', ...(classes === undefined ? {} : { classes }) },
+        data: 'id,label,x\na,spam,5\nb,ham,6\nc,spam,7\n',
+      });
+      assert.deepEqual(scores, Float64Array.of(0.75, 0.5, 0));
+    }
+    // Names that say nothing of the classes leave the order of the list.
+    const plain = await read('id,first,second\na,0.25,0.75\nb,0.5,0.5\nc,1,0\n', {
+      reference: { score: ['first', 'second'] },
+    });
+    assert.deepEqual(plain.scores, Float64Array.of(0.75, 0.5, 0));
+  });
+
   describe('of several labels a row', () => {
     const several = { task: 'multilabel-classification', columns: { id: 'id', label: ['label', 'x'] } } as const;
     const options = { ...several, columns: { ...several.columns, label: [...several.columns.label] } };
@@ -150,6 +178,11 @@ describe('a file of predictions', () => {
         reference: { score: ['p', 'q'], threshold: [0.5, 0.3] },
       });
       assert.deepEqual([listed.scores, listed.threshold], [named.scores, [0.5, 0.3]]);
+      const turned = await read('id,p_x,p_label\na,0.9,0.1\nb,0.8,0.2\nc,0.7,0.3\n', {
+        ...options,
+        reference: { score: ['p_x', 'p_label'] },
+      });
+      assert.deepEqual(turned.scores, named.scores, 'columns named after the labels say which is which');
       await assert.rejects(
         read('id,score_x,score_label,x\na,0.9,0.1,5\nb,0.8,0.2,1\nc,0.7,0.3,7\n', options),
         /1 labels differ from data\.csv: id b \(1 here, 6 in the data\)\. Expected the same x/u,
@@ -421,10 +454,10 @@ describe('a file of predictions', () => {
 
 async function read(
   file: string,
-  options: { reference?: Partial<PredictionReference>; columns?: Columns; task?: Task } = {},
+  options: { reference?: Partial<PredictionReference>; columns?: Columns; task?: Task; data?: string } = {},
 ): Promise<Predictions> {
   return inTemporaryFolder(async (folder) => {
-    await writeFile(join(folder, 'data.csv'), data);
+    await writeFile(join(folder, 'data.csv'), options.data ?? data);
     await writeFile(join(folder, 'predictions.csv'), file);
     return readFrom(folder, 'predictions.csv', 'data.csv', options);
   });

@@ -7,7 +7,7 @@ import type { Predictions } from '../predictions.ts';
 import type { JoinedRows } from './join.ts';
 import { contradictionOf } from '../read-outputs/agree.ts';
 import { refuseThreshold, scoreType, thresholdIn } from '../read-outputs/threshold.ts';
-import { wrongWidth, type Layout, type PredictionReference } from './layout.ts';
+import { namedAfter, wrongWidth, type PredictionReference } from './layout.ts';
 
 interface Context {
   reference: PredictionReference;
@@ -33,7 +33,7 @@ export function interpret(joined: JoinedRows, context: Context): Predictions {
     return { rows, classes: null, kind: 'value', scores, labels: null, threshold };
   }
   if (scores !== null) refuseNonProbabilities(scores, width, task, where);
-  const known = classesOf(layout, texts, columns, where);
+  const known = classesOf(joined, columns, where);
   const { classes } = known;
   const labels = texts === null ? null : labelIndexes(texts, classes, where);
   const common = { rows, ...known, labels, threshold };
@@ -144,13 +144,14 @@ function interpretLabels({ values, layout }: JoinedRows, { reference, rows, colu
 
 /** The classes of the columns of scores, in their order; without such columns those of the configuration, or those predicted. */
 function classesOf(
-  { scores, scored }: Layout,
-  texts: readonly string[] | null,
+  { layout: { scores, scored: prefixed }, texts, labels }: JoinedRows,
   columns: Columns,
   where: string,
 ): { classes: ClassValue[] } & Pick<Predictions, 'classesFrom'> {
   const several = scores.length > 1;
   const configured = columns.classes?.map(classText);
+  const counted = scores.map((_, index) => String(index));
+  const scored = prefixed ?? (several ? namedAfter(scores, configured ?? [...new Set([...labels, ...counted])]) : null);
   if (configured !== undefined) {
     const named = several ? (scored ?? []).filter((name) => classPosition(name, configured) >= 0) : [];
     // Columns that name the very classes of the configuration say which is which, in whatever order they stand.

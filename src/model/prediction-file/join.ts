@@ -45,8 +45,9 @@ export async function joinedRows(
   await refuseBadRows(workspace, where, dataset);
   await refuseOtherLabels(workspace, where, dataset, layout);
   await refuseLabelItself(workspace, where, columns, layout);
-  const labels =
-    task === 'binary-classification' && layout.scored?.length === 1 ? await labelsOf(dataset, columns) : [];
+  const lone = task === 'binary-classification' && layout.scored?.length === 1;
+  const listed = task !== 'multilabel-classification' && layout.scored === null && layout.scores.length > 1;
+  const labels = lone || listed ? await labelsOf(dataset, columns) : [];
   return { labels, ...(await readJoined(workspace, layout, dataset.rows, where)) };
 }
 

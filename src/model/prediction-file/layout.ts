@@ -1,6 +1,6 @@
 import { labelColumns } from '../../config/columns.ts';
 import type { Columns, ModelReference, Task } from '../../config/schema.ts';
-import { classText } from '../../data/class-text.ts';
+import { classPosition, classText } from '../../data/class-text.ts';
 import { requireColumns, type Dataset } from '../../data/dataset.ts';
 import { DataError } from '../../errors.ts';
 
@@ -59,6 +59,39 @@ function classesNamed(scores: readonly string[]): string[] | null {
   return scores.map((name) => classText(name.slice(prefix.length)));
 }
 
+/**
+ * The class or label that each column of a list is named after, as in `p_spam` and `p_ham`, or `spam_probability`: a list in another
+ * order than that of the classes would be read as the scores of others.
+ * @returns null where the names do not say it of every column, or of two say the same
+ */
+export function namedAfter(columns: readonly string[], known: readonly string[]): string[] | null {
+  for (const partsOf of [ends, beginnings]) {
+    const positions = columns.map((column) => {
+      const part = partsOf(column).find((each) => classPosition(each, known) >= 0);
+      return part === undefined ? -1 : classPosition(part, known);
+    });
+    if (!positions.includes(-1) && new Set(positions).size === columns.length) {
+      return positions.map((position) => known[position] as string);
+    }
+  }
+  return null;
+}
+
+/** The name itself, what stands after each character that is no letter and no digit, and the digits at its end: the longest first. */
+function ends(name: string): string[] {
+  return [name, ...separators(name).map((at) => name.slice(at + 1)), ...(/[0-9]+$/u.exec(name) ?? [])];
+}
+
+function beginnings(name: string): string[] {
+  return separators(name)
+    .map((at) => name.slice(0, at))
+    .toReversed();
+}
+
+function separators(name: string): number[] {
+  return [...name.matchAll(/[^\p{L}\p{N}]/gu)].map(({ index }) => index);
+}
+
 /** A score, or a predicted 0 or 1, of every label. */
 function labelsLayout(
   shard: Dataset,
@@ -68,7 +101,11 @@ function labelsLayout(
 ): Layout {
   const labels = labelColumns(columns);
   const named = (given: string | readonly string[] | undefined, prefix: string): string[] => {
-    if (given !== undefined) return typeof given === 'string' ? [given] : [...given];
+    if (given !== undefined) {
+      const listed = typeof given === 'string' ? [given] : [...given];
+      const order = listed.length === labels.length ? namedAfter(listed, labels) : null;
+      return order === null ? listed : labels.map((name) => listed[order.indexOf(name)] as string);
+    }
     const own = labels.map((name) => `${prefix}_${name}`);
     // All of them, if any: a missing one is named by whoever requires them.
     return own.some((name) => names.includes(name)) ? own : [];
