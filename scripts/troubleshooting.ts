@@ -6,6 +6,7 @@ const titles: readonly [code: string, title: string][] = [
   ['data', 'Data and files of predictions'],
   ['model', 'Models'],
   ['mismatch', 'A model that does not fit its data'],
+  ['system', 'The machine'],
   ['staging', 'A server under test, and Docker'],
   ['traffic', 'Traffic of a rollout'],
   ['registry', 'The registry and git'],

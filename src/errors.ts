@@ -147,8 +147,8 @@ export function mendable(error: unknown): ContenderError | null {
   });
 }
 
-/** What the operating system refuses. */
-class SystemError extends ContenderError {
+/** What the operating system refuses, or this machine does not have: never the fault of a model or of data. */
+export class SystemError extends ContenderError {
   constructor(fault: Fault) {
     super('system', fault);
   }

@@ -1,8 +1,18 @@
-import { ModelError } from '../errors.ts';
+import { ModelError, SystemError } from '../errors.ts';
 
-/** What onnxruntime says when it refuses a model, in the words of someone who must mend it. */
-export function explainLoadError(cause: unknown, uri: string): ModelError {
+/** What onnxruntime says when it refuses a model, in the words of someone who must mend it: the model, or the machine. */
+export function explainLoadError(cause: unknown, uri: string): ModelError | SystemError {
   const text = cause instanceof Error ? cause.message : String(cause);
+  const locale = /Failed to construct locale with name:([\w.@-]+)/u.exec(text);
+  if (locale !== null) {
+    return new SystemError({
+      found: `the model changes the case of texts by the locale ${locale[1]} (StringNormalizer), which this machine does not have`,
+      where: uri,
+      remedy:
+        'Install it: on Ubuntu the package language-pack-en for en_US.UTF-8, on Debian locales-all for all of them',
+      cause,
+    });
+  }
   const opset = /Opset (\d+) is under development[\s\S]*domain (\S+) is till opset (\d+)/u.exec(text);
   if (opset !== null) {
     return new ModelError({

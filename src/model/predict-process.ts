@@ -5,7 +5,7 @@
 import { join } from 'node:path';
 import { labelColumns } from '../config/columns.ts';
 import { classText } from '../data/class-text.ts';
-import { ConfigError, ContenderError, DataError, mendable, MismatchError, ModelError } from '../errors.ts';
+import { ConfigError, ContenderError, DataError, mendable, MismatchError, ModelError, SystemError } from '../errors.ts';
 import { openDataset, readColumns, type Dataset } from '../data/dataset.ts';
 import { openModel, type OpenedModel } from './artifact.ts';
 import { batchRows, featureBatches, type Feeds } from './batches.ts';
@@ -225,7 +225,7 @@ async function predictAll(job: Job, opening: Promise<Dataset>): Promise<Predicti
     try {
       await work();
     } catch (error) {
-      if (!(error instanceof ContenderError) || error instanceof DataError) throw error;
+      if (!(error instanceof ContenderError) || error instanceof DataError || error instanceof SystemError) throw error;
       const { where = '', role } = job.models[index] ?? {};
       if (error instanceof ConfigError) throw new ConfigError({ where, ...error.fault });
       if (error instanceof MismatchError && role !== 'champion') throw new MismatchError({ where, ...error.fault });

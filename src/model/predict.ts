@@ -1,7 +1,7 @@
 import { defaults } from '../config/defaults.ts';
 import type { Columns, Task } from '../config/schema.ts';
 import type { DatasetSource } from '../data/dataset.ts';
-import { ConfigError, DataError, MismatchError, ModelError, type Fault } from '../errors.ts';
+import { ConfigError, DataError, MismatchError, ModelError, SystemError, type Fault } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { requireSame, type LocalArtifact, type Opened } from './artifact.ts';
 import type { RowRange } from './batches.ts';
@@ -144,6 +144,7 @@ const errors: Readonly<Record<string, typeof ConfigError>> = {
   config: ConfigError,
   mismatch: MismatchError,
   model: ModelError,
+  system: SystemError,
 };
 
 function received(sent: SentResult): PredictionResult {

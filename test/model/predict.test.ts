@@ -10,7 +10,7 @@ import { inspectModel } from '../../src/model/inspect.ts';
 import { predictModels, type PredictionInput } from '../../src/model/predict.ts';
 import type { PredictionResult, Predictions, ReadingOptions } from '../../src/model/predictions.ts';
 import { fixture, inTemporaryFolder } from '../support/project.ts';
-import { endlessModel } from './onnx-builder.ts';
+import { endlessModel, graph, model as onnxModel, node, stringAttribute, valueInfo } from './onnx-builder.ts';
 import { isAlive, predictionProcesses } from './processes.ts';
 import { flatOutputs, zoo, zooModel } from './zoo.ts';
 
@@ -216,6 +216,35 @@ describe('outputs of a model', async () => {
       { name: 'MismatchError', message: /expects 59 features .*the mapping gives 60/u },
     );
   });
+});
+
+describe('a model that wants a locale', () => {
+  it('ends the run where the machine has it not, and is no fault of the candidate or the champion', () =>
+    inTemporaryFolder(async (folder) => {
+      const lower = node(
+        'StringNormalizer',
+        ['text'],
+        ['label'],
+        [stringAttribute('case_change_action', 'LOWER'), stringAttribute('locale', 'xx_XX.UTF-8')],
+      );
+      const parts = { inputs: [valueInfo('text', 'string', ['N'])], outputs: [valueInfo('label', 'string', ['N'])] };
+      await writeFile(join(folder, 'model.onnx'), onnxModel(graph({ nodes: [lower], ...parts })));
+      await writeFile(join(folder, 'data.csv'), 'id,text,label\na,Spam,spam\nb,HAM,ham\n');
+      const artifact = await localModel(join(folder, 'model.onnx'), 'file:model.onnx');
+      for (const role of ['candidate', 'champion'] as const) {
+        await assert.rejects(
+          predictModels({
+            models: [{ role, artifact }],
+            dataset: { name: 'evaluation', path: join(folder, 'data.csv'), uri: 'data.csv' },
+            columns: { id: 'id', label: 'label', positive: 'spam' },
+            task: 'binary-classification',
+            limits,
+            log: silentLog,
+          }),
+          { name: 'SystemError', message: /the locale xx_XX\.UTF-8 .*this machine does not have\. Install it/u },
+        );
+      }
+    }));
 });
 
 describe('a model that is another one when it is opened', () => {
