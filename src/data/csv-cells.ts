@@ -22,13 +22,34 @@ export function csvFrom(
   /** What else `read_csv` is told. */
   more = '',
 ): string {
-  const typed = columns.map(({ name }) => `${quoteLiteral(name)}: 'VARCHAR'`).join(', ');
+  // A text that no file holds: else an empty cell would be null here and the empty text there.
+  const texts = columns.map(({ name }) => ({ name, type: 'VARCHAR' }));
+  return readCsv(paths, texts, dialect, `${more}, nullstr = '\u0001contender-null\u0001'`);
+}
+
+/**
+ * The same of plain CSV, with numbers as such: `storedAs` says of which columns. Empty cells are null, and nothing else is: such a
+ * dialect names no other text for no value.
+ */
+export function typedCsv(
+  paths: readonly string[],
+  columns: readonly { name: string; type: string }[],
+  dialect: CsvDialect = {},
+): string {
+  return readCsv(paths, columns, dialect, `, nullstr = ''`);
+}
+
+function readCsv(
+  paths: readonly string[],
+  columns: readonly { name: string; type: string }[],
+  dialect: CsvDialect,
+  more: string,
+): string {
+  const typed = columns.map(({ name, type }) => `${quoteLiteral(name)}: '${type}'`).join(', ');
   const quote = quoteLiteral(dialect.quote ?? '"');
   const format = `header = ${dialect.header === undefined}, delim = ${quoteLiteral(dialect.delimiter ?? ',')}, quote = ${quote}, escape = ${quote}, comment = '', skip = 0`;
   const strict = `ignore_errors = false, null_padding = false, max_line_size = ${longestLine}, hive_partitioning = false${compressionOf(paths)}${more}`;
-  // A text that no file holds: else an empty cell would be null here and the empty text there.
-  const nothing = `nullstr = '\u0001contender-null\u0001'`;
-  return `read_csv(${filesFor(paths)}, ${format}, ${strict}, ${nothing}, auto_detect = false, columns = {${typed}})`;
+  return `read_csv(${filesFor(paths)}, ${format}, ${strict}, auto_detect = false, columns = {${typed}})`;
 }
 
 /** A cell of CSV, all of whose types come from `csvColumns`. */
@@ -69,11 +90,17 @@ export async function csvColumns(
   paths: readonly string[] | null = null,
 ): Promise<{ rows: number; columns: DatasetColumn[]; lineBreaks: boolean }> {
   const plain = paths === null ? null : await plainCsv(paths, names.length, dialect);
-  const columnAt = (index: number, kinds = 0, present = 0): DatasetColumn => ({
-    ...columnOf(names[index] as string, kinds),
-    // Of NaN it depends on the other cells whether it is a value.
-    ...((kinds & kind.notANumber) === 0 ? { present } : {}),
-  });
+  const columnAt = (index: number, kinds = 0, present = 0): DatasetColumn => {
+    const column = columnOf(names[index] as string, kinds);
+    const hasNotANumber = (kinds & kind.notANumber) !== 0;
+    const digits = plain?.digits[index] ?? 'unclear';
+    return {
+      ...column,
+      // Of NaN it depends on the other cells whether it is a value.
+      ...(hasNotANumber ? {} : { present }),
+      ...(hasNotANumber || !isNumeric(column.type) || digits === 'unclear' ? {} : { digits }),
+    };
+  };
   if (plain !== null) {
     const columns = names.map((_, index) => columnAt(index, plain.kinds[index], plain.present[index]));
     return { rows: plain.rows, columns, lineBreaks: plain.lineBreaks };

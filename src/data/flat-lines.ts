@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { kind } from './kinds.ts';
 import { byteStream, longestLine } from './lines.ts';
 import type { DatasetColumn } from './relation.ts';
-import { isExact } from './written-decimals.ts';
+import { clarity, clarityOf, longestNumber } from './written-decimals.ts';
 
 /** What stands in one column of flat JSONL. */
 export interface FlatColumn {
@@ -39,10 +39,6 @@ const [newline, quote, backslash, comma, colon, minus, point] = [0x0a, 0x22, 0x5
 const [zero, nine, open, close] = [0x30, 0x39, 0x7b, 0x7d];
 /** More columns are no table. */
 const most = 10_000;
-/** Of longer numbers a double may be infinite. */
-const longestNumber = 100;
-
-const clarity = ['few', 'many', 'unclear'] as const;
 
 class FlatLines {
   rows = 0;
@@ -174,13 +170,8 @@ class FlatLines {
       found = kind.wide;
     }
     if (at - start > longestNumber || (found === kind.whole && first > start && bytes[first] === zero)) return -1;
-    if (rounded || at - start > 15) {
-      const unclear =
-        this.#digits[column] !== 2 &&
-        (rounded || hasRun(bytes, first, at)) &&
-        !isExact(bytes.toString('latin1', start, at));
-      this.#digits[column] = Math.max(this.#digits[column] as number, unclear ? 2 : 1);
-    }
+    if ((rounded || at - start > 15) && this.#digits[column] !== 2)
+      this.#digits[column] = Math.max(this.#digits[column] as number, clarityOf(bytes, start, at, rounded));
     this.#count(column, found);
     return at;
   }
@@ -207,23 +198,6 @@ function afterDigits(bytes: Buffer, start: number): number {
   let at = start;
   while ((bytes[at] as number) >= zero && (bytes[at] as number) <= nine) at += 1;
   return at;
-}
-
-/**
- * Whether five digits 0 or 9 follow one another. A number of at most ten digits, or a whole one, whose double another number of up to
- * ten digits before its point has, differs from that one by less than 1.2e-16 of it: after its own digits these come.
- */
-function hasRun(bytes: Buffer, start: number, end: number): boolean {
-  let run = 0;
-  let before = 0;
-  for (let at = start; at < end; at++) {
-    const byte = bytes[at] as number;
-    if (byte === point) continue;
-    run = byte === before && (byte === zero || byte === nine) ? run + 1 : 1;
-    if (run === 5 && (byte === zero || byte === nine)) return true;
-    before = byte;
-  }
-  return false;
 }
 
 function afterWord(bytes: Buffer, start: number, word: Buffer): number {

@@ -3,6 +3,20 @@ import { booleanOf, isNotANumber } from './grammar.ts';
 import { kind } from './kinds.ts';
 import { byteStream, longestLine } from './lines.ts';
 import type { CsvDialect } from './relation.ts';
+import { clarity, clarityOf, longestNumber } from './written-decimals.ts';
+
+/** What the cells of plain CSV are. */
+export interface PlainCsv {
+  rows: number;
+  /** Of each column the bits of `kind` of all its cells. */
+  kinds: readonly number[];
+  /** Of each column the cells with a value. */
+  present: readonly number[];
+  /** Of each column that of its numbers; unclear where one of them is -0 too, which is a text of its own. */
+  digits: readonly (typeof clarity)[number][];
+  /** Whether a cell goes over several lines. */
+  lineBreaks: boolean;
+}
 
 /**
  * How many rows CSV has, and of each column what its cells spell together and how many have a value: a fraction of the time that the
@@ -14,9 +28,11 @@ export async function plainCsv(
   paths: readonly string[],
   width: number,
   { delimiter = ',', quote: around = '"', decimal = '.', missing = [], header }: CsvDialect = {},
-): Promise<{ rows: number; kinds: readonly number[]; present: readonly number[]; lineBreaks: boolean } | null> {
-  if (around !== '"' || decimal !== '.' || missing.length > 0 || delimiter.length !== 1 || delimiter > '~') return null;
-  const table = new PlainCsv(width, delimiter.charCodeAt(0));
+): Promise<PlainCsv | null> {
+  if (around !== '"' || decimal !== '.' || missing.length > 0) return null;
+  // Numbers are told before it is known where their cell ends.
+  if (delimiter.length !== 1 || delimiter > '~' || /[0-9.-]/u.test(delimiter)) return null;
+  const table = new PlainRows(width, delimiter.charCodeAt(0));
   for (const path of paths) {
     let rest: Buffer = Buffer.alloc(0);
     let inHeader = header === undefined;
@@ -37,28 +53,45 @@ export async function plainCsv(
     }
     if (rest.length > 0 && (!add(Buffer.concat([rest, table.lineEnd()])) || rest.length > 0)) return null;
   }
-  return { rows: table.rows, kinds: [...table.kinds], present: [...table.present], lineBreaks: table.lineBreaks };
+  return table.found();
 }
 
 const [newline, carriageReturn, quote, minus, point, zero, nine] = [0x0a, 0x0d, 0x22, 0x2d, 0x2e, 0x30, 0x39];
 
-class PlainCsv {
-  rows = 0;
+class PlainRows {
   broken = false;
-  /** Whether a cell goes over several lines. */
-  lineBreaks = false;
-  readonly kinds: Uint8Array;
-  readonly present: Float64Array;
+  #rows = 0;
+  #lineBreaks = false;
+  readonly #kinds: Uint8Array;
+  readonly #present: Float64Array;
+  /** Places of `clarity`. */
+  readonly #digits: Uint8Array;
   /** Of the row that is being read. */
   readonly #found: Uint8Array;
   readonly #delimiter: number;
+  /** By byte: 1 where a cell without quotes ends, 2 where it is not plain. */
+  readonly #stops = new Uint8Array(256);
   #ends: 'unknown' | 'lf' | 'crlf' = 'unknown';
 
   constructor(width: number, delimiter: number) {
-    this.kinds = new Uint8Array(width);
-    this.present = new Float64Array(width);
+    this.#kinds = new Uint8Array(width);
+    this.#present = new Float64Array(width);
+    this.#digits = new Uint8Array(width);
     this.#found = new Uint8Array(width);
     this.#delimiter = delimiter;
+    this.#stops.fill(2, 0, 9);
+    this.#stops[quote] = 2;
+    for (const byte of [delimiter, newline, carriageReturn]) this.#stops[byte] = 1;
+  }
+
+  found(): PlainCsv {
+    return {
+      rows: this.#rows,
+      kinds: [...this.#kinds],
+      present: [...this.#present],
+      digits: [...this.#digits].map((each) => clarity[each] as (typeof clarity)[number]),
+      lineBreaks: this.#lineBreaks,
+    };
   }
 
   lineEnd(): Buffer {
@@ -72,30 +105,49 @@ class PlainCsv {
   row(bytes: Buffer, start: number, counted: boolean): number {
     const found = this.#found;
     const delimiter = this.#delimiter;
+    const stops = this.#stops;
     const width = found.length;
     let at = start;
     for (let column = 0; column < width; column++) {
-      const first = at;
       if (bytes[at] === quote) {
+        const first = at + 1;
         let doubled = false;
-        for (at += 1; ; at++) {
-          at = bytes.indexOf(quote, at);
+        for (at = first; ; at++) {
           // At the end of the bytes nobody knows whether another quote follows.
-          if (at === -1 || at + 1 >= bytes.length) return start;
+          while (at < bytes.length && bytes[at] !== quote) {
+            if (bytes[at] === newline) this.#lineBreaks = true;
+            at += 1;
+          }
+          if (at + 1 >= bytes.length) return start;
           if (bytes[at + 1] !== quote) break;
           doubled = true;
           at += 1;
         }
-        found[column] = doubled ? kind.text : kindOf(bytes, first + 1, at);
+        found[column] = doubled ? kind.text : this.#kindOf(bytes, first, at, column, counted);
         at += 1;
       } else {
-        for (;;) {
-          const byte = bytes[at] as number;
-          if (byte === delimiter || byte === newline || byte === carriageReturn) break;
-          if (byte === quote || byte < 0x09) return this.#refuse(start);
+        const first = at;
+        // Most numbers are told as they are passed: digits, and a fraction.
+        if (bytes[at] === minus) at += 1;
+        const digits = at;
+        while (((bytes[at] as number) ^ zero) <= 9) at += 1;
+        const wholeEnd = at;
+        if (bytes[at] === point && at > digits) {
           at += 1;
+          while (((bytes[at] as number) ^ zero) <= 9) at += 1;
         }
-        found[column] = kindOf(bytes, first, at);
+        const plain =
+          stops[bytes[at] as number] === 1 &&
+          at - first <= 15 &&
+          wholeEnd > digits &&
+          (bytes[digits] !== zero || (wholeEnd - digits === 1 && (digits === first || at > wholeEnd))) &&
+          at !== wholeEnd + 1;
+        if (plain) found[column] = at === wholeEnd ? kind.whole : kind.fraction;
+        else {
+          while (stops[bytes[at] as number] === 0) at += 1;
+          if (stops[bytes[at] as number] === 2) return this.#refuse(start);
+          found[column] = this.#kindOf(bytes, first, at, column, counted);
+        }
       }
       if (column < width - 1) {
         if (bytes[at] !== delimiter) return this.#refuse(start);
@@ -109,19 +161,67 @@ class PlainCsv {
     const ends = crlf ? 'crlf' : 'lf';
     if (this.#ends === 'unknown') this.#ends = ends;
     if (this.#ends !== ends) return this.#refuse(start);
-    if (!this.lineBreaks) this.lineBreaks = bytes.indexOf(newline, start) < at;
     if (counted) this.#count();
     return at + 1;
   }
 
   #count(): void {
-    this.rows += 1;
-    for (let column = 0; column < this.#found.length; column++) {
-      const found = this.#found[column] as number;
-      if (found === 0) continue;
-      this.kinds[column] = (this.kinds[column] as number) | found;
-      this.present[column] = (this.present[column] as number) + 1;
+    const [found, kinds, present] = [this.#found, this.#kinds, this.#present];
+    this.#rows += 1;
+    for (let column = 0; column < found.length; column++) {
+      const each = found[column] as number;
+      if (each === 0) continue;
+      kinds[column] = (kinds[column] as number) | each;
+      present[column] = (present[column] as number) + 1;
     }
+  }
+
+  /** What a cell spells, as `kindOfCell` says it in SQL; 0 where it is empty. */
+  #kindOf(bytes: Buffer, start: number, end: number, column: number, counted: boolean): number {
+    if (start === end) return 0;
+    const begins = beginnings[bytes[start] as number];
+    if (begins === 0) return kind.text;
+    if (begins !== letter) {
+      const number = this.#kindOfNumber(bytes, start, end, column, counted);
+      if (number !== 0) return number;
+    }
+    // A word for a boolean or for NaN.
+    if (end - start < 3 || end - start > 5 || begins === digit) return kind.text;
+    const text = bytes.toString('latin1', start, end);
+    if (booleanOf(text) !== null) return kind.boolean;
+    return isNotANumber(text) ? kind.notANumber : kind.text;
+  }
+
+  #kindOfNumber(bytes: Buffer, start: number, end: number, column: number, counted: boolean): number {
+    const first = bytes[start] === minus ? start + 1 : start;
+    let at = afterDigits(bytes, first, end);
+    const digits = at - first;
+    if (digits === 0 || (bytes[first] === zero && digits > 1)) return 0;
+    let found: number = at - start <= 18 ? kind.whole : at - start <= 37 ? kind.wide : kind.fraction;
+    let rounded = digits > 18;
+    let unclear = at - start > longestNumber || (at === end && first > start && bytes[first] === zero);
+    if (at < end && bytes[at] === point) {
+      const fraction = at + 1;
+      at = afterDigits(bytes, fraction, end);
+      if (at === fraction) return 0;
+      found = kind.fraction;
+      rounded = digits > 10;
+    }
+    if (at < end) {
+      if (bytes[at] !== 0x65 && bytes[at] !== 0x45) return 0;
+      at += 1;
+      if (bytes[at] === minus || bytes[at] === 0x2b) at += 1;
+      if (at >= end || afterDigits(bytes, at, end) < end) return 0;
+      found = kind.fraction;
+      rounded = true;
+      // Of larger powers a double may be infinite, or nothing.
+      unclear ||= end - at > 2;
+    }
+    if (!counted || this.#digits[column] === 2) return found;
+    unclear ||= end - start > longestNumber;
+    const clear = unclear ? 2 : clarityOf(bytes, start, end, rounded);
+    this.#digits[column] = Math.max(this.#digits[column] as number, clear);
+    return found;
   }
 
   #refuse(start: number): number {
@@ -130,38 +230,12 @@ class PlainCsv {
   }
 }
 
-const wordsBegin: ReadonlySet<number | undefined> = new Set(Buffer.from('tTfFnN+-'));
-
-/** What a cell spells, as `kindOfCell` says it in SQL; 0 where it is empty. */
-function kindOf(bytes: Buffer, start: number, end: number): number {
-  if (start === end) return 0;
-  const number = kindOfNumber(bytes, start, end);
-  if (number !== 0) return number;
-  // A word for a boolean or for NaN.
-  if (end - start < 3 || end - start > 5 || !wordsBegin.has(bytes[start])) return kind.text;
-  const text = bytes.toString('latin1', start, end);
-  if (booleanOf(text) !== null) return kind.boolean;
-  return isNotANumber(text) ? kind.notANumber : kind.text;
-}
-
-function kindOfNumber(bytes: Buffer, start: number, end: number): number {
-  const first = bytes[start] === minus ? start + 1 : start;
-  let at = afterDigits(bytes, first, end);
-  if (at === first || (bytes[first] === zero && at - first > 1)) return 0;
-  if (at === end) return end - start <= 18 ? kind.whole : end - start <= 37 ? kind.wide : kind.fraction;
-  if (bytes[at] === point) {
-    const fraction = at + 1;
-    at = afterDigits(bytes, fraction, end);
-    if (at === fraction) return 0;
-  }
-  if (at < end) {
-    if (bytes[at] !== 0x65 && bytes[at] !== 0x45) return 0;
-    at += 1;
-    if (bytes[at] === minus || bytes[at] === 0x2b) at += 1;
-    if (at >= end || afterDigits(bytes, at, end) < end) return 0;
-  }
-  return kind.fraction;
-}
+/** How a number or a word of the grammar may begin, by byte: 0 where none does. */
+const [digit, sign, letter] = [1, 2, 3];
+const beginnings = new Uint8Array(256);
+beginnings.fill(digit, zero, nine + 1);
+for (const byte of Buffer.from('+-')) beginnings[byte] = sign;
+for (const byte of Buffer.from('tTfFnN')) beginnings[byte] = letter;
 
 function afterDigits(bytes: Buffer, start: number, end: number): number {
   let at = start;

@@ -70,13 +70,24 @@ function keyText({ format }: Dataset, { name, type }: DatasetColumn, written: st
     : withoutFraction(written);
 }
 
+/**
+ * SQL that is equal for equal ids, of a column as it is stored with this type; undefined where only its text says it.
+ * @param column the column's name in SQL
+ */
+export function keyOfStored(column: string, type: string): string | undefined {
+  // Each whole number has one text: -0 is not stored as such.
+  if (isWhole(type)) return column;
+  return type === 'VARCHAR' ? withoutFraction(column) : undefined;
+}
+
 /** The same ids where the other side says that they are numbers. */
 export function withoutLeadingZeros(text: string): string {
   return `regexp_replace(${text}, '^(-?)0+([0-9]+)$', '\\1\\2')`;
 }
 
 function withoutFraction(text: string): string {
-  return `regexp_replace(${text}, '^([+-]?[0-9]+)[.]0+$', '\\1')`;
+  // Patterns cost most.
+  return `if(contains(${text}, '.0'), regexp_replace(${text}, '^([+-]?[0-9]+)[.]0+$', '\\1'), ${text})`;
 }
 
 function numberText(column: string, type: string, written: string): string {

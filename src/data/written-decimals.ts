@@ -17,3 +17,35 @@ export function normal(token: string): string {
   const power = BigInt(exponent) - BigInt(fraction.length) + BigInt(all.length - kept.length);
   return `${token.startsWith('-') ? '-' : ''}${kept}e${power}`;
 }
+
+/** Whether numbers of a column have so few digits that a double holds them; and where not, whether that may change what is said of one. */
+export const clarity = ['few', 'many', 'unclear'] as const;
+
+/** Of longer numbers a double may be infinite. */
+export const longestNumber = 100;
+
+/**
+ * The place in `clarity` of a number that is written in these bytes.
+ * @param rounded it has so many digits before its point, or an exponent, that its double may be another number
+ */
+export function clarityOf(bytes: Buffer, start: number, end: number, rounded: boolean): number {
+  if (!rounded && end - start <= 15) return 0;
+  return (rounded || hasRun(bytes, start, end)) && !isExact(bytes.toString('latin1', start, end)) ? 2 : 1;
+}
+
+/**
+ * Whether five digits 0 or 9 follow one another. A number of at most ten digits, or a whole one, whose double another number of up to
+ * ten digits before its point has, differs from that one by less than 1.2e-16 of it: after its own digits these come.
+ */
+function hasRun(bytes: Buffer, start: number, end: number): boolean {
+  let run = 0;
+  let before = 0;
+  for (let at = start; at < end; at++) {
+    const byte = bytes[at] as number;
+    if (byte === 0x2e) continue;
+    run = byte === before && (byte === 0x30 || byte === 0x39) ? run + 1 : 1;
+    if (run === 5 && (byte === 0x30 || byte === 0x39)) return true;
+    before = byte;
+  }
+  return false;
+}

@@ -91,7 +91,10 @@ test('it says what the engine says of every cell of a plain file, and nothing of
           return;
         }
         said += 1;
-        assert.deepEqual(await csvColumns(connection, '', names, {}, [path]), engine, JSON.stringify(text));
+        const { columns, ...others } = await csvColumns(connection, '', names, {}, [path]);
+        // What the engine does not tell.
+        const told = columns.map(({ digits: _digits, ...column }) => column);
+        assert.deepEqual({ ...others, columns: told }, engine, JSON.stringify(text));
       }),
       { numRuns: Number(process.env['CONTENDER_CSV_RUNS'] ?? 300), seed: 9 },
     );
@@ -110,7 +113,41 @@ test('pieces of a file may end anywhere', async () => {
       rows: count,
       kinds: [1, 32, 32, 16],
       present: [count, count, count, count],
+      digits: ['few', 'few', 'few', 'few'],
       lineBreaks: true,
     });
+  });
+});
+
+test('it tells how many digits the numbers of a column have', async () => {
+  await inTemporaryFolder(async (folder) => {
+    const path = join(folder, 'rows.csv');
+    for (const [cells, digits] of [
+      [['1', '-2.50', '', '0', '0.0'], 'few'],
+      [['123456789012345', '"12"'], 'few'],
+      [['1234567890123456'], 'many'],
+      [['0.12345678901234567'], 'many'],
+      [['1e-05', '2.5E+10'], 'many'],
+      [['9007199254740993'], 'many'],
+      [['12345678901234567890'], 'unclear'],
+      [['0.30000000000000000001'], 'unclear'],
+      [['1', '-0'], 'unclear'],
+      [['-0.0'], 'few'],
+      [['1e999'], 'unclear'],
+      [['1e100'], 'unclear'],
+    ] as const) {
+      await writeFile(path, `a,b\n${cells.map((cell) => `${cell},x\n`).join('')}`);
+      assert.equal((await plainCsv([path], 2))?.digits[0], digits, cells.join(' '));
+    }
+  });
+});
+
+test('what may be part of a number is no delimiter of plain CSV', async () => {
+  await inTemporaryFolder(async (folder) => {
+    const path = join(folder, 'rows.csv');
+    for (const delimiter of ['.', '-', '1']) {
+      await writeFile(path, `a${delimiter}b\n2${delimiter}3\n`);
+      assert.equal(await plainCsv([path], 2, { delimiter }), null);
+    }
   });
 });

@@ -5,19 +5,27 @@ import { isRowNumber, readingOfKeys } from '../../data/row-ids.ts';
 import type { Check } from '../../evidence/check.ts';
 import { checkId } from './check-id.ts';
 import { count, rowsOf, showColumn, showValue } from './show.ts';
+import type { Survey } from './sieve/suspects.ts';
 
 /**
  * The checks of a whole table: the row count (an empty dataset always fails), the id column (unique and without nulls,
  * wherever the dataset has it; the evaluation data must have it) and the rules of the configuration.
  * @throws DataError for a rule on a column that is not there
  */
-export async function tableChecks(dataset: Dataset, rules: readonly TableRule[], idColumn: string): Promise<Check[]> {
+export async function tableChecks(
+  dataset: Dataset,
+  rules: readonly TableRule[],
+  idColumn: string,
+  /** What is known of the id column already. */
+  id?: Survey['id'],
+): Promise<Check[]> {
   const checks = [rowCount(dataset, rules)];
   const keys = rules.flatMap((rule) => ('unique' in rule ? [rule] : []));
   const isThere = dataset.columns.some((column) => column.name === idColumn);
   const hasId = isThere || (dataset.name === 'evaluation' && !isRowNumber(dataset, idColumn));
   for (const rule of distinct(hasId ? [{ unique: [idColumn] }, ...keys] : keys)) {
-    checks.push(await unique(dataset, rule, rule.unique.length === 1 && rule.unique[0] === idColumn));
+    const isId = rule.unique.length === 1 && rule.unique[0] === idColumn;
+    checks.push(await unique(dataset, rule, isId, isId ? id : undefined));
   }
   const limits = new Map<string, RuleOf<'null_fraction'>>();
   for (const rule of rules) {
@@ -61,6 +69,7 @@ async function unique(
   dataset: Dataset,
   { unique: columns, severity = 'block', mostly = 1 }: RuleOf<'unique'>,
   isId: boolean,
+  known: Survey['id'],
 ): Promise<Check> {
   const check = {
     id: checkId(`data/${dataset.name}/unique(${columns.join(',')})`),
@@ -75,11 +84,7 @@ async function unique(
   const nulls = keys.map((key) => `${key} is null`).join(' or ');
   const grouped = `select ${keys.join(', ')}, count(*) as n from ${from} group by all`;
   const shown = keys.join(', ');
-  const repeated = await firstRow(
-    dataset,
-    `select coalesce(sum(n - 1) filter (not (${nulls})), 0)::double, coalesce(sum(n) filter (${nulls}), 0)::double from (${grouped})`,
-  );
-  const [surplus, missing] = [Number(repeated[0]), Number(repeated[1])];
+  const { surplus, missing } = known ?? (await repeatedKeys(dataset, grouped, nulls));
   const problems: string[] = [];
   if (surplus > allowedRows(dataset.rows, isId ? 1 : mostly)) {
     const example = await firstRow(
@@ -105,6 +110,15 @@ async function unique(
     observed: passes ? check.required : problems.join('; '),
     ...(passes ? {} : { location: { file: dataset.uri } }),
   };
+}
+
+/** Rows with a key of an earlier row, and rows without one. @param grouped a query of the keys, each with how often it stands, `n` */
+async function repeatedKeys(dataset: Dataset, grouped: string, nulls: string): Promise<NonNullable<Survey['id']>> {
+  const [surplus, missing] = await firstRow(
+    dataset,
+    `select coalesce(sum(n - 1) filter (not (${nulls})), 0)::double, coalesce(sum(n) filter (${nulls}), 0)::double from (${grouped})`,
+  );
+  return { surplus: Number(surplus), missing: Number(missing) };
 }
 
 async function nullFraction(

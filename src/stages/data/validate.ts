@@ -5,7 +5,7 @@ import { summaryOfProfile } from '../../profile/merge.ts';
 import { profileDataset } from '../../profile/profile-dataset.ts';
 import type { Profile } from '../../profile/profile.ts';
 import type { StageContext, StageResult } from '../stage.ts';
-import { cellTypes } from './cell-types.ts';
+import { cellTypes, type CellTypes } from './cell-types.ts';
 import { readContract, type Contract } from './contract.ts';
 import { compileContract, type Judge, type Violation } from './judge.ts';
 import { rowBatches } from './rows.ts';
@@ -17,7 +17,7 @@ import { repeatedRows } from './rules/rows.ts';
 import { maskerOf, personalCheck, personalColumns, type Masker, type PersonalColumn } from './personal-data.ts';
 import { mostBrokenRows, type BrokenRow, type RuleOutcome } from './rules/rule.ts';
 import { dataSettings, leakageSettings, type TableRule } from './schema.ts';
-import { countSuspects, suspectsOf } from './sieve/suspects.ts';
+import { suspectsOf, survey, type Suspects } from './sieve/suspects.ts';
 import { count, rowsOf, showColumn, showValue } from './show.ts';
 import { suggestion, tableChecks } from './table-rules.ts';
 import { withTimeLimit } from './time-limit.ts';
@@ -91,10 +91,13 @@ export async function validateData(input: ValidateInput): Promise<StageResult> {
     const broken: BrokenRow[] = [];
     const own = rules.filter((rule) => rule.datasets?.includes(name as 'evaluation') !== false);
     details[name] = await reading(dataset, async () => {
-      const found = await describeDataset(dataset);
-      checks.push(...(await tableChecks(dataset, own, columns.id)));
-      if (contract !== undefined && judge !== undefined) {
-        broken.push(...(await judgeRows(dataset, contract, judge, found, input, mask)));
+      const asked = contract === undefined ? undefined : askedOf(dataset, contract, columns.id);
+      const surveyed = asked?.suspects == null ? undefined : await survey(dataset, asked.suspects);
+      const found = await describeDataset(dataset, surveyed?.present);
+      checks.push(...(await tableChecks(dataset, own, columns.id, surveyed?.id)));
+      if (contract !== undefined && judge !== undefined && asked !== undefined) {
+        if (surveyed?.suspects === 0) found.invalid = 0;
+        else broken.push(...(await judgeRows(dataset, contract, judge, asked, found, input, mask)));
         checks.push(contractCheck(dataset, contract, found), ...withOwnIds(violationChecks(dataset, found)));
       }
       return found;
@@ -175,8 +178,11 @@ async function profilesToKeep(
   return kept(await profileDataset(dataset, { progress, signal }));
 }
 
-async function describeDataset(dataset: Dataset): Promise<DatasetDetails> {
-  const present = new Map(dataset.columns.map(({ name, present: counted }) => [name, counted]));
+async function describeDataset(
+  dataset: Dataset,
+  known: ReadonlyMap<string, number> = new Map(),
+): Promise<DatasetDetails> {
+  const present = new Map(dataset.columns.map(({ name, present: counted }) => [name, counted ?? known.get(name)]));
   const uncounted = dataset.columns.map(({ name }) => name).filter((name) => present.get(name) === undefined);
   if (uncounted.length > 0) {
     const counts = uncounted.map((name) => `count(${quoteIdentifier(name)})::double`);
@@ -198,27 +204,34 @@ async function describeDataset(dataset: Dataset): Promise<DatasetDetails> {
   };
 }
 
+/** What the contract asks of the columns of a dataset, and of which rows only ajv can tell whether they keep to it. */
+interface Asked {
+  types: CellTypes[];
+  suspects: Suspects | null;
+}
+
+function askedOf(dataset: Dataset, contract: Contract, id: string): Asked {
+  const names = dataset.columns.map(({ name }) => name);
+  const types = withTimeLimit(10_000, () => cellTypes(contract.schema, names));
+  return { types, suspects: suspectsOf(dataset, contract.schema, types, contract.numbers, id) };
+}
+
 /** Fill in what the contract says of the rows: SQL clears what it can, ajv judges the rest. */
 async function judgeRows(
   dataset: Dataset,
   contract: Contract,
   judge: Judge,
+  { types, suspects }: Asked,
   found: DatasetDetails,
   { log, signal }: ValidateInput,
   mask: Masker,
 ): Promise<BrokenRow[]> {
   const names = dataset.columns.map((column) => column.name);
-  const types = withTimeLimit(10_000, () => cellTypes(contract.schema, names));
   const columns = new Map(found.columns.map((column) => [column.name, column]));
   const kinds = new Map<string, DatasetDetails['violations'][number]>();
   const first: Violation[] = [];
   const broken: BrokenRow[] = [];
   let invalid = 0;
-  const suspects = suspectsOf(dataset, contract.schema, types, contract.numbers);
-  if (suspects !== null && (await countSuspects(dataset, suspects)) === 0) {
-    found.invalid = 0;
-    return [];
-  }
   for await (const batch of rowBatches(dataset, types, suspects, contract.numbers)) {
     signal?.throwIfAborted();
     for (const violation of judge.judge(batch)) {

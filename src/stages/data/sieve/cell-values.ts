@@ -1,8 +1,10 @@
 import { readingOf } from '../../../data/cells.ts';
 import { booleanTexts, notANumber, numberPattern } from '../../../data/grammar.ts';
+import { typedCsv } from '../../../data/csv-cells.ts';
 import { typedLines } from '../../../data/jsonl-cells.ts';
 import { typedCell } from '../../../data/parquet-cells.ts';
 import { quoteIdentifier, quoteLiteral, type Dataset, type DatasetColumn } from '../../../data/relation.ts';
+import { keyOfStored } from '../../../data/row-ids.ts';
 import { hasManyDigits, isNested, isNumeric, isWhole } from '../../../data/types.ts';
 import type { CellTypes } from '../cell-types.ts';
 import { holdsNumbersFor } from '../cells.ts';
@@ -22,6 +24,8 @@ export interface CellValues {
   within: string[];
   /** Conditions that hold where a cell is null and it is not known whether the value is, or is not there. */
   eitherNull?: string[];
+  /** Whether `from` has a column `row_key`, which is equal for equal ids. */
+  key: boolean;
 }
 
 export interface Token {
@@ -37,10 +41,11 @@ export interface Token {
 
 /**
  * @param types what the contract says of each column, in their order
+ * @param id the column that tells rows apart
  * @returns undefined of JSONL whose rows are not all flat objects: they are judged one by one
  */
-export function cellValues(dataset: Dataset, types: readonly CellTypes[]): CellValues | undefined {
-  if (dataset.format === 'jsonl') return flatValues(dataset, types);
+export function cellValues(dataset: Dataset, types: readonly CellTypes[], id?: string): CellValues | undefined {
+  if (dataset.format === 'jsonl') return flatValues(dataset, types, id);
   const { from, expressions } = readingOf(
     dataset,
     dataset.columns.map((column) => ({ column, use: 'json' })),
@@ -70,11 +75,67 @@ export function cellValues(dataset: Dataset, types: readonly CellTypes[]): CellV
     if (nested && /BIGINT|HUGEINT|DECIMAL/u.test(column.type)) within.push(json);
     cells.push(nested ? json : digits ? `cell_${index}_text` : `cell_${index}`);
   }
-  return { from: `(select ${selected.join(', ')} from ${from})`, values, cells, tokens, within };
+  // Of Parquet a column is stored as it is; of CSV as text.
+  const stored = dataset.columns.map(({ name, type }) => ({ name, type: dataset.format === 'csv' ? 'VARCHAR' : type }));
+  const key = dataset.format === 'parquet' ? keyAmong(stored, id) : undefined;
+  if (key !== undefined) selected.push(`${key} as row_key`);
+  return { from: `(select ${selected.join(', ')} from ${from})`, values, cells, tokens, within, key: key !== undefined };
+}
+
+/** What tells rows apart, by the id among columns as they are stored. */
+function keyAmong(stored: readonly { name: string; type: string }[], id: string | undefined): string | undefined {
+  const column = stored.find(({ name }) => name === id);
+  return column === undefined ? undefined : keyOfStored(quoteIdentifier(column.name), column.type);
+}
+
+/**
+ * Of plain CSV: numbers are read as such where a double says all there is to say of them, which takes the engine less than half the time.
+ * They have no text for ajv.
+ * @param fewDigits whether the contract has no number of more than ten digits
+ */
+export function typedValues(
+  dataset: Dataset,
+  types: readonly CellTypes[],
+  fewDigits: boolean,
+  id?: string,
+): CellValues | undefined {
+  const { columns, paths, rows, csv } = dataset;
+  if (!columns.some(({ digits }) => digits !== undefined)) return undefined;
+  const selected: string[] = [];
+  const values = new Map<string, SqlValue>();
+  const tokens: Token[] = [];
+  const stored: { name: string; type: string }[] = [];
+  for (const [index, column] of columns.entries()) {
+    const cell = `cell_${index}`;
+    const { name, type, digits, present } = column;
+    const cellType = types[index] as CellTypes;
+    const { number: judged, multiple } = cellType;
+    const expression = quoteIdentifier(name);
+    if (judged && (digits === 'few' || (digits === 'many' && fewDigits && !multiple))) {
+      stored.push({ name, type: type === 'HUGEINT' ? 'DOUBLE' : type });
+      selected.push(`${expression} as ${cell}`);
+      const missing = present === rows ? 'false' : `${cell} is null`;
+      values.set(name, missingIf(missing, cellType.null, valueOfType(type, cell, negated(missing))));
+      continue;
+    }
+    stored.push({ name, type: 'VARCHAR' });
+    const read = csvCell(cell, expression, column, cellType, dataset);
+    selected.push(...read.columns);
+    values.set(name, read.value);
+    if (judged) tokens.push({ number: `${cell}_number`, text: cell, multiple, whole: isWhole(type) });
+  }
+  const key = keyAmong(stored, id);
+  if (key !== undefined) selected.push(`${key} as row_key`);
+  const from = `(select ${selected.join(', ')} from ${typedCsv(paths, stored, csv)})`;
+  return { from, values, cells: [], tokens, within: [], key: key !== undefined };
 }
 
 /** Of JSON the types are those of the values, and null is not what is not there. ajv gets the lines. */
-function flatValues({ paths, columns }: Dataset, types: readonly CellTypes[]): CellValues | undefined {
+function flatValues(
+  { paths, columns }: Dataset,
+  types: readonly CellTypes[],
+  id: string | undefined,
+): CellValues | undefined {
   if (columns.length === 0 || columns.some(({ flat }) => flat === undefined)) return undefined;
   const values = new Map<string, SqlValue>();
   const tokens: Token[] = [];
@@ -97,8 +158,11 @@ function flatValues({ paths, columns }: Dataset, types: readonly CellTypes[]): C
     );
   }
   const named = columns.map(({ name }, index) => `${quoteIdentifier(name)} as cell_${index}`);
+  // What is not of one type has no one text.
+  const key = columns.some(({ name, flat }) => name === id && flat?.ofOneType === true) ? keyAmong(read, id) : undefined;
+  if (key !== undefined) named.push(`${key} as row_key`);
   const from = `(select ${named.join(', ')} from ${typedLines(paths, read)})`;
-  return { from, values, cells: [], tokens, within: [], eitherNull };
+  return { from, values, cells: [], tokens, within: [], eitherNull, key: key !== undefined };
 }
 
 const notFlat = { ofOneType: false, nulls: true, absent: true, digits: 'unclear' } as const;
@@ -115,12 +179,20 @@ interface Cell {
 }
 
 /** A text: a number or a boolean where the contract names these for the column and it spells one. See `textCellReader`. */
-function csvCell(name: string, expression: string, column: DatasetColumn, types: CellTypes, { csv }: Dataset): Cell {
+function csvCell(
+  name: string,
+  expression: string,
+  column: DatasetColumn,
+  types: CellTypes,
+  { csv, rows }: Dataset,
+): Cell {
   const columns = [`${expression} as ${name}`];
   // Every cell was looked at when the column got its type: each is a number, or NaN, or missing.
   const known = isNumeric(column.type);
   const absent = !holdsNumbersFor(types, column.type)
-    ? `${name} is null`
+    ? column.present === rows
+      ? 'false'
+      : `${name} is null`
     : known && types.number
       ? `(${name} is null or isnan(${name}_number))`
       : `(${name} is null or lower(${name}) in (${listed(notANumber)}))`;

@@ -1,7 +1,8 @@
 import type { Dataset } from '../../../data/relation.ts';
+import { isNumeric } from '../../../data/types.ts';
 import type { CellTypes } from '../cell-types.ts';
 import type { ContractNumbers } from '../exact-numbers.ts';
-import { cellValues, type Token } from './cell-values.ts';
+import { cellValues, typedValues, type CellValues, type Token } from './cell-values.ts';
 import { compileSchema } from './compile.ts';
 import { rowValue } from './values.ts';
 import { and, notTrue, or } from './verdicts.ts';
@@ -17,6 +18,8 @@ export interface Suspects {
   condition: string;
   /** Expressions that make the values of the columns that ajv gets. */
   cells: string[];
+  /** What tells fastest whether there are any such rows: it may hold of more rows than `condition`, and of all of those. */
+  first: { from: string; condition: string; /** Whether `from` has a `row_key`. */ key: boolean };
 }
 
 /** Null where SQL can clear no row: the schema has nothing that the sieve knows, or the rows are of JSON and not flat. */
@@ -25,10 +28,31 @@ export function suspectsOf(
   schema: unknown,
   types: readonly CellTypes[],
   numbers?: ContractNumbers,
+  /** The column that tells rows apart. */
+  id?: string,
 ): Suspects | null {
-  const found = cellValues(dataset, types);
+  const found = cellValues(dataset, types, id);
   if (found === undefined) return null;
-  const { from, values, cells, tokens, within, eitherNull = [] } = found;
+  const condition = conditionOf(found, schema, dataset, numbers);
+  if (condition === null) return null;
+  const { from, cells, key } = found;
+  const typed =
+    dataset.format === 'csv' ? typedValues(dataset, types, numbers !== undefined && hasFewDigits(numbers), id) : undefined;
+  const sooner = typed === undefined ? null : conditionOf(typed, schema, dataset, numbers);
+  const first =
+    typed === undefined || sooner === null
+      ? { from, condition, key }
+      : { from: typed.from, condition: sooner, key: typed.key };
+  return { from, condition, cells, first };
+}
+
+/** Null where it says nothing, or too much. */
+function conditionOf(
+  { values, tokens, within, eitherNull = [] }: CellValues,
+  schema: unknown,
+  dataset: Dataset,
+  numbers: ContractNumbers | undefined,
+): string | null {
   const broken = notTrue(compileSchema(schema, rowValue(values)).yes());
   const condition =
     numbers === undefined
@@ -41,25 +65,30 @@ export function suspectsOf(
             numbers.inexact.size > 0 ? 'true' : `coalesce(regexp_matches(${json}, '[0-9.]{16}'), false)`,
           ),
         ]);
-  return condition === 'true' || condition.length > longest ? null : { from, condition, cells };
+  return condition === 'true' || condition.length > longest ? null : condition;
+}
+
+/** Whether no number of the contract has more than ten digits. */
+function hasFewDigits({ all }: ContractNumbers): boolean {
+  return [...all.values()].every((written) =>
+    [...written].every((each) => each.replace(/-|e.*/gu, '').length <= 10),
+  );
 }
 
 /** A number whose double may be judged otherwise than itself: see `requireJudgeable`. */
 function doubtful(
   { number, text, digits = 'unclear', whole, multiple }: Token,
-  { all, inexact }: ContractNumbers,
+  numbers: ContractNumbers,
   format: Dataset['format'],
 ): string {
+  const { all, inexact } = numbers;
   const among = (set: Iterable<number>): string => {
     const finite = [...set].filter(Number.isFinite);
     return finite.length === 0
       ? 'false'
       : `${number} in (${finite.map((each) => `cast('${each}' as double)`).join(', ')})`;
   };
-  const fewDigits = [...all.values()].every((written) =>
-    [...written].every((each) => each.replace(/-|e.*/gu, '').length <= 10),
-  );
-  const known = digits === 'few' || (digits === 'many' && fewDigits && !multiple);
+  const known = digits === 'few' || (digits === 'many' && hasFewDigits(numbers) && !multiple);
   const inDoubt = known
     ? 'false'
     : whole
@@ -77,8 +106,45 @@ function doubtful(
   return or([inDoubt, among(inexact), infinite]);
 }
 
-/** How many rows there are for ajv. All cores look, which they cannot where rows are numbered. */
-export async function countSuspects(dataset: Dataset, { from, condition }: Suspects): Promise<number> {
+/** What one reading of all rows says. */
+export interface Survey {
+  /** How many rows there are for ajv, or more. */
+  suspects: number;
+  /** Of the column that tells rows apart: rows with a value of an earlier row, and rows without one. */
+  id?: { surplus: number; missing: number };
+  /** Of columns whose cells with a value were not counted before: how many there are, by name. */
+  present: ReadonlyMap<string, number>;
+}
+
+/** Look at all rows at once. All cores do, which they cannot where rows are numbered. */
+export async function survey(dataset: Dataset, { first: { from, condition, key } }: Suspects): Promise<Survey> {
+  const counted = dataset.columns.flatMap(({ name, type, present }, index) =>
+    dataset.format === 'parquet' && present === undefined && isCounted(type) ? [{ name, cell: `cell_${index}` }] : [],
+  );
+  const asked = [
+    `count(*) filter (where ${condition})`,
+    ...(key ? ['count(row_key)', 'count(distinct row_key)'] : []),
+    ...counted.map(({ cell }) => `count(${cell})`),
+  ];
+  const read = await dataset.connection.runAndReadAll(
+    `select ${asked.map((each) => `(${each})::double`).join(', ')} from ${from}`,
+  );
+  const [suspects = 0, ...counts] = (read.getRows()[0] ?? []).map(Number);
+  const [present = 0, different = 0] = key ? counts.splice(0, 2) : [];
+  return {
+    suspects,
+    ...(key ? { id: { surplus: present - different, missing: dataset.rows - present } } : {}),
+    present: new Map(counted.map(({ name }, index) => [name, counts[index] ?? 0])),
+  };
+}
+
+/** Whether a cell that ajv gets is null where there is no value, and nowhere else. */
+function isCounted(type: string): boolean {
+  return isNumeric(type) || type === 'VARCHAR' || type === 'BOOLEAN';
+}
+
+/** How many rows there are for ajv, or more. */
+export async function countSuspects(dataset: Dataset, { first: { from, condition } }: Suspects): Promise<number> {
   if (condition === 'false') return 0;
   const read = await dataset.connection.runAndReadAll(`select count(*)::double from ${from} where ${condition}`);
   return Number(read.getRows()[0]?.[0]);
