@@ -216,21 +216,10 @@ function kpiSeries(
       const fault = record.faults[key];
       return { ...observation, state: 'missing', message: fault ?? 'no value in this window', limit: null };
     }
-    if (kpi.min !== undefined && value < kpi.min) {
-      return {
-        ...observation,
-        state: 'alarm',
-        message: `${name} ${shown(value)}${unit}, at least ${kpi.min}`,
-        limit: kpi.min,
-      };
-    }
-    if (kpi.max !== undefined && value > kpi.max) {
-      return {
-        ...observation,
-        state: 'alarm',
-        message: `${name} ${shown(value)}${unit}, at most ${kpi.max}`,
-        limit: kpi.max,
-      };
+    const { min = -Infinity, max = Infinity } = kpi;
+    if (value < min || value > max) {
+      const [word, limit] = value < min ? ['least', min] : ['most', max];
+      return { ...observation, state: 'alarm', message: `${name} ${shown(value)}${unit}, at ${word} ${limit}`, limit };
     }
     const change = changes?.[index];
     const compared = change === null || change === undefined ? null : `${name} ${change.message}`;

@@ -402,7 +402,7 @@ export const monitorKeys: StageKeys = {
   },
 };
 
-interface Monitored {
+export interface Monitored {
   monitor?: Monitor;
   retrain?: Retrain;
   batch?: Batch;

@@ -1,29 +1,20 @@
 import { alphaOf, labelColumns, milliseconds } from '../../config/index.ts';
 import { shareOf } from '../../config/quantity.ts';
-import { readTimes } from '../../data/times.ts';
 import type { Dataset } from '../../data/dataset.ts';
-import { ConfigError, DataError, UsageError } from '../../errors.ts';
+import { ConfigError, DataError } from '../../errors.ts';
 import { backtest, type BacktestResult, type PastModel } from '../../monitor/backtest.ts';
-import { monitoredOf } from '../../monitor/schema.ts';
 import type { Workspace } from '../workspace.ts';
 import { canonicalClass } from './baseline.ts';
 import { otherClasses } from './labels.ts';
-import { hasColumn, idsIn, numbersOf, rowsOf, textsOf, withLogs } from './logs.ts';
+import { hasColumn, idsIn, numbersOf, textsOf, timesIn, withLogs } from './logs.ts';
 import { dataRowsOf } from './rows.ts';
+import { sectionOf } from './settings.ts';
 
 /** Judge the models of the past that the configuration names, as they could have been judged then. @throws UsageError, DataError */
 export async function runBacktest(workspace: Workspace): Promise<BacktestResult & { window: number; maxLoss: number }> {
   const { modelConfig } = workspace;
-  const { backtest: settings } = monitoredOf(modelConfig);
+  const settings = sectionOf(workspace, 'backtest', '{ data, time, models }');
   const { task, columns, policy } = modelConfig;
-  if (settings === undefined) {
-    throw new UsageError({
-      found: 'no backtest in the configuration',
-      expected: 'backtest: { data, time, models }',
-      where: `models.${workspace.model}`,
-      remedy: 'See docs/monitoring.md',
-    });
-  }
   if (task === 'multilabel-classification' || task === 'ranking') {
     throw new ConfigError({
       found: `a backtest of a ${task} model`,
@@ -108,16 +99,6 @@ function requireOneSetOfClasses(
 
 function named(text: string | null): string | null {
   return text === null ? null : canonicalClass(text);
-}
-
-async function timesIn(datasets: readonly Dataset[], column: string): Promise<Float64Array> {
-  const times = new Float64Array(rowsOf(datasets));
-  let start = 0;
-  for (const dataset of datasets) {
-    times.set(await readTimes(dataset, column), start);
-    start += dataset.rows;
-  }
-  return times;
 }
 
 /** The predicted class or value of each row: of the column prediction, or of a score at 0.5. */

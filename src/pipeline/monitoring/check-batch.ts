@@ -1,11 +1,10 @@
 import { ageFault } from '../../config/index.ts';
 import { shareOf } from '../../config/quantity.ts';
-import { readTimes } from '../../data/times.ts';
 import { datasetSubject, type Dataset } from '../../data/dataset.ts';
 import { DataError, UsageError } from '../../errors.ts';
 import { buildEvidence, type Check, type Evidence, type RegistryHistory } from '../../evidence/index.ts';
 import { readShards } from '../../model/shards.ts';
-import { monitoredOf, type Batch } from '../../monitor/schema.ts';
+import type { Batch } from '../../monitor/schema.ts';
 import {
   categoricalValues,
   numericValues,
@@ -20,7 +19,8 @@ import { version } from '../../version.ts';
 import { prepareOut, writeEvidence } from '../gate/output.ts';
 import type { Workspace } from '../workspace.ts';
 import { championNow, predictWithChampion } from './champion-predictions.ts';
-import { hasColumn, idsIn, numbersOf, rowsOf, textsOf, withLogs } from './logs.ts';
+import { hasColumn, idsIn, numbersOf, rowsOf, textsOf, timesIn, withLogs } from './logs.ts';
+import { sectionOf } from './settings.ts';
 
 /**
  * Judge predictions that were computed before they are asked for, before they are published: are they of the rows that were to be
@@ -32,15 +32,7 @@ export async function checkBatch(
   view: RegistryHistory,
   { now, modelDigest }: { now: Date; modelDigest?: string | undefined },
 ): Promise<Evidence> {
-  const { batch } = monitoredOf(workspace.modelConfig);
-  if (batch === undefined) {
-    throw new UsageError({
-      found: 'no batch in the configuration',
-      expected: 'batch: { predictions: file, input: file }',
-      where: `models.${workspace.model}`,
-      remedy: 'See docs/monitoring.md',
-    });
-  }
+  const batch = sectionOf(workspace, 'batch', '{ predictions: file, input: file }');
   await prepareOut(workspace);
   const startedAt = new Date();
   return withLogs(workspace, { name: 'batch', uri: batch.predictions, key: 'batch.predictions' }, (predictions) =>
@@ -113,7 +105,6 @@ async function rowChecks(
   const [there, wanted] = [new Set(out), new Set(into)];
   const lost = [...wanted].filter((each) => !there.has(each));
   const extra = [...there].filter((each) => !wanted.has(each));
-  const location = { file: batch.predictions };
   const example = (ids: readonly (string | null)[]): string =>
     ids.length === 0
       ? ''
@@ -123,10 +114,7 @@ async function rowChecks(
           .join(', ')}`;
   const inputTwice = repeated(into);
   return [
-    {
-      id: 'batch/rows',
-      title: 'As many rows out as in',
-      ...blocking(out.length === into.length && into.length > 0),
+    batchCheck(batch, 'rows', 'As many rows out as in', out.length === into.length && into.length > 0, {
       message:
         into.length === 0
           ? 'the input has no row'
@@ -134,12 +122,8 @@ async function rowChecks(
       observed: out.length,
       required: into.length,
       unit: 'rows',
-      location,
-    },
-    {
-      id: 'batch/ids-unique',
-      title: 'Each id once',
-      ...blocking(twice.length === 0 && !out.includes(null)),
+    }),
+    batchCheck(batch, 'ids-unique', 'Each id once', twice.length === 0 && !out.includes(null), {
       message: out.includes(null)
         ? `a row has no ${id}`
         : twice.length === 0
@@ -149,12 +133,8 @@ async function rowChecks(
       required: 0,
       limit: 'at most',
       unit: 'ids',
-      location,
-    },
-    {
-      id: 'batch/ids',
-      title: 'The ids of the input',
-      ...blocking(lost.length === 0 && extra.length === 0 && inputTwice.length === 0),
+    }),
+    batchCheck(batch, 'ids', 'The ids of the input', lost.length + extra.length + inputTwice.length === 0, {
       message:
         inputTwice.length > 0
           ? `${count(inputTwice.length)} ids stand twice or more in ${batch.input}${example(inputTwice)}: whose prediction it is cannot be told`
@@ -165,8 +145,7 @@ async function rowChecks(
       required: 0,
       limit: 'at most',
       unit: 'ids',
-      location,
-    },
+    }),
   ];
 }
 
@@ -224,41 +203,38 @@ async function contentChecks(
   const rows = rowsOf(predictions);
   const checks: Check[] = [];
   const allowed = limit(batch.max_missing, 0, 'max_missing');
-  const location = { file: batch.predictions };
   const add = (name: string, values: ColumnValues): void => {
     const infinite = values.kind === 'number' ? values.infinite.negative + values.infinite.positive : 0;
     const share = rows === 0 ? 1 : (values.missing + infinite) / rows;
-    checks.push({
-      id: `batch/missing/${name.slice(0, 200)}`,
-      title: `Rows without ${name}`,
-      ...blocking(share <= allowed),
-      message: `${count(values.missing)} of ${count(rows)} rows have no ${name}${infinite === 0 ? '' : `, ${count(infinite)} an infinite one`}`,
-      observed: share,
-      required: allowed,
-      limit: 'at most',
-      unit: 'share',
-      location,
-    });
+    const infiniteText = infinite === 0 ? '' : `, ${count(infinite)} an infinite one`;
+    checks.push(
+      batchCheck(batch, `missing/${name.slice(0, 200)}`, `Rows without ${name}`, share <= allowed, {
+        message: `${count(values.missing)} of ${count(rows)} rows have no ${name}${infiniteText}`,
+        observed: share,
+        required: allowed,
+        limit: 'at most',
+        unit: 'share',
+      }),
+    );
     const distinct = distinctOf(values);
     const before = values.kind === 'category' ? reference.classes : reference.scores.get(name);
     const expected = before === null || before === undefined ? 2 : Math.min(2, distinctOf(before));
     const present = presentOf(values);
-    checks.push({
-      id: `batch/constant/${name.slice(0, 200)}`,
-      title: `${name} is not constant`,
-      ...(present < 2 ? open : blocking(distinct >= expected)),
-      message:
-        present < 2
-          ? 'fewer than two values: whether they differ cannot be told'
-          : distinct >= 2
-            ? `${count(distinct)} different values`
-            : `all ${count(present)} values are the same, ${expected < 2 ? 'as in' : 'which they are not in'} ${reference.from}`,
-      observed: distinct,
-      required: expected,
-      limit: 'at least',
-      unit: 'values',
-      location,
-    });
+    const varies = present < 2 ? null : distinct >= expected;
+    checks.push(
+      batchCheck(batch, `constant/${name.slice(0, 200)}`, `${name} is not constant`, varies, {
+        message:
+          present < 2
+            ? 'fewer than two values: whether they differ cannot be told'
+            : distinct >= 2
+              ? `${count(distinct)} different values`
+              : `all ${count(present)} values are the same, ${expected < 2 ? 'as in' : 'which they are not in'} ${reference.from}`,
+        observed: distinct,
+        required: expected,
+        limit: 'at least',
+        unit: 'values',
+      }),
+    );
   };
   if (prediction !== null) {
     const texts = await textsOf(predictions, prediction);
@@ -284,19 +260,10 @@ function shareChecks(values: CategoricalValues, before: CategoricalValues, batch
   const most = limit(batch.max_share_change, 0.1, 'max_share_change');
   const [n, m] = [presentOf(before), presentOf(values)];
   const names = [...new Set([...before.counts.keys(), ...values.counts.keys()])].sort();
-  const location = { file: batch.predictions };
+  const title = 'Shares of the predicted classes';
   if (n === 0 || m === 0) {
-    return [
-      {
-        id: 'batch/shares',
-        title: 'Shares of the predicted classes',
-        ...open,
-        message: 'one side has no predicted class',
-        observed: null,
-        required: most,
-        location,
-      },
-    ];
+    const message = 'one side has no predicted class';
+    return [batchCheck(batch, 'shares', title, null, { message, observed: null, required: most })];
   }
   const changes = names.map((name) => {
     const [a, b] = [(before.counts.get(name) ?? 0) / n, (values.counts.get(name) ?? 0) / m];
@@ -321,21 +288,14 @@ function shareChecks(values: CategoricalValues, before: CategoricalValues, batch
   )[0] as (typeof changes)[number];
   const fresh = changes.filter((each) => each.fresh).map(({ name }) => name);
   return [
-    {
-      id: 'batch/shares',
-      title: 'Shares of the predicted classes',
-      ...blocking(!worst.beyond),
+    batchCheck(batch, 'shares', title, !worst.beyond, {
       message: `class ${JSON.stringify(worst.name.slice(0, 80))}: ${percent(worst.a)} in the reference, ${percent(worst.b)} here`,
       observed: worst.change,
       required: most,
       limit: 'at most',
       unit: 'share',
-      location,
-    },
-    {
-      id: 'batch/classes',
-      title: 'Known classes',
-      ...blocking(fresh.length === 0),
+    }),
+    batchCheck(batch, 'classes', 'Known classes', fresh.length === 0, {
       message:
         fresh.length === 0
           ? 'every predicted class is in the reference'
@@ -347,10 +307,9 @@ function shareChecks(values: CategoricalValues, before: CategoricalValues, batch
       required: 0,
       limit: 'at most',
       unit: 'classes',
-      location,
       // A rare class need not be in a small evaluation set.
       severity: 'warn',
-    },
+    }),
   ];
 }
 
@@ -365,11 +324,9 @@ function driftChecks(name: string, current: ColumnValues, { scores }: Reference,
   };
   const [found] = driftOf([{ name, reference, current }], limits);
   const psi = found?.tests.find(({ of }) => of === 'distribution');
+  const passed = psi === undefined ? null : psi.verdict !== 'fail';
   return [
-    {
-      id: `batch/scores/${name.slice(0, 200)}`,
-      title: `Distribution of ${name}`,
-      ...(psi === undefined ? open : blocking(psi.verdict !== 'fail')),
+    batchCheck(batch, `scores/${name.slice(0, 200)}`, `Distribution of ${name}`, passed, {
       message:
         psi === undefined
           ? `too few values to compare (${found?.values.join(' and ') ?? ''}; 30 needed on each side)`
@@ -377,8 +334,7 @@ function driftChecks(name: string, current: ColumnValues, { scores }: Reference,
       observed: psi?.effect ?? null,
       required: limits.maxPsi,
       limit: 'at most',
-      location: { file: batch.predictions },
-    },
+    }),
   ];
 }
 
@@ -389,40 +345,30 @@ async function modelCheck(
   champion: { version: string | null; sha256: string } | null,
   stated: string | null,
 ): Promise<Check> {
-  const check = {
-    id: 'batch/model',
-    title: 'Predicted by the champion',
-    observed: null,
-    required: champion?.sha256 ?? null,
-    location: { file: batch.predictions },
-  } as const;
+  const check = (passed: boolean | null, observed: string | null, message: string): Check =>
+    batchCheck(batch, 'model', 'Predicted by the champion', passed, {
+      message,
+      observed,
+      required: champion?.sha256 ?? null,
+    });
   if (champion === null)
-    return { ...check, ...open, message: 'no champion is recorded, so whose predictions these are cannot be judged' };
+    return check(null, null, 'no champion is recorded, so whose predictions these are cannot be judged');
   const { version: named, sha256 } = champion;
   const names = new Set([sha256, ...(named === null ? [] : [named, `v${named}`])]);
   const shown = `the champion ${named ?? ''} ${sha256.slice(0, 12)}`.replace('  ', ' ');
   const said = await modelsIn(predictions, batch, stated);
   if (said.length === 0) {
-    return {
-      ...check,
-      ...open,
-      message:
-        'the file does not say which model predicted it: name the column (batch.model), pass the digest (--model-digest), or predict with contender predict',
-    };
+    return check(
+      null,
+      null,
+      'the file does not say which model predicted it: name the column (batch.model), pass the digest (--model-digest), or predict with contender predict',
+    );
   }
   const others = said.filter((each) => !names.has(each));
-  return {
-    ...check,
-    ...blocking(others.length === 0),
-    observed: said.length === 1 ? (said[0] as string) : `${said.length} models`,
-    message:
-      others.length === 0
-        ? `${shown} predicted every row`
-        : `predicted by ${others
-            .slice(0, 3)
-            .map((each) => JSON.stringify(each.slice(0, 80)))
-            .join(', ')}; expected ${shown}`,
-  };
+  const observed = said.length === 1 ? (said[0] as string) : `${said.length} models`;
+  if (others.length === 0) return check(true, observed, `${shown} predicted every row`);
+  const some = others.slice(0, 3).map((each) => JSON.stringify(each.slice(0, 80)));
+  return check(false, observed, `predicted by ${some.join(', ')}; expected ${shown}`);
 }
 
 async function modelsIn(predictions: readonly Dataset[], { model }: Batch, stated: string | null): Promise<string[]> {
@@ -453,35 +399,29 @@ async function ageChecks(predictions: readonly Dataset[], batch: Batch, now: Dat
     });
   }
   let [oldest, newest] = [Infinity, -Infinity];
-  for (const dataset of predictions) {
-    for (const each of await readTimes(dataset, time)) {
-      oldest = Math.min(oldest, each);
-      newest = Math.max(newest, each);
-    }
+  for (const each of await timesIn(predictions, time)) {
+    oldest = Math.min(oldest, each);
+    newest = Math.max(newest, each);
   }
   const shown = (at: number): string => new Date(at).toISOString();
-  const check = {
-    id: 'batch/age',
-    title: 'Freshness',
-    observed: Number.isFinite(oldest) ? shown(oldest) : null,
-    required: maximum,
-    location: { file: batch.predictions },
-  };
-  if (!Number.isFinite(oldest)) return [{ ...check, ...open, message: 'there is no row' }];
+  const check = (passed: boolean | null, observed: string | null, message: string): Check =>
+    batchCheck(batch, 'age', 'Freshness', passed, { message, observed, required: maximum });
+  if (!Number.isFinite(oldest)) return [check(null, null, 'there is no row')];
   const fault = ageFault(shown(oldest), now, maximum) ?? ageFault(shown(newest), now, maximum);
-  return [
-    {
-      ...check,
-      ...blocking(fault === null),
-      message: `predicted from ${shown(oldest)} to ${shown(newest)}${fault === null ? '' : `: ${fault}`}`,
-    },
-  ];
+  const span = `predicted from ${shown(oldest)} to ${shown(newest)}`;
+  return [check(fault === null, shown(oldest), fault === null ? span : `${span}: ${fault}`)];
 }
 
-const open = { verdict: 'inconclusive', severity: 'block' } as const;
-
-function blocking(passed: boolean): Pick<Check, 'verdict' | 'severity'> {
-  return { verdict: passed ? 'pass' : 'fail', severity: 'block' };
+/** A check that blocks. @param passed null: it cannot be told */
+function batchCheck(
+  { predictions }: Batch,
+  name: string,
+  title: string,
+  passed: boolean | null,
+  found: Pick<Check, 'message' | 'observed' | 'required'> & Partial<Check>,
+): Check {
+  const verdict = passed === null ? 'inconclusive' : passed ? 'pass' : 'fail';
+  return { id: `batch/${name}`, title, verdict, severity: 'block', ...found, location: { file: predictions } };
 }
 
 function limit(stated: number | string | undefined, fallback: number, key: string): number {

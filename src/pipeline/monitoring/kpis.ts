@@ -1,5 +1,4 @@
 import type { CaptureFormat } from '../../config/forms.ts';
-import { readTimes } from '../../data/times.ts';
 import { quoteIdentifier, type Dataset } from '../../data/dataset.ts';
 import { ConfigError } from '../../errors.ts';
 import type { Kpi } from '../../monitor/schema.ts';
@@ -9,7 +8,7 @@ import { openSqlSession, SqlFault, type SentColumn, type SqlSession } from '../.
 import { columnsOfExpression, dataColumn } from '../../stages/evaluation/sql-expression.ts';
 import type { Workspace } from '../workspace.ts';
 import { askPrometheus } from './prometheus.ts';
-import { numbersOf, rowsOf, textsOf, withLogs } from './logs.ts';
+import { numbersOf, textsOf, timesIn, withLogs } from './logs.ts';
 
 /** A KPI in each window: its value, what it is a rate of, or why there is none. */
 export interface KpiValues {
@@ -41,7 +40,7 @@ export async function kpiValues(
   const time = kpi.time ?? production.time;
   const at = own ? `${key}.files` : 'monitor.production.files';
   return withLogs(workspace, { name, uri, key: at, format: own ? undefined : production.format }, async (datasets) => {
-    const position = await windowsOf(datasets, time, windows);
+    const position = positionsIn(windows, await timesIn(datasets, time));
     const first = datasets[0] as Dataset;
     const session = await openSqlSession(first, workspace.signal === undefined ? {} : { signal: workspace.signal });
     try {
@@ -68,16 +67,6 @@ function rateOf(events: number, trials: number): { events: number; trials: numbe
 
 function orNull(value: number): number | null {
   return Number.isFinite(value) ? value : null;
-}
-
-async function windowsOf(datasets: readonly Dataset[], time: string, windows: readonly Window[]): Promise<Int32Array> {
-  const positions = new Int32Array(rowsOf(datasets));
-  let start = 0;
-  for (const dataset of datasets) {
-    positions.set(positionsIn(windows, await readTimes(dataset, time)), start);
-    start += dataset.rows;
-  }
-  return positions;
 }
 
 const windowColumn = 'contender window';

@@ -1,10 +1,9 @@
 import { labelColumns } from '../../config/index.ts';
-import { readTimes } from '../../data/times.ts';
 import type { ChampionBaseline, WindowRecord } from '../../monitor/record.ts';
 import { dataRowsOf } from './rows.ts';
 import type { Workspace } from '../workspace.ts';
 import { canonicalClass } from './baseline.ts';
-import { idsIn, numbersOf, textsOf, withLogs } from './logs.ts';
+import { idsIn, numbersOf, textsOf, timesIn, withLogs } from './logs.ts';
 import { answersOf, idsOfProduction, type Production } from './production.ts';
 import type { MonitorSettings } from './settings.ts';
 
@@ -43,14 +42,7 @@ export async function joinLabels(
     const regression = task === 'regression';
     const texts = regression ? null : await textsOf(datasets, label);
     const numbers = regression ? await numbersOf(datasets, label) : null;
-    const times = labels.time === undefined ? null : new Float64Array(ids.length);
-    if (times !== null && labels.time !== undefined) {
-      let start = 0;
-      for (const dataset of datasets) {
-        times.set(await readTimes(dataset, labels.time), start);
-        start += dataset.rows;
-      }
-    }
+    const times = labels.time === undefined ? null : await timesIn(datasets, labels.time);
     const byId = dataRowsOf(ids);
     const served = await idsOfProduction(workspace, production);
     const known = new Set(served);

@@ -3,6 +3,7 @@ import { openCapture } from '../../stages/captures.ts';
 import { filesOf } from '../../model/prediction-file/files.ts';
 import { openDataset, readColumns, type Dataset } from '../../data/dataset.ts';
 import { idsOf } from '../../data/row-ids.ts';
+import { readTimes } from '../../data/times.ts';
 import { requireEngines } from '../../model/engines.ts';
 import { inside, type Workspace } from '../workspace.ts';
 
@@ -37,11 +38,25 @@ export async function withLogs<T>(
 
 /** A column of several files as numbers, NaN where there is none, one file after the other. */
 export async function numbersOf(datasets: readonly Dataset[], name: string): Promise<Float64Array> {
+  return joined(datasets, async (dataset) => {
+    const { numbers } = await readColumns(dataset, { numbers: [name], nearest: true });
+    return (numbers.get(name) as { values: Float64Array }).values;
+  });
+}
+
+/** The same as times, in milliseconds since 1970. */
+export async function timesIn(datasets: readonly Dataset[], name: string): Promise<Float64Array> {
+  return joined(datasets, (dataset) => readTimes(dataset, name));
+}
+
+async function joined(
+  datasets: readonly Dataset[],
+  read: (dataset: Dataset) => Promise<Float64Array>,
+): Promise<Float64Array> {
   const values = new Float64Array(rowsOf(datasets));
   let start = 0;
   for (const dataset of datasets) {
-    const { numbers } = await readColumns(dataset, { numbers: [name], nearest: true });
-    values.set((numbers.get(name) as { values: Float64Array }).values, start);
+    values.set(await read(dataset), start);
     start += dataset.rows;
   }
   return values;

@@ -1,5 +1,4 @@
 import { classText } from '../../data/class-text.ts';
-import { readTimes } from '../../data/times.ts';
 import { requireColumns, type Dataset } from '../../data/dataset.ts';
 import { DataError } from '../../errors.ts';
 import { estimateLoss, binOf } from '../../monitor/loss-table.ts';
@@ -11,7 +10,7 @@ import { categoricalValues, numericValues, type ColumnValues } from '../../profi
 import { comparableColumns } from '../../stages/data/drift-columns.ts';
 import type { Workspace } from '../workspace.ts';
 import { canonicalClass, confidenceOf } from './baseline.ts';
-import { hasColumn, idsIn, numbersOf, rowsOf, textsOf } from './logs.ts';
+import { hasColumn, idsIn, numbersOf, textsOf, timesIn } from './logs.ts';
 import { withReference } from './reference.ts';
 import type { MonitorSettings } from './settings.ts';
 
@@ -34,14 +33,10 @@ export async function readProduction(
   now: number,
   id: string,
 ): Promise<Production> {
-  const times = new Float64Array(rowsOf(datasets));
-  let start = 0;
   const { time, score, prediction, model } = monitor.production;
-  for (const dataset of datasets) {
-    requireColumns(dataset, [time, ...[score ?? []].flat(), ...[prediction ?? []].flat(), ...[model ?? []].flat()]);
-    times.set(await readTimes(dataset, time), start);
-    start += dataset.rows;
-  }
+  for (const dataset of datasets)
+    requireColumns(dataset, [time, ...[score ?? [], prediction ?? [], model ?? []].flat()]);
+  const times = await timesIn(datasets, time);
   const repeated = hasColumn(datasets, id) ? leaveOutRepeats(await idsIn(datasets, id), times) : 0;
   return { datasets, times, future: times.filter((each) => each > now + clockTolerance).length, repeated };
 }

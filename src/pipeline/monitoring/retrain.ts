@@ -1,13 +1,13 @@
-import { GitHubError, RegistryError, UsageError } from '../../errors.ts';
+import { GitHubError, RegistryError } from '../../errors.ts';
 import { digest, type RegistryHistory } from '../../evidence/index.ts';
 import type { GitHub } from '../../github/client.ts';
 import { findingsOf } from '../../monitor/findings.ts';
 import { observe } from '../../monitor/judge.ts';
 import type { Retraining } from '../../monitor/record.ts';
 import { decideRetraining, type RetrainDecision } from '../../monitor/retrain.ts';
-import { monitoredOf, type Retrain } from '../../monitor/schema.ts';
+import type { Retrain } from '../../monitor/schema.ts';
 import type { Workspace } from '../workspace.ts';
-import { monitorSettings } from './settings.ts';
+import { monitorSettings, sectionOf } from './settings.ts';
 import { openMemory, type Memory, type Remembered } from './state.ts';
 
 export interface RetrainResult extends RetrainDecision {
@@ -25,15 +25,7 @@ export async function retrain(
   view: RegistryHistory,
   { github, now }: { github: GitHub | null; now: Date },
 ): Promise<RetrainResult> {
-  const { retrain: settings } = monitoredOf(workspace.modelConfig);
-  if (settings === undefined) {
-    throw new UsageError({
-      found: 'no retrain in the configuration',
-      expected: 'retrain: { dispatch: { workflow: train.yml } }',
-      where: `models.${workspace.model}`,
-      remedy: 'See docs/monitoring.md',
-    });
-  }
+  const settings = sectionOf(workspace, 'retrain', '{ dispatch: { workflow: train.yml } }');
   const { judge, recoveredAfter } = monitorSettings(workspace);
   const memory = await openMemory(workspace);
   for (let attempt = 0; attempt < 5; attempt++) {
