@@ -5,10 +5,6 @@ import { withReadOptions, type CommandContext, type CommonOptions } from './comm
 import { shown } from './places.ts';
 import { terminalLog } from './terminal-log.ts';
 
-interface InferOptions extends CommonOptions {
-  contract?: string;
-}
-
 /** infer: a contract and rules to start from. */
 export function addInferCommand(program: Command, context: CommandContext): void {
   withReadOptions(
@@ -18,7 +14,7 @@ export function addInferCommand(program: Command, context: CommandContext): void
       .argument('[file]', 'a CSV, JSONL or Parquet file (default: data.evaluation of contender.yml)'),
   )
     .option('--contract <file>', 'write the contract to this file; nothing is overwritten')
-    .action(async (file: string | undefined, options: InferOptions) => {
+    .action(async (file: string | undefined, options: CommonOptions & { contract?: string }) => {
       const { contractText, rulesText, runInfer } = await import('../pipeline/inferring.ts');
       const { configuredInput } = await import('../pipeline/profiling.ts');
       const workspace = file === undefined || options.config !== undefined ? await context.open(options) : null;

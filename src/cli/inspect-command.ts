@@ -2,13 +2,7 @@ import type { Command } from 'commander';
 import { resolve } from 'node:path';
 import type { InputPlan } from '../model/features.ts';
 import type { ModelInspection } from '../model/inspect.ts';
-import type { CommandContext } from './command-context.ts';
-
-interface InspectOptions {
-  config?: string;
-  model?: string;
-  json?: boolean;
-}
+import type { CommandContext, CommonOptions } from './command-context.ts';
 
 /** inspect: what a model takes and gives, without running it. */
 export function addInspectCommand(program: Command, context: CommandContext): void {
@@ -19,7 +13,7 @@ export function addInspectCommand(program: Command, context: CommandContext): vo
     .option('-c, --config <file>', 'show which columns of its evaluation set would feed the inputs')
     .option('-m, --model <name>', 'which model of the configuration')
     .option('--json', 'print the result as JSON to standard output')
-    .action(async (file: string, options: InspectOptions) => {
+    .action(async (file: string, options: Pick<CommonOptions, 'config' | 'model' | 'json'>) => {
       const { localModel } = await import('../model/artifact.ts');
       const { inspectModel } = await import('../model/inspect.ts');
       const artifact = await localModel(resolve(file), file);

@@ -1,5 +1,16 @@
 import type { PromoteResult } from '../pipeline/gate/promote.ts';
 
+/** What became of a decision: whether and where it is recorded. */
+export function recordedText(result: Pick<PromoteResult, 'status' | 'commit' | 'pullRequest'>): string {
+  return {
+    recorded: `Recorded in commit ${result.commit?.slice(0, 12) ?? ''}.`,
+    'already-recorded': 'This decision is already in the registry; nothing was added.',
+    'no-change': 'Nothing to record.',
+    'not-recorded': 'Not recorded.',
+    pending: pendingText(result),
+  }[result.status];
+}
+
 /** Where a decision waits that is not in force yet; empty for any other. */
 export function pendingText({ pullRequest }: Pick<PromoteResult, 'pullRequest'>): string {
   if (pullRequest === undefined) return '';

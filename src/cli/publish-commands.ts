@@ -9,21 +9,6 @@ import { placesOf } from './places.ts';
 import { withCommonOptions, withReadOptions, type CommandContext, type CommonOptions } from './command-context.ts';
 import { exitCodes } from './exit-codes.ts';
 
-interface ExportOptions extends CommonOptions {
-  of?: string;
-  decision?: string;
-}
-
-interface ReleaseOptions extends CommonOptions {
-  of?: string;
-  repository?: string;
-}
-
-interface VerifyOptions extends CommonOptions {
-  isChampion?: boolean;
-  tag?: string;
-}
-
 /** export, release, publish, verify. */
 export function addPublishCommands(program: Command, context: CommandContext): void {
   const parts = new Argument('[parts...]', 'what to write (default: all of it)').choices(exportParts);
@@ -37,7 +22,7 @@ export function addPublishCommands(program: Command, context: CommandContext): v
     .addArgument(parts)
     .addOption(new Option('--of <semver>', 'which version (default: the champion)').conflicts('decision'))
     .option('--decision <number>', 'a decision in place of a version, such as a hold or a rejection')
-    .action(async (chosen: ExportPart[], options: ExportOptions) => {
+    .action(async (chosen: ExportPart[], options: CommonOptions & { of?: string; decision?: string }) => {
       const files = await exportVersion(await context.open(options), {
         version: options.of,
         decision: options.decision === undefined ? undefined : decisionNumber(options.decision),
@@ -54,7 +39,7 @@ export function addPublishCommands(program: Command, context: CommandContext): v
   )
     .option('--of <semver>', 'which version (default: the champion)')
     .option('--repository <owner/name>', 'the repository on GitHub (default: GITHUB_REPOSITORY)')
-    .action(async (options: ReleaseOptions) => {
+    .action(async (options: CommonOptions & { of?: string; repository?: string }) => {
       const { env, signal } = context;
       const token = env['GITHUB_TOKEN'] ?? '';
       if (token === '') {
@@ -93,7 +78,7 @@ export function addPublishCommands(program: Command, context: CommandContext): v
     .argument('<file>', 'the model file')
     .option('--is-champion', 'refuse every version except the champion')
     .option('--tag <name>', 'refuse any version other than the one this tag names, such as spam-filter@v1.2.3')
-    .action(async (file: string, options: VerifyOptions) => {
+    .action(async (file: string, options: CommonOptions & { isChampion?: boolean; tag?: string }) => {
       const { isChampion = false, tag } = options;
       const model = options.model ?? modelOfTag(tag);
       const workspace = await context.open({ ...options, ...(model === undefined ? {} : { model }) });

@@ -14,7 +14,7 @@ import { openRegistry } from '../pipeline/open-registry.ts';
 import type { Workspace } from '../pipeline/workspace.ts';
 import { oneLine } from '../report/escape.ts';
 import { exitCodes } from './exit-codes.ts';
-import { pendingText } from './pending-text.ts';
+import { pendingText, recordedText } from './pending-text.ts';
 import { placesOf } from './places.ts';
 import {
   recordsHere,
@@ -180,29 +180,25 @@ function overtakenText({ decision }: PromoteResult, holdsNow: string): string {
 
 /** What was done, in a few lines. */
 function resultText(model: string, result: PromoteResult): string {
-  const { decision, status, commit, tags } = result;
+  const { decision, status, tags } = result;
   const [from, to] = [decision.from?.version ?? 'none', decision.to?.version ?? 'none'];
   const done = status === 'recorded' || (status === 'already-recorded' && result.holdsNow === undefined);
   if (status === 'already-recorded' && result.holdsNow !== undefined) return overtakenText(result, result.holdsNow);
-  const deed =
-    decision.action === 'deprecate'
-      ? `${model} ${decision.candidate?.version ?? ''} ${done ? 'is' : 'would be'} deprecated`
-      : decision.action === 'assign'
-        ? `${model} ${decision.candidate?.version ?? ''} ${done ? 'is' : 'would be'} in ${decision.environment ?? ''}`
-        : decision.action === 'unassign'
-          ? `${model} ${decision.candidate?.version ?? ''} ${done ? 'is' : 'would be'} out of ${decision.environment ?? ''}`
-          : decision.action === 'waive'
-            ? `${decision.waiver?.check ?? ''} of ${model} ${done ? 'is' : 'would be'} waived until ${decision.waiver?.until ?? ''}`
-            : from === to
-              ? `${model} ${to} is the champion already`
-              : `${model} ${to} ${done ? 'is' : 'would be'} champion in place of ${from}`;
-  const where = {
-    recorded: `Recorded in commit ${commit?.slice(0, 12) ?? ''}.`,
-    'already-recorded': 'This is already in the registry; nothing was added.',
-    'no-change': 'Nothing to record.',
-    'not-recorded': 'Not recorded.',
-    pending: pendingText(result),
-  }[status];
+  const is = done ? 'is' : 'would be';
+  const { action, candidate, environment = '', waiver } = decision;
+  const version = `${model} ${candidate?.version ?? ''} ${is}`;
+  const champion =
+    from === to ? `${model} ${to} is the champion already` : `${model} ${to} ${is} champion in place of ${from}`;
+  const deeds: Partial<Record<typeof action, string>> = {
+    deprecate: `${version} deprecated`,
+    assign: `${version} in ${environment}`,
+    unassign: `${version} out of ${environment}`,
+    waive: `${waiver?.check ?? ''} of ${model} ${is} waived until ${waiver?.until ?? ''}`,
+  };
   const made = tags.length === 0 ? [] : [`Tags: ${tags.join(', ')}`];
-  return [`${deed}. ${where}`, oneLine(decision.reasons[0]?.message ?? ''), ...made].join('\n');
+  return [
+    `${deeds[action] ?? champion}. ${recordedText(result)}`,
+    oneLine(decision.reasons[0]?.message ?? ''),
+    ...made,
+  ].join('\n');
 }

@@ -2,15 +2,8 @@ import type { Command } from 'commander';
 import { join, resolve } from 'node:path';
 import { defaults } from '../config/index.ts';
 import { consolePage, renderConsole } from '../report/index.ts';
-import { consoleOptions, type CommandContext } from './command-context.ts';
+import { consoleOptions, type CommandContext, type CommonOptions } from './command-context.ts';
 import { placesOf, shown } from './places.ts';
-
-interface ReportOptions {
-  stage?: string;
-  compare?: string;
-  out?: string;
-  json?: boolean;
-}
 
 /** report: the report again, from the files that a run has left. */
 export function addReportCommand(program: Command, context: CommandContext): void {
@@ -24,26 +17,32 @@ export function addReportCommand(program: Command, context: CommandContext): voi
     .option('--compare <folder>', 'show what changed since the evidence in this output folder or file')
     .option('-o, --out <folder>', 'where the files go (default: the output folder)')
     .option('--json', 'print the result as JSON to standard output')
-    .action(async (folder: string | undefined, { stage, compare, out, json }: ReportOptions) => {
-      const { compareKept, readKept, writeAgain, writeComparison } = await import('../pipeline/report-again.ts');
-      const kept = await readKept(
-        folder === undefined ? join(placesOf({}).root, defaults.out) : resolve(folder),
-        stage,
-      );
-      const to = out === undefined ? kept.folder : resolve(out);
-      const options = consoleOptions(context);
-      if (compare === undefined) {
-        const files = await writeAgain(kept, to);
-        const { decision, evidence } = kept;
-        if (json === true) return context.print(JSON.stringify({ files, decision, evidence }, null, 2));
-        return context.print(`${renderConsole(kept, options)}${wrote(files)}`);
-      }
-      const { changes, contents } = compareKept(await readKept(resolve(compare), stage), kept);
-      const files = await writeComparison(contents, to);
-      if (json === true) return context.print(JSON.stringify({ files, ...changes }, null, 2));
-      const open = contents.sections.filter(({ collapsed }) => !collapsed);
-      context.print(`${consolePage(contents, open, options, 20)}${wrote(files)}`);
-    });
+    .action(
+      async (
+        folder: string | undefined,
+        options: Pick<CommonOptions, 'out' | 'json'> & { stage?: string; compare?: string },
+      ) => {
+        const { stage, compare, out, json } = options;
+        const { compareKept, readKept, writeAgain, writeComparison } = await import('../pipeline/report-again.ts');
+        const kept = await readKept(
+          folder === undefined ? join(placesOf({}).root, defaults.out) : resolve(folder),
+          stage,
+        );
+        const to = out === undefined ? kept.folder : resolve(out);
+        const shape = consoleOptions(context);
+        if (compare === undefined) {
+          const files = await writeAgain(kept, to);
+          const { decision, evidence } = kept;
+          if (json === true) return context.print(JSON.stringify({ files, decision, evidence }, null, 2));
+          return context.print(`${renderConsole(kept, shape)}${wrote(files)}`);
+        }
+        const { changes, contents } = compareKept(await readKept(resolve(compare), stage), kept);
+        const files = await writeComparison(contents, to);
+        if (json === true) return context.print(JSON.stringify({ files, ...changes }, null, 2));
+        const open = contents.sections.filter(({ collapsed }) => !collapsed);
+        context.print(`${consolePage(contents, open, shape, 20)}${wrote(files)}`);
+      },
+    );
 }
 
 function wrote(files: readonly string[]): string {

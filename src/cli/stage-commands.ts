@@ -10,7 +10,7 @@ import { renderConsole, renderSections, type Result } from '../report/index.ts';
 import { stages } from '../stages/index.ts';
 import type { Stage } from '../stages/stage.ts';
 import { exitCodeOf, exitCodeOfVerdict } from './exit-codes.ts';
-import { pendingText } from './pending-text.ts';
+import { recordedText } from './pending-text.ts';
 import { placesOf, shown } from './places.ts';
 import {
   consoleOptions,
@@ -120,12 +120,5 @@ async function writeReports(workspace: Workspace, options: ReportOptions, input:
 }
 
 function whereTo(workspace: Workspace, result: PromoteResult): string {
-  const recorded = {
-    recorded: `Recorded in commit ${result.commit?.slice(0, 12) ?? ''}.`,
-    'already-recorded': 'This decision is already in the registry; nothing was added.',
-    'no-change': 'Nothing to record.',
-    'not-recorded': 'Not recorded.',
-    pending: pendingText(result),
-  }[result.status];
-  return `${recorded} Report: ${shown(join(workspace.out, 'report.html'))}`;
+  return `${recordedText(result)} Report: ${shown(join(workspace.out, 'report.html'))}`;
 }
