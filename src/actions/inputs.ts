@@ -7,7 +7,7 @@ import { UsageError } from '../errors.ts';
 import type { RunContext } from '../github/context.ts';
 import { baseOfEvent, pushedRange } from '../github/run-place.ts';
 import { modelOfTag } from '../pipeline/auditing/verify-artifact.ts';
-import { shardOf } from '../pipeline/contestants/predict.ts';
+import { shardOf, type Shard } from '../pipeline/contestants/predict.ts';
 import type { Override } from '../pipeline/workspace.ts';
 
 /*
@@ -32,12 +32,6 @@ export interface CommonInputs {
   token: string | undefined;
   /** Opens the server that a load test asks, as a bearer token. */
   targetToken: string | undefined;
-}
-
-export interface PredictInputs extends CommonInputs {
-  role: 'candidate' | 'champion';
-  shard: { index: number; count: number };
-  file: string;
 }
 
 export interface StageInputs extends CommonInputs {
@@ -72,13 +66,11 @@ export async function stageInputs(env: NodeJS.ProcessEnv): Promise<StageInputs> 
   };
 }
 
-export interface MonitorInputs extends CommonInputs {
-  record: boolean;
-  failOnAlarm: boolean;
-}
-
 /** @throws UsageError */
-export async function monitorInputs(env: NodeJS.ProcessEnv, run: RunContext): Promise<MonitorInputs> {
+export async function monitorInputs(
+  env: NodeJS.ProcessEnv,
+  run: RunContext,
+): Promise<CommonInputs & { record: boolean; failOnAlarm: boolean }> {
   return { ...(await commonInputs(env)), record: recordInput(run), failOnAlarm: boolean('fail-on-alarm', false) };
 }
 
@@ -147,10 +139,10 @@ export function modelInput(): string | undefined {
 }
 
 /** @throws UsageError */
-export async function predictInputs(env: NodeJS.ProcessEnv): Promise<PredictInputs> {
-  const role = text('role') ?? 'candidate';
-  if (role !== 'candidate' && role !== 'champion')
-    throw new UsageError({ found: JSON.stringify(role), expected: 'candidate or champion', where: 'input role' });
+export async function predictInputs(
+  env: NodeJS.ProcessEnv,
+): Promise<CommonInputs & { role: 'candidate' | 'champion'; shard: Shard; file: string }> {
+  const role = choice('role', ['candidate', 'champion']);
   const shard = shardOf(text('shard') ?? '1/1');
   if (shard === null)
     throw new UsageError({
@@ -162,24 +154,18 @@ export async function predictInputs(env: NodeJS.ProcessEnv): Promise<PredictInpu
   return { ...(await commonInputs(env)), role, shard, file };
 }
 
-export interface ReleaseInputs extends CommonInputs {
-  token: string;
-  version: string | undefined;
-}
-
 /** @throws UsageError */
-export async function releaseInputs(env: NodeJS.ProcessEnv): Promise<ReleaseInputs> {
+export async function releaseInputs(
+  env: NodeJS.ProcessEnv,
+): Promise<CommonInputs & { token: string; version: string | undefined }> {
   const token = requiredToken('contents');
   return { ...(await commonInputs(env)), token, version: text('version') };
 }
 
-export interface FinishInputs extends CommonInputs {
-  token: string;
-  range: { before: string | null; after: string };
-}
-
 /** @throws UsageError */
-export async function finishInputs(env: NodeJS.ProcessEnv): Promise<FinishInputs> {
+export async function finishInputs(
+  env: NodeJS.ProcessEnv,
+): Promise<CommonInputs & { token: string; range: { before: string | null; after: string } }> {
   const token = requiredToken('contents and pull requests');
   const range = await pushedRange(env);
   if (range === null) {
@@ -207,13 +193,8 @@ export async function verifyInputs(env: NodeJS.ProcessEnv): Promise<VerifyInputs
   return { ...common, model, file, tag, require: choice('require', ['champion', 'version']) };
 }
 
-export interface HistoryInputs extends CommonInputs {
-  /** Folder for the pages, from the working directory. */
-  pages: string;
-}
-
-/** @throws UsageError */
-export async function historyInputs(env: NodeJS.ProcessEnv): Promise<HistoryInputs> {
+/** With the folder for the pages, from the working directory. @throws UsageError */
+export async function historyInputs(env: NodeJS.ProcessEnv): Promise<CommonInputs & { pages: string }> {
   return { ...(await commonInputs(env)), pages: text('path') ?? `${defaults.out}/history` };
 }
 
@@ -253,12 +234,8 @@ export interface ActInputs extends CommonInputs {
   reason: string | undefined;
 }
 
-export interface RollbackInputs extends ActInputs {
-  to: string;
-}
-
 /** @throws UsageError */
-export async function rollbackInputs(env: NodeJS.ProcessEnv, run: RunContext): Promise<RollbackInputs> {
+export async function rollbackInputs(env: NodeJS.ProcessEnv, run: RunContext): Promise<ActInputs & { to: string }> {
   return { ...(await actInputs(env, run)), to: text('to') ?? 'previous' };
 }
 
