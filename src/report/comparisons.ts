@@ -1,8 +1,8 @@
-import { levelText, shownDifference, type Check, type Comparison } from '../evidence/index.ts';
+import { levelText, type Check, type Comparison } from '../evidence/index.ts';
 import { intervalLevel } from './headline.ts';
 import { count, metricName, metricValue, requiredText } from './numbers.ts';
 import {
-  intervalCell,
+  differenceCells,
   numberCell,
   textCell,
   verdictCell,
@@ -93,13 +93,10 @@ function nameCell({ metric, slice }: Comparison): Cell {
 }
 
 function numberCells(comparison: Comparison): Cell[] {
-  const { delta, lower, upper, unit } = shownDifference(comparison);
   return [
     numberCell(metricValue(comparison.champion)),
     numberCell(metricValue(comparison.candidate)),
-    numberCell(`${delta}${unit}`),
-    numberCell(`${lower} to ${upper}`),
-    intervalCell(comparison),
+    ...differenceCells(comparison),
   ];
 }
 

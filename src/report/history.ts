@@ -6,11 +6,13 @@ import { metricName, metricValue } from './numbers.ts';
 import { responsible } from './registry-reads.ts';
 import type { Published } from './published.ts';
 import { reuseOf } from './reuse.ts';
-import { intervalCell, numberCell, textCell, type Cell, type Chart, type Section, type Series } from './section.ts';
+import { differenceCells, numberCell, textCell, type Chart, type Section, type Series } from './section.ts';
 import { standing } from './standing.ts';
 
 /** More metrics than a page has charts for. */
 const mostMetrics = 8;
+
+const tablesAlone = { nextStep: '', pullRequest: undefined, subject: '', reasons: [] };
 
 /** What became of a model over time, from its decisions with their evidence, the oldest first. All text is raw. */
 export function historyContents(model: string, decisions: readonly Published[], left: number): Contents {
@@ -21,10 +23,7 @@ export function historyContents(model: string, decisions: readonly Published[], 
     standing:
       champion === undefined ? { word: 'No champion', mood: 'open' } : { word: `Champion ${champion}`, mood: 'good' },
     headline: `${count('promote')} promoted, ${count('hold')} held, ${count('reject')} rejected${left === 0 ? '' : `; the first ${left} decisions are not shown`}`,
-    nextStep: '',
-    pullRequest: undefined,
-    subject: '',
-    reasons: [],
+    ...tablesAlone,
     sections: [charts(decisions), table(decisions)].filter(
       ({ rows, charts: drawn = [] }) => rows.length + drawn.length > 0,
     ),
@@ -174,12 +173,6 @@ function table(decisions: readonly Published[]): Section {
   };
 }
 
-function differenceCells(comparison: Comparison | undefined): Cell[] {
-  if (comparison === undefined) return [numberCell(''), numberCell(''), textCell('')];
-  const { lower, upper } = shownDifference(comparison);
-  return [numberCell(gainText(comparison)), numberCell(`${lower} to ${upper}`), intervalCell(comparison)];
-}
-
 function gainText(comparison: Comparison): string {
   const { delta, unit } = shownDifference(comparison);
   return `${delta}${unit}`;
@@ -191,10 +184,7 @@ export function historyIndex(models: readonly { model: string; contents: Content
     title: 'Models',
     standing: { word: String(models.length), mood: 'none' },
     headline: 'What was decided of each model, by whom and on what numbers.',
-    nextStep: '',
-    pullRequest: undefined,
-    subject: '',
-    reasons: [],
+    ...tablesAlone,
     sections: [
       {
         title: 'Histories',

@@ -19,6 +19,15 @@ export function exposition(families: readonly string[]): string {
   return `${families.filter((text) => text !== '').join('')}# EOF\n`;
 }
 
+const metricGauges = [
+  ['candidate', 'candidate', 'A metric of the candidate.'],
+  ['champion', 'champion', 'The same of the champion, or the anchor.'],
+  ['delta', 'gain', 'Gain of the candidate; positive is better.'],
+  ['lower', 'gain_lower', 'One-sided lower bound of the gain.'],
+  ['upper', 'gain_upper', 'One-sided upper bound of the gain.'],
+  ['margin', 'margin', 'The largest loss that is allowed.'],
+] as const;
+
 /** A scrape of this size is read in a moment; what decided comes first. */
 const mostComparisons = 1000;
 
@@ -34,8 +43,8 @@ export function openMetrics(given: Result): string {
     .flatMap(({ comparison }) => (comparison === undefined ? [] : [comparison]))
     .slice(0, mostComparisons);
   const seen = new Map(compared.map((each) => [JSON.stringify(labelsOf(each)), each] as const));
-  const each = (value: (comparison: Comparison) => number): Sample[] =>
-    [...seen.values()].map((comparison) => [{ model, ...labelsOf(comparison) }, value(comparison)]);
+  const each = (value: (typeof metricGauges)[number][0]): Sample[] =>
+    [...seen.values()].map((comparison) => [{ model, ...labelsOf(comparison) }, comparison[value]]);
   const counts = new Map<string, Sample>();
   for (const { kind, checks } of evidence) {
     for (const { verdict, severity } of checks) {
@@ -57,36 +66,7 @@ export function openMetrics(given: Result): string {
       decision === null ? [] : [[{ model }, Date.parse(decision.time) / 1000]],
     ),
     gauge('contender_gate_checks', 'Checks by stage, severity and verdict.', [...counts.values()]),
-    gauge(
-      'contender_gate_metric_candidate',
-      'A metric of the candidate.',
-      each(({ candidate }) => candidate),
-    ),
-    gauge(
-      'contender_gate_metric_champion',
-      'The same of the champion, or the anchor.',
-      each(({ champion }) => champion),
-    ),
-    gauge(
-      'contender_gate_metric_gain',
-      'Gain of the candidate; positive is better.',
-      each(({ delta }) => delta),
-    ),
-    gauge(
-      'contender_gate_metric_gain_lower',
-      'One-sided lower bound of the gain.',
-      each(({ lower }) => lower),
-    ),
-    gauge(
-      'contender_gate_metric_gain_upper',
-      'One-sided upper bound of the gain.',
-      each(({ upper }) => upper),
-    ),
-    gauge(
-      'contender_gate_metric_margin',
-      'The largest loss that is allowed.',
-      each(({ margin }) => margin),
-    ),
+    ...metricGauges.map(([value, name, help]) => gauge(`contender_gate_metric_${name}`, help, each(value))),
   ]);
 }
 

@@ -17,7 +17,7 @@ import { renderConsole, renderSections, type ConsoleOptions } from './console.ts
 import { oneLine, withoutWorkflowCommands } from './escape.ts';
 import { bytes } from './numbers.ts';
 import { fileNameOf, type Withdrawn } from './published.ts';
-import { codeCell, numberCell, textCell, type Cell, type Section, type StageReport } from './section.ts';
+import { codeCell, numberCell, table, textCell, type Cell, type Section, type StageReport } from './section.ts';
 import {
   datasetChange,
   metricsSection,
@@ -120,7 +120,7 @@ export interface Explanation extends DecisionMention {
 export function renderSummaries(summaries: readonly ModelSummary[], options: ConsoleOptions): string {
   if (summaries.length === 0) return 'Nothing is recorded yet.\n';
   const staged = summaries.some(({ environments }) => Object.keys(environments).length > 0);
-  const section = list(
+  const section = table(
     'Models',
     ['Model', 'Champion', 'Since', 'By', ...(staged ? ['Stages'] : []), 'Last decision', 'Decisions'],
     summaries.map(({ model, champion, environments, last, decisions }) => [
@@ -158,7 +158,7 @@ export function renderDetail(detail: ModelDetail, options: ConsoleOptions): stri
     ...waiting,
   ];
   const tagged = versions.some(({ tag }) => tag !== null);
-  const table = list(
+  const known = table(
     'Versions',
     ['Version', 'Is', 'Promoted', 'By', 'Decision', 'Model', 'Size', 'SHA-256', ...(tagged ? ['Tag'] : [])],
     versions.toReversed().map((each) => {
@@ -176,7 +176,7 @@ export function renderDetail(detail: ModelDetail, options: ConsoleOptions): stri
       ];
     }),
   );
-  const accepted = list(
+  const accepted = table(
     'Waivers in force',
     ['Check', 'Until', 'By', 'Reason', 'Decision'],
     waivers.map(({ check, until, by, reason, decision }) => [
@@ -187,7 +187,7 @@ export function renderDetail(detail: ModelDetail, options: ConsoleOptions): stri
       numberCell(String(decision)),
     ]),
   );
-  return joined([inert(lines, options), renderSections([table, accepted], options)]);
+  return joined([inert(lines, options), renderSections([known, accepted], options)]);
 }
 
 /** `rolled back (#7)` */
@@ -298,7 +298,7 @@ function provenance(each: Explanation): Section {
       codeCell(`${sha256} (${verdict})`),
     ]),
   ];
-  return list(
+  return table(
     'Who, and on what',
     ['What', 'Which'],
     rows.map(([name, cell]) => [textCell(name), cell]),
@@ -355,8 +355,4 @@ function inert(lines: readonly string[], { width }: ConsoleOptions): string {
 
 function joined(parts: readonly string[]): string {
   return parts.filter((part) => part !== '').join('\n');
-}
-
-function list(title: string, columns: readonly string[], rows: readonly Cell[][]): Section {
-  return { title, columns, rows, collapsed: false, importance: 0 };
 }

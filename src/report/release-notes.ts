@@ -4,7 +4,7 @@ import { headline } from './headline.ts';
 import { renderSection } from './markdown.ts';
 import { metricValue } from './numbers.ts';
 import { modelArtifact, notableMetrics, publishedName, type Published } from './published.ts';
-import { numberCell, textCell } from './section.ts';
+import { numberCell, table, textCell } from './section.ts';
 import {
   datasetChange,
   metricsSection,
@@ -63,5 +63,5 @@ function firstMetrics(now: Published): string[] {
   const rows = notableMetrics(now).map(({ title, candidate }) => [textCell(title), numberCell(metricValue(candidate))]);
   if (rows.length === 0) return [];
   const columns = ['Metric', markdownText(now.decision.to?.version ?? '')];
-  return [renderSection({ title: 'Metrics', columns, rows, collapsed: false, importance: 0 })];
+  return [renderSection(table('Metrics', columns, rows))];
 }

@@ -1,4 +1,4 @@
-import type { Check, Comparison, Evidence } from '../evidence/index.ts';
+import { shownDifference, type Check, type Comparison, type Evidence } from '../evidence/index.ts';
 import { inMargins, intervalText, type InMargins } from './interval.ts';
 
 /** A check as reports show it. */
@@ -37,7 +37,6 @@ export interface StageReport {
   reportOrder: number;
   /** What its evidence shows, as plain data that each output renders. */
   sections(evidence: Evidence): Section[];
-  /** The command that runs it. */
   command?: { name: string };
 }
 
@@ -93,6 +92,11 @@ export interface Series {
   points: readonly { x: number | string; y: number; lower?: number; upper?: number }[];
 }
 
+/** A table and nothing else. */
+export function table(title: string, columns: readonly string[], rows: readonly Cell[][]): Section {
+  return { title, columns, rows, collapsed: false, importance: 0 };
+}
+
 /** Is there nothing to show? */
 export function isEmpty({ text = [], charts = [], rows }: Section): boolean {
   return text.length === 0 && charts.length === 0 && rows.length === 0;
@@ -113,7 +117,6 @@ export function withoutCharts(sections: readonly Section[]): Section[] {
   ]);
 }
 
-/** The numbers of a chart. */
 export function chartTable({ title, x, y, series }: Chart): Pick<Section, 'title' | 'columns' | 'rows'> {
   const withUnit = ({ title: name, unit }: Axis): string => (unit === undefined ? name : `${name} (${unit})`);
   const places = [...new Set(series.flatMap(({ points }) => points.map((point) => point.x)))].sort((a, b) =>
@@ -150,6 +153,13 @@ export function textCell(text: string): Cell {
 export function intervalCell(comparison: Comparison): Cell {
   const interval = inMargins(comparison);
   return interval === null ? textCell('') : { text: intervalText(interval), kind: 'interval', interval };
+}
+
+/** Difference, bounds, and the interval in margins; empty where nothing was compared. */
+export function differenceCells(comparison: Comparison | undefined): Cell[] {
+  if (comparison === undefined) return [numberCell(''), numberCell(''), textCell('')];
+  const { delta, lower, upper, unit } = shownDifference(comparison);
+  return [numberCell(`${delta}${unit}`), numberCell(`${lower} to ${upper}`), intervalCell(comparison)];
 }
 
 export function numberCell(text: string): Cell {

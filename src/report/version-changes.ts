@@ -11,7 +11,7 @@ import { gainCells } from './metrics.ts';
 import { bytes, count, metricValue, quantity, significant } from './numbers.ts';
 import { evaluationOf, metricRows, modelArtifact, policyOf, type Published } from './published.ts';
 import { reuseOf, reuseText } from './reuse.ts';
-import { numberCell, textCell, type Cell, type Section } from './section.ts';
+import { numberCell, table, textCell, type Cell, type Section } from './section.ts';
 import { counted } from '../wording.ts';
 
 /** What is different between two versions of a model: the form of `contender registry diff --json`. */
@@ -308,8 +308,4 @@ function union(first: readonly string[], second: readonly string[]): string[] {
 
 function shown(value: number | null, text: (value: number) => string): string {
   return value === null ? '' : text(value);
-}
-
-function table(title: string, columns: readonly string[], rows: readonly Cell[][]): Section {
-  return { title, columns, rows, collapsed: false, importance: 0 };
 }

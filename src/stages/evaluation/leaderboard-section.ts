@@ -1,8 +1,8 @@
-import { Comparison, shownDifference, type Evidence } from '../../evidence/index.ts';
+import { Comparison, type Evidence } from '../../evidence/index.ts';
 import { listOf, objectOf } from '../../report/details.ts';
 import { intervalLevel } from '../../report/headline.ts';
 import { metricName, metricValue } from '../../report/numbers.ts';
-import { codeCell, intervalCell, numberCell, textCell, type Cell, type Section } from '../../report/section.ts';
+import { codeCell, differenceCells, numberCell, textCell, type Section } from '../../report/section.ts';
 import { validatorOf } from '../../validator.ts';
 import type { Place } from '../stage.ts';
 
@@ -37,7 +37,7 @@ export function leaderboardSection({ details }: Pick<Evidence, 'details'>): Sect
       textCell(chosen ? 'chosen' : 'passed over'),
       codeCell(uri.replace(/^file:/u, '')),
       value === null ? textCell(fault ?? '') : numberCell(metricValue(value)),
-      ...gainCells(comparison),
+      ...differenceCells(isComparison(comparison) ? comparison : undefined),
       codeCell(sha256.slice(0, 12)),
     ]),
     legend: `All on the same rows. The chosen one goes on; intervals allow for ${known.length} having been compared.`,
@@ -45,12 +45,6 @@ export function leaderboardSection({ details }: Pick<Evidence, 'details'>): Sect
     brief: true,
     importance: 5,
   };
-}
-
-function gainCells(comparison: Comparison | undefined): Cell[] {
-  if (!isComparison(comparison)) return [textCell(''), textCell(''), textCell('')];
-  const { delta, lower, upper, unit } = shownDifference(comparison);
-  return [numberCell(`${delta}${unit}`), numberCell(`${lower} to ${upper}`), intervalCell(comparison)];
 }
 
 function isPlace(value: unknown): value is Place {
