@@ -113,9 +113,9 @@ const binaryMetrics: Metric[] = [
       averagePrecisionInfluence(rankScores(scoresOf(outputs), sample.truth), sample.weights),
     undefinedOn: (sample) => (occurs(sample, 1) ? null : 'no row is positive'),
   },
-  calibrationMetric('ece', 'expected calibration error', 'width', calibrationError),
-  calibrationMetric('ece_quantile', 'expected calibration error (equal-mass bins)', 'mass', calibrationError),
-  calibrationMetric('mce', 'maximum calibration error', 'width', maximumCalibrationError),
+  calibrationMetric('ece', 'expected calibration error', scoreBins, 'width'),
+  calibrationMetric('ece_quantile', 'expected calibration error (equal-mass bins)', scoreBins, 'mass'),
+  calibrationMetric('mce', 'maximum calibration error', scoreBins, 'width', maximumCalibrationError),
 ];
 
 const sharedMetrics: Metric[] = [
@@ -165,70 +165,33 @@ const sharedMetrics: Metric[] = [
       },
     ];
   }),
-  {
+  ...[
+    { name: 'mcc', title: 'Matthews correlation', value: confusion.matthews },
+    { name: 'kappa', title: "Cohen's kappa", value: confusion.kappa },
+  ].map((own): Metric => ({
     better: 'higher',
     scale: 'value',
     needs: 'decisions',
     kind: 'cells',
     correlation: true,
-    name: 'mcc',
-    title: 'Matthews correlation',
     tasks: classification,
-    value: confusion.matthews,
-  },
-  {
-    better: 'higher',
-    scale: 'value',
-    needs: 'decisions',
-    kind: 'cells',
-    correlation: true,
-    name: 'kappa',
-    title: "Cohen's kappa",
-    tasks: classification,
-    value: confusion.kappa,
-  },
-  {
+    ...own,
+  })),
+  ...[
+    { name: 'log_loss', title: 'log loss', losses: logLosses },
+    { name: 'brier', title: 'Brier score', losses: brierLosses },
+  ].map(({ name, title, losses }): Metric => ({
     better: 'lower',
     scale: 'value',
     needs: 'probabilities',
     kind: 'moments',
-    name: 'log_loss',
-    title: 'log loss',
+    name,
+    title,
     tasks: classification,
-    terms: (sample, outputs) => [logLosses(sample, outputs)],
-  },
-  {
-    better: 'lower',
-    scale: 'value',
-    needs: 'probabilities',
-    kind: 'moments',
-    name: 'brier',
-    title: 'Brier score',
-    tasks: classification,
-    terms: (sample, outputs) => [brierLosses(sample, outputs)],
-  },
-  {
-    better: 'lower',
-    scale: 'share',
-    needs: 'probabilities',
-    kind: 'calibration',
-    name: 'ece_confidence',
-    title: 'top-label calibration error',
-    tasks: classification,
-    bins: (sample, outputs) => confidenceBins(sample, outputs, 'width'),
-    error: calibrationError,
-  },
-  {
-    better: 'lower',
-    scale: 'share',
-    needs: 'probabilities',
-    kind: 'calibration',
-    name: 'ece_confidence_quantile',
-    title: 'top-label calibration error (equal-mass bins)',
-    tasks: classification,
-    bins: (sample, outputs) => confidenceBins(sample, outputs, 'mass'),
-    error: calibrationError,
-  },
+    terms: (sample, outputs) => [losses(sample, outputs)],
+  })),
+  calibrationMetric('ece_confidence', 'top-label calibration error', confidenceBins, 'width'),
+  calibrationMetric('ece_confidence_quantile', 'top-label calibration error (equal-mass bins)', confidenceBins, 'mass'),
 ];
 
 const areaMetrics: Metric[] = [
@@ -324,8 +287,9 @@ function areaOf(ranked: Ranked): Evaluator {
 function calibrationMetric(
   name: string,
   title: string,
+  bins: typeof scoreBins,
   binning: Binning,
-  error: (bins: readonly CalibrationBin[]) => number,
+  error: (bins: readonly CalibrationBin[]) => number = calibrationError,
 ): Metric {
   return {
     better: 'lower',
@@ -334,10 +298,14 @@ function calibrationMetric(
     kind: 'calibration',
     name,
     title,
-    tasks: binary,
-    bins: (sample, outputs) => binned(scoresOf(outputs), sample.truth, binning),
+    tasks: bins === scoreBins ? binary : classification,
+    bins: (sample, outputs) => bins(sample, outputs, binning),
     error,
   };
+}
+
+function scoreBins({ truth }: Sample, outputs: Outputs, binning: Binning): Binned {
+  return binned(scoresOf(outputs), truth, binning);
 }
 
 /** Calibration of the highest class probability against being right; binary counts a tie for the positive class. */

@@ -46,6 +46,16 @@ function eachRun(
   }
 }
 
+function classTotals(ranked: Ranked, weights: Float64Array | null): [positives: number, negatives: number] {
+  let positiveTotal = 0;
+  let negativeTotal = 0;
+  eachRun(ranked, weights, (positives, negatives) => {
+    positiveTotal += positives;
+    negativeTotal += negatives;
+  });
+  return [positiveTotal, negativeTotal];
+}
+
 /** Area under the ROC curve, ties counting one half; NaN where one class has no weight. */
 export function rocArea(ranked: Ranked, weights: Float64Array | null): number {
   let above = 0;
@@ -120,12 +130,7 @@ export function averagePrecisionInfluence(ranked: Ranked, weights: Float64Array 
 /** Influence of each row on the area under the ROC curve: how many of the other class it is ordered rightly with, ties one half. */
 export function rocAreaInfluence(ranked: Ranked, weights: Float64Array | null): Float64Array {
   const { order, ends, positive } = ranked;
-  let positiveTotal = 0;
-  let negativeTotal = 0;
-  eachRun(ranked, weights, (positives, negatives) => {
-    positiveTotal += positives;
-    negativeTotal += negatives;
-  });
+  const [positiveTotal, negativeTotal] = classTotals(ranked, weights);
   const area = rocArea(ranked, weights);
   const all = positiveTotal + negativeTotal;
   const influence = new Float64Array(order.length);
@@ -160,12 +165,7 @@ export function curvePoints(
   weights: Float64Array | null,
   limit: number,
 ): CurvePoint[] {
-  let positiveTotal = 0;
-  let negativeTotal = 0;
-  eachRun(ranked, weights, (positives, negatives) => {
-    positiveTotal += positives;
-    negativeTotal += negatives;
-  });
+  const [positiveTotal, negativeTotal] = classTotals(ranked, weights);
   const points: CurvePoint[] = [];
   const { order, ends } = ranked;
   const step = (positiveTotal + negativeTotal) / limit;
