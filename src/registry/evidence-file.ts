@@ -1,4 +1,5 @@
 import { gunzipSync, gzipSync } from 'node:zlib';
+import { RegistryError } from '../errors.ts';
 import { canonicalJson, parsedEvidence, type Evidence } from '../evidence/index.ts';
 
 /** No honest piece of evidence is near this: curves are thinned and rows of data stay out. */
@@ -23,4 +24,16 @@ export function unpackEvidence(bytes: Uint8Array, digest: string): { evidence: E
   } catch (error) {
     return { fault: `not compressed evidence (${error instanceof Error ? error.message : String(error)})` };
   }
+}
+
+/** @param bytes of the file at `path`; null: there is none @throws RegistryError where that is not the evidence with this digest */
+export function recordedEvidence(bytes: Uint8Array | null, digest: string, path: string): Evidence {
+  const unpacked = bytes === null ? { fault: 'no such file' } : unpackEvidence(bytes, digest);
+  if ('evidence' in unpacked) return unpacked.evidence;
+  throw new RegistryError({
+    found: unpacked.fault,
+    expected: 'the evidence a decision refers to',
+    where: path,
+    remedy: 'See what else is wrong with contender registry verify',
+  });
 }

@@ -2,7 +2,7 @@ import { defaults } from '../config/index.ts';
 import { RegistryError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { readArtifacts, refuseUnreadable } from './artifacts-yaml.ts';
-import { unpackEvidence } from './evidence-file.ts';
+import { recordedEvidence } from './evidence-file.ts';
 import { openBranch, type Moved, type RegistryBranch, type Tip } from './git/branch.ts';
 import type { GitHubToken } from './git/credentials.ts';
 import { addedIn } from './git/history.ts';
@@ -90,14 +90,7 @@ export async function openGitRegistry(input: {
       const path = `${folder}/${evidencePath(model, sha256)}`;
       const entry = commit === null ? null : await entryAt(repository, commit, path);
       const bytes = entry === null ? undefined : (await readBlobs(repository, [entry])).get(entry.oid);
-      const unpacked = bytes === undefined ? { fault: 'no such file' } : unpackEvidence(bytes, sha256);
-      if ('evidence' in unpacked) return unpacked.evidence;
-      throw new RegistryError({
-        found: unpacked.fault,
-        expected: 'the evidence a decision refers to',
-        where: path,
-        remedy: 'See what else is wrong with contender registry verify',
-      });
+      return recordedEvidence(bytes ?? null, sha256, path);
     },
     async verify({ missingTags: required = true, judge } = {}) {
       const { head: commit } = await branch.tip(['refs/tags/*']);

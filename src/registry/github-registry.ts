@@ -7,7 +7,7 @@ import { requireMayMakePullRequests } from '../github/pull-request.ts';
 import { jittered } from '../github/retry.ts';
 import type { Log } from '../log.ts';
 import { readArtifacts, refuseUnreadable } from './artifacts-yaml.ts';
-import { unpackEvidence } from './evidence-file.ts';
+import { recordedEvidence } from './evidence-file.ts';
 import { blobOid } from './git/objects.ts';
 import { registryFolder } from './git/repository.ts';
 import { withClone } from './github/clone.ts';
@@ -97,15 +97,7 @@ export function openGitHubRegistry(input: GitHubRegistryInput): Registry {
     async evidence(model, sha256) {
       checkModelName(model);
       const path = `${folder}/${evidencePath(model, sha256)}`;
-      const bytes = await readFile(place, path);
-      const unpacked = bytes === null ? { fault: 'no such file' } : unpackEvidence(bytes, sha256);
-      if ('evidence' in unpacked) return unpacked.evidence;
-      throw new RegistryError({
-        found: unpacked.fault,
-        expected: 'the evidence a decision refers to',
-        where: path,
-        remedy: 'See what else is wrong with contender registry verify',
-      });
+      return recordedEvidence(await readFile(place, path), sha256, path);
     },
     async pending(model) {
       return pendingPromotion(place, await snapshot(model), model, cache);
