@@ -74,7 +74,6 @@ export function judgeAgreement(input: AgreementInput): { checks: Check[]; detail
         message: most === undefined ? message : `${message}; at most ${digits(most)} allowed`,
         observed: greatest,
         required: most ?? null,
-        limit: 'at most',
       }),
     );
   } else if (most !== undefined) checks.push(...open('one of the models gives labels without scores').checks);

@@ -261,7 +261,6 @@ function sizeChecks({ settings, candidate, champion, absence }: EfficiencyInput)
         message: `The candidate has ${digits(size)} bytes, at most ${digits(max)} (${settings.size.max}) allowed`,
         observed: size,
         required: max,
-        limit: 'at most',
         unit: 'bytes',
       }),
     );
@@ -280,7 +279,6 @@ function sizeChecks({ settings, candidate, champion, absence }: EfficiencyInput)
             message: `The candidate has ${digits(size)} bytes, ${digits(size / before)} times the ${digits(before)} of the champion, at most ${digits(max)} times allowed`,
             observed: size / before,
             required: max,
-            limit: 'at most',
             unit: 'times',
           }),
     );
@@ -302,7 +300,6 @@ function memoryLimit({ memory }: Settings, peaks: readonly number[]): Check[] {
       message: `${peaks.length} processes of the candidate took ${digits(least)} to ${digits(most)} MiB at their peak, at most ${digits(max)} MiB allowed`,
       observed: most,
       required: max,
-      limit: 'at most',
       unit: 'MiB',
     }),
   ];
@@ -334,7 +331,6 @@ function ratioCheck(
       message: `${title} is ${digits(mine, 3)} ${unit} against the champion's ${digits(theirs, 3)} ${unit}: ${digits(value, 3)} times (bounds ${digits(lower, 3)} to ${digits(upper, 3)}, ${pairs} pairs), at most ${digits(asked.max)} times allowed`,
       observed: value,
       required: asked.max,
-      limit: 'at most',
       unit: 'times',
     }),
   ];

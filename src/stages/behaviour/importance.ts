@@ -111,7 +111,6 @@ export async function judgeImportance(
             message: `${percent(shift.value)} of the importance moved to other features (bounds ${percent(shift.lower)} to ${percent(shift.upper)}), at most ${percent(settings.max_shift)} allowed`,
             observed: shift.value,
             required: settings.max_shift,
-            limit: 'at most',
             unit: 'share',
           });
   return { checks: [advice, gate], details: { importance: details } };

@@ -19,17 +19,19 @@ export interface LimitCheck {
   observed: number | null;
   /** Null: reported only, without a limit. */
   required: number | null;
-  limit: NonNullable<Check['limit']>;
+  /** Default: at most. */
+  limit?: Check['limit'];
   unit?: string;
 }
 
 /** A check of this stage that holds a number against a limit. */
-export function limitCheck({ name, severity, observed, message, ...rest }: LimitCheck): Check {
+export function limitCheck({ name, severity, observed, message, limit = 'at most', ...rest }: LimitCheck): Check {
   return {
     id: `behaviour/${name}`,
     severity: severity ?? 'block',
     message: `${message.replace(/[.\s]+$/u, '')}.`,
     observed: observed === null ? null : Number(observed.toPrecision(6)),
+    limit,
     ...rest,
   };
 }

@@ -212,7 +212,6 @@ function checksOf(
         message: `${finding}; at most ${lossText(scorer, margin)} more than the champion allowed`,
         observed: excess.value,
         required: margin,
-        limit: 'at most',
       }),
     );
   }
@@ -229,7 +228,6 @@ function checksOf(
         message: `${capitalised(change.what)} ${digits(mine.flips)} of ${digits(scorer.rows)} decisions of the candidate change, ${percent(share)} (bounds ${percent(flips.lower)} to ${percent(flips.upper)}), at most ${percent(mostFlips)} allowed${others}`,
         observed: share,
         required: mostFlips,
-        limit: 'at most',
         unit: 'share',
       }),
     );
