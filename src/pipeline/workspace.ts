@@ -11,7 +11,7 @@ import type { RecordResult } from '../registry/registry.ts';
 import type { Selection } from '../stages/stage.ts';
 
 /** One model line of one configuration, and where its files are. */
-export interface Workspace {
+export interface Workspace extends Pick<WorkspaceInput, 'github' | 'targetToken' | 'onRecord' | 'log' | 'signal'> {
   /** Absolute path of the folder nothing may be read or written outside of: the repository. */
   root: string;
   /** Absolute path of the folder of contender.yml; paths in it are relative to this. */
@@ -30,13 +30,6 @@ export interface Workspace {
   out: string;
   /** Files that `contender predict` wrote, which stand for running the models: a path from the root (glob allowed). */
   predictions?: string | undefined;
-  /** How GitHub is reached, where the registry is kept through its API. */
-  github?: GitHubAccess | undefined;
-  /** Opens the server that a load test asks, as a bearer token. */
-  targetToken?: string | undefined;
-  onRecord?: ((told: Recording) => void) | undefined;
-  log: Log;
-  signal?: AbortSignal | undefined;
 }
 
 /** That a decision is being recorded, and then what became of it: who is cut off says what is known. */
@@ -77,6 +70,7 @@ export interface WorkspaceInput {
   overrides?: Overrides;
   /** Files of predictions in place of running the models, relative to `root`. */
   predictions?: string | undefined;
+  /** How GitHub is reached, where the registry is kept through its API. */
   github?: GitHubAccess | undefined;
   /** Opens the server that a load test asks, as a bearer token. */
   targetToken?: string | undefined;

@@ -274,7 +274,7 @@ function bindingOf({
   idempotencyKey,
 }: Decision) {
   const references = evidence.map(({ kind, sha256, verdict, summary }) => ({ kind, sha256, verdict, summary }));
-  const said = {
+  return {
     action,
     outcome,
     from,
@@ -287,8 +287,8 @@ function bindingOf({
     environment,
     waiver,
     idempotencyKey,
+    reasons,
   };
-  return { ...said, reasons };
 }
 
 /**
