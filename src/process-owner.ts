@@ -13,7 +13,6 @@ export interface Owner {
   started: string | null;
 }
 
-/** This process. */
 export async function thisProcess(): Promise<Owner> {
   return { ...(await place()), pid: process.pid, started: (await processState(process.pid))?.started ?? null };
 }

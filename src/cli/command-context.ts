@@ -29,7 +29,6 @@ export interface CommandContext {
   print(text: string): void;
   /** `anyModel`: the command concerns every model, so none need be chosen. */
   open(options: CommonOptions, anyModel?: boolean): Promise<Workspace>;
-  /** Who acts in a workspace. */
   actor(workspace: Workspace): Promise<string>;
   run: RunContext;
 }

@@ -53,7 +53,6 @@ export interface Version {
   artifacts: Artifact[];
 }
 
-/** The digest of the model artifact of a version. */
 export function modelDigest(version: Version): string | undefined {
   return modelOf(version)?.sha256;
 }
@@ -63,7 +62,6 @@ export function identityOf({ sha256, reading }: Artifact): string {
   return reading === undefined ? sha256 : digest({ sha256, reading });
 }
 
-/** The identity of the model artifact of a version. */
 export function modelIdentity(version: Version): string | undefined {
   const model = modelOf(version);
   return model === undefined ? undefined : identityOf(model);

@@ -23,7 +23,6 @@ export function workflowArtifact(uri: string): WorkflowArtifact | null {
   return { site, repository, run: Number(run), id: Number(id), file: file === '' ? undefined : decoded(file) };
 }
 
-/** The address with the file named. */
 export function addressOfFile(uri: string, file: string): string {
   return `${uri.replace(/#.*$/su, '')}#${file.split('/').map(encodeURIComponent).join('/')}`;
 }

@@ -145,7 +145,6 @@ function render({ lead, reasons, sections }: Page, kept: Kept): string {
     .concat('\n');
 }
 
-/** A section as Markdown. */
 export function renderSection(section: Section): string {
   return sectionText(writtenSection(section), section.rows.length);
 }

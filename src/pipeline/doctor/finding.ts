@@ -13,7 +13,6 @@ export interface Finding {
   remedy?: string;
 }
 
-/** Findings of one area. */
 export type Findings = (name: string, status: Finding['status'], found: string, remedy?: string) => void;
 
 export function collect(area: Finding['area'], into: Finding[]): Findings {

@@ -23,7 +23,6 @@ export interface PublishChoice {
   check: boolean;
 }
 
-/** Where and how a result is published. */
 export interface Publishing {
   github: GitHub;
   place: RunPlace;

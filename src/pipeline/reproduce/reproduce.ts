@@ -262,7 +262,6 @@ function refuseNothing(
   });
 }
 
-/** The reproduction as tables. */
 export function reproductionSections({ inputs, stages: said }: Reproduction): Section[] {
   const text = (value: string): Section['rows'][number][number] => ({ text: value, kind: 'text' });
   return [

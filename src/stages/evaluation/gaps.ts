@@ -4,7 +4,6 @@ import { ConfigError } from '../../errors.ts';
 
 export type GapName = Fairness['gates'][number]['metric'];
 
-/** A rate of a group. */
 export type Rate = 'selectionRate' | 'truePositiveRate' | 'falsePositiveRate' | 'precision' | 'accuracy';
 
 export const rateTitles: Record<Rate, string> = {

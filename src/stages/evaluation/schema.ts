@@ -244,7 +244,6 @@ export const policyKeys = {
   report: Type.Optional(Type.Array(Type.String(), { description: 'metrics to report without gating on them' })),
 };
 const EvaluationPolicy = Type.Object(policyKeys);
-/** The policy with what is asked of the evaluation. */
 export type Policy = DecisionPolicy & Static<typeof EvaluationPolicy>;
 
 /** What a model asks of the stage. Its schema has seen to it that the primary metric is there. */

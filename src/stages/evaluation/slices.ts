@@ -37,12 +37,10 @@ export function sliceUses(slices: readonly Slice[]): { texts: string[]; numbers:
   return { texts, numbers };
 }
 
-/** A slice by a predicate in SQL. */
 type PredicateSlice = Extract<Slice, { sql: string }>;
 
 const condition = `a condition on one row, such as ${quoteIdentifier('age')} < 30`;
 
-/** Whether a policy slices by a predicate. */
 export function hasPredicates(policy: Policy): boolean {
   return (policy.guardrails ?? []).some(({ slices = [] }) => slices.some(isPredicate));
 }

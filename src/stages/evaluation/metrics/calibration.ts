@@ -61,7 +61,6 @@ function quantileOf(count: number, probability: number, at: (place: number) => n
   return share < 0.5 ? low + (high - low) * share : high - (high - low) * (1 - share);
 }
 
-/** Bin number of each score. */
 function assignBins(scores: Float64Array, edges: Float64Array): Uint8Array {
   const last = edges.length - 2;
   const middle = (last + 1) >> 1;

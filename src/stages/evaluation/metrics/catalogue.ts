@@ -15,7 +15,6 @@ const all: readonly Metric[] = [
   ...rankingMetrics,
 ];
 
-/** The metrics of a task. */
 export function metricsOf(task: Task): readonly Metric[] {
   return all.filter((metric) => metric.tasks.includes(task));
 }

@@ -24,7 +24,6 @@ export interface PairedInterval {
   pAbove(value: number): number;
 }
 
-/** Normal interval about `delta`. */
 export function normalInterval(delta: number, standardError: number, method: string): PairedInterval {
   return studentInterval(delta, standardError, Number.POSITIVE_INFINITY, method);
 }
