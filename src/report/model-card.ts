@@ -79,7 +79,7 @@ function frontMatter(published: Published): string {
   const artifact = modelArtifact(published);
   const card = {
     ...(onHub === undefined ? {} : { pipeline_tag: onHub }),
-    ...(artifact !== undefined && /\.onnx$/iu.test(artifact.uri) ? { library_name: 'onnx' } : {}),
+    ...(artifact !== undefined && /\.onnx$/iu.test(fileNameOf(artifact.uri)) ? { library_name: 'onnx' } : {}),
     tags: ['contender', task],
     ...(rows.length === 0 ? {} : { metrics: rows.map(({ metric }) => hubMetric(metric)) }),
     'model-index': [

@@ -1,5 +1,6 @@
 import { workflowArtifact, type Artifact, type Evidence, type RecordedDecision } from '../evidence/index.ts';
 import { listOf, objectOf } from './details.ts';
+import { objectAddress } from '../object-address.ts';
 import { metricRowsOf, type MetricRow } from './metrics.ts';
 
 /** A version of a model that became champion: the decision that made it so, and the evidence it was made on. */
@@ -88,6 +89,9 @@ export function policyOf({ decision }: Published): Record<string, unknown> {
 
 /** The last part of an address: `candidate.onnx` of `git:<commit>:models/candidate.onnx`. */
 export function fileNameOf(uri: string): string {
-  const path = /^git:[0-9a-f]+:(.*)$/su.exec(uri)?.[1] ?? workflowArtifact(uri)?.file ?? uri.replace(/[?#].*$/su, '');
+  const object = objectAddress(uri);
+  const inStore = object?.store === 'oci' ? (object.key ?? object.repository) : object?.key;
+  const committed = /^git:[0-9a-f]+:(.*)$/su.exec(uri)?.[1];
+  const path = committed ?? workflowArtifact(uri)?.file ?? inStore ?? uri.replace(/[?#].*$/su, '');
   return path.split(/[/\\]/u).findLast((part) => part !== '') ?? 'model';
 }
