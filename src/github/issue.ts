@@ -56,7 +56,7 @@ export async function trackFindings(
   for (const finding of findings) {
     const [known, ...others] = await issuesOf(github, issues, finding);
     for (const other of others.filter(({ open }) => open))
-      await close(github, other, 'not_planned', `Continued in #${known?.number ?? 0}.`);
+      await close(github, other, `Continued in #${known?.number ?? 0}.`);
     if (known !== undefined) {
       told.push(await bringInLine(github, known, finding));
       continue;
@@ -68,7 +68,7 @@ export async function trackFindings(
     const [oldest, ...later] = issues
       .filter(({ open, body }) => open && markerIn(body)?.fingerprint === finding.fingerprint)
       .sort(byNumber);
-    for (const other of later) await close(github, other, 'not_planned', `Continued in #${oldest?.number ?? 0}.`);
+    for (const other of later) await close(github, other, `Continued in #${oldest?.number ?? 0}.`);
     const kept = oldest ?? created;
     told.push({ fingerprint: finding.fingerprint, number: kept.number, url: kept.url, muted: false, did: 'created' });
   }
@@ -77,12 +77,7 @@ export async function trackFindings(
     const marker = markerIn(issue.body);
     if (!issue.open || marker === null || !marker.fingerprint.startsWith(`${scope}/`) || wanted.has(marker.fingerprint))
       continue;
-    await close(
-      github,
-      issue,
-      'not_planned',
-      'This is not watched any more, or the window that showed it is not on record.',
-    );
+    await close(github, issue, 'This is not watched any more, or the window that showed it is not on record.');
     told.push({ fingerprint: marker.fingerprint, number: issue.number, url: issue.url, muted: false, did: 'closed' });
   }
   return told;
@@ -98,10 +93,7 @@ async function issuesOf(github: GitHub, issues: readonly Issue[], finding: Track
   if (finding.issue === undefined) return [];
   // The marker may be gone, and the label with it.
   const kept = await github.find('GET /repos/{owner}/{repo}/issues/{issue_number}', { issue_number: finding.issue });
-  if (kept === null || kept.pull_request !== undefined) return [];
-  return [
-    { number: kept.number, title: kept.title, body: kept.body ?? '', open: kept.state === 'open', url: kept.html_url },
-  ];
+  return kept === null || kept.pull_request !== undefined ? [] : [issueOf(kept)];
 }
 
 async function bringInLine(github: GitHub, issue: Issue, finding: TrackedFinding): Promise<TrackedIssue> {
@@ -131,7 +123,7 @@ async function create(github: GitHub, finding: TrackedFinding): Promise<Issue> {
       labels: [issueLabel],
       assignees: [...finding.assignees],
     });
-    return { number: made.number, title: made.title, body: made.body ?? '', open: true, url: made.html_url };
+    return issueOf(made);
   } catch (error) {
     if (!(error instanceof GitHubError) || !error.uncertain) throw error;
     // Nobody knows whether it was made: the listing does.
@@ -143,29 +135,32 @@ async function create(github: GitHub, finding: TrackedFinding): Promise<Issue> {
   }
 }
 
-async function close(github: GitHub, issue: Issue, reason: 'completed' | 'not_planned', why: string): Promise<void> {
+async function close(github: GitHub, issue: Issue, why: string): Promise<void> {
   const body = issue.body.includes(end)
     ? issue.body.replace(end, `\n**${why}**\n\n${end}`)
     : `${issue.body}\n\n**${why}**`;
   await github.find('PATCH /repos/{owner}/{repo}/issues/{issue_number}', {
     issue_number: issue.number,
     state: 'closed',
-    state_reason: reason,
+    state_reason: 'not_planned',
     body: body.slice(0, longest),
   });
 }
 
 async function ownIssues(github: GitHub): Promise<Issue[]> {
   const found = await github.list('GET /repos/{owner}/{repo}/issues', { labels: issueLabel, state: 'all' }, 2000);
-  return found
-    .filter((issue) => issue.pull_request === undefined)
-    .map((issue) => ({
-      number: issue.number,
-      title: issue.title,
-      body: issue.body ?? '',
-      open: issue.state === 'open',
-      url: issue.html_url,
-    }));
+  return found.filter((issue) => issue.pull_request === undefined).map(issueOf);
+}
+
+function issueOf(issue: {
+  number: number;
+  title: string;
+  body?: string | null;
+  state: string;
+  html_url: string;
+}): Issue {
+  const { number, title, body, state, html_url: url } = issue;
+  return { number, title, body: body ?? '', open: state === 'open', url };
 }
 
 function textOf({ fingerprint, opened, body }: TrackedFinding, below: string): string {
