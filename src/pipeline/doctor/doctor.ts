@@ -3,7 +3,7 @@ import { dirname, resolve } from 'node:path';
 import type { Config } from '../../config/index.ts';
 import { ConfigError } from '../../errors.ts';
 import type { Log } from '../../log.ts';
-import type { Section } from '../../report/section.ts';
+import { textCell, type Section } from '../../report/section.ts';
 import { loadConfig } from '../configuration.ts';
 import { openWorkspace, type GitHubAccess } from '../workspace.ts';
 import { lookAtClone, lookAtRegistry } from './clone.ts';
@@ -59,7 +59,6 @@ async function lookAtRegistryOf(tell: ReturnType<typeof collect>, input: DoctorI
   await lookAtRegistry(tell, await openWorkspace({ ...input, anyModel: true }));
 }
 
-const words = { ok: 'ok', note: 'note', problem: 'problem' } as const;
 const moods = { ok: 'good', note: 'open', problem: 'bad' } as const;
 const titles = {
   machine: 'Machine',
@@ -76,10 +75,10 @@ export function doctorSections(findings: readonly Finding[]): Section[] {
     rows: findings
       .filter((finding) => finding.area === area)
       .map(({ status, name, found, remedy = '' }) => [
-        { text: words[status], kind: 'verdict', mood: moods[status] },
-        { text: name, kind: 'text' },
-        { text: found, kind: 'text' },
-        { text: remedy, kind: 'text' },
+        { text: status, kind: 'verdict', mood: moods[status] },
+        textCell(name),
+        textCell(found),
+        textCell(remedy),
       ]),
     collapsed: false,
     importance: 1,

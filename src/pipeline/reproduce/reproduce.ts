@@ -12,7 +12,7 @@ import {
   type RegistryHistory,
 } from '../../evidence/index.ts';
 import { manifestOf, viewOf } from '../../registry/manifest.ts';
-import type { Section } from '../../report/section.ts';
+import { numberCell, textCell, type Section } from '../../report/section.ts';
 import { stages } from '../../stages/index.ts';
 import type { Selection, Stage } from '../../stages/stage.ts';
 import { version } from '../../version.ts';
@@ -136,12 +136,7 @@ async function configured(
     wanted,
     policy,
     inputs,
-  }: {
-    decision: RecordedDecision;
-    wanted: readonly Evidence[];
-    policy: RecordedPolicy;
-    inputs: FetchedInput[];
-  },
+  }: Omit<Again, 'view' | 'root'> & { policy: RecordedPolicy; inputs: FetchedInput[] },
 ): Promise<Model> {
   const subjects = wanted.find((each) => each.subjects.candidate !== undefined)?.subjects;
   const candidate = decision.candidate?.artifacts.find(({ role }) => role !== 'image') ?? subjects?.candidate;
@@ -263,16 +258,15 @@ function refuseNothing(
 }
 
 export function reproductionSections({ inputs, stages: said }: Reproduction): Section[] {
-  const text = (value: string): Section['rows'][number][number] => ({ text: value, kind: 'text' });
   return [
     {
       title: 'What it was made on',
       columns: ['What', 'Named', 'From', 'Digest'],
       rows: inputs.map(({ what, name, from, verified }) => [
-        text(what),
-        text(name.replace(/^git:([0-9a-f]{12})[0-9a-f]*:/u, 'git:$1…:')),
-        text(from),
-        text(verified === null ? 'none is recorded' : 'as recorded'),
+        textCell(what),
+        textCell(name.replace(/^git:([0-9a-f]{12})[0-9a-f]*:/u, 'git:$1…:')),
+        textCell(from),
+        textCell(verified === null ? 'none is recorded' : 'as recorded'),
       ]),
       collapsed: false,
       importance: 2,
@@ -288,10 +282,10 @@ export function reproductionSections({ inputs, stages: said }: Reproduction): Se
               mood: differ.length === 0 ? 'good' : 'bad',
             }
           : { text: 'not run', kind: 'verdict', mood: 'open' },
-        text(notRun === undefined ? title : `${title}: ${notRun}`),
-        { text: String(agree), kind: 'number' },
-        { text: String(measured), kind: 'number' },
-        { text: String(differ.length), kind: 'number' },
+        textCell(notRun === undefined ? title : `${title}: ${notRun}`),
+        numberCell(String(agree)),
+        numberCell(String(measured)),
+        numberCell(String(differ.length)),
       ]),
       legend: 'Measured anew: the same verdict and other numbers, of a stage that measures times.',
       collapsed: false,
@@ -300,7 +294,9 @@ export function reproductionSections({ inputs, stages: said }: Reproduction): Se
     {
       title: 'What differs',
       columns: ['Check', 'How'],
-      rows: said.flatMap(({ differ }) => differ.map(({ title, id, why }) => [text(`${title} (${id})`), text(why)])),
+      rows: said.flatMap(({ differ }) =>
+        differ.map(({ title, id, why }) => [textCell(`${title} (${id})`), textCell(why)]),
+      ),
       collapsed: false,
       importance: 4,
     },

@@ -20,6 +20,7 @@ import { columnAt } from './read-sample.ts';
 import { outputRows, sampleRows, type Outputs, type Queries, type Sample } from './sample.ts';
 import { shown } from './slice-names.ts';
 import { binLabels, binOf, quantileEdges } from './slices.ts';
+import { sortedOrder } from './sort.ts';
 import { tCdf } from '../../statistics/distributions.ts';
 import { lossMidP } from './statistics/mcnemar.ts';
 import { benjaminiHochberg } from '../../statistics/multiplicity.ts';
@@ -152,7 +153,7 @@ export function searchWeakSlices(
   { minimumRows, level, visits = visitLimit }: { minimumRows: number; level: number; visits?: number },
 ): WeakSliceSearch {
   const rows = gains.gains.length;
-  const order = gains.clusters === null ? null : byCluster(gains.clusters);
+  const order = gains.clusters === null ? null : sortedOrder(Float64Array.from(gains.clusters));
   const found = columns.flatMap((column) => testCells([column], gains, order, minimumRows));
   const possible = (columns.length * (columns.length - 1)) / 2;
   const allowed = Math.min(possible, Math.floor(visits / Math.max(1, rows)));
@@ -452,10 +453,6 @@ function meanPValue(mean: number, squares: number, weight: number, units: number
   const error = Math.sqrt((Math.max(0, squares) / (units - 1)) * units) / weight;
   // A difference that does not vary gives no scale to judge it by.
   return error > 1e-12 * Math.abs(mean) && error > 0 ? tCdf(mean / error, units - 1) : 1;
-}
-
-function byCluster(clusters: Int32Array): Uint32Array {
-  return Uint32Array.from(clusters.keys()).sort((a, b) => (clusters[a] as number) - (clusters[b] as number) || a - b);
 }
 
 function fewValues(values: Float64Array, most: number): Set<number> | null {
