@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { existsSync, realpathSync } from 'node:fs';
 import { dirname, isAbsolute, join, relative, sep } from 'node:path';
 import { RegistryError } from '../../errors.ts';
+import { secretVariables } from '../objects/opened.ts';
 
 export interface GitOptions {
   /** Written to standard input. */
@@ -132,7 +133,8 @@ export function gitFault(folder: string, args: readonly string[], result: GitRes
 }
 
 export function gitEnvironment(added: Record<string, string> = {}): NodeJS.ProcessEnv {
-  const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !redirecting.includes(name)));
+  const withheld = [...redirecting, ...secretVariables];
+  const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !withheld.includes(name)));
   return {
     ...inherited,
     LC_ALL: 'C',

@@ -25,6 +25,18 @@ export function encoded(text: string): string {
   );
 }
 
+/** Variables that hold what opens a store, or MLflow: nothing that is started needs them. */
+export const secretVariables: readonly string[] = [
+  'AWS_SECRET_ACCESS_KEY',
+  'AWS_SESSION_TOKEN',
+  'CLOUDSDK_AUTH_ACCESS_TOKEN',
+  'GOOGLE_OAUTH_ACCESS_TOKEN',
+  'HF_TOKEN',
+  'MLFLOW_TRACKING_PASSWORD',
+  'MLFLOW_TRACKING_TOKEN',
+  'OCI_PASSWORD',
+];
+
 /** A variable of the environment; null where it is not set or empty. */
 export function variable(...names: string[]): string | null {
   return names.map((name) => process.env[name] ?? '').find((value) => value !== '') ?? null;
