@@ -20,6 +20,8 @@ export interface MlflowStandIn {
   authorization?: string;
   /** This many more requests are answered; then the server is broken. */
   until: number;
+  /** Then it does what it is asked once more, and the answer is lost. */
+  lost?: boolean;
 }
 
 export function withMlflow<T>(work: (server: MlflowStandIn) => Promise<T>): Promise<T> {
@@ -39,7 +41,9 @@ export function withMlflow<T>(work: (server: MlflowStandIn) => Promise<T>): Prom
       return;
     }
     mlflow.until -= 1;
-    if (mlflow.until < 0) return fail(501, 'INTERNAL_ERROR');
+    const isLost = mlflow.lost === true && mlflow.until === -1;
+    if (mlflow.until < 0 && !isLost) return fail(501, 'INTERNAL_ERROR');
+    const reply = (body: unknown): void => void (isLost ? response.destroy() : json(response, 200, body));
     const body = (method === 'POST' ? JSON.parse(Buffer.concat(chunks).toString('utf8')) : {}) as {
       name?: string;
       version?: string;
@@ -56,11 +60,11 @@ export function withMlflow<T>(work: (server: MlflowStandIn) => Promise<T>): Prom
       case 'POST registered-models/create':
         if (model !== undefined) return fail(400, 'RESOURCE_ALREADY_EXISTS');
         models.set(name ?? '', { aliases: new Map(), versions: [] });
-        return json(response, 200, { registered_model: { name } });
+        return reply({ registered_model: { name } });
       case 'GET registered-models/get': {
         if (model === undefined) return fail(404, 'RESOURCE_DOES_NOT_EXIST');
         const aliases = [...model.aliases].map(([alias, on]) => ({ alias, version: on }));
-        return json(response, 200, { registered_model: { name, ...(aliases.length === 0 ? {} : { aliases }) } });
+        return reply({ registered_model: { name, ...(aliases.length === 0 ? {} : { aliases }) } });
       }
       case 'GET model-versions/search': {
         const start = Number(searchParams.get('page_token') ?? 0);
@@ -71,7 +75,7 @@ export function withMlflow<T>(work: (server: MlflowStandIn) => Promise<T>): Prom
           source,
           tags: [...tags].map(([key, value]) => ({ key, value })),
         }));
-        return json(response, 200, {
+        return reply({
           model_versions: all.slice(start, start + size),
           ...(start + size < all.length ? { next_page_token: String(start + size) } : {}),
         });
@@ -81,17 +85,17 @@ export function withMlflow<T>(work: (server: MlflowStandIn) => Promise<T>): Prom
         if (!isSource(body.source ?? '')) return fail(400, 'INVALID_PARAMETER_VALUE');
         const tags = new Map((body.tags ?? []).map(({ key, value }) => [key, value]));
         const number = model.versions.push({ source: body.source ?? '', tags });
-        return json(response, 200, { model_version: { name, version: String(number) } });
+        return reply({ model_version: { name, version: String(number) } });
       }
       case 'POST model-versions/set-tag':
         if (version === undefined) return fail(404, 'RESOURCE_DOES_NOT_EXIST');
         if (!/^[/\w.\- ]+$/u.test(body.key ?? '')) return fail(400, 'INVALID_PARAMETER_VALUE');
         version.tags.set(body.key ?? '', body.value ?? '');
-        return json(response, 200, {});
+        return reply({});
       case 'POST registered-models/alias':
         if (version === undefined) return fail(404, 'RESOURCE_DOES_NOT_EXIST');
         model?.aliases.set(body.alias ?? '', body.version ?? '');
-        return json(response, 200, {});
+        return reply({});
       default:
         return fail(404, 'ENDPOINT_NOT_FOUND');
     }
