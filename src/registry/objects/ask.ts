@@ -20,6 +20,8 @@ export interface AskOptions {
   discard?: boolean;
   /** Posted, once and to this address alone: nobody knows what became of a request without an answer. */
   json?: unknown;
+  /** The same, as a form. */
+  form?: Record<string, string>;
   /** Of one attempt, in milliseconds (default: a minute). */
   timeoutMs?: number;
   signal?: AbortSignal | undefined;
@@ -35,19 +37,20 @@ const maximumBytes = 4 * 1024 ** 2;
  * @throws RegistryError when there is no answer; an answer that says no is given back
  */
 export async function ask(from: Address, options: AskOptions = {}): Promise<Reply> {
-  const { signal, stay = false, discard = false, json, timeoutMs = defaultTimeoutMs } = options;
-  const isPost = json !== undefined;
-  const post = isPost ? { method: 'POST', body: JSON.stringify(json) } : {};
+  const { signal, stay = false, discard = false, json, form, timeoutMs = defaultTimeoutMs } = options;
+  const isPost = json !== undefined || form !== undefined;
+  const body = form === undefined ? JSON.stringify(json) : new URLSearchParams(form).toString();
+  const type = form === undefined ? 'application/json' : 'application/x-www-form-urlencoded';
   for (let count = 1; ; count += 1) {
     const timeout = AbortSignal.timeout(timeoutMs);
     let pause = 0;
     let fault: RegistryError;
     try {
       const response = await (stay || isPost ? requestOnce : follow)(from, {
-        ...post,
+        ...(isPost ? { method: 'POST', body } : {}),
         headers: {
           'accept-encoding': 'identity',
-          ...(isPost ? { 'content-type': 'application/json' } : {}),
+          ...(isPost ? { 'content-type': type } : {}),
           ...options.headers,
         },
         signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]),

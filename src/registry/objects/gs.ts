@@ -1,13 +1,13 @@
 import { UsageError } from '../../errors.ts';
 import { objectUri, type ObjectAddress } from '../../object-address.ts';
 import { ask, jsonOf } from './ask.ts';
+import { googleToken } from './google-token.ts';
 import { encoded, variable, type OpenedObject } from './opened.ts';
 import { refusal } from './refusal.ts';
 
 /**
- * Open an object of Google Cloud Storage by its JSON API ("Objects: get"): the generation that it has now. The token is
- * GOOGLE_OAUTH_ACCESS_TOKEN or CLOUDSDK_AUTH_ACCESS_TOKEN; without it, it is asked for as anybody. STORAGE_EMULATOR_HOST names another
- * server, as for Google's own clients.
+ * Open an object of Google Cloud Storage by its JSON API ("Objects: get"): the generation that it has now. Without credentials
+ * (`googleToken`) it is asked for as anybody. STORAGE_EMULATOR_HOST names another server, as for Google's own clients.
  * @throws RegistryError, UsageError
  */
 export async function openGs(
@@ -23,7 +23,8 @@ export async function openGs(
       where: 'the environment',
     });
   }
-  const token = variable('GOOGLE_OAUTH_ACCESS_TOKEN', 'CLOUDSDK_AUTH_ACCESS_TOKEN');
+  const token = await googleToken(signal);
+  const signedIn = token !== null;
   const headers = token === null ? {} : { authorization: `Bearer ${token}` };
   const urlOf = (generation: string | undefined, query: Record<string, string>): URL => {
     const url = new URL(`/storage/v1/b/${encoded(object.bucket)}/o/${encoded(object.key)}`, origin);
@@ -33,11 +34,11 @@ export async function openGs(
   const reply = await ask({ url: urlOf(object.generation, { fields: 'generation,size' }), headers }, { signal });
   const { generation } = jsonOf(reply);
   if (reply.status !== 200 || typeof generation !== 'string' || !/^[0-9]{1,20}$/u.test(generation)) {
-    throw refusal('gs', objectUri(object), { status: reply.status, signedIn: token !== null });
+    throw refusal('gs', objectUri(object), { status: reply.status, signedIn });
   }
   return {
     address: { url: urlOf(generation, { alt: 'media' }), headers },
     object: { ...object, generation },
-    signedIn: token !== null,
+    signedIn,
   };
 }

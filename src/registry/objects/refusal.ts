@@ -28,7 +28,7 @@ const words: Readonly<Record<ObjectAddress['store'], Words>> = {
   gs: {
     name: 'Google Cloud Storage',
     credentials:
-      'Set GOOGLE_OAUTH_ACCESS_TOKEN in this step, to the output access_token of google-github-actions/auth (token_format: access_token)',
+      'Sign in in a step before (google-github-actions/auth), or set GOOGLE_APPLICATION_CREDENTIALS or GOOGLE_OAUTH_ACCESS_TOKEN in this step',
     permission: 'storage.objects.get (the role Storage Object Viewer)',
   },
   hf: {

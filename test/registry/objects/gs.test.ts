@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { sha256 } from '../../../src/evidence/index.ts';
 import { silentLog } from '../../../src/log.ts';
 import { fetchNamed, type FetchedModel } from '../../../src/registry/fetch-artifact.ts';
+import { inTemporaryFolder } from '../../support/project.ts';
 import { withVariables } from '../../support/stores/environment.ts';
 import { withGcs, type GcsStandIn } from '../../support/stores/gcs.ts';
 
@@ -23,6 +24,17 @@ function inStore<T>(
         fetchNamed('.', { uri, sha256: digest }, join(folder, 'models'), { log: silentLog }),
       ),
     );
+  });
+}
+
+/** Run `work` with this file of credentials. */
+async function withCredentials(credentials: object, work: () => Promise<void>): Promise<void> {
+  await inTemporaryFolder(async (folder) => {
+    const path = join(folder, 'credentials.json');
+    await writeFile(path, JSON.stringify(credentials));
+    process.env['GOOGLE_APPLICATION_CREDENTIALS'] = path;
+    await work();
+    delete process.env['GOOGLE_APPLICATION_CREDENTIALS'];
   });
 }
 
@@ -45,6 +57,67 @@ describe('an object of Google Cloud Storage', () => {
       store.put('models', 'm.onnx', bytes);
       await fetch('gs://models/m.onnx', sha256(bytes));
       assert.ok(store.seen.every((each) => each.endsWith('none')));
+    }, {}));
+
+  it('is read in the name of a service account, by its key', () =>
+    inStore(async (store, fetch) => {
+      const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+      store.publicKey = publicKey.export({ type: 'spki', format: 'pem' }).toString();
+      store.put('models', 'm.onnx', bytes);
+      const key = {
+        type: 'service_account',
+        client_email: 'models@acme.example',
+        private_key: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+        token_uri: `${store.endpoint}/token`,
+      };
+      await withCredentials(key, async () => {
+        await fetch('gs://models/m.onnx', sha256(bytes));
+      });
+      const other = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey;
+      const revoked = { ...key, private_key: other.export({ type: 'pkcs8', format: 'pem' }).toString() };
+      await withCredentials(revoked, () =>
+        assert.rejects(fetch('gs://models/m.onnx', sha256(bytes)), /no token was given .*answered 400 invalid_grant/u),
+      );
+    }, {}));
+
+  const federation = ({ endpoint, identity }: GcsStandIn): Record<string, unknown> => ({
+    type: 'external_account',
+    audience: '//iam/pool',
+    subject_token_type: 'urn:ietf:params:oauth:token-type:jwt',
+    token_url: `${endpoint}/sts`,
+    service_account_impersonation_url: `${endpoint}/act-as`,
+    credential_source: {
+      url: `${endpoint}/identity`,
+      headers: { Authorization: `Bearer ${identity.bearer}` },
+      format: { type: 'json', subject_token_field_name: 'value' },
+    },
+  });
+
+  it('is read as the run that google-github-actions/auth signed in', () =>
+    inStore(async (store, fetch) => {
+      store.put('models', 'm.onnx', bytes);
+      await withCredentials(federation(store), async () => {
+        await fetch('gs://models/m.onnx', sha256(bytes));
+      });
+      store.identity.token = 'another';
+      await withCredentials({ ...federation(store), audience: 'x' }, () =>
+        assert.rejects(fetch('gs://models/m.onnx', sha256(bytes)), /no token was given .*id-token: write/su),
+      );
+    }, {}));
+
+  it('is not read with a file that names another server than one of Google', () =>
+    inStore(async (store, fetch) => {
+      const places: [Record<string, unknown>, RegExp][] = [
+        [
+          { ...federation(store), token_url: 'https://sts.example/token' },
+          /token_url is no address of googleapis\.com/u,
+        ],
+        [{ type: 'authorized_user' }, /a file of type "authorized_user"/u],
+        [{ type: 'service_account', token_uri: store.endpoint }, /a file without client_email/u],
+      ];
+      for (const [file, message] of places) {
+        await withCredentials(file, () => assert.rejects(fetch('gs://models/m.onnx', sha256(bytes)), message));
+      }
     }, {}));
 
   const faults: [string, string, string, RegExp, Record<string, string>?][] = [

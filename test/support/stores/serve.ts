@@ -4,11 +4,15 @@ import type { AddressInfo } from 'node:net';
 
 /** Run `work` beside a server of this machine, by a name of it and another: to a client two hosts. */
 export async function withServer<T>(
-  answer: (request: IncomingMessage, response: ServerResponse, sites: [site: string, other: string]) => void,
+  answer: (
+    request: IncomingMessage,
+    response: ServerResponse,
+    sites: [site: string, other: string],
+  ) => void | Promise<void>,
   work: (sites: [site: string, other: string]) => Promise<T>,
 ): Promise<T> {
   let sites: [string, string] = ['', ''];
-  const server = createServer((request, response) => answer(request, response, sites));
+  const server = createServer((request, response) => void answer(request, response, sites));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
