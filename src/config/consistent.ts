@@ -76,11 +76,9 @@ function featuresProblems({ columns }: Model): Problem[] {
 function elsewhereProblems({ candidate, champion, data }: Model): Problem[] {
   const pathOf = (reference: typeof champion): unknown =>
     typeof reference === 'object' ? ('uri' in reference ? reference.uri : reference.predictions) : reference;
-  const faultOf = (reference: typeof champion): typeof addressFault =>
-    typeof reference === 'object' && 'predictions' in reference ? howToFetch : addressFault;
   const named: [string, string, unknown, typeof addressFault][] = [
-    ...[candidate].flat().map((each): (typeof named)[number] => ['', 'candidate', pathOf(each), faultOf(each)]),
-    ['', 'champion', pathOf(champion), faultOf(champion)],
+    ...[candidate].flat().map((each): (typeof named)[number] => ['', 'candidate', pathOf(each), addressFault]),
+    ['', 'champion', pathOf(champion), addressFault],
     ...Object.entries(data).map(([key, value]): (typeof named)[number] => [
       '/data',
       key,

@@ -34,7 +34,11 @@ export const ModelReference = Type.Union(
     ),
     Type.Object(
       {
-        predictions: Type.String({ minLength: 1, description: 'CSV or Parquet file or glob, keyed by row id' }),
+        predictions: Type.String({
+          minLength: 1,
+          description:
+            'CSV or Parquet file or glob, keyed by row id; or an address (https, s3, gs, hf, oci) with its sha256',
+        }),
         sha256: Type.Optional(
           Type.String({ pattern: '^[0-9a-f]{64}$', description: 'digest of the file of predictions' }),
         ),

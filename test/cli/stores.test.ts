@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { sha256 } from '../../src/evidence/index.ts';
 import type { PromoteResult } from '../../src/pipeline/gate/promote.ts';
 import { contender, gateRepository, type CommandResult } from '../support/gate-repository.ts';
-import { fixture } from '../support/project.ts';
+import { fixture, inTemporaryFolder } from '../support/project.ts';
 import { withS3 } from '../support/stores/s3.ts';
 
 const secret = 'the/secret+key';
@@ -70,7 +70,56 @@ describe('a candidate and data that are objects of a store', () => {
         await rm(folder, { recursive: true, force: true });
       }
     }));
+
+  it('may be files of predictions, of which a champion is compared with later too', () =>
+    inTemporaryFolder((folder) =>
+      withS3(async (store) => {
+        store.bucket('models', { public: true });
+        const repository = await gateRepository(folder);
+        const labels = Array.from({ length: 400 }, (_, row) => row % 2);
+        await writeFile(join(folder, 'answers.csv'), table('id,label', labels));
+        const put = async (wrong: number): Promise<{ bytes: string; version: string | null }> => {
+          const scores = labels.map((label, row) => (row % wrong === 0 ? 0.5 : 0.2 + 0.6 * label));
+          const bytes = table('id,score', scores);
+          const version = store.put('models', 'scores.csv', Buffer.from(bytes));
+          await writeFile(
+            join(folder, 'contender.yml'),
+            `version: 1
+models:
+  survey:
+    task: binary-classification
+    candidate: { predictions: 's3://models/scores.csv', sha256: ${sha256(bytes)} }
+    columns: { id: id, label: label }
+    data: { evaluation: answers.csv }
+    policy: { allow_first: true, primary: { metric: accuracy, margin: 0.01, min: 0.6 } }
+`,
+          );
+          await repository.commit('Score anew');
+          return { bytes, version };
+        };
+        const gate = async (): Promise<PromoteResult> => {
+          const { code, stdout, stderr } = await contender(folder, ['gate', '--json'], {
+            AWS_ENDPOINT_URL: store.endpoint,
+            CONTENDER_CACHE: await mkdtemp(join(folder, '.git', 'cache-')),
+          });
+          assert.equal(code, 0, stdout + stderr);
+          return JSON.parse(stdout) as PromoteResult;
+        };
+        for (const wrong of [4, 40]) {
+          const { bytes, version } = await put(wrong);
+          const uri = `s3://models/scores.csv?versionId=${encodeURIComponent(version ?? '')}`;
+          const { decision } = await gate();
+          assert.deepEqual(decision.to?.artifacts, [
+            { role: 'predictions', uri, sha256: sha256(bytes), size: bytes.length },
+          ]);
+        }
+      }),
+    ));
 });
+
+function table(header: string, values: readonly number[]): string {
+  return `${header}\n${values.map((value, row) => `r${row},${value}`).join('\n')}\n`;
+}
 
 async function filesIn(folder: string): Promise<string[]> {
   const names = await readdir(folder, { recursive: true });

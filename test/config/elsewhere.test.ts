@@ -20,8 +20,8 @@ describe('what lies elsewhere', () => {
         /contender\.yml:7:.*hdfs dfs -get hdfs:\/\/bucket\/e\.csv e\.csv/u.test(error.message),
     );
     assert.throws(
-      () => parseConfig(config('{ predictions: s3://bucket/p.csv }', 'e.csv'), 'contender.yml'),
-      /contender\.yml:5:.*aws s3 cp s3:\/\/bucket\/p\.csv p\.csv/u,
+      () => parseConfig(config('{ predictions: abfs://bucket/p.csv }', 'e.csv'), 'contender.yml'),
+      /contender\.yml:5:.*azcopy copy abfs:\/\/bucket\/p\.csv p\.csv/u,
     );
     assert.throws(
       () => parseConfig(config('{ uri: m.onnx.dvc }', 'e.csv'), 'contender.yml'),

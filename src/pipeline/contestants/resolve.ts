@@ -17,7 +17,7 @@ import { ConfigError, ContenderError, DataError, ModelError } from '../../errors
 import { localModel, type LocalArtifact } from '../../model/artifact.ts';
 import { isPinned, objectAddress } from '../../object-address.ts';
 import type { ReadingOptions } from '../../model/predictions.ts';
-import { fetchArtifact, fetchNamed } from '../../registry/fetch-artifact.ts';
+import { fetchArtifact, fetchData, fetchNamed, type FetchedModel } from '../../registry/fetch-artifact.ts';
 import { versionTag } from '../../registry/tags.ts';
 import { addressFault } from '../../config/elsewhere.ts';
 import { mostCandidates, type ModelReference } from '../../config/index.ts';
@@ -189,13 +189,13 @@ export async function resolveReference(
   downloads: string,
 ): Promise<ResolvedModel> {
   if (typeof reference === 'object' && 'predictions' in reference) {
-    const path = await inside(workspace, reference.predictions, `${role}.predictions`);
+    const { predictions, sha256: stated, ...columns } = reference;
+    const { path, uri } = await predictionsPlace(workspace, predictions, stated, role, downloads);
     const { digestFiles } = await import('../../model/prediction-file.ts');
     const file = await digestFiles(path);
-    const { predictions, sha256: stated, ...columns } = reference;
     refuseOtherBytes(workspace, role, predictions, file.sha256, stated);
     const { sha256: found, size } = file;
-    const artifact: Artifact = { role: 'predictions', uri: `file:${predictions}`, sha256: found, size };
+    const artifact: Artifact = { role: 'predictions', uri, sha256: found, size };
     return { kind: 'predictions', path, reference, artifact: withReading(artifact, columns) };
   }
   const { uri, ...rest } = typeof reference === 'string' ? { uri: reference } : reference;
@@ -203,6 +203,47 @@ export async function resolveReference(
   const artifact = await bytesOf(workspace, uri, expected, role, downloads);
   refuseOtherBytes(workspace, role, uri, artifact.sha256, expected);
   return { kind: 'model', artifact: withReading(artifact, reading), reading };
+}
+
+/** Where files of predictions lie: in the workspace, or fetched from an address. */
+async function predictionsPlace(
+  workspace: Workspace,
+  predictions: string,
+  expected: string | undefined,
+  role: string,
+  downloads: string,
+): Promise<FetchedModel> {
+  const key = `${role}.predictions`;
+  if (!/^[a-z][a-z0-9+.-]*:\/\//iu.test(predictions)) {
+    return { path: await inside(workspace, predictions, key), uri: `file:${predictions}` };
+  }
+  refuseUnread(workspace, predictions, key, 'predictions');
+  if (expected === undefined) throw withoutDigest(workspace, predictions, key, '{predictions, sha256}');
+  const folder = join(downloads, sha256(predictions).slice(0, 16));
+  const fetched = await fetchData(workspace.root, predictions, expected, folder, workspace);
+  await workspace.inputs.hold(fetched.path);
+  return fetched;
+}
+
+/** @throws ModelError for an address that only another program fetches */
+function refuseUnread(workspace: Workspace, uri: string, key: string, what: string): void {
+  const elsewhere = addressFault(uri);
+  if (elsewhere === null) return;
+  throw new ModelError({
+    found: `${JSON.stringify(uri)}: ${elsewhere.found}`,
+    expected: `${what}, as a file or at an address that is read (docs/models.md)`,
+    where: `models.${workspace.model}.${key}`,
+    remedy: elsewhere.remedy,
+  });
+}
+
+function withoutDigest(workspace: Workspace, uri: string, key: string, form: string): ModelError {
+  return new ModelError({
+    found: `${uri} is named without a digest`,
+    expected: `${form}: what an address serves can change, a digest cannot`,
+    where: `models.${workspace.model}.${key}`,
+    remedy: 'Add the sha256 of the file',
+  });
 }
 
 /** What is recorded under a digest must be those bytes. */
@@ -229,25 +270,10 @@ async function bytesOf(
   role: string,
   downloads: string,
 ): Promise<LocalArtifact> {
-  const elsewhere = addressFault(uri);
-  if (elsewhere !== null) {
-    throw new ModelError({
-      found: `${JSON.stringify(uri)}: ${elsewhere.found}`,
-      expected: 'an ONNX model, as a file or at an address that is read (docs/models.md)',
-      where: `models.${workspace.model}.${role}`,
-      remedy: elsewhere.remedy,
-    });
-  }
+  refuseUnread(workspace, uri, role, 'an ONNX model');
   if (!/^[a-z][a-z0-9+.-]*:/iu.test(uri))
     return heldModel(workspace, await inside(workspace, uri, role), `file:${uri}`);
-  if (expected === undefined && !vouchesForBytes(uri)) {
-    throw new ModelError({
-      found: `${uri} is named without a digest`,
-      expected: '{uri, sha256}: what an address serves can change, a digest cannot',
-      where: `models.${workspace.model}.${role}`,
-      remedy: 'Add the sha256 of the file',
-    });
-  }
+  if (expected === undefined && !vouchesForBytes(uri)) throw withoutDigest(workspace, uri, role, '{uri, sha256}');
   const folder = join(downloads, sha256(uri).slice(0, 16));
   const fetched = await fetchNamed(workspace.root, { uri, sha256: expected }, folder, workspace);
   return heldModel(workspace, fetched.path, fetched.uri);
