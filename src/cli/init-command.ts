@@ -53,7 +53,9 @@ export function addInitCommand(program: Command, context: CommandContext): void 
 
 function textOf({ path, existed, written, assumed, todo, champion }: Initialised, command: string): string {
   const lines: string[] = [];
-  if (existed) lines.push(`${shown(path)} is there already and stays as it is.`);
+  if (existed) {
+    lines.push(`${shown(path)} is there already and stays as it is. To begin anew, move it away and run init again.`);
+  }
   if (written.length > 0) lines.push(`Wrote ${written.join(', ')}.`);
   if (existed) return lines.join('\n');
   const rival = champion === undefined ? '' : ` --champion ${quoted(champion)}`;

@@ -43,7 +43,12 @@ export function addPublishCommands(program: Command, context: CommandContext): v
       const { env, signal } = context;
       const token = env['GITHUB_TOKEN'] ?? '';
       if (token === '') {
-        throw new UsageError({ found: 'no token', expected: 'one that may write contents', where: 'GITHUB_TOKEN' });
+        throw new UsageError({
+          found: 'no token',
+          expected: 'one that may write contents',
+          where: 'GITHUB_TOKEN',
+          remedy: 'Set it, such as: GITHUB_TOKEN=$(gh auth token) contender release',
+        });
       }
       const workspace = await context.open(options);
       const repository = options.repository ?? env['GITHUB_REPOSITORY'] ?? '';

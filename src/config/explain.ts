@@ -1,5 +1,6 @@
 import type { ErrorObject } from 'ajv/dist/2020.js';
 import { nearest } from './suggest.ts';
+import { pointsPattern } from './units.ts';
 
 /** One thing wrong with a document: where (a JSON pointer, and the key itself when a key is at fault) and what. */
 export interface Problem {
@@ -50,7 +51,9 @@ function meantAlternatives(errors: readonly ErrorObject[]): ErrorObject[] {
     }
     remaining = remaining.filter((error) => !dropped.has(error));
   }
-  return remaining;
+  // Of a key that takes one value the value says all: its type would be a second line about the same.
+  const fixed = new Set(remaining.filter(({ keyword }) => keyword === 'const').map(({ instancePath }) => instancePath));
+  return remaining.filter(({ keyword, instancePath }) => keyword !== 'type' || !fixed.has(instancePath));
 }
 
 /** A key that no alternative knows: said once, with the keys of all. */
@@ -128,7 +131,10 @@ function problem(error: ErrorObject): Problem {
       };
     }
     case 'const':
-      return { pointer, message: `found ${show(error.data)}. Expected ${show(params['allowedValue'])}` };
+      return {
+        pointer,
+        message: `found ${show(error.data)}. Expected ${show(params['allowedValue'])}${meaning(schema)}`,
+      };
     case 'type':
       return { pointer, message: `found ${show(error.data)}. Expected ${String(params['type'])}${meaning(schema)}` };
     case 'anyOf': {
@@ -139,11 +145,16 @@ function problem(error: ErrorObject): Problem {
     case 'pattern':
       return {
         pointer,
-        message: `found ${show(error.data)}. Expected text that matches ${String(params['pattern'])}${meaning(schema)}`,
+        message: `found ${show(error.data)}. Expected ${formOf(String(params['pattern']))}${meaning(schema)}`,
       };
     default:
       return { pointer, message: `found ${show(error.data)}. It ${error.message ?? 'is not valid'}${meaning(schema)}` };
   }
+}
+
+/** Nobody should have to read a pattern for what most often goes wrong. */
+function formOf(pattern: string): string {
+  return pattern === pointsPattern ? 'a number, or percentage points such as 1pp' : `text that matches ${pattern}`;
 }
 
 function meaning(schema: { description?: string }): string {

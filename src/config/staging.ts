@@ -71,7 +71,13 @@ const service = {
 
 export const Staging = Type.Union([
   Type.Object(
-    { target: Type.Literal('builtin'), port: Type.Optional(Type.Integer({ minimum: 0, maximum: 65535 })) },
+    {
+      target: Type.Literal('builtin', {
+        description:
+          'the server of Contender; another one is named by image, url, compose or command in place of target',
+      }),
+      port: Type.Optional(Type.Integer({ minimum: 0, maximum: 65535 })),
+    },
     strict,
   ),
   Type.Object(

@@ -425,9 +425,10 @@ async function refuseImpostor(dataset: string, source: DatasetPart, format: Data
   const info = await stat(source.path).catch((cause: NodeJS.ErrnoException) => {
     throw new DataError({
       found: openingFault(cause),
-      expected: `the ${dataset} data`,
+      // What is named on the command line has no name of its own.
+      expected: dataset === 'data' ? 'rows of data' : `the ${dataset} data`,
       where: source.uri,
-      remedy: pulledWith(source.path, source.uri) ?? 'Check the path in contender.yml',
+      remedy: pulledWith(source.path, source.uri) ?? 'Check the path',
       cause,
     });
   });

@@ -127,5 +127,5 @@ function link(name: string, uri: string): DataError {
 }
 
 function none(uri: string, found: string): DataError {
-  return new DataError({ found, expected: 'files of rows', where: uri, remedy: 'Check the path in contender.yml' });
+  return new DataError({ found, expected: 'files of rows', where: uri, remedy: 'Check the path' });
 }

@@ -30,7 +30,11 @@ export function rollback(
   if (before !== undefined) return before;
   const { champion } = view;
   if (champion === null) {
-    throw new UsageError({ found: `${subject.model} has no champion`, expected: 'a champion to roll back from' });
+    throw new UsageError({
+      found: `${subject.model} has no champion`,
+      expected: 'a champion to roll back from',
+      remedy: 'See what was recorded with contender registry log',
+    });
   }
   const made = view.decisions.find(({ seq }) => seq === view.championSeq);
   const byRollback = made?.action === 'rollback' ? made : undefined;

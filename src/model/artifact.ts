@@ -1,7 +1,8 @@
 import { pulledWith } from '../config/elsewhere.ts';
+import { nearest } from '../config/suggest.ts';
 import { createHash } from 'node:crypto';
-import { constants, copyFile, mkdir, readFile, realpath, stat } from 'node:fs/promises';
-import { dirname, join, posix, sep } from 'node:path';
+import { constants, copyFile, mkdir, readdir, readFile, realpath, stat } from 'node:fs/promises';
+import { basename, dirname, join, posix, sep } from 'node:path';
 import { ModelError, openingFault } from '../errors.ts';
 import { canonicalJson } from '../evidence/canonical.ts';
 import type { Artifact } from '../evidence/evidence.ts';
@@ -136,20 +137,38 @@ export async function externalLocations(path: string, uri: string): Promise<stri
   return locations.map((location) => innerPath(location, uri));
 }
 
+/** Names of the models in the folder of a path, which may not be there. */
+async function modelsBeside(path: string): Promise<string[]> {
+  const names = await readdir(dirname(path)).catch(() => []);
+  return names.filter((name) => name.endsWith('.onnx'));
+}
+
 /** The bytes of a model file, once what often stands in its place is told apart. @throws ModelError */
-export async function readModel(path: string, uri: string): Promise<Buffer> {
-  const info = await stat(path).catch((cause: NodeJS.ErrnoException) => {
+export async function readModel(path: string, address: string): Promise<Buffer> {
+  // A person wrote the path alone.
+  const uri = address.replace(/^file:/u, '');
+  const info = await stat(path).catch(async (cause: NodeJS.ErrnoException) => {
+    const near = nearest(basename(path), await modelsBeside(path));
     throw new ModelError({
       found: openingFault(cause),
       expected: 'an ONNX model',
       where: uri,
       remedy:
-        pulledWith(path, uri.replace(/^file:/u, '')) ??
-        'Check the path; a model kept elsewhere is named as {uri, sha256}',
+        pulledWith(path, uri) ??
+        (near === undefined
+          ? 'Check the path; a model kept elsewhere is named as {uri, sha256}'
+          : `Did you mean ${JSON.stringify(posix.join(posix.dirname(uri), near))}?`),
       cause,
     });
   });
-  if (!info.isFile()) throw new ModelError({ found: 'this is not a file', expected: 'an ONNX model', where: uri });
+  if (!info.isFile()) {
+    throw new ModelError({
+      found: info.isDirectory() ? 'this is a folder' : 'this is not a file',
+      expected: 'an ONNX model',
+      where: uri,
+      remedy: 'Name the file itself',
+    });
+  }
   if (info.size === 0) {
     throw new ModelError({
       found: 'the file is empty',

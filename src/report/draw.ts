@@ -105,7 +105,7 @@ function named<T extends { x: number | string }>(points: readonly T[]): (T & { x
 
 function seriesMarks(plot: Plot, chart: Chart, { points, name }: Series, index: number): Plotting.Markish[] {
   const stroke = colour(index);
-  const data = [...points];
+  const data = chart.y.scale === 'log' ? drawable(points) : [...points];
   // Never by colour alone: the champion is dashed.
   const dashes = isBefore(name) ? { strokeDasharray: '5 3' } : {};
   switch (chart.kind) {
@@ -134,6 +134,12 @@ function seriesMarks(plot: Plot, chart: Chart, { points, name }: Series, index: 
         ...(points.length <= 24 ? [plot.dot(data, { x: 'x', y: 'y', fill: stroke, r: 2.5 })] : []),
       ];
   }
+}
+
+/** A logarithm has no place for nothing: it is drawn below the least there is. The numbers beside the chart are as they are. */
+function drawable(points: Series['points']): Series['points'][number][] {
+  const least = Math.min(...points.map(({ y }) => y).filter((y) => y > 0));
+  return points.map((point) => ({ ...point, y: Math.max(point.y, Number.isFinite(least) ? least / 2 : 1) }));
 }
 
 const longestName = 32;

@@ -91,6 +91,8 @@ const methods = new Map([
   ['tango-score', 'Tango score interval'],
   ['delong', 'DeLong'],
   ['paired-t', 'paired t'],
+  ['t-rows', "Student's t"],
+  ['t-few-rows', "Student's t (few rows carry the difference)"],
   ['bootstrap-t', 'bootstrap t'],
   ['bootstrap-rows', 'bootstrap'],
   ['bootstrap-cells', 'bootstrap'],

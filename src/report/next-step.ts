@@ -15,8 +15,9 @@ export function nextStep(input: ReportInput): string {
   if (decision.action !== 'gate') return '';
   switch (decision.outcome) {
     case 'promote':
-      return 'seq' in decision
-        ? `Nothing now. To go back: contender rollback${model} --reason "..."`
+      if ('seq' in decision) return `Nothing now. To go back: contender rollback${model} --reason "..."`;
+      return decision.source.run === undefined
+        ? 'Open a pull request with it: the run on the default branch records the promotion. Or record it here: contender gate'
         : 'Merge this change: the run on the default branch records the promotion.';
     case 'no-change':
       return 'Nothing: the candidate is the champion already.';
@@ -44,11 +45,16 @@ function afterChecks({ decision, evidence, stages }: ReportInput): string {
   const model = evidence[0]?.model ?? '';
   const again = command === undefined ? '' : ` Check again: contender ${command} --model ${model}`;
   const { comparison } = worst;
-  if (comparison === undefined) return `Correct what is found.${again}`;
+  if (comparison === undefined) {
+    const late = from?.checks.some(({ id, verdict }) => id === 'load/generator' && verdict !== 'pass') === true;
+    if (late)
+      return `Measure again on a quieter machine, or at a lower rate: the load generator could not keep up.${again}`;
+    return `${worst.verdict === 'fail' ? 'Correct what is found.' : 'Nothing is shown to be wrong: see below what kept it open.'}${again}`;
+  }
   if (worst.verdict === 'fail') {
     return `Improve the candidate${comparison.slice === undefined ? '' : ` on ${comparison.slice}`}${from?.details['churn'] === undefined ? '' : '; changed-rows.csv lists the rows that it breaks'}.${again}`;
   }
-  return rowsThatHelp(open) ?? `Improve the candidate: more rows would hardly help.${override(decision?.model)}`;
+  return rowsThatHelp(open) ?? `Improve the candidate: more rows would hardly help.${override(decision)}`;
 }
 
 /** Rows are suggested only where they are what is missing everywhere. */
@@ -66,8 +72,9 @@ function missingRows({ rowsNeeded, n, delta, margin, requirement }: Comparison):
   return typeof rowsNeeded !== 'number' || rowsNeeded <= n || opposed ? null : rowsNeeded - n;
 }
 
-function override(model: string | undefined): string {
-  return model === undefined
+/** Only what is recorded can be overridden. */
+function override(decision: ReportInput['decision']): string {
+  return decision === null || !('seq' in decision)
     ? ''
-    : ` A named person may accept it: contender registry override --model ${model} --reason "..."`;
+    : ` A named person may accept it: contender registry override --model ${decision.model} --reason "..."`;
 }

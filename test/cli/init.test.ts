@@ -49,7 +49,10 @@ describe('contender init', () => {
       const before = await read();
       const again = await contender(folder, args);
       assert.equal(again.code, 0, again.stderr);
-      assert.equal(again.stdout, 'contender.yml is there already and stays as it is.\n');
+      assert.equal(
+        again.stdout,
+        'contender.yml is there already and stays as it is. To begin anew, move it away and run init again.\n',
+      );
       assert.deepEqual(await read(), before);
       const other = await contender(folder, ['init', '--yes', '--name', 'other']);
       assert.equal(other.code, 2);

@@ -120,7 +120,7 @@ const mistakesInTheConfiguration: Case[] = [
   {
     name: 'a candidate that is a folder',
     spoil: (model) => (model.candidate = 'models'),
-    says: /models: this is not a file/u,
+    says: /models: this is a folder/u,
   },
   {
     name: 'a candidate at a path through a file',

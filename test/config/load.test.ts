@@ -67,6 +67,14 @@ describe('contender.yml', () => {
     );
   });
 
+  test('a server under the key of our own is told once, with how another one is named', () => {
+    const staged = `${valid}    staging: { target: { image: a/b, port: 8080 } }\n`;
+    assert.match(
+      problem(staged),
+      /^contender\.yml:\d+:\d+: models\.\S+\.staging\.target: found a mapping\. Expected "builtin" \(.*named by image, url, compose or command in place of target\)/u,
+    );
+  });
+
   test('a label among the features is refused', () => {
     assert.match(
       problem(valid.replace('label: label', 'label: label, features: [a, label]')),

@@ -104,6 +104,9 @@ describe('a policy', () => {
     const config = (margin: string): string =>
       `version: 1\nmodels:\n  m:\n    task: binary-classification\n    candidate: a.onnx\n    columns: { id: id, label: y }\n    data: { evaluation: e.csv }\n    policy: { primary: { metric: recall, margin: ${margin} } }\n`;
     assert.doesNotThrow(() => parseConfig(config('2pp'), 'contender.yml'));
-    assert.throws(() => parseConfig(config('2%'), 'contender.yml'), /contender\.yml:8:.*found "2%"/u);
+    assert.throws(
+      () => parseConfig(config('2%'), 'contender.yml'),
+      /contender\.yml:8:.*found "2%"\. Expected a number, or percentage points such as 1pp/u,
+    );
   });
 });

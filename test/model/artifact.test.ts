@@ -62,7 +62,16 @@ describe('the identity of a model', () => {
       name: 'ModelError',
       message: /^no-such-model\.onnx: there is no such file/u,
     });
-    await assert.rejects(localModel(fixture('spam'), 'spam'), /this is not a file/u);
+    await assert.rejects(
+      localModel(fixture('spam'), 'file:spam'),
+      /^ModelError: spam: this is a folder.*Name the file/u,
+    );
+  });
+
+  it('names the model beside a path that was misspelt, as the person wrote it', async () => {
+    await assert.rejects(localModel(fixture('spam/models/candidat.onnx'), 'file:models/candidat.onnx'), {
+      message: /^models\/candidat\.onnx: there is no such file.*Did you mean "models\/candidate\.onnx"\?/u,
+    });
   });
 
   it('is refused when the external data is a folder', async () => {

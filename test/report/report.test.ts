@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import type { Check, Comparison } from '../../src/evidence/index.ts';
+import type { Check, Comparison, Decision } from '../../src/evidence/index.ts';
 import { annotations, annotationsPerLevel, commentLimit, type Result } from '../../src/report/index.ts';
-import { check, decision, evidence, failedSlice, openRecall, recall, reportOf } from './samples.ts';
+import { check, decision, evidence, failedSlice, openRecall, recall, recorded, reportOf } from './samples.ts';
 import { renderComment, renderConsole, renderHtml, renderMarkdown } from '../support/report.ts';
 
 const load = check({
@@ -106,10 +106,32 @@ for (const [name, render] of Object.entries(renderers)) {
         /What to do:(?<said>.*?)(?:\n\n|<\/p>)/su.exec(render(input))?.groups?.['said']?.replace(/\s+/gu, ' ') ?? '';
       assert.match(said(rejected), /Improve the candidate on source=hard.*contender evaluate --model spam-filter/u);
       const plain = (over: Partial<Comparison>): string =>
-        said({ decision: decision(), evidence: [evidence([{ ...openRecall, comparison: { ...recall, ...over } }])] });
+        said({ decision: recorded(), evidence: [evidence([{ ...openRecall, comparison: { ...recall, ...over } }])] });
       assert.match(plain({ delta: -0.004 }), /about 4,100 more labelled rows/u);
       assert.match(plain({}), /more rows would hardly help.*registry override/u);
       assert.match(plain({ delta: -0.004, rowsNeeded: null }), /more rows would hardly help/u);
+      const unrecorded = said({ decision: decision(), evidence: [evidence([openRecall])] });
+      assert.doesNotMatch(unrecorded, /override/u, 'only what is recorded can be overridden');
+    });
+
+    it('says of a measurement that settled nothing to measure again, and where', () => {
+      const slow = check({ ...load, verdict: 'inconclusive', message: 'Latency is unclear.' });
+      const reasons = [{ code: 'check-inconclusive', message: slow.message, check: slow.id }];
+      const said = (...checks: Check[]): string =>
+        render({ decision: decision({ reasons }), evidence: [evidence(checks, { kind: 'load' })] }).replace(
+          /\s+/gu,
+          ' ',
+        );
+      assert.match(said(slow), /Nothing is shown to be wrong: see below what kept it open/u);
+      const busy = check({ id: 'load/generator', severity: 'info', verdict: 'inconclusive', message: 'It was busy.' });
+      assert.match(said(slow, busy), /Measure again on a quieter machine, or at a lower rate/u);
+    });
+
+    it('says how a promotion that is ready comes about: in a workflow by merging, elsewhere by a pull request or here', () => {
+      const said = (source: Decision['source']): string =>
+        render({ decision: decision({ outcome: 'promote', source }), evidence: [evidence([check()])] });
+      assert.match(said({ run: '7' }), /Merge this change/u);
+      assert.match(said({}), /Open a pull request with it.*contender gate/su);
     });
 
     it('tells a failure once: in the headline and its row; of the others it says what the row does not', () => {

@@ -82,9 +82,22 @@ export function modelOfTag(tag: string | undefined): string | undefined {
 async function digestsOf(workspace: Workspace, file: string): Promise<[string, ...string[]]> {
   const path = await insideRoot(workspace, file);
   const info = await stat(path).catch((cause: NodeJS.ErrnoException) => {
-    throw new UsageError({ found: openingFault(cause), expected: 'a model file', where: file, cause });
+    throw new UsageError({
+      found: openingFault(cause),
+      expected: 'a model file',
+      where: file,
+      remedy: 'Check the path',
+      cause,
+    });
   });
-  if (!info.isFile()) throw new UsageError({ found: 'this is not a file', expected: 'a model file', where: file });
+  if (!info.isFile()) {
+    throw new UsageError({
+      found: 'this is not a file',
+      expected: 'a model file',
+      where: file,
+      remedy: 'Name the file itself',
+    });
+  }
   const bytes = await fileDigest(path);
   const whole = await localModel(path, file).catch((error: unknown) => {
     if (error instanceof ModelError) return null;

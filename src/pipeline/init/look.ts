@@ -1,6 +1,7 @@
 import { rowNumber } from '../../config/columns.ts';
 import { quoteIdentifier, type Dataset, type DatasetColumn } from '../../data/dataset.ts';
 import { isNested, isNumeric, isWhole } from '../../data/types.ts';
+import { nearest } from '../../config/suggest.ts';
 import { UsageError } from '../../errors.ts';
 import type { ModelInspection } from '../../model/inspect.ts';
 import type { InitTask } from './tasks.ts';
@@ -229,10 +230,15 @@ async function isUnique({ connection, relation, rows }: Dataset, name: string): 
 
 function named({ columns, uri }: Dataset, name: string, option: string): Guess<string> {
   if (columns.some((column) => column.name === name)) return { value: name, because: `--${option}` };
+  const near = nearest(
+    name,
+    columns.map((column) => column.name),
+  );
   throw new UsageError({
     found: `there is no column ${JSON.stringify(name)} in ${uri}`,
     expected: `one of: ${listed(columns)}`,
     where: `--${option}`,
+    remedy: near === undefined ? 'Name one of them' : `Did you mean ${JSON.stringify(near)}?`,
   });
 }
 

@@ -93,7 +93,7 @@ function classBaselines(sample: Sample, metric: Metric, seed: number): Baseline[
   return [
     { name: 'the majority class', outputs: always(majority) },
     ...best(tried, sample, metric),
-    { name: 'a draw by class frequency', outputs: { scores: certain, probabilities: true, decisions: drawn } },
+    { name: 'random guesses by class frequency', outputs: { scores: certain, probabilities: true, decisions: drawn } },
   ];
 }
 

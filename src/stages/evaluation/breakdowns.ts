@@ -127,13 +127,14 @@ export function confusion({ details }: Evidence): Section {
       : cells.toSorted((a, b) => Math.abs(change(b)) - Math.abs(change(a))).slice(0, shownRows);
   return {
     title: 'Labels and decisions',
-    columns: ['Label', 'Decided as', 'Champion', 'Candidate', 'Change'],
+    // Of a first model there is nothing to compare with.
+    columns: ['Label', 'Decided as', ...(before.length === 0 ? ['Rows'] : ['Champion', 'Candidate', 'Change'])],
     rows: listed.map((cell) => [
       textCell(nameOf(cell.label)),
       textCell(cell.label === cell.decided ? `${nameOf(cell.decided)} (right)` : nameOf(cell.decided)),
-      numberCell(cell.was === undefined ? '' : count(cell.was)),
+      ...(before.length === 0 ? [] : [numberCell(cell.was === undefined ? '' : count(cell.was))]),
       numberCell(count(cell.now)),
-      numberCell(change(cell) > 0 ? `+${count(change(cell))}` : count(change(cell))),
+      ...(before.length === 0 ? [] : [numberCell(change(cell) > 0 ? `+${count(change(cell))}` : count(change(cell)))]),
     ]),
     ...(listed.length < cells.length ? { legend: `The ${shownRows} of ${count(cells.length)} that change most.` } : {}),
     collapsed: true,

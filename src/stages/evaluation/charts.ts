@@ -58,7 +58,7 @@ function scores(details: Details): Chart[] {
     y: { title: 'rows', scale: 'log' as const },
     series: models(details['scoreHistogram'], (histogram) => {
       const counts = listOf(objectOf(histogram)[side]).filter(isNumber);
-      return counts.flatMap((rows, bin) => [{ x: bin / counts.length, y: Math.max(rows, 0.5) }]);
+      return counts.flatMap((rows, bin) => [{ x: bin / counts.length, y: rows }]);
     }),
   }));
 }

@@ -76,12 +76,16 @@ function sanityBaseline({ plan, sample, candidate }: Gate, rivals: readonly Base
   }
   const { name, compared, verdict, lower, little } = hardest;
   const bound = Number.isFinite(lower) ? ` (lower bound of the gain ${deltaText(metric, lower)})` : '';
-  const outcome = { pass: 'better', fail: 'not better', inconclusive: 'not shown to be better' }[verdict];
+  const outcome = {
+    pass: `better by at least ${deltaText(metric, lower).replace(/^[+]/u, '')}`,
+    fail: `not better${bound}`,
+    inconclusive: `not shown to be better${bound}`,
+  }[verdict];
   const why = `${replaced === null ? '' : `; ${replaced.title} of a baseline that uses no features can be perfect`}${little === null ? '' : `; ${little}`}`;
   return {
     ...common,
     verdict,
-    message: `${capitalised(metric.title)} is ${valueText(value)} against ${valueText(compared.champion)} of ${name}${bound}: ${outcome}${why}.`,
+    message: `${capitalised(metric.title)} is ${valueText(value)} against ${valueText(compared.champion)} of ${name}: ${outcome}${why}.`,
     observed: value,
     required: `better than ${name} (${valueText(compared.champion)})`,
   };

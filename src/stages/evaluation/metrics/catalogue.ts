@@ -33,9 +33,13 @@ export function findMetric(name: string, task: Task, where: string): Metric {
   const names = metricsOf(task).map((metric) => metric.name);
   const near = nearest(name, names);
   throw new ConfigError({
-    found: named.length === 0 ? `unknown metric "${name}"` : `metric "${name}" is not of ${task}`,
+    found: named.length === 0 ? `unknown metric "${name}"` : `metric "${name}" is of ${tasksOf(named)}, not of ${task}`,
     expected: `one of ${names.join(', ')}`,
     where,
     ...(near === undefined ? {} : { remedy: `Did you mean "${near}"?` }),
   });
+}
+
+function tasksOf(metrics: readonly (Metric | undefined)[]): string {
+  return [...new Set(metrics.flatMap((metric) => metric?.tasks ?? []))].join(', ');
 }
