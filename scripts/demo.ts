@@ -1,6 +1,6 @@
 /*
  * The demo, and the main job: in a fresh git repository, register a champion and put three candidates through the whole gate.
- * Usage: npm run demo [-- rollout] [--out DIR]. Needs no Docker, no token and no network. Nothing here knows the outcomes.
+ * Usage: npm run demo [-- rollout] [--out DIR]. Needs no Docker, no token and no network. Nothing that decides here knows the outcomes.
  */
 import { execFile } from 'node:child_process';
 import { cp, mkdir, mkdtemp, readdir, writeFile } from 'node:fs/promises';
@@ -75,6 +75,11 @@ async function demo(): Promise<void> {
     console.log(`${[`${name}.onnx`, ...story(result)].join('\n  ')}\n`);
   }
 
+  const late = results.filter(({ result }) =>
+    result.evidence.some(({ checks }) =>
+      checks.some(({ id, verdict }) => id === 'load/generator' && verdict !== 'pass'),
+    ),
+  );
   const registry = await openRegistry(first);
   const manifest = await registry.manifest(model);
   const findings = await registry.verify();
@@ -82,6 +87,11 @@ async function demo(): Promise<void> {
   console.log(
     [
       `${count('promote')} promoted, ${count('hold')} held, ${count('reject')} rejected in ${((Date.now() - started) / 1000).toFixed(0)} s.`,
+      ...(late.length === 0
+        ? []
+        : [
+            `This machine was too busy to measure latency (${late.map(({ name }) => name).join(', ')}): on a quiet one candidate is promoted, candidate-small held, candidate-worse rejected.`,
+          ]),
       `Champion now: ${manifest?.aliases['champion']?.version}. Registry: ${findings.length === 0 ? 'verified' : `${findings.length} findings`}.`,
       `Repository:  ${repository}   (git log shows every decision as a commit)`,
       ...results.map(

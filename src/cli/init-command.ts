@@ -51,7 +51,10 @@ export function addInitCommand(program: Command, context: CommandContext): void 
     });
 }
 
-function textOf({ path, existed, written, assumed, todo, champion }: Initialised, command: string): string {
+function textOf(
+  { path, existed, written, assumed, todo, pushesLater, champion }: Initialised,
+  command: string,
+): string {
   const lines: string[] = [];
   if (existed) {
     lines.push(`${shown(path)} is there already and stays as it is. To begin anew, move it away and run init again.`);
@@ -65,13 +68,29 @@ function textOf({ path, existed, written, assumed, todo, champion }: Initialised
     ...assumed.map((each) => `  ${each}`),
     ...(todo.length === 0 ? [] : ['To do first:', ...todo.map((each) => `  ${each}`)]),
     'Then:',
-    `  ${command} gate --no-record${rival}   a first verdict; nothing is recorded`,
-    '  commit contender.yml, model and data',
-    ...(champion === undefined
-      ? []
-      : [`  ${command} registry register --artifact ${quoted(champion)}   make it the champion`]),
-    `  ${command} doctor   what is missing here and on GitHub`,
+    ...aligned([
+      [`${command} gate --no-record${rival}`, 'a first verdict; nothing is recorded'],
+      ['git add, git commit', 'what was written, the model and the data'],
+      ...(champion === undefined
+        ? []
+        : [[`${command} registry register --artifact ${quoted(champion)}`, 'make it the champion'] as const]),
+      ...(pushesLater
+        ? [
+            [
+              'registry: { push: origin }',
+              'in contender.yml, once there is a remote: promote-model.yml needs it',
+            ] as const,
+          ]
+        : []),
+      [`${command} doctor`, 'what is missing here and on GitHub'],
+    ]),
   ].join('\n');
+}
+
+/** What to type or do, and beside it what for. */
+function aligned(steps: readonly (readonly [string, string])[]): string[] {
+  const width = Math.max(...steps.map(([step]) => step.length));
+  return steps.map(([step, purpose]) => `  ${step.padEnd(width)}   ${purpose}`);
 }
 
 /** A file name as a shell takes it. */

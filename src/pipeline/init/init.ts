@@ -59,6 +59,8 @@ export interface Initialised {
   assumed: string[];
   /** What is left for a person to do before the gate can run. */
   todo: string[];
+  /** Whether the workflows wait for a remote and for `registry: { push: origin }`. */
+  pushesLater: boolean;
   /** A champion model that was found and is not in the configuration: from the folder. */
   champion?: string;
 }
@@ -98,7 +100,7 @@ export async function initialise(input: InitInput): Promise<Initialised> {
       data.evaluation,
     ]);
     const made = await workflows(input, git, models, watched.filter(isPath));
-    return { path, existed: true, written: made.written, assumed: [], todo: [] };
+    return { path, existed: true, written: made.written, assumed: [], todo: [], pushesLater: false };
   }
   const plan = await planOf(input, git);
   // Before anything is written: what init writes must be what Contender takes.
@@ -118,6 +120,7 @@ export async function initialise(input: InitInput): Promise<Initialised> {
     written: [...written, ...made.written],
     assumed: plan.assumed,
     todo: plan.todo,
+    pushesLater: made.written.length > 0 && git?.hasOrigin !== true,
     ...(plan.champion === undefined ? {} : { champion: plan.champion }),
   };
 }

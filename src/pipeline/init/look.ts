@@ -142,7 +142,7 @@ export async function labelColumn(
   const [is, among] = free.length === 1 ? ['the only column that is', ''] : ['only', ', the last column that is'];
   return {
     value: last.name,
-    because: `${is}${among === '' ? '' : ' by its place'}${among} neither id nor input of the model`,
+    because: `${is}${among === '' ? '' : ' by its place'}${among} ${model.inputs.length === 0 ? 'not the id: check it first' : 'neither id nor input of the model'}`,
   };
 }
 
