@@ -8,7 +8,15 @@ import { finalScores, kindOf, positiveColumn, refuseOtherClass } from './read-ou
 import { classesOf, labelIndexes, labelValues, type Classes } from './read-outputs/classes.ts';
 import { readLabels } from './read-outputs/labels.ts';
 import { rowReader, type RowReader } from './read-outputs/rows.ts';
-import { extend, oddities, refuseNonFinite, wrongWidth, type Range, type Scores } from './read-outputs/scores.ts';
+import {
+  areLabels,
+  extend,
+  oddities,
+  refuseNonFinite,
+  wrongWidth,
+  type Range,
+  type Scores,
+} from './read-outputs/scores.ts';
 import { refuseThreshold, thresholdIn } from './read-outputs/threshold.ts';
 import type { LoadedModel, TensorValues } from './run.ts';
 import { counted } from '../wording.ts';
@@ -210,6 +218,11 @@ async function readClasses(
       'The model gives labels only: accuracy, F1 and McNemar can be computed; ROC AUC, log loss, Brier and calibration cannot.',
     );
     return { ...common, kind: 'label', scores: null, threshold: reading.threshold ?? 0.5 };
+  }
+  if (settled === null && areLabels(scores)) {
+    warnings.push(
+      `All scores (output ${scores.name}) are 0 or 1: labels, and no probabilities? ROC AUC, log loss, Brier and calibration say little of such scores.`,
+    );
   }
   const kind = settled?.kind ?? kindOf(scores, task, classes, reading);
   if (settled === null) refuseThreshold(kind, reading.threshold);

@@ -218,6 +218,26 @@ describe('outputs of a model', async () => {
   });
 });
 
+describe('a model whose scores are all 0 or 1', () => {
+  it('is told to give labels, and no probabilities', () =>
+    inTemporaryFolder(async (folder) => {
+      const parts = { inputs: [valueInfo('x', 'float', ['N', 1])], outputs: [valueInfo('score', 'float', ['N', 1])] };
+      await writeFile(join(folder, 'data.csv'), 'id,x,label\na,0.1,0\nb,0.9,1\nc,0.2,1\n');
+      for (const [operator, expected] of [
+        ['Round', /All scores \(output score\) are 0 or 1: labels, and no probabilities\?/u],
+        ['Identity', /^$/u],
+      ] as const) {
+        const path = join(folder, 'model.onnx');
+        await writeFile(path, onnxModel(graph({ nodes: [node(operator, ['x'], ['score'])], ...parts })));
+        const [result] = await predictPaths([path], {
+          columns: { id: 'id', label: 'label' },
+          dataset: { name: 'evaluation', path: join(folder, 'data.csv'), uri: 'data.csv' },
+        });
+        assert.match(warnings(result as PredictionResult), expected);
+      }
+    }));
+});
+
 describe('a model that wants a locale', () => {
   it('ends the run where the machine has it not, and is no fault of the candidate or the champion', () =>
     inTemporaryFolder(async (folder) => {

@@ -84,6 +84,11 @@ export function oddities(scores: Scores | null): string[] {
   ];
 }
 
+/** Whether no score is between 0 and 1, and not all are equal: what a classifier decided, or a tree that was grown to its end. */
+export function areLabels({ values, range }: Scores): boolean {
+  return range.lowest === 0 && range.highest === 1 && values.every((value) => value === 0 || value === 1);
+}
+
 export function wrongWidth({ width, name }: Scores, expected: string, remedy: string): MismatchError {
   return new MismatchError({
     found: `Output ${name} has ${width} value${width === 1 ? '' : 's'} a row`,
