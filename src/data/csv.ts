@@ -298,10 +298,12 @@ function decode(bytes: Buffer, uri: string): string {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch (cause) {
+    const wide =
+      bytes[0] === 0xff && bytes[1] === 0xfe ? 'utf-16le' : bytes[0] === 0xfe && bytes[1] === 0xff ? 'utf-16be' : null;
     throw new DataError({
-      found: 'the first line is not UTF-8',
+      found: `the first line is not UTF-8${wide === null ? '' : ', but begins as UTF-16 does'}`,
       where: `${uri}:1`,
-      remedy: 'Save the file as UTF-8',
+      remedy: `Save the file as UTF-8, or set data.csv.encoding${wide === null ? '' : ` to ${wide}`}`,
       cause,
     });
   }

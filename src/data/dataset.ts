@@ -417,9 +417,21 @@ function formatOfFile(path: string, uri: string): DatasetFormat {
     found: 'the file name does not show the format',
     expected: '.csv, .jsonl, .ndjson (each may end in .gz or .zst) or .parquet',
     where: uri,
-    remedy: 'Rename the file after its format',
+    remedy: otherFormats.find(([ending]) => ending.test(name))?.[1] ?? 'Rename the file after its format',
   });
 }
+
+/** What to do with files of other names, by how these end. */
+const otherFormats: readonly (readonly [ending: RegExp, remedy: string])[] = [
+  [/\.(?:tsv|tab)$/u, 'Rename it to .csv, and set data.csv.delimiter to a tab ("\\t")'],
+  [/\.json$/u, 'Write one object a line, and name it .jsonl (pandas: to_json(path, orient="records", lines=True))'],
+  [/\.(?:pq|parq)$/u, 'Rename it to .parquet'],
+  [/\.(?:bz2|xz|zip|7z|br|lz4|tar)$/u, 'Unpack it, or pack it with gzip or Zstandard'],
+  [
+    /\.(?:feather|arrow|ipc|orc|avro|xlsx?|ods|pkl|pickle|h5|hdf5?|npy|npz|db|sqlite)$/u,
+    'Write the rows as Parquet or CSV',
+  ],
+];
 
 async function refuseImpostor(dataset: string, source: DatasetPart, format: DatasetFormat): Promise<void> {
   const info = await stat(source.path).catch((cause: NodeJS.ErrnoException) => {

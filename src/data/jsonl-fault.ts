@@ -36,7 +36,10 @@ export async function jsonlFault(
       }
       const broken = known === 'parsed' ? undefined : jsonRow(utf8, bytes).broken;
       if (broken !== undefined) {
-        return { line: number, found: broken, expected: 'one JSON object a line', remedy: 'Fix this line' };
+        const remedy = /list|comma/u.test(broken)
+          ? 'Write each object on a line of its own, with nothing around or between them'
+          : 'Fix this line';
+        return { line: number, found: broken, expected: 'one JSON object a line', remedy };
       }
       const half = known === 'unreadable' ? halfOfPair.exec(bytes.toString('latin1'))?.[0] : undefined;
       if (half !== undefined) {

@@ -231,6 +231,22 @@ test('integers that a double cannot hold are texts as they stand', () =>
 test('each kind of bad file is refused with its place and a remedy', async () => {
   assert.match(await refused('a.csv', ''), /data\/file: the file is empty/u);
   assert.match(await refused('a.txt', 'a\n1\n'), /does not show the format.*\.parquet/su);
+  assert.match(await refused('a.tsv', 'a\tb\n1\t2\n'), /Rename it to \.csv, and set data\.csv\.delimiter to a tab/u);
+  assert.match(await refused('a.json', '[{"a":1}]'), /name it \.jsonl \(pandas: to_json/u);
+  assert.match(await refused('a.csv.bz2', 'BZh9'), /Unpack it, or pack it with gzip or Zstandard/u);
+  assert.match(await refused('a.feather', 'ARROW1'), /Write the rows as Parquet or CSV/u);
+  assert.match(
+    await refused('a.csv', Buffer.from('\ufeffa,b\n1,2\n', 'utf16le')),
+    /begins as UTF-16 does.*data\.csv\.encoding to utf-16le/u,
+  );
+  assert.match(
+    await refused('a.jsonl', '[\n{"a":1},\n{"a":2}\n]\n'),
+    /data\/file:1: the line begins a list.*nothing around or between them/u,
+  );
+  assert.match(
+    await refused('a.jsonl', '{"a":1},\n{"a":2}\n'),
+    /data\/file:1: the line ends with a comma after its object/u,
+  );
   assert.match(await refused('a.parquet', 'a,b\n1,2\n'), /not a Parquet file/u);
   assert.match(await refused('a.parquet', 'PAR1 and then nothing'), /cannot be read as parquet/u);
   assert.match(await refused('a.parquet', 'version https://git-lfs.github.com/spec/v1\noid'), /git lfs pull/u);

@@ -354,6 +354,18 @@ describe('a file of predictions', () => {
       );
     });
 
+    it('says that ids differ only in what cannot be seen', async () => {
+      await assert.rejects(
+        joined(['r1 ', 'r2'], ['r1', 'r2'], ['csv', 'csv']),
+        /: 1 differ only in spaces, case or Unicode form/u,
+      );
+      await assert.rejects(
+        joined(['caf\u00e9', 'A'], ['cafe\u0301', 'a'], ['csv', 'varchar']),
+        /2 of 2 rows .*: 2 differ only in spaces, case or Unicode form\. Expected a prediction for every row/u,
+      );
+      await assert.rejects(joined(['1', '2'], ['3', '4'], ['csv', 'csv']), /which the data has not\. Expected/u);
+    });
+
     it('sets apart ids of twenty digits', async () => {
       const ids = ['12345678901234567890', '12345678901234567891'];
       assert.deepEqual(await joined(ids, ids, ['csv', 'csv']), [0.25, 0.75]);

@@ -216,7 +216,11 @@ async function refuseBadRows(workspace: DuckDBConnection, where: string, dataset
       workspace,
       `select distinct '"' || id || '"' from predictions anti join dataset using (id) order by 1`,
     );
-    const unlike = other.count === 0 ? '' : `; the predictions have such ids as ${other.shown}, which the data has not`;
+    const alike = other.count === 0 ? 0 : await alikeIds(workspace);
+    const unlike =
+      other.count === 0
+        ? ''
+        : `; the predictions have such ids as ${other.shown}, which the data has not${alike === 0 ? '' : `: ${alike} differ only in spaces, case or Unicode form`}`;
     throw new DataError({
       found: `${missing.count.toLocaleString('en-US')} of ${counted(dataset.rows, 'rows')} of ${dataset.uri} have no prediction: id ${missing.shown}${unlike}`,
       expected: 'a prediction for every row',
@@ -224,6 +228,15 @@ async function refuseBadRows(workspace: DuckDBConnection, where: string, dataset
       remedy: 'Predict every row, and name the id column as in the data ({predictions, id})',
     });
   }
+}
+
+/** How many ids without a prediction look like one that has one. */
+async function alikeIds(workspace: DuckDBConnection): Promise<number> {
+  const seen = 'nfc_normalize(lower(trim(id)))';
+  const read = await workspace.runAndReadAll(
+    `select count(*)::double from dataset anti join predictions using (id) where ${seen} in (select ${seen} from predictions anti join dataset using (id))`,
+  );
+  return Number(read.getRows()[0]?.[0] ?? 0);
 }
 
 async function refuseOtherLabels(

@@ -95,7 +95,11 @@ function labelDecisions({ labels, classes }: Predictions, names: readonly string
   const unknown = numbers.indexOf(-1);
   if (unknown < 0) return numbers;
   const found = classes?.[labels[unknown] as number];
-  return `row ${unknown + 1} is predicted ${JSON.stringify(found)}, and the classes are ${listed(names)}; predict exactly these labels, or name the classes in columns.classes (and columns.positive)`;
+  const share = typeof found === 'string' && /^0?\.\d+(?:e-\d+)?$|^\de-\d+$/iu.test(found);
+  const remedy = share
+    ? 'where these are probabilities, name their column: {predictions, score}'
+    : 'predict exactly these labels, or name the classes in columns.classes (and columns.positive)';
+  return `row ${unknown + 1} is predicted ${JSON.stringify(found)}, and the classes are ${listed(names)}; ${remedy}`;
 }
 
 /** Every label is decided for itself, by its threshold. */

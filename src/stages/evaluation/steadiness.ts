@@ -75,7 +75,7 @@ const findings: Record<NonNullable<Stability['differs']>, (stability: Stability)
   order: ({ rows, difference }) =>
     `of ${rows} rows in another order, some got other answers${by(difference)}. The answer depends on the order of the rows in a batch: look for an operator that works along the first dimension (a cumulative sum, a recurrent layer).`,
   batch: ({ rows, difference }) =>
-    `of ${rows} rows predicted one by one, some got other answers than together${by(difference)}. The answer depends on the other rows of a batch: look for a softmax or a normalisation over the first dimension, or a batch normalisation left in training mode.`,
+    `of ${rows} rows predicted one by one, some got other answers than together${by(difference)}. The answer depends on the other rows of a batch: look for a softmax or a normalisation over the first dimension, a batch normalisation left in training mode, or a dynamic quantisation, which scales by all rows of a batch (quantise statically instead).`,
 };
 
 function by(difference: number): string {

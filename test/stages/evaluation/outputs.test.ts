@@ -72,6 +72,11 @@ describe('predicted labels', () => {
     }
   });
 
+  it('that are probabilities are told apart from labels that are misspelt', () => {
+    const message = refusal({ labels: labels(0, 1, 0), classes: ['0.68', '0.2'] }, 'binary', ['0', '1']);
+    assert.match(message, /row 1 is predicted "0\.68".*where these are probabilities, name their column/u);
+  });
+
   it('decide where the predictions say so, and the threshold everywhere else', () => {
     const scores = Float64Array.of(0.4, 0.4, 0.9);
     const given = { scores, labels: labels(1, 0, 0) };
