@@ -10,7 +10,15 @@ import { inspectModel } from '../../src/model/inspect.ts';
 import { predictModels, type PredictionInput } from '../../src/model/predict.ts';
 import type { PredictionResult, Predictions, ReadingOptions } from '../../src/model/predictions.ts';
 import { fixture, inTemporaryFolder } from '../support/project.ts';
-import { endlessModel, graph, model as onnxModel, node, stringAttribute, valueInfo } from './onnx-builder.ts';
+import {
+  endlessModel,
+  graph,
+  intAttribute,
+  model as onnxModel,
+  node,
+  stringAttribute,
+  valueInfo,
+} from './onnx-builder.ts';
 import { isAlive, predictionProcesses } from './processes.ts';
 import { flatOutputs, zoo, zooModel } from './zoo.ts';
 
@@ -234,6 +242,56 @@ describe('a model whose scores are all 0 or 1', () => {
           dataset: { name: 'evaluation', path: join(folder, 'data.csv'), uri: 'data.csv' },
         });
         assert.match(warnings(result as PredictionResult), expected);
+      }
+    }));
+});
+
+describe('a transform', () => {
+  it('is refused of scores that are probabilities already, unless their name says that they are raw', () =>
+    inTemporaryFolder(async (folder) => {
+      const rows = Array.from({ length: 40 }, (_, row) => `r${row},${(row + 1) / 41},${row % 2}`);
+      const path = join(folder, 'model.onnx');
+      const predicted = async (name: string, width: number, transform: 'sigmoid' | 'softmax', count = 40) => {
+        await writeFile(join(folder, 'data.csv'), ['id,p,label', ...rows.slice(0, count)].join('\n'));
+        const nodes =
+          width === 1
+            ? [node('Identity', ['x'], [name])]
+            : [
+                node('Neg', ['x'], ['n']),
+                node('Concat', ['n', 'x'], ['both'], [intAttribute('axis', 1)]),
+                node('Softmax', ['both'], [name]),
+              ];
+        const parts = {
+          inputs: [valueInfo('x', 'float', ['N', 1])],
+          outputs: [valueInfo(name, 'float', ['N', width])],
+        };
+        await writeFile(path, onnxModel(graph({ nodes, ...parts })));
+        return predictModels({
+          models: [{ role: 'candidate', artifact: await localModel(path, 'file:model.onnx'), transform }],
+          dataset: { name: 'evaluation', path: join(folder, 'data.csv'), uri: 'data.csv' },
+          columns: { id: 'id', label: 'label' },
+          task: 'binary-classification',
+          limits,
+          log: silentLog,
+        });
+      };
+      await assert.rejects(predicted('score', 1, 'sigmoid'), {
+        name: 'MismatchError',
+        message: /transform: sigmoid, and output score has probabilities already.*Remove the transform/u,
+      });
+      await assert.rejects(
+        predicted('p', 2, 'softmax', 2),
+        /all of its values lie in \[0, 1\], and each row adds up to 1/u,
+      );
+      for (const [name, count] of [
+        ['logits', 40],
+        ['score', 5],
+      ] as const) {
+        const [result] = await predicted(name, 1, 'sigmoid', count);
+        assert.ok(
+          (usable(result).scores as Float64Array).every((score) => score >= 0.5 && score < 0.74),
+          name,
+        );
       }
     }));
 });

@@ -4,7 +4,7 @@ import { ConfigError, MismatchError } from '../../errors.ts';
 import { sigmoid, softmax } from '../../probabilities.ts';
 import type { OutputOrigin } from '../output-origins.ts';
 import type { Predictions, ReadingOptions } from '../predictions.ts';
-import { isProbability, wrongWidth, type Scores } from './scores.ts';
+import { isProbability, refuseTwice, wrongWidth, type Scores } from './scores.ts';
 
 /** What makes the scores of `Predictions` of the values that a model gives. */
 export interface Making {
@@ -85,6 +85,7 @@ export function kindOf(
       'Name the output that holds them: {uri, output}',
     );
   }
+  refuseTwice(scores, task, reading);
   if (reading.transform === 'sigmoid' || reading.transform === 'softmax') return 'probability';
   return isProbability(scores, task, reading) ? 'probability' : 'score';
 }

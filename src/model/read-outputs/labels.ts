@@ -5,7 +5,7 @@ import { ConfigError, MismatchError } from '../../errors.ts';
 import { thresholdAt, type Predictions, type ReadingOptions } from '../predictions.ts';
 import type { OutputOrigin } from '../output-origins.ts';
 import { finalScores } from './class-scores.ts';
-import { isProbability, wrongWidth, type Scores } from './scores.ts';
+import { isProbability, refuseTwice, wrongWidth, type Scores } from './scores.ts';
 import { refuseThreshold, thresholdIn } from './threshold.ts';
 
 /** What a model says of several labels a row. */
@@ -54,6 +54,7 @@ export function readLabels(
       remedy: 'Choose the transform: candidate: {uri, transform: sigmoid}',
     });
   }
+  refuseTwice(scores, 'multilabel-classification', reading);
   const kind =
     transform === 'sigmoid' || isProbability(scores, 'multilabel-classification', reading) ? 'probability' : 'score';
   refuseThreshold(kind, reading.threshold);

@@ -38,7 +38,7 @@ export function extend(range: Range, values: Float64Array): void {
 export function isProbability(scores: Scores, task: Task, reading: ReadingOptions): boolean {
   const { values, width, name } = scores;
   const { lowest, highest } = scores.range;
-  const raw = reading.transform === 'none' || /logit|margin|decision|raw/iu.test(name);
+  const raw = reading.transform === 'none' || rawName.test(name);
   const outside = !inUnitInterval(lowest, highest);
   const other = outside || width === 1 || task === 'multilabel-classification' ? null : rowNotAddingUp(values, width);
   if (!outside && other === null) return true;
@@ -49,6 +49,26 @@ export function isProbability(scores: Scores, task: Task, reading: ReadingOption
       : `Output ${name} is not a probability: the scores of row ${(other?.row ?? 0) + 1} do not add up to 1. Are they raw scores?`,
     expected: 'probabilities',
     remedy: 'Choose the transform: candidate: {uri, transform: sigmoid | softmax | none}',
+  });
+}
+
+const rawName = /logit|margin|decision|raw/iu;
+/** Fewer raw scores than this may all lie in [0, 1] by chance. */
+const fewRows = 30;
+
+/**
+ * A transform makes probabilities of raw scores; of probabilities it makes others, by which every row may be positive.
+ * @throws MismatchError for scores that are probabilities already, and have no name of raw ones
+ */
+export function refuseTwice({ values, width, name, range }: Scores, task: Task, { transform }: ReadingOptions): void {
+  if ((transform !== 'sigmoid' && transform !== 'softmax') || rawName.test(name)) return;
+  if (!inUnitInterval(range.lowest, range.highest)) return;
+  const each = width === 1 || task === 'multilabel-classification';
+  if (each ? values.length / width < fewRows : rowNotAddingUp(values, width) !== null) return;
+  throw new MismatchError({
+    found: `transform: ${transform}, and output ${name} has probabilities already: all of its values lie in [0, 1]${each ? '' : ', and each row adds up to 1'}`,
+    expected: 'raw scores to transform',
+    remedy: 'Remove the transform; or, where these are raw scores, give the output the name of such ("logits")',
   });
 }
 
