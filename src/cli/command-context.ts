@@ -1,7 +1,8 @@
 import { Option, type Command } from 'commander';
 import { defaults } from '../config/defaults.ts';
 import type { RunContext } from '../github/context.ts';
-import type { ConsoleOptions } from '../report/index.ts';
+import { renderConsole, type ConsoleOptions } from '../report/index.ts';
+import type { ReportInput } from '../report/standing.ts';
 import type { Workspace } from '../pipeline/workspace.ts';
 
 /** Options every command that reads contender.yml shares. */
@@ -39,6 +40,16 @@ export function consoleOptions({ env }: CommandContext): ConsoleOptions {
     colour: process.stdout.isTTY && env['NO_COLOR'] === undefined,
     width: process.stdout.columns ?? 120,
   };
+}
+
+/** A result as JSON, where that is asked for, else as a report. */
+export function printReport(
+  context: CommandContext,
+  { json }: CommonOptions,
+  value: unknown,
+  report: ReportInput,
+): void {
+  context.print(json === true ? JSON.stringify(value, null, 2) : renderConsole(report, consoleOptions(context)));
 }
 
 /** Whether what is decided goes into the registry: as asked, where the event allows it. */

@@ -1,22 +1,21 @@
 import { InvalidArgumentError, type Command } from 'commander';
-import type { Evidence } from '../evidence/index.ts';
 import { openGitHub, type GitHub } from '../github/client.ts';
 import { shown } from './places.ts';
 import type { Workspace } from '../pipeline/workspace.ts';
 import { registryView } from '../pipeline/open-registry.ts';
-import { renderConsole, renderSections } from '../report/index.ts';
+import { renderSections } from '../report/index.ts';
 import { UsageError } from '../errors.ts';
 import { jsonText, oneLine } from '../report/escape.ts';
 import { exitCodeOfVerdict, exitCodes } from './exit-codes.ts';
 import {
   consoleOptions,
+  printReport,
   recordsHere,
   withCommonOptions,
   withReadOptions,
   type CommandContext,
   type CommonOptions,
 } from './command-context.ts';
-import type { StageReport } from '../report/section.ts';
 
 /** What is done after the promotion: predictions before they are published, production, retraining. */
 export function addMonitorCommands(program: Command, context: CommandContext): void {
@@ -48,7 +47,8 @@ function addMonitor(program: Command, context: CommandContext): void {
       const github = gitHubOf(workspace, context);
       if (record) await alert(workspace, result, { github, now, env: context.env });
       const dashboard = await writeDashboard(workspace, result);
-      printEvidence(context, options, result.evidence, monitorReport);
+      const report = { decision: null, evidence: [result.evidence], stages: [monitorReport] };
+      printReport(context, options, result.evidence, report);
       if (options.json !== true) context.print(`Dashboard: ${shown(dashboard)}`);
       context.finish(exitCodeOfVerdict(result.evidence.verdict));
     });
@@ -145,15 +145,7 @@ function addCheckBatch(program: Command, context: CommandContext): void {
       const { batchReport } = await import('../report/monitoring/sections.ts');
       const view = await registryView(workspace, false);
       const evidence = await checkBatch(workspace, view, { now: new Date(), modelDigest: options.modelDigest });
-      printEvidence(context, options, evidence, batchReport);
+      printReport(context, options, evidence, { decision: null, evidence: [evidence], stages: [batchReport] });
       context.finish(exitCodeOfVerdict(evidence.verdict));
     });
-}
-
-function printEvidence(context: CommandContext, options: CommonOptions, evidence: Evidence, report: StageReport): void {
-  context.print(
-    options.json === true
-      ? JSON.stringify(evidence, null, 2)
-      : renderConsole({ decision: null, evidence: [evidence], stages: [report] }, consoleOptions(context)),
-  );
 }

@@ -2,7 +2,6 @@ import type { Command } from 'commander';
 import type { PromoteResult } from '../pipeline/gate/promote.ts';
 import type { TrafficInput } from '../pipeline/rollout/traffic-run.ts';
 import type { Workspace } from '../pipeline/workspace.ts';
-import { renderConsole } from '../report/index.ts';
 import { rolloutSettings } from '../stages/rollout/schema.ts';
 import { rollout } from '../stages/rollout/stage.ts';
 import { stages } from '../stages/index.ts';
@@ -11,7 +10,7 @@ import { switchSettings } from '../stages/switch/schema.ts';
 import { switchOver } from '../stages/switch/stage.ts';
 import type { Traffic } from '../stages/traffic.ts';
 import {
-  consoleOptions,
+  printReport,
   recordsHere,
   withCommonOptions,
   type CommandContext,
@@ -85,11 +84,7 @@ export function addTrafficCommands(program: Command, context: CommandContext): v
         }
         const result =
           options.back === true ? await back(workspace, input, options.reason) : await run(workspace, input);
-        context.print(
-          options.json === true
-            ? JSON.stringify(result, null, 2)
-            : renderConsole({ ...result, stages }, consoleOptions(context)),
-        );
+        printReport(context, options, result, { ...result, stages });
         context.finish(options.back === true ? 0 : exitCodeOf(result));
       });
   }

@@ -6,7 +6,7 @@ import { warnOfExpiry } from '../pipeline/auditing/expiry.ts';
 import { writeJunit, writeSarif } from '../pipeline/gate/output.ts';
 import { withPlaces } from '../pipeline/gate/places.ts';
 import { planOfStage, runStage } from '../pipeline/gate/run-stage.ts';
-import { renderConsole, renderSections, type Result } from '../report/index.ts';
+import { renderSections, type Result } from '../report/index.ts';
 import { stages } from '../stages/index.ts';
 import type { Stage } from '../stages/stage.ts';
 import { exitCodeOf, exitCodeOfVerdict } from './exit-codes.ts';
@@ -14,6 +14,7 @@ import { recordedText } from './pending-text.ts';
 import { placesOf, shown } from './places.ts';
 import {
   consoleOptions,
+  printReport,
   recordsHere,
   withCommonOptions,
   type CommandContext,
@@ -54,8 +55,9 @@ export function addStageCommands(program: Command, context: CommandContext): voi
         );
       }
       const evidence = await runStage(workspace, stage, () => registryView(workspace, false));
-      await writeReports(workspace, options, { decision: null, evidence: [evidence] });
-      print(options, evidence, { decision: null, evidence: [evidence] });
+      const result = { decision: null, evidence: [evidence] };
+      await writeReports(workspace, options, result);
+      printReport(context, options, evidence, { ...result, stages });
       context.finish(exitCodeOfVerdict(evidence.verdict));
     });
   }
@@ -82,18 +84,10 @@ export function addStageCommands(program: Command, context: CommandContext): voi
         });
         await writeReports(workspace, options, result);
         await warnOfExpiry(workspace, result);
-        print(options, { ...result }, result);
+        printReport(context, options, result, { ...result, stages });
         if (options.json !== true) context.print(whereTo(workspace, result));
         context.finish(exitCodeOf(result));
       });
-  }
-
-  function print(options: CommonOptions, json: unknown, result: Result): void {
-    context.print(
-      options.json === true
-        ? JSON.stringify(json, null, 2)
-        : renderConsole({ ...result, stages }, consoleOptions(context)),
-    );
   }
 }
 
