@@ -7,6 +7,7 @@ import { UsageError } from '../errors.ts';
 import type { RunContext } from '../github/context.ts';
 import { baseOfEvent, pushedRange } from '../github/run-place.ts';
 import { modelOfTag } from '../pipeline/auditing/verify-artifact.ts';
+import { instantOf, type PartInput } from '../pipeline/gate/run-stage.ts';
 import { shardOf, type Shard } from '../pipeline/contestants/predict.ts';
 import type { Override } from '../pipeline/workspace.ts';
 
@@ -64,6 +65,29 @@ export async function stageInputs(env: NodeJS.ProcessEnv): Promise<StageInputs> 
     failOnFailure: boolean('fail-on-failure', true),
     failOnInconclusive: boolean('fail-on-inconclusive', true),
   };
+}
+
+/** The part of a load that this step sends; null: it judges. @throws UsageError */
+export function partInputs(): PartInput | null {
+  const given = text('shard');
+  if (given === undefined) return null;
+  const shard = shardInput(given);
+  const moment = required('start', 'the instant at which all parts begin, in ISO 8601 with a zone');
+  const start = instantOf(moment);
+  if (start === null) {
+    throw new UsageError({
+      found: JSON.stringify(moment),
+      expected: 'a time in ISO 8601 with a zone, such as 2026-03-01T12:00:00Z',
+      where: 'input start',
+    });
+  }
+  return { shard, start, file: required('file', 'the .json.gz file to write') };
+}
+
+function shardInput(given: string): PartInput['shard'] {
+  const shard = shardOf(given);
+  if (shard !== null) return shard;
+  throw new UsageError({ found: JSON.stringify(given), expected: 'i/N, from 1/N to N/N', where: 'input shard' });
 }
 
 /** @throws UsageError */
@@ -143,13 +167,7 @@ export async function predictInputs(
   env: NodeJS.ProcessEnv,
 ): Promise<CommonInputs & { role: 'candidate' | 'champion'; shard: Shard; file: string }> {
   const role = choice('role', ['candidate', 'champion']);
-  const shard = shardOf(text('shard') ?? '1/1');
-  if (shard === null)
-    throw new UsageError({
-      found: JSON.stringify(text('shard')),
-      expected: 'i/N, from 1/N to N/N',
-      where: 'input shard',
-    });
+  const shard = shardInput(text('shard') ?? '1/1');
   const file = required('file', 'the .parquet or .csv file to write');
   return { ...(await commonInputs(env)), role, shard, file };
 }

@@ -1,11 +1,12 @@
+import * as core from '@actions/core';
 import { join } from 'node:path';
 import { evidenceDigest } from '../evidence/index.ts';
 import { registryView } from '../pipeline/open-registry.ts';
-import { runStage } from '../pipeline/gate/run-stage.ts';
+import { runPart, runStage } from '../pipeline/gate/run-stage.ts';
 import { headline } from '../report/index.ts';
 import { stages } from '../stages/index.ts';
 import { openActionWorkspace, report, runAction } from './action.ts';
-import { stageInputs } from './inputs.ts';
+import { partInputs, stageInputs } from './inputs.ts';
 
 /** Of every action that runs a stage; a stage may have more. */
 export const outputs = ['verdict', 'headline', 'evidence', 'evidence-sha256', 'candidate-sha256'] as const;
@@ -18,6 +19,14 @@ export function stageAction(name: string): Promise<void> {
   return runAction([...outputs, ...Object.keys(further)], async (context) => {
     const inputs = await stageInputs(process.env);
     const workspace = await openActionWorkspace(inputs, context);
+    const part = stage.command.part === undefined ? null : partInputs();
+    if (part !== null) {
+      await runPart(workspace, stage, part);
+      const { index, count } = part.shard;
+      const sent = `Part ${index}/${count} is in ${part.file}: nothing is judged before all parts are together.`;
+      context.setOutputs({ verdict: 'skipped', headline: sent });
+      return core.info(sent);
+    }
     const evidence = await runStage(workspace, stage, () => registryView(workspace, false));
     const said = { decision: null, evidence: [evidence] };
     context.setOutputs({

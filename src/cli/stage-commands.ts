@@ -1,16 +1,19 @@
-import { Option, type Command } from 'commander';
+import { InvalidArgumentError, Option, type Command } from 'commander';
 import { join } from 'node:path';
+import { UsageError } from '../errors.ts';
+import type { Shard } from '../pipeline/contestants/predict.ts';
 import { runGate, runPromote, type PromoteInput, type PromoteResult } from '../pipeline/gate/promote.ts';
 import { registryView } from '../pipeline/open-registry.ts';
 import { warnOfExpiry } from '../pipeline/auditing/expiry.ts';
 import { writeJunit, writeSarif } from '../pipeline/gate/output.ts';
 import { withPlaces } from '../pipeline/gate/places.ts';
-import { planOfStage, runStage } from '../pipeline/gate/run-stage.ts';
+import { instantOf, planOfStage, runPart, runStage } from '../pipeline/gate/run-stage.ts';
 import { renderSections, type Result } from '../report/index.ts';
 import { stages } from '../stages/index.ts';
 import type { Stage } from '../stages/stage.ts';
 import { exitCodeOf, exitCodeOfVerdict } from './exit-codes.ts';
 import { recordedText } from './pending-text.ts';
+import { parsedShard } from './predict-command.ts';
 import { placesOf, shown } from './places.ts';
 import {
   consoleOptions,
@@ -44,10 +47,18 @@ export function addStageCommands(program: Command, context: CommandContext): voi
     const { name, summary } = stage.command;
     const command = withReportOptions(program.command(name).description(summary));
     if (stage.needs === 'contestants' || stage.needs === 'target') withPredictions(command);
-    const { plan } = stage.command;
+    const { plan, part } = stage.command;
+    if (part !== undefined) withPartOptions(command);
     if (plan !== undefined) command.option('--plan', plan.description);
-    command.action(async (options: ReportOptions & { plan?: boolean }) => {
+    command.action(async (options: ReportOptions & PartOptions & { plan?: boolean }) => {
+      const { shard, start = null, file } = requirePart(options);
       const workspace = await context.open(options);
+      if (shard !== undefined && file !== undefined) {
+        await runPart(workspace, stage, { shard, start, file: placesOf(options).fromRoot(file) });
+        const done = { file, shard: `${shard.index}/${shard.count}` };
+        const told = `${file}: part ${done.shard}. Name the files of all parts in ${stage.kind}.parts of contender.yml.`;
+        return context.print(options.json === true ? JSON.stringify(done, null, 2) : told);
+      }
       if (plan !== undefined && options.plan === true) {
         const section = await planOfStage(workspace, stage);
         return context.print(
@@ -95,6 +106,48 @@ function withReportOptions(command: Command): Command {
   return withCommonOptions(command)
     .option('--junit <file>', 'write the checks as JUnit XML, for tools that read test results')
     .option('--sarif <file>', 'write the checks that did not pass as SARIF 2.1.0, for code scanning');
+}
+
+interface PartOptions {
+  shard?: Shard;
+  start?: Date;
+  file?: string;
+}
+
+function withPartOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option('--shard <i/N>', 'send only the i-th of N parts, and write what it found').argParser(parsedShard),
+    )
+    .addOption(
+      new Option('--start <time>', 'with --shard: when all parts begin, in ISO 8601 with a zone').argParser(
+        parsedInstant,
+      ),
+    )
+    .option('--file <file>', 'with --shard: the .json.gz file to write, in the workspace');
+}
+
+function requirePart(options: PartOptions): PartOptions {
+  const { shard, start, file } = options;
+  const lacks =
+    shard === undefined && (file !== undefined || start !== undefined)
+      ? '--shard'
+      : shard !== undefined && file === undefined
+        ? '--file'
+        : shard !== undefined && shard.count > 1 && start === undefined
+          ? '--start'
+          : undefined;
+  if (lacks === undefined) return options;
+  throw new UsageError({
+    found: `there is no ${lacks}`,
+    expected: '--shard and --file together, and --start, the same for all, where there are several parts',
+  });
+}
+
+function parsedInstant(text: string): Date {
+  const found = instantOf(text);
+  if (found !== null) return found;
+  throw new InvalidArgumentError('Expected a time in ISO 8601 with a zone, such as 2026-03-01T12:00:00Z.');
 }
 
 function withPredictions(command: Command): Command {

@@ -49,6 +49,8 @@ interface StageDescription extends StageReport {
     /** One sentence, for the help of the command line. */
     summary: string;
     examples: readonly string[];
+    /** Where several machines may each do a part of it: `--shard`. It gives a file for whoever puts the parts together. */
+    part?: { load(): Promise<PartRunner> };
     /** What its option --plan shows: what it takes, before anything is measured. */
     plan?: { description: string; of(model: Model): Promise<Section> };
   };
@@ -85,6 +87,12 @@ interface StageDescription extends StageReport {
   /** The same inputs give the same numbers, but for the last bits: nothing is measured in time. */
   repeatable?: boolean;
 }
+
+/** Does the `index`-th (from 1) of `count` parts, from an instant that all are told (null: at once, the only one). */
+export type PartRunner = (
+  context: ContestantsContext,
+  order: { shard: { index: number; count: number }; start: Date | null },
+) => Promise<Uint8Array>;
 
 export interface Runner<Context> {
   run(context: Context): Promise<StageResult>;

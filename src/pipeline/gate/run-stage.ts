@@ -1,3 +1,5 @@
+import { writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import type { Model } from '../../config/index.ts';
 import { datasetSubject, type Dataset } from '../../data/dataset.ts';
 import { UsageError } from '../../errors.ts';
@@ -20,7 +22,8 @@ import {
 } from '../contestants/contestants.ts';
 import { chooseCandidate } from '../contestants/choose.ts';
 import { resolveCandidate, resolveChampion, withModelFolder, type ResolvedModel } from '../contestants/resolve.ts';
-import { inside, type Workspace } from '../workspace.ts';
+import { inside, insideRoot, type Workspace } from '../workspace.ts';
+import { requireWritable, writing } from '../writing.ts';
 import { predictedColumns } from '../../stages/data/schema.ts';
 import { championsData } from './champion-profiles.ts';
 import { openRegistry, registryView } from '../open-registry.ts';
@@ -69,6 +72,46 @@ export async function checksOnServed(
   return withContestants(own, view, candidate, downloads, onData(own, [stage]), async (contestants) => {
     const context = contestantsContext(own, { contestants, view, downloads });
     return (await (await stage.load()).run(context)).checks;
+  });
+}
+
+/** A part of what a stage does, to be put together with those of other machines. */
+export interface PartInput {
+  shard: { index: number; count: number };
+  /** When all begin; null: at once, since there is no other. */
+  start: Date | null;
+  /** The file to write, relative to the workspace. */
+  file: string;
+}
+
+/** An instant in ISO 8601 with a zone; null for any other text. */
+export function instantOf(text: string): Date | null {
+  const form = /^\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)$/u;
+  return form.test(text) && !Number.isNaN(Date.parse(text)) ? new Date(text) : null;
+}
+
+/**
+ * Do a part of what a stage does, and write what it found. It is no evidence: the parts together are.
+ * @throws UsageError, ConfigError where it cannot be done in parts
+ */
+export async function runPart(workspace: Workspace, stage: Stage, { file, ...order }: PartInput): Promise<void> {
+  const { part } = stage.command;
+  if (part === undefined) throw new Error(`the stage ${stage.kind} has no parts`);
+  await prepareStages(workspace, [stage]);
+  requireEnabled(workspace, stage);
+  const path = await insideRoot(workspace, file);
+  await requireWritable(dirname(path));
+  await withModelFolder(async (downloads) => {
+    const view = await registryView(workspace, false);
+    const candidate = await resolveCandidate(workspace, downloads);
+    await withContestants(workspace, view, candidate, downloads, onData(workspace, [stage]), async (contestants) => {
+      const run = await part.load();
+      const found = await withLines(workspace, () =>
+        run(contestantsContext(workspace, { contestants, view, downloads }), order),
+      );
+      workspace.signal?.throwIfAborted();
+      await writing(path, () => writeFile(path, found));
+    });
   });
 }
 

@@ -15,9 +15,10 @@ import { championStaging, compareLive, comparisonChecks, type Comparison } from 
 import type { Exchange } from './exchange-plan.ts';
 import { exchangeWith } from './exchange.ts';
 import { busyAccuracy, levelsOf } from './levels.ts';
-import type { LoaderPlan } from './loader.ts';
+import type { Loader, LoaderPlan } from './loader.ts';
 import { startLoaders, type Loaders } from './loaders.ts';
 import { latencyLimits } from './objectives.ts';
+import { mergedLoader, packedPart, sendPart, type PartOf, type Shard } from './parts.ts';
 import { profilesOf, type Profile } from './profile.ts';
 import { runProfile, type ProfileFindings } from './run-profile.ts';
 import { loadSettings, type Load } from './schema.ts';
@@ -53,6 +54,7 @@ export async function loadTest(context: ContestantsContext): Promise<StageResult
     return { checks: summaryChecks(summary, slo), details: { slo, summary: file, tool, requests } };
   }
   refuseImpossible(input);
+  if (input.load.parts !== undefined) return ofParts(input, input.load.parts);
   const finish = (checks: Check[], details: Record<string, unknown>): StageResult => ({
     checks,
     details: {
@@ -87,6 +89,99 @@ export async function loadTest(context: ContestantsContext): Promise<StageResult
   } finally {
     await Promise.all([target?.stop(), loaders?.end()]);
   }
+}
+
+/** What several machines found, each of which sent a part of the load. */
+async function ofParts(input: Input, names: readonly string[]): Promise<StageResult> {
+  const { load, asked: profiles, config } = input;
+  const files = await Promise.all(names.map(async (uri) => ({ uri, path: await input.pathOf(uri, 'load.parts') })));
+  const { loader, exit, check } = await mergedLoader(files, partOf(input));
+  const target = { kind: 'url', startedInMs: null, limits: { cpus: null, memoryBytes: null } } as StagingTarget;
+  const session = sessionOf(target, loader, input, new AbortController().signal);
+  session.watch.exit = exit;
+  const findings: ProfileFindings[] = [];
+  for (const profile of profiles) {
+    // What was found cannot be measured again: the one window of a profile settles it.
+    const once = new AbortController();
+    const delivered: Loader = {
+      ...loader,
+      async run(order, signal) {
+        const found = await loader.run(order, signal);
+        if (order.judged) once.abort();
+        return found;
+      },
+    };
+    const own = { ...session, loader: delivered, signal: once.signal };
+    findings.push(await runProfile(own, profile, load, { pathOf: input.pathOf, model: input.model }));
+    session.summary = own.summary;
+  }
+  const { checks, details, timings } = foundOf(session, findings, input);
+  const parts = await Promise.all(files.map(async ({ uri, path }) => ({ path: uri, sha256: await fileDigest(path) })));
+  return {
+    checks: [check, ...checks],
+    details: {
+      profile: profiles[0],
+      profiles,
+      slo: load.slo,
+      parity: parityOf(config),
+      target: 'url',
+      parts,
+      ...details,
+      timings,
+    },
+  };
+}
+
+/**
+ * Send the requests of one part of the load to a target that is there already.
+ * @returns what is written for whoever puts the parts together
+ * @throws UsageError when the instant has passed, ConfigError for a target that every part would start anew
+ */
+export async function loadPart(
+  context: ContestantsContext,
+  { shard, start: at }: { shard: Shard; start: Date | null },
+): Promise<Buffer> {
+  const input = inputOf(context);
+  refuseImpossible(input);
+  const staging = stagingOf(input);
+  if (!('url' in staging)) {
+    throw new ConfigError({
+      found: `a target of ${Object.keys(staging)[0]} is to be loaded in parts`,
+      expected: 'staging: { url: ... }: one target that all parts reach',
+      where: 'staging',
+      remedy: 'Serve the candidate where all machines reach it, and name that address',
+    });
+  }
+  const target = await start(staging, input.served, input);
+  const loaders = startLoaders();
+  try {
+    const exchange = await exchangeWith(target, input, Math.max(...input.asked.map((each) => each.rowsPerRequest)));
+    const loader = loaders.open(await loaderPlan(exchange, input));
+    const exit = async (): Promise<string | null> => {
+      const seen = await target.observe();
+      return seen.alive ? null : (seen.exit ?? 'it is not running any more');
+    };
+    const signal = input.signal ?? new AbortController().signal;
+    return await packedPart(await sendPart(loader, { of: partOf(input), shard, start: at, exit }, signal));
+  } finally {
+    await Promise.all([target.stop(), loaders.end()]);
+  }
+}
+
+function partOf({ candidate, dataset, asked, pathOf }: Input): PartOf {
+  return { candidate: candidate.artifact.sha256, dataset: dataset.sha256, profiles: asked, pathOf };
+}
+
+function sessionOf(target: StagingTarget, loader: Loader, { log }: Input, signal: AbortSignal): Session {
+  return {
+    target,
+    loader,
+    summary: nothingAnswered(),
+    watch: { exit: null, samples: [] },
+    answers: { at: [], judged: [], right: [], differing: [] },
+    log,
+    signal,
+  };
 }
 
 function stagingOf({ config }: Input): Staging {
@@ -136,18 +231,11 @@ async function underLoad(target: StagingTarget, loaders: Loaders, input: Input):
   const { load, asked: profiles } = input;
   const dead = new AbortController();
   const done = new AbortController();
-  const watch: TargetWatch = { exit: null, samples: [] };
   const rowsPerRequest = Math.max(...profiles.map((profile) => profile.rowsPerRequest));
   const exchange = await exchangeWith(target, input, rowsPerRequest);
-  const session: Session = {
-    target,
-    loader: loaders.open(await loaderPlan(exchange, input)),
-    summary: nothingAnswered(),
-    watch,
-    answers: { at: [], judged: [], right: [], differing: [] },
-    log: input.log,
-    signal: AbortSignal.any([dead.signal, ...(input.signal === undefined ? [] : [input.signal])]),
-  };
+  const signal = AbortSignal.any([dead.signal, ...(input.signal === undefined ? [] : [input.signal])]);
+  const session = sessionOf(target, loaders.open(await loaderPlan(exchange, input)), input, signal);
+  const { watch } = session;
   const watching = watchTarget(target, watch, done.signal, () => dead.abort());
   watching.catch(() => dead.abort()); // told when it is awaited
   const findings: ProfileFindings[] = [];

@@ -30,6 +30,8 @@ export interface LoadOrder {
   offsets: Float64Array | ClosedLoop;
   /** Number of the first request, in the endless order of requests. */
   first: number;
+  /** From one request to the next in that order (default 1): another machine sends those between. */
+  step?: number;
   /** Its answers count; false: it only warms up. */
   judged: boolean;
   hopeless?: HopelessRule | undefined;
@@ -68,18 +70,18 @@ export function openLoader({ exchange: plan, judging, rows, seed }: LoaderPlan):
   const book = answerBook({ ...judging, read: exchange.read });
   let linked: { link: Link; generator: Generator; requests: RequestPlan } | null = null;
   return {
-    async run({ link, offsets, first, judged, hopeless }, signal, progress) {
+    async run({ link, offsets, first, step = 1, judged, hopeless }, signal, progress) {
       const { generator, requests } = await reach(link);
       const answers: AnswerLog = { at: [], judged: [], right: [], differing: [] };
-      requests.prepare(first, offsets instanceof Float64Array ? offsets.length : 1000);
+      requests.prepare(first, offsets instanceof Float64Array ? offsets.length * step : 1000);
       const window = await generator.run({
         offsets,
-        request: (index) => requests.message(first + index),
+        request: (index) => requests.message(first + index * step),
         accept(index, answer) {
           if (!judged) return true;
           const before = book.summary();
           const [rowsBefore, rightBefore, differingBefore] = [before.judged, before.correct, before.mismatched];
-          const usable = book.take(requests.rows(first + index), answer);
+          const usable = book.take(requests.rows(first + index * step), answer);
           if (usable) {
             const now = book.summary();
             answers.at.push(answer.at);

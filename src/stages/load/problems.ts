@@ -60,6 +60,18 @@ function summaryProblems(load: Load): Problem[] {
   ];
 }
 
+/** What nobody watches while other machines send the load. */
+function partsProblems({ slo, compare, sizing }: Load): Problem[] {
+  const untold = ['capacity', 'memory', 'cpu', 'cold_start', 'memory_growth'];
+  const message = 'a load sent in parts does not tell that';
+  return [
+    ...Object.entries({ compare, sizing }).flatMap(([key, value]) =>
+      value === undefined ? [] : [{ pointer: '/load', key, message }],
+    ),
+    ...Object.keys(slo).flatMap((key) => (untold.includes(key) ? [{ pointer: '/load/slo', key, message }] : [])),
+  ];
+}
+
 function profileProblems(model: Model): Problem[] {
   const load = loadSettings(model);
   if (load === undefined) return [];
@@ -73,6 +85,7 @@ function profileProblems(model: Model): Problem[] {
       : [{ pointer: '/load/slo', key, message: `${key} is judged by a profile of kind ${what}, and there is none` }];
   if (load.summary !== undefined) return summaryProblems(load);
   return [
+    ...(load.parts === undefined ? [] : partsProblems(load)),
     ...profiles.flatMap((profile, index): Problem[] => {
       const pointer = list ? `/load/profile/${index}` : '/load/profile';
       if (profile.kind === 'steps' && profile.from > profile.to) {

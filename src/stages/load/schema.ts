@@ -177,6 +177,13 @@ export const Load = Type.Object(
           'file with what k6 or Locust say of a load that they sent to the candidate, in place of a load of ours',
       }),
     ),
+    parts: Type.Optional(
+      Type.Array(Type.String({ minLength: 1 }), {
+        minItems: 1,
+        maxItems: 100,
+        description: 'files that load-test --shard wrote on several machines, in place of a load of this one',
+      }),
+    ),
     slo: Type.Object(
       {
         p50_ms: Milliseconds,

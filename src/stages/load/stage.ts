@@ -12,7 +12,12 @@ export const load: Stage = {
   command: {
     name: 'load-test',
     summary: 'Load test the served candidate: latency, errors and correctness of answers.',
-    examples: ['contender load-test', 'contender load-test --junit load.xml'],
+    examples: [
+      'contender load-test',
+      'contender load-test --junit load.xml',
+      'contender load-test --shard 1/3 --start 2026-03-01T12:00:00Z --file parts/load-1.json.gz',
+    ],
+    part: { load: async () => (await import('./load-test.ts')).loadPart },
   },
   action: 'load-test',
   page: 'docs/load.md',

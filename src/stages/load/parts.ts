@@ -1,0 +1,380 @@
+import { readFile, stat } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { gunzip, gzip } from 'node:zlib';
+import { Type, type Static } from 'typebox';
+import { ConfigError, DataError, openingFault, UsageError } from '../../errors.ts';
+import type { Check } from '../../evidence/index.ts';
+import { firstFault, validatorOf } from '../../validator.ts';
+import { outcomes, type WindowResult } from './driver.ts';
+import type { Loader, LoadResult } from './loader.ts';
+import { offsetsOf, type Profile } from './profile.ts';
+import { readReplay } from './replay.ts';
+import { schedule } from './schedule.ts';
+import { seed } from './session.ts';
+
+/*
+ * A load that several machines send to one target. Each sends every N-th request of one schedule, from an instant that all are told, and
+ * writes its raw samples; put together they are the samples of the whole load, as if one machine had sent it.
+ */
+
+/** The `index`-th (from 1) of `count` parts. */
+export interface Shard {
+  index: number;
+  count: number;
+}
+
+const strict = { additionalProperties: false };
+/** Numbers as the bytes of a Float64Array, little-endian, in base64. */
+const Numbers = Type.String({ pattern: '^[A-Za-z0-9+/]*={0,2}$' });
+const Count = Type.Integer({ minimum: 0 });
+const Share = Type.Number({ minimum: 0 });
+const Text = Type.String({ maxLength: 1000 });
+
+const PartWindow = Type.Object(
+  {
+    latency: Numbers,
+    lag: Numbers,
+    outcome: Numbers,
+    answers: Type.Object({ at: Numbers, judged: Numbers, right: Numbers, differing: Numbers }, strict),
+    lost: Type.Record(Text, Count),
+    queued: Count,
+    resent: Count,
+    opened: Count,
+    /** From the agreed instant to the start, by the clock of the machine. */
+    lateMs: Type.Number(),
+    elapsedMs: Share,
+    host: Type.Object({ eventLoop: Share, cpu: Share, steal: Type.Union([Share, Type.Null()]) }, strict),
+  },
+  strict,
+);
+type PartWindow = Static<typeof PartWindow>;
+
+const schemaId = 'contender/load-part/v1';
+const LoadPart = Type.Object(
+  {
+    schema: Type.Literal(schemaId),
+    shard: Type.Object({ index: Type.Integer({ minimum: 1 }), count: Type.Integer({ minimum: 1 }) }, strict),
+    candidate: Type.String({ pattern: '^[0-9a-f]{64}$' }),
+    dataset: Type.String({ pattern: '^[0-9a-f]{64}$' }),
+    /** As they are in force: all parts are of one load. */
+    profiles: Type.Array(Type.Record(Type.String(), Type.Unknown())),
+    start: Text,
+    exit: Type.Union([Text, Type.Null()]),
+    windows: Type.Array(PartWindow),
+    summary: Type.Object(
+      {
+        compared: Count,
+        mismatched: Count,
+        greatestDifference: Share,
+        mismatches: Type.Array(Type.Object({ row: Count, offline: Text, served: Text }, strict), { maxItems: 5 }),
+        judged: Count,
+        correct: Count,
+        faults: Type.Record(Text, Count),
+        faultExamples: Type.Array(Type.Object({ kind: Text, message: Text, row: Count, body: Text }, strict), {
+          maxItems: 5,
+        }),
+      },
+      strict,
+    ),
+  },
+  strict,
+);
+export type LoadPart = Static<typeof LoadPart>;
+
+/** What a part was sent for. */
+export interface PartOf {
+  candidate: string;
+  dataset: string;
+  profiles: readonly Profile[];
+  pathOf(file: string, key: string): Promise<string>;
+}
+
+/** Largest file, packed and unpacked: that of five million requests. */
+const longest = 512 * 1024 * 1024;
+/** Parts that begin further apart than this are not the load that the profile says. */
+const mostApartMs = 1000;
+/** Between the warm-up of a profile and its window, and between profiles: a slow machine catches up. */
+const pauseMs = 3000;
+
+/** Every request of the profiles is known beforehand, so that it can be shared out. @throws ConfigError */
+function schedulesOf({ profiles, pathOf }: Pick<PartOf, 'profiles' | 'pathOf'>): Promise<Float64Array[]> {
+  return Promise.all(
+    profiles.map(async (profile) => {
+      if (profile.kind === 'replay') return readReplay(await pathOf(profile.file, 'load.profile.file'), profile, seed);
+      const offsets = ['constant', 'smoke', 'soak', 'spike', 'stages'].includes(profile.kind)
+        ? offsetsOf(profile, seed)
+        : null;
+      if (offsets !== null) return offsets;
+      throw new ConfigError({
+        found: `a profile of kind ${profile.kind} is to be sent in parts`,
+        expected: 'constant, smoke, soak, spike, stages or replay: what they send is known beforehand',
+        where: 'load.profile',
+        remedy: 'Send it from one machine, or choose another profile',
+      });
+    }),
+  );
+}
+
+/** Send the requests of one part. @param start null: at once, since there is no other. @throws UsageError when the instant has passed */
+export async function sendPart(
+  loader: Loader,
+  { of, shard, start: agreed, exit }: { of: PartOf; shard: Shard; start: Date | null; exit(): Promise<string | null> },
+  signal: AbortSignal,
+): Promise<LoadPart> {
+  const { index, count } = shard;
+  const schedules = await schedulesOf(of);
+  const windows: PartWindow[] = [];
+  let summary: LoadResult['summary'] | null = null;
+  const start = agreed ?? new Date();
+  let at = start.getTime();
+  let first = index - 1;
+  if (at < Date.now() - mostApartMs) {
+    throw new UsageError({
+      found: `--start ${start.toISOString()} was ${Math.round((Date.now() - at) / 1000)} s ago`,
+      expected: 'an instant to come, the same for all parts',
+      remedy: 'Agree on a later one: every part must have started, fetched the model and predicted by then',
+    });
+  }
+  for (const [place, profile] of of.profiles.entries()) {
+    const { connections, timeoutMs, rowsPerRequest, warmupMs } = profile;
+    const link = { connections: Math.ceil(connections / count), timeoutMs, rowsPerRequest };
+    const planned = schedules[place] as Float64Array;
+    const offsets = planned.filter((_offset, request) => request % count === index - 1);
+    await until(at, signal);
+    if (warmupMs > 0) {
+      const warm = schedule({ rate: 10 / count, durationMs: warmupMs, arrivals: 'constant', seed });
+      await loader.run({ link, offsets: warm, first, step: count, judged: false }, signal);
+    }
+    at += warmupMs + pauseMs;
+    await until(at, signal);
+    const found = await loader.run({ link, offsets, first, step: count, judged: true }, signal);
+    signal.throwIfAborted();
+    windows.push(partOf(found, at));
+    ({ summary } = found);
+    first += planned.length;
+    at += (planned.at(-1) ?? 0) + timeoutMs + pauseMs;
+  }
+  return {
+    schema: schemaId,
+    shard,
+    candidate: of.candidate,
+    dataset: of.dataset,
+    profiles: plain(of.profiles),
+    start: start.toISOString(),
+    exit: await exit(),
+    windows,
+    summary: summary as LoadResult['summary'],
+  };
+}
+
+async function until(at: number, signal: AbortSignal): Promise<void> {
+  await sleep(Math.max(0, at - Date.now()), undefined, { signal });
+}
+
+function partOf({ window, answers }: LoadResult, agreed: number): PartWindow {
+  const { latency, lag, outcome, lost, queued, resent, opened, elapsedMs, host, startedAt } = window;
+  return {
+    latency: packed(latency),
+    lag: packed(lag),
+    outcome: packed(outcome),
+    answers: {
+      at: packed(answers.at.map((moment) => moment - startedAt)),
+      judged: packed(answers.judged),
+      right: packed(answers.right),
+      differing: packed(answers.differing),
+    },
+    lost,
+    queued,
+    resent,
+    opened,
+    elapsedMs,
+    host,
+    lateMs: startedAt + Date.now() - performance.now() - agreed,
+  };
+}
+
+export async function packedPart(part: LoadPart): Promise<Buffer> {
+  return promisify<Buffer, Buffer>(gzip)(Buffer.from(JSON.stringify(part)));
+}
+
+/**
+ * A loader that sends nothing and gives what the parts of one load found, window by window.
+ * @returns also whether the target ended, and how far apart the parts began
+ * @throws DataError for files that are not the parts of this load, each once
+ */
+export async function mergedLoader(
+  files: readonly { path: string; uri: string }[],
+  of: PartOf,
+): Promise<{ loader: Loader; exit: string | null; check: Check }> {
+  const schedules = await schedulesOf(of);
+  const parts: LoadPart[] = [];
+  for (const { path, uri } of files) {
+    const fault = (found: string, expected: string): DataError =>
+      new DataError({ found, expected, where: uri, remedy: 'Send all parts again, with one contender.yml and model' });
+    const part = await readPart(path, uri);
+    const { index, count } = part.shard;
+    if (count !== files.length || index > count)
+      throw fault(`this is part ${index}/${count}`, `${files.length} parts, as many as load.parts names`);
+    if (parts[index - 1] !== undefined) throw fault(`part ${index}/${count} is there twice`, 'each part once');
+    if (part.candidate !== of.candidate || part.dataset !== of.dataset)
+      throw fault('this is of another model or dataset', `candidate ${of.candidate.slice(0, 12)}`);
+    if (JSON.stringify(part.profiles) !== JSON.stringify(plain(of.profiles)))
+      throw fault('this is of another load profile', 'the one of contender.yml');
+    if (parts.some((other) => other !== undefined && other.start !== part.start))
+      throw fault(`this started at ${part.start}, and another did not`, 'one instant for all parts');
+    const whole = part.windows.every(
+      (window, place) =>
+        sharesOf(schedules[place], count, index).every((size) =>
+          [window.latency, window.lag, window.outcome].every((text) => unpacked(text).length === size),
+        ) && unpacked(window.outcome).every((code) => code in outcomes),
+    );
+    if (part.windows.length !== schedules.length || !whole)
+      throw fault('this holds other requests than the load profile has', 'a sample of each request of the part');
+    parts[index - 1] = part;
+  }
+  const windows = schedules.map((offsets, place) => merged(offsets, parts, place));
+  const summary = parts.map((part) => part.summary).reduce(addedUp);
+  let next = 0;
+  const late = parts.map((part) => part.windows.map(({ lateMs }) => lateMs));
+  const apart = Math.max(
+    ...schedules.map((_, place) => {
+      const of = late.map((each) => each[place] as number);
+      return Math.max(...of) - Math.min(...of);
+    }),
+  );
+  return {
+    exit: parts.find((part) => part.exit !== null)?.exit ?? null,
+    check: partsCheck(parts.length, apart),
+    loader: {
+      run({ judged }) {
+        const found = windows[next] as Omit<LoadResult, 'summary'>;
+        if (judged) next += 1;
+        return Promise.resolve({ ...found, summary });
+      },
+      close: () => Promise.resolve(),
+    },
+  };
+}
+
+function partsCheck(count: number, apartMs: number): Check {
+  const together = apartMs <= mostApartMs;
+  return {
+    id: 'load/parts',
+    title: 'Parts of the load',
+    verdict: together ? 'pass' : 'inconclusive',
+    severity: 'block',
+    message: `${count} parts began within ${Math.round(apartMs)} ms of each other, by their clocks${together ? '' : `: together they are not the load of the profile, which allows for ${mostApartMs} ms`}`,
+    observed: Number(apartMs.toPrecision(6)),
+    required: mostApartMs,
+    limit: 'at most',
+    unit: 'ms',
+  };
+}
+
+/** How many requests a part has: none of a schedule that is not there. */
+function sharesOf(offsets: Float64Array | undefined, count: number, index: number): [number] {
+  return [Math.max(0, Math.ceil(((offsets?.length ?? 0) - (index - 1)) / count))];
+}
+
+function merged(offsets: Float64Array, parts: readonly LoadPart[], place: number): Omit<LoadResult, 'summary'> {
+  const windows = parts.map((part) => part.windows[place] as PartWindow);
+  /** Windows of one load are told apart by their moments. */
+  const startedAt = place * 1e9;
+  const samples = (of: (window: PartWindow) => string): Float64Array => {
+    const each = windows.map((window) => unpacked(of(window)));
+    return offsets.map((_, request) => each[request % parts.length]?.[Math.floor(request / parts.length)] as number);
+  };
+  const total = (of: (window: PartWindow) => number): number => windows.reduce((sum, window) => sum + of(window), 0);
+  const most = (of: (window: PartWindow) => number): number => Math.max(...windows.map(of));
+  const lost: Record<string, number> = {};
+  for (const window of windows)
+    for (const [reason, count] of Object.entries(window.lost)) lost[reason] = (lost[reason] ?? 0) + count;
+  const window: WindowResult = {
+    offsets,
+    latency: samples((each) => each.latency),
+    lag: samples((each) => each.lag),
+    outcome: Uint8Array.from(samples((each) => each.outcome)),
+    lost,
+    queued: total((each) => each.queued),
+    resent: total((each) => each.resent),
+    opened: total((each) => each.opened),
+    startedAt,
+    elapsedMs: most((each) => each.elapsedMs),
+    cutShort: false,
+    // The busiest generator stands for all.
+    host: {
+      eventLoop: most((each) => each.host.eventLoop),
+      cpu: most((each) => each.host.cpu),
+      steal: windows.some((each) => each.host.steal !== null) ? most((each) => each.host.steal ?? 0) : null,
+    },
+  };
+  const answers = windows
+    .flatMap(({ answers: of }) => {
+      const [judged, right, differing] = [unpacked(of.judged), unpacked(of.right), unpacked(of.differing)];
+      return Array.from(unpacked(of.at), (at, index) => [
+        startedAt + at,
+        ...[judged, right, differing].map((each) => each[index] ?? 0),
+      ]);
+    })
+    .toSorted(([left = 0], [right = 0]) => left - right);
+  const column = (index: number): number[] => answers.map((each) => each[index] as number);
+  return { window, answers: { at: column(0), judged: column(1), right: column(2), differing: column(3) } };
+}
+
+function addedUp(left: LoadPart['summary'], right: LoadPart['summary']): LoadPart['summary'] {
+  const faults = { ...left.faults };
+  for (const [kind, count] of Object.entries(right.faults)) faults[kind] = (faults[kind] ?? 0) + count;
+  return {
+    compared: left.compared + right.compared,
+    mismatched: left.mismatched + right.mismatched,
+    greatestDifference: Math.max(left.greatestDifference, right.greatestDifference),
+    mismatches: [...left.mismatches, ...right.mismatches].slice(0, 5),
+    judged: left.judged + right.judged,
+    correct: left.correct + right.correct,
+    faults,
+    faultExamples: [...left.faultExamples, ...right.faultExamples].slice(0, 5),
+  };
+}
+
+const isLoadPart = validatorOf<LoadPart>(LoadPart);
+
+async function readPart(path: string, uri: string): Promise<LoadPart> {
+  const fault = (found: string, cause?: unknown): DataError =>
+    new DataError({
+      found,
+      expected: 'a part of a load, as contender load-test --shard writes it',
+      where: uri,
+      remedy: 'Send all parts, and name their files in load.parts',
+      cause,
+    });
+  const info = await stat(path).catch((cause: NodeJS.ErrnoException) => {
+    throw fault(openingFault(cause), cause);
+  });
+  if (!info.isFile() || info.size > longest) throw fault(info.isFile() ? 'this file is too large' : 'this is no file');
+  let value: unknown;
+  try {
+    const content = await promisify<Buffer, { maxOutputLength: number }, Buffer>(gunzip)(await readFile(path), {
+      maxOutputLength: longest,
+    });
+    value = JSON.parse(content.toString());
+  } catch (cause) {
+    throw fault(`this is no packed JSON: ${cause instanceof Error ? cause.message : String(cause)}`, cause);
+  }
+  if (!isLoadPart(value)) throw fault(`this is no part of a load: ${firstFault(isLoadPart)}`);
+  return value;
+}
+
+/** As JSON has it, so that what was written and what is asked compare. */
+function plain(profiles: readonly Profile[]): LoadPart['profiles'] {
+  return JSON.parse(JSON.stringify(profiles)) as LoadPart['profiles'];
+}
+
+function packed(values: ArrayLike<number>): string {
+  return Buffer.from(Float64Array.from(values).buffer).toString('base64');
+}
+
+function unpacked(text: string): Float64Array {
+  const bytes = Uint8Array.from(Buffer.from(text, 'base64'));
+  return new Float64Array(bytes.buffer, 0, Math.floor(bytes.length / 8));
+}

@@ -1,0 +1,216 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { gunzipSync, gzipSync } from 'node:zlib';
+import { ConfigError, DataError, UsageError } from '../../../src/errors.ts';
+import type { Evidence } from '../../../src/evidence/index.ts';
+import { openDataset } from '../../../src/data/dataset.ts';
+import { loadPart, loadTest } from '../../../src/stages/load/load-test.ts';
+import type { LoadPart } from '../../../src/stages/load/parts.ts';
+import type { Load } from '../../../src/stages/load/schema.ts';
+import type { ContestantsContext } from '../../../src/stages/stage.ts';
+import type { ConfiguredModel } from '../../support/configured-model.ts';
+import { inTemporaryFolder } from '../../support/project.ts';
+import { evidenceFrom, stageContext } from '../../support/stage-context.ts';
+import { httpServer } from './servers.ts';
+import { find, honest, labels, scores, served, verdicts, type Behaviour } from './stand-in.ts';
+
+interface Site {
+  folder: string;
+  context(load?: Partial<Load>, staging?: ConfiguredModel['staging']): ContestantsContext;
+  /** Bodies of the requests that came, by their digest. */
+  asked: string[];
+}
+
+const files = ['1.json.gz', '2.json.gz'];
+const profile = { rate: 100, duration: '2s', warmup: '200ms', timeout: '2s' };
+
+async function site(answer: Behaviour, work: (site: Site) => Promise<void>): Promise<void> {
+  const asked: string[] = [];
+  const server = await httpServer((body, response, { url }) => {
+    if (url === '/v2/models/m/infer') {
+      asked.push(createHash('sha256').update(body).digest('hex'));
+      const { inputs } = JSON.parse(body) as { inputs: [{ data: number[] }] };
+      answer(
+        inputs[0].data.filter((_value, index) => index % 2 === 0),
+        response,
+        server,
+      );
+    } else if (url === '/v2/models/m') {
+      const inputs = [{ name: 'features', datatype: 'FP32', shape: [-1, 2] }];
+      const outputs = [{ name: 'probabilities', datatype: 'FP32', shape: [-1, 2] }];
+      response.end(JSON.stringify({ name: 'm', platform: 'test', inputs, outputs }));
+    } else response.end();
+  });
+  await inTemporaryFolder(async (folder) => {
+    const path = join(folder, 'rows.csv');
+    await writeFile(
+      path,
+      ['id,x,y,label', ...Array.from(scores, (_score, row) => `r${row},${row},0.5,${labels[row]}`)].join('\n'),
+    );
+    const dataset = await openDataset({ name: 'evaluation', path, uri: 'rows.csv' });
+    const context: Site['context'] = (load = {}, staging = { url: server.url, start_timeout: '1s' }) =>
+      stageContext(
+        {
+          task: 'binary-classification',
+          candidate: 'm.onnx',
+          data: { evaluation: 'rows.csv' },
+          policy: { primary: { metric: 'recall' } },
+          columns: { id: 'id', label: 'label', features: ['x', 'y'] },
+          staging,
+          load: { profile, slo: { p50_ms: 500, p95_ms: 1000 }, ...load },
+        },
+        dataset,
+        { candidate: served(), root: folder, folder, pathOf: (file) => Promise.resolve(join(folder, file)) },
+      );
+    try {
+      await work({ folder, context, asked });
+    } finally {
+      dataset.close();
+      await server.stop();
+    }
+  });
+}
+
+async function send({ folder, context }: Site, load: Partial<Load> = {}): Promise<void> {
+  const start = new Date(Date.now() + 3000);
+  await Promise.all(
+    files.map(async (file, index) => {
+      const shard = { index: index + 1, count: files.length };
+      const part = await loadPart(context(load), { shard, start });
+      await writeFile(join(folder, file), part);
+    }),
+  );
+}
+
+async function judged({ context }: Site, load: Partial<Load> = {}): Promise<Evidence> {
+  return evidenceFrom('load', await loadTest(context({ parts: files, ...load })));
+}
+
+/** The machine of the tests may be slower than parts of a load may be. */
+async function setLate({ folder }: Site, lateMs: readonly number[]): Promise<void> {
+  for (const [index, file] of files.entries()) {
+    const part = await partIn(folder, file);
+    for (const window of part.windows) {
+      assert.ok(window.lateMs > -50, `${window.lateMs} ms: no part begins before the instant`);
+      window.lateMs = lateMs[index] as number;
+    }
+    await writeFile(join(folder, file), gzipSync(JSON.stringify(part)));
+  }
+}
+
+async function partIn(folder: string, file: string): Promise<LoadPart> {
+  return JSON.parse(gunzipSync(await readFile(join(folder, file))).toString()) as LoadPart;
+}
+
+describe('a load sent in two parts', () => {
+  test('is the whole load: every request once, judged on the samples of both', async () => {
+    await site(honest, async (place) => {
+      await send(place);
+      await setLate(place, [0, 40]);
+      const evidence = await judged(place);
+      assert.equal(evidence.verdict, 'pass', JSON.stringify(evidence.checks, null, 1));
+      assert.equal(verdicts(evidence)['load/parts'], 'pass', find(evidence, 'load/parts').message);
+      assert.equal(evidence.details['requests'], 200);
+      assert.equal((evidence.details['answers'] as { compared: number }).compared, 200);
+      assert.equal(evidence.details['rowsCovered'], 120, 'the rows of the one are not those of the other');
+      const before = place.asked.length;
+      const whole = evidenceFrom('load', await loadTest(place.context()));
+      const alone = place.asked.slice(before);
+      const distinct = (list: string[]): string[] => [...new Set(list)].toSorted();
+      assert.deepEqual(distinct(place.asked.slice(0, before)), distinct(alone), 'the requests are the same');
+      assert.equal(whole.details['requests'], 200);
+    });
+  });
+
+  test('has the latency and the errors of both', async () => {
+    let count = 0;
+    const answer: Behaviour = (rows, response) => {
+      count += 1;
+      if (count % 4 === 0) response.writeHead(503).end();
+      else setTimeout(() => honest(rows, response), 100);
+    };
+    await site(answer, async (place) => {
+      const slo = { p50_ms: 50 };
+      await send(place, { slo });
+      const evidence = await judged(place, { slo });
+      // Where the machine of the tests is busy the generator is blamed.
+      assert.notEqual(verdicts(evidence)['load/p50'], 'pass', find(evidence, 'load/p50').message);
+      assert.ok(Number(find(evidence, 'load/p50').observed) >= 100);
+      const { message } = find(evidence, 'load/error-rate');
+      const [failed = 0] = (/^(\d+) of 200 requests failed/u.exec(message) ?? []).slice(1).map(Number);
+      assert.ok(failed > 0, message);
+      const parts = await Promise.all(files.map((file) => partIn(place.folder, file)));
+      const status = parts.reduce((sum, { summary }) => sum + (summary.faults['status 503'] ?? 0), 0);
+      assert.equal(failed, status);
+    });
+  });
+
+  test('is inconclusive where the parts did not begin together', async () => {
+    await site(honest, async (place) => {
+      await send(place);
+      await setLate(place, [20, 5020]);
+      const evidence = await judged(place);
+      assert.equal(verdicts(evidence)['load/parts'], 'inconclusive');
+      assert.match(find(evidence, 'load/parts').message, /began within 5000 ms/u);
+    });
+  });
+
+  test('refuses files that are not its parts, each once', async () => {
+    await site(honest, async (place) => {
+      await send(place);
+      const { folder } = place;
+      const good = await partIn(folder, '2.json.gz');
+      const [window] = good.windows as [LoadPart['windows'][0]];
+      const cases: [unknown, RegExp][] = [
+        [await partIn(folder, '1.json.gz'), /part 1\/2 is there twice/u],
+        [{ ...good, shard: { index: 2, count: 3 } }, /this is part 2\/3.*2 parts/su],
+        [{ ...good, candidate: 'f'.repeat(64) }, /another model or dataset/u],
+        [{ ...good, profiles: [{ ...good.profiles[0], rate: 90 }] }, /another load profile/u],
+        [{ ...good, start: '2020-01-01T00:00:00.000Z' }, /another did not/u],
+        [{ ...good, windows: [] }, /other requests than the load profile has/u],
+        [{ ...good, windows: [{ ...window, latency: 'AAAA' }] }, /other requests than the load profile has/u],
+        [{ ...good, windows: [{ ...window, outcome: window.latency }] }, /other requests than the load profile has/u],
+        [{ ...good, windows: [{ ...window, queued: -1 }] }, /no part of a load: \/windows\/0\/queued/u],
+        [{ schema: 'other' }, /no part of a load/u],
+      ];
+      for (const [part, told] of cases) {
+        await writeFile(join(folder, '2.json.gz'), gzipSync(JSON.stringify(part)));
+        await assert.rejects(judged(place), (error: Error) => error instanceof DataError && told.test(error.message));
+      }
+      await writeFile(join(folder, '2.json.gz'), 'no gzip');
+      await assert.rejects(judged(place), { name: 'DataError', message: /no packed JSON/u });
+    });
+  });
+});
+
+describe('a part is not sent', () => {
+  const order = { shard: { index: 1, count: 2 }, start: new Date(Date.now() + 60_000) };
+
+  test('to a target that each part would start for itself', async () => {
+    await site(honest, async ({ context }) => {
+      await assert.rejects(loadPart(context({}, { target: 'builtin' }), order), ConfigError);
+    });
+  });
+
+  test('of a load that follows from what the server does', async () => {
+    await site(honest, async ({ context, asked }) => {
+      const capacity = { profile: { kind: 'capacity' as const } };
+      await assert.rejects(loadPart(context(capacity), order), /capacity is to be sent in parts/u);
+      assert.equal(asked.length, 0);
+    });
+  });
+
+  test('once its instant has passed', async () => {
+    await site(honest, async ({ context, asked }) => {
+      const past = { ...order, start: new Date(Date.now() - 10_000) };
+      await assert.rejects(
+        loadPart(context(), past),
+        (error: Error) => error instanceof UsageError && /was 1\d s ago/u.test(error.message),
+      );
+      assert.equal(asked.length, 0);
+    });
+  });
+});
