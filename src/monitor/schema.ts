@@ -402,7 +402,7 @@ export const monitorKeys: StageKeys = {
   },
 };
 
-export interface Monitored {
+interface Monitored {
   monitor?: Monitor;
   retrain?: Retrain;
   batch?: Batch;

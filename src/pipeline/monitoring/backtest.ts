@@ -1,20 +1,28 @@
 import { alphaOf, labelColumns, milliseconds } from '../../config/index.ts';
 import { shareOf } from '../../config/quantity.ts';
 import type { Dataset } from '../../data/dataset.ts';
-import { ConfigError, DataError } from '../../errors.ts';
+import { ConfigError, DataError, UsageError } from '../../errors.ts';
 import { backtest, type BacktestResult, type PastModel } from '../../monitor/backtest.ts';
+import { monitoredOf } from '../../monitor/schema.ts';
 import type { Workspace } from '../workspace.ts';
 import { canonicalClass } from './baseline.ts';
 import { otherClasses } from './labels.ts';
 import { hasColumn, idsIn, numbersOf, textsOf, timesIn, withLogs } from './logs.ts';
 import { dataRowsOf } from './rows.ts';
-import { sectionOf } from './settings.ts';
 
 /** Judge the models of the past that the configuration names, as they could have been judged then. @throws UsageError, DataError */
 export async function runBacktest(workspace: Workspace): Promise<BacktestResult & { window: number; maxLoss: number }> {
   const { modelConfig } = workspace;
-  const settings = sectionOf(workspace, 'backtest', '{ data, time, models }');
+  const { backtest: settings } = monitoredOf(modelConfig);
   const { task, columns, policy } = modelConfig;
+  if (settings === undefined) {
+    throw new UsageError({
+      found: 'no backtest in the configuration',
+      expected: 'backtest: { data, time, models }',
+      where: `models.${workspace.model}`,
+      remedy: 'See docs/monitoring.md',
+    });
+  }
   if (task === 'multilabel-classification' || task === 'ranking') {
     throw new ConfigError({
       found: `a backtest of a ${task} model`,

@@ -4,7 +4,7 @@ import { datasetSubject, type Dataset } from '../../data/dataset.ts';
 import { DataError, UsageError } from '../../errors.ts';
 import { buildEvidence, type Check, type Evidence, type RegistryHistory } from '../../evidence/index.ts';
 import { readShards } from '../../model/shards.ts';
-import type { Batch } from '../../monitor/schema.ts';
+import { monitoredOf, type Batch } from '../../monitor/schema.ts';
 import {
   categoricalValues,
   numericValues,
@@ -20,7 +20,6 @@ import { prepareOut, writeEvidence } from '../gate/output.ts';
 import type { Workspace } from '../workspace.ts';
 import { championNow, predictWithChampion } from './champion-predictions.ts';
 import { hasColumn, idsIn, numbersOf, rowsOf, textsOf, timesIn, withLogs } from './logs.ts';
-import { sectionOf } from './settings.ts';
 
 /**
  * Judge predictions that were computed before they are asked for, before they are published: are they of the rows that were to be
@@ -32,7 +31,15 @@ export async function checkBatch(
   view: RegistryHistory,
   { now, modelDigest }: { now: Date; modelDigest?: string | undefined },
 ): Promise<Evidence> {
-  const batch = sectionOf(workspace, 'batch', '{ predictions: file, input: file }');
+  const { batch } = monitoredOf(workspace.modelConfig);
+  if (batch === undefined) {
+    throw new UsageError({
+      found: 'no batch in the configuration',
+      expected: 'batch: { predictions: file, input: file }',
+      where: `models.${workspace.model}`,
+      remedy: 'See docs/monitoring.md',
+    });
+  }
   await prepareOut(workspace);
   const startedAt = new Date();
   return withLogs(workspace, { name: 'batch', uri: batch.predictions, key: 'batch.predictions' }, (predictions) =>

@@ -1,13 +1,13 @@
-import { GitHubError, RegistryError } from '../../errors.ts';
+import { GitHubError, RegistryError, UsageError } from '../../errors.ts';
 import { digest, type RegistryHistory } from '../../evidence/index.ts';
 import type { GitHub } from '../../github/client.ts';
 import { findingsOf } from '../../monitor/findings.ts';
 import { observe } from '../../monitor/judge.ts';
 import type { Retraining } from '../../monitor/record.ts';
 import { decideRetraining, type RetrainDecision } from '../../monitor/retrain.ts';
-import type { Retrain } from '../../monitor/schema.ts';
+import { monitoredOf, type Retrain } from '../../monitor/schema.ts';
 import type { Workspace } from '../workspace.ts';
-import { monitorSettings, sectionOf } from './settings.ts';
+import { monitorSettings } from './settings.ts';
 import { openMemory, type Memory, type Remembered } from './state.ts';
 
 export interface RetrainResult extends RetrainDecision {
@@ -25,7 +25,15 @@ export async function retrain(
   view: RegistryHistory,
   { github, now }: { github: GitHub | null; now: Date },
 ): Promise<RetrainResult> {
-  const settings = sectionOf(workspace, 'retrain', '{ dispatch: { workflow: train.yml } }');
+  const { retrain: settings } = monitoredOf(workspace.modelConfig);
+  if (settings === undefined) {
+    throw new UsageError({
+      found: 'no retrain in the configuration',
+      expected: 'retrain: { dispatch: { workflow: train.yml } }',
+      where: `models.${workspace.model}`,
+      remedy: 'See docs/monitoring.md',
+    });
+  }
   const { judge, recoveredAfter } = monitorSettings(workspace);
   const memory = await openMemory(workspace);
   for (let attempt = 0; attempt < 5; attempt++) {

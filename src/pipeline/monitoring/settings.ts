@@ -2,7 +2,7 @@ import { milliseconds } from '../../config/index.ts';
 import { shareOf } from '../../config/quantity.ts';
 import { ConfigError, UsageError } from '../../errors.ts';
 import type { JudgeSettings } from '../../monitor/judge.ts';
-import { monitoredOf, type Monitor, type Monitored } from '../../monitor/schema.ts';
+import { monitoredOf, type Monitor } from '../../monitor/schema.ts';
 import { day } from '../../monitor/windows.ts';
 import { defaultDriftLimits } from '../../profile/drift.ts';
 import type { Workspace } from '../workspace.ts';
@@ -17,26 +17,17 @@ export interface MonitorSettings {
   scores: string[];
 }
 
-/** What a model says of itself after its promotion. @param form what it could be, for the message @throws UsageError where it says nothing */
-export function sectionOf<K extends keyof Monitored>(
-  { model, modelConfig }: Workspace,
-  key: K,
-  form: string,
-): NonNullable<Monitored[K]> {
-  const section = monitoredOf(modelConfig)[key];
-  if (section !== undefined) return section;
-  throw new UsageError({
-    found: `no ${key} in the configuration`,
-    expected: `${key}: ${form}`,
-    where: `models.${model}`,
-    remedy: 'See docs/monitoring.md',
-  });
-}
-
 /** @throws UsageError where the configuration asks for none; ConfigError for what cannot be watched */
-export function monitorSettings(workspace: Workspace): MonitorSettings {
-  const { modelConfig } = workspace;
-  const monitor = sectionOf(workspace, 'monitor', '{ production: { files, time, ... } }');
+export function monitorSettings({ model, modelConfig }: Workspace): MonitorSettings {
+  const { monitor } = monitoredOf(modelConfig);
+  if (monitor === undefined) {
+    throw new UsageError({
+      found: 'no monitor in the configuration',
+      expected: 'monitor: { production: { files, time, ... } }',
+      where: `models.${model}`,
+      remedy: 'See docs/monitoring.md',
+    });
+  }
   const length = milliseconds(monitor.window ?? '1d');
   if (day % length !== 0 && length % day !== 0) {
     throw new ConfigError({
