@@ -27,6 +27,16 @@ describe('contender.yml', () => {
     assert.equal(schemas.validateSchema(Configuration), true, schemas.errorsText());
   });
 
+  test('a load sent in parts is not asked what nobody watches', () => {
+    const parts = (load: string): string => `${valid}    load: { parts: [a.json.gz, b.json.gz], ${load} }\n`;
+    assert.doesNotThrow(() => parseConfig(parts('slo: { p95_ms: 100, accuracy: parity }'), 'contender.yml'));
+    assert.match(problem(parts('slo: { p95_ms: 100, memory: 1GiB }')), /a load sent in parts does not tell that/u);
+    assert.match(
+      problem(parts('slo: { p95_ms: 100 }, compare: { max_ratio: 1.2 }')),
+      /a load sent in parts does not tell that/u,
+    );
+  });
+
   test('columns that do not go with the task are told with their place', () => {
     const ranking = valid.replace('binary-classification', 'ranking');
     assert.match(problem(ranking), /contender\.yml:6:14: .*the key "group" is missing/u);
