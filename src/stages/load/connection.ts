@@ -234,7 +234,9 @@ export function takeOver(handed: unknown, events: ConnectionEvents): Connection 
 /** The value of a header, of names and values in turn. */
 function header(headers: readonly string[], name: string): string {
   for (let index = 0; index + 1 < headers.length; index += 2) {
-    if (headers[index]?.toLowerCase() === name) return headers[index + 1] as string;
+    const found = headers[index] as string;
+    // The length first: this is asked of every header of every answer.
+    if (found.length === name.length && found.toLowerCase() === name) return headers[index + 1] as string;
   }
   return '';
 }
