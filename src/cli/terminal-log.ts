@@ -52,7 +52,7 @@ export function terminalLog(options: {
         if (done >= total) closeBar();
       } else if (Date.now() - lastLine >= 5000) {
         lastLine = Date.now();
-        write(`  ${what}: ${done} of ${total}`);
+        write(`  ${what}: ${done.toLocaleString('en-US')} of ${total.toLocaleString('en-US')}`);
       }
     },
     close: closeBar,

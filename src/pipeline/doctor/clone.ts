@@ -82,6 +82,13 @@ export async function lookAtClone(
       `registry.push names ${push}, and there is no such remote`,
       `Run git remote add ${push} ADDRESS, or leave registry.push out`,
     );
+  } else if (origin !== undefined && config !== null && push === undefined && config.registry?.store !== 'github') {
+    tell(
+      'Remote',
+      'note',
+      `${origin}; decisions stay in the clone that records them`,
+      'Set registry: { push: origin } in contender.yml: a workflow that records loses its clone',
+    );
   } else tell('Remote', 'ok', origin ?? 'none, and none is asked for');
   return { origin };
 }

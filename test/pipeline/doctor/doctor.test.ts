@@ -50,6 +50,7 @@ describe('what doctor says of a clone and its files', () => {
       assert.equal(told(findings, 'spam-filter: data.evaluation'), 'problem: data/eval.parquet is not there');
       assert.match(told(findings, 'History'), /^problem: the clone is shallow/u);
       assert.ok(findings.every(({ status, remedy }) => (status === 'ok') === (remedy === undefined)));
+      assert.match(told(findings, 'Remote'), /^note: .*decisions stay in the clone that records them/u);
     }));
 
   test('data in several files, by the first of them, and none at an address', () =>
