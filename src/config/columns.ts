@@ -13,6 +13,14 @@ export function reservedColumns(columns: Columns): string[] {
   return roles.flatMap((role) => columns[role] ?? []).filter((name) => name !== rowNumber);
 }
 
+/**
+ * A number of the row that pandas wrote beside the columns: of Parquet, where it reads it as no column again, and of a CSV file
+ * that was saved with it and read. A feature only where it is named as one.
+ */
+export function isSavedIndex(name: string): boolean {
+  return /^(?:__index_level_\d+__|Unnamed: 0(?:\.\d+)?)$/u.test(name);
+}
+
 const roles = ['label', 'id', 'weight', 'cluster', 'group'] as const;
 
 /**

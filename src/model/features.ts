@@ -1,4 +1,4 @@
-import { roleOf } from '../config/columns.ts';
+import { isSavedIndex, roleOf } from '../config/columns.ts';
 import type { Columns } from '../config/schema.ts';
 import { ConfigError, MismatchError, ModelError } from '../errors.ts';
 import type { DatasetColumn } from '../data/dataset.ts';
@@ -63,7 +63,7 @@ function featureOrder(inspection: ModelInspection, columns: Columns, names: read
     return known(own, names, 'The metadata of the model');
   }
   if (columns.features !== undefined) return known(columns.features, names, 'columns.features');
-  return names.filter((name) => roleOf(name, columns) === null);
+  return names.filter((name) => roleOf(name, columns) === null && !isSavedIndex(name));
 }
 
 /** @throws ConfigError where an input or a feature of a model is named after a column that is no feature */

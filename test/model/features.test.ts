@@ -39,6 +39,13 @@ test('the one input of a model takes every column but those', () => {
   assert.deepEqual(planInputs(model(['x'], 2), columns, twice)[0]?.columns, ['a', 'b']);
 });
 
+test('the index that pandas saved beside the columns is no feature, unless it is named as one', () => {
+  const indexed = [{ name: 'Unnamed: 0', type: 'BIGINT' }, ...data, { name: '__index_level_0__', type: 'BIGINT' }];
+  assert.deepEqual(planInputs(model(['x'], 2), columns, indexed)[0]?.columns, ['a', 'b']);
+  const named = { ...columns, features: ['a', '__index_level_0__'] };
+  assert.deepEqual(planInputs(model(['x'], 2), named, indexed)[0]?.columns, ['a', '__index_level_0__']);
+});
+
 test('no column that is no feature is proposed for an input that has none', () => {
   assert.throws(
     () => planInputs(model(['a', 'targe']), columns, data),

@@ -1,4 +1,4 @@
-import { labelColumns, roleOf, type Columns, type Task } from '../../config/index.ts';
+import { isSavedIndex, labelColumns, roleOf, type Columns, type Task } from '../../config/index.ts';
 import { readingOfColumn } from '../../data/cells.ts';
 import { classPosition, classText } from '../../data/class-text.ts';
 import { readColumns } from '../../data/columns.ts';
@@ -115,7 +115,7 @@ function hasColumn({ columns }: Side, name: string): boolean {
 
 function isId(name: string, columns: Columns): boolean {
   const role = roleOf(name, columns);
-  return role === 'id' || role === 'cluster' || role === 'group';
+  return role === 'id' || role === 'cluster' || role === 'group' || isSavedIndex(name);
 }
 
 function reasonToLeaveOut(column: DatasetColumn, other: DatasetColumn | undefined, columns: Columns): string | null {

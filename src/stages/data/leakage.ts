@@ -1,4 +1,4 @@
-import { labelColumns, roleOf, type Columns } from '../../config/index.ts';
+import { isSavedIndex, labelColumns, roleOf, type Columns } from '../../config/index.ts';
 import { readingOf, readingOfColumn, type CellRequest } from '../../data/cells.ts';
 import { predictorsOf, type Predictor } from './predictors.ts';
 import { reading, type Dataset, type DatasetColumn } from '../../data/dataset.ts';
@@ -177,7 +177,9 @@ async function timeCheck(
 /** Rows without what tells them apart by construction. */
 function featuresOf(dataset: Dataset, columns: Columns): DatasetColumn[] {
   const labels = new Set(labelColumns(columns));
-  return dataset.columns.filter(({ name }) => !labels.has(name) && roleOf(name, columns) !== 'id');
+  return dataset.columns.filter(
+    ({ name }) => !labels.has(name) && roleOf(name, columns) !== 'id' && !isSavedIndex(name),
+  );
 }
 
 async function duplicatesOf(dataset: Dataset, columns: Columns): Promise<Duplicates | null> {
@@ -220,7 +222,7 @@ async function overlapOf(
   });
   const features = new Set(featuresOf(evaluation, columns).map(({ name }) => name));
   if (!shared.some(({ column }) => features.has(column.name))) return null;
-  const compared = shared.filter(({ column }) => column.name !== columns.id);
+  const compared = shared.filter(({ column: { name } }) => name !== columns.id && !isSavedIndex(name));
   const id = shared.find(({ column }) => column.name === columns.id);
   const pairs = [...compared, ...(id === undefined ? [] : [id])];
   const requests = (side: 'column' | 'other'): CellRequest[] =>

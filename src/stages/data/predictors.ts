@@ -1,4 +1,4 @@
-import { labelColumns, roleOf, type Columns, type Task } from '../../config/index.ts';
+import { isSavedIndex, labelColumns, roleOf, type Columns, type Task } from '../../config/index.ts';
 import { holdsNumbers, readingOf, type CellRequest } from '../../data/cells.ts';
 import { reading, type Dataset } from '../../data/dataset.ts';
 import { isNested } from '../../data/types.ts';
@@ -43,7 +43,8 @@ export async function predictorsOf(
   const judged = dataset.columns.flatMap((column) => {
     const role = roleOf(column.name, columns);
     if (column.name === label.name || isNested(column.type) || column.cells?.empty === true) return [];
-    if (role === 'id') return [{ column, use: 'text' as const, isId: true }];
+    if (role === 'id' || (isSavedIndex(column.name) && asked?.has(column.name) !== true))
+      return [{ column, use: 'text' as const, isId: true }];
     if (role !== null || asked?.has(column.name) === false) return [];
     return [{ column, use: holdsNumbers(column) ? ('number' as const) : ('text' as const), isId: false }];
   });

@@ -267,3 +267,11 @@ test('a column that can be equal in no row leaves the overlap open, and is named
   assert.equal(check.verdict, 'inconclusive');
   assert.match(check.message, /since x is DOUBLE in the evaluation data and TIMESTAMP in the reference data/u);
 });
+
+test('the index that pandas saved beside the columns tells no rows apart', async () => {
+  const rows = (first: number): { select: string } => ({
+    select: `select 'r' || (i + ${first}) as id, i as x, i % 2 as label, i * 7 + ${first} as __index_level_0__ from range(4) t(i)`,
+  });
+  const { details } = await leakage({ evaluation: rows(0), reference: rows(1000) });
+  assert.deepEqual([details.overlap?.columns, details.overlap?.rows], [2, 4]);
+});
