@@ -14,6 +14,7 @@ test('the page on errors has a table for every code that an error may have', () 
     new errors.DataError(fault),
     new errors.ModelError(fault),
     new errors.MismatchError(fault),
+    new errors.SystemError(fault),
     new errors.StagingError(fault),
     new errors.TrafficError(fault),
     new errors.RegistryError(fault),
