@@ -144,7 +144,7 @@ function known(wanted: readonly string[], names: readonly string[], from: string
     found: `${from} names ${listed(missing)}, which the data does not have`,
     expected: `columns among ${listed(names)}`,
     remedy:
-      near !== undefined
+      near !== undefined && from === 'columns.features'
         ? `Did you mean ${JSON.stringify(near)}?`
         : missing.length === wanted.length
           ? 'Name the model that was trained on such data; if only the names differ, list the columns, in the order of the model, in columns.features'

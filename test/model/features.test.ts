@@ -46,6 +46,15 @@ test('the index that pandas saved beside the columns is no feature, unless it is
   assert.deepEqual(planInputs(model(['x'], 2), named, indexed)[0]?.columns, ['a', '__index_level_0__']);
 });
 
+test('names of a model that no column has, such as f0 and f1 of XGBoost, give way to columns.features', () => {
+  const numbered = { ...model(['x'], 2), featureNames: ['f0', 'f1'] };
+  assert.throws(
+    () => planInputs(numbered, columns, data),
+    /names "f0", "f1", which the data does not have.*List the features/u,
+  );
+  assert.deepEqual(planInputs(numbered, { ...columns, features: ['b', 'a'] }, data)[0]?.columns, ['b', 'a']);
+});
+
 test('no column that is no feature is proposed for an input that has none', () => {
   assert.throws(
     () => planInputs(model(['a', 'targe']), columns, data),
