@@ -10,6 +10,7 @@ export const entries = {
   'predict-process': 'model/predict-process.js',
   'model-process': 'model/model-process.js',
   'session-worker': 'model/session-worker.js',
+  'scan-worker': 'data/scan-worker.js',
   'serve-process': 'serve/serve-process.js',
   'command-process': 'staging/command-process.js',
   'sql-process': 'sql/sql-process.js',

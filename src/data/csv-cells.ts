@@ -78,7 +78,7 @@ export function spelledCell(text: string, { type }: DatasetColumn, use: Use): st
 
 /**
  * The columns of a file, by what every one of its cells spells, how many rows it has, and whether a cell goes over several lines. It
- * is read to its end.
+ * is read to its end. Of plain files there are digests of what was read too, and no line of them has more or fewer cells than the header.
  */
 export async function csvColumns(
   connection: DuckDBConnection,
@@ -88,7 +88,7 @@ export async function csvColumns(
   dialect: CsvDialect = {},
   /** The files, where they hold all the columns. */
   paths: readonly string[] | null = null,
-): Promise<{ rows: number; columns: DatasetColumn[]; lineBreaks: boolean }> {
+): Promise<{ rows: number; columns: DatasetColumn[]; lineBreaks: boolean; sha256s?: readonly string[] }> {
   const plain = paths === null ? null : await plainCsv(paths, names.length, dialect);
   const columnAt = (index: number, kinds = 0, present = 0): DatasetColumn => {
     const column = columnOf(names[index] as string, kinds);
@@ -103,7 +103,8 @@ export async function csvColumns(
   };
   if (plain !== null) {
     const columns = names.map((_, index) => columnAt(index, plain.kinds[index], plain.present[index]));
-    return { rows: plain.rows, columns, lineBreaks: plain.lineBreaks };
+    const { rows, lineBreaks, sha256s } = plain;
+    return { rows, columns, lineBreaks, ...(sha256s === undefined ? {} : { sha256s }) };
   }
   const found = names.flatMap((name) => {
     const cell = quoteIdentifier(name);

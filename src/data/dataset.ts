@@ -55,9 +55,10 @@ export async function openDataset(source: DatasetSource, options: OpenOptions = 
   const files: DatasetPart[] = [];
   try {
     files.push(...(await inUtf8(parts, format, source.csv, temporary)));
-    // While the engine starts and looks at the files.
-    const whole = wholeOf(source, parts, files, format, options);
-    whole.catch(() => {});
+    let begun: Promise<WholeFiles> | undefined;
+    const whole = (): Promise<WholeFiles> => (begun ??= wholeOf(source, parts, files, format, options));
+    // While the engine starts and looks at the files. Of CSV the look may tell all of it.
+    if (format !== 'csv' || source.known !== undefined) whole().catch(() => {});
     const { DuckDBInstance } = await import('@duckdb/node-api');
     const instance = await DuckDBInstance.create(':memory:');
     const connection = await instance.connect();
@@ -70,8 +71,11 @@ export async function openDataset(source: DatasetSource, options: OpenOptions = 
       const paths = files.map(({ path }) => path);
       await secure(connection, paths, temporary, options);
       const relation = quoteIdentifier('data');
-      const { rows, columns } = source.known ?? (await look(connection, source, files, format));
-      const { sha256s, lineEndsTogether, emptyAtEnd } = await whole;
+      const looked: Looked = source.known ?? (await look(connection, source, files, format));
+      const { rows, columns } = looked;
+      const asNamed = files.every(({ path }, index) => path === parts[index]?.path);
+      const plain = looked.sha256s !== undefined && asNamed ? wholeOfPlain(looked.sha256s) : undefined;
+      const { sha256s, lineEndsTogether, emptyAtEnd } = plain ?? (await whole());
       const own = columns.length - (source.partitions?.length ?? 0);
       for (const [index, file] of files.entries()) {
         await refuseBlankLines(source, file, lineEndsTogether[index] ?? 'nowhere', own);
@@ -95,7 +99,7 @@ export async function openDataset(source: DatasetSource, options: OpenOptions = 
       return { ...cells, path: paths[0] ?? '', parts: known, name, uri, sha256, rows, connection, relation, close };
     } catch (cause) {
       // What is left of a file that is cut off may look like anything.
-      if (files.some(({ path }) => isPacked(path)) || !(cause instanceof ContenderError)) await whole;
+      if (files.some(({ path }) => isPacked(path)) || !(cause instanceof ContenderError)) await whole();
       throw cause;
     }
   } catch (cause) {
@@ -120,6 +124,11 @@ interface WholeFiles {
   sha256s: string[];
   lineEndsTogether: WholeFile['lineEndsTogether'][];
   emptyAtEnd: boolean[];
+}
+
+/** What `plainCsv` has said already: such files have no blank lines, and no row of more cells than there are columns. */
+function wholeOfPlain(sha256s: readonly string[]): WholeFiles {
+  return { sha256s: [...sha256s], lineEndsTogether: [], emptyAtEnd: [] };
 }
 
 /** @param files where the parts are read, which may be others: the digest is of the bytes that were named */
@@ -159,13 +168,20 @@ async function refuseBlankLines(
   if (fault !== null) throw csvError(file.uri, fault);
 }
 
+interface Looked {
+  rows: number;
+  columns: DatasetColumn[];
+  /** Digests of the files, where one look told both. */
+  sha256s?: readonly string[];
+}
+
 /** Columns and rows of files that were not looked at before. They are read to their end. */
 async function look(
   connection: DuckDBConnection,
   source: DatasetSource,
   files: readonly DatasetPart[],
   format: DatasetFormat,
-): Promise<{ rows: number; columns: DatasetColumn[] }> {
+): Promise<Looked> {
   const paths = files.map(({ path }) => path);
   const partitions = source.partitions ?? [];
   for (const name of partitions) refuseUnnamedFolder(name, source.parts ?? files, format);

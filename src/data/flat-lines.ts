@@ -1,8 +1,9 @@
 import { isUtf8 } from 'node:buffer';
 import { kind } from './kinds.ts';
 import { byteStream, longestLine } from './lines.ts';
+import { piecesOf, scanned, type Piece } from './pieces.ts';
 import type { DatasetColumn } from './relation.ts';
-import { clarity, clarityOf, longestNumber } from './written-decimals.ts';
+import { clarity, hasRun, isExact, longestNumber } from './written-decimals.ts';
 
 /** What stands in one column of flat JSONL. */
 export interface FlatColumn {
@@ -19,20 +20,61 @@ export interface FlatColumn {
  * One look at every byte of JSONL whose rows are flat objects: several times faster than the engine's, which parses a line for each
  * question. Null where some line is anything else, be it valid or not: then the engine says what it is.
  */
-export async function flatColumns(paths: readonly string[]): Promise<{ rows: number; columns: FlatColumn[] } | null> {
-  const lines = new FlatLines();
+export async function flatColumns(
+  paths: readonly string[],
+  /** The least bytes that are worth a thread of their own. */
+  least?: number,
+): Promise<FlatPart | null> {
+  const parts: (FlatPart | null)[] = [];
   for (const path of paths) {
-    let rest: Buffer = Buffer.alloc(0);
-    for await (const piece of byteStream(path)) {
-      const bytes = rest.length === 0 ? (piece as Buffer) : Buffer.concat([rest, piece as Buffer]);
-      const end = bytes.lastIndexOf(newline) + 1;
-      if (!lines.add(bytes.subarray(0, end))) return null;
-      rest = bytes.subarray(end);
-      if (rest.length > longestLine) return null;
-    }
-    if (rest.length > 0 && !lines.add(Buffer.concat([rest, Buffer.of(newline)]))) return null;
+    const pieces = await piecesOf(path, least);
+    const found =
+      pieces === null
+        ? [await scanFlat({ path })]
+        : ((await scanned(pieces.map((piece) => ({ format: 'jsonl', piece })))) as (FlatPart | null)[]);
+    parts.push(...found);
+    if (found.includes(null)) return null;
   }
-  return lines.rows === 0 ? null : { rows: lines.rows, columns: lines.columns() };
+  const columns = new Map<string, FlatColumn>();
+  let rows = 0;
+  for (const part of parts) {
+    rows += part?.rows ?? 0;
+    for (const column of part?.columns ?? []) {
+      const known = columns.get(column.name);
+      columns.set(column.name, known === undefined ? column : both(known, column));
+    }
+  }
+  return rows === 0 || columns.size > most ? null : { rows, columns: [...columns.values()] };
+}
+
+export interface FlatPart {
+  rows: number;
+  columns: FlatColumn[];
+}
+
+function both(one: FlatColumn, other: FlatColumn): FlatColumn {
+  return {
+    name: one.name,
+    kinds: one.kinds | other.kinds,
+    present: one.present + other.present,
+    nulls: one.nulls + other.nulls,
+    digits: clarity[Math.max(clarity.indexOf(one.digits), clarity.indexOf(other.digits))] as FlatColumn['digits'],
+  };
+}
+
+/** Look at a file, or at a piece of it that ends with a line. Null where a line is not flat. */
+export async function scanFlat(piece: Pick<Piece, 'path'> | Piece): Promise<FlatPart | null> {
+  const lines = new FlatLines();
+  let rest: Buffer = Buffer.alloc(0);
+  for await (const read of byteStream(piece.path, 'start' in piece ? piece : undefined)) {
+    const bytes = rest.length === 0 ? (read as Buffer) : Buffer.concat([rest, read as Buffer]);
+    const end = bytes.lastIndexOf(newline) + 1;
+    if (!lines.add(bytes.subarray(0, end))) return null;
+    rest = bytes.subarray(end);
+    if (rest.length > longestLine) return null;
+  }
+  if (rest.length > 0 && !lines.add(Buffer.concat([rest, Buffer.of(newline)]))) return null;
+  return { rows: lines.rows, columns: lines.columns() };
 }
 
 const [newline, quote, backslash, comma, colon, minus, point] = [0x0a, 0x22, 0x5c, 0x2c, 0x3a, 0x2d, 0x2e];
@@ -170,8 +212,10 @@ class FlatLines {
       found = kind.wide;
     }
     if (at - start > longestNumber || (found === kind.whole && first > start && bytes[first] === zero)) return -1;
-    if ((rounded || at - start > 15) && this.#digits[column] !== 2)
-      this.#digits[column] = Math.max(this.#digits[column] as number, clarityOf(bytes, start, at, rounded));
+    if ((rounded || at - start > 15) && this.#digits[column] !== 2) {
+      const unclear = (rounded || hasRun(bytes, first, at)) && !isExact(bytes.toString('latin1', start, at));
+      this.#digits[column] = Math.max(this.#digits[column] as number, unclear ? 2 : 1);
+    }
     this.#count(column, found);
     return at;
   }

@@ -29,9 +29,13 @@ export function unpacker(packing: 'gzip' | 'zstd'): Transform {
   });
 }
 
-/** The bytes of a file, unpacked when its name ends in .gz or .zst. */
-export function byteStream(path: string): Readable {
-  const raw = createReadStream(path, { highWaterMark: 1024 * 1024 });
+/**
+ * The bytes of a file, unpacked when its name ends in .gz or .zst.
+ * @param piece of one that is not packed: from this byte to before that one
+ */
+export function byteStream(path: string, piece?: { start: number; end: number }): Readable {
+  const range = piece === undefined ? {} : { start: piece.start, end: piece.end - 1 };
+  const raw = createReadStream(path, { highWaterMark: 1024 * 1024, ...range });
   const packing = packingOf(path);
   if (packing === null) return raw;
   const unpacked = unpacker(packing);

@@ -1,9 +1,12 @@
 import { isUtf8 } from 'node:buffer';
+import { createHash, type Hash } from 'node:crypto';
+import { fileDigest } from '../file-digest.ts';
 import { booleanOf, isNotANumber } from './grammar.ts';
 import { kind } from './kinds.ts';
 import { byteStream, longestLine } from './lines.ts';
-import type { CsvDialect } from './relation.ts';
-import { clarity, clarityOf, longestNumber } from './written-decimals.ts';
+import { piecesOf, scanned, type Piece } from './pieces.ts';
+import { isPacked, type CsvDialect } from './relation.ts';
+import { clarity, hasRun, isExact, longestNumber } from './written-decimals.ts';
 
 /** What the cells of plain CSV are. */
 export interface PlainCsv {
@@ -12,10 +15,12 @@ export interface PlainCsv {
   kinds: readonly number[];
   /** Of each column the cells with a value. */
   present: readonly number[];
-  /** Of each column that of its numbers; unclear where one of them is -0 too, which is a text of its own. */
+  /** Of each column that of its numbers; unclear too where one is -0, which is a text of its own, and where many had to be looked at. */
   digits: readonly (typeof clarity)[number][];
   /** Whether a cell goes over several lines. */
   lineBreaks: boolean;
+  /** Digest of each file as hexadecimal digits, where they are not packed. */
+  sha256s?: readonly string[];
 }
 
 /**
@@ -28,31 +33,132 @@ export async function plainCsv(
   paths: readonly string[],
   width: number,
   { delimiter = ',', quote: around = '"', decimal = '.', missing = [], header }: CsvDialect = {},
+  /** The least bytes that are worth a thread of their own. */
+  least?: number,
 ): Promise<PlainCsv | null> {
   if (around !== '"' || decimal !== '.' || missing.length > 0) return null;
   // Numbers are told before it is known where their cell ends.
   if (delimiter.length !== 1 || delimiter > '~' || /[0-9.-]/u.test(delimiter)) return null;
-  const table = new PlainRows(width, delimiter.charCodeAt(0));
+  const parts: CsvPart[] = [];
+  const sha256s: string[] = [];
   for (const path of paths) {
-    let rest: Buffer = Buffer.alloc(0);
-    let inHeader = header === undefined;
-    const add = (bytes: Buffer): boolean => {
-      // Whole lines, though the last ones may be within quotes.
-      const lines = bytes.subarray(0, bytes.lastIndexOf(newline) + 1);
-      let at = 0;
-      for (let next = 0; at < lines.length; at = next) {
-        next = table.row(lines, at, !inHeader);
-        if (next === at) break;
-        inHeader = false;
-      }
-      rest = bytes.subarray(at);
-      return !table.broken && rest.length <= longestLine && isUtf8(bytes.subarray(0, at));
-    };
-    for await (const piece of byteStream(path)) {
-      if (!add(rest.length === 0 ? (piece as Buffer) : Buffer.concat([rest, piece as Buffer]))) return null;
-    }
-    if (rest.length > 0 && (!add(Buffer.concat([rest, table.lineEnd()])) || rest.length > 0)) return null;
+    const found =
+      (await inPieces(path, { width, delimiter, header: header === undefined }, least)) ?? (await inOne(path));
+    if (found === null) return null;
+    parts.push(...found.parts);
+    if (found.sha256 !== undefined) sha256s.push(found.sha256);
   }
+  const together = joined(parts, width);
+  return together === null ? null : { ...together, ...(sha256s.length === paths.length ? { sha256s } : {}) };
+
+  async function inOne(path: string): Promise<ScannedFile | null> {
+    const hash = isPacked(path) ? null : createHash('sha256');
+    const part = await scanCsv({ path }, { width, delimiter, header: header === undefined }, hash);
+    return part === null ? null : { parts: [part], ...(hash === null ? {} : { sha256: hash.digest('hex') }) };
+  }
+}
+
+/** What is known of the rows before any of them is read. */
+interface Form {
+  width: number;
+  delimiter: string;
+  /** Whether the first row names the columns. */
+  header: boolean;
+}
+
+interface ScannedFile {
+  parts: CsvPart[];
+  sha256?: string;
+}
+
+/**
+ * Several pieces at once. A row of the first piece begins where the file does, and every piece ends with a row, so that the next one
+ * begins with one too. Null where that is not so, as within quotes, or a row is not plain: one look at the whole tells.
+ */
+async function inPieces(path: string, form: Form, least?: number): Promise<ScannedFile | null> {
+  const pieces = await piecesOf(path, least);
+  if (pieces === null) return null;
+  const [found, sha256] = await Promise.all([
+    scanned(
+      pieces.map((piece) => ({ format: 'csv', piece, ...form, header: form.header && piece.start === 0 }) as const),
+    ),
+    fileDigest(path),
+  ]);
+  const parts = (found as (CsvPart | null)[]).filter((each) => each !== null);
+  return parts.length < pieces.length ? null : { parts, sha256 };
+}
+
+/** What stands in some rows; `digits` are places of `clarity`. */
+interface CsvPart {
+  rows: number;
+  kinds: Uint8Array;
+  present: Float64Array;
+  digits: Uint8Array;
+  lineBreaks: boolean;
+  ends: 'unknown' | 'lf' | 'crlf';
+}
+
+/** Null where lines end in two ways. */
+function joined(parts: readonly CsvPart[], width: number): PlainCsv | null {
+  const ends = new Set(parts.map((part) => part.ends).filter((each) => each !== 'unknown'));
+  if (ends.size > 1) return null;
+  const columns = Array.from({ length: width }, (_, column) => column);
+  const over = (of: (part: CsvPart) => number, join: (one: number, other: number) => number): number =>
+    parts.reduce((sum, part) => join(sum, of(part)), 0);
+  return {
+    rows: over(
+      ({ rows }) => rows,
+      (one, other) => one + other,
+    ),
+    kinds: columns.map((column) =>
+      over(
+        ({ kinds }) => kinds[column] ?? 0,
+        (one, other) => one | other,
+      ),
+    ),
+    present: columns.map((column) =>
+      over(
+        ({ present }) => present[column] ?? 0,
+        (one, other) => one + other,
+      ),
+    ),
+    digits: columns.map(
+      (column) => clarity[over(({ digits }) => digits[column] ?? 0, Math.max)] as (typeof clarity)[number],
+    ),
+    lineBreaks: parts.some(({ lineBreaks }) => lineBreaks),
+  };
+}
+
+/**
+ * Look at a file, or at a piece of it that begins with a row and ends with one.
+ * @param hash gets the bytes
+ * @returns null where a row is not plain
+ */
+export async function scanCsv(
+  piece: Pick<Piece, 'path'> | Piece,
+  { width, delimiter, header }: Form,
+  hash: Hash | null = null,
+): Promise<CsvPart | null> {
+  const table = new PlainRows(width, delimiter.charCodeAt(0));
+  let rest: Buffer = Buffer.alloc(0);
+  let inHeader = header;
+  const add = (bytes: Buffer): boolean => {
+    // Whole lines, though the last ones may be within quotes.
+    const lines = bytes.subarray(0, bytes.lastIndexOf(newline) + 1);
+    let at = 0;
+    for (let next = 0; at < lines.length; at = next) {
+      next = table.row(lines, at, !inHeader);
+      if (next === at) break;
+      inHeader = false;
+    }
+    rest = bytes.subarray(at);
+    return !table.broken && rest.length <= longestLine && isUtf8(bytes.subarray(0, at));
+  };
+  for await (const bytes of byteStream(piece.path, 'start' in piece ? piece : undefined)) {
+    hash?.update(bytes as Buffer);
+    if (!add(rest.length === 0 ? (bytes as Buffer) : Buffer.concat([rest, bytes as Buffer]))) return null;
+  }
+  if (rest.length > 0 && (!add(Buffer.concat([rest, table.lineEnd()])) || rest.length > 0)) return null;
   return table.found();
 }
 
@@ -66,6 +172,8 @@ class PlainRows {
   readonly #present: Float64Array;
   /** Places of `clarity`. */
   readonly #digits: Uint8Array;
+  /** Numbers that had to be compared with their doubles. */
+  readonly #compared: Uint8Array;
   /** Of the row that is being read. */
   readonly #found: Uint8Array;
   readonly #delimiter: number;
@@ -77,6 +185,7 @@ class PlainRows {
     this.#kinds = new Uint8Array(width);
     this.#present = new Float64Array(width);
     this.#digits = new Uint8Array(width);
+    this.#compared = new Uint8Array(width);
     this.#found = new Uint8Array(width);
     this.#delimiter = delimiter;
     this.#stops.fill(2, 0, 9);
@@ -84,13 +193,14 @@ class PlainRows {
     for (const byte of [delimiter, newline, carriageReturn]) this.#stops[byte] = 1;
   }
 
-  found(): PlainCsv {
+  found(): CsvPart {
     return {
       rows: this.#rows,
-      kinds: [...this.#kinds],
-      present: [...this.#present],
-      digits: [...this.#digits].map((each) => clarity[each] as (typeof clarity)[number]),
+      kinds: this.#kinds,
+      present: this.#present,
+      digits: this.#digits,
       lineBreaks: this.#lineBreaks,
+      ends: this.#ends,
     };
   }
 
@@ -219,8 +329,13 @@ class PlainRows {
     }
     if (!counted || this.#digits[column] === 2) return found;
     unclear ||= end - start > longestNumber;
-    const clear = unclear ? 2 : clarityOf(bytes, start, end, rounded);
-    this.#digits[column] = Math.max(this.#digits[column] as number, clear);
+    if (!unclear && (rounded || hasRun(bytes, start, end))) {
+      const compared = (this.#compared[column] as number) + 1;
+      this.#compared[column] = compared;
+      unclear = compared > mostCompared || !isExact(bytes.toString('latin1', start, end));
+    }
+    if (unclear) this.#digits[column] = 2;
+    else if (rounded || end - start > 15) this.#digits[column] = 1;
     return found;
   }
 
@@ -229,6 +344,9 @@ class PlainRows {
     return start;
   }
 }
+
+/** It takes longer than to have the engine read the texts of the column. */
+const mostCompared = 200;
 
 /** How a number or a word of the grammar may begin, by byte: 0 where none does. */
 const [digit, sign, letter] = [1, 2, 3];

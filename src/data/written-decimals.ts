@@ -25,19 +25,10 @@ export const clarity = ['few', 'many', 'unclear'] as const;
 export const longestNumber = 100;
 
 /**
- * The place in `clarity` of a number that is written in these bytes.
- * @param rounded it has so many digits before its point, or an exponent, that its double may be another number
- */
-export function clarityOf(bytes: Buffer, start: number, end: number, rounded: boolean): number {
-  if (!rounded && end - start <= 15) return 0;
-  return (rounded || hasRun(bytes, start, end)) && !isExact(bytes.toString('latin1', start, end)) ? 2 : 1;
-}
-
-/**
  * Whether five digits 0 or 9 follow one another. A number of at most ten digits, or a whole one, whose double another number of up to
  * ten digits before its point has, differs from that one by less than 1.2e-16 of it: after its own digits these come.
  */
-function hasRun(bytes: Buffer, start: number, end: number): boolean {
+export function hasRun(bytes: Buffer, start: number, end: number): boolean {
   let run = 0;
   let before = 0;
   for (let at = start; at < end; at++) {

@@ -138,3 +138,18 @@ test('it tells numbers whose doubles may be other ones', async () => {
     }
   });
 });
+
+test('threads that look at pieces of a file say what one look at all of it says', async () => {
+  await inTemporaryFolder(async (folder) => {
+    const path = join(folder, 'rows.jsonl');
+    const lines = Array.from({ length: 60 }, (_, row) =>
+      JSON.stringify(row < 40 ? { a: row, b: row % 3 === 0 ? null : `text ${row}` } : { b: 'x', c: 0.1 + row }),
+    );
+    await writeFile(path, `${lines.join('\n')}\n`);
+    const whole = await flatColumns([path]);
+    assert.equal(whole?.rows, 60);
+    assert.deepEqual(await flatColumns([path], 20), whole);
+    await writeFile(path, `${lines.join('\n')}\n[]`);
+    assert.equal(await flatColumns([path], 20), null);
+  });
+});

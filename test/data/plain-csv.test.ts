@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -6,6 +7,7 @@ import { DuckDBInstance } from '@duckdb/node-api';
 import fc from 'fast-check';
 import { csvColumns, csvFrom } from '../../src/data/csv-cells.ts';
 import { plainCsv } from '../../src/data/plain-csv.ts';
+import { fileDigest } from '../../src/file-digest.ts';
 import { inTemporaryFolder } from '../support/project.ts';
 
 const instance = await DuckDBInstance.create(':memory:', { threads: '1' });
@@ -91,7 +93,8 @@ test('it says what the engine says of every cell of a plain file, and nothing of
           return;
         }
         said += 1;
-        const { columns, ...others } = await csvColumns(connection, '', names, {}, [path]);
+        const { columns, sha256s, ...others } = await csvColumns(connection, '', names, {}, [path]);
+        assert.deepEqual(sha256s, [createHash('sha256').update(text).digest('hex')]);
         // What the engine does not tell.
         const told = columns.map(({ digits: _digits, ...column }) => column);
         assert.deepEqual({ ...others, columns: told }, engine, JSON.stringify(text));
@@ -114,6 +117,7 @@ test('pieces of a file may end anywhere', async () => {
       kinds: [1, 32, 32, 16],
       present: [count, count, count, count],
       digits: ['few', 'few', 'few', 'few'],
+      sha256s: [await fileDigest(path)],
       lineBreaks: true,
     });
   });
@@ -129,6 +133,8 @@ test('it tells how many digits the numbers of a column have', async () => {
       [['0.12345678901234567'], 'many'],
       [['1e-05', '2.5E+10'], 'many'],
       [['9007199254740993'], 'many'],
+      [Array.from({ length: 200 }, (_, index) => `${1e15 + index}`), 'many'],
+      [Array.from({ length: 300 }, (_, index) => `${1e15 + index}`), 'unclear'],
       [['12345678901234567890'], 'unclear'],
       [['0.30000000000000000001'], 'unclear'],
       [['1', '-0'], 'unclear'],
@@ -148,6 +154,28 @@ test('what may be part of a number is no delimiter of plain CSV', async () => {
     for (const delimiter of ['.', '-', '1']) {
       await writeFile(path, `a${delimiter}b\n2${delimiter}3\n`);
       assert.equal(await plainCsv([path], 2, { delimiter }), null);
+    }
+  });
+});
+
+test('threads that look at pieces of a file say what one look at all of it says', async () => {
+  await inTemporaryFolder(async (folder) => {
+    const path = join(folder, 'rows.csv');
+    const line = '1,text,,1234567890.12345678\n';
+    for (const [text, plain] of [
+      [`a,b,c,d\n${line.repeat(50)}`, true],
+      [`a,b,c,d\n${line.repeat(50)}2,x,true,-0`, true],
+      // The file may be cut within a cell.
+      [`a,b,c,d\n${`1,"${'x\n1,2,3,4\n'.repeat(20)}",,2\n`.repeat(3)}`, true],
+      [`a,b,c,d\n${`1,"${'x\n'.repeat(20)}",,2\n`.repeat(30)}`, true],
+      [`a,b,c,d\n${line.repeat(50)}1,2,3\n`, false],
+      [`a,b,c,d\n${line.repeat(50)}${line.repeat(50).replaceAll('\n', '\r\n')}`, false],
+      [`a,b,c,d\n1,2,3\n${line.repeat(50)}`, false],
+    ] as const) {
+      await writeFile(path, text);
+      const whole = await plainCsv([path], 4);
+      assert.equal(whole !== null, plain, text.slice(0, 100));
+      assert.deepEqual(await plainCsv([path], 4, {}, 20), whole, text.slice(0, 100));
     }
   });
 });

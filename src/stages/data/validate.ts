@@ -91,11 +91,12 @@ export async function validateData(input: ValidateInput): Promise<StageResult> {
     const broken: BrokenRow[] = [];
     const own = rules.filter((rule) => rule.datasets?.includes(name as 'evaluation') !== false);
     details[name] = await reading(dataset, async () => {
-      const asked = contract === undefined ? undefined : askedOf(dataset, contract, columns.id);
-      const surveyed = asked?.suspects == null ? undefined : await survey(dataset, asked.suspects);
+      const asked = contract === undefined ? null : askedOf(dataset, contract, columns.id);
+      const suspects = asked?.suspects ?? null;
+      const surveyed = suspects === null ? undefined : await survey(dataset, suspects);
       const found = await describeDataset(dataset, surveyed?.present);
       checks.push(...(await tableChecks(dataset, own, columns.id, surveyed?.id)));
-      if (contract !== undefined && judge !== undefined && asked !== undefined) {
+      if (contract !== undefined && judge !== undefined && asked !== null) {
         if (surveyed?.suspects === 0) found.invalid = 0;
         else broken.push(...(await judgeRows(dataset, contract, judge, asked, found, input, mask)));
         checks.push(contractCheck(dataset, contract, found), ...withOwnIds(violationChecks(dataset, found)));

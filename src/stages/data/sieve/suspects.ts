@@ -37,7 +37,9 @@ export function suspectsOf(
   if (condition === null) return null;
   const { from, cells, key } = found;
   const typed =
-    dataset.format === 'csv' ? typedValues(dataset, types, numbers !== undefined && hasFewDigits(numbers), id) : undefined;
+    dataset.format === 'csv'
+      ? typedValues(dataset, types, numbers !== undefined && hasFewDigits(numbers), id)
+      : undefined;
   const sooner = typed === undefined ? null : conditionOf(typed, schema, dataset, numbers);
   const first =
     typed === undefined || sooner === null
@@ -70,9 +72,7 @@ function conditionOf(
 
 /** Whether no number of the contract has more than ten digits. */
 function hasFewDigits({ all }: ContractNumbers): boolean {
-  return [...all.values()].every((written) =>
-    [...written].every((each) => each.replace(/-|e.*/gu, '').length <= 10),
-  );
+  return [...all.values()].every((written) => [...written].every((each) => each.replace(/-|e.*/gu, '').length <= 10));
 }
 
 /** A number whose double may be judged otherwise than itself: see `requireJudgeable`. */
@@ -98,7 +98,10 @@ function doubtful(
           text === null ? 'true' : `strlen(${text}) > 15`,
           or([
             among(all.keys()),
-            and([`${number} = trunc(${number})`, text === null ? 'true' : `regexp_matches(${text}, '[.,eE]')`]),
+            and([
+              `${number} = trunc(${number})`,
+              text === null ? 'true' : or(['.', ',', 'e', 'E'].map((each) => `contains(${text}, '${each}')`)),
+            ]),
             multiple ? 'true' : 'false',
           ]),
         ]);
