@@ -50,7 +50,7 @@ test('names of a model that no column has, such as f0 and f1 of XGBoost, give wa
   const numbered = { ...model(['x'], 2), featureNames: ['f0', 'f1'] };
   assert.throws(
     () => planInputs(numbered, columns, data),
-    /names "f0", "f1", which the data does not have.*List the features/u,
+    /names "f0", "f1", which the data does not have.*list the columns, in the order of the model, in columns\.features/u,
   );
   assert.deepEqual(planInputs(numbered, { ...columns, features: ['b', 'a'] }, data)[0]?.columns, ['b', 'a']);
 });
