@@ -78,9 +78,9 @@ function pick(
   const pool = fitting.length > 0 ? fitting : candidates;
   if (pool.length <= 1) return pool[0]?.name ?? null;
   for (const name of names) {
-    const named = pool.filter((each) => name.test(each.name));
-    if (named.length === 1) return named[0]?.name ?? null;
-    if (named.length > 1) break;
+    const [named, ...others] = pool.filter((each) => name.test(each.name));
+    if (others.length > 0 || (named !== undefined && isOfSomethingElse(named.name))) break;
+    if (named !== undefined) return named.name;
   }
   throw new ConfigError({
     found: `The model has ${pool.length} outputs that may hold the scores: ${listOutputs(pool)}`,
@@ -88,6 +88,15 @@ function pick(
     remedy: 'Name it: {uri, output}',
   });
 }
+
+/** `uncertainty_prob`, `no_prob`, `probability_of_failure`: beside another output that fits, the word is not enough. */
+function isOfSomethingElse(name: string): boolean {
+  const words = name.replaceAll(/(?<=[a-z])(?=[A-Z])/gu, ' ').split(/[^a-z]+/iu);
+  return words.some((word) => /prob/iu.test(word)) && !words.every((word) => usualWords.test(word));
+}
+
+const usualWords =
+  /^(?:prob\w*|predict\w*|preds?|outputs?|scores?|class\w*|labels?|positive|tensor|softmax|sigmoid|model|final|y|hat|)$/iu;
 
 /** The output of labels; `named`: only one that is said to be it, by its name or since it holds texts. */
 function labelOutput(outputs: readonly DeclaredOutput[], task: Task, columns: Columns, named: boolean): string | null {

@@ -1,0 +1,42 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { chooseOutputs, type DeclaredOutput } from '../../../src/model/read-outputs/choose.ts';
+
+const one = (name: string): DeclaredOutput => ({ name, type: 'float', shape: [-1, 1] });
+
+function scoresOf(...names: string[]): string | null {
+  const settings = { task: 'binary-classification', columns: { id: 'id', label: 'y' } } as const;
+  return chooseOutputs(names.map(one), settings).scores;
+}
+
+describe('of several outputs that fit', () => {
+  for (const name of [
+    'probabilities',
+    'prob',
+    'output_probability',
+    'predictedProb_1',
+    'y_proba',
+    'classifier/proba:0',
+  ]) {
+    it(`the only one of probabilities holds the scores, before or after raw ones: ${name}`, () => {
+      assert.equal(scoresOf(name, 'logits'), name);
+      assert.equal(scoresOf('margin', name), name);
+    });
+  }
+
+  for (const [first, second] of [
+    ['score', 'uncertainty_prob'],
+    ['pred', 'no_prob'],
+    ['margin', 'probability_of_failure'],
+  ] as const) {
+    it(`the probability of something else is not taken for the score: ${first}, ${second}`, () => {
+      for (const names of [
+        [first, second],
+        [second, first],
+      ]) {
+        assert.throws(() => scoresOf(...names), /2 outputs that may hold the scores.*Name it: \{uri, output\}/su);
+      }
+      assert.equal(scoresOf(second), second);
+    });
+  }
+});
