@@ -90,7 +90,7 @@ export function refuseNonFinite({ values, width, name, range }: Scores): void {
     found: `${bad} of ${values.length / width} predictions ${bad === 1 ? 'is' : 'are'} ${Number.isNaN(worst) ? 'NaN' : 'infinite'} (first: row ${first + 1}, output ${name})`,
     expected: 'a finite number for every row',
     remedy:
-      'Check what the model computes for that row. No metric is computed, since such rows are never dropped silently',
+      'Check what the model computes for that row: a feature without a value is fed as NaN. No metric is computed, since such rows are never dropped silently',
   });
 }
 
