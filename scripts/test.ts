@@ -1,6 +1,5 @@
 /*
- * The test runner: every compiled test file under build/test, through node's own runner, one file more at a time than there are cores (many
- * wait for clocks and servers), the slowest first.
+ * The test runner: every compiled test file under build/test, through node's own runner, two files at a time, the slowest first.
  * Ends with what was skipped and why, so that a machine without Docker says so where people look.
  * Usage: node build/scripts/test.js [PART ...] [--quick] [--shard 1/2] [--costs]
  *   PART     of the name of a file: only those that have one of them
@@ -10,7 +9,7 @@
  */
 import { fork, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { availableParallelism, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { run } from 'node:test';
 import { spec as SpecReporter } from 'node:test/reporters';
@@ -47,15 +46,13 @@ for (const name of ['CONTENDER_CACHE', 'CONTENDER_TEST_PREPARED']) {
   process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
 }
 
-/** More than cores: many tests wait for a clock, a server or another process. */
-const concurrency = availableParallelism() + 1;
 const endServers = startCommandServers(mkdtempSync(join(tmpdir(), 'contender-test-run-')));
 
 const counts = { passed: 0, failed: 0, skipped: 0 };
 const skipped = new Map<string, string[]>();
 const failed: string[] = [];
 const took = new Map<string, number>();
-const stream = run({ files, concurrency, timeout: 15 * 60_000 });
+const stream = run({ files, concurrency: 2, timeout: 15 * 60_000 });
 stream.on('test:pass', (event) => {
   measure(event);
   if (event.details.type === 'suite') return;
@@ -87,7 +84,7 @@ stream.compose(new SpecReporter()).pipe(process.stdout);
 
 /** As many command servers as test files run at once, always running. */
 function startCommandServers(folder: string): () => void {
-  const sockets = Array.from({ length: concurrency }, (_, index) => join(folder, `${index}.sock`));
+  const sockets = [0, 1].map((index) => join(folder, `${index}.sock`));
   const running = new Map<string, ChildProcess>();
   let ending = false;
   const start = (socket: string): void => {
