@@ -94,8 +94,10 @@ function startCommandServers(folder: string): () => void {
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     });
     running.set(socket, child);
+    const began = performance.now();
     child.on('exit', () => {
-      if (!ending) start(socket);
+      // One that cannot start is done without.
+      if (!ending && performance.now() - began > 2000) start(socket);
     });
   };
   sockets.forEach(start);

@@ -154,14 +154,19 @@ export async function scanCsv(
     rest = bytes.subarray(at);
     return !table.broken && rest.length <= longestLine && isUtf8(bytes.subarray(0, at));
   };
+  let begun = 'start' in piece && piece.start > 0;
   for await (const bytes of byteStream(piece.path, 'start' in piece ? piece : undefined)) {
     hash?.update(bytes as Buffer);
+    // Of the first cell it is no part, which the engine knows.
+    if (!begun && !header && byteOrderMark.equals((bytes as Buffer).subarray(0, 3))) return null;
+    begun = true;
     if (!add(rest.length === 0 ? (bytes as Buffer) : Buffer.concat([rest, bytes as Buffer]))) return null;
   }
   if (rest.length > 0 && (!add(Buffer.concat([rest, table.lineEnd()])) || rest.length > 0)) return null;
   return table.found();
 }
 
+const byteOrderMark = Buffer.from([0xef, 0xbb, 0xbf]);
 const [newline, carriageReturn, quote, minus, point, zero, nine] = [0x0a, 0x0d, 0x22, 0x2d, 0x2e, 0x30, 0x39];
 
 class PlainRows {

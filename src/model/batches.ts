@@ -163,8 +163,8 @@ const arrays = {
   bool: Uint8Array,
 };
 
-/** The least size that a type rounds to infinity: half a step beyond its largest number. */
-const overflow = { float: 2 ** 128 - 2 ** 103, float16: 65_520, double: Number.POSITIVE_INFINITY };
+/** The least size that a type rounds to infinity: half a step beyond its largest number; a float16 is made of a float, which rounds first. */
+const overflow = { float: 2 ** 128 - 2 ** 103, float16: 65_520 - 2 ** -9, double: Number.POSITIVE_INFINITY };
 
 async function slotFor(dataset: Dataset, plan: InputPlan, selected: CellRequest[]): Promise<Slot> {
   const { type, name } = plan.input;

@@ -186,14 +186,17 @@ async function readableLocations(path: string, uri: string): Promise<string[]> {
   }
 }
 
-function otherBytes({ role, uri, sha256 }: Wanted, found: string): RegistryError {
+/** The bytes were had, and are not those that are wanted. */
+export class OtherBytes extends RegistryError {}
+
+function otherBytes({ role, uri, sha256 }: Wanted, found: string): OtherBytes {
   const what: Partial<Record<Wanted['role'], string>> = {
     archive: 'the archive that was uploaded',
     data: 'the data that the configuration names',
     layer: 'the layer that the manifest names',
   };
   const meant = what[role] ?? 'the recorded model';
-  return new RegistryError({
+  return new OtherBytes({
     found: `the bytes have sha256 ${found}`,
     expected: sha256,
     where: uri,

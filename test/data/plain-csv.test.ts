@@ -123,6 +123,15 @@ test('pieces of a file may end anywhere', async () => {
   });
 });
 
+test('a byte order mark is left to the engine where it stands before a value', async () => {
+  await inTemporaryFolder(async (folder) => {
+    const path = join(folder, 'rows.csv');
+    await writeFile(path, '\ufeff1,2\n3,4\n');
+    assert.equal(await plainCsv([path], 2, { header: ['a', 'b'] }), null);
+    assert.equal((await plainCsv([path], 2))?.rows, 1, 'of a header it is no matter');
+  });
+});
+
 test('it tells how many digits the numbers of a column have', async () => {
   await inTemporaryFolder(async (folder) => {
     const path = join(folder, 'rows.csv');

@@ -158,6 +158,14 @@ describe('a file of predictions', () => {
       });
       assert.deepEqual(scores, Float64Array.of(0.75, 0.5, 0));
     }
+    await assert.rejects(
+      read('id,ham_1,spam_0\na,0.25,0.75\nb,0.5,0.5\nc,1,0\n', {
+        reference: { score: ['ham_1', 'spam_0'] },
+        columns: { ...columns, positive: 'spam' },
+        data: 'id,label,x\na,spam,5\nb,ham,6\nc,spam,7\n',
+      }),
+      /ham_1, spam_0: their beginnings name ham, spam, and their ends 1, 0/u,
+    );
     // Names that say nothing of the classes leave the order of the list.
     const plain = await read('id,first,second\na,0.25,0.75\nb,0.5,0.5\nc,1,0\n', {
       reference: { score: ['first', 'second'] },

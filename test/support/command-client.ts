@@ -20,7 +20,7 @@ export async function runInServer(command: AskedCommand): Promise<CommandResult 
   if (command.args[0] === 'serve' || !Object.keys(command.env).every((name) => takenUp.test(name))) return null;
   for (const path of servers) {
     const answer = await ask(path, command).catch((error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT' || error.code === 'ECONNREFUSED') return 'busy';
+      if (['ENOENT', 'ECONNREFUSED', 'ECONNRESET', 'EPIPE'].includes(error.code ?? '')) return 'busy';
       throw error;
     });
     if (answer === '') throw new Error(`the command server ended in the middle of contender ${command.args.join(' ')}`);

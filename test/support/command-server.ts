@@ -46,11 +46,14 @@ async function answer(socket: Socket, { folder, args, env }: AskedCommand): Prom
   process.chdir('/');
   environment(inherited);
   socket.off('close', given);
-  if (++commands >= commandsOfALife) server.close();
+  commands += 1;
+  const last = commands >= commandsOfALife;
+  if (last) server.close();
   socket.end(JSON.stringify({ code, ...said }), () => {
-    if (commands >= commandsOfALife) process.exit();
+    if (last) process.exit();
   });
-  busy = false;
+  // Who has connected meanwhile is told so.
+  busy = last;
 }
 
 function environment(wanted: NodeJS.ProcessEnv): void {

@@ -63,18 +63,24 @@ function classesNamed(scores: readonly string[]): string[] | null {
  * The class or label that each column of a list is named after, as in `p_spam` and `p_ham`, or `spam_probability`: a list in another
  * order than that of the classes would be read as the scores of others.
  * @returns null where the names do not say it of every column, or of two say the same
+ * @throws DataError where their ends say another order than their beginnings
  */
 export function namedAfter(columns: readonly string[], known: readonly string[]): string[] | null {
-  for (const partsOf of [ends, beginnings]) {
+  const [atEnd, atBeginning] = [ends, beginnings].map((partsOf) => {
     const positions = columns.map((column) => {
       const part = partsOf(column).find((each) => classPosition(each, known) >= 0);
       return part === undefined ? -1 : classPosition(part, known);
     });
-    if (!positions.includes(-1) && new Set(positions).size === columns.length) {
-      return positions.map((position) => known[position] as string);
-    }
-  }
-  return null;
+    if (positions.includes(-1) || new Set(positions).size < columns.length) return null;
+    return positions.map((position) => known[position] as string);
+  }) as [string[] | null, string[] | null];
+  if (atEnd === null || atBeginning === null || atEnd.join('\n') === atBeginning.join('\n'))
+    return atEnd ?? atBeginning;
+  throw new DataError({
+    found: `the columns ${columns.slice(0, 20).join(', ')}: their beginnings name ${atBeginning.slice(0, 20).join(', ')}, and their ends ${atEnd.slice(0, 20).join(', ')}`,
+    expected: 'names that say one class each',
+    remedy: 'Rename the columns, such as score_<class>',
+  });
 }
 
 /** The name itself, what stands after each character that is no letter and no digit, and the digits at its end: the longest first. */
@@ -118,7 +124,7 @@ function labelsLayout(
       expected: `a score, or a predicted 0 or 1, of each label in: ${names.slice(0, 20).join(', ')}`,
       where: reference.predictions,
       remedy:
-        'Name the columns in the order of columns.label: {predictions, score: [...]} or {predictions, label: [...]}',
+        'Name the columns, one for each of columns.label: {predictions, score: [...]} or {predictions, label: [...]}',
     });
   }
   for (const { length } of [scores, decisions]) {

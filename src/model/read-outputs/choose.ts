@@ -89,14 +89,24 @@ function pick(
   });
 }
 
-/** `uncertainty_prob`, `no_prob`, `probability_of_failure`: beside another output that fits, the word is not enough. */
+/**
+ * `uncertainty_prob`, `probability_of_failure`, `prob_0`, `pred_std`: beside another output that fits, the word that a score has too is not
+ * enough.
+ */
 function isOfSomethingElse(name: string): boolean {
-  const words = name.replaceAll(/(?<=[a-z])(?=[A-Z])/gu, ' ').split(/[^a-z]+/iu);
-  return words.some((word) => /prob/iu.test(word)) && !words.every((word) => usualWords.test(word));
+  // TensorFlow numbers the outputs of a node behind a colon.
+  const apart = name.replace(/:\d+$/u, '').replaceAll(/(?<=[a-z])(?=[A-Z\d])/gu, ' ');
+  const words = apart.split(/[^a-z\d]+/iu).filter((word) => word !== '');
+  return /prob/iu.test(name)
+    ? !words.every((word) => usualWords.test(word))
+    : words.some((word) => otherWords.test(word));
 }
 
+/** The score of the class 0 is not that of the positive class. */
 const usualWords =
-  /^(?:prob\w*|predict\w*|preds?|outputs?|scores?|class\w*|labels?|positive|tensor|softmax|sigmoid|model|final|y|hat|)$/iu;
+  /^(?:prob\w*|predict\w*|preds?|outputs?|scores?|class\w*|labels?|positive|tensor|softmax|sigmoid|model|final|y|hat|[1-9]\d*)$/iu;
+const otherWords =
+  /^(?:no|not|non|std|stddev|deviations?|var|variances?|sigma|lower|upper|quantiles?|uncertain\w*|entropy|errors?|loss(?:es)?)$/iu;
 
 /** The output of labels; `named`: only one that is said to be it, by its name or since it holds texts. */
 function labelOutput(outputs: readonly DeclaredOutput[], task: Task, columns: Columns, named: boolean): string | null {

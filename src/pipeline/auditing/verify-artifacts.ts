@@ -1,12 +1,13 @@
 import { join } from 'node:path';
 import { rm } from 'node:fs/promises';
 import { temporaryFolder } from '../../data/temporary.ts';
-import { RegistryError } from '../../errors.ts';
+import { ContenderError } from '../../errors.ts';
 import type { Artifact } from '../../evidence/index.ts';
 import { silentLog } from '../../log.ts';
 import { committedPlace } from '../../registry/artifact-uri.ts';
 import type { Finding } from '../../registry/chain.ts';
 import { fetchArtifact } from '../../registry/fetch-artifact.ts';
+import { OtherBytes } from '../../registry/fetch-files.ts';
 import type { Repository } from '../../registry/git/repository.ts';
 import { gitBytes } from '../../registry/git/run.ts';
 import type { MadeDecision } from '../../registry/verify.ts';
@@ -63,10 +64,9 @@ export async function lookUpFiles(
           `Models in ${counted(absent.size, 'commits')} that this clone does not have were not looked up: ${[...absent].slice(0, 3).join(', ')}${absent.size > 3 ? ', ...' : ''}.`,
         ];
   for (const each of withBytes ? here.filter(isThere) : []) {
-    const said = await otherBytes(repository, each);
-    if (said === null) continue;
-    if (said.startsWith('the bytes have sha256')) findings.push(fault(each, said));
-    else notes.push(`${each.artifact.uri} was not read: ${said}.`);
+    const said = await faultOfBytes(repository, each);
+    if (said instanceof OtherBytes) findings.push(fault(each, said.fault.found));
+    else if (said !== null) notes.push(`${each.artifact.uri} was not read: ${said.fault.found}.`);
   }
   return { findings, notes };
 }
@@ -83,14 +83,14 @@ async function typesOf(repository: Repository, names: readonly string[]): Promis
 }
 
 /** Why a file of a commit is not what was recorded, or cannot be read; null where it is. */
-async function otherBytes(repository: Repository, { artifact }: NamedFile): Promise<string | null> {
+async function faultOfBytes(repository: Repository, { artifact }: NamedFile): Promise<ContenderError | null> {
   const folder = await temporaryFolder('workspace');
   try {
     await fetchArtifact(repository.folder, artifact, join(folder, 'model'), { log: silentLog, fresh: true });
     return null;
   } catch (error) {
-    if (!(error instanceof RegistryError)) throw error;
-    return error.fault.found;
+    if (!(error instanceof ContenderError)) throw error;
+    return error;
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

@@ -9,6 +9,10 @@ function scoresOf(...names: string[]): string | null {
   return chooseOutputs(names.map(one), settings).scores;
 }
 
+function valueOf(...names: string[]): string | null {
+  return chooseOutputs(names.map(one), { task: 'regression', columns: { id: 'id', label: 'y' } }).scores;
+}
+
 describe('of several outputs that fit', () => {
   for (const name of [
     'probabilities',
@@ -28,6 +32,8 @@ describe('of several outputs that fit', () => {
     ['score', 'uncertainty_prob'],
     ['pred', 'no_prob'],
     ['margin', 'probability_of_failure'],
+    ['logits', 'prob_0'],
+    ['y', 'uncertainty_score'],
   ] as const) {
     it(`the probability of something else is not taken for the score: ${first}, ${second}`, () => {
       for (const names of [
@@ -39,4 +45,11 @@ describe('of several outputs that fit', () => {
       assert.equal(scoresOf(second), second);
     });
   }
+
+  it('how sure a value is is not taken for the value', () => {
+    assert.throws(() => valueOf('mean', 'pred_std'), /2 outputs that may hold the scores/u);
+    assert.throws(() => valueOf('prediction_variance', 'y'), /2 outputs that may hold the scores/u);
+    assert.equal(valueOf('prediction', 'std'), 'prediction');
+    assert.equal(valueOf('predictions:0', 'y_var'), 'predictions:0');
+  });
 });

@@ -196,6 +196,15 @@ test('the id must be there, unique and never missing', async () => {
   });
 });
 
+test('NaN in a column of numbers is no id, whether or not there is a contract', async () => {
+  await withRows('a.csv', 'id,x,label\n1,0.5,0\nnan,0.6,1\nNaN,0.7,1\n', async (path) => {
+    for (const schema of [undefined, { type: 'object', properties: { x: { type: 'number' } } }]) {
+      const { verdict, observed } = check(await validate(path, schema), 'unique(id)');
+      assert.deepEqual([verdict, observed], ['fail', '2 rows without a value']);
+    }
+  });
+});
+
 test('table rules judge row count, uniqueness over several columns and the fraction of nulls', async () => {
   await withRows('a.csv', 'id,x,y\n1,a,\n2,a,b\n3,a,b\n4,,\n', async (path) => {
     const evidence = await validate(path, undefined, [

@@ -131,7 +131,9 @@ export function typedValues(
     values.set(name, read.value);
     if (judged) tokens.push({ number: `${cell}_number`, text: cell, multiple, whole: isWhole(type) });
   }
-  const key = keyAmong(stored, id);
+  // In a column of numbers NaN is no id.
+  const isId = ({ name, cells }: DatasetColumn): boolean => name === id && cells?.notANumber !== true;
+  const key = columns.some(isId) ? keyAmong(stored, id) : undefined;
   if (key !== undefined) selected.push(`${key} as row_key`);
   const from = `(select ${selected.join(', ')} from ${typedCsv(paths, stored, csv)})`;
   return { from, values, cells: [], tokens, within: [], key: key !== undefined };
