@@ -2,7 +2,7 @@ import { open, stat } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RegistryError } from '../errors.ts';
 import { jittered } from '../github/retry.ts';
-import { follow, withoutQuery, type Address } from './hops.ts';
+import { follow, reasonOf, withoutQuery, type Address } from './hops.ts';
 
 export interface DownloadOptions {
   /** More bytes than this are refused. */
@@ -49,12 +49,11 @@ export async function download(from: Address, to: string, options: DownloadOptio
     } catch (error) {
       options.signal?.throwIfAborted();
       if (error instanceof RegistryError) throw error;
-      const { cause, message } = error as Error;
-      const why = `the download failed: ${cause instanceof Error ? cause.message : message}`;
+      const why = `the download failed: ${reasonOf(error as Error)}`;
       const size = await sizeOf(to);
       if (size > before && all < mostAttempts) count = 1;
       before = size;
-      if (count >= attempts) throw new RegistryError({ ...faultOf(from.url, why), cause: error });
+      if (count >= attempts) throw new RegistryError(faultOf(from.url, why));
     }
     const random = jittered(count, { baseMs: options.pauseMs ?? 500, capMs: 15_000 });
     const signal = options.signal === undefined ? {} : { signal: options.signal };

@@ -55,18 +55,39 @@ export async function requestOnce(
   return connect(from.url.href)(from.url.href, { ...init, headers, redirect: 'manual' });
 }
 
-async function headersOf({ headers = {} }: Address): Promise<Record<string, string>> {
-  return typeof headers === 'function' ? headers() : headers;
+/** @throws RegistryError for what no header may hold, of which fetch's own message repeats the whole value (RFC 9110, 5.5) */
+async function headersOf({ url, headers = {} }: Address): Promise<Record<string, string>> {
+  const given = typeof headers === 'function' ? await headers() : headers;
+  const [wrong] = Object.entries(given).find(([, value]) => !isHeaderValue(value)) ?? [];
+  if (wrong === undefined) return given;
+  throw new RegistryError({
+    found: `the header ${JSON.stringify(wrong.slice(0, 60))} would hold characters that no header may`,
+    where: withoutQuery(url),
+    remedy: 'Look for a line break in the credentials',
+  });
 }
 
-/** @throws RegistryError for an address without encryption, but for one of this machine itself */
+/** Of ASCII, which every credential is, and without a control character. */
+export function isHeaderValue(value: string): boolean {
+  return /^[\x20-\x7e]*$/u.test(value);
+}
+
+/** What a request failed for. The message of fetch itself, which no network caused, may repeat an address or a header whole. */
+export function reasonOf({ cause, name, message }: Error): string {
+  if (cause instanceof Error) return cause.message;
+  return name === 'TypeError' ? 'the request could not be made' : message;
+}
+
+/** @throws RegistryError for an address without encryption, but for one of this machine itself, and for one with a password in it */
 export function refuseOpen(url: URL): void {
+  refusePassword(url);
   if (url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback(url))) return;
   throw refused(url, 'an address without encryption', 'https');
 }
 
 /** Whether one address may lead to another. @throws RegistryError when not */
 export async function refuseHop(from: URL, to: URL): Promise<void> {
+  refusePassword(to);
   const open = to.protocol !== 'https:' && !(isLoopback(from) && isLoopback(to));
   if (open) throw refused(to, `${withoutQuery(from)} leads to an address without encryption`, 'https');
   const [before, after] = [await distanceOf(from), await distanceOf(to)];
@@ -76,6 +97,17 @@ export async function refuseHop(from: URL, to: URL): Promise<void> {
     `${withoutQuery(from)} leads to an address inside the network`,
     'an address that others can reach too',
   );
+}
+
+/** fetch takes none such, and repeats it whole. */
+function refusePassword(url: URL): void {
+  if (url.username === '' && url.password === '') return;
+  throw new RegistryError({
+    found: 'an address with a user or a password in it',
+    expected: 'the address alone',
+    where: withoutQuery(url),
+    remedy: 'Take them out of it, and give credentials as docs/stores.md and docs/mlflow.md say',
+  });
 }
 
 /** How far out an address lies: 0 is this machine, 1 its network, 2 the world. */

@@ -11,7 +11,7 @@ import { download, isPassing, RefusedDownload } from './download.ts';
 import { credentialsFor } from './git/credentials.ts';
 import type { Repository } from './git/repository.ts';
 import { runGit } from './git/run.ts';
-import { withoutQuery, refuseHop, refuseOpen, type Address } from './hops.ts';
+import { reasonOf, withoutQuery, refuseHop, refuseOpen, type Address } from './hops.ts';
 import { lfsServer, type LfsServer } from './lfs-server.ts';
 import type { ArtifactAccess } from './workflow-artifact.ts';
 
@@ -168,8 +168,7 @@ async function addressOf(
     } catch (error) {
       signal?.throwIfAborted();
       if (error instanceof GitHubError && error.kind === 'refused') throw error;
-      const { cause, message } = error as Error;
-      return passing(url, `the LFS server cannot be reached: ${cause instanceof Error ? cause.message : message}`);
+      return passing(url, `the LFS server cannot be reached: ${reasonOf(error as Error)}`);
     }
   };
   const answer = await patiently(attempt, {

@@ -4,7 +4,7 @@ import { modelDigest } from '../evidence/index.ts';
 import { committedPlace } from './artifact-uri.ts';
 import type { Manifest } from './manifest.ts';
 import { ask, jsonOf } from './objects/ask.ts';
-import { encodedPath, variable } from './objects/opened.ts';
+import { credential, encodedPath, endpoint, variable } from './objects/opened.ts';
 
 export interface MlflowPlace {
   settings: NonNullable<Registry['mlflow']>;
@@ -162,25 +162,36 @@ function numberIn(made: unknown): string {
 function serverOf({ settings, signal }: MlflowPlace): Server {
   const named = variable('MLFLOW_TRACKING_URI');
   const uri = settings.uri ?? named;
-  if (uri === null || !/^https?:\/\//u.test(uri) || !URL.canParse(uri)) {
+  if (uri === null) {
     throw new UsageError({
-      found: uri === null ? 'no address of an MLflow server' : `the address ${JSON.stringify(uri)}`,
+      found: 'no address of an MLflow server',
       expected: 'https://...',
-      where: settings.uri === undefined ? 'MLFLOW_TRACKING_URI' : 'registry.mlflow.uri',
+      where: 'MLFLOW_TRACKING_URI',
       remedy: 'Set registry.mlflow.uri, or the variable MLFLOW_TRACKING_URI',
     });
   }
+  const place = endpoint(uri, settings.uri === undefined ? 'MLFLOW_TRACKING_URI' : 'registry.mlflow.uri');
   // Anybody may propose another address in contender.yml; the one in the environment says what the token is for.
-  if (named !== null && URL.canParse(named) && new URL(named).origin !== new URL(uri).origin) {
+  const meant = named === null ? null : endpoint(named, 'MLFLOW_TRACKING_URI');
+  if (meant !== null && meant.origin !== place.origin) {
     throw new UsageError({
-      found: `registry.mlflow.uri is at ${new URL(uri).origin}, and MLFLOW_TRACKING_URI at ${new URL(named).origin}`,
+      found: `registry.mlflow.uri is at ${place.origin}, and MLFLOW_TRACKING_URI at ${meant.origin}`,
       expected: 'both of one server',
       where: 'registry.mlflow.uri',
       remedy: 'Name the server once',
     });
   }
   const headers = authorization();
-  const base = `${uri.replace(/\/+$/u, '')}/api/2.0/mlflow`;
+  if (headers['authorization'] !== undefined && meant === null) {
+    throw new UsageError({
+      found: 'credentials for MLflow without MLFLOW_TRACKING_URI',
+      expected:
+        'the address of the server that they are for, beside them: a change of contender.yml could send them elsewhere',
+      where: 'the environment',
+      remedy: `If they are for ${place.origin}, set MLFLOW_TRACKING_URI to it`,
+    });
+  }
+  const base = `${place.origin}${place.pathname.replace(/\/+$/u, '')}/api/2.0/mlflow`;
   return async (path, send) => {
     const url = new URL(`${base}/${path}`);
     if ('query' in send) url.search = new URLSearchParams(send.query).toString();
@@ -196,7 +207,7 @@ function serverOf({ settings, signal }: MlflowPlace): Server {
 }
 
 function authorization(): Record<string, string> {
-  const token = variable('MLFLOW_TRACKING_TOKEN');
+  const token = credential('MLFLOW_TRACKING_TOKEN');
   if (token !== null) return { authorization: `Bearer ${token}` };
   const [user, password] = [variable('MLFLOW_TRACKING_USERNAME'), variable('MLFLOW_TRACKING_PASSWORD')];
   if (user === null || password === null) return {};

@@ -20,7 +20,10 @@ describe('a registry that an MLflow server is told of', () => {
         );
         mlflow.authorization = `Bearer ${token}`;
         const run = async (...args: string[]): Promise<CommandResult> => {
-          const result = await contender(repository.folder, args, { MLFLOW_TRACKING_TOKEN: token });
+          const result = await contender(repository.folder, args, {
+            MLFLOW_TRACKING_URI: mlflow.uri,
+            MLFLOW_TRACKING_TOKEN: token,
+          });
           assert.ok(!(result.stdout + result.stderr).includes(token), 'the token is told to nobody');
           return result;
         };

@@ -7,8 +7,34 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { RegistryError } from '../../src/errors.ts';
 import { download } from '../../src/registry/download.ts';
-import { refuseHop } from '../../src/registry/hops.ts';
+import { refuseHop, type Address } from '../../src/registry/hops.ts';
 import { inTemporaryFolder } from '../support/project.ts';
+
+describe('an address of a download', () => {
+  const secrets: [string, Address, RegExp][] = [
+    ['a password', { url: new URL('https://ada:SECRET@models.example/m?k=SECRET') }, /a user or a password in it/u],
+    [
+      'a header that cannot be sent',
+      { url: new URL('https://models.example/m'), headers: { authorization: 'Bearer SECRET1\nSECRET2' } },
+      /the header "authorization" would hold/u,
+    ],
+    [
+      'a header whose name is none',
+      { url: new URL('http://127.0.0.1/m'), headers: { 'SECRET name': 'x' } },
+      /the request could not be made/u,
+    ],
+  ];
+  for (const [what, address, message] of secrets) {
+    test(`with ${what} is refused before anything is sent, and shows nothing of it`, () =>
+      inTemporaryFolder((folder) =>
+        assert.rejects(
+          download(address, join(folder, 'm'), { limit: 10, pauseMs: 1 }),
+          (error: Error) =>
+            message.test(error.message) && !error.message.includes('SECRET') && error.cause === undefined,
+        ),
+      ));
+  }
+});
 
 describe('a redirect of a download', () => {
   const further = [

@@ -30,7 +30,7 @@ function onServer(
   model?: string,
 ): Promise<void> {
   return withMlflow((mlflow) =>
-    withVariables(variables, () =>
+    withVariables({ MLFLOW_TRACKING_URI: mlflow.uri, ...variables }, () =>
       work(mlflow, (manifest) =>
         syncMlflow(manifest, {
           settings: { uri: mlflow.uri, ...(model === undefined ? {} : { model }) },
@@ -168,4 +168,33 @@ describe('an MLflow server', () => {
       },
       { MLFLOW_TRACKING_URI: 'https://mlflow.example', MLFLOW_TRACKING_TOKEN: 'secret-token' },
     ));
+
+  const secrets: [string, Record<string, string>, RegExp][] = [
+    [
+      'a token and nothing that says which server it is for',
+      { MLFLOW_TRACKING_URI: '', MLFLOW_TRACKING_TOKEN: 'SECRET' },
+      /credentials for MLflow without MLFLOW_TRACKING_URI/u,
+    ],
+    [
+      'a password and nothing that says which server it is for',
+      { MLFLOW_TRACKING_URI: '', MLFLOW_TRACKING_USERNAME: 'ada', MLFLOW_TRACKING_PASSWORD: 'SECRET' },
+      /credentials for MLflow without MLFLOW_TRACKING_URI/u,
+    ],
+    [
+      'an address with a password in it',
+      { MLFLOW_TRACKING_URI: 'https://ada:SECRET@mlflow.example' },
+      /MLFLOW_TRACKING_URI: an address with a user or a password/u,
+    ],
+    ['a token of two lines', { MLFLOW_TRACKING_TOKEN: 'SECRET1\nSECRET2' }, /MLFLOW_TRACKING_TOKEN has a line break/u],
+  ];
+  for (const [what, variables, message] of secrets) {
+    it(`is told nothing with ${what}, and no secret is shown`, () =>
+      onServer(async (mlflow, sync) => {
+        await assert.rejects(
+          sync(manifestOf(['1.0.0'], '1.0.0')),
+          (error: Error) => message.test(error.message) && !error.message.includes('SECRET'),
+        );
+        assert.deepEqual(mlflow.seen, []);
+      }, variables));
+  }
 });

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { RegistryError } from '../../errors.ts';
 import { jittered } from '../../github/retry.ts';
 import { faultOf, isPassing, pauseOf } from '../download.ts';
-import { follow, requestOnce, type Address } from '../hops.ts';
+import { follow, reasonOf, requestOnce, type Address } from '../hops.ts';
 
 /** What a store says of an object, as opposed to the bytes of it. */
 export interface Reply {
@@ -66,9 +66,7 @@ export async function ask(from: Address, options: AskOptions = {}): Promise<Repl
     } catch (error) {
       signal?.throwIfAborted();
       if (error instanceof RegistryError) throw error;
-      const { cause, message } = error as Error;
-      const why = `no answer: ${cause instanceof Error ? cause.message : message}`;
-      fault = new RegistryError({ ...faultOf(from.url, why), cause: error });
+      fault = new RegistryError(faultOf(from.url, `no answer: ${reasonOf(error as Error)}`));
     }
     if (count >= attempts || isPost) throw fault;
     const ms = Math.max(pause, jittered(count, { baseMs: 500, capMs: 15_000 }));

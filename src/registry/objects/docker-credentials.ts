@@ -1,6 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { UsageError } from '../../errors.ts';
+import { isHeaderValue } from '../hops.ts';
 import { variable } from './opened.ts';
 
 /** As HTTP's Basic scheme has it: `user:password`, in base64. */
@@ -11,6 +13,7 @@ export type BasicCredentials = string;
  * choice is given them; else what `docker login` and `oras login` keep in config.json. Null where there are none.
  *
  * @param host with its port, if it has one
+ * @throws UsageError, which does not repeat it, for what no header may hold
  */
 export async function dockerCredentials(host: string): Promise<BasicCredentials | null> {
   const [registry, user, password] = ['OCI_REGISTRY', 'OCI_USERNAME', 'OCI_PASSWORD'].map((name) => variable(name));
@@ -24,7 +27,13 @@ export async function dockerCredentials(host: string): Promise<BasicCredentials 
     ? ['https://index.docker.io/v1/', 'docker.io', 'index.docker.io']
     : [host, `https://${host}`, `https://${host}/`];
   const kept = keys.map((key) => auths[key]).find((entry) => typeof entry?.auth === 'string' && entry.auth !== '');
-  return (kept?.auth as string | undefined) ?? null;
+  const auth = (kept?.auth as string | undefined)?.trim() ?? null;
+  if (auth === null || isHeaderValue(auth)) return auth;
+  throw new UsageError({
+    found: `the auth that is kept for ${host} is no base64`,
+    where: 'config.json of Docker',
+    remedy: `Sign in again: docker login ${host}`,
+  });
 }
 
 function authsOf(text: string): Record<string, { auth?: unknown } | undefined> {

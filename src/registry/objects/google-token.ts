@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { RegistryError, UsageError } from '../../errors.ts';
 import { isLoopbackIp } from '../../address-classes.ts';
 import { ask, jsonOf, type Reply } from './ask.ts';
-import { variable } from './opened.ts';
+import { credential, variable } from './opened.ts';
 
 /** No more than is needed. */
 const scope = 'https://www.googleapis.com/auth/devstorage.read_only';
@@ -19,7 +19,7 @@ type Credentials = Record<string, unknown>;
  * @throws UsageError for a file of another kind; RegistryError where Google gives no token
  */
 export async function googleToken(signal?: AbortSignal): Promise<string | null> {
-  const token = variable('GOOGLE_OAUTH_ACCESS_TOKEN', 'CLOUDSDK_AUTH_ACCESS_TOKEN');
+  const token = credential('GOOGLE_OAUTH_ACCESS_TOKEN', 'CLOUDSDK_AUTH_ACCESS_TOKEN');
   const path = variable(file);
   if (token !== null || path === null) return token;
   const credentials = await readCredentials(path);

@@ -1,8 +1,7 @@
-import { UsageError } from '../../errors.ts';
 import { objectUri, type ObjectAddress } from '../../object-address.ts';
 import { ask, jsonOf } from './ask.ts';
 import { googleToken } from './google-token.ts';
-import { encoded, variable, type OpenedObject } from './opened.ts';
+import { encoded, endpoint, variable, type OpenedObject } from './opened.ts';
 import { refusal } from './refusal.ts';
 
 /**
@@ -15,14 +14,7 @@ export async function openGs(
   signal?: AbortSignal,
 ): Promise<OpenedObject> {
   const named = variable('STORAGE_EMULATOR_HOST') ?? 'https://storage.googleapis.com';
-  const origin = /^https?:\/\//u.test(named) ? named : `http://${named}`;
-  if (!URL.canParse(origin)) {
-    throw new UsageError({
-      found: `STORAGE_EMULATOR_HOST ${JSON.stringify(named)}`,
-      expected: 'an address',
-      where: 'the environment',
-    });
-  }
+  const origin = endpoint(/^https?:\/\//u.test(named) ? named : `http://${named}`, 'STORAGE_EMULATOR_HOST');
   const token = await googleToken(signal);
   const signedIn = token !== null;
   const headers = token === null ? {} : { authorization: `Bearer ${token}` };

@@ -1,7 +1,6 @@
-import { UsageError } from '../../errors.ts';
 import { isPinned, objectUri, type ObjectAddress } from '../../object-address.ts';
 import { ask, jsonOf } from './ask.ts';
-import { encoded, encodedPath, variable, type OpenedObject } from './opened.ts';
+import { credential, encoded, encodedPath, endpoint, variable, type OpenedObject } from './opened.ts';
 import { refusal } from './refusal.ts';
 
 /**
@@ -13,21 +12,14 @@ export async function openHf(
   object: Extract<ObjectAddress, { store: 'hf' }>,
   signal?: AbortSignal,
 ): Promise<OpenedObject> {
-  const endpoint = (variable('HF_ENDPOINT') ?? 'https://huggingface.co').replace(/\/+$/u, '');
-  if (!URL.canParse(endpoint)) {
-    throw new UsageError({
-      found: `HF_ENDPOINT ${JSON.stringify(endpoint)}`,
-      expected: 'an address',
-      where: 'the environment',
-    });
-  }
+  const hub = endpoint(variable('HF_ENDPOINT') ?? 'https://huggingface.co', 'HF_ENDPOINT').href.replace(/\/+$/u, '');
   const { kind, repository, revision = 'main', key } = object;
-  const token = variable('HF_TOKEN');
+  const token = credential('HF_TOKEN');
   const signedIn = token !== null;
   const headers = token === null ? {} : { authorization: `Bearer ${token}` };
   let commit: unknown = revision;
   if (!isPinned(object)) {
-    const url = new URL(`${endpoint}/api/${kind}/${repository}/revision/${encoded(revision)}?expand=sha`);
+    const url = new URL(`${hub}/api/${kind}/${repository}/revision/${encoded(revision)}?expand=sha`);
     const reply = await ask({ url, headers }, { signal });
     commit = jsonOf(reply)['sha'];
     if (reply.status !== 200 || typeof commit !== 'string' || !/^[0-9a-f]{40}$/u.test(commit)) {
@@ -37,6 +29,6 @@ export async function openHf(
   }
   const pinned = { ...object, revision: commit as string };
   const folder = kind === 'models' ? '' : `${kind}/`;
-  const url = new URL(`${endpoint}/${folder}${repository}/resolve/${pinned.revision}/${encodedPath(key)}`);
+  const url = new URL(`${hub}/${folder}${repository}/resolve/${pinned.revision}/${encodedPath(key)}`);
   return { address: { url, headers }, object: pinned, signedIn };
 }

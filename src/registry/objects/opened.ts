@@ -1,5 +1,6 @@
+import { UsageError } from '../../errors.ts';
 import type { ObjectAddress } from '../../object-address.ts';
-import type { Address } from '../hops.ts';
+import { isHeaderValue, type Address } from '../hops.ts';
 
 /** An object of a store, ready to be downloaded. */
 export interface OpenedObject {
@@ -40,4 +41,36 @@ export const secretVariables: readonly string[] = [
 /** A variable of the environment; null where it is not set or empty. */
 export function variable(...names: string[]): string | null {
   return names.map((name) => process.env[name] ?? '').find((value) => value !== '') ?? null;
+}
+
+/**
+ * A credential in a variable, for a header; null where there is none. Space and line breaks around it, as files have them, are left out.
+ * @throws UsageError, which names the variable and not the value, for one that no header may hold
+ */
+export function credential(...names: string[]): string | null {
+  const name = names.find((each) => variable(each) !== null);
+  const value = name === undefined ? null : (variable(name)?.trim() ?? null);
+  if (name === undefined || value === null || isHeaderValue(value)) return value;
+  throw new UsageError({
+    found: `${name} has a line break in it, or another character that no credential has`,
+    expected: 'one line of printable ASCII',
+    where: 'the environment',
+    remedy: 'Copy the value again; a secret of GitHub keeps the line breaks that it was pasted with',
+  });
+}
+
+/**
+ * The address of a server, from a variable or a setting.
+ * @throws UsageError, which does not repeat it: there may be a password in it
+ */
+export function endpoint(text: string, where: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  const isWeb = url !== null && /^https?:$/u.test(url.protocol);
+  if (isWeb && url.username === '' && url.password === '') return url;
+  throw new UsageError({
+    found: isWeb ? 'an address with a user or a password in it' : 'what is no address of a server',
+    expected: 'https://<host>',
+    where,
+    remedy: 'Name the server alone: credentials have variables of their own (docs/stores.md, docs/mlflow.md)',
+  });
 }

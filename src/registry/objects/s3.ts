@@ -2,7 +2,7 @@ import { RegistryError, UsageError } from '../../errors.ts';
 import { objectUri, type ObjectAddress } from '../../object-address.ts';
 import type { Address } from '../hops.ts';
 import { ask, type Reply } from './ask.ts';
-import { encoded, encodedPath, variable, type OpenedObject } from './opened.ts';
+import { credential, encoded, encodedPath, endpoint, variable, type OpenedObject } from './opened.ts';
 import { refusal } from './refusal.ts';
 
 type S3Address = Extract<ObjectAddress, { store: 's3' }>;
@@ -63,25 +63,27 @@ async function addressOf(object: S3Address, region: string, credentials: Credent
 
 /** The bucket is part of the host at Amazon, where the certificate has that host, and part of the path everywhere else. */
 function urlOf({ bucket, key, version }: S3Address, region: string): URL {
-  const named = variable('AWS_ENDPOINT_URL_S3', 'AWS_ENDPOINT_URL');
+  const setting = ['AWS_ENDPOINT_URL_S3', 'AWS_ENDPOINT_URL'].find((name) => variable(name) !== null);
   const domain = region.startsWith('cn-') ? 'amazonaws.com.cn' : 'amazonaws.com';
-  const isHost = named === null && /^[a-z0-9-]+$/u.test(bucket);
-  const origin = named ?? `https://${isHost ? `${bucket}.` : ''}s3.${region}.${domain}`;
-  if (!URL.canParse(origin) || !/^[a-z0-9-]{2,40}$/u.test(region)) {
+  const isHost = setting === undefined && /^[a-z0-9-]+$/u.test(bucket);
+  if (!/^[a-z0-9-]{2,40}$/u.test(region)) {
     throw new UsageError({
-      found: `AWS_ENDPOINT_URL ${JSON.stringify(named)}, AWS_REGION ${JSON.stringify(region)}`,
-      expected: 'an https address, and a region such as eu-central-1',
+      found: `AWS_REGION ${JSON.stringify(region.slice(0, 60))}`,
+      expected: 'a region such as eu-central-1',
       where: 'the environment',
     });
   }
-  const url = new URL(origin);
+  const url =
+    setting === undefined
+      ? new URL(`https://${isHost ? `${bucket}.` : ''}s3.${region}.${domain}`)
+      : endpoint(variable(setting) ?? '', setting);
   url.pathname = `${url.pathname.replace(/\/+$/u, '')}/${isHost ? '' : `${bucket}/`}${encodedPath(key)}`;
   url.search = version === undefined ? '' : `versionId=${encoded(version)}`;
   return url;
 }
 
 function credentialsOf(uri: string): Credentials | null {
-  const [accessKeyId, secretAccessKey] = [variable('AWS_ACCESS_KEY_ID'), variable('AWS_SECRET_ACCESS_KEY')];
+  const [accessKeyId, secretAccessKey] = [credential('AWS_ACCESS_KEY_ID'), credential('AWS_SECRET_ACCESS_KEY')];
   if (accessKeyId === null && secretAccessKey === null) return null;
   if (accessKeyId === null || secretAccessKey === null) {
     throw new RegistryError({
@@ -93,7 +95,7 @@ function credentialsOf(uri: string): Credentials | null {
       where: uri,
     });
   }
-  const sessionToken = variable('AWS_SESSION_TOKEN');
+  const sessionToken = credential('AWS_SESSION_TOKEN');
   return { accessKeyId, secretAccessKey, ...(sessionToken === null ? {} : { sessionToken }) };
 }
 

@@ -137,6 +137,13 @@ describe('an object of Google Cloud Storage', () => {
       /the credentials are not accepted .*401.*wrong or have expired/su,
       { CLOUDSDK_AUTH_ACCESS_TOKEN: 'ya29.old' },
     ],
+    [
+      'with a token of two lines',
+      'gs://models/m.onnx',
+      sha256(bytes),
+      /GOOGLE_OAUTH_ACCESS_TOKEN has a line break/u,
+      { GOOGLE_OAUTH_ACCESS_TOKEN: 'ya29.1\nya29.2' },
+    ],
   ];
   for (const [what, uri, digest, message, variables] of faults) {
     it(`${what} is a fault that says so, and shows no token`, () =>

@@ -72,6 +72,20 @@ describe('a file of the Hugging Face Hub', () => {
       /the credentials are not accepted .*401 InvalidToken/u,
       { HF_TOKEN: 'hf_old' },
     ],
+    [
+      'with a token of two lines',
+      'hf://acme/spam/model.onnx',
+      sha256(bytes),
+      /HF_TOKEN has a line break/u,
+      { HF_TOKEN: 'hf_SECRET1\nhf_SECRET2' },
+    ],
+    [
+      'of a Hub whose address has a password in it',
+      'hf://acme/spam/model.onnx',
+      sha256(bytes),
+      /HF_ENDPOINT: an address with a user or a password/u,
+      { HF_ENDPOINT: 'https://ada:hf_SECRET@hub.example' },
+    ],
   ];
   for (const [what, uri, digest, message, variables] of faults) {
     it(`${what} is a fault that says so, and shows no token`, () =>

@@ -95,6 +95,20 @@ describe('an artifact of an OCI registry', () => {
       () => ({}),
     ));
 
+  it('is not asked for with what Docker keeps in several lines, and none of it is shown', () =>
+    inRegistry(
+      async (registry, fetch, folder) => {
+        const auths = { [registry.host]: { auth: 'SECRET1\nSECRET2' } };
+        await writeFile(join(folder, 'config.json'), JSON.stringify({ auths }));
+        await assert.rejects(
+          fetch(`oci://${registry.host}/acme/spam:v1`, sha256(bytes)),
+          (error: Error) => /is no base64[\s\S]*docker login/u.test(error.message) && !error.message.includes('SECRET'),
+        );
+        assert.deepEqual(registry.seen, []);
+      },
+      () => ({}),
+    ));
+
   it('takes the password to where tokens are given, and nothing to where the bytes are', () =>
     inRegistry(async (registry, fetch) => {
       registry.push('acme/spam', 'v1', { 'model.onnx': bytes });

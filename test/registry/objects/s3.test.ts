@@ -200,6 +200,22 @@ describe('an object of S3', () => {
       model,
       /S3 answered 400 AuthorizationHeaderMalformed/u,
     ],
+    [
+      'is asked for with a session of two lines',
+      () => {},
+      's3://models/m.onnx',
+      model,
+      /AWS_SESSION_TOKEN has a line break/u,
+      { AWS_SESSION_TOKEN: `x\n${token}` },
+    ],
+    [
+      'is at an address with a password in it',
+      () => {},
+      's3://models/m.onnx',
+      model,
+      /AWS_ENDPOINT_URL_S3: an address with a user or a password/u,
+      { AWS_ENDPOINT_URL_S3: `https://ada:${encodeURIComponent(secret)}@s3.example` },
+    ],
   ];
   for (const [what, before, uri, digest, message, variables] of faults) {
     it(`that ${what} is a fault that says so, and shows no secret`, () =>
@@ -209,7 +225,8 @@ describe('an object of S3', () => {
         await assert.rejects(
           fetch(uri, digest),
           (error: Error) =>
-            message.test(error.message) && ![secret, token].some((each) => error.message.includes(each)),
+            message.test(error.message) &&
+            ![secret, encodeURIComponent(secret), token].some((each) => error.message.includes(each)),
         );
       }, variables));
   }
