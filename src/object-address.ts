@@ -60,6 +60,15 @@ export function objectUri(address: ObjectAddress): string {
   }
 }
 
+/**
+ * An address as messages show it: of what is no object of a store, what follows the path may be a secret (presigned addresses, SAS of
+ * Azure), and a password before the host is one. A path stays as it is.
+ */
+export function shownAddress(uri: string): string {
+  if (objectAddress(uri) !== null || !/^[a-z][a-z0-9+.-]*:\/\//iu.test(uri)) return uri;
+  return uri.replace(/[?#].*$/su, '').replace(/^([^:]+:\/\/)[^/@]*:[^/]*@/u, '$1');
+}
+
 /** Whether the address says by itself which bytes it is of. */
 export function isPinned(address: ObjectAddress): boolean {
   switch (address.store) {

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { objectAddress, objectForms, objectStore } from '../object-address.ts';
+import { objectAddress, objectForms, objectStore, shownAddress } from '../object-address.ts';
 
 const commands: Readonly<Record<string, string>> = {
   s3: 'aws s3 cp',
@@ -29,10 +29,11 @@ export function howToFetch(path: string): { found: string; remedy: string } | nu
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//iu.exec(path)?.[1]?.toLowerCase();
   const command = scheme === undefined ? undefined : commands[scheme];
   if (command !== undefined) {
-    const file = path.split(/[?#]/u)[0]?.split('/').at(-1) ?? '';
+    const shown = shownAddress(path);
+    const file = shown.split(/[?#]/u)[0]?.split('/').at(-1) ?? '';
     return {
       found: `${scheme}:// is not read`,
-      remedy: `Fetch it in a step before, such as: ${command} ${path} ${file === '' ? 'data/' : file}, and name the file`,
+      remedy: `Fetch it in a step before, such as: ${command} ${shown} ${file === '' ? 'data/' : file}, and name the file`,
     };
   }
   if (!/\.dvc$/iu.test(path)) return null;

@@ -74,7 +74,12 @@ describe('a candidate that is an artifact of a workflow run', () => {
     const other = await evaluate(uploaded.uri, '--candidate-sha256', sha256('other'));
     assert.equal(other.code, 2);
     assert.match(other.stderr, /not the recorded model|has sha256/u);
-    assert.match((await evaluate('https://models.example/m.onnx')).stderr, /named without a digest/u);
+    const signed = await evaluate('https://ada:SECRET@models.example/m.onnx?X-Amz-Signature=SECRET');
+    assert.match(signed.stderr, /https:\/\/models\.example\/m\.onnx is named without a digest/u);
+    assert.doesNotMatch(signed.stdout + signed.stderr, /SECRET/u);
+    const unread = await evaluate('az://models/m.onnx?sig=SECRET');
+    assert.match(unread.stderr, /az storage copy az:\/\/models\/m\.onnx m\.onnx/u);
+    assert.doesNotMatch(unread.stdout + unread.stderr, /SECRET/u);
     assert.match((await evaluate(uploaded.uri, '--candidate-sha256', 'abc')).stderr, /candidate-sha256: "abc"/u);
     assert.match((await run(['evaluate', '--candidate-sha256', sha256(model)])).stderr, /a digest, and no file/u);
     const blind = await run(['evaluate', '--candidate', uploaded.uri], { GITHUB_TOKEN: '' });

@@ -15,7 +15,7 @@ import {
 } from '../../evidence/index.ts';
 import { ConfigError, ContenderError, DataError, ModelError } from '../../errors.ts';
 import { localModel, type LocalArtifact } from '../../model/artifact.ts';
-import { isPinned, objectAddress } from '../../object-address.ts';
+import { isPinned, objectAddress, shownAddress } from '../../object-address.ts';
 import type { ReadingOptions } from '../../model/predictions.ts';
 import { fetchArtifact, fetchData, fetchNamed, type FetchedModel } from '../../registry/fetch-artifact.ts';
 import { versionTag } from '../../registry/tags.ts';
@@ -230,7 +230,7 @@ function refuseUnread(workspace: Workspace, uri: string, key: string, what: stri
   const elsewhere = addressFault(uri);
   if (elsewhere === null) return;
   throw new ModelError({
-    found: `${JSON.stringify(uri)}: ${elsewhere.found}`,
+    found: `${JSON.stringify(shownAddress(uri))}: ${elsewhere.found}`,
     expected: `${what}, as a file or at an address that is read (docs/models.md)`,
     where: `models.${workspace.model}.${key}`,
     remedy: elsewhere.remedy,
@@ -239,7 +239,7 @@ function refuseUnread(workspace: Workspace, uri: string, key: string, what: stri
 
 function withoutDigest(workspace: Workspace, uri: string, key: string, form: string): ModelError {
   return new ModelError({
-    found: `${uri} is named without a digest`,
+    found: `${shownAddress(uri)} is named without a digest`,
     expected: `${form}: what an address serves can change, a digest cannot`,
     where: `models.${workspace.model}.${key}`,
     remedy: 'Add the sha256 of the file',
@@ -256,7 +256,7 @@ function refuseOtherBytes(
 ): void {
   if (expected === undefined || found === expected) return;
   throw new ModelError({
-    found: `${uri} has sha256 ${found}`,
+    found: `${shownAddress(uri)} has sha256 ${found}`,
     expected: `sha256 ${expected}`,
     where: `models.${workspace.model}.${role}`,
     remedy: 'Fetch the file again, or correct the digest in the configuration',
