@@ -12,6 +12,24 @@ const file = 'GOOGLE_APPLICATION_CREDENTIALS';
 type Credentials = Record<string, unknown>;
 
 /**
+ * Where what the file holds may go, by its key: googleapis.com has services that are no place for it, and buckets of anybody. Regional
+ * ones as Google's own clients know them (AIP-4117); www is in keys of before 2018.
+ */
+const hosts = {
+  token_uri: /^(?:oauth2|www)\.googleapis\.com$/u,
+  token_url: regional('sts'),
+  service_account_impersonation_url: regional('iamcredentials'),
+};
+
+function regional(service: string): RegExp {
+  const region = '[a-z]{2,20}-[a-z]{3,20}[0-9]{1,2}';
+  return new RegExp(
+    `^(?:${service}|${region}[.-]${service}|${service}\\.${region}(?:\\.rep)?|${service}-${region}\\.p)\\.googleapis\\.com$`,
+    'u',
+  );
+}
+
+/**
  * A token for Google Cloud Storage: GOOGLE_OAUTH_ACCESS_TOKEN or CLOUDSDK_AUTH_ACCESS_TOKEN as it is; else what the file
  * GOOGLE_APPLICATION_CREDENTIALS gives, a key of a service account (RFC 7523) or workload identity federation, which
  * google-github-actions/auth writes (RFC 8693; AIP-4117). Null where there is none.
@@ -115,11 +133,11 @@ function tokenIn(reply: Reply, key: string): string {
 }
 
 /** What the file holds goes to Google, whatever address it names. */
-function googleUrl(credentials: Credentials, key: string): URL {
+function googleUrl(credentials: Credentials, key: keyof typeof hosts): URL {
   const text = textOf(credentials, key);
   const url = URL.canParse(text) ? new URL(text) : null;
-  if (url !== null && (url.hostname.endsWith('.googleapis.com') || isLoopbackIp(url.hostname))) return url;
-  throw unusable(`whose ${key} is no address of googleapis.com`);
+  if (url !== null && (hosts[key].test(url.hostname) || isLoopbackIp(url.hostname))) return url;
+  throw unusable(`whose ${key} is no address at which Google gives tokens`);
 }
 
 function textOf(credentials: Credentials, key: string): string {

@@ -110,7 +110,26 @@ describe('an object of Google Cloud Storage', () => {
       const places: [Record<string, unknown>, RegExp][] = [
         [
           { ...federation(store), token_url: 'https://sts.example/token' },
-          /token_url is no address of googleapis\.com/u,
+          /token_url is no address at which Google gives tokens/u,
+        ],
+        ...['https://models.storage.googleapis.com/token', 'https://sts.storage.googleapis.com/token'].map(
+          (url): [Record<string, unknown>, RegExp] => [
+            { ...federation(store), token_url: url },
+            /token_url is no address at which Google gives tokens/u,
+          ],
+        ),
+        [
+          { ...federation(store), service_account_impersonation_url: 'https://sts.googleapis.com/v1/token' },
+          /service_account_impersonation_url is no address at which/u,
+        ],
+        [
+          { type: 'service_account', token_uri: 'https://storage.googleapis.com/token' },
+          /token_uri is no address at which/u,
+        ],
+        // One of a region is taken, and what is missing is told.
+        [
+          { type: 'external_account', token_url: 'https://sts.europe-west1.rep.googleapis.com/v1/token' },
+          /a file without audience/u,
         ],
         [{ type: 'authorized_user' }, /a file of type "authorized_user"/u],
         [{ type: 'service_account', token_uri: store.endpoint }, /a file without client_email/u],
