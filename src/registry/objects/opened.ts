@@ -26,8 +26,12 @@ export function encoded(text: string): string {
   );
 }
 
-/** Variables that hold what opens a store, or MLflow: nothing that is started needs them. */
+/**
+ * Variables that hold what opens a store, or MLflow. git does not get them, nor what it starts, such as hooks and filters. The price is
+ * that a credential helper which reads AWS_* (CodeCommit) needs a profile; with half a pair left it would not look for one.
+ */
 export const secretVariables: readonly string[] = [
+  'AWS_ACCESS_KEY_ID',
   'AWS_SECRET_ACCESS_KEY',
   'AWS_SESSION_TOKEN',
   'CLOUDSDK_AUTH_ACCESS_TOKEN',

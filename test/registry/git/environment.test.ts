@@ -5,12 +5,20 @@ import { withVariables } from '../../support/stores/environment.ts';
 
 it('git is given the environment, and nothing that opens a store or MLflow', () =>
   withVariables(
-    { AWS_SECRET_ACCESS_KEY: 'a', HF_TOKEN: 'b', OCI_PASSWORD: 'c', MLFLOW_TRACKING_TOKEN: 'd', AWS_REGION: 'e' },
+    {
+      AWS_ACCESS_KEY_ID: '0',
+      AWS_SECRET_ACCESS_KEY: 'a',
+      HF_TOKEN: 'b',
+      OCI_PASSWORD: 'c',
+      MLFLOW_TRACKING_TOKEN: 'd',
+      AWS_REGION: 'e',
+    },
     () => {
-      const { AWS_SECRET_ACCESS_KEY, HF_TOKEN, OCI_PASSWORD, MLFLOW_TRACKING_TOKEN, AWS_REGION } = gitEnvironment();
+      const { AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, HF_TOKEN, OCI_PASSWORD, MLFLOW_TRACKING_TOKEN, AWS_REGION } =
+        gitEnvironment();
       assert.deepEqual(
-        [AWS_SECRET_ACCESS_KEY, HF_TOKEN, OCI_PASSWORD, MLFLOW_TRACKING_TOKEN, AWS_REGION],
-        [undefined, undefined, undefined, undefined, 'e'],
+        [AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, HF_TOKEN, OCI_PASSWORD, MLFLOW_TRACKING_TOKEN, AWS_REGION],
+        [undefined, undefined, undefined, undefined, undefined, 'e'],
       );
       return Promise.resolve();
     },
