@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { isPinned, objectAddress, objectUri } from '../src/object-address.ts';
+import { isPinned, objectAddress, objectUri, shownAddress } from '../src/object-address.ts';
 
 const commit = '0123456789abcdef0123456789abcdef01234567';
 const digest = `sha256:${'0a'.repeat(32)}`;
@@ -60,4 +60,11 @@ describe('the address of an object', () => {
   ];
   for (const uri of wrong)
     it(`${JSON.stringify(uri.slice(0, 60))} is none`, () => assert.equal(objectAddress(uri), null));
+});
+
+it('an address in a message has neither what may be a signature nor a password, and else is as it was written', () => {
+  const written = ['https://ada:SECRET@models.example/m.onnx?sig=SECRET', 'az://models/m.onnx?sig=SECRET'];
+  assert.deepEqual(written.map(shownAddress), ['https://models.example/m.onnx', 'az://models/m.onnx']);
+  const whole = ['models/a?b.onnx', 's3://models/m.onnx?versionId=1', `oci://ghcr.io/acme/spam@${digest}#m.onnx`];
+  assert.deepEqual(whole.map(shownAddress), whole);
 });

@@ -3,7 +3,14 @@ import { basename, dirname, join, posix } from 'node:path';
 import { ModelError, RegistryError } from '../errors.ts';
 import type { Artifact } from '../evidence/index.ts';
 import { fileDigest } from '../file-digest.ts';
-import { objectAddress, objectForms, objectStore, objectUri, type ObjectAddress } from '../object-address.ts';
+import {
+  objectAddress,
+  objectForms,
+  objectStore,
+  objectUri,
+  shownAddress,
+  type ObjectAddress,
+} from '../object-address.ts';
 import { externalLocations, localModel } from '../model/artifact.ts';
 import { unpack } from './archive.ts';
 import { committedPlace } from './artifact-uri.ts';
@@ -154,7 +161,7 @@ export function sourceOf(uri: string): Source {
   if (object !== null) return objectSource(object);
   const store = objectStore(uri);
   throw new RegistryError({
-    found: `${uri} cannot be fetched`,
+    found: `${shownAddress(uri)} cannot be fetched`,
     expected: store === null ? 'git:<commit>:<path>, an https URL, or an address of a store' : objectForms[store],
     remedy: 'Register the model again under an address that stays',
   });
@@ -199,7 +206,7 @@ function otherBytes({ role, uri, sha256 }: Wanted, found: string): OtherBytes {
   return new OtherBytes({
     found: `the bytes have sha256 ${found}`,
     expected: sha256,
-    where: uri,
+    where: shownAddress(uri),
     remedy: `They are not ${meant}. Find out who changed them before anything else`,
   });
 }
