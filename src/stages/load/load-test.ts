@@ -5,6 +5,7 @@ import { classPosition, classText } from '../../data/class-text.ts';
 import { readColumns } from '../../data/dataset.ts';
 import { ConfigError, ModelError, StagingError } from '../../errors.ts';
 import { fileDigest } from '../../file-digest.ts';
+import { digest } from '../../evidence/canonical.ts';
 import type { Check } from '../../evidence/index.ts';
 import type { Predictions } from '../../model/predictions.ts';
 import { startStaging, type StagingTarget } from '../../staging/index.ts';
@@ -168,8 +169,18 @@ export async function loadPart(
   }
 }
 
-function partOf({ candidate, dataset, asked, pathOf }: Input): PartOf {
-  return { candidate: candidate.artifact.sha256, dataset: dataset.sha256, profiles: asked, pathOf };
+function partOf(input: Input): PartOf {
+  const { candidate, dataset, asked, pathOf, model, task, columns, config, offline } = input;
+  const { url, start_timeout: _wait, ...reading } = stagingOf(input) as Partial<Extract<Staging, { url: string }>>;
+  return {
+    candidate: candidate.artifact.sha256,
+    dataset: dataset.sha256,
+    rows: dataset.rows,
+    target: digest(url ?? null),
+    judging: digest({ model, task, columns, reading, threshold: offline.threshold, parity: parityOf(config) }),
+    profiles: asked,
+    pathOf,
+  };
 }
 
 function sessionOf(target: StagingTarget, loader: Loader, { log }: Input, signal: AbortSignal): Session {

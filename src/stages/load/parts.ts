@@ -30,6 +30,7 @@ const Numbers = Type.String({ pattern: '^[A-Za-z0-9+/]*={0,2}$' });
 const Count = Type.Integer({ minimum: 0 });
 const Share = Type.Number({ minimum: 0 });
 const Text = Type.String({ maxLength: 1000 });
+const Digest = Type.String({ pattern: '^[0-9a-f]{64}$' });
 
 const PartWindow = Type.Object(
   {
@@ -55,8 +56,10 @@ const LoadPart = Type.Object(
   {
     schema: Type.Literal(schemaId),
     shard: Type.Object({ index: Type.Integer({ minimum: 1 }), count: Type.Integer({ minimum: 1 }) }, strict),
-    candidate: Type.String({ pattern: '^[0-9a-f]{64}$' }),
-    dataset: Type.String({ pattern: '^[0-9a-f]{64}$' }),
+    candidate: Digest,
+    dataset: Digest,
+    target: Digest,
+    judging: Digest,
     /** As they are in force: all parts are of one load. */
     profiles: Type.Array(Type.Record(Type.String(), Type.Unknown())),
     start: Text,
@@ -86,6 +89,12 @@ export type LoadPart = Static<typeof LoadPart>;
 export interface PartOf {
   candidate: string;
   dataset: string;
+  /** Rows of the dataset. */
+  rows: number;
+  /** Digest of the address that is loaded. */
+  target: string;
+  /** Digest of what answers are read and judged by. */
+  judging: string;
   profiles: readonly Profile[];
   pathOf(file: string, key: string): Promise<string>;
 }
@@ -160,6 +169,8 @@ export async function sendPart(
     shard,
     candidate: of.candidate,
     dataset: of.dataset,
+    target: of.target,
+    judging: of.judging,
     profiles: plain(of.profiles),
     start: start.toISOString(),
     exit: await exit(),
@@ -219,6 +230,12 @@ export async function mergedLoader(
     if (parts[index - 1] !== undefined) throw fault(`part ${index}/${count} is there twice`, 'each part once');
     if (part.candidate !== of.candidate || part.dataset !== of.dataset)
       throw fault('this is of another model or dataset', `candidate ${of.candidate.slice(0, 12)}`);
+    if (part.target !== of.target) throw fault('this was sent to another address', 'staging.url of contender.yml');
+    if (part.judging !== of.judging)
+      throw fault(
+        'this was judged by other settings',
+        'the task, columns, threshold, parity and staging of contender.yml',
+      );
     if (JSON.stringify(part.profiles) !== JSON.stringify(plain(of.profiles)))
       throw fault('this is of another load profile', 'the one of contender.yml');
     if (parts.some((other) => other !== undefined && other.start !== part.start))
@@ -231,6 +248,8 @@ export async function mergedLoader(
     );
     if (part.windows.length !== schedules.length || !whole)
       throw fault('this holds other requests than the load profile has', 'a sample of each request of the part');
+    const unsound = contradiction(part, of);
+    if (unsound !== null) throw fault(`this contradicts itself: ${unsound}`, 'what contender load-test --shard writes');
     parts[index - 1] = part;
   }
   const windows = schedules.map((offsets, place) => merged(offsets, parts, place));
@@ -255,6 +274,33 @@ export async function mergedLoader(
       close: () => Promise.resolve(),
     },
   };
+}
+
+/** What of a part cannot be: samples that are no times, or answers that are not those of its requests. Null: nothing. */
+function contradiction({ windows, summary }: LoadPart, { profiles, rows }: PartOf): string | null {
+  const sums = { compared: 0, judged: 0, right: 0, differing: 0 };
+  for (const [place, { latency, lag, outcome, answers }] of windows.entries()) {
+    const lists = Object.entries({ latency, lag, ...answers }).map(([name, text]) => [name, unpacked(text)] as const);
+    for (const [name, values] of lists) {
+      const wrong = values.find((value) => !(value >= 0 && Number.isFinite(value)));
+      if (wrong !== undefined) return `${name} holds ${wrong}`;
+    }
+    const accepted = unpacked(outcome).filter((code) => outcomes[code] === 'accepted').length;
+    const perRequest = Math.min(rows, (profiles[place] as Profile).rowsPerRequest);
+    const values = Object.fromEntries(lists) as Record<keyof PartWindow['answers'], Float64Array>;
+    for (const name of ['at', 'judged', 'right', 'differing'] as const) {
+      const list = values[name];
+      if (list.length !== accepted) return `${accepted} requests were accepted, and ${name} has ${list.length} answers`;
+      if (name === 'at') continue;
+      if (list.some((count) => count > perRequest)) return `${name} counts more rows than a request has`;
+      sums[name] = list.reduce((sum, count) => sum + count, sums[name]);
+    }
+    sums.compared += accepted * perRequest;
+  }
+  const { compared, judged, correct: right, mismatched: differing } = summary;
+  const told = { compared, judged, right, differing };
+  const [name] = (Object.keys(sums) as (keyof typeof sums)[]).filter((each) => told[each] !== sums[each]);
+  return name === undefined ? null : `its answers hold ${sums[name]} rows ${name}, and its summary says ${told[name]}`;
 }
 
 function partsCheck(count: number, apartMs: number): Check {
@@ -287,15 +333,12 @@ function merged(offsets: Float64Array, parts: readonly LoadPart[], place: number
   };
   const total = (of: (window: PartWindow) => number): number => windows.reduce((sum, window) => sum + of(window), 0);
   const most = (of: (window: PartWindow) => number): number => Math.max(...windows.map(of));
-  const lost: Record<string, number> = {};
-  for (const window of windows)
-    for (const [reason, count] of Object.entries(window.lost)) lost[reason] = (lost[reason] ?? 0) + count;
   const window: WindowResult = {
     offsets,
     latency: samples((each) => each.latency),
     lag: samples((each) => each.lag),
     outcome: Uint8Array.from(samples((each) => each.outcome)),
-    lost,
+    lost: totals(windows.map(({ lost }) => lost)),
     queued: total((each) => each.queued),
     resent: total((each) => each.resent),
     opened: total((each) => each.opened),
@@ -323,8 +366,6 @@ function merged(offsets: Float64Array, parts: readonly LoadPart[], place: number
 }
 
 function addedUp(left: LoadPart['summary'], right: LoadPart['summary']): LoadPart['summary'] {
-  const faults = { ...left.faults };
-  for (const [kind, count] of Object.entries(right.faults)) faults[kind] = (faults[kind] ?? 0) + count;
   return {
     compared: left.compared + right.compared,
     mismatched: left.mismatched + right.mismatched,
@@ -332,9 +373,16 @@ function addedUp(left: LoadPart['summary'], right: LoadPart['summary']): LoadPar
     mismatches: [...left.mismatches, ...right.mismatches].slice(0, 5),
     judged: left.judged + right.judged,
     correct: left.correct + right.correct,
-    faults,
+    faults: totals([left.faults, right.faults]),
     faultExamples: [...left.faultExamples, ...right.faultExamples].slice(0, 5),
   };
+}
+
+/** Names come from the server or a file: one such as `constructor` is a name like every other. */
+function totals(records: readonly Record<string, number>[]): Record<string, number> {
+  const sums = new Map<string, number>();
+  for (const [name, count] of records.flatMap(Object.entries<number>)) sums.set(name, (sums.get(name) ?? 0) + count);
+  return Object.fromEntries(sums);
 }
 
 const isLoadPart = validatorOf<LoadPart>(LoadPart);

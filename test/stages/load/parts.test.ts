@@ -85,8 +85,20 @@ async function send({ folder, context }: Site, load: Partial<Load> = {}): Promis
   );
 }
 
-async function judged({ context }: Site, load: Partial<Load> = {}): Promise<Evidence> {
-  return evidenceFrom('load', await loadTest(context({ parts: files, ...load })));
+async function judged(
+  { context }: Site,
+  load: Partial<Load> = {},
+  other: Partial<ConfiguredModel> = {},
+): Promise<Evidence> {
+  const given = context({ parts: files, ...load });
+  return evidenceFrom('load', await loadTest({ ...given, config: { ...given.config, ...other } }));
+}
+
+/** Packed samples, the first of which is another. */
+function withOne(text: string, value: number): string {
+  const bytes = Buffer.from(text, 'base64');
+  bytes.writeDoubleLE(value, 0);
+  return bytes.toString('base64');
 }
 
 /** The machine of the tests may be slower than parts of a load may be. */
@@ -148,6 +160,26 @@ describe('a load sent in two parts', () => {
     });
   });
 
+  test('counts faults of any name', async () => {
+    await site(honest, async (place) => {
+      await send(place);
+      await setLate(place, [0, 0]);
+      for (const file of files) {
+        const part = await partIn(place.folder, file);
+        const faults = JSON.parse('{ "constructor": 2, "__proto__": 1 }') as Record<string, number>;
+        part.summary.faults = faults;
+        (part.windows[0] as LoadPart['windows'][0]).lost = faults;
+        await writeFile(join(place.folder, file), gzipSync(JSON.stringify(part)));
+      }
+      const { details } = await judged(place);
+      const { faults } = details['answers'] as { faults: object };
+      assert.deepEqual(Object.entries(faults), [
+        ['constructor', 4],
+        ['__proto__', 2],
+      ]);
+    });
+  });
+
   test('is inconclusive where the parts did not begin together', async () => {
     await site(honest, async (place) => {
       await send(place);
@@ -173,6 +205,18 @@ describe('a load sent in two parts', () => {
         [{ ...good, windows: [] }, /other requests than the load profile has/u],
         [{ ...good, windows: [{ ...window, latency: 'AAAA' }] }, /other requests than the load profile has/u],
         [{ ...good, windows: [{ ...window, outcome: window.latency }] }, /other requests than the load profile has/u],
+        [{ ...good, target: 'f'.repeat(64) }, /2\.json\.gz: this was sent to another address.*staging\.url/su],
+        [{ ...good, judging: 'f'.repeat(64) }, /judged by other settings.*parity/su],
+        [{ ...good, windows: [{ ...window, latency: withOne(window.latency, Number.NaN) }] }, /latency holds NaN/u],
+        [{ ...good, windows: [{ ...window, lag: withOne(window.lag, -5) }] }, /lag holds -5/u],
+        [{ ...good, windows: [{ ...window, lag: withOne(window.lag, Infinity) }] }, /lag holds Infinity/u],
+        [
+          { ...good, windows: [{ ...window, outcome: withOne(window.outcome, 2) }] },
+          /99 requests were accepted, and at/u,
+        ],
+        [{ ...good, windows: [{ ...window, answers: { ...window.answers, right: '' } }] }, /right has 0 answers/u],
+        [{ ...good, summary: { ...good.summary, compared: 99 } }, /100 rows compared, and its summary says 99/u],
+        [{ ...good, summary: { ...good.summary, mismatched: 1 } }, /0 rows differing, and its summary says 1/u],
         [{ ...good, windows: [{ ...window, queued: -1 }] }, /no part of a load: \/windows\/0\/queued/u],
         [{ schema: 'other' }, /no part of a load/u],
       ];
@@ -180,6 +224,9 @@ describe('a load sent in two parts', () => {
         await writeFile(join(folder, '2.json.gz'), gzipSync(JSON.stringify(part)));
         await assert.rejects(judged(place), (error: Error) => error instanceof DataError && told.test(error.message));
       }
+      await writeFile(join(folder, '2.json.gz'), gzipSync(JSON.stringify(good)));
+      await assert.rejects(judged(place, {}, { parity: { absolute: 0.5 } }), /judged by other settings/u);
+      await assert.rejects(judged(place, {}, { staging: { url: 'http://127.0.0.1:9' } }), /sent to another address/u);
       await writeFile(join(folder, '2.json.gz'), 'no gzip');
       await assert.rejects(judged(place), { name: 'DataError', message: /no packed JSON/u });
     });
