@@ -48,6 +48,11 @@ export function serverMetrics(): ServerMetrics {
   };
 }
 
+/** What nothing adds to others. */
+export function nothingCounted(): Counts {
+  return { ...serverMetrics().counts({ inFlight: 0, limit: 0 }), memoryBytes: 0, cpuSeconds: 0 };
+}
+
 export function added(left: Counts, right: Counts): Counts {
   const byStatus = { ...left.byStatus };
   for (const [status, total] of Object.entries(right.byStatus))

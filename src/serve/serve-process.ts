@@ -35,6 +35,7 @@ try {
       'batch-delay': { type: 'string', default: process.env['CONTENDER_BATCH_DELAY_MS'] ?? '2' },
       workers: { type: 'string', default: process.env['CONTENDER_WORKERS'] ?? '1' },
       'drain-delay': { type: 'string', default: process.env['CONTENDER_DRAIN_DELAY_MS'] ?? '0' },
+      sha256: { type: 'string' },
       'until-stdin-ends': { type: 'boolean', default: false },
     },
   });
@@ -54,7 +55,11 @@ try {
   server =
     workers > 1
       ? await startWorkers({ ...common, workers, path, settings })
-      : await startServer({ ...common, artifact: { path }, settings: { ...settings, countsOfAll } });
+      : await startServer({
+          ...common,
+          artifact: { path },
+          settings: { ...settings, sha256: values.sha256, countsOfAll },
+        });
   const { url, opened } = server;
   const close = () => void server?.close().then(() => process.exit(0));
   process.once('SIGTERM', close);

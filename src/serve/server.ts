@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyInstance, FastifyReply } from 'fastify';
-import { StagingError } from '../errors.ts';
+import { ModelError, StagingError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { LocalArtifact, Opened } from '../model/artifact.ts';
 import { readInferRequest, RequestError, type ModelMetadata, type Tensor } from '../protocol/index.ts';
@@ -14,6 +14,8 @@ import { openServedModel, type ServedModel } from './served-model.ts';
 const drainMs = 10_000;
 
 export interface ServerSettings {
+  /** Digest of the bytes to serve: others are refused before the port is opened. */
+  sha256?: string | undefined;
   /** Requests that are being answered or wait, at once; more are refused with 429. */
   queue?: number;
   /** Answer requests together that come at about the same time. */
@@ -41,7 +43,7 @@ export interface RunningServer {
 /**
  * Serve a model over HTTP as the Open Inference Protocol v2 says. The model is loaded and has answered once before the
  * port is opened, so a server that answers is ready.
- * @throws ModelError when the model cannot be loaded, StagingError when the address cannot be listened on.
+ * @throws ModelError when the model cannot be loaded or is not the one asked for, StagingError when the address cannot be listened on.
  */
 export async function startServer(input: {
   artifact: Pick<LocalArtifact, 'path'>;
@@ -56,6 +58,7 @@ export async function startServer(input: {
   const state = { draining: false };
   const { app, counts } = await createApp(modelName, model, settings, state, log);
   try {
+    requireBytes(model.opened, settings.sha256);
     await app.listen({ port, host });
   } catch (error) {
     await model.close();
@@ -181,6 +184,17 @@ function baseUrl(app: FastifyInstance, host: string): string {
   const port = typeof address === 'object' && address !== null ? address.port : 0;
   const name = host === '0.0.0.0' || host === '::' ? 'localhost' : host;
   return `http://${name.includes(':') ? `[${name}]` : name}:${port}`;
+}
+
+/** The file of the model may have changed since others opened it. @throws ModelError */
+export function requireBytes({ path, sha256 }: Opened, expected = sha256): void {
+  if (sha256 === expected) return;
+  throw new ModelError({
+    found: `a worker opened a model of digest ${sha256.slice(0, 12)}`,
+    expected: `the one the others serve, ${expected.slice(0, 12)}`,
+    where: path,
+    remedy: 'Put the file back, or start the server anew to serve what is there now',
+  });
 }
 
 function listenFault(error: unknown, host: string, port: number): unknown {

@@ -5,8 +5,8 @@ import { entryPath } from '../entries.ts';
 import { ContenderError, type Fault } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Opened } from '../model/artifact.ts';
-import { added, type Counts } from './metrics.ts';
-import type { RunningServer, ServerSettings } from './server.ts';
+import { added, nothingCounted, type Counts } from './metrics.ts';
+import { requireBytes, type RunningServer, type ServerSettings } from './server.ts';
 
 /** What a worker says: how it started, what it counts, and that somebody asks it for the counts of all. */
 export type FromWorker =
@@ -18,6 +18,8 @@ export type ToWorker = { kind: 'tell' } | { kind: 'all'; counts: Counts };
 
 /** A worker that ended is not replaced sooner than so long after it started: one that cannot live costs no core. */
 const leastMs = 1000;
+/** Each failure in a row doubles the pause, up to so long; one that lived longer begins anew. */
+const mostMs = 30_000;
 /** How long the counts of a worker are waited for before those that it told last are taken. */
 const tellMs = 1000;
 
@@ -52,21 +54,25 @@ export async function startWorkers(input: {
     'batch-delay': settings.batch?.maxDelayMs ?? 0,
     'drain-delay': settings.drainDelayMs ?? 0,
   };
-  cluster.setupPrimary({
-    exec: entryPath('serve-process'),
-    args: Object.entries(given).map(([name, value]) => `--${name}=${value}`),
-    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-  });
+  const setUp = (options: Record<string, string | number>): void =>
+    cluster.setupPrimary({
+      exec: entryPath('serve-process'),
+      args: Object.entries(options).map(([name, value]) => `--${name}=${value}`),
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    });
+  setUp(given);
   let closing = false;
   /** What workers counted that are no more. */
   let past: Counts | undefined;
+  let counting: Promise<Counts> | undefined;
   const seats: Seat[] = [];
 
   try {
     const started = await Promise.all(Array.from({ length: input.workers }, () => start()));
     const [{ url, opened }] = started as [Ready, ...Ready[]];
-    for (const seat of seats) replaceAtEnd(seat, opened);
-    for (const each of started) requireSameBytes(each, opened);
+    for (const each of started) requireBytes(each.opened, opened.sha256);
+    setUp({ ...given, sha256: opened.sha256 }); // of those that come later: one that opens other bytes never listens
+    for (const seat of seats) replaceAtEnd(seat);
     let closed: Promise<void> | undefined;
     return { url, opened, counts, close: () => (closed ??= close()) };
   } catch (error) {
@@ -97,9 +103,10 @@ export async function startWorkers(input: {
     return ready;
   }
 
-  function replaceAtEnd(seat: Seat, opened: Opened): void {
+  /** @param failures how many did not live long before it, one after the other */
+  function replaceAtEnd(seat: Seat, failures = 0): void {
     const began = performance.now();
-    const replace = async (code: number | null, signal: string | null): Promise<void> => {
+    const ended = (code: number | null, signal: string | null): void => {
       seats.splice(seats.indexOf(seat), 1);
       if (closing) return;
       if (seat.told !== undefined) {
@@ -107,32 +114,51 @@ export async function startWorkers(input: {
         past = past === undefined ? lasting : added(past, lasting);
       }
       log.warning(`Worker ${seat.worker.process.pid} ended ${how(code, signal)}: another takes its place.`);
-      await sleep(Math.max(0, leastMs - (performance.now() - began)));
-      if (closing) return;
-      const next: Seat = { worker: cluster.fork(), told: undefined };
-      replaceAtEnd(next, opened);
-      try {
-        requireSameBytes(await start(next), opened);
-      } catch (error) {
-        log.warning(`A worker cannot take its place: ${error instanceof Error ? error.message : String(error)}`);
-        next.worker.process.kill('SIGKILL');
-      }
+      const lived = performance.now() - began;
+      const before = lived > mostMs ? 0 : failures;
+      void replace(Math.max(0, pauseMs(before) - lived), before + 1);
     };
-    seat.worker.once('exit', (code: number | null, signal: string | null) => void replace(code, signal));
-    if (seat.worker.isDead()) void replace(seat.worker.process.exitCode, seat.worker.process.signalCode);
+    seat.worker.once('exit', ended);
+    if (seat.worker.isDead()) ended(seat.worker.process.exitCode, seat.worker.process.signalCode);
   }
 
-  async function counts(): Promise<Counts> {
+  /** Start workers, one after the other, until one serves. */
+  async function replace(firstPauseMs: number, failures: number): Promise<void> {
+    for (let pause = firstPauseMs; ; pause = pauseMs(failures), failures += 1) {
+      await sleep(pause);
+      if (closing) return;
+      const seat: Seat = { worker: cluster.fork(), told: undefined };
+      try {
+        await start(seat);
+        return replaceAtEnd(seat, failures);
+      } catch (error) {
+        seats.splice(seats.indexOf(seat), 1);
+        if (closing) return;
+        const reason = error instanceof Error ? error.message : String(error);
+        log.warning(
+          `A worker cannot take its place: ${reason} The next one is tried in ${pauseMs(failures) / 1000} s.`,
+        );
+        seat.worker.process.kill('SIGKILL');
+      }
+    }
+  }
+
+  /** Those who ask at the same time are told the same. */
+  function counts(): Promise<Counts> {
+    return (counting ??= counted().finally(() => (counting = undefined)));
+  }
+
+  async function counted(): Promise<Counts> {
     await Promise.all(
       seats.map(async ({ worker }) => {
         if (!worker.isConnected()) return;
-        const told = once(worker, 'told');
+        const told = once(worker, 'told', { signal: AbortSignal.timeout(tellMs) });
         send(worker, { kind: 'tell' });
-        await Promise.race([told, sleep(tellMs, undefined, { ref: false })]);
+        await told.catch(() => {}); // it hangs, and what it told last counts
       }),
     );
     const all = [past, ...seats.map(({ told }) => told)].filter((each) => each !== undefined);
-    return all.reduce(added);
+    return all.reduce(added, nothingCounted());
   }
 
   async function close(): Promise<void> {
@@ -150,15 +176,8 @@ export async function startWorkers(input: {
 
 type Ready = Extract<FromWorker, { kind: 'ready' }>;
 
-/** The file of the model may have changed since the first worker opened it. */
-function requireSameBytes(ready: Ready, opened: Opened): void {
-  if (ready.opened.sha256 === opened.sha256) return;
-  throw new ContenderError('model', {
-    found: `a worker opened a model of digest ${ready.opened.sha256.slice(0, 12)}`,
-    expected: `the one the others serve, ${opened.sha256.slice(0, 12)}`,
-    where: ready.opened.path,
-    remedy: 'Put the file back, or start the server anew to serve what is there now',
-  });
+function pauseMs(failures: number): number {
+  return Math.min(mostMs, leastMs * 2 ** failures);
 }
 
 function send(worker: Worker, message: ToWorker): void {
