@@ -11,7 +11,7 @@ export interface Plan {
 /** Seconds that a file is taken to need before it was measured. */
 const unmeasured = 5;
 /** Quick tests are those of src, but for what takes long. */
-const quickLimit = 5;
+const quickLimit = 1;
 const slowFolders = /^(?:actions|cli|faults|harness|workflows|support)\//u;
 
 /**
@@ -22,10 +22,11 @@ const slowFolders = /^(?:actions|cli|faults|harness|workflows|support)\//u;
  */
 export function planned(files: readonly string[], costs: Readonly<Record<string, number>>, plan: Plan): string[] {
   const cost = (file: string): number => costs[file.replace(/\.test\.js$/u, '')] ?? unmeasured;
+  const isMeasured = (file: string): boolean => Object.hasOwn(costs, file.replace(/\.test\.js$/u, ''));
   const { wanted, quick, shard } = plan;
   const ordered = files
     .filter((file) => wanted.length === 0 || wanted.some((part) => file.includes(part)))
-    .filter((file) => !quick || (!slowFolders.test(file) && cost(file) <= quickLimit))
+    .filter((file) => !quick || (!slowFolders.test(file) && (!isMeasured(file) || cost(file) <= quickLimit)))
     .toSorted((a, b) => cost(b) - cost(a) || (a < b ? -1 : 1));
   return shard === null ? ordered : (divided(ordered, cost, shard.of)[shard.index - 1] ?? []);
 }
