@@ -28,8 +28,8 @@ export function csvFrom(
 }
 
 /**
- * The same of plain CSV, with numbers as such: `storedAs` says of which columns. Empty cells are null, and nothing else is: such a
- * dialect names no other text for no value.
+ * The same of plain CSV, each column as the type it is given. Empty cells are null, and nothing else is: such a dialect names no other
+ * text for no value.
  */
 export function typedCsv(
   paths: readonly string[],
