@@ -12,6 +12,8 @@ export interface Plan {
 const unmeasured = 5;
 /** Quick tests are those of src, but for what takes long. */
 const quickLimit = 1;
+/** What measures times: another file at work would be measured with them. */
+const timed = /^(?:stages\/load|serve|workflows\/load-test|cli\/load)/u;
 const slowFolders = /^(?:actions|cli|faults|harness|workflows|support)\//u;
 
 /**
@@ -29,6 +31,11 @@ export function planned(files: readonly string[], costs: Readonly<Record<string,
     .filter((file) => !quick || (!slowFolders.test(file) && (!isMeasured(file) || cost(file) <= quickLimit)))
     .toSorted((a, b) => cost(b) - cost(a) || (a < b ? -1 : 1));
   return shard === null ? ordered : (divided(ordered, cost, shard.of)[shard.index - 1] ?? []);
+}
+
+/** The files that may run beside each other, and then those that run alone, as they measure times. */
+export function inTurn(files: readonly string[]): { together: string[]; alone: string[] } {
+  return { together: files.filter((file) => !timed.test(file)), alone: files.filter((file) => timed.test(file)) };
 }
 
 /** Each file to the part that has least to do. */

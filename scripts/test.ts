@@ -1,5 +1,6 @@
 /*
- * The test runner: every compiled test file under build/test, through node's own runner, two files at a time, the slowest first.
+ * The test runner: every compiled test file under build/test, through node's own runner, two files at a time, the slowest first, and then
+ * those that measure times, one at a time.
  * Ends with what was skipped and why, so that a machine without Docker says so where people look.
  * Usage: node build/scripts/test.js [PART ...] [--quick] [--shard 1/2] [--costs]
  *   PART     of the name of a file: only those that have one of them
@@ -15,7 +16,7 @@ import { run } from 'node:test';
 import { spec as SpecReporter } from 'node:test/reporters';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { planned, shardFrom } from './test-plan.ts';
+import { inTurn, planned, shardFrom } from './test-plan.ts';
 
 const testFolder = join(dirname(fileURLToPath(import.meta.url)), '..', 'test');
 const costsFile = join(testFolder, '..', '..', 'test', 'costs.json');
@@ -28,7 +29,7 @@ const names = readdirSync(testFolder, { recursive: true, encoding: 'utf8' }).fil
   name.endsWith('.test.js'),
 );
 const plan = { wanted, quick: values.quick, shard: shardFrom(values.shard) };
-const files = planned(names, costs, plan).map((name) => join(testFolder, name));
+const files = planned(names, costs, plan);
 
 if (files.length === 0) {
   console.error(`no test file matches ${wanted.join(' ')}`);
@@ -52,35 +53,38 @@ const counts = { passed: 0, failed: 0, skipped: 0 };
 const skipped = new Map<string, string[]>();
 const failed: string[] = [];
 const took = new Map<string, number>();
-const stream = run({ files, concurrency: 2, timeout: 15 * 60_000 });
-stream.on('test:pass', (event) => {
-  measure(event);
-  if (event.details.type === 'suite') return;
-  if (event.skip === undefined) counts.passed++;
-  else {
-    counts.skipped++;
-    const reason = typeof event.skip === 'string' && event.skip !== '' ? event.skip : 'no reason given';
-    skipped.set(reason, [...(skipped.get(reason) ?? []), event.name]);
-  }
-});
-stream.on('test:fail', (event) => {
-  measure(event);
-  if (event.details.type === 'suite') return;
-  counts.failed++;
-  failed.push(`${event.name} (${relative(process.cwd(), event.file ?? '')}:${event.line ?? 0})`);
-});
-stream.on('end', () => {
-  endServers();
-  // After the reporter's own closing lines.
-  setImmediate(() => {
-    for (const name of failed) console.log(`failed: ${name}`);
-    for (const [reason, names] of skipped) console.log(`skipped ${names.length}: ${reason}`);
-    console.log(`${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`);
-    if (values.costs === true) writeCosts();
-    process.exitCode = counts.failed > 0 ? 1 : 0;
+const { together, alone } = inTurn(files);
+await runFiles(together, 2);
+await runFiles(alone, 1);
+endServers();
+for (const name of failed) console.log(`failed: ${name}`);
+for (const [reason, names] of skipped) console.log(`skipped ${names.length}: ${reason}`);
+console.log(`${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`);
+if (values.costs === true) writeCosts();
+process.exitCode = counts.failed > 0 ? 1 : 0;
+
+async function runFiles(files: readonly string[], concurrency: number): Promise<void> {
+  if (files.length === 0) return;
+  const paths = files.map((name) => join(testFolder, name));
+  const stream = run({ files: paths, concurrency, timeout: 15 * 60_000 });
+  stream.on('test:pass', (event) => {
+    measure(event);
+    if (event.details.type === 'suite') return;
+    if (event.skip === undefined) counts.passed++;
+    else {
+      counts.skipped++;
+      const reason = typeof event.skip === 'string' && event.skip !== '' ? event.skip : 'no reason given';
+      skipped.set(reason, [...(skipped.get(reason) ?? []), event.name]);
+    }
   });
-});
-stream.compose(new SpecReporter()).pipe(process.stdout);
+  stream.on('test:fail', (event) => {
+    measure(event);
+    if (event.details.type === 'suite') return;
+    counts.failed++;
+    failed.push(`${event.name} (${relative(process.cwd(), event.file ?? '')}:${event.line ?? 0})`);
+  });
+  for await (const text of stream.compose(new SpecReporter())) process.stdout.write(text as string);
+}
 
 /** As many command servers as test files run at once, always running. */
 function startCommandServers(folder: string): () => void {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
-import { planned, shardFrom } from '../../scripts/test-plan.ts';
+import { inTurn, planned, shardFrom } from '../../scripts/test-plan.ts';
 
 const everything = { wanted: [], quick: false, shard: null };
 
@@ -37,6 +37,14 @@ test('every file runs in exactly one shard, and no shard has more than its share
     ),
     { seed: 12, numRuns: 200 },
   );
+});
+
+test('what measures times runs alone, after the others', () => {
+  const files = ['workflows/load-test.test.js', 'data/a.test.js', 'stages/load/driver.test.js', 'config/load.test.js'];
+  assert.deepEqual(inTurn(files), {
+    together: ['data/a.test.js', 'config/load.test.js'],
+    alone: ['workflows/load-test.test.js', 'stages/load/driver.test.js'],
+  });
 });
 
 test('a shard is one of a number of them', () => {

@@ -55,8 +55,17 @@ export interface LoadTestOptions {
   signal?: AbortSignal;
 }
 
-/** Load test a stand-in for a served model through the url target: 100 requests a second, 1.4 s. */
-export async function runLoadTest(options: LoadTestOptions): Promise<Evidence> {
+/**
+ * Load test a stand-in for a served model through the url target: 100 requests a second, 1.4 s. Where this machine was the limit, as the
+ * evidence says, nothing was learnt of the product: up to three times.
+ */
+export async function runLoadTest(options: LoadTestOptions, attempts = 3): Promise<Evidence> {
+  const evidence = await runOnce(options);
+  const wasLimit = evidence.checks.some(({ id, verdict }) => id === 'load/generator' && verdict === 'inconclusive');
+  return wasLimit && attempts > 1 ? await runLoadTest(options, attempts - 1) : evidence;
+}
+
+async function runOnce(options: LoadTestOptions): Promise<Evidence> {
   const server: RunningServer = await httpServer((body, response, request) => {
     const { url } = request;
     if (options.serve !== undefined) options.serve(body, response, request, server);
