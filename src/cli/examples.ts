@@ -32,6 +32,10 @@ const examples: Readonly<Record<string, readonly string[]>> = {
     'contender profile data/reference.parquet --shard 1/3 --file parts/profile-1.json',
     'contender profile parts/*.json --file reference.json',
   ],
+  completion: [
+    'source <(contender completion bash)',
+    'contender completion fish > ~/.config/fish/completions/contender.fish',
+  ],
   infer: ['contender infer data/eval.csv', 'contender infer --contract contract.schema.json'],
   inspect: [
     'contender inspect models/candidate.onnx',

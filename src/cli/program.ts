@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { runContext } from '../github/context.ts';
 import { eventPayload } from '../github/run-place.ts';
 import { version } from '../version.ts';
+import { addCompletionCommand } from './completion-command.ts';
 import { addDoctorCommand } from './doctor-command.ts';
 import { addExamples } from './examples.ts';
 import { exitCodes } from './exit-codes.ts';
@@ -91,6 +92,7 @@ export async function buildProgram(
   addPublishCommands(program, context);
   addServeCommand(program, context);
   addInspectCommand(program, context);
+  addCompletionCommand(program, context);
   addExamples(program);
   overrideExit(program, 'contender');
   return {
