@@ -17,6 +17,18 @@ test('every page that a page links to is there', () => {
   assert.deepEqual(missing, []);
 });
 
+test('every heading that a page links to is there', () => {
+  const missing = [...top, ...pages.map((name) => `docs/${name}`)].flatMap((page) =>
+    [...textOf(page).matchAll(/\]\((?!https?:)([^)#\s]*)#([^)\s]+)\)/gu)]
+      .filter(([, file = '', heading = '']) => {
+        const target = file === '' ? page : join(dirname(page), file);
+        return target.endsWith('.md') && !headingsOf(target).has(heading);
+      })
+      .map(([link]) => `${page} links to ${link.slice(2, -1)}`),
+  );
+  assert.deepEqual(missing, []);
+});
+
 test('the index of the documentation names every page', () => {
   const index = textOf('docs/README.md');
   assert.deepEqual(
@@ -34,6 +46,23 @@ test('every file that the pages for contributors name is there', () => {
   );
   assert.deepEqual(missing, []);
 });
+
+/** Headings as GitHub links to them: lower case, without punctuation, blanks as hyphens. */
+function headingsOf(page: string): Set<string> {
+  const headings = [
+    ...textOf(page)
+      .replaceAll(/```.*?```/gsu, '')
+      .matchAll(/^#+ (.*)$/gmu),
+  ];
+  return new Set(
+    headings.map(([, text = '']) =>
+      text
+        .toLowerCase()
+        .replaceAll(/[^\p{L}\p{N}\s_-]/gu, '')
+        .replaceAll(' ', '-'),
+    ),
+  );
+}
 
 function textOf(page: string): string {
   return readFileSync(join(projectRoot, page), 'utf8');
