@@ -11,6 +11,7 @@ import { openActionWorkspace, report, runAction } from './action.ts';
 import { decisionInputs, modelInput, type DecisionInputs } from './inputs.ts';
 import { openPublishing, publishError, publishReport } from './publishing.ts';
 import { tellUnpushed } from './unpushed.ts';
+import { uploadReport } from './upload-report.ts';
 
 const outputs = [
   'outcome',
@@ -24,6 +25,7 @@ const outputs = [
   'evidence',
   'report',
   'report-html',
+  'report-url',
   'metrics',
   'openmetrics',
   'badge',
@@ -53,6 +55,8 @@ export function decisionAction(
     const release = toRelease === undefined ? [] : ['the release'];
     remaining([...(inputs.check ? ['the check run'] : []), ...release]);
     const { decision, evidence } = result;
+    const reportUrl = inputs.uploadReport ? await uploadReport(workspace) : undefined;
+    const shown = { ...result, reportUrl };
     setOutputs({
       outcome: decision.outcome,
       headline: headline(result),
@@ -65,12 +69,13 @@ export function decisionAction(
       evidence: evidence.map(({ kind }) => join(workspace.out, 'evidence', `${kind}.json`)),
       report: join(workspace.out, 'report.md'),
       'report-html': join(workspace.out, 'report.html'),
+      'report-url': reportUrl ?? '',
       metrics: metricsOf(evidence),
       openmetrics: join(workspace.out, 'metrics.prom'),
       badge: join(workspace.out, 'badge.json'),
     } satisfies Record<(typeof outputs)[number], string | string[]>);
-    const fail = await report(result, workspace, inputs);
-    await publishReport(publishing, workspace, result);
+    const fail = await report(shown, workspace, inputs);
+    await publishReport(publishing, workspace, shown);
     onFault(null);
     remaining(release);
     tellUnpushed(workspace, result);

@@ -51,6 +51,7 @@ export interface PublishInputs {
 export interface DecisionInputs extends CommonInputs, PublishInputs {
   record: boolean;
   overrideReason: string | undefined;
+  uploadReport: boolean;
   version: string | undefined;
   failOnReject: boolean;
   failOnHold: boolean;
@@ -119,6 +120,7 @@ export async function decisionInputs(env: NodeJS.ProcessEnv, run: RunContext): P
     check: boolean('check', false),
     record: recordInput(run),
     overrideReason: text('override-reason'),
+    uploadReport: boolean('upload-report', true),
     version: text('version'),
     failOnReject: boolean('fail-on-reject', true),
     failOnHold: boolean('fail-on-hold', true),

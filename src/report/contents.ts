@@ -19,6 +19,8 @@ export interface Contents {
   nextStep: string;
   /** Where the decision waits to be merged. */
   pullRequest: ReportInput['pullRequest'];
+  /** Where the report in HTML can be opened. */
+  reportUrl?: string | undefined;
   /** What was compared with what, on which data; empty where the evidence does not say. */
   subject: string;
   /** Reasons shown neither by the headline nor by a check that is shown. */
@@ -39,6 +41,7 @@ export function contents(given: ReportInput): Contents {
     headline: headline(input),
     nextStep: nextStep(input),
     pullRequest: input.pullRequest,
+    reportUrl: input.reportUrl,
     subject: subject(input),
     reasons: [
       ...changedSignature(input),

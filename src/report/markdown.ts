@@ -90,6 +90,7 @@ function written(said: Contents, untrusted: boolean): Page {
       reportHeading(said.title, said.standing, untrusted),
       `**${markdownText(said.headline)}**`,
       ...(said.nextStep === '' ? [] : [`**What to do:** ${markdownText(said.nextStep)}`]),
+      ...(said.reportUrl === undefined ? [] : [`[Report with charts](${encodeURI(said.reportUrl)})`]),
       ...(said.pullRequest === undefined
         ? []
         : [`[Pull request ${said.pullRequest.number}](${encodeURI(said.pullRequest.url)})`]),

@@ -16,6 +16,8 @@ export interface Result {
   evidence: readonly Evidence[];
   /** Where the decision waits to be merged; absent: it does not. */
   pullRequest?: { number: number; url: string; open: boolean } | undefined;
+  /** Where the report in HTML can be opened; absent: nowhere but in a folder. */
+  reportUrl?: string | undefined;
   /** Of an act that was done before, and that later ones have overtaken: what holds now. */
   holdsNow?: string | undefined;
 }
