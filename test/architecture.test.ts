@@ -11,6 +11,7 @@ const leaves = [
   'log.ts',
   'entries.ts',
   'file-digest.ts',
+  'forms.ts',
   'make-folder.ts',
   'object-address.ts',
   'probabilities.ts',

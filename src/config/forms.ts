@@ -1,4 +1,5 @@
-import { Type } from 'typebox';
+import { Type, type TNumberOptions } from 'typebox';
+import { Matching, Optional } from '../forms.ts';
 import { pointsPattern } from './units.ts';
 
 /* Forms of values that several parts of contender.yml share. */
@@ -6,26 +7,17 @@ import { pointsPattern } from './units.ts';
 export const strict = { additionalProperties: false } as const;
 export const Column = Type.String({ minLength: 1, maxLength: 500 });
 /** A number in the units of a metric, or, of a share, percentage points: `2pp` is 0.02. `quantityOf` reads it. */
-export const Quantity = ({
-  description,
-  ...limits
-}: {
-  description: string;
-  minimum?: number;
-  maximum?: number;
-  exclusiveMinimum?: number;
-}) =>
+export const Quantity = (description: string, limits: TNumberOptions = {}) =>
   Type.Union([Type.Number(limits), Type.String({ pattern: pointsPattern })], {
     description: `${description}; for a share, points are allowed too, such as 2pp`,
   });
-export const Margin = Quantity({ minimum: 0, description: 'the largest tolerated loss, in the units of the metric' });
+export const OptionalQuantity = (description: string, limits?: TNumberOptions) =>
+  Type.Optional(Quantity(description, limits));
+export const Margin = Quantity('the largest tolerated loss, in the units of the metric', { minimum: 0 });
 export const Severity = Type.Enum(['block', 'warn', 'info']);
 export const Requirement = Type.Enum(['superior', 'non-inferior', 'not-inferior']);
 export type Requirement = 'superior' | 'non-inferior' | 'not-inferior';
-export const Duration = Type.String({
-  pattern: '^[0-9]+(?:\\.[0-9]+)?(ms|s|m|h)$',
-  description: 'such as 500ms, 20s, 5m',
-});
+export const Duration = Matching('^[0-9]+(?:\\.[0-9]+)?(ms|s|m|h)$', 'such as 500ms, 20s, 5m');
 export const bytesPattern = { pattern: '^[0-9]+(?:\\.[0-9]+)?(KiB|MiB|GiB|kB|MB|GB)$' };
 export const Bytes = Type.String({ ...bytesPattern, description: 'such as 512MiB' });
 
@@ -34,9 +26,7 @@ const captureFormats = ['kserve', 'seldon', 'mlserver', 'contender'] as const;
 export type CaptureFormat = (typeof captureFormats)[number];
 
 /** The key of a log that is captured, and no table. */
-export const CaptureKey = Type.Optional(
-  Type.Enum([...captureFormats], {
-    description:
-      'captured requests and responses (JSONL) in place of a table: kserve and seldon (CloudEvents, or documents of the request logger), mlserver (inference requests and responses), contender (contender serve). Columns are id, time, arm (what answered), status, ms, score, label and the features',
-  }),
+export const CaptureKey = Optional.Choice(
+  captureFormats,
+  'captured requests and responses (JSONL) in place of a table: kserve and seldon (CloudEvents, or documents of the request logger), mlserver (inference requests and responses), contender (contender serve). Columns are id, time, arm (what answered), status, ms, score, label and the features',
 );

@@ -1,4 +1,5 @@
 import { Type, type Static } from 'typebox';
+import { Optional, Text } from '../forms.ts';
 
 export const Verdict = Type.Enum(['pass', 'fail', 'inconclusive', 'skipped'], {
   description: 'A check that could not be computed is never a pass.',
@@ -16,14 +17,11 @@ export type ComparisonState = 'superior' | 'non-inferior' | 'inconclusive' | 'in
 /** A paired comparison of one metric. Delta and bounds are oriented so that positive means the candidate is better. */
 export const Comparison = Type.Object({
   metric: Type.String(),
-  slice: Type.Optional(Type.String({ description: 'such as source=hard_ham; absent for the whole evaluation set' })),
-  anchor: Type.Optional(
-    Type.String({ description: "the version that is compared with where it is the policy's anchor, not the champion" }),
-  ),
-  scale: Type.Optional(
-    Type.Enum(['share', 'value'], {
-      description: 'share: differences are shown in percentage points; value, or absent: in the units of the metric',
-    }),
+  slice: Optional.String('such as source=hard_ham; absent for the whole evaluation set'),
+  anchor: Optional.String("the version that is compared with where it is the policy's anchor, not the champion"),
+  scale: Optional.Choice(
+    ['share', 'value'],
+    'share: differences are shown in percentage points; value, or absent: in the units of the metric',
   ),
   champion: Type.Number({ description: 'the metric of the champion (or the anchor), in its own units' }),
   candidate: Type.Number(),
@@ -33,24 +31,18 @@ export const Comparison = Type.Object({
   margin: Type.Number({ minimum: 0, description: 'the largest loss the policy tolerates, in units of delta' }),
   alpha: Type.Number({ exclusiveMinimum: 0, maximum: 0.5, description: 'level of each one-sided bound' }),
   state: ComparisonState,
-  requirement: Type.Optional(
-    Type.Enum(['superior', 'non-inferior', 'not-inferior'], { description: 'what the policy asks for' }),
-  ),
-  finding: Type.Optional(Type.String({ description: 'what the bounds show, in words: "at most 1 point worse"' })),
-  outlook: Type.Optional(
-    Type.String({ description: 'of what is inconclusive: how many rows would settle it, and on what condition' }),
-  ),
-  worseWithinMargin: Type.Optional(Type.Boolean({ description: 'shown to be worse, by less than the margin' })),
+  requirement: Optional.Choice(['superior', 'non-inferior', 'not-inferior'], 'what the policy asks for'),
+  finding: Optional.String('what the bounds show, in words: "at most 1 point worse"'),
+  outlook: Optional.String('of what is inconclusive: how many rows would settle it, and on what condition'),
+  worseWithinMargin: Optional.Flag('shown to be worse, by less than the margin'),
   method: Type.String({ description: 'tango-score | delong | paired-t | bootstrap-... ' }),
   n: Type.Integer({ minimum: 0, description: 'rows compared' }),
   seed: Type.Optional(Type.Integer()),
-  rowsNeeded: Type.Optional(
-    Type.Union([Type.Integer({ minimum: 0 }), Type.Null()], {
-      description:
-        'rows for 80% power at the planned delta, or at a smaller gain that was measured; null when more rows cannot help',
-    }),
+  rowsNeeded: Optional.OneOf(
+    [Type.Integer({ minimum: 0 }), Type.Null()],
+    'rows for 80% power at the planned delta, or at a smaller gain that was measured; null when more rows cannot help',
   ),
-  lowEvidence: Type.Optional(Type.Array(Type.String(), { description: 'why the numbers are based on little data' })),
+  lowEvidence: Optional.List(Type.String(), 'why the numbers are based on little data'),
 });
 export type Comparison = Static<typeof Comparison>;
 
@@ -67,25 +59,16 @@ export const Shown = Type.Union([Type.String(), Type.Number(), Type.Boolean(), T
 export type Shown = Static<typeof Shown>;
 
 export const Check = Type.Object({
-  id: Type.String({
-    minLength: 1,
-    maxLength: 300,
-    description: 'stable and readable: evaluation/accuracy@source=hard_ham, data/contract, load/p95',
-  }),
+  id: Text('stable and readable: evaluation/accuracy@source=hard_ham, data/contract, load/p95', { maxLength: 300 }),
   title: Type.String({ description: 'a few words: "Recall against the champion"' }),
   verdict: Verdict,
   severity: Severity,
   message: Type.String({ description: 'one sentence with the numbers that decided it' }),
   observed: Shown,
   required: Shown,
-  limit: Type.Optional(
-    Type.Enum(['at most', 'at least'], { description: 'how observed must compare with a required number' }),
-  ),
-  unit: Type.Optional(
-    Type.String({
-      description:
-        'of observed and required where they are numbers: ms, share, requests, ...; a share is shown as a percentage',
-    }),
+  limit: Optional.Choice(['at most', 'at least'], 'how observed must compare with a required number'),
+  unit: Optional.String(
+    'of observed and required where they are numbers: ms, share, requests, ...; a share is shown as a percentage',
   ),
   comparison: Type.Optional(Comparison),
   location: Type.Optional(Location),

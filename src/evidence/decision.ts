@@ -1,4 +1,5 @@
 import { Type } from 'typebox';
+import { Closed, Matching, Optional } from '../forms.ts';
 import { digest } from './canonical.ts';
 import { Artifact, DatasetSubject, Sha256 } from './evidence.ts';
 import { Shown, Verdict } from './check.ts';
@@ -7,8 +8,6 @@ export const decisionSchemaId = 'contender/decision/v1';
 
 export type Outcome = 'promote' | 'hold' | 'reject' | 'no-change';
 export const Outcome = Type.Enum(['promote', 'hold', 'reject', 'no-change']);
-
-const strict = { additionalProperties: false } as const;
 
 /** What was done to the registry. `gate` is a judged candidate; the others are acts of a person. */
 export type DecisionAction =
@@ -72,30 +71,24 @@ function modelOf({ artifacts }: Version): Artifact | undefined {
 }
 
 /** Why, worst first. `check` names the check that decided, if one did. */
-export const Reason = Type.Object(
-  {
-    code: Type.String({ description: 'check-failed | check-inconclusive | evidence-missing | stale | ...' }),
-    message: Type.String(),
-    check: Type.Optional(Type.String()),
-  },
-  strict,
-);
+export const Reason = Closed({
+  code: Type.String({ description: 'check-failed | check-inconclusive | evidence-missing | stale | ...' }),
+  message: Type.String(),
+  check: Type.Optional(Type.String()),
+});
 export interface Reason {
   code: string;
   message: string;
   check?: string;
 }
 
-export const EvidenceReference = Type.Object(
-  {
-    kind: Type.String(),
-    sha256: Sha256,
-    verdict: Verdict,
-    summary: Type.Record(Type.String(), Shown),
-    finishedAt: Type.String({ description: 'when it was measured, ISO 8601, UTC' }),
-  },
-  strict,
-);
+export const EvidenceReference = Closed({
+  kind: Type.String(),
+  sha256: Sha256,
+  verdict: Verdict,
+  summary: Type.Record(Type.String(), Shown),
+  finishedAt: Type.String({ description: 'when it was measured, ISO 8601, UTC' }),
+});
 export interface EvidenceReference {
   kind: string;
   /** Digest of the canonical bytes of the evidence without its timings. */
@@ -108,24 +101,19 @@ export interface EvidenceReference {
 }
 
 /** Where the decision was made. Absent fields were unknown (a laptop has no run), or there was nothing to say. */
-export const Source = Type.Object(
-  {
-    repository: Type.Optional(Type.String()),
-    sha: Type.Optional(Type.String()),
-    ref: Type.Optional(Type.String()),
-    run: Type.Optional(Type.String()),
-    attempt: Type.Optional(Type.String()),
-    event: Type.Optional(Type.String()),
-    pullRequest: Type.Optional(Type.Integer()),
-    uncommitted: Type.Optional(
-      Type.Array(Type.String(), {
-        description:
-          'files used for the decision that differed from the commit: the configuration, the contract, datasets',
-      }),
-    ),
-  },
-  strict,
-);
+export const Source = Closed({
+  repository: Type.Optional(Type.String()),
+  sha: Type.Optional(Type.String()),
+  ref: Type.Optional(Type.String()),
+  run: Type.Optional(Type.String()),
+  attempt: Type.Optional(Type.String()),
+  event: Type.Optional(Type.String()),
+  pullRequest: Type.Optional(Type.Integer()),
+  uncommitted: Optional.List(
+    Type.String(),
+    'files used for the decision that differed from the commit: the configuration, the contract, datasets',
+  ),
+});
 export interface Source {
   repository?: string;
   sha?: string;
@@ -138,20 +126,14 @@ export interface Source {
   uncommitted?: string[];
 }
 
-export const Approval = Type.Object(
-  {
-    by: Type.String(),
-    at: Type.String(),
-    reason: Type.Optional(Type.String()),
-    source: Type.Optional(
-      Type.String({
-        description:
-          'where it was given, as "review of pull request 12"; absent where the action itself is the approval',
-      }),
-    ),
-  },
-  strict,
-);
+export const Approval = Closed({
+  by: Type.String(),
+  at: Type.String(),
+  reason: Type.Optional(Type.String()),
+  source: Optional.String(
+    'where it was given, as "review of pull request 12"; absent where the action itself is the approval',
+  ),
+});
 export interface Approval {
   by: string;
   at: string;
@@ -170,42 +152,29 @@ const decisionFields = {
   candidate: Type.Union([versionSchema(`(?:candidate|${semanticVersion})`), Type.Null()], {
     description: 'the evaluated model; its version is "candidate" until it is promoted',
   }),
-  policy: Type.Object(
-    {
-      sha256: Sha256,
-      text: Type.String({ description: 'canonical JSON of the model configuration' }),
-    },
-    strict,
-  ),
+  policy: Closed({
+    sha256: Sha256,
+    text: Type.String({ description: 'canonical JSON of the model configuration' }),
+  }),
   evidence: Type.Array(EvidenceReference),
   datasets: Type.Record(Type.String(), DatasetSubject),
   source: Source,
   actor: Type.String(),
   approvals: Type.Array(Approval),
-  overrides: Type.Optional(
-    Type.Integer({ minimum: 1, description: 'for an override: sequence number of the hold that it overrides' }),
+  overrides: Optional.Integer('for an override: sequence number of the hold that it overrides', { minimum: 1 }),
+  environment: Optional.String(
+    'of an assignment: the environment that candidate is in from now on, or with unassign is not in any more',
   ),
-  environment: Type.Optional(
-    Type.String({
-      description:
-        'of an assignment: the environment that candidate is in from now on, or with unassign is not in any more',
+  waiver: Optional.Part('of a waiver: what is accepted, and until when', {
+    check: Type.String({
+      pattern: checkPattern,
+      maxLength: 300,
+      description: 'id of the check that is accepted as it is; @ and a slice for every check on that slice',
     }),
-  ),
-  waiver: Type.Optional(
-    Type.Object(
-      {
-        check: Type.String({
-          pattern: checkPattern,
-          maxLength: 300,
-          description: 'id of the check that is accepted as it is; @ and a slice for every check on that slice',
-        }),
-        until: Type.String({ pattern: isoTime, description: 'when it ends by itself, ISO 8601, UTC' }),
-      },
-      { ...strict, description: 'of a waiver: what is accepted, and until when' },
-    ),
-  ),
+    until: Matching(isoTime, 'when it ends by itself, ISO 8601, UTC'),
+  }),
   idempotencyKey: Sha256,
-  time: Type.String({ pattern: isoTime, description: 'ISO 8601, UTC' }),
+  time: Matching(isoTime, 'ISO 8601, UTC'),
 };
 
 /** A decision before the registry gave it its place in the chain. */
@@ -242,7 +211,7 @@ export const RecordedDecision = Type.Object(
     }),
   },
   {
-    ...strict,
+    additionalProperties: false,
     allOf: Object.entries(recordedOutcomes).map(([action, outcomes]) => ({
       if: { properties: { action: { const: action } } },
       // A keyword of JSON Schema: nobody awaits it.
@@ -287,11 +256,8 @@ export interface RegistryHistory extends RegistryView {
 }
 
 function versionSchema(pattern: string) {
-  return Type.Object(
-    {
-      version: Type.String({ pattern: `^${pattern}$`, maxLength: 256 }),
-      artifacts: Type.Array(Artifact, { minItems: 1 }),
-    },
-    strict,
-  );
+  return Closed({
+    version: Type.String({ pattern: `^${pattern}$`, maxLength: 256 }),
+    artifacts: Type.Array(Artifact, { minItems: 1 }),
+  });
 }

@@ -1,4 +1,5 @@
 import { Type, type Static } from 'typebox';
+import { Closed, Matching, Optional } from '../forms.ts';
 import { Check, Verdict } from './check.ts';
 import { Signature } from './signature.ts';
 
@@ -7,23 +8,20 @@ export const evidenceSchemaId = 'contender/evidence/v1';
 export const Sha256 = Type.String({ pattern: '^[0-9a-f]{64}$' });
 
 /** Bytes with an identity. `uri` says where they were found; only the digest identifies them. */
-export const Artifact = Type.Object(
-  {
-    role: Type.Enum(['model', 'image', 'predictions']),
-    uri: Type.String({
-      description:
-        'git:<commit>:<path>, an https URL, an object of a store (s3, gs, hf, oci), file:<path>, docker:<image>',
+export const Artifact = Closed({
+  role: Type.Enum(['model', 'image', 'predictions']),
+  uri: Type.String({
+    description:
+      'git:<commit>:<path>, an https URL, an object of a store (s3, gs, hf, oci), file:<path>, docker:<image>',
+  }),
+  sha256: Sha256,
+  size: Type.Integer({ minimum: 0, description: 'bytes' }),
+  reading: Type.Optional(
+    Type.Record(Type.String(), Type.Unknown(), {
+      description: 'configured settings for reading its outputs: threshold, transform, output, columns',
     }),
-    sha256: Sha256,
-    size: Type.Integer({ minimum: 0, description: 'bytes' }),
-    reading: Type.Optional(
-      Type.Record(Type.String(), Type.Unknown(), {
-        description: 'configured settings for reading its outputs: threshold, transform, output, columns',
-      }),
-    ),
-  },
-  { additionalProperties: false },
-);
+  ),
+});
 export interface Artifact {
   role: 'model' | 'image' | 'predictions';
   uri: string;
@@ -33,19 +31,15 @@ export interface Artifact {
   reading?: Record<string, unknown>;
 }
 
-export const DatasetSubject = Type.Object(
-  {
-    uri: Type.String(),
-    sha256: Sha256,
-    rows: Type.Integer({ minimum: 0 }),
-    files: Type.Optional(
-      Type.Array(Type.Object({ uri: Type.String(), sha256: Sha256 }, { additionalProperties: false }), {
-        description: 'where there are several, in the order of their rows',
-      }),
-    ),
-  },
-  { additionalProperties: false },
-);
+export const DatasetSubject = Closed({
+  uri: Type.String(),
+  sha256: Sha256,
+  rows: Type.Integer({ minimum: 0 }),
+  files: Optional.List(
+    Closed({ uri: Type.String(), sha256: Sha256 }),
+    'where there are several, in the order of their rows',
+  ),
+});
 export type DatasetSubject = Static<typeof DatasetSubject>;
 
 /** What the evidence speaks of. The decision refuses evidence whose subjects disagree. */
@@ -73,7 +67,7 @@ export interface Signatures {
 
 export const Evidence = Type.Object({
   schema: Type.Literal(evidenceSchemaId),
-  kind: Type.String({ pattern: '^[a-z][a-z-]*$', description: 'data | evaluation | load | any later stage' }),
+  kind: Matching('^[a-z][a-z-]*$', 'data | evaluation | load | any later stage'),
   model: Type.String(),
   subjects: Subjects,
   signatures: Type.Optional(Signatures),

@@ -1,5 +1,5 @@
 import { Type, type Static } from 'typebox';
-import { Column, Quantity, strict } from '../../config/forms.ts';
+import { Column, OptionalQuantity, strict } from '../../config/forms.ts';
 import type { Problem } from '../../config/explain.ts';
 import { isProfile, type Data, type Model } from '../../config/schema.ts';
 
@@ -187,16 +187,14 @@ export const Drift = Type.Object(
           'a column fails above this corrected population stability index, and warns above half of it (default 0.2)',
       }),
     ),
-    max_missing_change: Type.Optional(
-      Quantity({ minimum: 0, maximum: 1, description: 'change of the share of missing values (default 0.05)' }),
-    ),
-    max_new_categories: Type.Optional(
-      Quantity({
-        minimum: 0,
-        maximum: 1,
-        description: 'share of rows in categories that are not in the reference (default 0.01)',
-      }),
-    ),
+    max_missing_change: OptionalQuantity('change of the share of missing values (default 0.05)', {
+      minimum: 0,
+      maximum: 1,
+    }),
+    max_new_categories: OptionalQuantity('share of rows in categories that are not in the reference (default 0.01)', {
+      minimum: 0,
+      maximum: 1,
+    }),
     max_auc: Type.Optional(
       Type.Number({
         exclusiveMinimum: 0.5,

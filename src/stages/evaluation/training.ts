@@ -1,34 +1,31 @@
 import { readFile, stat } from 'node:fs/promises';
 import { Type, type Static } from 'typebox';
+import { Closed, Optional } from '../../forms.ts';
 import { DataError, openingFault } from '../../errors.ts';
 import type { Check } from '../../evidence/check.ts';
 import { firstFault, validatorOf } from '../../validator.ts';
 
-const strict = { additionalProperties: false } as const;
 const Text = Type.String({ minLength: 1, maxLength: 2000 });
 
 /** What a training run says of itself: the form of the file, and of `contender.training` in the metadata of an ONNX model. */
-export const Training = Type.Object(
-  {
-    model: Type.Optional(Type.String({ pattern: '^[0-9a-f]{64}$', description: 'sha256 of the model it made' })),
-    data: Type.Optional(
-      Type.Record(Text, Type.Object({ digest: Text, uri: Type.Optional(Text) }, strict), {
-        maxProperties: 100,
-        description: 'what it was trained on, by name',
-      }),
-    ),
-    parameters: Type.Optional(
-      Type.Record(Text, Type.Union([Type.String({ maxLength: 2000 }), Type.Number(), Type.Boolean(), Type.Null()]), {
-        maxProperties: 500,
-      }),
-    ),
-    code: Type.Optional(Type.Object({ commit: Text, repository: Type.Optional(Text) }, strict)),
-    framework: Type.Optional(Text),
-    run: Type.Optional(Type.String({ minLength: 1, maxLength: 2000, description: 'address of the run' })),
-    time: Type.Optional(Text),
-  },
-  strict,
-);
+export const Training = Closed({
+  model: Optional.Matching('^[0-9a-f]{64}$', 'sha256 of the model it made'),
+  data: Type.Optional(
+    Type.Record(Text, Closed({ digest: Text, uri: Type.Optional(Text) }), {
+      maxProperties: 100,
+      description: 'what it was trained on, by name',
+    }),
+  ),
+  parameters: Type.Optional(
+    Type.Record(Text, Type.Union([Type.String({ maxLength: 2000 }), Type.Number(), Type.Boolean(), Type.Null()]), {
+      maxProperties: 500,
+    }),
+  ),
+  code: Optional.Closed({ commit: Text, repository: Type.Optional(Text) }),
+  framework: Type.Optional(Text),
+  run: Optional.Text('address of the run', { maxLength: 2000 }),
+  time: Type.Optional(Text),
+});
 export type Training = Static<typeof Training>;
 
 /** What a policy may ask to be known. */
