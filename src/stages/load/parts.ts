@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { gunzip, gzip } from 'node:zlib';
 import { Type, type Static } from 'typebox';
+import { Closed } from '../../forms.ts';
 import { ConfigError, DataError, openingFault, UsageError } from '../../errors.ts';
 import type { Check } from '../../evidence/index.ts';
 import { firstFault, validatorOf } from '../../validator.ts';
@@ -24,7 +25,6 @@ export interface Shard {
   count: number;
 }
 
-const strict = { additionalProperties: false };
 /** Numbers as the bytes of a Float64Array, little-endian, in base64. */
 const Numbers = Type.String({ pattern: '^[A-Za-z0-9+/]*={0,2}$' });
 const Count = Type.Integer({ minimum: 0 });
@@ -32,57 +32,48 @@ const Share = Type.Number({ minimum: 0 });
 const Text = Type.String({ maxLength: 1000 });
 const Digest = Type.String({ pattern: '^[0-9a-f]{64}$' });
 
-const PartWindow = Type.Object(
-  {
-    latency: Numbers,
-    lag: Numbers,
-    outcome: Numbers,
-    answers: Type.Object({ at: Numbers, judged: Numbers, right: Numbers, differing: Numbers }, strict),
-    lost: Type.Record(Text, Count),
-    queued: Count,
-    resent: Count,
-    opened: Count,
-    /** From the agreed instant to the start, by the clock of the machine. */
-    lateMs: Type.Number(),
-    elapsedMs: Share,
-    host: Type.Object({ eventLoop: Share, cpu: Share, steal: Type.Union([Share, Type.Null()]) }, strict),
-  },
-  strict,
-);
+const PartWindow = Closed({
+  latency: Numbers,
+  lag: Numbers,
+  outcome: Numbers,
+  answers: Closed({ at: Numbers, judged: Numbers, right: Numbers, differing: Numbers }),
+  lost: Type.Record(Text, Count),
+  queued: Count,
+  resent: Count,
+  opened: Count,
+  /** From the agreed instant to the start, by the clock of the machine. */
+  lateMs: Type.Number(),
+  elapsedMs: Share,
+  host: Closed({ eventLoop: Share, cpu: Share, steal: Type.Union([Share, Type.Null()]) }),
+});
 type PartWindow = Static<typeof PartWindow>;
 
 const schemaId = 'contender/load-part/v1';
-const LoadPart = Type.Object(
-  {
-    schema: Type.Literal(schemaId),
-    shard: Type.Object({ index: Type.Integer({ minimum: 1 }), count: Type.Integer({ minimum: 1 }) }, strict),
-    candidate: Digest,
-    dataset: Digest,
-    target: Digest,
-    judging: Digest,
-    /** As they are in force: all parts are of one load. */
-    profiles: Type.Array(Type.Record(Type.String(), Type.Unknown())),
-    start: Text,
-    exit: Type.Union([Text, Type.Null()]),
-    windows: Type.Array(PartWindow),
-    summary: Type.Object(
-      {
-        compared: Count,
-        mismatched: Count,
-        greatestDifference: Share,
-        mismatches: Type.Array(Type.Object({ row: Count, offline: Text, served: Text }, strict), { maxItems: 5 }),
-        judged: Count,
-        correct: Count,
-        faults: Type.Record(Text, Count),
-        faultExamples: Type.Array(Type.Object({ kind: Text, message: Text, row: Count, body: Text }, strict), {
-          maxItems: 5,
-        }),
-      },
-      strict,
-    ),
-  },
-  strict,
-);
+const LoadPart = Closed({
+  schema: Type.Literal(schemaId),
+  shard: Closed({ index: Type.Integer({ minimum: 1 }), count: Type.Integer({ minimum: 1 }) }),
+  candidate: Digest,
+  dataset: Digest,
+  target: Digest,
+  judging: Digest,
+  /** As they are in force: all parts are of one load. */
+  profiles: Type.Array(Type.Record(Type.String(), Type.Unknown())),
+  start: Text,
+  exit: Type.Union([Text, Type.Null()]),
+  windows: Type.Array(PartWindow),
+  summary: Closed({
+    compared: Count,
+    mismatched: Count,
+    greatestDifference: Share,
+    mismatches: Type.Array(Closed({ row: Count, offline: Text, served: Text }), { maxItems: 5 }),
+    judged: Count,
+    correct: Count,
+    faults: Type.Record(Text, Count),
+    faultExamples: Type.Array(Closed({ kind: Text, message: Text, row: Count, body: Text }), {
+      maxItems: 5,
+    }),
+  }),
+});
 export type LoadPart = Static<typeof LoadPart>;
 
 /** What a part was sent for. */
