@@ -1,4 +1,4 @@
-import { Type } from 'typebox';
+import { Type, type Static } from 'typebox';
 import { Closed, Matching, Optional } from '../forms.ts';
 import { digest } from './canonical.ts';
 import { Artifact, DatasetSubject, Sha256 } from './evidence.ts';
@@ -47,10 +47,7 @@ const checkPattern = '^(?:[a-z][a-z-]*/|@)[^\\p{Cc}\\p{Cf}\\p{Zl}\\p{Zp}]+$';
 
 /** A version of a model: its semver and its artifacts. */
 export const Version = versionSchema(semanticVersion);
-export interface Version {
-  version: string;
-  artifacts: Artifact[];
-}
+export type Version = Static<typeof Version>;
 
 export function modelDigest(version: Version): string | undefined {
   return modelOf(version)?.sha256;
@@ -76,29 +73,19 @@ export const Reason = Closed({
   message: Type.String(),
   check: Type.Optional(Type.String()),
 });
-export interface Reason {
-  code: string;
-  message: string;
-  check?: string;
-}
+export type Reason = Static<typeof Reason>;
 
 export const EvidenceReference = Closed({
   kind: Type.String(),
+  /** Digest of the canonical bytes of the evidence without its timings. */
   sha256: Sha256,
   verdict: Verdict,
+  /** A few numbers worth reading without opening the evidence. */
   summary: Type.Record(Type.String(), Shown),
+  /** The same evidence measured again is kept once, so the file may tell an earlier time. */
   finishedAt: Type.String({ description: 'when it was measured, ISO 8601, UTC' }),
 });
-export interface EvidenceReference {
-  kind: string;
-  /** Digest of the canonical bytes of the evidence without its timings. */
-  sha256: string;
-  verdict: Verdict;
-  /** A few numbers worth reading without opening the evidence. */
-  summary: Record<string, Shown>;
-  /** When it was measured. The same evidence measured again is kept once, so the file may tell an earlier time. */
-  finishedAt: string;
-}
+export type EvidenceReference = Static<typeof EvidenceReference>;
 
 /** Where the decision was made. Absent fields were unknown (a laptop has no run), or there was nothing to say. */
 export const Source = Closed({
@@ -114,17 +101,7 @@ export const Source = Closed({
     'files used for the decision that differed from the commit: the configuration, the contract, datasets',
   ),
 });
-export interface Source {
-  repository?: string;
-  sha?: string;
-  ref?: string;
-  run?: string;
-  attempt?: string;
-  event?: string;
-  pullRequest?: number;
-  /** Files that decided and were not as in the commit. */
-  uncommitted?: string[];
-}
+export type Source = Static<typeof Source>;
 
 export const Approval = Closed({
   by: Type.String(),
@@ -134,12 +111,7 @@ export const Approval = Closed({
     'where it was given, as "review of pull request 12"; absent where the action itself is the approval',
   ),
 });
-export interface Approval {
-  by: string;
-  at: string;
-  reason?: string;
-  source?: string;
-}
+export type Approval = Static<typeof Approval>;
 
 const decisionFields = {
   schema: Type.Literal(decisionSchemaId),
@@ -179,27 +151,7 @@ const decisionFields = {
 
 /** A decision before the registry gave it its place in the chain. */
 export const Decision = Type.Object(decisionFields);
-export interface Decision {
-  schema: typeof decisionSchemaId;
-  model: string;
-  action: DecisionAction;
-  outcome: Outcome;
-  reasons: Reason[];
-  from: Version | null;
-  to: Version | null;
-  candidate: Version | null;
-  policy: { sha256: string; text: string };
-  evidence: EvidenceReference[];
-  datasets: Record<string, DatasetSubject>;
-  source: Source;
-  actor: string;
-  approvals: Approval[];
-  overrides?: number;
-  environment?: string;
-  waiver?: { check: string; until: string };
-  idempotencyKey: string;
-  time: string;
-}
+export type Decision = Static<typeof Decision>;
 
 /** A decision as the registry keeps it: immutable, linked to the one before it. */
 export const RecordedDecision = Type.Object(
@@ -220,10 +172,7 @@ export const RecordedDecision = Type.Object(
     })),
   },
 );
-export interface RecordedDecision extends Decision {
-  seq: number;
-  prev: string | null;
-}
+export type RecordedDecision = Static<typeof RecordedDecision>;
 
 /** What `decide` may know of the registry: who is champion, since which decision, and how often the holdout was used. */
 export interface RegistryView {

@@ -16,20 +16,14 @@ export const Artifact = Closed({
   }),
   sha256: Sha256,
   size: Type.Integer({ minimum: 0, description: 'bytes' }),
+  /** Another threshold makes other decisions of the same bytes: it is part of what was judged. */
   reading: Type.Optional(
     Type.Record(Type.String(), Type.Unknown(), {
       description: 'configured settings for reading its outputs: threshold, transform, output, columns',
     }),
   ),
 });
-export interface Artifact {
-  role: 'model' | 'image' | 'predictions';
-  uri: string;
-  sha256: string;
-  size: number;
-  /** Another threshold makes other decisions of the same bytes: it is part of what was judged. */
-  reading?: Record<string, unknown>;
-}
+export type Artifact = Static<typeof Artifact>;
 
 export const DatasetSubject = Closed({
   uri: Type.String(),
@@ -46,24 +40,16 @@ export type DatasetSubject = Static<typeof DatasetSubject>;
 export const Subjects = Type.Object({
   candidate: Type.Optional(Artifact),
   champion: Type.Optional(Artifact),
+  /** The version that the policy holds candidates against beside the champion. */
   anchor: Type.Optional(Artifact),
+  /** Keyed by the part they play: evaluation, reference, current. */
   datasets: Type.Record(Type.String(), DatasetSubject),
 });
-export interface Subjects {
-  candidate?: Artifact;
-  champion?: Artifact;
-  /** The version that the policy holds candidates against beside the champion. */
-  anchor?: Artifact;
-  /** Keyed by the part they play: evaluation, reference, current. */
-  datasets: Record<string, DatasetSubject>;
-}
+export type Subjects = Static<typeof Subjects>;
 
 /** The signatures of those compared, as far as they are known: a file of predictions has none. */
 export const Signatures = Type.Object({ candidate: Type.Optional(Signature), champion: Type.Optional(Signature) });
-export interface Signatures {
-  candidate?: Signature;
-  champion?: Signature;
-}
+export type Signatures = Static<typeof Signatures>;
 
 export const Evidence = Type.Object({
   schema: Type.Literal(evidenceSchemaId),
@@ -81,17 +67,4 @@ export const Evidence = Type.Object({
     description: 'what a report draws: tables, curves, counts. Plain JSON.',
   }),
 });
-export interface Evidence {
-  schema: typeof evidenceSchemaId;
-  kind: string;
-  model: string;
-  subjects: Subjects;
-  signatures?: Signatures;
-  policy: { sha256: string };
-  tool: { name: string; version: string };
-  startedAt: string;
-  finishedAt: string;
-  verdict: Verdict;
-  checks: Check[];
-  details: Record<string, unknown>;
-}
+export type Evidence = Static<typeof Evidence>;

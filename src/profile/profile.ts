@@ -85,7 +85,7 @@ export const NestedColumn = Closed({ ...common, kind: Type.Literal('nested') });
 export type NestedColumn = Static<typeof NestedColumn>;
 
 export const ColumnProfile = Type.Union([NumberColumn, CategoryColumn, TimeColumn, NestedColumn]);
-export type ColumnProfile = NumberColumn | CategoryColumn | TimeColumn | NestedColumn;
+export type ColumnProfile = Static<typeof ColumnProfile>;
 
 /** A file, and which of its rows were counted. */
 export const ProfileSource = Closed({
@@ -109,10 +109,4 @@ export const Profile = Closed({
   rows: Count,
   columns: Type.Array(ColumnProfile),
 });
-export interface Profile {
-  schema: typeof profileSchemaId;
-  form: 'full' | 'summary';
-  sources: ProfileSource[];
-  rows: number;
-  columns: ColumnProfile[];
-}
+export type Profile = Static<typeof Profile>;

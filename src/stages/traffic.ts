@@ -1,4 +1,4 @@
-import { Type, type Static } from 'typebox';
+import { Type, type Static, type TObject } from 'typebox';
 import { Closed, List, Matching, Optional, Part, Text } from '../forms.ts';
 import type { Problem } from '../config/index.ts';
 import { milliseconds } from '../config/units.ts';
@@ -98,16 +98,6 @@ export const Guardrail = Closed({
 export type Guardrail = Static<typeof Guardrail>;
 
 /** How traffic is set and watched, whatever is done with it. */
-export interface Traffic {
-  min_requests: number;
-  poll?: string;
-  no_data?: string;
-  expires?: string;
-  weights: Weights;
-  observe: Observe;
-  guardrails: Guardrail[];
-}
-
 export const trafficKeys = {
   poll: Type.Optional(Time),
   no_data: Type.Optional(Time),
@@ -116,6 +106,7 @@ export const trafficKeys = {
   observe: Observe,
   guardrails: Type.Array(Guardrail, { minItems: 1 }),
 };
+export type Traffic = Static<TObject<typeof trafficKeys>> & { min_requests: number };
 
 /** What a schema cannot say of them. @param section the key of the model they stand under */
 export function trafficProblems(section: string, { weights, observe, guardrails, poll, expires }: Traffic): Problem[] {
