@@ -213,6 +213,12 @@ export const Model = Closed({
 });
 export type Model = Static<typeof Model>;
 
+/** What a model asks of a stage, which adds a key of its own to it. */
+export const settingsAt =
+  <Settings>(key: string) =>
+  (model: Model): Settings | undefined =>
+    (model as Model & Record<string, Settings | undefined>)[key];
+
 /** Names that an environment of a team's own may have: as a GTO tag and an MLflow alias take them, and not one of the registry's. */
 export const environmentNamePattern = '^(?!(?:champion|previous|latest|v[0-9]+)$)[a-z0-9](?:[a-z0-9-]{0,48}[a-z0-9])?$';
 

@@ -1,7 +1,7 @@
 import { Type, type Static } from 'typebox';
 import { Closed, Matching, Optional, Part, Text } from '../../forms.ts';
 import { Column, Margin, Quantity, Requirement, Severity } from '../../config/forms.ts';
-import type { Model } from '../../config/schema.ts';
+import { settingsAt } from '../../config/schema.ts';
 
 const Days = Matching('^[0-9]+(?:\\.[0-9]+)?(m|h|d)$', 'such as 30m, 12h, 7d');
 
@@ -66,10 +66,7 @@ export const AbTest = Closed({
 });
 export type AbTest = Static<typeof AbTest>;
 
-/** What a model asks of the stage. */
-export function abTestSettings(model: Model & { ab_test?: AbTest }): AbTest | undefined {
-  return model.ab_test;
-}
+export const abTestSettings = settingsAt<AbTest>('ab_test');
 
 /** Of a metric: a difference of shares is told in points. */
 export function scaleOf({ kind }: ExperimentMetric): 'share' | 'value' {

@@ -1,7 +1,7 @@
 import { Type, type Static } from 'typebox';
 import { Optional } from '../../forms.ts';
 import { bytesPattern, Column, OptionalQuantity, Severity, strict } from '../../config/forms.ts';
-import { ModelReference, type Model } from '../../config/schema.ts';
+import { ModelReference, settingsAt } from '../../config/schema.ts';
 
 /** A ratio of candidate to champion that may not be exceeded. */
 const RatioGate = (what: string) =>
@@ -83,7 +83,4 @@ export const Behaviour = Type.Object(
 );
 export type Behaviour = Static<typeof Behaviour>;
 
-/** What a model asks of the stage. */
-export function behaviourSettings(model: Model & { behaviour?: Behaviour }): Behaviour | undefined {
-  return model.behaviour;
-}
+export const behaviourSettings = settingsAt<Behaviour>('behaviour');

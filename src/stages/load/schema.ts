@@ -1,7 +1,7 @@
 import { Type, type Static } from 'typebox';
 import { Closed, List, Optional, Text } from '../../forms.ts';
 import { Bytes, Duration } from '../../config/forms.ts';
-import type { Model } from '../../config/schema.ts';
+import { settingsAt } from '../../config/schema.ts';
 
 const Rate = (description: string) => Type.Number({ exclusiveMinimum: 0, maximum: 100000, description });
 const ratePerSecond = 'requests per second';
@@ -190,7 +190,4 @@ export const Load = Closed({
 export type Load = Static<typeof Load>;
 export type Slo = Load['slo'];
 
-/** What a model asks of the stage. */
-export function loadSettings(model: Model & { load?: Load }): Load | undefined {
-  return model.load;
-}
+export const loadSettings = settingsAt<Load>('load');

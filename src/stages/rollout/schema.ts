@@ -1,6 +1,6 @@
 import { Type, type Static } from 'typebox';
 import { Closed, List } from '../../forms.ts';
-import type { Model } from '../../config/schema.ts';
+import { settingsAt } from '../../config/schema.ts';
 import { Time, trafficKeys } from '../traffic.ts';
 
 export const Rollout = Closed({
@@ -16,7 +16,4 @@ export const Rollout = Closed({
 });
 export type Rollout = Static<typeof Rollout>;
 
-/** What a model asks of the stage. */
-export function rolloutSettings(model: Model & { rollout?: Rollout }): Rollout | undefined {
-  return model.rollout;
-}
+export const rolloutSettings = settingsAt<Rollout>('rollout');

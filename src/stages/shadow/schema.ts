@@ -1,7 +1,7 @@
 import { Type, type Static } from 'typebox';
 import { Closed, Matching, Optional, Text } from '../../forms.ts';
 import { CaptureKey, Column, OptionalQuantity, Severity } from '../../config/forms.ts';
-import type { Model } from '../../config/schema.ts';
+import { settingsAt } from '../../config/schema.ts';
 
 const Url = Matching('^https?://', 'up to and with /infer, of the Open Inference Protocol v2');
 
@@ -41,10 +41,7 @@ export const Shadow = Closed({
 });
 export type Shadow = Static<typeof Shadow>;
 
-/** What a model asks of the stage. */
-export function shadowSettings(model: Model & { shadow?: Shadow }): Shadow | undefined {
-  return model.shadow;
-}
+export const shadowSettings = settingsAt<Shadow>('shadow');
 
 /** The file of disagreements to be labelled, in the output folder. */
 export const sampleFile = 'shadow-disagreements.csv';

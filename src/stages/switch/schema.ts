@@ -1,6 +1,6 @@
 import { Type, type Static } from 'typebox';
 import { Closed, Matching, Optional, Part } from '../../forms.ts';
-import type { Model } from '../../config/schema.ts';
+import { settingsAt } from '../../config/schema.ts';
 import { protocols } from '../../config/staging.ts';
 import { Time, trafficKeys } from '../traffic.ts';
 
@@ -27,10 +27,7 @@ export const Switch = Closed({
 });
 export type Switch = Static<typeof Switch>;
 
-/** What a model asks of the stage. */
-export function switchSettings(model: Model & { switch?: Switch }): Switch | undefined {
-  return model.switch;
-}
+export const switchSettings = settingsAt<Switch>('switch');
 
 /** Between two looks: harm is seen within this. */
 export const defaultPoll = '10s';
