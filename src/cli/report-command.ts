@@ -39,7 +39,7 @@ export function addReportCommand(program: Command, context: CommandContext): voi
         const { changes, contents } = compareKept(await readKept(resolve(compare), stage), kept);
         const files = await writeComparison(contents, to);
         if (json === true) return context.print(JSON.stringify({ files, ...changes }, null, 2));
-        const open = contents.sections.filter(({ collapsed }) => !collapsed);
+        const open = contents.sections.filter(({ collapsed }) => collapsed !== true);
         context.print(`${consolePage(contents, open, shape, 20)}${wrote(files)}`);
       },
     );

@@ -18,7 +18,6 @@ export function openChecks(input: Result): Section {
       textCell(requiredText(check)),
     ]),
     remarks: checks.map(({ title, message }) => (message === headline ? null : { of: textCell(title), text: message })),
-    collapsed: false,
     importance: 6,
   };
 }

@@ -29,7 +29,6 @@ export function comparisons(input: Result): Section {
     ]),
     remarks: checks.map(remark),
     legend: legend(checks),
-    collapsed: false,
     importance: 6,
   };
 }
@@ -51,7 +50,6 @@ export function againstAnchor({ evidence }: Pick<Result, 'evidence'>): Section {
     ]),
     remarks: checks.map(remark),
     legend: `The margin holds for all promotions together. ${legend(checks)}`,
-    collapsed: false,
     importance: 5,
   };
 }

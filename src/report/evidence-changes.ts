@@ -170,7 +170,6 @@ function verdictSection({ verdicts }: EvidenceChanges): Section {
       ...checkCells(before),
       ...checkCells(now),
     ]),
-    collapsed: false,
     importance: 6,
   };
 }
@@ -216,7 +215,6 @@ function metricSection({ metrics, sameMetrics }: EvidenceChanges): Section {
         : { text: better ? 'better' : 'worse', kind: 'verdict', mood: better ? 'good' : 'bad' },
     ]),
     legend: `${sameMetrics === 0 ? '' : `${sameMetrics} more are the same. `}Differences as they are, without bounds: whether one is more than noise, a gate says that compares both on the same rows (contender gate --champion FILE).`,
-    collapsed: false,
     importance: 5,
   };
 }
@@ -230,7 +228,6 @@ function inputSection({ inputs: different }: EvidenceChanges): Section {
       codeCell(before ?? 'not there'),
       codeCell(now ?? 'not there'),
     ]),
-    collapsed: false,
     importance: 4,
   };
 }

@@ -93,7 +93,6 @@ function charts(decisions: readonly Published[]): Section {
     rows: [],
     legend:
       'Values on different evaluation sets do not compare: where the count of decisions on the same set starts again, the set was another.',
-    collapsed: false,
     importance: 2,
   };
 }
@@ -168,7 +167,6 @@ function table(decisions: readonly Published[]): Section {
         textCell((decision.reasons[0]?.message ?? '').slice(0, 200)),
       ];
     }),
-    collapsed: false,
     importance: 3,
   };
 }
@@ -194,7 +192,6 @@ export function historyIndex(models: readonly { model: string; contents: Content
           textCell(contents.standing.word),
           textCell(contents.headline),
         ]),
-        collapsed: false,
         importance: 1,
       },
     ],

@@ -65,7 +65,7 @@ function renderSection(section: Section, index: number, draw: Draw): Markup {
           ${remarks.map(({ of, text }) => html`<li>${cellText(of)}: ${text}</li>`)}
         </ul>`
   }`;
-  if (!section.collapsed) return html`<section>${heading}${body}</section> `;
+  if (section.collapsed !== true) return html`<section>${heading}${body}</section> `;
   return html`<details>
     <summary>${heading}</summary>
     ${body}

@@ -111,7 +111,7 @@ export function reportHeading(model: string, { mood, word }: Standing, untrusted
 function writtenSection({
   title,
   text = [],
-  collapsed,
+  collapsed = false,
   importance,
   columns,
   rows,

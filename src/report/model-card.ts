@@ -148,7 +148,6 @@ function facts(published: Published): Section {
     title: 'Model details',
     columns: ['What', 'Which'],
     rows: rows.map(([name, cell]) => [textCell(name), cell]),
-    collapsed: false,
     importance: 0,
   };
 }

@@ -44,7 +44,6 @@ export function renderProfile(profile: ShownProfile, options: ConsoleOptions): s
         title: `${sources.map(({ uri }) => uri).join(', ')}: ${counted(rows, 'rows')}${part}`,
         columns: ['Column', 'Type', 'Missing', 'Distinct', 'Least', 'Median', 'Most', 'Mean', 'SD', 'Most frequent'],
         rows: columns.map((column) => rowOf(column, rows)),
-        collapsed: false,
         importance: 0,
       },
     ],

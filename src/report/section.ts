@@ -52,8 +52,8 @@ export interface Section {
   remarks?: readonly (Remark | null)[];
   /** How to read the table. */
   legend?: string;
-  /** Left closed where a reader can open it. */
-  collapsed: boolean;
+  /** Left closed where a reader can open it (default: open). */
+  collapsed?: boolean;
   /** It has a place where there is room for a screenful only. */
   brief?: boolean;
   /** Where a text has no room for all rows, those of the least important section go first. */
@@ -94,7 +94,7 @@ export interface Series {
 
 /** A table and nothing else. */
 export function table(title: string, columns: readonly string[], rows: readonly Cell[][]): Section {
-  return { title, columns, rows, collapsed: false, importance: 0 };
+  return { title, columns, rows, importance: 0 };
 }
 
 /** Is there nothing to show? */

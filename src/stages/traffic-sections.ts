@@ -63,7 +63,6 @@ function steps(title: string, { details }: Evidence): Section {
     ]),
     legend:
       'Candidate / champion. Failures count a user once, at the first step where it failed; means are over users. Times are UTC.',
-    collapsed: false,
     importance: 4,
   };
 }

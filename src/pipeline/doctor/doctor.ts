@@ -80,7 +80,6 @@ export function doctorSections(findings: readonly Finding[]): Section[] {
         textCell(found),
         textCell(remedy),
       ]),
-    collapsed: false,
     importance: 1,
   }));
 }

@@ -268,7 +268,6 @@ export function reproductionSections({ inputs, stages: said }: Reproduction): Se
         textCell(from),
         textCell(verified === null ? 'none is recorded' : 'as recorded'),
       ]),
-      collapsed: false,
       importance: 2,
     },
     {
@@ -288,7 +287,6 @@ export function reproductionSections({ inputs, stages: said }: Reproduction): Se
         numberCell(String(differ.length)),
       ]),
       legend: 'Measured anew: the same verdict and other numbers, of a stage that measures times.',
-      collapsed: false,
       importance: 3,
     },
     {
@@ -297,7 +295,6 @@ export function reproductionSections({ inputs, stages: said }: Reproduction): Se
       rows: said.flatMap(({ differ }) =>
         differ.map(({ title, id, why }) => [textCell(`${title} (${id})`), textCell(why)]),
       ),
-      collapsed: false,
       importance: 4,
     },
   ];

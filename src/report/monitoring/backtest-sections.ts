@@ -9,7 +9,7 @@ export function backtestSections(result: BacktestResult & { window: number; maxL
   const days = (count: number): string => `${count * length} day${count * length === 1 ? '' : 's'}`;
   const names = [...new Set(windows.flatMap(({ losses }) => Object.keys(losses)))];
   const number = (value: number): string => value.toLocaleString('en-US', { maximumSignificantDigits: 3 });
-  const shared = { collapsed: false, importance: 1 };
+  const shared = { importance: 1 };
   return [
     {
       ...shared,

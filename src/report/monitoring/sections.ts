@@ -37,7 +37,6 @@ export const monitorReport: StageReport = {
         title: 'What is watched',
         columns: ['What', 'Value'],
         rows: rows.map(([name = '', text = '']) => [textCell(name), textCell(text)]),
-        collapsed: false,
         brief: true,
         importance: 1,
       },
@@ -91,7 +90,6 @@ function findingsSection(findings: readonly Finding[]): Section {
       textCell(closed === null ? 'open' : `recovered ${closed.slice(0, 10)}`),
     ]),
     ...(shown.length === 0 ? { text: ['Nothing was found in any window.'] } : {}),
-    collapsed: false,
     importance: 2,
   };
 }
@@ -137,7 +135,6 @@ function chartSection(
         ],
       },
     ],
-    collapsed: false,
     importance: 3,
   };
 }

@@ -76,7 +76,6 @@ export function planOf(settings: AbTest, model: Model): Section {
     columns: ['Metric', 'Champion', 'Effect', 'Users, one look', 'Days', 'Users, looked at daily', 'Days'],
     rows,
     legend: `Users of both arms together, ${Math.round(100 * share)}% of them with the candidate, for 80% power at a one-sided level of ${alpha}${guardrails > 1 ? `, divided among ${guardrails} guardrails` : ''}. A sequential analysis usually ends before its last look. Set users to the largest number.`,
-    collapsed: false,
     importance: 5,
   };
 }

@@ -19,7 +19,6 @@ function metrics({ details }: Evidence): Section {
     columns,
     rows,
     legend: `Gain: positive is better. Bounds: one-sided, ${analysis}; guardrails share the level, and so does what is advice.`,
-    collapsed: false,
     importance: 4,
   };
 }

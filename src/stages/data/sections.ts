@@ -48,7 +48,6 @@ function violations({ details }: Evidence): Section[] {
             repeatsTable: true,
           },
         ],
-        collapsed: false,
         importance: 4,
       },
       {

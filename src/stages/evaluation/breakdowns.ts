@@ -41,7 +41,6 @@ export function heatMap({ checks }: Evidence): Section {
               repeatsTable: true,
             },
           ],
-    collapsed: false,
     importance: 1,
   };
 }

@@ -41,7 +41,6 @@ export function leaderboardSection({ details }: Pick<Evidence, 'details'>): Sect
       codeCell(sha256.slice(0, 12)),
     ]),
     legend: `All on the same rows. The chosen one goes on; intervals allow for ${known.length} having been compared.`,
-    collapsed: false,
     brief: true,
     importance: 5,
   };

@@ -24,7 +24,7 @@ export function sections(evidence: Evidence): Section[] {
     // Of a first model there is nothing better to show at a glance.
     { ...metrics([evidence]), brief: !compared },
     trainingSection([evidence]),
-    { title: 'Curves', charts: charts(evidence), columns: [], rows: [], collapsed: false, importance: 1 },
+    { title: 'Curves', charts: charts(evidence), columns: [], rows: [], importance: 1 },
   ];
 }
 

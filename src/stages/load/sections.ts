@@ -43,7 +43,7 @@ export function sections(evidence: Evidence): Section[] {
     ...profiles.map((profile): Section => {
       const charts = [...overTime(profile, slo), ...byRate(profile, slo), ...histogram(profile, slo)];
       const title = several ? `Load: ${profile.name ?? ''}` : 'Load over time';
-      return { title, charts, columns: [], rows: [], collapsed: false, importance: 1 };
+      return { title, charts, columns: [], rows: [], importance: 1 };
     }),
     ...profiles.flatMap(({ sizing }) => (sizing === undefined ? [] : [advice(sizing)])),
     ...(timings.levels === undefined || timings.levels.length === 0 ? [] : [byLevel(timings.levels)]),

@@ -26,7 +26,6 @@ export function sections(evidence: Evidence): Section[] {
       rows,
       legend:
         'A difference is no harm: only labels tell who is right. Bounds: one-sided, each side. The champion against itself shows what is noise.',
-      collapsed: false,
       importance: 3,
     },
   ];
