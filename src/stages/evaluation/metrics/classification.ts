@@ -45,48 +45,11 @@ const averaged: {
 ];
 
 const binaryMetrics: Metric[] = [
-  {
-    ...ofDecisions,
-    kind: 'proportion',
-    name: 'recall',
-    title: 'recall',
-    tasks: binary,
-    successes: (sample, outputs) => rightWithin(sample, outputs, 1),
-    undefinedOn: (sample) => (occurs(sample, 1) ? null : 'no row is positive'),
-  },
-  {
-    ...ofDecisions,
-    kind: 'proportion',
-    name: 'specificity',
-    title: 'specificity',
-    tasks: binary,
-    successes: (sample, outputs) => rightWithin(sample, outputs, 0),
-    undefinedOn: (sample) => (occurs(sample, 0) ? null : 'no row is negative'),
-  },
-  {
-    ...ofDecisions,
-    kind: 'cells',
-    name: 'precision',
-    title: 'precision',
-    tasks: binary,
-    value: (matrix) => confusion.precision(matrix, 1),
-  },
-  {
-    ...ofDecisions,
-    kind: 'cells',
-    name: 'negative_predictive_value',
-    title: 'negative predictive value',
-    tasks: binary,
-    value: confusion.negativePredictiveValue,
-  },
-  ...[1, 2, 0.5].map((beta): Metric => ({
-    ...ofDecisions,
-    kind: 'cells',
-    name: `f${beta}`,
-    title: `F${beta}`,
-    tasks: binary,
-    value: (matrix) => confusion.fScore(matrix, 1, beta),
-  })),
+  rightShare('recall', binary, 1),
+  rightShare('specificity', binary, 0),
+  ofCells('precision', 'precision', binary, (matrix) => confusion.precision(matrix, 1)),
+  ofCells('negative_predictive_value', 'negative predictive value', binary, confusion.negativePredictiveValue),
+  ...[1, 2, 0.5].map((beta) => ofCells(`f${beta}`, `F${beta}`, binary, (matrix) => confusion.fScore(matrix, 1, beta))),
   {
     ...shares,
     kind: 'area',
@@ -119,22 +82,8 @@ const binaryMetrics: Metric[] = [
 ];
 
 const sharedMetrics: Metric[] = [
-  {
-    ...ofDecisions,
-    kind: 'proportion',
-    name: 'accuracy',
-    title: 'accuracy',
-    tasks: classification,
-    successes: (sample, outputs) => rightWithin(sample, outputs, null),
-  },
-  {
-    ...ofDecisions,
-    kind: 'cells',
-    name: 'balanced_accuracy',
-    title: 'balanced accuracy',
-    tasks: classification,
-    value: confusion.balancedAccuracy,
-  },
+  rightShare('accuracy', classification, null),
+  ofCells('balanced_accuracy', 'balanced accuracy', classification, confusion.balancedAccuracy),
   ...averaged.flatMap(({ name, title, value, ...usual }): Metric[] => {
     const common = { ...ofDecisions, ...usual, tasks: classification } as const;
     return [
@@ -242,6 +191,29 @@ function topAccuracy(k: number): Metric {
     tasks: multiclass,
     successes: (sample, outputs) => amongTop(sample, outputs, k),
   };
+}
+
+/** The share of the rows of a class, or of all (null), that are decided right. */
+function rightShare(name: string, tasks: readonly Task[], label: 0 | 1 | null): Metric {
+  return {
+    ...ofDecisions,
+    kind: 'proportion',
+    name,
+    title: name,
+    tasks,
+    successes: (sample, outputs) => rightWithin(sample, outputs, label),
+    undefinedOn: (sample) =>
+      label === null || occurs(sample, label) ? null : `no row is ${label === 1 ? 'positive' : 'negative'}`,
+  };
+}
+
+function ofCells(
+  name: string,
+  title: string,
+  tasks: readonly Task[],
+  value: Extract<Metric, { kind: 'cells' }>['value'],
+): Metric {
+  return { ...ofDecisions, kind: 'cells', name, title, tasks, value };
 }
 
 function occurs(sample: Sample, label: number): boolean {

@@ -9,28 +9,9 @@ const gain = { better: 'higher', scale: 'value', needs: 'scores', tasks: regress
 
 /** Metrics of a regression. e is prediction - target, y the target. */
 export const regressionMetrics: readonly Metric[] = [
-  {
-    ...loss,
-    kind: 'moments',
-    name: 'mse',
-    title: 'MSE',
-    terms: (sample, outputs) => [errors(sample, outputs, (e) => e * e)],
-  },
-  {
-    ...loss,
-    kind: 'moments',
-    name: 'mae',
-    title: 'MAE',
-    terms: (sample, outputs) => [errors(sample, outputs, Math.abs)],
-  },
-  {
-    ...loss,
-    kind: 'moments',
-    name: 'rmse',
-    title: 'RMSE',
-    terms: (sample, outputs) => [errors(sample, outputs, (e) => e * e)],
-    value: (means) => Math.sqrt(means[0] as number),
-  },
+  ofErrors('mse', 'MSE', (e) => e * e),
+  ofErrors('mae', 'MAE', Math.abs),
+  ofErrors('rmse', 'RMSE', (e) => e * e, { value: (means) => Math.sqrt(means[0] as number) }),
   { ...loss, kind: 'statistic', name: 'medae', title: 'median absolute error', prepare: medianOfErrors },
   {
     // Rows whose target is 0 have no percentage and do not count.
@@ -45,15 +26,7 @@ export const regressionMetrics: readonly Metric[] = [
     value: (means) => (means[0] as number) / (means[1] as number),
     undefinedOn: (sample) => (sample.truth.some((y) => y !== 0) ? null : 'every target is 0'),
   },
-  {
-    ...loss,
-    kind: 'moments',
-    name: 'smape',
-    title: 'sMAPE',
-    terms: (sample, outputs) => [
-      errors(sample, outputs, (e, y) => (e === 0 ? 0 : (2 * Math.abs(e)) / (Math.abs(y) + Math.abs(y + e)))),
-    ],
-  },
+  ofErrors('smape', 'sMAPE', (e, y) => (e === 0 ? 0 : (2 * Math.abs(e)) / (Math.abs(y) + Math.abs(y + e)))),
   {
     ...gain,
     kind: 'moments',
@@ -80,23 +53,11 @@ export const regressionMetrics: readonly Metric[] = [
     value: (means) =>
       1 - variance(means[0] as number, means[3] as number) / variance(means[2] as number, means[1] as number),
   },
-  {
-    ...loss,
-    kind: 'moments',
-    name: 'absolute_bias',
-    title: 'absolute bias',
-    terms: (sample, outputs) => [errors(sample, outputs, (e) => e)],
-    value: (means) => Math.abs(means[0] as number),
-  },
-  {
-    ...loss,
-    kind: 'moments',
-    name: 'poisson_deviance',
-    title: 'mean Poisson deviance',
-    // Infinite, and so refused, where a prediction is not positive.
-    terms: (sample, outputs) => [errors(sample, outputs, poissonDeviance)],
+  ofErrors('absolute_bias', 'absolute bias', (e) => e, { value: (means) => Math.abs(means[0] as number) }),
+  // Infinite, and so refused, where a prediction is not positive.
+  ofErrors('poisson_deviance', 'mean Poisson deviance', poissonDeviance, {
     undefinedOn: (sample) => (sample.truth.every((y) => y >= 0) ? null : 'a target is negative'),
-  },
+  }),
 ];
 
 /** The pinball loss of a quantile, `pinball_0.9`; undefined for any other name. */
@@ -104,13 +65,17 @@ export function quantileMetric(name: string): Metric | undefined {
   const match = /^pinball_(0?\.[0-9]{1,6})$/u.exec(name);
   const quantile = Number(match?.[1]);
   if (!(quantile > 0 && quantile < 1)) return undefined;
-  return {
-    ...loss,
-    kind: 'moments',
-    name,
-    title: `pinball loss at ${quantile}`,
-    terms: (sample, outputs) => [errors(sample, outputs, (e) => (e < 0 ? -quantile * e : (1 - quantile) * e))],
-  };
+  return ofErrors(name, `pinball loss at ${quantile}`, (e) => (e < 0 ? -quantile * e : (1 - quantile) * e));
+}
+
+/** A function of the mean of a loss that each row has of its own. */
+function ofErrors(
+  name: string,
+  title: string,
+  of: (error: number, target: number) => number,
+  more: Partial<Pick<Extract<Metric, { kind: 'moments' }>, 'value' | 'undefinedOn'>> = {},
+): Metric {
+  return { ...loss, kind: 'moments', name, title, terms: (sample, outputs) => [errors(sample, outputs, of)], ...more };
 }
 
 function errors(sample: Sample, outputs: Outputs, of: (error: number, target: number) => number): Float64Array {
