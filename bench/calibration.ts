@@ -314,81 +314,26 @@ interface Family {
   claim: string;
 }
 
+const everySlice = { what: 'every slice loses the margin', claim: 'at most 7%' };
+const oneSlice = 'one slice loses 10 points';
 const families: Family[] = [
+  { ...everySlice, champion: 0.9, first: 0.88, others: 0.88, agreement: 0.8, margin: 0.02 },
+  { ...everySlice, champion: 0.9, first: 0.89, others: 0.89, agreement: 0.97, margin: 0.01 },
+  { ...everySlice, champion: 0.97, first: 0.96, others: 0.96, agreement: 0.72, margin: 0.01 },
   {
-    what: 'every slice loses the margin',
-    champion: 0.9,
-    first: 0.88,
-    others: 0.88,
-    agreement: 0.8,
-    margin: 0.02,
-    claim: 'at most 7%',
-  },
-  {
-    what: 'every slice loses the margin',
-    champion: 0.9,
-    first: 0.89,
-    others: 0.89,
-    agreement: 0.97,
-    margin: 0.01,
-    claim: 'at most 7%',
-  },
-  {
-    what: 'every slice loses the margin',
-    champion: 0.97,
-    first: 0.96,
-    others: 0.96,
-    agreement: 0.72,
-    margin: 0.01,
-    claim: 'at most 7%',
-  },
-  {
+    ...everySlice,
     what: 'no slice loses anything',
     champion: 0.9,
     first: 0.9,
     others: 0.9,
     agreement: 0.8,
     margin: 0.02,
-    claim: 'at most 7%',
   },
-  {
-    what: 'one slice loses 10 points',
-    champion: 0.9,
-    first: 0.8,
-    others: 0.9,
-    agreement: 0.97,
-    margin: 0.01,
-    claim: 'at least 95%',
-  },
-  {
-    what: 'one slice loses 10 points',
-    champion: 0.97,
-    first: 0.87,
-    others: 0.97,
-    agreement: 0.72,
-    margin: 0.01,
-    claim: 'at least 95%',
-  },
-  {
-    what: 'one slice loses 10 points',
-    champion: 0.97,
-    first: 0.87,
-    others: 0.97,
-    agreement: 0.72,
-    margin: 0,
-    claim: 'information',
-  },
-  {
-    what: 'one slice loses 10 points',
-    champion: 0.9,
-    first: 0.8,
-    others: 0.9,
-    agreement: 0.8,
-    margin: 0.01,
-    claim: 'information',
-  },
+  { what: oneSlice, champion: 0.9, first: 0.8, others: 0.9, agreement: 0.97, margin: 0.01, claim: 'at least 95%' },
+  { what: oneSlice, champion: 0.97, first: 0.87, others: 0.97, agreement: 0.72, margin: 0.01, claim: 'at least 95%' },
+  { what: oneSlice, champion: 0.97, first: 0.87, others: 0.97, agreement: 0.72, margin: 0, claim: 'information' },
+  { what: oneSlice, champion: 0.9, first: 0.8, others: 0.9, agreement: 0.8, margin: 0.01, claim: 'information' },
 ];
-
 const sliceSize = 200;
 const slices = Array.from({ length: 10 }, (_, slice): SliceRows => ({
   name: `slice=${slice}`,
