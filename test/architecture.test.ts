@@ -8,6 +8,7 @@ import { projectRoot } from './support/project.ts';
 const leaves = [
   'address-classes.ts',
   'errors.ts',
+  'json.ts',
   'log.ts',
   'entries.ts',
   'file-digest.ts',

@@ -4,6 +4,7 @@ import type { Log } from '../log.ts';
 import { kindOf, oneLine, githubError, type FailedResponse } from './error.ts';
 import { requestWithOctokit, type OctokitAnswer } from './octokit.ts';
 import { patiently, type Outcome, type Patience } from './retry.ts';
+import { isObject } from '../json.ts';
 
 export interface GitHubInput {
   /** `owner/name` of the repository that is asked. */
@@ -221,7 +222,7 @@ function graphqlUrl(apiUrl: string): string {
 }
 
 function refused({ status, headers, data }: OctokitAnswer, name: string, repository: string): Outcome<never> {
-  const body = typeof data === 'object' && data !== null ? (data as Record<string, unknown>) : null;
+  const body = isObject(data) ? data : null;
   const text = typeof data === 'string' ? data : '';
   const failed: FailedResponse = {
     request: name,

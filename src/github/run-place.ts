@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { isObject, jsonIn, objectOf } from '../json.ts';
 
 /** Where in GitHub a workflow run stands: what its comments, checks and releases are about. */
 export interface RunPlace {
@@ -58,22 +59,17 @@ export async function pushedRange(env: NodeJS.ProcessEnv): Promise<{ before: str
 
 /** What started the run (GITHUB_EVENT_PATH); empty where there is none. */
 export async function eventPayload(env: NodeJS.ProcessEnv): Promise<Record<string, unknown>> {
-  const value = await readEvent(env);
-  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
+  return objectOf(await readEvent(env));
 }
 
 /** Undefined where there is no file, or one that is not JSON. */
 export async function readEvent(env: NodeJS.ProcessEnv): Promise<unknown> {
   const path = env['GITHUB_EVENT_PATH'] ?? '';
   if (path === '') return undefined;
-  try {
-    return JSON.parse(await readFile(path, 'utf8'));
-  } catch {
-    return undefined;
-  }
+  return jsonIn(await readFile(path, 'utf8').catch(() => ''));
 }
 
 export function objectAt(value: Record<string, unknown> | null, key: string): Record<string, unknown> | null {
   const found = value?.[key];
-  return typeof found === 'object' && found !== null ? (found as Record<string, unknown>) : null;
+  return isObject(found) ? found : null;
 }

@@ -1,7 +1,3 @@
-export function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
 /**
  * JSON of hostile origin. A byte order mark before it, as .NET writes one, is passed over (RFC 8259, 8.1).
  * @throws SyntaxError whose message says what JSON it is not, such as NaN, which Python writes

@@ -1,5 +1,6 @@
 import { StagingError } from '../errors.ts';
-import { isObject, quote } from './json.ts';
+import { isObject } from '../json.ts';
+import { quote } from './json.ts';
 
 /** Finds the values of rows in an answer. @throws StagingError where they are not there */
 export type RowPointer = (answer: unknown, rows: number) => unknown[];

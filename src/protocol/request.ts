@@ -1,6 +1,7 @@
 import { ContenderError, StagingError, type Fault } from '../errors.ts';
 import { isDatatype, isFloating, type Datatype } from './datatype.ts';
-import { isObject, quote } from './json.ts';
+import { isObject } from '../json.ts';
+import { quote } from './json.ts';
 import { describeShape, elementCount, readElements, readShape, shapeFits } from './tensor.ts';
 import type { Element, ModelMetadata, Tensor, TensorMetadata } from './tensor.ts';
 import { counted } from '../wording.ts';

@@ -1,6 +1,7 @@
 import { StagingError } from '../errors.ts';
 import { isDatatype } from './datatype.ts';
-import { isObject, parseJson, quote } from './json.ts';
+import { isObject } from '../json.ts';
+import { parseJson, quote } from './json.ts';
 import { elementCount, readElements, readShape } from './tensor.ts';
 import type { Element, Tensor } from './tensor.ts';
 

@@ -1,5 +1,6 @@
 import { ConfigError } from '../errors.ts';
-import { isObject, quote } from './json.ts';
+import { isObject } from '../json.ts';
+import { quote } from './json.ts';
 import type { FeatureColumn, FeatureRows } from './request.ts';
 
 /*

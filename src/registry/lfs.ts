@@ -14,6 +14,7 @@ import { runGit } from './git/run.ts';
 import { reasonOf, withoutQuery, refuseHop, refuseOpen, type Address } from './hops.ts';
 import { lfsServer, type LfsServer } from './lfs-server.ts';
 import type { ArtifactAccess } from './workflow-artifact.ts';
+import { jsonIn } from '../json.ts';
 
 /** What a file holds in the place of bytes that are kept in Git LFS. */
 export interface LfsPointer {
@@ -164,7 +165,7 @@ async function addressOf(
       });
       const text = await readText(response, withoutQuery(url));
       if (isPassing(response.status)) return passing(url, `the LFS server answered ${response.status}`);
-      return { done: { status: response.status, body: parsed(text) } };
+      return { done: { status: response.status, body: jsonIn(text) } };
     } catch (error) {
       signal?.throwIfAborted();
       if (error instanceof GitHubError && error.kind === 'refused') throw error;
@@ -213,14 +214,6 @@ interface BatchObject {
 function objectOf(body: unknown, oid: string): BatchObject | undefined {
   const { objects } = (body ?? {}) as { objects?: unknown };
   return Array.isArray(objects) ? (objects as BatchObject[]).find((each) => each?.oid === oid) : undefined;
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
 }
 
 function passing(url: URL, found: string): { error: GitHubError; pause: null } {

@@ -1,5 +1,5 @@
 import { workflowArtifact, type Artifact, type Evidence, type RecordedDecision } from '../evidence/index.ts';
-import { listOf, objectOf } from './details.ts';
+import { jsonIn, listOf, objectOf } from '../json.ts';
 import { objectAddress } from '../object-address.ts';
 import { metricRowsOf, type MetricRow } from './metrics.ts';
 
@@ -80,11 +80,7 @@ function namedMetrics(policy: unknown): Set<unknown> {
 
 /** The configuration the decision was made under, as the registry keeps it; empty where the text is none. */
 export function policyOf({ decision }: Published): Record<string, unknown> {
-  try {
-    return objectOf(JSON.parse(decision.policy.text));
-  } catch {
-    return {};
-  }
+  return objectOf(jsonIn(decision.policy.text));
 }
 
 /** The last part of an address: `candidate.onnx` of `git:<commit>:models/candidate.onnx`. */

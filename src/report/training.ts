@@ -1,5 +1,5 @@
 import type { Evidence } from '../evidence/index.ts';
-import { objectOf } from './details.ts';
+import { objectOf } from '../json.ts';
 import { codeCell, textCell, type Cell, type Section } from './section.ts';
 
 /** More parameters than a reader looks through. */

@@ -13,6 +13,7 @@ import { evaluationOf, metricRows, modelArtifact, policyOf, type Published } fro
 import { reuseOf, reuseText } from './reuse.ts';
 import { numberCell, table, textCell, type Cell, type Section } from './section.ts';
 import { counted } from '../wording.ts';
+import { isObject } from '../json.ts';
 
 /** What is different between two versions of a model: the form of `contender registry diff --json`. */
 export interface VersionChanges {
@@ -274,7 +275,7 @@ function settingChanges(from: unknown, to: unknown, path: string): PolicyChange[
       ...fresh.map(({ item, index }) => ({ path: `${path}[${index}]`, to: item })),
     ];
   }
-  if (isRecord(from) && isRecord(to)) {
+  if (isObject(from) && isObject(to)) {
     const below = (key: string): string => (path === '' ? key : `${path}.${key}`);
     return union(Object.keys(from), Object.keys(to)).flatMap((key) =>
       settingChanges(own(from, key), own(to, key), below(key)),
@@ -296,10 +297,6 @@ function without(items: readonly unknown[], others: readonly unknown[]): { item:
 
 function own(settings: Record<string, unknown>, key: string): unknown {
   return Object.hasOwn(settings, key) ? settings[key] : undefined;
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function union(first: readonly string[], second: readonly string[]): string[] {

@@ -9,6 +9,7 @@ import type { Dataset, DatasetSource } from '../data/relation.ts';
 import { temporaryFolder } from '../data/temporary.ts';
 import { DataError } from '../errors.ts';
 import { fileDigest } from '../file-digest.ts';
+import { isObject, jsonIn } from '../json.ts';
 
 /*
  * Requests and responses as servers capture them, as rows: KServe's payload logger (CloudEvents), the request logger of Seldon Core,
@@ -164,7 +165,7 @@ function messagesIn(line: Json): Message[] {
   const kind = /\.(request|response)$/u.exec(type)?.[1] as Message['of'] | undefined;
   if (kind !== undefined && !isInference(document)) {
     const data = document['data'] ?? decoded(document['data_base64']);
-    return message(kind, typeof data === 'string' ? jsonOr(data) : data);
+    return message(kind, typeof data === 'string' ? (jsonIn(data) ?? data) : data);
   }
   if (isObject(document['request']) || isObject(document['response'])) {
     const of = (part: 'request' | 'response'): Message[] => {
@@ -314,10 +315,6 @@ function named(instance: unknown, names: readonly string[]): Json {
   return Object.fromEntries(cells.map((cell, index) => [known[index] as string, cell]));
 }
 
-function isObject(value: unknown): value is Json {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
 function textOf(...values: unknown[]): string {
   return textOrNull(...values) ?? '';
 }
@@ -342,12 +339,4 @@ function timeOf(...values: unknown[]): number | null {
 
 function decoded(base64: unknown): string | undefined {
   return typeof base64 === 'string' ? Buffer.from(base64, 'base64').toString('utf8') : undefined;
-}
-
-function jsonOr(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return text;
-  }
 }

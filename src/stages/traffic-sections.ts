@@ -1,6 +1,6 @@
 import type { Evidence } from '../evidence/index.ts';
 import { checksSection } from '../report/checks.ts';
-import { listOf, objectOf } from '../report/details.ts';
+import { listOf, objectOf } from '../json.ts';
 import { numberCell, textCell, type Section } from '../report/section.ts';
 
 /** The checks, and the steps over time. Details are plain JSON of any form. */

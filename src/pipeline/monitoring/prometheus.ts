@@ -1,3 +1,5 @@
+import { jsonIn, objectOf } from '../../json.ts';
+
 /** What Prometheus says: a number, or why there is none. */
 export type PrometheusAnswer = { value: number } | { fault: string };
 
@@ -30,10 +32,10 @@ export async function askPrometheus(
     const { cause, message } = error as Error & { cause?: { code?: string } };
     return { fault: `Prometheus at ${address.host} cannot be asked (${cause?.code ?? message})` };
   }
-  const said = parsed(text);
-  if (said?.status !== 'success') {
+  const said: Said = objectOf(jsonIn(text));
+  if (said.status !== 'success') {
     return {
-      fault: `Prometheus at ${address.host} answered ${answer.status}: ${(said?.error ?? 'no JSON of its own').slice(0, 200)}`,
+      fault: `Prometheus at ${address.host} answered ${answer.status}: ${(said.error ?? 'no JSON of its own').slice(0, 200)}`,
     };
   }
   const warnings = said.warnings ?? [];
@@ -62,13 +64,4 @@ interface Said {
   error?: string;
   warnings?: unknown[];
   data?: { resultType?: string; result?: unknown };
-}
-
-function parsed(text: string): Said | null {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null ? value : null;
-  } catch {
-    return null;
-  }
 }

@@ -4,6 +4,7 @@ import { monitoredOf } from '../../monitor/schema.ts';
 import { openGitFiles, openGitHubFiles, type BranchFiles, type FilesAt } from '../../registry/branch-files.ts';
 import { firstFault, validatorOf, type LazyValidator } from '../../validator.ts';
 import type { Workspace } from '../workspace.ts';
+import { jsonIn } from '../../json.ts';
 
 /*
  * What monitoring remembers: a branch beside the registry, which holds nothing that a promotion depends on.
@@ -104,7 +105,7 @@ const isState = validatorOf<MonitoringState>(MonitoringState);
 const isWindow = validatorOf<WindowRecord>(WindowRecord);
 
 function checked<T>(text: string, valid: LazyValidator<T>, where: string): T {
-  const value = parsed(text);
+  const value = jsonIn(text);
   if (value !== undefined && valid(value)) return value;
   throw new RegistryError({
     found: `this is not what monitoring wrote: ${value === undefined ? 'no JSON' : firstFault(valid)}`,
@@ -112,12 +113,4 @@ function checked<T>(text: string, valid: LazyValidator<T>, where: string): T {
     remedy:
       'Restore the file from the history of the branch, or remove it: what the logs still hold is looked at again',
   });
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return undefined;
-  }
 }

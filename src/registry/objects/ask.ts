@@ -3,6 +3,7 @@ import { RegistryError } from '../../errors.ts';
 import { jittered } from '../../github/retry.ts';
 import { faultOf, isPassing, pauseOf } from '../download.ts';
 import { follow, reasonOf, requestOnce, type Address } from '../hops.ts';
+import { jsonIn, objectOf } from '../../json.ts';
 
 /** What a store says of an object, as opposed to the bytes of it. */
 export interface Reply {
@@ -76,12 +77,7 @@ export async function ask(from: Address, options: AskOptions = {}): Promise<Repl
 
 /** The JSON of an answer, as far as it is an object; else an empty one. */
 export function jsonOf({ body }: Reply): Record<string, unknown> {
-  try {
-    const value: unknown = JSON.parse(body.toString('utf8'));
-    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
-  } catch {
-    return {};
-  }
+  return objectOf(jsonIn(body.toString('utf8')));
 }
 
 async function bodyOf({ body }: Response, url: URL): Promise<Buffer> {

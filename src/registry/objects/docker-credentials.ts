@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { UsageError } from '../../errors.ts';
 import { isHeaderValue } from '../hops.ts';
 import { variable } from './opened.ts';
+import { jsonIn, objectOf } from '../../json.ts';
 
 /** As HTTP's Basic scheme has it: `user:password`, in base64. */
 export type BasicCredentials = string;
@@ -37,10 +38,5 @@ export async function dockerCredentials(host: string): Promise<BasicCredentials 
 }
 
 function authsOf(text: string): Record<string, { auth?: unknown } | undefined> {
-  try {
-    const { auths } = (JSON.parse(text) ?? {}) as { auths?: unknown };
-    return typeof auths === 'object' && auths !== null ? (auths as Record<string, { auth?: unknown }>) : {};
-  } catch {
-    return {};
-  }
+  return objectOf(objectOf(jsonIn(text))['auths']) as Record<string, { auth?: unknown }>;
 }

@@ -4,6 +4,7 @@ import { RegistryError, UsageError } from '../../errors.ts';
 import { isLoopbackIp } from '../../address-classes.ts';
 import { ask, jsonOf, type Reply } from './ask.ts';
 import { credential, variable } from './opened.ts';
+import { isObject, jsonIn } from '../../json.ts';
 
 /** No more than is needed. */
 const scope = 'https://www.googleapis.com/auth/devstorage.read_only';
@@ -52,12 +53,9 @@ export async function googleToken(signal?: AbortSignal): Promise<string | null> 
 }
 
 async function readCredentials(path: string): Promise<Credentials> {
-  try {
-    const value: unknown = JSON.parse(await readFile(path, 'utf8'));
-    if (typeof value === 'object' && value !== null) return value as Credentials;
-  } catch {
-    // Told below, without what is in it.
-  }
+  const value = jsonIn(await readFile(path, 'utf8').catch(() => ''));
+  if (isObject(value)) return value;
+  // Without what is in it.
   throw unusable('that cannot be read as JSON');
 }
 

@@ -1,6 +1,6 @@
 import { signed, type Evidence } from '../../evidence/index.ts';
 import { checksSection } from '../../report/checks.ts';
-import { listOf, objectOf } from '../../report/details.ts';
+import { listOf, objectOf } from '../../json.ts';
 import { bytes, metricValue } from '../../report/numbers.ts';
 import { numberCell, textCell, type Cell, type Section } from '../../report/section.ts';
 

@@ -1,5 +1,5 @@
 import type { Evidence } from '../../evidence/index.ts';
-import { listOf, objectOf } from '../../report/details.ts';
+import { listOf, objectOf } from '../../json.ts';
 import type { Chart, Series } from '../../report/section.ts';
 
 /** What curves, calibration and scores look like, champion beside candidate. Details are plain JSON of any form. */

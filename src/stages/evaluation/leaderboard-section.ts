@@ -1,5 +1,5 @@
 import { Comparison, type Evidence } from '../../evidence/index.ts';
-import { listOf, objectOf } from '../../report/details.ts';
+import { listOf, objectOf } from '../../json.ts';
 import { intervalLevel } from '../../report/headline.ts';
 import { metricName, metricValue } from '../../report/numbers.ts';
 import { codeCell, differenceCells, numberCell, textCell, type Section } from '../../report/section.ts';

@@ -9,6 +9,7 @@ import { judgeShare, sampleFloor } from './latency.ts';
 import { latencyLimits, type LatencyLimit } from './objectives.ts';
 import type { Slo } from './schema.ts';
 import { defaults } from '../../config/defaults.ts';
+import { isObject } from '../../json.ts';
 
 /* What k6 or Locust say of a load that they sent, in place of a load of ours. */
 
@@ -55,8 +56,8 @@ export function summaryOf(text: string, where: string): LoadSummary {
     throw unknown(where, 'neither JSON nor a table of Locust');
   }
   if (Array.isArray(value)) return ofLocust(value as unknown[], where);
-  const metrics = isJson(value) ? value['metrics'] : undefined;
-  if (isJson(metrics)) return ofK6(metrics, where);
+  const metrics = isObject(value) ? value['metrics'] : undefined;
+  if (isObject(metrics)) return ofK6(metrics, where);
   throw unknown(where, 'JSON without metrics');
 }
 
@@ -64,8 +65,8 @@ export function summaryOf(text: string, where: string): LoadSummary {
 function ofK6(metrics: Json, where: string): LoadSummary {
   const valuesOf = (name: string): Json => {
     const metric = metrics[name];
-    if (!isJson(metric)) return {};
-    return isJson(metric['values']) ? metric['values'] : metric;
+    if (!isObject(metric)) return {};
+    return isObject(metric['values']) ? metric['values'] : metric;
   };
   const duration = valuesOf('http_req_duration');
   const requests = numberOf(valuesOf('http_reqs')['count']);
@@ -91,22 +92,22 @@ function ofLocust(entries: readonly unknown[], where: string): LoadSummary {
   let [requests, failed] = [0, 0];
   // Where there is one of all together, the others are in it.
   const all = entries.filter(
-    (entry) => isJson(entry) && total.includes(String(entry['name'])) && isEmpty(entry['method']),
+    (entry) => isObject(entry) && total.includes(String(entry['name'])) && isEmpty(entry['method']),
   );
   for (const entry of all.length === 0 ? entries : all) {
-    const [sent, wrong] = isJson(entry) ? [numberOf(entry['num_requests']), numberOf(entry['num_failures'])] : [];
-    if (!isJson(entry) || sent === null || sent === undefined || wrong === null || wrong === undefined) {
+    const [sent, wrong] = isObject(entry) ? [numberOf(entry['num_requests']), numberOf(entry['num_failures'])] : [];
+    if (!isObject(entry) || sent === null || sent === undefined || wrong === null || wrong === undefined) {
       throw unknown(where, 'a list whose entries have no num_requests and num_failures');
     }
     requests += sent;
     failed += wrong;
-    for (const [ms, count] of Object.entries(isJson(entry['response_times']) ? entry['response_times'] : {})) {
+    for (const [ms, count] of Object.entries(isObject(entry['response_times']) ? entry['response_times'] : {})) {
       counts.set(Number(ms), (counts.get(Number(ms)) ?? 0) + (numberOf(count) ?? Number.NaN));
     }
   }
   const wrong = [...counts].find(([ms, count]) => !(ms >= 0) || !(count >= 0));
   if (wrong !== undefined) throw unknown(where, `response_times of ${String(wrong[0])}: ${String(wrong[1])}`);
-  const slowest = entries.flatMap((entry) => (isJson(entry) ? (numberOf(entry['max_response_time']) ?? []) : []));
+  const slowest = entries.flatMap((entry) => (isObject(entry) ? (numberOf(entry['max_response_time']) ?? []) : []));
   const percentiles = new Map(slowest.length === 0 ? [] : [[1, Math.max(...slowest)]]);
   return { tool: 'Locust', requests, failed, dropped: 0, percentiles, counts };
 }
@@ -252,10 +253,6 @@ function isEmpty(value: unknown): boolean {
 
 function unquoted(cell: string): string {
   return cell.startsWith('"') ? cell.slice(1, -1).replaceAll('""', '"') : cell;
-}
-
-function isJson(value: unknown): value is Json {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function unknown(where: string, found: string): DataError {

@@ -6,6 +6,7 @@ import { DataError, StagingError } from '../../errors.ts';
 import { readInferResponse, type Tensor } from '../../protocol/index.ts';
 import type { LogsContext } from '../stage.ts';
 import type { Shadow } from './schema.ts';
+import { jsonIn } from '../../json.ts';
 
 /** Requests under way at once: a replay is no load test. */
 const atOnce = 4;
@@ -47,7 +48,7 @@ export async function replayRequests(
     ).getRows(),
   );
   const requests = rows.map(([id, text, ...values], index) => {
-    if (id === null || typeof text !== 'string' || !isJson(text)) {
+    if (id === null || typeof text !== 'string' || jsonIn(text) === undefined) {
       throw new DataError({
         found: `row ${index + 1} has ${id === null ? 'no id' : 'a body that is not JSON'}`,
         expected: 'an id, and the body of the request as JSON',
@@ -103,15 +104,6 @@ export async function replayRequests(
       where: `${champion}, ${candidate}`,
       remedy: 'Check the addresses, which end in /infer, and that both versions run',
     });
-  }
-}
-
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
   }
 }
 
