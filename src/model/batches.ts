@@ -151,6 +151,7 @@ async function* chunksOf(
 const arrays = {
   float: Float32Array,
   float16: Float32Array,
+  bfloat16: Float32Array,
   double: Float64Array,
   int8: Int8Array,
   uint8: Uint8Array,
@@ -163,8 +164,13 @@ const arrays = {
   bool: Uint8Array,
 };
 
-/** The least size that a type rounds to infinity: half a step beyond its largest number; a float16 is made of a float, which rounds first. */
-const overflow = { float: 2 ** 128 - 2 ** 103, float16: 65_520 - 2 ** -9, double: Number.POSITIVE_INFINITY };
+/** The least size that a type rounds to infinity: half a step beyond its largest number; one of 16 bits is made of a float, which rounds first. */
+const overflow = {
+  float: 2 ** 128 - 2 ** 103,
+  float16: 65_520 - 2 ** -9,
+  bfloat16: 2 ** 128 - 2 ** 119 - 2 ** 102,
+  double: Number.POSITIVE_INFINITY,
+};
 
 async function slotFor(dataset: Dataset, plan: InputPlan, selected: CellRequest[]): Promise<Slot> {
   const { type, name } = plan.input;

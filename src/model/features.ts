@@ -3,7 +3,7 @@ import type { Columns } from '../config/schema.ts';
 import { ConfigError, MismatchError, ModelError } from '../errors.ts';
 import type { DatasetColumn } from '../data/dataset.ts';
 import { nearest } from '../config/suggest.ts';
-import type { ModelInspection, TensorDeclaration } from './inspect.ts';
+import { fedInputs, type ModelInspection, type TensorDeclaration } from './inspect.ts';
 
 /** What feeds one input of a model: its columns, in order, and the dimensions of one row. */
 export interface InputPlan {
@@ -27,12 +27,14 @@ export function planInputs(
   available: readonly DatasetColumn[],
 ): InputPlan[] {
   const names = available.map((column) => column.name);
-  const [only, ...others] = inspection.inputs;
+  const inputs = fedInputs(inspection);
+  const [only, ...others] = inputs;
   if (only === undefined) throw new ModelError({ found: 'The model has no inputs', expected: 'at least one' });
-  if (others.length > 0) return severalInputs(inspection.inputs, columns, names);
+  if (others.length > 0) return severalInputs(inputs, columns, names);
   if (rowSize(only) === 1 && columns.features === undefined) {
-    refuseRoles('Input', [only.name], columns);
-    if (names.includes(only.name)) return [plan(only, [only.name])];
+    const column = columnNamed(only.name, names);
+    refuseRoles('Input', [only.name], columns, column);
+    if (column !== undefined) return [plan(only, [column])];
   }
   return [singleInput(only, inspection, columns, names)];
 }
@@ -44,8 +46,16 @@ function singleInput(
   names: readonly string[],
 ): InputPlan {
   const features = featureOrder(inspection, columns, names);
+  refuseRowsLast(input, features);
   const wanted = rowSize(input) ?? inspection.featureCounts[input.name] ?? features.length;
   if (wanted !== features.length) {
+    if (input.shape?.length === 1 && features.length > 1) {
+      throw new MismatchError({
+        found: `Input ${JSON.stringify(input.name)} is [${input.shape[0] ?? '?'}], one value a row, and the mapping gives ${features.length} features: ${listed(features)}`,
+        expected: `rows in the first dimension and features in the second: [N, ${features.length}]`,
+        remedy: 'Export the model so; or list the one feature it takes in columns.features',
+      });
+    }
     throw new MismatchError({
       found: `The model expects ${wanted} features (input ${JSON.stringify(input.name)}), the mapping gives ${features.length}: ${listed(features)}`,
       expected: 'as many features as the model takes',
@@ -53,6 +63,16 @@ function singleInput(
     });
   }
   return plan(input, features);
+}
+
+/** `[features, N]`: fed with rows first, it would take rows for features. @throws MismatchError */
+function refuseRowsLast({ name, shape }: TensorDeclaration, { length }: readonly string[]): void {
+  if (shape?.length !== 2 || length < 2 || shape[0] !== length || typeof shape[1] === 'number') return;
+  throw new MismatchError({
+    found: `Input ${JSON.stringify(name)} is [${length}, ${shape[1] ?? '?'}], and there are ${length} features: it has its rows in the second dimension`,
+    expected: `rows in the first dimension: [N, ${length}]`,
+    remedy: 'Export the model with the rows first (a Transpose before the first operator)',
+  });
 }
 
 /** The model's own names decide, where the data has columns of all these names. */
@@ -91,10 +111,14 @@ function severalInputs(inputs: readonly TensorDeclaration[], columns: Columns, n
   }
   const features = columns.features ?? [];
   const total = sizes.reduce((sum, size) => sum + size, 0);
-  if (matched.every((name) => name === undefined) && features.length === total) {
-    const ordered = known(features, names, 'columns.features');
+  if (features.length === total && matched.every((name) => name === undefined || features.includes(name))) {
+    // What no name matches takes what is left, in order.
+    const left = known(features, names, 'columns.features').filter((name) => !matched.includes(name));
     let start = 0;
-    return inputs.map((input, index) => plan(input, ordered.slice(start, (start += sizes[index] as number))));
+    return inputs.map((input, index) => {
+      const own = matched[index];
+      return plan(input, own === undefined ? left.slice(start, (start += sizes[index] as number)) : [own]);
+    });
   }
   const unmatched = inputs.filter((_, index) => matched[index] === undefined).map(({ name }) => name);
   const free = names.filter((name) => roleOf(name, columns) === null);

@@ -11,7 +11,8 @@ import {
   type NodeProto,
 } from './onnx.ts';
 
-import { outputOrigins, type OutputOrigin } from './output-origins.ts';
+import type { ClassValue } from '../data/class-text.ts';
+import { classLabels, outputOrigins, type OutputOrigin } from './output-origins.ts';
 
 export type { TensorDeclaration } from './onnx.ts';
 
@@ -33,6 +34,8 @@ export interface ModelInspection {
   featureCounts: Record<string, number>;
   /** Of every output, what feeds it and, where the graph says it, the classes of its columns. */
   origins: Record<string, OutputOrigin>;
+  /** Every list of classes that a node names, in subgraphs and functions too: none of them need be that of an output. */
+  classLists: ClassValue[][];
   /** Numbers stored in initializers, constants and node attributes (coefficients, thresholds of trees). */
   parameters: number;
   /** Bytes of the model file, without external data. */
@@ -74,12 +77,37 @@ export function inspect(model: ModelProto, size: number): ModelInspection {
     featureNames: featureNames(metadata),
     featureCounts,
     origins: outputOrigins(graph),
+    classLists: [...new Map([...allNodes(model)].flatMap(listOf)).values()],
     parameters: countParameters(model),
     size,
     externalData: [...model.externalData.keys()].toSorted(),
     operators: countOperators(model),
     problems: problems(model, inputs, featureCounts),
   };
+}
+
+function listOf(node: NodeProto): [text: string, classes: ClassValue[]][] {
+  const classes = classLabels(node);
+  return classes === null ? [] : [[JSON.stringify(classes), classes]];
+}
+
+/**
+ * The inputs as they are fed, rows first. A vector of features that has no dimension of rows is `bare`: a row of it is `[1, features]`
+ * here, and fed alone. A vector of as many values as an output has rows is a column of a fixed batch instead, unless the first
+ * weights say that it is a row.
+ */
+export function fedInputs({
+  inputs,
+  outputs,
+  featureCounts,
+}: Pick<ModelInspection, 'inputs' | 'outputs' | 'featureCounts'>): (TensorDeclaration & { bare: boolean })[] {
+  return inputs.map((input) => {
+    const needed = featureCounts[input.name];
+    const size = typeof input.shape?.[0] === 'number' ? input.shape[0] : (needed ?? 1);
+    const bare =
+      input.shape?.length === 1 && size > 1 && (needed === size || !outputs.some(({ shape }) => shape?.[0] === size));
+    return bare ? { ...input, shape: [1, size], bare } : { ...input, bare };
+  });
 }
 
 function domainName(domain: string): string {

@@ -99,9 +99,11 @@ export function signatureOf({ graph }: ModelProto): Signature {
   return graph === null ? { inputs: [], outputs: [] } : { inputs: graphInputs(graph), outputs: graphOutputs(graph) };
 }
 
-/** Inputs that must be fed: initializers are listed as inputs too in models before IR version 4. */
+/** Inputs that must be fed: initializers may be listed as inputs too, and are before IR version 4. */
 export function graphInputs(graph: GraphProto): TensorDeclaration[] {
-  const initializers = new Set(graph.initializer.map((tensor) => tensor.name));
+  const initializers = new Set(
+    [...graph.initializer, ...graph.sparseInitializer.map(({ values }) => values)].map((tensor) => tensor?.name),
+  );
   return graph.input.filter((input) => !initializers.has(input.name)).map(describeValue);
 }
 
@@ -172,38 +174,77 @@ function elementType(number: number): string {
   return elementTypes[number] ?? `type ${number}`;
 }
 
+/** A model as Node can run it. */
+export interface ReadableModel {
+  bytes: Uint8Array;
+  /** Names in the graph of inputs and outputs, where they are not those of the model. */
+  names: Map<string, string>;
+  /** Outputs that were the maps of a ZipMap, and are now the matrix before it. */
+  matrices: Set<string>;
+}
+
 /**
- * Take the ZipMap nodes out: they turn a matrix of probabilities into a sequence of maps, which Node cannot read.
- * The output of that name becomes the matrix before it. Everything else is copied byte for byte.
- * Returns null if there is none.
+ * Change what Node cannot feed or read at the ends of a graph, and copy everything else byte for byte. A ZipMap, which turns a matrix
+ * of probabilities into a sequence of maps, is taken out. A bfloat16 is fed and given as a float, cast in the graph. Tensors of
+ * types that Node does not have are no outputs.
  */
-export function withoutZipMap(
-  bytes: Uint8Array,
-  model: ModelProto,
-): { bytes: Uint8Array; matrices: Map<string, string> } | null {
-  const matrices = new Map<string, string>();
-  for (const node of model.graph?.node ?? []) {
+export function readableModel(bytes: Uint8Array, model: ModelProto): ReadableModel {
+  const graph = model.graph as GraphProto;
+  const [names, matrices] = [new Map<string, string>(), new Set<string>()];
+  for (const node of graph.node) {
     const [input, output] = [node.input[0], node.output[0]];
-    if (node.opType === 'ZipMap' && input !== undefined && output !== undefined) matrices.set(output, input);
+    if (node.opType !== 'ZipMap' || input === undefined || output === undefined) continue;
+    names.set(output, input);
+    matrices.add(output);
   }
-  if (matrices.size === 0) return null;
+  const before: Uint8Array[] = [];
+  const after: Uint8Array[] = [];
+  for (const { name, type } of graphInputs(graph)) {
+    if (type !== 'bfloat16') continue;
+    names.set(name, `${name}/as-float`);
+    before.push(castNode(`${name}/as-float`, name, elementTypes.indexOf('bfloat16')));
+  }
+  const dropped = new Set<string>();
+  for (const { name, type } of graphOutputs(graph)) {
+    if (names.has(name)) continue;
+    if (type === 'bfloat16') {
+      names.set(name, `${name}/as-float`);
+      after.push(castNode(name, `${name}/as-float`, elementTypes.indexOf('float')));
+    } else if (isOtherTensor(type)) dropped.add(name);
+  }
+  if (names.size === 0 && dropped.size === 0) return { bytes, names, matrices };
   const nodeType = root.lookupType('NodeProto');
   const valueType = root.lookupType('ValueInfoProto');
   const rewritten = mapFields(bytes, (id, content) => {
     if (id !== 7) return content;
-    return mapFields(content, (inner, field) => {
-      if (inner === 1) {
-        return (nodeType.decode(field) as unknown as NodeProto).opType === 'ZipMap' ? null : field;
+    const inner = mapFields(content, (field, value) => {
+      if (field === 1) {
+        return (nodeType.decode(value) as unknown as NodeProto).opType === 'ZipMap' ? null : value;
       }
-      if (inner === 12) {
-        const matrix = matrices.get((valueType.decode(field) as unknown as ValueInfoProto).name);
-        if (matrix === undefined) return field;
-        return valueType.encode({ name: matrix, type: { tensorType: { elemType: 1 } } }).finish();
-      }
-      return field;
+      if (field !== 11 && field !== 12) return value;
+      const declared = valueType.decode(value) as unknown as ValueInfoProto;
+      if (field === 12 && dropped.has(declared.name)) return null;
+      const name = names.get(declared.name);
+      if (name === undefined) return value;
+      const shape = matrices.has(declared.name) ? {} : { shape: declared.type?.tensorType?.shape };
+      return valueType.encode({ name, type: { tensorType: { elemType: 1, ...shape } } }).finish();
     });
+    return Buffer.concat([...before, inner, ...after]);
   });
-  return { bytes: rewritten, matrices };
+  return { bytes: rewritten, names, matrices };
+}
+
+/** A tensor of a type that Node does not have; sequences, maps and the like are none. */
+export function isOtherTensor(type: string): boolean {
+  return /^(?:complex\d|undefined$|type )/u.test(type);
+}
+
+/** A field of a graph: a node that casts to the type of that number. */
+function castNode(from: string, name: string, to: number): Uint8Array {
+  const attribute = protobuf.Writer.create().uint32(10).string('to').uint32(24).int64(to).uint32(160).int32(2).finish();
+  const node = protobuf.Writer.create();
+  node.uint32(10).string(from).uint32(18).string(name).uint32(34).string('Cast').uint32(42).bytes(attribute);
+  return protobuf.Writer.create().uint32(10).bytes(node.finish()).finish();
 }
 
 /** Copy a message field by field; length-delimited fields go through `change`, null drops one. */

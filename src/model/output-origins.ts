@@ -7,7 +7,7 @@ export interface OutputOrigin {
   source: string;
   /** Of scores: the class of each column. Of labels: what is written for each column. Null where the graph does not say. */
   classes: ClassValue[] | null;
-  /** These are the highest scores of a row in the order of their size (TopK): no column is of one class. */
+  /** These are the highest scores of a row (TopK, ReduceMax): no column is of one class. */
   ranked?: true;
 }
 
@@ -70,7 +70,7 @@ class Origins {
       const declared = classLabels(node);
       own ??= declared;
       if (declared !== null && node.opType !== 'ZipMap') break;
-      if (node.opType === 'TopK') return { source: name, classes: null, ranked: true };
+      if (node.opType === 'TopK' || this.#isConfidence(node)) return { source: name, classes: null, ranked: true };
       const selected = this.#selected(node, name);
       if (selected !== null && depth < mostSteps) {
         const { classes, ranked } = this.#scores(node.input[0] ?? '', depth + 1);
@@ -88,6 +88,12 @@ class Origins {
       name = before;
     }
     return { source: name, classes: this.#labels.get(name) ?? own };
+  }
+
+  /** The highest of the probabilities of all classes: of sequences or images a ReduceMax may be of the scores of one class. */
+  #isConfidence({ opType, input: [input = ''] }: NodeProto): boolean {
+    const before = opType === 'ReduceMax' ? this.#producers.get(input) : undefined;
+    return before !== undefined && (before.opType === 'Softmax' || classLabels(before) !== null);
   }
 
   /** Where a node picks columns by number, what of a list of one value a column it picks; null: it does not. */
@@ -189,7 +195,7 @@ function attribute(node: NodeProto, name: string): AttributeProto | undefined {
 }
 
 /** The classes that a classifier declares, in the order of its scores. */
-function classLabels(node: NodeProto): ClassValue[] | null {
+export function classLabels(node: NodeProto): ClassValue[] | null {
   for (const { name, strings, ints } of node.attribute) {
     if (name === 'classlabels_strings' && strings.length > 0) return strings.map(text);
     if (/^classlabels_(?:int64s|ints)$/u.test(name) && ints.length > 0) return [...ints];

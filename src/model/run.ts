@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { temporaryFolder } from '../data/temporary.ts';
 import { ModelError } from '../errors.ts';
 import { openModel, type Opened, type OpenedModel } from './artifact.ts';
-import { inspect, type ModelInspection, type TensorDeclaration } from './inspect.ts';
-import { withoutZipMap } from './onnx.ts';
+import { fedInputs, inspect, type ModelInspection, type TensorDeclaration } from './inspect.ts';
+import { isOtherTensor, readableModel } from './onnx.ts';
 import { openSession, type Session, type SessionPlan } from './session.ts';
 import { isTensorType } from './tensor.ts';
 
@@ -54,10 +54,9 @@ export function planSession({ uri, bytes, model, folder }: OpenedModel): {
   const inspection = inspect(model, bytes.length);
   const [problem] = inspection.problems;
   if (problem !== undefined) throw new ModelError({ found: problem, where: uri });
-  const rewritten = withoutZipMap(bytes, model);
-  const matrices = rewritten?.matrices ?? new Map<string, string>();
+  const readable = readableModel(bytes, model);
   const outputs = inspection.outputs.flatMap(({ name, type, shape }): OutputDeclaration[] => {
-    if (matrices.has(name))
+    if (readable.matrices.has(name))
       return [{ name, type: 'float', shape: [null, inspection.origins[name]?.classes?.length ?? null] }];
     return isTensorType(type) ? [{ name, type, shape: shape ?? [null] }] : [];
   });
@@ -66,19 +65,21 @@ export function planSession({ uri, bytes, model, folder }: OpenedModel): {
       found: `the model gives only ${inspection.outputs.map(({ name, type }) => `${name}, a ${type}`).join('; ')}`,
       expected: 'at least one output that is a tensor',
       where: uri,
-      remedy: inspection.outputs.some(({ type }) => /^(?:bfloat16|float[48]|complex)/u.test(type))
+      remedy: inspection.outputs.some(({ type }) => isOtherTensor(type))
         ? 'Cast the output to float in the model'
         : 'Export it with tensor outputs (skl2onnx: zipmap=False)',
     });
   }
-  const batch = inspection.inputs.map(({ shape }) => shape?.[0]).find((size) => typeof size === 'number');
+  const inputs = fedInputs(inspection);
+  const named = (name: string): string => readable.names.get(name) ?? name;
+  const batch = inputs.map(({ shape }) => shape?.[0]).find((size) => typeof size === 'number');
   const plan: SessionPlan = {
     uri,
-    bytes: rewritten?.bytes ?? bytes,
+    bytes: readable.bytes,
     folder,
-    inputs: inspection.inputs.map(({ name, type }) => ({ name, type })),
+    inputs: inputs.map(({ name, type, bare }) => ({ name, type, feed: named(name), bare })),
     outputs: outputs.map(({ name, type }) => ({ name, type })),
-    fetches: outputs.map(({ name }) => matrices.get(name) ?? name),
+    fetches: outputs.map(({ name }) => named(name)),
     batch: batch ?? null,
   };
   return { inspection, outputs, plan };

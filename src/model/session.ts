@@ -12,11 +12,12 @@ export interface Session {
 /** All that a session is made of; it can be sent to another thread. */
 export interface SessionPlan {
   uri: string;
-  /** The model without its ZipMap. */
+  /** The model as Node can run it. */
   bytes: Uint8Array;
   /** Where the external data is, and nothing else. */
   folder: string;
-  inputs: { name: string; type: string }[];
+  /** `feed` is the name in the graph; `bare`: it has no dimension of rows, and takes the features of one row. */
+  inputs: { name: string; type: string; feed: string; bare: boolean }[];
   outputs: { name: string; type: string }[];
   /** Names of the outputs in the graph. */
   fetches: string[];
@@ -54,9 +55,10 @@ export async function openSession({
 
   async function runOnce(feeds: Readonly<Record<string, TensorValues>>): Promise<Record<string, TensorValues>> {
     const tensors: Record<string, Tensor> = {};
-    for (const { name, type } of inputs) {
-      const { data, dims } = feeds[name] as TensorValues;
-      tensors[name] =
+    for (const { name, type, feed, bare } of inputs) {
+      const { data, dims: given } = feeds[name] as TensorValues;
+      const dims = bare ? given.slice(1) : given;
+      tensors[feed] =
         type === 'float16'
           ? halfTensor(ort.Tensor, data as Float32Array, dims)
           : new ort.Tensor(nativeTypes[type] ?? (type as never), data as never, dims);
@@ -75,14 +77,18 @@ export async function openSession({
   return {
     async run(feeds) {
       const rows = rowsOf(inputs, feeds, uri);
-      return batch === null || batch === rows ? runOnce(feeds) : runInBlocks(feeds, rows, batch, runOnce);
+      return batch === null ? runOnce(feeds) : runInBlocks(feeds, rows, batch, runOnce);
     },
     close: () => session.release(),
   };
 }
 
-/** Names of the runtime, where they are not ONNX's. */
-const nativeTypes: Readonly<Record<string, 'float32' | 'float64'>> = { float: 'float32', double: 'float64' };
+/** Names of the runtime, where they are not ONNX's; bfloat16 is cast in the graph. */
+const nativeTypes: Readonly<Record<string, 'float32' | 'float64'>> = {
+  float: 'float32',
+  bfloat16: 'float32',
+  double: 'float64',
+};
 
 /**
  * A tensor of half precision floats. Where JavaScript has Float16Array (Node 24) onnxruntime-common 1.30 turns the bits into
@@ -124,16 +130,24 @@ async function runInBlocks(
   const parts: Record<string, TensorValues>[] = [];
   for (let start = 0; start < rows; start += batch) {
     const taken = Array.from({ length: batch }, (_, index) => Math.min(start + index, rows - 1));
-    const block = Object.fromEntries(Object.entries(feeds).map(([name, values]) => [name, takeRows(values, taken)]));
-    const outputs = await run(block);
-    const wanted = Array.from({ length: Math.min(batch, rows - start) }, (_, index) => index);
-    parts.push(
-      wanted.length === batch
-        ? outputs
-        : Object.fromEntries(Object.entries(outputs).map(([name, values]) => [name, takeRows(values, wanted)])),
-    );
+    const block = (values: TensorValues): TensorValues => (rows === batch ? values : takeRows(values, taken));
+    parts.push(await run(Object.fromEntries(Object.entries(feeds).map(([name, values]) => [name, block(values)]))));
   }
   return Object.fromEntries(
-    Object.keys(parts[0] ?? {}).map((name) => [name, joinRows(parts.map((part) => part[name] as TensorValues))]),
+    Object.keys(parts[0] ?? {}).map((name) => [name, joinBlocks(parts.map((part) => part[name] as TensorValues))]),
   );
+
+  /** All of what a block of one row gives is of that row, whatever its dimensions. */
+  function joinBlocks(blocks: TensorValues[]): TensorValues {
+    const { dims = [] } = blocks[0] ?? {};
+    const axis = Math.max(0, dims.indexOf(batch));
+    const joined = joinRows(
+      dims.includes(batch) || (batch > 1 && dims.length > 0)
+        ? blocks
+        : blocks.map((values) => ({ ...values, dims: [1, ...values.dims] })),
+      axis,
+    );
+    const filledUp = joined.dims[axis] === blocks.length * batch && rows % batch !== 0;
+    return filledUp ? takeRows(joined, [...Array.from({ length: rows }).keys()], axis) : joined;
+  }
 }

@@ -19,7 +19,7 @@ export interface TensorValues {
   data: TensorData;
 }
 
-const readable = /^(?:float|double|float16|u?int(?:8|16|32|64)|bool|string)$/u;
+const readable = /^(?:float|double|float16|bfloat16|u?int(?:8|16|32|64)|bool|string)$/u;
 
 /** Can tensors of this type be fed and read? */
 export function isTensorType(type: string): boolean {
@@ -27,36 +27,59 @@ export function isTensorType(type: string): boolean {
 }
 
 export function isFloating(type: string): boolean {
-  return type === 'float' || type === 'double' || type === 'float16';
+  return type === 'float' || type === 'double' || type === 'float16' || type === 'bfloat16';
 }
 
-/** Rows of a tensor, the first dimension being rows, in the given order; a row may be taken several times. */
-export function takeRows({ type, dims, data }: TensorValues, rows: readonly number[]): TensorValues {
-  const width = data.length / (dims[0] ?? 1);
-  const taken = [rows.length, ...dims.slice(1)];
+/** Rows of a tensor, in the given order; a row may be taken several times. `axis` is the dimension that counts rows. */
+export function takeRows({ type, dims, data }: TensorValues, rows: readonly number[], axis = 0): TensorValues {
+  const [outer, size] = [product(dims.slice(0, axis)), dims[axis] ?? 1];
+  const width = data.length / outer / size;
+  const taken = [...dims.slice(0, axis), rows.length, ...dims.slice(axis + 1)];
+  const starts = Array.from({ length: outer }, (_, part) => rows.map((row) => (part * size + row) * width)).flat();
   if (Array.isArray(data)) {
-    return { type, dims: taken, data: rows.flatMap((row) => (data as string[]).slice(row * width, (row + 1) * width)) };
+    return { type, dims: taken, data: starts.flatMap((start) => (data as string[]).slice(start, start + width)) };
   }
   const source = data as Float32Array;
-  const target = new (source.constructor as Float32ArrayConstructor)(rows.length * width);
-  for (const [index, row] of rows.entries()) target.set(source.subarray(row * width, (row + 1) * width), index * width);
+  const target = new (source.constructor as Float32ArrayConstructor)(starts.length * width);
+  for (const [index, start] of starts.entries()) target.set(source.subarray(start, start + width), index * width);
   return { type, dims: taken, data: target };
 }
 
-/** Tensors below each other, the first dimension being rows. */
-export function joinRows(parts: readonly TensorValues[]): TensorValues {
+/** Tensors below each other, of which `axis` is the dimension that counts rows. */
+export function joinRows(parts: readonly TensorValues[], axis = 0): TensorValues {
   const [first] = parts;
   if (first === undefined || parts.length === 1) return first as TensorValues;
-  const dims = [parts.reduce((rows, part) => rows + (part.dims[0] ?? 0), 0), ...first.dims.slice(1)];
-  if (Array.isArray(first.data)) return { type: first.type, dims, data: parts.flatMap(({ data }) => data as string[]) };
-  const length = parts.reduce((sum, { data }) => sum + data.length, 0);
-  const target = new (first.data.constructor as Float32ArrayConstructor)(length);
+  const rows = parts.reduce((sum, part) => sum + (part.dims[axis] ?? 0), 0);
+  const dims = [...first.dims.slice(0, axis), rows, ...first.dims.slice(axis + 1)];
+  const outer = product(first.dims.slice(0, axis));
+  const chunks = Array.from({ length: outer }, (_, index) =>
+    parts.map(({ data }) => {
+      const size = data.length / outer;
+      return (data as Float32Array).slice(index * size, (index + 1) * size);
+    }),
+  ).flat();
+  if (Array.isArray(first.data)) return { type: first.type, dims, data: (chunks as unknown as string[][]).flat() };
+  const target = new (first.data.constructor as Float32ArrayConstructor)(
+    chunks.reduce((sum, { length }) => sum + length, 0),
+  );
   let start = 0;
-  for (const { data } of parts) {
-    target.set(data as Float32Array, start);
-    start += data.length;
+  for (const chunk of chunks) {
+    target.set(chunk, start);
+    start += chunk.length;
   }
   return { type: first.type, dims, data: target };
+}
+
+function product(sizes: readonly number[]): number {
+  return sizes.reduce((all, size) => all * size, 1);
+}
+
+/** The bfloat16 nearest to a number, ties to even: the upper half of a float. */
+export function roundBfloat16(value: number): number {
+  const bits = new Uint32Array(Float32Array.of(value).buffer);
+  const [all = 0] = bits;
+  bits[0] = (all + 0x7fff + ((all >>> 16) & 1)) & 0xffff_0000;
+  return new Float32Array(bits.buffer)[0] as number;
 }
 
 /** The number that the 16 bits of an IEEE 754 binary16 stand for. */

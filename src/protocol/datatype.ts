@@ -46,6 +46,7 @@ export const datatypeOf: Readonly<Record<string, Datatype>> = {
   float16: 'FP16',
   float: 'FP32',
   double: 'FP64',
+  bfloat16: 'FP32',
   int8: 'INT8',
   int16: 'INT16',
   int32: 'INT32',

@@ -1,5 +1,6 @@
 import { ModelError } from '../errors.ts';
 import type { Opened } from '../model/artifact.ts';
+import { fedInputs } from '../model/inspect.ts';
 import { loadModel } from '../model/run.ts';
 import type { TensorValues } from '../model/tensor.ts';
 import { datatypeOf, type Datatype, type Tensor, type TensorMetadata } from '../protocol/index.ts';
@@ -23,10 +24,11 @@ export async function openServedModel(path: string): Promise<ServedModel> {
   const model = await loadModel(path, path);
   try {
     const { inspection } = model;
-    const types = Object.fromEntries(inspection.inputs.map(({ name, type }) => [name, type]));
-    const rowsAreOpen = inspection.inputs.every(({ shape }) => typeof shape?.[0] !== 'number' || shape[0] < 0);
+    const inputs = fedInputs(inspection);
+    const types = Object.fromEntries(inputs.map(({ name, type }) => [name, type]));
+    const rowsAreOpen = inputs.every(({ shape }) => typeof shape?.[0] !== 'number' || shape[0] < 0);
     const served: ServedModel = {
-      inputs: inspection.inputs.map(({ name, type, shape }) => metadata(name, type, shape ?? [null, null], path)),
+      inputs: inputs.map(({ name, type, shape }) => metadata(name, type, shape ?? [null, null], path)),
       outputs: model.outputs.map(({ name, type, shape }) => metadata(name, type, shape, path, rowsAreOpen)),
       opened: model.opened,
       infer: run,
@@ -35,9 +37,9 @@ export async function openServedModel(path: string): Promise<ServedModel> {
     await warmUp(served);
     return served;
 
-    async function run(inputs: readonly Tensor[]): Promise<Tensor[]> {
+    async function run(given: readonly Tensor[]): Promise<Tensor[]> {
       const feeds = Object.fromEntries(
-        inputs.map((input) => [input.name, toValues(input, types[input.name] ?? 'float')]),
+        given.map((input) => [input.name, toValues(input, types[input.name] ?? 'float')]),
       );
       const results = await model.run(feeds);
       return served.outputs.map((output) => fromValues(output, results[output.name]));

@@ -1,12 +1,6 @@
 import assert from 'node:assert/strict';
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import type { Columns, Task } from '../../src/config/schema.ts';
-import type { Predictions, ReadingOptions } from '../../src/model/predictions.ts';
-import { outputReader } from '../../src/model/read-outputs.ts';
-import { loadModel } from '../../src/model/run.ts';
-import { inTemporaryFolder } from '../support/project.ts';
+import type { Predictions } from '../../src/model/predictions.ts';
 import {
   build,
   half,
@@ -34,17 +28,10 @@ import {
   stringsAttribute,
   tensor,
 } from './onnx-builder.ts';
+import { read, rows } from './reading.ts';
 
 /* docs/models.md has a table of these: what is read from where. */
 
-/** The greatest of each is another feature. */
-const rows = [
-  [2, 0, 1],
-  [0, 2, 1],
-  [1, 0, 2],
-  [0, 1, 2],
-  [2, 1, 0],
-];
 const best = rows.map((row) => row.indexOf(2));
 
 describe('the classes of a model are read from what feeds its scores', () => {
@@ -435,43 +422,5 @@ function highest({ scores, classes }: Predictions): number[] {
   return rows.map((_, row) => {
     const own = [...(scores ?? [])].slice(row * width, (row + 1) * width);
     return own.indexOf(Math.max(...own));
-  });
-}
-
-interface Options {
-  columns?: Partial<Columns>;
-  /** Labels of the data. */
-  labels?: string[];
-  reading?: ReadingOptions;
-  /** Rows at a time, or the sizes of the batches. */
-  batch?: number | number[];
-}
-
-/** Run a model on the rows and read its outputs. */
-function read(bytes: Uint8Array, task: Task, options: Options = {}): Promise<Predictions> {
-  return inTemporaryFolder(async (folder) => {
-    const path = join(folder, 'model.onnx');
-    await writeFile(path, bytes);
-    const model = await loadModel(path, 'model.onnx');
-    try {
-      const columns = { id: 'id', label: 'label', ...options.columns };
-      const reader = outputReader(model, task, columns, options.reading ?? {}, rows.length);
-      const { batch = rows.length } = options;
-      const sizes =
-        typeof batch === 'number'
-          ? Array.from({ length: Math.ceil(rows.length / batch) }, (_, part) =>
-              Math.min(batch, rows.length - part * batch),
-            )
-          : batch;
-      let start = 0;
-      for (const size of sizes) {
-        const taken = rows.slice(start, (start += size));
-        const type = model.inspection.inputs[0]?.type ?? 'float';
-        reader.add(await model.run({ x: { type, dims: [size, 3], data: Float32Array.from(taken.flat()) } }), size);
-      }
-      return (await reader.finish({ dataLabels: () => Promise.resolve(options.labels ?? []) })).predictions;
-    } finally {
-      await model.close();
-    }
   });
 }

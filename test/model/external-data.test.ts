@@ -235,7 +235,7 @@ describe('a digest of a model', () => {
     const opened = await openModel('plain.onnx', 'm.onnx', join(folder, 'nothing'));
     const plan = {
       ...planSession(opened).plan,
-      inputs: [{ name: 'x', type: 'float' }],
+      inputs: [{ name: 'x', type: 'float', feed: 'x', bare: false }],
       outputs: [{ name: 'y', type: 'float' }],
       fetches: ['y'],
     };

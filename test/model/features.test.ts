@@ -63,6 +63,50 @@ test('no column that is no feature is proposed for an input that has none', () =
   );
 });
 
+test('the one input of a model that stands for the label in other letters is refused too', () => {
+  const spaced: Columns = { id: 'id', label: 'is spam?' };
+  const names = ['id', 'is spam?', 'a'].map((name) => ({ name, type: 'DOUBLE' }));
+  assert.throws(() => planInputs(model(['is_spam_']), spaced, names), /is the label column "is spam\?"/u);
+});
+
+test('inputs that no column is named after share what columns.features has besides the others', () => {
+  const mixed = { ...model([]), inputs: [matrix('numbers', 2), matrix('site_', 1)] };
+  const names = ['id', 'target', 'site_', 'a', 'b'].map((name) => ({ name, type: 'DOUBLE' }));
+  for (const features of [
+    ['a', 'b', 'site_'],
+    ['site_', 'a', 'b'],
+  ]) {
+    assert.deepEqual(
+      planInputs(mixed, { id: 'id', label: 'target', features }, names).map((plan) => plan.columns),
+      [['a', 'b'], ['site_']],
+    );
+  }
+});
+
+test('an input with its rows in the second dimension is refused', () => {
+  const turned = { ...model([]), inputs: [{ name: 'x', type: 'float', shape: [2, 'N'] }] };
+  assert.throws(
+    () => planInputs(turned, columns, data),
+    /Input "x" is \[2, N\].*it has its rows in the second dimension/u,
+  );
+});
+
+test('a vector is one row of so many features, unless it is a column of a fixed batch', () => {
+  const vector = { ...model([]), inputs: [{ name: 'x', type: 'float', shape: [2] }] };
+  assert.deepEqual(planInputs(vector, columns, data)[0], {
+    input: { name: 'x', type: 'float', shape: [1, 2], bare: true },
+    columns: ['a', 'b'],
+    rowShape: [2],
+  });
+  const batch = { ...vector, outputs: [{ name: 'p', type: 'float', shape: [2] }] };
+  assert.throws(() => planInputs(batch, columns, data), /Input "x" is \[2\], one value a row, .* \[N, 2\]/u);
+  assert.deepEqual(planInputs({ ...batch, featureCounts: { x: 2 } }, columns, data)[0]?.columns, ['a', 'b']);
+});
+
+function matrix(name: string, width: number): ModelInspection['inputs'][number] {
+  return { name, type: 'float', shape: ['N', width] };
+}
+
 /** Only what the plan reads of a model: inputs of `width` numbers a row. */
 function model(inputs: readonly string[], width = 1): ModelInspection {
   return {
@@ -78,6 +122,7 @@ function model(inputs: readonly string[], width = 1): ModelInspection {
     featureNames: null,
     featureCounts: {},
     origins: {},
+    classLists: [],
     parameters: 0,
     size: 0,
     externalData: [],

@@ -15,7 +15,17 @@ export function message(...fields: readonly (readonly [id: number, value: Value]
   return writer.finish();
 }
 
-const elementTypes = { float: 1, uint8: 2, int64: 7, string: 8, bool: 9, float16: 10, double: 11 };
+const elementTypes = {
+  float: 1,
+  uint8: 2,
+  int64: 7,
+  string: 8,
+  bool: 9,
+  float16: 10,
+  double: 11,
+  bfloat16: 16,
+  float8e4m3fn: 17,
+};
 export type ElementType = keyof typeof elementTypes;
 
 export function tensor(name: string, type: ElementType, dims: readonly number[], raw: Uint8Array): Uint8Array {
@@ -98,13 +108,14 @@ export function graph(parts: {
   );
 }
 
-export function model(graphBytes: Uint8Array): Uint8Array {
+export function model(graphBytes: Uint8Array, metadata: Readonly<Record<string, string>> = {}, opset = 17): Uint8Array {
   return message(
-    [1, 8],
+    [1, opset < 19 ? 8 : 9],
     [2, 'tests'],
     [7, graphBytes],
-    [8, message([1, ''], [2, 17])],
+    [8, message([1, ''], [2, opset])],
     [8, message([1, 'ai.onnx.ml'], [2, 3])],
+    ...Object.entries(metadata).map(([key, value]) => [14, message([1, key], [2, value])] as const),
   );
 }
 

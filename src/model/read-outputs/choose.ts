@@ -115,11 +115,13 @@ function labelOutput(outputs: readonly DeclaredOutput[], task: Task, columns: Co
     const width = rowWidth(each);
     return !isFloating(each.type) && !besideLabels.test(each.name) && (width === null || width === ofLabels);
   });
+  // One text for all rows, such as a version, is no label.
+  const rowsAreOpen = outputs.some(({ shape }) => shape.length > 0 && typeof shape[0] !== 'number');
   const said = [
     candidates.filter(({ name }) => /^(?:output_|predicted_)?label$/iu.test(name)),
     candidates.filter(({ name }) => /label/iu.test(name)),
     candidates.filter(({ name }) => /class|pred/iu.test(name)),
-    candidates.filter(({ type }) => type === 'string'),
+    candidates.filter(({ type, shape }) => type === 'string' && !(rowsAreOpen && typeof shape[0] === 'number')),
   ].find((each) => each.length > 0);
   if (named) return said?.length === 1 ? (said[0] as DeclaredOutput).name : null;
   // Nothing is left to read but labels.
@@ -132,13 +134,13 @@ function labelOutput(outputs: readonly DeclaredOutput[], task: Task, columns: Co
   });
 }
 
-/** Beside scores without an output of labels: the only one that may be it under a name of its own. */
-export function possibleLabels(outputs: readonly DeclaredOutput[]): string | null {
-  const [only, ...others] = outputs.filter((each) => {
+/** Beside scores without an output of labels: those that may be it under a name of their own, or hold it as floats. */
+export function possibleLabels(outputs: readonly DeclaredOutput[], scores: string): string[] {
+  return outputs.flatMap((each) => {
     const width = rowWidth(each);
-    return !isFloating(each.type) && !besideLabels.test(each.name) && (width === null || width === 1);
+    const isOne = each.name !== scores && (width === null || width === 1);
+    return isOne && !besideLabels.test(each.name) && !besideScores.test(each.name) ? [each.name] : [];
   });
-  return others.length === 0 ? (only?.name ?? null) : null;
 }
 
 /** Can this be scores of the task, as far as the shape says it? */
