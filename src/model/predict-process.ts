@@ -13,6 +13,7 @@ import { planInputs, type InputPlan } from './features.ts';
 import type { PredictionResult, Stability } from './predictions.ts';
 import type { Answer, Job, SentResult } from './predict.ts';
 import { outputReader, type OutputReader } from './read-outputs.ts';
+import { NonFinitePredictions } from './read-outputs/scores.ts';
 import { planSession, withWeightsFolder, type LoadedModel } from './run.ts';
 import { openSession, type SessionPlan } from './session.ts';
 import { poolSize, startPool, type BatchOutcome, type SessionPool } from './session-pool.ts';
@@ -86,13 +87,36 @@ async function predictAll(job: Job, opening: Promise<Dataset>): Promise<Predicti
     }
     if (runners.size > 0) await readAll(dataset, total);
   });
-  for (const [index, { reader, stability }] of runners) {
+  for (const [index, { reader, inputs, stability }] of runners) {
     await attempt(index, async () => {
-      const finished = await reader.finish({ dataLabels });
+      const finished = await reader.finish({ dataLabels }).catch(async (error: unknown) => {
+        throw error instanceof NonFinitePredictions ? await withCause(error, inputs) : error;
+      });
       results[index] = { ok: true, ...finished, ...(stability === undefined ? {} : { stability }) };
     });
   }
   return results;
+
+  /** The error with what stands in the first row that it is about. */
+  async function withCause(error: NonFinitePredictions, inputs: readonly InputPlan[]): Promise<ModelError> {
+    const range = { start: (job.rows?.start ?? 0) + error.row, count: 1 };
+    const empty = new Set<string>();
+    for await (const { feeds } of featureBatches(await opening, [inputs], range)) {
+      for (const { input, columns } of inputs) {
+        const data = feeds[0]?.[input.name]?.data ?? [];
+        for (const [at, column] of columns.entries()) if (Number.isNaN(data[at])) empty.add(JSON.stringify(column));
+      }
+    }
+    const names = [...empty];
+    const cause =
+      names.length === 0
+        ? 'All features of that row have a value: look for a division by 0, a logarithm or a root of what is not positive, and overflow'
+        : `That row has no value in ${names.length > 1 ? 'columns' : 'column'} ${names.slice(0, 5).join(', ')}${names.length > 5 ? `, … (${names.length})` : ''}, which is fed as NaN: fill it as in training, or export the model with its imputer`;
+    return new ModelError({
+      ...error.fault,
+      remedy: `${cause}. No metric is computed, since such rows are never dropped silently`,
+    });
+  }
 
   /** Texts of the labels of the data, which every model and every look at its steadiness may ask for. */
   function dataLabels(): Promise<readonly string[]> {

@@ -7,6 +7,7 @@ import { chooseOutputs, possibleLabels, type ChosenOutputs } from './read-output
 import { finalScores, kindOf, positiveColumn, refuseOtherClass } from './read-outputs/class-scores.ts';
 import { classesOf, labelIndexes, labelValues, type Classes } from './read-outputs/classes.ts';
 import { readLabels } from './read-outputs/labels.ts';
+import { refuseOtherOrders } from './read-outputs/other-orders.ts';
 import { rowReader, type RowReader } from './read-outputs/rows.ts';
 import {
   areLabels,
@@ -54,7 +55,7 @@ export function outputReader(
   const chosen = chooseOutputs(model.outputs, { task, columns, output: reading.output });
   if (!numeric && originOf(model, chosen.scores)?.ranked) {
     throw new MismatchError({
-      found: `Output ${chosen.scores} has the highest scores of a row in the order of their size (TopK)`,
+      found: `Output ${chosen.scores} has the highest scores of a row, whatever classes they are of (TopK, ReduceMax)`,
       expected: 'one score for each class, in the same order in every row',
       remedy: 'Export the scores from before that, or name another output: {uri, output}',
     });
@@ -62,7 +63,10 @@ export function outputReader(
   const scoreOf = columnReader(model, chosen.scores, task, columns);
   const labelOf = columnReader(model, chosen.labels, task, columns);
   const asked = reading.output === undefined && chosen.labels === null && !numeric && !many;
-  const witness = asked ? labelWitness(model, rows) : null;
+  const witnesses =
+    asked && chosen.scores !== null
+      ? possibleLabels(model.outputs, chosen.scores).map((name) => labelWitness(name, rows))
+      : [];
   let values: Float64Array | null = null;
   let width = 0;
   let type = 'double';
@@ -100,7 +104,7 @@ export function outputReader(
         labels ??= new Int32Array(rows * each);
         noteLabels(read.data, tensor.type, labels, done * each, seen);
       }
-      witness?.add(outputs, count, done);
+      for (const witness of witnesses) witness.add(outputs, count, done);
       done += count;
     },
     async finish(known) {
@@ -116,8 +120,9 @@ export function outputReader(
         return { predictions: readLabels(outputs, columns, reading), warnings };
       }
       const predictions = await readClasses(given, model, task, columns, reading, known, warnings);
-      if (scores !== null && 'dataLabels' in known)
-        witness?.refuseOtherOrder(scores, predictions.classes ?? [], columns);
+      if (scores !== null && 'dataLabels' in known) {
+        for (const witness of witnesses) witness.refuseOtherOrder(scores, predictions, columns);
+      }
       return { predictions, warnings };
     },
   };
@@ -127,9 +132,7 @@ export function outputReader(
  * An output that no name says to be that of the labels is not read. But where it is the class of the highest score in every row, under
  * another order of the classes, that is their order.
  */
-function labelWitness({ outputs: declared }: Pick<LoadedModel, 'outputs'>, rows: number) {
-  const name = possibleLabels(declared);
-  if (name === null) return null;
+function labelWitness(name: string, rows: number) {
   const labels = new Int32Array(rows);
   const seen = new Map<ClassValue, number>();
   let usable = true;
@@ -141,23 +144,32 @@ function labelWitness({ outputs: declared }: Pick<LoadedModel, 'outputs'>, rows:
       if (usable) noteLabels(tensor.data, tensor.type, labels, start, seen);
     },
     /** @throws ConfigError that names the order */
-    refuseOtherOrder(scores: Scores, classes: readonly ClassValue[], { classes: stated }: Columns) {
-      const { values, width } = scores;
+    refuseOtherOrder(scores: Scores, { classes: known, scores: made, kind }: Predictions, columns: Columns): void {
+      const classes = known ?? [];
+      const { width } = scores;
       const names = classes.map(classText);
-      if (!usable || seen.size < 2 || width < 2 || width !== classes.length) return;
+      if (!usable || seen.size < 2 || classes.length !== Math.max(2, width)) return;
       if (![...seen.keys()].every((label) => classPosition(label, names) >= 0)) return;
-      const read = { values, width, positive: 1, cut: 0.5 };
-      const given = { ...read, labels: labelIndexes(labels, [...seen.keys()], classes), classes };
+      const read =
+        width === 1
+          ? { values: made as Float64Array, width, positive: positiveColumn(classes, columns) }
+          : { values: scores.values, width, positive: 1 };
+      const given = {
+        ...read,
+        cut: kind === 'score' ? 0 : 0.5,
+        labels: labelIndexes(labels, [...seen.keys()], classes),
+        classes,
+      };
       const found = contradictionOf(given);
       const order = found?.order ?? null;
       if (found === null || order === null) return;
       const turned = given.labels.map((index) => order.indexOf(classes[index] as ClassValue));
-      if (contradictionOf({ ...read, labels: turned, classes: order }) !== null) return;
+      if (contradictionOf({ ...given, labels: turned, classes: width === 1 ? classes : order }) !== null) return;
       throw contradictionError(found, {
         ...given,
         scoreName: scores.name,
         labelName: name,
-        stated: stated !== undefined,
+        stated: columns.classes !== undefined,
         unnamed: true,
       });
     },
@@ -242,6 +254,9 @@ async function readClasses(
       const names = { scoreName: scores.name, labelName: chosen.labels as string };
       throw contradictionError(found, { ...compared, ...names, stated: columns.classes !== undefined });
     }
+  }
+  if (settled === null && (classesFrom === 'sorted' || classesFrom === 'counted')) {
+    refuseOtherOrders(model.inspection, classes);
   }
   if (classesFrom === 'sorted' && settled === null) {
     warnings.push(

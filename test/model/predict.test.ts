@@ -14,6 +14,7 @@ import {
   endlessModel,
   graph,
   intAttribute,
+  intsAttribute,
   model as onnxModel,
   node,
   stringAttribute,
@@ -149,7 +150,29 @@ describe('outputs of a model', async () => {
   it('are refused when some are NaN, with the first row', async () => {
     const result = await predictZoo('broken/outputs-nan.onnx', 'x');
     assert.match(fault(result), /1 of 3 predictions is NaN \(first: row 2, output p\)/u);
+    assert.match(fault(result), /All features of that row have a value: look for a division by 0/u);
   });
+
+  it('are refused with the columns that have no value in the first row that is NaN', () =>
+    inTemporaryFolder(async (folder) => {
+      const data = join(folder, 'eval.csv');
+      await writeFile(data, 'id,a,b,c,label\nr1,1,2,3,0\nr2,1,,,1\nr3,,1,1,0\n');
+      const path = join(folder, 'sum.onnx');
+      const sum = graph({
+        nodes: [node('ReduceMean', ['x'], ['p'], [intsAttribute('axes', [1])])],
+        inputs: [valueInfo('x', 'float', ['N', 3])],
+        outputs: [valueInfo('p', 'float', ['N', 1])],
+      });
+      await writeFile(path, onnxModel(sum));
+      const [result] = await predictPaths([path], {
+        dataset: { name: 'evaluation', path: data, uri: 'eval.csv' },
+        columns: { id: 'id', label: 'label' },
+      });
+      assert.match(
+        fault(result),
+        /2 of 3 predictions are NaN \(first: row 2, .*That row has no value in columns "b", "c", which is fed as NaN/u,
+      );
+    }));
 
   it('are refused when they are no probabilities, and taken when the transform says what they are', async () => {
     const result = await predictZoo('broken/not-a-probability.onnx', 'x');

@@ -101,17 +101,21 @@ export function contradictionError(
     });
   }
   const agrees = order.map(name).join(', ');
+  const settled =
+    unnamed === true
+      ? `; or, if ${labelName} is no label, name the output of the scores: {uri, output: ${scoreName}}`
+      : '';
   const read = classes.map(name).join(', ');
   if (width === 1) {
     return new ConfigError({
       found,
       expected: `scores of ${highest}: they are scores of the other class`,
-      remedy: 'Export the probabilities of both classes, or set columns.positive to the class that the scores are of',
+      remedy: `Export the probabilities of both classes, or set columns.positive to the class that the scores are of${settled}`,
     });
   }
   return new ConfigError({
     found,
     expected: `the order of the classes that agrees with the labels: ${agrees} (it was read as ${read}${stated ? ', from columns.classes' : ''})`,
-    remedy: `Set columns.classes: [${agrees}]${unnamed === true ? `; or, if ${labelName} is no label, name the output of the scores: {uri, output: ${scoreName}}` : ''}`,
+    remedy: `Set columns.classes: [${agrees}]${settled}`,
   });
 }

@@ -1,5 +1,5 @@
 import type { Task } from '../../config/schema.ts';
-import { MismatchError, ModelError } from '../../errors.ts';
+import { MismatchError, ModelError, type Fault } from '../../errors.ts';
 import { inUnitInterval, rowNotAddingUp } from '../../probabilities.ts';
 import type { ReadingOptions } from '../predictions.ts';
 
@@ -61,6 +61,7 @@ const fewRows = 30;
  * @throws MismatchError for scores that are probabilities already, and have no name of raw ones
  */
 export function refuseTwice({ values, width, name, range }: Scores, task: Task, { transform }: ReadingOptions): void {
+  refuseLogProbabilities();
   if ((transform !== 'sigmoid' && transform !== 'softmax') || rawName.test(name)) return;
   if (!inUnitInterval(range.lowest, range.highest)) return;
   const each = width === 1 || task === 'multilabel-classification';
@@ -70,9 +71,30 @@ export function refuseTwice({ values, width, name, range }: Scores, task: Task, 
     expected: 'raw scores to transform',
     remedy: 'Remove the transform; or, where these are raw scores, give the output the name of such ("logits")',
   });
+
+  /** Their sigmoid is p / (1 + p), never more than one half. */
+  function refuseLogProbabilities(): void {
+    if (transform !== 'sigmoid' || task === 'multilabel-classification' || width === 1 || range.highest > 1e-6) return;
+    if (values.length / width < fewRows || rowNotAddingUp(values.map(Math.exp), width) !== null) return;
+    throw new MismatchError({
+      found: `transform: sigmoid, and output ${name} has log probabilities: e to the power of the values adds up to 1 in each row`,
+      expected: 'transform: softmax, which makes probabilities of them',
+      remedy: 'Choose it: {uri, transform: softmax}',
+    });
+  }
 }
 
-/** @throws ModelError that counts the rows and names the first */
+/** Predictions that are NaN or infinite. */
+export class NonFinitePredictions extends ModelError {
+  /** The first such row, the first of all being 0. */
+  readonly row: number;
+  constructor(row: number, fault: Fault) {
+    super(fault);
+    this.row = row;
+  }
+}
+
+/** @throws NonFinitePredictions that counts the rows and names the first */
 export function refuseNonFinite({ values, width, name, range }: Scores): void {
   if (!range.nan && Number.isFinite(range.lowest) && Number.isFinite(range.highest)) return;
   let bad = 0;
@@ -86,11 +108,11 @@ export function refuseNonFinite({ values, width, name, range }: Scores): void {
     bad += 1;
   }
   const worst = values.subarray(first * width, (first + 1) * width).find((value) => !Number.isFinite(value));
-  throw new ModelError({
+  throw new NonFinitePredictions(first, {
     found: `${bad} of ${values.length / width} predictions ${bad === 1 ? 'is' : 'are'} ${Number.isNaN(worst) ? 'NaN' : 'infinite'} (first: row ${first + 1}, output ${name})`,
     expected: 'a finite number for every row',
     remedy:
-      'Check what the model computes for that row: a feature without a value is fed as NaN. No metric is computed, since such rows are never dropped silently',
+      'Check what the model computes for that row. No metric is computed, since such rows are never dropped silently',
   });
 }
 

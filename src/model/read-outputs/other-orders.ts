@@ -1,0 +1,57 @@
+import { classPosition, classText, type ClassValue } from '../../data/class-text.ts';
+import { ConfigError } from '../../errors.ts';
+import type { ModelInspection } from '../inspect.ts';
+
+/** Keys under which exporters and people keep the names of the classes. */
+const keys =
+  /^(?:classes_?|class_?(?:names|labels)|labels|label_?names|target_?names|categories|names|id2label|label2id)$/iu;
+
+/**
+ * Nobody has said which score belongs to which class, so that the order of the labels is assumed. Metadata, or a node anywhere in
+ * the model, that lists the same classes in another order contradicts that.
+ * @throws ConfigError that says both orders
+ */
+export function refuseOtherOrders(
+  { metadata, classLists }: Pick<ModelInspection, 'metadata' | 'classLists'>,
+  classes: readonly ClassValue[],
+): void {
+  const names = classes.map(classText);
+  const stated = Object.entries(metadata).filter(([key]) => keys.test(key));
+  const lists = [
+    ...stated.map(([key, text]) => ({ where: `Its metadata (${key})`, listed: listIn(text) })),
+    ...classLists.map((list) => ({ where: 'A classifier inside', listed: list.map(classText) })),
+  ];
+  for (const { where, listed } of lists) {
+    const places = listed.map((name) => classPosition(name, names));
+    if (listed.length !== classes.length || new Set(places).size < places.length || places.includes(-1)) continue;
+    if (places.every((place, index) => place === index)) continue;
+    const order = listed.map((name) => JSON.stringify(name)).join(', ');
+    throw new ConfigError({
+      found: `The model does not say which score belongs to which class. ${where} lists the classes in the order ${order}`,
+      expected: `to know whether the scores are in that order, or in that of the labels: ${names.map((name) => JSON.stringify(name)).join(', ')}`,
+      remedy: `Set columns.classes: [${order}], or the other order`,
+    });
+  }
+}
+
+/** A list as JSON, as text between commas, or by number: `{"0": "cat", "1": "dog"}`, `{0: 'cat', 1: 'dog'}`, `{"cat": 0, "dog": 1}`. */
+function listIn(text: string): string[] {
+  for (const json of [text, text.replaceAll(/([{,]\s*)(\d+)\s*:/gu, '$1"$2":').replaceAll("'", '"')]) {
+    const value = parsed(json);
+    if (Array.isArray(value)) return value.map(String);
+    if (typeof value !== 'object' || value === null) continue;
+    const pairs = Object.entries(value);
+    const byName = pairs.every(([, number]) => Number.isInteger(number));
+    const numbered = pairs.map(([name, other]) => (byName ? [other as number, name] : [Number(name), String(other)]));
+    return numbered.toSorted(([a], [b]) => Number(a) - Number(b)).map(([, name]) => String(name));
+  }
+  return text.split(',').map((name) => name.trim());
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,166 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { build, words } from '../exporter-shapes.ts';
+import {
+  floats,
+  floatsAttribute,
+  graph,
+  graphAttribute,
+  intAttribute,
+  int64s,
+  model,
+  node,
+  stringAttribute,
+  stringsAttribute,
+  tensor,
+  valueInfo,
+  type ElementType,
+} from '../onnx-builder.ts';
+import { read } from '../reading.ts';
+
+const network = [node('MatMul', ['x', 'w'], ['z']), node('Softmax', ['z'], ['p'], [intAttribute('axis', 1)])];
+const weights = tensor('w', 'float', [3, 3], floats(3, 0, 0, 0, 3, 0, 0, 0, 3));
+const labels = words.toSorted();
+const x = valueInfo('x', 'float', ['N', 3]);
+const p = valueInfo('p', 'float', ['N', 3]);
+
+describe('where the order of the sorted labels is assumed', () => {
+  const whole = graph({ nodes: network, initializers: [weights], inputs: [x], outputs: [p] });
+  for (const [key, text] of [
+    ['classes', JSON.stringify(words)],
+    ['class_names', words.join(', ')],
+    ['id2label', JSON.stringify({ 0: 'so-so', 1: 'bad', 2: 'good' })],
+    ['label2id', JSON.stringify({ bad: 1, good: 2, 'so-so': 0 })],
+    ['names', "{0: 'so-so', 1: 'bad', 2: 'good'}"],
+  ] as const) {
+    test(`metadata that lists the classes in another order is an error that says both: ${key}`, async () => {
+      await assert.rejects(
+        read(model(whole, { [key]: text }), 'multiclass-classification', { labels }),
+        /Its metadata \(.*\) lists the classes in the order "so-so", "bad", "good"\. Expected .* "bad", "good", "so-so"\. Set columns\.classes: \["so-so", "bad", "good"\], or the other order/u,
+      );
+    });
+  }
+
+  test('metadata that lists them in that order, other classes, or anything else contradicts nothing', async () => {
+    for (const text of ['bad,good,so-so', 'cat,dog,bird', '3', '{"a": [1]}', '']) {
+      const { classesFrom } = await read(model(whole, { classes: text }), 'multiclass-classification', { labels });
+      assert.equal(classesFrom, 'sorted');
+    }
+    const settled = { columns: { classes: words }, labels };
+    const { classes } = await read(model(whole, { classes: 'good,bad,so-so' }), 'multiclass-classification', settled);
+    assert.deepEqual(classes, words);
+  });
+
+  test('a classifier in a branch that lists them in another order is such an error too', async () => {
+    const branch = graph({
+      nodes: [
+        node(
+          'LinearClassifier',
+          ['x'],
+          ['l', 'q'],
+          [
+            stringsAttribute('classlabels_strings', words),
+            floatsAttribute('coefficients', [3, 0, 0, 0, 3, 0, 0, 0, 3]),
+            floatsAttribute('intercepts', [0, 0, 0]),
+            intAttribute('multi_class', 1),
+            stringAttribute('post_transform', 'SOFTMAX'),
+          ],
+          'ai.onnx.ml',
+        ),
+      ],
+      inputs: [],
+      outputs: [valueInfo('q', 'float', ['N', 3])],
+    });
+    const bytes = build(
+      [
+        {
+          nodes: [
+            node(
+              'If',
+              ['always'],
+              ['p'],
+              [graphAttribute('then_branch', branch), graphAttribute('else_branch', branch)],
+            ),
+          ],
+          initializers: [tensor('always', 'bool', [], Uint8Array.of(1))],
+        },
+      ],
+      [['p', 'float', ['N', 3]]],
+    );
+    await assert.rejects(
+      read(bytes, 'multiclass-classification', { labels }),
+      /A classifier inside lists the classes in the order "so-so", "bad", "good"/u,
+    );
+  });
+});
+
+describe('an output of another name that is in every row the class of the highest score, in another order', () => {
+  const best = node('ArgMax', ['p'], ['best'], [intAttribute('axis', 1), intAttribute('keepdims', 0)]);
+  const [one, three] = [tensor('one', 'int64', [], int64s(1)), tensor('three', 'int64', [], int64s(3))];
+  const next = [node('Add', ['best', 'one'], ['more']), node('Mod', ['more', 'three'], ['other'])];
+  const beside = (name: string, type: ElementType, more: [string, ElementType, ['N']][] = []): Uint8Array =>
+    build(
+      [
+        {
+          nodes: [
+            ...network,
+            node('Identity', ['p'], ['probabilities']),
+            best,
+            ...next,
+            node('Cast', ['other'], [name], [intAttribute('to', type === 'float' ? 1 : 7)]),
+          ],
+          initializers: [weights, one, three],
+        },
+      ],
+      [[name, type, ['N']], ...more, ['probabilities', 'float', ['N', 3]]],
+    );
+
+  test('is told where it holds floats, and where it is not the only one', async () => {
+    const error = /contradicts the scores of output probabilities .*: "1", "2", "0"/u;
+    const task = 'multiclass-classification';
+    await assert.rejects(read(beside('y', 'float'), task, { labels: ['0', '1', '2'] }), error);
+    const several = beside('category', 'int64', [['best', 'int64', ['N']]]);
+    await assert.rejects(read(several, task, { labels: ['0', '1', '2'] }), error);
+    assert.equal(
+      (await read(several, task, { labels: ['0', '1', '2'], reading: { output: 'probabilities' } })).labels,
+      null,
+    );
+  });
+
+  test('is told of one score a row, too', async () => {
+    const bytes = build(
+      [
+        {
+          nodes: [
+            node('MatMul', ['x', 'v'], ['z']),
+            node('Sigmoid', ['z'], ['p']),
+            node('Less', ['p', 'half'], ['below']),
+            node('Cast', ['below'], ['y'], [intAttribute('to', 7)]),
+          ],
+          initializers: [tensor('v', 'float', [3, 1], floats(1, -1, 0)), tensor('half', 'float', [], floats(0.5))],
+        },
+      ],
+      [
+        ['y', 'int64', ['N', 1]],
+        ['p', 'float', ['N', 1]],
+      ],
+    );
+    await assert.rejects(
+      read(bytes, 'binary-classification', { labels: ['0', '1'] }),
+      /Output y contradicts the scores of output p in .* they are scores of the other class.*or, if y is no label, name the output of the scores: \{uri, output: p\}/u,
+    );
+  });
+});
+
+test('the highest of the probabilities, whatever its class, is no score of the positive class', async () => {
+  const bytes = build(
+    [
+      {
+        nodes: [...network, node('ReduceMax', ['p'], ['confidence'], [])],
+        initializers: [weights],
+      },
+    ],
+    [['confidence', 'float', ['N', 1]]],
+  );
+  await assert.rejects(read(bytes, 'binary-classification'), /highest scores of a row, whatever classes they are of/u);
+});
