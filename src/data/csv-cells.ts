@@ -88,7 +88,13 @@ export async function csvColumns(
   dialect: CsvDialect = {},
   /** The files, where they hold all the columns. */
   paths: readonly string[] | null = null,
-): Promise<{ rows: number; columns: DatasetColumn[]; lineBreaks: boolean; sha256s?: readonly string[] }> {
+): Promise<{
+  rows: number;
+  columns: DatasetColumn[];
+  lineBreaks: boolean;
+  plain: boolean;
+  sha256s?: readonly string[];
+}> {
   const plain = paths === null ? null : await plainCsv(paths, names.length, dialect);
   const columnAt = (index: number, kinds = 0, present = 0): DatasetColumn => {
     const column = columnOf(names[index] as string, kinds);
@@ -104,7 +110,7 @@ export async function csvColumns(
   if (plain !== null) {
     const columns = names.map((_, index) => columnAt(index, plain.kinds[index], plain.present[index]));
     const { rows, lineBreaks, sha256s } = plain;
-    return { rows, columns, lineBreaks, ...(sha256s === undefined ? {} : { sha256s }) };
+    return { rows, columns, lineBreaks, plain: true, ...(sha256s === undefined ? {} : { sha256s }) };
   }
   const found = names.flatMap((name) => {
     const cell = quoteIdentifier(name);
@@ -118,6 +124,7 @@ export async function csvColumns(
   return {
     rows,
     lineBreaks: lineBreaks > 0,
+    plain: false,
     columns: names.map((_, index) => columnAt(index, ...counts.slice(2 * index, 2 * index + 2))),
   };
 }

@@ -4,6 +4,7 @@ import type { CsvDialect, Dataset } from './relation.ts';
 
 const lineFeed = 0x0a;
 const carriageReturn = 0x0d;
+const space = 0x20;
 const longestHeader = 1024 * 1024;
 
 /**
@@ -99,19 +100,19 @@ async function linesOfRecords(
   rows: readonly number[],
   dialect: CsvDialect,
 ): Promise<{ found: Map<number, number>; records: number }> {
-  const quote = quoteOf(dialect);
+  const { between, quote } = bytesOf(dialect);
   const found = new Map<number, number>();
   let next = 0;
   // The first record has the names.
   let record = dialect.header === undefined ? -1 : 0;
   let line = 1;
   let begun = false;
-  let quoted = false;
+  let place: Place = 'start';
   let previous = 0;
-  for await (const piece of byteStream(path)) {
-    for (const byte of piece as Buffer) {
+  for await (const piece of withoutMark(path)) {
+    for (const byte of piece) {
       if (next >= rows.length) return { found, records: record };
-      const ends = !quoted && (byte === lineFeed || byte === carriageReturn);
+      const ends = place !== 'quoted' && isLineEnd(byte);
       if (!begun && !ends) {
         begun = true;
         record += 1;
@@ -120,7 +121,7 @@ async function linesOfRecords(
           next += 1;
         }
       }
-      if (byte === quote) quoted = !quoted;
+      place = placeAfter(byte, place, between, quote);
       if (ends) begun = false;
       if (byte === carriageReturn || (byte === lineFeed && previous !== carriageReturn)) line += 1;
       previous = byte;
@@ -129,9 +130,28 @@ async function linesOfRecords(
   return { found, records: record };
 }
 
-/** The byte around cells; no byte where there is none. */
-function quoteOf({ quote = '"' }: CsvDialect): number {
-  return quote === '' ? -1 : quote.charCodeAt(0);
+/** The bytes between cells and around them; of the latter none where there is none. */
+function bytesOf({ delimiter = ',', quote = '"' }: CsvDialect): { between: number; quote: number } {
+  return { between: delimiter.charCodeAt(0), quote: quote === '' ? -1 : quote.charCodeAt(0) };
+}
+
+function isLineEnd(byte: number): boolean {
+  return byte === lineFeed || byte === carriageReturn;
+}
+
+/** Where in its cell a byte stands. */
+type Place = 'start' | 'spaces' | 'plain' | 'quoted' | 'closed';
+
+/**
+ * The place after a byte. A quote begins a quoted cell only where the cell begins: elsewhere it is a part of the text, as in
+ * `a,5" pipe,b`, which all that read CSV agree on.
+ */
+function placeAfter(byte: number, place: Place, between: number, quote: number): Place {
+  if (place === 'quoted') return byte === quote ? 'closed' : 'quoted';
+  if (byte === between || isLineEnd(byte)) return 'start';
+  if (place === 'plain') return 'plain';
+  if (byte === quote) return 'quoted';
+  return byte === space && place !== 'closed' ? 'spaces' : 'plain';
 }
 
 export interface CsvFault {
@@ -143,23 +163,31 @@ export interface CsvFault {
 /**
  * Where the bytes of a file break the rules of CSV, as far as the engine does not say it; null where they do not. Blank lines at
  * the end of the file are harmless, but not in a file of a single column, where one could be an empty cell.
+ * @param columns how many the header has; without it, cells are not counted
  */
-export async function csvFault(path: string, dialect: CsvDialect = {}, singleColumn = false): Promise<CsvFault | null> {
-  const quote = quoteOf(dialect);
-  const between = (dialect.delimiter ?? ',').charCodeAt(0);
+export async function csvFault(path: string, dialect: CsvDialect = {}, columns?: number): Promise<CsvFault | null> {
+  const { between, quote } = bytesOf(dialect);
+  const singleColumn = columns === 1;
   const names = { lf: 'LF', crlf: 'CRLF', cr: 'CR' } as const;
   let first = null as keyof typeof names | null;
   let line = 1;
   let blank = null as number | null;
   let begun = false;
-  let state = 'start' as 'start' | 'plain' | 'quoted' | 'closed';
+  let cells = 1;
+  let place: Place = 'start';
   let returned = false;
+  const tooMany = (): CsvFault => ({
+    line,
+    found: `this row has ${cells} cells, and the ${dialect.header === undefined ? 'first line' : 'header'} ${columns}`,
+    remedy: 'Remove what is too much at the end of the row, or name the column in the first line',
+  });
   const ended = (end: keyof typeof names): CsvFault | null => {
     const before = first;
     first ??= end;
+    if (columns !== undefined && cells > columns) return tooMany();
     if (!begun) blank ??= line;
     begun = false;
-    state = 'start';
+    cells = 1;
     line += 1;
     if (before === null || before === end) return null;
     return {
@@ -177,9 +205,10 @@ export async function csvFault(path: string, dialect: CsvDialect = {}, singleCol
   });
   for await (const piece of withoutMark(path)) {
     for (const byte of piece) {
-      if (state === 'quoted') {
-        if (byte === quote) state = 'closed';
-        else if (byte === lineFeed) line += 1;
+      const before: Place = place;
+      place = placeAfter(byte, before, between, quote);
+      if (before === 'quoted') {
+        if (byte === lineFeed) line += 1;
         continue;
       }
       if (byte === lineFeed || returned) {
@@ -194,63 +223,29 @@ export async function csvFault(path: string, dialect: CsvDialect = {}, singleCol
       }
       if (blank !== null) return blankLine(blank);
       begun = true;
-      if (byte === between) state = 'start';
-      else if (byte === quote && state !== 'plain') state = 'quoted';
-      else if (state === 'closed') {
+      if (byte === between) cells += 1;
+      // The engine leaves out the spaces of both without a word.
+      else if (before === 'closed' && place !== 'quoted') {
         return {
           line,
           found: 'a quote is closed before the end of its cell',
           remedy: 'Quote the whole cell, and double each quote inside it',
         };
-      } else state = 'plain';
+      } else if (before === 'spaces' && place === 'quoted') {
+        return {
+          line,
+          found: 'a cell begins with spaces before its quote',
+          remedy: 'Remove the spaces, or write them after the quote where they are part of the text',
+        };
+      }
     }
   }
-  if (returned) ended('cr');
+  if (returned) {
+    const fault = ended('cr');
+    if (fault !== null) return fault;
+  }
+  if (columns !== undefined && cells > columns) return tooMany();
   return singleColumn && blank !== null ? blankLine(blank) : null;
-}
-
-/**
- * The first row with more cells than the header; null where there is none. The engine leaves out, without a word, empty ones at the
- * end of a row.
- */
-export async function rowOfMoreCells(
-  path: string,
-  columns: number,
-  dialect: CsvDialect = {},
-): Promise<CsvFault | null> {
-  const quote = quoteOf(dialect);
-  const between = (dialect.delimiter ?? ',').charCodeAt(0);
-  let cells = 1;
-  let line = 1;
-  let quoted = false;
-  let previous = 0;
-  const fault = (at: number): CsvFault => ({
-    line: at,
-    found: `this row has ${cells} cells, and the ${dialect.header === undefined ? 'first line' : 'header'} ${columns}`,
-    remedy: 'Remove what is too much at the end of the row, or name the column in the first line',
-  });
-  for await (const piece of byteStream(path)) {
-    const bytes = piece as Buffer;
-    for (let index = 0; index < bytes.length; index++) {
-      const byte = bytes[index] as number;
-      // Most bytes are letters and digits, above all of these.
-      if (byte > 0x2c && byte !== between && byte !== quote) {
-        previous = byte;
-        continue;
-      }
-      if (byte === quote) quoted = !quoted;
-      else if (byte === between && !quoted) cells += 1;
-      else if (byte === carriageReturn || byte === lineFeed) {
-        if (!quoted) {
-          if (cells > columns) return fault(line);
-          cells = 1;
-        }
-        if (byte === carriageReturn || previous !== carriageReturn) line += 1;
-      }
-      previous = byte;
-    }
-  }
-  return cells > columns ? fault(line) : null;
 }
 
 /** The bytes of a file that are text: its byte order mark is no part of the first cell. */
@@ -266,16 +261,15 @@ async function* withoutMark(path: string): AsyncGenerator<Buffer> {
 const byteOrderMark = Buffer.from('\uFEFF');
 
 async function firstRecord(path: string, uri: string, dialect: CsvDialect): Promise<string> {
-  const quote = quoteOf(dialect);
+  const { between, quote } = bytesOf(dialect);
   const pieces: Buffer[] = [];
   let size = 0;
-  let quoted = false;
-  for await (const piece of byteStream(path)) {
-    const bytes = piece as Buffer;
-    for (let index = 0; index < bytes.length; index++) {
-      const byte = bytes[index];
-      if (byte === quote) quoted = !quoted;
-      if (!quoted && (byte === lineFeed || byte === carriageReturn)) {
+  let place: Place = 'start';
+  for await (const bytes of withoutMark(path)) {
+    for (const [index, byte] of bytes.entries()) {
+      const before: Place = place;
+      place = placeAfter(byte, before, between, quote);
+      if (before !== 'quoted' && isLineEnd(byte)) {
         pieces.push(bytes.subarray(0, index));
         return decode(Buffer.concat(pieces), uri);
       }
@@ -324,17 +318,20 @@ function refuseOtherDelimiter(names: readonly string[], delimiter: string, uri: 
   });
 }
 
-function splitRecord(text: string, { delimiter = ',', quote: mark = '"' }: CsvDialect): string[] {
+function splitRecord(text: string, dialect: CsvDialect): string[] {
   const bytes = Buffer.from(text);
-  const between = delimiter.charCodeAt(0);
-  const quote = quoteOf({ quote: mark });
+  const { between, quote } = bytesOf(dialect);
+  const { quote: mark = '"' } = dialect;
   const names: string[] = [];
   let start = 0;
-  let quoted = false;
+  let place: Place = 'start';
   for (let index = 0; index <= bytes.length; index++) {
     const byte = bytes[index];
-    if (byte === quote) quoted = !quoted;
-    if (index < bytes.length && (quoted || byte !== between)) continue;
+    if (byte !== undefined) {
+      const isBetween = place !== 'quoted' && byte === between;
+      place = placeAfter(byte, place, between, quote);
+      if (!isBetween) continue;
+    }
     const name = bytes.toString('utf8', start, index);
     const isQuoted = mark !== '' && name.length > 1 && name.startsWith(mark) && name.endsWith(mark);
     names.push(isQuoted ? name.slice(1, -1).replaceAll(mark + mark, mark) : name);

@@ -8,7 +8,7 @@ import type { Log } from '../log.ts';
 import { fileDigest } from '../file-digest.ts';
 import { fromOf, readingOf } from './cells.ts';
 import { csvColumns } from './csv-cells.ts';
-import { csvFault, csvHeader, refuseTwin, rowOfMoreCells, type CsvFault } from './csv.ts';
+import { csvFault, csvHeader, refuseTwin, type CsvFault } from './csv.ts';
 import { jsonlColumns } from './jsonl-cells.ts';
 import { isJsonlFault, jsonlFault } from './jsonl-fault.ts';
 import { inUtf8 } from './encoding.ts';
@@ -30,7 +30,7 @@ import {
 } from './relation.ts';
 import { refuseSwallowedRows } from './swallowed-rows.ts';
 import { temporaryFolder } from './temporary.ts';
-import { readWhole, type WholeFile } from './whole-file.ts';
+import { readWhole } from './whole-file.ts';
 
 export interface OpenOptions {
   log?: Log;
@@ -55,8 +55,8 @@ export async function openDataset(source: DatasetSource, options: OpenOptions = 
   const files: DatasetPart[] = [];
   try {
     files.push(...(await inUtf8(parts, format, source.csv, temporary)));
-    let begun: Promise<WholeFiles> | undefined;
-    const whole = (): Promise<WholeFiles> => (begun ??= wholeOf(source, parts, files, format, options));
+    let begun: Promise<string[]> | undefined;
+    const whole = (): Promise<string[]> => (begun ??= wholeOf(source, parts, files, options));
     // While the engine starts and looks at the files. Of CSV the look may tell all of it.
     if (format !== 'csv' || source.known !== undefined) whole().catch(() => {});
     const { DuckDBInstance } = await import('@duckdb/node-api');
@@ -74,13 +74,13 @@ export async function openDataset(source: DatasetSource, options: OpenOptions = 
       const looked: Looked = source.known ?? (await look(connection, source, files, format));
       const { rows, columns } = looked;
       const asNamed = files.every(({ path }, index) => path === parts[index]?.path);
-      const plain = looked.sha256s !== undefined && asNamed ? wholeOfPlain(looked.sha256s) : undefined;
-      const { sha256s, lineEndsTogether, emptyAtEnd } = plain ?? (await whole());
-      const own = columns.length - (source.partitions?.length ?? 0);
-      for (const [index, file] of files.entries()) {
-        await refuseBlankLines(source, file, lineEndsTogether[index] ?? 'nowhere', own);
-        const longer = emptyAtEnd[index] === true ? await rowOfMoreCells(file.path, own, source.csv) : null;
-        if (longer !== null) throw csvError(file.uri, longer);
+      const sha256s = looked.sha256s !== undefined && asNamed ? looked.sha256s : await whole();
+      if (format === 'csv' && source.known === undefined && looked.plain !== true) {
+        const own = columns.length - (source.partitions?.length ?? 0);
+        for (const file of files) {
+          const fault = await csvFault(file.path, source.csv, own);
+          if (fault !== null) throw csvError(file.uri, fault);
+        }
       }
       const { csv, partitions } = source;
       const asked = { ...(csv === undefined ? {} : { csv }), ...(partitions === undefined ? {} : { partitions }) };
@@ -120,52 +120,24 @@ async function refuseEach(source: DatasetSource, parts: readonly DatasetPart[], 
   }
 }
 
-interface WholeFiles {
-  sha256s: string[];
-  lineEndsTogether: WholeFile['lineEndsTogether'][];
-  emptyAtEnd: boolean[];
-}
-
-/** What `plainCsv` has said already: such files have no blank lines, and no row of more cells than there are columns. */
-function wholeOfPlain(sha256s: readonly string[]): WholeFiles {
-  return { sha256s: [...sha256s], lineEndsTogether: [], emptyAtEnd: [] };
-}
-
-/** @param files where the parts are read, which may be others: the digest is of the bytes that were named */
+/**
+ * Digests of the files, each read to its end.
+ * @param files where the parts are read, which may be others: the digest is of the bytes that were named
+ */
 async function wholeOf(
-  { known, csv }: DatasetSource,
+  { known }: DatasetSource,
   parts: readonly DatasetPart[],
   files: readonly DatasetPart[],
-  format: DatasetFormat,
   { sha256 }: OpenOptions,
-): Promise<WholeFiles> {
-  const found: WholeFiles = { sha256s: [], lineEndsTogether: [], emptyAtEnd: [] };
+): Promise<string[]> {
+  const found: string[] = [];
   for (const [index, part] of parts.entries()) {
     const file = files[index] ?? part;
-    const seen = known !== undefined || (format !== 'csv' && !isPacked(part.path));
-    if (sha256 !== undefined && seen) continue;
-    const whole = await readWhole(file.path, part.uri, format, csv);
-    const other = file.path !== part.path && sha256 === undefined;
-    found.sha256s[index] = other ? await fileDigest(part.path) : whole.sha256;
-    found.lineEndsTogether[index] = whole.lineEndsTogether;
-    // Bytes between quotes may look like the end of a row, and what was looked at before is as it was.
-    found.emptyAtEnd[index] = whole.emptyAtEnd && known === undefined;
+    if (sha256 !== undefined && (known !== undefined || !isPacked(part.path))) continue;
+    const whole = await readWhole(file.path, part.uri);
+    found[index] = file.path !== part.path && sha256 === undefined ? await fileDigest(part.path) : whole;
   }
   return found;
-}
-
-/** The engine skips them without a word. */
-async function refuseBlankLines(
-  source: DatasetSource,
-  file: DatasetPart,
-  together: WholeFile['lineEndsTogether'],
-  columns: number,
-): Promise<void> {
-  // The only cell of a row may be empty; a row of several cells is never blank.
-  const single = columns === 1;
-  if (source.known !== undefined || together === 'nowhere' || (together === 'at the end' && !single)) return;
-  const fault = await csvFault(file.path, source.csv, single);
-  if (fault !== null) throw csvError(file.uri, fault);
 }
 
 interface Looked {
@@ -173,6 +145,8 @@ interface Looked {
   columns: DatasetColumn[];
   /** Digests of the files, where one look told both. */
   sha256s?: readonly string[];
+  /** Of CSV: no line of it is written in any way that is not RFC 4180. */
+  plain?: boolean;
 }
 
 /** Columns and rows of files that were not looked at before. They are read to their end. */

@@ -351,6 +351,40 @@ test('a blank line in a CSV file of one column is no empty cell and no end: it i
   assert.equal(values?.length, 3);
 });
 
+test('a quote within a CSV cell that begins with none is text, for values, names and the lines of rows', () =>
+  inTemporaryFolder(async (folder) => {
+    const text = 'id,size 3",note\r\n1,5" pipe,"two\r\nlines"\r\n2,6"" ,x\r\n3,\t"a","y ""z"""\r\n4,",",""\r\n';
+    for (const [name, bytes] of [
+      ['a.csv', text],
+      ['b.csv', `\uFEFF${text}`],
+      ['a.csv.gz', gzipSync(text)],
+    ] as const) {
+      const path = join(folder, name);
+      await writeFile(path, bytes);
+      const dataset = await open(path);
+      const { texts } = await readColumns(dataset, { texts: ['size 3"', 'note'] });
+      assert.deepEqual(texts.get('size 3"')?.values, ['5" pipe', '6"" ', '\t"a"', ',']);
+      assert.deepEqual(texts.get('note')?.values, ['two\r\nlines', 'x', 'y "z"', null]);
+      dataset.close();
+      const lines = [2, 4, 5, 6].map((line, index) => [index + 1, line] as const);
+      assert.deepEqual(await csvLines(path, [1, 2, 3, 4]), new Map(lines));
+    }
+  }));
+
+test('what the engine would read as another cell than others do is refused with its line', async () => {
+  for (const [line, found] of [
+    ['1, "x",2', /data\/file:3: a cell begins with spaces before its quote/u],
+    ['1,"x" ,2', /data\/file:3: a quote is closed before the end of its cell/u],
+    // Behind a quote that is text.
+    ['1,5" pipe,2,', /data\/file:3: this row has 4 cells, and the first line 3/u],
+  ] as const) {
+    const text = `a,b,c\n1,x,2\n${line}\n`;
+    assert.match(await refused('a.csv', text), found);
+    assert.match(await refused('a.csv.gz', gzipSync(text)), found);
+  }
+  assert.match(await refused('a.csv', 'a, "b"\n1,x\n'), /data\/file:1: a cell begins with spaces before its quote/u);
+});
+
 test('a byte order mark in JSONL is refused with its line and the remedy', async () => {
   const rows = '\uFEFF{"a":1}\r\n{"a":2}\r\n';
   for (const [name, bytes] of [

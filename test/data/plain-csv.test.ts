@@ -93,11 +93,12 @@ test('it says what the engine says of every cell of a plain file, and nothing of
           return;
         }
         said += 1;
-        const { columns, sha256s, ...others } = await csvColumns(connection, '', names, {}, [path]);
+        const { columns, sha256s, plain: isPlain, ...others } = await csvColumns(connection, '', names, {}, [path]);
+        assert.ok(isPlain);
         assert.deepEqual(sha256s, [createHash('sha256').update(text).digest('hex')]);
         // What the engine does not tell.
         const told = columns.map(({ digits: _digits, ...column }) => column);
-        assert.deepEqual({ ...others, columns: told }, engine, JSON.stringify(text));
+        assert.deepEqual({ ...others, plain: false, columns: told }, engine, JSON.stringify(text));
       }),
       { numRuns: Number(process.env['CONTENDER_CSV_RUNS'] ?? 300), seed: 9 },
     );
