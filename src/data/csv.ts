@@ -11,9 +11,15 @@ const longestHeader = 1024 * 1024;
  * The names in the first row of a CSV file (RFC 4180, comma, UTF-8), exactly as written; a byte order mark is dropped.
  * @throws DataError when a name is empty or stands twice (also when two names differ only in case, which SQL cannot tell apart)
  */
-export async function csvHeader(path: string, uri: string, dialect: CsvDialect = {}): Promise<string[]> {
+export async function csvHeader(
+  path: string,
+  uri: string,
+  dialect: CsvDialect = {},
+  /** Whether the configuration may say another dialect. */
+  configurable = true,
+): Promise<string[]> {
   const { delimiter = ',' } = dialect;
-  const names = splitRecord(await firstRecord(path, uri, dialect), dialect);
+  const names = splitRecord(await firstRecord(path, uri, dialect, configurable), dialect);
   if (names.length === 1 && names[0] === '') {
     throw new DataError({
       found: 'the first line is blank',
@@ -22,7 +28,7 @@ export async function csvHeader(path: string, uri: string, dialect: CsvDialect =
       remedy: 'Remove the line, or write the names there',
     });
   }
-  refuseOtherDelimiter(names, delimiter, uri);
+  refuseOtherDelimiter(names, delimiter, uri, configurable);
   const seen = new Map<string, string>();
   for (const [index, name] of names.entries()) {
     if (name === '') {
@@ -260,7 +266,7 @@ async function* withoutMark(path: string): AsyncGenerator<Buffer> {
 
 const byteOrderMark = Buffer.from('\uFEFF');
 
-async function firstRecord(path: string, uri: string, dialect: CsvDialect): Promise<string> {
+async function firstRecord(path: string, uri: string, dialect: CsvDialect, configurable: boolean): Promise<string> {
   const { between, quote } = bytesOf(dialect);
   const pieces: Buffer[] = [];
   let size = 0;
@@ -271,7 +277,7 @@ async function firstRecord(path: string, uri: string, dialect: CsvDialect): Prom
       place = placeAfter(byte, before, between, quote);
       if (before !== 'quoted' && isLineEnd(byte)) {
         pieces.push(bytes.subarray(0, index));
-        return decode(Buffer.concat(pieces), uri);
+        return decode(Buffer.concat(pieces), uri, configurable);
       }
     }
     pieces.push(bytes);
@@ -285,10 +291,10 @@ async function firstRecord(path: string, uri: string, dialect: CsvDialect): Prom
       });
     }
   }
-  return decode(Buffer.concat(pieces), uri);
+  return decode(Buffer.concat(pieces), uri, configurable);
 }
 
-function decode(bytes: Buffer, uri: string): string {
+function decode(bytes: Buffer, uri: string, configurable: boolean): string {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch (cause) {
@@ -297,14 +303,14 @@ function decode(bytes: Buffer, uri: string): string {
     throw new DataError({
       found: `the first line is not UTF-8${wide === null ? '' : ', but begins as UTF-16 does'}`,
       where: `${uri}:1`,
-      remedy: `Save the file as UTF-8, or set data.csv.encoding${wide === null ? '' : ` to ${wide}`}`,
+      remedy: `Save the file as UTF-8${configurable ? `, or set data.csv.encoding${wide === null ? '' : ` to ${wide}`}` : ''}`,
       cause,
     });
   }
 }
 
 /** One column whose name holds what other files have between their cells is taken for several. */
-function refuseOtherDelimiter(names: readonly string[], delimiter: string, uri: string): void {
+function refuseOtherDelimiter(names: readonly string[], delimiter: string, uri: string, configurable: boolean): void {
   const [only = ''] = names;
   const other =
     names.length === 1 ? [';', '\t', '|', ','].find((each) => each !== delimiter && only.includes(each)) : undefined;
@@ -314,7 +320,7 @@ function refuseOtherDelimiter(names: readonly string[], delimiter: string, uri: 
     found: `the first line has ${said} and no ${delimiter === ',' ? 'comma' : JSON.stringify(delimiter)}: ${JSON.stringify(only.slice(0, 80))}`,
     expected: `names of columns with ${JSON.stringify(delimiter)} between them`,
     where: `${uri}:1`,
-    remedy: `Set data.csv.delimiter to ${JSON.stringify(other)}, or write the file with ${delimiter === ',' ? 'commas' : JSON.stringify(delimiter)}`,
+    remedy: `${configurable ? `Set data.csv.delimiter to ${JSON.stringify(other)}, or write` : 'Write'} the file with ${delimiter === ',' ? 'commas' : JSON.stringify(delimiter)}`,
   });
 }
 

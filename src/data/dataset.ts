@@ -21,7 +21,7 @@ import {
   packingOf,
   quoteIdentifier,
   quoteLiteral,
-  type CsvDialect,
+  takesDialect,
   type Dataset,
   type DatasetColumn,
   type DatasetFormat,
@@ -161,7 +161,7 @@ async function look(
   for (const name of partitions) refuseUnnamedFolder(name, source.parts ?? files, format);
   switch (format) {
     case 'csv': {
-      const names = source.csv?.header ?? (await sameHeaders(files, source.csv));
+      const names = source.csv?.header ?? (await sameHeaders(files, source));
       const all = withPartitions(names, partitions, source.uri);
       const columns = all.map((name) => ({ name, type: 'VARCHAR' }));
       const from = fromOf({ ...source, paths, format, columns });
@@ -228,10 +228,10 @@ function typeOfFolders(name: string, files: readonly DatasetPart[]): string {
 }
 
 /** @throws DataError where the first lines of two files name other columns, or in another order */
-async function sameHeaders(files: readonly DatasetPart[], dialect: CsvDialect | undefined): Promise<string[]> {
+async function sameHeaders(files: readonly DatasetPart[], { name, csv }: DatasetSource): Promise<string[]> {
   let first: string[] | undefined;
   for (const { path, uri } of files) {
-    const names = await csvHeader(path, uri, dialect);
+    const names = await csvHeader(path, uri, csv, takesDialect(name));
     first ??= names;
     refuseOtherColumns(first, names, files[0]?.uri ?? '', uri);
   }

@@ -2,7 +2,7 @@ import { DataError } from '../errors.ts';
 import { holdsNumbers, readingOf } from './cells.ts';
 import { isNoNumber } from './csv-cells.ts';
 import { notANumber, numberPattern } from './grammar.ts';
-import { quoteLiteral, type Dataset, type DatasetColumn } from './relation.ts';
+import { quoteLiteral, takesDialect, type Dataset, type DatasetColumn } from './relation.ts';
 
 /** What the numbers are for, in an error. */
 export interface NumberUse {
@@ -91,21 +91,21 @@ async function firstOther(dataset: Dataset, column: DatasetColumn): Promise<{ ro
 }
 
 /** What would make a number of a text that some program wrote for one; null where it looks like none. */
-function remedyFor(text: string, { format, csv }: Dataset): string | null {
+function remedyFor(text: string, { name, format, csv }: Dataset): string | null {
   const trimmed = text.trim();
+  const dialected = format === 'csv' && takesDialect(name);
   if (/^[+-]?\d{1,3}(?:,\d{3})+(?:\.\d+)?$/u.test(trimmed) && (trimmed.includes('.') || /,\d{3},/u.test(trimmed)))
     return 'Write numbers without separators between the thousands';
   if (/^[+-]?\d{1,3}(?:\.\d{3})+,\d+$/u.test(trimmed))
     return 'Write numbers with a point before the fraction and no separators between the thousands';
   if (/^[+-]?\d+,\d+$/u.test(trimmed)) {
-    return format === 'csv' && csv?.decimal !== ','
+    return dialected && csv?.decimal !== ','
       ? 'Set data.csv.decimal to "," where that is a decimal comma'
       : 'Write numbers with a point before the fraction';
   }
   if (/^(?:n\/?a|null|none|nil|-|\?|#n\/a|\.|missing|<na>)$/iu.test(trimmed)) {
-    return format === 'csv'
-      ? `Set data.csv.missing to [${JSON.stringify(text)}] where that stands for no value`
-      : 'Write null where there is no value';
+    if (dialected) return `Set data.csv.missing to [${JSON.stringify(text)}] where that stands for no value`;
+    return format === 'csv' ? 'Write a number in every row' : 'Write null where there is no value';
   }
   if (text !== trimmed) return 'Remove the spaces around the number';
   if (/^0\d/u.test(trimmed)) return 'Write numbers without leading zeros, or read the column as text';

@@ -116,6 +116,11 @@ export interface Dataset {
   close(): void;
 }
 
+/** Whether `data.csv` of the configuration says how a file is read: of predictions and of the logs of a rollout it does not. */
+export function takesDialect(name: string): boolean {
+  return name !== 'predictions' && name !== 'log';
+}
+
 /** What evidence keeps of a dataset. */
 export function datasetSubject(dataset: Dataset): DatasetSubject {
   const { uri, sha256, rows, parts } = dataset;

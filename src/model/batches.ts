@@ -277,6 +277,7 @@ function fill(
     if (value === null) throw missing(before + row - from);
     if (Array.isArray(data)) data[at] = value as string;
     else {
+      if (Number.isNaN(value)) throw missing(before + row - from);
       if (typeof value === 'number' && !Number.isInteger(value)) throw notWhole(before + row - from, value);
       if (big) data[at] = typeof value === 'bigint' ? value : BigInt(value as number);
       else data[at] = Number(value);

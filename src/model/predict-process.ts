@@ -10,15 +10,17 @@ import { openDataset, readColumns, type Dataset } from '../data/dataset.ts';
 import { openModel, type OpenedModel } from './artifact.ts';
 import { batchRows, featureBatches, type Feeds } from './batches.ts';
 import { planInputs, type InputPlan } from './features.ts';
+import { gapOfEach } from './gaps.ts';
 import type { PredictionResult, Stability } from './predictions.ts';
 import type { Answer, Job, SentResult } from './predict.ts';
 import { outputReader, type OutputReader } from './read-outputs.ts';
-import { NonFinitePredictions } from './read-outputs/scores.ts';
+import { NonFiniteError } from './read-outputs/scores.ts';
 import { planSession, withWeightsFolder, type LoadedModel } from './run.ts';
 import { openSession, type SessionPlan } from './session.ts';
 import { poolSize, startPool, type BatchOutcome, type SessionPool } from './session-pool.ts';
 import { stabilityOf } from './stability.ts';
 import { startWatchdog } from './watchdog.ts';
+import { counted } from '../wording.ts';
 
 process.on('disconnect', () => process.exit(0));
 process.once('message', (job: Job) => {
@@ -87,34 +89,37 @@ async function predictAll(job: Job, opening: Promise<Dataset>): Promise<Predicti
     }
     if (runners.size > 0) await readAll(dataset, total);
   });
-  for (const [index, { reader, inputs, stability }] of runners) {
+  const nonFinite: { inputs: readonly InputPlan[]; where: string; rows: readonly number[] }[] = [];
+  for (const [index, { reader, stability, inputs }] of runners) {
     await attempt(index, async () => {
-      const finished = await reader.finish({ dataLabels }).catch(async (error: unknown) => {
-        throw error instanceof NonFinitePredictions ? await withCause(error, inputs) : error;
+      const finished = await reader.finish({ dataLabels }).catch((error: unknown) => {
+        const where = job.models[index]?.where ?? '';
+        if (error instanceof NonFiniteError) nonFinite.push({ inputs, where, rows: error.rows });
+        throw error;
       });
       results[index] = { ok: true, ...finished, ...(stability === undefined ? {} : { stability }) };
     });
   }
+  // A model that answers these rows shows that they can be answered.
+  if (!results.some(({ ok }) => ok)) for (const each of nonFinite) await refuseGaps(each);
   return results;
 
-  /** The error with what stands in the first row that it is about. */
-  async function withCause(error: NonFinitePredictions, inputs: readonly InputPlan[]): Promise<ModelError> {
-    const range = { start: (job.rows?.start ?? 0) + error.row, count: 1 };
-    const empty = new Set<string>();
-    for await (const { feeds } of featureBatches(await opening, [inputs], range)) {
-      for (const { input, columns } of inputs) {
-        const data = feeds[0]?.[input.name]?.data ?? [];
-        for (const [at, column] of columns.entries()) if (Number.isNaN(data[at])) empty.add(JSON.stringify(column));
-      }
-    }
-    const names = [...empty];
-    const cause =
-      names.length === 0
-        ? 'All features of that row have a value: look for a division by 0, a logarithm or a root of what is not positive, and overflow'
-        : `That row has no value in ${names.length > 1 ? 'columns' : 'column'} ${names.slice(0, 5).join(', ')}${names.length > 5 ? `, … (${names.length})` : ''}, which is fed as NaN: fill it as in training, or export the model with its imputer`;
-    return new ModelError({
-      ...error.fault,
-      remedy: `${cause}. No metric is computed, since such rows are never dropped silently`,
+  /** Where the rows without an answer are those without a value, it is for a person to say what stands there. */
+  async function refuseGaps({ inputs, where, rows }: (typeof nonFinite)[number]): Promise<void> {
+    const dataset = await opening;
+    const start = job.rows?.start ?? 0;
+    const names = [...new Set(inputs.flatMap(({ columns }) => columns))];
+    const gap = await gapOfEach(
+      dataset,
+      rows.map((row) => row + start),
+      names,
+    );
+    if (gap === null) return;
+    throw new DataError({
+      found: `row ${gap.row + 1} has no value in column ${JSON.stringify(gap.column)}, and ${where} answers NaN to it${rows.length === 1 ? '' : `, as to ${counted(rows.length - 1, 'rows')} more with such gaps`}`,
+      expected: 'a value in every feature, or a model that takes a missing one',
+      where: job.dataset.uri,
+      remedy: 'Fill the missing values as in training, or export the model with the step that fills them',
     });
   }
 

@@ -150,28 +150,40 @@ describe('outputs of a model', async () => {
   it('are refused when some are NaN, with the first row', async () => {
     const result = await predictZoo('broken/outputs-nan.onnx', 'x');
     assert.match(fault(result), /1 of 3 predictions is NaN \(first: row 2, output p\)/u);
-    assert.match(fault(result), /All features of that row have a value: look for a division by 0/u);
   });
 
-  it('are refused with the columns that have no value in the first row that is NaN', () =>
+  it('that are NaN where a feature has no value are a question for a person, unless another model answers these rows', () =>
     inTemporaryFolder(async (folder) => {
-      const data = join(folder, 'eval.csv');
-      await writeFile(data, 'id,a,b,c,label\nr1,1,2,3,0\nr2,1,,,1\nr3,,1,1,0\n');
-      const path = join(folder, 'sum.onnx');
-      const sum = graph({
-        nodes: [node('ReduceMean', ['x'], ['p'], [intsAttribute('axes', [1])])],
-        inputs: [valueInfo('x', 'float', ['N', 3])],
-        outputs: [valueInfo('p', 'float', ['N', 1])],
+      const path = join(folder, 'data.csv');
+      const exported = async (name: string, operator: string): Promise<string> => {
+        const nodes = [
+          node('Mul', ['x', 'y'], ['both']),
+          node(operator, [operator === 'IsNaN' ? 'x' : 'both'], ['out']),
+        ];
+        if (operator === 'IsNaN') nodes.push(node('Cast', ['out'], ['p'], [intAttribute('to', 1)]));
+        else nodes.push(node('Identity', ['out'], ['p']));
+        const inputs = ['x', 'y'].map((input) => valueInfo(input, 'float', ['N', 1]));
+        await writeFile(
+          join(folder, name),
+          onnxModel(graph({ nodes, inputs, outputs: [valueInfo('p', 'float', ['N', 1])] })),
+        );
+        return join(folder, name);
+      };
+      const [strict, robust] = [await exported('strict.onnx', 'Sqrt'), await exported('robust.onnx', 'IsNaN')];
+      const predicted = (paths: readonly string[]): Promise<PredictionResult[]> =>
+        predictPaths(paths, { dataset: { name: 'evaluation', path, uri: 'data.csv' } });
+      await writeFile(path, 'id,x,y,label\na,1,1,0\nb,2,,1\nc,nan,3,1\n');
+      await assert.rejects(predicted([strict]), {
+        name: 'DataError',
+        message:
+          /data\.csv: row 2 has no value in column "y", and .*strict\.onnx answers NaN to it, as to 1 row more with such gaps.*Fill/u,
       });
-      await writeFile(path, onnxModel(sum));
-      const [result] = await predictPaths([path], {
-        dataset: { name: 'evaluation', path: data, uri: 'eval.csv' },
-        columns: { id: 'id', label: 'label' },
-      });
-      assert.match(
-        fault(result),
-        /2 of 3 predictions are NaN \(first: row 2, .*That row has no value in columns "b", "c", which is fed as NaN/u,
-      );
+      const [own] = await predicted([strict, robust]);
+      assert.match(fault(own), /2 of 3 predictions are NaN \(first: row 2, output p\)/u);
+      // One of the rows has every value: the model is at fault.
+      await writeFile(path, 'id,x,y,label\na,-1,1,0\nb,2,,1\n');
+      const [other] = await predicted([robust.replace('robust', 'strict')]);
+      assert.match(fault(other), /2 of 2 predictions are NaN/u);
     }));
 
   it('are refused when they are no probabilities, and taken when the transform says what they are', async () => {

@@ -75,6 +75,17 @@ describe('a file of predictions', () => {
       'id,prediction,score\na,1,0.1\nb,0,0.9\nc,1,0.2\n',
       /predicted labels contradict the scores in 3 of 3 rows .*scores of the class "1": they are those of the other/u,
     ],
+    [
+      'it writes one class in two ways',
+      'id,prediction\na,1.1\nb,1.10\nc,2\n',
+      /column "prediction" has the labels "1\.1" and "1\.10", of row 2\. Expected one way to write each class/u,
+    ],
+    [
+      'a score is a word',
+      'id,score\na,0.1\nb,NA\nc,0.3\n',
+      /row 2 is "NA"\. Expected numbers\. Write a number in every/u,
+    ],
+    ['it has another delimiter', 'id;score\na;1\n', /has semicolons and no comma: .* Write the file with commas\.$/u],
     ['a score is NaN', 'id,score\na,0.1\nb,nan\nc,0.3\n', /the score of id b is missing/u],
     ['a score is missing', 'id,score\na,0.1\nb,\nc,0.3\n', /the score of id b is missing/u],
     ['a score is no probability', 'id,score\na,0.1\nb,0.2\nc,3\n', /row 3 of the data is given the probability 3/u],
@@ -252,7 +263,7 @@ describe('a file of predictions', () => {
         { task: 'multilabel-classification', columns: { id: 'id', label: ['label', 'x'] } },
       );
       assert.deepEqual([several.labelsDecide, several.labels], [true, Int32Array.of(1, 0, 1, 0, 1, 0)]);
-      const classes = await read('id,score_0,score_1,prediction\na,0.1,0.9,0\nb,0.1,0.9,1.0\nc,0.1,0.9,1\n', {
+      const classes = await read('id,score_0,score_1,prediction\na,0.1,0.9,0\nb,0.1,0.9,1\nc,0.1,0.9,1\n', {
         task: 'multiclass-classification',
       });
       assert.deepEqual([classes.labelsDecide, classes.labels], [true, Int32Array.of(0, 1, 1)]);

@@ -1,6 +1,6 @@
 import { labelColumns } from '../../config/columns.ts';
 import type { Columns, Task } from '../../config/schema.ts';
-import { classPosition, classText, type ClassValue } from '../../data/class-text.ts';
+import { classPosition, classReader, classText, type ClassValue } from '../../data/class-text.ts';
 import { DataError } from '../../errors.ts';
 import { inUnitInterval, rowNotAddingUp } from '../../probabilities.ts';
 import type { Predictions } from '../predictions.ts';
@@ -35,7 +35,7 @@ export function interpret(joined: JoinedRows, context: Context): Predictions {
   if (scores !== null) refuseNonProbabilities(scores, width, task, where);
   const known = classesOf(joined, columns, where);
   const { classes } = known;
-  const labels = texts === null ? null : labelIndexes(texts, classes, where);
+  const labels = texts === null ? null : labelIndexes(texts, classes, layout.predicted ?? '', where);
   const common = { rows, ...known, labels, threshold };
   if (scores === null) return { ...common, kind: 'label', scores };
   const decides = labels === null || reference.threshold !== undefined ? {} : { labelsDecide: true as const };
@@ -170,11 +170,17 @@ function classesOf(
   return { classes: [...new Set(texts.map(classText))].toSorted(), classesFrom: 'predicted' };
 }
 
-function labelIndexes(texts: readonly string[], classes: readonly ClassValue[], where: string): Int32Array {
+function labelIndexes(
+  texts: readonly string[],
+  classes: readonly ClassValue[],
+  column: string,
+  where: string,
+): Int32Array {
   const names = classes.map(classText);
   const positions = new Map<string, number>();
+  const classOf = classReader(column, where);
   return Int32Array.from(texts, (text, row) => {
-    const position = positions.get(text) ?? classPosition(text, names);
+    const position = positions.get(text) ?? classPosition(classOf(text, row), names);
     positions.set(text, position);
     if (position >= 0) return position;
     throw new DataError({

@@ -71,6 +71,13 @@ function unstated(
     refuseTwoOrders(known, width);
     return { classes: known, classesFrom: 'sorted' };
   }
+  if (positive !== null && data.length === 2 && !data.includes(positive)) {
+    throw new ConfigError({
+      found: `the labels of the data are ${listed(sortedClasses(data))}, and columns.positive is ${columns.positive === undefined ? `not set (${positive})` : positive}`,
+      expected: 'the positive label among them',
+      remedy: 'Name it in columns.positive',
+    });
+  }
   throw new ConfigError({
     found: `The model gives ${width} score${width === 1 ? '' : 's'} a row and does not name ${width === 1 ? 'its class' : 'their classes'}; the data has ${known.length} labels: ${listed(known)}`,
     expected: 'to know which score belongs to which label',

@@ -84,36 +84,36 @@ export function refuseTwice({ values, width, name, range }: Scores, task: Task, 
   }
 }
 
-/** Predictions that are NaN or infinite. */
-export class NonFinitePredictions extends ModelError {
-  /** The first such row, the first of all being 0. */
-  readonly row: number;
-  constructor(row: number, fault: Fault) {
+/** Scores that are no numbers, and the rows (from 0) that have some. */
+export class NonFiniteError extends ModelError {
+  readonly rows: readonly number[];
+  constructor(fault: Fault, rows: readonly number[]) {
     super(fault);
-    this.row = row;
+    this.rows = rows;
   }
 }
 
-/** @throws NonFinitePredictions that counts the rows and names the first */
+/** @throws NonFiniteError that counts the rows and names the first */
 export function refuseNonFinite({ values, width, name, range }: Scores): void {
   if (!range.nan && Number.isFinite(range.lowest) && Number.isFinite(range.highest)) return;
-  let bad = 0;
-  let first = -1;
+  const bad: number[] = [];
   for (let row = 0; row < values.length / width; row += 1) {
     let finite = true;
     for (let index = row * width; index < (row + 1) * width; index += 1)
       if (!Number.isFinite(values[index])) finite = false;
-    if (finite) continue;
-    if (first < 0) first = row;
-    bad += 1;
+    if (!finite) bad.push(row);
   }
+  const [first = -1] = bad;
   const worst = values.subarray(first * width, (first + 1) * width).find((value) => !Number.isFinite(value));
-  throw new NonFinitePredictions(first, {
-    found: `${bad} of ${values.length / width} predictions ${bad === 1 ? 'is' : 'are'} ${Number.isNaN(worst) ? 'NaN' : 'infinite'} (first: row ${first + 1}, output ${name})`,
-    expected: 'a finite number for every row',
-    remedy:
-      'Check what the model computes for that row. No metric is computed, since such rows are never dropped silently',
-  });
+  throw new NonFiniteError(
+    {
+      found: `${bad.length} of ${values.length / width} predictions ${bad.length === 1 ? 'is' : 'are'} ${Number.isNaN(worst) ? 'NaN' : 'infinite'} (first: row ${first + 1}, output ${name})`,
+      expected: 'a finite number for every row',
+      remedy:
+        'Check what the model computes for that row: a feature without a value is fed as NaN. No metric is computed, since such rows are never dropped silently',
+    },
+    bad,
+  );
 }
 
 /** What is usable, but hardly meant. */

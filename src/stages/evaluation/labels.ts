@@ -182,8 +182,10 @@ function binaryClasses(
   }
   // The classes 1 and 2 of a model are not the labels 0 and 1, though both know a 1.
   for (const { names, from } of known) if (from === undefined) refuseShifted(names, [...new Set(texts)], where);
-  if (positive === '1') return ['0', '1'];
-  if (positive === '0') return ['1', '0'];
+  if (positive === '1' || positive === '0') {
+    refuseOtherPair([...new Set(texts)], columns, where);
+    return positive === '1' ? ['0', '1'] : ['1', '0'];
+  }
   const other = texts.find((text) => text !== positive);
   if (other === undefined && texts.length > 0) {
     // Where no row says it, a model may: its two classes are those of the task.
@@ -198,6 +200,28 @@ function binaryClasses(
     });
   }
   return [other as string, positive];
+}
+
+/** Two classes that are not 0 and 1 can be those of the task, but nobody has said which of them is which. @throws ConfigError */
+function refuseOtherPair(labels: readonly string[], { positive }: Columns, where: string): void {
+  if (labels.length !== 2 || labels.every((label) => label === '0' || label === '1')) return;
+  const named = positive === undefined ? undefined : labels.find((label) => label === classText(positive));
+  const own = named ?? labels.toSorted().at(-1);
+  const other = labels.find((label) => label !== own) as string;
+  const both = own === '0' || own === '1';
+  throw new ConfigError({
+    found: `the labels in ${where} are ${listed(labels.toSorted())}`,
+    expected: `"0" and "1", as columns.positive is ${positive === undefined ? 'not set' : classText(positive)}`,
+    where: 'columns.positive',
+    remedy: [
+      ...(named === undefined ? [`Name the positive label, such as positive: ${JSON.stringify(own)}`] : []),
+      ...(both
+        ? [
+            `List both labels in columns.classes, in the order of the model's outputs, such as classes: [${other}, ${own}]`,
+          ]
+        : []),
+    ].join('. '),
+  });
 }
 
 function manyClasses(

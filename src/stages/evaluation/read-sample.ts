@@ -90,6 +90,9 @@ function numbersAt(column: NumberColumn, rows: Uint32Array): NumberColumn {
   return { ...column, values: Float64Array.from(rows, (row) => column.values[row] as number) };
 }
 
+/** Sums of the squares of these, and what is divided by them, are numbers. */
+const [smallestWeight, largestWeight] = [1e-100, 1e100];
+
 function readWeights(vector: NumberColumn, where: string): Float64Array {
   const weights = readNumbers(vector, where);
   const negative = weights.findIndex((weight) => weight < 0);
@@ -98,6 +101,15 @@ function readWeights(vector: NumberColumn, where: string): Float64Array {
       found: `row ${negative + 1} has the weight ${weights[negative]} in column "${vector.name}"`,
       expected: 'weights of at least 0',
       where,
+    });
+  }
+  const extreme = weights.findIndex((weight) => weight !== 0 && (weight < smallestWeight || weight > largestWeight));
+  if (extreme >= 0) {
+    throw new DataError({
+      found: `row ${extreme + 1} has the weight ${weights[extreme]} in column "${vector.name}"`,
+      expected: `0, or weights from ${smallestWeight} to ${largestWeight}, whose squares are numbers too`,
+      where,
+      remedy: 'Divide or multiply all weights by one number: only their ratios count',
     });
   }
   if (weights.some((weight) => weight > 0)) return weights;

@@ -52,6 +52,20 @@ describe('binary labels', () => {
     assert.deepEqual(read(text('0', '1'), 1, [{ names: ['-1', '1'], from: undefined }]).classes, ['0', '1']);
   });
 
+  it('of which neither is said to be the positive one are asked for', () => {
+    const unsaid = (...values: string[]) =>
+      readLabels(text(...values), 'binary-classification', { id: 'id', label: 'label' }, [], 'data.csv');
+    assert.throws(() => unsaid('2', '1'), {
+      name: 'ConfigError',
+      message:
+        /labels in data\.csv are "1", "2"\. Expected "0" and "1", as columns\.positive is not set\. .*positive: "2"\.$/u,
+    });
+    assert.throws(() => unsaid('1', '-1'), /positive: "1"\. List both labels .* classes: \[-1, 1\]/u);
+    assert.throws(() => read(text('1', '2'), 1), /as columns\.positive is 1\. List both labels .* classes: \[2, 1\]/u);
+    assert.throws(() => read(text('a', 'b'), 0), /as columns\.positive is 0\. Name the positive label, such as .*"b"/u);
+    assert.throws(() => read(text('0', '1', '2'), 1), /row 3 has label "2"/u);
+  });
+
   it('are refused where two are one word in two Unicode forms, which look the same', () => {
     assert.throws(
       () => read(text('caf\u00e9', 'cafe\u0301'), 'caf\u00e9'),

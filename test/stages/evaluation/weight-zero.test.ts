@@ -101,4 +101,14 @@ describe('rows of weight 0', () => {
       alone.changed.map(({ row }) => 4 * row + 3),
     );
   });
+
+  test('weights whose squares are no numbers are refused with their row', async () => {
+    for (const weight of [1e-320, 1e308]) {
+      const row: Row = { label: '1', weight, side: 'a', champion: 0.9, candidate: 0.9 };
+      await assert.rejects(judged([{ ...row, weight: 1 }, row]), {
+        name: 'DataError',
+        message: /row 2 has the weight .* in column "w"\. Expected 0, or weights from 1e-100 to 1e\+100/u,
+      });
+    }
+  });
 });
