@@ -66,8 +66,28 @@ export function objectUri(address: ObjectAddress): string {
  */
 export function shownAddress(uri: string): string {
   if (objectAddress(uri) !== null || !/^[a-z][a-z0-9+.-]*:\/\//iu.test(uri)) return uri;
-  return uri.replace(/[?#].*$/su, '').replace(/^([^:]+:\/\/)[^/@]*:[^/]*@/u, '$1');
+  return uri
+    .replace(/[?#].*$/su, '')
+    .replace(/^([^:]+:\/\/)[^/@]*:[^/]*@/u, '$1')
+    .replace(/^(https?:\/\/)[^/]*@/iu, '$1');
 }
+
+/**
+ * What in an address lets whoever knows it read what is there: what is before the host (a token may be a user name), or a parameter of a signed address (S3, Google
+ * Cloud Storage, SAS of Azure, CloudFront, tokens of GitLab and GitHub), by its name. Null: nothing known.
+ */
+export function secretIn(uri: string): string | null {
+  if (!/^https?:/iu.test(uri) || !URL.canParse(uri)) return null;
+  const url = new URL(uri);
+  if (url.username !== '' || url.password !== '') return beforeHost;
+  const parameters = [...url.searchParams, ...new URLSearchParams(url.hash.slice(1))];
+  return parameters.find(([name, value]) => value !== '' && secretParameter.test(name))?.[0] ?? null;
+}
+
+export const beforeHost = 'a user name or password';
+
+const secretParameter =
+  /(?:^sig|signature|hmac|token|jwt|secret|passw(?:or)?d|credentials?|api[-_]?key|access[-_]?key(?:[-_]?id)?|access[-_]?id|key-pair-id|authorization|auth)$/iu;
 
 /** Whether the address says by itself which bytes it is of. */
 export function isPinned(address: ObjectAddress): boolean {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { isPinned, objectAddress, objectUri, shownAddress } from '../src/object-address.ts';
+import { isPinned, objectAddress, objectUri, secretIn, shownAddress } from '../src/object-address.ts';
 
 const commit = '0123456789abcdef0123456789abcdef01234567';
 const digest = `sha256:${'0a'.repeat(32)}`;
@@ -63,8 +63,40 @@ describe('the address of an object', () => {
 });
 
 it('an address in a message has neither what may be a signature nor a password, and else is as it was written', () => {
-  const written = ['https://ada:SECRET@models.example/m.onnx?sig=SECRET', 'az://models/m.onnx?sig=SECRET'];
-  assert.deepEqual(written.map(shownAddress), ['https://models.example/m.onnx', 'az://models/m.onnx']);
+  const written = [
+    'https://ada:SECRET@models.example/m.onnx?sig=SECRET',
+    'https://SECRET@models.example/m.onnx',
+    'az://models/m.onnx?sig=SECRET',
+  ];
+  assert.deepEqual(written.map(shownAddress), [
+    'https://models.example/m.onnx',
+    'https://models.example/m.onnx',
+    'az://models/m.onnx',
+  ]);
   const whole = ['models/a?b.onnx', 's3://models/m.onnx?versionId=1', `oci://ghcr.io/acme/spam@${digest}#m.onnx`];
   assert.deepEqual(whole.map(shownAddress), whole);
+});
+
+it('an address that is a secret is known by its parameters', () => {
+  const at = 'https://models.example/m.onnx';
+  const secrets: [string, string | null][] = [
+    [`${at}?X-Amz-Date=1&X-Amz-Credential=c&X-Amz-Signature=s`, 'X-Amz-Credential'],
+    [`${at}?AWSAccessKeyId=a&Signature=s&Expires=1`, 'AWSAccessKeyId'],
+    [`${at}?X-Goog-Signature=s`, 'X-Goog-Signature'],
+    [`${at}?sv=2022&se=2030&sig=s`, 'sig'],
+    [`${at}?Policy=p&Key-Pair-Id=k`, 'Key-Pair-Id'],
+    [`${at}?private_token=t`, 'private_token'],
+    [`${at}#access_token=t`, 'access_token'],
+    ['https://ada:secret@models.example/m.onnx', 'a user name or password'],
+    ['https://ghp_secret@models.example/m.onnx', 'a user name or password'],
+    [at, null],
+    [`${at}?download=true&key=spam/m.onnx&versionId=3&design=1`, null],
+    [`${at}#models/token`, null],
+    ['s3://models/m.onnx?versionId=token', null],
+    ['models/a?sig=b.onnx', null],
+  ];
+  assert.deepEqual(
+    secrets.map(([uri]) => secretIn(uri)),
+    secrets.map(([, secret]) => secret),
+  );
 });

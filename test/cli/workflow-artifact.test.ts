@@ -75,8 +75,19 @@ describe('a candidate that is an artifact of a workflow run', () => {
     assert.equal(other.code, 2);
     assert.match(other.stderr, /not the recorded model|has sha256/u);
     const signed = await evaluate('https://ada:SECRET@models.example/m.onnx?X-Amz-Signature=SECRET');
-    assert.match(signed.stderr, /https:\/\/models\.example\/m\.onnx is named without a digest/u);
+    assert.match(
+      signed.stderr,
+      /https:\/\/models\.example\/m\.onnx is named with a user name or password.*without a secret.*s3:\/\//su,
+    );
     assert.doesNotMatch(signed.stdout + signed.stderr, /SECRET/u);
+    const presigned = await evaluate(
+      'https://models.example/m.onnx?X-Amz-Signature=SECRET',
+      '--candidate-sha256',
+      sha256(model),
+    );
+    assert.equal(presigned.code, 2);
+    assert.match(presigned.stderr, /named with a secret \(X-Amz-Signature\) in its query.*everybody who reads them/su);
+    assert.doesNotMatch(presigned.stdout + presigned.stderr, /SECRET/u);
     const unread = await evaluate('az://models/m.onnx?sig=SECRET');
     assert.match(unread.stderr, /az storage copy az:\/\/models\/m\.onnx m\.onnx/u);
     assert.doesNotMatch(unread.stdout + unread.stderr, /SECRET/u);

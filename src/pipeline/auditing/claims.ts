@@ -7,7 +7,7 @@ import {
   type EvidenceReference,
 } from '../../evidence/index.ts';
 import { committedPlace } from '../../registry/artifact-uri.ts';
-import { isPinned, objectAddress } from '../../object-address.ts';
+import { isPinned, objectAddress, secretIn } from '../../object-address.ts';
 import type { MadeDecision } from '../../registry/verify.ts';
 import { verdictOf } from '../../stages/comparison.ts';
 
@@ -29,7 +29,7 @@ export function impossibleClaims({ decision, evidence, view }: MadeDecision, now
     if (!isFetchable(uri)) {
       wrong.push([
         `a model at ${JSON.stringify(uri.slice(0, 200))}`,
-        'an address that can be fetched and does not change: git:<commit>:<path>, https, an object of a store (gs by its generation, hf by its commit, oci by its digest), or an image by its digest',
+        'an address that can be fetched and does not change: git:<commit>:<path>, https without a secret, an object of a store (gs by its generation, hf by its commit, oci by its digest), or an image by its digest',
       ]);
     }
   }
@@ -98,8 +98,7 @@ export function isFetchable(uri: Artifact['uri']): boolean {
   }
   if (/^[a-z0-9][a-z0-9._/:-]*@sha256:[0-9a-f]{64}$/u.test(uri)) return true;
   if (!uri.startsWith('https://') || !URL.canParse(uri)) return false;
-  const { username, password, hostname } = new URL(uri);
-  return username === '' && password === '' && isPublicName(hostname);
+  return secretIn(uri) === null && isPublicName(new URL(uri).hostname);
 }
 
 function isPublicName(host: string): boolean {

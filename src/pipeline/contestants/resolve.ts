@@ -15,7 +15,7 @@ import {
 } from '../../evidence/index.ts';
 import { ConfigError, ContenderError, DataError, ModelError } from '../../errors.ts';
 import { localModel, type LocalArtifact } from '../../model/artifact.ts';
-import { isPinned, objectAddress, shownAddress } from '../../object-address.ts';
+import { beforeHost, isPinned, objectAddress, secretIn, shownAddress } from '../../object-address.ts';
 import type { ReadingOptions } from '../../model/predictions.ts';
 import { fetchArtifact, fetchData, fetchNamed, type FetchedModel } from '../../registry/fetch-artifact.ts';
 import { versionTag } from '../../registry/tags.ts';
@@ -225,8 +225,18 @@ async function predictionsPlace(
   return fetched;
 }
 
-/** @throws ModelError for an address that only another program fetches */
+/** @throws ModelError for an address that only another program fetches, and for one that is a secret: it would be recorded */
 function refuseUnread(workspace: Workspace, uri: string, key: string, what: string): void {
+  const secret = secretIn(uri);
+  if (secret !== null) {
+    throw new ModelError({
+      found: `${shownAddress(uri)} is named with ${secret === beforeHost ? secret : `a secret (${secret}) in its query`}`,
+      expected: `${what} at an address without a secret: evidence and the registry keep the address for everybody who reads them, and a signed one ends`,
+      where: `models.${workspace.model}.${key}`,
+      remedy:
+        'Name the object of the store (s3://, gs://, hf:// or oci://, docs/stores.md), whose credentials come from the environment, or download the file in a step before',
+    });
+  }
   const elsewhere = addressFault(uri);
   if (elsewhere === null) return;
   throw new ModelError({

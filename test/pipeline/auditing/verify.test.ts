@@ -235,6 +235,7 @@ describe('a registry that contradicts itself, though every hash holds', () => {
       'javascript:alert(1)',
       'http://example.org/m.onnx',
       'https://ada:secret@example.org/m.onnx',
+      'https://example.org/m.onnx?X-Amz-Signature=s',
       'https://localhost/m.onnx',
       'file:m.onnx',
       `git:${'0'.repeat(40)}:m.onnx`,
