@@ -6,8 +6,9 @@ import { pipeline } from 'node:stream/promises';
 import { RegistryError } from '../errors.ts';
 import { fileDigest } from '../file-digest.ts';
 import { entryAt, readBlobs, type TreeEntry } from './git/objects.ts';
+import type { GitHubToken } from './git/credentials.ts';
 import { commitAt, isShallow, type Repository } from './git/repository.ts';
-import { fetchQuietly, openRemote, usualRemote } from './git/remote.ts';
+import { fetchQuietly, openRemote, usualRemotes } from './git/remote.ts';
 import { gitEnvironment, gitSettings } from './git/run.ts';
 import { fetchLfsObject, requireLfsObject, type LfsPointer } from './lfs.ts';
 import type { ArtifactAccess } from './workflow-artifact.ts';
@@ -26,8 +27,7 @@ export async function extractCommitted(
   to: string,
   access: ArtifactAccess,
 ): Promise<void> {
-  if ((await commitAt(repository, commit)) === null) await fetchAbsent(repository, commit, access);
-  if ((await commitAt(repository, commit)) === null) {
+  if ((await findCommit(repository, commit, access.github)) !== 'here') {
     throw new RegistryError({
       found: `commit ${commit.slice(0, 12)}, which holds the model, is not in this clone`,
       where: uri,
@@ -55,12 +55,26 @@ export async function extractCommitted(
   await fetchLfsObject(repository, uri, pointer, to, access);
 }
 
-/** A checkout of one commit does not have that of the champion: the remote is asked for it, and what it says is of no interest. */
-async function fetchAbsent(repository: Repository, commit: string, { github }: ArtifactAccess): Promise<void> {
-  const name = await usualRemote(repository);
-  if (name === null) return;
+/**
+ * See that a commit is here: a checkout of one commit does not have that of the champion, and the remotes are asked for it.
+ * `nowhere`: there are remotes, and all say that they do not have it either. `unknown`: it is not here, and no more can be said.
+ */
+export async function findCommit(
+  repository: Repository,
+  commit: string,
+  github: Partial<GitHubToken> | undefined,
+): Promise<'here' | 'nowhere' | 'unknown'> {
+  if ((await commitAt(repository, commit)) !== null) return 'here';
   const depth = (await isShallow(repository)) ? ['--depth=1'] : [];
-  await fetchQuietly(await openRemote(repository, name, github), [...depth, '--', name, commit]);
+  const names = await usualRemotes(repository);
+  let denials = 0;
+  for (const name of names) {
+    const remote = await openRemote(repository, name, github);
+    const { stderr } = await fetchQuietly(remote, [...depth, '--', remote.place, commit]);
+    if ((await commitAt(repository, commit)) !== null) return 'here';
+    if (/not our ref/u.test(stderr)) denials += 1;
+  }
+  return names.length > 0 && denials === names.length ? 'nowhere' : 'unknown';
 }
 
 /**
@@ -78,8 +92,8 @@ export async function requireFetchable(
 ): Promise<void> {
   const entry = await entryAt(repository, commit, path);
   const pointer = entry === null ? null : await pointerIn(repository, entry);
-  const name = remote ?? (await usualRemote(repository));
-  if (pointer !== null && name !== null) await requireLfsObject(repository, name, uri, pointer, access);
+  const name = remote ?? (await usualRemotes(repository))[0];
+  if (pointer !== null && name !== undefined) await requireLfsObject(repository, name, uri, pointer, access);
 }
 
 /** Streamed: a model may be larger than memory. */

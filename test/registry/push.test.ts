@@ -142,6 +142,37 @@ describe('a registry that is pushed as it is recorded', () => {
       await holds(shared, ada, ['one', 'two']);
     }));
 
+  test('goes on from what was fetched of a remote, where the branch here is behind', () =>
+    inClones(async (shared) => {
+      const [ada, bob] = [await shared.clone('ada'), await shared.clone('bob')];
+      await promote(await registryOf(ada, null), 'one');
+      await ada.git('push', '--quiet', 'origin', 'model-registry', '--tags');
+      await bob.git('fetch', '--quiet', 'origin');
+      await promote(await registryOf(bob, null), 'two');
+      await bob.git('push', '--quiet', 'origin', 'model-registry', '--tags');
+      await ada.git('fetch', '--quiet', 'origin');
+      assert.equal((await (await registryOf(ada, null)).view('m')).champion?.version, '1.0.1');
+      await promote(await registryOf(ada, null), 'three');
+      assert.equal(await ada.git('rev-list', '--count', 'model-registry'), '3');
+      await ada.git('push', '--quiet', 'origin', 'model-registry', '--tags');
+    }));
+
+  test('is not begun a second time where a remote that is not asked has it', () =>
+    inClones(async (shared) => {
+      const ada = await shared.clone('ada');
+      await promote(await registryOf(ada), 'one');
+      const bob = repositoryAt(`${ada.folder}-of-bob`);
+      await ada.git('init', '--quiet', '--bare', `${ada.folder}-fork`);
+      await ada.git('clone', '--quiet', '--origin=upstream', shared.remote.folder, bob.folder);
+      await bob.git('remote', 'add', 'origin', `${ada.folder}-fork`);
+      const says = /branch model-registry is on a remote, and neither here nor on origin.*registry\.push/su;
+      await assert.rejects(promote(await registryOf(bob, null), 'two'), says);
+      // Without an origin every remote is asked.
+      await bob.git('remote', 'rename', 'origin', 'fork');
+      await promote(await registryOf(bob, null), 'two');
+      assert.equal(await bob.git('rev-list', '--count', 'model-registry'), '2');
+    }));
+
   test("leaves a person's tags where they are, whatever fetch.prune says, and pushes none of them", () =>
     inClones(async (shared) => {
       const ada = await shared.clone('ada');
@@ -221,6 +252,59 @@ describe('a registry that is pushed as it is recorded', () => {
       await assert.rejects(promote(await registryOf(ada), 'one'), says);
     }));
 
+  test('says what a lock on the remote takes, without the advice that git gives to whoever is at the keyboard', () =>
+    inClones(async (shared) => {
+      const ada = await shared.clone('ada');
+      await writeFile(join(shared.remote.folder, 'refs', 'heads', 'model-registry.lock'), '');
+      await assert.rejects(promote(await registryOf(ada), 'one'), (error: Error) => {
+        assert.match(
+          error.message,
+          /model-registry\.lock': File exists.*If no git is at work in origin, remove the lock/su,
+        );
+        assert.doesNotMatch(error.message, /editor|permissions: contents/u);
+        return true;
+      });
+    }));
+
+  test('is read where it is pushed, when that is another repository than the one fetched from', () =>
+    inClones(async (shared) => {
+      const ada = await shared.clone('ada');
+      const fork = repositoryAt(`${shared.remote.folder}-fork`);
+      await ada.git('clone', '--quiet', '--bare', shared.remote.folder, fork.folder);
+      await ada.git('config', 'remote.origin.pushurl', fork.folder);
+      assert.equal((await promote(await registryOf(ada), 'one')).status, 'recorded');
+      assert.equal((await promote(await registryOf(ada), 'two')).status, 'recorded');
+      assert.equal((await (await registryOf(ada)).view('m')).champion?.version, '1.0.1');
+      assert.equal(await fork.git('rev-list', '--count', 'model-registry'), '2');
+      assert.equal(await shared.remote.git('branch', '--list', 'model-registry'), '');
+
+      await ada.git('config', '--add', 'remote.origin.pushurl', shared.remote.folder);
+      await assert.rejects(registryOf(ada), /origin is pushed to 2 addresses.*git remote add/su);
+    }));
+
+  test('is pushed alone by a clone that mirrors its remote', () =>
+    inClones(async (shared) => {
+      const ada = await shared.clone('ada');
+      await ada.git('config', 'remote.origin.mirror', 'true');
+      await ada.git('branch', 'of-mine');
+      await promote(await registryOf(ada), 'one');
+      assert.equal(
+        await shared.remote.git('for-each-ref', '--format=%(refname)', 'refs/heads'),
+        'refs/heads/main\nrefs/heads/model-registry',
+      );
+    }));
+
+  test('says of a remote whose HEAD names no branch that it has no default branch', () =>
+    inClones(async (shared) => {
+      const ada = await shared.clone('ada');
+      await shared.remote.git('symbolic-ref', 'HEAD', 'refs/heads/master');
+      const commit = await ada.git('rev-parse', 'HEAD');
+      await assert.rejects(
+        (await registryOf(ada)).requireKept(commit),
+        /origin has no default branch.*git symbolic-ref HEAD refs\/heads\/main/su,
+      );
+    }));
+
   test('takes a model only from a commit that the remote has', () =>
     inClones(async (shared) => {
       const [ada, bob] = [await shared.clone('ada'), await shared.clone('bob')];
@@ -237,6 +321,10 @@ describe('a registry that is pushed as it is recorded', () => {
         registry.requireKept(proposed),
         /not in the history of model-registry or the default.*Merge it/su,
       );
+      // Grafts say who follows whom on this machine alone.
+      const tip = await shared.remote.git('rev-parse', 'main');
+      await bob.write('.git/info/grafts', `${tip} ${proposed}\n`);
+      await assert.rejects(registry.requireKept(proposed), /not in the history/u);
       await ada.git('pull', '--quiet', '--no-rebase', 'origin', 'proposal');
       await ada.git('push', '--quiet', 'origin', 'main');
       await registry.requireKept(proposed);

@@ -250,18 +250,30 @@ describe('a place where nothing can be recorded is an error with a remedy', () =
       name: 'a branch in whose way another is',
       spoil: (at) => at.git('branch', 'registry/old'),
       branch: 'registry',
-      says: /git update-ref: .*'refs\/heads\/registry\/old' exists; cannot create/u,
+      says: /git update-ref: .*'refs\/heads\/registry\/old' exists; cannot create.*Rename or delete the branch registry\/old/u,
     },
     {
       name: 'the lock of a git that was killed while it moved the branch',
       spoil: (at) => at.write('.git/refs/heads/model-registry.lock', ''),
-      says: /git update-ref: .*model-registry\.lock': File exists.*If no git is at work.*remove the lock/su,
+      says: /git update-ref: .*model-registry\.lock': File exists\.? Nothing was recorded\. If no git is at work in this repository, remove the lock/u,
     },
     {
       name: 'a branch with an impossible name',
       spoil: async () => undefined,
       branch: '--upload-pack=x',
       says: /not the name of a branch/u,
+    },
+    {
+      name: 'a branch named as git names none',
+      spoil: async () => undefined,
+      branch: 'HEAD',
+      says: /"HEAD" is not the name of a branch/u,
+    },
+    {
+      name: 'a branch named in full',
+      spoil: async () => undefined,
+      branch: 'refs/heads/registry',
+      says: /not the name of a branch.*without refs\/heads/u,
     },
     {
       name: 'a path outside the repository',

@@ -8,6 +8,8 @@ import { committedPlace } from '../../registry/artifact-uri.ts';
 import type { Finding } from '../../registry/chain.ts';
 import { fetchArtifact } from '../../registry/fetch-artifact.ts';
 import { OtherBytes } from '../../registry/fetch-files.ts';
+import { findCommit } from '../../registry/committed-file.ts';
+import type { GitHubToken } from '../../registry/git/credentials.ts';
 import type { Repository } from '../../registry/git/repository.ts';
 import { gitBytes } from '../../registry/git/run.ts';
 import type { MadeDecision } from '../../registry/verify.ts';
@@ -20,6 +22,8 @@ export interface NamedFile {
   path: string;
   artifact: Artifact;
   commit: string;
+  /** Whether it makes the file champion. */
+  promotes: boolean;
 }
 
 /** The files of commits of this repository that decisions name as candidates, each once. */
@@ -31,7 +35,7 @@ export function committedFiles(made: readonly Pick<MadeDecision, 'path' | 'decis
       const key = `${artifact.sha256} ${artifact.uri}`;
       // What no address is has been found already, and git would stumble over it.
       if (place !== null && isFetchable(artifact.uri) && !files.has(key))
-        files.set(key, { path, artifact, commit: place.commit });
+        files.set(key, { path, artifact, commit: place.commit, promotes: decision.outcome === 'promote' });
     }
   }
   return [...files.values()];
@@ -41,13 +45,18 @@ export function committedFiles(made: readonly Pick<MadeDecision, 'path' | 'decis
  * Look up what decisions say that commits of this repository hold. A commit that this clone does not have (a shallow clone, a branch
  * that was squashed and deleted) says nothing: that is a note.
  *
- * @param withBytes also read the files, and hold them against the recorded digest: those of Git LFS where they are to be had
+ * @param options.added the decisions are new: the files are read too, and held against the recorded digest (those of Git LFS where they
+ * are to be had), commits are fetched that this clone does not have, and the file of a champion in a commit that no remote has is a finding
  */
 export async function lookUpFiles(
   repository: Repository,
   files: readonly NamedFile[],
-  withBytes: boolean,
+  { added, github }: { added: boolean; github?: Partial<GitHubToken> | undefined },
 ): Promise<{ findings: Finding[]; notes: string[] }> {
+  const nowhere = new Set<string>();
+  for (const commit of added ? new Set(files.map((each) => each.commit)) : []) {
+    if ((await findCommit(repository, commit, github)) === 'nowhere') nowhere.add(commit);
+  }
   const commits = await typesOf(repository, [...new Set(files.map(({ commit }) => `${commit}^{commit}`))]);
   const here = files.filter(({ commit }) => commits.get(`${commit}^{commit}`) === 'commit');
   const blobs = await typesOf(
@@ -55,15 +64,20 @@ export async function lookUpFiles(
     here.map(({ artifact }) => objectName(artifact)),
   );
   const isThere = ({ artifact }: NamedFile): boolean => blobs.get(objectName(artifact)) === 'blob';
-  const findings = here.filter((each) => !isThere(each)).map((each) => fault(each, 'of which that commit has no file'));
-  const absent = new Set(files.filter((each) => !here.includes(each)).map(({ commit }) => commit.slice(0, 12)));
+  const isNowhere = ({ commit, promotes }: NamedFile): boolean => promotes && nowhere.has(commit);
+  const findings = [
+    ...files.filter(isNowhere).map((each) => fault(each, 'and neither this clone nor its remote has that commit')),
+    ...here.filter((each) => !isThere(each)).map((each) => fault(each, 'of which that commit has no file')),
+  ];
+  const silent = files.filter((each) => !here.includes(each) && !isNowhere(each));
+  const absent = new Set(silent.map(({ commit }) => commit.slice(0, 12)));
   const notes =
     absent.size === 0
       ? []
       : [
           `Models in ${counted(absent.size, 'commits')} that this clone does not have were not looked up: ${[...absent].slice(0, 3).join(', ')}${absent.size > 3 ? ', ...' : ''}.`,
         ];
-  for (const each of withBytes ? here.filter(isThere) : []) {
+  for (const each of added ? here.filter(isThere) : []) {
     const said = await faultOfBytes(repository, each);
     if (said instanceof OtherBytes) findings.push(fault(each, said.fault.found));
     else if (said !== null) notes.push(`${each.artifact.uri} was not read: ${said.fault.found}.`);

@@ -5,6 +5,7 @@ import { ConfigError, ContenderError, UsageError } from '../../errors.ts';
 import type { GitHub } from '../../github/client.ts';
 import { silentLog } from '../../log.ts';
 import type { Finding } from '../../registry/chain.ts';
+import type { GitHubToken } from '../../registry/git/credentials.ts';
 import { entryAt, readBlobs } from '../../registry/git/objects.ts';
 import {
   commitAt,
@@ -35,6 +36,8 @@ export interface VerifyChangeInput {
   pushed?: boolean;
   /** To look up approvals with. */
   github?: GitHub | null;
+  /** To fetch commits with that this clone does not have, where git is not signed in. */
+  access?: Partial<GitHubToken> | undefined;
 }
 
 /** What verification found, and what there is to say where it found nothing. */
@@ -58,7 +61,7 @@ export async function verify(
 ): Promise<Verified> {
   const { base } = input;
   if (base === undefined) return verifyWhole(await open());
-  const change = await verifyAgainst({ ...input, base, github: await gitHubOf(access) });
+  const change = await verifyAgainst({ ...input, base, github: await gitHubOf(access), access });
   return { findings: change.findings, sound: soundChange(change), notes: change.notes };
 }
 
@@ -79,7 +82,7 @@ async function verifyWhole(workspace: Workspace): Promise<Verified> {
     },
   });
   const repository = await openRepository(workspace.root).catch(() => null);
-  const files = repository === null ? none : await lookUpFiles(repository, committedFiles(made), false);
+  const files = repository === null ? none : await lookUpFiles(repository, committedFiles(made), { added: false });
   const findings = [...found, ...files.findings];
   const nothing = findings.length === 0 && (await registry.models()).length === 0;
   return {
@@ -109,11 +112,12 @@ export interface VerifiedChange {
  * @throws RegistryError, ConfigError, UsageError when the two cannot be compared
  */
 export async function verifyAgainst(input: VerifyChangeInput): Promise<VerifiedChange> {
-  const { root, config: file, base, pushed = false, github = null } = input;
+  const { root, config: file, base, pushed = false, github = null, access } = input;
   const repository = await openRepository(root);
   const change = await changeBetween(repository, base);
   const verified = await verifyBetween(repository, change, pathInside(repository, resolve(root, file)), {
     github,
+    access,
     // A push has moved the branch on from its base.
     isBranch: (branch) => isTipOf(repository, branch, pushed ? change.merged : change.base),
   });
@@ -145,6 +149,7 @@ export function pathInside(repository: Repository, file: string): string {
  * configuration of the change itself is believed in nothing.
  *
  * @param path of contender.yml, from the top of the repository
+ * @param options.access signs in to the remote where the clone does not
  * @param options.elsewhere the configuration where the branch has none, as one that holds the registry alone
  * @param options.isBranch whether the base is that branch: tags are of the one that holds the registry, and held against no other
  */
@@ -152,7 +157,12 @@ export async function verifyBetween(
   repository: Repository,
   change: Change,
   path: string,
-  options: { github: GitHub | null; elsewhere?: Config; isBranch(name: string): Promise<boolean> },
+  options: {
+    github: GitHub | null;
+    access?: Partial<GitHubToken> | undefined;
+    elsewhere?: Config;
+    isBranch(name: string): Promise<boolean>;
+  },
 ): Promise<VerifiedChange> {
   const onBase = await configAt(repository, change.base, path);
   const before = onBase ?? options.elsewhere ?? null;
@@ -174,7 +184,7 @@ export async function verifyBetween(
   });
   const moved = onBase === null ? [] : await placeFindings(repository, change.merged, path, onBase);
   const people = await verifyPeople(appended, options.github);
-  const files = await lookUpFiles(repository, committedFiles(appended), true);
+  const files = await lookUpFiles(repository, committedFiles(appended), { added: true, github: options.access });
   return {
     findings: [...moved, ...findings, ...people.findings, ...files.findings],
     appended: appended.length,

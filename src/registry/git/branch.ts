@@ -9,11 +9,12 @@ import {
   refusedPush,
   remoteRefs,
   requirePush,
-  usualRemote,
+  usualRemotes,
+  wayOut,
   type Remote,
 } from './remote.ts';
 import { branchRef, checkedOutIn, commitAt, isAncestor, type Repository } from './repository.ts';
-import { runGit } from './run.ts';
+import { firstFault, git, runGit } from './run.ts';
 import type { TagToMake } from './tags.ts';
 
 /*
@@ -59,7 +60,7 @@ export async function openBranch(
   log: Log,
 ): Promise<RegistryBranch> {
   const ref = await branchRef(repository, name);
-  if (push === undefined) return localBranch(repository, ref, name, github);
+  if (push === undefined) return localBranch(repository, ref, name, github, log);
   return remoteBranch(repository, ref, await openRemote(repository, push, github), log);
 }
 
@@ -68,20 +69,41 @@ function localBranch(
   ref: string,
   name: string,
   github: Partial<GitHubToken> | undefined,
+  log: Log,
 ): RegistryBranch {
+  let warned = false;
   return {
     ref,
     remote: null,
     async tip() {
       const here = await commitAt(repository, ref);
-      if (here !== null) return { head: here, expected: here, remoteTags: null };
-      // In a clone of one branch, a registry that is not here may be on the remote: a second one beside it is never started.
-      const elsewhere = await usualRemote(repository);
-      if (elsewhere === null) return { head: null, expected: null, remoteTags: null };
-      const remote = await openRemote(repository, elsewhere, github);
-      const there = (await remoteRefs(remote, [ref])).get(ref) ?? null;
-      if (there !== null) await fetchCommit(remote, ref, there);
-      return { head: there, expected: null, remoteTags: null };
+      const fetched = await fetchedTips(repository, name);
+      if (here !== null) {
+        const ahead = await newestAfter(repository, here, fetched);
+        if (ahead === here && !warned && (await hasParted(repository, here, fetched))) {
+          warned = true;
+          log.warning(
+            `The branch ${name} here and that of a remote, as last fetched, each have commits that the other does not have. The registry is read from the one here: see git log ${name}...origin/${name}`,
+          );
+        }
+        return { head: ahead, expected: here, remoteTags: null };
+      }
+      // In a clone of one branch, a registry that is not here may be on a remote: a second one beside it is never started.
+      const asked = await usualRemotes(repository);
+      const found = new Map<string, Remote>();
+      for (const each of asked) {
+        const remote = await openRemote(repository, each, github);
+        const there = (await remoteRefs(remote, [ref])).get(ref);
+        if (there !== undefined) found.set(there, remote);
+      }
+      for (const [commit, remote] of found) await fetchCommit(remote, ref, commit);
+      const heads = found.size > 0 ? [...found.keys()] : fetched;
+      const [first = null] = heads;
+      const head = first === null ? null : await newestAfter(repository, first, heads);
+      if (head !== null && (found.size === 0 || (await hasParted(repository, head, heads)))) {
+        throw elsewhere(name, asked);
+      }
+      return { head, expected: null, remoteTags: null };
     },
     async move({ expected }, commit, tags, why) {
       const zeros = '0'.repeat(commit.length);
@@ -98,13 +120,14 @@ function localBranch(
       const now = await commitAt(repository, ref);
       // The lock of a git at work is gone in an instant; a rival has moved the branch by then.
       const mayPass = now !== expected || /unable to create .*\.lock': File exists/iu.test(stderr);
-      const remedy = /\.lock'/u.test(stderr)
-        ? 'Nothing was recorded. If no git is at work in this repository, remove the lock file and run again'
-        : 'Nothing was recorded';
       return {
         moved: false,
         mayPass,
-        fault: new RegistryError({ found: `git update-ref: ${stderr}`, where: ref, remedy }),
+        fault: new RegistryError({
+          found: `git update-ref: ${firstFault(stderr)}`,
+          where: ref,
+          remedy: `Nothing was recorded${wayOut(stderr, 'this repository') ?? ''}`,
+        }),
       };
     },
     async requireWritable() {
@@ -170,6 +193,37 @@ function isRivalry(said: string): boolean {
   return /stale info|fetch first|non-fast-forward|cannot lock ref|failed to update ref|incorrect old value/iu.test(
     said,
   );
+}
+
+/** Where the branch is on the remotes, as last fetched: a commit each, once. */
+async function fetchedTips(repository: Repository, name: string): Promise<string[]> {
+  const output = await git(repository.folder, ['for-each-ref', '--format=%(objectname)', `refs/remotes/*/${name}`]);
+  return [...new Set(output.split('\n').filter((line) => line !== ''))];
+}
+
+/** The commit that follows all the others that follow `commit`. */
+async function newestAfter(repository: Repository, commit: string, others: readonly string[]): Promise<string> {
+  let newest = commit;
+  for (const each of others) if (each !== newest && (await isAncestor(repository, newest, each))) newest = each;
+  return newest;
+}
+
+/** Whether one of `others` is neither before nor after a commit. */
+async function hasParted(repository: Repository, commit: string, others: readonly string[]): Promise<boolean> {
+  for (const each of others) {
+    if (!(await isAncestor(repository, each, commit)) && !(await isAncestor(repository, commit, each))) return true;
+  }
+  return false;
+}
+
+/** The branch is not here, and where it is, is not for Contender to guess. */
+function elsewhere(name: string, asked: readonly string[]): RegistryError {
+  return new RegistryError({
+    found: `branch ${name} is on a remote, and ${asked.length === 1 ? `neither here nor on ${asked[0]}` : 'not the same on all remotes'}`,
+    expected: 'one registry: a second one is never started beside it',
+    where: 'registry.branch',
+    remedy: `See git branch --remotes --list '*/${name}'. Name the remote that has it in registry.push, or take it: git branch ${name} <remote>/${name}`,
+  });
 }
 
 function checkedOut(name: string, folder: string): RegistryError {

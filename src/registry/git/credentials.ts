@@ -40,7 +40,8 @@ export async function credentialsFor(
 ): Promise<Record<string, string>> {
   if (token === '') return {};
   const server = serverOf(apiUrl ?? 'https://api.github.com');
-  const url = (await runGit(repository.folder, ['remote', 'get-url', '--', remote])).stdout.toString('utf8').trim();
+  const named = await runGit(repository.folder, ['remote', 'get-url', '--', remote]);
+  const url = named.code === 0 ? named.stdout.toString('utf8').trim() : remote;
   if (!url.startsWith(`${server}/`)) return {};
   // Two such headers are refused by GitHub.
   const header = await runGit(repository.folder, ['config', '--get-urlmatch', 'http.extraheader', url]);

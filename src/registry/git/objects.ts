@@ -189,7 +189,7 @@ export async function identity(
   );
   const [name, email] = [values.get('user.name'), values.get('user.email')];
   const person = name && email ? { name, email } : { name: 'contender', email: 'contender@localhost' };
-  const from = (variable: string, fallback: string): string => process.env[variable] ?? fallback;
+  const from = (variable: string, fallback: string): string => process.env[variable]?.trim() || fallback;
   return {
     GIT_AUTHOR_NAME: from('GIT_AUTHOR_NAME', person.name),
     GIT_AUTHOR_EMAIL: from('GIT_AUTHOR_EMAIL', person.email),

@@ -2,7 +2,7 @@ import { RegistryError } from '../../errors.ts';
 import { notKept } from '../kept-commit.ts';
 import { credentialsFor, type GitHubToken } from './credentials.ts';
 import { commitAt, isAncestor, type Repository } from './repository.ts';
-import { gitFault, runGit, type GitResult } from './run.ts';
+import { firstFault, gitFault, runGit, type GitResult } from './run.ts';
 import type { TagToMake } from './tags.ts';
 
 /** A remote of a repository, as git names it, and how it is signed in to. */
@@ -10,6 +10,8 @@ export interface Remote {
   repository: Repository;
   /** Such as origin. */
   name: string;
+  /** What is asked and fetched from: its name, or the address it is pushed to where that is another one. */
+  place: string;
   /** Added to the environment of git. */
   credentials: Record<string, string>;
 }
@@ -19,21 +21,46 @@ export async function openRemote(
   name: string,
   github: Partial<GitHubToken> | undefined,
 ): Promise<Remote> {
-  return { repository, name, credentials: await credentialsFor(repository, name, github) };
+  const place = await pushPlace(repository, name);
+  return { repository, name, place, credentials: await credentialsFor(repository, place, github) };
 }
 
-/** The remote that a branch is looked for on where none is named: origin, or the only one. Null: there is none. */
-export async function usualRemote(repository: Repository): Promise<string | null> {
-  const names = (await runGit(repository.folder, ['remote'])).stdout
+/**
+ * What is pushed is read again where it was pushed: `remote.<name>.pushurl` and `url.<base>.pushInsteadOf` may name another
+ * repository than the one that is fetched from. @throws RegistryError where there are several
+ */
+async function pushPlace(repository: Repository, name: string): Promise<string> {
+  const addresses = async (...options: string[]): Promise<string[]> =>
+    linesOf(await runGit(repository.folder, ['remote', 'get-url', ...options, '--', name]));
+  const pushed = await addresses('--push', '--all');
+  if (pushed.length > 1) {
+    throw new RegistryError({
+      found: `${name} is pushed to ${pushed.length} addresses`,
+      expected: 'one: git may move the branch at one of them and not at another',
+      where: `remote.${name}.pushurl`,
+      remedy: 'Make a remote with one address (git remote add <name> <address>), and name it in registry.push',
+    });
+  }
+  const [address = name] = pushed;
+  return address === (await addresses())[0] ? name : address;
+}
+
+/** The remotes that something is looked for on where none is named: origin, else every one. */
+export async function usualRemotes(repository: Repository): Promise<string[]> {
+  const names = linesOf(await runGit(repository.folder, ['remote']));
+  return names.includes('origin') ? ['origin'] : names;
+}
+
+function linesOf({ stdout }: GitResult): string[] {
+  return stdout
     .toString('utf8')
     .split('\n')
-    .filter((name) => name !== '');
-  return names.includes('origin') ? 'origin' : names.length === 1 ? (names[0] as string) : null;
+    .filter((line) => line !== '');
 }
 
 /** What refs of the remote are at, of those that it has. The last part of a name may be a pattern. @throws RegistryError */
 export async function remoteRefs(remote: Remote, refs: readonly string[]): Promise<Map<string, string>> {
-  const listed = await onRemote(remote, ['ls-remote', '--exit-code', '--', remote.name, ...refs]);
+  const listed = await onRemote(remote, ['ls-remote', '--exit-code', '--', remote.place, ...refs]);
   if (listed.code === 2) return new Map();
   if (listed.code !== 0) {
     throw new RegistryError({
@@ -49,14 +76,14 @@ export async function remoteRefs(remote: Remote, refs: readonly string[]): Promi
 /** Make a commit that a ref of the remote is at, or was at a moment ago, known here. @throws RegistryError */
 export async function fetchCommit(remote: Remote, ref: string, commit: string): Promise<void> {
   if ((await commitAt(remote.repository, commit)) !== null) return;
-  const args = [...fetching, '--', remote.name, ref];
+  const args = [...fetching, '--', remote.place, ref];
   const result = await onRemote(remote, args);
   if (result.code !== 0) throw gitFault(remote.repository.folder, args, result);
 }
 
 /** Nothing of a person's is pruned, whatever the settings say, and a tag that is here already stays: one that differs is told when it is pushed. */
 export async function fetchTags(remote: Remote, patterns: readonly string[]): Promise<void> {
-  await fetchQuietly(remote, ['--', remote.name, ...patterns.map((each) => `${each}:${each}`)]);
+  await fetchQuietly(remote, ['--', remote.place, ...patterns.map((each) => `${each}:${each}`)]);
 }
 
 const fetching = [
@@ -71,8 +98,8 @@ const fetching = [
 ];
 
 /** Fetch, whatever comes of it. @param what options, the remote and names or commits */
-export async function fetchQuietly(remote: Remote, what: readonly string[]): Promise<void> {
-  await onRemote(remote, [...fetching, ...what]);
+export function fetchQuietly(remote: Remote, what: readonly string[]): Promise<GitResult> {
+  return onRemote(remote, [...fetching, ...what]);
 }
 
 /** What became of a push: the branch moved, or did not, and what git said. */
@@ -83,6 +110,17 @@ export interface Pushed {
   said: string;
 }
 
+/** Nothing but what is named, also to the remote of a mirror. */
+const pushing = ({ name }: Remote): string[] => [
+  '-c',
+  `remote.${name}.mirror=false`,
+  'push',
+  '--porcelain',
+  '--no-verify',
+  '--no-follow-tags',
+  '--recurse-submodules=no',
+];
+
 /** Push a commit and tags together, or nothing, if the branch of the remote is still at `expected` (null: not there). */
 export async function pushTogether(
   remote: Remote,
@@ -92,12 +130,8 @@ export async function pushTogether(
   tags: readonly TagToMake[],
 ): Promise<Pushed> {
   const args = [
-    'push',
-    '--porcelain',
+    ...pushing(remote),
     '--atomic',
-    '--no-verify',
-    '--no-follow-tags',
-    '--recurse-submodules=no',
     `--force-with-lease=${ref}:${expected ?? ''}`,
     remote.name,
     `${commit}:${ref}`,
@@ -115,8 +149,7 @@ export async function pushTogether(
 
 /** Ask before the long work whether the remote lets us push at all. What protects the branch is told by the push alone. @throws RegistryError */
 export async function requirePush(remote: Remote, ref: string, head: string): Promise<void> {
-  const args = ['push', '--porcelain', '--dry-run', '--no-verify', '--no-follow-tags', '--recurse-submodules=no'];
-  const result = await onRemote(remote, [...args, remote.name, `${head}:${ref}`]);
+  const result = await onRemote(remote, [...pushing(remote), '--dry-run', remote.name, `${head}:${ref}`]);
   // Another writer may be at it, which is no reason to refuse.
   if (result.code === 0 || /fetch first|non-fast-forward|stale info/u.test(result.stdout.toString('utf8'))) return;
   throw refusedPush(remote, ref, result.stderr);
@@ -136,19 +169,38 @@ export function refusedPush(remote: Remote, ref: string, said: string): Registry
   return new RegistryError({
     found: `${remote.name} refused it: ${refusal(said)}`,
     where: ref,
-    remedy:
-      'Nothing was recorded. Let whoever runs this push to the branch (in a workflow: permissions: contents: write), or keep the registry on a branch of its own (registry.branch)',
+    remedy: `Nothing was recorded${
+      wayOut(said, remote.name) ??
+      '. Let whoever runs this push to the branch (in a workflow: permissions: contents: write), or keep the registry on a branch of its own (registry.branch)'
+    }`,
   });
+}
+
+/** What a person can do about a ref that git cannot lock, as the end of a sentence; undefined for any other fault. */
+export function wayOut(said: string, where: string): string | undefined {
+  if (/unable to create '[^']*\.lock': File exists/iu.test(said)) {
+    return `. If no git is at work in ${where}, remove the lock file and run again`;
+  }
+  const inTheWay = /'refs\/heads\/([^']+)' exists; cannot create/u.exec(said)?.[1];
+  return inTheWay === undefined
+    ? undefined
+    : `. Rename or delete the branch ${inTheWay} of ${where}, or set registry.branch to another name`;
 }
 
 /** The remote's own words, or git's. */
 function refusal(said: string): string {
   const lines = said.split('\n').map((line) => line.trim());
   const told = lines.filter((line) => line.startsWith('remote:')).map((line) => line.slice('remote:'.length).trim());
-  const rejected = lines.find((line) => /\[remote rejected\]/u.test(line) && !/atomic/u.test(line));
+  const advice = told.findIndex((line) => line.startsWith('Another git process seems to be running'));
+  const rejected = lines.find((line) => /\[(?:remote )?rejected\]/u.test(line) && !/atomic/u.test(line));
   const reason = /\((.*)\)\s*$/u.exec(rejected ?? '')?.[1];
-  const last = lines.findLast((line) => /^(?:fatal|error):/u.test(line));
-  return [...new Set([...told, reason, reason === undefined ? last : undefined])]
+  // These two are said after every fault.
+  const faults = lines.filter(
+    (line) => /^(?:fatal|error):/iu.test(line) && !/failed to push some refs|remote end hung up/u.test(line),
+  );
+  return [
+    ...new Set([...told.slice(0, advice < 0 ? undefined : advice), reason, ...(reason === undefined ? faults : [])]),
+  ]
     .filter((line) => line !== undefined && line !== '')
     .join('; ')
     .slice(0, 500);
@@ -162,10 +214,21 @@ function refusal(said: string): string {
  */
 export async function requireKept(remote: Remote, ref: string, commit: string): Promise<void> {
   const { repository, name } = remote;
-  for (const [found, head] of await remoteRefs(remote, ['HEAD', ref])) {
+  const refs = await remoteRefs(remote, ['HEAD', ref]);
+  for (const [found, head] of refs) {
     if (found !== 'HEAD' && found !== ref) continue;
     await fetchCommit(remote, found, head);
     if (await isAncestor(repository, commit, head)) return;
+  }
+  if (!refs.has('HEAD')) {
+    throw new RegistryError({
+      found: `${name} has no default branch: its HEAD names a branch that is not there`,
+      expected:
+        'a default branch with the commit that holds the model, so that it can be fetched for as long as it is recorded',
+      where: name,
+      remedy:
+        'Nothing was recorded. Set it on the server, in a bare repository with: git symbolic-ref HEAD refs/heads/main',
+    });
   }
   const branches = [ref.replace('refs/heads/', ''), `the default branch of ${name}`];
   throw notKept({ commit, there: await isOnBranch(repository, name, commit), branches, where: name });
@@ -181,12 +244,6 @@ async function isOnBranch(repository: Repository, remote: string, commit: string
     'refs/remotes/pull/',
   ]);
   return found.code === 0 && found.stdout.length > 0;
-}
-
-/** git says what is wrong first, and advice of every length after it. */
-function firstFault(said: string): string {
-  const lines = said.split('\n').filter((line) => line !== '');
-  return lines.find((line) => line.startsWith('fatal:')) ?? lines[0] ?? '';
 }
 
 function onRemote({ repository, credentials }: Remote, args: readonly string[]): Promise<GitResult> {

@@ -45,8 +45,13 @@ export async function openRepository(folder: string): Promise<Repository> {
 /** The full name of a branch. @throws RegistryError for what git takes for none */
 export async function branchRef(repository: Repository, name: string): Promise<string> {
   const valid = await runGit(repository.folder, ['check-ref-format', `refs/heads/${name}`]);
-  if (valid.code !== 0 || name.startsWith('-')) {
-    throw new RegistryError({ found: `${JSON.stringify(name)} is not the name of a branch`, where: 'registry.branch' });
+  // git's own commands make no branch HEAD, and refs/heads/... would be one of that whole name.
+  if (valid.code !== 0 || name.startsWith('-') || name === 'HEAD' || name.startsWith('refs/')) {
+    throw new RegistryError({
+      found: `${JSON.stringify(name)} is not the name of a branch`,
+      expected: 'a name such as model-registry, without refs/heads/',
+      where: 'registry.branch',
+    });
   }
   return `refs/heads/${name}`;
 }

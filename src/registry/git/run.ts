@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { existsSync, realpathSync } from 'node:fs';
+import { devNull } from 'node:os';
 import { dirname, isAbsolute, join, relative, sep } from 'node:path';
 import { RegistryError } from '../../errors.ts';
 import { secretVariables } from '../objects/opened.ts';
@@ -29,7 +30,6 @@ const redirecting = [
   'GIT_CONFIG',
   'GIT_CONFIG_PARAMETERS',
   'GIT_DIR',
-  'GIT_GRAFT_FILE',
   'GIT_IMPLICIT_WORK_TREE',
   'GIT_INDEX_FILE',
   'GIT_INTERNAL_SUPER_PREFIX',
@@ -117,8 +117,16 @@ export async function git(folder: string, args: readonly string[], options: GitO
   return (await gitBytes(folder, args, options)).toString('utf8').replace(/\n$/u, '');
 }
 
+/** git says what is wrong first, and advice of every length after it; hints and warnings may come before. */
+export function firstFault(said: string): string {
+  const lines = said.split('\n').filter((line) => line !== '');
+  return (
+    lines.find((line) => line.startsWith('fatal:')) ?? lines.find((line) => line.startsWith('error:')) ?? lines[0] ?? ''
+  );
+}
+
 export function gitFault(folder: string, args: readonly string[], result: GitResult): RegistryError {
-  const said = result.stderr.split('\n')[0] ?? '';
+  const said = firstFault(result.stderr);
   if (/dubious ownership/u.test(result.stderr)) {
     return new RegistryError({
       found: 'the repository belongs to another user, so git refuses to read it',
@@ -132,9 +140,16 @@ export function gitFault(folder: string, args: readonly string[], result: GitRes
   });
 }
 
+/** A trace to standard error would be taken for what git says. One that goes to a file is let through. */
+function isTrace(name: string, value = ''): boolean {
+  return /^GIT_(?:TRACE|CURL_VERBOSE)/u.test(name) && !isAbsolute(value);
+}
+
 export function gitEnvironment(added: Record<string, string> = {}): NodeJS.ProcessEnv {
   const withheld = [...redirecting, ...secretVariables];
-  const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !withheld.includes(name)));
+  const inherited = Object.fromEntries(
+    Object.entries(process.env).filter(([name, value]) => !withheld.includes(name) && !isTrace(name, value)),
+  );
   return {
     ...inherited,
     LC_ALL: 'C',
@@ -142,8 +157,9 @@ export function gitEnvironment(added: Record<string, string> = {}): NodeJS.Proce
     GIT_LITERAL_PATHSPECS: '1',
     // Reading must not write: `git status` would otherwise refresh the index under its lock.
     GIT_OPTIONAL_LOCKS: '0',
-    // refs/replace may not stand in for what was committed.
+    // refs/replace may not stand in for what was committed, nor info/grafts for who follows whom.
     GIT_NO_REPLACE_OBJECTS: '1',
+    GIT_GRAFT_FILE: devNull,
     ...added,
   };
 }

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { committedFiles, lookUpFiles } from '../../../src/pipeline/auditing/verify-artifacts.ts';
 import type { RecordedDecision } from '../../../src/evidence/index.ts';
 import { openRepository } from '../../../src/registry/git/repository.ts';
 import { inRepository } from '../../registry/temporary-repository.ts';
+import { inTemporaryFolder } from '../../support/project.ts';
 
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
 
@@ -36,8 +38,8 @@ test('looks up what decisions say that a commit holds: the file, and where asked
       naming(elsewhere, 'weights'),
     ]);
     const repository = await openRepository(at.folder);
-    const found = async (withBytes: boolean): Promise<[string[], string[]]> => {
-      const { findings, notes } = await lookUpFiles(repository, files, withBytes);
+    const found = async (added: boolean): Promise<[string[], string[]]> => {
+      const { findings, notes } = await lookUpFiles(repository, files, { added });
       return [findings.map((each) => each.found.replaceAll(commit, 'COMMIT')), notes];
     };
     const absent = [
@@ -56,3 +58,35 @@ test('looks up what decisions say that a commit holds: the file, and where asked
     assert.match(notes[1] ?? '', /large\.onnx was not read: .*LFS/u);
     assert.equal(notes.length, 2);
   }));
+
+test('takes a champion in a commit that no remote has for a finding, where the decision is new', () =>
+  inRepository((remote) =>
+    inTemporaryFolder(async (folder) => {
+      await remote.write('m.onnx', 'weights');
+      const commit = await remote.commit('Add a model');
+      const clone = join(folder, 'clone');
+      await remote.git('clone', '--quiet', '--bare', `file://${remote.folder}`, clone);
+      await remote.write('n.onnx', 'weights');
+      const later = await remote.commit('Add another');
+      const made = (uri: string, outcome: 'promote' | 'reject'): ReturnType<typeof naming> => {
+        const { path, decision } = naming(uri, 'weights');
+        return { path, decision: { ...decision, outcome } };
+      };
+      const files = committedFiles([
+        made(`git:${commit}:m.onnx`, 'promote'),
+        made(`git:${later}:n.onnx`, 'promote'),
+        made(`git:${'2'.repeat(40)}:m.onnx`, 'promote'),
+        made(`git:${'3'.repeat(40)}:m.onnx`, 'reject'),
+      ]);
+      const repository = await openRepository(clone);
+      const { findings, notes } = await lookUpFiles(repository, files, { added: true });
+      assert.deepEqual(
+        findings.map((each) => each.found),
+        [`git:${'2'.repeat(40)}:m.onnx, and neither this clone nor its remote has that commit`],
+      );
+      assert.match(notes.join(), /^Models in 1 commit that this clone does not have .*: 333333333333\.$/u);
+      // A remote that cannot be asked says nothing.
+      await remote.git('-C', clone, 'remote', 'set-url', 'origin', join(folder, 'gone'));
+      assert.deepEqual((await lookUpFiles(repository, files, { added: true })).findings, []);
+    }),
+  ));

@@ -1,7 +1,25 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { gitEnvironment } from '../../../src/registry/git/run.ts';
+import { identity } from '../../../src/registry/git/objects.ts';
+import { openRepository } from '../../../src/registry/git/repository.ts';
+import { inRepository } from '../temporary-repository.ts';
 import { withVariables } from '../../support/stores/environment.ts';
+
+it('a trace of git to standard error is not taken for what git says, and one to a file is let through', () =>
+  withVariables({ GIT_TRACE: '1', GIT_TRACE_CURL: 'true', GIT_CURL_VERBOSE: '1', GIT_TRACE2_EVENT: '/tmp/t' }, () => {
+    const names = Object.keys(gitEnvironment()).filter((name) => /^GIT_.*(?:TRACE|VERBOSE)/u.test(name));
+    assert.deepEqual(names, ['GIT_TRACE2_EVENT']);
+    return Promise.resolve();
+  }));
+
+it('a name that is set and empty is no name to commit under', () =>
+  inRepository((repository) =>
+    withVariables({ GIT_AUTHOR_NAME: '', GIT_COMMITTER_EMAIL: ' ' }, async () => {
+      const { GIT_AUTHOR_NAME, GIT_COMMITTER_EMAIL } = await identity(await openRepository(repository.folder));
+      assert.deepEqual([GIT_AUTHOR_NAME, GIT_COMMITTER_EMAIL], ['Ada', 'ada@example.invalid']);
+    }),
+  ));
 
 it('git is given the environment, and nothing that opens a store or MLflow', () =>
   withVariables(
