@@ -42,3 +42,8 @@ export function counted(value: number, unit: string): string {
 export function minuteOf(iso: string): string {
   return iso.slice(0, 16).replace('T', ' ');
 }
+
+/** A file name as a shell takes it. */
+export function shellWord(text: string): string {
+  return /^[\w./@%+:,-]+$/u.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`;
+}

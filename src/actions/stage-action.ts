@@ -28,7 +28,7 @@ export function stageAction(name: string): Promise<void> {
       return core.info(sent);
     }
     const evidence = await runStage(workspace, stage, () => registryView(workspace, false));
-    const said = { decision: null, evidence: [evidence] };
+    const said = { decision: null, evidence: [evidence], overriding: workspace.overriding };
     context.setOutputs({
       verdict: evidence.verdict,
       headline: headline(said),

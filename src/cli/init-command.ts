@@ -4,6 +4,7 @@ import type { Initialised } from '../pipeline/init/init.ts';
 import type { Choosing } from '../pipeline/init/look.ts';
 import { tasks, type InitTask } from '../pipeline/init/tasks.ts';
 import type { CommandContext } from './command-context.ts';
+import { shellWord } from '../wording.ts';
 import { shown } from './places.ts';
 
 interface InitOptions {
@@ -61,7 +62,7 @@ function textOf(
   }
   if (written.length > 0) lines.push(`Wrote ${written.join(', ')}.`);
   if (existed) return lines.join('\n');
-  const rival = champion === undefined ? '' : ` --champion ${quoted(champion)}`;
+  const rival = champion === undefined ? '' : ` --champion ${shellWord(champion)}`;
   return [
     ...lines,
     'Assumed, to be checked in contender.yml:',
@@ -73,7 +74,7 @@ function textOf(
       ['git add, git commit', 'what was written, the model and the data'],
       ...(champion === undefined
         ? []
-        : [[`${command} registry register --artifact ${quoted(champion)}`, 'make it the champion'] as const]),
+        : [[`${command} registry register --artifact ${shellWord(champion)}`, 'make it the champion'] as const]),
       ...(pushesLater
         ? [
             [
@@ -91,11 +92,6 @@ function textOf(
 function aligned(steps: readonly (readonly [string, string])[]): string[] {
   const width = Math.max(...steps.map(([step]) => step.length));
   return steps.map(([step, purpose]) => `  ${step.padEnd(width)}   ${purpose}`);
-}
-
-/** A file name as a shell takes it. */
-function quoted(path: string): string {
-  return /^[\w./@%+:,-]+$/u.test(path) ? path : `'${path.replaceAll("'", String.raw`'\''`)}'`;
 }
 
 /** How this command was started: npx is typed again. */

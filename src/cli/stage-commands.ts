@@ -66,7 +66,7 @@ export function addStageCommands(program: Command, context: CommandContext): voi
         );
       }
       const evidence = await runStage(workspace, stage, () => registryView(workspace, false));
-      const result = { decision: null, evidence: [evidence] };
+      const result = { decision: null, evidence: [evidence], overriding: workspace.overriding };
       await writeReports(workspace, options, result);
       printReport(context, options, evidence, { ...result, stages });
       context.finish(exitCodeOfVerdict(evidence.verdict));

@@ -5,6 +5,7 @@ import { sweepTemporaryFolders } from '../data/temporary.ts';
 import { digest } from '../evidence/index.ts';
 import { UsageError } from '../errors.ts';
 import type { Log } from '../log.ts';
+import { shellWord } from '../wording.ts';
 import { loadConfig } from './configuration.ts';
 import { holdInputs, type HeldInputs } from './held-inputs.ts';
 import type { RecordResult } from '../registry/registry.ts';
@@ -24,6 +25,8 @@ export interface Workspace extends Pick<WorkspaceInput, 'github' | 'targetToken'
   model: string;
   modelConfig: Model;
   policyDigest: string;
+  /** The options of the command line that stand for what the configuration names, each after a space: who runs it again needs them. */
+  overriding: string;
   /** How the candidate was chosen, where the configuration names several. */
   selection?: Selection | undefined;
   /** Absolute path of the folder for evidence, decision and report of this model: `<out>/<model>`. */
@@ -112,6 +115,7 @@ export async function openWorkspace(input: WorkspaceInput): Promise<Workspace> {
     model,
     modelConfig,
     policyDigest: digest(policySubject(modelConfig)),
+    overriding: overridingOptions(overrides),
     out: join(resolve(root, input.out), model),
     predictions: input.predictions,
     github: input.github,
@@ -193,6 +197,16 @@ function withOverrides(model: Model, { candidate, champion }: Overrides): Model 
       : { candidate: redirected([model.candidate].flat()[0], candidate.uri, candidate.sha256) }),
     ...(champion?.uri === undefined ? {} : { champion: redirected(model.champion, champion.uri, champion.sha256) }),
   };
+}
+
+function overridingOptions(overrides: Overrides): string {
+  return Object.entries(overrides)
+    .flatMap(([role, { uri, sha256 }]) =>
+      uri === undefined
+        ? []
+        : [` --${role} ${shellWord(uri)}`, ...(sha256 === undefined ? [] : [` --${role}-sha256 ${sha256}`])],
+    )
+    .join('');
 }
 
 /** How its outputs are read stays as configured. */

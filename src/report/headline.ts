@@ -48,6 +48,7 @@ function allowance(comparison: Comparison): string {
       : margin === 0
         ? 'no loss is allowed'
         : `${size} ${size === '1 point' ? 'is' : 'are'} allowed`;
+  if (isNotJudged(comparison)) return finding ?? '';
   if (finding === 'nothing is shown') return `${allowed}; too few rows to tell`;
   if (lower > 0) return 'the gain is more than noise';
   if (upper < 0)
@@ -56,6 +57,11 @@ function allowance(comparison: Comparison): string {
   if (state === 'non-inferior') return margin === 0 ? 'not worse' : `any loss is within the ${size} allowed`;
   if (delta < 0) return `${allowed}; the loss may be noise`;
   return `noise could hide ${margin === 0 ? 'a loss' : `a loss beyond ${size}`}`;
+}
+
+/** Its numbers stand there, and nothing follows from them: an experiment that cannot be trusted, or has hardly begun. */
+export function isNotJudged({ finding }: Comparison): boolean {
+  return finding?.startsWith('not judged') === true;
 }
 
 /** "90% interval": what two one-sided bounds at a level make together. */

@@ -1,4 +1,5 @@
 import type { Check, Comparison } from '../evidence/index.ts';
+import { isNotJudged } from './headline.ts';
 import { count } from './numbers.ts';
 import { isOpen, worstFirst, type ReportInput } from './standing.ts';
 
@@ -17,7 +18,7 @@ export function nextStep(input: ReportInput): string {
     case 'promote':
       if ('seq' in decision) return `Nothing now. To go back: contender rollback${model} --reason "..."`;
       return decision.source.run === undefined
-        ? 'Open a pull request with it: the run on the default branch records the promotion. Or record it here: contender gate'
+        ? `Open a pull request with it: the run on the default branch records the promotion. Or record it here: contender gate${input.overriding ?? ''}`
         : 'Merge this change: the run on the default branch records the promotion.';
     case 'no-change':
       return 'Nothing: the candidate is the champion already.';
@@ -36,34 +37,37 @@ const steps: Record<string, string> = {
   'evidence-missing': 'Run the stage that is missing, then the gate again.',
 };
 
-function afterChecks({ decision, evidence, stages }: ReportInput): string {
+function afterChecks({ decision, evidence, stages, overriding = '' }: ReportInput): string {
   const open = worstFirst(evidence, decision).filter((check) => isOpen(check) && check.severity === 'block');
   const [worst] = open;
   if (worst === undefined) return '';
   const from = evidence.find(({ checks }) => checks.includes(worst));
   const command = stages.find(({ kind }) => kind === from?.kind)?.command?.name;
   const model = evidence[0]?.model ?? '';
-  const again = command === undefined ? '' : ` Check again: contender ${command} --model ${model}`;
+  const again = command === undefined ? '' : ` Check again: contender ${command} --model ${model}${overriding}`;
   const { comparison } = worst;
-  if (comparison === undefined) {
+  if (comparison === undefined || isNotJudged(comparison)) {
     const late = from?.checks.some(({ id, verdict }) => id === 'load/generator' && verdict !== 'pass') === true;
     if (late)
       return `Measure again on a quieter machine, or at a lower rate: the load generator could not keep up.${again}`;
-    return `${worst.verdict === 'fail' ? 'Correct what is found.' : 'Nothing is shown to be wrong: see below what kept it open.'}${again}`;
+    return `${worst.verdict === 'fail' ? 'Correct what is found.' : 'Nothing is shown against the candidate: see below what kept it open.'}${again}`;
   }
   if (worst.verdict === 'fail') {
     return `Improve the candidate${comparison.slice === undefined ? '' : ` on ${comparison.slice}`}${from?.details['churn'] === undefined ? '' : '; changed-rows.csv lists the rows that it breaks'}.${again}`;
   }
-  return rowsThatHelp(open) ?? `Improve the candidate: more rows would hardly help.${override(decision)}`;
+  return rowsThatHelp(open, from?.kind) ?? `Improve the candidate: more rows would hardly help.${override(decision)}`;
 }
 
 /** Rows are suggested only where they are what is missing everywhere. */
-function rowsThatHelp(open: readonly Check[]): string | null {
+function rowsThatHelp(open: readonly Check[], kind: string | undefined): string | null {
   const needed = open.map(({ verdict, comparison }) =>
     verdict === 'inconclusive' && comparison !== undefined ? missingRows(comparison) : null,
   );
   if (needed.some((rows) => rows === null)) return null;
-  return `Evaluate on about ${count(Number(Math.max(...(needed as number[])).toPrecision(2)))} more labelled rows, or improve the candidate.`;
+  const more = count(Number(Math.max(...(needed as number[])).toPrecision(2)));
+  // An experiment is about users, who come by themselves.
+  if (kind === 'ab-test') return `Let the experiment go on for about ${more} more users, or improve the candidate.`;
+  return `Evaluate on about ${more} more labelled rows, or improve the candidate.`;
 }
 
 /** Null where more rows would more likely show the opposite of what is asked, or cannot help. */

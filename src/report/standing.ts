@@ -20,6 +20,8 @@ export interface Result {
   reportUrl?: string | undefined;
   /** Of an act that was done before, and that later ones have overtaken: what holds now. */
   holdsNow?: string | undefined;
+  /** Options of the command line that stood for what contender.yml names, as `overriding` of the workspace. */
+  overriding?: string | undefined;
 }
 
 /** What a report renders. */
@@ -89,8 +91,16 @@ export function deciding({ decision, evidence }: Result): {
   if (worst !== undefined) return { message: worst.message, others: others.length, check: worst };
   const passed = blocking.filter((check) => check.verdict === 'pass').length;
   if (passed === 0) return { message: 'no blocking check could be computed', others: 0 };
+  // Who forgot to name the champion must not take floors alone for a comparison.
+  const alone = evidence.some(
+    ({ kind, subjects, checks }) =>
+      kind === 'evaluation' &&
+      subjects.champion === undefined &&
+      !checks.some(({ comparison }) => comparison !== undefined),
+  );
+  const rest = alone ? ', and there was no champion to compare with' : '';
   return {
-    message: passed === 1 ? 'the one blocking check passed' : `all ${passed} blocking checks passed`,
+    message: `${passed === 1 ? 'the one blocking check' : `all ${passed} blocking checks`} passed${rest}`,
     others: 0,
   };
 }

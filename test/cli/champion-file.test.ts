@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import type { Decision } from '../../src/evidence/index.ts';
@@ -38,5 +38,22 @@ describe('a champion that is a file of predictions', () => {
       const { decision } = JSON.parse(stdout) as { decision: Decision };
       assert.equal(decision.outcome, 'hold');
       assert.match(JSON.stringify(decision.reasons), /cannot be evaluated.*50 of 200 rows .* have no prediction/u);
+    }));
+});
+
+describe('a champion that is named on the command line', () => {
+  test('stands in the command that the report suggests, and a run without one says that nothing was compared', () =>
+    inTemporaryFolder(async (folder) => {
+      const repository = await gateRepository(folder);
+      await repository.propose('spam/models/candidate-worse.onnx');
+      const { stdout } = await contender(folder, ['evaluate', '--champion', 'models/champion.onnx']);
+      const again = 'contender evaluate --model spam-filter --champion models/champion.onnx';
+      assert.ok(stdout.replace(/\s+/gu, ' ').includes(`Check again: ${again}`), stdout);
+      const gate = await contender(folder, ['gate', '--no-record', '--champion', 'models/champion.onnx']);
+      assert.equal(gate.code, 1, gate.stderr);
+      const page = await readFile(join(folder, '.contender/spam-filter/report.html'), 'utf8');
+      assert.ok(page.replace(/\s+/gu, ' ').includes(again));
+      const alone = await contender(folder, ['evaluate']);
+      assert.match(alone.stdout.replace(/\s+/gu, ' '), /and there was no champion to compare with/u);
     }));
 });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { headline } from '../../src/report/index.ts';
-import { check, decision, evidence, failedSlice, openRecall, recorded } from './samples.ts';
+import { check, decision, evidence, failedSlice, openRecall, recall, recorded } from './samples.ts';
 
 describe('the headline', () => {
   it('tells a hold with the numbers that decided it, what is allowed, and that it may be noise', () => {
@@ -39,6 +39,15 @@ describe('the headline', () => {
     );
   });
 
+  it('calls nothing a gain of which nothing is judged', () => {
+    const finding = 'not judged: the smaller arm has 44 users, fewer than min_users 100';
+    const open = { ...openRecall, comparison: { ...recall, delta: 0.05, lower: 0.01, upper: 0.09, finding } };
+    assert.match(
+      headline({ decision: null, evidence: [evidence([open])] }),
+      /; not judged: the smaller arm has 44 users/u,
+    );
+  });
+
   it('keeps the capitals of a name', () => {
     const reasons = [{ code: 'x', message: 'ROC AUC is 0.99.' }];
     assert.equal(headline({ decision: decision({ reasons }), evidence: [] }), 'Held: ROC AUC is 0.99');
@@ -50,8 +59,12 @@ describe('the headline', () => {
       /^Failed: accuracy on/u,
     );
     assert.equal(
-      headline({ decision: null, evidence: [evidence([check(), check()])] }),
+      headline({ decision: null, evidence: [evidence([check(), check()], { kind: 'data' })] }),
       'Passed: all 2 blocking checks passed',
+    );
+    assert.equal(
+      headline({ decision: null, evidence: [evidence([check()])] }),
+      'Passed: the one blocking check passed, and there was no champion to compare with',
     );
     assert.equal(headline({ decision: null, evidence: [] }), 'Nothing shown: no blocking check could be computed');
   });

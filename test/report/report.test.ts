@@ -110,8 +110,22 @@ for (const [name, render] of Object.entries(renderers)) {
       assert.match(plain({ delta: -0.004 }), /about 4,100 more labelled rows/u);
       assert.match(plain({}), /more rows would hardly help.*registry override/u);
       assert.match(plain({ delta: -0.004, rowsNeeded: null }), /more rows would hardly help/u);
+      const open = { ...openRecall, comparison: { ...recall, delta: -0.004 } };
+      const experiment = said({ decision: recorded(), evidence: [evidence([open], { kind: 'ab-test' })] });
+      assert.match(experiment, /Let the experiment go on for about 4,100 more users, or improve the candidate/u);
       const unrecorded = said({ decision: decision(), evidence: [evidence([openRecall])] });
       assert.doesNotMatch(unrecorded, /override/u, 'only what is recorded can be overridden');
+    });
+
+    it('names in its commands the files that stood for those of contender.yml', () => {
+      const flat = (input: Result): string => render(input).replace(/\s+/gu, ' ');
+      const overriding = ' --champion models/champion.onnx';
+      assert.match(
+        flat({ ...rejected, overriding }),
+        /evaluate --model spam-filter --champion models\/champion\.onnx/u,
+      );
+      const ready = { decision: decision({ outcome: 'promote' }), evidence: [], overriding };
+      assert.match(flat(ready), /record it here: contender gate --champion models\/champion\.onnx/u);
     });
 
     it('says of a measurement that settled nothing to measure again, and where', () => {
@@ -122,7 +136,7 @@ for (const [name, render] of Object.entries(renderers)) {
           /\s+/gu,
           ' ',
         );
-      assert.match(said(slow), /Nothing is shown to be wrong: see below what kept it open/u);
+      assert.match(said(slow), /Nothing is shown against the candidate: see below what kept it open/u);
       const busy = check({ id: 'load/generator', severity: 'info', verdict: 'inconclusive', message: 'It was busy.' });
       assert.match(said(slow, busy), /Measure again on a quieter machine, or at a lower rate/u);
     });

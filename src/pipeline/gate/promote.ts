@@ -62,6 +62,8 @@ export interface PromoteResult {
   tags: string[];
   /** Of an act that was done before, and that later ones have overtaken: what holds now. */
   holdsNow?: string | undefined;
+  /** As of the workspace. */
+  overriding?: string;
 }
 
 /** Decide on the evidence in the output folder and, if asked, record the decision. */
@@ -247,7 +249,7 @@ async function decideAndRecord(
   // Everything is read by now.
   await workspace.inputs.verify();
   const now = (input.now ?? (() => new Date()))();
-  const config = workspace.modelConfig;
+  const { modelConfig: config, overriding } = workspace;
   const subject = { model: workspace.model, config, candidate, stages: stageFacts(config) };
   const context = {
     now,
@@ -258,8 +260,8 @@ async function decideAndRecord(
   };
   if (!input.record) {
     const decision = decide(subject, evidence, await registryView(workspace, false), context);
-    await writeDecision(workspace, { decision, evidence });
-    return notRecorded(decision, evidence);
+    await writeDecision(workspace, { decision, evidence, overriding });
+    return { ...notRecorded(decision, evidence), overriding };
   }
   const registry = await openRegistry(workspace);
   let today: Decision | undefined;
@@ -270,8 +272,8 @@ async function decideAndRecord(
   });
   // A decision that is there already was made on evidence of its own: what is shown beside today's evidence is today's.
   const decision = recorded.status === 'already-recorded' ? (today ?? recorded.decision) : recorded.decision;
-  await writeDecision(workspace, { decision, evidence, pullRequest: recorded.pullRequest });
-  return { ...recorded, decision, evidence };
+  await writeDecision(workspace, { decision, evidence, overriding, pullRequest: recorded.pullRequest });
+  return { ...recorded, decision, evidence, overriding };
 }
 
 /** The candidate as the registry may keep it: an address whose bytes cannot change, and which others can fetch. */

@@ -132,6 +132,10 @@ export function analyse(
       : champion.x === undefined
         ? meanDifference(champion, candidate)
         : cupedDifference(champion, candidate);
+  if (metric.kind !== 'ratio' && champion.y === 0 && candidate.y === 0) {
+    const where = settings.outcomes === undefined ? '' : ` within ${settings.window ?? 'the window'} of the exposure`;
+    return { users, unknown: `it is 0 for every user of both arms: nothing of it came${where}` };
+  }
   if (!Number.isFinite(estimate.delta) || !(estimate.standardError > 0)) {
     return { users, unknown: 'the metric has the same value for every user, or a denominator of 0' };
   }
@@ -156,6 +160,7 @@ export function analyse(
     margin,
     alpha,
     state: stateOf(lower, upper, margin),
+    ...(metric.require === undefined ? {} : { requirement: metric.require }),
     ...(lower > -margin && upper < 0 ? { worseWithinMargin: true } : {}),
     method: methodOf(metric, estimate, sequential),
     n: total,
@@ -233,16 +238,22 @@ function metricCheck(
     };
   }
   const doubt =
-    doubts[0] === undefined ? undefined : `the experiment cannot be trusted (${doubts[0].title.toLowerCase()})`;
+    doubts[0] === undefined
+      ? undefined
+      : `the experiment cannot be trusted: the check "${doubts[0].title}" did not pass`;
   const why = doubt ?? unknown;
   const { lower, upper, margin } = comparison;
   const verdict: Verdict = why === undefined ? verdictOf(metric.require, lower, upper, margin) : 'inconclusive';
-  const told = { ...comparison, ...outlookOf(metric, comparison, verdict, settings) };
+  // What the bounds seem to show must not stand beside a verdict that says they show nothing.
+  const told = {
+    ...comparison,
+    ...(why === undefined ? outlookOf(metric, comparison, verdict, settings) : { finding: `not judged: ${why}` }),
+  };
   const message =
     why === undefined
       ? `${numbers}${told.outlook === undefined ? '' : ` ${capitalised(told.outlook)}.`}`
       : `${capitalised(title)} is not judged: ${why}. ${numbers}`;
-  return { ...base, verdict, message, observed, comparison: told };
+  return { ...base, verdict, message, observed: told.finding ?? observed, comparison: told };
 }
 
 /** How many more users would settle what is open. */
@@ -251,7 +262,7 @@ function outlookOf(
   comparison: Comparison,
   verdict: Verdict,
   settings: AbTest,
-): Pick<Comparison, 'outlook'> {
+): Pick<Comparison, 'outlook' | 'rowsNeeded'> {
   const { delta, lower, margin, n, scale, alpha } = comparison;
   const gap = require === 'superior' ? delta : delta + margin;
   if (verdict !== 'inconclusive' || !(gap > 0)) return {};
@@ -261,7 +272,10 @@ function outlookOf(
   const needed = usersFor({ gap, perUser, alpha, power: 0.8, sequential, tuned: settings.users });
   if (!(needed > n)) return {};
   const more = Number((needed - n).toPrecision(2)).toLocaleString('en-US');
-  return { outlook: `about ${more} more users would show it if the difference truly is ${statedSize(delta, scale)}` };
+  return {
+    rowsNeeded: Math.ceil(needed),
+    outlook: `about ${more} more users would show it if the difference truly is ${statedSize(Number(delta.toPrecision(2)), scale)}`,
+  };
 }
 
 function numbersOf({ comparison, unknown }: Analysis): Record<string, unknown> {

@@ -6,7 +6,8 @@ import { numberCell, textCell, type Cell, type Section } from '../../report/sect
 
 /** The checks, the table of all metrics, and the segments. Details are plain JSON of any form. */
 export function sections(evidence: Evidence): Section[] {
-  return [checksSection('A/B test', evidence), metrics(evidence), segments(evidence)];
+  const others = evidence.checks.filter(({ comparison }) => comparison === undefined);
+  return [checksSection('A/B test', { ...evidence, checks: others }), metrics(evidence), segments(evidence)];
 }
 
 const columns = ['Metric', 'Users', 'Champion', 'Candidate', 'Change', 'Gain', 'Bounds'];

@@ -193,6 +193,25 @@ describe('an experiment that is judged from its logs', () => {
     assert.equal(check('spend').verdict, 'inconclusive');
   });
 
+  it('says how many more users would show a gain, and nothing of what the numbers show where it judges nothing', async () => {
+    const { assignments, outcomes } = experiment(1000, { A: 0.1, B: 0.14 });
+    const open = (await judged({ outcomes: 'o.csv' }, assignments, outcomes)).check('conversion');
+    assert.equal(open.verdict, 'inconclusive');
+    assert.match(open.comparison?.outlook ?? '', /^about [\d,]+ more users would show it/u);
+    assert.ok(Number(open.comparison?.rowsNeeded) > 1000);
+    assert.equal(open.comparison?.requirement, 'superior');
+    const few = (await judged({ outcomes: 'o.csv', min_users: 900 }, assignments, outcomes)).check('conversion');
+    assert.equal(few.comparison?.finding, 'not judged: the smaller arm has 500 users, fewer than min_users 900');
+    assert.equal(few.comparison.rowsNeeded, undefined);
+  });
+
+  it('says of an outcome that nobody has in time that it is 0 for everybody', async () => {
+    const { assignments, outcomes } = experiment(400, { A: 0.5, B: 0.5 });
+    const late = outcomes.map((line) => line.replace('2026-03-01T11', '2026-03-19T11'));
+    const { check } = await judged({ outcomes: 'o.csv', window: '7d' }, assignments, late);
+    assert.match(check('conversion').message, /it is 0 for every user of both arms: nothing of it came within 7d/u);
+  });
+
   it('takes a split of 90 to 10 for what was planned', async () => {
     const lines = Array.from(
       { length: 1000 },
