@@ -103,7 +103,7 @@ function named<T extends { x: number | string }>(points: readonly T[]): (T & { x
   return points.map((point) => ({ ...point, x: String(point.x) }));
 }
 
-function seriesMarks(plot: Plot, chart: Chart, { points, name }: Series, index: number): Plotting.Markish[] {
+function seriesMarks(plot: Plot, chart: Chart, { points, name, mark }: Series, index: number): Plotting.Markish[] {
   const stroke = colour(index);
   const data = chart.y.scale === 'log' ? drawable(points) : [...points];
   // Never by colour alone: the champion is dashed.
@@ -124,7 +124,16 @@ function seriesMarks(plot: Plot, chart: Chart, { points, name }: Series, index: 
       ];
     }
     case 'steps':
-      return [plot.lineY(data, { x: 'x', y: 'y', stroke, strokeWidth: 1.6, curve: 'step-after', ...dashes })];
+      return [
+        plot.lineY(heldToTheEnd(data, chart.x), {
+          x: 'x',
+          y: 'y',
+          stroke,
+          strokeWidth: 1.6,
+          curve: 'step-after',
+          ...dashes,
+        }),
+      ];
     default:
       return [
         ...(points.some(({ lower }) => lower !== undefined)
@@ -132,8 +141,17 @@ function seriesMarks(plot: Plot, chart: Chart, { points, name }: Series, index: 
           : []),
         plot.line(data, { x: 'x', y: 'y', stroke, strokeWidth: 1.8, ...dashes }),
         ...(points.length <= 24 ? [plot.dot(data, { x: 'x', y: 'y', fill: stroke, r: 2.5 })] : []),
+        ...(mark === undefined
+          ? []
+          : [plot.dot([mark], { x: 'x', y: 'y', fill: stroke, stroke: 'var(--ground)', r: 6 })]),
       ];
   }
+}
+
+/** The last bin of a histogram is as wide as the others. */
+function heldToTheEnd(points: Series['points'], { domain }: Axis): Series['points'][number][] {
+  const last = points.at(-1);
+  return domain === undefined || last === undefined ? [...points] : [...points, { ...last, x: domain[1] }];
 }
 
 /** A logarithm has no place for nothing: it is drawn below the least there is. The numbers beside the chart are as they are. */

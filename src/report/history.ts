@@ -17,17 +17,26 @@ const tablesAlone = { nextStep: '', pullRequest: undefined, subject: '', reasons
 /** What became of a model over time, from its decisions with their evidence, the oldest first. All text is raw. */
 export function historyContents(model: string, decisions: readonly Published[], left: number): Contents {
   const champion = decisions.findLast(({ decision }) => decision.outcome === 'promote')?.decision.to?.version;
-  const count = (outcome: string): number => decisions.filter(({ decision }) => decision.outcome === outcome).length;
   return {
     title: model,
     standing:
       champion === undefined ? { word: 'No champion', mood: 'open' } : { word: `Champion ${champion}`, mood: 'good' },
-    headline: `${count('promote')} promoted, ${count('hold')} held, ${count('reject')} rejected${left === 0 ? '' : `; the first ${left} decisions are not shown`}`,
+    headline: `${tally(decisions)}${left === 0 ? '' : `; the first ${left} decisions are not shown`}`,
     ...tablesAlone,
     sections: [charts(decisions), table(decisions)].filter(
       ({ rows, charts: drawn = [] }) => rows.length + drawn.length > 0,
     ),
   };
+}
+
+/** What the gate made of candidates, and what people did: "2 promoted, 1 held, 0 rejected, 1 rolled back". */
+function tally(decisions: readonly Published[]): string {
+  const counts = new Map(['promoted', 'held', 'rejected'].map((word) => [word, 0]));
+  for (const { decision } of decisions) {
+    const word = standing({ decision, evidence: [] }).word.toLowerCase();
+    counts.set(word, (counts.get(word) ?? 0) + 1);
+  }
+  return [...counts].map(([word, times]) => `${times} ${word}`).join(', ');
 }
 
 interface Measured {

@@ -110,7 +110,7 @@ function figure(chart: Chart, draw: Draw): Markup {
       ${title}
       <span class="keys">${keys}${limits.map((limit) => key(limit.title, 'var(--bad)', true))}</span>
     </figcaption>
-    ${trusted(draw(chart))}
+    ${chart.note === undefined ? [] : html`<p class="count">${chart.note}</p>`} ${trusted(draw(chart))}
     ${
       repeatsTable === true
         ? []

@@ -1,4 +1,5 @@
 import { shownDifference, type Comparison, type Evidence } from '../evidence/index.ts';
+import { intervalLevel } from './headline.ts';
 import { metricValue } from './numbers.ts';
 import { numberCell, textCell, withoutColumns, type Cell, type Section } from './section.ts';
 
@@ -13,6 +14,8 @@ export interface MetricRow {
   delta: number | null;
   lower: number | null;
   upper: number | null;
+  /** Level of each bound; undefined where the evidence does not say. */
+  alpha?: number | undefined;
   method: string;
 }
 
@@ -24,7 +27,10 @@ export function metricRowsOf(evidence: readonly Evidence[]): MetricRow[] {
     .slice(0, mostMetrics)
     .flatMap((row: unknown) => {
       if (typeof row !== 'object' || row === null) return [];
-      const { metric, title, scale, candidate, champion, delta, lower, upper, method } = row as Record<string, unknown>;
+      const { metric, title, scale, candidate, champion, delta, lower, upper, alpha, method } = row as Record<
+        string,
+        unknown
+      >;
       if (typeof metric !== 'string' || typeof title !== 'string' || typeof candidate !== 'number') return [];
       return [
         {
@@ -36,6 +42,7 @@ export function metricRowsOf(evidence: readonly Evidence[]): MetricRow[] {
           delta: numberOrNull(delta),
           lower: numberOrNull(lower),
           upper: numberOrNull(upper),
+          alpha: typeof alpha === 'number' ? alpha : undefined,
           method: typeof method === 'string' ? method : '',
         },
       ];
@@ -56,16 +63,24 @@ export function metricsTable(title: string, metrics: readonly MetricRow[]): Sect
     ...gainCells(row),
     textCell(methodName(row.method)),
   ]);
+  const interval = intervalColumn(metrics);
   const section: Section = {
     title,
-    columns: ['Metric', 'Champion', 'Candidate', 'Gain', 'Bounds', 'Method'],
+    columns: ['Metric', 'Champion', 'Candidate', 'Gain', interval, 'Method'],
     rows,
     collapsed: true,
     importance: 1,
   };
   // A first model has no champion, no gain and no bounds.
   const compared = rows.some((row) => row[1]?.text !== '');
-  return compared ? section : withoutColumns(section, ['Champion', 'Gain', 'Bounds', 'Method']);
+  return compared ? section : withoutColumns(section, ['Champion', 'Gain', interval, 'Method']);
+}
+
+/** The same name as where these metrics decide: two one-sided bounds make an interval of a lower level. */
+export function intervalColumn(metrics: readonly Pick<MetricRow, 'lower' | 'alpha'>[]): string {
+  const levels = new Set(metrics.flatMap(({ lower, alpha }) => (lower === null ? [] : [alpha])));
+  const [alpha] = levels;
+  return levels.size === 1 && alpha !== undefined ? `${intervalLevel(alpha)} interval` : 'Bounds';
 }
 
 /** A gain and its bounds, each with what is known of it. */

@@ -63,7 +63,7 @@ export interface Section {
 /** Numbers to be drawn, or listed where nothing can be drawn. */
 export interface Chart {
   /**
-   * Lines join the points of a series, steps hold a value until the next; bars stand side by side by category; rows are bars from left
+   * Lines join the points of a series, steps hold a value until the next, and the last until the end of the domain; bars stand side by side by category; rows are bars from left
    * to right, one place a name (`x`), those of less than 0 to the left; of a heat map `x` is the column, the series the row, and `y`
    * from -1 (worst) to 1 the colour.
    */
@@ -72,6 +72,8 @@ export interface Chart {
   x: Axis;
   y: Axis;
   series: readonly Series[];
+  /** A sentence to read it by. */
+  note?: string;
   /** Lines across the chart, such as a limit. */
   limits?: readonly { axis: 'x' | 'y'; at: number; title: string }[];
   /** The table of the section has the same numbers: what cannot draw leaves it out. */
@@ -90,6 +92,8 @@ export interface Series {
   name: string;
   /** A category, a number or a time in ISO 8601 on the x-axis; bounds where there are some. */
   points: readonly { x: number | string; y: number; lower?: number; upper?: number }[];
+  /** A place on it that stands out; what it is, the note of the chart says. */
+  mark?: { x: number; y: number };
 }
 
 /** A table and nothing else. */

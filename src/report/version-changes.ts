@@ -7,7 +7,7 @@ import {
   type DatasetSubject,
   type SignatureChange,
 } from '../evidence/index.ts';
-import { gainCells } from './metrics.ts';
+import { gainCells, intervalColumn } from './metrics.ts';
 import { bytes, count, metricValue, quantity, significant } from './numbers.ts';
 import { evaluationOf, metricRows, modelArtifact, policyOf, type Published } from './published.ts';
 import { reuseOf, reuseText } from './reuse.ts';
@@ -58,6 +58,8 @@ export interface MetricChange {
   gain: number | null;
   lower: number | null;
   upper: number | null;
+  /** Level of each bound. */
+  alpha?: number | undefined;
 }
 
 export interface DatasetChange {
@@ -114,7 +116,7 @@ export function metricsSection({ from, to, metrics: { paired, rows } }: VersionC
   how: string;
 } | null {
   if (rows.length === 0) return null;
-  const columns = ['Metric', from.version, to.version, ...(paired ? ['Gain', 'Bounds'] : ['Difference'])];
+  const columns = ['Metric', from.version, to.version, ...(paired ? ['Gain', intervalColumn(rows)] : ['Difference'])];
   const section = table(
     'Metrics',
     columns,
@@ -128,7 +130,7 @@ export function metricsSection({ from, to, metrics: { paired, rows } }: VersionC
   if (paired) {
     return {
       section,
-      how: `Both versions on the same ${count(to.rows ?? 0)} rows; positive is better, for losses too; bounds are one-sided.`,
+      how: `Both versions on the same ${count(to.rows ?? 0)} rows; positive is better, for losses too; each end of an interval is a one-sided bound.`,
     };
   }
   const both = rows.some((row) => row.from !== null) && rows.some((row) => row.to !== null);
@@ -233,6 +235,7 @@ function metricChanges(before: Published, now: Published): VersionChanges['metri
         gain: paired ? (row?.delta ?? null) : null,
         lower: paired ? (row?.lower ?? null) : null,
         upper: paired ? (row?.upper ?? null) : null,
+        alpha: row?.alpha,
       };
     }),
   };

@@ -68,6 +68,9 @@ test('the history of a model is a table and a page: outcomes, metrics with inter
       assert.match(page, new RegExp(`<svg[^>]* aria-label="${title}"`, 'u'));
     }
     assert.doesNotMatch(page, /<script|https?:\/\/(?!www\.w3\.org)/u);
+    assert.equal((await contender(folder, ['rollback', '--reason', 'it is slow'])).code, 0);
+    const after = await contender(folder, ['history', 'm']);
+    assert.match(after.stdout, /2 promoted, 0 held, 1 rejected, 1 rolled back/u, 'what a person does is no promotion');
     const unknown = await contender(folder, ['history', 'n']);
     assert.deepEqual([unknown.code, /there is no model "n"/u.test(unknown.stderr)], [2, true]);
   }));

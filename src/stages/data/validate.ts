@@ -347,7 +347,7 @@ function violationChecks(dataset: Dataset, { violations, rows }: DatasetDetails)
       title: `${subject} ${message}, in the ${dataset.name} data`,
       verdict: 'fail',
       severity: 'block',
-      message: `${subject} ${message}: ${count(broken)} of ${rowsOf(rows)} break${broken === 1 ? 's' : ''} it; ${places.join(', ')}`,
+      message: `${subject} ${message}: ${count(broken)} of ${rowsOf(rows)} break${broken === 1 ? 's' : ''} it before any other rule; ${places.join(', ')}`,
       observed: broken,
       required: 0,
       limit: 'at most',

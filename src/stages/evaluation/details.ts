@@ -95,6 +95,7 @@ function metricRow(
     delta: finite(row.interval.delta),
     lower: hasBounds ? finite(row.interval.lower(plan.alpha)) : null,
     upper: hasBounds ? finite(row.interval.upper(plan.alpha)) : null,
+    ...(hasBounds ? { alpha: plan.alpha } : {}),
     standardError: hasBounds ? finite(row.interval.standardError) : null,
     method: row.interval.method,
     ...(row.interval.seed === undefined ? {} : { seed: row.interval.seed }),

@@ -290,9 +290,12 @@ test('every row that fails is listed in files, with id, line, column, rule and v
   );
   assert.match(
     kinds[0]?.message ?? '',
-    /^city must match pattern .*: 2 of 5 rows break it; "a\\u\{a\}b" \(row 1, line 2\), "=1\+1" \(row 2, line 4\)|^city must match pattern/u,
+    /^city must match pattern .*: 2 of 5 rows break it before any other rule; "a\\u\{a\}b" \(row 1, line 2\), "=1\+1" \(row 2, line 4\)|^city must match pattern/u,
   );
-  assert.match(kinds[2]?.message ?? '', /^id must be <= 4: 1 of 5 rows breaks it; 5 \(row 5, line 7\)/u);
+  assert.match(
+    kinds[2]?.message ?? '',
+    /^id must be <= 4: 1 of 5 rows breaks it before any other rule; 5 \(row 5, line 7\)/u,
+  );
   assert.ok(JSON.stringify(details).includes('"examples"'));
 });
 
