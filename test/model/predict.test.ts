@@ -14,7 +14,6 @@ import {
   endlessModel,
   graph,
   intAttribute,
-  intsAttribute,
   model as onnxModel,
   node,
   stringAttribute,
