@@ -24,7 +24,9 @@ const above: Readonly<Record<string, (example: object) => object>> = {
 const others = ['on', 'jobs', 'permissions', 'gate', 'spam-filter'];
 
 describe('the examples of contender.yml', async () => {
-  const pages = ['README.md', ...(await readdir(join(projectRoot, 'docs'))).map((name) => `docs/${name}`)];
+  const pages = ['README.md', ...(await readdir(join(projectRoot, 'docs'))).map((name) => `docs/${name}`)].filter(
+    (page) => page.endsWith('.md'),
+  );
   let found = 0;
   const strange: string[] = [];
   for (const page of pages) {
