@@ -44,6 +44,17 @@ export async function csvHeader(
   return names;
 }
 
+/** @throws DataError for a column of JSONL or Parquet whose name is the empty text, which SQL cannot say */
+export function refuseNameless(name: string, where: string): void {
+  if (name !== '') return;
+  throw new DataError({
+    found: 'a column (a key of JSON) has no name',
+    expected: 'a name for every column',
+    where,
+    remedy: 'Name the column, or leave it out',
+  });
+}
+
 /** Refuse a column name that SQL cannot tell from one seen before. */
 export function refuseTwin(name: string, seen: Map<string, string>, where: string): void {
   const twin = seen.get(name.toLowerCase());

@@ -8,7 +8,7 @@ import type { Log } from '../log.ts';
 import { fileDigest } from '../file-digest.ts';
 import { fromOf, readingOf } from './cells.ts';
 import { csvColumns } from './csv-cells.ts';
-import { csvFault, csvHeader, refuseTwin, type CsvFault } from './csv.ts';
+import { csvFault, csvHeader, refuseNameless, refuseTwin, type CsvFault } from './csv.ts';
 import { jsonlColumns } from './jsonl-cells.ts';
 import { isJsonlFault, jsonlFault } from './jsonl-fault.ts';
 import { inUtf8 } from './encoding.ts';
@@ -331,11 +331,14 @@ async function refuseMisreadColumns(
   const names = new Set(written.getRows().map((row) => row[0]));
   if (columns.every(({ name }) => names.has(name))) return;
   const seen = new Map<string, string>();
-  for (const row of written.getRows().slice(1)) refuseTwin(String(row[0]), seen, source.uri);
+  for (const row of written.getRows().slice(1)) {
+    refuseNameless(String(row[0]), source.uri);
+    refuseTwin(String(row[0]), seen, source.uri);
+  }
 }
 
 async function unreadable(
-  { csv, path: named }: DatasetSource,
+  { name, csv, path: named }: DatasetSource,
   { path, uri }: DatasetPart,
   format: DatasetFormat,
   cause: unknown,
@@ -362,8 +365,9 @@ async function unreadable(
   return new DataError({
     found: `cannot be read as ${format}: ${reason.slice(0, 300)}`,
     where: line === undefined ? uri : `${uri}:${line}`,
-    remedy:
-      line === undefined
+    remedy: /not utf-8/iu.test(reason)
+      ? `Save the file as UTF-8${takesDialect(name) ? ', or name its encoding in data.csv.encoding, such as windows-1252' : ''}`
+      : line === undefined
         ? 'Mend the file, or name it with the extension of its real format'
         : 'Mend this line: comma-separated, double quotes, UTF-8, as many cells as the header has',
     cause,

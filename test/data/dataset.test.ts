@@ -385,6 +385,14 @@ test('what the engine would read as another cell than others do is refused with 
   assert.match(await refused('a.csv', 'a, "b"\n1,x\n'), /data\/file:1: a cell begins with spaces before its quote/u);
 });
 
+test('a column without a name and bytes in another encoding are told with what to do', async () => {
+  assert.match(await refused('a.jsonl', '{"":1,"a":2}\n'), /data\/file: a column \(a key of JSON\) has no name/u);
+  assert.match(
+    await refused('a.csv', Buffer.from('a\ncaf\xe9\n', 'latin1')),
+    /data\/file:2: .*or name its encoding in data\.csv\.enc/u,
+  );
+});
+
 test('a byte order mark in JSONL is refused with its line and the remedy', async () => {
   const rows = '\uFEFF{"a":1}\r\n{"a":2}\r\n';
   for (const [name, bytes] of [

@@ -1,5 +1,6 @@
 import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js';
 import addFormatsModule from 'ajv-formats';
+import { nearest } from '../../config/suggest.ts';
 import { DataError } from '../../errors.ts';
 import type { Log } from '../../log.ts';
 import type { Contract } from './contract.ts';
@@ -43,11 +44,14 @@ const timeLimit = 10_000;
  */
 export function compileContract(contract: Contract, log: Log, limit = timeLimit): Judge {
   const unknown = new Set<string>();
+  const ajv = compiler(contract, log, unknown);
   let validate: ValidateFunction;
   try {
-    validate = withTimeLimit(limit, () => compiler(contract, log, unknown).compile(resolvedAnchors(contract.schema)));
+    validate = withTimeLimit(limit, () => ajv.compile(resolvedAnchors(contract.schema)));
   } catch (cause) {
     if (cause instanceof RangeError) throw endless(contract, cause);
+    if (said(cause).startsWith('schema is invalid') && ajv.errors?.[0] !== undefined)
+      throw noSchema(contract, ajv.errors[0], cause);
     throw new DataError({
       found: timedOut(cause) ? 'the contract takes too long to compile' : `not a usable JSON Schema: ${said(cause)}`,
       expected: 'a JSON Schema 2020-12 that refers to nothing outside itself',
@@ -117,6 +121,22 @@ function resolvedAnchors(schema: Contract['schema']): Contract['schema'] {
     const { $dynamicRef, ...others } = value as Record<string, unknown>;
     return { ...others, $ref: $dynamicRef };
   }) as Contract['schema'];
+}
+
+/** The first place where a schema is none: what follows it says the same of every branch of the schema of schemas. */
+function noSchema(contract: Contract, error: ErrorObject, cause: unknown): DataError {
+  const found = describe([error], contract.schema);
+  let value: unknown = contract.schema;
+  for (const key of error.instancePath.split('/').slice(1).map(unescapePointer)) value = (Object(value) as never)[key];
+  const allowed = (error.params as { allowedValues?: unknown[] }).allowedValues?.map(String) ?? [];
+  const near = typeof value === 'string' ? nearest(value, allowed) : undefined;
+  return new DataError({
+    found: `not a usable JSON Schema: #${error.instancePath} is ${(JSON.stringify(value) ?? 'nothing').slice(0, 80)}, and ${found.message}`,
+    expected: 'a JSON Schema 2020-12',
+    where: contract.uri,
+    remedy: near === undefined ? 'Correct the schema' : `Did you mean ${JSON.stringify(near)}?`,
+    cause,
+  });
 }
 
 function endless(contract: Contract, cause: RangeError): DataError {

@@ -1,3 +1,4 @@
+import { refuseEmptyRange } from '../../config/range.ts';
 import { linesOfRows, type LineOfFile } from '../../data/csv.ts';
 import { quoteIdentifier, reading, type Dataset } from '../../data/dataset.ts';
 import type { Check } from '../../evidence/check.ts';
@@ -70,6 +71,9 @@ const kindsOfViolation = 1000;
  */
 export async function validateData(input: ValidateInput): Promise<StageResult> {
   const { contract: named, rules = [] } = dataSettings(input.config);
+  for (const [place, rule] of rules.entries())
+    for (const [key, asked] of Object.entries(rule))
+      refuseEmptyRange(Object(asked) as object, `data.rules[${place}].${key}`);
   const contract =
     named === undefined ? undefined : await readContract(await input.pathOf(named, 'data.contract'), named);
   const judge = contract === undefined ? undefined : compileContract(contract, input.log);

@@ -6,6 +6,7 @@ import { idsOfRows } from '../../data/row-ids.ts';
 import { ConfigError, DataError, MismatchError } from '../../errors.ts';
 import type { Check } from '../../evidence/check.ts';
 import { identityOf } from '../../evidence/decision.ts';
+import type { Log } from '../../log.ts';
 import type { Artifact } from '../../evidence/evidence.ts';
 import { profileScores } from '../../profile/profile-scores.ts';
 import type { Profile } from '../../profile/profile.ts';
@@ -224,7 +225,7 @@ async function judge(
       : rival !== null && rival.ok
         ? [{ name: 'the champion', outputs: rival.outputs }]
         : [];
-  const families = rival === null ? [] : await sliceFamilies(session, plan, vectors, sample);
+  const families = rival === null ? [] : await sliceFamilies(session, plan, vectors, sample, input.log);
   const tried = { name: 'the candidate', outputs: outputs.outputs };
   const known = await measureAll(input, session, plan, sample, [tried, ...rivals, ...alone], families);
   const gate = { plan, sample, candidate: (known.models[0] as Baseline).outputs };
@@ -447,6 +448,7 @@ async function sliceFamilies(
   plan: Plan,
   vectors: ColumnVectors,
   sample: Sample,
+  log: Log,
 ): Promise<(SliceRows[] | null)[]> {
   const families: (SliceRows[] | null)[] = [];
   const taken = new Map<string, Set<string>>();
@@ -460,7 +462,12 @@ async function sliceFamilies(
         session !== null && isPredicate(definition)
           ? [inSample(await predicateRows(session, definition, where), sample)]
           : columnSlices(definition as Exclude<Slice, { sql: string }>, vectors);
-      for (const { name } of slices) {
+      for (const { name, rows } of slices) {
+        // Values make slices of the rows that have them; a predicate may be true of none.
+        if (rows.length === 0)
+          log.warning(
+            `slice ${JSON.stringify(name)} of ${metric.title} has no row of the evaluation set, and is not judged`,
+          );
         if (names.has(name)) throw twiceNamed(metric.name, name, where);
         names.add(name);
       }

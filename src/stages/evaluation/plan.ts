@@ -3,6 +3,7 @@ import type { Requirement } from '../../config/forms.ts';
 import type { Guardrail, Policy, Primary, Slice } from './schema.ts';
 import { alphaOf, defaults } from '../../config/defaults.ts';
 import { quantityOf } from '../../config/quantity.ts';
+import { refuseEmptyRange } from '../../config/range.ts';
 import { ConfigError } from '../../errors.ts';
 import type { Severity } from '../../evidence/check.ts';
 import { statedSize } from '../../evidence/difference.ts';
@@ -157,6 +158,7 @@ function plan(
     floor: read('min', entry.min, 'bound'),
     ceiling: read('max', entry.max, 'bound'),
   } as const;
+  refuseEmptyRange({ min: common.floor, max: common.ceiling }, where);
   const compares =
     where === 'policy.primary' ||
     entry.margin !== undefined ||

@@ -205,6 +205,19 @@ test('NaN in a column of numbers is no id, whether or not there is a contract', 
   });
 });
 
+test('a rule that no data can keep to is a slip of whoever wrote it', async () => {
+  await withRows('a.csv', 'id,x\n1,a\n', async (path) => {
+    await assert.rejects(validate(path, undefined, [{ unique: ['id'] }, { row_count: { min: 5, max: 4 } }]), {
+      name: 'ConfigError',
+      message: /data\.rules\[1\]\.row_count: min 5 and max 4, which nothing can keep to/u,
+    });
+    await assert.rejects(
+      validate(path, undefined, [{ value_frequency: { column: 'x', values: ['a'], min: 0.5, max: 0.1 } }]),
+      /value_frequency: min 0\.5 and max 0\.1/u,
+    );
+  });
+});
+
 test('table rules judge row count, uniqueness over several columns and the fraction of nulls', async () => {
   await withRows('a.csv', 'id,x,y\n1,a,\n2,a,b\n3,a,b\n4,,\n', async (path) => {
     const evidence = await validate(path, undefined, [
@@ -273,7 +286,14 @@ test('a contract that cannot be used is refused with the reason', async () => {
     const cases: [unknown, RegExp][] = [
       ['{"type": ', /contract\.schema\.json: not JSON/u],
       ['[]', /not a JSON Schema/u],
-      [{ type: 'numbr' }, /not a usable JSON Schema: .*type/u],
+      [
+        { properties: { 'a/b': { type: 'numbr' } } },
+        /not a usable JSON Schema: #\/properties\/a~1b\/type is "numbr", and must be one of "array", .*Did you mean "number"\?$/u,
+      ],
+      [
+        { properties: { id: { exclusiveMinimum: true } } },
+        /#\/properties\/id\/exclusiveMinimum is true, and must be number\./u,
+      ],
       [{ $ref: 'https://example.com/a.json' }, /resolve reference.*nothing is fetched/su],
       [{ $schema: 'http://json-schema.org/draft-07/schema#' }, /draft-07.*2020-12/su],
       [{ $async: true }, /\$async/u],

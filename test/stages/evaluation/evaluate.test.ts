@@ -9,7 +9,7 @@ import { ConfigError, DataError } from '../../../src/errors.ts';
 import { canonicalJson } from '../../../src/evidence/canonical.ts';
 import type { Artifact, Check, Evidence } from '../../../src/evidence/index.ts';
 import { evaluate } from '../../support/stage-context.ts';
-import { silentLog } from '../../../src/log.ts';
+import { silentLog, type Log } from '../../../src/log.ts';
 import type { PredictionResult, Predictions } from '../../../src/model/predictions.ts';
 import { fixture, inTemporaryFolder } from '../../support/project.ts';
 import { numbers, readCase, type Case } from './cases.ts';
@@ -40,7 +40,7 @@ describe('evaluation of the spam case', () => {
 
   const judge = (
     candidate: string | PredictionResult,
-    options: { policy?: Policy; columns?: Columns; champion?: PredictionResult | null; reuse?: number } = {},
+    options: { policy?: Policy; columns?: Columns; champion?: PredictionResult | null; reuse?: number; log?: Log } = {},
   ): Promise<Evidence> =>
     evaluate({
       task: 'binary-classification',
@@ -56,7 +56,7 @@ describe('evaluation of the spam case', () => {
           ? null
           : { artifact: artifact('champion'), result: options.champion ?? predicted(data, 'champion') },
       reuse: options.reuse ?? 0,
-      log: silentLog,
+      log: options.log ?? silentLog,
     });
 
   it('passes the better candidate on every check', async () => {
@@ -292,6 +292,16 @@ describe('evaluation of the spam case', () => {
     assert.ok(comparison.delta > 0, 'a lower loss is a positive delta');
   });
 
+  it('warns of a predicate that is true of no row, which judges nothing', async () => {
+    const warned: string[] = [];
+    const slices = [{ name: 'other', sql: "source = 'Hard_ham'" }];
+    const one: Policy = { ...policy, guardrails: [{ metric: 'accuracy', margin: 0.02, slices }] };
+    const log: Log = { ...silentLog, warning: (text) => warned.push(text) };
+    const { checks } = await judge('candidate', { policy: one, log });
+    assert.deepEqual(warned, ['slice "other" of accuracy has no row of the evaluation set, and is not judged']);
+    assert.equal(find(checks, 'evaluation/accuracy@other').verdict, 'skipped');
+  });
+
   it('refuses a policy it cannot apply', async () => {
     const refused: Policy[] = [
       { primary: { metric: 'roc_acu', margin: 0.01 } },
@@ -300,6 +310,8 @@ describe('evaluation of the spam case', () => {
       { primary: { metric: 'recall', margin: 0.01 }, guardrails: [{ metric: 'recall', margin: 0.02 }] },
       { primary: { metric: 'recall', margin: 0.01 }, guardrails: [{ metric: 'f1' }] },
     ];
+    const reversed: Policy = { primary: { metric: 'recall', margin: 0.01, min: 0.9, max: 0.1 } };
+    await assert.rejects(judge('candidate', { policy: reversed }), /policy\.primary: min 0\.9 and max 0\.1/u);
     for (const each of refused) await assert.rejects(judge('candidate', { policy: each }), ConfigError);
     await assert.rejects(judge('candidate', { policy: refused[0]! }), /Did you mean "roc_auc"/u);
   });
