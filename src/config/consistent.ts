@@ -96,6 +96,16 @@ function elsewhereProblems({ candidate, champion, data }: Model): Problem[] {
 function columnsProblems({ task, columns }: Model): Problem[] {
   const pointer = '/columns';
   const many = typeof columns.label !== 'string';
+  // Rows may each be a cluster, and queries too; what is to be predicted, and how much a row counts, is nothing else.
+  for (const own of ['label', 'weight'] as const) {
+    for (const key of ['id', 'weight', 'cluster', 'group'] as const) {
+      const name = columns[key];
+      if (key === own || typeof name !== 'string' || ![columns[own]].flat().includes(name)) continue;
+      return [
+        { pointer, key, message: `${key} is ${JSON.stringify(name)}, which is the ${own}. Expected another column` },
+      ];
+    }
+  }
   if (task === 'multilabel-classification' && !many) {
     return [
       { pointer, key: 'label', message: `label is one column. Expected for ${task}: a list of columns of 0 and 1` },

@@ -102,6 +102,15 @@ describe('contender.yml', () => {
     assert.match(columns('', '" LABEL "'), /features\.1: " LABEL " is the label \(as "label" is\)/u);
   });
 
+  test('a label or a weight that is another part of a row too is refused, and a cluster that is the id is none', () => {
+    const columns = (more: string): string => problem(valid.replace('label: label', `label: label, ${more}`));
+    assert.match(columns('weight: label'), /models\.spam-filter\.columns: weight is "label", which is the label/u);
+    assert.match(columns('cluster: label'), /cluster is "label", which is the label\. Expected another column/u);
+    assert.match(columns('weight: id'), /id is "id", which is the weight/u);
+    assert.match(columns('weight: w, group: w'), /group is "w", which is the weight/u);
+    assert.ok(parseConfig(valid.replace('label: label', 'label: label, cluster: id'), 'contender.yml'));
+  });
+
   test('a wrong value is named with the allowed values and the nearest of them', () => {
     assert.match(
       problem(valid.replace('binary-class', 'binary-clas')),

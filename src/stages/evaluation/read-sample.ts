@@ -129,9 +129,24 @@ function readKeys(vector: TextColumn, what: string, where: string): Int32Array {
     }
     const known = numbers.get(text);
     if (known !== undefined) return known;
+    refuseTwin(text, row);
     numbers.set(text, numbers.size);
     return numbers.size - 1;
   });
+
+  /** A whole number becomes 7.0 where a column has had a gap: as another one it would be counted twice. */
+  function refuseTwin(text: string, row: number): void {
+    const whole = text.replace(/\.0+$/u, '');
+    if (!/^-?\d+$/u.test(whole)) return;
+    const twin = text === whole ? `${whole}.0` : whole;
+    if (!numbers.has(twin)) return;
+    throw new DataError({
+      found: `column ${JSON.stringify(vector.name)} has ${JSON.stringify(twin)} and, in row ${row + 1}, ${JSON.stringify(text)}`,
+      expected: `one way to write each ${what}`,
+      where,
+      remedy: 'Write whole numbers without a fraction',
+    });
+  }
 }
 
 /** A query is one unit: it has one weight and lies in one cluster. */

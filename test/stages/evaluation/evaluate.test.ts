@@ -415,6 +415,25 @@ describe('labels of an evaluation set', () => {
     await assert.rejects(run('id,y\n', []), DataError);
   });
 
+  it('lie in clusters that are each written in one way', async () => {
+    const clustered: Columns = { id: 'id', label: 'y', cluster: 'c' };
+    const rows = (...clusters: string[]): string =>
+      `id,y,c\n${clusters.map((each, index) => `${index},${index % 2},${each}`).join('\n')}\n`;
+    for (const [one, other] of [
+      ['7', '7.0'],
+      ['7.0', '7'],
+    ] as const) {
+      await assert.rejects(run(rows(one, '8', other), [0.1, 0.9, 0.2], { columns: clustered }), {
+        name: 'DataError',
+        message: new RegExp(
+          `column "c" has "${one}" and, in row 3, "${other}"\\. Expected one way to write each cluster`,
+          'u',
+        ),
+      });
+    }
+    await run(rows('007', '7', 'a.0'), [0.1, 0.9, 0.2], { columns: clustered });
+  });
+
   it('may carry weights, which must not be negative', async () => {
     const weighted: Columns = { id: 'id', label: 'y', weight: 'w' };
     await assert.rejects(run('id,y,w\n1,0,1\n2,1,-2\n', [0.1, 0.9], { columns: weighted }), /row 2 has the weight -2/u);
