@@ -9,6 +9,8 @@ export interface OutputOrigin {
   classes: ClassValue[] | null;
   /** These are the highest scores of a row (TopK, ReduceMax): no column is of one class. */
   ranked?: true;
+  /** A TreeEnsembleClassifier makes these scores, of one class or, as a forest, of each. */
+  trees?: 'one class' | 'each class';
 }
 
 /**
@@ -87,7 +89,7 @@ class Origins {
       if (before === undefined) break;
       name = before;
     }
-    return { source: name, classes: this.#labels.get(name) ?? own };
+    return { source: name, classes: this.#labels.get(name) ?? own, ...treesOf(this.#producers.get(name)) };
   }
 
   /** The highest of the probabilities of all classes: of sequences or images a ReduceMax may be of the scores of one class. */
@@ -154,7 +156,7 @@ class Origins {
     if (classes !== null) {
       if (node.output[0] !== output) return null;
       // A classifier may give its labels alone.
-      return { source: node.output[1] || output, classes };
+      return { source: node.output[1] || output, classes, ...treesOf(node) };
     }
     const [first = '', second = ''] = node.input;
     if (node.opType === 'ArgMax') return { source: this.#scores(first).source, classes: null };
@@ -179,6 +181,12 @@ class Origins {
     const from = of.classes ?? keys.map((_, index) => index);
     return { source: of.source, classes: mapped(from, (key) => encoded.get(String(key))) };
   }
+}
+
+function treesOf(node: NodeProto | undefined): Pick<OutputOrigin, 'trees'> {
+  if (node?.opType !== 'TreeEnsembleClassifier') return {};
+  const ids = node.attribute.find(({ name }) => name === 'class_ids')?.ints ?? [];
+  return { trees: ids.some((id) => id !== ids[0]) ? 'each class' : 'one class' };
 }
 
 function otherThan(one: ClassValue | undefined, of: readonly ClassValue[] | null): ClassValue[] | null {

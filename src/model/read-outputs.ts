@@ -199,6 +199,13 @@ function readValues({ scores, rows }: Given, reading: ReadingOptions): Predictio
   };
 }
 
+const mislabelled =
+  'onnxruntime from 1.26 on gives wrong labels of some trees of two classes (microsoft/onnxruntime#28557).';
+
+function sameClasses(own: readonly ClassValue[] | null, classes: readonly ClassValue[]): boolean {
+  return own?.length === classes.length && own.every((each, at) => classText(each) === classText(classes[at] ?? ''));
+}
+
 /** One class a row. Adds to the warnings what is taken for granted. */
 async function readClasses(
   { scores, labels, seen, rows, chosen }: Given,
@@ -217,19 +224,19 @@ async function readClasses(
   const own = labelOrigin !== undefined && labelOrigin.source === origin?.source ? labelOrigin : undefined;
   if (settled === null && width === 1 && task === 'binary-classification') refuseOtherClass(classes, origin, columns);
   const written = labels === null ? null : (settled?.labelValues ?? labelsWritten());
-  const indexes = labels === null || written === null ? null : labelIndexes(labels, seen, written);
+  let indexes = labels === null || written === null ? null : labelIndexes(labels, seen, written);
   const common = {
     rows,
     classes,
     ...(classesFrom === undefined ? {} : { classesFrom }),
-    labels: indexes,
     ...(written === null || written.every((value, index) => value === classes[index]) ? {} : { labelValues: written }),
   };
   if (scores === null) {
     warnings.push(
       'The model gives labels only: accuracy, F1 and McNemar can be computed; ROC AUC, log loss, Brier and calibration cannot.',
     );
-    return { ...common, kind: 'label', scores: null, threshold: reading.threshold ?? 0.5 };
+    if (labelOrigin?.trees === 'each class' && classes.length === 2) warnings.push(`${mislabelled} Read the scores.`);
+    return { ...common, labels: indexes, kind: 'label', scores: null, threshold: reading.threshold ?? 0.5 };
   }
   if (settled === null && areLabels(scores)) {
     warnings.push(
@@ -249,8 +256,15 @@ async function readClasses(
         ? { labels: indexes, values: made, width, classes, positive, cut }
         : { labels: indexes, values: scores.values, width, classes, positive, cut };
     const found = contradictionOf(compared);
+    const byRuntime = found !== null && own?.trees !== undefined && sameClasses(own.classes, classes);
     const decided = reading.output !== undefined || (binary && reading.threshold !== undefined);
-    if (found !== null && (found.order !== null || !decided)) {
+    if (byRuntime && classes.length === 2) {
+      // The node names the classes of its own scores, and its label is the class of the highest by definition.
+      warnings.push(
+        `${mislabelled} In ${found.rows} of ${rows} rows output ${chosen.labels} is not the class of the highest score of output ${scores.name}: the scores decide here, and that output must not be used where the model serves.`,
+      );
+      indexes = null;
+    } else if (found !== null && (found.order !== null || !decided)) {
       const names = { scoreName: scores.name, labelName: chosen.labels as string };
       throw contradictionError(found, { ...compared, ...names, stated: columns.classes !== undefined });
     }
@@ -266,6 +280,7 @@ async function readClasses(
   const transformed = reading.transform === 'sigmoid' || reading.transform === 'softmax';
   return {
     ...common,
+    labels: indexes,
     kind,
     scores: made,
     threshold: thresholdIn(transformed ? 'double' : scores.type, reading.threshold ?? cut),

@@ -3,6 +3,7 @@ import { describe, test } from 'node:test';
 import type { Predictions } from '../../src/model/predictions.ts';
 import {
   build,
+  forest,
   half,
   labelled,
   multiOutput,
@@ -266,6 +267,41 @@ describe('networks name no classes', () => {
     await assert.rejects(
       read(bytes, 'multiclass-classification', { labels: ['bad', 'good'] }),
       /3 scores a row .* the data has 2 labels: bad, good/u,
+    );
+  });
+});
+
+describe('a random forest', () => {
+  const above = rows.map(([first = 0]) => first > 1.5);
+
+  test('of two classes is read by its scores: labels that the runtime gets wrong are left out (microsoft/onnxruntime#28557)', async () => {
+    for (const classes of [
+      [0, 1],
+      [1, 0],
+    ]) {
+      const { scores, labels } = await read(forest(classes), 'binary-classification');
+      assert.deepEqual(
+        Array.from(scores ?? [], (score) => score > 0.5),
+        above.map((is) => is === (classes[1] === 1)),
+      );
+      // A later runtime may give them right.
+      const right = above.map((is) => (is ? 1 : 0));
+      assert.ok(labels === null || [...labels].every((label, row) => label === right[row]));
+    }
+  });
+
+  test('of two classes under another order in columns.classes is an error all the same', async () => {
+    await assert.rejects(
+      read(forest([0, 1]), 'binary-classification', { columns: { classes: [1, 0] } }),
+      /Output label contradicts the scores of output probabilities/u,
+    );
+  });
+
+  test('of three classes has its labels', async () => {
+    const { labels } = await read(forest([0, 1, 2]), 'multiclass-classification');
+    assert.deepEqual(
+      [...(labels ?? [])],
+      above.map((is) => (is ? 2 : 0)),
     );
   });
 });

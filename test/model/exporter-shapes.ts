@@ -321,6 +321,39 @@ export function trees(classes: Values, zipped: boolean): Uint8Array {
   );
 }
 
+/** A random forest of scikit-learn: leaves give a share to each class. Of feature 0, above 1.5 the last class is the likelier. */
+export function forest(classes: readonly number[]): Uint8Array {
+  const last = classes.length - 1;
+  const { nodes } = stumps([0], 0);
+  const ids = [...classes.keys()];
+  const leaf = (chosen: number): number[] => ids.map((id) => (id === chosen ? 0.8 : 0.2 / last));
+  const classifier = node(
+    'TreeEnsembleClassifier',
+    ['x'],
+    ['label', 'probabilities'],
+    [
+      ...nodes,
+      intsAttribute(
+        'class_treeids',
+        [...ids, ...ids].map(() => 0),
+      ),
+      intsAttribute('class_nodeids', [...ids.map(() => 1), ...ids.map(() => 2)]),
+      intsAttribute('class_ids', [...ids, ...ids]),
+      floatsAttribute('class_weights', [...leaf(0), ...leaf(last)]),
+      intsAttribute('classlabels_int64s', classes),
+      stringAttribute('post_transform', 'NONE'),
+    ],
+    ml,
+  );
+  return build(
+    [{ nodes: [classifier] }],
+    [
+      ['label', 'int64', ['N']],
+      ['probabilities', 'float', ['N', classes.length]],
+    ],
+  );
+}
+
 /** XGBoost's reg:squarederror: one value, which base_score is added to. */
 export function treeRegressor(baseScore: number): Uint8Array {
   const { nodes, leaves } = stumps([0], 2);

@@ -60,7 +60,7 @@ function clearHighest({ values, width, positive, cut }: LabelledScores, row: num
   return most - next <= tie * Math.max(1, Math.abs(most)) ? -1 : at;
 }
 
-/** Each label goes to the column that is highest most often, if no two go to one. */
+/** Each label goes to the column that is highest most often, if no two go to one; one label in all rows shows no order. */
 function betterOrder(counts: Float64Array, classes: readonly ClassValue[]): ClassValue[] | null {
   const size = classes.length;
   const order = new Array<ClassValue | undefined>(size).fill(undefined);
@@ -79,7 +79,7 @@ function betterOrder(counts: Float64Array, classes: readonly ClassValue[]): Clas
     order[column] = value;
     agreeing += most;
   }
-  if (agreeing <= before) return null;
+  if (agreeing <= before || left.length > size - 2) return null;
   return order.map((value) => value ?? (left.shift() as ClassValue));
 }
 

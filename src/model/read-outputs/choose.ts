@@ -85,7 +85,7 @@ function pick(
   throw new ConfigError({
     found: `The model has ${pool.length} outputs that may hold the scores: ${listOutputs(pool)}`,
     expected: `to know which of them is meant (all outputs: ${listOutputs(all)})`,
-    remedy: 'Name it: {uri, output}',
+    remedy: `Name it: {uri, output}${pool.every(({ shape }) => shape.length === 1) ? '; or, where they are one score of each class, export them as one output, [N, classes] (skl2onnx: zipmap=False)' : ''}`,
   });
 }
 
