@@ -57,7 +57,7 @@ async function measure(): Promise<void> {
   const started = performance.now();
   await build(large, models);
   await build(empty, 0);
-  const files = (await git(large, 'ls-tree', '-r', '--name-only', 'main')).split('\n').length;
+  const files = (await git(large, 'ls-tree', '-r', '--name-only', 'model-registry')).split('\n').length;
   console.log(
     `${models} models, ${models * decisions} decisions, ${files} files, built in ${seconds(performance.now() - started)}`,
   );
@@ -192,7 +192,13 @@ async function build(repository: string, count: number): Promise<void> {
       const model = `model-${String(index).padStart(4, '0')}`;
       const candidate = `${model} ${number}`;
       const verdict = number % 10 === 0 ? 'pass' : number % 2 === 0 ? 'inconclusive' : 'fail';
-      const given = evidenceOf(candidate, verdict, model, championOf(state.manifest)?.artifacts[0]);
+      const given = evidenceOf(
+        candidate,
+        verdict,
+        model,
+        championOf(state.manifest)?.artifacts[0],
+        new Date(time * 1000),
+      );
       const subject = { model, config, candidate: artifact(candidate), stages: stageFacts(config) };
       const context = { now: new Date(time * 1000), actor: 'ada', source: {}, approvals: [] };
       const plan = planRecord(
@@ -214,8 +220,14 @@ async function build(repository: string, count: number): Promise<void> {
   await git(repository, 'gc', '--quiet');
 }
 
-/** Some checks and a curve, as an evaluation leaves them. */
-function evidenceOf(candidate: string, verdict: Verdict = 'pass', model = 'any', champion?: Artifact): Evidence {
+/** Some checks and a curve, as an evaluation leaves them, made when the decision is. */
+function evidenceOf(
+  candidate: string,
+  verdict: Verdict = 'pass',
+  model = 'any',
+  champion?: Artifact,
+  at = new Date(),
+): Evidence {
   const seed = Number.parseInt(digest(candidate).slice(0, 8), 16) / 2 ** 32;
   return buildEvidence({
     kind: 'evaluation',
@@ -227,8 +239,8 @@ function evidenceOf(candidate: string, verdict: Verdict = 'pass', model = 'any',
     },
     policyDigest: digest(policySubject(config)),
     toolVersion: '0.0.0',
-    startedAt: new Date(),
-    finishedAt: new Date(),
+    startedAt: at,
+    finishedAt: at,
     checks: Array.from({ length: 10 }, (_, index) => ({
       id: `evaluation/accuracy@slice=${index}`,
       title: `Accuracy on slice ${index}`,
