@@ -5,6 +5,7 @@ import { fileDigest } from '../file-digest.ts';
 import { pointerIn } from './committed-file.ts';
 import { entryAt } from './git/objects.ts';
 import { commitAt, openRepository, type Repository } from './git/repository.ts';
+import { convertedOid } from './git/status.ts';
 
 /**
  * The address under which a model's bytes can be found for as long as the repository lives: `git:<commit>:<path>`.
@@ -52,6 +53,15 @@ async function committedPath(opened: Repository, commit: string | null, path: st
   const named = await fileDigest(path, opened.objectFormat, `blob ${size}\0`);
   if (named !== entry.oid) {
     const pointer = await pointerIn(opened, entry);
+    if (pointer === null && (await convertedOid(opened.folder, inside)) === entry.oid) {
+      throw new RegistryError({
+        found:
+          'git converts this file between the commit and the work tree (line endings or a filter), so its bytes here are not the committed ones',
+        expected: 'the same bytes in both: those here are measured, and those of the commit are what others fetch',
+        where: inside,
+        remedy: `Add the line '${/[\s"\\]/u.test(inside) ? JSON.stringify(inside) : inside} -text -filter -ident -working-tree-encoding' to .gitattributes, then: git add --renormalize .gitattributes ${shellWord(inside)} && git commit`,
+      });
+    }
     if (pointer === null || pointer.oid !== (await fileDigest(path))) {
       throw new RegistryError({
         found: 'this file differs from the committed one',

@@ -93,7 +93,7 @@ export async function openGitRegistry(input: {
       return recordedEvidence(bytes ?? null, sha256, path);
     },
     async verify({ missingTags: required = true, judge } = {}) {
-      const { head: commit } = await branch.tip(['refs/tags/*']);
+      const { head: commit, remoteTags } = await branch.tip(['refs/tags/*']);
       if (commit === null) return [];
       if (await isCutOff(repository, commit)) {
         input.log.warning('This clone is shallow: decisions removed before its oldest commit cannot be noticed.');
@@ -102,6 +102,7 @@ export async function openGitRegistry(input: {
         tags: tagged && required ? 'required' : 'held',
         judge,
         artifactsYaml,
+        ...(remoteTags === null ? {} : { remoteTags }),
       });
     },
     async ensureWritable() {
@@ -216,7 +217,7 @@ async function tagsToMake(
   head: string | null,
 ): Promise<TagToMake[]> {
   if (!tagged || head === null) return [];
-  const here = remoteTags ?? new Set((await listTags(repository, model)).map(({ name }) => name));
+  const here = remoteTags ?? new Map((await listTags(repository, model)).map(({ name, oid }) => [name, oid]));
   return missingTags(repository, folder, model, head, links, (name) => here.has(name));
 }
 

@@ -7,7 +7,7 @@ import { openBlobStream, type BlobStream } from './git/blob-stream.ts';
 import { additions, type Addition } from './git/history.ts';
 import { blobOid, entryAt, listFiles, maximumBytes, readBlobs, type TreeEntry } from './git/objects.ts';
 import { isShallow, type Repository } from './git/repository.ts';
-import { listTags } from './git/tags.ts';
+import { listTagsAsOn } from './git/tags.ts';
 import {
   artifactsPath,
   attributesPath,
@@ -39,6 +39,8 @@ export type DecisionCheck = (made: MadeDecision) => Finding[];
 export interface VerifyOptions {
   /** `required`: every tag that the chains call for must be there; `held`: those that are there must agree; `ignored`: they are of another branch. */
   tags: 'required' | 'held' | 'ignored';
+  /** The object of each tag of the remote that has the registry: what counts where a tag here is another. */
+  remoteTags?: ReadonlyMap<string, string>;
   /** Whether artifacts.yaml must agree with the chains (default: it is not looked at). */
   artifactsYaml?: boolean;
   /** Asked about every decision of a chain that is sound, with all of its evidence. */
@@ -54,7 +56,7 @@ export async function verifyRegistry(
   repository: Repository,
   commit: string,
   folder: string,
-  { tags: held, judge, artifactsYaml = false }: VerifyOptions,
+  { tags: held, remoteTags, judge, artifactsYaml = false }: VerifyOptions,
 ): Promise<Finding[]> {
   const root = await entryAt(repository, commit, folder);
   if (root !== null && root.type !== 'tree') {
@@ -91,7 +93,8 @@ export async function verifyRegistry(
   }
   const added = await adding;
   findings.push(...history(added, folder, entries));
-  if (held !== 'ignored') findings.push(...(await tags(repository, folder, chains, added, held === 'required')));
+  if (held !== 'ignored')
+    findings.push(...(await tags(repository, folder, chains, added, { required: held === 'required', remoteTags })));
   if (artifactsYaml) findings.push(...(await artifacts(repository, commit, champions)));
   return findings;
 }
@@ -202,14 +205,14 @@ async function tags(
   folder: string,
   chains: ReadonlyMap<string, readonly ChainLink[]>,
   added: readonly Addition[],
-  required: boolean,
+  { required, remoteTags = new Map() }: { required: boolean; remoteTags: VerifyOptions['remoteTags'] },
 ): Promise<Finding[]> {
   // A shallow clone takes its oldest commit for the origin of everything.
   const commits = (await isShallow(repository))
     ? null
     : new Map(added.toReversed().map(({ path, commit }) => [path, commit]));
   const found: FoundTag[] = [];
-  for (const tag of await listTags(repository)) {
+  for (const tag of await listTagsAsOn(repository, remoteTags)) {
     if (!(await isOfAnother(repository, folder, chains, tag))) found.push(tag);
   }
   return tagFindings({

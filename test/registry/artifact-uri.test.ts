@@ -40,6 +40,23 @@ describe('the address of a committed model', () => {
       });
     }));
 
+  // treeverse/dvc#4658, treeverse/dvc#619: digests of one file that differ from machine to machine.
+  test('is none where git converts the file: what is measured here is not what others would fetch', () =>
+    inRepository(async (repository) => {
+      await repository.git('config', 'core.autocrlf', 'true');
+      const path = await commitModel(repository, 'some predictions.csv', Buffer.from('id,score\n1,0.5\n'));
+      await rm(path);
+      await repository.git('checkout', '--', '.');
+      assert.equal(await repository.status(), '');
+      const said = await immutableModelUri(repository.folder, path).catch((error: unknown) => String(error));
+      assert.match(said, /git converts this file.*line endings/su);
+      // What it says helps.
+      await repository.write('.gitattributes', `${/Add the line '(.*?)' to/u.exec(said)?.[1]}\n`);
+      await repository.git('add', '--renormalize', '.gitattributes', 'some predictions.csv');
+      await repository.git('commit', '--quiet', '-m', 'Convert nothing');
+      assert.match(await immutableModelUri(repository.folder, path), /^git:[0-9a-f]{40}:some predictions\.csv$/u);
+    }));
+
   test('is fetched from the remote where the clone has one commit only', () =>
     inRepository((repository) =>
       inTemporaryFolder(async (folder) => {

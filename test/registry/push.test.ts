@@ -188,6 +188,35 @@ describe('a registry that is pushed as it is recorded', () => {
       assert.equal(await shared.remote.git('tag', '--list'), 'm#champion#1\nm@v1.0.0');
     }));
 
+  // actions/checkout#290: a run on a tag has it as a tag without an object of its own.
+  test('is sound where a tag is plain here and as it was made on the remote', () =>
+    inClones(async (shared) => {
+      const [ada, bob] = [await shared.clone('ada'), await shared.clone('bob')];
+      await promote(await registryOf(ada), 'one');
+      const commit = await ada.git('rev-parse', 'm@v1.0.0^{commit}');
+      await bob.git('fetch', '--quiet', '--no-tags', 'origin', `+${commit}:refs/tags/m@v1.0.0`);
+      assert.deepEqual(await (await registryOf(bob)).verify(), []);
+      assert.equal(await bob.git('cat-file', '-t', 'm@v1.0.0'), 'commit');
+      // What is wrong on the remote is found all the same.
+      await shared.remote.git('tag', '--force', 'm@v1.0.0', 'main');
+      assert.match(
+        (await (await registryOf(await shared.clone('eve'))).verify())[0]?.found ?? '',
+        /without an object/u,
+      );
+    }));
+
+  // activepieces/activepieces#15361, conventional-changelog/conventional-changelog#619: names that a tag and a branch share.
+  test('is not led astray by a tag named as its branch, nor by a branch named as its tag', () =>
+    inClones(async (shared) => {
+      const ada = await shared.clone('ada');
+      await ada.git('tag', 'model-registry');
+      await ada.git('push', '--quiet', 'origin', 'refs/tags/model-registry', 'main:refs/heads/m@v1.0.0');
+      await promote(await registryOf(ada), 'one');
+      await promote(await registryOf(ada), 'two');
+      assert.equal((await (await registryOf(ada)).log('m')).length, 2);
+      assert.deepEqual(await (await registryOf(ada)).verify(), []);
+    }));
+
   test('decides against what others pushed meanwhile', () =>
     inClones(async (shared) => {
       const [ada, bob] = [await shared.clone('ada'), await shared.clone('bob')];
@@ -266,6 +295,7 @@ describe('a registry that is pushed as it is recorded', () => {
       });
     }));
 
+  // release-it/release-it#428: what was pushed went to another address than was looked at.
   test('is read where it is pushed, when that is another repository than the one fetched from', () =>
     inClones(async (shared) => {
       const ada = await shared.clone('ada');

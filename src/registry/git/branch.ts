@@ -44,8 +44,8 @@ export interface Tip {
   head: string | null;
   /** What the ref that is moved is at; null: there is none yet. */
   expected: string | null;
-  /** The tags of the remote that has the branch, by name; null: the branch is here. */
-  remoteTags: ReadonlySet<string> | null;
+  /** The tags of the remote that has the branch, and the object of each; null: the branch is here. */
+  remoteTags: ReadonlyMap<string, string> | null;
 }
 
 /** `mayPass`: another writer was first, or was at it; otherwise trying again is of no use. `fault`: what git said. */
@@ -154,8 +154,8 @@ function remoteBranch(repository: Repository, ref: string, remote: Remote, log: 
       const there = refs.get(ref) ?? null;
       if (there !== null) await fetchCommit(remote, ref, there);
       if (patterns.length > 0) await fetchTags(remote, patterns);
-      const names = [...refs.keys()].filter((each) => each.startsWith('refs/tags/'));
-      const remoteTags = new Set(names.map((each) => each.slice('refs/tags/'.length)));
+      const tags = [...refs].filter(([name]) => name.startsWith('refs/tags/'));
+      const remoteTags = new Map(tags.map(([name, oid]) => [name.slice('refs/tags/'.length), oid]));
       const here = await commitAt(repository, ref);
       // Recorded here before there was a remote to push to: the first push takes it along.
       if (there === null && here !== null && (await checkedOutIn(repository, ref)) === null) {

@@ -4,7 +4,7 @@ import { gtoTags, isTag, type FoundTag, type RegistryTag } from '../tags.ts';
 import { firstAddedIn } from './history.ts';
 import { identity } from './objects.ts';
 import type { Repository } from './repository.ts';
-import { git, gitBytes } from './run.ts';
+import { git, gitBytes, runGit } from './run.ts';
 
 /** The tags of a model, as patterns of refs. */
 export function tagPatterns(model: string): string[] {
@@ -33,6 +33,33 @@ export async function listTags(repository: Repository, model?: string): Promise<
       commit: type === 'commit' ? oid : pointsAt === 'commit' ? (commit ?? null) : null,
       message: type === 'tag' ? message : '',
     });
+  }
+  return tags;
+}
+
+/**
+ * The same, of tags that a remote has at other objects than this clone (actions/checkout makes the tag of its event a plain one), as the
+ * remote has them.
+ *
+ * @param there the object of each tag of the remote, by name
+ */
+export async function listTagsAsOn(repository: Repository, there: ReadonlyMap<string, string>): Promise<FoundTag[]> {
+  const here = await listTags(repository);
+  const others = here.filter(({ name, oid }) => (there.get(name) ?? oid) !== oid).map(({ name }) => name);
+  const objects = await readTags(repository, [...new Set(others.map((name) => there.get(name) as string))]);
+  return here.map((tag) => {
+    const found = others.includes(tag.name) ? objects.get(there.get(tag.name) as string) : undefined;
+    return found === undefined ? tag : { name: tag.name, ...found };
+  });
+}
+
+/** Tag objects, by name: those that are here. */
+async function readTags(repository: Repository, oids: string[]): Promise<Map<string, Omit<FoundTag, 'name'>>> {
+  const tags = new Map<string, Omit<FoundTag, 'name'>>();
+  for (const oid of oids) {
+    const { code, stdout } = await runGit(repository.folder, ['cat-file', 'tag', oid]);
+    const [, commit, message] = /^object ([0-9a-f]+)\ntype commit\n.*?\n\n(.*)$/su.exec(stdout.toString('utf8')) ?? [];
+    if (code === 0 && commit !== undefined) tags.set(oid, { commit, message: message ?? '' });
   }
   return tags;
 }
