@@ -46,16 +46,18 @@ export function committedFiles(made: readonly Pick<MadeDecision, 'path' | 'decis
  * that was squashed and deleted) says nothing: that is a note.
  *
  * @param options.added the decisions are new: the files are read too, and held against the recorded digest (those of Git LFS where they
- * are to be had), commits are fetched that this clone does not have, and the file of a champion in a commit that no remote has is a finding
+ * are to be had)
+ * @param options.fetch asks the remote for commits that this clone does not have, signed in with `github` where the clone is not. The
+ * file of a new champion in a commit that no remote has is a finding
  */
 export async function lookUpFiles(
   repository: Repository,
   files: readonly NamedFile[],
-  { added, github }: { added: boolean; github?: Partial<GitHubToken> | undefined },
+  { added, fetch }: { added: boolean; fetch?: { github: Partial<GitHubToken> | undefined } | undefined },
 ): Promise<{ findings: Finding[]; notes: string[] }> {
   const nowhere = new Set<string>();
-  for (const commit of added ? new Set(files.map((each) => each.commit)) : []) {
-    if ((await findCommit(repository, commit, github)) === 'nowhere') nowhere.add(commit);
+  for (const commit of fetch === undefined ? [] : new Set(files.map((each) => each.commit))) {
+    if ((await findCommit(repository, commit, fetch?.github)) === 'nowhere') nowhere.add(commit);
   }
   const commits = await typesOf(repository, [...new Set(files.map(({ commit }) => `${commit}^{commit}`))]);
   const here = files.filter(({ commit }) => commits.get(`${commit}^{commit}`) === 'commit');

@@ -103,6 +103,8 @@ export interface VerifiedChange {
   appended: number;
   /** Whether the base has a configuration: without one, the change's own says where the registry is, and no decision is held against it. */
   held: boolean;
+  /** Where the registry is, when neither the base nor the change has any of it; else null. */
+  elsewhere: { folder: string; branch: string } | null;
   notes: string[];
 }
 
@@ -117,7 +119,7 @@ export async function verifyAgainst(input: VerifyChangeInput): Promise<VerifiedC
   const change = await changeBetween(repository, base);
   const verified = await verifyBetween(repository, change, pathInside(repository, resolve(root, file)), {
     github,
-    access,
+    fetch: { github: access },
     // A push has moved the branch on from its base.
     isBranch: (branch) => isTipOf(repository, branch, pushed ? change.merged : change.base),
   });
@@ -149,7 +151,7 @@ export function pathInside(repository: Repository, file: string): string {
  * configuration of the change itself is believed in nothing.
  *
  * @param path of contender.yml, from the top of the repository
- * @param options.access signs in to the remote where the clone does not
+ * @param options.fetch asks the remote for commits of models that this clone does not have: see `lookUpFiles`
  * @param options.elsewhere the configuration where the branch has none, as one that holds the registry alone
  * @param options.isBranch whether the base is that branch: tags are of the one that holds the registry, and held against no other
  */
@@ -159,7 +161,7 @@ export async function verifyBetween(
   path: string,
   options: {
     github: GitHub | null;
-    access?: Partial<GitHubToken> | undefined;
+    fetch?: { github: Partial<GitHubToken> | undefined };
     elsewhere?: Config;
     isBranch(name: string): Promise<boolean>;
   },
@@ -184,17 +186,25 @@ export async function verifyBetween(
   });
   const moved = onBase === null ? [] : await placeFindings(repository, change.merged, path, onBase);
   const people = await verifyPeople(appended, options.github);
-  const files = await lookUpFiles(repository, committedFiles(appended), { added: true, github: options.access });
+  const files = await lookUpFiles(repository, committedFiles(appended), { added: true, fetch: options.fetch });
+  const { base, merged } = change;
+  const [folder, branch] = [folderOf(config), branchOf(config)];
+  const here = await Promise.all([base, merged].map((commit) => entryAt(repository, commit, folder)));
   return {
     findings: [...moved, ...findings, ...people.findings, ...files.findings],
     appended: appended.length,
     held: before !== null,
+    elsewhere: here.every((entry) => entry === null) ? { folder, branch } : null,
     notes: [...people.notes, ...files.notes],
   };
 }
 
 /** What there is to say of a change in which nothing was found, in a sentence. */
-function soundChange({ appended, held }: VerifiedChange): string {
+function soundChange({ appended, held, elsewhere }: VerifiedChange): string {
+  if (elsewhere !== null) {
+    const { folder, branch } = elsewhere;
+    return `Nothing was compared: neither the base nor the change has a folder ${folder}. The registry is on branch ${branch}: check it with contender registry verify, without --base.`;
+  }
   if (!held) {
     return 'The registry is valid. The base has no configuration to check decisions against: have them reviewed.';
   }

@@ -96,7 +96,6 @@ async function pushFindings(
       const change = { base: before, merged: after };
       const { findings, notes } = await verifyBetween(repository, change, path, {
         github,
-        access: workspace.github,
         elsewhere: workspace.config,
         isBranch: (name) => Promise.resolve(name === branch),
       });
