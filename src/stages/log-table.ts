@@ -3,6 +3,7 @@ import { readingOf, type Use } from '../data/cells.ts';
 import { requireNumbers } from '../data/numbers.ts';
 import { reading, type Dataset, type DatasetColumn } from '../data/relation.ts';
 import { readingOfTimes } from '../data/times.ts';
+import { DataError } from '../errors.ts';
 import { copyRows } from '../data/workspace.ts';
 
 /** A column of a table of events. */
@@ -43,7 +44,19 @@ export async function copyLog(
 
 export type Ask = (query: string) => Promise<unknown[][]>;
 
-/** The rows that a query gives. */
+/** The rows that a query gives. @throws DataError where numbers are so large that they have no mean or spread */
 export function asking(workspace: DuckDBConnection): Ask {
-  return async (query) => (await workspace.runAndReadAll(query)).getRows();
+  return async (query) => {
+    try {
+      return (await workspace.runAndReadAll(query)).getRows();
+    } catch (cause) {
+      if (!(cause instanceof Error && cause.message.startsWith('Out of Range Error'))) throw cause;
+      throw new DataError({
+        found: 'the log has numbers so large that they have no mean or spread',
+        expected: 'numbers whose squares are numbers',
+        remedy: 'Look for a number that stands for a missing one, and leave it out',
+        cause,
+      });
+    }
+  };
 }

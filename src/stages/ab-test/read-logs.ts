@@ -327,7 +327,7 @@ async function askFinite(ask: Ask, metric: string, query: string): Promise<unkno
   try {
     return await ask(query);
   } catch (cause) {
-    if (!(cause instanceof Error) || !cause.message.includes('out of range')) throw cause;
+    if (!(cause instanceof DataError)) throw cause;
     throw new DataError({
       found: `the values of ${metric} are too large to be summed up`,
       expected: 'numbers whose squares are numbers',

@@ -78,11 +78,13 @@ async function judge(
   );
   const [asked = 0, failed = 0, askedChampion = 0, failedChampion = 0] = errors.map(Number);
   const [unpaired = []] = await ask(
-    'select (count(distinct id) filter (where id not in (select id from pair)))::double from answer where not failed',
+    `select (count(distinct id) filter (where not failed and id not in (select id from pair)))::double,
+       (count(distinct id) filter (where arm = 0 and id not in (select id from answer where arm = 1)))::double from answer`,
   );
   const labels = await judgeLabels(workspace, ask, settings, context, alpha);
   const checks = [
-    requestsCheck(whole, Number(unpaired[0]), settings),
+    requestsCheck(whole, Number(unpaired[0]), { asked, askedChampion }, settings),
+    ...silenceCheck(Number(unpaired[1]), askedChampion),
     ...limitChecks(settings, alpha, whole, itself, { asked, failed, askedChampion, failedChampion }),
     ...labels,
   ];
@@ -160,12 +162,18 @@ async function pairUp(workspace: DuckDBConnection, { threshold = 0.5 }: Shadow, 
   await workspace.run(`create table itself as ${pairs(0, 2)} order by id`);
 }
 
+/** A clock of whole milliseconds logs 0, which has no logarithm. A filter would not do: DuckDB may compute what it leaves out. */
+function isTime(column: string): string {
+  return `(${column} > 0 and isfinite(${column}))`;
+}
+
 async function comparison(ask: Ask, of: string, from: string, alpha: number): Promise<Comparison> {
   const [row = []] = await ask(
     `select count(*)::double, (count(*) filter (where first <> second))::double,
-     count(after - before)::double, avg(after - before), coalesce(stddev_samp(after - before), 0),
-     (count(*) filter (where time > 0 and other > 0))::double, avg(ln(other / time)) filter (where time > 0 and other > 0),
-     coalesce(stddev_samp(ln(other / time)) filter (where time > 0 and other > 0), 0) from ${from}`,
+     count(shift)::double, avg(shift), coalesce(stddev_samp(shift), 0),
+     count(ratio)::double, avg(ratio), coalesce(stddev_samp(ratio), 0)
+     from (select first, second, case when isfinite(before) and isfinite(after) then after - before end as shift,
+       case when ${isTime('time')} and ${isTime('other')} then ln(other) - ln(time) end as ratio from ${from})`,
   );
   const [pairs = 0, disagreements = 0, scored = 0, shift = 0, shiftSpread = 0, timed = 0, log = 0, logSpread = 0] =
     row.map(Number);
@@ -191,11 +199,19 @@ async function comparison(ask: Ask, of: string, from: string, alpha: number): Pr
   };
 }
 
-function requestsCheck({ pairs }: Comparison, unpaired: number, { min_requests: least = 100 }: Shadow): Check {
+function requestsCheck(
+  { pairs }: Comparison,
+  unpaired: number,
+  { asked, askedChampion }: { asked: number; askedChampion: number },
+  { min_requests: least = 100 }: Shadow,
+): Check {
+  const silent = asked === 0 ? 'candidate' : askedChampion === 0 ? 'champion' : null;
+  const why =
+    pairs > 0 ? '' : silent === null ? ': their ids are not the same' : `: nothing is logged of the ${silent}`;
   const alone =
     unpaired === 0
       ? ''
-      : ` ${unpaired.toLocaleString('en-US')} ${unpaired === 1 ? 'request has' : 'requests have'} the answer of one version alone${pairs === 0 ? ': their ids are not the same' : ''}.`;
+      : ` ${unpaired.toLocaleString('en-US')} ${unpaired === 1 ? 'request has' : 'requests have'} the answer of one version alone${why}.`;
   return {
     id: 'shadow/requests',
     title: 'Requests answered by both',
@@ -207,6 +223,29 @@ function requestsCheck({ pairs }: Comparison, unpaired: number, { min_requests: 
     limit: 'at least',
     unit: 'requests',
   };
+}
+
+/** Fewer than these go missing in any log. */
+const mostSilent = 0.01;
+
+/** A candidate that hangs or dies leaves no line, and would look as if it failed nothing. So does a mirror of a part of the traffic. */
+function silenceCheck(silent: number, askedChampion: number): Check[] {
+  const share = silent / Math.max(1, askedChampion);
+  if (share <= mostSilent || share === 1) return [];
+  const seen = `${silent.toLocaleString('en-US')} of ${askedChampion.toLocaleString('en-US')}`;
+  return [
+    {
+      id: 'shadow/silence',
+      title: 'Requests that nothing is logged of for the candidate',
+      severity: 'warn',
+      verdict: 'fail',
+      message: `${seen} requests of the champion have no line of the candidate (${percent(share)}), and count in nothing here: only a part is mirrored, or the candidate lost them. Log a request without an answer with the status 0.`,
+      observed: share,
+      required: mostSilent,
+      limit: 'at most',
+      unit: 'share',
+    },
+  ];
 }
 
 interface Bounded {
@@ -268,7 +307,7 @@ function limitChecks(
       title: 'Requests that the candidate failed',
       value: errors.asked === 0 ? null : { observed: errors.failed / errors.asked, ...failures },
       limit: asShare(settings.max_error_rate, 'max_error_rate'),
-      beside: `${errors.failedChampion} of ${errors.askedChampion} of the champion`,
+      beside: `${errors.failedChampion.toLocaleString('en-US')} of ${errors.askedChampion.toLocaleString('en-US')} of the champion`,
       unit: 'share',
     },
   ];

@@ -178,3 +178,14 @@ describe('a log of requests', () => {
       assert.deepEqual(after.steps[0]?.failures['errors'], { champion: 0, candidate: 10 });
     }));
 });
+
+describe('values that have no spread', () => {
+  it('leave a look blind, and end no rollout as a bug', async () => {
+    const mean: Guardrail = { name: 'latency', failure: 'mean', value: 'ms' };
+    const { fault } = await seen(
+      [mean],
+      requests((_, index) => ({ ms: index === 7 ? 1e200 : 10 })),
+    );
+    assert.match(fault ?? '', /numbers so large that they have no mean or spread/u);
+  });
+});

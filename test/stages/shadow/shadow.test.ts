@@ -131,6 +131,39 @@ describe('a log of mirrored answers', () => {
     assert.equal(check('score-shift').verdict, 'pass');
   });
 
+  it('takes a time of 0 for none', async () => {
+    const [head = '', ...lines] = mirrored(8);
+    const timeless = lines.map((line, at) => (at % 7 === 0 ? line.replace(/,1\d,200/u, ',0,200') : line));
+    const { check } = await compared({ log: 'log.csv', max_latency_ratio: 2 }, { mirrored: [head, ...timeless] });
+    assert.equal(check('latency-ratio').verdict, 'pass');
+    const none = lines.map((line) => line.replace(/,1\d,200/u, ',0,200'));
+    const clockless = await compared({ log: 'log.csv', max_latency_ratio: 2 }, { mirrored: [head, ...none] });
+    assert.equal(clockless.check('latency-ratio').verdict, 'inconclusive');
+  });
+
+  it('refuses numbers that have no spread', async () => {
+    const lines = mirrored(8).map((line) => line.replace('r4,candidate,0.2', 'r4,candidate,1e200'));
+    await assert.rejects(compared({ log: 'log.csv', max_score_shift: 0.1 }, { mirrored: lines }), {
+      name: 'DataError',
+      message: /numbers so large that they have no mean or spread/u,
+    });
+  });
+
+  it('warns where the candidate left no answer to a part of the requests, which would pass for no failure', async () => {
+    const lines = mirrored(8).filter((line) => !/^r\d*5,candidate/u.test(line));
+    const { check } = await compared({ log: 'log.csv', max_error_rate: 0.02 }, { mirrored: lines });
+    assert.deepEqual([check('silence').severity, check('silence').verdict], ['warn', 'fail']);
+    assert.match(check('silence').message, /40 of 400 requests of the champion have no line of the candidate \(10%\)/u);
+    const whole = await compared({ log: 'log.csv', max_error_rate: 0.02 }, { mirrored: mirrored(8) });
+    assert.ok(!whole.checks.some(({ id }) => id === 'shadow/silence'));
+  });
+
+  it('says which version nothing is logged of', async () => {
+    const lines = mirrored(8).filter((line) => !line.includes(',candidate,'));
+    const { check } = await compared({ log: 'log.csv', max_error_rate: 0.02 }, { mirrored: lines });
+    assert.match(check('requests').message, /answer of one version alone: nothing is logged of the candidate/u);
+  });
+
   it('writes disagreements to be labelled, and joins the labels that come later', async () => {
     const first = await compared({ log: 'l', sample: 10 }, { mirrored: mirrored(10) });
     const [file] = first.files ?? [];
