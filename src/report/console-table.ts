@@ -1,3 +1,4 @@
+import stringWidth from 'string-width';
 import { oneLine } from './escape.ts';
 import type { Cell, Mood, Section } from './section.ts';
 
@@ -30,25 +31,38 @@ export function tableLines(section: Section, width: number, paint: Paint, most: 
   ];
 }
 
-/** Text in lines of at most `width` characters, broken between words; a word that is longer is broken too. */
+/** Text in lines of at most `width` columns, broken between words; a word that is longer is broken too. */
 export function wrap(text: string, width: number): string[] {
   const lines: string[] = [];
-  let line: string[] = [];
+  let line = '';
   const flush = (): void => {
-    lines.push(line.join('').trimEnd());
-    line = [];
+    lines.push(line.trimEnd());
+    line = '';
   };
   for (const word of words(oneLine(text))) {
-    const characters = [...word];
-    if (line.length > 0 && line.length + length(word.trimEnd()) > width) flush();
-    while (characters.length > width) {
-      line = characters.splice(0, width);
+    if (line !== '' && length(line) + length(word.trimEnd()) > width) flush();
+    let rest = word;
+    while (length(rest) > width) {
+      line = startOf(rest, width);
+      rest = rest.slice(line.length);
       flush();
     }
-    line.push(...characters);
+    line += rest;
   }
   flush();
   return lines;
+}
+
+const letters = new Intl.Segmenter(undefined, { granularity: 'grapheme' });
+
+/** As many letters as have room, and at least one. */
+function startOf(text: string, width: number): string {
+  let start = '';
+  for (const { segment } of letters.segment(text)) {
+    if (start !== '' && length(start + segment) > width) break;
+    start += segment;
+  }
+  return start;
 }
 
 /** Each with the space after it. A time, `2026-01-02 03:04 UTC`, is one word. */
@@ -125,6 +139,7 @@ function pad(text: string, width: number, right: boolean): string {
   return right ? space + text : text + space;
 }
 
+/** Columns on a terminal: a letter of Chinese, and a smiling face, take two. */
 function length(text: string): number {
-  return [...text].length;
+  return /^[ -~]*$/u.test(text) ? text.length : stringWidth(text);
 }

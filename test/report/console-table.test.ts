@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import stringWidth from 'string-width';
 import { renderSections } from '../../src/report/console.ts';
 import { codeCell, numberCell, textCell, type Section } from '../../src/report/section.ts';
 
@@ -50,5 +51,25 @@ describe('a table on a terminal', () => {
         '',
       ].join('\n'),
     );
+  });
+
+  it('stands in straight columns where letters take two places, and breaks none of them', () => {
+    const names = ['日本語のとても長いスライス名', 'plain', '👩‍👩‍👧‍👦 family', 'e\u0301te\u0301'];
+    const section: Section = {
+      title: 'Slices',
+      columns: ['Slice', 'Rows', 'Shown'],
+      rows: names.map((name) => [textCell(name), numberCell('12'), textCell('better')]),
+      collapsed: false,
+      importance: 0,
+    };
+    const lines = renderSections([section], { colour: false, width: 60 }).trimEnd().split('\n').slice(1);
+    const before = lines.map((line) => stringWidth(line.slice(0, /Shown|better/u.exec(line)?.index)));
+    assert.deepEqual(new Set(before).size, 1, lines.join('\n'));
+    const narrow = renderSections([section], { colour: false, width: 40 }).split('\n');
+    assert.ok(narrow.every((line) => stringWidth(line) <= 40));
+    const long = names.join('').repeat(4);
+    const wrapped = renderSections([{ ...section, text: [long], rows: [] }], { colour: false, width: 40 });
+    assert.equal(wrapped.replace(/[\s\p{Cf}]/gu, ''), `Slices${long.replace(/[\s\p{Cf}]/gu, '')}`);
+    for (const line of wrapped.split('\n')) assert.ok(stringWidth(line) <= 40, line);
   });
 });
