@@ -96,7 +96,8 @@ export function addStageCommands(program: Command, context: CommandContext): voi
         await writeReports(workspace, options, result);
         await warnOfExpiry(workspace, result);
         printReport(context, options, result, { ...result, stages });
-        if (options.json !== true) context.print(whereTo(workspace, result));
+        if (options.json !== true)
+          context.print(`${recordedText(result)} Report: ${shown(join(workspace.out, 'report.html'))}`);
         context.finish(exitCodeOf(result));
       });
   }
@@ -164,8 +165,4 @@ async function writeReports(workspace: Workspace, options: ReportOptions, input:
   const { fromRoot } = placesOf(options);
   if (junit !== undefined) await writeJunit(workspace, shownAt, fromRoot(junit));
   if (sarif !== undefined) await writeSarif(workspace, shownAt, fromRoot(sarif));
-}
-
-function whereTo(workspace: Workspace, result: PromoteResult): string {
-  return `${recordedText(result)} Report: ${shown(join(workspace.out, 'report.html'))}`;
 }

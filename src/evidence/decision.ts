@@ -1,7 +1,7 @@
 import { Type, type Static } from 'typebox';
 import { Closed, Matching, Optional } from '../forms.ts';
 import { digest } from './canonical.ts';
-import { Artifact, DatasetSubject, Sha256 } from './evidence.ts';
+import { Artifact, DatasetSubject, Sha256, type Evidence } from './evidence.ts';
 import { Shown, Verdict } from './check.ts';
 
 export const decisionSchemaId = 'contender/decision/v1';
@@ -173,6 +173,19 @@ export const RecordedDecision = Type.Object(
   },
 );
 export type RecordedDecision = Static<typeof RecordedDecision>;
+
+/** Decisions about a model that wait in a pull request. */
+export interface Promotion {
+  model: string;
+  branch: string;
+  base: string;
+  /** In the order they are recorded in when it is merged. */
+  decisions: readonly RecordedDecision[];
+  /** The one it is about: the promotion, or the last of what changes no champion. */
+  lead: RecordedDecision;
+  /** Of that decision. */
+  evidence: readonly Evidence[];
+}
 
 /** What `decide` may know of the registry: who is champion, since which decision, and how often the holdout was used. */
 export interface RegistryView {

@@ -1,17 +1,11 @@
-import { ranks, type Level, type Observation, type Rank } from './judge.ts';
+import { ranks, type Observation } from './judge.ts';
 import type { WindowRecord } from './record.ts';
 
-/** Something that is wrong, from the window that showed it first until it has been well for some windows. */
-export interface Finding {
-  signal: string;
-  rank: Rank;
-  level: Level;
-  title: string;
-  /** What the last window that showed it said. */
-  message: string;
-  value: number | null;
-  limit: number | null;
-  unit?: string | undefined;
+/**
+ * Something that is wrong, from the window that showed it first until it has been well for some windows, with what the last
+ * window that showed it said.
+ */
+export interface Finding extends Omit<Observation, 'state'> {
   /** Starts of the windows, ISO 8601. */
   opened: string;
   last: string;

@@ -6,7 +6,7 @@ import { fitBaseline } from './baseline.ts';
 import type { ChampionBaseline, WindowRecord } from './record.ts';
 import type { Kpi } from './schema.ts';
 import { watch, type Watched } from './watch.ts';
-import { day, windowsPerYear } from './windows.ts';
+import { day } from './windows.ts';
 import { unitOf } from '../wording.ts';
 
 /** What a finding is of, the worst first. */
@@ -58,7 +58,7 @@ export function ratePerSignal(settings: JudgeSettings): { signals: string[]; rat
     ...(settings.labels === null ? [] : ['harm']),
     ...Object.keys(settings.kpis).map((name) => `kpi/${name}`),
   ];
-  return { signals, rate: settings.alarmsPerYear / signals.length / windowsPerYear(settings.length) };
+  return { signals, rate: settings.alarmsPerYear / signals.length / ((365.25 * day) / settings.length) };
 }
 
 /**

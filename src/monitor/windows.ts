@@ -4,11 +4,6 @@ export interface Window {
   end: number;
 }
 
-/** A year has so many windows of this length. */
-export function windowsPerYear(length: number): number {
-  return (365.25 * day) / length;
-}
-
 export const day = 86_400_000;
 
 /**

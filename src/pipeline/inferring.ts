@@ -2,18 +2,13 @@ import { stat } from 'node:fs/promises';
 import { stringify } from 'yaml';
 import { openDataset } from '../data/dataset.ts';
 import { UsageError } from '../errors.ts';
-import type { Log } from '../log.ts';
-import { infer, type Inferred } from '../stages/data/infer.ts';
+import { infer, type InferOptions, type Inferred } from '../stages/data/infer.ts';
 import type { ProfileInput } from './profiling.ts';
 import { writeWhole } from './writing.ts';
 
-export interface InferringOptions {
-  id?: string | undefined;
-  labels?: readonly string[] | undefined;
+export interface InferringOptions extends InferOptions {
   /** Absolute path of the contract to write. */
   contract?: string | undefined;
-  log: Log;
-  signal?: AbortSignal | undefined;
 }
 
 /** A contract and rules that hold of a file of rows. @throws UsageError where the contract is there already; DataError */

@@ -1,6 +1,6 @@
 import { dirname, resolve } from 'node:path';
 import { isProfile } from '../config/index.ts';
-import { openDataset, type CsvDialect } from '../data/dataset.ts';
+import { openDataset, type DatasetSource } from '../data/dataset.ts';
 import { personalKinds, withoutPersonal } from '../data/personal.ts';
 import { UsageError } from '../errors.ts';
 import type { Log } from '../log.ts';
@@ -14,13 +14,7 @@ import type { Workspace } from './workspace.ts';
 import { requireWritable, writeWhole } from './writing.ts';
 
 /** Rows, or a profile of some. */
-export interface ProfileInput {
-  path: string;
-  /** As the person wrote it. */
-  uri: string;
-  csv?: CsvDialect;
-  partitions?: readonly string[];
-}
+export type ProfileInput = Pick<DatasetSource, 'path' | 'uri' | 'csv' | 'partitions'>;
 
 export interface ProfilingOptions {
   /** Only the `index`-th (from 1) of `count` contiguous parts of the rows of the one file. */

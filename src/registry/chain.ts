@@ -243,7 +243,10 @@ function overrideFaults(decision: RecordedDecision, links: readonly ChainLink[])
       'the last decision about this candidate, which must be a hold',
     ]);
   } else {
-    if (!isDeepStrictEqual(held.from, decision.from) || links.slice(held.seq).some(changesChampion)) {
+    if (
+      !isDeepStrictEqual(held.from, decision.from) ||
+      links.slice(held.seq).some((link) => link.decision.outcome === 'promote')
+    ) {
       wrong.push([`an override of decision ${held.seq} after the champion changed`, 'a fresh decision of the gate']);
     }
     if (!isDeepStrictEqual(held.candidate?.artifacts, decision.to?.artifacts)) {
@@ -262,10 +265,6 @@ function overrideFaults(decision: RecordedDecision, links: readonly ChainLink[])
 /** On the word of a named person, with a reason. */
 function isSigned({ approvals }: RecordedDecision): boolean {
   return approvals.some(({ by, reason }) => by.trim() !== '' && (reason ?? '').trim() !== '');
-}
-
-function changesChampion({ decision }: ChainLink): boolean {
-  return decision.outcome === 'promote';
 }
 
 /** Undefined for what is no JSON. A mark of the byte order and bytes that are no UTF-8 are none: no decoder may hide them. */

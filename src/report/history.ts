@@ -77,7 +77,7 @@ function charts(decisions: readonly Published[]): Section {
           ({ comparison }) => comparison.candidate,
         ),
         series('Champion', points, ({ comparison }) => comparison.champion),
-      ].filter(isDrawn),
+      ].filter(({ points: drawn }) => drawn.length > 0),
     },
     gains(`Gain in ${metricName(metric)} over the champion, with its interval`, points),
   ]);
@@ -126,10 +126,6 @@ function gains(title: string, points: readonly Measured[]): Chart {
 
 function series(name: string, points: readonly Measured[], value: (of: Measured) => number): Series {
   return { name, points: points.map((each) => ({ x: each.decision.time, y: value(each) })) };
-}
-
-function isDrawn({ points }: Series): boolean {
-  return points.length > 0;
 }
 
 function isPromoted({ decision }: Measured): boolean {

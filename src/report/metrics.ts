@@ -49,11 +49,6 @@ export function metricRowsOf(evidence: readonly Evidence[]): MetricRow[] {
     });
 }
 
-/** Every metric that was computed, gated or not. */
-export function metrics(evidence: readonly Evidence[]): Section {
-  return metricsTable('All metrics', metricRowsOf(evidence));
-}
-
 /** Metrics of both models side by side. */
 export function metricsTable(title: string, metrics: readonly MetricRow[]): Section {
   const rows = metrics.map((row) => [

@@ -62,7 +62,9 @@ function rowOf(column: ShownColumn, rows: number): Cell[] {
       return [
         ...head,
         numberCell(distinctText(distinct)),
-        ...[min, quantiles[50] ?? null, max, mean, sd].map(valueCell),
+        ...[min, quantiles[50] ?? null, max, mean, sd].map((value) =>
+          numberCell(value === null ? '' : significant(value, 4)),
+        ),
         textCell(infinite === 0 ? '' : `${count(infinite)} infinite`),
       ];
     }
@@ -80,10 +82,6 @@ function rowOf(column: ShownColumn, rows: number): Cell[] {
 
 function distinctText({ count: distinct, exact }: ShownDistinct): string {
   return exact ? count(distinct) : `about ${count(Number(distinct.toPrecision(2)))}`;
-}
-
-function valueCell(value: number | null): Cell {
-  return numberCell(value === null ? '' : significant(value, 4));
 }
 
 function shareOf(part: number, of: number): string {

@@ -1,19 +1,7 @@
-import type { Decision, Evidence, RecordedDecision } from '../evidence/index.ts';
+import type { Decision, Promotion, RecordedDecision } from '../evidence/index.ts';
 import { markdownCode, markdownText, oneLine } from './escape.ts';
 import { renderMarkdown } from './markdown.ts';
 import type { StageReport } from './section.ts';
-
-/** Decisions about a model that wait in a pull request, and the one it is about. */
-export interface Promotion {
-  model: string;
-  branch: string;
-  base: string;
-  /** In the order they are recorded in when it is merged. */
-  decisions: readonly RecordedDecision[];
-  lead: RecordedDecision;
-  /** Of that decision. */
-  evidence: readonly Evidence[];
-}
 
 /** So many decisions are listed one by one. */
 const listed = 50;
@@ -28,7 +16,10 @@ export function describePromotion(
   const { seq: _seq, prev: _prev, ...decision } = lead;
   const rows = decisions
     .slice(-listed)
-    .map((each) => `| ${each.seq} | ${each.action} | ${each.outcome} | ${why(each)} | ${markdownText(each.time)} |`);
+    .map(
+      (each) =>
+        `| ${each.seq} | ${each.action} | ${each.outcome} | ${markdownText(each.reasons[0]?.message ?? '', 300)} | ${markdownText(each.time)} |`,
+    );
   const left = decisions.length - rows.length;
   const footer = [
     '\n### What merging does\n',
@@ -70,10 +61,6 @@ function titleOf({ action, outcome, model, to, candidate, environment, waiver }:
   if (outcome === 'promote')
     return oneLine(`Promote ${model} ${version}${action === 'override' ? ' by override' : ''}`);
   return oneLine(`Record that a candidate for ${model} was ${outcome === 'reject' ? 'rejected' : 'held'}`);
-}
-
-function why({ reasons }: Decision): string {
-  return markdownText(reasons[0]?.message ?? '', 300);
 }
 
 function candidateOf({ candidate }: Decision): string {

@@ -20,7 +20,12 @@ export function stateOf(lower: number, upper: number, margin: number): Compariso
 }
 
 /** What the requirement makes of the bounds: what neither passes nor fails is inconclusive. */
-export function verdictOf(requirement: Requirement, lower: number, upper: number, margin: number): Verdict {
+export function verdictOf(
+  requirement: Requirement,
+  lower: number,
+  upper: number,
+  margin: number,
+): Exclude<Verdict, 'skipped'> {
   switch (requirement) {
     case 'superior':
       return lower > 0 ? 'pass' : upper <= 0 ? 'fail' : 'inconclusive';

@@ -1,3 +1,4 @@
+import type { Promotion } from '../../src/evidence/index.ts';
 import * as report from '../../src/report/index.ts';
 import { drawing } from '../../src/report/draw.ts';
 import * as promotion from '../../src/report/promotion.ts';
@@ -33,6 +34,6 @@ export function renderModelCard(published: report.Published): string {
   return report.renderModelCard(published, stages);
 }
 
-export function describePromotion(of: promotion.Promotion, limit: number): { title: string; body: string } {
+export function describePromotion(of: Promotion, limit: number): { title: string; body: string } {
   return promotion.describePromotion(of, limit, stages);
 }

@@ -2,10 +2,9 @@ import { realpath } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import type { Config } from '../../config/index.ts';
 import { ConfigError } from '../../errors.ts';
-import type { Log } from '../../log.ts';
 import { textCell, type Section } from '../../report/section.ts';
 import { loadConfig } from '../configuration.ts';
-import { openWorkspace, type GitHubAccess } from '../workspace.ts';
+import { openWorkspace, type GitHubAccess, type WorkspaceInput } from '../workspace.ts';
 import { lookAtClone, lookAtRegistry } from './clone.ts';
 import { lookAtFiles } from './configured.ts';
 import { collect, tellFault, type Finding } from './finding.ts';
@@ -14,17 +13,7 @@ import { lookAtMachine } from './machine.ts';
 
 export type { Finding } from './finding.ts';
 
-export interface DoctorInput {
-  /** Absolute path of the repository or folder to look at. */
-  root: string;
-  /** Path of contender.yml from `root`. */
-  config: string;
-  /** Where files are written, from `root`. */
-  out: string;
-  github: GitHubAccess;
-  log: Log;
-  signal?: AbortSignal | undefined;
-}
+export type DoctorInput = Pick<WorkspaceInput, 'root' | 'config' | 'out' | 'log' | 'signal'> & { github: GitHubAccess };
 
 /** Look at all that a gate needs, and change nothing: machine, clone, configuration, and GitHub where there is a token. */
 export async function diagnose({ root, config: path, out, github, log, signal }: DoctorInput): Promise<Finding[]> {

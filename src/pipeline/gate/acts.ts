@@ -15,7 +15,6 @@ import {
   type Evidence,
   type RecordedDecision,
   type RegistryHistory,
-  type Source,
 } from '../../evidence/index.ts';
 import { RegistryError, UsageError } from '../../errors.ts';
 import { fetchArtifact } from '../../registry/fetch-artifact.ts';
@@ -26,7 +25,7 @@ import { readApprovals } from './approvals.ts';
 import { resolveCandidate, withModelFolder } from '../contestants/resolve.ts';
 import { discardAllEvidence, prepareOut, readEvidence, writeDecision, writeEvidence } from './output.ts';
 import { withdrawnBy } from '../publishing/export.ts';
-import { overtaken, type PromoteResult } from './promote.ts';
+import { overtaken, type PromoteInput, type PromoteResult } from './promote.ts';
 import { sourceHere } from './source.ts';
 import { openRegistry } from '../open-registry.ts';
 import type { Workspace } from '../workspace.ts';
@@ -36,14 +35,10 @@ import type { Workspace } from '../workspace.ts';
  * What would be written is known and checked before anything is, and nothing is where `record` is false.
  */
 
-export interface ActInput {
+export interface ActInput extends Omit<PromoteInput, 'version'> {
   reason: string;
   /** Who answers for it, if not the actor. */
   by?: string | undefined;
-  actor: string;
-  source: Source;
-  record: boolean;
-  now?: () => Date;
 }
 
 /** Promote the candidate on a person's word although it was held. @throws UsageError where that is not open to a person */

@@ -162,15 +162,10 @@ function isChampion(candidate: Artifact, view: RegistryHistory): boolean {
   return view.champion !== null && modelIdentity(view.champion) === identityOf(candidate);
 }
 
-export interface RegisterInput {
+export interface RegisterInput extends PromoteInput {
   /** The model, or file of predictions, relative to the workspace, committed to the repository. */
   artifact: string;
-  version?: string | undefined;
   reason?: string | undefined;
-  record: boolean;
-  actor: string;
-  source: Source;
-  now?: () => Date;
 }
 
 /** Make a model the champion on a person's word, without a gate. Recorded as what it is, or rehearsed. */

@@ -110,7 +110,7 @@ export async function labelColumn(
     return named(dataset, given, 'label');
   }
   const free = dataset.columns.filter(
-    ({ name, type }) => name !== id && !model.inputs.includes(name) && !isNested(type) && !isTime(type),
+    ({ name, type }) => name !== id && !model.inputs.includes(name) && !isNested(type) && !/^(?:DATE|TIME)/u.test(type),
   );
   const ofModel = free.find(({ name }) => model.targets.includes(name));
   const usual = free.filter(({ name }) => labelNames.test(name));
@@ -240,10 +240,6 @@ function named({ columns, uri }: Dataset, name: string, option: string): Guess<s
     where: `--${option}`,
     remedy: near === undefined ? 'Name one of them' : `Did you mean ${JSON.stringify(near)}?`,
   });
-}
-
-function isTime(type: string): boolean {
-  return /^(?:DATE|TIME)/u.test(type);
 }
 
 function listed(columns: readonly DatasetColumn[]): string {

@@ -43,7 +43,8 @@ export async function alert(
       return null;
     }
   };
-  await writeMetrics(workspace, result, now);
+  // For node_exporter's textfile collector, which must never see half a file.
+  await writeWhole(join(workspace.out, 'metrics.prom'), metricsOf(workspace, result, now));
   const issues =
     github === null || alerts.issues === 'none'
       ? []
@@ -122,11 +123,6 @@ function metricsOf({ model }: Workspace, { findings, observations, records }: Mo
     lastEnd: last?.end ?? null,
     rows: last?.rows ?? 0,
   });
-}
-
-/** For node_exporter's textfile collector, which must never see half a file. */
-function writeMetrics(workspace: Workspace, result: MonitorResult, now: Date): Promise<void> {
-  return writeWhole(join(workspace.out, 'metrics.prom'), metricsOf(workspace, result, now));
 }
 
 class Unreachable extends Error {}

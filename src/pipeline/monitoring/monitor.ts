@@ -109,7 +109,10 @@ async function look(
         delay: settings.delay,
         now: now.getTime(),
         recordedUntil: known.length === 0 ? null : Date.parse(known.at(-1)?.end ?? ''),
-        first: production.times.length === 0 ? null : least(production.times),
+        first:
+          production.times.length === 0
+            ? null
+            : production.times.reduce((low, time) => (time < low ? time : low), Infinity),
       }),
     );
     const reigns = await reignsOf(workspace, view);
@@ -133,10 +136,6 @@ function refuseTooMany(windows: Window[]): Window[] {
     where: 'monitor.window',
     remedy: 'Choose a longer window, or leave out rows of long ago; a wrong time of a single row does it too',
   });
-}
-
-function least(times: Float64Array): number {
-  return times.reduce((low, time) => (time < low ? time : low), Infinity);
 }
 
 /** Champions over time, as the registry has it; what contender.yml names was always champion. */

@@ -1,7 +1,7 @@
 import { basename } from 'node:path';
 import { compare, prerelease } from 'semver';
 import { defaults } from '../../config/index.ts';
-import { sha256, workflowArtifact, type Artifact } from '../../evidence/index.ts';
+import { sha256, workflowArtifact } from '../../evidence/index.ts';
 import { RegistryError, UsageError } from '../../errors.ts';
 import type { GitHub } from '../../github/client.ts';
 import { makeRelease, type MadeRelease, type ReleaseAsset } from '../../github/release.ts';
@@ -50,7 +50,7 @@ export async function releaseVersion(workspace: Workspace, input: ReleaseVersion
   const version = published.decision.to?.version ?? '';
   refuseDeprecated(published);
   const tag = versionTag(workspace.model, version);
-  const branch = registryBranch(workspace);
+  const branch = workspace.config.registry?.branch ?? defaults.registryBranch;
   await requirePushed(workspace, github, branch, published);
   await ensureTag(workspace, github, branch, registry, tag);
   const before = await publishedBefore(registry, published);
@@ -106,11 +106,6 @@ function folderOf({ config: { registry } }: Workspace): string {
   return registryFolder(registry?.path ?? defaults.registryPath);
 }
 
-/** Name of the branch that holds the registry. */
-function registryBranch({ config: { registry } }: Workspace): string {
-  return registry?.branch ?? defaults.registryBranch;
-}
-
 /** What a rollback left behind, or an older version that is released today, is not what people should take. */
 function isLatest(manifest: Manifest | null, version: string): boolean {
   if (manifest?.aliases['champion']?.version !== version || prerelease(version) !== null) return false;
@@ -159,7 +154,8 @@ async function modelAssets(
   // A commit is for who has the repository, and GitHub deletes artifacts of workflow runs.
   const isCopied = artifact.uri.startsWith('git:') || workflowArtifact(artifact.uri) !== null;
   if (!isCopied || artifact.size > largestAsset) {
-    return { assets: [textAsset('model.json', `${JSON.stringify(pointerTo(artifact), null, 2)}\n`, true)] };
+    const { uri, sha256, size } = artifact;
+    return { assets: [textAsset('model.json', `${JSON.stringify({ uri, sha256, size }, null, 2)}\n`, true)] };
   }
   const path = await fetchArtifact(workspace.root, artifact, folder, { ...workspace, release });
   const local = artifact.role === 'model' ? (await localModel(path, artifact.uri)).files : [{ ...artifact, path }];
@@ -173,10 +169,6 @@ async function modelAssets(
     exact: true,
   }));
   return { assets, files: { sha256: artifact.sha256, files } };
-}
-
-function pointerTo({ uri, sha256: digest, size }: Artifact): object {
-  return { uri, sha256: digest, size };
 }
 
 /** Documents are rendered anew by every version of Contender; what they are rendered from is what it is. */

@@ -46,15 +46,11 @@ const defaultExpiry = '15m';
 const putBackAttempts = 10;
 
 /** A rollout or a switch that runs. */
-export interface Run {
-  stage: Stage;
+export interface Run extends Omit<Begun, 'view'> {
   workspace: Workspace;
   input: TrafficInput;
-  settings: Traffic;
   /** How long one weight may last, in milliseconds, where nobody renews it. */
   longestMs: number;
-  weights: WeightStore;
-  artifacts: Record<'champion' | 'candidate', Artifact>;
   startedAt: Date;
   steps: (Step & { seen?: StepObservation; verdict?: string })[];
   /** What this run set, and is in force as far as it knows. */

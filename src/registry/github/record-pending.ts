@@ -1,5 +1,5 @@
 import { GitHubError, RegistryError } from '../../errors.ts';
-import type { Evidence, RecordedDecision } from '../../evidence/index.ts';
+import type { Promotion, RecordedDecision } from '../../evidence/index.ts';
 import { isForbiddenBySetting } from '../../github/error.ts';
 import {
   commentOn,
@@ -24,25 +24,12 @@ export interface PullRequestSettings {
   when: 'when-protected' | 'always';
   carryOver: CarryOver;
   /** The text of a pull request, its body in at most so many UTF-8 bytes. */
-  describe(promotion: WaitingPromotion, limit: number): PullRequestText;
+  describe(promotion: Promotion, limit: number): PullRequestText;
   /** A comment that says what became of decisions that waited. */
   describeReplaced(replaced: readonly Replaced[]): string;
 }
 
 export type Replaced = Extract<PendingPlan, { status: 'write' }>['replaced'][number];
-
-/** What a pull request holds. */
-export interface WaitingPromotion {
-  model: string;
-  branch: string;
-  base: string;
-  /** In the order they are recorded in when it is merged. */
-  decisions: readonly RecordedDecision[];
-  /** The one it is about: the promotion, or the last of what changes no champion. */
-  lead: RecordedDecision;
-  /** Of that decision. */
-  evidence: readonly Evidence[];
-}
 
 /** Write a decision to the promotion branch and see to its pull request, attempt by attempt, until the branch is read to hold it. */
 export function pendingRecorder(context: {
@@ -207,7 +194,7 @@ async function promotionOf(
   { waiting, state }: PromotionBranch,
   asked: RecordedDecision,
   cache: BlobCache,
-): Promise<WaitingPromotion> {
+): Promise<Promotion> {
   const { decisions } = waiting;
   const { model } = asked;
   const lead = decisions.findLast(({ outcome }) => outcome === 'promote') ?? decisions.at(-1) ?? asked;

@@ -53,7 +53,12 @@ export function planOf(settings: AbTest, model: Model): Section {
   const share = settings.candidate_share ?? 0.5;
   const guardrails = settings.metrics.filter(({ require }) => require === 'not-inferior').length;
   const rows = asked.map(({ metric, index, expected }) => {
-    const effect = quantityOf(expected.effect, told(metric), 'difference', `ab_test.metrics[${index}].expected.effect`);
+    const effect = quantityOf(
+      expected.effect,
+      { title: metric.name, scale: scaleOf(metric) },
+      'difference',
+      `ab_test.metrics[${index}].expected.effect`,
+    );
     const perUser = spreadOf(metric, index, effect) * Math.sqrt(1 / share + 1 / (1 - share));
     const level = metric.require === 'not-inferior' ? alpha / guardrails : alpha;
     const question = { gap: effect, perUser, alpha: level, power: 0.8 };
@@ -78,10 +83,6 @@ export function planOf(settings: AbTest, model: Model): Section {
     legend: `Users of both arms together, ${Math.round(100 * share)}% of them with the candidate, for 80% power at a one-sided level of ${alpha}${guardrails > 1 ? `, divided among ${guardrails} guardrails` : ''}. A sequential analysis usually ends before its last look. Set users to the largest number.`,
     importance: 5,
   };
-}
-
-function told(metric: ExperimentMetric): { title: string; scale: 'share' | 'value' } {
-  return { title: metric.name, scale: scaleOf(metric) };
 }
 
 /** Standard deviation over users, of both arms on average. @throws ConfigError */

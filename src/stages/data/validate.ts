@@ -42,15 +42,7 @@ interface DatasetDetails {
     examples: { row: number; line?: number; file?: string; value: string }[];
   }[];
   /** The first offending rows. Values are shortened. */
-  examples: {
-    row: number;
-    line?: number;
-    file?: string;
-    column: string | null;
-    rule: string;
-    message: string;
-    value: string;
-  }[];
+  examples: (Violation & { value: string })[];
 }
 
 /** What of the context it reads. */

@@ -329,7 +329,10 @@ async function measureAll(
   });
   const found = new Map(slices.map(({ slice }, index) => [slice, onSlices[index] ?? []]));
   return {
-    models: models.map((model, index) => ({ ...model, outputs: withMeasured(model.outputs, whole[index]) })),
+    models: models.map((model, index) => {
+      const measured = whole[index];
+      return measured === undefined ? model : { ...model, outputs: { ...model.outputs, measured } };
+    }),
     families: families.map(
       (family) =>
         family?.map((slice) => {
@@ -340,10 +343,6 @@ async function measureAll(
         }) ?? null,
     ),
   };
-}
-
-function withMeasured(outputs: Outputs, measured: Outputs['measured']): Outputs {
-  return measured === undefined ? outputs : { ...outputs, measured };
 }
 
 /** @param counting rows that count, of all `rows`; null: all */

@@ -8,7 +8,7 @@ import { isUsable, tooLittle } from './judge.ts';
 import { findMetric } from './metrics/catalogue.ts';
 import { metricValue, type Metric } from './metrics/metric.ts';
 import type { Sample } from './sample.ts';
-import { deltaText, valueText } from '../comparison.ts';
+import { deltaText, valueText, verdictOf } from '../comparison.ts';
 
 /**
  * Checks of a model that has no champion to beat: it must be shown better than models that use no features, on the
@@ -107,12 +107,9 @@ function judged(name: string, compared: MetricComparison, { alpha, minimumRows }
   const little = tooLittle(compared, minimumRows);
   const open = little !== null || !isUsable(interval, alpha);
   // Who decides every row as the baseline does is not better than it.
-  const verdict = interval.nothingDiffers === true ? 'fail' : open ? 'inconclusive' : superiority(lower, upper);
+  const verdict =
+    interval.nothingDiffers === true ? 'fail' : open ? 'inconclusive' : verdictOf('superior', lower, upper, 0);
   return { name, compared, verdict, lower: open ? Number.NaN : lower, little };
-}
-
-function superiority(lower: number, upper: number): Judged['verdict'] {
-  return lower > 0 ? 'pass' : upper <= 0 ? 'fail' : 'inconclusive';
 }
 
 const hardness = { fail: 2, inconclusive: 1, pass: 0 } as const;

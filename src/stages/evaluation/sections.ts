@@ -1,7 +1,7 @@
 import type { Evidence } from '../../evidence/index.ts';
 import { checkTable } from '../../report/checks.ts';
 import { againstAnchor, slices } from '../../report/comparisons.ts';
-import { metrics } from '../../report/metrics.ts';
+import { metricRowsOf, metricsTable } from '../../report/metrics.ts';
 import type { Section } from '../../report/section.ts';
 import { isOpen, worstFirst } from '../../report/standing.ts';
 import { trainingSection } from '../../report/training.ts';
@@ -22,7 +22,7 @@ export function sections(evidence: Evidence): Section[] {
     doubtfulLabels(evidence),
     otherChecks(evidence),
     // Of a first model there is nothing better to show at a glance.
-    { ...metrics([evidence]), brief: !compared },
+    { ...metricsTable('All metrics', metricRowsOf([evidence])), brief: !compared },
     trainingSection([evidence]),
     { title: 'Curves', charts: charts(evidence), columns: [], rows: [], importance: 1 },
   ];

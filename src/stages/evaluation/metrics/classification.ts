@@ -21,7 +21,7 @@ import {
 import * as confusion from './confusion.ts';
 import { brierLosses, logLosses } from './losses.ts';
 import type { Evaluator, Metric } from './metric.ts';
-import { averagePrecision, averagePrecisionInfluence, rankScores, rocArea, type Ranked } from './ranked.ts';
+import { averagePrecision, averagePrecisionInfluence, rankScores, rocArea } from './ranked.ts';
 
 const binary: readonly Task[] = ['binary-classification'];
 const multiclass: readonly Task[] = ['multiclass-classification'];
@@ -48,7 +48,7 @@ const binaryMetrics: Metric[] = [
   rightShare('recall', binary, 1),
   rightShare('specificity', binary, 0),
   ofCells('precision', 'precision', binary, (matrix) => confusion.precision(matrix, 1)),
-  ofCells('negative_predictive_value', 'negative predictive value', binary, confusion.negativePredictiveValue),
+  ofCells('negative_predictive_value', 'negative predictive value', binary, (matrix) => confusion.precision(matrix, 0)),
   ...[1, 2, 0.5].map((beta) => ofCells(`f${beta}`, `F${beta}`, binary, (matrix) => confusion.fScore(matrix, 1, beta))),
   {
     ...shares,
@@ -57,7 +57,10 @@ const binaryMetrics: Metric[] = [
     title: 'ROC AUC',
     needs: 'scores',
     tasks: binary,
-    prepare: (sample, outputs) => areaOf(rankScores(scoresOf(outputs), sample.truth)),
+    prepare: (sample, outputs) => {
+      const ranked = rankScores(scoresOf(outputs), sample.truth);
+      return (weights) => rocArea(ranked, weights);
+    },
     undefinedOn: (sample) => (occurs(sample, 0) && occurs(sample, 1) ? null : 'all rows are of one class'),
   },
   {
@@ -250,10 +253,6 @@ function amongTop(sample: Sample, outputs: Outputs, k: number): Int8Array {
     successes[row] = before < k ? 1 : 0;
   }
   return successes;
-}
-
-function areaOf(ranked: Ranked): Evaluator {
-  return (weights) => rocArea(ranked, weights);
 }
 
 function calibrationMetric(

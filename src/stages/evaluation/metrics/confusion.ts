@@ -51,11 +51,6 @@ export function fScore(matrix: Confusion, label: number, beta = 1): number {
   return ratio((1 + square) * hits(matrix, label), square * support(matrix, label) + predicted(matrix, label));
 }
 
-/** Share of true negatives among rows decided negative, binary. */
-export function negativePredictiveValue(matrix: Confusion): number {
-  return precision(matrix, 0);
-}
-
 /**
  * Unweighted mean over the classes that occur or are predicted, as scikit-learn without `labels`. Two models compared are each averaged
  * over their own classes, so that the value of either is scikit-learn's: who predicts a class that does not occur has its 0 in the mean.

@@ -64,18 +64,17 @@ export function drawUnits(random: Random, { strata, count }: Units, counts: Floa
   }
 }
 
-/**
- * Replicates of a statistic of row weights under resampling of units.
- * @param base weights of the rows themselves; null counts every row once
- */
-export function rowReplicates(input: {
+interface Resampled {
   statistic: (weights: Float64Array) => number;
   units: Units;
   rows: number;
+  /** Weights of the rows themselves; null counts every row once. */
   base: Float64Array | null;
-  resamples: number;
   seed: number;
-}): Float64Array {
+}
+
+/** Replicates of a statistic of row weights under resampling of units. */
+export function rowReplicates(input: Resampled & { resamples: number }): Float64Array {
   const { statistic, units, rows, base, resamples, seed } = input;
   const random = randomFrom(seed);
   const counts = new Float64Array(units.count);
@@ -89,14 +88,7 @@ export function rowReplicates(input: {
 }
 
 /** The statistic without one random group of units at a time: for the acceleration of a BCa interval. */
-export function groupJackknife(input: {
-  statistic: (weights: Float64Array) => number;
-  units: Units;
-  rows: number;
-  base: Float64Array | null;
-  groups: number;
-  seed: number;
-}): Float64Array {
+export function groupJackknife(input: Resampled & { groups: number }): Float64Array {
   const { statistic, units, rows, base, seed } = input;
   const groups = Math.min(units.count, input.groups);
   const random = randomFrom(seed);
