@@ -1,3 +1,4 @@
+import { bisected } from '../statistics/bisection.ts';
 import { normalCdf } from '../statistics/distributions.ts';
 
 /*
@@ -35,14 +36,11 @@ export function cusumLimit(runLength: number, k = 0.5): number {
 
 /** Where an increasing function has a value, by bisection. */
 function increasing(of: (x: number) => number, value: number, low: number, high: number): number {
-  let [below, above] = [low, high];
-  for (let step = 0; step < 50; step++) {
-    const middle = (below + above) / 2;
+  const [below, above] = bisected(low, high, 50, (x) => {
     // Far beyond the value the equation is too stiff to be solved; it is above it all the same.
-    const found = of(middle);
-    if (found > 0 && found < value) below = middle;
-    else above = middle;
-  }
+    const found = of(x);
+    return !(found > 0 && found < value);
+  });
   return (below + above) / 2;
 }
 

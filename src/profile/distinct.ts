@@ -3,6 +3,7 @@
  * Sketches of parts merge to that of the whole, register by register.
  */
 import { createHash } from 'node:crypto';
+import { bisected } from '../statistics/bisection.ts';
 
 export const registers = 512;
 const empty = 2 ** 32 - 1;
@@ -62,13 +63,8 @@ export function distinctCount(found: Registers): number {
   let sum = 0;
   for (const value of found) sum += (value + 1) / 2 ** 32;
   const mean = sum / registers;
-  let [low, high] = [0, 2 ** 40];
-  for (let step = 0; step < 200; step++) {
-    const rate = (low + high) / 2;
-    if (-Math.expm1(-rate) / rate > mean) low = rate;
-    else high = rate;
-  }
-  return Math.round(low * registers);
+  const [least] = bisected(0, 2 ** 40, 200, (rate) => !(-Math.expm1(-rate) / rate > mean));
+  return Math.round(least * registers);
 }
 
 export function registersText(found: Registers): string {

@@ -1,4 +1,5 @@
 import { mixtureEvidence, sequenceFactor } from './anytime-means.ts';
+import { bisected } from './bisection.ts';
 import { normalCdf } from './distributions.ts';
 
 /* Means of both arms while the candidate had one share of the traffic: is the candidate's higher than it may be, at any look? */
@@ -51,17 +52,12 @@ export function meanRatioBounds(window: MeanWindow, alpha: number): { lower: num
   if (!(champion.mean > 0) || !(candidate.mean > 0)) return { lower: 0, upper: null };
   const centre = candidate.mean / champion.mean;
   const edge = (outwards: (ratio: number) => number): number | null => {
-    let [inside, outside] = [centre, outwards(centre)];
+    let outside = outwards(centre);
     while (!isOut(outside)) {
       if (outside < 1e-6 * centre || outside > 1e6 * centre) return null;
       outside = outwards(outside);
     }
-    for (let step = 0; step < 60; step += 1) {
-      const middle = (inside + outside) / 2;
-      if (isOut(middle)) outside = middle;
-      else inside = middle;
-    }
-    return inside;
+    return bisected(centre, outside, 60, isOut)[0];
   };
   return { lower: edge((ratio) => ratio / 2) ?? 0, upper: edge((ratio) => ratio * 2) };
 }

@@ -1,3 +1,4 @@
+import { bisected } from './bisection.ts';
 import type { Bounds } from './proportions.ts';
 
 /*
@@ -45,13 +46,8 @@ export function bettingBounds(values: readonly number[], alpha: number): Bounds 
 
 /** Where, from `from` to `to`, a condition begins to hold; `from` where it holds there. It holds on from there. */
 function crossing(from: number, to: number, holds: (value: number) => boolean): number {
-  let [out, inside] = [from, to];
   // The ends themselves divide by zero.
-  for (let step = 0; step < 31; step += 1) {
-    const middle = (out + inside) / 2;
-    if (holds(middle)) inside = middle;
-    else out = middle;
-  }
+  const [out, inside] = bisected(from, to, 31, holds);
   const found = (out + inside) / 2;
   return Math.abs(found - from) < 1e-8 ? from : found;
 }

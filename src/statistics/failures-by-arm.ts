@@ -1,4 +1,5 @@
 import gammaln from '@stdlib/math-base-special-gammaln';
+import { bisected } from './bisection.ts';
 import type { Bounds } from './proportions.ts';
 
 /** Failures of both arms while the candidate had one share of the traffic. */
@@ -78,11 +79,6 @@ function times(count: number, log: number): number {
 
 /** Where between `inside` and `outside` a condition begins to hold. */
 function edge(inside: number, outside: number, holds: (p: number) => boolean): number {
-  let [near, far] = [inside, outside];
-  for (let step = 0; step < 100; step += 1) {
-    const middle = (near + far) / 2;
-    if (holds(middle)) far = middle;
-    else near = middle;
-  }
+  const [near, far] = bisected(inside, outside, 100, holds);
   return (near + far) / 2;
 }

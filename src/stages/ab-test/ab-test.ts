@@ -3,6 +3,7 @@ import { quantityOf } from '../../config/quantity.ts';
 import { inWorkspace } from '../../data/workspace.ts';
 import { DataError } from '../../errors.ts';
 import { statedSize, type Artifact, type Check, type Comparison, type Verdict } from '../../evidence/index.ts';
+import { bisected } from '../../statistics/bisection.ts';
 import { normalCdf, normalQuantile } from '../../statistics/distributions.ts';
 import { sequenceFactor } from '../../statistics/anytime-means.ts';
 import { cupedDifference, meanDifference, ratioDifference, type Estimate } from '../../statistics/experiment.ts';
@@ -188,14 +189,9 @@ function methodOf({ kind }: ExperimentMetric, { cuped }: Estimate, sequential: b
 
 /** The level at which a two-sided confidence sequence just reaches no difference. */
 function alwaysValidP(z: number, n: number, tuned: number): number {
-  // The boundary is tuned at one level, 5%: its shape must not depend on what is tested.
-  let [low, high] = [Math.log(1e-12), 0];
   if (z <= sequenceFactor(n, tuned, 0.999)) return 1;
-  for (let step = 0; step < 60; step += 1) {
-    const middle = (low + high) / 2;
-    if (z > sequenceFactor(n, tuned, Math.exp(middle))) high = middle;
-    else low = middle;
-  }
+  // The boundary is tuned at one level, 5%: its shape must not depend on what is tested.
+  const [low, high] = bisected(Math.log(1e-12), 0, 60, (log) => z > sequenceFactor(n, tuned, Math.exp(log)));
   return Math.exp((low + high) / 2);
 }
 

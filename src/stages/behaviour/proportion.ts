@@ -1,4 +1,5 @@
 import binomialCdf from '@stdlib/stats-base-dists-binomial-cdf';
+import { bisected } from '../../statistics/bisection.ts';
 
 /**
  * Exact one-sided bounds, at level `alpha` each, of the probability behind `hits` in `total` (Clopper and Pearson, Biometrika 1934):
@@ -13,11 +14,6 @@ export function proportionBounds(hits: number, total: number, alpha: number): { 
 
 /** Where in [0, 1] a condition begins to hold, to 1e-12. */
 function crossing(holds: (p: number) => boolean): number {
-  let [low, high] = [0, 1];
-  while (high - low > 1e-12) {
-    const middle = (low + high) / 2;
-    if (holds(middle)) high = middle;
-    else low = middle;
-  }
+  const [low, high] = bisected(0, 1, 40, holds);
   return (low + high) / 2;
 }

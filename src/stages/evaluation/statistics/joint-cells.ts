@@ -1,6 +1,7 @@
 import { averagedClasses, type Confusion } from '../metrics/confusion.ts';
 import { remembered } from '../remember.ts';
 import { bcaInterval } from './bootstrap.ts';
+import { bisected } from '../../../statistics/bisection.ts';
 import { normalQuantile } from '../../../statistics/distributions.ts';
 import { accelerationOf, fewInterval, jackknifeEffects } from './few.ts';
 import type { PairedInterval } from './interval.ts';
@@ -159,17 +160,9 @@ export function agreementInterval(
 ): PairedInterval {
   const rows = matrices[0]?.cells.reduce((sum, count) => sum + count, 0) ?? 0;
   const reach = (z: number): number => worstFlip(matrices, value, (rows * z * z) / (rows + z * z));
-  const level = (distance: number): number => {
-    // The level at which the reach equals the distance, by bisection: the reach grows with z.
-    let low = 1e-9;
-    let high = 0.5;
-    for (let step = 0; step < 50; step += 1) {
-      const middle = (low + high) / 2;
-      if (reach(normalQuantile(1 - middle)) > distance) low = middle;
-      else high = middle;
-    }
-    return high;
-  };
+  // The level at which the reach equals the distance: the reach grows with z.
+  const level = (distance: number): number =>
+    bisected(1e-9, 0.5, 50, (tried) => !(reach(normalQuantile(1 - tried)) > distance))[1];
   const tail = (distance: number): number => (distance > 0 ? level(distance) : 1 - level(-distance));
   return {
     delta,
