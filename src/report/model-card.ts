@@ -17,7 +17,7 @@ import {
   withdrawnText,
   type Published,
 } from './published.ts';
-import { codeCell, isEmpty, textCell, type Cell, type Section, type StageReport } from './section.ts';
+import { codeCell, facts, isEmpty, textCell, type Section, type StageReport } from './section.ts';
 import { withdrawnBanner } from './withdrawn-banner.ts';
 import { isOpen, worstFirst } from './standing.ts';
 import { trainingSection } from './training.ts';
@@ -49,7 +49,7 @@ export function renderModelCard(published: Published, stages: readonly StageRepo
     `# ${markdownText(publishedName(published))}`,
     ...withdrawnBanner(published),
     `**${markdownText(headline({ decision, evidence }))}**`,
-    renderSection(facts(published)),
+    renderSection(details(published)),
     ...[
       comparisons(published),
       slices(published),
@@ -114,42 +114,29 @@ function hubMetric(metric: string): string {
   return hubMetrics.get(metric) ?? oneLine(metric, 100);
 }
 
-function facts(published: Published): Section {
-  const { decision } = published;
+function details(published: Published): Section {
+  const { decision, withdrawn } = published;
   const { task } = policyOf(published);
   const artifact = modelArtifact(published);
   const { repository, sha } = decision.source;
-  const rows: [string, Cell][] = [
+  return facts('Model details', [
     ['Model', textCell(decision.model)],
     ['Version', textCell(decision.to?.version ?? '')],
-    ...(published.withdrawn === undefined
-      ? []
-      : ([['Status', textCell(withdrawnText(published.withdrawn))]] as [string, Cell][])),
-    ...(decision.from === null ? [] : ([['Version before', textCell(decision.from.version)]] as [string, Cell][])),
-    ...(typeof task === 'string' ? ([['Task', textCell(task.replaceAll('-', ' '))]] as [string, Cell][]) : []),
-    ...(artifact === undefined
-      ? []
-      : ([
-          ['File', textCell(`${fileNameOf(artifact.uri)}, ${bytes(artifact.size)}`)],
-          ['SHA-256', codeCell(artifact.sha256)],
-        ] as [string, Cell][])),
-    ...Object.entries(decision.datasets).map(([name, { uri, rows: many }]): [string, Cell] => [
-      `Data (${name})`,
-      textCell(`${uri}, ${counted(many, 'rows')}`),
-    ]),
+    ['Status', withdrawn && textCell(withdrawnText(withdrawn))],
+    ['Version before', decision.from === null ? undefined : textCell(decision.from.version)],
+    ['Task', typeof task === 'string' ? textCell(task.replaceAll('-', ' ')) : undefined],
+    ['File', artifact && textCell(`${fileNameOf(artifact.uri)}, ${bytes(artifact.size)}`)],
+    ['SHA-256', artifact && codeCell(artifact.sha256)],
+    ...Object.entries(decision.datasets).map(
+      ([name, { uri, rows }]) => [`Data (${name})`, textCell(`${uri}, ${counted(rows, 'rows')}`)] as const,
+    ),
     [
       'Decided',
       textCell(`${decision.time} by ${decision.actor}${repository === undefined ? '' : ` in ${repository}`}`),
     ],
-    ...(sha === undefined ? [] : ([['Source', codeCell(sha)]] as [string, Cell][])),
+    ['Source', sha === undefined ? undefined : codeCell(sha)],
     ['Recorded', textCell(`decision ${decision.seq} of ${decision.model}`)],
-  ];
-  return {
-    title: 'Model details',
-    columns: ['What', 'Which'],
-    rows: rows.map(([name, cell]) => [textCell(name), cell]),
-    importance: 0,
-  };
+  ]);
 }
 
 /** What the evaluation itself says the numbers do not show. */

@@ -17,7 +17,7 @@ import { renderConsole, renderSections, type ConsoleOptions } from './console.ts
 import { oneLine, withoutWorkflowCommands } from './escape.ts';
 import { bytes } from './numbers.ts';
 import { fileNameOf, type Withdrawn } from './published.ts';
-import { codeCell, numberCell, table, textCell, type Cell, type Section, type StageReport } from './section.ts';
+import { codeCell, facts, numberCell, table, textCell, type Section, type StageReport } from './section.ts';
 import {
   datasetChange,
   metricsSection,
@@ -278,31 +278,24 @@ function provenance(each: Explanation): Section {
   const where = [repository, ref, event, run === undefined ? undefined : `run ${run}`].filter(
     (part) => part !== undefined,
   );
-  const rows: [string, Cell][] = [
+  return facts('Who, and on what', [
     ['Decided', textCell(`by ${each.actor} at ${each.time}, as decision ${each.decision}`)],
-    ...(where.length === 0 ? [] : [['In', textCell(where.join(', '))] as [string, Cell]]),
-    ...(sha === undefined ? [] : [['At commit', codeCell(sha)] as [string, Cell]]),
-    ...(uncommitted === undefined ? [] : [['But', textCell(uncommitted)] as [string, Cell]]),
-    ...each.approvals.map((approval): [string, Cell] => ['Approved', textCell(approvalText(approval))]),
-    ...(each.candidate?.artifacts ?? []).map(({ role, uri, sha256 }): [string, Cell] => [
-      role === 'image' ? 'Image' : 'Candidate',
-      codeCell(`${fileNameOf(uri)} ${sha256}`),
-    ]),
-    ...Object.entries(each.datasets).map(([name, { uri, sha256 }]): [string, Cell] => [
-      `Data ${name}`,
-      codeCell(`${uri} ${sha256}`),
-    ]),
+    ['In', where.length === 0 ? undefined : textCell(where.join(', '))],
+    ['At commit', sha === undefined ? undefined : codeCell(sha)],
+    ['But', uncommitted === undefined ? undefined : textCell(uncommitted)],
+    ...each.approvals.map((approval) => ['Approved', textCell(approvalText(approval))] as const),
+    ...(each.candidate?.artifacts ?? []).map(
+      ({ role, uri, sha256 }) =>
+        [role === 'image' ? 'Image' : 'Candidate', codeCell(`${fileNameOf(uri)} ${sha256}`)] as const,
+    ),
+    ...Object.entries(each.datasets).map(
+      ([name, { uri, sha256 }]) => [`Data ${name}`, codeCell(`${uri} ${sha256}`)] as const,
+    ),
     ['Policy', codeCell(each.policy)],
-    ...each.evidence.map(({ kind, sha256, verdict }): [string, Cell] => [
-      `Evidence ${kind}`,
-      codeCell(`${sha256} (${verdict})`),
-    ]),
-  ];
-  return table(
-    'Who, and on what',
-    ['What', 'Which'],
-    rows.map(([name, cell]) => [textCell(name), cell]),
-  );
+    ...each.evidence.map(
+      ({ kind, sha256, verdict }) => [`Evidence ${kind}`, codeCell(`${sha256} (${verdict})`)] as const,
+    ),
+  ]);
 }
 
 /** Each whole on a line of its own, to be copied: made of nothing but words of ours, a number and the name of a model. */

@@ -101,6 +101,12 @@ export function table(title: string, columns: readonly string[], rows: readonly 
   return { title, columns, rows, importance: 0 };
 }
 
+/** What is known of something, a line each; what is not known is left out. */
+export function facts(title: string, known: readonly (readonly [name: string, cell: Cell | undefined])[]): Section {
+  const rows = known.flatMap(([name, cell]) => (cell === undefined ? [] : [[textCell(name), cell]]));
+  return table(title, ['What', 'Which'], rows);
+}
+
 /** Is there nothing to show? */
 export function isEmpty({ text = [], charts = [], rows }: Section): boolean {
   return text.length === 0 && charts.length === 0 && rows.length === 0;
