@@ -18,11 +18,11 @@ import { cancelledText, faultText, placeIn, publicFaultText } from './fault-text
 import type { CommonInputs } from './inputs.ts';
 
 /** What an action gets from the process it runs in. */
-export interface ActionContext {
+export interface ActionContext<Output extends string = string> {
   /** A cancelled job has seconds to end: this tells the stages, which stop what they started. */
   signal: AbortSignal;
   /** Give every output, before any failure: a later step may want them all the same. */
-  setOutputs(outputs: Record<string, string | readonly string[]>): void;
+  setOutputs(outputs: Record<Output, string | readonly string[]>): void;
   /** From now on, where an error is posted in addition to log and summary; null: nowhere. */
   onFault(tell: ((message: string) => Promise<void>) | null): void;
   /** What becomes of a decision that is recorded. */
@@ -37,9 +37,9 @@ export interface ActionContext {
  *
  * @param outputs the names of all outputs, the verdict first
  */
-export async function runAction(
-  outputs: readonly [verdict: string, ...others: string[]],
-  work: (context: ActionContext) => Promise<void>,
+export async function runAction<const Outputs extends readonly [verdict: string, ...others: string[]]>(
+  outputs: Outputs,
+  work: (context: ActionContext<Outputs[number]>) => Promise<void>,
 ): Promise<void> {
   const abort = new AbortController();
   for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => abort.abort(new Error(name)));
@@ -52,7 +52,7 @@ export async function runAction(
       signal: abort.signal,
       setOutputs(values) {
         outputsSet = true;
-        for (const [name, value] of Object.entries(values)) core.setOutput(name, value);
+        for (const [name, value] of Object.entries<string | readonly string[]>(values)) core.setOutput(name, value);
       },
       onFault: (post) => (postError = post),
       onRecord: (now) => (recording = now),
@@ -79,24 +79,15 @@ async function publish(post: ((message: string) => Promise<void>) | null, messag
   }
 }
 
-/** The workspace the inputs describe. @throws ConfigError, UsageError */
-export function openActionWorkspace(inputs: CommonInputs, { signal, onRecord }: ActionContext): Promise<Workspace> {
-  const { root, config, model, out, candidate, champion, predictions, targetToken } = inputs;
+/** The workspace the inputs describe. @param anyModel what is done concerns all models @throws ConfigError, UsageError */
+export function openActionWorkspace(
+  { candidate, champion, token, ...inputs }: CommonInputs,
+  { signal, onRecord }: Pick<ActionContext, 'signal' | 'onRecord'>,
+  anyModel = false,
+): Promise<Workspace> {
   const overrides = { candidate, champion };
-  const github = gitHubAccess(process.env, inputs.token ?? process.env['GITHUB_TOKEN']);
-  return openWorkspace({
-    root,
-    config,
-    model,
-    out,
-    overrides,
-    predictions,
-    github,
-    targetToken,
-    onRecord,
-    log: actionLog(),
-    signal,
-  });
+  const github = gitHubAccess(process.env, token ?? process.env['GITHUB_TOKEN']);
+  return openWorkspace({ ...inputs, anyModel, overrides, github, onRecord, log: actionLog(), signal });
 }
 
 /**

@@ -7,10 +7,8 @@ import { batchReport } from '../report/monitoring/sections.ts';
 import { openActionWorkspace, report, runAction } from './action.ts';
 import { batchInputs } from './inputs.ts';
 
-const outputs = ['verdict', 'headline', 'evidence', 'evidence-sha256'] as const;
-
 /** Judges predictions that were computed before they are asked for. */
-await runAction(outputs, async (context) => {
+await runAction(['verdict', 'headline', 'evidence', 'evidence-sha256'], async (context) => {
   const inputs = await batchInputs(process.env);
   const workspace = await openActionWorkspace(inputs, context);
   const view = await registryView(workspace, false);
@@ -21,7 +19,7 @@ await runAction(outputs, async (context) => {
     headline: headline(said),
     evidence: join(workspace.out, 'evidence', 'batch.json'),
     'evidence-sha256': evidenceDigest(evidence),
-  } satisfies Record<(typeof outputs)[number], string>);
+  });
   const fail = await report(said, workspace, inputs, [batchReport]);
   const failed =
     evidence.verdict === 'fail' ? inputs.failOnFailure : evidence.verdict !== 'pass' && inputs.failOnInconclusive;

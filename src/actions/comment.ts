@@ -11,13 +11,11 @@ import { runAction } from './action.ts';
 import { commentInputs } from './inputs.ts';
 
 const noResult = 'The gate of this commit left no result; its run says why.';
-const outputs = ['status', 'headline', 'pull-requests', 'models'] as const;
-
 /*
  * Follows a gate whose own token may not write, such as that of a pull request from a fork. It runs no code and reads no
  * configuration of the pull request: decision and evidence are data, checked and rendered here.
  */
-await runAction(outputs, async ({ signal, setOutputs }) => {
+await runAction(['status', 'headline', 'pull-requests', 'models'], async ({ signal, setOutputs }) => {
   const inputs = await commentInputs(process.env);
   const place = await runPlace(process.env);
   const run = followedRun(await eventPayload(process.env));
@@ -82,6 +80,6 @@ await runAction(outputs, async ({ signal, setOutputs }) => {
     headline,
     'pull-requests': JSON.stringify(commented),
     models: JSON.stringify([...models]),
-  } satisfies Record<(typeof outputs)[number], string>);
+  });
   core.info(headline);
 });

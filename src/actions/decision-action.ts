@@ -73,7 +73,7 @@ export function decisionAction(
       metrics: metricsOf(evidence),
       openmetrics: join(workspace.out, 'metrics.prom'),
       badge: join(workspace.out, 'badge.json'),
-    } satisfies Record<(typeof outputs)[number], string | string[]>);
+    });
     const fail = await report(shown, workspace, inputs);
     await publishReport(publishing, workspace, shown);
     onFault(null);

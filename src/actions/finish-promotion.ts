@@ -1,20 +1,15 @@
 import { openGitHub } from '../github/client.ts';
 import { finishPromotions } from '../pipeline/publishing/finish-promotion.ts';
-import { gitHubAccess, openWorkspace } from '../pipeline/workspace.ts';
-import { actionLog } from './action-log.ts';
-import { runAction } from './action.ts';
+import { openActionWorkspace, runAction } from './action.ts';
 import { tellFindings } from './findings.ts';
 import { finishInputs } from './inputs.ts';
 
-const outputs = ['status', 'headline', 'promoted', 'tags', 'findings'] as const;
-
-await runAction(outputs, async ({ signal, setOutputs }) => {
-  const { root, config, model, out, token, range } = await finishInputs(process.env);
-  const access = gitHubAccess(process.env, token);
-  const log = actionLog();
-  const workspace = await openWorkspace({ root, config, model, out, anyModel: true, github: access, log, signal });
-  const { repository = '', apiUrl } = access;
-  const github = openGitHub({ repository, token, apiUrl, log, signal });
+await runAction(['status', 'headline', 'promoted', 'tags', 'findings'], async (context) => {
+  const { range, ...inputs } = await finishInputs(process.env);
+  const workspace = await openActionWorkspace(inputs, context, true);
+  const { repository = '', apiUrl } = workspace.github ?? {};
+  const { log, signal } = workspace;
+  const github = openGitHub({ repository, token: inputs.token, apiUrl, log, signal });
   const { findings, decisions, promoted, tags } = await finishPromotions(workspace, { github, range });
   const [status, headline] =
     findings.length > 0
@@ -22,13 +17,13 @@ await runAction(outputs, async ({ signal, setOutputs }) => {
       : decisions === 0
         ? ['nothing', 'No decision came with this push.']
         : ['finished', finishedText(decisions, promoted)];
-  setOutputs({
+  context.setOutputs({
     status,
     headline,
     promoted: JSON.stringify(promoted),
     tags,
     findings: JSON.stringify(findings),
-  } satisfies Record<(typeof outputs)[number], string | string[]>);
+  });
   await tellFindings(headline, findings);
 });
 

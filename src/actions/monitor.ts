@@ -10,10 +10,8 @@ import { headline } from '../report/index.ts';
 import { openActionWorkspace, report, runAction } from './action.ts';
 import { monitorInputs } from './inputs.ts';
 
-const outputs = ['verdict', 'headline', 'alarms', 'advice', 'evidence', 'dashboard', 'metrics'] as const;
-
 /** Looks at production since the last time, remembers it, and tells what was found. */
-await runAction(outputs, async (context) => {
+await runAction(['verdict', 'headline', 'alarms', 'advice', 'evidence', 'dashboard', 'metrics'], async (context) => {
   const run = runContext(process.env, await eventPayload(process.env));
   const inputs = await monitorInputs(process.env, run);
   const workspace = await openActionWorkspace(inputs, context);
@@ -39,7 +37,7 @@ await runAction(outputs, async (context) => {
     evidence: join(workspace.out, 'evidence', 'monitor.json'),
     dashboard,
     metrics: join(workspace.out, 'metrics.prom'),
-  } satisfies Record<(typeof outputs)[number], string>);
+  });
   const fail = await report(said, workspace, inputs, [monitorReport]);
   if (result.evidence.verdict === 'fail' && inputs.failOnAlarm) fail(headline(said));
 });

@@ -6,10 +6,8 @@ import { markdownText } from '../report/escape.ts';
 import { openActionWorkspace, runAction, writeSummary } from './action.ts';
 import { retrainInputs } from './inputs.ts';
 
-const outputs = ['status', 'headline', 'run'] as const;
-
 /** Starts a training where what monitoring recorded asks for it. */
-await runAction(outputs, async (context) => {
+await runAction(['status', 'headline', 'run'], async (context) => {
   const inputs = await retrainInputs(process.env);
   const workspace = await openActionWorkspace(inputs, context);
   const { token, repository } = inputs;
@@ -22,7 +20,7 @@ await runAction(outputs, async (context) => {
     status: result.started === null ? 'not-due' : 'started',
     headline,
     run: result.started?.run ?? '',
-  } satisfies Record<(typeof outputs)[number], string>);
+  });
   core.info(headline);
   await writeSummary(`${markdownText(headline)}\n`);
 });

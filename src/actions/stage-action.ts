@@ -35,7 +35,7 @@ export function stageAction(name: string): Promise<void> {
       evidence: join(workspace.out, 'evidence', `${evidence.kind}.json`),
       'evidence-sha256': evidenceDigest(evidence),
       'candidate-sha256': evidence.subjects.candidate?.sha256 ?? '',
-    } satisfies Record<(typeof outputs)[number], string>);
+    });
     for (const [name, of] of Object.entries(further)) context.setOutputs({ [name]: of(evidence) });
     const fail = await report(said, workspace, inputs);
     const failed =

@@ -4,9 +4,7 @@ import { markdownText } from '../report/escape.ts';
 import { openActionWorkspace, runAction, writeSummary } from './action.ts';
 import { verifyInputs } from './inputs.ts';
 
-const outputs = ['verified', 'headline', 'version', 'aliases', 'sha256'] as const;
-
-await runAction(outputs, async (context) => {
+await runAction(['verified', 'headline', 'version', 'aliases', 'sha256'], async (context) => {
   const inputs = await verifyInputs(process.env);
   const workspace = await openActionWorkspace(inputs, context);
   const { file, tag } = inputs;
@@ -17,7 +15,7 @@ await runAction(outputs, async (context) => {
     version: found.version ?? '',
     aliases: JSON.stringify(found.aliases),
     sha256: found.sha256,
-  } satisfies Record<(typeof outputs)[number], string>);
+  });
   await writeSummary(`## ${found.verified ? '✅' : '❌'} ${markdownText(found.message)}\n`);
   if (found.verified) core.info(found.message);
   else core.setFailed(found.message);

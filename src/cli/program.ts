@@ -73,6 +73,8 @@ export async function buildProgram(
   const program = new Command('contender')
     .description('Decides whether a candidate machine-learning model may replace the champion.')
     .version(version)
+    // The names of commands leave less than 40 columns of 80, which by default is taken for too few to wrap.
+    .configureHelp({ minWidthToWrap: 30 })
     // After the name of a command, --version is that of a model.
     .enablePositionalOptions()
     .addHelpText('after', helpText);

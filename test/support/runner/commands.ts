@@ -1,4 +1,4 @@
-import { appendFile, readFile, writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 /** A workflow command in a line of output: `::name key=value,key=value::data`, or `##[name key=value;key=value]data`. */
@@ -198,10 +198,4 @@ export function parsePairs(text: string): Record<string, string> {
     pairs[line.slice(0, heredoc)] = value.join('\n');
   }
   return pairs;
-}
-
-/** For stand-ins: write one pair in the form that takes every value. */
-export async function appendPair(path: string, name: string, value: string): Promise<void> {
-  const end = `end_${Math.random().toString(36).slice(2)}`;
-  await appendFile(path, `${name}<<${end}\n${value}\n${end}\n`);
 }
