@@ -5,14 +5,14 @@ import { registryView } from '../pipeline/open-registry.ts';
 import { headline } from '../report/index.ts';
 import { batchReport } from '../report/monitoring/sections.ts';
 import { openActionWorkspace, report, runAction } from './action.ts';
-import { batchInputs } from './inputs.ts';
+import { stageInputs, text } from './inputs.ts';
 
 /** Judges predictions that were computed before they are asked for. */
 await runAction(['verdict', 'headline', 'evidence', 'evidence-sha256'], async (context) => {
-  const inputs = await batchInputs(process.env);
+  const inputs = await stageInputs(process.env);
   const workspace = await openActionWorkspace(inputs, context);
   const view = await registryView(workspace, false);
-  const evidence = await checkBatch(workspace, view, { now: new Date(), modelDigest: inputs.modelDigest });
+  const evidence = await checkBatch(workspace, view, { now: new Date(), modelDigest: text('model-digest') });
   const said = { decision: null, evidence: [evidence] };
   context.setOutputs({
     verdict: evidence.verdict,

@@ -1,13 +1,14 @@
 import * as core from '@actions/core';
+import { defaults } from '../config/defaults.ts';
 import { writeHistory } from '../pipeline/auditing/history.ts';
 import { insideRoot } from '../pipeline/workspace.ts';
 import { openActionWorkspace, runAction } from './action.ts';
-import { historyInputs } from './inputs.ts';
+import { commonInputs, text } from './inputs.ts';
 
 await runAction(['path', 'headline'], async (context) => {
-  const inputs = await historyInputs(process.env);
+  const inputs = await commonInputs(process.env);
   const workspace = await openActionWorkspace(inputs, context, true);
-  const folder = await insideRoot(workspace, inputs.pages);
+  const folder = await insideRoot(workspace, text('path') ?? `${defaults.out}/history`);
   const files = await writeHistory(workspace, inputs.model, folder);
   const headline = `Wrote ${files.length} pages.`;
   context.setOutputs({ path: folder, headline });

@@ -8,11 +8,11 @@ import type { RunContext } from '../github/context.ts';
 import { baseOfEvent, pushedRange } from '../github/run-place.ts';
 import { modelOfTag } from '../pipeline/auditing/verify-artifact.ts';
 import { instantOf, type PartInput } from '../pipeline/gate/run-stage.ts';
-import { shardOf, type Shard } from '../pipeline/contestants/predict.ts';
+import { shardOf } from '../pipeline/contestants/predict.ts';
 import type { Override } from '../pipeline/workspace.ts';
 
 /*
- * The only place that reads inputs. Defaults live here and not in action.yml, whose defaults could not be told from a
+ * How inputs are read. Defaults live beside that and not in action.yml, whose defaults could not be told from a
  * person's choice. An input that is left out or empty leaves what contender.yml says.
  */
 
@@ -85,31 +85,10 @@ export function partInputs(): PartInput | null {
   return { shard, start, file: required('file', 'the .json.gz file to write') };
 }
 
-function shardInput(given: string): PartInput['shard'] {
+export function shardInput(given: string): PartInput['shard'] {
   const shard = shardOf(given);
   if (shard !== null) return shard;
   throw new UsageError({ found: JSON.stringify(given), expected: 'i/N, from 1/N to N/N', where: 'input shard' });
-}
-
-/** @throws UsageError */
-export async function monitorInputs(
-  env: NodeJS.ProcessEnv,
-  run: RunContext,
-): Promise<CommonInputs & { record: boolean; failOnAlarm: boolean }> {
-  return { ...(await commonInputs(env)), record: recordInput(run), failOnAlarm: boolean('fail-on-alarm', false) };
-}
-
-/** @throws UsageError */
-export async function batchInputs(env: NodeJS.ProcessEnv): Promise<StageInputs & { modelDigest: string | undefined }> {
-  return { ...(await stageInputs(env)), modelDigest: text('model-digest') };
-}
-
-/** @throws UsageError */
-export async function retrainInputs(
-  env: NodeJS.ProcessEnv,
-): Promise<CommonInputs & { token: string; repository: string }> {
-  const token = requiredToken('actions (workflow_dispatch) or contents (repository_dispatch)');
-  return { ...(await commonInputs(env)), token, repository: env['GITHUB_REPOSITORY'] ?? '' };
 }
 
 /** @throws UsageError */
@@ -149,37 +128,9 @@ function readable<T>(read: () => T, otherwise: T): T {
   }
 }
 
-/** Whether a weight is put back in place of a rollout: any, or one whose time is over. */
-export function putBackInput(): 'no' | 'yes' | 'expired' {
-  return choice('put-back', ['no', 'yes', 'expired']);
-}
-
-/** The environment whose deployments show the steps of a rollout, and the token that writes them. */
-export function environmentInput(): { environment: string | undefined; token: string | undefined } {
-  return { environment: text('environment'), token: text('token') };
-}
-
 /** The model that was asked for, be it configured or not. */
 export function modelInput(): string | undefined {
   return text('model');
-}
-
-/** @throws UsageError */
-export async function predictInputs(
-  env: NodeJS.ProcessEnv,
-): Promise<CommonInputs & { role: 'candidate' | 'champion'; shard: Shard; file: string }> {
-  const role = choice('role', ['candidate', 'champion']);
-  const shard = shardInput(text('shard') ?? '1/1');
-  const file = required('file', 'the .parquet or .csv file to write');
-  return { ...(await commonInputs(env)), role, shard, file };
-}
-
-/** @throws UsageError */
-export async function releaseInputs(
-  env: NodeJS.ProcessEnv,
-): Promise<CommonInputs & { token: string; version: string | undefined }> {
-  const token = requiredToken('contents');
-  return { ...(await commonInputs(env)), token, version: text('version') };
 }
 
 /** @throws UsageError */
@@ -211,11 +162,6 @@ export async function verifyInputs(env: NodeJS.ProcessEnv): Promise<VerifyInputs
   const tag = text('tag') ?? (env['GITHUB_REF_TYPE'] === 'tag' ? env['GITHUB_REF_NAME'] : undefined);
   const model = common.model ?? modelOfTag(tag);
   return { ...common, model, file, tag, require: choice('require', ['champion', 'version']) };
-}
-
-/** With the folder for the pages, from the working directory. @throws UsageError */
-export async function historyInputs(env: NodeJS.ProcessEnv): Promise<CommonInputs & { pages: string }> {
-  return { ...(await commonInputs(env)), pages: text('path') ?? `${defaults.out}/history` };
 }
 
 export interface VerifyRegistryInputs extends CommonInputs {
@@ -350,7 +296,7 @@ async function root(workspace: string, directory: string, input = 'working-direc
   return found;
 }
 
-function recordInput(run: RunContext): boolean {
+export function recordInput(run: RunContext): boolean {
   const wanted = text('record') ?? 'auto';
   if (wanted === 'auto') {
     if (run.withheld !== undefined) {
@@ -379,7 +325,7 @@ function tokenInput(name = 'token'): string | undefined {
   return token;
 }
 
-function requiredToken(what: string): string {
+export function requiredToken(what: string): string {
   const token = tokenInput();
   if (token !== undefined) return token;
   throw new UsageError({
@@ -390,14 +336,14 @@ function requiredToken(what: string): string {
   });
 }
 
-function required(name: string, expected: string): string {
+export function required(name: string, expected: string): string {
   const value = text(name);
   if (value !== undefined) return value;
   throw new UsageError({ found: `no ${name}`, expected, where: `input ${name}` });
 }
 
 /** One of some words; the first is the default. */
-function choice<T extends string>(name: string, words: readonly [T, ...T[]]): T {
+export function choice<T extends string>(name: string, words: readonly [T, ...T[]]): T {
   return chosen(name, text(name) ?? words[0], words);
 }
 
@@ -407,13 +353,13 @@ function chosen<T extends string>(name: string, value: string, words: readonly T
   throw new UsageError({ found: JSON.stringify(value), expected: words.join(', '), where: `input ${name}` });
 }
 
-function text(name: string): string | undefined {
+export function text(name: string): string | undefined {
   const value = core.getInput(name);
   return value === '' ? undefined : value;
 }
 
 /** Booleans as the YAML 1.2 core schema writes them, and no other spelling: a typo must not turn a gate off. */
-function boolean(name: string, absent: boolean, expected = 'true or false'): boolean {
+export function boolean(name: string, absent: boolean, expected = 'true or false'): boolean {
   const value = text(name);
   if (value === undefined) return absent;
   if (/^(?:true|True|TRUE)$/u.test(value)) return true;

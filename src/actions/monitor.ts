@@ -8,21 +8,23 @@ import { runMonitor } from '../pipeline/monitoring/monitor.ts';
 import { monitorReport } from '../report/monitoring/sections.ts';
 import { headline } from '../report/index.ts';
 import { openActionWorkspace, report, runAction } from './action.ts';
-import { monitorInputs } from './inputs.ts';
+import { boolean, commonInputs, recordInput } from './inputs.ts';
 
 /** Looks at production since the last time, remembers it, and tells what was found. */
 await runAction(['verdict', 'headline', 'alarms', 'advice', 'evidence', 'dashboard', 'metrics'], async (context) => {
   const run = runContext(process.env, await eventPayload(process.env));
-  const inputs = await monitorInputs(process.env, run);
+  const inputs = await commonInputs(process.env);
+  const record = recordInput(run);
+  const failOnAlarm = boolean('fail-on-alarm', false);
   const workspace = await openActionWorkspace(inputs, context);
   const now = new Date();
-  const result = await runMonitor(workspace, { now, record: inputs.record });
+  const result = await runMonitor(workspace, { now, record });
   const { repository, token, apiUrl } = workspace.github ?? {};
   const github =
     repository === undefined || token === undefined
       ? null
       : openGitHub({ repository, token, apiUrl, log: workspace.log, signal: context.signal });
-  if (inputs.record) await alert(workspace, result, { github, now, env: process.env });
+  if (record) await alert(workspace, result, { github, now, env: process.env });
   const dashboard = await writeDashboard(workspace, result);
   const open = (level: string): string =>
     JSON.stringify(
@@ -39,5 +41,5 @@ await runAction(['verdict', 'headline', 'alarms', 'advice', 'evidence', 'dashboa
     metrics: join(workspace.out, 'metrics.prom'),
   });
   const fail = await report(said, workspace, inputs, [monitorReport]);
-  if (result.evidence.verdict === 'fail' && inputs.failOnAlarm) fail(headline(said));
+  if (result.evidence.verdict === 'fail' && failOnAlarm) fail(headline(said));
 });

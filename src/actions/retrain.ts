@@ -4,13 +4,13 @@ import { registryView } from '../pipeline/open-registry.ts';
 import { retrain } from '../pipeline/monitoring/retrain.ts';
 import { markdownText } from '../report/escape.ts';
 import { openActionWorkspace, runAction, writeSummary } from './action.ts';
-import { retrainInputs } from './inputs.ts';
+import { commonInputs, requiredToken } from './inputs.ts';
 
 /** Starts a training where what monitoring recorded asks for it. */
 await runAction(['status', 'headline', 'run'], async (context) => {
-  const inputs = await retrainInputs(process.env);
-  const workspace = await openActionWorkspace(inputs, context);
-  const { token, repository } = inputs;
+  const token = requiredToken('actions (workflow_dispatch) or contents (repository_dispatch)');
+  const workspace = await openActionWorkspace(await commonInputs(process.env), context);
+  const repository = process.env['GITHUB_REPOSITORY'] ?? '';
   const { apiUrl } = workspace.github ?? {};
   const github = openGitHub({ repository, token, apiUrl, log: workspace.log, signal: context.signal });
   const view = await registryView(workspace, false);

@@ -10,7 +10,7 @@ import type { Stage } from '../stages/stage.ts';
 import type { Traffic } from '../stages/traffic.ts';
 import { openActionWorkspace, runAction } from './action.ts';
 import { decisionAction } from './decision-action.ts';
-import { decisionInputs, environmentInput, putBackInput } from './inputs.ts';
+import { choice, decisionInputs, text } from './inputs.ts';
 
 /** An action that lets a candidate out, or puts back what a killed run left. */
 export async function trafficAction(
@@ -18,7 +18,8 @@ export async function trafficAction(
   settings: (workspace: Workspace) => Traffic | undefined,
   run: (workspace: Workspace, input: TrafficInput) => Promise<PromoteResult>,
 ): Promise<void> {
-  const asked = putBackInput();
+  // Whether a weight is put back in place of a rollout: any, or one whose time is over.
+  const asked = choice('put-back', ['no', 'yes', 'expired']);
   if (asked === 'no')
     return decisionAction(async (workspace, input) =>
       run(workspace, { ...input, env: process.env, ...(await shown(workspace, stage, false)) }),
@@ -51,7 +52,7 @@ async function shown(
   { kind: task }: Stage,
   resume: boolean,
 ): Promise<Pick<TrafficInput, 'tell'>> {
-  const { environment, token } = environmentInput();
+  const [environment, token] = [text('environment'), text('token')];
   const place = environment === undefined ? null : await runPlace(process.env);
   if (environment === undefined || token === undefined || place === null) return {};
   const { repository, apiUrl, headSha: sha, run } = place;
