@@ -5,6 +5,7 @@ import {
   sha256,
   type Approval,
   type Decision,
+  type RegistryView,
   type Source,
 } from '../evidence/index.ts';
 
@@ -27,6 +28,13 @@ export function madeBy(
 ): Pick<Decision, 'schema' | 'model' | 'source' | 'actor' | 'approvals' | 'time'> {
   const { source, actor, now } = act;
   return { schema: decisionSchemaId, model, source, actor, approvals: [word], time: now.toISOString() };
+}
+
+/** What every act says that leaves the champion as it is, on no evidence. */
+export function leavesChampion({
+  champion,
+}: RegistryView): Pick<Decision, 'outcome' | 'from' | 'to' | 'evidence' | 'datasets'> {
+  return { outcome: 'no-change', from: champion, to: champion, evidence: [], datasets: {} };
 }
 
 /** What a decision was made under, as it keeps it: the text, and its digest. */

@@ -11,7 +11,7 @@ import {
   type RegistryHistory,
 } from '../evidence/index.ts';
 import { UsageError } from '../errors.ts';
-import { madeBy, policyRecord, wordOf, type Act } from './act.ts';
+import { leavesChampion, madeBy, policyRecord, wordOf, type Act } from './act.ts';
 import { datasetsOf, referenceTo } from './decide.ts';
 import { madeInRun } from './history.ts';
 import { namedVersion } from './rollback.ts';
@@ -64,11 +64,9 @@ export function assign(subject: Assignment, evidence: readonly Evidence[], view:
   const version = { version: target.version, artifacts: target.artifacts };
   return {
     ...madeBy(model, act, word),
+    ...leavesChampion(view),
     action: 'assign',
-    outcome: 'no-change',
     reasons: [{ code: 'assigned', message: `${word.by} puts ${target.version} into ${environment}: ${word.reason}` }],
-    from: view.champion,
-    to: view.champion,
     candidate: version,
     policy: policyRecord({ environment, ...rule }),
     evidence: shown.map((each) => referenceTo(each)),

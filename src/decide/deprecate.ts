@@ -1,7 +1,7 @@
 import { policySubject, type Model } from '../config/index.ts';
 import { digest, type Decision, type RegistryHistory } from '../evidence/index.ts';
 import { UsageError } from '../errors.ts';
-import { madeBy, policyRecord, wordOf, type Act } from './act.ts';
+import { leavesChampion, madeBy, policyRecord, wordOf, type Act } from './act.ts';
 import { namedVersion } from './rollback.ts';
 
 /**
@@ -38,15 +38,11 @@ export function deprecate(
   const version = { version: target.version, artifacts: target.artifacts };
   return {
     ...madeBy(subject.model, act, word),
+    ...leavesChampion(view),
     action: 'deprecate',
-    outcome: 'no-change',
     reasons: [{ code: 'deprecated', message: `${word.by} deprecates ${target.version}: ${word.reason}` }],
-    from: view.champion,
-    to: view.champion,
     candidate: version,
     policy: policyRecord(policySubject(subject.config)),
-    evidence: [],
-    datasets: {},
     idempotencyKey: digest({ action: 'deprecate', model: subject.model, version: target.version }),
   };
 }

@@ -1,5 +1,6 @@
 import type { Model } from '../config/index.ts';
-import type { Approval, Artifact, Source } from '../evidence/index.ts';
+import type { Approval, Artifact } from '../evidence/index.ts';
+import type { Act } from './act.ts';
 
 export interface CandidateSubject {
   /** Name of the model line. */
@@ -29,10 +30,7 @@ export interface StageFacts {
   anchor?: string | undefined;
 }
 
-export interface DecisionContext {
-  now: Date;
-  actor: string;
-  source: Source;
+export interface DecisionContext extends Pick<Act, 'now' | 'actor' | 'source'> {
   /** As they were given; those that count are kept. */
   approvals: readonly Approval[];
   /** A version the team chose; otherwise the next free one. */

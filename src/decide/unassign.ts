@@ -1,6 +1,6 @@
 import { digest, type Decision, type RegistryHistory } from '../evidence/index.ts';
 import { UsageError } from '../errors.ts';
-import { madeBy, policyRecord, wordOf, type Act } from './act.ts';
+import { leavesChampion, madeBy, policyRecord, wordOf, type Act } from './act.ts';
 import { madeInRun } from './history.ts';
 
 /**
@@ -43,17 +43,13 @@ export function unassign(
   const { artifacts = [] } = view.registered.find(({ version }) => version === alias.version) ?? {};
   return {
     ...madeBy(model, act, word),
+    ...leavesChampion(view),
     action: 'unassign',
-    outcome: 'no-change',
     reasons: [
       { code: 'unassigned', message: `${word.by} takes ${alias.version} out of ${environment}: ${word.reason}` },
     ],
-    from: view.champion,
-    to: view.champion,
     candidate: { version: alias.version, artifacts },
     policy: policyRecord({ environment }),
-    evidence: [],
-    datasets: {},
     environment,
     idempotencyKey: digest({ action: 'unassign', model, environment, since: alias.seq }),
   };

@@ -1,7 +1,7 @@
 import { milliseconds, policySubject, type Model } from '../config/index.ts';
 import { UsageError } from '../errors.ts';
 import { digest, type Check, type Decision, type RecordedDecision, type RegistryHistory } from '../evidence/index.ts';
-import { madeBy, policyRecord, wordOf, type Act } from './act.ts';
+import { leavesChampion, madeBy, policyRecord, wordOf, type Act } from './act.ts';
 import { madeInRun } from './history.ts';
 import { minuteOf } from '../wording.ts';
 
@@ -44,15 +44,11 @@ export function waive(
   const deed = end > now ? `waives ${check} until ${timeText(until)}` : `ends the waiver of ${check}`;
   return {
     ...madeBy(model, act, word),
+    ...leavesChampion(view),
     action: 'waive',
-    outcome: 'no-change',
     reasons: [{ code: 'waive', message: `${word.by} ${deed}: ${word.reason}` }],
-    from: view.champion,
-    to: view.champion,
     candidate: null,
     policy: policyRecord(policySubject(config)),
-    evidence: [],
-    datasets: {},
     waiver,
     idempotencyKey: digest({ action: 'waive', model, check, until, since: last?.seq ?? 0 }),
   };

@@ -5,10 +5,7 @@ import { integerRange, isFloating, type Datatype } from './datatype.ts';
 export type Element = number | string | boolean;
 
 /** A named tensor in row-major order. FP16 and 64 bit integers are held as plain numbers. */
-export interface Tensor {
-  name: string;
-  datatype: Datatype;
-  shape: readonly number[];
+export interface Tensor extends TensorMetadata {
   data: readonly Element[] | Float32Array | Float64Array;
 }
 

@@ -9,7 +9,7 @@ import { requireEngines } from '../../model/engines.ts';
 import type { RowRange } from '../../model/batches.ts';
 import { predictModels, type ModelRole, type PredictionModel } from '../../model/predict.ts';
 import type { PredictionResult } from '../../model/predictions.ts';
-import type { Anchor, Contestant } from '../../stages/stage.ts';
+import type { Contestant, ContestantsContext } from '../../stages/stage.ts';
 import { configuredData } from '../configured-data.ts';
 import { insideRoot, type Workspace } from '../workspace.ts';
 import { withLines } from '../gate/places.ts';
@@ -17,14 +17,7 @@ import { resolveAnchor, resolveChampion, resolveReference, type ResolvedModel, t
 import type { ModelReference } from '../../config/index.ts';
 
 /** The models with what they predict for the evaluation set. */
-export interface Contestants {
-  dataset: Dataset;
-  candidate: Contestant;
-  /** Null: there is none yet. */
-  champion: Contestant | null;
-  /** Null: the policy names none, or nothing was promoted yet. */
-  anchor: Anchor | null;
-}
+export type Contestants = Pick<ContestantsContext, 'dataset' | 'candidate' | 'champion' | 'anchor'>;
 
 /**
  * Predict the evaluation set with the candidate, the champion and the anchor; the data are open until `work` is done.

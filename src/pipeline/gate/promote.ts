@@ -16,7 +16,7 @@ import {
 import { committedPlace, immutableModelUri } from '../../registry/artifact-uri.ts';
 import { requireFetchable } from '../../registry/committed-file.ts';
 import { openRepository } from '../../registry/git/repository.ts';
-import type { PendingPullRequest, RecordResult, Registry } from '../../registry/registry.ts';
+import type { RecordResult, Registry } from '../../registry/registry.ts';
 import { digestOfFiles } from '../../data/parts.ts';
 import { stages } from '../../stages/index.ts';
 import { readApprovals } from './approvals.ts';
@@ -49,17 +49,9 @@ export interface PromoteInput {
   now?: () => Date;
 }
 
-export interface PromoteResult {
-  decision: Decision;
-  evidence: Evidence[];
-  /** `pending`: it waits for a pull request to be merged, and is not in force. */
+export interface PromoteResult extends Omit<RecordResult, 'status'> {
   status: RecordResult['status'] | 'not-recorded';
-  /** Of a pending decision: where it waits. */
-  pullRequest?: PendingPullRequest;
-  /** The commit that holds the decision, if it was recorded. */
-  commit: string | null;
-  /** Names of the tags that were made. */
-  tags: string[];
+  evidence: Evidence[];
   /** Of an act that was done before, and that later ones have overtaken: what holds now. */
   holdsNow?: string | undefined;
   /** As of the workspace. */

@@ -13,7 +13,7 @@ import {
 } from '../../evidence/index.ts';
 import { minutes, type Judgement, type StepObservation } from '../../stages/guardrails.ts';
 import { stages } from '../../stages/index.ts';
-import type { Stage } from '../../stages/stage.ts';
+import type { Stage, StageResult } from '../../stages/stage.ts';
 import type { Traffic } from '../../stages/traffic.ts';
 import { version } from '../../version.ts';
 import { recordedArtifact } from '../contestants/contestants.ts';
@@ -395,13 +395,7 @@ export async function decided(run: Run, weight: number, expires: Date | null, ch
 
 function trafficEvidence(
   workspace: Workspace,
-  parts: {
-    stage: Stage;
-    artifacts: Run['artifacts'];
-    startedAt: Date;
-    checks: Check[];
-    details: Record<string, unknown>;
-  },
+  parts: Pick<Run, 'stage' | 'artifacts' | 'startedAt'> & Pick<StageResult, 'checks' | 'details'>,
 ): Evidence {
   return buildEvidence({
     kind: parts.stage.kind,

@@ -1,11 +1,11 @@
 import type { Behaviour } from './schema.ts';
 import { bytes as bytesOf, defaults } from '../../config/index.ts';
 import type { Artifact, Check } from '../../evidence/index.ts';
-import type { Log } from '../../log.ts';
 import type { HostedModel } from '../../model/hosted-model.ts';
 import { uniformsFor } from '../../model/perturbation.ts';
-import { absentCheck, atMost, digits, limitCheck, type Absence } from './limit.ts';
+import { absentCheck, atMost, digits, limitCheck } from './limit.ts';
 import { median, ratioOf, type Ratio } from './log-ratio.ts';
+import type { Examination } from './subject.ts';
 
 type Settings = NonNullable<Behaviour['efficiency']>;
 
@@ -17,19 +17,12 @@ export interface MeasuredSubject {
   start(): Promise<HostedModel>;
 }
 
-export interface EfficiencyInput {
-  settings: Settings;
+export interface EfficiencyInput extends Omit<Examination<Settings>, 'candidate' | 'champion' | 'scorer'> {
   candidate: MeasuredSubject;
   champion: MeasuredSubject | null;
-  /** Why there is no champion to compare with, where there is none. */
-  absence: Absence;
   rows: number;
-  alpha: number;
-  seed: number;
   /** Time that measuring latency may take, in milliseconds. */
   budgetMs: number;
-  log: Log;
-  signal?: AbortSignal | undefined;
 }
 
 /** Two looks may be taken at a ratio, each at half the level: together they keep it (Bonferroni). */

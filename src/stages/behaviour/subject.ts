@@ -16,6 +16,7 @@ export interface Examination<Settings> {
   settings: Settings;
   candidate: Subject;
   champion: Subject | null;
+  /** Why there is no champion to compare with, where there is none. */
   absence: Absence;
   scorer: Scorer;
   alpha: number;
