@@ -5,8 +5,7 @@ import { isAbsolute, relative, resolve } from 'node:path';
 import { defaults } from '../config/defaults.ts';
 import { UsageError } from '../errors.ts';
 import type { RunContext } from '../github/context.ts';
-import { baseOfEvent, pushedRange } from '../github/run-place.ts';
-import { modelOfTag } from '../pipeline/auditing/verify-artifact.ts';
+import { pushedRange } from '../github/run-place.ts';
 import { instantOf, type PartInput } from '../pipeline/gate/run-stage.ts';
 import { shardOf } from '../pipeline/contestants/predict.ts';
 import type { Override } from '../pipeline/workspace.ts';
@@ -147,35 +146,6 @@ export async function finishInputs(
     });
   }
   return { ...(await commonInputs(env)), token, range };
-}
-
-export interface VerifyInputs extends CommonInputs {
-  file: string;
-  tag: string | undefined;
-  require: 'champion' | 'version';
-}
-
-/** The tag is the one that was pushed, if one was, and names the model where it may. @throws UsageError */
-export async function verifyInputs(env: NodeJS.ProcessEnv): Promise<VerifyInputs> {
-  const file = required('file', 'the model file');
-  const common = await commonInputs(env);
-  const tag = text('tag') ?? (env['GITHUB_REF_TYPE'] === 'tag' ? env['GITHUB_REF_NAME'] : undefined);
-  const model = common.model ?? modelOfTag(tag);
-  return { ...common, model, file, tag, require: choice('require', ['champion', 'version']) };
-}
-
-export interface VerifyRegistryInputs extends CommonInputs {
-  /** What a change is held against, as git names it; undefined where there is no change. */
-  base: string | undefined;
-  /** The base is what a push moved the branch from. */
-  pushed: boolean;
-}
-
-/** @throws UsageError */
-export async function verifyRegistryInputs(env: NodeJS.ProcessEnv): Promise<VerifyRegistryInputs> {
-  const named = text('base');
-  const base = named === undefined ? await baseOfEvent(env) : { base: named, pushed: false };
-  return { ...(await commonInputs(env)), base: base?.base, pushed: base?.pushed ?? false };
 }
 
 export interface CommentInputs {
