@@ -11,7 +11,7 @@ import type { ProfileOf } from './profile.ts';
 import { poissonOf, schedule } from './schedule.ts';
 import type { Slo } from './schema.ts';
 import { seed, type Bench } from './session.ts';
-import { trendOf } from './trend.ts';
+import { median, trendOf } from './trend.ts';
 import { partOf } from './window.ts';
 
 /** Users of the closed loop that places the search, and what they were answered. */
@@ -41,6 +41,12 @@ const bracketed = 1.3;
 const beyond = 1.4;
 /** A window that the generator or the host spoilt is repeated so often. */
 const mostRepeats = 3;
+/** A measurement with more than so many times the share over an objective that it allows is missed by far, which chance alone seldom does. */
+const byFar = 3;
+/** So many that were met at the same or a higher rate contradict it. */
+const votes = 2;
+/** A silence so many times as long as is usual is a stall. */
+const unusual = 4;
 /** A measurement is so many windows long, with half a window before them that does not count: its queue is not yet what it will be. */
 const windowsOfMeasurement = 3;
 const settling = 0.5;
@@ -77,12 +83,13 @@ export async function searchCapacity(
   const tried: TriedRate[] = [];
   const windows: WindowResult[] = [];
   const limits = objectivesOf(slo);
-  const trials: Trial[][] = limits.map(() => []);
+  const trials: Measured[] = [];
   const curve = await throughputCurve(bench, profile, deadline, clock);
-  let lastMiss: WindowResult | null = null;
+  const missedWindows: WindowResult[] = [];
   let number = 0;
 
-  const start = Math.min(profile.to, Math.max(1, (Math.max(...curve.map(({ rate }) => rate)) || 1) / 2));
+  const answered = Math.max(...curve.map(({ rate }) => rate)) || 1;
+  const start = Math.min(profile.to, Math.max(1, answered / 2));
   let { met, missed } = await bracket(start);
   while (met !== null && missed !== null && missed / met > bracketed && !isOver()) {
     const middle = Math.sqrt(met * missed);
@@ -90,7 +97,10 @@ export async function searchCapacity(
     else missed = middle;
   }
   const estimate = met === null || missed === null ? null : await estimated(met, missed);
-  const bottleneck: Bottleneck | null = lastMiss === null ? null : bottleneckOf(lastMiss, slo, session);
+  const kept = withoutDisturbed(trials);
+  const [disturbed] = trials.filter((each) => !kept.includes(each));
+  const lastMiss = missedWindows.findLast((each) => each !== disturbed?.result);
+  const bottleneck: Bottleneck | null = lastMiss === undefined ? null : bottleneckOf(lastMiss, slo, session);
   const byGenerator = bottleneck?.kind === 'generator';
   const found = estimate ?? { rate: met, lower: met, upper: missed };
   return {
@@ -98,8 +108,13 @@ export async function searchCapacity(
     estimate: found.rate,
     missed: byGenerator ? null : found.upper,
     because:
-      bottleneck?.message ??
-      (isOver() ? 'the time was over before a rate was missed' : `no rate above ${Math.round(profile.to)}/s was tried`),
+      (bottleneck?.message ??
+        (isOver()
+          ? 'the time was over before a rate was missed'
+          : `no rate above ${Math.round(profile.to)}/s was tried`)) +
+      (disturbed === undefined
+        ? ''
+        : `; one miss, at ${Number(disturbed.rate.toPrecision(3))}/s, is not counted: no other measurement was like it`),
     bounded: byGenerator || found.upper === null,
     bottleneck,
     tried,
@@ -140,8 +155,8 @@ export async function searchCapacity(
       note(row, result, within && !growsBacklog(result));
       if (within && !growsBacklog(result)) return true;
       misseds += 1;
-      // What cannot keep up at all needs no second opinion.
-      if (misseds === 2 || row.delivered < 0.7 * rate || isOver()) return false;
+      // What cannot keep up at all needs no second opinion, unless so much was answered before.
+      if (misseds === 2 || (row.delivered < 0.7 * rate && rate > answered) || isOver()) return false;
     }
     return false;
   }
@@ -149,19 +164,22 @@ export async function searchCapacity(
   function note(row: TriedRate, result: WindowResult, met: boolean): void {
     tried.push(row);
     windows.push(result);
-    if (!met) lastMiss = result;
+    if (!met) missedWindows.push(result);
   }
 
   /** Pool measurements around the answer until its interval is narrow, or the time is over. */
   async function estimated(low: number, high: number): Promise<CapacityEstimate> {
     let found: CapacityEstimate = { rate: Math.sqrt(low * high), lower: low, upper: high };
+    let again: number | null = null;
     // That so much is too much was seen already; what passed in one window may be chance.
-    for (const [index, { rate }] of tried.entries()) if (rate === high) pool(rate, windows[index] as WindowResult);
+    for (const [index, { rate }] of tried.entries()) {
+      if (rate === high) trials.push(measured(rate, windows[index] as WindowResult, false));
+    }
     for (let index = 0; !isOver(); index += 1) {
       const left = (deadline - clock.now()) / windowMs - settling;
       const parts = Math.min(windowsOfMeasurement, Math.floor(left));
       if (parts < 1 && index > 0) break;
-      const rate = Math.min(profile.to, found.rate * (places[index % places.length] as number));
+      const rate: number = again ?? Math.min(profile.to, found.rate * (places[index % places.length] as number));
       const settleMs = settling * windowMs;
       const durationMs = settleMs + Math.max(1, parts) * windowMs;
       const result = await undisturbed(() =>
@@ -171,21 +189,32 @@ export async function searchCapacity(
       const counted = partOf(result, settleMs, durationMs);
       const grows = growsBacklog(result);
       note(triedRate(rate, counted, slo), counted, !grows && !misses(counted, slo));
-      pool(rate, counted, grows);
-      const fit = leastOf(limits.map(({ allowed }, place) => rateAtShare(trials[place] as Trial[], allowed)));
+      trials.push(measured(rate, counted, grows));
+      again = openMiss(trials)?.rate ?? null;
+      const kept = withoutDisturbed(trials);
+      const fit = leastOf(
+        limits.map(({ allowed }, place) =>
+          rateAtShare(
+            kept.map(({ of }) => of[place] as Trial),
+            allowed,
+          ),
+        ),
+      );
       // One window met or missed says little: the answer may lie somewhat beyond the bracket.
-      const bounded = (each: number): number => Math.min(high * beyond, Math.max(low / beyond, each));
+      const top = beyond * Math.max(high, ...kept.filter(({ met }) => met).map((each) => each.rate));
+      const bottom = Math.min(low, ...kept.filter(({ far }) => far).map((each) => each.rate)) / beyond;
+      const bounded = (each: number): number => Math.min(top, Math.max(bottom, each));
       found = { rate: bounded(fit.rate), lower: bounded(fit.lower), upper: bounded(fit.upper) };
-      if (index + 1 >= leastTrials && found.upper / found.lower <= (1 + narrow) ** 2) break;
+      if (again === null && index + 1 >= leastTrials && found.upper / found.lower <= (1 + narrow) ** 2) break;
     }
     const { rate, lower, upper } = found;
     return { rate, lower: Math.min(lower, rate / (1 + narrow)), upper: Math.max(upper, rate * (1 + narrow)) };
   }
 
-  function pool(rate: number, result: WindowResult, grows = false): void {
-    for (const [place, { isOver: breaks }] of limits.entries()) {
-      trials[place]?.push({ rate, ...countOf(result, grows ? () => true : breaks) });
-    }
+  function measured(rate: number, result: WindowResult, grows: boolean): Measured {
+    const of = limits.map(({ isOver: breaks }) => ({ rate, ...countOf(result, grows ? () => true : breaks) }));
+    const excess = Math.max(...of.map(({ over, total }, place) => over / total / (limits[place] as Objective).allowed));
+    return { rate, result, of, met: excess <= 1, far: excess > byFar, silence: longestSilence(result) };
   }
 
   async function undisturbed(measure: () => Promise<WindowResult>): Promise<WindowResult> {
@@ -210,6 +239,54 @@ export async function searchCapacity(
     const offsets = schedule({ rate, durationMs, arrivals: profile.arrivals, seed: clock.seed + number });
     return bench.run(offsets, { hopeless: { planned: offsets.length, slo }, quiet: true });
   }
+}
+
+/** A measurement, counted by each objective. */
+interface Measured {
+  rate: number;
+  result: WindowResult;
+  of: Trial[];
+  met: boolean;
+  far: boolean;
+  /** The longest time in which nothing was answered although something was asked, in milliseconds. */
+  silence: number;
+}
+
+/** Measurements that were met at a rate at least so high. */
+function metAbove(rate: number, trials: readonly Measured[]): number {
+  return trials.filter((each) => each.met && each.rate >= rate * (1 - 1e-9)).length;
+}
+
+/** The miss by far at the lowest rate, if nothing confirms it yet: it may be a stall of the machine. Two of three there settle it. */
+function openMiss(trials: readonly Measured[]): Measured | null {
+  const [lowest, next] = trials.filter(({ met }) => !met).toSorted((left, right) => left.rate - right.rate);
+  if (lowest?.far !== true || metAbove(lowest.rate, trials) >= votes) return null;
+  return next !== undefined && next.rate <= lowest.rate * (1 + 1e-9) ? null : lowest;
+}
+
+/**
+ * The measurements without a missed one that is unlike all others: it fell silent as none of them did, or others were met at the same or
+ * a higher rate. A machine that stalled once for a second would else decide. If there are several, stalls are how the server is, and all
+ * count.
+ */
+function withoutDisturbed(trials: readonly Measured[]): readonly Measured[] {
+  const usual = median(trials.map(({ silence }) => silence));
+  const disturbed = trials.filter(
+    ({ met, far, rate, silence }) =>
+      (!met && silence > Math.max(leastGrowthMs, unusual * usual)) || (far && metAbove(rate, trials) >= votes),
+  );
+  return disturbed.length === 1 ? trials.filter((each) => each !== disturbed[0]) : trials;
+}
+
+function longestSilence({ offsets, latency }: WindowResult): number {
+  const done = offsets.map((offset, index) => offset + (latency[index] as number)).toSorted();
+  let longest = 0;
+  // So many answers have come by then; the next request in turn is under way from when it was sent.
+  for (let count = 1; count < done.length; count += 1) {
+    const since = Math.max(done[count - 1] as number, offsets[count] as number);
+    longest = Math.max(longest, (done[count] as number) - since);
+  }
+  return longest;
 }
 
 interface Objective {

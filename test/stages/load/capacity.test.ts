@@ -49,6 +49,50 @@ describe('a search for the capacity', () => {
     });
   }
 
+  const stalling =
+    (isStalled: (now: number) => number): ServiceTime =>
+    (now) =>
+      10 + isStalled(now);
+  const limit = { p95_ms: 100 };
+  const truth = 84.9;
+
+  test('is not decided by one stall of the machine, whenever it comes, and says what it did not count', async () => {
+    const all = [];
+    for (let from = 0; from < 180_000; from += 12_000) {
+      const service = stalling((now) => (now >= from && now < from + 1000 ? from + 1000 - now : 0));
+      all.push((await search(service, limit, 1e6 + 7 * from)).found);
+    }
+    const told = all.map(({ estimate, met, missed }) => [estimate, met, missed].map((each) => each?.toFixed(0)));
+    const isCovered = ({ met, missed }: Capacity): boolean => Number(met) <= truth && Number(missed) >= truth;
+    assert.ok(all.filter(isCovered).length >= all.length - 2, JSON.stringify(told));
+    const close = all.filter(({ estimate }) => Math.abs(Number(estimate) / truth - 1) < 0.1);
+    assert.ok(close.length >= all.length - 2, JSON.stringify(told));
+    assert.ok(
+      all.some(({ because }) => /one miss, at \d+(?:\.\d+)?\/s, is not counted/u.test(because)),
+      'says so',
+    );
+  });
+
+  test('counts the stalls of a server that stalls again and again', async () => {
+    // Of a simulation of an hour: with a second in each minute, 5% wait longer at 68.1/s.
+    const service = stalling((now) => (now % 60_000 >= 59_000 ? 60_000 - (now % 60_000) : 0));
+    const all = [];
+    for (let index = 0; index < searches; index += 1)
+      all.push((await search(service, limit, 3e6 + 1000 * index)).found);
+    const told = all.map(({ estimate, met, missed }) => [estimate, met, missed].map((each) => each?.toFixed(0)));
+    const estimates = all.map(({ estimate }) => Number(estimate)).toSorted((a, b) => a - b);
+    assert.ok((estimates[searches / 2] as number) < 1.1 * 68.1, JSON.stringify(told));
+    assert.ok(all.filter(({ met }) => Number(met) <= 68.1).length >= searches - 2, JSON.stringify(told));
+  });
+
+  test('takes a second look where a window misses a rate that was answered before', async () => {
+    // The first window that is judged, of a rate half as high as the closed loops had, stalls for more than its length.
+    const { bench, clock } = virtualBench(stalling((now) => (now > 7500 && now < 13_000 ? 13_000 - now : 0)));
+    const [profile] = profilesOf({ profile: { kind: 'capacity', to: 60 }, slo: limit }) as [ProfileOf<'capacity'>];
+    const found = await searchCapacity(bench, profile, limit, clock);
+    assert.deepEqual([found.met, found.missed], [60, null]);
+  });
+
   test('of a server that nothing is too much for says that it may do more', async () => {
     const { bench, clock } = virtualBench(() => 0.01);
     const slo = { p95_ms: 100 };
