@@ -19,6 +19,11 @@ export interface TimeReading {
 export const timeForms =
   'a time in ISO 8601, such as 2026-03-01 or 2026-03-01T12:00:00Z, or a number of seconds or milliseconds since 1970';
 
+/** Whether a text is a date in ISO 8601, with a time of day or without. */
+export function isTimeText(text: string): boolean {
+  return /^\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?(?: ?(?:Z|[+-]\d\d(?::?\d\d)?))?)?$/u.test(text);
+}
+
 /** Milliseconds since 1970 as ISO 8601 to the second, or to the day where that says it all. */
 export function timeText(milliseconds: number): string {
   const text = new Date(milliseconds).toISOString();

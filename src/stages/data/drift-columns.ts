@@ -6,6 +6,7 @@ import { linesOfRows } from '../../data/csv.ts';
 import { quoteIdentifier, reading, requireColumns, type Dataset, type DatasetColumn } from '../../data/dataset.ts';
 import { isNotANumber, numberPattern } from '../../data/grammar.ts';
 import { numbersSpelled, type SpelledNumbers } from '../../data/numbers.ts';
+import { isTimeText } from '../../data/times.ts';
 import { isNested, isNumeric } from '../../data/types.ts';
 import { DataError } from '../../errors.ts';
 import {
@@ -118,12 +119,14 @@ function isId(name: string, columns: Columns): boolean {
   return role === 'id' || role === 'cluster' || role === 'group' || isSavedIndex(name);
 }
 
+/** Later data are of later times: that is no change of what they are. */
+export const aTime = 'a time';
+
 function reasonToLeaveOut(column: DatasetColumn, other: DatasetColumn | undefined, columns: Columns): string | null {
   if (isId(column.name, columns)) return 'an id';
   const types = [column.type, other?.type ?? column.type];
   if (types.some(isNested)) return 'lists or structs';
-  // Later data are of later times: that is no change of what they are.
-  if (types.some((type) => /^(?:DATE|TIME)/u.test(type))) return 'a time';
+  if (types.some((type) => /^(?:DATE|TIME)/u.test(type))) return aTime;
   return null;
 }
 
@@ -165,6 +168,8 @@ export async function* pairsOfValues(
   current: ColumnValues | null;
   /** Why categories say nothing of this column of numbers. */
   unjudged: string | null;
+  /** Whether every text on both sides is a time. */
+  times: boolean;
 }> {
   const atOnce = Math.max(1, Math.floor(numbersAtOnce / Math.max(1, reference.rows, current.rows)));
   for (let start = 0; start < columns.length; start += atOnce) {
@@ -174,14 +179,12 @@ export async function* pairsOfValues(
     const singles = new Set(names.filter((name) => [reference, current].some((side) => isSingle(side, name))));
     const [before, now] = [await numbersOf(reference, shifts, singles), await numbersOf(current, shifts, singles)];
     for (const column of batch) {
-      const [a = null, b = null] =
-        column.as === 'numbers'
-          ? [before.get(column.name), now.get(column.name)]
-          : await categories(reference, current, column);
+      const counted = column.as === 'numbers' ? null : await categories(reference, current, column);
+      const [a = null, b = null] = counted?.sides ?? [before.get(column.name), now.get(column.name)];
       const unjudged = column.as === 'numbers' ? null : await notAllNumbers(reference, current, column);
       if (unjudged === null && (a === null || b === null) && asked !== '*')
         throw noCategories(a === null ? reference : current, column);
-      yield { column, reference: a, current: b, unjudged };
+      yield { column, reference: a, current: b, unjudged, times: counted?.times === true };
     }
   }
 }
@@ -245,15 +248,24 @@ async function categories(
   reference: Side,
   current: Side,
   column: ComparableColumn,
-): Promise<(CategoricalValues | null)[]> {
-  const sides = [await categoriesOf(reference, column), await categoriesOf(current, column)];
-  return column.as === 'classes' ? withOneNameEach(sides) : sides;
+): Promise<{ sides: (CategoricalValues | null)[]; times: boolean }> {
+  const counted = [await categoriesOf(reference, column), await categoriesOf(current, column)];
+  const sides = counted.map(({ values }) => values);
+  const times = column.as === 'texts' && counted.every((side) => side.times);
+  return { sides: column.as === 'classes' ? withOneNameEach(sides) : sides, times };
 }
 
-async function categoriesOf(side: Side, { name, as }: ComparableColumn): Promise<CategoricalValues | null> {
+/** The first texts say whether they are times where there are too many to be categories. */
+interface Counted {
+  values: CategoricalValues | null;
+  times: boolean;
+}
+
+async function categoriesOf(side: Side, { name, as }: ComparableColumn): Promise<Counted> {
   if ('profile' in side) {
     const column = columnOf(side, name);
-    return categoriesOfColumn(column, as === 'texts' ? (text) => text : classText);
+    const values = categoriesOfColumn(column, as === 'texts' ? (text) => text : classText);
+    return { values, times: values !== null && areTimes(values.counts.keys()) };
   }
   const dataset = side;
   const { from, expression } = readingOfColumn(dataset, name, 'text');
@@ -264,7 +276,8 @@ async function categoriesOf(side: Side, { name, as }: ComparableColumn): Promise
     ),
   );
   const rows = counted.getRows();
-  if (rows.length > mostTexts + 1) return null;
+  if (rows.length > mostTexts + 1)
+    return { values: null, times: areTimes(rows.flatMap(([text]) => text ?? []) as string[]) };
   const found = { kind: 'category' as const, counts: new Map<string, number>(), missing: 0 };
   for (const [text, times] of rows) {
     if (text === null) {
@@ -274,7 +287,12 @@ async function categoriesOf(side: Side, { name, as }: ComparableColumn): Promise
     const category = as === 'texts' ? String(text) : classText(String(text));
     found.counts.set(category, (found.counts.get(category) ?? 0) + Number(times));
   }
-  return found;
+  return { values: found, times: areTimes(found.counts.keys()) };
+}
+
+function areTimes(texts: Iterable<string>): boolean {
+  const all = [...texts];
+  return all.length > 0 && all.every((text) => isTimeText(text));
 }
 
 /** Where both sides have nothing but true, false, 1 and 0, these are two classes under two names each. */

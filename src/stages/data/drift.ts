@@ -6,6 +6,7 @@ import type { ComparedColumn, DriftLimits, JudgedTest, TestedColumn } from '../.
 import type { StageContext } from '../stage.ts';
 import { checkId } from './check-id.ts';
 import {
+  aTime,
   comparableColumns,
   nearlyAllDifferent,
   pairsOfValues,
@@ -131,9 +132,20 @@ async function compare(
   const said: Omit<Told, 'tested'>[] = [];
   const texts: string[] = [];
   let done = 0;
-  for await (const { column, unjudged, ...values } of pairsOfValues(reference, current, columns.compared, asked)) {
+  for await (const { column, unjudged, times, ...values } of pairsOfValues(
+    reference,
+    current,
+    columns.compared,
+    asked,
+  )) {
     signal?.throwIfAborted();
     log.progress(`Columns of the ${current.name} data compared`, ++done, columns.compared.length);
+    // Formats without times write them as texts.
+    if (times && asked === '*') {
+      columns.leftOut.push({ name: column.name, why: aTime });
+      columns.compared = columns.compared.filter((each) => each !== column);
+      continue;
+    }
     if (unjudged !== null) {
       const found =
         values.reference === null || values.current === null

@@ -299,6 +299,35 @@ describe('the columns', () => {
     assert.equal(alone.message, 'only in the reference data: gone; only in the current data: fresh');
   });
 
+  test('that are times are left out in formats that write them as texts too, however many there are', async () => {
+    const day = (from: string, at: number, by = 86_400_000): string =>
+      new Date(Date.parse(from) + at * by).toISOString().slice(0, 19);
+    const rows = (from: string, count: number, by?: number): string =>
+      table(
+        'id,at,when,x',
+        count,
+        (at) => `${at},${day(from, at % 50)},"${day(from, at, by).replace('T', ' ')}",${at % 7}`,
+      );
+    const { checks, comparison } = await drift(rows('2024-01-01', 300), rows('2025-01-01', 300));
+    assert.deepEqual(Object.keys(comparison.columns), ['x']);
+    assert.deepEqual(comparison.leftOut.slice(1), [
+      { name: 'at', why: 'a time' },
+      { name: 'when', why: 'a time' },
+    ]);
+    assert.ok(checks.every(({ verdict }) => verdict === 'pass'));
+    const many = await drift(rows('2024-01-01', 100_010, 1000), rows('2025-01-01', 100_010, 1000));
+    assert.deepEqual(many.comparison.leftOut.slice(1), comparison.leftOut.slice(1));
+    assert.ok(many.checks.every(({ verdict }) => verdict === 'pass'));
+    // Who names the column means it.
+    const asked = await drift(rows('2024-01-01', 300), rows('2025-01-01', 300), { columns: ['at'] });
+    assert.equal(asked.verdicts['data/drift/current/at'], 'fail');
+    const codes = await drift(
+      table('id,code', 300, (at) => `${at},2024-01-${at % 9}`),
+      table('id,code', 300, (at) => `${at},2025-01-${at % 9}`),
+    );
+    assert.equal(codes.verdicts['data/drift/current/code'], 'fail');
+  });
+
   test('that are asked for by name are the only ones, and must be there', async () => {
     const rows = table('id,x,y', 150, (row) => `${row},${row},${row}`);
     const { comparison } = await drift(rows, rows, { columns: ['y'] });
