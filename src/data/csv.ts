@@ -118,6 +118,9 @@ async function linesOfRecords(
   dialect: CsvDialect,
 ): Promise<{ found: Map<number, number>; records: number }> {
   const { between, quote } = bytesOf(dialect);
+  // Of the other bytes within a cell nothing is to be noted.
+  const noted = new Uint8Array(256);
+  for (const byte of [lineFeed, carriageReturn, between, ...(quote === -1 ? [] : [quote])]) noted[byte] = 1;
   const found = new Map<number, number>();
   let next = 0;
   // The first record has the names.
@@ -126,9 +129,16 @@ async function linesOfRecords(
   let begun = false;
   let place: Place = 'start';
   let previous = 0;
-  for await (const piece of withoutMark(path)) {
-    for (const byte of piece) {
+  for await (const bytes of withoutMark(path)) {
+    for (let at = 0; at < bytes.length; at += 1) {
+      if (place === 'plain' || place === 'quoted') {
+        const from = at;
+        while (at < bytes.length && noted[bytes[at] as number] === 0) at += 1;
+        if (at > from) previous = bytes[at - 1] as number;
+        if (at === bytes.length) break;
+      }
       if (next >= rows.length) return { found, records: record };
+      const byte = bytes[at] as number;
       const ends = place !== 'quoted' && isLineEnd(byte);
       if (!begun && !ends) {
         begun = true;

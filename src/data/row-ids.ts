@@ -154,7 +154,7 @@ export async function idsOf(
   });
 }
 
-/** Ids of single rows, by row (from 0), as text. */
+/** Ids of single rows, by row (from 0), as text; of rows without one there is none. */
 export async function idsOfRows(dataset: Dataset, id: string, rows: readonly number[]): Promise<Map<number, string>> {
   const { text, from } = readingOfIds(dataset, id);
   return reading(dataset, async () => {
@@ -162,6 +162,6 @@ export async function idsOfRows(dataset: Dataset, id: string, rows: readonly num
       `select row, id from (select row_number() over () - 1 as row, ${text} as id from ${from})
        semi join (select unnest([${rows.join(', ')}]) as row) using (row)`,
     );
-    return new Map(reader.getRows().map(([row, text]) => [Number(row), String(text)]));
+    return new Map(reader.getRows().flatMap(([row, text]) => (text === null ? [] : [[Number(row), String(text)]])));
   });
 }

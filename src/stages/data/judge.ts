@@ -17,6 +17,8 @@ const addFormats = addFormatsModule as unknown as typeof addFormatsModule.defaul
 export interface Violation {
   /** 1-based number of the row. */
   row: number;
+  /** As the row has it: see `Row`. */
+  id?: string | null;
   line?: number;
   /** The file of that line, where the dataset has several. */
   file?: string;
@@ -70,9 +72,9 @@ export function compileContract(contract: Contract, log: Log, limit = timeLimit)
       try {
         withTimeLimit(limit, () => {
           for (; at < batch.length; at++) {
-            const { number, value, line, file, broken, written } = batch[at] as Row;
+            const { number, value, id, line, file, broken, written } = batch[at] as Row;
             const inFile = { ...(line === undefined ? {} : { line }), ...(file === undefined ? {} : { file }) };
-            const place = { row: number, ...inFile };
+            const place = { row: number, ...(id === undefined ? {} : { id }), ...inFile };
             if (broken !== undefined) {
               violations.push({ ...place, column: null, rule: 'json', message: broken, value });
             } else if (!validate(value)) {

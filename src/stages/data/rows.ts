@@ -1,4 +1,5 @@
 import { TextDecoder } from 'node:util';
+import type { DuckDBDataChunk } from '@duckdb/node-api';
 import { readingOf } from '../../data/cells.ts';
 import type { Dataset } from '../../data/dataset.ts';
 import { jsonRow, lineBatches, readJson, type JsonRow, type Line } from '../../data/lines.ts';
@@ -20,6 +21,8 @@ export interface Row extends JsonRow {
   file?: string;
   /** Numbers of columns that a double is not, as they are written. */
   written?: Map<string, string>;
+  /** The text that tells it apart, where it was read with the row; null: it has none. */
+  id?: string | null;
 }
 
 /**
@@ -52,7 +55,11 @@ async function* csvRows(
 ): AsyncGenerator<Row[]> {
   const readers = dataset.columns.map((column, index) => {
     const textCell = textCellReader(types[index] as CellTypes, column, dataset.csv);
-    return (cell: unknown, { written }: Told) => textCell(cell as string | null, written);
+    return (cell: unknown, { written }: Told) => {
+      if (typeof cell !== 'number') return textCell(cell as string | null, written);
+      written(String(cell));
+      return cell;
+    };
   });
   yield* tableRows(dataset, types, readers, suspects, numbers);
 }
@@ -105,25 +112,27 @@ async function* tableRows(
       use: dataset.format === 'parquet' && hasManyDigits(column.type) ? 'text' : 'json',
     })),
   );
-  const select =
-    suspects === null
-      ? `select ${whole.expressions.join(', ')} from ${whole.from}`
-      : `select ${[...suspects.cells, 'row_at'].join(', ')} from (select *, row_number() over () as row_at from ${suspects.from}) where ${suspects.condition}`;
-  const result = await dataset.connection.stream(select);
+  const result = await dataset.connection.stream(
+    suspects === null ? `select ${whole.expressions.join(', ')} from ${whole.from}` : selectOf(suspects),
+  );
   let before = 0;
   for (let chunk = await result.fetchChunk(); chunk !== null && chunk.rowCount > 0; chunk = await result.fetchChunk()) {
-    const places = suspects === null ? null : chunk.getColumnVector(names.length);
-    const rows = Array.from({ length: chunk.rowCount }, (_, at): Row => ({
-      number: places === null ? before + at + 1 : Number(places.getItem(at)),
+    const places = suspects === null ? [...Array(chunk.rowCount).keys()] : placesOfTrue(chunk, names.length);
+    const ids = suspects?.id === undefined || places.length === 0 ? null : chunk.getColumnVector(names.length + 1);
+    const rows = places.map((at): Row => ({
+      number: before + at + 1,
       value: {},
+      ...(ids === null ? {} : { id: ids.getItem(at) as string | null }),
     }));
+    before += chunk.rowCount;
+    if (rows.length === 0) continue;
     for (const [index, name] of names.entries()) {
       const vector = chunk.getColumnVector(index);
       const read = readers[index] as ReadCell;
       const { number: judged, multiple } = types[index] as CellTypes;
       for (const [at, target] of rows.entries()) {
         const place = { uri: dataset.uri, row: target.number, column: name };
-        const value = read(vector.getItem(at), {
+        const value = read(vector.getItem(places[at] as number), {
           written: (token) => {
             const exact = isExact(token);
             if (exact && numbers.inexact.size === 0) return;
@@ -141,9 +150,25 @@ async function* tableRows(
       }
     }
     yield rows;
-    before += rows.length;
   }
-  if (suspects === null && before !== dataset.rows) throw new Error(`${before} of ${dataset.rows} rows were read`);
+  if (before !== dataset.rows) throw new Error(`${before} of ${dataset.rows} rows were read`);
+}
+
+/**
+ * Every row in file order, with the cells of suspects alone. Rows are counted where they arrive: numbered by the engine they would pass
+ * through one thread, with all that is needed to judge them.
+ */
+function selectOf({ from, condition, cells, id }: Suspects): string {
+  const wanted = [...cells, 'suspect', ...(id === undefined ? [] : [id])];
+  const selected = wanted.map((cell) => `case when suspect then ${cell} end`);
+  return `select ${selected.join(', ')} from (select *, (${condition}) as suspect from ${from})`;
+}
+
+function placesOfTrue(chunk: DuckDBDataChunk, column: number): number[] {
+  const vector = chunk.getColumnVector(column);
+  const places: number[] = [];
+  for (let at = 0; at < chunk.rowCount; at += 1) if (vector.getItem(at) === true) places.push(at);
+  return places;
 }
 
 async function* jsonRows(
@@ -199,10 +224,12 @@ async function* jsonRows(
 
 /** The numbers of the rows that SQL cannot clear, in order. */
 async function* numbersOf(dataset: Dataset, { from, condition }: Suspects): AsyncGenerator<number> {
-  const numbered = `(select *, row_number() over () as row_at from ${from})`;
-  const result = await dataset.connection.stream(`select row_at::double from ${numbered} where ${condition}`);
-  for (let chunk = await result.fetchChunk(); chunk !== null && chunk.rowCount > 0; chunk = await result.fetchChunk())
-    for (const number of chunk.getColumnValues(0)) yield Number(number);
+  const result = await dataset.connection.stream(`select (${condition}) from ${from}`);
+  let before = 1;
+  for (let chunk = await result.fetchChunk(); chunk !== null && chunk.rowCount > 0; chunk = await result.fetchChunk()) {
+    for (const place of placesOfTrue(chunk, 0)) yield before + place;
+    before += chunk.rowCount;
+  }
 }
 
 async function* linesOfFiles({ parts, paths }: Dataset): AsyncGenerator<{ lines: Line[]; uri: string }> {

@@ -263,9 +263,10 @@ async function judgeRows(
   return broken;
 }
 
-function brokenRow({ row, line, file, column, rule, message, value }: Violation): BrokenRow {
+function brokenRow({ row, id, line, file, column, rule, message, value }: Violation): BrokenRow {
   return {
     row,
+    ...(id === undefined ? {} : { id }),
     ...(line === undefined ? {} : { line }),
     ...(file === undefined ? {} : { file }),
     column: column === null ? null : column.slice(0, 200),

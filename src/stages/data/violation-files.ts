@@ -34,16 +34,11 @@ export async function listedRows(
   const numbers = [...new Set(rows.flatMap(({ row }) => row ?? []))].sort((a, b) => a - b);
   const lines = await linesOfRows(dataset, numbers);
   const hasId = dataset.columns.some(({ name }) => name === idColumn);
-  const ids =
-    hasId && numbers.length > 0
-      ? await idsOfRows(
-          dataset,
-          idColumn,
-          numbers.map((number) => number - 1),
-        )
-      : new Map<number, string>();
+  const known = new Map(rows.flatMap(({ row, id }) => (row === null || id === undefined ? [] : [[row, id]])));
+  const unknown = hasId ? numbers.filter((number) => !known.has(number)).map((number) => number - 1) : [];
+  const ids = unknown.length > 0 ? await idsOfRows(dataset, idColumn, unknown) : new Map<number, string>();
   const idOf = (row: number | null): string | null => {
-    const id = row === null ? undefined : ids.get(row - 1);
+    const id = row === null ? undefined : (known.get(row) ?? ids.get(row - 1));
     return id === undefined ? null : shownId(id);
   };
   return rows.map(({ row, line, file, column, rule, value, message }) => [

@@ -8,7 +8,7 @@ import { silentLog } from '../../../src/log.ts';
 import { combinedVerdict } from '../../../src/evidence/index.ts';
 import { fixture, inTemporaryFolder } from '../../support/project.ts';
 import { writeParquet } from '../../support/parquet.ts';
-import { check, invalidRows, validate } from './support.ts';
+import { check, invalidRows, validate, violationsOf } from './support.ts';
 
 interface Details {
   datasets: {
@@ -378,3 +378,46 @@ test('whether a number of more digits than a double has is a multiple is not gue
     assert.deepEqual(await invalidRows(path, { properties: { v: { multipleOf: 2 } } }), []);
   });
 });
+
+test('among rows that several threads read, those that break the contract keep their numbers, ids and values', () =>
+  inTemporaryFolder(async (folder) => {
+    const rows = 300_000;
+    // Of rows in groups of 122,880 each is one thread's; every 20,011th row is wrong, and one in three of those has no id.
+    const wrong = Array.from({ length: Math.floor(rows / 20_011) }, (_, index) => (index + 1) * 20_011);
+    const select = `select if(row % 3 = 0 and row % 20011 = 0, null, 'r' || row) as id, if(row % 20011 = 0, -row, row) as age,
+      row / 8 as share, row % 2 = 0 as member from (select range + 1 as row from range(${rows}))`;
+    const schema = {
+      ...contract,
+      required: ['age'],
+      properties: { ...contract.properties, share: { type: 'number' } },
+    };
+    await writeParquet(join(folder, 'a.parquet'), select);
+    const line = (row: number): string => {
+      const broken = row % 20_011 === 0;
+      return `${broken && row % 3 === 0 ? '' : `r${row}`},${broken ? -row : row},${row / 8},${row % 2 === 0}\n`;
+    };
+    const numbers = Array.from({ length: rows }, (_, index) => index + 1);
+    await writeFile(join(folder, 'a.csv'), `id,age,share,member\n${numbers.map(line).join('')}`);
+    await writeFile(
+      join(folder, 'a.jsonl'),
+      numbers
+        .map((row) => JSON.stringify({ id: `r${row}`, age: row % 20_011 === 0 ? -row : row, share: row / 8 }))
+        .join('\n'),
+    );
+    for (const name of ['a.parquet', 'a.csv', 'a.jsonl']) {
+      const found = await violationsOf(join(folder, name), schema);
+      assert.deepEqual(
+        found.map(({ row, column, value }) => [row, column, value]),
+        wrong.map((row) => [row, 'age', -row]),
+        name,
+      );
+      if (name === 'a.jsonl') continue;
+      const { files = [] } = await validate(join(folder, name), schema);
+      const listed = String(files[1]?.content).split('\n').slice(1, -1);
+      assert.deepEqual(
+        listed.map((each) => each.split(',').slice(1, 4)),
+        wrong.map((row) => [row % 3 === 0 ? '' : `r${row}`, `${row}`, name === 'a.csv' ? `${row + 1}` : '']),
+        name,
+      );
+    }
+  }));

@@ -17,6 +17,8 @@ export interface RuleContext {
 export interface BrokenRow {
   /** 1-based; null: the rule does not say which. */
   row: number | null;
+  /** What tells the row apart, where that is known; null: nothing does. */
+  id?: string | null;
   /** Of formats where a line is a row. */
   line?: number;
   file?: string;

@@ -97,13 +97,12 @@ function keyAmong(stored: readonly { name: string; type: string }[], id: string 
 
 /**
  * Of plain CSV: numbers are read as such where a double says all there is to say of them, which takes the engine less than half the time.
- * They have no text for ajv.
- * @param fewDigits whether the contract has no number of more than ten digits
+ * @param isNumber whether a column that is judged as numbers may be read so
  */
 export function typedValues(
   dataset: Dataset,
   types: readonly CellTypes[],
-  fewDigits: boolean,
+  isNumber: (column: DatasetColumn, types: CellTypes) => boolean,
   id?: string,
 ): CellValues | undefined {
   const { columns, paths, rows, csv } = dataset;
@@ -111,16 +110,18 @@ export function typedValues(
   const selected: string[] = [];
   const values = new Map<string, SqlValue>();
   const tokens: Token[] = [];
+  const cells: string[] = [];
   const stored: { name: string; type: string }[] = [];
   for (const [index, column] of columns.entries()) {
     const cell = `cell_${index}`;
-    const { name, type, digits, present } = column;
+    const { name, type, present } = column;
     const cellType = types[index] as CellTypes;
     const { number: judged, multiple } = cellType;
     const expression = quoteIdentifier(name);
-    if (judged && (digits === 'few' || (digits === 'many' && fewDigits && !multiple))) {
+    if (judged && isNumber(column, cellType)) {
       stored.push({ name, type: type === 'HUGEINT' ? 'DOUBLE' : type });
       selected.push(`${expression} as ${cell}`);
+      cells.push(`cast(${cell} as double)`);
       const missing = present === rows ? 'false' : `${cell} is null`;
       values.set(name, missingIf(missing, cellType.null, valueOfType(type, cell, negated(missing))));
       continue;
@@ -128,6 +129,7 @@ export function typedValues(
     stored.push({ name, type: 'VARCHAR' });
     const read = csvCell(cell, expression, column, cellType, dataset);
     selected.push(...read.columns);
+    cells.push(cell);
     values.set(name, read.value);
     if (judged) tokens.push({ number: `${cell}_number`, text: cell, multiple, whole: isWhole(type) });
   }
@@ -136,7 +138,7 @@ export function typedValues(
   const key = columns.some(isId) ? keyAmong(stored, id) : undefined;
   if (key !== undefined) selected.push(`${key} as row_key`);
   const from = `(select ${selected.join(', ')} from ${typedCsv(paths, stored, csv)})`;
-  return { from, values, cells: [], tokens, within: [], key: key !== undefined };
+  return { from, values, cells, tokens, within: [], key: key !== undefined };
 }
 
 /** Of JSON the types are those of the values, and null is not what is not there. ajv gets the lines. */
