@@ -385,6 +385,60 @@ test('what the engine would read as another cell than others do is refused with 
   assert.match(await refused('a.csv', 'a, "b"\n1,x\n'), /data\/file:1: a cell begins with spaces before its quote/u);
 });
 
+test('every CSV is read as others read RFC 4180, or refused with its line', async () => {
+  const cell = fc.oneof(
+    fc.constantFrom('1', '', 'x y', '2.5'),
+    fc
+      .array(fc.constantFrom('a', '"', '""', ' ', '\\', "'", '\t', '5" p', '#'), { maxLength: 3 })
+      .map((parts) => parts.join('')),
+    fc
+      .array(fc.constantFrom('a', '"', '\n', ',', ' ', '7'), { maxLength: 3 })
+      .map((parts) => `"${parts.join('').replaceAll('"', '""')}"`),
+  );
+  const rows = fc.array(fc.array(cell, { minLength: 3, maxLength: 4 }), { minLength: 1, maxLength: 4 });
+  let [read, refusals] = [0, 0];
+  await inTemporaryFolder(async (folder) => {
+    const path = join(folder, 'a.csv');
+    await fc.assert(
+      fc.asyncProperty(rows, fc.constantFrom('\n', '\r\n'), async (table, end) => {
+        const text = `a,b,c${end}${table.map((row) => row.join(',')).join(end)}${end}`;
+        await writeFile(path, text);
+        const expected = csvRows(text);
+        const dataset = await open(path).catch((error: Error) => error);
+        if (dataset instanceof Error) {
+          refusals += 1;
+          assert.ok(dataset instanceof DataError && expected === null, `${JSON.stringify(text)}: ${dataset.message}`);
+          assert.match(dataset.message, /^data\/file:\d+: /u);
+          return;
+        }
+        read += 1;
+        const { texts } = await readColumns(dataset, { texts: ['a', 'b', 'c'] });
+        dataset.close();
+        const found = Array.from({ length: dataset.rows }, (_, row) =>
+          ['a', 'b', 'c'].map((name) => texts.get(name)?.values[row] ?? ''),
+        );
+        assert.deepEqual(found, expected, JSON.stringify(text));
+      }),
+      { numRuns: 50, seed: 4180 },
+    );
+  });
+  assert.ok(read > 10 && refusals > 10, `${read} read, ${refusals} refused`);
+});
+
+/** Rows of three cells below the header; null where a row has more, or spaces stand around quotes. */
+function csvRows(text: string): string[][] | null {
+  const cell = /(?:"((?:[^"]|"")*)"|((?! +")[^",\r\n][^,\r\n]*|))(,|\r?\n)/uy;
+  const rows: string[][] = [[]];
+  for (let at = 0; at < text.length; at = cell.lastIndex) {
+    const found = cell.exec(text);
+    if (found === null) return null;
+    rows.at(-1)?.push(found[1]?.replaceAll('""', '"') ?? found[2] ?? '');
+    if (found[3] !== ',') rows.push([]);
+  }
+  const below = rows.slice(1, -1);
+  return below.every(({ length }) => length === 3) ? below : null;
+}
+
 test('a column without a name and bytes in another encoding are told with what to do', async () => {
   assert.match(await refused('a.jsonl', '{"":1,"a":2}\n'), /data\/file: a column \(a key of JSON\) has no name/u);
   assert.match(
