@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { access, chmod, symlink, writeFile } from 'node:fs/promises';
+import { access, chmod, rm, symlink, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { describe, test } from 'node:test';
 import { promisify } from 'node:util';
@@ -264,6 +264,22 @@ describe('a place where nothing can be recorded is an error with a remedy', () =
       says: /not the name of a branch/u,
     },
     {
+      name: 'a branch that a crash left empty',
+      spoil: (at) => at.write('.git/refs/heads/model-registry', ''),
+      says: /the branch model-registry cannot be read: .*broken ref.*git reflog show model-registry/su,
+    },
+    {
+      name: 'a branch that is at no commit',
+      spoil: async (at) =>
+        at.write('.git/refs/heads/model-registry', `${await at.git('rev-parse', 'HEAD:README.md')}\n`),
+      says: /the branch model-registry cannot be read: it is at a blob/u,
+    },
+    {
+      name: 'a branch that stands for the one that is checked out',
+      spoil: (at) => at.git('symbolic-ref', 'refs/heads/model-registry', 'refs/heads/main'),
+      says: /stands for another, refs\/heads\/main.*Set registry\.branch to main/su,
+    },
+    {
       name: 'a branch named as git names none',
       spoil: async () => undefined,
       branch: 'HEAD',
@@ -316,6 +332,20 @@ describe('a place where nothing can be recorded is an error with a remedy', () =
       }),
     );
   }
+
+  test('a decision that the repository lost, rather than to go on without it', () =>
+    inRepository(async (repository) => {
+      await promote(repository, 'a');
+      const oid = await repository.git(
+        'rev-parse',
+        `model-registry:registry/models/${model}/decisions/000/000001.json`,
+      );
+      await rm(join(repository.folder, '.git', 'objects', oid.slice(0, 2), oid.slice(2)), { force: true });
+      const says = /object [0-9a-f]{40} cannot be read .*000001\.json.*git fsck/su;
+      const registry = await repository.registry();
+      await assert.rejects(registry.view(model), says);
+      await assert.rejects(registry.verify(), says);
+    }));
 
   test('a folder without a repository', () =>
     inTemporaryFolder(async (folder) => {

@@ -103,8 +103,8 @@ export interface VerifiedChange {
   appended: number;
   /** Whether the base has a configuration: without one, the change's own says where the registry is, and no decision is held against it. */
   held: boolean;
-  /** Where the registry is, when neither the base nor the change has any of it; else null. */
-  elsewhere: { folder: string; branch: string } | null;
+  /** Where the registry is, when neither the base nor the change has any of it. */
+  elsewhere?: { folder: string; branch: string };
   notes: string[];
 }
 
@@ -194,14 +194,14 @@ export async function verifyBetween(
     findings: [...moved, ...findings, ...people.findings, ...files.findings],
     appended: appended.length,
     held: before !== null,
-    elsewhere: here.every((entry) => entry === null) ? { folder, branch } : null,
+    ...(here.every((entry) => entry === null) ? { elsewhere: { folder, branch } } : {}),
     notes: [...people.notes, ...files.notes],
   };
 }
 
 /** What there is to say of a change in which nothing was found, in a sentence. */
 function soundChange({ appended, held, elsewhere }: VerifiedChange): string {
-  if (elsewhere !== null) {
+  if (elsewhere !== undefined) {
     const { folder, branch } = elsewhere;
     return `Nothing was compared: neither the base nor the change has a folder ${folder}. The registry is on branch ${branch}: check it with contender registry verify, without --base.`;
   }

@@ -13,7 +13,7 @@ import {
   wayOut,
   type Remote,
 } from './remote.ts';
-import { branchRef, checkedOutIn, commitAt, isAncestor, type Repository } from './repository.ts';
+import { branchRef, branchTip, checkedOutIn, commitAt, isAncestor, type Repository } from './repository.ts';
 import { firstFault, git, runGit } from './run.ts';
 import type { TagToMake } from './tags.ts';
 
@@ -76,7 +76,7 @@ function localBranch(
     ref,
     remote: null,
     async tip() {
-      const here = await commitAt(repository, ref);
+      const here = await branchTip(repository, ref);
       const fetched = await fetchedTips(repository, name);
       if (here !== null) {
         const ahead = await newestAfter(repository, here, fetched);
@@ -156,7 +156,7 @@ function remoteBranch(repository: Repository, ref: string, remote: Remote, log: 
       if (patterns.length > 0) await fetchTags(remote, patterns);
       const tags = [...refs].filter(([name]) => name.startsWith('refs/tags/'));
       const remoteTags = new Map(tags.map(([name, oid]) => [name.slice('refs/tags/'.length), oid]));
-      const here = await commitAt(repository, ref);
+      const here = await branchTip(repository, ref);
       // Recorded here before there was a remote to push to: the first push takes it along.
       if (there === null && here !== null && (await checkedOutIn(repository, ref)) === null) {
         return { head: here, expected: null, remoteTags };

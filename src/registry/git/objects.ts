@@ -73,15 +73,19 @@ export async function readBlobs(repository: Repository, entries: readonly TreeEn
     const end = output.indexOf(0x0a, at);
     const [, type, size] = output.toString('utf8', at, end).split(' ');
     if (type !== 'blob') {
-      throw new RegistryError({
-        found: `object ${name} cannot be read (${type ?? 'no answer'})`,
-        remedy: 'The repository is damaged or a partial clone: run git fsck, or clone it in full',
-      });
+      throw unreadable(name, type ?? 'no answer');
     }
     contents.set(name, output.subarray(end + 1, end + 1 + Number(size)));
     at = end + 1 + Number(size) + 1;
   }
   return contents;
+}
+
+function unreadable(oid: string, what: string): RegistryError {
+  return new RegistryError({
+    found: `object ${oid} cannot be read (${what})`,
+    remedy: 'The repository is damaged or a partial clone: run git fsck, or clone it in full',
+  });
 }
 
 /** @throws RegistryError when one is far too large to be read into memory */
@@ -206,6 +210,8 @@ function parseEntries(listing: Buffer, encoding: 'utf8' | 'latin1' = 'utf8'): Tr
     .map((line) => {
       const tab = line.indexOf('\t');
       const [mode = '', type = '', oid = '', size = '0'] = line.slice(0, tab).split(/ +/u);
+      // What git cannot read has the size BAD, and would be taken for a file that is not there.
+      if (!/^(?:\d+|-)$/u.test(size)) throw unreadable(oid, `it is ${line.slice(tab + 1)}`);
       return { mode, type, oid, size: size === '-' ? 0 : Number(size), path: line.slice(tab + 1) };
     });
 }

@@ -1,7 +1,7 @@
 import { readFile, realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RegistryError } from '../../errors.ts';
-import { git, gitFault, runGit } from './run.ts';
+import { firstFault, git, gitFault, runGit } from './run.ts';
 
 export interface Repository {
   /** Where git runs: the top of the work tree, or the repository itself when it is bare. */
@@ -66,6 +66,34 @@ export async function commitAt(repository: Repository, name: string): Promise<st
     `${name}^{commit}`,
   ]);
   return result.code === 0 ? result.stdout.toString('utf8').trim() : null;
+}
+
+/**
+ * The commit that a branch is at; null: there is no such branch.
+ *
+ * @param ref in full
+ * @throws RegistryError for one that is there and cannot be read, as after a crash, or that stands for another
+ */
+export async function branchTip(repository: Repository, ref: string): Promise<string | null> {
+  const format = '--format=%(objectname) %(objecttype) %(refname) %(symref)';
+  const { code, stdout, stderr } = await runGit(repository.folder, ['for-each-ref', format, ref]);
+  const lines = stdout.toString('utf8').split('\n');
+  const [oid = '', type, , other = ''] = lines.map((line) => line.split(' ')).find(([, , name]) => name === ref) ?? [];
+  if (type === 'commit' && other === '') return oid;
+  if (type === undefined && code === 0 && !stderr.includes(`broken ref ${ref}`)) return null;
+  const branch = ref.replace('refs/heads/', '');
+  throw new RegistryError({
+    found:
+      other !== ''
+        ? `the branch ${branch} stands for another, ${other}`
+        : `the branch ${branch} cannot be read: ${type === undefined ? firstFault(stderr) : `it is at a ${type}`}`,
+    expected: 'a branch of its own, at a commit',
+    where: ref,
+    remedy:
+      other !== ''
+        ? `Set registry.branch to ${other.replace('refs/heads/', '')}, or take the alias away: git symbolic-ref --delete ${ref}`
+        : `Nothing was recorded. See where it was (git reflog show ${branch}, or the remote), and put it back: git update-ref ${ref} <commit>`,
+  });
 }
 
 /** Whether a branch, as it is here or as it was last fetched, is at a commit. */

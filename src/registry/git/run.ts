@@ -137,6 +137,9 @@ export function gitFault(folder: string, args: readonly string[], result: GitRes
   return new RegistryError({
     found: `git ${args.find((each) => !each.startsWith('-')) ?? ''} failed: ${said === '' ? `exit code ${result.code}` : said}`,
     where: folder,
+    ...(/could not read|bad object|unable to (?:read|find)|corrupt|missing (?:blob|tree|commit)/iu.test(said)
+      ? { remedy: 'The repository is damaged or not whole: run git fsck, or clone it again' }
+      : {}),
   });
 }
 
