@@ -12,7 +12,7 @@ import {
 } from './onnx.ts';
 
 import type { ClassValue } from '../data/class-text.ts';
-import { classLabels, outputOrigins, type OutputOrigin } from './output-origins.ts';
+import { classLabels, constantOutputs, outputOrigins, type OutputOrigin } from './output-origins.ts';
 
 export type { TensorDeclaration } from './onnx.ts';
 
@@ -34,7 +34,7 @@ export interface ModelInspection {
   featureCounts: Record<string, number>;
   /** Of every output, what feeds it and, where the graph says it, the classes of its columns. */
   origins: Record<string, OutputOrigin>;
-  /** Every list of classes that a node names, in subgraphs and functions too: none of them need be that of an output. */
+  /** Every list of classes that a node, in subgraphs and functions too, or a constant output names: none need be that of the scores. */
   classLists: ClassValue[][];
   /** Numbers stored in initializers, constants and node attributes (coefficients, thresholds of trees). */
   parameters: number;
@@ -77,7 +77,7 @@ export function inspect(model: ModelProto, size: number): ModelInspection {
     featureNames: featureNames(metadata),
     featureCounts,
     origins: outputOrigins(graph),
-    classLists: [...new Map([...allNodes(model)].flatMap(listOf)).values()],
+    classLists: [...new Map([...allNodes(model)].flatMap(listOf)).values(), ...constantOutputs(graph)],
     parameters: countParameters(model),
     size,
     externalData: [...model.externalData.keys()].toSorted(),

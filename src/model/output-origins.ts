@@ -23,6 +23,15 @@ export function outputOrigins(graph: GraphProto): Record<string, OutputOrigin> {
   return Object.fromEntries(graph.output.map(({ name }) => [name, origins.of(name)]));
 }
 
+/** What the outputs hold that are the same for all rows, such as the names of the classes: nothing of the input feeds them. */
+export function constantOutputs(graph: GraphProto): ClassValue[][] {
+  const origins = new Origins(graph);
+  return graph.output.flatMap(({ name }) => {
+    const values = origins.constant(name);
+    return values === null ? [] : [values];
+  });
+}
+
 /** Longest way back: graphs are hostile, and may be circular. */
 const mostSteps = 100;
 
@@ -60,6 +69,16 @@ class Origins {
 
   of(name: string): OutputOrigin {
     return this.#label(name) ?? this.#scores(name);
+  }
+
+  constant(output: string): ClassValue[] | null {
+    let name = output;
+    for (let steps = 0; steps < mostSteps; steps += 1) {
+      const node = this.#producers.get(name);
+      if (node?.opType !== 'Identity') break;
+      name = node.input[0] ?? '';
+    }
+    return elements(this.#constants.get(name));
   }
 
   #scores(output: string, depth = 0): OutputOrigin {

@@ -3,12 +3,12 @@ import { classPosition, classText, type ClassValue } from '../data/class-text.ts
 import { ConfigError, MismatchError } from '../errors.ts';
 import type { Predictions, ReadingOptions, SettledReading } from './predictions.ts';
 import { contradictionError, contradictionOf } from './read-outputs/agree.ts';
-import { chooseOutputs, possibleLabels, type ChosenOutputs } from './read-outputs/choose.ts';
+import { chooseOutputs, isLabelName, possibleLabels, type ChosenOutputs } from './read-outputs/choose.ts';
 import { finalScores, kindOf, positiveColumn, refuseOtherClass } from './read-outputs/class-scores.ts';
 import { classesOf, labelIndexes, labelValues, type Classes } from './read-outputs/classes.ts';
 import { readLabels } from './read-outputs/labels.ts';
 import { refuseOtherOrders } from './read-outputs/other-orders.ts';
-import { rowReader, type RowReader } from './read-outputs/rows.ts';
+import { rowReader, type RowReader, type RowValues } from './read-outputs/rows.ts';
 import {
   areLabels,
   extend,
@@ -77,6 +77,17 @@ export function outputReader(
   /** Distinct labels in the order they appear. */
   const seen = new Map<ClassValue, number>();
 
+  /** Null: this is none of labels, since it does not have one of every row, as a list of the classes. */
+  const labelsIn = (outputs: Readonly<Record<string, TensorValues>>, count: number): RowValues | null => {
+    const [name, read] = [chosen.labels, labelOf];
+    if (name === null || read === null) return null;
+    const tensor = outputs[name] as TensorValues;
+    const beside = chosen.scores !== null && reading.output === undefined && !isLabelName(name);
+    if (beside && !tensor.dims.includes(count) && tensor.data.length !== count) ignored = true;
+    return ignored ? null : read(tensor, count);
+  };
+  let ignored = false;
+
   return {
     add(outputs, count) {
       if (chosen.scores !== null && scoreOf !== null) {
@@ -88,9 +99,9 @@ export function outputReader(
         copyNumbers(read.data, values, done * width);
         extend(range, values.subarray(done * width, (done + count) * width));
       }
-      if (chosen.labels !== null && labelOf !== null) {
+      const read = labelsIn(outputs, count);
+      if (chosen.labels !== null && read !== null) {
         const tensor = outputs[chosen.labels] as TensorValues;
-        const read = labelOf(tensor, count);
         each = read.width;
         if (!many && each !== 1) {
           throw new MismatchError({
@@ -111,6 +122,7 @@ export function outputReader(
       const scores = values === null ? null : { values, width, name: chosen.scores as string, type, range };
       if (scores !== null) refuseNonFinite(scores);
       const warnings = oddities(scores);
+      if (ignored) labels = null;
       const given = { scores, labels, seen: [...seen.keys()], rows: done, chosen };
       if (numeric) return { predictions: readValues(given, reading), warnings };
       if (many) {

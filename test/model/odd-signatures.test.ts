@@ -193,6 +193,37 @@ test('one text for all rows is no output of labels', async () => {
   assert.equal((await read(bytes, 'multiclass-classification', { labels })).labels, null);
 });
 
+describe('the list of the classes as an output (onnx/sklearn-onnx#776)', () => {
+  const listing = (shape: Shape): Uint8Array =>
+    build(
+      [
+        {
+          nodes: [
+            node('MatMul', ['x', 'w'], ['z']),
+            node('Softmax', ['z'], ['p'], [intAttribute('axis', 1)]),
+            node('Identity', ['text'], ['class_labels']),
+          ],
+          initializers: [identity, stringTensor('text', ['b', 'a', 'c'])],
+        },
+      ],
+      [
+        ['class_labels', 'string', shape],
+        ['p', 'float', ['N', 3]],
+      ],
+    );
+  for (const shape of [[3], ['C']]) {
+    test(`is no output of labels, and not passed over in another order: [${shape.join('')}]`, async () => {
+      const columns = { classes: ['b', 'a', 'c'] };
+      const { labels: given, classes } = await read(listing(shape), 'multiclass-classification', { columns });
+      assert.deepEqual([given, classes], [null, columns.classes]);
+      await assert.rejects(
+        read(listing(shape), 'multiclass-classification', { labels: ['a', 'b', 'c'] }),
+        /A part of it lists the classes in the order "b", "a", "c"/u,
+      );
+    });
+  }
+});
+
 test('a sparse initializer that is listed as an input is not asked for', async () => {
   const values = tensor('w', 'float', [3], floats(3, 3, 3));
   const places = tensor('at', 'int64', [3], int64s(0, 4, 8));

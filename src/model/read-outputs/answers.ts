@@ -42,7 +42,10 @@ export function answerReader(
     const output = outputs.find((each) => each.name === name);
     return output === undefined ? null : rowReader(output, task, columns);
   };
-  const [scoresOf, labelsOf] = [readerOf(chosen.scores), readerOf(chosen.labels)];
+  // Labels that were left out offline, for what they hold, are no labels here either.
+  const leftOut = offline.labels === null && offline.scores !== null && chosen.scores !== null;
+  const labelName = leftOut ? null : chosen.labels;
+  const [scoresOf, labelsOf] = [readerOf(chosen.scores), readerOf(labelName)];
   const classes = offline.classes ?? [];
   const written = (offline.labelValues ?? classes).map(classText);
   const many = task === 'multilabel-classification';
@@ -67,9 +70,9 @@ export function answerReader(
       scores = finalScores({ values: Float64Array.from(data as ArrayLike<number>, Number), width }, making);
     }
     let labels: Int32Array | null = null;
-    if (chosen.labels !== null && labelsOf !== null) {
-      const { data, width } = labelsOf(named(values, chosen.labels), rows);
-      if (width !== labelWidth) throw wrongNumber(chosen.labels, width, [labelWidth], 'labels');
+    if (labelName !== null && labelsOf !== null) {
+      const { data, width } = labelsOf(named(values, labelName), rows);
+      if (width !== labelWidth) throw wrongNumber(labelName, width, [labelWidth], 'labels');
       labels = Int32Array.from(data as ArrayLike<number>, (value: ClassValue | bigint) =>
         positionOf(typeof value === 'bigint' ? Number(value) : value),
       );

@@ -108,6 +108,11 @@ const usualWords =
 const otherWords =
   /^(?:no|not|non|std|stddev|deviations?|var|variances?|sigma|lower|upper|quantiles?|uncertain\w*|entropy|errors?|loss(?:es)?)$/iu;
 
+/** Is an output of this name one of labels, beyond doubt? */
+export function isLabelName(name: string): boolean {
+  return /^(?:output_|predicted_)?label$/iu.test(name);
+}
+
 /** The output of labels; `named`: only one that is said to be it, by its name or since it holds texts. */
 function labelOutput(outputs: readonly DeclaredOutput[], task: Task, columns: Columns, named: boolean): string | null {
   const ofLabels = task === 'multilabel-classification' ? labelColumns(columns).length : 1;
@@ -118,7 +123,7 @@ function labelOutput(outputs: readonly DeclaredOutput[], task: Task, columns: Co
   // One text for all rows, such as a version, is no label.
   const rowsAreOpen = outputs.some(({ shape }) => shape.length > 0 && typeof shape[0] !== 'number');
   const said = [
-    candidates.filter(({ name }) => /^(?:output_|predicted_)?label$/iu.test(name)),
+    candidates.filter(({ name }) => isLabelName(name)),
     candidates.filter(({ name }) => /label/iu.test(name)),
     candidates.filter(({ name }) => /class|pred/iu.test(name)),
     candidates.filter(({ type, shape }) => type === 'string' && !(rowsAreOpen && typeof shape[0] === 'number')),

@@ -19,7 +19,7 @@ export function refuseOtherOrders(
   const stated = Object.entries(metadata).filter(([key]) => keys.test(key));
   const lists = [
     ...stated.map(([key, text]) => ({ where: `Its metadata (${key})`, listed: listIn(text) })),
-    ...classLists.map((list) => ({ where: 'A classifier inside', listed: list.map(classText) })),
+    ...classLists.map((list) => ({ where: 'A part of it', listed: list.map(classText) })),
   ];
   for (const { where, listed } of lists) {
     const places = listed.map((name) => classPosition(name, names));

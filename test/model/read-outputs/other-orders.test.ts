@@ -89,7 +89,7 @@ describe('where the order of the sorted labels is assumed', () => {
     );
     await assert.rejects(
       read(bytes, 'multiclass-classification', { labels }),
-      /A classifier inside lists the classes in the order "so-so", "bad", "good"/u,
+      /A part of it lists the classes in the order "so-so", "bad", "good"/u,
     );
   });
 });

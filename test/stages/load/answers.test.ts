@@ -151,6 +151,15 @@ describe('answers', () => {
     }
   });
 
+  test('are read without the labels that were left out offline, such as a list of the classes', () => {
+    const classes = ['a', 'b', 'c'];
+    const offline = predictions({ scores: [0.7, 0.2, 0.1, 0.1, 0.1, 0.8], kind: 'probability', classes });
+    const list = { name: 'class_labels', type: 'string', shape: [-1] };
+    const answers = book('multiclass-classification', [list, probabilities], offline);
+    assert.ok(answers.take([0, 1], ok({ class_labels: classes, probabilities: [...offline.scores!] }, 3)));
+    assert.equal(answers.summary().mismatched, 0);
+  });
+
   test('at the threshold itself are decided by the label that is served', () => {
     const offline: Predictions = {
       ...predictions({ scores: [0.5], kind: 'probability', labels: Int32Array.of(0) }),
