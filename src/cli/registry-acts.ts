@@ -13,6 +13,7 @@ import { registerChampion, type PromoteResult } from '../pipeline/gate/promote.t
 import { openRegistry } from '../pipeline/open-registry.ts';
 import type { Workspace } from '../pipeline/workspace.ts';
 import { oneLine } from '../report/escape.ts';
+import { minuteOf } from '../wording.ts';
 import { exitCodes } from './exit-codes.ts';
 import { pendingText, recordedText } from './pending-text.ts';
 import { placesOf } from './places.ts';
@@ -193,7 +194,7 @@ function resultText(model: string, result: PromoteResult): string {
     deprecate: `${version} deprecated`,
     assign: `${version} in ${environment}`,
     unassign: `${version} out of ${environment}`,
-    waive: `${waiver?.check ?? ''} of ${model} ${is} waived until ${waiver?.until ?? ''}`,
+    waive: `${waiver?.check ?? ''} of ${model} ${is} waived until ${minuteOf(waiver?.until ?? '')} UTC`,
   };
   const made = tags.length === 0 ? [] : [`Tags: ${tags.join(', ')}`];
   return [

@@ -50,7 +50,7 @@ function afterChecks({ decision, evidence, stages, overriding = '' }: ReportInpu
     const late = from?.checks.some(({ id, verdict }) => id === 'load/generator' && verdict !== 'pass') === true;
     if (late)
       return `Measure again on a quieter machine, or at a lower rate: the load generator could not keep up.${again}`;
-    return `${worst.verdict === 'fail' ? 'Correct what is found.' : 'Nothing is shown against the candidate: see below what kept it open.'}${again}`;
+    return `${worst.verdict === 'fail' ? 'Correct what is found.' : 'No harm is shown: see below what kept it open.'}${again}`;
   }
   if (worst.verdict === 'fail') {
     return `Improve the candidate${comparison.slice === undefined ? '' : ` on ${comparison.slice}`}${from?.details['churn'] === undefined ? '' : '; changed-rows.csv lists the rows that it breaks'}.${again}`;

@@ -120,7 +120,7 @@ test('a rejected candidate is let in once a person waives the check, and no long
 
     for (const { check = '' } of decision.reasons) {
       const waived = await contender(folder, waive(check, '30d'));
-      assert.match(waived.stdout, /is waived until .* Recorded in commit/u, waived.stderr);
+      assert.match(waived.stdout, /is waived until \d{4}-\d\d-\d\d \d\d:\d\d UTC\. Recorded in commit/u, waived.stderr);
     }
     assert.match((await contender(folder, ['registry', 'show', 'spam-filter'])).stdout, /Waivers in force/u);
     const promoted = await contender(folder, ['gate', '--no-record']);

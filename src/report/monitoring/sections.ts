@@ -20,12 +20,14 @@ export const monitorReport: StageReport = {
   reportOrder: 10,
   sections: ({ details }: Evidence) => {
     const { windows, budget, champion } = details as unknown as MonitorDetails;
-    const shown = champion === null ? 'none' : (champion.version ?? champion.sha256.slice(0, 12));
+    // Who was champion is told of windows: before the first there is one all the same.
+    const nobody = windows.recorded === 0 ? 'not told before a window is complete' : 'none';
+    const shown = champion === null ? nobody : (champion.version ?? champion.sha256.slice(0, 12));
     const rows = [
       ['Champion', shown],
       [
         'Windows',
-        `${windows.recorded} recorded, ${windows.new} of them new${windows.until === null ? '' : `, until ${windows.until}`}`,
+        `${windows.recorded} recorded, ${windows.new} of them new${windows.until === null ? '' : `, until ${minuteOf(windows.until)} UTC`}`,
       ],
       [
         'False alarms',
