@@ -147,10 +147,14 @@ export function answerBook(input: {
     if (decided(answer, position) === actual) summary.correct += 1;
   }
 
-  /** The predicted class, decided as the evaluation decides: by threshold or highest score, else the model's own label. */
-  function decided({ scores, labels }: Answer, position: number): number {
+  /**
+   * The predicted class, decided as the evaluation decides: by threshold or highest score, else the model's own label. Null where a score
+   * is no number or the label is none of the model's: that is right of no row, not even of one whose class is unknown.
+   */
+  function decided({ scores, labels }: Answer, position: number): number | null {
     const label = labels?.[position];
-    if (scores === null) return label ?? -1;
+    if (scores === null) return label === undefined || label < 0 ? null : label;
+    if (scores.subarray(position * width, (position + 1) * width).some(Number.isNaN)) return null;
     const telling = labelsTellTies(offline) && label !== undefined && label >= 0 ? label : undefined;
     if (positive === null) return highestColumn(scores, position * width, width, telling).column;
     const own = telling === undefined ? undefined : Number(telling === positive);

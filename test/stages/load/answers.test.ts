@@ -52,6 +52,25 @@ describe('answers', () => {
     assert.equal(answers.summary().mismatched, 1);
   });
 
+  test('without a number, or with a label that no class has, are right of no row, whatever its class', () => {
+    const offline = { ...predictions({ scores: [0.2, 0.8], kind: 'probability' }), classes: [0, 1] };
+    const scored = [{ ...probabilities, shape: [-1, 2] }];
+    const binary = book('binary-classification', scored, offline, { positive: 1, truth: Int32Array.of(0, 1) });
+    assert.ok(binary.take([0, 1], ok({ probabilities: [null, null, null, null] }, 2)));
+    const { judged, correct, mismatched } = binary.summary();
+    assert.deepEqual({ judged, correct, mismatched }, { judged: 2, correct: 0, mismatched: 2 });
+
+    const several = predictions({ scores: [0.6, 0.3, 0.1], kind: 'probability', classes: ['a', 'b', 'c'] });
+    const classes = book('multiclass-classification', [probabilities], several, { truth: Int32Array.of(0) });
+    classes.take([0], ok({ probabilities: [null, null, null] }, 3));
+    assert.equal(classes.summary().correct, 0);
+
+    const named = { ...several, scores: null, labels: Int32Array.of(0) };
+    const labelled = book('multiclass-classification', [label], named, { truth: Int32Array.of(-1) });
+    labelled.take([0], ok({ label: ['unknown'] }));
+    assert.deepEqual([labelled.summary().judged, labelled.summary().correct], [1, 0]);
+  });
+
   test('of several classes are compared in every score and judged by the highest', () => {
     const offline = predictions({
       scores: [0.2, 0.5, 0.3, 0.1, 0.1, 0.8],
