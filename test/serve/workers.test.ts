@@ -102,6 +102,55 @@ describe('several workers', () => {
     assert.ok(shares.every((ticks) => ticks > 0));
   });
 
+  test('tell every scrape the same story, however many ask at once and while requests go on', async (t) => {
+    const { url, child, said } = await start(t);
+    const scrape = async (): Promise<string> => {
+      const answer = await fetch(`${url}/metrics`, { headers: { connection: 'close' } });
+      assert.match(answer.headers.get('content-type') ?? '', /^text\/plain; version=0\.0\.4/u);
+      return answer.text();
+    };
+    const totalOf = (text: string): number =>
+      Number(/^contender_requests_total\{status="200"\} (\d+)$/mu.exec(text)?.[1] ?? 0);
+    let before = 0;
+    for (let round = 0; round < 3; round += 1) {
+      const [texts] = await Promise.all([
+        Promise.all(Array.from({ length: 30 }, scrape)),
+        ...bodies.slice(0, 10).map((body) => ask(url, body)),
+      ]);
+      for (const text of texts) {
+        const lines = text.trimEnd().split('\n');
+        const samples = lines.filter((line) => !line.startsWith('#'));
+        const shape = /^[a-z_]+(?:\{(?:le|status)="[^"]+"\})? \d+(?:\.\d+)?(?:e-?\d+)?$/u;
+        assert.deepEqual(
+          samples.filter((line) => !shape.test(line)),
+          [],
+        );
+        const names = samples.map((line) => line.split(' ')[0]);
+        assert.equal(new Set(names).size, names.length, 'each series once');
+        assert.ok(totalOf(text) >= before, 'a counter never falls');
+      }
+      before = totalOf(await scrape());
+      assert.equal(before, 10 * (round + 1), 'and no request is lost or counted twice');
+    }
+    // One that hangs is not waited for: what it told last counts.
+    const [hanging] = await workersOf(child);
+    process.kill(hanging as number, 'SIGSTOP');
+    const total = await new Promise<number>((resolve) => {
+      const asking = setInterval(
+        () =>
+          void scrape().then(
+            (text) => resolve(totalOf(text)),
+            () => {},
+          ),
+        50,
+      );
+      t.after(() => clearInterval(asking));
+    });
+    process.kill(hanging as number, 'SIGCONT');
+    assert.equal(total, before);
+    assert.doesNotMatch(said(), /Warning/u, 'nothing listens for ever');
+  });
+
   test('are replaced when they die, which is said, and counters do not fall', async (t) => {
     const { url, child, said } = await start(t);
     for (const body of bodies.slice(0, 10)) await ask(url, body);
