@@ -25,7 +25,7 @@ const load = (replicas: number): string => `
         - { kind: spike, base: 20, factor: 10, before: 3s, length: 200ms, after: 3s, warmup: 0s }
         - { kind: soak, rate: 20, duration: 2s, warmup: 0s }
         - { kind: capacity, window: 600ms, budget: 10s, warmup: 0s }
-      slo: { p90_ms: 600, accuracy: 0.97, error_rate: 0.01, capacity: 46, recovery: 3s, latency_growth: 5 }
+      slo: { p90_ms: 600, accuracy: 0.97, error_rate: 0.01, capacity: 44, recovery: 3s, latency_growth: 5 }
       sizing: { target_rps: 46, replicas: ${replicas} }
 `;
 
