@@ -22,10 +22,10 @@ const load = (replicas: number): string => `
     load:
       profile:
         - { kind: ramp, from: 10, to: 110, duration: 4s, warmup: 300ms }
-        - { kind: spike, base: 20, factor: 10, before: 3s, length: 200ms, after: 3s, warmup: 0s }
+        - { kind: spike, base: 20, factor: 10, before: 3s, length: 200ms, after: 4s, warmup: 0s }
         - { kind: soak, rate: 20, duration: 2s, warmup: 0s }
-        - { kind: capacity, window: 600ms, budget: 10s, warmup: 0s }
-      slo: { p90_ms: 600, accuracy: 0.97, error_rate: 0.01, capacity: 44, recovery: 3s, latency_growth: 5 }
+        - { kind: capacity, window: 2s, budget: 20s, warmup: 0s }
+      slo: { p90_ms: 200, accuracy: 0.97, error_rate: 0.01, capacity: 44, recovery: 4s, latency_growth: 5 }
       sizing: { target_rps: 46, replicas: ${replicas} }
 `;
 
@@ -136,7 +136,7 @@ describe('load-test.yml, on an image classifier', () => {
       'profile: { rate: 50, duration: 3s, warmup: 300ms, rows_per_request: 4 }\n',
     );
     const { result, evidence } = await push({
-      'contender.yml': config + short.replace(/, capacity: .* 5/u, '').replace('600', '4000'),
+      'contender.yml': config + short.replace(/, capacity: .* 5/u, '').replace('200, acc', '4000, acc'),
       'models/candidate.onnx': await readFile(fixture('digits/models/candidate-worse.onnx')),
     });
     assert.equal(result.conclusion, 'failure', result.log);
