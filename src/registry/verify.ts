@@ -124,6 +124,9 @@ function twins(folder: string, models: readonly string[]): Finding[] {
   });
 }
 
+/** Decisions whose evidence is read together, while that of the ones before is judged. */
+const together = 32;
+
 /** Read the evidence of every decision, and let the decision be judged on it. */
 async function decisions(
   blobs: BlobStream,
@@ -140,14 +143,22 @@ async function decisions(
   // What there was when a decision was made cannot be known of a damaged chain.
   const judging = state.findings.length === 0 ? judge : undefined;
   let manifest: Manifest | null = null;
+  let contents: ReadonlyMap<string, Buffer> = new Map();
+  let reading = readFrom(0);
   for (const [index, link] of state.links.entries()) {
+    if (index % together === 0) {
+      contents = await reading;
+      reading = readFrom(index + together);
+      // Told where it is waited for.
+      reading.catch(() => undefined);
+    }
     const { decision } = link;
     const evidence: Evidence[] = [];
     for (const { sha256 } of decision.evidence) {
       if (damaged.has(sha256) || (judging === undefined && seen.has(sha256))) continue;
       seen.add(sha256);
       const path = evidencePath(model, sha256);
-      const read = await readEvidence(blobs, state, path, sha256);
+      const read = evidenceIn(contents, state, path, sha256);
       if ('evidence' in read) evidence.push(read.evidence);
       else {
         const seqs = references.get(sha256)?.join(', ');
@@ -168,18 +179,24 @@ async function decisions(
     }
   }
   return [...damaged.values(), ...findings];
+
+  function readFrom(first: number): Promise<Map<string, Buffer>> {
+    const referenced = log.slice(first, first + together).flatMap(({ evidence }) => evidence);
+    const files = referenced.map(({ sha256 }) => state.files.get(evidencePath(model, sha256)));
+    return blobs.read(files.filter((entry) => entry !== undefined && entry.size <= maximumBytes) as TreeEntry[]);
+  }
 }
 
-async function readEvidence(
-  blobs: BlobStream,
+function evidenceIn(
+  contents: ReadonlyMap<string, Buffer>,
   { files }: ModelState,
   path: string,
   sha256: string,
-): Promise<ReturnType<typeof unpackEvidence>> {
+): ReturnType<typeof unpackEvidence> {
   const entry = files.get(path);
   if (entry === undefined) return { fault: 'no such file' };
   if (entry.size > maximumBytes) return { fault: `a file of ${entry.size} bytes` };
-  return unpackEvidence((await blobs.read([entry])).get(entry.oid) as Buffer, sha256);
+  return unpackEvidence(contents.get(entry.oid) as Buffer, sha256);
 }
 
 /** What was once recorded stays: a decision or evidence that some commit added must be there, unchanged, in the last one. */
