@@ -15,6 +15,7 @@ export const entries = {
   'command-process': 'staging/command-process.js',
   'sql-process': 'sql/sql-process.js',
   'load-process': 'stages/load/load-process.js',
+  'upload-worker': 'actions/upload-worker.js',
 } as const;
 
 export type EntryName = keyof typeof entries;

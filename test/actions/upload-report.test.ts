@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { after, before, describe, it } from 'node:test';
-import { gateRepository, type GateRepository } from '../support/gate-repository.ts';
+import { compiled, gateRepository, runNode, type GateRepository } from '../support/gate-repository.ts';
 import { resultsService } from '../support/runner/stand-ins/results-service.ts';
 import { downloadActions, nodes, runStep, type Step } from './runner.ts';
 
@@ -57,6 +61,24 @@ describe('the HTML report of a gate', () => {
     const { outputs } = await gate({ 'upload-report': 'false' });
     assert.equal(outputs['report-url'], '');
     assert.equal(service.artifacts.length, before);
+  });
+
+  it('is given up in the end, and leaves nothing at work', async () => {
+    const silent = createServer(() => undefined).listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    const url = `http://127.0.0.1:${(silent.address() as AddressInfo).port}`;
+    const program = compiled('actions/upload-report.js');
+    const code = `const { uploadReport } = await import(${JSON.stringify(pathToFileURL(program).href)});
+      console.log(await uploadReport({ out: ${JSON.stringify(join(repository.folder, '.contender/spam-filter'))}, model: 'm' }, 500));`;
+    const began = performance.now();
+    await writeFile(join(folder, 'wait.mjs'), code);
+    const env = { ...service.env, ACTIONS_RESULTS_URL: url };
+    const ran = await runNode(join(folder, 'wait.mjs'), [], folder, env);
+    silent.closeAllConnections();
+    silent.close();
+    assert.equal(ran.code, 0, ran.stderr);
+    assert.match(ran.stdout, /::notice::The HTML report was not uploaded.*no answer within 0\.5 s\)\nundefined\n/u);
+    assert.ok(performance.now() - began < 20_000);
   });
 
   it('that cannot be uploaded is said, and changes no verdict', async () => {
