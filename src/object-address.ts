@@ -81,13 +81,15 @@ export function secretIn(uri: string): string | null {
   const url = new URL(uri);
   if (url.username !== '' || url.password !== '') return beforeHost;
   const parameters = [...url.searchParams, ...new URLSearchParams(url.hash.slice(1))];
-  return parameters.find(([name, value]) => value !== '' && secretParameter.test(name))?.[0] ?? null;
+  const isSecret = ([name, value]: [string, string]): boolean =>
+    value !== '' && (secretParameter.test(name) || (/^(?:key|code)$/iu.test(name) && /^[\w-]{20,}=*$/u.test(value)));
+  return parameters.find(isSecret)?.[0] ?? null;
 }
 
 export const beforeHost = 'a user name or password';
 
 const secretParameter =
-  /(?:^sig|signature|hmac|token|jwt|secret|passw(?:or)?d|credentials?|api[-_]?key|access[-_]?key(?:[-_]?id)?|access[-_]?id|key-pair-id|authorization|auth)$/iu;
+  /(?:^sig|signature|hmac|token|jwt|secret|passw(?:or)?d|pwd|credentials?|rlkey|(?:api|access|secret|private|subscription|account|shared)[-_]?key(?:[-_]?id)?|access[-_]?id|key-pair-id|authorization|auth)$/iu;
 
 /** Whether the address says by itself which bytes it is of. */
 export function isPinned(address: ObjectAddress): boolean {

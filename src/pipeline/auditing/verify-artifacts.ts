@@ -16,7 +16,7 @@ import type { MadeDecision } from '../../registry/verify.ts';
 import { counted } from '../../wording.ts';
 import { isFetchable } from './claims.ts';
 
-/** A file of a commit that decisions name, and the first of them. */
+/** A file of a commit that decisions name, and the first of them, or the first that makes it champion. */
 export interface NamedFile {
   /** The file of the decision. */
   path: string;
@@ -34,8 +34,11 @@ export function committedFiles(made: readonly Pick<MadeDecision, 'path' | 'decis
       const place = committedPlace(artifact.uri);
       const key = `${artifact.sha256} ${artifact.uri}`;
       // What no address is has been found already, and git would stumble over it.
-      if (place !== null && isFetchable(artifact.uri) && !files.has(key))
-        files.set(key, { path, artifact, commit: place.commit, promotes: decision.outcome === 'promote' });
+      const promotes = decision.outcome === 'promote';
+      const before = files.get(key);
+      if (place === null || !isFetchable(artifact.uri) || (before !== undefined && (before.promotes || !promotes)))
+        continue;
+      files.set(key, { path, artifact, commit: place.commit, promotes });
     }
   }
   return [...files.values()];

@@ -225,18 +225,22 @@ async function predictionsPlace(
   return fetched;
 }
 
-/** @throws ModelError for an address that only another program fetches, and for one that is a secret: it would be recorded */
-function refuseUnread(workspace: Workspace, uri: string, key: string, what: string): void {
+/** @throws ModelError for an address that is a secret: it would be recorded. @param where key of contender.yml */
+export function refuseSecret(uri: string, where: string, what = 'a model'): void {
   const secret = secretIn(uri);
-  if (secret !== null) {
-    throw new ModelError({
-      found: `${shownAddress(uri)} is named with ${secret === beforeHost ? secret : `a secret (${secret}) in its query`}`,
-      expected: `${what} at an address without a secret: evidence and the registry keep the address for everybody who reads them, and a signed one ends`,
-      where: `models.${workspace.model}.${key}`,
-      remedy:
-        'Name the object of the store (s3://, gs://, hf:// or oci://, docs/stores.md), whose credentials come from the environment, or download the file in a step before',
-    });
-  }
+  if (secret === null) return;
+  throw new ModelError({
+    found: `${shownAddress(uri)} is named with ${secret === beforeHost ? secret : `a secret (${secret}) in its query`}`,
+    expected: `${what} at an address without a secret: evidence and the registry keep the address for everybody who reads them, and a signed one ends`,
+    where,
+    remedy:
+      'Name the object of the store (s3://, gs://, hf:// or oci://, docs/stores.md), whose credentials come from the environment, or download the file in a step before',
+  });
+}
+
+/** @throws ModelError for an address that only another program fetches, and for one that is a secret */
+function refuseUnread(workspace: Workspace, uri: string, key: string, what: string): void {
+  refuseSecret(uri, `models.${workspace.model}.${key}`, what);
   const elsewhere = addressFault(uri);
   if (elsewhere === null) return;
   throw new ModelError({

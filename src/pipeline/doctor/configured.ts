@@ -4,6 +4,7 @@ import { partsOf } from '../../data/parts.ts';
 import { isProfile, type Config, type Model, type ModelReference } from '../../config/index.ts';
 import { inspectModel } from '../../model/inspect.ts';
 import { stageInputs } from '../configuration.ts';
+import { refuseSecret } from '../contestants/resolve.ts';
 import { tellFault, type Findings } from './finding.ts';
 
 const pointerStart = 'version https://git-lfs.github.com/spec/';
@@ -12,6 +13,15 @@ const large = 2 * 1024 ** 3;
 /** Every file that the models of a configuration name: there, not a pointer, of what size; and models that a runtime takes. */
 export async function lookAtFiles(tell: Findings, config: Config, folder: string): Promise<void> {
   for (const [name, model] of Object.entries(config.models)) {
+    for (const key of ['candidate', 'champion'] as const) {
+      for (const uri of [model[key]].flat().map(uriOf)) {
+        try {
+          refuseSecret(uri, `models.${name}.${key}`);
+        } catch (error) {
+          tellFault(tell, `${name}: ${key}`, error);
+        }
+      }
+    }
     for (const { key, path } of filesOf(model)) await lookAt(tell, `${name}: ${key}`, folder, path);
   }
 }
@@ -34,9 +44,14 @@ function filesOf(model: Model): { key: string; path: string }[] {
 
 /** The file of a reference; null for what is fetched from elsewhere or kept by the registry. */
 function pathOf(reference: ModelReference | undefined): string | null {
-  const uri = typeof reference === 'object' ? ('uri' in reference ? reference.uri : reference.predictions) : reference;
-  if (uri === undefined || uri === 'registry') return null;
-  return isAddress(uri) ? null : uri;
+  const uri = uriOf(reference);
+  return uri === '' || uri === 'registry' || isAddress(uri) ? null : uri;
+}
+
+/** What a reference names; empty where there is none. */
+function uriOf(reference: ModelReference | undefined): string {
+  if (typeof reference !== 'object') return reference ?? '';
+  return 'uri' in reference ? reference.uri : reference.predictions;
 }
 
 function isAddress(uri: string): boolean {

@@ -6,7 +6,13 @@ import { statedSize, type Artifact, type Check, type Comparison, type Verdict } 
 import { bisected } from '../../statistics/bisection.ts';
 import { normalCdf, normalQuantile } from '../../statistics/distributions.ts';
 import { sequenceFactor } from '../../statistics/anytime-means.ts';
-import { cupedDifference, meanDifference, ratioDifference, type Estimate } from '../../statistics/experiment.ts';
+import {
+  cupedDifference,
+  meanDifference,
+  ratioDifference,
+  type Estimate,
+  type Moments,
+} from '../../statistics/experiment.ts';
 import { holm } from '../../statistics/multiplicity.ts';
 import { sampleRatio } from '../../statistics/sample-ratio.ts';
 import { capitalised, percent } from '../../wording.ts';
@@ -133,7 +139,8 @@ export function analyse(
       : champion.x === undefined
         ? meanDifference(champion, candidate)
         : cupedDifference(champion, candidate);
-  if (metric.kind !== 'ratio' && champion.y === 0 && candidate.y === 0) {
+  const isZero = ({ y, yy }: Moments): boolean => y === 0 && yy === 0;
+  if (metric.kind !== 'ratio' && isZero(champion) && isZero(candidate)) {
     const where = settings.outcomes === undefined ? '' : ` within ${settings.window ?? 'the window'} of the exposure`;
     return { users, unknown: `it is 0 for every user of both arms: nothing of it came${where}` };
   }

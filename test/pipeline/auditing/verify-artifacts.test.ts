@@ -19,6 +19,21 @@ function naming(uri: string, bytes: string): { path: string; decision: RecordedD
   };
 }
 
+test('a file that two decisions name is looked up for the one that makes it champion', () => {
+  const uri = `git:${'2'.repeat(40)}:m.onnx`;
+  const [hold, promote] = ['hold', 'promote'].map((outcome) => {
+    const { decision } = naming(uri, 'weights');
+    return { path: outcome, decision: { ...decision, outcome } as RecordedDecision };
+  });
+  for (const made of [
+    [hold, promote],
+    [promote, hold],
+  ]) {
+    const [file, ...others] = committedFiles(made.filter((each) => each !== undefined));
+    assert.deepEqual([file?.promotes, file?.path, others.length], [true, 'promote', 0]);
+  }
+});
+
 test('looks up what decisions say that a commit holds: the file, and where asked its bytes', () =>
   inRepository(async (at) => {
     const pointer = `version https://git-lfs.github.com/spec/v1\noid sha256:${sha256('large')}\nsize 5\n`;

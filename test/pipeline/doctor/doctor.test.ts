@@ -53,6 +53,16 @@ describe('what doctor says of a clone and its files', () => {
       assert.match(told(findings, 'Remote'), /^note: .*decisions stay in the clone that records them/u);
     }));
 
+  test('an address that is a secret, without the secret', () =>
+    inTemporaryFolder(async (folder) => {
+      const { configure } = await gateRepository(folder);
+      const uri = 'https://models.example/m.onnx?X-Amz-Signature=s3cret';
+      await configure('candidate: models/candidate.onnx', `candidate: { uri: '${uri}', sha256: ${'a'.repeat(64)} }`);
+      const candidate = told(await look(folder), 'spam-filter: candidate');
+      assert.match(candidate, /^problem: models\.spam-filter\.candidate: .* a secret \(X-Amz-Signature\)/u);
+      assert.doesNotMatch(candidate, /s3cret/u);
+    }));
+
   test('data in several files, by the first of them, and none at an address', () =>
     inTemporaryFolder(async (folder) => {
       const { configure } = await gateRepository(folder);

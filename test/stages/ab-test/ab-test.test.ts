@@ -205,6 +205,18 @@ describe('an experiment that is judged from its logs', () => {
     assert.equal(few.comparison.rowsNeeded, undefined);
   });
 
+  it('judges outcomes that cancel each other out', async () => {
+    const lines = Array.from(
+      { length: 400 },
+      (_, user) => `u${user},${user % 2 === 0 ? 'A' : 'B'},2026-03-01T10:00:00Z,${user % 4 < 2 ? 1 : -1}`,
+    );
+    const metrics = [
+      { name: 'balance', kind: 'sum', column: 'balance', require: 'not-inferior', margin: 0.5 } as const,
+    ];
+    const { check } = await judged({ metrics }, ['user,arm,at,balance', ...lines]);
+    assert.equal(check('balance').verdict, 'pass', check('balance').message);
+  });
+
   it('says of an outcome that nobody has in time that it is 0 for everybody', async () => {
     const { assignments, outcomes } = experiment(400, { A: 0.5, B: 0.5 });
     const late = outcomes.map((line) => line.replace('2026-03-01T11', '2026-03-19T11'));
