@@ -93,7 +93,7 @@ export async function openGitRegistry(input: {
       return recordedEvidence(bytes ?? null, sha256, path);
     },
     async verify({ missingTags: required = true, judge } = {}) {
-      const { head: commit, remoteTags } = await branch.tip(['refs/tags/*']);
+      const { head: commit, expected, remoteTags } = await branch.tip(['refs/tags/*']);
       if (commit === null) return [];
       if (await isCutOff(repository, commit)) {
         input.log.warning('This clone is shallow: decisions removed before its oldest commit cannot be noticed.');
@@ -102,7 +102,8 @@ export async function openGitRegistry(input: {
         tags: tagged && required ? 'required' : 'held',
         judge,
         artifactsYaml,
-        ...(remoteTags === null ? {} : { remoteTags }),
+        // Until the first push takes branch and tags along, those here are what there is.
+        ...(remoteTags === null || expected === null ? {} : { remoteTags }),
       });
     },
     async ensureWritable() {

@@ -140,7 +140,7 @@ export function tagFindings(input: {
   const byName = new Map(input.found.map((tag) => [tag.name, tag]));
   const wantedNames = new Set<string>();
   const remake = (name: string): string =>
-    `Find out who changed it; then delete it and make it anew: git tag -d '${name}', contender registry tag`;
+    `Find out who changed it; then delete it here (git tag -d '${name}') and on the remote (git push origin ':refs/tags/${name}'), and make it anew: contender registry tag`;
   for (const [model, links] of input.chains) {
     for (const wanted of gtoTags(model, links)) {
       wantedNames.add(wanted.name);

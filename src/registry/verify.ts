@@ -7,7 +7,7 @@ import { openBlobStream, type BlobStream } from './git/blob-stream.ts';
 import { additions, type Addition } from './git/history.ts';
 import { blobOid, entryAt, listFiles, maximumBytes, readBlobs, type TreeEntry } from './git/objects.ts';
 import { isShallow, type Repository } from './git/repository.ts';
-import { listTagsAsOn } from './git/tags.ts';
+import { listTags, listTagsAsOn } from './git/tags.ts';
 import {
   artifactsPath,
   attributesPath,
@@ -39,7 +39,7 @@ export type DecisionCheck = (made: MadeDecision) => Finding[];
 export interface VerifyOptions {
   /** `required`: every tag that the chains call for must be there; `held`: those that are there must agree; `ignored`: they are of another branch. */
   tags: 'required' | 'held' | 'ignored';
-  /** The object of each tag of the remote that has the registry: what counts where a tag here is another. */
+  /** The object of each tag of the remote that has the registry: what counts then, whatever tags are here. */
   remoteTags?: ReadonlyMap<string, string>;
   /** Whether artifacts.yaml must agree with the chains (default: it is not looked at). */
   artifactsYaml?: boolean;
@@ -222,14 +222,15 @@ async function tags(
   folder: string,
   chains: ReadonlyMap<string, readonly ChainLink[]>,
   added: readonly Addition[],
-  { required, remoteTags = new Map() }: { required: boolean; remoteTags: VerifyOptions['remoteTags'] },
+  { required, remoteTags }: { required: boolean; remoteTags: VerifyOptions['remoteTags'] },
 ): Promise<Finding[]> {
   // A shallow clone takes its oldest commit for the origin of everything.
   const commits = (await isShallow(repository))
     ? null
     : new Map(added.toReversed().map(({ path, commit }) => [path, commit]));
   const found: FoundTag[] = [];
-  for (const tag of await listTagsAsOn(repository, remoteTags)) {
+  const listed = remoteTags === undefined ? listTags(repository) : listTagsAsOn(repository, remoteTags);
+  for (const tag of await listed) {
     if (!(await isOfAnother(repository, folder, chains, tag))) found.push(tag);
   }
   return tagFindings({

@@ -205,6 +205,31 @@ describe('a registry that is pushed as it is recorded', () => {
       );
     }));
 
+  test('is not sound where a tag was moved or deleted on the remote, though the good one is here', () =>
+    inClones(async (shared) => {
+      const [ada, bob] = [await shared.clone('ada'), await shared.clone('bob')];
+      await promote(await registryOf(ada, null), 'one');
+      // Nothing is on the remote before the first push.
+      assert.deepEqual(await (await registryOf(ada)).verify(), []);
+      await promote(await registryOf(ada), 'two');
+      assert.deepEqual(await (await registryOf(ada)).verify(), []);
+      const good = await shared.remote.git('rev-parse', 'refs/tags/m@v1.0.0');
+      const found = async (): Promise<string[]> =>
+        (await (await registryOf(ada)).verify()).map((finding) => `${finding.path}: ${finding.found}`);
+      const other = await bob.commit('Not known to Ada');
+      await bob.git('push', '--quiet', '--force', 'origin', `${other}:refs/tags/m@v1.0.0`);
+      assert.deepEqual(await found(), [
+        'refs/tags/m@v1.0.0: a tag without an object of its own, which GTO does not see',
+      ]);
+      await shared.remote.git('tag', '--force', '-a', '-m', 'Mine', 'm@v1.0.0', 'main');
+      assert.deepEqual(await found(), ['refs/tags/m@v1.0.0: another tag']);
+      await shared.remote.git('tag', '--delete', 'm@v1.0.0');
+      assert.deepEqual(await found(), ['refs/tags/m@v1.0.0: no such tag']);
+      await (await registryOf(ada)).tag('m');
+      assert.equal(await shared.remote.git('rev-parse', 'refs/tags/m@v1.0.0'), good);
+      assert.deepEqual(await found(), []);
+    }));
+
   // activepieces/activepieces#15361, conventional-changelog/conventional-changelog#619: names that a tag and a branch share.
   test('is not led astray by a tag named as its branch, nor by a branch named as its tag', () =>
     inClones(async (shared) => {

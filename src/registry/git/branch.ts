@@ -154,7 +154,7 @@ function remoteBranch(repository: Repository, ref: string, remote: Remote, log: 
       const there = refs.get(ref) ?? null;
       if (there !== null) await fetchCommit(remote, ref, there);
       if (patterns.length > 0) await fetchTags(remote, patterns);
-      const tags = [...refs].filter(([name]) => name.startsWith('refs/tags/'));
+      const tags = [...refs].filter(([name]) => name.startsWith('refs/tags/') && !name.endsWith('^{}'));
       const remoteTags = new Map(tags.map(([name, oid]) => [name.slice('refs/tags/'.length), oid]));
       const here = await branchTip(repository, ref);
       // Recorded here before there was a remote to push to: the first push takes it along.

@@ -38,30 +38,30 @@ export async function listTags(repository: Repository, model?: string): Promise<
 }
 
 /**
- * The same, of tags that a remote has at other objects than this clone (actions/checkout makes the tag of its event a plain one), as the
- * remote has them.
+ * The tags of a remote, as it has them: a tag here may be another (actions/checkout makes the tag of its event a plain one), or be gone
+ * there. Of one that was not fetched, what is here is all that is known.
  *
  * @param there the object of each tag of the remote, by name
  */
 export async function listTagsAsOn(repository: Repository, there: ReadonlyMap<string, string>): Promise<FoundTag[]> {
-  const here = await listTags(repository);
-  const others = here.filter(({ name, oid }) => (there.get(name) ?? oid) !== oid).map(({ name }) => name);
-  const objects = await readTags(repository, [...new Set(others.map((name) => there.get(name) as string))]);
-  return here.map((tag) => {
-    const found = others.includes(tag.name) ? objects.get(there.get(tag.name) as string) : undefined;
-    return found === undefined ? tag : { name: tag.name, ...found };
-  });
-}
-
-/** Tag objects, by name: those that are here. */
-async function readTags(repository: Repository, oids: string[]): Promise<Map<string, Omit<FoundTag, 'name'>>> {
-  const tags = new Map<string, Omit<FoundTag, 'name'>>();
-  for (const oid of oids) {
-    const { code, stdout } = await runGit(repository.folder, ['cat-file', 'tag', oid]);
-    const [, commit, message] = /^object ([0-9a-f]+)\ntype commit\n.*?\n\n(.*)$/su.exec(stdout.toString('utf8')) ?? [];
-    if (code === 0 && commit !== undefined) tags.set(oid, { commit, message: message ?? '' });
+  const here = new Map((await listTags(repository)).map((tag) => [tag.name, tag]));
+  const tags: FoundTag[] = [];
+  for (const [name, oid] of there) {
+    const known = here.get(name);
+    const tag = known?.oid === oid ? known : ((await readTag(repository, name, oid)) ?? known);
+    if (tag !== undefined) tags.push(tag);
   }
   return tags;
+}
+
+/** @param oid what the ref of the tag is at. @returns undefined where that is not here */
+async function readTag(repository: Repository, name: string, oid: string): Promise<FoundTag | undefined> {
+  const type = (await runGit(repository.folder, ['cat-file', '-t', oid])).stdout.toString('utf8').trim();
+  if (type === '') return undefined;
+  if (type !== 'tag') return { name, commit: type === 'commit' ? oid : null, message: '' };
+  const text = await git(repository.folder, ['cat-file', 'tag', oid]);
+  const [, commit = null, message = ''] = /^object ([0-9a-f]+)\ntype commit\n.*?\n\n(.*)$/su.exec(text) ?? [];
+  return { name, commit, message };
 }
 
 /** A tag object, and the ref that is to be made for it. */
