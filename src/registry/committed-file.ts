@@ -8,7 +8,7 @@ import { fileDigest } from '../file-digest.ts';
 import { entryAt, readBlobs, type TreeEntry } from './git/objects.ts';
 import type { GitHubToken } from './git/credentials.ts';
 import { commitAt, isShallow, type Repository } from './git/repository.ts';
-import { fetchQuietly, openRemote, usualRemotes } from './git/remote.ts';
+import { fetchQuietly, openToRead, usualRemotes } from './git/remote.ts';
 import { gitEnvironment, gitSettings } from './git/run.ts';
 import { fetchLfsObject, requireLfsObject, type LfsPointer } from './lfs.ts';
 import type { ArtifactAccess } from './workflow-artifact.ts';
@@ -66,15 +66,15 @@ export async function findCommit(
 ): Promise<'here' | 'nowhere' | 'unknown'> {
   if ((await commitAt(repository, commit)) !== null) return 'here';
   const depth = (await isShallow(repository)) ? ['--depth=1'] : [];
-  const names = await usualRemotes(repository);
+  const remotes = [];
+  for (const name of await usualRemotes(repository)) remotes.push(...(await openToRead(repository, name, github)));
   let denials = 0;
-  for (const name of names) {
-    const remote = await openRemote(repository, name, github);
+  for (const remote of remotes) {
     const { stderr } = await fetchQuietly(remote, [...depth, '--', remote.place, commit]);
     if ((await commitAt(repository, commit)) !== null) return 'here';
     if (/not our ref/u.test(stderr)) denials += 1;
   }
-  return names.length > 0 && denials === names.length ? 'nowhere' : 'unknown';
+  return remotes.length > 0 && denials === remotes.length ? 'nowhere' : 'unknown';
 }
 
 /**

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import type { Decision, RegistryView } from '../../src/evidence/index.ts';
 import { silentLog } from '../../src/log.ts';
-import { requireFetchable } from '../../src/registry/committed-file.ts';
+import { findCommit, requireFetchable } from '../../src/registry/committed-file.ts';
 import { openGitRegistry } from '../../src/registry/git-registry.ts';
 import { openRepository } from '../../src/registry/git/repository.ts';
 import type { RecordResult, Registry } from '../../src/registry/registry.ts';
@@ -43,14 +43,18 @@ function inClones(work: (shared: Shared) => Promise<void>): Promise<void> {
   );
 }
 
-const registryOf = (clone: TemporaryRepository, push: string | null = 'origin'): Promise<Registry> =>
+const registryOf = (
+  clone: TemporaryRepository,
+  push: string | null = 'origin',
+  warning: (message: string) => void = () => {},
+): Promise<Registry> =>
   openGitRegistry({
     repository: clone.folder,
     path: 'registry',
     tags: 'gto',
     artifactsYaml: true,
     ...(push === null ? {} : { push }),
-    log: silentLog,
+    log: { ...silentLog, warning },
   });
 
 async function promote(
@@ -165,12 +169,45 @@ describe('a registry that is pushed as it is recorded', () => {
       await ada.git('init', '--quiet', '--bare', `${ada.folder}-fork`);
       await ada.git('clone', '--quiet', '--origin=upstream', shared.remote.folder, bob.folder);
       await bob.git('remote', 'add', 'origin', `${ada.folder}-fork`);
-      const says = /branch model-registry is on a remote, and neither here nor on origin.*registry\.push/su;
+      const says = /branch model-registry is on a remote, and not here, nor on origin.*registry\.push/su;
       await assert.rejects(promote(await registryOf(bob, null), 'two'), says);
       // Without an origin every remote is asked.
       await bob.git('remote', 'rename', 'origin', 'fork');
       await promote(await registryOf(bob, null), 'two');
       assert.equal(await bob.git('rev-list', '--count', 'model-registry'), '2');
+    }));
+
+  test('is looked for on the remotes that can be asked, and refused only where none can', () =>
+    inClones(async (shared) => {
+      const [ada, bob] = [await shared.clone('ada'), await shared.clone('bob')];
+      for (const clone of [ada, bob]) {
+        await clone.git('remote', 'rename', 'origin', 'work');
+        await clone.git('remote', 'add', 'heroku', '/nowhere/x.git');
+      }
+      const warnings: string[] = [];
+      const registry = await registryOf(ada, null, (message) => warnings.push(message));
+      assert.equal((await registry.view('m')).champion, null);
+      await promote(registry, 'one');
+      assert.match(warnings.join('\n'), /^heroku cannot be asked: .*\. The registry is taken not to be there\.$/u);
+      await ada.git('push', '--quiet', 'work', 'model-registry', '--tags');
+      assert.equal((await (await registryOf(bob, null)).view('m')).champion?.version, '1.0.0');
+      await bob.git('remote', 'remove', 'work');
+      await assert.rejects((await registryOf(bob, null)).view('m'), /remote heroku: heroku cannot be asked/u);
+    }));
+
+  test('is not begun anew, nor revived, where it was deleted on the remote since it was fetched', () =>
+    inClones(async (shared) => {
+      const ada = await shared.clone('ada');
+      await promote(await registryOf(ada), 'one');
+      await ada.git('fetch', '--quiet', 'origin');
+      await ada.git('push', '--quiet', '--delete', 'origin', 'model-registry', 'm@v1.0.0', 'm#champion#1');
+      await ada.git('update-ref', 'refs/remotes/origin/model-registry', 'refs/tags/m@v1.0.0^{commit}');
+      await ada.git('tag', '--delete', 'm@v1.0.0', 'm#champion#1');
+      const says =
+        /was on origin when it was last fetched.*not there any more.*: git branch --delete --remotes origin\/model-reg/su;
+      await assert.rejects(promote(await registryOf(ada, null), 'two'), says);
+      await ada.git('branch', '--delete', '--remotes', 'origin/model-registry');
+      assert.equal((await promote(await registryOf(ada, null), 'two')).decision.from, null);
     }));
 
   test("leaves a person's tags where they are, whatever fetch.prune says, and pushes none of them", () =>
@@ -335,6 +372,28 @@ describe('a registry that is pushed as it is recorded', () => {
 
       await ada.git('config', '--add', 'remote.origin.pushurl', shared.remote.folder);
       await assert.rejects(registryOf(ada), /origin is pushed to 2 addresses.*git remote add/su);
+    }));
+
+  test('is read and begun in a clone that pushes to two addresses, where it is not pushed', () =>
+    inClones(async (shared) => {
+      const [ada, bob] = [await shared.clone('ada'), await shared.clone('bob')];
+      const mirror = repositoryAt(`${shared.remote.folder}-mirror`);
+      await ada.git('clone', '--quiet', '--bare', shared.remote.folder, mirror.folder);
+      for (const clone of [ada, bob]) {
+        for (const { folder } of [shared.remote, mirror]) {
+          await clone.git('remote', 'set-url', '--add', '--push', 'origin', folder);
+        }
+      }
+      const commit = await ada.commit('A model');
+      await ada.git('push', '--quiet', mirror.folder, 'main');
+      const repository = await openRepository(bob.folder);
+      assert.equal(await findCommit(repository, 'a'.repeat(40), undefined), 'nowhere');
+      assert.equal(await findCommit(repository, commit, undefined), 'here');
+      await promote(await registryOf(ada, null), 'one');
+      // On the mirror alone it is the registry all the same: no second one is begun beside it.
+      await ada.git('push', '--quiet', mirror.folder, 'model-registry');
+      await promote(await registryOf(bob, null), 'two');
+      assert.equal(await bob.git('rev-list', '--count', 'model-registry'), '2');
     }));
 
   test('is pushed alone by a clone that mirrors its remote', () =>

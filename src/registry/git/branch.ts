@@ -5,6 +5,7 @@ import {
   fetchCommit,
   fetchTags,
   openRemote,
+  openToRead,
   pushTogether,
   refusedPush,
   remoteRefs,
@@ -71,39 +72,38 @@ function localBranch(
   github: Partial<GitHubToken> | undefined,
   log: Log,
 ): RegistryBranch {
-  let warned = false;
+  const warn = onceEach(log);
   return {
     ref,
     remote: null,
     async tip() {
       const here = await branchTip(repository, ref);
-      const fetched = await fetchedTips(repository, name);
+      const tracked = await fetchedRefs(repository, name);
+      const fetched = [...new Set(tracked.values())];
       if (here !== null) {
         const ahead = await newestAfter(repository, here, fetched);
-        if (ahead === here && !warned && (await hasParted(repository, here, fetched))) {
-          warned = true;
-          log.warning(
+        if (ahead === here && (await hasParted(repository, here, fetched))) {
+          warn(
             `The branch ${name} here and that of a remote, as last fetched, each have commits that the other does not have. The registry is read from the one here: see git log ${name}...origin/${name}`,
           );
         }
         return { head: ahead, expected: here, remoteTags: null };
       }
       // In a clone of one branch, a registry that is not here may be on a remote: a second one beside it is never started.
-      const asked = await usualRemotes(repository);
-      const found = new Map<string, Remote>();
-      for (const each of asked) {
-        const remote = await openRemote(repository, each, github);
-        const there = (await remoteRefs(remote, [ref])).get(ref);
-        if (there !== undefined) found.set(there, remote);
-      }
+      const { found, without, faults } = await lookOnRemotes(repository, ref, github);
+      for (const { fault } of faults) log.debug(fault.found);
       for (const [commit, remote] of found) await fetchCommit(remote, ref, commit);
-      const heads = found.size > 0 ? [...found.keys()] : fetched;
-      const [first = null] = heads;
-      const head = first === null ? null : await newestAfter(repository, first, heads);
-      if (head !== null && (found.size === 0 || (await hasParted(repository, head, heads)))) {
-        throw elsewhere(name, asked);
+      const [first, ...others] = found.keys();
+      if (first !== undefined) {
+        const head = await newestAfter(repository, first, others);
+        if (await hasParted(repository, head, [first, ...others])) throw elsewhere(name, null);
+        return { head, expected: null, remoteTags: null };
       }
-      return { head, expected: null, remoteTags: null };
+      const stale = without.filter((remote) => tracked.has(`refs/remotes/${remote}/${name}`));
+      if (tracked.size > stale.length) throw elsewhere(name, without);
+      if (stale[0] !== undefined) throw deleted(name, stale[0]);
+      for (const { fault } of faults) warn(`${fault.found}. The registry is taken not to be there.`);
+      return { head: null, expected: null, remoteTags: null };
     },
     async move({ expected }, commit, tags, why) {
       const zeros = '0'.repeat(commit.length);
@@ -145,7 +145,7 @@ function localBranch(
 }
 
 function remoteBranch(repository: Repository, ref: string, remote: Remote, log: Log): RegistryBranch {
-  let warned = false;
+  const warn = onceEach(log);
   return {
     ref,
     remote,
@@ -161,9 +161,8 @@ function remoteBranch(repository: Repository, ref: string, remote: Remote, log: 
       if (there === null && here !== null && (await checkedOutIn(repository, ref)) === null) {
         return { head: here, expected: null, remoteTags };
       }
-      if (here !== null && there !== null && !warned && !(await isAncestor(repository, here, there))) {
-        warned = true;
-        log.warning(
+      if (here !== null && there !== null && !(await isAncestor(repository, here, there))) {
+        warn(
           `The branch ${ref.replace('refs/heads/', '')} here has commits that ${remote.name} does not have. The registry is read from ${remote.name}.`,
         );
       }
@@ -187,6 +186,52 @@ function remoteBranch(repository: Repository, ref: string, remote: Remote, log: 
   };
 }
 
+/** Warns of each thing once: what a branch is at is asked many times. */
+function onceEach(log: Log): (message: string) => void {
+  const said = new Set<string>();
+  return (message) => {
+    if (!said.has(message)) log.warning(message);
+    said.add(message);
+  };
+}
+
+interface Look {
+  /** A remote that has it at a commit, by the commit. */
+  found: ReadonlyMap<string, Remote>;
+  /** The names of those that do not have it where they are fetched from. */
+  without: readonly string[];
+  /** Why others cannot be asked. */
+  faults: readonly RegistryError[];
+}
+
+/** Look for a branch on the remotes. @throws RegistryError where nobody has it, and no remote could be asked where it is fetched from */
+async function lookOnRemotes(
+  repository: Repository,
+  ref: string,
+  github: Partial<GitHubToken> | undefined,
+): Promise<Look> {
+  const found = new Map<string, Remote>();
+  const without: string[] = [];
+  const faults: RegistryError[] = [];
+  for (const name of await usualRemotes(repository)) {
+    for (const remote of await openToRead(repository, name, github)) {
+      try {
+        const there = (await remoteRefs(remote, [ref])).get(ref);
+        if (there !== undefined) {
+          found.set(there, remote);
+          break;
+        }
+        if (remote.place === name) without.push(name);
+      } catch (error) {
+        if (!(error instanceof RegistryError)) throw error;
+        faults.push(error);
+      }
+    }
+  }
+  if (faults[0] !== undefined && found.size === 0 && without.length === 0) throw faults[0];
+  return { found, without, faults };
+}
+
 /** Somebody else was first, or is at it. */
 function isRivalry(said: string): boolean {
   if (/exists; cannot create/u.test(said)) return false;
@@ -195,10 +240,12 @@ function isRivalry(said: string): boolean {
   );
 }
 
-/** Where the branch is on the remotes, as last fetched: a commit each, once. */
-async function fetchedTips(repository: Repository, name: string): Promise<string[]> {
-  const output = await git(repository.folder, ['for-each-ref', '--format=%(objectname)', `refs/remotes/*/${name}`]);
-  return [...new Set(output.split('\n').filter((line) => line !== ''))];
+/** Where the branch is on the remotes, as last fetched: a commit by ref. */
+async function fetchedRefs(repository: Repository, name: string): Promise<Map<string, string>> {
+  const format = '--format=%(refname) %(objectname)';
+  const output = await git(repository.folder, ['for-each-ref', format, `refs/remotes/*/${name}`]);
+  const lines = output.split('\n').filter((line) => line !== '');
+  return new Map(lines.map((line) => line.split(' ') as [string, string]));
 }
 
 /** The commit that follows all the others that follow `commit`. */
@@ -216,10 +263,27 @@ async function hasParted(repository: Repository, commit: string, others: readonl
   return false;
 }
 
-/** The branch is not here, and where it is, is not for Contender to guess. */
-function elsewhere(name: string, asked: readonly string[]): RegistryError {
+/** The branch was deleted where it was fetched from; whether on purpose is not for Contender to guess. */
+function deleted(name: string, remote: string): RegistryError {
   return new RegistryError({
-    found: `branch ${name} is on a remote, and ${asked.length === 1 ? `neither here nor on ${asked[0]}` : 'not the same on all remotes'}`,
+    found: `branch ${name} was on ${remote} when it was last fetched, and is not there any more`,
+    expected: 'one registry: a second one is never started in place of one that was lost',
+    where: 'registry.branch',
+    remedy: `If it was deleted on purpose, forget it here too: git branch --delete --remotes ${remote}/${name}. Otherwise take it back: git branch ${name} ${remote}/${name}`,
+  });
+}
+
+/**
+ * The branch is not here, and where it is, is not for Contender to guess.
+ *
+ * @param without remotes that do not have it; null: several have it, and differ
+ */
+function elsewhere(name: string, without: readonly string[] | null): RegistryError {
+  return new RegistryError({
+    found:
+      without === null
+        ? `branch ${name} is not the same on all remotes`
+        : `branch ${name} is on a remote, and ${['not here', ...without].join(', nor on ')}`,
     expected: 'one registry: a second one is never started beside it',
     where: 'registry.branch',
     remedy: `See git branch --remotes --list '*/${name}'. Name the remote that has it in registry.push, or take it: git branch ${name} <remote>/${name}`,

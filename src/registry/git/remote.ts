@@ -16,23 +16,16 @@ export interface Remote {
   credentials: Record<string, string>;
 }
 
+/**
+ * A remote that is pushed to. What is pushed is read again where it was pushed: `remote.<name>.pushurl` and `url.<base>.pushInsteadOf`
+ * may name another repository than the one that is fetched from. @throws RegistryError where there are several
+ */
 export async function openRemote(
   repository: Repository,
   name: string,
   github: Partial<GitHubToken> | undefined,
 ): Promise<Remote> {
-  const place = await pushPlace(repository, name);
-  return { repository, name, place, credentials: await credentialsFor(repository, place, github) };
-}
-
-/**
- * What is pushed is read again where it was pushed: `remote.<name>.pushurl` and `url.<base>.pushInsteadOf` may name another
- * repository than the one that is fetched from. @throws RegistryError where there are several
- */
-async function pushPlace(repository: Repository, name: string): Promise<string> {
-  const addresses = async (...options: string[]): Promise<string[]> =>
-    linesOf(await runGit(repository.folder, ['remote', 'get-url', ...options, '--', name]));
-  const pushed = await addresses('--push', '--all');
+  const { fetched, pushed } = await addressesOf(repository, name);
   if (pushed.length > 1) {
     throw new RegistryError({
       found: `${name} is pushed to ${pushed.length} addresses`,
@@ -41,8 +34,38 @@ async function pushPlace(repository: Repository, name: string): Promise<string> 
       remedy: 'Make a remote with one address (git remote add <name> <address>), and name it in registry.push',
     });
   }
-  const [address = name] = pushed;
-  return address === (await addresses())[0] ? name : address;
+  const [address = fetched] = pushed;
+  return remoteAt(repository, name, address === fetched ? name : address, github);
+}
+
+/** A remote as it is read from: where it is fetched from, and after that every other address that it is pushed to. */
+export async function openToRead(
+  repository: Repository,
+  name: string,
+  github: Partial<GitHubToken> | undefined,
+): Promise<[Remote, ...Remote[]]> {
+  const { fetched, pushed } = await addressesOf(repository, name);
+  const others = [...new Set(pushed)].filter((address) => address !== fetched);
+  return [
+    await remoteAt(repository, name, name, github),
+    ...(await Promise.all(others.map((address) => remoteAt(repository, name, address, github)))),
+  ];
+}
+
+async function remoteAt(
+  repository: Repository,
+  name: string,
+  place: string,
+  github: Partial<GitHubToken> | undefined,
+): Promise<Remote> {
+  return { repository, name, place, credentials: await credentialsFor(repository, place, github) };
+}
+
+async function addressesOf(repository: Repository, name: string): Promise<{ fetched: string; pushed: string[] }> {
+  const addresses = async (...options: string[]): Promise<string[]> =>
+    linesOf(await runGit(repository.folder, ['remote', 'get-url', ...options, '--', name]));
+  const [fetched = name] = await addresses();
+  return { fetched, pushed: await addresses('--push', '--all') };
 }
 
 /** The remotes that something is looked for on where none is named: origin, else every one. */
@@ -63,10 +86,11 @@ export async function remoteRefs(remote: Remote, refs: readonly string[]): Promi
   const listed = await onRemote(remote, ['ls-remote', '--exit-code', '--', remote.place, ...refs]);
   if (listed.code === 2) return new Map();
   if (listed.code !== 0) {
+    const pushed = remote.place !== remote.name;
     throw new RegistryError({
-      found: `${remote.name} cannot be asked: ${firstFault(listed.stderr)}`,
-      where: 'registry.push',
-      remedy: `Check the remote (git remote get-url ${remote.name}), the network and the credentials (in a workflow: actions/checkout keeps them unless persist-credentials is false, and the input token of the action stands in for them)`,
+      found: `${remote.name} cannot be asked${pushed ? ' where it is pushed' : ''}: ${firstFault(listed.stderr)}`,
+      where: `remote ${remote.name}`,
+      remedy: `Check the remote (git remote get-url ${pushed ? '--push ' : ''}${remote.name}), the network and the credentials (in a workflow: actions/checkout keeps them unless persist-credentials is false, and the input token of the action stands in for them)`,
     });
   }
   const lines = listed.stdout.toString('utf8').split('\n');
