@@ -396,6 +396,26 @@ describe('a registry that is pushed as it is recorded', () => {
       assert.equal(await bob.git('rev-list', '--count', 'model-registry'), '2');
     }));
 
+  test('is read where it is fetched from by a clone that is kept from pushing', () =>
+    inClones(async (shared) => {
+      const [ada, bob] = [await shared.clone('ada'), await shared.clone('bob')];
+      await bob.git('remote', 'set-url', '--push', 'origin', 'no-push');
+      const says = /origin cannot be asked where it is pushed: .*git remote get-url --push origin/su;
+      // What is not there may be where it is pushed.
+      await assert.rejects((await registryOf(bob)).view('m'), says);
+      assert.equal((await (await registryOf(bob, null)).view('m')).champion, null);
+      await promote(await registryOf(ada), 'one');
+      const warnings: string[] = [];
+      const registry = await registryOf(bob, 'origin', (message) => warnings.push(message));
+      assert.equal((await registry.view('m')).champion?.version, '1.0.0');
+      assert.deepEqual(await registry.verify(), []);
+      assert.match(
+        warnings.join('\n'),
+        /^origin cannot be asked.*\. The registry is read from where origin is fetched.*$/u,
+      );
+      await assert.rejects(promote(registry, 'two'), says);
+    }));
+
   test('is pushed alone by a clone that mirrors its remote', () =>
     inClones(async (shared) => {
       const ada = await shared.clone('ada');

@@ -62,7 +62,7 @@ export async function openBranch(
 ): Promise<RegistryBranch> {
   const ref = await branchRef(repository, name);
   if (push === undefined) return localBranch(repository, ref, name, github, log);
-  return remoteBranch(repository, ref, await openRemote(repository, push, github), log);
+  return remoteBranch(repository, ref, await openRemote(repository, push, github), github, log);
 }
 
 function localBranch(
@@ -144,16 +144,23 @@ function localBranch(
   };
 }
 
-function remoteBranch(repository: Repository, ref: string, remote: Remote, log: Log): RegistryBranch {
+function remoteBranch(
+  repository: Repository,
+  ref: string,
+  remote: Remote,
+  github: Partial<GitHubToken> | undefined,
+  log: Log,
+): RegistryBranch {
   const warn = onceEach(log);
+  let writes = false;
   return {
     ref,
     remote,
     async tip(patterns = []) {
-      const refs = await remoteRefs(remote, [ref, ...patterns]);
+      const { from, refs } = await ask([ref, ...patterns]);
       const there = refs.get(ref) ?? null;
-      if (there !== null) await fetchCommit(remote, ref, there);
-      if (patterns.length > 0) await fetchTags(remote, patterns);
+      if (there !== null) await fetchCommit(from, ref, there);
+      if (patterns.length > 0) await fetchTags(from, patterns);
       const tags = [...refs].filter(([name]) => name.startsWith('refs/tags/') && !name.endsWith('^{}'));
       const remoteTags = new Map(tags.map(([name, oid]) => [name.slice('refs/tags/'.length), oid]));
       const here = await branchTip(repository, ref);
@@ -180,10 +187,28 @@ function remoteBranch(repository: Repository, ref: string, remote: Remote, log: 
       return { moved: false, mayPass: now !== expected || isRivalry(said), fault: refusedPush(remote, ref, said) };
     },
     async requireWritable() {
+      writes = true;
       const { head } = await this.tip();
       if (head !== null) await requirePush(remote, ref, head);
     },
   };
+
+  /**
+   * Where it is pushed; or, by whoever records nothing, where it is fetched from, if the other cannot be asked (the address `no-push` is
+   * how a clone is kept from pushing) and the registry is there.
+   */
+  async function ask(wanted: readonly string[]): Promise<{ from: Remote; refs: Map<string, string> }> {
+    try {
+      return { from: remote, refs: await remoteRefs(remote, wanted) };
+    } catch (error) {
+      if (!(error instanceof RegistryError) || writes || remote.place === remote.name) throw error;
+      const [from] = await openToRead(repository, remote.name, github);
+      const refs = await remoteRefs(from, wanted).catch(() => new Map<string, string>());
+      if (!refs.has(ref)) throw error;
+      warn(`${error.fault.found}. The registry is read from where ${remote.name} is fetched from.`);
+      return { from, refs };
+    }
+  }
 }
 
 /** Warns of each thing once: what a branch is at is asked many times. */
