@@ -18,7 +18,7 @@ export function refuseOtherOrders(
   const names = classes.map(classText);
   const stated = Object.entries(metadata).filter(([key]) => keys.test(key));
   const lists = [
-    ...stated.map(([key, text]) => ({ where: `Its metadata (${key})`, listed: listIn(text) })),
+    ...stated.map(([key, text]) => ({ where: `Its metadata (${key})`, listed: listIn(text, key) })),
     ...classLists.map((list) => ({ where: 'A part of it', listed: list.map(classText) })),
   ];
   for (const { where, listed } of lists) {
@@ -34,18 +34,39 @@ export function refuseOtherOrders(
   }
 }
 
-/** A list as JSON, as text between commas, or by number: `{"0": "cat", "1": "dog"}`, `{0: 'cat', 1: 'dog'}`, `{"cat": 0, "dog": 1}`. */
-function listIn(text: string): string[] {
+/**
+ * A list as JSON, as text between commas, or by number: `{"0": "cat", "1": "dog"}`, `{0: 'cat', 1: 'dog'}`, `{"cat": 0, "dog": 1}`.
+ * Where both sides are numbers, the key `label2id` or 0, 1, 2, ... on one side alone says which are the classes.
+ */
+function listIn(text: string, key: string): string[] {
   for (const json of [text, text.replaceAll(/([{,]\s*)(\d+)\s*:/gu, '$1"$2":').replaceAll("'", '"')]) {
     const value = parsed(json);
-    if (Array.isArray(value)) return value.map(String);
+    if (Array.isArray(value)) return value.map(nameOf);
     if (typeof value !== 'object' || value === null) continue;
-    const pairs = Object.entries(value);
-    const byName = pairs.every(([, number]) => Number.isInteger(number));
-    const numbered = pairs.map(([name, other]) => (byName ? [other as number, name] : [Number(name), String(other)]));
-    return numbered.toSorted(([a], [b]) => Number(a) - Number(b)).map(([, name]) => String(name));
+    const [names, others] = [Object.keys(value), Object.values(value).map(nameOf)];
+    const byName =
+      areNumbers(others) &&
+      (!areNumbers(names) || /^label2id$/iu.test(key) || (areCounted(others) && !areCounted(names)));
+    const [numbers, classes] = byName ? [others, names] : [names, others];
+    const places = [...classes.keys()].toSorted((a, b) => Number(numbers[a]) - Number(numbers[b]));
+    return places.map((place) => classes[place] as string);
   }
   return text.split(',').map((name) => name.trim());
+}
+
+/** What is no text, number or boolean names no class. */
+function nameOf(value: unknown): string {
+  return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' ? String(value) : '';
+}
+
+function areNumbers(texts: readonly string[]): boolean {
+  return texts.every((text) => /^\d+$/u.test(text));
+}
+
+/** Are these 0, 1, 2, ..., in any order? */
+function areCounted(texts: readonly string[]): boolean {
+  const given = new Set(texts);
+  return texts.every((_, index) => given.has(String(index)));
 }
 
 function parsed(text: string): unknown {

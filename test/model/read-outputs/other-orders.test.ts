@@ -31,6 +31,7 @@ describe('where the order of the sorted labels is assumed', () => {
     ['class_names', words.join(', ')],
     ['id2label', JSON.stringify({ 0: 'so-so', 1: 'bad', 2: 'good' })],
     ['label2id', JSON.stringify({ bad: 1, good: 2, 'so-so': 0 })],
+    ['categories', JSON.stringify({ bad: 2, good: 3, 'so-so': 1 })],
     ['names', "{0: 'so-so', 1: 'bad', 2: 'good'}"],
   ] as const) {
     test(`metadata that lists the classes in another order is an error that says both: ${key}`, async () => {
@@ -42,7 +43,7 @@ describe('where the order of the sorted labels is assumed', () => {
   }
 
   test('metadata that lists them in that order, other classes, or anything else contradicts nothing', async () => {
-    for (const text of ['bad,good,so-so', 'cat,dog,bird', '3', '{"a": [1]}', '']) {
+    for (const text of ['bad,good,so-so', 'cat,dog,bird', '3', '{"a": [1]}', '[{"toString": 1}]', '']) {
       const { classesFrom } = await read(model(whole, { classes: text }), 'multiclass-classification', { labels });
       assert.equal(classesFrom, 'sorted');
     }
@@ -50,6 +51,33 @@ describe('where the order of the sorted labels is assumed', () => {
     const { classes } = await read(model(whole, { classes: 'good,bad,so-so' }), 'multiclass-classification', settled);
     assert.deepEqual(classes, words);
   });
+
+  for (const [key, text] of [
+    ['id2label', '{"0": 1, "1": 2, "2": 0}'],
+    ['id2label', "{0: '1', 1: '2', 2: '0'}"],
+    ['names', '{"0": 1, "1": 2, "2": 0}'],
+    ['label2id', '{"1": 0, "2": 1, "0": 2}'],
+  ] as const) {
+    test(`numbers as names are read in the direction that the key says: ${key} ${text}`, async () => {
+      await assert.rejects(
+        read(model(whole, { [key]: text }), 'multiclass-classification', { labels: ['0', '1', '2'] }),
+        /lists the classes in the order "1", "2", "0"\. .* Set columns\.classes: \["1", "2", "0"\]/u,
+      );
+    });
+  }
+
+  for (const [key, text] of [
+    ['id2label', '{"1": 30, "2": 10, "3": 20}'],
+    ['class_names', '{"30": 0, "10": 1, "20": 2}'],
+    ['id2label', '{"30": 0, "10": 1, "20": 2}'],
+  ] as const) {
+    test(`what is counted is the place and what is not is the class: ${key} ${text}`, async () => {
+      await assert.rejects(
+        read(model(whole, { [key]: text }), 'multiclass-classification', { labels: ['10', '20', '30'] }),
+        /lists the classes in the order "30", "10", "20"/u,
+      );
+    });
+  }
 
   test('a classifier in a branch that lists them in another order is such an error too', async () => {
     const branch = graph({
