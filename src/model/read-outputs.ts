@@ -281,12 +281,15 @@ async function readClasses(
       throw contradictionError(found, { ...compared, ...names, stated: columns.classes !== undefined });
     }
   }
-  if (settled === null && (classesFrom === 'sorted' || classesFrom === 'counted')) {
+  // One score has no order: `positive` says what it is of, and labels beside it were compared with it.
+  if (settled === null && width > 1 && (classesFrom === 'sorted' || classesFrom === 'counted')) {
     refuseOtherOrders(model.inspection, classes);
   }
   if (classesFrom === 'sorted' && settled === null) {
     warnings.push(
-      `The model does not say which score belongs to which class: Contender assumes the order of the sorted labels, ${classes.slice(0, 10).map(String).join(', ')}. columns.classes states another order.`,
+      width === 1
+        ? `The model does not say of which class its only score is: Contender takes it for that of the positive class, ${classText(columns.positive ?? 1)}.`
+        : `The model does not say which score belongs to which class: Contender assumes the order of the sorted labels, ${classes.slice(0, 10).map(String).join(', ')}. columns.classes states another order.`,
     );
   }
   const transformed = reading.transform === 'sigmoid' || reading.transform === 'softmax';

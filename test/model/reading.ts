@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Columns, Task } from '../../src/config/schema.ts';
 import type { Predictions, ReadingOptions } from '../../src/model/predictions.ts';
-import { outputReader } from '../../src/model/read-outputs.ts';
+import { outputReader, type OutputReader } from '../../src/model/read-outputs.ts';
 import { loadModel } from '../../src/model/run.ts';
 import { inTemporaryFolder } from '../support/project.ts';
 
@@ -24,7 +24,12 @@ interface Options {
 }
 
 /** Run a model of three features x on the rows and read its outputs. */
-export function read(bytes: Uint8Array, task: Task, options: Options = {}): Promise<Predictions> {
+export async function read(bytes: Uint8Array, task: Task, options: Options = {}): Promise<Predictions> {
+  return (await readWhole(bytes, task, options)).predictions;
+}
+
+/** As `read`, with what is odd about the outputs. */
+export function readWhole(bytes: Uint8Array, task: Task, options: Options = {}): ReturnType<OutputReader['finish']> {
   return inTemporaryFolder(async (folder) => {
     const path = join(folder, 'model.onnx');
     await writeFile(path, bytes);
@@ -45,7 +50,7 @@ export function read(bytes: Uint8Array, task: Task, options: Options = {}): Prom
         const type = model.inspection.inputs[0]?.type ?? 'float';
         reader.add(await model.run({ x: { type, dims: [size, 3], data: Float32Array.from(taken.flat()) } }), size);
       }
-      return (await reader.finish({ dataLabels: () => Promise.resolve(options.labels ?? []) })).predictions;
+      return await reader.finish({ dataLabels: () => Promise.resolve(options.labels ?? []) });
     } finally {
       await model.close();
     }

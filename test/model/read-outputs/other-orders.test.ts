@@ -11,12 +11,13 @@ import {
   model,
   node,
   stringAttribute,
+  stringTensor,
   stringsAttribute,
   tensor,
   valueInfo,
   type ElementType,
 } from '../onnx-builder.ts';
-import { read } from '../reading.ts';
+import { read, readWhole } from '../reading.ts';
 
 const network = [node('MatMul', ['x', 'w'], ['z']), node('Softmax', ['z'], ['p'], [intAttribute('axis', 1)])];
 const weights = tensor('w', 'float', [3, 3], floats(3, 0, 0, 0, 3, 0, 0, 0, 3));
@@ -51,6 +52,29 @@ describe('where the order of the sorted labels is assumed', () => {
     const { classes } = await read(model(whole, { classes: 'good,bad,so-so' }), 'multiclass-classification', settled);
     assert.deepEqual(classes, words);
   });
+
+  for (const [what, metadata, listed] of [
+    ['metadata', { classes: '["spam", "ham"]' }, []],
+    ['an output', {}, ['spam', 'ham']],
+  ] as const) {
+    test(`one score is of the positive class, whatever the order is that ${what} lists`, async () => {
+      const one = graph({
+        nodes: [
+          node('MatMul', ['x', 'v'], ['z']),
+          node('Sigmoid', ['z'], ['p']),
+          ...listed.slice(1).map(() => node('Identity', ['text'], ['names'])),
+        ],
+        initializers: [tensor('v', 'float', [3, 1], floats(1, -1, 0)), stringTensor('text', ['spam', 'ham'])],
+        inputs: [x],
+        outputs: [valueInfo('p', 'float', ['N', 1]), ...listed.slice(1).map(() => valueInfo('names', 'string', ['C']))],
+      });
+      const settings = { columns: { positive: 'spam' }, labels: ['ham', 'spam'] };
+      const { predictions, warnings } = await readWhole(model(one, metadata), 'binary-classification', settings);
+      assert.match(warnings.join(), /its only score is: Contender takes it for that of the positive class, spam\./u);
+      const stated = { columns: { positive: 'spam', classes: ['spam', 'ham'] } };
+      assert.deepEqual(predictions.scores, (await read(model(one, metadata), 'binary-classification', stated)).scores);
+    });
+  }
 
   for (const [key, text] of [
     ['id2label', '{"0": 1, "1": 2, "2": 0}'],
