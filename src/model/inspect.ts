@@ -36,6 +36,8 @@ export interface ModelInspection {
   origins: Record<string, OutputOrigin>;
   /** Every list of classes that a node, in subgraphs and functions too, or a constant output names: none need be that of the scores. */
   classLists: ClassValue[][];
+  /** Names of the outputs that hold the same whatever the rows are. */
+  constantOutputs: string[];
   /** Numbers stored in initializers, constants and node attributes (coefficients, thresholds of trees). */
   parameters: number;
   /** Bytes of the model file, without external data. */
@@ -64,6 +66,7 @@ export function inspect(model: ModelProto, size: number): ModelInspection {
       return count === null ? [] : [[name, count]];
     }),
   );
+  const constants = constantOutputs(graph);
   return {
     inputs,
     outputs: graphOutputs(graph),
@@ -77,7 +80,8 @@ export function inspect(model: ModelProto, size: number): ModelInspection {
     featureNames: featureNames(metadata),
     featureCounts,
     origins: outputOrigins(graph),
-    classLists: [...new Map([...allNodes(model)].flatMap(listOf)).values(), ...constantOutputs(graph)],
+    classLists: [...new Map([...allNodes(model)].flatMap(listOf)).values(), ...constants.values()],
+    constantOutputs: [...constants.keys()],
     parameters: countParameters(model),
     size,
     externalData: [...model.externalData.keys()].toSorted(),

@@ -23,13 +23,18 @@ export function outputOrigins(graph: GraphProto): Record<string, OutputOrigin> {
   return Object.fromEntries(graph.output.map(({ name }) => [name, origins.of(name)]));
 }
 
-/** What the outputs hold that are the same for all rows, such as the names of the classes: nothing of the input feeds them. */
-export function constantOutputs(graph: GraphProto): ClassValue[][] {
+/**
+ * Outputs that hold the same whatever the rows are, such as the names of the classes, and their values: none where they are
+ * too many, or of another type than classes have.
+ */
+export function constantOutputs(graph: GraphProto): Map<string, ClassValue[]> {
   const origins = new Origins(graph);
-  return graph.output.flatMap(({ name }) => {
-    const values = origins.constant(name);
-    return values === null ? [] : [values];
-  });
+  return new Map(
+    graph.output.flatMap(({ name }) => {
+      const values = origins.constant(name);
+      return values === null ? [] : [[name, values] as const];
+    }),
+  );
 }
 
 /** Longest way back: graphs are hostile, and may be circular. */
@@ -71,14 +76,19 @@ class Origins {
     return this.#label(name) ?? this.#scores(name);
   }
 
+  /** Null for what is no constant; empty for one whose values are not known. */
   constant(output: string): ClassValue[] | null {
     let name = output;
     for (let steps = 0; steps < mostSteps; steps += 1) {
       const node = this.#producers.get(name);
-      if (node?.opType !== 'Identity') break;
+      if (node === undefined || !keepsLabel.has(node.opType)) break;
       name = node.input[0] ?? '';
     }
-    return elements(this.#constants.get(name));
+    const tensor = this.#constants.get(name);
+    if (tensor !== undefined) return elements(tensor) ?? [];
+    const node = this.#producers.get(name);
+    if (node?.opType !== 'Constant') return null;
+    return attribute(node, 'value_strings')?.strings.map(text) ?? [...(attribute(node, 'value_ints')?.ints ?? [])];
   }
 
   #scores(output: string, depth = 0): OutputOrigin {

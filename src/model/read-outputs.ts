@@ -20,6 +20,7 @@ import {
 } from './read-outputs/scores.ts';
 import { refuseThreshold, thresholdIn } from './read-outputs/threshold.ts';
 import type { LoadedModel, TensorValues } from './run.ts';
+import { isFloating } from './tensor.ts';
 import { counted } from '../wording.ts';
 
 /** Gathers the outputs of batch after batch and reads them as predictions. */
@@ -52,7 +53,8 @@ export function outputReader(
 ): OutputReader {
   const numeric = task === 'regression' || task === 'ranking';
   const many = task === 'multilabel-classification';
-  const chosen = chooseOutputs(model.outputs, { task, columns, output: reading.output });
+  const outputs = withoutConstants(model, reading);
+  const chosen = chooseOutputs(outputs, { task, columns, output: reading.output });
   if (!numeric && originOf(model, chosen.scores)?.ranked) {
     throw new MismatchError({
       found: `Output ${chosen.scores} has the highest scores of a row, whatever classes they are of (TopK, ReduceMax)`,
@@ -65,7 +67,7 @@ export function outputReader(
   const asked = reading.output === undefined && chosen.labels === null && !numeric && !many;
   const witnesses =
     asked && chosen.scores !== null
-      ? possibleLabels(model.outputs, chosen.scores).map((name) => labelWitness(name, rows))
+      ? possibleLabels(outputs, chosen.scores).map((name) => labelWitness(name, rows))
       : [];
   let values: Float64Array | null = null;
   let width = 0;
@@ -328,6 +330,17 @@ function originOf(
   output: string | null,
 ): LoadedModel['inspection']['origins'][string] | undefined {
   return output === null ? undefined : inspection.origins[output];
+}
+
+/** A list of the classes is no output of labels, though a fixed batch may have as many rows. */
+function withoutConstants(
+  { outputs, inspection }: Pick<LoadedModel, 'outputs' | 'inspection'>,
+  reading: ReadingOptions,
+): LoadedModel['outputs'] {
+  const left = outputs.filter(
+    ({ name, type }) => isFloating(type) || name === reading.output || !inspection.constantOutputs.includes(name),
+  );
+  return left.length === 0 ? outputs : left;
 }
 
 function columnReader(

@@ -123,6 +123,7 @@ function model(inputs: readonly string[], width = 1): ModelInspection {
     featureCounts: {},
     origins: {},
     classLists: [],
+    constantOutputs: [],
     parameters: 0,
     size: 0,
     externalData: [],

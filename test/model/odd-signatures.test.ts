@@ -12,6 +12,7 @@ import {
   model,
   node,
   stringTensor,
+  stringsAttribute,
   tensor,
   valueInfo,
   type ElementType,
@@ -194,22 +195,23 @@ test('one text for all rows is no output of labels', async () => {
 });
 
 describe('the list of the classes as an output (onnx/sklearn-onnx#776)', () => {
-  const listing = (shape: Shape): Uint8Array =>
+  const listing = (shape: Shape, batch: number | string = 'N', nodes?: Uint8Array[]): Uint8Array =>
     build(
       [
         {
           nodes: [
             node('MatMul', ['x', 'w'], ['z']),
             node('Softmax', ['z'], ['p'], [intAttribute('axis', 1)]),
-            node('Identity', ['text'], ['class_labels']),
+            ...(nodes ?? [node('Identity', ['text'], ['class_labels'])]),
           ],
-          initializers: [identity, stringTensor('text', ['b', 'a', 'c'])],
+          initializers: [identity, stringTensor('text', ['b', 'a', 'c']), tensor('first', 'int64', [1], int64s(0))],
         },
       ],
       [
         ['class_labels', 'string', shape],
-        ['p', 'float', ['N', 3]],
+        ['p', 'float', [batch, 3]],
       ],
+      ['float', [batch, 3]],
     );
   for (const shape of [[3], ['C']]) {
     test(`is no output of labels, and not passed over in another order: [${shape.join('')}]`, async () => {
@@ -222,6 +224,49 @@ describe('the list of the classes as an output (onnx/sklearn-onnx#776)', () => {
       );
     });
   }
+
+  const turned = [node('Unsqueeze', ['text', 'first'], ['row']), node('Flatten', ['row'], ['class_labels'])];
+  const written = [node('Constant', [], ['class_labels'], [stringsAttribute('value_strings', ['b', 'a', 'c'])])];
+  for (const [what, batch, nodes, shape] of [
+    ['one row', 1, undefined, [3]],
+    ['as many rows', 3, undefined, [3]],
+    ['one row, as a row of its own', 1, turned, [1, 3]],
+    ['one row, as texts of a Constant', 1, written, [3]],
+  ] as const) {
+    test(`is none in a batch of ${what}`, async () => {
+      const bytes = listing(shape, batch, nodes === undefined ? nodes : [...nodes]);
+      const columns = { classes: ['b', 'a', 'c'] };
+      assert.equal((await read(bytes, 'multiclass-classification', { columns })).labels, null);
+      await assert.rejects(
+        read(bytes, 'multiclass-classification', { labels: ['a', 'b', 'c'] }),
+        /A part of it lists the classes in the order "b", "a", "c"/u,
+      );
+    });
+  }
+
+  test('hides no output of labels of a similar name', async () => {
+    const bytes = build(
+      [
+        {
+          nodes: [
+            node('ArgMax', ['x'], ['best'], [intAttribute('axis', 1), intAttribute('keepdims', 0)]),
+            node('Gather', ['text', 'best'], ['predicted_class']),
+            node('Identity', ['text'], ['classes']),
+          ],
+          initializers: [stringTensor('text', ['b', 'a', 'c'])],
+        },
+      ],
+      [
+        ['classes', 'string', [3]],
+        ['predicted_class', 'string', ['N']],
+      ],
+    );
+    const { labels: given, classes } = await read(bytes, 'multiclass-classification', { labels: ['a', 'b', 'c'] });
+    assert.deepEqual(
+      [...(given ?? [])].map((at) => classes?.[at]),
+      ['b', 'a', 'c', 'c', 'b'],
+    );
+  });
 });
 
 test('a sparse initializer that is listed as an input is not asked for', async () => {
