@@ -101,12 +101,14 @@ async function predictAll(job: Job, opening: Promise<Dataset>): Promise<Predicti
     });
   }
   // A model that answers these rows shows that they can be answered.
-  if (!results.some(({ ok }) => ok)) for (const each of nonFinite) await refuseGaps(each);
+  if (!job.othersAnswer && !results.some(({ ok }) => ok)) for (const each of nonFinite) await refuseGaps(each);
   return results;
 
   /** Where the rows without an answer are those without a value, it is for a person to say what stands there. */
   async function refuseGaps({ inputs, where, rows }: (typeof nonFinite)[number]): Promise<void> {
     const dataset = await opening;
+    // A model that answers no row at all is broken, whatever is missing.
+    if (rows.length === (job.rows?.count ?? dataset.rows)) return;
     const start = job.rows?.start ?? 0;
     const names = [...new Set(inputs.flatMap(({ columns }) => columns))];
     const gap = await gapOfEach(

@@ -21,6 +21,8 @@ export interface PredictionInput {
   dataset: DatasetSource;
   /** Predict only these rows (default: all). */
   rows?: RowRange;
+  /** Is there an answer to each of these rows from elsewhere, such as a file of a rival's predictions? Then they can be answered. */
+  othersAnswer?: boolean;
   columns: Columns;
   task: Task;
   /** Within which two answers to one row are the same. */
@@ -37,6 +39,7 @@ export interface Job {
   models: (ReadingOptions & { role: ModelRole; path: string; where: string; bytes: number })[];
   dataset: DatasetSource;
   rows: RowRange | undefined;
+  othersAnswer: boolean;
   columns: Columns;
   task: Task;
   tolerance: Tolerance;
@@ -120,6 +123,7 @@ async function runProcess(input: PredictionInput): Promise<Outcome> {
     })),
     dataset: input.dataset,
     rows: input.rows,
+    othersAnswer: input.othersAnswer ?? false,
     columns: input.columns,
     task: input.task,
     tolerance: input.tolerance ?? defaults.parity,

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import type { Decision } from '../../src/evidence/index.ts';
 import { contender, gateRepository } from '../support/gate-repository.ts';
+import { graph, intAttribute, model as onnxModel, node, valueInfo } from '../model/onnx-builder.ts';
 import { inTemporaryFolder } from '../support/project.ts';
 
 const rows = Array.from({ length: 200 }, (_, row) => row);
@@ -38,6 +39,63 @@ describe('a champion that is a file of predictions', () => {
       const { decision } = JSON.parse(stdout) as { decision: Decision };
       assert.equal(decision.outcome, 'hold');
       assert.match(JSON.stringify(decision.reasons), /cannot be evaluated.*50 of 200 rows .* have no prediction/u);
+    }));
+});
+
+describe('a candidate that answers NaN where a feature has no value', () => {
+  const repositoryOf = async (folder: string, champion: string): Promise<void> => {
+    const { commit } = await gateRepository(folder);
+    const exported = (nodes: Uint8Array[]): Uint8Array =>
+      onnxModel(
+        graph({
+          nodes,
+          inputs: [valueInfo('f0', 'float', ['N', 1])],
+          outputs: [valueInfo('p', 'float', ['N', 1])],
+        }),
+      );
+    const strict = [node('Sigmoid', ['f0'], ['p'])];
+    const robust = [node('IsNaN', ['f0'], ['gap']), node('Cast', ['gap'], ['p'], [intAttribute('to', 1)])];
+    await writeFile(join(folder, 'models/strict.onnx'), exported(strict));
+    await writeFile(join(folder, 'models/robust.onnx'), exported(robust));
+    const data = rows.map((row) => `${row},${row === 6 || row === 10 ? '' : (row % 2) * 6 - 3},${row % 2}`);
+    await writeFile(join(folder, 'data/gaps.csv'), `${['id,f0,y', ...data].join('\n')}\n`);
+    await writeFile(join(folder, 'p.csv'), `${['id,score', ...rows.map((row) => `${row},0.${row % 2}`)].join('\n')}\n`);
+    await writeFile(
+      join(folder, 'contender.yml'),
+      [
+        'version: 1',
+        'models:',
+        '  survey:',
+        '    task: binary-classification',
+        '    candidate: models/strict.onnx',
+        champion,
+        '    columns: { id: id, label: y, features: [f0] }',
+        '    data: { evaluation: data/gaps.csv }',
+        '    policy: { primary: { metric: accuracy, margin: 0.1, require: non-inferior } }',
+      ].join('\n'),
+    );
+    await commit('Leave two gaps');
+  };
+
+  for (const champion of ['models/robust.onnx', '{ predictions: p.csv }']) {
+    test(`is rejected where the champion answers these rows: ${champion}`, () =>
+      inTemporaryFolder(async (folder) => {
+        await repositoryOf(folder, `    champion: ${champion}`);
+        const { code, stdout, stderr } = await contender(folder, ['gate', '--no-record', '--json']);
+        assert.equal(code, 1, stderr);
+        assert.match(
+          JSON.stringify((JSON.parse(stdout) as { decision: Decision }).decision.reasons),
+          /2 of 200 .* NaN/u,
+        );
+      }));
+  }
+
+  test('is a question for a person where nobody answers them', () =>
+    inTemporaryFolder(async (folder) => {
+      await repositoryOf(folder, '    champion: { predictions: data/gaps.csv }');
+      const { code, stderr } = await contender(folder, ['gate', '--no-record']);
+      assert.equal(code, 2);
+      assert.match(stderr, /row 7 has no value in column "f0", .* Fill the missing values as in training/u);
     }));
 });
 

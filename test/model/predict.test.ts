@@ -179,10 +179,18 @@ describe('outputs of a model', async () => {
       });
       const [own] = await predicted([strict, robust]);
       assert.match(fault(own), /2 of 3 predictions are NaN \(first: row 2, output p\)/u);
+      const [beside] = await predictPaths([strict], {
+        dataset: { name: 'evaluation', path, uri: 'data.csv' },
+        othersAnswer: true,
+      });
+      assert.match(fault(beside), /2 of 3 predictions are NaN/u);
+      // No row is answered at all: the model is at fault, though a column is always empty.
+      await writeFile(path, 'id,x,y,label\na,1,,0\nb,2,,1\n');
+      assert.match(fault((await predicted([strict]))[0]), /2 of 2 predictions are NaN/u);
       // One of the rows has every value: the model is at fault.
-      await writeFile(path, 'id,x,y,label\na,-1,1,0\nb,2,,1\n');
+      await writeFile(path, 'id,x,y,label\na,-1,1,0\nb,2,,1\nc,1,1,0\n');
       const [other] = await predicted([robust.replace('robust', 'strict')]);
-      assert.match(fault(other), /2 of 2 predictions are NaN/u);
+      assert.match(fault(other), /2 of 3 predictions are NaN/u);
     }));
 
   it('are refused when they are no probabilities, and taken when the transform says what they are', async () => {

@@ -6,8 +6,7 @@ import { requireRowIds } from '../../data/row-ids.ts';
 import { DataError } from '../../errors.ts';
 import { identityOf, type Artifact, type RegistryHistory } from '../../evidence/index.ts';
 import { requireEngines } from '../../model/engines.ts';
-import type { RowRange } from '../../model/batches.ts';
-import { predictModels, type ModelRole, type PredictionModel } from '../../model/predict.ts';
+import { predictModels, type ModelRole, type PredictionInput, type PredictionModel } from '../../model/predict.ts';
 import type { PredictionResult } from '../../model/predictions.ts';
 import type { Contestant, ContestantsContext } from '../../stages/stage.ts';
 import { configuredData } from '../configured-data.ts';
@@ -52,13 +51,19 @@ export function withContestants<T>(
 export async function contestantOf(
   workspace: Workspace,
   dataset: Dataset,
-  { reference, key, role, downloads }: { reference: ModelReference; key: string; role: ModelRole; downloads: string },
+  {
+    reference,
+    key,
+    role,
+    downloads,
+    othersAnswer,
+  }: { reference: ModelReference; key: string; role: ModelRole; downloads: string; othersAnswer: boolean },
 ): Promise<Contestant> {
   const resolved = await resolveReference(workspace, reference, key, downloads);
   if (resolved.kind === 'predictions') return asContestant(resolved, await readFile(workspace, dataset, resolved));
   const model = { role, artifact: resolved.artifact, ...resolved.reading };
   const [result] = await workspace.log.group(`Predict with the ${role}`, () =>
-    predictRows(workspace, dataset, [model]),
+    predictRows(workspace, dataset, [model], { othersAnswer }),
   );
   return asContestant(resolved, result as PredictionResult);
 }
@@ -72,14 +77,13 @@ export async function contestantsOf(
   const models = resolved.flatMap((each) =>
     each.kind === 'model' ? [{ role: 'candidate' as const, artifact: each.artifact, ...each.reading }] : [],
   );
-  const predicted = await predictRows(workspace, dataset, models);
+  const files = new Map<ResolvedModel, PredictionResult>();
+  for (const each of resolved) {
+    if (each.kind === 'predictions') files.set(each, await asFault(readFile(workspace, dataset, each)));
+  }
+  const predicted = await predictRows(workspace, dataset, models, { othersAnswer: anyAnswers(files.values()) });
   let next = 0;
-  return Promise.all(
-    resolved.map(async (each) => {
-      if (each.kind === 'model') return asContestant(each, predicted[next++] as PredictionResult);
-      return asContestant(each, await asFault(readFile(workspace, dataset, each)));
-    }),
-  );
+  return resolved.map((each) => asContestant(each, files.get(each) ?? (predicted[next++] as PredictionResult)));
 }
 
 function asContestant(resolved: ResolvedModel, result: PredictionResult): Contestant {
@@ -118,23 +122,18 @@ async function predictAll(
   const contestants = sides.filter(
     ({ resolved }, index) => sides.findIndex((each) => isSame(each.resolved, resolved)) === index,
   );
-  const before = await predictedBefore(workspace, dataset, contestants);
-  const models = contestants.flatMap(({ role, resolved }) =>
-    resolved.kind === 'model' && !before.has(role) ? [{ role, artifact: resolved.artifact, ...resolved.reading }] : [],
-  );
-  const predicted = await predictRows(workspace, dataset, models);
-  const resultOf = async ({ role, resolved }: (typeof sides)[number]): Promise<PredictionResult> => {
-    const known = before.get(role);
-    if (known !== undefined) return known;
-    return resolved.kind === 'model'
-      ? (predicted[models.findIndex((each) => each.role === role)] as PredictionResult)
-      : readFile(workspace, dataset, resolved);
-  };
-  const results: { resolved: ResolvedModel; result: PredictionResult }[] = [];
-  for (const each of contestants) {
-    const result = each.role === 'candidate' ? resultOf(each) : asFault(resultOf(each));
-    results.push({ resolved: each.resolved, result: await result });
+  const known = await predictedBefore(workspace, dataset, contestants);
+  for (const { role, resolved } of contestants) {
+    if (resolved.kind !== 'predictions') continue;
+    const read = readFile(workspace, dataset, resolved);
+    known.set(role, await (role === 'candidate' ? read : asFault(read)));
   }
+  const models = contestants.flatMap(({ role, resolved }) =>
+    resolved.kind === 'model' && !known.has(role) ? [{ role, artifact: resolved.artifact, ...resolved.reading }] : [],
+  );
+  const predicted = await predictRows(workspace, dataset, models, { othersAnswer: anyAnswers(known.values()) });
+  for (const [index, { role }] of models.entries()) known.set(role, predicted[index] as PredictionResult);
+  const results = contestants.map(({ role, resolved }) => ({ resolved, result: known.get(role) as PredictionResult }));
   const contestantIn = (resolved: ResolvedModel): Contestant => {
     const same = results.find((each) => isSame(each.resolved, resolved));
     return asContestant(resolved, (same as (typeof results)[number]).result);
@@ -149,6 +148,10 @@ async function predictAll(
     champion: rivalOf(rivals.champion),
     anchor: rivalOf(rivals.anchor),
   };
+}
+
+function anyAnswers(results: Iterable<PredictionResult>): boolean {
+  return [...results].some(({ ok }) => ok);
 }
 
 /** A prediction file that does not fit the data, such as one of the rows before the evaluation set was refreshed, is a fault of its own. */
@@ -221,13 +224,13 @@ export function predictRows(
   workspace: Workspace,
   dataset: Dataset,
   models: readonly PredictionModel[],
-  rows?: RowRange,
+  which: Pick<PredictionInput, 'rows' | 'othersAnswer'> = {},
 ): Promise<PredictionResult[]> {
   const { columns, task } = workspace.modelConfig;
   return predictModels({
     models,
     dataset: sourceOf(dataset),
-    ...(rows === undefined ? {} : { rows }),
+    ...which,
     columns,
     task,
     tolerance: parityOf(workspace.modelConfig),

@@ -60,7 +60,7 @@ export async function runPredict(workspace: Workspace, { role, shard, file }: Pr
       requireColumns(dataset, columns.features ?? []);
       const rows = rangeOf(dataset.rows, shard);
       const { artifact, reading: readAs } = await modelOf(workspace, role, downloads);
-      const [result] = await predictRows(workspace, dataset, [{ role, artifact, ...readAs }], rows);
+      const [result] = await predictRows(workspace, dataset, [{ role, artifact, ...readAs }], { rows });
       if (result?.ok !== true) {
         throw new ModelError({
           found: result?.fault.message ?? 'nothing was predicted',

@@ -312,7 +312,8 @@ function contestantsContext(workspace: Workspace, { contestants, view, downloads
     reuse: view.decisionsByDataset[dataset.sha256] ?? 0,
     selection: workspace.selection,
     limits: limitsOf(workspace),
-    predict: (reference, key, role) => contestantOf(workspace, dataset, { reference, key, role, downloads }),
+    predict: (reference, key, role) =>
+      contestantOf(workspace, dataset, { reference, key, role, downloads, othersAnswer: candidate.result.ok }),
     async scorerOf(rows, metric, others = []) {
       const [{ readScorer }, { policyOf }] = await Promise.all([
         import('../../stages/evaluation/scorer.ts'),
