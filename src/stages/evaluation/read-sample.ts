@@ -119,7 +119,7 @@ function readWeights(vector: NumberColumn, where: string): Float64Array {
 /** Numbers for the values of a column: equal values, equal numbers. */
 function readKeys(vector: TextColumn, what: string, where: string): Int32Array {
   const numbers = new Map<string, number>();
-  return Int32Array.from(vector.values, (text, row) => {
+  const keys = Int32Array.from(vector.values, (text, row) => {
     if (text === null) {
       throw new DataError({
         found: `row ${row + 1} has no ${what} in column "${vector.name}"`,
@@ -129,23 +129,35 @@ function readKeys(vector: TextColumn, what: string, where: string): Int32Array {
     }
     const known = numbers.get(text);
     if (known !== undefined) return known;
-    refuseTwin(text, row);
     numbers.set(text, numbers.size);
     return numbers.size - 1;
   });
+  refuseTwins([...numbers.keys()]);
+  return keys;
 
-  /** A whole number becomes 7.0 where a column has had a gap: as another one it would be counted twice. */
-  function refuseTwin(text: string, row: number): void {
-    const whole = text.replace(/\.0+$/u, '');
-    if (!/^-?\d+$/u.test(whole)) return;
-    const twin = text === whole ? `${whole}.0` : whole;
-    if (!numbers.has(twin)) return;
-    throw new DataError({
-      found: `column ${JSON.stringify(vector.name)} has ${JSON.stringify(twin)} and, in row ${row + 1}, ${JSON.stringify(text)}`,
-      expected: `one way to write each ${what}`,
-      where,
-      remedy: 'Write whole numbers without a fraction',
-    });
+  /**
+   * A whole number becomes 7.0 where a column has had a gap: as another one it would be counted twice. Beside texts they are texts,
+   * such as versions; 007 is another than 7, and 1.10 than 1.1.
+   */
+  function refuseTwins(texts: readonly string[]): void {
+    if (!texts.every((text) => text.trim() !== '' && Number.isFinite(Number(text)))) return;
+    const written = new Map<string, string>();
+    for (const text of texts) {
+      const whole = /^-?\d+(?=(?:\.0*)?$)/u.exec(text)?.[0];
+      if (whole === undefined) continue;
+      const twin = written.get(whole);
+      if (twin === undefined) {
+        written.set(whole, text);
+        continue;
+      }
+      throw new DataError({
+        found: `column ${JSON.stringify(vector.name)} has ${JSON.stringify(twin)} and, in row ${vector.values.indexOf(text) + 1}, ${JSON.stringify(text)}`,
+        expected: `one way to write each ${what}`,
+        where,
+        remedy:
+          'Write whole numbers without a fraction; where they are two names, put a letter in front of all, such as v1.0',
+      });
+    }
   }
 }
 

@@ -422,6 +422,9 @@ describe('labels of an evaluation set', () => {
     for (const [one, other] of [
       ['7', '7.0'],
       ['7.0', '7'],
+      ['7', '7.00'],
+      ['7.00', '7'],
+      ['-7.00', '-7.0'],
     ] as const) {
       await assert.rejects(run(rows(one, '8', other), [0.1, 0.9, 0.2], { columns: clustered }), {
         name: 'DataError',
@@ -431,7 +434,14 @@ describe('labels of an evaluation set', () => {
         ),
       });
     }
-    await run(rows('007', '7', 'a.0'), [0.1, 0.9, 0.2], { columns: clustered });
+    for (const names of [
+      ['007', '7', '8'],
+      ['007', '7', 'a.0'],
+      ['1', '1.0', '1.0.1'],
+      ['1.1', '1.10', '1'],
+    ]) {
+      await run(rows(...names), [0.1, 0.9, 0.2], { columns: clustered });
+    }
   });
 
   it('may carry weights, which must not be negative', async () => {
