@@ -258,7 +258,8 @@ describe('a registry that is pushed as it is recorded', () => {
       assert.deepEqual(await found(), [
         'refs/tags/m@v1.0.0: a tag without an object of its own, which GTO does not see',
       ]);
-      await shared.remote.git('tag', '--force', '-a', '-m', 'Mine', 'm@v1.0.0', 'main');
+      const person = ['-c', 'user.name=Ada', '-c', 'user.email=ada@example.org'];
+      await shared.remote.git(...person, 'tag', '--force', '-a', '-m', 'Mine', 'm@v1.0.0', 'main');
       assert.deepEqual(await found(), ['refs/tags/m@v1.0.0: another tag']);
       await shared.remote.git('tag', '--delete', 'm@v1.0.0');
       assert.deepEqual(await found(), ['refs/tags/m@v1.0.0: no such tag']);
