@@ -27,7 +27,7 @@ const patienceMs = 60_000;
  * @returns its address; undefined outside a runner, and where it could not be uploaded, which is said and is no reason to fail
  */
 export async function uploadReport(
-  { out, model }: Pick<Workspace, 'out' | 'model'>,
+  { out, model, signal }: Pick<Workspace, 'out' | 'model' | 'signal'>,
   mostMs = patienceMs,
 ): Promise<string | undefined> {
   const { env } = process;
@@ -35,7 +35,7 @@ export async function uploadReport(
   const folder = await mkdtemp(join(env['RUNNER_TEMP'] ?? tmpdir(), 'contender-report-'));
   const report = join(out, 'report.html');
   core.startGroup('Upload of the HTML report');
-  const answer = await upload({ report, folder, model }, mostMs);
+  const answer = await upload({ report, folder, model }, mostMs, signal);
   core.endGroup();
   await rm(folder, { recursive: true, force: true });
   if ('id' in answer)
@@ -45,12 +45,16 @@ export async function uploadReport(
 }
 
 /** The client of artifacts asks again for minutes and cannot be told to stop: a thread can. */
-async function upload(workerData: UploadTask, mostMs: number): Promise<UploadAnswer> {
+async function upload(workerData: UploadTask, mostMs: number, signal: AbortSignal | undefined): Promise<UploadAnswer> {
   const worker = new Worker(entryPath('upload-worker'), { workerData });
   const timer = new AbortController();
   try {
     return await Promise.race([
       new Promise<UploadAnswer>((done) => {
+        // A cancelled job has seconds to give its outputs.
+        const cancelled = (): void => done({ why: 'the run was cancelled' });
+        if (signal?.aborted === true) cancelled();
+        signal?.addEventListener('abort', cancelled, { once: true });
         worker.once('message', done);
         worker.once('error', (error) => done({ why: error instanceof Error ? error.message : String(error) }));
         worker.once('exit', () => done({ why: 'the upload ended without an answer' }));

@@ -69,7 +69,9 @@ describe('the HTML report of a gate', () => {
     const url = `http://127.0.0.1:${(silent.address() as AddressInfo).port}`;
     const program = compiled('actions/upload-report.js');
     const code = `const { uploadReport } = await import(${JSON.stringify(pathToFileURL(program).href)});
-      console.log(await uploadReport({ out: ${JSON.stringify(join(repository.folder, '.contender/spam-filter'))}, model: 'm' }, 500));`;
+      const workspace = { out: ${JSON.stringify(join(repository.folder, '.contender/spam-filter'))}, model: 'm' };
+      console.log(await uploadReport(workspace, 500));
+      console.log(await uploadReport({ ...workspace, signal: AbortSignal.timeout(200) }));`;
     const began = performance.now();
     await writeFile(join(folder, 'wait.mjs'), code);
     const env = { ...service.env, ACTIONS_RESULTS_URL: url };
@@ -77,7 +79,10 @@ describe('the HTML report of a gate', () => {
     silent.closeAllConnections();
     silent.close();
     assert.equal(ran.code, 0, ran.stderr);
-    assert.match(ran.stdout, /::notice::The HTML report was not uploaded.*no answer within 0\.5 s\)\nundefined\n/u);
+    assert.match(
+      ran.stdout,
+      /::notice::The HTML report was not uploaded.*no answer within 0\.5 s\)\nundefined\n(?:::.*\n)*::notice::.*the run was cancelled\)\nundefined\n/u,
+    );
     assert.ok(performance.now() - began < 20_000);
   });
 
