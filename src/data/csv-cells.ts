@@ -48,7 +48,7 @@ function readCsv(
   const typed = columns.map(({ name, type }) => `${quoteLiteral(name)}: '${type}'`).join(', ');
   const quote = quoteLiteral(dialect.quote ?? '"');
   const format = `header = ${dialect.header === undefined}, delim = ${quoteLiteral(dialect.delimiter ?? ',')}, quote = ${quote}, escape = ${quote}, comment = '', skip = 0`;
-  const strict = `ignore_errors = false, null_padding = false, max_line_size = ${longestLine}, hive_partitioning = false${compressionOf(paths)}${more}`;
+  const strict = `ignore_errors = false, null_padding = false, max_line_size = ${longestLine}, buffer_size = ${2 * longestLine}, hive_partitioning = false${compressionOf(paths)}${more}`;
   return `read_csv(${filesFor(paths)}, ${format}, ${strict}, auto_detect = false, columns = {${typed}})`;
 }
 

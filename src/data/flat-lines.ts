@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { kind } from './kinds.ts';
-import { byteStream, longestLine } from './lines.ts';
+import { takeRows } from './lines.ts';
 import { piecesOf, scanned, type Piece } from './pieces.ts';
 import type { DatasetColumn } from './relation.ts';
 import { clarity, hasRun, isExact, longestNumber } from './written-decimals.ts';
@@ -65,14 +65,11 @@ function both(one: FlatColumn, other: FlatColumn): FlatColumn {
 /** Look at a file, or at a piece of it that ends with a line. Null where a line is not flat. */
 export async function scanFlat(piece: Pick<Piece, 'path'> | Piece): Promise<FlatPart | null> {
   const lines = new FlatLines();
-  let rest: Buffer = Buffer.alloc(0);
-  for await (const read of byteStream(piece.path, 'start' in piece ? piece : undefined)) {
-    const bytes = rest.length === 0 ? (read as Buffer) : Buffer.concat([rest, read as Buffer]);
+  const rest = await takeRows(piece, (bytes) => {
     const end = bytes.lastIndexOf(newline) + 1;
-    if (!lines.add(bytes.subarray(0, end))) return null;
-    rest = bytes.subarray(end);
-    if (rest.length > longestLine) return null;
-  }
+    return lines.add(bytes.subarray(0, end)) ? end : -1;
+  });
+  if (rest === null) return null;
   if (rest.length > 0 && !lines.add(Buffer.concat([rest, Buffer.of(newline)]))) return null;
   return { rows: lines.rows, columns: lines.columns() };
 }

@@ -1,4 +1,5 @@
 import { createReadStream } from 'node:fs';
+import { open } from 'node:fs/promises';
 import * as zlib from 'node:zlib';
 import type { Readable, Transform } from 'node:stream';
 import type { TextDecoder } from 'node:util';
@@ -7,6 +8,8 @@ import { packingOf } from './relation.ts';
 
 /** Longest line or cell accepted, in bytes. */
 export const longestLine = 16 * 1024 * 1024;
+
+const blockSize = 1024 * 1024;
 
 export interface Line {
   /** 1-based line of the file. */
@@ -29,19 +32,71 @@ export function unpacker(packing: 'gzip' | 'zstd'): Transform {
   });
 }
 
-/**
- * The bytes of a file, unpacked when its name ends in .gz or .zst.
- * @param piece of one that is not packed: from this byte to before that one
- */
-export function byteStream(path: string, piece?: { start: number; end: number }): Readable {
-  const range = piece === undefined ? {} : { start: piece.start, end: piece.end - 1 };
-  const raw = createReadStream(path, { highWaterMark: 1024 * 1024, ...range });
+/** The bytes of a file, unpacked when its name ends in .gz or .zst. */
+export function byteStream(path: string): Readable {
+  const raw = createReadStream(path, { highWaterMark: blockSize });
   const packing = packingOf(path);
   if (packing === null) return raw;
   const unpacked = unpacker(packing);
   raw.on('error', (cause) => unpacked.destroy(cause));
   unpacked.on('close', () => raw.destroy());
   return raw.pipe(unpacked);
+}
+
+/**
+ * Give the bytes of a file to a reader that takes them as far as they are whole rows; what it leaves comes again, with more after it.
+ * They are read into one buffer, which grows with the longest row, and are good until `take` returns.
+ * @param take says how many bytes it took, or -1 to end
+ * @param onRead gets each byte once
+ * @returns what is left at the end: bytes after the last line end; null where `take` ended it, or the rest is longer than a line may be
+ */
+export async function takeRows(
+  { path, start, end }: { path: string; start?: number; end?: number },
+  take: (bytes: Buffer) => number,
+  onRead?: (bytes: Buffer) => void,
+): Promise<Buffer | null> {
+  let buffer = Buffer.allocUnsafe(2 * blockSize);
+  let length = 0;
+  for await (const read of blocks()) {
+    onRead?.(buffer.subarray(length, length + read));
+    length += read;
+    const taken = take(buffer.subarray(0, length));
+    if (taken < 0) return null;
+    buffer.copyWithin(0, taken, length);
+    length -= taken;
+    if (length > longestLine) return null;
+  }
+  return buffer.subarray(0, length);
+
+  /** Puts the next bytes behind those that are there, and says how many. */
+  async function* blocks(): AsyncGenerator<number> {
+    if (packingOf(path) !== null) {
+      for await (const bytes of byteStream(path)) {
+        makeRoom((bytes as Buffer).length);
+        yield (bytes as Buffer).copy(buffer, length);
+      }
+      return;
+    }
+    const file = await open(path);
+    try {
+      for (let at = start ?? 0; ;) {
+        makeRoom(blockSize);
+        const { bytesRead } = await file.read(buffer, length, Math.min(blockSize, (end ?? Infinity) - at), at);
+        if (bytesRead === 0) return;
+        at += bytesRead;
+        yield bytesRead;
+      }
+    } finally {
+      await file.close();
+    }
+  }
+
+  function makeRoom(more: number): void {
+    if (length + more <= buffer.length) return;
+    const larger = Buffer.allocUnsafe(2 * (length + more));
+    buffer.copy(larger, 0, 0, length);
+    buffer = larger;
+  }
 }
 
 /**

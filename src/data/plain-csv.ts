@@ -3,7 +3,7 @@ import { createHash, type Hash } from 'node:crypto';
 import { fileDigest } from '../file-digest.ts';
 import { booleanOf, isNotANumber } from './grammar.ts';
 import { kind } from './kinds.ts';
-import { byteStream, longestLine } from './lines.ts';
+import { takeRows } from './lines.ts';
 import { piecesOf, scanned, type Piece } from './pieces.ts';
 import { isPacked, type CsvDialect } from './relation.ts';
 import { clarity, hasRun, isExact, longestNumber } from './written-decimals.ts';
@@ -140,9 +140,11 @@ export async function scanCsv(
   hash: Hash | null = null,
 ): Promise<CsvPart | null> {
   const table = new PlainRows(width, delimiter.charCodeAt(0));
-  let rest: Buffer = Buffer.alloc(0);
   let inHeader = header;
-  const add = (bytes: Buffer): boolean => {
+  const take = (bytes: Buffer): number => {
+    // Of the first cell it is no part, which the engine knows.
+    if (inFront && !header && byteOrderMark.equals(bytes.subarray(0, 3))) return -1;
+    inFront = false;
     // Whole lines, though the last ones may be within quotes.
     const lines = bytes.subarray(0, bytes.lastIndexOf(newline) + 1);
     let at = 0;
@@ -151,18 +153,15 @@ export async function scanCsv(
       if (next === at) break;
       inHeader = false;
     }
-    rest = bytes.subarray(at);
-    return !table.broken && rest.length <= longestLine && isUtf8(bytes.subarray(0, at));
+    return table.broken || !isUtf8(bytes.subarray(0, at)) ? -1 : at;
   };
-  let begun = 'start' in piece && piece.start > 0;
-  for await (const bytes of byteStream(piece.path, 'start' in piece ? piece : undefined)) {
-    hash?.update(bytes as Buffer);
-    // Of the first cell it is no part, which the engine knows.
-    if (!begun && !header && byteOrderMark.equals((bytes as Buffer).subarray(0, 3))) return null;
-    begun = true;
-    if (!add(rest.length === 0 ? (bytes as Buffer) : Buffer.concat([rest, bytes as Buffer]))) return null;
+  let inFront = !('start' in piece) || piece.start === 0;
+  const rest = await takeRows(piece, take, (bytes) => hash?.update(bytes));
+  if (rest === null) return null;
+  if (rest.length > 0) {
+    const last = Buffer.concat([rest, table.lineEnd()]);
+    if (take(last) !== last.length) return null;
   }
-  if (rest.length > 0 && (!add(Buffer.concat([rest, table.lineEnd()])) || rest.length > 0)) return null;
   return table.found();
 }
 
@@ -302,6 +301,8 @@ class PlainRows {
     }
     // A word for a boolean or for NaN.
     if (end - start < 3 || end - start > 5 || begins === digit) return kind.text;
+    if (end - start === 4 && isWord(bytes, start, trueBytes)) return kind.boolean;
+    if (end - start === 5 && isWord(bytes, start, falseBytes)) return kind.boolean;
     const text = bytes.toString('latin1', start, end);
     if (booleanOf(text) !== null) return kind.boolean;
     return isNotANumber(text) ? kind.notANumber : kind.text;
@@ -359,6 +360,14 @@ const beginnings = new Uint8Array(256);
 beginnings.fill(digit, zero, nine + 1);
 for (const byte of Buffer.from('+-')) beginnings[byte] = sign;
 for (const byte of Buffer.from('tTfFnN')) beginnings[byte] = letter;
+
+/** As most programs write them: a text made of each takes longer than all else. */
+const [trueBytes, falseBytes] = [Buffer.from('true'), Buffer.from('false')];
+
+function isWord(bytes: Buffer, start: number, word: Buffer): boolean {
+  for (let at = 0; at < word.length; at++) if (bytes[start + at] !== word[at]) return false;
+  return true;
+}
 
 function afterDigits(bytes: Buffer, start: number, end: number): number {
   let at = start;
