@@ -1,6 +1,6 @@
 import { promisify } from 'node:util';
 import { constants, brotliDecompress, gunzip, gzip, inflate, type ZlibOptions } from 'node:zlib';
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { inferResponse, parseJson, RequestError, type Tensor } from '../protocol/index.ts';
 import { encoded, headerLengthName, wantsBinary, withBinaryData } from './binary-tensors.ts';
 
@@ -62,7 +62,8 @@ function valueOf(content: Buffer, given: string | string[] | undefined): unknown
   return withBinaryData(parsed(content.subarray(0, length)), content.subarray(length));
 }
 
-function parsed(content: Buffer): unknown {
+/** @throws RequestError */
+export function parsed(content: Buffer): unknown {
   try {
     return parseJson(content);
   } catch (error) {
@@ -100,13 +101,23 @@ function withStatus(statusCode: number, found: string, expected?: string): Reque
   return Object.assign(new RequestError({ found, expected }), { statusCode });
 }
 
-/** Answer with tensors: as JSON, or in bytes where the request asks for that; packed where the client reads it. */
-export function sendTensors(
-  request: FastifyRequest,
-  reply: FastifyReply,
+/** What goes out, whoever writes it. */
+export interface Answer {
+  headers: Record<string, string>;
+  body: Buffer | string;
+}
+
+/**
+ * An answer with tensors: as JSON, or in bytes where the request asks for that; packed where the client reads it.
+ * @param asked the body of the request
+ * @param accepted its `Accept-Encoding`
+ */
+export async function tensorAnswer(
+  asked: unknown,
+  accepted: string | string[] | undefined,
   answer: { model: string; tensors: readonly Tensor[]; id: string | undefined },
-): FastifyReply {
-  const isBinary = wantsBinary(request.body);
+): Promise<Answer> {
+  const isBinary = wantsBinary(asked);
   const parts: Buffer[] = [];
   const tensors = answer.tensors.map((tensor) => {
     if (!isBinary(tensor.name)) return tensor;
@@ -115,22 +126,17 @@ export function sendTensors(
     return { ...tensor, data: undefined, parameters: { binary_data_size: bytes.length } };
   });
   const json = inferResponse(answer.model, tensors, answer.id);
-  if (parts.length > 0) {
-    const head = Buffer.from(json);
-    reply.header(headerLengthName, head.length).header('content-type', 'application/octet-stream');
-    return sendPacked(request, reply, Buffer.concat([head, ...parts]));
-  }
-  reply.header('content-type', 'application/json; charset=utf-8');
-  return sendPacked(request, reply, json);
-}
-
-function sendPacked(request: FastifyRequest, reply: FastifyReply, body: Buffer | string): FastifyReply {
-  if (body.length < leastPacked || !readsGzip(request.headers['accept-encoding'])) return reply.send(body);
-  gzipped(Buffer.from(body as string), { level: constants.Z_BEST_SPEED }).then(
-    (packed) => reply.header('content-encoding', 'gzip').header('vary', 'accept-encoding').send(packed),
-    (error: unknown) => reply.send(error),
-  );
-  return reply;
+  const head = Buffer.from(parts.length > 0 ? json : '');
+  const body = parts.length > 0 ? Buffer.concat([head, ...parts]) : json;
+  const headers: Record<string, string> =
+    parts.length > 0
+      ? { [headerLengthName]: String(head.length), 'content-type': 'application/octet-stream' }
+      : { 'content-type': 'application/json; charset=utf-8' };
+  if (body.length < leastPacked || !readsGzip(accepted)) return { headers, body };
+  return {
+    headers: { ...headers, 'content-encoding': 'gzip', vary: 'accept-encoding' },
+    body: await gzipped(Buffer.from(body as string), { level: constants.Z_BEST_SPEED }),
+  };
 }
 
 /** RFC 9110, 12.5.3; a weight of 0 refuses. */

@@ -3,12 +3,13 @@ import type { FastifyInstance, FastifyReply } from 'fastify';
 import { ModelError, StagingError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { LocalArtifact, Opened } from '../model/artifact.ts';
-import { readInferRequest, RequestError, type ModelMetadata, type Tensor } from '../protocol/index.ts';
+import { readInferRequest, RequestError, type ModelMetadata } from '../protocol/index.ts';
 import { version } from '../version.ts';
 import { batched, type BatchSettings } from './batching.ts';
-import { readJsonBodies, sendTensors, serverLimits } from './http.ts';
+import { parsed, readJsonBodies, serverLimits, tensorAnswer, type Answer } from './http.ts';
 import { metricsText, serverMetrics, type Counts } from './metrics.ts';
 import { openServedModel, type ServedModel } from './served-model.ts';
+import { answerSimpleRequests, type SimpleRequests } from './simple-requests.ts';
 
 /** How long answers under way may take once the server is told to stop. */
 const drainMs = 10_000;
@@ -56,7 +57,7 @@ export async function startServer(input: {
   const { artifact, modelName, port, host, log, settings = {} } = input;
   const model = await openServedModel(artifact.path);
   const state = { draining: false };
-  const { app, counts } = await createApp(modelName, model, settings, state, log);
+  const { app, counts, simple } = await createApp(modelName, model, settings, state, log);
   try {
     requireBytes(model.opened, settings.sha256);
     await app.listen({ port, host });
@@ -69,7 +70,7 @@ export async function startServer(input: {
     url: baseUrl(app, host),
     opened: model.opened,
     counts: () => Promise.resolve(counts()),
-    close: () => (closed ??= drain(app, model, state, settings.drainDelayMs ?? 0)),
+    close: () => (closed ??= drain(app, simple, model, state, settings.drainDelayMs ?? 0)),
   };
 }
 
@@ -79,7 +80,7 @@ async function createApp(
   { queue = queueByDefault, batch, arrivalMs = 10_000, countsOfAll }: ServerSettings,
   state: { readonly draining: boolean },
   log: Log,
-): Promise<{ app: FastifyInstance; counts: () => Counts }> {
+): Promise<{ app: FastifyInstance; counts: () => Counts; simple: SimpleRequests }> {
   const { default: fastify } = await import('fastify');
   const app = fastify(serverLimits(arrivalMs));
   const metrics = serverMetrics();
@@ -111,40 +112,74 @@ async function createApp(
     );
     // Before its body is read: what cannot be answered in time costs nothing.
     const onRequest = (_request: unknown, reply: FastifyReply, done: () => void): void => {
-      if (inFlight >= queue) {
-        metrics.answered(429, 0);
-        refuse(reply.header('retry-after', '1'), 429, `${queue} requests are being answered: try again later`);
+      const leave = enter();
+      if (leave === undefined) {
+        const { status, headers, body } = full();
+        reply.code(status).headers(headers).send(body);
         return;
       }
-      inFlight += 1;
       if (state.draining) reply.header('connection', 'close'); // so that nobody asks over it just when it is closed
-      const started = performance.now();
-      reply.raw.on('close', () => {
-        inFlight -= 1;
-        metrics.answered(reply.raw.headersSent ? reply.statusCode : 499, (performance.now() - started) / 1000);
-      });
+      reply.raw.on('close', () => leave(reply.raw.headersSent ? reply.statusCode : 499));
       done();
     };
-    app.post<Params>(`${base}/infer`, { onRequest }, (request, reply) => {
-      if (!served(request.params, reply)) return;
-      const { id, inputs, outputs } = readInferRequest(request.body, model);
-      const answer = (all: Tensor[]): void => {
-        const tensors = outputs === null ? all : all.filter((tensor) => outputs.includes(tensor.name));
-        sendTensors(request, reply, { model: name, tensors, id });
-      };
-      infer(inputs)
-        .then(answer)
-        .catch((error: unknown) => reply.send(error));
+    app.post<Params>(`${base}/infer`, { onRequest }, async (request, reply) => {
+      if (!served(request.params, reply)) return reply;
+      const { headers, body } = await answerTo(request.body, request.headers['accept-encoding']);
+      return reply.headers(headers).send(body);
     });
   }
 
   app.setNotFoundHandler((request, reply) => refuse(reply, 404, `No such endpoint: ${request.method} ${request.url}`));
-  app.setErrorHandler((error: Error & { statusCode?: number }, _request, reply) => {
-    const status = error.statusCode ?? (error instanceof RequestError ? 400 : 500);
-    if (status >= 500) log.warning(`A request failed: ${error.message}`);
-    return refuse(reply, status, error.message);
+  app.setErrorHandler((error, _request, reply) => {
+    const { status, headers, body } = refusalOf(error);
+    return reply.code(status).headers(headers).send(body);
   });
-  return { app, counts };
+  const simple = answerSimpleRequests(app.server, {
+    targets: ['', '/versions/1'].map((version) => `/v2/models/${encodeURIComponent(name)}${version}/infer`),
+    patienceMs: Math.min(1000, arrivalMs / 4),
+    isDraining: () => state.draining,
+    enter,
+    full,
+    answer: async (body, accepted) => {
+      try {
+        return { status: 200, ...(await answerTo(parsed(body), accepted)) };
+      } catch (error) {
+        return refusalOf(error);
+      }
+    },
+  });
+  return { app, counts, simple };
+
+  /** Take a place in the queue. @returns what gives it back, with the status that was answered, if one was; undefined: there is no place */
+  function enter(): ((status?: number) => void) | undefined {
+    if (inFlight >= queue) return undefined;
+    inFlight += 1;
+    const started = performance.now();
+    return (status) => {
+      inFlight -= 1;
+      if (status !== undefined) metrics.answered(status, (performance.now() - started) / 1000);
+    };
+  }
+
+  function full(): Refusal {
+    metrics.answered(429, 0);
+    const refused = refusal(429, `${queue} requests are being answered: try again later`);
+    return { ...refused, headers: { 'retry-after': '1', ...refused.headers } };
+  }
+
+  async function answerTo(body: unknown, accepted: string | string[] | undefined): Promise<Answer> {
+    const { id, inputs, outputs } = readInferRequest(body, model);
+    const all = await infer(inputs);
+    const tensors = outputs === null ? all : all.filter((tensor) => outputs.includes(tensor.name));
+    return tensorAnswer(body, accepted, { model: name, tensors, id });
+  }
+
+  function refusalOf(error: unknown): Refusal {
+    const { message, statusCode } = error as Error & { statusCode?: number };
+    const status = statusCode ?? (error instanceof RequestError ? 400 : 500);
+    if (status >= 500) log.warning(`A request failed: ${message}`);
+    return refusal(status, message);
+  }
 
   function served(params: Params['Params'], reply: FastifyReply): boolean {
     if (params.model === name && (params.version === undefined || params.version === '1')) return true;
@@ -161,19 +196,34 @@ interface Params {
   Params: { model: string; version?: string };
 }
 
+type Refusal = Answer & { status: number };
+
+function refusal(status: number, message: string): Refusal {
+  return {
+    status,
+    headers: { 'content-type': 'application/json; charset=utf-8' },
+    body: JSON.stringify({ error: message }),
+  };
+}
+
 function refuse(reply: FastifyReply, status: number, message: string): FastifyReply {
   return reply.code(status).send({ error: message });
 }
 
 async function drain(
   app: FastifyInstance,
+  simple: SimpleRequests,
   model: ServedModel,
   state: { draining: boolean },
   delayMs: number,
 ): Promise<void> {
   state.draining = true;
   if (delayMs > 0) await sleep(delayMs);
-  const timer = setTimeout(() => app.server.closeAllConnections(), drainMs);
+  const timer = setTimeout(() => {
+    simple.destroy();
+    app.server.closeAllConnections();
+  }, drainMs);
+  simple.endIdle();
   await app.close();
   clearTimeout(timer);
   await model.close();

@@ -7,7 +7,7 @@ import { DataError, ModelError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { readInferRequest, RequestError, type Tensor } from '../protocol/index.ts';
 import { version } from '../version.ts';
-import { readJsonBodies, sendTensors, serverLimits } from './http.ts';
+import { readJsonBodies, serverLimits, tensorAnswer, type Answer } from './http.ts';
 import { openServedModel, type ServedModel } from './served-model.ts';
 
 /* Champion and candidate behind one address: a weight says which share of users the candidate answers. */
@@ -216,9 +216,9 @@ async function createApp(
       reply.header('x-request-id', id).header('x-contender-version', `${arm}; sha256=${digests[arm].slice(0, 12)}`);
     };
     try {
-      const { answer: tensors, said } = await answerFor(models[arm], request);
+      const { answer, said } = await answerFor(models[arm], request);
       finish(200, said);
-      return sendTensors(request, reply, tensors);
+      return reply.headers(answer.headers).send(answer.body);
     } catch (error) {
       const status = error instanceof RequestError ? 400 : 500;
       if (status === 500) log.warning(`The ${arm} failed: ${error instanceof Error ? error.message : String(error)}`);
@@ -229,16 +229,18 @@ async function createApp(
 
   async function answerFor(
     model: ServedModel,
-    { body }: FastifyRequest,
-  ): Promise<{ answer: Parameters<typeof sendTensors>[2]; said: object }> {
+    { body, headers }: FastifyRequest,
+  ): Promise<{ answer: Answer; said: object }> {
     const { id, inputs: asked, outputs: named } = readInferRequest(body, model);
     const all = await model.infer(asked);
     const tensors = named === null ? all : all.filter(({ name }) => named.includes(name));
-    return { answer: { model: modelName, tensors, id }, said: answerOfOne(all) };
+    const answer = await tensorAnswer(body, headers['accept-encoding'], { model: modelName, tensors, id });
+    return { answer, said: answerOfOne(all) };
   }
 
   async function answerOf(model: ServedModel, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-    return sendTensors(request, reply, (await answerFor(model, request)).answer);
+    const { answer } = await answerFor(model, request);
+    return reply.headers(answer.headers).send(answer.body);
   }
 
   function isServed({ model }: Params['Params'], reply: FastifyReply): boolean {

@@ -7,7 +7,7 @@ import { startServer } from '../../src/serve/server.ts';
 import { uniform } from '../../src/stages/load/random.ts';
 import { fixture } from '../support/project.ts';
 
-/* Requests that are wrong in every way a client can be wrong, thrown at the server. The seed fixes them; MALFORMED_REQUESTS says how many. */
+/* Requests that are wrong in every way a client can be wrong, thrown at the server: those of the plain form, and all others, which Node reads. The seed fixes them; MALFORMED_REQUESTS says how many. */
 
 const count = Number(process.env['MALFORMED_REQUESTS'] ?? 10_000);
 const path = '/v2/models/m/infer';
@@ -152,12 +152,7 @@ const framings = [
 
 function http(body: string | Buffer, headers: string[] = []): Buffer {
   const content = Buffer.from(body as string);
-  return head(
-    ['POST PATH HTTP/1.1', 'Host: x', 'Connection: close', `Content-Length: ${content.length}`, ...headers].join(
-      '\r\n',
-    ),
-    content,
-  );
+  return head(['POST PATH HTTP/1.1', 'Host: x', `Content-Length: ${content.length}`, ...headers].join('\r\n'), content);
 }
 
 function head(lines: string, body: string | Buffer): Buffer {
