@@ -1,11 +1,44 @@
-import {
-  Type,
-  type TArrayOptions,
-  type TNumberOptions,
-  type TProperties,
-  type TSchema,
-  type TStringOptions,
-} from 'typebox';
+import type { TArrayOptions, TNumberOptions, TProperties, TSchema, TStringOptions, Type as TypeBox } from 'typebox';
+
+type Options = Record<string, unknown>;
+
+/** The very schemas that Type.Optional made: their keys may be left out. */
+const optional = new WeakSet<object>();
+
+const ofType =
+  (type: string) =>
+  (options?: Options): object => ({ type, ...options });
+
+const makers = {
+  String: ofType('string'),
+  Number: ofType('number'),
+  Integer: ofType('integer'),
+  Boolean: ofType('boolean'),
+  Null: ofType('null'),
+  Unknown: (options?: Options) => ({ ...options }),
+  Literal: (value: unknown, options?: Options) => ({ type: typeof value, const: value, ...options }),
+  Enum: (values: unknown, options?: Options) => ({ enum: values, ...options }),
+  Union: (anyOf: unknown, options?: Options) => ({ anyOf, ...options }),
+  Array: (items: TSchema, options?: Options) => ({ type: 'array', items, ...options }),
+  Object: (properties: Record<string, object>, options?: Options) => {
+    const required = Object.keys(properties).filter((key) => !optional.has(properties[key]!));
+    return { type: 'object', ...(required.length > 0 && { required }), properties, ...options };
+  },
+  Record: ({ pattern = '^.*$' }: { pattern?: string }, value: TSchema, options?: Options) => ({
+    type: 'object',
+    patternProperties: { [pattern]: value },
+    ...options,
+  }),
+  Optional: (schema: TSchema) => {
+    const copy = { ...schema };
+    optional.add(copy);
+    return copy;
+  },
+  Unsafe: (schema: object) => schema,
+};
+
+/** The few makers of JSON Schemas that we need, with the types of typebox: its own code would be half of every start. */
+export const Type = makers as unknown as Pick<typeof TypeBox, keyof typeof makers>;
 
 /*
  * What schemas of ours are made of: objects that take no keys but their own, and keys with what a person reads of them, which

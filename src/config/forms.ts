@@ -1,5 +1,5 @@
-import { Type, type TNumberOptions } from 'typebox';
-import { Matching, Optional } from '../forms.ts';
+import type { TNumberOptions } from 'typebox';
+import { Matching, Optional, Type } from '../forms.ts';
 import { pointsPattern } from './units.ts';
 
 /* Forms of values that several parts of contender.yml share. */

@@ -1,5 +1,5 @@
-import { Type, type Static, type TObject, type TProperties, type TSchema } from 'typebox';
-import { Closed, List, Optional, Part, Text } from '../forms.ts';
+import type { Static, TObject, TProperties, TSchema } from 'typebox';
+import { Closed, List, Optional, Part, Text, Type } from '../forms.ts';
 import { Bytes, Column, Duration, strict } from './forms.ts';
 import { Staging } from './staging.ts';
 

@@ -1,5 +1,5 @@
-import { Type, type Static } from 'typebox';
-import { Closed, List, Matching, Optional, Text } from '../forms.ts';
+import type { Static } from 'typebox';
+import { Closed, List, Matching, Optional, Text, Type } from '../forms.ts';
 import { Bytes, Duration, strict } from './forms.ts';
 
 /* Where a model is served while it is tested, and how it is asked there. */

@@ -1,5 +1,5 @@
-import { Type, type Static } from 'typebox';
-import { Optional, Text } from '../forms.ts';
+import type { Static } from 'typebox';
+import { Optional, Text, Type } from '../forms.ts';
 
 export const Verdict = Type.Enum(['pass', 'fail', 'inconclusive', 'skipped'], {
   description: 'A check that could not be computed is never a pass.',

@@ -1,5 +1,5 @@
-import { Type, type Static } from 'typebox';
-import { Closed, Matching, Optional } from '../forms.ts';
+import type { Static } from 'typebox';
+import { Closed, Matching, Optional, Type } from '../forms.ts';
 import { digest } from './canonical.ts';
 import { Artifact, DatasetSubject, Sha256, type Evidence } from './evidence.ts';
 import { Shown, Verdict } from './check.ts';

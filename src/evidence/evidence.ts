@@ -1,5 +1,5 @@
-import { Type, type Static } from 'typebox';
-import { Closed, Matching, Optional } from '../forms.ts';
+import type { Static } from 'typebox';
+import { Closed, Matching, Optional, Type } from '../forms.ts';
 import { Check, Verdict } from './check.ts';
 import { Signature } from './signature.ts';
 

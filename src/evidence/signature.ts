@@ -1,4 +1,5 @@
-import { Type, type Static } from 'typebox';
+import type { Static } from 'typebox';
+import { Type } from '../forms.ts';
 
 /** An input or output of a model. A dimension of any size is null, or the name the model has for it. */
 export const SignatureValue = Type.Object({

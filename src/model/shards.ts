@@ -1,6 +1,7 @@
 import { validatorOf } from '../validator.ts';
 import { basename, dirname, join } from 'node:path';
-import { Type, type Static } from 'typebox';
+import type { Static } from 'typebox';
+import { Type } from '../forms.ts';
 import { escapeGlob, quoteIdentifier, quoteLiteral } from '../data/dataset.ts';
 import { DataError } from '../errors.ts';
 import { filesOf } from './prediction-file/files.ts';

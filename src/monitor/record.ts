@@ -1,4 +1,5 @@
-import { Type, type Static } from 'typebox';
+import type { Static } from 'typebox';
+import { Type } from '../forms.ts';
 
 /* What is kept of each window, and beside the windows: all that later runs know. Numbers and names of columns; no rows of data. */
 

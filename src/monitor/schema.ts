@@ -1,5 +1,5 @@
-import { Type, type Static } from 'typebox';
-import { Closed, List, Matching, Optional, Part, Text } from '../forms.ts';
+import type { Static } from 'typebox';
+import { Closed, List, Matching, Optional, Part, Text, Type } from '../forms.ts';
 import type { Model as ModelConfig, StageKeys } from '../config/index.ts';
 import { CaptureKey, Column, OptionalQuantity, strict } from '../config/forms.ts';
 

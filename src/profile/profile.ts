@@ -1,5 +1,5 @@
-import { Type, type Static, type TSchema, type TUnsafe } from 'typebox';
-import { Closed, List, Optional, Part } from '../forms.ts';
+import type { Static, TSchema, TUnsafe } from 'typebox';
+import { Closed, List, Optional, Part, Type } from '../forms.ts';
 import { exactPattern } from './exact-sum.ts';
 
 export const profileSchemaId = 'contender/profile/v1';

@@ -1,4 +1,5 @@
-import { Type, type Static } from 'typebox';
+import type { Static } from 'typebox';
+import { Type } from '../forms.ts';
 import { Artifact, Sha256 } from '../evidence/evidence.ts';
 import type { RecordedDecision, RegistryHistory, Version } from '../evidence/decision.ts';
 

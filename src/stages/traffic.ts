@@ -1,5 +1,5 @@
-import { Type, type Static, type TObject } from 'typebox';
-import { Closed, List, Matching, Optional, Part, Text } from '../forms.ts';
+import type { Static, TObject } from 'typebox';
+import { Closed, List, Matching, Optional, Part, Text, Type } from '../forms.ts';
 import type { Problem } from '../config/index.ts';
 import { milliseconds } from '../config/units.ts';
 

@@ -1,5 +1,5 @@
-import { Type, type Static } from 'typebox';
-import { Closed, Matching, Optional, Part, Text } from '../../forms.ts';
+import type { Static } from 'typebox';
+import { Closed, Matching, Optional, Part, Text, Type } from '../../forms.ts';
 import { Column, Margin, Quantity, Requirement, Severity } from '../../config/forms.ts';
 import { settingsAt } from '../../config/schema.ts';
 

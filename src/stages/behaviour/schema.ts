@@ -1,5 +1,5 @@
-import { Type, type Static } from 'typebox';
-import { Optional } from '../../forms.ts';
+import type { Static } from 'typebox';
+import { Optional, Type } from '../../forms.ts';
 import { bytesPattern, Column, OptionalQuantity, Severity, strict } from '../../config/forms.ts';
 import { ModelReference, settingsAt } from '../../config/schema.ts';
 

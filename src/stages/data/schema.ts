@@ -1,5 +1,5 @@
-import { Type, type Static } from 'typebox';
-import { Closed, Matching, Optional, Part, Text } from '../../forms.ts';
+import type { Static } from 'typebox';
+import { Closed, Matching, Optional, Part, Text, Type } from '../../forms.ts';
 import { Column, OptionalQuantity, strict } from '../../config/forms.ts';
 import type { Problem } from '../../config/explain.ts';
 import { isProfile, type Data, type Model } from '../../config/schema.ts';

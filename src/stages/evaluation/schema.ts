@@ -1,5 +1,5 @@
-import { Type, type Static } from 'typebox';
-import { Closed, List, Matching, Optional, Part, Text } from '../../forms.ts';
+import type { Static } from 'typebox';
+import { Closed, List, Matching, Optional, Part, Text, Type } from '../../forms.ts';
 import { Column, Margin, OptionalQuantity, Quantity, Requirement, Severity } from '../../config/forms.ts';
 import type { Model, Policy as DecisionPolicy } from '../../config/schema.ts';
 import { trainingParts } from './training.ts';

@@ -1,6 +1,6 @@
 import { readFile, stat } from 'node:fs/promises';
-import { Type, type Static } from 'typebox';
-import { Closed, Optional } from '../../forms.ts';
+import type { Static } from 'typebox';
+import { Closed, Optional, Type } from '../../forms.ts';
 import { DataError, openingFault } from '../../errors.ts';
 import type { Check } from '../../evidence/check.ts';
 import { firstFault, validatorOf } from '../../validator.ts';

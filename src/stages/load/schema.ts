@@ -1,5 +1,5 @@
-import { Type, type Static } from 'typebox';
-import { Closed, List, Optional, Text } from '../../forms.ts';
+import type { Static } from 'typebox';
+import { Closed, List, Optional, Text, Type } from '../../forms.ts';
 import { Bytes, Duration } from '../../config/forms.ts';
 import { settingsAt } from '../../config/schema.ts';
 

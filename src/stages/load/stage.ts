@@ -2,7 +2,7 @@ import type { Stage } from '../stage.ts';
 import { Load, loadSettings } from './schema.ts';
 import { sections } from './sections.ts';
 import { problems } from './problems.ts';
-import { Type } from 'typebox';
+import { Type } from '../../forms.ts';
 
 /** Serves the candidate, puts it under load and judges latency, errors, throughput and answers. */
 export const load: Stage = {

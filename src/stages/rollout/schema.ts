@@ -1,5 +1,5 @@
-import { Type, type Static } from 'typebox';
-import { Closed, List } from '../../forms.ts';
+import type { Static } from 'typebox';
+import { Closed, List, Type } from '../../forms.ts';
 import { settingsAt } from '../../config/schema.ts';
 import { Time, trafficKeys } from '../traffic.ts';
 

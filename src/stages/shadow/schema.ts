@@ -1,5 +1,5 @@
-import { Type, type Static } from 'typebox';
-import { Closed, Matching, Optional, Text } from '../../forms.ts';
+import type { Static } from 'typebox';
+import { Closed, Matching, Optional, Text, Type } from '../../forms.ts';
 import { CaptureKey, Column, OptionalQuantity, Severity } from '../../config/forms.ts';
 import { settingsAt } from '../../config/schema.ts';
 

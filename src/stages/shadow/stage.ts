@@ -1,4 +1,4 @@
-import { Type } from 'typebox';
+import { Type } from '../../forms.ts';
 import type { Model, Problem } from '../../config/index.ts';
 import type { Stage } from '../stage.ts';
 import { sampleFile, Shadow, shadowSettings } from './schema.ts';

@@ -1,5 +1,5 @@
-import { Type, type Static } from 'typebox';
-import { Closed, Matching, Optional, Part } from '../../forms.ts';
+import type { Static } from 'typebox';
+import { Closed, Matching, Optional, Part, Type } from '../../forms.ts';
 import { settingsAt } from '../../config/schema.ts';
 import { protocols } from '../../config/staging.ts';
 import { Time, trafficKeys } from '../traffic.ts';
