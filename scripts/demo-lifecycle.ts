@@ -42,12 +42,12 @@ export async function lifecycle(repository: string): Promise<void> {
     await run('add', '--all');
     await run('commit', '--quiet', '--message', message);
   };
-  const open = (): Promise<Workspace> =>
+  const open = async (): Promise<Workspace> =>
     openWorkspace({
       root: repository,
       config: 'contender.yml',
       out: 'reports',
-      log: terminalLog({ verbose: false, quiet: true }),
+      log: await terminalLog({ verbose: false, quiet: true }),
     });
   const person = { actor: 'demo', source: {}, record: true };
   for (const folder of ['models', 'data', 'logs']) await mkdir(join(repository, folder), { recursive: true });

@@ -42,19 +42,19 @@ export async function demoRollout(
       logFile: join(repository, 'requests.jsonl'),
       keyHeader: 'x-user-id',
       token: undefined,
-      log: terminalLog({ verbose: false, quiet: true }),
+      log: await terminalLog({ verbose: false, quiet: true }),
     });
     const stop = new AbortController();
     try {
       await configure(join(repository, 'contender.yml'), server.url);
       await commit(repository, 'Configure the rollout');
-      const open = (quiet: boolean) =>
+      const open = async (quiet: boolean) =>
         openWorkspace({
           root: repository,
           config: 'contender.yml',
           model,
           out: 'reports',
-          log: terminalLog({ verbose: false, quiet }),
+          log: await terminalLog({ verbose: false, quiet }),
         });
       const person = { actor: 'demo', source: {}, record: true };
       await registerChampion(await open(true), {

@@ -51,7 +51,7 @@ try {
 
 async function demo(): Promise<void> {
   const started = Date.now();
-  const log = terminalLog({ verbose: false, quiet: true });
+  const log = await terminalLog({ verbose: false, quiet: true });
   const repository = await freshRepository();
   const open = (out: string): Promise<Workspace> =>
     openWorkspace({ root: repository, config: 'contender.yml', model, out, log });

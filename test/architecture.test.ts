@@ -118,9 +118,34 @@ function circlesOf(graph: ReadonlyMap<string, readonly string[]>): string[] {
   return circles;
 }
 
-test('what every command and promote load at the start has no engine in it, and nothing that takes long to load', () => {
+test('what promote loads at the start has no engine in it, and nothing that takes long to load', () => {
   const engines = ['@duckdb/node-api', 'onnxruntime-node', 'autocannon', 'fastify', 'dockerode'];
   engines.push('ajv-formats', '@eslint-community/regexpp', '@observablehq/plot', 'linkedom');
+  const loaded = loadedBy('actions/promote.ts');
+  assert.ok(loaded.has('stages/behaviour/stage.ts'));
+  assert.deepEqual(
+    [...loaded]
+      .filter(([name]) => engines.includes(name) || name.startsWith('@stdlib/'))
+      .map(([engine, file]) => `${file} imports ${engine}`),
+    [],
+  );
+});
+
+test('the help of the command line loads what describes the commands, and nothing of what they do', () => {
+  const loaded = loadedBy('cli/main.ts');
+  assert.ok(loaded.has('stages/behaviour/stage.ts'));
+  const described = ['commander', 'canonicalize', 'pipeline/typed.ts', 'pipeline/init/tasks.ts', 'model/engines.ts'];
+  const light = /^(?:[\w-]+\.ts|(?:cli|config|evidence|github|report|stages)\/.*)$/u;
+  assert.deepEqual(
+    [...loaded]
+      .filter(([name]) => !light.test(name) && !described.includes(name))
+      .map(([name, file]) => `${file} imports ${name}`),
+    [],
+  );
+});
+
+/** Files of src and packages that are loaded with a file, before anything it imports as it runs, and which file loads each. */
+function loadedBy(entry: string): Map<string, string> {
   const loaded = new Map<string, string>();
   const visit = (file: string, from: string): void => {
     if (loaded.has(file)) return;
@@ -129,21 +154,14 @@ test('what every command and promote load at the start has no engine in it, and 
     for (const [, types, named = ''] of text.matchAll(
       /^(?:import|export)(?: (type))?(?: [^;]*?from)? '([^']+)';/gmsu,
     )) {
-      if (types !== undefined) continue;
-      if (engines.includes(named) || named.startsWith('@stdlib/')) loaded.set(named, file);
+      if (types !== undefined || named.startsWith('node:')) continue;
       if (named.startsWith('.')) visit(relative(source, normalize(join(source, dirname(file), named))), file);
+      else if (!loaded.has(named)) loaded.set(named, file);
     }
   };
-  visit('cli/main.ts', '');
-  visit('actions/promote.ts', '');
-  assert.ok(loaded.has('stages/behaviour/stage.ts'));
-  assert.deepEqual(
-    [...loaded.keys()]
-      .filter((name) => engines.includes(name) || name.startsWith('@stdlib/'))
-      .map((engine) => `${loaded.get(engine)} imports ${engine}`),
-    [],
-  );
-});
+  visit(entry, '');
+  return loaded;
+}
 
 test('every folder of src has its place in the architecture', () => {
   const folders = new Set(files.filter((file) => file.includes('/')).map((file) => file.split('/')[0] ?? ''));

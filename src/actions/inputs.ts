@@ -6,8 +6,8 @@ import { defaults } from '../config/defaults.ts';
 import { UsageError } from '../errors.ts';
 import type { RunContext } from '../github/context.ts';
 import { pushedRange } from '../github/run-place.ts';
-import { instantOf, type PartInput } from '../pipeline/gate/run-stage.ts';
-import { shardOf } from '../pipeline/contestants/predict.ts';
+import type { PartInput } from '../pipeline/gate/run-stage.ts';
+import { instantOf, shardOf } from '../pipeline/typed.ts';
 import type { Override } from '../pipeline/workspace.ts';
 
 /*

@@ -1,7 +1,7 @@
 import { Option, type Command } from 'commander';
 import { defaults } from '../config/defaults.ts';
 import type { RunContext } from '../github/context.ts';
-import { renderConsole, type ConsoleOptions } from '../report/index.ts';
+import type { ConsoleOptions } from '../report/index.ts';
 import type { ReportInput } from '../report/standing.ts';
 import type { Workspace } from '../pipeline/workspace.ts';
 
@@ -21,7 +21,7 @@ export interface CommonOptions {
   verbose?: boolean;
 }
 
-/** What a command gets from the process it runs in. */
+/** What a command gets from the process it runs in. What a command does is loaded where it does it: the help of all is made at every start. */
 export interface CommandContext {
   env: NodeJS.ProcessEnv;
   signal: AbortSignal;
@@ -43,13 +43,15 @@ export function consoleOptions({ env }: CommandContext): ConsoleOptions {
 }
 
 /** A result as JSON, where that is asked for, else as a report. */
-export function printReport(
+export async function printReport(
   context: CommandContext,
   { json }: CommonOptions,
   value: unknown,
   report: ReportInput,
-): void {
-  context.print(json === true ? JSON.stringify(value, null, 2) : renderConsole(report, consoleOptions(context)));
+): Promise<void> {
+  if (json === true) return context.print(JSON.stringify(value, null, 2));
+  const { renderConsole } = await import('../report/index.ts');
+  context.print(renderConsole(report, consoleOptions(context)));
 }
 
 /** Whether what is decided goes into the registry: as asked, where the event allows it. */

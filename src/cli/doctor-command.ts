@@ -1,7 +1,5 @@
 import type { Command } from 'commander';
-import { defaults } from '../config/index.ts';
-import { gitHubAccess } from '../pipeline/workspace.ts';
-import { renderSections } from '../report/index.ts';
+import { defaults } from '../config/defaults.ts';
 import { counted } from '../wording.ts';
 import { consoleOptions, type CommandContext, type CommonOptions } from './command-context.ts';
 import { exitCodes } from './exit-codes.ts';
@@ -20,9 +18,11 @@ export function addDoctorCommand(program: Command, context: CommandContext): voi
     .option('--json', 'print the result as JSON to standard output')
     .option('-v, --verbose', 'verbose output')
     .action(async (options: CommonOptions) => {
+      const { gitHubAccess } = await import('../pipeline/workspace.ts');
+      const { renderSections } = await import('../report/index.ts');
       const { diagnose, doctorSections } = await import('../pipeline/doctor/doctor.ts');
       const { root, config } = placesOf(options);
-      const log = terminalLog({ verbose: options.verbose === true, quiet: true });
+      const log = await terminalLog({ verbose: options.verbose === true, quiet: true });
       const github = gitHubAccess(context.env);
       const findings = await diagnose({ root, config, out: defaults.out, github, log, signal: context.signal });
       const problems = findings.filter(({ status }) => status === 'problem').length;

@@ -1,6 +1,4 @@
 import type { Command } from 'commander';
-import { consolePage, jsonText } from '../report/index.ts';
-import { withoutColumns } from '../report/section.ts';
 import { consoleOptions, withReadOptions, type CommandContext, type CommonOptions } from './command-context.ts';
 import { placesOf, shown } from './places.ts';
 
@@ -15,6 +13,8 @@ export function addHistoryCommand(program: Command, context: CommandContext): vo
       .argument('[model]', 'which model (default: the only one; with --pages all of them)')
       .option('--pages <folder>', 'write a page for each model, and an index.html, into this folder'),
   ).action(async (named: string | undefined, options: CommonOptions & { pages?: string }) => {
+    const { consolePage, jsonText } = await import('../report/index.ts');
+    const { withoutColumns } = await import('../report/section.ts');
     const { readHistory, writeHistory } = await import('../pipeline/auditing/history.ts');
     const workspace = await context.open(options, true);
     const model = named ?? options.model;

@@ -1,6 +1,5 @@
 import type { Command } from 'commander';
 import { resolve } from 'node:path';
-import { labelColumns } from '../config/index.ts';
 import { withReadOptions, type CommandContext, type CommonOptions } from './command-context.ts';
 import { shown } from './places.ts';
 import { terminalLog } from './terminal-log.ts';
@@ -15,6 +14,7 @@ export function addInferCommand(program: Command, context: CommandContext): void
   )
     .option('--contract <file>', 'write the contract to this file; nothing is overwritten')
     .action(async (file: string | undefined, options: CommonOptions & { contract?: string }) => {
+      const { labelColumns } = await import('../config/index.ts');
       const { contractText, rulesText, runInfer } = await import('../pipeline/inferring.ts');
       const { configuredInput } = await import('../pipeline/profiling.ts');
       const workspace = file === undefined || options.config !== undefined ? await context.open(options) : null;
@@ -33,7 +33,7 @@ export function addInferCommand(program: Command, context: CommandContext): void
         id: configured?.columns.id,
         labels: configured === undefined ? undefined : labelColumns(configured.columns),
         contract,
-        log: terminalLog({ verbose: options.verbose === true, quiet: options.quiet === true }),
+        log: await terminalLog({ verbose: options.verbose === true, quiet: options.quiet === true }),
         signal: context.signal,
       });
       if (options.json === true) return context.print(JSON.stringify(inferred, null, 2));

@@ -1,9 +1,8 @@
 import { InvalidArgumentError, type Command } from 'commander';
-import { openGitHub, type GitHub } from '../github/client.ts';
+import type { RegistryHistory } from '../evidence/index.ts';
+import type { GitHub } from '../github/client.ts';
 import { shown } from './places.ts';
 import type { Workspace } from '../pipeline/workspace.ts';
-import { registryView } from '../pipeline/open-registry.ts';
-import { renderSections } from '../report/index.ts';
 import { UsageError } from '../errors.ts';
 import { jsonText, oneLine } from '../report/escape.ts';
 import { exitCodeOfVerdict, exitCodes } from './exit-codes.ts';
@@ -44,11 +43,11 @@ function addMonitor(program: Command, context: CommandContext): void {
       const record = recordsHere(context, options, workspace);
       const now = options.now ?? new Date();
       const result = await runMonitor(workspace, { now, record });
-      const github = gitHubOf(workspace, context);
+      const github = await gitHubOf(workspace, context);
       if (record) await alert(workspace, result, { github, now, env: context.env });
       const dashboard = await writeDashboard(workspace, result);
       const report = { decision: null, evidence: [result.evidence], stages: [monitorReport] };
-      printReport(context, options, result.evidence, report);
+      await printReport(context, options, result.evidence, report);
       if (options.json !== true) context.print(`Dashboard: ${shown(dashboard)}`);
       context.finish(exitCodeOfVerdict(result.evidence.verdict));
     });
@@ -62,7 +61,7 @@ function addRetrain(program: Command, context: CommandContext): void {
     .option('--now <time>', 'decide as at this time, ISO 8601 (default: now)', timeOption)
     .action(async (options: CommonOptions & { dryRun?: boolean; now?: Date }) => {
       const workspace = await context.open(options);
-      const github = options.dryRun === true ? null : gitHubOf(workspace, context);
+      const github = options.dryRun === true ? null : await gitHubOf(workspace, context);
       if (github === null && options.dryRun !== true) {
         throw new UsageError({
           found: 'GITHUB_REPOSITORY or GITHUB_TOKEN is not set',
@@ -71,7 +70,7 @@ function addRetrain(program: Command, context: CommandContext): void {
         });
       }
       const { retrain } = await import('../pipeline/monitoring/retrain.ts');
-      const result = await retrain(workspace, await registryView(workspace, false), {
+      const result = await retrain(workspace, await viewOf(workspace), {
         github,
         now: options.now ?? new Date(),
       });
@@ -90,6 +89,7 @@ function addBacktest(program: Command, context: CommandContext): void {
         'Judge models of the past as they could have been judged then: how fast they age, what was decided.',
       ),
   ).action(async (options: CommonOptions) => {
+    const { renderSections } = await import('../report/index.ts');
     const { runBacktest } = await import('../pipeline/monitoring/backtest.ts');
     const { backtestSections } = await import('../report/monitoring/backtest-sections.ts');
     const result = await runBacktest(await context.open(options));
@@ -100,10 +100,15 @@ function addBacktest(program: Command, context: CommandContext): void {
 }
 
 /** Findings become issues where a token says so. */
-function gitHubOf({ log, signal }: Workspace, { env }: CommandContext): GitHub | null {
+async function gitHubOf({ log, signal }: Workspace, { env }: CommandContext): Promise<GitHub | null> {
   const [repository = '', token = ''] = [env['GITHUB_REPOSITORY'], env['GITHUB_TOKEN']];
   if (repository === '' || token === '') return null;
+  const { openGitHub } = await import('../github/client.ts');
   return openGitHub({ repository, token, apiUrl: env['GITHUB_API_URL'], log, signal });
+}
+
+async function viewOf(workspace: Workspace): Promise<RegistryHistory> {
+  return (await import('../pipeline/open-registry.ts')).registryView(workspace, false);
 }
 
 function addExports(program: Command, context: CommandContext): void {
@@ -143,9 +148,9 @@ function addCheckBatch(program: Command, context: CommandContext): void {
       const workspace = await context.open(options);
       const { checkBatch } = await import('../pipeline/monitoring/check-batch.ts');
       const { batchReport } = await import('../report/monitoring/sections.ts');
-      const view = await registryView(workspace, false);
+      const view = await viewOf(workspace);
       const evidence = await checkBatch(workspace, view, { now: new Date(), modelDigest: options.modelDigest });
-      printReport(context, options, evidence, { decision: null, evidence: [evidence], stages: [batchReport] });
+      await printReport(context, options, evidence, { decision: null, evidence: [evidence], stages: [batchReport] });
       context.finish(exitCodeOfVerdict(evidence.verdict));
     });
 }

@@ -1,11 +1,6 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
-import {
-  runPredict,
-  shardOf,
-  type PredictInput,
-  type PredictResult,
-  type Shard,
-} from '../pipeline/contestants/predict.ts';
+import type { PredictInput, PredictResult } from '../pipeline/contestants/predict.ts';
+import { shardOf, type Shard } from '../pipeline/typed.ts';
 import { placesOf } from './places.ts';
 import { withCommonOptions, type CommandContext, type CommonOptions } from './command-context.ts';
 import { counted } from '../wording.ts';
@@ -27,6 +22,7 @@ export function addPredictCommand(program: Command, context: CommandContext): vo
     .action(async (options: PredictOptions) => {
       const { role, shard } = options;
       const file = placesOf(options).fromRoot(options.file);
+      const { runPredict } = await import('../pipeline/contestants/predict.ts');
       const workspace = await context.open(options);
       const result = await runPredict(workspace, { role, shard, file });
       context.print(options.json === true ? JSON.stringify(result, null, 2) : resultText(result));

@@ -1,8 +1,7 @@
 import { Option, type Command } from 'commander';
 import { resolve } from 'node:path';
-import type { Shard } from '../pipeline/contestants/predict.ts';
+import type { Shard } from '../pipeline/typed.ts';
 import type { ProfileInput } from '../pipeline/profiling.ts';
-import { renderProfile } from '../report/index.ts';
 import { consoleOptions, withReadOptions, type CommandContext, type CommonOptions } from './command-context.ts';
 import { parsedShard } from './predict-command.ts';
 import { terminalLog } from './terminal-log.ts';
@@ -36,11 +35,12 @@ export function addProfileCommand(program: Command, context: CommandContext): vo
     )
     .action(async (files: readonly string[], options: ProfileOptions) => {
       const { file, shard, json } = options;
+      const { renderProfile } = await import('../report/index.ts');
       const { runProfile, shownProfile } = await import('../pipeline/profiling.ts');
       const profile = await runProfile(await inputsOf(files, options), {
         shard,
         file: file === undefined ? undefined : resolve(options.workspace ?? '.', file),
-        log: terminalLog({ verbose: options.verbose === true, quiet: options.quiet === true }),
+        log: await terminalLog({ verbose: options.verbose === true, quiet: options.quiet === true }),
         signal: context.signal,
       });
       context.print(

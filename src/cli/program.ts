@@ -23,9 +23,7 @@ import { addStageCommands } from './stage-commands.ts';
 import { addInitCommand } from './init-command.ts';
 import { placesOf } from './places.ts';
 import { terminalLog } from './terminal-log.ts';
-import { actorFrom } from './actor.ts';
-import { defaults } from '../config/index.ts';
-import { gitHubAccess, openWorkspace } from '../pipeline/workspace.ts';
+import { defaults } from '../config/defaults.ts';
 import type { CommandContext } from './command-context.ts';
 
 /** The command line. `run` gives the exit code; usage errors are 2, as commander prints them. */
@@ -46,7 +44,8 @@ export async function buildProgram(
       process.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
     },
     async open(options, anyModel = false) {
-      const log = terminalLog({ verbose: options.verbose === true, quiet: options.quiet === true });
+      const { gitHubAccess, openWorkspace } = await import('../pipeline/workspace.ts');
+      const log = await terminalLog({ verbose: options.verbose === true, quiet: options.quiet === true });
       const { candidate, candidateSha256, champion, championSha256 } = options;
       const { root, config, fromRoot, asConfigured } = placesOf(options);
       const typed = (path: string | undefined, as: (path: string) => string): string | undefined =>
@@ -68,7 +67,7 @@ export async function buildProgram(
         signal,
       });
     },
-    actor: ({ root }) => actorFrom(run.actor, root),
+    actor: async ({ root }) => (await import('./actor.ts')).actorFrom(run.actor, root),
   };
   const program = new Command('contender')
     .description('Decides whether a candidate machine-learning model may replace the champion.')

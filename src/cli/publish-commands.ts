@@ -1,10 +1,6 @@
 import { Argument, Option, type Command } from 'commander';
 import { UsageError } from '../errors.ts';
-import { openGitHub } from '../github/client.ts';
-import { exportParts, exportVersion, type ExportPart } from '../pipeline/publishing/export.ts';
-import { publishToMlflow, syncText } from '../pipeline/publishing/mlflow.ts';
-import { releaseVersion } from '../pipeline/publishing/release.ts';
-import { modelOfTag, verifyArtifact } from '../pipeline/auditing/verify-artifact.ts';
+import { exportParts, type ExportPart } from '../pipeline/typed.ts';
 import { placesOf } from './places.ts';
 import { withCommonOptions, withReadOptions, type CommandContext, type CommonOptions } from './command-context.ts';
 import { exitCodes } from './exit-codes.ts';
@@ -23,6 +19,7 @@ export function addPublishCommands(program: Command, context: CommandContext): v
     .addOption(new Option('--of <semver>', 'which version (default: the champion)').conflicts('decision'))
     .option('--decision <number>', 'a decision in place of a version, such as a hold or a rejection')
     .action(async (chosen: ExportPart[], options: CommonOptions & { of?: string; decision?: string }) => {
+      const { exportVersion } = await import('../pipeline/publishing/export.ts');
       const files = await exportVersion(await context.open(options), {
         version: options.of,
         decision: options.decision === undefined ? undefined : decisionNumber(options.decision),
@@ -60,6 +57,8 @@ export function addPublishCommands(program: Command, context: CommandContext): v
           remedy: 'Pass --repository owner/name, or set GITHUB_REPOSITORY',
         });
       }
+      const { openGitHub } = await import('../github/client.ts');
+      const { releaseVersion } = await import('../pipeline/publishing/release.ts');
       const github = openGitHub({ repository, token, apiUrl: env['GITHUB_API_URL'], log: workspace.log, signal });
       const server = env['GITHUB_SERVER_URL'];
       const released = await releaseVersion(workspace, { github, version: options.of, server });
@@ -72,6 +71,7 @@ export function addPublishCommands(program: Command, context: CommandContext): v
       .command('publish')
       .description('Bring the MLflow server of registry.mlflow up to date: versions, their tags, and who is champion.'),
   ).action(async (options: CommonOptions) => {
+    const { publishToMlflow, syncText } = await import('../pipeline/publishing/mlflow.ts');
     const workspace = await context.open(options, options.model === undefined);
     const synced = await publishToMlflow(workspace, options.model);
     context.print(options.json === true ? JSON.stringify(synced, null, 2) : synced.map(syncText).join('\n'));
@@ -84,6 +84,7 @@ export function addPublishCommands(program: Command, context: CommandContext): v
     .option('--is-champion', 'refuse every version except the champion')
     .option('--tag <name>', 'refuse any version other than the one this tag names, such as spam-filter@v1.2.3')
     .action(async (file: string, options: CommonOptions & { isChampion?: boolean; tag?: string }) => {
+      const { modelOfTag, verifyArtifact } = await import('../pipeline/auditing/verify-artifact.ts');
       const { isChampion = false, tag } = options;
       const model = options.model ?? modelOfTag(tag);
       const workspace = await context.open({ ...options, ...(model === undefined ? {} : { model }) });

@@ -1,16 +1,6 @@
 import type { Command } from 'commander';
-import {
-  assignEnvironment,
-  deprecateVersion,
-  emptyEnvironment,
-  overrideHold,
-  rollBack,
-  waiveCheck,
-  type ActInput,
-} from '../pipeline/gate/acts.ts';
-import { warnOfExpiry } from '../pipeline/auditing/expiry.ts';
-import { registerChampion, type PromoteResult } from '../pipeline/gate/promote.ts';
-import { openRegistry } from '../pipeline/open-registry.ts';
+import type * as Acts from '../pipeline/gate/acts.ts';
+import type { PromoteResult } from '../pipeline/gate/promote.ts';
 import type { Workspace } from '../pipeline/workspace.ts';
 import { oneLine } from '../report/escape.ts';
 import { minuteOf } from '../wording.ts';
@@ -47,6 +37,7 @@ export function addRegistryActs(registry: Command, context: CommandContext): voi
     .option('--reason <text>', 'reason to record')
     .action(async (options: CommonOptions & { artifact: string; setVersion?: string; reason?: string }) => {
       const workspace = await context.open(options);
+      const { registerChampion } = await import('../pipeline/gate/promote.ts');
       const result = await registerChampion(workspace, {
         artifact: placesOf(options).fromRoot(options.artifact),
         version: options.setVersion,
@@ -72,12 +63,13 @@ export function addRegistryActs(registry: Command, context: CommandContext): voi
       .description('Promote a held candidate manually: the hold, its evidence and your reason are recorded.')
       .option('--set-version <semver>', 'its version (default: the next one)'),
     context,
-    (workspace, input, options) => overrideHold(workspace, { ...input, version: options.setVersion }),
+    (acts, workspace, input, options) => acts.overrideHold(workspace, { ...input, version: options.setVersion }),
   );
   withReadOptions(
     registry.command('tag').description('Create missing git tags (registry.tags in contender.yml).'),
   ).action(async (options: CommonOptions) => {
     const workspace = await context.open(options);
+    const { openRegistry } = await import('../pipeline/open-registry.ts');
     const made = await (await openRegistry(workspace)).tag(workspace.model);
     if (options.json === true) return context.print(JSON.stringify(made, null, 2));
     context.print(made.length === 0 ? 'No tag is missing.' : `Made ${made.join(', ')}`);
@@ -89,7 +81,7 @@ export function addRegistryActs(registry: Command, context: CommandContext): voi
       .description('Mark a version as deprecated: it must not be used any more.')
       .requiredOption('--version <semver>', 'the version'),
     context,
-    (workspace, input, options) => deprecateVersion(workspace, { ...input, version: options.version ?? '' }),
+    (acts, workspace, input, options) => acts.deprecateVersion(workspace, { ...input, version: options.version ?? '' }),
   );
   addAct(
     registry
@@ -101,7 +93,7 @@ export function addRegistryActs(registry: Command, context: CommandContext): voi
         'when it ends: 2026-12-31, a time in ISO 8601, 30d, or now to end an earlier one',
       ),
     context,
-    (workspace, input, { check = '', until = '' }) => waiveCheck(workspace, { ...input, check, until }),
+    (acts, workspace, input, { check = '', until = '' }) => acts.waiveCheck(workspace, { ...input, check, until }),
   );
 }
 
@@ -115,8 +107,8 @@ function addAssign(registry: Command, context: CommandContext): void {
       .option('--version <semver>', 'the version (default: the champion)')
       .option('--reason <text>', 'reason to record', 'as planned'),
     context,
-    (workspace, input, { environment = '', version }) =>
-      assignEnvironment(workspace, { ...input, environment, version }),
+    (acts, workspace, input, { environment = '', version }) =>
+      acts.assignEnvironment(workspace, { ...input, environment, version }),
   );
   addAct(
     registry
@@ -124,7 +116,7 @@ function addAssign(registry: Command, context: CommandContext): void {
       .description("Take the version out of one of the team's own environments, which leaves it empty.")
       .requiredOption('--environment <name>', 'the environment'),
     context,
-    (workspace, input, { environment = '' }) => emptyEnvironment(workspace, { ...input, environment }),
+    (acts, workspace, input, { environment = '' }) => acts.emptyEnvironment(workspace, { ...input, environment }),
   );
 }
 
@@ -136,14 +128,19 @@ export function addRollbackCommand(program: Command, context: CommandContext): v
       .description('Make an earlier version the champion again, after verifying its artifact, byte for byte.')
       .option('--to <version>', 'a version, or "previous": the one that the champion replaced', 'previous'),
     context,
-    (workspace, input, options) => rollBack(workspace, { ...input, to: options.to ?? 'previous' }),
+    (acts, workspace, input, options) => acts.rollBack(workspace, { ...input, to: options.to ?? 'previous' }),
   );
 }
 
 function addAct(
   command: Command,
   context: CommandContext,
-  perform: (workspace: Workspace, input: ActInput, options: ActOptions) => Promise<PromoteResult>,
+  perform: (
+    acts: typeof Acts,
+    workspace: Workspace,
+    input: Acts.ActInput,
+    options: ActOptions,
+  ) => Promise<PromoteResult>,
 ): void {
   if (!command.options.some(({ long }) => long === '--reason')) {
     command.requiredOption('--reason <text>', 'reason to record');
@@ -158,6 +155,7 @@ function addAct(
     .action(async (options: ActOptions) => {
       const workspace = await context.open(options);
       const result = await perform(
+        await import('../pipeline/gate/acts.ts'),
         workspace,
         {
           reason: options.reason ?? '',
@@ -168,6 +166,7 @@ function addAct(
         },
         options,
       );
+      const { warnOfExpiry } = await import('../pipeline/auditing/expiry.ts');
       await warnOfExpiry(workspace, result);
       context.print(options.json === true ? JSON.stringify(result, null, 2) : resultText(workspace.model, result));
       if (result.status === 'pending') context.finish(exitCodes.hold);

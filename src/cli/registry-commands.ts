@@ -1,8 +1,5 @@
 import type { Command } from 'commander';
-import { verify } from '../pipeline/auditing/verify-change.ts';
-import { gitHubAccess } from '../pipeline/workspace.ts';
-import { oneLine } from '../report/escape.ts';
-import { jsonText } from '../report/index.ts';
+import { jsonText, oneLine } from '../report/escape.ts';
 import { exitCodes } from './exit-codes.ts';
 import { addRegistryActs } from './registry-acts.ts';
 import { addRegistryReads } from './registry-reads.ts';
@@ -26,6 +23,8 @@ export function addRegistryCommands(program: Command, context: CommandContext): 
         'compare the registry at HEAD with this branch, tag or commit, under the configuration found there',
       ),
   ).action(async (options: CommonOptions & { base?: string }) => {
+    const { verify } = await import('../pipeline/auditing/verify-change.ts');
+    const { gitHubAccess } = await import('../pipeline/workspace.ts');
     const { root, config } = placesOf(options);
     const input = { root, config, base: options.base, github: gitHubAccess(context.env) };
     const { findings, sound, notes } = await verify(input, () => context.open(options, true));

@@ -1,69 +1,56 @@
 import type { Command } from 'commander';
-import {
-  describeModel,
-  diffVersions,
-  explainModel,
-  readLog,
-  summariseModels,
-} from '../pipeline/auditing/registry-reads.ts';
-import {
-  jsonText,
-  renderChanges,
-  renderDetail,
-  renderLog,
-  renderReasons,
-  renderSummaries,
-  type ConsoleOptions,
-} from '../report/index.ts';
+import { jsonText } from '../report/escape.ts';
+import type { ConsoleOptions } from '../report/index.ts';
 import { stages } from '../stages/index.ts';
 import type { Workspace } from '../pipeline/workspace.ts';
 import { consoleOptions, withReadOptions, type CommandContext, type CommonOptions } from './command-context.ts';
 
+type Readers = Awaited<ReturnType<typeof readers>>;
+
 /** registry show, log, diff and why: what the registry says when it is asked. */
-export function addRegistryReads(registry: Command, context: CommandContext): void {
+export function addRegistryReads(program: Command, context: CommandContext): void {
   addRead(
-    registry
-      .command('show')
-      .description('Every model and its champion, or the versions and environments of one model.'),
-    async (workspace, model) => {
+    program.command('show').description('Every model and its champion, or the versions and environments of one model.'),
+    async ({ registry, report }, workspace, model) => {
       if (model === undefined) {
-        const models = await summariseModels(workspace);
-        return { json: models, text: (options) => renderSummaries(models, options) };
+        const models = await registry.summariseModels(workspace);
+        return { json: models, text: (options) => report.renderSummaries(models, options) };
       }
-      const detail = await describeModel(workspace, model);
-      return { json: detail, text: (options) => renderDetail(detail, options) };
+      const detail = await registry.describeModel(workspace, model);
+      return { json: detail, text: (options) => report.renderDetail(detail, options) };
     },
   );
   addRead(
-    registry.command('log').description('Every decision about a model, newest first.'),
-    async (workspace, wanted) => {
-      const { model, decisions } = await readLog(workspace, wanted);
-      return { json: decisions, text: (options) => renderLog(model, decisions, options) };
+    program.command('log').description('Every decision about a model, newest first.'),
+    async ({ registry, report }, workspace, wanted) => {
+      const { model, decisions } = await registry.readLog(workspace, wanted);
+      return { json: decisions, text: (options) => report.renderLog(model, decisions, options) };
     },
   );
   addRead(
-    registry
+    program
       .command('diff')
       .description('Two versions side by side: metrics, data, size, load figures, policy.')
       .argument('[versions]', 'FROM..TO: versions or aliases, such as 1.0.0..1.1.0 or 1.0.0..', 'previous..champion'),
-    async (workspace, model, range) => {
-      const changes = await diffVersions(workspace, model, range);
-      return { json: changes, text: (options) => renderChanges(changes, options) };
+    async ({ registry, report }, workspace, model, range) => {
+      const changes = await registry.diffVersions(workspace, model, range);
+      return { json: changes, text: (options) => report.renderChanges(changes, options) };
     },
   );
   addRead(
-    registry
+    program
       .command('why')
       .description('Why this version is the champion, and why the last candidate is not: numbers, people, evidence.'),
-    async (workspace, model) => {
-      const { reasons, found } = await explainModel(workspace, model);
-      return { json: reasons, text: (options) => renderReasons(reasons, found, options, stages) };
+    async ({ registry, report }, workspace, model) => {
+      const { reasons, found } = await registry.explainModel(workspace, model);
+      return { json: reasons, text: (options) => report.renderReasons(reasons, found, options, stages) };
     },
   );
 
   function addRead(
     command: Command,
     read: (
+      by: Readers,
       workspace: Workspace,
       model: string | undefined,
       range: string,
@@ -75,8 +62,15 @@ export function addRegistryReads(registry: Command, context: CommandContext): vo
       const options = command.opts<CommonOptions>();
       const workspace = await context.open(options, true);
       const model = typeof named === 'string' ? named : options.model;
-      const { json, text } = await read(workspace, model, String(range));
+      const { json, text } = await read(await readers(), workspace, model, String(range));
       context.print(options.json === true ? jsonText(json) : text(consoleOptions(context)));
     });
   }
+}
+
+async function readers() {
+  return {
+    registry: await import('../pipeline/auditing/registry-reads.ts'),
+    report: await import('../report/index.ts'),
+  };
 }

@@ -1,7 +1,6 @@
 import type { Command } from 'commander';
 import { join, resolve } from 'node:path';
-import { defaults } from '../config/index.ts';
-import { consolePage, renderConsole } from '../report/index.ts';
+import { defaults } from '../config/defaults.ts';
 import { consoleOptions, type CommandContext, type CommonOptions } from './command-context.ts';
 import { placesOf, shown } from './places.ts';
 
@@ -23,6 +22,7 @@ export function addReportCommand(program: Command, context: CommandContext): voi
         options: Pick<CommonOptions, 'out' | 'json'> & { stage?: string; compare?: string },
       ) => {
         const { stage, compare, out, json } = options;
+        const { consolePage, renderConsole } = await import('../report/index.ts');
         const { compareKept, readKept, writeAgain, writeComparison } = await import('../pipeline/report-again.ts');
         const kept = await readKept(
           folder === undefined ? join(placesOf({}).root, defaults.out) : resolve(folder),

@@ -1,5 +1,4 @@
 import type { Command } from 'commander';
-import { renderSections } from '../report/index.ts';
 import { consoleOptions, withReadOptions, type CommandContext, type CommonOptions } from './command-context.ts';
 import { exitCodes } from './exit-codes.ts';
 
@@ -17,6 +16,7 @@ export function addReproduceCommand(program: Command, context: CommandContext): 
     .option('--stage <kind...>', 'only these kinds of evidence, such as data evaluation')
     .action(
       async (model: string | undefined, which: string | undefined, options: CommonOptions & { stage?: string[] }) => {
+        const { renderSections } = await import('../report/index.ts');
         const { reproduce, reproductionHeadline, reproductionSections } =
           await import('../pipeline/reproduce/reproduce.ts');
         const workspace = await context.open(options, true);

@@ -84,7 +84,7 @@ export function addTrafficCommands(program: Command, context: CommandContext): v
         }
         const result =
           options.back === true ? await back(workspace, input, options.reason) : await run(workspace, input);
-        printReport(context, options, result, { ...result, stages });
+        await printReport(context, options, result, { ...result, stages });
         context.finish(options.back === true ? 0 : exitCodeOf(result));
       });
   }

@@ -49,7 +49,7 @@ export function addServeCommand(program: Command, context: CommandContext): void
         modelName: options.name,
         port: options.port,
         host: options.host,
-        log: terminalLog({ verbose: false, quiet: false }),
+        log: await terminalLog({ verbose: false, quiet: false }),
         settings: {
           queue: options.queue,
           drainDelayMs: options.drainDelay,
@@ -83,7 +83,7 @@ async function serveTwo(
     logFile: resolve(log),
     keyHeader,
     token: context.env['CONTENDER_WEIGHT_TOKEN'],
-    log: terminalLog({ verbose: false, quiet: false }),
+    log: await terminalLog({ verbose: false, quiet: false }),
   });
   context.print(
     `${name} at ${server.url}/v2/models/${name}/infer, weight at ${server.url}/contender/weight, log in ${log} (stop with Ctrl-C)`,

@@ -1,14 +1,8 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { join } from 'node:path';
 import { UsageError } from '../errors.ts';
-import type { Shard } from '../pipeline/contestants/predict.ts';
-import { runGate, runPromote, type PromoteInput, type PromoteResult } from '../pipeline/gate/promote.ts';
-import { registryView } from '../pipeline/open-registry.ts';
-import { warnOfExpiry } from '../pipeline/auditing/expiry.ts';
-import { writeJunit, writeSarif } from '../pipeline/gate/output.ts';
-import { withPlaces } from '../pipeline/gate/places.ts';
-import { instantOf, planOfStage, runPart, runStage } from '../pipeline/gate/run-stage.ts';
-import { renderSections, type Result } from '../report/index.ts';
+import { instantOf, type Shard } from '../pipeline/typed.ts';
+import type { Result } from '../report/index.ts';
 import { stages } from '../stages/index.ts';
 import type { Stage } from '../stages/stage.ts';
 import { exitCodeOf, exitCodeOfVerdict } from './exit-codes.ts';
@@ -40,8 +34,8 @@ export function addStageCommands(program: Command, context: CommandContext): voi
   for (const stage of stages) if (stage.needs !== 'traffic') addStage(stage);
   const ofGate = stages.filter(({ needs }) => needs !== 'logs' && needs !== 'traffic');
   const names = ofGate.map(({ command }) => command.name.replaceAll('-', ' ')).join(', ');
-  addDecision('promote', 'Decide on the evidence in the output folder and record the decision.', runPromote);
-  withPredictions(addDecision('gate', `The whole gate: ${names}, decide, record.`, runGate));
+  addDecision('promote', 'Decide on the evidence in the output folder and record the decision.', 'runPromote');
+  withPredictions(addDecision('gate', `The whole gate: ${names}, decide, record.`, 'runGate'));
 
   function addStage(stage: Exclude<Stage, { needs: 'traffic' }>): void {
     const { name, summary } = stage.command;
@@ -52,6 +46,7 @@ export function addStageCommands(program: Command, context: CommandContext): voi
     if (plan !== undefined) command.option('--plan', plan.description);
     command.action(async (options: ReportOptions & PartOptions & { plan?: boolean }) => {
       const { shard, start = null, file } = requirePart(options);
+      const { planOfStage, runPart, runStage } = await import('../pipeline/gate/run-stage.ts');
       const workspace = await context.open(options);
       if (shard !== undefined && file !== undefined) {
         await runPart(workspace, stage, { shard, start, file: placesOf(options).fromRoot(file) });
@@ -60,24 +55,22 @@ export function addStageCommands(program: Command, context: CommandContext): voi
         return context.print(options.json === true ? JSON.stringify(done, null, 2) : told);
       }
       if (plan !== undefined && options.plan === true) {
+        const { renderSections } = await import('../report/index.ts');
         const section = await planOfStage(workspace, stage);
         return context.print(
           options.json === true ? JSON.stringify(section, null, 2) : renderSections([section], consoleOptions(context)),
         );
       }
+      const { registryView } = await import('../pipeline/open-registry.ts');
       const evidence = await runStage(workspace, stage, () => registryView(workspace, false));
       const result = { decision: null, evidence: [evidence], overriding: workspace.overriding };
       await writeReports(workspace, options, result);
-      printReport(context, options, evidence, { ...result, stages });
+      await printReport(context, options, evidence, { ...result, stages });
       context.finish(exitCodeOfVerdict(evidence.verdict));
     });
   }
 
-  function addDecision(
-    name: string,
-    description: string,
-    decide: (workspace: Workspace, input: PromoteInput) => Promise<PromoteResult>,
-  ): Command {
+  function addDecision(name: string, description: string, decide: 'runPromote' | 'runGate'): Command {
     return withReportOptions(program.command(name).description(description))
       .option(
         '--record',
@@ -86,8 +79,10 @@ export function addStageCommands(program: Command, context: CommandContext): voi
       .option('--no-record', 'decide, but leave the registry as it is')
       .addOption(new Option('--set-version <semver>', 'version of a promoted candidate (default: the next one)'))
       .action(async (options: PromoteOptions) => {
+        const decisions = await import('../pipeline/gate/promote.ts');
+        const { warnOfExpiry } = await import('../pipeline/auditing/expiry.ts');
         const workspace = await context.open(options);
-        const result = await decide(workspace, {
+        const result = await decisions[decide](workspace, {
           record: recordsHere(context, options, workspace),
           actor: await context.actor(workspace),
           source: context.run.source,
@@ -95,7 +90,7 @@ export function addStageCommands(program: Command, context: CommandContext): voi
         });
         await writeReports(workspace, options, result);
         await warnOfExpiry(workspace, result);
-        printReport(context, options, result, { ...result, stages });
+        await printReport(context, options, result, { ...result, stages });
         if (options.json !== true)
           context.print(`${recordedText(result)} Report: ${shown(join(workspace.out, 'report.html'))}`);
         context.finish(exitCodeOf(result));
@@ -161,6 +156,8 @@ function withPredictions(command: Command): Command {
 async function writeReports(workspace: Workspace, options: ReportOptions, input: Result): Promise<void> {
   const { junit, sarif } = options;
   if (junit === undefined && sarif === undefined) return;
+  const { writeJunit, writeSarif } = await import('../pipeline/gate/output.ts');
+  const { withPlaces } = await import('../pipeline/gate/places.ts');
   const shownAt = { ...input, evidence: await withPlaces(workspace, input.evidence) };
   const { fromRoot } = placesOf(options);
   if (junit !== undefined) await writeJunit(workspace, shownAt, fromRoot(junit));

@@ -1,17 +1,14 @@
-import cliProgress from 'cli-progress';
+import type { SingleBar } from 'cli-progress';
 import type { Log } from '../log.ts';
 
 /** A log for people, on standard error: a progress bar where it is a terminal, a line every few seconds where it is not. */
-export function terminalLog(options: {
+export async function terminalLog(options: {
   verbose: boolean;
   quiet: boolean;
   stream?: NodeJS.WriteStream;
-}): Log & { close(): void } {
+}): Promise<Log & { close(): void }> {
   const stream = options.stream ?? process.stderr;
-  const bar =
-    stream.isTTY && !options.quiet
-      ? new cliProgress.SingleBar(barOptions(stream), cliProgress.Presets.shades_classic)
-      : null;
+  const bar = stream.isTTY && !options.quiet ? await barOn(stream) : null;
   let title: string | null = null;
   let lastLine = 0;
   const closeBar = (): void => {
@@ -59,8 +56,9 @@ export function terminalLog(options: {
   };
 }
 
-function barOptions(stream: NodeJS.WriteStream): cliProgress.Options {
-  return {
+async function barOn(stream: NodeJS.WriteStream): Promise<SingleBar> {
+  const { default: progress } = await import('cli-progress');
+  const options = {
     stream,
     format: '  {title} {bar} {percentage}% {value}/{total}',
     hideCursor: true,
@@ -68,4 +66,5 @@ function barOptions(stream: NodeJS.WriteStream): cliProgress.Options {
     stopOnComplete: false,
     etaBuffer: 20,
   };
+  return new progress.SingleBar(options, progress.Presets.shades_classic);
 }

@@ -8,15 +8,10 @@ import type { Provenance } from '../../model/shards.ts';
 import { registryView } from '../open-registry.ts';
 import { resolveCandidate, resolveChampion, withModelFolder, type ResolvedModel } from './resolve.ts';
 import { predictRows, withDatasets } from './contestants.ts';
+import type { Shard } from '../typed.ts';
 import { insideRoot, type Workspace } from '../workspace.ts';
 import { requireWritable, writing } from '../writing.ts';
 import { counted } from '../../wording.ts';
-
-/** The `index`-th (from 1) of `count` contiguous parts. */
-export interface Shard {
-  index: number;
-  count: number;
-}
 
 export interface PredictInput {
   role: 'candidate' | 'champion';
@@ -105,12 +100,6 @@ export async function runPredict(workspace: Workspace, { role, shard, file }: Pr
 
 function plain(threshold: Predictions['threshold']): Provenance['threshold'] {
   return typeof threshold === 'number' ? threshold : [...threshold];
-}
-
-/** The `i/N` of a shard, i from 1 to N; null for any other text. */
-export function shardOf(text: string): Shard | null {
-  const [, index, count] = (/^([0-9]{1,6})\/([0-9]{1,6})$/u.exec(text) ?? []).map(Number);
-  return index === undefined || count === undefined || index < 1 || index > count ? null : { index, count };
 }
 
 /** Every row is in exactly one shard, and the sizes of shards differ by one row at most. */

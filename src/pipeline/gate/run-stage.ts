@@ -84,12 +84,6 @@ export interface PartInput {
   file: string;
 }
 
-/** An instant in ISO 8601 with a zone; null for any other text. */
-export function instantOf(text: string): Date | null {
-  const form = /^\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)$/u;
-  return form.test(text) && !Number.isNaN(Date.parse(text)) ? new Date(text) : null;
-}
-
 /**
  * Do a part of what a stage does, and write what it found. It is no evidence: the parts together are.
  * @throws UsageError, ConfigError where it cannot be done in parts

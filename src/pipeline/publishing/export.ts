@@ -24,12 +24,9 @@ import {
 import { stages } from '../../stages/index.ts';
 import { withModelFolder } from '../contestants/resolve.ts';
 import { openRegistry } from '../open-registry.ts';
+import { exportParts, type ExportPart } from '../typed.ts';
 import type { Workspace } from '../workspace.ts';
 import { writeWhole } from '../writing.ts';
-
-/** What can be exported of a version. */
-export const exportParts = ['model-card', 'release-notes', 'in-toto', 'report', 'evidence'] as const;
-export type ExportPart = (typeof exportParts)[number];
 
 export interface ExportInput {
   /** Default: the champion. */

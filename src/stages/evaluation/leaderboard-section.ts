@@ -1,12 +1,9 @@
-import { Comparison, type Evidence } from '../../evidence/index.ts';
+import type { Comparison, Evidence } from '../../evidence/index.ts';
 import { listOf, objectOf } from '../../json.ts';
 import { intervalLevel } from '../../report/headline.ts';
 import { metricName, metricValue } from '../../report/numbers.ts';
 import { codeCell, differenceCells, numberCell, textCell, type Section } from '../../report/section.ts';
-import { validatorOf } from '../../validator.ts';
 import type { Place } from '../stage.ts';
-
-const isComparison = validatorOf<Comparison>(Comparison);
 
 /** The candidates there were, the best first, and which of them was judged. Details are plain JSON of any form. */
 export function leaderboardSection({ details }: Pick<Evidence, 'details'>): Section {
@@ -49,4 +46,10 @@ export function leaderboardSection({ details }: Pick<Evidence, 'details'>): Sect
 function isPlace(value: unknown): value is Place {
   const { uri, sha256, value: number } = objectOf(value);
   return typeof uri === 'string' && typeof sha256 === 'string' && (number === null || typeof number === 'number');
+}
+
+/** All of it that is shown. */
+function isComparison(value: unknown): value is Comparison {
+  const { delta, lower, upper, margin, alpha } = objectOf(value);
+  return [delta, lower, upper, margin, alpha].every((number) => Number.isFinite(number));
 }

@@ -2,7 +2,10 @@ import type { Static } from 'typebox';
 import { Closed, List, Matching, Optional, Part, Text, Type } from '../../forms.ts';
 import { Column, Margin, OptionalQuantity, Quantity, Requirement, Severity } from '../../config/forms.ts';
 import type { Model, Policy as DecisionPolicy } from '../../config/schema.ts';
-import { trainingParts } from './training.ts';
+
+/** What a policy may ask to be known. */
+export const trainingParts = ['data', 'parameters', 'code', 'framework', 'run'] as const;
+export type TrainingPart = (typeof trainingParts)[number];
 
 /** Slices by the values of a column (its name), by quantile bins, by a SQL predicate, or by crossing columns. */
 export const Slice = Type.Union([

@@ -4,6 +4,7 @@ import { Closed, Optional, Type } from '../../forms.ts';
 import { DataError, openingFault } from '../../errors.ts';
 import type { Check } from '../../evidence/check.ts';
 import { firstFault, validatorOf } from '../../validator.ts';
+import { trainingParts, type TrainingPart } from './schema.ts';
 
 const Text = Type.String({ minLength: 1, maxLength: 2000 });
 
@@ -27,10 +28,6 @@ export const Training = Closed({
   time: Type.Optional(Text),
 });
 export type Training = Static<typeof Training>;
-
-/** What a policy may ask to be known. */
-export const trainingParts = ['data', 'parameters', 'code', 'framework', 'run'] as const;
-export type TrainingPart = (typeof trainingParts)[number];
 
 /** A training as evidence keeps it, with where it was read. */
 export type KnownTraining = Training & { from: string };

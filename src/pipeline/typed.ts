@@ -1,0 +1,23 @@
+/* What a person types for a command, and a workflow for an action: read before anything else is loaded. */
+
+/** What can be exported of a version. */
+export const exportParts = ['model-card', 'release-notes', 'in-toto', 'report', 'evidence'] as const;
+export type ExportPart = (typeof exportParts)[number];
+
+/** The `index`-th (from 1) of `count` contiguous parts. */
+export interface Shard {
+  index: number;
+  count: number;
+}
+
+/** The `i/N` of a shard, i from 1 to N; null for any other text. */
+export function shardOf(text: string): Shard | null {
+  const [, index, count] = (/^([0-9]{1,6})\/([0-9]{1,6})$/u.exec(text) ?? []).map(Number);
+  return index === undefined || count === undefined || index < 1 || index > count ? null : { index, count };
+}
+
+/** An instant in ISO 8601 with a zone; null for any other text. */
+export function instantOf(text: string): Date | null {
+  const form = /^\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)$/u;
+  return form.test(text) && !Number.isNaN(Date.parse(text)) ? new Date(text) : null;
+}
