@@ -3,7 +3,7 @@ import type { GitHub } from '../github/client.ts';
 import type { Log } from '../log.ts';
 import { openBranch } from './git/branch.ts';
 import type { GitHubToken } from './git/credentials.ts';
-import { entriesAt, readBlobs, treeWith, writeBlobs, writeCommit } from './git/objects.ts';
+import { entriesAt, readBlobs, requireStorable, treeWith, writeCommit } from './git/objects.ts';
 import { openRepository } from './git/repository.ts';
 import { commitOnBranch } from './github/commit-files.ts';
 import { nothing } from './github/refs.ts';
@@ -34,6 +34,7 @@ export async function openGitFiles(input: {
   const repository = await openRepository(input.repository);
   const branch = await openBranch(repository, input.branch, input.push, input.github, input.log);
   await branch.requireWritable();
+  if (branch.remote === null) await requireStorable(repository);
   return {
     async read(paths) {
       const { head } = await branch.tip();
@@ -48,12 +49,8 @@ export async function openGitFiles(input: {
     async write(from, files, message) {
       const tip = await branch.tip();
       if (tip.head !== from.head) return false;
-      const oids = await writeBlobs(
-        repository,
-        [...files.values()].map((text) => Buffer.from(text)),
-      );
-      const named = new Map([...files.keys()].map((path, index) => [path, oids[index] as string]));
-      const commit = await writeCommit(repository, await treeWith(repository, tip.head, named), tip.head, message);
+      const bytes = new Map([...files].map(([path, text]) => [path, Buffer.from(text)]));
+      const commit = await writeCommit(repository, await treeWith(repository, tip.head, bytes), tip.head, message);
       const moved = await branch.move(tip, commit, [], message.split('\n')[0] ?? '');
       if (!moved.moved && !moved.mayPass) throw moved.fault;
       return moved.moved;

@@ -31,7 +31,7 @@ export async function extractCommitted(
     throw new RegistryError({
       found: `commit ${commit.slice(0, 12)}, which holds the model, is not in this clone`,
       where: uri,
-      remedy: (await isShallow(repository))
+      remedy: isShallow(repository)
         ? 'Clone the whole history (actions/checkout with fetch-depth: 0), or run git fetch --unshallow'
         : `Fetch it: git fetch origin ${commit}`,
     });
@@ -65,7 +65,7 @@ export async function findCommit(
   github: Partial<GitHubToken> | undefined,
 ): Promise<'here' | 'nowhere' | 'unknown'> {
   if ((await commitAt(repository, commit)) !== null) return 'here';
-  const depth = (await isShallow(repository)) ? ['--depth=1'] : [];
+  const depth = isShallow(repository) ? ['--depth=1'] : [];
   const remotes = [];
   for (const name of await usualRemotes(repository)) remotes.push(...(await openToRead(repository, name, github)));
   let denials = 0;

@@ -6,7 +6,7 @@ import { recordedEvidence } from './evidence-file.ts';
 import { openBranch, type Moved, type RegistryBranch, type Tip } from './git/branch.ts';
 import type { GitHubToken } from './git/credentials.ts';
 import { addedIn } from './git/history.ts';
-import { entriesAt, entryAt, listFolders, readBlobs, treeWith, writeBlobs, writeCommit } from './git/objects.ts';
+import { entriesAt, entryAt, listFolders, readBlobs, requireStorable, treeWith, writeCommit } from './git/objects.ts';
 import { pause } from './git/pause.ts';
 import { requireKept } from './git/remote.ts';
 import { commitAt, isAncestor, isCutOff, openRepository, registryFolder, type Repository } from './git/repository.ts';
@@ -108,6 +108,7 @@ export async function openGitRegistry(input: {
     },
     async ensureWritable() {
       await branch.requireWritable();
+      if (branch.remote === null) await requireStorable(repository);
       const { head: commit } = await branch.tip();
       await requireHistory(store, commit);
       if (artifactsYaml) refuseUnreadable(await artifactsAt(store, commit));
@@ -186,9 +187,7 @@ async function recordOnce(store: Store, input: RecordInput): Promise<{ done: Rec
     const called = gtoTags(input.model, links).filter(({ seq }) => seq === decision.seq);
     refuseTaken(called, await listTags(repository, input.model));
   }
-  const names = await writeBlobs(repository, [...files.values()]);
-  const oids = new Map([...files.keys()].map((path, index) => [path, names[index] as string]));
-  const commit = await writeCommit(repository, await treeWith(repository, tip.head, oids), tip.head, message);
+  const commit = await writeCommit(repository, await treeWith(repository, tip.head, files), tip.head, message);
   const tags = await tagsToMake(store, tip, input.model, links, commit);
   const moved = await branch.move(tip, commit, tags, message.split('\n')[0] ?? '');
   if (!moved.moved) return { ...moved, from: tip.head };

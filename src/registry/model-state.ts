@@ -1,6 +1,7 @@
 import { RegistryError } from '../errors.ts';
 import { readChain, canonicalBytes, restoreRemedy, type Chain, type Finding } from './chain.ts';
-import { listFiles, maximumBytes, plainFile, readBlobs, type TreeEntry } from './git/objects.ts';
+import { listFiles, plainFile, readBlobs, type TreeEntry } from './git/objects.ts';
+import { maximumBytes } from './git/object-stream.ts';
 import type { Repository } from './git/repository.ts';
 import { manifestPath, modelFolder, parseRegistryPath } from './layout.ts';
 

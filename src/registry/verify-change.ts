@@ -41,7 +41,7 @@ export async function changeBetween(repository: Repository, base: string, head =
     };
   }
   if (result.code !== 1) {
-    if (!(await isShallow(repository))) throw gitFault(repository.folder, args, result);
+    if (!isShallow(repository)) throw gitFault(repository.folder, args, result);
     throw new RegistryError({
       found: 'this clone is shallow, and what the two commits have in common is not in it',
       where: repository.folder,

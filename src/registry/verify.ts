@@ -3,9 +3,9 @@ import type { Evidence, RecordedDecision, RegistryHistory, Version } from '../ev
 import { artifactsFindings, readArtifacts } from './artifacts-yaml.ts';
 import { restoreRemedy, type Finding } from './chain.ts';
 import { unpackEvidence } from './evidence-file.ts';
-import { openBlobStream, type BlobStream } from './git/blob-stream.ts';
 import { additions, type Addition } from './git/history.ts';
-import { blobOid, entryAt, listFiles, maximumBytes, readBlobs, type TreeEntry } from './git/objects.ts';
+import { blobOid, entryAt, listFiles, readBlobs, type TreeEntry } from './git/objects.ts';
+import { maximumBytes } from './git/object-stream.ts';
 import { isShallow, type Repository } from './git/repository.ts';
 import { listTags, listTagsAsOn } from './git/tags.ts';
 import {
@@ -79,17 +79,12 @@ export async function verifyRegistry(
   // git walks the history while the files are judged.
   const adding = additions(repository, commit, folder);
   adding.catch(() => {});
-  const blobs = openBlobStream(repository);
-  try {
-    for (const [model, files] of byModel) {
-      const state = await modelState((wanted) => blobs.read(wanted), folder, model, files);
-      chains.set(model, state.links);
-      const champion = championOf(state.manifest);
-      if (champion !== null) champions.set(model, champion);
-      findings.push(...state.findings, ...(await decisions(blobs, folder, model, state, judge)));
-    }
-  } finally {
-    blobs.close();
+  for (const [model, files] of byModel) {
+    const state = await modelState((wanted) => readBlobs(repository, wanted), folder, model, files);
+    chains.set(model, state.links);
+    const champion = championOf(state.manifest);
+    if (champion !== null) champions.set(model, champion);
+    findings.push(...state.findings, ...(await decisions(repository, folder, model, state, judge)));
   }
   const added = await adding;
   findings.push(...history(added, folder, entries));
@@ -129,7 +124,7 @@ const together = 32;
 
 /** Read the evidence of every decision, and let the decision be judged on it. */
 async function decisions(
-  blobs: BlobStream,
+  repository: Repository,
   folder: string,
   model: string,
   state: ModelState,
@@ -183,7 +178,10 @@ async function decisions(
   function readFrom(first: number): Promise<Map<string, Buffer>> {
     const referenced = log.slice(first, first + together).flatMap(({ evidence }) => evidence);
     const files = referenced.map(({ sha256 }) => state.files.get(evidencePath(model, sha256)));
-    return blobs.read(files.filter((entry) => entry !== undefined && entry.size <= maximumBytes) as TreeEntry[]);
+    return readBlobs(
+      repository,
+      files.filter((entry) => entry !== undefined && entry.size <= maximumBytes) as TreeEntry[],
+    );
   }
 }
 
@@ -225,9 +223,7 @@ async function tags(
   { required, remoteTags }: { required: boolean; remoteTags: VerifyOptions['remoteTags'] },
 ): Promise<Finding[]> {
   // A shallow clone takes its oldest commit for the origin of everything.
-  const commits = (await isShallow(repository))
-    ? null
-    : new Map(added.toReversed().map(({ path, commit }) => [path, commit]));
+  const commits = isShallow(repository) ? null : new Map(added.toReversed().map(({ path, commit }) => [path, commit]));
   const found: FoundTag[] = [];
   const listed = remoteTags === undefined ? listTags(repository) : listTagsAsOn(repository, remoteTags);
   for (const tag of await listed) {

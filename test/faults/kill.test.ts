@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { chmod, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -48,10 +48,10 @@ for (const { name, branch, tags, step: usualStep, rounds } of places) {
             );
             await assertWhole(repository, branch, before, candidate);
             await recover(repository, branch, candidate, tags);
-            if (!killed) break;
-            boundaries++;
+            if (killed) boundaries++;
+            if (boundary > 2 * (await gitRuns(bin))) break;
           }
-          assert.ok(boundaries * step >= 15, `only ${boundaries} boundaries were met`);
+          assert.ok(boundaries * step >= 10, `only ${boundaries} boundaries were met`);
         }),
       ));
 
@@ -90,12 +90,13 @@ test('a rollback killed before or after any of its git processes is completed, w
       await prepare(repository, 'model-registry', 'gto');
       await killingGit(bin);
       const registry = await open(repository, 'model-registry', 'gto');
-      for (let boundary = 1, killed = true; killed; boundary += everyStep ? 1 : 7) {
+      for (let boundary = 1, runs = 1; boundary <= 2 * runs; boundary += everyStep ? 1 : 7) {
         await record(repository, 'model-registry', `withdrawn-${boundary}`, 'gto');
         await rm(join(bin, 'count'), { force: true });
         const reason = `rollback ${boundary}`;
         const env = { PATH: `${bin}:${process.env['PATH'] ?? ''}`, KILL_FOLDER: bin, KILL_AT: String(boundary) };
-        killed = await promote(repository, 'model-registry', reason, env, { tags: 'gto', outcome: 'rollback' });
+        await promote(repository, 'model-registry', reason, env, { tags: 'gto', outcome: 'rollback' });
+        runs = await gitRuns(bin);
         await promote(repository, 'model-registry', reason, {}, { tags: 'gto', outcome: 'rollback' });
         const acts = (await registry.log(model)).filter(({ approvals }) => approvals[0]?.reason === reason);
         assert.equal(acts.length, 1, 'once');
@@ -106,6 +107,11 @@ test('a rollback killed before or after any of its git processes is completed, w
       }
     }),
   ));
+
+/** How often `killingGit` ran. One that is asked for as long as the writer lives ends with it: no boundary comes after it. */
+async function gitRuns(bin: string): Promise<number> {
+  return (await readFile(join(bin, 'count'), 'utf8')).split('\n').length - 1;
+}
 
 async function prepare(repository: TemporaryRepository, branch: string, tags = ''): Promise<void> {
   await record(repository, branch, 'first', tags);

@@ -36,7 +36,7 @@ export async function lookAtClone(
       'Commit contender.yml, model and data: the registry names committed files',
     );
   else tell('Commit', 'ok', head.slice(0, 12));
-  if (await isShallow(repository)) {
+  if (isShallow(repository)) {
     tell(
       'History',
       'problem',

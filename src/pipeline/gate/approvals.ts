@@ -71,7 +71,7 @@ async function commitsThatBrought(
     return isOwn ? [{ commit: started, since: false }] : [];
   }
   const repository = await openRepository(workspace.root);
-  if (await isShallow(repository)) {
+  if (isShallow(repository)) {
     throw new RegistryError({
       found: 'this clone is shallow',
       expected: 'the whole history: approvals apply to the commit that introduced the candidate',

@@ -14,8 +14,8 @@ import {
   wayOut,
   type Remote,
 } from './remote.ts';
-import { branchRef, branchTip, checkedOutIn, commitAt, isAncestor, type Repository } from './repository.ts';
-import { firstFault, git, runGit } from './run.ts';
+import { branchRef, branchTips, checkedOutIn, commitAt, isAncestor, type Repository } from './repository.ts';
+import { firstFault, runGit } from './run.ts';
 import type { TagToMake } from './tags.ts';
 
 /*
@@ -60,7 +60,7 @@ export async function openBranch(
   github: Partial<GitHubToken> | undefined,
   log: Log,
 ): Promise<RegistryBranch> {
-  const ref = await branchRef(repository, name);
+  const ref = branchRef(name);
   if (push === undefined) return localBranch(repository, ref, name, github, log);
   return remoteBranch(repository, ref, await openRemote(repository, push, github), github, log);
 }
@@ -77,8 +77,7 @@ function localBranch(
     ref,
     remote: null,
     async tip() {
-      const here = await branchTip(repository, ref);
-      const tracked = await fetchedRefs(repository, name);
+      const { here, fetched: tracked } = await branchTips(repository, ref);
       const fetched = [...new Set(tracked.values())];
       if (here !== null) {
         const ahead = await newestAfter(repository, here, fetched);
@@ -133,13 +132,6 @@ function localBranch(
     async requireWritable() {
       const folder = await checkedOutIn(repository, ref);
       if (folder !== null) throw checkedOut(name, folder);
-      const stored = await runGit(repository.folder, ['hash-object', '-w', '--stdin']);
-      if (stored.code === 0) return;
-      throw new RegistryError({
-        found: `git cannot store anything: ${stored.stderr.split('\n')[0] ?? ''}`,
-        where: repository.folder,
-        remedy: 'Make the repository writable for this user',
-      });
     },
   };
 }
@@ -163,7 +155,7 @@ function remoteBranch(
       if (patterns.length > 0) await fetchTags(from, patterns);
       const tags = [...refs].filter(([name]) => name.startsWith('refs/tags/') && !name.endsWith('^{}'));
       const remoteTags = new Map(tags.map(([name, oid]) => [name.slice('refs/tags/'.length), oid]));
-      const here = await branchTip(repository, ref);
+      const { here } = await branchTips(repository, ref);
       // Recorded here before there was a remote to push to: the first push takes it along.
       if (there === null && here !== null && (await checkedOutIn(repository, ref)) === null) {
         return { head: here, expected: null, remoteTags };
@@ -263,14 +255,6 @@ function isRivalry(said: string): boolean {
   return /stale info|fetch first|non-fast-forward|cannot lock ref|failed to update ref|incorrect old value/iu.test(
     said,
   );
-}
-
-/** Where the branch is on the remotes, as last fetched: a commit by ref. */
-async function fetchedRefs(repository: Repository, name: string): Promise<Map<string, string>> {
-  const format = '--format=%(refname) %(objectname)';
-  const output = await git(repository.folder, ['for-each-ref', format, `refs/remotes/*/${name}`]);
-  const lines = output.split('\n').filter((line) => line !== '');
-  return new Map(lines.map((line) => line.split(' ') as [string, string]));
 }
 
 /** The commit that follows all the others that follow `commit`. */

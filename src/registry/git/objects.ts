@@ -1,8 +1,7 @@
 import { createHash } from 'node:crypto';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { deflateSync } from 'node:zlib';
 import { RegistryError } from '../../errors.ts';
+import { maximumBytes, tooLarge, type GitObject } from './object-stream.ts';
 import type { Repository } from './repository.ts';
 import { git, gitBytes, runGit } from './run.ts';
 
@@ -18,9 +17,6 @@ export interface TreeEntry {
 }
 
 export const plainFile = '100644';
-
-/** No file of a registry is near this. A larger one is not read into memory. */
-export const maximumBytes = 64 * 1024 * 1024;
 
 /** Every file below a folder of a commit, at any depth; none when the folder is not there. */
 export async function listFiles(repository: Repository, commit: string, folder: string): Promise<TreeEntry[]> {
@@ -61,24 +57,18 @@ export async function entriesAt(
   );
 }
 
-/** The bytes of blobs, by object name, in one process. @throws RegistryError when one is absent or far too large */
+/** The bytes of blobs, by object name. @throws RegistryError when one is absent or far too large */
 export async function readBlobs(repository: Repository, entries: readonly TreeEntry[]): Promise<Map<string, Buffer>> {
-  refuseHuge(entries);
+  const huge = entries.find((entry) => entry.size > maximumBytes);
+  if (huge !== undefined) throw tooLarge(huge.size, huge.path);
   const names = [...new Set(entries.map((entry) => entry.oid))];
-  const contents = new Map<string, Buffer>();
-  if (names.length === 0) return contents;
-  const output = await gitBytes(repository.folder, ['cat-file', '--batch'], { input: `${names.join('\n')}\n` });
-  let at = 0;
-  for (const name of names) {
-    const end = output.indexOf(0x0a, at);
-    const [, type, size] = output.toString('utf8', at, end).split(' ');
-    if (type !== 'blob') {
-      throw unreadable(name, type ?? 'no answer');
-    }
-    contents.set(name, output.subarray(end + 1, end + 1 + Number(size)));
-    at = end + 1 + Number(size) + 1;
-  }
-  return contents;
+  const objects = await repository.objects.read(names);
+  return new Map(names.map((name, index) => [name, bytesOf(name, 'blob', objects[index])]));
+}
+
+function bytesOf(name: string, type: 'blob' | 'tree', object: GitObject | null | undefined): Buffer {
+  if (object?.type === type) return object.bytes;
+  throw unreadable(name, object?.type ?? 'missing');
 }
 
 function unreadable(oid: string, what: string): RegistryError {
@@ -88,67 +78,105 @@ function unreadable(oid: string, what: string): RegistryError {
   });
 }
 
-/** @throws RegistryError when one is far too large to be read into memory */
-export function refuseHuge(entries: readonly TreeEntry[]): void {
-  const huge = entries.find((entry) => entry.size > maximumBytes);
-  if (huge === undefined) return;
+/** An object to be stored. */
+interface NewObject {
+  type: 'blob' | 'tree';
+  bytes: Uint8Array;
+}
+
+/** As packs count types (gitformat-pack). */
+const packedTypes = { tree: 2, blob: 3 };
+
+/** Store objects exactly as they are, all through one git process, which is given a pack and unpacks it. @throws RegistryError */
+export async function writeObjects(repository: Repository, objects: readonly NewObject[]): Promise<void> {
+  const header = Buffer.from('PACK\0\0\0\x02\0\0\0\0', 'latin1');
+  header.writeUInt32BE(objects.length, 8);
+  const packed = objects.flatMap(({ type, bytes }) => [
+    packedHeader(type, bytes.length),
+    deflateSync(bytes, { level: 1 }),
+  ]);
+  const pack = Buffer.concat([header, ...packed]);
+  const input = Buffer.concat([pack, createHash(repository.objectFormat).update(pack).digest()]);
+  const stored = await runGit(repository.folder, ['unpack-objects', '-q'], { input });
+  if (stored.code === 0) return;
   throw new RegistryError({
-    found: `a file of ${huge.size} bytes`,
-    where: huge.path,
-    expected: `at most ${maximumBytes} bytes`,
+    found: `git cannot store anything: ${stored.stderr.split('\n')[0] ?? ''}`,
+    where: repository.folder,
+    remedy: 'Make the repository writable for this user',
   });
 }
 
-/** Store contents as blobs exactly as they are. Returns their object names, in order. */
-export async function writeBlobs(repository: Repository, contents: readonly Uint8Array[]): Promise<string[]> {
-  const folder = await mkdtemp(join(tmpdir(), 'contender-blobs-'));
-  try {
-    const paths = contents.map((_, index) => join(folder, String(index)));
-    await Promise.all(contents.map((bytes, index) => writeFile(paths[index] as string, bytes)));
-    const input = `${paths.join('\n')}\n`;
-    return (await git(repository.folder, ['hash-object', '-w', '--no-filters', '--stdin-paths'], { input })).split(
-      '\n',
-    );
-  } finally {
-    await rm(folder, { recursive: true, force: true });
+/** Say before long work whether something can be stored. @throws RegistryError where not */
+export function requireStorable(repository: Repository): Promise<void> {
+  return writeObjects(repository, [{ type: 'blob', bytes: new Uint8Array() }]);
+}
+
+/** Four bits of the size beside the type, and seven in each byte after it; the first bit of a byte says that another follows. */
+function packedHeader(type: NewObject['type'], size: number): Uint8Array {
+  const bytes = [(packedTypes[type] << 4) | (size & 15)];
+  for (let rest = Math.floor(size / 16); rest > 0; rest >>>= 7) {
+    bytes[bytes.length - 1] = (bytes.at(-1) as number) | 0x80;
+    bytes.push(rest & 0x7f);
   }
+  return Uint8Array.from(bytes);
+}
+
+/** The name git gives to an object. */
+function objectName({ type, bytes }: NewObject, algorithm: Repository['objectFormat']): string {
+  return createHash(algorithm).update(`${type} ${bytes.length}\0`).update(bytes).digest('hex');
+}
+
+/** The object name git gives to a blob with these bytes. */
+export function blobOid(bytes: Uint8Array, algorithm: Repository['objectFormat'] = 'sha1'): string {
+  return objectName({ type: 'blob', bytes }, algorithm);
 }
 
 /**
  * The tree of `commit` (null: an empty one) with some plain files added or replaced. Only the folders on the way to them are read and
  * written, so the cost does not grow with the repository, and no index is involved.
+ *
+ * @param files bytes by path
  */
 export async function treeWith(
   repository: Repository,
   commit: string | null,
-  files: ReadonlyMap<string, string>,
+  files: ReadonlyMap<string, Uint8Array>,
 ): Promise<string> {
-  return writeLevel(
-    repository,
-    commit === null ? null : `${commit}^{tree}`,
-    [...files].map(([path, oid]) => ({ parts: path.split('/'), oid })),
-  );
+  const objects: NewObject[] = [...files.values()].map((bytes) => ({ type: 'blob', bytes }));
+  const added = [...files].map(([path, bytes]) => ({
+    parts: path.split('/'),
+    oid: blobOid(bytes, repository.objectFormat),
+  }));
+  const root = await addLevel(repository, commit === null ? null : `${commit}^{tree}`, added, objects);
+  await writeObjects(repository, objects);
+  return root;
 }
 
-/** Names are handled as bytes (latin1): a repository may hold names that are not UTF-8, and they must survive. */
-async function writeLevel(
+/**
+ * Names are handled as bytes (latin1): a repository may hold names that are not UTF-8, and they must survive. Neighbours that a partial
+ * clone has not fetched are named, not read.
+ *
+ * @param objects is given the trees to store
+ */
+async function addLevel(
   repository: Repository,
   tree: string | null,
   files: readonly { parts: string[]; oid: string }[],
+  objects: NewObject[],
 ): Promise<string> {
-  const listing = tree === null ? Buffer.alloc(0) : await gitBytes(repository.folder, ['ls-tree', '-z', tree]);
-  const entries = new Map(parseEntries(listing, 'latin1').map((entry) => [entry.path, entry]));
+  const entries = new Map((tree === null ? [] : await readTree(repository, tree)).map((entry) => [entry.name, entry]));
   for (const file of files.filter((each) => each.parts.length === 1)) {
     const name = asBytes(file.parts[0] as string);
-    entries.set(name, { mode: plainFile, type: 'blob', oid: file.oid, size: 0, path: name });
+    entries.set(name, { mode: plainFile, oid: file.oid, name });
   }
   const deeper = files.filter((each) => each.parts.length > 1);
   for (const folder of new Set(deeper.map((each) => each.parts[0] as string))) {
     const name = asBytes(folder);
     const known = entries.get(name);
-    if (known !== undefined && known.type !== 'tree') {
+    if (known !== undefined && known.mode !== treeMode) {
+      const what = { '120000': 'symbolic link', '160000': 'commit' }[known.mode] ?? 'blob';
       throw new RegistryError({
-        found: `${folder} is committed as a ${known.mode === '120000' ? 'symbolic link' : known.type}`,
+        found: `${folder} is committed as a ${what}`,
         expected: 'a folder of the registry',
         remedy: 'Remove it, or set registry.path to another folder',
       });
@@ -156,12 +184,39 @@ async function writeLevel(
     const inside = deeper
       .filter((each) => each.parts[0] === folder)
       .map(({ parts, oid }) => ({ parts: parts.slice(1), oid }));
-    const oid = await writeLevel(repository, known?.oid ?? null, inside);
-    entries.set(name, { mode: '040000', type: 'tree', oid, size: 0, path: name });
+    const oid = await addLevel(repository, known?.oid ?? null, inside, objects);
+    entries.set(name, { mode: treeMode, oid, name });
   }
-  const lines = [...entries.values()].map((entry) => `${entry.mode} ${entry.type} ${entry.oid}\t${entry.path}\0`);
-  // --missing: neighbours that a partial clone has not fetched are named, not read.
-  return git(repository.folder, ['mktree', '-z', '--missing'], { input: Buffer.from(lines.join(''), 'latin1') });
+  // git's order: by bytes, a folder as if its name ended with a slash.
+  const key = ({ mode, name }: TreeLine): string => (mode === treeMode ? `${name}/` : name);
+  const lines = [...entries.values()].toSorted((a, b) => (key(a) < key(b) ? -1 : 1));
+  const bytes = Buffer.concat(
+    lines.flatMap(({ mode, oid, name }) => [Buffer.from(`${mode} ${name}\0`, 'latin1'), Buffer.from(oid, 'hex')]),
+  );
+  objects.push({ type: 'tree', bytes });
+  return objectName({ type: 'tree', bytes }, repository.objectFormat);
+}
+
+/** A line of a tree object; its name is bytes (latin1). */
+interface TreeLine {
+  mode: string;
+  oid: string;
+  name: string;
+}
+
+const treeMode = '40000';
+
+async function readTree(repository: Repository, tree: string): Promise<TreeLine[]> {
+  const bytes = bytesOf(tree, 'tree', (await repository.objects.read([tree]))[0]);
+  const width = repository.objectFormat === 'sha256' ? 32 : 20;
+  const lines: TreeLine[] = [];
+  for (let at = 0; at < bytes.length;) {
+    const end = bytes.indexOf(0, at);
+    const [, mode = '', name = ''] = /^0*(\d+) (.*)$/su.exec(bytes.toString('latin1', at, end)) ?? [];
+    at = end + 1 + width;
+    lines.push({ mode, name, oid: bytes.toString('hex', end + 1, at) });
+  }
+  return lines;
 }
 
 /** Write a commit on top of `parent`, or the first of a branch. The author is git's configured one, or Contender where git knows nobody. */
@@ -173,11 +228,6 @@ export async function writeCommit(
 ): Promise<string> {
   const args = ['commit-tree', tree, ...(parent === null ? [] : ['-p', parent])];
   return git(repository.folder, args, { input: message, env: await identity(repository) });
-}
-
-/** The object name git gives to a blob with these bytes. */
-export function blobOid(bytes: Uint8Array, algorithm: Repository['objectFormat'] = 'sha1'): string {
-  return createHash(algorithm).update(`blob ${bytes.length}\0`).update(bytes).digest('hex');
 }
 
 /** Who commits and tags: git's configured person, or Contender where git knows nobody. */
@@ -202,9 +252,9 @@ export async function identity(
   };
 }
 
-function parseEntries(listing: Buffer, encoding: 'utf8' | 'latin1' = 'utf8'): TreeEntry[] {
+function parseEntries(listing: Buffer): TreeEntry[] {
   return listing
-    .toString(encoding)
+    .toString('utf8')
     .split('\0')
     .filter((line) => line !== '')
     .map((line) => {

@@ -1,6 +1,8 @@
+import { existsSync } from 'node:fs';
 import { readFile, realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RegistryError } from '../../errors.ts';
+import { openObjectStream, type ObjectStream } from './object-stream.ts';
 import { firstFault, git, gitFault, runGit } from './run.ts';
 
 export interface Repository {
@@ -11,6 +13,7 @@ export interface Repository {
   commonFolder: string;
   /** Hash of object names. */
   objectFormat: 'sha1' | 'sha256';
+  objects: ObjectStream;
 }
 
 /** Find the repository a folder belongs to. @throws RegistryError when it is not in one, or git refuses it */
@@ -18,13 +21,14 @@ export async function openRepository(folder: string): Promise<Repository> {
   const question = [
     'rev-parse',
     '--path-format=absolute',
-    '--is-inside-work-tree',
     '--git-common-dir',
     '--show-object-format',
-    '--is-bare-repository',
+    '--show-toplevel',
   ];
   const answer = await runGit(folder, question);
-  if (answer.code !== 0) {
+  // It has answered all but the last then.
+  const bare = answer.code !== 0 && /must be run in a work tree/u.test(answer.stderr);
+  if (answer.code !== 0 && !bare) {
     if (!/not a git repository/u.test(answer.stderr)) throw gitFault(folder, question, answer);
     throw new RegistryError({
       found: `${folder} is not in a git repository`,
@@ -32,56 +36,70 @@ export async function openRepository(folder: string): Promise<Repository> {
       remedy: 'Run git init and commit the model, or name the repository with --workspace',
     });
   }
-  const [inside, commonFolder = '', objectFormat] = answer.stdout.toString('utf8').split('\n');
-  const shared = {
+  const [commonFolder = '', objectFormat, top = ''] = answer.stdout.toString('utf8').split('\n');
+  return {
+    folder: bare ? folder : top,
+    bare,
     commonFolder: await realpath(commonFolder),
-    objectFormat: objectFormat === 'sha256' ? ('sha256' as const) : ('sha1' as const),
+    objectFormat: objectFormat === 'sha256' ? 'sha256' : 'sha1',
+    objects: openObjectStream(bare ? folder : top),
   };
-  if (inside !== 'true') return { folder, bare: true, ...shared };
-  const [top = ''] = (await git(folder, ['rev-parse', '--show-toplevel'])).split('\n');
-  return { folder: top, bare: false, ...shared };
 }
 
 /** The full name of a branch. @throws RegistryError for what git takes for none */
-export async function branchRef(repository: Repository, name: string): Promise<string> {
-  const valid = await runGit(repository.folder, ['check-ref-format', `refs/heads/${name}`]);
+export function branchRef(name: string): string {
   // git's own commands make no branch HEAD, and refs/heads/... would be one of that whole name.
-  if (valid.code !== 0 || name.startsWith('-') || name === 'HEAD' || name.startsWith('refs/')) {
-    throw new RegistryError({
-      found: `${JSON.stringify(name)} is not the name of a branch`,
-      expected: 'a name such as model-registry, without refs/heads/',
-      where: 'registry.branch',
-    });
-  }
-  return `refs/heads/${name}`;
+  if (isRefName(`refs/heads/${name}`) && !/^-|^HEAD$|^refs\//u.test(name)) return `refs/heads/${name}`;
+  throw new RegistryError({
+    found: `${JSON.stringify(name)} is not the name of a branch`,
+    expected: 'a name such as model-registry, without refs/heads/',
+    where: 'registry.branch',
+  });
+}
+
+/** What git takes for the name of a ref (git-check-ref-format). */
+export function isRefName(name: string): boolean {
+  // eslint-disable-next-line no-control-regex
+  return !/[\u0000-\u0020\u007f~^:?*[\\]|\.\.|@\{|\.$|(?:^|\/)(?:\.|\/|$)|\.lock(?:\/|$)|^[^/]*$/u.test(name);
 }
 
 /** The commit a name stands for, or null. */
 export async function commitAt(repository: Repository, name: string): Promise<string | null> {
-  const result = await runGit(repository.folder, [
-    'rev-parse',
-    '--verify',
-    '--quiet',
-    '--end-of-options',
-    `${name}^{commit}`,
-  ]);
+  if (/^(?:HEAD|refs\/[\w./-]+|[0-9a-f]{40}(?:[0-9a-f]{24})?)$/u.test(name)) {
+    return (await repository.objects.read([`${name}^{commit}`]))[0]?.oid ?? null;
+  }
+  const question = ['rev-parse', '--verify', '--quiet', '--end-of-options', `${name}^{commit}`];
+  const result = await runGit(repository.folder, question);
   return result.code === 0 ? result.stdout.toString('utf8').trim() : null;
 }
 
+/** Where a branch is, here and on remotes. */
+export interface BranchTips {
+  /** The commit that it is at here; null: there is no such branch. */
+  here: string | null;
+  /** Where it is on remotes, as last fetched: an object by ref. */
+  fetched: ReadonlyMap<string, string>;
+}
+
 /**
- * The commit that a branch is at; null: there is no such branch.
- *
- * @param ref in full
- * @throws RegistryError for one that is there and cannot be read, as after a crash, or that stands for another
+ * @param ref of the branch, in full
+ * @throws RegistryError for one that is here and cannot be read, as after a crash, or that stands for another
  */
-export async function branchTip(repository: Repository, ref: string): Promise<string | null> {
-  const format = '--format=%(objectname) %(objecttype) %(refname) %(symref)';
-  const { code, stdout, stderr } = await runGit(repository.folder, ['for-each-ref', format, ref]);
-  const lines = stdout.toString('utf8').split('\n');
-  const [oid = '', type, , other = ''] = lines.map((line) => line.split(' ')).find(([, , name]) => name === ref) ?? [];
-  if (type === 'commit' && other === '') return oid;
-  if (type === undefined && code === 0 && !stderr.includes(`broken ref ${ref}`)) return null;
+export async function branchTips(repository: Repository, ref: string): Promise<BranchTips> {
   const branch = ref.replace('refs/heads/', '');
+  const args = ['for-each-ref', '--format=%(objectname) %(refname) %(symref)', ref, `refs/remotes/*/${branch}`];
+  const { code, stdout, stderr } = await runGit(repository.folder, args);
+  const lines = stdout
+    .toString('utf8')
+    .split('\n')
+    .map((line) => line.split(' '));
+  const [oid = '', , other = ''] = lines.find(([, name]) => name === ref) ?? [];
+  const fetched = new Map(
+    lines.map(([at = '', name = '']) => [name, at] as const).filter(([name]) => name.startsWith('refs/remotes/')),
+  );
+  const type = oid === '' ? undefined : ((await repository.objects.read([oid]))[0]?.type ?? 'missing object');
+  if (type === 'commit' && other === '') return { here: oid, fetched };
+  if (type === undefined && code === 0 && !stderr.includes(`broken ref ${ref}`)) return { here: null, fetched };
   throw new RegistryError({
     found:
       other !== ''
@@ -104,16 +122,19 @@ export async function isTipOf(repository: Repository, branch: string, commit: st
 }
 
 export async function isAncestor(repository: Repository, ancestor: string, commit: string): Promise<boolean> {
-  return (await runGit(repository.folder, ['merge-base', '--is-ancestor', ancestor, commit])).code === 0;
+  return (
+    ancestor === commit ||
+    (await runGit(repository.folder, ['merge-base', '--is-ancestor', ancestor, commit])).code === 0
+  );
 }
 
-export async function isShallow(repository: Repository): Promise<boolean> {
-  return (await git(repository.folder, ['rev-parse', '--is-shallow-repository'])) === 'true';
+export function isShallow({ commonFolder }: Repository): boolean {
+  return existsSync(join(commonFolder, 'shallow'));
 }
 
 /** Whether part of the history of a commit is missing here, as in a shallow clone. */
 export async function isCutOff(repository: Repository, commit: string): Promise<boolean> {
-  if (!(await isShallow(repository))) return false;
+  if (!isShallow(repository)) return false;
   const text = await readFile(join(repository.commonFolder, 'shallow'), 'utf8').catch(() => '');
   for (const boundary of text.split('\n').filter((line) => line !== '')) {
     if (await isAncestor(repository, boundary, commit)) return true;
