@@ -26,18 +26,37 @@ export interface TemporaryRepository {
   status(): Promise<string>;
 }
 
-/** Run `work` on a real repository with one commit on branch main. */
-export function inRepository<T>(work: (repository: TemporaryRepository) => Promise<T>): Promise<T> {
+/**
+ * Run `work` on a real repository with one commit on branch main.
+ *
+ * @param more what `make` adds to it once, by a name as of `copyPrepared`
+ */
+export function inRepository<T>(
+  work: (repository: TemporaryRepository) => Promise<T>,
+  more?: { name: string; make(repository: TemporaryRepository): Promise<unknown> },
+): Promise<T> {
   return inTemporaryFolder(async (folder) => {
-    await copyPrepared('small-repository', folder, async (prepared) => {
-      await run('git', ['init', '--quiet', '--template=', '--initial-branch=main', prepared]);
-      const repository = repositoryAt(prepared);
-      await repository.git('config', 'user.name', 'Ada');
-      await repository.git('config', 'user.email', 'ada@example.invalid');
-      await repository.write('README.md', 'A model.\n');
-      await repository.commit('Start');
-    });
+    if (more === undefined) await start(folder);
+    else {
+      await copyPrepared(more.name, folder, async (prepared) => {
+        await start(prepared);
+        await more.make(repositoryAt(prepared));
+      });
+    }
     return work(repositoryAt(folder));
+  });
+}
+
+function start(folder: string): Promise<void> {
+  return copyPrepared('small-repository', folder, async (prepared) => {
+    await run('git', ['init', '--quiet', '--template=', '--initial-branch=main', prepared]);
+    const repository = repositoryAt(prepared);
+    await repository.git('config', 'user.name', 'Ada');
+    await repository.git('config', 'user.email', 'ada@example.invalid');
+    // Otherwise each commit starts a process that finds nothing to tidy.
+    await repository.git('config', 'maintenance.auto', 'false');
+    await repository.write('README.md', 'A model.\n');
+    await repository.commit('Start');
   });
 }
 

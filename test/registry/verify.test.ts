@@ -179,8 +179,7 @@ const tampering: {
 describe('verify', () => {
   for (const { name, tamper, path, found, refuses } of tampering) {
     test(`finds ${name}, committed`, () =>
-      inRepository(async (repository) => {
-        await threeDecisions(repository);
+      withThreeDecisions(async (repository) => {
         const registry = await repository.registry();
         assert.deepEqual(await registry.verify(), []);
         await repository.visit();
@@ -199,8 +198,7 @@ describe('verify', () => {
   }
 
   test('finds two models that are one where file names know no case', () =>
-    inRepository(async (repository) => {
-      await threeDecisions(repository);
+    withThreeDecisions(async (repository) => {
       await record(repository, 'x', 'promote', 'M', 'side');
       await repository.visit();
       await repository.git('merge', '--quiet', '--no-edit', '--allow-unrelated-histories', 'side');
@@ -209,8 +207,7 @@ describe('verify', () => {
     }));
 
   test('finds a whole chain rewritten by a later commit, hashes and manifest in order', () =>
-    inRepository(async (repository) => {
-      await threeDecisions(repository);
+    withThreeDecisions(async (repository) => {
       await record(repository, 'mallory', 'promote', model, 'forged');
       await record(repository, 'b', 'promote', model, 'forged');
       await record(repository, 'c', 'reject', model, 'forged');
@@ -223,8 +220,7 @@ describe('verify', () => {
     }));
 
   test('is content again after what was tampered with is restored', () =>
-    inRepository(async (repository) => {
-      await threeDecisions(repository);
+    withThreeDecisions(async (repository) => {
       await repository.visit();
       await change(repository, 2, (decision) => ({ ...decision, actor: 'mallory' }));
       await repository.commit('Tamper');
@@ -233,8 +229,7 @@ describe('verify', () => {
     }));
 
   test('is content with decisions about two models that two branches recorded and a merge brought together', () =>
-    inRepository(async (repository) => {
-      await threeDecisions(repository);
+    withThreeDecisions(async (repository) => {
       await repository.git('branch', 'side', 'model-registry');
       await record(repository, 'x', 'promote', 'other', 'side');
       await record(repository, 'd', 'promote');
@@ -246,8 +241,7 @@ describe('verify', () => {
     }));
 
   test('finds a decision that a merge dropped', () =>
-    inRepository(async (repository) => {
-      await threeDecisions(repository);
+    withThreeDecisions(async (repository) => {
       await repository.git('branch', 'side', 'model-registry');
       await record(repository, 'lost', 'promote', model, 'side');
       await record(repository, 'kept', 'promote');
@@ -261,10 +255,15 @@ describe('verify', () => {
     }));
 });
 
-async function threeDecisions(repository: TemporaryRepository): Promise<void> {
-  await record(repository, 'a', 'promote');
-  await record(repository, 'b', 'promote');
-  await record(repository, 'c', 'reject');
+function withThreeDecisions(work: (repository: TemporaryRepository) => Promise<void>): Promise<void> {
+  return inRepository(work, {
+    name: 'three-decisions',
+    async make(repository) {
+      await record(repository, 'a', 'promote');
+      await record(repository, 'b', 'promote');
+      await record(repository, 'c', 'reject');
+    },
+  });
 }
 
 async function record(
