@@ -12,12 +12,12 @@ interface StabilityInput {
 
 /** Rows that are asked for in other orders and batches. */
 const mostRows = 16;
-/** Rows that are asked for twice, since a model may be random for rare ones only: one in so many, but no more than these. */
+/** Rows that are asked for together and in two parts, since a model may be random for rare ones only: one in so many, but no more than these. */
 const oneAgainOf = 20;
 const mostAgain = 512;
 
 /**
- * Ask a model for the answers to some rows twice, and to a few of them in another order and each alone.
+ * Ask a model for the answers to some rows together and in two parts, and to a few of them in another order and each alone.
  * @param feeds `rows` rows, of which a few are taken, spread over them
  * @param reader reads so many rows
  * @throws ModelError as the model and the reader do
@@ -27,33 +27,63 @@ export async function stabilityOf(
   reader: (rows: number) => OutputReader,
   { feeds, rows, tolerance, dataLabels }: StabilityInput,
 ): Promise<Stability> {
-  /** Answers to rows, the batches of them run one after the other, in the order of the rows. */
-  const answer = async (count: number, batches: readonly (readonly number[])[]): Promise<Predictions> => {
-    const reads = reader(count);
+  /** Answers to the rows of a sample, the batches of it run one after the other, in the order of the rows. */
+  const answer = async (sample: readonly number[], batches: readonly (readonly number[])[]): Promise<Predictions> => {
+    const reads = reader(sample.length);
     for (const batch of batches) {
-      const taken = batch.map((index) => Math.floor((index * rows) / count));
+      const taken = batch.map((index) => sample[index] as number);
       const part = Object.fromEntries(Object.entries(feeds).map(([name, values]) => [name, takeRows(values, taken)]));
       reads.add(await run(part), batch.length);
     }
     return (await reads.finish({ dataLabels })).predictions;
   };
-  const count = Math.min(rows, mostRows);
-  const all = Array.from({ length: count }, (_, index) => index);
+  const all = [...Array.from({ length: Math.min(rows, mostRows) }).keys()];
+  const few = spread(all.length, rows);
+  const gaps = rowsWithGaps(feeds, rows);
+  const again = Math.max(all.length, Math.min(mostAgain, Math.floor(rows / oneAgainOf)));
+  const sample = [
+    ...new Set([
+      ...spread(again, rows),
+      ...spread(Math.min(gaps.length, mostRows), gaps.length).map((at) => gaps[at] as number),
+    ]),
+  ];
+  const together = [...sample.keys()];
+  const apart = [together.filter((at) => at % 2 === 0), together.filter((at) => at % 2 === 1)].filter(
+    ({ length }) => length > 0,
+  );
+  const once = await answer(sample, [together]);
+  const inParts = greatestDifference(once, await answer(sample, apart), apart.flat(), tolerance);
+  // A model that answers as before in other batches is not random either.
+  const random = inParts > 0 ? greatestDifference(once, await answer(sample, [together]), together, tolerance) : 0;
+  if (random > 0) return { rows: sample.length, tolerance, differs: 'random', difference: random };
+  const first = await answer(few, [all]);
   const backwards = all.toReversed();
-  const twice = Math.max(count, Math.min(mostAgain, Math.floor(rows / oneAgainOf)));
-  const many = Array.from({ length: twice }, (_, index) => index);
-  const random = greatestDifference(await answer(twice, [many]), await answer(twice, [many]), many, tolerance);
-  if (random > 0) return { rows: twice, tolerance, differs: 'random', difference: random };
-  const first = await answer(count, [all]);
   const tests = [
     { how: 'order', batches: [backwards], order: backwards },
     { how: 'batch', batches: all.map((index) => [index]), order: all },
   ] as const;
   for (const { how, batches, order } of tests) {
-    const difference = greatestDifference(first, await answer(count, batches), order, tolerance);
-    if (difference > 0) return { rows: count, tolerance, differs: how, difference };
+    const difference = greatestDifference(first, await answer(few, batches), order, tolerance);
+    if (difference > 0) return { rows: few.length, tolerance, differs: how, difference };
   }
-  return { rows: count, tolerance, differs: null, difference: 0 };
+  if (inParts > 0) return { rows: sample.length, tolerance, differs: 'batch', difference: inParts };
+  return { rows: few.length, tolerance, differs: null, difference: 0 };
+}
+
+/** So many of a number of rows, spread over them. */
+function spread(count: number, rows: number): number[] {
+  return Array.from({ length: count }, (_, index) => Math.floor((index * rows) / count));
+}
+
+/** Rows without a value somewhere: models may fill it from the rows beside them. */
+function rowsWithGaps(feeds: Feeds, rows: number): number[] {
+  const found = new Set<number>();
+  for (const { data } of Object.values(feeds)) {
+    if (!(data instanceof Float32Array || data instanceof Float64Array)) continue;
+    const width = data.length / rows;
+    for (let at = 0; at < data.length; at += 1) if (Number.isNaN(data[at])) found.add(Math.floor(at / width));
+  }
+  return [...found].toSorted((a, b) => a - b);
 }
 
 /** The greatest difference beyond the tolerance, 0 where there is none. `order[i]`: the row that is the `i`-th of `other`. */

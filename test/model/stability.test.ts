@@ -74,12 +74,20 @@ const models: Record<string, { bytes: Uint8Array; differs: 'random' | 'order' | 
   },
 };
 
-async function predicted(bytes: Uint8Array, tolerance?: Tolerance, rows = 50): Promise<PredictionResult> {
+async function predicted(
+  bytes: Uint8Array,
+  tolerance?: Tolerance,
+  rows = 50,
+  gaps: number[] = [],
+): Promise<PredictionResult> {
   let result: PredictionResult | undefined;
   await inTemporaryFolder(async (folder) => {
     const path = join(folder, 'm.onnx');
     await writeFile(path, bytes);
-    const lines = Array.from({ length: rows }, (_, row) => `${row},${Math.sin(row)},${Math.cos(row)},${row % 2}`);
+    const lines = Array.from(
+      { length: rows },
+      (_, row) => `${row},${gaps.includes(row) ? '' : Math.sin(row)},${Math.cos(row)},${row % 2}`,
+    );
     await writeFile(join(folder, 'e.csv'), ['id,a,b,label', ...lines].join('\n'));
     [result] = await predictModels({
       models: [{ role: 'candidate', artifact: await localModel(path, 'm.onnx') }],
@@ -121,6 +129,28 @@ describe('a model', () => {
     );
     const stability = stabilityIn(await predicted(bytes, undefined, 8000));
     assert.deepEqual([stability.differs, stability.rows], ['random', 400]);
+  });
+
+  it('that fills gaps from the rows beside them is told to do so, where gaps are rare', async () => {
+    const bytes = model(
+      graph({
+        nodes: [
+          node('IsNaN', ['x'], ['gap']),
+          node('Where', ['gap', 'zero', 'x'], ['filled']),
+          node('ReduceMean', ['filled'], ['mean'], [message([1, 'axes'], [8, 0], [20, 7])]),
+          node('Where', ['gap', 'mean', 'x'], ['whole']),
+          node('ReduceMean', ['whole'], ['m'], [message([1, 'axes'], [8, 1], [20, 7])]),
+          node('Sigmoid', ['m'], ['p']),
+        ],
+        inputs: [valueInfo('x', 'float', ['N', 2])],
+        outputs: [valueInfo('p', 'float', ['N', 1])],
+        initializers: [tensor('zero', 'float', [], floats(0))],
+      }),
+    );
+    const gaps = [1237, 5003, 7601];
+    const stability = stabilityIn(await predicted(bytes, undefined, 8000, gaps));
+    assert.deepEqual([stability.differs, stability.rows], ['batch', 403]);
+    assert.equal(stabilityIn(await predicted(bytes, undefined, 8000)).differs, null);
   });
 
   it('is asked as many rows as there are', async () => {
