@@ -281,6 +281,7 @@ function fill(
       if (typeof value === 'number' && !Number.isInteger(value)) throw notWhole(before + row - from, value);
       if (big) data[at] = typeof value === 'bigint' ? value : BigInt(value as number);
       else data[at] = Number(value);
+      if (plan.input.type === 'bool' && value !== 0 && value !== 1) throw tooLarge(before + row - from, value);
       if (data[at] !== (big ? BigInt(value as number) : value)) throw tooLarge(before + row - from, value);
     }
   }
@@ -307,7 +308,7 @@ function fill(
   function tooLarge(row: number, value: unknown): DataError {
     return new DataError({
       found: `${place(row)} is ${String(value)}`,
-      expected: `a value that ${plan.input.type} can hold, for input ${JSON.stringify(plan.input.name)}`,
+      expected: `${plan.input.type === 'bool' ? '0 or 1' : `a value that ${plan.input.type} can hold`}, for input ${JSON.stringify(plan.input.name)}`,
       where: dataset.uri,
       remedy:
         'Check that the column feeds the right input (contender inspect), and leave the cell empty where it is a gap',

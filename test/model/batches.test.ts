@@ -94,6 +94,21 @@ describe('batches of rows', () => {
     });
   });
 
+  it('hold no truth value but 0 and 1', async () => {
+    await inTemporaryFolder(async (folder) => {
+      await writeFile(join(folder, 'e.csv'), 'flag\n0\n1\n2\n');
+      const dataset = await openDataset({ name: 'evaluation', path: join(folder, 'e.csv'), uri: 'e.csv' });
+      try {
+        const plan = { input: { name: 'c', type: 'bool', shape: [null, 1] }, columns: ['flag'], rowShape: [1] };
+        await assert.rejects(async () => {
+          for await (const batch of featureBatches(dataset, [[plan]])) assert.fail(String(batch.rows));
+        }, /column "flag", row 3 is 2\. Expected 0 or 1, for input "c"/u);
+      } finally {
+        dataset.close();
+      }
+    });
+  });
+
   it('have fewer rows where rows are long', () => {
     assert.deepEqual([1, 60, 1024, 10_000, 2 ** 24].map(batchRows), [8192, 8192, 8192, 512, 1]);
   });
