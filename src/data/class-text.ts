@@ -3,6 +3,12 @@ import { DataError } from '../errors.ts';
 /** A class as a column, a model or the configuration names it. */
 export type ClassValue = string | number | boolean;
 
+/** A label of a tensor: a number that JavaScript would round stays its digits. */
+export function classValue(value: ClassValue | bigint): ClassValue {
+  if (typeof value !== 'bigint') return value;
+  return Number.isSafeInteger(Number(value)) ? Number(value) : value.toString();
+}
+
 /**
  * The one text of a class, whoever names it and as whatever type: 1, "1" and "1.0" (as pandas writes it once a column has had a
  * gap) are one class, and so are true and "True", which a CSV file holds for a boolean. Any other text is what it is: case counts.

@@ -3,7 +3,7 @@ import type { Columns } from '../config/schema.ts';
 import { ConfigError, MismatchError, ModelError } from '../errors.ts';
 import type { DatasetColumn } from '../data/dataset.ts';
 import { nearest } from '../config/suggest.ts';
-import { fedInputs, type ModelInspection, type TensorDeclaration } from './inspect.ts';
+import { countOf, fedInputs, type ModelInspection, type TensorDeclaration } from './inspect.ts';
 
 /** What feeds one input of a model: its columns, in order, and the dimensions of one row. */
 export interface InputPlan {
@@ -45,9 +45,10 @@ function singleInput(
   columns: Columns,
   names: readonly string[],
 ): InputPlan {
-  const features = featureOrder(inspection, columns, names);
+  const size = rowSize(input) ?? countOf(inspection.featureCounts, input.name);
+  const features = featureOrder(inspection, columns, names, size);
   refuseRowsLast(input, features);
-  const wanted = rowSize(input) ?? inspection.featureCounts[input.name] ?? features.length;
+  const wanted = size ?? features.length;
   if (wanted !== features.length) {
     if (input.shape?.length === 1 && features.length > 1) {
       throw new MismatchError({
@@ -75,12 +76,27 @@ function refuseRowsLast({ name, shape }: TensorDeclaration, { length }: readonly
   });
 }
 
-/** The model's own names decide, where the data has columns of all these names. */
-function featureOrder(inspection: ModelInspection, columns: Columns, names: readonly string[]): string[] {
-  const own = inspection.featureNames;
-  if (own !== null && (columns.features === undefined || own.every((name) => names.includes(name)))) {
+/**
+ * The model's own names decide, where the data has columns of all these names, and they are as many as it takes: metadata may list
+ * all columns of a table.
+ */
+function featureOrder(
+  { featureNames: own }: ModelInspection,
+  columns: Columns,
+  names: readonly string[],
+  size: number | undefined,
+): string[] {
+  const isUsual = own?.every((name) => names.includes(name)) === true && (size ?? own.length) === own.length;
+  if (own !== null && (columns.features === undefined || isUsual)) {
     refuseRoles('Feature', own, columns);
-    return known(own, names, 'The metadata of the model');
+    const twice = own.find((name, index) => own.indexOf(name) !== index);
+    if (twice === undefined) return known(own, names, 'The metadata of the model');
+    throw new MismatchError({
+      found: `The metadata of the model names the feature ${JSON.stringify(twice)} twice`,
+      expected: 'each feature once',
+      remedy:
+        'List the features, in the order of the model, in columns.features, and correct the metadata (feature_names)',
+    });
   }
   if (columns.features !== undefined) return known(columns.features, names, 'columns.features');
   return names.filter((name) => roleOf(name, columns) === null && !isSavedIndex(name));

@@ -66,7 +66,7 @@ export function inspect(model: ModelProto, size: number): ModelInspection {
       return count === null ? [] : [[name, count]];
     }),
   );
-  const constants = constantOutputs(graph);
+  const constants = constantOutputs(model);
   return {
     inputs,
     outputs: graphOutputs(graph),
@@ -79,7 +79,7 @@ export function inspect(model: ModelProto, size: number): ModelInspection {
     metadata,
     featureNames: featureNames(metadata),
     featureCounts,
-    origins: outputOrigins(graph),
+    origins: outputOrigins(model),
     classLists: [...new Map([...allNodes(model)].flatMap(listOf)).values(), ...constants.values()],
     constantOutputs: [...constants.keys()],
     parameters: countParameters(model),
@@ -106,12 +106,17 @@ export function fedInputs({
   featureCounts,
 }: Pick<ModelInspection, 'inputs' | 'outputs' | 'featureCounts'>): (TensorDeclaration & { bare: boolean })[] {
   return inputs.map((input) => {
-    const needed = featureCounts[input.name];
+    const needed = countOf(featureCounts, input.name);
     const size = typeof input.shape?.[0] === 'number' ? input.shape[0] : (needed ?? 1);
     const bare =
       input.shape?.length === 1 && size > 1 && (needed === size || !outputs.some(({ shape }) => shape?.[0] === size));
     return bare ? { ...input, shape: [1, size], bare } : { ...input, bare };
   });
+}
+
+/** Features of an input that weights say: an input may be named `constructor`. */
+export function countOf(counts: ModelInspection['featureCounts'], input: string): number | undefined {
+  return Object.hasOwn(counts, input) ? counts[input] : undefined;
 }
 
 function domainName(domain: string): string {
@@ -168,8 +173,9 @@ function problems(model: ModelProto, inputs: readonly TensorDeclaration[], count
   }
   for (const { name, shape } of inputs) {
     if (shape?.[0] === 0) found.add(`The first dimension of input ${name} is 0: it takes no rows`);
-    const [stated, needed] = [shape?.length === 2 ? shape[1] : undefined, counts[name]];
-    if (typeof stated === 'number' && needed !== undefined && stated !== needed) {
+    const [stated, needed] = [shape?.length === 2 ? shape[1] : undefined, countOf(counts, name)];
+    // One feature may be set against several numbers before the weights.
+    if (typeof stated === 'number' && stated !== 1 && needed !== undefined && stated !== needed) {
       found.add(`The model contradicts itself: input ${name} has ${stated} features, its first weights need ${needed}`);
     }
   }

@@ -193,7 +193,7 @@ export function readableModel(bytes: Uint8Array, model: ModelProto): ReadableMod
   const [names, matrices] = [new Map<string, string>(), new Set<string>()];
   for (const node of graph.node) {
     const [input, output] = [node.input[0], node.output[0]];
-    if (node.opType !== 'ZipMap' || input === undefined || output === undefined) continue;
+    if (!isZipMap(node) || input === undefined || output === undefined) continue;
     names.set(output, input);
     matrices.add(output);
   }
@@ -219,7 +219,7 @@ export function readableModel(bytes: Uint8Array, model: ModelProto): ReadableMod
     if (id !== 7) return content;
     const inner = mapFields(content, (field, value) => {
       if (field === 1) {
-        return (nodeType.decode(value) as unknown as NodeProto).opType === 'ZipMap' ? null : value;
+        return isZipMap(nodeType.decode(value) as unknown as NodeProto) ? null : value;
       }
       if (field !== 11 && field !== 12) return value;
       const declared = valueType.decode(value) as unknown as ValueInfoProto;
@@ -232,6 +232,11 @@ export function readableModel(bytes: Uint8Array, model: ModelProto): ReadableMod
     return Buffer.concat([...before, inner, ...after]);
   });
   return { bytes: rewritten, names, matrices };
+}
+
+/** A function of the model may have the same name, in a domain of its own. */
+function isZipMap({ opType, domain }: NodeProto): boolean {
+  return opType === 'ZipMap' && domain === 'ai.onnx.ml';
 }
 
 /** A tensor of a type that Node does not have; sequences, maps and the like are none. */

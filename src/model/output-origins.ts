@@ -1,5 +1,5 @@
 import type { ClassValue } from '../data/class-text.ts';
-import type { AttributeProto, GraphProto, NodeProto, TensorProto } from './onnx-schema.ts';
+import type { AttributeProto, ModelProto, NodeProto, TensorProto } from './onnx-schema.ts';
 
 /** What an output of a graph is made of, as far as the graph says it. */
 export interface OutputOrigin {
@@ -9,6 +9,10 @@ export interface OutputOrigin {
   classes: ClassValue[] | null;
   /** These are the highest scores of a row (TopK, ReduceMax): no column is of one class. */
   ranked?: true;
+  /** What stands in the way of the highest score of three classes or more: its sign is turned, or scores are of pairs of classes. */
+  unlike?: 'turned' | 'pairs';
+  /** The two columns are p and 1 - p, in this order: p is hardly that of the first class. */
+  complementLast?: true;
   /** A TreeEnsembleClassifier makes these scores, of one class or, as a forest, of each. */
   trees?: 'one class' | 'each class';
 }
@@ -18,19 +22,19 @@ export interface OutputOrigin {
  * do not count: what lies behind a sum, a selection of columns or a concatenation has other columns.
  * @returns the origins by the names of the outputs
  */
-export function outputOrigins(graph: GraphProto): Record<string, OutputOrigin> {
-  const origins = new Origins(graph);
-  return Object.fromEntries(graph.output.map(({ name }) => [name, origins.of(name)]));
+export function outputOrigins(model: ModelProto): Record<string, OutputOrigin> {
+  const origins = new Origins(model);
+  return Object.fromEntries((model.graph?.output ?? []).map(({ name }) => [name, origins.of(name)]));
 }
 
 /**
  * Outputs that hold the same whatever the rows are, such as the names of the classes, and their values: none where they are
  * too many, or of another type than classes have.
  */
-export function constantOutputs(graph: GraphProto): Map<string, ClassValue[]> {
-  const origins = new Origins(graph);
+export function constantOutputs(model: ModelProto): Map<string, ClassValue[]> {
+  const origins = new Origins(model);
   return new Map(
-    graph.output.flatMap(({ name }) => {
+    (model.graph?.output ?? []).flatMap(({ name }) => {
       const values = origins.constant(name);
       return values === null ? [] : [[name, values] as const];
     }),
@@ -57,14 +61,21 @@ class Origins {
   /** What labels there are of a source: of labels that are made of labels the last. */
   readonly #labels = new Map<string, ClassValue[]>();
 
-  constructor(graph: GraphProto) {
-    for (const tensor of graph.initializer) this.#constants.set(tensor.name, tensor);
-    for (const node of graph.node) {
+  constructor({ graph, functions }: ModelProto) {
+    const local = new Set(functions.map(({ domain, name }) => `${domain}::${name}`));
+    // What a function of the model does, or an operator of another domain, its name does not say.
+    const nodes = (graph?.node ?? []).map((node) =>
+      /^(?:ai\.onnx(?:\.ml)?)?$/u.test(node.domain) && !local.has(`${node.domain}::${node.opType}`)
+        ? node
+        : { ...node, opType: '', attribute: [] },
+    );
+    for (const tensor of graph?.initializer ?? []) this.#constants.set(tensor.name, tensor);
+    for (const node of nodes) {
       for (const name of node.output) if (name !== '') this.#producers.set(name, node);
       const value = (node.opType === 'Constant' && attribute(node, 'value')?.t) || null;
       if (value !== null) this.#constants.set(node.output[0] ?? '', value);
     }
-    for (const node of graph.node) {
+    for (const node of nodes) {
       if (!/^(?:Gather|ArrayFeatureExtractor|LabelEncoder)$/u.test(node.opType)) continue;
       const label = this.#label(node.output[0] ?? '');
       const classes = label?.classes ?? null;
@@ -94,13 +105,22 @@ class Origins {
   #scores(output: string, depth = 0): OutputOrigin {
     let name = output;
     let own: ClassValue[] | null = null;
+    let mapped = false;
     let reversed = false;
+    let complementLast = false;
     for (let steps = 0; steps < mostSteps; steps += 1) {
       const node = this.#producers.get(name);
       if (node === undefined) break;
       const declared = classLabels(node);
+      if (own === null && declared !== null) mapped = node.opType === 'ZipMap';
       own ??= declared;
-      if (declared !== null && node.opType !== 'ZipMap') break;
+      if (declared !== null && node.opType !== 'ZipMap') {
+        const pairs =
+          node.opType === 'SVMClassifier' && declared.length > 2 && !attribute(node, 'prob_a')?.floats.length;
+        if (pairs) return { source: name, classes: null, unlike: 'pairs' };
+        break;
+      }
+      complementLast ||= this.#isComplementLast(node);
       if (node.opType === 'TopK' || this.#isConfidence(node)) return { source: name, classes: null, ranked: true };
       const selected = this.#selected(node, name);
       if (selected !== null && depth < mostSteps) {
@@ -109,16 +129,49 @@ class Origins {
         const columns = classes === null ? null : selected(classes);
         // 1 - p of one of two classes is the score of the other.
         own ??= reversed && columns?.length === 1 ? otherThan(columns[0], classes) : columns;
+        if (columns?.length === 1) reversed = false;
         break;
       }
-      if (node.opType === 'Neg' || (node.opType === 'Sub' && this.#constants.has(node.input[0] ?? ''))) {
-        reversed = !reversed;
-      }
+      if (this.#turns(node)) reversed = !reversed;
       const before = node.opType === 'ZipMap' ? node.input[0] : this.#columnsOf(node);
       if (before === undefined) break;
       name = before;
     }
-    return { source: name, classes: this.#labels.get(name) ?? own, ...treesOf(this.#producers.get(name)) };
+    const trees = treesOf(this.#producers.get(name));
+    const source = reversed ? `${name} turned` : name;
+    const made = this.#labels.get(source) ?? null;
+    // A map that has the same classes in another order than the labels contradicts them.
+    if (made !== null) return { source, classes: mapped && isReordered(made, own) ? own : made, ...trees };
+    const classes = this.#labels.get(name) ?? own;
+    if (reversed && classes !== null) {
+      // 1 - p of the two probabilities are these the other way round.
+      if (classes.length === 2) return { source, classes: classes.toReversed() };
+      return { source, classes: null, ...(classes.length > 2 ? { unlike: 'turned' } : {}) };
+    }
+    return {
+      source,
+      classes: mapped && isReordered(classes, own) ? own : classes,
+      ...(complementLast ? { complementLast } : {}),
+      ...trees,
+    };
+  }
+
+  /** Is more here less in the result? */
+  #turns({ opType, input: [first = '', second = ''] }: NodeProto): boolean {
+    const isConstant = (name: string): boolean => this.#constants.has(name);
+    if (opType === 'Neg') return true;
+    if (opType === 'Sub') return isConstant(first);
+    if (opType === 'Div' && isConstant(first)) return true;
+    if (opType !== 'Mul' && opType !== 'Div') return false;
+    const factors = elements(this.#constants.get(isConstant(first) ? first : second)) ?? [];
+    return factors.length > 0 && factors.every((factor) => Number(factor) < 0);
+  }
+
+  /** Is this p beside 1 - p? */
+  #isComplementLast({ opType, input: [first = '', second = ''], ...node }: NodeProto): boolean {
+    const after = this.#producers.get(second);
+    if (opType !== 'Concat' || node.attribute.some(({ name, i }) => name === 'axis' && i === 0)) return false;
+    return after?.opType === 'Sub' && this.#constants.has(after.input[0] ?? '') && after.input[1] === first;
   }
 
   /** The highest of the probabilities of all classes: of sequences or images a ReduceMax may be of the scores of one class. */
@@ -131,7 +184,13 @@ class Origins {
   #selected(node: NodeProto, output: string): (<T>(columns: readonly T[]) => T[] | null) | null {
     const { opType, input } = node;
     const axis = attribute(node, 'axis')?.i ?? 0;
-    const ofColumns = axis === 1 || axis === -1;
+    const isTurned = this.#producers.get(input[0] ?? '')?.opType === 'Transpose';
+    const ofColumns = isTurned ? axis === 0 || axis === -2 : axis === 1 || axis === -1;
+    if (opType === 'Compress' && ofColumns) {
+      const kept = elements(this.#constants.get(input[1] ?? ''));
+      return kept === null ? null : (columns) => columns.filter((_, column) => kept[column] === true);
+    }
+    if (opType === 'MatMul') return this.#selectedByProduct(input[1] ?? '');
     if ((opType === 'Gather' && ofColumns) || opType === 'ArrayFeatureExtractor') {
       const at = elements(this.#constants.get(input[1] ?? ''));
       if (at === null || this.#constants.has(input[0] ?? '')) return null;
@@ -144,7 +203,9 @@ class Origins {
       const given = (name: string, index: number): number[] | null =>
         (elements(this.#constants.get(input[index] ?? '')) ?? attribute(node, name)?.ints ?? null)?.map(Number) ?? null;
       const [starts, ends, steps] = [given('starts', 1), given('ends', 2), given('steps', 4)];
-      const at = (given('axes', 3) ?? starts?.map((_, index) => index))?.findIndex((each) => each === 1 || each === -1);
+      const at = (given('axes', 3) ?? starts?.map((_, index) => index))?.findIndex((each) =>
+        isTurned ? each === 0 || each === -2 : each === 1 || each === -1,
+      );
       const [start, end] = [starts?.[at ?? -1], ends?.[at ?? -1]];
       if (at === undefined || start === undefined || end === undefined) return null;
       return (columns) => ((steps?.[at] ?? 1) === 1 ? columns.slice(start, end) : null);
@@ -160,6 +221,20 @@ class Origins {
     };
   }
 
+  /** A product with a matrix of zeros and, in every column, one 1. */
+  #selectedByProduct(name: string): (<T>(columns: readonly T[]) => T[] | null) | null {
+    const tensor = this.#constants.get(name);
+    const values = elements(tensor);
+    const [rows = 0, width = 1] = tensor?.dims ?? [];
+    if (values === null || values.some((value) => value !== 0 && value !== 1)) return null;
+    const at = Array.from({ length: width }, (_, column) =>
+      Array.from({ length: rows }, (_row, row) => row).filter((row) => values[row * width + column] === 1),
+    );
+    if (at.some((each) => each.length !== 1)) return null;
+    return (columns) =>
+      columns.length === rows ? at.map(([row = 0]) => columns[row] as (typeof columns)[number]) : null;
+  }
+
   /** The input whose columns the columns of a node are. */
   #columnsOf(node: NodeProto): string | undefined {
     const [first = '', second = ''] = node.input;
@@ -170,11 +245,12 @@ class Origins {
   }
 
   /** Is `name` one number a row, made of the columns of `of`? */
-  #sums(name: string, of: string): boolean {
+  #sums(name: string, of: string, seen = new Set<string>()): boolean {
     const node = this.#producers.get(name);
-    if (node === undefined) return false;
+    if (node === undefined || seen.has(name) || seen.size > mostSteps) return false;
+    seen.add(name);
     if (node.opType.startsWith('Reduce')) return node.input[0] === of;
-    return /^(?:Clip|Max|Add|Where)$/u.test(node.opType) && node.input.some((each) => this.#sums(each, of));
+    return /^(?:Clip|Max|Add|Where)$/u.test(node.opType) && node.input.some((each) => this.#sums(each, of, seen));
   }
 
   /** Of a tensor of one label a row: what the labels are chosen from. Null for any other tensor. */
@@ -216,6 +292,10 @@ function treesOf(node: NodeProto | undefined): Pick<OutputOrigin, 'trees'> {
   if (node?.opType !== 'TreeEnsembleClassifier') return {};
   const ids = node.attribute.find(({ name }) => name === 'class_ids')?.ints ?? [];
   return { trees: ids.some((id) => id !== ids[0]) ? 'each class' : 'one class' };
+}
+
+function isReordered(classes: readonly ClassValue[] | null, own: readonly ClassValue[] | null): boolean {
+  return classes?.length === own?.length && classes?.every((each) => own?.includes(each) === true) === true;
 }
 
 function otherThan(one: ClassValue | undefined, of: readonly ClassValue[] | null): ClassValue[] | null {

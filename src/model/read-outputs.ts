@@ -1,12 +1,12 @@
 import type { Columns, Task } from '../config/schema.ts';
-import { classPosition, classText, type ClassValue } from '../data/class-text.ts';
+import { classPosition, classText, classValue, type ClassValue } from '../data/class-text.ts';
 import { ConfigError, MismatchError } from '../errors.ts';
 import type { Predictions, ReadingOptions, SettledReading } from './predictions.ts';
 import { contradictionError, contradictionOf } from './read-outputs/agree.ts';
 import { chooseOutputs, isLabelName, possibleLabels, type ChosenOutputs } from './read-outputs/choose.ts';
 import { finalScores, kindOf, positiveColumn, refuseOtherClass } from './read-outputs/class-scores.ts';
 import { classesOf, labelIndexes, labelValues, type Classes } from './read-outputs/classes.ts';
-import { readLabels } from './read-outputs/labels.ts';
+import { readLabels, refuseOtherLabels } from './read-outputs/labels.ts';
 import { refuseOtherOrders } from './read-outputs/other-orders.ts';
 import { rowReader, type RowReader, type RowValues } from './read-outputs/rows.ts';
 import {
@@ -55,7 +55,16 @@ export function outputReader(
   const many = task === 'multilabel-classification';
   const outputs = withoutConstants(model, reading);
   const chosen = chooseOutputs(outputs, { task, columns, output: reading.output });
-  if (!numeric && originOf(model, chosen.scores)?.ranked) {
+  const { ranked, unlike } = (numeric ? undefined : originOf(model, chosen.scores)) ?? {};
+  if (unlike !== undefined) {
+    throw new MismatchError({
+      found: `Output ${chosen.scores} has ${unlike === 'turned' ? 'the scores of a classifier with their sign turned: the highest is that of the least likely class' : 'a score for each pair of classes (SVMClassifier without probabilities)'}`,
+      expected: 'one score for each class, the higher, the likelier the class is',
+      remedy:
+        'Export such scores (of an SVM: probability=True), or name another output, such as that of the labels: {uri, output}',
+    });
+  }
+  if (ranked === true) {
     throw new MismatchError({
       found: `Output ${chosen.scores} has the highest scores of a row, whatever classes they are of (TopK, ReduceMax)`,
       expected: 'one score for each class, in the same order in every row',
@@ -129,6 +138,8 @@ export function outputReader(
       if (numeric) return { predictions: readValues(given, reading), warnings };
       if (many) {
         const origin = originOf(model, chosen.scores ?? chosen.labels);
+        if ('dataLabels' in known && columns.classes === undefined)
+          refuseOtherLabels(model.inspection, origin, columns);
         const { labels: decided, seen: found, chosen: names } = given;
         const outputs = { scores, given: decided, values: found, rows: done, labelName: names.labels, origin };
         return { predictions: readLabels(outputs, columns, reading), warnings };
@@ -154,7 +165,7 @@ function labelWitness(name: string, rows: number) {
     add(outputs: Readonly<Record<string, TensorValues>>, count: number, start: number) {
       const tensor = outputs[name];
       if (!usable || tensor === undefined) return;
-      usable = tensor.dims[0] === count && tensor.data.length === count && seen.size <= 1000;
+      usable = tensor.dims.includes(count) && tensor.data.length === count && seen.size <= 1000;
       if (usable) noteLabels(tensor.data, tensor.type, labels, start, seen);
     },
     /** @throws ConfigError that names the order */
@@ -211,6 +222,28 @@ function readValues({ scores, rows }: Given, reading: ReadingOptions): Predictio
     labels: null,
     threshold: reading.threshold ?? 0.5,
   };
+}
+
+/** The columns p and 1 - p: those of binary classifiers are 1 - p and p. */
+function complementError(name: string, classes: readonly ClassValue[]): ConfigError {
+  const [first, second] = classes.map((each) => JSON.stringify(classText(each)));
+  return new ConfigError({
+    found: `The model does not say which score belongs to which class. The columns of output ${name} are p and 1 - p, in this order`,
+    expected: `to know whether p is of the class ${second}, as usual, or of ${first}, as the order of the classes says`,
+    remedy: `Set columns.classes: [${second}, ${first}], or the other order`,
+  });
+}
+
+/** One score beside the labels 0 and 1 is of 1, by convention; of the positive class, by ours. */
+function refuseNegative({ positive, classes }: Columns): void {
+  const name = classText(positive ?? 1);
+  if (classes !== undefined || (name !== '0' && name !== 'false')) return;
+  const other = name === '0' ? '1' : 'true';
+  throw new ConfigError({
+    found: `The model has one score a row and does not say of which class, and columns.positive is ${name}`,
+    expected: `to know whether it is that of ${other}, as of most models of two classes, or of ${name}, the positive class`,
+    remedy: `Set columns.positive: ${other}, export the scores of both classes, or, where the score is that of ${name}, say so by columns.classes: ["${other}", "${name}"]`,
+  });
 }
 
 const mislabelled =
@@ -286,7 +319,9 @@ async function readClasses(
   // One score has no order: `positive` says what it is of, and labels beside it were compared with it.
   if (settled === null && width > 1 && (classesFrom === 'sorted' || classesFrom === 'counted')) {
     refuseOtherOrders(model.inspection, classes);
+    if (origin?.complementLast === true) throw complementError(scores.name, classes);
   }
+  if (settled === null && width === 1 && classesFrom === 'counted' && indexes === null) refuseNegative(columns);
   if (classesFrom === 'sorted' && settled === null) {
     warnings.push(
       width === 1
@@ -362,7 +397,7 @@ function noteLabels(
 ): void {
   for (let at = 0; at < data.length; at += 1) {
     const value = data[at] as number | bigint | string | boolean;
-    const label = type === 'bool' ? Boolean(value) : typeof value === 'bigint' ? Number(value) : value;
+    const label = type === 'bool' ? Boolean(value) : classValue(value);
     let index = seen.get(label);
     if (index === undefined) seen.set(label, (index = seen.size));
     labels[start + at] = index;

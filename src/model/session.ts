@@ -54,15 +54,17 @@ export async function openSession({
   });
 
   async function runOnce(feeds: Readonly<Record<string, TensorValues>>): Promise<Record<string, TensorValues>> {
-    const tensors: Record<string, Tensor> = {};
-    for (const { name, type, feed, bare } of inputs) {
-      const { data, dims: given } = feeds[name] as TensorValues;
-      const dims = bare ? given.slice(1) : given;
-      tensors[feed] =
-        type === 'float16'
-          ? halfTensor(ort.Tensor, data as Float32Array, dims)
-          : new ort.Tensor(nativeTypes[type] ?? (type as never), data as never, dims);
-    }
+    const tensors = Object.fromEntries(
+      inputs.map(({ name, type, feed, bare }) => {
+        const { data, dims: given } = feeds[name] as TensorValues;
+        const dims = bare ? given.slice(1) : given;
+        const tensor =
+          type === 'float16'
+            ? halfTensor(ort.Tensor, data as Float32Array, dims)
+            : new ort.Tensor(nativeTypes[type] ?? (type as never), data as never, dims);
+        return [feed, tensor];
+      }),
+    );
     const results = await session.run(tensors, fetches).catch((cause: unknown) => {
       throw explainRunError(cause, uri);
     });

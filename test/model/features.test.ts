@@ -103,6 +103,22 @@ test('a vector is one row of so many features, unless it is a column of a fixed 
   assert.deepEqual(planInputs({ ...batch, featureCounts: { x: 2 } }, columns, data)[0]?.columns, ['a', 'b']);
 });
 
+test('metadata that names other features than the input takes gives way to columns.features', () => {
+  const listed: Columns = { ...columns, features: ['a', 'b'] };
+  for (const featureNames of [['a', 'b', 'id'], ['a', 'b', 'target'], ['b']]) {
+    const plans = planInputs({ ...model(['x'], 2), featureNames }, listed, data);
+    assert.deepEqual(plans[0]?.columns, ['a', 'b']);
+  }
+  assert.deepEqual(planInputs({ ...model(['x'], 2), featureNames: ['b', 'a'] }, listed, data)[0]?.columns, ['b', 'a']);
+});
+
+test('metadata that names one feature twice is refused', () => {
+  assert.throws(
+    () => planInputs({ ...model(['x'], 2), featureNames: ['a', 'a'] }, columns, data),
+    /names the feature "a" twice/u,
+  );
+});
+
 function matrix(name: string, width: number): ModelInspection['inputs'][number] {
   return { name, type: 'float', shape: ['N', width] };
 }

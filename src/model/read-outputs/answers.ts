@@ -1,6 +1,6 @@
 import { labelColumns } from '../../config/columns.ts';
 import type { Columns, Task } from '../../config/schema.ts';
-import { classPosition, classText, type ClassValue } from '../../data/class-text.ts';
+import { classPosition, classText, classValue, type ClassValue } from '../../data/class-text.ts';
 import { ModelError } from '../../errors.ts';
 import type { Predictions, ReadingOptions } from '../predictions.ts';
 import { chooseOutputs, type ChosenOutputs, type DeclaredOutput } from './choose.ts';
@@ -74,7 +74,7 @@ export function answerReader(
       const { data, width } = labelsOf(named(values, labelName), rows);
       if (width !== labelWidth) throw wrongNumber(labelName, width, [labelWidth], 'labels');
       labels = Int32Array.from(data as ArrayLike<number>, (value: ClassValue | bigint) =>
-        positionOf(typeof value === 'bigint' ? Number(value) : value),
+        positionOf(classValue(value)),
       );
     }
     return { rows, scores, labels };

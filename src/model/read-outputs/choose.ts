@@ -60,8 +60,11 @@ export function chooseOutputs(
 }
 
 /** What models give beside their scores, by its name. */
-const besideScores = /embed|attention|hidden|leaf|leaves|shap/iu;
+const besideScores = /embed|attention|hidden|^(?!.*prob).*(?:leaf|leaves|shap)/iu;
 const besideLabels = /leaf|leaves|hash|embed|index|(?:^|[^a-z])(?:row|node|path|id)(?:s|$|[^a-z])/iu;
+
+/** `class_id`, `label_index`: the number of a class may be its name. */
+const classNumber = /(?:class|label|categor(?:y|ies)|predicted)e?s?[^a-z]*(?:ids?|ind(?:ex|ices)|idx)$/iu;
 
 function isNumber({ type }: DeclaredOutput): boolean {
   return type !== 'string' && type !== 'bool';
@@ -106,7 +109,7 @@ function isOfSomethingElse(name: string): boolean {
 const usualWords =
   /^(?:prob\w*|predict\w*|preds?|outputs?|scores?|class\w*|labels?|positive|tensor|softmax|sigmoid|model|final|y|hat|[1-9]\d*)$/iu;
 const otherWords =
-  /^(?:no|not|non|std|stddev|deviations?|var|variances?|sigma|lower|upper|quantiles?|uncertain\w*|entropy|errors?|loss(?:es)?)$/iu;
+  /^(?:no|not|non|std|stddev|deviations?|var|variances?|sigma|low|lower|upper|high|min|minimum|max|maximum|bounds?|interval|quantiles?|[pq]|baseline|uncertain\w*|entropy|errors?|loss(?:es)?)$/iu;
 
 /** Is an output of this name one of labels, beyond doubt? */
 export function isLabelName(name: string): boolean {
@@ -144,7 +147,8 @@ export function possibleLabels(outputs: readonly DeclaredOutput[], scores: strin
   return outputs.flatMap((each) => {
     const width = rowWidth(each);
     const isOne = each.name !== scores && (width === null || width === 1);
-    return isOne && !besideLabels.test(each.name) && !besideScores.test(each.name) ? [each.name] : [];
+    const isNamed = classNumber.test(each.name) || !besideLabels.test(each.name);
+    return isOne && isNamed && !besideScores.test(each.name) ? [each.name] : [];
   });
 }
 

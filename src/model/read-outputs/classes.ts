@@ -31,6 +31,7 @@ export async function classesOf(input: ClassesInput): Promise<Classes> {
   const own = count !== width && origin?.classes?.length === width ? null : (origin?.classes ?? null);
   const stated = columns.classes ?? own;
   if (stated !== null) {
+    refuseMerged(stated, columns.classes === undefined ? 'The model has the class' : 'columns.classes has');
     if (width === 0 || stated.length === count) return { classes: [...stated] };
     const whose = columns.classes === undefined ? 'the model names' : 'columns.classes names';
     throw new ConfigError({
@@ -46,6 +47,22 @@ export async function classesOf(input: ClassesInput): Promise<Classes> {
     return { classes: sortedClasses(seen.map(classText)), classesFrom: 'predicted' };
   }
   return unstated(numbers, input, await input.dataLabels());
+}
+
+/** @throws ConfigError for two classes of one text, and for numbers that several classes may have been rounded to */
+function refuseMerged(classes: readonly ClassValue[], whose: string): void {
+  const names = classes.map(classText);
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  const large = classes.find((value) => typeof value === 'number' && Math.abs(value) > Number.MAX_SAFE_INTEGER);
+  if (twice === undefined && large === undefined) return;
+  throw new ConfigError({
+    found:
+      large === undefined
+        ? `${whose} ${JSON.stringify(twice)} twice: ${listed(classes)}`
+        : `${whose} ${large}, a number beyond 2^53 that several classes may have been rounded to`,
+    expected: 'a name of its own for each class',
+    remedy: `List the classes, in the order of the scores, in columns.classes${large === undefined ? '' : ', as texts: ["9007199254740993", ...]'}`,
+  });
 }
 
 function unstated(
@@ -81,7 +98,10 @@ function unstated(
   throw new ConfigError({
     found: `The model gives ${width} score${width === 1 ? '' : 's'} a row and does not name ${width === 1 ? 'its class' : 'their classes'}; the data has ${known.length} labels: ${listed(known)}`,
     expected: 'to know which score belongs to which label',
-    remedy: 'List the classes, in the order of the scores, in columns.classes',
+    remedy:
+      width === 1 && !binary
+        ? 'Export a score for each class, or, where the output holds the predicted label, export it as integers or text'
+        : 'List the classes, in the order of the scores, in columns.classes',
   });
 }
 

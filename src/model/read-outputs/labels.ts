@@ -3,7 +3,9 @@ import type { Columns } from '../../config/schema.ts';
 import type { ClassValue } from '../../data/class-text.ts';
 import { ConfigError, MismatchError } from '../../errors.ts';
 import { thresholdAt, type Predictions, type ReadingOptions } from '../predictions.ts';
+import type { ModelInspection } from '../inspect.ts';
 import type { OutputOrigin } from '../output-origins.ts';
+import { refuseOtherOrders } from './other-orders.ts';
 import { finalScores } from './class-scores.ts';
 import { isProbability, refuseTwice, wrongWidth, type Scores } from './scores.ts';
 import { refuseThreshold, thresholdIn } from './threshold.ts';
@@ -95,9 +97,22 @@ function refuseContradiction(
   });
 }
 
+/** Metadata that lists the labels in another order. @throws ConfigError */
+export function refuseOtherLabels(
+  inspection: Pick<ModelInspection, 'metadata' | 'classLists'>,
+  origin: OutputOrigin | undefined,
+  columns: Columns,
+): void {
+  const names = labelColumns(columns);
+  if (ownLabels(origin, names) === null) refuseOtherOrders(inspection, names, 'label');
+}
+
 /** The model's own names of the labels where they are those of the data, else the label columns in their order. */
 function labelsOf(origin: OutputOrigin | undefined, columns: readonly string[]): string[] {
+  return ownLabels(origin, columns) ?? [...columns];
+}
+
+function ownLabels(origin: OutputOrigin | undefined, columns: readonly string[]): string[] | null {
   const own = origin?.classes?.map(String) ?? [];
-  const same = own.length === columns.length && columns.every((name) => own.includes(name));
-  return same ? own : [...columns];
+  return own.length === columns.length && columns.every((name) => own.includes(name)) ? own : null;
 }

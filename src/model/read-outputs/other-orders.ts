@@ -4,7 +4,7 @@ import type { ModelInspection } from '../inspect.ts';
 
 /** Keys under which exporters and people keep the names of the classes. */
 const keys =
-  /^(?:classes_?|class_?(?:names|labels)|labels|label_?names|target_?names|categories|names|id2label|label2id)$/iu;
+  /^(?:classes_?|class_?(?:names|labels|order|map)|labels|label_?(?:names|map)|target_?names|categories|names|(?:id|idx|index|int)(?:2|_?to_?)(?:label|class|str)|(?:label|class|str)(?:2|_?to_?)(?:id|idx|index|int))$/iu;
 
 /**
  * Nobody has said which score belongs to which class, so that the order of the labels is assumed. Metadata, or a node anywhere in
@@ -14,6 +14,7 @@ const keys =
 export function refuseOtherOrders(
   { metadata, classLists }: Pick<ModelInspection, 'metadata' | 'classLists'>,
   classes: readonly ClassValue[],
+  of: 'class' | 'label' = 'class',
 ): void {
   const names = classes.map(classText);
   const stated = Object.entries(metadata).filter(([key]) => keys.test(key));
@@ -27,15 +28,15 @@ export function refuseOtherOrders(
     if (places.every((place, index) => place === index)) continue;
     const order = listed.map((name) => JSON.stringify(name)).join(', ');
     throw new ConfigError({
-      found: `The model does not say which score belongs to which class. ${where} lists the classes in the order ${order}`,
+      found: `The model does not say which score belongs to which ${of}. ${where} lists the ${of === 'class' ? 'classes' : 'labels'} in the order ${order}`,
       expected: `to know whether the scores are in that order, or in that of the labels: ${names.map((name) => JSON.stringify(name)).join(', ')}`,
-      remedy: `Set columns.classes: [${order}], or the other order`,
+      remedy: `Set columns.${of === 'class' ? 'classes' : of}: [${order}], or ${of === 'class' ? 'the other order' : 'correct the metadata'}`,
     });
   }
 }
 
 /**
- * A list as JSON, as text between commas, or by number: `{"0": "cat", "1": "dog"}`, `{0: 'cat', 1: 'dog'}`, `{"cat": 0, "dog": 1}`.
+ * A list as JSON, as text between commas, semicolons or line ends, or by number: `{"0": "cat", "1": "dog"}`, `{0: 'cat', 1: 'dog'}`, `{"cat": 0, "dog": 1}`.
  * Where both sides are numbers, the key `label2id` or 0, 1, 2, ... on one side alone says which are the classes.
  */
 function listIn(text: string, key: string): string[] {
@@ -46,12 +47,15 @@ function listIn(text: string, key: string): string[] {
     const [names, others] = [Object.keys(value), Object.values(value).map(nameOf)];
     const byName =
       areNumbers(others) &&
-      (!areNumbers(names) || /^label2id$/iu.test(key) || (areCounted(others) && !areCounted(names)));
+      (!areNumbers(names) || /^(?:label|class|str)/iu.test(key) || (areCounted(others) && !areCounted(names)));
     const [numbers, classes] = byName ? [others, names] : [names, others];
     const places = [...classes.keys()].toSorted((a, b) => Number(numbers[a]) - Number(numbers[b]));
     return places.map((place) => classes[place] as string);
   }
-  return text.split(',').map((name) => name.trim());
+  return text
+    .trim()
+    .split(/[,;\n]/u)
+    .map((name) => name.trim());
 }
 
 /** What is no text, number or boolean names no class. */

@@ -38,7 +38,7 @@ export function extend(range: Range, values: Float64Array): void {
 export function isProbability(scores: Scores, task: Task, reading: ReadingOptions): boolean {
   const { values, width, name } = scores;
   const { lowest, highest } = scores.range;
-  const raw = reading.transform === 'none' || rawName.test(name);
+  const raw = reading.transform === 'none' || isRawName(name);
   const outside = !inUnitInterval(lowest, highest);
   const other = outside || width === 1 || task === 'multilabel-classification' ? null : rowNotAddingUp(values, width);
   if (!outside && other === null) return true;
@@ -52,7 +52,11 @@ export function isProbability(scores: Scores, task: Task, reading: ReadingOption
   });
 }
 
-const rawName = /logit|margin|decision|raw/iu;
+/** `withdrawal` and `marginal` do not say it. */
+function isRawName(name: string): boolean {
+  return /logit|margin(?!al)|decision|(?<![a-z])raw/iu.test(name) || name.includes('Raw');
+}
+
 /** Fewer raw scores than this may all lie in [0, 1] by chance. */
 const fewRows = 30;
 
@@ -62,7 +66,7 @@ const fewRows = 30;
  */
 export function refuseTwice({ values, width, name, range }: Scores, task: Task, { transform }: ReadingOptions): void {
   refuseLogProbabilities();
-  if ((transform !== 'sigmoid' && transform !== 'softmax') || rawName.test(name)) return;
+  if ((transform !== 'sigmoid' && transform !== 'softmax') || isRawName(name)) return;
   if (!inUnitInterval(range.lowest, range.highest)) return;
   const each = width === 1 || task === 'multilabel-classification';
   if (each ? values.length / width < fewRows : rowNotAddingUp(values, width) !== null) return;

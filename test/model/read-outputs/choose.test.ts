@@ -14,6 +14,10 @@ function valueOf(...names: string[]): string | null {
 }
 
 describe('of several outputs that fit', () => {
+  it('the probability of a disease of leaves is one', () => {
+    assert.equal(scoresOf('leaf_disease_prob', 'leaf_values'), 'leaf_disease_prob');
+  });
+
   for (const name of [
     'probabilities',
     'prob',
@@ -49,6 +53,9 @@ describe('of several outputs that fit', () => {
   it('how sure a value is is not taken for the value', () => {
     assert.throws(() => valueOf('mean', 'pred_std'), /2 outputs that may hold the scores/u);
     assert.throws(() => valueOf('prediction_variance', 'y'), /2 outputs that may hold the scores/u);
+    for (const other of ['pred_q90', 'prediction_p10', 'min_value', 'baseline_value', 'predHigh']) {
+      assert.throws(() => valueOf('y', other), /2 outputs that may hold the scores/u, other);
+    }
     assert.equal(valueOf('prediction', 'std'), 'prediction');
     assert.equal(valueOf('predictions:0', 'y_var'), 'predictions:0');
   });

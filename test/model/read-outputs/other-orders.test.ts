@@ -32,6 +32,9 @@ describe('where the order of the sorted labels is assumed', () => {
     ['class_names', words.join(', ')],
     ['id2label', JSON.stringify({ 0: 'so-so', 1: 'bad', 2: 'good' })],
     ['label2id', JSON.stringify({ bad: 1, good: 2, 'so-so': 0 })],
+    ['class_to_idx', JSON.stringify({ bad: 1, good: 2, 'so-so': 0 })],
+    ['class_order', words.join('; ')],
+    ['label_map', words.join('\n')],
     ['categories', JSON.stringify({ bad: 2, good: 3, 'so-so': 1 })],
     ['names', "{0: 'so-so', 1: 'bad', 2: 'good'}"],
   ] as const) {
