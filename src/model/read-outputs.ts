@@ -313,7 +313,9 @@ async function readClasses(
       indexes = null;
     } else if (found !== null && (found.order !== null || !decided)) {
       const names = { scoreName: scores.name, labelName: chosen.labels as string };
-      throw contradictionError(found, { ...compared, ...names, stated: columns.classes !== undefined });
+      const stated = columns.classes !== undefined;
+      const positions = !stated && common.labelValues !== undefined;
+      throw contradictionError(found, { ...compared, ...names, stated, positions });
     }
   }
   // One score has no order: `positive` says what it is of, and labels beside it were compared with it.

@@ -167,6 +167,26 @@ test('one score, of labels 0 and 1 of which 0 is the positive one, is asked for'
   }
 });
 
+test('labels that are positions of classes in another order are told as such beside one score', async () => {
+  const nodes = [
+    ...sigmoid,
+    node('Greater', ['z', 'zero'], ['more']),
+    node('Cast', ['more'], ['number'], [intAttribute('to', 7)]),
+    node('Squeeze', ['number', 'axis'], ['label']),
+  ];
+  const more = [tensor('zero', 'float', [], floats(0)), tensor('axis', 'int64', [1], int64s(1))];
+  const outputs: Output[] = [
+    ['probability', 'float', ['N', 1]],
+    ['label', 'int64', ['N']],
+  ];
+  const bytes = model(built([...nodes, node('Identity', ['s'], ['probability'])], outputs, more));
+  const columns = { positive: 'fine' };
+  const labels = ['fine', 'spoilt'];
+  await assert.rejects(read(bytes, binary, { columns, labels }), /Set columns\.classes: \["spoilt", "fine"\]/u);
+  const { classes } = await read(bytes, binary, { columns: { ...columns, classes: ['spoilt', 'fine'] }, labels });
+  assert.deepEqual(classes, ['spoilt', 'fine']);
+});
+
 describe('classes of a model', () => {
   test('of one text are refused', async () => {
     for (const names of [

@@ -86,7 +86,13 @@ function betterOrder(counts: Float64Array, classes: readonly ClassValue[]): Clas
 /** What to say of labels that contradict the scores. */
 export function contradictionError(
   { rows, row, order }: Contradiction,
-  input: LabelledScores & { scoreName: string; labelName: string; stated: boolean; unnamed?: boolean },
+  input: LabelledScores & {
+    scoreName: string;
+    labelName: string;
+    stated: boolean;
+    unnamed?: boolean;
+    positions?: boolean;
+  },
 ): ConfigError {
   const { labels, classes, width, scoreName, labelName, stated, unnamed } = input;
   const name = (value: ClassValue | undefined): string => JSON.stringify(value === undefined ? '' : classText(value));
@@ -106,6 +112,14 @@ export function contradictionError(
       ? `; or, if ${labelName} is no label, name the output of the scores: {uri, output: ${scoreName}}`
       : '';
   const read = classes.map(name).join(', ');
+  if (width === 1 && input.positions === true) {
+    const turned = classes.toReversed().map(name).join(', ');
+    return new ConfigError({
+      found,
+      expected: `to know what the labels of output ${labelName} stand for: they were read as the positions of the classes ${read}`,
+      remedy: `Set columns.classes: [${turned}] where they are positions in that order; else the score is that of ${highest}: export the probabilities of both classes`,
+    });
+  }
   if (width === 1) {
     return new ConfigError({
       found,
