@@ -56,7 +56,13 @@ export function summaryOf(text: string, where: string): LoadSummary {
     throw unknown(where, 'neither JSON nor a table of Locust');
   }
   if (Array.isArray(value)) return ofLocust(value as unknown[], where);
-  const metrics = isObject(value) ? value['metrics'] : undefined;
+  const { results } = isObject(value) ? value : {};
+  const { metrics } = isObject(results) ? results : isObject(value) ? value : {};
+  // In the form that has a version (k6 1.5, and the usual one of k6 2) metrics are a list, and have their names in them.
+  if (Array.isArray(metrics)) {
+    const named = (metrics as unknown[]).map((metric) => [isObject(metric) ? metric['name'] : '', metric] as const);
+    return ofK6(Object.fromEntries(named) as Json, where);
+  }
   if (isObject(metrics)) return ofK6(metrics, where);
   throw unknown(where, 'JSON without metrics');
 }
@@ -71,7 +77,7 @@ function ofK6(metrics: Json, where: string): LoadSummary {
   const duration = valuesOf('http_req_duration');
   const requests = numberOf(valuesOf('http_reqs')['count']);
   const failures = valuesOf('http_req_failed');
-  // Its `passes` are the requests that failed: it counts how often "failed" was true.
+  // Not its `passes`, which are the requests that failed in one form, and those that did not in another.
   const share = numberOf(failures['rate'] ?? failures['value']);
   if (requests === null || share === null) {
     throw unknown(where, 'a summary of k6 without http_reqs and http_req_failed');
@@ -83,8 +89,10 @@ function ofK6(metrics: Json, where: string): LoadSummary {
     if (Number.isFinite(p) && ms !== null) percentiles.set(shareOf(p), ms);
   }
   const dropped = numberOf(valuesOf('dropped_iterations')['count']) ?? 0;
-  const failed = numberOf(failures['passes']) ?? Math.round(share * requests);
-  return { tool: 'k6', requests, failed, dropped, percentiles, counts: null };
+  return checked(
+    { tool: 'k6', requests, failed: Math.round(share * requests), dropped, percentiles, counts: null },
+    where,
+  );
 }
 
 function ofLocust(entries: readonly unknown[], where: string): LoadSummary {
@@ -109,7 +117,7 @@ function ofLocust(entries: readonly unknown[], where: string): LoadSummary {
   if (wrong !== undefined) throw unknown(where, `response_times of ${String(wrong[0])}: ${String(wrong[1])}`);
   const slowest = entries.flatMap((entry) => (isObject(entry) ? (numberOf(entry['max_response_time']) ?? []) : []));
   const percentiles = new Map(slowest.length === 0 ? [] : [[1, Math.max(...slowest)]]);
-  return { tool: 'Locust', requests, failed, dropped: 0, percentiles, counts };
+  return checked({ tool: 'Locust', requests, failed, dropped: 0, percentiles, counts }, where);
 }
 
 /** The row of all requests together. */
@@ -134,7 +142,13 @@ function ofLocustTable(text: string, where: string): LoadSummary {
   }
   const slowest = cell('Max Response Time') ?? cell('Max response time');
   if (slowest !== null) percentiles.set(1, slowest);
-  return { tool: 'Locust', requests, failed, dropped: 0, percentiles, counts: null };
+  return checked({ tool: 'Locust', requests, failed, dropped: 0, percentiles, counts: null }, where);
+}
+
+function checked(summary: LoadSummary, where: string): LoadSummary {
+  const { requests, failed } = summary;
+  if (failed > requests) throw unknown(where, `${failed} failures of ${requests} requests`);
+  return summary;
 }
 
 /** The checks of a load test, as far as a summary can tell. Answers were not seen. */
@@ -190,11 +204,12 @@ function latencyCheck({ tool, requests, percentiles, counts }: LoadSummary, { na
   const title = name === 'max' ? 'Slowest request' : `${name} latency`;
   const finding = (verdict: 'pass' | 'fail' | 'inconclusive', observed: number | null, message: string): Check =>
     loadCheck(name, title, { verdict, observed, required: ms, message }, mostMilliseconds);
+  if (requests === 0) return finding('inconclusive', null, `${tool} sent no request`);
   const observed = percentiles.get(p) ?? (counts === null ? null : ofCounts(counts, p));
   if (observed === null) {
     const remedy =
       tool === 'k6'
-        ? `export it with summaryTrendStats: [${name === 'max' ? "'max'" : `'p(${Number((p * 100).toPrecision(6))})'`}]`
+        ? `export it with summaryTrendStats: [${name === 'max' ? "'max'" : `'p(${Number((p * 100).toPrecision(6))})'`}], and where k6 still leaves it out, with --new-machine-readable-summary=false`
         : 'give what locust --json prints';
     return finding('inconclusive', null, `The summary of ${tool} does not tell ${name}: ${remedy}`);
   }

@@ -27,6 +27,19 @@ const handled = {
   metrics: Object.fromEntries(metrics) as object,
 };
 
+/** As k6 1.5 writes it with --new-machine-readable-summary, and k6 2 without. */
+const versioned = {
+  version: '1.0.0',
+  metadata: { generatedAt: '2026-01-15T10:30:45.123Z', k6Version: '2.0.0' },
+  results: {
+    metrics: Object.entries(exported.metrics).map(([name, values]) => ({
+      name,
+      type: 'any',
+      values: name === 'http_req_failed' ? { rate: 0.015, matches: 30, total: 2000 } : values,
+    })),
+  },
+};
+
 const locust = [
   {
     name: '/predict',
@@ -52,8 +65,8 @@ const judged = (file: object | string, objectives: Slo = slo): Record<string, [s
   );
 
 describe('a summary of another tool', () => {
-  test('of k6 is read in both of its forms', () => {
-    for (const form of [exported, handled]) {
+  test('of k6 is read in all of its forms', () => {
+    for (const form of [exported, handled, versioned]) {
       assert.deepEqual(judged(form), {
         p50: ['pass', 10],
         p95: ['pass', 30],
@@ -142,6 +155,8 @@ describe('a summary of another tool', () => {
       Object.values(judged(nothing)).map(([verdict]) => verdict),
       [...new Array<string>(5).fill('inconclusive'), 'skipped'],
     );
+    const unused = [{ name: '/predict', num_requests: 0, num_failures: 0, max_response_time: 0, response_times: {} }];
+    assert.deepEqual(judged(unused)['max'], ['inconclusive', null]);
   });
 
   for (const [what, text] of [
@@ -150,6 +165,11 @@ describe('a summary of another tool', () => {
     ['no requests in it', '{"metrics": {"checks": {"passes": 1}}}'],
     ['a list of something else', '[1, 2]'],
     ['counts that are none', '[{"num_requests": 1, "num_failures": 0, "response_times": {"x": "many"}}]'],
+    ['more failures than requests', JSON.stringify([{ ...locust[0], num_failures: 901 }])],
+    [
+      'a share of failures above 1',
+      JSON.stringify({ metrics: { ...exported.metrics, http_req_failed: { rate: 1.2 } } }),
+    ],
     ['a table without its last row', table.split('\r\n').slice(0, 2).join('\n')],
     ['JSON nested deeper than any stack', '['.repeat(100_000)],
   ] as const) {
