@@ -65,13 +65,13 @@ export const Staging = Type.Union([
     port: Type.Optional(Type.Integer({ minimum: 0, maximum: 65535 })),
   }),
   Closed({
-    image: Text('a local image or one the Docker Engine can pull'),
+    image: Matching('^\\S+$', 'a local image or one the Docker Engine can pull'),
     port: Optional.Integer('inside the container (default 8080)', { minimum: 1, maximum: 65535 }),
     memory: Type.Optional(Bytes),
     cpus: Type.Optional(Type.Number({ exclusiveMinimum: 0 })),
     env: Type.Optional(Type.Record(Type.String(), Type.String())),
     command: Type.Optional(Type.Array(Type.String())),
-    mount_model: Optional.String('absolute path in the container at which the candidate is mounted, read-only'),
+    mount_model: Optional.Matching('^/', 'absolute path in the container at which the candidate is mounted, read-only'),
     ...service,
   }),
   Closed({

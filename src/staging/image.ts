@@ -4,7 +4,7 @@ import { posix } from 'node:path';
 import { bytes, milliseconds } from '../config/units.ts';
 import { defaults } from '../config/defaults.ts';
 import type { Staging } from '../config/schema.ts';
-import { StagingError } from '../errors.ts';
+import { ConfigError, StagingError } from '../errors.ts';
 import type { Artifact } from '../evidence/index.ts';
 import type { Log } from '../log.ts';
 import type { LocalArtifact } from '../model/artifact.ts';
@@ -29,7 +29,8 @@ const readOnlyRoot = {
 /**
  * Run an image as a staging container: limited, without capabilities, reachable from this machine only, watched, and
  * removed whatever happens.
- * @throws StagingError when the image is missing, ends, runs out of memory or does not become healthy in time.
+ * @throws StagingError when the image is missing, ends, runs out of memory or does not become healthy in time; ConfigError for settings
+ * that the engine refuses
  */
 export async function startImage(input: {
   staging: ImageStaging;
@@ -80,7 +81,10 @@ export async function startImage(input: {
     };
   } catch (error) {
     await stop();
-    throw error;
+    const { Arch: machine } = await engine.version();
+    if (!(error instanceof StagingError) || image.Architecture === machine) throw error;
+    const remedy = `The image is for ${image.Architecture}, and this machine is ${machine}: test it on a machine of its own kind, or build it for this one too`;
+    throw new StagingError({ ...error.fault, remedy }, true);
   }
 }
 
@@ -125,6 +129,8 @@ async function createContainer(
   const environment = { CONTENDER_MODEL_NAME: service.model, ...staging.env };
   const memory = staging.memory === undefined ? undefined : bytes(staging.memory);
   const labels = image.Config.Labels as Record<string, string> | null;
+  const mounts =
+    staging.mount_model === undefined || candidate === null ? [] : modelMounts(candidate, staging.mount_model);
   try {
     return await engine.createContainer({
       Image: image.Id,
@@ -141,8 +147,7 @@ async function createContainer(
         SecurityOpt: ['no-new-privileges'],
         ...(labels?.[readOnlyLabel] === 'true' ? readOnlyRoot : {}),
         PortBindings: { [exposed]: [{ HostIp: '127.0.0.1', HostPort: '' }] },
-        Mounts:
-          staging.mount_model === undefined || candidate === null ? [] : modelMounts(candidate, staging.mount_model),
+        Mounts: mounts,
         LogConfig: { Type: 'json-file', Config: { 'max-size': '10m', 'max-file': '1' } },
       },
     });
@@ -153,12 +158,6 @@ async function createContainer(
 
 /** The model and the external data beside it, each mounted read-only at its place beside `target`. */
 function modelMounts(candidate: LocalArtifact, target: string): Docker.MountSettings[] {
-  if (!posix.isAbsolute(target)) {
-    throw new StagingError({
-      found: `staging.mount_model is ${target}`,
-      expected: 'an absolute path in the container',
-    });
-  }
   const folder = dirname(candidate.path);
   const sources = new Set([candidate.path, ...candidate.files.map(({ path }) => posix.resolve(folder, path))]);
   return [...sources].map((source) => ({
@@ -174,7 +173,15 @@ async function start(container: Docker.Container, staging: ImageStaging): Promis
   try {
     await container.start();
   } catch (error) {
-    throw engineFault(`The container of ${staging.image} does not start`, error);
+    const what = `The container of ${staging.image} does not start`;
+    const program = /exec: "([^"]*)"/u.exec(messageOf(error))?.[1];
+    // What the image itself names as its program is a fault of the image.
+    if (program === undefined || program === staging.command?.[0]) throw engineFault(what, error);
+    throw new StagingError({
+      found: `${what}: ${messageOf(error)}`,
+      remedy: 'Correct the entry point of the image, or name a program that it has in staging.command',
+      cause: error,
+    });
   }
   const info = await container.inspect();
   const port = info.NetworkSettings.Ports[`${containerPort(staging)}/tcp`]?.[0]?.HostPort;
@@ -254,16 +261,18 @@ function containerPort(staging: ImageStaging): number {
   return staging.port ?? 8080;
 }
 
-function engineFault(what: string, error: unknown): StagingError {
-  // The engine answers with a status what it refuses; without one it cannot be reached.
-  return new StagingError(
-    {
-      found: `${what}: ${messageOf(error)}`,
-      remedy: 'Check the staging settings against the image',
-      cause: error,
-    },
-    statusOf(error) === undefined,
-  );
+/** What the engine refuses with a status is for a person to mend, and no fault of the candidate; without one it cannot be reached. */
+function engineFault(what: string, error: unknown): ConfigError | StagingError {
+  const fault = { found: `${what}: ${messageOf(error)}`, cause: error };
+  if (statusOf(error) === undefined) {
+    return new StagingError({ ...fault, remedy: 'Check the Docker Engine' }, true);
+  }
+  return new ConfigError({
+    ...fault,
+    expected: 'settings that the Docker Engine takes for this image',
+    where: 'staging',
+    remedy: 'Check staging.image, command, memory, cpus, env and mount_model',
+  });
 }
 
 /** The engine's own sentence, without the status line dockerode puts before it. */

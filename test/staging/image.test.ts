@@ -1,16 +1,21 @@
 import type Docker from 'dockerode';
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { writeFile } from 'node:fs/promises';
+import { createWriteStream } from 'node:fs';
+import { readFile, rm, unlink, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
 import { test, type TestContext } from 'node:test';
-import { StagingError } from '../../src/errors.ts';
+import { promisify } from 'node:util';
+import { ConfigError, StagingError } from '../../src/errors.ts';
 import { silentLog } from '../../src/log.ts';
 import { startStaging, type StagingTarget } from '../../src/staging/index.ts';
-import { dockerOrSkip, importBaseImage } from '../support/docker.ts';
+import { buildImage, dockerOrSkip, finished, importBaseImage } from '../support/docker.ts';
 import { fixture, inTemporaryFolder } from '../support/project.ts';
+
+const run = promisify(execFile);
 
 const label = 'dev.contender.staging';
 
@@ -54,6 +59,17 @@ async function start(
   });
   t.after(() => target.stop());
   return target;
+}
+
+/** The base image with one more instruction. */
+async function derivedImage(engine: Docker, instruction: string): Promise<string> {
+  const tag = 'contender-test/derived:local';
+  const base = await importBaseImage(engine);
+  await inTemporaryFolder(async (folder) => {
+    await writeFile(join(folder, 'Dockerfile'), `FROM ${base}\n${instruction}\n`);
+    await buildImage(engine, folder, tag, {});
+  });
+  return tag;
 }
 
 /** Containers this test process answers for. */
@@ -177,15 +193,69 @@ test('an image that is not there is an error with a remedy', async (t) => {
   });
 });
 
-test('a command that the image does not have is an error, and no container stays', async (t) => {
+test('settings that the engine refuses are for a person to mend, and no container stays', async (t) => {
   const engine = await dockerOrSkip(t);
   if (engine === null) return;
-  await assert.rejects(start(t, engine, { command: ['no-such-program'] }), (error) => {
-    assert.ok(error instanceof StagingError);
-    assert.match(error.message, /does not start.*no-such-program/u);
+  const command = ['node', '-e', server()];
+  for (const [staging, says] of [
+    [{ command: ['no-such-program'] }, /does not start.*no-such-program/u],
+    [{ command: [] }, /cannot be created: No command/iu],
+    [{ command, memory: '1MiB' }, /cannot be created: .*memory/iu],
+    [{ command, cpus: 4096 }, /cannot be created: .*CPUs/u],
+    [{ command, mount_model: '/' }, /cannot be created: .*destination/u],
+    [{ command, image: 'Upper/Case:1' }, /Image Upper\/Case:1 cannot be read: .*lowercase/u],
+  ] as const) {
+    await assert.rejects(start(t, engine, staging as unknown as { command: string[] }), (error) => {
+      assert.ok(error instanceof ConfigError, String(error));
+      assert.match(error.message, says);
+      return true;
+    });
+  }
+  assert.deepEqual(await mine(engine), []);
+});
+
+test('an image whose own program is not there is at fault itself', async (t) => {
+  const engine = await dockerOrSkip(t);
+  if (engine === null) return;
+  const image = await derivedImage(engine, 'ENTRYPOINT ["/no-such-entry"]');
+  await assert.rejects(start(t, engine, { command: ['node'], image }), (error) => {
+    assert.ok(error instanceof StagingError && !error.unavailable, String(error));
+    assert.match(error.message, /does not start.*no-such-entry.*Correct the entry point/u);
     return true;
   });
-  assert.deepEqual(await mine(engine), []);
+});
+
+test('an image for another kind of processor, which does not start here, says nothing of the candidate', async (t) => {
+  const engine = await dockerOrSkip(t);
+  if (engine === null) return;
+  const image = 'contender-test/other-processor:local';
+  const base = await importBaseImage(engine);
+  await inTemporaryFolder(async (folder) => {
+    const archive = join(folder, 'image.tar');
+    await pipeline(await engine.getImage(base).get(), createWriteStream(archive));
+    await run('tar', ['-xf', archive, '-C', folder]);
+    await unlink(archive);
+    const read = async (name: string): Promise<unknown> => JSON.parse(await readFile(join(folder, name), 'utf8'));
+    const [{ Config: config, Layers: layers }] = (await read('manifest.json')) as [
+      { Config: string; Layers: string[] },
+    ];
+    await writeFile(
+      join(folder, config),
+      JSON.stringify({ ...((await read(config)) as object), architecture: 's390x' }),
+    );
+    await writeFile(
+      join(folder, 'manifest.json'),
+      JSON.stringify([{ Config: config, RepoTags: [image], Layers: layers }]),
+    );
+    for (const name of ['index.json', 'oci-layout', 'repositories']) await rm(join(folder, name), { force: true });
+    await run('tar', ['-cf', join(folder, 'other.tar'), '-C', folder, '.']);
+    await finished(engine, await engine.loadImage(join(folder, 'other.tar')));
+  });
+  await assert.rejects(start(t, engine, { command: ['node', '-e', 'process.exit(1)'], image }), (error) => {
+    assert.ok(error instanceof StagingError && error.unavailable, String(error));
+    assert.match(error.message, /The image is for s390x, and this machine is /u);
+    return true;
+  });
 });
 
 test('a run that is aborted while it waits leaves no container', async (t) => {

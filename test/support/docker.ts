@@ -78,7 +78,8 @@ export async function buildImage(
   });
 }
 
-async function finished(engine: Docker, stream: NodeJS.ReadableStream): Promise<void> {
+/** Wait for what the engine does, and throw what it says went wrong. */
+export async function finished(engine: Docker, stream: NodeJS.ReadableStream): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     engine.modem.followProgress(stream, (error, output: { error?: string }[]) => {
       const failed = error ?? output.find((line) => line.error !== undefined)?.error ?? null;
