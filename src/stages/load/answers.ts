@@ -89,16 +89,18 @@ export function answerBook(input: {
       const [body, unreadable] = plain(received.body, coding);
       const read =
         status < 200 || status >= 300
-          ? { kind: `status ${status}`, message: refusal({ ...received, body }) }
+          ? { kind: `status ${status}`, message: '' }
           : (unreadable ?? readAnswer(body, rows.length, input.read));
       const fault = 'message' in read ? read : nothingToCompare(read);
       if (fault !== null) {
-        note(fault, rows, body);
+        const answered = described(received, body);
+        const message = fault.message === '' ? answered : `${fault.message.replace(/\.$/u, '')}: ${answered}`;
+        note({ kind: fault.kind, message }, rows, body);
         return false;
       }
       const answer = read as Answer;
       for (let position = 0; position < rows.length; position += 1) {
-        comparePrediction(answer, position, rows[position] as number);
+        comparePrediction(answer, position, rows[position] as number, body);
         judgePrediction(answer, position, rows[position] as number);
       }
       return true;
@@ -112,7 +114,7 @@ export function answerBook(input: {
     return { kind: 'nothing to compare', message: 'no scores or labels to compare with the offline predictions' };
   }
 
-  function comparePrediction(answer: Answer, position: number, row: number): void {
+  function comparePrediction(answer: Answer, position: number, row: number, body: Buffer): void {
     let equal = true;
     if (answer.scores !== null && offline.scores !== null) {
       for (let column = 0; column < width; column += 1) {
@@ -134,8 +136,11 @@ export function answerBook(input: {
     if (summary.mismatches.length < mostExamples) {
       summary.mismatches.push({
         row: row + 1,
-        offline: described(offline.scores, offline.labels, row, width, given),
-        served: described(answer.scores, answer.labels, position, width, given),
+        offline: values(offline.scores, offline.labels, row, width, given),
+        served:
+          answer.labels !== null && (answer.labels[position * given] as number) < 0
+            ? `a label of no class (${excerptOf(body)})`
+            : values(answer.scores, answer.labels, position, width, given),
       });
     }
   }
@@ -187,14 +192,13 @@ function readAnswer(body: Buffer, rows: number, read: Exchange['read']): Answer 
   try {
     return read(body, rows);
   } catch (error) {
-    if (error instanceof ContenderError)
-      return { kind: 'unreadable', message: `${error.message} (${excerptOf(body)})` };
+    if (error instanceof ContenderError) return { kind: 'unreadable', message: error.message };
     throw error;
   }
 }
 
-/** What a status that is no success came with: where it leads, its type and its first bytes. */
-function refusal({ status, body, contentType = '', location = '' }: ReceivedAnswer): string {
+/** Status, where it leads, type and first bytes. @param body unpacked */
+function described({ status, contentType = '', location = '' }: ReceivedAnswer, body: Buffer): string {
   const led = location === '' ? '' : ` to ${location.slice(0, 200)}, which is not followed`;
   return `status ${status}${led} (${contentType === '' ? 'no content type' : contentType.slice(0, 60)}; ${excerptOf(body)})`;
 }
@@ -204,7 +208,7 @@ function excerptOf(body: Buffer): string {
   return text === '' ? 'empty body' : `body ${JSON.stringify(text)}`;
 }
 
-function described(
+function values(
   scores: Float64Array | null,
   labels: Int32Array | null,
   row: number,

@@ -281,7 +281,7 @@ describe('a server of the Open Inference Protocol', () => {
     assert.equal(errors.verdict, 'fail');
     assert.match(
       errors.message,
-      /first unusable answer: (?:status 307 to \/v2\/models\/m\/infer\/, which is not followed \(text\/html; body "<a>moved<\/a>"\)|The answer is not JSON.*<html>soon)/su,
+      /first unusable answer: (?:status 307 to \/v2\/models\/m\/infer\/, which is not followed \(text\/html; body "<a>moved<\/a>"\)|The answer is not JSON.*: status 200 \(no content type; body "<html>soon)/su,
     );
     const { faults } = evidence.details['answers'] as { faults: Record<string, number> };
     assert.deepEqual(Object.keys(faults).toSorted(), ['status 307', 'unreadable']);
