@@ -5,6 +5,7 @@ import { classPosition, classText } from '../../data/class-text.ts';
 import { readColumns } from '../../data/dataset.ts';
 import { ConfigError, ModelError, StagingError } from '../../errors.ts';
 import { fileDigest } from '../../file-digest.ts';
+import { isObject } from '../../json.ts';
 import { digest } from '../../evidence/canonical.ts';
 import type { Check } from '../../evidence/index.ts';
 import type { Predictions } from '../../model/predictions.ts';
@@ -45,6 +46,33 @@ const logCharacters = 4000;
  * The target is stopped in every case.
  */
 export async function loadTest(context: ContestantsContext): Promise<StageResult> {
+  return withoutToken(await tested(context), context.targetToken);
+}
+
+/** A server may log or send back the token that it was given: it belongs into no evidence. */
+function withoutToken<T>(value: T, token: string | undefined): T {
+  if (token === undefined) return value;
+  const visit = (part: unknown): unknown => {
+    if (typeof part === 'string') return masked(part, token);
+    if (Array.isArray(part)) return part.map(visit);
+    if (!isObject(part) || ArrayBuffer.isView(part)) return part;
+    return Object.fromEntries(Object.entries(part).map(([key, item]) => [key, visit(item)]));
+  };
+  return visit(value) as T;
+}
+
+/** The token may be cut where an excerpt or a log begins or ends. */
+function masked(text: string, token: string): string {
+  const least = Math.min(8, token.length);
+  if (!text.includes(token.slice(0, least)) && !text.includes(token.slice(-least))) return text;
+  let rest = text;
+  for (let length = token.length; length >= least; length -= 1) {
+    rest = rest.replaceAll(token.slice(0, length), '***').replaceAll(token.slice(-length), '***');
+  }
+  return rest;
+}
+
+async function tested(context: ContestantsContext): Promise<StageResult> {
   const input = inputOf(context);
   const { summary: given, slo } = input.load;
   if (given !== undefined) {
@@ -163,7 +191,8 @@ export async function loadPart(
       return seen.alive ? null : (seen.exit ?? 'it is not running any more');
     };
     const signal = input.signal ?? new AbortController().signal;
-    return await packedPart(await sendPart(loader, { of: partOf(input), shard, start: at, exit }, signal));
+    const part = await sendPart(loader, { of: partOf(input), shard, start: at, exit }, signal);
+    return await packedPart(withoutToken(part, input.targetToken));
   } finally {
     await Promise.all([target.stop(), loaders.end()]);
   }

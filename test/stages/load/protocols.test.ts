@@ -312,4 +312,22 @@ describe('a server of the Open Inference Protocol', () => {
     assert.equal(evidence.verdict, 'pass', JSON.stringify(evidence.checks));
     assert.deepEqual(refused, []);
   });
+
+  test('that sends back the token, as a page for debugging does, brings it into no evidence, not even cut off', async () => {
+    const token = 'a-token-of-some-thirty-letters-x';
+    for (const before of ['', 'x'.repeat(70)]) {
+      const evidence = await runLoadTest({
+        serve(_body, response, { url, headers }) {
+          if (url === '/v2/health/ready') response.end();
+          else if (url === '/v2/models/m')
+            response.end(JSON.stringify({ name: 'm', platform: '', inputs: [features], outputs: [probabilities] }));
+          else response.writeHead(500).end(before + String(headers.authorization));
+        },
+        profile: { duration: '700ms' },
+        context: { targetToken: token },
+      });
+      assert.match(find(evidence, 'load/error-rate').message, /status 500.*Bearer \*\*\*"/u);
+      assert.ok(!JSON.stringify(evidence).includes(token.slice(0, 10)));
+    }
+  });
 });
