@@ -62,11 +62,14 @@ async function untilHealthy(awaited: Awaited): Promise<void> {
         expected,
         remedy: ended.startsWith('out of memory')
           ? 'Raise staging.memory or serve a smaller model'
-          : 'Read its log, and try the same start by hand',
+          : ended === 'exit code 0'
+            ? 'A server that goes into the background leaves nothing to watch: start it so that it stays in the foreground'
+            : 'Read its log, and try the same start by hand',
       });
     }
     if (Date.now() + pause > deadline) {
-      const setting = awaited.external ? 'staging.url and staging.health' : 'staging.health and staging.port';
+      const tls = health.startsWith('https:') ? ', staging.tls' : '';
+      const setting = awaited.external ? `staging.url${tls} and staging.health` : 'staging.health and staging.port';
       throw new StagingError(
         {
           found: `${awaited.what} was not healthy after ${awaited.timeoutMs / 1000} s (last answer: ${last})${shownLogs(await awaited.logs())}`,
@@ -166,6 +169,8 @@ export function shownLogs(logs: string): string {
   return lines.join('').trim() === '' ? '' : `. Its last lines: ${lines.join(' | ')}`;
 }
 
+/** Of what OpenSSL says only why, without its number and the place in its source. */
 function reason(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  if (!(error instanceof Error)) return String(error);
+  return 'reason' in error && 'library' in error ? `TLS: ${String(error.reason)}` : error.message;
 }

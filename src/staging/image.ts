@@ -173,12 +173,13 @@ async function start(container: Docker.Container, staging: ImageStaging): Promis
   try {
     await container.start();
   } catch (error) {
-    const what = `The container of ${staging.image} does not start`;
     const program = /exec: "([^"]*)"/u.exec(messageOf(error))?.[1];
     // What the image itself names as its program is a fault of the image.
-    if (program === undefined || program === staging.command?.[0]) throw engineFault(what, error);
+    if (program === undefined || program === staging.command?.[0]) {
+      throw engineFault(`The container of ${staging.image} does not start`, error);
+    }
     throw new StagingError({
-      found: `${what}: ${messageOf(error)}`,
+      found: `The container of ${staging.image} does not start: ${messageOf(error)}`,
       remedy: 'Correct the entry point of the image, or name a program that it has in staging.command',
       cause: error,
     });

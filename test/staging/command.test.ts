@@ -147,6 +147,7 @@ test('a command that ends is told with its code and its last lines', { skip }, a
         return true;
       },
     );
+    await assert.rejects(start(t, folder, { before: 'process.exit(0)' }), /exit code 0.*stays in the foreground/u);
     const target = await start(t, folder, { before: `setTimeout(() => process.kill(process.pid, 'SIGKILL'), 400)` });
     let seen = await target.observe();
     for (let attempt = 0; attempt < 100 && seen.alive; attempt += 1) {

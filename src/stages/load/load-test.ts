@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { milliseconds as durationMs, parityOf, type Staging } from '../../config/index.ts';
 import { defaults } from '../../config/defaults.ts';
 import { labelColumns } from '../../config/columns.ts';
@@ -39,6 +40,8 @@ interface Input extends ContestantsContext {
 }
 
 const logCharacters = 4000;
+/** How long a target that refused connections may take to end. */
+const endingMs = 2000;
 
 /**
  * Serve the candidate, send it labelled rows as the profiles say and judge latency, errors, throughput and answers.
@@ -288,6 +291,11 @@ async function underLoad(target: StagingTarget, loaders: Loaders, input: Input):
     done.abort();
     await watching;
     if (watch.exit === null) await observeOnce(target, watch);
+    // What ends refuses connections before it has ended.
+    for (let wait = 0; watch.refused === true && watch.exit === null && wait < endingMs; wait += 100) {
+      await sleep(100);
+      await observeOnce(target, watch);
+    }
   } finally {
     done.abort();
     await watching;

@@ -21,6 +21,8 @@ export interface UsageSample {
 export interface TargetWatch {
   /** Why it is not alive; null while it is. */
   exit: string | null;
+  /** It refused connections. */
+  refused?: boolean;
   samples: UsageSample[];
 }
 
@@ -55,7 +57,7 @@ export async function withBench<T>(
   warmRate: number,
   work: (bench: Bench) => Promise<T>,
 ): Promise<T> {
-  const { loader, answers, signal, log } = session;
+  const { loader, answers, watch, signal, log } = session;
   const { connections, timeoutMs, rowsPerRequest } = profile;
   const link = { connections, timeoutMs, rowsPerRequest };
   let first = 0;
@@ -73,6 +75,7 @@ export async function withBench<T>(
       const found = await loader.run(order, signal, quiet ? undefined : progress);
       first += found.window.offsets.length;
       session.summary = found.summary;
+      if ('ECONNREFUSED' in found.window.lost) watch.refused = true;
       for (const name of ['at', 'judged', 'right', 'differing'] as const) {
         for (const value of found.answers[name]) answers[name].push(value);
       }

@@ -124,6 +124,33 @@ describe('a load test', () => {
     assert.ok(performance.now() - started < 60_000);
   });
 
+  test(
+    'a command that closes its port, and ends a little later, is told as ended',
+    { skip: process.platform !== 'linux' },
+    async () => {
+      const program = `
+      let count = 0;
+      const server = require('node:http').createServer((request, response) => {
+        request.resume().on('end', () => {
+          response.end('{"score": 0.5}');
+          if (request.method === 'GET' || (count += 1) < 5) return;
+          server.close();
+          server.closeAllConnections();
+          setTimeout(() => process.exit(0), 700);
+        });
+      }).listen(Number(process.env.PORT), '127.0.0.1');`;
+      const evidence = await runLoadTest({
+        staging: () => ({
+          command: [process.execPath, '-e', program],
+          path: '/',
+          request: { x: '{{x}}' },
+          answer: { scores: '/score' },
+        }),
+      });
+      assert.equal(find(evidence, 'load/alive').message, 'The target stopped during the test: exit code 0');
+    },
+  );
+
   test('fails a server that stops answering, within its time-outs', async () => {
     let asked = 0;
     const evidence = await runLoadTest({
