@@ -52,6 +52,9 @@ export async function loadTest(context: ContestantsContext): Promise<StageResult
   return withoutToken(await tested(context), context.targetToken);
 }
 
+/** What is ours alone, even if the token is such a word. */
+const ownWords = new Set(['id', 'verdict', 'severity']);
+
 /** A server may log or send back the token that it was given: it belongs into no evidence. */
 function withoutToken<T>(value: T, token: string | undefined): T {
   if (token === undefined) return value;
@@ -59,7 +62,8 @@ function withoutToken<T>(value: T, token: string | undefined): T {
     if (typeof part === 'string') return masked(part, token);
     if (Array.isArray(part)) return part.map(visit);
     if (!isObject(part) || ArrayBuffer.isView(part)) return part;
-    return Object.fromEntries(Object.entries(part).map(([key, item]) => [key, visit(item)]));
+    const entries = Object.entries(part).map(([key, item]) => [key, ownWords.has(key) ? item : visit(item)]);
+    return Object.fromEntries(entries);
   };
   return visit(value) as T;
 }

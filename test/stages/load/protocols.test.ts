@@ -329,5 +329,7 @@ describe('a server of the Open Inference Protocol', () => {
       assert.match(find(evidence, 'load/error-rate').message, /status 500.*Bearer \*\*\*"/u);
       assert.ok(!JSON.stringify(evidence).includes(token.slice(0, 10)));
     }
+    const ofAWord = await runLoadTest({ profile: { duration: '700ms' }, context: { targetToken: 'pass' } });
+    assert.equal(find(ofAWord, 'load/error-rate').verdict, 'pass');
   });
 });
