@@ -11,6 +11,7 @@ import { csvColumns } from './csv-cells.ts';
 import { csvFault, csvHeader, refuseNameless, refuseTwin, type CsvFault } from './csv.ts';
 import { jsonlColumns } from './jsonl-cells.ts';
 import { isJsonlFault, jsonlFault } from './jsonl-fault.ts';
+import { engine } from './engine.ts';
 import { inUtf8 } from './encoding.ts';
 import { refuseCutTimes } from './nanoseconds.ts';
 import { parquetFrom } from './parquet-cells.ts';
@@ -59,7 +60,7 @@ export async function openDataset(source: DatasetSource, options: OpenOptions = 
     const whole = (): Promise<string[]> => (begun ??= wholeOf(source, parts, files, options));
     // While the engine starts and looks at the files. Of CSV the look may tell all of it.
     if (format !== 'csv' || source.known !== undefined) whole().catch(() => {});
-    const { DuckDBInstance } = await import('@duckdb/node-api');
+    const { DuckDBInstance } = await engine();
     const instance = await DuckDBInstance.create(':memory:');
     const connection = await instance.connect();
     close = (): void => {

@@ -134,9 +134,19 @@ export async function jsonlColumns(
   for (const name of kinds.keys()) refuseTwin(name, seen, files[0]?.uri ?? '');
   const whole = [...kinds].filter(([, found]) => found === kind.whole).map(([name]) => name);
   for (const name of await wideColumns(connection, paths, whole)) kinds.set(name, kind.wide);
+  // The engine drops the sign of -0, which only the tokens keep.
+  const signed = await connection.runAndReadAll(
+    `select coalesce(bool_or(regexp_matches(json::varchar, '[:\\s]-0\\s*[,}]')), false) from ${lines(paths)}`,
+  );
+  const signedZero = signed.getRows()[0]?.[0] === true;
   return {
     rows: shapes.reduce((sum, [, , rows]) => sum + rows, 0),
-    columns: [...kinds].map(([name, found]) => columnOf(name, found)),
+    columns: [...kinds].map(([name, found]) => {
+      const column = columnOf(name, found);
+      return signedZero && (found & kind.whole) !== 0
+        ? { ...column, cells: { ...column.cells, fraction: true } }
+        : column;
+    }),
   };
 }
 

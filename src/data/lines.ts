@@ -171,11 +171,13 @@ export function jsonRow(utf8: TextDecoder, bytes: Buffer): JsonRow {
   const value = readJson(text);
   if (value === undefined) return { value, broken: notJson(text.trim()) };
   if (typeof value.read === 'object' && value.read !== null && !Array.isArray(value.read)) return { value: value.read };
-  return { value: value.read, broken: 'the line is not a JSON object' };
+  return { value: value.read, broken: Array.isArray(value.read) ? beginsList : 'the line is not a JSON object' };
 }
 
+const beginsList = 'the line begins a list, as in a file of JSON that is no JSON Lines';
+
 function notJson(text: string): string {
-  if (text.startsWith('[')) return 'the line begins a list, as in a file of JSON that is no JSON Lines';
+  if (text.startsWith('[')) return beginsList;
   if (text.endsWith(',') && parse(text.slice(0, -1)) !== undefined)
     return 'the line ends with a comma after its object';
   return 'the line is not JSON';

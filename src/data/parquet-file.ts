@@ -1,5 +1,6 @@
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { engine } from './engine.ts';
 import { quoteIdentifier, quoteLiteral } from './relation.ts';
 import { temporaryFolder } from './temporary.ts';
 
@@ -14,7 +15,7 @@ export async function parquetOf(
   columns: readonly WrittenColumn[],
   rows: readonly (readonly (string | number | null)[])[],
 ): Promise<Uint8Array> {
-  const { DuckDBInstance } = await import('@duckdb/node-api');
+  const { DuckDBInstance } = await engine();
   const folder = await temporaryFolder('workspace');
   const path = join(folder, 'rows.parquet');
   const instance = await DuckDBInstance.create(':memory:');

@@ -1,11 +1,12 @@
 import { rmSync } from 'node:fs';
 import type { DuckDBConnection } from '@duckdb/node-api';
+import { engine } from './engine.ts';
 import { quoteLiteral, type Dataset } from './relation.ts';
 import { temporaryFolder } from './temporary.ts';
 
 /** Do `work` in a database of its own that can reach no file. @param threads 1: sums of floats come out the same every time */
 export async function inWorkspace<T>(work: (connection: DuckDBConnection) => Promise<T>, threads?: number): Promise<T> {
-  const { DuckDBInstance } = await import('@duckdb/node-api');
+  const { DuckDBInstance } = await engine();
   const folder = await temporaryFolder('workspace');
   const instance = await DuckDBInstance.create(':memory:');
   const connection = await instance.connect();

@@ -2,6 +2,7 @@ import { validatorOf } from '../validator.ts';
 import { basename, dirname, join } from 'node:path';
 import type { Static } from 'typebox';
 import { Type } from '../forms.ts';
+import { engine } from '../data/engine.ts';
 import { escapeGlob, quoteIdentifier, quoteLiteral } from '../data/dataset.ts';
 import { DataError } from '../errors.ts';
 import { filesOf } from './prediction-file/files.ts';
@@ -46,7 +47,7 @@ export interface Shard {
  */
 export async function readShards(path: string, uri: string): Promise<Shard[]> {
   const paths = await filesOf(path, uri);
-  const { DuckDBInstance } = await import('@duckdb/node-api');
+  const { DuckDBInstance } = await engine();
   const instance = await DuckDBInstance.create(':memory:');
   const connection = await instance.connect();
   const valid = validatorOf<Provenance>(Provenance);

@@ -73,6 +73,28 @@ test('the tokens of JSON are texts as they stand, beside strings and alone, what
   });
 });
 
+test('a character that nobody sees is a part of its cell, also at its beginning, in every format', async () => {
+  const cells = ['\ufeffspam', 'spam', 'a\u200b', '\u00a0a', 'a'];
+  for (const [name, file] of [
+    ['a.csv', `id,x\n${cells.map((cell, row) => `${row},${cell}\n`).join('')}`],
+    ['a.jsonl', cells.map((x, id) => `${JSON.stringify({ id, x })}\n`).join('')],
+    ['b.jsonl', cells.map((x) => `{"x":"${x.replace('\ufeff', String.raw`\ufeff`)}","y":1.5}\n`).join('')],
+    ['a.parquet', `select unnest(['${cells.join("','")}']) as x`],
+  ] as const) {
+    await withFile(name, file, async (dataset) => assert.deepEqual(await textsOf(dataset, 'x'), [cells], name));
+  }
+});
+
+test('-0 of JSON is that text, as it is in CSV, alone, with other whole numbers, with fractions and with strings', async () => {
+  for (const [file, texts] of [
+    ['{"x":-0}\n{"x":0}\n', ['-0', '0']],
+    ['{"x":-0, "y":1}\n{"x":7}\n{"x":1.50}\n', ['-0', '7', '1.50']],
+    ['{"y":"a","x": -0 }\n{"x":"a"}\n', ['-0', 'a']],
+  ] as const) {
+    await withFile('a.jsonl', file, async (dataset) => assert.deepEqual(await textsOf(dataset, 'x'), [texts], file));
+  }
+});
+
 test('types are those that every cell spells: one cell at the end of many decides, none is sampled', async () => {
   const many = Array.from({ length: 30_000 }, (_, row) => `${row},${row}.5,true\n`).join('');
   await withFile('a.csv', `a,b,c\n${many}`, async (dataset) =>
@@ -160,7 +182,7 @@ test('keys of JSON that differ only by case are refused, and lines that are no o
   );
   await assert.rejects(
     withFile('a.jsonl', '{"A":1}\n\n[1]\n', async () => {}),
-    /a\.jsonl:3: the line is not a JSON object/u,
+    /a\.jsonl:3: the line begins a list/u,
   );
 });
 

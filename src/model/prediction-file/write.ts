@@ -1,5 +1,6 @@
 import { mkdtemp, rename, rm } from 'node:fs/promises';
 import { dirname, extname, join } from 'node:path';
+import { engine } from '../../data/engine.ts';
 import { quoteIdentifier, quoteLiteral } from '../../data/dataset.ts';
 import { UsageError } from '../../errors.ts';
 import { makeFolder } from '../../make-folder.ts';
@@ -47,7 +48,7 @@ function reasonOf(cause: unknown): string | null {
 
 async function write(input: Parameters<typeof writePredictionFile>[0]): Promise<void> {
   const { path, ids, predictions } = input;
-  const { DuckDBInstance } = await import('@duckdb/node-api');
+  const { DuckDBInstance } = await engine();
   await makeFolder(dirname(path));
   const folder = await mkdtemp(join(dirname(path), '.predictions-'));
   const written = join(folder, 'file');
