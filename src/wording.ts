@@ -2,6 +2,21 @@ export function capitalised(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
+/** A text in quotes, in which the characters that are not seen, or are not those that they seem to be, are escaped. */
+export function quoted(text: string): string {
+  const others = text.normalize('NFC') === text ? /(?! )[\p{Cf}\p{Zs}\p{Zl}\p{Zp}]/gu : /[^ -~]/gu;
+  return JSON.stringify(text).replace(others, (each) => `\\u{${(each.codePointAt(0) ?? 0).toString(16)}}`);
+}
+
+/** What is seen of a text: texts of which it is the same are told apart by programs only. */
+export function seenOf(text: string): string {
+  return text
+    .normalize('NFC')
+    .replace(/\p{Cf}/gu, '')
+    .replace(/\s+/gu, ' ')
+    .trim();
+}
+
 /** A share in percent, in four significant digits. */
 export function percent(share: number): string {
   return `${(100 * share).toLocaleString('en-US', { maximumSignificantDigits: 4 })}%`;

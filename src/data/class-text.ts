@@ -1,4 +1,5 @@
 import { DataError } from '../errors.ts';
+import { quoted, seenOf } from '../wording.ts';
 
 /** A class as a column, a model or the configuration names it. */
 export type ClassValue = string | number | boolean;
@@ -33,18 +34,21 @@ export function classReader(column: string, where: string): (text: string, row?:
     const known = classOf.get(text);
     if (known !== undefined) return known;
     const name = classText(text);
-    // Two ways to encode one word look the same wherever they are shown.
-    const seen = name.normalize('NFC');
+    // Two ways to write one word look the same wherever they are shown.
+    const seen = seenOf(name);
     const twin = textOf.get(seen);
     if (twin !== undefined) {
       const place = row === undefined ? '' : `, of row ${row + 1}`;
-      const both = `${JSON.stringify(twin)} and ${JSON.stringify(text)}${place}`;
+      const both = `${quoted(twin)} and ${quoted(text)}${place}`;
+      const inForm = twin.normalize('NFC') === text.normalize('NFC');
       if (classText(twin) !== name) {
         throw new DataError({
-          found: `column ${JSON.stringify(column)} has the labels ${both}, which are one word in two Unicode forms`,
+          found: `column ${JSON.stringify(column)} has the labels ${both}, which ${inForm ? 'are one word in two Unicode forms' : 'differ only in spaces or in characters that are not seen'}`,
           expected: 'one way to write each class',
           where,
-          remedy: 'Write all texts in one form, such as NFC',
+          remedy: inForm
+            ? 'Write all texts in one form, such as NFC'
+            : 'Write both in the same way, or give two classes clearly different names',
         });
       }
       throw new DataError({

@@ -1,4 +1,5 @@
 import { DataError } from '../errors.ts';
+import { quoted } from '../wording.ts';
 import { byteStream } from './lines.ts';
 import type { CsvDialect, Dataset } from './relation.ts';
 
@@ -55,21 +56,23 @@ export function refuseNameless(name: string, where: string): void {
   });
 }
 
-/** Refuse a column name that SQL cannot tell from one seen before. */
+/** Refuse a column name that SQL or a reader cannot tell from one seen before. */
 export function refuseTwin(name: string, seen: Map<string, string>, where: string): void {
-  const twin = seen.get(name.toLowerCase());
+  // Letters of two Unicode forms look the same, wherever they are shown.
+  const key = name.toLowerCase().normalize('NFC');
+  const twin = seen.get(key);
   if (twin !== undefined) {
     throw new DataError({
       found:
         twin === name
           ? `column ${JSON.stringify(name)} occurs twice`
-          : `columns ${JSON.stringify(twin)} and ${JSON.stringify(name)} differ only in case`,
+          : `columns ${quoted(twin)} and ${quoted(name)} differ only in ${twin.toLowerCase() === name.toLowerCase() ? 'case' : 'Unicode form'}`,
       expected: 'column names that differ',
       where,
       remedy: 'Rename one of them',
     });
   }
-  seen.set(name.toLowerCase(), name);
+  seen.set(key, name);
 }
 
 /**

@@ -2,6 +2,7 @@ import type { DuckDBConnection } from '@duckdb/node-api';
 import { nearest } from '../config/suggest.ts';
 import { DataError } from '../errors.ts';
 import type { DatasetSubject } from '../evidence/evidence.ts';
+import { quoted } from '../wording.ts';
 
 /** A file of rows, as the configuration names it. */
 export interface DatasetSource {
@@ -65,7 +66,7 @@ export interface DatasetColumn {
     empty?: boolean;
     /** Some number is NaN. */
     notANumber?: boolean;
-    /** Some number is written with a fraction or an exponent. */
+    /** Some number is written with a fraction or an exponent, or as -0: only its token says how. */
     fraction?: boolean;
   };
   /**
@@ -187,10 +188,10 @@ export function requireColumns(dataset: Pick<Dataset, 'columns' | 'uri'>, names:
       .map((each) => each.name)
       .join(', ');
     throw new DataError({
-      found: `there is no column ${JSON.stringify(name)}`,
+      found: `there is no column ${quoted(name)}`,
       expected: `one of: ${known}${dataset.columns.length > 20 ? `, … (${dataset.columns.length} columns)` : ''}`,
       where: dataset.uri,
-      remedy: near === undefined ? 'Correct the column name in contender.yml' : `Did you mean ${JSON.stringify(near)}?`,
+      remedy: near === undefined ? 'Correct the column name in contender.yml' : `Did you mean ${quoted(near)}?`,
     });
   });
 }

@@ -243,6 +243,7 @@ test('each kind of bad file is refused with its place and a remedy', async () =>
     await refused('a.jsonl', '[\n{"a":1},\n{"a":2}\n]\n'),
     /data\/file:1: the line begins a list.*nothing around or between them/u,
   );
+  assert.match(await refused('a.jsonl', '[{"a":1},{"a":2}]\n'), /data\/file:1: the line begins a list/u);
   assert.match(
     await refused('a.jsonl', '{"a":1},\n{"a":2}\n'),
     /data\/file:1: the line ends with a comma after its object/u,
@@ -256,6 +257,10 @@ test('each kind of bad file is refused with its place and a remedy', async () =>
   assert.match(await refused('a.csv', Buffer.from('a,b\n1,2\n3,\xff\n', 'latin1')), /data\/file:3: .*utf-8/u);
   assert.match(await refused('a.csv', 'a,b,a\n1,2,3\n'), /data\/file:1: column "a" occurs twice/u);
   assert.match(await refused('a.csv', 'a,A\n1,2\n'), /"a" and "A" differ only in case/u);
+  assert.match(
+    await refused('a.csv', 'caf\u00e9,cafe\u0301\n1,2\n'),
+    /"caf\u00e9" and "cafe\\u\{301\}" differ only in Unicode form/u,
+  );
   assert.match(await refused('a.csv', '\na,b\n1,2\n'), /data\/file:1: the first line is blank/u);
   assert.match(await refused('a.csv', 'a,,b\n1,2,3\n'), /column 2 has no name/u);
   assert.match(await refused('a.csv.gz', 'a,b\n1,2\n'), /not a gzip file.*without \.gz/su);

@@ -3,6 +3,7 @@ import type { Columns, Task } from '../../config/schema.ts';
 import { classPosition, classReader, classText, type ClassValue } from '../../data/class-text.ts';
 import type { ColumnVectors, NumberColumn, TextColumn } from '../../data/dataset.ts';
 import { ConfigError, DataError } from '../../errors.ts';
+import { quoted } from '../../wording.ts';
 import type { Predictions } from '../../model/predictions.ts';
 
 /** The labels of a dataset as a sample takes them. */
@@ -62,7 +63,7 @@ export function readLabels(
     const position = positions.get(text) as number;
     if (position < 0) {
       throw new DataError({
-        found: `row ${row + 1} has label ${JSON.stringify(text.slice(0, 80))} in column "${vector.name}"`,
+        found: `row ${row + 1} has label ${quoted(text.slice(0, 80))} in column "${vector.name}"`,
         expected: `one of ${listed(classes)}`,
         where,
         remedy: 'Correct the row, or name the classes in columns.positive or columns.classes',

@@ -3,6 +3,7 @@ import { classPosition } from '../../data/class-text.ts';
 import { highestColumn, isPositive, labelsTellTies } from '../../model/decisions.ts';
 import { thresholdAt, type Predictions } from '../../model/predictions.ts';
 import { addsUpToOne, inUnitInterval } from '../../probabilities.ts';
+import { quoted, seenOf } from '../../wording.ts';
 import { listed } from './labels.ts';
 import type { Outputs } from './sample.ts';
 
@@ -99,7 +100,10 @@ function labelDecisions({ labels, classes }: Predictions, names: readonly string
   const remedy = share
     ? 'where these are probabilities, name their column: {predictions, score}'
     : 'predict exactly these labels, or name the classes in columns.classes (and columns.positive)';
-  return `row ${unknown + 1} is predicted ${JSON.stringify(found)}, and the classes are ${listed(names)}; ${remedy}`;
+  const alike = typeof found === 'string' ? names.find((name) => seenOf(name) === seenOf(found)) : undefined;
+  const shown = typeof found === 'string' ? quoted(found) : String(found);
+  const unlike = alike === undefined ? '' : `, which only looks like ${quoted(alike)}`;
+  return `row ${unknown + 1} is predicted ${shown}${unlike}, and the classes are ${listed(names)}; ${remedy}`;
 }
 
 /** Every label is decided for itself, by its threshold. */

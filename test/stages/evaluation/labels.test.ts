@@ -74,6 +74,26 @@ describe('binary labels', () => {
     assert.deepEqual([...read(text('cafe\u0301', 'th\u00e9'), 'cafe\u0301').truth], [1, 0]);
   });
 
+  it('are refused where two differ only in what nobody sees, which is shown', () => {
+    for (const [other, shown] of [
+      ['spam ', 'spam '],
+      ['spam\u00a0', String.raw`spam\u\{a0\}`],
+      ['\ufeffspam', String.raw`\u\{feff\}spam`],
+      ['sp\u200bam', String.raw`sp\u\{200b\}am`],
+    ] as const) {
+      assert.throws(
+        () => read(text('spam', other), 'spam'),
+        (error: Error) =>
+          new RegExp(
+            `the labels "spam" and "${shown.replaceAll('\\u', String.raw`\\u`)}".*differ only in spaces or in characters that are not seen`,
+            'u',
+          ).test(error.message),
+        other,
+      );
+    }
+    assert.throws(() => read(text('ham', 'spam', 'ha\u00admm'), 'spam'), /row 3 has label "ha\\u\{ad\}mm"/u);
+  });
+
   it('are refused when the positive label does not occur, whatever type the column has', () => {
     assert.throws(() => read(text('yes', 'no'), 'ja'), DataError);
     assert.throws(() => read(truths(1, 0), 'yes'), /holds true and false, and columns\.positive is "yes"/u);
