@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { LineCounter, parseDocument, isMap, isScalar, type Document } from 'yaml';
+import { LineCounter, parseDocument, isMap, isScalar, visit, type Document } from 'yaml';
 import { ConfigError, openingFault } from '../errors.ts';
 import { validatorFor } from '../validator.ts';
 import type { TSchema } from 'typebox';
@@ -40,6 +40,7 @@ export function parseConfig(text: string, shown: string, rules: ConfigRules): Co
       remedy: 'Correct the YAML',
     });
   }
+  refuseRoundedNumbers(document, lines, shown);
   const value = toPlain(document, shown);
   const valid = validatorFor<Config>(rules.schema, value, { allErrors: true });
   const problems = valid(value) ? inconsistencies(value, rules) : explain(valid.errors);
@@ -50,6 +51,22 @@ export function parseConfig(text: string, shown: string, rules: ConfigRules): Co
     found:
       texts.length === 1 ? (texts[0] ?? '') : `${texts.length} problems:\n${texts.slice(0, 8).join('\n')}${more}\n`,
     remedy: 'Every key: https://github.com/contender/contender/blob/main/docs/configuration.md',
+  });
+}
+
+/** A label or an id of more digits than a number of the configuration keeps would be another one. @throws ConfigError */
+function refuseRoundedNumbers(document: Document, lines: LineCounter, shown: string): void {
+  visit(document, {
+    Scalar: (_, { value, source = '', range }) => {
+      if (typeof value !== 'number' || !/^[+-]?\d{16,}$/u.test(source) || BigInt(source) === BigInt(value)) return;
+      const { line, col } = lines.linePos(range?.[0] ?? 0);
+      throw new ConfigError({
+        found: `${source} would be read as ${BigInt(value)}`,
+        expected: 'whole numbers of at most 15 digits',
+        where: `${shown}:${line}:${col}`,
+        remedy: `Write it in quotes: "${source}"`,
+      });
+    },
   });
 }
 

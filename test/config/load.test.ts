@@ -27,6 +27,19 @@ describe('contender.yml', () => {
     assert.equal(schemas.validateSchema(Configuration), true, schemas.errorsText());
   });
 
+  test('a whole number of more digits than are kept is refused, and taken in quotes', () => {
+    const positive = (value: string): string => valid.replace('positive: 1', `positive: ${value}`);
+    assert.match(
+      problem(positive('9007199254740993')),
+      /contender\.yml:6:\d+: 9007199254740993 would be read as 9007199254740992\. .*Write it in quotes: "9007199254740993"/u,
+    );
+    assert.equal(
+      parseConfig(positive('"9007199254740993"'), 'c.yml').models['spam-filter']?.columns.positive,
+      '9007199254740993',
+    );
+    assert.doesNotThrow(() => parseConfig(positive('9007199254740992'), 'c.yml'));
+  });
+
   test('a load sent in parts is not asked what nobody watches', () => {
     const parts = (load: string): string => `${valid}    load: { parts: [a.json.gz, b.json.gz], ${load} }\n`;
     assert.doesNotThrow(() => parseConfig(parts('slo: { p95_ms: 100, accuracy: parity }'), 'contender.yml'));
