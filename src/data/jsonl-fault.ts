@@ -113,7 +113,8 @@ function mayRepeatKey(bytes: Buffer): boolean {
   return false;
 }
 
-function keyTwice(text: string): string | undefined {
+/** The first key that stands twice in one object of a text of JSON. */
+export function keyTwice(text: string): string | undefined {
   const open: (Set<string> | null)[] = [];
   let last = '';
   for (const [token] of text.matchAll(/"(?:[^"\\]|\\.)*"|[{}[\]:]/gu)) {

@@ -1,4 +1,5 @@
 import { readFile, stat } from 'node:fs/promises';
+import { keyTwice } from '../../data/jsonl-fault.ts';
 import { DataError, openingFault } from '../../errors.ts';
 import { sha256 } from '../../evidence/canonical.ts';
 import { contractNumbers, type ContractNumbers } from './exact-numbers.ts';
@@ -48,11 +49,24 @@ export async function readContract(path: string, uri: string): Promise<Contract>
   } catch (cause) {
     refuse(`not JSON: ${(cause as Error).message.replace(/\s+/gu, ' ')}`, 'a JSON Schema', 'Fix the JSON', cause);
   }
+  const twice = keyTwice(text);
+  if (twice !== undefined) {
+    const found = `an object has the key ${JSON.stringify(twice.slice(0, 200))} twice, of which only the last would count`;
+    refuse(found, 'each key once', 'Put what both say into one');
+  }
   if (typeof schema !== 'boolean' && (typeof schema !== 'object' || schema === null || Array.isArray(schema))) {
     refuse(
       'not a JSON Schema',
       'an object such as {"type": "object", "properties": {...}}',
       'Write the schema of one row',
+    );
+  }
+  const { type } = schema as { type?: unknown };
+  if (type !== undefined && ![type].flat().includes('object') && JSON.stringify(type).length < 200) {
+    refuse(
+      `"type": ${JSON.stringify(type)} at the top`,
+      '"object": a row is an object',
+      'Write the schema of one row, such as what stands in "items"',
     );
   }
   refuseUnsafe(schema, refuse);
