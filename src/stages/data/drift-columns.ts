@@ -135,6 +135,8 @@ function pairOf(reference: DatasetColumn, current: DatasetColumn, classes: Reado
   if (classes.has(name)) return { name, as: 'classes' };
   const kinds = [kindOf(reference), kindOf(current)] as const;
   const kind = kinds[0] === 'empty' ? kinds[1] : kinds[0];
+  // True and true are one value, whatever wrote it.
+  if (kind === 'true and false' && (kinds[0] === kinds[1] || kinds.includes('empty'))) return { name, as: 'classes' };
   if (kinds[0] === kinds[1] || kinds.includes('empty')) {
     return kind === 'numbers' ? { name, as: 'numbers' } : { name, as: 'texts', texts: textSides(kinds) };
   }

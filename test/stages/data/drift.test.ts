@@ -228,6 +228,14 @@ describe('a column', () => {
     assert.deepEqual([comparison.columns['x']?.psi, comparison.columns['x']?.verdict], [0, 'pass']);
   });
 
+  test('of true and false has not changed where one file writes them with capitals', async () => {
+    const { comparison } = await drift(
+      table('id,x', 200, (row) => `${row},${row % 2 === 1 ? 'True' : 'False'}`),
+      { select: 'select range as id, range % 2 = 1 as x from range(200)' },
+    );
+    assert.deepEqual([comparison.columns['x']?.psi, comparison.columns['x']?.verdict], [0, 'pass']);
+  });
+
   test('of labels is one of classes, however each file writes them', async () => {
     const { comparison } = await drift(
       table('id,label', 200, (row) => `${row},${row % 2}`),
