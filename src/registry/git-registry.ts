@@ -10,13 +10,13 @@ import { entriesAt, entryAt, listFolders, readBlobs, requireStorable, treeWith, 
 import { pause } from './git/pause.ts';
 import { requireKept } from './git/remote.ts';
 import { commitAt, isAncestor, isCutOff, openRepository, registryFolder, type Repository } from './git/repository.ts';
-import { listTags, missingTags, tagPatterns, type TagToMake } from './git/tags.ts';
+import { listTags, listTagsAsOn, missingTags, tagPatterns, type TagToMake } from './git/tags.ts';
 import { artifactsPath, attributesPath, checkModelName, evidencePath, isModelName, refuseTwin } from './layout.ts';
 import { viewOf, type ChainLink } from './manifest.ts';
 import { readModel, sound, type ModelState } from './model-state.ts';
 import { planRecord } from './plan-record.ts';
 import type { RecordInput, RecordResult, Registry } from './registry.ts';
-import { gtoTags, noTags, refuseTaken } from './tags.ts';
+import { gtoTags, noTags, refuseTaken, tagFindings, type FoundTag } from './tags.ts';
 import { verifyRegistry } from './verify.ts';
 
 /** How often a writer starts anew because another moved the branch first: each time somebody got on. */
@@ -93,8 +93,12 @@ export async function openGitRegistry(input: {
       return recordedEvidence(bytes ?? null, sha256, path);
     },
     async verify({ missingTags: required = true, judge } = {}) {
-      const { head: commit, expected, remoteTags } = await branch.tip(['refs/tags/*']);
-      if (commit === null) return [];
+      const tip = await branch.tip(['refs/tags/*']);
+      const { head: commit, expected, remoteTags } = tip;
+      if (commit === null) {
+        const found = tagged ? await tagsThere(repository, tip) : [];
+        return tagFindings({ chains: new Map(), found, required: false, commitOf: () => undefined });
+      }
       if (await isCutOff(repository, commit)) {
         input.log.warning('This clone is shallow: decisions removed before its oldest commit cannot be noticed.');
       }
@@ -185,7 +189,13 @@ async function recordOnce(store: Store, input: RecordInput): Promise<{ done: Rec
   const { links } = plan.next;
   if (tagged) {
     const called = gtoTags(input.model, links).filter(({ seq }) => seq === decision.seq);
-    refuseTaken(called, await listTags(repository, input.model));
+    try {
+      refuseTaken(input.model, links, called, await tagsThere(repository, tip));
+    } catch (error) {
+      // Of the decision of another writer, if the branch moved since it was read.
+      if (!(error instanceof RegistryError) || (await branch.tip()).head === tip.head) throw error;
+      return { moved: false, mayPass: true, fault: error, from: tip.head };
+    }
   }
   const commit = await writeCommit(repository, await treeWith(repository, tip.head, files), tip.head, message);
   const tags = await tagsToMake(store, tip, input.model, links, commit);
@@ -219,6 +229,10 @@ async function tagsToMake(
   if (!tagged || head === null) return [];
   const here = remoteTags ?? new Map((await listTags(repository, model)).map(({ name, oid }) => [name, oid]));
   return missingTags(repository, folder, model, head, links, (name) => here.has(name));
+}
+
+function tagsThere(repository: Repository, { remoteTags }: Tip): Promise<FoundTag[]> {
+  return remoteTags === null ? listTags(repository) : listTagsAsOn(repository, remoteTags);
 }
 
 async function modelsAt(repository: Repository, commit: string, folder: string): Promise<string[]> {

@@ -33,7 +33,7 @@ import { viewOf } from './manifest.ts';
 import { sound } from './model-state.ts';
 import { planRecord, type Surroundings } from './plan-record.ts';
 import type { RecordInput, RecordResult, Registry } from './registry.ts';
-import { decisionOf, gtoTags, noTags, refuseTaken } from './tags.ts';
+import { championTag, decisionOf, gtoTags, isTag, noTags, refuseTaken } from './tags.ts';
 import { verifyRegistry } from './verify.ts';
 
 export interface GitHubRegistryInput {
@@ -218,12 +218,17 @@ export function openGitHubRegistry(input: GitHubRegistryInput): Registry {
     }
     if (plan.status === 'no-change') return { ...plan, commit: null, tags: await tags() };
     const called = tagged ? gtoTags(model, plan.next.links).filter(({ seq }) => seq === plan.decision.seq) : [];
-    if (called.length > 0) {
-      const taken = await tagsInTheWay(where.github, model, called);
+    // A model without a decision never had a champion.
+    const unwanted = called.map(({ name }) => name);
+    if (tagged && state.links.length === 0) unwanted.push(championTag(model));
+    if (unwanted.length > 0) {
+      const taken = await tagsInTheWay(where.github, model, unwanted);
       // Of a decision that came after the branch was read: the next reading shows it, unless the history was cut off.
-      const unseen = taken.some(({ message }) => decisionOf(message)?.model === model);
+      const unseen = taken.some(
+        (tag) => decisionOf(tag.message)?.model === model && !called.some((each) => isTag(tag, each)),
+      );
       if (unseen && ++attempts.unseen <= 5) return 'again';
-      refuseTaken(called, taken);
+      refuseTaken(model, plan.next.links, called, taken);
     }
     for (const bytes of plan.files.values()) cache.set(blobOid(bytes), Buffer.from(bytes));
     const together = attempts.together && called.length > 0;

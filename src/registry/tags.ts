@@ -34,6 +34,11 @@ export function versionTag(model: string, version: string): string {
   return `${model}@v${version}`;
 }
 
+/** The first tag of a champion, which every chain with one calls for. */
+export function championTag(model: string): string {
+  return `${model}#champion#1`;
+}
+
 /** Every tag that a chain calls for, in its order. Pure. */
 export function gtoTags(model: string, links: readonly ChainLink[]): RegistryTag[] {
   const tags: RegistryTag[] = [];
@@ -91,8 +96,26 @@ export function isTag(found: FoundTag, wanted: RegistryTag): boolean {
   return found.name === wanted.name && found.message.trim() === wanted.message.trim();
 }
 
-/** @throws RegistryError when a tag that a decision will call for is there already, and another */
-export function refuseTaken(wanted: readonly RegistryTag[], found: readonly FoundTag[]): void {
+/**
+ * @param links the chain with the decision that is to be recorded
+ * @throws RegistryError when a tag that it will call for is there already, and another; or one of a decision that the chain lost
+ */
+export function refuseTaken(
+  model: string,
+  links: readonly ChainLink[],
+  wanted: readonly RegistryTag[],
+  found: readonly FoundTag[],
+): void {
+  for (const { name, message } of found) {
+    const made = decisionOf(message);
+    if (made?.model !== model || links[made.seq - 1]?.sha256 === made.sha256) continue;
+    throw new RegistryError({
+      found: `the tag ${name} was made from decision ${made.seq} of ${model}, which the registry does not have: its branch was deleted, or set back`,
+      expected: 'the history that its tags were made from',
+      where: `refs/tags/${name}`,
+      remedy: `Nothing was recorded. What was recorded up to there is in git log '${name}': put the branch back where it was. If it was set back on purpose, delete the tags that contender registry verify names`,
+    });
+  }
   for (const tag of wanted) {
     if (tag.name.endsWith('.lock')) {
       throw new RegistryError({

@@ -165,7 +165,18 @@ test('where the history was cut off, its tags are in the way of a new decision',
     await promote(tagged(server), 'b');
     const { git } = server.repository(repositoryName);
     await git.updateRefs([{ ref: 'refs/heads/main', after: await git.git('rev-parse', 'main~1') }]);
-    await assert.rejects(promote(tagged(server), 'c'), /a tag m@v1\.0\.1 already/u);
+    await assert.rejects(promote(tagged(server), 'c'), /made from decision 2 of m, which the registry does not have/u);
+  }));
+
+test('where the branch was deleted, its tags are in the way of a decision that calls for none', () =>
+  withGitHub(async (server) => {
+    const registry = (): Registry => registryOn(server, { tags: 'gto', branch: 'records' });
+    await promote(registry(), 'a');
+    const { git } = server.repository(repositoryName);
+    await git.git('update-ref', '-d', 'refs/heads/records');
+    const rejected = registry().record({ model: 'm', decide: judged('m', 'c', 'reject'), evidence: [] });
+    await assert.rejects(rejected, /its branch was deleted, or set back.*Nothing was recorded/su);
+    assert.equal(await git.git('branch', '--list', 'records'), '');
   }));
 
 test('where rules forbid to make tags, the decision is recorded and the message says what is missing', () =>

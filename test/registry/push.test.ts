@@ -210,6 +210,30 @@ describe('a registry that is pushed as it is recorded', () => {
       assert.equal((await promote(await registryOf(ada, null), 'two')).decision.from, null);
     }));
 
+  test('is not begun anew where it was deleted on the remote it is pushed to', () =>
+    inClones(async (shared) => {
+      const [ada, bob] = [await shared.clone('ada'), await shared.clone('bob')];
+      await promote(await registryOf(ada), 'one');
+      await bob.git('fetch', '--quiet', '--no-tags', 'origin');
+      await shared.remote.git('branch', '-D', 'model-registry');
+      await assert.rejects((await registryOf(bob)).view('m'), /was on origin when it was last fetched/u);
+      // Another clone never saw it: its tags alone tell, of a rejection too, which calls for none.
+      const carol = await shared.clone('carol');
+      const says =
+        /made from decision 1 of m, which the registry does not have: its branch was deleted.*Nothing was rec/su;
+      for (const outcome of ['promote', 'reject'] as const) {
+        await assert.rejects(promote(await registryOf(carol), 'two', judged('m', 'two', outcome)), says);
+      }
+      const findings = await (await registryOf(carol)).verify();
+      assert.deepEqual(
+        findings.map(({ path }) => path),
+        ['refs/tags/m#champion#1', 'refs/tags/m@v1.0.0'],
+      );
+      assert.equal(await shared.remote.git('branch', '--list', 'model-registry'), '');
+      await carol.git('push', '--quiet', '--delete', 'origin', 'm@v1.0.0', 'm#champion#1');
+      assert.equal((await promote(await registryOf(carol), 'two')).decision.from, null);
+    }));
+
   test("leaves a person's tags where they are, whatever fetch.prune says, and pushes none of them", () =>
     inClones(async (shared) => {
       const ada = await shared.clone('ada');
@@ -310,6 +334,38 @@ describe('a registry that is pushed as it is recorded', () => {
       assert.equal(decision.from?.version, '1.0.0');
       assert.equal(await bob.tree(), before);
       await holds(shared, bob, ['one', 'two']);
+    }));
+
+  test('decides again where another was first, whose tags are here before the branch is read again', () =>
+    inClones(async (shared) => {
+      const [ada, bob] = [await shared.clone('ada'), await shared.clone('bob')];
+      await promote(await registryOf(ada, null), 'one');
+      let asked = 0;
+      const decide = (view: RegistryView): Decision => {
+        asked += 1;
+        if (asked === 1) {
+          const refs = ['model-registry', '--tags'];
+          execFileSync('git', ['-C', ada.folder, 'push', '--quiet', '--atomic', 'origin', ...refs]);
+          execFileSync('git', ['-C', bob.folder, 'fetch', '--quiet', '--tags']);
+        }
+        return judged('m', 'two', 'promote')(view);
+      };
+      assert.equal((await promote(await registryOf(bob), 'two', decide)).status, 'recorded');
+      assert.equal(asked, 2);
+      await holds(shared, bob, ['one', 'two']);
+    }));
+
+  test('has each tag once where two make those that are missing, under their own names', () =>
+    inClones(async (shared) => {
+      const [ada, bob] = [await shared.clone('ada'), await shared.clone('bob')];
+      await promote(await registryOf(ada), 'one');
+      for (const tag of (await shared.remote.git('tag', '--list')).split('\n')) {
+        await shared.remote.git('tag', '-d', tag);
+        await ada.git('tag', '-d', tag);
+      }
+      const made = await Promise.all([ada, bob].map(async (clone) => (await registryOf(clone)).tag('m')));
+      assert.deepEqual(made.flat().toSorted(), ['m#champion#1', 'm@v1.0.0']);
+      await holds(shared, bob, ['one']);
     }));
 
   test('says in the words of the remote why it was refused, and is pushed once it is let in', () =>

@@ -118,7 +118,7 @@ function localBranch(
       if (code === 0) return { moved: true };
       const now = await commitAt(repository, ref);
       // The lock of a git at work is gone in an instant; a rival has moved the branch by then.
-      const mayPass = now !== expected || /unable to create .*\.lock': File exists/iu.test(stderr);
+      const mayPass = now !== expected || /unable to create .*\.lock': File exists|already exists/iu.test(stderr);
       return {
         moved: false,
         mayPass,
@@ -160,9 +160,17 @@ function remoteBranch(
       if (there === null && here !== null && (await checkedOutIn(repository, ref)) === null) {
         return { head: here, expected: null, remoteTags };
       }
+      const name = ref.replace('refs/heads/', '');
+      if (
+        there === null &&
+        here === null &&
+        (await fetchedRefs(repository, name)).has(`refs/remotes/${remote.name}/${name}`)
+      ) {
+        throw deleted(name, remote.name);
+      }
       if (here !== null && there !== null && !(await isAncestor(repository, here, there))) {
         warn(
-          `The branch ${ref.replace('refs/heads/', '')} here has commits that ${remote.name} does not have. The registry is read from ${remote.name}.`,
+          `The branch ${name} here has commits that ${remote.name} does not have. The registry is read from ${remote.name}.`,
         );
       }
       return { head: there, expected: there, remoteTags };
@@ -252,7 +260,7 @@ async function lookOnRemotes(
 /** Somebody else was first, or is at it. */
 function isRivalry(said: string): boolean {
   if (/exists; cannot create/u.test(said)) return false;
-  return /stale info|fetch first|non-fast-forward|cannot lock ref|failed to update ref|incorrect old value/iu.test(
+  return /stale info|fetch first|non-fast-forward|cannot lock ref|failed to update ref|incorrect old value|already exists/iu.test(
     said,
   );
 }

@@ -2,7 +2,7 @@ import { GitHubError, RegistryError } from '../../errors.ts';
 import type { GitHub } from '../../github/client.ts';
 import { decisionPath } from '../layout.ts';
 import type { ChainLink } from '../manifest.ts';
-import { gtoTags, isTag, type FoundTag, type RegistryTag } from '../tags.ts';
+import { gtoTags, type FoundTag, type RegistryTag } from '../tags.ts';
 import { moveRefs, repositoryAndLogin, type RefMove } from './refs.ts';
 import { firstCommitOf, type GitHubBranch } from './snapshot.ts';
 
@@ -19,14 +19,14 @@ async function tagsOf(github: GitHub, model: string): Promise<Map<string, string
   return new Map(found.flat().map(({ ref, object }) => [ref.replace('refs/tags/', ''), object.sha]));
 }
 
-/** What is there in the place of tags that a decision calls for. */
-export async function tagsInTheWay(github: GitHub, model: string, wanted: readonly RegistryTag[]): Promise<FoundTag[]> {
+/** What is there in the place of tags that are not to be there. */
+export async function tagsInTheWay(github: GitHub, model: string, names: readonly string[]): Promise<FoundTag[]> {
   const present = await tagsOf(github, model);
   const found: FoundTag[] = [];
-  for (const tag of wanted) {
-    const sha = present.get(tag.name);
-    const there = sha === undefined ? null : await readTag(github, tag.name, sha);
-    if (there !== null && !isTag(there, tag)) found.push(there);
+  for (const name of new Set(names)) {
+    const sha = present.get(name);
+    const there = sha === undefined ? null : await readTag(github, name, sha);
+    if (there !== null) found.push(there);
   }
   return found;
 }
