@@ -1,7 +1,7 @@
 import type { Check, Shown } from '../evidence/index.ts';
 import { unitOf } from '../wording.ts';
 
-/** Metrics that people call otherwise than by the words of their names. The catalogue calls them the same, which a test holds. */
+/** Metrics that people call otherwise than by the words of their names: the one list, which the catalogue takes its titles from. */
 const names = new Map([
   ['roc_auc', 'ROC AUC'],
   ['f1', 'F1'],

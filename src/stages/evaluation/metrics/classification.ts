@@ -20,7 +20,7 @@ import {
 } from './averaged-areas.ts';
 import * as confusion from './confusion.ts';
 import { brierLosses, logLosses } from './losses.ts';
-import type { Evaluator, Metric } from './metric.ts';
+import type { Evaluator, Metric, Untitled } from './metric.ts';
 import { averagePrecision, averagePrecisionInfluence, rankScores, rocArea } from './ranked.ts';
 
 const binary: readonly Task[] = ['binary-classification'];
@@ -33,28 +33,26 @@ const ofDecisions = { ...shares, needs: 'decisions' } as const;
 /** What is averaged over classes: unweighted, by how often they occur, or over all rows together. */
 const averaged: {
   name: string;
-  title: string;
   value: (matrix: confusion.Confusion, label: number) => number;
   onRequest?: true;
 }[] = [
-  { name: 'precision', title: 'precision', value: confusion.precision },
-  { name: 'recall', title: 'recall', value: confusion.recall },
-  { name: 'f1', title: 'F1', value: (matrix, label) => confusion.fScore(matrix, label, 1) },
-  { name: 'f2', title: 'F2', value: (matrix, label) => confusion.fScore(matrix, label, 2), onRequest: true },
-  { name: 'f0.5', title: 'F0.5', value: (matrix, label) => confusion.fScore(matrix, label, 0.5), onRequest: true },
+  { name: 'precision', value: confusion.precision },
+  { name: 'recall', value: confusion.recall },
+  { name: 'f1', value: (matrix, label) => confusion.fScore(matrix, label, 1) },
+  { name: 'f2', value: (matrix, label) => confusion.fScore(matrix, label, 2), onRequest: true },
+  { name: 'f0.5', value: (matrix, label) => confusion.fScore(matrix, label, 0.5), onRequest: true },
 ];
 
-const binaryMetrics: Metric[] = [
+const binaryMetrics: Untitled[] = [
   rightShare('recall', binary, 1),
   rightShare('specificity', binary, 0),
-  ofCells('precision', 'precision', binary, (matrix) => confusion.precision(matrix, 1)),
-  ofCells('negative_predictive_value', 'negative predictive value', binary, (matrix) => confusion.precision(matrix, 0)),
-  ...[1, 2, 0.5].map((beta) => ofCells(`f${beta}`, `F${beta}`, binary, (matrix) => confusion.fScore(matrix, 1, beta))),
+  ofCells('precision', binary, (matrix) => confusion.precision(matrix, 1)),
+  ofCells('negative_predictive_value', binary, (matrix) => confusion.precision(matrix, 0)),
+  ...[1, 2, 0.5].map((beta) => ofCells(`f${beta}`, binary, (matrix) => confusion.fScore(matrix, 1, beta))),
   {
     ...shares,
     kind: 'area',
     name: 'roc_auc',
-    title: 'ROC AUC',
     needs: 'scores',
     tasks: binary,
     prepare: (sample, outputs) => {
@@ -68,7 +66,6 @@ const binaryMetrics: Metric[] = [
     kind: 'statistic',
     ofOrder: true,
     name: 'average_precision',
-    title: 'average precision',
     needs: 'scores',
     tasks: binary,
     prepare: (sample, outputs) => {
@@ -79,29 +76,27 @@ const binaryMetrics: Metric[] = [
       averagePrecisionInfluence(rankScores(scoresOf(outputs), sample.truth), sample.weights),
     undefinedOn: (sample) => (occurs(sample, 1) ? null : 'no row is positive'),
   },
-  calibrationMetric('ece', 'expected calibration error', scoreBins, 'width'),
-  calibrationMetric('ece_quantile', 'expected calibration error (equal-mass bins)', scoreBins, 'mass'),
-  calibrationMetric('mce', 'maximum calibration error', scoreBins, 'width', maximumCalibrationError),
+  calibrationMetric('ece', scoreBins, 'width'),
+  calibrationMetric('ece_quantile', scoreBins, 'mass'),
+  calibrationMetric('mce', scoreBins, 'width', maximumCalibrationError),
 ];
 
-const sharedMetrics: Metric[] = [
+const sharedMetrics: Untitled[] = [
   rightShare('accuracy', classification, null),
-  ofCells('balanced_accuracy', 'balanced accuracy', classification, confusion.balancedAccuracy),
-  ...averaged.flatMap(({ name, title, value, ...usual }): Metric[] => {
+  ofCells('balanced_accuracy', classification, confusion.balancedAccuracy),
+  ...averaged.flatMap(({ name, value, ...usual }): Untitled[] => {
     const common = { ...ofDecisions, ...usual, tasks: classification } as const;
     return [
       {
         ...common,
         kind: 'cells',
         name: `${name}_macro`,
-        title: `macro ${title}`,
         value: (matrix) => confusion.macro(matrix, value),
       },
       {
         ...common,
         kind: 'cells',
         name: `${name}_weighted`,
-        title: `weighted ${title}`,
         value: (matrix) => confusion.weighted(matrix, value),
         // Weighted by how often classes occur, recall is the accuracy.
         ...(name === 'recall' ? { onRequest: true } : {}),
@@ -112,15 +107,14 @@ const sharedMetrics: Metric[] = [
         onRequest: true,
         kind: 'proportion',
         name: `${name}_micro`,
-        title: `micro ${title}`,
         successes: (sample, outputs) => rightWithin(sample, outputs, null),
       },
     ];
   }),
   ...[
-    { name: 'mcc', title: 'Matthews correlation', value: confusion.matthews },
-    { name: 'kappa', title: "Cohen's kappa", value: confusion.kappa },
-  ].map((own): Metric => ({
+    { name: 'mcc', value: confusion.matthews },
+    { name: 'kappa', value: confusion.kappa },
+  ].map((own): Untitled => ({
     better: 'higher',
     scale: 'value',
     needs: 'decisions',
@@ -130,48 +124,35 @@ const sharedMetrics: Metric[] = [
     ...own,
   })),
   ...[
-    { name: 'log_loss', title: 'log loss', losses: logLosses },
-    { name: 'brier', title: 'Brier score', losses: brierLosses },
-  ].map(({ name, title, losses }): Metric => ({
+    { name: 'log_loss', losses: logLosses },
+    { name: 'brier', losses: brierLosses },
+  ].map(({ name, losses }): Untitled => ({
     better: 'lower',
     scale: 'value',
     needs: 'probabilities',
     kind: 'moments',
     name,
-    title,
     tasks: classification,
     terms: (sample, outputs) => [losses(sample, outputs)],
   })),
-  calibrationMetric('ece_confidence', 'top-label calibration error', confidenceBins, 'width'),
-  calibrationMetric('ece_confidence_quantile', 'top-label calibration error (equal-mass bins)', confidenceBins, 'mass'),
+  calibrationMetric('ece_confidence', confidenceBins, 'width'),
+  calibrationMetric('ece_confidence_quantile', confidenceBins, 'mass'),
 ];
 
-const areaMetrics: Metric[] = [
+const areaMetrics: Untitled[] = [
   ...[false, true].map((weighted) =>
-    againstRest(
-      weighted ? 'roc_auc_ovr_weighted' : 'roc_auc_ovr',
-      `ROC AUC (one against the rest${weighted ? ', weighted' : ''})`,
-      rocCurve,
-      weighted,
-      normalised,
-    ),
+    againstRest(weighted ? 'roc_auc_ovr_weighted' : 'roc_auc_ovr', rocCurve, weighted, normalised),
   ),
-  multiclassArea('roc_auc_ovo', 'ROC AUC (one against one)', (sample, outputs) =>
-    pairwiseAreas(sample, outputs, false),
-  ),
+  multiclassArea('roc_auc_ovo', (sample, outputs) => pairwiseAreas(sample, outputs, false)),
   {
-    ...multiclassArea('roc_auc_ovo_weighted', 'ROC AUC (one against one, weighted)', (sample, outputs) =>
-      pairwiseAreas(sample, outputs, true),
-    ),
+    ...multiclassArea('roc_auc_ovo_weighted', (sample, outputs) => pairwiseAreas(sample, outputs, true)),
     onRequest: true,
   },
-  againstRest('average_precision_macro', 'macro average precision', precisionCurve, false, (_, outputs) =>
-    scoresOf(outputs),
-  ),
+  againstRest('average_precision_macro', precisionCurve, false, (_, outputs) => scoresOf(outputs)),
 ];
 
 /** Metrics of a task with one class a row. Those of one class of several are the binary ones of a view: `recall[spam]`. */
-export const classificationMetrics: readonly Metric[] = [
+export const classificationMetrics: readonly Untitled[] = [
   ...sharedMetrics,
   ...binaryMetrics,
   ...[2, 3, 5].map(topAccuracy),
@@ -179,30 +160,28 @@ export const classificationMetrics: readonly Metric[] = [
 ];
 
 /** The metric `top_4_accuracy`, of any number of classes up to 999; undefined for any other name. */
-export function topMetric(name: string): Metric | undefined {
+export function topMetric(name: string): Untitled | undefined {
   const k = Number(/^top_([1-9][0-9]{0,2})_accuracy$/u.exec(name)?.[1]);
   return k > 0 ? topAccuracy(k) : undefined;
 }
 
-function topAccuracy(k: number): Metric {
+function topAccuracy(k: number): Untitled {
   return {
     ...shares,
     kind: 'proportion',
     needs: 'scores',
     name: `top_${k}_accuracy`,
-    title: `top-${k} accuracy`,
     tasks: multiclass,
     successes: (sample, outputs) => amongTop(sample, outputs, k),
   };
 }
 
 /** The share of the rows of a class, or of all (null), that are decided right. */
-function rightShare(name: string, tasks: readonly Task[], label: 0 | 1 | null): Metric {
+function rightShare(name: string, tasks: readonly Task[], label: 0 | 1 | null): Untitled {
   return {
     ...ofDecisions,
     kind: 'proportion',
     name,
-    title: name,
     tasks,
     successes: (sample, outputs) => rightWithin(sample, outputs, label),
     undefinedOn: (sample) =>
@@ -210,13 +189,8 @@ function rightShare(name: string, tasks: readonly Task[], label: 0 | 1 | null): 
   };
 }
 
-function ofCells(
-  name: string,
-  title: string,
-  tasks: readonly Task[],
-  value: Extract<Metric, { kind: 'cells' }>['value'],
-): Metric {
-  return { ...ofDecisions, kind: 'cells', name, title, tasks, value };
+function ofCells(name: string, tasks: readonly Task[], value: Extract<Metric, { kind: 'cells' }>['value']): Untitled {
+  return { ...ofDecisions, kind: 'cells', name, tasks, value };
 }
 
 function occurs(sample: Sample, label: number): boolean {
@@ -257,18 +231,16 @@ function amongTop(sample: Sample, outputs: Outputs, k: number): Int8Array {
 
 function calibrationMetric(
   name: string,
-  title: string,
   bins: typeof scoreBins,
   binning: Binning,
   error: (bins: readonly CalibrationBin[]) => number = calibrationError,
-): Metric {
+): Untitled {
   return {
     better: 'lower',
     scale: 'share',
     needs: 'probabilities',
     kind: 'calibration',
     name,
-    title,
     tasks: bins === scoreBins ? binary : classification,
     bins: (sample, outputs) => bins(sample, outputs, binning),
     error,
@@ -313,13 +285,12 @@ const confidences = remembered((scores: Float64Array, truth: Float64Array, class
 /** The areas of a curve of every class against the rest, averaged. */
 function againstRest(
   name: string,
-  title: string,
   curve: Curve,
   weighted: boolean,
   scores: (sample: Sample, outputs: Outputs) => Float64Array,
-): Metric {
+): Untitled {
   return {
-    ...multiclassArea(name, title, (sample, outputs) => {
+    ...multiclassArea(name, (sample, outputs) => {
       const classes = eachAgainstRest(sample, scores(sample, outputs));
       return (weights) => meanArea(classes, curve, weighted, weights);
     }),
@@ -330,15 +301,13 @@ function againstRest(
 
 function multiclassArea(
   name: string,
-  title: string,
   prepare: (sample: Sample, outputs: Outputs) => Evaluator,
-): Extract<Metric, { kind: 'statistic' }> {
+): Extract<Untitled, { kind: 'statistic' }> {
   return {
     ...shares,
     kind: 'statistic',
     needs: 'scores',
     name,
-    title,
     tasks: multiclass,
     prepare,
     undefinedOn: (sample) => {

@@ -86,6 +86,9 @@ export type Metric = MetricCommon &
       }
   );
 
+/** A metric as its file defines it: the catalogue names it. */
+export type Untitled<M = Metric> = M extends Metric ? Omit<M, 'title'> : never;
+
 /** A metric that is no view of another. */
 export type ShownMetric = Exclude<Metric, { kind: 'view' }>;
 

@@ -21,7 +21,7 @@ import {
   type LabelValue,
 } from './label-counts.ts';
 import { clippedLog } from './losses.ts';
-import type { Metric } from './metric.ts';
+import type { Metric, Untitled } from './metric.ts';
 import { rankScores, type Ranked } from './ranked.ts';
 import { listPrecision, rankedList, type RankedList } from './ranking.ts';
 
@@ -30,21 +30,20 @@ const share = { better: 'higher', scale: 'share', tasks } as const;
 const ofDecisions = { ...share, needs: 'decisions' } as const;
 const ofScores = { ...share, needs: 'scores' } as const;
 
-const counted: Record<string, { title: string; value: LabelValue; usual: boolean }> = {
-  precision: { title: 'precision', value: precision, usual: true },
-  recall: { title: 'recall', value: recall, usual: true },
-  f1: { title: 'F1', value: fScore(1), usual: true },
-  f2: { title: 'F2', value: fScore(2), usual: false },
-  'f0.5': { title: 'F0.5', value: fScore(0.5), usual: false },
-  jaccard: { title: 'Jaccard', value: jaccard, usual: false },
+const counted: Record<string, { value: LabelValue; usual: boolean }> = {
+  precision: { value: precision, usual: true },
+  recall: { value: recall, usual: true },
+  f1: { value: fScore(1), usual: true },
+  f2: { value: fScore(2), usual: false },
+  'f0.5': { value: fScore(0.5), usual: false },
+  jaccard: { value: jaccard, usual: false },
 };
 
-const decisionMetrics: Metric[] = [
+const decisionMetrics: Untitled[] = [
   {
     ...ofDecisions,
     kind: 'proportion',
     name: 'subset_accuracy',
-    title: 'subset accuracy',
     successes: (sample, outputs) => Int8Array.from(wrongLabels(sample, outputs), (wrong) => (wrong === 0 ? 1 : 0)),
   },
   {
@@ -52,42 +51,35 @@ const decisionMetrics: Metric[] = [
     better: 'lower',
     kind: 'moments',
     name: 'hamming_loss',
-    title: 'Hamming loss',
     terms: (sample, outputs) => {
       const { labels = 1 } = sample;
       return [wrongLabels(sample, outputs).map((wrong) => wrong / labels)];
     },
   },
-  ...Object.entries(counted).flatMap(([name, { title, value, usual }]): Metric[] => {
+  ...Object.entries(counted).flatMap(([name, { value, usual }]): Untitled[] => {
     const common = { ...ofDecisions, ...(usual ? {} : { onRequest: true as const }) };
     return [
-      countsMetric({ ...common, name: `${name}_micro`, title: `micro ${title}` }, (counts) => micro(counts, value)),
-      countsMetric({ ...common, name: `${name}_macro`, title: `macro ${title}` }, (counts) =>
-        mean(counts, value, false),
-      ),
-      countsMetric({ ...common, onRequest: true, name: `${name}_weighted`, title: `weighted ${title}` }, (counts) =>
-        mean(counts, value, true),
-      ),
+      countsMetric({ ...common, name: `${name}_micro` }, (counts) => micro(counts, value)),
+      countsMetric({ ...common, name: `${name}_macro` }, (counts) => mean(counts, value, false)),
+      countsMetric({ ...common, onRequest: true, name: `${name}_weighted` }, (counts) => mean(counts, value, true)),
       {
         ...ofDecisions,
         ...(usual || name === 'jaccard' ? {} : { onRequest: true }),
         kind: 'moments',
         name: `${name}_samples`,
-        title: `${title} by row`,
         terms: (sample, outputs) => [rowCounts(sample, outputs, value)],
       },
     ];
   }),
 ];
 
-const scoreMetrics: Metric[] = [
-  ...curveMetrics('roc_auc', 'ROC AUC', rocCurve, true),
-  ...curveMetrics('average_precision', 'average precision', precisionCurve, false),
+const scoreMetrics: Untitled[] = [
+  ...curveMetrics('roc_auc', rocCurve, true),
+  ...curveMetrics('average_precision', precisionCurve, false),
   {
     ...ofScores,
     kind: 'moments',
     name: 'label_ranking_average_precision',
-    title: 'label ranking average precision',
     // Where every order is as good, as scikit-learn: 1.
     terms: (sample, outputs) => [rowLists(sample, outputs, (list, having) => (having === 0 ? 1 : listPrecision(list)))],
   },
@@ -96,7 +88,6 @@ const scoreMetrics: Metric[] = [
     better: 'lower',
     kind: 'moments',
     name: 'ranking_loss',
-    title: 'label ranking loss',
     terms: (sample, outputs) => [rowLists(sample, outputs, rankingLoss)],
   },
   {
@@ -106,26 +97,23 @@ const scoreMetrics: Metric[] = [
     tasks,
     kind: 'moments',
     name: 'coverage_error',
-    title: 'coverage error',
     terms: (sample, outputs) => [rowLists(sample, outputs, coverage)],
   },
-  probabilityLoss('log_loss', 'log loss', (probability, truth) =>
-    clippedLog(truth === 1 ? probability : 1 - probability),
-  ),
-  probabilityLoss('brier', 'Brier score', (probability, truth) => (probability - truth) ** 2),
+  probabilityLoss('log_loss', (probability, truth) => clippedLog(truth === 1 ? probability : 1 - probability)),
+  probabilityLoss('brier', (probability, truth) => (probability - truth) ** 2),
 ];
 
 /** Metrics of multilabel classification; those of one label are the binary ones of its column: `recall[spam]`. */
-export const multilabelMetrics: readonly Metric[] = [...decisionMetrics, ...scoreMetrics];
+export const multilabelMetrics: readonly Untitled[] = [...decisionMetrics, ...scoreMetrics];
 
-type Named = Pick<Metric, 'name' | 'title' | 'better' | 'scale' | 'needs' | 'tasks' | 'onRequest'>;
+type Named = Pick<Metric, 'name' | 'better' | 'scale' | 'needs' | 'tasks' | 'onRequest'>;
 
-function countsMetric(named: Named, value: (counts: Float64Array) => number): Metric {
+function countsMetric(named: Named, value: (counts: Float64Array) => number): Untitled {
   return { ...named, kind: 'counts', width: ({ labels = 1 }) => labels * perLabel, add: addLabelCounts, value };
 }
 
 /** A mean over rows of the mean over labels of a loss. */
-function probabilityLoss(name: string, title: string, loss: (probability: number, truth: number) => number): Metric {
+function probabilityLoss(name: string, loss: (probability: number, truth: number) => number): Untitled {
   return {
     better: 'lower',
     scale: 'value',
@@ -133,7 +121,6 @@ function probabilityLoss(name: string, title: string, loss: (probability: number
     tasks,
     kind: 'moments',
     name,
-    title,
     terms: (sample, outputs) => {
       const scores = scoresOf(outputs);
       const { truth, labels = 1 } = sample;
@@ -147,7 +134,7 @@ function probabilityLoss(name: string, title: string, loss: (probability: number
 }
 
 /** The area under a curve: of each label and averaged, or of all pairs of row and label as if they were rows. */
-function curveMetrics(name: string, title: string, curve: Curve, bothSides: boolean): Metric[] {
+function curveMetrics(name: string, curve: Curve, bothSides: boolean): Untitled[] {
   const undefinedOn = (sample: Sample): string | null => {
     const label = sample.names?.findIndex((_, number) => {
       const values = labelColumn(sample, sample.truth, number);
@@ -159,11 +146,10 @@ function curveMetrics(name: string, title: string, curve: Curve, bothSides: bool
   };
   const common = { ...ofScores, kind: 'statistic' } as const;
   return [
-    ...[false, true].map((weighted): Metric => ({
+    ...[false, true].map((weighted): Untitled => ({
       ...common,
       ...(weighted ? { onRequest: true } : {}),
       name: `${name}_${weighted ? 'weighted' : 'macro'}`,
-      title: `${weighted ? 'weighted' : 'macro'} ${title}`,
       prepare: (sample, outputs) => {
         const labels = rankLabels(sample, outputs);
         return (weights) => meanArea(labels, curve, weighted, weights);
@@ -174,7 +160,6 @@ function curveMetrics(name: string, title: string, curve: Curve, bothSides: bool
     {
       ...common,
       name: `${name}_micro`,
-      title: `micro ${title}`,
       prepare: (sample, outputs) => {
         const ranked = rankPairs(sample, outputs);
         return (weights) => curve.area(ranked, spread(sample, weights));

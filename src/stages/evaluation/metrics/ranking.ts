@@ -1,6 +1,7 @@
 import type { Task } from '../../../config/schema.ts';
 import { scoresOf, type Outputs, type Queries, type Sample } from '../sample.ts';
 import { sortedOrder } from '../sort.ts';
+import { metricName } from '../../../report/numbers.ts';
 import type { Metric } from './metric.ts';
 
 const ranking: readonly Task[] = ['ranking'];
@@ -31,18 +32,16 @@ export function countQueries(sample: Sample): QueryCounts {
   return { ...counts, noneRelevant: counts.queries - counts.counted - counts.oneRow };
 }
 
-const forms: Record<string, { title: string; cutoff: 'none' | 'may' | 'must'; value: ListValue }> = {
-  ndcg: { title: 'NDCG', cutoff: 'may', value: (list, k) => normalisedGain(list, k, (relevance) => relevance) },
+const forms: Record<string, { cutoff: 'none' | 'may' | 'must'; value: ListValue }> = {
+  ndcg: { cutoff: 'may', value: (list, k) => normalisedGain(list, k, (relevance) => relevance) },
   ndcg_exponential: {
-    title: 'NDCG with gain 2^relevance - 1',
     cutoff: 'may',
     value: (list, k) => normalisedGain(list, k, (relevance) => 2 ** relevance - 1),
   },
-  map: { title: 'MAP', cutoff: 'none', value: listPrecision },
-  mrr: { title: 'MRR', cutoff: 'none', value: reciprocalRank },
-  precision: { title: 'precision', cutoff: 'must', value: (list, k) => relevantWithin(list, k) / k },
+  map: { cutoff: 'none', value: listPrecision },
+  mrr: { cutoff: 'none', value: reciprocalRank },
+  precision: { cutoff: 'must', value: (list, k) => relevantWithin(list, k) / k },
   recall: {
-    title: 'recall',
     cutoff: 'must',
     value: (list, k) => relevantWithin(list, k) / list.relevance.filter((relevance) => relevance > 0).length,
   },
@@ -74,7 +73,7 @@ export function rankingMetric(name: string): Metric | undefined {
   const cutoff = digits === undefined ? Number.POSITIVE_INFINITY : Number(digits);
   const common = {
     name,
-    title: digits === undefined ? form.title : `${form.title}@${digits}`,
+    title: metricName(name),
     better: 'higher',
     scale: 'share',
     needs: 'scores',

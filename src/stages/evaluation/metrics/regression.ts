@@ -1,24 +1,23 @@
 import type { Task } from '../../../config/schema.ts';
 import { scoresOf, type Outputs, type Sample } from '../sample.ts';
 import { sortedOrder } from '../sort.ts';
-import type { Evaluator, Metric } from './metric.ts';
+import type { Evaluator, Metric, Untitled } from './metric.ts';
 
 const regression: readonly Task[] = ['regression'];
 const loss = { better: 'lower', scale: 'value', needs: 'scores', tasks: regression } as const;
 const gain = { better: 'higher', scale: 'value', needs: 'scores', tasks: regression } as const;
 
 /** Metrics of a regression. e is prediction - target, y the target. */
-export const regressionMetrics: readonly Metric[] = [
-  ofErrors('mse', 'MSE', (e) => e * e),
-  ofErrors('mae', 'MAE', Math.abs),
-  ofErrors('rmse', 'RMSE', (e) => e * e, { value: (means) => Math.sqrt(means[0] as number) }),
-  { ...loss, kind: 'statistic', name: 'medae', title: 'median absolute error', prepare: medianOfErrors },
+export const regressionMetrics: readonly Untitled[] = [
+  ofErrors('mse', (e) => e * e),
+  ofErrors('mae', Math.abs),
+  ofErrors('rmse', (e) => e * e, { value: (means) => Math.sqrt(means[0] as number) }),
+  { ...loss, kind: 'statistic', name: 'medae', prepare: medianOfErrors },
   {
     // Rows whose target is 0 have no percentage and do not count.
     ...loss,
     kind: 'moments',
     name: 'mape',
-    title: 'MAPE',
     terms: (sample, outputs) => [
       errors(sample, outputs, (e, y) => (y === 0 ? 0 : Math.abs(e / y))),
       errors(sample, outputs, (_, y) => (y === 0 ? 0 : 1)),
@@ -26,12 +25,11 @@ export const regressionMetrics: readonly Metric[] = [
     value: (means) => (means[0] as number) / (means[1] as number),
     undefinedOn: (sample) => (sample.truth.some((y) => y !== 0) ? null : 'every target is 0'),
   },
-  ofErrors('smape', 'sMAPE', (e, y) => (e === 0 ? 0 : (2 * Math.abs(e)) / (Math.abs(y) + Math.abs(y + e)))),
+  ofErrors('smape', (e, y) => (e === 0 ? 0 : (2 * Math.abs(e)) / (Math.abs(y) + Math.abs(y + e)))),
   {
     ...gain,
     kind: 'moments',
     name: 'r2',
-    title: 'R2',
     undefinedOn: constantTarget,
     terms: (sample, outputs) => [errors(sample, outputs, (e) => e * e), ...targetMoments(sample)],
     value: (means) => 1 - (means[0] as number) / variance(means[2] as number, means[1] as number),
@@ -40,7 +38,6 @@ export const regressionMetrics: readonly Metric[] = [
     ...gain,
     kind: 'moments',
     name: 'explained_variance',
-    title: 'explained variance',
     undefinedOn: constantTarget,
     terms: (sample, outputs) => {
       const centre = mean(errors(sample, outputs, (e) => e));
@@ -53,29 +50,33 @@ export const regressionMetrics: readonly Metric[] = [
     value: (means) =>
       1 - variance(means[0] as number, means[3] as number) / variance(means[2] as number, means[1] as number),
   },
-  ofErrors('absolute_bias', 'absolute bias', (e) => e, { value: (means) => Math.abs(means[0] as number) }),
+  ofErrors('absolute_bias', (e) => e, { value: (means) => Math.abs(means[0] as number) }),
   // Infinite, and so refused, where a prediction is not positive.
-  ofErrors('poisson_deviance', 'mean Poisson deviance', poissonDeviance, {
+  ofErrors('poisson_deviance', poissonDeviance, {
     undefinedOn: (sample) => (sample.truth.every((y) => y >= 0) ? null : 'a target is negative'),
   }),
 ];
 
 /** The pinball loss of a quantile, `pinball_0.9`; undefined for any other name. */
-export function quantileMetric(name: string): Metric | undefined {
+export function quantileMetric(name: string): Untitled | undefined {
   const match = /^pinball_(0?\.[0-9]{1,6})$/u.exec(name);
   const quantile = Number(match?.[1]);
   if (!(quantile > 0 && quantile < 1)) return undefined;
-  return ofErrors(name, `pinball loss at ${quantile}`, (e) => (e < 0 ? -quantile * e : (1 - quantile) * e));
+  // However its number is written, it is called the same.
+  const title = `pinball loss at ${quantile}`;
+  return Object.assign(
+    ofErrors(name, (e) => (e < 0 ? -quantile * e : (1 - quantile) * e)),
+    { title },
+  );
 }
 
 /** A function of the mean of a loss that each row has of its own. */
 function ofErrors(
   name: string,
-  title: string,
   of: (error: number, target: number) => number,
   more: Partial<Pick<Extract<Metric, { kind: 'moments' }>, 'value' | 'undefinedOn'>> = {},
-): Metric {
-  return { ...loss, kind: 'moments', name, title, terms: (sample, outputs) => [errors(sample, outputs, of)], ...more };
+): Untitled {
+  return { ...loss, kind: 'moments', name, terms: (sample, outputs) => [errors(sample, outputs, of)], ...more };
 }
 
 function errors(sample: Sample, outputs: Outputs, of: (error: number, target: number) => number): Float64Array {
