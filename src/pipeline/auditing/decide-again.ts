@@ -258,37 +258,12 @@ function strangeEvidence({ decision, evidence }: MadeDecision): string[] {
 }
 
 /** What a decision binds, and what it says of it: all that follows from policy, evidence and registry, and from no person or clock. */
-function bindingOf({
-  action,
-  outcome,
-  reasons,
-  from,
-  to,
-  candidate,
-  policy,
-  evidence,
-  datasets,
-  overrides,
-  environment,
-  waiver,
-  idempotencyKey,
-}: Decision) {
+function bindingOf(decision: Decision) {
+  const { action, outcome, reasons, from, to, candidate, policy, datasets, idempotencyKey } = decision;
+  const { evidence, overrides, environment, waiver } = decision;
   const references = evidence.map(({ kind, sha256, verdict, summary }) => ({ kind, sha256, verdict, summary }));
-  return {
-    action,
-    outcome,
-    from,
-    to,
-    candidate,
-    policy,
-    references,
-    datasets,
-    overrides,
-    environment,
-    waiver,
-    idempotencyKey,
-    reasons,
-  };
+  const acted = { overrides, environment, waiver };
+  return { action, outcome, reasons, from, to, candidate, policy, datasets, idempotencyKey, references, ...acted };
 }
 
 /**
@@ -297,22 +272,16 @@ function bindingOf({
  */
 function isCarriedOver(decision: Decision, own: Decision): boolean {
   const [first] = decision.reasons;
-  const { outcome: _outcome, candidate, to: _to, idempotencyKey: _key, reasons: _said, ...rest } = bindingOf(decision);
-  const {
-    outcome: _own,
-    candidate: ownCandidate,
-    to: _ownTo,
-    idempotencyKey: _ownKey,
-    reasons: _,
-    ...ownRest
-  } = bindingOf(own);
+  const unchanged = (made: Decision) => {
+    const { outcome: _outcome, candidate, to: _to, idempotencyKey: _key, reasons: _, ...rest } = bindingOf(made);
+    return { ...rest, artifacts: candidate?.artifacts };
+  };
   return (
     decision.action === 'gate' &&
     decision.outcome === 'hold' &&
     (first?.code === 'stale' || (first?.code === 'superseded' && own.outcome === 'promote')) &&
     isDeepStrictEqual(decision.to, decision.from) &&
-    isDeepStrictEqual(candidate?.artifacts, ownCandidate?.artifacts) &&
-    isDeepStrictEqual(rest, ownRest)
+    isDeepStrictEqual(unchanged(decision), unchanged(own))
   );
 }
 
