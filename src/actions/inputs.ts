@@ -8,6 +8,7 @@ import type { RunContext } from '../github/context.ts';
 import { pushedRange } from '../github/run-place.ts';
 import type { PartInput } from '../pipeline/gate/run-stage.ts';
 import { instantOf, shardOf } from '../pipeline/typed.ts';
+import type { PublishChoice } from '../pipeline/publishing/publish.ts';
 import type { Override } from '../pipeline/workspace.ts';
 
 /*
@@ -34,32 +35,8 @@ export interface CommonInputs {
   targetToken: string | undefined;
 }
 
-export interface StageInputs extends CommonInputs {
-  failOnFailure: boolean;
-  failOnInconclusive: boolean;
-}
-
-/** Where a result is told. */
-export interface PublishInputs {
-  /** For comments and check runs. */
-  token: string | undefined;
-  comment: 'always' | 'on-failure' | 'never';
-  check: boolean;
-}
-
-export interface DecisionInputs extends CommonInputs, PublishInputs {
-  record: boolean;
-  overrideReason: string | undefined;
-  uploadReport: boolean;
-  version: string | undefined;
-  failOnReject: boolean;
-  failOnHold: boolean;
-  /** The token to make the release of a new champion with; undefined: no release. */
-  release: string | undefined;
-}
-
 /** @throws UsageError */
-export async function stageInputs(env: NodeJS.ProcessEnv): Promise<StageInputs> {
+export async function stageInputs(env: NodeJS.ProcessEnv) {
   return {
     ...(await commonInputs(env)),
     failOnFailure: boolean('fail-on-failure', true),
@@ -90,8 +67,10 @@ export function shardInput(given: string): PartInput['shard'] {
   throw new UsageError({ found: JSON.stringify(given), expected: 'i/N, from 1/N to N/N', where: 'input shard' });
 }
 
+export type DecisionInputs = Awaited<ReturnType<typeof decisionInputs>>;
+
 /** @throws UsageError */
-export async function decisionInputs(env: NodeJS.ProcessEnv, run: RunContext): Promise<DecisionInputs> {
+export async function decisionInputs(env: NodeJS.ProcessEnv, run: RunContext) {
   return {
     ...(await commonInputs(env)),
     comment: commentInput(),
@@ -102,12 +81,13 @@ export async function decisionInputs(env: NodeJS.ProcessEnv, run: RunContext): P
     version: text('version'),
     failOnReject: boolean('fail-on-reject', true),
     failOnHold: boolean('fail-on-hold', true),
+    /** The token to make the release of a new champion with; undefined: no release. */
     release: boolean('release', false) ? requiredToken('contents') : undefined,
   };
 }
 
 /** Read first, for the faults of the other inputs to be told too. A choice that cannot be read tells: its own fault is one. */
-export function publishInputs(): PublishInputs {
+export function publishInputs(): PublishChoice & { token: string | undefined } {
   return {
     token: tokenInput(),
     comment: readable(commentInput, 'always'),
@@ -115,7 +95,7 @@ export function publishInputs(): PublishInputs {
   };
 }
 
-function commentInput(): PublishInputs['comment'] {
+function commentInput(): PublishChoice['comment'] {
   return choice('comment', ['always', 'on-failure', 'never']);
 }
 
@@ -148,18 +128,13 @@ export async function finishInputs(
   return { ...(await commonInputs(env)), token, range };
 }
 
-export interface CommentInputs {
-  token: string;
-  /** Absolute path of the folder with what the other workflow left; null: it left nothing. */
-  path: string | null;
-}
-
 /** @throws UsageError */
-export async function commentInputs(env: NodeJS.ProcessEnv): Promise<CommentInputs> {
+export async function commentInputs(env: NodeJS.ProcessEnv) {
   const workspace = env['GITHUB_WORKSPACE'] ?? process.cwd();
   const folder = text('path') ?? '.';
   return {
     token: requiredToken('pull requests'),
+    /** Absolute path of the folder with what the other workflow left; null: it left nothing. */
     path: existsSync(resolve(workspace, folder)) ? await root(workspace, folder, 'path') : null,
   };
 }
