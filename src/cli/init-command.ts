@@ -1,25 +1,13 @@
 import { createInterface } from 'node:readline/promises';
 import { Option, type Command } from 'commander';
-import type { Initialised } from '../pipeline/init/init.ts';
+import type { Initialised, InitInput } from '../pipeline/init/init.ts';
 import type { Choosing } from '../pipeline/init/look.ts';
-import { tasks, type InitTask } from '../pipeline/init/tasks.ts';
+import { tasks } from '../pipeline/init/tasks.ts';
 import type { CommandContext } from './command-context.ts';
 import { shellWord } from '../wording.ts';
 import { shown } from './places.ts';
 
-interface InitOptions {
-  yes?: boolean;
-  name?: string;
-  data?: string;
-  candidate?: string;
-  champion?: string;
-  predictions?: string;
-  task?: InitTask;
-  label?: string;
-  id?: string;
-  workflows?: boolean;
-  json?: boolean;
-}
+type InitOptions = Omit<InitInput, 'folder' | 'asking'> & { yes?: boolean; json?: boolean };
 
 /** init: a contender.yml to start from. */
 export function addInitCommand(program: Command, context: CommandContext): void {
