@@ -1,15 +1,11 @@
 import type {
-  Approval,
   Artifact,
   Check,
   DecisionAction,
   Evidence,
   Outcome,
-  Reason,
   RecordedDecision,
-  Source,
   Verdict,
-  Version,
 } from '../evidence/index.ts';
 import { approvalText } from './approval.ts';
 import { wrap } from './console-table.ts';
@@ -94,22 +90,17 @@ export interface Reasons {
   last: Explanation | null;
 }
 
-export interface Explanation extends DecisionMention {
+export interface Explanation
+  extends
+    DecisionMention,
+    Pick<RecordedDecision, 'candidate' | 'datasets' | 'reasons' | 'actor' | 'approvals' | 'source'> {
   /** The version that is or was champion; `candidate` where none was let in. */
   version: string;
-  /** What was judged, or acted on. */
-  candidate: Version | null;
-  /** The data it was judged on, by the part it plays. */
-  datasets: RecordedDecision['datasets'];
   headline: string;
-  reasons: Reason[];
   /** The checks that the reasons name. */
   checks: Check[];
   /** Of a version that became champion again: the decision that first promoted it. */
   first: (DecisionMention & { headline: string }) | null;
-  actor: string;
-  approvals: Approval[];
-  source: Source;
   policy: string;
   evidence: { kind: string; sha256: string; verdict: Verdict }[];
   /** Commands to go on with. */
@@ -310,8 +301,7 @@ export function responsible({ action, actor, approvals }: RecordedDecision): str
 
 /** In a word or two. */
 function deed({ action, outcome }: Pick<DecisionMention, 'action' | 'outcome'>): string {
-  if (action === 'gate') return gateDeeds[outcome];
-  return actDeeds[action];
+  return action === 'gate' ? gateDeeds[outcome] : actDeeds[action];
 }
 
 const gateDeeds = { promote: 'promoted', hold: 'held', reject: 'rejected', 'no-change': 'unchanged' };

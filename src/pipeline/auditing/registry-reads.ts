@@ -15,7 +15,6 @@ import {
   type Published,
   type Reasons,
   type VersionChanges,
-  type WaitingMention,
 } from '../../report/index.ts';
 import { publishedVersion, withdrawnBy, withEvidence } from '../publishing/export.ts';
 import { openRegistry } from '../open-registry.ts';
@@ -49,7 +48,10 @@ export async function describeModel(workspace: Workspace, wanted: string | undef
     pending:
       pending === null
         ? null
-        : { decisions: pending.decisions.map(waitingMention), pullRequest: pending.pullRequest?.url ?? null },
+        : {
+            decisions: pending.decisions.map((each) => ({ ...mention(each), version: versionAbout(each) })),
+            pullRequest: pending.pullRequest?.url ?? null,
+          },
     waivers: waiversInForce(workspace.config.models[model], view, new Date()).map(
       ({ waiver, seq, approvals: [word] }) => ({
         ...waiver,
@@ -148,7 +150,7 @@ async function explanationOf(published: Published, view: RegistryHistory, regist
       : null;
   return {
     ...mention(decision),
-    version: (decision.outcome === 'promote' ? decision.to : decision.candidate)?.version ?? 'candidate',
+    version: versionAbout(decision),
     candidate: decision.candidate,
     datasets: decision.datasets,
     headline: headline(published),
@@ -236,9 +238,9 @@ function summaryOf(model: string, view: RegistryHistory): ModelSummary {
   };
 }
 
-function waitingMention(decision: RecordedDecision): WaitingMention {
-  const { version = 'candidate' } = (decision.outcome === 'promote' ? decision.to : decision.candidate) ?? {};
-  return { ...mention(decision), version };
+/** The version it makes champion, or was about; `candidate` where it lets nobody in. */
+function versionAbout({ outcome, to, candidate }: RecordedDecision): string {
+  return (outcome === 'promote' ? to : candidate)?.version ?? 'candidate';
 }
 
 function mention(decision: RecordedDecision): DecisionMention {
