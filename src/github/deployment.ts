@@ -10,7 +10,8 @@ export interface DeploymentInput {
   runUrl: string;
 }
 
-interface DeploymentStatus {
+/** What becomes of a run: it goes on, or ended as it should, with harm, or for anything else. */
+export interface DeploymentStatus {
   state: 'in_progress' | 'success' | 'failure' | 'error';
   text: string;
 }

@@ -50,6 +50,11 @@ export interface Judgement {
   guardrails: GuardrailStanding[];
 }
 
+/** Judgements that rest on the same checks. */
+export function judging(checks: Check[], guardrails: GuardrailStanding[]) {
+  return (verdict: Judgement['verdict'], reason: string): Judgement => ({ verdict, reason, checks, guardrails });
+}
+
 export interface GuardrailStanding {
   name: string;
   /** Of a mean: what was seen at the step that runs. */

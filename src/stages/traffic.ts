@@ -1,6 +1,6 @@
 import type { Static, TObject } from 'typebox';
 import { Closed, List, Matching, Optional, Part, Text, Type } from '../forms.ts';
-import type { Problem } from '../config/index.ts';
+import type { Path, Problem } from '../config/index.ts';
 import { milliseconds } from '../config/units.ts';
 
 /* What a rollout and a switch share: where the share of the traffic is set, where it is seen how both versions do, and what is harm. */
@@ -107,6 +107,13 @@ export const trafficKeys = {
   guardrails: Type.Array(Guardrail, { minItems: 1 }),
 };
 export type Traffic = Static<TObject<typeof trafficKeys>> & { min_requests: number };
+
+/** Where the configuration asks for a guardrail, or names the source of the data; undefined for any other check. */
+export function trafficPlace(section: string, settings: Traffic | undefined, name: string): Path | undefined {
+  const index = (settings?.guardrails ?? []).findIndex((each) => each.name === name);
+  if (index !== -1) return [section, 'guardrails', index];
+  return name === 'data' ? [section, 'observe'] : undefined;
+}
 
 /** What a schema cannot say of them. @param section the key of the model they stand under */
 export function trafficProblems(section: string, { weights, observe, guardrails, poll, expires }: Traffic): Problem[] {

@@ -9,25 +9,10 @@ import { rollout as stage } from '../../stages/rollout/stage.ts';
 import { withModelFolder } from '../contestants/resolve.ts';
 import { discardEvidence } from '../gate/output.ts';
 import type { PromoteResult } from '../gate/promote.ts';
-import { insideGrowing, type Workspace } from '../workspace.ts';
-import { openObserver } from './observe.ts';
+import type { Workspace } from '../workspace.ts';
 import type { Observer } from './observer.ts';
-import {
-  begin,
-  endRun,
-  finish,
-  inTurn,
-  newRun,
-  promote,
-  raise,
-  renew,
-  renewOnTime,
-  requireReady,
-  rollBack,
-  type Begun,
-  type Run,
-  type TrafficInput,
-} from './traffic-run.ts';
+import { begin, finish, inTurn, newRun, promote, raise, renew, requireReady, rollBack } from './traffic-run.ts';
+import { whileWatched, type Begun, type Run, type TrafficInput } from './traffic-run.ts';
 
 /**
  * Let the candidate out step by step. At each step the weight is raised, the decision recorded (`hold`, with what was seen so far), and
@@ -39,13 +24,10 @@ import {
  */
 export async function runRollout(workspace: Workspace, input: TrafficInput): Promise<PromoteResult> {
   await discardEvidence(workspace, stage);
-  return withModelFolder(async (downloads) =>
-    rollOut(
-      workspace,
-      input,
-      await begin(workspace, { ...input, stage, settings: rolloutSettings(workspace.modelConfig) }, downloads),
-    ),
-  );
+  return withModelFolder(async (downloads) => {
+    const settings = rolloutSettings(workspace.modelConfig);
+    return rollOut(workspace, input, await begin(workspace, { ...input, stage, settings }, downloads));
+  });
 }
 
 async function rollOut(workspace: Workspace, input: TrafficInput, begun: Begun): Promise<PromoteResult> {
@@ -58,25 +40,18 @@ async function rollOut(workspace: Workspace, input: TrafficInput, begun: Begun):
     maxStepMs: milliseconds(settings.max_step_time),
     noDataMs: milliseconds(settings.no_data ?? '10m'),
   };
-  const pathOf = (file: string, key: string): Promise<string> => insideGrowing(workspace, file, key);
-  const observer = await openObserver({ settings, pathOf, env: input.env, artifacts });
   const run = newRun(workspace, input, begun, limits.maxStepMs);
-  const renewal = renewOnTime(run);
-  try {
+  return whileWatched(run, false, async (observer) => {
     for (const weight of settings.steps) {
       const judgement = await runStep(run, { settings, limits, observer }, weight);
-      if (judgement.verdict === 'roll-back') return await rollBack(run, judgement);
+      if (judgement.verdict === 'roll-back') return rollBack(run, judgement);
       if (weight === settings.steps.at(-1)) {
         const count = settings.steps.length;
-        return await promote(run, judgement, `All ${count} steps up to ${weight}% of the traffic passed.`);
+        return promote(run, judgement, `All ${count} steps up to ${weight}% of the traffic passed.`);
       }
     }
     throw new Error('a rollout has steps');
-  } finally {
-    clearInterval(renewal);
-    await endRun(run);
-    await observer.close();
-  }
+  });
 }
 
 interface Watching {

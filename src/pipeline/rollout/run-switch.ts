@@ -5,8 +5,7 @@ import { alphaOf } from '../../config/defaults.ts';
 import { milliseconds } from '../../config/units.ts';
 import { ContenderError, UsageError } from '../../errors.ts';
 import { identityOf, type Check } from '../../evidence/index.ts';
-import type { Judgement, StepObservation } from '../../stages/guardrails.ts';
-import { minutes } from '../../stages/guardrails.ts';
+import { minutes, type Judgement, type StepObservation } from '../../stages/guardrails.ts';
 import { judgeSwitch, together, total, type SwitchLimits } from '../../stages/switch/judge.ts';
 import { defaultPoll, switchSettings, type Switch } from '../../stages/switch/schema.ts';
 import { switchOver as stage } from '../../stages/switch/stage.ts';
@@ -15,14 +14,12 @@ import { rollBack as rollBackRegistry } from '../gate/acts.ts';
 import { discardEvidence } from '../gate/output.ts';
 import type { PromoteResult } from '../gate/promote.ts';
 import { checksOnServed } from '../gate/run-stage.ts';
-import { insideGrowing, type Workspace } from '../workspace.ts';
+import type { Workspace } from '../workspace.ts';
 import { ask } from './http.ts';
-import { openObserver } from './observe.ts';
 import type { Observer, Step } from './observer.ts';
 import {
   begin,
   decided,
-  endRun,
   finish,
   inTurn,
   lastTime,
@@ -30,14 +27,9 @@ import {
   promote,
   raise,
   renew,
-  renewOnTime,
   requireReady,
-  rollBack,
-  stepCheck,
-  type Begun,
-  type Run,
-  type TrafficInput,
 } from './traffic-run.ts';
+import { rollBack, stepCheck, whileWatched, type Begun, type Run, type TrafficInput } from './traffic-run.ts';
 
 /**
  * Blue and green: check the candidate beside the champion, give it all of the traffic at once, watch it, and promote it where no harm was
@@ -75,28 +67,21 @@ async function switchTo(
   const green = await checkGreen(run, settings, downloads);
   const fault = green.find(({ verdict, severity }) => verdict !== 'pass' && severity === 'block');
   if (fault !== undefined) return notSwitched(run, `Green was not let in. ${fault.message}`, green);
-  const pathOf = (file: string, key: string): Promise<string> => insideGrowing(workspace, file, key);
-  const observer = await openObserver({ settings, pathOf, env: input.env, artifacts, oncePerArm: true });
-  const watching: Watching = { settings, limits, observer, pollMs, before: [], after: [] };
-  const renewal = renewOnTime(run);
-  try {
+  return whileWatched(run, true, async (observer) => {
+    const watching: Watching = { settings, limits, observer, pollMs, before: [], after: [] };
     const blind = await watchBlue(run, watching);
-    if (blind !== null) return await notSwitched(run, blind, green);
+    if (blind !== null) return notSwitched(run, blind, green);
     await raise(run, 100, 'Green passed its checks.', green);
     const judgement = await watchGreen(run, watching);
     judgement.checks.push(...green);
-    if (judgement.verdict === 'roll-back') return await rollBack(run, judgement);
+    if (judgement.verdict === 'roll-back') return rollBack(run, judgement);
     const until = new Date(Date.now() + keepMs);
     run.details = { ...run.details, blue_until: until.toISOString() };
     const result = await promote(run, judgement, judgement.reason);
     if (run.promoted)
       workspace.log.info(`Blue must stay up until ${until.toISOString()}: contender switch --back goes back to it.`);
     return result;
-  } finally {
-    clearInterval(renewal);
-    await endRun(run);
-    await observer.close();
-  }
+  });
 }
 
 interface Watching {
@@ -205,7 +190,7 @@ async function watchGreen(
       isBlueDown = true;
       log.warning(`Blue does not answer at ${new URL(settings.blue).host}: there is nothing to switch back to.`);
     }
-    if (isBlueDown) judgement.checks.push(blueCheck());
+    if (isBlueDown) judgement.checks.push(blueDown);
     if (verdict !== 'hold') {
       log.info(`Green: ${verdict}. ${reason}`);
       return judgement;
@@ -226,17 +211,15 @@ async function isUp(url: string, signal: AbortSignal | undefined): Promise<boole
   }
 }
 
-function blueCheck(): Check {
-  return {
-    id: 'switch/blue',
-    title: 'Blue stays up',
-    severity: 'warn',
-    verdict: 'fail',
-    message: 'Blue did not answer while green was watched: there was nothing to switch back to.',
-    observed: 'down',
-    required: 'up',
-  };
-}
+const blueDown: Check = {
+  id: 'switch/blue',
+  title: 'Blue stays up',
+  severity: 'warn',
+  verdict: 'fail',
+  message: 'Blue did not answer while green was watched: there was nothing to switch back to.',
+  observed: 'down',
+  required: 'up',
+};
 
 /**
  * Go back to blue after the promotion, while it is kept up: the weight first, within seconds, then the registry.

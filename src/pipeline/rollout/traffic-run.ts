@@ -11,6 +11,7 @@ import {
   type Reason,
   type RegistryHistory,
 } from '../../evidence/index.ts';
+import type { DeploymentStatus } from '../../github/deployment.ts';
 import { minutes, type Judgement, type StepObservation } from '../../stages/guardrails.ts';
 import { stages } from '../../stages/index.ts';
 import type { Stage, StageResult } from '../../stages/stage.ts';
@@ -21,8 +22,9 @@ import { resolveCandidate, resolveChampion, withModelFolder } from '../contestan
 import { readEvidence, writeEvidence } from '../gate/output.ts';
 import { runPromote, type PromoteInput, type PromoteResult } from '../gate/promote.ts';
 import { openRegistry } from '../open-registry.ts';
-import type { Workspace } from '../workspace.ts';
-import type { Step } from './observer.ts';
+import { insideGrowing, type Workspace } from '../workspace.ts';
+import { openObserver } from './observe.ts';
+import type { Observer, Step } from './observer.ts';
 import { openWeights } from './weights.ts';
 import type { WeightStore } from './weight-store.ts';
 
@@ -32,13 +34,7 @@ export interface TrafficInput extends PromoteInput {
   /** Tokens of weights and metrics. */
   env: NodeJS.ProcessEnv;
   /** Shows elsewhere how the run goes, such as on GitHub. It may fail, and no step waits for it. */
-  tell?: (told: Told) => Promise<void>;
-}
-
-/** What becomes of a run: it goes on, or ended as it should, with harm, or for anything else. */
-export interface Told {
-  state: 'in_progress' | 'success' | 'failure' | 'error';
-  text: string;
+  tell?: (told: DeploymentStatus) => Promise<void>;
 }
 
 const defaultExpiry = '15m';
@@ -69,7 +65,7 @@ export interface Run extends Omit<Begun, 'view'> {
 
 async function tell(
   { input, workspace, telling }: Pick<Run, 'input' | 'workspace' | 'telling'>,
-  told: Told,
+  told: DeploymentStatus,
 ): Promise<void> {
   await telling;
   try {
@@ -88,7 +84,7 @@ export function inTurn<T>(run: Run, work: () => Promise<T>): Promise<T> {
 }
 
 /** A weight that lapses is renewed whatever else takes its time, such as a look at a long log, or a push. */
-export function renewOnTime(run: Run): NodeJS.Timeout | undefined {
+function renewOnTime(run: Run): NodeJS.Timeout | undefined {
   if (!run.weights.lapses) return undefined;
   const renewNow = async (): Promise<void> => {
     if (run.weight === 0 || run.promoted) return;
@@ -125,8 +121,23 @@ export function newRun(
   };
 }
 
+/** Work with what sees the traffic, the weight renewed meanwhile. @param oncePerArm see `ObserverInput` */
+export async function whileWatched<T>(run: Run, oncePerArm: boolean, work: (observer: Observer) => Promise<T>) {
+  const { workspace, input, settings, artifacts } = run;
+  const pathOf = (file: string, key: string): Promise<string> => insideGrowing(workspace, file, key);
+  const observer = await openObserver({ settings, pathOf, env: input.env, artifacts, oncePerArm });
+  const renewal = renewOnTime(run);
+  try {
+    return await work(observer);
+  } finally {
+    clearInterval(renewal);
+    await endRun(run);
+    await observer.close();
+  }
+}
+
 /** However a run ends, a candidate that was not promoted has no traffic after it. */
-export async function endRun(run: Run): Promise<void> {
+async function endRun(run: Run): Promise<void> {
   try {
     if (run.weight === 0 || run.promoted) return;
     await putBackNow(run);
@@ -195,10 +206,8 @@ export async function finish(workspace: Workspace, input: TrafficInput, weights:
 /** Before any traffic moves: the gate passed, nobody else moves it, and what is seen can be recorded. @throws UsageError; RegistryError */
 export async function requireReady(workspace: Workspace, { record }: TrafficInput, begun: Begun): Promise<void> {
   const { stage, weights } = begun;
-  requireGate(
-    begun,
-    (await readEvidence(workspace)).map(({ kind }) => kind),
-  );
+  const here = (await readEvidence(workspace)).map(({ kind }) => kind);
+  requireGate(begun, here);
   requireNoOther(stage, await weights.read(), weights);
   if (record) await (await openRegistry(workspace)).ensureWritable();
 }
@@ -266,17 +275,9 @@ export async function renew(run: Run): Promise<{ fault: string | null; void: str
 
 /** A raise is recorded before it is made: whoever finds a weight can tell where it is from. */
 async function recordStep(run: Run, weight: number, text: string, checks: readonly Check[]): Promise<void> {
-  const until = expiryOf(run);
-  const result = await decided(run, weight, until, [
-    stepCheck(
-      run,
-      `step@${weight}%`,
-      'inconclusive',
-      `The candidate gets ${weight}% of the traffic. ${text}`,
-      `${weight}%`,
-    ),
-    ...checks,
-  ]);
+  const message = `The candidate gets ${weight}% of the traffic. ${text}`;
+  const check = stepCheck(run, `step@${weight}%`, 'inconclusive', message, `${weight}%`);
+  const result = await decided(run, weight, expiryOf(run), [check, ...checks]);
   const stale = result.decision.reasons.find(({ code }) => code === 'stale' || code === 'rolled-back');
   if (result.decision.outcome === 'hold' && stale === undefined) return;
   throw new UsageError({
@@ -299,10 +300,8 @@ export async function rollBack(run: Run, judgement: Judgement): Promise<PromoteR
 /** Promote the candidate, and only then give it everything for good. */
 export async function promote(run: Run, judgement: Judgement, message: string): Promise<PromoteResult> {
   const { weights, workspace } = run;
-  const result = await decided(run, 100, null, [
-    ...judgement.checks,
-    stepCheck(run, 'steps', 'pass', message, 'all passed'),
-  ]);
+  const check = stepCheck(run, 'steps', 'pass', message, 'all passed');
+  const result = await decided(run, 100, null, [...judgement.checks, check]);
   const isChampion = result.decision.outcome === 'promote' && result.status !== 'pending';
   if (!isChampion) {
     workspace.log.warning('The candidate is not promoted, so its traffic is put back.');
@@ -449,10 +448,8 @@ async function putBackLeft(workspace: Workspace, input: PutBackInput, begun: Beg
   await tell({ input, workspace, telling: Promise.resolve() }, { state: 'error', text: message });
   const checks = [stepCheck(begun, `step@${weight}%-put-back`, 'inconclusive', message, 'put back')];
   const details = { weight: 0, expires: null, steps: [] };
-  await writeEvidence(
-    workspace,
-    trafficEvidence(workspace, { stage, artifacts, startedAt: new Date(), checks, details }),
-  );
+  const made = { stage, artifacts, startedAt: new Date(), checks, details };
+  await writeEvidence(workspace, trafficEvidence(workspace, made));
   return { message, result: await runPromote(workspace, input) };
 }
 
@@ -462,9 +459,8 @@ export async function lastTime(
   { stage, artifacts, view }: Begun,
   key: string,
 ): Promise<number | null> {
-  const reference = lastDecisionOn(identityOf(artifacts.candidate), view)?.evidence.find(
-    ({ kind }) => kind === stage.kind,
-  );
+  const last = lastDecisionOn(identityOf(artifacts.candidate), view);
+  const reference = last?.evidence.find(({ kind }) => kind === stage.kind);
   if (reference === undefined) return null;
   const { details } = await (await openRegistry(workspace)).evidence(workspace.model, reference.sha256);
   const time = details[key];

@@ -5,6 +5,7 @@ import {
   count,
   dataCheck,
   guardrailCheck,
+  judging,
   minutes,
   short,
   standingOf,
@@ -47,13 +48,7 @@ export function judgeRollout(settings: Rollout, limits: Limits, looked: Looked):
   );
   const ratio = ratioCheck(step);
   const data = dataCheck('rollout', looked, step.requests, limits.noDataMs);
-  const all = [data, ratio, ...checks];
-  const judged = (verdict: Judgement['verdict'], reason: string): Judgement => ({
-    verdict,
-    reason,
-    checks: all,
-    guardrails,
-  });
+  const judged = judging([data, ratio, ...checks], guardrails);
 
   const failed = checks.find(({ verdict }) => verdict === 'fail');
   if (failed !== undefined) return judged('roll-back', failed.message);
@@ -73,10 +68,8 @@ export function judgeRollout(settings: Rollout, limits: Limits, looked: Looked):
   ].filter((each) => each !== null);
   if (wants.length === 0) return judged('advance', `No harm was shown at ${step.weight}%.`);
   if (elapsed >= limits.maxStepMs) {
-    return judged(
-      'roll-back',
-      `The step of ${step.weight}% is not settled after ${minutes(elapsed)}: ${wants.join('; ')}.`,
-    );
+    const open = `The step of ${step.weight}% is not settled after ${minutes(elapsed)}`;
+    return judged('roll-back', `${open}: ${wants.join('; ')}.`);
   }
   return judged('hold', `${capitalised(wants.join('; '))}.`);
 }

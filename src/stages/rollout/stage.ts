@@ -2,7 +2,7 @@ import { Type } from '../../forms.ts';
 import { milliseconds } from '../../config/units.ts';
 import type { Model, Problem } from '../../config/index.ts';
 import type { Stage } from '../stage.ts';
-import { trafficProblems } from '../traffic.ts';
+import { trafficPlace, trafficProblems } from '../traffic.ts';
 import { trafficSections } from '../traffic-sections.ts';
 import { Rollout, rolloutSettings } from './schema.ts';
 
@@ -27,11 +27,8 @@ export const rollout: Stage = {
     remedy: 'Add rollout: {steps, step_time, max_step_time, min_requests, weights, observe, guardrails}',
   },
   required: (model) => rolloutSettings(model) !== undefined,
-  whereOf(name, model) {
-    const index = (rolloutSettings(model)?.guardrails ?? []).findIndex((each) => each.name === name);
-    if (index !== -1) return ['rollout', 'guardrails', index];
-    return ['rollout', name.startsWith('step') ? 'steps' : name === 'data' ? 'observe' : 'weights'];
-  },
+  whereOf: (name, model) =>
+    trafficPlace('rollout', rolloutSettings(model), name) ?? ['rollout', name.startsWith('step') ? 'steps' : 'weights'],
   sections: (evidence) => trafficSections('Rollout', 'Steps of the rollout', evidence),
 };
 

@@ -4,6 +4,7 @@ import {
   count,
   dataCheck,
   guardrailCheck,
+  judging,
   minutes,
   standingOf,
   type ByArm,
@@ -56,13 +57,7 @@ export function judgeSwitch(guardrails: readonly Guardrail[], limits: SwitchLimi
   const lately = after.at(-1)?.requests ?? { champion: 0, candidate: 0 };
   const data = dataCheck('switch', switched, { champion: 0, candidate: lately.candidate }, limits.noDataMs);
   const force = inForceCheck(after.slice(1));
-  const all = [data, force, ...checks];
-  const judged = (verdict: Judgement['verdict'], reason: string): Judgement => ({
-    verdict,
-    reason,
-    checks: all,
-    guardrails: standings,
-  });
+  const judged = judging([data, force, ...checks], standings);
 
   const failed = checks.find(({ verdict }) => verdict === 'fail');
   if (failed !== undefined) return judged('roll-back', failed.message);
@@ -118,13 +113,7 @@ function nothing(from: number, to: number): StepObservation {
 
 /** Requests of all looks together. */
 export function total(looks: readonly StepObservation[]): ByArm {
-  return looks.reduce(
-    (sum, { requests }) => ({
-      champion: sum.champion + requests.champion,
-      candidate: sum.candidate + requests.candidate,
-    }),
-    { champion: 0, candidate: 0 },
-  );
+  return sumOf(looks.map(({ requests }) => requests));
 }
 
 /** Looks together as one, for people. @param weight of the traffic that green had */
@@ -144,7 +133,11 @@ export function together(looks: readonly StepObservation[], weight: number): Ste
 }
 
 function failuresOf(looks: readonly StepObservation[], name: string): ByArm {
-  const sum = (arm: keyof ByArm): number => looks.reduce((all, { failures }) => all + (failures[name]?.[arm] ?? 0), 0);
+  return sumOf(looks.map(({ failures }) => failures[name]));
+}
+
+function sumOf(counts: readonly (ByArm | undefined)[]): ByArm {
+  const sum = (arm: keyof ByArm): number => counts.reduce((all, each) => all + (each?.[arm] ?? 0), 0);
   return { champion: sum('champion'), candidate: sum('candidate') };
 }
 

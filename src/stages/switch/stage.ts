@@ -2,7 +2,7 @@ import { Type } from '../../forms.ts';
 import { milliseconds } from '../../config/units.ts';
 import type { Model, Problem } from '../../config/index.ts';
 import type { Stage } from '../stage.ts';
-import { trafficProblems } from '../traffic.ts';
+import { trafficPlace, trafficProblems } from '../traffic.ts';
 import { trafficSections } from '../traffic-sections.ts';
 import { defaultPoll, Switch, switchSettings } from './schema.ts';
 
@@ -28,11 +28,8 @@ export const switchOver: Stage = {
     remedy: 'Add switch: {green, watch_time, min_requests, keep_blue, weights, observe, guardrails}',
   },
   required: (model) => switchSettings(model) !== undefined,
-  whereOf(name, model) {
-    const index = (switchSettings(model)?.guardrails ?? []).findIndex((each) => each.name === name);
-    if (index !== -1) return ['switch', 'guardrails', index];
-    return ['switch', name.startsWith('green') ? 'green' : name === 'data' ? 'observe' : 'weights'];
-  },
+  whereOf: (name, model) =>
+    trafficPlace('switch', switchSettings(model), name) ?? ['switch', name.startsWith('green') ? 'green' : 'weights'],
   sections: (evidence) => trafficSections('Switch', 'Looks before and after the switch', evidence),
 };
 
@@ -52,12 +49,8 @@ function problems(model: Model): Problem[] {
     problem('watch_time', 'watch_time', 'watch_time must be at least three times poll');
   }
   for (const [index, { prove_below: proof }] of guardrails.entries()) {
-    if (proof === undefined) continue;
-    problem(
-      `guardrails/${index}/prove_below`,
-      'prove_below',
-      'a switch proves nothing: no version answers beside the other',
-    );
+    const message = 'a switch proves nothing: no version answers beside the other';
+    if (proof !== undefined) problem(`guardrails/${index}/prove_below`, 'prove_below', message);
   }
   return [...found, ...trafficProblems('switch', { poll, ...settings })];
 }
