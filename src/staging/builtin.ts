@@ -7,7 +7,7 @@ import { StagingError } from '../errors.ts';
 import { requireSame, type LocalArtifact, type Opened } from '../model/artifact.ts';
 import { minimalEnvironment } from './environment.ts';
 import { askMetadata, shownLogs } from './health.ts';
-import { cpuMeter, processUsage } from './process-usage.ts';
+import { processObserver, processUsage } from './process-usage.ts';
 import { serviceOf } from './service.ts';
 import { tailOf } from './tail.ts';
 import type { StagingTarget } from './target.ts';
@@ -51,7 +51,6 @@ export async function startBuiltin(input: {
     const { url, opened } = await ready(child, ended, logs, input.signal);
     requireSame(input.artifact, opened);
     const startedInMs = performance.now() - begun;
-    const meter = cpuMeter();
     const service = serviceOf({ target: 'builtin' }, input.modelName);
     return {
       kind: 'builtin',
@@ -60,15 +59,10 @@ export async function startBuiltin(input: {
       metadata: await askMetadata(url, service, {}, input.signal),
       startedInMs,
       limits: { cpus: null, memoryBytes: null },
-      async observe() {
-        if (exit !== undefined) return { memoryBytes: null, cpuPercent: null, alive: false, exit };
-        const usage = child.pid === undefined ? null : await processUsage(child.pid);
-        return {
-          memoryBytes: usage?.memoryBytes ?? null,
-          cpuPercent: usage === null ? null : meter(usage.cpuSeconds),
-          alive: true,
-        };
-      },
+      observe: processObserver(
+        () => exit,
+        async () => (child.pid === undefined ? null : processUsage(child.pid)),
+      ),
       logs: () => Promise.resolve(logs()),
       stop,
     };

@@ -14,7 +14,7 @@ import type { CommandNews, CommandOrder } from './command-process.ts';
 import { commandEnvironment, minimalEnvironment } from './environment.ts';
 import { healthy } from './health.ts';
 import { endTree, treeUsage } from './process-tree.ts';
-import { cpuMeter } from './process-usage.ts';
+import { processObserver } from './process-usage.ts';
 import type { Service } from './service.ts';
 import { tailOf } from './tail.ts';
 import type { StagingTarget } from './target.ts';
@@ -78,7 +78,6 @@ export async function startCommand(input: {
       logs: () => Promise.resolve(logs()),
     });
     const tree = { root, mark: order.mark };
-    const meter = cpuMeter();
     return {
       kind: 'command',
       url,
@@ -86,15 +85,10 @@ export async function startCommand(input: {
       metadata,
       startedInMs: performance.now() - begun,
       limits: { cpus: null, memoryBytes: null },
-      async observe() {
-        if (exit !== undefined) return { memoryBytes: null, cpuPercent: null, alive: false, exit };
-        const usage = await treeUsage(tree);
-        return {
-          memoryBytes: usage?.memoryBytes ?? null,
-          cpuPercent: usage === null ? null : meter(usage.cpuSeconds),
-          alive: true,
-        };
-      },
+      observe: processObserver(
+        () => exit,
+        () => treeUsage(tree),
+      ),
       logs: () => Promise.resolve(logs()),
       stop,
     };

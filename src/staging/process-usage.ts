@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import type { Observation } from './target.ts';
 
 // Linux counts the CPU time of a process in ticks of 1/100 s for user space, whatever the kernel's own rate.
 export const ticksPerSecond = 100;
@@ -32,6 +33,18 @@ export async function processStart(pid: number): Promise<string | null> {
 async function statFields(pid: number): Promise<string[] | null> {
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => null);
   return stat === null ? null : stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+}
+
+/** Watches a process. @param exited how it ended; undefined while it runs @param used what it uses; null where nobody can tell */
+export function processObserver(exited: () => string | undefined, used: () => Promise<ProcessUsage | null>) {
+  const meter = cpuMeter();
+  return async (): Promise<Observation> => {
+    const exit = exited();
+    if (exit !== undefined) return { memoryBytes: null, cpuPercent: null, alive: false, exit };
+    const usage = await used();
+    if (usage === null) return { memoryBytes: null, cpuPercent: null, alive: true };
+    return { memoryBytes: usage.memoryBytes, cpuPercent: meter(usage.cpuSeconds), alive: true };
+  };
 }
 
 /** Turn a growing count of CPU seconds into percent of one core since the call before. */
