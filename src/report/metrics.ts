@@ -1,4 +1,5 @@
 import { shownDifference, type Comparison, type Evidence } from '../evidence/index.ts';
+import { objectOf } from '../json.ts';
 import { intervalLevel } from './headline.ts';
 import { metricValue } from './numbers.ts';
 import { numberCell, textCell, withoutColumns, type Cell, type Section } from './section.ts';
@@ -26,11 +27,7 @@ export function metricRowsOf(evidence: readonly Evidence[]): MetricRow[] {
     .flat()
     .slice(0, mostMetrics)
     .flatMap((row: unknown) => {
-      if (typeof row !== 'object' || row === null) return [];
-      const { metric, title, scale, candidate, champion, delta, lower, upper, alpha, method } = row as Record<
-        string,
-        unknown
-      >;
+      const { metric, title, scale, candidate, champion, delta, lower, upper, alpha, method } = objectOf(row);
       if (typeof metric !== 'string' || typeof title !== 'string' || typeof candidate !== 'number') return [];
       return [
         {
@@ -79,12 +76,8 @@ export function intervalColumn(metrics: readonly Pick<MetricRow, 'lower' | 'alph
 }
 
 /** A gain and its bounds, each with what is known of it. */
-export function gainCells({
-  scale,
-  delta,
-  lower,
-  upper,
-}: Pick<MetricRow, 'scale' | 'delta' | 'lower' | 'upper'>): [Cell, Cell] {
+export function gainCells(row: Pick<MetricRow, 'scale' | 'delta' | 'lower' | 'upper'>): [Cell, Cell] {
+  const { scale, delta, lower, upper } = row;
   if (delta === null) return [numberCell(''), numberCell('')];
   const shown = shownDifference({ scale, delta, lower: lower ?? delta, upper: upper ?? delta, margin: 0 });
   return [
