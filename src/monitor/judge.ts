@@ -192,21 +192,9 @@ function kpiSeries(
   // Half of the share for the chart, a quarter for each comparison.
   const compares = kpi.max_change !== undefined;
   const watched = watch(scaled, place, { rate: compares ? rate / 2 : rate, learning: settings.learning, periods, bad });
-  const changes = compares
-    ? weekChanges(
-        scaled,
-        records.map((record) => record.rates[key] ?? null),
-        place,
-        periods,
-        settings,
-        {
-          bad,
-          level: rate / 4,
-          maxChange: kpi.max_change as number,
-          positive,
-        },
-      )
-    : null;
+  const rates = records.map((record) => record.rates[key] ?? null);
+  const allowed = { bad, level: rate / 4, maxChange: kpi.max_change ?? 0, positive };
+  const changes = compares ? weekChanges(scaled, rates, place, periods, settings, allowed) : null;
   const back = (expected: number): number => (positive ? Math.exp(expected) : expected);
   const unit = kpi.unit === undefined ? '' : ` ${kpi.unit}`;
   return records.map((record, index) => {
@@ -245,13 +233,9 @@ function weekChanges(
   place: number,
   periods: readonly number[],
   { length }: JudgeSettings,
-  {
-    bad,
-    level,
-    maxChange,
-    positive,
-  }: { bad: 'down' | 'up' | 'both'; level: number; maxChange: number; positive: boolean },
+  allowed: { bad: 'down' | 'up' | 'both'; level: number; maxChange: number; positive: boolean },
 ): (Pick<Observation, 'state' | 'message'> | null)[] {
+  const { bad, level, maxChange, positive } = allowed;
   const week = Math.max(2, Math.round((7 * day) / length));
   return values.map((value, index) => {
     if (value === null) return null;
@@ -444,12 +428,8 @@ function estimated(
         continue;
       }
       if (rows < settings.minRows) {
-        series[index] = {
-          ...observation,
-          state: 'inconclusive',
-          message: `${shown(rows)} ${unitOf(rows, 'rows')}`,
-          value: estimate.value,
-        };
+        const message = `${shown(rows)} ${unitOf(rows, 'rows')}`;
+        series[index] = { ...observation, state: 'inconclusive', message, value: estimate.value };
         continue;
       }
       const missed = missedBy(
@@ -530,6 +510,14 @@ function drift(record: WindowRecord, { drift: limits, minRows }: JudgeSettings, 
   });
 }
 
+/** Faults of a window that are told as they are. */
+const noted = [
+  ['labels', 'data/labels-join', 'Labels belong to rows', 'advice'],
+  ['future', 'data/future', 'No events from the future', 'advice'],
+  ['repeated', 'data/repeated', 'Rows logged once', 'note'],
+  ['late', 'data/late', 'Rows on time', 'note'],
+] as const;
+
 /** What is no fault of the model and yet should be known. */
 function notes(record: WindowRecord, before: WindowRecord | undefined): Observation[] {
   const note = (signal: string, title: string, message: string | null, level: Level = 'note'): Observation => ({
@@ -577,14 +565,9 @@ function notes(record: WindowRecord, before: WindowRecord | undefined): Observat
             'advice',
           ),
         ]),
-    ...(faults['labels'] === undefined
-      ? []
-      : [note('data/labels-join', 'Labels belong to rows', faults['labels'], 'advice')]),
-    ...(faults['future'] === undefined
-      ? []
-      : [note('data/future', 'No events from the future', faults['future'], 'advice')]),
-    ...(faults['repeated'] === undefined ? [] : [note('data/repeated', 'Rows logged once', faults['repeated'])]),
-    ...(faults['late'] === undefined ? [] : [note('data/late', 'Rows on time', faults['late'])]),
+    ...noted.flatMap(([fault, signal, title, level]) =>
+      faults[fault] === undefined ? [] : [note(signal, title, faults[fault], level)],
+    ),
   ];
 }
 
