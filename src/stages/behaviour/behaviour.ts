@@ -14,7 +14,7 @@ import { judgeImportance } from './importance.ts';
 import { absentCheck, digits, type Absence } from './limit.ts';
 import { judgeRobustness } from './robustness.ts';
 import { behaviourSettings, type Behaviour } from './schema.ts';
-import { scoredUnder, type Subject } from './subject.ts';
+import { scoredUnder, type Examination, type Subject } from './subject.ts';
 import { unitOf } from '../../wording.ts';
 
 /** The context, and what is asked of the stage. */
@@ -99,18 +99,12 @@ async function runningParts(input: Input): Promise<Part[]> {
   const { candidate, champion } = input;
   if (candidate.model === null) {
     const reason = 'the candidate is a file of predictions, and this stage must run a model';
-    return [
-      { checks: [absentCheck('candidate', 'The candidate at work', { verdict: 'skipped', reason })], details: {} },
-    ];
+    const absent = absentCheck('candidate', 'The candidate at work', { verdict: 'skipped', reason });
+    return [{ checks: [absent], details: {} }];
   }
   const open: HostedModel[] = [];
   const host = async (contestant: Contestant, role: 'candidate' | 'champion'): Promise<HostedModel> => {
-    const hosted = await hostModel({
-      role,
-      ...(contestant.model as LocalModel),
-      limits: input.limits,
-      signal: input.signal,
-    });
+    const hosted = await hosting(input, contestant, role);
     open.push(hosted);
     return hosted;
   };
@@ -133,6 +127,14 @@ async function runningParts(input: Input): Promise<Part[]> {
   }
 }
 
+function hosting(
+  { limits, signal }: Input,
+  { model }: Contestant,
+  role: 'candidate' | 'champion',
+): Promise<HostedModel> {
+  return hostModel({ role, ...(model as LocalModel), limits, signal });
+}
+
 /** The champion as something that can be run, or why it is not. */
 function rivalOf(champion: Contestant | null, candidate: Contestant): Contestant | Absence {
   if (champion === null) return { verdict: 'skipped', reason: 'there is no champion yet' };
@@ -142,12 +144,8 @@ function rivalOf(champion: Contestant | null, candidate: Contestant): Contestant
   if (!champion.result.ok) {
     return { verdict: 'inconclusive', reason: `the champion cannot be run: ${champion.result.fault.message}` };
   }
-  return champion.model === null
-    ? {
-        verdict: 'skipped',
-        reason: 'the champion is a file of predictions, and this stage must run a model',
-      }
-    : champion;
+  if (champion.model !== null) return champion;
+  return { verdict: 'skipped', reason: 'the champion is a file of predictions, and this stage must run a model' };
 }
 
 async function withModels(input: Input, mine: HostedModel, rival: HostedModel | Absence): Promise<Part[]> {
@@ -202,12 +200,7 @@ async function withModels(input: Input, mine: HostedModel, rival: HostedModel | 
       artifact: contestant.artifact,
       host: hosts[index] as HostedModel,
       async start() {
-        const host = await hostModel({
-          role,
-          ...(contestant.model as LocalModel),
-          limits: input.limits,
-          signal,
-        });
+        const host = await hosting(input, contestant, role);
         const some = Array.from({ length: batch }, (_, row) => row);
         await host.feed({
           plans: plans[index] as InputPlan[],
@@ -239,41 +232,25 @@ async function withModels(input: Input, mine: HostedModel, rival: HostedModel | 
     });
   }
   const common = { alpha, seed, log, signal };
-  const metricFor = (part: 'robustness' | 'importance'): { name: string | undefined; where: string } => ({
-    name: behaviour[part]?.metric,
-    where: `behaviour.${part}.metric`,
-  });
-  if (behaviour.robustness !== undefined) {
-    const scorer = await input.scorerOf(rows, metricFor('robustness'));
+  const examine = async <P extends 'robustness' | 'importance'>(
+    part: P,
+    title: string,
+    judge: (examination: Examination<NonNullable<Behaviour[P]>>) => Promise<Part>,
+  ): Promise<void> => {
+    const settings = behaviour[part];
+    if (settings === undefined) return;
+    const scorer = await input.scorerOf(rows, { name: settings.metric, where: `behaviour.${part}.metric` });
     const subjects = await subjectsFor(scorer);
-    parts.push(
-      typeof subjects === 'string'
-        ? unjudged('robustness', 'Robustness', subjects)
-        : await judgeRobustness({ settings: behaviour.robustness, ...subjects, scorer, ...common }),
-    );
-  }
-  if (behaviour.importance !== undefined) {
-    const scorer = await input.scorerOf(rows, metricFor('importance'));
-    const subjects = await subjectsFor(scorer);
-    parts.push(
-      typeof subjects === 'string'
-        ? unjudged('importance', 'Permutation importance', subjects)
-        : await judgeImportance({ settings: behaviour.importance, ...subjects, scorer, ...common }),
-    );
-  }
-  return [
-    ...parts,
-    {
-      checks: [
-        candidateCheck(null, `${digits(rows.length)} of ${digits(dataset.rows)} ${unitOf(dataset.rows, 'rows')}`),
-      ],
-      details: {},
-    },
-  ];
-}
-
-function unjudged(name: string, title: string, reason: string): Part {
-  return { checks: [absentCheck(name, title, { verdict: 'inconclusive', reason })], details: {} };
+    if (typeof subjects !== 'string') parts.push(await judge({ settings, ...subjects, scorer, ...common }));
+    else {
+      const absent = absentCheck(part, title, { verdict: 'inconclusive', reason: subjects });
+      parts.push({ checks: [absent], details: {} });
+    }
+  };
+  await examine('robustness', 'Robustness', judgeRobustness);
+  await examine('importance', 'Permutation importance', judgeImportance);
+  const used = `${digits(rows.length)} of ${digits(dataset.rows)} ${unitOf(dataset.rows, 'rows')}`;
+  return [...parts, { checks: [candidateCheck(null, used)], details: {} }];
 }
 
 function candidateCheck(fault: string | null, rows = ''): Check {
