@@ -512,31 +512,20 @@ function twiceNamed(metric: string, slice: string, where: string): ConfigError {
   });
 }
 
-function candidateFault(message: string): Check {
-  return {
-    id: 'evaluation/candidate-predictions',
-    title: "Candidate's predictions",
-    verdict: 'fail',
-    severity: 'block',
-    message: `The candidate's predictions cannot be used: ${message}.`.replace(/\.+$/u, '.'),
-    observed: message,
-    required: 'a finite prediction for every row',
-  };
+function candidateFault(fault: string): Check {
+  const said = { title: "Candidate's predictions", verdict: 'fail' } as const;
+  return unusable('candidate-predictions', said, "The candidate's predictions cannot be used", fault);
 }
 
-function unusableChampion(message: string): Check {
-  return {
-    id: 'evaluation/champion',
-    title: "Champion's predictions",
-    verdict: 'inconclusive',
-    severity: 'block',
-    message: `There is a champion, but it cannot be evaluated, so nothing was compared: ${message}.`.replace(
-      /\.+$/u,
-      '.',
-    ),
-    observed: message,
-    required: 'a finite prediction for every row',
-  };
+function unusableChampion(fault: string): Check {
+  const said = { title: "Champion's predictions", verdict: 'inconclusive' } as const;
+  return unusable('champion', said, 'There is a champion, but it cannot be evaluated, so nothing was compared', fault);
+}
+
+function unusable(name: string, said: Pick<Check, 'title' | 'verdict'>, what: string, fault: string): Check {
+  const message = `${what}: ${fault}.`.replace(/\.+$/u, '.');
+  const required = 'a finite prediction for every row';
+  return { id: `evaluation/${name}`, ...said, severity: 'block', message, observed: fault, required };
 }
 
 /** The best of many looks better than it is: how many there were, and what that costs, is said. */
