@@ -91,22 +91,16 @@ export function wholeCheck(
   const rival = other?.name ?? 'champion';
   const id = `evaluation/${metric.name}${other === undefined ? '' : `@${rival}`}`;
   const title = `${capitalised(metric.title)} against the ${rival}`;
+  const not = (problem: Problem): Compared => {
+    const check = uncomputable(id, title, severity, problem, statedRequirement(planned, metric));
+    return { check, slice: null, comparison: null };
+  };
   const problem = cannotCompute(metric, sample, gate, rival);
-  if (problem !== null)
-    return {
-      check: uncomputable(id, title, severity, problem, statedRequirement(planned, metric)),
-      slice: null,
-      comparison: null,
-    };
+  if (problem !== null) return not(problem);
   const compared =
     other?.known ?? compareMetric(metric, sample, gate.champion, gate.candidate, { seed: plan.seed, level: alpha });
   const unusable = notFinite(compared, rival) ?? (isUsable(compared.interval, alpha) ? null : unboundedOf(compared));
-  if (unusable !== null)
-    return {
-      check: uncomputable(id, title, severity, unusable, statedRequirement(planned, metric)),
-      slice: null,
-      comparison: null,
-    };
+  if (unusable !== null) return not(unusable);
   const margin = marginFor(planned, compared);
   const little = tooLittle(compared, plan.minimumRows);
   const bounds = {
