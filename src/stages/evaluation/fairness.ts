@@ -158,20 +158,14 @@ interface FairnessInput {
 }
 
 /** A comparison of a gap with the champion's, before it is known how many others there are. */
-interface Pending {
-  id: string;
-  title: string;
-  severity: Check['severity'];
+interface Pending extends Pick<Check, 'id' | 'title' | 'severity'> {
   requirement: Requirement;
-  gate: Fairness['gates'][number];
   margin: number;
+  interval: PairedInterval;
   /** Groups without a rate, as a sentence; empty where there is none. */
   left: string;
-  column: string;
   better: Gap['better'];
-  before: number;
-  value: number;
-  interval: PairedInterval;
+  of: Pick<Comparison, 'metric' | 'slice' | 'scale' | 'champion' | 'candidate'>;
 }
 
 /** Checks of the gaps between groups, and what a report shows of them. */
@@ -266,32 +260,18 @@ function gateChecks(
   ]);
   const interval = changeInterval(input, champion, { gap, widest, groups, favourable });
   const requirement = gate.require ?? 'not-inferior';
-  return [
-    ...checks,
-    {
-      id,
-      title,
-      severity,
-      requirement,
-      gate,
-      margin,
-      left,
-      column: groups.column,
-      better: gap.better,
-      before,
-      value,
-      interval,
-    },
-  ];
+  const of = { metric: gate.metric, slice: groups.column, scale: 'share', champion: before, candidate: value } as const;
+  return [...checks, { id, title, severity, requirement, margin, interval, left, better: gap.better, of }];
 }
 
 /** @param harm p-value of demonstrated harm, corrected; null where the requirement is another */
 function changeCheck(
   input: FairnessInput,
-  { id, title, severity, requirement, gate, margin, left, column, better, before, value, interval }: Pending,
+  { id, title, severity, requirement, margin, interval, left, better, of }: Pending,
   harm: number | null,
   family: number,
 ): Check {
+  const { champion: before, candidate: value } = of;
   const common = { id, title, severity, observed: value };
   const alpha = alphaFor(input, requirement);
   const lower = interval.lower(alpha);
@@ -299,34 +279,17 @@ function changeCheck(
   if (![before, lower, upper].every(Number.isFinite)) {
     const why = Number.isFinite(before) ? (interval.unknown ?? 'its bounds are not finite') : 'it has no value';
     const what = Number.isFinite(before) ? `The change of ${title}` : `${title} of the champion`;
-    return {
-      ...common,
-      verdict: 'inconclusive',
-      message: `${what} could not be computed: ${why}.${left}`,
-      required: null,
-    };
+    const message = `${what} could not be computed: ${why}.${left}`;
+    return { ...common, verdict: 'inconclusive', message, required: null };
   }
   const verdict =
     harm === null ? verdictOf(requirement, lower, upper, margin) : harm < alpha ? ('fail' as const) : ('pass' as const);
   const uncorrected = stateOf(lower, upper, margin);
   const withdrawn = harm !== null && verdict === 'pass' && uncorrected === 'inferior';
   const state = withdrawn ? 'inconclusive' : uncorrected;
-  const bounds: Comparison = {
-    metric: gate.metric,
-    slice: column,
-    scale: 'share',
-    champion: before,
-    candidate: value,
-    delta: interval.delta,
-    lower,
-    upper,
-    margin,
-    alpha,
-    state,
-    method: interval.method,
-    n: input.sample.rows,
-    seed: input.seed,
-  };
+  const { delta, method } = interval;
+  const drawn = { method, n: input.sample.rows, seed: input.seed };
+  const bounds: Comparison = { ...of, delta, lower, upper, margin, alpha, state, ...drawn };
   const stated = shownDifference(bounds).margin;
   const comparison = { ...bounds, finding: findingText(requirement, bounds, stated) };
   const correction =
