@@ -14,6 +14,7 @@ import {
 } from '../../profile/column-drift.ts';
 import { distinctNumbers } from '../../profile/same-numbers.ts';
 import { defaultDriftLimits, driftOf } from '../../profile/drift.ts';
+import { count } from '../../report/numbers.ts';
 import { wilson } from '../../statistics/proportions.ts';
 import { version } from '../../version.ts';
 import { prepareOut, writeEvidence } from '../gate/output.ts';
@@ -445,10 +446,6 @@ function repeated(values: readonly (string | null)[]): (string | null)[] {
 function distinctOf(values: ColumnValues): number {
   if (values.kind === 'category') return values.counts.size;
   return distinctNumbers(values.sorted);
-}
-
-function count(value: number): string {
-  return value.toLocaleString('en-US', { maximumFractionDigits: 0 });
 }
 
 function percent(share: number): string {
