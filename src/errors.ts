@@ -27,43 +27,31 @@ export class ContenderError extends Error {
   }
 }
 
-/** A flag, an action input or an argument that cannot be used. */
-export class UsageError extends ContenderError {
-  constructor(fault: Fault) {
-    super('usage', fault);
-  }
+function withCode(code: string) {
+  return class extends ContenderError {
+    constructor(fault: Fault) {
+      super(code, fault);
+    }
+  };
 }
+
+/** A flag, an action input or an argument that cannot be used. */
+export class UsageError extends withCode('usage') {}
 
 /** contender.yml cannot be read or does not match its schema. */
-export class ConfigError extends ContenderError {
-  constructor(fault: Fault) {
-    super('config', fault);
-  }
-}
+export class ConfigError extends withCode('config') {}
 
 /** A dataset or prediction file that cannot be read, joined or used. */
-export class DataError extends ContenderError {
-  constructor(fault: Fault) {
-    super('data', fault);
-  }
-}
+export class DataError extends withCode('data') {}
 
 /** A model artifact that cannot be found, verified, loaded or run. */
-export class ModelError extends ContenderError {
-  constructor(fault: Fault) {
-    super('model', fault);
-  }
-}
+export class ModelError extends withCode('model') {}
 
 /**
  * A model that does not fit the configuration or the data it is judged on: its task, features, classes or outputs. Of a candidate it
  * is for a person to mend and no verdict; a champion that does not fit is one that cannot be evaluated.
  */
-export class MismatchError extends ContenderError {
-  constructor(fault: Fault) {
-    super('mismatch', fault);
-  }
-}
+export class MismatchError extends withCode('mismatch') {}
 
 /** A staging target or model server that does not start, become healthy or answer as agreed. */
 export class StagingError extends ContenderError {
@@ -86,11 +74,7 @@ export class TrafficError extends ContenderError {
 }
 
 /** A registry that cannot be read, is damaged, or refuses a write. */
-export class RegistryError extends ContenderError {
-  constructor(fault: Fault) {
-    super('registry', fault);
-  }
-}
+export class RegistryError extends withCode('registry') {}
 
 /**
  * Why GitHub did not do what it was asked, told by what it says and not by its status, which means several things.
@@ -119,11 +103,7 @@ export class GitHubError extends ContenderError {
 }
 
 /** Evidence that is missing, damaged or does not belong to the decision at hand. */
-export class EvidenceError extends ContenderError {
-  constructor(fault: Fault) {
-    super('evidence', fault);
-  }
-}
+export class EvidenceError extends withCode('evidence') {}
 
 /** Why a file could not be looked at, in a person's words. */
 export function openingFault(cause: NodeJS.ErrnoException): string {
@@ -148,11 +128,7 @@ export function mendable(error: unknown): ContenderError | null {
 }
 
 /** What the operating system refuses, or this machine does not have: never the fault of a model or of data. */
-export class SystemError extends ContenderError {
-  constructor(fault: Fault) {
-    super('system', fault);
-  }
-}
+export class SystemError extends withCode('system') {}
 
 /** Only a program can be the cause of these. */
 const ownMistakes = new Set(['EBADF', 'EFAULT', 'EINVAL', 'ENOSYS']);
