@@ -97,6 +97,7 @@ const reserved = /^(?:champion|previous|latest|v[0-9]+)$/u;
 
 function problem(error: ErrorObject): Problem {
   const pointer = error.instancePath;
+  const found = `found ${show(error.data)}`;
   const params = error.params as Record<string, unknown>;
   const schema = (error.parentSchema ?? {}) as { properties?: Record<string, unknown>; description?: string };
   switch (error.keyword) {
@@ -114,41 +115,30 @@ function problem(error: ErrorObject): Problem {
         };
       }
       const near = nearest(key, allowed);
-      return {
-        pointer,
-        key,
-        message: `unknown key ${quote(key)}.${near === undefined ? '' : ` Did you mean ${quote(near)}?`} Expected one of: ${allowed.join(', ')}`,
-      };
+      const meant = near === undefined ? '' : ` Did you mean ${quote(near)}?`;
+      return { pointer, key, message: `unknown key ${quote(key)}.${meant} Expected one of: ${allowed.join(', ')}` };
     }
     case 'required':
       return { pointer, message: `the key ${quote(String(params['missingProperty']))} is missing` };
     case 'enum': {
       const allowed = (params['allowedValues'] as unknown[]).map(String);
       const near = typeof error.data === 'string' ? nearest(error.data, allowed) : undefined;
-      return {
-        pointer,
-        message: `found ${show(error.data)}.${near === undefined ? '' : ` Did you mean ${quote(near)}?`} Expected one of: ${allowed.join(', ')}`,
-      };
+      const meant = near === undefined ? '' : ` Did you mean ${quote(near)}?`;
+      return { pointer, message: `${found}.${meant} Expected one of: ${allowed.join(', ')}` };
     }
     case 'const':
-      return {
-        pointer,
-        message: `found ${show(error.data)}. Expected ${show(params['allowedValue'])}${meaning(schema)}`,
-      };
+      return { pointer, message: `${found}. Expected ${show(params['allowedValue'])}${meaning(schema)}` };
     case 'type':
-      return { pointer, message: `found ${show(error.data)}. Expected ${String(params['type'])}${meaning(schema)}` };
+      return { pointer, message: `${found}. Expected ${String(params['type'])}${meaning(schema)}` };
     case 'anyOf': {
       const types = [...new Set((params['types'] as string[] | undefined) ?? [])];
       const expected = types.length > 0 ? types.join(' or ') : 'one of the forms the schema names';
-      return { pointer, message: `found ${show(error.data)}. Expected ${expected}${meaning(schema)}` };
+      return { pointer, message: `${found}. Expected ${expected}${meaning(schema)}` };
     }
     case 'pattern':
-      return {
-        pointer,
-        message: `found ${show(error.data)}. Expected ${formOf(String(params['pattern']))}${meaning(schema)}`,
-      };
+      return { pointer, message: `${found}. Expected ${formOf(String(params['pattern']))}${meaning(schema)}` };
     default:
-      return { pointer, message: `found ${show(error.data)}. It ${error.message ?? 'is not valid'}${meaning(schema)}` };
+      return { pointer, message: `${found}. It ${error.message ?? 'is not valid'}${meaning(schema)}` };
   }
 }
 
