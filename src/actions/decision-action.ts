@@ -44,12 +44,7 @@ export function decisionAction(
     const workspace = await openActionWorkspace(inputs, context);
     const { model } = workspace;
     onFault((message) => publishError(publishing, message, { model, configured: true }));
-    const input = {
-      record: inputs.record,
-      actor: run.actor ?? 'unknown',
-      source: run.source,
-      version: inputs.version,
-    };
+    const input = { record: inputs.record, actor: run.actor ?? 'unknown', source: run.source, version: inputs.version };
     const result = await decide(workspace, input, inputs);
     const toRelease = inputs.record && mayBeReleased(result) ? inputs.release : undefined;
     const release = toRelease === undefined ? [] : ['the release'];

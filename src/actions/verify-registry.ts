@@ -19,10 +19,6 @@ await runAction(['verified', 'headline', 'findings'], async (context) => {
     findings.length === 0
       ? verified.sound
       : `The registry is not valid: ${findings.length} ${findings.length === 1 ? 'problem' : 'problems'} found.`;
-  context.setOutputs({
-    verified: String(findings.length === 0),
-    headline,
-    findings: JSON.stringify(findings),
-  });
+  context.setOutputs({ verified: String(findings.length === 0), headline, findings: JSON.stringify(findings) });
   await tellFindings(headline, findings, notes);
 });

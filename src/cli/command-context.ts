@@ -36,10 +36,7 @@ export interface CommandContext {
 
 /** How text is shown: as wide as the terminal, or wide enough for the tables where there is none. */
 export function consoleOptions({ env }: CommandContext): ConsoleOptions {
-  return {
-    colour: process.stdout.isTTY && env['NO_COLOR'] === undefined,
-    width: process.stdout.columns ?? 120,
-  };
+  return { colour: process.stdout.isTTY && env['NO_COLOR'] === undefined, width: process.stdout.columns ?? 120 };
 }
 
 /** A result as JSON, where that is asked for, else as a report. */

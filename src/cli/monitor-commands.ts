@@ -6,15 +6,8 @@ import type { Workspace } from '../pipeline/workspace.ts';
 import { UsageError } from '../errors.ts';
 import { jsonText, oneLine } from '../report/escape.ts';
 import { exitCodeOfVerdict, exitCodes } from './exit-codes.ts';
-import {
-  consoleOptions,
-  printReport,
-  recordsHere,
-  withCommonOptions,
-  withReadOptions,
-  type CommandContext,
-  type CommonOptions,
-} from './command-context.ts';
+import { consoleOptions, printReport, recordsHere, withCommonOptions, withReadOptions } from './command-context.ts';
+import type { CommandContext, CommonOptions } from './command-context.ts';
 
 /** What is done after the promotion: predictions before they are published, production, retraining. */
 export function addMonitorCommands(program: Command, context: CommandContext): void {

@@ -7,13 +7,8 @@ import { minuteOf } from '../wording.ts';
 import { exitCodes } from './exit-codes.ts';
 import { pendingText, recordedText } from './pending-text.ts';
 import { placesOf } from './places.ts';
-import {
-  recordsHere,
-  withCommonOptions,
-  withReadOptions,
-  type CommandContext,
-  type CommonOptions,
-} from './command-context.ts';
+import { recordsHere, withCommonOptions, withReadOptions } from './command-context.ts';
+import type { CommandContext, CommonOptions } from './command-context.ts';
 
 interface ActOptions extends CommonOptions {
   reason?: string;

@@ -9,13 +9,8 @@ import type { Stage } from '../stages/stage.ts';
 import { switchSettings } from '../stages/switch/schema.ts';
 import { switchOver } from '../stages/switch/stage.ts';
 import type { Traffic } from '../stages/traffic.ts';
-import {
-  printReport,
-  recordsHere,
-  withCommonOptions,
-  type CommandContext,
-  type CommonOptions,
-} from './command-context.ts';
+import { printReport, recordsHere, withCommonOptions } from './command-context.ts';
+import type { CommandContext, CommonOptions } from './command-context.ts';
 import { exitCodeOf } from './exit-codes.ts';
 
 interface TrafficOptions extends CommonOptions {

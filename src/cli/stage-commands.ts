@@ -9,14 +9,8 @@ import { exitCodeOf, exitCodeOfVerdict } from './exit-codes.ts';
 import { recordedText } from './pending-text.ts';
 import { parsedShard } from './predict-command.ts';
 import { placesOf, shown } from './places.ts';
-import {
-  consoleOptions,
-  printReport,
-  recordsHere,
-  withCommonOptions,
-  type CommandContext,
-  type CommonOptions,
-} from './command-context.ts';
+import { consoleOptions, printReport, recordsHere, withCommonOptions } from './command-context.ts';
+import type { CommandContext, CommonOptions } from './command-context.ts';
 import type { Workspace } from '../pipeline/workspace.ts';
 
 interface ReportOptions extends CommonOptions {

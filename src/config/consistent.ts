@@ -23,10 +23,7 @@ export function inconsistencies({ models, registry }: Config, { kinds, problems 
       ...thresholdProblems(model),
       ...approvalsProblems(model),
       ...problems(model),
-    ].map(({ pointer, ...problem }) => ({
-      pointer: `/models/${name}${pointer}`,
-      ...problem,
-    })),
+    ].map(({ pointer, ...problem }) => ({ pointer: `/models/${name}${pointer}`, ...problem })),
   );
   return [...ofModels, ...environmentProblems(registry?.environments ?? {}, kinds)];
 }

@@ -175,10 +175,7 @@ export type Policy = Static<typeof Policy>;
 
 export { Staging };
 
-export const Limits = Closed({
-  memory: Type.Optional(Bytes),
-  time: Type.Optional(Duration),
-});
+export const Limits = Closed({ memory: Type.Optional(Bytes), time: Type.Optional(Duration) });
 
 /** Two scores are the same where they differ by no more than one of these. */
 export const Parity = Part('tolerance: two answers of a model to the same row are equal within it', {

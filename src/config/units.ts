@@ -2,14 +2,7 @@
 export const pointsPattern = '^[0-9]+(?:\\.[0-9]+)?pp$';
 
 const durationUnits: Record<string, number> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-const byteUnits: Record<string, number> = {
-  kB: 1e3,
-  MB: 1e6,
-  GB: 1e9,
-  KiB: 1024,
-  MiB: 1024 ** 2,
-  GiB: 1024 ** 3,
-};
+const byteUnits: Record<string, number> = { kB: 1e3, MB: 1e6, GB: 1e9, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 };
 
 /** Milliseconds of a duration the configuration schema accepted, such as `500ms`, `20s`, `5m`, `2h`, `7d`. */
 export function milliseconds(duration: string): number {

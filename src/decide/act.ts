@@ -1,13 +1,6 @@
 import { UsageError } from '../errors.ts';
-import {
-  canonicalJson,
-  decisionSchemaId,
-  sha256,
-  type Approval,
-  type Decision,
-  type RegistryView,
-  type Source,
-} from '../evidence/index.ts';
+import { canonicalJson, decisionSchemaId, sha256 } from '../evidence/index.ts';
+import type { Approval, Decision, RegistryView, Source } from '../evidence/index.ts';
 
 /** An act of a person on the registry: who answers for it, and why. */
 export interface Act {

@@ -1,11 +1,6 @@
 import { policySubject, type Model } from '../config/index.ts';
-import {
-  digest,
-  modelIdentity,
-  type EvidenceReference,
-  type RegisteredVersion,
-  type RegistryHistory,
-} from '../evidence/index.ts';
+import { digest, modelIdentity } from '../evidence/index.ts';
+import type { EvidenceReference, RegisteredVersion, RegistryHistory } from '../evidence/index.ts';
 import { takenBackBy } from './history.ts';
 
 /** The name that stands for the best version promoted so far. */

@@ -1,15 +1,6 @@
 import { ageFault, policySubject, type Model, type Environment } from '../config/index.ts';
-import {
-  combinedVerdict,
-  digest,
-  evidenceDigest,
-  identityOf,
-  modelIdentity,
-  type Decision,
-  type Evidence,
-  type RegisteredVersion,
-  type RegistryHistory,
-} from '../evidence/index.ts';
+import { combinedVerdict, digest, evidenceDigest, identityOf, modelIdentity } from '../evidence/index.ts';
+import type { Decision, Evidence, RegisteredVersion, RegistryHistory } from '../evidence/index.ts';
 import { UsageError } from '../errors.ts';
 import { leavesChampion, madeBy, policyRecord, wordOf, type Act } from './act.ts';
 import { datasetsOf, referenceTo } from './decide.ts';

@@ -1,12 +1,6 @@
 import type { Model } from '../config/index.ts';
-import {
-  digest,
-  identityOf,
-  modelIdentity,
-  type Decision,
-  type Evidence,
-  type RegistryHistory,
-} from '../evidence/index.ts';
+import { digest, identityOf, modelIdentity } from '../evidence/index.ts';
+import type { Decision, Evidence, RegistryHistory } from '../evidence/index.ts';
 import type { DecisionSubject } from './subject.ts';
 import { decisionsOn } from './history.ts';
 import { tooOld } from './stale.ts';

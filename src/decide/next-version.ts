@@ -1,13 +1,7 @@
 import { gt, gte, inc, parse, valid } from 'semver';
 import { defaults, type Model } from '../config/index.ts';
-import {
-  signatureChanges,
-  signatureChangesText,
-  type Bump,
-  type Evidence,
-  type Reason,
-  type RegistryView,
-} from '../evidence/index.ts';
+import { signatureChanges, signatureChangesText } from '../evidence/index.ts';
+import type { Bump, Evidence, Reason, RegistryView } from '../evidence/index.ts';
 import { UsageError } from '../errors.ts';
 
 export interface NextVersion {
@@ -53,10 +47,7 @@ function following(
 export function requireFree(chosen: string, view: RegistryView): void {
   const version = valid(chosen);
   if (version === null || version !== withoutPrefix(chosen)) {
-    throw new UsageError({
-      found: `version ${JSON.stringify(chosen)}`,
-      expected: 'a semantic version such as 1.4.0',
-    });
+    throw new UsageError({ found: `version ${JSON.stringify(chosen)}`, expected: 'a semantic version such as 1.4.0' });
   }
   if (view.versions.includes(version)) {
     throw new UsageError({

@@ -1,15 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { policySubject } from '../config/index.ts';
-import {
-  digest,
-  modelIdentity,
-  type Approval,
-  type Decision,
-  type Evidence,
-  type RecordedDecision,
-  type RegistryHistory,
-  type Version,
-} from '../evidence/index.ts';
+import { digest, modelIdentity } from '../evidence/index.ts';
+import type { Approval, Decision, Evidence, RecordedDecision, RegistryHistory, Version } from '../evidence/index.ts';
 import { UsageError } from '../errors.ts';
 import { madeBy, wordOf, type Act } from './act.ts';
 import { countedApprovals, missingApprovals } from './approvals.ts';

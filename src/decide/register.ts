@@ -1,13 +1,6 @@
 import { policySubject } from '../config/index.ts';
-import {
-  decisionSchemaId,
-  digest,
-  identityOf,
-  modelDigest,
-  modelIdentity,
-  type Decision,
-  type RegistryHistory,
-} from '../evidence/index.ts';
+import { decisionSchemaId, digest, identityOf, modelDigest, modelIdentity } from '../evidence/index.ts';
+import type { Decision, RegistryHistory } from '../evidence/index.ts';
 import { UsageError } from '../errors.ts';
 import { policyRecord } from './act.ts';
 import type { CandidateSubject, DecisionContext } from './subject.ts';

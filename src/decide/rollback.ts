@@ -66,12 +66,7 @@ export function rollback(
     policy: policyRecord(policySubject(subject.config)),
     evidence: [],
     datasets: {},
-    idempotencyKey: digest({
-      action: 'rollback',
-      model: subject.model,
-      to: target.version,
-      since: view.championSeq,
-    }),
+    idempotencyKey: digest({ action: 'rollback', model: subject.model, to: target.version, since: view.championSeq }),
   };
 }
 
@@ -98,10 +93,7 @@ function previousVersion(view: RegistryHistory, rolledBackIn: number | undefined
 export function namedVersion(name: string, view: RegistryHistory): RegisteredVersion {
   const found = view.registered.find(({ version }) => version === (valid(name) ?? name));
   if (found !== undefined) return found;
-  throw new UsageError({
-    found: `there is no version ${JSON.stringify(name)}`,
-    expected: `one of: ${usable(view)}`,
-  });
+  throw new UsageError({ found: `there is no version ${JSON.stringify(name)}`, expected: `one of: ${usable(view)}` });
 }
 
 function usable(view: RegistryHistory): string {

@@ -1,13 +1,6 @@
 import { ageFault, type Model } from '../config/index.ts';
-import {
-  combinedVerdict,
-  identityOf,
-  modelIdentity,
-  type Evidence,
-  type EvidenceReference,
-  type Reason,
-  type RegistryHistory,
-} from '../evidence/index.ts';
+import { combinedVerdict, identityOf, modelIdentity } from '../evidence/index.ts';
+import type { Evidence, EvidenceReference, Reason, RegistryHistory } from '../evidence/index.ts';
 import { anchorOf } from './anchor.ts';
 import type { DecisionSubject } from './subject.ts';
 

@@ -83,13 +83,7 @@ async function environmentApprovals(
   const isWanted = (name = ''): boolean => only === undefined || lowerCase(name) === lowerCase(only);
   return given.flatMap(({ state, user, environments }) =>
     state === 'approved' && user !== null && environments.some(({ name }) => isWanted(name))
-      ? [
-          {
-            by: user.login,
-            at: now.toISOString(),
-            source: environmentSource(environments, run),
-          },
-        ]
+      ? [{ by: user.login, at: now.toISOString(), source: environmentSource(environments, run) }]
       : [],
   );
 }

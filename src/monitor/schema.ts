@@ -146,9 +146,7 @@ export const Retrain = Part('when a new candidate is trained without a person as
         workflow: Matching('^[A-Za-z0-9][A-Za-z0-9._-]*\\.ya?ml$', 'file of the workflow'),
         ref: Optional.Text('branch it runs on (default: the default branch)'),
       }),
-      Closed({
-        event: Matching('^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$', 'type of a repository_dispatch'),
-      }),
+      Closed({ event: Matching('^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$', 'type of a repository_dispatch') }),
     ],
     { description: 'what starts the training: a workflow_dispatch, or a repository_dispatch' },
   ),

@@ -1,12 +1,5 @@
-import {
-  configSchema,
-  loadConfig as load,
-  modelSchema,
-  parseConfig as parse,
-  type Config,
-  type Model as ModelConfig,
-  type Path,
-} from '../config/index.ts';
+import { configSchema, loadConfig as load, modelSchema, parseConfig as parse } from '../config/index.ts';
+import type { Config, Model as ModelConfig, Path } from '../config/index.ts';
 import { monitorKeys } from '../monitor/schema.ts';
 import type { StageFacts } from '../decide/subject.ts';
 import { stages } from '../stages/index.ts';

@@ -1,13 +1,6 @@
 import { holm } from '../statistics/multiplicity.ts';
-import {
-  columnDrift,
-  missingTest,
-  presentOf,
-  rowsOf,
-  type ColumnDrift,
-  type ColumnValues,
-  type DriftTest,
-} from './column-drift.ts';
+import { columnDrift, missingTest, presentOf, rowsOf } from './column-drift.ts';
+import type { ColumnDrift, ColumnValues, DriftTest } from './column-drift.ts';
 
 /** When a change counts. A column drifts only if the effect exceeds its threshold and is significant over all columns together. */
 export interface DriftLimits {

@@ -65,9 +65,7 @@ export const CategoryColumn = Closed({
   distinct: Distinct,
   categories: Type.Union(
     [Type.Array(pairOf<string, number>(Type.String(), Type.Integer({ minimum: 1 }))), Type.Null()],
-    {
-      description: 'rows by category, most frequent first; null: more different texts than are kept',
-    },
+    { description: 'rows by category, most frequent first; null: more different texts than are kept' },
   ),
   rare: Optional.Part('of a summary: categories that it does not name', { categories: Count, rows: Count }),
 });

@@ -50,8 +50,5 @@ function rebuilt(sample: Sample, merged: Float64Array | undefined): Sample {
 export function withoutRepeats({ values, upTo }: CountedSample): CountedSample {
   // Of equal ones the last knows how many numbers are at most that.
   const kept = values.map((_, index) => index).filter((index) => values[index] !== values[index + 1]);
-  return {
-    values: kept.map((index) => values[index] as number),
-    upTo: kept.map((index) => upTo[index] as number),
-  };
+  return { values: kept.map((index) => values[index] as number), upTo: kept.map((index) => upTo[index] as number) };
 }

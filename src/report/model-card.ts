@@ -8,15 +8,8 @@ import { headline } from './headline.ts';
 import { renderSection } from './markdown.ts';
 import { bytes } from './numbers.ts';
 import { metricsTable } from './metrics.ts';
-import {
-  fileNameOf,
-  modelArtifact,
-  notableMetrics,
-  policyOf,
-  publishedName,
-  withdrawnText,
-  type Published,
-} from './published.ts';
+import { fileNameOf, modelArtifact, notableMetrics, policyOf, publishedName, withdrawnText } from './published.ts';
+import type { Published } from './published.ts';
 import { codeCell, facts, isEmpty, textCell, type Section, type StageReport } from './section.ts';
 import { withdrawnBanner } from './withdrawn-banner.ts';
 import { isOpen, worstFirst } from './standing.ts';

@@ -14,14 +14,8 @@ import { oneLine, withoutWorkflowCommands } from './escape.ts';
 import { bytes } from './numbers.ts';
 import { fileNameOf, type Withdrawn } from './published.ts';
 import { codeCell, facts, numberCell, table, textCell, type Section, type StageReport } from './section.ts';
-import {
-  datasetChange,
-  metricsSection,
-  otherSections,
-  signatureLine,
-  sizeChange,
-  type VersionChanges,
-} from './version-changes.ts';
+import { datasetChange, metricsSection, otherSections, signatureLine, sizeChange } from './version-changes.ts';
+import type { VersionChanges } from './version-changes.ts';
 import { uncommittedText } from './uncommitted.ts';
 import { minuteOf } from '../wording.ts';
 

@@ -1,12 +1,5 @@
-import {
-  combinedVerdict,
-  excess,
-  type Check,
-  type Decision,
-  type Evidence,
-  type RecordedDecision,
-  type Verdict,
-} from '../evidence/index.ts';
+import { combinedVerdict, excess } from '../evidence/index.ts';
+import type { Check, Decision, Evidence, RecordedDecision, Verdict } from '../evidence/index.ts';
 import type { Server } from './addresses.ts';
 import type { Mood, StageReport } from './section.ts';
 

@@ -1,12 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
-import {
-  signatureChanges,
-  signatureChangesText,
-  signed,
-  type Comparison,
-  type DatasetSubject,
-  type SignatureChange,
-} from '../evidence/index.ts';
+import { signatureChanges, signatureChangesText, signed } from '../evidence/index.ts';
+import type { Comparison, DatasetSubject, SignatureChange } from '../evidence/index.ts';
 import { gainCells, intervalColumn } from './metrics.ts';
 import { bytes, count, metricValue, quantity, significant } from './numbers.ts';
 import { evaluationOf, metricRows, modelArtifact, policyOf, type Published } from './published.ts';
@@ -111,10 +105,11 @@ export function versionChanges(before: Published, now: Published): VersionChange
 }
 
 /** The metrics side by side, and in a sentence how they compare; null where there are none. */
-export function metricsSection({ from, to, metrics: { paired, rows } }: VersionChanges): {
-  section: Section;
-  how: string;
-} | null {
+export function metricsSection({
+  from,
+  to,
+  metrics: { paired, rows },
+}: VersionChanges): { section: Section; how: string } | null {
   if (rows.length === 0) return null;
   const columns = ['Metric', from.version, to.version, ...(paired ? ['Gain', intervalColumn(rows)] : ['Difference'])];
   const section = table(

@@ -69,9 +69,7 @@ export const Observe = Type.Union([
     token: Type.Optional(TokenVariable),
     arms: Part('what $arm stands for in the queries', { champion: Name, candidate: Name }),
     requests: Text('PromQL of a counter, one series, with $arm in it'),
-    failures: Type.Record(Type.String(), Type.String({ minLength: 1 }), {
-      description: 'the same by guardrail',
-    }),
+    failures: Type.Record(Type.String(), Type.String({ minLength: 1 }), { description: 'the same by guardrail' }),
   }),
 ]);
 export type Observe = Static<typeof Observe>;

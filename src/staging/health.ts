@@ -2,14 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Staging } from '../config/schema.ts';
 import { serviceSettings, type ServiceSettings } from '../config/staging.ts';
 import { ConfigError, StagingError } from '../errors.ts';
-import {
-  datatypes,
-  isDatatype,
-  modelPath,
-  readModelMetadata,
-  type ModelMetadata,
-  type TensorMetadata,
-} from '../protocol/index.ts';
+import { datatypes, isDatatype, modelPath, readModelMetadata } from '../protocol/index.ts';
+import type { ModelMetadata, TensorMetadata } from '../protocol/index.ts';
 import { get } from './get.ts';
 import type { Service } from './service.ts';
 

@@ -1,11 +1,5 @@
-import {
-  identityOf,
-  workflowArtifact,
-  type Artifact,
-  type Check,
-  type Evidence,
-  type EvidenceReference,
-} from '../../evidence/index.ts';
+import { identityOf, workflowArtifact } from '../../evidence/index.ts';
+import type { Artifact, Check, Evidence, EvidenceReference } from '../../evidence/index.ts';
 import { committedPlace } from '../../registry/artifact-uri.ts';
 import { isPinned, objectAddress, secretIn } from '../../object-address.ts';
 import type { MadeDecision } from '../../registry/verify.ts';

@@ -13,17 +13,8 @@ import { rollback } from '../../decide/rollback.ts';
 import { unassign } from '../../decide/unassign.ts';
 import { waive } from '../../decide/waive.ts';
 import { UsageError } from '../../errors.ts';
-import {
-  digest,
-  Evidence as EvidenceSchema,
-  identityOf,
-  modelIdentity,
-  type Artifact,
-  type Decision,
-  type DecisionAction,
-  type Evidence,
-  type Version,
-} from '../../evidence/index.ts';
+import { digest, Evidence as EvidenceSchema, identityOf, modelIdentity } from '../../evidence/index.ts';
+import type { Artifact, Decision, DecisionAction, Evidence, Version } from '../../evidence/index.ts';
 import type { Finding } from '../../registry/chain.ts';
 import type { DecisionCheck, MadeDecision } from '../../registry/verify.ts';
 import { impossibleClaims } from './claims.ts';

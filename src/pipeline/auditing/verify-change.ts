@@ -7,14 +7,8 @@ import { silentLog } from '../../log.ts';
 import type { Finding } from '../../registry/chain.ts';
 import type { GitHubToken } from '../../registry/git/credentials.ts';
 import { entryAt, readBlobs } from '../../registry/git/objects.ts';
-import {
-  commitAt,
-  isAncestor,
-  isTipOf,
-  openRepository,
-  registryFolder,
-  type Repository,
-} from '../../registry/git/repository.ts';
+import { commitAt, isAncestor, isTipOf, openRepository, registryFolder } from '../../registry/git/repository.ts';
+import type { Repository } from '../../registry/git/repository.ts';
 import type { MadeDecision } from '../../registry/verify.ts';
 import { changeBetween, verifyChange, type Change } from '../../registry/verify-change.ts';
 import { underItsOwnPolicy, underPolicyOf } from './decide-again.ts';
@@ -53,10 +47,7 @@ export async function verify(
   {
     github: access,
     ...input
-  }: Omit<VerifyChangeInput, 'base' | 'github'> & {
-    base: string | undefined;
-    github?: GitHubAccess;
-  },
+  }: Omit<VerifyChangeInput, 'base' | 'github'> & { base: string | undefined; github?: GitHubAccess },
   open: () => Promise<Workspace>,
 ): Promise<Verified> {
   const { base } = input;

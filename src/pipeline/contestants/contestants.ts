@@ -143,11 +143,7 @@ async function predictAll(
     if ('resolved' in rival) return contestantIn(rival.resolved);
     return { artifact: rival.artifact, model: null, result: { ok: false, fault: rival.fault } };
   };
-  return {
-    candidate: contestantIn(candidate),
-    champion: rivalOf(rivals.champion),
-    anchor: rivalOf(rivals.anchor),
-  };
+  return { candidate: contestantIn(candidate), champion: rivalOf(rivals.champion), anchor: rivalOf(rivals.anchor) };
 }
 
 function anyAnswers(results: Iterable<PredictionResult>): boolean {

@@ -41,10 +41,7 @@ export interface PredictResult {
 export async function runPredict(workspace: Workspace, { role, shard, file }: PredictInput): Promise<PredictResult> {
   const path = await insideRoot(workspace, file);
   if (!/\.(?:csv|parquet)$/iu.test(path)) {
-    throw new UsageError({
-      found: `--file ${JSON.stringify(file)}`,
-      expected: 'a name that ends in .parquet or .csv',
-    });
+    throw new UsageError({ found: `--file ${JSON.stringify(file)}`, expected: 'a name that ends in .parquet or .csv' });
   }
   await requireWritable(dirname(path));
   return withModelFolder((downloads) =>

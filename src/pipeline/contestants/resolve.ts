@@ -3,16 +3,8 @@ import { join } from 'node:path';
 import { partsOf } from '../../data/parts.ts';
 import { temporaryFolder } from '../../data/temporary.ts';
 import { anchorOf, best } from '../../decide/anchor.ts';
-import {
-  identityOf,
-  modelDigest,
-  sha256,
-  workflowArtifact,
-  type Artifact,
-  type RegistryHistory,
-  type RegistryView,
-  type Version,
-} from '../../evidence/index.ts';
+import { identityOf, modelDigest, sha256, workflowArtifact } from '../../evidence/index.ts';
+import type { Artifact, RegistryHistory, RegistryView, Version } from '../../evidence/index.ts';
 import { ConfigError, ContenderError, DataError, ModelError } from '../../errors.ts';
 import { localModel, type LocalArtifact } from '../../model/artifact.ts';
 import { beforeHost, isPinned, objectAddress, secretIn, shownAddress } from '../../object-address.ts';

@@ -16,18 +16,8 @@ import { contractText, rulesText } from '../inferring.ts';
 import { writing } from '../writing.ts';
 import { dialectOf } from './dialect.ts';
 import { findFiles, ofRole, roleWords, type FoundFiles } from './find-files.ts';
-import {
-  clusterColumn,
-  factsOf,
-  idColumn,
-  labelColumn,
-  labelValues,
-  noModel,
-  sliceColumns,
-  taskOf,
-  type Choosing,
-  type Guess,
-} from './look.ts';
+import { clusterColumn, factsOf, idColumn, labelColumn, labelValues, noModel, sliceColumns, taskOf } from './look.ts';
+import type { Choosing, Guess } from './look.ts';
 import { holdsBoth, predictionsOf, type PredictionsGuess } from './predictions.ts';
 import { render, type Seen } from './render.ts';
 import { writeWorkflows, type WorkflowsMade } from './workflows.ts';

@@ -22,10 +22,7 @@ export interface WorkflowsMade {
   there: string[];
 }
 
-const templates = {
-  'model-gate.yml': 'pull-request.yml',
-  'promote-model.yml': 'promote.yml',
-} as const;
+const templates = { 'model-gate.yml': 'pull-request.yml', 'promote-model.yml': 'promote.yml' } as const;
 
 /**
  * Write the workflow that judges a pull request and the one that records what was merged, from those that this package ships and tests.

@@ -5,13 +5,8 @@ import { DataError, UsageError } from '../../errors.ts';
 import { buildEvidence, type Check, type Evidence, type RegistryHistory } from '../../evidence/index.ts';
 import { readShards } from '../../model/shards.ts';
 import { monitoredOf, type Batch } from '../../monitor/schema.ts';
-import {
-  categoricalValues,
-  numericValues,
-  presentOf,
-  type CategoricalValues,
-  type ColumnValues,
-} from '../../profile/column-drift.ts';
+import { categoricalValues, numericValues, presentOf } from '../../profile/column-drift.ts';
+import type { CategoricalValues, ColumnValues } from '../../profile/column-drift.ts';
 import { distinctNumbers } from '../../profile/same-numbers.ts';
 import { defaultDriftLimits, driftOf } from '../../profile/drift.ts';
 import { count } from '../../report/numbers.ts';

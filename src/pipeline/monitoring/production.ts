@@ -157,10 +157,7 @@ async function compareWithReference(
     // Logs of scores alone are what they are meant to be.
     const logged = compared.some(({ name }) => !own.has(name) && (features === null || features.has(name)));
     for (const record of records) {
-      record.alone = {
-        reference: logged ? missing : [],
-        production: alone.current.filter((name) => !own.has(name)),
-      };
+      record.alone = { reference: logged ? missing : [], production: alone.current.filter((name) => !own.has(name)) };
     }
     const limits = { ...defaultDriftLimits, minRows: judge.minRows };
     for (const column of compared) {

@@ -81,10 +81,7 @@ export async function retrain(
     await change(memory, now, (all) => all.map((each) => (each.at === started.at ? known : each)));
     return { ...decision, started: known };
   }
-  throw new RegistryError({
-    found: 'other runs kept writing to the branch of monitoring',
-    remedy: 'Run again',
-  });
+  throw new RegistryError({ found: 'other runs kept writing to the branch of monitoring', remedy: 'Run again' });
 }
 
 function keep(memory: Memory, from: Remembered, retrainings: Retraining[]): Promise<boolean> {
@@ -146,12 +143,7 @@ async function start(
   try {
     const answer: unknown = await github.request(
       'POST /repos/{owner}/{repo}/actions/workflows/{workflow_id}/dispatches',
-      {
-        workflow_id: workflow,
-        ref: branch,
-        inputs,
-        return_run_details: true,
-      },
+      { workflow_id: workflow, ref: branch, inputs, return_run_details: true },
     );
     const run = (answer as { workflow_run_id?: number } | undefined)?.workflow_run_id;
     return run === undefined ? undefined : String(run);

@@ -1,26 +1,14 @@
 import { basename, join } from 'node:path';
 import { takenBackBy } from '../../decide/history.ts';
-import {
-  modelIdentity,
-  type RecordedDecision,
-  type RegisteredVersion,
-  type RegistryHistory,
-} from '../../evidence/index.ts';
+import { modelIdentity } from '../../evidence/index.ts';
+import type { RecordedDecision, RegisteredVersion, RegistryHistory } from '../../evidence/index.ts';
 import { ContenderError, RegistryError, UsageError } from '../../errors.ts';
 import { localModel } from '../../model/artifact.ts';
 import { fetchArtifact } from '../../registry/fetch-artifact.ts';
 import type { Registry } from '../../registry/registry.ts';
 import { drawing } from '../../report/draw.ts';
-import {
-  renderHtml,
-  renderMarkdown,
-  renderModelCard,
-  renderReleaseNotes,
-  statementOf,
-  type ModelFiles,
-  type Published,
-  type Withdrawn,
-} from '../../report/index.ts';
+import { renderHtml, renderMarkdown, renderModelCard, renderReleaseNotes, statementOf } from '../../report/index.ts';
+import type { ModelFiles, Published, Withdrawn } from '../../report/index.ts';
 import { stages } from '../../stages/index.ts';
 import { withModelFolder } from '../contestants/resolve.ts';
 import { openRegistry } from '../open-registry.ts';

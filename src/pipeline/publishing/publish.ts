@@ -4,14 +4,8 @@ import type { GitHub } from '../../github/client.ts';
 import { commentedModels, postComment } from '../../github/comment.ts';
 import type { RunPlace } from '../../github/run-place.ts';
 import { isModelName } from '../../registry/layout.ts';
-import {
-  checkRun,
-  checkRunName,
-  renderComment,
-  renderFaultComment,
-  type CommentPlace,
-  type Result,
-} from '../../report/index.ts';
+import { checkRun, checkRunName, renderComment, renderFaultComment } from '../../report/index.ts';
+import type { CommentPlace, Result } from '../../report/index.ts';
 import { configFile, withPlaces } from '../gate/places.ts';
 import { stages } from '../../stages/index.ts';
 import type { Workspace } from '../workspace.ts';

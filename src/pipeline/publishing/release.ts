@@ -135,10 +135,7 @@ async function ensureTag(
     });
   }
   const { model } = workspace;
-  const links = (await registry.log(model)).map((decision) => ({
-    decision,
-    sha256: sha256(canonicalBytes(decision)),
-  }));
+  const links = (await registry.log(model)).map((decision) => ({ decision, sha256: sha256(canonicalBytes(decision)) }));
   const wanted = gtoTags(model, links).filter(({ name }) => name === tag);
   await makeTags({ github, branch, folder: folderOf(workspace) }, model, wanted);
 }

@@ -1,13 +1,8 @@
 import { firstFault, validatorOf, type LazyValidator } from '../../validator.ts';
 import { lstat, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import {
-  Decision as DecisionSchema,
-  Evidence as EvidenceSchema,
-  evidenceDigest,
-  type Decision,
-  type Evidence,
-} from '../../evidence/index.ts';
+import { Decision as DecisionSchema, Evidence as EvidenceSchema, evidenceDigest } from '../../evidence/index.ts';
+import type { Decision, Evidence } from '../../evidence/index.ts';
 import { EvidenceError } from '../../errors.ts';
 import { isModelName } from '../../registry/layout.ts';
 import type { ReportInput } from '../../report/index.ts';

@@ -4,13 +4,8 @@ import type { Model } from '../../config/index.ts';
 import { temporaryFolder } from '../../data/temporary.ts';
 import { namedVersion } from '../../decide/rollback.ts';
 import { UsageError } from '../../errors.ts';
-import {
-  digest,
-  type Artifact,
-  type Evidence,
-  type RecordedDecision,
-  type RegistryHistory,
-} from '../../evidence/index.ts';
+import { digest } from '../../evidence/index.ts';
+import type { Artifact, Evidence, RecordedDecision, RegistryHistory } from '../../evidence/index.ts';
 import { manifestOf, viewOf } from '../../registry/manifest.ts';
 import { numberCell, textCell, type Section } from '../../report/section.ts';
 import { stages } from '../../stages/index.ts';

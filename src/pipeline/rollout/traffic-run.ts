@@ -2,15 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { milliseconds } from '../../config/units.ts';
 import { lastDecisionOn } from '../../decide/history.ts';
 import { ContenderError, TrafficError, UsageError } from '../../errors.ts';
-import {
-  buildEvidence,
-  identityOf,
-  type Artifact,
-  type Check,
-  type Evidence,
-  type Reason,
-  type RegistryHistory,
-} from '../../evidence/index.ts';
+import { buildEvidence, identityOf } from '../../evidence/index.ts';
+import type { Artifact, Check, Evidence, Reason, RegistryHistory } from '../../evidence/index.ts';
 import type { DeploymentStatus } from '../../github/deployment.ts';
 import { minutes, type Judgement, type StepObservation } from '../../stages/guardrails.ts';
 import { stages } from '../../stages/index.ts';

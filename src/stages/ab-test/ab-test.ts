@@ -6,13 +6,8 @@ import { statedSize, type Artifact, type Check, type Comparison, type Verdict } 
 import { bisected } from '../../statistics/bisection.ts';
 import { normalCdf, normalQuantile } from '../../statistics/distributions.ts';
 import { sequenceFactor } from '../../statistics/anytime-means.ts';
-import {
-  cupedDifference,
-  meanDifference,
-  ratioDifference,
-  type Estimate,
-  type Moments,
-} from '../../statistics/experiment.ts';
+import { cupedDifference, meanDifference, ratioDifference } from '../../statistics/experiment.ts';
+import type { Estimate, Moments } from '../../statistics/experiment.ts';
 import { holm } from '../../statistics/multiplicity.ts';
 import { sampleRatio } from '../../statistics/sample-ratio.ts';
 import { capitalised, percent } from '../../wording.ts';

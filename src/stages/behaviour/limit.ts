@@ -56,7 +56,5 @@ export function absentCheck(name: string, title: string, { verdict, reason }: Ab
 
 /** A number in four significant digits, whole numbers in all. */
 export function digits(value: number, significant = 4): string {
-  return value.toLocaleString('en-US', {
-    maximumSignificantDigits: Number.isInteger(value) ? 21 : significant,
-  });
+  return value.toLocaleString('en-US', { maximumSignificantDigits: Number.isInteger(value) ? 21 : significant });
 }

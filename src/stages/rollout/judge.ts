@@ -1,19 +1,8 @@
 import type { Check } from '../../evidence/index.ts';
 import { sampleRatio } from '../../statistics/sample-ratio.ts';
 import { capitalised, percent } from '../../wording.ts';
-import {
-  count,
-  dataCheck,
-  guardrailCheck,
-  judging,
-  minutes,
-  short,
-  standingOf,
-  type GuardrailStanding,
-  type Judgement,
-  type Sight,
-  type StepObservation,
-} from '../guardrails.ts';
+import { count, dataCheck, guardrailCheck, judging, minutes, short, standingOf } from '../guardrails.ts';
+import type { GuardrailStanding, Judgement, Sight, StepObservation } from '../guardrails.ts';
 import type { Guardrail } from '../traffic.ts';
 import type { Rollout } from './schema.ts';
 

@@ -1,18 +1,7 @@
 import type { Check } from '../../evidence/index.ts';
 import { capitalised, percent } from '../../wording.ts';
-import {
-  count,
-  dataCheck,
-  guardrailCheck,
-  judging,
-  minutes,
-  standingOf,
-  type ByArm,
-  type GuardrailStanding,
-  type Judgement,
-  type Sight,
-  type StepObservation,
-} from '../guardrails.ts';
+import { count, dataCheck, guardrailCheck, judging, minutes, standingOf } from '../guardrails.ts';
+import type { ByArm, GuardrailStanding, Judgement, Sight, StepObservation } from '../guardrails.ts';
 import type { Guardrail } from '../traffic.ts';
 
 /** Looks of one length each, in the order of time. */

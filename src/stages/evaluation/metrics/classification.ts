@@ -31,11 +31,7 @@ const shares = { better: 'higher', scale: 'share' } as const;
 const ofDecisions = { ...shares, needs: 'decisions' } as const;
 
 /** What is averaged over classes: unweighted, by how often they occur, or over all rows together. */
-const averaged: {
-  name: string;
-  value: (matrix: confusion.Confusion, label: number) => number;
-  onRequest?: true;
-}[] = [
+const averaged: { name: string; value: (matrix: confusion.Confusion, label: number) => number; onRequest?: true }[] = [
   { name: 'precision', value: confusion.precision },
   { name: 'recall', value: confusion.recall },
   { name: 'f1', value: (matrix, label) => confusion.fScore(matrix, label, 1) },
@@ -87,12 +83,7 @@ const sharedMetrics: Untitled[] = [
   ...averaged.flatMap(({ name, value, ...usual }): Untitled[] => {
     const common = { ...ofDecisions, ...usual, tasks: classification } as const;
     return [
-      {
-        ...common,
-        kind: 'cells',
-        name: `${name}_macro`,
-        value: (matrix) => confusion.macro(matrix, value),
-      },
+      { ...common, kind: 'cells', name: `${name}_macro`, value: (matrix) => confusion.macro(matrix, value) },
       {
         ...common,
         kind: 'cells',

@@ -45,10 +45,7 @@ export type Metric = MetricCommon &
         /** @param means of the terms; absent: the mean of the only term */
         value?(means: Float64Array): number;
       }
-    | {
-        kind: 'area';
-        prepare(sample: Sample, outputs: Outputs): Evaluator;
-      }
+    | { kind: 'area'; prepare(sample: Sample, outputs: Outputs): Evaluator }
     | { kind: 'cells'; value(matrix: Confusion, sample: Sample): number }
     | {
         kind: 'counts';
@@ -65,12 +62,7 @@ export type Metric = MetricCommon &
         /** Where the policy defines it. */
         where: string;
       }
-    | {
-        kind: 'view';
-        of: Metric;
-        sample(sample: Sample): Sample;
-        outputs(sample: Sample, outputs: Outputs): Outputs;
-      }
+    | { kind: 'view'; of: Metric; sample(sample: Sample): Sample; outputs(sample: Sample, outputs: Outputs): Outputs }
     | {
         kind: 'calibration';
         bins(sample: Sample, outputs: Outputs): Binned;

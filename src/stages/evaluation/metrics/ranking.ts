@@ -34,10 +34,7 @@ export function countQueries(sample: Sample): QueryCounts {
 
 const forms: Record<string, { cutoff: 'none' | 'may' | 'must'; value: ListValue }> = {
   ndcg: { cutoff: 'may', value: (list, k) => normalisedGain(list, k, (relevance) => relevance) },
-  ndcg_exponential: {
-    cutoff: 'may',
-    value: (list, k) => normalisedGain(list, k, (relevance) => 2 ** relevance - 1),
-  },
+  ndcg_exponential: { cutoff: 'may', value: (list, k) => normalisedGain(list, k, (relevance) => 2 ** relevance - 1) },
   map: { cutoff: 'none', value: listPrecision },
   mrr: { cutoff: 'none', value: reciprocalRank },
   precision: { cutoff: 'must', value: (list, k) => relevantWithin(list, k) / k },
