@@ -1,7 +1,9 @@
 import { realpath, stat } from 'node:fs/promises';
 import { isAbsolute, relative, sep } from 'node:path';
 import { RegistryError } from '../errors.ts';
+import { workflowArtifact, type Artifact } from '../evidence/index.ts';
 import { fileDigest } from '../file-digest.ts';
+import { isPinned, objectAddress, secretIn } from '../object-address.ts';
 import { pointerIn } from './committed-file.ts';
 import { entryAt } from './git/objects.ts';
 import { commitAt, openRepository, type Repository } from './git/repository.ts';
@@ -98,4 +100,33 @@ function shellWord(text: string): string {
 export function committedPlace(uri: string): { commit: string; path: string } | null {
   const git = /^git:([0-9a-f]{40}|[0-9a-f]{64}):(.+)$/su.exec(uri);
   return git === null ? null : { commit: git[1] as string, path: git[2] as string };
+}
+
+/** What `isFetchable` asks for, for messages. */
+export const fetchable =
+  'an address that can be fetched and does not change: git:<commit>:<path>, https without a secret, an object of a store (gs by its generation, hf by its commit, oci by its digest), or an image by its digest';
+
+/** Whether bytes can be had at an address, and stay the same. */
+export function isFetchable(uri: Artifact['uri']): boolean {
+  const committed = committedPlace(uri);
+  if (committed !== null) {
+    const parts = committed.path.split('/');
+    // eslint-disable-next-line no-control-regex
+    const plain = !/[\u0000-\u001f\u007f\\]/u.test(committed.path);
+    return plain && !/^0+$/u.test(committed.commit) && parts.every((part) => !['', '.', '..', '.git'].includes(part));
+  }
+  if (workflowArtifact(uri) !== null) return true;
+  const object = objectAddress(uri);
+  if (object !== null) {
+    if (object.store === 'oci' && !isPublicName(object.host.replace(/:\d+$/u, ''))) return false;
+    // Not every bucket keeps versions: the digest tells, as it does of what is at an https address.
+    return object.store === 's3' || isPinned(object);
+  }
+  if (/^[a-z0-9][a-z0-9._/:-]*@sha256:[0-9a-f]{64}$/u.test(uri)) return true;
+  if (!uri.startsWith('https://') || !URL.canParse(uri)) return false;
+  return secretIn(uri) === null && isPublicName(new URL(uri).hostname);
+}
+
+function isPublicName(host: string): boolean {
+  return /\.[a-z]{2,}$/iu.test(host);
 }

@@ -50,4 +50,18 @@ describe('files that decide and are not committed', () => {
       const result = await contender(folder, [...register, '--json']);
       assert.deepEqual((JSON.parse(result.stdout) as PromoteResult).decision.source.uncommitted, ['contender.yml']);
     }));
+
+  test('a file whose path the registry could not vouch for is refused before anything is recorded', () =>
+    inTemporaryFolder(async (folder) => {
+      const repository = await gateRepository(folder);
+      await repository.git('mv', 'models/champion.onnx', 'models/a\nb.onnx');
+      await repository.commit('Another name');
+      const result = await contender(folder, ['registry', 'register', '--artifact', 'models/a\nb.onnx']);
+      assert.equal(result.code, 2);
+      assert.match(
+        result.stderr,
+        /would be recorded at "git:[0-9a-f]+:models\/a\\nb\.onnx".*Nothing was recorded\. Rename/su,
+      );
+      assert.equal(await repository.git('branch', '--list', 'model-registry'), '');
+    }));
 });

@@ -1,7 +1,6 @@
-import { identityOf, workflowArtifact } from '../../evidence/index.ts';
-import type { Artifact, Check, Evidence, EvidenceReference } from '../../evidence/index.ts';
-import { committedPlace } from '../../registry/artifact-uri.ts';
-import { isPinned, objectAddress, secretIn } from '../../object-address.ts';
+import { identityOf } from '../../evidence/index.ts';
+import type { Check, Evidence, EvidenceReference } from '../../evidence/index.ts';
+import { fetchable, isFetchable } from '../../registry/artifact-uri.ts';
 import type { MadeDecision } from '../../registry/verify.ts';
 import { verdictOf } from '../../stages/comparison.ts';
 
@@ -21,10 +20,7 @@ export function impossibleClaims({ decision, evidence, view }: MadeDecision, now
   if (!(made <= now + skewMs)) wrong.push([`a decision of ${time}, dated in the future`, 'the time when it was made']);
   for (const { uri } of candidate?.artifacts ?? []) {
     if (!isFetchable(uri)) {
-      wrong.push([
-        `a model at ${JSON.stringify(uri.slice(0, 200))}`,
-        'an address that can be fetched and does not change: git:<commit>:<path>, https without a secret, an object of a store (gs by its generation, hf by its commit, oci by its digest), or an image by its digest',
-      ]);
+      wrong.push([`a model at ${JSON.stringify(uri.slice(0, 200))}`, fetchable]);
     }
   }
   const referredTo = new Set(view.decisions.flatMap((each) => each.evidence.map(({ sha256 }) => sha256)));
@@ -72,29 +68,4 @@ function timeFaults(
       : [[`${kind} evidence of ${finishedAt}, after the decision`, 'evidence from before it']];
   }
   return [[`${kind} evidence said to be of ${finishedAt}`, `${evidence.finishedAt}, as the evidence says`]];
-}
-
-/** Whether bytes can be had at an address, and stay the same. */
-export function isFetchable(uri: Artifact['uri']): boolean {
-  const committed = committedPlace(uri);
-  if (committed !== null) {
-    const parts = committed.path.split('/');
-    // eslint-disable-next-line no-control-regex
-    const plain = !/[\u0000-\u001f\u007f\\]/u.test(committed.path);
-    return plain && !/^0+$/u.test(committed.commit) && parts.every((part) => !['', '.', '..', '.git'].includes(part));
-  }
-  if (workflowArtifact(uri) !== null) return true;
-  const object = objectAddress(uri);
-  if (object !== null) {
-    if (object.store === 'oci' && !isPublicName(object.host.replace(/:\d+$/u, ''))) return false;
-    // Not every bucket keeps versions: the digest tells, as it does of what is at an https address.
-    return object.store === 's3' || isPinned(object);
-  }
-  if (/^[a-z0-9][a-z0-9._/:-]*@sha256:[0-9a-f]{64}$/u.test(uri)) return true;
-  if (!uri.startsWith('https://') || !URL.canParse(uri)) return false;
-  return secretIn(uri) === null && isPublicName(new URL(uri).hostname);
-}
-
-function isPublicName(host: string): boolean {
-  return /\.[a-z]{2,}$/iu.test(host);
 }

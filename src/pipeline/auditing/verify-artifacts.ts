@@ -4,7 +4,7 @@ import { temporaryFolder } from '../../data/temporary.ts';
 import { ContenderError } from '../../errors.ts';
 import type { Artifact } from '../../evidence/index.ts';
 import { silentLog } from '../../log.ts';
-import { committedPlace } from '../../registry/artifact-uri.ts';
+import { committedPlace, isFetchable } from '../../registry/artifact-uri.ts';
 import type { Finding } from '../../registry/chain.ts';
 import { fetchArtifact } from '../../registry/fetch-artifact.ts';
 import { OtherBytes } from '../../registry/fetch-files.ts';
@@ -14,7 +14,6 @@ import type { Repository } from '../../registry/git/repository.ts';
 import { gitBytes } from '../../registry/git/run.ts';
 import type { MadeDecision } from '../../registry/verify.ts';
 import { counted } from '../../wording.ts';
-import { isFetchable } from './claims.ts';
 
 /** A file of a commit that decisions name, and the first of them, or the first that makes it champion. */
 export interface NamedFile {

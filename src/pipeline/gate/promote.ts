@@ -13,7 +13,7 @@ import {
   type RegistryHistory,
   type Source,
 } from '../../evidence/index.ts';
-import { committedPlace, immutableModelUri } from '../../registry/artifact-uri.ts';
+import { committedPlace, fetchable, immutableModelUri, isFetchable } from '../../registry/artifact-uri.ts';
 import { requireFetchable } from '../../registry/committed-file.ts';
 import { openRepository } from '../../registry/git/repository.ts';
 import type { RecordResult, Registry } from '../../registry/registry.ts';
@@ -266,7 +266,8 @@ async function decideAndRecord(
 /** The candidate as the registry may keep it: an address whose bytes cannot change, and which others can fetch. */
 async function recordable(workspace: Workspace, candidate: ResolvedModel, record: boolean): Promise<Artifact> {
   const artifact = recordedArtifact(candidate.artifact);
-  if (!record || !artifact.uri.startsWith('file:')) return artifact;
+  if (!record) return artifact;
+  if (!artifact.uri.startsWith('file:')) return requireLasting(artifact);
   const [path, ...beside] =
     candidate.kind === 'model' ? candidate.artifact.files.map((file) => file.path) : [candidate.path];
   const uri = await immutableModelUri(workspace.root, path as string, beside);
@@ -276,7 +277,18 @@ async function recordable(workspace: Workspace, candidate: ResolvedModel, record
     await (await openRegistry(workspace)).requireKept(place.commit);
     await requireFetchable(await openRepository(workspace.root), push ?? null, uri, place, workspace);
   }
-  return { ...artifact, uri };
+  return requireLasting({ ...artifact, uri });
+}
+
+/** What registry verify would find at fault is not recorded in the first place. @throws UsageError */
+function requireLasting(artifact: Artifact): Artifact {
+  if (isFetchable(artifact.uri)) return artifact;
+  throw new UsageError({
+    found: `the model would be recorded at ${JSON.stringify(artifact.uri)}`,
+    expected: fetchable,
+    remedy:
+      'Nothing was recorded. Rename a file with a control character or a backslash in its path; name a server by its full host name, as others reach it',
+  });
 }
 
 /** Paths of the data that is judged on, as the configuration has them. */
