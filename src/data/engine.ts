@@ -10,7 +10,7 @@ export async function engine(): Promise<typeof Engine> {
     import('@duckdb/node-api/lib/vectors/dataAccessors.js'),
   ]);
   // A bundle may give the module itself, without a default.
-  const { default: own = readers } = readers;
+  const own = (readers as { default?: object }).default ?? readers;
   Object.assign(own, { textDecoder: everyCharacter });
   return api;
 }

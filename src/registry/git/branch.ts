@@ -155,17 +155,13 @@ function remoteBranch(
       if (patterns.length > 0) await fetchTags(from, patterns);
       const tags = [...refs].filter(([name]) => name.startsWith('refs/tags/') && !name.endsWith('^{}'));
       const remoteTags = new Map(tags.map(([name, oid]) => [name.slice('refs/tags/'.length), oid]));
-      const { here } = await branchTips(repository, ref);
+      const { here, fetched } = await branchTips(repository, ref);
       // Recorded here before there was a remote to push to: the first push takes it along.
       if (there === null && here !== null && (await checkedOutIn(repository, ref)) === null) {
         return { head: here, expected: null, remoteTags };
       }
       const name = ref.replace('refs/heads/', '');
-      if (
-        there === null &&
-        here === null &&
-        (await fetchedRefs(repository, name)).has(`refs/remotes/${remote.name}/${name}`)
-      ) {
+      if (there === null && here === null && fetched.has(`refs/remotes/${remote.name}/${name}`)) {
         throw deleted(name, remote.name);
       }
       if (here !== null && there !== null && !(await isAncestor(repository, here, there))) {

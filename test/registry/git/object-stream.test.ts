@@ -73,7 +73,7 @@ describe('objects through one git process', () => {
       const after = await commitAt(repository, 'refs/heads/main');
       assert.notEqual(after, before);
       assert.equal(after, await git('rev-parse', 'HEAD'));
-      const [deep = ''] = [await git('commit-tree', 'HEAD^{tree}', '-m', 'x')];
+      const deep = await git('commit-tree', 'HEAD^{tree}', '-m', 'x');
       assert.equal(await commitAt(repository, deep), deep);
       assert.equal(await commitAt(repository, '0'.repeat(40)), null);
     }));
