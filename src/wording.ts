@@ -8,11 +8,13 @@ export function quoted(text: string): string {
   return JSON.stringify(text).replace(others, (each) => `\\u{${(each.codePointAt(0) ?? 0).toString(16)}}`);
 }
 
-/** What is seen of a text: texts of which it is the same are told apart by programs only. */
+/**
+ * What is seen of a text: texts of which it is the same are told apart by programs only. Joiners and the tags of flags change what is drawn.
+ */
 export function seenOf(text: string): string {
   return text
     .normalize('NFC')
-    .replace(/\p{Cf}/gu, '')
+    .replace(/(?!\u200c|\u200d|[\u{e0020}-\u{e007f}])\p{Cf}/gu, '')
     .replace(/\s+/gu, ' ')
     .trim();
 }

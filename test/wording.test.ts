@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { observedText, quantity, requiredText } from '../src/report/numbers.ts';
-import { counted } from '../src/wording.ts';
+import { counted, seenOf } from '../src/wording.ts';
 
 test('one of a thing is said in the singular, none and several in the plural', () => {
   assert.deepEqual(
@@ -19,3 +19,14 @@ test('a check says its counts in the singular and its measures as they are', () 
   assert.equal(quantity(1, 'ms'), '1 ms');
   assert.equal(quantity(1, 'share'), '100%');
 });
+
+test('texts that differ in spaces and marks look the same, and flags and joined emoji do not', () => {
+  const [england, scotland] = ['gbeng', 'gbsct'].map((name) =>
+    ['\u{1f3f4}', ...name, '\u{7f}'].map((each, at) => (at === 0 ? each : tagOf(each))).join(''),
+  );
+  assert.notEqual(seenOf(england ?? ''), seenOf(scotland ?? ''));
+  assert.notEqual(seenOf('\u{1f468}\u200d\u{1f469}'), seenOf('\u{1f468}\u{1f469}'));
+  assert.equal(seenOf(' spam\u00a0\u200b'), seenOf('spam'));
+});
+
+const tagOf = (letter: string): string => String.fromCodePoint(0xe0000 + (letter.codePointAt(0) ?? 0));

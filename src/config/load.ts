@@ -58,10 +58,12 @@ export function parseConfig(text: string, shown: string, rules: ConfigRules): Co
 function refuseRoundedNumbers(document: Document, lines: LineCounter, shown: string): void {
   visit(document, {
     Scalar: (_, { value, source = '', range }) => {
-      if (typeof value !== 'number' || !/^[+-]?\d{16,}$/u.test(source) || BigInt(source) === BigInt(value)) return;
+      if (typeof value !== 'number' || !/^[+-]?\d{16,}$/u.test(source)) return;
+      const read = Number.isFinite(value) ? BigInt(value) : value;
+      if (BigInt(source) === read) return;
       const { line, col } = lines.linePos(range?.[0] ?? 0);
       throw new ConfigError({
-        found: `${source} would be read as ${BigInt(value)}`,
+        found: `${source} would be read as ${read}`,
         expected: 'whole numbers of at most 15 digits',
         where: `${shown}:${line}:${col}`,
         remedy: `Write it in quotes: "${source}"`,

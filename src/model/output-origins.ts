@@ -116,7 +116,10 @@ class Origins {
       own ??= declared;
       if (declared !== null && node.opType !== 'ZipMap') {
         const pairs =
-          node.opType === 'SVMClassifier' && declared.length > 2 && !attribute(node, 'prob_a')?.floats.length;
+          node.opType === 'SVMClassifier' &&
+          declared.length > 2 &&
+          attribute(node, 'vectors_per_class')?.ints.some((count) => count > 0) === true &&
+          !attribute(node, 'prob_a')?.floats.length;
         if (pairs) return { source: name, classes: null, unlike: 'pairs' };
         break;
       }
@@ -143,7 +146,8 @@ class Origins {
     // A map that has the same classes in another order than the labels contradicts them.
     if (made !== null) return { source, classes: mapped && isReordered(made, own) ? own : made, ...trees };
     const classes = this.#labels.get(name) ?? own;
-    if (reversed && classes !== null) {
+    // A map names the columns as they are after all turns.
+    if (reversed && classes !== null && !mapped) {
       // 1 - p of the two probabilities are these the other way round.
       if (classes.length === 2) return { source, classes: classes.toReversed() };
       return { source, classes: null, ...(classes.length > 2 ? { unlike: 'turned' } : {}) };

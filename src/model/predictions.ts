@@ -50,12 +50,12 @@ export function isClose(one: number, other: number, { absolute, relative }: Tole
 
 /** Whether a model has one answer to a row. */
 export interface Stability {
-  /** Rows that were predicted together, again, in another order and each alone. */
+  /** Rows that were predicted together, in two parts, in another order and each alone. */
   rows: number;
   tolerance: Tolerance;
   /**
    * Null: each row has one answer. `random`: the same rows get other answers when they are predicted again; `order`: when they
-   * are in another order; `batch`: when each is predicted alone.
+   * are in another order; `batch`: when they are predicted in smaller batches, such as each alone.
    */
   differs: 'random' | 'order' | 'batch' | null;
   /** The greatest difference of a score; of labels alone, the share of rows with another one. */

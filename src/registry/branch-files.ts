@@ -32,7 +32,7 @@ export async function openGitFiles(input: {
   log: Log;
 }): Promise<BranchFiles> {
   const repository = await openRepository(input.repository);
-  const branch = await openBranch(repository, input.branch, input.push, input.github, input.log);
+  const branch = await openBranch(repository, input.branch, input.push, input.github, input.log, 'monitor.branch');
   await branch.requireWritable();
   if (branch.remote === null) await requireStorable(repository);
   return {

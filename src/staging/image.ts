@@ -81,8 +81,12 @@ export async function startImage(input: {
     };
   } catch (error) {
     await stop();
-    const { Arch: machine } = await engine.version();
-    if (!(error instanceof StagingError) || image.Architecture === machine) throw error;
+    if (!(error instanceof StagingError)) throw error;
+    const machine = await engine.version().then(
+      ({ Arch }) => Arch,
+      () => image.Architecture,
+    );
+    if (image.Architecture === machine) throw error;
     const remedy = `The image is for ${image.Architecture}, and this machine is ${machine}: test it on a machine of its own kind, or build it for this one too`;
     throw new StagingError({ ...error.fault, remedy }, true);
   }
@@ -173,7 +177,9 @@ async function start(container: Docker.Container, staging: ImageStaging): Promis
   try {
     await container.start();
   } catch (error) {
-    const program = /exec: "([^"]*)"/u.exec(messageOf(error))?.[1];
+    // In the words of runc and of crun.
+    const [, byRunc, byCrun] = /exec: "([^"]*)"|executable file `([^`]*)`/u.exec(messageOf(error)) ?? [];
+    const program = byRunc ?? byCrun;
     // What the image itself names as its program is a fault of the image.
     if (program === undefined || program === staging.command?.[0]) {
       throw engineFault(`The container of ${staging.image} does not start`, error);

@@ -178,7 +178,7 @@ const cases: Record<string, Right> = {
     title: 'a model with a softmax over the rows is told to depend on the batch',
     code: 1,
     seen: { 'evaluation/deterministic': 'fail', 'evaluation/champion-deterministic': 'pass' },
-    says: /of 16 rows predicted one by one, some got other answers than together/u,
+    says: /of 16 rows predicted in smaller batches, some got other answers than together/u,
   },
   'unclear-ties-at-half': {
     title: 'ties at one half are decided alike for a model and the file of its labels',

@@ -38,6 +38,7 @@ describe('contender.yml', () => {
       '9007199254740993',
     );
     assert.doesNotThrow(() => parseConfig(positive('9007199254740992'), 'c.yml'));
+    assert.match(problem(positive('9'.repeat(310))), /would be read as Infinity/u);
   });
 
   test('a load sent in parts is not asked what nobody watches', () => {

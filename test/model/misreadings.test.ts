@@ -43,6 +43,13 @@ function built(nodes: readonly Uint8Array[], outputs: readonly Output[], more: r
   });
 }
 
+/** What gives a sequence of maps from texts to floats, as a ZipMap does. */
+function mapped(nodes: readonly Uint8Array[], outputs: readonly Uint8Array[] = []) {
+  const floating = message([1, message([1, 1])]);
+  const maps = message([1, 'maps'], [2, message([4, message([1, message([5, message([1, 8], [2, floating])])])])]);
+  return { nodes, inputs: [valueInfo('x', 'float', ['N', 3])], outputs: [...outputs, maps] };
+}
+
 /** A linear classifier of the first feature over the second, and so on. */
 function classifier(names: readonly string[], [label, scores] = ['label', 'q']): Uint8Array {
   const weights = names.flatMap((_, at) => [0, 1, 2].map((feature) => (feature === at ? 1 : 0)));
@@ -107,6 +114,22 @@ describe('scores whose sign is turned', () => {
     assert.deepEqual((await read(bytes, binary, { columns: { positive: 'yes' } })).classes, ['yes', 'no']);
   });
 
+  test('are those of the classes that a ZipMap after it names', async () => {
+    for (const names of [['no', 'yes'], three]) {
+      const width = names.length;
+      const nodes = [
+        node('MatMul', ['x', 'some'], ['distances']),
+        node('Neg', ['distances'], ['near']),
+        node('Softmax', ['near'], ['p'], [intAttribute('axis', 1)]),
+        node('ZipMap', ['p'], ['maps'], [stringsAttribute('classlabels_strings', names)], 'ai.onnx.ml'),
+      ];
+      const some = tensor('some', 'float', [3, width], floats(...new Array<number>(3 * width).fill(1)));
+      const bytes = model(graph({ ...mapped(nodes), initializers: [some] }));
+      const task = width === 2 ? binary : multiclass;
+      assert.deepEqual((await read(bytes, task, { columns: { positive: 'yes' } })).classes, names);
+    }
+  });
+
   test('are of no class where there are three', async () => {
     const bytes = model(built([classifier(three), node('Neg', ['q'], ['logits'])], [['logits', 'float', ['N', 3]]]));
     await assert.rejects(read(bytes, multiclass), /with their sign turned/u);
@@ -133,6 +156,20 @@ test('an SVM without probabilities has scores of pairs of classes', async () => 
   await assert.rejects(
     read(bytes, multiclass, { reading: { transform: 'none' } }),
     /a score for each pair of classes/u,
+  );
+});
+
+test('labels alone, of which several scores have one, are read by their text', async () => {
+  const nodes = [
+    ...softmaxed,
+    node('ArgMax', ['p'], ['best'], [intAttribute('axis', 1), intAttribute('keepdims', 0)]),
+    node('Gather', ['names', 'best'], ['label']),
+  ];
+  const bytes = model(built(nodes, [['label', 'string', ['N']]], [stringTensor('names', ['bad', 'good', 'good'])]));
+  const { classes, labels } = await read(bytes, multiclass, { labels: ['bad', 'good'] });
+  assert.deepEqual(
+    [...(labels ?? [])].map((label) => classes?.[label]),
+    ['bad', 'good', 'good', 'good', 'bad'],
   );
 });
 
@@ -223,13 +260,8 @@ describe('classes of a model', () => {
       node('Gather', ['names', 'best'], ['label']),
       node('ZipMap', ['p'], ['maps'], [stringsAttribute('classlabels_strings', three.toReversed())], 'ai.onnx.ml'),
     ];
-    // A sequence of maps from texts to floats.
-    const floating = message([1, message([1, 1])]);
-    const maps = message([1, 'maps'], [2, message([4, message([1, message([5, message([1, 8], [2, floating])])])])]);
     const whole = graph({
-      nodes,
-      inputs: [valueInfo('x', 'float', ['N', 3])],
-      outputs: [valueInfo('label', 'string', ['N']), maps],
+      ...mapped(nodes, [valueInfo('label', 'string', ['N'])]),
       initializers: [...initializers, stringTensor('names', three)],
     });
     await assert.rejects(read(model(whole), multiclass), /contradicts the scores of output maps/u);

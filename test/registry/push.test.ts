@@ -217,6 +217,13 @@ describe('a registry that is pushed as it is recorded', () => {
       await bob.git('fetch', '--quiet', '--no-tags', 'origin');
       await shared.remote.git('branch', '-D', 'model-registry');
       await assert.rejects((await registryOf(bob)).view('m'), /was on origin when it was last fetched/u);
+      // Nor from a branch of here that is behind it.
+      await bob.git('branch', 'model-registry', 'HEAD');
+      await assert.rejects(
+        (await registryOf(bob)).view('m'),
+        /last fetched.* git push origin origin\/model-registry:/su,
+      );
+      await bob.git('branch', '-D', 'model-registry');
       // Another clone never saw it: its tags alone tell, of a rejection too, which calls for none.
       const carol = await shared.clone('carol');
       const says =

@@ -31,7 +31,9 @@ export async function classesOf(input: ClassesInput): Promise<Classes> {
   const own = count !== width && origin?.classes?.length === width ? null : (origin?.classes ?? null);
   const stated = columns.classes ?? own;
   if (stated !== null) {
-    refuseMerged(stated, columns.classes === undefined ? 'The model has the class' : 'columns.classes has');
+    // Several scores, which nobody reads where there are labels alone, may have one label.
+    const told = width === 0 && columns.classes === undefined ? [...new Set(stated)] : stated;
+    refuseMerged(told, columns.classes === undefined ? 'The model has the class' : 'columns.classes has');
     if (width === 0 || stated.length === count) return { classes: [...stated] };
     const whose = columns.classes === undefined ? 'the model names' : 'columns.classes names';
     throw new ConfigError({

@@ -47,7 +47,9 @@ function listIn(text: string, key: string): string[] {
     const [names, others] = [Object.keys(value), Object.values(value).map(nameOf)];
     const byName =
       areNumbers(others) &&
-      (!areNumbers(names) || /^(?:label|class|str)/iu.test(key) || (areCounted(others) && !areCounted(names)));
+      (!areNumbers(names) ||
+        /^(?:label|class|str)(?:2|_?to_?)/iu.test(key) ||
+        (areCounted(others) && !areCounted(names)));
     const [numbers, classes] = byName ? [others, names] : [names, others];
     const places = [...classes.keys()].toSorted((a, b) => Number(numbers[a]) - Number(numbers[b]));
     return places.map((place) => classes[place] as string);

@@ -52,23 +52,28 @@ export interface Tip {
 /** `mayPass`: another writer was first, or was at it; otherwise trying again is of no use. `fault`: what git said. */
 export type Moved = { moved: true } | { moved: false; mayPass: boolean; fault: RegistryError };
 
-/** @param push name of the remote that has the branch; left out: it is here */
+/**
+ * @param push name of the remote that has the branch; left out: it is here
+ * @param key the setting that names the branch
+ */
 export async function openBranch(
   repository: Repository,
   name: string,
   push: string | undefined,
   github: Partial<GitHubToken> | undefined,
   log: Log,
+  key = 'registry.branch',
 ): Promise<RegistryBranch> {
   const ref = branchRef(name);
-  if (push === undefined) return localBranch(repository, ref, name, github, log);
-  return remoteBranch(repository, ref, await openRemote(repository, push, github), github, log);
+  if (push === undefined) return localBranch(repository, ref, name, key, github, log);
+  return remoteBranch(repository, ref, await openRemote(repository, push, github), key, github, log);
 }
 
 function localBranch(
   repository: Repository,
   ref: string,
   name: string,
+  key: string,
   github: Partial<GitHubToken> | undefined,
   log: Log,
 ): RegistryBranch {
@@ -100,7 +105,7 @@ function localBranch(
       }
       const stale = without.filter((remote) => tracked.has(`refs/remotes/${remote}/${name}`));
       if (tracked.size > stale.length) throw elsewhere(name, without);
-      if (stale[0] !== undefined) throw deleted(name, stale[0]);
+      if (stale[0] !== undefined) throw deleted(name, stale[0], key);
       for (const { fault } of faults) warn(`${fault.found}. The registry is taken not to be there.`);
       return { head: null, expected: null, remoteTags: null };
     },
@@ -140,6 +145,7 @@ function remoteBranch(
   repository: Repository,
   ref: string,
   remote: Remote,
+  key: string,
   github: Partial<GitHubToken> | undefined,
   log: Log,
 ): RegistryBranch {
@@ -156,13 +162,15 @@ function remoteBranch(
       const tags = [...refs].filter(([name]) => name.startsWith('refs/tags/') && !name.endsWith('^{}'));
       const remoteTags = new Map(tags.map(([name, oid]) => [name.slice('refs/tags/'.length), oid]));
       const { here, fetched } = await branchTips(repository, ref);
+      const name = ref.replace('refs/heads/', '');
+      // What was fetched from another address says nothing of the one that is pushed to.
+      const was = remote.place === remote.name ? fetched.get(`refs/remotes/${remote.name}/${name}`) : undefined;
+      if (there === null && was !== undefined && (here === null || !(await isAncestor(repository, was, here)))) {
+        throw deleted(name, remote.name, key);
+      }
       // Recorded here before there was a remote to push to: the first push takes it along.
       if (there === null && here !== null && (await checkedOutIn(repository, ref)) === null) {
         return { head: here, expected: null, remoteTags };
-      }
-      const name = ref.replace('refs/heads/', '');
-      if (there === null && here === null && fetched.has(`refs/remotes/${remote.name}/${name}`)) {
-        throw deleted(name, remote.name);
       }
       if (here !== null && there !== null && !(await isAncestor(repository, here, there))) {
         warn(
@@ -277,12 +285,12 @@ async function hasParted(repository: Repository, commit: string, others: readonl
 }
 
 /** The branch was deleted where it was fetched from; whether on purpose is not for Contender to guess. */
-function deleted(name: string, remote: string): RegistryError {
+function deleted(name: string, remote: string, key: string): RegistryError {
   return new RegistryError({
     found: `branch ${name} was on ${remote} when it was last fetched, and is not there any more`,
-    expected: 'one registry: a second one is never started in place of one that was lost',
-    where: 'registry.branch',
-    remedy: `If it was deleted on purpose, forget it here too: git branch --delete --remotes ${remote}/${name}. Otherwise take it back: git branch ${name} ${remote}/${name}`,
+    expected: 'what was recorded: nothing is begun anew in place of a branch that was lost',
+    where: key,
+    remedy: `If it was deleted on purpose, forget it here too: git branch --delete --remotes ${remote}/${name}. Otherwise take it back: git push ${remote} ${remote}/${name}:refs/heads/${name}`,
   });
 }
 

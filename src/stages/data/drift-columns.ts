@@ -300,8 +300,9 @@ function areTimes(texts: Iterable<string>): boolean {
 /** Where both sides have nothing but true, false, 1 and 0, these are two classes under two names each. */
 function withOneNameEach(sides: readonly (CategoricalValues | null)[]): (CategoricalValues | null)[] {
   const classes = ['0', '1'];
-  const names = sides.flatMap((side) => [...(side?.counts.keys() ?? [])]);
-  if (names.some((name) => classPosition(name, classes) < 0)) return [...sides];
+  const names = new Set(sides.flatMap((side) => [...(side?.counts.keys() ?? [])]));
+  const places = new Set([...names].map((name) => classPosition(name, classes)));
+  if (places.has(-1) || places.size === names.size) return [...sides];
   return sides.map((side) => {
     if (side === null) return null;
     const counts = new Map<string, number>();

@@ -38,7 +38,7 @@ function checkOf(
         title,
         verdict: 'pass',
         severity,
-        message: `${who} gave the same answers for ${counted(stability.rows, 'rows')} in one batch, repeated, in another order and one by one.`,
+        message: `${who} gave the same answers for ${counted(stability.rows, 'rows')} in one batch, in two, in another order and one by one.`,
         observed: 'the same',
         required,
       },
@@ -66,7 +66,7 @@ function toleranceText({ absolute, relative }: Tolerance): string {
 const observed = {
   random: 'other answers when asked again',
   order: 'other answers in another order',
-  batch: 'other answers alone than together',
+  batch: 'other answers in smaller batches',
 } as const;
 
 const findings: Record<NonNullable<Stability['differs']>, (stability: Stability) => string> = {
@@ -75,7 +75,7 @@ const findings: Record<NonNullable<Stability['differs']>, (stability: Stability)
   order: ({ rows, difference }) =>
     `of ${rows} rows in another order, some got other answers${by(difference)}. The answer depends on the order of the rows in a batch: look for an operator that works along the first dimension (a cumulative sum, a recurrent layer).`,
   batch: ({ rows, difference }) =>
-    `of ${rows} rows predicted one by one, some got other answers than together${by(difference)}. The answer depends on the other rows of a batch: look for a softmax or a normalisation over the first dimension, a batch normalisation left in training mode, or a dynamic quantisation, which scales by all rows of a batch (quantise statically instead).`,
+    `of ${rows} rows predicted in smaller batches, some got other answers than together${by(difference)}. The answer depends on the other rows of a batch: look for a softmax or a normalisation over the first dimension, a batch normalisation left in training mode, or a dynamic quantisation, which scales by all rows of a batch (quantise statically instead).`,
 };
 
 function by(difference: number): string {

@@ -199,7 +199,9 @@ export async function loadPart(
     };
     const signal = input.signal ?? new AbortController().signal;
     const part = await sendPart(loader, { of: partOf(input), shard, start: at, exit }, signal);
-    return await packedPart(withoutToken(part, input.targetToken));
+    // The rest is ours: digests, numbers in base64 and settings stay as they are.
+    const { exit: ended, summary } = part;
+    return await packedPart({ ...part, ...withoutToken({ exit: ended, summary }, input.targetToken) });
   } finally {
     await Promise.all([target.stop(), loaders.end()]);
   }

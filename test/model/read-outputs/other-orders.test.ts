@@ -83,7 +83,10 @@ describe('where the order of the sorted labels is assumed', () => {
     ['id2label', '{"0": 1, "1": 2, "2": 0}'],
     ['id2label', "{0: '1', 1: '2', 2: '0'}"],
     ['names', '{"0": 1, "1": 2, "2": 0}'],
+    ['class_names', '{"0": 1, "1": 2, "2": 0}'],
+    ['labels', '{"0": 1, "1": 2, "2": 0}'],
     ['label2id', '{"1": 0, "2": 1, "0": 2}'],
+    ['class_to_idx', '{"1": 0, "2": 1, "0": 2}'],
   ] as const) {
     test(`numbers as names are read in the direction that the key says: ${key} ${text}`, async () => {
       await assert.rejects(

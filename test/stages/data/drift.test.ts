@@ -236,6 +236,14 @@ describe('a column', () => {
     assert.deepEqual([comparison.columns['x']?.psi, comparison.columns['x']?.verdict], [0, 'pass']);
   });
 
+  test('of true and false keeps these names where both files write them the same', async () => {
+    const { comparison } = await drift(
+      table('id,x', 200, (row) => `${row},${row % 2 === 1}`),
+      table('id,x', 200, (row) => `${row},${row % 10 > 0}`),
+    );
+    assert.deepEqual(comparison.columns['x']?.bins?.labels, ['true', 'false']);
+  });
+
   test('of labels is one of classes, however each file writes them', async () => {
     const { comparison } = await drift(
       table('id,label', 200, (row) => `${row},${row % 2}`),

@@ -17,7 +17,7 @@ describe('the check that a model has one answer to a row', () => {
   for (const [how, words] of [
     ['random', /16 rows predicted again, .*0\.25 at most.*model is random.*dropout in training mode/u],
     ['order', /16 rows in another order, .*depends on the order of the rows/u],
-    ['batch', /16 rows predicted one by one, .*depends on the other rows of a batch.*softmax/u],
+    ['batch', /16 rows predicted in smaller batches, .*depends on the other rows of a batch.*softmax/u],
   ] as const) {
     it(`fails and blocks where a candidate has none: ${how}`, () => {
       const [check, ...others] = steadinessChecks(answering(how), null);
