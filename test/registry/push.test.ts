@@ -86,6 +86,11 @@ async function holds({ remote }: Shared, clone: TemporaryRepository, candidates:
   }
 }
 
+/** While another decides, which no await may part. */
+function pushRegistry(folder: string): void {
+  execFileSync('git', ['-C', folder, 'push', '--quiet', '--atomic', 'origin', 'model-registry', '--tags']);
+}
+
 describe('a registry that is pushed as it is recorded', () => {
   test('is on the remote with its tags when the decision is told, and no branch here moves', () =>
     inClones(async (shared) => {
@@ -329,10 +334,7 @@ describe('a registry that is pushed as it is recorded', () => {
       const decide = (view: RegistryView): Decision => {
         asked += 1;
         // While Bob decides, Ada pushes.
-        if (asked === 1) {
-          const refs = ['model-registry', '--tags'];
-          execFileSync('git', ['-C', ada.folder, 'push', '--quiet', '--atomic', 'origin', ...refs]);
-        }
+        if (asked === 1) pushRegistry(ada.folder);
         return judged('m', 'two', 'promote')(view);
       };
       const { status, decision } = await promote(await registryOf(bob), 'two', decide);
@@ -351,8 +353,7 @@ describe('a registry that is pushed as it is recorded', () => {
       const decide = (view: RegistryView): Decision => {
         asked += 1;
         if (asked === 1) {
-          const refs = ['model-registry', '--tags'];
-          execFileSync('git', ['-C', ada.folder, 'push', '--quiet', '--atomic', 'origin', ...refs]);
+          pushRegistry(ada.folder);
           execFileSync('git', ['-C', bob.folder, 'fetch', '--quiet', '--tags']);
         }
         return judged('m', 'two', 'promote')(view);
