@@ -13,7 +13,7 @@ const unmeasured = 5;
 /** Quick tests are those of src, but for what takes long. */
 const quickLimit = 1;
 /** What measures times: another file at work would be measured with them. */
-const timed = /^(?:stages\/load|serve|workflows\/load-test|cli\/load)/u;
+const measuring = /^(?:stages\/load|serve|workflows\/load-test|cli\/load)/u;
 const slowFolders = /^(?:actions|cli|faults|harness|workflows|support)\//u;
 
 /**
@@ -30,16 +30,19 @@ export function planned(files: readonly string[], costs: Readonly<Record<string,
     .filter((file) => wanted.length === 0 || wanted.some((part) => file.includes(part)))
     .filter((file) => !quick || (!slowFolders.test(file) && (!isMeasured(file) || cost(file) <= quickLimit)))
     .toSorted((a, b) => cost(b) - cost(a) || (a < b ? -1 : 1));
-  return shard === null ? ordered : (divided(ordered, cost, shard.of)[shard.index - 1] ?? []);
+  return shard === null ? ordered : (partsOf(ordered, cost, shard.of)[shard.index - 1] ?? []);
 }
 
-/** The files that may run beside each other, and then those that run alone, as they measure times. */
-export function inTurn(files: readonly string[]): { together: string[]; alone: string[] } {
-  return { together: files.filter((file) => !timed.test(file)), alone: files.filter((file) => timed.test(file)) };
+/** Those that may run beside any other, and those that measure times. */
+export function divided(files: readonly string[]): { ordinary: string[]; timed: string[] } {
+  return {
+    ordinary: files.filter((file) => !measuring.test(file)),
+    timed: files.filter((file) => measuring.test(file)),
+  };
 }
 
 /** Each file to the part that has least to do. */
-function divided(files: readonly string[], cost: (file: string) => number, count: number): string[][] {
+function partsOf(files: readonly string[], cost: (file: string) => number, count: number): string[][] {
   const parts = Array.from({ length: count }, () => ({ files: [] as string[], cost: 0 }));
   for (const file of files) {
     const least = parts.reduce((a, b) => (b.cost < a.cost ? b : a));

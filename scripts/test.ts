@@ -1,6 +1,6 @@
 /*
- * The test runner: every compiled test file under build/test, through node's own runner, two files at a time, the slowest first, and then
- * those that measure times, one at a time.
+ * The test runner: every compiled test file under build/test, through node's own runner, three files at a time, the slowest first, and
+ * beside them, one at a time and at real-time priority, those that measure times. Where that priority is not to be had, these run last.
  * Ends with what was skipped and why, so that a machine without Docker says so where people look.
  * Usage: node build/scripts/test.js [PART ...] [--quick] [--shard 1/2] [--costs]
  *   PART     of the name of a file: only those that have one of them
@@ -8,7 +8,8 @@
  *   --shard  one of several parts of about equal cost, by test/costs.json
  *   --costs  write what each file took, in seconds, to test/costs.json
  */
-import { fork, type ChildProcess } from 'node:child_process';
+import { fork, spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
@@ -16,13 +17,19 @@ import { run } from 'node:test';
 import { spec as SpecReporter } from 'node:test/reporters';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { inTurn, planned, shardFrom } from './test-plan.ts';
+import { divided, planned, shardFrom } from './test-plan.ts';
 
 const testFolder = join(dirname(fileURLToPath(import.meta.url)), '..', 'test');
 const costsFile = join(testFolder, '..', '..', 'test', 'costs.json');
 const { values, positionals: wanted } = parseArgs({
   allowPositionals: true,
-  options: { quick: { type: 'boolean', default: false }, shard: { type: 'string' }, costs: { type: 'boolean' } },
+  options: {
+    quick: { type: 'boolean', default: false },
+    shard: { type: 'string' },
+    costs: { type: 'boolean' },
+    // How this program starts itself, at another priority.
+    timed: { type: 'boolean', default: false },
+  },
 });
 const costs = JSON.parse(readFileSync(costsFile, 'utf8')) as Record<string, number>;
 const names = readdirSync(testFolder, { recursive: true, encoding: 'utf8' }).filter((name) =>
@@ -47,21 +54,64 @@ for (const name of ['CONTENDER_CACHE', 'CONTENDER_TEST_PREPARED']) {
   process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
 }
 
+const { ordinary, timed } = divided(files);
+const lanes = values.timed ? 1 : 3;
+const priority = ['--rr', '10'];
 const endServers = startCommandServers(mkdtempSync(join(tmpdir(), 'contender-test-run-')));
-
-const counts = { passed: 0, failed: 0, skipped: 0 };
-const skipped = new Map<string, string[]>();
-const failed: string[] = [];
-const took = new Map<string, number>();
-const { together, alone } = inTurn(files);
-await runFiles(together, 2);
-await runFiles(alone, 1);
+// It ends with the one that started it.
+if (values.timed) process.once('disconnect', () => process.exit());
+const found: Found = { passed: 0, failed: [], skipped: [], took: {} };
+if (values.timed) await runFiles(timed, lanes);
+else if (timed.length > 0 && spawnSync('chrt', [...priority, 'true']).status === 0) {
+  await Promise.all([runFiles(ordinary, lanes), runAtPriority()]);
+} else {
+  await runFiles(ordinary, lanes);
+  await runFiles(timed, 1);
+}
 endServers();
-for (const name of failed) console.log(`failed: ${name}`);
-for (const [reason, names] of skipped) console.log(`skipped ${names.length}: ${reason}`);
-console.log(`${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`);
-if (values.costs === true) writeCosts();
-process.exitCode = counts.failed > 0 ? 1 : 0;
+process.exitCode = found.failed.length > 0 ? 1 : 0;
+if (values.timed) process.send?.(found, () => process.disconnect());
+else summarise();
+
+/** What came out, of this program or of the one that it starts. */
+interface Found {
+  passed: number;
+  failed: string[];
+  /** The reason of each. */
+  skipped: string[];
+  /** Seconds by file. */
+  took: Record<string, number>;
+}
+
+function summarise(): void {
+  for (const name of found.failed) console.log(`failed: ${name}`);
+  for (const reason of new Set(found.skipped)) {
+    console.log(`skipped ${found.skipped.filter((each) => each === reason).length}: ${reason}`);
+  }
+  console.log(`${found.passed} passed, ${found.failed.length} failed, ${found.skipped.length} skipped`);
+  if (values.costs === true) writeCosts();
+}
+
+/** The tests that measure times, by this program at real-time priority. */
+async function runAtPriority(): Promise<void> {
+  const program = [...process.execArgv, fileURLToPath(import.meta.url), ...process.argv.slice(2), '--timed'];
+  const child = spawn('chrt', [...priority, process.execPath, ...program], {
+    stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
+  });
+  let said = '';
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => (said += text));
+  child.on('message', (message) => {
+    const { passed, failed, skipped, took } = message as Found;
+    found.passed += passed;
+    found.failed.push(...failed);
+    found.skipped.push(...skipped);
+    Object.assign(found.took, took);
+  });
+  const [code] = (await once(child, 'close')) as [number | null];
+  process.stdout.write(said);
+  // It may end without a word.
+  if (code !== 0 && found.failed.length === 0) found.failed.push(`the tests that measure times ended with ${code}`);
+}
 
 async function runFiles(files: readonly string[], concurrency: number): Promise<void> {
   if (files.length === 0) return;
@@ -70,25 +120,20 @@ async function runFiles(files: readonly string[], concurrency: number): Promise<
   stream.on('test:pass', (event) => {
     measure(event);
     if (event.details.type === 'suite') return;
-    if (event.skip === undefined) counts.passed++;
-    else {
-      counts.skipped++;
-      const reason = typeof event.skip === 'string' && event.skip !== '' ? event.skip : 'no reason given';
-      skipped.set(reason, [...(skipped.get(reason) ?? []), event.name]);
-    }
+    if (event.skip === undefined) found.passed++;
+    else found.skipped.push(typeof event.skip === 'string' && event.skip !== '' ? event.skip : 'no reason given');
   });
   stream.on('test:fail', (event) => {
     measure(event);
     if (event.details.type === 'suite') return;
-    counts.failed++;
-    failed.push(`${event.name} (${relative(process.cwd(), event.file ?? '')}:${event.line ?? 0})`);
+    found.failed.push(`${event.name} (${relative(process.cwd(), event.file ?? '')}:${event.line ?? 0})`);
   });
   for await (const text of stream.compose(new SpecReporter())) process.stdout.write(text as string);
 }
 
 /** As many command servers as test files run at once, always running. */
 function startCommandServers(folder: string): () => void {
-  const sockets = [0, 1].map((index) => join(folder, `${index}.sock`));
+  const sockets = Array.from({ length: lanes }, (_, index) => join(folder, `${index}.sock`));
   const running = new Map<string, ChildProcess>();
   let ending = false;
   const start = (socket: string): void => {
@@ -124,11 +169,11 @@ function bundlesAreOf(sources: string, folder: string): boolean {
 /** The outermost tests and suites of a file are what it took. */
 function measure(event: { nesting: number; file?: string | undefined; details: { duration_ms: number } }): void {
   if (event.nesting > 0 || event.file === undefined) return;
-  took.set(event.file, (took.get(event.file) ?? 0) + event.details.duration_ms / 1000);
+  found.took[event.file] = (found.took[event.file] ?? 0) + event.details.duration_ms / 1000;
 }
 
 function writeCosts(): void {
-  const measured = [...took].map(([file, seconds]) => {
+  const measured = Object.entries(found.took).map(([file, seconds]) => {
     // A stack's file may be the source.
     const name = file.replace(/^.*?\/test\//u, '').replace(/\.test\.[jt]s$/u, '');
     return [name, Math.max(0.1, Number(seconds.toFixed(1)))] as const;

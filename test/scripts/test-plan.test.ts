@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
-import { inTurn, planned, shardFrom } from '../../scripts/test-plan.ts';
+import { divided, planned, shardFrom } from '../../scripts/test-plan.ts';
 
 const everything = { wanted: [], quick: false, shard: null };
 
@@ -39,11 +39,11 @@ test('every file runs in exactly one shard, and no shard has more than its share
   );
 });
 
-test('what measures times runs alone, after the others', () => {
+test('what measures times is told apart', () => {
   const files = ['workflows/load-test.test.js', 'data/a.test.js', 'stages/load/driver.test.js', 'config/load.test.js'];
-  assert.deepEqual(inTurn(files), {
-    together: ['data/a.test.js', 'config/load.test.js'],
-    alone: ['workflows/load-test.test.js', 'stages/load/driver.test.js'],
+  assert.deepEqual(divided(files), {
+    ordinary: ['data/a.test.js', 'config/load.test.js'],
+    timed: ['workflows/load-test.test.js', 'stages/load/driver.test.js'],
   });
 });
 
