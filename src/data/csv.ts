@@ -75,18 +75,6 @@ export function refuseTwin(name: string, seen: Map<string, string>, where: strin
   seen.set(key, name);
 }
 
-/**
- * The line of the file on which each of these rows begins. Rows are 1-based, without the header and without blank lines,
- * and must be sorted. One pass over the bytes, up to the last row asked for.
- */
-export async function csvLines(
-  path: string,
-  rows: readonly number[],
-  dialect: CsvDialect = {},
-): Promise<Map<number, number>> {
-  return (await linesOfRecords(path, rows, dialect)).found;
-}
-
 /** A line of one of the files of a dataset. */
 export interface LineOfFile {
   line: number;
@@ -94,7 +82,7 @@ export interface LineOfFile {
   file?: string;
 }
 
-/** The same of a dataset, which may be of several files. */
+/** The line of which file each of these rows of a dataset begins on. Rows are as `linesOfRecords` counts them, over all files. */
 export async function linesOfRows(
   { format, parts, paths, csv = {} }: Pick<Dataset, 'format' | 'parts' | 'paths' | 'csv'>,
   rows: readonly number[],
@@ -114,11 +102,16 @@ export async function linesOfRows(
   return places;
 }
 
-/** @returns how many records there are too, where not all were found */
-async function linesOfRecords(
+/**
+ * The line of the file on which each of these rows begins. Rows are 1-based, without the header and without blank lines,
+ * and must be sorted. One pass over the bytes, up to the last row asked for.
+ *
+ * @returns how many records there are too, where not all were found
+ */
+export async function linesOfRecords(
   path: string,
   rows: readonly number[],
-  dialect: CsvDialect,
+  dialect: CsvDialect = {},
 ): Promise<{ found: Map<number, number>; records: number }> {
   const { between, quote } = bytesOf(dialect);
   // Of the other bytes within a cell nothing is to be noted.

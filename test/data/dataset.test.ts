@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
-import { csvLines } from '../../src/data/csv.ts';
+import { linesOfRecords } from '../../src/data/csv.ts';
 import { openDataset, quoteIdentifier, quoteLiteral, readColumns, type Dataset } from '../../src/data/dataset.ts';
 import { DataError } from '../../src/errors.ts';
 import { fixture, inTemporaryFolder } from '../support/project.ts';
@@ -372,7 +372,7 @@ test('a quote within a CSV cell that begins with none is text, for values, names
       assert.deepEqual(texts.get('note')?.values, ['two\r\nlines', 'x', 'y "z"', null]);
       dataset.close();
       const lines = [2, 4, 5, 6].map((line, index) => [index + 1, line] as const);
-      assert.deepEqual(await csvLines(path, [1, 2, 3, 4]), new Map(lines));
+      assert.deepEqual((await linesOfRecords(path, [1, 2, 3, 4])).found, new Map(lines));
     }
   }));
 
@@ -489,7 +489,7 @@ test('the line of a CSV row is found behind quoted line breaks, and blank lines 
           text += `${cells.map((each) => `"${each.replaceAll('"', '""')}"`).join(',')}${end}`;
         }
         await writeFile(path, text + end.repeat(blanks));
-        assert.deepEqual(await csvLines(path, [...expected.keys()]), expected);
+        assert.deepEqual((await linesOfRecords(path, [...expected.keys()])).found, expected);
         const dataset = await open(path);
         const read = await readColumns(dataset, { texts: ['a'] });
         assert.deepEqual(
