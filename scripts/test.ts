@@ -48,7 +48,7 @@ const bundles = join(testFolder, '..', '..', 'dist');
 if (bundlesAreOf(join(testFolder, '..', 'src'), bundles)) process.env['CONTENDER_TEST_BUNDLES'] = bundles;
 
 // Nothing is kept from one run of the tests to the next.
-for (const name of ['CONTENDER_CACHE', 'CONTENDER_TEST_PREPARED']) {
+for (const name of ['CONTENDER_CACHE', 'CONTENDER_TEST_PREPARED', 'NODE_COMPILE_CACHE']) {
   const folder = mkdtempSync(join(tmpdir(), 'contender-test-run-'));
   process.env[name] = folder;
   process.on('exit', () => rmSync(folder, { recursive: true, force: true }));

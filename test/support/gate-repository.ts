@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { runInServer } from './command-client.ts';
 import { copyPrepared } from './prepared.ts';
-import { fixture, projectRoot } from './project.ts';
+import { compiledBefore, fixture, projectRoot } from './project.ts';
 
 const run = promisify(execFile);
 
@@ -134,7 +134,7 @@ export function runNode(
   return new Promise((done, failed) => {
     const child = spawn(node, [program, ...args], {
       cwd,
-      env: { PATH: process.env['PATH'] ?? '', HOME: cwd, ...env },
+      env: { PATH: process.env['PATH'] ?? '', HOME: cwd, ...compiledBefore, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     cancel?.addEventListener('abort', () => child.kill('SIGINT'));

@@ -28,3 +28,7 @@ function findRoot(folder: string): string {
   if (parent === folder) throw new Error('no package.json above the tests');
   return findRoot(parent);
 }
+
+/** Code that one process compiled is not compiled again by the next, where Node can (22 and later) and the test runner asks for it. */
+const cache = process.env['NODE_COMPILE_CACHE'];
+export const compiledBefore = cache === undefined ? {} : { NODE_COMPILE_CACHE: cache };

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { Annotation } from './commands.ts';
+import { compiledBefore } from '../project.ts';
 import { asText, type Scope, type Value } from './expressions.ts';
 import { hashFiles } from './globs.ts';
 import type { Masks } from './masks.ts';
@@ -170,6 +171,7 @@ export function processEnvironment(
   );
   const env = {
     PATH: process.env['PATH'] ?? '',
+    ...compiledBefore,
     HOME: state.folders.home,
     LANG: 'C.UTF-8',
     ...state.request.settings.machine,
