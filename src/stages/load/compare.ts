@@ -2,7 +2,7 @@ import { milliseconds as durationMs } from '../../config/index.ts';
 import type { Check } from '../../evidence/index.ts';
 import type { Staging } from '../../config/schema.ts';
 import { ConfigError } from '../../errors.ts';
-import { tQuantile } from '../../statistics/distributions.ts';
+import { normalQuantile, tQuantile } from '../../statistics/distributions.ts';
 import { loadCheck, mostTimes } from './check.ts';
 import { outcomes, type Samples, type WindowResult } from './driver.ts';
 import type { Loader } from './loader.ts';
@@ -48,6 +48,12 @@ const level = 0.025;
 const looks = 2;
 const shares = { p50: 0.5, p95: 0.95, p99: 0.99 } as const;
 type PercentileName = keyof typeof shares;
+/**
+ * Two processes of one image differ for as long as they live (their cores, how their memory lies), which no slice of one run can
+ * tell: the highest level of repetition in Kalibera and Jones, "Rigorous Benchmarking in Reasonable Time" (ISMM 2013). This is the
+ * standard deviation of the logarithm of their ratio beyond that of the slices, over the 20 runs of docs/benchmarks.md.
+ */
+const betweenProcesses = 0.006;
 
 /**
  * Candidate and champion under load at the same time, each request to one of both at random, with the same rows and at the same rate:
@@ -182,7 +188,10 @@ function ratioOf(
     const n = logs.length;
     const mean = logs.reduce((sum, log) => sum + log, 0) / n;
     const variance = logs.reduce((sum, log) => sum + (log - mean) ** 2, 0) / (n - 1);
-    const reach = tQuantile(1 - level, n - 1) * Math.sqrt(variance / n);
+    const reach = Math.hypot(
+      tQuantile(1 - level, n - 1) * Math.sqrt(variance / n),
+      normalQuantile(1 - level) * betweenProcesses,
+    );
     return { ratio: Math.exp(mean), lower: Math.exp(mean - reach), upper: Math.exp(mean + reach), slices: n };
   }
   return null;

@@ -62,6 +62,8 @@ describe('candidate against champion, both live', () => {
     assert.equal(ratio.verdict, 'pass', ratio.message);
     assert.ok(Math.abs(Number(ratio.observed) - 1) < 0.2, ratio.message);
     assert.match(ratio.message, /both live, 100\/s each/u);
+    const [, lower, upper] = /between ([\d.]+) and ([\d.]+),/u.exec(ratio.message) ?? [];
+    assert.ok(Number(upper) / Number(lower) > 1.02, `no narrower than two processes differ: ${ratio.message}`);
     assert.ok(seen.length >= 280, `${seen.length} requests of the champion`);
   });
 
