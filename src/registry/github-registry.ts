@@ -27,13 +27,13 @@ import {
   type Snapshot,
 } from './github/snapshot.ts';
 import { nothing } from './github/refs.ts';
-import { completeTags, isOvertaken, tagsInTheWay } from './github/tags.ts';
+import { allTags, completeTags, isOvertaken, tagsBeside } from './github/tags.ts';
 import { artifactsPath, checkModelName, evidencePath, refuseTwin } from './layout.ts';
-import { viewOf } from './manifest.ts';
+import { viewOf, type ChainLink } from './manifest.ts';
 import { sound } from './model-state.ts';
 import { planRecord, type Surroundings } from './plan-record.ts';
 import type { RecordInput, RecordResult, Registry } from './registry.ts';
-import { championTag, decisionOf, gtoTags, isTag, noTags, refuseTaken } from './tags.ts';
+import { gtoTags, lostDecision, noTags, refuseTaken, tagFindings, type RegistryTag } from './tags.ts';
 import { verifyRegistry } from './verify.ts';
 
 export interface GitHubRegistryInput {
@@ -103,7 +103,10 @@ export function openGitHubRegistry(input: GitHubRegistryInput): Registry {
       return pendingPromotion(place, await snapshot(model), model, cache);
     },
     async verify({ missingTags = true, judge } = {}) {
-      if ((await listModels(place)) === null) return [];
+      if ((await listModels(place)) === null) {
+        const found = tagged ? await allTags(github) : [];
+        return tagFindings({ chains: new Map(), found, required: false, commitOf: () => undefined });
+      }
       return withClone({ github, token: input.token, branch: place.branch }, (repository, head) =>
         verifyRegistry(repository, head, folder, {
           tags: tagged && missingTags ? 'required' : 'held',
@@ -154,7 +157,9 @@ export function openGitHubRegistry(input: GitHubRegistryInput): Registry {
       };
       const pending = async (settings: PullRequestSettings): Promise<typeof directly> => {
         if ((await listModels(place)) === null) throw noBranch(place);
-        return pendingRecorder({ base: place, settings, request, cache, log, snapshot: reading, around });
+        const { model } = request;
+        const behind = (found: Snapshot): Promise<boolean> => isBehind(found, found.state.links, model, [], attempts);
+        return pendingRecorder({ base: place, settings, request, cache, log, snapshot: reading, around, behind });
       };
       let once = pullRequests?.when === 'always' ? await pending(pullRequests) : directly;
       for (let attempt = 1; attempt <= pace.attempts; attempt++) {
@@ -188,6 +193,28 @@ export function openGitHubRegistry(input: GitHubRegistryInput): Registry {
   }
 
   /**
+   * Whether tags are of decisions that came after the branch was read: the next reading shows those.
+   *
+   * @param links with the decision that is to be recorded
+   * @param called the tags that it calls for
+   * @throws RegistryError where no reading shows them, so that the branch was set back; or where a tag is somebody else's
+   */
+  async function isBehind(
+    { state }: Snapshot,
+    links: readonly ChainLink[],
+    model: string,
+    called: readonly RegistryTag[],
+    attempts: Attempts,
+  ): Promise<boolean> {
+    if (!tagged) return false;
+    const known = new Set(gtoTags(model, state.links).map(({ name }) => name));
+    const beside = await tagsBeside(github, model, known);
+    if (beside.some((tag) => lostDecision(tag, model, links) !== undefined) && ++attempts.unseen <= 5) return true;
+    refuseTaken(model, links, called, beside);
+    return false;
+  }
+
+  /**
    * One attempt: believe only what is read back. A commit that GitHub says it made, or that it may have made before an answer was lost,
    * is there when the next reading shows it, and is made anew when it does not: the head it must be on rules out a second one.
    */
@@ -218,18 +245,7 @@ export function openGitHubRegistry(input: GitHubRegistryInput): Registry {
     }
     if (plan.status === 'no-change') return { ...plan, commit: null, tags: await tags() };
     const called = tagged ? gtoTags(model, plan.next.links).filter(({ seq }) => seq === plan.decision.seq) : [];
-    // A model without a decision never had a champion.
-    const unwanted = called.map(({ name }) => name);
-    if (tagged && state.links.length === 0) unwanted.push(championTag(model));
-    if (unwanted.length > 0) {
-      const taken = await tagsInTheWay(where.github, model, unwanted);
-      // Of a decision that came after the branch was read: the next reading shows it, unless the history was cut off.
-      const unseen = taken.some(
-        (tag) => decisionOf(tag.message)?.model === model && !called.some((each) => isTag(tag, each)),
-      );
-      if (unseen && ++attempts.unseen <= 5) return 'again';
-      refuseTaken(model, plan.next.links, called, taken);
-    }
+    if (await isBehind(found, plan.next.links, model, called, attempts)) return 'again';
     for (const bytes of plan.files.values()) cache.set(blobOid(bytes), Buffer.from(bytes));
     const together = attempts.together && called.length > 0;
     const attempt: Attempt = { path: plan.path, commit: null, tags: together ? called.map(({ name }) => name) : [] };

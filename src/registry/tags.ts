@@ -34,11 +34,6 @@ export function versionTag(model: string, version: string): string {
   return `${model}@v${version}`;
 }
 
-/** The first tag of a champion, which every chain with one calls for. */
-export function championTag(model: string): string {
-  return `${model}#champion#1`;
-}
-
 /** Every tag that a chain calls for, in its order. Pure. */
 export function gtoTags(model: string, links: readonly ChainLink[]): RegistryTag[] {
   const tags: RegistryTag[] = [];
@@ -96,6 +91,16 @@ export function isTag(found: FoundTag, wanted: RegistryTag): boolean {
   return found.name === wanted.name && found.message.trim() === wanted.message.trim();
 }
 
+/** The decision that a tag was made from, if it is of this model and its chain does not have it. */
+export function lostDecision(
+  { message }: FoundTag,
+  model: string,
+  links: readonly ChainLink[],
+): { seq: number } | undefined {
+  const made = decisionOf(message);
+  return made?.model === model && links[made.seq - 1]?.sha256 !== made.sha256 ? made : undefined;
+}
+
 /**
  * @param links the chain with the decision that is to be recorded
  * @throws RegistryError when a tag that it will call for is there already, and another; or one of a decision that the chain lost
@@ -106,11 +111,12 @@ export function refuseTaken(
   wanted: readonly RegistryTag[],
   found: readonly FoundTag[],
 ): void {
-  for (const { name, message } of found) {
-    const made = decisionOf(message);
-    if (made?.model !== model || links[made.seq - 1]?.sha256 === made.sha256) continue;
+  for (const tag of found) {
+    const lost = lostDecision(tag, model, links);
+    if (lost === undefined) continue;
+    const { name } = tag;
     throw new RegistryError({
-      found: `the tag ${name} was made from decision ${made.seq} of ${model}, which the registry does not have: its branch was deleted, or set back`,
+      found: `the tag ${name} was made from decision ${lost.seq} of ${model}, which the registry does not have: its branch was deleted, or set back`,
       expected: 'the history that its tags were made from',
       where: `refs/tags/${name}`,
       remedy: `Nothing was recorded. What was recorded up to there is in git log '${name}': put the branch back where it was. If it was set back on purpose, delete the tags that contender registry verify names`,

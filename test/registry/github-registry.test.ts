@@ -76,7 +76,7 @@ describe('recording through the API', () => {
       await promote(registryOn(server), 'a');
       server.requests.length = 0;
       await promote(registryOn(server), 'b');
-      assert.deepEqual(operations(server), ['query Snapshot', 'query Blobs', 'mutation Commit', 'query Snapshot']);
+      assert.deepEqual(operations(server), ['query Snapshot', 'query Objects', 'mutation Commit', 'query Snapshot']);
     }));
 
   test('records the same decision once, and says so the second time', () =>

@@ -165,18 +165,41 @@ test('where the history was cut off, its tags are in the way of a new decision',
     await promote(tagged(server), 'b');
     const { git } = server.repository(repositoryName);
     await git.updateRefs([{ ref: 'refs/heads/main', after: await git.git('rev-parse', 'main~1') }]);
-    await assert.rejects(promote(tagged(server), 'c'), /made from decision 2 of m, which the registry does not have/u);
+    const reject = { model: 'm', decide: judged('m', 'c', 'reject'), evidence: [] };
+    const lost = /made from decision 2 of m, which the registry does not have.*Nothing was recorded/su;
+    await assert.rejects(promote(tagged(server), 'c'), lost);
+    await assert.rejects(tagged(server).record(reject), lost);
+    server.protect(repositoryName, { ref: 'refs/heads/main' });
+    const waiting = registryOn(server, { tags: 'gto', pullRequests: throughPullRequests() });
+    await assert.rejects(waiting.record(reject), lost);
+    assert.equal(server.repository(repositoryName).pulls.size, 0);
   }));
 
-test('where the branch was deleted, its tags are in the way of a decision that calls for none', () =>
+test('where the branch was deleted, its tags are in the way of a decision that calls for none, and verify finds them', () =>
   withGitHub(async (server) => {
     const registry = (): Registry => registryOn(server, { tags: 'gto', branch: 'records' });
     await promote(registry(), 'a');
     const { git } = server.repository(repositoryName);
+    await git.git('tag', 'me@home', 'main');
     await git.git('update-ref', '-d', 'refs/heads/records');
     const rejected = registry().record({ model: 'm', decide: judged('m', 'c', 'reject'), evidence: [] });
     await assert.rejects(rejected, /its branch was deleted, or set back.*Nothing was recorded/su);
     assert.equal(await git.git('branch', '--list', 'records'), '');
+    assert.deepEqual(
+      (await registry().verify()).map(({ path }) => path),
+      ['refs/tags/m#champion#1', 'refs/tags/m@v1.0.0'],
+    );
+  }));
+
+test('tags of others beside those of the model are no reason to refuse', () =>
+  withGitHub(async (server) => {
+    const registry = tagged(server);
+    await promote(registry, 'a');
+    const { git } = server.repository(repositoryName);
+    await git.git('tag', 'm@v9.0.0', 'main');
+    await git.git('tag', '--annotate', '--message=ours', 'm#staging#9', 'main^{tree}');
+    await git.git('tag', '--annotate', '--message=again', 'm#staging#10', 'm#staging#9');
+    assert.equal((await promote(registry, 'b')).status, 'recorded');
   }));
 
 test('where rules forbid to make tags, the decision is recorded and the message says what is missing', () =>

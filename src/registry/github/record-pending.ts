@@ -40,6 +40,8 @@ export function pendingRecorder(context: {
   log: Log;
   snapshot: () => Promise<Snapshot>;
   around: (found: Snapshot) => Promise<Surroundings>;
+  /** Whether others have recorded since a reading. */
+  behind: (found: Snapshot) => Promise<boolean>;
 }): () => Promise<RecordResult | 'again'> {
   const { base, settings, request, cache, log } = context;
   const { github } = base;
@@ -71,7 +73,7 @@ export function pendingRecorder(context: {
       kept = true;
       return see(found, plan.decision);
     }
-    if (plan.status === 'write') await write(from, found, plan);
+    if (plan.status === 'write' && !(await context.behind(from))) await write(from, found, plan);
     return 'again';
   }
 

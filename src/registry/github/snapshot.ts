@@ -26,8 +26,8 @@ export interface Snapshot {
 /** Blobs by object name. They never change, so what was read once is not read again. */
 export type BlobCache = Map<string, Buffer>;
 
-/** Contents of so many files, and of so many bytes, are asked for at once. */
-const filesAtOnce = 100;
+/** So many objects, and files of so many bytes, are asked for at once. */
+const objectsAtOnce = 100;
 const bytesAtOnce = 1024 * 1024;
 
 const entry = 'name type mode oid size';
@@ -141,30 +141,43 @@ export async function modelTrees({ github, folder }: GitHubBranch, oid: string):
   );
 }
 
+/** What GitHub says of each object, by the name or the expression it is asked by; null: it is not there. */
+export async function objectsAt<T>(
+  github: GitHub,
+  by: 'oid' | 'expression',
+  names: readonly string[],
+  fields: string,
+): Promise<Map<string, T | null>> {
+  const type = by === 'oid' ? 'GitObjectID!' : 'String!';
+  const found = new Map<string, T | null>();
+  for (let first = 0; first < names.length; first += objectsAtOnce) {
+    const some = names.slice(first, first + objectsAtOnce);
+    const { repository } = await github.graphql<{ repository: Record<string, T | null> }>(
+      `query Objects($owner: String!, $name: String!, ${some.map((_, index) => `$o${index}: ${type}`).join(', ')}) {
+        repository(owner: $owner, name: $name) {
+          ${some.map((_, index) => `o${index}: object(${by}: $o${index}) { ${fields} }`).join('\n')}
+        }
+      }`,
+      {
+        owner: github.owner,
+        name: github.repo,
+        ...Object.fromEntries(some.map((each, index) => [`o${index}`, each])),
+      },
+    );
+    for (const [index, each] of some.entries()) found.set(each, repository[`o${index}`] ?? null);
+  }
+  return found;
+}
+
 /** The object names of files at a commit, by path; null: no such file there. */
 export async function blobsAt(
   { github }: GitHubBranch,
   commit: string,
   paths: readonly string[],
 ): Promise<Map<string, string | null>> {
-  const found = new Map<string, string | null>();
-  for (let first = 0; first < paths.length; first += filesAtOnce) {
-    const some = paths.slice(first, first + filesAtOnce);
-    const { repository } = await github.graphql<{ repository: Record<string, { oid: string } | null> }>(
-      `query BlobsAt($owner: String!, $name: String!, ${some.map((_, index) => `$p${index}: String!`).join(', ')}) {
-        repository(owner: $owner, name: $name) {
-          ${some.map((_, index) => `p${index}: object(expression: $p${index}) { oid }`).join('\n')}
-        }
-      }`,
-      {
-        owner: github.owner,
-        name: github.repo,
-        ...Object.fromEntries(some.map((path, index) => [`p${index}`, `${commit}:${path}`])),
-      },
-    );
-    for (const [index, path] of some.entries()) found.set(path, repository[`p${index}`]?.oid ?? null);
-  }
-  return found;
+  const expression = (path: string): string => `${commit}:${path}`;
+  const found = await objectsAt<{ oid: string }>(github, 'expression', paths.map(expression), 'oid');
+  return new Map(paths.map((path) => [path, found.get(expression(path))?.oid ?? null]));
 }
 
 /** Names of the models, sorted. */
@@ -252,7 +265,7 @@ function batches(entries: readonly TreeEntry[]): TreeEntry[][] {
   let room = 0;
   for (const each of entries) {
     const last = found.at(-1);
-    if (last === undefined || last.length >= filesAtOnce || room < each.size) {
+    if (last === undefined || last.length >= objectsAtOnce || room < each.size) {
       found.push([each]);
       room = bytesAtOnce - each.size;
     } else {
@@ -265,23 +278,11 @@ function batches(entries: readonly TreeEntry[]): TreeEntry[][] {
 
 /** Many small files at once as text. What is not the text of those bytes (cut, not UTF-8) is read again as bytes. */
 async function readTexts(github: GitHub, entries: readonly TreeEntry[]): Promise<Map<string, Buffer>> {
-  const wanted = entries.filter(({ mode }) => mode === plainFile);
-  const names = wanted.map((_, index) => `b${index}`);
-  const { repository } = await github.graphql<{ repository: Record<string, { text?: string | null } | null> }>(
-    `query Blobs($owner: String!, $name: String!, ${names.map((name) => `$${name}: GitObjectID!`).join(', ')}) {
-      repository(owner: $owner, name: $name) {
-        ${names.map((name) => `${name}: object(oid: $${name}) { ... on Blob { text } }`).join('\n')}
-      }
-    }`,
-    {
-      owner: github.owner,
-      name: github.repo,
-      ...Object.fromEntries(wanted.map(({ oid }, index) => [`b${index}`, oid])),
-    },
-  );
+  const oids = entries.filter(({ mode }) => mode === plainFile).map(({ oid }) => oid);
+  const texts = await objectsAt<{ text?: string | null }>(github, 'oid', oids, '... on Blob { text }');
   const found = new Map<string, Buffer>();
-  for (const [index, { oid }] of wanted.entries()) {
-    const text = repository[`b${index}`]?.text;
+  for (const oid of oids) {
+    const text = texts.get(oid)?.text;
     const bytes = typeof text === 'string' ? Buffer.from(text) : null;
     found.set(oid, bytes !== null && named(bytes, oid) ? bytes : await readBlob(github, oid));
   }

@@ -4,7 +4,7 @@ import { decisionPath } from '../layout.ts';
 import type { ChainLink } from '../manifest.ts';
 import { gtoTags, type FoundTag, type RegistryTag } from '../tags.ts';
 import { moveRefs, repositoryAndLogin, type RefMove } from './refs.ts';
-import { firstCommitOf, type GitHubBranch } from './snapshot.ts';
+import { firstCommitOf, objectsAt, type GitHubBranch } from './snapshot.ts';
 
 /** So many refs are moved in one request. */
 const refsAtOnce = 50;
@@ -19,16 +19,22 @@ async function tagsOf(github: GitHub, model: string): Promise<Map<string, string
   return new Map(found.flat().map(({ ref, object }) => [ref.replace('refs/tags/', ''), object.sha]));
 }
 
-/** What is there in the place of tags that are not to be there. */
-export async function tagsInTheWay(github: GitHub, model: string, names: readonly string[]): Promise<FoundTag[]> {
-  const present = await tagsOf(github, model);
-  const found: FoundTag[] = [];
-  for (const name of new Set(names)) {
-    const sha = present.get(name);
-    const there = sha === undefined ? null : await readTag(github, name, sha);
-    if (there !== null) found.push(there);
-  }
-  return found;
+/** The tags of a model that have none of these names, as they are. */
+export async function tagsBeside(github: GitHub, model: string, names: ReadonlySet<string>): Promise<FoundTag[]> {
+  return readTags(
+    github,
+    [...(await tagsOf(github, model))].filter(([name]) => !names.has(name)),
+  );
+}
+
+/** Every tag of the repository that may be one of a registry. */
+export async function allTags(github: GitHub): Promise<FoundTag[]> {
+  const refs = await github.list('GET /repos/{owner}/{repo}/git/matching-refs/{ref}', { ref: 'tags/' });
+  const tags = refs.map(({ ref, object }) => [ref.replace('refs/tags/', ''), object.sha] as const);
+  return readTags(
+    github,
+    tags.filter(([name]) => /[@#]/u.test(name)),
+  );
 }
 
 /**
@@ -136,11 +142,23 @@ async function makeRefs(github: GitHub, moves: readonly RefMove[]): Promise<void
   }
 }
 
-async function readTag(github: GitHub, name: string, sha: string): Promise<FoundTag> {
-  const tag = await github.find('GET /repos/{owner}/{repo}/git/tags/{tag_sha}', { tag_sha: sha });
-  // A ref without a tag object of its own is at a commit.
-  if (tag === null) return { name, commit: sha, message: '' };
-  return { name, commit: tag.object.type === 'commit' ? tag.object.sha : null, message: tag.message };
+interface TagAnswer {
+  __typename: string;
+  oid: string;
+  message?: string;
+  target?: { __typename: string; oid: string };
+}
+
+async function readTags(github: GitHub, tags: readonly (readonly [name: string, oid: string])[]): Promise<FoundTag[]> {
+  const oids = tags.map(([, oid]) => oid);
+  const fields = '__typename oid ... on Tag { message target { __typename oid } }';
+  const objects = await objectsAt<TagAnswer>(github, 'oid', oids, fields);
+  return tags.map(([name, oid]) => {
+    const object = objects.get(oid);
+    // A ref without a tag object of its own is at a commit.
+    const { message = '', target = object } = object ?? {};
+    return { name, commit: target?.__typename === 'Commit' ? target.oid : null, message };
+  });
 }
 
 function untagged(missing: readonly RegistryTag[], error: GitHubError): RegistryError {
