@@ -64,7 +64,7 @@ async function openStore(workspace: Workspace): Promise<Registry> {
     });
   }
   return openGitRegistry({
-    repository: workspace.root,
+    repository: await workspace.repository(),
     path: settings?.path ?? defaults.registryPath,
     ...(settings?.branch === undefined ? {} : { branch: settings.branch }),
     ...(settings?.tags === undefined ? {} : { tags: settings.tags }),

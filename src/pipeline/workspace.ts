@@ -8,6 +8,7 @@ import type { Log } from '../log.ts';
 import { shellWord } from '../wording.ts';
 import { loadConfig } from './configuration.ts';
 import { holdInputs, type HeldInputs } from './held-inputs.ts';
+import { openRepository, type Repository } from '../registry/git/repository.ts';
 import type { RecordResult } from '../registry/registry.ts';
 import type { Selection } from '../stages/stage.ts';
 
@@ -15,6 +16,8 @@ import type { Selection } from '../stages/stage.ts';
 export interface Workspace extends Pick<WorkspaceInput, 'github' | 'targetToken' | 'onRecord' | 'log' | 'signal'> {
   /** Absolute path of the folder nothing may be read or written outside of: the repository. */
   root: string;
+  /** The git repository that `root` lies in, opened once. @throws RegistryError where it lies in none */
+  repository: () => Promise<Repository>;
   /** Absolute path of the folder of contender.yml; paths in it are relative to this. */
   folder: string;
   /** Absolute path of contender.yml. */
@@ -106,8 +109,10 @@ export async function openWorkspace(input: WorkspaceInput): Promise<Workspace> {
   const model = input.anyModel === true ? (names[0] ?? '') : chooseModel(names, input.model);
   const modelConfig = withOverrides(config.models[model] as Model, overrides);
   const configPath = await realpath(path);
+  let repository: Promise<Repository> | undefined;
   return {
     root,
+    repository: () => (repository ??= openRepository(root)),
     folder: dirname(configPath),
     configPath,
     inputs,

@@ -12,13 +12,13 @@ import { convertedOid } from './git/status.ts';
 /**
  * The address under which a model's bytes can be found for as long as the repository lives: `git:<commit>:<path>`.
  *
- * @param repository a folder in the repository
+ * @param repository the repository, or a folder in it
  * @param path absolute path of the model file
  * @param beside absolute paths of its external data files, which must be committed too
  * @throws RegistryError when a file is not committed as it is
  */
 export async function immutableModelUri(
-  repository: string,
+  repository: string | Repository,
   path: string,
   beside: readonly string[] = [],
 ): Promise<string> {

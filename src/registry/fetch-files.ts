@@ -62,7 +62,14 @@ export async function fetchInto(
       const extracted =
         'archive' in from
           ? unpack(from.archive, from.path, partial, limit, wanted.uri)
-          : extractCommitted(await openRepository(repository), wanted.uri, from.commit, from.path, partial, options);
+          : extractCommitted(
+              await (options.repository?.() ?? openRepository(repository)),
+              wanted.uri,
+              from.commit,
+              from.path,
+              partial,
+              options,
+            );
       await extracted.catch(async (error: unknown) => {
         await rm(partial, { force: true });
         throw error;

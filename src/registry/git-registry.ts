@@ -28,7 +28,7 @@ const maximumUnmoved = 4;
  * The registry in a git repository, on a branch of its own here or on a remote. It is read from the commit its branch is at, and written
  * to that branch alone: index, work tree and whatever is checked out stay as they are.
  *
- * @param input.repository a folder in the repository
+ * @param input.repository the repository, or a folder in it
  * @param input.path the registry's folder, relative to the top of the branch
  * @param input.branch the branch that holds it; default: model-registry
  * @param input.tags which tags to keep; default: none
@@ -38,7 +38,7 @@ const maximumUnmoved = 4;
  * @throws RegistryError when there is no repository or the path leads outside of it
  */
 export async function openGitRegistry(input: {
-  repository: string;
+  repository: string | Repository;
   path: string;
   branch?: string;
   tags?: 'gto';

@@ -96,6 +96,17 @@ describe('contender gate', () => {
       assert.match(await repository.git('log', '-1', '--format=%s', 'model-registry'), /promote/u);
     }));
 
+  test('opens the repository once', () =>
+    inTemporaryFolder(async (folder) => {
+      const repository = await gateRepository(folder);
+      await repository.withoutLoad();
+      assert.equal((await contender(folder, ['registry', 'register', '--artifact', 'models/champion.onnx'])).code, 0);
+      const trace = join(folder, '.git/trace');
+      const gate = await contender(folder, ['gate'], { GIT_TRACE: trace });
+      assert.equal(gate.code, 0, gate.stderr);
+      assert.equal((await readFile(trace, 'utf8')).match(/built-in: git rev-parse --path-format/gu)?.length, 1);
+    }));
+
   test('on a pull request shows the decision and leaves the registry as it is', () =>
     inTemporaryFolder(async (folder) => {
       const repository = await gateRepository(folder);

@@ -72,7 +72,7 @@ async function verifyWhole(workspace: Workspace): Promise<Verified> {
       return judge(each);
     },
   });
-  const repository = await openRepository(workspace.root).catch(() => null);
+  const repository = await workspace.repository().catch(() => null);
   const files = repository === null ? none : await lookUpFiles(repository, committedFiles(made), { added: false });
   const findings = [...found, ...files.findings];
   const nothing = findings.length === 0 && (await registry.models()).length === 0;

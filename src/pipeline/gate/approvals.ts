@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { RegistryError } from '../../errors.ts';
 import { workflowArtifact, type Approval, type Source } from '../../evidence/index.ts';
 import { lastChangedIn } from '../../registry/git/history.ts';
-import { commitAt, isAncestor, isShallow, openRepository } from '../../registry/git/repository.ts';
+import { commitAt, isAncestor, isShallow } from '../../registry/git/repository.ts';
 import type { ResolvedModel } from '../contestants/resolve.ts';
 import type { Workspace } from '../workspace.ts';
 
@@ -70,7 +70,7 @@ async function commitsThatBrought(
     const isOwn = artifact?.repository === workspace.github?.repository && artifact?.run === Number(run);
     return isOwn ? [{ commit: started, since: false }] : [];
   }
-  const repository = await openRepository(workspace.root);
+  const repository = await workspace.repository();
   if (isShallow(repository)) {
     throw new RegistryError({
       found: 'this clone is shallow',

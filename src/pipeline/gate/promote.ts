@@ -15,7 +15,6 @@ import {
 } from '../../evidence/index.ts';
 import { committedPlace, fetchable, immutableModelUri, isFetchable } from '../../registry/artifact-uri.ts';
 import { requireFetchable } from '../../registry/committed-file.ts';
-import { openRepository } from '../../registry/git/repository.ts';
 import type { RecordResult, Registry } from '../../registry/registry.ts';
 import { digestOfFiles } from '../../data/parts.ts';
 import { stages } from '../../stages/index.ts';
@@ -270,12 +269,12 @@ async function recordable(workspace: Workspace, candidate: ResolvedModel, record
   if (!artifact.uri.startsWith('file:')) return requireLasting(artifact);
   const [path, ...beside] =
     candidate.kind === 'model' ? candidate.artifact.files.map((file) => file.path) : [candidate.path];
-  const uri = await immutableModelUri(workspace.root, path as string, beside);
+  const uri = await immutableModelUri(await workspace.repository(), path as string, beside);
   const place = committedPlace(uri);
   const { push, store = 'git' } = workspace.config.registry ?? {};
   if (place !== null && (push !== undefined || store === 'github')) {
     await (await openRegistry(workspace)).requireKept(place.commit);
-    await requireFetchable(await openRepository(workspace.root), push ?? null, uri, place, workspace);
+    await requireFetchable(await workspace.repository(), push ?? null, uri, place, workspace);
   }
   return requireLasting({ ...artifact, uri });
 }

@@ -1,7 +1,7 @@
 import { isAbsolute, relative, sep } from 'node:path';
 import type { Source } from '../../evidence/index.ts';
 import { RegistryError } from '../../errors.ts';
-import { commitAt, openRepository, type Repository } from '../../registry/git/repository.ts';
+import { commitAt, type Repository } from '../../registry/git/repository.ts';
 import { runGit } from '../../registry/git/run.ts';
 import { uncommittedEdits } from '../../registry/git/status.ts';
 import { stageInputs } from '../configuration.ts';
@@ -18,7 +18,7 @@ export async function sourceHere(
   source: Source,
   judgedOn: readonly string[] | null,
 ): Promise<Source> {
-  const repository = await openRepository(workspace.root).catch((error: unknown) => {
+  const repository = await workspace.repository().catch((error: unknown) => {
     // A registry behind the API needs no repository here.
     if (error instanceof RegistryError) return null;
     throw error;

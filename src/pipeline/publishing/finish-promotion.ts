@@ -2,7 +2,7 @@ import { defaults } from '../../config/index.ts';
 import { RegistryError, UsageError } from '../../errors.ts';
 import type { GitHub } from '../../github/client.ts';
 import type { Finding } from '../../registry/chain.ts';
-import { isAncestor, openRepository, registryFolder } from '../../registry/git/repository.ts';
+import { isAncestor, registryFolder } from '../../registry/git/repository.ts';
 import { withClone } from '../../registry/github/clone.ts';
 import { checkMerged } from '../../registry/github/merged-promotions.ts';
 import { closeOvertaken } from '../../registry/github/record-pending.ts';
@@ -87,7 +87,7 @@ async function pushFindings(
   { before, after }: FinishInput['range'],
 ): Promise<Finding[]> {
   const { github, branch, folder } = place;
-  const path = pathInside(await openRepository(workspace.root), workspace.configPath);
+  const path = pathInside(await workspace.repository(), workspace.configPath);
   return withClone({ github, branch, token: workspace.github?.token ?? '' }, async (repository) => {
     if (before === null) {
       return verifyRegistry(repository, after, folder, { tags: 'held', judge: underItsOwnPolicy() });

@@ -8,7 +8,7 @@ import { makeRelease, type MadeRelease, type ReleaseAsset } from '../../github/r
 import { localModel } from '../../model/artifact.ts';
 import { fetchArtifact } from '../../registry/fetch-artifact.ts';
 import { canonicalBytes } from '../../registry/chain.ts';
-import { commitAt, openRepository, registryFolder } from '../../registry/git/repository.ts';
+import { commitAt, registryFolder } from '../../registry/git/repository.ts';
 import { makeTags } from '../../registry/github/tags.ts';
 import { decisionPath } from '../../registry/layout.ts';
 import type { Manifest } from '../../registry/manifest.ts';
@@ -126,7 +126,7 @@ async function ensureTag(
 ): Promise<void> {
   if ((await github.find('GET /repos/{owner}/{repo}/git/ref/{ref}', { ref: `tags/${tag}` })) !== null) return;
   const isLocal = workspace.config.registry?.store !== 'github';
-  const local = isLocal ? await commitAt(await openRepository(workspace.root), `refs/tags/${tag}`) : null;
+  const local = isLocal ? await commitAt(await workspace.repository(), `refs/tags/${tag}`) : null;
   if (local !== null) {
     throw new RegistryError({
       found: `the tag ${tag} is in this clone but not on GitHub`,

@@ -6,7 +6,7 @@ import { fileDigest } from '../../file-digest.ts';
 import type { Artifact, RecordedDecision } from '../../evidence/index.ts';
 import { extractCommitted } from '../../registry/committed-file.ts';
 import { fetchArtifact } from '../../registry/fetch-artifact.ts';
-import { openRepository, type Repository } from '../../registry/git/repository.ts';
+import type { Repository } from '../../registry/git/repository.ts';
 import { git, runGit } from '../../registry/git/run.ts';
 import { versionTag } from '../../registry/tags.ts';
 import type { Workspace } from '../workspace.ts';
@@ -36,7 +36,7 @@ export interface Place {
  * @param root an empty folder
  */
 export async function makePlace(workspace: Workspace, decision: RecordedDecision, root: string): Promise<Place> {
-  const repository = await openRepository(workspace.root);
+  const repository = await workspace.repository();
   const format = repository.objectFormat;
   await git(root, ['init', '--quiet', '--template=', `--object-format=${format}`, root]);
   await mkdir(join(root, '.git', 'objects', 'info'), { recursive: true });

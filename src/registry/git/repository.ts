@@ -16,8 +16,9 @@ export interface Repository {
   objects: ObjectStream;
 }
 
-/** Find the repository a folder belongs to. @throws RegistryError when it is not in one, or git refuses it */
-export async function openRepository(folder: string): Promise<Repository> {
+/** Find the repository a folder belongs to; one that is open is shared. @throws RegistryError when it is not in one, or git refuses it */
+export async function openRepository(folder: string | Repository): Promise<Repository> {
+  if (typeof folder !== 'string') return folder;
   const question = [
     'rev-parse',
     '--path-format=absolute',
