@@ -129,8 +129,8 @@ export function openGitHub(input: GitHubInput): GitHub {
     parameters: Parameters<R>,
     options?: CallOptions,
   ): Promise<Data<R>> {
-    return send(callOf(route, parameters), options, async ({ data }) => ({
-      done: await readJson<Data<R>>(data, route),
+    return send(callOf(route, parameters), options, async (answer) => ({
+      done: await readJson<Data<R>>(answer, route),
     }));
   }
 
@@ -154,13 +154,9 @@ export function openGitHub(input: GitHubInput): GitHub {
       const items: Item<Data<R>>[] = [];
       let next: Call | null = callOf(route, { per_page: 100, ...parameters });
       while (next !== null && items.length < limit) {
-        const page: { answer: unknown; url: string | null } = await send(
-          next,
-          undefined,
-          async ({ data, headers }) => ({
-            done: { answer: await readJson(data, route), url: nextPage(headers.link, apiUrl) },
-          }),
-        );
+        const page: { answer: unknown; url: string | null } = await send(next, undefined, async (answer) => ({
+          done: { answer: await readJson(answer, route), url: nextPage(answer.headers.link, apiUrl) },
+        }));
         items.push(...itemsOf<Item<Data<R>>>(page.answer));
         next = page.url === null ? null : { ...callOf(route, {}), route: `GET ${page.url}` };
       }
@@ -180,8 +176,8 @@ export function openGitHub(input: GitHubInput): GitHub {
         parameters: { ...parameters, data: bytes },
         repeatable: false,
       };
-      return send(call, { timeoutMs: uploadTimeoutMs, ...options }, async ({ data }) => ({
-        done: await readJson(data, call.name),
+      return send(call, { timeoutMs: uploadTimeoutMs, ...options }, async (answer) => ({
+        done: await readJson(answer, call.name),
       }));
     },
     async graphql<T>(query: string, variables: Record<string, unknown>, options?: CallOptions) {
@@ -193,8 +189,9 @@ export function openGitHub(input: GitHubInput): GitHub {
         repeatable: !name.startsWith('mutation'),
       };
       // A rate limit or a passing fault may come as an error in an answer of status 200.
-      return send<T>(call, options, async ({ status, headers, data }) => {
-        const answer = await readJson<{ data?: T; errors?: { type?: string; message?: string }[] }>(data, name);
+      return send<T>(call, options, async (whole) => {
+        const { status, headers } = whole;
+        const answer = await readJson<{ data?: T; errors?: { type?: string; message?: string }[] }>(whole, name);
         const [error] = answer.errors ?? [];
         if (error === undefined && answer.data !== undefined && answer.data !== null) return { done: answer.data };
         const said = { status, message: error?.message ?? 'no data', type: error?.type };
@@ -280,13 +277,16 @@ function connectionError(error: unknown, name: string): GitHubError {
   );
 }
 
-async function readJson<T>(body: unknown, name: string): Promise<T> {
-  const text = (await readBytes(body, name)).toString('utf8');
-  if (text === '') return undefined as T;
+async function readJson<T>({ status, data }: OctokitAnswer, name: string): Promise<T> {
+  const text = (await readBytes(data, name)).toString('utf8');
+  // No content.
+  if (status === 204) return undefined as T;
   try {
     return JSON.parse(text) as T;
   } catch (cause) {
-    throw new GitHubError('unavailable', { found: 'the answer is not JSON', where: name, cause }, true);
+    const found = `the answer is ${text === '' ? 'empty' : 'not JSON'}`;
+    const remedy = 'Check the network, the proxy and https://www.githubstatus.com, and run again';
+    throw new GitHubError('unavailable', { found, where: name, remedy, cause }, true);
   }
 }
 

@@ -15,6 +15,9 @@ export interface FailedResponse {
 }
 
 const archived = /repository was archived/iu;
+/** No permission of a job helps against these. */
+const barred =
+  /SAML enforcement|IP allow list|locked for migration|access blocked|was suspended|administrative rules/iu;
 
 /*
  * What GitHub's words mean. 409 and 422 each stand for "something moved, read again" and for "never allowed", so the status
@@ -23,6 +26,7 @@ const archived = /repository was archived/iu;
 const meanings: readonly [RegExp, GitHubErrorKind][] = [
   [/secondary rate limit|api rate limit exceeded|abuse detection|rate limit|submitted too quickly/iu, 'limited'],
   [archived, 'refused'],
+  [barred, 'refused'],
   [/bad credentials|requires authentication|must be authenticated/iu, 'credentials'],
   [
     /rule violations? found|being restricted|protected branch|protected ref|branch protection|cannot (?:force-push|update) .*protected/iu,
@@ -122,6 +126,9 @@ function permissionRemedy({ request, message, accepted }: FailedResponse): strin
     return 'Allow it: Settings > Actions > General > Workflow permissions > Allow GitHub Actions to create and approve pull requests (an organisation has the same setting), or pass the token of a GitHub App';
   }
   const wanted = grants(accepted ?? '') ?? permissionOf(request);
+  if (/by personal access token/iu.test(message)) {
+    return `Give the personal access token access to the repository with the permission ${wanted.join(', ')} (a classic token: the scope repo)`;
+  }
   const yaml = `permissions:\n  ${wanted.join('\n  ')}\n`;
   return `Give the job the permission (unlisted permissions default to none):\n\n${yaml}`;
 }

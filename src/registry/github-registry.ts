@@ -138,7 +138,7 @@ export function openGitHubRegistry(input: GitHubRegistryInput): Registry {
       return requireKept(place, (await github.request('GET /repos/{owner}/{repo}', {})).default_branch, commit);
     },
     async record(request) {
-      const attempts: Attempts = { made: new Map(), together: tagged, refusedAt: null, unseen: 0 };
+      const attempts: Attempts = { made: new Map(), together: tagged, refusedAt: null, unseen: 0, doubt: null };
       const { pullRequests } = input;
       let wasThere = false;
       const reading = async (): Promise<Snapshot> => {
@@ -159,10 +159,22 @@ export function openGitHubRegistry(input: GitHubRegistryInput): Registry {
         if ((await listModels(place)) === null) throw noBranch(place);
         const { model } = request;
         const behind = (found: Snapshot): Promise<boolean> => isBehind(found, found.state.links, model, [], attempts);
-        return pendingRecorder({ base: place, settings, request, cache, log, snapshot: reading, around, behind });
+        const doubt = (error: GitHubError): void => void (attempts.doubt = error);
+        return pendingRecorder({
+          base: place,
+          settings,
+          request,
+          cache,
+          log,
+          snapshot: reading,
+          around,
+          behind,
+          doubt,
+        });
       };
       let once = pullRequests?.when === 'always' ? await pending(pullRequests) : directly;
       for (let attempt = 1; attempt <= pace.attempts; attempt++) {
+        attempts.doubt = null;
         const result = await once(attempt).catch(async (error: unknown) => {
           const forbidden = error instanceof GitHubError && error.kind === 'rules' && once === directly;
           if (!forbidden || pullRequests === undefined) throw error;
@@ -174,6 +186,7 @@ export function openGitHubRegistry(input: GitHubRegistryInput): Registry {
         log.debug(`${request.model}: reading the registry again (attempt ${attempt})`);
         await sleep(jittered(attempt, pace), undefined, signal === undefined ? {} : { signal });
       }
+      if (attempts.doubt !== null) throw inDoubt(attempts.doubt);
       throw new RegistryError({
         found: `the branch moved ${pace.attempts} times while the decision was being recorded`,
         where: `${github.repository} ${place.branch}`,
@@ -268,7 +281,8 @@ export function openGitHubRegistry(input: GitHubRegistryInput): Registry {
     } catch (error) {
       if (!(error instanceof GitHubError)) throw error;
       log.debug(`${model}: ${error.fault.found}`);
-      if (!error.uncertain) withdraw();
+      if (error.uncertain) attempts.doubt = error;
+      else withdraw();
       if (isOvertaken(error) || error.uncertain) {
         // Nobody moved the branch, and yet it was refused: then it was not for a rival.
         if (together && attempts.refusedAt === found.head) attempts.together = false;
@@ -294,6 +308,8 @@ interface Attempts {
   refusedAt: string | null;
   /** How often it met tags of decisions that its reading of the branch did not show. */
   unseen: number;
+  /** Of the last attempt, why nobody knows what became of it. */
+  doubt: GitHubError | null;
 }
 
 interface Attempt {

@@ -160,6 +160,23 @@ describe('a refusal', () => {
       );
     }));
 
+  for (const [message, remedy] of [
+    ['Resource protected by organization SAML enforcement. You must grant your token access', /See https:/u],
+    ['the `acme` organization has an IP allow list enabled, and your IP address is not permitted', /See https:/u],
+    ['Repository has been locked for migration.', /See https:/u],
+    ['Resource not accessible by personal access token', /personal access token .* permission contents: read/u],
+  ] as const) {
+    test(`of "${message.slice(0, 40)}" sends nobody to the permissions of a job`, () =>
+      withGitHub(async (server) => {
+        const body = { message, documentation_url: 'https://docs.github.com/rest' };
+        server.fail({ answer: { status: 403, body } });
+        await assert.rejects(
+          clientOf(server).request('GET /repos/{owner}/{repo}', {}),
+          (error) => error instanceof GitHubError && remedy.test(error.message) && !/permissions:/u.test(error.message),
+        );
+      }));
+  }
+
   test('that is the last answer of the hour is what it says, and no limit', () =>
     withGitHub(async (server) => {
       assert.equal(await clientOf(server, { remaining: 1 }).find(read, { ref: 'heads/none' }), null);
@@ -211,6 +228,16 @@ describe('a refusal', () => {
     });
   }
 });
+
+test('an answer without a body is a passing fault, and no empty listing', () =>
+  withGitHub(async (server) => {
+    const empty = { answer: { status: 200, body: Buffer.alloc(0), headers: { 'content-type': 'application/json' } } };
+    const listing = () => clientOf(server).list('GET /repos/{owner}/{repo}/git/matching-refs/{ref}', { ref: 'heads/' });
+    server.fail(empty);
+    assert.equal((await listing()).length, 1);
+    server.fail(empty, { times: 9 });
+    await assert.rejects(listing(), /the answer is empty\. Check the network/u);
+  }));
 
 test('a listing is read to its last page', () =>
   withGitHub(async (server) => {

@@ -310,6 +310,14 @@ describe('a write whose fate nobody told', () => {
       assert.equal(again.status, 'no-change', 'the candidate is champion by now');
       assert.equal((await registryOn(server).log(model)).length, 2);
     }));
+
+  test('when no write is ever answered, the message says so, and nothing of others who were faster', () =>
+    withGitHub(async (server) => {
+      await promote(registryOn(server), 'a');
+      server.fail(faults.badGateway, { when: /mutation Commit/u, times: 9 });
+      const registry = registryOn(server, { pace: { attempts: 3, baseMs: 1, capMs: 2 } });
+      await assert.rejects(promote(registry, 'b'), /GitHub answered 502.*may have been recorded\. Run again/su);
+    }));
 });
 
 describe('what cannot be recorded', () => {

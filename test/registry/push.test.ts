@@ -392,6 +392,18 @@ describe('a registry that is pushed as it is recorded', () => {
       await holds(shared, clone, ['one']);
     }));
 
+  test('says of a full disk of the remote to make room, and asks for no permission', () =>
+    inClones(async (shared) => {
+      const clone = await shared.clone('ada');
+      const hook = join(shared.remote.folder, 'hooks', 'pre-receive');
+      await writeFile(hook, '#!/bin/sh\necho "fatal: write error: No space left on device" >&2\nexit 1\n');
+      await chmod(hook, 0o755);
+      await assert.rejects(
+        promote(await registryOf(clone), 'one'),
+        /No space left on device.*Nothing was recorded\. Make room on the disk of origin, and run again\.?$/su,
+      );
+    }));
+
   test('moves nothing where the remote has another tag of that name', () =>
     inClones(async (shared) => {
       const clone = await shared.clone('ada');

@@ -3,7 +3,7 @@ import { deflateSync } from 'node:zlib';
 import { RegistryError } from '../../errors.ts';
 import { maximumBytes, tooLarge, type GitObject } from './object-stream.ts';
 import type { Repository } from './repository.ts';
-import { git, gitBytes, runGit } from './run.ts';
+import { git, gitBytes, moreSpace, runGit } from './run.ts';
 
 export interface TreeEntry {
   /** 100644 for a plain file. */
@@ -102,7 +102,7 @@ export async function writeObjects(repository: Repository, objects: readonly New
   throw new RegistryError({
     found: `git cannot store anything: ${stored.stderr.split('\n')[0] ?? ''}`,
     where: repository.folder,
-    remedy: 'Make the repository writable for this user',
+    remedy: moreSpace(stored.stderr, repository.folder) ?? 'Make the repository writable for this user',
   });
 }
 

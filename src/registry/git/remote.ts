@@ -2,7 +2,7 @@ import { RegistryError } from '../../errors.ts';
 import { notKept } from '../kept-commit.ts';
 import { credentialsFor, type GitHubToken } from './credentials.ts';
 import { commitAt, isAncestor, type Repository } from './repository.ts';
-import { firstFault, gitFault, runGit, type GitResult } from './run.ts';
+import { firstFault, gitFault, moreSpace, runGit, type GitResult } from './run.ts';
 import type { TagToMake } from './tags.ts';
 
 /** A remote of a repository, as git names it, and how it is signed in to. */
@@ -205,6 +205,8 @@ export function wayOut(said: string, where: string): string | undefined {
   if (/unable to create '[^']*\.lock': File exists/iu.test(said)) {
     return `. If no git is at work in ${where}, remove the lock file and run again`;
   }
+  const space = moreSpace(said, where);
+  if (space !== undefined) return `. ${space}`;
   const inTheWay = /'refs\/heads\/([^']+)' exists; cannot create/u.exec(said)?.[1];
   return inTheWay === undefined
     ? undefined

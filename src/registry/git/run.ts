@@ -44,7 +44,13 @@ const redirecting = [
   'GIT_ICASE_PATHSPECS',
 ];
 
-const settings = ['core.hooksPath=/dev/null', 'core.quotePath=off', 'core.fsmonitor=false'];
+const settings = [
+  'core.hooksPath=/dev/null',
+  'core.quotePath=off',
+  'core.fsmonitor=false',
+  'i18n.commitEncoding=UTF-8',
+  'i18n.logOutputEncoding=UTF-8',
+];
 
 /** Settings, as options of git, for a call in `folder`. */
 export function gitSettings(folder: string): string[] {
@@ -125,6 +131,13 @@ export function firstFault(said: string): string {
   );
 }
 
+/** What to do where git says that nothing more fits; undefined: it says something else. */
+export function moreSpace(said: string, where: string): string | undefined {
+  return /No space left on device|Disk quota exceeded/iu.test(said)
+    ? `Make room on the disk of ${where}, and run again`
+    : undefined;
+}
+
 export function gitFault(folder: string, args: readonly string[], result: GitResult): RegistryError {
   const said = firstFault(result.stderr);
   if (/dubious ownership/u.test(result.stderr)) {
@@ -134,12 +147,16 @@ export function gitFault(folder: string, args: readonly string[], result: GitRes
       remedy: `Run: git config --global --add safe.directory ${folder}`,
     });
   }
+  const isDamaged = /could not read|bad object|unable to (?:read|find)|corrupt|missing (?:blob|tree|commit)/iu.test(
+    said,
+  );
+  const remedy =
+    moreSpace(result.stderr, folder) ??
+    (isDamaged ? 'The repository is damaged or not whole: run git fsck, or clone it again' : undefined);
   return new RegistryError({
     found: `git ${args.find((each) => !each.startsWith('-')) ?? ''} failed: ${said === '' ? `exit code ${result.code}` : said}`,
     where: folder,
-    ...(/could not read|bad object|unable to (?:read|find)|corrupt|missing (?:blob|tree|commit)/iu.test(said)
-      ? { remedy: 'The repository is damaged or not whole: run git fsck, or clone it again' }
-      : {}),
+    ...(remedy === undefined ? {} : { remedy }),
   });
 }
 

@@ -42,6 +42,8 @@ export function pendingRecorder(context: {
   around: (found: Snapshot) => Promise<Surroundings>;
   /** Whether others have recorded since a reading. */
   behind: (found: Snapshot) => Promise<boolean>;
+  /** Is told why nobody knows whether something was written. */
+  doubt: (error: GitHubError) => void;
 }): () => Promise<RecordResult | 'again'> {
   const { base, settings, request, cache, log } = context;
   const { github } = base;
@@ -91,6 +93,7 @@ export function pendingRecorder(context: {
       if (!passes && (error.kind !== 'refused' || ++refusals > 3)) throw error;
       log.debug(`${model}: ${error.fault.found}`);
       if (!error.uncertain) return;
+      context.doubt(error);
     }
     replaced = plan.replaced;
     kept = true;

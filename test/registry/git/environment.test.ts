@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { gitEnvironment } from '../../../src/registry/git/run.ts';
-import { identity } from '../../../src/registry/git/objects.ts';
+import { identity, writeCommit } from '../../../src/registry/git/objects.ts';
 import { openRepository } from '../../../src/registry/git/repository.ts';
 import { inRepository } from '../temporary-repository.ts';
 import { withVariables } from '../../support/stores/environment.ts';
@@ -20,6 +20,14 @@ it('a name that is set and empty is no name to commit under', () =>
       assert.deepEqual([GIT_AUTHOR_NAME, GIT_COMMITTER_EMAIL], ['Ada', 'ada@example.invalid']);
     }),
   ));
+
+it('a commit is of the encoding that its text is in, whatever is configured', () =>
+  inRepository(async (repository) => {
+    await repository.git('config', 'i18n.commitEncoding', 'ISO-8859-1');
+    const opened = await openRepository(repository.folder);
+    const commit = await writeCommit(opened, await repository.git('rev-parse', 'HEAD^{tree}'), null, 'Größe\n');
+    assert.doesNotMatch(await repository.git('cat-file', 'commit', commit), /^encoding/mu);
+  }));
 
 it('git is given the environment, and nothing that opens a store or MLflow', () =>
   withVariables(
