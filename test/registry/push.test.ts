@@ -3,6 +3,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { chmod, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
+import { RegistryError } from '../../src/errors.ts';
 import type { Decision, RegistryView } from '../../src/evidence/index.ts';
 import { silentLog } from '../../src/log.ts';
 import { findCommit, requireFetchable } from '../../src/registry/committed-file.ts';
@@ -392,17 +393,28 @@ describe('a registry that is pushed as it is recorded', () => {
       await holds(shared, clone, ['one']);
     }));
 
-  test('says of a full disk of the remote to make room, and asks for no permission', () =>
-    inClones(async (shared) => {
-      const clone = await shared.clone('ada');
-      const hook = join(shared.remote.folder, 'hooks', 'pre-receive');
-      await writeFile(hook, '#!/bin/sh\necho "fatal: write error: No space left on device" >&2\nexit 1\n');
-      await chmod(hook, 0o755);
-      await assert.rejects(
-        promote(await registryOf(clone), 'one'),
-        /No space left on device.*Nothing was recorded\. Make room on the disk of origin, and run again\.?$/su,
-      );
-    }));
+  for (const [what, words, remedy] of [
+    ['a full disk', 'fatal: write error: No space left on device', 'Make room on the disk of origin'],
+    [
+      'a rule',
+      'error: GH013: Repository rule violations found for refs/heads/model-registry.',
+      'A rule protects the branch',
+    ],
+  ] as const) {
+    test(`says what to do about ${what} of the remote, and asks for no permission of a job`, () =>
+      inClones(async (shared) => {
+        const clone = await shared.clone('ada');
+        const hook = join(shared.remote.folder, 'hooks', 'pre-receive');
+        await writeFile(hook, `#!/bin/sh\necho "${words}" >&2\nexit 1\n`);
+        await chmod(hook, 0o755);
+        await assert.rejects(promote(await registryOf(clone), 'one'), (error) => {
+          assert.ok(error instanceof RegistryError);
+          assert.match(error.message, new RegExp(`${words}.*Nothing was recorded\\. ${remedy}`, 'su'));
+          assert.doesNotMatch(error.message, /permissions:/u);
+          return true;
+        });
+      }));
+  }
 
   test('moves nothing where the remote has another tag of that name', () =>
     inClones(async (shared) => {

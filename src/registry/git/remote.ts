@@ -207,6 +207,9 @@ export function wayOut(said: string, where: string): string | undefined {
   }
   const space = moreSpace(said, where);
   if (space !== undefined) return `. ${space}`;
+  if (/\bGH0(?:06|13)\b|protected branch|rule violations/iu.test(said)) {
+    return '. A rule protects the branch. Let whoever runs this bypass it, record through pull requests (registry.store: github), or keep the registry on a branch of its own (registry.branch)';
+  }
   const inTheWay = /'refs\/heads\/([^']+)' exists; cannot create/u.exec(said)?.[1];
   return inTheWay === undefined
     ? undefined
