@@ -24,6 +24,8 @@ export interface Waiting {
   evidence: ReadonlyMap<string, TreeEntry>;
   /** The object name of the branch's artifacts.yaml; undefined: it has none. */
   artifacts: string | undefined;
+  /** The commit that holds them is on top of one that the base has no more: to merge it would bring that back. */
+  astray?: boolean;
 }
 
 /** What a file of a commit holds: bytes, or those of an object that the repository has already. */
@@ -103,7 +105,8 @@ export function planPending(
   // Where artifacts.yaml of the base went on, what the branch has would not merge with it.
   const artifacts = content.files.get(artifactsPath);
   const merges = artifacts === undefined || oidOf(artifacts) === waiting.artifacts;
-  if (known !== undefined && replaced.length === 0 && base.links.length === waiting.since && merges) {
+  const isCurrent = base.links.length === waiting.since && merges && waiting.astray !== true;
+  if (known !== undefined && replaced.length === 0 && isCurrent) {
     return { status: 'waiting', decision: known };
   }
   return { status: 'write', ...content, replaced };

@@ -123,6 +123,30 @@ describe('a job that runs again', () => {
       assert.equal(await headOf(server, branch), before);
     }));
 
+  for (const [what, left] of [
+    ['lost a commit', 'main~1'],
+    ['has another history', ''],
+  ] as const) {
+    test(`is put on top of a base that ${what} by force, so that merging it brings nothing back`, () =>
+      protectedHub(async (server) => {
+        const { git } = server.repository(repositoryName);
+        await commit(server, 'secret.txt', 'not meant to be here');
+        await record(server, 'b');
+        const tree = await git.git('rev-parse', 'main~1^{tree}');
+        const after = await (left === ''
+          ? git.commit({ tree, parents: [], message: 'Begin anew', signed: false })
+          : git.git('rev-parse', left));
+        await git.updateRefs([{ ref: 'refs/heads/main', after }]);
+        assert.deepEqual((await record(server, 'b')).pullRequest?.number, 1);
+        assert.deepEqual([await ahead(server), await git.git('rev-parse', `${branch}^`)], ['1', after]);
+        assert.equal(await git.git('ls-tree', '--name-only', branch, 'secret.txt'), '');
+        assert.deepEqual(await waiting(server), [['b', 'promote']]);
+        const head = await headOf(server, branch);
+        await record(server, 'b');
+        assert.equal(await headOf(server, branch), head);
+      }));
+  }
+
   test('does not open again what a person closed, and says so', () =>
     protectedHub(async (server) => {
       await record(server, 'b');

@@ -1,4 +1,5 @@
 import { notKept } from '../kept-commit.ts';
+import { isIn } from './refs.ts';
 import type { GitHubBranch } from './snapshot.ts';
 
 /**
@@ -9,12 +10,7 @@ import type { GitHubBranch } from './snapshot.ts';
 export async function requireKept({ github, branch }: GitHubBranch, main: string, commit: string): Promise<void> {
   const branches = [...new Set([branch, main])];
   for (const each of branches) {
-    // Absent: the commit is unknown there, or the two have no common history.
-    const compared = await github.find('GET /repos/{owner}/{repo}/compare/{basehead}', {
-      basehead: `${each}...${commit}`,
-      per_page: 1,
-    });
-    if (compared?.status === 'behind' || compared?.status === 'identical') return;
+    if (await isIn(github, each, commit)) return;
   }
   const found = await github.find('GET /repos/{owner}/{repo}/git/commits/{commit_sha}', { commit_sha: commit });
   throw notKept({ commit, there: found !== null, branches, where: github.repository });

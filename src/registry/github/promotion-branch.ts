@@ -37,14 +37,15 @@ export async function movePromotionBranch(
  * What waits on the branch is taken over only from a commit that GitHub signed for the bot that records: nobody's edit, and no
  * other bot's, is passed on under Contender's name.
  *
+ * @returns the commit that it was put on top of; undefined: none
  * @throws RegistryError when somebody else changed what the branch says about the model
  */
-export async function checkOwnWork(place: GitHubBranch, model: string): Promise<void> {
+export async function checkOwnWork(place: GitHubBranch, model: string): Promise<string | undefined> {
   const { github, branch, folder } = place;
   const path = `${folder}/${modelFolder(model)}`;
   const [last] = await github.request('GET /repos/{owner}/{repo}/commits', { sha: branch, path, per_page: 1 });
   const login = await recorder(github);
-  if (last !== undefined && (await isOwnCommit(github, last, login))) return;
+  if (last !== undefined && (await isOwnCommit(github, last, login))) return last.parents[0]?.sha;
   throw new RegistryError({
     found: `commit ${last?.sha.slice(0, 12) ?? 'none'} changed what ${branch} says about ${model}, and is not Contender's`,
     expected: `commits made by ${login ?? 'a bot'} through the API, which GitHub signed`,

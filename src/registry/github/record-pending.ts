@@ -16,6 +16,7 @@ import { planPending, waitingOn, type CarryOver, type PendingPlan, type Waiting 
 import type { Surroundings } from '../plan-record.ts';
 import type { Pending, RecordInput, RecordResult } from '../registry.ts';
 import { checkOwnWork, movePromotionBranch, promotionBranch } from './promotion-branch.ts';
+import { isIn } from './refs.ts';
 import { readBlob, readSnapshot, type BlobCache, type GitHubBranch, type Snapshot } from './snapshot.ts';
 
 /** What recording through pull requests needs of the other stages. */
@@ -186,11 +187,11 @@ async function readPromotionBranch(
   const found = await readSnapshot(place, model, cache);
   if (found === null) return null;
   const waiting = waitingOn(model, base.state, found.state, found.artifacts?.oid);
-  if (waiting.decisions.length > 0) {
-    sound(found.state);
-    await checkOwnWork(place, model);
-  }
-  return { ...found, waiting };
+  if (waiting.decisions.length === 0) return { ...found, waiting };
+  sound(found.state);
+  const parent = await checkOwnWork(place, model);
+  const astray = parent !== undefined && !(await isIn(place.github, base.head, parent));
+  return { ...found, waiting: { ...waiting, astray } };
 }
 
 async function promotionOf(

@@ -51,3 +51,12 @@ export async function moveRefs(github: GitHub, id: string, moves: readonly RefMo
   }));
   await github.graphql(moveMutation, { input: { repositoryId: id, refUpdates } });
 }
+
+/** Whether GitHub has a commit in the history of a branch or of another commit. */
+export async function isIn(github: GitHub, head: string, commit: string): Promise<boolean> {
+  if (commit === head) return true;
+  // Absent: the commit is unknown there, or the two have no common history.
+  const basehead = `${head}...${commit}`;
+  const compared = await github.find('GET /repos/{owner}/{repo}/compare/{basehead}', { basehead, per_page: 1 });
+  return compared?.status === 'behind' || compared?.status === 'identical';
+}
